@@ -1,0 +1,87 @@
+# Two commands set everything up on a fresh machine: `make demo` (the main job) and `make test`.
+
+PYTHON ?= python3
+VENV := .venv
+BENCH := .bench-venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+SOURCES := pyproject.toml constraints.txt CMakeLists.txt $(wildcard native/*.cpp native/engine/*)
+
+.PHONY: install install-dev demo test test-slow check sanitize fuzz format bench bench-install clean help
+
+help:
+	@echo "make demo           documents, tokenizer, shards and a small model from sample_corpora/, in minutes"
+	@echo "make test           every test but the slow ones (make test-slow runs those)"
+	@echo "make check          style, types, and the native engine under sanitizers"
+	@echo "make bench          the benchmarks, quick; needs make bench-install first"
+	@echo "make install        the package with pinned dependencies in $(VENV)/"
+
+install: $(VENV)/installed
+install-dev: $(VENV)/installed-dev
+
+$(BIN)/python:
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+
+# torch comes first and by its pinned version, so that nothing else chooses a build of it.
+$(VENV)/installed: $(SOURCES) | $(BIN)/python
+	@command -v c++ >/dev/null || command -v g++ >/dev/null || command -v clang++ >/dev/null || { \
+	  echo "A C++20 compiler is needed to build corpuskit's engine and none was found."; \
+	  echo "Debian, Ubuntu: apt-get install g++    Fedora: dnf install gcc-c++    macOS: xcode-select --install"; \
+	  exit 1; }
+	$(PIP) install -c constraints.txt torch==2.13.0
+	PIP_CONSTRAINT=constraints.txt $(PIP) install -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	PIP_CONSTRAINT=constraints.txt $(PIP) install -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: $(VENV)/installed
+	@echo "== 1. documents, tokenizer and shards from sample_corpora/"
+	$(BIN)/corpuskit build pipelines/sample.yaml --out runs/sample
+	@echo "== 2. what was read, dropped and kept"
+	$(BIN)/corpuskit inspect runs/sample
+	@echo "== 3. a small model, about a minute"
+	$(BIN)/corpuskit train runs/sample --out models/sample --minutes 1 --overwrite
+	@echo "== 4. what it writes"
+	$(BIN)/corpuskit sample models/sample --prompt "The river" --tokens 120 --seed 1
+	@echo "== where everything lies"
+	@echo "documents  runs/sample/documents/   (Parquet)      what was dropped  runs/sample/dropped/"
+	@echo "tokenizer  runs/sample/tokenizer/tokenizer.json    tokens            runs/sample/shards/"
+	@echo "account    runs/sample/ledger.json                 model             models/sample/"
+	@echo "next: corpuskit trace runs/sample --shard train-00000 --token 12345   (in $(BIN)/)"
+
+test: $(VENV)/installed-dev
+	$(BIN)/python -m pytest -m "not slow" -n 2 -q --durations=15 $(ARGS)
+
+test-slow: $(VENV)/installed-dev
+	$(BIN)/python -m pytest -m slow -q --timeout=1800 $(ARGS)
+
+check: $(VENV)/installed-dev sanitize
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: $(VENV)/installed-dev
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# The engine without Python, over its cases and real pages, under AddressSanitizer and UBSan.
+sanitize: build/replay
+	build/replay tests/cases/wikitext.json $(wildcard native/fuzz/corpus/*) sample_corpora/encyclopedia.xml
+
+build/replay: native/fuzz/replay.cpp $(wildcard native/engine/*)
+	@mkdir -p build
+	$(or $(CXX),g++) -std=c++20 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -ffp-contract=off \
+	  -Inative -o $@ native/fuzz/replay.cpp native/engine/*.cpp
+
+bench-install:
+	$(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/python -m pip --disable-pip-version-check install -r benchmarks/requirements.txt
+
+bench: $(VENV)/installed-dev
+	$(BIN)/python -m benchmarks.path --quick
+
+clean:
+	rm -rf $(VENV) $(BENCH) build runs models

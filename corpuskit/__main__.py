@@ -1,0 +1,6 @@
+"""``python -m corpuskit``: the same as the ``corpuskit`` command."""
+
+from corpuskit.cli import main
+
+if __name__ == "__main__":
+    main()

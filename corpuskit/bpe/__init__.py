@@ -1,0 +1,1 @@
+"""Byte-level BPE: the tokenizer that turns text into ids."""

@@ -1,0 +1,193 @@
+"""Byte-level BPE: trained and applied through Hugging Face ``tokenizers``; the artefact is tokenizer.json."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+import tokenizers
+from pydantic import Field, model_validator
+from tokenizers import Regex, decoders, models, pre_tokenizers, trainers
+
+from corpuskit import storage
+from corpuskit.bpe.special import CLS, END_OF_TEXT, MASK, PAD, PATTERNS, RESERVED, SEP, SPECIAL_TOKENS
+from corpuskit.engine.task import Made
+from corpuskit.errors import InputError, SettingError
+from corpuskit.run import Run
+from corpuskit.stage import Location, Settings
+
+FILE = "tokenizer/tokenizer.json"
+"""Path within a run."""
+
+_BATCH_CHARACTERS = 2**20
+"""Text given to ``tokenizers`` at a time: its encodings weigh some 50 times the text."""
+
+
+class TrainTokenizer(Settings):
+    """Train a tokenizer on the kept documents, or take a given one."""
+
+    name: ClassVar[str] = "tokenizer"
+
+    vocab_size: int = Field(32768, ge=RESERVED + 256 + 1, description="Ids, with the 128 special ones.")
+    pattern: Literal["llama3", "gpt2"] = Field("llama3", description="How text is cut into pretokens.")
+    min_frequency: int = Field(2, ge=1, description="How often a pair must occur to be merged.")
+    file: Location[str | None] = Field(None, description="A tokenizer.json to use instead of training one.")
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> TrainTokenizer:
+        given = self.model_fields_set - {"file"}
+        if self.file is not None and given:
+            raise ValueError(f"file and {', '.join(sorted(given))} exclude each other: drop one of them")
+        return self
+
+    def libraries(self) -> dict[str, Any]:
+        """The trainer's version, and the content of a given file."""
+        facts: dict[str, Any] = {"tokenizers": tokenizers.__version__}
+        if self.file is not None:
+            facts["file_sha256"] = storage.sha256_file(_existing(self.file))
+        return facts
+
+
+def _existing(file: str) -> Path:
+    path = Path(file)
+    if not path.is_file():
+        raise InputError(f"tokenizer file: {file} is not there", remedy="Give the path of a tokenizer.json.")
+    return path
+
+
+def train(texts: Iterable[str], settings: TrainTokenizer) -> tokenizers.Tokenizer:
+    """Train a byte-level BPE on texts; every byte is in the alphabet, so every text can be encoded.
+
+    Texts are given whole: pretokens that span a newline are counted as they will later be encoded.
+    """
+    tokenizer = tokenizers.Tokenizer(models.BPE())
+    split = pre_tokenizers.Split(Regex(PATTERNS[settings.pattern]), behavior="isolated")
+    byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([split, byte_level])
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=settings.vocab_size,
+        min_frequency=settings.min_frequency,
+        special_tokens=list(SPECIAL_TOKENS),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    return tokenizer
+
+
+class Encoder:
+    """A tokenizer.json, ready to turn documents into ids. Text that spells a special token stays text.
+
+    Attributes:
+        vocab_size: ids are below it.
+        end_of_text: the id that ends a document.
+        sha256: digest of the file.
+    """
+
+    def __init__(self, path: Path) -> None:
+        data = path.read_bytes()
+        try:
+            self._tokenizer = tokenizers.Tokenizer.from_buffer(data)
+        except Exception as error:  # `tokenizers` raises bare Exception.
+            raise InputError(
+                f"{path}: not a tokenizer.json that `tokenizers` {tokenizers.__version__} reads: {error}",
+                remedy="Train one with `corpuskit tokenizer train`, or give the file of another.",
+            ) from error
+        self._tokenizer.encode_special_tokens = True
+        self._tokenizer.no_truncation()
+        self._tokenizer.no_padding()
+        self.sha256 = hashlib.sha256(data).hexdigest()
+        self.vocab_size = self._tokenizer.get_vocab_size(with_added_tokens=True)
+        end_of_text = self._tokenizer.token_to_id(END_OF_TEXT)
+        if end_of_text is None:
+            raise SettingError(
+                f"{path}: has no token {END_OF_TEXT!r}, which ends each document",
+                remedy="Add it to the tokenizer as a special token, or train one with corpuskit.",
+            )
+        self.end_of_text: int = end_of_text
+
+    def encode(self, texts: Sequence[str]) -> Iterator[npt.NDArray[np.uint32]]:
+        """Yield the ids of each text, without any special token."""
+        for batch in _batches(texts):
+            for encoding in self._tokenizer.encode_batch_fast(batch, add_special_tokens=False):
+                yield np.array(encoding.ids, np.uint32)
+
+    def offsets(self, text: str) -> list[tuple[int, int]]:
+        """Where each token of one text lies: (start, end) in characters."""
+        offsets: list[tuple[int, int]] = self._tokenizer.encode(text, add_special_tokens=False).offsets
+        return offsets
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The text of some ids, special tokens spelled out."""
+        text: str = self._tokenizer.decode(list(ids), skip_special_tokens=False)
+        return text
+
+
+def _batches(texts: Sequence[str]) -> Iterator[list[str]]:
+    batch: list[str] = []
+    size = 0
+    for text in texts:
+        batch.append(text)
+        size += len(text)
+        if size >= _BATCH_CHARACTERS:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def save(tokenizer: tokenizers.Tokenizer, folder: Path, temporary: Path) -> None:
+    """Write tokenizer.json, and tokenizer_config.json for ``AutoTokenizer.from_pretrained(folder)``."""
+    storage.write_bytes(folder / "tokenizer.json", tokenizer.to_str(pretty=True).encode(), temporary)
+    config = {
+        "tokenizer_class": "PreTrainedTokenizerFast",
+        "eos_token": END_OF_TEXT,
+        "pad_token": PAD,
+        "mask_token": MASK,
+        "cls_token": CLS,
+        "sep_token": SEP,
+        "clean_up_tokenization_spaces": False,
+        "model_max_length": 10**9,
+    }
+    storage.write_json(folder / "tokenizer_config.json", config, temporary)
+
+
+# ---------------------------------------------------------------------------------------------- the task
+
+
+def make_tokenizer(run: Run, *, settings: TrainTokenizer, documents: Sequence[str]) -> Made:
+    """Train on the documents of a run, in part order, or copy a given tokenizer into the run."""
+    folder = (run.folder / FILE).parent
+    if settings.file is not None:
+        storage.write_bytes(folder / "tokenizer.json", _existing(settings.file).read_bytes(), run.temporary)
+        outputs = [run.output(FILE)]
+    else:
+        save(train(_texts(run, documents), settings), folder, run.temporary)
+        outputs = [run.output(FILE), run.output("tokenizer/tokenizer_config.json")]
+    encoder = Encoder(run.folder / FILE)
+    facts = {"vocab_size": encoder.vocab_size, "end_of_text": encoder.end_of_text}
+    warnings = []
+    if settings.file is None and encoder.vocab_size < settings.vocab_size:
+        warnings.append(
+            f"tokenizer: the text has only {encoder.vocab_size} tokens that occur"
+            f" {settings.min_frequency} times, not {settings.vocab_size}"
+        )
+    return Made(outputs, facts=facts, warnings=warnings)
+
+
+def _texts(run: Run, documents: Sequence[str]) -> Iterator[str]:
+    for path in documents:
+        for batch in storage.read_batches(run.folder / path, ["text"]):
+            yield from batch.column("text").to_pylist()
+
+
+def describe(path: Path) -> dict[str, Any]:
+    """A few facts of a tokenizer.json for a person."""
+    model = json.loads(path.read_text(encoding="utf-8"))["model"]
+    return {"vocab_size": len(model["vocab"]), "merges": len(model["merges"])}

@@ -1,0 +1,75 @@
+"""The command line: ``corpuskit COMMAND``, one module per command, loaded when it is called.
+
+No command module is imported for ``--help``, so that it answers at once and never loads torch.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+import click
+
+# Name: (module, one line for --help). The line is repeated as the first line of the command's docstring.
+COMMANDS = {
+    "build": ("corpuskit.cli.build", "Build documents, tokenizer and shards from a recipe."),
+    "inspect": ("corpuskit.cli.inspect", "Show what a run holds: ledger, sources, tokens, shards."),
+    "verify": ("corpuskit.cli.verify", "Check a run: checksums, ledger, shards and their index."),
+    "trace": ("corpuskit.cli.trace", "Lead a token back to its document, source and licence."),
+    "tokenizer": ("corpuskit.cli.tokenizer", "Train a tokenizer on files, or look at one."),
+    "train": ("corpuskit.cli.train", "Train a model on the shards of a run."),
+    "sample": ("corpuskit.cli.sample", "Write text with a trained model."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module when the command is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in the order in which a user meets them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the module and return its ``command``."""
+        if cmd_name not in COMMANDS:
+            return None
+        command = import_module(COMMANDS[cmd_name][0]).command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Name the nearest command for an unknown one."""
+        from corpuskit.errors import nearest
+
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            ctx.fail(f"no command {args[0]!r}. {nearest(args[0], COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
+
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="corpuskit")
+def cli() -> None:
+    """From raw dumps and books to a language model that you trained yourself.
+
+    \b
+    corpuskit build pipelines/sample.yaml --out runs/sample
+    corpuskit train runs/sample --out models/sample --minutes 1
+    corpuskit sample models/sample --prompt "The river"
+    """
+
+
+def main() -> None:
+    """Entry point of the ``corpuskit`` command."""
+    try:
+        cli()
+    except BrokenPipeError:
+        # `corpuskit inspect RUN | head` closes the pipe early; that is no error of ours.
+        sys.stderr.close()
+        sys.exit(0)

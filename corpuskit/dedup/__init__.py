@@ -1,0 +1,1 @@
+"""Deduplication: one id, one text, no near copies."""

@@ -1,0 +1,152 @@
+"""Near duplicates by MinHash and locality-sensitive hashing (Broder 1997; Leskovec et al., chapter 3).
+
+A document is the set of its word n-grams. The scan keeps its MinHash signature (datasketch's), from which
+the Jaccard similarity of two sets is estimated. Documents whose signatures agree in one whole band are
+candidates; a candidate counts when the estimate reaches the threshold. Because the scan keeps signatures
+and not bands, another threshold needs no new pass over the text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, ClassVar, Literal
+
+import datasketch
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import xxhash
+from datasketch import MinHash, MinHashLSH
+from pydantic import Field
+
+from corpuskit.decide import Ordinals, Scans
+from corpuskit.stage import Barrier, Decides
+
+_SIGNATURE_SIZE = 128
+
+# Scripts without spaces have no words to split at: each of their characters counts as one.
+_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\u0e00-\u0e7f]|\w+")
+
+
+def shingles(text: str, size: int) -> list[bytes]:
+    """The set of word ``size``-grams of a text, lower-cased, without punctuation, as sorted UTF-8.
+
+    A text of fewer words is one shingle, so that short texts are compared whole; a text without words
+    has none.
+
+    >>> shingles("One fish, two fish.", 3)
+    [b'fish two fish', b'one fish two']
+    """
+    words = _WORD.findall(text.lower())
+    if not words:
+        return []
+    grams = {" ".join(words[i : i + size]) for i in range(max(1, len(words) - size + 1))}
+    return sorted(g.encode() for g in grams)
+
+
+class NearDuplicates(Barrier):
+    """Drops a document that nearly repeats a kept one.
+
+    Documents are taken in the order of ``keep``; each that is still there is kept, and drops those that
+    are similar to it. So every dropped document is similar to the very copy that was kept.
+    """
+
+    name = "near_duplicates"
+    scan_schema: ClassVar[pa.Schema] = pa.schema([("signature", pa.binary(4 * _SIGNATURE_SIZE))])
+
+    ngram: int = Field(5, ge=1, le=50, description="Words per shingle.")
+    seed: int = Field(1, ge=0, description="Seed of the permutations.")
+    threshold: Decides[float] = Field(0.8, gt=0, le=1, description="Estimated Jaccard similarity to drop at.")
+    keep: Decides[Literal["longest", "first"]] = Field(
+        "longest", description="Which copy stays; ties go to the first in part order."
+    )
+
+    def libraries(self) -> dict[str, str]:
+        """Signatures of different datasketch schemes cannot be compared."""
+        return {"datasketch": datasketch.__version__}
+
+    def scan(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """The MinHash signature of each text; null for a text without words."""
+        base = MinHash(num_perm=_SIGNATURE_SIZE, seed=self.seed, hashfunc=xxhash.xxh32_intdigest)
+        rows = [self._signature(text, base) for text in batch.column("text").to_pylist()]
+        column = pa.array(rows, self.scan_schema.field("signature").type)
+        return pa.RecordBatch.from_arrays([column], schema=self.scan_schema)
+
+    def _signature(self, text: str, base: MinHash) -> bytes | None:
+        grams = shingles(text, self.ngram)
+        if not grams:
+            return None
+        minhash = base.copy()
+        minhash.update_batch(grams)
+        signature: bytes = minhash.hashvalues.astype("<u4").tobytes()
+        return signature
+
+    def decide(self, scans: Scans) -> None:
+        """Find similar pairs, then keep greedily in the order of ``keep``."""
+        signatures = scans.array("signature", np.uint32, (_SIGNATURE_SIZE,))
+        lsh = MinHashLSH(threshold=self.threshold, num_perm=_SIGNATURE_SIZE)
+        rank = self._rank(scans)
+        pairs: set[tuple[int, int]] = set()
+        keys = self._keys(scans, signatures, int(lsh.b), int(lsh.r))
+        for group in scans.groups(keys, per_document=int(lsh.b)):
+            pairs.update(self._similar(group[np.argsort(rank[group])], signatures))
+        for better, worse in sorted(pairs, key=lambda p: (rank[p[0]], rank[p[1]])):
+            scans.join(better, worse)
+            # When the better one is reached, all that could drop it has been decided.
+            if scans.kept[better] and scans.kept[worse]:
+                scans.drop(worse, "near_duplicate", better)
+
+    def _rank(self, scans: Scans) -> npt.NDArray[np.int64]:
+        """Place of each document in the order of ``keep``: 0 is kept first."""
+        ordinals = np.arange(scans.documents, dtype=np.int64)
+        order = ordinals if self.keep == "first" else np.lexsort((ordinals, -scans.bytes))
+        rank = np.empty_like(ordinals)
+        rank[order] = ordinals
+        return rank
+
+    @staticmethod
+    def _keys(
+        scans: Scans, signatures: npt.NDArray[np.uint32], bands: int, rows_per_band: int
+    ) -> Iterator[tuple[npt.NDArray[np.uint64], Ordinals]]:
+        """One key per band of every kept document; ``signatures`` (documents, 128) takes all signatures."""
+        for first, rows in scans.rows("signature"):
+            column = rows.column("signature")
+            there = np.flatnonzero(~column.is_null().to_numpy(zero_copy_only=False))
+            raw = b"".join(s for s in column.to_pylist() if s is not None)
+            values = np.frombuffer(raw, "<u4").reshape(-1, _SIGNATURE_SIZE)
+            signatures[first + there] = values
+            kept = scans.kept[first + there]
+            for band in range(bands):
+                span = values[kept, band * rows_per_band : (band + 1) * rows_per_band]
+                yield _mix(span, band), (first + there)[kept]
+
+    def _similar(self, group: Ordinals, signatures: npt.NDArray[Any]) -> Iterator[tuple[int, int]]:
+        """Similar pairs (better, worse) of a band's group, given best first.
+
+        Each document is compared with those of the group that nothing better resembled: a group of many
+        copies of one text costs one comparison each, not one for every two.
+        """
+        leaders: list[int] = []
+        for ordinal in group.tolist():
+            estimates = (signatures[leaders] == signatures[ordinal]).mean(axis=1) if leaders else np.empty(0)
+            alike = np.flatnonzero(estimates >= self.threshold)
+            yield from ((leaders[i], ordinal) for i in alike)
+            if not len(alike):
+                leaders.append(ordinal)
+
+
+def _mix(values: npt.NDArray[np.uint32], band: int) -> npt.NDArray[np.uint64]:
+    """A 64-bit hash of each row, different for each band (the finalizer of splitmix64, chained)."""
+    state = np.full(len(values), band + 1, np.uint64)
+    with np.errstate(over="ignore"):
+        for column in range(values.shape[1]):
+            state ^= (
+                values[:, column].astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15) + (state << np.uint64(6))
+            )
+            state ^= state >> np.uint64(30)
+            state *= np.uint64(0xBF58476D1CE4E5B9)
+            state ^= state >> np.uint64(27)
+            state *= np.uint64(0x94D049BB133111EB)
+            state ^= state >> np.uint64(31)
+    return state

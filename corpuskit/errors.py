@@ -1,0 +1,95 @@
+"""The exceptions of corpuskit. Each says what it is about, the value that was met, and what to do.
+
+CorpuskitError              anything below; catch this to catch all
+├── SettingError            a recipe, a setting or a call is wrong (exit code 2)
+├── InputError              an input cannot be read at all
+├── StageError              a stage or source broke its contract
+├── RunError                a run folder cannot be used: another format, damaged, not a run
+│   └── RunLockedError      another build is writing this run
+├── LedgerError             documents or bytes are not accounted for
+├── StorageError            a file could not be written: full disk, no permission
+├── EngineError             a worker died and retrying did not help
+├── ShardError              a shard, its index or its manifest does not hold together
+└── TrainError              training cannot start, go on or resume
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class CorpuskitError(Exception):
+    """Base of all errors that corpuskit raises on purpose.
+
+    Args:
+        message: the thing and the value, e.g. ``"threshold: 1.4 is not between 0 and 1"``.
+        remedy: what the user can do about it, as a sentence; shown on a line of its own.
+    """
+
+    def __init__(self, message: str, *, remedy: str = "") -> None:
+        super().__init__(message, remedy)
+        self.message = message
+        self.remedy = remedy
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (_rebuild, (type(self), self.message, self.remedy))
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  {self.remedy}" if self.remedy else self.message
+
+
+def _rebuild(kind: type[CorpuskitError], message: str, remedy: str) -> CorpuskitError:
+    """Errors cross process borders by pickle, which cannot pass keyword-only arguments by itself."""
+    return kind(message, remedy=remedy)
+
+
+class SettingError(CorpuskitError):
+    """A recipe, a setting or a call is wrong."""
+
+
+class InputError(CorpuskitError):
+    """An input cannot be read at all; damage inside an input is quarantined instead."""
+
+
+class StageError(CorpuskitError):
+    """A stage or source did what its contract forbids."""
+
+
+class RunError(CorpuskitError):
+    """A folder is not a usable run."""
+
+
+class RunLockedError(RunError):
+    """Another process is building this run."""
+
+
+class LedgerError(CorpuskitError):
+    """Documents or bytes went in and did not come out anywhere."""
+
+
+class StorageError(CorpuskitError):
+    """A file could not be written."""
+
+
+class EngineError(CorpuskitError):
+    """A worker died more often than the engine retries."""
+
+
+class ShardError(CorpuskitError):
+    """A shard, its index or its manifest does not hold together."""
+
+
+class TrainError(CorpuskitError):
+    """Training cannot start, go on or resume."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """Return ``" Did you mean 'x'?"`` for the nearest of ``known``, or the list of what is known.
+
+    >>> nearest("treshold", ["threshold", "seed"])
+    "Did you mean 'threshold'?"
+    """
+    names = sorted(known)
+    close = difflib.get_close_matches(word, names, n=1, cutoff=0.6)
+    return f"Did you mean {close[0]!r}?" if close else f"Known: {', '.join(names)}."

@@ -1,0 +1,1 @@
+"""Packing: documents become token shards."""

@@ -1,0 +1,162 @@
+"""One pass over the text of one part: read or take up documents, run stages, scan, write.
+
+The runner counts what goes into a stage and what comes out; the stage names what it dropped, cut or could
+not handle. From the two the ledger is made, so a row that vanishes without a name is an error.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from corpuskit import batch as batches
+from corpuskit import storage
+from corpuskit.account import Account, Aside
+from corpuskit.engine.task import Made
+from corpuskit.errors import StageError
+from corpuskit.inflow import Inflow
+from corpuskit.ledger import Entry
+from corpuskit.run import Run
+from corpuskit.stage import Barrier, Rule, Stage
+from corpuskit.stage_runner import run_stage
+
+
+@dataclass(frozen=True)
+class Segment:
+    """Consecutive stages and barriers that need one pass over the text.
+
+    Attributes:
+        index: 0 for the first pass; the last one writes ``documents/``.
+        steps: label and stage, rule or barrier, in order. Labels are unique in the pipeline.
+        columns: all added columns that a batch has at the end of this pass, name to type.
+        folder: ``candidates`` (``candidates-2``, ...) or ``documents``.
+    """
+
+    index: int
+    steps: tuple[tuple[str, Stage | Barrier], ...]
+    columns: Mapping[str, pa.DataType]
+    folder: str
+
+    @property
+    def title(self) -> str:
+        """What a person reads while it runs."""
+        return f"pass {self.index + 1}: {self.folder}"
+
+    @property
+    def barriers(self) -> list[tuple[str, Barrier]]:
+        """The barriers that this pass scans for."""
+        return [(label, step) for label, step in self.steps if isinstance(step, Barrier)]
+
+    @property
+    def deciders(self) -> list[tuple[str, Rule | Barrier]]:
+        """Rules and barriers, in order: who decides after this pass."""
+        return [(label, step) for label, step in self.steps if isinstance(step, Rule | Barrier)]
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Schema of the written documents."""
+        return batches.empty_batch(self.columns).schema
+
+    @property
+    def scan_schema(self) -> pa.Schema:
+        """Schema of the scans: identity and size of each document, then each barrier's columns."""
+        fields = [
+            pa.field("id", pa.string()),
+            pa.field("preference", pa.int64()),
+            pa.field("bytes", pa.int64()),
+        ]
+        for label, barrier in self.barriers:
+            fields += [pa.field(f"{label}.{f.name}", f.type) for f in barrier.scan_schema]
+        return pa.schema(fields)
+
+
+# ------------------------------------------------------------------------------------------- the pass
+
+
+def run_pass(run: Run, *, segment: Segment, part: str, inflow: Inflow) -> Made:
+    """Run one segment over one part and write its documents, scans and what is set aside.
+
+    Args:
+        part: name of the part, which is also the stem of all files written.
+        inflow: where the documents come from: a source, or an earlier pass and its decisions.
+    """
+    name = f"{segment.folder}-{part}"
+    documents, scans = f"{segment.folder}/{part}.parquet", f"scans/{segment.folder}/{part}.parquet"
+    with ExitStack() as stack:
+        account = Account(Aside(run, name, stack))
+        sink = stack.enter_context(storage.parquet(run.folder / documents, segment.schema, run.temporary))
+        scan = None
+        if segment.folder != "documents":
+            schema = segment.scan_schema
+            scan = stack.enter_context(storage.parquet(run.folder / scans, schema, run.temporary))
+        written = Entry(f"{segment.folder}")
+        by_source: dict[str, list[int]] = {}
+        for batch in inflow.batches(run, account):
+            for final in _through(segment, batch, account):
+                _write(final, sink, scan, segment, written, by_source, account)
+        if scan is None:
+            account.ledger.add(written)
+    outputs = [run.output(documents, sink.rows)]
+    if scan is not None:
+        outputs.append(run.output(scans, scan.rows))
+    outputs += [
+        run.output(account.aside.path(kind), s.rows) for kind, s in sorted(account.aside.sinks.items())
+    ]
+    facts = {"sources": {k: {"documents": v[0], "bytes": v[1]} for k, v in sorted(by_source.items())}}
+    return Made(outputs, account.ledger, facts, account.seconds, account.warnings)
+
+
+def _through(segment: Segment, batch: pa.RecordBatch, account: Account) -> Iterator[pa.RecordBatch]:
+    """Run the stages of a segment over one batch."""
+    for label, step in segment.steps:
+        if isinstance(step, Stage):
+            started = time.perf_counter()
+            batch = run_stage(label, step, batch, account)
+            account.clock(label, started)
+    if batch.num_rows:
+        yield batch
+
+
+def _write(
+    batch: pa.RecordBatch,
+    sink: storage.Sink,
+    scan: storage.Sink | None,
+    segment: Segment,
+    written: Entry,
+    by_source: dict[str, list[int]],
+    account: Account,
+) -> None:
+    started = time.perf_counter()
+    sizes = batches.byte_lengths(batch.column("text"))
+    count = Entry(written.stage)
+    count.documents_in = count.documents_kept = batch.num_rows
+    count.bytes_in = count.bytes_kept = int(sizes.sum())
+    written.add(count)
+    for source, size in zip(batch.column("source").to_pylist(), sizes.tolist(), strict=True):
+        total = by_source.setdefault(source, [0, 0])
+        total[0] += 1
+        total[1] += size
+    sink.write(batch)
+    account.clock("write", started)
+    if scan is not None:
+        scan.write(_scan(segment, batch, sizes, account))
+
+
+def _scan(segment: Segment, batch: pa.RecordBatch, sizes: np.ndarray, account: Account) -> pa.RecordBatch:
+    columns = [batch.column("id"), batch.column("preference"), pa.array(sizes, pa.int64())]
+    for label, barrier in segment.barriers:
+        started = time.perf_counter()
+        rows = barrier.scan(batch)
+        if rows.num_rows != batch.num_rows and len(barrier.scan_schema):
+            raise StageError(
+                f"{label}: scan gave {rows.num_rows} rows for {batch.num_rows} documents",
+                remedy="A scan has one row per document, in order.",
+            )
+        columns += [rows.column(f.name) for f in barrier.scan_schema]
+        account.clock(label, started)
+    return pa.RecordBatch.from_arrays(columns, schema=segment.scan_schema)

@@ -1,0 +1,215 @@
+"""A pipeline: sources, then stages, rules and barriers, then the tokenizer and the shards.
+
+It is cut into segments at barriers: a stage that changes texts and stands behind a barrier needs another
+pass. Everything that a run's bytes depend on goes into fingerprints; where inputs lie does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from corpuskit.batch import COLUMNS
+from corpuskit.bpe.tokenizer import TrainTokenizer
+from corpuskit.dedup.exact import LeaveOut, UniqueId
+from corpuskit.errors import SettingError
+from corpuskit.pack.write import WriteShards
+from corpuskit.passes import Segment
+from corpuskit.stage import Barrier, Rule, Settings, Source, Stage
+
+if TYPE_CHECKING:
+    from corpuskit.build import Result
+
+FINAL = "documents"
+"""Folder of the last pass: the corpus that a user reads and loads."""
+
+_FINAL_COLUMNS = {"cluster": pa.string(), "split": pa.string()}
+
+Step = Source | Stage | Barrier | TrainTokenizer | WriteShards
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """An ordered list of steps.
+
+    >>> from corpuskit import ExactDuplicates, Files, Length
+    >>> pipeline = Pipeline([Files(path="notes", label="notes"), Length(min_words=20), ExactDuplicates()])
+    >>> [label for label, _ in pipeline.labelled]
+    ['length', 'exact_duplicates']
+
+    Attributes:
+        steps: sources first, then stages, rules and barriers, then at most one `TrainTokenizer`, then at
+            most one `WriteShards` (which needs the tokenizer).
+        leave_out: ids of documents to drop.
+    """
+
+    steps: Sequence[Step]
+    leave_out: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        order = [_kind(step) for step in self.steps]
+        if order != sorted(order):
+            names = ", ".join(step.name for step in self.steps)
+            raise SettingError(
+                f"steps: wrong order: {names}",
+                remedy="Sources come first, then stages, then the tokenizer, then the shards.",
+            )
+        if 0 not in order:
+            raise SettingError("steps: there is no source", remedy="Name at least one source.")
+        if order.count(2) > 1 or order.count(3) > 1:
+            raise SettingError("steps: more than one tokenizer or shards step", remedy="Keep one of each.")
+        if 3 in order and 2 not in order:
+            raise SettingError("shards: there is no tokenizer", remedy="Add a tokenizer step before it.")
+
+    # -------------------------------------------------------------------------------------- the parts
+
+    @property
+    def sources(self) -> list[tuple[str, Source]]:
+        """Label and source: what the ledger and part names call them."""
+        sources = [s for s in self.steps if isinstance(s, Source)]
+        return _labelled([(getattr(s, "label", None), s) for s in sources])
+
+    @property
+    def labelled(self) -> list[tuple[str, Stage | Barrier]]:
+        """Label and step of all stages, rules and barriers that the user named."""
+        return _labelled([(None, s) for s in self.steps if isinstance(s, Stage | Barrier)])
+
+    @property
+    def tokenizer(self) -> TrainTokenizer | None:
+        """The tokenizer step, if there is one."""
+        return next((s for s in self.steps if isinstance(s, TrainTokenizer)), None)
+
+    @property
+    def shards(self) -> WriteShards | None:
+        """The shards step, if there is one."""
+        return next((s for s in self.steps if isinstance(s, WriteShards)), None)
+
+    @property
+    def source_columns(self) -> dict[str, pa.DataType]:
+        """Added columns of all sources. Two sources that declare one name must agree on its type."""
+        columns: dict[str, pa.DataType] = {}
+        for label, source in self.sources:
+            _add_columns(columns, label, source.columns)
+        return columns
+
+    def segments(self) -> list[Segment]:
+        """Cut the steps into passes. The last one writes the documents."""
+        reasons = {source.name: source.same_id_reason for _, source in self.sources}
+        first: list[tuple[str, Stage | Barrier]] = []
+        groups = [first]
+        for label, step in self.labelled:
+            behind_barrier = any(isinstance(s, Barrier) for _, s in groups[-1])
+            if behind_barrier and not isinstance(step, Rule | Barrier):
+                groups.append([])
+            groups[-1].append((label, step))
+        # Whatever else is asked for, one document stands under one id.
+        implied: list[tuple[str, Stage | Barrier]] = [("leave_out", LeaveOut(ids=self.leave_out))]
+        implied.append(("unique_id", UniqueId(reasons=reasons)))
+        first[:0] = implied
+        return _as_segments(groups, self.source_columns)
+
+    def resolved(self, *, public: bool) -> str:
+        """The pipeline as a recipe in YAML, every setting spelled out.
+
+        Args:
+            public: without the places where inputs lie, as it may stand in an output.
+        """
+        import yaml
+
+        def settings(step: Settings) -> dict[str, Any]:
+            return step.public() if public else step.model_dump(mode="json")
+
+        recipe: dict[str, Any] = {"sources": [{s.name: settings(s)} for _, s in self.sources]}
+        recipe["stages"] = [{s.name: settings(s)} for _, s in self.labelled]
+        if self.tokenizer is not None:
+            given = {"file": "(given)" if public else self.tokenizer.file}
+            recipe["tokenizer"] = given if self.tokenizer.file else settings(self.tokenizer)
+        if self.shards is not None:
+            recipe["shards"] = settings(self.shards)
+        if self.leave_out:
+            recipe["leave_out"] = list(self.leave_out)
+        return yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True)
+
+    def plan(self, run: str | Path) -> dict[str, Any]:
+        """What `run` would do, without doing it: see `corpuskit.plan.plan`."""
+        from corpuskit.plan import plan
+
+        return plan(self, Path(run))
+
+    def run(
+        self,
+        run: str | Path,
+        *,
+        workers: int = 1,
+        listen: Callable[[str, Mapping[str, Any]], None] | None = None,
+    ) -> Result:
+        """Build into a run folder, or go on with a build there; what is done is not done again.
+
+        Args:
+            run: the folder, made where it is missing.
+            workers: processes. With more than one, a script needs ``if __name__ == "__main__":``.
+            listen: called with an event's name and facts as the build goes on.
+
+        Raises:
+            CorpuskitError: any of its kinds; what was finished stays and is used by the next call.
+        """
+        from corpuskit.build import Build
+
+        return Build(self, Path(run), workers, listen).run()
+
+
+def _kind(step: object) -> int:
+    kinds = (Source, Stage | Barrier, TrainTokenizer, WriteShards)
+    for index, kind in enumerate(kinds):
+        if isinstance(step, kind):
+            return index
+    raise SettingError(
+        f"steps: {step!r} is no source, stage, rule, barrier, tokenizer or shards step",
+        remedy="See CONTRIBUTING.md for how to write one.",
+    )
+
+
+def _labelled(steps: Sequence[tuple[str | None, Any]]) -> list[tuple[str, Any]]:
+    """Give each step a unique label: its name, with the label its settings give it, numbered if repeated."""
+    labels: list[tuple[str, Any]] = []
+    seen: dict[str, int] = {}
+    for own, step in steps:
+        base = f"{step.name}:{own}" if own else step.name
+        seen[base] = seen.get(base, 0) + 1
+        labels.append((base if seen[base] == 1 else f"{base}-{seen[base]}", step))
+    return labels
+
+
+def _add_columns(columns: dict[str, pa.DataType], label: str, added: Mapping[str, pa.DataType]) -> None:
+    for name, kind in added.items():
+        taken = name in COLUMNS or columns.get(name, kind) != kind
+        if taken or name in _FINAL_COLUMNS:
+            raise SettingError(f"{label}: column {name!r} is taken", remedy="Give the column another name.")
+        columns[name] = kind
+
+
+def _as_segments(
+    groups: Sequence[Sequence[tuple[str, Stage | Barrier]]], columns: Mapping[str, pa.DataType]
+) -> list[Segment]:
+    """One segment per group, and a last one without steps unless the last group has no decider."""
+    segments: list[Segment] = []
+    so_far = dict(columns)
+    for group in groups:
+        for label, step in group:
+            if isinstance(step, Stage):
+                _add_columns(so_far, label, step.columns)
+        segments.append(Segment(len(segments), tuple(group), dict(so_far), ""))
+    if segments[-1].deciders:
+        segments.append(Segment(len(segments), (), dict(so_far), ""))
+    last = segments.pop()
+    named = [
+        Segment(s.index, s.steps, s.columns, "candidates" if s.index == 0 else f"candidates-{s.index + 1}")
+        for s in segments
+    ]
+    # `cluster` and `split` come with the decisions that the last pass applies.
+    final = {**last.columns, **_FINAL_COLUMNS}
+    return [*named, Segment(last.index, last.steps, final, FINAL)]

@@ -1,0 +1,267 @@
+"""A recipe: a pipeline as a YAML file.
+
+    sources:
+      - gutenberg: {path: books}
+    stages:
+      - unicode
+      - length: {min_words: 20}
+      - near_duplicates: {threshold: 0.8}
+    tokenizer: {vocab_size: 4096}
+    shards: {split: {validation: 0.05}}
+
+Relative paths are taken from the recipe's folder, ``${NAME}`` from the environment. An unknown key is an
+error that names its line and the nearest known key.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from corpuskit import registry
+from corpuskit.bpe.tokenizer import TrainTokenizer
+from corpuskit.errors import SettingError, nearest
+from corpuskit.pack.write import WriteShards
+from corpuskit.pipeline import Pipeline, Step
+from corpuskit.stage import Settings, Source, Stage
+
+KEYS = ("sources", "stages", "tokenizer", "shards", "leave_out")
+
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+Place = tuple[str | int, ...]
+"""Where a value stands in a recipe: ``("stages", 2, "near_duplicates", "threshold")``."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A checked recipe.
+
+    Attributes:
+        pipeline: what it describes.
+        values: the plain values as written, with overrides, before paths were resolved.
+    """
+
+    pipeline: Pipeline
+    values: Mapping[str, Any]
+
+
+def load(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Read and check a recipe.
+
+    Args:
+        overrides: ``a.b=value`` each, e.g. ``stages.near_duplicates.threshold=0.7``; values are YAML.
+
+    Raises:
+        SettingError: the file is missing or is no YAML, a key or stage is unknown, a value is wrong.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise SettingError(f"recipe {path}: is not there", remedy="Give the path of a .yaml recipe.")
+    text = path.read_text(encoding="utf-8")
+    values, lines = _parse(path, text)
+    for override in overrides:
+        _override(values, override)
+    reader = _Reader(str(path), lines, path.resolve().parent)
+    return Recipe(reader.pipeline(values), values)
+
+
+def _parse(path: Path, text: str) -> tuple[dict[str, Any], dict[Place, int]]:
+    """The values of a YAML text and the line of each, keyed by place."""
+    try:
+        node = yaml.compose(text, yaml.SafeLoader)
+        values = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise SettingError(f"recipe {path}: is no YAML: {error}", remedy="Mend the line it names.") from error
+    if not isinstance(values, dict) or node is None:
+        raise SettingError(f"recipe {path}: is no mapping", remedy=f"Its keys are {', '.join(KEYS)}.")
+    lines: dict[Place, int] = {}
+    _lines(path, node, (), lines)
+    return values, lines
+
+
+def _lines(path: Path, node: yaml.Node, place: Place, lines: dict[Place, int]) -> None:
+    lines.setdefault(place, node.start_mark.line + 1)
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            inner = (*place, key.value)
+            if inner in lines:
+                raise SettingError(
+                    f"recipe {path}, line {key.start_mark.line + 1}: {key.value!r} stands twice",
+                    remedy=f"It also stands in line {lines[inner]}: drop one of them.",
+                )
+            lines[inner] = key.start_mark.line + 1
+            _lines(path, value, inner, lines)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            _lines(path, item, (*place, index), lines)
+
+
+def _override(values: dict[str, Any], override: str) -> None:
+    """Apply one ``a.b=value``. Items of a list are named by their stage or by their number."""
+    key, equals, text = override.partition("=")
+    if not equals:
+        raise SettingError(f"--set {override!r}: has no '='", remedy="Write it as a.b=value.")
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise SettingError(f"--set {override!r}: the value is no YAML", remedy="Quote it.") from error
+    words = key.split(".")
+    here: Any = values
+    for index, word in enumerate(words[:-1]):
+        here = _enter(here, word, override, last=index == len(words) - 2)
+    if isinstance(here, list):
+        raise SettingError(f"--set {override!r}: names a list", remedy="Name a setting inside an item.")
+    here[words[-1]] = value
+
+
+def _enter(here: Any, word: str, override: str, *, last: bool) -> Any:
+    if isinstance(here, dict):
+        if here.get(word) is None:
+            here[word] = {}
+        return here[word]
+    for index, item in enumerate(here if isinstance(here, list) else ()):
+        if item == word:  # A stage that is named without settings.
+            here[index] = {word: {}}
+            return here[index][word]
+        if isinstance(item, dict) and word in item:
+            item[word] = {} if item[word] is None else item[word]
+            return item[word]
+        if word == str(index):
+            return item
+    names = [item if isinstance(item, str) else next(iter(item), "") for item in here] if here else []
+    raise SettingError(
+        f"--set {override!r}: there is no {word!r} here", remedy=nearest(word, map(str, names))
+    )
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Turns plain values into a pipeline, with the line of what is wrong."""
+
+    path: str
+    lines: Mapping[Place, int]
+    folder: Path
+
+    def pipeline(self, values: Mapping[str, Any]) -> Pipeline:
+        for key in values:
+            if key not in KEYS:
+                raise self.error((key,), f"unknown key {key!r}", nearest(str(key), KEYS))
+        steps: list[Step] = []
+        for index, item in enumerate(self._list(values, "sources")):
+            steps.append(self._step(("sources", index), item, Source))  # type: ignore[arg-type]
+        for index, item in enumerate(self._list(values, "stages")):
+            steps.append(self._step(("stages", index), item, Stage))  # type: ignore[arg-type]
+        if values.get("tokenizer", None) is not None or "tokenizer" in values:
+            steps.append(self._settings(("tokenizer",), TrainTokenizer, values["tokenizer"]))
+        if "shards" in values:
+            steps.append(self._settings(("shards",), WriteShards, values["shards"]))
+        try:
+            return Pipeline(tuple(steps), self._leave_out(values.get("leave_out")))
+        except SettingError as error:
+            raise SettingError(f"recipe {self.path}: {error.message}", remedy=error.remedy) from error
+
+    def error(self, place: Place, message: str, remedy: str) -> SettingError:
+        """An error with the line of ``place``, or of the nearest thing around it that has one."""
+        inner = place
+        while inner and inner not in self.lines:
+            inner = inner[:-1]
+        return SettingError(f"recipe {self.path}, line {self.lines.get(inner, 1)}: {message}", remedy=remedy)
+
+    def _list(self, values: Mapping[str, Any], key: str) -> list[Any]:
+        value = values.get(key)
+        if value is None:
+            return []
+        if not isinstance(value, list):
+            raise self.error(
+                (key,), f"{key}: is no list", "Write each item on a line of its own, after '- '."
+            )
+        return value
+
+    def _step(self, place: Place, item: Any, kind: type[Settings]) -> Settings:
+        """A source or stage: its name, or its name with settings."""
+        if isinstance(item, str):
+            item = {item: None}
+        if not isinstance(item, dict) or len(item) != 1:
+            raise self.error(place, f"{item!r} is no stage", "Write '- name' or '- name: {setting: value}'.")
+        name, values = next(iter(item.items()))
+        fitting = registry.known(kind)
+        if name not in fitting:
+            what = "source" if kind is Source else "stage"
+            raise self.error((*place, name), f"unknown {what} {name!r}", nearest(str(name), fitting))
+        step: Settings = self._settings((*place, name), registry.find(name), values)
+        return step
+
+    def _settings(self, place: Place, kind: type[Settings], values: Any) -> Any:
+        values = {} if values is None else values
+        if not isinstance(values, dict):
+            raise self.error(
+                place, f"{kind.name}: {values!r} is no mapping", "Write its settings as key: value."
+            )
+        located = {k: self._locate(kind, (*place, k), k, v) for k, v in values.items()}
+        try:
+            return kind(**located)
+        except ValidationError as error:
+            raise self._invalid(place, kind, error) from error
+
+    def _invalid(self, place: Place, kind: type[Settings], error: ValidationError) -> SettingError:
+        """The first problem that pydantic found, in our words."""
+        problem = error.errors()[0]
+        where = (*place, *problem["loc"])
+        name = ".".join(str(word) for word in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            known = _fields_at(kind, problem["loc"][:-1])
+            return self.error(where, f"{kind.name}: unknown setting {name!r}", nearest(str(where[-1]), known))
+        if problem["type"] == "missing":
+            return self.error(place, f"{kind.name}: the setting {name!r} is missing", f"Add `{name}:`.")
+        message = problem["msg"].removeprefix("Value error, ")
+        shown = f"{kind.name}.{name}: {problem['input']!r}: " if name else f"{kind.name}: "
+        return self.error(where, f"{shown}{message}", "Correct the value.")
+
+    def _locate(self, kind: type[Settings], place: Place, key: str, value: Any) -> Any:
+        """Resolve ``${NAME}`` everywhere, and the relative paths of settings that are locations."""
+        if isinstance(value, list):
+            return [self._locate(kind, place, key, item) for item in value]
+        if not isinstance(value, str):
+            return value
+        text = _VARIABLE.sub(lambda match: self._variable(place, match.group(1)), value)
+        if key in kind.locations() and not os.path.isabs(text):
+            return str(self.folder / text)
+        return text
+
+    def _variable(self, place: Place, name: str) -> str:
+        value = os.environ.get(name)
+        if not value:
+            raise self.error(
+                place, f"the environment variable {name} is not set", f"Set it: export {name}=/path/to/them"
+            )
+        return value
+
+    def _leave_out(self, value: Any) -> tuple[str, ...]:
+        """A list of ids, or the path of a file with one id a line (``#`` begins a comment line)."""
+        if value is None:
+            return ()
+        if isinstance(value, list):
+            return tuple(str(item) for item in value)
+        path = self.folder / str(value)
+        if not path.is_file():
+            raise self.error(
+                ("leave_out",), f"leave_out: {value} is not there", "Give a file of ids, or a list."
+            )
+        lines = path.read_text(encoding="utf-8").splitlines()
+        return tuple(line.strip() for line in lines if line.strip() and not line.startswith("#"))
+
+
+def _fields_at(kind: type[Any], place: Sequence[str | int]) -> list[str]:
+    """Names of the settings of a model, or of a model inside it."""
+    for word in place:
+        field = getattr(kind, "model_fields", {}).get(word)
+        kind = field.annotation if field is not None else type(None)
+    return list(getattr(kind, "model_fields", {}))

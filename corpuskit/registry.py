@@ -1,0 +1,79 @@
+"""Names of sources and stages: what a recipe may name, built in or installed by a user's package.
+
+A package registers its own under the entry point group ``corpuskit.stages``; a recipe then knows it like a
+built-in one::
+
+    [project.entry-points."corpuskit.stages"]
+    no_tables = "my_package.stages:NoTables"
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import import_module
+from importlib.metadata import entry_points
+
+from corpuskit.errors import SettingError, nearest
+from corpuskit.stage import Barrier, Settings, Source, Stage
+
+GROUP = "corpuskit.stages"
+
+BUILT_IN = {
+    "wikipedia": "corpuskit.ingest.wikipedia:Wikipedia",
+    "gutenberg": "corpuskit.ingest.gutenberg:Gutenberg",
+    "files": "corpuskit.ingest.files:Files",
+    "unicode": "corpuskit.normalize.unicode:Unicode",
+    "whitespace": "corpuskit.normalize.whitespace:Whitespace",
+    "lowercase": "corpuskit.normalize.classical:Lowercase",
+    "punctuation": "corpuskit.normalize.classical:Punctuation",
+    "stop_words": "corpuskit.normalize.classical:StopWords",
+    "length": "corpuskit.quality.length:Length",
+    "exact_duplicates": "corpuskit.dedup.exact:ExactDuplicates",
+    "near_duplicates": "corpuskit.dedup.near:NearDuplicates",
+}
+
+
+@cache
+def _places() -> dict[str, str]:
+    """Name to ``module:Class``; a user's entry point may not take the name of a built-in one."""
+    places = dict(BUILT_IN)
+    for point in entry_points(group=GROUP):
+        if point.name in BUILT_IN and point.value != BUILT_IN[point.name]:
+            raise SettingError(
+                f"entry point {point.name!r} = {point.value!r}: the name is taken by a built-in stage",
+                remedy=f"Register it under another name in the group {GROUP!r}.",
+            )
+        places[point.name] = point.value
+    return places
+
+
+def known(kind: type[Settings]) -> list[str]:
+    """Names of all registered classes of a kind (`Source`, or `Stage` and `Barrier`)."""
+    return sorted(name for name in _places() if _fits(find(name), kind))
+
+
+def _fits(found: type[Settings], kind: type[Settings]) -> bool:
+    wanted: tuple[type[Settings], ...] = (Source,) if issubclass(kind, Source) else (Stage, Barrier)
+    return issubclass(found, wanted)
+
+
+@cache
+def find(name: str) -> type[Settings]:
+    """The class that is registered under a name. Raises `SettingError` with the nearest known name."""
+    places = _places()
+    if name not in places:
+        raise SettingError(f"no source or stage is called {name!r}", remedy=nearest(name, places))
+    module, _, attribute = places[name].partition(":")
+    try:
+        found = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise SettingError(
+            f"stage {name!r}: {places[name]} cannot be imported: {error}",
+            remedy="Install the package that registers it, or mend its entry point.",
+        ) from error
+    if not (isinstance(found, type) and issubclass(found, Settings)):
+        raise SettingError(
+            f"stage {name!r}: {places[name]} is no Source, Stage, Rule or Barrier",
+            remedy="Derive it from one of those in corpuskit.stage.",
+        )
+    return found

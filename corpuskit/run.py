@@ -1,0 +1,236 @@
+"""The run folder: what a build has made, and the record that proves it.
+
+    run.json         format of the folder and the versions that outputs depend on
+    recipe.yaml      the resolved recipe, without the places where inputs lie
+    manifest/        one record per finished task: fingerprint, outputs with sha256, its ledger
+    ledger.json      the account of the whole build, written when it is finished
+    candidates/ scans/ decisions/ documents/ dropped/ quarantine/ cuts/ tokenizer/ shards/
+    logs/ report/    the only places for clocks, machines and absolute paths
+
+A task is done when its record stands in ``manifest/`` with the fingerprint of what made it and its
+outputs are there with the recorded sizes. A marker file alone proves nothing.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from corpuskit import storage
+from corpuskit.errors import RunError, RunLockedError
+from corpuskit.ledger import Ledger
+
+FORMAT = 1
+"""Version of the folder's layout. Raised when older builds could not go on in it."""
+
+UNTRACKED = ("logs", "report", storage.TEMPORARY)
+"""Folders that are not outputs: no promise of equal bytes, no record in the manifest."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """A file that a task has written: path within the run, sha256, size, rows where it has rows."""
+
+    path: str
+    sha256: str
+    bytes: int
+    rows: int | None = None
+
+
+@dataclass(frozen=True)
+class Record:
+    """The proof that a task is done."""
+
+    task: str
+    fingerprint: str
+    made_from: Mapping[str, Any]
+    outputs: tuple[Output, ...]
+    ledger: Ledger = field(default_factory=Ledger)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def output(self, prefix: str) -> Output:
+        """The output whose path starts with ``prefix``; a record has one of each kind."""
+        for output in self.outputs:
+            if output.path.startswith(prefix):
+                return output
+        raise RunError(
+            f"{self.task}: no output under {prefix!r}", remedy="Delete its record and build again."
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The record as JSON values."""
+        return {
+            "task": self.task,
+            "fingerprint": self.fingerprint,
+            "made_from": self.made_from,
+            "outputs": [vars(o) for o in self.outputs],
+            "ledger": self.ledger.to_json(),
+            "facts": self.facts,
+        }
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Record:
+        """The inverse of `to_json`."""
+        return cls(
+            value["task"],
+            value["fingerprint"],
+            value["made_from"],
+            tuple(Output(**o) for o in value["outputs"]),
+            Ledger.from_json(value["ledger"]),
+            value["facts"],
+        )
+
+
+class Run:
+    """A run folder on a local disk."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+
+    @property
+    def temporary(self) -> Path:
+        """Where unfinished files are written."""
+        return self.folder / storage.TEMPORARY
+
+    @property
+    def manifest(self) -> Path:
+        """The folder of records."""
+        return self.folder / "manifest"
+
+    # -------------------------------------------------------------------------------- life of a run
+
+    @classmethod
+    def open(cls, folder: str | Path) -> Run:
+        """A finished or unfinished run to look at. Raises `RunError` if the folder is none."""
+        run = cls(folder)
+        if not (run.folder / "run.json").is_file():
+            raise RunError(
+                f"{run.folder}: not a run folder: it has no run.json",
+                remedy="Give the folder that `corpuskit build --out` has written.",
+            )
+        run._check_format()
+        return run
+
+    def create(self) -> None:
+        """Make the folder, or check that an existing one has this format."""
+        if (self.folder / "run.json").is_file():
+            self._check_format()
+            return
+        if self.folder.is_dir() and any(p.name not in UNTRACKED for p in self.folder.iterdir()):
+            raise RunError(
+                f"{self.folder}: is not empty and is not a run",
+                remedy="Give a new or empty folder as --out.",
+            )
+        with storage.storing(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+        storage.write_json(self.folder / "run.json", {"format": FORMAT}, self.temporary)
+
+    def _check_format(self) -> None:
+        found = storage.read_json(self.folder / "run.json").get("format")
+        if found != FORMAT:
+            raise RunError(
+                f"{self.folder}: run format {found!r}; this corpuskit reads and writes {FORMAT}",
+                remedy="Build into a new folder, or use the corpuskit that wrote this run.",
+            )
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the run's lock. The system releases it when the process ends, however it ends."""
+        path = self.folder / "logs" / "lock"
+        with storage.storing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = path.open("a+")
+        with file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                file.seek(0)
+                owner = file.read().strip() or "unknown"
+                raise RunLockedError(
+                    f"{self.folder}: another build is writing this run (process {owner})",
+                    remedy="Wait for it to end, or build into another folder.",
+                ) from error
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
+            yield
+
+    # -------------------------------------------------------------------------------------- records
+
+    def record(self, task: str) -> Record | None:
+        """The record of a task, if there is one that can be read; a damaged one counts as none."""
+        path = self.manifest / f"{task}.json"
+        if not path.is_file():
+            return None
+        try:
+            return Record.from_json(storage.read_json(path))
+        except (RunError, KeyError, TypeError):
+            self.log("damaged_record", task=task)
+            return None
+
+    def done(self, task: str, fingerprint: str) -> Record | None:
+        """The record of a task if it was made from ``fingerprint`` and its outputs are all there."""
+        record = self.record(task)
+        if record is None or record.fingerprint != fingerprint:
+            return None
+        whole = all(self._size(output) == output.bytes for output in record.outputs)
+        return record if whole else None
+
+    def _size(self, output: Output) -> int | None:
+        path = self.folder / output.path
+        return path.stat().st_size if path.is_file() else None
+
+    def finish(self, record: Record) -> None:
+        """Store a record: from now on its task is done."""
+        path = self.manifest / f"{record.task}.json"
+        storage.write_json(path, record.to_json(), self.temporary)
+
+    def output(self, path: str, rows: int | None = None) -> Output:
+        """Describe a file that was just written."""
+        full = self.folder / path
+        return Output(path, storage.sha256_file(full), full.stat().st_size, rows)
+
+    def records(self) -> list[Record]:
+        """All records, by task name. A damaged one is an error here."""
+        files = sorted(self.manifest.rglob("*.json")) if self.manifest.is_dir() else []
+        return [Record.from_json(storage.read_json(path)) for path in files]
+
+    def sweep(self, tasks: set[str], keep: set[str]) -> list[str]:
+        """Remove records of other tasks than ``tasks`` and files that no record names; return the paths.
+
+        Args:
+            keep: paths within the run that have no record, like ``ledger.json``.
+        """
+        removed = []
+        named = set(keep)
+        for record in self.records():
+            if record.task in tasks:
+                named |= {o.path for o in record.outputs} | {f"manifest/{record.task}.json"}
+        for path in sorted(self.folder.rglob("*"), reverse=True):
+            relative = path.relative_to(self.folder).as_posix()
+            if relative.split("/")[0] in UNTRACKED:
+                continue
+            if path.is_dir():
+                if not any(path.iterdir()):
+                    path.rmdir()
+            elif relative not in named:
+                path.unlink()
+                removed.append(relative)
+        return removed
+
+    # ----------------------------------------------------------------------------------------- logs
+
+    def log(self, event: str, **facts: Any) -> None:
+        """Append a line to ``logs/build.jsonl``. Clocks and machine facts belong here and nowhere else."""
+        path = self.folder / "logs" / "build.jsonl"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        line = json.dumps({"time": round(time.time(), 3), "event": event, **facts}, ensure_ascii=False)
+        with storage.storing(path), path.open("a", encoding="utf-8") as file:
+            file.write(line + "\n")

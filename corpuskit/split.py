@@ -1,0 +1,116 @@
+"""Which documents train, which are held out.
+
+Documents are put in the order of the hash of their duplicate cluster's id, and held out from the smallest
+on until the wanted share of bytes is reached: the same ids give the same split however the build ran, near
+duplicates stand on one side, and one more document moves few others. With fewer than `FEW` documents a
+whole document is too coarse a unit: a contiguous section of each is held out instead.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+if TYPE_CHECKING:
+    from corpuskit.decide import Scans
+
+FEW = 100
+"""Fewer kept documents than this are split inside each document."""
+
+SECTIONS = "sections"
+"""Value of the ``split`` column for a document that is itself cut into sections."""
+
+SIDES = ("validation", "test", "train", SECTIONS)
+"""Values of the ``split`` column, in the order in which shares are handed out."""
+
+
+class Split(BaseModel):
+    """Shares of bytes that are held out."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    validation: float = Field(default=0.01, ge=0, le=0.5, description="Share of bytes held out to validate.")
+    test: float = Field(default=0.0, ge=0, le=0.5, description="Share of bytes held out to test.")
+
+    @model_validator(mode="after")
+    def _leave_some(self) -> Split:
+        if self.validation + self.test > 0.8:
+            raise ValueError(f"validation + test = {self.validation + self.test}: more than 0.8 is held out")
+        return self
+
+
+def assign(scans: Scans, split: Split) -> npt.NDArray[np.int8]:
+    """Index into `SIDES` of every kept document, by ordinal; -1 for dropped ones."""
+    sides = np.full(scans.documents, -1, np.int8)
+    kept = np.flatnonzero(scans.kept)
+    if not split.validation and not split.test:
+        sides[kept] = SIDES.index("train")
+    elif len(kept) < FEW:
+        sides[kept] = SIDES.index(SECTIONS)
+    else:
+        keys = _cluster_keys(scans)
+        order = kept[np.lexsort((kept, keys[kept]))]
+        sizes = scans.bytes[order]
+        before = (np.cumsum(sizes) - sizes) / max(1, int(sizes.sum()))
+        # A cluster never straddles a border: all of it stands where its first document stands.
+        ordered = keys[order]
+        before = before[np.searchsorted(ordered, ordered)]
+        sides[order] = np.searchsorted(
+            [split.validation, split.validation + split.test], before, side="right"
+        )
+    return sides
+
+
+def _cluster_keys(scans: Scans) -> npt.NDArray[np.uint64]:
+    """The first 8 bytes of the sha256 of each document's cluster id."""
+    keys = scans.array("cluster", np.uint64)
+    for first, ids in scans.identities():
+        digests = b"".join(hashlib.sha256(identity.encode()).digest()[:8] for identity in ids)
+        keys[first : first + len(ids)] = np.frombuffer(digests, ">u8")
+    members = scans.clustered()
+    for ordinal in members:
+        keys[ordinal] = keys[scans.cluster(ordinal)]
+    return keys
+
+
+def sections(identity: str, text: str, split: Split) -> list[tuple[str, int, int]]:
+    """Cut one document into contiguous sections.
+
+    Returns:
+        (split, start, end) in characters, in text order, without gaps. The held-out section begins at a
+        place that the hash of the id chooses and ends at line borders.
+
+    >>> sections("files:x:1", "aaaa\\nbbbb\\ncccc\\ndddd\\n" * 25, Split(validation=0.2))[0][0]
+    'train'
+    """
+    length = len(text)
+    held_out = int(length * (split.validation + split.test))
+    if not held_out:
+        return [("train", 0, length)] if length else []
+    chance = int.from_bytes(hashlib.sha256(identity.encode()).digest()[:8], "big") / 2**64
+    start = _line_start(text, int(chance * (length - held_out)))
+    border = _line_start(text, start + int(length * split.validation))
+    end = _line_start(text, start + held_out)
+    border = end if not split.test else min(border, end)
+    pieces = [
+        ("train", 0, start),
+        ("validation", start, border),
+        ("test", border, end),
+        ("train", end, length),
+    ]
+    return [piece for piece in pieces if piece[1] < piece[2]]
+
+
+def _line_start(text: str, position: int) -> int:
+    """The start of the first line at or after ``position``; a text of one line may be cut after a space."""
+    if position <= 0:
+        return 0
+    for border in ("\n", " "):
+        found = text.find(border, position - 1)
+        if found >= 0 and (border == "\n" or found - position < 1000):
+            return found + 1
+    return min(position, len(text))

@@ -1,0 +1,149 @@
+"""One stage over one batch: apply it, hold it to its contract, take out what it named, and book it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pyarrow as pa
+
+from corpuskit import batch as batches
+from corpuskit.account import Account
+from corpuskit.errors import CorpuskitError, StageError
+from corpuskit.ledger import Entry
+from corpuskit.stage import Cut, CutSpan, Effect, Rule, Stage
+
+
+def run_stage(label: str, stage: Stage, batch: pa.RecordBatch, account: Account) -> pa.RecordBatch:
+    """Apply a stage, take out what it named, and book it."""
+    entry = Entry(label, documents_in=batch.num_rows)
+    before = batches.byte_lengths(batch.column("text"))
+    entry.bytes_in = int(before.sum())
+    effect = _apply(label, stage, batch)
+    _check_effect(label, stage, batch, effect)
+    after, spans = _apply_cuts(label, effect)
+    account.aside.write("cuts", [{**vars(span), "stage": label} for span in spans])
+    sizes = batches.byte_lengths(after.column("text"))
+    for span in spans:
+        entry.bytes_cut[span.reason] += span.end - span.start
+    # A document that leaves is booked with the bytes it came with; its cuts do not count a second time.
+    leaving = {**effect.drops, **effect.errors}
+    cut_by_row = np.zeros(batch.num_rows, np.int64)
+    for cut in effect.cuts:
+        cut_by_row[cut.row] += cut.end - cut.start
+        if cut.row in leaving:
+            entry.bytes_cut[cut.reason] -= cut.end - cut.start
+    change = sizes + cut_by_row - before
+    staying = np.ones(batch.num_rows, bool)
+    staying[list(leaving)] = False
+    if grown := int(change[staying & (change > 0)].sum()):
+        entry.bytes_added[label] += grown
+    if shrunk := -int(change[staying & (change < 0)].sum()):
+        entry.bytes_cut[label] += shrunk
+    _set_aside(label, batch, before, effect, entry, account)
+    kept = after.filter(pa.array(staying)) if leaving else after
+    entry.documents_kept = kept.num_rows
+    entry.bytes_kept = int(sizes[staying].sum())
+    account.ledger.add(entry)
+    return kept
+
+
+def _set_aside(
+    label: str, batch: pa.RecordBatch, sizes: np.ndarray, effect: Effect, entry: Entry, account: Account
+) -> None:
+    """Store and book the documents that a stage dropped or could not handle, as they came in."""
+    dropped, quarantined = [], []
+    for row, reason in sorted(effect.drops.items()):
+        if row not in effect.errors:
+            document = batch.slice(row, 1).to_pylist()[0]
+            facts = {k: document[k] for k in ("id", "title", "origin", "text")}
+            dropped.append({**facts, "stage": label, "reason": reason, "bytes": int(sizes[row])})
+            entry.documents_dropped[reason] += 1
+            entry.bytes_dropped[reason] += int(sizes[row])
+    for row, error in sorted(effect.errors.items()):
+        document = batch.slice(row, 1).to_pylist()[0]
+        facts = {"id": document["id"], "origin": document["origin"], "excerpt": document["text"][:500]}
+        kind = f"{label}_failed"
+        quarantined.append({**facts, "stage": label, "kind": kind, "error": error, "bytes": int(sizes[row])})
+        entry.documents_quarantined[kind] += 1
+        entry.bytes_quarantined[kind] += int(sizes[row])
+    account.aside.write("dropped", dropped)
+    account.aside.write("quarantine", quarantined)
+
+
+def _apply(label: str, stage: Stage, batch: pa.RecordBatch) -> Effect:
+    """Apply a stage; when it fails on a batch, find the documents it fails on and quarantine those."""
+    try:
+        return _effect(stage.apply(batch))
+    except (CorpuskitError, MemoryError):
+        raise
+    except Exception as error:
+        if batch.num_rows == 1:
+            message = f"{label}: {type(error).__name__}: {error}"
+            return Effect(with_columns(batch, stage.columns), errors={0: message})
+    results = [_apply(label, stage, batch.slice(row, 1)) for row in range(batch.num_rows)]
+    return Effect(
+        pa.Table.from_batches([r.batch for r in results]).combine_chunks().to_batches()[0],
+        drops={row: r.drops[0] for row, r in enumerate(results) if r.drops},
+        errors={row: r.errors[0] for row, r in enumerate(results) if r.errors},
+        cuts=[Cut(row, c.start, c.end, c.reason) for row, r in enumerate(results) for c in r.cuts],
+    )
+
+
+def _effect(result: pa.RecordBatch | Effect) -> Effect:
+    return result if isinstance(result, Effect) else Effect(result)
+
+
+def with_columns(batch: pa.RecordBatch, columns: Mapping[str, pa.DataType]) -> pa.RecordBatch:
+    """Add the columns that are missing, filled with nulls."""
+    for name, kind in columns.items():
+        if name not in batch.schema.names:
+            batch = batch.append_column(pa.field(name, kind), pa.nulls(batch.num_rows, kind))
+    return batch
+
+
+def _check_effect(label: str, stage: Stage, before: pa.RecordBatch, effect: Effect) -> None:
+    """Hold a stage to its contract: same rows, declared columns, and a rule leaves the text alone."""
+    after = effect.batch
+    if not after.column("id").equals(before.column("id")):
+        raise StageError(
+            f"{label}: {before.num_rows} documents went in, {after.num_rows} came out, or their ids changed",
+            remedy="A stage keeps rows in place and names those to drop in Effect.drops.",
+        )
+    extra = {f.name: f.type for f in before.schema if f.name not in batches.COLUMNS} | dict(stage.columns)
+    batches.check(after, extra, label)
+    if isinstance(stage, Rule) and not after.column("text").equals(before.column("text")):
+        raise StageError(f"{label}: a rule changed a text", remedy="Make it a Stage instead of a Rule.")
+    wrong = [r for r in (*effect.drops, *effect.errors) if not 0 <= r < before.num_rows]
+    if wrong:
+        raise StageError(
+            f"{label}: names row {wrong[0]} of a batch of {before.num_rows}", remedy="Rows count from 0."
+        )
+
+
+def _apply_cuts(label: str, effect: Effect) -> tuple[pa.RecordBatch, list[CutSpan]]:
+    """Remove the named spans from the texts."""
+    if not effect.cuts:
+        return effect.batch, []
+    texts = effect.batch.column("text").to_pylist()
+    ids = effect.batch.column("id")
+    spans = []
+    by_row: dict[int, list[Cut]] = {}
+    for cut in effect.cuts:
+        by_row.setdefault(cut.row, []).append(cut)
+    for row, cuts in by_row.items():
+        raw = texts[row].encode()
+        kept, position = [], 0
+        for cut in sorted(cuts, key=lambda c: c.start):
+            if not position <= cut.start <= cut.end <= len(raw):
+                raise StageError(
+                    f"{label}: cut {cut.start}-{cut.end} of {ids[row]} overlaps another or leaves the text"
+                    f" of {len(raw)} bytes",
+                    remedy="Cuts are byte ranges of the text after the stage, apart from each other.",
+                )
+            kept.append(raw[position : cut.start])
+            text = raw[cut.start : cut.end].decode("utf-8", "replace")
+            spans.append(CutSpan(ids[row].as_py(), cut.reason, cut.start, cut.end, text))
+            position = cut.end
+        texts[row] = b"".join([*kept, raw[position:]]).decode()
+    return batches.replace_text(effect.batch, texts), spans

@@ -1,0 +1,161 @@
+"""Writing files so that a kill at any moment leaves either the old file or the new one, never half of one."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from corpuskit.errors import RunError, StorageError
+from corpuskit.stage import canonical_json
+
+TEMPORARY = ".tmp"
+"""Folder of a run that holds unfinished files; emptied when a build begins and gone when it ends."""
+
+
+@contextmanager
+def storing(path: Path) -> Iterator[None]:
+    """Turn the operating system's refusals into a `StorageError` that names the file and the remedy."""
+    try:
+        yield
+    except OSError as error:
+        remedies = {
+            errno.ENOSPC: "The disk is full. Free some space and call the same command again:"
+            " what was finished is kept.",
+            errno.EDQUOT: "The disk quota is used up. Free some space and call the same command again.",
+            errno.EFBIG: "The file would grow past the limit of the file system or of `ulimit -f`.",
+            errno.EACCES: "You may not write there. Choose another --out, or change the permissions.",
+            errno.EROFS: "The file system is read-only. Choose another --out.",
+        }
+        if error.errno not in remedies:
+            raise
+        reason = f"{path}: cannot be written: {os.strerror(error.errno or 0)}"
+        raise StorageError(reason, remedy=remedies[error.errno]) from error
+
+
+@contextmanager
+def atomic(path: Path, temporary: Path) -> Iterator[Path]:
+    """Yield a temporary name; when the block ends well, flush it to disk and rename it to ``path``.
+
+    Args:
+        temporary: a folder on the same file system; the name in it carries the process id.
+    """
+    with storing(path):
+        temporary.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        name = hashlib.sha256(str(path).encode()).hexdigest()[:16]
+        unfinished = temporary / f"{name}-{os.getpid()}{path.suffix}"
+        try:
+            yield unfinished
+            flush(unfinished)
+            os.replace(unfinished, path)
+            flush(path.parent)
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+
+def flush(path: Path) -> None:
+    """Ask the operating system to bring a file or folder to the disk (`fsync`)."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_bytes(path: Path, data: bytes, temporary: Path) -> None:
+    """Write a whole file atomically."""
+    with atomic(path, temporary) as unfinished:
+        unfinished.write_bytes(data)
+
+
+def write_json(path: Path, value: object, temporary: Path) -> None:
+    """Write JSON with sorted keys, one key a line so that people and `diff` can read it."""
+    text = json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False) + "\n"
+    write_bytes(path, text.encode(), temporary)
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON; a damaged file is a `RunError` that names it."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise RunError(
+            f"{path}: not readable as JSON: {error}",
+            remedy="Delete this file and build again: only what depends on it is redone.",
+        ) from error
+
+
+def sha256_file(path: Path) -> str:
+    """The sha256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_json(value: object) -> str:
+    """The sha256 of a value's canonical JSON, in hexadecimal: what fingerprints are."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+
+
+PARQUET: Mapping[str, Any] = {
+    "compression": "zstd",
+    "compression_level": 3,
+    "use_dictionary": ["source", "language", "licence", "stage", "reason"],
+    "write_statistics": False,
+    "version": "2.6",
+    "data_page_version": "1.0",
+}
+"""Fixed encoding rules: the same rows in the same batches give the same bytes (per pyarrow version)."""
+
+
+class Sink:
+    """A Parquet file in the making: each `write` becomes one row group."""
+
+    def __init__(self, writer: pq.ParquetWriter, schema: pa.Schema) -> None:
+        self.rows = 0
+        self._writer = writer
+        self._schema = schema
+
+    def write(self, batch: pa.RecordBatch | pa.Table) -> None:
+        """Add rows; nothing for no rows."""
+        if batch.num_rows:
+            table = batch if isinstance(batch, pa.Table) else pa.Table.from_batches([batch])
+            columns = table.select(self._schema.names)
+            self._writer.write_table(columns, row_group_size=table.num_rows)
+            self.rows += table.num_rows
+
+
+@contextmanager
+def parquet(path: Path, schema: pa.Schema, temporary: Path) -> Iterator[Sink]:
+    """Write a Parquet file batch by batch; it appears under its name when the block ends well."""
+    dictionary = [c for c in PARQUET["use_dictionary"] if c in schema.names]
+    options = {**PARQUET, "use_dictionary": dictionary}
+    with atomic(path, temporary) as unfinished:
+        writer = pq.ParquetWriter(unfinished, schema, **options)
+        try:
+            yield Sink(writer, schema)
+        finally:
+            writer.close()
+
+
+def read_batches(path: Path, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
+    """Yield one record batch per row group of a Parquet file; memory holds one at a time."""
+    with pq.ParquetFile(path) as file:
+        for index in range(file.num_row_groups):
+            table = file.read_row_group(index, columns=columns, use_threads=False)
+            yield from table.combine_chunks().to_batches()
+
+
+def clear(folder: Path) -> None:
+    """Remove a folder and all in it, if it is there."""
+    if folder.exists():
+        shutil.rmtree(folder)
