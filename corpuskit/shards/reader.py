@@ -1,0 +1,262 @@
+"""Reading shards: a folder of shards, checked when opened, each split as one memory-mapped line of tokens."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import OrderedDict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from corpuskit.errors import SettingError, ShardError, nearest
+from corpuskit.shards.format import Index, index_bytes, numpy_dtype, read_index
+
+MANIFEST_NAME = "shards.json"
+MANIFEST_FORMAT = 1
+_OPEN_FILES = 128
+_REMEDY = "Build the shards again, or bring the folder back from where it was copied."
+
+
+@dataclass(frozen=True)
+class ShardInfo:
+    """One shard as the manifest records it; digests are sha256 in hex."""
+
+    name: str
+    tokens: int
+    sequences: int
+    bin_sha256: str
+    idx_sha256: str
+    provenance_sha256: str
+
+
+class Shards:
+    """A folder of shards with its manifest, `shards.json`:
+
+        {"format": 1, "dtype": "uint16", "vocab_size": 8192, "end_of_text": 0, "tokenizer_sha256": "...",
+         "splits": {"train": [{"name": "train-00000", "tokens": 10, "sequences": 2, "bin_sha256": "...",
+                               "idx_sha256": "...", "provenance_sha256": "..."}], "validation": [...]}}
+
+    Opening checks the manifest and the size of every file; `verify` reads every byte and checks the digests.
+
+    Attributes:
+        folder: where the shards are.
+        dtype: name of the token type, "uint16" or "int32".
+        vocab_size: token ids are below it.
+        end_of_text: id that ends each document.
+        tokenizer_sha256: digest of the tokenizer.json that made the tokens.
+        splits: shards of each split, in order.
+        fingerprint: sha256 over all digests of content; equal shards have equal ones, wherever they lie.
+    """
+
+    def __init__(self, folder: Path | str) -> None:
+        """Open a folder; raises ShardError, naming the file, when anything does not hold together."""
+        self.folder = Path(folder)
+        self._path = self.folder / MANIFEST_NAME
+        manifest = _load_manifest(self._path)
+        self.dtype: str = _field(manifest, "dtype", str, self._path)
+        self.vocab_size: int = _field(manifest, "vocab_size", int, self._path)
+        self.end_of_text: int = _field(manifest, "end_of_text", int, self._path)
+        self.tokenizer_sha256: str = _field(manifest, "tokenizer_sha256", str, self._path)
+        splits: dict[str, Any] = _field(manifest, "splits", dict, self._path)
+        self.splits = {name: self._shard_infos(name, entries) for name, entries in splits.items()}
+        itemsize = numpy_dtype(self.dtype).itemsize
+        for info in self._all():
+            _check_size(self.folder / f"{info.name}.bin", info.tokens * itemsize)
+            _check_size(self.folder / f"{info.name}.idx", index_bytes(info.sequences))
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256, in hex, of the manifest's content: type, vocabulary, tokenizer and shard digests."""
+        content = {
+            "format": MANIFEST_FORMAT,
+            "dtype": self.dtype,
+            "vocab_size": self.vocab_size,
+            "end_of_text": self.end_of_text,
+            "tokenizer_sha256": self.tokenizer_sha256,
+            "splits": {
+                split: [[info.tokens, info.sequences, info.bin_sha256, info.idx_sha256] for info in infos]
+                for split, infos in self.splits.items()
+            },
+        }
+        return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+    def split(self, name: str) -> Split:
+        """The shards of one split as one line of tokens; raises SettingError where there is none."""
+        if name not in self.splits:
+            raise SettingError(f"{self._path} has no split {name!r}", remedy=nearest(name, self.splits))
+        return Split(self, name)
+
+    def verify(self) -> None:
+        """Read every .bin and .idx file; raises ShardError for the first whose sha256 is not as recorded."""
+        for info in self._all():
+            for suffix, expected in (("bin", info.bin_sha256), ("idx", info.idx_sha256)):
+                path = self.folder / f"{info.name}.{suffix}"
+                with open(path, "rb") as file:
+                    actual = hashlib.file_digest(file, "sha256").hexdigest()
+                if actual != expected:
+                    raise ShardError(
+                        f"{path} is damaged: sha256 {actual}, recorded {expected}", remedy=_REMEDY
+                    )
+
+    def _all(self) -> list[ShardInfo]:
+        return [info for infos in self.splits.values() for info in infos]
+
+    def _shard_infos(self, split: str, entries: Any) -> list[ShardInfo]:
+        if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
+            raise ShardError(f"{self._path}: split {split!r} must be a list of shards, not {entries!r}")
+        digests = ("bin_sha256", "idx_sha256", "provenance_sha256")
+        return [
+            ShardInfo(
+                _field(entry, "name", str, self._path),
+                _field(entry, "tokens", int, self._path),
+                _field(entry, "sequences", int, self._path),
+                *(_field(entry, digest, str, self._path) for digest in digests),
+            )
+            for entry in entries
+        ]
+
+
+class Split:
+    """One split's shards as one line of tokens; files are memory-mapped on first use, 128 at most at a time.
+
+    Attributes:
+        name: the split's name.
+        tokens: tokens in the split.
+        sequences: sequences (documents, or sections of them) in the split.
+    """
+
+    def __init__(self, shards: Shards, name: str) -> None:
+        self.name = name
+        self._folder = shards.folder
+        self._dtype = numpy_dtype(shards.dtype)
+        self._infos = shards.splits[name]
+        self._token_ends = np.cumsum([info.tokens for info in self._infos], dtype=np.int64)
+        self._sequence_ends = np.cumsum([info.sequences for info in self._infos], dtype=np.int64)
+        self.tokens = int(self._token_ends[-1]) if self._infos else 0
+        self.sequences = int(self._sequence_ends[-1]) if self._infos else 0
+        self._maps: OrderedDict[int, npt.NDArray[np.integer]] = OrderedDict()
+        self._indices: OrderedDict[int, Index] = OrderedDict()
+
+    def read(self, start: int, count: int) -> npt.NDArray[np.integer]:
+        """The tokens [start, start + count), across shards where need be; (count,) of the shards' type.
+
+        Inside one shard the answer is a read-only view of the file. Raises IndexError outside the split.
+        """
+        if start < 0 or count < 0 or start + count > self.tokens:
+            raise IndexError(
+                f"tokens [{start}, {start + count}) lie outside split {self.name!r} of {self.tokens}"
+            )
+        pieces = []
+        while count > 0:
+            shard, offset = self._find(self._token_ends, start)
+            piece = self._map(shard)[offset : offset + count]
+            pieces.append(piece)
+            start += len(piece)
+            count -= len(piece)
+        if len(pieces) == 1:
+            return pieces[0]
+        return np.concatenate(pieces) if pieces else np.zeros(0, self._dtype)
+
+    def sequence_bounds(self, number: int) -> tuple[int, int]:
+        """Where sequence `number` stands: tokens [start, end) of the split. IndexError for no such one."""
+        if not 0 <= number < self.sequences:
+            raise IndexError(f"sequence {number} lies outside split {self.name!r} of {self.sequences}")
+        shard, local = self._find(self._sequence_ends, number)
+        base = int(self._token_ends[shard]) - self._infos[shard].tokens
+        starts = self._index(shard).starts
+        return base + int(starts[local]), base + int(starts[local + 1])
+
+    def sequence(self, number: int) -> npt.NDArray[np.integer]:
+        """The tokens of sequence `number`, its end-of-text included. IndexError outside the split."""
+        start, end = self.sequence_bounds(number)
+        return self.read(start, end - start)
+
+    def sequence_at(self, token: int) -> int:
+        """Number of the sequence that holds the token at position `token`. IndexError outside the split."""
+        name, offset = self.locate(token)
+        shard = next(number for number, info in enumerate(self._infos) if info.name == name)
+        before = int(self._sequence_ends[shard]) - self._infos[shard].sequences
+        return before + int(np.searchsorted(self._index(shard).starts, offset, side="right")) - 1
+
+    def locate(self, token: int) -> tuple[str, int]:
+        """The shard that holds the token at position `token`, and its position there; else IndexError."""
+        if not 0 <= token < self.tokens:
+            raise IndexError(f"token {token} lies outside split {self.name!r} of {self.tokens}")
+        shard, offset = self._find(self._token_ends, token)
+        return self._infos[shard].name, offset
+
+    @staticmethod
+    def _find(ends: npt.NDArray[np.int64], position: int) -> tuple[int, int]:
+        """Which shard a position (of a token or a sequence) falls into, and its position in there."""
+        shard = int(np.searchsorted(ends, position, side="right"))
+        return shard, position - (int(ends[shard - 1]) if shard else 0)
+
+    def _map(self, shard: int) -> npt.NDArray[np.integer]:
+        if shard not in self._maps:
+            path = self._folder / f"{self._infos[shard].name}.bin"
+            try:
+                self._maps[shard] = np.memmap(path, self._dtype, mode="r", shape=(self._infos[shard].tokens,))
+            except (OSError, ValueError) as error:
+                raise ShardError(f"cannot read the shard {path}: {error}", remedy=_REMEDY) from error
+        return _recent(self._maps, shard)
+
+    def _index(self, shard: int) -> Index:
+        if shard not in self._indices:
+            info = self._infos[shard]
+            path = self._folder / f"{info.name}.idx"
+            index = read_index(path)
+            if (index.tokens, index.sequences) != (info.tokens, info.sequences):
+                raise ShardError(
+                    f"{path} counts {index.tokens} tokens in {index.sequences} sequences, "
+                    f"the manifest {info.tokens} in {info.sequences}",
+                    remedy=_REMEDY,
+                )
+            self._indices[shard] = index
+        return _recent(self._indices, shard)
+
+
+_Value = TypeVar("_Value")
+
+
+def _recent(cache: OrderedDict[int, _Value], key: int) -> _Value:
+    """Mark a cached file as the latest used and let go of the one that was used longest ago."""
+    cache.move_to_end(key)
+    if len(cache) > _OPEN_FILES:
+        cache.popitem(last=False)
+    return cache[key]
+
+
+def _load_manifest(path: Path) -> dict[str, Any]:
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ShardError(
+            f"{path.parent} holds no {MANIFEST_NAME}", remedy="Name the shards folder of a finished build."
+        ) from error
+    except (OSError, ValueError) as error:
+        raise ShardError(f"cannot read {path}: {error}", remedy=_REMEDY) from error
+    if not isinstance(manifest, dict) or manifest.get("format") != MANIFEST_FORMAT:
+        found = manifest.get("format") if isinstance(manifest, dict) else manifest
+        raise ShardError(f"{path} has format {found!r}; this version reads format {MANIFEST_FORMAT}")
+    return manifest
+
+
+def _field(entry: dict[str, Any], key: str, kind: type, path: Path) -> Any:
+    """A manifest field of the wanted type; raises ShardError, naming the file and the field, otherwise."""
+    value = entry.get(key)
+    if type(value) is not kind or (isinstance(value, int) and value < 0):
+        raise ShardError(f"{path}: {key} is {value!r} where {kind.__name__} is needed", remedy=_REMEDY)
+    return value
+
+
+def _check_size(path: Path, expected: int) -> None:
+    try:
+        actual = path.stat().st_size
+    except OSError as error:
+        raise ShardError(f"the shard file {path} cannot be read: {error.strerror}", remedy=_REMEDY) from error
+    if actual != expected:
+        raise ShardError(f"{path} has {actual} bytes where the manifest counts {expected}", remedy=_REMEDY)

@@ -1,0 +1,194 @@
+"""Writing one shard: tokens stream into a temporary file that takes its final name when it is whole."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from array import array
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+
+from corpuskit.errors import ShardError, StorageError
+from corpuskit.shards.format import encode_index, numpy_dtype
+
+_MAX_SEQUENCE = (1 << 31) - 1
+
+
+@dataclass(frozen=True)
+class WrittenShard:
+    """What `ShardWriter.close` has put on disk.
+
+    Attributes:
+        name: the shard's name; its files are `name.bin` and `name.idx`.
+        tokens, sequences: how many it holds.
+        bin_sha256, idx_sha256: hex digests of the two files.
+    """
+
+    name: str
+    tokens: int
+    sequences: int
+    bin_sha256: str
+    idx_sha256: str
+
+
+class ShardWriter:
+    """Writes `folder/name.bin` and `folder/name.idx`.
+
+    Memory: 4 bytes for each sequence, nothing for the tokens. Both files are written under a temporary name,
+    flushed to disk and renamed by `close`; a writer that is left by an exception removes what it wrote.
+
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with ShardWriter(Path(folder), "train-00000", "uint16") as writer:
+    ...         positions = [writer.append(np.array(ids)) for ids in ([5, 6, 0], [7, 0])]
+    ...         shard = writer.close()
+    >>> positions, shard.tokens, shard.sequences
+    ([0, 3], 5, 2)
+    """
+
+    def __init__(self, folder: Path, name: str, dtype: str) -> None:
+        """Open it; raises ShardError for an unknown token type, StorageError where it cannot be written."""
+        self.name = name
+        self.dtype = dtype
+        self._numpy_dtype = numpy_dtype(dtype)
+        self._folder = Path(folder)
+        self._temporary = self._folder / f"{name}.bin.tmp"
+        self._lengths = array("i")
+        self._tokens = 0
+        self._digest = hashlib.sha256()
+        self._closed: WrittenShard | None = None
+        try:
+            self._file: BinaryIO = open(self._temporary, "wb")
+        except OSError as error:
+            raise _storage_error(self._temporary, error) from error
+
+    @property
+    def tokens(self) -> int:
+        """Tokens appended so far: the position that the next sequence will get."""
+        return self._tokens
+
+    @property
+    def sequences(self) -> int:
+        """Sequences appended so far."""
+        return len(self._lengths)
+
+    def append(self, tokens: npt.NDArray[np.integer]) -> int:
+        """Add a sequence (a document's ids with its end-of-text); returns its first token's position.
+
+        Raises ShardError when it is empty, has more than 2**31 - 1 tokens, or holds an id above the type.
+        """
+        return self.extend(tokens, np.array([len(tokens)], np.int64))
+
+    def extend(self, tokens: npt.NDArray[np.integer], lengths: npt.NDArray[np.integer]) -> int:
+        """Add many sequences at once: their tokens in one line and the length of each.
+
+        Returns the position of the first one's first token. Raises ShardError like `append`, and when the
+        lengths do not add up to the tokens; nothing is added then.
+        """
+        self._check(tokens, lengths)
+        position = self._tokens
+        data = np.ascontiguousarray(tokens, self._numpy_dtype).tobytes()
+        try:
+            self._file.write(data)
+        except OSError as error:
+            raise _storage_error(self._temporary, error) from error
+        self._digest.update(data)
+        self._lengths.extend(lengths.tolist())
+        self._tokens += len(tokens)
+        return position
+
+    def close(self) -> WrittenShard:
+        """Finish both files and give them their names, the index last; a second call answers the same."""
+        if self._closed is not None:
+            return self._closed
+        index = encode_index(np.array(self._lengths, np.int32), self.dtype)
+        try:
+            self._put_in_place(index)
+        except OSError as error:
+            raise _storage_error(self._temporary, error) from error
+        digest = hashlib.sha256(index).hexdigest()
+        self._closed = WrittenShard(self.name, self._tokens, self.sequences, self._digest.hexdigest(), digest)
+        return self._closed
+
+    def abort(self) -> None:
+        """Drop an unfinished shard: no file of it stays. After `close` it does nothing."""
+        if self._closed is None:
+            self._file.close()
+            self._temporary.unlink(missing_ok=True)
+            (self._folder / f"{self.name}.idx.tmp").unlink(missing_ok=True)
+
+    def __enter__(self) -> ShardWriter:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None:
+            self.close()
+        else:
+            self.abort()
+
+    def _put_in_place(self, index: bytes) -> None:
+        _flush(self._file)
+        self._file.close()
+        index_temporary = self._folder / f"{self.name}.idx.tmp"
+        with open(index_temporary, "wb") as file:
+            file.write(index)
+            _flush(file)
+        os.replace(self._temporary, self._folder / f"{self.name}.bin")
+        os.replace(index_temporary, self._folder / f"{self.name}.idx")
+        _sync_folder(self._folder)
+
+    def _check(self, tokens: npt.NDArray[np.integer], lengths: npt.NDArray[np.integer]) -> None:
+        where = f"shard {self.name}, sequence {self.sequences}"
+        if self._closed is not None or self._file.closed:
+            raise ShardError(f"shard {self.name} is closed; open another ShardWriter to write more")
+        if not np.issubdtype(tokens.dtype, np.integer) or tokens.ndim != 1 or lengths.ndim != 1:
+            raise ShardError(
+                f"{where}: tokens must be a line of integers, not {tokens.dtype}{list(tokens.shape)}"
+            )
+        if len(lengths) and (lengths.min() < 1 or lengths.max() > _MAX_SEQUENCE):
+            raise ShardError(
+                f"{where}: lengths run from {lengths.min()} to {lengths.max()}; allowed are 1 to 2**31 - 1"
+            )
+        if int(lengths.sum(dtype=np.int64)) != len(tokens):
+            raise ShardError(
+                f"{where}: the lengths add up to {int(lengths.sum())}, but there are {len(tokens)} tokens"
+            )
+        if not len(tokens) or (tokens.dtype == self._numpy_dtype and self.dtype == "uint16"):
+            return
+        low, high, limit = int(tokens.min()), int(tokens.max()), int(np.iinfo(self._numpy_dtype).max)
+        if low < 0 or high > limit:
+            raise ShardError(f"{where}: ids run from {low} to {high}, but {self.dtype} holds 0 to {limit}")
+
+
+def _storage_error(path: Path, error: OSError) -> StorageError:
+    return StorageError(
+        f"the shard {path} could not be written: {error.strerror}",
+        remedy="Free space, or choose another folder.",
+    )
+
+
+def _flush(file: BinaryIO) -> None:
+    """Push a file's buffer and then the system's to the disk."""
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the renames in a folder durable, where the system can (Windows cannot open folders)."""
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,160 @@
+"""The bytes of a shard are Megatron's, written whole or not at all."""
+
+import hashlib
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from corpuskit.errors import ShardError, StorageError
+from corpuskit.shards import ShardWriter, concatenate, read_index, token_dtype
+
+# Two documents of 3 and 2 tokens, put together by hand from Megatron-core's writer: header, lengths, pointers
+# and a document index with one entry more than documents (whose length the header counts).
+HAND_MADE_UINT16 = (
+    b"MMIDIDX\x00\x00"
+    + b"\x01\x00\x00\x00\x00\x00\x00\x00"
+    + b"\x08"
+    + b"\x02\x00\x00\x00\x00\x00\x00\x00"
+    + b"\x03\x00\x00\x00\x00\x00\x00\x00"
+    + b"\x03\x00\x00\x00\x02\x00\x00\x00"
+    + b"\x00\x00\x00\x00\x00\x00\x00\x00\x06\x00\x00\x00\x00\x00\x00\x00"
+    + b"\x00" * 8
+    + b"\x01\x00\x00\x00\x00\x00\x00\x00\x02\x00\x00\x00\x00\x00\x00\x00"
+)
+
+
+def write(folder: Path, documents: list[list[int]], dtype: str = "uint16", name: str = "train-00000") -> None:
+    with ShardWriter(folder, name, dtype) as writer:
+        for document in documents:
+            writer.append(np.array(document))
+
+
+def test_layout_equals_the_hand_made_bytes(tmp_path: Path) -> None:
+    write(tmp_path, [[5, 6, 0], [65535, 0]])
+    assert (tmp_path / "train-00000.idx").read_bytes() == HAND_MADE_UINT16
+    assert (tmp_path / "train-00000.bin").read_bytes() == b"\x05\x00\x06\x00\x00\x00\xff\xff\x00\x00"
+
+
+def test_large_vocabulary_layout(tmp_path: Path) -> None:
+    write(tmp_path, [[5, 6, 0], [70_000, 0]], "int32")
+    index = (tmp_path / "train-00000.idx").read_bytes()
+    assert index[17] == 4
+    assert struct.unpack_from("<2q", index, 34 + 8) == (0, 12)
+    assert (tmp_path / "train-00000.bin").read_bytes() == struct.pack("<5i", 5, 6, 0, 70_000, 0)
+
+
+def test_record_states_what_was_written(tmp_path: Path) -> None:
+    with ShardWriter(tmp_path, "validation-00003", "uint16") as writer:
+        positions = [writer.append(np.array([1, 2, 0])), writer.append(np.array([0], np.uint16))]
+        shard = writer.close()
+    assert positions == [0, 3]
+    assert (shard.name, shard.tokens, shard.sequences) == ("validation-00003", 4, 2)
+    for suffix, digest in (("bin", shard.bin_sha256), ("idx", shard.idx_sha256)):
+        assert digest == hashlib.sha256((tmp_path / f"validation-00003.{suffix}").read_bytes()).hexdigest()
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "validation-00003.bin",
+        "validation-00003.idx",
+    ]
+
+
+def test_extend_equals_append(tmp_path: Path) -> None:
+    write(tmp_path, [[1, 0], [2, 3, 0], [4, 0]], name="one")
+    with ShardWriter(tmp_path, "many", "uint16") as writer:
+        assert writer.extend(np.array([1, 0]), np.array([2])) == 0
+        assert writer.extend(np.array([2, 3, 0, 4, 0]), np.array([3, 2])) == 2
+    for suffix in ("bin", "idx"):
+        assert (tmp_path / f"one.{suffix}").read_bytes() == (tmp_path / f"many.{suffix}").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("tokens", "words"),
+    [
+        ([], "lengths run from 0"),
+        ([70_000, 0], "ids run from 0 to 70000, but uint16 holds 0 to 65535"),
+        ([-1, 0], "ids run from -1 to 0"),
+        ([0.5], "line of integers, not float64"),
+    ],
+)
+def test_bad_tokens_are_refused(tmp_path: Path, tokens: list[float], words: str) -> None:
+    writer = ShardWriter(tmp_path, "train-00000", "uint16")
+    writer.append(np.array([1, 0]))
+    with pytest.raises(ShardError, match=words) as caught:
+        writer.append(np.array(tokens) if tokens else np.zeros(0, np.int64))
+    assert "train-00000, sequence 1" in str(caught.value)
+    assert writer.close().tokens == 2
+
+
+def test_lengths_must_add_up(tmp_path: Path) -> None:
+    with ShardWriter(tmp_path, "a", "uint16") as writer:
+        with pytest.raises(ShardError, match="add up to 3, but there are 2 tokens"):
+            writer.extend(np.array([1, 0]), np.array([3]))
+        assert writer.tokens == 0
+
+
+def test_abandoned_writer_leaves_nothing(tmp_path: Path) -> None:
+    def fail() -> None:
+        with ShardWriter(tmp_path, "a", "uint16") as writer:
+            writer.append(np.array([1, 0]))
+            raise KeyError("reason")
+
+    with pytest.raises(KeyError):
+        fail()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_unwritable_folder_and_closed_writer_are_named(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match="missing"):
+        ShardWriter(tmp_path / "missing", "a", "uint16")
+    with pytest.raises(ShardError, match="float32"):
+        ShardWriter(tmp_path, "a", "float32")
+    writer = ShardWriter(tmp_path, "a", "uint16")
+    assert writer.close() == writer.close()
+    with pytest.raises(ShardError, match="closed"):
+        writer.append(np.array([0]))
+
+
+def test_token_type_by_vocabulary() -> None:
+    assert [token_dtype(size) for size in (1, 65_536, 65_537, 1 << 31)] == [
+        "uint16",
+        "uint16",
+        "int32",
+        "int32",
+    ]
+    with pytest.raises(ValueError, match="not 0"):
+        token_dtype(0)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda data: data[:-1], "109 bytes|bytes, 2 sequences"),
+        (lambda data: b"X" + data[1:], "no Megatron index"),
+        (lambda data: data[:9] + b"\x02" + data[10:], "version 2"),
+        (lambda data: data[:17] + b"\x07" + data[18:], "token type 7"),
+        (lambda data: data[:18] + b"\xff" * 8 + data[26:], "sequences"),
+        (lambda data: data[:34] + b"\x04" + data[35:], "pointers do not follow"),
+    ],
+)
+def test_damaged_index_is_named(tmp_path: Path, change: object, words: str) -> None:
+    assert callable(change)
+    path = tmp_path / "broken.idx"
+    path.write_bytes(change(HAND_MADE_UINT16))
+    with pytest.raises(ShardError, match=words) as caught:
+        read_index(path)
+    assert str(path) in str(caught.value)
+
+
+def test_rows_hold_every_target_once() -> None:
+    for tokens in range(0, 40):
+        for length in (1, 3, 7):
+            rows = concatenate(tokens, length)
+            targets = [rows.start(row) + 1 + place for row in range(rows.rows) for place in range(length)]
+            assert targets == list(range(1, 1 + len(targets)))
+            assert rows.targets_left_over == max(tokens - 1, 0) - len(targets) < length
+    assert concatenate(10, 4, offset=2).start(0) == 2
+    with pytest.raises(IndexError, match="row 2"):
+        concatenate(10, 4).start(2)
+    with pytest.raises(ValueError, match="length=0"):
+        concatenate(10, 0)
