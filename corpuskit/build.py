@@ -7,8 +7,10 @@ so a change redoes what depends on it and nothing else.
 
 from __future__ import annotations
 
+import re
 import resource
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,9 +20,9 @@ from corpuskit import storage
 from corpuskit.bpe.tokenizer import FILE, make_tokenizer
 from corpuskit.decide import decide
 from corpuskit.digests import Digests
-from corpuskit.engine import local
+from corpuskit.engine.local import LocalEngine
 from corpuskit.engine.task import Done, Task
-from corpuskit.errors import SettingError
+from corpuskit.errors import SettingError, StageError
 from corpuskit.inflow import FromPass, FromSource, Inflow
 from corpuskit.ledger import Ledger
 from corpuskit.pack.encode import LABEL, encode_part
@@ -30,11 +32,14 @@ from corpuskit.pipeline import FINAL, Pipeline
 from corpuskit.run import Output, Record, Run
 from corpuskit.split import Split
 from corpuskit.stage import Part, Rule, Source, Stage
+from corpuskit.stage_runner import blaming
 
 CODE = 1
 """Version of what the runner itself does to bytes: raised when equal settings would give others."""
 
-KEEP = ("run.json", "recipe.yaml", "ledger.json")
+LEDGER = "ledger.json"
+
+KEEP = ("run.json", "recipe.yaml", LEDGER)
 """Files of a run that have no record of their own."""
 
 
@@ -92,6 +97,7 @@ class Build:
                 f"workers: {self.workers} is less than 1", remedy="Give the number of processes."
             )
         self.store = Run(self.folder)
+        self.engine = LocalEngine(self.workers)
 
     def run(self) -> Result:
         """Do what is not done yet. See `corpuskit.pipeline.Pipeline.run`."""
@@ -99,9 +105,12 @@ class Build:
         self.store.create()
         with self.store.locked():
             storage.clear(self.store.temporary)
+            # From here on the run is unfinished, also if this build fails.
+            (self.folder / LEDGER).unlink(missing_ok=True)
             self.store.log("begin", workers=self.workers)
             self._store_recipe()
-            result = self.make(self.plan_parts())
+            with self.engine:
+                result = self.make(self.plan_parts())
             self.store.sweep(self.tasks, set(KEEP))
             storage.clear(self.store.temporary)
             self._report(time.perf_counter() - started)
@@ -145,13 +154,19 @@ class Build:
         planned = []
         for label, source in self.pipeline.sources:
             identity = source.fingerprint(deciding=False)
-            for part in source.parts():
+            with blaming(label, "parts"):
+                parts = source.parts()
+            for part in parts:
                 files = [[logical_name(source, f), digests.of(Path(f))] for f in part.files]
-                name = f"{label}-{part.name}".replace(":", "-")
+                name = re.sub(r"[^A-Za-z0-9._-]+", "-", f"{label}-{part.name}")
                 made_from = {"source": identity, "label": label, "files": files, "detail": dict(part.detail)}
                 planned.append(PlannedPart(name, label, source, part, made_from))
-        digests.save()
+        self._save(digests)
+        _check_names([part.name for part in planned])
         return planned
+
+    def _save(self, digests: Digests) -> None:
+        digests.save()
 
     # ------------------------------------------------------------------------------------- the passes
 
@@ -207,7 +222,11 @@ class Build:
     ) -> Record:
         """Decide about what a pass has written."""
         split = self._split if final else None
-        deciders = [[label, d.fingerprint(deciding=True)] for label, d in segment.deciders]
+        # All settings, not only those marked `Decides`: an unmarked one that is used here must count too.
+        deciders = [
+            [label, d.fingerprint(deciding=True), d.fingerprint(deciding=False)]
+            for label, d in segment.deciders
+        ]
         scans = [[r.output(f"scans/{segment.folder}/").sha256, self._scores(r, segment)] for r in records]
         made_from = {
             "code": CODE,
@@ -303,7 +322,7 @@ class Build:
         pending = sorted((t for t in tasks if t.name not in records), key=lambda t: -t.bytes)
         self.skipped += len(records)
         self._tell("step", title=title, tasks=len(tasks), skipped=len(records))
-        for done in local.run(pending, self.workers) if pending else ():
+        for done in self.engine.run(pending):
             records[done.record.task] = done.record
             self.done += 1
             self._book(title, done)
@@ -348,9 +367,11 @@ class Build:
                 total.add(entry)
         total.entries = {label: total.entries[label] for label in order if label in total.entries}
         total.balance(sources=len(sources))
-        account = {"sources": len(sources), "stages": total.to_json()}
-        storage.write_json(self.folder / "ledger.json", account, self.store.temporary)
+        self._store_ledger({"sources": len(sources), "stages": total.to_json()})
         return total
+
+    def _store_ledger(self, account: Mapping[str, Any]) -> None:
+        storage.write_json(self.folder / LEDGER, account, self.store.temporary)
 
     def _report(self, seconds: float) -> None:
         """Write ``report/timings.json``: where the time of this call went. Not an output."""
@@ -359,6 +380,16 @@ class Build:
         report = {**totals, "steps": self.clocks}
         storage.write_json(self.folder / "report" / "timings.json", report, self.store.temporary)
         storage.clear(self.store.temporary)
+
+
+def _check_names(names: Sequence[str]) -> None:
+    """Part names are file names and must differ, whatever a user's source calls its parts."""
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise StageError(
+                f"part {name!r}: {count} parts have this name",
+                remedy="Give the sources other labels; within a source the names of parts must differ.",
+            )
 
 
 def _rows(record: Record, segment: Segment) -> int:

@@ -69,9 +69,13 @@ class Pipeline:
 
     @property
     def sources(self) -> list[tuple[str, Source]]:
-        """Label and source: what the ledger and part names call them."""
+        """Label and source: what the ledger and part names call them.
+
+        The name of a single input file is its logical name and may stand in outputs; that of a folder is
+        a place, and may not.
+        """
         sources = [s for s in self.steps if isinstance(s, Source)]
-        return _labelled([(getattr(s, "label", None), s) for s in sources])
+        return _labelled([(_own_label(s), s) for s in sources])
 
     @property
     def labelled(self) -> list[tuple[str, Stage | Barrier]]:
@@ -173,15 +177,25 @@ def _kind(step: object) -> int:
     )
 
 
+def _own_label(source: Source) -> str | None:
+    label = getattr(source, "label", None)
+    path = getattr(source, "path", None)
+    if label is None and isinstance(path, str) and Path(path).is_file():
+        return Path(path).name
+    return label
+
+
 def _labelled(steps: Sequence[tuple[str | None, Any]]) -> list[tuple[str, Any]]:
     """Give each step a unique label: its name, with the label its settings give it, numbered if repeated."""
-    labels: list[tuple[str, Any]] = []
-    seen: dict[str, int] = {}
+    labels: dict[str, Any] = {}
     for own, step in steps:
-        base = f"{step.name}:{own}" if own else step.name
-        seen[base] = seen.get(base, 0) + 1
-        labels.append((base if seen[base] == 1 else f"{base}-{seen[base]}", step))
-    return labels
+        base = label = f"{step.name}:{own}" if own else step.name
+        number = 1
+        while label in labels:
+            number += 1
+            label = f"{base}-{number}"
+        labels[label] = step
+    return list(labels.items())
 
 
 def _add_columns(columns: dict[str, pa.DataType], label: str, added: Mapping[str, pa.DataType]) -> None:

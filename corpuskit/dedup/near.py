@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import datasketch
 import numpy as np
@@ -24,25 +24,25 @@ from corpuskit.decide import Ordinals, Scans
 from corpuskit.stage import Barrier, Decides
 
 _SIGNATURE_SIZE = 128
+_CHUNK = 4096
 
 # Scripts without spaces have no words to split at: each of their characters counts as one.
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\u0e00-\u0e7f]|\w+")
 
 
-def shingles(text: str, size: int) -> list[bytes]:
-    """The set of word ``size``-grams of a text, lower-cased, without punctuation, as sorted UTF-8.
+def shingles(text: str, size: int) -> set[str]:
+    """The set of word ``size``-grams of a text, lower-cased, without punctuation.
 
     A text of fewer words is one shingle, so that short texts are compared whole; a text without words
     has none.
 
-    >>> shingles("One fish, two fish.", 3)
-    [b'fish two fish', b'one fish two']
+    >>> sorted(shingles("One fish, two fish.", 3))
+    ['fish two fish', 'one fish two']
     """
     words = _WORD.findall(text.lower())
     if not words:
-        return []
-    grams = {" ".join(words[i : i + size]) for i in range(max(1, len(words) - size + 1))}
-    return sorted(g.encode() for g in grams)
+        return set()
+    return {" ".join(words[i : i + size]) for i in range(max(1, len(words) - size + 1))}
 
 
 class NearDuplicates(Barrier):
@@ -74,28 +74,39 @@ class NearDuplicates(Barrier):
         return pa.RecordBatch.from_arrays([column], schema=self.scan_schema)
 
     def _signature(self, text: str, base: MinHash) -> bytes | None:
-        grams = shingles(text, self.ngram)
+        # A signature is a minimum over the set: its order, which varies from run to run, has no part in it.
+        grams = list(shingles(text, self.ngram))
         if not grams:
             return None
         minhash = base.copy()
-        minhash.update_batch(grams)
+        # datasketch hashes a batch into a table of 128 columns: a whole book at once would weigh gigabytes.
+        for first in range(0, len(grams), _CHUNK):
+            minhash.update_batch([gram.encode() for gram in grams[first : first + _CHUNK]])
         signature: bytes = minhash.hashvalues.astype("<u4").tobytes()
         return signature
 
     def decide(self, scans: Scans) -> None:
-        """Find similar pairs, then keep greedily in the order of ``keep``."""
+        """Keep greedily in the order of ``keep``.
+
+        A document is compared with the kept ones of its bands alone: many copies of one text cost one
+        comparison each, not one for every two. Memory grows with the documents that share a band.
+        """
         signatures = scans.array("signature", np.uint32, (_SIGNATURE_SIZE,))
         lsh = MinHashLSH(threshold=self.threshold, num_perm=_SIGNATURE_SIZE)
         rank = self._rank(scans)
-        pairs: set[tuple[int, int]] = set()
         keys = self._keys(scans, signatures, int(lsh.b), int(lsh.r))
-        for group in scans.groups(keys, per_document=int(lsh.b)):
-            pairs.update(self._similar(group[np.argsort(rank[group])], signatures))
-        for better, worse in sorted(pairs, key=lambda p: (rank[p[0]], rank[p[1]])):
-            scans.join(better, worse)
-            # When the better one is reached, all that could drop it has been decided.
-            if scans.kept[better] and scans.kept[worse]:
-                scans.drop(worse, "near_duplicate", better)
+        leaders: dict[int, list[int]] = {}
+        for ordinal, bands in _by_rank(scans.groups(keys, per_document=int(lsh.b)), rank):
+            near = sorted({leader for band in bands for leader in leaders.get(band, ())})
+            estimates = (signatures[near] == signatures[ordinal]).mean(axis=1) if near else np.empty(0)
+            alike = [near[i] for i in np.flatnonzero(estimates >= self.threshold)]
+            if not alike:
+                for band in bands:
+                    leaders.setdefault(band, []).append(ordinal)
+                continue
+            scans.drop(ordinal, "near_duplicate", min(alike, key=rank.__getitem__))
+            for other in alike:
+                scans.join(other, ordinal)
 
     def _rank(self, scans: Scans) -> npt.NDArray[np.int64]:
         """Place of each document in the order of ``keep``: 0 is kept first."""
@@ -121,19 +132,19 @@ class NearDuplicates(Barrier):
                 span = values[kept, band * rows_per_band : (band + 1) * rows_per_band]
                 yield _mix(span, band), (first + there)[kept]
 
-    def _similar(self, group: Ordinals, signatures: npt.NDArray[Any]) -> Iterator[tuple[int, int]]:
-        """Similar pairs (better, worse) of a band's group, given best first.
 
-        Each document is compared with those of the group that nothing better resembled: a group of many
-        copies of one text costs one comparison each, not one for every two.
-        """
-        leaders: list[int] = []
-        for ordinal in group.tolist():
-            estimates = (signatures[leaders] == signatures[ordinal]).mean(axis=1) if leaders else np.empty(0)
-            alike = np.flatnonzero(estimates >= self.threshold)
-            yield from ((leaders[i], ordinal) for i in alike)
-            if not len(alike):
-                leaders.append(ordinal)
+def _by_rank(groups: Iterator[Ordinals], rank: npt.NDArray[np.int64]) -> Iterator[tuple[int, list[int]]]:
+    """Yield each document that shares a band with another, best first, with the numbers of its groups."""
+    members = list(groups)
+    if not members:
+        return
+    numbers = np.repeat(np.arange(len(members)), [len(group) for group in members])
+    ordinals = np.concatenate(members)
+    order = np.argsort(rank[ordinals], kind="stable")
+    ordinals, numbers = ordinals[order], numbers[order]
+    borders = np.flatnonzero(np.diff(ordinals)) + 1
+    for first, last in zip([0, *borders.tolist()], [*borders.tolist(), len(ordinals)], strict=True):
+        yield int(ordinals[first]), numbers[first:last].tolist()
 
 
 def _mix(values: npt.NDArray[np.uint32], band: int) -> npt.NDArray[np.uint64]:
