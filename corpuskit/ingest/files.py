@@ -1,0 +1,223 @@
+"""A user's own files as a source: text files, JSON Lines, Parquet, and datasets saved by ``datasets``.
+
+Each row becomes a document. What cannot be one (a bad JSON line, a row without text, bytes that are not
+UTF-8, the end of a truncated file) is quarantined with its place, and the rest of the file is read on.
+
+The id of a document is ``files:<label>:<value of the id field>`` where the row has one, and otherwise
+``files:<label>:<path>#<row>``, with the path relative to the root and rows counted from 0. A text file is
+one row, number 0.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import PurePath
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from corpuskit.errors import InputError
+from corpuskit.ingest.file_rows import (
+    COMPRESSIONS,
+    Damage,
+    Fields,
+    Reader,
+    Row,
+    read_arrow,
+    read_jsonl,
+    read_parquet,
+    read_text,
+)
+from corpuskit.ingest.paths import group, matches, relative_name, require, walk
+from corpuskit.ingest.reading import ReadingBuilder
+from corpuskit.stage import Dropped, Location, Part, Quarantined, Reading, Source, canonical_json
+
+PART_BYTES = 64 * 2**20
+"""Bytes on disk after which a part is closed. A part holds whole files, so a bigger file is a part alone."""
+
+_KINDS: dict[str, tuple[str, ...]] = {
+    "text": (".txt", ".text", ".md"),
+    "jsonl": (".jsonl", ".ndjson"),
+    "parquet": (".parquet",),
+    "datasets": (".arrow",),
+}
+_READERS: dict[str, Reader] = {
+    "text": read_text,
+    "jsonl": read_jsonl,
+    "parquet": read_parquet,
+    "datasets": read_arrow,
+}
+_log = logging.getLogger(__name__)
+
+
+class Files(Source):
+    """Text, JSON Lines, Parquet files or saved datasets in a folder, or one such file.
+
+    Attributes:
+        path: a file, or a folder that is searched with its subfolders.
+        label: the logical name of these files, which stands in ids instead of the path.
+        format: ``auto`` goes by the suffix, which may be followed by ``.gz``, ``.bz2`` or ``.zst``.
+        text_field: field or column that holds the text.
+        id_field: field or column that holds the id, a string or a whole number; rows without one get their
+            place as id.
+        title_field: field or column that holds the title. A text file's title is its name.
+        url_field: field or column that holds the address.
+        language: language of all documents as a code (``en``), empty if unknown.
+        licence: licence of all documents, empty if unknown.
+        include: globs, matched against the relative path and against the name alone; empty for all.
+    """
+
+    name: ClassVar[str] = "files"
+
+    path: Location[str]
+    label: str = Field(pattern=r"^[A-Za-z0-9._-]+$")
+    format: Literal["auto", "text", "jsonl", "parquet", "datasets"] = "auto"
+    text_field: str = Field(default="text", min_length=1)
+    id_field: str = "id"
+    title_field: str = "title"
+    url_field: str = "url"
+    language: str = ""
+    licence: str = ""
+    include: tuple[str, ...] = ()
+
+    def parts(self) -> list[Part]:
+        """Whole files in the order of their relative paths, grouped up to `PART_BYTES`.
+
+        Raises:
+            InputError: the path is not there or no file in it can be read as ``format``.
+        """
+        return group(self._files(), PART_BYTES)
+
+    def read(self, part: Part) -> Iterator[Reading]:
+        """Read the files of a part row by row."""
+        fields = Fields(self.text_field, self.id_field, self.title_field, self.url_field)
+        out = ReadingBuilder()
+        for path in part.files:
+            name = relative_name(self.path, path)
+            for row in _READERS[self._kind(name)](path, name, fields):
+                self._accept(row, name, out)
+                yield from out.take()
+        yield from out.take(rest=True)
+
+    def _files(self) -> list[str]:
+        """The files to read, sorted by relative path."""
+        require(self.path, f"files {self.label!r}")
+        found = _without_dataset_metadata(list(walk(self.path)))
+        named = sorted((relative_name(self.path, path), path) for path in found)
+        chosen = [(name, path) for name, path in named if not self.include or matches(name, self.include)]
+        readable = [(name, path) for name, path in chosen if self._kind(name)]
+        skipped = Counter(PurePath(name).suffix or name for name, _ in chosen if not self._kind(name))
+        listing = ", ".join(f"{suffix} ({count})" for suffix, count in sorted(skipped.items()))
+        if not readable:
+            seen = f"only {listing}" if listing else f"{len(found)} files, none of them included"
+            raise InputError(
+                f"files {self.label!r}: nothing to read in {self.path}: {seen}",
+                remedy="Check `path` and `include`, or name the `format` of the files.",
+            )
+        if skipped:
+            _log.warning("files %r: left out, no known format: %s", self.label, listing)
+        return [path for _, path in readable]
+
+    def _kind(self, name: str) -> str:
+        """The format to read a file as, ``""`` for a file that is not for us."""
+        bare = name.lower()
+        for suffix in COMPRESSIONS:
+            bare = bare.removesuffix(suffix)
+        by_suffix = next((kind for kind, ends in _KINDS.items() if bare.endswith(ends)), "")
+        if self.format in ("auto", by_suffix):
+            return by_suffix
+        named = bool(self.include) or name == PurePath(self.path).name
+        return self.format if named else ""
+
+    def _accept(self, row: Row | Damage, name: str, out: ReadingBuilder) -> None:
+        """Keep, drop or quarantine one row."""
+        place = f"{name}#{row.row}"
+        origin = canonical_json({"file": name, "row": row.row})
+        if isinstance(row, Damage):
+            out.met(row.size)
+            out.quarantine(Quarantined(place, row.kind, row.error, row.size, row.excerpt, origin))
+            return
+        problem = _problem(row, self.text_field, self.id_field)
+        if problem:
+            kind, error = problem
+            out.met(row.size)
+            excerpt = str(row.text)[:200].encode("utf-8", "replace").decode() if row.text else ""
+            out.quarantine(Quarantined(place, kind, f"{place}: {error}", row.size, excerpt, origin))
+            return
+        text = str(row.text)
+        size = len(text.encode("utf-8"))
+        known = row.id is not None and row.id != ""
+        id = f"files:{self.label}:{row.id if known else place}"
+        title = _plain(row.title)
+        out.met(size)
+        if not text or text.isspace():
+            out.drop(Dropped(id, "empty", size, title, text, origin))
+            return
+        columns = {"title": title, "url": _plain(row.url), "language": self.language, "licence": self.licence}
+        out.keep(id=id, source=self.label, text=text, origin=origin, **columns)
+
+
+def _problem(row: Row, text_field: str, id_field: str) -> tuple[str, str] | None:
+    """Why a row is no document: a short word and a sentence with the remedy; None for a good row."""
+    if row.text is None:
+        return "no_text", f"no field {text_field!r}. Set text_field, or mend the row."
+    if not isinstance(row.text, str):
+        kind = type(row.text).__name__
+        return "no_text", f"field {text_field!r} holds {kind}, not a string. Set text_field, or mend the row."
+    if not _encodable(row.text):
+        return "invalid_utf8", f"field {text_field!r} holds half of a surrogate pair. Mend the row."
+    if row.id is not None and (isinstance(row.id, bool) or not isinstance(row.id, (str, int))):
+        kind = type(row.id).__name__
+        return "bad_id", f"field {id_field!r} holds {kind}, not a string or whole number. Set id_field."
+    if isinstance(row.id, str) and not _encodable(row.id):
+        return "bad_id", f"field {id_field!r} holds half of a surrogate pair. Mend the row."
+    return None
+
+
+def _encodable(text: str) -> bool:
+    """Whether a string is free of lone surrogates, which JSON can escape but UTF-8 cannot hold."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _plain(value: object) -> str:
+    """A title or address as text; empty if there is none."""
+    return "" if value is None else str(value).encode("utf-8", "replace").decode("utf-8")
+
+
+def _without_dataset_metadata(paths: list[str]) -> list[str]:
+    """The same files; of each saved dataset, the data files that its ``state.json`` names and no others."""
+    present = set(paths)
+    folders = {
+        os.path.dirname(path)
+        for path in paths
+        if os.path.basename(path) == "state.json"
+        and os.path.join(os.path.dirname(path), "dataset_info.json") in present
+    }
+    others = [path for path in paths if os.path.dirname(path) not in folders]
+    return others + [path for folder in sorted(folders) for path in _dataset_files(folder)]
+
+
+def _dataset_files(folder: str) -> Iterator[str]:
+    """Data files of one saved dataset, by its ``state.json``."""
+    state_path = os.path.join(folder, "state.json")
+    try:
+        with open(state_path, encoding="utf-8") as file:
+            state = json.load(file)
+        names = [entry["filename"] for entry in state["_data_files"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{state_path}: not the state of a saved dataset: {error!r}", remedy="Save the dataset again."
+        ) from error
+    for name in names:
+        path = os.path.join(folder, name)
+        if not os.path.isfile(path):
+            raise InputError(f"{path}: named in {state_path} but not there", remedy="Save the dataset again.")
+        yield path

@@ -1,0 +1,286 @@
+"""Project Gutenberg text files as a source: a mirror, or any folder with books in it.
+
+A book's id is ``gutenberg:<number>``. The number is what the header says (``[EBook #1342]``), else what the
+file name says (``1342-0.txt``, ``pg1342.txt``), else what the folder says (``01342_Title/``, and
+``1/3/4/1342/`` of a mirror). A file without any of these has the id ``gutenberg:path/<relative path>``.
+
+Header, licence and credits are cut and kept as cut spans (see `corpuskit.ingest.gutenberg_markers` for how
+they are found and when they are left alone). Lines and paragraphs stay as they are. Transcriber's notes stay
+too: they describe the book, and where they end cannot be told safely.
+
+One number often has several files: in other encodings, and older ones below ``old/``. All are read;
+``preference`` tells which is best, by these rules in order:
+
+1. both bounds found, then one, then none: a file without them is often incomplete;
+2. UTF-8, then an 8-bit encoding, then ASCII, which spells accents and quotes out;
+3. a current file before one below ``old/``, and that before the eight-character names of the first years,
+   of which the higher release wins (``pandp12`` before ``pandp10``);
+4. the later date, of release or update;
+5. the longer text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from corpuskit.errors import InputError
+from corpuskit.ingest.file_rows import EXCERPT_BYTES, MAX_ROW_BYTES, BrokenStream, chunks
+from corpuskit.ingest.gutenberg_header import HEAD_CHARS, Header, declared_encoding, read_header
+from corpuskit.ingest.gutenberg_markers import MAX_CUT, Bounds, find_bounds
+from corpuskit.ingest.paths import group, matches, relative_name, require, walk
+from corpuskit.ingest.reading import ReadingBuilder
+from corpuskit.ingest.text_encoding import Decoded, decode
+from corpuskit.stage import CutSpan, Dropped, Location, Part, Quarantined, Reading, Source, canonical_json
+
+PART_BYTES = 32 * 2**20
+"""Bytes on disk after which a part is closed; a part holds whole files."""
+
+PUBLIC_DOMAIN = "Public domain in the USA"
+COPYRIGHTED = "Copyrighted; see the terms in the book's header"
+
+_SUFFIXES = (".txt", ".txt.gz")
+_FILE_NUMBER = re.compile(r"(?:.*__)?(?:pg)?(\d{1,6})(?:-(?:0|8|utf-?8))?$", re.IGNORECASE)
+_TITLED_FOLDER = re.compile(r"(\d{5,6})_.+$")
+_OLD = re.compile(r"(?:^|/|_)old(?:/|_|-)", re.IGNORECASE)
+_RELEASE = re.compile(r"[a-z]{2,}\d?(\d\d)[a-z]?$", re.IGNORECASE)
+"""Old names have eight characters, the last digits of which count releases: ``pandp12``, ``8fau110``."""
+
+
+class Gutenberg(Source):
+    """Books of Project Gutenberg as plain text.
+
+    Attributes:
+        path: a folder, searched with its subfolders for ``.txt`` and ``.txt.gz``, or one such file.
+        include: globs, matched against the relative path and against the name alone; empty for all.
+        exclude: globs of files that are left out.
+        languages: codes of the languages to keep (``["en", "de"]``), empty for all. Others are dropped as
+            ``language_<code>``, books that name no language as ``language_unknown``.
+        copyrighted: what becomes of books that are not in the public domain.
+        max_cut: characters that may be cut at either end. A marker beyond them is not believed.
+    """
+
+    name: ClassVar[str] = "gutenberg"
+    same_id_reason: ClassVar[str] = "other_edition"
+
+    path: Location[str]
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
+    copyrighted: Literal["drop", "keep"] = "drop"
+    max_cut: int = Field(default=MAX_CUT, ge=1000)
+
+    def parts(self) -> list[Part]:
+        """Whole files in the order of their relative paths, grouped up to `PART_BYTES`.
+
+        Raises:
+            InputError: the path is not there or holds no text file.
+        """
+        require(self.path, "gutenberg")
+        found = sorted((relative_name(self.path, path), path) for path in walk(self.path))
+        texts = [(name, path) for name, path in found if name.lower().endswith(_SUFFIXES)]
+        chosen = [
+            path
+            for name, path in texts
+            if (not self.include or matches(name, self.include)) and not matches(name, self.exclude)
+        ]
+        if not chosen:
+            raise InputError(
+                f"gutenberg: no book in {self.path!r}: {len(found)} files, {len(texts)} of them"
+                f" .txt or .txt.gz, none left by include {self.include} and exclude {self.exclude}",
+                remedy="Check `path`, `include` and `exclude`; books are read from .txt and .txt.gz.",
+            )
+        return group(chosen, PART_BYTES)
+
+    def read(self, part: Part) -> Iterator[Reading]:
+        """Read the books of a part, one document each."""
+        out = ReadingBuilder()
+        for path in part.files:
+            self._book(path, relative_name(self.path, path), out)
+            yield from out.take()
+        yield from out.take(rest=True)
+
+    def _book(self, path: str, name: str, out: ReadingBuilder) -> None:
+        """Read one file into ``out``: kept, dropped or quarantined."""
+        data = self._raw(path, name, out)
+        if data is None:
+            return
+        declared = declared_encoding(data)
+        decoded = decode(data, declared)
+        if decoded is None:
+            said = f"declared as {declared}" if declared else "no encoding declared"
+            error = (
+                f"{name}: neither UTF-8 nor Windows-1252 nor what its header says ({said})."
+                " Convert it: iconv -f ENCODING -t UTF-8"
+            )
+            _quarantine(name, "undecodable", error, data, len(data), out)
+            return
+        bounds = find_bounds(decoded.text, self.max_cut)
+        header = read_header(decoded.text[: bounds.body or HEAD_CHARS])
+        self._accept(_Book(name, declared, decoded, bounds, header), out)
+
+    def _raw(self, path: str, name: str, out: ReadingBuilder) -> bytes | None:
+        """The file's bytes, decompressed; None after quarantining a file that cannot be read."""
+        held: list[bytes] = []
+        size = 0
+        try:
+            for chunk in chunks(path):
+                size += len(chunk)
+                if size <= MAX_ROW_BYTES:
+                    held.append(chunk)
+        except BrokenStream as broken:
+            error = f"{name}: the compressed file is {broken.kind} ({broken}). Fetch it again."
+            _quarantine(name, broken.kind, error, b"".join(held[:1]), size, out)
+            return None
+        if size > MAX_ROW_BYTES:
+            error = f"{name}: {size:,} bytes are more than the {MAX_ROW_BYTES:,} of one book. Exclude it."
+            _quarantine(name, "too_large", error, held[0], size, out)
+            return None
+        return b"".join(held)
+
+    def _accept(self, book: _Book, out: ReadingBuilder) -> None:
+        """Drop or keep a decoded book."""
+        text, bounds, header = book.decoded.text, book.bounds, book.header
+        size = len(text.encode("utf-8"))
+        out.met(size)
+        body = text[bounds.body : bounds.licence]
+        reason = self._reason_to_drop(header, body)
+        if reason:
+            out.drop(Dropped(book.id, reason, size, header.title, text, book.origin()))
+            return
+        out.keep(
+            id=book.id,
+            source=self.name,
+            text=body,
+            title=header.title,
+            url=f"https://www.gutenberg.org/ebooks/{book.number}" if book.number else "",
+            language=header.language,
+            licence=COPYRIGHTED if header.copyrighted else PUBLIC_DOMAIN,
+            origin=book.origin(),
+            preference=book.preference(len(body.encode("utf-8"))),
+        )
+        for span in book.cuts():
+            out.cut(span)
+
+    def _reason_to_drop(self, header: Header, body: str) -> str:
+        if header.copyrighted and self.copyrighted == "drop":
+            return "copyrighted"
+        if self.languages and header.language not in self.languages:
+            return f"language_{header.language or 'unknown'}"
+        return "" if body.strip() else "empty"
+
+
+def _quarantine(name: str, kind: str, error: str, data: bytes, size: int, out: ReadingBuilder) -> None:
+    out.met(size)
+    excerpt = data[:EXCERPT_BYTES].decode("utf-8", "replace")
+    out.quarantine(Quarantined(name, kind, error, size, excerpt, canonical_json({"file": name})))
+
+
+class _Book:
+    """One decoded file and what is known about it."""
+
+    def __init__(self, name: str, declared: str, decoded: Decoded, bounds: Bounds, header: Header) -> None:
+        self.name = name
+        self.declared = declared
+        self.decoded = decoded
+        self.bounds = bounds
+        self.header = header
+        in_path = number_in_path(name)
+        self.number = header.number or in_path
+        self.number_from = "header" if header.number else "path" if in_path else "none"
+        self.id = f"gutenberg:{self.number}" if self.number else f"gutenberg:path/{name}"
+
+    def origin(self) -> str:
+        """Canonical JSON that leads back to the file and says how it was read."""
+        known = {
+            "author": self.header.author,
+            "declared_encoding": self.declared,
+            "flags": [*self.bounds.flags, *self.decoded.flags, *self._other_flags()],
+            "language_name": "" if self.header.language else self.header.language_name,
+            "released": self.header.released,
+        }
+        origin: dict[str, Any] = {key: value for key, value in known.items() if value}
+        origin |= {"file": self.name, "encoding": self.decoded.encoding, "number_from": self.number_from}
+        return canonical_json(origin)
+
+    def _other_flags(self) -> list[str]:
+        in_path = number_in_path(self.name)
+        return ["number_differs_from_path"] if in_path and in_path != self.number else []
+
+    def preference(self, body_bytes: int) -> int:
+        """The rank among editions of one number: the module's five rules as groups of decimal digits."""
+        missing = {"no_start_marker", "start_marker_too_late", "start_marker_remnant"}
+        missing_end = {"no_end_marker", "end_marker_too_early", "start_after_end"}
+        flags = set(self.bounds.flags)
+        rank = 2 - bool(flags & missing) - bool(flags & missing_end)
+        encoding = self.decoded.encoding
+        rank = rank * 10 + (0 if encoding == "ascii" else 2 if encoding.startswith("utf") else 1)
+        rank = rank * 1000 + _release(self.name)
+        rank = rank * 10**8 + self.header.released
+        return rank * 10**5 + min(body_bytes // 1024, 10**5 - 1)
+
+    def cuts(self) -> list[CutSpan]:
+        """What was removed, with offsets in UTF-8 bytes of the raw text."""
+        text, bounds = self.decoded.text, self.bounds
+        pieces = (
+            ("header", 0, bounds.header),
+            ("credits", bounds.header, bounds.body),
+            ("licence", bounds.licence, len(text)),
+        )
+        spans = []
+        for reason, start, stop in pieces:
+            if start < stop:
+                first = len(text[:start].encode("utf-8"))
+                piece = text[start:stop]
+                spans.append(CutSpan(self.id, reason, first, first + len(piece.encode("utf-8")), piece))
+        return spans
+
+
+def _stem(name: str) -> str:
+    """A file's name without folders and suffixes."""
+    base = name.rsplit("/", 1)[-1].lower()
+    return base.removesuffix(".gz").removesuffix(".txt")
+
+
+def _release(name: str) -> int:
+    """Rank of a file among others by its name: 999 for a current one, below for old ones, newest first.
+
+    >>> [_release(n) for n in ("pg84.txt", "old__2008-84.txt", "old/frank15.txt", "8fau110.txt")]
+    [999, 100, 15, 10]
+    """
+    stem = _stem(name)
+    eight_characters = None if _FILE_NUMBER.match(stem) else _RELEASE.search(stem)
+    if eight_characters:
+        return int(eight_characters[1])
+    return 100 if _OLD.search(name) else 999
+
+
+def number_in_path(name: str) -> int | None:
+    """The book number in a relative path, by the file name and else by the nearest folder.
+
+    >>> [number_in_path(n) for n in ("1342-0.txt", "cache/epub/1342/pg1342.txt")]
+    [1342, 1342]
+    >>> [number_in_path(n) for n in ("1/3/4/1342/old/pandp10.txt", "01342_Pride/x.txt.gz", "2023/notes.txt")]
+    [1342, 1342, None]
+    """
+    in_name = _FILE_NUMBER.match(_stem(name))
+    if in_name:
+        return int(in_name[1]) or None
+    folders = name.split("/")[:-1]
+    for depth in reversed(range(len(folders))):
+        titled = _TITLED_FOLDER.match(folders[depth])
+        if titled:
+            return int(titled[1]) or None
+        if folders[depth].isascii() and folders[depth].isdigit() and _is_mirror_folder(folders[: depth + 1]):
+            return int(folders[depth])
+    return None
+
+
+def _is_mirror_folder(folders: list[str]) -> bool:
+    """Whether a folder lies where a mirror puts a book: ``1/3/4/1342``, ``0/7``, ``cache/epub/1342``."""
+    *above, last = folders
+    digits = list(last[:-1]) or ["0"]
+    return above[-len(digits) :] == digits or above[-1:] == ["epub"]

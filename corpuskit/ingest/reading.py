@@ -1,0 +1,96 @@
+"""Collects what a source meets into `Reading`s, each of bounded size and with its own account."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from corpuskit.batch import BATCH_BYTES, BatchBuilder, empty_batch
+from corpuskit.stage import CutSpan, Dropped, Quarantined, Reading
+
+MAX_ENTRIES = 65_536
+"""Documents, drops and errors after which a reading is closed, however little text they hold."""
+
+
+@dataclass
+class ReadingBuilder:
+    """Collects documents, drops, errors and cuts; hands out a `Reading` whenever enough has come together.
+
+    Call `met` once for each document as it is met, before it is known what becomes of it, and then exactly
+    one of `keep`, `drop` and `quarantine`: the two sides of the account are counted apart, so that a
+    document that falls between them shows.
+
+    >>> builder = ReadingBuilder()
+    >>> builder.met(5)
+    >>> builder.keep(id="files:x:1", source="x", text="hello")
+    >>> [(r.documents_in, r.bytes_in, r.batch.num_rows) for r in builder.take(rest=True)]
+    [(1, 5, 1)]
+    """
+
+    limit: int = BATCH_BYTES
+    extra: Mapping[str, pa.DataType] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._clear()
+
+    def _clear(self) -> None:
+        self._batch = BatchBuilder(limit=self.limit, extra=self.extra)
+        self._entries = 0
+        self._side_bytes = 0
+        self._documents_in = 0
+        self._bytes_in = 0
+        self._cut: dict[str, int] = {}
+        self._spans: list[CutSpan] = []
+        self._dropped: list[Dropped] = []
+        self._quarantined: list[Quarantined] = []
+        self._warnings: list[str] = []
+
+    def met(self, size: int) -> None:
+        """Count one document of ``size`` bytes as met."""
+        self._documents_in += 1
+        self._bytes_in += size
+        self._entries += 1
+
+    def keep(self, *, id: str, source: str, text: str, **columns: Any) -> None:
+        """Pass a document on; ``columns`` as in `BatchBuilder.add`."""
+        self._batch.add(id=id, source=source, text=text, **columns)
+
+    def drop(self, document: Dropped) -> None:
+        """Record a document that is not passed on."""
+        self._dropped.append(document)
+        self._side_bytes += len(document.text)
+
+    def quarantine(self, document: Quarantined) -> None:
+        """Record something that could not be read as a document."""
+        self._quarantined.append(document)
+        self._side_bytes += len(document.excerpt)
+
+    def cut(self, span: CutSpan) -> None:
+        """Record a piece that was removed from a kept document."""
+        self._cut[span.reason] = self._cut.get(span.reason, 0) + span.end - span.start
+        self._spans.append(span)
+        self._side_bytes += span.end - span.start
+
+    def warn(self, sentence: str) -> None:
+        """Record a sentence for the log."""
+        self._warnings.append(sentence)
+
+    def take(self, *, rest: bool = False) -> Iterator[Reading]:
+        """Yield the reading that is full; with ``rest`` also one that is not (but never an empty one)."""
+        full = self._batch.full or self._entries >= MAX_ENTRIES or self._side_bytes >= self.limit
+        if not full and not (rest and (self._entries or self._warnings)):
+            return
+        yield Reading(
+            batch=next(self._batch.take(rest=True), None) or empty_batch(self.extra),
+            documents_in=self._documents_in,
+            bytes_in=self._bytes_in,
+            cut=self._cut,
+            spans=self._spans,
+            dropped=self._dropped,
+            quarantined=self._quarantined,
+            warnings=self._warnings,
+        )
+        self._clear()

@@ -1,0 +1,123 @@
+"""Decoding a text file whose encoding is declared in words, rightly or wrongly, or not at all.
+
+The order: a byte order mark; ASCII; strict UTF-8 (text in another encoding is practically never valid UTF-8
+by chance); the declared encoding, if it decodes without an error and without control characters; at last
+Windows-1252 or Latin-1, told apart by the bytes 0x80 to 0x9f, which are letters and quotes in the one and
+control characters in the other. Nothing else is guessed.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from dataclasses import dataclass
+
+_BOMS = (
+    (codecs.BOM_UTF8, "utf-8"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x19\x1b\x7f-\x84\x86-\x9f\ufffd\ue000-\uf8ff]")
+"""Characters that betray a wrong encoding: controls (NEL is a line end, FF and SUB occur), private use."""
+
+_ODD_IN_WORD = re.compile(r"[A-Za-z][‚ƒ„†‡ˆ‰‹Œ‘“”•–—˜›¡¢¤¥¦¨ª«¬¯°±²³´µ¶¸¹º»¼½¾¿×÷][A-Za-z]")
+"""Where a letter should be: what DOS and Macintosh letters look like, read as Windows-1252."""
+
+_WINDOWS = {
+    "iso8859-1": "cp1252",
+    "iso8859-2": "cp1250",
+    "iso8859-7": "cp1253",
+    "iso8859-9": "cp1254",
+    "iso8859-15": "cp1252",
+}
+"""What a file declared as ISO 8859 is when it uses the bytes 0x80 to 0x9f."""
+
+_ALIASES = {"uf-8": "utf-8", "ascii, with some iso-8859-1 characters": "latin-1", "big5-hkscs": "big5hkscs"}
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A decoded text.
+
+    Attributes:
+        encoding: Python's name of the encoding that was used, ``ascii`` for text of 7 bits.
+        flags: ``wrong_encoding_declared``, ``unknown_encoding_declared``, ``doubtful_encoding``.
+    """
+
+    text: str
+    encoding: str
+    flags: tuple[str, ...] = ()
+
+
+def codec_name(declared: str) -> str | None:
+    """Python's name for an encoding as people write it; None for one that is not known.
+
+    >>> codec_name("ISO Latin-1"), codec_name("ISO-646-US (US-ASCII)"), codec_name("Windows Code Page 1252")
+    ('iso8859-1', 'ascii', 'cp1252')
+    """
+    name = declared.strip().lower()
+    bracketed = re.search(r"\(([^)]+)\)", name)
+    bare = re.sub(r"\([^)]*\)", "", name).strip()
+    candidates = [name, _ALIASES.get(name, ""), bare, bracketed[1] if bracketed else ""]
+    candidates.append(re.sub(r"^(?:iso[ -]+)?latin[ -]*(?=\d)", "latin", bare))
+    candidates.append(re.sub(r"^windows[ -]*code[ -]*page[ -]*", "cp", bare))
+    candidates.append(re.sub(r"^(?:code ?page|cp)[ -]*", "cp", bare))
+    for candidate in filter(None, candidates):
+        try:
+            # Python also lists transforms such as rot13 under its codecs; those refuse to decode.
+            b"a".decode(candidate)
+        except UnicodeDecodeError:
+            pass  # an encoding of two or four bytes to a character: one byte is too few, the name is good
+        except (LookupError, ValueError):
+            continue
+        return codecs.lookup(candidate).name
+    return None
+
+
+def decode(data: bytes, declared: str = "") -> Decoded | None:
+    """Decode ``data``; None if no encoding of the module's list reads it without leaving controls behind.
+
+    Args:
+        declared: the encoding's name as the file states it, ``""`` if it does not.
+    """
+    for mark, name in _BOMS:
+        if data.startswith(mark):
+            return _decoded(data[len(mark) :] if name == "utf-8" else data, name, declared)
+    if data.isascii():
+        return _decoded(data, "ascii", declared)
+    unicode_text = _decoded(data, "utf-8", declared)
+    if unicode_text is not None:
+        return unicode_text
+    known = codec_name(declared) if declared else None
+    if known not in (None, "ascii", "utf-8"):
+        for name in filter(None, (known, _WINDOWS.get(known or ""))):
+            text = _decoded(data, name, declared)
+            if text is not None and not _CONTROL.search(text.text):
+                return text
+    name = "cp1252" if re.search(rb"[\x80-\x9f]", data) else "latin-1"
+    text = _decoded(data, name, declared)
+    if text is None or _CONTROL.search(text.text):
+        return None
+    odd = len(_ODD_IN_WORD.findall(text.text))
+    if odd * 10 <= sum(1 for byte in data if byte >= 0x80):
+        return text
+    return Decoded(text.text, text.encoding, (*text.flags, "doubtful_encoding"))
+
+
+def _decoded(data: bytes, name: str, declared: str) -> Decoded | None:
+    """Decode strictly and compare with what was declared; None if the bytes do not fit."""
+    try:
+        text = data.decode(name)
+    except UnicodeDecodeError:
+        return None
+    name = codecs.lookup(name).name
+    known = codec_name(declared) if declared else None
+    flags: tuple[str, ...] = ()
+    if declared and known is None:
+        flags = ("unknown_encoding_declared",)
+    elif declared and name != "ascii" and known != name:
+        # Text of 7 bits is right under every declaration that extends ASCII.
+        flags = ("wrong_encoding_declared",)
+    return Decoded(text, name, flags)

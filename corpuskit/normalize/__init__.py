@@ -1,0 +1,1 @@
+"""Normalization: stages that repair and unify text."""

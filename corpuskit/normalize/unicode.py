@@ -1,0 +1,83 @@
+"""Unicode repair: mojibake, HTML entities, control characters, and one normal form, by ftfy.
+
+ftfy (Speer, 2019, doi:10.5281/zenodo.2591652) does the work; its output is not changed. Only lines that it
+provably leaves alone are not handed to it: ASCII without ``&``, carriage returns and control characters.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, ClassVar, Literal
+
+import ftfy
+import pyarrow as pa
+from ftfy import TextFixerConfig
+
+from corpuskit.normalize.texts import map_texts
+from corpuskit.stage import Effect, Stage
+
+_TOUCHED = re.compile(r"[^\t\n\x0c -%'-~]")
+"""What ftfy may change something about: all but printable ASCII without ``&``, tab, LF and FF."""
+
+_LINE = re.compile(r"[^\n]*\n|[^\n]+")
+"""A line with its end, as ftfy cuts text."""
+
+
+class Unicode(Stage):
+    """Repairs broken Unicode with ``ftfy.fix_text`` and brings text to one normal form.
+
+    Attributes:
+        unescape_html: replace ``&amp;`` and the like; ``auto`` does so until the first ``<`` of a text.
+        fix_encoding: repair text that was decoded with the wrong encoding (``Ã©`` for ``é``).
+        fix_latin_ligatures: write ``fi`` for the ligature.
+        fix_character_width: write ``A`` for the fullwidth letter. Off: it also turns the fullwidth comma and
+            brackets of Chinese and Japanese into ASCII ones, which is a change of spelling there.
+        uncurl_quotes: write ``'`` and ``"`` for all quotes. Off: curly quotes tell where speech begins and
+            ends, and ftfy takes U+02BC with them, which is a letter in many orthographies.
+        remove_terminal_escapes: remove colour codes of terminals.
+        remove_control_chars: remove control characters and the byte order mark.
+        normalization: Unicode normal form, None to leave as it is.
+    """
+
+    name: ClassVar[str] = "unicode"
+
+    unescape_html: bool | Literal["auto"] = "auto"
+    fix_encoding: bool = True
+    fix_latin_ligatures: bool = True
+    fix_character_width: bool = False
+    uncurl_quotes: bool = False
+    remove_terminal_escapes: bool = True
+    remove_control_chars: bool = True
+    normalization: Literal["NFC", "NFD", "NFKC", "NFKD"] | None = "NFC"
+
+    def libraries(self) -> dict[str, Any]:
+        """The version of ftfy: another one may repair otherwise."""
+        return {"ftfy": ftfy.__version__}
+
+    def config(self) -> TextFixerConfig:
+        """These settings as ftfy's, for those who want to compare."""
+        return TextFixerConfig(**self.model_dump(), explain=False)
+
+    def apply(self, batch: pa.RecordBatch) -> Effect:
+        """Repair every text."""
+        config = self.config()
+        return map_texts(batch, lambda text, _: fix_text(text, config))
+
+
+def fix_text(text: str, config: TextFixerConfig) -> str:
+    """The same as ``ftfy.fix_text(text, config)``, without handing it lines that it would not change.
+
+    ftfy works line by line; what it carries from one to the next is that entities are no longer replaced
+    after the first ``<``.
+
+    >>> fix_text("plain\\nschÃ¶n &amp; gut", TextFixerConfig(explain=False))
+    'plain\\nschön & gut'
+    """
+    if not _TOUCHED.search(text):
+        return text
+    fixed = []
+    for line in _LINE.findall(text):
+        if config.unescape_html == "auto" and "<" in line:
+            config = config._replace(unescape_html=False)
+        fixed.append(ftfy.fix_text(line, config) if _TOUCHED.search(line) else line)
+    return "".join(fixed)

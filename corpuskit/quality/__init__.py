@@ -1,0 +1,1 @@
+"""Quality: rules that measure documents and drop the bad ones."""

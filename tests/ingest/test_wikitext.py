@@ -1,0 +1,210 @@
+"""Wikitext: cases as data, hostile pages, Arrow arrays of every shape, and real articles."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import html
+import itertools
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from corpuskit import _native
+from corpuskit.errors import SettingError
+from corpuskit.ingest.wikitext import COUNTERS, STATUS, Budget, Extracted, extract, namespace_prefixes
+
+CASES = json.loads(Path(__file__).parent.parent.joinpath("cases", "wikitext.json").read_text(encoding="utf-8"))
+CORPORA = os.environ.get("CORPUSKIT_CORPORA", "")
+
+
+def run(pages: list[str | None] | pa.Array, language: str = "en", budget: Budget | None = None) -> Extracted:
+    texts = pages if isinstance(pages, pa.Array) else pa.array(pages, pa.large_string())
+    return extract(
+        texts,
+        file_prefixes=namespace_prefixes(6),
+        category_prefixes=namespace_prefixes(14),
+        language=language,
+        budget=budget,
+    )
+
+
+@pytest.mark.parametrize("case", CASES, ids=[f"{i}-{c['why']}" for i, c in enumerate(CASES)])
+def test_case(case: dict[str, str]) -> None:
+    result = run([case["input"]], case.get("language", "en"))
+    assert result.texts[0].as_py() == case["expected"], case["why"]
+    assert STATUS[result.status[0]] == "ok"
+
+
+def test_cases_are_many_and_differ() -> None:
+    assert len(CASES) >= 80
+    assert len({(c["input"], c.get("language")) for c in CASES}) == len(CASES)
+
+
+def test_batch_equals_single_pages() -> None:
+    """What stands in a page never reaches the next one: open constructs, numbering, buffers."""
+    english = [c for c in CASES if "language" not in c]
+    assert run([c["input"] for c in english]).texts.to_pylist() == [c["expected"] for c in english]
+
+
+# --------------------------------------------------------------------------------------------- arrays
+
+
+@pytest.mark.parametrize("pages", [[], [""], [None], ["", None, "a"], [None, "''b''", None]])
+def test_empty_and_null_pages(pages: list[str | None]) -> None:
+    result = run(pages)
+    assert result.texts.to_pylist() == [(p or "").replace("''", "") for p in pages]
+    assert result.counters.shape == (len(pages), len(COUNTERS))
+
+
+def test_slices_read_only_their_rows() -> None:
+    column = pa.array([f"''{i}''" for i in range(10)], pa.large_string())
+    for start, length in [(0, 10), (3, 4), (9, 1), (10, 0), (5, 0)]:
+        assert run(column.slice(start, length)).texts.to_pylist() == [str(i) for i in range(start, start + length)]
+    nulls = pa.array(["a", None, "b", None, "c"], pa.large_string()).slice(1, 3)
+    assert run(nulls).texts.to_pylist() == ["", "b", ""]
+
+
+def test_result_is_a_valid_arrow_array() -> None:
+    result = run(["a", "ü''x''", "[[中文]]"])
+    result.texts.validate(full=True)
+    assert result.texts.type == pa.large_string()
+
+
+def test_other_string_types_are_refused() -> None:
+    with pytest.raises(SettingError, match="not large_string"):
+        run(pa.array(["a"], pa.string()))
+
+
+@pytest.mark.parametrize("offsets", [[], [0, 5], [3, 1], [-1, 2], [0, 3, 2]])
+def test_engine_refuses_offsets_outside_the_bytes(offsets: list[int]) -> None:
+    options: dict[str, Any] = {
+        "file_prefixes": [], "category_prefixes": [], "language": "", "steps_base": 1000, "steps_per_byte": 10,
+        "output_base": 1000, "output_per_byte": 2, "nesting": 10,
+    }  # fmt: skip
+    with pytest.raises(ValueError, match="offsets"):
+        _native.extract_wikitext(np.array(offsets, np.int64), np.zeros(4, np.uint8), **options)
+
+
+# -------------------------------------------------------------------------------------------- hostile
+
+UNITS = ["{{{{", "[[", "[[a|", "{|\n", "\n|}", "<ref>", "<ref name=x>", "''", "}}", "]]", "]]]", "[http://a b", "<table>",
+         "</table>", "<!--", "&#1", "\n*#:;", "\n==a", "{{a|b=[[c|", "-{", "<ref", "<math>", "''' ''", "__A", "( , )",
+         "{{convert|1|m", "<poem>\n", "[[File:a|", "{{lang|x|"]  # fmt: skip
+
+
+def steps_of(unit: str, size: int) -> int:
+    page = (unit * (size // len(unit) + 1))[:size]
+    return int(run([page], language="zh").counters[0, COUNTERS.index("steps")])
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_work_on_one_opening_over_and_over_is_linear(unit: str) -> None:
+    """Four times the page, at most about four times the counted steps (or an early end by the budget)."""
+    small, large = steps_of(unit, 50_000), steps_of(unit, 200_000)
+    assert large <= 4.4 * small + 10_000
+    assert large <= 64 * 200_000 + 2**20
+
+
+def test_work_on_mixtures_is_linear() -> None:
+    for a, b in itertools.combinations(UNITS, 2):
+        small, large = steps_of(a + b, 8_000), steps_of(a + b, 32_000)
+        assert large <= 5 * small + 10_000, (a, b)
+
+
+def test_long_openings_before_many_closings_are_linear() -> None:
+    for opening, closing in [("{{", "}}"), ("[[a|", "]]"), ("<table>", "</table>"), ("\n{|", "\n|}"), ("-{", "}-")]:
+        for count in (10, 150):
+            steps = [
+                int(run([opening * count + "x" * size + closing * size], "zh").counters[0, 0]) for size in (20_000, 80_000)
+            ]
+            assert steps[1] <= 4.4 * steps[0] + 10_000, (opening, count)
+
+
+@pytest.mark.parametrize(
+    ("page", "budget", "status"),
+    [
+        ("{{a " * 300, Budget(), "nesting"),
+        ("[[a|" * 300, Budget(), "nesting"),
+        ("x" * 1000, Budget(steps_base=100, steps_per_byte=0), "steps"),
+        ("x" * 1000, Budget(output_base=100, output_per_byte=0), "output"),
+        ("{{lang|a|{{lang|b|c}}}}", Budget(nesting=1), "nesting"),
+    ],
+)
+def test_a_page_over_budget_has_a_status_and_no_text(page: str, budget: Budget, status: str) -> None:
+    result = run(["before", page, "after"], budget=budget)
+    assert STATUS[result.status[1]] == status
+    assert result.texts.to_pylist()[1] == ""
+    assert result.texts.to_pylist()[2] == "after"
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(st.sampled_from([*UNITS, "|", "=", "\n", "'", "a", " ", "}}", "]]", "|}", "中", "\x01", "\x04"]), max_size=60))
+def test_any_mixture_gives_text_without_marks(pieces: list[str]) -> None:
+    result = run(["".join(pieces)], "zh")
+    result.texts.validate(full=True)
+    text = result.texts[0].as_py()
+    assert not re.search(r"[\x00-\x08\x0b-\x1f]", text)
+    assert text == text.rstrip() or result.status[0]
+    assert "\n\n\n" not in text
+
+
+# ----------------------------------------------------------------------------------------------- real
+
+needs_corpora = pytest.mark.skipif(not CORPORA, reason="CORPUSKIT_CORPORA is not set")
+
+
+def articles(path: str) -> list[str]:
+    """Wikitext of the articles of a dump, by regular expressions: not the way that the source goes."""
+    data = Path(CORPORA, "wikipedia", path).read_bytes()
+    data = bz2.decompress(data) if data[:3] == b"BZh" else gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
+    pages = re.findall(r"<page>.*?</page>", data.decode(), re.DOTALL)
+    texts = [re.search(r"<text[^>]*>(.*?)</text>", p, re.DOTALL) for p in pages if "<ns>0</ns>" in p and "<redirect" not in p]
+    return [html.unescape(t[1]) for t in texts if t]
+
+
+@needs_corpora
+@pytest.mark.parametrize(
+    ("path", "language"),
+    [
+        ("gensim__enwiki-latest-pages-articles1.xml-p000000010p000030302-shortened.bz2", "en"),
+        ("itwiki-small-dump.xml.gz", "it"),
+        ("dbpedia-minidump-fr-large.xml.bz2", "fr"),
+        ("viwiki-20240701-pages-articles-multistream4.xml-p4565247p6065246", "vi"),
+        ("zhwiki-test-pages.xml", "zh"),
+    ],
+)
+def test_real_articles_leave_next_to_no_remnants(path: str, language: str) -> None:
+    pages = articles(path)
+    result = run(list(pages), language)
+    assert not result.status.any()
+    texts = result.texts.to_pylist()
+    prose = re.sub(r"\$+[^$]*\$+", "", "\n".join(texts))  # LaTeX has braces and bars of its own
+    sentences = len(re.findall(r"[.!?。！？](?:\s|$|(?<=[。！？]))", prose))
+    remnants = re.findall(r"\[\[|\{\{|\{\||<ref|</|\bstyle=|\bcolspan|^\|[-}+ ]|'''", prose, re.MULTILINE)
+    assert sentences > 500
+    assert len(remnants) <= sentences / 500, remnants[:40]
+    steps = result.counters[:, 0] / np.array([len(p.encode()) + 1 for p in pages])
+    assert steps.max() < 64 / 4  # the budget is far from what real pages need
+    assert result.counters[:, 1].max() < 200 / 4
+
+
+@needs_corpora
+def test_plain_sentences_and_list_items_stay() -> None:
+    """Lines without any mark must come out as they are."""
+    pages = articles("gensim__enwiki-latest-pages-articles1.xml-p000000010p000030302-shortened.bz2")
+    kept = met = 0
+    for page, text in zip(pages, run(list(pages)).texts.to_pylist(), strict=True):
+        for line in re.findall(r"^\*+ *([A-Z][\w ,.-]{20,})$", re.sub(r"\{[{|].*?[|}]\}", "", page, flags=re.DOTALL), re.M):
+            met += 1
+            kept += line.strip() in text
+    assert met > 20
+    assert kept >= 0.99 * met
