@@ -1,0 +1,250 @@
+// Shared by the files of the wikitext engine; nothing outside native/engine/wikitext*.cpp includes it.
+#pragma once
+
+#include <array>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "wikitext.hpp"
+
+namespace corpuskit {
+
+// ---------------------------------------------------------------------------------------------- marks
+// Control characters that stand for something between the two passes. The input's own are removed.
+inline constexpr char kLiteral = '\x01';        // the next byte is text, whatever it looks like
+inline constexpr char kHole = '\x02';           // something was removed here
+inline constexpr char kBreak = '\x03';          // a new line that does not start a line of wikitext
+inline constexpr char kBlock = '\x04';          // a border between paragraphs
+inline constexpr char kOpenTemplate = '\x05';   // a template begins here; still there at the end if unclosed
+inline constexpr char kOpenTable = '\x06';      // the same for a table
+inline constexpr char kGlue = '\x07';           // nothing, but keeps what stands beside it apart
+
+inline bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+inline bool is_digit(char c) { return c >= '0' && c <= '9'; }
+inline bool is_alpha(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+inline bool is_word(char c) { return is_alpha(c) || is_digit(c) || static_cast<unsigned char>(c) >= 0x80; }
+inline char lower(char c) { return (c >= 'A' && c <= 'Z') ? static_cast<char>(c + 32) : c; }
+inline bool is_mark(char c) { return c >= kLiteral && c <= kGlue; }
+
+std::string_view trim(std::string_view s);        // spaces and new lines
+std::string_view trim_marks(std::string_view s);  // the same, and marks other than kLiteral
+bool equal_folded(std::string_view a, std::string_view b);  // without regard to ASCII case
+std::string plain(std::string_view s);            // without marks, trimmed: for names and numbers
+
+/// Appends `c` so that the second pass takes it for text.
+inline void put_literal(std::string& out, char c) {
+    if (!is_word(c)) out.push_back(kLiteral);
+    out.push_back(c);
+}
+/// The same for a string; new lines become kBreak.
+void put_literal(std::string& out, std::string_view s);
+
+// ------------------------------------------------------------------------------------------- entities
+
+/// The character reference at s[0] == '&'. Sets `length` to its bytes and returns the code point, or 0 if
+/// there is none that HTML 4 and XML know or if it names a code point that may not stand in a page.
+char32_t parse_entity(std::string_view s, std::size_t& length);
+void put_utf8(std::string& out, char32_t c);
+/// Appends a decoded character so that the second pass takes it for text.
+void put_entity(std::string& out, char32_t c);
+
+// ------------------------------------------------------------------------------------------ templates
+
+/// How a template is written as text; the rules stand in wikitext_template_rules.cpp.
+enum class Render : std::uint8_t {
+    kFormat,    // `spec` is a format, see render_format
+    kJoin,      // the positional arguments, joined by `spec`
+    kConvert,   // {{convert|1300|mi|km}} -> 1300 miles
+    kConvertSymbol,  // {{cvt|1300|mi}} -> 1300 mi
+    kVal,       // {{val|1.5|0.2|e=6|u=kg}} -> 1.5±0.2×10^6 kg
+    kFraction,  // {{frac|3|1|2}} -> 3 1/2
+    kOrdinal,   // {{ordinal|3}} -> 3rd
+    kDate,      // {{birth date|1912|6|23}} -> 23 June 1912
+    kDateFrench,  // {{date|23|6|1912}} -> 23 juin 1912
+};
+
+struct TemplateRule {
+    std::string_view language;  // "" for every wiki, else the language code of the wikis that know it
+    // Lower-case names separated by '|'. A '*' at the end of a name stands for any ending, a '#' at its start for
+    // a number in digits or Roman numerals.
+    std::string_view names;
+    Render render;
+    std::string_view spec;
+};
+const TemplateRule* template_rules(std::size_t& count);
+
+struct TemplateArgument {
+    std::string_view name;   // trimmed; empty for a positional argument
+    std::string_view value;  // named: trimmed
+    std::uint32_t position;  // from 1; 0 for a named argument
+};
+
+struct TemplateCall {
+    std::string name;     // normalised: lower-case, spaces
+    std::string numeral;  // what '#' stands for, in capitals
+    std::vector<TemplateArgument> arguments;
+
+    /// Value of a parameter by name or position ("1"); empty when it is not there.
+    std::string_view get(std::string_view parameter) const;
+    /// The n-th positional argument (from 1), trimmed.
+    std::string_view at(std::uint32_t position) const;
+    std::uint32_t positional() const;
+};
+
+/// The rules that hold in one language, looked up by name.
+class TemplateTable {
+  public:
+    explicit TemplateTable(std::string_view language);
+    /// The rule for a name, or null; sets `numeral` when the rule's name has a '#'.
+    const TemplateRule* find(const std::string& name, std::string& numeral) const;
+
+  private:
+    std::unordered_map<std::string, const TemplateRule*> exact_;
+    std::vector<std::pair<std::string, const TemplateRule*>> prefixes_;
+    bool numerals_ = false;  // whether a name has a '#'
+};
+
+/// Writes a call by its rule. Appends nothing when the arguments that it needs are missing.
+void render_template(const TemplateRule& rule, const TemplateCall& call, std::string& out);
+void render_convert(const TemplateCall& call, bool symbols, std::string& out);
+void render_date(const TemplateCall& call, std::string& out);
+void render_date_french(const TemplateCall& call, std::string& out);
+
+// ----------------------------------------------------------------------------------------------- tags
+
+enum class Tag : std::uint8_t {
+    kUnknown,    // not a tag: '<' is text
+    kInline,     // the tag goes, what it holds stays
+    kSuper,      // <sup>
+    kBlock,      // the same as kInline, and a border between paragraphs
+    kBreak,      // <br>
+    kItem,       // <li>
+    kRule,       // <hr>
+    kDrop,       // extension: goes with all that it holds
+    kReference,  // <ref>
+    kNowiki,     // extension: what it holds is text
+    kPre,        // <pre>: the same, as a block
+    kCode,       // <syntaxhighlight>, <source>: the same, without entities
+    kMath,       // <math>, <chem>
+    kPoem,       // new lines are kept
+    kTable,      // <table>
+};
+inline constexpr std::size_t kTagNames = 160;  // upper bound of known names
+
+struct TagName {
+    Tag kind = Tag::kUnknown;
+    std::uint32_t index = 0;  // of the name, for caches
+};
+TagName find_tag(std::string_view lower_case_name);
+
+/// Whether `code` is the prefix of links to a Wikipedia in another language.
+bool is_interlanguage(std::string_view code);
+
+/// Whether the text between `__` and `__` is a behaviour switch.
+bool is_switch(std::string_view word);
+
+// --------------------------------------------------------------------------------------------- engine
+
+enum class Kind : std::uint8_t { kTemplate, kLink, kExternal, kTable, kHtmlTable, kVariant };
+inline constexpr std::size_t kKinds = 6;
+
+struct Frame {
+    Kind kind;
+    bool file = false;           // a link into the File namespace
+    std::size_t braces = 0;      // braces that are open (templates)
+    std::size_t start = 0;       // where its mark or opening stands in the output
+    std::size_t content = 0;     // where what it holds begins in the output
+    std::size_t first_bar = 0;   // its first entry in `bars_`
+};
+
+struct Bar {
+    std::size_t at;      // where '|' stands in the output
+    std::size_t equals;  // the first '=' after it, or npos
+};
+
+class WikitextEngine {
+  public:
+    explicit WikitextEngine(WikitextOptions options);
+    WikitextStatus extract(std::string_view page, std::string& out, WikitextCounters& counters);
+
+  private:
+    // structure
+    void structure();
+    bool special(char c);
+    void newline();
+    void equals();
+    void bar();
+    void open_braces();
+    void close_braces();
+    void finish_braces(std::size_t take);
+    void finish_template(const Frame& frame, std::size_t result_at);
+    void read_call(const Frame& frame);
+    void open_table();
+    void close_table(Kind kind);
+    bool at_line_start() const;
+    bool push(Frame frame);
+    void pop_unclosed();
+    void pop_unclosed_until(Kind kind);
+    const Frame* top() const { return frames_.empty() ? nullptr : &frames_.back(); }
+    bool top_is(Kind kind) const { return !frames_.empty() && frames_.back().kind == kind; }
+    std::size_t open(Kind kind) const { return open_[static_cast<std::size_t>(kind)]; }
+    void count_step(std::size_t n) { counters_->steps += static_cast<std::int64_t>(n); }
+    void hole();
+    void cut_back(std::size_t to);
+    bool starts_with(std::size_t at, std::string_view what) const;
+    // tags
+    void angle();
+    void comment();
+    void opening_tag(TagName tag, std::size_t name_end);
+    void closing_tag(TagName tag, std::size_t name_end);
+    void opaque_tag(TagName tag, std::string_view name, std::string_view attributes, std::size_t inside);
+    void reference(std::size_t inside, std::size_t close, std::size_t after, std::uint32_t index);
+    void unclosed_reference(std::size_t inside, std::size_t limit);
+    void super_tag(std::size_t after);
+    std::size_t tag_end(std::size_t at, bool& self_closing) const;
+    std::size_t find_close(std::string_view name, std::uint32_t index, std::size_t from, std::size_t& after);
+    std::size_t find_open_reference(std::size_t from);
+    void put_text(std::string_view text, bool entities);
+    void put_math(std::string_view text, bool block);
+    void put_block_text(std::string_view text, bool entities);
+    // links
+    void open_bracket();
+    void close_bracket();
+    void finish_link();
+    void finish_external();
+    void finish_variant();
+    std::string_view link_target(const Frame& frame) const;
+    bool has_prefix(std::string_view target, const std::vector<std::string>& prefixes) const;
+    std::size_t url_scheme(std::size_t at) const;
+
+    WikitextOptions options_;
+    TemplateTable table_;
+    bool variants_ = false;  // whether the wiki has -{ }-
+    std::array<bool, 256> special_{};
+
+    std::string_view in_;
+    std::size_t pos_ = 0;
+    std::string out_;      // between the passes
+    std::string scratch_;  // one rendered construct
+    TemplateCall call_;
+    std::vector<Frame> frames_;
+    std::vector<Bar> bars_;
+    std::array<std::size_t, kKinds> open_{};
+    std::size_t poems_ = 0;
+    bool over_nesting_ = false;
+    WikitextCounters* counters_ = nullptr;
+    // Where the next closing tag of each name begins, so that no stretch is searched twice.
+    struct NextClose {
+        std::size_t from = 0, at = 0, after = 0;
+        bool known = false;
+    };
+    std::array<NextClose, kTagNames> next_close_{};
+    NextClose next_reference_{};
+};
+
+/// The second pass: `marked` is the output of the first. Appends the plain text to `out`.
+void write_lines(std::string_view marked, std::string& out, WikitextCounters& counters);
+
+}  // namespace corpuskit

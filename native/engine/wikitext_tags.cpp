@@ -1,0 +1,307 @@
+// First pass: comments and tags. Extensions such as <ref> are opaque: MediaWiki takes everything up to the
+// first closing tag, and so do we. Where the closing tag is missing only the tag goes, not the page.
+#include <algorithm>
+
+#include "wikitext_internal.hpp"
+
+namespace corpuskit {
+
+namespace {
+constexpr std::size_t kNone = std::string::npos;
+constexpr std::size_t kLongestName = 24;
+constexpr std::size_t kLongestQuoted = 128;  // an attribute's value that may hold '>'
+
+bool matches_at(std::string_view text, std::size_t at, std::string_view lower_case) {
+    if (text.size() - at < lower_case.size()) return false;
+    for (std::size_t i = 0; i < lower_case.size(); ++i)
+        if (lower(text[at + i]) != lower_case[i]) return false;
+    return true;
+}
+}  // namespace
+
+void WikitextEngine::angle() {
+    if (starts_with(pos_, "<!--")) return comment();
+    const bool closing = starts_with(pos_, "</");
+    const std::size_t name_begin = pos_ + (closing ? 2 : 1);
+    std::size_t end = name_begin;
+    std::string name;
+    while (end < in_.size() && end - name_begin < kLongestName && (is_alpha(in_[end]) || is_digit(in_[end])))
+        name.push_back(lower(in_[end++]));
+    const bool ends_well = end < in_.size() && (is_space(in_[end]) || in_[end] == '>' || in_[end] == '/');
+    const TagName tag = ends_well ? find_tag(name) : TagName{};
+    if (tag.kind == Tag::kUnknown) {
+        out_.push_back('<');
+        ++pos_;
+        return;
+    }
+    if (closing) closing_tag(tag, end);
+    else opening_tag(tag, end);
+}
+
+/// Removes a comment; if it has its lines to itself they go too. One that never ends runs to the end.
+void WikitextEngine::comment() {
+    const std::size_t close = in_.find("-->", pos_ + 4);
+    const std::size_t end = close == kNone ? in_.size() : close + 3;
+    count_step(end - pos_);
+    if (close == kNone) ++counters_->unclosed;
+    std::size_t before = pos_;
+    while (before > 0 && pos_ - before < kLongestQuoted && (in_[before - 1] == ' ' || in_[before - 1] == '\t'))
+        --before;
+    std::size_t after = end;
+    while (after < in_.size() && after - end < kLongestQuoted && (in_[after] == ' ' || in_[after] == '\t')) ++after;
+    const bool starts_line = before == 0 || in_[before - 1] == '\n';
+    const bool ends_line = after < in_.size() && in_[after] == '\n';
+    pos_ = end;
+    if (!starts_line || !ends_line) return;
+    while (!out_.empty() && (out_.back() == ' ' || out_.back() == '\t')) out_.pop_back();
+    pos_ = after + 1;
+}
+
+/// Finds the '>' of a tag whose name ends at `at`; npos if it has none. Stops at '<', as a tag holds none.
+std::size_t WikitextEngine::tag_end(std::size_t at, bool& self_closing) const {
+    for (std::size_t i = at; i < in_.size(); ++i) {
+        const char c = in_[i];
+        if (c == '>') {
+            std::size_t last = i;
+            while (last > at && is_space(in_[last - 1])) --last;
+            self_closing = last > at && in_[last - 1] == '/';
+            return i;
+        }
+        if (c == '<') return kNone;
+        if ((c == '"' || c == '\'') && i > at && in_[i - 1] == '=') {
+            const std::size_t close = in_.substr(i + 1, kLongestQuoted).find(c);
+            if (close == kNone) continue;
+            const std::string_view quoted = in_.substr(i + 1, close);
+            if (quoted.find('\n') == kNone) i += close + 1;
+        }
+    }
+    return kNone;
+}
+
+/// Finds the next closing tag of `name` from `from` on; `after` is the place behind it. Each stretch of the
+/// page is searched once per name, because the last answer holds until it is passed.
+std::size_t WikitextEngine::find_close(std::string_view name, std::uint32_t index, std::size_t from,
+                                       std::size_t& after) {
+    NextClose& next = next_close_[index];
+    if (next.known && from >= next.from && from <= next.at) {
+        after = next.after;
+        return next.at;
+    }
+    next = {.from = from, .at = kNone, .after = kNone, .known = true};
+    std::size_t at = from;
+    while ((at = in_.find("</", at)) != kNone) {
+        if (matches_at(in_, at + 2, name)) {
+            std::size_t end = at + 2 + name.size();
+            const std::size_t limit = std::min(in_.size(), end + kLongestQuoted);
+            while (end < limit && is_space(in_[end])) ++end;
+            if (end < in_.size() && in_[end] == '>') {
+                next.at = at;
+                next.after = end + 1;
+                break;
+            }
+        }
+        at += 2;
+    }
+    count_step((std::min(next.at, in_.size()) - from) / 8);
+    after = next.after;
+    return next.at;
+}
+
+void WikitextEngine::opening_tag(TagName tag, std::size_t name_end) {
+    bool self_closing = false;
+    const std::size_t close = tag_end(name_end, self_closing);
+    if (close == kNone) {
+        out_.push_back('<');
+        ++pos_;
+        return;
+    }
+    count_step(close - pos_);
+    const std::size_t name_begin = pos_ + 1;
+    const std::size_t inside = close + 1;
+    const std::string_view attributes = in_.substr(name_end, close - name_end);
+    switch (tag.kind) {
+        case Tag::kInline: break;
+        case Tag::kSuper: super_tag(inside); break;
+        case Tag::kBlock:
+        case Tag::kRule: out_.push_back(kBlock); break;
+        case Tag::kBreak: out_.push_back(kBreak); break;
+        case Tag::kItem:
+            out_.push_back(kBreak);
+            put_literal(out_, "- ");
+            break;
+        case Tag::kTable:
+            if (!self_closing) {
+                const std::size_t start = out_.size();
+                push({.kind = Kind::kHtmlTable, .start = start, .content = start});
+            }
+            break;
+        case Tag::kPoem:
+            out_.push_back(kBlock);
+            // One that is never closed must not turn the rest of the page into verse.
+            if (std::size_t after = 0; !self_closing && find_close("poem", tag.index, inside, after) != kNone)
+                ++poems_;
+            break;
+        default: {
+            std::string name(in_.substr(name_begin, name_end - name_begin));
+            std::transform(name.begin(), name.end(), name.begin(), lower);
+            if (!self_closing) return opaque_tag(tag, name, attributes, inside);
+            if (tag.kind == Tag::kReference) ++counters_->references;
+            if (tag.kind == Tag::kNowiki) out_.push_back(kGlue);
+            else hole();
+        }
+    }
+    pos_ = inside;
+}
+
+void WikitextEngine::closing_tag(TagName tag, std::size_t name_end) {
+    bool self_closing = false;
+    const std::size_t close = tag_end(name_end, self_closing);
+    if (close == kNone) {
+        out_.push_back('<');
+        ++pos_;
+        return;
+    }
+    count_step(close - pos_);
+    pos_ = close + 1;
+    switch (tag.kind) {
+        case Tag::kBlock: out_.push_back(kBlock); return;
+        case Tag::kBreak: out_.push_back(kBreak); return;  // </br> is a common slip
+        case Tag::kPoem:
+            if (poems_ > 0) --poems_;
+            out_.push_back(kBlock);
+            return;
+        case Tag::kTable: {
+            if (open(Kind::kHtmlTable) == 0) return;
+            // A template that is open inside the table keeps it open, as it would in MediaWiki.
+            for (auto it = frames_.rbegin(); it != frames_.rend() && it->kind != Kind::kHtmlTable; ++it) {
+                count_step(1);
+                if (it->kind == Kind::kTemplate) return;
+            }
+            return close_table(Kind::kHtmlTable);
+        }
+        default: return;  // the end of something inline, or of an extension that was never opened
+    }
+}
+
+/// An extension whose opening tag ends at `inside`.
+void WikitextEngine::opaque_tag(TagName tag, std::string_view name, std::string_view attributes,
+                                std::size_t inside) {
+    std::size_t after = 0;
+    const std::size_t close = find_close(name, tag.index, inside, after);
+    if (tag.kind == Tag::kReference) return reference(inside, close, after, tag.index);
+    if (close == kNone) {  // never closed: only the tag goes
+        ++counters_->unclosed;
+        hole();
+        pos_ = inside;
+        return;
+    }
+    const std::string_view text = in_.substr(inside, close - inside);
+    count_step(text.size());
+    pos_ = after;
+    switch (tag.kind) {
+        case Tag::kNowiki: put_text(text, true); break;
+        case Tag::kPre: put_block_text(text, true); break;
+        case Tag::kCode:
+            if (attributes.find("inline") != kNone) put_text(text, false);
+            else put_block_text(text, false);
+            break;
+        case Tag::kMath: put_math(text, attributes.find("block") != kNone); break;
+        default: hole();
+    }
+}
+
+/// Where the next <ref> that is not self-closing begins, searched like find_close.
+std::size_t WikitextEngine::find_open_reference(std::size_t from) {
+    NextClose& next = next_reference_;
+    if (next.known && from >= next.from && from <= next.at) return next.at;
+    next = {.from = from, .at = kNone, .after = kNone, .known = true};
+    std::size_t at = from;
+    while ((at = in_.find('<', at)) != kNone) {
+        if (matches_at(in_, at + 1, "ref") && at + 4 < in_.size() && (is_space(in_[at + 4]) || in_[at + 4] == '>')) {
+            bool self_closing = false;
+            const std::size_t end = tag_end(at + 4, self_closing);
+            if (end != kNone) count_step(end - at);
+            if (end != kNone && !self_closing) {
+                next.at = at;
+                break;
+            }
+        }
+        ++at;
+    }
+    count_step((std::min(next.at, in_.size()) - from) / 8);
+    return next.at;
+}
+
+/// Drops a footnote. When another one is opened before this one closes, this one was never closed.
+void WikitextEngine::reference(std::size_t inside, std::size_t close, std::size_t after, std::uint32_t) {
+    ++counters_->references;
+    hole();
+    const std::size_t next = find_open_reference(inside);
+    if (close != kNone && close <= next) {
+        count_step((close - inside) / 8);
+        pos_ = after;
+        return;
+    }
+    unclosed_reference(inside, std::min(next, in_.size()));
+}
+
+/// A footnote without an end: what it begins with goes, at most the rest of its line.
+void WikitextEngine::unclosed_reference(std::size_t inside, std::size_t limit) {
+    ++counters_->unclosed;
+    pos_ = inside;
+    std::size_t at = inside;
+    while (at < limit && in_[at] == ' ') ++at;
+    if (starts_with(at, "{{")) return;  // goes by itself
+    const char stop = starts_with(at, "[") && !starts_with(at, "[[") ? ']' : '\n';
+    while (at < limit && in_[at] != '\n' && in_[at] != stop) ++at;
+    if (at < limit && in_[at] == ']') ++at;
+    count_step(at - inside);
+    pos_ = at;
+}
+
+/// <sup>: "10<sup>6</sup>" must not become 106.
+void WikitextEngine::super_tag(std::size_t after) {
+    if (out_.empty() || after >= in_.size() || !is_digit(out_.back())) return;
+    const char c = in_[after];
+    const bool minus = c == '-' || c == '+' || starts_with(after, "\xE2\x88\x92") || starts_with(after, "&minus;");
+    if (is_digit(c) || minus) put_literal(out_, '^');
+}
+
+/// Text that is no wikitext.
+void WikitextEngine::put_text(std::string_view text, bool entities) {
+    std::size_t i = 0;
+    while (i < text.size()) {
+        std::size_t length = 0;
+        const char32_t code = entities && text[i] == '&' ? parse_entity(text.substr(i), length) : 0;
+        if (code != 0) {
+            put_entity(out_, code);
+            i += length;
+            continue;
+        }
+        put_literal(out_, text.substr(i, 1));
+        ++i;
+    }
+}
+
+void WikitextEngine::put_block_text(std::string_view text, bool entities) {
+    if (text.starts_with('\n')) text.remove_prefix(1);
+    out_.push_back(kBlock);
+    put_text(text, entities);
+    out_.push_back(kBlock);
+}
+
+/// A formula as LaTeX between dollar signs, on one line.
+void WikitextEngine::put_math(std::string_view text, bool block) {
+    std::string line;
+    for (char c : trim(text)) {
+        const bool blank = is_space(c);
+        if (!blank) line.push_back(c);
+        else if (!line.empty() && line.back() != ' ') line.push_back(' ');
+    }
+    if (line.empty()) return hole();
+    put_literal(out_, block ? "$$" : "$");
+    put_text(line, true);
+    put_literal(out_, block ? "$$" : "$");
+}
+
+}  // namespace corpuskit

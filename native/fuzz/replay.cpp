@@ -1,0 +1,146 @@
+// Replays pages through the wikitext engine, for builds with sanitizers.
+//
+//   g++ -std=c++20 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -Inative
+//       native/fuzz/replay.cpp native/engine/wikitext*.cpp -o replay
+//   ./replay FILE_OR_FOLDER...
+//
+// A file is one page. A .json file is a list of cases, each string in it is a page; files beyond 256 KiB are
+// also read in pieces, so that constructs are cut in odd places. Every page is extracted in several
+// languages, and with budgets so small that they must run out. With -DCORPUSKIT_LIBFUZZER the same checks are
+// a libFuzzer target.
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <vector>
+
+#include "engine/wikitext.hpp"
+
+namespace {
+
+using corpuskit::WikitextCounters;
+using corpuskit::WikitextExtractor;
+using corpuskit::WikitextOptions;
+using corpuskit::WikitextStatus;
+
+void fail(const char* what) {
+    std::fprintf(stderr, "replay: %s\n", what);
+    std::abort();
+}
+
+std::vector<WikitextOptions> all_options() {
+    std::vector<WikitextOptions> all;
+    for (const char* language : {"en", "fr", "it", "zh", ""}) {
+        WikitextOptions options;
+        options.file_prefixes = {"File", "Image", "Fichier"};
+        options.category_prefixes = {"Category"};
+        options.language = language;
+        all.push_back(options);
+    }
+    WikitextOptions tight = all.front();
+    tight.budget = {64, 1, 16, 1, 3};
+    all.push_back(tight);
+    return all;
+}
+
+/// Extracts one page in every way and checks what must always hold.
+void replay(std::string_view page) {
+    static const std::vector<WikitextOptions> kOptions = all_options();
+    for (const WikitextOptions& options : kOptions) {
+        WikitextExtractor extractor(options);
+        std::string first = "before";
+        std::string second = "before";
+        WikitextCounters a, b;
+        const WikitextStatus status = extractor.extract(page, first, a);
+        const bool same = extractor.extract(page, second, b) == status && first == second && a.steps == b.steps;
+        if (!same) fail("the same page gave another result the second time");
+        if (!first.starts_with("before")) fail("the text before was touched");
+        if (status != WikitextStatus::kOk && first != "before") fail("a page over budget has a text");
+        const std::size_t bound = options.budget.output_base + options.budget.output_per_byte * page.size();
+        if (first.size() - 6 > bound) fail("the text is longer than its budget");
+        if (first.find('\x01') != std::string::npos) fail("a mark was left in the text");
+    }
+}
+
+/// The strings of a JSON file, with escapes left as they are: other bytes, but pages all the same.
+void replay_json(const std::string& data) {
+    std::size_t begin = std::string::npos;
+    for (std::size_t i = 0; i < data.size(); ++i) {
+        if (data[i] == '\\') {
+            ++i;
+        } else if (data[i] == '"') {
+            if (begin == std::string::npos) {
+                begin = i + 1;
+            } else {
+                replay(std::string_view(data).substr(begin, i - begin));
+                begin = std::string::npos;
+            }
+        }
+    }
+}
+
+void replay_file(const std::filesystem::path& path) {
+    std::ifstream stream(path, std::ios::binary);
+    const std::string data((std::istreambuf_iterator<char>(stream)), std::istreambuf_iterator<char>());
+    if (!stream && !stream.eof()) fail("a file cannot be read");
+    if (path.extension() == ".json") replay_json(data);
+    replay(data);
+    constexpr std::size_t kPiece = 65536 + 7;
+    if (data.size() > 4 * kPiece)
+        for (std::size_t at = 0; at < data.size(); at += kPiece) replay(std::string_view(data).substr(at, kPiece));
+}
+
+/// Pages that are made to be hard: one opening over and over, and mixtures.
+void replay_hostile() {
+    const std::vector<std::string> units = {
+        "{{", "{{{{", "[[", "[[a|", "{|\n", "\n|}", "<ref>", "<ref name=a>", "''", "'''''", "}}", "]]", "[http://a ",
+        "-{", "}-", "<table>", "</table>", "<!--", "<nowiki>", "&#", "&amp;", "<poem>\n", "\n*#:;", "\n==", "{{a|b=[[c|",
+        "\n {|", "<ref", "<math>", "{{convert|1|m", "(", "\x01\x02\x03\x04\x05\x06\x07", "\xFF\xFE", "__", "{{lang|fr|",
+    };
+    for (const std::string& a : units) {
+        for (const std::string& b : units) {
+            std::string page;
+            while (page.size() < 3000) page.append(a).append(b);
+            replay(page);
+        }
+    }
+}
+
+}  // namespace
+
+#ifdef CORPUSKIT_LIBFUZZER
+extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
+    replay(std::string_view(reinterpret_cast<const char*>(data), size));
+    return 0;
+}
+#else
+int main(int argc, char** argv) {
+    if (argc < 2) {
+        std::fprintf(stderr, "usage: replay FILE_OR_FOLDER...\n");
+        return 2;
+    }
+    replay_hostile();
+    std::size_t files = 0;
+    for (int i = 1; i < argc; ++i) {
+        const std::filesystem::path path(argv[i]);
+        if (!std::filesystem::exists(path)) {
+            std::fprintf(stderr, "replay: %s does not exist\n", argv[i]);
+            return 2;
+        }
+        if (!std::filesystem::is_directory(path)) {
+            replay_file(path);
+            ++files;
+            continue;
+        }
+        for (const auto& entry : std::filesystem::recursive_directory_iterator(path)) {
+            if (!entry.is_regular_file()) continue;
+            replay_file(entry.path());
+            ++files;
+        }
+    }
+    std::printf("replayed %zu files and the hostile pages\n", files);
+    return 0;
+}
+#endif
