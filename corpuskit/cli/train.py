@@ -1,0 +1,111 @@
+"""``corpuskit train``: the shards of a run become a model."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from corpuskit.cli._shell import Shell, shell_options
+from corpuskit.errors import SettingError
+
+if TYPE_CHECKING:
+    from corpuskit.train import TrainResult
+
+SIZES = ("tiny", "small", "15m", "124m")
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The model folder.")
+@click.option(
+    "--steps", type=click.IntRange(min=1), help="Length of the run. Default: 10 times over the corpus."
+)
+@click.option("--minutes", type=float, help="Length of the run by time; the schedule is fitted to the speed.")
+@click.option(
+    "--size", type=click.Choice(SIZES), help="Size of the model. Default: by the size of the corpus."
+)
+@click.option("--seed", type=click.IntRange(min=0), help="Seed of weights, order and dropout. Default: 1337.")
+@click.option("--prompt", help="What the samples shown on the way begin with.")
+@click.option(
+    "--set", "assignments", multiple=True, metavar="NAME=VALUE", help="Any setting of TrainSettings."
+)
+@click.option("--resume", is_flag=True, help="Go on from the latest checkpoint of --out.")
+@click.option("--pause-at", type=click.IntRange(min=1), help="Stop, to be resumed, after so many steps.")
+@click.option("--allow-changed-data", is_flag=True, help="Resume on other shards than the run began with.")
+@shell_options
+def command(
+    shell: Shell,
+    run: Path,
+    out: Path,
+    assignments: tuple[str, ...],
+    resume: bool,
+    pause_at: int | None,
+    allow_changed_data: bool,
+    **options: Any,
+) -> None:
+    """Train a model on the shards of a run.
+
+    Stop it with Ctrl-C and go on with --resume: the result is the same, bit for bit.
+
+    \b
+    corpuskit train runs/sample --out models/sample --minutes 1
+    corpuskit train runs/austen --out models/austen --steps 3000 --size small --set dropout=0.2
+    corpuskit train runs/austen --out models/austen --resume
+    """
+    # torch takes seconds to load: not before there is something to train.
+    from rich.console import Console
+
+    from corpuskit.train import TrainSettings, train
+    from corpuskit.train.watch import Display
+
+    values = {name: value for name, value in options.items() if value is not None}
+    settings = TrainSettings.checked({**values, **parse_assignments(assignments)})
+    with Display(Console(stderr=True, quiet=shell.quiet)) as display:
+        result = train(
+            run,
+            out,
+            settings,
+            resume=resume,
+            allow_changed_data=allow_changed_data,
+            pause_at=pause_at,
+            listen=display,
+        )
+    shell.result({**dataclasses.asdict(result), "out": str(result.out)}, sentence(result))
+    if result.can_resume:
+        shell.say(f"Go on with: corpuskit train {run} --out {out} --resume")
+    if result.reason == "interrupted":
+        sys.exit(130)
+
+
+def parse_assignments(assignments: tuple[str, ...]) -> dict[str, str]:
+    """NAME=VALUE, ... as a dictionary; raises SettingError for one without a name or a value."""
+    values = {}
+    for assignment in assignments:
+        name, equals, value = assignment.partition("=")
+        if not equals or not name or not value:
+            raise SettingError(
+                f"--set {assignment} is not NAME=VALUE", remedy="Write it as --set dropout=0.2."
+            )
+        values[name.strip().replace("-", "_")] = value.strip()
+    return values
+
+
+def sentence(result: TrainResult) -> str:
+    """What a person wants to know about a finished run."""
+    lines = [
+        f"{result.out}: {result.reason} after {result.step:,} steps in {result.seconds:,.0f} s; "
+        f"{result.parameters / 1e6:.1f}M parameters, {result.tokens:,} tokens, {result.epochs:.1f} epochs"
+    ]
+    if result.validation_loss is not None:
+        per_byte = "" if result.bits_per_byte is None else f", {result.bits_per_byte:.3f} bits per byte"
+        lines.append(
+            f"validation loss {result.validation_loss:.4f}, perplexity {result.perplexity:.2f}{per_byte} "
+            f"(weights of step {result.best_step:,})"
+        )
+    if not result.can_resume:
+        lines.append(f'write with it: corpuskit sample {result.out} --prompt "..."')
+    return "\n".join(lines)

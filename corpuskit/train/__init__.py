@@ -1,0 +1,18 @@
+"""The built-in trainer: from token shards to a language model and its text. Only this package needs torch."""
+
+from corpuskit.train.generate import LanguageModel, Sample, Sampling
+from corpuskit.train.model import Decoder, ModelSettings
+from corpuskit.train.pretrain import TrainResult, train
+from corpuskit.train.settings import PRESETS, TrainSettings
+
+__all__ = [
+    "PRESETS",
+    "Decoder",
+    "LanguageModel",
+    "ModelSettings",
+    "Sample",
+    "Sampling",
+    "TrainResult",
+    "TrainSettings",
+    "train",
+]

@@ -1,0 +1,68 @@
+"""The tokenizer as the trainer needs it: check it, encode a prompt, decode ids, count bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from tokenizers import Tokenizer
+
+from corpuskit.errors import TrainError
+
+
+class Codec:
+    """A tokenizer.json between text and ids.
+
+    Attributes:
+        data: the file's bytes.
+        sha256: their digest in hex.
+    """
+
+    def __init__(self, path: Path, expected_sha256: str) -> None:
+        """Read a tokenizer.json; raises TrainError when it is missing, damaged or not the expected one."""
+        try:
+            self.data = path.read_bytes()
+        except OSError as error:
+            raise TrainError(f"cannot read the tokenizer {path}: {error.strerror}") from error
+        self.sha256 = hashlib.sha256(self.data).hexdigest()
+        if self.sha256 != expected_sha256:
+            raise TrainError(
+                f"{path} is not the tokenizer that made the tokens: "
+                f"sha256 {self.sha256}, expected {expected_sha256}",
+                remedy="Bring back the tokenizer.json that the shards or the model were made with.",
+            )
+        try:
+            self._tokenizer = Tokenizer.from_str(self.data.decode("utf-8"))
+        except Exception as error:  # The library raises bare Exception for any fault of the file.
+            raise TrainError(f"{path} is no tokenizer.json: {error}") from error
+        # Text is never control: "<|endoftext|>" in a prompt is encoded as the characters that it is made of.
+        self._tokenizer.encode_special_tokens = True
+
+    def encode(self, text: str) -> list[int]:
+        """Ids of a text, without special tokens."""
+        return list(self._tokenizer.encode(text, add_special_tokens=False).ids)
+
+    def decode(self, ids: list[int]) -> str:
+        """Text of ids, special tokens written out by name."""
+        return str(self._tokenizer.decode(ids, skip_special_tokens=False))
+
+    def token_bytes(self, vocab_size: int) -> npt.NDArray[np.int64] | None:
+        """Bytes of text that each id stands for, (vocab_size,); 0 for special tokens.
+
+        None unless the tokenizer is byte-level, where each character of a token stands for one byte: in
+        others the bytes of a token depend on its neighbours.
+        """
+        document = json.loads(self.data)
+        decoder = document.get("decoder") or {}
+        decoders = [part.get("type") for part in decoder.get("decoders", [decoder])]
+        if decoders != ["ByteLevel"]:
+            return None
+        added = {entry["id"] for entry in document.get("added_tokens", [])}
+        lengths = np.zeros(vocab_size, np.int64)
+        for token, number in self._tokenizer.get_vocab(with_added_tokens=True).items():
+            if number not in added and number < vocab_size:
+                lengths[number] = len(token)
+        return lengths

@@ -1,0 +1,367 @@
+"""The training loop: everything that happens from one step to the next."""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import FrameType, TracebackType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from corpuskit.errors import TrainError
+from corpuskit.train.checkpoint import save_checkpoint, save_weights
+from corpuskit.train.data import Batches, dropout_seed
+from corpuskit.train.generate import LanguageModel, Sampling
+from corpuskit.train.model import Decoder
+from corpuskit.train.optim import Schedule, set_rate
+from corpuskit.train.settings import TrainSettings
+from corpuskit.train.watch import Event, Listener
+
+_CUDA_SYNC_STEPS = 10
+_SAMPLE_TOKENS = 60
+_SAVE_SECONDS = 60.0
+# Of the time left when the run's end is fixed, this share is planned: steps do not all take as long.
+_PLANNED_SHARE = 0.98
+
+
+@dataclass
+class Progress:
+    """What changes while a run goes on; with the weights and moments it is all that a checkpoint holds.
+
+    Attributes:
+        step: steps done.
+        steps: length of the run; None while a run by minutes has not fixed it.
+        decay_start: first step of the learning rate's decay; None as long as steps is.
+        best_loss, best_step: least validation loss (nats per token) and the steps done then.
+        validations_since_best: for stopping early.
+        seconds: time spent, which a run by minutes needs to know; counted over interruptions.
+    """
+
+    step: int = 0
+    steps: int | None = None
+    decay_start: int | None = None
+    best_loss: float | None = None
+    best_step: int | None = None
+    validations_since_best: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True)
+class Measure:
+    """Loss on fixed rows: nats per token, and bits per byte where the bytes are known."""
+
+    loss: float
+    bits_per_byte: float | None
+    seconds: float
+
+    @property
+    def perplexity(self) -> float:
+        """exp(loss); infinite where that cannot be represented."""
+        return math.exp(self.loss) if self.loss < 700 else math.inf
+
+
+@dataclass
+class Job:
+    """What a run consists of; `settings` are resolved, so that nothing in them is open but the run's length.
+
+    Attributes:
+        validation: rows to measure on, (R, T + 1); R is 0 where there is nothing to measure on.
+        token_bytes: bytes of text per id, where they are known.
+        warmup, eval_every, sample_every: in steps.
+        saved_with: what checkpoints hold besides Progress.
+        final_rows: rows that will be measured on after the last step.
+        started: when the run began or was resumed, on the monotonic clock.
+    """
+
+    out: Path
+    settings: TrainSettings
+    model: Decoder
+    optimizer: torch.optim.AdamW
+    batches: Batches
+    validation: npt.NDArray[np.int64]
+    language_model: LanguageModel
+    token_bytes: npt.NDArray[np.int64] | None
+    device: torch.device
+    warmup: int
+    eval_every: int
+    sample_every: int
+    saved_with: dict[str, Any]
+    final_rows: int
+    started: float
+    listeners: list[Listener] = field(default_factory=list)
+
+    def emit(self, event: Event) -> None:
+        """Tell all listeners."""
+        for listener in self.listeners:
+            listener(event)
+
+    def autocast(self) -> torch.autocast:
+        """The context in which losses are computed."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16")
+
+    def seconds(self) -> float:
+        """Time since the run began or was resumed."""
+        return time.monotonic() - self.started
+
+
+class Stopper:
+    """Turns the first SIGINT or SIGTERM into a request to stop after the step; a second one acts as usual.
+
+    Signals reach the main thread only; in another one the run can be stopped by nothing but its end.
+    """
+
+    def __init__(self) -> None:
+        self.requested = False
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> Stopper:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._on_signal)
+        return self
+
+    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+        self.requested = True
+        self._restore()
+
+    def _restore(self) -> None:
+        while self._before:
+            signal.signal(*self._before.popitem())
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._restore()
+
+
+class Saver:
+    """Saves every `save_every` steps; by default every minute, or twenty times as long as a save takes.
+
+    When a checkpoint is saved changes nothing of what is computed, so the clock may decide it.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._saved_at = time.monotonic()
+        self._pause = _SAVE_SECONDS
+
+    def due(self, step: int) -> bool:
+        """Whether to save now, after so many steps."""
+        every = self._job.settings.save_every
+        return step % every == 0 if every else time.monotonic() - self._saved_at >= self._pause
+
+    def save(self, progress: Progress) -> None:
+        """Save a checkpoint."""
+        job, began = self._job, time.monotonic()
+        state = {**job.saved_with, **asdict(progress)}
+        path = save_checkpoint(job.out, job.model, job.optimizer, state, job.settings.keep)
+        self._saved_at = time.monotonic()
+        self._pause = max(_SAVE_SECONDS, 20 * (self._saved_at - began))
+        job.emit({"event": "save", "step": progress.step, "checkpoint": path.name})
+
+
+def fit(job: Job, progress: Progress, pause_at: int | None = None) -> str:
+    """Train from where `progress` stands; returns why it ended: done, early stop, interrupted or paused.
+
+    Each ending leaves a checkpoint of the last step. Raises TrainError, naming step and batch, for a loss
+    that is not finite; the checkpoint before it stays the latest.
+    """
+    reason, train_loss = "early stop" if _out_of_patience(job, progress) else "", math.nan
+    before = progress.seconds
+    saver = Saver(job)
+    pending: list[tuple[int, float, Tensor, Tensor]] = []
+    with Stopper() as stopper:
+        while not reason:
+            if progress.steps is None:
+                _fix_horizon(job, progress, before)
+            if progress.step == progress.steps:
+                reason = "done"
+                break
+            rate = schedule(job, progress).rate(progress.step)
+            loss, norm = train_step(job, progress.step, rate)
+            pending.append((progress.step, rate, loss, norm))
+            progress.step += 1
+            progress.seconds = before + job.seconds()
+
+            if stopper.requested:
+                reason = "interrupted"
+            elif pause_at is not None and progress.step >= pause_at:
+                reason = "paused"
+            last = progress.step == progress.steps
+            validate = progress.step % job.eval_every == 0 or last
+            save = saver.due(progress.step) or last
+            if validate or save or reason or job.device.type == "cpu" or len(pending) == _CUDA_SYNC_STEPS:
+                train_loss = _report_steps(job, progress, pending)
+            if validate:
+                _validate(job, progress, train_loss)
+                if _out_of_patience(job, progress):
+                    reason = reason or "early stop"
+            if progress.step % job.sample_every == 0 or last:
+                _sample(job, progress)
+            if reason or save:
+                progress.seconds = before + job.seconds()
+                saver.save(progress)
+    job.emit({"event": "stop", "step": progress.step, "reason": reason})
+    return reason
+
+
+def _out_of_patience(job: Job, progress: Progress) -> bool:
+    return 0 < job.settings.patience <= progress.validations_since_best
+
+
+def train_step(job: Job, step: int, rate: float) -> tuple[Tensor, Tensor]:
+    """One update of the weights from batch `step`; returns the mean loss per token and the unclipped norm.
+
+    Micro-batches add their summed losses divided by the whole batch's count of tokens, so that the gradient
+    is that of the whole batch however it is divided.
+    """
+    settings = job.settings
+    ids = torch.from_numpy(job.batches.batch(step)).to(job.device)
+    tokens = ids.shape[0] * (ids.shape[1] - 1)
+    total = torch.zeros((), device=job.device)
+    job.model.train()
+    set_rate(job.optimizer, rate)
+    for number, rows in enumerate(torch.split(ids, settings.micro_batch_rows or len(ids))):
+        torch.manual_seed(dropout_seed(settings.seed, step, number))
+        with job.autocast():
+            loss = job.model.loss(rows[:, :-1], rows[:, 1:])
+        (loss / tokens).backward()  # type: ignore[no-untyped-call]
+        total += loss.detach()
+    norm = torch.nn.utils.clip_grad_norm_(job.model.parameters(), settings.clip)
+    job.optimizer.step()
+    job.optimizer.zero_grad(set_to_none=True)
+    return total / tokens, norm
+
+
+@torch.no_grad()
+def measure(job: Job, rows: npt.NDArray[np.int64]) -> Measure:
+    """Loss of the model on rows (R, T + 1), R at least 1."""
+    began = time.monotonic()
+    job.model.eval()
+    total = 0.0
+    size = job.settings.micro_batch_rows or len(rows)
+    for first in range(0, len(rows), size):
+        ids = torch.from_numpy(rows[first : first + size]).to(job.device)
+        with job.autocast():
+            total += job.model.loss(ids[:, :-1], ids[:, 1:]).item()
+    targets = rows[:, 1:]
+    per_byte = None
+    if job.token_bytes is not None and (count := int(job.token_bytes[targets].sum())):
+        per_byte = total / math.log(2) / count
+    return Measure(total / targets.size, per_byte, time.monotonic() - began)
+
+
+def schedule(job: Job, progress: Progress) -> Schedule:
+    """The learning rates as far as they are known: while the run's length is open they warm up and stay."""
+    settings = job.settings
+    steps = progress.steps if progress.steps is not None else 2**62
+    decay_start = progress.decay_start if progress.decay_start is not None else 2**62
+    assert settings.learning_rate is not None
+    return Schedule(settings.schedule, settings.learning_rate, job.warmup, decay_start, steps)
+
+
+def decay_begins(steps: int, decay_share: float) -> int:
+    """First step of the decay of a run of so many steps."""
+    return steps - round(steps * decay_share)
+
+
+def _fix_horizon(job: Job, progress: Progress, before: float) -> None:
+    """Fix the length of a run by minutes when its decay must begin, by the speed measured up to now."""
+    settings = job.settings
+    assert settings.minutes is not None
+    budget = settings.minutes * 60
+    spent = before + job.seconds()
+    if progress.step < 2 or spent < budget * (1 - settings.decay_share):
+        return
+    left = (budget - spent) * _PLANNED_SHARE
+    # A row of the final measurement goes forward only: about a third of the cost of a training row.
+    left -= job.final_rows / (3 * job.batches.batch_rows) * spent / progress.step
+    progress.decay_start = progress.step
+    progress.steps = progress.step + max(1, int(left / (spent / progress.step)))
+    job.emit({"event": "horizon", "step": progress.step, "steps": progress.steps})
+
+
+def _report_steps(job: Job, progress: Progress, pending: list[tuple[int, float, Tensor, Tensor]]) -> float:
+    """Emit and clear the pending steps, which waits for the device; returns the last loss."""
+    loss = math.nan
+    tokens = job.batches.batch_rows * job.batches.context
+    for step, rate, loss_tensor, norm in pending:
+        loss = loss_tensor.item()
+        if not math.isfinite(loss):
+            raise _not_finite(job, step, loss)
+        each = progress.seconds / progress.step
+        job.emit(
+            {
+                "event": "step",
+                "step": step,
+                "loss": loss,
+                "learning_rate": rate,
+                "gradient_norm": norm.item(),
+                "tokens_per_s": tokens / each,
+                "eta_s": _seconds_left(job, progress, each),
+            }
+        )
+    pending.clear()
+    return loss
+
+
+def _seconds_left(job: Job, progress: Progress, each: float) -> float | None:
+    if progress.steps is not None:
+        return (progress.steps - progress.step) * each
+    return None if job.settings.minutes is None else max(0.0, job.settings.minutes * 60 - progress.seconds)
+
+
+def _not_finite(job: Job, step: int, loss: float) -> TrainError:
+    starts = job.batches.starts(step)
+    shard, offset = job.batches.split.locate(starts[0])
+    return TrainError(
+        f"the loss of step {step} is {loss}; its batch holds the rows that begin at the tokens {starts} of "
+        f"the split {job.batches.split.name!r}, the first at token {offset} of {shard}",
+        remedy="Begin again with another --out and a "
+        f"learning_rate below {job.settings.learning_rate:g}, or with precision fp32.",
+    )
+
+
+def _validate(job: Job, progress: Progress, train_loss: float) -> None:
+    """Measure, and keep the weights where they are the best so far or there is nothing to measure on."""
+    best = True
+    if len(job.validation):
+        result = measure(job, job.validation)
+        if not math.isfinite(result.loss):
+            raise _not_finite(job, progress.step - 1, result.loss)
+        best = progress.best_loss is None or result.loss < progress.best_loss
+        progress.validations_since_best = 0 if best else progress.validations_since_best + 1
+        if best:
+            progress.best_loss, progress.best_step = result.loss, progress.step
+        job.emit(
+            {
+                "event": "validation",
+                "step": progress.step,
+                "train_loss": train_loss,
+                "loss": result.loss,
+                "perplexity": result.perplexity,
+                "bits_per_byte": result.bits_per_byte,
+                "best": best,
+                "seconds": progress.seconds,
+                "tokens_per_s": progress.step
+                * job.batches.batch_rows
+                * job.batches.context
+                / progress.seconds,
+            }
+        )
+    if best:
+        save_weights(job.out / "model.safetensors", job.model, {"step": str(progress.step)})
+
+
+def _sample(job: Job, progress: Progress) -> None:
+    """Emit a text that the model writes at this point; the same prompt and seed each time."""
+    sample = job.language_model.sample(job.settings.prompt, _SAMPLE_TOKENS, Sampling(), job.settings.seed)[0]
+    job.emit({"event": "sample", "step": progress.step, "text": sample.text})

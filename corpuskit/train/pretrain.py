@@ -1,0 +1,380 @@
+"""Causal pretraining from a build's run folder: `train(run, out, settings)`."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from safetensors.torch import load_file
+
+from corpuskit.errors import SettingError, StorageError, TrainError
+from corpuskit.shards import Shards, derive_key
+from corpuskit.train.checkpoint import latest_checkpoint, load_checkpoint, read_state, write_file
+from corpuskit.train.codec import Codec
+from corpuskit.train.data import Batches, validation_rows
+from corpuskit.train.generate import LanguageModel, model_document
+from corpuskit.train.loop import Job, Measure, Progress, decay_begins, fit, measure, train_step
+from corpuskit.train.model import Decoder, initialise
+from corpuskit.train.optim import make_optimizer
+from corpuskit.train.settings import TrainSettings, model_settings, regularise, resolve
+from corpuskit.train.watch import Event, Listener, Log
+
+_EPOCHS = 10
+_VALIDATIONS = 20
+_SAMPLES = 5
+_FINAL_TOKENS = 262_144
+_LEAST_STEPS, _MOST_STEPS = 200, 20_000
+_PROBE_SHARE, _PROBE_STEPS = 0.03, 8
+_SAME_AGAIN = ("keep", "save_every", "patience")
+"""Settings that may be given anew when a run is resumed: they change nothing of what it computes."""
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """How a run ended.
+
+    Attributes:
+        out: the model folder.
+        reason: "done", "early stop", "interrupted" or "paused"; after the last two the run can be resumed.
+        step, steps: steps done, and the length of the run where it is fixed.
+        best_step: steps done when the kept weights were measured; None without a validation split.
+        validation_loss: nats per token of the kept weights; on the whole validation split (up to 262,144
+            tokens) for a run that ended, on the rows measured meanwhile for one that can be resumed.
+        perplexity, bits_per_byte: the same in other units; bits per byte only for byte-level tokenizers.
+        parameters: learned numbers in the model.
+        tokens: training tokens seen.
+        epochs: how often the corpus was read.
+        seconds: time spent, interruptions excluded.
+    """
+
+    out: Path
+    reason: str
+    step: int
+    steps: int | None
+    best_step: int | None
+    validation_loss: float | None
+    perplexity: float | None
+    bits_per_byte: float | None
+    parameters: int
+    tokens: int
+    epochs: float
+    seconds: float
+
+    @property
+    def can_resume(self) -> bool:
+        """Whether the run stopped before its end."""
+        return self.reason in ("interrupted", "paused")
+
+
+def train(
+    run: Path | str,
+    out: Path | str,
+    settings: TrainSettings | None = None,
+    *,
+    resume: bool = False,
+    allow_changed_data: bool = False,
+    pause_at: int | None = None,
+    listen: Listener | None = None,
+) -> TrainResult:
+    """Train a language model on RUN/shards into the folder OUT.
+
+    OUT holds model.json, model.safetensors (the weights with the least validation loss), tokenizer.json,
+    checkpoints/ and logs/train.jsonl. A run is a function of (settings, shards, seed, step): one that is
+    stopped, by a signal or by force, and resumed computes bit for bit what it would have computed in one go,
+    on the same kind of device with the same number of threads and version of torch.
+
+    Args:
+        run: folder of a finished build, with shards/ and tokenizer/tokenizer.json.
+        out: the model folder; must not hold a model unless `resume` is set.
+        settings: see TrainSettings; a resumed run has its own, and what contradicts them is refused.
+        resume: go on from OUT's latest checkpoint (from the beginning where there is none).
+        allow_changed_data: resume although the shards are not those that the run began with.
+        pause_at: stop, resumably, after so many steps.
+        listen: is called with every event, see corpuskit.train.watch.
+
+    Raises:
+        SettingError: a setting is wrong, or contradicts the run that is resumed.
+        ShardError: the shards do not hold together.
+        TrainError: OUT holds a model, a checkpoint is damaged, the data changed, or a loss is not finite.
+        StorageError: OUT cannot be written.
+    """
+    began = time.monotonic()
+    run, out = Path(run), Path(out)
+    shards = Shards(run / "shards")
+    codec = Codec(run / "tokenizer" / "tokenizer.json", shards.tokenizer_sha256)
+    state = _state_to_resume(out, shards, resume, allow_changed_data)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    with _own_random_state(device):
+        if state is None:
+            chosen = resolve(
+                settings or TrainSettings(), shards.split("train").tokens, device.type, _bf16_pays(device)
+            )
+            planned = _planned_steps(chosen, out, shards, codec, device)
+            tokens = planned * (chosen.batch_rows or 1) * (chosen.context or 1)
+            chosen = regularise(chosen, tokens / shards.split("train").tokens)
+        else:
+            chosen, planned = _settings_to_resume(state, settings), int(state["planned_steps"])
+        job = _make_job(out, chosen, planned, shards, codec, device, began)
+        progress = _progress(job, state)
+        log = _open(job, codec, shards, progress)
+        try:
+            job.listeners.extend([log, *([listen] if listen else [])])
+            job.emit(_start_event(job, shards, progress, state))
+            reason = fit(job, progress, pause_at)
+            return _result(job, shards, progress, reason)
+        finally:
+            log.close()
+
+
+def _state_to_resume(
+    out: Path, shards: Shards, resume: bool, allow_changed_data: bool
+) -> dict[str, Any] | None:
+    """The state of the checkpoint to go on from; None to begin. Raises TrainError when that must not be."""
+    if not resume:
+        if (out / "model.json").exists():
+            raise TrainError(f"{out} holds a model", remedy="Go on with --resume, or choose another --out.")
+        return None
+    folder = latest_checkpoint(out)
+    if folder is None:
+        return None
+    state = read_state(folder)
+    if state["shards_fingerprint"] != shards.fingerprint and not allow_changed_data:
+        raise TrainError(
+            f"{shards.folder} is not what {out} was trained on: fingerprint {shards.fingerprint[:12]}, "
+            f"recorded {state['shards_fingerprint'][:12]}",
+            remedy="Bring the shards back, choose another --out, or accept it with --allow-changed-data.",
+        )
+    return state
+
+
+def _settings_to_resume(state: dict[str, Any], given: TrainSettings | None) -> TrainSettings:
+    """The run's settings; raises SettingError when the caller named one with another value."""
+    saved = TrainSettings.checked(state["settings"])
+    changed = {}
+    for name, value in (given.given() if given else {}).items():
+        if name in _SAME_AGAIN:
+            changed[name] = value
+        elif value is not None and value != getattr(saved, name):
+            raise SettingError(
+                f"{name} = {value!r} contradicts the run that is resumed, which has {getattr(saved, name)!r}",
+                remedy="Leave it out, or begin anew with another --out.",
+            )
+    return saved.model_copy(update=changed)
+
+
+def _planned_steps(
+    settings: TrainSettings, out: Path, shards: Shards, codec: Codec, device: torch.device
+) -> int:
+    """Steps that the run is expected to have; exact unless it goes by minutes.
+
+    Without steps and minutes a run reads the corpus 10 times, in 200 to 20,000 steps. By minutes, a
+    throw-away model makes some steps, for at most about 3 % of the time, to see how long they take.
+    """
+    if settings.steps is not None:
+        return settings.steps
+    provisional = _make_job(out, regularise(settings, _EPOCHS), 1, shards, codec, device, time.monotonic())
+    if settings.minutes is None:
+        steps = _EPOCHS * provisional.batches.rows_per_epoch // provisional.batches.batch_rows
+        return min(max(steps, _LEAST_STEPS), _MOST_STEPS)
+    train_step(provisional, 0, 0.0)[0].item()  # The first step is slower than the rest.
+    began, done = time.monotonic(), 0
+    while done == 0 or (
+        done < _PROBE_STEPS and time.monotonic() - began < _PROBE_SHARE * settings.minutes * 60
+    ):
+        done += 1
+        train_step(provisional, done, 0.0)[0].item()
+    each = (time.monotonic() - began) / done
+    return max(1, int(settings.minutes * 60 / each))
+
+
+def _make_job(
+    out: Path,
+    settings: TrainSettings,
+    planned: int,
+    shards: Shards,
+    codec: Codec,
+    device: torch.device,
+    began: float,
+) -> Job:
+    """Put together a run of about `planned` steps, its weights as they are at the beginning."""
+    assert settings.context is not None
+    assert settings.batch_rows is not None
+    assert settings.learning_rate is not None
+    split = shards.split("train")
+    model = Decoder(model_settings(settings, shards.vocab_size)).to(device)
+    initialise(model, derive_key(settings.seed) >> 1)
+    eval_every = settings.eval_every or max(1, planned // _VALIDATIONS)
+    default_warmup = min(max(10, planned // 50), 200, max(1, planned // 4))
+    return Job(
+        out=out,
+        settings=settings,
+        model=model,
+        optimizer=make_optimizer(model, settings.learning_rate, settings.weight_decay or 0.0, settings.beta2),
+        batches=Batches(split, settings.context, settings.batch_rows, settings.seed, shards.vocab_size),
+        validation=_validation(shards, settings.context, settings.eval_tokens or _FINAL_TOKENS),
+        language_model=LanguageModel(model, codec, shards.end_of_text),
+        token_bytes=codec.token_bytes(shards.vocab_size),
+        device=device,
+        warmup=default_warmup if settings.warmup_steps is None else settings.warmup_steps,
+        eval_every=eval_every,
+        sample_every=max(1, planned // _SAMPLES),
+        saved_with={
+            "settings": settings.model_dump(),
+            "planned_steps": planned,
+            "shards_fingerprint": shards.fingerprint,
+            "tokenizer_sha256": codec.sha256,
+            "machine": _machine(device),
+        },
+        final_rows=len(_validation(shards, settings.context, _FINAL_TOKENS)),
+        started=began,
+    )
+
+
+def _validation(shards: Shards, context: int, max_tokens: int) -> npt.NDArray[np.int64]:
+    """Rows to measure on; none when there is no validation split, or none to speak of."""
+    if "validation" not in shards.splits:
+        return np.zeros((0, 2), np.int64)
+    return validation_rows(shards.split("validation"), context, max_tokens, shards.vocab_size)
+
+
+def _machine(device: torch.device) -> dict[str, Any]:
+    """What the last bits of a result depend on besides the run itself."""
+    return {"torch": torch.__version__, "device": device.type, "threads": torch.get_num_threads()}
+
+
+def _bf16_pays(device: torch.device) -> bool:
+    """Whether bfloat16 matrix products are faster here: GPUs that have them, and CPUs with AMX tiles."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported())
+    probe = getattr(torch.cpu, "_is_amx_tile_supported", None)
+    return bool(probe and probe())
+
+
+def _progress(job: Job, state: dict[str, Any] | None) -> Progress:
+    """Where the run stands: at its beginning, or where a checkpoint left it, which is loaded into the job."""
+    settings = job.settings
+    if state is not None:
+        folder = latest_checkpoint(job.out)
+        assert folder is not None
+        load_checkpoint(folder, job.model, job.optimizer)
+        return Progress(**{name: state[name] for name in Progress.__dataclass_fields__})
+    if settings.minutes is not None and settings.schedule == "wsd" and settings.decay_share > 0:
+        return Progress()
+    steps = int(job.saved_with["planned_steps"])
+    return Progress(steps=steps, decay_start=decay_begins(steps, settings.decay_share))
+
+
+@contextlib.contextmanager
+def _own_random_state(device: torch.device) -> Iterator[None]:
+    """Seeding dropout by step touches torch's global generators: give them back as they were."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        yield
+
+
+def _open(job: Job, codec: Codec, shards: Shards, progress: Progress) -> Log:
+    """Make OUT a model folder and open its log; raises StorageError where it cannot be written."""
+    try:
+        job.out.mkdir(parents=True, exist_ok=True)
+        write_file(job.out / "tokenizer.json", codec.data)
+        _write_model_document(job, shards.end_of_text, {})
+        return Log(job.out, progress.step)
+    except OSError as error:
+        raise StorageError(
+            f"cannot write to {job.out}: {error.strerror}", remedy="Choose another --out."
+        ) from error
+
+
+def _write_model_document(job: Job, end_of_text: int, training: dict[str, Any]) -> None:
+    document = model_document(job.model.settings, end_of_text, job.saved_with["tokenizer_sha256"])
+    document["training"] = {**job.saved_with, **training}
+    write_file(job.out / "model.json", (json.dumps(document, indent=1, sort_keys=True) + "\n").encode())
+
+
+def _start_event(job: Job, shards: Shards, progress: Progress, state: dict[str, Any] | None) -> Event:
+    settings, shape = job.settings, job.model.settings
+    train = job.batches.split
+    planned = progress.steps or int(job.saved_with["planned_steps"])
+    batch_tokens = job.batches.batch_rows * job.batches.context
+    left_over = train.tokens - 1 - job.batches.rows_per_epoch * job.batches.context
+    warnings = []
+    if not len(job.validation):
+        warnings.append(
+            "There is no validation split: overfitting goes unseen, and the last weights are kept."
+        )
+    if state is not None and state["machine"] != job.saved_with["machine"]:
+        warnings.append(
+            f"Resumed on {job.saved_with['machine']} after {state['machine']}: not bit for bit the same."
+        )
+    if state is not None and state["shards_fingerprint"] != shards.fingerprint:
+        warnings.append("Resumed on changed data, as allowed.")
+    summary = (
+        f"{settings.size}: {shape.parameter_count() / 1e6:.1f}M parameters, {shape.layers} layers of "
+        f"{shape.width}, vocabulary {shape.vocab_size:,}; "
+        f"batch {job.batches.batch_rows} x {shape.context} = {batch_tokens:,} tokens\n"
+        f"{'about ' if progress.steps is None else ''}{planned:,} steps read the {train.tokens:,} training "
+        f"tokens {planned * batch_tokens / train.tokens:.1f} times; dropout {shape.dropout:g}, "
+        f"weight decay {settings.weight_decay:g}\n"
+        f"each pass leaves out {left_over:,} tokens at its ends; {job.device.type}, {settings.precision}, "
+        f"{torch.get_num_threads()} threads"
+        + (f"\nresumed at step {progress.step}" if state is not None else "")
+    )
+    return {
+        "event": "start",
+        "step": progress.step,
+        "steps": progress.steps,
+        "planned_steps": planned,
+        "settings": settings.model_dump(),
+        "parameters": shape.parameter_count(),
+        "flops_per_token": shape.flops_per_token(),
+        "train_tokens": train.tokens,
+        "tokens_left_out_per_epoch": left_over,
+        "summary": summary,
+        "warnings": warnings,
+    }
+
+
+def _result(job: Job, shards: Shards, progress: Progress, reason: str) -> TrainResult:
+    """Sum up; for a run that ended, measure the kept weights on the whole validation split and note it."""
+    found: Measure | None = None
+    loss = progress.best_loss
+    if reason in ("done", "early stop"):
+        job.model.load_state_dict(load_file(job.out / "model.safetensors"))
+        rows = _validation(shards, job.batches.context, _FINAL_TOKENS)
+        if len(rows):
+            found = measure(job, rows)
+            loss = found.loss
+    tokens = progress.step * job.batches.batch_rows * job.batches.context
+    result = TrainResult(
+        out=job.out,
+        reason=reason,
+        step=progress.step,
+        steps=progress.steps,
+        best_step=progress.best_step,
+        validation_loss=loss,
+        perplexity=None if loss is None else Measure(loss, None, 0.0).perplexity,
+        bits_per_byte=found.bits_per_byte if found else None,
+        parameters=job.model.settings.parameter_count(),
+        tokens=tokens,
+        epochs=tokens / job.batches.split.tokens,
+        seconds=progress.seconds,
+    )
+    kept = (
+        "reason",
+        "step",
+        "steps",
+        "best_step",
+        "validation_loss",
+        "perplexity",
+        "bits_per_byte",
+        "epochs",
+    )
+    _write_model_document(job, shards.end_of_text, {name: getattr(result, name) for name in kept})
+    return result

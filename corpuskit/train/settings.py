@@ -1,0 +1,175 @@
+"""The settings of a training run, and how those that are left open are chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from corpuskit.errors import SettingError, nearest
+from corpuskit.train.model import ModelSettings
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "tiny": {"layers": 4, "width": 128, "heads": 4, "context": 128, "batch_rows": 16, "learning_rate": 4e-3},
+    "small": {"layers": 6, "width": 256, "heads": 4, "context": 256, "batch_rows": 16, "learning_rate": 3e-3},
+    "15m": {"layers": 8, "width": 384, "heads": 6, "context": 512, "batch_rows": 32, "learning_rate": 2e-3},
+    "124m": {
+        "layers": 12,
+        "width": 768,
+        "heads": 12,
+        "context": 1024,
+        "batch_rows": 256,
+        "learning_rate": 1e-3,
+    },
+}
+"""What `size` stands for. Each key is a setting, which a user's own value overrides."""
+
+_SIZE_LIMITS = (("tiny", 300_000), ("small", 10_000_000), ("15m", 500_000_000))
+_MICRO_BATCH_TOKENS = 16_384
+
+
+class TrainSettings(BaseModel):
+    """Settings of a pretraining run. Those that are None are chosen by `resolve`, which says how.
+
+    Rows are sequences of `context` tokens; a step trains on `batch_rows` of them.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    # The model.
+    size: Literal["tiny", "small", "15m", "124m"] | None = None
+    layers: int | None = Field(default=None, ge=1)
+    width: int | None = Field(default=None, ge=2)
+    heads: int | None = Field(default=None, ge=1)
+    kv_heads: int | None = Field(default=None, ge=1)
+    hidden: int | None = Field(default=None, ge=1)
+    context: int | None = Field(default=None, ge=1)
+    norm: Literal["layer", "rms"] = "layer"
+    qk_norm: bool = True
+    tie_embeddings: bool | None = None
+    dropout: float | None = Field(default=None, ge=0, lt=1)
+    # How long, and on how much at once.
+    steps: int | None = Field(default=None, ge=1)
+    minutes: float | None = Field(default=None, gt=0)
+    batch_rows: int | None = Field(default=None, ge=1)
+    micro_batch_rows: int | None = Field(default=None, ge=1)
+    # The optimizer.
+    learning_rate: float | None = Field(default=None, gt=0)
+    schedule: Literal["wsd", "cosine"] = "wsd"
+    warmup_steps: int | None = Field(default=None, ge=0)
+    decay_share: float = Field(default=0.6, ge=0, le=1)
+    weight_decay: float | None = Field(default=None, ge=0)
+    beta2: float = Field(default=0.99, gt=0, lt=1)
+    clip: float = Field(default=1.0, gt=0)
+    # What is looked at, what is kept.
+    eval_every: int | None = Field(default=None, ge=1)
+    eval_tokens: int | None = Field(default=None, ge=1)
+    patience: int = Field(default=10, ge=0)
+    save_every: int | None = Field(default=None, ge=1)
+    keep: int = Field(default=2, ge=1)
+    prompt: str = ""
+    # Where and how it is computed.
+    seed: int = Field(default=1337, ge=0, lt=2**63)
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+
+    @classmethod
+    def checked(cls, values: Mapping[str, Any]) -> TrainSettings:
+        """Settings from plain values; raises SettingError, naming all faults and the nearest known names."""
+        try:
+            return cls.model_validate(dict(values))
+        except ValidationError as error:
+            faults, remedy = [], ""
+            for fault in error.errors():
+                name = ".".join(str(part) for part in fault["loc"])
+                if fault["type"] == "extra_forbidden":
+                    faults.append(f"{name} is not a training setting")
+                    remedy = nearest(name, cls.model_fields)
+                else:
+                    faults.append(f"{name} = {fault['input']!r}: {fault['msg']}")
+            raise SettingError("; ".join(faults), remedy=remedy) from error
+
+    def given(self) -> dict[str, Any]:
+        """The settings that the caller named, with their values."""
+        return {name: getattr(self, name) for name in sorted(self.model_fields_set)}
+
+
+def choose_size(train_tokens: int, device: str) -> str:
+    """The preset for a corpus when none is named.
+
+    Up to 300,000 training tokens (about a megabyte of English) "tiny", up to 10 million "small", up to 500
+    million "15m", above "124m"; on a CPU never more than "small": a larger one would not get far in an hour.
+
+    >>> choose_size(50_000, "cpu"), choose_size(10**9, "cpu"), choose_size(10**9, "cuda")
+    ('tiny', 'small', '124m')
+    """
+    fitting = next((name for name, limit in _SIZE_LIMITS if train_tokens <= limit), "124m")
+    return "small" if device == "cpu" and fitting in ("15m", "124m") else fitting
+
+
+def resolve(settings: TrainSettings, train_tokens: int, device: str, bf16_pays: bool) -> TrainSettings:
+    """Fill in what does not depend on the run's length: the shape of the model and of a batch, the precision.
+
+    A corpus too short for the preset's context gets a shorter one, so that it has at least 8 rows.
+
+    Raises SettingError when steps and minutes are both given, or the train split has fewer than 2 tokens.
+    """
+    if settings.steps is not None and settings.minutes is not None:
+        raise SettingError(f"steps = {settings.steps} and minutes = {settings.minutes:g} exclude each other")
+    if train_tokens < 2:
+        raise SettingError(f"the train split has {train_tokens} tokens: there is nothing to learn")
+    size = settings.size or choose_size(train_tokens, device)
+    values = {**PRESETS[size], "size": size} | {k: v for k, v in settings.given().items() if v is not None}
+    if settings.context is None:
+        values["context"] = max(1, min(values["context"], (train_tokens - 1) // 8))
+    elif settings.context > train_tokens - 1:
+        raise SettingError(
+            f"context = {settings.context} needs {settings.context + 1} tokens, "
+            f"the train split has {train_tokens}"
+        )
+    values.setdefault("kv_heads", values["heads"])
+    # SwiGLU has three matrices where an MLP has two: 8/3 of the width costs what 4 times does there.
+    values.setdefault("hidden", -(-8 * values["width"] // (3 * 64)) * 64)
+    values.setdefault("tie_embeddings", size != "124m")
+    fitting = max(1, min(values["batch_rows"], _MICRO_BATCH_TOKENS // values["context"]))
+    values.setdefault(
+        "micro_batch_rows", next(n for n in range(fitting, 0, -1) if values["batch_rows"] % n == 0)
+    )
+    if values["batch_rows"] % values["micro_batch_rows"]:
+        raise SettingError(
+            f"batch_rows = {values['batch_rows']} is no multiple of "
+            f"micro_batch_rows = {values['micro_batch_rows']}"
+        )
+    # Measuring on as much as four batches takes about as long as one and a third steps.
+    values.setdefault("eval_tokens", 4 * values["batch_rows"] * values["context"])
+    if settings.precision == "auto":
+        values["precision"] = "bf16" if bf16_pays else "fp32"
+    return TrainSettings.checked(values)
+
+
+def regularise(settings: TrainSettings, epochs: float) -> TrainSettings:
+    """Choose dropout and weight decay, where they are open, by how often the run reads the corpus.
+
+    Read once, a corpus cannot be learnt by heart: no dropout, weight decay 0.1. From 2 epochs on dropout is
+    0.1, from 10 on 0.2; weight decay grows with the square root of the epochs up to 0.5.
+    """
+    dropout = 0.0 if epochs < 2 else 0.1 if epochs < 10 else 0.2
+    decay = round(0.1 * min(max(epochs, 1.0) ** 0.5, 5.0), 4)
+    chosen = {
+        "dropout": dropout if settings.dropout is None else settings.dropout,
+        "weight_decay": decay if settings.weight_decay is None else settings.weight_decay,
+    }
+    return settings.model_copy(update=chosen)
+
+
+def model_settings(settings: TrainSettings, vocab_size: int) -> ModelSettings:
+    """The decoder's shape out of resolved settings; raises SettingError for one that cannot be built."""
+    names = ("layers", "width", "heads", "kv_heads", "hidden", "context", "norm", "qk_norm", "tie_embeddings")
+    try:
+        return ModelSettings(
+            vocab_size=vocab_size,
+            dropout=settings.dropout or 0.0,
+            **{name: getattr(settings, name) for name in names},
+        )
+    except ValueError as error:
+        raise SettingError(f"the model cannot be built: {error}") from error

@@ -1,0 +1,107 @@
+"""A small run folder as a build leaves it: shards written by ShardWriter, and their tokenizer."""
+
+import hashlib
+import json
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+from corpuskit.shards import ShardWriter
+from corpuskit.train import TrainSettings
+
+MakeRun = Callable[..., Path]
+
+
+def sentences(count: int, seed: int) -> list[str]:
+    """Documents of simple English sentences with enough order in them to be learnt."""
+    chance = random.Random(seed)
+    who, does, what = (
+        ["The miller", "A sailor", "My aunt", "The old dog", "Nobody"],
+        ["sold", "found", "watched", "carried", "forgot"],
+        ["a lantern", "the blue boat", "three letters", "some bread", "a map of the coast"],
+    )
+    return [
+        " ".join(f"{chance.choice(who)} {chance.choice(does)} {chance.choice(what)}." for _ in range(6))
+        for _ in range(count)
+    ]
+
+
+def make_tokenizer(path: Path, texts: list[str]) -> Tokenizer:
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=300,
+        special_tokens=["<|endoftext|>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    path.parent.mkdir(parents=True)
+    tokenizer.save(str(path))
+    return tokenizer
+
+
+def write_run(run: Path, splits: dict[str, list[list[str]]]) -> Path:
+    """A run whose splits hold shards of documents."""
+    texts = [text for shards in splits.values() for shard in shards for text in shard]
+    tokenizer = make_tokenizer(run / "tokenizer" / "tokenizer.json", texts)
+    (run / "shards").mkdir()
+    entries: dict[str, list[dict[str, Any]]] = {}
+    for split, shards in splits.items():
+        entries[split] = []
+        for number, shard in enumerate(shards):
+            with ShardWriter(run / "shards", f"{split}-{number:05d}", "uint16") as writer:
+                for text in shard:
+                    writer.append(np.array([*tokenizer.encode(text).ids, 0]))
+                entries[split].append({**vars(writer.close()), "provenance_sha256": "0" * 64})
+    manifest = {
+        "format": 1,
+        "dtype": "uint16",
+        "vocab_size": tokenizer.get_vocab_size(),
+        "end_of_text": 0,
+        "tokenizer_sha256": hashlib.sha256((run / "tokenizer" / "tokenizer.json").read_bytes()).hexdigest(),
+        "splits": entries,
+    }
+    (run / "shards" / "shards.json").write_text(json.dumps(manifest))
+    return run
+
+
+@pytest.fixture(scope="session")
+def make_run(tmp_path_factory: pytest.TempPathFactory) -> MakeRun:
+    def make(documents: int = 60, seed: int = 1, validation: bool = True) -> Path:
+        texts = sentences(documents, seed)
+        splits = {"train": [texts[: documents // 3], texts[documents // 3 :]]}
+        if validation:
+            splits["validation"] = [sentences(10, seed + 1000)]
+        return write_run(tmp_path_factory.mktemp("run") / "run", splits)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def run(make_run: MakeRun) -> Path:
+    """A run with two training shards and one for validation; tests must not change it."""
+    return make_run()
+
+
+@pytest.fixture(scope="session")
+def small() -> TrainSettings:
+    """Settings of a run that takes about a second, dropout included."""
+    return TrainSettings(
+        layers=2,
+        width=32,
+        heads=2,
+        context=16,
+        batch_rows=4,
+        steps=20,
+        dropout=0.1,
+        learning_rate=3e-3,
+        eval_every=5,
+        precision="fp32",
+    )

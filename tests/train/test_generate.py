@@ -1,0 +1,126 @@
+"""Sampling: reproducible by seed, bounded by the vocabulary, and text stays text."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from corpuskit.errors import SettingError, TrainError
+from corpuskit.train import LanguageModel, Sampling, TrainSettings, train
+from corpuskit.train.generate import draw
+
+
+@pytest.fixture(scope="module")
+def folder(run: Path, small: TrainSettings, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A trained model folder; tests must not change it."""
+    out = tmp_path_factory.mktemp("generate") / "model"
+    train(run, out, TrainSettings.checked({**small.given(), "steps": 60, "learning_rate": 1e-2}))
+    return out
+
+
+def test_seed_fixes_the_text(folder: Path) -> None:
+    model = LanguageModel.load(folder)
+    first = model.sample("The", 30, seed=3, count=3)
+    assert first == LanguageModel.load(folder).sample("The", 30, seed=3, count=3)
+    assert first[:1] == model.sample("The", 30, seed=3, count=1)
+    assert len({sample.text for sample in first}) > 1
+    assert first != model.sample("The", 30, seed=4, count=3)
+    assert all(sample.text.startswith("The") for sample in first)
+
+
+def test_greedy_is_the_limit_of_each_option(folder: Path) -> None:
+    model = LanguageModel.load(folder)
+    greedy = model.sample("My aunt", 20, Sampling(temperature=0))
+    assert greedy == model.sample("My aunt", 20, Sampling(temperature=1, top_k=1, top_p=1), seed=5)
+    assert greedy == model.sample("My aunt", 20, Sampling(temperature=1, top_p=1e-9), seed=5)
+    ids = [0, *model.codec.encode("My aunt")]
+    for expected in greedy[0].ids[:5]:
+        with torch.inference_mode():
+            logits = model.decoder(torch.tensor([ids[-16:]]))[0, -1, : model.decoder.settings.vocab_size]
+        assert int(logits.argmax()) == expected
+        ids.append(expected)
+
+
+def test_draws_follow_the_probabilities() -> None:
+    logits = torch.tensor([0.5, 0.3, 0.15, 0.05]).log()
+    generator = torch.Generator().manual_seed(0)
+
+    def shares(sampling: Sampling) -> list[float]:
+        drawn = torch.tensor([draw(logits, sampling, generator) for _ in range(4000)])
+        return [float((drawn == token).float().mean()) for token in range(4)]
+
+    assert shares(Sampling(1.0, 0, 1.0)) == pytest.approx([0.5, 0.3, 0.15, 0.05], abs=0.03)
+    assert shares(Sampling(1.0, 2, 1.0)) == pytest.approx([0.625, 0.375, 0, 0], abs=0.03)
+    assert shares(Sampling(1.0, 0, 0.85)) == pytest.approx([0.526, 0.316, 0.158, 0], abs=0.03)
+    assert shares(Sampling(0.5, 0, 1.0)) == pytest.approx([0.685, 0.247, 0.062, 0.007], abs=0.03)
+
+
+def test_text_ends_with_the_document(folder: Path) -> None:
+    model = LanguageModel.load(folder)
+    with torch.no_grad():
+        # With all logits equal the likeliest token is the first, id 0: the end of text.
+        model.decoder.norm.weight.zero_()
+    (sample,) = model.sample("The", 30, Sampling(temperature=0))
+    assert (sample.text, sample.ids, sample.ended) == ("The", [], True)
+
+
+def test_control_words_in_a_prompt_are_text(folder: Path) -> None:
+    model = LanguageModel.load(folder)
+    ids = model.codec.encode("a<|endoftext|>b")
+    assert model.end_of_text not in ids
+    assert model.codec.decode(ids) == "a<|endoftext|>b"
+
+
+def test_padding_of_the_vocabulary_is_never_drawn(folder: Path) -> None:
+    model = LanguageModel.load(folder)
+    settings = model.decoder.settings
+    assert settings.padded_vocab_size > settings.vocab_size
+    hot = Sampling(temperature=1000, top_p=1)
+    assert max(model.sample("", 300, hot)[0].ids) < settings.vocab_size
+
+
+def test_prompt_may_be_longer_than_the_context(folder: Path) -> None:
+    model = LanguageModel.load(folder)
+    prompt = "The miller found a lantern. " * 10
+    assert len(model.sample(prompt, 3)[0].ids) == 3
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"temperature": -1}, "temperature = -1 is below 0"),
+        ({"top_k": -1}, "top_k = -1 is below 0"),
+        ({"top_p": 0}, r"top_p = 0 is not in \(0, 1\]"),
+    ],
+)
+def test_impossible_sampling_is_named(values: dict[str, float], words: str) -> None:
+    with pytest.raises(SettingError, match=words):
+        Sampling(**values)  # type: ignore[arg-type]
+
+
+def test_broken_folders_are_named(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(TrainError, match=r"holds no model\.json"):
+        LanguageModel.load(tmp_path)
+    with pytest.raises(SettingError, match="tokens = 0 and count = 1"):
+        LanguageModel.load(folder).sample("", 0)
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    (copy / "tokenizer.json").write_bytes((copy / "tokenizer.json").read_bytes() + b" ")
+    with pytest.raises(TrainError, match=r"tokenizer\.json is not the tokenizer"):
+        LanguageModel.load(copy)
+    (copy / "model.safetensors").write_bytes((copy / "model.safetensors").read_bytes()[:-9])
+    with pytest.raises(TrainError, match=r"model\.safetensors does not hold this model's weights"):
+        LanguageModel.load(copy)
+    (copy / "model.safetensors").unlink()
+    with pytest.raises(TrainError, match=r"model\.safetensors is not there"):
+        LanguageModel.load(copy)
+    document = json.loads((copy / "model.json").read_text())
+    for change, words in (
+        ({"format": 9}, "has format 9"),
+        ({"model": {"layers": 2}}, "does not describe a model"),
+    ):
+        (copy / "model.json").write_text(json.dumps({**document, **change}))
+        with pytest.raises(TrainError, match=words):
+            LanguageModel.load(copy)

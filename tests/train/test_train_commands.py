@@ -1,0 +1,126 @@
+"""`corpuskit train` and `corpuskit sample`: exit codes, one JSON object, help without torch."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from corpuskit.cli.sample import command as sample
+from corpuskit.cli.train import command as train
+from corpuskit.train import loop
+
+SHAPE = ["layers=2", "width=32", "heads=2", "context=16", "batch-rows=4", "precision=fp32", "eval_every=5"]
+OPTIONS = [part for assignment in SHAPE for part in ("--set", assignment)]
+
+
+def call(command: object, *arguments: object) -> tuple[int, str, str]:
+    result = CliRunner().invoke(command, [str(argument) for argument in arguments])  # type: ignore[arg-type]
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result.exit_code, result.stdout, result.stderr
+
+
+@pytest.fixture(scope="module")
+def model(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("commands") / "model"
+    code, stdout, stderr = call(train, run, "--out", out, "--steps", 10, *OPTIONS)
+    assert code == 0
+    assert "validation loss" in stdout
+    assert "step     10  train" in stderr
+    return out
+
+
+@pytest.mark.parametrize("command", [train, sample])
+def test_help_has_an_example(command: object) -> None:
+    code, stdout, _ = call(command, "--help")
+    assert code == 0
+    assert f"corpuskit {'train' if command is train else 'sample'} " in stdout
+
+
+def test_help_does_not_load_torch() -> None:
+    code = "import sys, corpuskit.cli.train, corpuskit.cli.sample; sys.exit('torch' in sys.modules)"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    assert subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode == 0
+
+
+def test_json_is_one_object_and_quiet_is_quiet(run: Path, tmp_path: Path) -> None:
+    code, stdout, stderr = call(
+        train, run, "--out", tmp_path / "m", "--steps", 4, *OPTIONS, "--json", "--quiet"
+    )
+    result = json.loads(stdout)
+    assert (code, result["reason"], result["step"], result["out"], stderr) == (
+        0,
+        "done",
+        4,
+        str(tmp_path / "m"),
+        "",
+    )
+
+
+def test_pause_and_resume(run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "m"
+    code, _, stderr = call(train, run, "--out", out, "--steps", 6, "--pause-at", 3, *OPTIONS)
+    assert code == 0
+    assert f"Go on with: corpuskit train {run} --out {out} --resume" in stderr
+    code, stdout, _ = call(train, run, "--out", out, "--resume", "--json")
+    assert (code, json.loads(stdout)["step"]) == (0, 6)
+
+
+def test_interruption_saves_and_exits_with_130(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = loop.train_step
+
+    def interrupted(job: loop.Job, step: int, rate: float) -> object:
+        if step == 2:
+            os.kill(os.getpid(), signal.SIGINT)
+        return real(job, step, rate)
+
+    monkeypatch.setattr(loop, "train_step", interrupted)
+    code, stdout, stderr = call(train, run, "--out", tmp_path / "m", "--steps", 9, *OPTIONS, "--json")
+    assert code == 130
+    assert json.loads(stdout)["reason"] == "interrupted"
+    assert "--resume" in stderr
+    assert (tmp_path / "m" / "checkpoints" / "latest").read_text() == "step-00000003"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--set", "dropuot=0.1"], 2, "Did you mean 'dropout'?"),
+        (["--set", "dropout"], 2, "--set dropout is not NAME=VALUE"),
+        (["--set", "width=31"], 2, "width 31 must be a multiple"),
+        (["--steps", "3", "--minutes", "1"], 2, "exclude each other"),
+        (["--size", "huge"], 2, "'huge' is not one of"),
+    ],
+)
+def test_wrong_calls_exit_with_2(
+    run: Path, tmp_path: Path, arguments: list[str], code: int, words: str
+) -> None:
+    found, _, stderr = call(train, run, "--out", tmp_path / "m", *arguments)
+    assert found == code
+    assert words in stderr
+    assert not (tmp_path / "m").exists()
+
+
+def test_failures_exit_with_1_and_say_so_in_json(run: Path, model: Path, tmp_path: Path) -> None:
+    code, stdout, stderr = call(train, run, "--out", model, "--json", "--quiet")
+    assert (code, json.loads(stdout)["error"]) == (1, "TrainError")
+    assert "holds a model" in stderr
+    code, stdout, _ = call(sample, tmp_path, "--json")
+    assert (code, json.loads(stdout)["error"]) == (1, "TrainError")
+
+
+def test_sample_is_reproducible_data(model: Path) -> None:
+    arguments = (model, "--prompt", "The", "--tokens", 12, "--seed", 3, "--count", 2)
+    code, stdout, stderr = call(sample, *arguments)
+    assert (code, stderr) == (0, "")
+    assert stdout == call(sample, *arguments)[1]
+    result = json.loads(call(sample, *arguments, "--json")[1])
+    assert "\n\n---\n\n".join(each["text"] for each in result["samples"]) + "\n" == stdout
+    assert all(each["text"].startswith("The") and each["tokens"] <= 12 for each in result["samples"])
+    assert call(sample, model, "--temperature", -1)[0] == 2

@@ -1,0 +1,91 @@
+"""Settings: faults are named together, what is open is chosen by rules that can be read."""
+
+import pytest
+
+from corpuskit.cli.train import SIZES
+from corpuskit.errors import SettingError
+from corpuskit.train import PRESETS, TrainSettings
+from corpuskit.train.optim import Schedule
+from corpuskit.train.settings import choose_size, model_settings, regularise, resolve
+
+
+def test_faults_are_named_together_with_the_nearest_name() -> None:
+    with pytest.raises(SettingError) as caught:
+        TrainSettings.checked({"dropuot": 0.1, "steps": 0, "learning_rate": "fast"})
+    message = str(caught.value)
+    assert "dropuot is not a training setting" in message
+    assert "Did you mean 'dropout'?" in message
+    assert "steps = 0: Input should be greater than or equal to 1" in message
+    assert "learning_rate = 'fast'" in message
+
+
+def test_there_are_few_settings_and_text_is_understood() -> None:
+    assert len(TrainSettings.model_fields) <= 30
+    assert TrainSettings.checked({"dropout": "0.2", "qk_norm": "false", "steps": "7"}).given() == {
+        "dropout": 0.2,
+        "qk_norm": False,
+        "steps": 7,
+    }
+
+
+def test_size_follows_the_corpus() -> None:
+    sizes = [choose_size(tokens, "cuda") for tokens in (300_000, 300_001, 10_000_001, 500_000_001)]
+    assert sizes == ["tiny", "small", "15m", "124m"] == list(SIZES) == list(PRESETS)
+    assert choose_size(10**12, "cpu") == "small"
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_presets_resolve_to_buildable_models(size: str) -> None:
+    chosen = regularise(resolve(TrainSettings.checked({"size": size}), 10**9, "cpu", False), 1.0)
+    shape = model_settings(chosen, 32_768)
+    assert shape.kv_heads == shape.heads
+    assert abs(3 * shape.hidden - 8 * shape.width) <= 3 * 64
+    assert chosen.precision == "fp32"
+    assert (chosen.micro_batch_rows or 0) * shape.context <= 16_384
+    if size == "15m":
+        body = shape.parameter_count() - shape.padded_vocab_size * shape.width
+        assert 13e6 < body < 16e6
+
+
+def test_own_values_win_over_the_preset() -> None:
+    chosen = resolve(TrainSettings(size="tiny", width=64, heads=2, micro_batch_rows=8), 10**6, "cpu", True)
+    assert (chosen.width, chosen.heads, chosen.layers, chosen.micro_batch_rows) == (64, 2, 4, 8)
+    assert chosen.precision == "bf16"
+    assert resolve(TrainSettings(precision="fp32"), 10**6, "cpu", True).precision == "fp32"
+
+
+def test_short_corpora_get_short_rows() -> None:
+    assert resolve(TrainSettings(), 81, "cpu", False).context == 10
+    assert resolve(TrainSettings(), 2, "cpu", False).context == 1
+    with pytest.raises(SettingError, match="context = 100 needs 101 tokens, the train split has 100"):
+        resolve(TrainSettings(context=100), 100, "cpu", False)
+    with pytest.raises(SettingError, match="has 1 tokens"):
+        resolve(TrainSettings(), 1, "cpu", False)
+
+
+def test_contradictions_are_named() -> None:
+    with pytest.raises(SettingError, match="steps = 5 and minutes = 2 exclude each other"):
+        resolve(TrainSettings(steps=5, minutes=2), 1000, "cpu", False)
+    with pytest.raises(SettingError, match="batch_rows = 10 is no multiple of micro_batch_rows = 4"):
+        resolve(TrainSettings(batch_rows=10, micro_batch_rows=4), 1000, "cpu", False)
+    with pytest.raises(SettingError, match="width 30 must be a multiple"):
+        model_settings(resolve(TrainSettings(width=30), 1000, "cpu", False), 100)
+
+
+def test_regularisation_follows_the_epochs() -> None:
+    open_settings = TrainSettings()
+    once, often, very_often = (regularise(open_settings, epochs) for epochs in (1, 4, 1000))
+    assert (once.dropout, once.weight_decay) == (0.0, 0.1)
+    assert (often.dropout, often.weight_decay) == (0.1, 0.2)
+    assert (very_often.dropout, very_often.weight_decay) == (0.2, 0.5)
+    fixed = regularise(TrainSettings(dropout=0.3, weight_decay=0.0), 1000)
+    assert (fixed.dropout, fixed.weight_decay) == (0.3, 0.0)
+
+
+def test_schedules() -> None:
+    wsd = Schedule("wsd", peak=1.0, warmup=4, decay_start=10, steps=20)
+    assert [wsd.rate(step) for step in (0, 3, 4, 9, 10, 15, 19, 20)] == [0.25, 1, 1, 1, 1, 0.5, 0.1, 0]
+    cosine = Schedule("cosine", peak=1.0, warmup=0, decay_start=20, steps=20)
+    assert [cosine.rate(step) for step in (0, 10, 20)] == pytest.approx([1, 0.5, 0])
+    still_open = Schedule("wsd", peak=1.0, warmup=4, decay_start=2**62, steps=2**62)
+    assert [still_open.rate(step) for step in (0, 3, 10**6)] == [0.25, 1, 1]

@@ -1,0 +1,71 @@
+"""The log holds each step once whatever was killed; the display shows events and never changes them."""
+
+import io
+import json
+from pathlib import Path
+
+from rich.console import Console
+
+from corpuskit.train.watch import Display, Log
+
+STEP = {"event": "step", "step": 7, "loss": 3.25, "tokens_per_s": 1234.4, "eta_s": 125.0}
+VALIDATION = {
+    "event": "validation",
+    "step": 8,
+    "train_loss": 3.25,
+    "loss": 3.5,
+    "perplexity": 33.1,
+    "bits_per_byte": 1.75,
+    "best": True,
+    "tokens_per_s": 1234.4,
+}
+START = {"event": "start", "step": 0, "steps": 20, "summary": "a model [red]", "warnings": ["no validation"]}
+
+
+def shown(terminal: bool) -> str:
+    file = io.StringIO()
+    with Display(Console(file=file, force_terminal=terminal, width=120)) as display:
+        for event in (
+            START,
+            STEP,
+            VALIDATION,
+            {"event": "sample", "step": 8, "text": "It was [bold]"},
+            {"event": "horizon", "step": 8, "steps": 30},
+            {"event": "save", "step": 8, "checkpoint": "step-00000008"},
+            {"event": "stop", "step": 8, "reason": "paused"},
+        ):
+            display(event)
+    return file.getvalue()
+
+
+def test_without_a_terminal_each_validation_is_a_line() -> None:
+    lines = shown(terminal=False).splitlines()
+    assert lines[:2] == ["a model [red]", "Warning: no validation"]
+    assert "step      8  train 3.250  validation 3.500  perplexity 33.1  bits/byte 1.750  (best)" in lines[2]
+    assert lines[3:6] == ["--- sample after step 8 ---", "It was [bold]", "---"]
+    assert "30 steps" in lines[6]
+    assert lines[7:] == ["Stopped at step 8: paused."]
+
+
+def test_on_a_terminal_there_is_a_live_line() -> None:
+    text = shown(terminal=True)
+    assert "step 8/30" in text
+    assert "loss 3.250  tokens/s 1,234  left 2:05  validation 3.500" in text
+
+
+def test_resumed_log_drops_what_will_be_done_again(tmp_path: Path) -> None:
+    log = Log(tmp_path, 0)
+    for step in range(4):
+        log({"event": "step", "step": step})
+    log({"event": "validation", "step": 4})
+    log({"event": "step", "step": 4})
+    log.close()
+    with open(log.path, "a", encoding="utf-8") as file:
+        file.write('{"event": "step", "st')
+    resumed = Log(tmp_path, 4)
+    resumed({"event": "step", "step": 4})
+    resumed.close()
+    found = [(event["event"], event["step"]) for event in map(json.loads, log.path.read_text().splitlines())]
+    assert found == [("step", 0), ("step", 1), ("step", 2), ("step", 3), ("validation", 4), ("step", 4)]
+    Log(tmp_path, 0).close()
+    assert log.path.read_text() == ""
