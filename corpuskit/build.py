@@ -158,7 +158,7 @@ class Build:
                 parts = source.parts()
             for part in parts:
                 files = [[logical_name(source, f), digests.of(Path(f))] for f in part.files]
-                name = re.sub(r"[^A-Za-z0-9._-]+", "-", f"{label}-{part.name}")
+                name = _part_name(label, part.name)
                 made_from = {"source": identity, "label": label, "files": files, "detail": dict(part.detail)}
                 planned.append(PlannedPart(name, label, source, part, made_from))
         self._save(digests)
@@ -396,6 +396,13 @@ def _rows(record: Record, segment: Segment) -> int:
     rows = record.output(f"scans/{segment.folder}/").rows
     assert rows is not None
     return rows
+
+
+def _part_name(label: str, part: str) -> str:
+    """Label and part as the stem of a file name; a part that is named after its source says it once."""
+    own = label.partition(":")[2]
+    rest = part.removeprefix(f"{own}.") if own else part
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", f"{label}-{rest}")
 
 
 def logical_name(source: Source, file: str) -> str:

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from corpuskit import storage
 from corpuskit.errors import CorpuskitError
 from corpuskit.ledger import Ledger
-from corpuskit.run import UNTRACKED, Record, Run
+from corpuskit.run import Record, Run, is_output
 from corpuskit.shards import Shards
 
 
@@ -37,15 +37,10 @@ def _outputs(run: Run, records: list[Record]) -> Iterator[str]:
 
 
 def _strangers(run: Run, records: list[Record]) -> Iterator[str]:
-    known = {o.path for record in records for o in record.outputs} | {
-        "run.json",
-        "recipe.yaml",
-        "ledger.json",
-    }
+    known = {o.path for record in records for o in record.outputs}
     for path in sorted(p for p in run.folder.rglob("*") if p.is_file()):
         relative = path.relative_to(run.folder).as_posix()
-        first = relative.split("/")[0]
-        if first not in (*UNTRACKED, "manifest") and relative not in known:
+        if is_output(relative) and not relative.startswith("manifest/") and relative not in known:
             yield f"{relative}: is in the run but in no record"
 
 

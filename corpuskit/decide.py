@@ -22,12 +22,14 @@ import pyarrow as pa
 
 from corpuskit import storage
 from corpuskit.engine.task import Made
+from corpuskit.errors import LedgerError, StageError
 from corpuskit.inflow import DECISIONS
 from corpuskit.ledger import Entry, Ledger
 from corpuskit.passes import Segment
-from corpuskit.run import Run
+from corpuskit.run import Output, Run
 from corpuskit.split import SIDES, Split, assign
 from corpuskit.stage import Barrier, Rule
+from corpuskit.stage_runner import blaming
 
 PARTITION_ROWS = 4_000_000
 """Keyed rows (16 bytes each) that are sorted in memory at a time."""
@@ -114,6 +116,10 @@ class Scans:
 
     def drop(self, ordinal: int, reason: str, original: int | None = None) -> None:
         """Drop a document; ``original`` is the kept document that it repeats."""
+        if not 0 <= ordinal < self.documents:
+            raise StageError(
+                f"{self.label}: drops document {ordinal} of {self.documents}", remedy="They count from 0."
+            )
         if self.kept[ordinal]:
             self.kept[ordinal] = False
             self._by[ordinal] = len(self.deciders) - 1
@@ -212,7 +218,8 @@ def decide(
         for label, decider in segment.deciders:
             _run_decider(scans, label, decider, ledger)
         splits = assign(scans, split) if split else None
-        outputs = [_write(run, segment, scans, part, splits) for part in scans.parts]
+        named = scans.ids(_named(scans))
+        outputs = [_write(run, segment, scans, part, splits, named) for part in scans.parts]
         facts = {"kept": int(scans.kept.sum()), "clusters": len(scans._clusters)}
         return Made(outputs, ledger, facts, warnings=scans.warnings)
 
@@ -233,12 +240,18 @@ def _run_decider(scans: Scans, label: str, decider: Rule | Barrier, ledger: Ledg
     entry = Entry(label)
     before = np.flatnonzero(scans.kept)
     entry.documents_in, entry.bytes_in = len(before), int(scans.bytes[before].sum())
-    if isinstance(decider, Barrier):
-        decider.decide(scans)
-    else:
-        _run_rule(scans, decider)
+    with blaming(label, "decide"):
+        if isinstance(decider, Barrier):
+            decider.decide(scans)
+        else:
+            _run_rule(scans, decider)
     dropped = before[~scans.kept[before]]
     for ordinal in dropped.tolist():
+        if ordinal not in scans.reasons:
+            raise LedgerError(
+                f"{label}: document {ordinal} is gone without a reason",
+                remedy="A barrier drops with `scans.drop`; it never writes into `scans.kept`.",
+            )
         reason = scans.reasons[ordinal]
         entry.documents_dropped[reason] += 1
         entry.bytes_dropped[reason] += int(scans.bytes[ordinal])
@@ -253,20 +266,28 @@ def _run_rule(scans: Scans, rule: Rule) -> None:
         position = part.first
         for scores in storage.read_batches(part.documents, columns):
             for row, reason in rule.decide(scores).items():
+                if not 0 <= row < scores.num_rows:
+                    raise StageError(
+                        f"{scans.label}: drops row {row} of {scores.num_rows}", remedy="Rows count from 0."
+                    )
                 scans.drop(position + row, reason)
             position += scores.num_rows
 
 
 def _write(
-    run: Run, segment: Segment, scans: Scans, part: PartScan, splits: npt.NDArray[np.int8] | None
-) -> Any:
+    run: Run,
+    segment: Segment,
+    scans: Scans,
+    part: PartScan,
+    splits: npt.NDArray[np.int8] | None,
+    named: Mapping[int, str],
+) -> Output:
     path = f"decisions/{segment.folder}/{part.name}.parquet"
-    originals = scans.ids(_involved(scans, part))
     with storage.parquet(run.folder / path, DECISIONS, run.temporary) as sink:
         position = part.first
         for rows in storage.read_batches(part.scans, ["id"]):
             decided = [
-                _decision(scans, position + i, identity, originals, splits)
+                _decision(scans, position + i, identity, named, splits)
                 for i, identity in enumerate(rows.column("id").to_pylist())
             ]
             sink.write(pa.Table.from_pylist(decided, schema=DECISIONS))
@@ -274,11 +295,9 @@ def _write(
     return run.output(path, part.count)
 
 
-def _involved(scans: Scans, part: PartScan) -> set[int]:
-    """Ordinals whose ids a part's decisions name: originals of its duplicates, roots of its clusters."""
-    ordinals = range(part.first, part.first + part.count)
-    named = {scans.originals[o] for o in ordinals if o in scans.originals}
-    return named | {root for o in ordinals if (root := scans.cluster(o)) != o}
+def _named(scans: Scans) -> set[int]:
+    """Ordinals whose ids stand in decisions about others: originals of duplicates, roots of clusters."""
+    return set(scans.originals.values()) | {scans.cluster(o) for o in scans.clustered()}
 
 
 def _decision(

@@ -17,9 +17,10 @@ class Digests:
         self._known: dict[str, list[object]] = {}
         if memory.is_file():
             try:
-                self._known = json.loads(memory.read_text(encoding="utf-8"))
+                known = json.loads(memory.read_text(encoding="utf-8"))
             except ValueError:
-                self._known = {}  # Half-written by a killed build: the files are read again.
+                known = {}  # Damaged: the files are read again.
+            self._known = known if isinstance(known, dict) else {}
 
     def of(self, path: Path) -> str:
         """The sha256 of a file. Raises `InputError` if it is not there."""

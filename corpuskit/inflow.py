@@ -17,7 +17,7 @@ from corpuskit.errors import LedgerError
 from corpuskit.ledger import Entry
 from corpuskit.run import Run
 from corpuskit.stage import Part, Reading, Source
-from corpuskit.stage_runner import with_columns
+from corpuskit.stage_runner import blaming, with_columns
 
 DECISIONS = pa.schema(
     [
@@ -60,7 +60,8 @@ class FromSource(Inflow):
         account.ledger.add(Entry(self.label))
         while True:
             started = time.perf_counter()
-            reading = next(readings, None)
+            with blaming(self.label, f"part {self.part.name}"):
+                reading = next(readings, None)
             account.clock(self.label, started)
             if reading is None:
                 return

@@ -23,7 +23,7 @@ from corpuskit.inflow import Inflow
 from corpuskit.ledger import Entry
 from corpuskit.run import Run
 from corpuskit.stage import Barrier, Rule, Stage
-from corpuskit.stage_runner import run_stage
+from corpuskit.stage_runner import blaming, run_stage
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def run_pass(run: Run, *, segment: Segment, part: str, inflow: Inflow) -> Made:
 def _through(segment: Segment, batch: pa.RecordBatch, account: Account) -> Iterator[pa.RecordBatch]:
     """Run the stages of a segment over one batch."""
     for label, step in segment.steps:
-        if isinstance(step, Stage):
+        if isinstance(step, Stage) and batch.num_rows:
             started = time.perf_counter()
             batch = run_stage(label, step, batch, account)
             account.clock(label, started)
@@ -151,12 +151,26 @@ def _scan(segment: Segment, batch: pa.RecordBatch, sizes: np.ndarray, account: A
     columns = [batch.column("id"), batch.column("preference"), pa.array(sizes, pa.int64())]
     for label, barrier in segment.barriers:
         started = time.perf_counter()
-        rows = barrier.scan(batch)
-        if rows.num_rows != batch.num_rows and len(barrier.scan_schema):
-            raise StageError(
-                f"{label}: scan gave {rows.num_rows} rows for {batch.num_rows} documents",
-                remedy="A scan has one row per document, in order.",
-            )
-        columns += [rows.column(f.name) for f in barrier.scan_schema]
+        if len(barrier.scan_schema):
+            with blaming(label, "scan"):
+                rows = barrier.scan(batch)
+            _check_scan(label, barrier, rows, batch.num_rows)
+            columns += [rows.column(f.name) for f in barrier.scan_schema]
         account.clock(label, started)
     return pa.RecordBatch.from_arrays(columns, schema=segment.scan_schema)
+
+
+def _check_scan(label: str, barrier: Barrier, rows: pa.RecordBatch, documents: int) -> None:
+    """Hold a barrier to its contract: one row per document, with the declared columns."""
+    if rows.num_rows != documents:
+        raise StageError(
+            f"{label}: scan gave {rows.num_rows} rows for {documents} documents",
+            remedy="A scan has one row per document, in order.",
+        )
+    declared = {f.name: str(f.type) for f in barrier.scan_schema}
+    given = {f.name: str(f.type) for f in rows.schema}
+    if given != declared:
+        raise StageError(
+            f"{label}: scan gave the columns {given}, declared are {declared}",
+            remedy="Give what the barrier's `scan_schema` says.",
+        )

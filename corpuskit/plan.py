@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from corpuskit.build import Build
+from corpuskit.digests import Digests
 from corpuskit.engine.task import Task
 from corpuskit.run import Record
 
@@ -23,6 +24,14 @@ class _PlanningBuild(Build):
     """A build that looks at each step's tasks instead of running them."""
 
     steps: list[dict[str, Any]]
+
+    def _save(self, digests: Digests) -> None:
+        """A plan writes nothing, except for what a later build need not compute again."""
+        if (self.folder / "run.json").is_file():
+            digests.save()
+
+    def _store_ledger(self, account: Mapping[str, Any]) -> None:
+        """A plan writes nothing."""
 
     def perform(self, title: str, tasks: Sequence[Task]) -> list[Record]:
         records = [self.store.done(task.name, task.fingerprint) for task in tasks]

@@ -65,7 +65,12 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     path = Path(path)
     if not path.is_file():
         raise SettingError(f"recipe {path}: is not there", remedy="Give the path of a .yaml recipe.")
-    text = path.read_text(encoding="utf-8")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingError(
+            f"recipe {path}: cannot be read: {error}", remedy="Give a text file in UTF-8."
+        ) from error
     values, lines = _parse(path, text)
     for override in overrides:
         _override(values, override)
@@ -78,12 +83,17 @@ def _parse(path: Path, text: str) -> tuple[dict[str, Any], dict[Place, int]]:
     try:
         node = yaml.compose(text, yaml.SafeLoader)
         values = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that is none, say.
         raise SettingError(f"recipe {path}: is no YAML: {error}", remedy="Mend the line it names.") from error
     if not isinstance(values, dict) or node is None:
         raise SettingError(f"recipe {path}: is no mapping", remedy=f"Its keys are {', '.join(KEYS)}.")
     lines: dict[Place, int] = {}
-    _lines(path, node, (), lines)
+    try:
+        _lines(path, node, (), lines)
+    except RecursionError as error:
+        raise SettingError(
+            f"recipe {path}: holds itself", remedy="An alias (*name) may not stand inside its anchor (&name)."
+        ) from error
     return values, lines
 
 
@@ -111,18 +121,19 @@ def _override(values: dict[str, Any], override: str) -> None:
         raise SettingError(f"--set {override!r}: has no '='", remedy="Write it as a.b=value.")
     try:
         value = yaml.safe_load(text)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError) as error:
         raise SettingError(f"--set {override!r}: the value is no YAML", remedy="Quote it.") from error
     words = key.split(".")
     here: Any = values
-    for index, word in enumerate(words[:-1]):
-        here = _enter(here, word, override, last=index == len(words) - 2)
-    if isinstance(here, list):
-        raise SettingError(f"--set {override!r}: names a list", remedy="Name a setting inside an item.")
+    for word in words[:-1]:
+        here = _enter(here, word, override)
+    if not isinstance(here, dict):
+        what = "a list" if isinstance(here, list) else f"{here!r}, which has no settings,"
+        raise SettingError(f"--set {override!r}: names {what}", remedy="Name a setting inside an item.")
     here[words[-1]] = value
 
 
-def _enter(here: Any, word: str, override: str, *, last: bool) -> Any:
+def _enter(here: Any, word: str, override: str) -> Any:
     if isinstance(here, dict):
         if here.get(word) is None:
             here[word] = {}
@@ -159,7 +170,7 @@ class _Reader:
             steps.append(self._step(("sources", index), item, Source))  # type: ignore[arg-type]
         for index, item in enumerate(self._list(values, "stages")):
             steps.append(self._step(("stages", index), item, Stage))  # type: ignore[arg-type]
-        if values.get("tokenizer", None) is not None or "tokenizer" in values:
+        if "tokenizer" in values:
             steps.append(self._settings(("tokenizer",), TrainTokenizer, values["tokenizer"]))
         if "shards" in values:
             steps.append(self._settings(("shards",), WriteShards, values["shards"]))
@@ -192,11 +203,18 @@ class _Reader:
         if not isinstance(item, dict) or len(item) != 1:
             raise self.error(place, f"{item!r} is no stage", "Write '- name' or '- name: {setting: value}'.")
         name, values = next(iter(item.items()))
-        fitting = registry.known(kind)
-        if name not in fitting:
+        if not registry.is_registered(name):
             what = "source" if kind is Source else "stage"
-            raise self.error((*place, name), f"unknown {what} {name!r}", nearest(str(name), fitting))
-        step: Settings = self._settings((*place, name), registry.find(name), values)
+            remedy = nearest(str(name), registry.known(kind))
+            raise self.error((*place, name), f"unknown {what} {name!r}", remedy)
+        try:
+            found = registry.find(name)
+        except SettingError as error:
+            raise self.error((*place, name), error.message, error.remedy) from error
+        if not registry.fits(name, kind):
+            wrong, right = ("stage", "stages") if kind is Source else ("source", "sources")
+            raise self.error((*place, name), f"{name!r} is a {wrong}", f"Move it to `{right}:`.")
+        step: Settings = self._settings((*place, name), found, values)
         return step
 
     def _settings(self, place: Place, kind: type[Settings], values: Any) -> Any:
@@ -205,7 +223,7 @@ class _Reader:
             raise self.error(
                 place, f"{kind.name}: {values!r} is no mapping", "Write its settings as key: value."
             )
-        located = {k: self._locate(kind, (*place, k), k, v) for k, v in values.items()}
+        located = {str(k): self._locate(kind, (*place, k), k, v) for k, v in values.items()}
         try:
             return kind(**located)
         except ValidationError as error:

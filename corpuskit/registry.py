@@ -38,9 +38,9 @@ def _places() -> dict[str, str]:
     """Name to ``module:Class``; a user's entry point may not take the name of a built-in one."""
     places = dict(BUILT_IN)
     for point in entry_points(group=GROUP):
-        if point.name in BUILT_IN and point.value != BUILT_IN[point.name]:
+        if places.get(point.name, point.value) != point.value:
             raise SettingError(
-                f"entry point {point.name!r} = {point.value!r}: the name is taken by a built-in stage",
+                f"entry point {point.name!r} = {point.value!r}: the name is taken by {places[point.name]}",
                 remedy=f"Register it under another name in the group {GROUP!r}.",
             )
         places[point.name] = point.value
@@ -48,13 +48,22 @@ def _places() -> dict[str, str]:
 
 
 def known(kind: type[Settings]) -> list[str]:
-    """Names of all registered classes of a kind (`Source`, or `Stage` and `Barrier`)."""
-    return sorted(name for name in _places() if _fits(find(name), kind))
+    """Names of all registered classes of a kind (`Source`, or `Stage` and `Barrier`) that can be imported."""
+    return sorted(name for name in _places() if fits(name, kind))
 
 
-def _fits(found: type[Settings], kind: type[Settings]) -> bool:
+def is_registered(name: object) -> bool:
+    """Whether a source or stage goes by this name. Imports nothing."""
+    return name in _places()
+
+
+def fits(name: str, kind: type[Settings]) -> bool:
+    """Whether a name stands for a source (for a stage or barrier), as ``kind`` asks."""
     wanted: tuple[type[Settings], ...] = (Source,) if issubclass(kind, Source) else (Stage, Barrier)
-    return issubclass(found, wanted)
+    try:
+        return issubclass(find(name), wanted)
+    except SettingError:  # Somebody's package that is broken must not keep others from being named.
+        return False
 
 
 @cache
@@ -66,7 +75,7 @@ def find(name: str) -> type[Settings]:
     module, _, attribute = places[name].partition(":")
     try:
         found = getattr(import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
+    except Exception as error:  # Whatever a user's module does when it is imported.
         raise SettingError(
             f"stage {name!r}: {places[name]} cannot be imported: {error}",
             remedy="Install the package that registers it, or mend its entry point.",
@@ -75,5 +84,10 @@ def find(name: str) -> type[Settings]:
         raise SettingError(
             f"stage {name!r}: {places[name]} is no Source, Stage, Rule or Barrier",
             remedy="Derive it from one of those in corpuskit.stage.",
+        )
+    if getattr(found, "name", None) != name:
+        raise SettingError(
+            f"stage {name!r}: {places[name]} calls itself {getattr(found, 'name', None)!r}",
+            remedy="Give the class attribute `name` and the entry point the same name.",
         )
     return found

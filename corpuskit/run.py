@@ -16,12 +16,13 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import re
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from corpuskit import storage
 from corpuskit.errors import RunError, RunLockedError
@@ -30,8 +31,24 @@ from corpuskit.ledger import Ledger
 FORMAT = 1
 """Version of the folder's layout. Raised when older builds could not go on in it."""
 
+WORKERS_END = 60
+"""Seconds that the workers of a killed build are given to end; they look for it 5 times a second."""
+
+_ATTENDED: list[IO[str]] = []
+
 UNTRACKED = ("logs", "report", storage.TEMPORARY)
 """Folders that are not outputs: no promise of equal bytes, no record in the manifest."""
+
+
+OUTPUTS = re.compile(
+    r"(?:candidates(?:-\d+)?|scans|decisions|documents|dropped|quarantine|cuts|tokenizer|encoded|shards|manifest)/"
+)
+"""Folders that a build writes into and sweeps. What else lies in a run belongs to somebody else."""
+
+
+def is_output(path: str) -> bool:
+    """Whether a path within a run lies in a folder that builds write and sweep, or is one."""
+    return OUTPUTS.match(f"{path}/") is not None
 
 
 @dataclass(frozen=True)
@@ -88,6 +105,16 @@ class Record:
         )
 
 
+def _read_record(path: Path) -> Record:
+    try:
+        return Record.from_json(storage.read_json(path))
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise RunError(
+            f"{path}: is no record of a task: {type(error).__name__}: {error}",
+            remedy="Delete this file and build again: only what depends on it is redone.",
+        ) from error
+
+
 class Run:
     """A run folder on a local disk."""
 
@@ -123,6 +150,8 @@ class Run:
         if (self.folder / "run.json").is_file():
             self._check_format()
             return
+        if self.folder.exists() and not self.folder.is_dir():
+            raise RunError(f"{self.folder}: is a file", remedy="Give a new or empty folder as --out.")
         if self.folder.is_dir() and any(p.name not in UNTRACKED for p in self.folder.iterdir()):
             raise RunError(
                 f"{self.folder}: is not empty and is not a run",
@@ -133,7 +162,8 @@ class Run:
         storage.write_json(self.folder / "run.json", {"format": FORMAT}, self.temporary)
 
     def _check_format(self) -> None:
-        found = storage.read_json(self.folder / "run.json").get("format")
+        facts = storage.read_json(self.folder / "run.json")
+        found = facts.get("format") if isinstance(facts, dict) else facts
         if found != FORMAT:
             raise RunError(
                 f"{self.folder}: run format {found!r}; this corpuskit reads and writes {FORMAT}",
@@ -150,7 +180,7 @@ class Run:
         with file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
+            except BlockingIOError as error:
                 file.seek(0)
                 owner = file.read().strip() or "unknown"
                 raise RunLockedError(
@@ -160,7 +190,30 @@ class Run:
             file.truncate(0)
             file.write(str(os.getpid()))
             file.flush()
+            self._wait_for_workers()
             yield
+
+    def attend(self) -> None:
+        """Tell, from a worker process and until it ends, that somebody may still write into this run."""
+        path = self.folder / "logs" / "workers"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _ATTENDED.append(path.open("a"))
+        fcntl.flock(_ATTENDED[-1], fcntl.LOCK_SH)
+
+    def _wait_for_workers(self) -> None:
+        """Wait until the workers of a build that was killed have noticed it and ended."""
+        with (self.folder / "logs" / "workers").open("a") as file:
+            for _ in range(10 * WORKERS_END):
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    time.sleep(0.1)
+                else:
+                    return
+        raise RunLockedError(
+            f"{self.folder}: workers of a killed build have not ended after {WORKERS_END} s",
+            remedy="End their processes and build again.",
+        )
 
     # -------------------------------------------------------------------------------------- records
 
@@ -170,8 +223,8 @@ class Run:
         if not path.is_file():
             return None
         try:
-            return Record.from_json(storage.read_json(path))
-        except (RunError, KeyError, TypeError):
+            return _read_record(path)
+        except RunError:
             self.log("damaged_record", task=task)
             return None
 
@@ -200,24 +253,25 @@ class Run:
     def records(self) -> list[Record]:
         """All records, by task name. A damaged one is an error here."""
         files = sorted(self.manifest.rglob("*.json")) if self.manifest.is_dir() else []
-        return [Record.from_json(storage.read_json(path)) for path in files]
+        return [_read_record(path) for path in files]
 
     def sweep(self, tasks: set[str], keep: set[str]) -> list[str]:
         """Remove records of other tasks than ``tasks`` and files that no record names; return the paths.
+
+        Only folders that a build writes are looked at: a model or a note that a user put beside them stays.
 
         Args:
             keep: paths within the run that have no record, like ``ledger.json``.
         """
         removed = []
         named = set(keep)
-        for record in self.records():
-            if record.task in tasks:
-                named |= {o.path for o in record.outputs} | {f"manifest/{record.task}.json"}
+        for record in filter(None, map(self.record, sorted(tasks))):
+            named |= {o.path for o in record.outputs} | {f"manifest/{record.task}.json"}
         for path in sorted(self.folder.rglob("*"), reverse=True):
             relative = path.relative_to(self.folder).as_posix()
-            if relative.split("/")[0] in UNTRACKED:
+            if not is_output(relative):
                 continue
-            if path.is_dir():
+            if path.is_dir() and not path.is_symlink():
                 if not any(path.iterdir()):
                     path.rmdir()
             elif relative not in named:

@@ -82,7 +82,8 @@ def sections(identity: str, text: str, split: Split) -> list[tuple[str, int, int
 
     Returns:
         (split, start, end) in characters, in text order, without gaps. The held-out section begins at a
-        place that the hash of the id chooses and ends at line borders.
+        place that the hash of the id chooses. It begins and ends at lines where one begins near enough to
+        keep the share, else at words.
 
     >>> sections("files:x:1", "aaaa\\nbbbb\\ncccc\\ndddd\\n" * 25, Split(validation=0.2))[0][0]
     'train'
@@ -92,10 +93,11 @@ def sections(identity: str, text: str, split: Split) -> list[tuple[str, int, int
     if not held_out:
         return [("train", 0, length)] if length else []
     chance = int.from_bytes(hashlib.sha256(identity.encode()).digest()[:8], "big") / 2**64
-    start = _line_start(text, int(chance * (length - held_out)))
-    border = _line_start(text, start + int(length * split.validation))
-    end = _line_start(text, start + held_out)
-    border = end if not split.test else min(border, end)
+    reach = max(held_out // 4, 12)
+    start = _border(text, int(chance * max(0, length - held_out - reach)), reach)
+    validation = int(length * split.validation)
+    border = _border(text, start + validation, reach) if validation else start
+    end = _border(text, start + held_out, reach) if held_out > validation else border
     pieces = [
         ("train", 0, start),
         ("validation", start, border),
@@ -105,12 +107,12 @@ def sections(identity: str, text: str, split: Split) -> list[tuple[str, int, int
     return [piece for piece in pieces if piece[1] < piece[2]]
 
 
-def _line_start(text: str, position: int) -> int:
-    """The start of the first line at or after ``position``; a text of one line may be cut after a space."""
+def _border(text: str, position: int, reach: int) -> int:
+    """The first line that begins at ``position`` or up to ``reach`` characters behind it, else the first word."""
     if position <= 0:
         return 0
-    for border in ("\n", " "):
-        found = text.find(border, position - 1)
-        if found >= 0 and (border == "\n" or found - position < 1000):
+    for mark in ("\n", " "):
+        found = text.find(mark, position - 1, position + reach)
+        if found >= 0:
             return found + 1
     return min(position, len(text))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import pyarrow as pa
@@ -14,25 +15,36 @@ from corpuskit.ledger import Entry
 from corpuskit.stage import Cut, CutSpan, Effect, Rule, Stage
 
 
+@contextmanager
+def blaming(label: str, doing: str) -> Iterator[None]:
+    """Turn whatever a source, stage or barrier raises on its own into a `StageError` that names it."""
+    try:
+        yield
+    except (CorpuskitError, MemoryError, OSError):
+        raise
+    except Exception as error:
+        raise StageError(
+            f"{label}: {doing}: {type(error).__name__}: {error}",
+            remedy="This is a fault of that source or stage: mend it, or leave it out of the recipe.",
+        ) from error
+
+
 def run_stage(label: str, stage: Stage, batch: pa.RecordBatch, account: Account) -> pa.RecordBatch:
     """Apply a stage, take out what it named, and book it."""
     entry = Entry(label, documents_in=batch.num_rows)
     before = batches.byte_lengths(batch.column("text"))
     entry.bytes_in = int(before.sum())
     effect = _apply(label, stage, batch)
-    _check_effect(label, stage, batch, effect)
-    after, spans = _apply_cuts(label, effect)
+    # A document that leaves is booked and stored as it came in: nothing is cut from it.
+    leaving = {**effect.drops, **effect.errors}
+    cuts = [cut for cut in effect.cuts if cut.row not in leaving]
+    after, spans = _apply_cuts(label, effect.batch, cuts)
     account.aside.write("cuts", [{**vars(span), "stage": label} for span in spans])
     sizes = batches.byte_lengths(after.column("text"))
-    for span in spans:
-        entry.bytes_cut[span.reason] += span.end - span.start
-    # A document that leaves is booked with the bytes it came with; its cuts do not count a second time.
-    leaving = {**effect.drops, **effect.errors}
     cut_by_row = np.zeros(batch.num_rows, np.int64)
-    for cut in effect.cuts:
+    for cut in cuts:
         cut_by_row[cut.row] += cut.end - cut.start
-        if cut.row in leaving:
-            entry.bytes_cut[cut.reason] -= cut.end - cut.start
+        entry.bytes_cut[cut.reason] += cut.end - cut.start
     change = sizes + cut_by_row - before
     staying = np.ones(batch.num_rows, bool)
     staying[list(leaving)] = False
@@ -74,24 +86,35 @@ def _set_aside(
 def _apply(label: str, stage: Stage, batch: pa.RecordBatch) -> Effect:
     """Apply a stage; when it fails on a batch, find the documents it fails on and quarantine those."""
     try:
-        return _effect(stage.apply(batch))
+        effect = _effect(label, stage.apply(batch))
     except (CorpuskitError, MemoryError):
         raise
     except Exception as error:
         if batch.num_rows == 1:
             message = f"{label}: {type(error).__name__}: {error}"
             return Effect(with_columns(batch, stage.columns), errors={0: message})
+    else:
+        _check_effect(label, stage, batch, effect)
+        return effect
     results = [_apply(label, stage, batch.slice(row, 1)) for row in range(batch.num_rows)]
+    names = results[0].batch.schema.names
+    rows = [pa.Table.from_batches([r.batch]).select(names) for r in results]
     return Effect(
-        pa.Table.from_batches([r.batch for r in results]).combine_chunks().to_batches()[0],
+        pa.concat_tables(rows, promote_options="default").combine_chunks().to_batches()[0],
         drops={row: r.drops[0] for row, r in enumerate(results) if r.drops},
         errors={row: r.errors[0] for row, r in enumerate(results) if r.errors},
         cuts=[Cut(row, c.start, c.end, c.reason) for row, r in enumerate(results) for c in r.cuts],
     )
 
 
-def _effect(result: pa.RecordBatch | Effect) -> Effect:
-    return result if isinstance(result, Effect) else Effect(result)
+def _effect(label: str, result: object) -> Effect:
+    effect = result if isinstance(result, Effect) else Effect(result)
+    if not isinstance(effect.batch, pa.RecordBatch):
+        raise StageError(
+            f"{label}: gave back {type(effect.batch).__name__}, not a record batch",
+            remedy="`apply` returns a pyarrow.RecordBatch, or an Effect that holds one.",
+        )
+    return effect
 
 
 def with_columns(batch: pa.RecordBatch, columns: Mapping[str, pa.DataType]) -> pa.RecordBatch:
@@ -105,36 +128,38 @@ def with_columns(batch: pa.RecordBatch, columns: Mapping[str, pa.DataType]) -> p
 def _check_effect(label: str, stage: Stage, before: pa.RecordBatch, effect: Effect) -> None:
     """Hold a stage to its contract: same rows, declared columns, and a rule leaves the text alone."""
     after = effect.batch
+    extra = {f.name: f.type for f in before.schema if f.name not in batches.COLUMNS} | dict(stage.columns)
+    batches.check(after, extra, label)
     if not after.column("id").equals(before.column("id")):
         raise StageError(
             f"{label}: {before.num_rows} documents went in, {after.num_rows} came out, or their ids changed",
             remedy="A stage keeps rows in place and names those to drop in Effect.drops.",
         )
-    extra = {f.name: f.type for f in before.schema if f.name not in batches.COLUMNS} | dict(stage.columns)
-    batches.check(after, extra, label)
     if isinstance(stage, Rule) and not after.column("text").equals(before.column("text")):
         raise StageError(f"{label}: a rule changed a text", remedy="Make it a Stage instead of a Rule.")
-    wrong = [r for r in (*effect.drops, *effect.errors) if not 0 <= r < before.num_rows]
-    if wrong:
+    named = (*effect.drops, *effect.errors, *(cut.row for cut in effect.cuts))
+    if wrong := [row for row in named if not 0 <= row < before.num_rows]:
         raise StageError(
             f"{label}: names row {wrong[0]} of a batch of {before.num_rows}", remedy="Rows count from 0."
         )
 
 
-def _apply_cuts(label: str, effect: Effect) -> tuple[pa.RecordBatch, list[CutSpan]]:
+def _apply_cuts(
+    label: str, batch: pa.RecordBatch, cuts: Sequence[Cut]
+) -> tuple[pa.RecordBatch, list[CutSpan]]:
     """Remove the named spans from the texts."""
-    if not effect.cuts:
-        return effect.batch, []
-    texts = effect.batch.column("text").to_pylist()
-    ids = effect.batch.column("id")
+    if not cuts:
+        return batch, []
+    texts = batch.column("text").to_pylist()
+    ids = batch.column("id")
     spans = []
     by_row: dict[int, list[Cut]] = {}
-    for cut in effect.cuts:
+    for cut in cuts:
         by_row.setdefault(cut.row, []).append(cut)
-    for row, cuts in by_row.items():
+    for row, row_cuts in by_row.items():
         raw = texts[row].encode()
         kept, position = [], 0
-        for cut in sorted(cuts, key=lambda c: c.start):
+        for cut in sorted(row_cuts, key=lambda c: (c.start, c.end)):
             if not position <= cut.start <= cut.end <= len(raw):
                 raise StageError(
                     f"{label}: cut {cut.start}-{cut.end} of {ids[row]} overlaps another or leaves the text"
@@ -145,5 +170,16 @@ def _apply_cuts(label: str, effect: Effect) -> tuple[pa.RecordBatch, list[CutSpa
             text = raw[cut.start : cut.end].decode("utf-8", "replace")
             spans.append(CutSpan(ids[row].as_py(), cut.reason, cut.start, cut.end, text))
             position = cut.end
-        texts[row] = b"".join([*kept, raw[position:]]).decode()
-    return batches.replace_text(effect.batch, texts), spans
+        texts[row] = _joined(label, ids[row].as_py(), [*kept, raw[position:]])
+    return batches.replace_text(batch, texts), spans
+
+
+def _joined(label: str, identity: str, pieces: Sequence[bytes]) -> str:
+    """What is left of a text; each piece must begin and end between characters."""
+    try:
+        return "".join(piece.decode() for piece in pieces)
+    except UnicodeDecodeError as error:
+        raise StageError(
+            f"{label}: a cut of {identity} begins or ends inside a character",
+            remedy="Cuts are byte ranges of UTF-8: count them in text.encode(), not in characters.",
+        ) from error

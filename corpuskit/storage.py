@@ -32,9 +32,14 @@ def storing(path: Path) -> Iterator[None]:
             errno.ENOSPC: "The disk is full. Free some space and call the same command again:"
             " what was finished is kept.",
             errno.EDQUOT: "The disk quota is used up. Free some space and call the same command again.",
-            errno.EFBIG: "The file would grow past the limit of the file system or of `ulimit -f`.",
+            errno.EFBIG: "The file would grow past the limit of the file system or of `ulimit -f`."
+            " Raise it and call the same command again: what was finished is kept.",
             errno.EACCES: "You may not write there. Choose another --out, or change the permissions.",
             errno.EROFS: "The file system is read-only. Choose another --out.",
+            errno.ENOTDIR: "A file stands where a folder is needed. Choose another --out.",
+            errno.EEXIST: "A file stands where a folder is needed. Choose another --out.",
+            errno.EISDIR: "A folder stands where a file is needed. Move it away.",
+            errno.ENAMETOOLONG: "The name is too long for the file system. Choose a shorter --out.",
         }
         if error.errno not in remedies:
             raise

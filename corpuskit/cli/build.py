@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -95,11 +96,11 @@ def _sentence(result: Result) -> str:
     if result.tokens:
         split = ", ".join(f"{count} {name}" for name, count in result.tokens.items() if count)
         lines.append(f"tokens: {split or 'none'}")
-    gone = {}
+    gone: Counter[str] = Counter()
     for entry in result.ledger.entries.values():
-        for reason, count in (entry.documents_dropped + entry.documents_quarantined).items():
-            gone[f"{entry.stage.removesuffix(' decided')}: {reason}"] = count
+        gone.update(entry.documents_dropped)
+        gone.update(entry.documents_quarantined)
     if gone:
-        lines.append("not kept: " + ", ".join(f"{count} {reason}" for reason, count in gone.items()))
+        lines.append("not kept: " + ", ".join(f"{count} {reason}" for reason, count in sorted(gone.items())))
     lines.append(f"see: corpuskit inspect {result.folder}")
     return "\n".join(lines)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -73,31 +74,42 @@ def _aside(records: list[Record]) -> dict[str, int]:
 def render(facts: dict[str, Any]) -> str:
     """The facts as text for a terminal."""
     ledger = Ledger.from_json(facts["ledger"])
-    lines = [f"{facts['run']}", "", _row("stage", "in", "kept", "bytes in", "kept", "not kept")]
-    lines += [line for entry in ledger.entries.values() if (line := _entry(entry))]
-    lines += ["", _row("source", "documents", "bytes")]
-    lines += [_row(s, f["documents"], size(f["bytes"])) for s, f in facts["sources"].items()]
+    # What a rule measured is no news: its decision follows.
+    shown = [e for name, e in ledger.entries.items() if f"{name} decided" not in ledger.entries]
+    rows = [("stage", "in", "kept", "bytes in", "kept", "what went"), *map(_entry, shown)]
+    lines = [f"{facts['run']}", "", *_table(rows), ""]
+    sources = [(s, str(f["documents"]), size(f["bytes"])) for s, f in facts["sources"].items()]
+    lines += _table([("source", "documents", "bytes"), *sources])
     if facts["tokenizer"]:
         lines += ["", f"tokenizer: {facts['tokenizer']['vocab_size']} tokens"]
     for split, shards in facts["shards"].items():
         tokens, sequences = (sum(s[k] for s in shards) for k in ("tokens", "sequences"))
-        lines.append(f"{split}: {tokens} tokens, {sequences} sequences, {len(shards)} shards")
+        lines.append(f"{split}: {tokens} tokens in {sequences} sequences, {_count(len(shards), 'shard')}")
     if facts["aside"]:
-        places = ", ".join(f"{count} in {folder}/" for folder, count in facts["aside"].items())
+        places = ", ".join(f"{_count(n, 'row')} in {folder}/" for folder, n in facts["aside"].items())
         lines += ["", f"to look at: {places}"]
     return "\n".join(lines)
 
 
-def _entry(entry: Entry) -> str:
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" if number == 1 else f"{number} {word}s"
+
+
+def _entry(entry: Entry) -> tuple[str, ...]:
     gone = entry.documents_dropped + entry.documents_quarantined
     parts = [f"{count} {reason}" for reason, count in sorted(gone.items())]
     for verb, counter in (("cut", entry.bytes_cut), ("added", entry.bytes_added)):
         if counter.total():
             parts.append(f"{size(counter.total())} {verb}")
-    figures = (entry.documents_in, entry.documents_kept, size(entry.bytes_in), size(entry.bytes_kept))
-    return _row(entry.stage, *figures, ", ".join(parts))
+    documents = (str(entry.documents_in), str(entry.documents_kept))
+    return (entry.stage, *documents, size(entry.bytes_in), size(entry.bytes_kept), ", ".join(parts))
 
 
-def _row(first: object, *others: object) -> str:
-    cells = [f"{first!s:<32}"] + [f"{cell!s:>10}" for cell in others[:4]] + [str(c) for c in others[4:]]
-    return "  ".join(cells).rstrip()
+def _table(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Columns as wide as they must be: the first to the left, figures to the right, words last."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = []
+    for first, *others in rows:
+        figures = [cell.rjust(width) for cell, width in zip(others[:4], widths[1:5], strict=False)]
+        lines.append("  ".join([first.ljust(widths[0]), *figures, *others[4:]]).rstrip())
+    return lines

@@ -15,7 +15,12 @@ from corpuskit.ingest.files import Files
 
 @click.group()
 def command() -> None:
-    """Train a tokenizer on files, or look at one."""
+    """Train a tokenizer on files, or look at one.
+
+    \b
+    corpuskit tokenizer train books/*.txt --vocab-size 8192 --out tokenizer.json
+    corpuskit tokenizer encode tokenizer.json "It is a truth"
+    """
 
 
 @command.command("train")

@@ -63,7 +63,7 @@ class ShardWriter:
         self._digest = hashlib.sha256()
         self._closed: WrittenShard | None = None
         try:
-            self._file: BinaryIO = open(self._temporary, "wb")
+            self._file: BinaryIO = open(self._temporary, "wb")  # noqa: SIM115 - close() closes it
         except OSError as error:
             raise _storage_error(self._temporary, error) from error
 
