@@ -1,7 +1,5 @@
 """Types of the native engine (native/bindings.cpp). Call it through the modules that own each part."""
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -30,5 +28,3 @@ def extract_wikitext(
     Raises:
         ValueError: the offsets do not ascend within the bytes.
     """
-
-def __getattr__(name: str) -> Any: ...

@@ -84,7 +84,9 @@ def _parse(path: Path, text: str) -> tuple[dict[str, Any], dict[Place, int]]:
         node = yaml.compose(text, yaml.SafeLoader)
         values = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that is none, say.
-        raise SettingError(f"recipe {path}: is no YAML: {error}", remedy="Mend the line it names.") from error
+        quote = ' Inside {...} a variable needs quotes: {path: "${NAME}/x"}.' if "${" in text else ""
+        remedy = f"Mend the line it names.{quote}"
+        raise SettingError(f"recipe {path}: is no YAML: {error}", remedy=remedy) from error
     if not isinstance(values, dict) or node is None:
         raise SettingError(f"recipe {path}: is no mapping", remedy=f"Its keys are {', '.join(KEYS)}.")
     lines: dict[Place, int] = {}
@@ -231,7 +233,9 @@ class _Reader:
 
     def _invalid(self, place: Place, kind: type[Settings], error: ValidationError) -> SettingError:
         """The first problem that pydantic found, in our words."""
-        problem = error.errors()[0]
+        # A misspelt key also makes another one missing: the misspelt one is what the user can mend.
+        problems = error.errors()
+        problem = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
         where = (*place, *problem["loc"])
         name = ".".join(str(word) for word in problem["loc"])
         if problem["type"] == "extra_forbidden":

@@ -34,6 +34,7 @@ SIZES = ("tiny", "small", "15m", "124m")
     "--set", "assignments", multiple=True, metavar="NAME=VALUE", help="Any setting of TrainSettings."
 )
 @click.option("--resume", is_flag=True, help="Go on from the latest checkpoint of --out.")
+@click.option("--overwrite", is_flag=True, help="Remove the model that --out holds and begin anew.")
 @click.option("--pause-at", type=click.IntRange(min=1), help="Stop, to be resumed, after so many steps.")
 @click.option("--allow-changed-data", is_flag=True, help="Resume on other shards than the run began with.")
 @shell_options
@@ -43,6 +44,7 @@ def command(
     out: Path,
     assignments: tuple[str, ...],
     resume: bool,
+    overwrite: bool,
     pause_at: int | None,
     allow_changed_data: bool,
     **options: Any,
@@ -70,6 +72,7 @@ def command(
             out,
             settings,
             resume=resume,
+            overwrite=overwrite,
             allow_changed_data=allow_changed_data,
             pause_at=pause_at,
             listen=display,

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import xxhash
-from datasketch import MinHash, MinHashLSH
+from datasketch import MinHash
 from pydantic import Field
 
 from corpuskit.decide import Ordinals, Scans
@@ -92,17 +92,17 @@ class NearDuplicates(Barrier):
         comparison each, not one for every two. Memory grows with the documents that share a band.
         """
         signatures = scans.array("signature", np.uint32, (_SIGNATURE_SIZE,))
-        lsh = MinHashLSH(threshold=self.threshold, num_perm=_SIGNATURE_SIZE)
+        bands, rows_per_band = banding(self.threshold)
         rank = self._rank(scans)
-        keys = self._keys(scans, signatures, int(lsh.b), int(lsh.r))
+        keys = self._keys(scans, signatures, bands, rows_per_band)
         leaders: dict[int, list[int]] = {}
-        for ordinal, bands in _by_rank(scans.groups(keys, per_document=int(lsh.b)), rank):
-            near = sorted({leader for band in bands for leader in leaders.get(band, ())})
+        for ordinal, groups in _by_rank(scans.groups(keys, per_document=bands), rank):
+            near = sorted({leader for group in groups for leader in leaders.get(group, ())})
             estimates = (signatures[near] == signatures[ordinal]).mean(axis=1) if near else np.empty(0)
             alike = [near[i] for i in np.flatnonzero(estimates >= self.threshold)]
             if not alike:
-                for band in bands:
-                    leaders.setdefault(band, []).append(ordinal)
+                for group in groups:
+                    leaders.setdefault(group, []).append(ordinal)
                 continue
             scans.drop(ordinal, "near_duplicate", min(alike, key=rank.__getitem__))
             for other in alike:
@@ -131,6 +131,23 @@ class NearDuplicates(Barrier):
             for band in range(bands):
                 span = values[kept, band * rows_per_band : (band + 1) * rows_per_band]
                 yield _mix(span, band), (first + there)[kept]
+
+
+def banding(threshold: float) -> tuple[int, int]:
+    """Bands, and rows per band, that lose at most 1 % of the pairs at the threshold.
+
+    The fewest bands that do: a pair of Jaccard similarity s meets in one of b bands of r rows with
+    probability 1 - (1 - s**r)**b. What meets by chance costs one comparison of signatures, no mistake, so
+    bands are chosen to lose nothing; `datasketch` balances both kinds of error and loses half at 0.8.
+
+    >>> banding(0.8), banding(1.0)
+    ((21, 6), (1, 128))
+    """
+    for rows_per_band in range(_SIGNATURE_SIZE, 1, -1):
+        bands = _SIGNATURE_SIZE // rows_per_band
+        if (1 - threshold**rows_per_band) ** bands <= 0.01:
+            return bands, rows_per_band
+    return _SIGNATURE_SIZE, 1
 
 
 def _by_rank(groups: Iterator[Ordinals], rank: npt.NDArray[np.int64]) -> Iterator[tuple[int, list[int]]]:

@@ -17,7 +17,7 @@ import codecs
 import os
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, Literal
 
@@ -125,7 +125,8 @@ def sniff(path: str) -> Compression:
             )
     if magic[:2] not in _UTF16 and not magic.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
         raise InputError(
-            f"{path}: no XML dump: it begins with {magic!r}", remedy="Give a pages-articles dump (.xml, .bz2, .gz)."
+            f"{path}: no XML dump: it begins with {magic!r}",
+            remedy="Give a pages-articles dump (.xml, .bz2, .gz).",
         )
     return "plain"
 
@@ -237,7 +238,7 @@ def _decode_bz2(file: BinaryIO, part: Range) -> Iterator[Chunk | Break]:
         try:
             yield from _bz2_streams(file, start, part)
             return
-        except _Broken as broken:
+        except _BrokenError as broken:
             # Another stream may begin behind the damage: what it holds is not lost.
             beyond = broken.offset >= part.end
             start = next(_streams(file, broken.offset + 1), -1)
@@ -248,14 +249,14 @@ def _decode_bz2(file: BinaryIO, part: Range) -> Iterator[Chunk | Break]:
                 return
 
 
-class _Broken(Exception):
+class _BrokenError(Exception):
     def __init__(self, kind: str, offset: int, error: str) -> None:
         super().__init__(kind, offset, error)
         self.kind, self.offset, self.error = kind, offset, error
 
 
 def _bz2_streams(file: BinaryIO, start: int, part: Range) -> Iterator[Chunk]:
-    """Decode streams from ``start`` to the end of the file; raises `_Broken` at the first that breaks."""
+    """Decode streams from ``start`` to the end of the file; raises `_BrokenError` where one breaks."""
     file.seek(start)
     decoder, data = bz2.BZ2Decompressor(), b""
     while True:
@@ -263,12 +264,12 @@ def _bz2_streams(file: BinaryIO, start: int, part: Range) -> Iterator[Chunk]:
             data = file.read(CHUNK_BYTES // 4)
             if not data:
                 if file.tell() != start:
-                    raise _Broken("truncated", start, "the file ends inside a compressed stream")
+                    raise _BrokenError("truncated", start, "the file ends inside a compressed stream")
                 return
         try:
             out = decoder.decompress(data, CHUNK_BYTES)
         except (OSError, ValueError, EOFError) as error:
-            raise _Broken("damaged", start, str(error)) from None
+            raise _BrokenError("damaged", start, str(error)) from None
         data = b""
         if out:
             yield Chunk(out, start >= part.end)
@@ -355,7 +356,7 @@ class PageScanner:
             if not done:
                 return
 
-    def _finish(self) -> Iterator[Page | BadPage]:  # type: ignore[misc]
+    def _finish(self) -> Generator[Page | BadPage, None, bool]:
         """Look for the end of the page that is open; returns whether it was found."""
         end = self._buffer.find(_CLOSE, self._searched)
         again = _OPEN.search(self._buffer, self._searched, end if end >= 0 else len(self._buffer))
@@ -391,4 +392,3 @@ class PageScanner:
             yield self._bad("truncated_page", len(self._buffer))
         self._drop(len(self._buffer))
         self._searched, self._open, self._passed = 0, False, 0
-

@@ -1,7 +1,7 @@
 """The XML of a MediaWiki dump: the site's description at its head, and single pages.
 
-Both are read by expat. Document types and entity declarations are refused, so that no dump can make the parser
-read other files or blow up.
+Both are read by expat. Document types and entity declarations are refused, so that no dump can make the
+parser read other files or blow up.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _REDIRECT = re.compile(
 )
 
 
-class _Stop(Exception):
+class _EnoughError(Exception):
     """Enough was read."""
 
 
@@ -95,13 +95,13 @@ def parse_site(head: bytes, path: str) -> Site:
         elif name == "namespace" and key[0] is not None:
             names[key[0]] = "".join(text).strip()
         elif name == "siteinfo":
-            raise _Stop
+            raise _EnoughError
 
     parser.StartElementHandler, parser.EndElementHandler = start, end
     parser.CharacterDataHandler = text.append
     try:
         parser.Parse(head, False)
-    except _Stop:
+    except _EnoughError:
         pass
     except expat.ExpatError:
         return site  # pages are judged one by one; a wiki's name is asked for where it is missing
@@ -126,7 +126,7 @@ def _parser(path: str) -> expat.XMLParserType:
 
 @dataclass
 class Revision:
-    """One revision of a page. ``text`` is None where the dump has no ``<text>``; ``size`` are its UTF-8 bytes."""
+    """One revision. ``text`` is None where the dump has no ``<text>``; ``size`` are its UTF-8 bytes."""
 
     id: int = 0
     timestamp: str = ""

@@ -67,7 +67,7 @@ class Damage:
     excerpt: str = ""
 
 
-class BrokenStream(Exception):
+class BrokenStreamError(Exception):
     """A compressed stream broke off; what was read before has been handed on."""
 
     def __init__(self, kind: str, cause: object) -> None:
@@ -78,7 +78,9 @@ class BrokenStream(Exception):
 class Reader(Protocol):
     """Reads one file; ``name`` is what messages call it."""
 
-    def __call__(self, path: str, name: str, fields: Fields) -> Iterator[Row | Damage]: ...
+    def __call__(self, path: str, name: str, fields: Fields) -> Iterator[Row | Damage]:
+        """Yield the file's rows and its damaged places in order."""
+        ...
 
 
 def _open(path: str) -> BinaryIO:
@@ -98,7 +100,7 @@ def _open(path: str) -> BinaryIO:
 
 
 def chunks(path: str, size: int = _CHUNK) -> Iterator[bytes]:
-    """The decompressed bytes of a file. Raises `BrokenStream` where a compressed stream breaks off."""
+    """The decompressed bytes of a file. Raises `BrokenStreamError` where a compressed stream breaks off."""
     with _open(path) as stream:
         # read1 gives what is there before it fails on what is not, so that nothing readable is lost.
         read: Callable[[int], bytes] = getattr(stream, "read1", stream.read)
@@ -106,10 +108,10 @@ def chunks(path: str, size: int = _CHUNK) -> Iterator[bytes]:
             try:
                 chunk = read(size)
             except EOFError as error:
-                raise BrokenStream("truncated", error) from error
+                raise BrokenStreamError("truncated", error) from error
             except (OSError, zlib.error) as error:
                 kind = "truncated" if "runcated" in str(error) else "corrupt"
-                raise BrokenStream(kind, error) from error
+                raise BrokenStreamError(kind, error) from error
             if not chunk:
                 return
             yield chunk
@@ -119,7 +121,7 @@ def _excerpt(data: bytes) -> str:
     return data[:EXCERPT_BYTES].decode("utf-8", "replace")
 
 
-def _broken_stream(name: str, error: BrokenStream) -> str:
+def _broken_stream(name: str, error: BrokenStreamError) -> str:
     return (
         f"{name}: the compressed file is {error.kind} ({error}); what follows could not be read."
         " Fetch the file again."
@@ -134,7 +136,7 @@ def read_text(path: str, name: str, fields: Fields) -> Iterator[Row | Damage]:
             size += len(chunk)
             if size <= MAX_ROW_BYTES:
                 held.append(chunk)
-    except BrokenStream as error:
+    except BrokenStreamError as error:
         yield Damage(0, error.kind, _broken_stream(name, error), size, _excerpt(b"".join(held[:1])))
         return
     if size > MAX_ROW_BYTES:
@@ -176,7 +178,7 @@ class _Line:
 def _lines(path: str) -> Iterator[_Line]:
     """Lines of a file, cut at LF alone. A line beyond the limit is passed over and its size told.
 
-    When the stream breaks off, the bytes after the last line end come first and `BrokenStream` after them.
+    When the stream breaks off, what stands after the last line end is yielded before the error is raised.
     """
     held: list[bytes] = []
     size = 0
@@ -188,7 +190,7 @@ def _lines(path: str) -> Iterator[_Line]:
                 held, size = [], 0
             size += len(tail)
             held = [*held[:1], tail] if size > MAX_ROW_BYTES else [*held, tail]
-    except BrokenStream:
+    except BrokenStreamError:
         yield _line(held, size)
         raise
     if size:
@@ -209,7 +211,7 @@ def read_jsonl(path: str, name: str, fields: Fields) -> Iterator[Row | Damage]:
             if pending is not None:
                 yield from _json_row(pending, row - 1, name, fields)
             pending = line
-    except BrokenStream as error:
+    except BrokenStreamError as error:
         # The last line is what was read of a line that has no end.
         data = pending.data if pending else b""
         size = (pending.overlong or len(data)) if pending else 0

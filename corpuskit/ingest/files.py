@@ -151,14 +151,14 @@ class Files(Source):
         text = str(row.text)
         size = len(text.encode("utf-8"))
         known = row.id is not None and row.id != ""
-        id = f"files:{self.label}:{row.id if known else place}"
+        identity = f"files:{self.label}:{row.id if known else place}"
         title = _plain(row.title)
         out.met(size)
         if not text or text.isspace():
-            out.drop(Dropped(id, "empty", size, title, text, origin))
+            out.drop(Dropped(identity, "empty", size, title, text, origin))
             return
         columns = {"title": title, "url": _plain(row.url), "language": self.language, "licence": self.licence}
-        out.keep(id=id, source=self.label, text=text, origin=origin, **columns)
+        out.keep(id=identity, source=self.label, text=text, origin=origin, **columns)
 
 
 def _problem(row: Row, text_field: str, id_field: str) -> tuple[str, str] | None:

@@ -28,7 +28,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field
 
 from corpuskit.errors import InputError
-from corpuskit.ingest.file_rows import EXCERPT_BYTES, MAX_ROW_BYTES, BrokenStream, chunks
+from corpuskit.ingest.file_rows import EXCERPT_BYTES, MAX_ROW_BYTES, BrokenStreamError, chunks
 from corpuskit.ingest.gutenberg_header import HEAD_CHARS, Header, declared_encoding, read_header
 from corpuskit.ingest.gutenberg_markers import MAX_CUT, Bounds, find_bounds
 from corpuskit.ingest.paths import group, matches, relative_name, require, walk
@@ -131,7 +131,7 @@ class Gutenberg(Source):
                 size += len(chunk)
                 if size <= MAX_ROW_BYTES:
                     held.append(chunk)
-        except BrokenStream as broken:
+        except BrokenStreamError as broken:
             error = f"{name}: the compressed file is {broken.kind} ({broken}). Fetch it again."
             _quarantine(name, broken.kind, error, b"".join(held[:1]), size, out)
             return None

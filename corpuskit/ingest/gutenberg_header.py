@@ -189,7 +189,12 @@ def _language_code(name: str) -> str:
     return LANGUAGES.get(name.strip().lower()) or LANGUAGES.get(words[0], "")
 
 
-_MONTHS = {name: i for i, name in enumerate(["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"], 1)}
+_MONTHS = {
+    name: i
+    for i, name in enumerate(
+        ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"], 1
+    )
+}
 
 
 def _date(words: str) -> int:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import NamedTuple
 
 MAX_CUT = 49_152
@@ -130,8 +131,9 @@ def find_bounds(text: str, max_cut: int = MAX_CUT) -> Bounds:
 
 def _lines(text: str, start: int, stop: int) -> list[Line]:
     """Whole and partial lines of ``text[start:stop]``."""
-    pieces = re.finditer(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+$", text[start:stop])
-    return [Line(start + m.start(), start + m.end(), m[0].rstrip("\r\n")) for m in pieces]
+    pieces = text[start:stop].splitlines(keepends=True)
+    stops = list(accumulate(map(len, pieces), initial=start))
+    return [Line(stops[i], stops[i + 1], piece.rstrip("\r\n")) for i, piece in enumerate(pieces)]
 
 
 def _head(text: str, max_cut: int) -> tuple[int, int, list[str]]:

@@ -3,7 +3,7 @@
 The order: a byte order mark; ASCII; strict UTF-8 (text in another encoding is practically never valid UTF-8
 by chance); the declared encoding, if it decodes without an error and without control characters; at last
 Windows-1252 or Latin-1, told apart by the bytes 0x80 to 0x9f, which are letters and quotes in the one and
-control characters in the other. Nothing else is guessed.
+control characters in the other. Nothing else is guessed: text that cannot be western European is not decoded.
 """
 
 from __future__ import annotations
@@ -25,14 +25,19 @@ _CONTROL = re.compile(r"[\x00-\x08\x0e-\x19\x1b\x7f-\x84\x86-\x9f\ufffd\ue000-\u
 _ODD_IN_WORD = re.compile(r"[A-Za-z][‚ƒ„†‡ˆ‰‹Œ‘“”•–—˜›¡¢¤¥¦¨ª«¬¯°±²³´µ¶¸¹º»¼½¾¿×÷][A-Za-z]")
 """Where a letter should be: what DOS and Macintosh letters look like, read as Windows-1252."""
 
+_HIGH_BYTES = bytes(range(0x80, 0x100))
+_HIGH_RUN = re.compile(rb"[\x80-\xff]{4,}")
+"""Four accented letters in a row hardly occur in western Europe; other scripts are made of such runs."""
+
 _WINDOWS = {
     "iso8859-1": "cp1252",
     "iso8859-2": "cp1250",
     "iso8859-7": "cp1253",
     "iso8859-9": "cp1254",
     "iso8859-15": "cp1252",
+    "tis-620": "cp874",
 }
-"""What a file declared as ISO 8859 is when it uses the bytes 0x80 to 0x9f."""
+"""What a file declared under an ISO or national standard is when it uses the bytes 0x80 to 0x9f."""
 
 _ALIASES = {"uf-8": "utf-8", "ascii, with some iso-8859-1 characters": "latin-1", "big5-hkscs": "big5hkscs"}
 
@@ -85,23 +90,35 @@ def decode(data: bytes, declared: str = "") -> Decoded | None:
     for mark, name in _BOMS:
         if data.startswith(mark):
             return _decoded(data[len(mark) :] if name == "utf-8" else data, name, declared)
-    if data.isascii():
+    known = codec_name(declared) if declared else None
+    # UTF-16 without a mark is full of zero bytes; a stray one in a text file is left to later stages.
+    if data.count(0) * 10 > len(data):
+        wide = known is not None and known.startswith(("utf-16", "utf-32"))
+        return _decoded(data, str(known), declared) if wide else None
+    # Escape sequences and pairs of ASCII letters stand for characters in these.
+    seven_bit = known is not None and known.startswith(("iso2022", "hz", "utf-7"))
+    if data.isascii() and not seven_bit:
         return _decoded(data, "ascii", declared)
-    unicode_text = _decoded(data, "utf-8", declared)
+    unicode_text = None if seven_bit else _decoded(data, "utf-8", declared)
     if unicode_text is not None:
         return unicode_text
-    known = codec_name(declared) if declared else None
     if known not in (None, "ascii", "utf-8"):
         for name in filter(None, (known, _WINDOWS.get(known or ""))):
             text = _decoded(data, name, declared)
             if text is not None and not _CONTROL.search(text.text):
                 return text
-    name = "cp1252" if re.search(rb"[\x80-\x9f]", data) else "latin-1"
-    text = _decoded(data, name, declared)
+    return _western(data, declared)
+
+
+def _western(data: bytes, declared: str) -> Decoded | None:
+    """Decode as Windows-1252 or Latin-1; None for what cannot be text of western Europe."""
+    high = len(data) - len(data.translate(None, _HIGH_BYTES))
+    if sum(map(len, _HIGH_RUN.findall(data))) * 5 > high:
+        return None
+    text = _decoded(data, "cp1252" if re.search(rb"[\x80-\x9f]", data) else "latin-1", declared)
     if text is None or _CONTROL.search(text.text):
         return None
-    odd = len(_ODD_IN_WORD.findall(text.text))
-    if odd * 10 <= sum(1 for byte in data if byte >= 0x80):
+    if len(_ODD_IN_WORD.findall(text.text)) * 10 <= high:
         return text
     return Decoded(text.text, text.encoding, (*text.flags, "doubtful_encoding"))
 

@@ -105,7 +105,9 @@ class Wikipedia(Source):
         if os.path.isfile(self.path):
             return [self.path]
         named = sorted((relative_name(self.path, path), path) for path in walk(self.path))
-        chosen = [(n, p) for n, p in named if (matches(n, self.include) if self.include else _looks_like_dump(n))]
+        chosen = [
+            (n, p) for n, p in named if (matches(n, self.include) if self.include else _looks_like_dump(n))
+        ]
         if not chosen:
             raise InputError(
                 f"wikipedia: no dump among the {len(named)} files in {self.path}",
@@ -191,10 +193,14 @@ class _PartReader:
             page = parse_page(found.xml, self._file)
         except expat.ExpatError as error:
             kind = "malformed_xml" if _is_utf8(found.xml) else "invalid_utf8"
-            message = f"{place}: {kind}: {error}. The other pages are read; mend this one or download it again."
+            message = (
+                f"{place}: {kind}: {error}. The other pages are read; mend this one or download it again."
+            )
             self._quarantine(place, kind, message, len(found.xml), found.xml)
             return
-        missing = [n for n, v in (("id", page.id), ("title", page.title), ("revision", page.revision)) if not v]
+        missing = [
+            n for n, v in (("id", page.id), ("title", page.title), ("revision", page.revision)) if not v
+        ]
         revision = page.revision
         if missing or revision is None:
             message = f"{place}: incomplete_page: no {', '.join(missing)}. Download the dump again."
@@ -282,7 +288,7 @@ class _PartReader:
 
     def _over_budget(self, page: PageXml, revision: Revision, bound: str, steps: int) -> None:
         message = (
-            f"{self._id(page)} ({page.title!r}): over_budget: the bound on {bound} was exceeded after {steps} steps"
+            f"{self._id(page)} ({page.title!r}): over_budget: more {bound} than allowed after {steps} steps"
             f" for {revision.size} bytes of wikitext. Look at the page: it is damaged or hostile."
         )
         excerpt = (revision.text or "")[:EXCERPT_BYTES].encode()

@@ -5,7 +5,8 @@ formulas as LaTeX between dollar signs, code, and the templates that stand for t
 words in other languages, dates). What goes: other templates, tables, footnotes, files, categories, galleries
 and all marks. Paragraphs are separated by one blank line.
 
-The work on a page is bounded by a `Budget` of counted steps, never by time, so that slow machines decide alike.
+The work on a page is bounded by a `Budget` of counted steps, never by time, so that slow machines decide
+alike.
 """
 
 from __future__ import annotations
@@ -83,15 +84,17 @@ def extract(
 
     Args:
         texts: pages, UTF-8. May be a slice, empty or hold nulls (which count as empty pages).
-        file_prefixes, category_prefixes: names of the namespaces whose links are dropped, without colon; case does
-            not matter. `namespace_prefixes` knows those of the large Wikipedias.
+        file_prefixes: names of the file namespace without colon; case does not matter. Links into it are
+            dropped. `namespace_prefixes` knows those of the large Wikipedias.
+        category_prefixes: the same for categories.
         language: code of the wiki's language; it chooses rules for templates and language variants.
         budget: bounds for each page, the default ones if not given.
 
     Raises:
         SettingError: ``texts`` is not a large_string array.
 
-    >>> pages = pa.array(["'''Ulm''' lies {{convert|10|mi|km}} from [[Blaubeuren|there]]."], pa.large_string())
+    >>> page = "'''Ulm''' lies {{convert|10|mi|km}} from [[Blaubeuren|there]]."
+    >>> pages = pa.array([page], pa.large_string())
     >>> extract(pages, file_prefixes=["File"], category_prefixes=["Category"], language="en").texts[0].as_py()
     'Ulm lies 10 miles from there.'
     """
@@ -132,8 +135,10 @@ def _views(texts: pa.LargeStringArray) -> tuple[NDArray[np.int64], NDArray[np.ui
 
 @cache
 def _spellings(prefixes: tuple[str, ...]) -> list[str]:
-    """Each prefix as written and in the cases that are common outside ASCII (the engine folds ASCII itself)."""
-    seen = dict.fromkeys(form for p in prefixes for form in (p, p.lower(), p.upper(), p[:1].upper() + p[1:].lower()))
+    """Each prefix as written and in the cases that are common outside ASCII; the engine folds ASCII."""
+    seen = dict.fromkeys(
+        form for p in prefixes for form in (p, p.lower(), p.upper(), p[:1].upper() + p[1:].lower())
+    )
     seen |= dict.fromkeys(form.replace(" ", "_") for form in list(seen))
     return sorted(form for form in seen if form)
 
@@ -148,7 +153,7 @@ def _known_prefixes() -> Mapping[str, tuple[str, ...]]:
 def namespace_prefixes(key: int, local: Iterable[str] = ()) -> tuple[str, ...]:
     """Names of namespace ``key`` (6: files, 14: categories) in the large Wikipedias, with the ``local`` ones.
 
-    A dump names one localised name per namespace but not its aliases (``Immagine`` beside ``File``), and pages
-    are copied between wikis, so the names of all languages count everywhere.
+    A dump names one localised name per namespace but not its aliases (``Immagine`` beside ``File``), and
+    pages are copied between wikis, so the names of all languages count everywhere.
     """
     return tuple(sorted({*_known_prefixes().get(str(key), ()), *local}))

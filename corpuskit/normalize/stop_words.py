@@ -26,7 +26,8 @@ we'd they're they've they'll they'd that's there's who's what's let's
 
 _GERMAN = """
 der die das den dem des ein eine einen einem einer eines
-ich mich mir mein meine meinen meinem meiner meines du dich dir dein deine deinen deinem deiner deines er ihn ihm
+ich mich mir mein meine meinen meinem meiner meines du dich dir dein deine deinen deinem deiner deines er
+ihn ihm
 sein seine seinen seinem seiner seines sie ihr ihre ihren ihrem ihrer ihres es wir uns unser unsere unseren
 unserem unserer unseres euch euer eure euren eurem eurer eures ihnen sich man selbst
 dies diese diesen diesem dieser dieses jene jenen jenem jener jenes welche welchen welchem welcher welches wer
@@ -34,7 +35,8 @@ wen wem wessen was derselbe dieselbe dasselbe solche solchen solchem solcher sol
 und oder aber denn sondern sowie wenn weil dass daß ob als wie obwohl damit während bis bevor nachdem indem
 an am ans auf aus bei beim durch für gegen hinter in im ins mit nach neben ohne seit über um unter von vom vor
 zu zum zur zwischen
-bin bist ist sind seid war warst waren wart gewesen sei seien wäre wären habe hast hat haben habt hatte hattest
+bin bist ist sind seid war warst waren wart gewesen sei seien wäre wären habe hast hat haben habt hatte
+hattest
 hatten hattet gehabt werde wirst wird werden werdet wurde wurden worden würde würden kann kannst können könnt
 konnte konnten könnte könnten muss muß müssen musste mussten soll sollen sollte sollten will wollen wollte
 wollten darf dürfen durfte durften mag mögen mochte möchte möchten

@@ -1,7 +1,8 @@
 """Unicode repair: mojibake, HTML entities, control characters, and one normal form, by ftfy.
 
 ftfy (Speer, 2019, doi:10.5281/zenodo.2591652) does the work; its output is not changed. Only lines that it
-provably leaves alone are not handed to it: ASCII without ``&``, carriage returns and control characters.
+provably leaves alone are not handed to it: ASCII without ``&`` and control characters. Of such a line ftfy
+changes no more than its end, from CRLF to LF.
 """
 
 from __future__ import annotations
@@ -79,5 +80,6 @@ def fix_text(text: str, config: TextFixerConfig) -> str:
     for line in _LINE.findall(text):
         if config.unescape_html == "auto" and "<" in line:
             config = config._replace(unescape_html=False)
-        fixed.append(ftfy.fix_text(line, config) if _TOUCHED.search(line) else line)
+        plain = line[:-2] + "\n" if line.endswith("\r\n") else line
+        fixed.append(ftfy.fix_text(line, config) if _TOUCHED.search(plain) else plain)
     return "".join(fixed)

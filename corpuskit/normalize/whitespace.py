@@ -17,7 +17,8 @@ _TABLE = str.maketrans(
     dict.fromkeys(_LINE_ENDS, "\n") | dict.fromkeys(_SPACES, " ") | dict.fromkeys(_INVISIBLE, "")
 )
 _SPECIAL = re.compile(f"[{_LINE_ENDS}{_SPACES}{_INVISIBLE}]")
-_BEFORE_LINE_END = re.compile(r"[ \t]\n")
+# The lookbehind lets a run of spaces be tried from its beginning alone, so that the work stays linear.
+_BEFORE_LINE_END = re.compile(r"(?<![ \t])[ \t]+(?=\n)")
 _MANY_LINE_ENDS = re.compile(r"\n{3,}")
 
 
@@ -46,8 +47,7 @@ def tidy(text: str) -> str:
     >>> tidy("  one\\u00a0two \\r\\n\\r\\n\\r\\n\\u200bthree\\t")
     'one two\\n\\nthree'
     """
+    text = text.replace("\r\n", "\n")
     if _SPECIAL.search(text):
-        text = text.replace("\r\n", "\n").translate(_TABLE)
-    if _BEFORE_LINE_END.search(text):
-        text = "\n".join([line.rstrip(" \t") for line in text.split("\n")])
-    return _MANY_LINE_ENDS.sub("\n\n", text).strip(" \t\n")
+        text = text.translate(_TABLE)
+    return _MANY_LINE_ENDS.sub("\n\n", _BEFORE_LINE_END.sub("", text)).strip(" \t\n")

@@ -127,8 +127,8 @@ class Norm(nn.Module):
 class Dropout(nn.Module):
     """While training, zero a share p of all elements and divide the others by 1 - p.
 
-    On a CPU PyTorch draws one number for each element, on one core: with dropout in every block that took a quarter
-    of a step on two cores. Here a byte decides, so that p is rounded to a multiple of 1 / 256 there.
+    On a CPU PyTorch draws one number for each element, on one core: with dropout in every block that took up
+    to a quarter of a step on two cores. A byte decides there instead, which rounds p to a multiple of 1 / 256.
     """
 
     def __init__(self, p: float) -> None:

@@ -35,14 +35,12 @@ class Schedule:
 
     def rate(self, step: int) -> float:
         """Learning rate of step `step`."""
-        if step < self.warmup:
-            return self.peak * (step + 1) / self.warmup
+        rise = min(1.0, (step + 1) / max(1, self.warmup))
         if self.kind == "cosine":
-            share = (step - self.warmup) / max(1, self.steps - self.warmup)
-            return self.peak * 0.5 * (1 + math.cos(math.pi * min(share, 1.0)))
-        if step < self.decay_start:
-            return self.peak
-        return self.peak * max(0.0, (self.steps - step) / (self.steps - self.decay_start))
+            share = max(0, step - self.warmup) / max(1, self.steps - self.warmup)
+            return self.peak * min(rise, 0.5 * (1 + math.cos(math.pi * min(share, 1.0))))
+        # The decay of a run by minutes may begin before its warm-up is over: the lower line holds.
+        return self.peak * min(rise, max(0.0, (self.steps - step) / max(1, self.steps - self.decay_start)))
 
 
 def make_optimizer(model: nn.Module, peak: float, weight_decay: float, beta2: float) -> torch.optim.AdamW:

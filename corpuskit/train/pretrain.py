@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from safetensors.torch import load_file
 
 from corpuskit.errors import SettingError, StorageError, TrainError
 from corpuskit.shards import Shards, derive_key
+from corpuskit.train.checkpoint import FOLDER as CHECKPOINTS
 from corpuskit.train.checkpoint import latest_checkpoint, load_checkpoint, read_state, write_file
 from corpuskit.train.codec import Codec
 from corpuskit.train.data import Batches, validation_rows
@@ -80,6 +82,7 @@ def train(
     settings: TrainSettings | None = None,
     *,
     resume: bool = False,
+    overwrite: bool = False,
     allow_changed_data: bool = False,
     pause_at: int | None = None,
     listen: Listener | None = None,
@@ -93,9 +96,10 @@ def train(
 
     Args:
         run: folder of a finished build, with shards/ and tokenizer/tokenizer.json.
-        out: the model folder; must not hold a model unless `resume` is set.
+        out: the model folder; must not hold a model unless `resume` or `overwrite` is set.
         settings: see TrainSettings; a resumed run has its own, and what contradicts them is refused.
         resume: go on from OUT's latest checkpoint (from the beginning where there is none).
+        overwrite: remove the model that OUT holds, with its checkpoints and logs, and begin anew.
         allow_changed_data: resume although the shards are not those that the run began with.
         pause_at: stop, resumably, after so many steps.
         listen: is called with every event, see corpuskit.train.watch.
@@ -108,9 +112,11 @@ def train(
     """
     began = time.monotonic()
     run, out = Path(run), Path(out)
+    if resume and overwrite:
+        raise SettingError("resume and overwrite exclude each other")
     shards = Shards(run / "shards")
     codec = Codec(run / "tokenizer" / "tokenizer.json", shards.tokenizer_sha256)
-    state = _state_to_resume(out, shards, resume, allow_changed_data)
+    state = _state_to_resume(out, shards, resume, overwrite, allow_changed_data)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     with _own_random_state(device):
         if state is None:
@@ -124,6 +130,8 @@ def train(
             chosen, planned = _settings_to_resume(state, settings), int(state["planned_steps"])
         job = _make_job(out, chosen, planned, shards, codec, device, began)
         progress = _progress(job, state)
+        if overwrite:
+            _remove_model(out)
         log = _open(job, codec, shards, progress)
         try:
             job.listeners.extend([log, *([listen] if listen else [])])
@@ -135,12 +143,14 @@ def train(
 
 
 def _state_to_resume(
-    out: Path, shards: Shards, resume: bool, allow_changed_data: bool
+    out: Path, shards: Shards, resume: bool, overwrite: bool, allow_changed_data: bool
 ) -> dict[str, Any] | None:
     """The state of the checkpoint to go on from; None to begin. Raises TrainError when that must not be."""
     if not resume:
-        if (out / "model.json").exists():
-            raise TrainError(f"{out} holds a model", remedy="Go on with --resume, or choose another --out.")
+        if (out / "model.json").exists() and not overwrite:
+            raise TrainError(
+                f"{out} holds a model", remedy="Go on with --resume, choose another --out, or --overwrite it."
+            )
         return None
     folder = latest_checkpoint(out)
     if folder is None:
@@ -290,6 +300,18 @@ def _open(job: Job, codec: Codec, shards: Shards, progress: Progress) -> Log:
         raise StorageError(
             f"cannot write to {job.out}: {error.strerror}", remedy="Choose another --out."
         ) from error
+
+
+def _remove_model(out: Path) -> None:
+    """Remove what a training run writes, and nothing else that may lie in OUT; model.json last."""
+    try:
+        for name in (CHECKPOINTS, "logs"):
+            if (out / name).exists():
+                shutil.rmtree(out / name)
+        for name in ("model.safetensors", "tokenizer.json", "model.json"):
+            (out / name).unlink(missing_ok=True)
+    except OSError as error:
+        raise StorageError(f"cannot remove the model in {out}: {error.strerror}") from error
 
 
 def _write_model_document(job: Job, end_of_text: int, training: dict[str, Any]) -> None:

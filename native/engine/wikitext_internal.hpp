@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "wikitext.hpp"
@@ -164,6 +165,8 @@ struct Bar {
     std::size_t equals;  // the first '=' after it, or npos
 };
 
+using NameSet = std::unordered_set<std::string>;
+
 class WikitextEngine {
   public:
     explicit WikitextEngine(WikitextOptions options);
@@ -216,11 +219,13 @@ class WikitextEngine {
     void finish_external();
     void finish_variant();
     std::string_view link_target(const Frame& frame) const;
-    bool has_prefix(std::string_view target, const std::vector<std::string>& prefixes) const;
+    bool has_prefix(std::string_view target, const NameSet& names);
     std::size_t url_scheme(std::size_t at) const;
 
     WikitextOptions options_;
     TemplateTable table_;
+    NameSet file_names_, category_names_;  // in lower case
+    std::string prefix_;
     bool variants_ = false;  // whether the wiki has -{ }-
     std::array<bool, 256> special_{};
 

@@ -160,6 +160,8 @@ constexpr auto kInlineSpecial = [] {
     return table;
 }();
 
+bool special_at(std::string_view line, std::size_t i) { return kInlineSpecial[static_cast<unsigned char>(line[i])]; }
+
 void LineText::write(std::string_view line) {
     text.clear();
     had_hole = hole_ = false;
@@ -167,14 +169,22 @@ void LineText::write(std::string_view line) {
     std::size_t run_index = 0;
     std::size_t i = 0;
     while (i < line.size()) {
-        if (hole_ && !kInlineSpecial[static_cast<unsigned char>(line[i])]) {
+        if (hole_ && !special_at(line, i)) {
             const std::size_t before = i;
             after_hole(line, i);
             if (i != before || i >= line.size()) continue;
             hole_ = false;
         }
         const std::size_t begin = i;
-        while (i < line.size() && !kInlineSpecial[static_cast<unsigned char>(line[i])]) ++i;
+        while (i < line.size()) {
+            if (!special_at(line, i)) {
+                ++i;
+            } else if (i > begin && line[i] >= ' ' && i + 1 < line.size() && !special_at(line, i + 1)) {
+                i += 2;  // a blank, apostrophe or underscore alone among letters is one
+            } else {
+                break;
+            }
+        }
         if (i > begin) {
             hole_ = false;
             text.append(line, begin, i - begin);
@@ -232,7 +242,8 @@ bool has_content(std::string_view text) {
 /// Puts the lines together: blocks, headings that wait for something under them, lists.
 class Page {
   public:
-    Page(std::string& out, WikitextCounters& counters) : out_(out), start_(out.size()), counters_(counters) {}
+    Page(std::string& out, WikitextCounters& counters, bool unclosed)
+        : out_(out), start_(out.size()), counters_(counters), unclosed_(unclosed) {}
 
     void line(std::string_view line);
 
@@ -256,6 +267,7 @@ class Page {
     std::string& out_;
     std::size_t start_;
     WikitextCounters& counters_;
+    bool unclosed_;  // whether there is a mark of an unclosed template or table
     Block block_ = Block::kNone;
     bool forced_break_ = false;    // the last line ended with <br>
     bool open_template_ = false;   // an unclosed template or table was met: lines of its arguments are debris
@@ -375,8 +387,8 @@ void Page::paragraph(std::string_view line, bool pre) {
 
 void Page::line(std::string_view line) {
     counters_.steps += static_cast<std::int64_t>(line.size()) + 1;
-    if (line.find(kOpenTemplate) != kNone) open_template_ = true;
-    if (line.find(kOpenTable) != kNone) {  // "{| class=wikitable" of a table that never closes
+    if (unclosed_ && line.find(kOpenTemplate) != kNone) open_template_ = true;
+    if (unclosed_ && line.find(kOpenTable) != kNone) {  // "{| class=wikitable" of a table that never closes
         open_template_ = true;
         return end_block();
     }
@@ -407,7 +419,8 @@ void Page::line(std::string_view line) {
 }  // namespace
 
 void write_lines(std::string_view marked, std::string& out, WikitextCounters& counters) {
-    Page page(out, counters);
+    const bool unclosed = marked.find(kOpenTemplate) != kNone || marked.find(kOpenTable) != kNone;
+    Page page(out, counters, unclosed);
     for (std::size_t at = 0; at <= marked.size();) {
         const std::size_t end = std::min(marked.find('\n', at), marked.size());
         page.line(marked.substr(at, end - at));

@@ -14,6 +14,8 @@ constexpr std::string_view kSchemes[] = {"http://", "https://", "//",     "ftp:/
 
 /// Length of the URL scheme at `at`, or 0.
 std::size_t WikitextEngine::url_scheme(std::size_t at) const {
+    if (at >= in_.size()) return 0;
+    if (in_[at] != '/' && in_.substr(at, 9).find(':') == kNone) return 0;
     for (std::string_view scheme : kSchemes) {
         if (in_.size() - std::min(at, in_.size()) <= scheme.size()) continue;
         if (equal_folded(in_.substr(at, scheme.size()), scheme) && !is_space(in_[at + scheme.size()]))
@@ -78,12 +80,12 @@ std::string_view WikitextEngine::link_target(const Frame& frame) const {
     return trim_marks(std::string_view(out_).substr(frame.content, end - frame.content));
 }
 
-bool WikitextEngine::has_prefix(std::string_view target, const std::vector<std::string>& prefixes) const {
+bool WikitextEngine::has_prefix(std::string_view target, const NameSet& names) {
     const std::size_t colon = target.substr(0, 80).find(':');
     if (colon == kNone || colon == 0) return false;
-    const std::string_view prefix = trim(target.substr(0, colon));
-    return std::any_of(prefixes.begin(), prefixes.end(),
-                       [&](const std::string& known) { return equal_folded(known, prefix); });
+    prefix_.assign(trim(target.substr(0, colon)));
+    std::transform(prefix_.begin(), prefix_.end(), prefix_.begin(), lower);
+    return names.contains(prefix_);
 }
 
 void WikitextEngine::finish_link() {
@@ -92,8 +94,8 @@ void WikitextEngine::finish_link() {
     const std::size_t bar = piped ? bars_[frame.first_bar].at : out_.size();
     const std::string_view target = link_target(frame);
     const std::size_t colon = target.substr(0, 80).find(':');
-    bool dropped = frame.file || (!piped && has_prefix(target, options_.file_prefixes)) ||
-                   has_prefix(target, options_.category_prefixes);
+    bool dropped = frame.file || (!piped && has_prefix(target, file_names_)) ||
+                   has_prefix(target, category_names_);
     if (!dropped && colon != kNone && colon > 0) dropped = is_interlanguage(target.substr(0, colon));
     frames_.pop_back();
     --open_[static_cast<std::size_t>(Kind::kLink)];

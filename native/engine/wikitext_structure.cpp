@@ -8,6 +8,7 @@ namespace corpuskit {
 
 namespace {
 constexpr std::size_t kNone = std::string::npos;
+constexpr std::size_t kMostBars = 1 << 20;  // that are remembered at a time; further ones are text
 constexpr std::size_t kLookBack = 64;  // how far a line is looked back at for the start of a table
 }  // namespace
 
@@ -20,6 +21,12 @@ WikitextEngine::WikitextEngine(WikitextOptions options)
                 std::end(kVariantLanguages);
     for (unsigned char c : std::string_view("{}[]|=<&\n")) special_[c] = true;
     if (variants_) special_['-'] = true;
+    const auto fold = [](std::string name) {
+        std::transform(name.begin(), name.end(), name.begin(), lower);
+        return name;
+    };
+    for (const std::string& name : options_.file_prefixes) file_names_.insert(fold(name));
+    for (const std::string& name : options_.category_prefixes) category_names_.insert(fold(name));
     for (int c = 0; c < 0x20; ++c) special_[static_cast<std::size_t>(c)] = c != '\t';
     special_[0x7F] = true;
 }
@@ -28,6 +35,7 @@ WikitextStatus WikitextEngine::extract(std::string_view page, std::string& out, 
     in_ = page;
     pos_ = 0;
     out_.clear();
+    out_.reserve(page.size() + page.size() / 16);
     frames_.clear();
     bars_.clear();
     open_.fill(0);
@@ -136,8 +144,8 @@ void WikitextEngine::bar() {
     if (top_is(Kind::kTemplate) || top_is(Kind::kLink)) {
         Frame& frame = frames_.back();
         if (frame.kind == Kind::kLink && bars_.size() == frame.first_bar)
-            frame.file = has_prefix(link_target(frame), options_.file_prefixes);
-        bars_.push_back({out_.size(), kNone});
+            frame.file = has_prefix(link_target(frame), file_names_);
+        if (bars_.size() < kMostBars) bars_.push_back({out_.size(), kNone});
     }
     out_.push_back('|');
     ++pos_;
@@ -356,6 +364,7 @@ WikitextBatch extract_wikitext(const std::int64_t* offsets, std::size_t n, const
     batch.offsets.push_back(0);
     batch.status.reserve(n);
     batch.counters.reserve(n * kWikitextCounters);
+    batch.bytes.reserve(static_cast<std::size_t>(offsets[n] - offsets[0]) / 2);
     WikitextExtractor extractor(options);
     for (std::size_t i = 0; i < n; ++i) {
         const auto begin = static_cast<std::size_t>(offsets[i]);

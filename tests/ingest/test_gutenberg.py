@@ -123,10 +123,10 @@ def test_a_book_with_both_markers(tmp_path: Path) -> None:
 def test_what_was_cut_is_recorded_and_joins_to_the_raw_text(tmp_path: Path) -> None:
     (tmp_path / "x.txt").write_bytes(b"\xef\xbb\xbf" + book().encode())
     (reading,) = read_all(Gutenberg(path=str(tmp_path)))
-    header, credits, licence = reading.spans
+    header, thanks, licence = reading.spans
     assert [span.reason for span in reading.spans] == ["header", "credits", "licence"]
-    assert header.text + credits.text + reading.batch.column("text")[0].as_py() + licence.text == book()
-    assert credits.text == CREDITS
+    assert header.text + thanks.text + reading.batch.column("text")[0].as_py() + licence.text == book()
+    assert thanks.text == CREDITS
     raw = book().encode()
     assert all(raw[s.start : s.end].decode() == s.text for s in reading.spans)
 
@@ -434,6 +434,7 @@ def test_languages_and_copyright_drop_with_a_reason(tmp_path: Path) -> None:
         ("", "latin-1", "naïve café", "iso8859-1", ()),
         ("", "cp437", "naïve café très élégant", "cp1252", ("doubtful_encoding",)),
         ("", "utf-16", "naïve", "utf-16", ()),
+        ("ISO-2022-JP", "iso2022_jp", "下人は、羅生門", "iso2022_jp", ()),
     ],
 )
 def test_encodings(declared: str, actual: str, words: str, used: str, flags: tuple[str, ...]) -> None:
@@ -442,6 +443,53 @@ def test_encodings(declared: str, actual: str, words: str, used: str, flags: tup
     assert (decoded.encoding, decoded.flags) == (used, flags)
     if "doubtful_encoding" not in flags:
         assert decoded.text == words
+
+
+@pytest.mark.parametrize(
+    ("encoding", "words"),
+    [
+        ("koi8-r", "Все счастливые семьи похожи друг на друга"),
+        ("cp1251", "Все счастливые семьи похожи друг на друга"),
+        ("euc_kr", "한국어 문장은 이렇게 쓴다"),
+        ("gb2312", "此开卷第一回也"),
+        ("iso8859-7", "Ελληνική γλώσσα"),
+        ("utf-16-le", "no mark"),
+    ],
+)
+def test_undeclared_text_of_other_scripts_is_not_taken_for_latin1(encoding: str, words: str) -> None:
+    assert decode(words.encode(encoding)) is None
+
+
+@pytest.mark.corpora
+@needs_corpora
+def test_real_texts_of_known_encoding() -> None:
+    """Each file of 40 encodings decodes as declared, and none of another script is taken for Latin-1."""
+    root = Path(str(CORPORA)) / "encoding" / "chardet"
+    folders = [f for f in sorted(root.iterdir()) if codec_name("-".join(f.name.split("-")[:3]))]
+    assert len(folders) > 25
+    other_scripts = (
+        "Big5",
+        "CP9",
+        "EUC",
+        "GB",
+        "IBM",
+        "Johab",
+        "KOI8",
+        "SHIFT",
+        "TIS",
+        "iso-8859-5",
+        "iso-8859-7",
+    )
+    for folder in folders:
+        if folder.name == "ascii":
+            continue  # one of its files holds almost nothing but zero bytes, and is rightly refused
+        declared = "-".join(folder.name.split("-")[:3])
+        for file in sorted(folder.iterdir()):
+            decoded = decode(file.read_bytes(), declared)
+            assert decoded is not None, file
+            assert decoded.text.encode(), file
+            if folder.name.startswith(other_scripts):
+                assert decode(file.read_bytes()) is None, file
 
 
 def test_what_cannot_be_decoded_is_quarantined_and_the_rest_read_on(tmp_path: Path) -> None:
@@ -507,6 +555,7 @@ def test_no_book_is_an_error(tmp_path: Path, exclude: tuple[str, ...]) -> None:
 # ------------------------------------------------------------------------------------------ real books
 
 
+@pytest.mark.corpora
 @needs_corpora
 def test_bounds_of_real_books_marked_by_hand() -> None:
     """First and last six words of books of every wrapper style and ten languages."""
@@ -522,6 +571,7 @@ def test_bounds_of_real_books_marked_by_hand() -> None:
     assert wrong == []
 
 
+@pytest.mark.corpora
 @needs_corpora
 @pytest.mark.slow
 def test_all_real_books_are_accounted_for_and_only_boilerplate_is_cut() -> None:

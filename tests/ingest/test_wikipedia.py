@@ -31,11 +31,20 @@ HEAD = """<mediawiki xmlns="http://www.mediawiki.org/xml/export-0.11/" version="
 """
 
 
-def page(id: int, text: str = "Ein '''Text'''.", *, title: str = "", ns: int | None = 0, extra: str = "", rev: int = 0) -> str:
+def page(
+    id: int,
+    text: str = "Ein '''Text'''.",
+    *,
+    title: str = "",
+    ns: int | None = 0,
+    extra: str = "",
+    rev: int = 0,
+) -> str:
     """One page element, as a dump has it."""
+    namespace = "" if ns is None else f"<ns>{ns}</ns>"
     return (
-        f"  <page><title>{escape(title or f'Seite {id}')}</title>{'' if ns is None else f'<ns>{ns}</ns>'}<id>{id}</id>"
-        f"{extra}<revision><id>{rev or 1000 + id}</id><timestamp>2024-01-02T03:04:05Z</timestamp><contributor>"
+        f"  <page><title>{escape(title or f'Seite {id}')}</title>{namespace}<id>{id}</id>{extra}"
+        f"<revision><id>{rev or 1000 + id}</id><timestamp>2024-01-02T03:04:05Z</timestamp><contributor>"
         f"<username>U</username><id>77</id></contributor><model>wikitext</model><format>text/x-wiki</format>"
         f'<text bytes="1" xml:space="preserve">{escape(text)}</text></revision></page>\n'
     )
@@ -104,7 +113,8 @@ def many(count: int, size: int = 400) -> list[str]:
     """Pages whose texts differ and do not compress to nothing."""
     words = ("Haus Baum Wasser Stadt Fluss " * 3).split()
     return [
-        page(i, f"Seite {i}: " + " ".join(words[(i * k) % 15] + str(i * k) for k in range(size // 8))) for i in range(1, count + 1)
+        page(i, f"Seite {i}: " + " ".join(words[(i * k) % 15] + str(i * k) for k in range(size // 8)))
+        for i in range(1, count + 1)
     ]
 
 
@@ -112,7 +122,9 @@ def many(count: int, size: int = 400) -> list[str]:
 
 
 def test_columns_of_a_document(tmp_path: Path) -> None:
-    path = write(tmp_path, dump_of(page(7, "Der [[Fluss|große Fluss]] & {{x}}.", title="Donau (Fluß)", rev=99)))
+    path = write(
+        tmp_path, dump_of(page(7, "Der [[Fluss|große Fluss]] & {{x}}.", title="Donau (Fluß)", rev=99))
+    )
     (row,) = read(Wikipedia(path=path)).rows
     origin = json.loads(str(row.pop("origin")))
     assert row == {
@@ -182,7 +194,9 @@ def test_the_newest_revision_wins(tmp_path: Path) -> None:
 
 
 def test_content_slots_are_not_the_text(tmp_path: Path) -> None:
-    slot = "<content><role>mediainfo</role><model>wikibase-mediainfo</model><text>{}</text></content></revision>"
+    slot = (
+        "<content><role>mediainfo</role><model>wikibase-mediainfo</model><text>{}</text></content></revision>"
+    )
     path = write(tmp_path, dump_of(page(1).replace("</revision>", slot)))
     assert read(Wikipedia(path=path)).texts == {"wikipedia:dewiki:1": "Ein Text."}
 
@@ -239,7 +253,9 @@ def test_containers_hold_the_same(tmp_path: Path, container: str) -> None:
 
 @pytest.mark.parametrize("size", [200, 1000, 5000])
 @pytest.mark.parametrize("kind", ["plain", "bz2"])
-def test_each_page_belongs_to_one_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, size: int) -> None:
+def test_each_page_belongs_to_one_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, size: int
+) -> None:
     """However parts are cut, also through tags, all pages are there, once, in the same order."""
     data = dump_of(*many(40))
     whole = read(Wikipedia(path=write(tmp_path, data)))
@@ -266,7 +282,7 @@ def test_chunks_may_end_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 def test_a_folder_of_dumps(tmp_path: Path) -> None:
     write(tmp_path, dump_of(page(1)), "dewiki-pages-articles1.xml-p1p10")
     write(tmp_path, bz2.compress(dump_of(page(11))), "dewiki-pages-articles2.xml-p11p20.bz2")
-    write(tmp_path, bz2.compress(b"616:1:A"), "dewiki-pages-articles-multistream-index2.xml-p11p20.txt.bz2".replace("multistream-index2", "multistream-index"))
+    write(tmp_path, bz2.compress(b"616:1:A"), "dewiki-multistream-index.xml.txt.bz2")
     write(tmp_path, b"notes", "README.txt")
     assert list(read(Wikipedia(path=str(tmp_path))).texts) == ["wikipedia:dewiki:1", "wikipedia:dewiki:11"]
 
@@ -411,7 +427,13 @@ def scan() -> list[tuple[str, int, int]]:
 
 def raw(path: Path) -> bytes:
     data = path.read_bytes()
-    data = bz2.decompress(data) if data[:3] == b"BZh" else gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
+    data = (
+        bz2.decompress(data)
+        if data[:3] == b"BZh"
+        else gzip.decompress(data)
+        if data[:2] == b"\x1f\x8b"
+        else data
+    )
     return data.decode("utf-16").encode() if data[:2] == b"\xff\xfe" else data
 
 
@@ -430,6 +452,8 @@ def test_pages_of_every_dump_equal_an_independent_count() -> None:
 @needs_corpora
 def test_multistream_equals_its_single_stream_twin() -> None:
     twin = read(Wikipedia(path=str(Path(CORPORA, "wikipedia", "wp2txt__testdata_en-0.10.bz2"))))
-    multi = read(Wikipedia(path=str(Path(CORPORA, "derived", "enwiki-derived-pages-articles-multistream.xml.bz2"))))
+    multi = read(
+        Wikipedia(path=str(Path(CORPORA, "derived", "enwiki-derived-pages-articles-multistream.xml.bz2")))
+    )
     assert multi.texts == twin.texts
     assert multi.reasons == twin.reasons

@@ -22,7 +22,9 @@ from corpuskit import _native
 from corpuskit.errors import SettingError
 from corpuskit.ingest.wikitext import COUNTERS, STATUS, Budget, Extracted, extract, namespace_prefixes
 
-CASES = json.loads(Path(__file__).parent.parent.joinpath("cases", "wikitext.json").read_text(encoding="utf-8"))
+CASES = json.loads(
+    Path(__file__).parent.parent.joinpath("cases", "wikitext.json").read_text(encoding="utf-8")
+)
 CORPORA = os.environ.get("CORPUSKIT_CORPORA", "")
 
 
@@ -68,7 +70,9 @@ def test_empty_and_null_pages(pages: list[str | None]) -> None:
 def test_slices_read_only_their_rows() -> None:
     column = pa.array([f"''{i}''" for i in range(10)], pa.large_string())
     for start, length in [(0, 10), (3, 4), (9, 1), (10, 0), (5, 0)]:
-        assert run(column.slice(start, length)).texts.to_pylist() == [str(i) for i in range(start, start + length)]
+        assert run(column.slice(start, length)).texts.to_pylist() == [
+            str(i) for i in range(start, start + length)
+        ]
     nulls = pa.array(["a", None, "b", None, "c"], pa.large_string()).slice(1, 3)
     assert run(nulls).texts.to_pylist() == ["", "b", ""]
 
@@ -86,19 +90,20 @@ def test_other_string_types_are_refused() -> None:
 
 @pytest.mark.parametrize("offsets", [[], [0, 5], [3, 1], [-1, 2], [0, 3, 2]])
 def test_engine_refuses_offsets_outside_the_bytes(offsets: list[int]) -> None:
-    options: dict[str, Any] = {
-        "file_prefixes": [], "category_prefixes": [], "language": "", "steps_base": 1000, "steps_per_byte": 10,
-        "output_base": 1000, "output_per_byte": 2, "nesting": 10,
-    }  # fmt: skip
+    options: dict[str, Any] = {"file_prefixes": [], "category_prefixes": [], "language": "", "nesting": 10}
+    options |= {"steps_base": 1000, "steps_per_byte": 10, "output_base": 1000, "output_per_byte": 2}
     with pytest.raises(ValueError, match="offsets"):
         _native.extract_wikitext(np.array(offsets, np.int64), np.zeros(4, np.uint8), **options)
 
 
 # -------------------------------------------------------------------------------------------- hostile
 
-UNITS = ["{{{{", "[[", "[[a|", "{|\n", "\n|}", "<ref>", "<ref name=x>", "''", "}}", "]]", "]]]", "[http://a b", "<table>",
-         "</table>", "<!--", "&#1", "\n*#:;", "\n==a", "{{a|b=[[c|", "-{", "<ref", "<math>", "''' ''", "__A", "( , )",
-         "{{convert|1|m", "<poem>\n", "[[File:a|", "{{lang|x|"]  # fmt: skip
+UNITS = [
+    "{{{{", "[[", "[[a|", "{|\n", "\n|}", "<ref>", "<ref name=x>", "''", "}}", "]]", "]]]", "[http://a b",
+    "<table>", "</table>", "<!--", "&#1", "\n*#:;",
+    "\n==a", "{{a|b=[[c|", "-{", "<ref", "<math>", "''' ''", "__A",
+    "( , )", "{{convert|1|m", "<poem>\n", "[[File:a|", "{{lang|x|", "{{|||||||", "[[||||",
+]  # fmt: skip
 
 
 def steps_of(unit: str, size: int) -> int:
@@ -121,10 +126,17 @@ def test_work_on_mixtures_is_linear() -> None:
 
 
 def test_long_openings_before_many_closings_are_linear() -> None:
-    for opening, closing in [("{{", "}}"), ("[[a|", "]]"), ("<table>", "</table>"), ("\n{|", "\n|}"), ("-{", "}-")]:
+    for opening, closing in [
+        ("{{", "}}"),
+        ("[[a|", "]]"),
+        ("<table>", "</table>"),
+        ("\n{|", "\n|}"),
+        ("-{", "}-"),
+    ]:
         for count in (10, 150):
             steps = [
-                int(run([opening * count + "x" * size + closing * size], "zh").counters[0, 0]) for size in (20_000, 80_000)
+                int(run([opening * count + "x" * size + closing * size], "zh").counters[0, 0])
+                for size in (20_000, 80_000)
             ]
             assert steps[1] <= 4.4 * steps[0] + 10_000, (opening, count)
 
@@ -147,7 +159,12 @@ def test_a_page_over_budget_has_a_status_and_no_text(page: str, budget: Budget, 
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.lists(st.sampled_from([*UNITS, "|", "=", "\n", "'", "a", " ", "}}", "]]", "|}", "中", "\x01", "\x04"]), max_size=60))
+@given(
+    st.lists(
+        st.sampled_from([*UNITS, "|", "=", "\n", "'", "a", " ", "}}", "]]", "|}", "中", "\x01", "\x04"]),
+        max_size=60,
+    )
+)
 def test_any_mixture_gives_text_without_marks(pieces: list[str]) -> None:
     result = run(["".join(pieces)], "zh")
     result.texts.validate(full=True)
@@ -165,9 +182,19 @@ needs_corpora = pytest.mark.skipif(not CORPORA, reason="CORPUSKIT_CORPORA is not
 def articles(path: str) -> list[str]:
     """Wikitext of the articles of a dump, by regular expressions: not the way that the source goes."""
     data = Path(CORPORA, "wikipedia", path).read_bytes()
-    data = bz2.decompress(data) if data[:3] == b"BZh" else gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data
+    data = (
+        bz2.decompress(data)
+        if data[:3] == b"BZh"
+        else gzip.decompress(data)
+        if data[:2] == b"\x1f\x8b"
+        else data
+    )
     pages = re.findall(r"<page>.*?</page>", data.decode(), re.DOTALL)
-    texts = [re.search(r"<text[^>]*>(.*?)</text>", p, re.DOTALL) for p in pages if "<ns>0</ns>" in p and "<redirect" not in p]
+    texts = [
+        re.search(r"<text[^>]*>(.*?)</text>", p, re.DOTALL)
+        for p in pages
+        if "<ns>0</ns>" in p and "<redirect" not in p
+    ]
     return [html.unescape(t[1]) for t in texts if t]
 
 
@@ -203,7 +230,9 @@ def test_plain_sentences_and_list_items_stay() -> None:
     pages = articles("gensim__enwiki-latest-pages-articles1.xml-p000000010p000030302-shortened.bz2")
     kept = met = 0
     for page, text in zip(pages, run(list(pages)).texts.to_pylist(), strict=True):
-        for line in re.findall(r"^\*+ *([A-Z][\w ,.-]{20,})$", re.sub(r"\{[{|].*?[|}]\}", "", page, flags=re.DOTALL), re.M):
+        for line in re.findall(
+            r"^\*+ *([A-Z][\w ,.-]{20,})$", re.sub(r"\{[{|].*?[|}]\}", "", page, flags=re.DOTALL), re.M
+        ):
             met += 1
             kept += line.strip() in text
     assert met > 20
