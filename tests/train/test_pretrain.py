@@ -186,6 +186,22 @@ def test_occupied_folder_and_contradicting_settings_are_refused(
     assert len(list((tmp_path / "model" / "checkpoints").glob("step-*"))) == 1
 
 
+def test_overwriting_removes_the_model_and_nothing_else(
+    run: Path, small: TrainSettings, whole: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "model"
+    train(run, out, with_values(small, seed=2))
+    (out / "notes.txt").write_text("mine")
+    with pytest.raises(SettingError, match="resume and overwrite exclude each other"):
+        train(run, out, resume=True, overwrite=True)
+    with pytest.raises(SettingError, match="width 31"):
+        train(run, out, TrainSettings(width=31), overwrite=True)
+    assert (out / "model.safetensors").exists()
+    train(run, out, small, overwrite=True)
+    assert outcome(out) == outcome(whole)
+    assert (out / "notes.txt").read_text() == "mine"
+
+
 def test_resume_of_nothing_begins(run: Path, small: TrainSettings, whole: Path, tmp_path: Path) -> None:
     train(run, tmp_path / "model", small, resume=True)
     assert outcome(tmp_path / "model") == outcome(whole)
@@ -204,7 +220,8 @@ def test_run_by_minutes_fixes_its_length_and_keeps_it(
     run: Path, small: TrainSettings, tmp_path: Path
 ) -> None:
     settings = TrainSettings.checked(
-        {name: value for name, value in small.given().items() if name != "steps"} | {"minutes": 0.01}
+        {name: value for name, value in small.given().items() if name != "steps"}
+        | {"minutes": 0.01, "warmup_steps": 0}
     )
     result = train(run, tmp_path / "model", settings)
     assert result.reason == "done"
@@ -257,7 +274,7 @@ def test_the_best_weights_are_kept_and_training_stops_early(make_run: Any, tmp_p
 
 def test_validation_loss_in_bits_per_byte(run: Path, whole: Path) -> None:
     shards = Shards(run / "shards")
-    rows = validation_rows(shards.split("validation"), 16, 16_384, shards.vocab_size)
+    rows = validation_rows(shards.split("validation"), 16, 4 * 4 * 16, shards.vocab_size)
     tokenizer = Tokenizer.from_file(str(run / "tokenizer" / "tokenizer.json"))
     text = tokenizer.decode(rows[:, 1:].ravel().tolist(), skip_special_tokens=True)
     last = events(whole, "validation")[-1]

@@ -87,5 +87,7 @@ def test_schedules() -> None:
     assert [wsd.rate(step) for step in (0, 3, 4, 9, 10, 15, 19, 20)] == [0.25, 1, 1, 1, 1, 0.5, 0.1, 0]
     cosine = Schedule("cosine", peak=1.0, warmup=0, decay_start=20, steps=20)
     assert [cosine.rate(step) for step in (0, 10, 20)] == pytest.approx([1, 0.5, 0])
+    cut_short = Schedule("wsd", peak=1.0, warmup=10, decay_start=4, steps=8)
+    assert [cut_short.rate(step) for step in (0, 4, 6, 7, 8)] == pytest.approx([0.1, 0.5, 0.5, 0.25, 0])
     still_open = Schedule("wsd", peak=1.0, warmup=4, decay_start=2**62, steps=2**62)
     assert [still_open.rate(step) for step in (0, 3, 10**6)] == [0.25, 1, 1]

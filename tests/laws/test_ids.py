@@ -1,0 +1,162 @@
+"""Law 3: a document is known by its id, never by its position."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from corpuskit import ExactDuplicates, Files, Pipeline
+from corpuskit.batch import BatchBuilder
+from corpuskit.errors import LedgerError
+from corpuskit.inflow import DECISIONS, FromPass
+from corpuskit.stage import Part, Reading, Source
+
+
+def rows(run: Path, folder: str) -> list[dict[str, Any]]:
+    return [row for path in sorted((run / folder).glob("*.parquet")) for row in pq.read_table(path).to_pylist()]
+
+
+def test_ids_are_unique_and_name_their_source(sample_run: Path) -> None:
+    documents = rows(sample_run, "documents")
+    ids = [d["id"] for d in documents]
+    assert len(ids) == len(set(ids))
+    kinds = {i.split(":")[0] for i in ids}
+    assert kinds == {"files", "gutenberg", "wikipedia"}
+    assert all(d["id"].split(":")[0] == ("files" if d["source"] == "notes" else d["source"]) for d in documents)
+
+
+def test_older_revisions_and_other_editions_are_dropped_by_id(sample_run: Path) -> None:
+    """What the sample corpora plant: see planted_books.tsv and planted_encyclopedia.tsv."""
+    reasons = {(d["id"], d["reason"]) for d in rows(sample_run, "dropped")}
+    assert ("gutenberg:90003", "other_edition") in reasons
+    assert ("wikipedia:samplewiki:68", "older_revision") in reasons
+    kept = {d["id"]: d for d in rows(sample_run, "documents")}
+    assert '"90003-0.txt"' in kept["gutenberg:90003"]["origin"] or "90003-0.txt" in kept["gutenberg:90003"]["origin"]
+
+
+class Revisions(Source):
+    """Documents with ids and preferences as given, in two parts."""
+
+    name: ClassVar[str] = "revisions"
+    same_id_reason: ClassVar[str] = "older_revision"
+
+    documents: tuple[tuple[str, str, int, str], ...]
+
+    def parts(self) -> list[Part]:
+        return [Part("0", (), {"half": 0}), Part("1", (), {"half": 1})]
+
+    def read(self, part: Part) -> Iterator[Reading]:
+        builder = BatchBuilder()
+        mine = self.documents[part.detail["half"] :: 2]
+        for id, title, preference, text in mine:
+            builder.add(id=f"revisions:{id}", source="r", text=text, title=title, preference=preference)
+        batch = next(builder.take(rest=True))
+        yield Reading(batch, len(mine), sum(len(d[3].encode()) for d in mine))
+
+
+def test_the_greatest_preference_wins_and_the_first_of_equals(tmp_path: Path) -> None:
+    documents = (
+        ("1", "A", 5, "five"),
+        ("1", "A", 9, "nine"),
+        ("1", "A", 7, "seven"),
+        ("2", "B", 3, "first"),
+        ("2", "B", 3, "second"),
+        ("3", "C", 1, "alone"),
+    )
+    result = Pipeline([Revisions(documents=documents)]).run(tmp_path / "run")
+    assert {d["id"]: d["text"] for d in rows(tmp_path / "run", "documents")} == {
+        "revisions:1": "nine",
+        # Part order is that of the halves: 1/five, 1/seven, 2/second, then 1/nine, 2/first, 3.
+        "revisions:2": "second",
+        "revisions:3": "alone",
+    }
+    dropped = sorted((d["text"], d["reason"], d["duplicate_of"]) for d in rows(tmp_path / "run", "dropped"))
+    assert dropped == [
+        ("first", "older_revision", "revisions:2"),
+        ("five", "older_revision", "revisions:1"),
+        ("seven", "older_revision", "revisions:1"),
+    ]
+    assert result.warnings == ()
+
+
+def test_another_title_under_one_id_is_warned_about(tmp_path: Path, jsonl: Callable[..., None]) -> None:
+    documents = [{"id": "1", "title": "A", "text": "one"}, {"id": "1", "title": "B", "text": "two"}]
+    jsonl(tmp_path / "x.jsonl", documents)
+    result = Pipeline([Files(path=str(tmp_path / "x.jsonl"), label="x")]).run(tmp_path / "run")
+    assert [d["reason"] for d in rows(tmp_path / "run", "dropped")] == ["same_id"]
+    assert any("files:x:1" in warning and "another title" in warning for warning in result.warnings)
+
+
+def test_left_out_ids(tmp_path: Path, jsonl: Callable[..., None]) -> None:
+    jsonl(tmp_path / "x.jsonl", [{"id": str(i), "text": f"text {i}"} for i in range(4)])
+    pipeline = Pipeline([Files(path=str(tmp_path / "x.jsonl"), label="x")], ("files:x:2", "files:x:99"))
+    result = pipeline.run(tmp_path / "run")
+    assert [d["id"] for d in rows(tmp_path / "run", "documents")] == ["files:x:0", "files:x:1", "files:x:3"]
+    assert [(d["id"], d["reason"]) for d in rows(tmp_path / "run", "dropped")] == [("files:x:2", "left_out")]
+    assert any("files:x:99" in warning for warning in result.warnings)
+
+
+def test_the_order_of_the_inputs_does_not_change_who_a_document_is(
+    tmp_path: Path, jsonl: Callable[..., None]
+) -> None:
+    """One more row in front moves every row; with an id field no id moves."""
+    documents = [{"id": f"d{i}", "text": f"text {i}"} for i in range(3)]
+    found = []
+    for name, lines in (("a", documents), ("b", [{"id": "new", "text": "in front"}, *documents])):
+        jsonl(tmp_path / name / "x.jsonl", lines)
+        Pipeline([Files(path=str(tmp_path / name), label="x")]).run(tmp_path / f"run-{name}")
+        found.append({d["id"]: d["text"] for d in rows(tmp_path / f"run-{name}", "documents")})
+    assert found[0].items() < found[1].items()
+
+
+# --------------------------------------------------------------------- decisions and their documents
+
+
+@pytest.fixture
+def two_parts(tmp_path: Path, jsonl: Callable[..., None]) -> tuple[Pipeline, Path]:
+    """A finished run of two parts whose decision files have the same size."""
+    for name in ("a", "b"):
+        jsonl(tmp_path / f"{name}.jsonl", [{"id": f"{i}", "text": f"text {name} {i}"} for i in range(5)])
+    sources = [Files(path=str(tmp_path / f"{name}.jsonl"), label=name) for name in ("a", "b")]
+    pipeline = Pipeline([*sources, ExactDuplicates()])
+    pipeline.run(tmp_path / "run")
+    return pipeline, tmp_path / "run"
+
+
+def test_swapped_decisions_are_refused(two_parts: tuple[Pipeline, Path]) -> None:
+    pipeline, run = two_parts
+    a, b = (run / f"decisions/candidates/files-{name}-00000.parquet" for name in ("a", "b"))
+    assert a.stat().st_size == b.stat().st_size, "the manifest would see another size"
+    shutil.copy(a, run.parent / "kept")
+    shutil.copy(b, a)
+    shutil.copy(run.parent / "kept", b)
+    for path in (run / "documents").glob("*"):
+        path.unlink()
+    with pytest.raises(LedgerError, match="do not belong to the documents"):
+        pipeline.run(run)
+    assert not (run / "ledger.json").exists()
+
+
+@pytest.mark.parametrize(("change", "words"), [(-1, "end 1 rows before"), (1, "1 decisions more")])
+def test_too_few_or_too_many_decisions_are_refused(
+    two_parts: tuple[Pipeline, Path], change: int, words: str
+) -> None:
+    from contextlib import ExitStack
+
+    from corpuskit import Run
+    from corpuskit.account import Account, Aside
+
+    run = Run(two_parts[1])
+    path = run.folder / "decisions/candidates/files-a-00000.parquet"
+    decided = pq.read_table(path, schema=DECISIONS)
+    changed = decided.slice(0, 4) if change < 0 else pa.concat_tables([decided, decided.slice(0, 1)])
+    pq.write_table(changed, path)
+    inflow = FromPass("candidates/files-a-00000.parquet", path.relative_to(run.folder).as_posix(), final=True)
+    with ExitStack() as stack, pytest.raises(LedgerError, match=words):
+        list(inflow.batches(run, Account(Aside(run, "x", stack))))

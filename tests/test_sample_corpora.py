@@ -1,0 +1,126 @@
+"""The sample corpora hold planted faults; a build finds exactly those."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections import Counter
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from corpuskit import Gutenberg, Unicode, Wikipedia, load_recipe
+from corpuskit.bpe.special import RESERVED
+from corpuskit.shards import Shards
+from corpuskit.stage import Source
+
+ROOT = Path(__file__).parents[1]
+SAMPLES = ROOT / "sample_corpora"
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sample") / "run"
+    load_recipe(ROOT / "pipelines" / "sample.yaml").pipeline.run(folder)
+    return folder
+
+
+def planted() -> list[dict[str, str]]:
+    rows = []
+    for name in ("planted_encyclopedia.tsv", "planted_books.tsv"):
+        with (SAMPLES / name).open(newline="", encoding="utf-8") as file:
+            rows += list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+    return rows
+
+
+def expected(*reasons: str) -> Counter[tuple[str, str]]:
+    return Counter((r["id"], r["expected_reason"]) for r in planted() if r["expected_reason"] in reasons)
+
+
+def aside(run: Path, folder: str, column: str) -> Counter[tuple[str, str]]:
+    rows = [r for path in (run / folder).glob("*.parquet") for r in pq.read_table(path).to_pylist()]
+    return Counter((row["id"], row[column]) for row in rows)
+
+
+def test_every_planted_row_is_checked_by_a_test_here() -> None:
+    checked = {"", "header", "credits", "licence", "wrong_encoding_declared", "cut_too_much", "repaired"}
+    checked |= DROPS | {"truncated_page"}
+    assert {row["expected_reason"] for row in planted()} == checked
+
+
+DROPS = {
+    "duplicate",
+    "near_duplicate",
+    "other_edition",
+    "older_revision",
+    "too_short",
+    "empty",
+    "redirect",
+    "namespace_1",
+    "namespace_10",
+    "namespace_12",
+    "namespace_14",
+}
+
+
+def test_exactly_the_planted_documents_are_dropped(run: Path) -> None:
+    assert aside(run, "dropped", "reason") == expected(*DROPS)
+
+
+def test_the_cut_page_is_quarantined_and_the_pages_before_it_are_read(run: Path) -> None:
+    assert aside(run, "quarantine", "kind") == expected("truncated_page")
+    texts = documents(run)
+    assert {"wikipedia:samplewiki_cut:301", "wikipedia:samplewiki_cut:302"} <= texts.keys()
+
+
+def test_exactly_the_planted_boilerplate_is_cut(run: Path) -> None:
+    assert aside(run, "cuts", "reason") == expected("header", "credits", "licence")
+    assert not [i for i, text in documents(run).items() if "Gutenberg" in text]
+
+
+def test_wrong_declarations_and_refused_cuts_are_flagged(run: Path) -> None:
+    flags = ("wrong_encoding_declared", "cut_too_much")
+    found = Counter(
+        (row["id"], flag)
+        for path in (run / "documents").glob("*.parquet")
+        for row in pq.read_table(path, columns=["id", "origin"]).to_pylist()
+        for flag in json.loads(row["origin"]).get("flags", [])
+        if flag in flags
+    )
+    assert found == expected(*flags)
+
+
+def test_exactly_the_planted_mojibake_is_repaired(run: Path) -> None:
+    sources: list[Source] = [Wikipedia(path=str(p)) for p in sorted(SAMPLES.glob("encyclopedia*"))]
+    sources.append(Gutenberg(path=str(SAMPLES / "books")))
+    changed = set()
+    for source in sources:
+        for part in source.parts():
+            for reading in source.read(part):
+                repaired = Unicode().apply(reading.batch)
+                assert not hasattr(repaired, "drops")
+                before, after = (b.column("text").to_pylist() for b in (reading.batch, repaired))
+                ids = reading.batch.column("id").to_pylist()
+                changed |= {i for i, b, a in zip(ids, before, after, strict=True) if a != b}
+    assert changed == {identity for identity, _ in expected("repaired")}
+    assert not [i for i, text in documents(run).items() if "Ã" in text or "â€" in text]
+
+
+def test_typed_special_tokens_stay_text(run: Path) -> None:
+    typed = {r["id"] for r in planted() if r["fault"] == "typed_special_token"}
+    texts = documents(run)
+    assert typed
+    for identity in typed:
+        assert "<|endoftext|>" in texts[identity]
+    shards = Shards(run / "shards")
+    for name in shards.splits:
+        tokens = shards.split(name).read(0, shards.split(name).tokens)
+        reserved = tokens[tokens < RESERVED]
+        assert set(reserved.tolist()) == {shards.end_of_text}
+        assert len(reserved) == shards.split(name).sequences
+
+
+def documents(run: Path) -> dict[str, str]:
+    tables = [pq.read_table(p, columns=["id", "text"]) for p in (run / "documents").glob("*.parquet")]
+    return {row["id"]: row["text"] for table in tables for row in table.to_pylist()}
