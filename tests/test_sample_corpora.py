@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from corpuskit import Gutenberg, Unicode, Wikipedia, load_recipe
+from corpuskit import Effect, Gutenberg, Unicode, Wikipedia, load_recipe
 from corpuskit.bpe.special import RESERVED
 from corpuskit.shards import Shards
 from corpuskit.stage import Source
@@ -76,7 +76,9 @@ def test_the_cut_page_is_quarantined_and_the_pages_before_it_are_read(run: Path)
 
 def test_exactly_the_planted_boilerplate_is_cut(run: Path) -> None:
     assert aside(run, "cuts", "reason") == expected("header", "credits", "licence")
-    assert not [i for i, text in documents(run).items() if "Gutenberg" in text]
+    # These two keep a header: one has no START marker, of the other the guard believes none.
+    left = {identity for identity, text in documents(run).items() if "Gutenberg" in text}
+    assert left == {"gutenberg:90015", "gutenberg:90016"}
 
 
 def test_wrong_declarations_and_refused_cuts_are_flagged(run: Path) -> None:
@@ -98,8 +100,8 @@ def test_exactly_the_planted_mojibake_is_repaired(run: Path) -> None:
     for source in sources:
         for part in source.parts():
             for reading in source.read(part):
-                repaired = Unicode().apply(reading.batch)
-                assert not hasattr(repaired, "drops")
+                result = Unicode().apply(reading.batch)
+                repaired = result.batch if isinstance(result, Effect) else result
                 before, after = (b.column("text").to_pylist() for b in (reading.batch, repaired))
                 ids = reading.batch.column("id").to_pylist()
                 changed |= {i for i, b, a in zip(ids, before, after, strict=True) if a != b}

@@ -1,0 +1,284 @@
+"""The command line: help with examples, exit codes, --json, interruption."""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from corpuskit.cli import COMMANDS, cli
+from corpuskit.recipe import load
+
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def commands() -> Iterator[tuple[str, ...]]:
+    """The words of every command and subcommand."""
+    for name in COMMANDS:
+        yield (name,)
+        found = cli.get_command(click.Context(cli), name)
+        if isinstance(found, click.Group):
+            yield from ((name, inner) for inner in found.commands)
+
+
+def call(*words: object) -> Any:
+    """Call a command in this process; ``exit_code``, ``stdout`` and ``stderr`` as a shell would see them."""
+    return CliRunner().invoke(cli, [str(w) for w in words], prog_name="corpuskit")
+
+
+def examples(text: str) -> list[list[str]]:
+    """Lines of a help text that are commands, as words."""
+    lines = [line.strip() for line in text.splitlines()]
+    return [shlex.split(line.split(" | ")[0]) for line in lines if re.match(r"corpuskit [a-z]", line)]
+
+
+@pytest.mark.parametrize("words", [(), *commands()], ids=" ".join)
+def test_help_has_an_example_of_a_command_that_exists(words: tuple[str, ...]) -> None:
+    found = call(*words, "--help")
+    assert found.exit_code == 0, found.stderr
+    shown = examples(found.stdout)
+    assert shown, "no example"
+    options = {option for line in examples(found.stdout) for option in line if option.startswith("--")}
+    for line in shown:
+        assert line[1] in COMMANDS
+        assert not words or line[1] == words[0]
+    texts = "".join(call(*name, "--help").stdout for name in commands())
+    assert all(option in texts for option in options)
+
+
+def test_the_list_of_commands_says_what_each_says() -> None:
+    """The one line that is shown without importing a command is the first line of the command's own help."""
+    for name, (_, line) in COMMANDS.items():
+        found = cli.get_command(click.Context(cli), name)
+        assert found is not None
+        assert found.help is not None
+        assert found.help.splitlines()[0] == line
+
+
+def test_every_command_takes_json_and_quiet() -> None:
+    for words in commands():
+        text = call(*words, "--help").stdout
+        if "Commands:" not in text:
+            assert "--json" in text, words
+            assert "--quiet" in text, words
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["biuld"], "Did you mean 'build'?"),
+        (["build"], "RECIPE"),
+        (["build", "x.yaml"], "--out"),
+        (["build", "x.yaml", "--out", "r", "--workers", "0"], "--workers"),
+        (["build", "x.yaml", "--out", "r", "--worker", "2"], "--workers"),
+        (["build", "missing.yaml", "--out", "r"], "missing.yaml: is not there"),
+        (["trace", "r"], "--shard"),
+        (["tokenizer", "trian"], "trian"),
+    ],
+)
+def test_a_wrong_call_is_2_and_says_what_is_right(words: list[str], hint: str) -> None:
+    found = call(*words)
+    assert found.exit_code == 2
+    assert hint in found.stderr
+    assert found.stdout == ""
+
+
+def test_a_version() -> None:
+    found = call("--version")
+    assert found.exit_code == 0
+    assert re.search(r"\d", found.stdout)
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (["inspect", "nowhere"], "RunError"),
+        (["verify", "nowhere"], "RunError"),
+        (["trace", "nowhere", "--shard", "train-00000", "--token", "1"], "RunError"),
+        (["tokenizer", "encode", "nowhere", "x"], "InputError"),
+        (["tokenizer", "train", "nowhere", "--out", "x/tokenizer.json"], "InputError"),
+    ],
+)
+def test_work_that_fails_is_1_with_one_json_object(words: list[str], error: str) -> None:
+    found = call(*words, "--json")
+    assert found.exit_code == 1
+    answer = json.loads(found.stdout)
+    assert answer["error"] == error
+    assert answer["remedy"]
+    assert answer["message"] in found.stderr
+
+
+def test_a_wrong_setting_is_2_with_one_json_object(corpus: Path, tmp_path: Path) -> None:
+    found = call("build", corpus / "recipe.yaml", "--out", tmp_path / "r", "--set", "tokenizer.vocab=5", "--json")
+    assert found.exit_code == 2
+    assert json.loads(found.stdout)["error"] == "SettingError"
+    assert not (tmp_path / "r").exists()
+
+
+def one_object(found: Any) -> dict[str, Any]:
+    """Standard output is one JSON object on one line and nothing else."""
+    assert found.exit_code == 0, found.stderr
+    assert found.stdout.count("\n") == 1
+    value = json.loads(found.stdout)
+    assert isinstance(value, dict)
+    return value
+
+
+def test_build_inspect_verify_trace_as_json(corpus: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    planned = one_object(call("build", corpus / "recipe.yaml", "--out", run, "--workers", 1, "--dry-run", "--json"))
+    assert [step["title"] for step in planned["steps"]] == ["pass 1: candidates"]
+    assert planned["later"] == ["decisions/candidates", "pass 2: documents", "tokenizer", "encode", "shards"]
+    assert not run.exists()
+    built = one_object(call("build", corpus / "recipe.yaml", "--out", run, "--workers", 1, "--json"))
+    assert built["documents"] == sum(s["documents"] for s in one_object(call("inspect", run, "--json"))["sources"].values())
+    assert built["tasks_skipped"] == 0
+    again = one_object(call("build", corpus / "recipe.yaml", "--out", run, "--workers", 1, "--json", "--quiet"))
+    assert again["tasks_done"] == 0
+    assert {k: again[k] for k in ("documents", "bytes", "tokens", "ledger")} == {
+        k: built[k] for k in ("documents", "bytes", "tokens", "ledger")
+    }
+    verified = one_object(call("verify", run, "--json"))
+    assert verified["sound"] is True
+    assert verified["problems"] == []
+    traced = one_object(call("trace", run, "--shard", "train-00000", "--token", 5, "--json"))
+    assert traced["document"]["id"].startswith("files:letters:")
+
+
+def test_the_same_as_text(finished: Path, corpus: Path) -> None:
+    shown = call("inspect", finished)
+    assert shown.exit_code == 0
+    assert "near_duplicates decided" in shown.stdout
+    assert "files:letters" in shown.stdout
+    traced = call("trace", finished, "--shard", "train-00000", "--token", 5)
+    assert "origin" in traced.stdout
+    assert call("verify", finished).stdout.strip().endswith("ledger balanced")
+    quiet = call("build", corpus / "recipe.yaml", "--out", finished, "--quiet", "--workers", 1)
+    assert quiet.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("path", "damage", "problem"),
+    [
+        ("documents/files-letters-00000.parquet", "flip", "sha256 differs"),
+        ("shards/train-00000.bin", "flip", "sha256 differs"),
+        ("shards/train-00000.idx", "delete", "is missing"),
+        ("dropped/documents-files-letters-00000.parquet", "delete", "is missing"),
+        ("ledger.json", "delete", "not finished"),
+        ("documents/stranger.parquet", "add", "in no record"),
+        ("ledger.json", "ledger", "went in"),
+        ("manifest/tokenizer.json", "delete", "in no record"),
+    ],
+)
+def test_verify_sees_damage(path: str, damage: str, problem: str, finished: Path) -> None:
+    place = finished / path
+    if damage == "delete":
+        place.unlink()
+    elif damage == "add":
+        place.write_bytes(b"x")
+    elif damage == "ledger":
+        account = json.loads(place.read_text())
+        account["stages"][0]["documents"]["in"] += 1
+        place.write_text(json.dumps(account))
+    else:
+        data = bytearray(place.read_bytes())
+        data[len(data) // 2] ^= 255
+        place.write_bytes(bytes(data))
+    found = call("verify", finished, "--json")
+    assert found.exit_code == 1
+    answer = json.loads(found.stdout)
+    assert answer["sound"] is False
+    assert any(problem in line for line in answer["problems"]), answer["problems"]
+
+
+def test_inspecting_an_unfinished_run(finished: Path) -> None:
+    (finished / "ledger.json").unlink()
+    found = call("inspect", finished)
+    assert found.exit_code == 1
+    assert "not finished" in found.stderr
+
+
+def test_a_tokenizer_of_its_own(corpus: Path, tmp_path: Path) -> None:
+    out = tmp_path / "mine" / "tokenizer.json"
+    trained = one_object(
+        call("tokenizer", "train", corpus / "books", corpus / "letters", "--vocab-size", 420, "--out", out, "--json")
+    )
+    assert trained["vocab_size"] == 420
+    assert sorted(p.name for p in out.parent.iterdir()) == ["tokenizer.json", "tokenizer_config.json"]
+    encoded = one_object(call("tokenizer", "encode", out, "bababa <|pad|>", "--json"))
+    assert "".join(encoded["tokens"]) == "bababa <|pad|>"
+    assert min(encoded["ids"]) >= 128
+    assert call("tokenizer", "train", corpus / "books", "--out", tmp_path / "x.json").exit_code == 2
+    recipe = (corpus / "recipe.yaml").read_text().replace("{vocab_size: 450}", f"{{file: {out}}}")
+    (corpus / "recipe.yaml").write_text(recipe)
+    built = load(corpus / "recipe.yaml").pipeline.run(tmp_path / "run")
+    assert (tmp_path / "run/tokenizer/tokenizer.json").read_bytes() == out.read_bytes()
+    assert built.tokens["train"] > 1000
+
+
+# --------------------------------------------------------------------------------------- interruption
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_ctrl_c_is_130_keeps_what_is_done_and_goes_on(
+    workers: int,
+    plugin: Path,
+    tmp_path: Path,
+    jsonl: Callable[..., None],
+    environment: Callable[..., dict[str, str]],
+    outputs: Callable[[Path], dict[str, str]],
+) -> None:
+    """SIGINT to the whole group of processes, as a terminal sends it, while a slow stage is at work."""
+    for name in "abcde":
+        jsonl(tmp_path / f"{name}.jsonl", [{"id": str(i), "text": f"text {i} of {name}"} for i in range(5)])
+    sources = "".join(f"  - files: {{path: {name}.jsonl, label: {name}}}\n" for name in "abcde")
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(f"sources:\n{sources}stages:\n  - fragile: {{seconds: 0.6}}\n")
+    words = ["build", str(recipe), "--out", str(tmp_path / "run"), "--workers", str(workers), "--json"]
+    build = subprocess.Popen(
+        [sys.executable, "-m", "corpuskit", *words],
+        env=environment(path=[plugin]),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    records = tmp_path / "run" / "manifest" / "candidates"
+    while build.poll() is None and not list(records.glob("*.json")):
+        time.sleep(0.02)
+    import os
+
+    os.killpg(build.pid, signal.SIGINT)
+    stdout, stderr = build.communicate(timeout=60)
+    assert build.returncode == 130, stderr
+    assert "Interrupted. What was finished is kept" in stderr
+    assert "Traceback" not in stderr
+    assert stdout == ""
+    done = {p.stem for p in records.glob("*.json")}
+    assert 1 <= len(done) < 5
+    again: list[str] = []
+    pipeline = load(recipe, ["stages.fragile.seconds=0.6"]).pipeline
+    pipeline.run(tmp_path / "run", listen=lambda e, f: again.append(f["task"]) if e == "done" else None)
+    assert not {t.removeprefix("candidates/") for t in again if t.startswith("candidates/")} & done
+    pipeline.run(tmp_path / "fresh")
+    assert outputs(tmp_path / "run") == outputs(tmp_path / "fresh")
+
+
+def test_a_closed_pipe_is_no_error(finished: Path, environment: Callable[..., dict[str, str]]) -> None:
+    line = f"{sys.executable} -m corpuskit inspect {finished} --json | head -c 10"
+    found = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", line], env=environment(), capture_output=True, text=True, timeout=60
+    )
+    assert "Traceback" not in found.stderr
+    assert "BrokenPipe" not in found.stderr
