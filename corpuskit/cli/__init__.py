@@ -10,6 +10,8 @@ from importlib import import_module
 
 import click
 
+from corpuskit import __version__
+
 # Name: (module, one line for --help). The line is repeated as the first line of the command's docstring.
 COMMANDS = {
     "build": ("corpuskit.cli.build", "Build documents, tokenizer and shards from a recipe."),
@@ -54,7 +56,7 @@ class LazyGroup(click.Group):
 
 
 @click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="corpuskit")
+@click.version_option(__version__)
 def cli() -> None:
     """From raw dumps and books to a language model that you trained yourself.
 

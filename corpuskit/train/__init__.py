@@ -1,5 +1,6 @@
 """The built-in trainer: from token shards to a language model and its text. Only this package needs torch."""
 
+from corpuskit.train import _threads  # noqa: F401 - must come before anything that imports torch
 from corpuskit.train.generate import LanguageModel, Sample, Sampling
 from corpuskit.train.model import Decoder, ModelSettings
 from corpuskit.train.pretrain import TrainResult, train

@@ -128,7 +128,7 @@ class Dropout(nn.Module):
     """While training, zero a share p of all elements and divide the others by 1 - p.
 
     On a CPU PyTorch draws one number for each element, on one core: with dropout in every block that took up
-    to a quarter of a step on two cores. A byte decides there instead, which rounds p to a multiple of 1 / 256.
+    to a quarter of a step on two cores. A byte decides there instead, so p is rounded to 1 / 256ths.
     """
 
     def __init__(self, p: float) -> None:

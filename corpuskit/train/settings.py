@@ -12,7 +12,7 @@ from corpuskit.train.model import ModelSettings
 
 PRESETS: dict[str, dict[str, Any]] = {
     "tiny": {"layers": 4, "width": 128, "heads": 4, "context": 128, "batch_rows": 8, "learning_rate": 4e-3},
-    "small": {"layers": 6, "width": 256, "heads": 4, "context": 256, "batch_rows": 16, "learning_rate": 3e-3},
+    "small": {"layers": 6, "width": 256, "heads": 4, "context": 256, "batch_rows": 8, "learning_rate": 2e-3},
     "15m": {"layers": 8, "width": 384, "heads": 6, "context": 512, "batch_rows": 32, "learning_rate": 2e-3},
     "124m": {
         "layers": 12,
