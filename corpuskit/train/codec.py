@@ -49,6 +49,11 @@ class Codec:
         """Text of ids, special tokens written out by name."""
         return str(self._tokenizer.decode(ids, skip_special_tokens=False))
 
+    def special_ids(self) -> list[int]:
+        """Ids of the tokens that the tokenizer marks as special, ascending."""
+        added = self._tokenizer.get_added_tokens_decoder()
+        return sorted(number for number, token in added.items() if token.special)
+
     def token_bytes(self, vocab_size: int) -> npt.NDArray[np.int64] | None:
         """Bytes of text that each id stands for, (vocab_size,); 0 for special tokens.
 

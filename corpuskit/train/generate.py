@@ -70,6 +70,10 @@ class LanguageModel:
         self.decoder = decoder
         self.codec = codec
         self.end_of_text = end_of_text
+        # Special tokens carry structure, not text: a young model that has never seen them would still
+        # draw some. Only the end of a text may be said.
+        unseen = [i for i in codec.special_ids() if i != end_of_text and i < decoder.settings.vocab_size]
+        self._never_drawn = torch.tensor(unseen, dtype=torch.long)
 
     @classmethod
     def load(cls, folder: Path | str) -> LanguageModel:
@@ -140,7 +144,9 @@ class LanguageModel:
                 with torch.inference_mode():
                     hidden = self.decoder.hidden_states(window)[:, -1]
                     logits = torch.nn.functional.linear(hidden, self.decoder.head_weight)[0]
-                ids.append(draw(logits[: settings.vocab_size].float().cpu(), sampling, generator))
+                logits = logits[: settings.vocab_size].float().cpu()
+                logits = logits.index_fill(0, self._never_drawn, -torch.inf)
+                ids.append(draw(logits, sampling, generator))
                 yield ids[-1]
                 if ids[-1] == self.end_of_text:
                     return

@@ -124,3 +124,15 @@ def test_broken_folders_are_named(folder: Path, tmp_path: Path) -> None:
         (copy / "model.json").write_text(json.dumps({**document, **change}))
         with pytest.raises(TrainError, match=words):
             LanguageModel.load(copy)
+
+
+def test_special_tokens_are_never_drawn_but_the_end(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = LanguageModel.load(folder)
+    likely = loaded.sample("The", 1, Sampling(temperature=0))[0].ids
+    assert likely
+    assert loaded.end_of_text not in likely
+    monkeypatch.setattr(loaded.codec, "special_ids", lambda: [loaded.end_of_text, *likely])
+    model = LanguageModel(loaded.decoder, loaded.codec, loaded.end_of_text)
+    drawn = {i for sample in model.sample("The", 20, Sampling(top_p=1.0), count=5) for i in sample.ids}
+    assert not drawn & set(likely)
+    assert model.sample("The", 1, Sampling(temperature=0))[0].ids != likely
