@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from corpuskit.build import Build
 from corpuskit.digests import Digests
 from corpuskit.engine.task import Task
-from corpuskit.run import Record
+from corpuskit.run import Record, Run
 
 if TYPE_CHECKING:
     from corpuskit.pipeline import Pipeline
@@ -53,6 +53,8 @@ def plan(pipeline: Pipeline, folder: Path) -> dict[str, Any]:
         ``parts`` (name, source, raw bytes), ``steps`` (title, tasks, done, pending, bytes of the pending),
         ``later`` (titles of steps that depend on pending ones), ``stages`` (labels by pass).
     """
+    if (folder / "run.json").is_file():
+        Run.open(folder)
     build = _PlanningBuild(pipeline, folder)
     build.steps = []
     parts = build.plan_parts()

@@ -108,7 +108,7 @@ def sections(identity: str, text: str, split: Split) -> list[tuple[str, int, int
 
 
 def _border(text: str, position: int, reach: int) -> int:
-    """The first line that begins at ``position`` or up to ``reach`` characters behind it, else the first word."""
+    """The first line that begins up to ``reach`` characters behind ``position``, else the first word."""
     if position <= 0:
         return 0
     for mark in ("\n", " "):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
@@ -26,6 +27,33 @@ FILE = "tokenizer/tokenizer.json"
 
 _BATCH_CHARACTERS = 2**20
 """Text given to ``tokenizers`` at a time: its encodings weigh some 50 times the text."""
+
+_PIECE_CHARACTERS = 2**15
+_SAFE = {
+    PATTERNS["llama3"]: re.compile(r"(?<=\n)(?=[A-Za-z])"),
+    PATTERNS["gpt2"]: re.compile(r"(?<=\S\n)(?=[A-Za-z])"),
+}
+"""Where a text may be cut without changing a pretoken. Llama 3's pattern ends a run of white space at its last
+line feed and begins the next pretoken with the letter. GPT-2's looks beyond a run of several, so that only a
+single line feed will do."""
+
+
+def pieces(text: str, safe: re.Pattern[str]) -> Iterator[str]:
+    """Cut a text into pieces of about 32,768 characters that give, one by one, the pretokens of the whole.
+
+    Books as a whole would make ``tokenizers`` hold hundreds of times their size, on one core.
+
+    >>> [len(piece) for piece in pieces("A line of words.\\n" * 4000, _SAFE[PATTERNS["gpt2"]])]
+    [32776, 32776, 2448]
+    """
+    start = 0
+    while len(text) - start > _PIECE_CHARACTERS:
+        border = safe.search(text, start + _PIECE_CHARACTERS)
+        if border is None:
+            break
+        yield text[start : border.start()]
+        start = border.start()
+    yield text[start:]
 
 
 class TrainTokenizer(Settings):
@@ -77,7 +105,8 @@ def train(texts: Iterable[str], settings: TrainTokenizer) -> tokenizers.Tokenize
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    tokenizer.train_from_iterator(texts, trainer)
+    safe = _SAFE[PATTERNS[settings.pattern]]
+    tokenizer.train_from_iterator((piece for text in texts for piece in pieces(text, safe)), trainer)
     return tokenizer
 
 
@@ -111,12 +140,24 @@ class Encoder:
                 remedy="Add it to the tokenizer as a special token, or train one with corpuskit.",
             )
         self.end_of_text: int = end_of_text
+        self._safe = _safe_cuts(json.loads(data))
 
     def encode(self, texts: Sequence[str]) -> Iterator[npt.NDArray[np.uint32]]:
         """Yield the ids of each text, without any special token."""
-        for batch in _batches(texts):
-            for encoding in self._tokenizer.encode_batch_fast(batch, add_special_tokens=False):
-                yield np.array(encoding.ids, np.uint32)
+        ids: list[npt.NDArray[np.uint32]] = []
+        for batch in _batches(self._pieces(texts)):
+            encodings = self._tokenizer.encode_batch_fast([p for p, _ in batch], add_special_tokens=False)
+            for encoding, (_, last) in zip(encodings, batch, strict=True):
+                ids.append(np.array(encoding.ids, np.uint32))
+                if last:
+                    yield np.concatenate(ids)
+                    ids = []
+
+    def _pieces(self, texts: Iterable[str]) -> Iterator[tuple[str, bool]]:
+        """Pieces of the texts, each with whether it is the last of its text."""
+        for text in texts:
+            cut = list(pieces(text, self._safe)) if self._safe else [text]
+            yield from ((piece, number == len(cut)) for number, piece in enumerate(cut, 1))
 
     def offsets(self, text: str) -> list[tuple[int, int]]:
         """Where each token of one text lies: (start, end) in characters."""
@@ -129,12 +170,20 @@ class Encoder:
         return text
 
 
-def _batches(texts: Sequence[str]) -> Iterator[list[str]]:
-    batch: list[str] = []
+def _safe_cuts(tokenizer: dict[str, Any]) -> re.Pattern[str] | None:
+    """Where texts may be cut for a tokenizer.json; None unless it cuts text as one that `train` made."""
+    split = (tokenizer.get("pre_tokenizer") or {}).get("pretokenizers", [{}])[0]
+    if split.get("behavior") != "Isolated" or tokenizer.get("normalizer") is not None:
+        return None
+    return _SAFE.get(split.get("pattern", {}).get("Regex"))
+
+
+def _batches(pieces: Iterable[tuple[str, bool]]) -> Iterator[list[tuple[str, bool]]]:
+    batch: list[tuple[str, bool]] = []
     size = 0
-    for text in texts:
-        batch.append(text)
-        size += len(text)
+    for piece in pieces:
+        batch.append(piece)
+        size += len(piece[0])
         if size >= _BATCH_CHARACTERS:
             yield batch
             batch, size = [], 0

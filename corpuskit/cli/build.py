@@ -46,8 +46,6 @@ def command(
         return
     with _progress(shell) as listen:
         result = loaded.pipeline.run(out, workers=workers or os.cpu_count() or 1, listen=listen)
-    for warning in result.warnings:
-        shell.say(f"warning: {warning}")
     shell.result(_facts(result), _sentence(result))
 
 

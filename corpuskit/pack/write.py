@@ -143,16 +143,17 @@ def _sequences(
 ) -> Iterator[tuple[dict[str, Any], npt.NDArray[np.integer]]]:
     kind = np.dtype(dtype).newbyteorder("<")
     for part in parts:
-        path = run.folder / f"encoded/{part}.bin"
-        # Memory-mapping an empty file is an error; a part without documents has one.
-        line = np.memmap(path, kind, "r") if path.stat().st_size else np.empty(0, kind)
-        position = 0
-        for batch in storage.read_batches(run.folder / f"encoded/{part}.parquet"):
-            for row in batch.to_pylist():
-                following = position + row["tokens"]
-                if row["split"] == split:
-                    yield row, line[position:following]
-                position = following
+        # Read a batch at a time, not mapped: a map's pages count as this process's memory until it ends.
+        with (run.folder / f"encoded/{part}.bin").open("rb") as file:
+            for batch in storage.read_batches(run.folder / f"encoded/{part}.parquet"):
+                rows = batch.to_pylist()
+                line = np.fromfile(file, kind, sum(row["tokens"] for row in rows))
+                position = 0
+                for row in rows:
+                    following = position + row["tokens"]
+                    if row["split"] == split:
+                        yield row, line[position:following]
+                    position = following
 
 
 def _close(run: Run, shard: _Open, outputs: list[Output]) -> dict[str, Any]:
