@@ -19,7 +19,38 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLES = ROOT / "sample_corpora"
 
-_SYLLABLES = "ba be bo da di du fa fe ka ko ku la le lo ma mi mo na ne no ra ri ro sa se so ta ti to va".split()
+_SYLLABLES = [
+    "ba",
+    "be",
+    "bo",
+    "da",
+    "di",
+    "du",
+    "fa",
+    "fe",
+    "ka",
+    "ko",
+    "ku",
+    "la",
+    "le",
+    "lo",
+    "ma",
+    "mi",
+    "mo",
+    "na",
+    "ne",
+    "no",
+    "ra",
+    "ri",
+    "ro",
+    "sa",
+    "se",
+    "so",
+    "ta",
+    "ti",
+    "to",
+    "va",
+]
 
 
 class Prose:
@@ -27,10 +58,15 @@ class Prose:
 
     def __init__(self, seed: int, vocabulary: int = 1500) -> None:
         self.random = random.Random(seed)
-        self.words = ["".join(self.random.choices(_SYLLABLES, k=self.random.randint(1, 4))) for _ in range(vocabulary)]
+        self.words = [
+            "".join(self.random.choices(_SYLLABLES, k=self.random.randint(1, 4))) for _ in range(vocabulary)
+        ]
 
     def sentence(self, words: int = 12) -> str:
-        picked = [self.words[min(int(self.random.paretovariate(0.7)) - 1, len(self.words) - 1)] for _ in range(words)]
+        picked = [
+            self.words[min(int(self.random.paretovariate(0.7)) - 1, len(self.words) - 1)]
+            for _ in range(words)
+        ]
         return " ".join(picked).capitalize() + "."
 
     def text(self, words: int) -> str:
@@ -54,10 +90,14 @@ def write_corpus(folder: Path, *, documents: int = 36, seed: int = 1) -> Path:
     letters.append({"id": "near", "text": near + "And more.\n"})
     letters.append({"id": "l7", "title": "Another title", "text": prose.text(60)})
     letters.append({"id": "empty", "text": ""})
-    letters.append({"id": "typed", "text": "Typed <|endoftext|> and <|pad|><|user|> in a page.\n" + prose.text(40)})
+    letters.append(
+        {"id": "typed", "text": "Typed <|endoftext|> and <|pad|><|user|> in a page.\n" + prose.text(40)}
+    )
     letters.append({"id": "wide", "text": "Größe 東京都 🦉🦉 ﬁne naïve\u0301 ไทย\n" * 6 + prose.text(30)})
     write_jsonl(folder / "letters" / "letters.jsonl", letters)
-    reports = [{"id": i, "text": f"[note {i}] {prose.text(50)}[seen, größer]\n"} for i in range(documents // 2)]
+    reports = [
+        {"id": i, "text": f"[note {i}] {prose.text(50)}[seen, größer]\n"} for i in range(documents // 2)
+    ]
     write_jsonl(folder / "reports" / "r.jsonl.gz", reports)
     (folder / "books").mkdir()
     for name in ("one", "two", "three"):
@@ -210,7 +250,8 @@ class Words(Rule):
         return batch.append_column(pa.field("words", pa.int32()), pa.array(counts, pa.int32()))
 
     def decide(self, scores):
-        return {i: "too_few_words" for i, n in enumerate(scores.column("words").to_pylist()) if n < self.least}
+        counts = scores.column("words").to_pylist()
+        return {i: "too_few_words" for i, n in enumerate(counts) if n < self.least}
 
 
 class Fragile(Stage):

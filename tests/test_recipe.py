@@ -45,7 +45,12 @@ def test_a_good_one(tmp_path: Path) -> None:
     [
         (("tokenizer:", "tokeniser:"), 7, "unknown key 'tokeniser'", "'tokenizer'"),
         (("threshold", "treshold"), 6, "unknown setting 'treshold'", "'threshold'"),
-        (("- exact_duplicates", "- exact_duplicate"), 4, "unknown stage 'exact_duplicate'", "'exact_duplicates'"),
+        (
+            ("- exact_duplicates", "- exact_duplicate"),
+            4,
+            "unknown stage 'exact_duplicate'",
+            "'exact_duplicates'",
+        ),
         (("- files", "- file"), 2, "unknown source 'file'", "'files'"),
         (("validation", "valid"), 8, "unknown setting 'split.valid'", "'validation'"),
         (("0.7", "seven"), 6, "near_duplicates.threshold: 'seven'", "Correct"),
@@ -60,7 +65,12 @@ def test_a_good_one(tmp_path: Path) -> None:
         (("- exact_duplicates", "- 7"), 4, "7 is no stage", "- name"),
         (("- exact_duplicates", "- 7: {}"), 4, "unknown stage 7", "Known"),
         (("{vocab_size: 500}", "500"), 7, "500 is no mapping", "key: value"),
-        (("path: notes", "path: '${NOT_SET_ANYWHERE}/x'"), 2, "NOT_SET_ANYWHERE is not set", "export NOT_SET"),
+        (
+            ("path: notes", "path: '${NOT_SET_ANYWHERE}/x'"),
+            2,
+            "NOT_SET_ANYWHERE is not set",
+            "export NOT_SET",
+        ),
         (("path: notes", "path: [1, 2]"), 2, "files.path", "Correct"),
         (("path: notes", "1: notes"), 2, "unknown setting '1'", "Known"),
         (("stages:\n  - exact_duplicates", "stages:\n  exact_duplicates:"), 3, "", ""),
@@ -102,7 +112,10 @@ def test_a_key_that_stands_twice(tmp_path: Path) -> None:
         (b"sources: notes\n", "sources: is no list"),
         (b"sources:\n  - files: {path: x, label: x}\nshards: {}\n", "there is no tokenizer"),
         (b"sources:\n  - files: {path: x, label: x}\nleave_out: ids.txt\n", "ids.txt is not there"),
-        (b"sources:\n  - files: {path: x, label: x}\ntokenizer: {file: a, vocab_size: 500}\n", "exclude each other"),
+        (
+            b"sources:\n  - files: {path: x, label: x}\ntokenizer: {file: a, vocab_size: 500}\n",
+            "exclude each other",
+        ),
     ],
 )
 def test_files_that_are_no_recipe(text: bytes, message: str, tmp_path: Path) -> None:
@@ -184,6 +197,6 @@ def test_the_resolved_recipe_is_a_recipe(tmp_path: Path) -> None:
 
 
 def test_an_input_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="'.*nowhere' does not exist"):
+    with pytest.raises(InputError, match=r"'.*nowhere' does not exist"):
         read(tmp_path, GOOD.replace("path: notes", "path: nowhere")).pipeline.run(tmp_path / "run")
     assert not (tmp_path / "run" / "ledger.json").exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,9 @@ def run_split(folder: Path, source: Files, split: Split, *steps: Any) -> list[di
 
 
 @pytest.fixture
-def many(tmp_path: Path, jsonl: Callable[..., None], prose: Callable[..., Any]) -> tuple[Files, list[dict[str, str]]]:
+def many(
+    tmp_path: Path, jsonl: Callable[..., None], prose: Callable[..., Any]
+) -> tuple[Files, list[dict[str, str]]]:
     """600 documents, every fifth with two variants that differ in a fifth of their lines."""
     writer = prose(4)
     documents = []
@@ -31,7 +34,9 @@ def many(tmp_path: Path, jsonl: Callable[..., None], prose: Callable[..., Any]) 
         lines = [writer.sentence() for _ in range(10)]
         documents.append({"id": f"d{i}", "text": "\n".join(lines)})
         if i % 4 == 0:
-            documents += [{"id": f"d{i}-{j}", "text": "\n".join([*lines[:-1], writer.sentence()])} for j in (1, 2)]
+            documents += [
+                {"id": f"d{i}-{j}", "text": "\n".join([*lines[:-1], writer.sentence()])} for j in (1, 2)
+            ]
     jsonl(tmp_path / "x.jsonl", documents)
     return Files(path=str(tmp_path / "x.jsonl"), label="x"), documents
 
@@ -44,7 +49,9 @@ def shares(documents: list[dict[str, Any]]) -> dict[str, float]:
 
 
 def test_shares_of_bytes(many: tuple[Files, Any], tmp_path: Path) -> None:
-    documents = run_split(tmp_path / "run", many[0], Split(validation=0.1, test=0.05), NearDuplicates(threshold=1.0))
+    documents = run_split(
+        tmp_path / "run", many[0], Split(validation=0.1, test=0.05), NearDuplicates(threshold=1.0)
+    )
     found = shares(documents)
     # One cluster of three documents may stand over each border: 3 of 600.
     assert found["validation"] == pytest.approx(0.1, abs=0.01)
@@ -56,7 +63,9 @@ def test_near_duplicates_stand_on_one_side(many: tuple[Files, Any], tmp_path: Pa
     """Exact Jaccard of every pair across the border stays below the threshold; variants have one cluster."""
     from corpuskit.dedup.near import shingles
 
-    documents = run_split(tmp_path / "run", many[0], Split(validation=0.2, test=0.1), NearDuplicates(threshold=0.6))
+    documents = run_split(
+        tmp_path / "run", many[0], Split(validation=0.2, test=0.1), NearDuplicates(threshold=0.6)
+    )
     sets = [(d["split"], shingles(d["text"], 5), d["id"]) for d in documents]
     held = [s for s in sets if s[0] != "train"]
     assert len(held) > 60
@@ -69,30 +78,53 @@ def test_near_duplicates_stand_on_one_side(many: tuple[Files, Any], tmp_path: Pa
     assert crossing == []
 
 
-def test_equal_texts_that_are_kept_on_purpose_share_a_side(tmp_path: Path, jsonl: Callable[..., None]) -> None:
-    """A cluster is one even where its members stay: seen here through documents of one id in two sources."""
-    documents = [{"id": f"{i}", "text": f"document {i} " * 5} for i in range(150)]
+def test_what_a_dropped_document_links_stays_together(
+    tmp_path: Path, jsonl: Callable[..., None], prose: Callable[..., Any]
+) -> None:
+    """A and C are kept, B between them resembles both and goes: A and C are one cluster, on one side."""
+    chance = random.Random(5)
+    documents = []
+    for i in range(120):
+        words = [f"w{chance.randrange(10**9)}" for _ in range(120)]
+        pieces = {"a": words[:100], "c": words[20:], "b": words[10:110]}
+        documents += [{"id": f"{i}{name}", "text": " ".join(piece)} for name, piece in pieces.items()]
     jsonl(tmp_path / "x.jsonl", documents)
     source = Files(path=str(tmp_path / "x.jsonl"), label="x")
-    found = run_split(tmp_path / "run", source, Split(validation=0.1))
-    assert all(d["cluster"] == d["id"] for d in found)
+    found = run_split(
+        tmp_path / "run",
+        source,
+        Split(validation=0.3, test=0.2),
+        NearDuplicates(threshold=0.74, keep="first"),
+    )
+    by_id = {d["id"].rsplit(":")[-1]: d for d in found}
+    linked = [i for i in range(120) if f"{i}a" in by_id and f"{i}c" in by_id and f"{i}b" not in by_id]
+    together = [i for i in linked if by_id[f"{i}a"]["cluster"] == by_id[f"{i}c"]["cluster"]]
+    assert len(together) > 60
+    assert all(by_id[f"{i}a"]["split"] == by_id[f"{i}c"]["split"] for i in together)
+    assert {by_id[f"{i}a"]["split"] for i in together} == {"train", "validation", "test"}
 
 
-def test_one_more_document_moves_few_others(many: tuple[Files, Any], tmp_path: Path, jsonl: Callable[..., None]) -> None:
+def test_one_more_document_moves_few_others(
+    many: tuple[Files, Any], tmp_path: Path, jsonl: Callable[..., None]
+) -> None:
     source, documents = many
     sides = []
     for name, extra in (("a", []), ("b", [{"id": "new", "text": "quite new " * 40}])):
         jsonl(tmp_path / name / "x.jsonl", [*extra, *documents])
         moved = source.model_copy(update={"path": str(tmp_path / name / "x.jsonl")})
-        sides.append({d["id"]: d["split"] for d in run_split(tmp_path / f"run-{name}", moved, Split(validation=0.1))})
-    assert sum(sides[1][id] != side for id, side in sides[0].items()) <= 3
+        sides.append(
+            {d["id"]: d["split"] for d in run_split(tmp_path / f"run-{name}", moved, Split(validation=0.1))}
+        )
+    assert sum(sides[1][identity] != side for identity, side in sides[0].items()) <= 3
 
 
 def test_no_share_no_split(many: tuple[Files, Any], tmp_path: Path) -> None:
     assert {d["split"] for d in run_split(tmp_path / "run", many[0], Split(validation=0))} == {"train"}
 
 
-def test_few_documents_are_split_inside(tmp_path: Path, jsonl: Callable[..., None], prose: Callable[..., Any]) -> None:
+def test_few_documents_are_split_inside(
+    tmp_path: Path, jsonl: Callable[..., None], prose: Callable[..., Any]
+) -> None:
     """Up to 99 documents: the sections of each cover its bytes exactly, and the shares of bytes are kept."""
     writer = prose(9)
     jsonl(tmp_path / "x.jsonl", [{"id": f"{i}", "text": writer.text(400)} for i in range(FEW - 1)])
@@ -136,7 +168,11 @@ def test_sections_cover_the_text_exactly(text: str, validation: float, test: flo
         assert "test" not in {p[0] for p in pieces}
 
 
-@given(st.integers(2000, 60000), st.sampled_from(["東", "ab ", "x\n", "a line of some words\n"]), st.text(max_size=8))
+@given(
+    st.integers(2000, 60000),
+    st.sampled_from(["東", "ab ", "x\n", "a line of some words\n"]),
+    st.text(max_size=8),
+)
 def test_the_share_of_a_section(length: int, unit: str, identity: str) -> None:
     """Whatever borders a text offers, the share is kept within a quarter of itself and 24 characters."""
     text = (unit * length)[:length]
@@ -147,5 +183,5 @@ def test_the_share_of_a_section(length: int, unit: str, identity: str) -> None:
 
 
 def test_shares_that_leave_nothing() -> None:
-    with pytest.raises(ValidationError, match="more than 0.8"):
+    with pytest.raises(ValidationError, match=r"more than 0\.8"):
         Split(validation=0.5, test=0.4)

@@ -172,8 +172,11 @@ class Encoder:
 
 def _safe_cuts(tokenizer: dict[str, Any]) -> re.Pattern[str] | None:
     """Where texts may be cut for a tokenizer.json; None unless it cuts text as one that `train` made."""
-    split = (tokenizer.get("pre_tokenizer") or {}).get("pretokenizers", [{}])[0]
-    if split.get("behavior") != "Isolated" or tokenizer.get("normalizer") is not None:
+    steps = (tokenizer.get("pre_tokenizer") or {}).get("pretokenizers") or [{}]
+    split = steps[0]
+    # An added token that is not special is looked for in the text, and a cut could part it.
+    added = [token for token in tokenizer.get("added_tokens", []) if not token.get("special")]
+    if split.get("behavior") != "Isolated" or tokenizer.get("normalizer") is not None or added:
         return None
     return _SAFE.get(split.get("pattern", {}).get("Regex"))
 

@@ -13,6 +13,7 @@ from benchmarks.harness import (
     Options,
     Row,
     compare,
+    markdown_table,
     parse_options,
     print_table,
     read_rows,
@@ -154,6 +155,17 @@ def test_the_table_shows_bars_and_notes() -> None:
     assert "5.00 x" in text
     assert "NO" in text
     assert "20 books. hm [x]" in text
+
+
+def test_committed_results_are_rows_and_stand_in_the_readme() -> None:
+    folder = Path(__file__).parents[2] / "benchmarks"
+    results = sorted((folder / "results").glob("*.json"))
+    assert results
+    readme = (folder / "README.md").read_text(encoding="utf-8")
+    for path in results:
+        assert markdown_table(read_rows(path)) in readme, (
+            f"put the table of {path.name} into benchmarks/README.md"
+        )
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.kept import SentenceSearch, book_sentences, dump_sentences, sample
+from benchmarks.kept import SentenceSearch, book_sentences, sample, wiki_sentences
 
 PROSE = "The miller went down to the river because the wheel had stopped before the morning."
 SECOND = "Nobody in the village knew why the water had turned away from its old bed."
@@ -26,22 +26,33 @@ that holds a long line which could be taken for a sentence of prose by mistake.
 """
 
 
-def page(title: str, text: str, namespace: int = 0, redirect: str = "") -> str:
+def page(number: int, text: str, namespace: int = 0, redirect: str = "", revision: int = 1) -> str:
     escaped = text.replace("&", "&amp;").replace("<", "&lt;")
-    head = f"<title>{title}</title><ns>{namespace}</ns>{redirect}"
-    return f"<page>{head}<revision><text>{escaped}</text></revision></page>"
+    head = f"<title>Mill</title><ns>{namespace}</ns><id>{number}</id>{redirect}"
+    return f"<page>{head}<revision><id>{revision}</id><text>{escaped}</text></revision></page>"
+
+
+def dump(path: Path, *pages: str) -> Path:
+    path.write_bytes(bz2.compress(f"<mediawiki>{''.join(pages)}".encode()))  # cut off: no closing tag
+    return path
 
 
 def test_only_plain_lines_of_articles_are_taken(tmp_path: Path) -> None:
     other = PROSE.replace("miller", "joiner")
+    redirect = '<redirect title="Mill"/>'
     pages = (
-        page("Mill", WIKITEXT)
-        + page("Talk:Mill", other, 1)
-        + page("Old", other, 0, '<redirect title="Mill"/>')
+        page(1, WIKITEXT),
+        page(2, other, 1),
+        page(3, other, 0, redirect),
+        page(4, f"#redirect [[x]] {other}"),
     )
-    path = tmp_path / "dump.xml.bz2"
-    path.write_bytes(bz2.compress(f"<mediawiki>{pages}".encode()))  # cut off: no closing tag
-    assert list(dump_sentences(path)) == [PROSE, SECOND, THIRD]
+    assert wiki_sentences([dump(tmp_path / "dump.xml.bz2", *pages)]) == [PROSE, SECOND, THIRD]
+
+
+def test_the_newest_revision_of_a_page_counts(tmp_path: Path) -> None:
+    older = dump(tmp_path / "older.xml.bz2", page(1, PROSE, revision=7), page(2, THIRD, revision=7))
+    newer = dump(tmp_path / "newer.xml.bz2", page(1, SECOND, revision=8))
+    assert sorted(wiki_sentences([newer, older])) == sorted(wiki_sentences([older, newer])) == [SECOND, THIRD]
 
 
 def test_books_give_their_middle_whatever_their_encoding(tmp_path: Path) -> None:

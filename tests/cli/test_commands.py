@@ -120,7 +120,9 @@ def test_work_that_fails_is_1_with_one_json_object(words: list[str], error: str)
 
 
 def test_a_wrong_setting_is_2_with_one_json_object(corpus: Path, tmp_path: Path) -> None:
-    found = call("build", corpus / "recipe.yaml", "--out", tmp_path / "r", "--set", "tokenizer.vocab=5", "--json")
+    found = call(
+        "build", corpus / "recipe.yaml", "--out", tmp_path / "r", "--set", "tokenizer.vocab=5", "--json"
+    )
     assert found.exit_code == 2
     assert json.loads(found.stdout)["error"] == "SettingError"
     assert not (tmp_path / "r").exists()
@@ -137,14 +139,20 @@ def one_object(found: Any) -> dict[str, Any]:
 
 def test_build_inspect_verify_trace_as_json(corpus: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    planned = one_object(call("build", corpus / "recipe.yaml", "--out", run, "--workers", 1, "--dry-run", "--json"))
+    planned = one_object(
+        call("build", corpus / "recipe.yaml", "--out", run, "--workers", 1, "--dry-run", "--json")
+    )
     assert [step["title"] for step in planned["steps"]] == ["pass 1: candidates"]
     assert planned["later"] == ["decisions/candidates", "pass 2: documents", "tokenizer", "encode", "shards"]
     assert not run.exists()
     built = one_object(call("build", corpus / "recipe.yaml", "--out", run, "--workers", 1, "--json"))
-    assert built["documents"] == sum(s["documents"] for s in one_object(call("inspect", run, "--json"))["sources"].values())
+    assert built["documents"] == sum(
+        s["documents"] for s in one_object(call("inspect", run, "--json"))["sources"].values()
+    )
     assert built["tasks_skipped"] == 0
-    again = one_object(call("build", corpus / "recipe.yaml", "--out", run, "--workers", 1, "--json", "--quiet"))
+    again = one_object(
+        call("build", corpus / "recipe.yaml", "--out", run, "--workers", 1, "--json", "--quiet")
+    )
     assert again["tasks_done"] == 0
     assert {k: again[k] for k in ("documents", "bytes", "tokens", "ledger")} == {
         k: built[k] for k in ("documents", "bytes", "tokens", "ledger")
@@ -212,7 +220,17 @@ def test_inspecting_an_unfinished_run(finished: Path) -> None:
 def test_a_tokenizer_of_its_own(corpus: Path, tmp_path: Path) -> None:
     out = tmp_path / "mine" / "tokenizer.json"
     trained = one_object(
-        call("tokenizer", "train", corpus / "books", corpus / "letters", "--vocab-size", 420, "--out", out, "--json")
+        call(
+            "tokenizer",
+            "train",
+            corpus / "books",
+            corpus / "letters",
+            "--vocab-size",
+            420,
+            "--out",
+            out,
+            "--json",
+        )
     )
     assert trained["vocab_size"] == 420
     assert sorted(p.name for p in out.parent.iterdir()) == ["tokenizer.json", "tokenizer_config.json"]

@@ -14,15 +14,23 @@ from corpuskit import ExactDuplicates, Files, Pipeline
 from corpuskit.dedup.common import digest_words, digests
 
 
-def run(texts: list[str], tmp_path: Path, jsonl: Callable[..., None], **options: Any) -> tuple[list[str], list[Any]]:
+def run(
+    texts: list[str], tmp_path: Path, jsonl: Callable[..., None], **options: Any
+) -> tuple[list[str], list[Any]]:
     jsonl(tmp_path / "x.jsonl", [{"id": str(i), "text": text} for i, text in enumerate(texts)])
     source = Files(path=str(tmp_path / "x.jsonl"), label="x")
     Pipeline([source, ExactDuplicates()], **options).run(tmp_path / "run")
     documents, dropped = (
-        [r for p in sorted((tmp_path / "run" / folder).glob("*.parquet")) for r in pq.read_table(p).to_pylist()]
+        [
+            r
+            for p in sorted((tmp_path / "run" / folder).glob("*.parquet"))
+            for r in pq.read_table(p).to_pylist()
+        ]
         for folder in ("documents", "dropped")
     )
-    return [d["id"][8:] for d in documents], [(d["id"][8:], d["reason"], d["duplicate_of"][8:]) for d in dropped]
+    return [d["id"][8:] for d in documents], [
+        (d["id"][8:], d["reason"], d["duplicate_of"][8:]) for d in dropped
+    ]
 
 
 def test_all_but_the_first_go(tmp_path: Path, jsonl: Callable[..., None]) -> None:
@@ -43,7 +51,9 @@ def test_a_copy_of_what_was_left_out_stays(tmp_path: Path, jsonl: Callable[..., 
 
 def test_copies_in_two_sources(tmp_path: Path, jsonl: Callable[..., None]) -> None:
     for name in ("a", "b"):
-        jsonl(tmp_path / f"{name}.jsonl", [{"id": "1", "text": "same"}, {"id": "2", "text": f"only in {name}"}])
+        jsonl(
+            tmp_path / f"{name}.jsonl", [{"id": "1", "text": "same"}, {"id": "2", "text": f"only in {name}"}]
+        )
     sources = [Files(path=str(tmp_path / f"{name}.jsonl"), label=name) for name in ("b", "a")]
     result = Pipeline([*sources, ExactDuplicates()]).run(tmp_path / "run")
     assert result.documents == 3

@@ -30,7 +30,7 @@ def batch(texts: list[str]) -> pa.RecordBatch:
 
 
 def jaccard(left: str, right: str, size: int = 5) -> float:
-    """The exact similarity of two texts' sets of shingles, counted here in another way than the package does."""
+    """The exact similarity of two texts' sets of shingles, counted in another way than the package does."""
 
     def grams(text: str) -> set[tuple[str, ...]]:
         words = "".join(c if c.isalnum() or c == "_" else " " for c in text.lower()).split()
@@ -48,7 +48,11 @@ def kept(
     source = Files(path=str(tmp_path / "x.jsonl"), label="x")
     Pipeline([source, NearDuplicates(**settings)]).run(tmp_path / "run")
     documents, dropped = (
-        [r for p in sorted((tmp_path / "run" / folder).glob("*.parquet")) for r in pq.read_table(p).to_pylist()]
+        [
+            r
+            for p in sorted((tmp_path / "run" / folder).glob("*.parquet"))
+            for r in pq.read_table(p).to_pylist()
+        ]
         for folder in ("documents", "dropped")
     )
     return {d["id"].rsplit(":")[-1]: d["text"] for d in documents}, dropped
@@ -129,11 +133,13 @@ def test_planted_pairs_around_the_threshold(tmp_path: Path, jsonl: Jsonl) -> Non
         other = base[:-changed] + words(chance, changed)
         texts += [" ".join(base), " ".join(other)]
         similarity[i] = jaccard(texts[-2], texts[-1])
-    # The estimate has a standard deviation of sqrt(s (1 - s) / 128), 0.035 at 0.8: four of them away, no error is likely.
-    sure, never = ([i for i, s in similarity.items() if test(s)] for test in (lambda s: s > 0.92, lambda s: s < 0.66))
+    # The estimate has a standard deviation of sqrt(s (1 - s) / 128), 0.035 at 0.8. These are four away.
+    sure, never = (
+        [i for i, s in similarity.items() if test(s)] for test in (lambda s: s > 0.92, lambda s: s < 0.66)
+    )
     assert len(sure) > 20
     assert len(never) > 20
-    found, dropped = kept(texts, tmp_path, jsonl, threshold=0.8, keep="first")
+    _, dropped = kept(texts, tmp_path, jsonl, threshold=0.8, keep="first")
     gone = {int(d["id"].rsplit(":")[-1]) for d in dropped}
     assert {2 * i + 1 for i in sure} <= gone
     assert not {2 * i + 1 for i in never} & gone
@@ -163,7 +169,9 @@ def test_every_dropped_document_is_similar_to_the_copy_that_was_kept(tmp_path: P
         assert original in found, "dropped in favour of a document that was itself dropped"
         assert jaccard(row["text"], found[original]) > 0.8 - 4 * 0.036
     left = list(found.values())
-    close = [(i, j) for i in range(len(left)) for j in range(i) if jaccard(left[i], left[j]) > 0.8 + 4 * 0.036]
+    close = [
+        (i, j) for i in range(len(left)) for j in range(i) if jaccard(left[i], left[j]) > 0.8 + 4 * 0.036
+    ]
     assert close == [], "two kept documents are near duplicates"
 
 

@@ -20,7 +20,9 @@ from corpuskit.stage import Stage
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
 
-def recipe(folder: Path, jsonl: Callable[..., None], texts: dict[str, list[str]], settings: str = "{}") -> Path:
+def recipe(
+    folder: Path, jsonl: Callable[..., None], texts: dict[str, list[str]], settings: str = "{}"
+) -> Path:
     """A recipe with one source for each list of texts, and the stage ``fragile`` of somebody's package."""
     for label, lines in texts.items():
         jsonl(folder / f"{label}.jsonl", [{"id": str(i), "text": text} for i, text in enumerate(lines)])

@@ -83,7 +83,9 @@ def test_a_threshold_that_changes_nothing_redoes_nothing_after_the_decisions(cor
     assert states(run, "documents") == before
 
 
-def test_a_changed_vocabulary_redoes_tokens_only(corpus: Path, run: Path, tmp_path: Path, outputs: Outputs) -> None:
+def test_a_changed_vocabulary_redoes_tokens_only(
+    corpus: Path, run: Path, tmp_path: Path, outputs: Outputs
+) -> None:
     folders = ("candidates", "scans", "decisions", "documents", "manifest/documents", "manifest/decisions")
     before = [states(run, folder) for folder in folders]
     assert build(corpus, run, "tokenizer.vocab_size=420") == {"tokenizer", "encoded", "shards"}
@@ -116,7 +118,9 @@ def test_a_changed_input_redoes_its_part_and_what_follows(
     done = tasks(corpus, run)
     assert {t for t in done if t.startswith("candidates")} == {"candidates/files-books-00000"}
     after = states(run, "candidates")
-    assert {p for p in after if after[p] != before.get(p)} == {str(run / "candidates/files-books-00000.parquet")}
+    assert {p for p in after if after[p] != before.get(p)} == {
+        str(run / "candidates/files-books-00000.parquet")
+    }
     assert {"tokenizer", "shards", "documents/files-books-00000"} <= done
     assert outputs(run) == fresh(corpus, tmp_path, outputs)
 
@@ -126,7 +130,9 @@ def test_a_touched_input_with_the_same_bytes_redoes_nothing(corpus: Path, run: P
     assert tasks(corpus, run) == set()
 
 
-def test_a_removed_source_leaves_nothing_behind(corpus: Path, run: Path, tmp_path: Path, outputs: Outputs) -> None:
+def test_a_removed_source_leaves_nothing_behind(
+    corpus: Path, run: Path, tmp_path: Path, outputs: Outputs
+) -> None:
     text = (corpus / "recipe.yaml").read_text()
     line = "  - files: {path: books, label: books, language: xx}\n"
     assert line in text
@@ -163,7 +169,9 @@ def outputs_to_damage() -> list[str]:
 
 
 @pytest.mark.parametrize("path", outputs_to_damage())
-def test_a_deleted_or_truncated_output_is_redone(path: str, corpus: Path, run: Path, outputs: Outputs) -> None:
+def test_a_deleted_or_truncated_output_is_redone(
+    path: str, corpus: Path, run: Path, outputs: Outputs
+) -> None:
     before = outputs(run)
     (run / path).unlink()
     assert tasks(corpus, run)
@@ -208,7 +216,8 @@ class Longer(Rule):
         return batch
 
     def decide(self, scores: Any) -> dict[int, str]:
-        return {i: "short" for i, id in enumerate(scores.column("id").to_pylist()) if len(id) < self.least}
+        ids = scores.column("id").to_pylist()
+        return {i: "short" for i, identity in enumerate(ids) if len(identity) < self.least}
 
 
 def test_a_setting_that_is_not_marked_still_redoes_the_decisions(
@@ -222,7 +231,9 @@ def test_a_setting_that_is_not_marked_still_redoes_the_decisions(
     assert kept == [2, 1, 0, 2]
 
 
-def test_a_failed_build_does_not_look_finished(corpus: Path, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_build_does_not_look_finished(
+    corpus: Path, run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The ledger of the build before must not stand in a run that a later build left half done."""
     from corpuskit import build as module
 
@@ -265,7 +276,10 @@ def test_the_workers_of_a_killed_build_are_waited_for(
     corpus: Path, run: Path, environment: Callable[..., dict[str, str]]
 ) -> None:
     """A worker that outlives its build may still write; the next build begins when it has ended."""
-    hold = f"import time; from corpuskit.run import Run; Run({str(run)!r}).attend(); print('held', flush=True); time.sleep(1.5)"
+    hold = (
+        f"import time; from corpuskit.run import Run; Run({str(run)!r}).attend();"
+        " print('held', flush=True); time.sleep(1.5)"
+    )
     worker = subprocess.Popen([sys.executable, "-c", hold], env=environment(), stdout=subprocess.PIPE)
     assert worker.stdout is not None
     worker.stdout.readline()
@@ -299,3 +313,5 @@ def test_another_format_is_refused(content: str, corpus: Path, run: Path) -> Non
     assert caught.value.remedy
     with pytest.raises(RunError):
         Run.open(run)
+    with pytest.raises(RunError):
+        load(corpus / "recipe.yaml").pipeline.plan(run)

@@ -19,7 +19,9 @@ from corpuskit.stage import Part, Reading, Source
 
 
 def rows(run: Path, folder: str) -> list[dict[str, Any]]:
-    return [row for path in sorted((run / folder).glob("*.parquet")) for row in pq.read_table(path).to_pylist()]
+    return [
+        row for path in sorted((run / folder).glob("*.parquet")) for row in pq.read_table(path).to_pylist()
+    ]
 
 
 def test_ids_are_unique_and_name_their_source(sample_run: Path) -> None:
@@ -28,7 +30,9 @@ def test_ids_are_unique_and_name_their_source(sample_run: Path) -> None:
     assert len(ids) == len(set(ids))
     kinds = {i.split(":")[0] for i in ids}
     assert kinds == {"files", "gutenberg", "wikipedia"}
-    assert all(d["id"].split(":")[0] == ("files" if d["source"] == "notes" else d["source"]) for d in documents)
+    assert all(
+        d["id"].split(":")[0] == ("files" if d["source"] == "notes" else d["source"]) for d in documents
+    )
 
 
 def test_older_revisions_and_other_editions_are_dropped_by_id(sample_run: Path) -> None:
@@ -37,7 +41,10 @@ def test_older_revisions_and_other_editions_are_dropped_by_id(sample_run: Path) 
     assert ("gutenberg:90003", "other_edition") in reasons
     assert ("wikipedia:samplewiki:68", "older_revision") in reasons
     kept = {d["id"]: d for d in rows(sample_run, "documents")}
-    assert '"90003-0.txt"' in kept["gutenberg:90003"]["origin"] or "90003-0.txt" in kept["gutenberg:90003"]["origin"]
+    assert (
+        '"90003-0.txt"' in kept["gutenberg:90003"]["origin"]
+        or "90003-0.txt" in kept["gutenberg:90003"]["origin"]
+    )
 
 
 class Revisions(Source):
@@ -54,8 +61,8 @@ class Revisions(Source):
     def read(self, part: Part) -> Iterator[Reading]:
         builder = BatchBuilder()
         mine = self.documents[part.detail["half"] :: 2]
-        for id, title, preference, text in mine:
-            builder.add(id=f"revisions:{id}", source="r", text=text, title=title, preference=preference)
+        for number, title, preference, text in mine:
+            builder.add(id=f"revisions:{number}", source="r", text=text, title=title, preference=preference)
         batch = next(builder.take(rest=True))
         yield Reading(batch, len(mine), sum(len(d[3].encode()) for d in mine))
 

@@ -323,7 +323,9 @@ class AddsSilently(Honest):
         return {"bytes_in": 30}
 
 
-@pytest.mark.parametrize("source", [LosesADocument, LosesBytes, ForgetsADrop, ForgetsQuarantine, AddsSilently])
+@pytest.mark.parametrize(
+    "source", [LosesADocument, LosesBytes, ForgetsADrop, ForgetsQuarantine, AddsSilently]
+)
 def test_a_source_whose_account_does_not_add_up(source: type[Source], tmp_path: Path) -> None:
     fails(tmp_path, [source()], LedgerError, "honest", "went in")
 
@@ -368,7 +370,9 @@ class ForeignColumns(Honest):
         (ForeignColumns, ("missing", "text")),
     ],
 )
-def test_a_source_that_breaks_its_contract(source: type[Source], words: tuple[str, ...], tmp_path: Path) -> None:
+def test_a_source_that_breaks_its_contract(
+    source: type[Source], words: tuple[str, ...], tmp_path: Path
+) -> None:
     fails(tmp_path, [source()], StageError, "honest", *words)
 
 
@@ -394,7 +398,9 @@ class Fragile(Stage):
 
 
 def rows(run: Path, folder: str) -> list[dict[str, Any]]:
-    return [row for path in sorted((run / folder).glob("*.parquet")) for row in pq.read_table(path).to_pylist()]
+    return [
+        row for path in sorted((run / folder).glob("*.parquet")) for row in pq.read_table(path).to_pylist()
+    ]
 
 
 def test_a_stage_that_raises_on_one_document(notes: Files, tmp_path: Path) -> None:

@@ -31,9 +31,9 @@ def check(run: Path, shard: str, tokens: list[int], raw: dict[str, bytes]) -> se
     met = set()
     for token in tokens:
         traced = trace(opened, shard, token)
-        id = traced.document["id"]
-        met.add(id)
-        place = raw[id][traced.byte_start : traced.byte_end]
+        identity = traced.document["id"]
+        met.add(identity)
+        place = raw[identity][traced.byte_start : traced.byte_end]
         if traced.token_id == encoder.end_of_text:
             assert (place, traced.token_text) == (b"", "<|endoftext|>")
         elif "\ufffd" in traced.token_text and "\ufffd" not in place.decode():
@@ -53,13 +53,17 @@ def test_random_tokens_of_every_shard(sample_run: Path) -> None:
     assert len(names) > 3
     met: set[str] = set()
     for name, count in names:
-        met |= check(sample_run, name, chance.sample(range(count), 25) + [0, count - 1], raw)
+        met |= check(sample_run, name, [*chance.sample(range(count), 25), 0, count - 1], raw)
     assert len(met) > 25
 
 
 def test_text_of_many_bytes_a_character(tmp_path: Path, jsonl: Any) -> None:
     """Every token of documents in scripts of two, three and four bytes, cut into sections."""
-    wide = ["Größe naïve ﬁx 🦉🦉🏽‍🚀 fin.\n" * 3, "東京都は日本の首都。ไทยง่าย\n" * 3, "e\u0301e\u0301 \u2028 \u00a0x\n" * 6]
+    wide = [
+        "Größe naïve ﬁx 🦉🦉🏽‍🚀 fin.\n" * 3,
+        "東京都は日本の首都。ไทยง่าย\n" * 3,
+        "e\u0301e\u0301 \u2028 \u00a0x\n" * 6,
+    ]
     jsonl(tmp_path / "x.jsonl", [{"id": str(i), "text": text} for i, text in enumerate(wide)])
     split = Split(validation=0.2, test=0.2)
     source = Files(path=str(tmp_path / "x.jsonl"), label="x")
@@ -94,9 +98,9 @@ def test_the_provenance_covers_documents_and_shards(sample_run: Path) -> None:
             assert row["token_start"] == position
             position = row["token_end"]
             pieces.setdefault(row["id"], []).append((row["byte_start"], row["byte_end"]))
-    for id, text in texts(sample_run).items():
+    for identity, text in texts(sample_run).items():
         covered = 0
-        for start, end in sorted(pieces.pop(id)):
+        for start, end in sorted(pieces.pop(identity)):
             assert start == covered
             covered = end
         assert covered == len(text)
@@ -106,12 +110,12 @@ def test_the_provenance_covers_documents_and_shards(sample_run: Path) -> None:
 def test_a_token_that_is_not_there(sample_run: Path) -> None:
     with pytest.raises(SettingError, match="has tokens 0 to"):
         trace(Run(sample_run), "train-00000", 10**9)
-    with pytest.raises(SettingError, match="'train-0000': is not in .*\n.*Did you mean 'train-0000"):
+    with pytest.raises(SettingError, match=r"'train-0000': is not in .*\n.*Did you mean 'train-0000"):
         trace(Run(sample_run), "train-0000", 0)
 
 
 def test_a_text_that_was_changed_behind_the_shards(finished: Path) -> None:
-    """The section is encoded anew: if it gives another number of tokens, the trace says so instead of guessing."""
+    """The section is encoded anew: another number of tokens is told instead of guessed over."""
     path = finished / "documents/files-letters-00000.parquet"
     table = pq.read_table(path)
     import pyarrow as pa
