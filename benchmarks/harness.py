@@ -1,0 +1,333 @@
+"""The one contract of all benchmarks: rows, timing of functions, a table, JSON, the command line.
+
+A benchmark module defines ``collect(options) -> list[Row]`` and ends with::
+
+    if __name__ == "__main__":
+        sys.exit(run_benchmark("path", collect))
+
+and is run as ``python -m benchmarks.path [--quick] [--json FILE]``. Ours and the peers are measured on the
+same input in the same run: whole commands with `benchmarks.measure`, functions with `time_functions`, which
+takes turns between the sides so that a busy moment of the machine falls on all of them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import os
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from rich.console import Console
+from rich.table import Table
+
+Better = Literal["lower", "higher"]
+OURS = "corpuskit"
+
+
+class Bar(NamedTuple):
+    """A limit that our figure must keep.
+
+    Attributes:
+        limit: The limit itself, inclusive.
+        of: What is held against it: our ``ratio`` to the best peer, or our ``value``.
+        side: Whether the limit is the least or the most that is allowed.
+    """
+
+    limit: float
+    of: Literal["ratio", "value"] = "ratio"
+    side: Literal["at least", "at most"] = "at least"
+
+    def is_met(self, value: float, ratio: float | None) -> bool:
+        """Whether a figure keeps the limit. A bar on the ratio is not met while no peer was measured."""
+        held = ratio if self.of == "ratio" else value
+        if held is None:
+            return False
+        return held >= self.limit if self.side == "at least" else held <= self.limit
+
+    def __str__(self) -> str:
+        return f"{self.of} {self.side} {self.limit:g}"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One measured figure.
+
+    Attributes:
+        what: What was measured, the same words for all sides.
+        tool: Who did it, with its version for a peer; ours begins with ``corpuskit``.
+        value: The figure.
+        unit: Its unit, e.g. ``s``, ``MB/s``, ``MiB``, ``documents``.
+        best_peer: Name of the best peer, on our row only.
+        ratio: How many times better ours is than the best peer (above 1: better), on our row only.
+        bar: The limit in words, on our row only where a bar is answered.
+        met: Whether the bar is met; stands exactly where ``bar`` does.
+        input: What it was measured on, with its size.
+        note: What a reader must know beside it.
+    """
+
+    what: str
+    tool: str
+    value: float
+    unit: str
+    best_peer: str | None = None
+    ratio: float | None = None
+    bar: str | None = None
+    met: bool | None = None
+    input: str = ""
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        for name in ("what", "tool", "unit", "input"):
+            if not getattr(self, name):
+                raise ValueError(f"row '{self.what}' of {self.tool}: '{name}' is empty; every row names it")
+        if isinstance(self.value, bool) or not math.isfinite(self.value):
+            raise ValueError(f"row '{self.what}' of {self.tool}: value {self.value!r} is no finite number")
+        if (self.best_peer is None) != (self.ratio is None):
+            raise ValueError(
+                f"row '{self.what}' of {self.tool}: best_peer and ratio come together or not at all"
+            )
+        if self.ratio is not None and not (math.isfinite(self.ratio) and self.ratio > 0):
+            raise ValueError(f"row '{self.what}' of {self.tool}: ratio {self.ratio!r} is not above 0")
+        if (self.bar is None) != (self.met is None):
+            raise ValueError(f"row '{self.what}' of {self.tool}: bar and met come together or not at all")
+        if not self.is_ours and (self.ratio is not None or self.bar is not None):
+            raise ValueError(
+                f"row '{self.what}' of {self.tool}: ratio and bar stand on our row, not on a peer's"
+            )
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether the figure is this project's."""
+        return self.tool.split()[0] == OURS
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, object]) -> Row:
+        """A checked row from a JSON object that has all fields and no other."""
+        names = [field.name for field in fields(cls)]
+        if sorted(values) != sorted(names):
+            odd = sorted(set(values) ^ set(names))
+            raise ValueError(
+                f"a benchmark row has the fields {', '.join(names)}; missing or unknown: {', '.join(odd)}"
+            )
+        return cls(**values)  # type: ignore[arg-type]
+
+
+def compare(
+    what: str,
+    ours: float | None,
+    peers: Mapping[str, float],
+    *,
+    unit: str,
+    better: Better,
+    input: str,
+    bar: Bar | None = None,
+    note: str = "",
+    notes: Mapping[str, str] | None = None,
+) -> list[Row]:
+    """Rows of one comparison: ours first, with the ratio to the best peer and the bar, then the peers.
+
+    Args:
+        what: What was measured.
+        ours: Our figure; None while ours cannot run, then only the peers' rows come back.
+        peers: Figure by tool.
+        unit: Unit of all figures.
+        better: Whether a lower or a higher figure is better.
+        input: What it was measured on.
+        bar: The limit our figure must keep.
+        note: Note on our row.
+        notes: Notes on the peers' rows, by tool.
+    """
+    rows = [
+        Row(what, tool, value, unit, input=input, note=(notes or {}).get(tool, ""))
+        for tool, value in sorted(peers.items(), key=lambda item: item[1], reverse=better == "higher")
+    ]
+    if ours is None:
+        return rows
+    best = rows[0] if rows else None
+    ratio = None
+    if best is not None:
+        ratio = round(best.value / ours if better == "lower" else ours / best.value, 3)
+    our_row = Row(
+        what,
+        OURS,
+        ours,
+        unit,
+        best_peer=best.tool if best else None,
+        ratio=ratio,
+        bar=str(bar) if bar else None,
+        met=bar.is_met(ours, ratio) if bar else None,
+        input=input,
+        note=note,
+    )
+    return [our_row, *rows]
+
+
+@dataclass(frozen=True)
+class Timing:
+    """Median wall and processor seconds of several runs, and the spread of the processor seconds.
+
+    Attributes:
+        wall_s: Median wall time of one run, seconds.
+        cpu_s: Median user and system time of this process in one run, seconds.
+        spread: (longest - shortest) / median of the processor times.
+        runs: How many runs were measured.
+    """
+
+    wall_s: float
+    cpu_s: float
+    spread: float
+    runs: int
+
+
+def summarize(walls: Sequence[float], cpus: Sequence[float]) -> Timing:
+    """The medians of the wall and processor seconds of several runs."""
+    if not walls or len(walls) != len(cpus):
+        raise ValueError(
+            f"{len(walls)} wall and {len(cpus)} processor times; give as many of each, at least one"
+        )
+    cpu_s = statistics.median(cpus)
+    spread = (max(cpus) - min(cpus)) / cpu_s if cpu_s else 0.0
+    return Timing(statistics.median(walls), cpu_s, round(spread, 3), len(walls))
+
+
+def time_functions(
+    sides: Mapping[str, Callable[[], object]], *, runs: int = 5, warm_up: int = 1
+) -> dict[str, Timing]:
+    """Time functions of this process, taking turns: every side once, then every side again.
+
+    Args:
+        sides: Function by tool name. What a function returns is thrown away.
+        runs: Measured runs of each side.
+        warm_up: Runs of each side before them that are not measured.
+    """
+    if runs < 1:
+        raise ValueError(f"runs is {runs}; measure at least one run")
+    walls: dict[str, list[float]] = {tool: [] for tool in sides}
+    cpus: dict[str, list[float]] = {tool: [] for tool in sides}
+    for turn in range(warm_up + runs):
+        for tool, function in sides.items():
+            wall, cpu = time.perf_counter(), time.process_time()
+            function()
+            cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+            if turn >= warm_up:
+                walls[tool].append(wall)
+                cpus[tool].append(cpu)
+    return {tool: summarize(walls[tool], cpus[tool]) for tool in sides}
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line of a benchmark says.
+
+    Attributes:
+        quick: Use the smaller input that ends within ten minutes on 2 cores.
+        json: File for the rows.
+        corpora: Folder of the real corpora (``--corpora`` or ``CORPUSKIT_CORPORA``).
+        peers: Python of the peers' environment (``--peers`` or ``.bench-venv``).
+    """
+
+    quick: bool
+    json: Path | None
+    corpora: Path
+    peers: Path
+
+    def require_peers(self) -> Path:
+        """The Python of the peers' environment; raises `SystemExit` with the remedy where it is missing."""
+        if not self.peers.exists():
+            raise SystemExit(
+                f"{self.peers} is not there: run 'make bench-install', or name a Python with --peers"
+            )
+        return self.peers
+
+
+def parse_options(name: str, arguments: Sequence[str] | None) -> Options:
+    """The checked command line of a benchmark."""
+    parser = argparse.ArgumentParser(
+        prog=f"python -m benchmarks.{name}",
+        description=f"Measures '{name}' against its peers (see benchmarks/README.md).",
+    )
+    parser.add_argument("--quick", action="store_true", help="smaller input, within ten minutes on 2 cores")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows to FILE")
+    parser.add_argument(
+        "--corpora", type=Path, metavar="DIR", help="real corpora; default: CORPUSKIT_CORPORA"
+    )
+    parser.add_argument(
+        "--peers",
+        type=Path,
+        metavar="PYTHON",
+        default=Path(".bench-venv/bin/python"),
+        help="default: %(default)s",
+    )
+    parsed = parser.parse_args(arguments)
+    corpora = parsed.corpora or (Path(found) if (found := os.environ.get("CORPUSKIT_CORPORA")) else None)
+    if corpora is None or not corpora.is_dir():
+        parser.error(f"the folder of real corpora is {corpora}: set CORPUSKIT_CORPORA or give --corpora DIR")
+    if parsed.json and not parsed.json.parent.is_dir():
+        parser.error(f"--json {parsed.json}: its folder does not exist; create it first")
+    return Options(parsed.quick, parsed.json, corpora.resolve(), parsed.peers)
+
+
+def run_benchmark(
+    name: str, collect: Callable[[Options], list[Row]], arguments: Sequence[str] | None = None
+) -> int:
+    """Measure, print the table, write the JSON. Returns the exit code, 1 when a bar of ours is not met."""
+    options = parse_options(name, arguments)
+    rows = collect(options)
+    print_table(name, rows)
+    if options.json:
+        write_rows(rows, options.json)
+    return 1 if any(row.met is False for row in rows) else 0
+
+
+def write_rows(rows: Sequence[Row], path: Path) -> None:
+    """Write rows as a JSON list, one row a line so that two results can be compared line by line."""
+    lines = [json.dumps(asdict(row), ensure_ascii=False) for row in rows]
+    path.write_text("[\n" + ",\n".join(lines) + "\n]\n", encoding="utf-8")
+
+
+def read_rows(path: Path) -> list[Row]:
+    """Read rows that `write_rows` wrote, checking each."""
+    values = json.loads(path.read_text(encoding="utf-8"))
+    if not isinstance(values, list):
+        raise ValueError(f"{path} holds a {type(values).__name__}; a benchmark's JSON is a list of rows")
+    return [Row.from_json(value) for value in values]
+
+
+def markdown_table(rows: Sequence[Row]) -> str:
+    """The rows as a Markdown table without notes, for the README of the benchmarks."""
+    lines = ["| what | tool | value | ratio | bar | met |", "|---|---|---:|---:|---|---|"]
+    for row in rows:
+        met, ratio = _cells(row)
+        lines.append(
+            f"| {row.what} | {row.tool} | {row.value:,.5g} {row.unit} | {ratio} | {row.bar or ''} | {met} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _cells(row: Row) -> tuple[str, str]:
+    met = "" if row.met is None else ("yes" if row.met else "NO")
+    return met, "" if row.ratio is None else f"{row.ratio:.2f} x"
+
+
+def print_table(name: str, rows: Sequence[Row], console: Console | None = None) -> None:
+    """Print rows as a table, notes below it once each."""
+    table = Table(title=f"benchmark {name}")
+    for heading in ("what", "tool"):
+        table.add_column(heading)
+    for heading in ("value", "ratio"):
+        table.add_column(heading, justify="right")
+    for heading in ("bar", "met"):
+        table.add_column(heading)
+    for row in rows:
+        met, ratio = _cells(row)
+        table.add_row(row.what, row.tool, f"{row.value:,.5g} {row.unit}", ratio, row.bar or "", met)
+    shown = console or Console()
+    shown.print(table)
+    for text in dict.fromkeys(f"{row.input}. {row.note}".strip() for row in rows):
+        shown.print(f"- {text}", markup=False, highlight=False)

@@ -1,0 +1,1 @@
+"""Scripts that drive the peers. They run in the peers' own environment and never import the package."""
