@@ -19,7 +19,7 @@ DROPPED = pa.schema(
 )
 QUARANTINED = pa.schema(
     [(name, pa.string()) for name in ("id", "stage", "kind", "error", "excerpt", "origin")]
-    + [("bytes", pa.int64())]
+    + [("bytes", pa.int64()), ("text", pa.large_string())]
 )
 CUT = pa.schema(
     [(name, pa.string()) for name in ("id", "stage", "reason")]

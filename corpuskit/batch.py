@@ -45,6 +45,10 @@ def check(batch: pa.RecordBatch, extra: Mapping[str, pa.DataType], owner: str) -
         extra: the declared columns, name to type, that must be there too.
         owner: the stage or source to blame in the message.
     """
+    if len(set(batch.schema.names)) != len(batch.schema.names):
+        raise StageError(
+            f"{owner}: a column stands twice: {batch.schema.names}", remedy="Replace it instead of adding it."
+        )
     expected = {f.name: f.type for f in SCHEMA} | dict(extra)
     actual = {f.name: f.type for f in batch.schema}
     if expected != actual:

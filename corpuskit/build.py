@@ -7,19 +7,24 @@ so a change redoes what depends on it and nothing else.
 
 from __future__ import annotations
 
+import os
 import re
 import resource
 import time
+import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import tokenizers
+
 from corpuskit import storage
 from corpuskit.bpe.tokenizer import FILE, make_tokenizer
 from corpuskit.decide import decide
-from corpuskit.digests import Digests
+from corpuskit.digests import Digests, stamp
 from corpuskit.engine.local import LocalEngine
 from corpuskit.engine.task import Done, Task
 from corpuskit.errors import SettingError, StageError
@@ -38,6 +43,14 @@ CODE = 1
 """Version of what the runner itself does to bytes: raised when equal settings would give others."""
 
 LEDGER = "ledger.json"
+
+RUNNER: Mapping[str, Any] = {
+    "code": CODE,
+    # What writes the bytes of every output, and what decides about letters and normal forms.
+    "pyarrow": pa.__version__,
+    "unicode": unicodedata.unidata_version,
+}
+"""Part of what every task is made from."""
 
 KEEP = ("run.json", "recipe.yaml", LEDGER)
 """Files of a run that have no record of their own."""
@@ -75,6 +88,7 @@ class PlannedPart:
     source: Source
     part: Part
     made_from: Mapping[str, Any]
+    stamps: tuple[tuple[str, tuple[int, ...]], ...]
 
 
 @dataclass
@@ -112,7 +126,11 @@ class Build:
             with self.engine:
                 result = self.make(self.plan_parts())
             self.store.sweep(self.tasks, set(KEEP))
-            storage.clear(self.store.temporary)
+            # Last of all: whoever sees a ledger sees a whole run with nothing old in it.
+            account = {"sources": [label for label, _ in self.pipeline.sources]}
+            storage.write_json(
+                self.folder / LEDGER, account | {"stages": result.ledger.to_json()}, self.store.temporary
+            )
             self._report(time.perf_counter() - started)
             self.store.log("end", seconds=round(time.perf_counter() - started, 3))
         return result
@@ -134,6 +152,8 @@ class Build:
             tokens = shards.facts["tokens"]
             accounts.append(shards)
         ledger = self._ledger(accounts, decisions)
+        if not sum(r.ledger.entries[FINAL].documents_kept for r in records[-1]):
+            self.warnings.append("no document was kept: see `dropped/` and `quarantine/` of the run")
         kept = [r.ledger.entries[FINAL] for r in records[-1]]
         return Result(
             self.folder,
@@ -154,13 +174,14 @@ class Build:
         planned = []
         for label, source in self.pipeline.sources:
             identity = source.fingerprint(deciding=False)
-            with blaming(label, "parts"):
+            with blaming(label, "parts", reads=True):
                 parts = source.parts()
             for part in parts:
                 files = [[logical_name(source, f), digests.of(Path(f))] for f in part.files]
                 name = _part_name(label, part.name)
                 made_from = {"source": identity, "label": label, "files": files, "detail": dict(part.detail)}
-                planned.append(PlannedPart(name, label, source, part, made_from))
+                stamps = tuple((f, stamp(Path(f))) for f in part.files)
+                planned.append(PlannedPart(name, label, source, part, made_from, stamps))
         self._save(digests)
         _check_names([part.name for part in planned])
         return planned
@@ -197,16 +218,16 @@ class Build:
     ) -> Task:
         steps = [[label, step.fingerprint(deciding=False)] for label, step in segment.steps]
         columns = [[name, str(kind)] for name, kind in segment.columns.items()]
-        made_from: dict[str, Any] = {"code": CODE, "steps": steps, "columns": columns}
+        made_from: dict[str, Any] = {**RUNNER, "steps": steps, "columns": columns}
         inflow: Inflow
         if not passes:
             made_from["part"] = planned.made_from
             columns_of_all = self.pipeline.source_columns
-            inflow = FromSource(planned.label, planned.source, planned.part, columns_of_all)
+            inflow = FromSource(planned.label, planned.source, planned.part, columns_of_all, planned.stamps)
         else:
             earlier = segments[segment.index - 1].folder
             documents = passes[-1][index].output(f"{earlier}/")
-            decided = decisions[-1].output(f"decisions/{earlier}/{planned.name}.parquet")
+            decided = decisions[-1].file(f"decisions/{earlier}/{planned.name}.parquet")
             made_from |= {"documents": documents.sha256, "decisions": decided.sha256}
             inflow = FromPass(documents.path, decided.path, final=segment.folder == FINAL)
         arguments = {"segment": segment, "part": planned.name, "inflow": inflow}
@@ -229,7 +250,7 @@ class Build:
         ]
         scans = [[r.output(f"scans/{segment.folder}/").sha256, self._scores(r, segment)] for r in records]
         made_from = {
-            "code": CODE,
+            **RUNNER,
             "deciders": deciders,
             "scans": scans,
             "parts": [p.name for p in parts],
@@ -259,7 +280,7 @@ class Build:
         if settings is None:
             return None
         documents = [r.output(f"{FINAL}/") for r in records[-1]]
-        made_from: dict[str, Any] = {"code": CODE, "tokenizer": settings.fingerprint(deciding=False)}
+        made_from: dict[str, Any] = {**RUNNER, "tokenizer": settings.fingerprint(deciding=False)}
         if settings.file is None:
             made_from["documents"] = [d.sha256 for d in documents]
         arguments = {"settings": settings, "documents": [d.path for d in documents]}
@@ -275,9 +296,10 @@ class Build:
         digest = tokenizer.output(FILE).sha256
         documents = [r.output(f"{FINAL}/") for r in records[-1]]
         made_from = {
-            "code": CODE,
+            **RUNNER,
             "shards": settings.fingerprint(deciding=False),
             "tokenizer": digest,
+            "tokenizers": tokenizers.__version__,
             "documents": [[p.name, d.sha256] for p, d in zip(parts, documents, strict=True)],
         }
         arguments: dict[str, Any] = {"parts": [p.name for p in parts], "settings": settings}
@@ -299,8 +321,9 @@ class Build:
             Task(
                 f"encoded/{part.name}",
                 {
-                    "code": CODE,
+                    **RUNNER,
                     "tokenizer": digest,
+                    "tokenizers": tokenizers.__version__,
                     "documents": d.sha256,
                     "part": part.name,
                     "split": shares,
@@ -350,7 +373,7 @@ class Build:
     # ------------------------------------------------------------------------------------ the account
 
     def _ledger(self, records: Sequence[Record], decisions: Sequence[Record]) -> Ledger:
-        """Add up all records in the order of the stages, prove the sum and write it."""
+        """Add up all records in the order of the stages, and prove the sum."""
         segments = self.pipeline.segments()
         sources = [label for label, _ in self.pipeline.sources]
         order = list(sources)
@@ -366,12 +389,8 @@ class Build:
                 entry.stage = f"{entry.stage} decided"
                 total.add(entry)
         total.entries = {label: total.entries[label] for label in order if label in total.entries}
-        total.balance(sources=len(sources))
-        self._store_ledger({"sources": len(sources), "stages": total.to_json()})
+        total.balance(sources=sources)
         return total
-
-    def _store_ledger(self, account: Mapping[str, Any]) -> None:
-        storage.write_json(self.folder / LEDGER, account, self.store.temporary)
 
     def _report(self, seconds: float) -> None:
         """Write ``report/timings.json``: where the time of this call went. Not an output."""
@@ -398,15 +417,25 @@ def _rows(record: Record, segment: Segment) -> int:
     return rows
 
 
+_LONGEST_NAME = 120
+
+
 def _part_name(label: str, part: str) -> str:
     """Label and part as the stem of a file name; a part that is named after its source says it once."""
     own = label.partition(":")[2]
     rest = part.removeprefix(f"{own}.") if own else part
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", f"{label}-{rest}")
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", f"{label}-{rest}")
+    if len(name) <= _LONGEST_NAME:
+        return name
+    # File systems take 255 bytes, suffixes included.
+    return f"{name[:_LONGEST_NAME]}-{storage.sha256_json(name)[:16]}"
 
 
 def logical_name(source: Source, file: str) -> str:
     """The name of an input that may stand in outputs: its path below the source's location."""
     root = Path(str(getattr(source, "path", Path(file).parent)))
     path = Path(file)
-    return path.relative_to(root).as_posix() if path != root and path.is_relative_to(root) else path.name
+    below = path != root and path.is_relative_to(root)
+    name = path.relative_to(root).as_posix() if below else path.name
+    # A name that is not UTF-8 could not be stored; its odd bytes are written out.
+    return os.fsencode(name).decode("utf-8", "backslashreplace")

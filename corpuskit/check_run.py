@@ -4,15 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow.parquet as pq
 
 from corpuskit import storage
-from corpuskit.errors import CorpuskitError
+from corpuskit.errors import CorpuskitError, RunError
 from corpuskit.ledger import Ledger
 from corpuskit.run import Record, Run, is_output
 from corpuskit.shards import Shards
+
+
+def read_account(path: Path) -> dict[str, Any]:
+    """A run's ledger.json: ``sources`` (labels) and ``stages``. Raises `RunError` for anything else."""
+    account = storage.read_json(path)
+    try:
+        Ledger.from_json(account["stages"])
+        list(account["sources"])
+    except (KeyError, TypeError, AttributeError) as error:
+        raise RunError(f"{path}: is no ledger: {error!r}", remedy="Call `corpuskit build` again.") from error
+    return dict(account)
 
 
 def problems(run: Run) -> Iterator[str]:
@@ -50,7 +62,11 @@ def _ledger(run: Run, records: list[Record]) -> Iterator[str]:
     if not path.is_file():
         yield "ledger.json: is missing: the build is not finished"
         return
-    account = storage.read_json(path)
+    try:
+        account = read_account(path)
+    except CorpuskitError as error:
+        yield f"ledger.json: {error.message}"
+        return
     ledger = Ledger.from_json(account["stages"])
     try:
         ledger.balance(sources=account["sources"])

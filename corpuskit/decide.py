@@ -10,6 +10,8 @@ besides grows with the number of duplicates, not with the text.
 
 from __future__ import annotations
 
+import hashlib
+import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,7 +25,7 @@ import pyarrow as pa
 from corpuskit import storage
 from corpuskit.engine.task import Made
 from corpuskit.errors import LedgerError, StageError
-from corpuskit.inflow import DECISIONS
+from corpuskit.inflow import CLUSTER, DECISIONS
 from corpuskit.ledger import Entry, Ledger
 from corpuskit.passes import Segment
 from corpuskit.run import Output, Run
@@ -78,8 +80,10 @@ class Scans:
 
     def array(self, name: str, kind: Any, shape: tuple[int, ...] = (), *, fill: int = 0) -> npt.NDArray[Any]:
         """A file-backed array of one row per document, gone when the decisions are written."""
-        path = self.folder / f"{self.label}-{name}.npy"
-        made = np.lib.format.open_memmap(path, mode="w+", dtype=kind, shape=(max(self.documents, 1), *shape))
+        path = self.folder / f"{self.label}-{name}.array"
+        whole = (max(self.documents, 1), *shape)
+        _reserve(path, int(np.prod(whole)) * np.dtype(kind).itemsize)
+        made = np.memmap(path, kind, "r+", shape=whole)
         if fill:
             made[:] = fill
         return made[: self.documents]
@@ -145,6 +149,19 @@ class Scans:
             ordinal = following
         return root
 
+    def rejoin(self) -> None:
+        """Take over the clusters that an earlier pass has found."""
+
+        def keys() -> Iterator[tuple[npt.NDArray[np.uint64], Ordinals]]:
+            for first, rows in self._read([CLUSTER]):
+                names = rows.column(CLUSTER).to_pylist()
+                digests = b"".join(hashlib.blake2b(n.encode(), digest_size=8).digest() for n in names)
+                yield np.frombuffer(digests, "<u8"), np.arange(first, first + len(names), dtype=np.int64)
+
+        for group in self.groups(keys()):
+            for ordinal in group[1:].tolist():
+                self.join(int(group[0]), ordinal)
+
     def clustered(self) -> list[int]:
         """Ordinals of all documents that are not the first of their cluster."""
         return sorted(self._clusters)
@@ -176,14 +193,25 @@ class Scans:
             rows["key"], rows["ordinal"] = key, ordinal
             where = (key & np.uint64(partitions - 1)).astype(np.int64)
             for i in np.unique(where):
+                # Not `tofile`: its error for a full disk has no number that could be told from others.
                 with paths[i].open("ab") as file:
-                    rows[where == i].tofile(file)
+                    file.write(rows[where == i].tobytes())
         for path in paths:
             if path.exists():
                 rows = np.fromfile(path, pair)
                 path.unlink()
                 rows.sort(order=("key", "ordinal"))
                 yield from _runs(rows["key"], rows["ordinal"])
+
+
+def _reserve(path: Path, size: int) -> None:
+    """Make a file of zeros with all its blocks: a mapped file that finds the disk full kills the process."""
+    with path.open("wb") as file:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, size)
+        else:  # macOS
+            for first in range(0, size, 2**20):
+                file.write(bytes(min(2**20, size - first)))
 
 
 def _runs(keys: npt.NDArray[np.uint64], ordinals: Ordinals) -> Iterator[Ordinals]:
@@ -215,6 +243,8 @@ def decide(
     with tempfile.TemporaryDirectory(dir=run.temporary) as folder, storage.storing(run.temporary):
         scans = Scans(_locate(run, segment, parts), Path(folder))
         ledger = Ledger()
+        if segment.index:
+            scans.rejoin()
         for label, decider in segment.deciders:
             _run_decider(scans, label, decider, ledger)
         splits = assign(scans, split) if split else None

@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 from corpuskit import storage
 from corpuskit.errors import InputError
+
+
+def stamp(path: Path) -> tuple[int, ...]:
+    """What changes when a file does: its size, times of change, and which file it is.
+
+    The time of change alone can be kept (``cp -p``, ``rsync``, ``tar``); that of the entry cannot.
+    """
+    state = path.stat()
+    return state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino
 
 
 class Digests:
@@ -25,15 +35,14 @@ class Digests:
     def of(self, path: Path) -> str:
         """The sha256 of a file. Raises `InputError` if it is not there."""
         try:
-            state = path.stat()
-            key, stamp = str(path.resolve()), [state.st_size, state.st_mtime_ns]
+            key, state = os.fsencode(path.resolve()).decode("utf-8", "backslashreplace"), list(stamp(path))
             known = self._known.get(key)
-            if known is not None and known[:2] == stamp:
-                return str(known[2])
+            if known is not None and known[:-1] == state:
+                return str(known[-1])
             digest = storage.sha256_file(path)
         except OSError as error:
             raise InputError(f"{path}: cannot be read: {error.strerror}", remedy="Check the path.") from error
-        self._known[key] = [*stamp, digest]
+        self._known[key] = [*state, digest]
         return digest
 
     def save(self) -> None:

@@ -13,7 +13,8 @@ import pyarrow.compute as pc
 from corpuskit import batch as batches
 from corpuskit import storage
 from corpuskit.account import Account
-from corpuskit.errors import LedgerError
+from corpuskit.digests import stamp
+from corpuskit.errors import InputError, LedgerError
 from corpuskit.ledger import Entry
 from corpuskit.run import Run
 from corpuskit.stage import Part, Reading, Source
@@ -32,6 +33,10 @@ DECISIONS = pa.schema(
 )
 
 
+CLUSTER = "cluster"
+"""Column of every pass behind a decision: the id that stands for all variants of a text."""
+
+
 class Inflow:
     """Where the documents of a pass come from."""
 
@@ -47,29 +52,46 @@ class FromSource(Inflow):
     Attributes:
         label: the source's name in the ledger.
         columns: added columns of all sources of the pipeline; those of others are filled with nulls.
+        stamps: each file with its stamp when it was hashed; one that changed since is an error.
     """
 
     label: str
     source: Source
     part: Part
     columns: Mapping[str, pa.DataType]
+    stamps: tuple[tuple[str, tuple[int, ...]], ...] = ()
 
     def batches(self, run: Run, account: Account) -> Iterator[pa.RecordBatch]:
         """Read the part, book and store what the source set aside."""
+        self._check_unchanged()
         readings = iter(self.source.read(self.part))
         account.ledger.add(Entry(self.label))
         while True:
             started = time.perf_counter()
-            with blaming(self.label, f"part {self.part.name}"):
+            with blaming(self.label, f"part {self.part.name}", reads=True):
                 reading = next(readings, None)
             account.clock(self.label, started)
             if reading is None:
+                self._check_unchanged()
                 return
             batches.check(reading.batch, self.source.columns, self.label)
             self._book(reading, account)
             if reading.batch.num_rows:
                 full = with_columns(reading.batch, self.columns)
                 yield full.select([*batches.COLUMNS, *self.columns])
+
+    def _check_unchanged(self) -> None:
+        """The record will name the digest that a file had: what is read must be that file."""
+        for file, hashed in self.stamps:
+            try:
+                unchanged = stamp(Path(file)) == hashed
+            except OSError:
+                unchanged = False
+            if not unchanged:
+                raise InputError(
+                    f"{file}: changed while the build was under way",
+                    remedy="Let whoever writes it finish, then call the same command again.",
+                )
 
     def _book(self, reading: Reading, account: Account) -> None:
         entry = Entry(self.label, documents_in=reading.documents_in, bytes_in=reading.bytes_in)
@@ -98,7 +120,7 @@ class FromPass(Inflow):
     Attributes:
         documents: path within the run of the documents of the earlier pass.
         decisions: path of the decisions about them: one row per document, in the same order.
-        final: whether ``cluster`` and ``split`` are added, as the last pass does.
+        final: whether ``split`` is added too, as the last pass does; ``cluster`` always is.
     """
 
     documents: str
@@ -118,11 +140,12 @@ class FromPass(Inflow):
             kept = decided.column("kept").combine_chunks()
             self._store(batch, decided, account)
             staying = batch.filter(kept)
-            if self.final:
-                chosen = decided.filter(kept)
-                for name in ("cluster", "split"):
-                    column = chosen.column(name).combine_chunks()
-                    staying = staying.append_column(pa.field(name, pa.string()), column)
+            chosen = decided.filter(kept)
+            if CLUSTER in staying.schema.names:  # That of the pass before; this one knows more.
+                staying = staying.drop_columns([CLUSTER])
+            for name in (CLUSTER, "split") if self.final else (CLUSTER,):
+                column = chosen.column(name).combine_chunks()
+                staying = staying.append_column(pa.field(name, pa.string()), column)
             if staying.num_rows:
                 yield staying
         if decisions.left:

@@ -12,7 +12,7 @@ that a stage that loses something without naming it makes the account fail, and 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -104,12 +104,12 @@ class Ledger:
         for entry in other.entries.values():
             self.add(entry)
 
-    def balance(self, *, sources: int | None = None) -> None:
+    def balance(self, *, sources: Collection[str] | None = None) -> None:
         """Raise `LedgerError` unless each stage balances.
 
         Args:
-            sources: how many leading entries are sources, side by side. When it is given, each entry
-                behind them must also take in what the one before it (the sources together) kept.
+            sources: stages that are sources, side by side. When they are given, each other entry
+                must also take in what the one before it (the sources together) kept.
         """
         entries = list(self.entries.values())
         for entry in entries:
@@ -117,10 +117,10 @@ class Ledger:
         if sources is None:
             return
         before = Entry("the sources")
-        for entry in entries[:sources]:
+        for entry in (e for e in entries if e.stage in sources):
             before.documents_kept += entry.documents_kept
             before.bytes_kept += entry.bytes_kept
-        for entry in entries[sources:]:
+        for entry in (e for e in entries if e.stage not in sources):
             for what in ("documents", "bytes"):
                 kept, taken = getattr(before, f"{what}_kept"), getattr(entry, f"{what}_in")
                 if kept != taken:

@@ -19,7 +19,7 @@ from corpuskit import storage
 from corpuskit.account import Account, Aside
 from corpuskit.engine.task import Made
 from corpuskit.errors import StageError
-from corpuskit.inflow import Inflow
+from corpuskit.inflow import CLUSTER, Inflow
 from corpuskit.ledger import Entry
 from corpuskit.run import Run
 from corpuskit.stage import Barrier, Rule, Stage
@@ -70,6 +70,8 @@ class Segment:
             pa.field("preference", pa.int64()),
             pa.field("bytes", pa.int64()),
         ]
+        if self.index:
+            fields.append(pa.field(CLUSTER, pa.string()))
         for label, barrier in self.barriers:
             fields += [pa.field(f"{label}.{f.name}", f.type) for f in barrier.scan_schema]
         return pa.schema(fields)
@@ -149,6 +151,8 @@ def _write(
 
 def _scan(segment: Segment, batch: pa.RecordBatch, sizes: np.ndarray, account: Account) -> pa.RecordBatch:
     columns = [batch.column("id"), batch.column("preference"), pa.array(sizes, pa.int64())]
+    if segment.index:
+        columns.append(batch.column(CLUSTER))
     for label, barrier in segment.barriers:
         started = time.perf_counter()
         if len(barrier.scan_schema):

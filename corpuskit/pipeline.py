@@ -17,6 +17,7 @@ from corpuskit.batch import COLUMNS
 from corpuskit.bpe.tokenizer import TrainTokenizer
 from corpuskit.dedup.exact import LeaveOut, UniqueId
 from corpuskit.errors import SettingError
+from corpuskit.inflow import CLUSTER
 from corpuskit.pack.write import WriteShards
 from corpuskit.passes import Segment
 from corpuskit.stage import Barrier, Rule, Settings, Source, Stage
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 FINAL = "documents"
 """Folder of the last pass: the corpus that a user reads and loads."""
 
-_FINAL_COLUMNS = {"cluster": pa.string(), "split": pa.string()}
+_FINAL_COLUMNS = {CLUSTER: pa.string(), "split": pa.string()}
 
 Step = Source | Stage | Barrier | TrainTokenizer | WriteShards
 
@@ -52,6 +53,11 @@ class Pipeline:
 
     def __post_init__(self) -> None:
         order = [_kind(step) for step in self.steps]
+        for step in self.steps:
+            if isinstance(step, LeaveOut | UniqueId):
+                raise SettingError(
+                    f"steps: {step.name} is part of every pipeline", remedy="Leave it out of the steps."
+                )
         if order != sorted(order):
             names = ", ".join(step.name for step in self.steps)
             raise SettingError(
@@ -97,7 +103,7 @@ class Pipeline:
         """Added columns of all sources. Two sources that declare one name must agree on its type."""
         columns: dict[str, pa.DataType] = {}
         for label, source in self.sources:
-            _add_columns(columns, label, source.columns)
+            _add_columns(columns, label, source.columns, shared=True)
         return columns
 
     def segments(self) -> list[Segment]:
@@ -198,11 +204,17 @@ def _labelled(steps: Sequence[tuple[str | None, Any]]) -> list[tuple[str, Any]]:
     return list(labels.items())
 
 
-def _add_columns(columns: dict[str, pa.DataType], label: str, added: Mapping[str, pa.DataType]) -> None:
+def _add_columns(
+    columns: dict[str, pa.DataType], label: str, added: Mapping[str, pa.DataType], *, shared: bool
+) -> None:
+    """Add declared columns; ``shared`` ones may be there already, with the same type."""
     for name, kind in added.items():
-        taken = name in COLUMNS or columns.get(name, kind) != kind
-        if taken or name in _FINAL_COLUMNS:
-            raise SettingError(f"{label}: column {name!r} is taken", remedy="Give the column another name.")
+        reserved = name in COLUMNS or name in _FINAL_COLUMNS
+        if reserved or (name in columns and not (shared and columns[name] == kind)):
+            raise SettingError(
+                f"{label}: column {name!r} is there already",
+                remedy="Use a stage that adds columns once, or give its column another name.",
+            )
         columns[name] = kind
 
 
@@ -215,15 +227,17 @@ def _as_segments(
     for group in groups:
         for label, step in group:
             if isinstance(step, Stage):
-                _add_columns(so_far, label, step.columns)
+                _add_columns(so_far, label, step.columns, shared=False)
         segments.append(Segment(len(segments), tuple(group), dict(so_far), ""))
     if segments[-1].deciders:
         segments.append(Segment(len(segments), (), dict(so_far), ""))
     last = segments.pop()
-    named = [
-        Segment(s.index, s.steps, s.columns, "candidates" if s.index == 0 else f"candidates-{s.index + 1}")
-        for s in segments
-    ]
+    named = []
+    for s in segments:
+        folder = "candidates" if s.index == 0 else f"candidates-{s.index + 1}"
+        # Behind the first decision every pass knows which variants of one text belong together.
+        known = {**s.columns, CLUSTER: pa.string()} if s.index else s.columns
+        named.append(Segment(s.index, s.steps, known, folder))
     # `cluster` and `split` come with the decisions that the last pass applies.
     final = {**last.columns, **_FINAL_COLUMNS}
     return [*named, Segment(last.index, last.steps, final, FINAL)]

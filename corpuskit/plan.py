@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -29,9 +29,6 @@ class _PlanningBuild(Build):
         """A plan writes nothing, except for what a later build need not compute again."""
         if (self.folder / "run.json").is_file():
             digests.save()
-
-    def _store_ledger(self, account: Mapping[str, Any]) -> None:
-        """A plan writes nothing."""
 
     def perform(self, title: str, tasks: Sequence[Task]) -> list[Record]:
         records = [self.store.done(task.name, task.fingerprint) for task in tasks]

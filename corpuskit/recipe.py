@@ -277,7 +277,10 @@ class _Reader:
             raise self.error(
                 ("leave_out",), f"leave_out: {value} is not there", "Give a file of ids, or a list."
             )
-        lines = path.read_text(encoding="utf-8").splitlines()
+        try:
+            lines = path.read_text(encoding="utf-8-sig").splitlines()
+        except UnicodeDecodeError as error:
+            raise self.error(("leave_out",), f"leave_out: {value}: {error}", "Save it as UTF-8.") from error
         return tuple(line.strip() for line in lines if line.strip() and not line.startswith("#"))
 
 

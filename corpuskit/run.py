@@ -1,6 +1,6 @@
 """The run folder: what a build has made, and the record that proves it.
 
-    run.json         format of the folder and the versions that outputs depend on
+    run.json         format of the folder
     recipe.yaml      the resolved recipe, without the places where inputs lie
     manifest/        one record per finished task: fingerprint, outputs with sha256, its ledger
     ledger.json      the account of the whole build, written when it is finished
@@ -21,6 +21,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import IO, Any
 
@@ -71,6 +72,16 @@ class Record:
     outputs: tuple[Output, ...]
     ledger: Ledger = field(default_factory=Ledger)
     facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def _by_path(self) -> dict[str, Output]:
+        return {output.path: output for output in self.outputs}
+
+    def file(self, path: str) -> Output:
+        """The output of a path; a record may have one for each of a hundred thousand parts."""
+        if path not in self._by_path:
+            raise RunError(f"{self.task}: no output {path!r}", remedy="Delete its record and build again.")
+        return self._by_path[path]
 
     def output(self, prefix: str) -> Output:
         """The output whose path starts with ``prefix``; a record has one of each kind."""
@@ -162,7 +173,10 @@ class Run:
         storage.write_json(self.folder / "run.json", {"format": FORMAT}, self.temporary)
 
     def _check_format(self) -> None:
-        facts = storage.read_json(self.folder / "run.json")
+        try:
+            facts = storage.read_json(self.folder / "run.json")
+        except RunError as error:
+            raise RunError(error.message, remedy="Build into a new folder, or mend the file.") from error
         found = facts.get("format") if isinstance(facts, dict) else facts
         if found != FORMAT:
             raise RunError(
@@ -239,6 +253,13 @@ class Run:
     def _size(self, output: Output) -> int | None:
         path = self.folder / output.path
         return path.stat().st_size if path.is_file() else None
+
+    def forget(self, task: str) -> None:
+        """Remove the record of a task, for good also if the machine stops now."""
+        path = self.manifest / f"{task}.json"
+        if path.exists():
+            path.unlink()
+            storage.flush(path.parent)
 
     def finish(self, record: Record) -> None:
         """Store a record: from now on its task is done."""

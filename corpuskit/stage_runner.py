@@ -10,18 +10,29 @@ import pyarrow as pa
 
 from corpuskit import batch as batches
 from corpuskit.account import Account
-from corpuskit.errors import CorpuskitError, StageError
+from corpuskit.errors import CorpuskitError, InputError, StageError
 from corpuskit.ledger import Entry
 from corpuskit.stage import Cut, CutSpan, Effect, Rule, Stage
 
 
 @contextmanager
-def blaming(label: str, doing: str) -> Iterator[None]:
-    """Turn whatever a source, stage or barrier raises on its own into a `StageError` that names it."""
+def blaming(label: str, doing: str, *, reads: bool = False) -> Iterator[None]:
+    """Turn whatever a source, stage or barrier raises on its own into a `StageError` that names it.
+
+    Args:
+        reads: whether it reads inputs: then what the system refuses is an `InputError`. Elsewhere it is
+            the writer's to explain.
+    """
     try:
         yield
-    except (CorpuskitError, MemoryError, OSError):
+    except (CorpuskitError, MemoryError):
         raise
+    except OSError as error:
+        if not reads:
+            raise
+        raise InputError(
+            f"{label}: {doing}: {error}", remedy="Check the input it names; what was finished is kept."
+        ) from error
     except Exception as error:
         raise StageError(
             f"{label}: {doing}: {type(error).__name__}: {error}",
@@ -74,13 +85,16 @@ def _set_aside(
             entry.bytes_dropped[reason] += int(sizes[row])
     for row, error in sorted(effect.errors.items()):
         document = batch.slice(row, 1).to_pylist()[0]
-        facts = {"id": document["id"], "origin": document["origin"], "excerpt": document["text"][:500]}
+        facts = {k: document[k] for k in ("id", "origin", "text")} | {"excerpt": document["text"][:500]}
         kind = f"{label}_failed"
         quarantined.append({**facts, "stage": label, "kind": kind, "error": error, "bytes": int(sizes[row])})
         entry.documents_quarantined[kind] += 1
         entry.bytes_quarantined[kind] += int(sizes[row])
     account.aside.write("dropped", dropped)
     account.aside.write("quarantine", quarantined)
+    if len(effect.errors) == batch.num_rows > 1:
+        first = next(iter(effect.errors.values()))
+        account.warnings.append(f"{label} failed on each of {batch.num_rows} documents: {first}")
 
 
 def _apply(label: str, stage: Stage, batch: pa.RecordBatch) -> Effect:

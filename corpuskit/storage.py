@@ -41,10 +41,9 @@ def storing(path: Path) -> Iterator[None]:
             errno.EISDIR: "A folder stands where a file is needed. Move it away.",
             errno.ENAMETOOLONG: "The name is too long for the file system. Choose a shorter --out.",
         }
-        if error.errno not in remedies:
-            raise
-        reason = f"{path}: cannot be written: {os.strerror(error.errno or 0)}"
-        raise StorageError(reason, remedy=remedies[error.errno]) from error
+        reason = f"{path}: cannot be written: {os.strerror(error.errno) if error.errno else error}"
+        remedy = remedies.get(error.errno or 0, "Look at the disk; what was finished is kept.")
+        raise StorageError(reason, remedy=remedy) from error
 
 
 @contextmanager

@@ -115,7 +115,8 @@ def test_the_stage_of_the_contributing_guide_works(tmp_path: Path) -> None:
 
     from corpuskit.batch import SCHEMA
 
-    rows = [{name: "" for name in SCHEMA.names} | {"id": t, "text": t, "preference": 0} for t in ("123", "a1b2c")]
+    empty = dict.fromkeys(SCHEMA.names, "") | {"preference": 0}
+    rows = [empty | {"id": text, "text": text} for text in ("123", "a1b2c")]
     scored = stage().apply(pa.RecordBatch.from_pylist(rows, schema=SCHEMA))
     assert stage().decide(scored) == {0: "too_many_digits"}
     assert stage(max_share=0.3).decide(scored) == {0: "too_many_digits", 1: "too_many_digits"}

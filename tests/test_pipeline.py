@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -23,9 +25,11 @@ from corpuskit import (
     Whitespace,
     WriteShards,
 )
-from corpuskit.errors import SettingError
+from corpuskit.dedup.exact import UniqueId
+from corpuskit.errors import InputError, SettingError
 from corpuskit.recipe import load
-from corpuskit.stage import Stage
+from corpuskit.run import Record, Run
+from corpuskit.stage import Part, Reading, Stage
 
 SOURCE = Files(path="/nowhere", label="x")
 
@@ -91,7 +95,7 @@ class Titled(Stage):
 
 
 def test_a_column_that_is_taken() -> None:
-    with pytest.raises(SettingError, match="titled: column 'title' is taken"):
+    with pytest.raises(SettingError, match="titled: column 'title' is there already"):
         Pipeline([SOURCE, Titled()]).segments()
 
 
@@ -162,3 +166,110 @@ def test_events_tell_what_goes_on(corpus: Path, tmp_path: Path) -> None:
         "shards",
     ]
     assert sum(event == "done" for event, _ in events) == result.done
+
+
+def test_a_stage_that_adds_columns_stands_once() -> None:
+    with pytest.raises(SettingError, match="column 'words' is there already"):
+        Pipeline([SOURCE, Length(), Length(min_words=9)]).segments()
+
+
+def test_steps_that_every_pipeline_has_are_not_named() -> None:
+    with pytest.raises(SettingError, match="unique_id is part of every pipeline"):
+        Pipeline([SOURCE, UniqueId()])
+
+
+def jsonl_source(folder: Path, texts: Mapping[str, str]) -> Files:
+    folder.mkdir(parents=True, exist_ok=True)
+    rows = [json.dumps({"id": identity, "text": text}) for identity, text in texts.items()]
+    (folder / "a.jsonl").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return Files(path=str(folder), label="x")
+
+
+def test_an_old_record_does_not_vouch_for_half_written_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed between new files and their record, then set back to the old recipe."""
+    source = jsonl_source(tmp_path / "in", {str(i): f"HELLO NUMBER {i}" for i in range(5)})
+    old, new = Pipeline([source, ExactDuplicates()]), Pipeline([source, ExactDuplicates(), Lowercase()])
+    old.run(tmp_path / "run")
+    finish = Run.finish
+
+    def killed(run: Run, record: Record) -> None:
+        if record.task.startswith("documents/"):
+            raise KeyboardInterrupt
+        finish(run, record)
+
+    monkeypatch.setattr(Run, "finish", killed)
+    with pytest.raises(KeyboardInterrupt):
+        new.run(tmp_path / "run")
+    monkeypatch.setattr(Run, "finish", finish)
+    assert old.run(tmp_path / "run").done > 0
+    texts = [
+        t for path in (tmp_path / "run/documents").glob("*") for t in pq.read_table(path)["text"].to_pylist()
+    ]
+    assert texts == [f"HELLO NUMBER {i}" for i in range(5)]
+
+
+def test_a_build_that_stops_before_its_sweep_does_not_look_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = jsonl_source(tmp_path / "in", {"1": "some words"})
+    monkeypatch.setattr(Run, "sweep", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        Pipeline([source]).run(tmp_path / "run")
+    assert not (tmp_path / "run/ledger.json").exists()
+
+
+def test_an_input_that_changes_while_it_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = jsonl_source(tmp_path / "in", {"1": "some words"})
+    read = Files.read
+
+    def meddled(self: Files, part: Part) -> Iterator[Reading]:
+        yield from read(self, part)
+        (tmp_path / "in/a.jsonl").write_text("{}\n", encoding="utf-8")
+
+    monkeypatch.setattr(Files, "read", meddled)
+    with pytest.raises(InputError, match=r"a\.jsonl: changed while"):
+        Pipeline([source]).run(tmp_path / "run")
+
+
+def test_an_input_with_its_old_time_stamp_is_noticed(tmp_path: Path) -> None:
+    source = jsonl_source(tmp_path / "in", {"1": "some words"})
+    path = tmp_path / "in/a.jsonl"
+    Pipeline([source]).run(tmp_path / "run")
+    before = path.stat()
+    path.write_text(path.read_text(encoding="utf-8").replace("words", "sword"), encoding="utf-8")
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert path.stat().st_size == before.st_size
+    assert Pipeline([source]).run(tmp_path / "run").done > 0
+
+
+def test_clusters_hold_behind_a_second_pass(tmp_path: Path) -> None:
+    """Near copies of one text stand together although a later pass decides again."""
+    words = [f"word{i}" for i in range(60)]
+    base = " ".join(words)
+    texts = {"base": base + " end one two three", "copy": base + " end one two"}
+    texts |= {str(i): " ".join(f"w{i}x{j}" for j in range(30)) for i in range(4)}
+    steps = [NearDuplicates(threshold=0.8), Lowercase(), ExactDuplicates()]
+    Pipeline([jsonl_source(tmp_path / "in", texts), *steps]).run(tmp_path / "run")
+    (decided,) = (tmp_path / "run/decisions/candidates").glob("*")
+    first = {r["id"]: r["cluster"] for r in pq.read_table(decided).to_pylist()}
+    assert first["files:x:copy"] == first["files:x:base"]
+    (documents,) = (tmp_path / "run/documents").glob("*")
+    kept = {r["id"]: r["cluster"] for r in pq.read_table(documents).to_pylist()}
+    assert {i: first[i] for i in kept} == kept
+
+
+def test_a_build_that_keeps_nothing_says_so(tmp_path: Path) -> None:
+    source = jsonl_source(tmp_path / "in", {"1": "some words"})
+    result = Pipeline([source, Length(min_words=50)]).run(tmp_path / "run")
+    assert [w for w in result.warnings if w.startswith("no document was kept")]
+
+
+def test_names_beyond_the_file_system_are_shortened(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    name = "n" * 240 + ".txt"
+    (folder / name).write_text("Some words to keep.", encoding="utf-8")
+    result = Pipeline([Files(path=str(folder / name), label="l" * 200)]).run(tmp_path / "run")
+    assert result.documents == 1

@@ -103,8 +103,9 @@ def test_exactly_the_planted_mojibake_is_repaired(run: Path) -> None:
                 result = Unicode().apply(reading.batch)
                 repaired = result.batch if isinstance(result, Effect) else result
                 before, after = (b.column("text").to_pylist() for b in (reading.batch, repaired))
+                before = [text.replace("\r\n", "\n") for text in before]
                 ids = reading.batch.column("id").to_pylist()
-                changed |= {i for i, b, a in zip(ids, before, after, strict=True) if a != b.replace("\r\n", "\n")}
+                changed |= {i for i, b, a in zip(ids, before, after, strict=True) if a != b}
     assert changed == {identity for identity, _ in expected("repaired")}
     assert not [i for i, text in documents(run).items() if "Ã" in text or "â€" in text]
 

@@ -28,14 +28,17 @@ FILE = "tokenizer/tokenizer.json"
 _BATCH_CHARACTERS = 2**20
 """Text given to ``tokenizers`` at a time: its encodings weigh some 50 times the text."""
 
+_PROBE = "Ab 1\u00e9 \u03a9\n\u65e5\u672c \u0639 \U0001f600\t\u0007."
+"""A few scripts, a control character and an emoji: what a tokenizer must give back."""
+
 _PIECE_CHARACTERS = 2**15
 _SAFE = {
     PATTERNS["llama3"]: re.compile(r"(?<=\n)(?=[A-Za-z])"),
     PATTERNS["gpt2"]: re.compile(r"(?<=\S\n)(?=[A-Za-z])"),
 }
-"""Where a text may be cut without changing a pretoken. Llama 3's pattern ends a run of white space at its last
-line feed and begins the next pretoken with the letter. GPT-2's looks beyond a run of several, so that only a
-single line feed will do."""
+"""Where a text may be cut without changing a pretoken. Llama 3's pattern ends a run of white space at its
+last line feed and begins the next pretoken with the letter. GPT-2's looks beyond a run of several, so that
+only a single line feed will do."""
 
 
 def pieces(text: str, safe: re.Pattern[str]) -> Iterator[str]:
@@ -141,6 +144,21 @@ class Encoder:
             )
         self.end_of_text: int = end_of_text
         self._safe = _safe_cuts(json.loads(data))
+        self._check(path)
+
+    def _check(self, path: Path) -> None:
+        """Refuse a tokenizer that takes text for control, or from which a text does not come back."""
+        if self.end_of_text in self._tokenizer.encode(f"a{END_OF_TEXT}b", add_special_tokens=False).ids:
+            raise SettingError(
+                f"{path}: encodes a typed {END_OF_TEXT!r} as the end of a text",
+                remedy="Mark that token as special in the tokenizer, or train one with corpuskit.",
+            )
+        ids = self._tokenizer.encode(_PROBE, add_special_tokens=False).ids
+        if self._tokenizer.decode(ids, skip_special_tokens=False) != _PROBE:
+            raise SettingError(
+                f"{path}: text does not come back from its tokens: it would be lost without a word",
+                remedy="Take a byte-level tokenizer without normalization, or train one with corpuskit.",
+            )
 
     def encode(self, texts: Sequence[str]) -> Iterator[npt.NDArray[np.uint32]]:
         """Yield the ids of each text, without any special token."""

@@ -51,6 +51,13 @@ def shell_options(function: F) -> F:
             return function(shell, *args, **kwargs)
         except CorpuskitError as error:
             fail(shell, error)
+        except MemoryError:
+            remedy = "Try fewer --workers, or a machine with more of it; what was finished is kept."
+            fail(shell, CorpuskitError("the memory is used up", remedy=remedy))
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            fail(shell, CorpuskitError(f"the system refused: {error}", remedy="Look at the file it names."))
         except KeyboardInterrupt:
             click.echo(
                 "Interrupted. What was finished is kept: call the same command again to go on.", err=True

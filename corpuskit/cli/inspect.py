@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from corpuskit import storage
+from corpuskit.check_run import read_account
 from corpuskit.cli._shell import Shell, shell_options
 from corpuskit.errors import RunError
 from corpuskit.ledger import Entry, Ledger
@@ -43,7 +44,7 @@ def gather(run: Run) -> dict[str, Any]:
     shards = run.folder / "shards" / "shards.json"
     return {
         "run": str(run.folder),
-        "ledger": storage.read_json(path)["stages"],
+        "ledger": read_account(path)["stages"],
         "sources": _sources(records),
         "tokenizer": next((dict(r.facts) for r in records if r.task == "tokenizer"), None),
         "shards": storage.read_json(shards)["splits"] if shards.is_file() else {},

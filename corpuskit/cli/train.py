@@ -62,6 +62,7 @@ def command(
     from rich.console import Console
 
     from corpuskit.train import TrainSettings, train
+    from corpuskit.train.files import finite
     from corpuskit.train.watch import Display
 
     values = {name: value for name, value in options.items() if value is not None}
@@ -77,7 +78,7 @@ def command(
             pause_at=pause_at,
             listen=display,
         )
-    shell.result({**dataclasses.asdict(result), "out": str(result.out)}, sentence(result))
+    shell.result(finite({**dataclasses.asdict(result), "out": str(result.out)}), sentence(result))
     if result.can_resume:
         shell.say(f"Go on with: corpuskit train {run} --out {out} --resume")
     if result.reason == "interrupted":

@@ -26,6 +26,10 @@ from corpuskit.stage import Barrier, Decides
 _SIGNATURE_SIZE = 128
 _CHUNK = 4096
 
+_LEADERS = 1000
+"""Unlike documents of one band that others are compared with: what keeps pages made from one template, which
+share bands without being copies, from costing a comparison for every two of them."""
+
 # Scripts without spaces have no words to split at: each of their characters counts as one.
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\u0e00-\u0e7f]|\w+")
 
@@ -96,17 +100,25 @@ class NearDuplicates(Barrier):
         rank = self._rank(scans)
         keys = self._keys(scans, signatures, bands, rows_per_band)
         leaders: dict[int, list[int]] = {}
+        crowded = 0
         for ordinal, groups in _by_rank(scans.groups(keys, per_document=bands), rank):
             near = sorted({leader for group in groups for leader in leaders.get(group, ())})
             estimates = (signatures[near] == signatures[ordinal]).mean(axis=1) if near else np.empty(0)
             alike = [near[i] for i in np.flatnonzero(estimates >= self.threshold)]
             if not alike:
-                for group in groups:
-                    leaders.setdefault(group, []).append(ordinal)
+                open_groups = [g for g in groups if len(leaders.setdefault(g, [])) < _LEADERS]
+                for group in open_groups:
+                    leaders[group].append(ordinal)
+                crowded += not open_groups
                 continue
             scans.drop(ordinal, "near_duplicate", min(alike, key=rank.__getitem__))
             for other in alike:
                 scans.join(other, ordinal)
+        if crowded:
+            scans.warnings.append(
+                f"{scans.label}: {crowded} documents share all their bands with over {_LEADERS} unlike ones,"
+                " as pages of one template do: near copies of them were not looked for"
+            )
 
     def _rank(self, scans: Scans) -> npt.NDArray[np.int64]:
         """Place of each document in the order of ``keep``: 0 is kept first."""

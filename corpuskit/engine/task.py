@@ -63,8 +63,12 @@ class Task:
         return sha256_json(self.made_from)
 
     def execute(self) -> Done:
-        """Do the work, then store the record: in this order, so that a record always tells the truth."""
+        """Do the work, then store the record: in this order, so that a record always tells the truth.
+
+        An older record of the task goes first: killed half-way, its files would be new and its word old.
+        """
         started = time.perf_counter()
+        self.run.forget(self.name)
         made = self.function(self.run, **self.arguments)
         made.ledger.balance()
         record = Record(

@@ -11,10 +11,12 @@ import hashlib
 import re
 import unicodedata
 from functools import lru_cache
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pyarrow as pa
 
+from corpuskit.digests import stamp
 from corpuskit.errors import InputError
 from corpuskit.normalize.stop_words import STOP_WORDS
 from corpuskit.normalize.texts import map_texts
@@ -98,9 +100,19 @@ class Punctuation(Stage):
         return map_texts(batch, bare)
 
 
-@lru_cache(maxsize=8)
 def _words_of_file(path: str) -> tuple[frozenset[str], str]:
     """Words of a user's file, and the sha256 of its bytes. Raises `InputError` for one that is not usable."""
+    try:
+        state = stamp(Path(path))
+    except OSError as error:
+        remedy = "Give a UTF-8 text file with one word per line."
+        raise InputError(f"stop_words: {path}: {error}", remedy=remedy) from error
+    return _words_as_of(path, state)
+
+
+@lru_cache(maxsize=8)
+def _words_as_of(path: str, state: tuple[int, ...]) -> tuple[frozenset[str], str]:
+    """The words of a file in one state of it: an edited file is read anew."""
     try:
         with open(path, "rb") as file:
             data = file.read()

@@ -16,6 +16,7 @@ import tokenizers
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from corpuskit import TrainTokenizer
 from corpuskit.bpe.special import END_OF_TEXT, PATTERNS, RESERVED, SPECIAL_TOKENS
@@ -160,3 +161,25 @@ def test_too_little_text_is_told(built: Path, tmp_path: Path, jsonl: Callable[..
     result = Pipeline([source, TrainTokenizer(vocab_size=5000)]).run(tmp_path / "run")
     assert any("not 5000" in warning for warning in result.warnings)
     assert json.loads((tmp_path / "run" / FILE).read_text())["added_tokens"]
+
+
+def test_a_given_tokenizer_that_takes_text_for_control_is_refused(tmp_path: Path) -> None:
+    byte_level = pre_tokenizers.ByteLevel
+    plain = Tokenizer(models.BPE())
+    plain.pre_tokenizer, plain.decoder = byte_level(add_prefix_space=False), decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(vocab_size=300, initial_alphabet=byte_level.alphabet(), show_progress=False)
+    plain.train_from_iterator(["some words"], trainer)
+    plain.add_tokens([AddedToken(END_OF_TEXT, special=False)])
+    plain.save(str(tmp_path / "tokenizer.json"))
+    with pytest.raises(SettingError, match="as the end of a text"):
+        Encoder(tmp_path / "tokenizer.json")
+
+
+def test_a_given_tokenizer_that_loses_text_is_refused(tmp_path: Path) -> None:
+    lossy = Tokenizer(models.BPE())
+    lossy.pre_tokenizer = pre_tokenizers.Whitespace()
+    trainer = trainers.BpeTrainer(vocab_size=300, special_tokens=[END_OF_TEXT], show_progress=False)
+    lossy.train_from_iterator(["some words"], trainer)
+    lossy.save(str(tmp_path / "tokenizer.json"))
+    with pytest.raises(SettingError, match="text does not come back"):
+        Encoder(tmp_path / "tokenizer.json")

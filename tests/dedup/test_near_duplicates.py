@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import time
 from collections.abc import Callable
@@ -241,3 +242,16 @@ def test_the_partitions_change_nothing(tmp_path: Path, jsonl: Jsonl, monkeypatch
         results.append((found, [(d["id"], d["duplicate_of"]) for d in dropped]))
     assert results[0] == results[1]
     assert len(results[0][0]) == 60
+
+
+def test_pages_of_one_template_are_compared_with_a_bounded_number(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("corpuskit.dedup.near._LEADERS", 3)
+    shared = " ".join(f"template{i}" for i in range(40))
+    texts = [f"{shared} " + " ".join(f"own{n}word{i}" for i in range(14)) for n in range(30)]
+    path = tmp_path / "in.jsonl"
+    path.write_text("".join(json.dumps({"id": str(i), "text": t}) + "\n" for i, t in enumerate(texts)))
+    result = Pipeline([Files(path=str(path), label="x"), NearDuplicates()]).run(tmp_path / "run")
+    assert result.documents == 30
+    assert [w for w in result.warnings if "over 3 unlike ones" in w]
