@@ -1,8 +1,12 @@
-"""The bytes of a MediaWiki XML dump: parts, decompression, and where each page begins and ends.
+"""The bytes of a MediaWiki XML dump: parts and decompression.
 
 A dump is plain XML, gzip, or bzip2 in one stream or in many. Plain files are cut into byte ranges, bzip2 with
 several streams into ranges of streams. A page belongs to the part in which its ``<page>`` begins: a reader
 skips to the first one and reads past the end of its range to finish the last one.
+
+What stands between pages should be white space alone. Anything else is what damage left of a page, and is
+reported as ``stray`` by the part of the page before it: each byte of a dump belongs to exactly one part. The
+pages are found by `corpuskit.ingest.page_scanner`.
 
 Dumps are UTF-8. One that begins with the byte order mark of UTF-16 is recoded as it is read, in one part.
 
@@ -17,7 +21,7 @@ import codecs
 import os
 import re
 import zlib
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, Literal
 
@@ -35,11 +39,12 @@ PAGE_BYTES = 64 * 2**20
 CHUNK_BYTES = 2**20
 """Bytes that are decompressed at a time."""
 
+WINDOW_BYTES = 2**20
+"""Compressed bytes that are searched at a time."""
+
 _STREAM = re.compile(rb"BZh[1-9]1AY&SY")
 _STREAM_BYTES = 10
 _OPEN = re.compile(rb"<page[\s>]")
-_OPEN_BYTES = 6
-_CLOSE = b"</page>"
 
 _UTF16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 
@@ -64,10 +69,11 @@ class Page:
 
 @dataclass(frozen=True)
 class BadPage:
-    """A page element that is not whole, or too long to hold.
+    """A page element that is not whole, or too long to hold, or what is between pages and is none.
 
     Attributes:
-        kind: ``truncated_page`` (no end before the next page or the end of the input) or ``page_too_large``.
+        kind: ``truncated_page`` (no end before the next page or the end of the input), ``page_too_large``, or
+            ``stray`` (a page whose ``<page>`` is damaged, or the rest of one).
         size: bytes of XML that were passed over.
         excerpt: the first bytes.
         offset: decoded bytes from the start of the range.
@@ -81,23 +87,28 @@ class BadPage:
 
 @dataclass(frozen=True)
 class Break:
-    """A place in the file behind which nothing, or nothing up to ``resumed``, can be decompressed.
+    """A place in the file behind which nothing, or nothing up to the next stream, can be decompressed.
 
     Attributes:
         kind: ``truncated`` or ``damaged``.
         offset: of the stream that breaks, in the file as it lies on disk.
         size: bytes on disk that could not be read.
         error: what the decompressor said.
+        beyond: whether the stream lies behind the range, so that it is for another part to report.
     """
 
     kind: str
     offset: int
     size: int
     error: str
+    beyond: bool = False
 
 
-def sniff(path: str) -> Compression:
-    """Tell the compression by the first bytes, never by the name.
+def sniff(path: str, name: str) -> Compression:
+    """Tell the compression by the first bytes, never by the file's name.
+
+    Args:
+        name: what messages call the file.
 
     Raises:
         InputError: the file is not there, empty, or of a kind that is not read.
@@ -106,11 +117,11 @@ def sniff(path: str) -> Compression:
         with open(path, "rb") as file:
             magic = file.read(16)
     except FileNotFoundError:
-        raise InputError(f"{path}: there is no such file", remedy="Check `path`.") from None
+        raise InputError(f"{name}: there is no such file", remedy="Check `path`.") from None
     except OSError as error:
-        raise InputError(f"{path}: cannot be read: {error.strerror}", remedy="Check `path`.") from error
+        raise InputError(f"{name}: cannot be read: {error.strerror}", remedy="Check `path`.") from error
     if not magic:
-        raise InputError(f"{path}: the file is empty", remedy="Download it again.")
+        raise InputError(f"{name}: the file is empty", remedy="Download it again.")
     if magic.startswith(b"BZh"):
         return "bz2"
     if magic.startswith(b"\x1f\x8b"):
@@ -120,12 +131,12 @@ def sniff(path: str) -> Compression:
     for start, (kind, command) in refused.items():
         if magic.startswith(start):
             raise InputError(
-                f"{path}: {kind} is not read",
-                remedy=f"Unpack it first ({command} {os.path.basename(path)}), or download the dump as .bz2.",
+                f"{name}: {kind} is not read",
+                remedy=f"Unpack it first ({command} {os.path.basename(name)}), or download the dump as .bz2.",
             )
     if magic[:2] not in _UTF16 and not magic.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
         raise InputError(
-            f"{path}: no XML dump: it begins with {magic!r}",
+            f"{name}: no XML dump: it begins with {magic!r}",
             remedy="Give a pages-articles dump (.xml, .bz2, .gz).",
         )
     return "plain"
@@ -173,9 +184,9 @@ def ranges(path: str, compression: Compression, encoding: str) -> list[Range]:
         return [Range(at, min(at + PLAIN_PART_BYTES, size)) for at in range(0, size, PLAIN_PART_BYTES)]
     cuts = [0]
     with open(path, "rb") as file:
-        for start in _streams(file, 0):
-            if start - cuts[-1] >= BZ2_PART_BYTES:
-                cuts.append(start)
+        # Only as much is looked at as lies between the least size of a part and the next stream.
+        while (start := next(_streams(file, cuts[-1] + BZ2_PART_BYTES), -1)) >= 0:
+            cuts.append(start)
     return [Range(a, b) for a, b in zip(cuts, [*cuts[1:], size], strict=True)]
 
 
@@ -185,15 +196,18 @@ def _streams(file: BinaryIO, start: int) -> Iterator[int]:
     They are found by the ten bytes that begin a stream and its first block. Streams begin at whole bytes, and
     the odds that compressed data hold these bytes by chance are one in 10^23 per byte.
     """
-    file.seek(start)
-    base, window = start, b""
-    while chunk := file.read(4 * CHUNK_BYTES):
-        window += chunk
-        for match in _STREAM.finditer(window):
-            yield base + match.start()
-        keep = min(len(window), _STREAM_BYTES - 1)
-        base += len(window) - keep
-        window = window[len(window) - keep :]
+    window = bytearray(_STREAM_BYTES - 1 + WINDOW_BYTES)
+    kept, at = 0, start
+    while True:
+        file.seek(at)  # between two results the caller may read elsewhere
+        count = file.readinto(memoryview(window)[kept : kept + WINDOW_BYTES])  # type: ignore[attr-defined]
+        if not count:
+            return
+        for match in _STREAM.finditer(window, 0, kept + count):
+            yield at - kept + match.start()
+        at, filled = at + count, kept + count
+        kept = min(filled, _STREAM_BYTES - 1)
+        window[:kept] = window[filled - kept : filled]
 
 
 @dataclass(frozen=True)
@@ -244,7 +258,7 @@ def _decode_bz2(file: BinaryIO, part: Range) -> Iterator[Chunk | Break]:
             start = next(_streams(file, broken.offset + 1), -1)
             end = os.fstat(file.fileno()).st_size if start < 0 else start
             kind = "damaged" if start >= 0 else broken.kind
-            yield Break(kind, broken.offset, end - broken.offset, broken.error)
+            yield Break(kind, broken.offset, end - broken.offset, broken.error, beyond)
             if start < 0 or beyond:
                 return
 
@@ -302,93 +316,3 @@ def _decode_gz(file: BinaryIO) -> Iterator[Chunk | Break]:
             data = data.lstrip(b"\0") if set(data) == {0} else data  # padding to a block of tape or disk
             start = size if not data else start
             decoder = zlib.decompressobj(wbits=31)
-
-
-class PageScanner:
-    """Finds the page elements in decoded chunks. Each byte is searched a bounded number of times."""
-
-    def __init__(self) -> None:
-        self._buffer = bytearray()
-        self._base = 0  # decoded offset of the buffer's first byte
-        self._searched = 0  # bytes of the buffer in which nothing begins or ends
-        self._open = False  # the buffer begins with a page
-        self._passed = 0  # bytes of a page that is too large, already let go
-        self._excerpt = b""
-        self._limit: int | None = None  # decoded offset at which the range ends
-
-    def pages(self, chunks: Iterator[Chunk | Break]) -> Iterator[Page | BadPage | Break]:
-        """Yield what begins in the range, in order."""
-        for chunk in chunks:
-            if isinstance(chunk, Break):
-                yield from self._cut_off()
-                if self._limit is not None:
-                    return  # behind the range: the next part reports it
-                yield chunk
-                continue
-            if chunk.beyond and self._limit is None:
-                self._limit = self._base + len(self._buffer)
-            self._buffer += chunk.data
-            yield from self._scan()
-            if self._limit is not None and not self._open and self._base + self._searched >= self._limit:
-                return
-        yield from self._cut_off()
-
-    def _drop(self, count: int) -> None:
-        del self._buffer[:count]
-        self._base += count
-        self._searched = max(0, self._searched - count)
-
-    def _scan(self) -> Iterator[Page | BadPage]:
-        while True:
-            if not self._open:
-                match = _OPEN.search(self._buffer, self._searched)
-                if match is None:
-                    keep = _OPEN_BYTES - 1
-                    self._drop(max(0, len(self._buffer) - keep))
-                    self._searched = 0
-                    return
-                if self._limit is not None and self._base + match.start() >= self._limit:
-                    self._searched = match.start()
-                    return
-                self._drop(match.start())
-                self._open, self._searched, self._passed = True, _OPEN_BYTES, 0
-            done = yield from self._finish()
-            if not done:
-                return
-
-    def _finish(self) -> Generator[Page | BadPage, None, bool]:
-        """Look for the end of the page that is open; returns whether it was found."""
-        end = self._buffer.find(_CLOSE, self._searched)
-        again = _OPEN.search(self._buffer, self._searched, end if end >= 0 else len(self._buffer))
-        if again is not None:  # another page begins: this one was never closed
-            yield self._bad("truncated_page", again.start())
-            self._drop(again.start())
-            self._searched = 0
-        elif end >= 0:
-            end += len(_CLOSE)
-            if self._passed or end > PAGE_BYTES:
-                yield self._bad("page_too_large", end)
-            else:
-                yield Page(bytes(self._buffer[:end]), self._base)
-            self._drop(end)
-        else:
-            self._searched = max(self._searched, len(self._buffer) - max(len(_CLOSE), _OPEN_BYTES) + 1)
-            if len(self._buffer) > PAGE_BYTES or self._passed:
-                self._excerpt = self._excerpt if self._passed else bytes(self._buffer[:200])
-                self._passed += self._searched
-                self._drop(self._searched)
-                self._searched = 0
-            return False
-        self._open, self._passed = False, 0
-        return True
-
-    def _bad(self, kind: str, size: int) -> BadPage:
-        excerpt = self._excerpt if self._passed else bytes(self._buffer[: min(size, 200)])
-        return BadPage(kind, self._passed + size, excerpt, self._base - self._passed)
-
-    def _cut_off(self) -> Iterator[BadPage]:
-        """Report the page that is open where the input ends or breaks, and forget what is held."""
-        if self._open:
-            yield self._bad("truncated_page", len(self._buffer))
-        self._drop(len(self._buffer))
-        self._searched, self._open, self._passed = 0, False, 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from html import unescape
 from urllib.parse import quote
 from xml.parsers import expat
 
@@ -26,6 +27,9 @@ _REDIRECT = re.compile(
     r"\s*:?\s*\[\[",
     re.IGNORECASE,
 )
+
+_FRAGMENT_ID = re.compile(r"<id>\s*(\d{1,19})\s*</id>")
+_FRAGMENT_TITLE = re.compile(r"<title>([^<>]{1,400})</title>")
 
 
 class _EnoughError(Exception):
@@ -141,7 +145,7 @@ class PageXml:
 
     Attributes:
         namespace: None where the dump does not say.
-        older: id and bytes of the revisions that are not the newest, in the dump's order.
+        older: the revisions that are not the newest, in the dump's order.
     """
 
     title: str = ""
@@ -222,7 +226,7 @@ class _PageParser:
             revision.id = int(value)
 
     def _close_revision(self) -> None:
-        """Keep the newest revision; of the others only what is counted, so that histories fit in memory."""
+        """Tell the newest revision from the others. Their texts fit in memory, as the page's XML did."""
         new, self._revision = self._revision, None
         old = self.page.revision
         if new is None:
@@ -231,8 +235,21 @@ class _PageParser:
             old, new = new, old
         self.page.revision = new
         if old is not None:
-            old.text = None
             self.page.older.append(old)
+
+
+def name_of_fragment(xml: bytes) -> str:
+    """Id and title of a page that cannot be parsed, as far as they can be made out; ``""`` if neither can.
+
+    >>> name_of_fragment(b"<pabe><title>A &amp; B</title><ns>0</ns><id>7</id><revision><id>9</id>")
+    "page 7 ('A & B')"
+    """
+    head = xml.split(b"<revision", 1)[0].decode("utf-8", "replace")
+    number, title = _FRAGMENT_ID.search(head), _FRAGMENT_TITLE.search(head)
+    shown = repr(unescape(title[1].strip())) if title else ""
+    if number is None:
+        return f"page {shown}" if shown else ""
+    return f"page {number[1]} ({shown})" if shown else f"page {number[1]}"
 
 
 def parse_page(xml: bytes, path: str) -> PageXml:

@@ -19,6 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from corpuskit.errors import InputError, nearest
+from corpuskit.ingest.paths import one_line
 
 MAX_ROW_BYTES = 256 * 2**20
 """A line or a text file of more bytes than this is quarantined: it could not be one document."""
@@ -269,7 +270,11 @@ def read_parquet(path: str, name: str, fields: Fields) -> Iterator[Row | Damage]
         )
         return
     with file:
-        columns = _columns(file.schema_arrow, name, fields)
+        try:
+            columns = _columns(file.schema_arrow, name, fields)
+        except InputError as error:
+            yield Damage(0, "unreadable_file", one_line(error), os.path.getsize(path))
+            return
         batches = file.iter_batches(batch_size=_ARROW_ROWS, columns=columns)
         rows, size = file.metadata.num_rows, os.path.getsize(path)
         yield from _arrow_rows(batches, name, fields, lambda row: size * (rows - row) // rows)
@@ -280,11 +285,36 @@ def read_arrow(path: str, name: str, fields: Fields) -> Iterator[Row | Damage]:
     size = os.path.getsize(path)
     try:
         with pa.OSFile(path, "rb") as file, pa.ipc.open_stream(file) as stream:
-            columns = _columns(stream.schema, name, fields)
+            try:
+                columns = _columns(stream.schema, name, fields)
+            except InputError as error:
+                yield Damage(0, "unreadable_file", one_line(error), size)
+                return
             batches = (b.select(columns) for b in stream)
             yield from _arrow_rows(batches, name, fields, lambda row: size - file.tell())
     except pa.ArrowInvalid as error:
         yield Damage(0, "corrupt", f"{name}: not an Arrow stream: {error}. Save the dataset again.", size)
+
+
+def column_problem(path: str, name: str, kind: str, fields: Fields) -> InputError | None:
+    """Why no row of a table can have a text; None for a table that has the column and for other files.
+
+    A file that is damaged is no problem of its columns: it is reported when it is read.
+    """
+    try:
+        if kind == "parquet":
+            schema = pq.read_schema(path)
+        elif kind == "datasets":
+            with pa.OSFile(path, "rb") as file, pa.ipc.open_stream(file) as stream:
+                schema = stream.schema
+        else:
+            return None
+        _columns(schema, name, fields)
+    except InputError as error:
+        return error
+    except (OSError, pa.ArrowException):
+        return None
+    return None
 
 
 def _columns(schema: pa.Schema, name: str, fields: Fields) -> list[str]:

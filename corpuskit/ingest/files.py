@@ -6,15 +6,16 @@ UTF-8, the end of a truncated file) is quarantined with its place, and the rest 
 The id of a document is ``files:<label>:<value of the id field>`` where the row has one, and otherwise
 ``files:<label>:<path>#<row>``, with the path relative to the root and rows counted from 0. A text file is
 one row, number 0.
+
+In a folder a file that cannot be read at all (a table without the text column, say) is quarantined as
+``unreadable_file`` and the others are read; what is not read for its kind is told in a warning.
 """
 
 from __future__ import annotations
 
-import json
-import logging
 import os
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import ClassVar, Literal
 
@@ -27,13 +28,26 @@ from corpuskit.ingest.file_rows import (
     Fields,
     Reader,
     Row,
+    column_problem,
     read_arrow,
     read_jsonl,
     read_parquet,
     read_text,
 )
-from corpuskit.ingest.paths import group, matches, relative_name, require, walk
+from corpuskit.ingest.paths import (
+    NO_KNOWN_FORMAT,
+    by_suffix,
+    group,
+    matches,
+    noted,
+    passed_over,
+    relative_name,
+    require,
+    survey,
+    unreadable,
+)
 from corpuskit.ingest.reading import ReadingBuilder
+from corpuskit.ingest.saved_datasets import SavedDatasets
 from corpuskit.stage import Dropped, Location, Part, Quarantined, Reading, Source, canonical_json
 
 PART_BYTES = 64 * 2**20
@@ -51,7 +65,15 @@ _READERS: dict[str, Reader] = {
     "parquet": read_parquet,
     "datasets": read_arrow,
 }
-_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """What a folder gives: the files to read, which of them are unreadable and why, and sentences."""
+
+    files: list[tuple[str, str]]
+    unreadable: Mapping[str, str]
+    sentences: list[str]
 
 
 class Files(Source):
@@ -88,39 +110,88 @@ class Files(Source):
         """Whole files in the order of their relative paths, grouped up to `PART_BYTES`.
 
         Raises:
-            InputError: the path is not there or no file in it can be read as ``format``.
+            InputError: the path is not there, no file in it can be read as ``format``, or none has the column
+                ``text_field``.
         """
-        return group(self._files(), PART_BYTES)
+        require(self.path, self._owner)
+        chosen = self._choose()
+        parts = group([path for _, path in chosen.files], PART_BYTES)
+        return noted([self._with_bad(part, chosen.unreadable) for part in parts], chosen.sentences)
+
+    def _with_bad(self, part: Part, bad: Mapping[str, str]) -> Part:
+        """A part that knows which of its files are unreadable, and why."""
+        names = [relative_name(self.path, path) for path in part.files]
+        mine = {name: bad[name] for name in names if name in bad}
+        return replace(part, detail={**part.detail, "unreadable": mine}) if mine else part
 
     def read(self, part: Part) -> Iterator[Reading]:
         """Read the files of a part row by row."""
-        fields = Fields(self.text_field, self.id_field, self.title_field, self.url_field)
+        fields = self._fields
         out = ReadingBuilder()
+        for sentence in part.detail.get("not_read", ()):
+            out.warn(sentence)
+        bad = part.detail.get("unreadable", {})
         for path in part.files:
             name = relative_name(self.path, path)
+            if name in bad:
+                self._set_aside(name, os.path.getsize(path), bad[name], out)
+                continue
             for row in _READERS[self._kind(name)](path, name, fields):
                 self._accept(row, name, out)
                 yield from out.take()
         yield from out.take(rest=True)
 
-    def _files(self) -> list[str]:
-        """The files to read, sorted by relative path."""
-        require(self.path, f"files {self.label!r}")
-        found = _without_dataset_metadata(list(walk(self.path)))
-        named = sorted((relative_name(self.path, path), path) for path in found)
+    @property
+    def _owner(self) -> str:
+        return f"files {self.label!r}"
+
+    @property
+    def _fields(self) -> Fields:
+        return Fields(self.text_field, self.id_field, self.title_field, self.url_field)
+
+    def _set_aside(self, name: str, size: int, error: str, out: ReadingBuilder) -> None:
+        """Quarantine a whole file, and say so."""
+        out.met(size)
+        out.quarantine(unreadable(name, size, error))
+        out.warn(f"{self._owner}: not read: {error}")
+
+    def _choose(self) -> _Chosen:
+        """The files to read, sorted by relative path, and what is said about the others."""
+        found = survey(self.path)
+        saved = SavedDatasets(found.files)
+        named = [(name, path) for name, path in found.files if name not in saved.passed]
         chosen = [(name, path) for name, path in named if not self.include or matches(name, self.include)]
         readable = [(name, path) for name, path in chosen if self._kind(name)]
-        skipped = Counter(PurePath(name).suffix or name for name, _ in chosen if not self._kind(name))
-        listing = ", ".join(f"{suffix} ({count})" for suffix, count in sorted(skipped.items()))
+        skipped = [name for name, _ in chosen if not self._kind(name) and name not in saved.states]
         if not readable:
-            seen = f"only {listing}" if listing else f"{len(found)} files, none of them included"
+            seen = f"{len(named)} files, none of them included"
+            if skipped or saved.states:
+                seen = f"only {by_suffix([*skipped, *saved.states])}"
+            if saved.unreadable:
+                seen = next(iter(saved.unreadable.values()))
             raise InputError(
-                f"files {self.label!r}: nothing to read in {self.path}: {seen}",
+                f"{self._owner}: nothing to read in {self.path}: {seen}",
                 remedy="Check `path` and `include`, or name the `format` of the files.",
             )
-        if skipped:
-            _log.warning("files %r: left out, no known format: %s", self.label, listing)
-        return [path for _, path in readable]
+        self._require_a_text_column(readable)
+        states = [(name, path) for name, path in named if name in saved.unreadable]
+        left = {NO_KNOWN_FORMAT: skipped, "not named by state.json": saved.unnamed}
+        return _Chosen(
+            sorted([*readable, *states]),
+            saved.unreadable,
+            passed_over(self._owner, left | found.others, self.include),
+        )
+
+    def _require_a_text_column(self, files: list[tuple[str, str]]) -> None:
+        """Raise the first file's `InputError` unless some file can have texts; opens no more than it must."""
+        first: InputError | None = None
+        for name, path in files:
+            problem = column_problem(path, name, self._kind(name), self._fields)
+            if problem is None:
+                return
+            first = first or problem
+        if first is not None:
+            raise first
 
     def _kind(self, name: str) -> str:
         """The format to read a file as, ``""`` for a file that is not for us."""
@@ -137,6 +208,9 @@ class Files(Source):
         """Keep, drop or quarantine one row."""
         place = f"{name}#{row.row}"
         origin = canonical_json({"file": name, "row": row.row})
+        if isinstance(row, Damage) and row.kind == "unreadable_file":
+            self._set_aside(name, row.size, row.error, out)
+            return
         if isinstance(row, Damage):
             out.met(row.size)
             out.quarantine(Quarantined(place, row.kind, row.error, row.size, row.excerpt, origin))
@@ -190,34 +264,3 @@ def _encodable(text: str) -> bool:
 def _plain(value: object) -> str:
     """A title or address as text; empty if there is none."""
     return "" if value is None else str(value).encode("utf-8", "replace").decode("utf-8")
-
-
-def _without_dataset_metadata(paths: list[str]) -> list[str]:
-    """The same files; of each saved dataset, the data files that its ``state.json`` names and no others."""
-    present = set(paths)
-    folders = {
-        os.path.dirname(path)
-        for path in paths
-        if os.path.basename(path) == "state.json"
-        and os.path.join(os.path.dirname(path), "dataset_info.json") in present
-    }
-    others = [path for path in paths if os.path.dirname(path) not in folders]
-    return others + [path for folder in sorted(folders) for path in _dataset_files(folder)]
-
-
-def _dataset_files(folder: str) -> Iterator[str]:
-    """Data files of one saved dataset, by its ``state.json``."""
-    state_path = os.path.join(folder, "state.json")
-    try:
-        with open(state_path, encoding="utf-8") as file:
-            state = json.load(file)
-        names = [entry["filename"] for entry in state["_data_files"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            f"{state_path}: not the state of a saved dataset: {error!r}", remedy="Save the dataset again."
-        ) from error
-    for name in names:
-        path = os.path.join(folder, name)
-        if not os.path.isfile(path):
-            raise InputError(f"{path}: named in {state_path} but not there", remedy="Save the dataset again.")
-        yield path

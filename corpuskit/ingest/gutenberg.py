@@ -31,7 +31,16 @@ from corpuskit.errors import InputError
 from corpuskit.ingest.file_rows import EXCERPT_BYTES, MAX_ROW_BYTES, BrokenStreamError, chunks
 from corpuskit.ingest.gutenberg_header import HEAD_CHARS, Header, declared_encoding, read_header
 from corpuskit.ingest.gutenberg_markers import MAX_CUT, Bounds, find_bounds
-from corpuskit.ingest.paths import group, matches, relative_name, require, walk
+from corpuskit.ingest.paths import (
+    NO_KNOWN_FORMAT,
+    group,
+    matches,
+    noted,
+    passed_over,
+    relative_name,
+    require,
+    survey,
+)
 from corpuskit.ingest.reading import ReadingBuilder
 from corpuskit.ingest.text_encoding import Decoded, decode
 from corpuskit.stage import CutSpan, Dropped, Location, Part, Quarantined, Reading, Source, canonical_json
@@ -64,6 +73,7 @@ class Gutenberg(Source):
     """
 
     name: ClassVar[str] = "gutenberg"
+    version: ClassVar[int] = 2
     same_id_reason: ClassVar[str] = "other_edition"
 
     path: Location[str]
@@ -80,8 +90,8 @@ class Gutenberg(Source):
             InputError: the path is not there or holds no text file.
         """
         require(self.path, "gutenberg")
-        found = sorted((relative_name(self.path, path), path) for path in walk(self.path))
-        texts = [(name, path) for name, path in found if name.lower().endswith(_SUFFIXES)]
+        found = survey(self.path)
+        texts = [(name, path) for name, path in found.files if name.lower().endswith(_SUFFIXES)]
         chosen = [
             path
             for name, path in texts
@@ -89,15 +99,19 @@ class Gutenberg(Source):
         ]
         if not chosen:
             raise InputError(
-                f"gutenberg: no book in {self.path!r}: {len(found)} files, {len(texts)} of them"
+                f"gutenberg: no book in {self.path!r}: {len(found.files)} files, {len(texts)} of them"
                 f" .txt or .txt.gz, none left by include {self.include} and exclude {self.exclude}",
                 remedy="Check `path`, `include` and `exclude`; books are read from .txt and .txt.gz.",
             )
-        return group(chosen, PART_BYTES)
+        others = [name for name, _ in found.files if not name.lower().endswith(_SUFFIXES)]
+        left = {NO_KNOWN_FORMAT: others} | found.others
+        return noted(group(chosen, PART_BYTES), passed_over("gutenberg", left, self.include, self.exclude))
 
     def read(self, part: Part) -> Iterator[Reading]:
         """Read the books of a part, one document each."""
         out = ReadingBuilder()
+        for sentence in part.detail.get("not_read", ()):
+            out.warn(sentence)
         for path in part.files:
             self._book(path, relative_name(self.path, path), out)
             yield from out.take()

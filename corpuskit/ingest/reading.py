@@ -61,7 +61,7 @@ class ReadingBuilder:
     def drop(self, document: Dropped) -> None:
         """Record a document that is not passed on."""
         self._dropped.append(document)
-        self._side_bytes += len(document.text)
+        self._side_bytes += document.bytes if document.text else 0
 
     def quarantine(self, document: Quarantined) -> None:
         """Record something that could not be read as a document."""

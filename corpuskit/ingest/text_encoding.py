@@ -39,6 +39,13 @@ _WINDOWS = {
 }
 """What a file declared under an ISO or national standard is when it uses the bytes 0x80 to 0x9f."""
 
+_NAMEABLE = re.compile(
+    r"ascii|utf-(?:7|8|8-sig|16|16-le|16-be|32|32-le|32-be)|iso8859-\d+|cp\d+|koi8-[rtu]|kz1048|ptcp154|tis-620|"
+    r"mac-[a-z0-9]+|big5|big5hkscs|gb2312|gbk|gb18030|hz|euc_(?:jp|jis_2004|jisx0213|kr)|johab|"
+    r"shift_jis(?:_2004|x0213)?|iso2022_[a-z0-9_]+|hp-roman8"
+)
+"""Encodings of text by Python's names. A header may name no other codec, such as ``unicode_escape``."""
+
 _ALIASES = {"uf-8": "utf-8", "ascii, with some iso-8859-1 characters": "latin-1", "big5-hkscs": "big5hkscs"}
 
 
@@ -77,7 +84,9 @@ def codec_name(declared: str) -> str | None:
             pass  # an encoding of two or four bytes to a character: one byte is too few, the name is good
         except (LookupError, ValueError):
             continue
-        return codecs.lookup(candidate).name
+        name = codecs.lookup(candidate).name
+        if _NAMEABLE.fullmatch(name):
+            return name
     return None
 
 
@@ -127,8 +136,9 @@ def _decoded(data: bytes, name: str, declared: str) -> Decoded | None:
     """Decode strictly and compare with what was declared; None if the bytes do not fit."""
     try:
         text = data.decode(name)
-    except UnicodeDecodeError:
-        return None
+        text.encode("utf-8")
+    except UnicodeError:
+        return None  # the bytes do not fit, or hold half of a surrogate pair, which UTF-7 lets through
     name = codecs.lookup(name).name
     known = codec_name(declared) if declared else None
     flags: tuple[str, ...] = ()

@@ -8,9 +8,11 @@ Every page is accounted for. It becomes a document, or is dropped as ``namespace
 
     truncated, damaged      the file breaks off or cannot be decompressed from some place on
     truncated_page          the page has no end
+    stray                   what stands between pages and is none: a page whose beginning is damaged
     page_too_large          the page is longer than 64 MiB of XML
     malformed_xml, invalid_utf8, incomplete_page
     over_budget             its wikitext is so nested or so long to unravel that it was given up
+    unreadable_file         a file among other dumps in a folder is no dump
 """
 
 from __future__ import annotations
@@ -27,8 +29,19 @@ import pyarrow as pa
 from corpuskit.batch import BATCH_BYTES, SCHEMA, byte_lengths
 from corpuskit.errors import InputError, SettingError
 from corpuskit.ingest import dump
-from corpuskit.ingest.dump_xml import PageXml, Revision, Site, parse_page, parse_site
-from corpuskit.ingest.paths import matches, relative_name, require, walk
+from corpuskit.ingest.dump_xml import PageXml, Revision, Site, name_of_fragment, parse_page, parse_site
+from corpuskit.ingest.page_scanner import FRAGMENT_BYTES, PageScanner
+from corpuskit.ingest.paths import (
+    matches,
+    noted,
+    one_line,
+    passed_over,
+    relative_name,
+    require,
+    survey,
+    unreadable,
+)
+from corpuskit.ingest.reading import ReadingBuilder
 from corpuskit.ingest.wikitext import STATUS, extract, namespace_prefixes
 from corpuskit.stage import Dropped, Location, Part, Quarantined, Reading, Source, canonical_json
 
@@ -52,6 +65,7 @@ class Wikipedia(Source):
     """
 
     name: ClassVar[str] = "wikipedia"
+    version: ClassVar[int] = 2
     same_id_reason: ClassVar[str] = "older_revision"
 
     path: Location[str]
@@ -64,62 +78,96 @@ class Wikipedia(Source):
     def parts(self) -> list[Part]:
         """Ranges of bytes or of bzip2 streams, in the order of the files' relative paths.
 
+        A file of a folder that is no dump is a part of its own, from which one quarantined item is read.
+
         Raises:
-            InputError: there is nothing to read, or a file is empty or of a kind that is not read.
+            InputError: there is nothing to read, or no file that could be.
             SettingError: neither the dump nor `wiki` names the wiki.
         """
+        require(self.path, "wikipedia")
+        if os.path.isfile(self.path):
+            return self._parts_of(self.path, self.path, 0)
+        dumps, sentences = self._choose()
         parts: list[Part] = []
-        for path in self._files():
-            compression = dump.sniff(path)
-            head = dump.read_head(path, compression)
-            if not head.page:
-                raise InputError(
-                    f"{path}: no <page> within the first {len(head.data)} bytes",
-                    remedy="Give a pages-articles dump; indexes and SQL tables are not read.",
+        bad: list[InputError | SettingError] = []
+        for name, path in dumps:
+            try:
+                parts += self._parts_of(path, name, len(parts))
+            except (InputError, SettingError) as error:
+                bad.append(error)
+                parts.append(
+                    Part(
+                        _part_name(name, len(parts)),
+                        (path,),
+                        {"unreadable": one_line(error)},
+                        os.path.getsize(path),
+                    )
                 )
-            self._wiki(parse_site(head.data, path), path)
-            label = re.sub(r"[^A-Za-z0-9._-]", "-", relative_name(self.path, path))
-            for piece in dump.ranges(path, compression, head.encoding):
-                detail = {"compression": compression, "start": piece.start, "end": piece.end}
-                name = f"{label}.{len(parts):05d}"
-                parts.append(Part(name, (path,), detail, piece.end - piece.start))
+        if len(bad) == len(dumps):
+            message = f"wikipedia: no dump in {self.path} can be read: {bad[0].message}"
+            raise type(bad[0])(message, remedy=bad[0].remedy)
+        return noted(parts, sentences)
+
+    def _parts_of(self, path: str, name: str, first: int) -> list[Part]:
+        """The parts of one dump, numbered from ``first``; ``name`` is what messages call it."""
+        compression = dump.sniff(path, name)
+        head = dump.read_head(path, compression)
+        if not head.page:
+            raise InputError(
+                f"{name}: no <page> within the first {len(head.data)} bytes",
+                remedy="Give a pages-articles dump; indexes and SQL tables are not read.",
+            )
+        self._wiki(parse_site(head.data, name), name)
+        parts: list[Part] = []
+        for piece in dump.ranges(path, compression, head.encoding):
+            detail = {"compression": compression, "start": piece.start, "end": piece.end}
+            part_name = _part_name(relative_name(self.path, path), first + len(parts))
+            parts.append(Part(part_name, (path,), detail, piece.end - piece.start))
         return parts
 
     def read(self, part: Part) -> Iterator[Reading]:
         """Read the pages that begin in a part."""
         path = part.files[0]
+        name = relative_name(self.path, path)
+        warnings = list(part.detail.get("not_read", ()))
+        if "unreadable" in part.detail:
+            yield from _unreadable(name, part, warnings)
+            return
         compression: dump.Compression = part.detail["compression"]
         head = dump.read_head(path, compression)
-        site = parse_site(head.data, path)
-        reader = _PartReader(self, path, site, self._wiki(site, path))
+        site = parse_site(head.data, name)
+        reader = _PartReader(self, name, site, self._wiki(site, name), warnings)
         piece = dump.Range(int(part.detail["start"]), int(part.detail["end"]))
-        for found in dump.PageScanner().pages(dump.decode(path, compression, head.encoding, piece)):
+        scanner = PageScanner(first=piece.start == 0)
+        for found in scanner.pages(dump.decode(path, compression, head.encoding, piece)):
             reader.accept(found, piece)
             if reader.full:
                 yield reader.take()
-        if reader.documents_in:
+        if reader.documents_in or reader.warnings:
             yield reader.take()
 
-    def _files(self) -> list[str]:
-        require(self.path, "wikipedia")
-        if os.path.isfile(self.path):
-            return [self.path]
-        named = sorted((relative_name(self.path, path), path) for path in walk(self.path))
+    def _choose(self) -> tuple[list[tuple[str, str]], list[str]]:
+        """Name and path of the dumps in the folder, and sentences about what is passed over."""
+        found = survey(self.path)
         chosen = [
-            (n, p) for n, p in named if (matches(n, self.include) if self.include else _looks_like_dump(n))
+            (name, path)
+            for name, path in found.files
+            if (matches(name, self.include) if self.include else _looks_like_dump(name))
         ]
         if not chosen:
             raise InputError(
-                f"wikipedia: no dump among the {len(named)} files in {self.path}",
+                f"wikipedia: no dump among the {len(found.files)} files in {self.path}",
                 remedy="Name a file, or files with `include`; dumps have .xml in their name.",
             )
-        return [path for _, path in chosen]
+        read = {name for name, _ in chosen}
+        left = {"no name of a dump (`include` chooses others)": [n for n, _ in found.files if n not in read]}
+        return chosen, passed_over("wikipedia", left | found.others, self.include)
 
-    def _wiki(self, site: Site, path: str) -> str:
+    def _wiki(self, site: Site, name: str) -> str:
         wiki = self.wiki or site.dbname
         if not wiki:
             raise SettingError(
-                f"wikipedia: {os.path.basename(path)} does not name its wiki (no <dbname>), and ids need it",
+                f"{name}: does not name its wiki (no <dbname>), and ids need it",
                 remedy="Set `wiki`, for example to enwiki.",
             )
         return wiki
@@ -128,6 +176,21 @@ class Wikipedia(Source):
 def _looks_like_dump(name: str) -> bool:
     base = name.rsplit("/", 1)[-1]
     return ".xml" in base and "-index" not in base and not base.endswith((".sha1", ".md5", ".tmp", ".part"))
+
+
+def _part_name(name: str, number: int) -> str:
+    return f"{re.sub(r'[^A-Za-z0-9._-]', '-', name)}.{number:05d}"
+
+
+def _unreadable(name: str, part: Part, warnings: list[str]) -> Iterator[Reading]:
+    """The reading of a file that is no dump."""
+    out = ReadingBuilder()
+    error = str(part.detail["unreadable"])
+    out.met(part.bytes)
+    out.quarantine(unreadable(name, part.bytes, error))
+    for sentence in (*warnings, f"wikipedia: not read: {error}"):
+        out.warn(sentence)
+    yield from out.take(rest=True)
 
 
 @dataclass
@@ -142,9 +205,9 @@ class _Pending:
 class _PartReader:
     """Turns pages into `Reading`s of one part, and keeps the account."""
 
-    def __init__(self, settings: Wikipedia, path: str, site: Site, wiki: str) -> None:
+    def __init__(self, settings: Wikipedia, file: str, site: Site, wiki: str, warnings: list[str]) -> None:
         self._settings, self._site, self._wiki = settings, site, wiki
-        self._file = os.path.basename(path)
+        self._file, self.warnings = file, warnings
         self._language = settings.language or site.language or _language_of(wiki)
         self._names = site.namespaces
         self._clear()
@@ -171,7 +234,8 @@ class _PartReader:
         else:
             place = f"{self._file}#{piece.start}+{found.offset}"
             limit = f" (limit {dump.PAGE_BYTES})" if found.kind == "page_too_large" else ""
-            error = f"{place}: {found.kind}: {found.size} bytes of XML{limit}. {_BREAK_REMEDY}"
+            who = _named(found.excerpt)
+            error = f"{place}: {found.kind}: {who}{found.size} bytes of XML{limit}. {_BREAK_REMEDY}"
             self._quarantine(place, found.kind, error, found.size, found.excerpt)
 
     def _quarantine(
@@ -194,7 +258,8 @@ class _PartReader:
         except expat.ExpatError as error:
             kind = "malformed_xml" if _is_utf8(found.xml) else "invalid_utf8"
             message = (
-                f"{place}: {kind}: {error}. The other pages are read; mend this one or download it again."
+                f"{place}: {kind}: {_named(found.xml)}{error}."
+                " The other pages are read; mend this one or download it again."
             )
             self._quarantine(place, kind, message, len(found.xml), found.xml)
             return
@@ -203,7 +268,8 @@ class _PartReader:
         ]
         revision = page.revision
         if missing or revision is None:
-            message = f"{place}: incomplete_page: no {', '.join(missing)}. Download the dump again."
+            who = _named(found.xml)
+            message = f"{place}: incomplete_page: {who}no {', '.join(missing)}. Download the dump again."
             self._quarantine(place, "incomplete_page", message, len(found.xml), found.xml)
             return
         for old in page.older:
@@ -229,9 +295,9 @@ class _PartReader:
         return "" if revision.text and not revision.text.isspace() else "empty"
 
     def _drop(self, page: PageXml, revision: Revision, reason: str) -> None:
-        self._dropped.append(
-            Dropped(self._id(page), reason, revision.size, page.title, origin=self._origin(page, revision))
-        )
+        origin = self._origin(page, revision)
+        text = revision.text or ""
+        self._dropped.append(Dropped(self._id(page), reason, revision.size, page.title, text, origin))
 
     def _id(self, page: PageXml) -> str:
         return f"wikipedia:{self._wiki}:{page.id}"
@@ -255,7 +321,9 @@ class _PartReader:
             added={"templates": added} if added else {},
             dropped=self._dropped,
             quarantined=self._quarantined,
+            warnings=self.warnings,
         )
+        self.warnings = []
         self._clear()
         return reading
 
@@ -306,6 +374,12 @@ class _PartReader:
             "origin": self._origin(page, revision),
             "preference": revision.id,
         }
+
+
+def _named(xml: bytes) -> str:
+    """``page 7 ('Ulm'): `` of a fragment, as far as it tells."""
+    name = name_of_fragment(xml[:FRAGMENT_BYTES])
+    return f"{name}: " if name else ""
 
 
 def _language_of(wiki: str) -> str:

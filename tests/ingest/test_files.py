@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -47,6 +48,10 @@ def quarantined(source: Files) -> list[tuple[str, str]]:
 
 def dropped(source: Files) -> list[tuple[str, str]]:
     return [(d.id, d.reason) for reading in read_all(source) for d in reading.dropped]
+
+
+def warned(source: Files) -> list[str]:
+    return [sentence for reading in read_all(source) for sentence in reading.warnings]
 
 
 def lines(*values: object) -> bytes:
@@ -241,9 +246,32 @@ def test_datasets_folder(tmp_path: Path) -> None:
         f"row {i}" for i in range(49, 9, -1)
     ]
     assert documents(Files(path=str(tmp_path / "saved" / "test"), label="x")) == {"files:x:k49": "row 49"}
-    (tmp_path / "saved" / "test" / "data-00000-of-00001.arrow").unlink()
-    with pytest.raises(InputError, match=r"named in .* but not there"):
-        source.parts()
+    assert warned(source) == []
+
+
+def test_a_dataset_with_a_bad_state_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
+    datasets = pytest.importorskip("datasets")
+    for name in ("gone", "state", "whole"):
+        rows = datasets.Dataset.from_dict({"text": [f"{name} {i}" for i in range(4)]})
+        rows.save_to_disk(str(tmp_path / name), num_shards=2)
+    (tmp_path / "gone" / "data-00000-of-00002.arrow").unlink()
+    (tmp_path / "state" / "state.json").write_text("{", encoding="utf-8")
+    (tmp_path / "whole" / "cache-12.arrow").write_bytes(b"what an earlier program left")
+    source = Files(path=str(tmp_path), label="x")
+    texts = list(documents(source).values())
+    assert texts == ["gone 2", "gone 3", *(f"{n} {i}" for n in ("state", "whole") for i in range(4))]
+    assert quarantined(source) == [
+        ("gone/state.json", "unreadable_file"),
+        ("state/state.json", "unreadable_file"),
+    ]
+    errors = {q.id: q for r in read_all(source) for q in r.quarantined}
+    assert "names gone/data-00000-of-00002.arrow, not there" in errors["gone/state.json"].error
+    assert "save the dataset again" in errors["state/state.json"].error
+    assert errors["state/state.json"].bytes == 1
+    assert "files 'x': not read, not named by state.json: whole/cache-12.arrow" in warned(source)
+    (tmp_path / "gone" / "data-00001-of-00002.arrow").unlink()
+    with pytest.raises(InputError, match=r"nothing to read.*not there"):
+        Files(path=str(tmp_path / "gone"), label="x").parts()
 
 
 def test_parts_are_groups_of_whole_files_in_path_order(
@@ -275,15 +303,19 @@ def test_ids_do_not_depend_on_where_the_folder_lies(tmp_path: Path) -> None:
     assert documents(single) == {"files:x:a.jsonl#0": "t"}
 
 
-def test_include_and_format_choose_files(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    for name in ("a.txt", "b.rst", "sub/c.rst", "d.jsonl", ".hidden.txt"):
+def test_include_and_format_choose_files(tmp_path: Path) -> None:
+    for name in ("a.txt", "b.rst", "sub/c.rst", "d.jsonl", ".hidden.txt", "Makefile"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text('{"text": "t"}', encoding="utf-8")
     where = str(tmp_path)
     assert list(documents(Files(path=where, label="x"))) == ["files:x:a.txt#0", "files:x:d.jsonl#0"]
-    assert "left out, no known format: .rst (2)" in caplog.text
+    assert warned(Files(path=where, label="x")) == [
+        "files 'x': not read, no known format: .rst (2), Makefile (1)",
+        "files 'x': not read, hidden: .hidden.txt",
+    ]
     rst = Files(path=where, label="x", format="text", include=("*.rst",))
     assert list(documents(rst)) == ["files:x:b.rst#0", "files:x:sub/c.rst#0"]
+    assert warned(rst) == []
     below = Files(path=where, label="x", format="text", include=("sub/*",))
     assert list(documents(below)) == ["files:x:sub/c.rst#0"]
     single = Files(path=str(tmp_path / "b.rst"), label="x", format="jsonl")
@@ -321,11 +353,55 @@ def test_a_missing_or_wrong_text_column_is_an_error(tmp_path: Path) -> None:
         read_all(Files(path=str(tmp_path), label="x", text_field="n"))
 
 
+@pytest.mark.parametrize("suffix", ["parquet", "arrow"])
+def test_a_table_without_the_column_among_others_is_set_aside(tmp_path: Path, suffix: str) -> None:
+    def table(name: str, values: dict[str, list[str]]) -> None:
+        made = pa.table(values)
+        if suffix == "parquet":
+            pq.write_table(made, tmp_path / f"{name}.{suffix}")
+        else:
+            with pa.ipc.new_stream(tmp_path / f"{name}.{suffix}", made.schema) as writer:
+                writer.write_table(made)
+
+    table("a", {"id": ["1"]})
+    with pytest.raises(InputError, match="no column 'text'"):
+        Files(path=str(tmp_path), label="x").parts()
+    table("b", {"text": ["good"]})
+    source = Files(path=str(tmp_path), label="x")
+    assert documents(source) == {f"files:x:b.{suffix}#0": "good"}
+    (bad,) = [q for r in read_all(source) for q in r.quarantined]
+    assert (bad.id, bad.kind) == (f"a.{suffix}", "unreadable_file")
+    assert bad.bytes == (tmp_path / f"a.{suffix}").stat().st_size
+    assert bad.error == f"a.{suffix}: no column 'text'. Set text_field. Known: id."
+    assert warned(source) == [f"files 'x': not read: {bad.error}"]
+    with pytest.raises(InputError, match="no column 'text'"):
+        Files(path=str(tmp_path / f"a.{suffix}"), label="x").parts()
+
+
+def test_links_pipes_and_dangling_links(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "out").mkdir()
+    (tmp_path / "in" / "a.txt").write_text("own", encoding="utf-8")
+    (tmp_path / "out" / "b.txt").write_text("linked", encoding="utf-8")
+    (tmp_path / "in" / "sub").symlink_to(tmp_path / "out")
+    (tmp_path / "in" / "gone.txt").symlink_to("/nowhere/at/all")
+    os.mkfifo(tmp_path / "in" / "pipe.txt")
+    source = Files(path=str(tmp_path / "in"), label="x")
+    assert documents(source) == {"files:x:a.txt#0": "own", "files:x:sub/b.txt#0": "linked"}
+    assert warned(source) == [
+        "files 'x': not read, dangling link: gone.txt",
+        "files 'x': not read, named pipe: pipe.txt",
+    ]
+
+
 def test_readings_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "a.jsonl").write_bytes(lines(*({"text": "x" * 1000} for _ in range(10_000))))
     readings = read_all(Files(path=str(tmp_path), label="x"))
     assert len(readings) == 3
     assert max(batches.text_bytes(r.batch) for r in readings) <= batches.BATCH_BYTES + 1000
+    (tmp_path / "a.jsonl").write_bytes(lines(*({"text": "\u3000" * 1000} for _ in range(10_000))))
+    readings = read_all(Files(path=str(tmp_path), label="x"))
+    assert max(sum(d.bytes for d in r.dropped) for r in readings) <= batches.BATCH_BYTES + 3000
     (tmp_path / "a.jsonl").write_bytes(b"{}\n" * 100_000)
     assert len(read_all(Files(path=str(tmp_path), label="x"))) == 2
 

@@ -435,6 +435,12 @@ def test_languages_and_copyright_drop_with_a_reason(tmp_path: Path) -> None:
         ("", "cp437", "naïve café très élégant", "cp1252", ("doubtful_encoding",)),
         ("", "utf-16", "naïve", "utf-16", ()),
         ("ISO-2022-JP", "iso2022_jp", "下人は、羅生門", "iso2022_jp", ()),
+        ("UTF-7", "utf-7", "café", "utf-7", ()),
+        ("UTF-7", "ascii", "half a pair: +2AA-", "iso8859-1", ("wrong_encoding_declared",)),
+        ("unicode_escape", "ascii", r"half a pair: \ud800", "ascii", ("unknown_encoding_declared",)),
+        ("raw_unicode_escape", "latin-1", r"caf\xe9 é \ud800", "iso8859-1", ("unknown_encoding_declared",)),
+        ("idna", "latin-1", "café", "iso8859-1", ("unknown_encoding_declared",)),
+        ("punycode", "ascii", "caf-dma", "ascii", ("unknown_encoding_declared",)),
     ],
 )
 def test_encodings(declared: str, actual: str, words: str, used: str, flags: tuple[str, ...]) -> None:
@@ -505,7 +511,10 @@ def test_what_cannot_be_decoded_is_quarantined_and_the_rest_read_on(tmp_path: Pa
 
 
 @given(
-    st.binary(max_size=200), st.sampled_from(["", "UTF-8", "ISO-8859-1", "Shift-JIS", "rot13", "zip", "\0"])
+    st.binary(max_size=200) | st.sampled_from([b"+2AA-", b"caf\xe9 \\ud800", b"\\udfff", b"+3/8-x"]),
+    st.sampled_from(["", "UTF-8", "ISO-8859-1", "Shift-JIS", "rot13", "zip", "\0"])
+    | st.sampled_from(["UTF-7", "UTF-16", "UTF-32", "IDNA", "punycode", "undefined", "utf-8-sig"])
+    | st.sampled_from(["unicode_escape", "raw_unicode_escape"]),
 )
 def test_any_bytes_decode_or_do_not(data: bytes, declared: str) -> None:
     decoded = decode(data, declared)
@@ -520,6 +529,14 @@ def test_any_bytes_decode_or_do_not(data: bytes, declared: str) -> None:
         ("Latin-4", "iso8859-4"),
         ("US-ASCII", "ascii"),
         ("rot13", None),
+        ("unicode_escape", None),
+        ("raw-unicode-escape", None),
+        ("idna", None),
+        ("punycode", None),
+        ("undefined", None),
+        ("UTF-7", "utf-7"),
+        ("Mac Roman", "mac-roman"),
+        ("KOI8-R", "koi8-r"),
         ("", None),
     ],
 )
@@ -536,8 +553,13 @@ def test_include_exclude_and_kinds_of_files(tmp_path: Path) -> None:
         (tmp_path / name).write_text(BODY, encoding="utf-8")
     everything = Gutenberg(path=str(tmp_path))
     assert [row["id"][10:] for row in rows(everything)] == ["1", "2", "3"]
+    assert [sentence for r in read_all(everything) for sentence in r.warnings] == [
+        "gutenberg: not read, no known format: .html (1), .md (1)",
+        "gutenberg: not read, hidden: .5.txt",
+    ]
     some = Gutenberg(path=str(tmp_path), include=("sub/*",), exclude=("3.txt",))
     assert [row["id"] for row in rows(some)] == ["gutenberg:2"]
+    assert not any(r.warnings for r in read_all(some))
     one = Gutenberg(path=str(tmp_path / "1.txt"))
     assert [row["origin"]["file"] for row in rows(one)] == ["1.txt"]
 

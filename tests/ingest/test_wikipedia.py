@@ -8,9 +8,10 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 from xml.sax.saxutils import escape
 
 import pytest
@@ -18,6 +19,8 @@ import pytest
 from corpuskit import batch as batches
 from corpuskit.errors import InputError, SettingError
 from corpuskit.ingest import dump
+from corpuskit.ingest import wikipedia as wikipedia_module
+from corpuskit.ingest.page_scanner import PageScanner
 from corpuskit.ingest.wikipedia import Wikipedia
 from corpuskit.stage import Dropped, Quarantined, Reading
 
@@ -62,6 +65,7 @@ class Result:
     rows: list[dict[str, object]] = field(default_factory=list)
     dropped: list[Dropped] = field(default_factory=list)
     quarantined: list[Quarantined] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
     documents_in: int = 0
 
     @property
@@ -75,7 +79,8 @@ class Result:
     def pages_seen(self) -> int:
         """Page elements: documents, drops and errors, less what is no page of its own."""
         kinds = self.kinds
-        return self.documents_in - self.reasons["older_revision"] - kinds["truncated"] - kinds["damaged"]
+        no_pages = kinds["truncated"] + kinds["damaged"] + kinds["stray"]
+        return self.documents_in - self.reasons["older_revision"] - no_pages
 
 
 def check(reading: Reading) -> None:
@@ -98,6 +103,7 @@ def read(source: Wikipedia) -> Result:
             result.documents_in += reading.documents_in
             result.dropped += reading.dropped
             result.quarantined += reading.quarantined
+            result.warnings += reading.warnings
             result.rows += reading.batch.to_pylist()
     result.texts = {str(r["id"]): str(r["text"]) for r in result.rows}
     return result
@@ -193,6 +199,40 @@ def test_the_newest_revision_wins(tmp_path: Path) -> None:
     assert {json.loads(d.origin)["revision"] for d in result.dropped} == {3, 5}
 
 
+def test_what_is_dropped_can_be_looked_at(tmp_path: Path) -> None:
+    """Redirects, other namespaces, other models, older revisions and empty pages: with their wikitext."""
+    old = "<revision><id>5</id><timestamp>t</timestamp><text>Ein ''alter'' Stand</text></revision><revision>"
+    path = write(
+        tmp_path,
+        dump_of(
+            page(1).replace("<revision>", old, 1),
+            page(2, "#WEITERLEITUNG [[Ulm]]", extra='<redirect title="Ulm" />'),
+            page(3, "Diskussion über Ulm", ns=1),
+            page(4, "a { b: c }").replace("<model>wikitext</model>", "<model>css</model>"),
+            page(5, "{{nur eine Vorlage}}"),
+        ),
+    )
+    dropped = read(Wikipedia(path=path)).dropped
+    assert {d.reason: d.text for d in dropped} == {
+        "older_revision": "Ein ''alter'' Stand",
+        "redirect": "#WEITERLEITUNG [[Ulm]]",
+        "namespace_1": "Diskussion über Ulm",
+        "model_css": "a { b: c }",
+        "empty": "{{nur eine Vorlage}}",
+    }
+    assert all(len(d.text.encode()) == d.bytes for d in dropped)
+
+
+def test_readings_are_closed_by_the_bytes_of_what_is_dropped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wikipedia_module, "BATCH_BYTES", 10_000)
+    source = Wikipedia(path=write(tmp_path, dump_of(*(page(i, "ü" * 500, ns=1) for i in range(1, 101)))))
+    readings = [reading for part in source.parts() for reading in source.read(part)]
+    assert len(readings) == 10
+    assert max(sum(d.bytes for d in r.dropped) for r in readings) <= 11_000
+
+
 def test_content_slots_are_not_the_text(tmp_path: Path) -> None:
     slot = (
         "<content><role>mediainfo</role><model>wikibase-mediainfo</model><text>{}</text></content></revision>"
@@ -274,7 +314,7 @@ def test_chunks_may_end_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     path = write(tmp_path, data)
     expected = read(Wikipedia(path=path)).texts
     monkeypatch.setattr(dump, "CHUNK_BYTES", chunk)
-    scanner = dump.PageScanner()
+    scanner = PageScanner()
     found = list(scanner.pages(dump.decode(path, "plain", "utf-8", dump.Range(0, len(data)))))
     assert [type(f) for f in found] == [dump.Page] * len(expected)
 
@@ -284,7 +324,66 @@ def test_a_folder_of_dumps(tmp_path: Path) -> None:
     write(tmp_path, bz2.compress(dump_of(page(11))), "dewiki-pages-articles2.xml-p11p20.bz2")
     write(tmp_path, bz2.compress(b"616:1:A"), "dewiki-multistream-index.xml.txt.bz2")
     write(tmp_path, b"notes", "README.txt")
-    assert list(read(Wikipedia(path=str(tmp_path))).texts) == ["wikipedia:dewiki:1", "wikipedia:dewiki:11"]
+    write(tmp_path, bz2.compress(dump_of(page(21))), "dewiki.bz2")
+    os.mkfifo(tmp_path / "pipe.xml")
+    result = read(Wikipedia(path=str(tmp_path)))
+    assert list(result.texts) == ["wikipedia:dewiki:1", "wikipedia:dewiki:11"]
+    assert result.warnings == [
+        "wikipedia: not read, no name of a dump (`include` chooses others):"
+        " README.txt, dewiki-multistream-index.xml.txt.bz2, dewiki.bz2",
+        "wikipedia: not read, named pipe: pipe.xml",
+    ]
+    chosen = read(Wikipedia(path=str(tmp_path), include=("dewiki.bz2",)))
+    assert (list(chosen.texts), chosen.warnings) == (["wikipedia:dewiki:21"], [])
+
+
+BAD_DUMPS = {
+    "empty": (b"", "the file is empty. Download it again"),
+    "garbage": (b"\x00\x01garbage", "no XML dump: it begins with"),
+    "no page": (b"<mediawiki><siteinfo/></mediawiki>", "no <page> within the first"),
+    "html": (b"<html><body>404</body></html>", "no <page> within the first"),
+    "7z": (b"7z\xbc\xaf\x27\x1c" + b"0" * 30, "7-Zip is not read. Unpack it first"),
+    "document type": (b"<!DOCTYPE x><mediawiki><page>", "declares a document type"),
+    "no name of a wiki": (b"<mediawiki><page></page></mediawiki>", "does not name its wiki"),
+    "damaged at its head": (b"BZh91AY&SYxxxxxxxxxxxxxxxx", "does not name its wiki"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_DUMPS)
+def test_a_bad_file_among_dumps_is_set_aside_and_the_others_are_read(tmp_path: Path, case: str) -> None:
+    data, words = BAD_DUMPS[case]
+    (tmp_path / "sub").mkdir()
+    write(tmp_path, dump_of(page(1)), "sub/1.xml")
+    write(tmp_path, data, "sub/0.xml")
+    write(tmp_path, dump_of(page(3)), "sub/3.xml")
+    result = read(Wikipedia(path=str(tmp_path)))
+    assert list(result.texts) == ["wikipedia:dewiki:1", "wikipedia:dewiki:3"]
+    (bad,) = result.quarantined
+    assert (bad.id, bad.kind, bad.bytes) == ("sub/0.xml", "unreadable_file", len(data))
+    assert bad.error.startswith("sub/0.xml: ")
+    assert words in bad.error
+    assert str(tmp_path) not in bad.error
+    assert result.warnings == [f"wikipedia: not read: {bad.error}"]
+
+
+def test_a_folder_of_bad_dumps_alone_is_an_error(tmp_path: Path) -> None:
+    write(tmp_path, b"", "a.xml")
+    write(tmp_path, b"<html></html>", "b.xml")
+    with pytest.raises(InputError, match=r"no dump in .* can be read: a\.xml: the file is empty"):
+        Wikipedia(path=str(tmp_path)).parts()
+
+
+def test_names_that_are_not_utf8_and_names_in_subfolders(tmp_path: Path) -> None:
+    folder = os.fsencode(tmp_path) + b"/caf\xe9"
+    os.mkdir(folder)
+    for name in (b"/1.xml", b"/\xff.xml"):
+        with open(folder + name, "wb") as file:
+            file.write(dump_of(page(1), page(2).replace("</page>", ""), page(3)))
+    result = read(Wikipedia(path=str(tmp_path)))
+    files = {json.loads(str(row["origin"]))["file"] for row in result.rows}
+    assert files == {"caf\\xe9/1.xml", "caf\\xe9/\\xff.xml"}
+    assert {q.id.partition("#")[0] for q in result.quarantined} == files
+    "".join(q.id + q.error + q.origin for q in result.quarantined).encode()
 
 
 # --------------------------------------------------------------------------------------------- broken
@@ -316,6 +415,104 @@ def test_damage_in_one_stream_loses_that_stream_alone(tmp_path: Path) -> None:
     assert error.kind == "damaged"
     assert error.bytes == len(broken)
     assert f"#{sum(map(len, packed[:3]))}" in error.error
+
+
+def packed_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: int, step: int) -> Wikipedia:
+    """A dump of streams of ``step`` pages each (or bytes, from 100 on), each a part, one of them damaged."""
+    monkeypatch.setattr(dump, "BZ2_PART_BYTES", 1)
+    pages = [p.encode() for p in many(12)]
+    pieces = [b"".join(pages[i : i + step]) for i in range(0, 12, step)]
+    if step >= 100:
+        pieces = cut_into(b"".join(pages), step)
+    packed = [bytearray(bz2.compress(p)) for p in (HEAD.encode(), *pieces)]
+    packed[broken][50] ^= 0xFF
+    source = Wikipedia(path=write(tmp_path, b"".join(packed), "streams.xml"))
+    assert len(source.parts()) == len(packed)
+    return source
+
+
+@pytest.mark.parametrize("broken", [1, 2, 4])
+def test_a_break_is_reported_by_one_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: int
+) -> None:
+    """The part before reads up to it and the part that begins with it reads from it: one of them counts."""
+    result = read(packed_parts(tmp_path, monkeypatch, broken, 3))
+    assert result.kinds == {"damaged": 1}
+    assert len(result.texts) == 9
+
+
+def test_the_rest_of_a_page_behind_a_damaged_stream_is_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Streams cut anywhere, as some packers do: the page before the damage has no end, the next no start."""
+    source = packed_parts(tmp_path, monkeypatch, 3, 1000)
+    result = read(source)
+    assert result.kinds == {"truncated_page": 1, "damaged": 1, "stray": 1}
+    cut, broken, rest = result.quarantined
+    assert (cut.kind, broken.kind, rest.kind) == ("truncated_page", "damaged", "stray")
+    data = "".join(many(12)).encode()
+    behind = data[3000 : data.index(b"<page>", 3000)].rstrip()
+    assert (rest.bytes, rest.excerpt) == (len(behind), behind[:200].decode())
+    monkeypatch.setattr(dump, "BZ2_PART_BYTES", 2**20)
+    in_one = read(source)
+    assert (in_one.kinds, in_one.texts) == (result.kinds, result.texts)
+
+
+def test_a_page_whose_beginning_is_damaged_is_counted(tmp_path: Path) -> None:
+    bad = page(2, title="Ulm & Umland").replace("<page>", "<pabe>")
+    result = read(Wikipedia(path=write(tmp_path, dump_of(page(1), bad, page(3)))))
+    assert list(result.texts) == ["wikipedia:dewiki:1", "wikipedia:dewiki:3"]
+    (stray,) = result.quarantined
+    assert (stray.kind, stray.bytes) == ("stray", len(bad.strip()))
+    assert "page 2 ('Ulm & Umland')" in stray.error
+    assert "download it again" in stray.error
+
+
+def test_bytes_between_pages_are_counted(tmp_path: Path) -> None:
+    lost = "<revision><text>lost text between two pages</text></revision>"
+    result = read(Wikipedia(path=write(tmp_path, dump_of(page(1), lost, page(2)))))
+    assert len(result.texts) == 2
+    assert [(q.kind, q.bytes, q.excerpt) for q in result.quarantined] == [("stray", len(lost), lost)]
+
+
+def test_a_fragment_says_which_page_it_is(tmp_path: Path) -> None:
+    """Also where the title is long; the excerpt alone would not reach the id behind it."""
+    title = "Eine Überschrift, die fast so lang ist, wie sie sein darf: " + "ü" * 90
+    cases = {
+        "truncated_page": page(7, title=title).replace("</page>", ""),
+        "malformed_xml": page(8, title="Quer").replace("</revision>", ""),
+        "incomplete_page": page(9, title="Ohne Text").replace("revision>", "revisiom>"),
+    }
+    result = read(Wikipedia(path=write(tmp_path, dump_of(*cases.values(), page(10)))))
+    errors = {q.kind: q.error for q in result.quarantined}
+    assert errors.keys() == cases.keys()
+    assert f"page 7 ({title!r})" in errors["truncated_page"]
+    assert "page 8 ('Quer')" in errors["malformed_xml"]
+    assert "page 9 ('Ohne Text')" in errors["incomplete_page"]
+    assert all("\n" not in error for error in errors.values())
+
+
+def test_finding_parts_looks_at_little_of_a_dump_of_many_streams(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the least size of a part and the next stream; the rest of the file is not read for it."""
+    path = write(tmp_path, bz2.compress(b"<mediawiki>") + streams(*([os.urandom(10_000)] * 200)))
+    monkeypatch.setattr(dump, "BZ2_PART_BYTES", 500_000)
+    monkeypatch.setattr(dump, "WINDOW_BYTES", 4096)
+    looked = 0
+    search = dump._streams
+
+    def counting(file: BinaryIO, start: int) -> Iterator[int]:
+        nonlocal looked
+        for found in search(file, start):
+            looked += found - start
+            yield found
+
+    monkeypatch.setattr(dump, "_streams", counting)
+    pieces = dump.ranges(path, "bz2", "utf-8")
+    assert len(pieces) in (4, 5)
+    assert all(p.end - p.start >= 500_000 for p in pieces[:-1])
+    assert looked < 0.1 * os.path.getsize(path)
 
 
 def test_a_page_cut_off_by_the_end_of_the_file(tmp_path: Path) -> None:
