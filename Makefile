@@ -45,7 +45,7 @@ demo: $(VENV)/installed
 	@echo "== 3. a small model, about a minute"
 	$(BIN)/corpuskit train runs/sample --out models/sample --minutes 1 --overwrite
 	@echo "== 4. what it writes"
-	$(BIN)/corpuskit sample models/sample --prompt "The river" --tokens 120 --seed 1
+	$(BIN)/corpuskit sample models/sample --prompt "The river" --tokens 120 --temperature 0.5 --seed 1
 	@echo "== where everything lies"
 	@echo "documents  runs/sample/documents/   (Parquet)      what was dropped  runs/sample/dropped/"
 	@echo "tokenizer  runs/sample/tokenizer/tokenizer.json    tokens            runs/sample/shards/"

@@ -34,7 +34,7 @@ class Shell:
     def result(self, data: dict[str, Any], text: str) -> None:
         """The answer: ``data`` as one JSON object with --json, else ``text``, on standard output."""
         if self.as_json:
-            click.echo(json.dumps(data, ensure_ascii=False))
+            click.echo(json.dumps(data, ensure_ascii=False, allow_nan=False))
         elif text:
             click.echo(text)
 

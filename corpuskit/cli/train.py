@@ -15,7 +15,7 @@ from corpuskit.errors import SettingError
 if TYPE_CHECKING:
     from corpuskit.train import TrainResult
 
-SIZES = ("tiny", "small", "15m", "124m")
+SIZES = ("nano", "tiny", "small", "15m", "124m")
 
 
 @click.command()

@@ -26,11 +26,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from corpuskit.errors import StorageError, TrainError
+from corpuskit.errors import TrainError
+from corpuskit.train.files import TEMPORARY, json_bytes, sync_folder, write_durably, write_file, writing
 
 FORMAT = 1
 FOLDER = "checkpoints"
-_TEMPORARY = "tmp-"
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
@@ -43,29 +43,32 @@ def save_checkpoint(
     """
     folder = out / FOLDER
     name = _unused_name(folder, f"step-{state['step']:08d}")
-    temporary = folder / f"{_TEMPORARY}{name}"
-    try:
+    temporary = folder / f"{TEMPORARY}{name}"
+    with writing(folder / name):
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
-        digests = {
-            file: _write(temporary / file, save(tensors))
-            for file, tensors in (
-                ("model.safetensors", _on_cpu(model.state_dict())),
-                ("optimizer.safetensors", _on_cpu(_moments(model, optimizer))),
-            )
-        }
-        document = {"format": FORMAT, **state, "sha256": digests}
-        _write(temporary / "state.json", _json_bytes(document))
-        os.replace(temporary, folder / name)
-        _sync_folder(folder)
+        try:
+            _write_files(temporary, model, optimizer, state)
+            os.replace(temporary, folder / name)
+        except OSError:
+            # On a full disk the half that was written takes the room that is needed.
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+        sync_folder(folder)
         write_file(folder / "latest", name.encode())
         _remove_old(folder, name, keep)
-    except OSError as error:
-        raise StorageError(
-            f"the checkpoint {folder / name} could not be written: {error.strerror}",
-            remedy="The checkpoint before it is whole. Free some space and go on with --resume.",
-        ) from error
     return folder / name
+
+
+def _write_files(
+    folder: Path, model: nn.Module, optimizer: torch.optim.AdamW, state: Mapping[str, Any]
+) -> None:
+    tensors = {
+        "model.safetensors": _on_cpu(model.state_dict()),
+        "optimizer.safetensors": _on_cpu(_moments(model, optimizer)),
+    }
+    digests = {file: write_durably(folder / file, save(tensors[file])) for file in tensors}
+    write_durably(folder / "state.json", json_bytes({"format": FORMAT, **state, "sha256": digests}))
 
 
 def latest_checkpoint(out: Path) -> Path | None:
@@ -123,17 +126,11 @@ def load_checkpoint(folder: Path, model: nn.Module, optimizer: torch.optim.AdamW
         optimizer.state[parameter] = entry
 
 
-def write_file(path: Path, data: bytes) -> str:
-    """Write a file so that a kill leaves the old one or the new one; returns its sha256 in hex."""
-    temporary = path.with_name(f"{_TEMPORARY}{path.name}")
-    digest = _write(temporary, data)
-    os.replace(temporary, path)
-    _sync_folder(path.parent)
-    return digest
-
-
 def save_weights(path: Path, model: nn.Module, notes: Mapping[str, str]) -> str:
-    """Write a model's weights with notes (text by name) in the file's header; returns the sha256 in hex."""
+    """Write a model's weights with notes (text by name) in the file's header; returns the sha256 in hex.
+
+    Raises StorageError, with the old file in place, when it cannot be written.
+    """
     return write_file(path, save(_on_cpu(model.state_dict()), dict(notes)))
 
 
@@ -165,29 +162,6 @@ def _moments(model: nn.Module, optimizer: torch.optim.AdamW) -> dict[str, Tensor
 
 def _on_cpu(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-
-
-def _json_bytes(document: Mapping[str, Any]) -> bytes:
-    return (json.dumps(document, indent=1, sort_keys=True, allow_nan=False) + "\n").encode()
-
-
-def _write(path: Path, data: bytes) -> str:
-    with open(path, "wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    return hashlib.sha256(data).hexdigest()
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make renames in a folder durable, where the system can (Windows cannot open folders)."""
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _unused_name(folder: Path, name: str) -> str:

@@ -12,6 +12,8 @@ from tokenizers import Tokenizer
 
 from corpuskit.errors import TrainError
 
+END_OF_TEXT = "<|endoftext|>"
+
 
 class Codec:
     """A tokenizer.json between text and ids.
@@ -21,8 +23,11 @@ class Codec:
         sha256: their digest in hex.
     """
 
-    def __init__(self, path: Path, expected_sha256: str) -> None:
-        """Read a tokenizer.json; raises TrainError when it is missing, damaged or not the expected one."""
+    def __init__(self, path: Path, expected_sha256: str, end_of_text: int) -> None:
+        """Read a tokenizer.json whose id `end_of_text` ends a document.
+
+        Raises TrainError when it is missing, damaged, not the expected one, or makes that id from text.
+        """
         try:
             self.data = path.read_bytes()
         except OSError as error:
@@ -40,6 +45,13 @@ class Codec:
             raise TrainError(f"{path} is no tokenizer.json: {error}") from error
         # Text is never control: "<|endoftext|>" in a prompt is encoded as the characters that it is made of.
         self._tokenizer.encode_special_tokens = True
+        # That holds for added tokens marked as special alone.
+        for word in {END_OF_TEXT, self._tokenizer.id_to_token(end_of_text) or END_OF_TEXT}:
+            if end_of_text in self.encode(f"a{word}b"):
+                raise TrainError(
+                    f"{path}: the text {word!r} is encoded as the id {end_of_text}, which ends a document",
+                    remedy='Mark it with "special": true in added_tokens, and build the shards again.',
+                )
 
     def encode(self, text: str) -> list[int]:
         """Ids of a text, without special tokens."""

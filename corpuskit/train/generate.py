@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -38,9 +39,9 @@ class Sampling:
     top_p: float = 0.95
 
     def __post_init__(self) -> None:
-        if self.temperature < 0:
+        if not 0 <= self.temperature < math.inf:
             raise SettingError(
-                f"temperature = {self.temperature} is below 0", remedy="Give 0 (greedy) or more."
+                f"temperature = {self.temperature} is not in [0, inf)", remedy="Give 0 (greedy) or more."
             )
         if self.top_k < 0:
             raise SettingError(f"top_k = {self.top_k} is below 0", remedy="Give 0 for no limit.")
@@ -103,7 +104,7 @@ class LanguageModel:
             ) from error
         except (OSError, SafetensorError, RuntimeError) as error:
             raise TrainError(f"{weights} does not hold this model's weights: {error}") from error
-        return cls(decoder.eval(), Codec(folder / "tokenizer.json", sha256), end_of_text)
+        return cls(decoder.eval(), Codec(folder / "tokenizer.json", sha256, end_of_text), end_of_text)
 
     def sample(
         self,

@@ -174,38 +174,34 @@ def fit(job: Job, progress: Progress, pause_at: int | None = None) -> str:
     Each ending leaves a checkpoint of the last step. Raises TrainError, naming step and batch, for a loss
     that is not finite; the checkpoint before it stays the latest.
     """
-    reason, train_loss = "early stop" if _out_of_patience(job, progress) else "", math.nan
-    before = progress.seconds
+    train_loss, before = math.nan, progress.seconds
     saver = Saver(job)
     pending: list[tuple[int, float, Tensor, Tensor]] = []
+    reason = _reason_to_stop(job, progress, pause_at)
     with Stopper() as stopper:
         while not reason:
-            if progress.steps is None:
-                _fix_horizon(job, progress, before)
-            if progress.step == progress.steps:
-                reason = "done"
-                break
+            if progress.steps is None and _fix_horizon(job, progress, before):
+                # The clock has fixed it: a run that is killed now must go on to the same end.
+                _report_steps(job, progress, pending)
+                saver.save(progress)
+                job.emit({"event": "horizon", "step": progress.step, "steps": progress.steps})
             rate = schedule(job, progress).rate(progress.step)
             loss, norm = train_step(job, progress.step, rate)
             pending.append((progress.step, rate, loss, norm))
             progress.step += 1
             progress.seconds = before + job.seconds()
 
-            if stopper.requested:
-                reason = "interrupted"
-            elif pause_at is not None and progress.step >= pause_at:
-                reason = "paused"
             last = progress.step == progress.steps
             validate = progress.step % job.eval_every == 0 or last
             save = saver.due(progress.step) or last
-            if validate or save or reason or job.device.type == "cpu" or len(pending) == _CUDA_SYNC_STEPS:
+            stops = stopper.requested or bool(_reason_to_stop(job, progress, pause_at))
+            if validate or save or stops or job.device.type == "cpu" or len(pending) == _CUDA_SYNC_STEPS:
                 train_loss = _report_steps(job, progress, pending)
             if validate:
                 _validate(job, progress, train_loss)
-                if _out_of_patience(job, progress):
-                    reason = reason or "early stop"
             if progress.step % job.sample_every == 0 or last:
                 _sample(job, progress)
+            reason = _reason_to_stop(job, progress, pause_at) or ("interrupted" if stops else "")
             if reason or save:
                 progress.seconds = before + job.seconds()
                 saver.save(progress)
@@ -213,8 +209,13 @@ def fit(job: Job, progress: Progress, pause_at: int | None = None) -> str:
     return reason
 
 
-def _out_of_patience(job: Job, progress: Progress) -> bool:
-    return 0 < job.settings.patience <= progress.validations_since_best
+def _reason_to_stop(job: Job, progress: Progress, pause_at: int | None) -> str:
+    """Why no further step is to be done; empty where one is."""
+    if progress.step == progress.steps:
+        return "done"
+    if 0 < job.settings.patience <= progress.validations_since_best:
+        return "early stop"
+    return "paused" if pause_at is not None and progress.step >= pause_at else ""
 
 
 def train_step(job: Job, step: int, rate: float) -> tuple[Tensor, Tensor]:
@@ -273,20 +274,23 @@ def decay_begins(steps: int, decay_share: float) -> int:
     return steps - round(steps * decay_share)
 
 
-def _fix_horizon(job: Job, progress: Progress, before: float) -> None:
-    """Fix the length of a run by minutes when its decay must begin, by the speed measured up to now."""
+def _fix_horizon(job: Job, progress: Progress, before: float) -> bool:
+    """Fix the length of a run by minutes when its decay must begin, by the speed measured up to now.
+
+    Returns whether it was fixed.
+    """
     settings = job.settings
     assert settings.minutes is not None
     budget = settings.minutes * 60
     spent = before + job.seconds()
     if progress.step < 2 or spent < budget * (1 - settings.decay_share):
-        return
+        return False
     left = (budget - spent) * _PLANNED_SHARE
     # A row of the final measurement goes forward only: about a third of the cost of a training row.
     left -= job.final_rows / (3 * job.batches.batch_rows) * spent / progress.step
     progress.decay_start = progress.step
     progress.steps = progress.step + max(1, int(left / (spent / progress.step)))
-    job.emit({"event": "horizon", "step": progress.step, "steps": progress.steps})
+    return True
 
 
 def _report_steps(job: Job, progress: Progress, pending: list[tuple[int, float, Tensor, Tensor]]) -> float:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import shutil
 import time
 from collections.abc import Iterator
@@ -16,14 +15,15 @@ import numpy.typing as npt
 import torch
 from safetensors.torch import load_file
 
-from corpuskit.errors import SettingError, StorageError, TrainError
+from corpuskit.errors import SettingError, TrainError
 from corpuskit.shards import Shards, derive_key
 from corpuskit.train.checkpoint import FOLDER as CHECKPOINTS
-from corpuskit.train.checkpoint import latest_checkpoint, load_checkpoint, read_state, write_file
+from corpuskit.train.checkpoint import latest_checkpoint, load_checkpoint, read_state
 from corpuskit.train.codec import Codec
 from corpuskit.train.data import Batches, validation_rows
+from corpuskit.train.files import json_bytes, write_file, writing
 from corpuskit.train.generate import LanguageModel, model_document
-from corpuskit.train.loop import Job, Measure, Progress, decay_begins, fit, measure, train_step
+from corpuskit.train.loop import Job, Measure, Progress, Saver, decay_begins, fit, measure, train_step
 from corpuskit.train.model import Decoder, initialise
 from corpuskit.train.optim import make_optimizer
 from corpuskit.train.settings import TrainSettings, model_settings, regularise, resolve
@@ -98,7 +98,7 @@ def train(
         run: folder of a finished build, with shards/ and tokenizer/tokenizer.json.
         out: the model folder; must not hold a model unless `resume` or `overwrite` is set.
         settings: see TrainSettings; a resumed run has its own, and what contradicts them is refused.
-        resume: go on from OUT's latest checkpoint (from the beginning where there is none).
+        resume: go on from OUT's latest checkpoint; each run saves one before its first step.
         overwrite: remove the model that OUT holds, with its checkpoints and logs, and begin anew.
         allow_changed_data: resume although the shards are not those that the run began with.
         pause_at: stop, resumably, after so many steps.
@@ -107,7 +107,8 @@ def train(
     Raises:
         SettingError: a setting is wrong, or contradicts the run that is resumed.
         ShardError: the shards do not hold together.
-        TrainError: OUT holds a model, a checkpoint is damaged, the data changed, or a loss is not finite.
+        TrainError: OUT holds a model, or nothing to resume; a checkpoint is damaged, the data changed, the
+            tokenizer makes its end-of-text id from text, or a loss is not finite.
         StorageError: OUT cannot be written.
     """
     began = time.monotonic()
@@ -115,7 +116,7 @@ def train(
     if resume and overwrite:
         raise SettingError("resume and overwrite exclude each other")
     shards = Shards(run / "shards")
-    codec = Codec(run / "tokenizer" / "tokenizer.json", shards.tokenizer_sha256)
+    codec = Codec(run / "tokenizer" / "tokenizer.json", shards.tokenizer_sha256, shards.end_of_text)
     state = _state_to_resume(out, shards, resume, overwrite, allow_changed_data)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     with _own_random_state(device):
@@ -129,13 +130,20 @@ def train(
         else:
             chosen, planned = _settings_to_resume(state, settings), int(state["planned_steps"])
         job = _make_job(out, chosen, planned, shards, codec, device, began)
-        progress = _progress(job, state)
+        progress = _progress(job, state, shards)
         if overwrite:
             _remove_model(out)
-        log = _open(job, codec, shards, progress)
+        with writing(out):
+            out.mkdir(parents=True, exist_ok=True)
+        write_file(out / "tokenizer.json", codec.data)
+        log = Log(out, progress.step)
         try:
             job.listeners.extend([log, *([listen] if listen else [])])
             job.emit(_start_event(job, shards, progress, state))
+            if state is None:
+                Saver(job).save(progress)
+            # OUT counts as a model from here on, when there is something to resume.
+            _write_model_document(job, shards.end_of_text, {})
             reason = fit(job, progress, pause_at)
             return _result(job, shards, progress, reason)
         finally:
@@ -154,7 +162,11 @@ def _state_to_resume(
         return None
     folder = latest_checkpoint(out)
     if folder is None:
-        return None
+        begun = (out / "model.json").exists()
+        raise TrainError(
+            f"{out} holds no checkpoint: there is nothing to resume",
+            remedy=f"Begin {'anew with --overwrite in place of' if begun else 'without'} --resume.",
+        )
     state = read_state(folder)
     if state["shards_fingerprint"] != shards.fingerprint and not allow_changed_data:
         raise TrainError(
@@ -268,14 +280,19 @@ def _bf16_pays(device: torch.device) -> bool:
     return bool(probe and probe())
 
 
-def _progress(job: Job, state: dict[str, Any] | None) -> Progress:
+def _progress(job: Job, state: dict[str, Any] | None, shards: Shards) -> Progress:
     """Where the run stands: at its beginning, or where a checkpoint left it, which is loaded into the job."""
     settings = job.settings
     if state is not None:
         folder = latest_checkpoint(job.out)
         assert folder is not None
         load_checkpoint(folder, job.model, job.optimizer)
-        return Progress(**{name: state[name] for name in Progress.__dataclass_fields__})
+        progress = Progress(**{name: state[name] for name in Progress.__dataclass_fields__})
+        if state["shards_fingerprint"] != shards.fingerprint:
+            # Losses on other validation data cannot be compared: the best so far is unknown.
+            progress.best_loss = progress.best_step = None
+            progress.validations_since_best = 0
+        return progress
     if settings.minutes is not None and settings.schedule == "wsd" and settings.decay_share > 0:
         return Progress()
     steps = int(job.saved_with["planned_steps"])
@@ -289,35 +306,21 @@ def _own_random_state(device: torch.device) -> Iterator[None]:
         yield
 
 
-def _open(job: Job, codec: Codec, shards: Shards, progress: Progress) -> Log:
-    """Make OUT a model folder and open its log; raises StorageError where it cannot be written."""
-    try:
-        job.out.mkdir(parents=True, exist_ok=True)
-        write_file(job.out / "tokenizer.json", codec.data)
-        _write_model_document(job, shards.end_of_text, {})
-        return Log(job.out, progress.step)
-    except OSError as error:
-        raise StorageError(
-            f"cannot write to {job.out}: {error.strerror}", remedy="Choose another --out."
-        ) from error
-
-
 def _remove_model(out: Path) -> None:
     """Remove what a training run writes, and nothing else that may lie in OUT; model.json last."""
-    try:
-        for name in (CHECKPOINTS, "logs"):
+    for name in (CHECKPOINTS, "logs"):
+        with writing(out / name):
             if (out / name).exists():
                 shutil.rmtree(out / name)
-        for name in ("model.safetensors", "tokenizer.json", "model.json"):
+    for name in ("model.safetensors", "tokenizer.json", "model.json"):
+        with writing(out / name):
             (out / name).unlink(missing_ok=True)
-    except OSError as error:
-        raise StorageError(f"cannot remove the model in {out}: {error.strerror}") from error
 
 
 def _write_model_document(job: Job, end_of_text: int, training: dict[str, Any]) -> None:
     document = model_document(job.model.settings, end_of_text, job.saved_with["tokenizer_sha256"])
     document["training"] = {**job.saved_with, **training}
-    write_file(job.out / "model.json", (json.dumps(document, indent=1, sort_keys=True) + "\n").encode())
+    write_file(job.out / "model.json", json_bytes(document))
 
 
 def _start_event(job: Job, shards: Shards, progress: Progress, state: dict[str, Any] | None) -> Event:

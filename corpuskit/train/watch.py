@@ -7,7 +7,6 @@ trainer hands each event to the log and to the caller's listener; neither can ch
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +14,8 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+
+from corpuskit.train.files import finite, write_file, writing
 
 Event = Mapping[str, Any]
 Listener = Callable[[Event], None]
@@ -27,25 +28,30 @@ class Log:
     """
 
     def __init__(self, out: Path, from_step: int) -> None:
-        """Open the log of a run that goes on from `from_step` (0: a new log)."""
-        folder = out / "logs"
-        folder.mkdir(parents=True, exist_ok=True)
-        self.path = folder / "train.jsonl"
+        """Open the log of a run that goes on from `from_step` (0: a new log).
+
+        Raises StorageError, as all writing does, when it cannot be written.
+        """
+        self.path = out / "logs" / "train.jsonl"
+        with writing(self.path):
+            self.path.parent.mkdir(parents=True, exist_ok=True)
         kept = [line for line in _lines(self.path) if _step_of(line) <= from_step] if from_step else []
-        temporary = self.path.with_name("tmp-train.jsonl")
-        temporary.write_text("".join(kept), encoding="utf-8")
-        os.replace(temporary, self.path)
-        self._file = open(self.path, "a", encoding="utf-8")  # noqa: SIM115 - close() closes it
+        write_file(self.path, "".join(kept).encode())
+        with writing(self.path):
+            self._file = open(self.path, "a", encoding="utf-8")  # noqa: SIM115 - close() closes it
 
     def __call__(self, event: Event) -> None:
-        """Write an event."""
-        self._file.write(json.dumps(event, ensure_ascii=False) + "\n")
-        if event["event"] != "step":
-            self._file.flush()
+        """Write an event; numbers that are not finite become null."""
+        line = json.dumps(finite(dict(event)), ensure_ascii=False, allow_nan=False) + "\n"
+        with writing(self.path):
+            self._file.write(line)
+            if event["event"] != "step":
+                self._file.flush()
 
     def close(self) -> None:
         """Write out what is buffered."""
-        self._file.close()
+        with writing(self.path):
+            self._file.close()
 
 
 def _lines(path: Path) -> list[str]:
@@ -128,6 +134,7 @@ class Display:
             + (f"  bits/byte {per_byte:.3f}" if per_byte is not None else "")
             + ("  (best)" if event["best"] else "")
             + f"  {event['tokens_per_s']:,.0f} tokens/s"
+            + (f"  {self._facts['left']} left" if "left" in self._facts else "")
         )
 
     def _on_sample(self, event: Event) -> None:

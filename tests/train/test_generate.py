@@ -1,5 +1,6 @@
 """Sampling: reproducible by seed, bounded by the vocabulary, and text stays text."""
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -9,6 +10,7 @@ import torch
 
 from corpuskit.errors import SettingError, TrainError
 from corpuskit.train import LanguageModel, Sampling, TrainSettings, train
+from corpuskit.train.codec import Codec
 from corpuskit.train.generate import draw
 
 
@@ -73,6 +75,37 @@ def test_control_words_in_a_prompt_are_text(folder: Path) -> None:
     assert model.codec.decode(ids) == "a<|endoftext|>b"
 
 
+def test_a_tokenizer_that_makes_control_from_text_is_refused(folder: Path, tmp_path: Path) -> None:
+    """An added token that is not marked as special is found in any text: a prompt could end a document."""
+    document = json.loads((folder / "tokenizer.json").read_text())
+    (entry,) = document["added_tokens"]
+    for special in (True, False):
+        entry["special"] = special
+        data = json.dumps(document).encode()
+        path = tmp_path / "tokenizer.json"
+        path.write_bytes(data)
+        digest = hashlib.sha256(data).hexdigest()
+        if special:
+            assert 0 not in Codec(path, digest, end_of_text=0).encode("a<|endoftext|>b")
+            continue
+        with pytest.raises(TrainError, match=r"'<\|endoftext\|>' is encoded as the id 0") as caught:
+            Codec(path, digest, end_of_text=0)
+        assert '"special": true' in str(caught.value)
+
+
+def test_a_tokenizer_whose_end_of_text_has_another_name_is_checked_by_it(
+    folder: Path, tmp_path: Path
+) -> None:
+    document = json.loads((folder / "tokenizer.json").read_text())
+    (entry,) = document["added_tokens"]
+    entry.update({"content": "</s>", "special": False})
+    document["model"]["vocab"]["</s>"] = document["model"]["vocab"].pop("<|endoftext|>")
+    data = json.dumps(document).encode()
+    (tmp_path / "tokenizer.json").write_bytes(data)
+    with pytest.raises(TrainError, match="'</s>' is encoded as the id 0"):
+        Codec(tmp_path / "tokenizer.json", hashlib.sha256(data).hexdigest(), end_of_text=0)
+
+
 def test_padding_of_the_vocabulary_is_never_drawn(folder: Path) -> None:
     model = LanguageModel.load(folder)
     settings = model.decoder.settings
@@ -90,7 +123,8 @@ def test_prompt_may_be_longer_than_the_context(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"temperature": -1}, "temperature = -1 is below 0"),
+        ({"temperature": -1}, r"temperature = -1 is not in \[0, inf\)"),
+        ({"temperature": float("nan")}, "temperature = nan is not in"),
         ({"top_k": -1}, "top_k = -1 is below 0"),
         ({"top_p": 0}, r"top_p = 0 is not in \(0, 1\]"),
     ],

@@ -202,11 +202,6 @@ def test_overwriting_removes_the_model_and_nothing_else(
     assert (out / "notes.txt").read_text() == "mine"
 
 
-def test_resume_of_nothing_begins(run: Path, small: TrainSettings, whole: Path, tmp_path: Path) -> None:
-    train(run, tmp_path / "model", small, resume=True)
-    assert outcome(tmp_path / "model") == outcome(whole)
-
-
 def test_another_tokenizer_is_refused(make_run: Any, small: TrainSettings, tmp_path: Path) -> None:
     run = make_run(seed=3)
     (run / "tokenizer" / "tokenizer.json").write_text("{}")

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from corpuskit.cli.sample import command as sample
 from corpuskit.cli.train import command as train
-from corpuskit.train import loop
+from corpuskit.train import loop, pretrain
 
 SHAPE = ["layers=2", "width=32", "heads=2", "context=16", "batch-rows=4", "precision=fp32", "eval_every=5"]
 OPTIONS = [part for assignment in SHAPE for part in ("--set", assignment)]
@@ -59,6 +59,22 @@ def test_json_is_one_object_and_quiet_is_quiet(run: Path, tmp_path: Path) -> Non
         str(tmp_path / "m"),
         "",
     )
+
+
+def test_json_has_null_for_what_is_infinite(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A validation loss of 710 is a perplexity that no float holds."""
+    monkeypatch.setattr(pretrain, "measure", lambda job, rows: loop.Measure(710.0, 3.0, 0.1))
+    monkeypatch.setattr(loop, "measure", lambda job, rows: loop.Measure(710.0, 3.0, 0.1))
+    code, stdout, _ = call(train, run, "--out", tmp_path / "m", "--steps", 5, *OPTIONS, "--json")
+    documents = [stdout, (tmp_path / "m" / "model.json").read_text()]
+    documents += (tmp_path / "m" / "logs" / "train.jsonl").read_text().splitlines()
+    assert code == 0
+    for text in documents:
+        json.loads(text, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
+    result = json.loads(stdout)
+    assert (result["validation_loss"], result["perplexity"], result["bits_per_byte"]) == (710.0, None, 3.0)
 
 
 def test_pause_and_resume(run: Path, tmp_path: Path) -> None:

@@ -1,5 +1,7 @@
 """Settings: faults are named together, what is open is chosen by rules that can be read."""
 
+from typing import Any
+
 import pytest
 
 from corpuskit.cli.train import SIZES
@@ -19,6 +21,12 @@ def test_faults_are_named_together_with_the_nearest_name() -> None:
     assert "learning_rate = 'fast'" in message
 
 
+@pytest.mark.parametrize("name", ["learning_rate", "minutes", "clip", "weight_decay"])
+def test_settings_are_finite(name: str) -> None:
+    with pytest.raises(SettingError, match=f"{name} = 'inf': Input should be a finite number"):
+        TrainSettings.checked({name: "inf"})
+
+
 def test_there_are_few_settings_and_text_is_understood() -> None:
     assert len(TrainSettings.model_fields) <= 30
     assert TrainSettings.checked({"dropout": "0.2", "qk_norm": "false", "steps": "7"}).given() == {
@@ -29,8 +37,9 @@ def test_there_are_few_settings_and_text_is_understood() -> None:
 
 
 def test_size_follows_the_corpus() -> None:
-    sizes = [choose_size(tokens, "cuda") for tokens in (300_000, 300_001, 10_000_001, 500_000_001)]
-    assert sizes == ["tiny", "small", "15m", "124m"] == list(SIZES) == list(PRESETS)
+    limits = (100_000, 100_001, 300_001, 10_000_001, 500_000_001)
+    sizes = [choose_size(tokens, "cuda") for tokens in limits]
+    assert sizes == ["nano", "tiny", "small", "15m", "124m"] == list(SIZES) == list(PRESETS)
     assert choose_size(10**12, "cpu") == "small"
 
 
@@ -50,8 +59,17 @@ def test_presets_resolve_to_buildable_models(size: str) -> None:
 def test_own_values_win_over_the_preset() -> None:
     chosen = resolve(TrainSettings(size="tiny", width=64, heads=2, micro_batch_rows=8), 10**6, "cpu", True)
     assert (chosen.width, chosen.heads, chosen.layers, chosen.micro_batch_rows) == (64, 2, 4, 8)
-    assert chosen.precision == "bf16"
-    assert resolve(TrainSettings(precision="fp32"), 10**6, "cpu", True).precision == "fp32"
+
+
+def test_bf16_is_chosen_where_it_pays() -> None:
+    def chosen(device: str, pays: bool, **values: Any) -> str:
+        return resolve(TrainSettings.checked(values), 10**6, device, pays).precision
+
+    assert [chosen("cpu", True, size=size) for size in ("nano", "tiny", "small")] == ["fp32", "fp32", "bf16"]
+    assert [chosen("cuda", True, size=size) for size in ("nano", "small")] == ["bf16", "bf16"]
+    assert chosen("cpu", False, size="small") == "fp32"
+    assert chosen("cpu", True, size="tiny", precision="bf16") == "bf16"
+    assert chosen("cpu", True, size="small", precision="fp32") == "fp32"
 
 
 def test_short_corpora_get_short_rows() -> None:

@@ -2,8 +2,10 @@
 
 import io
 import json
+import math
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
 from corpuskit.train.watch import Display, Log
@@ -41,7 +43,8 @@ def shown(terminal: bool) -> str:
 def test_without_a_terminal_each_validation_is_a_line() -> None:
     lines = shown(terminal=False).splitlines()
     assert lines[:2] == ["a model [red]", "Warning: no validation"]
-    assert "step      8  train 3.250  validation 3.500  perplexity 33.1  bits/byte 1.750  (best)" in lines[2]
+    expected = "step      8  train 3.250  validation 3.500  perplexity 33.1  bits/byte 1.750  (best)"
+    assert lines[2] == f"{expected}  1,234 tokens/s  2:05 left"
     assert lines[3:6] == ["--- sample after step 8 ---", "It was [bold]", "---"]
     assert "30 steps" in lines[6]
     assert lines[7:] == ["Stopped at step 8: paused."]
@@ -51,6 +54,15 @@ def test_on_a_terminal_there_is_a_live_line() -> None:
     text = shown(terminal=True)
     assert "step 8/30" in text
     assert "loss 3.250  tokens/s 1,234  left 2:05  validation 3.500" in text
+
+
+def test_what_json_cannot_say_is_null(tmp_path: Path) -> None:
+    log = Log(tmp_path, 0)
+    log({"event": "validation", "step": 1, "loss": 710.5, "perplexity": math.inf, "train_loss": math.nan})
+    log.close()
+    (line,) = log.path.read_text().splitlines()
+    found = json.loads(line, parse_constant=lambda word: pytest.fail(f"{word} is no JSON"))
+    assert (found["loss"], found["perplexity"], found["train_loss"]) == (710.5, None, None)
 
 
 def test_resumed_log_drops_what_will_be_done_again(tmp_path: Path) -> None:

@@ -1,0 +1,102 @@
+"""Writing files: a training run writes through here alone, so that each refusal is the same error."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import math
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from corpuskit.errors import StorageError
+
+TEMPORARY = "tmp-"
+"""What the names of unfinished files and folders begin with."""
+
+_CURES = {
+    errno.ENOSPC: "The disk is full: free some space.",
+    errno.EDQUOT: "The disk quota is used up: free some space.",
+    errno.EFBIG: "The file would grow past the limit of the file system or of `ulimit -f`: raise it.",
+    errno.EACCES: "You may not write there: change the permissions or choose another --out.",
+    errno.EROFS: "The file system is read-only: choose another --out.",
+    errno.ENOTDIR: "A file stands where a folder is needed: choose another --out.",
+    errno.EEXIST: "A file stands where a folder is needed: choose another --out.",
+    errno.EISDIR: "A folder stands where a file is needed: move it away.",
+}
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Turn every refusal of the operating system into a StorageError that names the file and the remedy."""
+    try:
+        yield
+    except OSError as error:
+        cure = _CURES.get(error.errno or 0, "Look after the disk and the folder.")
+        raise StorageError(
+            f"{path} could not be written: {error.strerror or error}",
+            remedy=f"{cure} What was saved is whole: a run that had begun goes on with --resume.",
+        ) from error
+
+
+def write_file(path: Path, data: bytes) -> str:
+    """Write a file so that a kill leaves the old one or the new one; returns its sha256 in hex.
+
+    Raises StorageError, with the old file in place, when it cannot be written.
+    """
+    temporary = path.with_name(f"{TEMPORARY}{path.name}")
+    with writing(path):
+        try:
+            digest = write_durably(temporary, data)
+            os.replace(temporary, path)
+            sync_folder(path.parent)
+        except OSError:
+            # On a full disk the half that was written takes the room that is needed. If even this fails, the
+            # first error says why.
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+            raise
+    return digest
+
+
+def write_durably(path: Path, data: bytes) -> str:
+    """Write a file under its own name and flush it to the disk; returns its sha256 in hex. Raises OSError."""
+    with open(path, "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    return hashlib.sha256(data).hexdigest()
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames in a folder durable, where the system can (Windows cannot open folders)."""
+    if os.name == "nt":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def finite(value: Any) -> Any:
+    """The value with None for each number that JSON has no word for: infinities and not-a-number.
+
+    >>> finite({"loss": 710.0, "perplexity": float("inf"), "rates": [0.5, float("nan")]})
+    {'loss': 710.0, 'perplexity': None, 'rates': [0.5, None]}
+    """
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {name: finite(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(each) for each in value]
+    return value
+
+
+def json_bytes(document: Any) -> bytes:
+    """A document as JSON with sorted keys, one a line; numbers that are not finite become null."""
+    return (json.dumps(finite(document), indent=1, sort_keys=True, allow_nan=False) + "\n").encode()

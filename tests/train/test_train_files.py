@@ -1,0 +1,104 @@
+"""A file that cannot be written stops the run with an error that names it; the last checkpoint stays whole.
+
+The refusals are the system's own: `RLIMIT_FSIZE` lets no file grow past a size, as a full disk does.
+"""
+
+import json
+import resource
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from corpuskit.cli.train import command
+from corpuskit.errors import StorageError
+from corpuskit.train import TrainSettings, train
+from corpuskit.train.files import finite, write_file
+from corpuskit.train.watch import Event
+
+
+@contextmanager
+def file_size_limit() -> Iterator[None]:
+    """Put the limit on the size of files back when the block ends."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def limit_files(size: int) -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+
+
+@pytest.mark.parametrize(
+    ("kind", "step", "size", "name"),
+    [
+        ("step", 8, 100_000, "model.safetensors"),
+        ("step", 8, 100, "logs/train.jsonl"),
+        ("validation", 10, 200_000, "checkpoints/step-00000010"),
+        ("stop", 20, 1000, "model.json"),
+    ],
+)
+def test_a_refused_write_stops_the_run_and_can_be_resumed(
+    run: Path, small: TrainSettings, tmp_path: Path, kind: str, step: int, size: int, name: str
+) -> None:
+    settings, out = small.model_copy(update={"save_every": 5}), tmp_path / "model"
+    train(run, tmp_path / "whole", settings)
+
+    def listen(event: Event) -> None:
+        if event["event"] == kind and event["step"] == step:
+            limit_files(size)
+
+    with file_size_limit(), pytest.raises(StorageError) as caught:
+        train(run, out, settings, listen=listen)
+    assert caught.value.message.startswith(f"{out / name} could not be written: ")
+    assert "limit" in caught.value.remedy
+    assert "--resume" in caught.value.remedy
+    assert list(out.rglob("tmp-*")) == []
+    assert train(run, out, resume=True).reason == "done"
+    for file in ("model.safetensors", "checkpoints/step-00000020/optimizer.safetensors"):
+        assert (out / file).read_bytes() == (tmp_path / "whole" / file).read_bytes()
+
+
+def test_the_command_exits_with_1_and_names_the_file(run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "model"
+    with file_size_limit():
+        limit_files(1000)
+        result = CliRunner().invoke(
+            command, [str(run), "--out", str(out), "--steps", "3", "--quiet", "--json"]
+        )
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["error"] == "StorageError"
+    assert f"{out / 'tokenizer.json'} could not be written: File too large" in result.stderr
+
+
+def test_an_out_that_cannot_be_made_is_named(run: Path, small: TrainSettings, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    for out in (tmp_path / "file", tmp_path / "file" / "model"):
+        with pytest.raises(StorageError, match="could not be written: ") as caught:
+            train(run, out, small)
+        assert "choose another --out" in caught.value.remedy
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_an_unwritten_file_leaves_the_old_one(tmp_path: Path) -> None:
+    path = tmp_path / "model.json"
+    write_file(path, b"old")
+    with file_size_limit():
+        limit_files(10)
+        with pytest.raises(StorageError, match=r"model\.json could not be written: File too large"):
+            write_file(path, b"new" * 100)
+    assert [each.name for each in tmp_path.iterdir()] == ["model.json"]
+    assert path.read_bytes() == b"old"
+    shutil.rmtree(tmp_path)
+    with pytest.raises(StorageError, match=r"model\.json could not be written: No such file"):
+        write_file(path, b"new")
+
+
+def test_finite_keeps_everything_but_infinities() -> None:
+    value = {"a": [1, 2.5, float("-inf"), None], "b": {"c": float("nan"), "d": True}, "e": "inf"}
+    assert finite(value) == {"a": [1, 2.5, None, None], "b": {"c": None, "d": True}, "e": "inf"}

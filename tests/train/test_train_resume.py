@@ -1,0 +1,142 @@
+"""What a run is resumed from: a checkpoint from the first step on, and no step more than was asked for."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from corpuskit.errors import TrainError
+from corpuskit.train import TrainSettings, train
+from corpuskit.train.watch import Event
+
+# Kills itself like the machine would: argv is run, out, settings as JSON, event, step of the event.
+CHILD = """
+import os, signal, sys
+from corpuskit.train import TrainSettings, train
+run, out, settings, kind, step = sys.argv[1:]
+def listen(event):
+    if event["event"] == kind and event["step"] >= int(step):
+        os.kill(os.getpid(), signal.SIGKILL)
+train(run, out, TrainSettings.model_validate_json(settings), listen=listen)
+"""
+
+
+def train_and_kill(run: Path, out: Path, settings: TrainSettings, kind: str, step: int) -> None:
+    arguments = [str(run), str(out), settings.model_dump_json(exclude_unset=True), kind, str(step)]
+    environment = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "OMP_NUM_THREADS": str(torch.get_num_threads()),
+    }
+    child = subprocess.run([sys.executable, "-c", CHILD, *arguments], env=environment, check=False)
+    assert child.returncode == -signal.SIGKILL
+
+
+def events(out: Path, kind: str) -> list[dict[str, Any]]:
+    lines = (out / "logs" / "train.jsonl").read_text().splitlines()
+    return [event for line in lines if (event := json.loads(line))["event"] == kind]
+
+
+def last_weights(out: Path) -> bytes:
+    folder = out / "checkpoints" / (out / "checkpoints" / "latest").read_text()
+    return (folder / "model.safetensors").read_bytes()
+
+
+def test_killed_before_the_first_pause_it_goes_on_with_its_settings(
+    run: Path, small: TrainSettings, tmp_path: Path
+) -> None:
+    settings = small.model_copy(update={"seed": 7, "steps": 12})
+    train(run, tmp_path / "whole", settings)
+    train_and_kill(run, tmp_path / "killed", settings, "step", 5)
+    started: list[Event] = []
+    result = train(run, tmp_path / "killed", resume=True, listen=started.append)
+    assert (started[0]["step"], started[0]["steps"]) == (0, 12)
+    assert (started[0]["settings"]["seed"], started[0]["settings"]["context"]) == (7, 16)
+    assert (result.reason, result.step) == ("done", 12)
+    assert last_weights(tmp_path / "killed") == last_weights(tmp_path / "whole")
+
+
+def test_a_model_folder_always_has_something_to_resume(
+    run: Path, small: TrainSettings, tmp_path: Path
+) -> None:
+    """Killed before that, it is no model yet: the same call begins again."""
+    train_and_kill(run, tmp_path / "model", small, "start", 0)
+    assert not (tmp_path / "model" / "model.json").exists()
+    with pytest.raises(TrainError, match="nothing to resume"):
+        train(run, tmp_path / "model", resume=True)
+    assert train(run, tmp_path / "model", small, pause_at=1).reason == "paused"
+    shutil.rmtree(tmp_path / "model")
+    train_and_kill(run, tmp_path / "model", small, "save", 0)
+    assert train(run, tmp_path / "model", resume=True, pause_at=1).step == 1
+
+
+def test_resume_of_nothing_is_an_error_that_says_so(run: Path, small: TrainSettings, tmp_path: Path) -> None:
+    out = tmp_path / "model"
+    with pytest.raises(TrainError, match="model holds no checkpoint: there is nothing to resume") as caught:
+        train(run, out, small, resume=True)
+    assert "without --resume" in str(caught.value)
+    assert not out.exists()
+    train(run, out, small, pause_at=1)
+    shutil.rmtree(out / "checkpoints")
+    with pytest.raises(TrainError, match="nothing to resume") as caught:
+        train(run, out, resume=True)
+    assert "--overwrite" in str(caught.value)
+
+
+@pytest.mark.parametrize("pause_at", [3, 2])
+def test_a_pause_that_is_reached_does_no_step(
+    run: Path, small: TrainSettings, tmp_path: Path, pause_at: int
+) -> None:
+    out = tmp_path / "model"
+    train(run, out, small, pause_at=3)
+    before = last_weights(out)
+    result = train(run, out, resume=True, pause_at=pause_at)
+    assert (result.reason, result.step, result.can_resume) == ("paused", 3, True)
+    assert last_weights(out) == before
+    assert len(events(out, "step")) == 3
+
+
+def test_a_pause_at_the_end_is_the_end(run: Path, small: TrainSettings, tmp_path: Path) -> None:
+    settings = small.model_copy(update={"steps": 4})
+    assert train(run, tmp_path / "model", settings, pause_at=4).reason == "done"
+    assert train(run, tmp_path / "model", resume=True, pause_at=2).reason == "done"
+
+
+def test_on_changed_data_the_best_is_found_anew(
+    make_run: Callable[..., Path], small: TrainSettings, tmp_path: Path
+) -> None:
+    """The old validation text is one that the model has learnt: no loss on the new one can be below that."""
+    run, other, out = make_run(seed=1), make_run(seed=9), tmp_path / "model"
+    settings = small.model_copy(update={"steps": 40, "learning_rate": 1e-2})
+    train(run, out, settings, pause_at=30)
+    path = out / "checkpoints" / "step-00000030" / "state.json"
+    state = json.loads(path.read_text())
+    path.write_text(json.dumps({**state, "best_loss": 0.001, "validations_since_best": 9}))
+    result = train(other, out, resume=True, allow_changed_data=True)
+    assert (result.reason, result.best_step) == ("done", 40)
+    assert [event["best"] for event in events(out, "validation")][-2:] == [True, True]
+
+
+def test_killed_after_its_length_was_fixed_a_run_by_minutes_keeps_it(
+    run: Path, small: TrainSettings, tmp_path: Path
+) -> None:
+    values = {name: value for name, value in small.given().items() if name != "steps"}
+    settings = TrainSettings.checked({**values, "minutes": 0.02, "warmup_steps": 0})
+    out = tmp_path / "model"
+    train_and_kill(run, out, settings, "horizon", 0)
+    state = json.loads(
+        (out / "checkpoints" / (out / "checkpoints" / "latest").read_text() / "state.json").read_text()
+    )
+    assert state["steps"] > state["step"] == state["decay_start"] > 0
+    assert state["seconds"] > 0
+    result = train(run, out, resume=True)
+    assert (result.reason, result.step, result.steps) == ("done", state["steps"], state["steps"])
+    assert [event["step"] for event in events(out, "step")] == list(range(state["steps"]))
