@@ -45,7 +45,7 @@ from corpuskit.ingest.reading import ReadingBuilder
 from corpuskit.ingest.text_encoding import Decoded, decode
 from corpuskit.stage import CutSpan, Dropped, Location, Part, Quarantined, Reading, Source, canonical_json
 
-PART_BYTES = 32 * 2**20
+PART_BYTES = 16 * 2**20
 """Bytes on disk after which a part is closed; a part holds whole files."""
 
 PUBLIC_DOMAIN = "Public domain in the USA"
