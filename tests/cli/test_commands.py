@@ -271,6 +271,8 @@ def test_ctrl_c_is_130_keeps_what_is_done_and_goes_on(
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        # Where the tests run in the background, a shell may have told them to ignore Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     records = tmp_path / "run" / "manifest" / "candidates"
     while build.poll() is None and not list(records.glob("*.json")):
