@@ -29,6 +29,7 @@ $(VENV)/installed: $(SOURCES) | $(BIN)/python
 	  echo "A C++20 compiler is needed to build corpuskit's engine and none was found."; \
 	  echo "Debian, Ubuntu: apt-get install g++    Fedora: dnf install gcc-c++    macOS: xcode-select --install"; \
 	  exit 1; }
+	@echo "== installing pinned packages into $(VENV)/ and compiling the engine: about three minutes"
 	$(PIP) install -c constraints.txt torch==2.13.0
 	PIP_CONSTRAINT=constraints.txt $(PIP) install -c constraints.txt -e .
 	@touch $@

@@ -55,8 +55,10 @@ def plan(pipeline: Pipeline, folder: Path) -> dict[str, Any]:
     build = _PlanningBuild(pipeline, folder)
     build.steps = []
     parts = build.plan_parts()
+    unfinished = True
     with contextlib.suppress(_NotDoneError):
         build.make(parts)
+        unfinished = False
     titles = _titles(pipeline)
     reached = {step["title"] for step in build.steps}
     segments = pipeline.segments()
@@ -64,7 +66,7 @@ def plan(pipeline: Pipeline, folder: Path) -> dict[str, Any]:
         "parts": [{"name": p.name, "source": p.label, "bytes": p.part.bytes} for p in parts],
         "stages": {s.folder: [label for label, _ in s.steps] for s in segments},
         "steps": build.steps,
-        "later": [title for title in titles if title not in reached],
+        "later": [title for title in titles if title not in reached] if unfinished else [],
     }
 
 

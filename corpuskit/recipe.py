@@ -36,6 +36,9 @@ KEYS = ("sources", "stages", "tokenizer", "shards", "leave_out")
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
+_PATHS = ("path", "file", "leave_out")
+"""Settings that are paths when they are given with ``--set``."""
+
 Place = tuple[str | int, ...]
 """Where a value stands in a recipe: ``("stages", 2, "near_duplicates", "threshold")``."""
 
@@ -57,7 +60,8 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
     """Read and check a recipe.
 
     Args:
-        overrides: ``a.b=value`` each, e.g. ``stages.near_duplicates.threshold=0.7``; values are YAML.
+        overrides: ``a.b=value`` each, e.g. ``stages.near_duplicates.threshold=0.7``; values are YAML,
+            relative paths in them are taken from the working directory.
 
     Raises:
         SettingError: the file is missing or is no YAML, a key or stage is unknown, a value is wrong.
@@ -132,6 +136,9 @@ def _override(values: dict[str, Any], override: str) -> None:
     if not isinstance(here, dict):
         what = "a list" if isinstance(here, list) else f"{here!r}, which has no settings,"
         raise SettingError(f"--set {override!r}: names {what}", remedy="Name a setting inside an item.")
+    # A path typed at a prompt is meant from where one stands; one in the recipe from the recipe's folder.
+    if words[-1] in _PATHS and isinstance(value, str) and not value.startswith("${"):
+        value = os.path.abspath(value)
     here[words[-1]] = value
 
 

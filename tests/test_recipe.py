@@ -200,3 +200,17 @@ def test_an_input_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"'.*nowhere' does not exist"):
         read(tmp_path, GOOD.replace("path: notes", "path: nowhere")).pipeline.run(tmp_path / "run")
     assert not (tmp_path / "run" / "ledger.json").exists()
+
+
+def test_a_path_given_with_set_is_meant_from_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "recipes").mkdir()
+    (tmp_path / "here").mkdir()
+    recipe = tmp_path / "recipes" / "recipe.yaml"
+    recipe.write_text("sources:\n  - files: {path: texts, label: x}\n")
+    monkeypatch.chdir(tmp_path / "here")
+    ((_, source),) = load(recipe, ["sources.files.path=texts"]).pipeline.sources
+    assert source.model_dump()["path"] == str(tmp_path / "here" / "texts")
+    ((_, source),) = load(recipe).pipeline.sources
+    assert source.model_dump()["path"] == str(tmp_path / "recipes" / "texts")

@@ -60,7 +60,7 @@ def shell_options(function: F) -> F:
             fail(shell, CorpuskitError(f"the system refused: {error}", remedy="Look at the file it names."))
         except KeyboardInterrupt:
             click.echo(
-                "Interrupted. What was finished is kept: call the same command again to go on.", err=True
+                "Interrupted. Finished tasks are kept: call the same command again to go on.", err=True
             )
             sys.exit(130)
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from corpuskit.cli._shell import Shell, shell_options
-from corpuskit.errors import SettingError
+from corpuskit.errors import RunError, SettingError
+from corpuskit.run import Run
 
 if TYPE_CHECKING:
     from corpuskit.train import TrainResult
@@ -58,6 +59,12 @@ def command(
     corpuskit train runs/austen --out models/austen --steps 3000 --size small --set dropout=0.2
     corpuskit train runs/austen --out models/austen --resume
     """
+    if not (run / "shards" / "shards.json").is_file():
+        Run.open(run)  # Says so when it is no run at all.
+        raise RunError(
+            f"{run}: holds no shards: the build is not finished, or its recipe has no `shards:`",
+            remedy="Call `corpuskit build` with a recipe that has `tokenizer:` and `shards:`.",
+        )
     # torch takes seconds to load: not before there is something to train.
     from rich.console import Console
 
@@ -108,7 +115,7 @@ def sentence(result: TrainResult) -> str:
         per_byte = "" if result.bits_per_byte is None else f", {result.bits_per_byte:.3f} bits per byte"
         lines.append(
             f"validation loss {result.validation_loss:.4f}, perplexity {result.perplexity:.2f}{per_byte} "
-            f"(weights of step {result.best_step:,})"
+            f"on the whole split (weights of step {result.best_step:,})"
         )
     if not result.can_resume:
         lines.append(f'write with it: corpuskit sample {result.out} --prompt "..."')

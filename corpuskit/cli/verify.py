@@ -33,5 +33,5 @@ def command(shell: Shell, run: Path) -> None:
     )
     shell.result(facts, text)
     if found:
-        shell.say("Build again with the same recipe: damaged outputs are made anew once they are deleted.")
+        shell.say("Delete what is damaged and call `corpuskit build` with the same recipe: it is made anew.")
         sys.exit(1)

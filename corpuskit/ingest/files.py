@@ -50,7 +50,7 @@ from corpuskit.ingest.reading import ReadingBuilder
 from corpuskit.ingest.saved_datasets import SavedDatasets
 from corpuskit.stage import Dropped, Location, Part, Quarantined, Reading, Source, canonical_json
 
-PART_BYTES = 64 * 2**20
+PART_BYTES = 16 * 2**20
 """Bytes on disk after which a part is closed. A part holds whole files, so a bigger file is a part alone."""
 
 _KINDS: dict[str, tuple[str, ...]] = {

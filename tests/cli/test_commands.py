@@ -282,7 +282,7 @@ def test_ctrl_c_is_130_keeps_what_is_done_and_goes_on(
     os.killpg(build.pid, signal.SIGINT)
     stdout, stderr = build.communicate(timeout=60)
     assert build.returncode == 130, stderr
-    assert "Interrupted. What was finished is kept" in stderr
+    assert "Interrupted. Finished tasks are kept" in stderr
     assert "Traceback" not in stderr
     assert stdout == ""
     done = {p.stem for p in records.glob("*.json")}

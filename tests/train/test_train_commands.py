@@ -140,3 +140,14 @@ def test_sample_is_reproducible_data(model: Path) -> None:
     assert "\n\n---\n\n".join(each["text"] for each in result["samples"]) + "\n" == stdout
     assert all(each["text"].startswith("The") and each["tokens"] <= 12 for each in result["samples"])
     assert call(sample, model, "--temperature", -1)[0] == 2
+
+
+def test_a_folder_without_shards_is_told_apart_from_no_run(tmp_path: Path) -> None:
+    nothing = CliRunner().invoke(train, [str(tmp_path / "nowhere"), "--out", str(tmp_path / "m")])
+    assert nothing.exit_code == 1
+    assert "not a run folder" in nothing.stderr
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "run.json").write_text('{"format": 1}')
+    begun = CliRunner().invoke(train, [str(tmp_path / "run"), "--out", str(tmp_path / "m")])
+    assert begun.exit_code == 1
+    assert "holds no shards" in begun.stderr
