@@ -71,6 +71,10 @@ def encode_command(shell: Shell, tokenizer: Path, text: str) -> None:
     """
     if not tokenizer.is_file():
         raise InputError(f"{tokenizer}: is not there", remedy="Give the path of a tokenizer.json.")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise SettingError(f"text {text!r}: is not UTF-8", remedy="Call it from a UTF-8 terminal.") from error
     encoder = Encoder(tokenizer)
     ids = [int(i) for i in next(encoder.encode([text]))]
     pieces = [encoder.decode([i]) for i in ids]

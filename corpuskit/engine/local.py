@@ -65,7 +65,8 @@ class LocalEngine:
                     raise EngineError(
                         f"a worker died {RETRIES + 1} times, at last near: {names}",
                         remedy="Most often the memory was used up: try fewer --workers."
-                        " What was finished is kept; call the same command again to go on.",
+                        " What was finished is kept; call the same command again to go on."
+                        ' A script of your own that builds needs `if __name__ == "__main__":`.',
                     ) from error
 
     def _run_pool(self, tasks: Sequence[Task]) -> Iterator[Done]:

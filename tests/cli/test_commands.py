@@ -302,3 +302,15 @@ def test_a_closed_pipe_is_no_error(finished: Path, environment: Callable[..., di
     )
     assert "Traceback" not in found.stderr
     assert "BrokenPipe" not in found.stderr
+
+
+def test_a_text_that_is_not_utf8_is_told(tmp_path: Path) -> None:
+    (tmp_path / "tokenizer.json").write_text("{}")
+    done = subprocess.run(
+        [sys.executable, "-m", "corpuskit", "tokenizer", "encode", tmp_path / "tokenizer.json", b"caf\xe9"],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert "is not UTF-8" in done.stderr
