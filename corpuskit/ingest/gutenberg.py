@@ -73,7 +73,7 @@ class Gutenberg(Source):
     """
 
     name: ClassVar[str] = "gutenberg"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     same_id_reason: ClassVar[str] = "other_edition"
 
     path: Location[str]

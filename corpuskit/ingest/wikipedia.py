@@ -65,7 +65,7 @@ class Wikipedia(Source):
     """
 
     name: ClassVar[str] = "wikipedia"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
     same_id_reason: ClassVar[str] = "older_revision"
 
     path: Location[str]
