@@ -18,8 +18,7 @@ import pytest
 
 from corpuskit import batch as batches
 from corpuskit.errors import InputError, SettingError
-from corpuskit.ingest import dump
-from corpuskit.ingest import wikipedia as wikipedia_module
+from corpuskit.ingest import dump, wikipedia_pages
 from corpuskit.ingest.page_scanner import PageScanner
 from corpuskit.ingest.wikipedia import Wikipedia
 from corpuskit.stage import Dropped, Quarantined, Reading
@@ -226,7 +225,7 @@ def test_what_is_dropped_can_be_looked_at(tmp_path: Path) -> None:
 def test_readings_are_closed_by_the_bytes_of_what_is_dropped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wikipedia_module, "BATCH_BYTES", 10_000)
+    monkeypatch.setattr(wikipedia_pages, "BATCH_BYTES", 10_000)
     source = Wikipedia(path=write(tmp_path, dump_of(*(page(i, "ü" * 500, ns=1) for i in range(1, 101)))))
     readings = [reading for part in source.parts() for reading in source.read(part)]
     assert len(readings) == 10
