@@ -27,6 +27,9 @@ CUT = pa.schema(
 )
 ASIDE = {"dropped": DROPPED, "quarantine": QUARANTINED, "cuts": CUT}
 
+TABLES = "tables"
+"""Folder of the side tables of sources."""
+
 
 @dataclass
 class Aside:
@@ -45,6 +48,14 @@ class Aside:
                 sink = storage.parquet(path, ASIDE[kind], self.run.temporary)
                 self.sinks[kind] = self.stack.enter_context(sink)
             self.sinks[kind].write(pa.Table.from_pylist(list(rows), schema=ASIDE[kind]))
+
+    def write_table(self, name: str, table: pa.Table) -> None:
+        """Add rows to the side table ``name``; its schema is that of the first rows."""
+        kind = f"{TABLES}/{name}"
+        if kind not in self.sinks:
+            sink = storage.parquet(self.run.folder / self.path(kind), table.schema, self.run.temporary)
+            self.sinks[kind] = self.stack.enter_context(sink)
+        self.sinks[kind].write(table)
 
     def path(self, kind: str) -> str:
         """Path within the run."""

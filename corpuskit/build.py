@@ -24,7 +24,7 @@ import tokenizers
 from corpuskit import storage
 from corpuskit.bpe.tokenizer import FILE, make_tokenizer
 from corpuskit.decide import decide
-from corpuskit.digests import Digests, stamp
+from corpuskit.digests import Digests, is_uri, stamp
 from corpuskit.engine.local import LocalEngine
 from corpuskit.engine.task import Done, Task
 from corpuskit.errors import SettingError, StageError
@@ -177,10 +177,10 @@ class Build:
             with blaming(label, "parts", reads=True):
                 parts = source.parts()
             for part in parts:
-                files = [[logical_name(source, f), digests.of(Path(f))] for f in part.files]
+                files = [[logical_name(source, f), digests.of(f)] for f in part.files]
                 name = _part_name(label, part.name)
                 made_from = {"source": identity, "label": label, "files": files, "detail": dict(part.detail)}
-                stamps = tuple((f, stamp(Path(f))) for f in part.files)
+                stamps = tuple((f, stamp(f)) for f in part.files)
                 planned.append(PlannedPart(name, label, source, part, made_from, stamps))
         self._save(digests)
         _check_names([part.name for part in planned])
@@ -433,6 +433,9 @@ def _part_name(label: str, part: str) -> str:
 
 def logical_name(source: Source, file: str) -> str:
     """The name of an input that may stand in outputs: its path below the source's location."""
+    if is_uri(file):
+        root_uri = str(getattr(source, "path", "")).rstrip("/") + "/"
+        return file[len(root_uri) :] if file.startswith(root_uri) else file.rpartition("/")[2]
     root = Path(str(getattr(source, "path", Path(file).parent)))
     path = Path(file)
     below = path != root and path.is_relative_to(root)

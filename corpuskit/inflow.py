@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,7 +13,7 @@ from corpuskit import batch as batches
 from corpuskit import storage
 from corpuskit.account import Account
 from corpuskit.digests import stamp
-from corpuskit.errors import InputError, LedgerError
+from corpuskit.errors import InputError, LedgerError, StageError
 from corpuskit.ledger import Entry
 from corpuskit.run import Run
 from corpuskit.stage import Part, Reading, Source
@@ -84,7 +83,7 @@ class FromSource(Inflow):
         """The record will name the digest that a file had: what is read must be that file."""
         for file, hashed in self.stamps:
             try:
-                unchanged = stamp(Path(file)) == hashed
+                unchanged = stamp(file) == hashed
             except OSError:
                 unchanged = False
             if not unchanged:
@@ -111,6 +110,13 @@ class FromSource(Inflow):
         account.aside.write("dropped", [vars(d) | stage for d in reading.dropped])
         account.aside.write("quarantine", [vars(q) | stage for q in reading.quarantined])
         account.aside.write("cuts", [vars(s) | stage for s in reading.spans])
+        for name, table in sorted(reading.tables.items()):
+            if table.schema != self.source.tables.get(name):
+                raise StageError(
+                    f"{self.label}: table {name!r} has the columns {table.schema.names}, which are not declared",
+                    remedy="Declare each side table with its schema in `tables`.",
+                )
+            account.aside.write_table(name, table)
 
 
 @dataclass(frozen=True)

@@ -68,8 +68,21 @@ class Pipeline:
             raise SettingError("steps: there is no source", remedy="Name at least one source.")
         if order.count(2) > 1 or order.count(3) > 1:
             raise SettingError("steps: more than one tokenizer or shards step", remedy="Keep one of each.")
+        self._check_tables()
         if 3 in order and 2 not in order:
             raise SettingError("shards: there is no tokenizer", remedy="Add a tokenizer step before it.")
+
+    def _check_tables(self) -> None:
+        """One side table, one schema, and a name that can be that of a folder."""
+        schemas: dict[str, pa.Schema] = {}
+        for source in (s for s in self.steps if isinstance(s, Source)):
+            for name, schema in source.tables.items():
+                if not name.isidentifier() or not schemas.setdefault(name, schema).equals(schema):
+                    raise SettingError(
+                        f"{source.name}: side table {name!r}: another source declares other columns for it,"
+                        " or the name is none",
+                        remedy="Give the table another name: letters, digits and _.",
+                    )
 
     # -------------------------------------------------------------------------------------- the parts
 

@@ -27,6 +27,7 @@ from pydantic import ValidationError
 
 from corpuskit import registry
 from corpuskit.bpe.tokenizer import TrainTokenizer
+from corpuskit.digests import is_uri
 from corpuskit.errors import SettingError, nearest
 from corpuskit.pack.write import WriteShards
 from corpuskit.pipeline import Pipeline, Step
@@ -261,7 +262,7 @@ class _Reader:
         if not isinstance(value, str):
             return value
         text = _VARIABLE.sub(lambda match: self._variable(place, match.group(1)), value)
-        if key in kind.locations() and not os.path.isabs(text):
+        if key in kind.locations() and not os.path.isabs(text) and not is_uri(text):
             return str(self.folder / text)
         return text
 

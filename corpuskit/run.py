@@ -4,7 +4,7 @@
     recipe.yaml      the resolved recipe, without the places where inputs lie
     manifest/        one record per finished task: fingerprint, outputs with sha256, its ledger
     ledger.json      the account of the whole build, written when it is finished
-    candidates/ scans/ decisions/ documents/ dropped/ quarantine/ cuts/ tokenizer/ shards/
+    candidates/ scans/ decisions/ documents/ dropped/ quarantine/ cuts/ tables/ tokenizer/ shards/
     logs/ report/    the only places for clocks, machines and absolute paths
 
 A task is done when its record stands in ``manifest/`` with the fingerprint of what made it and its
@@ -42,7 +42,7 @@ UNTRACKED = ("logs", "report", storage.TEMPORARY)
 
 
 OUTPUTS = re.compile(
-    r"(?:candidates(?:-\d+)?|scans|decisions|documents|dropped|quarantine|cuts|tokenizer|encoded|shards|manifest)/"
+    r"(?:candidates(?:-\d+)?|scans|decisions|documents|dropped|quarantine|cuts|tables|tokenizer|encoded|shards|manifest)/"
 )
 """Folders that a build writes into and sweeps. What else lies in a run belongs to somebody else."""
 

@@ -180,6 +180,7 @@ class Reading:
         added: bytes added to kept documents, by reason (``{"templates": 12}``).
         spans: the removed pieces that are worth keeping for a look; their bytes are part of ``cut``.
         warnings: sentences for the log.
+        tables: rows for the source's side tables, by the names that it declares in `Source.tables`.
     """
 
     batch: pa.RecordBatch
@@ -191,6 +192,7 @@ class Reading:
     dropped: Sequence[Dropped] = ()
     quarantined: Sequence[Quarantined] = ()
     warnings: Sequence[str] = ()
+    tables: Mapping[str, pa.Table] = field(default_factory=dict)
 
 
 class Source(Settings, ABC):
@@ -198,10 +200,13 @@ class Source(Settings, ABC):
 
     Attributes:
         columns: added columns, name to Arrow type, that every batch of this source has.
+        tables: side tables, name to schema: what a source tells beside its documents (aliases of titles,
+            say). A run keeps them in ``tables/<name>/``, a file per part; no stage sees them.
         same_id_reason: why the worse of two documents under one id is dropped.
     """
 
     columns: ClassVar[Mapping[str, pa.DataType]] = {}
+    tables: ClassVar[Mapping[str, pa.Schema]] = {}
     same_id_reason: ClassVar[str] = "same_id"
 
     @abstractmethod

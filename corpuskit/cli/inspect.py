@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from corpuskit import storage
+from corpuskit.account import TABLES
 from corpuskit.check_run import read_account
 from corpuskit.cli._shell import Shell, shell_options
 from corpuskit.errors import RunError
@@ -63,12 +64,14 @@ def _sources(records: list[Record]) -> dict[str, dict[str, int]]:
 
 
 def _aside(records: list[Record]) -> dict[str, int]:
-    """How many rows lie in ``dropped/``, ``quarantine/`` and ``cuts/``."""
+    """How many rows lie in ``dropped/``, ``quarantine/``, ``cuts/`` and the side tables of sources."""
     rows: Counter[str] = Counter()
     for output in (o for record in records for o in record.outputs):
         folder = output.path.split("/")[0]
         if folder in ("dropped", "quarantine", "cuts"):
             rows[folder] += output.rows or 0
+        elif folder == TABLES:
+            rows[output.path.rpartition("/")[0]] += output.rows or 0
     return dict(sorted(rows.items()))
 
 
