@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -112,8 +113,9 @@ class FromSource(Inflow):
         account.aside.write("cuts", [vars(s) | stage for s in reading.spans])
         for name, table in sorted(reading.tables.items()):
             if table.schema != self.source.tables.get(name):
+                columns = table.schema.names
                 raise StageError(
-                    f"{self.label}: table {name!r} has the columns {table.schema.names}, which are not declared",
+                    f"{self.label}: table {name!r} has the columns {columns}, which are not declared",
                     remedy="Declare each side table with its schema in `tables`.",
                 )
             account.aside.write_table(name, table)
