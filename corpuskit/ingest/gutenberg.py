@@ -21,7 +21,6 @@ One number often has several files: in other encodings, and older ones below ``o
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any, ClassVar, Literal
 
@@ -29,8 +28,10 @@ from pydantic import Field
 
 from corpuskit.errors import InputError
 from corpuskit.ingest.file_rows import EXCERPT_BYTES, MAX_ROW_BYTES, BrokenStreamError, chunks
-from corpuskit.ingest.gutenberg_header import HEAD_CHARS, Header, declared_encoding, read_header
-from corpuskit.ingest.gutenberg_markers import MAX_CUT, Bounds, find_bounds
+from corpuskit.ingest.gutenberg_body import Body, BodyOptions, extract_body
+from corpuskit.ingest.gutenberg_header import Header, declared_encoding, read_header
+from corpuskit.ingest.gutenberg_markers import MAX_CUT
+from corpuskit.ingest.gutenberg_tree import number_in_path, release
 from corpuskit.ingest.paths import (
     NO_KNOWN_FORMAT,
     group,
@@ -52,11 +53,6 @@ PUBLIC_DOMAIN = "Public domain in the USA"
 COPYRIGHTED = "Copyrighted; see the terms in the book's header"
 
 _SUFFIXES = (".txt", ".txt.gz")
-_FILE_NUMBER = re.compile(r"(?:.*__)?(?:pg)?(\d{1,6})(?:-(?:0|8|utf-?8))?$", re.IGNORECASE)
-_TITLED_FOLDER = re.compile(r"(\d{5,6})_.+$")
-_OLD = re.compile(r"(?:^|/|_)old(?:/|_|-)", re.IGNORECASE)
-_RELEASE = re.compile(r"[a-z]{2,}\d?(\d\d)[a-z]?$", re.IGNORECASE)
-"""Old names have eight characters, the last digits of which count releases: ``pandp12``, ``8fau110``."""
 
 
 class Gutenberg(Source):
@@ -132,9 +128,8 @@ class Gutenberg(Source):
             )
             _quarantine(name, "undecodable", error, data, len(data), out)
             return
-        bounds = find_bounds(decoded.text, self.max_cut)
-        header = read_header(decoded.text[: bounds.body or HEAD_CHARS])
-        self._accept(_Book(name, declared, decoded, bounds, header), out)
+        body = extract_body(decoded.text, BodyOptions(max_cut=self.max_cut))
+        self._accept(_Book(name, declared, decoded, body, read_header(body.header)), out)
 
     def _raw(self, path: str, name: str, out: ReadingBuilder) -> bytes | None:
         """The file's bytes, decompressed; None after quarantining a file that cannot be read."""
@@ -157,27 +152,30 @@ class Gutenberg(Source):
 
     def _accept(self, book: _Book, out: ReadingBuilder) -> None:
         """Drop or keep a decoded book."""
-        text, bounds, header = book.decoded.text, book.bounds, book.header
-        size = len(text.encode("utf-8"))
+        header = book.header
+        size = len(book.decoded.text.encode("utf-8"))
         out.met(size)
-        body = text[bounds.body : bounds.licence]
-        reason = self._reason_to_drop(header, body)
+        reason = self._reason_to_drop(header, book.body.text)
         if reason:
-            out.drop(Dropped(book.id, reason, size, header.title, text, book.origin()))
+            out.drop(Dropped(book.id, reason, size, header.title, book.decoded.text, book.origin()))
             return
         out.keep(
             id=book.id,
             source=self.name,
-            text=body,
+            text=book.body.text,
             title=header.title,
             url=f"https://www.gutenberg.org/ebooks/{book.number}" if book.number else "",
             language=header.language,
             licence=COPYRIGHTED if header.copyrighted else PUBLIC_DOMAIN,
             origin=book.origin(),
-            preference=book.preference(len(body.encode("utf-8"))),
+            preference=book.preference(),
         )
         for span in book.cuts():
             out.cut(span)
+        for why, removed in book.body.cut.items():
+            out.cut_bytes(why, removed)
+        for why, more in book.body.added.items():
+            out.add_bytes(why, more)
 
     def _reason_to_drop(self, header: Header, body: str) -> str:
         if header.copyrighted and self.copyrighted == "drop":
@@ -196,11 +194,11 @@ def _quarantine(name: str, kind: str, error: str, data: bytes, size: int, out: R
 class _Book:
     """One decoded file and what is known about it."""
 
-    def __init__(self, name: str, declared: str, decoded: Decoded, bounds: Bounds, header: Header) -> None:
+    def __init__(self, name: str, declared: str, decoded: Decoded, body: Body, header: Header) -> None:
         self.name = name
         self.declared = declared
         self.decoded = decoded
-        self.bounds = bounds
+        self.body = body
         self.header = header
         in_path = number_in_path(name)
         self.number = header.number or in_path
@@ -212,7 +210,7 @@ class _Book:
         known = {
             "author": self.header.author,
             "declared_encoding": self.declared,
-            "flags": [*self.bounds.flags, *self.decoded.flags, *self._other_flags()],
+            "flags": [*self.body.flags, *self.decoded.flags, *self._other_flags()],
             "language_name": "" if self.header.language else self.header.language_name,
             "released": self.header.released,
         }
@@ -224,77 +222,22 @@ class _Book:
         in_path = number_in_path(self.name)
         return ["number_differs_from_path"] if in_path and in_path != self.number else []
 
-    def preference(self, body_bytes: int) -> int:
+    def preference(self) -> int:
         """The rank among editions of one number: the module's five rules as groups of decimal digits."""
-        missing = {"no_start_marker", "start_marker_too_late", "start_marker_remnant"}
-        missing_end = {"no_end_marker", "end_marker_too_early", "start_after_end"}
-        flags = set(self.bounds.flags)
-        rank = 2 - bool(flags & missing) - bool(flags & missing_end)
         encoding = self.decoded.encoding
+        rank = self.body.bounds_found
         rank = rank * 10 + (0 if encoding == "ascii" else 2 if encoding.startswith("utf") else 1)
-        rank = rank * 1000 + _release(self.name)
+        rank = rank * 1000 + release(self.name)
         rank = rank * 10**8 + self.header.released
-        return rank * 10**5 + min(body_bytes // 1024, 10**5 - 1)
+        return rank * 10**5 + min(len(self.body.text.encode("utf-8")) // 1024, 10**5 - 1)
 
     def cuts(self) -> list[CutSpan]:
         """What was removed, with offsets in UTF-8 bytes of the raw text."""
-        text, bounds = self.decoded.text, self.bounds
-        pieces = (
-            ("header", 0, bounds.header),
-            ("credits", bounds.header, bounds.body),
-            ("licence", bounds.licence, len(text)),
-        )
+        text = self.decoded.text
         spans = []
-        for reason, start, stop in pieces:
-            if start < stop:
-                first = len(text[:start].encode("utf-8"))
-                piece = text[start:stop]
-                spans.append(CutSpan(self.id, reason, first, first + len(piece.encode("utf-8")), piece))
+        for piece in self.body.pieces:
+            removed = text[piece.start : piece.stop]
+            first = len(text[: piece.start].encode("utf-8"))
+            last = first + len(removed.encode("utf-8"))
+            spans.append(CutSpan(self.id, piece.reason, first, last, removed))
         return spans
-
-
-def _stem(name: str) -> str:
-    """A file's name without folders and suffixes."""
-    base = name.rsplit("/", 1)[-1].lower()
-    return base.removesuffix(".gz").removesuffix(".txt")
-
-
-def _release(name: str) -> int:
-    """Rank of a file among others by its name: 999 for a current one, below for old ones, newest first.
-
-    >>> [_release(n) for n in ("pg84.txt", "old__2008-84.txt", "old/frank15.txt", "8fau110.txt")]
-    [999, 100, 15, 10]
-    """
-    stem = _stem(name)
-    eight_characters = None if _FILE_NUMBER.match(stem) else _RELEASE.search(stem)
-    if eight_characters:
-        return int(eight_characters[1])
-    return 100 if _OLD.search(name) else 999
-
-
-def number_in_path(name: str) -> int | None:
-    """The book number in a relative path, by the file name and else by the nearest folder.
-
-    >>> [number_in_path(n) for n in ("1342-0.txt", "cache/epub/1342/pg1342.txt")]
-    [1342, 1342]
-    >>> [number_in_path(n) for n in ("1/3/4/1342/old/pandp10.txt", "01342_Pride/x.txt.gz", "2023/notes.txt")]
-    [1342, 1342, None]
-    """
-    in_name = _FILE_NUMBER.match(_stem(name))
-    if in_name:
-        return int(in_name[1]) or None
-    folders = name.split("/")[:-1]
-    for depth in reversed(range(len(folders))):
-        titled = _TITLED_FOLDER.match(folders[depth])
-        if titled:
-            return int(titled[1]) or None
-        if folders[depth].isascii() and folders[depth].isdigit() and _is_mirror_folder(folders[: depth + 1]):
-            return int(folders[depth])
-    return None
-
-
-def _is_mirror_folder(folders: list[str]) -> bool:
-    """Whether a folder lies where a mirror puts a book: ``1/3/4/1342``, ``0/7``, ``cache/epub/1342``."""
-    *above, last = folders
-    digits = list(last[:-1]) or ["0"]
-    return above[-len(digits) :] == digits or above[-1:] == ["epub"]

@@ -43,6 +43,7 @@ class ReadingBuilder:
         self._documents_in = 0
         self._bytes_in = 0
         self._cut: dict[str, int] = {}
+        self._added: dict[str, int] = {}
         self._spans: list[CutSpan] = []
         self._dropped: list[Dropped] = []
         self._quarantined: list[Quarantined] = []
@@ -74,6 +75,14 @@ class ReadingBuilder:
         self._spans.append(span)
         self._side_bytes += span.end - span.start
 
+    def cut_bytes(self, reason: str, size: int) -> None:
+        """Count ``size`` bytes as removed from a kept document without keeping them for a look."""
+        self._cut[reason] = self._cut.get(reason, 0) + size
+
+    def add_bytes(self, reason: str, size: int) -> None:
+        """Count ``size`` bytes as added to a kept document."""
+        self._added[reason] = self._added.get(reason, 0) + size
+
     def warn(self, sentence: str) -> None:
         """Record a sentence for the log."""
         self._warnings.append(sentence)
@@ -88,6 +97,7 @@ class ReadingBuilder:
             documents_in=self._documents_in,
             bytes_in=self._bytes_in,
             cut=self._cut,
+            added=self._added,
             spans=self._spans,
             dropped=self._dropped,
             quarantined=self._quarantined,
