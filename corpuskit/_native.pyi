@@ -1,30 +1,55 @@
 """Types of the native engine (native/bindings.cpp). Call it through the modules that own each part."""
 
+from typing import TypedDict
+
 import numpy as np
 from numpy.typing import NDArray
+
+Strings = tuple[NDArray[np.int64], NDArray[np.uint8]]
+"""Offsets, shape (n + 1,), ascending, and bytes; string i is ``bytes[offsets[i]:offsets[i + 1]]``."""
+
+class WikitextOptions:
+    """Settings of the extractor; see `corpuskit.ingest.wikitext.Options` for their meaning."""
+
+    file_prefixes: list[str]
+    category_prefixes: list[str]
+    language: str
+    output: int
+    tables: int
+    infobox: bool
+    captions: bool
+    hatnotes: bool
+    drop_sections: list[str]
+    template_classes: list[str]
+    budget: tuple[int, int, int, int, int]
+    """Steps and output bytes (base and per byte of the page each) and nesting."""
+
+class WikitextBatch(TypedDict):
+    """What becomes of n pages."""
+
+    texts: Strings
+    status: NDArray[np.int32]
+    counters: NDArray[np.int64]
+    """Shape (n, 13)."""
+    flags: NDArray[np.uint32]
+    category_ends: NDArray[np.int64]
+    """Shape (n + 1,): page i has the categories ``[ends[i], ends[i + 1])``."""
+    categories: Strings
 
 def extract_wikitext(
     offsets: NDArray[np.int64],
     bytes: NDArray[np.uint8],
-    *,
-    file_prefixes: list[str],
-    category_prefixes: list[str],
-    language: str,
-    steps_base: int,
-    steps_per_byte: int,
-    output_base: int,
-    output_per_byte: int,
-    nesting: int,
-) -> tuple[NDArray[np.int64], NDArray[np.uint8], NDArray[np.int32], NDArray[np.int64]]:
+    title_offsets: NDArray[np.int64],
+    title_bytes: NDArray[np.uint8],
+    options: WikitextOptions,
+) -> WikitextBatch:
     """Extract a batch of pages; see `corpuskit.ingest.wikitext.extract`.
 
     Args:
-        offsets: shape (n + 1,), ascending; page i is ``bytes[offsets[i]:offsets[i + 1]]``.
-        bytes: shape (size,).
-
-    Returns:
-        offsets (n + 1,) and bytes of the texts, status (n,), counters (n, 8).
+        offsets, bytes: the n pages, as `Strings`.
+        title_offsets, title_bytes: their n titles, or no strings at all.
+        options: settings.
 
     Raises:
-        ValueError: the offsets do not ascend within the bytes.
+        ValueError: offsets do not ascend within their bytes, or there are not as many titles as pages.
     """

@@ -112,7 +112,7 @@ class FromSource(Inflow):
         account.aside.write("quarantine", [vars(q) | stage for q in reading.quarantined])
         account.aside.write("cuts", [vars(s) | stage for s in reading.spans])
         for name, table in sorted(reading.tables.items()):
-            if table.schema != self.source.tables.get(name):
+            if table.schema != self.source.side_tables.get(name):
                 columns = table.schema.names
                 raise StageError(
                     f"{self.label}: table {name!r} has the columns {columns}, which are not declared",

@@ -76,7 +76,7 @@ class Pipeline:
         """One side table, one schema, and a name that can be that of a folder."""
         schemas: dict[str, pa.Schema] = {}
         for source in (s for s in self.steps if isinstance(s, Source)):
-            for name, schema in source.tables.items():
+            for name, schema in source.side_tables.items():
                 if not name.isidentifier() or not schemas.setdefault(name, schema).equals(schema):
                     raise SettingError(
                         f"{source.name}: side table {name!r}: another source declares other columns for it,"

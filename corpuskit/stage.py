@@ -180,7 +180,7 @@ class Reading:
         added: bytes added to kept documents, by reason (``{"templates": 12}``).
         spans: the removed pieces that are worth keeping for a look; their bytes are part of ``cut``.
         warnings: sentences for the log.
-        tables: rows for the source's side tables, by the names that it declares in `Source.tables`.
+        tables: rows for the source's side tables, by the names that it declares in `Source.side_tables`.
     """
 
     batch: pa.RecordBatch
@@ -200,13 +200,13 @@ class Source(Settings, ABC):
 
     Attributes:
         columns: added columns, name to Arrow type, that every batch of this source has.
-        tables: side tables, name to schema: what a source tells beside its documents (aliases of titles,
+        side_tables: side tables, name to schema: what a source tells beside its documents (aliases of titles,
             say). A run keeps them in ``tables/<name>/``, a file per part; no stage sees them.
         same_id_reason: why the worse of two documents under one id is dropped.
     """
 
     columns: ClassVar[Mapping[str, pa.DataType]] = {}
-    tables: ClassVar[Mapping[str, pa.Schema]] = {}
+    side_tables: ClassVar[Mapping[str, pa.Schema]] = {}
     same_id_reason: ClassVar[str] = "same_id"
 
     @abstractmethod

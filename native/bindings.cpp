@@ -2,8 +2,11 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
+#include <string>
+#include <tuple>
 #include <utility>
 
 #include "engine/wikitext.hpp"
@@ -15,6 +18,15 @@ namespace {
 template <typename T>
 using Input = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
+using Budget = std::tuple<std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t, std::uint32_t>;
+
+template <typename Choice>
+Choice choice(const char* name, int value, int count) {
+    if (value < 0 || value >= count)
+        throw nb::value_error((std::string(name) + ": no choice has the number " + std::to_string(value)).c_str());
+    return static_cast<Choice>(value);
+}
+
 /// Hands a container over to Python as an array that owns it.
 template <typename T, typename Container, typename... Shape>
 nb::ndarray<nb::numpy, T> own(Container&& values, Shape... shape) {
@@ -23,37 +35,74 @@ nb::ndarray<nb::numpy, T> own(Container&& values, Shape... shape) {
     return nb::ndarray<nb::numpy, T>(reinterpret_cast<T*>(kept->data()), {static_cast<std::size_t>(shape)...}, owner);
 }
 
-nb::tuple extract_wikitext(Input<std::int64_t> offsets, Input<std::uint8_t> bytes,
-                           std::vector<std::string> file_prefixes, std::vector<std::string> category_prefixes,
-                           std::string language, std::uint64_t steps_base, std::uint64_t steps_per_byte,
-                           std::uint64_t output_base, std::uint64_t output_per_byte, std::uint32_t nesting) {
-    if (offsets.size() == 0) throw nb::value_error("offsets: empty; it holds one entry more than there are pages");
-    const corpuskit::WikitextOptions options{
-        std::move(file_prefixes),
-        std::move(category_prefixes),
-        std::move(language),
-        {steps_base, steps_per_byte, output_base, output_per_byte, nesting},
-    };
-    const std::size_t n = offsets.size() - 1;
+nb::object strings(corpuskit::WikitextStrings&& column) {
+    const std::size_t n = column.offsets.size(), size = column.bytes.size();
+    return nb::make_tuple(own<std::int64_t>(std::move(column.offsets), n),
+                          own<std::uint8_t>(std::move(column.bytes), size));
+}
+
+corpuskit::WikitextColumn column(const char* name, const Input<std::int64_t>& offsets,
+                                 const Input<std::uint8_t>& bytes) {
+    if (offsets.size() == 0)
+        throw nb::value_error((std::string(name) + ": offsets: empty; they are one more than the strings").c_str());
+    return {offsets.data(), offsets.size() - 1, reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+nb::dict extract_wikitext(Input<std::int64_t> offsets, Input<std::uint8_t> bytes, Input<std::int64_t> title_offsets,
+                          Input<std::uint8_t> title_bytes, const corpuskit::WikitextOptions& options) {
+    const auto pages = column("pages", offsets, bytes);
+    const auto titles = column("titles", title_offsets, title_bytes);
     corpuskit::WikitextBatch batch;
     {
         nb::gil_scoped_release release;
-        batch = corpuskit::extract_wikitext(offsets.data(), n, reinterpret_cast<const char*>(bytes.data()),
-                                            bytes.size(), options);
+        batch = corpuskit::extract_wikitext(pages, titles, options);
     }
-    const std::size_t size = batch.bytes.size();
-    return nb::make_tuple(own<std::int64_t>(std::move(batch.offsets), n + 1),
-                          own<std::uint8_t>(std::move(batch.bytes), size),
-                          own<std::int32_t>(std::move(batch.status), n),
-                          own<std::int64_t>(std::move(batch.counters), n, corpuskit::kWikitextCounters));
+    nb::dict result;
+    result["texts"] = strings(std::move(batch.texts));
+    result["status"] = own<std::int32_t>(std::move(batch.status), pages.size);
+    result["counters"] = own<std::int64_t>(std::move(batch.counters), pages.size, corpuskit::kWikitextCounters);
+    result["flags"] = own<std::uint32_t>(std::move(batch.flags), pages.size);
+    result["category_ends"] = own<std::int64_t>(std::move(batch.category_ends), pages.size + 1);
+    result["categories"] = strings(std::move(batch.categories));
+    return result;
+}
+
+/// The settings of the extractor, one attribute each; choices are numbers in the order of their names in Python.
+void bind_options(nb::module_& module) {
+    using corpuskit::WikitextOptions;
+    nb::class_<WikitextOptions>(module, "WikitextOptions")
+        .def(nb::init<>())
+        .def_rw("file_prefixes", &WikitextOptions::file_prefixes)
+        .def_rw("category_prefixes", &WikitextOptions::category_prefixes)
+        .def_rw("language", &WikitextOptions::language)
+        .def_prop_rw(
+            "output", [](const WikitextOptions& o) { return static_cast<int>(o.output); },
+            [](WikitextOptions& o, int v) { o.output = choice<corpuskit::WikitextOutput>("output", v, 2); })
+        .def_prop_rw(
+            "tables", [](const WikitextOptions& o) { return static_cast<int>(o.tables); },
+            [](WikitextOptions& o, int v) { o.tables = choice<corpuskit::WikitextTables>("tables", v, 3); })
+        .def_rw("infobox", &WikitextOptions::infobox)
+        .def_rw("captions", &WikitextOptions::captions)
+        .def_rw("hatnotes", &WikitextOptions::hatnotes)
+        .def_rw("drop_sections", &WikitextOptions::drop_sections)
+        .def_rw("template_classes", &WikitextOptions::template_classes)
+        .def_prop_rw(
+            "budget",
+            [](const WikitextOptions& o) {
+                const auto& b = o.budget;
+                return std::make_tuple(b.steps_base, b.steps_per_byte, b.output_base, b.output_per_byte, b.nesting);
+            },
+            [](WikitextOptions& o, const Budget& b) {
+                o.budget = {std::get<0>(b), std::get<1>(b), std::get<2>(b), std::get<3>(b), std::get<4>(b)};
+            });
 }
 
 }  // namespace
 
 NB_MODULE(_native, module) {
     module.doc() = "The native engine of corpuskit; see native/ in the sources.";
-    module.def("extract_wikitext", &extract_wikitext, nb::arg("offsets"), nb::arg("bytes"), nb::kw_only(),
-               nb::arg("file_prefixes"), nb::arg("category_prefixes"), nb::arg("language"), nb::arg("steps_base"),
-               nb::arg("steps_per_byte"), nb::arg("output_base"), nb::arg("output_per_byte"), nb::arg("nesting"),
-               "Extract plain text from a batch of pages; see corpuskit/ingest/wikitext.py for the meaning.");
+    bind_options(module);
+    module.def("extract_wikitext", &extract_wikitext, nb::arg("offsets"), nb::arg("bytes"),
+               nb::arg("title_offsets"), nb::arg("title_bytes"), nb::arg("options"),
+               "Extract text from a batch of pages; see corpuskit/ingest/wikitext.py for the meaning.");
 }

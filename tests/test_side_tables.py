@@ -25,7 +25,7 @@ class Encyclopedia(Source):
     """Two parts, each with a document and with aliases in two readings, one of them without documents."""
 
     name: ClassVar[str] = "encyclopedia"
-    tables: ClassVar[Mapping[str, pa.Schema]] = {"aliases": ALIASES}
+    side_tables: ClassVar[Mapping[str, pa.Schema]] = {"aliases": ALIASES}
 
     parts_with_aliases: int = 2
     wrong: bool = False
@@ -49,7 +49,7 @@ class Encyclopedia(Source):
 
 class Atlas(Encyclopedia):
     name: ClassVar[str] = "atlas"
-    tables: ClassVar[Mapping[str, pa.Schema]] = {"aliases": pa.schema([pa.field("place", pa.string())])}
+    side_tables: ClassVar[Mapping[str, pa.Schema]] = {"aliases": pa.schema([pa.field("place", pa.string())])}
 
 
 def test_side_tables_lie_in_the_run_and_in_its_records(tmp_path: Path) -> None:

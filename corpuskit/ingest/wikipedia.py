@@ -20,7 +20,8 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from typing import ClassVar
+from dataclasses import fields
+from typing import ClassVar, Literal
 
 from corpuskit.errors import InputError, SettingError
 from corpuskit.ingest import dump
@@ -38,6 +39,7 @@ from corpuskit.ingest.paths import (
 )
 from corpuskit.ingest.reading import ReadingBuilder
 from corpuskit.ingest.wikipedia_pages import PartReader
+from corpuskit.ingest.wikitext import Infobox, Options, Output, Tables
 from corpuskit.stage import Location, Part, Reading, Source
 
 
@@ -51,6 +53,8 @@ class Wikipedia(Source):
         licence: licence of all documents.
         namespaces: keys of the namespaces whose pages are kept; 0 are the articles.
         include: globs, matched against the relative path and against the name alone; empty for all.
+        output, tables, infobox, captions, hatnotes, drop_sections: what becomes of the parts of a page, see
+            `corpuskit.ingest.wikitext.Options`.
     """
 
     name: ClassVar[str] = "wikipedia"
@@ -63,6 +67,17 @@ class Wikipedia(Source):
     licence: str = "CC BY-SA 4.0"
     namespaces: tuple[int, ...] = (0,)
     include: tuple[str, ...] = ()
+    output: Output = "plain"
+    tables: Tables = "flatten"
+    infobox: Infobox = "drop"
+    captions: bool = False
+    hatnotes: bool = False
+    drop_sections: Literal["auto"] | tuple[str, ...] = "auto"
+
+    @property
+    def extraction(self) -> Options:
+        """What becomes of the parts of a page."""
+        return Options(**{f.name: getattr(self, f.name) for f in fields(Options)})
 
     def parts(self) -> list[Part]:
         """Ranges of bytes or of bzip2 streams, in the order of the files' relative paths.

@@ -167,6 +167,8 @@ class PartReader:
             file_prefixes=namespace_prefixes(6, (self._names.get(6, "File"),)),
             category_prefixes=namespace_prefixes(14, (self._names.get(14, "Category"),)),
             language=self._language,
+            titles=pa.array([page.title for page in pages], pa.large_string()),
+            options=self._settings.extraction,
         )
         lengths = byte_lengths(result.texts)
         rows: list[dict[str, Any]] = []

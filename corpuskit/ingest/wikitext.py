@@ -1,9 +1,10 @@
-"""Wikitext to plain text, a batch of pages at a time, by the native engine.
+"""Wikitext to plain text or Markdown, a batch of pages at a time, by the native engine.
 
 What stays: prose, headings that have something under them, lists (``- item``, ``1. item``), quotations,
-formulas as LaTeX between dollar signs, code, and the templates that stand for text (numbers with units,
-words in other languages, dates). What goes: other templates, tables, footnotes, files, categories, galleries
-and all marks. Paragraphs are separated by one blank line.
+tables, formulas as LaTeX between dollar signs, code, and the templates that stand for text (numbers with
+units, words in other languages, dates). What goes: other templates, footnotes, files, categories and all
+marks. `Options` decide about tables, infoboxes, captions, hatnotes and sections of references. Paragraphs
+are separated by one blank line.
 
 The work on a page is bounded by a `Budget` of counted steps, never by time, so that slow machines decide
 alike.
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from types import MappingProxyType
+from typing import Literal, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -36,8 +38,44 @@ COUNTERS = (
     "references",
     "files",
     "unclosed",
+    "sections",
+    "hatnotes",
+    "infoboxes",
+    "captions",
+    "tables_kept",
 )
 """Names of the columns of `Extracted.counters`."""
+
+
+FLAGS = ("disambiguation", "list")
+"""What the bits of `Extracted.flags` mean, the lowest first."""
+
+Output = Literal["plain", "markdown"]
+Tables = Literal["drop", "flatten", "keep"]
+Infobox = Literal["drop", "lines"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What becomes of the parts of a page; the defaults keep what reads as text.
+
+    Attributes:
+        output: ``plain``, or ``markdown`` with headings, lists, tables, fenced code and emphasis as marks.
+        tables: ``drop``; ``flatten``, a line per row with the cells joined by `` | ``; or ``keep``, tables of
+            Markdown in Markdown and cells apart by tabs in plain text.
+        infobox: ``drop``, or ``lines`` of ``key: value`` from the arguments of an infobox.
+        captions: keep the captions of images and galleries.
+        hatnotes: keep notes that lead elsewhere (``Main article: ...``, ``For other uses, see ...``).
+        drop_sections: headings of sections that go with all that stands under them; ``auto`` for those of
+            references and pointers in the wiki's language and in English, see `section_names`.
+    """
+
+    output: Output = "plain"
+    tables: Tables = "flatten"
+    infobox: Infobox = "drop"
+    captions: bool = False
+    hatnotes: bool = False
+    drop_sections: Literal["auto"] | tuple[str, ...] = "auto"
 
 
 @dataclass(frozen=True)
@@ -62,14 +100,18 @@ class Extracted:
     """The texts of a batch, row by row.
 
     Attributes:
-        texts: the plain texts; empty where ``status`` is not 0.
+        texts: the texts; empty where ``status`` is not 0.
         status: shape (rows,), int32, an index into `STATUS`.
         counters: shape (rows, len(COUNTERS)), int64.
+        flags: shape (rows,), uint32, bits as `FLAGS` names them.
+        categories: the categories of each page, without prefix and sort key, in order, each once.
     """
 
     texts: pa.LargeStringArray
     status: NDArray[np.int32]
     counters: NDArray[np.int64]
+    flags: NDArray[np.uint32]
+    categories: pa.ListArray
 
 
 def extract(
@@ -78,9 +120,11 @@ def extract(
     file_prefixes: Iterable[str],
     category_prefixes: Iterable[str],
     language: str = "",
+    titles: pa.LargeStringArray | None = None,
+    options: Options | None = None,
     budget: Budget | None = None,
 ) -> Extracted:
-    """Extract the plain text of each page of wikitext.
+    """Extract the text of each page of wikitext.
 
     Args:
         texts: pages, UTF-8. May be a slice, empty or hold nulls (which count as empty pages).
@@ -88,46 +132,92 @@ def extract(
             dropped. `namespace_prefixes` knows those of the large Wikipedias.
         category_prefixes: the same for categories.
         language: code of the wiki's language; it chooses rules for templates and language variants.
+        titles: titles of the pages, for magic words such as ``{{PAGENAME}}``; without them those are dropped.
+        options: what stays, the default ones if not given.
         budget: bounds for each page, the default ones if not given.
 
     Raises:
-        SettingError: ``texts`` is not a large_string array.
+        SettingError: ``texts`` or ``titles`` is not a large_string array, or they differ in length.
 
     >>> page = "'''Ulm''' lies {{convert|10|mi|km}} from [[Blaubeuren|there]]."
     >>> pages = pa.array([page], pa.large_string())
     >>> extract(pages, file_prefixes=["File"], category_prefixes=["Category"], language="en").texts[0].as_py()
     'Ulm lies 10 miles from there.'
     """
+    if titles is not None and len(titles) != len(texts):
+        raise SettingError(
+            f"wikitext.extract: {len(titles)} titles for {len(texts)} texts",
+            remedy="Give one title for each text, or none at all.",
+        )
+    result = _native.extract_wikitext(
+        *_views(texts, "texts"),
+        *(_NO_STRINGS if titles is None else _views(titles, "titles")),
+        _native_options(
+            options or Options(),
+            budget or Budget(),
+            language,
+            _spellings(tuple(file_prefixes)),
+            _spellings(tuple(category_prefixes)),
+        ),
+    )
+    return Extracted(
+        _column(result["texts"]),
+        result["status"],
+        result["counters"],
+        result["flags"],
+        pa.ListArray.from_arrays(
+            pa.array(result["category_ends"], pa.int32()), _column(result["categories"]).cast(pa.string())
+        ),
+    )
+
+
+def _native_options(
+    options: Options, bounds: Budget, language: str, file_prefixes: list[str], category_prefixes: list[str]
+) -> _native.WikitextOptions:
+    """The settings as the engine takes them."""
+    native = _native.WikitextOptions()
+    native.file_prefixes = file_prefixes
+    native.category_prefixes = category_prefixes
+    native.language = language
+    native.output = get_args(Output).index(options.output)
+    native.tables = get_args(Tables).index(options.tables)
+    native.infobox = options.infobox == "lines"
+    native.captions = options.captions
+    native.hatnotes = options.hatnotes
+    names = section_names(language) if options.drop_sections == "auto" else options.drop_sections
+    native.drop_sections = _spellings(tuple(names))
+    native.template_classes = _template_classes(language)
+    native.budget = (
+        bounds.steps_base,
+        bounds.steps_per_byte,
+        bounds.output_base,
+        bounds.output_per_byte,
+        bounds.nesting,
+    )
+    return native
+
+
+_NO_STRINGS = (np.zeros(1, np.int64), np.zeros(0, np.uint8))
+
+
+def _column(strings: tuple[NDArray[np.int64], NDArray[np.uint8]]) -> pa.LargeStringArray:
+    """An Arrow column of the engine's strings, without a copy."""
+    offsets, data = strings
+    return pa.LargeStringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(data))
+
+
+def _views(texts: pa.LargeStringArray, name: str) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+    """Offsets (rows + 1,) and bytes of an Arrow column, both without a copy unless it holds nulls."""
     if not pa.types.is_large_string(texts.type):
         raise SettingError(
-            f"wikitext.extract: texts are {texts.type}, not large_string",
+            f"wikitext.extract: {name} are {texts.type}, not large_string",
             remedy="Cast them: texts.cast(pyarrow.large_string()).",
         )
     if texts.null_count:
         texts = texts.fill_null("")
-    offsets, data = _views(texts)
-    bounds = budget or Budget()
-    out_offsets, out_bytes, status, counters = _native.extract_wikitext(
-        offsets,
-        data,
-        file_prefixes=_spellings(tuple(file_prefixes)),
-        category_prefixes=_spellings(tuple(category_prefixes)),
-        language=language,
-        steps_base=bounds.steps_base,
-        steps_per_byte=bounds.steps_per_byte,
-        output_base=bounds.output_base,
-        output_per_byte=bounds.output_per_byte,
-        nesting=bounds.nesting,
-    )
-    column = pa.LargeStringArray.from_buffers(len(texts), pa.py_buffer(out_offsets), pa.py_buffer(out_bytes))
-    return Extracted(column, status, counters)
-
-
-def _views(texts: pa.LargeStringArray) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
-    """Offsets (rows + 1,) and bytes of an Arrow column without nulls, both without a copy."""
     _, offset_buffer, data_buffer = texts.buffers()
     if offset_buffer is None or offset_buffer.size == 0:
-        return np.zeros(1, np.int64), np.zeros(0, np.uint8)
+        return _NO_STRINGS
     offsets = np.frombuffer(offset_buffer, np.int64, count=len(texts) + 1, offset=8 * texts.offset)
     data = np.frombuffer(data_buffer, np.uint8) if data_buffer is not None else np.zeros(0, np.uint8)
     return offsets, data
@@ -143,11 +233,40 @@ def _spellings(prefixes: tuple[str, ...]) -> list[str]:
     return sorted(form for form in seen if form)
 
 
+def _rows(name: str) -> list[list[str]]:
+    """The rows of a table that comes with the package; lines that begin with # are comments."""
+    text = resources.files("corpuskit.ingest").joinpath(name).read_text(encoding="utf-8")
+    return [line.split("\t") for line in text.splitlines() if line and not line.startswith("#")]
+
+
 @cache
 def _known_prefixes() -> Mapping[str, tuple[str, ...]]:
-    text = resources.files("corpuskit.ingest").joinpath("namespaces.tsv").read_text(encoding="utf-8")
-    rows = (line.split("\t") for line in text.splitlines() if line and not line.startswith("#"))
-    return MappingProxyType({key: tuple(names.split("|")) for key, names in rows})
+    return MappingProxyType({key: tuple(names.split("|")) for key, names in _rows("namespaces.tsv")})
+
+
+@cache
+def section_names(language: str) -> tuple[str, ...]:
+    """Headings of sections of references and pointers in a language, with the English ones.
+
+    >>> "Einzelnachweise" in section_names("de"), "See also" in section_names("de")
+    (True, True)
+    """
+    wanted = {"en", language.split("-")[0]}
+    return tuple(
+        sorted({n for key, names in _rows("sections.tsv") if key in wanted for n in names.split("|")})
+    )
+
+
+@cache
+def _template_classes(language: str) -> list[str]:
+    """``class:name`` of the templates that the engine knows by class in a language."""
+    wanted = {"*", language.split("-")[0]}
+    return sorted(
+        f"{kind}:{form}"
+        for kind, key, names in _rows("template_classes.tsv")
+        if key in wanted
+        for form in _spellings(tuple(names.split("|")))
+    )
 
 
 def namespace_prefixes(key: int, local: Iterable[str] = ()) -> tuple[str, ...]:

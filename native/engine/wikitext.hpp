@@ -32,13 +32,32 @@ struct WikitextBudget {
     std::uint32_t nesting = 200;
 };
 
+enum class WikitextOutput : std::uint8_t { kPlain = 0, kMarkdown = 1 };
+enum class WikitextTables : std::uint8_t { kDrop = 0, kFlatten = 1, kKeep = 2 };
+
+/// Settings of one extractor. Names are compared without regard to ASCII case; other scripts as they are given.
 struct WikitextOptions {
-    /// Names of the File and Category namespaces without colon, compared without regard to ASCII case.
+    /// Names of the File and Category namespaces without colon.
     std::vector<std::string> file_prefixes;
     std::vector<std::string> category_prefixes;
     /// Language code of the wiki ("en", "zh"); chooses template rules and language conversion.
     std::string language;
+    WikitextOutput output = WikitextOutput::kPlain;
+    WikitextTables tables = WikitextTables::kFlatten;
+    bool infobox = false;   // infoboxes as lines "key: value", else they go
+    bool captions = false;  // captions of images stay
+    bool hatnotes = false;  // notes at the top of an article or section that lead elsewhere stay
+    /// Headings of sections that go with all that stands under them.
+    std::vector<std::string> drop_sections;
+    /// Classes of templates, "class:name" with '*' at one end of a name for anything there; see TemplateClass.
+    std::vector<std::string> template_classes;
     WikitextBudget budget;
+};
+
+/// What is true of a page, as bits.
+enum WikitextFlag : std::uint32_t {
+    kFlagDisambiguation = 1,  // a template or switch says that the page lists meanings of a word
+    kFlagList = 2,            // a template says that the page is a list
 };
 
 /// Counts of one page, in the order in which the binding hands them out.
@@ -51,8 +70,20 @@ struct WikitextCounters {
     std::int64_t references = 0;          // <ref> dropped
     std::int64_t files = 0;               // File and Category links dropped
     std::int64_t unclosed = 0;            // constructs that were opened and never closed
+    std::int64_t sections = 0;            // sections dropped
+    std::int64_t hatnotes = 0;            // hatnotes dropped
+    std::int64_t infoboxes = 0;           // infoboxes dropped
+    std::int64_t captions = 0;            // captions dropped
+    std::int64_t tables_kept = 0;         // tables written
 };
-inline constexpr std::size_t kWikitextCounters = 8;
+inline constexpr std::size_t kWikitextCounters = 13;
+
+/// What an extractor tells of one page beside its text.
+struct WikitextFacts {
+    WikitextCounters counters;
+    std::uint32_t flags = 0;  // of WikitextFlag
+    std::vector<std::string> categories;  // in order, without prefix and sort key; each once
+};
 
 class WikitextEngine;  // wikitext_internal.hpp
 
@@ -64,23 +95,45 @@ class WikitextExtractor {
     WikitextExtractor(const WikitextExtractor&) = delete;
     WikitextExtractor& operator=(const WikitextExtractor&) = delete;
 
-    /// Appends the plain text of `page` to `out`; appends nothing when the status is not kOk.
-    WikitextStatus extract(std::string_view page, std::string& out, WikitextCounters& counters);
+    /// Appends the text of `page` to `out`; appends nothing when the status is not kOk. `title` may be empty.
+    WikitextStatus extract(std::string_view page, std::string_view title, std::string& out, WikitextFacts& facts);
 
   private:
     std::unique_ptr<WikitextEngine> engine_;
 };
 
-/// A batch: pages[i] = bytes[offsets[i], offsets[i + 1]). Results are laid out in the same way.
-struct WikitextBatch {
-    std::vector<std::int64_t> offsets;  // n + 1
+/// Strings one behind the other: string i = bytes[offsets[i], offsets[i + 1]).
+struct WikitextStrings {
+    std::vector<std::int64_t> offsets{0};
     std::string bytes;
-    std::vector<std::int32_t> status;       // n
-    std::vector<std::int64_t> counters;     // n * kWikitextCounters, row by row
+
+    void end_string() { offsets.push_back(static_cast<std::int64_t>(bytes.size())); }
 };
 
-/// Extracts a batch. `offsets` has n + 1 ascending entries within [0, size]; throws std::invalid_argument otherwise.
-WikitextBatch extract_wikitext(const std::int64_t* offsets, std::size_t n, const char* bytes, std::size_t size,
+/// The same, owned by somebody else.
+struct WikitextColumn {
+    const std::int64_t* offsets;  // size + 1, ascending within [0, bytes]
+    std::size_t size;
+    const char* data;
+    std::size_t bytes;
+
+    std::string_view operator[](std::size_t i) const {
+        return {data + offsets[i], static_cast<std::size_t>(offsets[i + 1] - offsets[i])};
+    }
+};
+
+struct WikitextBatch {
+    WikitextStrings texts;               // n
+    std::vector<std::int32_t> status;    // n
+    std::vector<std::int64_t> counters;  // n * kWikitextCounters, row by row
+    std::vector<std::uint32_t> flags;    // n
+    std::vector<std::int64_t> category_ends{0};  // n + 1: page i has the categories [ends[i], ends[i + 1])
+    WikitextStrings categories;
+};
+
+/// Extracts a batch of n pages; `titles` has n entries or none. Throws std::invalid_argument when offsets do not
+/// ascend within their bytes.
+WikitextBatch extract_wikitext(const WikitextColumn& pages, const WikitextColumn& titles,
                                const WikitextOptions& options);
 
 }  // namespace corpuskit

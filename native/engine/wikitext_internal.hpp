@@ -146,6 +146,32 @@ bool is_interlanguage(std::string_view code);
 /// Whether the text between `__` and `__` is a behaviour switch.
 bool is_switch(std::string_view word);
 
+// ------------------------------------------------------------------------------------------- settings
+
+using NameSet = std::unordered_set<std::string>;
+
+/// What a template is, apart from what it writes.
+enum class TemplateClass : std::uint8_t { kNone, kInfobox, kHatnote, kDisambiguation, kList };
+
+/// Names of templates by class, as WikitextOptions gives them.
+class TemplateClasses {
+  public:
+    /// Throws std::invalid_argument for a class that there is none of.
+    explicit TemplateClasses(const std::vector<std::string>& names);
+    TemplateClass find(const std::string& lower_case_name) const;
+
+  private:
+    std::unordered_map<std::string, TemplateClass> exact_;
+    std::vector<std::pair<std::string, TemplateClass>> prefixes_, suffixes_;
+};
+
+/// What the second pass needs to know.
+struct LineOptions {
+    bool markdown = false;
+    bool hatnotes = false;
+    NameSet drop_sections;  // in lower case
+};
+
 // --------------------------------------------------------------------------------------------- engine
 
 enum class Kind : std::uint8_t { kTemplate, kLink, kExternal, kTable, kHtmlTable, kVariant };
@@ -165,12 +191,10 @@ struct Bar {
     std::size_t equals;  // the first '=' after it, or npos
 };
 
-using NameSet = std::unordered_set<std::string>;
-
 class WikitextEngine {
   public:
     explicit WikitextEngine(WikitextOptions options);
-    WikitextStatus extract(std::string_view page, std::string& out, WikitextCounters& counters);
+    WikitextStatus extract(std::string_view page, std::string_view title, std::string& out, WikitextFacts& facts);
 
   private:
     // structure
@@ -225,6 +249,8 @@ class WikitextEngine {
     WikitextOptions options_;
     TemplateTable table_;
     NameSet file_names_, category_names_;  // in lower case
+    TemplateClasses classes_;
+    LineOptions line_options_;
     std::string prefix_;
     bool variants_ = false;  // whether the wiki has -{ }-
     std::array<bool, 256> special_{};
@@ -239,7 +265,9 @@ class WikitextEngine {
     std::array<std::size_t, kKinds> open_{};
     std::size_t poems_ = 0;
     bool over_nesting_ = false;
-    WikitextCounters* counters_ = nullptr;
+    std::string_view title_;
+    WikitextFacts* facts_ = nullptr;
+    WikitextCounters* counters_ = nullptr;  // those in facts_
     // Where the next closing tag of each name begins, so that no stretch is searched twice.
     struct NextClose {
         std::size_t from = 0, at = 0, after = 0;
@@ -249,7 +277,7 @@ class WikitextEngine {
     NextClose next_reference_{};
 };
 
-/// The second pass: `marked` is the output of the first. Appends the plain text to `out`.
-void write_lines(std::string_view marked, std::string& out, WikitextCounters& counters);
+/// The second pass: `marked` is the output of the first. Appends the text to `out`.
+void write_lines(std::string_view marked, const LineOptions& options, std::string& out, WikitextFacts& facts);
 
 }  // namespace corpuskit

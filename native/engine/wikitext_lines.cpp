@@ -242,8 +242,8 @@ bool has_content(std::string_view text) {
 /// Puts the lines together: blocks, headings that wait for something under them, lists.
 class Page {
   public:
-    Page(std::string& out, WikitextCounters& counters, bool unclosed)
-        : out_(out), start_(out.size()), counters_(counters), unclosed_(unclosed) {}
+    Page(std::string& out, WikitextFacts& facts, const LineOptions& options, bool unclosed)
+        : out_(out), start_(out.size()), facts_(facts), options_(options), unclosed_(unclosed) {}
 
     void line(std::string_view line);
 
@@ -266,7 +266,8 @@ class Page {
 
     std::string& out_;
     std::size_t start_;
-    WikitextCounters& counters_;
+    WikitextFacts& facts_;
+    const LineOptions& options_;
     bool unclosed_;  // whether there is a mark of an unclosed template or table
     Block block_ = Block::kNone;
     bool forced_break_ = false;    // the last line ended with <br>
@@ -386,7 +387,7 @@ void Page::paragraph(std::string_view line, bool pre) {
 }
 
 void Page::line(std::string_view line) {
-    counters_.steps += static_cast<std::int64_t>(line.size()) + 1;
+    facts_.counters.steps += static_cast<std::int64_t>(line.size()) + 1;
     if (unclosed_ && line.find(kOpenTemplate) != kNone) open_template_ = true;
     if (unclosed_ && line.find(kOpenTable) != kNone) {  // "{| class=wikitable" of a table that never closes
         open_template_ = true;
@@ -418,9 +419,9 @@ void Page::line(std::string_view line) {
 
 }  // namespace
 
-void write_lines(std::string_view marked, std::string& out, WikitextCounters& counters) {
+void write_lines(std::string_view marked, const LineOptions& options, std::string& out, WikitextFacts& facts) {
     const bool unclosed = marked.find(kOpenTemplate) != kNone || marked.find(kOpenTable) != kNone;
-    Page page(out, counters, unclosed);
+    Page page(out, facts, options, unclosed);
     for (std::size_t at = 0; at <= marked.size();) {
         const std::size_t end = std::min(marked.find('\n', at), marked.size());
         page.line(marked.substr(at, end - at));

@@ -112,6 +112,36 @@ bool is_switch(std::string_view word) {
     });
 }
 
+TemplateClasses::TemplateClasses(const std::vector<std::string>& names) {
+    static const std::unordered_map<std::string_view, TemplateClass> kinds = {
+        {"infobox", TemplateClass::kInfobox},
+        {"hatnote", TemplateClass::kHatnote},
+        {"disambiguation", TemplateClass::kDisambiguation},
+        {"list", TemplateClass::kList},
+    };
+    for (const std::string& entry : names) {
+        const std::size_t colon = std::min(entry.find(':'), entry.size());
+        const auto kind = kinds.find(std::string_view(entry).substr(0, colon));
+        if (kind == kinds.end() || colon + 1 >= entry.size())
+            throw std::invalid_argument("template_classes: no class and name: " + entry);
+        std::string name = entry.substr(colon + 1);
+        std::transform(name.begin(), name.end(), name.begin(), lower);
+        if (name.front() == '*') suffixes_.emplace_back(name.substr(1), kind->second);
+        else if (name.back() == '*') prefixes_.emplace_back(name.substr(0, name.size() - 1), kind->second);
+        else exact_[name] = kind->second;
+    }
+}
+
+TemplateClass TemplateClasses::find(const std::string& lower_case_name) const {
+    if (lower_case_name.empty()) return TemplateClass::kNone;
+    if (const auto found = exact_.find(lower_case_name); found != exact_.end()) return found->second;
+    for (const auto& [prefix, kind] : prefixes_)
+        if (lower_case_name.starts_with(prefix)) return kind;
+    for (const auto& [suffix, kind] : suffixes_)
+        if (lower_case_name.ends_with(suffix)) return kind;
+    return TemplateClass::kNone;
+}
+
 std::string_view trim(std::string_view s) {
     while (!s.empty() && (is_space(s.front()) || s.front() == kBreak)) s.remove_prefix(1);
     while (!s.empty() && (is_space(s.back()) || s.back() == kBreak) && !(s.size() > 1 && s[s.size() - 2] == kLiteral))

@@ -1,5 +1,6 @@
 // First pass: what nests. See wikitext.hpp for the plan.
 #include <algorithm>
+#include <iterator>
 #include <stdexcept>
 
 #include "wikitext_internal.hpp"
@@ -13,7 +14,7 @@ constexpr std::size_t kLookBack = 64;  // how far a line is looked back at for t
 }  // namespace
 
 WikitextEngine::WikitextEngine(WikitextOptions options)
-    : options_(std::move(options)), table_(options_.language) {
+    : options_(std::move(options)), table_(options_.language), classes_(options_.template_classes) {
     static constexpr std::string_view kVariantLanguages[] = {"zh", "sr",  "sh", "kk", "ku", "crh", "gan",
                                                              "iu", "shi", "tg", "uz", "ban", "mni", ""};
     const std::string_view base = std::string_view(options_.language).substr(0, options_.language.find('-'));
@@ -27,12 +28,17 @@ WikitextEngine::WikitextEngine(WikitextOptions options)
     };
     for (const std::string& name : options_.file_prefixes) file_names_.insert(fold(name));
     for (const std::string& name : options_.category_prefixes) category_names_.insert(fold(name));
+    for (const std::string& name : options_.drop_sections) line_options_.drop_sections.insert(fold(name));
+    line_options_.markdown = options_.output == WikitextOutput::kMarkdown;
+    line_options_.hatnotes = options_.hatnotes;
     for (int c = 0; c < 0x20; ++c) special_[static_cast<std::size_t>(c)] = c != '\t';
     special_[0x7F] = true;
 }
 
-WikitextStatus WikitextEngine::extract(std::string_view page, std::string& out, WikitextCounters& counters) {
+WikitextStatus WikitextEngine::extract(std::string_view page, std::string_view title, std::string& out,
+                                       WikitextFacts& facts) {
     in_ = page;
+    title_ = title;
     pos_ = 0;
     out_.clear();
     out_.reserve(page.size() + page.size() / 16);
@@ -43,6 +49,8 @@ WikitextStatus WikitextEngine::extract(std::string_view page, std::string& out, 
     over_nesting_ = false;
     next_close_.fill({});
     next_reference_ = {};
+    facts_ = &facts;
+    WikitextCounters& counters = facts.counters;
     counters_ = &counters;
     const WikitextBudget& budget = options_.budget;
     const auto max_steps = static_cast<std::int64_t>(budget.steps_base + budget.steps_per_byte * page.size());
@@ -60,7 +68,7 @@ WikitextStatus WikitextEngine::extract(std::string_view page, std::string& out, 
     }
     while (!frames_.empty()) pop_unclosed();
     const std::size_t before = out.size();
-    write_lines(out_, out, counters);
+    write_lines(out_, line_options_, out, facts);
     const bool too_long = out.size() - before > max_output;
     if (too_long || counters.steps > max_steps) {
         out.resize(before);
@@ -347,36 +355,60 @@ WikitextExtractor::WikitextExtractor(WikitextOptions options)
     : engine_(std::make_unique<WikitextEngine>(std::move(options))) {}
 WikitextExtractor::~WikitextExtractor() = default;
 
-WikitextStatus WikitextExtractor::extract(std::string_view page, std::string& out, WikitextCounters& counters) {
-    counters = {};
-    return engine_->extract(page, out, counters);
+WikitextStatus WikitextExtractor::extract(std::string_view page, std::string_view title, std::string& out,
+                                          WikitextFacts& facts) {
+    facts.counters = {};
+    facts.flags = 0;
+    facts.categories.clear();
+    return engine_->extract(page, title, out, facts);
 }
 
-WikitextBatch extract_wikitext(const std::int64_t* offsets, std::size_t n, const char* bytes, std::size_t size,
-                               const WikitextOptions& options) {
-    for (std::size_t i = 0; i <= n; ++i) {
-        const bool ordered = i == 0 ? offsets[0] >= 0 : offsets[i] >= offsets[i - 1];
-        if (!ordered || offsets[i] > static_cast<std::int64_t>(size))
+namespace {
+
+void check(const WikitextColumn& column) {
+    for (std::size_t i = 0; i <= column.size; ++i) {
+        const bool ordered = i == 0 ? column.offsets[0] >= 0 : column.offsets[i] >= column.offsets[i - 1];
+        if (!ordered || column.offsets[i] > static_cast<std::int64_t>(column.bytes))
             throw std::invalid_argument("offsets must ascend within the bytes");
     }
+}
+
+void append_facts(const WikitextFacts& facts, WikitextBatch& batch) {
+    const WikitextCounters& c = facts.counters;
+    const std::int64_t values[] = {c.steps,    c.nesting,  c.templates_dropped, c.templates_rendered, c.tables,
+                                   c.references, c.files,  c.unclosed,          c.sections,           c.hatnotes,
+                                   c.infoboxes, c.captions, c.tables_kept};
+    static_assert(std::size(values) == kWikitextCounters);
+    batch.counters.insert(batch.counters.end(), std::begin(values), std::end(values));
+    batch.flags.push_back(facts.flags);
+    for (const std::string& category : facts.categories) {
+        batch.categories.bytes.append(category);
+        batch.categories.end_string();
+    }
+    batch.category_ends.push_back(static_cast<std::int64_t>(batch.categories.offsets.size()) - 1);
+}
+
+}  // namespace
+
+WikitextBatch extract_wikitext(const WikitextColumn& pages, const WikitextColumn& titles,
+                               const WikitextOptions& options) {
+    check(pages);
+    if (titles.size > 0) check(titles);
+    if (titles.size > 0 && titles.size != pages.size) throw std::invalid_argument("there are not as many titles as pages");
+    const std::size_t n = pages.size;
     WikitextBatch batch;
-    batch.offsets.reserve(n + 1);
-    batch.offsets.push_back(0);
+    batch.texts.offsets.reserve(n + 1);
     batch.status.reserve(n);
     batch.counters.reserve(n * kWikitextCounters);
-    batch.bytes.reserve(static_cast<std::size_t>(offsets[n] - offsets[0]) / 2);
+    batch.texts.bytes.reserve(static_cast<std::size_t>(pages.offsets[n] - pages.offsets[0]) / 2);
     WikitextExtractor extractor(options);
+    WikitextFacts facts;
     for (std::size_t i = 0; i < n; ++i) {
-        const auto begin = static_cast<std::size_t>(offsets[i]);
-        const auto end = static_cast<std::size_t>(offsets[i + 1]);
-        WikitextCounters c;
-        const WikitextStatus status =
-            extractor.extract(std::string_view(bytes + begin, end - begin), batch.bytes, c);
-        batch.offsets.push_back(static_cast<std::int64_t>(batch.bytes.size()));
+        const std::string_view title = titles.size > 0 ? titles[i] : std::string_view();
+        const WikitextStatus status = extractor.extract(pages[i], title, batch.texts.bytes, facts);
+        batch.texts.end_string();
         batch.status.push_back(static_cast<std::int32_t>(status));
-        for (std::int64_t value : {c.steps, c.nesting, c.templates_dropped, c.templates_rendered, c.tables,
-                                   c.references, c.files, c.unclosed})
-            batch.counters.push_back(value);
+        append_facts(facts, batch);
     }
     return batch;
 }

@@ -20,7 +20,7 @@
 
 namespace {
 
-using corpuskit::WikitextCounters;
+using corpuskit::WikitextFacts;
 using corpuskit::WikitextExtractor;
 using corpuskit::WikitextOptions;
 using corpuskit::WikitextStatus;
@@ -52,9 +52,10 @@ void replay(std::string_view page) {
         WikitextExtractor extractor(options);
         std::string first = "before";
         std::string second = "before";
-        WikitextCounters a, b;
-        const WikitextStatus status = extractor.extract(page, first, a);
-        const bool same = extractor.extract(page, second, b) == status && first == second && a.steps == b.steps;
+        WikitextFacts a, b;
+        const WikitextStatus status = extractor.extract(page, "Ulm", first, a);
+        const bool same = extractor.extract(page, "Ulm", second, b) == status && first == second &&
+                          a.counters.steps == b.counters.steps;
         if (!same) fail("the same page gave another result the second time");
         if (!first.starts_with("before")) fail("the text before was touched");
         if (status != WikitextStatus::kOk && first != "before") fail("a page over budget has a text");

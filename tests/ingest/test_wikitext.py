@@ -20,7 +20,15 @@ from hypothesis import strategies as st
 
 from corpuskit import _native
 from corpuskit.errors import SettingError
-from corpuskit.ingest.wikitext import COUNTERS, STATUS, Budget, Extracted, extract, namespace_prefixes
+from corpuskit.ingest.wikitext import (
+    COUNTERS,
+    STATUS,
+    Budget,
+    Extracted,
+    Options,
+    extract,
+    namespace_prefixes,
+)
 
 CASES = json.loads(
     Path(__file__).parent.parent.joinpath("cases", "wikitext.json").read_text(encoding="utf-8")
@@ -28,7 +36,13 @@ CASES = json.loads(
 CORPORA = os.environ.get("CORPUSKIT_CORPORA", "")
 
 
-def run(pages: list[str | None] | pa.Array, language: str = "en", budget: Budget | None = None) -> Extracted:
+def run(
+    pages: list[str | None] | pa.Array,
+    language: str = "en",
+    budget: Budget | None = None,
+    options: Options | None = None,
+    titles: list[str] | None = None,
+) -> Extracted:
     texts = pages if isinstance(pages, pa.Array) else pa.array(pages, pa.large_string())
     return extract(
         texts,
@@ -36,24 +50,32 @@ def run(pages: list[str | None] | pa.Array, language: str = "en", budget: Budget
         category_prefixes=namespace_prefixes(14),
         language=language,
         budget=budget,
+        options=options,
+        titles=None if titles is None else pa.array(titles, pa.large_string()),
     )
 
 
 @pytest.mark.parametrize("case", CASES, ids=[f"{i}-{c['why']}" for i, c in enumerate(CASES)])
-def test_case(case: dict[str, str]) -> None:
-    result = run([case["input"]], case.get("language", "en"))
+def test_case(case: dict[str, Any]) -> None:
+    """A case may set options, and the title of its page."""
+    settings = case.get("options", {})
+    if isinstance(settings.get("drop_sections"), list):
+        settings = settings | {"drop_sections": tuple(settings["drop_sections"])}
+    titles = [case["title"]] if "title" in case else None
+    result = run([case["input"]], case.get("language", "en"), options=Options(**settings), titles=titles)
     assert result.texts[0].as_py() == case["expected"], case["why"]
     assert STATUS[result.status[0]] == "ok"
 
 
 def test_cases_are_many_and_differ() -> None:
     assert len(CASES) >= 80
-    assert len({(c["input"], c.get("language")) for c in CASES}) == len(CASES)
+    keys = {(c["input"], c.get("language"), c.get("title"), str(c.get("options"))) for c in CASES}
+    assert len(keys) == len(CASES)
 
 
 def test_batch_equals_single_pages() -> None:
     """What stands in a page never reaches the next one: open constructs, numbering, buffers."""
-    english = [c for c in CASES if "language" not in c]
+    english = [c for c in CASES if not c.keys() & {"language", "options", "title"}]
     assert run([c["input"] for c in english]).texts.to_pylist() == [c["expected"] for c in english]
 
 
@@ -90,10 +112,17 @@ def test_other_string_types_are_refused() -> None:
 
 @pytest.mark.parametrize("offsets", [[], [0, 5], [3, 1], [-1, 2], [0, 3, 2]])
 def test_engine_refuses_offsets_outside_the_bytes(offsets: list[int]) -> None:
-    options: dict[str, Any] = {"file_prefixes": [], "category_prefixes": [], "language": "", "nesting": 10}
-    options |= {"steps_base": 1000, "steps_per_byte": 10, "output_base": 1000, "output_per_byte": 2}
-    with pytest.raises(ValueError, match="offsets"):
-        _native.extract_wikitext(np.array(offsets, np.int64), np.zeros(4, np.uint8), **options)
+    given = (np.array(offsets, np.int64), np.zeros(4, np.uint8))
+    good = (np.array([0, 2], np.int64), np.zeros(4, np.uint8))
+    for columns in ((*given, *good), (*good, *given)):
+        with pytest.raises(ValueError, match=r"offsets|titles"):
+            _native.extract_wikitext(*columns, _native.WikitextOptions())
+
+
+def test_a_title_for_each_text_or_none() -> None:
+    texts = pa.array(["a", "b"], pa.large_string())
+    with pytest.raises(SettingError, match="1 titles for 2 texts"):
+        extract(texts, file_prefixes=[], category_prefixes=[], titles=texts.slice(0, 1))
 
 
 # -------------------------------------------------------------------------------------------- hostile
