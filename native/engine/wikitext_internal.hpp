@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "wikitext.hpp"
+#include "wikitext_functions.hpp"
 
 namespace corpuskit {
 
@@ -208,6 +209,8 @@ class WikitextEngine {
     void finish_braces(std::size_t take);
     void finish_template(const Frame& frame, std::size_t result_at);
     void read_call(const Frame& frame);
+    bool finish_function(const Frame& frame);
+    void finish_tag_function();
     void open_table();
     void close_table(Kind kind);
     bool at_line_start() const;
@@ -260,6 +263,7 @@ class WikitextEngine {
     std::string out_;      // between the passes
     std::string scratch_;  // one rendered construct
     TemplateCall call_;
+    std::vector<FunctionArgument> function_arguments_;
     std::vector<Frame> frames_;
     std::vector<Bar> bars_;
     std::array<std::size_t, kKinds> open_{};

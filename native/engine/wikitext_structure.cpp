@@ -263,7 +263,9 @@ void WikitextEngine::finish_braces(std::size_t take) {
     const std::size_t result_at = left >= 2 ? frame.content - take : frame.start;
     scratch_.clear();
     if (left == 1) scratch_.push_back('{');
-    if (take == 2) {
+    if (take == 2 && finish_function(frame)) {
+        if (scratch_.size() == (left == 1 ? 1 : 0)) scratch_.push_back(kHole);
+    } else if (take == 2) {
         read_call(frame);
         const TemplateRule* rule = table_.find(call_.name, call_.numeral);
         const std::size_t before = scratch_.size();
