@@ -42,7 +42,7 @@ bool WikitextEngine::finish_function(const Frame& frame) {
         finish_tag_function();
         return true;
     }
-    return call_function(function, function_arguments_, {options_.language, {}}, scratch_);
+    return call_function(function, function_arguments_, {options_.language, title_}, scratch_);
 }
 
 /// {{#tag:ref|text|name=a}} is <ref name="a">text</ref>.

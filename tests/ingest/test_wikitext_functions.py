@@ -13,16 +13,20 @@ from corpuskit.ingest.wikitext import STATUS, extract
 CASES = json.loads(Path(__file__).parents[1].joinpath("cases", "functions.json").read_text(encoding="utf-8"))
 
 
-def run(page: str, language: str = "en") -> str:
-    pages = pa.array([page], pa.large_string())
-    result = extract(pages, file_prefixes=["File"], category_prefixes=["Category"], language=language)
+def run(page: str, language: str = "en", title: str = "") -> str:
+    pages, titles = pa.array([page], pa.large_string()), pa.array([title], pa.large_string())
+    result = extract(
+        pages, file_prefixes=["File"], category_prefixes=["Category"], language=language, titles=titles
+    )
     assert STATUS[result.status[0]] == "ok"
     return str(result.texts[0].as_py())
 
 
 @pytest.mark.parametrize("case", CASES, ids=[f"{i}-{c['why']}" for i, c in enumerate(CASES)])
 def test_case(case: dict[str, str]) -> None:
-    assert run(case["input"], case.get("language", "en")) == case["expected"], case["why"]
+    assert run(case["input"], case.get("language", "en"), case.get("title", "")) == case["expected"], case[
+        "why"
+    ]
 
 
 def test_cases_are_many_and_differ() -> None:
