@@ -19,7 +19,15 @@ _FIELD = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _CHARSET = re.compile(rb"character set encoding:[ \t]*([^\r\n]*)", re.IGNORECASE)
-_NUMBER = re.compile(r"\[\s*e-?(?:text|book)\s*#\s*(\d{1,6})[a-z]?\s*\]", re.IGNORECASE)
+_NUMBER = re.compile(
+    r"\[\s*(?:project\s+gutenberg\s+)?e-?(?:texte?|book|buch|bok|boek|kirja|libro|livre)[\s-]*"
+    r"(?:#|no?[.:]|n[°ºo]\.?|nr\.?|number|nummer|numero)\s*:?\s*(\d{1,6})[a-z]?\s*\]",
+    re.IGNORECASE,
+)
+"""``[EBook #1342]``, ``[Etext #11]``, ``[E-Text No. 11]``, ``[eBook-Nr. 2229]``."""
+_FILE_NAME = re.compile(
+    r"this\s+file\s+should\s+be\s+named\s+(?:pg)?(\d{1,6})(?:-\w+)?\.(?:txt|zip)", re.IGNORECASE
+)
 _OLD_TITLE = re.compile(
     r"^\W*(?:this is )?(?:the )?project gutenberg(?:['’]s)? (?:e-?text|e-?book)(?: of)?[ ,]+(.+?)\W*$",
     re.IGNORECASE | re.MULTILINE,
@@ -133,6 +141,16 @@ def declared_encoding(data: bytes) -> str:
     """The encoding that the header names, ``""`` for none. The field is ASCII in every encoding met."""
     found = _CHARSET.search(data[:HEAD_CHARS])
     return found[1].decode("ascii", "replace").strip() if found else ""
+
+
+def number_in_licence(text: str) -> int | None:
+    """The number in ``This file should be named 1342-0.txt``, which stands above a licence.
+
+    >>> number_in_licence("***** This file should be named 1342-0.txt or 1342-0.zip *****")
+    1342
+    """
+    found = _FILE_NAME.search(text)
+    return int(found[1]) or None if found else None
 
 
 def read_header(text: str) -> Header:
