@@ -70,7 +70,7 @@ format: $(VENV)/installed-dev
 
 # The engine without Python, over its cases and real pages, under AddressSanitizer and UBSan.
 sanitize: build/replay
-	build/replay tests/cases/wikitext.json $(wildcard native/fuzz/corpus/*) sample_corpora/encyclopedia.xml
+	build/replay tests/cases/wikitext.json tests/cases/templates.json $(wildcard native/fuzz/corpus/*) sample_corpora/encyclopedia.xml
 
 build/replay: native/fuzz/replay.cpp $(wildcard native/engine/*)
 	@mkdir -p build

@@ -5,6 +5,17 @@ from typing import TypedDict
 import numpy as np
 from numpy.typing import NDArray
 
+class TemplateTable:
+    """Rules for templates in one language; see `corpuskit.ingest.templates.template_table`."""
+
+def read_templates(language: str, files: list[tuple[str, str, str]]) -> TemplateTable:
+    """Read data files of templates, each given as kind ("words", "templates"), name and text.
+
+    Raises:
+        ValueError: a line is not as it should be; its arguments are the file's name, the line from 1
+            and a sentence.
+    """
+
 Strings = tuple[NDArray[np.int64], NDArray[np.uint8]]
 """Offsets, shape (n + 1,), ascending, and bytes; string i is ``bytes[offsets[i]:offsets[i + 1]]``."""
 
@@ -14,6 +25,7 @@ class WikitextOptions:
     file_prefixes: list[str]
     category_prefixes: list[str]
     language: str
+    templates: TemplateTable
     output: int
     tables: int
     infobox: bool

@@ -1,15 +1,18 @@
 // The Python face of the native engine. It only converts: arrays in, arrays out, no work of its own.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
+#include <memory>
 #include <string>
 #include <tuple>
 #include <utility>
 
 #include "engine/wikitext.hpp"
+#include "engine/wikitext_templates.hpp"
 
 namespace nb = nanobind;
 
@@ -75,6 +78,7 @@ void bind_options(nb::module_& module) {
         .def_rw("file_prefixes", &WikitextOptions::file_prefixes)
         .def_rw("category_prefixes", &WikitextOptions::category_prefixes)
         .def_rw("language", &WikitextOptions::language)
+        .def_rw("templates", &WikitextOptions::templates)
         .def_prop_rw(
             "output", [](const WikitextOptions& o) { return static_cast<int>(o.output); },
             [](WikitextOptions& o, int v) { o.output = choice<corpuskit::WikitextOutput>("output", v, 2); })
@@ -97,10 +101,28 @@ void bind_options(nb::module_& module) {
             });
 }
 
+/// Reads data files of templates, (kind, name, text) each. What is wrong with one is a ValueError whose arguments
+/// are the file's name, the line and a sentence.
+std::shared_ptr<const corpuskit::TemplateTable> read_templates(
+    const std::string& language, const std::vector<std::tuple<std::string, std::string, std::string>>& files) {
+    std::vector<corpuskit::TemplateFile> read;
+    for (const auto& [kind, name, text] : files) read.push_back({kind, name, text});
+    try {
+        return corpuskit::read_templates(language, read);
+    } catch (const corpuskit::TemplateFileError& error) {
+        const nb::tuple arguments = nb::make_tuple(error.file(), error.line(), error.what());
+        PyErr_SetObject(PyExc_ValueError, arguments.ptr());
+        throw nb::python_error();
+    }
+}
+
 }  // namespace
 
 NB_MODULE(_native, module) {
     module.doc() = "The native engine of corpuskit; see native/ in the sources.";
+    nb::class_<corpuskit::TemplateTable>(module, "TemplateTable", "Rules for templates; see templates.tsv.");
+    module.def("read_templates", &read_templates, nb::arg("language"), nb::arg("files"),
+               "Read data files of templates, each given as kind, name and text.");
     bind_options(module);
     module.def("extract_wikitext", &extract_wikitext, nb::arg("offsets"), nb::arg("bytes"),
                nb::arg("title_offsets"), nb::arg("title_bytes"), nb::arg("options"),

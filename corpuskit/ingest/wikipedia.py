@@ -23,6 +23,8 @@ from collections.abc import Iterator
 from dataclasses import fields
 from typing import ClassVar, Literal
 
+from pydantic import Field, model_validator
+
 from corpuskit.errors import InputError, SettingError
 from corpuskit.ingest import dump
 from corpuskit.ingest.dump_xml import Site, parse_site
@@ -38,6 +40,7 @@ from corpuskit.ingest.paths import (
     unreadable,
 )
 from corpuskit.ingest.reading import ReadingBuilder
+from corpuskit.ingest.templates import template_table
 from corpuskit.ingest.wikipedia_pages import PartReader
 from corpuskit.ingest.wikitext import Infobox, Options, Output, Tables
 from corpuskit.stage import Location, Part, Reading, Source
@@ -55,6 +58,10 @@ class Wikipedia(Source):
         include: globs, matched against the relative path and against the name alone; empty for all.
         output, tables, infobox, captions, hatnotes, drop_sections: what becomes of the parts of a page, see
             `corpuskit.ingest.wikitext.Options`.
+        template_rules: how further templates are written as text, name -> format or
+            name -> {language: format}: ``{"pop": "{1:number} people[ ({year})]"}``. They win over the shipped
+            rules; an empty format removes a template. `corpuskit.ingest.templates.template_table` tells how
+            formats are written.
     """
 
     name: ClassVar[str] = "wikipedia"
@@ -78,6 +85,13 @@ class Wikipedia(Source):
     def extraction(self) -> Options:
         """What becomes of the parts of a page."""
         return Options(**{f.name: getattr(self, f.name) for f in fields(Options)})
+
+    template_rules: dict[str, str | dict[str, str]] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _check_rules(self) -> Wikipedia:
+        template_table(self.language, self.template_rules)
+        return self
 
     def parts(self) -> list[Part]:
         """Ranges of bytes or of bzip2 streams, in the order of the files' relative paths.

@@ -12,6 +12,7 @@ from corpuskit.batch import BATCH_BYTES, SCHEMA, byte_lengths
 from corpuskit.ingest import dump
 from corpuskit.ingest.dump_xml import PageXml, Revision, Site, name_of_fragment, parse_page
 from corpuskit.ingest.page_scanner import FRAGMENT_BYTES
+from corpuskit.ingest.templates import template_table
 from corpuskit.ingest.wikitext import STATUS, extract, namespace_prefixes
 from corpuskit.stage import Dropped, Quarantined, Reading, canonical_json
 
@@ -169,6 +170,7 @@ class PartReader:
             language=self._language,
             titles=pa.array([page.title for page in pages], pa.large_string()),
             options=self._settings.extraction,
+            templates=template_table(self._language, self._settings.template_rules),
         )
         lengths = byte_lengths(result.texts)
         rows: list[dict[str, Any]] = []

@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from corpuskit import _native
 from corpuskit.errors import SettingError
+from corpuskit.ingest.templates import template_table
 
 STATUS = ("ok", "steps", "output", "nesting")
 """What the status codes mean: the text is there, or which bound of the budget was exceeded."""
@@ -122,6 +123,7 @@ def extract(
     language: str = "",
     titles: pa.LargeStringArray | None = None,
     options: Options | None = None,
+    templates: _native.TemplateTable | None = None,
     budget: Budget | None = None,
 ) -> Extracted:
     """Extract the text of each page of wikitext.
@@ -134,6 +136,8 @@ def extract(
         language: code of the wiki's language; it chooses rules for templates and language variants.
         titles: titles of the pages, for magic words such as ``{{PAGENAME}}``; without them those are dropped.
         options: what stays, the default ones if not given.
+        templates: rules for templates, of `corpuskit.ingest.templates.template_table`; the shipped ones for
+            the language if not given.
         budget: bounds for each page, the default ones if not given.
 
     Raises:
@@ -158,6 +162,7 @@ def extract(
             language,
             _spellings(tuple(file_prefixes)),
             _spellings(tuple(category_prefixes)),
+            templates or template_table(language),
         ),
     )
     return Extracted(
@@ -172,13 +177,19 @@ def extract(
 
 
 def _native_options(
-    options: Options, bounds: Budget, language: str, file_prefixes: list[str], category_prefixes: list[str]
+    options: Options,
+    bounds: Budget,
+    language: str,
+    file_prefixes: list[str],
+    category_prefixes: list[str],
+    templates: _native.TemplateTable,
 ) -> _native.WikitextOptions:
     """The settings as the engine takes them."""
     native = _native.WikitextOptions()
     native.file_prefixes = file_prefixes
     native.category_prefixes = category_prefixes
     native.language = language
+    native.templates = templates
     native.output = get_args(Output).index(options.output)
     native.tables = get_args(Tables).index(options.tables)
     native.infobox = options.infobox == "lines"

@@ -14,8 +14,10 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace corpuskit {
@@ -35,13 +37,40 @@ struct WikitextBudget {
 enum class WikitextOutput : std::uint8_t { kPlain = 0, kMarkdown = 1 };
 enum class WikitextTables : std::uint8_t { kDrop = 0, kFlatten = 1, kKeep = 2 };
 
+/// A data file of templates: rules ("templates") or lists of words ("words"). `name` is for messages.
+struct TemplateFile {
+    std::string kind;
+    std::string name;
+    std::string text;
+};
+
+/// A data file of templates that is not as it should be.
+class TemplateFileError : public std::runtime_error {
+  public:
+    TemplateFileError(std::string file, std::size_t line, const std::string& what)
+        : std::runtime_error(what), file_(std::move(file)), line_(line) {}
+    const std::string& file() const { return file_; }
+    std::size_t line() const { return line_; }
+
+  private:
+    std::string file_;
+    std::size_t line_;
+};
+
+class TemplateTable;  // wikitext_templates.hpp
+
+/// Reads and checks data files of templates for the wikis of one language. Throws TemplateFileError.
+std::shared_ptr<const TemplateTable> read_templates(std::string_view language, const std::vector<TemplateFile>& files);
+
 /// Settings of one extractor. Names are compared without regard to ASCII case; other scripts as they are given.
 struct WikitextOptions {
     /// Names of the File and Category namespaces without colon.
     std::vector<std::string> file_prefixes;
     std::vector<std::string> category_prefixes;
-    /// Language code of the wiki ("en", "zh"); chooses template rules and language conversion.
+    /// Language code of the wiki ("en", "zh"); chooses language conversion.
     std::string language;
+    /// Rules for templates; without any, no template is written as text.
+    std::shared_ptr<const TemplateTable> templates;
     WikitextOutput output = WikitextOutput::kPlain;
     WikitextTables tables = WikitextTables::kFlatten;
     bool infobox = false;   // infoboxes as lines "key: value", else they go

@@ -209,9 +209,6 @@ void append_unit(const Unit* unit, std::string_view code, std::string_view numbe
     out.append(style.adjective ? "-" : " ").append(name);
 }
 
-constexpr std::array<std::string_view, 12> kMonths = {"January", "February", "March",     "April",   "May",      "June",
-                                                      "July",    "August",   "September", "October", "November", "December"};
-
 }  // namespace
 
 void render_convert(const TemplateCall& call, bool symbols, std::string& out) {
@@ -251,26 +248,6 @@ void render_convert(const TemplateCall& call, bool symbols, std::string& out) {
         }
     }
     out.append(text);
-}
-
-/// Year, month and day in the first three positions: "23 June 1912". Words are joined as they are.
-void render_date(const TemplateCall& call, std::string& out) {
-    const std::string year = plain(call.at(1)), month = plain(call.at(2)), day = plain(call.at(3));
-    const bool iso = year.size() >= 3 && std::all_of(year.begin(), year.end(), is_digit);
-    if (!iso || month.empty()) {
-        std::string text(call.at(1));
-        if (!iso)
-            for (const std::string& more : {month, day})
-                if (!more.empty()) text.append(" ").append(more);
-        out.append(text);
-        return;
-    }
-    std::size_t m = 0;
-    for (char c : month) m = is_digit(c) && m < 100 ? m * 10 + static_cast<std::size_t>(c - '0') : 99;
-    if (!day.empty()) out.append(day).append(" ");
-    if (m >= 1 && m <= 12) out.append(kMonths[m - 1]);
-    else out.append(month);
-    out.append(" ").append(year);
 }
 
 /// Day, month, year, or all in one: {{date|1|6|2019}}, {{date|1/6/2019}}, {{date|1 juin- 2019-}} -> 1er juin 2019.

@@ -10,6 +10,7 @@
 
 #include "wikitext.hpp"
 #include "wikitext_functions.hpp"
+#include "wikitext_templates.hpp"
 
 namespace corpuskit {
 
@@ -54,65 +55,7 @@ void put_entity(std::string& out, char32_t c);
 
 // ------------------------------------------------------------------------------------------ templates
 
-/// How a template is written as text; the rules stand in wikitext_template_rules.cpp.
-enum class Render : std::uint8_t {
-    kFormat,    // `spec` is a format, see render_format
-    kJoin,      // the positional arguments, joined by `spec`
-    kConvert,   // {{convert|1300|mi|km}} -> 1300 miles
-    kConvertSymbol,  // {{cvt|1300|mi}} -> 1300 mi
-    kVal,       // {{val|1.5|0.2|e=6|u=kg}} -> 1.5±0.2×10^6 kg
-    kFraction,  // {{frac|3|1|2}} -> 3 1/2
-    kOrdinal,   // {{ordinal|3}} -> 3rd
-    kDate,      // {{birth date|1912|6|23}} -> 23 June 1912
-    kDateFrench,  // {{date|23|6|1912}} -> 23 juin 1912
-};
-
-struct TemplateRule {
-    std::string_view language;  // "" for every wiki, else the language code of the wikis that know it
-    // Lower-case names separated by '|'. A '*' at the end of a name stands for any ending, a '#' at its start for
-    // a number in digits or Roman numerals.
-    std::string_view names;
-    Render render;
-    std::string_view spec;
-};
-const TemplateRule* template_rules(std::size_t& count);
-
-struct TemplateArgument {
-    std::string_view name;   // trimmed; empty for a positional argument
-    std::string_view value;  // named: trimmed
-    std::uint32_t position;  // from 1; 0 for a named argument
-};
-
-struct TemplateCall {
-    std::string name;     // normalised: lower-case, spaces
-    std::string numeral;  // what '#' stands for, in capitals
-    std::vector<TemplateArgument> arguments;
-
-    /// Value of a parameter by name or position ("1"); empty when it is not there.
-    std::string_view get(std::string_view parameter) const;
-    /// The n-th positional argument (from 1), trimmed.
-    std::string_view at(std::uint32_t position) const;
-    std::uint32_t positional() const;
-};
-
-/// The rules that hold in one language, looked up by name.
-class TemplateTable {
-  public:
-    explicit TemplateTable(std::string_view language);
-    /// The rule for a name, or null; sets `numeral` when the rule's name has a '#'.
-    const TemplateRule* find(const std::string& name, std::string& numeral) const;
-
-  private:
-    std::unordered_map<std::string, const TemplateRule*> exact_;
-    std::vector<std::pair<std::string, const TemplateRule*>> prefixes_;
-    bool numerals_ = false;  // whether a name has a '#'
-};
-
-/// Writes a call by its rule. Appends nothing when the arguments that it needs are missing.
-void render_template(const TemplateRule& rule, const TemplateCall& call, std::string& out);
-void render_convert(const TemplateCall& call, bool symbols, std::string& out);
-void render_date(const TemplateCall& call, std::string& out);
-void render_date_french(const TemplateCall& call, std::string& out);
+// see wikitext_templates.hpp
 
 // ----------------------------------------------------------------------------------------------- tags
 
@@ -208,7 +151,7 @@ class WikitextEngine {
     void close_braces();
     void finish_braces(std::size_t take);
     void finish_template(const Frame& frame, std::size_t result_at);
-    void read_call(const Frame& frame);
+    const TemplateRule* read_call(const Frame& frame);
     bool finish_function(const Frame& frame);
     void finish_tag_function();
     void open_table();
@@ -250,7 +193,7 @@ class WikitextEngine {
     std::size_t url_scheme(std::size_t at) const;
 
     WikitextOptions options_;
-    TemplateTable table_;
+    std::shared_ptr<const TemplateTable> table_;
     NameSet file_names_, category_names_;  // in lower case
     TemplateClasses classes_;
     LineOptions line_options_;

@@ -14,7 +14,9 @@ constexpr std::size_t kLookBack = 64;  // how far a line is looked back at for t
 }  // namespace
 
 WikitextEngine::WikitextEngine(WikitextOptions options)
-    : options_(std::move(options)), table_(options_.language), classes_(options_.template_classes) {
+    : options_(std::move(options)),
+      table_(options_.templates ? options_.templates : read_templates(options_.language, {})),
+      classes_(options_.template_classes) {
     static constexpr std::string_view kVariantLanguages[] = {"zh", "sr",  "sh", "kk", "ku", "crh", "gan",
                                                              "iu", "shi", "tg", "uz", "ban", "mni", ""};
     const std::string_view base = std::string_view(options_.language).substr(0, options_.language.find('-'));
@@ -266,10 +268,9 @@ void WikitextEngine::finish_braces(std::size_t take) {
     if (take == 2 && finish_function(frame)) {
         if (scratch_.size() == (left == 1 ? 1 : 0)) scratch_.push_back(kHole);
     } else if (take == 2) {
-        read_call(frame);
-        const TemplateRule* rule = table_.find(call_.name, call_.numeral);
+        const TemplateRule* rule = read_call(frame);
         const std::size_t before = scratch_.size();
-        if (rule != nullptr) render_template(*rule, call_, scratch_);
+        if (rule != nullptr) render_template(*rule, call_, *table_, scratch_);
         if (rule != nullptr) ++counters_->templates_rendered;
         else ++counters_->templates_dropped;
         if (scratch_.size() == before) scratch_.push_back(kHole);
@@ -294,16 +295,17 @@ void WikitextEngine::finish_braces(std::size_t take) {
     count_step(scratch_.size() / 4);
 }
 
-/// Reads the name and the arguments of the innermost template into call_; views point into out_.
-void WikitextEngine::read_call(const Frame& frame) {
+/// Reads the name and the arguments of the innermost template into call_; views point into out_. Returns the
+/// rule by which it is written, or null.
+const TemplateRule* WikitextEngine::read_call(const Frame& frame) {
     const std::string_view text(out_);
     const std::size_t bars = bars_.size() - frame.first_bar;
     const std::size_t name_end = bars > 0 ? bars_[frame.first_bar].at : text.size();
     call_.name.clear();
     call_.arguments.clear();
     const std::string_view title = trim_marks(text.substr(frame.content, name_end - frame.content));
-    if (title.size() > 120) return;  // no rule has such a name
-    for (char c : title) call_.name.push_back(c == '_' ? ' ' : lower(c));
+    if (title.size() > 120) return nullptr;  // no rule has such a name
+    call_.name = fold_name(title);
     for (std::string_view space : {"template:", "msg:", "modèle:", "vorlage:"})
         if (call_.name.starts_with(space)) call_.name.erase(0, space.size());
     // A parser function: {{formatnum:1234}}
@@ -313,7 +315,8 @@ void WikitextEngine::read_call(const Frame& frame) {
         call_.name.resize(colon + 1);
         call_.arguments.push_back({{}, trim(title.substr(at + 1)), ++position});
     }
-    if (table_.find(call_.name, call_.numeral) == nullptr) return;
+    const TemplateRule* rule = table_->find(call_.name, call_.matched);
+    if (rule == nullptr || rule->render == Render::kDrop) return nullptr;
     count_step(bars);
     for (std::size_t i = 0; i < bars; ++i) {
         const Bar& bar = bars_[frame.first_bar + i];
@@ -325,6 +328,7 @@ void WikitextEngine::read_call(const Frame& frame) {
                                        trim(text.substr(bar.equals + 1, end - bar.equals - 1)), 0});
         }
     }
+    return rule;
 }
 
 // ---------------------------------------------------------------------------------------------- tables

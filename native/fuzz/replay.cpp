@@ -2,7 +2,7 @@
 //
 //   g++ -std=c++20 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -Inative
 //       native/fuzz/replay.cpp native/engine/wikitext*.cpp -o replay
-//   ./replay FILE_OR_FOLDER...
+//   ./replay FILE_OR_FOLDER...     (in the root of the sources: the rules for templates are read from there)
 //
 // A file is one page. A .json file is a list of cases, each string in it is a page; files beyond 256 KiB are
 // also read in pieces, so that constructs are cut in odd places. Every page is extracted in several
@@ -30,13 +30,37 @@ void fail(const char* what) {
     std::abort();
 }
 
+std::string read_file(const std::filesystem::path& path) {
+    std::ifstream stream(path, std::ios::binary);
+    std::string data((std::istreambuf_iterator<char>(stream)), std::istreambuf_iterator<char>());
+    if (!stream && !stream.eof()) fail(("cannot read " + path.string()).c_str());
+    return data;
+}
+
+/// The rules as users have them, and one whose text is as long as a rule can make it.
+std::vector<corpuskit::TemplateFile> template_files() {
+    const std::filesystem::path folder = "corpuskit/ingest";
+    std::vector<corpuskit::TemplateFile> files;
+    for (const char* kind : {"words", "templates"}) {
+        const std::string name = std::string(kind) + ".tsv";
+        files.push_back({kind, name, read_file(folder / name)});
+        if (files.back().text.empty()) fail((name + " is not in corpuskit/ingest/ of the current folder").c_str());
+    }
+    std::string many;
+    while (many.size() < 4000) many.append("{1}");
+    files.push_back({"templates", "long", "*\ta\tformat\t" + many + "\n"});
+    return files;
+}
+
 std::vector<WikitextOptions> all_options() {
+    const std::vector<corpuskit::TemplateFile> files = template_files();
     std::vector<WikitextOptions> all;
     for (const char* language : {"en", "fr", "it", "zh", ""}) {
         WikitextOptions options;
         options.file_prefixes = {"File", "Image", "Fichier"};
         options.category_prefixes = {"Category"};
         options.language = language;
+        options.templates = corpuskit::read_templates(language, files);
         all.push_back(options);
     }
     WikitextOptions tight = all.front();
@@ -83,9 +107,7 @@ void replay_json(const std::string& data) {
 }
 
 void replay_file(const std::filesystem::path& path) {
-    std::ifstream stream(path, std::ios::binary);
-    const std::string data((std::istreambuf_iterator<char>(stream)), std::istreambuf_iterator<char>());
-    if (!stream && !stream.eof()) fail("a file cannot be read");
+    const std::string data = read_file(path);
     if (path.extension() == ".json") replay_json(data);
     replay(data);
     constexpr std::size_t kPiece = 65536 + 7;
