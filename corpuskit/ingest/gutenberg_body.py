@@ -8,10 +8,13 @@ added are the bytes of the body, of the removed pieces and of what else was cut.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import Literal
 
 from corpuskit.ingest.gutenberg_header import HEAD_CHARS
 from corpuskit.ingest.gutenberg_markers import MAX_CUT, find_bounds
+from corpuskit.ingest.gutenberg_notes import find_notes
 
 _NO_START = {"no_start_marker", "start_marker_too_late", "start_marker_remnant"}
 _NO_END = {"no_end_marker", "end_marker_too_early", "start_after_end"}
@@ -22,6 +25,7 @@ class BodyOptions:
     """How the inside of a book is treated; fields as the settings of `Gutenberg` of the same names."""
 
     max_cut: int = MAX_CUT
+    transcriber_notes: Literal["remove", "keep"] = "remove"
 
 
 @dataclass(frozen=True)
@@ -57,18 +61,44 @@ class Body:
 
 
 def extract_body(text: str, options: BodyOptions) -> Body:
-    """Find the book in a file's text and take away what is around it."""
+    """Find the book in a file's text and take away what is around it and what its makers wrote inside."""
     bounds = find_bounds(text, options.max_cut)
-    around = (
-        Piece("header", 0, bounds.header),
-        Piece("credits", bounds.header, bounds.body),
-        Piece("licence", bounds.licence, len(text)),
-    )
+    pieces = [Piece("header", 0, bounds.header), Piece("credits", bounds.header, bounds.body)]
+    if options.transcriber_notes == "remove":
+        notes = find_notes(text, bounds.body, bounds.licence)
+        pieces += [Piece(note.reason, note.start, note.stop) for note in notes]
+    pieces.append(Piece("licence", bounds.licence, len(text)))
+    pieces = _close_gaps(text, [piece for piece in pieces if piece.start < piece.stop])
     flags = set(bounds.flags)
+    edges = [0, *(edge for piece in pieces for edge in (piece.start, piece.stop)), len(text)]
+    kept = [text[start:stop] for start, stop in list(pairwise(edges))[::2]]
     return Body(
-        text=text[bounds.body : bounds.licence],
+        text="".join(kept),
         header=text[: bounds.body or HEAD_CHARS],
-        pieces=tuple(piece for piece in around if piece.start < piece.stop),
+        pieces=tuple(pieces),
         flags=bounds.flags,
         bounds_found=2 - bool(flags & _NO_START) - bool(flags & _NO_END),
     )
+
+
+def _close_gaps(text: str, pieces: list[Piece]) -> list[Piece]:
+    """Blank text between two pieces goes with the upper one, blank text above the end of the book with the end."""
+    closed: list[Piece] = []
+    for piece in pieces:
+        if closed and _is_blank(text, closed[-1].stop, piece.start):
+            closed[-1] = replace(closed[-1], stop=piece.start)
+        closed.append(piece)
+    first = len(closed) - 1
+    if first < 0 or closed[first].stop < len(text):
+        return closed
+    while first > 0 and closed[first - 1].stop == closed[first].start:
+        first -= 1
+    if first > 0:
+        last = closed[first]
+        book = text[closed[first - 1].stop : last.start]
+        closed[first] = replace(last, start=last.start - len(book) + len(book.rstrip()))
+    return closed
+
+
+def _is_blank(text: str, start: int, stop: int) -> bool:
+    return start >= stop or text[start:stop].isspace()
