@@ -10,8 +10,8 @@ archive being a file of its own. An archive beside the same file unpacked, and o
 another format (``1342-h.zip``), is not opened; the log counts them.
 
 Header, licence and credits are cut and kept as cut spans (see `corpuskit.ingest.gutenberg_markers` for how
-they are found and when they are left alone). Lines and paragraphs stay as they are. Transcriber's notes stay
-too: they describe the book, and where they end cannot be told safely.
+they are found and when they are left alone), and so are transcriber's notes and the headers inside a file of
+several etexts (`corpuskit.ingest.gutenberg_notes`). Lines and paragraphs stay as they are.
 
 One number often has several files: in other encodings, and older ones below ``old/``. All are read;
 ``preference`` tells which is best, by these rules in order:
@@ -76,6 +76,7 @@ class Gutenberg(Source):
             ``language_<code>``, books that name no language as ``language_unknown``.
         copyrighted: what becomes of books that are not in the public domain.
         max_cut: characters that may be cut at either end. A marker beyond them is not believed.
+        transcriber_notes: what becomes of notes that the makers of the file wrote into it.
     """
 
     name: ClassVar[str] = "gutenberg"
@@ -88,6 +89,7 @@ class Gutenberg(Source):
     languages: tuple[str, ...] = ()
     copyrighted: Literal["drop", "keep"] = "drop"
     max_cut: int = Field(default=MAX_CUT, ge=1000)
+    transcriber_notes: Literal["remove", "keep"] = "remove"
 
     def parts(self) -> list[Part]:
         """Whole files in the order of their relative paths, grouped up to `PART_BYTES`.
@@ -146,7 +148,7 @@ class Gutenberg(Source):
             )
             _quarantine(Unreadable(raw.name, "undecodable", error, len(raw.data), raw.data), out)
             return
-        body = extract_body(decoded.text, BodyOptions(max_cut=self.max_cut))
+        body = extract_body(decoded.text, self._body_options())
         book = Book(raw.name, declared, decoded, body, read_header(body.header))
         if book.number is None:
             error = (
@@ -156,6 +158,9 @@ class Gutenberg(Source):
             _quarantine(Unreadable(raw.name, "no_book_number", error, len(raw.data), raw.data), out)
             return
         self._accept(book, out)
+
+    def _body_options(self) -> BodyOptions:
+        return BodyOptions(max_cut=self.max_cut, transcriber_notes=self.transcriber_notes)
 
     def _accept(self, book: Book, out: ReadingBuilder) -> None:
         """Drop or keep a decoded book."""

@@ -82,7 +82,7 @@ def extract_body(text: str, options: BodyOptions) -> Body:
 
 
 def _close_gaps(text: str, pieces: list[Piece]) -> list[Piece]:
-    """Blank text between two pieces goes with the upper one, blank text above the end of the book with the end."""
+    """Blank text between two pieces goes with the upper one; blank text at the end of the book is cut."""
     closed: list[Piece] = []
     for piece in pieces:
         if closed and _is_blank(text, closed[-1].stop, piece.start):

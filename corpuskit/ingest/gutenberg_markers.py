@@ -34,7 +34,7 @@ _LICENCE = re.compile(r"\W{0,8}\*\*\*\s*START:\s+FULL\s+LICENSE", re.IGNORECASE)
 """The licence's own heading; it stands some way below the end marker, and counts only without one."""
 _SMALL_PRINT_START = re.compile(r"\W*START\W*THE SMALL PRINT", re.IGNORECASE)
 _SMALL_PRINT_END = re.compile(r"\W*END\W*THE SMALL PRINT|\W*SMALL PRINT\W{1,4}V\.\d", re.IGNORECASE)
-"""The second form closes the small print of the complete Shakespeare of 1994: ``["Small Print" V.12.08.93]``."""
+"""The second form closes that of the complete Shakespeare of 1994: ``["Small Print" V.12.08.93]``."""
 _REMNANT = re.compile(r".{1,200}\*\*\*\s*$")
 """A file that was cut at the words of its start marker begins with the rest: ``FRANKENSTEIN ***``."""
 

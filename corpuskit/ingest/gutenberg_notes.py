@@ -8,15 +8,15 @@ of Project Gutenberg is believed near the beginning alone, and not at all in a b
 
 A note ends where its form ends: at the closing bracket, at the edge of the box, at the next gap of two blank
 lines, or with the book. No note is longer than `MAX_NOTE` characters.
-
-Source: the forms were collected from files of Project Gutenberg of 1991 to 2025 and from the guidelines of
-Distributed Proofreaders (https://www.pgdp.net/wiki/DP_Official_Documentation:PP_and_PPV).
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import NamedTuple
+
+from corpuskit.ingest.gutenberg_note_forms import BRACKETED, NAMED, STEMS
 
 MAX_NOTE = 24_576
 """Characters. The longest list of corrections met has 16,000; a longer one is left in the book."""
@@ -29,61 +29,6 @@ _HEAD_WINDOW = 12_000
 _MANY_MENTIONS = 40
 """Paragraphs on Project Gutenberg that make a book one about it."""
 
-_NAMED = r"""
-    (?:original\s+)?(?:transcriber|transcriptor|transcriptionist|scanner|digiti[sz]er|e-?(?:book|text)\s+(?:editor|
-        transcriber|producer|maker|preparer)|proof-?reader|post-?processor)s?['’´`]?s?['’]?\s+
-        (?:end\s*|foot\s*|editorial\s+)?(?:notes?\b|comments?\b|remarks?\b|errata\b|corrections\b|changes\b|
-        amendments\b|preface\b|foreword\b|appendix\b)
-  | transcription\s+notes?\b
-  | notes?\s+(?:by|from|of)\s+(?:the\s+)?(?:e-?text\s+)?transcribers?\b
-  | (?:a\s+)?notes?\s+(?:on|about|to|regarding)\s+(?:the\s+|this\s+)?(?:present\s+)?(?:e-?texts?\b|e-?books?\b|
-        transcription\b|electronic\s+(?:text|edition|version)\b|digital\s+(?:text|edition)\b|
-        project\s+gutenberg\b)
-  | executive\s+director['’]s\s+notes?\b
-  | (?:typographical\s+|typos?\s+|spelling\s+|printer['’]?s['’]?\s+)errors?\s+(?:have\s+been\s+)?corrected\s+in
-  | preface\s+to\s+the\s+project\s+gutenberg\b
-  | an?merkung(?:en)?\s+(?:zur|zu\s+dieser|der|des|zum)\s+(?:trans[ck]ri\w+|bearbeit\w+|elektronischen\s+\w+|
-        digitalen\s+\w+|e-?(?:text|book)\w*)
-  | (?:hinweise?|bemerkung(?:en)?|notiz(?:en)?|nachbemerkung(?:en)?)\s+(?:zur|zu\s+dieser|des|der)\s+trans[ck]ri\w+
-  | notes?\s+(?:de|du|des|sur|à\s+propos\s+de|concernant)\s+(?:la\s+|le\s+|les\s+|cette\s+)?(?:transcri\w+|
-        version\s+(?:électronique|electronique|numérique))
-  | notes?\s+(?:du|au)\s+lecteur\s+de\s+ce\s+fichier\b
-  | notes?\s+au\s+lecteur\s+de\s+ce\s+fichier\b
-  | (?:opmerking(?:en)?|noot|noten|aantekening(?:en)?|verantwoording)\s+(?:van|bij)\s+(?:de|het|deze)\s+(?:
-        bewerkers?|trans[ck]ri\w+|e-?(?:boek|tekst|book|text)|digitale\s+\w+|elektronische\s+\w+)
-  | not(?:as?|es|e)\s+(?:del?\s+la|della|dell['’]|del|dei|delle|de|di|do|da|dos|sobre\s+la)\s*trans?cri\w+
-  | not(?:a|e)\s+(?:della?|dei|di|del)\s+trascri\w+
-  | (?:huomautu(?:s|ksia|kset)|huomio(?:ita)?)\s+(?:sähköis\w+|transkri\w+|digit\w+)
-  | transkri\w+\s+(?:huomautu\w+|huomio\w+)
-  | (?:anmärkning(?:ar)?|noteringar?|anteckning(?:ar)?)\s+(?:till|om|för|av|från)\s+(?:den\s+)?(?:transkri\w+|
-        avskri\w+|elektronisk\w+|digital\w+)
-  | (?:transkriberar|avskrivar|renskrivar|transskribent|transkribent|transskriptør)\w*s\s+(?:anmärkning|anteckning|
-        bemærkning|kommentar|note|notering|merknad)\w*
-  | not(?:o|oj)\s+de\s+(?:la\s+)?trans?skri\w+
-  | (?:uwag[ai]|notk?[ai]|przypis[ky]?i?)\s+(?:do\s+|od\s+)?(?:transkry\w+|wydania\s+elektronicznego)
-  | poznámk[ay]\s+(?:k\s+)?(?:přepis\w+|transkrip\w+|elektronick\w+)
-  | (?:az\s+)?átíró\s+megjegyzés\w*
-  | megjegyzés(?:ek)?\s+(?:az|a)\s+(?:átír\w+|digitál\w+|elektronikus\w*)
-  | notae?\s+transcript\w+
-"""
-_BRACKETED = r"""
-    \[\W{0,4}(?:t\.?n\.?\s*: | (?:original\s+)?transcri(?:ber|ptor)\b['’´`]?s?['’]?(?:\s+notes?)?\b
-      | end\s+of\s+tran?scri(?:ber['’]?s?\s+notes?|ptions?)\b
-      | (?:this|the\s+present)\s+(?:electronic|digital)\s+(?:edition|text|version)\b
-      | (?:note|redactor['’]s\s+note)\s*:?[^\]\n]{0,80}\b(?:e-?text|project\s+gutenberg)\b
-      | (?:a\s+|some\s+)?(?:very\s+)?(?:few\s+)?(?:very\s+)?(?:small\s+)?changes\s+have\s+been\s+made\s+to\s+this\s+version
-      | project\s+gutenberg\b
-    )
-"""
-_NAMED_LINE = re.compile(rf"[^\w\n]{{0,80}}(?:\[\w{{1,4}}\]\s*)?({_NAMED})", re.IGNORECASE | re.VERBOSE)
-_BRACKET = re.compile(_BRACKETED, re.IGNORECASE | re.VERBOSE)
-_STEMS = (
-    *("transcri", "transkri", "trascri", "transskri", "scanner", "digit", "proofread", "etext", "e-text", "ebook"),
-    *("e-book", "gutenberg", "executive director", "errors corrected in", "bearbeit", "elektronis", "electronic"),
-    *("électronique", "numérique", "ce fichier", "bewerk", "avskri", "renskri", "sähköis", "átír", "megjegyz"),
-    *("přepis", "elektronick", "post-proc", "postproc", "[t.n", "[tn", "to this version", "e-boek"),
-)
-"""Every form below holds one of these on its first line; finding them is what makes the search fast."""
 _WORLD_LIBRARY = re.compile(r"<<THIS ELECTRONIC VERSION OF[^<>]{0,1500}>>")
 """Stands dozens of times in the complete Shakespeare of 1994."""
 _INNER_HEADER = re.compile(
@@ -95,17 +40,23 @@ _INNER_HEADER = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 _MENTION = re.compile(r"project\s+gutenberg|\be-?texts?\b|this\s+transcription\b", re.IGNORECASE)
-_OF_THE_PROJECT = re.compile(r"\bproject\s+gutenberg\b|\bPG\s+e-?book", re.IGNORECASE)
+_OF_THE_PROJECT = re.compile(
+    r"(?=.*?(?:e-?text|e-?book|edition|version|volume|transcri|digiti|scan|proof|collect|html|director))"
+    r".*?\bproject\s+gutenberg\b|.*?\bPG\s+e-?book",
+    re.IGNORECASE | re.DOTALL,
+)
 _DIGITIZED = re.compile(r"\W{0,8}(?:digiti[sz]ed|scanned|typed)\b.{0,40}\bby\b", re.IGNORECASE)
 _RULE = re.compile(r"[_=~-]{20,} *\n")
 _BOX_LINE = re.compile(r"\s*[|+*#:│┃┌┐└┘├╔╚║]")
 _NOTE_WORDS = re.compile(
-    r"italic|underscor|hyphen|spelling|typograph|corrected|punctuation|footnote|e-?text|e-?book|transcri|scan|proof"
-    r"|small capitals|printer|original (?:text|book|edition)|\bpages? \d|e-?mail|illustration|retained|archaic",
+    r"italic|underscor|hyphen|spelling|typograph|corrected|punctuation|footnote|e-?text|e-?book|transcri"
+    r"|scan|proof|small capitals|printer|original (?:text|book|edition)|\bpages? \d|e-?mail|illustration"
+    r"|retained|archaic",
     re.IGNORECASE,
 )
 _NOT_A_NOTE = re.compile(
-    r"\W{0,8}(?:foot\s*notes?|index|the\s+end|fin(?:is)?|chapter|contents|appendix|advertise\w+)\W*$", re.IGNORECASE
+    r"\W{0,8}(?:foot\s*notes?|index|the\s+end|fin(?:is)?|chapter|contents|appendix|advertise\w+)\W*$",
+    re.IGNORECASE,
 )
 _ILLUSTRATION = re.compile(r"\s*\[?illustration", re.IGNORECASE)
 
@@ -149,7 +100,7 @@ def _lines_with_stems(body: str) -> list[int]:
     """Offsets of the lines that hold a stem, in whatever case."""
     lower = body.replace("İ", "I").lower()  # the one letter whose lower case is longer
     lines = set()
-    for stem in _STEMS:
+    for stem in STEMS:
         at = lower.find(stem)
         while at >= 0:
             lines.add(lower.rfind("\n", 0, at) + 1)
@@ -178,10 +129,12 @@ def _named_notes(body: str, lines: list[int]) -> list[Note]:
 
 def _note_at(body: str, line: int) -> tuple[int, int] | None:
     """The note that begins on the line at offset ``line``; None where none does or its end cannot be told."""
-    named = _NAMED_LINE.match(body, line)
+    named = NAMED.match(body, line)
     if not named:
-        bracket = _BRACKET.search(body, line, min(_line_end(body, line) + 200, len(body)))
-        return _bracket(body, bracket.start()) if bracket and bracket.start() <= _line_end(body, line) else None
+        bracket = BRACKETED.search(body, line, min(_line_end(body, line) + 200, len(body)))
+        return (
+            _bracket(body, bracket.start()) if bracket and bracket.start() <= _line_end(body, line) else None
+        )
     before = body[line : named.start(1)]
     if before.rfind("[") > before.rfind("]"):
         closed = _bracket(body, line + before.rindex("["))
@@ -232,13 +185,21 @@ def _is_stars(line: str) -> bool:
     return not line.replace("*", "").strip() and "* " in line
 
 
-def _run_on(body: str, line: int) -> tuple[int, int]:
+def _run_on(body: str, line: int) -> tuple[int, int] | None:
     """A note that begins on the line of its name: the paragraph, and those after it that go on about it."""
     paragraphs = _paragraphs(body, line, min(len(body), line + _MAX_HEADED))
-    stop = paragraphs[0][1]
-    for begin, end, gap in paragraphs[1:]:
+    _, stop, _ = next(paragraphs)
+    if stop == line + _MAX_HEADED:
+        return None
+    for begin, end, gap in paragraphs:
         words = body[begin:end]
-        if _ILLUSTRATION.match(words) or gap > 1 or len(words) > 1500 or not _NOTE_WORDS.search(words) or len(words.split()) < 4:
+        if (
+            _ILLUSTRATION.match(words)
+            or gap > 1
+            or len(words) > 1500
+            or not _NOTE_WORDS.search(words)
+            or len(words.split()) < 4
+        ):
             break
         stop = end
     return _whole_lines(body, line, stop)
@@ -248,8 +209,9 @@ def _headed(body: str, line: int) -> tuple[int, int] | None:
     """A note under a heading: to the end of the book when it is near, else to the next wide gap."""
     at_end = len(body) - line <= min(MAX_NOTE, max(4_000, len(body) // 4)) and line > len(body) // 2
     paragraphs = _paragraphs(body, line, min(len(body), line + (MAX_NOTE if at_end else _MAX_HEADED)))
-    stop = last_note_like = paragraphs[0][1]
-    for i, (begin, end, gap) in enumerate(paragraphs[1:], start=1):
+    _, heading, _ = next(paragraphs)
+    stop = last_note_like = heading
+    for i, (begin, end, gap) in enumerate(paragraphs, start=1):
         words = body[begin:end]
         if _ILLUSTRATION.match(words) or (at_end and _NOT_A_NOTE.match(words)):
             return _whole_lines(body, line, stop)
@@ -261,10 +223,10 @@ def _headed(body: str, line: int) -> tuple[int, int] | None:
             last_note_like = end
     if at_end:
         return _whole_lines(body, line, len(body))
-    return _whole_lines(body, line, last_note_like) if last_note_like > paragraphs[0][1] else None
+    return _whole_lines(body, line, last_note_like) if last_note_like > heading else None
 
 
-# ----------------------------------------------------------------------- headers and statements of the project
+# ----------------------------------------------------------------------headers and statements of the project
 
 
 def _inner_headers(body: str, lines: list[int]) -> list[Note]:
@@ -275,8 +237,8 @@ def _inner_headers(body: str, lines: list[int]) -> list[Note]:
         if line < done or not _INNER_HEADER.match(body, line) or not _is_blank_above(body, line):
             continue
         paragraphs = _paragraphs(body, line, min(len(body), line + _MAX_HEADED))
-        stop, since = paragraphs[0][1], 0
-        for begin, end, _ in paragraphs[1:]:
+        (_, stop, _), since = next(paragraphs), 0
+        for begin, end, _ in paragraphs:
             since = 0 if _MENTION.search(body, begin, end) else since + 1
             if since > 4 or begin - stop > 1500:
                 break
@@ -311,7 +273,7 @@ def _speaks_of_the_file(words: str) -> bool:
         return bool(_MENTION.search(words))
     if len(words.splitlines()) > 12 and re.search(r"\n {1,8}\S", words):
         return False  # a list of contents that names a preface to the etext
-    return bool(_OF_THE_PROJECT.search(words))
+    return bool(_OF_THE_PROJECT.match(words))
 
 
 def _next_rule(body: str, start: int, limit: int) -> int | None:
@@ -319,7 +281,7 @@ def _next_rule(body: str, start: int, limit: int) -> int | None:
     return found.end() if found else None
 
 
-# ------------------------------------------------------------------------------------------------- small parts
+# -----------------------------------------------------------------------------------------------small parts
 
 
 def _line_end(body: str, position: int) -> int:
@@ -338,15 +300,13 @@ def _is_blank_above(body: str, line: int) -> bool:
 _BLOCK = re.compile(r"[^\n]*\S[^\n]*(?:\n[^\n]*\S[^\n]*)*")
 
 
-def _paragraphs(body: str, start: int, stop: int) -> list[tuple[int, int, int]]:
+def _paragraphs(body: str, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
     """Runs of lines that are not blank in ``body[start:stop]``: first and last offset, blank lines above."""
-    found = []
     last = start
     for block in _BLOCK.finditer(body, start, stop):
         gap = max(0, body.count("\n", last, block.start()) - 1)
-        found.append((block.start(), block.end(), gap))
+        yield block.start(), block.end(), gap
         last = block.end()
-    return found
 
 
 def _whole_lines(body: str, start: int, stop: int) -> tuple[int, int]:
