@@ -59,11 +59,20 @@ _BRACKETED = r"""
 """
 NAMED = re.compile(rf"[^\w\n]{{0,80}}(?:\[\w{{1,4}}\]\s*)?({_NAMED})", re.IGNORECASE | re.VERBOSE)
 BRACKETED = re.compile(_BRACKETED, re.IGNORECASE | re.VERBOSE)
-STEMS = tuple(
-    (
-        "transcri transkri trascri transskri scanner digit proofread etext e-text ebook e-book e-boek gutenberg"
-        " bearbeit elektronis electronic elektronic électronique numérique bewerk avskri renskri sähköis átír"
-        " megjegyz přepis post-proc postproc [t.n [tn"
-    ).split()
-) + ("executive director", "errors corrected in", "ce fichier", "to this version")
+STEMS = (
+    *("transcri", "transkri", "trascri", "transskri", "scanner", "digit", "proofread", "etext"),
+    *("e-text", "ebook", "e-book", "e-boek", "gutenberg", "bearbeit", "elektronis", "electronic"),
+    *("elektronic", "électronique", "numérique", "bewerk", "avskri", "renskri", "sähköis", "átír"),
+    *(
+        "megjegyz",
+        "přepis",
+        "post-proc",
+        "postproc",
+        "[t.n",
+        "[tn",
+        "executive director",
+        "errors corrected in",
+    ),
+    *("ce fichier", "to this version"),
+)
 """Every form above holds one of these on its first line; finding them is what makes the search fast."""
