@@ -8,6 +8,7 @@ CorpuskitError              anything below; catch this to catch all
 │   └── RunLockedError      another build is writing this run
 ├── LedgerError             documents or bytes are not accounted for
 ├── StorageError            a file could not be written: full disk, no permission
+├── FetchError              something could not be fetched from a mirror, whole and right
 ├── EngineError             a worker died and retrying did not help
 ├── ShardError              a shard, its index or its manifest does not hold together
 └── TrainError              training cannot start, go on or resume
@@ -70,6 +71,10 @@ class LedgerError(CorpuskitError):
 
 class StorageError(CorpuskitError):
     """A file could not be written."""
+
+
+class FetchError(CorpuskitError):
+    """Something could not be fetched from a mirror, whole and with the checksum that it should have."""
 
 
 class EngineError(CorpuskitError):

@@ -14,6 +14,7 @@ from corpuskit import __version__
 
 # Name: (module, one line for --help). The line is repeated as the first line of the command's docstring.
 COMMANDS = {
+    "fetch": ("corpuskit.cli.fetch", "Fetch Wikipedia dumps and Gutenberg books from mirrors."),
     "build": ("corpuskit.cli.build", "Build documents, tokenizer and shards from a recipe."),
     "inspect": ("corpuskit.cli.inspect", "Show what a run holds: ledger, sources, tokens, shards."),
     "verify": ("corpuskit.cli.verify", "Check a run: checksums, ledger, shards and their index."),

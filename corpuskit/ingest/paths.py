@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,6 +15,11 @@ from corpuskit.errors import CorpuskitError, InputError
 from corpuskit.stage import Part, Quarantined, canonical_json
 
 NO_KNOWN_FORMAT = "no known format"
+COMPANION = re.compile(
+    r"(?:.*/)?(?:fetch\.json|[^/]+-multistream-index\d*\.txt[^/]*|pg_catalog\.csv(?:\.gz)?)"
+)
+"""What `corpuskit fetch` brings beside the texts. Nobody needs to be told that it is not read as one."""
+
 SHOWN = 8
 """Names, or kinds of names, that a sentence lists."""
 
@@ -135,6 +141,7 @@ def passed_over(
     sentences = []
     for cause, names in left.items():
         wanted = [n for n in names if (not include or matches(n, include)) and not matches(n, exclude)]
+        wanted = [n for n in wanted if not COMPANION.fullmatch(n)]
         if wanted:
             sentences.append(not_read(owner, cause, wanted))
     return sentences

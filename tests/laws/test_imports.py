@@ -184,4 +184,4 @@ def test_a_build_never_loads_torch(
     )
     names = {name.split(".")[0] for name in loaded(environment, code, cwd=tmp_path)}
     assert "pyarrow" in names
-    assert names & {"torch", "transformers", "datasets", "sklearn"} == set()
+    assert names & {"torch", "transformers", "datasets", "sklearn", "httpx2"} == set()

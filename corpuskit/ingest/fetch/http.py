@@ -1,0 +1,382 @@
+"""Asking a server for something: with patience, within bounds, and by the server's own rules.
+
+Sources: RFC 9110 (ranges, conditional requests, ``Retry-After``), RFC 9309 (robots). A request that fails for
+a reason that may pass (a broken connection, 429, 500, 502, 503, 504, a body cut short) is made again
+after 1, 2, 4... seconds, or after what ``Retry-After`` says. Any other answer is final.
+"""
+
+from __future__ import annotations
+
+import ssl
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from typing import Any, TypeVar
+from urllib.parse import urljoin, urlsplit
+
+import httpx2
+
+from corpuskit import __version__
+from corpuskit.errors import FetchError, SettingError
+
+T = TypeVar("T")
+Listener = Callable[[str, Mapping[str, Any]], None]
+"""Hears what happens: ``"retry"``, ``"bytes"``, ``"done"``, each with facts about it."""
+
+_MAY_PASS = (408, 425, 429, 500, 502, 503, 504)
+_REMEDIES = {
+    401: "The mirror wants a password: choose another --mirror.",
+    403: "The mirror refuses this client. Say who you are with --contact YOUR-ADDRESS, or choose another"
+    " --mirror.",
+    404: "It is not there: check what you asked for and --mirror.",
+    410: "It is not there any more: ask for a newer one.",
+}
+
+
+@dataclass(frozen=True)
+class Patience:
+    """How long and how often a server is waited for. Times are in seconds.
+
+    Attributes:
+        connect: until a connection stands.
+        read: until the next bytes come.
+        attempts: failures in a row, without one new byte between them, before it is given up.
+        first_attempts: the same while the server has never answered, as with a mistyped address.
+        backoff: before the second attempt; doubled for each further one, up to ``longest_backoff``.
+        longest_wait: the longest ``Retry-After`` that is obeyed; a longer one is an error that names it.
+        stall: a body that brings less than ``stall_bytes`` in so many seconds is asked for anew.
+        redirects: how many are followed for one request.
+    """
+
+    connect: float = 20.0
+    read: float = 60.0
+    attempts: int = 8
+    first_attempts: int = 3
+    backoff: float = 1.0
+    longest_backoff: float = 60.0
+    longest_wait: float = 600.0
+    stall: float = 120.0
+    stall_bytes: int = 64 * 2**10
+    redirects: int = 5
+
+
+class Transient(Exception):  # noqa: N818 - never shown: it becomes a FetchError when it does not pass
+    """An attempt that failed and may succeed when made again.
+
+    Args:
+        wait: seconds until then, if that is known.
+        remedy: what helps if it does not pass.
+        attempts: how often to try at most, if less than usual makes sense.
+    """
+
+    def __init__(
+        self, reason: str, wait: float | None = None, *, remedy: str = "", attempts: int = 1000
+    ) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.wait = wait
+        self.remedy = remedy or (
+            "Look at the connection and at --mirror, then call the same command again: it goes on where it"
+            " stopped."
+        )
+        self.attempts = attempts
+
+
+class RefusedError(FetchError):
+    """A final answer that is no success. ``status`` is its code."""
+
+    status: int = 0
+
+
+class Stopped(Exception):  # noqa: N818 - no error: somebody asked for it
+    """The user wants to end; what was fetched is kept."""
+
+
+def user_agent(contact: str) -> str:
+    """Who we are, in the form that Wikimedia's User-Agent policy asks for.
+
+    ``name/version (contact) library/version``; see
+    https://foundation.wikimedia.org/wiki/Policy:Wikimedia_Foundation_User-Agent_Policy. Names of bare
+    libraries are blocked there.
+    """
+    about = contact or "language model corpora; no contact given"
+    return f"corpuskit/{__version__} ({about}) httpx2/{httpx2.__version__}"
+
+
+def check_contact(contact: str) -> None:
+    """Raise `SettingError` unless it is empty, an e-mail address or a web address."""
+    known = "@" in contact or contact.startswith(("http://", "https://"))
+    if contact and not (
+        known and contact.isascii() and contact.isprintable() and not set(contact) & set("()")
+    ):
+        raise SettingError(
+            f"--contact {contact!r}: neither an e-mail address nor a web address",
+            remedy="Give what a mirror's operator can reach you by: --contact me@example.org",
+        )
+
+
+def check_mirror(mirror: str) -> str:
+    """The address of a mirror without a slash at its end.
+
+    Raises:
+        SettingError: it is no http or https address.
+    """
+    try:
+        parts = urlsplit(mirror)
+        sound = (
+            parts.scheme in ("http", "https") and bool(parts.hostname) and not (parts.query or parts.fragment)
+        )
+        sound = sound and (parts.port is None or parts.port > 0)
+    except ValueError:
+        sound = False
+    if not sound:
+        raise SettingError(
+            f"--mirror {mirror!r}: not the address of a folder on a web server",
+            remedy="Give one like https://mirror.example.org/path.",
+        )
+    return mirror.rstrip("/")
+
+
+def wait_of(retry_after: str, now: float) -> float | None:
+    """Seconds that a ``Retry-After`` header asks for; None if it says nothing that can be read.
+
+    Args:
+        retry_after: seconds or a date (RFC 9110, section 10.2.3).
+        now: seconds since 1970.
+
+    >>> wait_of("120", 0), wait_of("Thu, 01 Jan 1970 00:01:00 GMT", 20.0), wait_of("soon", 0)
+    (120.0, 40.0, None)
+    """
+    text = retry_after.strip()
+    if text.isascii() and text.isdigit():
+        return float(text[:9])
+    try:
+        date = parsedate_to_datetime(text)
+    except (ValueError, IndexError):
+        return None
+    if date.tzinfo is None:
+        date = date.replace(tzinfo=UTC)
+    return max(0.0, date.timestamp() - now)
+
+
+class Web:
+    """A client for one mirror. May be used by several threads at once.
+
+    Args:
+        contact: goes into the ``User-Agent``.
+        patience: waits and bounds.
+        pause: least seconds between two requests, 0 for none. With it requests go one at a time.
+        refused: hosts that are never asked, nor followed to, with the reason.
+        listen: hears of what is tried again.
+        sleep: waits for seconds; by default until `stop` is set.
+    """
+
+    def __init__(
+        self,
+        *,
+        contact: str = "",
+        patience: Patience | None = None,
+        pause: float = 0.0,
+        refused: Mapping[str, str] | None = None,
+        listen: Listener = lambda event, facts: None,
+        sleep: Callable[[float], object] | None = None,
+    ) -> None:
+        check_contact(contact)
+        self.patience = patience or Patience()
+        self.pause = pause
+        self.listen = listen
+        self.stop = threading.Event()
+        self._refused = refused or {}
+        self._sleep = sleep or self.stop.wait
+        self._reached = False
+        self._last = -1e9
+        self._turn = threading.Lock()
+        timeout = httpx2.Timeout(self.patience.read, connect=self.patience.connect)
+        # Sizes, ranges and checksums are those of the file as it lies there: no transport compression.
+        headers = {"User-Agent": user_agent(contact), "Accept-Encoding": "identity"}
+        self._client = httpx2.Client(timeout=timeout, headers=headers)
+
+    def __enter__(self) -> Web:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
+
+    # ----------------------------------------------------------------------------- attempts and waits
+
+    def persist(self, what: str, attempt: Callable[[], T], progress: Callable[[], int] = lambda: 0) -> T:
+        """Call ``attempt`` until it succeeds or fails for good.
+
+        Args:
+            what: named in errors and messages.
+            progress: a number that grows with what was achieved; growth forgives earlier failures.
+
+        Raises:
+            FetchError: it failed too often in a row, or the server wants a longer wait than we grant.
+        """
+        failures, best = 0, progress()
+        while True:
+            self.check_stop()
+            try:
+                return attempt()
+            except Transient as error:
+                failures = 1 if progress() > best else failures + 1
+                best = max(best, progress())
+                wait = self._next_wait(what, error, failures)
+                self.listen("retry", {"what": what, "reason": error.reason, "wait": wait})
+                if wait:
+                    self._sleep(wait)
+
+    def _next_wait(self, what: str, error: Transient, failures: int) -> float:
+        rules = self.patience
+        allowed = rules.attempts if self._reached else rules.first_attempts
+        if failures >= min(allowed, error.attempts):
+            times = f" ({failures} failures in a row)" if failures > 1 else ""
+            raise FetchError(f"{what}: {error.reason}{times}", remedy=error.remedy) from error
+        if error.wait is None:
+            return min(rules.backoff * 2.0 ** (failures - 1), rules.longest_backoff)
+        if error.wait > rules.longest_wait:
+            raise FetchError(
+                f"{what}: {error.reason}; the server wants {error.wait:.0f} s of quiet",
+                remedy="Call the same command again after that time: it goes on where it stopped.",
+            ) from error
+        return error.wait
+
+    def check_stop(self) -> None:
+        """Raise `Stopped` if the user wants to end."""
+        if self.stop.is_set():
+            raise Stopped
+
+    def _pace(self) -> None:
+        """Wait until the next request may be made."""
+        if not self.pause:
+            return
+        with self._turn:
+            wait = self._last + self.pause - time.monotonic()
+            if wait > 0:
+                self._sleep(wait)
+                self.check_stop()
+            self._last = time.monotonic()
+
+    # -------------------------------------------------------------------------------------- requests
+
+    @contextmanager
+    def exchange(
+        self, url: str, headers: Mapping[str, str] | None = None, *, also: tuple[int, ...] = ()
+    ) -> Iterator[httpx2.Response]:
+        """One request and its answer, of 200, 206 or a status in ``also``; the body is read by `chunks`.
+
+        Raises:
+            Transient: it may be tried again. Also for a body that breaks off within the block.
+            RefusedError: a final answer.
+            FetchError: redirects lead nowhere, or the certificate is not trusted.
+        """
+        try:
+            response = self._follow(url, headers or {})
+            try:
+                self._reached = True
+                if response.status_code not in (200, 206, *also):
+                    raise self._failure(response)
+                yield response
+            finally:
+                response.close()
+        except httpx2.TransportError as error:
+            raise _broken(url, error) from error
+        except httpx2.InvalidURL as error:
+            raise FetchError(f"{url}: not an address: {error}", remedy="Check --mirror.") from error
+
+    def _follow(self, url: str, headers: Mapping[str, str]) -> httpx2.Response:
+        """Send a request and follow its redirects, within bounds and never from https to http."""
+        first = url
+        for _ in range(self.patience.redirects + 1):
+            host = (urlsplit(url).hostname or "").lower()
+            if host in self._refused:
+                raise FetchError(f"{url}: {host} is not asked", remedy=self._refused[host])
+            self._pace()
+            request = self._client.build_request("GET", url, headers=dict(headers))
+            response = self._client.send(request, stream=True)
+            if not response.has_redirect_location:
+                return response
+            response.close()
+            target = urljoin(url, response.headers["location"])
+            if urlsplit(target).scheme not in ("https", urlsplit(url).scheme):
+                raise FetchError(
+                    f"{url}: redirects to {target}, which is not https", remedy="Choose another --mirror."
+                )
+            url = target
+        raise FetchError(
+            f"{first}: more than {self.patience.redirects} redirects, the last to {url}",
+            remedy="Choose another --mirror.",
+        )
+
+    def _failure(self, response: httpx2.Response) -> Exception:
+        """What to raise for an answer that is no success."""
+        status, url = response.status_code, str(response.request.url)
+        said = f"{url}: the server answers {status} {response.reason_phrase}".rstrip()
+        if status in _MAY_PASS:
+            return Transient(said, wait_of(response.headers.get("retry-after", ""), time.time()))
+        error = RefusedError(said, remedy=_REMEDIES.get(status, "Check --mirror, or choose another one."))
+        error.status = status
+        return error
+
+    def chunks(self, response: httpx2.Response) -> Iterator[bytes]:
+        """The body as it comes, unchanged.
+
+        Raises:
+            Transient: it comes slower than `Patience` allows.
+            Stopped: the user wants to end.
+        """
+        rules = self.patience
+        since, held = time.monotonic(), 0
+        for chunk in response.iter_raw():
+            self.check_stop()
+            yield chunk
+            held += len(chunk)
+            passed = time.monotonic() - since
+            if passed >= rules.stall:
+                if held < rules.stall_bytes:
+                    raise Transient(f"only {held} bytes came in {passed:.0f} s")
+                since, held = time.monotonic(), 0
+
+    def get(self, url: str, *, limit: int) -> bytes:
+        """A small document as a whole.
+
+        Args:
+            limit: bytes above which it is an error.
+
+        Raises:
+            FetchError: it could not be had; `RefusedError` if the server said so.
+        """
+
+        def attempt() -> bytes:
+            held = bytearray()
+            with self.exchange(url) as response:
+                for chunk in self.chunks(response):
+                    held += chunk
+                    if len(held) > limit:
+                        raise FetchError(
+                            f"{url}: longer than {limit} bytes", remedy="That is not what is served there."
+                        )
+            return bytes(held)
+
+        return self.persist(url, attempt)
+
+
+def _broken(url: str, error: httpx2.TransportError) -> Exception:
+    """What to raise for a connection that could not be made or broke."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return FetchError(
+                f"{url}: the certificate is not trusted: {cause.verify_message or cause}",
+                remedy="Check --mirror, this machine's clock and its certificates.",
+            )
+        cause = cause.__cause__ or cause.__context__
+    if isinstance(error, httpx2.UnsupportedProtocol):
+        return FetchError(f"{url}: {error}", remedy="Check --mirror.")
+    words = str(error) or type(error).__name__
+    return Transient(f"{url}: {words[:1].lower()}{words[1:]}")
