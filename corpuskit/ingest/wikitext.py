@@ -68,7 +68,7 @@ class Options:
         captions: keep the captions of images and galleries.
         hatnotes: keep notes that lead elsewhere (``Main article: ...``, ``For other uses, see ...``).
         drop_sections: headings of sections that go with all that stands under them; ``auto`` for those of
-            references and pointers in the wiki's language and in English, see `section_names`.
+            references and pointers in the wiki's language, see `section_names`.
     """
 
     output: Output = "plain"
@@ -257,27 +257,26 @@ def _known_prefixes() -> Mapping[str, tuple[str, ...]]:
 
 @cache
 def section_names(language: str) -> tuple[str, ...]:
-    """Headings of sections of references and pointers in a language, with the English ones.
+    """Headings of sections of references and pointers in a language; the English ones where it is unknown.
 
-    >>> "Einzelnachweise" in section_names("de"), "See also" in section_names("de")
+    >>> "Einzelnachweise" in section_names("de"), "See also" in section_names("simple")
     (True, True)
     """
-    wanted = {"en", language.split("-")[0]}
-    return tuple(
-        sorted({n for key, names in _rows("sections.tsv") if key in wanted for n in names.split("|")})
-    )
+    names = {key: row.split("|") for key, row in _rows("sections.tsv")}
+    return tuple(names.get(language.split("-")[0], names["en"]))
 
 
 @cache
 def _template_classes(language: str) -> list[str]:
-    """``class:name`` of the templates that the engine knows by class in a language."""
+    """``class:name`` of the templates that the engine knows by class, and what hatnotes begin with."""
     wanted = {"*", language.split("-")[0]}
-    return sorted(
-        f"{kind}:{form}"
-        for kind, key, names in _rows("template_classes.tsv")
-        if key in wanted
-        for form in _spellings(tuple(names.split("|")))
-    )
+    entries = {
+        f"{row[0]}:{form}": row[3] if len(row) > 3 else ""
+        for row in _rows("template_classes.tsv")
+        if row[1] in wanted
+        for form in _spellings(tuple(row[2].split("|")))
+    }
+    return [f"{name}\t{lead}" if lead else name for name, lead in sorted(entries.items())]
 
 
 def namespace_prefixes(key: int, local: Iterable[str] = ()) -> tuple[str, ...]:

@@ -23,17 +23,25 @@ inline constexpr char kBlock = '\x04';          // a border between paragraphs
 inline constexpr char kOpenTemplate = '\x05';   // a template begins here; still there at the end if unclosed
 inline constexpr char kOpenTable = '\x06';      // the same for a table
 inline constexpr char kGlue = '\x07';           // nothing, but keeps what stands beside it apart
+inline constexpr char kLine = '\x08';           // at the start of a line: it stands by itself
+inline constexpr char kCell = '\x0B';           // a cell of a table begins
+inline constexpr char kHead = '\x0C';           // a cell that names a row or column begins
+inline constexpr char kRow = '\x0E';            // at the start of a line: it is a row of a table
+inline constexpr char kHat = '\x0F';            // at the start of a line: italic, indented, with a link
 
 inline bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 inline bool is_digit(char c) { return c >= '0' && c <= '9'; }
 inline bool is_alpha(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
 inline bool is_word(char c) { return is_alpha(c) || is_digit(c) || static_cast<unsigned char>(c) >= 0x80; }
 inline char lower(char c) { return (c >= 'A' && c <= 'Z') ? static_cast<char>(c + 32) : c; }
-inline bool is_mark(char c) { return c >= kLiteral && c <= kGlue; }
+inline bool is_mark(char c) {
+    return c >= kLiteral && c < ' ' && c != '\t' && c != '\n' && c != '\r';
+}
 
 std::string_view trim(std::string_view s);        // spaces and new lines
 std::string_view trim_marks(std::string_view s);  // the same, and marks other than kLiteral
 bool equal_folded(std::string_view a, std::string_view b);  // without regard to ASCII case
+std::string lower_case(std::string_view s);       // in ASCII
 std::string plain(std::string_view s);            // without marks, trimmed: for names and numbers
 
 /// Appends `c` so that the second pass takes it for text.
@@ -43,6 +51,9 @@ inline void put_literal(std::string& out, char c) {
 }
 /// The same for a string; new lines become kBreak.
 void put_literal(std::string& out, std::string_view s);
+
+/// Appends a text of several lines as one line: items apart by "; ", <br> by `line_break`, other lines by a blank.
+void append_flat(std::string_view text, std::string_view line_break, std::string& out);
 
 // ------------------------------------------------------------------------------------------- entities
 
@@ -75,6 +86,9 @@ enum class Tag : std::uint8_t {
     kMath,       // <math>, <chem>
     kPoem,       // new lines are kept
     kTable,      // <table>
+    kTablePart,  // <tr>, <td>, <th>, <caption>
+    kGallery,    // <gallery>
+    kRubyText,   // <rt>: the reading of what stands before it
 };
 inline constexpr std::size_t kTagNames = 160;  // upper bound of known names
 
@@ -102,17 +116,24 @@ class TemplateClasses {
   public:
     /// Throws std::invalid_argument for a class that there is none of.
     explicit TemplateClasses(const std::vector<std::string>& names);
-    TemplateClass find(const std::string& lower_case_name) const;
+    struct Entry {
+        TemplateClass kind = TemplateClass::kNone;
+        std::string lead;  // what a hatnote of this name begins with: "Main article: "
+    };
+    const Entry& find(const std::string& lower_case_name) const;
 
   private:
-    std::unordered_map<std::string, TemplateClass> exact_;
-    std::vector<std::pair<std::string, TemplateClass>> prefixes_, suffixes_;
+    std::unordered_map<std::string, Entry> exact_;
+    // Beginnings by their first byte; endings.
+    std::array<std::vector<std::pair<std::string, Entry>>, 256> prefixes_;
+    std::vector<std::pair<std::string, Entry>> suffixes_;
 };
 
 /// What the second pass needs to know.
 struct LineOptions {
     bool markdown = false;
     bool hatnotes = false;
+    WikitextTables tables = WikitextTables::kFlatten;
     NameSet drop_sections;  // in lower case
 };
 
@@ -154,8 +175,22 @@ class WikitextEngine {
     const TemplateRule* read_call(const Frame& frame);
     bool finish_function(const Frame& frame);
     void finish_tag_function();
+    void begin_line();
+    // tables
     void open_table();
+    void table_tag(std::string_view name, std::string_view attributes);
     void close_table(Kind kind);
+    void finish_table(bool unclosed);
+    // boxes
+    void finish_box(const Frame& frame);
+    template <typename Use>
+    void each_argument(const Frame& frame, Use use);
+    void write_hatnote(const Frame& frame, std::string_view lead);
+    void write_infobox(const Frame& frame);
+    std::string_view file_caption(const Frame& frame);
+    void keep_caption(const Frame& frame);
+    void flush_captions();
+    void gallery_line();
     bool at_line_start() const;
     bool push(Frame frame);
     void pop_unclosed();
@@ -180,12 +215,16 @@ class WikitextEngine {
     std::size_t find_close(std::string_view name, std::uint32_t index, std::size_t from, std::size_t& after);
     std::size_t find_open_reference(std::size_t from);
     void put_text(std::string_view text, bool entities);
-    void put_math(std::string_view text, bool block);
-    void put_block_text(std::string_view text, bool entities);
+    void put_math(std::string_view text, std::string_view command, bool block);
+    void put_code_mark();
+    void put_block_text(std::string_view text, std::string_view language, bool entities);
+    void inline_tag(std::string_view name, bool self_closing);
     // links
     void open_bracket();
     void close_bracket();
     void finish_link();
+    void add_category(std::string_view target);
+    std::string_view trim_pipe(std::string_view target) const;
     void finish_external();
     void finish_variant();
     std::string_view link_target(const Frame& frame) const;
@@ -211,6 +250,9 @@ class WikitextEngine {
     std::vector<Bar> bars_;
     std::array<std::size_t, kKinds> open_{};
     std::size_t poems_ = 0;
+    std::size_t gallery_end_ = 0;  // where the gallery ends whose captions are read
+    std::string captions_;         // that wait for the end of their paragraph, with marks
+    NameSet seen_categories_;
     bool over_nesting_ = false;
     std::string_view title_;
     WikitextFacts* facts_ = nullptr;

@@ -1,9 +1,8 @@
-// Second pass: what is a matter of lines. Headings, lists, paragraphs, apostrophes, and the holes that removed
-// constructs leave behind: "( , 1900)" and "at , in" are mended here, where it is known that something was removed.
+// Second pass: what is a matter of lines. Headings, lists, paragraphs, rows of tables, sections that go.
 #include <algorithm>
 #include <array>
 
-#include "wikitext_internal.hpp"
+#include "wikitext_lines.hpp"
 
 namespace corpuskit {
 
@@ -19,224 +18,12 @@ std::string_view skip_blank(std::string_view s) {
     return s;
 }
 
-/// Writes the text of one line, without apostrophes, switches and marks, with holes mended.
-class LineText {
-  public:
-    std::string text;
-    bool had_hole = false;
-
-    void write(std::string_view line);
-
-  private:
-    void resolve_apostrophes(std::string_view line);
-    void space();
-    void new_line(std::size_t count);
-    void after_hole(std::string_view line, std::size_t& i);
-    bool ends_with(std::string_view what) const { return std::string_view(text).ends_with(what); }
-    void trim_end();
-    bool drop_separator();
-    bool drop_open_bracket();
-
-    bool hole_ = false;            // only blanks were written since the last hole
-    std::vector<std::uint32_t> apostrophes_;  // for each run of marks in a line: how many are text
-};
-
-void LineText::trim_end() {
-    while (!text.empty() && (text.back() == ' ' || ends_with("\xC2\xA0")))
-        text.resize(text.size() - (text.back() == ' ' ? 1 : 2));
-}
-
-void LineText::space() {
-    if (text.empty() || text.back() == ' ' || text.back() == '\n') return;
-    if (hole_ && (text.back() == '(' || ends_with("\xEF\xBC\x88"))) return;
-    text.push_back(' ');
-}
-
-void LineText::new_line(std::size_t count) {
-    trim_end();
-    if (text.empty()) return;
-    std::size_t have = 0;
-    while (have < 2 && have < text.size() && text[text.size() - 1 - have] == '\n') ++have;
-    const std::size_t want = count == 1 ? std::min<std::size_t>(have + 1, 2) : 2;
-    text.append(want - have, '\n');
-}
-
-/// Removes a separator that ends the text: one that stood between a bracket and something removed.
-bool LineText::drop_separator() {
-    for (std::string_view s : {",", ";", "/", "\xEF\xBC\x8C", "\xEF\xBC\x9B", "\xE3\x80\x81"})
-        if (ends_with(s)) {
-            text.resize(text.size() - s.size());
-            trim_end();
-            return true;
-        }
-    return false;
-}
-
-bool LineText::drop_open_bracket() {
-    for (std::string_view s : {"(", "\xEF\xBC\x88"})
-        if (ends_with(s)) {
-            text.resize(text.size() - s.size());
-            return true;
-        }
-    return false;
-}
-
-/// Handles punctuation at line[i] that follows a hole; leaves `i` alone when it is to be written as it is.
-void LineText::after_hole(std::string_view line, std::size_t& i) {
-    const std::string_view rest = line.substr(i);
-    const bool wide_close = rest.starts_with("\xEF\xBC\x89");
-    if (rest[0] == ')' || wide_close) {
-        trim_end();
-        while (drop_separator()) {}
-        if (drop_open_bracket()) i += wide_close ? 3 : 1;  // an empty pair goes, and the hole stays
-        else hole_ = false;
-        return;
-    }
-    for (std::string_view s : {",", ";", ":", "\xEF\xBC\x8C", "\xEF\xBC\x9B", "\xE3\x80\x81"}) {
-        if (!rest.starts_with(s)) continue;
-        const bool opens = text.empty() || text.ends_with('(') || ends_with("\xEF\xBC\x88");
-        if (opens) {  // "( , 1900)": the separator separates nothing
-            i += s.size();
-            return;
-        }
-        if (s == "," || s.size() == 3) trim_end();
-        hole_ = s == "," || s == ";";
-        if (hole_ && (ends_with(",") || ends_with(";"))) {  // ", , "
-            i += s.size();
-            return;
-        }
-        text.append(s);
-        i += s.size();
-        return;
-    }
-    if (rest[0] == '.' && text.empty()) {
-        ++i;
-        return;
-    }
-    if (rest[0] == '.' && !rest.starts_with("..")) {
-        const bool number = rest.size() > 1 && is_digit(rest[1]);
-        if (!number) trim_end();
-    }
-    hole_ = false;
-}
-
-/// MediaWiki's rule: 2, 3 or 5 apostrophes are marks, further ones text; if a line has an odd number of both
-/// bold and italic marks, one bold mark is an apostrophe and an italic mark.
-void LineText::resolve_apostrophes(std::string_view line) {
-    apostrophes_.clear();
-    std::size_t bold = 0, italic = 0;
-    std::size_t after_space = kNone, after_letter = kNone, after_word = kNone;
-    for (std::size_t at = line.find("''"); at != kNone;) {
-        if (at > 0 && line[at - 1] == kLiteral) ++at;  // that one is text and not of the run
-        std::size_t end = at;
-        while (end < line.size() && line[end] == '\'') ++end;
-        const std::size_t run = end - at;
-        if (run < 2) {
-            at = line.find("''", end);
-            continue;
-        }
-        const std::uint32_t text_count = run == 4 ? 1 : run > 5 ? static_cast<std::uint32_t>(run - 5) : 0;
-        if (run == 2 || run >= 5) ++italic;
-        if (run == 3 || run == 4 || run >= 5) ++bold;
-        if (run == 3 || run == 4) {
-            const std::size_t index = apostrophes_.size();
-            const char last = run == 4 ? '\'' : at > 0 ? line[at - 1] : ' ';
-            const char last_but_one = run == 4 ? (at > 0 ? line[at - 1] : ' ') : at > 1 ? line[at - 2] : ' ';
-            std::size_t& slot = last == ' ' ? after_space : last_but_one == ' ' ? after_letter : after_word;
-            if (slot == kNone) slot = index;
-        }
-        apostrophes_.push_back(text_count);
-        at = line.find("''", end);
-    }
-    if (bold % 2 == 0 || italic % 2 == 0) return;
-    const std::size_t chosen = after_letter != kNone ? after_letter : after_word != kNone ? after_word : after_space;
-    if (chosen != kNone) ++apostrophes_[chosen];
-}
-
-constexpr auto kInlineSpecial = [] {
-    std::array<bool, 256> table{};
-    for (unsigned c = 0; c < 0x20; ++c) table[c] = true;
-    table[' '] = table['\''] = table['_'] = true;
-    return table;
-}();
-
-bool special_at(std::string_view line, std::size_t i) { return kInlineSpecial[static_cast<unsigned char>(line[i])]; }
-
-void LineText::write(std::string_view line) {
-    text.clear();
-    had_hole = hole_ = false;
-    resolve_apostrophes(line);
-    std::size_t run_index = 0;
-    std::size_t i = 0;
-    while (i < line.size()) {
-        if (hole_ && !special_at(line, i)) {
-            const std::size_t before = i;
-            after_hole(line, i);
-            if (i != before || i >= line.size()) continue;
-            hole_ = false;
-        }
-        const std::size_t begin = i;
-        while (i < line.size()) {
-            if (!special_at(line, i)) {
-                ++i;
-            } else if (i > begin && line[i] >= ' ' && i + 1 < line.size() && !special_at(line, i + 1)) {
-                i += 2;  // a blank, apostrophe or underscore alone among letters is one
-            } else {
-                break;
-            }
-        }
-        if (i > begin) {
-            hole_ = false;
-            text.append(line, begin, i - begin);
-            if (i >= line.size()) break;
-        }
-        switch (line[i]) {
-            case kLiteral:
-                ++i;
-                if (i >= line.size()) break;
-                text.push_back(line[i++]);
-                hole_ = false;
-                break;
-            case kHole:
-                hole_ = had_hole = true;
-                ++i;
-                break;
-            case kBreak: new_line(1); ++i; break;
-            case kBlock: new_line(2); ++i; break;
-            case '\'': {
-                std::size_t end = i;
-                while (end < line.size() && line[end] == '\'') ++end;
-                const bool marks = end - i >= 2 && run_index < apostrophes_.size();
-                const std::size_t keep = marks ? apostrophes_[run_index++] : end - i;
-                text.append(keep, '\'');
-                if (keep > 0) hole_ = false;
-                i = end;
-                break;
-            }
-            case '_': {
-                std::size_t end = line.substr(i, 2) == "__"
-                                      ? line.substr(0, i + 64).find("__", i + 2) : kNone;
-                if (end != kNone && is_switch(line.substr(i + 2, end - i - 2))) {
-                    i = end + 2;
-                    hole_ = had_hole = true;
-                    break;
-                }
-                text.push_back('_');
-                hole_ = false;
-                ++i;
-                break;
-            }
-            case ' ':
-            case '\t':
-            case '\r': space(); ++i; break;
-            default: ++i;  // another mark or an unclosed opening
-        }
-    }
-    while (!text.empty() && (text.back() == ' ' || text.back() == '\n')) text.pop_back();
-}
-
-bool has_content(std::string_view text) {
-    return std::any_of(text.begin(), text.end(), [](char c) { return is_word(c); });
+/// Without blanks at its ends, no-break ones among them.
+std::string_view trim_blanks(std::string_view s) {
+    constexpr std::string_view kNoBreak = "\xC2\xA0";
+    while (s.starts_with(kNoBreak) || s.starts_with(' ')) s.remove_prefix(s[0] == ' ' ? 1 : 2);
+    while (s.ends_with(kNoBreak) || s.ends_with(' ')) s.remove_suffix(s.back() == ' ' ? 1 : 2);
+    return s;
 }
 
 /// Puts the lines together: blocks, headings that wait for something under them, lists.
@@ -246,11 +33,21 @@ class Page {
         : out_(out), start_(out.size()), facts_(facts), options_(options), unclosed_(unclosed) {}
 
     void line(std::string_view line);
+    void finish() {
+        end_table();
+        if (text_.disambiguates) facts_.flags |= kFlagDisambiguation;
+    }
 
   private:
-    enum class Block : std::uint8_t { kNone, kParagraph, kList, kPre };
+    enum class Block : std::uint8_t { kNone, kParagraph, kList, kPre, kLines };
 
+    void write(std::string_view line) { text_.write(line, options_.markdown); }
     bool heading(std::string_view line);
+    void add_heading(std::size_t level, std::string_view text);
+    bool hatnote(std::string_view line);
+    void own_line(std::string_view line);
+    void row(std::string_view line);
+    void end_table();
     bool debris(std::string_view line);
     void list(std::string_view line);
     void item(std::string_view prefix, std::string_view content);
@@ -263,6 +60,7 @@ class Page {
         std::size_t level;
         std::string text;
     };
+    static constexpr std::size_t kNoSection = 99;
 
     std::string& out_;
     std::size_t start_;
@@ -274,6 +72,10 @@ class Page {
     bool open_template_ = false;   // an unclosed template or table was met: lines of its arguments are debris
     LineText text_;
     std::vector<Heading> headings_;
+    std::size_t dropped_level_ = kNoSection;  // of the section that goes; deeper ones go with it
+    bool at_top_ = true;                      // nothing was written since the last heading
+    std::vector<TableRow> table_;
+    std::size_t defined_ = 0;  // depth of the last term of a definition list
     std::string list_;                              // signs of the last list line
     std::array<std::uint32_t, kListDepth + 1> numbers_{};
 };
@@ -281,12 +83,14 @@ class Page {
 void Page::emit(std::string_view text, std::string_view separator) {
     for (const Heading& heading : headings_) {
         if (out_.size() > start_) out_.append("\n\n");
+        if (options_.markdown) out_.append(heading.level, '#').push_back(' ');
         out_.append(heading.text);
         separator = "\n\n";
     }
     headings_.clear();
     if (out_.size() > start_) out_.append(separator);
     out_.append(text);
+    at_top_ = false;
 }
 
 bool Page::heading(std::string_view line) {
@@ -297,13 +101,71 @@ bool Page::heading(std::string_view line) {
     while (right < line.size() && right < 6 && line[line.size() - 1 - right] == '=') ++right;
     const std::size_t level = std::min({left, right, (line.size() - 1) / 2});
     if (level == 0 || (line.size() > level && line[line.size() - level - 1] == kLiteral)) return false;
-    text_.write(line.substr(level, line.size() - 2 * level));
+    text_.write(line.substr(level, line.size() - 2 * level), false);
     std::replace(text_.text.begin(), text_.text.end(), '\n', ' ');
-    end_block();
-    while (!headings_.empty() && headings_.back().level >= level) headings_.pop_back();
-    const std::string_view text = trim(text_.text);
-    if (!text.empty()) headings_.push_back({level, std::string(text)});
+    add_heading(level, trim(text_.text));
     return true;
+}
+
+/// A heading waits for something under it; that of a section that goes takes all with it up to its next equal.
+void Page::add_heading(std::size_t level, std::string_view text) {
+    end_block();
+    at_top_ = true;
+    if (level > dropped_level_) return;
+    dropped_level_ = kNoSection;
+    while (!headings_.empty() && headings_.back().level >= level) headings_.pop_back();
+    std::string name(text);
+    std::transform(name.begin(), name.end(), name.begin(), lower);
+    while (!name.empty() && (name.back() == ':' || name.back() == ' ')) name.pop_back();
+    if (options_.drop_sections.contains(name)) {
+        dropped_level_ = level;
+        ++facts_.counters.sections;
+    } else if (!text.empty()) {
+        headings_.push_back({level, std::string(text)});
+    }
+}
+
+/// Whether the line is a note at the top of a section that leads elsewhere, all of it italic, and goes.
+bool Page::hatnote(std::string_view line) {
+    if (line.front() != kHat || !at_top_ || options_.hatnotes) return false;
+    line.remove_prefix(1);
+    line = skip_blank(line.substr(std::min(line.find_first_not_of(':'), line.size())));
+    while (!line.empty() && (is_space(line.back()) || line.back() == '.' || is_mark(line.back()))) line.remove_suffix(1);
+    if (!line.starts_with("''") || !line.ends_with("''")) return false;
+    ++facts_.counters.hatnotes;
+    return true;
+}
+
+/// A line that is no part of a paragraph: of an infobox, a caption.
+void Page::own_line(std::string_view line) {
+    write(line);
+    if (!has_content(text_.text)) return;
+    std::replace(text_.text.begin(), text_.text.end(), '\n', ' ');
+    emit(text_.text, block_ == Block::kLines ? "\n" : "\n\n");
+    block_ = Block::kLines;
+}
+
+void Page::row(std::string_view line) {
+    TableRow row;
+    for (std::size_t at = line.find_first_of(kCells); at < line.size();) {
+        const std::size_t end = std::min(line.find_first_of(kCells, at + 1), line.size());
+        write(line.substr(at + 1, end - at - 1));
+        std::replace(text_.text.begin(), text_.text.end(), '\n', ' ');
+        row.push_back({std::string(trim_blanks(text_.text)), line[at] == kHead});
+        at = end;
+    }
+    table_.push_back(std::move(row));
+}
+
+/// Writes the rows that were collected.
+void Page::end_table() {
+    if (table_.empty()) return;
+    std::string text;
+    write_table(table_, options_.tables, options_.markdown, text);
+    facts_.counters.steps += static_cast<std::int64_t>(text.size());
+    table_.clear();
+    end_block();
+    if (!text.empty()) emit(text, "\n\n");
 }
 
 /// Whether the line is what is left of a table or of a template's arguments.
@@ -311,19 +173,24 @@ bool Page::debris(std::string_view line) {
     if (line[0] == '!') return open_template_;
     if (line[0] != '|') return false;
     if (line.starts_with("|-")) open_template_ = true;  // rows of a table that a template began
-    if (open_template_ || line.size() == 1) return true;
-    return std::string_view("-}+ |").find(line[1]) != kNone;
+    if (open_template_ || line.size() == 1 || std::string_view("-}+ |").find(line[1]) != kNone) return true;
+    const std::size_t bar = std::min(line.find('|', 1), line.size());  // "|x| = 3" is none
+    return line.substr(0, bar).find('=') != kNone || line.substr(bar).starts_with("||");
 }
 
 void Page::item(std::string_view prefix, std::string_view content) {
-    text_.write(content);
+    write(content);
     if (text_.text.empty() || (text_.had_hole && !has_content(text_.text))) return;
     std::string line;
     std::size_t depth = 0;
-    for (char c : prefix.substr(0, prefix.size() - 1)) depth += (c == '*' || c == '#') ? 2 : 0;
+    for (char c : prefix.substr(0, prefix.size() - 1))
+        depth += c == '*' ? 2 : c == '#' ? (options_.markdown ? 3 : 2) : 0;
     line.append(depth, ' ');
     const std::size_t level = std::min(prefix.size(), kListDepth);
+    const bool defines = options_.markdown && prefix.back() == ':' && defined_ == prefix.size();
+    if (prefix.back() != ':' || !defines) defined_ = prefix.back() == ';' ? prefix.size() : 0;
     if (prefix.back() == '*') line.append("- ");
+    if (defines) line.append(": ");
     if (prefix.back() == '#') line.append(std::to_string(++numbers_[level])).append(". ");
     line.append(text_.text);
     emit(line, block_ == Block::kList ? "\n" : "\n\n");
@@ -349,8 +216,9 @@ void Page::list(std::string_view line) {
             const bool apart = (at > 0 && content[at - 1] == ' ') || (at + 1 < content.size() && content[at + 1] == ' ');
             if (!apart || (at > 0 && content[at - 1] == kLiteral)) continue;
             item(kept, content.substr(0, at));
-            content.remove_prefix(at + 1);
-            break;
+            std::string definition(kept);
+            definition.back() = ':';
+            return item(definition, content.substr(at + 1));
         }
     }
     item(kept, content);
@@ -371,7 +239,7 @@ void Page::paragraph(std::string_view line, bool pre) {
     const bool breaks = line.back() == kBreak;
     const bool blocks = line.back() == kBlock;
     const bool starts_block = line.front() == kBlock || (line.front() == kHole && line.size() > 1 && line[1] == kBlock);
-    text_.write(line);
+    write(line);
     if (starts_block) end_block();
     if (text_.text.empty() || (text_.had_hole && !has_content(text_.text))) {
         if (blocks) end_block();
@@ -393,6 +261,7 @@ void Page::line(std::string_view line) {
         open_template_ = true;
         return end_block();
     }
+    if (!table_.empty() && !line.starts_with(kRow)) end_table();
     const std::string_view content = skip_blank(line);
     if (content.empty()) {
         const bool blank = line.find(kBreak) == kNone;
@@ -404,6 +273,10 @@ void Page::line(std::string_view line) {
     std::string_view bare = line;
     while (!bare.empty() && (bare.front() == kHole || bare.front() == kBlock)) bare.remove_prefix(1);
     if (bare.front() == '=' && heading(bare)) return;
+    if (dropped_level_ != kNoSection || hatnote(bare)) return;
+    if (bare.front() == kRow) return row(bare);
+    if (bare.front() == kLine) return own_line(bare.substr(1));
+    if (bare.front() == kHat) bare.remove_prefix(1);
     if (is_list_sign(bare.front())) return list(bare);
     if (debris(content)) return end_block();
     if (bare.starts_with("----")) {
@@ -427,6 +300,7 @@ void write_lines(std::string_view marked, const LineOptions& options, std::strin
         page.line(marked.substr(at, end - at));
         at = end + 1;
     }
+    page.finish();
 }
 
 }  // namespace corpuskit

@@ -94,8 +94,12 @@ void WikitextEngine::finish_link() {
     const std::size_t bar = piped ? bars_[frame.first_bar].at : out_.size();
     const std::string_view target = link_target(frame);
     const std::size_t colon = target.substr(0, 80).find(':');
-    bool dropped = frame.file || (!piped && has_prefix(target, file_names_)) ||
-                   has_prefix(target, category_names_);
+    bool dropped = frame.file || (!piped && has_prefix(target, file_names_));
+    if (frame.file) keep_caption(frame);
+    if (!dropped && has_prefix(target, category_names_)) {
+        dropped = true;
+        add_category(target.substr(colon + 1));
+    }
     if (!dropped && colon != kNone && colon > 0) dropped = is_interlanguage(target.substr(0, colon));
     frames_.pop_back();
     --open_[static_cast<std::size_t>(Kind::kLink)];
@@ -113,13 +117,41 @@ void WikitextEngine::finish_link() {
     std::size_t length = piped ? out_.size() - from : 0;
     if (!piped || trim_marks(std::string_view(out_).substr(from, length)).empty()) {
         const std::size_t skip = target.front() == ':' ? 1 : 0;
-        from = static_cast<std::size_t>(target.data() - out_.data()) + skip;
-        length = target.size() - skip;
+        const std::string_view shown = piped ? trim_pipe(target.substr(skip)) : target.substr(skip);
+        from = static_cast<std::size_t>(shown.data() - out_.data());
+        length = shown.size();
     }
     count_step(length / 4);
     std::copy(out_.begin() + static_cast<std::ptrdiff_t>(from), out_.begin() + static_cast<std::ptrdiff_t>(from + length),
               out_.begin() + static_cast<std::ptrdiff_t>(frame.start));
     out_.resize(frame.start + length);
+}
+
+/// "Category:Cities in Ulm" without its prefix, once.
+void WikitextEngine::add_category(std::string_view target) {
+    constexpr std::size_t kLongestTitle = 255;  // bytes, as in MediaWiki
+    std::string name;
+    for (char c : target.substr(0, 2 * kLongestTitle)) {
+        if (is_mark(c)) continue;
+        const bool blank = c == '_' || is_space(c);
+        if (!blank) name.push_back(c);
+        else if (!name.empty() && name.back() != ' ') name.push_back(' ');
+    }
+    while (!name.empty() && name.back() == ' ') name.pop_back();
+    if (name.empty() || name.size() > kLongestTitle || name.find_first_of("[]{}|<>#") != kNone) return;
+    if (seen_categories_.insert(name).second) facts_->categories.push_back(std::move(name));
+}
+
+/// [[Ulm (city)|]] and [[Help:Links|]] show "Ulm" and "Links".
+std::string_view WikitextEngine::trim_pipe(std::string_view target) const {
+    const std::size_t colon = target.substr(0, 80).find(':');
+    if (colon != kNone && colon + 1 < target.size()) target.remove_prefix(colon + 1);
+    if (target.ends_with(')')) {
+        const std::size_t open = target.rfind(" (");
+        if (open != kNone && open > 0) return target.substr(0, open);
+    }
+    if (const std::size_t comma = target.find(", "); comma != kNone && comma > 0) return target.substr(0, comma);
+    return target;
 }
 
 /// [url text] -> text; [url] -> nothing.

@@ -18,16 +18,19 @@ struct TagGroup {
 // Tags and extensions of MediaWiki as Wikipedia runs it.
 constexpr TagGroup kTags[] = {
     {Tag::kInline,
-     "abbr b bdi bdo big cite code data del dfn em font i ins kbd mark q rb rbc rp rt rtc ruby s samp small span "
+     "abbr b bdi bdo big cite code data del dfn em font i ins kbd mark q rb rbc rtc ruby s samp small span "
      "strike strong sub time tt u var wbr a noinclude onlyinclude section translate tvar nobr noindex "
-     "languages td th tr tbody thead tfoot caption colgroup col license"},
+     "languages license"},
+    {Tag::kTablePart, "td th tr caption tbody thead tfoot colgroup col"},
+    {Tag::kGallery, "gallery"},
+    {Tag::kRubyText, "rt"},
     {Tag::kSuper, "sup"},
     {Tag::kBlock, "p div center blockquote h1 h2 h3 h4 h5 h6 ul ol dl dd dt"},
     {Tag::kBreak, "br"},
     {Tag::kItem, "li"},
     {Tag::kRule, "hr"},
     {Tag::kDrop,
-     "includeonly inputbox gallery timeline imagemap score graph chart mapframe maplink references templatedata templatestyles indicator "
+     "includeonly inputbox rp timeline imagemap score graph chart mapframe maplink references templatedata templatestyles indicator "
      "hiero categorytree charinsert rss phonos quiz listing dynamicpagelist style script "
      "pagelist pagequality"},
     {Tag::kReference, "ref"},
@@ -119,27 +122,30 @@ TemplateClasses::TemplateClasses(const std::vector<std::string>& names) {
         {"disambiguation", TemplateClass::kDisambiguation},
         {"list", TemplateClass::kList},
     };
-    for (const std::string& entry : names) {
-        const std::size_t colon = std::min(entry.find(':'), entry.size());
-        const auto kind = kinds.find(std::string_view(entry).substr(0, colon));
-        if (kind == kinds.end() || colon + 1 >= entry.size())
-            throw std::invalid_argument("template_classes: no class and name: " + entry);
-        std::string name = entry.substr(colon + 1);
-        std::transform(name.begin(), name.end(), name.begin(), lower);
-        if (name.front() == '*') suffixes_.emplace_back(name.substr(1), kind->second);
-        else if (name.back() == '*') prefixes_.emplace_back(name.substr(0, name.size() - 1), kind->second);
-        else exact_[name] = kind->second;
+    for (const std::string& text : names) {
+        const std::size_t colon = std::min(text.find(':'), text.size());
+        const std::size_t end = std::min(text.find('\t'), text.size());
+        const auto kind = kinds.find(std::string_view(text).substr(0, colon));
+        if (kind == kinds.end() || colon + 1 >= end)
+            throw std::invalid_argument("template_classes: no class and name: " + text);
+        const std::string name = lower_case(std::string_view(text).substr(colon + 1, end - colon - 1));
+        const Entry entry{kind->second, end < text.size() ? text.substr(end + 1) : std::string()};
+        if (name.front() == '*') suffixes_.emplace_back(name.substr(1), entry);
+        else if (name.back() == '*')
+            prefixes_[static_cast<unsigned char>(name[0])].emplace_back(name.substr(0, name.size() - 1), entry);
+        else exact_[name] = entry;
     }
 }
 
-TemplateClass TemplateClasses::find(const std::string& lower_case_name) const {
-    if (lower_case_name.empty()) return TemplateClass::kNone;
-    if (const auto found = exact_.find(lower_case_name); found != exact_.end()) return found->second;
-    for (const auto& [prefix, kind] : prefixes_)
-        if (lower_case_name.starts_with(prefix)) return kind;
-    for (const auto& [suffix, kind] : suffixes_)
-        if (lower_case_name.ends_with(suffix)) return kind;
-    return TemplateClass::kNone;
+const TemplateClasses::Entry& TemplateClasses::find(const std::string& name) const {
+    static const Entry kNoEntry;
+    if (name.empty()) return kNoEntry;
+    if (const auto found = exact_.find(name); found != exact_.end()) return found->second;
+    for (const auto& [prefix, entry] : prefixes_[static_cast<unsigned char>(name[0])])
+        if (name.starts_with(prefix)) return entry;
+    for (const auto& [suffix, entry] : suffixes_)
+        if (name.ends_with(suffix)) return entry;
+    return kNoEntry;
 }
 
 std::string_view trim(std::string_view s) {
@@ -159,6 +165,12 @@ std::string_view trim_marks(std::string_view s) {
 bool equal_folded(std::string_view a, std::string_view b) {
     return a.size() == b.size() &&
            std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
+}
+
+std::string lower_case(std::string_view s) {
+    std::string text(s);
+    std::transform(text.begin(), text.end(), text.begin(), lower);
+    return text;
 }
 
 std::string plain(std::string_view s) {

@@ -33,6 +33,7 @@ WikitextEngine::WikitextEngine(WikitextOptions options)
     for (const std::string& name : options_.drop_sections) line_options_.drop_sections.insert(fold(name));
     line_options_.markdown = options_.output == WikitextOutput::kMarkdown;
     line_options_.hatnotes = options_.hatnotes;
+    line_options_.tables = options_.tables;
     for (int c = 0; c < 0x20; ++c) special_[static_cast<std::size_t>(c)] = c != '\t';
     special_[0x7F] = true;
 }
@@ -48,6 +49,9 @@ WikitextStatus WikitextEngine::extract(std::string_view page, std::string_view t
     bars_.clear();
     open_.fill(0);
     poems_ = 0;
+    gallery_end_ = 0;
+    captions_.clear();
+    seen_categories_.clear();
     over_nesting_ = false;
     next_close_.fill({});
     next_reference_ = {};
@@ -58,6 +62,7 @@ WikitextStatus WikitextEngine::extract(std::string_view page, std::string_view t
     const auto max_steps = static_cast<std::int64_t>(budget.steps_base + budget.steps_per_byte * page.size());
     const std::size_t max_output = budget.output_base + budget.output_per_byte * page.size();
 
+    begin_line();
     while (pos_ < in_.size()) {
         const std::size_t begin = pos_;
         while (pos_ < in_.size() && !special_[static_cast<unsigned char>(in_[pos_])]) ++pos_;
@@ -68,7 +73,12 @@ WikitextStatus WikitextEngine::extract(std::string_view page, std::string_view t
         if (counters.steps > max_steps) return WikitextStatus::kSteps;
         if (out_.size() > max_output) return WikitextStatus::kOutput;
     }
-    while (!frames_.empty()) pop_unclosed();
+    while (!frames_.empty()) {
+        if (top_is(Kind::kTable) || top_is(Kind::kHtmlTable)) finish_table(true);
+        else pop_unclosed();
+    }
+    if (out_.size() > max_output) return WikitextStatus::kOutput;
+    flush_captions();
     const std::size_t before = out.size();
     write_lines(out_, line_options_, out, facts);
     const bool too_long = out.size() - before > max_output;
@@ -126,9 +136,24 @@ void WikitextEngine::newline() {
         if (frame.kind != Kind::kExternal && !(link && (no_text_yet || blank_follows))) break;
         pop_unclosed();
     }
+    flush_captions();
     out_.push_back(poems_ > 0 ? kBreak : '\n');
     ++pos_;
+    begin_line();
     while (poems_ > 0 && pos_ < in_.size() && in_[pos_] == ':') ++pos_;  // indents a line of verse
+}
+
+/// Looks at the line that begins at pos_ for what only the source tells.
+void WikitextEngine::begin_line() {
+    if (pos_ < gallery_end_) return gallery_line();
+    if (starts_with(pos_, ":") && frames_.empty()) {
+        // ":''For other uses, see [[Ulm (disambiguation)]].''"
+        const std::size_t end = std::min(in_.find('\n', pos_), in_.size());
+        const std::string_view line = in_.substr(pos_, end - pos_);
+        const std::size_t text = line.find_first_not_of(':');
+        count_step(line.size() / 8);
+        if (text != kNone && line.substr(text, 2) == "''" && line.find("[[") != kNone) out_.push_back(kHat);
+    }
 }
 
 void WikitextEngine::equals() {
@@ -273,6 +298,7 @@ void WikitextEngine::finish_braces(std::size_t take) {
         if (rule != nullptr) render_template(*rule, call_, *table_, scratch_);
         if (rule != nullptr) ++counters_->templates_rendered;
         else ++counters_->templates_dropped;
+        if (rule == nullptr) finish_box(frame);
         if (scratch_.size() == before) scratch_.push_back(kHole);
     } else if (bars_.size() > frame.first_bar) {  // {{{name|default}}}
         const std::size_t from = bars_[frame.first_bar].at + 1;
@@ -329,30 +355,6 @@ const TemplateRule* WikitextEngine::read_call(const Frame& frame) {
         }
     }
     return rule;
-}
-
-// ---------------------------------------------------------------------------------------------- tables
-
-void WikitextEngine::open_table() {
-    const std::size_t start = out_.size();
-    out_.push_back(kOpenTable);
-    out_.append("{|");
-    push({.kind = Kind::kTable, .start = start, .content = out_.size()});
-    pos_ += 2;
-}
-
-/// Drops the innermost table of this kind; the caller has made sure that it may be closed.
-void WikitextEngine::close_table(Kind kind) {
-    pop_unclosed_until(kind);
-    if (frames_.empty()) return;
-    const Frame frame = frames_.back();
-    frames_.pop_back();
-    --open_[static_cast<std::size_t>(kind)];
-    bars_.resize(frame.first_bar);
-    cut_back(frame.start);
-    out_.push_back(kHole);
-    out_.push_back(kBlock);
-    ++counters_->tables;
 }
 
 // ----------------------------------------------------------------------------------------------- batch

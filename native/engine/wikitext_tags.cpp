@@ -11,6 +11,17 @@ constexpr std::size_t kNone = std::string::npos;
 constexpr std::size_t kLongestName = 24;
 constexpr std::size_t kLongestQuoted = 128;  // an attribute's value that may hold '>'
 
+/// The value of an attribute, quoted or not; only what a name may hold.
+std::string_view attribute(std::string_view attributes, std::string_view name) {
+    const std::size_t at = attributes.find(name);
+    if (at == kNone) return {};
+    std::string_view value = attributes.substr(at + name.size());
+    while (!value.empty() && (is_space(value[0]) || value[0] == '=' || value[0] == '"' || value[0] == '\'')) value.remove_prefix(1);
+    std::size_t end = 0;
+    while (end < value.size() && end < kLongestName && (is_word(value[end]) || value[end] == '+' || value[end] == '-')) ++end;
+    return value.substr(0, end);
+}
+
 bool matches_at(std::string_view text, std::size_t at, std::string_view lower_case) {
     if (text.size() - at < lower_case.size()) return false;
     for (std::size_t i = 0; i < lower_case.size(); ++i)
@@ -116,11 +127,11 @@ void WikitextEngine::opening_tag(TagName tag, std::size_t name_end) {
         return;
     }
     count_step(close - pos_);
-    const std::size_t name_begin = pos_ + 1;
+    const std::string name = lower_case(in_.substr(pos_ + 1, name_end - pos_ - 1));
     const std::size_t inside = close + 1;
     const std::string_view attributes = in_.substr(name_end, close - name_end);
     switch (tag.kind) {
-        case Tag::kInline: break;
+        case Tag::kInline: inline_tag(name, self_closing); break;
         case Tag::kSuper: super_tag(inside); break;
         case Tag::kBlock:
         case Tag::kRule: out_.push_back(kBlock); break;
@@ -135,22 +146,44 @@ void WikitextEngine::opening_tag(TagName tag, std::size_t name_end) {
                 push({.kind = Kind::kHtmlTable, .start = start, .content = start});
             }
             break;
+        case Tag::kTablePart: table_tag(name, attributes); break;
+        case Tag::kRubyText: out_.push_back('('); break;
+        case Tag::kGallery: {
+            std::size_t after = 0;
+            const std::size_t end = self_closing ? kNone : find_close("gallery", tag.index, inside, after);
+            hole();
+            if (end == kNone) break;
+            out_.push_back(kBlock);
+            if (!options_.captions) {
+                count_step((after - inside) / 8);
+                pos_ = after;
+                return;
+            }
+            pos_ = inside;
+            gallery_end_ = end;
+            return begin_line();
+        }
         case Tag::kPoem:
             out_.push_back(kBlock);
             // One that is never closed must not turn the rest of the page into verse.
             if (std::size_t after = 0; !self_closing && find_close("poem", tag.index, inside, after) != kNone)
                 ++poems_;
             break;
-        default: {
-            std::string name(in_.substr(name_begin, name_end - name_begin));
-            std::transform(name.begin(), name.end(), name.begin(), lower);
+        default:
             if (!self_closing) return opaque_tag(tag, name, attributes, inside);
             if (tag.kind == Tag::kReference) ++counters_->references;
             if (tag.kind == Tag::kNowiki) out_.push_back(kGlue);
             else hole();
-        }
     }
     pos_ = inside;
+}
+
+/// A tag inside a line leaves its text; in Markdown emphasis and code keep their marks.
+void WikitextEngine::inline_tag(std::string_view name, bool self_closing) {
+    if (!line_options_.markdown || self_closing) return;
+    if (name == "b" || name == "strong") out_.append("'''");
+    else if (name == "i" || name == "em") out_.append("''");
+    else if (name == "code" || name == "tt") put_code_mark();
 }
 
 void WikitextEngine::closing_tag(TagName tag, std::size_t name_end) {
@@ -162,10 +195,16 @@ void WikitextEngine::closing_tag(TagName tag, std::size_t name_end) {
         return;
     }
     count_step(close - pos_);
+    const std::size_t name_begin = pos_ + 2;
     pos_ = close + 1;
     switch (tag.kind) {
         case Tag::kBlock: out_.push_back(kBlock); return;
         case Tag::kBreak: out_.push_back(kBreak); return;  // </br> is a common slip
+        case Tag::kRubyText: out_.push_back(')'); return;
+        case Tag::kGallery:
+            gallery_end_ = 0;
+            out_.append("\n\n");
+            return;
         case Tag::kPoem:
             if (poems_ > 0) --poems_;
             out_.push_back(kBlock);
@@ -179,7 +218,8 @@ void WikitextEngine::closing_tag(TagName tag, std::size_t name_end) {
             }
             return close_table(Kind::kHtmlTable);
         }
-        default: return;  // the end of something inline, or of an extension that was never opened
+        case Tag::kInline: return inline_tag(lower_case(in_.substr(name_begin, name_end - name_begin)), false);
+        default: return;  // the end of an extension that was never opened
     }
 }
 
@@ -200,12 +240,17 @@ void WikitextEngine::opaque_tag(TagName tag, std::string_view name, std::string_
     pos_ = after;
     switch (tag.kind) {
         case Tag::kNowiki: put_text(text, true); break;
-        case Tag::kPre: put_block_text(text, true); break;
+        case Tag::kPre: put_block_text(text, "", true); break;
         case Tag::kCode:
-            if (attributes.find("inline") != kNone) put_text(text, false);
-            else put_block_text(text, false);
+            if (attributes.find("inline") == kNone) {
+                put_block_text(text, attribute(attributes, "lang"), false);
+                break;
+            }
+            put_code_mark();
+            put_text(text, false);
+            put_code_mark();
             break;
-        case Tag::kMath: put_math(text, attributes.find("block") != kNone); break;
+        case Tag::kMath: put_math(text, name == "math" ? "" : name, attributes.find("block") != kNone); break;
         default: hole();
     }
 }
@@ -283,15 +328,31 @@ void WikitextEngine::put_text(std::string_view text, bool entities) {
     }
 }
 
-void WikitextEngine::put_block_text(std::string_view text, bool entities) {
+/// Code inside a line stands between backticks in Markdown.
+void WikitextEngine::put_code_mark() {
+    if (line_options_.markdown) put_literal(out_, '`');
+}
+
+/// Lines as they are; in Markdown between fences with the name of their language.
+void WikitextEngine::put_block_text(std::string_view text, std::string_view language, bool entities) {
     if (text.starts_with('\n')) text.remove_prefix(1);
+    while (text.ends_with('\n')) text.remove_suffix(1);
     out_.push_back(kBlock);
+    if (line_options_.markdown) {
+        put_literal(out_, "```");
+        put_literal(out_, language);
+        out_.push_back(kBreak);
+    }
     put_text(text, entities);
+    if (line_options_.markdown) {
+        out_.push_back(kBreak);
+        put_literal(out_, "```");
+    }
     out_.push_back(kBlock);
 }
 
-/// A formula as LaTeX between dollar signs, on one line.
-void WikitextEngine::put_math(std::string_view text, bool block) {
+/// A formula as LaTeX between dollar signs, on one line; one of chemistry in the command \\ce.
+void WikitextEngine::put_math(std::string_view text, std::string_view command, bool block) {
     std::string line;
     for (char c : trim(text)) {
         const bool blank = is_space(c);
@@ -299,6 +360,7 @@ void WikitextEngine::put_math(std::string_view text, bool block) {
         else if (!line.empty() && line.back() != ' ') line.push_back(' ');
     }
     if (line.empty()) return hole();
+    if (!command.empty()) line = "\\ce{" + line + "}";
     put_literal(out_, block ? "$$" : "$");
     put_text(line, true);
     put_literal(out_, block ? "$$" : "$");

@@ -22,12 +22,14 @@ from corpuskit import _native
 from corpuskit.errors import SettingError
 from corpuskit.ingest.wikitext import (
     COUNTERS,
+    FLAGS,
     STATUS,
     Budget,
     Extracted,
     Options,
     extract,
     namespace_prefixes,
+    section_names,
 )
 
 CASES = json.loads(
@@ -77,6 +79,64 @@ def test_batch_equals_single_pages() -> None:
     """What stands in a page never reaches the next one: open constructs, numbering, buffers."""
     english = [c for c in CASES if not c.keys() & {"language", "options", "title"}]
     assert run([c["input"] for c in english]).texts.to_pylist() == [c["expected"] for c in english]
+
+
+def test_categories_and_flags() -> None:
+    result = run(
+        [
+            "[[Category:Cities in_Ulm|sort]]\n[[category: Cities in Ulm ]][[Kategorie:B]]\n"
+            "[[:Category:C]] {{disambig}}",
+            "{{Set index article}}<nowiki>[[Category:D]]</nowiki>\n__DISAMBIG__",
+            None,
+            "== References ==\n[[Category:E]]",
+        ]
+    )
+    assert result.categories.to_pylist() == [["Cities in Ulm", "B"], [], [], ["E"]]
+    result.categories.validate(full=True)
+    flags = [[name for bit, name in enumerate(FLAGS) if row >> bit & 1] for row in result.flags.tolist()]
+    assert flags == [["disambiguation"], ["disambiguation", "list"], [], []]
+
+
+def test_flags_in_the_words_of_other_languages() -> None:
+    for language, page in [
+        ("de", "{{Begriffsklärung}}"),
+        ("fr", "{{Homonymie}}"),
+        ("ru", "{{Неоднозначность}}"),
+    ]:
+        assert run([page], language).flags.tolist() == [1]
+        assert run([page], "vo").flags.tolist() == [0]
+
+
+@pytest.mark.parametrize(
+    ("page", "options", "counts"),
+    [
+        ("== See also ==\n* a\n=== b ===\nc\n== Notes ==\nd", Options(), {"sections": 2}),
+        ("{{main|a}}\n:''see [[b]]''\nc", Options(), {"hatnotes": 2}),
+        ("{{main|a}}\n:''see [[b]]''\nc", Options(hatnotes=True), {"hatnotes": 0}),
+        ("{{infobox x|a=b}}{{infobox}}", Options(), {"infoboxes": 2}),
+        ("[[File:a.jpg|thumb|b]][[File:a.jpg|c]]", Options(), {"captions": 1, "files": 2}),
+        ("{|\n|a\n|}", Options(), {"tables": 0, "tables_kept": 1}),
+        ("{|\n|a\n|}", Options(tables="drop"), {"tables": 1, "tables_kept": 0}),
+    ],
+)
+def test_what_is_dropped_is_counted(page: str, options: Options, counts: dict[str, int]) -> None:
+    row = dict(zip(COUNTERS, run([page], options=options).counters[0].tolist(), strict=True))
+    assert {name: row[name] for name in counts} == counts
+
+
+def test_unknown_classes_and_choices_are_refused() -> None:
+    options = _native.WikitextOptions()
+    with pytest.raises(ValueError, match="tables: no choice"):
+        options.tables = 7
+    options.template_classes = ["boxes:x"]
+    none = (np.zeros(1, np.int64), np.zeros(0, np.uint8))
+    with pytest.raises(ValueError, match="boxes:x"):
+        _native.extract_wikitext(*none, *none, options)
+
+
+def test_names_of_sections_are_known_in_many_languages() -> None:
+    languages = "en|de|fr|es|it|pt|nl|ru|pl|zh|ja|vi|ar|sv|uk|cs|tr|ltg"
+    assert len({section_names(code) for code in languages.split("|")}) == languages.count("|") + 1
 
 
 # --------------------------------------------------------------------------------------------- arrays
@@ -258,7 +318,8 @@ def test_plain_sentences_and_list_items_stay() -> None:
     """Lines without any mark must come out as they are."""
     pages = articles("gensim__enwiki-latest-pages-articles1.xml-p000000010p000030302-shortened.bz2")
     kept = met = 0
-    for page, text in zip(pages, run(list(pages)).texts.to_pylist(), strict=True):
+    everything = run(list(pages), options=Options(drop_sections=()))
+    for page, text in zip(pages, everything.texts.to_pylist(), strict=True):
         for line in re.findall(
             r"^\*+ *([A-Z][\w ,.-]{20,})$", re.sub(r"\{[{|].*?[|}]\}", "", page, flags=re.DOTALL), re.M
         ):
