@@ -52,7 +52,7 @@ def wiki_sentences(dumps: Iterable[Path]) -> list[str]:
     for path in dumps:
         for page, revision, wikitext in _articles(path):
             if page not in newest or revision > newest[page][0]:
-                newest[page] = revision, list(_plain_sentences(wikitext))
+                newest[page] = revision, list(plain_sentences(wikitext))
     return [sentence for _, sentences in newest.values() for sentence in sentences]
 
 
@@ -81,12 +81,20 @@ def _tag(element: ElementTree.Element) -> str:
     return element.tag.rpartition("}")[2]
 
 
-def _plain_sentences(wikitext: str) -> Iterator[str]:
+def plain_sentences(wikitext: str) -> Iterator[str]:
+    """The sentences of a page that hold no markup and stand in lines of prose."""
+    for line in open_lines(wikitext):
+        if not _BLOCK_MARKUP.match(line):
+            yield from _sentences(line)
+
+
+def open_lines(wikitext: str) -> Iterator[str]:
+    """The lines of a page, footnotes aside, that stand in no template, table, comment or extension tag."""
     depth = 0
     for line in _FOOTNOTE.sub("", wikitext).split("\n"):
         opened, closed = len(_OPEN.findall(line)), len(_CLOSE.findall(line))
-        if depth == 0 and not opened and not closed and not _BLOCK_MARKUP.match(line):
-            yield from _sentences(line)
+        if depth == 0 and not opened and not closed:
+            yield line
         depth = max(0, depth + opened - closed)
 
 
