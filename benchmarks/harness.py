@@ -17,6 +17,7 @@ import json
 import math
 import os
 import statistics
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -140,7 +141,7 @@ def compare(
         better: Whether a lower or a higher figure is better.
         input: What it was measured on.
         bar: The limit our figure must keep.
-        note: Note on our row.
+        note: Note on our row; beside a figure of 0 there is no ratio.
         notes: Notes on the peers' rows, by tool.
     """
     rows = [
@@ -152,13 +153,14 @@ def compare(
     best = rows[0] if rows else None
     ratio = None
     if best is not None:
-        ratio = round(best.value / ours if better == "lower" else ours / best.value, 3)
+        over, under = (best.value, ours) if better == "lower" else (ours, best.value)
+        ratio = round(over / under, 3) if over > 0 and under > 0 else None
     our_row = Row(
         what,
         OURS,
         ours,
         unit,
-        best_peer=best.tool if best else None,
+        best_peer=best.tool if best and ratio is not None else None,
         ratio=ratio,
         bar=str(bar) if bar else None,
         met=bar.is_met(ours, ratio) if bar else None,
@@ -230,12 +232,14 @@ class Options:
         json: File for the rows.
         corpora: Folder of the real corpora (``--corpora`` or ``CORPUSKIT_CORPORA``).
         peers: Python of the peers' environment (``--peers`` or ``.bench-venv``).
+        only: The groups of rows to measure (``--only``), of a benchmark that has groups; empty for all.
     """
 
     quick: bool
     json: Path | None
     corpora: Path
     peers: Path
+    only: tuple[str, ...] = ()
 
     def require_peers(self) -> Path:
         """The Python of the peers' environment; raises `SystemExit` with the remedy where it is missing."""
@@ -246,8 +250,12 @@ class Options:
         return self.peers
 
 
-def parse_options(name: str, arguments: Sequence[str] | None) -> Options:
-    """The checked command line of a benchmark."""
+Collect = Callable[[Options], list[Row]]
+"""Measures and returns rows."""
+
+
+def parse_options(name: str, arguments: Sequence[str] | None, groups: Sequence[str] = ()) -> Options:
+    """The checked command line of a benchmark; ``groups`` are the names that ``--only`` takes."""
     parser = argparse.ArgumentParser(
         prog=f"python -m benchmarks.{name}",
         description=f"Measures '{name}' against its peers (see benchmarks/README.md).",
@@ -264,25 +272,60 @@ def parse_options(name: str, arguments: Sequence[str] | None) -> Options:
         default=Path(".bench-venv/bin/python"),
         help="default: %(default)s",
     )
+    if groups:
+        parser.add_argument(
+            "--only", action="append", choices=groups, metavar="GROUP", help=f"one of {', '.join(groups)}"
+        )
     parsed = parser.parse_args(arguments)
     corpora = parsed.corpora or (Path(found) if (found := os.environ.get("CORPUSKIT_CORPORA")) else None)
     if corpora is None or not corpora.is_dir():
         parser.error(f"the folder of real corpora is {corpora}: set CORPUSKIT_CORPORA or give --corpora DIR")
     if parsed.json and not parsed.json.parent.is_dir():
         parser.error(f"--json {parsed.json}: its folder does not exist; create it first")
-    return Options(parsed.quick, parsed.json, corpora.resolve(), parsed.peers)
+    only = tuple(parsed.only or ()) if groups else ()
+    return Options(parsed.quick, parsed.json, corpora.resolve(), parsed.peers, only)
 
 
 def run_benchmark(
-    name: str, collect: Callable[[Options], list[Row]], arguments: Sequence[str] | None = None
+    name: str, collect: Collect | Mapping[str, Collect], arguments: Sequence[str] | None = None
 ) -> int:
-    """Measure, print the table, write the JSON. Returns the exit code, 1 when a bar of ours is not met."""
-    options = parse_options(name, arguments)
-    rows = collect(options)
+    """Measure, print the table, write the JSON. Returns the exit code, 1 when a bar of ours is not met.
+
+    Args:
+        name: Name of the benchmark's module.
+        collect: What measures all rows; or by name what measures one group of them. With groups the JSON file
+            is written after each, and ``--only`` measures some anew and leaves the other rows of the file.
+        arguments: The command line; default is the process's.
+    """
+    groups = collect if isinstance(collect, Mapping) else {"": collect}
+    options = parse_options(name, arguments, [group for group in groups if group])
+    kept = read_rows(options.json) if options.only and options.json and options.json.exists() else []
+    rows: list[Row] = []
+    for group, measure in groups.items():
+        if options.only and group not in options.only:
+            continue
+        if group:
+            print(f"{name}: {group}", file=sys.stderr, flush=True)
+        rows += measure(options)
+        if options.json:
+            write_rows(merge_rows(kept, rows), options.json)
     print_table(name, rows)
-    if options.json:
-        write_rows(rows, options.json)
     return 1 if any(row.met is False for row in rows) else 0
+
+
+def merge_rows(old: Sequence[Row], new: Sequence[Row]) -> list[Row]:
+    """New rows in the places of the old ones that tell the same ``what``, the rest of them at the end."""
+    fresh: dict[str, list[Row]] = {}
+    for row in new:
+        fresh.setdefault(row.what, []).append(row)
+    merged: list[Row] = []
+    for row in old:
+        if row.what in fresh:
+            merged += fresh[row.what]
+            fresh[row.what] = []
+        else:
+            merged.append(row)
+    return [*merged, *(row for rows in fresh.values() for row in rows)]
 
 
 def write_rows(rows: Sequence[Row], path: Path) -> None:

@@ -1,26 +1,27 @@
 """What is lost and what is left over in text made of wikitext, judged from the wikitext alone.
 
-No parser of any tool is used: only what can be said of a page with certainty from spans without markup, and from strings
-that no reader of the page would see. Every tool is held to the same.
+No parser of any tool is used: only what can be said of a page with certainty from spans without markup, and
+from strings that no reader of the page would see. Every tool is held to the same.
 
 *Kept*
-    ``sentences``  sentences without any markup, outside of templates, tables and footnotes; one counts as kept if it
-                   stands verbatim in the text (white space aside).
+    ``sentences``  sentences without any markup, outside of templates, tables and footnotes; one counts as
+                   kept if it stands verbatim in the text (white space aside).
     ``items``      list items without markup but links, three words or more; kept if the item stands verbatim.
-    ``footnotes``  six words in a row from the plain part of a footnote that stand nowhere else in the page; they count
-                   as *glued* if they stand in the text.
+    ``footnotes``  six words in a row from the plain part of a footnote that stand nowhere else in the page;
+                   they count as *glued* if they stand in the text.
 Sections of references, links and bibliography (`APPARATUS`) are not asked for.
 
-*Left over* (``remnants``): marks of templates, tables, links, headings and emphasis, arguments of tables and styles, tags,
-entities, switches, placeholders. What the page shows as text (in nowiki, code, math and the like, or
-escaped) is no remnant.
+*Left over* (``remnants``): marks of templates, tables, links, headings and emphasis, arguments of tables
+and styles, tags, entities, switches, placeholders. What the page shows as text (in nowiki, code, math and
+the like, or escaped) is no remnant.
 
 *Holes*: places where something stood that is gone: empty brackets, brackets that begin or end with a comma, a
-space before a comma or full stop, commas in a row, a preposition before a comma or a conjunction. A string counts as
-often as it stands in the text more often than in the wikitext.
+space before a comma or full stop, commas in a row, a preposition before a comma or a conjunction. A string
+counts as often as it stands in the text more often than in the wikitext.
 
 *Brackets gone*: a tool may not hide holes by deleting the brackets. Of brackets in running lines that hold a
-word or a template of `SPEAKING`, those whose three words before stand in the text, but with no bracket behind them.
+word or a template of `SPEAKING`, those whose three words before stand in the text, but with no bracket
+behind them.
 """
 
 from __future__ import annotations
@@ -38,9 +39,11 @@ Found = list[tuple[str, str]]
 """Kind of defect, and the place with what stands around it."""
 
 APPARATUS = re.compile(
-    r"references?|notes?|notes and references|references and notes|footnotes?|citations?|sources?|bibliography|"
+    r"references?|notes?|notes and references|references and notes|footnotes?|citations?|sources?|"
+    r"bibliography|"
     r"further reading|external links?|see also|works cited|literature|"
-    r"références?|notes? et références?|références? et notes?|bibliographies?|voir aussi|annexes?|liens? externes?|"
+    r"références?|notes? et références?|références? et notes?|bibliographies?|voir aussi|annexes?|"
+    r"liens? externes?|"
     r"articles? connexes?|liens internes|pour approfondir|notes, sources et références|"
     r"note|riferimenti|bibliografia|collegamenti esterni|altri progetti|voci correlate|fonti|"
     r"tham khảo|chú thích|liên kết ngoài|xem thêm|đọc thêm|ghi chú|thư mục|nguồn|chú giải|"

@@ -1,16 +1,17 @@
 """Precision and recall of words against rendered pages.
 
-The truth is what a reader sees of the page in a browser, read from the HTML by `benchmarks.peers.rendered_html`, which
-says what belongs to which part of the page. A `Choice` says which parts a text must hold (the *asked* words) and
-which it may hold or not (the *free* ones), alike for every tool; what stands in neither is counted against a tool
-that writes it. With c_out, c_asked and c_free the counts of one word,
+The truth is what a reader sees of the page in a browser, read from the HTML by
+`benchmarks.peers.rendered_html`, which says what belongs to which part of the page. A `Choice` says which
+parts a text must hold (the *asked* words) and which it may hold or not (the *free* ones), alike for every
+tool; what stands in neither is counted against a tool that writes it. With c_out, c_asked and c_free the
+counts of one word,
 
     recall    = sum of min(c_out, c_asked) / sum of c_asked
     precision = sum of min(c_out, c_asked + c_free) / sum of c_out
 
-Beside single words, *pairs* of words that are neighbours within a block (a paragraph, an item, a heading) are counted
-in the same way: a text that lost its order or has holes loses pairs. A word is a run of letters and digits after
-NFKC (``m²`` is ``m2``); digits that a space groups in threes are one number; case counts.
+Beside single words, *pairs* of words that are neighbours within a block (a paragraph, an item, a heading)
+are counted in the same way: a text that lost its order or has holes loses pairs. A word is a run of letters
+and digits after NFKC (``m²`` is ``m2``); digits that a space groups in threes are one number; case counts.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 Block = tuple[str, str]
 """The part of the page, and the text of a block of it."""
@@ -102,7 +104,7 @@ def pairs_of(blocks: Iterable[str]) -> Counter[tuple[str, str]]:
     found: Counter[tuple[str, str]] = Counter()
     for block in blocks:
         words = words_of(block)
-        found.update(zip(words, words[1:], strict=False))
+        found.update(pairwise(words))
     return found
 
 

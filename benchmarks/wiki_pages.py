@@ -17,7 +17,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from benchmarks.kept import open_input
-from corpuskit.ingest.wikitext import extract, namespace_prefixes
+from corpuskit.ingest.wikitext import Extracted, Options, extract, namespace_prefixes
 
 DUMPS = {
     "enwiki": ("en", "gensim__enwiki-latest-pages-articles1.xml-p000000010p000030302-shortened.bz2"),
@@ -74,7 +74,8 @@ def _tag(element: ElementTree.Element) -> str:
 
 
 def french_articles(corpora: Path) -> list[Page]:
-    """The articles that stand in ``openllm_fr`` as wikitext and as rendered HTML of one day, in order of names.
+    """The articles that stand in ``openllm_fr`` as wikitext and as rendered HTML of one day, in order of
+    names.
 
     Wikitext without a page beside it (the dummy file) is left out: 44 are left.
     """
@@ -104,27 +105,35 @@ def as_column(pages: Sequence[Page]) -> pa.LargeStringArray:
     return pa.array([page.wikitext for page in pages], pa.large_string())
 
 
-def extract_ours(column: pa.LargeStringArray, language: str, *, everything: bool = False) -> list[str]:
-    """Our texts of pages of one language, at the default settings or with everything that can be kept.
+EVERYTHING = Options(tables="flatten", infobox="lines", captions=True, hatnotes=True, drop_sections=())
+"""Everything that can be kept; the default leaves out infoboxes, captions, hatnotes, sections of
+references.
+"""
+
+
+def our_extracted(
+    column: pa.LargeStringArray,
+    language: str,
+    *,
+    titles: pa.LargeStringArray | None = None,
+    everything: bool = False,
+) -> Extracted:
+    """What our extractor makes of pages of one language, at the default settings or at `EVERYTHING`.
 
     Args:
         column: The wikitext, shape (pages,).
         language: Language code of the wiki.
-        everything: Keep tables, infoboxes, captions and all sections too.
+        titles: Titles of the pages.
+        everything: Keep all that can be kept.
     """
-    return our_column(column, language, everything=everything).to_pylist()  # type: ignore[no-any-return]
-
-
-def our_column(
-    column: pa.LargeStringArray, language: str, *, everything: bool = False
-) -> pa.LargeStringArray:
-    """As `extract_ours`, without the turn into Python strings: what the speed is measured with."""
     return extract(
         column,
         file_prefixes=namespace_prefixes(6),
         category_prefixes=namespace_prefixes(14),
         language=language,
-    ).texts
+        titles=titles,
+        options=EVERYTHING if everything else None,
+    )
 
 
 def ours_by_language(pages: Sequence[Page], *, everything: bool = False) -> list[str]:
@@ -132,7 +141,9 @@ def ours_by_language(pages: Sequence[Page], *, everything: bool = False) -> list
     texts = [""] * len(pages)
     for language in dict.fromkeys(page.language for page in pages):
         places = [place for place, page in enumerate(pages) if page.language == language]
+        titles = pa.array([pages[place].title for place in places], pa.large_string())
         column = as_column([pages[place] for place in places])
-        for place, text in zip(places, extract_ours(column, language, everything=everything), strict=True):
+        made = our_extracted(column, language, titles=titles, everything=everything).texts
+        for place, text in zip(places, made.to_pylist(), strict=True):
             texts[place] = text
     return texts

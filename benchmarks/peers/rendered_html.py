@@ -10,15 +10,17 @@ Run by the Python of the peers' environment (it needs lxml)::
 ``table``      tables, with their captions and notes
 ``infobox``    boxes whose class begins with ``infobox``, maps and family boxes in the same place
 ``caption``    captions of pictures and of galleries
-``hatnote``    what the wiki itself marks as no content (classes ``metadata``, ``noprint``, ``hatnote``): notes
-               that lead to other pages, requests for sources, markers of a link to another wiki
+``hatnote``    what the wiki itself marks as no content (classes ``metadata``, ``noprint``, ``hatnote``):
+               notes that lead to other pages, requests for sources, markers of a link to another wiki
 ``folded``     boxes that a reader must open first
-``apparatus``  the sections of `APPARATUS`: bibliography, links, further reading, and the headings of the notes
+``apparatus``  the sections of `APPARATUS`: bibliography, links, further reading, and the headings of the
+               notes
 
-What is no text of the page at all is left out: scripts, styles, hidden elements, pictures, the table of contents, links
-to edit, navigation boxes, portal banners, boxes with sister projects, footnote markers, the footnotes themselves,
-requests for a source in the running text, sort keys. A formula counts with the LaTeX it was made from, because the
-browser shows a picture or MathML of it. A block ends where a browser begins a new line.
+What is no text of the page at all is left out: scripts, styles, hidden elements, pictures, the table of
+contents, links to edit, navigation boxes, portal banners, boxes with sister projects, footnote markers, the
+footnotes themselves, requests for a source in the running text, sort keys. A formula counts with the LaTeX
+it was made from, because the browser shows a picture or MathML of it. A block ends where a browser begins a
+new line.
 """
 
 from __future__ import annotations
@@ -31,24 +33,28 @@ from pathlib import Path
 
 from lxml import html
 
-BLOCKS = frozenset(
-    "address article aside blockquote br caption center dd div dl dt figcaption figure h1 h2 h3 h4 h5 h6 hr li ol p "
-    "pre section table tbody td tfoot th thead tr ul".split()
+BLOCKS = re.compile(
+    "address|article|aside|blockquote|br|caption|center|dd|div|dl|dt|figcaption|figure|h[1-6r]|li|ol|p|pre|"
+    "section|table|tbody|td|tfoot|th|thead|tr|ul"
 )
 UNSEEN = frozenset({"style", "script", "link", "meta", "noscript", "img", "video", "audio", "map"})
-LEFT_OUT = frozenset(
-    "mw-editsection toc reference references mw-references-wrap references-small reference-cadre mw-cite-backlink "
-    "navbox navbox-container navbox-title bandeau-portail autres-projets printcssonly datasortkey need_ref_tag "
-    "mw-empty-elt error img_toggle navigation-not-searchable bloc".split()
+LEFT_OUT = re.compile(
+    "mw-editsection|toc|references?|mw-references-wrap|references-small|reference-cadre|mw-cite-backlink|"
+    "navbox|navbox-container|navbox-title|bandeau-portail|autres-projets|printcssonly|datasortkey|"
+    "need_ref_tag|mw-empty-elt|error|img_toggle|navigation-not-searchable|bloc"
 )
 PARTS = (
     ("hatnote", frozenset({"metadata", "noprint", "hatnote", "homonymie"})),
     ("folded", frozenset({"NavFrame", "collapsible", "mw-collapsible"})),
-    ("caption", frozenset({"thumbcaption", "thumbinner", "gallerytext", "gallerycaption", "gallerybox", "thumb"})),
+    (
+        "caption",
+        frozenset({"thumbcaption", "thumbinner", "gallerytext", "gallerycaption", "gallerybox", "thumb"}),
+    ),
 )
 INFOBOX = re.compile(r"infobox|DebutCarte|geobox|taxobox")
 APPARATUS = re.compile(
-    r"(notes|références|notes? et références?|références? et notes?|bibliographies?|éléments de bibliographie|"
+    r"(notes|références|notes? et références?|références? et notes?|bibliographies?|"
+    r"éléments de bibliographie|"
     r"voir aussi|annexes?|liens? externes?|articles? connexes?|sources?|pour approfondir|webographie|"
     r"notes, sources et références|ouvrages?|lien interne|liens internes|sources et bibliographie|"
     r"bibliographie complémentaire|autres projets|notes et sources)",
@@ -101,7 +107,7 @@ def _walk(element: html.HtmlElement, part: str, blocks: Blocks) -> None:
             _formula(element, part, blocks)
         elif not _is_left_out(element, classes):
             part = _part_of(element, classes, part)
-            block = tag in BLOCKS
+            block = bool(BLOCKS.fullmatch(tag))
             if block:
                 blocks.end()
             _text(blocks, part, element.text)
@@ -120,7 +126,7 @@ def _text(blocks: Blocks, part: str, text: str | None) -> None:
 def _is_left_out(element: html.HtmlElement, classes: set[str]) -> bool:
     style = (element.get("style") or "").replace(" ", "").lower()
     hidden = "display:none" in style or "visibility:hidden" in style or "hidden" in classes
-    return hidden or bool(classes & LEFT_OUT) or element.get("role") == "navigation"
+    return hidden or any(map(LEFT_OUT.fullmatch, classes)) or element.get("role") == "navigation"
 
 
 def _part_of(element: html.HtmlElement, classes: set[str], outside: str) -> str:

@@ -2,10 +2,10 @@
 
     python -m benchmarks.peers.wikitext_tools TOOL PAGES.jsonl TEXTS.jsonl REPORT.json [--runs N]
 
-``PAGES.jsonl`` holds one page a line: ``{"title", "language", "wikitext"}``. ``TEXTS.jsonl`` receives a line for each:
-``{"text", "error"}``; a page that raises has an empty text and the error. ``REPORT.json`` receives the tool's
-version, the processor seconds of each further run over all pages (the first run warms up and is not measured)
-and the process's peak of resident memory.
+``PAGES.jsonl`` holds one page a line: ``{"title", "language", "wikitext"}``. ``TEXTS.jsonl`` receives a
+line for each: ``{"text", "error"}``; a page that raises has an empty text and the error. ``REPORT.json``
+receives the tool's version, the processor seconds of each further run over all pages (the first run warms
+up and is not measured) and the process's peak of resident memory.
 
 Nothing here is imported by the package: some of the peers are GPL or AGPL.
 """
@@ -27,7 +27,9 @@ Convert = Callable[[dict[str, str]], str]
 
 
 def wikiextractor() -> Convert:
-    """``Extractor.clean_text`` without template definitions, entities not escaped again (its best setting)."""
+    """``Extractor.clean_text`` without template definitions, entities not escaped again (its best
+    setting).
+    """
     from wikiextractor.extract import Extractor
 
     logging.disable(logging.CRITICAL)
@@ -104,7 +106,9 @@ def _section_text(section: Any, media: re.Pattern[str], category: re.Pattern[str
             _remove(section, link)
         elif category.match(str(link.title)):
             link.text = category.sub("", str(link.__strip__()))
-    for tag in list(section.ifilter_tags(matches=lambda tag: str(tag.tag) in {"ref", "table"}, recursive=True)):
+    for tag in list(
+        section.ifilter_tags(matches=lambda tag: str(tag.tag) in {"ref", "table"}, recursive=True)
+    ):
         _remove(section, tag)
     return str(switches.sub("", section.strip_code().strip()))
 

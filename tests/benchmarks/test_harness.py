@@ -14,6 +14,7 @@ from benchmarks.harness import (
     Row,
     compare,
     markdown_table,
+    merge_rows,
     parse_options,
     print_table,
     read_rows,
@@ -205,3 +206,29 @@ def test_missing_corpora_and_peers_are_named(
     with pytest.raises(SystemExit):
         parse_options("path", [])
     assert "set CORPUSKIT_CORPORA" in capsys.readouterr().err
+
+
+def test_a_figure_of_nothing_has_no_ratio() -> None:
+    bar = Bar(0, "value", "at most")
+    ours, peer = compare("glued", 0.0, {"peer 1": 7.0}, unit="x", better="lower", input="a dump", bar=bar)
+    assert (ours.value, ours.ratio, ours.best_peer, ours.met) == (0.0, None, None, True)
+    assert peer.value == 7.0
+
+
+def test_new_rows_take_the_places_of_old_ones() -> None:
+    old = [row(what="a"), row(what="b", value=1.0), row(what="b", tool="peer 1"), row(what="c")]
+    merged = merge_rows(old, [row(what="d"), row(what="b", value=9.0)])
+    assert [(one.what, one.value) for one in merged] == [("a", 2.0), ("b", 9.0), ("c", 2.0), ("d", 2.0)]
+
+
+def test_one_group_is_measured_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CORPUSKIT_CORPORA", str(tmp_path))
+    out = tmp_path / "rows.json"
+    groups = {"fast": lambda _: [row(what="a")], "slow": lambda _: [row(what="b", value=float(out.exists()))]}
+    assert run_benchmark("pages", groups, ["--json", str(out)]) == 0
+    assert [one.what for one in read_rows(out)] == ["a", "b"]
+    groups["fast"] = lambda _: [row(what="a", value=5.0)]
+    assert run_benchmark("pages", groups, ["--json", str(out), "--only", "fast"]) == 0
+    assert [(one.what, one.value) for one in read_rows(out)] == [("a", 5.0), ("b", 1.0)]
+    with pytest.raises(SystemExit):
+        run_benchmark("pages", groups, ["--only", "none"])
