@@ -65,3 +65,31 @@ def extract_wikitext(
     Raises:
         ValueError: offsets do not ascend within their bytes, or there are not as many titles as pages.
     """
+
+def find_bz2_block(data: bytes, start: int) -> int:
+    """The bit at which the first bzip2 block from bit ``start`` on begins; -1 if there is none."""
+
+class Bz2Run(TypedDict):
+    """Decoded blocks; places are bits from the start of the data."""
+
+    bytes: NDArray[np.uint8]
+    starts: list[int]
+    """Where each block begins."""
+    sizes: list[int]
+    """Decoded bytes of each block."""
+    reached: int
+    """Up to where the data was looked at."""
+    next: int
+    """Where to go on, or where the damage is."""
+    in_stream: bool
+    """Whether a block or an end mark stands there, else a stream."""
+    stop: int
+    """0 enough, 1 the data ends too soon, 2 the data ends where it may, 3 damaged."""
+    error: str
+
+class Bz2Decoder:
+    """Decodes bzip2 blocks; for one thread at a time."""
+
+    def __init__(self) -> None: ...
+    def decode(self, data: bytes, start: int, until: int, in_stream: bool, blocks: int) -> Bz2Run:
+        """Decode blocks from bit ``start``, those that begin before bit ``until``, and one in any case."""

@@ -11,6 +11,7 @@
 #include <tuple>
 #include <utility>
 
+#include "engine/bz2_blocks.hpp"
 #include "engine/wikitext.hpp"
 #include "engine/wikitext_templates.hpp"
 
@@ -116,6 +117,32 @@ std::shared_ptr<const corpuskit::TemplateTable> read_templates(
     }
 }
 
+std::int64_t find_bz2_block(nb::bytes data, std::uint64_t from) {
+    nb::gil_scoped_release release;
+    return corpuskit::find_bz2_block(static_cast<const std::uint8_t*>(data.data()), data.size(), from);
+}
+
+nb::dict decode_bz2(corpuskit::Bz2Decoder& decoder, nb::bytes data, std::uint64_t from, std::uint64_t until,
+                    bool in_stream, std::size_t blocks) {
+    corpuskit::Bz2Run run;
+    {
+        nb::gil_scoped_release release;
+        const auto* bytes = static_cast<const std::uint8_t*>(data.data());
+        run = decoder.decode(bytes, data.size(), from, until, in_stream, blocks);
+    }
+    nb::dict result;
+    result["starts"] = run.starts;
+    result["sizes"] = run.sizes;
+    result["reached"] = run.reached;
+    result["next"] = run.next;
+    result["in_stream"] = run.in_stream;
+    result["stop"] = static_cast<int>(run.stop);
+    result["error"] = run.error;
+    const std::size_t size = run.bytes.size();
+    result["bytes"] = own<std::uint8_t>(std::move(run.bytes), size);
+    return result;
+}
+
 }  // namespace
 
 NB_MODULE(_native, module) {
@@ -127,4 +154,10 @@ NB_MODULE(_native, module) {
     module.def("extract_wikitext", &extract_wikitext, nb::arg("offsets"), nb::arg("bytes"),
                nb::arg("title_offsets"), nb::arg("title_bytes"), nb::arg("options"),
                "Extract text from a batch of pages; see corpuskit/ingest/wikitext.py for the meaning.");
+    module.def("find_bz2_block", &find_bz2_block, nb::arg("data"), nb::arg("start"),
+               "The bit at which the next bzip2 block begins; see corpuskit/ingest/bz2_blocks.py.");
+    nb::class_<corpuskit::Bz2Decoder>(module, "Bz2Decoder")
+        .def(nb::init<>())
+        .def("decode", &decode_bz2, nb::arg("data"), nb::arg("start"), nb::arg("until"), nb::arg("in_stream"),
+             nb::arg("blocks"), "Decode a run of blocks; see corpuskit/ingest/bz2_blocks.py.");
 }

@@ -1,8 +1,9 @@
 """The bytes of a MediaWiki XML dump: parts and decompression.
 
-A dump is plain XML, gzip, or bzip2 in one stream or in many. Plain files are cut into byte ranges, bzip2 with
-several streams into ranges of streams. A page belongs to the part in which its ``<page>`` begins: a reader
-skips to the first one and reads past the end of its range to finish the last one.
+A dump is plain XML, gzip, Zstandard, xz, or bzip2 in one stream or in many. Plain files are cut into byte
+ranges, bzip2 into ranges of blocks (see `corpuskit.ingest.bz2_blocks`); the others are read in one part. A
+page belongs to the part in which its ``<page>`` begins: a reader skips to the first one and reads past the
+end of its range to finish the last one.
 
 What stands between pages should be white space alone. Anything else is what damage left of a page, and is
 reported as ``stray`` by the part of the page before it: each byte of a dump belongs to exactly one part. The
@@ -16,22 +17,26 @@ Memory is bounded: input and output of the decompressors are taken in chunks, an
 
 from __future__ import annotations
 
-import bz2
 import codecs
-import os
+import lzma
 import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, Literal
 
+import pyarrow as pa
+
 from corpuskit.errors import InputError
+from corpuskit.ingest import bz2_blocks
+from corpuskit.ingest.dump_items import Break, Chunk, Range
+from corpuskit.ingest.places import base_name, open_file, size_of
 
 PLAIN_PART_BYTES = 64 * 2**20
 """Size of the byte ranges that a plain file is cut into."""
 
-BZ2_PART_BYTES = 16 * 2**20
-"""Compressed bytes after which a range of bzip2 streams is closed, at the next stream."""
+BZ2_PART_BYTES = 8 * 2**20
+"""Compressed bytes after which a range of bzip2 blocks is closed, at the next block."""
 
 PAGE_BYTES = 64 * 2**20
 """Bytes of XML above which a page is reported as too large."""
@@ -39,105 +44,54 @@ PAGE_BYTES = 64 * 2**20
 CHUNK_BYTES = 2**20
 """Bytes that are decompressed at a time."""
 
-WINDOW_BYTES = 2**20
-"""Compressed bytes that are searched at a time."""
-
-_STREAM = re.compile(rb"BZh[1-9]1AY&SY")
-_STREAM_BYTES = 10
 _OPEN = re.compile(rb"<page[\s>]")
 
 _UTF16 = {codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 
-Compression = Literal["plain", "bz2", "gz"]
+Compression = Literal["plain", "bz2", "gz", "zst", "xz"]
 
-
-@dataclass(frozen=True)
-class Range:
-    """Bytes ``start`` to ``end`` of a file as it lies on disk."""
-
-    start: int
-    end: int
-
-
-@dataclass(frozen=True)
-class Page:
-    """The bytes of one page element; ``offset`` counts decoded bytes from the start of the range."""
-
-    xml: bytes
-    offset: int
-
-
-@dataclass(frozen=True)
-class BadPage:
-    """A page element that is not whole, or too long to hold, or what is between pages and is none.
-
-    Attributes:
-        kind: ``truncated_page`` (no end before the next page or the end of the input), ``page_too_large``, or
-            ``stray`` (a page whose ``<page>`` is damaged, or the rest of one).
-        size: bytes of XML that were passed over.
-        excerpt: the first bytes.
-        offset: decoded bytes from the start of the range.
-    """
-
-    kind: str
-    size: int
-    excerpt: bytes
-    offset: int
-
-
-@dataclass(frozen=True)
-class Break:
-    """A place in the file behind which nothing, or nothing up to the next stream, can be decompressed.
-
-    Attributes:
-        kind: ``truncated`` or ``damaged``.
-        offset: of the stream that breaks, in the file as it lies on disk.
-        size: bytes on disk that could not be read.
-        error: what the decompressor said.
-        beyond: whether the stream lies behind the range, so that it is for another part to report.
-    """
-
-    kind: str
-    offset: int
-    size: int
-    error: str
-    beyond: bool = False
+_MAGIC: tuple[tuple[bytes, Compression], ...] = (
+    (b"BZh", "bz2"),
+    (b"\x1f\x8b", "gz"),
+    (b"\x28\xb5\x2f\xfd", "zst"),
+    (b"\xfd7zXZ\x00", "xz"),
+)
+_REFUSED = {b"7z\xbc\xaf\x27\x1c": ("7-Zip", "7z x"), b"PK\x03\x04": ("a zip archive", "unzip")}
 
 
 def sniff(path: str, name: str) -> Compression:
     """Tell the compression by the first bytes, never by the file's name.
 
     Args:
+        path: of a file, or its URI.
         name: what messages call the file.
 
     Raises:
         InputError: the file is not there, empty, or of a kind that is not read.
     """
     try:
-        with open(path, "rb") as file:
+        with open_file(path) as file:
             magic = file.read(16)
     except FileNotFoundError:
         raise InputError(f"{name}: there is no such file", remedy="Check `path`.") from None
     except OSError as error:
-        raise InputError(f"{name}: cannot be read: {error.strerror}", remedy="Check `path`.") from error
+        reason = error.strerror or str(error)
+        raise InputError(f"{name}: cannot be read: {reason}", remedy="Check `path`.") from error
     if not magic:
         raise InputError(f"{name}: the file is empty", remedy="Download it again.")
-    if magic.startswith(b"BZh"):
-        return "bz2"
-    if magic.startswith(b"\x1f\x8b"):
-        return "gz"
-    refused = {b"7z\xbc\xaf\x27\x1c": ("7-Zip", "7z x"), b"\x28\xb5\x2f\xfd": ("Zstandard", "zstd -d"),
-               b"\xfd7zXZ\x00": ("xz", "xz -d"), b"PK\x03\x04": ("a zip archive", "unzip")}  # fmt: skip
-    for start, (kind, command) in refused.items():
+    for start, compression in _MAGIC:
+        if magic.startswith(start):
+            return compression
+    for start, (kind, command) in _REFUSED.items():
         if magic.startswith(start):
             raise InputError(
                 f"{name}: {kind} is not read",
-                remedy=f"Unpack it first ({command} {os.path.basename(name)}), or download the dump as .bz2.",
+                remedy=f"Unpack it first ({command} {base_name(name)}), or download the dump as .bz2.",
             )
     if magic[:2] not in _UTF16 and not magic.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
         raise InputError(
             f"{name}: no XML dump: it begins with {magic!r}",
-            remedy="Give a pages-articles dump (.xml, .bz2, .gz).",
+            remedy="Give a pages-articles dump (.xml, .bz2, .gz, .zst, .xz).",
         )
     return "plain"
 
@@ -160,7 +114,7 @@ class Head:
 def read_head(path: str, compression: Compression) -> Head:
     """Read what stands before the first page, and tell the encoding."""
     head, encoding = bytearray(), ""
-    for chunk in _decompress(path, compression, Range(0, os.path.getsize(path))):
+    for chunk in _decompress(path, compression, None):
         if isinstance(chunk, Break):
             return Head(bytes(head), True, encoding or "utf-8")
         if not encoding:
@@ -177,45 +131,14 @@ def read_head(path: str, compression: Compression) -> Head:
 
 def ranges(path: str, compression: Compression, encoding: str) -> list[Range]:
     """Cut a file into parts by its content alone."""
-    size = os.path.getsize(path)
-    if compression == "gz" or encoding != "utf-8":
-        return [Range(0, size)]
-    if compression == "plain":
-        return [Range(at, min(at + PLAIN_PART_BYTES, size)) for at in range(0, size, PLAIN_PART_BYTES)]
-    cuts = [0]
-    with open(path, "rb") as file:
-        # Only as much is looked at as lies between the least size of a part and the next stream.
-        while (start := next(_streams(file, cuts[-1] + BZ2_PART_BYTES), -1)) >= 0:
-            cuts.append(start)
+    with open_file(path) as file:
+        size = size_of(file)
+        cuts = [0]
+        if encoding == "utf-8" and compression == "plain":
+            cuts = list(range(0, size, PLAIN_PART_BYTES))
+        elif encoding == "utf-8" and compression == "bz2":
+            cuts = bz2_blocks.cuts(file, size, BZ2_PART_BYTES)
     return [Range(a, b) for a, b in zip(cuts, [*cuts[1:], size], strict=True)]
-
-
-def _streams(file: BinaryIO, start: int) -> Iterator[int]:
-    """Offsets of bzip2 streams from ``start`` on.
-
-    They are found by the ten bytes that begin a stream and its first block. Streams begin at whole bytes, and
-    the odds that compressed data hold these bytes by chance are one in 10^23 per byte.
-    """
-    window = bytearray(_STREAM_BYTES - 1 + WINDOW_BYTES)
-    kept, at = 0, start
-    while True:
-        file.seek(at)  # between two results the caller may read elsewhere
-        count = file.readinto(memoryview(window)[kept : kept + WINDOW_BYTES])  # type: ignore[attr-defined]
-        if not count:
-            return
-        for match in _STREAM.finditer(window, 0, kept + count):
-            yield at - kept + match.start()
-        at, filled = at + count, kept + count
-        kept = min(filled, _STREAM_BYTES - 1)
-        window[:kept] = window[filled - kept : filled]
-
-
-@dataclass(frozen=True)
-class Chunk:
-    """Decoded bytes; ``beyond`` tells that they lie behind the end of the range."""
-
-    data: bytes
-    beyond: bool
 
 
 def decode(path: str, compression: Compression, encoding: str, part: Range) -> Iterator[Chunk | Break]:
@@ -228,14 +151,23 @@ def decode(path: str, compression: Compression, encoding: str, part: Range) -> I
             yield Chunk(recode.decode(chunk.data).encode(), chunk.beyond)
 
 
-def _decompress(path: str, compression: Compression, part: Range) -> Iterator[Chunk | Break]:
-    with open(path, "rb") as file:
+def _decompress(path: str, compression: Compression, part: Range | None) -> Iterator[Chunk | Break]:
+    """Decode a range; without one the whole file, of which only the beginning may be wanted."""
+    with open_file(path) as file:
+        size = size_of(file)
+        file.seek(0)
+        piece = part or Range(0, size)
         if compression == "bz2":
-            yield from _decode_bz2(file, part)
+            blocks = bz2_blocks.RUN_BLOCKS if part else 1
+            yield from bz2_blocks.decode(file, size, piece, blocks=blocks)
         elif compression == "gz":
-            yield from _decode_gz(file)
+            yield from _decode_gz(file, size)
+        elif compression == "zst":
+            yield from _decode_zst(path, size)
+        elif compression == "xz":
+            yield from _decode_xz(file, size)
         else:
-            yield from _read_plain(file, part)
+            yield from _read_plain(file, piece)
 
 
 def _read_plain(file: BinaryIO, part: Range) -> Iterator[Chunk]:
@@ -246,55 +178,7 @@ def _read_plain(file: BinaryIO, part: Range) -> Iterator[Chunk]:
         at += len(data)
 
 
-def _decode_bz2(file: BinaryIO, part: Range) -> Iterator[Chunk | Break]:
-    start = part.start
-    while True:
-        try:
-            yield from _bz2_streams(file, start, part)
-            return
-        except _BrokenError as broken:
-            # Another stream may begin behind the damage: what it holds is not lost.
-            beyond = broken.offset >= part.end
-            start = next(_streams(file, broken.offset + 1), -1)
-            end = os.fstat(file.fileno()).st_size if start < 0 else start
-            kind = "damaged" if start >= 0 else broken.kind
-            yield Break(kind, broken.offset, end - broken.offset, broken.error, beyond)
-            if start < 0 or beyond:
-                return
-
-
-class _BrokenError(Exception):
-    def __init__(self, kind: str, offset: int, error: str) -> None:
-        super().__init__(kind, offset, error)
-        self.kind, self.offset, self.error = kind, offset, error
-
-
-def _bz2_streams(file: BinaryIO, start: int, part: Range) -> Iterator[Chunk]:
-    """Decode streams from ``start`` to the end of the file; raises `_BrokenError` where one breaks."""
-    file.seek(start)
-    decoder, data = bz2.BZ2Decompressor(), b""
-    while True:
-        if decoder.needs_input and not data:
-            data = file.read(CHUNK_BYTES // 4)
-            if not data:
-                if file.tell() != start:
-                    raise _BrokenError("truncated", start, "the file ends inside a compressed stream")
-                return
-        try:
-            out = decoder.decompress(data, CHUNK_BYTES)
-        except (OSError, ValueError, EOFError) as error:
-            raise _BrokenError("damaged", start, str(error)) from None
-        data = b""
-        if out:
-            yield Chunk(out, start >= part.end)
-        if decoder.eof:
-            data = decoder.unused_data
-            start = file.tell() - len(data)
-            decoder = bz2.BZ2Decompressor()
-
-
-def _decode_gz(file: BinaryIO) -> Iterator[Chunk | Break]:
-    size = os.fstat(file.fileno()).st_size
+def _decode_gz(file: BinaryIO, size: int) -> Iterator[Chunk | Break]:
     start, data, decoder = 0, b"", zlib.decompressobj(wbits=31)
     while True:
         data = data or file.read(CHUNK_BYTES // 4)
@@ -316,3 +200,50 @@ def _decode_gz(file: BinaryIO) -> Iterator[Chunk | Break]:
             data = data.lstrip(b"\0") if set(data) == {0} else data  # padding to a block of tape or disk
             start = size if not data else start
             decoder = zlib.decompressobj(wbits=31)
+
+
+def _decode_xz(file: BinaryIO, size: int) -> Iterator[Chunk | Break]:
+    start, data, decoder = 0, b"", lzma.LZMADecompressor(lzma.FORMAT_XZ)
+    while True:
+        if decoder.needs_input:
+            data = data or file.read(CHUNK_BYTES // 4)
+            if not data:
+                if start < size:
+                    yield Break("truncated", start, 0, "the file ends inside a compressed stream")
+                return
+        try:
+            out = decoder.decompress(data, CHUNK_BYTES)
+        except lzma.LZMAError as error:
+            at = file.tell() - len(data)
+            yield Break("damaged", at, size - at, str(error))
+            return
+        data = b""
+        if out:
+            yield Chunk(out, False)
+        if decoder.eof:
+            data = (decoder.unused_data or file.read(CHUNK_BYTES // 4)).lstrip(b"\0")  # padding is allowed
+            start = file.tell() - len(data) if data else size
+            decoder = lzma.LZMADecompressor(lzma.FORMAT_XZ)
+
+
+def _decode_zst(path: str, size: int) -> Iterator[Chunk | Break]:
+    """Decode frames of Zstandard.
+
+    Where a read fails, what it had decoded is not handed out: it is read again up to there in smaller and
+    smaller pieces, so that nothing before the damage is lost.
+    """
+    done, error, at = 0, "", 0
+    for piece in (CHUNK_BYTES, 1024, 1):
+        with open_file(path) as raw, pa.CompressedInputStream(raw, "zstd") as stream:
+            left = done
+            try:
+                while left and (passed := stream.read(min(left, CHUNK_BYTES))):
+                    left -= len(passed)
+                while data := stream.read(piece):
+                    done += len(data)
+                    yield Chunk(data, False)
+                return
+            except OSError as failure:
+                error, at = str(failure), raw.tell()
+    kind = "truncated" if at >= size and "runcated" in error else "damaged"
+    yield Break(kind, at, size - at, error)

@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterator
 from typing import Literal
 
 from corpuskit.ingest import dump
-from corpuskit.ingest.dump import BadPage, Break, Chunk, Page
+from corpuskit.ingest.dump_items import BadPage, Break, Chunk, Page
 
 GAP_BYTES = 2**20
 """Bytes between two pages that are held to judge them together."""

@@ -27,6 +27,7 @@ from pydantic import Field, model_validator
 
 from corpuskit.errors import InputError, SettingError
 from corpuskit.ingest import dump
+from corpuskit.ingest.dump_items import Range
 from corpuskit.ingest.dump_xml import Site, parse_site
 from corpuskit.ingest.page_scanner import PageScanner
 from corpuskit.ingest.paths import (
@@ -155,7 +156,7 @@ class Wikipedia(Source):
         head = dump.read_head(path, compression)
         site = parse_site(head.data, name)
         reader = PartReader(self, name, site, self._wiki(site, name), warnings)
-        piece = dump.Range(int(part.detail["start"]), int(part.detail["end"]))
+        piece = Range(int(part.detail["start"]), int(part.detail["end"]))
         scanner = PageScanner(first=piece.start == 0)
         for found in scanner.pages(dump.decode(path, compression, head.encoding, piece)):
             reader.accept(found, piece)

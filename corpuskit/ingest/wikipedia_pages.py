@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from corpuskit.batch import BATCH_BYTES, SCHEMA, byte_lengths
 from corpuskit.ingest import dump
+from corpuskit.ingest.dump_items import BadPage, Break, Page, Range
 from corpuskit.ingest.dump_xml import PageXml, Revision, Site, name_of_fragment, parse_page
 from corpuskit.ingest.page_scanner import FRAGMENT_BYTES
 from corpuskit.ingest.templates import template_table
@@ -56,11 +57,11 @@ class PartReader:
         """Whether enough has come together for a reading."""
         return self.bytes_in >= BATCH_BYTES or self.documents_in >= MAX_ENTRIES
 
-    def accept(self, found: dump.Page | dump.BadPage | dump.Break, piece: dump.Range) -> None:
+    def accept(self, found: Page | BadPage | Break, piece: Range) -> None:
         """Take one thing that the scanner found."""
-        if isinstance(found, dump.Page):
+        if isinstance(found, Page):
             self._page(found, piece)
-        elif isinstance(found, dump.Break):
+        elif isinstance(found, Break):
             place = f"{self._file}#{found.offset}"
             error = f"{place}: {found.kind}: {found.error}; {found.size} bytes are lost. {_BREAK_REMEDY}"
             self._quarantine(place, found.kind, error, found.size, b"")
@@ -84,7 +85,7 @@ class PartReader:
         self.documents_in += 1
         self.bytes_in += size
 
-    def _page(self, found: dump.Page, piece: dump.Range) -> None:
+    def _page(self, found: Page, piece: Range) -> None:
         place = f"{self._file}#{piece.start}+{found.offset}"
         try:
             page = parse_page(found.xml, self._file)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corpuskit.ingest import page_scanner
-from corpuskit.ingest.dump import BadPage, Break, Chunk, Page
+from corpuskit.ingest.dump_items import BadPage, Break, Chunk, Page
 from corpuskit.ingest.page_scanner import PageScanner, first_stray
 
 HEAD = b"<mediawiki>\n<siteinfo><dbname>xwiki</dbname></siteinfo>\n"

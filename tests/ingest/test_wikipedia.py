@@ -5,20 +5,22 @@ from __future__ import annotations
 import bz2
 import gzip
 import json
+import lzma
 import os
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
 from xml.sax.saxutils import escape
 
+import pyarrow as pa
 import pytest
 
 from corpuskit import batch as batches
 from corpuskit.errors import InputError, SettingError
 from corpuskit.ingest import dump, wikipedia_pages
+from corpuskit.ingest.dump_items import Page, Range
 from corpuskit.ingest.page_scanner import PageScanner
 from corpuskit.ingest.wikipedia import Wikipedia
 from corpuskit.stage import Dropped, Quarantined, Reading
@@ -266,12 +268,20 @@ def cut_into(data: bytes, size: int) -> list[bytes]:
     return [data[i : i + size] for i in range(0, len(data), size)]
 
 
+def zstd(data: bytes) -> bytes:
+    return bytes(pa.compress(data, codec="zstd", asbytes=True))
+
+
 CONTAINERS: dict[str, Callable[[bytes], bytes]] = {
     "plain": lambda data: data,
     "plain with byte order mark": lambda data: b"\xef\xbb\xbf" + data,
     "gzip": gzip.compress,
     "gzip, two members": lambda data: gzip.compress(data[:1000]) + gzip.compress(data[1000:]),
     "gzip, padded": lambda data: gzip.compress(data) + b"\0" * 512,
+    "xz": lzma.compress,
+    "xz, two streams, padded": lambda data: lzma.compress(data[:999]) + b"\0" * 8 + lzma.compress(data[999:]),
+    "zstd": lambda data: zstd(data),
+    "zstd, two frames": lambda data: zstd(data[:1000]) + zstd(data[1000:]),
     "bzip2": bz2.compress,
     "bzip2, page straddling streams": lambda data: streams(*cut_into(data, 777)),
     "bzip2, an empty stream": lambda data: streams(data[:500], b"", data[500:]),
@@ -314,8 +324,8 @@ def test_chunks_may_end_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     expected = read(Wikipedia(path=path)).texts
     monkeypatch.setattr(dump, "CHUNK_BYTES", chunk)
     scanner = PageScanner()
-    found = list(scanner.pages(dump.decode(path, "plain", "utf-8", dump.Range(0, len(data)))))
-    assert [type(f) for f in found] == [dump.Page] * len(expected)
+    found = list(scanner.pages(dump.decode(path, "plain", "utf-8", Range(0, len(data)))))
+    assert [type(f) for f in found] == [Page] * len(expected)
 
 
 def test_a_folder_of_dumps(tmp_path: Path) -> None:
@@ -388,7 +398,7 @@ def test_names_that_are_not_utf8_and_names_in_subfolders(tmp_path: Path) -> None
 # --------------------------------------------------------------------------------------------- broken
 
 
-@pytest.mark.parametrize("pack", [bz2.compress, gzip.compress])
+@pytest.mark.parametrize("pack", [bz2.compress, gzip.compress, lzma.compress, zstd])
 def test_a_truncated_file_is_read_to_the_break(tmp_path: Path, pack: Callable[[bytes], bytes]) -> None:
     data = dump_of(*many(3000))
     packed = pack(data)
@@ -398,7 +408,9 @@ def test_a_truncated_file_is_read_to_the_break(tmp_path: Path, pack: Callable[[b
     assert result.kinds["truncated"] == 1
     assert result.kinds["truncated_page"] <= 1
     (broken,) = [q for q in result.quarantined if q.kind == "truncated"]
-    assert "cut.xml#0" in broken.error
+    assert broken.bytes < 300_000  # the last block of bzip2, or nothing at all
+    if pack is not zstd:
+        assert f"cut.xml#{len(packed) * 3 // 4 - broken.bytes if broken.bytes else 0}:" in broken.error
     assert "download" in broken.error.lower()
 
 
@@ -424,7 +436,7 @@ def packed_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: int, s
     if step >= 100:
         pieces = cut_into(b"".join(pages), step)
     packed = [bytearray(bz2.compress(p)) for p in (HEAD.encode(), *pieces)]
-    packed[broken][50] ^= 0xFF
+    packed[broken][-30] ^= 0xFF
     source = Wikipedia(path=write(tmp_path, b"".join(packed), "streams.xml"))
     assert len(source.parts()) == len(packed)
     return source
@@ -491,29 +503,6 @@ def test_a_fragment_says_which_page_it_is(tmp_path: Path) -> None:
     assert all("\n" not in error for error in errors.values())
 
 
-def test_finding_parts_looks_at_little_of_a_dump_of_many_streams(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Between the least size of a part and the next stream; the rest of the file is not read for it."""
-    path = write(tmp_path, bz2.compress(b"<mediawiki>") + streams(*([os.urandom(10_000)] * 200)))
-    monkeypatch.setattr(dump, "BZ2_PART_BYTES", 500_000)
-    monkeypatch.setattr(dump, "WINDOW_BYTES", 4096)
-    looked = 0
-    search = dump._streams
-
-    def counting(file: BinaryIO, start: int) -> Iterator[int]:
-        nonlocal looked
-        for found in search(file, start):
-            looked += found - start
-            yield found
-
-    monkeypatch.setattr(dump, "_streams", counting)
-    pieces = dump.ranges(path, "bz2", "utf-8")
-    assert len(pieces) in (4, 5)
-    assert all(p.end - p.start >= 500_000 for p in pieces[:-1])
-    assert looked < 0.1 * os.path.getsize(path)
-
-
 def test_a_page_cut_off_by_the_end_of_the_file(tmp_path: Path) -> None:
     data = dump_of(page(1), page(2))
     path = write(tmp_path, data[: data.index(b"<id>2</id>") + 4])
@@ -573,8 +562,6 @@ def test_a_page_too_large_is_passed_over(tmp_path: Path, monkeypatch: pytest.Mon
     [
         (b"", "is empty"),
         (b"7z\xbc\xaf\x27\x1c\x00\x04", "7-Zip"),
-        (b"\xfd7zXZ\x00", "xz"),
-        (b"\x28\xb5\x2f\xfd....", "Zstandard"),
         (b"INSERT INTO page VALUES", "no XML dump"),
         (b"<html><body>404</body></html>", "no <page>"),
     ],
