@@ -13,6 +13,10 @@ Header, licence and credits are cut and kept as cut spans (see `corpuskit.ingest
 they are found and when they are left alone), and so are transcriber's notes and the headers inside a file of
 several etexts (`corpuskit.ingest.gutenberg_notes`). Lines and paragraphs stay as they are.
 
+With a `catalog`, title, authors, languages, subjects, bookshelves and rights come from there; what a header
+says otherwise is flagged (see `corpuskit.ingest.gutenberg_book`). What the catalogue calls no text
+(``Sound``, ``Dataset``) is dropped as ``kind_<name>``.
+
 One number often has several files: in other encodings, and older ones below ``old/``. All are read;
 ``preference`` tells which is best, by these rules in order:
 
@@ -27,18 +31,21 @@ One number often has several files: in other encodings, and older ones below ``o
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import ClassVar, Literal
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Literal
 
+import pyarrow as pa
 from pydantic import Field
 
 from corpuskit.errors import InputError
 from corpuskit.ingest.file_rows import EXCERPT_BYTES
 from corpuskit.ingest.gutenberg_body import BodyOptions, extract_body
 from corpuskit.ingest.gutenberg_book import Book
+from corpuskit.ingest.gutenberg_catalog import Catalog, digest, load, require_catalog
 from corpuskit.ingest.gutenberg_files import NoText, RawText, Unreadable, raw_texts
-from corpuskit.ingest.gutenberg_header import Header, declared_encoding, read_header
+from corpuskit.ingest.gutenberg_header import declared_encoding, read_header
 from corpuskit.ingest.gutenberg_markers import MAX_CUT
+from corpuskit.ingest.gutenberg_rdf import RdfError
 from corpuskit.ingest.gutenberg_tree import TEXT_SUFFIXES, ZIP_SUFFIX, is_other_format, packed_twins
 from corpuskit.ingest.paths import (
     NO_KNOWN_FORMAT,
@@ -48,6 +55,7 @@ from corpuskit.ingest.paths import (
     passed_over,
     relative_name,
     require,
+    some,
     survey,
 )
 from corpuskit.ingest.reading import ReadingBuilder
@@ -61,6 +69,22 @@ PACKED_TWIN = "archives beside the same files unpacked"
 OTHER_ARCHIVE = "archives of other formats by their names"
 _SUFFIXES = ", ".join((*TEXT_SUFFIXES, ZIP_SUFFIX))
 
+FIRST_PART = "00000"
+WARNED = frozenset(
+    {
+        "wrong_encoding_declared",
+        "unknown_encoding_declared",
+        "doubtful_encoding",
+        "number_differs_from_path",
+        "title_differs_from_catalog",
+        "author_differs_from_catalog",
+        "language_differs_from_catalog",
+        "rights_differ_from_catalog",
+        "not_in_catalog",
+    }
+)
+"""Flags that the log counts too; all stand in the ``origin`` of their books."""
+
 PUBLIC_DOMAIN = "Public domain in the USA"
 COPYRIGHTED = "Copyrighted; see the terms in the book's header"
 
@@ -70,11 +94,15 @@ class Gutenberg(Source):
 
     Attributes:
         path: a folder, searched with its subfolders for texts and zip archives, or one such file.
+        catalog: Project Gutenberg's catalogue: ``pg_catalog.csv``, ``rdf-files.tar.bz2``, or a folder with
+            its RDF files; the table does not tell rights. Without one the headers alone tell. Its
+            contents, not its place, decide whether a finished run is still good.
         include: globs, matched against the relative path and against the name alone; empty for all.
         exclude: globs of files that are left out.
-        languages: codes of the languages to keep (``["en", "de"]``), empty for all. Others are dropped as
-            ``language_<code>``, books that name no language as ``language_unknown``.
-        copyrighted: what becomes of books that are not in the public domain.
+        languages: codes of the languages to keep (``["en", "de"]``), empty for all. The main language of a
+            book, named first, decides. Others are dropped as ``language_<code>``, books of which none is
+            known as ``language_unknown``.
+        copyrighted: what becomes of books of which header or catalogue say that they are copyrighted.
         max_cut: characters that may be cut at either end. A marker beyond them is not believed.
         transcriber_notes: what becomes of notes that the makers of the file wrote into it.
     """
@@ -82,8 +110,16 @@ class Gutenberg(Source):
     name: ClassVar[str] = "gutenberg"
     version: ClassVar[int] = 3
     same_id_reason: ClassVar[str] = "other_edition"
+    columns: ClassVar[Mapping[str, pa.DataType]] = {
+        "authors": pa.list_(pa.string()),
+        "languages": pa.list_(pa.string()),
+        "subjects": pa.list_(pa.string()),
+        "bookshelves": pa.list_(pa.string()),
+        "rights": pa.string(),
+    }
 
     path: Location[str]
+    catalog: Location[str | None] = None
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     languages: tuple[str, ...] = ()
@@ -91,13 +127,19 @@ class Gutenberg(Source):
     max_cut: int = Field(default=MAX_CUT, ge=1000)
     transcriber_notes: Literal["remove", "keep"] = "remove"
 
+    def libraries(self) -> dict[str, Any]:
+        """The digest of the catalogue."""
+        return {"catalog_sha256": digest(self.catalog)} if self.catalog else {}
+
     def parts(self) -> list[Part]:
         """Whole files in the order of their relative paths, grouped up to `PART_BYTES`.
 
         Raises:
-            InputError: the path is not there or holds no text file.
+            InputError: the path is not there or holds no text file; the catalogue is not there or is none.
         """
         require(self.path, "gutenberg")
+        if self.catalog:
+            require_catalog(self.catalog)
         found = survey(self.path)
         kinds: dict[str, list[str]] = {NO_KNOWN_FORMAT: [], OTHER_ARCHIVE: []}
         chosen: list[tuple[str, str]] = []
@@ -122,22 +164,31 @@ class Gutenberg(Source):
 
     def read(self, part: Part) -> Iterator[Reading]:
         """Read the books of a part, one document for each text."""
-        out = ReadingBuilder()
+        out = ReadingBuilder(extra=self.columns)
+        flagged: dict[str, list[str]] = {}
         for sentence in part.detail.get("not_read", ()):
             out.warn(sentence)
+        catalog = load(self.catalog) if self.catalog else None
+        if catalog and part.name == FIRST_PART:
+            for sentence in catalog.problems:
+                out.warn(sentence)
         for path in part.files:
             for raw in raw_texts(path, relative_name(self.path, path)):
                 if isinstance(raw, RawText):
-                    self._book(raw, out)
+                    self._book(raw, catalog, out, flagged)
                 elif isinstance(raw, Unreadable):
                     _quarantine(raw, out)
                 else:
                     _without_text(raw, out)
                 yield from out.take()
+        for flag, names in sorted(flagged.items()):
+            out.warn(f"gutenberg: {flag}: {len(names)} of this part's texts, {some(names)}")
         yield from out.take(rest=True)
 
-    def _book(self, raw: RawText, out: ReadingBuilder) -> None:
-        """Read one text into ``out``: kept, dropped or quarantined."""
+    def _book(
+        self, raw: RawText, catalog: Catalog | None, out: ReadingBuilder, flagged: dict[str, list[str]]
+    ) -> None:
+        """Read one text into ``out``: kept, dropped or quarantined; its name into ``flagged`` by flag."""
         declared = declared_encoding(raw.data)
         decoded = decode(raw.data, declared)
         if decoded is None:
@@ -157,6 +208,11 @@ class Gutenberg(Source):
             )
             _quarantine(Unreadable(raw.name, "no_book_number", error, len(raw.data), raw.data), out)
             return
+        if catalog:
+            _join(book, book.number, catalog, out)
+        for flag in book.flags():
+            if flag in WARNED:
+                flagged.setdefault(flag, []).append(raw.name)
         self._accept(book, out)
 
     def _body_options(self) -> BodyOptions:
@@ -164,23 +220,23 @@ class Gutenberg(Source):
 
     def _accept(self, book: Book, out: ReadingBuilder) -> None:
         """Drop or keep a decoded book."""
-        header = book.header
         size = len(book.decoded.text.encode("utf-8"))
         out.met(size)
-        reason = self._reason_to_drop(header, book.body.text)
+        reason = self._reason_to_drop(book)
         if reason:
-            out.drop(Dropped(book.id, reason, size, header.title, book.decoded.text, book.origin()))
+            out.drop(Dropped(book.id, reason, size, book.title, book.decoded.text, book.origin()))
             return
         out.keep(
             id=book.id,
             source=self.name,
             text=book.body.text,
-            title=header.title,
-            url=f"https://www.gutenberg.org/ebooks/{book.number}" if book.number else "",
-            language=header.language,
-            licence=COPYRIGHTED if header.copyrighted else PUBLIC_DOMAIN,
+            title=book.title,
+            url=f"https://www.gutenberg.org/ebooks/{book.number}",
+            language=book.language,
+            licence=COPYRIGHTED if book.copyrighted else PUBLIC_DOMAIN,
             origin=book.origin(),
             preference=book.preference(),
+            **book.columns(),
         )
         for span in book.cuts():
             out.cut(span)
@@ -189,12 +245,27 @@ class Gutenberg(Source):
         for why, more in book.body.added.items():
             out.add_bytes(why, more)
 
-    def _reason_to_drop(self, header: Header, body: str) -> str:
-        if header.copyrighted and self.copyrighted == "drop":
+    def _reason_to_drop(self, book: Book) -> str:
+        if book.copyrighted and self.copyrighted == "drop":
             return "copyrighted"
-        if self.languages and header.language not in self.languages:
-            return f"language_{header.language or 'unknown'}"
-        return "" if body.strip() else "empty"
+        if book.entry and book.entry.kind not in ("", "Text"):
+            return f"kind_{'_'.join(book.entry.kind.lower().split())}"
+        if self.languages and book.language not in self.languages:
+            return f"language_{book.language or 'unknown'}"
+        return "" if book.body.text.strip() else "empty"
+
+
+def _join(book: Book, number: int, catalog: Catalog, out: ReadingBuilder) -> None:
+    """Give a book what the catalogue says of it."""
+    try:
+        entry = catalog.find(number)
+    except RdfError as error:
+        out.warn(f"gutenberg: the catalogue's entry of book {number} is left out: {error}")
+        entry = None
+    if entry is None:
+        book.differences.append("not_in_catalog")
+    else:
+        book.join(entry)
 
 
 def _kind(name: str) -> str:

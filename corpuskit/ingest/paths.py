@@ -118,9 +118,14 @@ def not_read(owner: str, cause: str, names: Sequence[str]) -> str:
     "files 'notes': not read, dangling link: b.txt"
     """
     if cause != NO_KNOWN_FORMAT:
-        more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-        return f"{owner}: not read, {cause}: {', '.join(names[:SHOWN])}{more}"
+        return f"{owner}: not read, {cause}: {some(names)}"
     return f"{owner}: not read, {cause}: {by_suffix(names)}"
+
+
+def some(names: Sequence[str]) -> str:
+    """The first `SHOWN` names, and how many more there are."""
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(names[:SHOWN]) + more
 
 
 def by_suffix(names: Iterable[str]) -> str:

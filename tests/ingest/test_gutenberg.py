@@ -117,6 +117,11 @@ def test_a_book_with_both_markers(tmp_path: Path) -> None:
             "released": 20110703,
         },
         "preference": 229992011070300000,
+        "authors": ["Ann Author"],
+        "languages": ["en"],
+        "subjects": None,
+        "bookshelves": None,
+        "rights": None,
     }
 
 
