@@ -51,7 +51,11 @@ def _common(function: F) -> F:
 @click.option("--date", default="latest", show_default=True, help="YYYYMMDD, or latest.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder.  [default: dumps/WIKI-DATE]")
 @click.option(
-    "--kind", type=click.Choice(list(wikipedia.KINDS)), default="articles-multistream", show_default=True
+    "--kind",
+    type=click.Choice(list(wikipedia.KINDS)),
+    default="articles-multistream",
+    metavar="KIND",
+    help=f"{', '.join(wikipedia.KINDS)}.  [default: articles-multistream]",
 )
 @click.option("--mirror", default=wikipedia.MIRROR, show_default=True, metavar="URL")
 @click.option("--connections", type=click.IntRange(1, 8), default=wikipedia.CONNECTIONS, show_default=True)

@@ -208,6 +208,9 @@ def test_an_interruption_keeps_what_has_come(
     assert child.returncode == 130, said
     assert "call the same command again" in said
     assert state.exists()
+    unfinished = call("fetch", "verify", "dump")
+    assert unfinished.exit_code == 1
+    assert f"slowwiki-{DATE}-pages-articles-multistream.xml.bz2: is not fetched yet" in unfinished.stdout
     assert not list((tmp_path / "dump").glob("*.xml.bz2"))
     Quiet.slow.unlink()
     assert call(*words).exit_code == 0
@@ -258,7 +261,7 @@ def test_books_from_the_mirror_to_documents(call: Call, library: str, tmp_path: 
 def test_the_main_site_and_no_mirror(call: Call, tmp_path: Path) -> None:
     for more, code, said in (
         ([], 2, "no --mirror"),
-        (["--mirror", "https://www.gutenberg.org"], 1, "www.gutenberg.org is not asked"),
+        (["--mirror", "https://www.gutenberg.org"], 2, "www.gutenberg.org is not asked"),
     ):
         done = call("fetch", "gutenberg", "--languages", "en", *more, "--json")
         assert done.exit_code == code

@@ -214,7 +214,7 @@ class Mirror:
         permitted: its operator allows what its ``robots.txt`` does not, or it is the main site.
 
     Raises:
-        SettingError: no mirror, or the main site.
+        SettingError: no mirror, or the main site without permission.
     """
 
     def __init__(self, web: Web, address: str, folder: Path, *, permitted: bool = False) -> None:
@@ -222,6 +222,10 @@ class Mirror:
             raise SettingError("fetch gutenberg: no --mirror", remedy=MIRRORS)
         self.web = web
         self.address = check_mirror(address)
+        try:
+            web.check_host(self.address)
+        except FetchError as error:
+            raise SettingError(f"--mirror {error.message}", remedy=error.remedy) from error
         self.folder = folder
         self._robots: RobotFileParser | None = None if not permitted else RobotFileParser()
         if self._robots is not None:
@@ -335,25 +339,30 @@ def fetch(mirror: Mirror, wanted: Wanted, *, copyrighted: bool = False) -> Outco
 def _fetch_book(mirror: Mirror, manifest: Manifest, book: Book, outcome: Outcome, copyrighted: bool) -> None:
     fetched, misses = mirror.book(book.number)
     outcome.misses += misses
-    facts = {"title": book.title, "authors": book.authors, "languages": list(book.languages)}
     left = manifest.about["left_out"]
     if fetched is None:
         outcome.not_found.append(book.number)
-        left[str(book.number)] = {"reason": "not_found", "mirror": mirror.address, **facts}
-    elif is_copyrighted(mirror.folder / fetched.remote.name) and not copyrighted:
-        (mirror.folder / fetched.remote.name).unlink()
+        left[str(book.number)] = {"reason": "not_found", "mirror": mirror.address, **_facts(book)}
+    elif not copyrighted and is_copyrighted(path := mirror.folder / fetched.remote.name):
+        path.unlink()
         outcome.copyrighted.append(book.number)
-        left[str(book.number)] = {"reason": "copyrighted", "mirror": mirror.address, **facts}
+        left[str(book.number)] = {"reason": "copyrighted", "mirror": mirror.address, **_facts(book)}
     else:
         left.pop(str(book.number), None)
         outcome.fetched.append(book.number)
-        rights = (
-            "copyrighted"
-            if is_copyrighted(mirror.folder / fetched.remote.name)
-            else "public domain in the USA"
-        )
-        manifest.add(fetched, id=book.number, rights=rights, **facts)
+        _note(manifest, fetched, book)
     mirror.web.listen("done", {"what": book.title, "number": book.number, "found": fetched is not None})
+
+
+def _facts(book: Book) -> dict[str, Any]:
+    return {"title": book.title, "authors": book.authors, "languages": list(book.languages)}
+
+
+def _note(manifest: Manifest, fetched: Fetched, book: Book) -> None:
+    """Put a book into the manifest, with its rights."""
+    own = is_copyrighted(manifest.folder / fetched.remote.name)
+    rights = "copyrighted" if own else "public domain in the USA"
+    manifest.add(fetched, id=book.number, rights=rights, **_facts(book))
 
 
 def is_copyrighted(path: Path) -> bool:
@@ -404,8 +413,5 @@ def _is_there(mirror: Mirror, manifest: Manifest, name: str, book: Book) -> bool
     if noted is not None:
         return is_whole(path, noted["size"], noted["sha1"])
     remote = Remote(name, f"{mirror.address}/{name}")
-    facts = {"title": book.title, "authors": book.authors, "languages": list(book.languages)}
-    rights = "copyrighted" if is_copyrighted(path) else "public domain in the USA"
-    fetched = Fetched(remote, path.stat().st_size, sha1_file(path), 0)
-    manifest.add(fetched, id=book.number, rights=rights, **facts)
+    _note(manifest, Fetched(remote, path.stat().st_size, sha1_file(path), 0), book)
     return True

@@ -234,17 +234,24 @@ class Web:
     def _next_wait(self, what: str, error: Transient, failures: int) -> float:
         rules = self.patience
         allowed = rules.attempts if self._reached else rules.first_attempts
+        said = error.reason if error.reason.startswith(what) else f"{what}: {error.reason}"
         if failures >= min(allowed, error.attempts):
             times = f" ({failures} failures in a row)" if failures > 1 else ""
-            raise FetchError(f"{what}: {error.reason}{times}", remedy=error.remedy) from error
+            raise FetchError(f"{said}{times}", remedy=error.remedy) from error
         if error.wait is None:
             return min(rules.backoff * 2.0 ** (failures - 1), rules.longest_backoff)
         if error.wait > rules.longest_wait:
             raise FetchError(
-                f"{what}: {error.reason}; the server wants {error.wait:.0f} s of quiet",
+                f"{said}; the server wants {error.wait:.0f} s of quiet",
                 remedy="Call the same command again after that time: it goes on where it stopped.",
             ) from error
         return error.wait
+
+    def check_host(self, url: str) -> None:
+        """Raise `FetchError` if the host of an address is one of those that are never asked."""
+        host = (urlsplit(url).hostname or "").lower()
+        if host in self._refused:
+            raise FetchError(f"{url}: {host} is not asked", remedy=self._refused[host])
 
     def check_stop(self) -> None:
         """Raise `Stopped` if the user wants to end."""
@@ -293,9 +300,7 @@ class Web:
         """Send a request and follow its redirects, within bounds and never from https to http."""
         first = url
         for _ in range(self.patience.redirects + 1):
-            host = (urlsplit(url).hostname or "").lower()
-            if host in self._refused:
-                raise FetchError(f"{url}: {host} is not asked", remedy=self._refused[host])
+            self.check_host(url)
             self._pace()
             request = self._client.build_request("GET", url, headers=dict(headers))
             response = self._client.send(request, stream=True)

@@ -1,6 +1,7 @@
 """``fetch.json``: what was fetched into a folder, from where, under which licence, with which checksums.
 
     {"format": 1, "source": "wikipedia", "licence": ..., "mirror": ..., (what else the source notes),
+     "missing": [files of the dump that have not come yet],
      "files": {"<path below the folder>": {"url":, "size":, "sha1":, "fetched": "2026-11-22", ...}}}
 
 It makes a later call fetch nothing that is there and whole, and lets `check` tell, without a connection,
@@ -111,7 +112,7 @@ def check(folder: Path) -> tuple[Manifest, list[str]]:
     """Compare a folder with its manifest, without a connection.
 
     Returns:
-        The manifest, and a sentence for each file that is missing or not what was fetched.
+        The manifest, and a sentence for each file that is missing, not what was fetched, or still to come.
 
     Raises:
         FetchError: there is no manifest.
@@ -119,7 +120,7 @@ def check(folder: Path) -> tuple[Manifest, list[str]]:
     manifest = Manifest.read(folder)
     if manifest is None:
         raise FetchError(f"{folder}: holds no {NAME}", remedy="Give a folder that `corpuskit fetch` wrote.")
-    problems = []
+    problems = [f"{name}: is not fetched yet" for name in manifest.about.get("missing", ())]
     for name, facts in sorted(manifest.files.items()):
         path = folder / name
         if not path.is_file():

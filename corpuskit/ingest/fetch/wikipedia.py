@@ -25,6 +25,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from corpuskit.errors import FetchError, SettingError
 from corpuskit.ingest.fetch.download import Fetched, Remote, download_all, is_whole, require_space
@@ -276,7 +277,7 @@ def fetch(web: Web, dump: Dump, folder: Path, *, connections: int = CONNECTIONS)
         StorageError: the disk has no room.
         SettingError: the folder holds another dump.
     """
-    if connections > CONNECTIONS and dump.mirror == MIRROR:
+    if connections > CONNECTIONS and urlsplit(dump.mirror).hostname == urlsplit(MIRROR).hostname:
         raise SettingError(
             f"--connections {connections}: dumps.wikimedia.org grants {CONNECTIONS} to one client",
             remedy=f"Give at most {CONNECTIONS}, or a --mirror that grants more.",
@@ -287,14 +288,16 @@ def fetch(web: Web, dump: Dump, folder: Path, *, connections: int = CONNECTIONS)
         missing = [file for file in dump.files if file not in there]
         web.listen("plan", {"files": missing, "there": there})
         require_space(missing, folder)
+        manifest.about["missing"] = [file.name for file in missing]
+        manifest.write()
 
         def done(fetched: Fetched) -> None:
             manifest.add(fetched)
+            manifest.about["missing"].remove(fetched.remote.name)
             manifest.write()
             web.listen("done", {"what": fetched.remote.name, "size": fetched.size})
 
         download_all(web, missing, folder, done, connections=connections)
-        manifest.write()
     return Outcome(folder, dump, tuple(f.name for f in missing), tuple(f.name for f in there))
 
 

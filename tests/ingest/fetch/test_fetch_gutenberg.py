@@ -165,9 +165,8 @@ def test_a_page_that_says_not_found_with_200(library: Any, ask: Any, tricks: Any
 
 @pytest.mark.parametrize("host", ["www.gutenberg.org", "gutenberg.org", "WWW.Gutenberg.org"])
 def test_the_main_site_is_refused_with_where_to_go(host: str, ask: Any, tmp_path: Path) -> None:
-    mirror = Mirror(ask(refused=refused_hosts(False)).web, f"https://{host}", tmp_path)
-    with pytest.raises(FetchError, match="is not asked") as caught:
-        fetch(mirror, Wanted(languages=("en",)))
+    with pytest.raises(SettingError, match="is not asked") as caught:
+        Mirror(ask(refused=refused_hosts(False)).web, f"https://{host}", tmp_path)
     assert "MIRRORS.ALL" in caught.value.remedy
     assert "for people" in caught.value.remedy
     assert refused_hosts(True) == {}
