@@ -28,6 +28,8 @@ _REDIRECT = re.compile(
     re.IGNORECASE,
 )
 
+_LINK = re.compile(r"\[\[([^\[\]|#]*)(?:#([^\[\]|]*))?")
+
 _FRAGMENT_ID = re.compile(r"<id>\s*(\d{1,19})\s*</id>")
 _FRAGMENT_TITLE = re.compile(r"<title>([^<>]{1,400})</title>")
 
@@ -145,6 +147,7 @@ class PageXml:
 
     Attributes:
         namespace: None where the dump does not say.
+        target: title that it redirects to, as the dump says; empty where it only has the wikitext.
         older: the revisions that are not the newest, in the dump's order.
     """
 
@@ -152,14 +155,30 @@ class PageXml:
     namespace: int | None = None
     id: int = 0
     redirect: bool = False
+    target: str = ""
     revision: Revision | None = None
     older: list[Revision] = field(default_factory=list)
+
+    @property
+    def newest(self) -> Revision:
+        """The newest revision; an empty one if the page has none."""
+        return self.revision or Revision()
 
     @property
     def is_redirect(self) -> bool:
         """Whether it says so, or its text begins with a redirect (older dumps only have that)."""
         text = self.revision.text if self.revision else None
         return self.redirect or bool(text and _REDIRECT.match(text[:200]))
+
+    @property
+    def leads_to(self) -> tuple[str, str]:
+        """Title and fragment (the heading) that a redirect leads to; empty where it does not say."""
+        link = _LINK.search(self.revision.text[:2000]) if self.revision and self.revision.text else None
+        target, fragment = (link[1], link[2] or "") if link else ("", "")
+        tidy = [
+            " ".join(unescape(name).replace("_", " ").split()) for name in (self.target or target, fragment)
+        ]
+        return tidy[0].removeprefix(":"), tidy[1]
 
 
 class _PageParser:
@@ -185,6 +204,7 @@ class _PageParser:
                 self._revision = Revision()
             elif name == "redirect":
                 self.page.redirect = True
+                self.page.target = attributes.get("title", "")
             elif name in self._PAGE:
                 self._text = []
         elif self._depth == 3 and self._revision is not None and name in self._REVISION:

@@ -19,10 +19,11 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import ClassVar, Literal
 
+import pyarrow as pa
 from pydantic import Field, model_validator
 
 from corpuskit.errors import InputError, SettingError
@@ -42,13 +43,18 @@ from corpuskit.ingest.paths import (
 )
 from corpuskit.ingest.reading import ReadingBuilder
 from corpuskit.ingest.templates import template_table
-from corpuskit.ingest.wikipedia_pages import PartReader
+from corpuskit.ingest.wikipedia_pages import ALIASES, COLUMNS, PartReader
 from corpuskit.ingest.wikitext import Infobox, Options, Output, Tables
 from corpuskit.stage import Location, Part, Reading, Source
 
 
 class Wikipedia(Source):
-    """Pages of a MediaWiki XML dump as plain text.
+    """Pages of a MediaWiki XML dump as text.
+
+    Each document has its categories in the order of the page (``categories``), what it is (``kind``:
+    ``article``, ``disambiguation`` or ``list``), and its length (``wikitext_bytes``, ``text_bytes`` as
+    extracted). Redirects are told in the side table ``aliases``: wiki, title, target, and the fragment of the
+    target that is meant.
 
     Attributes:
         path: a dump, or a folder that is searched for files with ``.xml`` in their name.
@@ -68,6 +74,8 @@ class Wikipedia(Source):
     name: ClassVar[str] = "wikipedia"
     version: ClassVar[int] = 3
     same_id_reason: ClassVar[str] = "older_revision"
+    columns: ClassVar[Mapping[str, pa.DataType]] = COLUMNS
+    side_tables: ClassVar[Mapping[str, pa.Schema]] = {"aliases": ALIASES}
 
     path: Location[str]
     wiki: str = ""
@@ -203,7 +211,7 @@ def _part_name(name: str, number: int) -> str:
 
 def _unreadable(name: str, part: Part, warnings: list[str]) -> Iterator[Reading]:
     """The reading of a file that is no dump."""
-    out = ReadingBuilder()
+    out = ReadingBuilder(extra=COLUMNS)
     error = str(part.detail["unreadable"])
     out.met(part.bytes)
     out.quarantine(unreadable(name, part.bytes, error))

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from xml.parsers import expat
 
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
-from corpuskit.batch import BATCH_BYTES, SCHEMA, byte_lengths
+from corpuskit.batch import BATCH_BYTES, byte_lengths, empty_batch
 from corpuskit.ingest import dump
 from corpuskit.ingest.dump_items import BadPage, Break, Page, Range
 from corpuskit.ingest.dump_xml import PageXml, Revision, Site, name_of_fragment, parse_page
+from corpuskit.ingest.page_kinds import page_kind
 from corpuskit.ingest.page_scanner import FRAGMENT_BYTES
 from corpuskit.ingest.templates import template_table
 from corpuskit.ingest.wikitext import STATUS, extract, namespace_prefixes
@@ -23,6 +27,17 @@ if TYPE_CHECKING:
 EXCERPT_BYTES = 200
 MAX_ENTRIES = 65_536
 """Documents, drops and errors after which a reading is closed, however little text they hold."""
+
+COLUMNS: Mapping[str, pa.DataType] = {
+    "categories": pa.list_(pa.string()),
+    "kind": pa.string(),
+    "wikitext_bytes": pa.int64(),
+    "text_bytes": pa.int64(),
+}
+"""What a document of a wiki has beside the columns of all documents."""
+
+ALIASES = pa.schema([(name, pa.string()) for name in ("wiki", "title", "target", "fragment")])
+"""The side table of redirects; the fragment is a heading of the target, or empty."""
 
 _BREAK_REMEDY = "Compare the file's size and checksum with the mirror's and download it again."
 
@@ -51,6 +66,7 @@ class PartReader:
         self._pending = _Pending()
         self._dropped: list[Dropped] = []
         self._quarantined: list[Quarantined] = []
+        self._aliases: list[dict[str, str]] = []
 
     @property
     def full(self) -> bool:
@@ -113,6 +129,10 @@ class PartReader:
         reason = self._reason_to_drop(page, revision)
         if reason:
             self._drop(page, revision, reason)
+            if reason == "redirect":
+                target, fragment = page.leads_to
+                row = {"wiki": self._wiki, "title": page.title, "target": target, "fragment": fragment}
+                self._aliases.append(row)
         else:
             self._pending.pages.append(page)
             self._pending.texts.append(revision.text or "")
@@ -137,18 +157,14 @@ class PartReader:
         return f"wikipedia:{self._wiki}:{page.id}"
 
     def _origin(self, page: PageXml, revision: Revision) -> str:
-        return canonical_json(
-            {"file": self._file, "page": page.id, "revision": revision.id, "timestamp": revision.timestamp}
-        )
+        origin = {"file": self._file, "page": page.id, "revision": revision.id}
+        return canonical_json(origin | {"timestamp": revision.timestamp})
 
     def take(self) -> Reading:
         """Extract what waits and hand out the reading."""
-        rows, cut, added = self._extract()
-        columns: dict[str, Any] = {f.name: [row[f.name] for row in rows] for f in SCHEMA if f.name != "text"}
-        texts = pa.concat_arrays([row["text"] for row in rows]) if rows else pa.array([], pa.large_string())
-        arrays = [texts if f.name == "text" else pa.array(columns[f.name], f.type) for f in SCHEMA]
+        batch, cut, added = self._extract()
         reading = Reading(
-            batch=pa.RecordBatch.from_arrays(arrays, schema=SCHEMA),
+            batch=batch,
             documents_in=self.documents_in,
             bytes_in=self.bytes_in,
             cut={"markup": cut} if cut else {},
@@ -156,13 +172,14 @@ class PartReader:
             dropped=self._dropped,
             quarantined=self._quarantined,
             warnings=self.warnings,
+            tables={"aliases": pa.Table.from_pylist(self._aliases, schema=ALIASES)} if self._aliases else {},
         )
         self.warnings = []
         self._clear()
         return reading
 
-    def _extract(self) -> tuple[list[dict[str, Any]], int, int]:
-        """Rows of the documents, bytes cut and bytes added."""
+    def _extract(self) -> tuple[pa.RecordBatch, int, int]:
+        """The documents, bytes cut and bytes added."""
         pages, texts = self._pending.pages, pa.array(self._pending.texts, pa.large_string())
         result = extract(
             texts,
@@ -173,23 +190,61 @@ class PartReader:
             options=self._settings.extraction,
             templates=template_table(self._language, self._settings.template_rules),
         )
-        lengths = byte_lengths(result.texts)
-        rows: list[dict[str, Any]] = []
-        cut = added = 0
-        for i, page in enumerate(pages):
-            revision, size, length = page.revision, self._pending.sizes[i], int(lengths[i])
-            if revision is None:
-                continue
+        sizes, lengths = np.array(self._pending.sizes, np.int64), byte_lengths(result.texts)
+        kept = (result.status == 0) & (lengths > 0)
+        for i in np.flatnonzero(~kept):
+            page, revision = pages[i], pages[i].newest
             if result.status[i] != 0:
                 self._over_budget(page, revision, STATUS[result.status[i]], int(result.counters[i, 0]))
-                continue
-            if length == 0:
+            else:
                 self._drop(page, revision, "empty")
-                continue
-            cut += max(0, size - length)
-            added += max(0, length - size)
-            rows.append(self._row(page, revision) | {"text": result.texts.slice(i, 1)})
-        return rows, cut, added
+        mask = pa.array(kept)
+        batch = self._batch(
+            [page for page, keep in zip(pages, kept.tolist(), strict=True) if keep],
+            result.texts.filter(mask),
+            result.categories.filter(mask),
+            result.flags[kept].tolist(),
+            (sizes[kept], lengths[kept]),
+        )
+        change = lengths[kept] - sizes[kept]
+        return batch, -int(change[change < 0].sum()), int(change[change > 0].sum())
+
+    def _batch(
+        self,
+        pages: list[PageXml],
+        texts: pa.LargeStringArray,
+        categories: pa.ListArray,
+        flags: list[int],
+        sizes: tuple[NDArray[np.int64], NDArray[np.int64]],
+    ) -> pa.RecordBatch:
+        """The kept pages as a batch; ``sizes`` are the bytes of their wikitext and of their text."""
+        count, language = len(pages), self._language
+        names = categories.to_pylist()
+        revisions = [page.newest for page in pages]
+        columns: dict[str, Any] = {
+            "id": [self._id(page) for page in pages],
+            "source": [self._settings.name] * count,
+            "text": texts,
+            "title": [page.title for page in pages],
+            "url": [self._site.url(page.title, self._wiki) for page in pages],
+            "language": [language] * count,
+            "licence": [self._settings.licence] * count,
+            "origin": [self._origin(page, revision) for page, revision in zip(pages, revisions, strict=True)],
+            "preference": [revision.id for revision in revisions],
+            "categories": categories,
+            "kind": [
+                page_kind(page.title, flag, named, language)
+                for page, flag, named in zip(pages, flags, names, strict=True)
+            ],
+            "wikitext_bytes": sizes[0],
+            "text_bytes": sizes[1],
+        }
+        schema = empty_batch(COLUMNS).schema
+        arrays = [
+            column if isinstance(column, pa.Array) else pa.array(column, schema.field(name).type)
+            for name, column in columns.items()
+        ]
+        return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
     def _over_budget(self, page: PageXml, revision: Revision, bound: str, steps: int) -> None:
         message = (
@@ -199,18 +254,6 @@ class PartReader:
         excerpt = (revision.text or "")[:EXCERPT_BYTES].encode()
         origin = self._origin(page, revision)
         self._quarantine(self._id(page), "over_budget", message, revision.size, excerpt, origin, met=False)
-
-    def _row(self, page: PageXml, revision: Revision) -> dict[str, Any]:
-        return {
-            "id": self._id(page),
-            "source": self._settings.name,
-            "title": page.title,
-            "url": self._site.url(page.title, self._wiki),
-            "language": self._language,
-            "licence": self._settings.licence,
-            "origin": self._origin(page, revision),
-            "preference": revision.id,
-        }
 
 
 def _named(xml: bytes) -> str:

@@ -130,7 +130,15 @@ def many(count: int, size: int = 400) -> list[str]:
 
 def test_columns_of_a_document(tmp_path: Path) -> None:
     path = write(
-        tmp_path, dump_of(page(7, "Der [[Fluss|große Fluss]] & {{x}}.", title="Donau (Fluß)", rev=99))
+        tmp_path,
+        dump_of(
+            page(
+                7,
+                "Der [[Fluss|große Fluss]] & {{x}}.\n[[Kategorie:Fluss|Donau]]\n[[Category:Donau]]",
+                title="Donau (Fluß)",
+                rev=99,
+            )
+        ),
     )
     (row,) = read(Wikipedia(path=path)).rows
     origin = json.loads(str(row.pop("origin")))
@@ -143,6 +151,10 @@ def test_columns_of_a_document(tmp_path: Path) -> None:
         "language": "de",
         "licence": "CC BY-SA 4.0",
         "preference": 99,
+        "categories": ["Fluss", "Donau"],
+        "kind": "article",
+        "wikitext_bytes": 80,
+        "text_bytes": 19,
     }
     assert origin == {
         "file": "dewiki-pages-articles.xml",
@@ -150,6 +162,50 @@ def test_columns_of_a_document(tmp_path: Path) -> None:
         "revision": 99,
         "timestamp": "2024-01-02T03:04:05Z",
     }
+
+
+KINDS = {
+    "Ulm": ("Ulm ist eine Stadt.", "article"),
+    "Mond (Begriffsklärung)": ("Mond steht für: ...", "disambiguation"),
+    "Bank": ("Bank steht für: ... __DISAMBIG__", "disambiguation"),
+    "Golf": ("Golf steht für: ... {{Begriffsklärung}}", "disambiguation"),
+    "Halle": ("Halle heißen: ...\n[[Kategorie:Begriffsklärung]]", "disambiguation"),
+    "Liste der Flüsse": ("* Donau\n* Iller", "list"),
+    "Flüsse": ("* Donau\n* Iller\n[[Kategorie:Liste (Flüsse)]]", "list"),
+    "Listeriose": ("Listeriose ist eine Krankheit.", "article"),
+}
+
+
+def test_what_kind_a_page_is(tmp_path: Path) -> None:
+    """By magic word, template, title or category of the wiki's language."""
+    pages = [page(i, text, title=title) for i, (title, (text, _)) in enumerate(KINDS.items(), 1)]
+    rows = read(Wikipedia(path=write(tmp_path, dump_of(*pages)))).rows
+    assert {row["title"]: row["kind"] for row in rows} == {t: kind for t, (_, kind) in KINDS.items()}
+
+
+def test_redirects_are_told_as_aliases(tmp_path: Path) -> None:
+    """The dump names the target, the wikitext the heading; older dumps have the wikitext alone."""
+    path = write(
+        tmp_path,
+        dump_of(
+            page(
+                1, "#WEITERLEITUNG [[Ulm#Das_Münster|x]]", title="Münster", extra='<redirect title="Ulm" />'
+            ),
+            page(2, "#REDIRECT [[:Ulm &amp; Umland ]]", title="Umland"),
+            page(3, "#REDIRECT", title="Nirgends", extra='<redirect title="A &amp; B" />'),
+            page(4, "#REDIRECT [[Diskussion:Ulm]]", title="Diskussion:B", ns=1),
+            page(5, title="Ulm"),
+        ),
+    )
+    source = Wikipedia(path=path)
+    readings = [reading for part in source.parts() for reading in source.read(part)]
+    rows = [row for reading in readings for row in reading.tables["aliases"].to_pylist()]
+    assert all(reading.tables["aliases"].schema == source.side_tables["aliases"] for reading in readings)
+    assert [tuple(row.values()) for row in rows] == [
+        ("dewiki", "Münster", "Ulm", "Das Münster"),
+        ("dewiki", "Umland", "Ulm & Umland", ""),
+        ("dewiki", "Nirgends", "A & B", ""),
+    ]
 
 
 def test_settings_win_over_what_the_dump_says(tmp_path: Path) -> None:
