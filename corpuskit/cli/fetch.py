@@ -214,12 +214,14 @@ def _books_fetched(source: gutenberg.Mirror, outcome: gutenberg.Outcome) -> tupl
         "not_found": outcome.not_found,
         "copyrighted": outcome.copyrighted,
         "misses": outcome.misses,
+        "catalog": str(source.catalog_path()),
     }
     text = (
         f"{source.folder}: {len(outcome.fetched)} books fetched, {len(outcome.there)} there before,"
         f" {len(outcome.not_found)} not found at the mirror,"
         f" {len(outcome.copyrighted)} left out as copyrighted\n"
-        f"licence: {gutenberg.LICENCE}\nin a recipe: gutenberg: {{path: {source.folder}}}"
+        f"licence: {gutenberg.LICENCE}\n"
+        f"in a recipe: gutenberg: {{path: {source.folder}, catalog: {source.catalog_path()}}}"
     )
     return facts, text
 

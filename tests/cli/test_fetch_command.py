@@ -247,11 +247,14 @@ def test_books_from_the_mirror_to_documents(call: Call, library: str, tmp_path: 
     assert "Public domain in the USA" in planned.stdout
     first = call(*words, "--json")
     assert first.exit_code == 0, first.stderr
+    assert told(first)["catalog"] == "gutenberg/cache/epub/feeds/pg_catalog.csv"
     assert (told(first)["fetched"], told(first)["not_found"]) == ([101, 102, 103, 104], [105])
     second = told(call(*words, "--json"))
     assert (second["fetched"], second["there"]) == ([], [101, 102, 103, 104])
     assert call("fetch", "verify", "gutenberg").exit_code == 0
-    (tmp_path / "recipe.yaml").write_text("sources:\n  - gutenberg: {path: gutenberg}\n")
+    (tmp_path / "recipe.yaml").write_text(
+        "sources:\n  - gutenberg: {path: gutenberg, catalog: gutenberg/cache/epub/feeds/pg_catalog.csv}\n"
+    )
     built = call("build", "recipe.yaml", "--out", "run", "--workers", "1", "--json")
     assert built.exit_code == 0, built.stderr
     (entry,) = (e for e in told(built)["ledger"] if e["stage"] == "gutenberg")

@@ -17,28 +17,25 @@ Everything keeps its path on the mirror, so that the folder is a small mirror it
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
 import math
 import re
-import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.robotparser import RobotFileParser
 
-from corpuskit.errors import FetchError, SettingError
+from corpuskit.errors import FetchError, InputError, SettingError
 from corpuskit.ingest.fetch.download import Fetched, Remote, download, is_whole, sha1_file
 from corpuskit.ingest.fetch.http import RefusedError, Web, check_mirror
 from corpuskit.ingest.fetch.manifest import Manifest, locked
+from corpuskit.ingest.gutenberg_catalog import load
 from corpuskit.ingest.gutenberg_header import HEAD_CHARS, read_header
 
 PAUSE = 2.0
 """Seconds between two requests, which is what Project Gutenberg asks of programs."""
 
-CATALOGUES = ("cache/epub/feeds/pg_catalog.csv.gz", "cache/epub/feeds/pg_catalog.csv")
+CATALOGS = ("cache/epub/feeds/pg_catalog.csv.gz", "cache/epub/feeds/pg_catalog.csv")
 LICENCE = (
     "Public domain in the USA; the Project Gutenberg licence in each file's header and footer applies to"
     " copies that keep its name. Elsewhere the law of that country decides."
@@ -50,7 +47,6 @@ MIRRORS = (
     " https://www.gutenberg.org/help/mirroring.html; a build reads such a folder as it is."
 )
 MAIN_SITES = ("gutenberg.org", "www.gutenberg.org", "m.gutenberg.org")
-_CATALOGUE_BYTES = 512 * 2**20
 _ROBOTS_BYTES = 2**20
 _SAVE_EVERY = 50
 _IDS = re.compile(r"(\d{1,6})(?:-(\d{1,6}))?")
@@ -132,35 +128,20 @@ def candidates(number: int) -> tuple[str, ...]:
 # ------------------------------------------------------------------------------------- catalogue
 
 
-def read_catalogue(data: bytes, name: str) -> list[Book]:
-    """The texts in a ``pg_catalog.csv`` or ``.csv.gz``, by number; sounds, pictures and data are left out.
+def read_catalog(path: Path) -> tuple[list[Book], tuple[str, ...]]:
+    """The texts of a catalogue by number, without its sounds, pictures and data; and what is wrong in it.
 
     Raises:
-        FetchError: it is damaged or another file.
+        InputError: it is damaged, or no catalogue.
     """
-    remedy = "Delete it and fetch again, or choose another --mirror."
-    try:
-        if data[:2] == b"\x1f\x8b":
-            data = gzip.decompress(data)
-        rows = csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""), strict=True)
-        missing = {"Text#", "Type", "Title", "Language", "Authors"} - set(rows.fieldnames or ())
-        if missing:
-            raise FetchError(
-                f"{name}: no catalogue of books: lacks the columns {sorted(missing)}", remedy=remedy
-            )
-        books = {book.number: book for row in rows if (book := _book(row))}
-    except (OSError, EOFError, zlib.error, UnicodeDecodeError, csv.Error) as error:
-        raise FetchError(f"{name}: a damaged catalogue: {error}", remedy=remedy) from error
-    return [books[number] for number in sorted(books)]
-
-
-def _book(row: dict[str, str | None]) -> Book | None:
-    number = (row["Text#"] or "").strip()
-    if (row["Type"] or "").strip() != "Text" or not number.isascii() or not number.isdigit():
-        return None
-    languages = tuple(filter(None, (code.strip().lower() for code in (row["Language"] or "").split(";"))))
-    title = " ".join((row["Title"] or "").split())
-    return Book(int(number), title, " ".join((row["Authors"] or "").split()), languages)
+    catalog = load(str(path))
+    books = []
+    for number in sorted(catalog.entries):
+        entry = catalog.find(number)
+        if entry is not None and entry.kind == "Text":
+            codes = tuple(code.lower() for code in entry.languages)
+            books.append(Book(number, entry.title, "; ".join(entry.authors), codes))
+    return books, catalog.problems
 
 
 def select(books: Sequence[Book], wanted: Wanted) -> list[Book]:
@@ -231,17 +212,33 @@ class Mirror:
         if self._robots is not None:
             self._robots.parse([])
 
-    def catalogue(self) -> list[Book]:
+    def catalog(self) -> list[Book]:
         """The mirror's catalogue: the one in the folder if it is there, else it is fetched into it.
 
         Raises:
             FetchError: the mirror carries none.
+            InputError: it is damaged or no catalogue; one that has just come is removed.
         """
-        for name in CATALOGUES:
-            path = self.folder / name
-            if path.is_file():
-                return read_catalogue(path.read_bytes(), str(path))
-        for name in CATALOGUES:
+        path, fresh = self.catalog_path(), False
+        if path is None:
+            path = self._fetch_catalog()
+            fresh = True
+        try:
+            books, problems = read_catalog(path)
+        except InputError:
+            if fresh:
+                path.unlink()
+            raise
+        for problem in problems:
+            self.web.listen("note", {"note": problem})
+        return books
+
+    def catalog_path(self) -> Path | None:
+        """Where the catalogue lies in the folder, if it does."""
+        return next((self.folder / name for name in CATALOGS if (self.folder / name).is_file()), None)
+
+    def _fetch_catalog(self) -> Path:
+        for name in CATALOGS:
             self._allowed(name)
             try:
                 download(self.web, Remote(name, f"{self.address}/{name}"), self.folder)
@@ -249,15 +246,10 @@ class Mirror:
                 if error.status not in (404, 410):
                     raise
                 continue
-            path = self.folder / name
-            try:
-                return read_catalogue(path.read_bytes(), str(path))
-            except FetchError:
-                path.unlink()
-                raise
+            return self.folder / name
         raise FetchError(
-            f"{self.address}: carries no {CATALOGUES[0]}",
-            remedy=f"Choose a mirror that does, or put the file at {self.folder / CATALOGUES[0]} yourself.",
+            f"{self.address}: carries no {CATALOGS[0]}",
+            remedy=f"Choose a mirror that does, or put the file at {self.folder / CATALOGS[0]} yourself.",
         )
 
     def book(self, number: int) -> tuple[Fetched | None, int]:
@@ -299,7 +291,7 @@ class Mirror:
 def plan(mirror: Mirror, wanted: Wanted, *, copyrighted: bool = False) -> tuple[list[Book], list[Book]]:
     """The wanted books that are still to be fetched, and those that need no request: see `_done`."""
     manifest = _manifest(mirror)
-    books = select(mirror.catalogue(), wanted)
+    books = select(mirror.catalog(), wanted)
     done = _done(mirror, manifest, books, copyrighted=copyrighted)
     return [book for book in books if book.number not in done], [
         book for book in books if book.number in done
@@ -319,7 +311,7 @@ def fetch(mirror: Mirror, wanted: Wanted, *, copyrighted: bool = False) -> Outco
     outcome = Outcome(mirror.folder)
     with locked(mirror.folder):
         manifest = _manifest(mirror)
-        books = select(mirror.catalogue(), wanted)
+        books = select(mirror.catalog(), wanted)
         done = _done(mirror, manifest, books, copyrighted=copyrighted)
         outcome.there = [n for n, state in done.items() if state == "there"]
         outcome.not_found = [n for n, state in done.items() if state == "not_found"]
