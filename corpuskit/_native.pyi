@@ -93,3 +93,29 @@ class Bz2Decoder:
     def __init__(self) -> None: ...
     def decode(self, data: bytes, start: int, until: int, in_stream: bool, blocks: int) -> Bz2Run:
         """Decode blocks from bit ``start``, those that begin before bit ``until``, and one in any case."""
+
+class LossBatch(TypedDict):
+    """What was measured of n pages; see `corpuskit.ingest.wikitext_loss`."""
+
+    columns: NDArray[np.int64]
+    """Shape (n, 31)."""
+    kinds: NDArray[np.int32]
+    names: Strings
+    uses: NDArray[np.int64]
+    words: NDArray[np.int64]
+    lost: NDArray[np.int64]
+    pages: NDArray[np.int64]
+    examples: Strings
+
+def measure_loss(
+    offsets: NDArray[np.int64],
+    bytes: NDArray[np.uint8],
+    text_offsets: NDArray[np.int64],
+    text_bytes: NDArray[np.uint8],
+    options: WikitextOptions,
+) -> LossBatch:
+    """Find the words of n pages that their texts lack.
+
+    Raises:
+        ValueError: offsets do not ascend within their bytes, or there are not as many texts as pages.
+    """

@@ -13,6 +13,7 @@
 
 #include "engine/bz2_blocks.hpp"
 #include "engine/wikitext.hpp"
+#include "engine/wikitext_loss.hpp"
 #include "engine/wikitext_templates.hpp"
 
 namespace nb = nanobind;
@@ -68,6 +69,29 @@ nb::dict extract_wikitext(Input<std::int64_t> offsets, Input<std::uint8_t> bytes
     result["flags"] = own<std::uint32_t>(std::move(batch.flags), pages.size);
     result["category_ends"] = own<std::int64_t>(std::move(batch.category_ends), pages.size + 1);
     result["categories"] = strings(std::move(batch.categories));
+    return result;
+}
+
+nb::dict measure_loss(Input<std::int64_t> offsets, Input<std::uint8_t> bytes, Input<std::int64_t> text_offsets,
+                      Input<std::uint8_t> text_bytes, const corpuskit::WikitextOptions& options) {
+    const auto pages = column("pages", offsets, bytes);
+    const auto texts = column("texts", text_offsets, text_bytes);
+    corpuskit::LossBatch batch;
+    {
+        nb::gil_scoped_release release;
+        batch = corpuskit::measure_loss(pages, texts, options);
+    }
+    auto& table = batch.table;
+    const std::size_t rows = table.kinds.size();
+    nb::dict result;
+    result["columns"] = own<std::int64_t>(std::move(batch.columns), pages.size, corpuskit::kLossColumns);
+    result["kinds"] = own<std::int32_t>(std::move(table.kinds), rows);
+    result["names"] = strings(std::move(table.names));
+    result["uses"] = own<std::int64_t>(std::move(table.uses), rows);
+    result["words"] = own<std::int64_t>(std::move(table.words), rows);
+    result["lost"] = own<std::int64_t>(std::move(table.lost), rows);
+    result["pages"] = own<std::int64_t>(std::move(table.pages), rows);
+    result["examples"] = strings(std::move(table.examples));
     return result;
 }
 
@@ -160,4 +184,7 @@ NB_MODULE(_native, module) {
         .def(nb::init<>())
         .def("decode", &decode_bz2, nb::arg("data"), nb::arg("start"), nb::arg("until"), nb::arg("in_stream"),
              nb::arg("blocks"), "Decode a run of blocks; see corpuskit/ingest/bz2_blocks.py.");
+    module.def("measure_loss", &measure_loss, nb::arg("offsets"), nb::arg("bytes"), nb::arg("text_offsets"),
+               nb::arg("text_bytes"), nb::arg("options"),
+               "Find the words of pages that their texts lack; see corpuskit/ingest/wikitext_loss.py.");
 }

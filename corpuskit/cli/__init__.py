@@ -20,6 +20,7 @@ COMMANDS = {
     "verify": ("corpuskit.cli.verify", "Check a run: checksums, ledger, shards and their index."),
     "trace": ("corpuskit.cli.trace", "Lead a token back to its document, source and licence."),
     "tokenizer": ("corpuskit.cli.tokenizer", "Train a tokenizer on files, or look at one."),
+    "wikipedia": ("corpuskit.cli.wikipedia", "Look into a dump of Wikipedia or another wiki."),
     "train": ("corpuskit.cli.train", "Train a model on the shards of a run."),
     "sample": ("corpuskit.cli.sample", "Write text with a trained model."),
 }

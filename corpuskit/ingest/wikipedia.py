@@ -45,6 +45,7 @@ from corpuskit.ingest.reading import ReadingBuilder
 from corpuskit.ingest.templates import template_table
 from corpuskit.ingest.wikipedia_pages import ALIASES, COLUMNS, PartReader
 from corpuskit.ingest.wikitext import Infobox, Options, Output, Tables
+from corpuskit.ingest.wikitext_loss import SIDE_TABLES
 from corpuskit.stage import Location, Part, Reading, Source
 
 
@@ -69,13 +70,16 @@ class Wikipedia(Source):
             name -> {language: format}: ``{"pop": "{1:number} people[ ({year})]"}``. They win over the shipped
             rules; an empty format removes a template. `corpuskit.ingest.templates.template_table` tells how
             formats are written.
+        loss_every: measures what is lost of every page whose id is divisible by this, see
+            `corpuskit.ingest.wikitext_loss`; 1 for all pages, 0 for none. The side tables ``loss`` and
+            ``loss_pages`` hold the figures.
     """
 
     name: ClassVar[str] = "wikipedia"
     version: ClassVar[int] = 3
     same_id_reason: ClassVar[str] = "older_revision"
     columns: ClassVar[Mapping[str, pa.DataType]] = COLUMNS
-    side_tables: ClassVar[Mapping[str, pa.Schema]] = {"aliases": ALIASES}
+    side_tables: ClassVar[Mapping[str, pa.Schema]] = {"aliases": ALIASES, **SIDE_TABLES}
 
     path: Location[str]
     wiki: str = ""
@@ -95,6 +99,7 @@ class Wikipedia(Source):
         """What becomes of the parts of a page."""
         return Options(**{f.name: getattr(self, f.name) for f in fields(Options)})
 
+    loss_every: int = Field(32, ge=0)
     template_rules: dict[str, str | dict[str, str]] = Field(default_factory=dict)
 
     @model_validator(mode="after")

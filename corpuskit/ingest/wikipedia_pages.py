@@ -18,7 +18,8 @@ from corpuskit.ingest.dump_xml import PageXml, Revision, Site, name_of_fragment,
 from corpuskit.ingest.page_kinds import page_kind
 from corpuskit.ingest.page_scanner import FRAGMENT_BYTES
 from corpuskit.ingest.templates import template_table
-from corpuskit.ingest.wikitext import STATUS, extract, namespace_prefixes
+from corpuskit.ingest.wikitext import STATUS, Extracted, engine_options, extract, namespace_prefixes
+from corpuskit.ingest.wikitext_loss import measure, side_tables
 from corpuskit.stage import Dropped, Quarantined, Reading, canonical_json
 
 if TYPE_CHECKING:
@@ -64,6 +65,7 @@ class PartReader:
     def _clear(self) -> None:
         self.documents_in = self.bytes_in = 0
         self._pending = _Pending()
+        self._tables: dict[str, pa.Table] = {}
         self._dropped: list[Dropped] = []
         self._quarantined: list[Quarantined] = []
         self._aliases: list[dict[str, str]] = []
@@ -163,6 +165,8 @@ class PartReader:
     def take(self) -> Reading:
         """Extract what waits and hand out the reading."""
         batch, cut, added = self._extract()
+        if self._aliases:
+            self._tables["aliases"] = pa.Table.from_pylist(self._aliases, schema=ALIASES)
         reading = Reading(
             batch=batch,
             documents_in=self.documents_in,
@@ -172,7 +176,7 @@ class PartReader:
             dropped=self._dropped,
             quarantined=self._quarantined,
             warnings=self.warnings,
-            tables={"aliases": pa.Table.from_pylist(self._aliases, schema=ALIASES)} if self._aliases else {},
+            tables=self._tables,
         )
         self.warnings = []
         self._clear()
@@ -181,15 +185,16 @@ class PartReader:
     def _extract(self) -> tuple[pa.RecordBatch, int, int]:
         """The documents, bytes cut and bytes added."""
         pages, texts = self._pending.pages, pa.array(self._pending.texts, pa.large_string())
-        result = extract(
-            texts,
-            file_prefixes=namespace_prefixes(6, (self._names.get(6, "File"),)),
-            category_prefixes=namespace_prefixes(14, (self._names.get(14, "Category"),)),
-            language=self._language,
-            titles=pa.array([page.title for page in pages], pa.large_string()),
-            options=self._settings.extraction,
-            templates=template_table(self._language, self._settings.template_rules),
-        )
+        settings: dict[str, Any] = {
+            "file_prefixes": namespace_prefixes(6, (self._names.get(6, "File"),)),
+            "category_prefixes": namespace_prefixes(14, (self._names.get(14, "Category"),)),
+            "language": self._language,
+            "options": self._settings.extraction,
+            "templates": template_table(self._language, self._settings.template_rules),
+        }
+        titles = pa.array([page.title for page in pages], pa.large_string())
+        result = extract(texts, titles=titles, **settings)
+        self._measure(texts, result, settings)
         sizes, lengths = np.array(self._pending.sizes, np.int64), byte_lengths(result.texts)
         kept = (result.status == 0) & (lengths > 0)
         for i in np.flatnonzero(~kept):
@@ -245,6 +250,16 @@ class PartReader:
             for name, column in columns.items()
         ]
         return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+    def _measure(self, texts: pa.LargeStringArray, result: Extracted, settings: dict[str, Any]) -> None:
+        """Measure the loss of every ``loss_every``-th page, chosen by its id."""
+        every, pages = self._settings.loss_every, self._pending.pages
+        chosen = [i for i, p in enumerate(pages) if every and p.id % every == 0 and result.status[i] == 0]
+        if not chosen:
+            return
+        titles = [pages[i].title for i in chosen]
+        loss = measure(texts.take(chosen), result.texts.take(chosen), titles, engine_options(**settings))
+        self._tables |= side_tables(loss, [self._id(pages[i]) for i in chosen])
 
     def _over_budget(self, page: PageXml, revision: Revision, bound: str, steps: int) -> None:
         message = (

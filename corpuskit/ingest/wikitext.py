@@ -154,15 +154,15 @@ def extract(
             remedy="Give one title for each text, or none at all.",
         )
     result = _native.extract_wikitext(
-        *_views(texts, "texts"),
-        *(_NO_STRINGS if titles is None else _views(titles, "titles")),
-        _native_options(
-            options or Options(),
-            budget or Budget(),
-            language,
-            _spellings(tuple(file_prefixes)),
-            _spellings(tuple(category_prefixes)),
-            templates or template_table(language),
+        *engine_strings(texts, "texts"),
+        *(_NO_STRINGS if titles is None else engine_strings(titles, "titles")),
+        engine_options(
+            file_prefixes=file_prefixes,
+            category_prefixes=category_prefixes,
+            language=language,
+            options=options,
+            templates=templates,
+            budget=budget,
         ),
     )
     return Extracted(
@@ -176,20 +176,22 @@ def extract(
     )
 
 
-def _native_options(
-    options: Options,
-    bounds: Budget,
-    language: str,
-    file_prefixes: list[str],
-    category_prefixes: list[str],
-    templates: _native.TemplateTable,
+def engine_options(
+    *,
+    file_prefixes: Iterable[str],
+    category_prefixes: Iterable[str],
+    language: str = "",
+    options: Options | None = None,
+    templates: _native.TemplateTable | None = None,
+    budget: Budget | None = None,
 ) -> _native.WikitextOptions:
-    """The settings as the engine takes them."""
+    """The settings of `extract`, as the engine takes them."""
+    options, bounds = options or Options(), budget or Budget()
     native = _native.WikitextOptions()
-    native.file_prefixes = file_prefixes
-    native.category_prefixes = category_prefixes
+    native.file_prefixes = _spellings(tuple(file_prefixes))
+    native.category_prefixes = _spellings(tuple(category_prefixes))
     native.language = language
-    native.templates = templates
+    native.templates = templates or template_table(language)
     native.output = get_args(Output).index(options.output)
     native.tables = get_args(Tables).index(options.tables)
     native.infobox = options.infobox == "lines"
@@ -217,7 +219,7 @@ def _column(strings: tuple[NDArray[np.int64], NDArray[np.uint8]]) -> pa.LargeStr
     return pa.LargeStringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(data))
 
 
-def _views(texts: pa.LargeStringArray, name: str) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+def engine_strings(texts: pa.LargeStringArray, name: str) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
     """Offsets (rows + 1,) and bytes of an Arrow column, both without a copy unless it holds nulls."""
     if not pa.types.is_large_string(texts.type):
         raise SettingError(

@@ -138,10 +138,9 @@ char32_t lower_case(char32_t c) {
     return mapped(kLower, c);
 }
 
-char32_t next_code_point(std::string_view s, std::size_t& at) {
+char32_t next_wide_code_point(std::string_view s, std::size_t& at) {
     const auto byte = [&](std::size_t i) { return i < s.size() ? static_cast<unsigned char>(s[i]) : 0U; };
     const char32_t a = byte(at++);
-    if (a < 0x80) return a;
     const int more = a >= 0xF0 && a < 0xF8 ? 3 : a >= 0xE0 && a < 0xF0 ? 2 : a >= 0xC0 && a < 0xE0 ? 1 : 0;
     if (more == 0) return 0xDC00 + a;
     char32_t code = a & (0x3FU >> more);

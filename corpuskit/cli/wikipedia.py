@@ -1,0 +1,19 @@
+"""``corpuskit wikipedia``: look into dumps of Wikipedia and other wikis."""
+
+from __future__ import annotations
+
+import click
+
+from corpuskit.cli.wikipedia_loss import loss_command
+
+
+@click.group()
+def command() -> None:
+    """Look into a dump of Wikipedia or another wiki.
+
+    \b
+    corpuskit wikipedia loss sample_corpora/encyclopedia.xml
+    """
+
+
+command.add_command(loss_command)

@@ -1,0 +1,53 @@
+// The loss meter: which words of a page's wikitext are missing from its text, and where they stood.
+//
+// It reads the wikitext by itself, apart from the extractor whose work it measures. What a visible word is, and when
+// one is kept, is defined in corpuskit/ingest/wikitext_loss.py.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "wikitext.hpp"
+
+namespace corpuskit {
+
+/// Where a word stands in the wikitext. An outer kind with a higher number wins over an inner one.
+enum class LossKind : std::uint8_t {
+    kProse,      // paragraphs, lists, headings
+    kTemplate,   // arguments of templates
+    kTable,
+    kCaption,    // of files and galleries
+    kInfobox,
+    kHatnote,
+    kSection,    // a section that is dropped by setting
+    kReference,  // footnotes
+};
+inline constexpr std::size_t kLossKinds = 8;
+
+/// Places in a text where something seems to be missing, and marks that should have gone.
+inline constexpr std::size_t kLossHoles = 5;      // see count_holes
+inline constexpr std::size_t kLossLeftovers = 9;  // see count_leftovers
+/// Columns of a page: words by kind, lost words by kind, sentences, holes, leftovers.
+inline constexpr std::size_t kLossColumns = 2 * kLossKinds + 1 + kLossHoles + kLossLeftovers;
+
+/// One row per kind and template.
+struct LossTable {
+    std::vector<std::int32_t> kinds;
+    WikitextStrings names;
+    std::vector<std::int64_t> uses, words, lost;
+    std::vector<std::int64_t> pages;  // of the example: its number in the batch
+    WikitextStrings examples;         // the start of a use that lost a word, on one line
+};
+
+struct LossBatch {
+    std::vector<std::int64_t> columns;  // n * kLossColumns, row by row
+    LossTable table;                    // in the order in which kinds and names were met
+};
+
+/// Measures n pages: `texts` is what the extractor made of `pages`. Linear in both. Throws std::invalid_argument when
+/// the columns differ in length or their offsets do not ascend.
+LossBatch measure_loss(const WikitextColumn& pages, const WikitextColumn& texts, const WikitextOptions& options);
+
+}  // namespace corpuskit
