@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from corpuskit.cli.wikipedia_loss import loss_command
+from corpuskit.cli.wikipedia_page import page_command
 
 
 @click.group()
@@ -12,8 +13,10 @@ def command() -> None:
     """Look into a dump of Wikipedia or another wiki.
 
     \b
+    corpuskit wikipedia page simplewiki-latest-pages-articles-multistream.xml.bz2 "Alan Turing"
     corpuskit wikipedia loss sample_corpora/encyclopedia.xml
     """
 
 
+command.add_command(page_command)
 command.add_command(loss_command)

@@ -96,6 +96,13 @@ def sniff(path: str, name: str) -> Compression:
     return "plain"
 
 
+def sniff_compression(path: str) -> Compression:
+    """The compression of a file that need not be a dump: ``plain`` unless its first bytes say otherwise."""
+    with open_file(path) as file:
+        magic = file.read(16)
+    return next((compression for start, compression in _MAGIC if magic.startswith(start)), "plain")
+
+
 @dataclass(frozen=True)
 class Head:
     """The decoded bytes before the first page.

@@ -1,0 +1,59 @@
+"""``corpuskit wikipedia``: a page of a dump on the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from corpuskit.cli import cli
+
+PAGES = [
+    ("1", "Rain", "'''Rain''' is [[water]] that falls.\n[[Category:Weather]]"),
+    ("2", "Drizzle", "#REDIRECT [[Rain]]"),
+]
+
+
+@pytest.fixture
+def dump(tmp_path: Path) -> str:
+    pages = "".join(
+        f"<page><title>{title}</title><ns>0</ns><id>{number}</id><revision><id>9{number}</id><timestamp>t</timestamp>"
+        f"<text>{text}</text></revision></page>"
+        for number, title, text in PAGES
+    )
+    path = tmp_path / "dump.xml"
+    path.write_text(f"<mediawiki><siteinfo><dbname>xwiki</dbname></siteinfo>{pages}</mediawiki>")
+    return str(path)
+
+
+def test_a_page_as_text_as_wikitext_and_as_json(dump: str) -> None:
+    run = CliRunner().invoke
+    text = run(cli, ["wikipedia", "page", dump, "rain"])
+    assert (text.exit_code, text.stdout) == (0, "Rain is water that falls.\n")
+    assert "has no index" in text.stderr
+    raw = run(cli, ["wikipedia", "page", dump, "1", "--id", "--wikitext", "--quiet"])
+    assert (raw.stdout, raw.stderr) == (PAGES[0][2] + "\n", "")
+    facts = json.loads(run(cli, ["wikipedia", "page", dump, "Drizzle", "--json"]).stdout)
+    assert facts == {
+        "id": 1,
+        "title": "Rain",
+        "revision": 91,
+        "timestamp": "t",
+        "url": "https://x.wikipedia.org/wiki/Rain",
+        "kind": "article",
+        "categories": ["Weather"],
+        "redirected_from": ["Drizzle"],
+        "text": "Rain is water that falls.",
+    }
+
+
+def test_a_page_that_is_not_there(dump: str) -> None:
+    answer = CliRunner().invoke(cli, ["wikipedia", "page", dump, "Rian", "--json", "--quiet"])
+    assert answer.exit_code == 1
+    error = json.loads(answer.stdout)
+    assert error["error"] == "InputError"
+    assert "no page 'Rian'" in error["message"]
+    assert CliRunner().invoke(cli, ["wikipedia", "page", "no-such.xml", "A"]).exit_code == 1
+    assert CliRunner().invoke(cli, ["wikipedia", "page", dump]).exit_code == 2
