@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 class TemplateTable:
     """Rules for templates in one language; see `corpuskit.ingest.templates.template_table`."""
 
+    def how(self, name: str) -> str:
+        """How a template is written, as the column "how" has it ("format", "drop"); empty without a rule."""
+
 def read_templates(language: str, files: list[tuple[str, str, str]]) -> TemplateTable:
     """Read data files of templates, each given as kind ("words", "templates"), name and text.
 

@@ -171,7 +171,8 @@ nb::dict decode_bz2(corpuskit::Bz2Decoder& decoder, nb::bytes data, std::uint64_
 
 NB_MODULE(_native, module) {
     module.doc() = "The native engine of corpuskit; see native/ in the sources.";
-    nb::class_<corpuskit::TemplateTable>(module, "TemplateTable", "Rules for templates; see templates.tsv.");
+    nb::class_<corpuskit::TemplateTable>(module, "TemplateTable", "Rules for templates; see templates.tsv.")
+        .def("how", &corpuskit::TemplateTable::how, nb::arg("name"));
     module.def("read_templates", &read_templates, nb::arg("language"), nb::arg("files"),
                "Read data files of templates, each given as kind, name and text.");
     bind_options(module);

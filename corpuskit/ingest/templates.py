@@ -9,18 +9,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 from importlib import resources
+from typing import Literal
 
 from corpuskit import _native
 from corpuskit.errors import SettingError
 
+Conversions = Literal["both", "author"]
 TemplateRules = Mapping[str, str | Mapping[str, str]]
 """Name of a template -> format, or -> language -> format; see `template_table`."""
 
 _FORMATS = "The head of corpuskit/ingest/templates.tsv tells how formats are written."
-_SHIPPED = (("words", "words.tsv"), ("templates", "templates.tsv"))
+_SHIPPED = (("words", "words.tsv"), ("units", "units.tsv"), ("templates", "templates.tsv"))
 
 
-def template_table(language: str, rules: TemplateRules | None = None) -> _native.TemplateTable:
+def template_table(
+    language: str, rules: TemplateRules | None = None, conversions: Conversions = "both"
+) -> _native.TemplateTable:
     r"""The rules for templates in the wikis of one language.
 
     Args:
@@ -30,6 +34,8 @@ def template_table(language: str, rules: TemplateRules | None = None) -> _native
             is told in the head of ``corpuskit/ingest/templates.tsv``: ``{1,text}`` is the first of these
             parameters that is there, ``[ ... ]`` is left out unless its parameters are there, ``\\`` stands
             before a sign that is meant as such. An empty format removes the template.
+        conversions: ``both``: ``{{convert|10|mi|km}}`` is "10 miles (16 km)", as on the page; ``author``: it
+            is "10 miles", which the author wrote.
 
     Raises:
         SettingError: a rule is not as it should be; the message names the file and the line, or the rule.
@@ -42,7 +48,7 @@ def template_table(language: str, rules: TemplateRules | None = None) -> _native
     'It has 12,345 people (2011).'
     """
     own = tuple((name, lang, text) for name, value in (rules or {}).items() for lang, text in _flat(value))
-    return _table(language, own)
+    return _table(language, own, conversions)
 
 
 def _flat(value: str | Mapping[str, str]) -> list[tuple[str, str]]:
@@ -56,8 +62,10 @@ def _shipped() -> tuple[tuple[str, str, str], ...]:
 
 
 @cache
-def _table(language: str, own: tuple[tuple[str, str, str], ...]) -> _native.TemplateTable:
-    files = list(_shipped())
+def _table(
+    language: str, own: tuple[tuple[str, str, str], ...], conversions: Conversions
+) -> _native.TemplateTable:
+    files = [*_shipped(), ("words", "settings", f"setting\t*\tconversions\t{conversions}\n")]
     if own:
         files.append(("templates", "template_rules", "".join(_line(*rule) for rule in own)))
     try:

@@ -42,7 +42,7 @@ from corpuskit.ingest.paths import (
     unreadable,
 )
 from corpuskit.ingest.reading import ReadingBuilder
-from corpuskit.ingest.templates import template_table
+from corpuskit.ingest.templates import Conversions, template_table
 from corpuskit.ingest.wikipedia_pages import ALIASES, COLUMNS, PartReader
 from corpuskit.ingest.wikitext import Infobox, Options, Output, Tables
 from corpuskit.ingest.wikitext_loss import SIDE_TABLES
@@ -73,6 +73,8 @@ class Wikipedia(Source):
         loss_every: measures what is lost of every page whose id is divisible by this, see
             `corpuskit.ingest.wikitext_loss`; 1 for all pages, 0 for none. The side tables ``loss`` and
             ``loss_pages`` hold the figures.
+        conversions: ``both``, "10 miles (16 km)", as the page shows ``{{convert|10|mi|km}}``; or ``author``,
+            "10 miles".
     """
 
     name: ClassVar[str] = "wikipedia"
@@ -101,6 +103,7 @@ class Wikipedia(Source):
 
     loss_every: int = Field(32, ge=0)
     template_rules: dict[str, str | dict[str, str]] = Field(default_factory=dict)
+    conversions: Conversions = "both"
 
     @model_validator(mode="after")
     def _check_rules(self) -> Wikipedia:

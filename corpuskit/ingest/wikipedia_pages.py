@@ -190,7 +190,9 @@ class PartReader:
             "category_prefixes": namespace_prefixes(14, (self._names.get(14, "Category"),)),
             "language": self._language,
             "options": self._settings.extraction,
-            "templates": template_table(self._language, self._settings.template_rules),
+            "templates": template_table(
+                self._language, self._settings.template_rules, self._settings.conversions
+            ),
         }
         titles = pa.array([page.title for page in pages], pa.large_string())
         result = extract(texts, titles=titles, **settings)

@@ -146,7 +146,7 @@ def extract(
     >>> page = "'''Ulm''' lies {{convert|10|mi|km}} from [[Blaubeuren|there]]."
     >>> pages = pa.array([page], pa.large_string())
     >>> extract(pages, file_prefixes=["File"], category_prefixes=["Category"], language="en").texts[0].as_py()
-    'Ulm lies 10 miles from there.'
+    'Ulm lies 10 miles (16 km) from there.'
     """
     if titles is not None and len(titles) != len(texts):
         raise SettingError(

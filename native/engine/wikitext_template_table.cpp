@@ -123,8 +123,11 @@ TemplateTable::TemplateTable(std::string_view language, const std::vector<Templa
         if (file.kind == "words") add_words(file);
     for (const TemplateFile& file : files) {
         if (file.kind == "templates") add_rules(file);
+        else if (file.kind == "units") add_units(file);
         else if (file.kind != "words") throw TemplateFileError(file.name, 0, "no such kind of file: " + quoted(file.kind));
     }
+    const std::string* conversions = word("setting", "conversions");
+    conversions_ = conversions == nullptr || *conversions != "author";
     std::stable_sort(prefixes_.begin(), prefixes_.end(),
                      [](const auto& a, const auto& b) { return a.first.size() > b.first.size(); });
 }
@@ -158,6 +161,37 @@ void TemplateTable::add_words(const TemplateFile& file) {
             list[std::move(name)] = fields[3];
         });
     });
+}
+
+void TemplateTable::add_units(const TemplateFile& file) {
+    each_line(file, [&](std::size_t number, const std::vector<std::string_view>& fields) {
+        const auto fail = [&](const std::string& what) { throw TemplateFileError(file.name, number, what); };
+        if (fields.size() != 8)
+            fail("a line has 8 columns (codes, symbol, one, many, kind, scale, offset, default), not " +
+                 std::to_string(fields.size()));
+        Unit unit;
+        if (fields[1] != "-") unit.symbol = fields[1];
+        unit.one = fields[2];
+        unit.many = fields[3];
+        unit.kind = fields[4];
+        unit.scale = fields[4] == "-" ? 0 : parse_decimal(fields[5]);
+        unit.offset = fields[6].empty() ? 0 : parse_decimal(fields[6]);
+        unit.into = fields[7];
+        if (unit.one.empty() || unit.many.empty()) fail("a unit needs its name, for one and for many");
+        if (fields[4] != "-" && !(unit.scale > 0)) fail("the scale " + quoted(fields[5]) + " is no number above 0");
+        each_part(fields[0], '|', [&](std::string_view code) {
+            if (!units_.emplace(std::string(code), unit).second) fail("the code " + quoted(code) + " stands twice");
+        });
+    });
+}
+
+const Unit* TemplateTable::unit(const std::string& code) const {
+    const auto found = units_.find(code);
+    return found == units_.end() ? nullptr : &found->second;
+}
+
+bool TemplateTable::inherits(std::string_view language) const {
+    return std::find(lineage_.begin(), lineage_.end(), language) != lineage_.end();
 }
 
 void TemplateTable::add_rules(const TemplateFile& file) {
@@ -243,6 +277,13 @@ const TemplateRule* TemplateTable::find(const std::string& name, std::string& ma
     if (found == exact_.end()) return nullptr;
     for (char c : std::string_view(name).substr(0, end)) matched.push_back(is_digit(c) ? c : static_cast<char>(c - 32));
     return &found->second;
+}
+
+std::string TemplateTable::how(const std::string& name) const {
+    std::string matched;
+    const TemplateRule* rule = find(fold_name(name), matched);
+    if (rule == nullptr) return {};
+    return std::find_if(std::begin(kHow), std::end(kHow), [&](const How& h) { return h.render == rule->render; })->name.data();
 }
 
 }  // namespace corpuskit

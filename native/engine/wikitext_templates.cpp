@@ -93,8 +93,8 @@ void render_template(const TemplateRule& rule, const TemplateCall& call, const T
         case Render::kDrop: return;
         case Render::kFormat: render_format(rule.spec, call, table, out); return;
         case Render::kJoin: return render_join(rule.spec, call, out);
-        case Render::kConvert: return render_convert(call, false, out);
-        case Render::kConvertSymbol: return render_convert(call, true, out);
+        case Render::kConvert: return render_convert(call, table, false, out);
+        case Render::kConvertSymbol: return render_convert(call, table, true, out);
         case Render::kVal: return render_val(call, out);
         case Render::kFraction: return render_fraction(call, out);
         case Render::kDateFrench: return render_date_french(call, out);

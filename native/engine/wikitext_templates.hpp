@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "wikitext.hpp"
+#include "wikitext_units.hpp"
 
 namespace corpuskit {
 
@@ -19,8 +20,8 @@ enum class Render : std::uint8_t {
     kDrop,           // nothing is written, for the reason in the last column
     kFormat,         // `spec` is a format
     kJoin,           // the positional arguments, joined by `spec`
-    kConvert,        // {{convert|1300|mi|km}} -> 1300 miles
-    kConvertSymbol,  // {{cvt|1300|mi}} -> 1300 mi
+    kConvert,        // {{convert|1300|mi|km}} -> 1,300 miles (2,100 km)
+    kConvertSymbol,  // {{cvt|1300|mi|km}} -> 1,300 mi (2,100 km)
     kVal,            // {{val|1.5|0.2|e=6|u=kg}} -> 1.5±0.2×10^6 kg
     kFraction,       // {{frac|3|1|2}} -> 3 1/2
     kDateFrench,     // {{date|23|6|1912}} -> 23 juin 1912
@@ -61,8 +62,16 @@ class TemplateTable {
 
     /// The rule for a normalised name, or null; sets `matched` (see TemplateCall).
     const TemplateRule* find(const std::string& name, std::string& matched) const;
+    /// How a template is written, as the file of rules has it; empty without a rule.
+    std::string how(const std::string& name) const;
     /// What `key` (normalised) is in a list of words, or null.
     const std::string* word(std::string_view list, const std::string& key) const;
+    /// The unit with a code, or null.
+    const Unit* unit(const std::string& code) const;
+    const std::string& language() const { return language_; }
+    bool inherits(std::string_view language) const;
+    /// Whether {{convert}} shows what it computes beside what its author typed.
+    bool computes_conversions() const { return conversions_; }
     bool has_words(std::string_view list) const { return words_.contains(std::string(list)); }
 
   private:
@@ -72,6 +81,7 @@ class TemplateTable {
         Names prefixes;  // names that end with '*', without it
     };
     void add_words(const TemplateFile& file);
+    void add_units(const TemplateFile& file);
     void add_rules(const TemplateFile& file);
     void add_rule(const TemplateFile& file, std::size_t line, const std::vector<std::string_view>& fields);
     int level_of(std::string_view languages) const;
@@ -84,6 +94,8 @@ class TemplateTable {
     Names exact_;
     std::vector<std::pair<std::string, TemplateRule>> prefixes_;  // longest first
     std::unordered_map<std::string, std::unordered_map<std::string, std::string>> words_;
+    std::unordered_map<std::string, Unit> units_;
+    bool conversions_ = true;
     bool numerals_ = false;  // whether a name has a '#'
 };
 
@@ -95,7 +107,7 @@ std::string compile_format(std::string_view written, const TemplateTable& table)
 /// would be longer than a few times the arguments.
 void render_template(const TemplateRule& rule, const TemplateCall& call, const TemplateTable& table, std::string& out);
 bool render_format(std::string_view spec, const TemplateCall& call, const TemplateTable& table, std::string& out);
-void render_convert(const TemplateCall& call, bool symbols, std::string& out);
+void render_convert(const TemplateCall& call, const TemplateTable& table, bool symbols, std::string& out);
 void render_date_french(const TemplateCall& call, std::string& out);
 
 /// A number as the language writes it, thousands apart: 1234567.5 -> 1,234,567.5. Other text stays as it is.

@@ -41,7 +41,7 @@ std::string read_file(const std::filesystem::path& path) {
 std::vector<corpuskit::TemplateFile> template_files() {
     const std::filesystem::path folder = "corpuskit/ingest";
     std::vector<corpuskit::TemplateFile> files;
-    for (const char* kind : {"words", "templates"}) {
+    for (const char* kind : {"words", "units", "templates"}) {
         const std::string name = std::string(kind) + ".tsv";
         files.push_back({kind, name, read_file(folder / name)});
         if (files.back().text.empty()) fail((name + " is not in corpuskit/ingest/ of the current folder").c_str());
