@@ -15,9 +15,10 @@ Sections of references, links and bibliography (`APPARATUS`) are not asked for.
 and styles, tags, entities, switches, placeholders. What the page shows as text (in nowiki, code, math and
 the like, or escaped) is no remnant.
 
-*Holes*: places where something stood that is gone: empty brackets, brackets that begin or end with a comma, a
-space before a comma or full stop, commas in a row, a preposition before a comma or a conjunction. A string
-counts as often as it stands in the text more often than in the wikitext.
+*Holes*: places where something stood that is gone: empty brackets, brackets that begin with a comma or end
+with a comma or colon, a space before a comma or full stop, commas in a row, a preposition before a comma or a
+conjunction, words that promise a pronunciation and give none, lines and items that begin with a comma or
+dash. A string counts as often as it stands in the text more often than in the wikitext.
 
 *Brackets gone*: a tool may not hide holes by deleting the brackets. Of brackets in running lines that hold a
 word or a template of `SPEAKING`, those whose three words before stand in the text, but with no bracket
@@ -31,6 +32,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
 
 from benchmarks.kept import open_lines, plain_sentences
 from benchmarks.wiki_pages import Page
@@ -96,10 +98,18 @@ _SMALL_WORDS = {
 }
 _HOLES = (
     re.compile(r"[(\[（][ \t]*[,;:.–—-]*[ \t]*[)\]）]"),
-    re.compile(r"[(（][ \t]*[,;](?![)-])|[,;][ \t]*[)）]"),
+    re.compile(r"[(（][ \t]*[,;](?![)-])|\w*[,;:][ \t]*[)）]"),
+    re.compile(
+        r"(?:pronounced|pronunciation|pronuncia|prononcée?|phát âm|IPA|API|romanized|lit\.|as of)"
+        r"[ \t]*:?[ \t]*(?:[,;)]|\.(?=[ \t\n]|$))",
+        re.IGNORECASE,
+    ),
+    re.compile(r"^[,;)](?=[ \t]?\w)", re.MULTILINE),
     re.compile(r"(?<=[^\s(,;.]) +[,.](?=[ \t\n]|$)"),
     re.compile(r",[ \t]*,|;[ \t]*;|,[ \t]*\.(?=[ \t\n]|$)"),
 )
+_ITEM_HOLE = re.compile(r"^[ \t]*(?:-|\*|\d+\.)[ \t]+[-–—,;:)](?=[ \t])", re.MULTILINE)
+_SOURCE_ITEM = re.compile(r"^[*#:;]+[ \t]*[-–—,;:)](?=[ \t])", re.MULTILINE)
 SPEAKING = re.compile(
     r"\{\{\s*(?:lang\b|lang-|langue|IPA|convert|cvt|nihongo|zh|transl|transliteration|script|birth|death|unité|unité|val\b|"
     r"circa|c\.|born|nobold|nowrap|height|age\b|API|japonais|arabe|étranger|lingue|grc|hebrew|"
@@ -133,6 +143,22 @@ class Judgement:
     def per_thousand(self, number: int) -> float:
         """A number for each 1,000 sentences written."""
         return 1000 * number / max(1, self.counts["written"])
+
+    def add(self, other: Judgement) -> None:
+        """Add what was found elsewhere."""
+        for name in ("counts", "remnants", "holes"):
+            getattr(self, name).update(getattr(other, name))
+        for kind, places in other.examples.items():
+            self.examples.setdefault(kind, []).extend(places)
+
+    @classmethod
+    def from_json(cls, values: dict[str, Any]) -> Judgement:
+        """A judgement whose fields were kept as JSON."""
+        counters = {name: Counter[str](values[name]) for name in ("counts", "remnants", "holes")}
+        examples = {
+            kind: [(title, around) for title, around in it] for kind, it in values["examples"].items()
+        }
+        return cls(**counters, examples=examples)
 
     def note(self, kind: str, page: Page, around: str) -> None:
         self.examples.setdefault(kind, []).append((page.title, around))
@@ -232,8 +258,8 @@ def flatten(wikitext: str) -> str:
 
 def _judge_holes(page: Page, text: str, source: str, into: Judgement) -> None:
     before, after = _SMALL_WORDS.get(page.language, _SMALL_WORDS["en"])
-    patterns = (*_HOLES, re.compile(rf"\b(?:{before})[ \t]*(?:[,;)]|\.(?=\s)|[ \t](?:{after})\b)"))
-    for pattern in patterns:
+    meeting = re.compile(rf"(?:\w+[ \t])?\b(?:{before})[ \t]*(?:[,;)]|\.(?=\s)|[ \t](?:{after})\b)")
+    for pattern in (*_HOLES, meeting):
         found: dict[str, list[re.Match[str]]] = {}
         for match in pattern.finditer(text.replace("\u00a0", " ")):
             found.setdefault(_SPACE.sub(" ", match.group()), []).append(match)
@@ -243,6 +269,12 @@ def _judge_holes(page: Page, text: str, source: str, into: Judgement) -> None:
                 into.holes[string] += extra
                 for match in matches[:extra]:
                     into.note("hole", page, _around(text, match))
+
+    extra = len(_ITEM_HOLE.findall(text)) - len(_SOURCE_ITEM.findall(_COMMENT.sub("", page.wikitext)))
+    if extra > 0:
+        into.holes["item begins with a mark"] += extra
+        for match in list(_ITEM_HOLE.finditer(text))[:extra]:
+            into.note("hole", page, _around(text, match))
 
 
 def _judge_brackets(page: Page, body: str, flat: str, into: Judgement) -> None:

@@ -34,21 +34,41 @@ _REDIRECT = re.compile(r"\s*#\s*[^\W\d_]{4,}\s*:?\s*\[\[")
 
 @dataclass(frozen=True)
 class Page:
-    """One article: title, language code of its wiki, wikitext."""
+    """One article.
+
+    Attributes:
+        title: Its title.
+        language: Language code of its wiki.
+        wikitext: Its source.
+        file_name: What the dump calls the namespace of files; empty if it does not say.
+        category_name: What the dump calls the namespace of categories.
+    """
 
     title: str
     language: str
     wikitext: str
+    file_name: str = ""
+    category_name: str = ""
 
 
 def read_dump(corpora: Path, name: str) -> list[Page]:
     """The articles of one of `DUMPS`: namespace 0, no redirects, the last revision of each page."""
     language, file = DUMPS[name]
+    path = corpora / "wikipedia" / file
+    files, categories = (namespace_name(path, key) for key in (6, 14))
     found: dict[str, Page] = {}
-    for title, namespace, wikitext in raw_pages(corpora / "wikipedia" / file):
+    for title, namespace, wikitext in raw_pages(path):
         if namespace in {"0", ""} and wikitext.strip() and not _REDIRECT.match(wikitext):
-            found[title] = Page(title, language, wikitext)
+            found[title] = Page(title, language, wikitext, files, categories)
     return list(found.values())
+
+
+def namespace_name(path: Path, key: int) -> str:
+    """What the head of a dump calls a namespace; empty if it does not say."""
+    with open_input(path) as handle:
+        head = handle.read(1 << 16).decode("utf-8", "replace")
+    found = re.search(rf'<namespace key="{key}"[^>]*>([^<]*)</namespace>', head)
+    return found.group(1) if found else ""
 
 
 def raw_pages(path: Path) -> Iterator[tuple[str, str, str]]:
@@ -116,6 +136,7 @@ def our_extracted(
     language: str,
     *,
     titles: pa.LargeStringArray | None = None,
+    names: tuple[str, str] = ("", ""),
     everything: bool = False,
 ) -> Extracted:
     """What our extractor makes of pages of one language, at the default settings or at `EVERYTHING`.
@@ -124,12 +145,13 @@ def our_extracted(
         column: The wikitext, shape (pages,).
         language: Language code of the wiki.
         titles: Titles of the pages.
+        names: What the dump calls the namespaces of files and of categories.
         everything: Keep all that can be kept.
     """
     return extract(
         column,
-        file_prefixes=namespace_prefixes(6),
-        category_prefixes=namespace_prefixes(14),
+        file_prefixes=namespace_prefixes(6, filter(None, names[:1])),
+        category_prefixes=namespace_prefixes(14, filter(None, names[1:])),
         language=language,
         titles=titles,
         options=EVERYTHING if everything else None,
@@ -139,11 +161,12 @@ def our_extracted(
 def ours_by_language(pages: Sequence[Page], *, everything: bool = False) -> list[str]:
     """Our texts of pages of any languages, in the order of the pages."""
     texts = [""] * len(pages)
-    for language in dict.fromkeys(page.language for page in pages):
-        places = [place for place, page in enumerate(pages) if page.language == language]
+    wikis = [(page.language, page.file_name, page.category_name) for page in pages]
+    for wiki in dict.fromkeys(wikis):
+        places = [place for place, other in enumerate(wikis) if other == wiki]
         titles = pa.array([pages[place].title for place in places], pa.large_string())
         column = as_column([pages[place] for place in places])
-        made = our_extracted(column, language, titles=titles, everything=everything).texts
+        made = our_extracted(column, wiki[0], titles=titles, names=wiki[1:], everything=everything).texts
         for place, text in zip(places, made.to_pylist(), strict=True):
             texts[place] = text
     return texts

@@ -14,6 +14,7 @@ import statistics
 import subprocess
 import time
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks.harness import OURS, Options
@@ -92,7 +93,7 @@ class Sides:
         """Lines of the texts of a peer, and the processor seconds of so many measured runs."""
         key = hashlib.sha256(SCRIPT.read_bytes() + self.name(peer).encode())
         for page in pages:
-            key.update(json.dumps([page.title, page.language, page.wikitext]).encode())
+            key.update(json.dumps(asdict(page)).encode())
         KEPT.mkdir(parents=True, exist_ok=True)
         base = KEPT / f"{peer}-{key.hexdigest()[:16]}"
         texts, given, report = (base.with_suffix(end) for end in (".texts", ".pages", ".report"))

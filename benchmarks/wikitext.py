@@ -8,16 +8,19 @@ groups anew and leaves the rest of the file as it is.
 
 from __future__ import annotations
 
+import hashlib
+import inspect
 import json
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from benchmarks import wiki_safety
+from benchmarks import kept as kept_module
+from benchmarks import wiki_defects, wiki_safety, wiki_templates
 from benchmarks.harness import OURS, Bar, Better, Options, Row, compare, run_benchmark
 from benchmarks.wiki_defects import Judgement, judge_page
 from benchmarks.wiki_html import ALL, PROSE, Agreement, Block, agree
-from benchmarks.wiki_pages import DUMPS, french_articles, read_dump, rendered_files
+from benchmarks.wiki_pages import DUMPS, Page, french_articles, read_dump, rendered_files
 from benchmarks.wiki_sides import KEPT, ROOT, Sides
 
 SPEED_DUMPS = ("enwiki", "enwiki 2", "frwiki", "itwiki")
@@ -150,6 +153,31 @@ def kept(options: Options) -> list[Row]:
     return rows
 
 
+def templates(options: Options) -> list[Row]:
+    """Numbers of conversions and texts of quotations."""
+    sides = Sides(options)
+    found: dict[str, wiki_templates.Kept] = {}
+    dumps = QUICK_KEPT_DUMPS if options.quick else tuple(DUMPS)
+    for dump in dumps:
+        pages = read_dump(options.corpora, dump)
+        sought = wiki_templates.marks(options, pages)
+        for tool, texts in sides.texts(pages).items():
+            found.setdefault(tool, wiki_templates.Kept()).add(wiki_templates.score(pages, sought, texts))
+    ours = found[OURS]
+    rows = []
+    for kind, name in (
+        ("number", "numbers of conversions kept"),
+        ("quote", "texts of quotation templates kept"),
+    ):
+        shares = {tool: round(kept.share(kind), 3) for tool, kept in found.items()}
+        described = f"{', '.join(dumps)}: {ours.all[kind]:,} templates in running text"
+        lost = "; ".join(f"{title}: {mark[:60]}" for what, title, mark in ours.lost if what == kind)
+        rows += _held(
+            name, shares, "%", "higher", Bar(99.0, "value"), described, f"lost: {lost[:400] or 'none'}"
+        )
+    return rows
+
+
 def _held(
     what: str, values: dict[str, float], unit: str, better: Better, bar: Bar | None, described: str, note: str
 ) -> list[Row]:
@@ -164,12 +192,28 @@ def judgements(options: Options, dumps: tuple[str, ...]) -> dict[str, Judgement]
     for dump in dumps:
         pages = read_dump(options.corpora, dump)
         for tool, texts in sides.texts(pages).items():
-            into = found.setdefault(tool, Judgement())
-            for page, text in zip(pages, texts, strict=True):
-                judge_page(page, text, into)
+            found.setdefault(tool, Judgement()).add(judge(pages, texts, keep=tool != OURS))
     places = KEPT / "places.json"
     places.write_text(json.dumps(found[OURS].examples, ensure_ascii=False, indent=1), encoding="utf-8")
     print(f"places of every defect of ours: {places}", file=sys.stderr)
+    return found
+
+
+def judge(pages: Sequence[Page], texts: Sequence[str], *, keep: bool) -> Judgement:
+    """What is found in the texts of one dump; that of a peer is kept under ``build`` while nothing
+    changes.
+    """
+    key = hashlib.sha256(inspect.getsource(wiki_defects).encode() + inspect.getsource(kept_module).encode())
+    for page, text in zip(pages, texts, strict=True):
+        key.update(json.dumps([page.title, page.language, page.wikitext, text]).encode())
+    file = KEPT / f"judged-{key.hexdigest()[:16]}.json"
+    if keep and file.exists():
+        return Judgement.from_json(json.loads(file.read_text(encoding="utf-8")))
+    found = Judgement()
+    for page, text in zip(pages, texts, strict=True):
+        judge_page(page, text, found)
+    if keep:
+        file.write_text(json.dumps(vars(found), ensure_ascii=False), encoding="utf-8")
     return found
 
 
@@ -177,6 +221,7 @@ GROUPS = {
     "speed": speed,
     "articles": articles,
     "kept": kept,
+    "templates": templates,
     "hostile": wiki_safety.hostile,
     "pages": wiki_safety.pages,
     "memory": wiki_safety.memory,

@@ -2,7 +2,7 @@
 
     python -m benchmarks.peers.wikitext_tools TOOL PAGES.jsonl TEXTS.jsonl REPORT.json [--runs N]
 
-``PAGES.jsonl`` holds one page a line: ``{"title", "language", "wikitext"}``. ``TEXTS.jsonl`` receives a
+``PAGES.jsonl`` holds one page a line: the fields of `benchmarks.wiki_pages.Page`. ``TEXTS.jsonl`` receives a
 line for each: ``{"text", "error"}``; a page that raises has an empty text and the error. ``REPORT.json``
 receives the tool's version, the processor seconds of each further run over all pages (the first run warms
 up and is not measured) and the process's peak of resident memory.
@@ -89,9 +89,10 @@ def hugging_face_recipe() -> Convert:
 
     def convert(page: dict[str, str]) -> str:
         language = page["language"]
-        words = ("file", "image", "media", *MEDIA_WORDS.get(language, ()))
+        words = ("file", "image", "media", *MEDIA_WORDS.get(language, ()), page["file_name"] or "file")
         media = re.compile(f"(?:{'|'.join(words)}):", re.IGNORECASE)
-        category = re.compile(f"(?:category|{CATEGORY_WORDS.get(language, 'category')}):", re.IGNORECASE)
+        names = f"category|{CATEGORY_WORDS.get(language, 'category')}|{page['category_name'] or 'category'}"
+        category = re.compile(f"(?:{names}):", re.IGNORECASE)
         sections = mwparserfromhell.parse(page["wikitext"]).get_sections(
             flat=True, include_lead=True, include_headings=True
         )

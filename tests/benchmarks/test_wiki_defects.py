@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from benchmarks.wiki_defects import Judgement, flatten, judge_page, plain_items, without_apparatus
@@ -109,3 +111,13 @@ def test_sections_of_links_are_not_asked_for() -> None:
 def test_flattened_wikitext_reads_as_the_page() -> None:
     source = "A [[b|c]], [[d]] and [http://e f]<ref>g</ref><!-- h --> ''i''&nbsp;<small>j</small>"
     assert flatten(source) == "A c, d and f i j"
+
+
+def test_judgements_add_up_and_survive_json() -> None:
+    bad = judge(GOOD.replace("(from rye)", "()").replace("wheel had", "wheel"))
+    again = Judgement.from_json(json.loads(json.dumps(vars(bad))))
+    assert again == bad
+    again.add(judge(GOOD))
+    assert again.counts["sentences"] == 2
+    assert again.holes == bad.holes
+    assert again.share("sentences kept", "sentences") == 50.0
