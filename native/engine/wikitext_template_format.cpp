@@ -2,6 +2,7 @@
 // corpuskit/ingest/templates.tsv. A format is checked when it is read, so that applying it cannot fail.
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <stdexcept>
 
 #include "wikitext_internal.hpp"
@@ -10,8 +11,9 @@ namespace corpuskit {
 
 namespace {
 
-constexpr int kDeepest = 4;  // brackets within brackets; bounds the recursion
-constexpr std::string_view kFilters[] = {"number", "upper", "lower", "capital", "integer", "ordinal", "plain"};
+constexpr int kDeepest = 6;  // brackets within brackets; bounds the recursion
+constexpr std::string_view kFilters[] = {"number", "upper",    "lower",    "capital",   "integer", "ordinal",
+                                         "plain",  "attached", "latitude", "longitude", "un-m",    "un-f"};
 
 bool is_filter(std::string_view name) { return std::find(std::begin(kFilters), std::end(kFilters), name) != std::end(kFilters); }
 
@@ -60,6 +62,9 @@ void check_parameter(std::string_view inner, const TemplateTable& table) {
     for (std::size_t at = 0; at <= keys;) {
         const std::size_t end = find_sign(inner.substr(0, keys), at, ",");
         if (end == at) fail("an empty name of a parameter");
+        if (inner[at] != '=' && find_sign(inner.substr(0, end), at, "+") < end &&
+            (!is_digit(inner[at]) || at > 0 || end < keys))
+            fail("{1+} is the first and all later positional arguments, and stands alone");
         at = end + 1;
     }
     for (std::size_t at = keys; at < inner.size();) {
@@ -114,6 +119,27 @@ std::string integer(std::string_view value) {
     if (value.empty() || value.size() > 18 || !std::all_of(value.begin(), value.end(), is_digit)) return {};
     const std::size_t first = std::min(value.find_first_not_of('0'), value.size() - 1);
     return std::string(value.substr(first));
+}
+
+/// "-33.9" -> "33.9°S"; what is no number gives nothing.
+std::optional<std::string> degrees(std::string_view value, std::string_view signs) {
+    const bool negative = value.starts_with('-') || value.starts_with("\u2212");
+    if (negative) value.remove_prefix(value.starts_with('-') ? 1 : 3);
+    if (value.empty() || value.find_first_not_of("0123456789.") != std::string_view::npos) return std::nullopt;
+    return std::string(value) + "\u00B0" + signs[negative ? 1 : 0];
+}
+
+/// The Italian article that stands before a word, with its blank: un attore, uno scrittore, un'attrice.
+std::string italian_article(std::string_view word, bool feminine) {
+    const std::string folded = fold_name(word);
+    const std::string_view w(folded);
+    const auto is_vowel = [](char c) { return std::string_view("aeiou").find(c) != std::string_view::npos; };
+    const bool vowel = !w.empty() && is_vowel(w[0]);
+    if (feminine) return vowel ? "un'" : "una ";
+    const bool impure = w.size() > 1 && w[0] == 's' && !is_vowel(w[1]);
+    for (std::string_view start : {"z", "x", "y", "gn", "ps", "pn", "pt"})
+        if (w.starts_with(start)) return "uno ";
+    return impure ? "uno " : "un ";
 }
 
 /// Applies a format. Text that is left out is walked all the same, so the work is the format's length and the
@@ -171,6 +197,7 @@ class Format {
         const std::string_view inner = spec_.substr(begin, end - begin);
         const bool first = at_ == 0;
         at_ = end + 1;
+        if (is_digit(inner.front()) && inner.find('+') != std::string_view::npos) return sequence_of(inner, out);
         if (inner.front() == '?') return test(inner.substr(1));
         if (inner.front() == '!') return !test(inner.substr(1));
         const std::size_t keys = find_sign(inner, 0, ":");
@@ -182,7 +209,7 @@ class Format {
                 out.append(key.substr(1));
                 return true;
             }
-            const std::string_view value = key == "0" ? std::string_view(call_.matched) : call_.get(key);
+            const std::string_view value = value_of(key);
             if (is_blank(value) || written_ > limit_) continue;
             const std::size_t before = out.size();
             // "{{small| (so)}}": a blank that begins the text belongs to it.
@@ -195,12 +222,39 @@ class Format {
         return false;
     }
 
-    /// "name": whether it is there; "name=a,b": whether it is one of these.
+    /// "2+=, :filter": the positional arguments from the second on, with ", " between them.
+    bool sequence_of(std::string_view inner, std::string& out) {
+        const std::size_t keys = find_sign(inner, 0, ":");
+        const std::size_t plus = inner.find('+');
+        const std::string_view between = plus + 2 <= keys ? inner.substr(plus + 2, keys - plus - 2) : std::string_view();
+        std::uint32_t from = 0;
+        for (char c : inner.substr(0, std::min<std::size_t>(plus, 3))) from = from * 10 + static_cast<std::uint32_t>(c - '0');
+        bool any = false;
+        for (const TemplateArgument& argument : call_.arguments) {
+            if (argument.position < from || is_blank(argument.value) || written_ > limit_) continue;
+            std::string text;
+            if (keys == inner.size()) text = trim(argument.value);
+            else if (!filtered(inner.substr(keys), trim(argument.value), text)) continue;
+            if (any) out.append(between);
+            out.append(text);
+            written_ += text.size() + between.size();
+            any = true;
+        }
+        return any;
+    }
+
+    /// "name,other": whether one of them is there; "name=a,b": whether it is one of these.
     bool test(std::string_view condition) const {
         const std::size_t equals = find_sign(condition, 0, "=");
-        const std::string_view key = condition.substr(0, equals);
-        const std::string value = plain(key == "0" ? std::string_view(call_.matched) : call_.get(key));
-        if (equals == condition.size()) return !value.empty();
+        if (equals == condition.size()) {
+            for (std::size_t at = 0; at <= equals;) {
+                const std::size_t comma = find_sign(condition, at, ",");
+                if (!plain(value_of(condition.substr(at, comma - at))).empty()) return true;
+                at = comma + 1;
+            }
+            return false;
+        }
+        const std::string value = plain(value_of(condition.substr(0, equals)));
         for (std::size_t at = equals + 1; at <= condition.size();) {
             const std::size_t comma = find_sign(condition, at, ",");
             if (equal_folded(value, condition.substr(at, comma - at))) return true;
@@ -209,8 +263,12 @@ class Format {
         return false;
     }
 
+    std::string_view value_of(std::string_view key) const {
+        return key == "0" ? std::string_view(call_.matched) : call_.get(key);
+    }
+
     /// Runs a value through ":a:b"; false when one of them gives nothing. With a '?' behind its name a filter that
-    /// gives nothing leaves the value as it is.
+    /// does not know the value leaves it as it is; a word that is empty in its list is nothing all the same.
     bool filtered(std::string_view filters, std::string_view value, std::string& out) const {
         std::string text(value);
         for (std::size_t at = 0; at < filters.size();) {
@@ -219,15 +277,16 @@ class Format {
             at = end;
             const bool lenient = name.ends_with('?');
             if (lenient) name.remove_suffix(1);
-            std::string result = apply(name, text);
-            if (!result.empty()) text = std::move(result);
-            else if (!lenient) return false;
+            std::optional<std::string> result = apply(name, text);
+            if (!result && lenient) continue;
+            if (!result || result->empty()) return false;
+            text = std::move(*result);
         }
         out.append(text);
         return true;
     }
 
-    std::string apply(std::string_view filter, const std::string& value) const {
+    std::optional<std::string> apply(std::string_view filter, const std::string& value) const {
         std::string result;
         if (filter == "number") return group_thousands(value, table_);
         if (filter == "lower") return fold_name(value);
@@ -238,14 +297,20 @@ class Format {
                 if (result[i] >= 'a' && result[i] <= 'z') result[i] = static_cast<char>(result[i] - 32);
             return result;
         }
-        if (filter == "integer") return integer(plain(value));
+        if (filter == "integer") {
+            result = integer(plain(value));
+            return result.empty() ? std::nullopt : std::optional(result);
+        }
         if (filter == "plain") return plain(value);
+        if (filter == "attached") return (std::string_view(",;.:)").find(value.front()) == std::string_view::npos ? " " : "") + value;
+        if (filter == "latitude" || filter == "longitude") return degrees(plain(value), filter == "latitude" ? "NS" : "EW");
+        if (filter == "un-m" || filter == "un-f") return italian_article(plain(value), filter == "un-f") + value;
         if (filter == "ordinal") {
             append_ordinal(plain(value), result);
             return result;
         }
         const std::string* word = table_.word(filter, fold_name(plain(value)));
-        return word == nullptr ? result : *word;
+        return word == nullptr ? std::nullopt : std::optional(*word);
     }
 
     std::string_view spec_;

@@ -262,7 +262,10 @@ const std::string* TemplateTable::word(std::string_view list, const std::string&
 const TemplateRule* TemplateTable::find(const std::string& name, std::string& matched) const {
     matched.clear();
     if (name.empty()) return nullptr;
-    if (const auto found = exact_.find(name); found != exact_.end()) return &found->second;
+    if (const auto found = exact_.find(name); found != exact_.end()) {
+        matched = name;
+        return &found->second;
+    }
     for (const auto& [prefix, rule] : prefixes_)
         if (name.size() > prefix.size() && name.starts_with(prefix)) {
             matched = trim(std::string_view(name).substr(prefix.size()));

@@ -116,7 +116,7 @@ def test_own_rules_win_and_remove() -> None:
         ("{1,,2}", "an empty name"),
         ("{1:mnths}", '"mnths" is neither a filter nor a list of words'),
         ("{1[2]}", "a bracket within braces"),
-        ("[[[[[{1}]]]]]", "nested more than 4 deep"),
+        ("[[[[[[[{1}]]]]]]]", "nested more than 6 deep"),
         ("a\\", "\\ at the end"),
         ("\\q", "no such escape: \\q"),
         ("a\nb", "control character"),
