@@ -11,7 +11,9 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
+from corpuskit.digests import is_uri
 from corpuskit.errors import CorpuskitError, InputError
+from corpuskit.ingest.places import kind_of, list_files, name_below
 from corpuskit.stage import Part, Quarantined, canonical_json
 
 NO_KNOWN_FORMAT = "no known format"
@@ -38,7 +40,7 @@ class Found:
 
 
 def survey(root: str) -> Found:
-    """All files below a folder, or the one file that ``root`` is.
+    """All files below a folder, or the one file that ``root`` is; it may be a URI.
 
     Hidden files and folders are left out. Links to folders are followed, each real folder being read once:
     where it lies itself, else under the first link to it. Nothing but regular files is ever opened.
@@ -46,8 +48,12 @@ def survey(root: str) -> Found:
     Raises:
         InputError: ``root`` is a folder that may not be listed, or neither a file nor a folder.
     """
-    if os.path.isfile(root):
+    if kind_of(root) == "file":
         return Found([(relative_name(root, root), root)], {})
+    if is_uri(root):
+        places, hidden = list_files(root)
+        named = [(relative_name(root, place), place) for place in places]
+        return Found(named, {"hidden": hidden} if hidden else {})
     if not os.path.isdir(root):
         raise InputError(f"{root}: neither a file nor a folder", remedy="Check `path`.")
     files: list[str] = []
@@ -59,8 +65,8 @@ def survey(root: str) -> Found:
             others.setdefault("link to a folder that is read already", []).append(relative_name(root, folder))
             continue
         links += sorted(_walk(folder, root, seen, files, others))
-    named = sorted((relative_name(root, path), path) for path in files)
-    return Found(named, {kind: sorted(names) for kind, names in sorted(others.items())})
+    found = sorted((relative_name(root, path), path) for path in files)
+    return Found(found, {kind: sorted(names) for kind, names in sorted(others.items())})
 
 
 def _walk(top: str, root: str, seen: set[str], files: list[str], others: dict[str, list[str]]) -> list[str]:
@@ -175,6 +181,8 @@ def relative_name(root: str, path: str) -> str:
 
     A name that is not UTF-8 could not be stored; its odd bytes are written out.
     """
+    if is_uri(path):
+        return name_below(root, path)
     name = Path(root).name if Path(path) == Path(root) else Path(path).relative_to(root).as_posix()
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
@@ -187,7 +195,7 @@ def matches(name: str, globs: Sequence[str]) -> bool:
 
 def require(path: str, owner: str) -> None:
     """Raise `InputError` unless ``path`` is there."""
-    if not os.path.exists(path):
+    if not (kind_of(path) or (not is_uri(path) and os.path.exists(path))):
         raise InputError(f"{owner}: {path!r} does not exist", remedy="Check `path`.")
 
 

@@ -7,10 +7,28 @@ random, so that parts of one object are read by several workers without a copy o
 from __future__ import annotations
 
 import os
-from typing import BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, Literal, cast
+from urllib.parse import quote, unquote
 
 from corpuskit.digests import is_uri
 from corpuskit.errors import InputError
+
+if TYPE_CHECKING:
+    from pyarrow.fs import FileSystem
+
+_PLAIN = "/:@!$&'()*+,;=~"
+"""What is not percent-encoded in the path of a URI, beside letters, digits, ``-``, ``.`` and ``_``."""
+
+
+def _system(place: str) -> tuple[FileSystem, str]:
+    """The file system of a URI and the path within it."""
+    from pyarrow import ArrowException, fs
+
+    try:
+        system, path = fs.FileSystem.from_uri(place)
+    except (ArrowException, OSError) as error:
+        raise InputError(f"{place}: {error}", remedy="Use file://, s3://, gs:// or hdfs://.") from None
+    return system, path
 
 
 def open_file(place: str) -> BinaryIO:
@@ -22,12 +40,7 @@ def open_file(place: str) -> BinaryIO:
     """
     if not is_uri(place):
         return open(place, "rb")
-    from pyarrow import ArrowInvalid, fs
-
-    try:
-        system, path = fs.FileSystem.from_uri(place)
-    except ArrowInvalid as error:
-        raise InputError(f"{place}: {error}", remedy="Use file://, s3://, gs:// or hdfs://.") from None
+    system, path = _system(place)
     return cast(BinaryIO, system.open_input_file(path))
 
 
@@ -36,6 +49,47 @@ def size_of(file: BinaryIO) -> int:
     return file.seek(0, os.SEEK_END)
 
 
+def kind_of(place: str) -> Literal["file", "folder", ""]:
+    """What lies at a place; empty if nothing does, or nothing that can be read."""
+    if not is_uri(place):
+        return "file" if os.path.isfile(place) else "folder" if os.path.isdir(place) else ""
+    from pyarrow import fs
+
+    system, path = _system(place)
+    try:
+        kind = system.get_file_info(path).type
+    except OSError as error:
+        raise InputError(f"{place}: {error}", remedy="Check the address, and your rights.") from error
+    return "file" if kind == fs.FileType.File else "folder" if kind == fs.FileType.Directory else ""
+
+
+def list_files(folder: str) -> tuple[list[str], list[str]]:
+    """What lies below the folder that a URI names, in the order of names.
+
+    Returns:
+        The URIs of the files, and the relative names of what is hidden (``.git``), which is left out.
+    """
+    from pyarrow import fs
+
+    system, path = _system(folder)
+    found = system.get_file_info(fs.FileSelector(path, recursive=True))
+    files, hidden = [], set[str]()
+    for name in sorted(info.path[len(path) :].strip("/") for info in found if info.type == fs.FileType.File):
+        pieces = name.split("/")
+        first = next((i for i, piece in enumerate(pieces) if piece.startswith(".")), None)
+        if first is None:
+            files.append(f"{folder.rstrip('/')}/{quote(name, safe=_PLAIN)}")
+        else:
+            hidden.add("/".join(pieces[: first + 1]))
+    return files, sorted(hidden)
+
+
 def base_name(place: str) -> str:
     """The last piece of a path or URI."""
-    return place.rstrip("/").rpartition("/")[2] if is_uri(place) else os.path.basename(place)
+    return unquote(place.rstrip("/").rpartition("/")[2]) if is_uri(place) else os.path.basename(place)
+
+
+def name_below(root: str, place: str) -> str:
+    """The path of a file below a folder, both given as URIs; the last piece alone of the root itself."""
+    below = place.removeprefix(root.rstrip("/")).strip("/")
+    return unquote(below) if below else base_name(place)

@@ -1,6 +1,6 @@
 """Wikipedia, and any other MediaWiki, from its XML dumps (``pages-articles``), as a source.
 
-Reads plain XML, .gz and .bz2, the latter with one stream or many (``multistream``). Each page becomes plain
+Reads plain XML, .bz2 with one stream or many (``multistream``), .gz, .zst and .xz. Each page becomes plain
 text (see `corpuskit.ingest.wikitext`). A document's id is ``wikipedia:<wiki>:<page id>``.
 
 Every page is accounted for. It becomes a document, or is dropped as ``namespace_<n>``, ``model_<name>``,
@@ -17,7 +17,6 @@ Every page is accounted for. It becomes a document, or is dropped as ``namespace
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
@@ -26,6 +25,7 @@ from typing import ClassVar, Literal
 import pyarrow as pa
 from pydantic import Field, model_validator
 
+from corpuskit.digests import stamp
 from corpuskit.errors import InputError, SettingError
 from corpuskit.ingest import dump
 from corpuskit.ingest.dump_items import Range
@@ -41,6 +41,7 @@ from corpuskit.ingest.paths import (
     survey,
     unreadable,
 )
+from corpuskit.ingest.places import kind_of
 from corpuskit.ingest.reading import ReadingBuilder
 from corpuskit.ingest.templates import Conversions, template_table
 from corpuskit.ingest.wikipedia_pages import ALIASES, COLUMNS, PartReader
@@ -58,7 +59,8 @@ class Wikipedia(Source):
     target that is meant.
 
     Attributes:
-        path: a dump, or a folder that is searched for files with ``.xml`` in their name.
+        path: a dump, or a folder that is searched for files with ``.xml`` in their name; or the URI of one
+            (``s3://bucket/dumps``), which is read where it lies.
         wiki: name of the wiki as it stands in ids (``enwiki``); if empty, the ``dbname`` that the dump gives.
         language: language code; if empty, what the dump says, which is wrong in some dumps that were copied.
         licence: licence of all documents.
@@ -111,7 +113,7 @@ class Wikipedia(Source):
         return self
 
     def parts(self) -> list[Part]:
-        """Ranges of bytes or of bzip2 streams, in the order of the files' relative paths.
+        """Ranges of bytes or of bzip2 blocks, in the order of the files' relative paths.
 
         A file of a folder that is no dump is a part of its own, from which one quarantined item is read.
 
@@ -120,7 +122,7 @@ class Wikipedia(Source):
             SettingError: neither the dump nor `wiki` names the wiki.
         """
         require(self.path, "wikipedia")
-        if os.path.isfile(self.path):
+        if kind_of(self.path) == "file":
             return self._parts_of(self.path, self.path, 0)
         dumps, sentences = self._choose()
         parts: list[Part] = []
@@ -135,7 +137,7 @@ class Wikipedia(Source):
                         _part_name(name, len(parts)),
                         (path,),
                         {"unreadable": one_line(error)},
-                        os.path.getsize(path),
+                        stamp(path)[0],
                     )
                 )
         if len(bad) == len(dumps):

@@ -16,6 +16,7 @@ from xml.sax.saxutils import escape
 
 import pyarrow as pa
 import pytest
+from pyarrow import fs
 
 from corpuskit import batch as batches
 from corpuskit.errors import InputError, SettingError
@@ -400,6 +401,37 @@ def test_a_folder_of_dumps(tmp_path: Path) -> None:
     ]
     chosen = read(Wikipedia(path=str(tmp_path), include=("dewiki.bz2",)))
     assert (list(chosen.texts), chosen.warnings) == (["wikipedia:dewiki:21"], [])
+
+
+def test_dumps_by_uri(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of any of pyarrow's file systems: the same documents under the same names, also in parts."""
+    monkeypatch.setattr(dump, "BZ2_PART_BYTES", 1000)
+    folder = tmp_path / "a folder" / "dumps"
+    (folder / "sub").mkdir(parents=True)
+    (folder / ".hidden").mkdir()
+    write(folder, dump_of(page(99)), ".hidden/c.xml")
+    write(folder, streams(*cut_into(dump_of(*many(40)), 1500)), "a+b ü.xml.bz2")
+    write(folder, dump_of(page(50)), "sub/b.xml")
+    write(folder, b"", "sub/empty.xml")
+    local = read(Wikipedia(path=str(folder)))
+    by_uri = Wikipedia(path=folder.as_uri())
+    assert read(by_uri) == local
+    assert len(local.texts) == 41
+    assert [p.name for p in by_uri.parts()] == [p.name for p in Wikipedia(path=str(folder)).parts()]
+    one = (folder / "a+b ü.xml.bz2").as_uri()
+    assert read(Wikipedia(path=one)).rows == local.rows[:40]
+
+    system = fs.SubTreeFileSystem(str(folder), fs.LocalFileSystem())
+    monkeypatch.setattr(fs.FileSystem, "from_uri", lambda uri: (system, uri.removeprefix("s3://bucket/")))
+    assert list(read(Wikipedia(path="s3://bucket/sub")).texts) == ["wikipedia:dewiki:50"]
+
+
+def test_a_uri_that_leads_nowhere(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="does not exist"):
+        Wikipedia(path=(tmp_path / "nothing.xml").as_uri()).parts()
+    with pytest.raises(InputError, match="Unrecognized filesystem type") as caught:
+        Wikipedia(path="gopher://host/dump.xml").parts()
+    assert "s3://" in caught.value.remedy
 
 
 BAD_DUMPS = {
