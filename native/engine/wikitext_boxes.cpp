@@ -168,7 +168,7 @@ std::string_view WikitextEngine::file_caption(const Frame& frame) {
         const std::size_t end = i + 1 < bars_.size() ? bars_[i + 1].at : text.size();
         const std::string_view option = trim_marks(text.substr(bars_[i].at + 1, end - bars_[i].at - 1));
         const std::string word = option.size() < 32 ? lower_case(option) : std::string();
-        if (contains(kThumbs, word) || word.starts_with("thumb=")) thumb = true;
+        if (contains(kThumbs, word) || word.starts_with("thumb=") || word.starts_with("thumbnail=")) thumb = true;
         else if (!contains(kPlaces, word) && !is_size(word) && !is_setting(option)) caption = option;
     }
     return thumb && has_word(plain(caption)) ? caption : std::string_view();
@@ -198,24 +198,40 @@ void WikitextEngine::flush_captions() {
     captions_.clear();
 }
 
-/// <gallery>: each line is a file and its caption. Moves to the caption of the line that begins at pos_.
+namespace {
+
+/// Where the caption stands on a line of a gallery: the last part behind a bar that is no setting.
+std::string_view gallery_caption(std::string_view line) {
+    std::string_view caption;
+    int depth = 0;
+    std::size_t part = kNone;  // where the part begins that is read; the first one is the name of the file
+    for (std::size_t i = 0; i <= line.size(); ++i) {
+        const char c = i < line.size() ? line[i] : '|';
+        if (c == '[' || c == '{') ++depth;
+        if (c == ']' || c == '}') --depth;
+        if (c != '|' || (depth > 0 && i < line.size())) continue;
+        if (part != kNone && !is_setting(line.substr(part, i - part))) caption = line.substr(part, i - part);
+        part = i + 1;
+    }
+    return caption;
+}
+
+}  // namespace
+
+/// <gallery>: each line is a file and its caption. Moves to the next caption from the line on that begins at pos_.
 void WikitextEngine::gallery_line() {
     while (pos_ < gallery_end_) {
         const std::size_t end = std::min({in_.find('\n', pos_), gallery_end_, in_.size()});
-        std::size_t bar = in_.substr(pos_, end - pos_).find('|');
         count_step(end - pos_);
-        while (bar != kNone) {
-            pos_ += bar + 1;
-            const std::string_view rest = in_.substr(pos_, end - pos_);
-            if (!is_setting(rest)) {
-                if (!out_.ends_with('\n')) out_.push_back('\n');
-                if (has_word(rest)) out_.push_back(kLine);
-                return;
-            }
-            bar = rest.find('|');
+        const std::string_view caption = gallery_caption(in_.substr(pos_, end - pos_));
+        if (has_word(caption)) {
+            pos_ = static_cast<std::size_t>(caption.data() - in_.data());
+            caption_end_ = pos_ + caption.size();
+            if (!out_.ends_with('\n')) out_.push_back('\n');
+            out_.push_back(kLine);
+            return;
         }
-        pos_ = end + (end < gallery_end_ ? 1 : 0);
-        if (end >= gallery_end_) return;
+        pos_ = std::min(end + 1, gallery_end_);
     }
 }
 

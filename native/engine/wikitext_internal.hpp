@@ -27,6 +27,7 @@ inline constexpr char kLine = '\x08';           // at the start of a line: it st
 inline constexpr char kCell = '\x0B';           // a cell of a table begins
 inline constexpr char kHead = '\x0C';           // a cell that names a row or column begins
 inline constexpr char kRow = '\x0E';            // at the start of a line: it is a row of a table
+inline constexpr char kTerm = '\x10';           // between a term and what defines it
 inline constexpr char kHat = '\x0F';            // at the start of a line: italic, indented, with a link
 
 inline bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
@@ -76,6 +77,7 @@ enum class Tag : std::uint8_t {
     kSuper,      // <sup>
     kBlock,      // the same as kInline, and a border between paragraphs
     kBreak,      // <br>
+    kList,       // <ul>, <ol>
     kItem,       // <li>
     kRule,       // <hr>
     kDrop,       // extension: goes with all that it holds
@@ -103,6 +105,9 @@ bool is_interlanguage(std::string_view code);
 
 /// Whether the text between `__` and `__` is a behaviour switch.
 bool is_switch(std::string_view word);
+
+/// Whether a page that begins with '#' and this word leads to another one.
+bool is_redirect(std::string_view word);
 
 // ------------------------------------------------------------------------------------------- settings
 
@@ -149,6 +154,7 @@ struct Frame {
     std::size_t start = 0;       // where its mark or opening stands in the output
     std::size_t content = 0;     // where what it holds begins in the output
     std::size_t first_bar = 0;   // its first entry in `bars_`
+    std::size_t text = 0;        // where its text begins in the output (external links)
 };
 
 struct Bar {
@@ -176,9 +182,12 @@ class WikitextEngine {
     bool finish_function(const Frame& frame);
     void finish_tag_function();
     void begin_line();
+    void skip_redirect();
+    std::size_t term_end(std::size_t from, std::size_t end) const;
     // tables
     void open_table();
     void table_tag(std::string_view name, std::string_view attributes);
+    void put_attributes(std::string_view attributes);
     void close_table(Kind kind);
     void finish_table(bool unclosed);
     // boxes
@@ -218,12 +227,14 @@ class WikitextEngine {
     void put_math(std::string_view text, std::string_view command, bool block);
     void put_code_mark();
     void put_block_text(std::string_view text, std::string_view language, bool entities);
+    void item_tag(std::size_t after);
     void inline_tag(std::string_view name, bool self_closing);
     // links
     void open_bracket();
     void close_bracket();
     void finish_link();
     void add_category(std::string_view target);
+    void put_barred(std::size_t at, const std::string& text);
     std::string_view trim_pipe(std::string_view target) const;
     void finish_external();
     void finish_variant();
@@ -250,6 +261,9 @@ class WikitextEngine {
     std::vector<Bar> bars_;
     std::array<std::size_t, kKinds> open_{};
     std::size_t poems_ = 0;
+    std::size_t term_end_ = 0;     // where the colon stands that ends a term
+    std::string html_lists_;       // signs of the HTML lists that are open
+    std::size_t caption_end_ = 0;  // where the caption ends that stands on a line of a gallery
     std::size_t gallery_end_ = 0;  // where the gallery ends whose captions are read
     std::string captions_;         // that wait for the end of their paragraph, with marks
     NameSet seen_categories_;

@@ -99,6 +99,7 @@ void LineText::resolve_apostrophes(std::string_view line) {
     runs_.clear();
     std::size_t bold = 0, italic = 0;
     std::size_t after_space = kNone, after_letter = kNone, after_word = kNone;
+    std::size_t before = 0;  // where the text begins that stands before a run
     for (std::size_t at = line.find("''"); at != kNone;) {
         if (at > 0 && line[at - 1] == kLiteral) ++at;  // that one is text and not of the run
         std::size_t end = at;
@@ -113,12 +114,14 @@ void LineText::resolve_apostrophes(std::string_view line) {
         if (run == 3 || run == 4 || run >= 5) ++bold;
         if (run == 3 || run == 4) {
             const std::size_t index = runs_.size();
-            const char last = run == 4 ? '\'' : at > 0 ? line[at - 1] : ' ';
-            const char last_but_one = run == 4 ? (at > 0 ? line[at - 1] : ' ') : at > 1 ? line[at - 2] : ' ';
+            std::string_view left = line.substr(before, at - before + (run == 4 ? 1 : 0));
+            const char last = left.empty() ? '\'' : left.back();
+            const char last_but_one = left.size() < 2 ? '\'' : left[left.size() - 2];
             std::size_t& slot = last == ' ' ? after_space : last_but_one == ' ' ? after_letter : after_word;
             if (slot == kNone) slot = index;
         }
         runs_.push_back({run, text_count});
+        before = end;
         at = line.find("''", end);
     }
     if (bold % 2 == 0 || italic % 2 == 0) return;

@@ -211,7 +211,13 @@ void Page::list(std::string_view line) {
     for (std::size_t i = common + 1; i < numbers_.size(); ++i) numbers_[i] = 0;
     list_.assign(kept);
     std::string_view content = line.substr(length);
-    if (kept.back() == ';') {  // "; term : definition"
+    if (const std::size_t at = content.find(kTerm); at != kNone && kept.back() == ';') {
+        item(kept, content.substr(0, at));
+        std::string definition(kept);
+        definition.back() = ':';
+        return item(definition, content.substr(at + 1));
+    }
+    if (kept.back() == ';') {  // "; term : definition" in an argument of a template
         for (std::size_t at = content.find(':'); at != kNone; at = content.find(':', at + 1)) {
             const bool apart = (at > 0 && content[at - 1] == ' ') || (at + 1 < content.size() && content[at + 1] == ' ');
             if (!apart || (at > 0 && content[at - 1] == kLiteral)) continue;

@@ -41,8 +41,13 @@ void WikitextEngine::open_bracket() {
     push({.kind = Kind::kExternal, .start = start, .content = start + 1});
     std::size_t end = pos_ + scheme;
     const std::string_view stops = open(Kind::kTemplate) > 0 ? " \t\n[]<>|\"{}" : " \t\n[]<>\"{";
-    while (end < in_.size() && stops.find(in_[end]) == kNone && static_cast<unsigned char>(in_[end]) >= 0x20) ++end;
+    const auto stopped = [&](std::size_t at) {
+        return stops.find(in_[at]) != kNone || static_cast<unsigned char>(in_[at]) < 0x20 || starts_with(at, "''") ||
+               starts_with(at, "\xE3\x80\x80");
+    };
+    while (end < in_.size() && !stopped(end)) ++end;
     out_.append(in_, pos_, end - pos_);
+    frames_.back().text = out_.size();
     count_step(end - pos_);
     pos_ = end;
 }
@@ -90,7 +95,8 @@ bool WikitextEngine::has_prefix(std::string_view target, const NameSet& names) {
 
 void WikitextEngine::finish_link() {
     const Frame frame = frames_.back();
-    const bool piped = bars_.size() > frame.first_bar;
+    const std::size_t bars = bars_.size() - frame.first_bar;
+    const bool piped = bars > 0;
     const std::size_t bar = piped ? bars_[frame.first_bar].at : out_.size();
     const std::string_view target = link_target(frame);
     const std::size_t colon = target.substr(0, 80).find(':');
@@ -115,16 +121,36 @@ void WikitextEngine::finish_link() {
     }
     std::size_t from = bar + 1;
     std::size_t length = piped ? out_.size() - from : 0;
-    if (!piped || trim_marks(std::string_view(out_).substr(from, length)).empty()) {
+    const std::string_view text = piped ? std::string_view(out_).substr(from, length) : std::string_view();
+    const bool blank = piped && trim_marks(text).empty();
+    if (blank && length > 0 && text.find(kHole) == kNone) {  // "[[Ulm| ]]" is not seen
+        cut_back(frame.start);
+        return hole();
+    }
+    if (!piped || blank) {
         const std::size_t skip = target.front() == ':' ? 1 : 0;
         const std::string_view shown = piped ? trim_pipe(target.substr(skip)) : target.substr(skip);
         from = static_cast<std::size_t>(shown.data() - out_.data());
         length = shown.size();
     }
     count_step(length / 4);
+    std::size_t start = frame.start;
+    // "[[#History]]" at the start of a line is no item; its brackets leave room for the mark.
+    const bool sign = length > 0 && std::string_view("*#:;=! ").find(out_[from]) != kNone;
+    if (sign && (frame.start == 0 || out_[frame.start - 1] == '\n')) out_[start++] = kGlue;
+    if (bars > 1) return put_barred(frame.start, std::string(out_, from, length));
     std::copy(out_.begin() + static_cast<std::ptrdiff_t>(from), out_.begin() + static_cast<std::ptrdiff_t>(from + length),
-              out_.begin() + static_cast<std::ptrdiff_t>(frame.start));
-    out_.resize(frame.start + length);
+              out_.begin() + static_cast<std::ptrdiff_t>(start));
+    out_.resize(start + length);
+}
+
+/// The text of a link that holds bars: they are text, and no signs of a table around it.
+void WikitextEngine::put_barred(std::size_t at, const std::string& text) {
+    cut_back(at);
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        if (text[i] == '|' && (i == 0 || text[i - 1] != kLiteral)) out_.push_back(kLiteral);
+        out_.push_back(text[i]);
+    }
 }
 
 /// "Category:Cities in Ulm" without its prefix, once.
@@ -159,12 +185,11 @@ void WikitextEngine::finish_external() {
     const Frame frame = frames_.back();
     frames_.pop_back();
     --open_[static_cast<std::size_t>(Kind::kExternal)];
-    const std::size_t blank = out_.find_first_of(" \t<[", frame.content);
-    if (blank == kNone || trim_marks(std::string_view(out_).substr(blank)).empty()) {
+    if (trim_marks(std::string_view(out_).substr(frame.text)).empty()) {
         cut_back(frame.start);
         return hole();
     }
-    std::size_t from = blank;
+    std::size_t from = frame.text;
     while (from < out_.size() && (out_[from] == ' ' || out_[from] == '\t')) ++from;
     while (out_.back() == ' ') out_.pop_back();
     count_step((out_.size() - from) / 4);

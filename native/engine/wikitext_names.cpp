@@ -25,7 +25,8 @@ constexpr TagGroup kTags[] = {
     {Tag::kGallery, "gallery"},
     {Tag::kRubyText, "rt"},
     {Tag::kSuper, "sup"},
-    {Tag::kBlock, "p div center blockquote h1 h2 h3 h4 h5 h6 ul ol dl dd dt"},
+    {Tag::kBlock, "p div center blockquote h1 h2 h3 h4 h5 h6 dl dd dt"},
+    {Tag::kList, "ul ol"},
     {Tag::kBreak, "br"},
     {Tag::kItem, "li"},
     {Tag::kRule, "hr"},
@@ -92,6 +93,16 @@ constexpr std::string_view kSwitches =
     "BEZSPISU SEMTDC SEMINDICE SUMARIO SEMSUMARIO INNEHALL INGENINNEHALL ALLTIDINNEHALL INNHOLD INGENINNHOLD "
     "SISALLYSLUETTELO EISISALLYSLUETTELOA CUPRINS FARACUPRINS ICINDEKILERYOK TARTALOM NINCSTARTALOM KHONGMUCLUC MUCLUC";
 
+// Words behind '#' of a page that leads to another one; other scripts in the cases that are in use.
+constexpr std::string_view kRedirects =
+    "redirect weiterleitung redirection redirecciÓn redirección rinvia redirecionamento redirecionar doorverwijzing "
+    "перенаправление ПЕРЕНАПРАВЛЕНИЕ перенапр ПЕРЕНАПР patrz przekieruj tam 重定向 重新導向 転送 リダイレクト 転送 リダイレクト "
+    "đổi ĐỔI đổi_hướng تحويل omdirigering перенаправлення ПЕРЕНАПРАВЛЕННЯ přesměruj pŘesmĚruj yönlendirme yÖnlendirme "
+    "yönlendİrme ohjaus uudelleenohjaus átirányítás ÁtirÁnyÍtÁs omdiriger viderestilling redirecteaza weiterleitung "
+    "преусмери ПРЕУСМЕРИ пренасочување преусмеривање ПРЕУСМЕРИ preusmeri preusmjeri alih 넘겨주기 تغییرمسیر הפניה "
+    "redireccion birzuzendu alidirektu tilvísun tilvÍsun pāradresācija suunamine aycenu adkas stīur ompekke "
+    "अनुप्रेषित ανακατευθυνση ΑΝΑΚΑΤΕΥΘΥΝΣΗ";
+
 }  // namespace
 
 TagName find_tag(std::string_view lower_case_name) {
@@ -102,14 +113,23 @@ TagName find_tag(std::string_view lower_case_name) {
 
 bool is_interlanguage(std::string_view code) {
     static const std::unordered_set<std::string> languages = words(kLanguages);
-    return code.size() <= 12 && languages.contains(std::string(code));
+    return code.size() <= 16 && languages.contains(lower_case(trim(code)));
+}
+
+bool is_redirect(std::string_view word) {
+    static const std::unordered_set<std::string> redirects = words(kRedirects);
+    return redirects.contains(lower_case(word));
 }
 
 bool is_switch(std::string_view word) {
     static const std::unordered_set<std::string> switches = words(kSwitches);
     if (word.size() < 3 || word.size() > 60) return false;
     const bool ascii = std::all_of(word.begin(), word.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
-    if (ascii) return switches.contains(std::string(word));
+    if (ascii) {
+        std::string name(word);
+        std::transform(name.begin(), name.end(), name.begin(), [](char c) { return is_alpha(c) ? static_cast<char>(c & ~32) : c; });
+        return switches.contains(name);
+    }
     return std::all_of(word.begin(), word.end(), [](char c) {
         return static_cast<unsigned char>(c) >= 0x80 || (c >= 'A' && c <= 'Z') || c == '_';
     });

@@ -22,7 +22,7 @@ WikitextEngine::WikitextEngine(WikitextOptions options)
     const std::string_view base = std::string_view(options_.language).substr(0, options_.language.find('-'));
     variants_ = std::find(std::begin(kVariantLanguages), std::end(kVariantLanguages), base) !=
                 std::end(kVariantLanguages);
-    for (unsigned char c : std::string_view("{}[]|=<&\n")) special_[c] = true;
+    for (unsigned char c : std::string_view("{}[]|=<&:\n")) special_[c] = true;
     if (variants_) special_['-'] = true;
     const auto fold = [](std::string name) {
         std::transform(name.begin(), name.end(), name.begin(), lower);
@@ -50,6 +50,9 @@ WikitextStatus WikitextEngine::extract(std::string_view page, std::string_view t
     open_.fill(0);
     poems_ = 0;
     gallery_end_ = 0;
+    caption_end_ = kNone;
+    term_end_ = kNone;
+    html_lists_.clear();
     captions_.clear();
     seen_categories_.clear();
     over_nesting_ = false;
@@ -62,6 +65,7 @@ WikitextStatus WikitextEngine::extract(std::string_view page, std::string_view t
     const auto max_steps = static_cast<std::int64_t>(budget.steps_base + budget.steps_per_byte * page.size());
     const std::size_t max_output = budget.output_base + budget.output_per_byte * page.size();
 
+    skip_redirect();
     begin_line();
     while (pos_ < in_.size()) {
         const std::size_t begin = pos_;
@@ -100,6 +104,10 @@ void WikitextEngine::structure() {
         case '[': return open_bracket();
         case ']': return close_bracket();
         case '<': return angle();
+        case ':':
+            out_.push_back(pos_ == term_end_ ? kTerm : ':');
+            ++pos_;
+            return;
         case '&': {
             std::size_t length = 0;
             const char32_t code = parse_entity(in_.substr(pos_), length);
@@ -146,14 +154,56 @@ void WikitextEngine::newline() {
 /// Looks at the line that begins at pos_ for what only the source tells.
 void WikitextEngine::begin_line() {
     if (pos_ < gallery_end_) return gallery_line();
-    if (starts_with(pos_, ":") && frames_.empty()) {
-        // ":''For other uses, see [[Ulm (disambiguation)]].''"
-        const std::size_t end = std::min(in_.find('\n', pos_), in_.size());
-        const std::string_view line = in_.substr(pos_, end - pos_);
-        const std::size_t text = line.find_first_not_of(':');
-        count_step(line.size() / 8);
-        if (text != kNone && line.substr(text, 2) == "''" && line.find("[[") != kNone) out_.push_back(kHat);
+    const std::size_t text = std::min(in_.find_first_not_of("*#:;", pos_), in_.size());
+    if (text == pos_ || !frames_.empty()) return;
+    count_step(text - pos_);
+    const char sign = in_[text - 1];
+    if (sign != ';' && (sign != ':' || !starts_with(text, "''"))) return;
+    const std::size_t end = std::min(in_.find('\n', text), in_.size());
+    count_step((end - text) / 4);
+    // ":''For other uses, see [[Ulm (disambiguation)]].''"
+    if (sign == ':' && in_.substr(text, end - text).find("[[") != kNone) out_.push_back(kHat);
+    if (sign == ';') term_end_ = term_end(text, end);
+}
+
+/// The colon in "; term : what defines it" that is in no link and no tag; npos if there is none.
+std::size_t WikitextEngine::term_end(std::size_t from, std::size_t end) const {
+    int depth = 0;
+    for (std::size_t i = from; i < end; ++i) {
+        const char c = in_[i];
+        if (c == '[' || c == '{') ++depth;
+        if (c == ']' || c == '}') --depth;
+        if (c == '<') {
+            const std::size_t close = in_.substr(0, end).find('>', i);
+            if (close == kNone) continue;
+            if (starts_with(i, "</")) --depth;
+            else if (is_alpha(in_[i + 1]) && in_[close - 1] != '/' && !starts_with(i, "<br")) ++depth;
+            i = close;
+        }
+        if (c != ':' || depth != 0 || starts_with(i, "://")) continue;
+        const bool time = i > from && is_digit(in_[i - 1]) && i + 1 < end && is_digit(in_[i + 1]);  // "12:30"
+        if (!time) return i;
     }
+    return kNone;
+}
+
+/// "#REDIRECT [[Ulm]]" at the beginning of a page is no text.
+void WikitextEngine::skip_redirect() {
+    std::size_t at = 0;
+    const auto blanks = [&] {
+        while (at < in_.size() && is_space(in_[at])) ++at;
+    };
+    blanks();
+    if (!starts_with(at, "#")) return;
+    const std::size_t word = ++at;
+    constexpr std::size_t kLongest = 48;  // bytes of the word in any language
+    while (at < in_.size() && at - word < kLongest && (is_word(in_[at]) || in_[at] == '_')) ++at;
+    if (!is_redirect(in_.substr(word, at - word))) return;
+    blanks();
+    if (starts_with(at, ":")) ++at;
+    blanks();
+    const std::size_t close = starts_with(at, "[[") ? in_.substr(0, at + 600).find("]]", at) : kNone;
+    if (close != kNone) pos_ = close + 2;
 }
 
 void WikitextEngine::equals() {
@@ -164,6 +214,10 @@ void WikitextEngine::equals() {
 }
 
 void WikitextEngine::bar() {
+    if (pos_ == caption_end_) {  // settings of an image in a gallery stand behind its caption
+        pos_ = std::min(in_.find('\n', pos_), gallery_end_);
+        return;
+    }
     const bool line_start = (open(Kind::kTable) > 0) && starts_with(pos_, "|}") && at_line_start();
     if (line_start) {
         // "|}}" may be the end of a table or a bar and the end of a template; the latter when a template is

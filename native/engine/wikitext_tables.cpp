@@ -77,8 +77,8 @@ class Table {
             read_cells(at + 1, end, rest[0] == '!');
         } else if (open_ != nullptr) {
             open_->end = end;
-        } else if (rows.empty()) {
-            before = {before.begin == 0 ? begin : before.begin, end, false, 1, 1};
+        } else if (before.end == 0 || before.end + 1 == begin) {
+            before = {before.end == 0 ? begin : before.begin, end, false, 1, 1};
         }
     }
 
@@ -152,7 +152,6 @@ void write_layout(const Table& table, std::string& out) {
         out.append("\n\n").append(text.substr(std::min(text.find_first_not_of(" \t"), text.size())));
     };
     put(table.caption);
-    put(table.before);
     for (const auto& row : table.rows)
         for (const Cell& cell : row) put(cell);
     out.append("\n\n");
@@ -216,10 +215,13 @@ void WikitextEngine::table_tag(std::string_view name, std::string_view attribute
     if (row) out_.append("\n|-\n");
     if (!cell && !head && !caption) return;
     out_.append(cell ? "\n|" : head ? "\n!" : "\n|+");
-    for (char c : attributes.substr(0, kMostAttributes))
-        if (is_word(c) || c == '=') out_.push_back(c);
-        else out_.push_back(' ');
+    put_attributes(attributes);
     out_.push_back('|');
+}
+
+/// Attributes of a tag without any sign that means something in a table.
+void WikitextEngine::put_attributes(std::string_view attributes) {
+    for (char c : attributes.substr(0, kMostAttributes)) out_.push_back(is_word(c) || c == '=' || c == '-' ? c : ' ');
 }
 
 /// Ends the innermost table of this kind; the caller has made sure that it may be closed.
@@ -255,6 +257,7 @@ void WikitextEngine::finish_table(bool unclosed) {
         out_.push_back(kBlock);
     } else {
         ++counters_->tables_kept;
+        if (has_word(table.text(table.before))) out_.append("\n\n").append(table.text(table.before)).append("\n\n");
         if (is_layout(table)) write_layout(table, out_);
         else write_rows(table, options_.tables == WikitextTables::kKeep, out_);
     }

@@ -9,6 +9,7 @@ namespace corpuskit {
 namespace {
 constexpr std::size_t kNone = std::string::npos;
 constexpr std::size_t kLongestName = 24;
+constexpr std::size_t kDeepestList = 12;
 constexpr std::size_t kLongestQuoted = 128;  // an attribute's value that may hold '>'
 
 /// The value of an attribute, quoted or not; only what a name may hold.
@@ -20,6 +21,27 @@ std::string_view attribute(std::string_view attributes, std::string_view name) {
     std::size_t end = 0;
     while (end < value.size() && end < kLongestName && (is_word(value[end]) || value[end] == '+' || value[end] == '-')) ++end;
     return value.substr(0, end);
+}
+
+/// The value of an attribute between quotes, whatever it holds.
+std::string_view quoted_attribute(std::string_view attributes, std::string_view name) {
+    const std::size_t at = attributes.find(std::string(name) + "=");
+    if (at == kNone) return {};
+    const std::string_view value = attributes.substr(at + name.size() + 1);
+    if (value.empty() || (value[0] != '"' && value[0] != '\'')) return {};
+    const std::size_t close = value.find(value[0], 1);
+    return close == kNone ? std::string_view() : value.substr(1, close - 1);
+}
+
+/// What stands in <pre> without the tag <nowiki>, which does nothing there.
+std::string without_nowiki(std::string_view text) {
+    std::string result;
+    for (std::size_t i = 0; i < text.size();) {
+        const std::size_t length = text.substr(i, 8) == "<nowiki>" ? 8 : text.substr(i, 9) == "</nowiki>" ? 9 : 0;
+        if (length == 0) result.push_back(text[i]);
+        i += std::max<std::size_t>(length, 1);
+    }
+    return result;
 }
 
 bool matches_at(std::string_view text, std::size_t at, std::string_view lower_case) {
@@ -136,14 +158,16 @@ void WikitextEngine::opening_tag(TagName tag, std::size_t name_end) {
         case Tag::kBlock:
         case Tag::kRule: out_.push_back(kBlock); break;
         case Tag::kBreak: out_.push_back(kBreak); break;
-        case Tag::kItem:
-            out_.push_back(kBreak);
-            put_literal(out_, "- ");
+        case Tag::kList:
+            if (html_lists_.size() < kDeepestList) html_lists_.push_back(name == "ol" ? '#' : '*');
+            out_.push_back('\n');
             break;
+        case Tag::kItem: return item_tag(inside);
         case Tag::kTable:
             if (!self_closing) {
                 const std::size_t start = out_.size();
-                push({.kind = Kind::kHtmlTable, .start = start, .content = start});
+                if (push({.kind = Kind::kHtmlTable, .start = start, .content = start})) put_attributes(attributes);
+                out_.push_back('\n');
             }
             break;
         case Tag::kTablePart: table_tag(name, attributes); break;
@@ -158,6 +182,11 @@ void WikitextEngine::opening_tag(TagName tag, std::size_t name_end) {
                 count_step((after - inside) / 8);
                 pos_ = after;
                 return;
+            }
+            if (const std::string_view title = quoted_attribute(attributes, "caption"); !title.empty()) {
+                out_.append("\n").push_back(kLine);
+                put_literal(out_, title);
+                out_.push_back('\n');
             }
             pos_ = inside;
             gallery_end_ = end;
@@ -176,6 +205,20 @@ void WikitextEngine::opening_tag(TagName tag, std::size_t name_end) {
             else hole();
     }
     pos_ = inside;
+}
+
+/// <li> begins an item as a sign at the start of a line does; what stands before its text is blank.
+void WikitextEngine::item_tag(std::size_t after) {
+    std::size_t floor = frames_.empty() ? 0 : frames_.back().content;
+    if (!bars_.empty()) floor = std::max(floor, bars_.back().at + 1);
+    while (out_.size() > floor && (out_.back() == '\n' || out_.back() == ' ') && !out_.ends_with("\x01 ")) out_.pop_back();
+    out_.push_back('\n');
+    if (html_lists_.empty()) out_.push_back('*');
+    else out_.append(html_lists_);
+    out_.push_back(' ');
+    pos_ = after;
+    while (after < in_.size() && is_space(in_[after])) ++after;
+    if (after < in_.size() && std::string_view("*#:;{|=").find(in_[after]) == kNone) pos_ = after;
 }
 
 /// A tag inside a line leaves its text; in Markdown emphasis and code keep their marks.
@@ -199,6 +242,10 @@ void WikitextEngine::closing_tag(TagName tag, std::size_t name_end) {
     pos_ = close + 1;
     switch (tag.kind) {
         case Tag::kBlock: out_.push_back(kBlock); return;
+        case Tag::kList:
+            if (!html_lists_.empty()) html_lists_.pop_back();
+            out_.push_back('\n');
+            return;
         case Tag::kBreak: out_.push_back(kBreak); return;  // </br> is a common slip
         case Tag::kRubyText: out_.push_back(')'); return;
         case Tag::kGallery:
@@ -240,7 +287,7 @@ void WikitextEngine::opaque_tag(TagName tag, std::string_view name, std::string_
     pos_ = after;
     switch (tag.kind) {
         case Tag::kNowiki: put_text(text, true); break;
-        case Tag::kPre: put_block_text(text, "", true); break;
+        case Tag::kPre: put_block_text(without_nowiki(text), "", true); break;
         case Tag::kCode:
             if (attributes.find("inline") == kNone) {
                 put_block_text(text, attribute(attributes, "lang"), false);
