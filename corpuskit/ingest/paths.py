@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import stat
@@ -156,6 +157,21 @@ def passed_over(
         if wanted:
             sentences.append(not_read(owner, cause, wanted))
     return sentences
+
+
+def still_to_come(owner: str, root: str) -> list[str]:
+    """A sentence if `corpuskit fetch` has not brought all files of a dump into a folder yet.
+
+    What it has brought is whole, so a build on the folder works, on less than the user may think.
+    """
+    try:
+        missing = json.loads((Path(root) / "fetch.json").read_text(encoding="utf-8"))["missing"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return []  # not fetched, or not by us: nothing is known of more files
+    if not isinstance(missing, list) or not missing:
+        return []
+    more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
+    return [f"{owner}: of this dump are not fetched yet: {', '.join(map(str, missing[:SHOWN]))}{more}"]
 
 
 def noted(parts: list[Part], sentences: Sequence[str]) -> list[Part]:

@@ -38,6 +38,7 @@ from corpuskit.ingest.paths import (
     passed_over,
     relative_name,
     require,
+    still_to_come,
     survey,
     unreadable,
 )
@@ -198,7 +199,8 @@ class Wikipedia(Source):
             )
         read = {name for name, _ in chosen}
         left = {"no name of a dump (`include` chooses others)": [n for n, _ in found.files if n not in read]}
-        return chosen, passed_over("wikipedia", left | found.others, self.include)
+        sentences = passed_over("wikipedia", left | found.others, self.include)
+        return chosen, sentences + still_to_come("wikipedia", self.path)
 
     def _wiki(self, site: Site, name: str) -> str:
         wiki = self.wiki or site.dbname

@@ -22,6 +22,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from corpuskit.cli import cli
+from corpuskit.ingest.paths import still_to_come
 
 ROOT = Path(__file__).resolve().parents[2]
 DATE = "20261101"
@@ -212,11 +213,15 @@ def test_an_interruption_keeps_what_has_come(
     assert unfinished.exit_code == 1
     assert f"slowwiki-{DATE}-pages-articles-multistream.xml.bz2: is not fetched yet" in unfinished.stdout
     assert not list((tmp_path / "dump").glob("*.xml.bz2"))
+    (sentence,) = still_to_come("wikipedia", "dump")
+    assert f"not fetched yet: slowwiki-{DATE}" in sentence
+    assert "multistream.xml.bz2" in sentence
     Quiet.slow.unlink()
     assert call(*words).exit_code == 0
     (name,) = (tmp_path / "dump").glob("*.xml.bz2")
     assert name.read_bytes() == data
     assert not list((tmp_path / "dump").glob(".*part*"))
+    assert still_to_come("wikipedia", "dump") == []
 
 
 # --------------------------------------------------------------------------------------- gutenberg

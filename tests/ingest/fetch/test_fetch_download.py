@@ -109,6 +109,26 @@ def test_a_later_process_goes_on_with_the_part(
     assert leftovers(tmp_path) == []
 
 
+def test_a_body_without_a_length_that_ends_too_soon(
+    remote: Remote, mirror: Any, ask: Any, body: bytes, tmp_path: Path
+) -> None:
+    """Whole by the rules of HTTP, and yet only the beginning: the list's size tells."""
+
+    def unbounded(handler: Any, data: bytes) -> None:
+        handler.send_response(200)
+        handler.send_header("Connection", "close")
+        handler.end_headers()
+        handler.wfile.write(data[:70_000])
+        handler.close_connection = True
+
+    mirror.trick(PATH, unbounded)
+    asking = ask()
+    download(asking.web, remote, tmp_path)
+    assert (tmp_path / "f.bz2").read_bytes() == body
+    assert f"ended after 70000 of {len(body)} bytes" in asking.reasons()[0]
+    assert mirror.ranges(PATH) == [None, "bytes=70000-"]
+
+
 def test_a_part_of_another_file_is_not_gone_on_with(
     remote: Remote, mirror: Any, ask: Any, body: bytes, tmp_path: Path
 ) -> None:
@@ -429,6 +449,19 @@ def test_after_a_failure_no_further_file_is_begun(mirror: Any, ask: Any, tmp_pat
         download_all(ask().web, remotes, tmp_path, lambda f: came.append(f.remote.name), connections=1)
     assert came == ["a"]
     assert mirror.asked("/c") == []
+
+
+def test_what_another_thread_has_begun_is_brought_to_its_end(
+    mirror: Any, ask: Any, tricks: Any, tmp_path: Path
+) -> None:
+    mirror.files |= {"/a": b"a" * 100, "/c": b"c", "/d": b"d"}
+    mirror.trick("/a", tricks.trickle(10, 0.01))
+    remotes = [Remote(name, f"{mirror.url}/{name}") for name in "abcd"]
+    came: list[str] = []
+    with pytest.raises(RefusedError, match="/b"):
+        download_all(ask().web, remotes, tmp_path, lambda f: came.append(f.remote.name), connections=2)
+    assert came == ["a"]
+    assert mirror.asked("/c") == mirror.asked("/d") == []
 
 
 def test_an_interruption_stops_all_threads(mirror: Any, ask: Any, tricks: Any, tmp_path: Path) -> None:
