@@ -32,6 +32,7 @@ One number often has several files: in other encodings, and older ones below ``o
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from importlib.metadata import version as installed
 from typing import Any, ClassVar, Literal
 
 import pyarrow as pa
@@ -43,7 +44,7 @@ from corpuskit.ingest.gutenberg_body import BodyOptions, extract_body
 from corpuskit.ingest.gutenberg_book import Book
 from corpuskit.ingest.gutenberg_catalog import Catalog, digest, load, require_catalog
 from corpuskit.ingest.gutenberg_files import NoText, RawText, Unreadable, raw_texts
-from corpuskit.ingest.gutenberg_header import declared_encoding, read_header
+from corpuskit.ingest.gutenberg_header import declared_encoding, declared_language, read_header
 from corpuskit.ingest.gutenberg_markers import MAX_CUT
 from corpuskit.ingest.gutenberg_rdf import RdfError
 from corpuskit.ingest.gutenberg_tree import TEXT_SUFFIXES, ZIP_SUFFIX, is_other_format, packed_twins
@@ -75,6 +76,9 @@ WARNED = frozenset(
         "wrong_encoding_declared",
         "unknown_encoding_declared",
         "doubtful_encoding",
+        "guessed_encoding",
+        "mixed_encodings",
+        "damaged_characters",
         "number_differs_from_path",
         "title_differs_from_catalog",
         "author_differs_from_catalog",
@@ -128,8 +132,9 @@ class Gutenberg(Source):
     transcriber_notes: Literal["remove", "keep"] = "remove"
 
     def libraries(self) -> dict[str, Any]:
-        """The digest of the catalogue."""
-        return {"catalog_sha256": digest(self.catalog)} if self.catalog else {}
+        """The version of charset-normalizer: another one may guess otherwise. The digest of the catalogue."""
+        catalog = {"catalog_sha256": digest(self.catalog)} if self.catalog else {}
+        return {"charset_normalizer": installed("charset-normalizer"), **catalog}
 
     def parts(self) -> list[Part]:
         """Whole files in the order of their relative paths, grouped up to `PART_BYTES`.
@@ -190,11 +195,11 @@ class Gutenberg(Source):
     ) -> None:
         """Read one text into ``out``: kept, dropped or quarantined; its name into ``flagged`` by flag."""
         declared = declared_encoding(raw.data)
-        decoded = decode(raw.data, declared)
+        decoded = decode(raw.data, declared, declared_language(raw.data))
         if decoded is None:
             said = f"declared as {declared}" if declared else "no encoding declared"
             error = (
-                f"{raw.name}: neither UTF-8 nor Windows-1252 nor what its header says ({said})."
+                f"{raw.name}: in no encoding that is known here, nor in that of its header ({said})."
                 " Convert it: iconv -f ENCODING -t UTF-8"
             )
             _quarantine(Unreadable(raw.name, "undecodable", error, len(raw.data), raw.data), out)

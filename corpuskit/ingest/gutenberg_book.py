@@ -12,11 +12,11 @@ import re
 import unicodedata
 from typing import Any
 
+from corpuskit.ingest.encoding_letters import Decoded
 from corpuskit.ingest.gutenberg_body import Body
 from corpuskit.ingest.gutenberg_catalog import Entry
 from corpuskit.ingest.gutenberg_header import Header, number_in_licence
 from corpuskit.ingest.gutenberg_tree import number_in_path, release
-from corpuskit.ingest.text_encoding import Decoded
 from corpuskit.stage import CutSpan, canonical_json
 
 
@@ -91,6 +91,7 @@ class Book:
             "declared_encoding": self.declared,
             "flags": self.flags(),
             "kind": self.entry.kind if self.entry else "",
+            "lines_in_another_encoding": self.decoded.mixed,
             "language_name": "" if self.languages else self.header.language_name,
             "released": self.header.released,
         }

@@ -19,6 +19,9 @@ _FIELD = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _CHARSET = re.compile(rb"character set encoding:[ \t]*([^\r\n]*)", re.IGNORECASE)
+_LANGUAGE_FIELD = re.compile(
+    rb"^[ \t]*(?:language|sprache|langue|idioma):[ \t]*([^\r\n]*)", re.IGNORECASE | re.MULTILINE
+)
 _NUMBER = re.compile(
     r"\[\s*(?:project\s+gutenberg\s+)?e-?(?:texte?|book|buch|bok|boek|kirja|libro|livre)[\s-]*"
     r"(?:#|no?[.:]|n[°ºo]\.?|nr\.?|number|nummer|numero)\s*:?\s*(\d{1,6})[a-z]?\s*\]",
@@ -141,6 +144,16 @@ def declared_encoding(data: bytes) -> str:
     """The encoding that the header names, ``""`` for none. The field is ASCII in every encoding met."""
     found = _CHARSET.search(data[:HEAD_CHARS])
     return found[1].decode("ascii", "replace").strip() if found else ""
+
+
+def declared_language(data: bytes) -> str:
+    """ISO 639 code of the language that a header's bytes name, ``""`` for none.
+
+    >>> declared_language(b"Title: X\\n\\nLanguage: Hungarian\\n"), declared_language(b"Sprache: Deutsch")
+    ('hu', 'de')
+    """
+    found = _LANGUAGE_FIELD.search(data[:HEAD_CHARS])
+    return _language_code(found[1].decode("latin-1")) if found else ""
 
 
 def number_in_licence(text: str) -> int | None:

@@ -1,16 +1,29 @@
 """Decoding a text file whose encoding is declared in words, rightly or wrongly, or not at all.
 
-The order: a byte order mark; ASCII; strict UTF-8 (text in another encoding is practically never valid UTF-8
-by chance); the declared encoding, if it decodes without an error and without control characters; at last
-Windows-1252 or Latin-1, told apart by the bytes 0x80 to 0x9f, which are letters and quotes in the one and
-control characters in the other. Nothing else is guessed: text that cannot be western European is not decoded.
+In this order, each step only where those before it do not fit:
+
+1. a byte order mark; zero bytes in every second or fourth place (UTF-16 and UTF-32 without a mark);
+2. ASCII, with escape sequences ISO 2022;
+3. strict UTF-8: text in another encoding is practically never valid UTF-8 by chance;
+4. UTF-8 and one-byte characters mixed, line by line (`mixed_encodings`);
+5. the declared encoding, and its maker's larger form (Windows-1252 for ISO 8859-1, CP949 for EUC-KR), if it
+   decodes without an error, leaves no control characters, and its letters fit (`encoding_evidence.misfit`);
+6. the one-byte encodings of Latin script, DOS and Macintosh ones included, of which the best must fit;
+7. charset-normalizer's guess from the lines that are not ASCII, if they are enough and it decodes all;
+8. what was declared, or Windows-1252, with the flag ``doubtful_encoding``, unless it cannot be such text at
+   all: then nothing.
+
+Whatever is used, a declaration that says otherwise is flagged as ``wrong_encoding_declared``.
 """
 
 from __future__ import annotations
 
 import codecs
 import re
-from dataclasses import dataclass
+from dataclasses import replace
+
+from corpuskit.ingest.encoding_letters import CONTROL, Decoded, by_letters, strict
+from corpuskit.ingest.encoding_names import codec_name as codec_name
 
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
@@ -19,132 +32,89 @@ _BOMS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-_CONTROL = re.compile(r"[\x00-\x08\x0e-\x19\x1b\x7f-\x84\x86-\x9f\ufffd\ue000-\uf8ff]")
-"""Characters that betray a wrong encoding: controls (NEL is a line end, FF and SUB occur), private use."""
-
-_ODD_IN_WORD = re.compile(r"[A-Za-z][‚ƒ„†‡ˆ‰‹Œ‘“”•–—˜›¡¢¤¥¦¨ª«¬¯°±²³´µ¶¸¹º»¼½¾¿×÷][A-Za-z]")
-"""Where a letter should be: what DOS and Macintosh letters look like, read as Windows-1252."""
-
-_HIGH_BYTES = bytes(range(0x80, 0x100))
-_HIGH_RUN = re.compile(rb"[\x80-\xff]{4,}")
-"""Four accented letters in a row hardly occur in western Europe; other scripts are made of such runs."""
-
-_WINDOWS = {
-    "iso8859-1": "cp1252",
-    "iso8859-2": "cp1250",
-    "iso8859-7": "cp1253",
-    "iso8859-9": "cp1254",
-    "iso8859-15": "cp1252",
-    "tis-620": "cp874",
-}
-"""What a file declared under an ISO or national standard is when it uses the bytes 0x80 to 0x9f."""
-
-_NAMEABLE = re.compile(
-    r"ascii|utf-(?:7|8|8-sig|16|16-le|16-be|32|32-le|32-be)|iso8859-\d+|cp\d+|koi8-[rtu]|kz1048|ptcp154|tis-620|"
-    r"mac-[a-z0-9]+|big5|big5hkscs|gb2312|gbk|gb18030|hz|euc_(?:jp|jis_2004|jisx0213|kr)|johab|"
-    r"shift_jis(?:_2004|x0213)?|iso2022_[a-z0-9_]+|hp-roman8"
-)
-"""Encodings of text by Python's names. A header may name no other codec, such as ``unicode_escape``."""
-
-_ALIASES = {"uf-8": "utf-8", "ascii, with some iso-8859-1 characters": "latin-1", "big5-hkscs": "big5hkscs"}
 
 
-@dataclass(frozen=True)
-class Decoded:
-    """A decoded text.
-
-    Attributes:
-        encoding: Python's name of the encoding that was used, ``ascii`` for text of 7 bits.
-        flags: ``wrong_encoding_declared``, ``unknown_encoding_declared``, ``doubtful_encoding``.
-    """
-
-    text: str
-    encoding: str
-    flags: tuple[str, ...] = ()
-
-
-def codec_name(declared: str) -> str | None:
-    """Python's name for an encoding as people write it; None for one that is not known.
-
-    >>> codec_name("ISO Latin-1"), codec_name("ISO-646-US (US-ASCII)"), codec_name("Windows Code Page 1252")
-    ('iso8859-1', 'ascii', 'cp1252')
-    """
-    name = declared.strip().lower()
-    bracketed = re.search(r"\(([^)]+)\)", name)
-    bare = re.sub(r"\([^)]*\)", "", name).strip()
-    candidates = [name, _ALIASES.get(name, ""), bare, bracketed[1] if bracketed else ""]
-    candidates.append(re.sub(r"^(?:iso[ -]+)?latin[ -]*(?=\d)", "latin", bare))
-    candidates.append(re.sub(r"^windows[ -]*code[ -]*page[ -]*", "cp", bare))
-    candidates.append(re.sub(r"^(?:code ?page|cp)[ -]*", "cp", bare))
-    for candidate in filter(None, candidates):
-        try:
-            # Python also lists transforms such as rot13 under its codecs; those refuse to decode.
-            b"a".decode(candidate)
-        except UnicodeDecodeError:
-            pass  # an encoding of two or four bytes to a character: one byte is too few, the name is good
-        except (LookupError, ValueError):
-            continue
-        name = codecs.lookup(candidate).name
-        if _NAMEABLE.fullmatch(name):
-            return name
-    return None
-
-
-def decode(data: bytes, declared: str = "") -> Decoded | None:
-    """Decode ``data``; None if no encoding of the module's list reads it without leaving controls behind.
+def decode(data: bytes, declared: str = "", language: str = "") -> Decoded | None:
+    """Decode ``data``; None if nothing reads it well enough.
 
     Args:
         declared: the encoding's name as the file states it, ``""`` if it does not.
+        language: ISO 639 code of the language as the file states it, ``""`` if it does not.
     """
+    known = codec_name(declared) if declared else None
+    decoded = _by_form(data, known) or by_letters(data, known, language)
+    return None if decoded is None else _flagged(decoded, declared, known)
+
+
+def _by_form(data: bytes, known: str | None) -> Decoded | None:
+    """Steps 1 to 3: encodings that show in the bytes themselves."""
     for mark, name in _BOMS:
-        if data.startswith(mark):
-            return _decoded(data[len(mark) :] if name == "utf-8" else data, name, declared)
-    known = codec_name(declared) if declared else None
-    # UTF-16 without a mark is full of zero bytes; a stray one in a text file is left to later stages.
+        if data.startswith(mark) and (marked := strict(data, name)) is not None:
+            return Decoded(marked.removeprefix("\ufeff"), name)
+    # A stray zero byte in a text file is left to later stages.
     if data.count(0) * 10 > len(data):
-        wide = known is not None and known.startswith(("utf-16", "utf-32"))
-        return _decoded(data, str(known), declared) if wide else None
-    # Escape sequences and pairs of ASCII letters stand for characters in these.
+        return _wide(data, known)
     seven_bit = known is not None and known.startswith(("iso2022", "hz", "utf-7"))
-    if data.isascii() and not seven_bit:
-        return _decoded(data, "ascii", declared)
-    unicode_text = None if seven_bit else _decoded(data, "utf-8", declared)
-    if unicode_text is not None:
-        return unicode_text
-    if known not in (None, "ascii", "utf-8"):
-        for name in filter(None, (known, _WINDOWS.get(known or ""))):
-            text = _decoded(data, name, declared)
-            if text is not None and not _CONTROL.search(text.text):
-                return text
-    return _western(data, declared)
-
-
-def _western(data: bytes, declared: str) -> Decoded | None:
-    """Decode as Windows-1252 or Latin-1; None for what cannot be text of western Europe."""
-    high = len(data) - len(data.translate(None, _HIGH_BYTES))
-    if sum(map(len, _HIGH_RUN.findall(data))) * 5 > high:
+    if data.isascii():
+        escaped = known if seven_bit else _escaped(data)
+        text = strict(data, escaped) if escaped else None
+        return Decoded(text, str(escaped)) if text is not None else Decoded(data.decode("ascii"), "ascii")
+    if seven_bit:
         return None
-    text = _decoded(data, "cp1252" if re.search(rb"[\x80-\x9f]", data) else "latin-1", declared)
-    if text is None or _CONTROL.search(text.text):
+    text = strict(data, "utf-8")
+    return _cut_off(data) if text is None else Decoded(text, "utf-8")
+
+
+def _cut_off(data: bytes) -> Decoded | None:
+    """UTF-8 that ends within a character: a file that was cut off, or a piece of one."""
+    tail = re.search(rb"[\xc2-\xf4][\x80-\xbf]{0,2}\Z", data)
+    text = strict(data[: tail.start()], "utf-8") if tail else None
+    if text is None or text.isascii():
         return None
-    if len(_ODD_IN_WORD.findall(text.text)) * 10 <= high:
-        return text
-    return Decoded(text.text, text.encoding, (*text.flags, "doubtful_encoding"))
+    return Decoded(text + "\ufffd", "utf-8", ("damaged_characters",))
 
 
-def _decoded(data: bytes, name: str, declared: str) -> Decoded | None:
-    """Decode strictly and compare with what was declared; None if the bytes do not fit."""
-    try:
-        text = data.decode(name)
-        text.encode("utf-8")
-    except UnicodeError:
-        return None  # the bytes do not fit, or hold half of a surrogate pair, which UTF-7 lets through
-    name = codecs.lookup(name).name
-    known = codec_name(declared) if declared else None
-    flags: tuple[str, ...] = ()
+def _wide(data: bytes, known: str | None) -> Decoded | None:
+    """UTF-16 or UTF-32 without a mark, by where the zero bytes of ASCII characters stand."""
+    if known is not None and known.startswith(("utf-16", "utf-32")):
+        named = strict(data, known)
+        if named is not None and not CONTROL.search(named):
+            return Decoded(named, known)
+    for name, width, high in (
+        ("utf-32-le", 4, 3),
+        ("utf-32-be", 4, 0),
+        ("utf-16-le", 2, 1),
+        ("utf-16-be", 2, 0),
+    ):
+        places = data[high::width]
+        if len(data) % width == 0 and places.count(0) * 2 > len(places):
+            text = strict(data, name)
+            if text is not None and not CONTROL.search(text):
+                return Decoded(text, name)
+    return None
+
+
+def _escaped(data: bytes) -> str | None:
+    """The encoding whose escape sequences stand in text of 7 bits; None without any."""
+    if b"\x1b" not in data:
+        return None
+    names = ("iso2022_jp", "iso2022_jp_2", "iso2022_jp_2004", "iso2022_kr")
+    texts = ((name, strict(data, name)) for name in names)
+    return next((name for name, text in texts if text and not text.isascii() and "\x1b" not in text), None)
+
+
+def _flagged(decoded: Decoded, declared: str, known: str | None) -> Decoded:
+    """Compare what was used with what was declared."""
+    used = codecs.lookup(decoded.encoding).name
+    flags = decoded.flags
     if declared and known is None:
-        flags = ("unknown_encoding_declared",)
-    elif declared and name != "ascii" and known != name:
+        flags = (*flags, "unknown_encoding_declared")
+    elif declared and used != "ascii" and known != used and not _same_family(str(known), used):
         # Text of 7 bits is right under every declaration that extends ASCII.
-        flags = ("wrong_encoding_declared",)
-    return Decoded(text, name, flags)
+        flags = (*flags, "wrong_encoding_declared")
+    return replace(decoded, encoding=used, flags=flags)
+
+
+def _same_family(known: str, used: str) -> bool:
+    """Whether one is the other with the order of its bytes named: ``utf-16`` and ``utf-16-le``."""
+    return known.startswith(("utf-16", "utf-32")) and used.startswith(known)

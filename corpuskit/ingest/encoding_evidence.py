@@ -1,0 +1,133 @@
+"""How well a text of one byte to a character fits the encoding that it was read in.
+
+A wrong code page shows in words: symbols between letters (``caf‚``, ``don™t``), capitals behind small letters
+(``cafŽ``), letters of two scripts in one word, and letters that the language does not have (``õ`` for the
+Hungarian ``ő``). `misfit` is the share of the characters above ASCII that stand so.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from functools import lru_cache
+
+GOOD = 0.1
+"""Misfit up to which a reading is believed: foreign names and typing errors are below it in real books."""
+
+CLEAN = 0.02
+"""Misfit of a reading in which all is of one language but a name here and there."""
+
+MARGIN = 0.2
+"""How much better another reading must fit than a declared one to be taken instead."""
+
+LEAST = 3
+"""Characters above ASCII below which nothing is told against what is declared."""
+
+_WESTERN = "àáâãäåæçèéêëìíîïñòóôõöøùúûüýÿßœðþ"
+_OWN_AND_LOANED = {
+    "af": "éèêëîïôöûüá",
+    "br": "âêîôûùüñ",
+    "ca": "àèéíïòóúüç áêìñ",
+    "cs": "áčďéěíňóřšťúůýž äöü",
+    "cy": "âêîôûŵŷáàäéèëíìïóòöúùüẁẃẅỳýÿ",
+    "da": "æøåé áäöüóèê",
+    "de": "äöüßé èàáçêëïîôœæâñûíóú",
+    "eo": "ĉĝĥĵŝŭ éèáíóúäöü",
+    "es": "áéíóúüñ çàèêïöâî",
+    "et": "äöüõšž é",
+    "fi": "äöå éüšžáèêô",
+    "fr": "àâæçèéêëîïôœùûüÿ äöñíáóúì",
+    "fy": "âêôûúéëïöü ä",
+    "ga": "áéíóú",
+    "gl": "áéíóúüñ",
+    "hr": "čćđšž éáíóúäöü",
+    "hu": "áéíóöőúüű ä",
+    "is": "áðéíóúýþæö äüø",
+    "it": "àèéìíîòóùú çâêôûäöüáï",
+    "lt": "ąčęėįšųūž",
+    "lv": "āčēģīķļņšūž",
+    "nl": "éëïöüèóáä àâçêíìîòôúùûñæœ",
+    "no": "æøåé èêóòôäöüáí",
+    "pl": "ąćęłńóśźż éäöüçèáàâ",
+    "pt": "áâãàçéêíóôõúü èìòùîïöûñäë",
+    "ro": "ăâîșțşţ éèàáöüä",
+    "sk": "áäčďéíĺľňóôŕšťúýž öü",
+    "sl": "čšž ćđéáíóúäöüêôà",
+    "sr": "čćđšž",
+    "sv": "åäöé èàáüæøêçôûë",
+    "tl": "ñ áéíóúàèìòùâêîôû",
+    "tr": "çğıiöşüâîû é",
+}
+"""Small letters beyond ASCII of languages, and after a space those that come with names and loan words."""
+
+ALPHABETS = {language: letters.replace(" ", "") for language, letters in _OWN_AND_LOANED.items()} | {
+    "en": _WESTERN,
+    "la": _WESTERN + "āēīōūăĕĭŏŭ",
+    "vi": "àáâãèéêìíòóôõùúýăđĩũơư",
+}
+_OWN = tuple(letters.split()[0] for letters in _OWN_AND_LOANED.values())
+
+
+_GLUE = frozenset("’‘´`—–‐‑-…·\u00ad\u00a0\u200d•ˈ“”„«»/'")
+"""Marks that stand between two letters in honest text: apostrophes, dashes, dots, quotes without spaces."""
+
+_ODD = re.compile(
+    r"(?<=[lL])S(?=[luLU])|(?<=[oP])S(?=[oP])"  # a symbol between letters
+    r"|(?<=[lL])U|(?<=o)P"  # a capital behind a small letter
+    r"|(?<=[luLU])[oOP]|[oOP](?=[luLU])"  # letters of another script beside Latin ones
+)
+"""Over classes: l u Latin letters of ASCII, L U those beyond, o P O small, capital, other letters of other
+scripts, S symbols."""
+
+
+def has_alphabet(language: str) -> bool:
+    """Whether the letters of a language are known here."""
+    return language in ALPHABETS
+
+
+def misfit(text: str, language: str = "", *, narrow: bool = False) -> float:
+    """The share of the characters above ASCII that speak against how a text was decoded, 0 to 1 and more.
+
+    Args:
+        language: ISO 639 code if it is known; else the alphabet that fits best counts.
+        narrow: of an unknown language, that it has one alphabet without foreign names: not the letters of
+            all western languages, which English books have.
+    """
+    beyond = Counter({char: count for char, count in Counter(text).items() if char > "\x7f"})
+    if not beyond:
+        return 0.0
+    known = ALPHABETS.get(language)
+    alphabets = (known,) if known else _OWN if narrow else tuple(ALPHABETS.values())
+    return (len(_ODD.findall(_classes(text))) + _foreign(beyond, alphabets)) / beyond.total()
+
+
+def _classes(text: str) -> str:
+    """A letter for the class of each character, see `_ODD`."""
+    table = {ord(c): _class(c) for c in set(text)}
+    return text.translate(table)
+
+
+@lru_cache(maxsize=4096)
+def _class(char: str) -> str:
+    if char < "\x80":
+        return "l" if char.islower() else "u" if char.isupper() else " "
+    if char in _GLUE:
+        return "-"
+    if not char.isalpha():
+        return "m" if unicodedata.category(char).startswith("M") else "S"
+    if char in "ªº":
+        return "-"
+    latin = unicodedata.name(char, "").startswith("LATIN")
+    if latin:
+        return "U" if char.isupper() else "L"
+    return "P" if char.isupper() else "O" if not char.islower() else "o"
+
+
+def _foreign(beyond: Counter[str], alphabets: tuple[str, ...]) -> int:
+    """How many Latin letters beyond ASCII are not in the alphabet that has most of them."""
+    letters: Counter[str] = Counter()
+    for char, count in beyond.items():
+        if _class(char) in "LU":
+            letters[char.lower()] += count
+    return min(sum(n for c, n in letters.items() if c not in alphabet) for alphabet in alphabets)
