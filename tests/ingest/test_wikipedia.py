@@ -20,7 +20,7 @@ from pyarrow import fs
 
 from corpuskit import batch as batches
 from corpuskit.errors import InputError, SettingError
-from corpuskit.ingest import dump, wikipedia_pages
+from corpuskit.ingest import dump, places, wikipedia_pages
 from corpuskit.ingest.dump_items import Page, Range
 from corpuskit.ingest.page_scanner import PageScanner
 from corpuskit.ingest.wikipedia import Wikipedia
@@ -422,8 +422,9 @@ def test_dumps_by_uri(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert read(Wikipedia(path=one)).rows == local.rows[:40]
 
     system = fs.SubTreeFileSystem(str(folder), fs.LocalFileSystem())
-    monkeypatch.setattr(fs.FileSystem, "from_uri", lambda uri: (system, uri.removeprefix("s3://bucket/")))
-    assert list(read(Wikipedia(path="s3://bucket/sub")).texts) == ["wikipedia:dewiki:50"]
+    monkeypatch.setattr(places, "_system", lambda uri: (system, uri.removeprefix("s3://bucket/")))
+    found = read(Wikipedia(path="s3://bucket/sub", include=("b.xml",)))
+    assert list(found.texts) == ["wikipedia:dewiki:50"]
 
 
 def test_a_uri_that_leads_nowhere(tmp_path: Path) -> None:
@@ -728,3 +729,35 @@ def test_multistream_equals_its_single_stream_twin() -> None:
     )
     assert multi.texts == twin.texts
     assert multi.reasons == twin.reasons
+
+
+BROKEN = {
+    "enwik8-first-4154517-bytes.xml": [("truncated_page", 4_154_066, 451, "page 956")],
+    "zhwiki-broken-1.xml": [("incomplete_page", 6057, 43_594, "page 13: no title")],
+    "zhwiki-broken-2.xml": [],  # its title is back: whole, though its wikitext is not
+    "wp2txt__testdata_en-0.10.bz2": [],  # these two end without </mediawiki>, and with no page open
+    "wp2txt__testdata_en-0.9.bz2": [],
+}
+
+
+@needs_corpora
+@pytest.mark.parametrize("name", BROKEN)
+def test_what_the_broken_dumps_give(name: str) -> None:
+    """Kind, place, bytes and a piece of the message of all that is set aside; every other page is read."""
+    result = read(Wikipedia.model_validate({"path": str(Path(CORPORA, "wikipedia", name)), "wiki": "x"}))
+    found = result.quarantined
+    assert [(q.kind, int(q.id.rpartition("+")[2]), q.bytes) for q in found] == [b[:3] for b in BROKEN[name]]
+    assert all(bad[3] in q.error for bad, q in zip(BROKEN[name], found, strict=True))
+    pages = next(pages for path, pages, _ in scan() if path.endswith(name))
+    assert result.pages_seen() == pages
+    assert len(result.texts) + result.reasons.total() + len(found) == result.documents_in
+
+
+@needs_corpora
+def test_an_archive_among_the_dumps_is_set_aside_with_the_rest_read() -> None:
+    folder = str(Path(CORPORA, "wikipedia"))
+    source = Wikipedia.model_validate({"path": folder, "wiki": "x", "include": ("macbre*",)})
+    result = read(source)
+    assert result.kinds == {"unreadable_file": 1}
+    assert "7z x macbre-wikia-dump.xml.7z" in result.quarantined[0].error
+    assert len(result.texts) == 1
