@@ -122,3 +122,29 @@ def measure_loss(
     Raises:
         ValueError: offsets do not ascend within their bytes, or there are not as many texts as pages.
     """
+
+class TemplateStore:
+    """Definitions of templates by title, without namespace; see `corpuskit.ingest.wikitext_expand`."""
+
+    def __init__(self, prefixes: list[str]) -> None: ...
+    def add(self, title: str, text: str) -> None: ...
+    def add_redirect(self, title: str, target: str) -> None: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def bytes(self) -> int: ...
+
+def expand_wikitext(
+    offsets: NDArray[np.int64],
+    bytes: NDArray[np.uint8],
+    title_offsets: NDArray[np.int64],
+    title_bytes: NDArray[np.uint8],
+    store: TemplateStore,
+    options: WikitextOptions,
+    budget: tuple[int, int, int, int, int],
+) -> tuple[Strings, NDArray[np.int64]]:
+    """Expand the templates that n pages call: the pages, and counters of shape (n, 8).
+
+    Raises:
+        ValueError: offsets do not ascend within their bytes, or there are not as many titles as pages.
+    """

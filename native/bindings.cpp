@@ -3,16 +3,19 @@
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
+#include <nanobind/stl/string_view.h>
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <utility>
 
 #include "engine/bz2_blocks.hpp"
 #include "engine/wikitext.hpp"
+#include "engine/wikitext_expand.hpp"
 #include "engine/wikitext_loss.hpp"
 #include "engine/wikitext_templates.hpp"
 
@@ -70,6 +73,22 @@ nb::dict extract_wikitext(Input<std::int64_t> offsets, Input<std::uint8_t> bytes
     result["category_ends"] = own<std::int64_t>(std::move(batch.category_ends), pages.size + 1);
     result["categories"] = strings(std::move(batch.categories));
     return result;
+}
+
+nb::tuple expand_wikitext(Input<std::int64_t> offsets, Input<std::uint8_t> bytes, Input<std::int64_t> title_offsets,
+                          Input<std::uint8_t> title_bytes, corpuskit::TemplateStore& store,
+                          const corpuskit::WikitextOptions& options, const Budget& budget) {
+    const auto pages = column("pages", offsets, bytes);
+    const auto titles = column("titles", title_offsets, title_bytes);
+    const corpuskit::ExpandBudget bounds{std::get<0>(budget), std::get<1>(budget), std::get<2>(budget),
+                                         std::get<3>(budget), std::get<4>(budget)};
+    corpuskit::ExpandBatch batch;
+    {
+        nb::gil_scoped_release release;
+        batch = corpuskit::expand_wikitext(pages, titles, store, options, bounds);
+    }
+    return nb::make_tuple(strings(std::move(batch.texts)),
+                          own<std::int64_t>(std::move(batch.counters), pages.size, corpuskit::kExpandCounters));
 }
 
 nb::dict measure_loss(Input<std::int64_t> offsets, Input<std::uint8_t> bytes, Input<std::int64_t> text_offsets,
@@ -185,6 +204,16 @@ NB_MODULE(_native, module) {
         .def(nb::init<>())
         .def("decode", &decode_bz2, nb::arg("data"), nb::arg("start"), nb::arg("until"), nb::arg("in_stream"),
              nb::arg("blocks"), "Decode a run of blocks; see corpuskit/ingest/bz2_blocks.py.");
+    nb::class_<corpuskit::TemplateStore>(module, "TemplateStore")
+        .def(nb::init<const std::vector<std::string>&>(), nb::arg("prefixes"))
+        .def("add", [](corpuskit::TemplateStore& s, std::string_view title, std::string_view text) { s.add(title, text); })
+        .def("add_redirect", [](corpuskit::TemplateStore& s, std::string_view title,
+                                std::string_view target) { s.add_redirect(title, target); })
+        .def_prop_ro("size", &corpuskit::TemplateStore::size)
+        .def_prop_ro("bytes", &corpuskit::TemplateStore::bytes);
+    module.def("expand_wikitext", &expand_wikitext, nb::arg("offsets"), nb::arg("bytes"), nb::arg("title_offsets"),
+               nb::arg("title_bytes"), nb::arg("store"), nb::arg("options"), nb::arg("budget"),
+               "Expand the templates that pages call; see corpuskit/ingest/wikitext_expand.py.");
     module.def("measure_loss", &measure_loss, nb::arg("offsets"), nb::arg("bytes"), nb::arg("text_offsets"),
                nb::arg("text_bytes"), nb::arg("options"),
                "Find the words of pages that their texts lack; see corpuskit/ingest/wikitext_loss.py.");

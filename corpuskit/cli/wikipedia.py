@@ -6,6 +6,7 @@ import click
 
 from corpuskit.cli.wikipedia_loss import loss_command
 from corpuskit.cli.wikipedia_page import page_command
+from corpuskit.cli.wikipedia_templates import templates_command
 
 
 @click.group()
@@ -20,3 +21,4 @@ def command() -> None:
 
 command.add_command(page_command)
 command.add_command(loss_command)
+command.add_command(templates_command)

@@ -47,6 +47,7 @@ from corpuskit.ingest.reading import ReadingBuilder
 from corpuskit.ingest.templates import Conversions, template_table
 from corpuskit.ingest.wikipedia_pages import ALIASES, COLUMNS, PartReader
 from corpuskit.ingest.wikitext import Infobox, Options, Output, Tables
+from corpuskit.ingest.wikitext_expand import ACCOUNT_SCHEMA
 from corpuskit.ingest.wikitext_loss import SIDE_TABLES
 from corpuskit.stage import Location, Part, Reading, Source
 
@@ -73,6 +74,10 @@ class Wikipedia(Source):
             name -> {language: format}: ``{"pop": "{1:number} people[ ({year})]"}``. They win over the shipped
             rules; an empty format removes a template. `corpuskit.ingest.templates.template_table` tells how
             formats are written.
+        templates: ``rules``, or ``expand``: templates without a rule that the dump itself defines are
+            expanded, see `corpuskit.ingest.wikitext_expand`.
+        template_pages: a dump that holds their definitions; if empty, each dump is read for its own. Make a
+            small one of a large dump with ``corpuskit wikipedia templates``.
         loss_every: measures what is lost of every page whose id is divisible by this, see
             `corpuskit.ingest.wikitext_loss`; 1 for all pages, 0 for none. The side tables ``loss`` and
             ``loss_pages`` hold the figures.
@@ -84,7 +89,11 @@ class Wikipedia(Source):
     version: ClassVar[int] = 3
     same_id_reason: ClassVar[str] = "older_revision"
     columns: ClassVar[Mapping[str, pa.DataType]] = COLUMNS
-    side_tables: ClassVar[Mapping[str, pa.Schema]] = {"aliases": ALIASES, **SIDE_TABLES}
+    side_tables: ClassVar[Mapping[str, pa.Schema]] = {
+        "aliases": ALIASES,
+        "expansion": ACCOUNT_SCHEMA,
+        **SIDE_TABLES,
+    }
 
     path: Location[str]
     wiki: str = ""
@@ -104,6 +113,8 @@ class Wikipedia(Source):
         """What becomes of the parts of a page."""
         return Options(**{f.name: getattr(self, f.name) for f in fields(Options)})
 
+    templates: Literal["rules", "expand"] = "rules"
+    template_pages: Location[str] = ""
     loss_every: int = Field(32, ge=0)
     template_rules: dict[str, str | dict[str, str]] = Field(default_factory=dict)
     conversions: Conversions = "both"
@@ -156,11 +167,14 @@ class Wikipedia(Source):
                 remedy="Give a pages-articles dump; indexes and SQL tables are not read.",
             )
         self._wiki(parse_site(head.data, name), name)
+        # Read for definitions, the file is an input of every part: its digest is in their fingerprints.
+        expands = self.templates == "expand" and self.template_pages not in ("", path)
+        definitions = (self.template_pages,) if expands else ()
         parts: list[Part] = []
         for piece in dump.ranges(path, compression, head.encoding):
             detail = {"compression": compression, "start": piece.start, "end": piece.end}
             part_name = _part_name(relative_name(self.path, path), first + len(parts))
-            parts.append(Part(part_name, (path,), detail, piece.end - piece.start))
+            parts.append(Part(part_name, (path, *definitions), detail, piece.end - piece.start))
         return parts
 
     def read(self, part: Part) -> Iterator[Reading]:
@@ -175,6 +189,7 @@ class Wikipedia(Source):
         head = dump.read_head(path, compression)
         site = parse_site(head.data, name)
         reader = PartReader(self, name, site, self._wiki(site, name), warnings)
+        reader.definitions = self.template_pages or path
         piece = Range(int(part.detail["start"]), int(part.detail["end"]))
         scanner = PageScanner(first=piece.start == 0)
         for found in scanner.pages(dump.decode(path, compression, head.encoding, piece)):

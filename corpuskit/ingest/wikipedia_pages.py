@@ -18,7 +18,9 @@ from corpuskit.ingest.dump_xml import PageXml, Revision, Site, name_of_fragment,
 from corpuskit.ingest.page_kinds import page_kind
 from corpuskit.ingest.page_scanner import FRAGMENT_BYTES
 from corpuskit.ingest.templates import template_table
+from corpuskit.ingest.wikipedia_templates import store_of
 from corpuskit.ingest.wikitext import STATUS, Extracted, engine_options, extract, namespace_prefixes
+from corpuskit.ingest.wikitext_expand import account, expand
 from corpuskit.ingest.wikitext_loss import measure, side_tables
 from corpuskit.stage import Dropped, Quarantined, Reading, canonical_json
 
@@ -60,6 +62,8 @@ class PartReader:
         self._file, self.warnings = file, warnings
         self._language = settings.language or site.language or _language_of(wiki)
         self._names = site.namespaces
+        self.definitions = ""
+        """The dump with the definitions of templates, where they are expanded."""
         self._clear()
 
     def _clear(self) -> None:
@@ -195,7 +199,7 @@ class PartReader:
             ),
         }
         titles = pa.array([page.title for page in pages], pa.large_string())
-        result = extract(texts, titles=titles, **settings)
+        result = extract(self._expanded(texts, titles, settings), titles=titles, **settings)
         self._measure(texts, result, settings)
         sizes, lengths = np.array(self._pending.sizes, np.int64), byte_lengths(result.texts)
         kept = (result.status == 0) & (lengths > 0)
@@ -252,6 +256,16 @@ class PartReader:
             for name, column in columns.items()
         ]
         return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+    def _expanded(
+        self, texts: pa.LargeStringArray, titles: pa.LargeStringArray, settings: dict[str, Any]
+    ) -> pa.LargeStringArray:
+        """The pages with templates expanded, if the settings say so."""
+        if self._settings.templates != "expand" or not self.definitions:
+            return texts
+        expanded = expand(texts, titles, store_of(self.definitions), engine_options(**settings))
+        self._tables["expansion"] = account(expanded)
+        return expanded.texts
 
     def _measure(self, texts: pa.LargeStringArray, result: Extracted, settings: dict[str, Any]) -> None:
         """Measure the loss of every ``loss_every``-th page, chosen by its id."""

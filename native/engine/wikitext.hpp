@@ -151,6 +151,9 @@ struct WikitextColumn {
     }
 };
 
+/// Throws std::invalid_argument when the offsets do not ascend within the bytes.
+void check_column(const WikitextColumn& column);
+
 struct WikitextBatch {
     WikitextStrings texts;               // n
     std::vector<std::int32_t> status;    // n

@@ -673,12 +673,8 @@ void Meter::measure(std::string_view page, std::string_view text, std::int64_t n
 
 LossBatch measure_loss(const WikitextColumn& pages, const WikitextColumn& texts, const WikitextOptions& options) {
     if (pages.size != texts.size) throw std::invalid_argument("there are not as many texts as pages");
-    for (const WikitextColumn& column : {pages, texts})
-        for (std::size_t i = 0; i <= column.size; ++i) {
-            const bool ordered = i == 0 ? column.offsets[0] >= 0 : column.offsets[i] >= column.offsets[i - 1];
-            if (!ordered || column.offsets[i] > static_cast<std::int64_t>(column.bytes))
-                throw std::invalid_argument("offsets must ascend within the bytes");
-        }
+    check_column(pages);
+    check_column(texts);
     Meter meter(options);
     LossBatch batch;
     batch.columns.assign(pages.size * kLossColumns, 0);

@@ -427,14 +427,6 @@ WikitextStatus WikitextExtractor::extract(std::string_view page, std::string_vie
 
 namespace {
 
-void check(const WikitextColumn& column) {
-    for (std::size_t i = 0; i <= column.size; ++i) {
-        const bool ordered = i == 0 ? column.offsets[0] >= 0 : column.offsets[i] >= column.offsets[i - 1];
-        if (!ordered || column.offsets[i] > static_cast<std::int64_t>(column.bytes))
-            throw std::invalid_argument("offsets must ascend within the bytes");
-    }
-}
-
 void append_facts(const WikitextFacts& facts, WikitextBatch& batch) {
     const WikitextCounters& c = facts.counters;
     const std::int64_t values[] = {c.steps,    c.nesting,  c.templates_dropped, c.templates_rendered, c.tables,
@@ -452,10 +444,18 @@ void append_facts(const WikitextFacts& facts, WikitextBatch& batch) {
 
 }  // namespace
 
+void check_column(const WikitextColumn& column) {
+    for (std::size_t i = 0; i <= column.size; ++i) {
+        const bool ordered = i == 0 ? column.offsets[0] >= 0 : column.offsets[i] >= column.offsets[i - 1];
+        if (!ordered || column.offsets[i] > static_cast<std::int64_t>(column.bytes))
+            throw std::invalid_argument("offsets must ascend within the bytes");
+    }
+}
+
 WikitextBatch extract_wikitext(const WikitextColumn& pages, const WikitextColumn& titles,
                                const WikitextOptions& options) {
-    check(pages);
-    if (titles.size > 0) check(titles);
+    check_column(pages);
+    if (titles.size > 0) check_column(titles);
     if (titles.size > 0 && titles.size != pages.size) throw std::invalid_argument("there are not as many titles as pages");
     const std::size_t n = pages.size;
     WikitextBatch batch;

@@ -1,0 +1,222 @@
+"""The templates that a dump defines: read from it, chosen by use, written as a small dump."""
+
+from __future__ import annotations
+
+import bz2
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from xml.parsers import expat
+from xml.sax.saxutils import escape
+
+from corpuskit import _native
+from corpuskit.digests import stamp
+from corpuskit.errors import InputError
+from corpuskit.ingest import dump
+from corpuskit.ingest.dump_items import Page, Range
+from corpuskit.ingest.dump_xml import PageXml, Site, parse_page, parse_site
+from corpuskit.ingest.page_scanner import PageScanner
+from corpuskit.ingest.places import open_file, size_of
+from corpuskit.ingest.wikitext_expand import template_store
+
+NAMESPACE = 10
+_CALL = re.compile(r"\{\{\s*([^{}|<>\[\]\n#]{1,200}?)\s*(?=[|}\n])")
+_HELP_PAGES = (
+    "/doc",
+    "/sandbox",
+    "/testcases",
+    "/preload",
+    "/documentation",
+    "/dokumentation",
+    "/documentación",
+)
+
+
+@dataclass(frozen=True)
+class TemplatePage:
+    """A page of the template namespace.
+
+    Attributes:
+        name: title without the namespace.
+        target: name of the template that it redirects to, else empty.
+    """
+
+    name: str
+    text: str
+    target: str = ""
+
+
+@dataclass(frozen=True)
+class WikiPages:
+    """What is read of a dump: its site, and the pages one by one."""
+
+    site: Site
+    path: str
+
+    def __iter__(self) -> Iterator[PageXml]:
+        """Pages that can be parsed, in the order of the dump."""
+        compression = dump.sniff(self.path, self.path)
+        head = dump.read_head(self.path, compression)
+        with open_file(self.path) as file:
+            whole = Range(0, size_of(file))
+        for found in PageScanner(first=True).pages(dump.decode(self.path, compression, head.encoding, whole)):
+            if isinstance(found, Page):
+                try:
+                    yield parse_page(found.xml, self.path)
+                except (expat.ExpatError, InputError):
+                    continue  # the source that reads the dump reports it
+
+    @property
+    def prefix(self) -> str:
+        """Name of the template namespace."""
+        return self.site.namespaces.get(NAMESPACE, "Template")
+
+    def template(self, page: PageXml) -> TemplatePage | None:
+        """The page as a template; None if it is none, or only documents one."""
+        namespace = self.site.namespace_of(page.title) if page.namespace is None else page.namespace
+        name = page.title.partition(":")[2].strip()
+        if namespace != NAMESPACE or not name or name.lower().endswith(_HELP_PAGES):
+            return None
+        target = page.leads_to[0] if page.is_redirect else ""
+        prefix, colon, rest = target.partition(":")
+        known = {self.prefix.lower(), "template"}
+        name_of_target = rest.strip() if colon and prefix.strip().lower() in known else ""
+        return TemplatePage(name, page.newest.text or "", name_of_target)
+
+
+def open_pages(path: str) -> WikiPages:
+    """Open a dump.
+
+    Raises:
+        InputError: it is not there, or no dump.
+    """
+    head = dump.read_head(path, dump.sniff(path, path))
+    if not head.page:
+        raise InputError(f"{path}: no <page>", remedy="Give a dump with the pages of templates.")
+    return WikiPages(parse_site(head.data, path), path)
+
+
+def store_of(path: str) -> _native.TemplateStore:
+    """The definitions in a dump; kept for as long as the file stays the same.
+
+    Raises:
+        InputError: it is not there, or no dump.
+        SettingError: it holds more than a worker may (`corpuskit.ingest.wikitext_expand.STORE_BYTES`).
+    """
+    return _store(path, stamp(path))
+
+
+@lru_cache(maxsize=1)
+def _store(path: str, _: tuple[int, ...]) -> _native.TemplateStore:
+    pages = open_pages(path)
+    redirects: list[tuple[str, str]] = []
+
+    def definitions() -> Iterator[tuple[str, str]]:
+        for page in pages:
+            template = pages.template(page)
+            if template is None:
+                continue
+            if template.target:
+                redirects.append((template.name, template.target))
+            else:
+                yield template.name, template.text
+
+    store = template_store(definitions(), prefixes=[pages.prefix])
+    for name, target in redirects:
+        store.add_redirect(name, target)
+    return store
+
+
+# ------------------------------------------------------------------------------------------ a small dump
+
+
+@dataclass(frozen=True)
+class Written:
+    """What `write_templates` did: pages of the dump, templates found, those written, and their bytes."""
+
+    pages: int
+    found: int
+    written: int
+    bytes: int
+
+
+def called_names(text: str, prefix: str = "Template") -> set[str]:
+    """Names that stand behind ``{{`` in a wikitext, with a capital first letter; also those of functions.
+
+    ``prefix`` is the name of the template namespace, which is taken off.
+
+    >>> sorted(called_names("{{foo_bar|{{Baz}}}} {{lc:x}}"))
+    ['Baz', 'Foo bar', 'Lc:x']
+    """
+    return {_key(name, prefix) for name in _CALL.findall(text)}
+
+
+def _key(name: str, prefix: str = "Template") -> str:
+    plain = " ".join(name.replace("_", " ").split())
+    space, colon, rest = plain.partition(":")
+    if colon and space.lower() in ("template", "subst", "safesubst", prefix.lower()):
+        plain = rest.strip()
+    return plain[:1].upper() + plain[1:]
+
+
+def write_templates(path: str, out: Path, min_uses: int = 0) -> Written:
+    """Write a dump that holds only the templates of a dump, for the setting ``template_pages``.
+
+    Args:
+        path: the dump.
+        out: the file to write, compressed if its name ends with ``.bz2``.
+        min_uses: how many pages that are no templates must call a template, directly; what such a template
+            calls itself is written with it. 0 for all templates.
+    """
+    pages = open_pages(path)
+    templates: list[TemplatePage] = []
+    uses: Counter[str] = Counter()
+    count = 0
+    for page in pages:
+        count += 1
+        template = pages.template(page)
+        if template is not None:
+            templates.append(template)
+        elif min_uses and page.newest.text:
+            uses.update(called_names(page.newest.text, pages.prefix))
+    chosen = _closure(templates, pages.prefix, uses, min_uses) if min_uses else templates
+    data = "".join(_dump_lines(pages, chosen)).encode()
+    out.write_bytes(bz2.compress(data) if out.suffix == ".bz2" else data)
+    return Written(count, len(templates), len(chosen), len(data))
+
+
+def _closure(
+    templates: list[TemplatePage], prefix: str, uses: Counter[str], least: int
+) -> list[TemplatePage]:
+    """The templates of so many uses with those that they call, in the order of the dump."""
+    known = {_key(t.name): t for t in templates}
+    wanted: set[str] = set()
+    waiting = [name for name, n in uses.items() if n >= least and name in known]
+    while waiting:
+        name = waiting.pop()
+        if name in wanted:
+            continue
+        wanted.add(name)
+        template = known[name]
+        called = {_key(template.target)} if template.target else called_names(template.text, prefix)
+        waiting += [name for name in called if name in known and name not in wanted]
+    return [t for t in templates if _key(t.name) in wanted]
+
+
+def _dump_lines(pages: WikiPages, templates: list[TemplatePage]) -> Iterator[str]:
+    site, prefix = pages.site, escape(pages.prefix)
+    language = escape(site.language, {'"': "&quot;"})
+    yield '<mediawiki xmlns="http://www.mediawiki.org/xml/export-0.11/" version="0.11"'
+    yield f' xml:lang="{language}">\n  <siteinfo>\n    <dbname>{escape(site.dbname)}</dbname>\n'
+    yield f'    <namespaces>\n      <namespace key="{NAMESPACE}">{prefix}</namespace>\n    </namespaces>\n'
+    yield "  </siteinfo>\n"
+    for number, template in enumerate(templates, 1):
+        target = escape(f"{pages.prefix}:{template.target}", {'"': "&quot;"})
+        redirect = f'    <redirect title="{target}" />\n' if template.target else ""
+        yield f"  <page>\n    <title>{prefix}:{escape(template.name)}</title>\n    <ns>{NAMESPACE}</ns>\n"
+        yield f"    <id>{number}</id>\n{redirect}    <revision>\n      <id>{number}</id>\n"
+        yield f'      <text xml:space="preserve">{escape(template.text)}</text>\n    </revision>\n  </page>\n'
+    yield "</mediawiki>\n"
