@@ -16,7 +16,7 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from benchmarks import kept as kept_module
-from benchmarks import wiki_defects, wiki_safety, wiki_templates
+from benchmarks import wiki_conformance, wiki_defects, wiki_safety, wiki_templates, wikipedia_reading
 from benchmarks.harness import OURS, Bar, Better, Options, Row, compare, run_benchmark
 from benchmarks.wiki_defects import Judgement, judge_page
 from benchmarks.wiki_html import ALL, PROSE, Agreement, Block, agree
@@ -222,6 +222,8 @@ GROUPS = {
     "articles": articles,
     "kept": kept,
     "templates": templates,
+    "conformance": wiki_conformance.conformance,
+    "reading": wikipedia_reading.bz2_to_candidates,
     "hostile": wiki_safety.hostile,
     "pages": wiki_safety.pages,
     "memory": wiki_safety.memory,
