@@ -14,6 +14,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 
 from benchmarks import kept as kept_module
 from benchmarks import wiki_conformance, wiki_defects, wiki_safety, wiki_templates, wikipedia_reading
@@ -189,10 +190,15 @@ def judgements(options: Options, dumps: tuple[str, ...]) -> dict[str, Judgement]
     """What was found in the texts of each tool, all dumps together; places go to a file under ``build``."""
     sides = Sides(options)
     found: dict[str, Judgement] = {}
-    for dump in dumps:
-        pages = read_dump(options.corpora, dump)
-        for tool, texts in sides.texts(pages).items():
-            found.setdefault(tool, Judgement()).add(judge(pages, texts, keep=tool != OURS))
+    with ProcessPoolExecutor() as pool:
+        for dump in dumps:
+            pages = read_dump(options.corpora, dump)
+            tasks = {
+                tool: pool.submit(judge, pages, texts, keep=tool != OURS)
+                for tool, texts in sides.texts(pages).items()
+            }
+            for tool, task in tasks.items():
+                found.setdefault(tool, Judgement()).add(task.result())
     places = KEPT / "places.json"
     places.write_text(json.dumps(found[OURS].examples, ensure_ascii=False, indent=1), encoding="utf-8")
     print(f"places of every defect of ours: {places}", file=sys.stderr)
