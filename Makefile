@@ -69,13 +69,19 @@ format: $(VENV)/installed-dev
 	$(BIN)/ruff check --fix .
 
 # The engine without Python, over its cases and real pages, under AddressSanitizer and UBSan.
-sanitize: build/replay
+sanitize: build/replay build/replay_bz2
+	build/replay_bz2 $(wildcard native/fuzz/bz2/*)
 	build/replay tests/cases/wikitext.json tests/cases/templates.json $(wildcard native/fuzz/corpus/*) sample_corpora/encyclopedia.xml
 
 build/replay: native/fuzz/replay.cpp $(wildcard native/engine/*)
 	@mkdir -p build
 	$(or $(CXX),g++) -std=c++20 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -ffp-contract=off \
 	  -Inative -o $@ native/fuzz/replay.cpp native/engine/*.cpp
+
+build/replay_bz2: native/fuzz/replay_bz2.cpp $(wildcard native/engine/bz2_*)
+	@mkdir -p build
+	$(or $(CXX),g++) -std=c++20 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -ffp-contract=off \
+	  -Inative -o $@ native/fuzz/replay_bz2.cpp native/engine/bz2_*.cpp
 
 bench-install:
 	$(PYTHON) -m venv $(BENCH)
