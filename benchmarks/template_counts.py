@@ -17,6 +17,9 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from functools import cache
+from importlib import resources
 from pathlib import Path
 
 from corpuskit.ingest.templates import template_table
@@ -140,7 +143,21 @@ def undecided(name: str, use: Use) -> list[str]:
     """The languages in which no rule says how the template is written or why it is dropped."""
     if re.match(r"#?[a-z]+:", name):
         return []  # parser functions are the engine's
-    return [language for language in use.counts if not template_table(language).how(name)]
+    return [
+        language for language in use.counts if not template_table(language).how(name) and not _has_class(name)
+    ]
+
+
+@cache
+def _classes() -> tuple[str, ...]:
+    rows = resources.files("corpuskit.ingest").joinpath("template_classes.tsv").read_text(encoding="utf-8")
+    lines = [line.split("\t") for line in rows.splitlines() if not line.startswith("#")]
+    return tuple(name.lower() for line in lines for name in line[-1].split("|"))
+
+
+def _has_class(name: str) -> bool:
+    """Whether the engine knows the template as an infobox, a hatnote or the mark of a kind of page."""
+    return any(fnmatchcase(name, pattern) for pattern in _classes())
 
 
 def main() -> None:

@@ -267,7 +267,7 @@ const TemplateRule* TemplateTable::find(const std::string& name, std::string& ma
         return &found->second;
     }
     for (const auto& [prefix, rule] : prefixes_)
-        if (name.size() > prefix.size() && name.starts_with(prefix)) {
+        if (name.starts_with(prefix)) {
             matched = trim(std::string_view(name).substr(prefix.size()));
             return &rule;
         }
