@@ -11,7 +11,8 @@ counts of one word,
 
 Beside single words, *pairs* of words that are neighbours within a block (a paragraph, an item, a heading)
 are counted in the same way: a text that lost its order or has holes loses pairs. A word is a run of letters
-and digits after NFKC (``m²`` is ``m2``); digits that a space groups in threes are one number; case counts.
+or a run of digits after NFKC (``m²`` is ``m`` and ``2``, as ``m<sup>2</sup>`` is); digits that a space
+groups in threes are one number; ``n°`` is ``no``, as ``n<sup>o</sup>`` is; case counts.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ from itertools import pairwise
 Block = tuple[str, str]
 """The part of the page, and the text of a block of it."""
 
-_WORD = re.compile(r"[^\W_]+")
+_WORD = re.compile(r"[^\W\d_]+|\d+")
+_NUMERO = re.compile(r"\b([nN])°")
 _GROUPED = re.compile(r"(?<=\d)[  \u202f\u2009](?=\d{3}(?!\d))")
 _INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u2060\ufeff]")
 
@@ -96,7 +98,7 @@ class Agreement:
 def words_of(text: str) -> list[str]:
     """The words of a text as they are compared."""
     plain = _INVISIBLE.sub("", unicodedata.normalize("NFKC", _GROUPED.sub("", text)))
-    return _WORD.findall(_GROUPED.sub("", plain))
+    return _WORD.findall(_NUMERO.sub(r"\1o", _GROUPED.sub("", plain)))
 
 
 def pairs_of(blocks: Iterable[str]) -> Counter[tuple[str, str]]:

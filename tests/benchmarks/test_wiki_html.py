@@ -12,7 +12,8 @@ BLOCKS = [
 
 
 def test_words_are_compared_by_what_a_reader_sees() -> None:
-    assert words_of("6\u00a0380 km², l’eau_x") == ["6380", "km2", "l", "eau", "x"]
+    assert words_of("6\u00a0380 km², l’eau_x") == ["6380", "km", "2", "l", "eau", "x"]
+    assert words_of("n° 5, nº 5, no 5") == ["no", "5"] * 3
     assert words_of("in 1990 200 people came, 12 345 678 of them") == words_of(
         "in 1990200 people came, 12345678 of them"
     )
