@@ -1,10 +1,164 @@
-"""Rows of the Gutenberg benchmark about the inside of a book: bounds of the body, classes of blocks."""
+"""Rows of the Gutenberg benchmark about the inside of a book: bounds of the body, classes of blocks.
+
+Bounds: books marked by hand (``tests/cases/gutenberg_bounds.tsv``: first and last line of the book, lines
+inside that the makers of the file wrote). Every tool gets the same text; its output is read as a bag of
+lines, so that no tool is judged by its white space. A book is cut wrongly when more than one word in a
+hundred of it is gone.
+
+Blocks: blocks marked by hand (``tests/cases/gutenberg_blocks.tsv``, the rows "test": none of their books was
+among those that the weights were fitted on), in four classes: prose; verse (with drama); tables (with lists);
+headings (with letter heads, rows of asterisks and captions).
+"""
 
 from __future__ import annotations
 
-from benchmarks.harness import Options, Row
+import gzip
+import json
+import re
+import subprocess
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks.harness import OURS, Bar, Options, Row, compare
+from corpuskit.ingest.gutenberg_blocks import find_blocks
+from corpuskit.ingest.gutenberg_body import BodyOptions, extract_body
+from corpuskit.ingest.gutenberg_header import declared_encoding
+from corpuskit.ingest.gutenberg_markers import find_bounds
+from corpuskit.ingest.text_encoding import decode
+
+ROOT = Path(__file__).parent.parent
+CASES = ROOT / "tests" / "cases"
+CLASSES = {"prose": "prose", "verse": "verse", "drama": "verse", "table": "table", "list": "table"}
+AS_IT_IS = BodyOptions(reflow=False, emphasis="keep", illustrations="keep", page_numbers="keep")
+
+
+class Marked(NamedTuple):
+    """A book's text with LF line ends, the lines of the book and those of its wrapper."""
+
+    name: str
+    text: str
+    book: Counter[str]
+    wrapper: Counter[str]
 
 
 def collect(options: Options) -> list[Row]:
-    """No row is measured yet: the marks are still being made."""
-    return []
+    """Rows about bounds and blocks."""
+    return [*bounds(options), *blocks(options)]
+
+
+def read(corpora: Path, name: str) -> str:
+    """The text of a file of the corpora with LF line ends."""
+    data = gzip.decompress((corpora / name).read_bytes())
+    decoded = decode(data, declared_encoding(data))
+    if decoded is None:
+        raise ValueError(f"{name} cannot be decoded")
+    return decoded.text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def words(line: str) -> int:
+    """Words of a line: what holds a letter or a digit."""
+    return sum(1 for word in line.split() if re.search(r"\w", word))
+
+
+def marked(options: Options) -> Iterator[Marked]:
+    """The books marked by hand; every fourth with ``--quick``."""
+    rows = (CASES / "gutenberg_bounds.tsv").read_text(encoding="utf-8").splitlines()[1:]
+    for row in rows[:: 4 if options.quick else 1]:
+        name, first, last, notes = row.split("\t")
+        text = read(options.corpora, name)
+        lines = text.split("\n")
+        inside = set(range(int(first) - 1, int(last)))
+        for note in filter(None, notes.split(",")):
+            begin, end = (note.split("-") * 2)[:2]
+            inside -= set(range(int(begin) - 1, int(end)))
+        book = Counter(line.strip() for i, line in enumerate(lines) if i in inside)
+        wrapper = Counter(line.strip() for i, line in enumerate(lines) if i not in inside)
+        yield Marked(name, text, book, wrapper)
+
+
+def bounds(options: Options) -> list[Row]:
+    """Words of the book kept, words of the wrapper left, books cut wrongly: ours and the peers."""
+    books = list(marked(options))
+    outputs = peers_texts(options, books)
+    outputs[OURS] = [extract_body(book.text, AS_IT_IS).text for book in books]
+    kept, left, wrong = {}, {}, {}
+    for tool, texts in outputs.items():
+        total = there = rest = cut_wrongly = 0
+        for book, text in zip(books, texts, strict=True):
+            lines = Counter(line.strip() for line in text.split("\n"))
+            of_book = sum(words(line) * count for line, count in book.book.items())
+            in_text = sum(words(line) * min(count, lines[line]) for line, count in book.book.items())
+            extra = lines - book.book
+            rest += sum(words(line) * min(count, book.wrapper[line]) for line, count in extra.items())
+            total, there = total + of_book, there + in_text
+            cut_wrongly += in_text < 0.99 * of_book
+        kept[tool] = round(100 * there / total, 4)
+        left[tool] = round(rest * 5000 / max(1, there), 3)
+        wrong[tool] = float(cut_wrongly)
+    described = f"{len(books)} books marked by hand, {total:,} words"
+    return [
+        *_rows("words of the body kept", kept, "%", "higher", Bar(99.9, "value"), described),
+        *_rows(
+            "boilerplate in 5,000 words kept", left, "words", "lower", Bar(1, "value", "at most"), described
+        ),
+        *_rows("books cut wrongly", wrong, "books", "lower", Bar(0, "value", "at most"), described),
+    ]
+
+
+def _rows(what: str, values: dict[str, float], unit: str, better: str, bar: Bar, described: str) -> list[Row]:
+    peers = {tool: value for tool, value in values.items() if tool != OURS}
+    side = "higher" if better == "higher" else "lower"
+    return compare(what, values[OURS], peers, unit=unit, better=side, bar=bar, input=described)  # type: ignore[arg-type]
+
+
+def peers_texts(options: Options, books: list[Marked]) -> dict[str, list[str]]:
+    """What the peers leave of the books, by tool."""
+    with tempfile.TemporaryDirectory() as folder:
+        files = []
+        for i, book in enumerate(books):
+            files.append(Path(folder) / f"{i}.txt")
+            files[-1].write_text(book.text, encoding="utf-8")
+        out = Path(folder) / "out.jsonl"
+        command = [
+            str(options.require_peers().absolute()),
+            "-m",
+            "benchmarks.peers.gutenberg_bodies",
+            str(out),
+        ]
+        subprocess.run([*command, *map(str, files)], check=True, cwd=ROOT)
+        with open(out, encoding="utf-8") as lines:
+            found = [json.loads(line) for line in lines]
+    return {tool: [row[tool] for row in found] for tool in ("gutenbergpy", "gutenberg-cleaner")}
+
+
+def blocks(options: Options) -> list[Row]:
+    """Share of the blocks marked by hand that fall into the right one of four classes, and of nine kinds."""
+    rows = [r.split("\t") for r in (CASES / "gutenberg_blocks.tsv").read_text(encoding="utf-8").splitlines()]
+    cases = [row for row in rows[1:] if row[0] == "test"]
+    right: Counter[str] = Counter()
+    total: Counter[str] = Counter()
+    exact = 0
+    for name, group in groupby(cases, key=lambda row: row[1]):
+        text = read(options.corpora, name)
+        found_bounds = find_bounds(text)
+        offset = text.count("\n", 0, found_bounds.body)
+        lines = text[found_bounds.body : found_bounds.licence].split("\n")
+        kinds = {block.first + offset + 1: block.kind for block in find_blocks(lines)}
+        for _, _, first, _, _, kind in group:
+            found = kinds.get(int(first), "none")
+            want = CLASSES.get(kind, "heading")
+            total[want] += 1
+            right[want] += CLASSES.get(found, "heading") == want and found != "none"
+            exact += found == kind
+    share = round(100 * right.total() / total.total(), 2)
+    by_class = ", ".join(f"{name} {right[name]}/{total[name]}" for name in sorted(total))
+    note = f"{by_class}; nine kinds {100 * exact / total.total():.1f} %; the rare shapes are oversampled"
+    bar = Bar(97, "value")
+    described = f"{len(cases)} blocks of {len({row[1] for row in cases})} books"
+    return compare(
+        "blocks in the right class", share, {}, unit="%", better="higher", bar=bar, input=described, note=note
+    )

@@ -11,7 +11,9 @@ another format (``1342-h.zip``), is not opened; the log counts them.
 
 Header, licence and credits are cut and kept as cut spans (see `corpuskit.ingest.gutenberg_markers` for how
 they are found and when they are left alone), and so are transcriber's notes and the headers inside a file of
-several etexts (`corpuskit.ingest.gutenberg_notes`). Lines and paragraphs stay as they are.
+several etexts (`corpuskit.ingest.gutenberg_notes`). Hard-wrapped prose becomes one line a paragraph, and the
+marks of plain text for italics, pages and illustrations are taken out (`corpuskit.ingest.gutenberg_blocks`,
+``gutenberg_reflow``, ``gutenberg_marks``); settings say otherwise.
 
 With a `catalog`, title, authors, languages, subjects, bookshelves and rights come from there; what a header
 says otherwise is flagged (see `corpuskit.ingest.gutenberg_book`). What the catalogue calls no text
@@ -32,6 +34,7 @@ One number often has several files: in other encodings, and older ones below ``o
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from importlib.metadata import version as installed
 from typing import Any, ClassVar, Literal
 
@@ -109,6 +112,12 @@ class Gutenberg(Source):
         copyrighted: what becomes of books of which header or catalogue say that they are copyrighted.
         max_cut: characters that may be cut at either end. A marker beyond them is not believed.
         transcriber_notes: what becomes of notes that the makers of the file wrote into it.
+        reflow: join the hard-wrapped lines of prose into one line a paragraph; verse, drama, tables, lists,
+            letter heads and headings keep their lines (see `corpuskit.ingest.gutenberg_blocks`).
+        emphasis: ``_italics_``, ``=bold=``, ``~spaced out~``: only the words, or as they are.
+        illustrations: of ``[Illustration: caption]`` the caption, nothing, or all as it is.
+        footnotes: left where they stand, or removed with their references.
+        page_numbers: ``[Pg 12]``, ``{12}`` and lines that are only a number, where they count up.
     """
 
     name: ClassVar[str] = "gutenberg"
@@ -130,6 +139,11 @@ class Gutenberg(Source):
     copyrighted: Literal["drop", "keep"] = "drop"
     max_cut: int = Field(default=MAX_CUT, ge=1000)
     transcriber_notes: Literal["remove", "keep"] = "remove"
+    reflow: bool = True
+    emphasis: Literal["unwrap", "keep"] = "unwrap"
+    illustrations: Literal["caption", "remove", "keep"] = "caption"
+    footnotes: Literal["keep", "remove"] = "keep"
+    page_numbers: Literal["remove", "keep"] = "remove"
 
     def libraries(self) -> dict[str, Any]:
         """The version of charset-normalizer: another one may guess otherwise. The digest of the catalogue."""
@@ -221,7 +235,7 @@ class Gutenberg(Source):
         self._accept(book, out)
 
     def _body_options(self) -> BodyOptions:
-        return BodyOptions(max_cut=self.max_cut, transcriber_notes=self.transcriber_notes)
+        return BodyOptions(**{field.name: getattr(self, field.name) for field in fields(BodyOptions)})
 
     def _accept(self, book: Book, out: ReadingBuilder) -> None:
         """Drop or keep a decoded book."""

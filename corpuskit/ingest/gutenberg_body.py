@@ -12,20 +12,26 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Literal
 
+from corpuskit.ingest.gutenberg_blocks import find_blocks
 from corpuskit.ingest.gutenberg_header import HEAD_CHARS
 from corpuskit.ingest.gutenberg_markers import MAX_CUT, find_bounds
+from corpuskit.ingest.gutenberg_marks import MarkOptions, Marks
 from corpuskit.ingest.gutenberg_notes import find_notes
+from corpuskit.ingest.gutenberg_reflow import Hyphens, block_text
 
+_MAX_BLANK = 2
+"""Blank lines that are kept between two blocks of a reflowed book; files have four above a chapter."""
 _NO_START = {"no_start_marker", "start_marker_too_late", "start_marker_remnant"}
 _NO_END = {"no_end_marker", "end_marker_too_early", "start_after_end"}
 
 
 @dataclass(frozen=True)
-class BodyOptions:
+class BodyOptions(MarkOptions):
     """How the inside of a book is treated; fields as the settings of `Gutenberg` of the same names."""
 
     max_cut: int = MAX_CUT
     transcriber_notes: Literal["remove", "keep"] = "remove"
+    reflow: bool = True
 
 
 @dataclass(frozen=True)
@@ -72,13 +78,40 @@ def extract_body(text: str, options: BodyOptions) -> Body:
     flags = set(bounds.flags)
     edges = [0, *(edge for piece in pieces for edge in (piece.start, piece.stop)), len(text)]
     kept = [text[start:stop] for start, stop in list(pairwise(edges))[::2]]
+    book, cut = _typeset("".join(kept), options)
     return Body(
-        text="".join(kept),
+        text=book,
+        cut=cut,
         header=text[: bounds.body or HEAD_CHARS],
         pieces=tuple(pieces),
         flags=bounds.flags,
         bounds_found=2 - bool(flags & _NO_START) - bool(flags & _NO_END),
     )
+
+
+def _typeset(text: str, options: BodyOptions) -> tuple[str, dict[str, int]]:
+    """The book with its marks taken out and its paragraphs joined; bytes cut by reason."""
+    lf = text.replace("\r\n", "\n").replace("\r", "\n")
+    lines = lf.split("\n")
+    blocks = find_blocks(lines)
+    marks, hyphens = Marks(options, lines, blocks), Hyphens(lines)
+    out: list[str] = []
+    last = 0
+    for block in blocks:
+        if options.reflow:
+            words = marks.take(block_text(lines, block, hyphens), block)
+            gap = "\n" * min(block.first - last, _MAX_BLANK) if out else ""
+        else:
+            words = marks.take("\n".join(lines[block.first : block.stop]), block)
+            gap = "".join(f"{blank}\n" for blank in lines[last : block.first])
+        if words:
+            out.append(f"\n{gap}{words}" if out else f"{gap}{words}")
+        last = block.stop
+    book = "".join(out) if options.reflow else "".join([*out, *(f"\n{blank}" for blank in lines[last:])])
+    cut = {reason: count for reason, count in sorted(marks.cut.items()) if count}
+    cut["line_ends"] = len(text) - len(lf)
+    cut["layout"] = len(lf.encode("utf-8")) - len(book.encode("utf-8")) - sum(marks.cut.values())
+    return book, {reason: count for reason, count in cut.items() if count}
 
 
 def _close_gaps(text: str, pieces: list[Piece]) -> list[Piece]:

@@ -43,7 +43,7 @@ Character set encoding: {encoding}
 
 """
 CREDITS = "Produced by Some Body and the\nProofreading Team\n\n\n"
-BODY = """   A SMALL BOOK
+BODY = """A SMALL BOOK
 
 It begins. End of Project Gutenberg is only spoken of here.
 
@@ -78,7 +78,9 @@ def read_all(source: Gutenberg) -> list[Reading]:
         assert reading.documents_in == reading.batch.num_rows + len(sizes)
         out = sum(sizes)
         assert reading.bytes_in == batches.text_bytes(reading.batch) + sum(reading.cut.values()) + out
-        assert sum(reading.cut.values()) == sum(s.end - s.start for s in reading.spans)
+        for reason in {span.reason for span in reading.spans}:
+            recorded = sum(s.end - s.start for s in reading.spans if s.reason == reason)
+            assert reading.cut[reason] == recorded
     return readings
 
 
@@ -138,7 +140,7 @@ def test_what_was_cut_is_recorded_and_joins_to_the_raw_text(tmp_path: Path) -> N
 @pytest.mark.parametrize("newline", ["\r\n", "\r"])
 def test_other_line_ends_give_the_same_bounds(tmp_path: Path, newline: str) -> None:
     row = only(tmp_path, book().replace("\n", newline))
-    assert row["text"] == BODY.replace("\n", newline)
+    assert row["text"] == BODY
     assert row["title"] == "A Small Book In Two Lines"
     assert row["origin"].get("flags") is None
 

@@ -163,7 +163,7 @@ def test_notes_are_pieces_of_the_body_and_can_be_kept() -> None:
     assert [p.reason for p in body.pieces] == ["header", "transcriber_note", "licence"]
     assert "".join(text[p.start : p.stop] for p in body.pieces) + body.text != ""
     assert sum(p.stop - p.start for p in body.pieces) + len(body.text) == len(text)
-    kept = extract_body(text, BodyOptions(transcriber_notes="keep"))
+    kept = extract_body(text, BodyOptions(transcriber_notes="keep", reflow=False))
     assert kept.text == (TITLE + STORY + end).rstrip()
 
 
