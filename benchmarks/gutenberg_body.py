@@ -6,7 +6,8 @@ lines, so that no tool is judged by its white space. A book is cut wrongly when 
 hundred of it is gone.
 
 Blocks: blocks marked by hand (``tests/cases/gutenberg_blocks.tsv``, the rows "test": none of their books was
-among those that the weights were fitted on), in four classes: prose; verse (with drama); tables (with lists);
+among those that the weights were set on; some rules were mended after their errors had been seen), drawn so
+that rare shapes are many, in four classes: prose; verse (with drama); tables (with lists);
 headings (with letter heads, rows of asterisks and captions).
 """
 
