@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html import unescape
@@ -146,9 +147,7 @@ def build_lookup(index: str) -> str:
     """
     if is_uri(index):
         raise SettingError(f"{index}: a lookup is kept on a local disk alone", remedy="Copy dump and index.")
-    keys: list[int] = []
-    ids: list[int] = []
-    offsets: list[int] = []
+    keys, ids, offsets = array("Q"), array("Q"), array("Q")  # 24 bytes a page while it is made
     for entry in entries(index):
         keys.append(_key(entry.title))
         ids.append(entry.id)
@@ -165,7 +164,7 @@ def build_lookup(index: str) -> str:
     return str(path)
 
 
-def _sorted(keys: list[int], offsets: list[int]) -> NDArray[np.void]:
+def _sorted(keys: array[int], offsets: array[int]) -> NDArray[np.void]:
     table = np.empty(len(keys), _ENTRY)
     table["key"], table["offset"] = np.array(keys, np.uint64), np.array(offsets, np.uint64)
     return table[np.argsort(table["key"], kind="stable")]
