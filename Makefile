@@ -68,9 +68,17 @@ format: $(VENV)/installed-dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+# Templates that are expanded, what comes out extracted and measured; with CXX=clang++ and CXXFLAGS="-fsanitize=fuzzer
+# -DCORPUSKIT_LIBFUZZER" the same program is a libFuzzer target.
+build/replay_expand: native/fuzz/expand.cpp $(wildcard native/engine/*)
+	@mkdir -p build
+	$(or $(CXX),g++) -std=c++20 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -ffp-contract=off $(CXXFLAGS) \
+	  -Inative -o $@ native/fuzz/expand.cpp native/engine/*.cpp
+
 # The engine without Python, over its cases and real pages, under AddressSanitizer and UBSan.
-sanitize: build/replay build/replay_bz2
+sanitize: build/replay build/replay_bz2 build/replay_expand
 	build/replay_bz2 $(wildcard native/fuzz/bz2/*)
+	build/replay_expand $(wildcard native/fuzz/corpus_expand/*)
 	build/replay tests/cases/wikitext.json tests/cases/templates.json $(wildcard native/fuzz/corpus/*) sample_corpora/encyclopedia.xml
 
 build/replay: native/fuzz/replay.cpp $(wildcard native/engine/*)
