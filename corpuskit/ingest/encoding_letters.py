@@ -80,8 +80,12 @@ class _Evidence:
             text = strict(self.around, name)
             if text is None or CONTROL.search(text) or (name in LATIN and self.other_script()):
                 continue
-            found.append(_Fit(name, 0.0 if name.startswith(MANY_BYTE) else misfit(text, self.language)))
+            found.append(_Fit(name, misfit(text, self.language)))
         return found
+
+    def many_byte_misfit(self) -> float:
+        """0 where bytes stand in runs; else as much as a Latin reading that fits may overrule."""
+        return 0.0 if self.few or self.other_script() else GOOD + MARGIN
 
     def narrow(self, name: str) -> float:
         """The misfit if all is to be in one language."""
@@ -110,10 +114,11 @@ def by_letters(data: bytes, known: str | None, language: str) -> Decoded | None:
     around = around[:EVIDENCE_BYTES]
     evidence = _Evidence(around, len(around) - len(around.translate(None, _HIGH_BYTES)), language)
     tried = [] if known in (None, "ascii", "utf-8") else [str(known), WINDOWS.get(str(known), "")]
-    # The evidence of many-byte encodings is the text itself: neighbours may be second bytes.
-    declared = [fit for fit in evidence.fits(filter(None, tried)) if strict(data, fit.name) is not None]
-    many = [_Fit(n, 0.0) for n in tried if n.startswith(MANY_BYTE) and _reads(data, n)]
-    best = next(iter(many or [fit for fit in declared if not fit.name.startswith(MANY_BYTE)]), None)
+    # A second byte may be ASCII, so many-byte encodings are tried on the text itself, not on the evidence.
+    many = [n for n in tried if n.startswith(MANY_BYTE) and _reads(data, n)]
+    one = [n for n in tried if n and not n.startswith(MANY_BYTE) and strict(data, n) is not None]
+    fits = [_Fit(n, evidence.many_byte_misfit()) for n in many] or evidence.fits(one)
+    best = fits[0] if fits else None
     return _choose(data, best, evidence)
 
 
@@ -140,9 +145,11 @@ def _other_reading(data: bytes, best: _Fit, evidence: _Evidence) -> Decoded | No
     """A better reading than `best`, where the language does not speak for it."""
     if has_alphabet(evidence.language):
         return _guess(data, best) if best.misfit > GOOD else None
-    if best.name in LATIN and evidence.high >= _GUESS_LEAST:
+    if best.name in LATIN:
         least = evidence.narrow(best.name) - CLEAN
-        names = [fit.name for fit in evidence.fits(LATIN_CODECS)] if least > 0 else []
+        if least <= 0:
+            return None  # all in one language: nothing is gained by a guess
+        names = [fit.name for fit in evidence.fits(LATIN_CODECS)] if evidence.high >= _GUESS_LEAST else []
         clean = next((name for name in names if evidence.narrow(name) <= min(CLEAN, least)), None)
         text = strict(data, clean) if clean else None
         if text is not None:

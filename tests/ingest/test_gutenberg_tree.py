@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
 import struct
 import zipfile
 from collections.abc import Mapping
@@ -246,3 +247,30 @@ def test_damaged_archives_are_set_aside_and_the_rest_is_read(tmp_path: Path) -> 
         ("old.zip/4.txt", "unsupported_zip"),
     ]
     assert kept(tmp_path) == {"4.zip/4.txt": "gutenberg:4", "5.txt.gz": "gutenberg:5"}
+
+
+CORPORA = os.environ.get("CORPUSKIT_CORPORA")
+
+
+@pytest.mark.corpora
+@pytest.mark.skipif(not CORPORA, reason="CORPUSKIT_CORPORA does not name the corpora")
+def test_what_each_broken_file_of_the_corpora_gives() -> None:
+    """Without a header, cut in it, in Windows-1252, in Shift-JIS with CR alone: all are documents."""
+    rows = [row for r in readings(Path(str(CORPORA)) / "gutenberg_partial") for row in r.batch.to_pylist()]
+    given = {}
+    for row in rows:
+        origin = json.loads(row["origin"])
+        odd = {
+            f
+            for f in origin.get("flags", [])
+            if f in ("start_marker_remnant", "no_start_marker", "guessed_encoding")
+        }
+        given[origin["file"]] = (row["id"], origin["encoding"], origin["number_from"], odd)
+    assert given == {
+        "24264-0.txt.gz": ("gutenberg:24264", "utf-8", "path", {"no_start_marker"}),
+        "alexcuke__pg1342-cp1252.txt.gz": ("gutenberg:1342", "cp1252", "header", set()),
+        "chardet__SHIFT_JIS__ude_1.txt.gz": ("gutenberg:1982", "shift_jis", "header", {"guessed_encoding"}),
+        "kw__1342.txt.gz": ("gutenberg:1342", "utf-8", "path", {"start_marker_remnant"}),
+        "kw__28500.txt.gz": ("gutenberg:28500", "ascii", "path", {"start_marker_remnant"}),
+        "kw__84.txt.gz": ("gutenberg:84", "utf-8", "path", {"start_marker_remnant"}),
+    }

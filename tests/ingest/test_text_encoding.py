@@ -168,6 +168,14 @@ def test_a_wrong_declaration_of_another_script_is_found() -> None:
         assert decoded.flags == ("guessed_encoding", "wrong_encoding_declared")
 
 
+def test_a_right_declaration_is_believed_without_a_language() -> None:
+    words = "Le café était déjà fermé; l'élève, très gêné, rentra à l'hôtel de la forêt. " * 4
+    for text, actual in ((words, "latin-1"), (GERMAN, "cp1252"), (SPANISH, "latin-1"), (POLISH, "iso8859-2")):
+        decoded = decode(text.encode(actual), actual)
+        assert decoded is not None
+        assert (decoded.text, decoded.flags) == (text, ())
+
+
 def test_foreign_names_do_not_overrule_a_declaration() -> None:
     words = "He met Herr Müller, Señor Núñez, Åse Bjørnson and M. Lefèvre; then “Þór” spoke. " * 4
     for declared in ("Windows-1252", ""):
