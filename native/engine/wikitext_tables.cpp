@@ -38,6 +38,25 @@ std::uint32_t span(std::string_view attributes, std::string_view name) {
     return std::clamp<std::uint32_t>(n, 1, kMostColumns);
 }
 
+/// Whether a cell without a second bar holds attributes alone: what followed them came from a template that went.
+bool only_attributes(std::string_view text) {
+    static constexpr std::string_view kNames[] = {"rowspan", "colspan", "style", "align", "valign", "width",
+                                                  "bgcolor", "class",   "scope", "data-sort-value", "nowrap", "height"};
+    bool any = false;
+    for (text = trim_marks(text); !text.empty(); text = trim_marks(text)) {
+        const std::size_t equals = text.find('=');
+        if (equals == kNone || equals + 1 >= text.size()) return false;
+        const std::string name = lower_case(trim(text.substr(0, equals)));
+        if (std::find(std::begin(kNames), std::end(kNames), name) == std::end(kNames)) return false;
+        text = trim(text.substr(equals + 1));
+        const bool quoted = !text.empty() && text[0] == '"';
+        const std::size_t close = quoted ? text.find('"', 1) : text.find_first_of(" \t");
+        text.remove_prefix(close == kNone ? text.size() : close + (quoted ? 1 : 0));
+        any = true;
+    }
+    return any;
+}
+
 /// Rows and cells of a table as MediaWiki reads them.
 class Table {
   public:
@@ -102,6 +121,7 @@ class Table {
         const std::string_view line = body_.substr(0, end);
         const std::size_t bar = find_sign(line, "|", begin);
         Cell result{begin, end, head, 1, 1};
+        if (bar == kNone && only_attributes(line.substr(begin))) result.begin = end;
         if (bar == kNone || bar - begin > kMostAttributes) return result;
         const std::string_view attributes = line.substr(begin, bar - begin);
         if (attributes.find("[[") != kNone) return result;

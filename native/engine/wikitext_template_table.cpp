@@ -242,7 +242,8 @@ void TemplateTable::add_rule(const TemplateFile& file, std::size_t line, const s
 void TemplateTable::merge() {
     for (Level& level : levels_) {
         for (auto& [name, rule] : level.exact) exact_[name] = rule;
-        for (auto& [name, rule] : level.prefixes) {
+        for (auto& [prefix, rule] : level.prefixes) {
+            const std::string& name = prefix;  // older compilers let no lambda use a structured binding
             const auto known = std::find_if(prefixes_.begin(), prefixes_.end(),
                                             [&](const auto& entry) { return entry.first == name; });
             if (known == prefixes_.end()) prefixes_.emplace_back(name, rule);
