@@ -191,6 +191,8 @@ UNITS = [
     "{{{{", "[[", "[[a|", "{|\n", "\n|}", "<ref>", "<ref name=x>", "''", "}}", "]]", "]]]", "[http://a b",
     "<table>", "</table>", "<!--", "&#1", "\n*#:;",
     "\n==a", "{{a|b=[[c|", "-{", "<ref", "<math>", "''' ''", "__A",
+    "\n|-\n|a||b", "<tr><td>", "<ul><li>", "<gallery>\nF|a\n", "[[File:a|thumb|b", "[[Category:a]]", "\n;a:b",
+    "{{infobox|a=b\n|", "{{main|", "\n:''[[a]]''", "\n== References ==\n", "<ruby><rt>", "#REDIRECT [[",
     "( , )", "{{convert|1|m", "<poem>\n", "[[File:a|", "{{lang|x|", "{{|||||||", "[[||||",
 ]  # fmt: skip
 
