@@ -13,7 +13,7 @@ Sections of references, links and bibliography (`APPARATUS`) are not asked for.
 
 *Left over* (``remnants``): marks of templates, tables, links, headings and emphasis, arguments of tables
 and styles, tags, entities, switches, placeholders. What the page shows as text (in nowiki, code, math and
-the like, or escaped) is no remnant.
+the like, in indented lines, or escaped) is no remnant.
 
 *Holes*: places where something stood that is gone: empty brackets, brackets that begin with a comma or end
 with a comma or colon, a space before a comma or full stop, commas in a row, a preposition before a comma or a
@@ -64,6 +64,7 @@ _SHOWN_RAW = re.compile(
     r"<(nowiki|pre|code|math|chem|ce|source|syntaxhighlight|tt|kbd|samp|score|timeline)\b[^>/]*>(.*?)</\1\s*>",
     re.DOTALL | re.IGNORECASE,
 )
+_INDENTED = re.compile(r"^ [^\n\[{]{2,}$", re.MULTILINE)
 _END = re.compile(r"[.!?][\"'”»)\]]*(?=\s|$)")
 FOOTNOTE_WORDS = 6
 
@@ -76,7 +77,13 @@ REMNANTS = {
         re.IGNORECASE,
     ),
     "link": re.compile(r"\[\[|\]\]|\[https?://"),
-    "tag": re.compile(r"</?[a-zA-Z][a-zA-Z0-9]*(?:\s[^<>\n]*)?/?>"),
+    "tag": re.compile(
+        r"</?(?:[bisupq]|br|div|span|ref|references|small|big|su[bp]|font|center|table|t[rdh]|caption|[uod]l|li|"
+        r"d[td]|gallery|math|nowiki|code|pre|poem|blockquote|noinclude|includeonly|onlyinclude|h[1-6]|hr|tt|em|"
+        r"strong|cite|del|ins|abbr|source|syntaxhighlight|section|score|timeline|imagemap|time|kbd|var|strike|"
+        r"templatestyles|chem|ce|hiero|img|a)(?:\s[^<>\n]*)?/?>",
+        re.IGNORECASE,
+    ),
     "entity": re.compile(r"&(?:[a-zA-Z]{2,8}|#\d+|#x[0-9a-fA-F]+);"),
     "emphasis": re.compile(r"''+"),
     "heading": re.compile(r"^=+[^=\n]+=+[ \t]*$", re.MULTILINE),
@@ -108,6 +115,7 @@ _HOLES = (
     re.compile(r"(?<=[^\s(,;.]) +[,.](?=[ \t\n]|$)"),
     re.compile(r",[ \t]*,|;[ \t]*;|,[ \t]*\.(?=[ \t\n]|$)"),
 )
+_INCHES = re.compile(r"(?:[\d.,]*\d|million|thousand)[ \t]in\b")
 _ITEM_HOLE = re.compile(r"^[ \t]*(?:-|\*|\d+\.)[ \t]+[-–—,;:)](?=[ \t])", re.MULTILINE)
 _SOURCE_ITEM = re.compile(r"^[*#:;]+[ \t]*[-–—,;:)](?=[ \t])", re.MULTILINE)
 SPEAKING = re.compile(
@@ -230,11 +238,13 @@ def _judge_footnotes(page: Page, text: str, into: Judgement) -> None:
 
 def without_shown_raw(wikitext: str, text: str) -> str:
     """A text without what stands in it verbatim because the page shows it raw (nowiki, code, math...)."""
-    for found in _SHOWN_RAW.finditer(wikitext):
-        body = found.group(2).strip()
-        for form in {body, html.unescape(body), _SPACE.sub(" ", body), _SPACE.sub(" ", html.unescape(body))}:
-            if len(form) > 1 and form in text:
-                text = text.replace(form, " ¤ ")
+    bodies = {found.group(2).strip() for found in _SHOWN_RAW.finditer(wikitext)}
+    bodies |= {line.strip() for line in _INDENTED.findall(wikitext)}
+    forms = {form for body in bodies for form in (body, html.unescape(body))}
+    forms |= {_SPACE.sub(" ", form) for form in forms}
+    for form in sorted(forms, key=lambda form: (-len(form), form)):  # a longer one may hold a shorter one
+        if len(form) > 1 and form in text:
+            text = text.replace(form, " ¤ ")
     return text
 
 
@@ -262,7 +272,8 @@ def _judge_holes(page: Page, text: str, source: str, into: Judgement) -> None:
     for pattern in (*_HOLES, meeting):
         found: dict[str, list[re.Match[str]]] = {}
         for match in pattern.finditer(text.replace("\u00a0", " ")):
-            found.setdefault(_SPACE.sub(" ", match.group()), []).append(match)
+            if not _INCHES.match(match.group()):
+                found.setdefault(_SPACE.sub(" ", match.group()), []).append(match)
         for string, matches in found.items():
             extra = len(matches) - _SPACE.sub(" ", source).count(string)
             if extra > 0:

@@ -29,7 +29,7 @@ DUMPS = {
 }
 """Dumps by the name that rows give them: language, file. The French one says ``enwiki`` of itself."""
 
-_REDIRECT = re.compile(r"\s*#\s*[^\W\d_]{4,}\s*:?\s*\[\[")
+_REDIRECT = re.compile(r"\s*#\s*[^\W\d_]{2,}(?:\s+[^\W\d_]+)?\s*:?\s*\[\[")
 
 
 @dataclass(frozen=True)

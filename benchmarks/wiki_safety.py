@@ -10,7 +10,6 @@ from __future__ import annotations
 import codecs
 import json
 import re
-import resource
 import subprocess
 import sys
 import tempfile
@@ -104,6 +103,7 @@ def measure_hostile(kind: str, size: int) -> dict[str, float | str]:
     """Extract a hostile page in this process: seconds, MiB beyond what stood before, how it ended."""
     our_extracted(as_column([Page("Ulm", "en", "'''Ulm''' {{convert|1|mi|km}}")]), "en")
     column = as_column([Page("Ulm", "en", hostile_text(kind, size))])
+    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew at what is resident now
     before, start = _peak_mib(), time.process_time()
     made = our_extracted(column, "en")
     seconds = time.process_time() - start
@@ -112,7 +112,8 @@ def measure_hostile(kind: str, size: int) -> dict[str, float | str]:
 
 
 def _peak_mib() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    found = re.search(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text())
+    return int(found.group(1)) / 1024 if found else 0.0
 
 
 def _hostile_peers(options: Options, described: str) -> list[Row]:
