@@ -74,6 +74,7 @@ _GLUE = frozenset("’‘´`—–‐‑-…·\u00ad\u00a0\u200d•ˈ“”„«
 
 _ODD = re.compile(
     r"(?<=[lL])S(?=[luLU])|(?<=[oP])S(?=[oP])"  # a symbol between letters
+    r"|(?<=[lL])B|B(?=[luL])"  # a line of a box at a letter
     r"|(?<=[lL])U|(?<=o)P"  # a capital behind a small letter
     r"|(?<=[luLU])[oOP]|[oOP](?=[luLU])"  # letters of another script beside Latin ones
 )
@@ -114,6 +115,8 @@ def _class(char: str) -> str:
         return "l" if char.islower() else "u" if char.isupper() else " "
     if char in _GLUE:
         return "-"
+    if "\u2500" <= char <= "\u259f":
+        return "B"
     if not char.isalpha():
         return "m" if unicodedata.category(char).startswith("M") else "S"
     if char in "ªº":

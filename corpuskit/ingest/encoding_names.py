@@ -17,7 +17,7 @@ LATIN_CODECS = (
         "cp1257",
         "iso8859-4",
     ),
-    *("iso8859-13", "iso8859-16", "cp437", "cp850", "cp852", "cp865", "cp857", "cp775", "mac-roman"),
+    *("iso8859-13", "iso8859-16", "cp437", "cp850", "cp852", "mac-roman", "cp865", "cp857", "cp775"),
     "mac-latin2",
 )
 """Tried in this order where neither declaration nor UTF-8 fits; of equal ones the first is taken."""

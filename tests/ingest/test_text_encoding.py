@@ -176,6 +176,14 @@ def test_a_right_declaration_is_believed_without_a_language() -> None:
         assert (decoded.text, decoded.flags) == (text, ())
 
 
+def test_macintosh_quotes_are_no_lines_of_boxes() -> None:
+    words = "“Don’t go,” he said—“it’s late.” The old man’s café was closed. " * 9
+    for language in ("en", ""):
+        decoded = decode(words.encode("mac-roman"), "", language)
+        assert decoded is not None
+        assert (decoded.text, decoded.encoding) == (words, "mac-roman")
+
+
 def test_foreign_names_do_not_overrule_a_declaration() -> None:
     words = "He met Herr Müller, Señor Núñez, Åse Bjørnson and M. Lefèvre; then “Þór” spoke. " * 4
     for declared in ("Windows-1252", ""):
