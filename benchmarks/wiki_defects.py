@@ -5,7 +5,7 @@ from strings that no reader of the page would see. Every tool is held to the sam
 
 *Kept*
     ``sentences``  sentences without any markup, outside of templates, tables and footnotes; one counts as
-                   kept if it stands verbatim in the text (white space aside).
+                   kept if it stands verbatim in the text (white space, also before a comma or stop, aside).
     ``items``      list items without markup but links, three words or more; kept if the item stands verbatim.
     ``footnotes``  six words in a row from the plain part of a footnote that stand nowhere else in the page;
                    they count as *glued* if they stand in the text.
@@ -54,6 +54,7 @@ APPARATUS = re.compile(
 )
 _HEADING = re.compile(r"^(=+)\s*(.*?)\s*\1\s*$")
 _SPACE = re.compile(r"\s+")
+_SPACE_BEFORE = re.compile(r" (?=[,.])")
 _MARKUP = re.compile(r"[\[\]{}<>|=&_~]|''|//")
 _PLAIN_LINK = re.compile(r"\[\[(?:[^\[\]|{}<>:#]*\|)?([^\[\]|{}<>:&]+)\]\](?!\w)")
 _WORD = re.compile(r"\w+")
@@ -64,7 +65,7 @@ _SHOWN_RAW = re.compile(
     r"<(nowiki|pre|code|math|chem|ce|source|syntaxhighlight|tt|kbd|samp|score|timeline)\b[^>/]*>(.*?)</\1\s*>",
     re.DOTALL | re.IGNORECASE,
 )
-_INDENTED = re.compile(r"^ [^\n\[{]{2,}$", re.MULTILINE)
+_INDENTED = re.compile(r"^ (?:(?!\[\[|\{\{|\{\|)[^\n]){2,}$", re.MULTILINE)
 _END = re.compile(r"[.!?][\"'”»)\]]*(?=\s|$)")
 FOOTNOTE_WORDS = 6
 
@@ -193,8 +194,8 @@ def judge_page(page: Page, text: str, into: Judgement) -> None:
 
 
 def squeeze(text: str) -> str:
-    """A text with every run of white space as one space."""
-    return _SPACE.sub(" ", text).strip()
+    """A text with every run of white space as one space, none before a comma or full stop."""
+    return _SPACE_BEFORE.sub("", _SPACE.sub(" ", text)).strip()
 
 
 def without_apparatus(wikitext: str) -> str:
