@@ -116,7 +116,7 @@ class FromSource(Inflow):
                 columns = table.schema.names
                 raise StageError(
                     f"{self.label}: table {name!r} has the columns {columns}, which are not declared",
-                    remedy="Declare each side table with its schema in `tables`.",
+                    remedy="Declare each side table with its schema in `side_tables`.",
                 )
             account.aside.write_table(name, table)
 

@@ -37,7 +37,7 @@ KEYS = ("sources", "stages", "tokenizer", "shards", "leave_out")
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
-_PATHS = ("path", "file", "leave_out")
+_PATHS = ("path", "file", "leave_out", "catalog", "template_pages")
 """Settings that are paths when they are given with ``--set``."""
 
 Place = tuple[str | int, ...]
@@ -138,7 +138,8 @@ def _override(values: dict[str, Any], override: str) -> None:
         what = "a list" if isinstance(here, list) else f"{here!r}, which has no settings,"
         raise SettingError(f"--set {override!r}: names {what}", remedy="Name a setting inside an item.")
     # A path typed at a prompt is meant from where one stands; one in the recipe from the recipe's folder.
-    if words[-1] in _PATHS and isinstance(value, str) and not value.startswith("${"):
+    given = isinstance(value, str) and value and not value.startswith("${") and not is_uri(value)
+    if words[-1] in _PATHS and given:
         value = os.path.abspath(value)
     here[words[-1]] = value
 
@@ -262,7 +263,7 @@ class _Reader:
         if not isinstance(value, str):
             return value
         text = _VARIABLE.sub(lambda match: self._variable(place, match.group(1)), value)
-        if key in kind.locations() and not os.path.isabs(text) and not is_uri(text):
+        if text and key in kind.locations() and not os.path.isabs(text) and not is_uri(text):
             return str(self.folder / text)
         return text
 

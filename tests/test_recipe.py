@@ -214,3 +214,13 @@ def test_a_path_given_with_set_is_meant_from_the_working_directory(
     assert source.model_dump()["path"] == str(tmp_path / "here" / "texts")
     ((_, source),) = load(recipe).pipeline.sources
     assert source.model_dump()["path"] == str(tmp_path / "recipes" / "texts")
+
+
+@pytest.mark.parametrize("place", ["", "s3://bucket/words.txt"])
+def test_a_location_that_is_empty_or_a_uri_is_no_path_beside_the_recipe(place: str, tmp_path: Path) -> None:
+    text = (
+        f"sources:\n  - files: {{path: notes, label: notes}}\nstages:\n  - stop_words: {{file: '{place}'}}\n"
+    )
+    for overrides in ([], [f"stages.stop_words.file='{place}'"]):
+        (stage,) = (s for s in read(tmp_path, text, *overrides).pipeline.steps if s.name == "stop_words")
+        assert stage.model_dump()["file"] == place
