@@ -15,6 +15,7 @@ error that names its line and the nearest known key.
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -36,6 +37,11 @@ from corpuskit.stage import Settings, Source, Stage
 KEYS = ("sources", "stages", "tokenizer", "shards", "leave_out")
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+_FORM = re.compile(r"(literal|tuple|list|dict)\[|(str|int|float|bool|function-.*)$")
+"""What pydantic puts into the place of a problem for each form that a setting may have."""
+
+_CHOICE = re.compile(r"'([^']*)'")
 
 _PATHS = ("path", "file", "leave_out", "catalog", "template_pages")
 """Settings that are paths when they are given with ``--set``."""
@@ -245,16 +251,19 @@ class _Reader:
         # A misspelt key also makes another one missing: the misspelt one is what the user can mend.
         problems = error.errors()
         problem = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
-        where = (*place, *problem["loc"])
-        name = ".".join(str(word) for word in problem["loc"])
+        found = _setting_at(problem["loc"])
+        where = (*place, *found)
+        name = ".".join(map(str, found))
         if problem["type"] == "extra_forbidden":
-            known = _fields_at(kind, problem["loc"][:-1])
+            known = _fields_at(kind, found[:-1])
             return self.error(where, f"{kind.name}: unknown setting {name!r}", nearest(str(where[-1]), known))
         if problem["type"] == "missing":
             return self.error(place, f"{kind.name}: the setting {name!r} is missing", f"Add `{name}:`.")
-        message = problem["msg"].removeprefix("Value error, ")
         shown = f"{kind.name}.{name}: {problem['input']!r}: " if name else f"{kind.name}: "
-        return self.error(where, f"{shown}{message}", "Correct the value.")
+        # A setting of several forms has a problem for each of them: a user may choose the form.
+        same = [p for p in problems if _setting_at(p["loc"]) == found]
+        message = " or ".join(dict.fromkeys(_message(p) for p in same))
+        return self.error(where, f"{shown}{message}", _remedy(same))
 
     def _locate(self, kind: type[Settings], place: Place, key: str, value: Any) -> Any:
         """Resolve ``${NAME}`` everywhere, and the relative paths of settings that are locations."""
@@ -291,6 +300,38 @@ class _Reader:
         except UnicodeDecodeError as error:
             raise self.error(("leave_out",), f"leave_out: {value}: {error}", "Save it as UTF-8.") from error
         return tuple(line.strip() for line in lines if line.strip() and not line.startswith("#"))
+
+
+def _setting_at(place: Place) -> Place:
+    """The setting that pydantic means, without the names that it gives to the forms of a setting.
+
+    >>> _setting_at(("drop_sections", "tuple[str, ...]", 0))
+    ('drop_sections', 0)
+    """
+    return tuple(word for word in place if not (isinstance(word, str) and _FORM.match(word)))
+
+
+def _message(problem: Any) -> str:
+    """What pydantic says, in the words of YAML."""
+    known = {
+        "tuple_type": "should be a list",
+        "list_type": "should be a list",
+        "dict_type": "should be a mapping, key: value",
+        "bool_type": "should be true or false",
+        "bool_parsing": "should be true or false",
+    }
+    said = str(problem["msg"]).removeprefix("Value error, ")
+    return known.get(problem["type"], said)
+
+
+def _remedy(problems: Sequence[Any]) -> str:
+    """How the value can be mended, from the forms that it might have had."""
+    value = str(problems[0]["input"])
+    if any(p["type"] in ("tuple_type", "list_type") for p in problems):
+        return f"Write [{value}] for a list of one, [] for none."
+    choices = [word for p in problems for word in _CHOICE.findall(p.get("ctx", {}).get("expected", ""))]
+    close = difflib.get_close_matches(value, choices, n=1, cutoff=0.6)
+    return f"Did you mean {close[0]!r}?" if close else "Correct the value."
 
 
 def _fields_at(kind: type[Any], place: Sequence[str | int]) -> list[str]:

@@ -224,3 +224,29 @@ def test_a_location_that_is_empty_or_a_uri_is_no_path_beside_the_recipe(place: s
     for overrides in ([], [f"stages.stop_words.file='{place}'"]):
         (stage,) = (s for s in read(tmp_path, text, *overrides).pipeline.steps if s.name == "stop_words")
         assert stage.model_dump()["file"] == place
+
+
+@pytest.mark.parametrize(
+    ("setting", "message", "remedy"),
+    [
+        (
+            "wikipedia: {path: x, drop_sections: Notes}",
+            "drop_sections: 'Notes': ",
+            "Write [Notes] for a list",
+        ),
+        ("wikipedia: {path: x, drop_sections: Notes}", "'auto' or should be a list", "[] for none"),
+        ("wikipedia: {path: x, namespaces: 0}", "namespaces: 0: should be a list", "Write [0]"),
+        ("wikipedia: {path: x, captions: maybe}", "'maybe': should be true or false", "Correct the value."),
+        ("wikipedia: {path: x, tables: kep}", "tables: 'kep': ", "Did you mean 'keep'?"),
+        ("wikipedia: {path: x, template_rules: [pop]}", "should be a mapping", "Correct the value."),
+        ("gutenberg: {path: x, languages: en}", "languages: 'en': should be a list", "Write [en]"),
+    ],
+)
+def test_a_wrong_value_is_told_with_its_remedy(
+    setting: str, message: str, remedy: str, tmp_path: Path
+) -> None:
+    with pytest.raises(SettingError) as caught:
+        read(tmp_path, f"sources:\n  - {setting}\n".encode())
+    assert message in caught.value.message
+    assert "literal[" not in caught.value.message
+    assert remedy in str(caught.value.remedy)
