@@ -27,6 +27,9 @@ MAX_RATIO = 100
 """Deflated prose is a third of its size. Above 1 MiB, what unpacks to more than this many times its size is
 taken for a bomb (deflate itself ends at 1,032)."""
 
+_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""How Project Gutenberg packs. Python unpacks bzip2 and LZMA without a bound: 1 KB becomes gigabytes."""
+
 _CHUNK = 2**20
 _END_RECORD = b"PK\x05\x06"
 _END_BYTES = 22 + 65_535
@@ -124,6 +127,9 @@ def _zipped(path: str, name: str) -> Iterator[RawText | Unreadable | NoText]:
                 yield Unreadable(
                     name, "too_many_texts", error, sum(m.compress_size for m in members[MAX_TEXTS:])
                 )
+    except NotImplementedError as unknown:
+        error = f"{name}: packed by a version of zip that is not read ({_words(unknown)}). Unpack it with unzip."
+        yield Unreadable(name, "unsupported_zip", error, size)
     except (zipfile.BadZipFile, OSError, ValueError, struct.error) as broken:
         error = f"{name}: no zip archive that can be read ({_words(broken)}). Fetch it again."
         yield Unreadable(name, "corrupt", error, size)
@@ -162,6 +168,9 @@ def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, archive_name: str
         return Unreadable(name, "encrypted", f"{name}: needs a password. Unpack it first.", stored)
     if member.file_size > MAX_ROW_BYTES:
         return Unreadable(name, "too_large", _too_large(name, member.file_size), stored)
+    if member.compress_type not in _METHODS:
+        error = f"{name}: packed by method {member.compress_type}, which is not read. Unpack it with unzip."
+        return Unreadable(name, "unsupported_zip", error, stored)
     held: list[bytes] = []
     size = 0
     try:
@@ -174,9 +183,6 @@ def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, archive_name: str
                     )
                     return Unreadable(name, "zip_bomb", error, stored, held[0] if held else b"")
                 held.append(chunk)
-    except NotImplementedError as unknown:
-        error = f"{name}: packed by a method of old ({_words(unknown)}). Unpack it with unzip."
-        return Unreadable(name, "unsupported_zip", error, stored)
     except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, ValueError) as broken:
         error = f"{name}: cannot be unpacked ({_words(broken)}). Fetch the archive again."
         return Unreadable(name, "corrupt", error, stored, held[0] if held else b"")

@@ -195,7 +195,9 @@ def members(path: str) -> Iterator[tuple[str, bytes]]:
                     yield member.name, held.read()
             while forward.read(_CHUNK):
                 pass  # the checksum of a compressed archive stands at its very end
-        except tarfile.TarError as error:
+        except RdfError:
+            raise
+        except (tarfile.TarError, ValueError) as error:  # `tarfile` lets numbers through that are none
             raise RdfError(f"no tar archive that can be read ({error})") from error
 
 

@@ -243,6 +243,10 @@ def test_an_archive_that_takes_too_much_room_is_refused(
     header = put(tmp_path / "header.tar", pax.tobuf(tarfile.GNU_FORMAT) + bytes(2**16))
     with pytest.raises(RdfError, match=r"1,099,511,627,\d+ bytes at once"):
         list(members(header))
+    sparse = tarfile.TarInfo("pg7.rdf")
+    sparse.pax_headers = {"GNU.sparse.size": "many"}
+    with pytest.raises(RdfError, match="no tar archive"):
+        list(members(put(tmp_path / "sparse.tar", sparse.tobuf(tarfile.PAX_FORMAT) + bytes(1024))))
     link = tarfile.TarInfo("pg7.rdf")
     link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
     assert list(members(put(tmp_path / "link.tar", link.tobuf() + bytes(1024)))) == []

@@ -7,6 +7,7 @@ import io
 import json
 import os
 import struct
+import tracemalloc
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -208,6 +209,20 @@ def test_a_member_that_lies_about_its_size_is_set_aside(tmp_path: Path) -> None:
     assert quarantined(tmp_path) == [("6.zip/6.txt", "corrupt")]
 
 
+def test_a_method_that_unpacks_without_bound_is_refused(tmp_path: Path) -> None:
+    """bzip2 packs zeros to a millionth, and what the directory states bounds the answer, not the memory."""
+    data = bytearray(packed({"6.txt": bytes(2**24)}, zipfile.ZIP_BZIP2))
+    at = data.rfind(b"PK\x01\x02") + 24
+    data[at : at + 4] = struct.pack("<L", 10)
+    lay(tmp_path, {"6.zip": bytes(data), "7.zip": packed({"7.txt": book(7)}, zipfile.ZIP_LZMA)})
+    tracemalloc.start()
+    try:
+        assert quarantined(tmp_path) == [("6.zip/6.txt", "unsupported_zip"), ("7.zip/7.txt", "unsupported_zip")]
+        assert tracemalloc.get_traced_memory()[1] < 2**22
+    finally:
+        tracemalloc.stop()
+
+
 def test_archives_with_too_much_in_them_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gutenberg_files, "MAX_TEXTS", 2)
     lay(tmp_path, {"1.zip": packed({f"{n}.txt": book(n) for n in (1, 2, 3)})})
@@ -227,12 +242,15 @@ def test_damaged_archives_are_set_aside_and_the_rest_is_read(tmp_path: Path) -> 
     for signature, offset in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
         at = bytes(old).find(signature) + offset
         old[at : at + 2] = struct.pack("<H", 6)  # "implode", of 1989
+    future = bytearray(good)
+    future[bytes(future).find(b"PK\x01\x02") + 6] = 200  # the version of zip that it needs
     flipped = bytearray(packed({"4.txt": book(4)}, zipfile.ZIP_STORED))
     flipped[300] ^= 1
     files = {
         "cut.zip": good[:-40],
         "empty.zip": b"",
         "flipped.zip": bytes(flipped),
+        "future.zip": bytes(future),
         "locked.zip": bytes(locked),
         "nozip.zip": b"plain words " * 40,
         "old.zip": bytes(old),
@@ -242,6 +260,7 @@ def test_damaged_archives_are_set_aside_and_the_rest_is_read(tmp_path: Path) -> 
         ("cut.zip", "corrupt"),
         ("empty.zip", "corrupt"),
         ("flipped.zip/4.txt", "corrupt"),
+        ("future.zip", "unsupported_zip"),
         ("locked.zip/4.txt", "encrypted"),
         ("nozip.zip", "corrupt"),
         ("old.zip/4.txt", "unsupported_zip"),

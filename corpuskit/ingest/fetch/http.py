@@ -156,7 +156,7 @@ def wait_of(retry_after: str, now: float) -> float | None:
         return float(text[:9])
     try:
         date = parsedate_to_datetime(text)
-    except (ValueError, IndexError):
+    except (ValueError, IndexError, OverflowError):
         return None
     if date.tzinfo is None:
         date = date.replace(tzinfo=UTC)
@@ -249,7 +249,7 @@ class Web:
 
     def check_host(self, url: str) -> None:
         """Raise `FetchError` if the host of an address is one of those that are never asked."""
-        host = (urlsplit(url).hostname or "").lower()
+        host = (urlsplit(url).hostname or "").lower().rstrip(".")  # a dot at its end means the same host
         if host in self._refused:
             raise FetchError(f"{url}: {host} is not asked", remedy=self._refused[host])
 
@@ -307,12 +307,7 @@ class Web:
             if not response.has_redirect_location:
                 return response
             response.close()
-            target = urljoin(url, response.headers["location"])
-            if urlsplit(target).scheme not in ("https", urlsplit(url).scheme):
-                raise FetchError(
-                    f"{url}: redirects to {target}, which is not https", remedy="Choose another --mirror."
-                )
-            url = target
+            url = _target(url, response.headers["location"])
         raise FetchError(
             f"{first}: more than {self.patience.redirects} redirects, the last to {url}",
             remedy="Choose another --mirror.",
@@ -369,6 +364,19 @@ class Web:
             return bytes(held)
 
         return self.persist(url, attempt)
+
+
+def _target(url: str, location: str) -> str:
+    """The address that a redirect leads to. Raises `FetchError` if it is none, or leads from https to http."""
+    remedy = "Choose another --mirror."
+    try:
+        target = urljoin(url, location)
+        scheme = urlsplit(target).scheme
+    except ValueError as error:
+        raise FetchError(f"{url}: redirects to {location!r}, no address: {error}", remedy=remedy) from error
+    if scheme not in ("https", urlsplit(url).scheme):
+        raise FetchError(f"{url}: redirects to {target}, which is not https", remedy=remedy)
+    return target
 
 
 def _broken(url: str, error: httpx2.TransportError) -> Exception:

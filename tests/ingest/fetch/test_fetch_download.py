@@ -261,10 +261,11 @@ def test_retry_after_is_obeyed(
         tricks.status(503),
         tricks.status(503, Retry_After="Fri, 01 Jan 2016 00:00:00 GMT"),
         tricks.status(502, Retry_After="soon"),
+        tricks.status(502, Retry_After="Fri, 01 Jan 2016 00:00:00 +99999999999999"),
     )
     asking = ask()
     download(asking.web, remote, tmp_path)
-    assert asking.waits == [17.0, 2.0, 8.0], "a date that has passed asks for no wait"
+    assert asking.waits == [17.0, 2.0, 8.0, 16.0], "a date that has passed asks for no wait"
     assert (tmp_path / "f.bz2").read_bytes() == body
 
 
@@ -347,6 +348,12 @@ def test_a_redirect_to_a_refused_host_or_scheme_is_not_followed(
     assert caught.value.remedy == "It is for people."
     mirror.trick(PATH, tricks.status(302, Location="ftp://main.example/x"))
     with pytest.raises(FetchError, match="not https"):
+        download(ask().web, remote, tmp_path)
+    mirror.trick(PATH, tricks.status(302, Location="http://main.example./x"))
+    with pytest.raises(FetchError, match=r"main\.example is not asked"):
+        download(ask(refused={"main.example": "It is for people."}).web, remote, tmp_path)
+    mirror.trick(PATH, tricks.status(302, Location="http://[::1"))
+    with pytest.raises(FetchError, match="no address"):
         download(ask().web, remote, tmp_path)
 
 
