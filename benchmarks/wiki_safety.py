@@ -55,8 +55,13 @@ HOSTILE = {
     "ends alone": "}}]]|}-->",
     "entities": "&amp;amp;",
     "<nowiki>": "<nowiki>a",
+    "tags without end in a term": "<a ",
+    "a row of one line": "a||",
 }
 """What a hostile page repeats until it is long enough, by name."""
+
+_BEGINNINGS = {"tags without end in a term": ";", "a row of one line": "{|\n!"}
+"""What stands once before it."""
 
 HOSTILE_FOR_PEERS = tuple(HOSTILE)[:6]
 NOT_PAGES = frozenset({"truncated", "damaged", "stray", "unreadable_file"})
@@ -96,7 +101,7 @@ def _hostile_ours(kind: str) -> dict[str, Any]:
 def hostile_text(kind: str, size: int) -> str:
     """``size`` characters of one of `HOSTILE`."""
     piece = HOSTILE[kind]
-    return (piece * (size // len(piece) + 1))[:size]
+    return (_BEGINNINGS.get(kind, "") + piece * (size // len(piece) + 1))[:size]
 
 
 def measure_hostile(kind: str, size: int) -> dict[str, float | str]:

@@ -128,7 +128,7 @@ def _zipped(path: str, name: str) -> Iterator[RawText | Unreadable | NoText]:
                     name, "too_many_texts", error, sum(m.compress_size for m in members[MAX_TEXTS:])
                 )
     except NotImplementedError as unknown:
-        error = f"{name}: packed by a version of zip that is not read ({_words(unknown)}). Unpack it with unzip."
+        error = f"{name}: packed by a version of zip that is not read ({_words(unknown)}). Use unzip."
         yield Unreadable(name, "unsupported_zip", error, size)
     except (zipfile.BadZipFile, OSError, ValueError, struct.error) as broken:
         error = f"{name}: no zip archive that can be read ({_words(broken)}). Fetch it again."

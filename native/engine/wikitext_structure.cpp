@@ -169,13 +169,15 @@ void WikitextEngine::begin_line() {
 /// The colon in "; term : what defines it" that is in no link and no tag; npos if there is none.
 std::size_t WikitextEngine::term_end(std::size_t from, std::size_t end) const {
     int depth = 0;
+    bool tags = true;  // whether a tag may still be closed in the line
     for (std::size_t i = from; i < end; ++i) {
         const char c = in_[i];
         if (c == '[' || c == '{') ++depth;
         if (c == ']' || c == '}') --depth;
-        if (c == '<') {
+        if (c == '<' && tags) {
             const std::size_t close = in_.substr(0, end).find('>', i);
-            if (close == kNone) continue;
+            tags = close != kNone;
+            if (!tags) continue;
             if (starts_with(i, "</")) --depth;
             else if (is_alpha(in_[i + 1]) && in_[close - 1] != '/' && !starts_with(i, "<br")) ++depth;
             i = close;

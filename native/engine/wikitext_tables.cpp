@@ -104,9 +104,11 @@ class Table {
     void read_cells(std::size_t begin, std::size_t end, bool head) {
         if (rows.empty()) rows.emplace_back();
         const std::string_view line = body_.substr(0, end);
+        std::size_t bars = begin, marks = head ? begin : kNone;  // where the next of each kind is looked for, or stands
         while (true) {
-            std::size_t next = find_sign(line, "||", begin);
-            if (head) next = std::min(next, find_sign(line, "!!", begin));
+            if (bars <= begin) bars = find_sign(line, "||", begin);
+            if (marks <= begin) marks = find_sign(line, "!!", begin);
+            const std::size_t next = std::min(bars, marks);
             rows.back().push_back(cell(begin, std::min(next, end), head));
             ++cells;
             heads += head;

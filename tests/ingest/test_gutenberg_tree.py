@@ -217,7 +217,10 @@ def test_a_method_that_unpacks_without_bound_is_refused(tmp_path: Path) -> None:
     lay(tmp_path, {"6.zip": bytes(data), "7.zip": packed({"7.txt": book(7)}, zipfile.ZIP_LZMA)})
     tracemalloc.start()
     try:
-        assert quarantined(tmp_path) == [("6.zip/6.txt", "unsupported_zip"), ("7.zip/7.txt", "unsupported_zip")]
+        assert quarantined(tmp_path) == [
+            ("6.zip/6.txt", "unsupported_zip"),
+            ("7.zip/7.txt", "unsupported_zip"),
+        ]
         assert tracemalloc.get_traced_memory()[1] < 2**22
     finally:
         tracemalloc.stop()
