@@ -367,7 +367,7 @@ class Web:
 
 
 def _target(url: str, location: str) -> str:
-    """The address that a redirect leads to. Raises `FetchError` if it is none, or leads from https to http."""
+    """Where a redirect leads to. Raises `FetchError` if that is no address, or http behind https."""
     remedy = "Choose another --mirror."
     try:
         target = urljoin(url, location)
