@@ -198,10 +198,14 @@ def _books_planned(
     if len(missing) > len(lines):
         lines.append(f"        and {len(missing) - len(lines)} more")
     lines.append(
-        f"{len(missing)} books (sizes are not in the catalogue), at least {time}, from {source.address}"
-        f" to {source.folder}; {len(done)} done before"
+        f"{_counted(len(missing), 'book')} (sizes are not in the catalogue), at least {time},"
+        f" from {source.address} to {source.folder}; {len(done)} done before"
     )
     return facts, "\n".join([*lines, f"licence: {gutenberg.LICENCE}"])
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _books_fetched(source: gutenberg.Mirror, outcome: gutenberg.Outcome) -> tuple[dict[str, Any], str]:
@@ -216,10 +220,13 @@ def _books_fetched(source: gutenberg.Mirror, outcome: gutenberg.Outcome) -> tupl
         "misses": outcome.misses,
         "catalog": str(source.catalog_path()),
     }
+    left = {"not found at the mirror": outcome.not_found, "left out as copyrighted": outcome.copyrighted}
+    named = [f"{what}: {gutenberg.listed(numbers)}\n" for what, numbers in left.items() if numbers]
     text = (
-        f"{source.folder}: {len(outcome.fetched)} books fetched, {len(outcome.there)} there before,"
-        f" {len(outcome.not_found)} not found at the mirror,"
+        f"{source.folder}: {_counted(len(outcome.fetched), 'book')} fetched, {len(outcome.there)} there"
+        f" before, {len(outcome.not_found)} not found at the mirror,"
         f" {len(outcome.copyrighted)} left out as copyrighted\n"
+        f"{''.join(named)}"
         f"licence: {gutenberg.LICENCE}\n"
         f"in a recipe: gutenberg: {{path: {source.folder}, catalog: {source.catalog_path()}}}"
     )
@@ -240,7 +247,7 @@ def verify_command(shell: Shell, folder: Path) -> None:
     held, problems = manifest.check(folder)
     facts = {"folder": str(folder), "sound": not problems, "problems": problems, "files": len(held.files)}
     total = sum(file["size"] for file in held.files.values())
-    text = f"{folder}: sound: {len(held.files)} files, {size(total)}"
+    text = f"{folder}: sound: {_counted(len(held.files), 'file')}, {size(total)}"
     shell.result(facts, "\n".join(problems) if problems else text)
     if problems:
         shell.say("Call the same `corpuskit fetch` again: what is wrong is fetched anew.")
@@ -287,7 +294,8 @@ class _Display:
             self._progress.update(self._bar, total=total, visible=bool(planned))
         elif event == "retry":
             wait = f"; again in {facts['wait']:.0f} s" if facts["wait"] else "; again"
-            self._say(f"{facts['what']}: {facts['reason']}{wait}")
+            what, reason = facts["what"], facts["reason"]
+            self._say(f"{reason}{wait}" if reason.startswith(what) else f"{what}: {reason}{wait}")
         elif event == "note":
             self._say(facts["note"])
         elif event == "bytes" and self._unit == "bytes":

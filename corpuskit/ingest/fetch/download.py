@@ -166,9 +166,11 @@ class Part:
         self.best = 0
 
     def close(self) -> None:
-        """Keep what is there for a later attempt."""
+        """Keep what is there for a later attempt, and no file if the server had none to send."""
         with storing(self.path):
             self._file.close()
+            if not self.size and not self.state_path.exists():
+                self.path.unlink(missing_ok=True)
 
     def finish(self) -> None:
         """Give the file its name."""

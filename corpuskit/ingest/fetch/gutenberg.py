@@ -148,7 +148,7 @@ def select(books: Sequence[Book], wanted: Wanted) -> list[Book]:
     """The books that are wanted, lowest numbers first.
 
     Raises:
-        SettingError: nothing is asked for, or a language or number is not in the catalogue.
+        SettingError: nothing is asked for, a language is not in the catalogue, or no book is left.
     """
     if not (wanted.languages or wanted.ids or wanted.limit):
         raise SettingError(
@@ -291,7 +291,7 @@ class Mirror:
 def plan(mirror: Mirror, wanted: Wanted, *, copyrighted: bool = False) -> tuple[list[Book], list[Book]]:
     """The wanted books that are still to be fetched, and those that need no request: see `_done`."""
     manifest = _manifest(mirror)
-    books = select(mirror.catalog(), wanted)
+    books = _selected(mirror, wanted)
     done = _done(mirror, manifest, books, copyrighted=copyrighted)
     return [book for book in books if book.number not in done], [
         book for book in books if book.number in done
@@ -311,7 +311,7 @@ def fetch(mirror: Mirror, wanted: Wanted, *, copyrighted: bool = False) -> Outco
     outcome = Outcome(mirror.folder)
     with locked(mirror.folder):
         manifest = _manifest(mirror)
-        books = select(mirror.catalog(), wanted)
+        books = _selected(mirror, wanted)
         done = _done(mirror, manifest, books, copyrighted=copyrighted)
         outcome.there = [n for n, state in done.items() if state == "there"]
         outcome.not_found = [n for n, state in done.items() if state == "not_found"]
@@ -326,6 +326,26 @@ def fetch(mirror: Mirror, wanted: Wanted, *, copyrighted: bool = False) -> Outco
         finally:
             manifest.write()
     return outcome
+
+
+def _selected(mirror: Mirror, wanted: Wanted) -> list[Book]:
+    """The wanted books; numbers that the catalogue lacks are told, since a range may well hold some."""
+    books = mirror.catalog()
+    strange = sorted(wanted.ids - {book.number for book in books})
+    if strange:
+        note = f"--ids: no texts of the catalogue, and passed over: {listed(strange)}"
+        mirror.web.listen("note", {"note": note})
+    return select(books, wanted)
+
+
+def listed(numbers: Sequence[int]) -> str:
+    """Numbers as a person reads them.
+
+    >>> listed([5, 9]), listed(range(1, 100))
+    ('5, 9', '1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 89 more')
+    """
+    shown = ", ".join(map(str, numbers[:10]))
+    return shown if len(numbers) <= 10 else f"{shown} and {len(numbers) - 10} more"
 
 
 def _fetch_book(mirror: Mirror, manifest: Manifest, book: Book, outcome: Outcome, copyrighted: bool) -> None:

@@ -119,7 +119,8 @@ def check(folder: Path) -> tuple[Manifest, list[str]]:
     """
     manifest = Manifest.read(folder)
     if manifest is None:
-        raise FetchError(f"{folder}: holds no {NAME}", remedy="Give a folder that `corpuskit fetch` wrote.")
+        what = f"holds no {NAME}" if folder.is_dir() else "there is no such folder"
+        raise FetchError(f"{folder}: {what}", remedy="Give a folder that `corpuskit fetch` wrote.")
     problems = [f"{name}: is not fetched yet" for name in manifest.about.get("missing", ())]
     for name, facts in sorted(manifest.files.items()):
         path = folder / name

@@ -94,6 +94,15 @@ def test_books_from_the_first_name_that_the_mirror_has(library: Any, ask: Any, t
     ]
     files = sorted(p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*.txt"))
     assert files == ["0/5/5-0.txt", "0/9/9.txt", "8/84/84-8.txt", "cache/epub/1342/pg1342.txt"]
+    assert list(tmp_path.rglob("*.part*")) == []
+
+
+def test_numbers_that_the_catalogue_lacks_are_told(library: Any, ask: Any, tmp_path: Path) -> None:
+    asking = ask(pause=0.0)
+    found = plan(Mirror(asking.web, library.address, tmp_path), Wanted(ids=frozenset({5, 6, 12, 777})))
+    assert [book.number for books in found for book in books] == [5]
+    (note,) = [facts["note"] for event, facts in asking.told if event == "note"]
+    assert note == "--ids: no texts of the catalogue, and passed over: 6, 12, 777"
 
 
 def test_the_manifest_has_licences_and_what_was_not_found(library: Any, ask: Any, tmp_path: Path) -> None:
