@@ -38,6 +38,7 @@ _CLOSING = " _\"'”’»“)]}=~+*"
 _WORD = re.compile(r"\S+")
 _GAP = re.compile(r"\S {3,}(?=\S)|\t|\.{4,}|(?:\. ){3,}|\S  +(?=[\divxlc]+\.?$)")
 _NUMBER_AT_END = re.compile(r"(?:\s{2,}|, |\. ?)(?:\d[\d\-–, ]*|[ivxlc]+)\.?$")
+_LONGEST_NUMBERS = 200
 _LEADER = re.compile(r"\S(?: {3,}|\.{4,})_?(?:\$?[\d.]+|[ivxlc]+|frontispiece)[_.]*$", re.IGNORECASE)
 _ITEM = re.compile(r"\s*(?:\d{1,3}[.)]|[IVXLC]{1,7}[.)]|\([a-z\d]{1,3}\)|[*•-])\s+\S")
 _RULES = re.compile(r"[\s*_=·•.#~+<>|–—o-]+")
@@ -329,15 +330,20 @@ def _columns(block: _Lines) -> Kind | None:
     if ruled * 2 > count > 1 or (sum(1 for n in gaps if n >= 2) * 2 > count and count > 1):
         return "table"
     if with_gap * 2 > count or (with_gap * 2 == count and count > 2):
-        if count == 1 and block.indents[0] > 20 and not _NUMBER_AT_END.search(block.text[0]):
+        if count == 1 and block.indents[0] > 20 and not _ends_in_number(block.text[0]):
             return None
         return "list"
     if count <= 4 and gaps[-1] == 1 and _LEADER.search(block.text[-1]):
         return "list"
-    numbered = sum(1 for line in block.text if _NUMBER_AT_END.search(line))
+    numbered = sum(1 for line in block.text if _ends_in_number(line))
     if numbered * 5 >= count * 3 and max(block.ends) < 70 and (count > 1 or block.above < 2):
         return "list"
     return None
+
+
+def _ends_in_number(line: str) -> bool:
+    """Whether a line ends as one of an index does. Only its end is looked at, however long it is."""
+    return _NUMBER_AT_END.search(line[-_LONGEST_NUMBERS:]) is not None
 
 
 def _is_letter_part(block: _Lines, shape: BookShape, joined: str) -> bool:

@@ -37,6 +37,7 @@ _EMPHASIS = (
     ("+", "spaced_out", re.compile(r"(?<![\w+])\+(?=[^\W\d])([^+]*[^\W\d][.,;:!?]?)\+(?![\w+])")),
 )
 _MAX_EMPHASIS = 4_000
+_LONGEST_FILE_NAME = 300
 _ADDRESS = re.compile(r"[/@\\]|www\.")
 _PAGE = re.compile(
     r"[\[{(](?:pg|page|pp?|seite|s|bl[sz]|pág|pag|sivu|str)\b\.? ?(?:\d{1,4}|[ivxlc]{1,8})[a-z]?\.?[\]})] ?",
@@ -70,7 +71,7 @@ class Marks:
         kind = block.kind
         if block.first in self._lone_pages:
             return self._drop(text, "page_numbers")
-        if kind == "caption" or _IMAGE_FILE.fullmatch(text):
+        if kind == "caption" or _is_image_file(text):
             return self._caption(text)
         if self._options.footnotes == "remove" and self._is_note(text, kind):
             return self._drop(text, "footnotes")
@@ -109,11 +110,7 @@ class Marks:
         closes = words.count("]") > words.count("[")
         words = words[: words.rindex("]")] + words[words.rindex("]") + 1 :] if closes else words
         words = words.strip()
-        if (
-            self._options.illustrations == "remove"
-            or _IMAGE_FILE.fullmatch(words)
-            or not re.search(r"\w", words)
-        ):
+        if self._options.illustrations == "remove" or _is_image_file(words) or not re.search(r"\w", words):
             words = ""
         self.cut["illustrations"] += len(text.encode("utf-8")) - len(words.encode("utf-8"))
         return self._unwrap(words) if self._options.emphasis == "unwrap" else words
@@ -130,10 +127,15 @@ class Marks:
         return False
 
 
+def _is_image_file(text: str) -> bool:
+    return len(text) <= _LONGEST_FILE_NAME and _IMAGE_FILE.fullmatch(text) is not None
+
+
 def _inner(found: re.Match[str]) -> str:
     """What stands between two marks, unless they are part of an address or far apart."""
     text, start = found.string, found.start()
-    word = text[max(text.rfind(" ", 0, start), text.rfind("\n", 0, start), start - 80) + 1 : start]
+    near = max(0, start - 80)
+    word = text[max(text.rfind(" ", near, start), text.rfind("\n", near, start), near - 1) + 1 : start]
     if len(found[1]) > _MAX_EMPHASIS or _ADDRESS.search(word):
         return found[0]
     return found[1]

@@ -289,6 +289,9 @@ def test_the_account_holds_and_words_survive(parts: list[str], newline: str) -> 
 @pytest.mark.parametrize(
     "hostile",
     [
+        ", 1" + "1, " * 100_000 + "x",
+        "[" * 200_000,
+        "|" * 200_000,
         "a" * 2 * 10**5,
         "word " * 40_000,
         "\n" * 2 * 10**5,
