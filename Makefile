@@ -14,7 +14,7 @@ help:
 	@echo "make demo           documents, tokenizer, shards and a small model from sample_corpora/, in minutes"
 	@echo "make test           every test but the slow ones (make test-slow runs those)"
 	@echo "make check          style, types, and the native engine under sanitizers"
-	@echo "make fuzz           libFuzzer on the wikitext extractor and the template engine; needs clang"
+	@echo "make fuzz           libFuzzer on the wikitext extractor, the template engines and the bzip2 decoder; needs clang"
 	@echo "make bench          the benchmarks, quick; needs make bench-install first"
 	@echo "make install        the package with pinned dependencies in $(VENV)/"
 
@@ -93,18 +93,22 @@ build/replay_bz2: native/fuzz/replay_bz2.cpp $(wildcard native/engine/bz2_*)
 	$(or $(CXX),g++) -std=c++20 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -ffp-contract=off \
 	  -Inative -o $@ native/fuzz/replay_bz2.cpp native/engine/bz2_*.cpp
 
-# libFuzzer on the extractor and the template engine, FUZZ_SECONDS each; what it finds lies in build/fuzz/.
+# libFuzzer on the extractor, the rules of templates, their expansion and the bzip2 decoder, FUZZ_SECONDS each; what it finds lies in build/fuzz/.
 # Real pages are seeds too where CORPUSKIT_CORPORA names a folder that has wikipedia/ and conformance/.
 FUZZ_SECONDS ?= 300
 FUZZ_SEEDS = native/fuzz/corpus $(if $(CORPUSKIT_CORPORA),build/fuzz/real)
 FUZZ = -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=2048 -artifact_prefix=build/fuzz/
 CLANG ?= clang++
 
-fuzz: build/fuzz-extractor build/fuzz-templates
-	@mkdir -p build/fuzz/extractor build/fuzz/templates build/fuzz/real
+FUZZERS = $(addprefix build/fuzz-,extractor templates expand bz2)
+
+fuzz: $(FUZZERS)
+	@mkdir -p $(addprefix build/fuzz/,extractor templates expand bz2 real)
 	$(if $(CORPUSKIT_CORPORA),$(BIN)/python -m benchmarks.fuzz_seeds "$(CORPUSKIT_CORPORA)" build/fuzz/real)
 	build/fuzz-extractor $(FUZZ) -max_len=65536 -dict=native/fuzz/wikitext.dict build/fuzz/extractor $(FUZZ_SEEDS)
 	build/fuzz-templates $(FUZZ) -max_len=8192 -dict=native/fuzz/wikitext.dict build/fuzz/templates native/fuzz/corpus_templates
+	build/fuzz-expand $(FUZZ) -max_len=16384 -dict=native/fuzz/wikitext.dict build/fuzz/expand native/fuzz/corpus_expand
+	build/fuzz-bz2 $(FUZZ) -max_len=8192 build/fuzz/bz2 native/fuzz/bz2
 
 FUZZ_CXX = $(CLANG) -std=c++20 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -ffp-contract=off -Inative
 FUZZ_OBJECTS = $(patsubst native/engine/%.cpp,build/fuzz-objects/%.o,$(wildcard native/engine/*.cpp))
@@ -112,11 +116,12 @@ build/fuzz-objects/%.o: native/engine/%.cpp $(wildcard native/engine/*.hpp)
 	@mkdir -p build/fuzz-objects
 	$(FUZZ_CXX) -c -o $@ $<
 
-build/fuzz-extractor: native/fuzz/replay.cpp $(FUZZ_OBJECTS)
-	$(FUZZ_CXX) -DCORPUSKIT_LIBFUZZER -o $@ $^
-
-build/fuzz-templates: native/fuzz/fuzz_templates.cpp $(FUZZ_OBJECTS)
-	$(FUZZ_CXX) -o $@ $^
+build/fuzz-extractor: native/fuzz/replay.cpp
+build/fuzz-templates: native/fuzz/fuzz_templates.cpp
+build/fuzz-expand: native/fuzz/expand.cpp
+build/fuzz-bz2: native/fuzz/replay_bz2.cpp
+$(FUZZERS): $(FUZZ_OBJECTS)
+	$(FUZZ_CXX) -DCORPUSKIT_LIBFUZZER -o $@ $(filter-out %.o,$^) $(FUZZ_OBJECTS)
 
 bench-install:
 	$(PYTHON) -m venv $(BENCH)

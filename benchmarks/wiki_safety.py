@@ -2,7 +2,7 @@
 
 Also a script, by which one hostile page is measured alone in its process::
 
-    python -m benchmarks.wiki_safety KIND BYTES
+    python -m benchmarks.wiki_safety KIND WAY BYTES
 """
 
 from __future__ import annotations
@@ -19,16 +19,19 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import yaml
 
 from benchmarks.harness import OURS, Bar, Options, Row, compare
 from benchmarks.kept import open_input
 from benchmarks.measure import measure_command
-from benchmarks.wiki_pages import DUMPS, Page, as_column, our_extracted, write_pages
+from benchmarks.wiki_pages import DUMPS, Page, as_column, write_pages
 from benchmarks.wiki_sides import KEPT, PEERS, ROOT, Sides
 from corpuskit.errors import CorpuskitError
 from corpuskit.ingest.wikipedia import Wikipedia
-from corpuskit.ingest.wikitext import STATUS
+from corpuskit.ingest.wikitext import STATUS, engine_options, extract, namespace_prefixes
+from corpuskit.ingest.wikitext_expand import expand, template_store
+from corpuskit.ingest.wikitext_loss import measure
 
 HOSTILE_BYTES = 10_000_000
 PEER_SECONDS = 10
@@ -57,11 +60,22 @@ HOSTILE = {
     "<nowiki>": "<nowiki>a",
     "tags without end in a term": "<a ",
     "a row of one line": "a||",
+    "&": "&",
+    "=": "=",
+    "<": "<",
+    "[http://": "[http://",
+    "{{a|b=c}}": "{{a|b=c}} ",
+    "one letter words": "a b ",
+    "words of a template": "{{a|" + "b " * 100_000 + "}}",
+    "bars": "|",
 }
 """What a hostile page repeats until it is long enough, by name."""
 
-_BEGINNINGS = {"tags without end in a term": ";", "a row of one line": "{|\n!"}
+_BEGINNINGS = {"tags without end in a term": ";", "a row of one line": "{|\n!", "bars": "{{a"}
 """What stands once before it."""
+
+WAYS = ("extracted", "extracted and measured", "expanded and extracted")
+"""What is done to a hostile page: the loss meter reads it too; its templates are expanded before."""
 
 HOSTILE_FOR_PEERS = tuple(HOSTILE)[:6]
 NOT_PAGES = frozenset({"truncated", "damaged", "stray", "unreadable_file"})
@@ -72,27 +86,40 @@ NOT_PAGES = frozenset({"truncated", "damaged", "stray", "unreadable_file"})
 
 
 def hostile(options: Options) -> list[Row]:
-    """10 MB of one kind of mark after the other, each in a process of its own."""
+    """10 MB of one kind of mark after the other, each in a process of its own, in each of `WAYS`."""
     described = f"{len(HOSTILE)} pages of {HOSTILE_BYTES / 1e6:g} MB each"
-    costs = {kind: _hostile_ours(kind) for kind in HOSTILE}
     rows = [] if options.quick else _hostile_peers(options, described)
-    for kind, cost in costs.items():
-        note = f"{cost['extra_mib']:.1f} MiB beside the page; ended as {cost['status']}"
-        rows.append(Row(f"hostile page {kind}", OURS, cost["cpu_s"], "s", input=described, note=note))
-    rows.sort(key=lambda row: list(HOSTILE).index(row.what.removeprefix("hostile page ")))
-    for what, key, limit, unit in (
-        ("hostile pages, the slowest", "cpu_s", 1.0, "s"),
-        ("hostile pages, most memory beside the page", "extra_mib", 100.0, "MiB"),
-    ):
-        worst = max(costs, key=lambda kind: costs[kind][key])
-        bar = Bar(limit, "value", "at most")
-        value = costs[worst][key]
-        rows += compare(what, value, {}, unit=unit, better="lower", bar=bar, input=described, note=worst)
-    return rows
+    summary = []
+    for way in WAYS:
+        costs = {kind: _hostile_ours(kind, way) for kind in HOSTILE}
+        for kind, cost in costs.items():
+            what = f"hostile page {kind}" if way == WAYS[0] else f"hostile page {kind}, {way}"
+            note = f"{cost['extra_mib']:.1f} MiB beside the page; ended as {cost['status']}"
+            rows.append(Row(what, OURS, cost["cpu_s"], "s", input=described, note=note))
+        for what, key, limit, unit in (
+            ("the slowest", "cpu_s", 1.0, "s"),
+            ("most memory beside the page", "extra_mib", 100.0, "MiB"),
+        ):
+            worst = max(costs, key=lambda kind: costs[kind][key])
+            value, bar = costs[worst][key], Bar(limit, "value", "at most")
+            what = f"hostile pages, {way}: {what}"
+            summary += compare(
+                what, value, {}, unit=unit, better="lower", bar=bar, input=described, note=worst
+            )
+    kinds = list(HOSTILE)
+    rows.sort(key=lambda row: kinds.index(_kind_of(row)))
+    return rows + summary
 
 
-def _hostile_ours(kind: str) -> dict[str, Any]:
-    command = [sys.executable, "-m", "benchmarks.wiki_safety", kind, str(HOSTILE_BYTES)]
+def _kind_of(row: Row) -> str:
+    what = row.what.removeprefix("hostile page ")
+    for way in WAYS:
+        what = what.removesuffix(f", {way}")
+    return what
+
+
+def _hostile_ours(kind: str, way: str) -> dict[str, Any]:
+    command = [sys.executable, "-m", "benchmarks.wiki_safety", kind, way, str(HOSTILE_BYTES)]
     done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT)
     found: dict[str, Any] = json.loads(done.stdout)
     return found
@@ -104,16 +131,32 @@ def hostile_text(kind: str, size: int) -> str:
     return (_BEGINNINGS.get(kind, "") + piece * (size // len(piece) + 1))[:size]
 
 
-def measure_hostile(kind: str, size: int) -> dict[str, float | str]:
-    """Extract a hostile page in this process: seconds, MiB beyond what stood before, how it ended."""
-    our_extracted(as_column([Page("Ulm", "en", "'''Ulm''' {{convert|1|mi|km}}")]), "en")
+def measure_hostile(kind: str, way: str, size: int) -> dict[str, float | str]:
+    """Read a hostile page in this process: seconds, MiB beyond what stood before, how it ended."""
+    _read(as_column([Page("Ulm", "en", "'''Ulm''' {{convert|1|mi|km}}")]), way)
     column = as_column([Page("Ulm", "en", hostile_text(kind, size))])
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew at what is resident now
     before, start = _peak_mib(), time.process_time()
-    made = our_extracted(column, "en")
+    status = _read(column, way)
     seconds = time.process_time() - start
-    status = STATUS[int(made.status[0])]
     return {"cpu_s": round(seconds, 4), "extra_mib": round(_peak_mib() - before, 2), "status": status}
+
+
+def _read(column: pa.LargeStringArray, way: str) -> str:
+    """Do to one page what a reading does to it, and no more."""
+    settings: dict[str, Any] = {
+        "file_prefixes": namespace_prefixes(6),
+        "category_prefixes": namespace_prefixes(14),
+        "language": "en",
+    }
+    native, page = engine_options(**settings), column
+    if way == WAYS[2]:
+        store = template_store([("A", "{{{1|}}}")])
+        page = expand(column, pa.array(["Ulm"], pa.large_string()), store, native).texts
+    made = extract(page, **settings)
+    if way == WAYS[1]:
+        measure(column, made.texts, ["Ulm"], native)
+    return STATUS[int(made.status[0])]
 
 
 def _peak_mib() -> float:
@@ -265,4 +308,4 @@ def memory(options: Options) -> list[Row]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(measure_hostile(sys.argv[1], int(sys.argv[2]))))
+    print(json.dumps(measure_hostile(sys.argv[1], sys.argv[2], int(sys.argv[3]))))

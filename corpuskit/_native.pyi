@@ -50,6 +50,8 @@ class WikitextBatch(TypedDict):
     category_ends: NDArray[np.int64]
     """Shape (n + 1,): page i has the categories ``[ends[i], ends[i + 1])``."""
     categories: Strings
+    table_bytes: int
+    """The most that was held for a page beside its texts."""
 
 def extract_wikitext(
     offsets: NDArray[np.int64],
@@ -109,6 +111,8 @@ class LossBatch(TypedDict):
     lost: NDArray[np.int64]
     pages: NDArray[np.int64]
     examples: Strings
+    table_bytes: int
+    """The most that was held for a page beside its texts."""
 
 def measure_loss(
     offsets: NDArray[np.int64],
@@ -142,8 +146,9 @@ def expand_wikitext(
     store: TemplateStore,
     options: WikitextOptions,
     budget: tuple[int, int, int, int, int],
-) -> tuple[Strings, NDArray[np.int64]]:
-    """Expand the templates that n pages call: the pages, and counters of shape (n, 8).
+) -> tuple[Strings, NDArray[np.int64], int]:
+    """Expand the templates that n pages call: the pages, counters of shape (n, 8), and the most bytes
+    that were held for a page beside its texts.
 
     Raises:
         ValueError: offsets do not ascend within their bytes, or there are not as many titles as pages.

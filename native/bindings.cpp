@@ -72,6 +72,7 @@ nb::dict extract_wikitext(Input<std::int64_t> offsets, Input<std::uint8_t> bytes
     result["flags"] = own<std::uint32_t>(std::move(batch.flags), pages.size);
     result["category_ends"] = own<std::int64_t>(std::move(batch.category_ends), pages.size + 1);
     result["categories"] = strings(std::move(batch.categories));
+    result["table_bytes"] = batch.table_bytes;
     return result;
 }
 
@@ -88,7 +89,8 @@ nb::tuple expand_wikitext(Input<std::int64_t> offsets, Input<std::uint8_t> bytes
         batch = corpuskit::expand_wikitext(pages, titles, store, options, bounds);
     }
     return nb::make_tuple(strings(std::move(batch.texts)),
-                          own<std::int64_t>(std::move(batch.counters), pages.size, corpuskit::kExpandCounters));
+                          own<std::int64_t>(std::move(batch.counters), pages.size, corpuskit::kExpandCounters),
+                          batch.table_bytes);
 }
 
 nb::dict measure_loss(Input<std::int64_t> offsets, Input<std::uint8_t> bytes, Input<std::int64_t> text_offsets,
@@ -111,6 +113,7 @@ nb::dict measure_loss(Input<std::int64_t> offsets, Input<std::uint8_t> bytes, In
     result["lost"] = own<std::int64_t>(std::move(table.lost), rows);
     result["pages"] = own<std::int64_t>(std::move(table.pages), rows);
     result["examples"] = strings(std::move(table.examples));
+    result["table_bytes"] = batch.table_bytes;
     return result;
 }
 

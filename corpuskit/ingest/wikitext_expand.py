@@ -143,7 +143,7 @@ def expand(
             f"wikitext_expand.expand: {len(titles)} titles for {len(texts)} texts",
             remedy="Give one title for each text.",
         )
-    (offsets, data), counters = _native.expand_wikitext(
+    (offsets, data), counters, _ = _native.expand_wikitext(
         *engine_strings(texts, "texts"),
         *engine_strings(titles, "titles"),
         store,

@@ -112,6 +112,7 @@ struct WikitextFacts {
     WikitextCounters counters;
     std::uint32_t flags = 0;  // of WikitextFlag
     std::vector<std::string> categories;  // in order, without prefix and sort key; each once
+    std::size_t table_bytes = 0;          // what was held beside texts, in tables of places
 };
 
 class WikitextEngine;  // wikitext_internal.hpp
@@ -161,6 +162,7 @@ struct WikitextBatch {
     std::vector<std::uint32_t> flags;    // n
     std::vector<std::int64_t> category_ends{0};  // n + 1: page i has the categories [ends[i], ends[i + 1])
     WikitextStrings categories;
+    std::size_t table_bytes = 0;  // the most of a page
 };
 
 /// Extracts a batch of n pages; `titles` has n entries or none. Throws std::invalid_argument when offsets do not

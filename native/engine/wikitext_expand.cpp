@@ -157,6 +157,7 @@ class ExpandMachine {
     }
 
     void expand(std::string_view page, std::string_view title, std::string& out, ExpandCounters& counters);
+    std::size_t table_bytes() const { return table_bytes_; }
 
   private:
     using Kind = WikiNode::Kind;
@@ -222,6 +223,7 @@ class ExpandMachine {
     std::size_t max_output_ = 0;
     std::int64_t max_steps_ = 0, call_limit_ = 0;
     ExpandCounters* counters_ = nullptr;
+    std::size_t table_bytes_ = 0;
 };
 
 // ------------------------------------------------------------------------------------------- the machine
@@ -229,6 +231,7 @@ class ExpandMachine {
 void ExpandMachine::expand(std::string_view page, std::string_view title, std::string& out, ExpandCounters& counters) {
     counters_ = &counters;
     const WikiTree tree = preprocess_wikitext(resolve_inclusion(page, false), variants_);
+    table_bytes_ = std::max(table_bytes_, tree.table_bytes());
     if (tree.too_large) {
         ++counters.over;
         out.append(page);
@@ -678,6 +681,7 @@ void ExpandMachine::lua() {
 WikitextExpander::WikitextExpander(TemplateStore& store, const WikitextOptions& options, const ExpandBudget& budget)
     : machine_(std::make_unique<ExpandMachine>(store, options, budget)) {}
 WikitextExpander::~WikitextExpander() = default;
+std::size_t WikitextExpander::table_bytes() const { return machine_->table_bytes(); }
 
 void WikitextExpander::expand(std::string_view page, std::string_view title, std::string& out, ExpandCounters& counters) {
     counters = {};
@@ -698,6 +702,7 @@ ExpandBatch expand_wikitext(const WikitextColumn& pages, const WikitextColumn& t
         for (std::int64_t value : {c.steps, c.depth, c.expanded, c.ruled, c.undefined, c.lua, c.loops, c.over})
             batch.counters.push_back(value);
     }
+    batch.table_bytes = expander.table_bytes();
     return batch;
 }
 

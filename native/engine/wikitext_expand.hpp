@@ -94,6 +94,8 @@ class WikitextExpander {
 
     /// Appends the expanded page to `out`. A page that is too large to take apart is appended as it is.
     void expand(std::string_view page, std::string_view title, std::string& out, ExpandCounters& counters);
+    /// Bytes of the tables of the largest page so far, beside its text.
+    std::size_t table_bytes() const;
 
   private:
     std::unique_ptr<ExpandMachine> machine_;
@@ -102,6 +104,7 @@ class WikitextExpander {
 struct ExpandBatch {
     WikitextStrings texts;               // n
     std::vector<std::int64_t> counters;  // n * kExpandCounters
+    std::size_t table_bytes = 0;         // the most of a page
 };
 
 /// Expands a batch; `titles` has as many entries as `pages`.

@@ -120,13 +120,13 @@ void LineText::resolve_apostrophes(std::string_view line) {
             std::size_t& slot = last == ' ' ? after_space : last_but_one == ' ' ? after_letter : after_word;
             if (slot == kNone) slot = index;
         }
-        runs_.push_back({run, text_count});
+        runs_.push_back(static_cast<std::uint32_t>(text_count));
         before = end;
         at = line.find("''", end);
     }
     if (bold % 2 == 0 || italic % 2 == 0) return;
     const std::size_t chosen = after_letter != kNone ? after_letter : after_word != kNone ? after_word : after_space;
-    if (chosen != kNone) ++runs_[chosen].text;
+    if (chosen != kNone) ++runs_[chosen];
 }
 
 namespace {
@@ -237,7 +237,7 @@ void LineText::write(std::string_view line, bool markdown) {
                 std::size_t end = i;
                 while (end < line.size() && line[end] == '\'') ++end;
                 const bool marks = end - i >= 2 && run_index < runs_.size();
-                apostrophes(end - i, marks ? runs_[run_index++].text : end - i);
+                apostrophes(end - i, marks ? runs_[run_index++] : end - i);
                 i = end;
                 break;
             }

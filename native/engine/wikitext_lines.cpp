@@ -36,6 +36,7 @@ class Page {
     void finish() {
         end_table();
         if (text_.disambiguates) facts_.flags |= kFlagDisambiguation;
+        facts_.table_bytes += text_.table_bytes();
     }
 
   private:

@@ -18,6 +18,8 @@ class LineText {
 
     /// Writes `line`; what was written before is forgotten. With `markdown` emphasis becomes ** and *.
     void write(std::string_view line, bool markdown);
+    /// Bytes that are held beside the text.
+    std::size_t table_bytes() const { return runs_.capacity() * sizeof(runs_[0]); }
 
   private:
     void resolve_apostrophes(std::string_view line);
@@ -33,11 +35,7 @@ class LineText {
     void apostrophes(std::size_t run, std::size_t kept);
     void write_emphasis();
 
-    struct Run {
-        std::size_t length;
-        std::size_t text;  // how many of them are text
-    };
-    std::vector<Run> runs_;  // of apostrophes in a line
+    std::vector<std::uint32_t> runs_;  // of two or more apostrophes in a line: how many of each are text
     bool markdown_ = false;
     std::string emphasis_;  // buffer
 };

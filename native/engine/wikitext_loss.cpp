@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <deque>
 #include <stdexcept>
 #include <unordered_map>
 
@@ -18,17 +19,19 @@ constexpr std::size_t kDeepest = 200;      // frames; what opens beyond is text
 constexpr std::size_t kLongestName = 120;  // of a template that is told apart
 constexpr std::size_t kExampleBytes = 160;
 
-struct Word {
-    std::uint64_t hash;
-    std::uint32_t use;  // of uses_
-};
+/// A word that waits for its turn: its hash without the lowest bits, where the number of its use stands.
+using Word = std::uint64_t;
 
-/// One use of a template, table, file...; use 0 of a page is its prose.
+constexpr std::uint32_t kOpenEnd = 0xFFFFFFFF;
+
+/// One use of a template, table, file...; use 0 of a page is its prose. Places beyond 4 GiB are cut off: they serve
+/// an example only.
 struct Use {
-    std::uint32_t row;  // of the table
-    std::size_t start;  // in the page
-    std::size_t end;    // npos while it is open
+    std::uint32_t row;    // of the table
+    std::uint32_t start;  // in the page
+    std::uint32_t end;    // kOpenEnd while it is open
 };
+std::uint32_t place(std::size_t at) { return static_cast<std::uint32_t>(std::min<std::size_t>(at, kOpenEnd)); }
 
 enum class Open : std::uint8_t { kTemplate, kLink, kExternal, kTable, kReference };
 
@@ -108,6 +111,7 @@ class Meter {
     void measure(std::string_view page, std::string_view text, std::int64_t number, std::int64_t* columns);
 
     Rows rows;
+    std::size_t table_bytes = 0;  // see LossBatch
 
   private:
     // reading the wikitext
@@ -139,12 +143,14 @@ class Meter {
     std::uint32_t use_now() const { return frames_.empty() ? base_use_ : frames_.back().use; }
     std::uint32_t new_use(LossKind kind, std::string_view name, std::size_t start);
     void end_word();
+    void put_word(std::uint64_t hash, std::uint32_t use);
     void drop_piece(Frame& frame);
     void template_named(Frame& frame, std::string_view name);
     bool hidden() const { return hidden_ > 0; }
     void hide(Frame& frame, bool on);
     // comparing
-    void settle(std::int64_t number, std::int64_t* columns);
+    void settle();
+    void settle(std::uint64_t hash, Use& use, std::size_t kind);
     std::string example(const Use& use) const;
 
     const WikitextOptions& options_;
@@ -155,15 +161,18 @@ class Meter {
     std::size_t pos_ = 0;
     std::vector<Frame> frames_;
     std::array<std::size_t, 5> open_{};
-    std::vector<Word> words_;
-    std::vector<Use> uses_;
+    // In blocks: a page of 10 MB may have five million words, and growing a vector would hold them twice.
+    std::deque<Word> words_;
+    std::deque<Use> uses_;
     std::uint32_t base_use_ = 0;    // of prose, or of a section that is dropped
     std::size_t section_level_ = 0;  // of the section that is dropped
     std::size_t hidden_ = 0;
     WordHash word_;
     std::uint32_t word_use_ = 0;
     bool digit_ = false;            // whether the word ends with a digit
-    WordCounts counts_;
+    WordCounts counts_;             // words of the text that are not yet taken
+    std::int64_t number_ = 0;       // of the page in its batch
+    std::int64_t* columns_ = nullptr;
     std::array<bool, kTagNames> never_closed_{};
     std::array<std::size_t, kTagNames> next_close_{};  // 0 while it is not known
 };
@@ -180,7 +189,7 @@ bool Meter::push(Frame frame) {
 
 void Meter::pop() {
     end_word();
-    if (frames_.back().owner) uses_[frames_.back().use].end = std::min(pos_ + (at("}}") || at("]]") ? 2 : 0), page_.size());
+    if (frames_.back().owner) uses_[frames_.back().use].end = place(std::min(pos_ + (at("}}") || at("]]") ? 2 : 0), page_.size()));
     hide(frames_.back(), false);
     --open_[static_cast<std::size_t>(frames_.back().kind)];
     frames_.pop_back();
@@ -193,9 +202,15 @@ void Meter::hide(Frame& frame, bool on) {
 }
 
 void Meter::end_word() {
-    if (!word_.empty() && !hidden()) words_.push_back({word_.value(), word_use_});
+    if (!word_.empty() && !hidden()) put_word(word_.value(), word_use_);
     word_.clear();
     digit_ = false;
+}
+
+/// A word of prose outside of all frames can no more be forgotten and comes first anyway: it is settled at once.
+void Meter::put_word(std::uint64_t hash, std::uint32_t use) {
+    if (use == 0 && frames_.empty()) return settle(hash, uses_[0], 0);
+    words_.push_back(hash >> kNumberBits << kNumberBits | use);
 }
 
 /// Forgets the words of the piece that a frame is in: a name, a target, options.
@@ -214,7 +229,8 @@ std::uint32_t Meter::new_use(LossKind kind, std::string_view name, std::size_t s
     // What stands in a table or caption that goes is lost with it.
     if (outer_kind == LossKind::kTable && options_.tables == WikitextTables::kDrop && kind <= LossKind::kCaption) return outer;
     if (outer_kind == LossKind::kCaption && !options_.captions && kind <= LossKind::kCaption) return outer;
-    uses_.push_back({rows.find(kind, name), start, kNone});
+    if (uses_.size() > kMostNumber) return outer;
+    uses_.push_back({rows.find(kind, name), place(start), kOpenEnd});
     ++rows.table.uses[uses_.back().row];
     return static_cast<std::uint32_t>(uses_.size() - 1);
 }
@@ -282,7 +298,7 @@ void Meter::line_start() {
     if (page_[pos_] == '=' && frames_.empty()) return heading();
     std::size_t i = pos_;
     while (i < page_.size() && i < pos_ + 16 && (page_[i] == ' ' || page_[i] == ':')) ++i;
-    if (page_.substr(i, 2) == "{|") {
+    if (page_.substr(i, 2) == "{|" && frames_.size() < kDeepest) {
         pos_ = i;
         const std::uint32_t use = new_use(LossKind::kTable, "", pos_);
         if (push({.kind = Open::kTable, .owner = uses_[use].start == pos_, .use = use})) {
@@ -573,7 +589,7 @@ void Meter::opaque(std::string_view name, std::size_t inside) {
     const std::string_view text = page_.substr(inside, end - inside);
     if (name == "gallery") {
         const std::uint32_t use = new_use(LossKind::kCaption, "", inside);
-        uses_[use].end = std::min(end, uses_[use].end);
+        uses_[use].end = std::min(place(end), uses_[use].end);
         for (std::size_t at = 0; at < text.size();) {
             const std::size_t line_end = std::min(text.find('\n', at), text.size());
             const std::string_view line = text.substr(at, line_end - at);
@@ -594,7 +610,7 @@ void Meter::piece(std::string_view text, std::uint32_t use) {
         const WordPart part = word_part(c);
         if (part != WordPart::kNone) word.add(c);
         if (part == WordPart::kLetter || word.empty()) continue;
-        if (!hidden()) words_.push_back({word.value(), use});
+        if (!hidden()) put_word(word.value(), use);
         word.clear();
     }
 }
@@ -618,27 +634,31 @@ void Meter::entity() {
 
 std::string Meter::example(const Use& use) const {
     std::string line;
-    for (char c : page_.substr(use.start, std::min(kExampleBytes, std::max(use.end, use.start) - use.start)))
+    for (char c : page_.substr(use.start, std::min<std::size_t>(kExampleBytes, std::max(use.end, use.start) - use.start)))
         line.push_back(static_cast<unsigned char>(c) < 0x20 ? ' ' : c);
     return line;
 }
 
-/// Takes each word of the wikitext from those of the text, prose first; what is not there any more is lost.
-void Meter::settle(std::int64_t number, std::int64_t* columns) {
+/// Takes each word that waits from those of the text, prose first.
+void Meter::settle() {
     for (std::size_t kind = 0; kind < kLossKinds; ++kind) {
-        for (const Word& word : words_) {
-            Use& use = uses_[word.use];
-            if (rows.table.kinds[use.row] != static_cast<std::int32_t>(kind)) continue;
-            ++columns[kind];
-            ++rows.table.words[use.row];
-            if (counts_.take(word.hash)) continue;
-            ++columns[kLossKinds + kind];
-            ++rows.table.lost[use.row];
-            if (rows.table.pages[use.row] >= 0) continue;
-            rows.table.pages[use.row] = number;
-            rows.examples[use.row] = kind == 0 ? std::string() : example(use);
+        for (const Word word : words_) {
+            Use& use = uses_[word & kMostNumber];
+            if (rows.table.kinds[use.row] == static_cast<std::int32_t>(kind)) settle(word, use, kind);
         }
     }
+}
+
+/// Takes a word of the wikitext from those of the text; what is not there any more is lost.
+void Meter::settle(std::uint64_t hash, Use& use, std::size_t kind) {
+    ++columns_[kind];
+    ++rows.table.words[use.row];
+    if (counts_.take(hash)) return;
+    ++columns_[kLossKinds + kind];
+    ++rows.table.lost[use.row];
+    if (rows.table.pages[use.row] >= 0) return;
+    rows.table.pages[use.row] = number_;
+    rows.examples[use.row] = kind == 0 ? std::string() : example(use);
 }
 
 void Meter::measure(std::string_view page, std::string_view text, std::int64_t number, std::int64_t* columns) {
@@ -647,7 +667,7 @@ void Meter::measure(std::string_view page, std::string_view text, std::int64_t n
     frames_.clear();
     open_.fill(0);
     words_.clear();
-    uses_.assign(1, {rows.find(LossKind::kProse, ""), 0, kNone});
+    uses_.assign(1, {rows.find(LossKind::kProse, ""), 0, kOpenEnd});
     ++rows.table.uses[uses_[0].row];
     base_use_ = 0;
     section_level_ = hidden_ = 0;
@@ -655,15 +675,18 @@ void Meter::measure(std::string_view page, std::string_view text, std::int64_t n
     digit_ = false;
     never_closed_.fill(false);
     next_close_.fill(0);
+    number_ = number;
+    columns_ = columns;
+    counts_.clear();
+    count_words(text, counts_);
     line_start();
     while (pos_ < page_.size()) {
         letters();
         if (pos_ < page_.size()) special();
     }
     end_word();
-    counts_.clear();
-    count_words(text, counts_);
-    settle(number, columns);
+    settle();
+    table_bytes = std::max(table_bytes, words_.size() * sizeof(Word) + uses_.size() * sizeof(Use) + counts_.bytes());
     columns[2 * kLossKinds] = count_sentences(text);
     count_holes(text, options_.language, columns + 2 * kLossKinds + 1);
     count_leftovers(text, columns + 2 * kLossKinds + 1 + kLossHoles);
@@ -680,6 +703,7 @@ LossBatch measure_loss(const WikitextColumn& pages, const WikitextColumn& texts,
     batch.columns.assign(pages.size * kLossColumns, 0);
     for (std::size_t i = 0; i < pages.size; ++i)
         meter.measure(pages[i], texts[i], static_cast<std::int64_t>(i), batch.columns.data() + i * kLossColumns);
+    batch.table_bytes = meter.table_bytes;
     batch.table = std::move(meter.rows.table);
     for (const std::string& example : meter.rows.examples) {
         batch.table.examples.bytes.append(example);

@@ -44,6 +44,7 @@ struct LossTable {
 struct LossBatch {
     std::vector<std::int64_t> columns;  // n * kLossColumns, row by row
     LossTable table;                    // in the order in which kinds and names were met
+    std::size_t table_bytes = 0;        // the most that was held for a page beside its texts
 };
 
 /// Measures n pages: `texts` is what the extractor made of `pages`. Linear in both. Throws std::invalid_argument when

@@ -46,8 +46,10 @@ class Inclusion {
 
     void tag() {
         if (text_.substr(at_, 4) == "<!--") return comment();
-        if (inclusion_tag()) return;
-        if (raw()) return;
+        const char next = at_ + 1 < text_.size() ? text_[at_ + 1] : ' ';
+        if (next == '/' || is_alpha(next)) {
+            if (inclusion_tag() || raw()) return;
+        }
         put("<");
         ++at_;
     }
@@ -142,7 +144,7 @@ class Preprocessor {
             while (at_ < text_.size() && !special_[static_cast<unsigned char>(text_[at_])]) ++at_;
             literal(begin, at_);
             if (at_ < text_.size()) special();
-            if (tree_.nodes.size() > kMostNodes) return give_up();
+            if (tree_.nodes.size() + tree_.parts.size() + parts_.size() > kMostNodes) return give_up();
         }
         while (!open_.empty()) flatten();
         tree_.head = root_.head;
@@ -316,6 +318,7 @@ class Preprocessor {
         std::string name;
         std::size_t end = at_ + 1;
         while (end < text_.size() && name.size() < 24 && is_word(text_[end])) name.push_back(lower(text_[end++]));
+        if (name.empty()) return take(1);
         const TagName tag = find_tag(name);
         const bool opaque = tag.kind == Tag::kDrop || tag.kind == Tag::kReference || tag.kind == Tag::kNowiki ||
                             tag.kind == Tag::kPre || tag.kind == Tag::kCode || tag.kind == Tag::kMath;

@@ -30,13 +30,16 @@ struct WikiTree {
     std::vector<WikiNode> nodes;
     std::vector<WikiPart> parts;
     std::uint32_t head = kNoNode;
-    bool too_large = false;  // more nodes than kMostNodes; there are none then
+    bool too_large = false;  // more nodes and parts than kMostNodes; there are none then
 
     std::string_view text(const WikiNode& node) const {
         return std::string_view(source).substr(node.begin, node.end - node.begin);
     }
     std::size_t bytes() const {
-        return source.size() + nodes.size() * sizeof(WikiNode) + parts.size() * sizeof(WikiPart);
+        return source.size() + table_bytes();
+    }
+    std::size_t table_bytes() const {
+        return nodes.capacity() * sizeof(WikiNode) + parts.capacity() * sizeof(WikiPart);
     }
 };
 

@@ -83,6 +83,7 @@ WikitextStatus WikitextEngine::extract(std::string_view page, std::string_view t
     }
     if (out_.size() > max_output) return WikitextStatus::kOutput;
     flush_captions();
+    facts.table_bytes = bars_.capacity() * sizeof(Bar) + frames_.capacity() * sizeof(Frame);
     const std::size_t before = out.size();
     write_lines(out_, line_options_, out, facts);
     const bool too_long = out.size() - before > max_output;
@@ -424,6 +425,7 @@ WikitextStatus WikitextExtractor::extract(std::string_view page, std::string_vie
     facts.counters = {};
     facts.flags = 0;
     facts.categories.clear();
+    facts.table_bytes = 0;
     return engine_->extract(page, title, out, facts);
 }
 
@@ -473,6 +475,7 @@ WikitextBatch extract_wikitext(const WikitextColumn& pages, const WikitextColumn
         batch.texts.end_string();
         batch.status.push_back(static_cast<std::int32_t>(status));
         append_facts(facts, batch);
+        batch.table_bytes = std::max(batch.table_bytes, facts.table_bytes);
     }
     return batch;
 }
