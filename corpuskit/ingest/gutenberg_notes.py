@@ -297,7 +297,7 @@ def _is_blank_above(body: str, line: int) -> bool:
     return line == 0 or not body[body.rfind("\n", 0, line - 1) + 1 : line].strip()
 
 
-_BLOCK = re.compile(r"[^\n]*\S[^\n]*(?:\n[^\n]*\S[^\n]*)*")
+_BLOCK = re.compile(r"^[^\S\n]*+\S[^\n]*(?:\n[^\S\n]*+\S[^\n]*)*", re.MULTILINE)
 
 
 def _paragraphs(body: str, start: int, stop: int) -> Iterator[tuple[int, int, int]]:

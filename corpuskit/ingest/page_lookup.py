@@ -27,6 +27,9 @@ from corpuskit.ingest.wikipedia_pages import PartReader
 _NEAR_TITLES = 20_000
 """Titles with the same beginning that are kept to name near ones."""
 
+_ID_DIGITS = 18
+"""Digits that a page id may have; a longer number can only be a title."""
+
 _TITLE = re.compile(rb"<title>([^<]*)</title>")
 _ID = re.compile(rb"<id>\s*(\d+)\s*</id>")
 
@@ -117,7 +120,7 @@ class PageFinder:
             )
         title = " ".join(wanted.replace("_", " ").split())
         titles = [] if by_id else list(dict.fromkeys((title, title[:1].upper() + title[1:])))
-        number = int(wanted) if wanted.isdecimal() else None
+        number = int(wanted) if wanted.isdecimal() and len(wanted) <= _ID_DIGITS else None
         near: list[str] = []
         xml = self._from_index(titles, number) if self.index else self._from_scan(titles, number, near)
         if xml is None:

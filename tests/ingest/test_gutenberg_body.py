@@ -292,6 +292,7 @@ def test_the_account_holds_and_words_survive(parts: list[str], newline: str) -> 
         ", 1" + "1, " * 100_000 + "x",
         "[" * 200_000,
         "|" * 200_000,
+        ("Transcriber's Note:\n" + " " * 6_000 + "\n") * 30,
         "a" * 2 * 10**5,
         "word " * 40_000,
         "\n" * 2 * 10**5,

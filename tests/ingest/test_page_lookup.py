@@ -104,6 +104,9 @@ def test_what_is_not_there_is_told_with_near_titles(tmp_path: Path, with_index: 
         finder.find("999", by_id=True)
     with pytest.raises(InputError, match="no page id"):
         finder.find("Ulm", by_id=True)
+    for number in ("9" * 20, "1" * 5000):  # more than 64 bits, and more than `int` reads
+        with pytest.raises(InputError, match=f"no page '{number}'"):
+            PageFinder(finder.path, cache=with_index).find(number, by_id=True)
 
 
 def test_an_index_of_another_dump_is_told(tmp_path: Path) -> None:
