@@ -222,6 +222,8 @@ class ExpandMachine {
     std::size_t held_ = 0;  // bytes of arguments that are kept
     std::size_t max_output_ = 0;
     std::int64_t max_steps_ = 0, call_limit_ = 0;
+    std::uint32_t page_node_ = kNoNode;  // the call or parameter of the page that is being expanded
+    std::size_t page_node_start_ = 0;    // where what it writes begins
     ExpandCounters* counters_ = nullptr;
     std::size_t table_bytes_ = 0;
 };
@@ -292,6 +294,8 @@ void ExpandMachine::sequence(Task& task) {
     if (node.kind == Kind::kText) return write(tree_of(task).text(node));
     if (tasks_.size() == 1) {
         held_ = 0;
+        page_node_ = at;
+        page_node_start_ = out_.size();
         // A call of the page itself may take half of what is left.
         call_limit_ = counters_->steps + std::max<std::int64_t>(0, max_steps_ - counters_->steps) / 2;
         if (over()) return write_raw(node);
@@ -309,13 +313,12 @@ void ExpandMachine::write_raw(const WikiNode& node) {
 
 /// Gives up the call of the page that is being expanded: it is written as it stands there.
 void ExpandMachine::give_up_call() {
-    const Task call = tasks_[1];
     tasks_.resize(1);
     scopes_.resize(1);
     collected_.clear();
     held_ = 0;
-    out_.resize(call.start);
-    write_raw(scopes_[0].tree->nodes[call.node]);
+    out_.resize(page_node_start_);
+    write_raw(scopes_[0].tree->nodes[page_node_]);
 }
 
 void ExpandMachine::trim_from(std::size_t start) {

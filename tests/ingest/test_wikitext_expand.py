@@ -92,6 +92,14 @@ def test_depth_is_bounded() -> None:
     assert run("{{C0}}", chain, budget=ExpandBudget(depth=100))[0] == "end"
 
 
+def test_a_default_in_the_page_that_needs_too_much_is_left_as_it_stands() -> None:
+    """The parameter, not what comes after the part of its default that went over."""
+    page = "a {{{1|{{A}} b}}} c {{{1|{{A}}}}} d"
+    text, counters = run(page, {"A": "x" * 5000}, budget=ExpandBudget(64, 1, 16, 1, 2))
+    assert text == page
+    assert counters["over"] == 2
+
+
 UNITS = ["{{{{", "{{A|", "{{#if:x|", "{{{1|", "[[", "{{A}}", "{{#switch:x|a=", "}}", "<!--", "<ref>",
          "<nowiki>", "{{A|{{A}}}}", "{{A|b=", "{{{{{1}}}}}", "|", "<noinclude>", "{{no|"]  # fmt: skip
 
