@@ -240,6 +240,7 @@ def test_a_location_that_is_empty_or_a_uri_is_no_path_beside_the_recipe(place: s
         ("wikipedia: {path: x, tables: kep}", "tables: 'kep': ", "Did you mean 'keep'?"),
         ("wikipedia: {path: x, template_rules: [pop]}", "should be a mapping", "Correct the value."),
         ("gutenberg: {path: x, languages: en}", "languages: 'en': should be a list", "Write [en]"),
+        ("gutenberg: {path: x, languages: [english]}", "'english' is no language code", "Correct"),
     ],
 )
 def test_a_wrong_value_is_told_with_its_remedy(

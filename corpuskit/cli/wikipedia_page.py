@@ -27,17 +27,19 @@ def page_command(
 ) -> None:
     """Show one page of a dump, by its title or its id.
 
-    A multistream dump (.bz2) with its index (...-multistream-index.txt.bz2) beside it is read at the page
-    alone. Finding the title reads the index: about a second for simplewiki, half a minute for enwiki;
-    after a call with --cache, milliseconds. Any other dump is read from its beginning up to the page.
+    DUMP is a file, or a folder that holds one dump, as `corpuskit fetch` leaves it. A multistream dump
+    (.bz2) with its index (...-multistream-index.txt.bz2) beside it is read at the page alone. Finding the
+    title reads the index: about a second for simplewiki, half a minute for enwiki; after a call with
+    --cache, milliseconds. Any other dump is read from its beginning up to the page.
 
     \b
+    corpuskit wikipedia page dumps/simplewiki "Alan Turing"
     corpuskit wikipedia page simplewiki-latest-pages-articles-multistream.xml.bz2 "Alan Turing"
     corpuskit wikipedia page enwiki-pages-articles.xml.bz2 736 --id --wikitext
     """
     finder = PageFinder(dump, cache=cache, say=shell.say)
     found = finder.find(page, by_id=by_id, follow=not no_redirect)
-    facts = _facts(found, dump, wiki, form)
+    facts = _facts(found, finder.path, wiki, form)
     shell.result(facts, facts[form])
 
 

@@ -30,7 +30,8 @@ import pyarrow as pa
 from corpuskit.errors import InputError
 from corpuskit.ingest import bz2_blocks
 from corpuskit.ingest.dump_items import Break, Chunk, Range
-from corpuskit.ingest.places import base_name, open_file, size_of
+from corpuskit.ingest.paths import some, survey
+from corpuskit.ingest.places import base_name, kind_of, open_file, size_of
 
 PLAIN_PART_BYTES = 64 * 2**20
 """Size of the byte ranges that a plain file is cut into."""
@@ -57,6 +58,31 @@ _MAGIC: tuple[tuple[bytes, Compression], ...] = (
     (b"\xfd7zXZ\x00", "xz"),
 )
 _REFUSED = {b"7z\xbc\xaf\x27\x1c": ("7-Zip", "7z x"), b"PK\x03\x04": ("a zip archive", "unzip")}
+
+
+def looks_like_dump(name: str) -> bool:
+    """Whether a file in a folder is taken for a dump.
+
+    >>> looks_like_dump("a/simplewiki-pages-articles.xml.bz2"), looks_like_dump("a/fetch.json")
+    (True, False)
+    """
+    base = name.rsplit("/", 1)[-1]
+    return ".xml" in base and "-index" not in base and not base.endswith((".sha1", ".md5", ".tmp", ".part"))
+
+
+def the_dump_in(path: str) -> str:
+    """The path itself if it is no folder, else the one dump in it, as ``corpuskit fetch`` leaves it there.
+
+    Raises:
+        InputError: the folder holds none, or several.
+    """
+    if kind_of(path) != "folder":
+        return path
+    found = [(name, place) for name, place in survey(path).files if looks_like_dump(name)]
+    if len(found) != 1:
+        names = f"{len(found)} dumps: {some([name for name, _ in found])}" if found else "no dump"
+        raise InputError(f"{path}: a folder with {names}", remedy="Name the file of one dump.")
+    return found[0][1]
 
 
 def sniff(path: str, name: str) -> Compression:

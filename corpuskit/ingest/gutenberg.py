@@ -33,13 +33,14 @@ One number often has several files: in other encodings, and older ones below ``o
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from importlib.metadata import version as installed
 from typing import Any, ClassVar, Literal
 
 import pyarrow as pa
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from corpuskit.errors import InputError
 from corpuskit.ingest.file_rows import EXCERPT_BYTES
@@ -72,6 +73,8 @@ PART_BYTES = 16 * 2**20
 PACKED_TWIN = "archives beside the same files unpacked"
 OTHER_ARCHIVE = "archives of other formats by their names"
 _SUFFIXES = ", ".join((*TEXT_SUFFIXES, ZIP_SUFFIX))
+
+_CODE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]+)*")
 
 FIRST_PART = "00000"
 WARNED = frozenset(
@@ -144,6 +147,15 @@ class Gutenberg(Source):
     illustrations: Literal["caption", "remove", "keep"] = "caption"
     footnotes: Literal["keep", "remove"] = "keep"
     page_numbers: Literal["remove", "keep"] = "remove"
+
+    @field_validator("languages")
+    @classmethod
+    def _check_languages(cls, codes: tuple[str, ...]) -> tuple[str, ...]:
+        """A name in place of a code would drop every book."""
+        for code in codes:
+            if not _CODE.fullmatch(code):
+                raise ValueError(f"{code!r} is no language code; write en, de, fr (ISO 639, small letters)")
+        return codes
 
     def libraries(self) -> dict[str, Any]:
         """The version of charset-normalizer: another one may guess otherwise. The digest of the catalogue."""

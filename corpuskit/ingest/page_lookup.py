@@ -56,7 +56,7 @@ class PageFinder:
     """Finds pages in one dump.
 
     Args:
-        path: the dump, or its URI.
+        path: the dump, or its URI; or the folder of one dump.
         cache: make a lookup of the index, if there is none yet.
         say: is told what takes long.
 
@@ -65,9 +65,15 @@ class PageFinder:
     """
 
     def __init__(self, path: str, *, cache: bool = False, say: Say = lambda _: None) -> None:
+        path = dump.the_dump_in(path)
         self.path, self.name, self._say = path, base_name(path), say
         self._compression = dump.sniff(path, self.name)
         self._head = dump.read_head(path, self._compression)
+        if not self._head.page:
+            raise InputError(
+                f"{self.name}: no <page> within its first {len(self._head.data)} bytes",
+                remedy="Give a pages-articles dump; its index is found beside it.",
+            )
         self.site = parse_site(self._head.data, self.name)
         self.index = multistream_index.index_of(path) if self._compression == "bz2" else ""
         self._lookup = multistream_index.Lookup.open(self.index) if self.index else None

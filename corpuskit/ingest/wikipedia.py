@@ -205,11 +205,12 @@ class Wikipedia(Source):
         chosen = [
             (name, path)
             for name, path in found.files
-            if (matches(name, self.include) if self.include else _looks_like_dump(name))
+            if (matches(name, self.include) if self.include else dump.looks_like_dump(name))
         ]
         if not chosen:
+            chosen_by = f", none left by include {list(self.include)}" if self.include else ""
             raise InputError(
-                f"wikipedia: no dump among the {len(found.files)} files in {self.path}",
+                f"wikipedia: no dump among the {len(found.files)} files in {self.path}{chosen_by}",
                 remedy="Name a file, or files with `include`; dumps have .xml in their name.",
             )
         read = {name for name, _ in chosen}
@@ -225,11 +226,6 @@ class Wikipedia(Source):
                 remedy="Set `wiki`, for example to enwiki.",
             )
         return wiki
-
-
-def _looks_like_dump(name: str) -> bool:
-    base = name.rsplit("/", 1)[-1]
-    return ".xml" in base and "-index" not in base and not base.endswith((".sha1", ".md5", ".tmp", ".part"))
 
 
 def _part_name(name: str, number: int) -> str:

@@ -14,13 +14,14 @@ from xml.sax.saxutils import escape
 
 from corpuskit import _native
 from corpuskit.digests import stamp
-from corpuskit.errors import InputError
+from corpuskit.errors import InputError, SettingError
 from corpuskit.ingest import dump
 from corpuskit.ingest.dump_items import Page, Range
 from corpuskit.ingest.dump_xml import PageXml, Site, parse_page, parse_site
 from corpuskit.ingest.page_scanner import PageScanner
 from corpuskit.ingest.places import open_file, size_of
 from corpuskit.ingest.wikitext_expand import template_store
+from corpuskit.storage import storing
 
 NAMESPACE = 10
 _CALL = re.compile(r"\{\{\s*([^{}|<>\[\]\n#]{1,200}?)\s*(?=[|}\n])")
@@ -166,12 +167,19 @@ def write_templates(path: str, out: Path, min_uses: int = 0) -> Written:
     """Write a dump that holds only the templates of a dump, for the setting ``template_pages``.
 
     Args:
-        path: the dump.
-        out: the file to write, compressed if its name ends with ``.bz2``.
+        path: the dump, or the folder of one dump.
+        out: the file to write: ``.xml``, or ``.xml.bz2``, which is compressed.
         min_uses: how many pages that are no templates must call a template, directly; what such a template
             calls itself is written with it. 0 for all templates.
+
+    Raises:
+        InputError: it is no dump, or defines no template.
+        SettingError: ``out`` is neither of the two, by its name.
+        StorageError: ``out`` cannot be written.
     """
-    pages = open_pages(path)
+    if not out.name.endswith((".xml", ".xml.bz2")):
+        raise SettingError(f"--out {out}: no name of a dump", remedy="Let it end with .xml or .xml.bz2.")
+    pages = open_pages(dump.the_dump_in(path))
     templates: list[TemplatePage] = []
     uses: Counter[str] = Counter()
     count = 0
@@ -182,9 +190,16 @@ def write_templates(path: str, out: Path, min_uses: int = 0) -> Written:
             templates.append(template)
         elif min_uses and page.newest.text:
             uses.update(called_names(page.newest.text, pages.prefix))
+    if not templates:
+        raise InputError(
+            f"{path}: none of its {count} pages defines a template",
+            remedy="Give a dump with the pages of templates, such as pages-articles of the whole wiki.",
+        )
     chosen = _closure(templates, pages.prefix, uses, min_uses) if min_uses else templates
     data = "".join(_dump_lines(pages, chosen)).encode()
-    out.write_bytes(bz2.compress(data) if out.suffix == ".bz2" else data)
+    with storing(out):
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_bytes(bz2.compress(data) if out.suffix == ".bz2" else data)
     return Written(count, len(templates), len(chosen), len(data))
 
 

@@ -49,6 +49,40 @@ def test_a_page_as_text_as_wikitext_and_as_json(dump: str) -> None:
     }
 
 
+def test_a_folder_stands_for_the_one_dump_in_it(dump: str, tmp_path: Path) -> None:
+    run = CliRunner().invoke
+    (tmp_path / "fetch.json").write_text("{}")
+    assert run(cli, ["wikipedia", "page", str(tmp_path), "Rain"]).stdout == "Rain is water that falls.\n"
+    (tmp_path / "second.xml").write_text("<mediawiki>")
+    answer = run(cli, ["wikipedia", "page", str(tmp_path), "Rain"])
+    assert answer.exit_code == 1
+    assert "a folder with 2 dumps: dump.xml, second.xml" in answer.stderr
+    (tmp_path / "empty").mkdir()
+    assert "a folder with no dump" in run(cli, ["wikipedia", "page", str(tmp_path / "empty"), "Rain"]).stderr
+
+
+def test_a_file_that_is_no_dump_is_told_as_such(tmp_path: Path) -> None:
+    index = tmp_path / "wiki-multistream-index.txt"
+    index.write_text("598:1:Rain\n")
+    answer = CliRunner().invoke(cli, ["wikipedia", "page", str(index), "Rain"])
+    assert answer.exit_code == 1
+    assert "no XML dump" in answer.stderr or "no <page>" in answer.stderr
+    index.with_suffix(".xml").write_text("<mediawiki><siteinfo/></mediawiki>")
+    answer = CliRunner().invoke(cli, ["wikipedia", "page", str(index.with_suffix(".xml")), "Rain"])
+    assert "no <page>" in answer.stderr
+
+
+def test_templates_are_written_from_a_dump_that_has_some(dump: str, tmp_path: Path) -> None:
+    run = CliRunner().invoke
+    answer = run(cli, ["wikipedia", "templates", dump, "--out", str(tmp_path / "t.xml.bz2")])
+    assert answer.exit_code == 1
+    assert "none of its 2 pages defines a template" in answer.stderr
+    assert not (tmp_path / "t.xml.bz2").exists()
+    answer = run(cli, ["wikipedia", "templates", dump, "--out", str(tmp_path / "t.txt")])
+    assert answer.exit_code == 2
+    assert "Let it end with .xml or .xml.bz2." in answer.stderr
+
+
 def test_a_page_that_is_not_there(dump: str) -> None:
     answer = CliRunner().invoke(cli, ["wikipedia", "page", dump, "Rian", "--json", "--quiet"])
     assert answer.exit_code == 1
