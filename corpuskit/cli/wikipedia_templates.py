@@ -33,6 +33,8 @@ def templates_command(shell: Shell, dump: str, out: Path, min_uses: int) -> None
     corpuskit wikipedia templates simplewiki-pages-articles.xml.bz2 --out templates.xml.bz2 --min-uses 2
     """
     done = write_templates(dump, out, min_uses)
+    if done.warning:
+        shell.say(done.warning)
     facts = {"out": str(out), **vars(done)}
     shell.result(
         facts, f"{out}: {done.written:,} of {done.found:,} templates, {done.bytes:,} bytes before compression"

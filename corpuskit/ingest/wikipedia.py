@@ -46,6 +46,7 @@ from corpuskit.ingest.places import kind_of
 from corpuskit.ingest.reading import ReadingBuilder
 from corpuskit.ingest.templates import Conversions, template_table
 from corpuskit.ingest.wikipedia_pages import ALIASES, COLUMNS, PartReader
+from corpuskit.ingest.wikipedia_templates import skipped_of
 from corpuskit.ingest.wikitext import Infobox, Options, Output, Tables
 from corpuskit.ingest.wikitext_expand import ACCOUNT_SCHEMA
 from corpuskit.ingest.wikitext_loss import SIDE_TABLES
@@ -191,6 +192,9 @@ class Wikipedia(Source):
         reader = PartReader(self, name, site, self._wiki(site, name), warnings)
         reader.definitions = self.template_pages or path
         piece = Range(int(part.detail["start"]), int(part.detail["end"]))
+        # Said once for a dump: by its first part.
+        skipped = skipped_of(reader.definitions) if self.templates == "expand" and piece.start == 0 else ""
+        warnings += [skipped] if skipped else []
         scanner = PageScanner(first=piece.start == 0)
         for found in scanner.pages(dump.decode(path, compression, head.encoding, piece)):
             reader.accept(found, piece)

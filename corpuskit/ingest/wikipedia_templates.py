@@ -6,7 +6,7 @@ import bz2
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from xml.parsers import expat
@@ -16,7 +16,7 @@ from corpuskit import _native
 from corpuskit.digests import stamp
 from corpuskit.errors import InputError, SettingError
 from corpuskit.ingest import dump
-from corpuskit.ingest.dump_items import Page, Range
+from corpuskit.ingest.dump_items import BadPage, Break, Page, Range
 from corpuskit.ingest.dump_xml import PageXml, Site, parse_page, parse_site
 from corpuskit.ingest.page_scanner import PageScanner
 from corpuskit.ingest.places import open_file, size_of
@@ -50,12 +50,45 @@ class TemplatePage:
     target: str = ""
 
 
+@dataclass
+class Skipped:
+    """What could not be read of a dump.
+
+    Attributes:
+        count: pages, and stretches that may hold pages.
+        first: where the first one begins and what is wrong with it.
+    """
+
+    count: int = 0
+    first: str = ""
+
+    def add(self, place: str) -> None:
+        """Count one more."""
+        self.count += 1
+        self.first = self.first or place
+
+    def sentence(self, path: str) -> str:
+        """A warning about the file; empty if all of it was read."""
+        if not self.count:
+            return ""
+        return (
+            f"{path.rsplit('/', 1)[-1]}: {self.count} damaged page{'s' * (self.count > 1)} passed over while"
+            f" templates were read, the first at {self.first}. What they define is not expanded;"
+            " download the file again."
+        )
+
+
 @dataclass(frozen=True)
 class WikiPages:
-    """What is read of a dump: its site, and the pages one by one."""
+    """What is read of a dump: its site, and the pages one by one.
+
+    Attributes:
+        skipped: what the last reading passed over.
+    """
 
     site: Site
     path: str
+    skipped: Skipped = field(default_factory=Skipped)
 
     def __iter__(self) -> Iterator[PageXml]:
         """Pages that can be parsed, in the order of the dump."""
@@ -63,12 +96,24 @@ class WikiPages:
         head = dump.read_head(self.path, compression)
         with open_file(self.path) as file:
             whole = Range(0, size_of(file))
+        self.skipped.count, self.skipped.first = 0, ""
         for found in PageScanner(first=True).pages(dump.decode(self.path, compression, head.encoding, whole)):
-            if isinstance(found, Page):
-                try:
-                    yield parse_page(found.xml, self.path)
-                except (expat.ExpatError, InputError):
-                    continue  # the source that reads the dump reports it
+            page = self._parsed(found)
+            if page is not None:
+                yield page
+
+    def _parsed(self, found: Page | BadPage | Break) -> PageXml | None:
+        """The page; None for what is none that can be parsed, which is counted."""
+        if isinstance(found, Page):
+            try:
+                return parse_page(found.xml, self.path)
+            except (expat.ExpatError, InputError) as error:
+                self.skipped.add(f"decoded byte {found.offset} ({error})")
+        elif isinstance(found, Break):
+            self.skipped.add(f"byte {found.offset} ({found.kind}: {found.error})")
+        else:
+            self.skipped.add(f"decoded byte {found.offset} ({found.kind}, {found.size} bytes)")
+        return None
 
     @property
     def prefix(self) -> str:
@@ -107,11 +152,16 @@ def store_of(path: str) -> _native.TemplateStore:
         InputError: it is not there, or no dump.
         SettingError: it holds more than a worker may (`corpuskit.ingest.wikitext_expand.STORE_BYTES`).
     """
-    return _store(path, stamp(path))
+    return _store(path, stamp(path))[0]
+
+
+def skipped_of(path: str) -> str:
+    """A warning about the pages that `store_of` passed over; empty if there were none. Raises as it does."""
+    return _store(path, stamp(path))[1]
 
 
 @lru_cache(maxsize=1)
-def _store(path: str, _: tuple[int, ...]) -> _native.TemplateStore:
+def _store(path: str, _: tuple[int, ...]) -> tuple[_native.TemplateStore, str]:
     pages = open_pages(path)
     redirects: list[tuple[str, str]] = []
 
@@ -128,7 +178,7 @@ def _store(path: str, _: tuple[int, ...]) -> _native.TemplateStore:
     store = template_store(definitions(), prefixes=[pages.prefix])
     for name, target in redirects:
         store.add_redirect(name, target)
-    return store
+    return store, pages.skipped.sentence(path)
 
 
 # ------------------------------------------------------------------------------------------ a small dump
@@ -136,12 +186,22 @@ def _store(path: str, _: tuple[int, ...]) -> _native.TemplateStore:
 
 @dataclass(frozen=True)
 class Written:
-    """What `write_templates` did: pages of the dump, templates found, those written, and their bytes."""
+    """What `write_templates` did.
+
+    Attributes:
+        pages: pages of the dump.
+        found: templates among them.
+        written: those that were written, of so many ``bytes``.
+        skipped: damaged pages that were passed over.
+        warning: a sentence about these, empty if there were none.
+    """
 
     pages: int
     found: int
     written: int
     bytes: int
+    skipped: int = 0
+    warning: str = ""
 
 
 def called_names(text: str, prefix: str = "Template") -> set[str]:
@@ -200,7 +260,8 @@ def write_templates(path: str, out: Path, min_uses: int = 0) -> Written:
     with storing(out):
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_bytes(bz2.compress(data) if out.suffix == ".bz2" else data)
-    return Written(count, len(templates), len(chosen), len(data))
+    skipped = pages.skipped
+    return Written(count, len(templates), len(chosen), len(data), skipped.count, skipped.sentence(path))
 
 
 def _closure(

@@ -185,6 +185,43 @@ def test_a_small_dump_of_templates_serves_as_well(tmp_path: Path) -> None:
     assert write_templates(str(path), tmp_path / "all.xml").written == 7
 
 
+def damaged(folder: Path, name: str) -> Path:
+    """A dump of which two templates are broken: one is no XML, one has no end."""
+    path = folder / name
+    whole = dump(folder).read_text(encoding="utf-8")
+    broken = whole.replace("<title>Vorlage:Fett</title>", "<title>Vorlage:Fett</tilte>")
+    at = broken.index("<page><title>Vorlage:Neu")
+    end = broken.index("</page>", at)
+    path.write_text(broken[:end] + broken[end + len("</page>") :], encoding="utf-8")
+    return path
+
+
+def warnings_of(source: Wikipedia) -> list[str]:
+    return [w for part in source.parts() for r in source.read(part) for w in r.warnings]
+
+
+def test_damaged_templates_are_told(tmp_path: Path) -> None:
+    path = damaged(tmp_path, "broken.xml")
+    said = "broken.xml: 2 damaged pages passed over while templates were read, the first at decoded byte "
+    own = warnings_of(Wikipedia(path=str(path), templates="expand"))
+    assert [said in w for w in own] == [True], own
+    assert "mismatched tag" in own[0]
+    assert not any(said in w for w in warnings_of(Wikipedia(path=str(path))))
+    whole = dump(tmp_path)
+    apart = warnings_of(Wikipedia(path=str(whole), templates="expand", template_pages=str(path)))
+    assert [said in w for w in apart] == [True], apart
+    assert warnings_of(Wikipedia(path=str(whole), templates="expand")) == []
+
+
+def test_writing_templates_tells_of_damaged_ones(tmp_path: Path) -> None:
+    path = damaged(tmp_path, "broken.xml")
+    out = str(tmp_path / "templates.xml")
+    called = CliRunner().invoke(cli, ["wikipedia", "templates", str(path), "--out", out, "--json"])
+    assert called.exit_code == 0
+    assert json.loads(called.stdout)["skipped"] == 2
+    assert "2 damaged pages passed over" in called.stderr
+
+
 def test_where_templates_lie_is_no_part_of_the_fingerprint() -> None:
     def fingerprint(**settings: str) -> dict[str, object]:
         return Wikipedia(path="x", **settings).fingerprint(deciding=False)  # type: ignore[arg-type]
