@@ -216,11 +216,20 @@ def require(path: str, owner: str) -> None:
 
 
 def group(paths: Sequence[str], limit: int) -> list[Part]:
-    """Parts of whole files in the given order, closed before they exceed ``limit`` bytes on disk."""
+    """Parts of whole files in the given order, closed before they exceed ``limit`` bytes on disk.
+
+    Raises:
+        InputError: a path is a URI.
+    """
     parts: list[Part] = []
     held: list[str] = []
     size = 0
     for path in paths:
+        if is_uri(path):
+            raise InputError(
+                f"{path}: a URI, and only dumps of wikis are read from where they lie",
+                remedy="Copy the files to a folder of this machine, and give that.",
+            )
         on_disk = os.path.getsize(path)
         if held and size + on_disk > limit:
             parts.append(Part(f"{len(parts):05d}", tuple(held), bytes=size))

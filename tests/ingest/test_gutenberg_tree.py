@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from corpuskit import batch as batches
+from corpuskit.errors import InputError
 from corpuskit.ingest import gutenberg_files
 from corpuskit.ingest.gutenberg import Gutenberg
 from corpuskit.ingest.gutenberg_header import read_header
@@ -296,3 +297,10 @@ def test_what_each_broken_file_of_the_corpora_gives() -> None:
         "kw__28500.txt.gz": ("gutenberg:28500", "ascii", "path", {"start_marker_remnant"}),
         "kw__84.txt.gz": ("gutenberg:84", "utf-8", "path", {"start_marker_remnant"}),
     }
+
+
+def test_books_behind_a_uri_are_told_to_be_copied(tmp_path: Path) -> None:
+    (tmp_path / "84-0.txt").write_text("The Project Gutenberg EBook of X\n")
+    with pytest.raises(InputError, match="only dumps of wikis are read from where they lie") as caught:
+        Gutenberg(path=tmp_path.as_uri()).parts()
+    assert "Copy the files" in str(caught.value.remedy)
