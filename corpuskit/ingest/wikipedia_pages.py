@@ -20,7 +20,7 @@ from corpuskit.ingest.page_scanner import FRAGMENT_BYTES
 from corpuskit.ingest.templates import template_table
 from corpuskit.ingest.wikipedia_templates import store_of
 from corpuskit.ingest.wikitext import STATUS, Extracted, engine_options, extract, namespace_prefixes
-from corpuskit.ingest.wikitext_expand import account, expand
+from corpuskit.ingest.wikitext_expand import Expanded, account, expand
 from corpuskit.ingest.wikitext_loss import measure, side_tables
 from corpuskit.stage import Dropped, Quarantined, Reading, canonical_json
 
@@ -42,16 +42,29 @@ COLUMNS: Mapping[str, pa.DataType] = {
 ALIASES = pa.schema([(name, pa.string()) for name in ("wiki", "title", "target", "fragment")])
 """The side table of redirects; the fragment is a heading of the target, or empty."""
 
+EXPAND_PAGES = 16
+"""Pages whose templates are expanded together: a page of 20 bytes may become one of 2 MiB."""
+
+EXPANDED_BYTES = 4 * BATCH_BYTES
+"""Bytes of expanded pages after which a reading is closed."""
+
 _BREAK_REMEDY = "Compare the file's size and checksum with the mirror's and download it again."
 
 
 @dataclass
 class _Pending:
-    """Pages that wait to be extracted together."""
+    """Pages that wait to be extracted together.
+
+    Attributes:
+        expanded: the first ``expanded_pages`` of them with their templates expanded, ``expanded_bytes`` long.
+    """
 
     pages: list[PageXml] = field(default_factory=list)
     texts: list[str] = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)
+    expanded: list[Expanded] = field(default_factory=list)
+    expanded_pages: int = 0
+    expanded_bytes: int = 0
 
 
 class PartReader:
@@ -77,7 +90,8 @@ class PartReader:
     @property
     def full(self) -> bool:
         """Whether enough has come together for a reading."""
-        return self.bytes_in >= BATCH_BYTES or self.documents_in >= MAX_ENTRIES
+        large = self.bytes_in >= BATCH_BYTES or self._pending.expanded_bytes >= EXPANDED_BYTES
+        return large or self.documents_in >= MAX_ENTRIES
 
     def accept(self, found: Page | BadPage | Break, piece: Range) -> None:
         """Take one thing that the scanner found."""
@@ -143,6 +157,8 @@ class PartReader:
             self._pending.pages.append(page)
             self._pending.texts.append(revision.text or "")
             self._pending.sizes.append(revision.size)
+            if self._expands and len(self._pending.texts) >= self._pending.expanded_pages + EXPAND_PAGES:
+                self._expand_waiting()
 
     def _reason_to_drop(self, page: PageXml, revision: Revision) -> str:
         namespace = self._site.namespace_of(page.title) if page.namespace is None else page.namespace
@@ -186,10 +202,9 @@ class PartReader:
         self._clear()
         return reading
 
-    def _extract(self) -> tuple[pa.RecordBatch, int, int]:
-        """The documents, bytes cut and bytes added."""
-        pages, texts = self._pending.pages, pa.array(self._pending.texts, pa.large_string())
-        settings: dict[str, Any] = {
+    def _extraction(self) -> dict[str, Any]:
+        """Settings of `extract`."""
+        return {
             "file_prefixes": namespace_prefixes(6, (self._names.get(6, "File"),)),
             "category_prefixes": namespace_prefixes(14, (self._names.get(14, "Category"),)),
             "language": self._language,
@@ -198,8 +213,13 @@ class PartReader:
                 self._language, self._settings.template_rules, self._settings.conversions
             ),
         }
+
+    def _extract(self) -> tuple[pa.RecordBatch, int, int]:
+        """The documents, bytes cut and bytes added."""
+        pages, texts = self._pending.pages, pa.array(self._pending.texts, pa.large_string())
         titles = pa.array([page.title for page in pages], pa.large_string())
-        result = extract(self._expanded(texts, titles, settings), titles=titles, **settings)
+        settings = self._extraction()
+        result = extract(self._expanded(texts), titles=titles, **settings)
         self._measure(texts, result, settings)
         sizes, lengths = np.array(self._pending.sizes, np.int64), byte_lengths(result.texts)
         kept = (result.status == 0) & (lengths > 0)
@@ -257,15 +277,30 @@ class PartReader:
         ]
         return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
-    def _expanded(
-        self, texts: pa.LargeStringArray, titles: pa.LargeStringArray, settings: dict[str, Any]
-    ) -> pa.LargeStringArray:
+    @property
+    def _expands(self) -> bool:
+        return self._settings.templates == "expand" and bool(self.definitions)
+
+    def _expand_waiting(self) -> None:
+        """Expand the templates of the pages that have come since the last time."""
+        waiting = self._pending
+        texts = pa.array(waiting.texts[waiting.expanded_pages :], pa.large_string())
+        titles = pa.array([page.title for page in waiting.pages[waiting.expanded_pages :]], pa.large_string())
+        expanded = expand(texts, titles, store_of(self.definitions), engine_options(**self._extraction()))
+        waiting.expanded.append(expanded)
+        waiting.expanded_pages += len(texts)
+        waiting.expanded_bytes += int(byte_lengths(expanded.texts).sum())
+
+    def _expanded(self, texts: pa.LargeStringArray) -> pa.LargeStringArray:
         """The pages with templates expanded, if the settings say so."""
-        if self._settings.templates != "expand" or not self.definitions:
+        if not self._expands:
             return texts
-        expanded = expand(texts, titles, store_of(self.definitions), engine_options(**settings))
-        self._tables["expansion"] = account(expanded)
-        return expanded.texts
+        self._expand_waiting()
+        pieces = self._pending.expanded
+        whole = pa.concat_arrays([piece.texts for piece in pieces])
+        self._tables["expansion"] = account(Expanded(whole, np.concatenate([p.counters for p in pieces])))
+        pieces.clear()
+        return whole
 
     def _measure(self, texts: pa.LargeStringArray, result: Extracted, settings: dict[str, Any]) -> None:
         """Measure the loss of every ``loss_every``-th page, chosen by its id."""

@@ -20,7 +20,7 @@ from corpuskit.ingest.dump_items import BadPage, Break, Page, Range
 from corpuskit.ingest.dump_xml import PageXml, Site, parse_page, parse_site
 from corpuskit.ingest.page_scanner import PageScanner
 from corpuskit.ingest.places import open_file, size_of
-from corpuskit.ingest.wikitext_expand import template_store
+from corpuskit.ingest.wikitext_expand import add_redirects, template_store
 from corpuskit.storage import storing
 
 NAMESPACE = 10
@@ -176,8 +176,7 @@ def _store(path: str, _: tuple[int, ...]) -> tuple[_native.TemplateStore, str]:
                 yield template.name, template.text
 
     store = template_store(definitions(), prefixes=[pages.prefix])
-    for name, target in redirects:
-        store.add_redirect(name, target)
+    add_redirects(store, redirects)
     return store, pages.skipped.sentence(path)
 
 

@@ -99,15 +99,25 @@ def template_store(
     store = _native.TemplateStore(sorted(prefixes))
     for title, text in definitions:
         store.add(title, text)
-        if store.bytes > STORE_BYTES:
-            raise SettingError(
-                f"templates: expand: the definitions hold more than {STORE_BYTES} bytes at {title!r}",
-                remedy="Write a smaller set with `corpuskit wikipedia templates DUMP --out FILE --min-uses 2`"
-                " and name it in `template_pages`.",
-            )
+        _require_room(store, title)
+    add_redirects(store, redirects)
+    return store
+
+
+def add_redirects(store: _native.TemplateStore, redirects: Iterable[tuple[str, str]]) -> None:
+    """Add redirects of templates, title and title. Raises `SettingError` above `STORE_BYTES`."""
     for title, target in redirects:
         store.add_redirect(title, target)
-    return store
+        _require_room(store, title)
+
+
+def _require_room(store: _native.TemplateStore, title: str) -> None:
+    if store.bytes > STORE_BYTES:
+        raise SettingError(
+            f"templates: expand: the definitions hold more than {STORE_BYTES} bytes at {title!r}",
+            remedy="Write a smaller set with `corpuskit wikipedia templates DUMP --out FILE --min-uses 2`"
+            " and name it in `template_pages`.",
+        )
 
 
 def expand(

@@ -16,7 +16,7 @@ from click.testing import CliRunner
 
 from corpuskit.cli import cli
 from corpuskit.errors import SettingError
-from corpuskit.ingest import wikitext_expand
+from corpuskit.ingest import wikipedia_pages, wikitext_expand
 from corpuskit.ingest.wikipedia import Wikipedia
 from corpuskit.ingest.wikipedia_templates import called_names, store_of, write_templates
 from corpuskit.ingest.wikitext import engine_options
@@ -171,6 +171,33 @@ def test_the_source_expands_what_its_dump_defines(tmp_path: Path) -> None:
     assert tables[0].to_pylist()[0]["expanded"] == 4
 
 
+def test_readings_are_closed_by_the_bytes_of_expanded_pages(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page of a few bytes may become a large one; how many are held must not depend on the dump alone."""
+    body = "".join(
+        f"<page><title>P{i}</title><ns>0</ns><id>{i}</id><revision><id>{i}</id><text>{{{{Sehrlang}}}}</text>"
+        "</revision></page>\n"
+        for i in range(2, 52)
+    )
+    template = (
+        "<page><title>Vorlage:Sehrlang</title><ns>10</ns><id>1</id><revision><id>1</id>"
+        f"<text>{'Wort ' * 2000}</text></revision></page>\n"
+    )
+    path = tmp_path / "testwiki.xml"
+    path.write_text(DUMP.replace("{pages}", body + template), encoding="utf-8")
+    source = Wikipedia(path=str(path), templates="expand")
+    whole = [reading for part in source.parts() for reading in source.read(part)]
+    monkeypatch.setattr(wikipedia_pages, "EXPANDED_BYTES", 100_000)
+    small = [reading for part in source.parts() for reading in source.read(part)]
+    assert len(whole) == 1
+    assert [reading.batch.num_rows for reading in small] == [16, 16, 16, 2]
+    assert [t for r in small for t in r.batch.column("text").to_pylist()] == (
+        whole[0].batch.column("text").to_pylist()
+    )
+    assert sum(r.tables["expansion"].to_pylist()[0]["expanded"] for r in small) == 50
+
+
 def test_a_small_dump_of_templates_serves_as_well(tmp_path: Path) -> None:
     path, out = dump(tmp_path), tmp_path / "templates.xml.bz2"
     called = CliRunner().invoke(
@@ -234,6 +261,8 @@ def test_too_many_definitions_are_refused(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(wikitext_expand, "STORE_BYTES", 1000)
     with pytest.raises(SettingError, match="more than 1000 bytes at 'B'"):
         template_store([("A", "x" * 600), ("B", "x" * 600)])
+    with pytest.raises(SettingError, match="more than 1000 bytes at 'R1'"):
+        template_store([("A", "x" * 600)], [(f"R{n}", "y" * 250) for n in range(3)])
 
 
 def test_names_of_calls() -> None:
