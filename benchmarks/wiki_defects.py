@@ -238,14 +238,19 @@ def _judge_footnotes(page: Page, text: str, into: Judgement) -> None:
 
 
 def without_shown_raw(wikitext: str, text: str) -> str:
-    """A text without what stands in it verbatim because the page shows it raw (nowiki, code, math...)."""
-    bodies = {found.group(2).strip() for found in _SHOWN_RAW.finditer(wikitext)}
-    bodies |= {line.strip() for line in _INDENTED.findall(wikitext)}
-    forms = {form for body in bodies for form in (body, html.unescape(body))}
-    forms |= {_SPACE.sub(" ", form) for form in forms}
+    """A text without what stands in it verbatim because the page shows it raw (nowiki, code, math...).
+
+    Each is taken out as often as the page shows it: ``[[`` in one nowiki does not excuse others.
+    """
+    bodies = Counter(found.group(2).strip() for found in _SHOWN_RAW.finditer(wikitext))
+    bodies.update(line.strip() for line in _INDENTED.findall(wikitext))
+    forms: Counter[str] = Counter()
+    for body, times in bodies.items():
+        plain = {body, html.unescape(body)}
+        forms.update(dict.fromkeys(plain | {_SPACE.sub(" ", form) for form in plain}, times))
     for form in sorted(forms, key=lambda form: (-len(form), form)):  # a longer one may hold a shorter one
         if len(form) > 1 and form in text:
-            text = text.replace(form, " ¤ ")
+            text = text.replace(form, " ¤ ", forms[form])
     return text
 
 

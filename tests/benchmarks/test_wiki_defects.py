@@ -121,3 +121,9 @@ def test_judgements_add_up_and_survive_json() -> None:
     assert again.counts["sentences"] == 2
     assert again.holes == bad.holes
     assert again.share("sentences kept", "sentences") == 50.0
+
+
+def test_a_mark_that_is_shown_once_excuses_one_mark() -> None:
+    wikitext = "Links begin with <nowiki>[[</nowiki> here. [[Mill|A mill]] ground oats."
+    assert not judge("Links begin with [[ here. A mill ground oats.", wikitext).remnants
+    assert judge("Links begin with [[ here. [[A mill ground oats.", wikitext).remnants == {"link": 1}
