@@ -103,7 +103,7 @@ class LossBatch(TypedDict):
     """What was measured of n pages; see `corpuskit.ingest.wikitext_loss`."""
 
     columns: NDArray[np.int64]
-    """Shape (n, 31)."""
+    """Shape (n, 35)."""
     kinds: NDArray[np.int32]
     names: Strings
     uses: NDArray[np.int64]

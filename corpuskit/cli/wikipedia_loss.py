@@ -11,11 +11,23 @@ from typing import Any
 import click
 
 from corpuskit.cli._shell import Shell, shell_options
+from corpuskit.errors import CorpuskitError
 from corpuskit.ingest.wikipedia import Wikipedia
-from corpuskit.ingest.wikitext_loss import BY_SETTING, HOLES, KINDS, LEFTOVERS, LossTotals
+from corpuskit.ingest.wikitext_loss import BY_SETTING, HOLES, KINDS, LEFTOVERS, ON_PURPOSE, LossTotals
 
+_NOTES = dict.fromkeys(ON_PURPOSE, "on purpose") | {
+    "heading": "kept where something stands under it",
+    "dropped": "on purpose (class of the template)",
+}
+# The source speaks of the settings of a recipe, which the command has not.
+_IN_THE_COMMAND = {
+    "Check `path`.": "Check the name of the dump.",
+    "Name a file, or files with `include`;": "Name one file;",
+    " (`include` chooses others)": "",
+    "Set `wiki`, for example to enwiki.": "Name it: --wiki enwiki.",
+}
 WIDTH = 150
-WIDTHS = {"kind": 8, "template": 24, "page": 20, "example": 62}
+WIDTHS = {"kind": 9, "template": 24, "page": 20, "example": 58}
 
 
 @click.command("loss")
@@ -40,6 +52,21 @@ def loss_command(shell: Shell, dump: Path, top: int, every: int, wiki: str, lang
     """
     source = Wikipedia(path=str(dump), wiki=wiki, language=language, loss_every=every)
     totals = LossTotals()
+    try:
+        _measure(shell, source, totals)
+    except CorpuskitError as error:
+        raise type(error)(error.message, remedy=_in_the_command(error.remedy)) from error
+    shell.result(_facts(totals, top), _text(totals, top))
+
+
+def _in_the_command(sentence: str) -> str:
+    """What the source says, in words of the command line."""
+    for recipe, command in _IN_THE_COMMAND.items():
+        sentence = sentence.replace(recipe, command)
+    return sentence
+
+
+def _measure(shell: Shell, source: Wikipedia, totals: LossTotals) -> None:
     parts = source.parts()
     with _progress(shell, sum(part.bytes for part in parts)) as advance:
         for part in parts:
@@ -47,9 +74,8 @@ def loss_command(shell: Shell, dump: Path, top: int, every: int, wiki: str, lang
                 if "loss" in reading.tables:
                     totals.add(reading.tables)
                 for sentence in reading.warnings:
-                    shell.say(sentence)
+                    shell.say(_in_the_command(sentence))
             advance(part.bytes)
-    shell.result(_facts(totals, top), _text(totals, top))
 
 
 @contextmanager
@@ -116,7 +142,7 @@ def _kinds(totals: LossTotals) -> Any:
     table.add_column("")
     for kind in KINDS:
         words, lost = totals.counts[f"words_{kind}"], totals.counts[f"lost_{kind}"]
-        note = "by setting" if kind in BY_SETTING else "on purpose" if kind == "reference" else ""
+        note = _NOTES.get(kind, "by setting" if kind in BY_SETTING else "")
         table.add_row(kind, f"{words:,}", f"{lost:,}", f"{totals.kept((kind,)):.2%}" if words else "", note)
     return table
 

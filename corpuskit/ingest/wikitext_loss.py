@@ -13,8 +13,8 @@ address; the options of a file; a category or a link to another language; the at
 cell; a behaviour switch. Character references are decoded.
 
 Each visible word has a **kind**: that of the place where it stands (`KINDS`). Where places nest, footnotes
-win over dropped sections, these over hatnotes and infoboxes, and else the inner one wins; so a word within
-``{{lang|fr|...}}`` in a paragraph is a word of the template ``lang``.
+win over dropped sections, these over dropped templates, hatnotes and infoboxes, and else the inner one wins;
+so a word within ``{{lang|fr|...}}`` in a paragraph is a word of the template ``lang``.
 
 A word is **kept** if the text still has an occurrence of it to give: each occurrence in the text answers for
 one in the wikitext, those of prose first and then the others in the order of `KINDS`. Order and place do not
@@ -40,8 +40,28 @@ from corpuskit import _native
 from corpuskit.errors import SettingError
 from corpuskit.ingest.wikitext import engine_strings
 
-KINDS = ("prose", "template", "table", "caption", "infobox", "hatnote", "section", "reference")
-"""Where words stand: ``section`` are sections that are dropped by setting."""
+KINDS = (
+    "prose",
+    "heading",
+    "template",
+    "table",
+    "caption",
+    "infobox",
+    "hatnote",
+    "dropped",
+    "section",
+    "reference",
+)
+"""Where words stand.
+
+``heading``: headings, which go where nothing that stays stands under them. ``template``: templates that are
+written by a rule, or that no rule knows. ``dropped``: templates that a rule drops for what they are, such as
+remarks for editors (the last column of templates.tsv). ``section``: sections that are dropped by setting.
+``reference``: footnotes, among them the templates that a rule drops as such (``sfn``, ``efn``).
+"""
+
+ON_PURPOSE = ("dropped", "reference")
+"""Kinds that go whatever the settings."""
 
 BY_SETTING = ("table", "caption", "infobox", "hatnote", "section")
 """Kinds that a setting may drop as a whole."""

@@ -146,6 +146,7 @@ class Meter {
     void put_word(std::uint64_t hash, std::uint32_t use);
     void drop_piece(Frame& frame);
     void template_named(Frame& frame, std::string_view name);
+    LossKind kind_by_rule(const std::string& key) const;
     bool hidden() const { return hidden_ > 0; }
     void hide(Frame& frame, bool on);
     // comparing
@@ -165,6 +166,7 @@ class Meter {
     std::deque<Word> words_;
     std::deque<Use> uses_;
     std::uint32_t base_use_ = 0;    // of prose, or of a section that is dropped
+    bool in_heading_ = false;       // base_use_ is a heading's
     std::size_t section_level_ = 0;  // of the section that is dropped
     std::size_t hidden_ = 0;
     WordHash word_;
@@ -288,6 +290,7 @@ void Meter::special() {
 void Meter::newline() {
     end_word();
     ++pos_;
+    if (in_heading_) in_heading_ = false, base_use_ = 0;
     while (!frames_.empty() && (top_is(Open::kExternal) || (top_is(Open::kLink) && !frames_.back().file && !frames_.back().named)))
         pop();
     line_start();
@@ -339,9 +342,10 @@ void Meter::heading() {
     section_level_ = 0;
     base_use_ = 0;
     const std::string name = folded(line.substr(level, line.size() - 2 * level));
-    if (!sections_.contains(name)) return;
-    section_level_ = level;
-    base_use_ = new_use(LossKind::kSection, "", pos_);
+    const bool dropped = sections_.contains(name);
+    base_use_ = new_use(dropped ? LossKind::kSection : LossKind::kHeading, "", pos_);
+    in_heading_ = !dropped;
+    if (dropped) section_level_ = level;
 }
 
 // ------------------------------------------------------------------------------------------- templates
@@ -373,17 +377,26 @@ void Meter::close_braces() {
     ++pos_;
 }
 
+/// A template that a rule drops is lost on purpose, and a footnote if that is why.
+LossKind Meter::kind_by_rule(const std::string& key) const {
+    std::string matched;
+    const TemplateRule* rule = options_.templates ? options_.templates->find(fold_name(key), matched) : nullptr;
+    if (rule == nullptr || rule->render != Render::kDrop) return LossKind::kTemplate;
+    return rule->spec.starts_with("footnote") ? LossKind::kReference : LossKind::kDropped;
+}
+
 /// A template's name is complete: its words are none of the page's, and what follows belongs to it.
 void Meter::template_named(Frame& frame, std::string_view name) {
     name = trim(name.substr(std::min(name.find_first_not_of('{'), name.size())));
     if (name.size() > kLongestName) name = name.substr(0, 0);
     std::string key = folded(name);
+    const LossKind ruled = kind_by_rule(key);
     if (const std::size_t colon = key.find(':'); colon != kNone && find_function(key.substr(0, colon), true) != Function::kUnknown)
         key.resize(colon);
     const TemplateClass found = classes_.find(key).kind;
     const LossKind kind = found == TemplateClass::kInfobox   ? LossKind::kInfobox
                           : found == TemplateClass::kHatnote ? LossKind::kHatnote
-                                                             : LossKind::kTemplate;
+                                                             : ruled;
     frame.named = true;
     const Frame kept = frame;
     frames_.pop_back();  // what it stands in is what new_use looks at
@@ -670,6 +683,7 @@ void Meter::measure(std::string_view page, std::string_view text, std::int64_t n
     uses_.assign(1, {rows.find(LossKind::kProse, ""), 0, kOpenEnd});
     ++rows.table.uses[uses_[0].row];
     base_use_ = 0;
+    in_heading_ = false;
     section_level_ = hidden_ = 0;
     word_.clear();
     digit_ = false;

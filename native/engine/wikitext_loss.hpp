@@ -15,16 +15,18 @@ namespace corpuskit {
 
 /// Where a word stands in the wikitext. An outer kind with a higher number wins over an inner one.
 enum class LossKind : std::uint8_t {
-    kProse,      // paragraphs, lists, headings
+    kProse,      // paragraphs, lists
+    kHeading,    // goes where nothing that stays stands under it
     kTemplate,   // arguments of templates
     kTable,
     kCaption,    // of files and galleries
     kInfobox,
     kHatnote,
+    kDropped,    // templates that a rule drops for what they are
     kSection,    // a section that is dropped by setting
-    kReference,  // footnotes
+    kReference,  // footnotes, those of templates too
 };
-inline constexpr std::size_t kLossKinds = 8;
+inline constexpr std::size_t kLossKinds = 10;
 
 /// Places in a text where something seems to be missing, and marks that should have gone.
 inline constexpr std::size_t kLossHoles = 5;      // see count_holes

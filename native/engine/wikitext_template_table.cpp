@@ -225,6 +225,7 @@ void TemplateTable::add_rule(const TemplateFile& file, std::size_t line, const s
     }
     const int level = level_of(fields[0]);
     if (level < 0) return;
+    if (how->render == Render::kDrop) spec = fields[4];
     specs_.push_back(std::move(spec));
     const TemplateRule rule{how->render, specs_.back()};
     each_part(fields[1], '|', [&](std::string_view name) {

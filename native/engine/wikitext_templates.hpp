@@ -29,7 +29,7 @@ enum class Render : std::uint8_t {
 
 struct TemplateRule {
     Render render = Render::kDrop;
-    std::string_view spec;  // with marks in place of its escapes
+    std::string_view spec;  // with marks in place of its escapes; of kDrop the reason
 };
 
 struct TemplateArgument {

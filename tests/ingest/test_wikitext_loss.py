@@ -58,7 +58,17 @@ VISIBLE = [
         {"table": 6, "prose": 1},
         "tables",
     ),
-    ("a\n== See also ==\n* x\n=== y ===\nz\n== Next ==\nb", {"prose": 3, "section": 5}, "dropped sections"),
+    (
+        "a\n== See also ==\n* x\n=== y ===\nz\n== Next ==\nb",
+        {"prose": 2, "heading": 1, "section": 5},
+        "dropped sections",
+    ),
+    (
+        "a{{sfn|Ruiz|1999}} b {{efn|a {{lang|fr|note}}}} {{citation needed|why}} {{unheard of|c}}",
+        {"prose": 2, "reference": 5, "dropped": 1, "template": 1},
+        "what a rule drops, by its class",
+    ),
+    ("=== {{lang|fr|a}} b ===\n c", {"template": 2, "heading": 1, "prose": 1}, "headings"),
     ("<math>x^2</math> <nowiki>''raw''</nowiki>", {"prose": 1}, "formulas are no words, raw text is"),
     ("{{open|never closed\n\ntext", {"template": 3}, "what is never closed"),
 ]
@@ -156,6 +166,20 @@ def test_the_source_measures_pages_by_id() -> None:
     assert len(everything) > 40
     assert measured(7) == {name for name in everything if int(name.rsplit(":", 1)[1]) % 7 == 0}
     assert measured(0) == set()
+
+
+def test_errors_of_the_command_name_nothing_that_it_lacks(tmp_path: Path) -> None:
+    def refused(path: Path) -> str:
+        called = CliRunner().invoke(cli, ["wikipedia", "loss", str(path)])
+        assert called.exit_code != 0
+        assert not [key for key in ("`path`", "`include`", "`wiki`") if key in called.stderr]
+        return called.stderr
+
+    assert "Check the name of the dump" in refused(tmp_path / "none.xml")
+    assert "Name one file" in refused(tmp_path)
+    nameless = tmp_path / "nameless.xml"
+    nameless.write_text(SAMPLE.read_text(encoding="utf-8").replace("dbname", "dbnome"), encoding="utf-8")
+    assert "--wiki enwiki" in refused(nameless)
 
 
 def test_the_command_prints_a_table_and_json() -> None:
