@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
+from corpuskit.ingest.gutenberg_block_forms import is_image_file
 from corpuskit.ingest.gutenberg_blocks import Block, Kind
 
 
@@ -37,7 +38,6 @@ _EMPHASIS = (
     ("+", "spaced_out", re.compile(r"(?<![\w+])\+(?=[^\W\d])([^+]*[^\W\d][.,;:!?]?)\+(?![\w+])")),
 )
 _MAX_EMPHASIS = 4_000
-_LONGEST_FILE_NAME = 300
 _ADDRESS = re.compile(r"[/@\\]|www\.")
 _PAGE = re.compile(
     r"[\[{(](?:pg|page|pp?|seite|s|bl[sz]|pág|pag|sivu|str)\b\.? ?(?:\d{1,4}|[ivxlc]{1,8})[a-z]?\.?[\]})] ?",
@@ -50,9 +50,6 @@ _REFERENCE = re.compile(r" ?\[(?:\d{1,4}|[A-Z]|\*+|†|‡|footnote \w{1,4})\]",
 _NOTE = re.compile(r"\s*\[(?:footnote\b|\d{1,4}\]|[A-Z]\]|\*+\])", re.IGNORECASE)
 _NOTES_HEADING = re.compile(r"\W*(?:foot)?notes?\W*", re.IGNORECASE)
 _CAPTION = re.compile(r"[_* ]*\[?[_* ]*(?:illustration|picture|image)\s*(?:\(\w+\))?[\s:.]*", re.IGNORECASE)
-_IMAGE_FILE = re.compile(
-    r"\W*(?:\S+\.(?:jpe?g|png|gif)\b.{0,40}|full size|enlarge|original size)\W*", re.IGNORECASE
-)
 
 
 class Marks:
@@ -71,7 +68,7 @@ class Marks:
         kind = block.kind
         if block.first in self._lone_pages:
             return self._drop(text, "page_numbers")
-        if kind == "caption" or _is_image_file(text):
+        if kind == "caption" or is_image_file(text):
             return self._caption(text)
         if self._options.footnotes == "remove" and self._is_note(text, kind):
             return self._drop(text, "footnotes")
@@ -110,7 +107,7 @@ class Marks:
         closes = words.count("]") > words.count("[")
         words = words[: words.rindex("]")] + words[words.rindex("]") + 1 :] if closes else words
         words = words.strip()
-        if self._options.illustrations == "remove" or _is_image_file(words) or not re.search(r"\w", words):
+        if self._options.illustrations == "remove" or is_image_file(words) or not re.search(r"\w", words):
             words = ""
         self.cut["illustrations"] += len(text.encode("utf-8")) - len(words.encode("utf-8"))
         return self._unwrap(words) if self._options.emphasis == "unwrap" else words
@@ -125,10 +122,6 @@ class Marks:
             self._open_note = (starts or self._open_note) and text.count("[") > text.count("]")
             return True
         return False
-
-
-def _is_image_file(text: str) -> bool:
-    return len(text) <= _LONGEST_FILE_NAME and _IMAGE_FILE.fullmatch(text) is not None
 
 
 def _inner(found: re.Match[str]) -> str:
