@@ -88,9 +88,11 @@ void append_flat(std::string_view text, std::string_view line_break, std::string
             continue;
         }
         if (is_space(c) && line_start) continue;
-        if (is_mark(c) && c != kLiteral && c != kHole && c != kGlue) continue;
+        if (is_mark(c) && c != kLiteral && c != kHole && c != kGlue && c != kLost) continue;
         line_start = false;
-        if (any) out.append(wanted);
+        const bool apart = any && std::string_view(",;:").find(out.back()) != std::string_view::npos;
+        if (apart && !wanted.empty() && (c == ',' || c == ';')) continue;  // an item of a separator alone
+        if (any) out.append(apart && wanted.size() == 2 ? wanted.substr(1) : wanted);
         wanted = {};
         any = true;
         out.push_back(c);

@@ -28,6 +28,7 @@ inline constexpr char kCell = '\x0B';           // a cell of a table begins
 inline constexpr char kHead = '\x0C';           // a cell that names a row or column begins
 inline constexpr char kRow = '\x0E';            // at the start of a line: it is a row of a table
 inline constexpr char kTerm = '\x10';           // between a term and what defines it
+inline constexpr char kLost = '\x11';           // a value that nobody can know here: brackets around it say nothing
 inline constexpr char kHat = '\x0F';            // at the start of a line: italic, indented, with a link
 
 inline bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }

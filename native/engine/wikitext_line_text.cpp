@@ -54,6 +54,33 @@ bool LineText::drop_open_bracket() {
     return false;
 }
 
+/// Removes the bracket that holds the value missing at line[i]: "(equivalent to $ million in 2016)". Brackets that
+/// hold a mark of bold or italics stay, as does text without brackets.
+bool LineText::drop_bracket(std::string_view line, std::size_t& i) {
+    constexpr std::size_t kLongest = 300;  // bytes on each side; what is longer says more than the value
+    std::size_t open = text.size(), depth = 1;
+    while (depth > 0) {
+        if (open == 0 || text.size() - open >= kLongest) return false;
+        const char c = text[--open];
+        if (c == kBold || c == kItalic || c == '\n') return false;
+        depth += c == ')';
+        depth -= c == '(';
+    }
+    std::size_t close = i;
+    for (depth = 1; depth > 0; ++close) {
+        if (close >= line.size() || close - i >= kLongest) return false;
+        const char c = line[close];
+        if (c == kBreak || c == kBlock || line.substr(close, 2) == "''") return false;
+        depth += c == '(';
+        depth -= c == ')';
+    }
+    text.resize(open);
+    trim_end();
+    if (!text.empty() && close < line.size() && is_word(line[close])) text.push_back(' ');
+    i = close;
+    return true;
+}
+
 /// Handles punctuation at line[i] that follows a hole; leaves `i` alone when it is to be written as it is.
 void LineText::after_hole(std::string_view line, std::size_t& i) {
     const std::string_view rest = line.substr(i);
@@ -230,6 +257,10 @@ void LineText::write(std::string_view line, bool markdown) {
             case kHole:
                 hole_ = had_hole = true;
                 ++i;
+                break;
+            case kLost:
+                hole_ = had_hole = true;
+                if (!drop_bracket(line, i)) ++i;
                 break;
             case kBreak: new_line(1); ++i; break;
             case kBlock: new_line(2); ++i; break;

@@ -179,8 +179,17 @@ bool Page::debris(std::string_view line) {
     return line.substr(0, bar).find('=') != kNone || line.substr(bar).starts_with("||");
 }
 
+/// An item without the dash that stood between something removed and its text: "* {{flag}} - [[Rome]]".
+std::string_view without_lost_start(std::string_view content) {
+    const std::string_view after = skip_blank(content);
+    if (content.substr(0, content.size() - after.size()).find(kHole) == kNone) return content;
+    for (std::string_view dash : {"- ", "\u2013 ", "\u2014 "})
+        if (after.starts_with(dash)) return after.substr(dash.size());
+    return content;
+}
+
 void Page::item(std::string_view prefix, std::string_view content) {
-    write(content);
+    write(without_lost_start(content));
     if (text_.text.empty() || (text_.had_hole && !has_content(text_.text))) return;
     std::string line;
     std::size_t depth = 0;

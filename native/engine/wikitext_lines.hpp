@@ -30,6 +30,7 @@ class LineText {
     void trim_end();
     bool drop_separator();
     bool drop_open_bracket();
+    bool drop_bracket(std::string_view line, std::size_t& i);
 
     bool hole_ = false;            // only blanks were written since the last hole
     void apostrophes(std::size_t run, std::size_t kept);

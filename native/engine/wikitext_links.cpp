@@ -138,6 +138,9 @@ void WikitextEngine::finish_link() {
     // "[[#History]]" at the start of a line is no item; its brackets leave room for the mark.
     const bool sign = length > 0 && std::string_view("*#:;=! ").find(out_[from]) != kNone;
     if (sign && (frame.start == 0 || out_[frame.start - 1] == '\n')) out_[start++] = kGlue;
+    // "l'[[Ulm|''Ulm'']]": the apostrophe before the link is none of the mark's.
+    const bool apostrophes = length > 0 && out_[from] == '\'' && start > 0 && out_[start - 1] == '\'';
+    if (apostrophes) out_[start++] = kGlue;
     if (bars > 1) return put_barred(frame.start, std::string(out_, from, length));
     std::copy(out_.begin() + static_cast<std::ptrdiff_t>(from), out_.begin() + static_cast<std::ptrdiff_t>(from + length),
               out_.begin() + static_cast<std::ptrdiff_t>(start));

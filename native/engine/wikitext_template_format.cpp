@@ -13,11 +13,12 @@ namespace {
 
 constexpr int kDeepest = 6;  // brackets within brackets; bounds the recursion
 constexpr std::string_view kFilters[] = {"number", "upper",    "lower",    "capital",   "integer", "ordinal",
-                                         "plain",  "attached", "latitude", "longitude", "un-m",    "un-f"};
+                                         "plain",  "attached", "latitude", "longitude", "un-m",    "un-f",
+                                         "power"};
 
 bool is_filter(std::string_view name) { return std::find(std::begin(kFilters), std::end(kFilters), name) != std::end(kFilters); }
 
-bool is_blank(std::string_view s) { return trim_marks(s).empty(); }
+bool is_blank(std::string_view s) { return trim_marks(s).empty() && s.find(kLost) == std::string_view::npos; }
 
 /// Where one of `signs` stands that is not literal, from `at` on, or the end.
 std::size_t find_sign(std::string_view spec, std::size_t at, std::string_view signs) {
@@ -127,6 +128,13 @@ std::optional<std::string> degrees(std::string_view value, std::string_view sign
     if (negative) value.remove_prefix(value.starts_with('-') ? 1 : 3);
     if (value.empty() || value.find_first_not_of("0123456789.") != std::string_view::npos) return std::nullopt;
     return std::string(value) + "\u00B0" + signs[negative ? 1 : 0];
+}
+
+/// "892 km 2" -> "892 km2": a last digit behind a unit is its power.
+std::string with_power(std::string_view value) {
+    const std::size_t n = value.size();
+    const bool power = n > 3 && (value[n - 1] == '2' || value[n - 1] == '3') && value[n - 2] == ' ' && is_alpha(value[n - 3]);
+    return power ? std::string(value.substr(0, n - 2)) + value[n - 1] : std::string(value);
 }
 
 /// The Italian article that stands before a word, with its blank: un attore, uno scrittore, un'attrice.
@@ -302,6 +310,7 @@ class Format {
             return result.empty() ? std::nullopt : std::optional(result);
         }
         if (filter == "plain") return plain(value);
+        if (filter == "power") return with_power(value);
         if (filter == "attached") return (std::string_view(",;.:)").find(value.front()) == std::string_view::npos ? " " : "") + value;
         if (filter == "latitude" || filter == "longitude") return degrees(plain(value), filter == "latitude" ? "NS" : "EW");
         if (filter == "un-m" || filter == "un-f") return italian_article(plain(value), filter == "un-f") + value;

@@ -18,7 +18,8 @@ struct How {
     bool takes_spec;
 };
 constexpr How kHow[] = {
-    {"drop", Render::kDrop, false},           {"format", Render::kFormat, true},
+    {"drop", Render::kDrop, false},           {"lost", Render::kLost, false},
+    {"format", Render::kFormat, true},
     {"join", Render::kJoin, true},            {"convert", Render::kConvert, false},
     {"cvt", Render::kConvertSymbol, false},   {"val", Render::kVal, false},
     {"fraction", Render::kFraction, false},   {"date-fr", Render::kDateFrench, false},
@@ -214,7 +215,8 @@ void TemplateTable::add_rule(const TemplateFile& file, std::size_t line, const s
     }
     const std::string_view written = fields.size() > 3 ? fields[3] : std::string_view();
     const bool reason = fields.size() > 4 && !fields[4].empty();
-    if (how->render == Render::kDrop && !reason) fail("a template that is dropped needs a reason in the fifth column");
+    const bool drops = how->render == Render::kDrop || how->render == Render::kLost;
+    if (drops && !reason) fail("a template that is dropped needs a reason in the fifth column");
     if (!how->takes_spec && !written.empty()) fail(quoted(how->name) + " takes nothing in the fourth column");
     if (how->render == Render::kFormat && written.empty()) fail("the format is empty; how \"drop\" writes nothing");
     std::string spec;

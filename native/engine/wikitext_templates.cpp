@@ -91,6 +91,7 @@ std::uint32_t TemplateCall::positional() const {
 void render_template(const TemplateRule& rule, const TemplateCall& call, const TemplateTable& table, std::string& out) {
     switch (rule.render) {
         case Render::kDrop: return;
+        case Render::kLost: out.push_back(kLost); return;
         case Render::kFormat: render_format(rule.spec, call, table, out); return;
         case Render::kJoin: return render_join(rule.spec, call, out);
         case Render::kConvert: return render_convert(call, table, false, out);

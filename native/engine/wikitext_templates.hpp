@@ -18,6 +18,7 @@ namespace corpuskit {
 /// How a template is written as text; the names stand in the column "how" of the file of rules.
 enum class Render : std::uint8_t {
     kDrop,           // nothing is written, for the reason in the last column
+    kLost,           // the same, and brackets around it go with it
     kFormat,         // `spec` is a format
     kJoin,           // the positional arguments, joined by `spec`
     kConvert,        // {{convert|1300|mi|km}} -> 1,300 miles (2,100 km)
