@@ -108,7 +108,7 @@ _HOLES = (
     re.compile(r"[(\[（][ \t]*[,;:.–—-]*[ \t]*[)\]）]"),
     re.compile(r"[(（][ \t]*[,;](?![)-])|\w*[,;:][ \t]*[)）]"),
     re.compile(
-        r"(?:pronounced|pronunciation|pronuncia|prononcée?|phát âm|IPA|API|romanized|lit\.|as of)"
+        r"\b(?:pronounced|pronunciation|pronuncia|prononcée?|phát âm|IPA|API|romanized|lit\.|as of)"
         r"[ \t]*:?[ \t]*(?:[,;)]|\.(?=[ \t\n]|$))",
         re.IGNORECASE,
     ),
@@ -125,6 +125,7 @@ SPEAKING = re.compile(
     r"siècle|date\b|date-|coord|formatnum|abbr|frac|as of|chinese|korean|grec|russe)",
     re.IGNORECASE,
 )
+_FILE = re.compile(r"\[\[[^\[\]|:]{2,12}:[^\[\]|]*\.\w{3,4}\|(?:[^\[\]]|\[\[[^\[\]]*\]\]|\[[^\[\]]*\])*\]\]")
 _BRACKET = re.compile(r"(\w+) (\w+) (\w+) ?\(((?:[^()]|\([^()]*\))*)\)")
 
 
@@ -222,7 +223,7 @@ def plain_items(wikitext: str) -> Iterator[str]:
 
 def _judge_footnotes(page: Page, text: str, into: Judgement) -> None:
     words = " ".join(_WORD.findall(text))
-    elsewhere = " ".join(_WORD.findall(_ANY_FOOTNOTE.sub(" ", page.wikitext)))
+    elsewhere = " ".join(_WORD.findall(flatten(page.wikitext)))
     for found in _FOOTNOTE.finditer(_COMMENT.sub("", page.wikitext)):
         runs = [_WORD.findall(run) for run in _MARKUP.split(found.group(1))]
         longest = max(runs, key=len)
@@ -278,7 +279,8 @@ def _judge_holes(page: Page, text: str, source: str, into: Judgement) -> None:
     for pattern in (*_HOLES, meeting):
         found: dict[str, list[re.Match[str]]] = {}
         for match in pattern.finditer(text.replace("\u00a0", " ")):
-            if not _INCHES.match(match.group()):
+            mark = match.group() == "en)" and text[match.start() - 1] == "("  # {{en}}: the page shows it
+            if not mark and not _INCHES.match(match.group()):
                 found.setdefault(_SPACE.sub(" ", match.group()), []).append(match)
         for string, matches in found.items():
             extra = len(matches) - _SPACE.sub(" ", source).count(string)
@@ -296,6 +298,7 @@ def _judge_holes(page: Page, text: str, source: str, into: Judgement) -> None:
 
 def _judge_brackets(page: Page, body: str, flat: str, into: Judgement) -> None:
     for line in open_running_lines(body):
+        line = _FILE.sub("", line)  # captions stand apart from the text
         for match in _BRACKET.finditer(_PLAIN_LINK.sub(r"\1", line.replace("'''", "").replace("''", ""))):
             held = match.group(4)
             without = re.sub(r"\{\{.*\}\}", "", held)
