@@ -10,6 +10,7 @@ import pytest
 
 from corpuskit import _native
 from corpuskit.errors import SettingError
+from corpuskit.ingest import templates
 from corpuskit.ingest.templates import TemplateRules, template_table
 from corpuskit.ingest.wikipedia import Wikipedia
 from corpuskit.ingest.wikitext import extract
@@ -37,6 +38,15 @@ def test_case(case: dict[str, str]) -> None:
 @pytest.mark.parametrize("language", ["", "en", "de", "fr", "es", "it", "zh", "vi", "simple", "zh-hans"])
 def test_shipped_rules_are_sound_in_every_language(language: str) -> None:
     template_table(language)
+
+
+def test_no_rule_of_a_shipped_language_stands_twice() -> None:
+    shipped = Path(templates.__file__).with_name("templates.tsv").read_text(encoding="utf-8")
+    rules = [line.split("\t") for line in shipped.splitlines() if line and not line.startswith(("# ", "#\t"))]
+    languages = {language for rule in rules if len(rule) > 2 for language in rule[0].split(",")}
+    assert {"fr", "nap", "ltg"} <= languages
+    for language in sorted(languages - {"*"}):
+        template_table(language)  # a double is refused with its file and line
 
 
 # --------------------------------------------------------------------------------------------- formats
