@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.gutenberg_body import count_right
 from corpuskit.ingest.gutenberg_blocks import find_blocks
 from corpuskit.ingest.gutenberg_body import Body, BodyOptions, extract_body
 
@@ -319,7 +321,15 @@ def test_marks_of_real_blocks_are_well_formed() -> None:
         .splitlines()
     )
     rows = [line.split("\t") for line in lines[1:]]
-    assert sum(row[0] == "test" for row in rows) == 500
-    assert not {row[1] for row in rows if row[0] == "test"} & {row[1] for row in rows if row[0] == "tune"}
+    assert Counter(row[0] for row in rows) == {"tune": 250, "test": 500, "fresh": 300}
+    names = [{row[1] for row in rows if row[0] == which} for which in ("tune", "test", "fresh")]
+    assert sum(map(len, names)) == len(set().union(*names))
     assert all(len(row[4]) == 12 and int(row[2]) <= int(row[3]) for row in rows)
     assert hashlib.sha256(b"").hexdigest()[:12] not in {row[4] for row in rows}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("which", "least"), [("test", 487), ("fresh", 258)])
+def test_blocks_in_the_right_class_do_not_become_fewer(which: str, least: int, corpora: Path) -> None:
+    right, *_ = count_right(corpora, which)
+    assert right.total() >= least
