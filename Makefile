@@ -128,7 +128,9 @@ bench-install:
 	$(BENCH)/bin/python -m pip --disable-pip-version-check install -r benchmarks/requirements.txt
 
 bench: $(VENV)/installed-dev
-	$(BIN)/python -m benchmarks.path --quick
+	@status=0; for name in path wikitext gutenberg; do \
+	  echo "== benchmarks.$$name"; $(BIN)/python -m benchmarks.$$name --quick || status=1; \
+	done; exit $$status
 
 clean:
 	rm -rf $(VENV) $(BENCH) build runs models
