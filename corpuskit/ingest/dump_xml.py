@@ -7,6 +7,7 @@ parser read other files or blow up.
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from dataclasses import dataclass, field
 from html import unescape
 from urllib.parse import quote
@@ -106,9 +107,8 @@ def parse_site(head: bytes, path: str) -> Site:
     parser.StartElementHandler, parser.EndElementHandler = start, end
     parser.CharacterDataHandler = text.append
     try:
-        parser.Parse(head, False)
-    except _EnoughError:
-        pass
+        with suppress(_EnoughError):
+            parser.Parse(head, False)
     except expat.ExpatError:
         return site  # pages are judged one by one; a wiki's name is asked for where it is missing
     return Site(values.get("dbname", ""), values.get("language", ""), values.get("base", ""), names)

@@ -21,6 +21,9 @@ from corpuskit.ingest.gutenberg_reflow import Hyphens, block_text
 
 _MAX_BLANK = 2
 """Blank lines that are kept between two blocks of a reflowed book; files have four above a chapter."""
+TYPESET_CHARS = 16 * 2**20
+"""Characters of a text above which its inside is left alone: classing its blocks takes some 200 bytes of
+memory a character. No book is as long; the etexts that are hold data."""
 _NO_START = {"no_start_marker", "start_marker_too_late", "start_marker_remnant"}
 _NO_END = {"no_end_marker", "end_marker_too_early", "start_after_end"}
 
@@ -53,7 +56,8 @@ class Body:
         pieces: removed pieces that are worth keeping, in order, none overlapping.
         cut: further UTF-8 bytes removed, by reason (line ends, say), that are not kept.
         added: UTF-8 bytes added, by reason.
-        flags: what was odd; see `corpuskit.ingest.gutenberg_markers.Bounds`.
+        flags: what was odd; see `corpuskit.ingest.gutenberg_markers.Bounds`, and ``too_long_to_typeset``
+            (longer than `TYPESET_CHARS`: neither reflowed nor freed of notes and marks).
         bounds_found: 0, 1 or 2: at how many ends the book's bound was found.
     """
 
@@ -70,7 +74,8 @@ def extract_body(text: str, options: BodyOptions) -> Body:
     """Find the book in a file's text and take away what is around it and what its makers wrote inside."""
     bounds = find_bounds(text, options.max_cut)
     pieces = [Piece("header", 0, bounds.header), Piece("credits", bounds.header, bounds.body)]
-    if options.transcriber_notes == "remove":
+    typeset = len(text) <= TYPESET_CHARS
+    if options.transcriber_notes == "remove" and typeset:
         notes = find_notes(text, bounds.body, bounds.licence)
         pieces += [Piece(note.reason, note.start, note.stop) for note in notes]
     pieces.append(Piece("licence", bounds.licence, len(text)))
@@ -78,20 +83,23 @@ def extract_body(text: str, options: BodyOptions) -> Body:
     flags = set(bounds.flags)
     edges = [0, *(edge for piece in pieces for edge in (piece.start, piece.stop)), len(text)]
     kept = [text[start:stop] for start, stop in list(pairwise(edges))[::2]]
-    book, cut = _typeset("".join(kept), options)
+    whole = "".join(kept)
+    lf = whole.replace("\r\n", "\n").replace("\r", "\n")
+    book, cut = _typeset(lf, options) if typeset else (lf, {})
+    if len(lf) < len(whole):
+        cut["line_ends"] = len(whole) - len(lf)
     return Body(
         text=book,
         cut=cut,
         header=text[: bounds.body or HEAD_CHARS],
         pieces=tuple(pieces),
-        flags=bounds.flags,
+        flags=bounds.flags if typeset else (*bounds.flags, "too_long_to_typeset"),
         bounds_found=2 - bool(flags & _NO_START) - bool(flags & _NO_END),
     )
 
 
-def _typeset(text: str, options: BodyOptions) -> tuple[str, dict[str, int]]:
+def _typeset(lf: str, options: BodyOptions) -> tuple[str, dict[str, int]]:
     """The book with its marks taken out and its paragraphs joined; bytes cut by reason."""
-    lf = text.replace("\r\n", "\n").replace("\r", "\n")
     lines = lf.split("\n")
     blocks = find_blocks(lines)
     marks, hyphens = Marks(options, lines, blocks), Hyphens(lines)
@@ -109,7 +117,6 @@ def _typeset(text: str, options: BodyOptions) -> tuple[str, dict[str, int]]:
         last = block.stop
     book = "".join(out) if options.reflow else "".join([*out, *(f"\n{blank}" for blank in lines[last:])])
     cut = {reason: count for reason, count in sorted(marks.cut.items()) if count}
-    cut["line_ends"] = len(text) - len(lf)
     cut["layout"] = len(lf.encode("utf-8")) - len(book.encode("utf-8")) - sum(marks.cut.values())
     return book, {reason: count for reason, count in cut.items() if count}
 

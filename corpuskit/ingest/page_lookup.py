@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from html import unescape
+from itertools import islice
 from typing import Any
 from xml.parsers import expat
 
@@ -132,7 +133,8 @@ class PageFinder:
         if xml is None:
             if self.index and titles:
                 self._say("looking for near titles in the index")
-                near = [e.title for e in multistream_index.entries(self.index) if _is_near(e.title, title)]
+                entries = multistream_index.entries(self.index)
+                near = list(islice((e.title for e in entries if _is_near(e.title, title)), _NEAR_TITLES))
             close = difflib.get_close_matches(title, near[:_NEAR_TITLES], 5, 0.6)
             hint = f"Near: {', '.join(close)}." if close else "Check the title, or look by --id."
             raise InputError(f"{self.name}: there is no page {wanted!r}", remedy=hint)

@@ -14,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.gutenberg_body import count_right
+from corpuskit.ingest import gutenberg_body
 from corpuskit.ingest.gutenberg_blocks import find_blocks
 from corpuskit.ingest.gutenberg_body import Body, BodyOptions, extract_body
 
@@ -288,6 +289,15 @@ def test_the_account_holds_and_words_survive(parts: list[str], newline: str) -> 
         | {"page_numbers": "keep", "transcriber_notes": "keep"},
     )
     assert "".join(body.text.split()).replace("-", "") == "".join(kept.text.split()).replace("-", "")
+
+
+def test_a_text_too_long_to_typeset_keeps_its_lines_and_is_flagged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gutenberg_body, "TYPESET_CHARS", 60)
+    raw = "one _two_\r\nthree\r\n" * 6
+    body = account(raw)
+    assert body.text == raw.replace("\r\n", "\n")
+    assert "too_long_to_typeset" in body.flags
+    assert "too_long_to_typeset" not in account(raw[:38]).flags
 
 
 @pytest.mark.parametrize(
