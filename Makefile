@@ -70,28 +70,28 @@ format: $(VENV)/installed-dev
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# Templates that are expanded, what comes out extracted and measured; with CXX=clang++ and CXXFLAGS="-fsanitize=fuzzer
-# -DCORPUSKIT_LIBFUZZER" the same program is a libFuzzer target.
-build/replay_expand: native/fuzz/expand.cpp $(wildcard native/engine/*)
-	@mkdir -p build
-	$(or $(CXX),g++) -std=c++20 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -ffp-contract=off $(CXXFLAGS) \
-	  -Inative -o $@ native/fuzz/expand.cpp native/engine/*.cpp
+# The engine without Python, over its cases and real pages, under AddressSanitizer and UBSan: the extractor, templates
+# that are expanded with what comes out extracted and measured, and the bzip2 decoder. Its files are compiled once.
+REPLAYS = build/replay build/replay_expand build/replay_bz2
+SANITIZE_CXX = $(or $(CXX),g++) -std=c++20 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
+  -ffp-contract=off -Inative
+SANITIZE_OBJECTS = $(patsubst native/engine/%.cpp,build/sanitize/%.o,$(wildcard native/engine/*.cpp))
 
-# The engine without Python, over its cases and real pages, under AddressSanitizer and UBSan.
-sanitize: build/replay build/replay_bz2 build/replay_expand
+sanitize:
+	$(MAKE) -j2 $(REPLAYS)
 	build/replay_bz2 $(wildcard native/fuzz/bz2/*)
 	build/replay_expand $(wildcard native/fuzz/corpus_expand/*)
 	build/replay tests/cases/wikitext.json tests/cases/templates.json $(wildcard native/fuzz/corpus/*) sample_corpora/encyclopedia.xml
 
-build/replay: native/fuzz/replay.cpp $(wildcard native/engine/*)
-	@mkdir -p build
-	$(or $(CXX),g++) -std=c++20 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -ffp-contract=off \
-	  -Inative -o $@ native/fuzz/replay.cpp native/engine/*.cpp
+build/sanitize/%.o: native/engine/%.cpp $(wildcard native/engine/*.hpp)
+	@mkdir -p build/sanitize
+	$(SANITIZE_CXX) -c -o $@ $<
 
-build/replay_bz2: native/fuzz/replay_bz2.cpp $(wildcard native/engine/bz2_*)
-	@mkdir -p build
-	$(or $(CXX),g++) -std=c++20 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all -ffp-contract=off \
-	  -Inative -o $@ native/fuzz/replay_bz2.cpp native/engine/bz2_*.cpp
+build/replay: native/fuzz/replay.cpp
+build/replay_expand: native/fuzz/expand.cpp
+build/replay_bz2: native/fuzz/replay_bz2.cpp
+$(REPLAYS): $(SANITIZE_OBJECTS)
+	$(SANITIZE_CXX) -o $@ $(filter-out %.o,$^) $(SANITIZE_OBJECTS)
 
 # libFuzzer on the extractor, the rules of templates, their expansion and the bzip2 decoder, FUZZ_SECONDS each; what it finds lies in build/fuzz/.
 # Real pages are seeds too where CORPUSKIT_CORPORA names a folder that has wikipedia/ and conformance/.
