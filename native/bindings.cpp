@@ -192,6 +192,8 @@ nb::dict decode_bz2(corpuskit::Bz2Decoder& decoder, nb::bytes data, std::uint64_
 }  // namespace
 
 NB_MODULE(_native, module) {
+    // Tables that Python caches live until the process ends; nanobind would call that a leak.
+    nb::set_leak_warnings(false);
     module.doc() = "The native engine of corpuskit; see native/ in the sources.";
     nb::class_<corpuskit::TemplateTable>(module, "TemplateTable", "Rules for templates; see templates.tsv.")
         .def("how", &corpuskit::TemplateTable::how, nb::arg("name"));
