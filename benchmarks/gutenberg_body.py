@@ -171,10 +171,11 @@ def _block_rows(options: Options, which: str) -> list[Row]:
     by_class = ", ".join(f"{name} {right[name]}/{total[name]}" for name in sorted(total))
     note = f"{by_class}; nine kinds {100 * exact / total.total():.1f} %; the rare shapes are oversampled"
     described = f"{total.total()} blocks of {books} books, rows {which!r}"
-    what = "blocks in the right class" + (", first look" if which == "fresh" else "")
-    return compare(
-        what, share, {}, unit="%", better="higher", bar=Bar(97, "value"), input=described, note=note
-    )
+    if which == "fresh":
+        what, bar = "blocks in the right class, first look", Bar(97, "value")
+    else:  # Rules were made on these blocks: their share answers no bar.
+        what, bar = "blocks in the right class, rules made on them", None
+    return compare(what, share, {}, unit="%", better="higher", bar=bar, input=described, note=note)
 
 
 def count_right(corpora: Path, which: str) -> tuple[Counter[str], Counter[str], int, int]:
