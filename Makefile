@@ -14,7 +14,7 @@ help:
 	@echo "make demo           documents, tokenizer, shards and a small model from sample_corpora/, in minutes"
 	@echo "make test           every test but the slow ones (make test-slow runs those)"
 	@echo "make check          style, types, and the native engine under sanitizers"
-	@echo "make fuzz           libFuzzer on the wikitext extractor, the template engines and the bzip2 decoder; needs clang"
+	@echo "make fuzz           libFuzzer on the wikitext extractor, the template engines, and what reads dumps; needs clang"
 	@echo "make bench          the benchmarks, quick; needs make bench-install first"
 	@echo "make install        the package with pinned dependencies in $(VENV)/"
 
@@ -71,8 +71,9 @@ format: $(VENV)/installed-dev
 	$(BIN)/ruff check --fix .
 
 # The engine without Python, over its cases and real pages, under AddressSanitizer and UBSan: the extractor, templates
-# that are expanded with what comes out extracted and measured, and the bzip2 decoder. Its files are compiled once.
-REPLAYS = build/replay build/replay_expand build/replay_bz2
+# that are expanded with what comes out extracted and measured, the bzip2 decoder and the reader of pages' XML. Its
+# files are compiled once.
+REPLAYS = build/replay build/replay_expand build/replay_bz2 build/replay_page_xml
 SANITIZE_CXX = $(or $(CXX),g++) -std=c++20 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
   -ffp-contract=off -Inative
 SANITIZE_OBJECTS = $(patsubst native/engine/%.cpp,build/sanitize/%.o,$(wildcard native/engine/*.cpp))
@@ -80,6 +81,7 @@ SANITIZE_OBJECTS = $(patsubst native/engine/%.cpp,build/sanitize/%.o,$(wildcard 
 sanitize:
 	$(MAKE) -j2 $(REPLAYS)
 	build/replay_bz2 $(wildcard native/fuzz/bz2/*)
+	build/replay_page_xml $(wildcard native/fuzz/page_xml/*)
 	build/replay_expand $(wildcard native/fuzz/corpus_expand/*)
 	build/replay tests/cases/wikitext.json tests/cases/templates.json $(wildcard native/fuzz/corpus/*) sample_corpora/encyclopedia.xml
 
@@ -90,25 +92,28 @@ build/sanitize/%.o: native/engine/%.cpp $(wildcard native/engine/*.hpp)
 build/replay: native/fuzz/replay.cpp
 build/replay_expand: native/fuzz/expand.cpp
 build/replay_bz2: native/fuzz/replay_bz2.cpp
+build/replay_page_xml: native/fuzz/replay_page_xml.cpp
 $(REPLAYS): $(SANITIZE_OBJECTS)
 	$(SANITIZE_CXX) -o $@ $(filter-out %.o,$^) $(SANITIZE_OBJECTS)
 
-# libFuzzer on the extractor, the rules of templates, their expansion and the bzip2 decoder, FUZZ_SECONDS each; what it finds lies in build/fuzz/.
+# libFuzzer on the extractor, the rules of templates, their expansion, the bzip2 decoder and the reader of pages' XML,
+# FUZZ_SECONDS each; what it finds lies in build/fuzz/.
 # Real pages are seeds too where CORPUSKIT_CORPORA names a folder that has wikipedia/ and conformance/.
 FUZZ_SECONDS ?= 300
 FUZZ_SEEDS = native/fuzz/corpus $(if $(CORPUSKIT_CORPORA),build/fuzz/real)
 FUZZ = -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=2048 -artifact_prefix=build/fuzz/
 CLANG ?= clang++
 
-FUZZERS = $(addprefix build/fuzz-,extractor templates expand bz2)
+FUZZERS = $(addprefix build/fuzz-,extractor templates expand bz2 page_xml)
 
 fuzz: $(FUZZERS)
-	@mkdir -p $(addprefix build/fuzz/,extractor templates expand bz2 real)
+	@mkdir -p $(addprefix build/fuzz/,extractor templates expand bz2 page_xml real)
 	$(if $(CORPUSKIT_CORPORA),$(BIN)/python -m benchmarks.fuzz_seeds "$(CORPUSKIT_CORPORA)" build/fuzz/real)
 	build/fuzz-extractor $(FUZZ) -max_len=65536 -dict=native/fuzz/wikitext.dict build/fuzz/extractor $(FUZZ_SEEDS)
 	build/fuzz-templates $(FUZZ) -max_len=8192 -dict=native/fuzz/wikitext.dict build/fuzz/templates native/fuzz/corpus_templates
 	build/fuzz-expand $(FUZZ) -max_len=16384 -dict=native/fuzz/wikitext.dict build/fuzz/expand native/fuzz/corpus_expand
 	build/fuzz-bz2 $(FUZZ) -max_len=8192 build/fuzz/bz2 native/fuzz/bz2
+	build/fuzz-page_xml $(FUZZ) -max_len=8192 build/fuzz/page_xml native/fuzz/page_xml
 
 FUZZ_CXX = $(CLANG) -std=c++20 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -ffp-contract=off -Inative
 FUZZ_OBJECTS = $(patsubst native/engine/%.cpp,build/fuzz-objects/%.o,$(wildcard native/engine/*.cpp))
@@ -120,6 +125,7 @@ build/fuzz-extractor: native/fuzz/replay.cpp
 build/fuzz-templates: native/fuzz/fuzz_templates.cpp
 build/fuzz-expand: native/fuzz/expand.cpp
 build/fuzz-bz2: native/fuzz/replay_bz2.cpp
+build/fuzz-page_xml: native/fuzz/replay_page_xml.cpp
 $(FUZZERS): $(FUZZ_OBJECTS)
 	$(FUZZ_CXX) -DCORPUSKIT_LIBFUZZER -o $@ $(filter-out %.o,$^) $(FUZZ_OBJECTS)
 

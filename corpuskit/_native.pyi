@@ -99,6 +99,9 @@ class Bz2Decoder:
     def decode(self, data: bytes, start: int, until: int, in_stream: bool, blocks: int) -> Bz2Run:
         """Decode blocks from bit ``start``, those that begin before bit ``until``, and one in any case."""
 
+def read_page_xml(xml: bytes) -> list[tuple[int, bytes]]:
+    """Fields of a page, numbered as `corpuskit.ingest.page_xml` names them; none if it is not understood."""
+
 class LossBatch(TypedDict):
     """What was measured of n pages; see `corpuskit.ingest.wikitext_loss`."""
 

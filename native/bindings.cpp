@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "engine/bz2_blocks.hpp"
+#include "engine/page_xml.hpp"
 #include "engine/wikitext.hpp"
 #include "engine/wikitext_expand.hpp"
 #include "engine/wikitext_loss.hpp"
@@ -189,6 +190,16 @@ nb::dict decode_bz2(corpuskit::Bz2Decoder& decoder, nb::bytes data, std::uint64_
     return result;
 }
 
+nb::list read_page_xml(nb::bytes xml) {
+    const std::string_view data(xml.c_str(), xml.size());
+    const corpuskit::PageFields fields = corpuskit::read_page_xml(data);
+    nb::list result;
+    for (std::size_t i = 0; i < fields.names.size(); ++i)
+        result.append(nb::make_tuple(static_cast<int>(fields.names[i]),
+                                     nb::bytes(fields.values[i].data(), fields.values[i].size())));
+    return result;
+}
+
 }  // namespace
 
 NB_MODULE(_native, module) {
@@ -209,6 +220,8 @@ NB_MODULE(_native, module) {
         .def(nb::init<>())
         .def("decode", &decode_bz2, nb::arg("data"), nb::arg("start"), nb::arg("until"), nb::arg("in_stream"),
              nb::arg("blocks"), "Decode a run of blocks; see corpuskit/ingest/bz2_blocks.py.");
+    module.def("read_page_xml", &read_page_xml, nb::arg("xml"),
+               "The fields of a page that is plain XML; see corpuskit/ingest/page_xml.py.");
     nb::class_<corpuskit::TemplateStore>(module, "TemplateStore")
         .def(nb::init<const std::vector<std::string>&>(), nb::arg("prefixes"))
         .def("add", [](corpuskit::TemplateStore& s, std::string_view title, std::string_view text) { s.add(title, text); })

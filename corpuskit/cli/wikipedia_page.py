@@ -56,4 +56,4 @@ def _facts(found: FoundPage, dump: str, wiki: str, form: str) -> dict[str, Any]:
         "categories": document.get("categories"),
         "redirected_from": list(found.redirected_from),
     }
-    return facts | {form: (revision.text or "") if form == "wikitext" else document.get("text", "")}
+    return facts | {form: revision.wikitext if form == "wikitext" else document.get("text", "")}

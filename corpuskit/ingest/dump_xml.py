@@ -1,15 +1,13 @@
-"""The XML of a MediaWiki dump: the site's description at its head, and single pages.
+"""The head of a MediaWiki dump: what it says about its wiki.
 
-Both are read by expat. Document types and entity declarations are refused, so that no dump can make the
-parser read other files or blow up.
+It is read by expat, as pages are that are not plain (`corpuskit.ingest.page_xml`). Document types and entity
+declarations are refused, so that no dump can make the parser read other files or blow up.
 """
 
 from __future__ import annotations
 
-import re
 from contextlib import suppress
 from dataclasses import dataclass, field
-from html import unescape
 from urllib.parse import quote
 from xml.parsers import expat
 
@@ -20,19 +18,6 @@ _CANONICAL = {
     6: "File", 7: "File talk", 8: "MediaWiki", 9: "MediaWiki talk", 10: "Template", 11: "Template talk",
     12: "Help", 13: "Help talk", 14: "Category", 15: "Category talk", 100: "Portal", 101: "Portal talk",
 }  # fmt: skip
-_REDIRECT = re.compile(
-    r"\s*#\s*(?:redirect\w*|rinvia|weiterleitung|redirección|redirecionamento|przekieruj|patrz|doorverwijzing|"
-    r"omdirigering|omdiriger|ohjaus|uudelleenohjaus|перенаправление|перенапр|перенаправлення|пренасочване|"
-    r"přesměruj|presmeruj|átirányítás|preusmjeri|преусмери|yönlendi̇rme|yönlendirme|đổi|重定向|転送|リダイレクト|"
-    r"넘겨주기|تحويل|تغییر_مسیر|הפניה|ανακατευθυνση|ανακατεύθυνση|alih|lencong|tilvísun|birzuzendu|alidirektu)"
-    r"\s*:?\s*\[\[",
-    re.IGNORECASE,
-)
-
-_LINK = re.compile(r"\[\[([^\[\]|#]*)(?:#([^\[\]|]*))?")
-
-_FRAGMENT_ID = re.compile(r"<id>\s*(\d{1,19})\s*</id>")
-_FRAGMENT_TITLE = re.compile(r"<title>([^<>]{1,400})</title>")
 
 
 class _EnoughError(Exception):
@@ -86,7 +71,7 @@ def parse_site(head: bytes, path: str) -> Site:
     names: dict[int, str] = {}
     text: list[str] = []
     key: list[int | None] = [None]
-    parser = _parser(path)
+    parser = xml_parser(path)
 
     def start(name: str, attributes: dict[str, str]) -> None:
         text.clear()
@@ -114,7 +99,8 @@ def parse_site(head: bytes, path: str) -> Site:
     return Site(values.get("dbname", ""), values.get("language", ""), values.get("base", ""), names)
 
 
-def _parser(path: str) -> expat.XMLParserType:
+def xml_parser(path: str) -> expat.XMLParserType:
+    """An expat parser that refuses document types and entities; ``path`` is what the error names."""
     parser = expat.ParserCreate()
     parser.buffer_text = True
     parser.buffer_size = 1 << 16
@@ -128,157 +114,3 @@ def _parser(path: str) -> expat.XMLParserType:
     parser.StartDoctypeDeclHandler = refuse
     parser.EntityDeclHandler = refuse
     return parser
-
-
-@dataclass
-class Revision:
-    """One revision. ``text`` is None where the dump has no ``<text>``; ``size`` are its UTF-8 bytes."""
-
-    id: int = 0
-    timestamp: str = ""
-    model: str = ""
-    text: str | None = None
-    size: int = 0
-
-
-@dataclass
-class PageXml:
-    """One page: its newest revision, and what else is known.
-
-    Attributes:
-        namespace: None where the dump does not say.
-        target: title that it redirects to, as the dump says; empty where it only has the wikitext.
-        older: the revisions that are not the newest, in the dump's order.
-    """
-
-    title: str = ""
-    namespace: int | None = None
-    id: int = 0
-    redirect: bool = False
-    target: str = ""
-    revision: Revision | None = None
-    older: list[Revision] = field(default_factory=list)
-
-    @property
-    def newest(self) -> Revision:
-        """The newest revision; an empty one if the page has none."""
-        return self.revision or Revision()
-
-    @property
-    def is_redirect(self) -> bool:
-        """Whether it says so, or its text begins with a redirect (older dumps only have that)."""
-        text = self.revision.text if self.revision else None
-        return self.redirect or bool(text and _REDIRECT.match(text[:200]))
-
-    @property
-    def leads_to(self) -> tuple[str, str]:
-        """Title and fragment (the heading) that a redirect leads to; empty where it does not say."""
-        link = _LINK.search(self.revision.text[:2000]) if self.revision and self.revision.text else None
-        target, fragment = (link[1], link[2] or "") if link else ("", "")
-        tidy = [
-            " ".join(unescape(name).replace("_", " ").split()) for name in (self.target or target, fragment)
-        ]
-        return tidy[0].removeprefix(":"), tidy[1]
-
-
-class _PageParser:
-    """Collects a `PageXml`. Only direct children count: a revision's contributor also has an ``<id>``."""
-
-    _PAGE = frozenset({"title", "ns", "id"})
-    _REVISION = frozenset({"id", "timestamp", "model", "text"})
-
-    def __init__(self, path: str) -> None:
-        self.page = PageXml()
-        self._revision: Revision | None = None
-        self._text: list[str] | None = None
-        self._depth = 0
-        self.parser = _parser(path)
-        self.parser.StartElementHandler = self._start
-        self.parser.EndElementHandler = self._end
-        self.parser.CharacterDataHandler = self._data
-
-    def _start(self, name: str, attributes: dict[str, str]) -> None:
-        self._depth += 1
-        if self._depth == 2:
-            if name == "revision":
-                self._revision = Revision()
-            elif name == "redirect":
-                self.page.redirect = True
-                self.page.target = attributes.get("title", "")
-            elif name in self._PAGE:
-                self._text = []
-        elif self._depth == 3 and self._revision is not None and name in self._REVISION:
-            self._text = []
-
-    def _data(self, data: str) -> None:
-        if self._text is not None:
-            self._text.append(data)
-
-    def _end(self, name: str) -> None:
-        if self._depth == 2 and name == "revision":
-            self._close_revision()
-        elif self._depth in (2, 3) and self._text is not None:
-            value = "".join(self._text)
-            self._text = None
-            (self._page_field if self._depth == 2 else self._revision_field)(name, value)
-        self._depth -= 1
-
-    def _page_field(self, name: str, value: str) -> None:
-        value = value.strip()
-        if name == "title":
-            self.page.title = value
-        elif name == "ns" and value.lstrip("-").isdecimal():
-            self.page.namespace = int(value)
-        elif name == "id" and value.isdecimal():
-            self.page.id = int(value)
-
-    def _revision_field(self, name: str, value: str) -> None:
-        revision = self._revision
-        if revision is None:
-            return
-        if name == "text":
-            revision.text, revision.size = value, len(value.encode("utf-8", "surrogatepass"))
-        elif name == "timestamp":
-            revision.timestamp = value.strip()
-        elif name == "model":
-            revision.model = value.strip()
-        elif name == "id" and value.strip().isdecimal():
-            revision.id = int(value)
-
-    def _close_revision(self) -> None:
-        """Tell the newest revision from the others. Their texts fit in memory, as the page's XML did."""
-        new, self._revision = self._revision, None
-        old = self.page.revision
-        if new is None:
-            return
-        if old is not None and old.id > new.id:
-            old, new = new, old
-        self.page.revision = new
-        if old is not None:
-            self.page.older.append(old)
-
-
-def name_of_fragment(xml: bytes) -> str:
-    """Id and title of a page that cannot be parsed, as far as they can be made out; ``""`` if neither can.
-
-    >>> name_of_fragment(b"<pabe><title>A &amp; B</title><ns>0</ns><id>7</id><revision><id>9</id>")
-    "page 7 ('A & B')"
-    """
-    head = xml.split(b"<revision", 1)[0].decode("utf-8", "replace")
-    number, title = _FRAGMENT_ID.search(head), _FRAGMENT_TITLE.search(head)
-    shown = repr(unescape(title[1].strip())) if title else ""
-    if number is None:
-        return f"page {shown}" if shown else ""
-    return f"page {number[1]} ({shown})" if shown else f"page {number[1]}"
-
-
-def parse_page(xml: bytes, path: str) -> PageXml:
-    """Parse one page element.
-
-    Raises:
-        xml.parsers.expat.ExpatError: it is not well-formed, or not UTF-8.
-        InputError: it declares a document type or an entity.
-    """
-    collector = _PageParser(path)
-    collector.parser.Parse(xml, True)
-    return collector.page

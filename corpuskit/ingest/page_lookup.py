@@ -19,8 +19,9 @@ from xml.parsers import expat
 from corpuskit.errors import InputError
 from corpuskit.ingest import dump, multistream_index
 from corpuskit.ingest.dump_items import Break, Chunk, Page, Range
-from corpuskit.ingest.dump_xml import PageXml, Site, name_of_fragment, parse_page, parse_site
+from corpuskit.ingest.dump_xml import Site, parse_site
 from corpuskit.ingest.page_scanner import PageScanner
+from corpuskit.ingest.page_xml import PageXml, name_of_fragment, parse_page
 from corpuskit.ingest.places import base_name, open_file, size_of
 from corpuskit.ingest.wikipedia import Wikipedia
 from corpuskit.ingest.wikipedia_pages import PartReader

@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from corpuskit.batch import BATCH_BYTES, byte_lengths, empty_batch
 from corpuskit.ingest import dump
 from corpuskit.ingest.dump_items import BadPage, Break, Page, Range
-from corpuskit.ingest.dump_xml import PageXml, Revision, Site, name_of_fragment, parse_page
+from corpuskit.ingest.dump_xml import Site
 from corpuskit.ingest.page_kinds import page_kind
 from corpuskit.ingest.page_scanner import FRAGMENT_BYTES
+from corpuskit.ingest.page_xml import PageXml, Revision, name_of_fragment, parse_page
 from corpuskit.ingest.templates import template_table
 from corpuskit.ingest.wikipedia_templates import store_of
 from corpuskit.ingest.wikitext import STATUS, Extracted, engine_options, extract, namespace_prefixes
@@ -60,7 +61,7 @@ class _Pending:
     """
 
     pages: list[PageXml] = field(default_factory=list)
-    texts: list[str] = field(default_factory=list)
+    texts: list[bytes] = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)
     expanded: list[Expanded] = field(default_factory=list)
     expanded_pages: int = 0
@@ -155,7 +156,7 @@ class PartReader:
                 self._aliases.append(row)
         else:
             self._pending.pages.append(page)
-            self._pending.texts.append(revision.text or "")
+            self._pending.texts.append(revision.data or b"")
             self._pending.sizes.append(revision.size)
             if self._expands and len(self._pending.texts) >= self._pending.expanded_pages + EXPAND_PAGES:
                 self._expand_waiting()
@@ -168,12 +169,13 @@ class PartReader:
             return f"model_{revision.model}"
         if page.is_redirect:
             return "redirect"
-        return "" if revision.text and not revision.text.isspace() else "empty"
+        return "empty" if revision.is_blank else ""
 
     def _drop(self, page: PageXml, revision: Revision, reason: str) -> None:
         origin = self._origin(page, revision)
-        text = revision.text or ""
-        self._dropped.append(Dropped(self._id(page), reason, revision.size, page.title, text, origin))
+        self._dropped.append(
+            Dropped(self._id(page), reason, revision.size, page.title, revision.wikitext, origin)
+        )
 
     def _id(self, page: PageXml) -> str:
         return f"wikipedia:{self._wiki}:{page.id}"
@@ -216,7 +218,7 @@ class PartReader:
 
     def _extract(self) -> tuple[pa.RecordBatch, int, int]:
         """The documents, bytes cut and bytes added."""
-        pages, texts = self._pending.pages, pa.array(self._pending.texts, pa.large_string())
+        pages, texts = self._pending.pages, _column(self._pending.texts)
         titles = pa.array([page.title for page in pages], pa.large_string())
         settings = self._extraction()
         result = extract(self._expanded(texts), titles=titles, **settings)
@@ -284,7 +286,7 @@ class PartReader:
     def _expand_waiting(self) -> None:
         """Expand the templates of the pages that have come since the last time."""
         waiting = self._pending
-        texts = pa.array(waiting.texts[waiting.expanded_pages :], pa.large_string())
+        texts = _column(waiting.texts[waiting.expanded_pages :])
         titles = pa.array([page.title for page in waiting.pages[waiting.expanded_pages :]], pa.large_string())
         expanded = expand(texts, titles, store_of(self.definitions), engine_options(**self._extraction()))
         waiting.expanded.append(expanded)
@@ -317,9 +319,14 @@ class PartReader:
             f"{self._id(page)} ({page.title!r}): over_budget: more {bound} than allowed after {steps} steps"
             f" for {revision.size} bytes of wikitext. Look at the page: it is damaged or hostile."
         )
-        excerpt = (revision.text or "")[:EXCERPT_BYTES].encode()
         origin = self._origin(page, revision)
+        excerpt = (revision.data or b"")[:EXCERPT_BYTES]
         self._quarantine(self._id(page), "over_budget", message, revision.size, excerpt, origin, met=False)
+
+
+def _column(texts: list[bytes]) -> pa.LargeStringArray:
+    """Texts that are known to be UTF-8 as a column, without looking at them again."""
+    return pa.array(texts, pa.large_binary()).view(pa.large_string())
 
 
 def _named(xml: bytes) -> str:

@@ -17,8 +17,9 @@ from corpuskit.digests import stamp
 from corpuskit.errors import InputError, SettingError
 from corpuskit.ingest import dump
 from corpuskit.ingest.dump_items import BadPage, Break, Page, Range
-from corpuskit.ingest.dump_xml import PageXml, Site, parse_page, parse_site
+from corpuskit.ingest.dump_xml import Site, parse_site
 from corpuskit.ingest.page_scanner import PageScanner
+from corpuskit.ingest.page_xml import PageXml, parse_page
 from corpuskit.ingest.places import open_file, size_of
 from corpuskit.ingest.wikitext_expand import add_redirects, template_store
 from corpuskit.storage import storing
@@ -130,7 +131,7 @@ class WikiPages:
         prefix, colon, rest = target.partition(":")
         known = {self.prefix.lower(), "template"}
         name_of_target = rest.strip() if colon and prefix.strip().lower() in known else ""
-        return TemplatePage(name, page.newest.text or "", name_of_target)
+        return TemplatePage(name, page.newest.wikitext, name_of_target)
 
 
 def open_pages(path: str) -> WikiPages:
@@ -247,8 +248,8 @@ def write_templates(path: str, out: Path, min_uses: int = 0) -> Written:
         template = pages.template(page)
         if template is not None:
             templates.append(template)
-        elif min_uses and page.newest.text:
-            uses.update(called_names(page.newest.text, pages.prefix))
+        elif min_uses:
+            uses.update(called_names(page.newest.wikitext, pages.prefix))
     if not templates:
         raise InputError(
             f"{path}: none of its {count} pages defines a template",
