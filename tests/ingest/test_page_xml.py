@@ -1,4 +1,4 @@
-"""The XML of pages: what the engine reads is what expat reads; what it does not understand is left to expat."""
+"""The XML of pages: what the engine reads is what expat reads; what is not plain is left to expat."""
 
 from __future__ import annotations
 
@@ -146,7 +146,7 @@ PIECES += [
     )
 )
 def test_a_damaged_page_is_read_alike_or_left_to_expat(changes: list[tuple[int, int, bytes]]) -> None:
-    """Whatever replaces some bytes of a page, the engine reads nothing that expat refuses or reads otherwise."""
+    """Whatever replaces some bytes of a page, what the engine reads, expat reads alike."""
     xml = ORDINARY
     for at, gone, put in changes:
         xml = xml[:at] + put + xml[at + gone :]
