@@ -53,18 +53,12 @@ class WikitextBatch(TypedDict):
     table_bytes: int
     """The most that was held for a page beside its texts."""
 
-def extract_wikitext(
-    offsets: NDArray[np.int64],
-    bytes: NDArray[np.uint8],
-    title_offsets: NDArray[np.int64],
-    title_bytes: NDArray[np.uint8],
-    options: WikitextOptions,
-) -> WikitextBatch:
+def extract_wikitext(pages: Strings, titles: Strings, options: WikitextOptions) -> WikitextBatch:
     """Extract a batch of pages; see `corpuskit.ingest.wikitext.extract`.
 
     Args:
-        offsets, bytes: the n pages, as `Strings`.
-        title_offsets, title_bytes: their n titles, or no strings at all.
+        pages: n pages.
+        titles: their n titles, or no strings at all.
         options: settings.
 
     Raises:
@@ -117,13 +111,7 @@ class LossBatch(TypedDict):
     table_bytes: int
     """The most that was held for a page beside its texts."""
 
-def measure_loss(
-    offsets: NDArray[np.int64],
-    bytes: NDArray[np.uint8],
-    text_offsets: NDArray[np.int64],
-    text_bytes: NDArray[np.uint8],
-    options: WikitextOptions,
-) -> LossBatch:
+def measure_loss(pages: Strings, texts: Strings, options: WikitextOptions) -> LossBatch:
     """Find the words of n pages that their texts lack.
 
     Raises:
@@ -142,10 +130,8 @@ class TemplateStore:
     def bytes(self) -> int: ...
 
 def expand_wikitext(
-    offsets: NDArray[np.int64],
-    bytes: NDArray[np.uint8],
-    title_offsets: NDArray[np.int64],
-    title_bytes: NDArray[np.uint8],
+    pages: Strings,
+    titles: Strings,
     store: TemplateStore,
     options: WikitextOptions,
     budget: tuple[int, int, int, int, int],

@@ -27,6 +27,9 @@ namespace {
 template <typename T>
 using Input = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
+/// Offsets and bytes of a column of strings.
+using Strings = std::tuple<Input<std::int64_t>, Input<std::uint8_t>>;
+
 using Budget = std::tuple<std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t, std::uint32_t>;
 
 template <typename Choice>
@@ -50,63 +53,58 @@ nb::object strings(corpuskit::WikitextStrings&& column) {
                           own<std::uint8_t>(std::move(column.bytes), size));
 }
 
-corpuskit::WikitextColumn column(const char* name, const Input<std::int64_t>& offsets,
-                                 const Input<std::uint8_t>& bytes) {
+corpuskit::WikitextColumn column(const char* name, const Strings& strings) {
+    const auto& [offsets, bytes] = strings;
     if (offsets.size() == 0)
         throw nb::value_error((std::string(name) + ": offsets: empty; they are one more than the strings").c_str());
     return {offsets.data(), offsets.size() - 1, reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-nb::dict extract_wikitext(Input<std::int64_t> offsets, Input<std::uint8_t> bytes, Input<std::int64_t> title_offsets,
-                          Input<std::uint8_t> title_bytes, const corpuskit::WikitextOptions& options) {
-    const auto pages = column("pages", offsets, bytes);
-    const auto titles = column("titles", title_offsets, title_bytes);
+nb::dict extract_wikitext(const Strings& pages, const Strings& titles, const corpuskit::WikitextOptions& options) {
+    const auto page_column = column("pages", pages), title_column = column("titles", titles);
+    const std::size_t n = page_column.size;
     corpuskit::WikitextBatch batch;
     {
         nb::gil_scoped_release release;
-        batch = corpuskit::extract_wikitext(pages, titles, options);
+        batch = corpuskit::extract_wikitext(page_column, title_column, options);
     }
     nb::dict result;
     result["texts"] = strings(std::move(batch.texts));
-    result["status"] = own<std::int32_t>(std::move(batch.status), pages.size);
-    result["counters"] = own<std::int64_t>(std::move(batch.counters), pages.size, corpuskit::kWikitextCounters);
-    result["flags"] = own<std::uint32_t>(std::move(batch.flags), pages.size);
-    result["category_ends"] = own<std::int64_t>(std::move(batch.category_ends), pages.size + 1);
+    result["status"] = own<std::int32_t>(std::move(batch.status), n);
+    result["counters"] = own<std::int64_t>(std::move(batch.counters), n, corpuskit::kWikitextCounters);
+    result["flags"] = own<std::uint32_t>(std::move(batch.flags), n);
+    result["category_ends"] = own<std::int64_t>(std::move(batch.category_ends), n + 1);
     result["categories"] = strings(std::move(batch.categories));
     result["table_bytes"] = batch.table_bytes;
     return result;
 }
 
-nb::tuple expand_wikitext(Input<std::int64_t> offsets, Input<std::uint8_t> bytes, Input<std::int64_t> title_offsets,
-                          Input<std::uint8_t> title_bytes, corpuskit::TemplateStore& store,
+nb::tuple expand_wikitext(const Strings& pages, const Strings& titles, corpuskit::TemplateStore& store,
                           const corpuskit::WikitextOptions& options, const Budget& budget) {
-    const auto pages = column("pages", offsets, bytes);
-    const auto titles = column("titles", title_offsets, title_bytes);
+    const auto page_column = column("pages", pages), title_column = column("titles", titles);
     const corpuskit::ExpandBudget bounds{std::get<0>(budget), std::get<1>(budget), std::get<2>(budget),
                                          std::get<3>(budget), std::get<4>(budget)};
     corpuskit::ExpandBatch batch;
     {
         nb::gil_scoped_release release;
-        batch = corpuskit::expand_wikitext(pages, titles, store, options, bounds);
+        batch = corpuskit::expand_wikitext(page_column, title_column, store, options, bounds);
     }
     return nb::make_tuple(strings(std::move(batch.texts)),
-                          own<std::int64_t>(std::move(batch.counters), pages.size, corpuskit::kExpandCounters),
+                          own<std::int64_t>(std::move(batch.counters), page_column.size, corpuskit::kExpandCounters),
                           batch.table_bytes);
 }
 
-nb::dict measure_loss(Input<std::int64_t> offsets, Input<std::uint8_t> bytes, Input<std::int64_t> text_offsets,
-                      Input<std::uint8_t> text_bytes, const corpuskit::WikitextOptions& options) {
-    const auto pages = column("pages", offsets, bytes);
-    const auto texts = column("texts", text_offsets, text_bytes);
+nb::dict measure_loss(const Strings& pages, const Strings& texts, const corpuskit::WikitextOptions& options) {
+    const auto page_column = column("pages", pages), text_column = column("texts", texts);
     corpuskit::LossBatch batch;
     {
         nb::gil_scoped_release release;
-        batch = corpuskit::measure_loss(pages, texts, options);
+        batch = corpuskit::measure_loss(page_column, text_column, options);
     }
     auto& table = batch.table;
     const std::size_t rows = table.kinds.size();
     nb::dict result;
-    result["columns"] = own<std::int64_t>(std::move(batch.columns), pages.size, corpuskit::kLossColumns);
+    result["columns"] = own<std::int64_t>(std::move(batch.columns), page_column.size, corpuskit::kLossColumns);
     result["kinds"] = own<std::int32_t>(std::move(table.kinds), rows);
     result["names"] = strings(std::move(table.names));
     result["uses"] = own<std::int64_t>(std::move(table.uses), rows);
@@ -211,8 +209,7 @@ NB_MODULE(_native, module) {
     module.def("read_templates", &read_templates, nb::arg("language"), nb::arg("files"),
                "Read data files of templates, each given as kind, name and text.");
     bind_options(module);
-    module.def("extract_wikitext", &extract_wikitext, nb::arg("offsets"), nb::arg("bytes"),
-               nb::arg("title_offsets"), nb::arg("title_bytes"), nb::arg("options"),
+    module.def("extract_wikitext", &extract_wikitext, nb::arg("pages"), nb::arg("titles"), nb::arg("options"),
                "Extract text from a batch of pages; see corpuskit/ingest/wikitext.py for the meaning.");
     module.def("find_bz2_block", &find_bz2_block, nb::arg("data"), nb::arg("start"),
                "The bit at which the next bzip2 block begins; see corpuskit/ingest/bz2_blocks.py.");
@@ -229,10 +226,9 @@ NB_MODULE(_native, module) {
                                 std::string_view target) { s.add_redirect(title, target); })
         .def_prop_ro("size", &corpuskit::TemplateStore::size)
         .def_prop_ro("bytes", &corpuskit::TemplateStore::bytes);
-    module.def("expand_wikitext", &expand_wikitext, nb::arg("offsets"), nb::arg("bytes"), nb::arg("title_offsets"),
-               nb::arg("title_bytes"), nb::arg("store"), nb::arg("options"), nb::arg("budget"),
+    module.def("expand_wikitext", &expand_wikitext, nb::arg("pages"), nb::arg("titles"), nb::arg("store"),
+               nb::arg("options"), nb::arg("budget"),
                "Expand the templates that pages call; see corpuskit/ingest/wikitext_expand.py.");
-    module.def("measure_loss", &measure_loss, nb::arg("offsets"), nb::arg("bytes"), nb::arg("text_offsets"),
-               nb::arg("text_bytes"), nb::arg("options"),
+    module.def("measure_loss", &measure_loss, nb::arg("pages"), nb::arg("texts"), nb::arg("options"),
                "Find the words of pages that their texts lack; see corpuskit/ingest/wikitext_loss.py.");
 }

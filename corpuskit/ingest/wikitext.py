@@ -154,8 +154,8 @@ def extract(
             remedy="Give one title for each text, or none at all.",
         )
     result = _native.extract_wikitext(
-        *engine_strings(texts, "texts"),
-        *(_NO_STRINGS if titles is None else engine_strings(titles, "titles")),
+        engine_strings(texts, "texts"),
+        _NO_STRINGS if titles is None else engine_strings(titles, "titles"),
         engine_options(
             file_prefixes=file_prefixes,
             category_prefixes=category_prefixes,
@@ -213,13 +213,13 @@ def engine_options(
 _NO_STRINGS = (np.zeros(1, np.int64), np.zeros(0, np.uint8))
 
 
-def _column(strings: tuple[NDArray[np.int64], NDArray[np.uint8]]) -> pa.LargeStringArray:
+def _column(strings: _native.Strings) -> pa.LargeStringArray:
     """An Arrow column of the engine's strings, without a copy."""
     offsets, data = strings
     return pa.LargeStringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(data))
 
 
-def engine_strings(texts: pa.LargeStringArray, name: str) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+def engine_strings(texts: pa.LargeStringArray, name: str) -> _native.Strings:
     """Offsets (rows + 1,) and bytes of an Arrow column, both without a copy unless it holds nulls."""
     if not pa.types.is_large_string(texts.type):
         raise SettingError(
@@ -273,10 +273,10 @@ def _template_classes(language: str) -> list[str]:
     """``class:name`` of the templates that the engine knows by class, and what hatnotes begin with."""
     wanted = {"*", language.split("-")[0]}
     entries = {
-        f"{row[0]}:{form}": row[3] if len(row) > 3 else ""
+        f"{row[0]}:{template}": row[3] if len(row) > 3 else ""
         for row in _rows("template_classes.tsv")
         if row[1] in wanted
-        for form in _spellings(tuple(row[2].split("|")))
+        for template in row[2].split("|")
     }
     return [f"{name}\t{lead}" if lead else name for name, lead in sorted(entries.items())]
 

@@ -154,8 +154,8 @@ def expand(
             remedy="Give one title for each text.",
         )
     (offsets, data), counters, _ = _native.expand_wikitext(
-        *engine_strings(texts, "texts"),
-        *engine_strings(titles, "titles"),
+        engine_strings(texts, "texts"),
+        engine_strings(titles, "titles"),
         store,
         options,
         astuple(budget or ExpandBudget()),

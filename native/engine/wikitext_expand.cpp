@@ -69,9 +69,7 @@ std::string_view strip_prefixes(std::string_view name, const NameSet& spaces) {
         if (equal_folded(name.substr(0, prefix.size()), prefix)) name = trim(name.substr(prefix.size()));
     const std::size_t colon = name.find(':');
     if (colon == kNone || colon > 40) return name;
-    std::string space;
-    for (char c : trim(name.substr(0, colon))) space.push_back(c == '_' ? ' ' : lower(c));
-    return spaces.contains(space) ? trim(name.substr(colon + 1)) : name;
+    return spaces.contains(fold_name(trim(name.substr(0, colon)))) ? trim(name.substr(colon + 1)) : name;
 }
 
 /// Modules that look at arguments and write nothing for a reader.
@@ -103,11 +101,7 @@ std::string template_key(std::string_view title) {
 }
 
 TemplateStore::TemplateStore(const std::vector<std::string>& prefixes) : prefixes_{"template"} {
-    for (const std::string& name : prefixes) {
-        std::string folded;
-        for (char c : name) folded.push_back(c == '_' ? ' ' : lower(c));
-        prefixes_.insert(std::move(folded));
-    }
+    for (const std::string& name : prefixes) prefixes_.insert(fold_name(name));
 }
 
 void TemplateStore::add(std::string_view title, std::string_view text) {
@@ -151,10 +145,8 @@ void TemplateStore::forget_trees() {
 class ExpandMachine {
   public:
     ExpandMachine(TemplateStore& store, const WikitextOptions& options, const ExpandBudget& budget)
-        : store_(store), options_(options), budget_(budget), classes_(options.template_classes) {
-        const std::string_view base = std::string_view(options.language).substr(0, options.language.find('-'));
-        variants_ = base == "zh" || base == "sr" || base == "sh" || base == "kk" || base == "uz" || base.empty();
-    }
+        : store_(store), options_(options), budget_(budget),
+          classes_(options.template_classes), variants_(has_variants(options.language)) {}
 
     void expand(std::string_view page, std::string_view title, std::string& out, ExpandCounters& counters);
     std::size_t table_bytes() const { return table_bytes_; }
@@ -212,7 +204,7 @@ class ExpandMachine {
     const WikitextOptions& options_;
     ExpandBudget budget_;
     TemplateClasses classes_;
-    bool variants_ = false;
+    bool variants_;
 
     std::string_view title_;
     std::string out_;
@@ -392,8 +384,8 @@ void ExpandMachine::name_done() {
 
 /// Whether the extractor has a rule or a class for a template.
 bool ExpandMachine::is_known(std::string_view name) {
-    std::string key, matched;
-    for (char c : name) key.push_back(c == '_' ? ' ' : lower(c));
+    const std::string key = fold_name(name);
+    std::string matched;
     if (options_.templates && options_.templates->find(key, matched) != nullptr) return true;
     return classes_.find(key).kind != TemplateClass::kNone;
 }

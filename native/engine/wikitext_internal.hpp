@@ -44,6 +44,8 @@ std::string_view trim(std::string_view s);        // spaces and new lines
 std::string_view trim_marks(std::string_view s);  // the same, and marks other than kLiteral
 bool equal_folded(std::string_view a, std::string_view b);  // without regard to ASCII case
 std::string lower_case(std::string_view s);       // in ASCII
+/// A name as names are compared: in lower case, with blanks for "_". Bytes that are no UTF-8 stay.
+std::string fold_name(std::string_view name);
 std::string plain(std::string_view s);            // without marks, trimmed: for names and numbers
 
 /// Appends `c` so that the second pass takes it for text.
@@ -65,10 +67,6 @@ char32_t parse_entity(std::string_view s, std::size_t& length);
 void put_utf8(std::string& out, char32_t c);
 /// Appends a decoded character so that the second pass takes it for text.
 void put_entity(std::string& out, char32_t c);
-
-// ------------------------------------------------------------------------------------------ templates
-
-// see wikitext_templates.hpp
 
 // ----------------------------------------------------------------------------------------------- tags
 
@@ -104,6 +102,9 @@ TagName find_tag(std::string_view lower_case_name);
 /// Whether `code` is the prefix of links to a Wikipedia in another language.
 bool is_interlanguage(std::string_view code);
 
+/// Whether wikis in a language have its variants, written -{ }-; of an unknown language ("") they may.
+bool has_variants(std::string_view language);
+
 /// Whether the text between `__` and `__` is a behaviour switch.
 bool is_switch(std::string_view word);
 
@@ -126,7 +127,7 @@ class TemplateClasses {
         TemplateClass kind = TemplateClass::kNone;
         std::string lead;  // what a hatnote of this name begins with: "Main article: "
     };
-    const Entry& find(const std::string& lower_case_name) const;
+    const Entry& find(const std::string& folded_name) const;
 
   private:
     std::unordered_map<std::string, Entry> exact_;

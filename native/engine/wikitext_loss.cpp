@@ -66,12 +66,6 @@ bool is_file_option(std::string_view text) {
            std::any_of(std::begin(kOptions), std::end(kOptions), [&](auto s) { return equal_folded(s, text); });
 }
 
-std::string folded(std::string_view text) {
-    std::string name;
-    for (char c : trim(text)) name.push_back(c == '_' ? ' ' : lower(c));
-    return name;
-}
-
 /// Rows of the table by kind and name.
 class Rows {
   public:
@@ -101,7 +95,7 @@ class Meter {
     explicit Meter(const WikitextOptions& options) : options_(options), classes_(options.template_classes) {
         for (unsigned char c : std::string_view("{}[]|=<&\n'_!:")) special_[c] = true;
         const auto fill = [](const std::vector<std::string>& from, NameSet& to) {
-            for (const std::string& name : from) to.insert(folded(name));
+            for (const std::string& name : from) to.insert(fold_name(trim(name)));
         };
         fill(options.file_prefixes, files_);
         fill(options.category_prefixes, categories_);
@@ -341,7 +335,7 @@ void Meter::heading() {
     if (section_level_ != 0 && level > section_level_) return;
     section_level_ = 0;
     base_use_ = 0;
-    const std::string name = folded(line.substr(level, line.size() - 2 * level));
+    const std::string name = fold_name(trim(line.substr(level, line.size() - 2 * level)));
     const bool dropped = sections_.contains(name);
     base_use_ = new_use(dropped ? LossKind::kSection : LossKind::kHeading, "", pos_);
     in_heading_ = !dropped;
@@ -380,7 +374,7 @@ void Meter::close_braces() {
 /// A template that a rule drops is lost on purpose, and a footnote if that is why.
 LossKind Meter::kind_by_rule(const std::string& key) const {
     std::string matched;
-    const TemplateRule* rule = options_.templates ? options_.templates->find(fold_name(key), matched) : nullptr;
+    const TemplateRule* rule = options_.templates ? options_.templates->find(key, matched) : nullptr;
     if (rule == nullptr || rule->render != Render::kDrop) return LossKind::kTemplate;
     return rule->spec.starts_with("footnote") ? LossKind::kReference : LossKind::kDropped;
 }
@@ -389,7 +383,7 @@ LossKind Meter::kind_by_rule(const std::string& key) const {
 void Meter::template_named(Frame& frame, std::string_view name) {
     name = trim(name.substr(std::min(name.find_first_not_of('{'), name.size())));
     if (name.size() > kLongestName) name = name.substr(0, 0);
-    std::string key = folded(name);
+    std::string key = fold_name(name);
     const LossKind ruled = kind_by_rule(key);
     if (const std::size_t colon = key.find(':'); colon != kNone && find_function(key.substr(0, colon), true) != Function::kUnknown)
         key.resize(colon);
@@ -411,7 +405,7 @@ void Meter::colon() {
     end_word();
     if (top_is(Open::kTemplate) && !frames_.back().named && pos_ - frames_.back().begin < 24) {
         Frame& frame = frames_.back();
-        const std::string name = folded(page_.substr(frame.begin + 2, pos_ - frame.begin - 2));
+        const std::string name = fold_name(trim(page_.substr(frame.begin + 2, pos_ - frame.begin - 2)));
         const Function function = find_function(name, true);
         const bool text = function >= Function::kFormatNumber && function <= Function::kPadRight && function != Function::kPlural;
         if (text) {
@@ -475,7 +469,7 @@ void Meter::close_bracket() {
     Frame& frame = frames_.back();
     const std::string_view inside = page_.substr(frame.begin + 2, pos_ - frame.begin - 2);
     const std::size_t colon = inside.substr(0, 80).find(':');
-    const std::string prefix = colon == kNone || colon == 0 ? std::string() : folded(inside.substr(0, colon));
+    const std::string prefix = colon == kNone || colon == 0 ? std::string() : fold_name(trim(inside.substr(0, colon)));
     const std::size_t bar = frame.file ? inside.rfind('|') : kNone;
     bool drop = !prefix.empty() && (categories_.contains(prefix) || is_interlanguage(prefix) ||
                                     (!frame.named && files_.contains(prefix)));
@@ -517,7 +511,7 @@ void Meter::bar() {
             if (first) {
                 const std::string_view target = page_.substr(frame.begin + 2, pos_ - frame.begin - 2);
                 const std::size_t colon = target.substr(0, 80).find(':');
-                frame.file = colon != kNone && colon > 0 && files_.contains(folded(target.substr(0, colon)));
+                frame.file = colon != kNone && colon > 0 && files_.contains(fold_name(trim(target.substr(0, colon))));
                 frame.named = true;
                 if (frame.file) {
                     drop_piece(frame);

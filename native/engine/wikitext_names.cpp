@@ -4,6 +4,7 @@
 #include <stdexcept>
 #include <unordered_set>
 
+#include "text_case.hpp"
 #include "wikitext_internal.hpp"
 
 namespace corpuskit {
@@ -116,6 +117,13 @@ bool is_interlanguage(std::string_view code) {
     return code.size() <= 16 && languages.contains(lower_case(trim(code)));
 }
 
+bool has_variants(std::string_view language) {
+    static constexpr std::string_view kVariantLanguages[] = {"zh", "sr",  "sh", "kk", "ku", "crh", "gan",
+                                                             "iu", "shi", "tg", "uz", "ban", "mni", ""};
+    const std::string_view base = language.substr(0, language.find('-'));
+    return std::find(std::begin(kVariantLanguages), std::end(kVariantLanguages), base) != std::end(kVariantLanguages);
+}
+
 bool is_redirect(std::string_view word) {
     static const std::unordered_set<std::string> redirects = words(kRedirects);
     return redirects.contains(lower_case(word));
@@ -148,7 +156,7 @@ TemplateClasses::TemplateClasses(const std::vector<std::string>& names) {
         const auto kind = kinds.find(std::string_view(text).substr(0, colon));
         if (kind == kinds.end() || colon + 1 >= end)
             throw std::invalid_argument("template_classes: no class and name: " + text);
-        const std::string name = lower_case(std::string_view(text).substr(colon + 1, end - colon - 1));
+        const std::string name = fold_name(std::string_view(text).substr(colon + 1, end - colon - 1));
         const Entry entry{kind->second, end < text.size() ? text.substr(end + 1) : std::string()};
         if (name.front() == '*') suffixes_.emplace_back(name.substr(1), entry);
         else if (name.back() == '*')
@@ -191,6 +199,16 @@ std::string lower_case(std::string_view s) {
     std::string text(s);
     std::transform(text.begin(), text.end(), text.begin(), lower);
     return text;
+}
+
+std::string fold_name(std::string_view name) {
+    std::string folded;
+    folded.reserve(name.size());
+    for (std::size_t at = 0; at < name.size();) {
+        const char32_t c = next_code_point(name, at);
+        put_code_point(folded, c == '_' ? U' ' : lower_case(c));
+    }
+    return folded;
 }
 
 std::string plain(std::string_view s) {

@@ -16,12 +16,8 @@ constexpr std::size_t kLookBack = 64;  // how far a line is looked back at for t
 WikitextEngine::WikitextEngine(WikitextOptions options)
     : options_(std::move(options)),
       table_(options_.templates ? options_.templates : read_templates(options_.language, {})),
-      classes_(options_.template_classes) {
-    static constexpr std::string_view kVariantLanguages[] = {"zh", "sr",  "sh", "kk", "ku", "crh", "gan",
-                                                             "iu", "shi", "tg", "uz", "ban", "mni", ""};
-    const std::string_view base = std::string_view(options_.language).substr(0, options_.language.find('-'));
-    variants_ = std::find(std::begin(kVariantLanguages), std::end(kVariantLanguages), base) !=
-                std::end(kVariantLanguages);
+      classes_(options_.template_classes),
+      variants_(has_variants(options_.language)) {
     for (unsigned char c : std::string_view("{}[]|=<&:\n")) special_[c] = true;
     if (variants_) special_['-'] = true;
     const auto fold = [](std::string name) {

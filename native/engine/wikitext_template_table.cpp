@@ -25,20 +25,6 @@ constexpr How kHow[] = {
     {"fraction", Render::kFraction, false},   {"date-fr", Render::kDateFrench, false},
 };
 
-char32_t fold_code(char32_t c) {
-    if (c >= 'A' && c <= 'Z') return c + 32;
-    if (c >= 0xC0 && c <= 0xDE && c != 0xD7) return c + 32;
-    const bool even_pairs = (c >= 0x100 && c <= 0x137) || (c >= 0x14A && c <= 0x177) || (c >= 0x1E00 && c <= 0x1E95) ||
-                            (c >= 0x1EA0 && c <= 0x1EFF) || c == 0x1A0;
-    if (even_pairs) return c | 1;
-    const bool odd_pairs = (c >= 0x139 && c <= 0x148) || (c >= 0x179 && c <= 0x17E) || c == 0x1AF;
-    if (odd_pairs) return c + (c & 1);
-    if (c >= 0x391 && c <= 0x3A9) return c + 32;
-    if (c >= 0x410 && c <= 0x42F) return c + 32;
-    if (c >= 0x400 && c <= 0x40F) return c + 80;
-    return c;
-}
-
 /// Calls `use(number, fields)` for each line that is no comment.
 template <typename Use>
 void each_line(const TemplateFile& file, Use use) {
@@ -78,30 +64,6 @@ void each_part(std::string_view list, char separator, Use use) {
 std::string quoted(std::string_view s) { return "\"" + std::string(s) + "\""; }
 
 }  // namespace
-
-std::string fold_name(std::string_view name) {
-    std::string folded;
-    folded.reserve(name.size());
-    for (std::size_t i = 0; i < name.size(); ++i) {
-        const auto c = static_cast<unsigned char>(name[i]);
-        const auto next = [&](std::size_t k) {
-            return i + k < name.size() ? static_cast<unsigned char>(name[i + k]) : 0U;
-        };
-        const bool two = c >= 0xC2 && c <= 0xDF && (next(1) & 0xC0U) == 0x80;
-        const bool three = c == 0xE1 && (next(1) & 0xC0U) == 0x80 && (next(2) & 0xC0U) == 0x80;
-        if (two) {
-            put_utf8(folded, fold_code(static_cast<char32_t>((c & 0x1FU) << 6U | (next(1) & 0x3FU))));
-            i += 1;
-        } else if (three) {
-            put_utf8(folded, fold_code(static_cast<char32_t>((c & 0x0FU) << 12U | (next(1) & 0x3FU) << 6U |
-                                                             (next(2) & 0x3FU))));
-            i += 2;
-        } else {
-            folded.push_back(c == '_' ? ' ' : lower(static_cast<char>(c)));
-        }
-    }
-    return folded;
-}
 
 std::shared_ptr<const TemplateTable> read_templates(std::string_view language, const std::vector<TemplateFile>& files) {
     return std::make_shared<const TemplateTable>(language, files);

@@ -51,9 +51,6 @@ struct TemplateCall {
     std::uint32_t positional() const;
 };
 
-/// Lower case of ASCII, Latin, Greek and Cyrillic letters; bytes that are no UTF-8 stay.
-std::string fold_name(std::string_view name);
-
 /// The rules and words that hold in one language, looked up by name.
 class TemplateTable {
   public:

@@ -1,7 +1,7 @@
 // Replays pages through the wikitext engine, for builds with sanitizers.
 //
 //   g++ -std=c++20 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -Inative
-//       native/fuzz/replay.cpp native/engine/wikitext*.cpp -o replay
+//       native/fuzz/replay.cpp native/engine/*.cpp -o replay
 //   ./replay FILE_OR_FOLDER...     (in the root of the sources: the rules for templates are read from there)
 //
 // A file is one page. A .json file is a list of cases, each string in it is a page; files beyond 256 KiB are

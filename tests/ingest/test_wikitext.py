@@ -131,7 +131,7 @@ def test_unknown_classes_and_choices_are_refused() -> None:
     options.template_classes = ["boxes:x"]
     none = (np.zeros(1, np.int64), np.zeros(0, np.uint8))
     with pytest.raises(ValueError, match="boxes:x"):
-        _native.extract_wikitext(*none, *none, options)
+        _native.extract_wikitext(none, none, options)
 
 
 def test_names_of_sections_are_known_in_many_languages() -> None:
@@ -174,7 +174,7 @@ def test_other_string_types_are_refused() -> None:
 def test_engine_refuses_offsets_outside_the_bytes(offsets: list[int]) -> None:
     given = (np.array(offsets, np.int64), np.zeros(4, np.uint8))
     good = (np.array([0, 2], np.int64), np.zeros(4, np.uint8))
-    for columns in ((*given, *good), (*good, *given)):
+    for columns in ((given, good), (good, given)):
         with pytest.raises(ValueError, match=r"offsets|titles"):
             _native.extract_wikitext(*columns, _native.WikitextOptions())
 

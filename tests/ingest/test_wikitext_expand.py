@@ -17,21 +17,26 @@ from click.testing import CliRunner
 from corpuskit.cli import cli
 from corpuskit.errors import SettingError
 from corpuskit.ingest import wikipedia_pages, wikitext_expand
+from corpuskit.ingest.templates import template_table
 from corpuskit.ingest.wikipedia import Wikipedia
 from corpuskit.ingest.wikipedia_templates import called_names, store_of, write_templates
 from corpuskit.ingest.wikitext import engine_options
 from corpuskit.ingest.wikitext_expand import EXPAND_COUNTERS, ExpandBudget, expand, template_store
 
-OPTIONS = engine_options(file_prefixes=["File"], category_prefixes=["Category"], language="en")
 CORPORA = os.environ.get("CORPUSKIT_CORPORA", "")
 
 
 def run(
-    page: str, definitions: dict[str, str], title: str = "Page", budget: ExpandBudget | None = None
+    page: str,
+    definitions: dict[str, str],
+    title: str = "Page",
+    budget: ExpandBudget | None = None,
+    language: str = "en",
 ) -> tuple[str, dict[str, int]]:
-    store = template_store(definitions.items())
+    store = template_store(definitions.items(), prefixes=["Šablona"])
     pages, titles = pa.array([page], pa.large_string()), pa.array([title], pa.large_string())
-    result = expand(pages, titles, store, OPTIONS, budget)
+    options = engine_options(file_prefixes=["File"], category_prefixes=["Category"], language=language)
+    result = expand(pages, titles, store, options, budget)
     counters = zip(EXPAND_COUNTERS, result.counters[0].tolist(), strict=True)
     return str(result.texts[0].as_py()), {name: n for name, n in counters if n}
 
@@ -49,6 +54,23 @@ def test_counters() -> None:
     _, counters = run("{{A1}}{{M1}}{{L1}}{{none}}", definitions)
     del counters["steps"]
     assert counters == {"depth": 2, "expanded": 3, "ruled": 1, "undefined": 1, "lua": 1, "loops": 1}
+
+
+def test_case_does_not_matter_in_any_alphabet() -> None:
+    """A rule or class, and the name of the namespace, are found as the extractor finds them."""
+    page = "{{Écrit|x}}{{Неоднозначность}}"
+    named = {"Écrit": "y", "Неоднозначность": "z"}
+    rules = template_table("ru", {"écrit": "{1}"})
+    options = engine_options(file_prefixes=[], category_prefixes=[], language="ru", templates=rules)
+    pages, titles = pa.array([page], pa.large_string()), pa.array([""], pa.large_string())
+    assert expand(pages, titles, template_store(named.items()), options).texts[0].as_py() == page
+    assert run("{{šablona:ok}} {{ŠABLONA:ok}}", {"Ok": "a"})[0] == "a a"
+
+
+@pytest.mark.parametrize("language", ["zh", "zh-hans", "gan", "ku", "shi", "tg", ""])
+def test_a_bar_between_variants_divides_no_arguments(language: str) -> None:
+    assert run("{{Q|-{a|b}-}}", {"Q": "<{{{1}}}>"}, language=language)[0] == "<-{a|b}->"
+    assert run("{{Q|-{a|b}-}}", {"Q": "<{{{1}}}>"}, language="en")[0] == "<-{a>"
 
 
 # --------------------------------------------------------------------------------------------- bounds

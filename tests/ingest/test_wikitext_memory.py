@@ -46,9 +46,9 @@ def strings(text: str) -> tuple[np.ndarray, np.ndarray]:
 
 def held_for(page: tuple[np.ndarray, np.ndarray], store: _native.TemplateStore) -> dict[str, int]:
     budget = (4_000_000, 64, 2 << 20, 4, 40)
-    expanded = _native.expand_wikitext(*page, *strings("Ulm"), store, OPTIONS, budget)
-    extracted = _native.extract_wikitext(*page, *strings("Ulm"), OPTIONS)
-    measured = _native.measure_loss(*page, *extracted["texts"], OPTIONS)
+    expanded = _native.expand_wikitext(page, strings("Ulm"), store, OPTIONS, budget)
+    extracted = _native.extract_wikitext(page, strings("Ulm"), OPTIONS)
+    measured = _native.measure_loss(page, extracted["texts"], OPTIONS)
     tables = (expanded[2], extracted["table_bytes"], measured["table_bytes"])
     return dict(zip(("expanded", "extracted", "measured"), tables, strict=True))
 
