@@ -1,24 +1,34 @@
 """Unicode repair: mojibake, HTML entities, control characters, and one normal form, by ftfy.
 
 ftfy (Speer, 2019, doi:10.5281/zenodo.2591652) does the work; its output is not changed. Only lines that it
-provably leaves alone are not handed to it: ASCII without ``&`` and control characters. Of such a line ftfy
-changes no more than its end, from CRLF to LF.
+provably leaves alone are not handed to it: ASCII without ``&`` and control characters (of such a line ftfy
+changes no more than its end, from CRLF to LF), and others that hold nothing that one of its steps replaces,
+stand in the normal form and do not look wrongly decoded by its own measure.
 """
 
 from __future__ import annotations
 
 import re
+import unicodedata
 from typing import Any, ClassVar, Literal
 
 import ftfy
 import pyarrow as pa
 from ftfy import TextFixerConfig
+from ftfy.badness import is_bad
+from ftfy.chardata import CONTROL_CHARS, LIGATURES
 
 from corpuskit.normalize.texts import map_texts
 from corpuskit.stage import Effect, Stage
 
 _TOUCHED = re.compile(r"[^\t\n\x0c -%'-~]")
 """What ftfy may change something about: all but printable ASCII without ``&``, tab, LF and FF."""
+
+_REPLACED = re.compile(
+    f"[&\\r\\x1b\\x80-\\x9f\\u2028\\u2029\\ud800-\\udfff{''.join(map(chr, [*CONTROL_CHARS, *LIGATURES]))}]"
+)
+"""What a step of ftfy may replace by itself: entities, line ends, terminal escapes, C1 controls, surrogates,
+control characters, ligatures."""
 
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 """A line with its end, as ftfy cuts text."""
@@ -81,5 +91,18 @@ def fix_text(text: str, config: TextFixerConfig) -> str:
         if config.unescape_html == "auto" and "<" in line:
             config = config._replace(unescape_html=False)
         plain = line[:-2] + "\n" if line.endswith("\r\n") else line
-        fixed.append(ftfy.fix_text(line, config) if _TOUCHED.search(plain) else plain)
+        alone = not _TOUCHED.search(plain) or _is_left_alone(line, config)
+        fixed.append(plain if alone else ftfy.fix_text(line, config))
     return "".join(fixed)
+
+
+def _is_left_alone(line: str, config: TextFixerConfig) -> bool:
+    """Whether no step of ftfy would change a line; False too where only ftfy can tell."""
+    form = config.normalization
+    return not (
+        config.fix_character_width
+        or config.uncurl_quotes
+        or _REPLACED.search(line)
+        or (form is not None and not unicodedata.is_normalized(form, line))
+        or (config.fix_encoding and is_bad(line))
+    )

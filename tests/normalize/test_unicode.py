@@ -15,7 +15,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from corpuskit import batch as batches
-from corpuskit.normalize.unicode import Unicode, fix_text
+from corpuskit.normalize.unicode import _REPLACED, Unicode, fix_text
 from corpuskit.stage import Effect
 
 CORPORA = os.environ.get("CORPUSKIT_CORPORA")
@@ -97,6 +97,11 @@ PIECES = st.sampled_from(
         "\ufeff",
         "ﬁ",
         "a b",
+        "’",
+        "” “",
+        "œ",
+        "Ã ",
+        "Ø·",
     ]
 )
 TEXTS = st.lists(PIECES | st.text(max_size=8)).map("".join)
@@ -127,6 +132,21 @@ def test_every_ascii_character_that_ftfy_is_spared_is_one_that_it_leaves_alone()
     for first in spared:
         text = "".join(f"{first}{second}" for second in spared)
         assert ftfy.fix_text(text) == text
+
+
+@given(TEXTS, FORMS, st.booleans())
+@example("œuvre d’Ã", "NFC", True)
+@example("œ\r\n’\r\n", "NFC", True)
+def test_equal_to_ftfy_where_it_is_spared_more_than_ascii(text: str, form: Form, repair: bool) -> None:
+    config = DEFAULTS._replace(normalization=form, fix_encoding=repair)
+    assert fix_text(text, config) == ftfy.fix_text(text, config)
+
+
+def test_no_step_of_ftfy_changes_a_character_that_it_is_spared() -> None:
+    config = DEFAULTS._replace(normalization=None, fix_encoding=False)
+    spared = "".join(c for c in map(chr, range(0x110000)) if not _REPLACED.match(c) and c not in "\n<")
+    assert len(spared) > 1_000_000
+    assert ftfy.fix_text(spared, config) == spared
 
 
 def test_lines_beyond_the_length_that_ftfy_cuts() -> None:
