@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import click
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from corpuskit import storage
 from corpuskit.account import TABLES
@@ -17,6 +19,9 @@ from corpuskit.errors import RunError
 from corpuskit.ledger import Entry, Ledger
 from corpuskit.plan import size
 from corpuskit.run import Record, Run
+
+_COSTLIEST = 5
+"""Templates that are named; `corpuskit wikipedia loss` shows them all."""
 
 
 @click.command()
@@ -50,6 +55,7 @@ def gather(run: Run) -> dict[str, Any]:
         "tokenizer": next((dict(r.facts) for r in records if r.task == "tokenizer"), None),
         "shards": storage.read_json(shards)["splits"] if shards.is_file() else {},
         "aside": _aside(records),
+        "loss": _loss(run, records),
     }
 
 
@@ -75,6 +81,36 @@ def _aside(records: list[Record]) -> dict[str, int]:
     return dict(sorted(rows.items()))
 
 
+def _loss(run: Run, records: list[Record]) -> dict[str, Any] | None:
+    """What the loss meter found on its sample of a wiki's pages; None where no page was measured."""
+    # It loads the sources, which nothing else here needs.
+    from corpuskit.ingest.wikitext_loss import SIDE_TABLES, LossTotals
+
+    totals = LossTotals()
+    prefix = f"{TABLES}/loss_pages/"
+    measured = [o.path for record in records for o in record.outputs if o.path.startswith(prefix)]
+    for part in (path.removeprefix(prefix) for path in measured):
+        paths = [run.folder / TABLES / name / part for name in SIDE_TABLES]
+        try:
+            tables = dict(zip(SIDE_TABLES, map(pq.read_table, paths), strict=True))
+        except (OSError, pa.ArrowException) as error:
+            raise RunError(
+                f"{run.folder / prefix}: cannot be read: {error}",
+                remedy="Call `corpuskit verify`: it names what is damaged or missing.",
+            ) from error
+        # Somebody else's source may call a table of its own so.
+        if all(table.schema.equals(SIDE_TABLES[name]) for name, table in tables.items()):
+            totals.add(tables)
+    if not totals.pages:
+        return None
+    return {
+        "pages": totals.pages,
+        "kept": totals.kept(),
+        "kept_prose": totals.kept(("prose",)),
+        "templates": {row.template: row.lost for row in totals.costliest(_COSTLIEST)},
+    }
+
+
 def render(facts: dict[str, Any]) -> str:
     """The facts as text for a terminal."""
     ledger = Ledger.from_json(facts["ledger"])
@@ -89,10 +125,20 @@ def render(facts: dict[str, Any]) -> str:
     for split, shards in facts["shards"].items():
         tokens, sequences = (sum(s[k] for s in shards) for k in ("tokens", "sequences"))
         lines.append(f"{split}: {tokens} tokens in {sequences} sequences, {_count(len(shards), 'shard')}")
+    if facts["loss"]:
+        lines += ["", _loss_line(facts["loss"])]
     if facts["aside"]:
         places = ", ".join(f"{_count(n, 'row')} in {folder}/" for folder, n in facts["aside"].items())
         lines += ["", f"to look at: {places}"]
     return "\n".join(lines)
+
+
+def _loss_line(loss: dict[str, Any]) -> str:
+    costly = ", ".join(f"{name} {lost:,}" for name, lost in loss["templates"].items())
+    return (
+        f"words of {_count(loss['pages'], 'wiki page')} measured: kept {loss['kept_prose']:.2%} of prose, "
+        f"{loss['kept']:.2%} of all; templates that lost the most: {costly or 'none'}"
+    )
 
 
 def _count(number: int, word: str) -> str:

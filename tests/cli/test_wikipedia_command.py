@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from corpuskit import Pipeline
 from corpuskit.cli import cli
+from corpuskit.ingest.wikipedia import Wikipedia
 
 PAGES = [
     ("1", "Rain", "'''Rain''' is [[water]] that falls.\n[[Category:Weather]]"),
@@ -91,3 +93,32 @@ def test_a_page_that_is_not_there(dump: str) -> None:
     assert "no page 'Rian'" in error["message"]
     assert CliRunner().invoke(cli, ["wikipedia", "page", "no-such.xml", "A"]).exit_code == 1
     assert CliRunner().invoke(cli, ["wikipedia", "page", dump]).exit_code == 2
+
+
+def test_inspect_tells_what_a_sample_of_pages_lost(tmp_path: Path) -> None:
+    path = tmp_path / "dump.xml"
+    texts = ["Rain is water. {{Nonesuch thing|wet|cold|grey}}", "It falls. {{Nonesuch thing|down}}"]
+    pages = "".join(
+        f"<page><title>P{n}</title><ns>0</ns><id>{n}</id><revision><id>9{n}</id><text>{text}</text></revision></page>"
+        for n, text in enumerate(texts, 1)
+    )
+    path.write_text(f"<mediawiki><siteinfo><dbname>xwiki</dbname></siteinfo>{pages}</mediawiki>")
+    run = tmp_path / "run"
+    Pipeline([Wikipedia(path=str(path), language="en", loss_every=1)]).run(run, workers=1)
+    invoke = CliRunner().invoke
+    loss = json.loads(invoke(cli, ["inspect", str(run), "--json"]).stdout)["loss"]
+    assert loss == {"pages": 2, "kept": 1 - 4 / 9, "kept_prose": 1.0, "templates": {"nonesuch thing": 4}}
+    line = (
+        "words of 2 wiki pages measured: kept 100.00% of prose, 55.56% of all; templates that lost the most: "
+    )
+    assert line + "nonesuch thing 4" in invoke(cli, ["inspect", str(run)]).stdout
+    next((run / "tables" / "loss").iterdir()).write_bytes(b"PAR1")
+    answer = invoke(cli, ["inspect", str(run)])
+    assert answer.exit_code == 1
+    assert "corpuskit verify" in answer.stderr
+
+
+def test_inspect_of_a_run_without_measured_pages_says_nothing_of_loss(dump: str, tmp_path: Path) -> None:
+    run = str(tmp_path / "run")
+    Pipeline([Wikipedia(path=dump, loss_every=0)]).run(run, workers=1)
+    assert json.loads(CliRunner().invoke(cli, ["inspect", run, "--json"]).stdout)["loss"] is None
