@@ -17,6 +17,7 @@ CorpuskitError              anything below; catch this to catch all
 from __future__ import annotations
 
 import difflib
+import errno
 from collections.abc import Iterable
 
 
@@ -71,6 +72,24 @@ class LedgerError(CorpuskitError):
 
 class StorageError(CorpuskitError):
     """A file could not be written."""
+
+
+_WRITE_REMEDIES = {
+    errno.ENOSPC: "The disk is full. Free some space.",
+    errno.EDQUOT: "The disk quota is used up. Free some space.",
+    errno.EFBIG: "The file would grow past the limit of the file system or of `ulimit -f`: raise it.",
+    errno.EACCES: "You may not write there: change the permissions, or choose another --out.",
+    errno.EROFS: "The file system is read-only: choose another --out.",
+    errno.ENOTDIR: "A file stands where a folder is needed: choose another --out.",
+    errno.EEXIST: "A file stands where a folder is needed: choose another --out.",
+    errno.EISDIR: "A folder stands where a file is needed: move it away.",
+    errno.ENAMETOOLONG: "The name is too long for the file system: choose a shorter --out.",
+}
+
+
+def write_remedy(error: OSError) -> str:
+    """What helps when the system refuses to write a file: one or two sentences."""
+    return _WRITE_REMEDIES.get(error.errno or 0, "Look at the disk and the folder.")
 
 
 class FetchError(CorpuskitError):

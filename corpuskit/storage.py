@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
@@ -15,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from corpuskit.errors import RunError, StorageError
+from corpuskit.errors import RunError, StorageError, write_remedy
 from corpuskit.stage import canonical_json
 
 TEMPORARY = ".tmp"
@@ -28,21 +27,8 @@ def storing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        remedies = {
-            errno.ENOSPC: "The disk is full. Free some space and call the same command again:"
-            " what was finished is kept.",
-            errno.EDQUOT: "The disk quota is used up. Free some space and call the same command again.",
-            errno.EFBIG: "The file would grow past the limit of the file system or of `ulimit -f`."
-            " Raise it and call the same command again: what was finished is kept.",
-            errno.EACCES: "You may not write there. Choose another --out, or change the permissions.",
-            errno.EROFS: "The file system is read-only. Choose another --out.",
-            errno.ENOTDIR: "A file stands where a folder is needed. Choose another --out.",
-            errno.EEXIST: "A file stands where a folder is needed. Choose another --out.",
-            errno.EISDIR: "A folder stands where a file is needed. Move it away.",
-            errno.ENAMETOOLONG: "The name is too long for the file system. Choose a shorter --out.",
-        }
         reason = f"{path}: cannot be written: {os.strerror(error.errno) if error.errno else error}"
-        remedy = remedies.get(error.errno or 0, "Look at the disk; what was finished is kept.")
+        remedy = f"{write_remedy(error)} Then call the same command again: what was finished is kept."
         raise StorageError(reason, remedy=remedy) from error
 
 

@@ -13,7 +13,7 @@ from typing import BinaryIO
 import numpy as np
 import numpy.typing as npt
 
-from corpuskit.errors import ShardError, StorageError
+from corpuskit.errors import ShardError, StorageError, write_remedy
 from corpuskit.shards.format import encode_index, numpy_dtype
 
 _MAX_SEQUENCE = (1 << 31) - 1
@@ -145,7 +145,7 @@ class ShardWriter:
             _flush(file)
         os.replace(self._temporary, self._folder / f"{self.name}.bin")
         os.replace(index_temporary, self._folder / f"{self.name}.idx")
-        _sync_folder(self._folder)
+        sync_folder(self._folder)
 
     def _check(self, tokens: npt.NDArray[np.integer], lengths: npt.NDArray[np.integer]) -> None:
         where = f"shard {self.name}, sequence {self.sequences}"
@@ -173,7 +173,7 @@ class ShardWriter:
 def _storage_error(path: Path, error: OSError) -> StorageError:
     return StorageError(
         f"the shard {path} could not be written: {error.strerror}",
-        remedy="Free space, or choose another folder.",
+        remedy=write_remedy(error),
     )
 
 
@@ -183,7 +183,7 @@ def _flush(file: BinaryIO) -> None:
     os.fsync(file.fileno())
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make the renames in a folder durable, where the system can (Windows cannot open folders)."""
     if os.name == "nt":
         return

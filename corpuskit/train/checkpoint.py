@@ -27,7 +27,8 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from corpuskit.errors import TrainError
-from corpuskit.train.files import TEMPORARY, json_bytes, sync_folder, write_durably, write_file, writing
+from corpuskit.shards.writer import sync_folder
+from corpuskit.train.files import TEMPORARY, json_bytes, write_durably, write_file, writing
 
 FORMAT = 1
 FOLDER = "checkpoints"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import json
 import math
@@ -12,21 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from corpuskit.errors import StorageError
+from corpuskit.errors import StorageError, write_remedy
+from corpuskit.shards.writer import sync_folder
 
 TEMPORARY = "tmp-"
 """What the names of unfinished files and folders begin with."""
-
-_CURES = {
-    errno.ENOSPC: "The disk is full: free some space.",
-    errno.EDQUOT: "The disk quota is used up: free some space.",
-    errno.EFBIG: "The file would grow past the limit of the file system or of `ulimit -f`: raise it.",
-    errno.EACCES: "You may not write there: change the permissions or choose another --out.",
-    errno.EROFS: "The file system is read-only: choose another --out.",
-    errno.ENOTDIR: "A file stands where a folder is needed: choose another --out.",
-    errno.EEXIST: "A file stands where a folder is needed: choose another --out.",
-    errno.EISDIR: "A folder stands where a file is needed: move it away.",
-}
 
 
 @contextlib.contextmanager
@@ -35,10 +24,9 @@ def writing(path: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        cure = _CURES.get(error.errno or 0, "Look after the disk and the folder.")
+        kept = "What was saved is whole: a run that had begun goes on with --resume."
         raise StorageError(
-            f"{path} could not be written: {error.strerror or error}",
-            remedy=f"{cure} What was saved is whole: a run that had begun goes on with --resume.",
+            f"{path} could not be written: {error.strerror or error}", remedy=f"{write_remedy(error)} {kept}"
         ) from error
 
 
@@ -69,17 +57,6 @@ def write_durably(path: Path, data: bytes) -> str:
         file.flush()
         os.fsync(file.fileno())
     return hashlib.sha256(data).hexdigest()
-
-
-def sync_folder(folder: Path) -> None:
-    """Make renames in a folder durable, where the system can (Windows cannot open folders)."""
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def finite(value: Any) -> Any:
