@@ -2,13 +2,11 @@
 
 ``parserTests``      MediaWiki's own: the text of the expected HTML (see `benchmarks.parser_tests`).
 ``.mwtest``          mwparserfromhell's tokens: the words that its token stream shows, against our words.
-Shown are
-                     texts outside of templates, arguments, comments, footnotes, attributes of tags, targets
-                     of links that have a text, and addresses. What the tokenizer leaves as text because a
-                     mark is never closed is asked for too.
+                     Shown are texts outside of templates, arguments, comments, footnotes, attributes of tags,
+                     targets of links that have a text, and addresses. What the tokenizer leaves as text
+                     because a mark is never closed is asked for too.
 ``zh expected``      three Chinese articles as another reader of dumps wrote them: recall and precision of
-pairs
-                     of neighbouring characters.
+                     pairs of neighbouring characters.
 single articles      ``json_wikipedia_en`` and ``wtf_wikipedia_cache``: sentences and items kept, marks left
                      over, by `benchmarks.wiki_defects`.
 """
@@ -104,7 +102,7 @@ def shown_text(tokens: list[tuple[str, dict[str, object]]]) -> str:
             pieces.append(str(values.get("char", "x")))
         elif kind == "HTMLEntityEnd":
             pieces.append(";")
-        elif kind in {"Text"}:
+        elif kind == "Text":
             pieces.append(str(values["text"]))
     return html.unescape("".join(pieces))
 

@@ -120,7 +120,7 @@ _INCHES = re.compile(r"(?:[\d.,]*\d|million|thousand)[ \t]in\b")
 _ITEM_HOLE = re.compile(r"^[ \t]*(?:-|\*|\d+\.)[ \t]+[-–—,;:)](?=[ \t])", re.MULTILINE)
 _SOURCE_ITEM = re.compile(r"^[*#:;]+[ \t]*[-–—,;:)](?=[ \t])", re.MULTILINE)
 SPEAKING = re.compile(
-    r"\{\{\s*(?:lang\b|lang-|langue|IPA|convert|cvt|nihongo|zh|transl|transliteration|script|birth|death|unité|unité|val\b|"
+    r"\{\{\s*(?:lang\b|lang-|langue|IPA|convert|cvt|nihongo|zh|transl|transliteration|script|birth|death|unité|val\b|"
     r"circa|c\.|born|nobold|nowrap|height|age\b|API|japonais|arabe|étranger|lingue|grc|hebrew|"
     r"siècle|date\b|date-|coord|formatnum|abbr|frac|as of|chinese|korean|grec|russe)",
     re.IGNORECASE,
