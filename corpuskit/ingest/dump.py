@@ -23,10 +23,12 @@ import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import BinaryIO, Literal
 
 import pyarrow as pa
 
+from corpuskit.digests import stamp
 from corpuskit.errors import InputError
 from corpuskit.ingest import bz2_blocks
 from corpuskit.ingest.dump_items import Break, Chunk, Range
@@ -145,7 +147,15 @@ class Head:
 
 
 def read_head(path: str, compression: Compression) -> Head:
-    """Read what stands before the first page, and tell the encoding."""
+    """Read what stands before the first page, and tell the encoding.
+
+    Every part of a dump asks for it. A file is read again only when it has changed.
+    """
+    return _read_head(path, compression, stamp(path))
+
+
+@lru_cache(maxsize=2)
+def _read_head(path: str, compression: Compression, _: tuple[int, ...]) -> Head:
     head, encoding = bytearray(), ""
     for chunk in _decompress(path, compression, None):
         if isinstance(chunk, Break):

@@ -423,8 +423,17 @@ def test_dumps_by_uri(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
     system = fs.SubTreeFileSystem(str(folder), fs.LocalFileSystem())
     monkeypatch.setattr(places, "_system", lambda uri: (system, uri.removeprefix("s3://bucket/")))
+    monkeypatch.setattr(dump, "stamp", lambda path: ())
     found = read(Wikipedia(path="s3://bucket/sub", include=("b.xml",)))
     assert list(found.texts) == ["wikipedia:dewiki:50"]
+
+
+def test_the_head_of_a_dump_that_changed_is_read_again(tmp_path: Path) -> None:
+    path = Path(write(tmp_path, dump_of(page(1))))
+    first = dump.read_head(str(path), "plain")
+    assert dump.read_head(str(path), "plain") is first
+    path.write_bytes(b"<mediawiki><siteinfo><dbname>otherwiki</dbname></siteinfo><page/></mediawiki>")
+    assert b"otherwiki" in dump.read_head(str(path), "plain").data
 
 
 def test_a_uri_that_leads_nowhere(tmp_path: Path) -> None:
