@@ -10,8 +10,10 @@ import re
 
 OPENING = " \t\u3000_\"'“”‘’«»„‚([{*=~+-—–†|"
 CLOSING = " _\"'”’»“)]}=~+*"
-GAP = re.compile(r"\S {3,}(?=\S)|\t|\.{4,}|(?:\. ){3,}|\S  +(?=[\divxlc]+\.?$)")
-NUMBER_AT_END = re.compile(r"(?:\s{2,}|, |\. ?)(?:\d[\d\-–, ]*|[ivxlc]+)\.?$")
+GAP = re.compile(r"\S {3,}(?=\S)|\t|\.{4,} *(?=[\d$ivxlc])|\.{5,}|(?:\. ){4,}|\S  +(?=[\divxlc]+\.?$)")
+NUMBER_AT_END = re.compile(r"(?:\s{2,}|[,;] _?=?)(?:\d[\d\-–,_= ]*|[ivxlc]+)[.;,_=]*$")
+NOTE = re.compile(r"\s*(?:\[(?:\d{1,4}|[A-Z]{1,2}|\*{1,3}|[†‡])\]\S?|\[?footnote\b)", re.IGNORECASE)
+"""The mark of a note at the beginning of a block."""
 LEADER = re.compile(r"\S(?: {3,}|\.{4,})_?(?:\$?[\d.]+|[ivxlc]+|frontispiece)[_.]*$", re.IGNORECASE)
 ITEM = re.compile(r"\s*(?:\d{1,3}[.)]|[IVXLC]{1,7}[.)]|\([a-z\d]{1,3}\)|[*•-])\s+\S")
 RULES = re.compile(r"[\s*_=·•.#~+<>|–—o-]+")
@@ -23,7 +25,7 @@ CHAPTER = re.compile(
         |inhalt|chapitre
         |livre|tome|partie|acte|scène|table\ des|préface|capítulo|capitulo|libro|parte|canto|cap\.|tomo
         |prólogo|capitolo
-        |atto|scena|hoofdstuk|deel|inhoud|luku|runo|fejezet|rozdział|księga|ĉapitro|fin|fine|ende)\b
+        |atto|scena|hoofdstuk|deel|inhoud|luku|runo|fejezet|rozdział|księga|ĉapitro|fin|fine|ende)(?!\w)
         |[IVXLC]{1,8}\.?\s*$|\d{1,3}[.)]?\s*$
     )""",
     re.IGNORECASE | re.VERBOSE,
