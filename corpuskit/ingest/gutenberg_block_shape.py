@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
-from corpuskit.ingest.gutenberg_block_forms import CLOSING, OPENING, SPEAKER, SPEAKER_ALONE
+from corpuskit.ingest.gutenberg_block_forms import CHAPTER, CLOSING, OPENING, SPEAKER, SPEAKER_ALONE
 
 _SENTENCE_ENDS = frozenset(".!?:")
+_ENDS = frozenset(",.;:!?—-")
 
 
 @dataclass(frozen=True)
@@ -33,13 +34,27 @@ class BookShape:
 
 
 class Lines(NamedTuple):
-    """A block's lines and their measures: `indents` and `ends` (first and last column) in characters."""
+    """A block's lines and their measures.
+
+    Attributes:
+        text: the lines, tabs expanded, white space at their ends gone.
+        indents: first column of each, in characters.
+        ends: last column of each.
+        above: blank lines above the block.
+        below: blank lines below it.
+        upper: lines that begin with a capital in mid-sentence, see `line_edges`.
+        lower: lines that begin with a small letter there.
+        ended: lines but the last that end in punctuation.
+    """
 
     text: Sequence[str]
     indents: Sequence[int]
     ends: Sequence[int]
     above: int
     below: int
+    upper: int
+    lower: int
+    ended: int
 
 
 def block_spans(lines: Sequence[str]) -> list[tuple[int, int]]:
@@ -68,7 +83,7 @@ def measure(lines: Sequence[str], spans: Sequence[tuple[int, int]], i: int) -> L
     indents = [end - len(line.lstrip()) for end, line in zip(ends, text, strict=True)]
     above = first - spans[i - 1][1] if i else 9
     below = spans[i + 1][0] - stop if i + 1 < len(spans) else 9
-    return Lines(text, indents, ends, above, below)
+    return Lines(text, indents, ends, above, below, *line_edges(text))
 
 
 def book_shape(blocks: Sequence[Lines]) -> BookShape:
@@ -77,7 +92,7 @@ def book_shape(blocks: Sequence[Lines]) -> BookShape:
     indents: Counter[int] = Counter()
     names: Counter[str] = Counter()
     for block in blocks:
-        if len(block.text) >= 3 and capitals(block.text) < 0.6 and min(block.indents[1:]) <= 1:
+        if len(block.text) >= 3 and capitals(block) < 0.6 and min(block.indents[1:]) <= 1:
             widths[max(block.ends)] += len(block.text)
         if len(block.text) >= 2 and block.indents[1] == 0:
             indents[block.indents[0]] += 1
@@ -98,7 +113,9 @@ def book_shape(blocks: Sequence[Lines]) -> BookShape:
 
 def lone_speaker(line: str) -> str:
     """The name in capitals that is all of a line but for a direction: ``FAUST (_alone_)``; else empty."""
-    found = SPEAKER_ALONE.fullmatch(line) if len(line) < 100 else None
+    if len(line) > 100 or CHAPTER.match(line):
+        return ""
+    found = SPEAKER_ALONE.fullmatch(line)
     return found[1] if found and found[1].isupper() else ""
 
 
@@ -112,23 +129,31 @@ def _median(counts: Counter[int]) -> int:
     return 70
 
 
-def line_starts(text: Sequence[str]) -> tuple[int, int]:
-    """Lines that begin with a capital, and with a small letter, in mid-sentence.
+def line_edges(text: Sequence[str]) -> tuple[int, int, int]:
+    """Lines that begin with a capital, and with a small letter, in mid-sentence; lines that end in punctuation.
 
-    Lines after the end of a sentence say nothing: there, prose begins with a capital too.
+    Lines after the end of a sentence say nothing by their first letter: there, prose begins with a capital
+    too. The last line's end says nothing either.
     """
-    upper = lower = 0
+    upper = lower = ended = 0
     for above, line in pairwise(text):
-        letter = line.lstrip(OPENING)[:1]
-        if letter.isalpha() and above.rstrip(CLOSING)[-1:] not in _SENTENCE_ENDS:
-            if letter.isupper():
-                upper += 1
-            else:
-                lower += 1
-    return upper, lower
+        end = above[-1:]
+        if not end.isalnum():
+            end = above.rstrip(CLOSING)[-1:]
+            ended += end in _ENDS
+        if end in _SENTENCE_ENDS:
+            continue
+        letter = line[:1]
+        if not letter.isalpha():
+            letter = line.lstrip(OPENING)[:1]
+        if letter.isupper():
+            upper += 1
+        elif letter.isalpha():
+            lower += 1
+    return upper, lower, ended
 
 
-def capitals(text: Sequence[str]) -> float:
+def capitals(block: Lines) -> float:
     """Share of the lines that begin in mid-sentence which begin with a capital; half when none says."""
-    upper, lower = line_starts(text)
-    return upper / (upper + lower) if upper + lower else 0.5
+    known = block.upper + block.lower
+    return block.upper / known if known else 0.5

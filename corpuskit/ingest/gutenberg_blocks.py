@@ -30,6 +30,7 @@ from corpuskit.ingest.gutenberg_block_forms import (
     ITEM,
     LEADER,
     LISTS,
+    NOTE,
     NUMBER_AT_END,
     OPENING,
     ROMAN_TITLE,
@@ -49,7 +50,7 @@ from corpuskit.ingest.gutenberg_block_shape import (
     lone_speaker,
     measure,
 )
-from corpuskit.ingest.gutenberg_verse import verse_score
+from corpuskit.ingest.gutenberg_verse import Beside, neighbours, verse_score
 
 _LONGEST_NUMBERS = 200
 Kind = Literal["prose", "verse", "drama", "table", "list", "heading", "letter", "break", "caption"]
@@ -75,13 +76,20 @@ def find_blocks(lines: Sequence[str]) -> list[Block]:
     spans = block_spans(lines)
     measured = [measure(lines, spans, i) for i in range(len(spans))]
     shape = book_shape(measured)
+    scores = [verse_score(block, shape) for block in measured]
     kinds: list[Kind] = []
-    story = _first_paragraph(measured, shape)
+    story = _first_paragraph(measured, scores)
     listed = False
     open_caption = 0
     for i, block in enumerate(measured):
         listed = listed and block.above < 3
-        kind = _kind(block, shape, _Place(kinds[-1] if kinds else "heading", i < story, listed))
+        kind: Kind = "prose"
+        if not _is_plain(block, shape, scores[i]):
+            beside = neighbours(measured, scores, i)
+            scores[i] = verse_score(block, shape, beside)
+            before = kinds[-1] if kinds else "heading"
+            place = _Place(before, i < story, listed, _stands_apart(measured, i), beside, scores[i])
+            kind = _kind(block, shape, place)
         open_caption = _still_open(block, kind, open_caption)
         if open_caption and kind != "caption":
             kind = "caption"
@@ -90,16 +98,37 @@ def find_blocks(lines: Sequence[str]) -> list[Block]:
         elif kind in ("prose", "verse") and len(block.text) > 3:
             listed = False
         kinds.append(kind)
-    _settle(kinds, measured, shape)
+    _settle(kinds, measured, shape, scores)
     return [Block(first, stop, kind) for (first, stop), kind in zip(spans, kinds, strict=True)]
 
 
 class _Place(NamedTuple):
-    """Where a block stands: after which kind, before the first paragraph of the book, below "Contents"."""
+    """Where a block stands.
+
+    Attributes:
+        before: kind of the block above.
+        front: whether it stands before the first paragraph of the book.
+        listed: whether it stands below "Contents".
+        apart: whether more blank lines are above it than is usual near it.
+        beside: what stands near it, as far in as it does.
+        score: how much it looks like verse, `verse_score`.
+    """
 
     before: Kind
     front: bool
     listed: bool
+    apart: bool
+    beside: Beside
+    score: float
+
+
+def _stands_apart(blocks: Sequence[Lines], i: int) -> bool:
+    """Whether two blank lines and more are above a block, and more than above most blocks near it."""
+    above = blocks[i].above
+    if above < 2:
+        return False
+    gaps = sorted(block.above for block in blocks[max(0, i - 4) : i + 5])
+    return above > gaps[len(gaps) // 2] or above > 3
 
 
 def _still_open(block: Lines, kind: Kind, blocks_open: int) -> int:
@@ -116,10 +145,10 @@ def _still_open(block: Lines, kind: Kind, blocks_open: int) -> int:
     return 99 if closes else blocks_open + 1
 
 
-def _first_paragraph(blocks: Sequence[Lines], shape: BookShape) -> int:
+def _first_paragraph(blocks: Sequence[Lines], scores: Sequence[float]) -> int:
     """Index of the first block that is a paragraph: what stands above is title page and contents."""
     for i, block in enumerate(blocks[:400]):
-        if len(block.text) >= 4 and verse_score(block, shape) < -1 and not _columns(block):
+        if len(block.text) >= 4 and scores[i] < -1 and not _columns(block):
             return i
     return 0
 
@@ -128,8 +157,6 @@ def _first_paragraph(blocks: Sequence[Lines], shape: BookShape) -> int:
 
 
 def _kind(block: Lines, shape: BookShape, place: _Place) -> Kind:
-    if _is_plain(block, shape):
-        return "prose"
     joined = " ".join(line.strip() for line in block.text[:8])
     if RULES.fullmatch(joined):
         return "break"
@@ -139,7 +166,7 @@ def _kind(block: Lines, shape: BookShape, place: _Place) -> Kind:
         return "drama"
     if _is_letter_part(block, shape, joined) or (place.before == "letter" and _is_name(block, joined)):
         return "letter"
-    columns = _columns(block)
+    columns = None if NOTE.match(joined) else _columns(block)
     if columns and not (shape.speakers and columns == "list" and _speeches(block.text[:1], shape)):
         return columns
     if place.listed and max(block.ends) <= shape.width + 9 and not joined.startswith(tuple("\"“‘'")):
@@ -147,17 +174,17 @@ def _kind(block: Lines, shape: BookShape, place: _Place) -> Kind:
     if _is_heading(block, shape, joined, place):
         return "heading"
     if len(block.text) == 1:
-        return _single(block, shape, joined)
+        return _single(block, shape, joined, place.beside)
     if shape.speakers and _speeches(block.text, shape) >= 2:
         return "drama"
     if _is_list(block, shape):
         return "heading" if place.front and len(block.text) <= 6 and not place.listed else "list"
     if FOOTNOTE.match(joined) and joined[0] in "[*":
         return "prose"
-    return "verse" if verse_score(block, shape) > 0 else "prose"
+    return "verse" if place.score > 0 else "prose"
 
 
-def _is_plain(block: Lines, shape: BookShape) -> bool:
+def _is_plain(block: Lines, shape: BookShape, score: float) -> bool:
     """An ordinary paragraph, which needs no closer look: most blocks are one."""
     first = block.text[0].lstrip()[:1]
     if (
@@ -171,15 +198,17 @@ def _is_plain(block: Lines, shape: BookShape) -> bool:
         return first in "\"“«„‘'" and block.above < 2 and "   " not in block.text[0].lstrip()
     if any(block.indents[1:]) or any("   " in line or "..." in line for line in block.text[1:]):
         return False
-    return len(block.text) > 2 and verse_score(block, shape) < -2
+    return len(block.text) > 2 and score < -2
 
 
-def _single(block: Lines, shape: BookShape, joined: str) -> Kind:
+def _single(block: Lines, shape: BookShape, joined: str, beside: Beside) -> Kind:
     """One line that is neither heading nor list: a line of verse stands in, and is short."""
     inset = block.indents[0] - shape.indent
     if FOOTNOTE.match(joined):
         return "prose"
-    if inset >= 3 and block.ends[0] < shape.width - 3 and not _starts_low(joined):
+    if beside.prose and not beside.verse:
+        return "prose"
+    if inset >= (1 if beside.verse else 3) and block.ends[0] < shape.width - 3 and not _starts_low(joined):
         return "verse"
     return "prose"
 
@@ -275,7 +304,7 @@ def _is_heading(block: Lines, shape: BookShape, joined: str, place: _Place) -> b
     if not letters:
         return bool(CHAPTER.match(joined)) and count == 1
     centred = count <= 12 and min(block.indents) >= 4 and _is_centred(block, shape)
-    if joined[0] in "\"“«„‘'" and block.above < 3 and not (place.front and centred):
+    if joined[0] in "\"“«„‘'" and not place.apart and not (place.front and centred):
         return False
     upper = sum(map(str.isupper, letters)) / len(letters)
     if upper > 0.85 and len(letters) > 1 and (count < 4 or place.front):
@@ -297,19 +326,20 @@ def _is_title(block: Lines, shape: BookShape, joined: str, place: _Place, centre
     """Headings that are not in capitals."""
     count = len(block.text)
     short = max(block.ends) - min(block.indents) < 0.8 * shape.width
-    ended = joined.rstrip(CLOSING)[-1:] in tuple(".,;:!?—-")
+    bare = joined.rstrip(CLOSING)
+    ended = bare[-1:] in tuple(".,;:!?—-")
     if count <= 5 and block.above >= 2 and len(block.text[0].strip()) < 60 and CHAPTER.match(joined):
         return count == 1 or short or centred or bool(CHAPTER.match(block.text[0].strip()))
     if count <= 4 and CHAPTER.match(joined) and short and len(joined) < 60 and joined[0].isupper():
         return count == 1 and not ended
-    if count <= 4 and block.above >= 2 and short and ROMAN_TITLE.match(joined):
+    if count <= 4 and place.apart and short and ROMAN_TITLE.match(joined):
         return True
-    if block.above >= 2 and short and count <= 3 and not ended:
+    if place.apart and short and count <= 3 and not ended:
         return not _starts_low(joined)
-    if block.above >= 2 and count == 1 and joined.endswith(".") and len(joined.split()) <= 4:
-        return joined[0].isupper()
+    if place.apart and count == 1 and bare.endswith(".") and len(joined.split()) <= 4:
+        return not _starts_low(joined)
     if centred and count <= 8 and short:
-        return block.above >= 2 or place.front or not ended or place.before == "heading"
+        return place.apart or place.front or not ended or place.before == "heading"
     if place.front and short and (count <= 4 or centred):
         return not ended or len(joined) < 70
     return place.before == "heading" and count <= 2 and short and not ended and not _starts_low(joined)
@@ -324,7 +354,7 @@ def _is_list(block: Lines, shape: BookShape) -> bool:
     amounts = sum(1 for line in block.text if line.lstrip()[:1].isdigit())
     if amounts * 5 >= count * 3 and count >= 3 and max(block.ends) < 0.7 * shape.width:
         return True
-    if count < 3 or capitals(block.text) < 0.75 or max(block.ends) > 0.9 * shape.width:
+    if count < 3 or capitals(block) < 0.75 or max(block.ends) > 0.9 * shape.width:
         return False
     ended = sum(1 for line in block.text if line.rstrip(CLOSING)[-1:] in tuple(",.;:!?—-"))
     return ended * 5 < count
@@ -333,15 +363,15 @@ def _is_list(block: Lines, shape: BookShape) -> bool:
 # -------------------------------------------------------------------------------------------- with neighbours
 
 
-def _settle(kinds: list[Kind], blocks: Sequence[Lines], shape: BookShape) -> None:
+def _settle(kinds: list[Kind], blocks: Sequence[Lines], shape: BookShape, scores: Sequence[float]) -> None:
     """Short blocks take the kind of the neighbours that they stand between."""
     for i in range(1, len(kinds) - 1):
         around = {kinds[i - 1], kinds[i + 1]}
         if len(around) == 1 and len(blocks[i].text) <= 3:
-            kinds[i] = _settled(kinds[i], around.pop(), blocks[i], shape)
+            kinds[i] = _settled(kinds[i], around.pop(), blocks[i], shape, scores[i])
 
 
-def _settled(kind: Kind, around: Kind, block: Lines, shape: BookShape) -> Kind:
+def _settled(kind: Kind, around: Kind, block: Lines, shape: BookShape, score: float) -> Kind:
     count = len(block.text)
     if (
         around == "list"
@@ -351,8 +381,8 @@ def _settled(kind: Kind, around: Kind, block: Lines, shape: BookShape) -> Kind:
     ):
         return "list" if max(block.ends) < 0.9 * shape.width or block.indents[0] > 1 else kind
     if around == "verse" and kind == "prose":
-        doubtful = count > 1 and verse_score(block, shape) > -1.5
+        doubtful = count > 1 and score > -1.5
         return "verse" if doubtful or block.indents[0] > shape.indent + 1 else kind
     if around == "prose" and kind == "verse" and count > 1 and min(block.indents) <= shape.indent:
-        return "prose" if verse_score(block, shape) < 0.5 else kind
+        return "prose" if score < 0.5 else kind
     return kind

@@ -1,4 +1,4 @@
-"""How much a block of a Gutenberg book looks like verse and not like prose: a scored model of ten features.
+"""How much a block of a Gutenberg book looks like verse and not like prose: a scored model of twelve features.
 
 The score is a sum of features, each a number that a reader can check against the lines, times the weights of
 `WEIGHTS`; above zero it is verse. It is the logarithm of the odds: at 2, verse is seven times as likely as
@@ -9,10 +9,10 @@ prose or verse in the rows "tune" and "test" of ``tests/cases/gutenberg_blocks.t
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
+from typing import NamedTuple
 
-from corpuskit.ingest.gutenberg_block_forms import CLOSING
-from corpuskit.ingest.gutenberg_block_shape import BookShape, Lines, line_starts
+from corpuskit.ingest.gutenberg_block_shape import BookShape, Lines
 
 WEIGHTS = {
     "bias": -1.1,
@@ -26,52 +26,75 @@ WEIGHTS = {
     "ragged": 2.2,  # four lines and more, shorter than a wrap makes them
     "inset": 1.0,  # further in than a paragraph of the book
     "quote_flush": -1.5,  # speech: begins with a quotation mark and is not inset
+    "beside_prose": -1.5,  # a sure paragraph near it is as far in
+    "beside_verse": 1.2,  # sure verse near it is as far in
 }
 """Weight by feature, in natural logarithms of odds."""
 
-_WORD = re.compile(r"\S+")
-_ENDS = frozenset(",.;:!?—-")
+_NEAR, _SURE = 2, 1.0
+"""Blocks that a neighbour may be away, and the score from which it is sure of itself."""
 _MAX_CAPITALS, _MAX_LOWER = 4, 2
 """Lines that begin with a capital, or with a small letter, beyond which more of them prove no more."""
 
 
-def verse_score(block: Lines, shape: BookShape) -> float:
+class Beside(NamedTuple):
+    """What stands near a block, as far in as it does: paragraphs that are prose beyond doubt, or verse."""
+
+    prose: bool = False
+    verse: bool = False
+
+
+ALONE = Beside()
+
+
+def verse_score(block: Lines, shape: BookShape, beside: Beside = ALONE) -> float:
     """Above zero for verse, below for prose, far from zero when it is sure; zero for a single line."""
     if len(block.text) < 2:
         return 0.0
-    return sum(WEIGHTS[name] * value for name, value in features(block, shape).items())
+    return sum(WEIGHTS[name] * value for name, value in features(block, shape, beside).items())
 
 
-def features(block: Lines, shape: BookShape) -> dict[str, float]:
+def features(block: Lines, shape: BookShape, beside: Beside = ALONE) -> dict[str, float]:
     """The features of a block of two lines and more, in the order of `WEIGHTS`."""
     text, indents, ends = block.text, block.indents, block.ends
     last = len(text) - 1
     inset = min(indents)
     width = max(ends) if last >= 3 else max(*ends, shape.width - (inset if inset < 12 else 0))
-    fits = ended = 0
+    fits = 0
     for i in range(last):
-        fits += ends[i] + 1 + _first_word(text[i + 1], indents[i + 1]) <= width
-        ended += text[i].rstrip(CLOSING)[-1:] in _ENDS
+        room = width - ends[i] - 1
+        fits += room > 0 and _first_word(text[i + 1], indents[i + 1], room) <= room
     filled = (sum(ends[:-1]) / last - inset) / max(1, shape.width - inset)
-    capitals, lower = line_starts(text)
     short = last < 3
     stands_in = inset > shape.indent + 1
     return {
         "bias": 1.0,
         "short": float(short),
-        "capitals": float(min(capitals, _MAX_CAPITALS)),
-        "lower": float(min(lower, _MAX_LOWER)),
+        "capitals": float(min(block.upper, _MAX_CAPITALS)),
+        "lower": float(min(block.lower, _MAX_LOWER)),
         "fits": fits / last - 0.4,
         "unfilled": 0.8 - filled,
         "short_unfilled": 0.8 - filled if short else 0.0,
-        "ended": ended / last - 0.4,
+        "ended": block.ended / last - 0.4,
         "ragged": float(not short and fits > 0.3 * last and filled < 0.7),
         "inset": float(stands_in),
         "quote_flush": float(not stands_in and text[0].lstrip()[:1] in tuple("\"“‘'«„")),
+        "beside_prose": float(beside.prose),
+        "beside_verse": float(beside.verse),
     }
 
 
-def _first_word(line: str, start: int) -> int:
-    """Length of the word at ``start``; 1 when there is none."""
-    word = _WORD.match(line, start)
-    return word.end() - start if word else 1
+def neighbours(blocks: Sequence[Lines], scores: Sequence[float], i: int) -> Beside:
+    """What is beside block ``i``, by the scores that the blocks have alone."""
+    inset = min(blocks[i].indents)
+    prose = verse = False
+    for j in range(max(0, i - _NEAR), min(len(blocks), i + _NEAR + 1)):
+        if j != i and len(blocks[j].text) > 1 and abs(min(blocks[j].indents) - inset) <= 1:
+            prose = prose or scores[j] < -_SURE
+            verse = verse or scores[j] > _SURE
+    return Beside(prose, verse)
+
+
+def _first_word(line: str, start: int, most: int) -> int:
+    """Length of the word at ``start``, at most one more than ``most``."""
+    return len(line[start : start + most + 1].split(maxsplit=1)[0])
