@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import re
 
+_MONTH = (
+    r"jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?"
+    r"|sept?(?:ember)?|oct(?:ober)?|nov(?:ember)?|dec(?:ember)?"
+)
 OPENING = " \t\u3000_\"'“”‘’«»„‚([{*=~+-—–†|"
 CLOSING = " _\"'”’»“)]}=~+*"
 GAP = re.compile(r"\S {3,}(?=\S)|\t|\.{4,} *(?=[\d$ivxlc])|\.{5,}|(?:\. ){4,}|\S  +(?=[\divxlc]+\.?$)")
-NUMBER_AT_END = re.compile(r"(?:\s{2,}|[,;] _?=?)(?:\d[\d\-–,_= ]*|[ivxlc]+)[.;,_=]*$")
+NUMBER_AT_END = re.compile(r"(?:\s{2,}|[,;] _?=?|(?<=[^\W\d_]{4})\. )(?:\d[\d\-–,_= ]*|[ivxlc]+)[.;,_=]*$")
 NOTE = re.compile(r"\s*(?:\[(?:\d{1,4}|[A-Z]{1,2}|\*{1,3}|[†‡])\]\S?|\[?footnote\b)", re.IGNORECASE)
 """The mark of a note at the beginning of a block."""
 LEADER = re.compile(r"\S(?: {3,}|\.{4,})_?(?:\$?[\d.]+|[ivxlc]+|frontispiece)[_.]*$", re.IGNORECASE)
@@ -44,11 +48,11 @@ SIGNED = re.compile(
 SALUTED = re.compile(
     r"[\W_]{0,3}(?:my |o )?(?:dear|dearest|beloved|honou?red|sir|madam|gentlemen)\b.{0,40}[,:—-]+$", re.I
 )
-INITIALS = re.compile(r"[\W_]{0,3}(?:[A-Z]\. ?){1,4}[\W_]*")
+INITIALS = re.compile(r"_?(?![IVXLC]+\.)(?:[A-Z]\. ?){1,4}_?")
 DATED = re.compile(
-    r"[^.!?;]{0,50}\b(?:jan|feb|mar|apr|may|june?|july?|aug|sep|oct|nov|dec|monday|tuesday|wednesday"
-    r"|thursday|friday"
-    r"|saturday|sunday)[a-z]*\b[^a-z]{0,12}\d[^!?]{0,24}$",
+    r"[^.!?;]{0,50}\b(?:"
+    + _MONTH
+    + r"|(?:mon|tues|wednes|thurs|fri|satur|sun)day)\b[^a-z]{0,12}\d[^!?]{0,24}$",
     re.IGNORECASE,
 )
 CAPTION = re.compile(
@@ -79,7 +83,7 @@ IMPRINT = re.compile(
     re.IGNORECASE,
 )
 DATE_AT_RIGHT = re.compile(
-    r"\S {3,}(?=\S)[^.!?;]{0,30}\b(?:jan|feb|mar|apr|may|june?|july?|aug|sep|oct|nov|dec)[a-z]*\b"
+    r"\S {3,}(?=\S)[^.!?;]{0,30}\b(?:" + _MONTH + r")\b"
     r"[^a-z]{0,12}\d\D{0,3}\W*\d{0,4}\W*$",
     re.IGNORECASE,
 )

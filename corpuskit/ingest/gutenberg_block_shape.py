@@ -91,16 +91,17 @@ def book_shape(blocks: Sequence[Lines]) -> BookShape:
     widths: Counter[int] = Counter()
     indents: Counter[int] = Counter()
     names: Counter[str] = Counter()
+    margin = _margin(blocks)
     for block in blocks:
-        if len(block.text) >= 3 and capitals(block) < 0.6 and min(block.indents[1:]) <= 1:
+        if len(block.text) >= 3 and capitals(block) < 0.6 and min(block.indents[1:]) <= margin + 1:
             widths[max(block.ends)] += len(block.text)
-        if len(block.text) >= 2 and block.indents[1] == 0:
+        if len(block.text) >= 2 and block.indents[1] == margin:
             indents[block.indents[0]] += 1
         for line in block.text[:1] if len(block.text) < 3 else block.text:
             found = SPEAKER.match(line) if "." in line[:80] or ":" in line[:80] else None
             if found:
                 names[found[1]] += 1
-        alone = lone_speaker(block.text[0])
+        alone = lone_speaker(block.text[0]) if block.above < 2 else ""
         if alone:
             names[alone] += 1
     speakers = {name for name, count in names.items() if count >= 5}
@@ -109,6 +110,15 @@ def book_shape(blocks: Sequence[Lines]) -> BookShape:
         speakers = set()
     indent = max(indents, key=lambda n: (indents[n], -n), default=0)
     return BookShape(_median(widths), indent, frozenset(speakers))
+
+
+def _margin(blocks: Sequence[Lines]) -> int:
+    """The column at which most of what looks like prose begins: some books are set in as a whole."""
+    margins: Counter[int] = Counter()
+    for block in blocks:
+        if len(block.text) >= 3 and capitals(block) < 0.6:
+            margins[min(block.indents[1:])] += len(block.text)
+    return max(margins, key=lambda n: (margins[n], -n), default=0)
 
 
 def lone_speaker(line: str) -> str:
@@ -130,7 +140,7 @@ def _median(counts: Counter[int]) -> int:
 
 
 def line_edges(text: Sequence[str]) -> tuple[int, int, int]:
-    """Lines that begin with a capital, and with a small letter, in mid-sentence; lines that end in punctuation.
+    """Lines that begin with a capital, and with a small letter, in mid-sentence; lines that are punctuated.
 
     Lines after the end of a sentence say nothing by their first letter: there, prose begins with a capital
     too. The last line's end says nothing either.

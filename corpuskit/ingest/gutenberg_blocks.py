@@ -164,12 +164,15 @@ def _kind(block: Lines, shape: BookShape, place: _Place) -> Kind:
         return "caption"
     if shape.speakers and len(block.text) == 1 and _is_stage_line(block, shape, joined):
         return "drama"
-    if _is_letter_part(block, shape, joined) or (place.before == "letter" and _is_name(block, joined)):
+    note = NOTE.match(joined) is not None
+    if (not note and _is_letter_part(block, shape, joined)) or (
+        place.before == "letter" and _is_name(block, joined)
+    ):
         return "letter"
-    columns = None if NOTE.match(joined) else _columns(block)
+    columns = None if note else _columns(block)
     if columns and not (shape.speakers and columns == "list" and _speeches(block.text[:1], shape)):
         return columns
-    if place.listed and max(block.ends) <= shape.width + 9 and not joined.startswith(tuple("\"“‘'")):
+    if place.listed and not _is_sentence(block, shape, joined, place):
         return "list"
     if _is_heading(block, shape, joined, place):
         return "heading"
@@ -177,11 +180,18 @@ def _kind(block: Lines, shape: BookShape, place: _Place) -> Kind:
         return _single(block, shape, joined, place.beside)
     if shape.speakers and _speeches(block.text, shape) >= 2:
         return "drama"
-    if _is_list(block, shape):
+    if _is_list(block, shape, place.beside):
         return "heading" if place.front and len(block.text) <= 6 and not place.listed else "list"
     if FOOTNOTE.match(joined) and joined[0] in "[*":
         return "prose"
     return "verse" if place.score > 0 else "prose"
+
+
+def _is_sentence(block: Lines, shape: BookShape, joined: str, place: _Place) -> bool:
+    """Whether a block below "Contents" is no entry: speech, lines too long, a paragraph with a full stop."""
+    if max(block.ends) > shape.width + 9 or joined.startswith(tuple("\"“‘'")):
+        return True
+    return len(block.text) >= 2 and place.score < -2 and block.text[-1].rstrip(CLOSING).endswith(".")
 
 
 def _is_plain(block: Lines, shape: BookShape, score: float) -> bool:
@@ -215,7 +225,9 @@ def _single(block: Lines, shape: BookShape, joined: str, beside: Beside) -> Kind
 
 def _is_stage_line(block: Lines, shape: BookShape, joined: str) -> bool:
     """The name of a speaker alone, or a direction at the right: ``[_Exit_.``."""
-    return lone_speaker(joined) in shape.speakers or (joined[0] == "[" and block.indents[0] > 20)
+    return (block.above < 2 and lone_speaker(joined) in shape.speakers) or (
+        joined[0] == "[" and block.indents[0] > 20
+    )
 
 
 def _is_name(block: Lines, joined: str) -> bool:
@@ -298,7 +310,11 @@ def _is_centred(block: Lines, shape: BookShape, within: int = 4) -> bool:
 def _is_heading(block: Lines, shape: BookShape, joined: str, place: _Place) -> bool:
     """Chapter headings, title pages, dedications: short, apart, in capitals, centred or named as such."""
     count = len(block.text)
-    if count > 12 or (count > 4 and not place.front) or len(joined) > 60 * count + 40:
+    if (
+        count > 12
+        or (count > 4 and not place.front and not joined.isupper())
+        or len(joined) > 60 * count + 40
+    ):
         return False
     letters = [c for c in joined if c.isalpha()]
     if not letters:
@@ -307,7 +323,7 @@ def _is_heading(block: Lines, shape: BookShape, joined: str, place: _Place) -> b
     if joined[0] in "\"“«„‘'" and not place.apart and not (place.front and centred):
         return False
     upper = sum(map(str.isupper, letters)) / len(letters)
-    if upper > 0.85 and len(letters) > 1 and (count < 4 or place.front):
+    if upper > 0.85 and len(letters) > 1 and (count < 4 or place.front or place.before == "heading"):
         return joined[0] not in "[(" or block.above >= 2
     if (
         count <= 6
@@ -345,7 +361,7 @@ def _is_title(block: Lines, shape: BookShape, joined: str, place: _Place, centre
     return place.before == "heading" and count <= 2 and short and not ended and not _starts_low(joined)
 
 
-def _is_list(block: Lines, shape: BookShape) -> bool:
+def _is_list(block: Lines, shape: BookShape, beside: Beside) -> bool:
     """Short entries, each on its line: numbered, or without the punctuation that verse has."""
     count = len(block.text)
     items = sum(1 for line in block.text if ITEM.match(line) or CHAPTER.match(line))
@@ -354,7 +370,7 @@ def _is_list(block: Lines, shape: BookShape) -> bool:
     amounts = sum(1 for line in block.text if line.lstrip()[:1].isdigit())
     if amounts * 5 >= count * 3 and count >= 3 and max(block.ends) < 0.7 * shape.width:
         return True
-    if count < 3 or capitals(block) < 0.75 or max(block.ends) > 0.9 * shape.width:
+    if count < 3 or beside.verse or capitals(block) < 0.75 or max(block.ends) > 0.9 * shape.width:
         return False
     ended = sum(1 for line in block.text if line.rstrip(CLOSING)[-1:] in tuple(",.;:!?—-"))
     return ended * 5 < count
