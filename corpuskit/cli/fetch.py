@@ -42,8 +42,14 @@ def _common(function: F) -> F:
         metavar="ADDRESS",
         help="How the mirror's operator can reach you: an e-mail or web address.",
     )
+    redirects_to = click.option(
+        "--redirects-to",
+        multiple=True,
+        metavar="HOST",
+        help="A host, with those below it, that the mirror may send us to. Its own is always allowed.",
+    )
     dry_run = click.option("--dry-run", is_flag=True, help="Show what would be fetched; fetch lists alone.")
-    return contact(dry_run(function))
+    return contact(redirects_to(dry_run(function)))
 
 
 @command.command("wikipedia")
@@ -70,6 +76,7 @@ def wikipedia_command(
     mirror: str,
     connections: int,
     contact: str,
+    redirects_to: tuple[str, ...],
     dry_run: bool,
 ) -> None:
     """Fetch the XML dump of a wiki, with its index.
@@ -84,7 +91,7 @@ def wikipedia_command(
     """
     if not contact and mirror == wikipedia.MIRROR:
         shell.say("note: dumps.wikimedia.org wants to know who asks and may refuse others: give --contact.")
-    with _progress(shell, "bytes") as listen, Web(contact=contact, listen=listen) as web:
+    with _progress(shell, "bytes") as listen, Web(contact=contact, redirects_to=redirects_to, listen=listen) as web:
         dump = wikipedia.choose(web, wiki, date=date, kind=kind, mirror=mirror)
         folder = out or Path("dumps") / f"{dump.wiki}-{dump.date}"
         facts = _dump_facts(dump, folder)
@@ -151,6 +158,7 @@ def gutenberg_command(
     copyrighted: bool,
     permitted: bool,
     contact: str,
+    redirects_to: tuple[str, ...],
     dry_run: bool,
 ) -> None:
     """Fetch books from a mirror of Project Gutenberg, one request every two seconds.
@@ -171,7 +179,9 @@ def gutenberg_command(
     refused = gutenberg.refused_hosts(permitted)
     with (
         _progress(shell, "books") as listen,
-        Web(contact=contact, pause=pause, refused=refused, listen=listen) as web,
+        Web(
+            contact=contact, pause=pause, refused=refused, redirects_to=redirects_to, listen=listen
+        ) as web,
     ):
         source = gutenberg.Mirror(web, mirror, out, permitted=permitted)
         if dry_run:

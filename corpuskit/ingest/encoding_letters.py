@@ -83,6 +83,16 @@ class _Evidence:
             found.append(_Fit(name, misfit(text, self.language)))
         return found
 
+    def prefers(self, other: _Fit, declared: _Fit) -> bool:
+        """Whether another reading is taken: it fits far better, or is all in the stated language.
+
+        Without a stated language each reading is held against the alphabet that suits it best: Turkish read
+        as ISO 8859-1 is clean Icelandic.
+        """
+        odd = declared.misfit * self.high
+        clean = has_alphabet(self.language) and other.misfit <= CLEAN and odd >= LEAST
+        return clean or other.misfit + MARGIN <= declared.misfit
+
     def many_byte_misfit(self) -> float:
         """0 where bytes stand in runs; else as much as a Latin reading that fits may overrule."""
         return 0.0 if self.few or self.other_script() else GOOD + MARGIN
@@ -125,9 +135,9 @@ def by_letters(data: bytes, known: str | None, language: str) -> Decoded | None:
 def _choose(data: bytes, declared: _Fit | None, evidence: _Evidence) -> Decoded | None:
     """The declared reading, a Latin one, or a guess."""
     best = declared
-    if best is None or (best.misfit > GOOD and not evidence.few):
+    if best is None or (best.misfit > CLEAN and not evidence.few):
         best = min(evidence.fits(LATIN_CODECS), key=lambda fit: fit.misfit, default=declared)
-        if declared and best and best.misfit + MARGIN > declared.misfit:
+        if declared and best and not evidence.prefers(best, declared):
             best = declared
     if best is None:
         return _guess(data, None)

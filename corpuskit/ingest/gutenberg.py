@@ -273,8 +273,6 @@ class Gutenberg(Source):
             out.cut(span)
         for why, removed in book.body.cut.items():
             out.cut_bytes(why, removed)
-        for why, more in book.body.added.items():
-            out.add_bytes(why, more)
 
     def _reason_to_drop(self, book: Book) -> str:
         if book.copyrighted and self.copyrighted == "drop":

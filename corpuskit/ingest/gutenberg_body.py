@@ -1,8 +1,8 @@
 """From the text of a Project Gutenberg file to the text of the book: the one call that the source makes.
 
 `extract_body` knows nothing of files, numbers or catalogues; `corpuskit.ingest.gutenberg` knows nothing of
-markers. What lies between them is a `Body`, whose account must hold: the bytes of the raw text and those
-added are the bytes of the body, of the removed pieces and of what else was cut.
+markers. What lies between them is a `Body`, whose account must hold: the bytes of the raw text are those of
+the body, of the removed pieces and of what else was cut.
 """
 
 from __future__ import annotations
@@ -55,7 +55,6 @@ class Body:
         header: the part of the raw text in which the file speaks about itself: fields, number, copyright.
         pieces: removed pieces that are worth keeping, in order, none overlapping.
         cut: further UTF-8 bytes removed, by reason (line ends, say), that are not kept.
-        added: UTF-8 bytes added, by reason.
         flags: what was odd; see `corpuskit.ingest.gutenberg_markers.Bounds`, and ``too_long_to_typeset``
             (longer than `TYPESET_CHARS`: neither reflowed nor freed of notes and marks).
         bounds_found: 0, 1 or 2: at how many ends the book's bound was found.
@@ -65,7 +64,6 @@ class Body:
     header: str
     pieces: tuple[Piece, ...] = ()
     cut: Mapping[str, int] = field(default_factory=dict)
-    added: Mapping[str, int] = field(default_factory=dict)
     flags: tuple[str, ...] = ()
     bounds_found: int = 2
 

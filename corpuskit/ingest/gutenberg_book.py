@@ -118,10 +118,11 @@ class Book:
         """What was removed, with offsets in UTF-8 bytes of the raw text."""
         text = self.decoded.text
         spans = []
+        at = last = 0  # Characters and bytes up to the end of the piece before.
         for piece in self.body.pieces:
             removed = text[piece.start : piece.stop]
-            first = len(text[: piece.start].encode("utf-8"))
-            last = first + len(removed.encode("utf-8"))
+            first = last + len(text[at : piece.start].encode("utf-8"))
+            at, last = piece.stop, first + len(removed.encode("utf-8"))
             spans.append(CutSpan(self.id, piece.reason, first, last, removed))
         return spans
 

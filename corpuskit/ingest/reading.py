@@ -43,7 +43,6 @@ class ReadingBuilder:
         self._documents_in = 0
         self._bytes_in = 0
         self._cut: dict[str, int] = {}
-        self._added: dict[str, int] = {}
         self._spans: list[CutSpan] = []
         self._dropped: list[Dropped] = []
         self._quarantined: list[Quarantined] = []
@@ -79,10 +78,6 @@ class ReadingBuilder:
         """Count ``size`` bytes as removed from a kept document without keeping them for a look."""
         self._cut[reason] = self._cut.get(reason, 0) + size
 
-    def add_bytes(self, reason: str, size: int) -> None:
-        """Count ``size`` bytes as added to a kept document."""
-        self._added[reason] = self._added.get(reason, 0) + size
-
     def warn(self, sentence: str) -> None:
         """Record a sentence for the log."""
         self._warnings.append(sentence)
@@ -97,7 +92,6 @@ class ReadingBuilder:
             documents_in=self._documents_in,
             bytes_in=self._bytes_in,
             cut=self._cut,
-            added=self._added,
             spans=self._spans,
             dropped=self._dropped,
             quarantined=self._quarantined,

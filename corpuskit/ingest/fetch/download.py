@@ -325,10 +325,10 @@ def download_all(
 
     def work() -> None:
         try:
-            while waiting:
-                results.put(download(web, waiting.popleft(), folder))
-        except (IndexError, Stopped):
-            pass  # another thread took the last one, or the user wants to end: nothing is left to do
+            while remote := _next(waiting):
+                results.put(download(web, remote, folder))
+        except Stopped:
+            pass  # the user wants to end: nothing is left to do
         except BaseException as error:
             waiting.clear()
             results.put(error)
@@ -347,6 +347,14 @@ def download_all(
     finally:
         for thread in threads:
             thread.join(timeout=2)
+
+
+def _next(waiting: deque[Remote]) -> Remote | None:
+    """The next file; None when another thread took the last one."""
+    try:
+        return waiting.popleft()
+    except IndexError:
+        return None
 
 
 def _collect(

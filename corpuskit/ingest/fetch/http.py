@@ -10,7 +10,7 @@ from __future__ import annotations
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC
@@ -171,6 +171,7 @@ class Web:
         patience: waits and bounds.
         pause: least seconds between two requests, 0 for none. With it requests go one at a time.
         refused: hosts that are never asked, nor followed to, with the reason.
+        redirects_to: hosts that a redirect may lead to, with those below them, besides the one that was asked.
         listen: hears of what is tried again.
         sleep: waits for seconds; by default until `stop` is set.
     """
@@ -182,6 +183,7 @@ class Web:
         patience: Patience | None = None,
         pause: float = 0.0,
         refused: Mapping[str, str] | None = None,
+        redirects_to: Sequence[str] = (),
         listen: Listener = lambda event, facts: None,
         sleep: Callable[[float], object] | None = None,
     ) -> None:
@@ -191,6 +193,7 @@ class Web:
         self.listen = listen
         self.stop = threading.Event()
         self._refused = refused or {}
+        self._redirects_to = tuple(map(_plain_host, redirects_to))
         self._sleep = sleep or self.stop.wait
         self._reached = False
         self._last = -1e9
@@ -249,9 +252,23 @@ class Web:
 
     def check_host(self, url: str) -> None:
         """Raise `FetchError` if the host of an address is one of those that are never asked."""
-        host = (urlsplit(url).hostname or "").lower().rstrip(".")  # a dot at its end means the same host
+        host = _host(url)
         if host in self._refused:
             raise FetchError(f"{url}: {host} is not asked", remedy=self._refused[host])
+
+    def _check_redirect(self, first: str, url: str) -> None:
+        """Raise `FetchError` if a redirect leads to a host that nobody named.
+
+        Pauses, ``robots.txt`` and the user's trust are for one mirror, and a stranger shall not send us round
+        the hosts of this network.
+        """
+        host = _host(url)
+        allowed = (_host(first), *self._redirects_to)
+        if not any(host == known or host.endswith(f".{known}") for known in allowed):
+            raise FetchError(
+                f"{first}: redirects to {url}, on another host",
+                remedy=f"If the mirror keeps its files there, allow it: --redirects-to {host}",
+            )
 
     def check_stop(self) -> None:
         """Raise `Stopped` if the user wants to end."""
@@ -297,10 +314,11 @@ class Web:
             raise FetchError(f"{url}: not an address: {error}", remedy="Check --mirror.") from error
 
     def _follow(self, url: str, headers: Mapping[str, str]) -> httpx2.Response:
-        """Send a request and follow its redirects, within bounds and never from https to http."""
+        """Send a request and follow its redirects: few, never from https to http, to hosts that are allowed."""
         first = url
         for _ in range(self.patience.redirects + 1):
             self.check_host(url)
+            self._check_redirect(first, url)
             self._pace()
             request = self._client.build_request("GET", url, headers=dict(headers))
             response = self._client.send(request, stream=True)
@@ -364,6 +382,14 @@ class Web:
             return bytes(held)
 
         return self.persist(url, attempt)
+
+
+def _host(url: str) -> str:
+    return _plain_host(urlsplit(url).hostname or "")
+
+
+def _plain_host(host: str) -> str:
+    return host.lower().rstrip(".")  # a dot at its end means the same host
 
 
 def _target(url: str, location: str) -> str:

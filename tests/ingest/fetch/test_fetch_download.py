@@ -357,6 +357,35 @@ def test_a_redirect_to_a_refused_host_or_scheme_is_not_followed(
         download(ask().web, remote, tmp_path)
 
 
+def test_a_redirect_leads_to_another_host_only_where_that_is_allowed(
+    remote: Remote, mirror: Any, ask: Any, tricks: Any, body: bytes, tmp_path: Path
+) -> None:
+    mirror.files["/elsewhere"] = body
+    elsewhere = mirror.url.replace("127.0.0.1", "localhost") + "/elsewhere"
+    mirror.trick(PATH, *[tricks.status(302, Location=elsewhere)] * 3)
+    with pytest.raises(FetchError, match="redirects to http://localhost") as caught:
+        download(ask().web, remote, tmp_path)
+    assert "--redirects-to localhost" in str(caught.value.remedy)
+    with pytest.raises(FetchError, match="on another host"):
+        download(ask(redirects_to=["ocalhost", "a.localhost", "0.1"]).web, remote, tmp_path)
+    assert mirror.asked("/elsewhere") == []
+    download(ask(redirects_to=["LOCALHOST."]).web, remote, tmp_path)
+    assert (tmp_path / "f.bz2").read_bytes() == body
+
+
+def test_a_fault_of_ours_in_one_thread_is_no_silent_end(
+    mirror: Any, ask: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An `IndexError` out of a download once looked like the end of the list of files."""
+
+    def fault(*_: object) -> None:
+        raise IndexError("of another kind")
+
+    monkeypatch.setattr(module, "download", fault)
+    with pytest.raises(IndexError, match="of another kind"):
+        download_all(ask().web, [Remote("f", mirror.url + "/f")], tmp_path, lambda fetched: None)
+
+
 def test_a_silent_server_and_one_that_trickles(
     remote: Remote, mirror: Any, ask: Any, tricks: Any, body: bytes, tmp_path: Path
 ) -> None:
