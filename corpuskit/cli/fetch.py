@@ -91,7 +91,10 @@ def wikipedia_command(
     """
     if not contact and mirror == wikipedia.MIRROR:
         shell.say("note: dumps.wikimedia.org wants to know who asks and may refuse others: give --contact.")
-    with _progress(shell, "bytes") as listen, Web(contact=contact, redirects_to=redirects_to, listen=listen) as web:
+    with (
+        _progress(shell, "bytes") as listen,
+        Web(contact=contact, redirects_to=redirects_to, listen=listen) as web,
+    ):
         dump = wikipedia.choose(web, wiki, date=date, kind=kind, mirror=mirror)
         folder = out or Path("dumps") / f"{dump.wiki}-{dump.date}"
         facts = _dump_facts(dump, folder)
@@ -179,9 +182,7 @@ def gutenberg_command(
     refused = gutenberg.refused_hosts(permitted)
     with (
         _progress(shell, "books") as listen,
-        Web(
-            contact=contact, pause=pause, refused=refused, redirects_to=redirects_to, listen=listen
-        ) as web,
+        Web(contact=contact, pause=pause, refused=refused, redirects_to=redirects_to, listen=listen) as web,
     ):
         source = gutenberg.Mirror(web, mirror, out, permitted=permitted)
         if dry_run:

@@ -14,8 +14,8 @@ from typing import Any
 
 from corpuskit.ingest.encoding_letters import Decoded
 from corpuskit.ingest.gutenberg_body import Body
-from corpuskit.ingest.gutenberg_catalog import Entry
 from corpuskit.ingest.gutenberg_header import Header, number_in_licence
+from corpuskit.ingest.gutenberg_rdf import Entry
 from corpuskit.ingest.gutenberg_tree import number_in_path, release
 from corpuskit.stage import CutSpan, canonical_json
 

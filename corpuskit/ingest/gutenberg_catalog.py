@@ -26,7 +26,7 @@ from typing import Any
 from corpuskit.digests import stamp
 from corpuskit.errors import InputError
 from corpuskit.ingest.file_rows import BrokenStreamError, chunks
-from corpuskit.ingest.gutenberg_rdf import MAX_RDF_BYTES, RdfError, members, read_rdf
+from corpuskit.ingest.gutenberg_rdf import MAX_RDF_BYTES, Entry, RdfError, members, plain_title, read_rdf
 from corpuskit.ingest.paths import survey
 from corpuskit.storage import sha256_file
 
@@ -39,32 +39,6 @@ _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2")
 _COLUMNS = ("Text#", "Type", "Title", "Language", "Authors", "Subjects", "Bookshelves")
 _RDF_NAME = re.compile(r"(?:.*/)?pg(\d{1,7})\.rdf$")
 _FORMS = "pg_catalog.csv, rdf-files.tar.bz2, a folder with RDF files or one of them"
-
-
-@dataclass(frozen=True)
-class Entry:
-    """What the catalogue says of one book; empty where it says nothing.
-
-    Attributes:
-        authors: ``Carroll, Lewis, 1832-1898``, with the role of those who are not the author in brackets:
-            ``Taylor, Bayard, 1825-1878 [Translator]``.
-        languages: ISO 639 codes, the main one first.
-        rights: ``Public domain in the USA.``, ``Copyrighted. Read the copyright notice...``
-        kind: ``Text``, ``Sound``, ``Dataset``...
-    """
-
-    title: str = ""
-    authors: tuple[str, ...] = ()
-    languages: tuple[str, ...] = ()
-    subjects: tuple[str, ...] = ()
-    bookshelves: tuple[str, ...] = ()
-    rights: str = ""
-    kind: str = ""
-
-    @property
-    def copyrighted(self) -> bool:
-        """Whether the catalogue says that the book is not in the public domain."""
-        return self.rights.lower().startswith("copyrighted")
 
 
 @dataclass(frozen=True)
@@ -90,7 +64,7 @@ class Catalog:
         if number in self.files:
             try:
                 with open(self.files[number], "rb") as stream:
-                    return _entry(stream.read(MAX_RDF_BYTES + 1))
+                    return read_rdf(stream.read(MAX_RDF_BYTES + 1))
             except OSError as error:
                 raise RdfError(f"cannot be read ({error.strerror})") from error
         known = self.entries.get(number)
@@ -120,15 +94,20 @@ def digest(path: str) -> str:
     return _digest(path, _stamps(path))
 
 
-def load(path: str) -> Catalog:
+def load(path: str, content: str = "") -> Catalog:
     """The catalogue at ``path``, read once for each process and content.
+
+    Args:
+        content: its `digest` where that is known. A folder with the files of 75,000 books takes seconds to
+            look at, too long for each part of a source.
 
     Raises:
         InputError: it is not there, of no known form, or damaged as a whole. A single entry that cannot be
             read becomes one of `Catalog.problems`.
     """
-    require_catalog(path)
-    return _load(path, _stamps(path))
+    if not content:
+        require_catalog(path)
+    return _load(path, content or digest(path))
 
 
 def _rdf_files(path: str) -> list[tuple[str, str]]:
@@ -157,7 +136,7 @@ def _digest(path: str, stamps: tuple[tuple[int, ...], ...]) -> str:
 
 
 @lru_cache(maxsize=2)
-def _load(path: str, stamps: tuple[tuple[int, ...], ...]) -> Catalog:
+def _load(path: str, content: str) -> Catalog:
     lower = path.lower()
     if os.path.isdir(path) or lower.endswith(".rdf"):
         named = {int(m[1]): file for name, file in _rdf_files(path) if (m := _RDF_NAME.match(name))}
@@ -243,16 +222,6 @@ def _several(cell: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(value for value in values if value))
 
 
-def plain_title(title: str) -> str:
-    """A title on one line; the catalogue puts subtitles on further lines, or behind ``$b``.
-
-    >>> plain_title("Karlo\\r\\nFacila Legolibro"), plain_title("Emma :  $b a novel")
-    ('Karlo: Facila Legolibro', 'Emma: a novel')
-    """
-    pieces = re.split(r"[\r\n]+|\s*[:;/]?\s*\$[a-z]\b", title)
-    return ": ".join(" ".join(piece.split()) for piece in pieces if piece.strip())
-
-
 def _lines(path: str) -> Iterator[str]:
     """The lines of a UTF-8 file with their ends. Raises `csv.Error` for one above `_MAX_LINE` characters."""
     decoder = codecs.getincrementaldecoder("utf-8-sig")()
@@ -278,22 +247,9 @@ def _of_archive(path: str) -> Iterator[tuple[str, int, Entry | str]]:
             if not named:
                 continue
             try:
-                yield name, int(named[1]), _entry(data)
+                yield name, int(named[1]), read_rdf(data)
             except RdfError as error:
                 yield name, 0, str(error)
     except (OSError, EOFError, zlib.error, RdfError) as error:
         message = f"gutenberg: catalog {Path(path).name!r} cannot be read: {error}"
         raise InputError(message, remedy="Fetch it again.") from error
-
-
-def _entry(data: bytes) -> Entry:
-    facts = read_rdf(data)
-    return Entry(
-        title=plain_title(facts.title),
-        authors=facts.authors,
-        languages=facts.languages,
-        subjects=facts.subjects,
-        bookshelves=facts.bookshelves,
-        rights=facts.rights,
-        kind=facts.kind,
-    )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import re
 import tarfile
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
@@ -63,19 +64,32 @@ class RdfError(ValueError):
 
 
 @dataclass(frozen=True)
-class RdfFacts:
-    """What an RDF file says of its book; fields as in `corpuskit.ingest.gutenberg_catalog.Entry`."""
+class Entry:
+    """What the catalogue says of one book; empty where it says nothing.
 
-    title: str
-    authors: tuple[str, ...]
-    languages: tuple[str, ...]
-    subjects: tuple[str, ...]
-    bookshelves: tuple[str, ...]
-    rights: str
-    kind: str
+    Attributes:
+        authors: ``Carroll, Lewis, 1832-1898``, with the role of those who are not the author in brackets:
+            ``Taylor, Bayard, 1825-1878 [Translator]``.
+        languages: ISO 639 codes, the main one first.
+        rights: ``Public domain in the USA.``, ``Copyrighted. Read the copyright notice...``
+        kind: ``Text``, ``Sound``, ``Dataset``...
+    """
+
+    title: str = ""
+    authors: tuple[str, ...] = ()
+    languages: tuple[str, ...] = ()
+    subjects: tuple[str, ...] = ()
+    bookshelves: tuple[str, ...] = ()
+    rights: str = ""
+    kind: str = ""
+
+    @property
+    def copyrighted(self) -> bool:
+        """Whether the catalogue says that the book is not in the public domain."""
+        return self.rights.lower().startswith("copyrighted")
 
 
-def read_rdf(data: bytes) -> RdfFacts:
+def read_rdf(data: bytes) -> Entry:
     """Read one RDF file.
 
     Subjects and bookshelves are sorted: their order in the files is accidental.
@@ -99,8 +113,8 @@ def read_rdf(data: bytes) -> RdfFacts:
     shelves = [value for element in book.findall(f"{_PG}bookshelf") for value in _values(element)]
     languages = [value for element in book.findall(f"{_DC}language") for value in _values(element)]
     kinds = [value for element in book.findall(f"{_DC}type") for value in _values(element)]
-    return RdfFacts(
-        title=(book.findtext(f"{_DC}title") or "").strip(),
+    return Entry(
+        title=plain_title(book.findtext(f"{_DC}title") or ""),
         authors=tuple(dict.fromkeys(filter(None, authors))),
         languages=tuple(dict.fromkeys(languages)),
         subjects=tuple(sorted(set(subjects))),
@@ -108,6 +122,16 @@ def read_rdf(data: bytes) -> RdfFacts:
         rights=" ".join((book.findtext(f"{_DC}rights") or "").split()),
         kind=kinds[0] if kinds else "",
     )
+
+
+def plain_title(title: str) -> str:
+    """A title on one line; the catalogue puts subtitles on further lines, or behind ``$b``.
+
+    >>> plain_title("Karlo\\r\\nFacila Legolibro"), plain_title("Emma :  $b a novel")
+    ('Karlo: Facila Legolibro', 'Emma: a novel')
+    """
+    pieces = re.split(r"[\r\n]+|\s*[:;/]?\s*\$[a-z]\b", title)
+    return ": ".join(" ".join(piece.split()) for piece in pieces if piece.strip())
 
 
 def _ebook(data: bytes) -> ET.Element:

@@ -18,8 +18,8 @@ import pytest
 from corpuskit.errors import InputError
 from corpuskit.ingest import gutenberg_catalog, gutenberg_rdf
 from corpuskit.ingest.gutenberg import Gutenberg
-from corpuskit.ingest.gutenberg_catalog import Entry, digest, load
-from corpuskit.ingest.gutenberg_rdf import RdfError, members, read_rdf
+from corpuskit.ingest.gutenberg_catalog import digest, load
+from corpuskit.ingest.gutenberg_rdf import Entry, RdfError, members, read_rdf
 
 CORPORA = os.environ.get("CORPUSKIT_CORPORA")
 needs_corpora = pytest.mark.skipif(not CORPORA, reason="CORPUSKIT_CORPORA does not name the corpora")

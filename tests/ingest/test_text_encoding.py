@@ -176,6 +176,27 @@ def test_a_right_declaration_is_believed_without_a_language() -> None:
         assert (decoded.text, decoded.flags) == (text, ())
 
 
+def test_a_reading_all_in_the_stated_language_overrules_one_with_letters_that_it_lacks() -> None:
+    """``ő`` and ``ñ`` are a small share of the accents of their languages: what counts is that others fit."""
+    hungarian = "A két kutya átszaladt a réten, és a házunk előtt várták, hogy hazaérjünk a városból. " * 9
+    spanish = "La canción empezó allí, más allá del jardín; el niño está aquí, así será según él. " * 9
+    for words, language, actual, wrong in (
+        (hungarian, "hu", "iso8859-2", "ISO-8859-1"),
+        (spanish, "es", "iso8859-1", "ISO-8859-2"),
+    ):
+        decoded = decode(words.encode(actual), wrong, language)
+        assert decoded is not None
+        assert (decoded.text, decoded.flags) == (words, ("wrong_encoding_declared",))
+
+
+def test_without_a_stated_language_a_clean_reading_overrules_nothing() -> None:
+    """Turkish read as ISO 8859-1 is clean Icelandic; read rightly, the foreign name stands out."""
+    words = "Işık çok güzel bir şehir, İstanbul'da yağmur yağıyor, çocuklar şimdi Åse ile evde. " * 9
+    decoded = decode(words.encode("iso8859-9"), "ISO-8859-9")
+    assert decoded is not None
+    assert (decoded.text, decoded.flags) == (words, ("doubtful_encoding",))
+
+
 def test_macintosh_quotes_are_no_lines_of_boxes() -> None:
     words = "“Don’t go,” he said—“it’s late.” The old man’s café was closed. " * 9
     for language in ("en", ""):

@@ -171,7 +171,7 @@ class Web:
         patience: waits and bounds.
         pause: least seconds between two requests, 0 for none. With it requests go one at a time.
         refused: hosts that are never asked, nor followed to, with the reason.
-        redirects_to: hosts that a redirect may lead to, with those below them, besides the one that was asked.
+        redirects_to: hosts that a redirect may lead to, with those below them, besides the one that is asked.
         listen: hears of what is tried again.
         sleep: waits for seconds; by default until `stop` is set.
     """
@@ -314,7 +314,7 @@ class Web:
             raise FetchError(f"{url}: not an address: {error}", remedy="Check --mirror.") from error
 
     def _follow(self, url: str, headers: Mapping[str, str]) -> httpx2.Response:
-        """Send a request and follow its redirects: few, never from https to http, to hosts that are allowed."""
+        """Send a request and follow its redirects: few, never from https to http, and to allowed hosts."""
         first = url
         for _ in range(self.patience.redirects + 1):
             self.check_host(url)
