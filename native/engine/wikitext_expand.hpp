@@ -82,7 +82,7 @@ class TemplateStore {
 /// "_foo bar" -> "Foo bar".
 std::string template_key(std::string_view title);
 
-class ExpandMachine;  // wikitext_expand.cpp
+class ExpandMachine;  // wikitext_expand_internal.hpp
 
 /// Expands the calls of many pages. Not for sharing by threads, nor is the store.
 class WikitextExpander {
