@@ -136,7 +136,7 @@ class PageFinder:
                 self._say("looking for near titles in the index")
                 entries = multistream_index.entries(self.index)
                 near = list(islice((e.title for e in entries if _is_near(e.title, title)), _NEAR_TITLES))
-            close = difflib.get_close_matches(title, near[:_NEAR_TITLES], 5, 0.6)
+            close = difflib.get_close_matches(title, near, 5, 0.6)
             hint = f"Near: {', '.join(close)}." if close else "Check the title, or look by --id."
             raise InputError(f"{self.name}: there is no page {wanted!r}", remedy=hint)
         try:

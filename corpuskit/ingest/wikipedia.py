@@ -109,16 +109,16 @@ class Wikipedia(Source):
     hatnotes: bool = False
     drop_sections: Literal["auto"] | tuple[str, ...] = "auto"
 
-    @property
-    def extraction(self) -> Options:
-        """What becomes of the parts of a page."""
-        return Options(**{f.name: getattr(self, f.name) for f in fields(Options)})
-
     templates: Literal["rules", "expand"] = "rules"
     template_pages: Location[str] = ""
     loss_every: int = Field(32, ge=0)
     template_rules: dict[str, str | dict[str, str]] = Field(default_factory=dict)
     conversions: Conversions = "both"
+
+    @property
+    def extraction(self) -> Options:
+        """What becomes of the parts of a page."""
+        return Options(**{f.name: getattr(self, f.name) for f in fields(Options)})
 
     @model_validator(mode="after")
     def _check_rules(self) -> Wikipedia:
