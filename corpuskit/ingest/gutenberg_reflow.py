@@ -27,9 +27,14 @@ _ENDED = re.compile(r"[.!?:;…。！？：；．][\"'”’»)\]_*」』]*$")
 
 
 class Hyphens:
-    """Decides what becomes of hyphens at line ends, by the words of the book, counted on first use."""
+    """Decides what becomes of hyphens at line ends, by the words of the book, counted on first use.
+
+    Attributes:
+        removed: how many went.
+    """
 
     def __init__(self, lines: Sequence[str]) -> None:
+        self.removed = 0
         self._lines = lines
         self._words: Counter[str] | None = None
 
@@ -50,9 +55,13 @@ class Hyphens:
             self._words = Counter(word.lower() for line in self._lines for word in _TOKEN.findall(line))
         first, second = found[1].lower(), follows[0].lower()
         whole, parted = self._words[first + second], self._words[f"{first}-{second}"]
-        if whole > parted or (whole == parted == 0 and not (self._words[first] and self._words[second] > 1)):
-            return left[:-1] + right if second.islower() and not follows[0][0].isupper() else left + right
-        return left + right
+        one = whole > parted or (
+            whole == parted == 0 and not (self._words[first] and self._words[second] > 1)
+        )
+        if not one or not second.islower() or follows[0][0].isupper():
+            return left + right
+        self.removed += 1
+        return left[:-1] + right
 
 
 def block_text(lines: Sequence[str], block: Block, hyphens: Hyphens) -> str:

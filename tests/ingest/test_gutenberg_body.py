@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import os
 from collections import Counter
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from benchmarks.gutenberg_body import count_right
 from corpuskit.ingest import gutenberg_body
 from corpuskit.ingest.gutenberg_blocks import find_blocks
 from corpuskit.ingest.gutenberg_body import Body, BodyOptions, extract_body
+from corpuskit.ingest.gutenberg_header import declared_encoding, declared_language
+from corpuskit.ingest.text_encoding import decode
 
 CORPORA = os.environ.get("CORPUSKIT_CORPORA")
 START = "*** START OF THE PROJECT GUTENBERG EBOOK X ***\n\n"
@@ -184,7 +186,9 @@ def test_line_ends_of_prose(left: str, right: str, joined: str) -> None:
         filler.pop()
     paragraph = "\n".join([first, " ".join([*filler, left]), right, "and no more."])
     more = "He was receiving them; a well-known thing, day by day. " * 3
-    assert joined in typeset(book(paragraph, more.strip()))
+    body = account(START + book(paragraph, more.strip()) + END)
+    assert joined in body.text
+    assert body.cut.get("hyphens", 0) == (left.endswith("receiv-"))
 
 
 def test_paragraphs_that_are_told_by_their_indent_alone() -> None:
@@ -282,13 +286,28 @@ def test_lone_numbers_are_pages_only_in_the_middle_of_sentences() -> None:
 def test_the_account_holds_and_words_survive(parts: list[str], newline: str) -> None:
     raw = START + "\n\n".join([PROSE, *parts, PROSE]).replace("\n", newline) + END
     account(raw, footnotes="remove", illustrations="remove")
-    body = account(raw, emphasis="keep", illustrations="keep", page_numbers="keep", transcriber_notes="keep")
-    kept = account(
-        raw,
-        **{**vars(replace(BodyOptions(), reflow=False)), "emphasis": "keep", "illustrations": "keep"}
-        | {"page_numbers": "keep", "transcriber_notes": "keep"},
-    )
-    assert "".join(body.text.split()).replace("-", "") == "".join(kept.text.split()).replace("-", "")
+    only_white_space_is_layout(raw)
+
+
+@pytest.mark.corpora
+@pytest.mark.skipif(not CORPORA, reason="CORPUSKIT_CORPORA does not name the corpora")
+def test_the_layout_of_real_books_is_white_space_alone() -> None:
+    for path in sorted((Path(str(CORPORA)) / "gutenberg").rglob("*.txt.gz"))[::24]:
+        data = gzip.decompress(path.read_bytes())
+        decoded = decode(data, declared_encoding(data), declared_language(data))
+        assert decoded is not None, path.name
+        only_white_space_is_layout(decoded.text)
+
+
+def only_white_space_is_layout(raw: str) -> None:
+    """Check that a book with its marks kept has lost nothing but the hyphens that are counted."""
+    keep = {"emphasis": "keep", "illustrations": "keep", "page_numbers": "keep", "transcriber_notes": "keep"}
+    body, lines = account(raw, **keep), account(raw, **keep, reflow=False)
+    assert set(body.cut) <= {"hyphens", "layout", "line_ends"}
+    words, all_words = "".join(body.text.split()), "".join(lines.text.split())
+    removed = body.cut.get("hyphens", 0)
+    assert len(all_words) - len(words) == removed
+    assert words.replace("-", "") == all_words.replace("-", "")
 
 
 def test_a_text_too_long_to_typeset_keeps_its_lines_and_is_flagged(monkeypatch: pytest.MonkeyPatch) -> None:
