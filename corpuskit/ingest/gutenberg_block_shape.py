@@ -24,11 +24,13 @@ class BookShape:
 
     Attributes:
         width: characters at which its prose is wrapped.
-        indent: of the first line of its paragraphs.
+        margin: column at which most lines of its prose begin; some books are set in as a whole.
+        indent: column of the first line of its paragraphs.
         speakers: names that speak in it; empty for what is not a play.
     """
 
     width: int
+    margin: int
     indent: int
     speakers: frozenset[str]
 
@@ -109,11 +111,11 @@ def book_shape(blocks: Sequence[Lines]) -> BookShape:
     if len(speakers) < 3 or speeches < 40 or speeches * 8 < len(blocks):
         speakers = set()
     indent = max(indents, key=lambda n: (indents[n], -n), default=0)
-    return BookShape(_median(widths), indent, frozenset(speakers))
+    return BookShape(_median(widths), margin, indent, frozenset(speakers))
 
 
 def _margin(blocks: Sequence[Lines]) -> int:
-    """The column at which most of what looks like prose begins: some books are set in as a whole."""
+    """The column at which most lines of what looks like prose begin."""
     margins: Counter[int] = Counter()
     for block in blocks:
         if len(block.text) >= 3 and capitals(block) < 0.6:
@@ -123,10 +125,8 @@ def _margin(blocks: Sequence[Lines]) -> int:
 
 def lone_speaker(line: str) -> str:
     """The name in capitals that is all of a line but for a direction: ``FAUST (_alone_)``; else empty."""
-    if len(line) > 100 or CHAPTER.match(line):
-        return ""
-    found = SPEAKER_ALONE.fullmatch(line)
-    return found[1] if found and found[1].isupper() else ""
+    found = SPEAKER_ALONE.fullmatch(line) if len(line) < 100 else None
+    return found[1] if found and found[1].isupper() and not CHAPTER.match(line) else ""
 
 
 def _median(counts: Counter[int]) -> int:

@@ -53,6 +53,7 @@ from corpuskit.ingest.gutenberg_block_shape import (
 from corpuskit.ingest.gutenberg_verse import Beside, neighbours, verse_score
 
 _LONGEST_NUMBERS = 200
+_DIGITS = frozenset("0123456789ivxlc")
 Kind = Literal["prose", "verse", "drama", "table", "list", "heading", "letter", "break", "caption"]
 """``drama`` is a block in which several speak; one speech is prose or verse. ``list`` are contents, indexes
 and casts; ``letter`` a dateline, address or signature; ``break`` a row of asterisks; ``caption`` belongs to
@@ -206,7 +207,9 @@ def _is_plain(block: Lines, shape: BookShape, score: float) -> bool:
         return False
     if len(block.text) == 1:
         return first in "\"“«„‘'" and block.above < 2 and "   " not in block.text[0].lstrip()
-    if any(block.indents[1:]) or any("   " in line or "..." in line for line in block.text[1:]):
+    if any(indent != shape.margin for indent in block.indents[1:]) or any(
+        "   " in line.lstrip() or "..." in line for line in block.text[1:]
+    ):
         return False
     return len(block.text) > 2 and score < -2
 
@@ -269,7 +272,8 @@ def _columns(block: Lines) -> Kind | None:
 
 def _ends_in_number(line: str) -> bool:
     """Whether a line ends as one of an index does. Only its end is looked at, however long it is."""
-    return NUMBER_AT_END.search(line[-_LONGEST_NUMBERS:]) is not None
+    end = line[-_LONGEST_NUMBERS:]
+    return end.rstrip(" .;,_=-–")[-1:] in _DIGITS and NUMBER_AT_END.search(end) is not None
 
 
 def _is_letter_part(block: Lines, shape: BookShape, joined: str) -> bool:
@@ -382,9 +386,13 @@ def _is_list(block: Lines, shape: BookShape, beside: Beside) -> bool:
 def _settle(kinds: list[Kind], blocks: Sequence[Lines], shape: BookShape, scores: Sequence[float]) -> None:
     """Short blocks take the kind of the neighbours that they stand between."""
     for i in range(1, len(kinds) - 1):
-        around = {kinds[i - 1], kinds[i + 1]}
-        if len(around) == 1 and len(blocks[i].text) <= 3:
-            kinds[i] = _settled(kinds[i], around.pop(), blocks[i], shape, scores[i])
+        if len(blocks[i].text) > 3:
+            continue
+        above, below = kinds[i - 1], kinds[i + 1]
+        if above == below:
+            kinds[i] = _settled(kinds[i], above, blocks[i], shape, scores[i])
+        elif "list" in (above, below) and kinds[max(0, i - 3) : i + 4].count("list") >= 4:
+            kinds[i] = _settled(kinds[i], "list", blocks[i], shape, scores[i])
 
 
 def _settled(kind: Kind, around: Kind, block: Lines, shape: BookShape, score: float) -> Kind:

@@ -17,7 +17,7 @@ from corpuskit.ingest.gutenberg_header import HEAD_CHARS
 from corpuskit.ingest.gutenberg_markers import MAX_CUT, find_bounds
 from corpuskit.ingest.gutenberg_marks import MarkOptions, Marks
 from corpuskit.ingest.gutenberg_notes import find_notes
-from corpuskit.ingest.gutenberg_reflow import Hyphens, block_text
+from corpuskit.ingest.gutenberg_reflow import Hyphens, append_line, block_text, goes_on
 
 _MAX_BLANK = 2
 """Blank lines that are kept between two blocks of a reflowed book; files have four above a chapter."""
@@ -103,6 +103,7 @@ def _typeset(lf: str, options: BodyOptions) -> tuple[str, dict[str, int]]:
     marks, hyphens = Marks(options, lines, blocks), Hyphens(lines)
     out: list[str] = []
     last = 0
+    paragraph = page = False  # whether the last words are a paragraph's, and a page number came after them
     for block in blocks:
         if options.reflow:
             words = marks.take(block_text(lines, block, hyphens), block)
@@ -110,8 +111,13 @@ def _typeset(lf: str, options: BodyOptions) -> tuple[str, dict[str, int]]:
         else:
             words = marks.take("\n".join(lines[block.first : block.stop]), block)
             gap = "".join(f"{blank}\n" for blank in lines[last : block.first])
-        if words:
+        prose = block.kind == "prose" and options.reflow
+        if words and page and paragraph and prose and goes_on(out[-1], words):
+            append_line(out, words, hyphens)
+        elif words:
             out.append(f"\n{gap}{words}" if out else f"{gap}{words}")
+        page = not words and (page or marks.took_page)
+        paragraph = prose if words else paragraph
         last = block.stop
     book = "".join(out) if options.reflow else "".join([*out, *(f"\n{blank}" for blank in lines[last:])])
     cut = {**marks.cut, "hyphens": hyphens.removed}

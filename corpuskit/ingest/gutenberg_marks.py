@@ -44,7 +44,7 @@ _PAGE = re.compile(
     re.IGNORECASE,
 )
 _BRACED = re.compile(r"\{(\d{1,4})\} ?")
-_LONE = re.compile(r"[\[{(|~ -]*(\d{1,4})[\]})|~ .-]*")
+_LONE = re.compile(r"[\[{(|~ -]*(?:(?:page|pg|p)\b\.? *)?(\d{1,4})[\]})|~ .-]*", re.IGNORECASE)
 _LEAST_PAGES = 20
 _REFERENCE = re.compile(r" ?\[(?:\d{1,4}|[A-Z]|\*+|†|‡|footnote \w{1,4})\]", re.IGNORECASE)
 _NOTE = re.compile(r"\s*\[(?:footnote\b|\d{1,4}\]|[A-Z]\]|\*+\])", re.IGNORECASE)
@@ -53,10 +53,16 @@ _CAPTION = re.compile(r"[_* ]*\[?[_* ]*(?:illustration|picture|image)\s*(?:\(\w+
 
 
 class Marks:
-    """Takes the marks out of one block after the other, and counts the bytes taken by reason in `cut`."""
+    """Takes the marks out of one block after the other.
+
+    Attributes:
+        cut: bytes taken, by reason.
+        took_page: whether the number of a page was all of the last block.
+    """
 
     def __init__(self, options: MarkOptions, lines: Sequence[str], blocks: Sequence[Block]) -> None:
         self.cut: Counter[str] = Counter()
+        self.took_page = False
         self._options = options
         remove = options.page_numbers == "remove"
         self._lone_pages = _lone_pages(lines, blocks) if remove else frozenset()
@@ -66,7 +72,8 @@ class Marks:
     def take(self, text: str, block: Block) -> str:
         """The block's text without its marks; empty when nothing is left of it."""
         kind = block.kind
-        if block.first in self._lone_pages:
+        self.took_page = block.first in self._lone_pages
+        if self.took_page:
             return self._drop(text, "page_numbers")
         if kind == "caption" or is_image_file(text):
             return self._caption(text)
@@ -75,6 +82,7 @@ class Marks:
         if self._options.page_numbers == "remove":
             text = self._sub(_PAGE, "", text, "page_numbers") if text.count("[") or "{" in text else text
             text = self._sub(_BRACED, "", text, "page_numbers") if self._braced_pages else text
+            self.took_page = not text
         if self._options.footnotes == "remove" and "[" in text:
             text = self._sub(_REFERENCE, "", text, "footnotes")
         if self._options.emphasis == "unwrap" and kind != "table":

@@ -8,7 +8,8 @@ A line end in prose is a space, except
   end is mostly part of the word). German and Dutch leave a hyphen open (``Park- und Gartenseite``);
 * between letters of scripts that are written without spaces.
 
-A line that is set in further than the paragraph begins a new one.
+A line that is set in further than the paragraph begins a new one. A paragraph that a page number stood in the
+middle of goes on after it.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ _FIRST_WORD = re.compile(r"\w+")
 _TOKEN = re.compile(r"\w+(?:-\w+)*")
 _OPEN_HYPHEN = frozenset(("und", "oder", "bzw", "sowie", "en", "of", "ofte", "ou", "och", "eller"))
 _ENDED = re.compile(r"[.!?:;…。！？：；．][\"'”’»)\]_*」』]*$")
+_LONGEST_CLOSING = 20
 
 
 class Hyphens:
@@ -80,6 +82,16 @@ def block_text(lines: Sequence[str], block: Block, hyphens: Hyphens) -> str:
     return "\n".join(line[indent:] for line in text)
 
 
+def goes_on(left: str, right: str) -> bool:
+    """Whether two blocks of prose are one paragraph that the end of a page has cut.
+
+    >>> goes_on("he had seen the", "elms fall."), goes_on("a receiv-", "ing"), goes_on("They fell.", "and he")
+    (True, True, False)
+    """
+    hyphen = left.endswith("-") and left[-2:-1].isalpha() and right[:1].isalpha()
+    return hyphen or (right[:1].islower() and not _ENDED.search(left[-_LONGEST_CLOSING:]))
+
+
 def _paragraphs(text: list[str], hyphens: Hyphens) -> str:
     indents = [len(line) - len(line.lstrip()) for line in text]
     usual = min(indents[1:], default=0)
@@ -90,11 +102,11 @@ def _paragraphs(text: list[str], hyphens: Hyphens) -> str:
             pieces.append("\n")
             pieces.append(piece)
         else:
-            _append(pieces, piece, hyphens)
+            append_line(pieces, piece, hyphens)
     return "".join(pieces)
 
 
-def _append(pieces: list[str], piece: str, hyphens: Hyphens) -> None:
+def append_line(pieces: list[str], piece: str, hyphens: Hyphens) -> None:
     """Join one line to the last piece; the last piece stays short so that the whole is linear work."""
     left = pieces[-1]
     if left.endswith("-") and left[-2:-1].isalnum() and piece[:1].isalnum():

@@ -16,15 +16,15 @@ from typing import NamedTuple
 from corpuskit.ingest.gutenberg_block_shape import BookShape, Lines
 
 WEIGHTS = {
-    "bias": -1.2,
+    "bias": -1.5,
     "short": -0.9,  # two or three lines: most such blocks are a paragraph's
     "capitals": 1.1,  # lines that begin with a capital in mid-sentence, at most four
     "lower": -0.9,  # lines that begin with a small letter there, at most two: some verse does too
     "fits": 2.3,  # share of the line ends at which the next word would have fitted
     "unfilled": 2.2,  # how much shorter lines are than the book's width, on average
     "short_unfilled": 1.2,  # the same again for two or three lines
-    "ended": 1.7,  # share of the line ends with punctuation
-    "ragged": 2.5,  # four lines and more, shorter than a wrap makes them
+    "ended": 1.5,  # share of the line ends with punctuation
+    "ragged": 2.9,  # four lines and more, shorter than a wrap makes them
     "inset": 1.4,  # further in than a paragraph of the book
     "inset_as_prose": -1.8,  # but so is a sure paragraph near it
     "quote_flush": -1.3,  # speech: begins with a quotation mark and is not inset

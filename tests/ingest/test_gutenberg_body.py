@@ -254,9 +254,38 @@ def test_lone_numbers_are_pages_only_in_the_middle_of_sentences() -> None:
         "elms had been cut down in the spring of that year.",
     ]
     pages = [part for n in range(2, 40) for part in (*halves[:1], str(n), *halves[1:])]
-    assert not any(line.strip().isdigit() for line in typeset(book(*pages)).split("\n"))
+    lines = typeset(book(*pages)).split("\n")
+    assert not any(line.strip().isdigit() for line in lines)
+    assert lines.count(" ".join(halves)) == 38
     chapters = [part for n in range(1, 40) for part in (str(n), PROSE)]
     assert sum(line.strip().isdigit() for line in typeset(book(*chapters)).split("\n")) == 39
+
+
+@pytest.mark.parametrize(
+    ("left", "page", "right", "joined"),
+    [
+        ("had been cut down in the", "[Pg 47]", "spring, and so on.", "in the spring, and"),
+        ("had been cut down for receiv-", "[Pg 47]", "ing them, and so on.", "receiving them"),
+        ("the elms, of which the", "[p. 47]\n\n[p. 48]", "spring had none.", "which the spring"),
+        ("had been cut down that year.", "[Pg 47]", "and so on.", "year.\n\nand so"),
+        ("had been cut down that year by", "[Pg 47]", "John, and so on.", "by\n\nJohn"),
+        ("had been cut down in the", "[Illustration]", "spring, and so on.", "the\n\nspring"),
+    ],
+)
+def test_a_paragraph_that_the_end_of_a_page_cut(left: str, page: str, right: str, joined: str) -> None:
+    more = "He was receiving them, and receiving more of them in that house, day by day."
+    raw = book(more, f"{PROSE}\n{left}", page, f"{right}\n{PROSE}")
+    assert joined in typeset(raw)
+    if "Illus" not in page:
+        assert page in typeset(raw, page_numbers="keep")
+    assert f"{left}\n" in typeset(raw, reflow=False)
+
+
+def test_pages_in_brackets_and_named_ones_join_what_they_cut() -> None:
+    halves = ["The house stood at the end of the lane where the", "elms had been cut down in that year."]
+    for form in ("[{}]", "Page {}", "{{{}}}"):
+        pages = [part for n in range(2, 40) for part in (halves[0], form.format(n), halves[1])]
+        assert typeset(book(*pages)).count(" ".join(halves)) == 38
 
 
 @given(
