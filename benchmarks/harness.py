@@ -17,6 +17,7 @@ import json
 import math
 import os
 import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -248,6 +249,14 @@ class Options:
                 f"{self.peers} is not there: run 'make bench-install', or name a Python with --peers"
             )
         return self.peers
+
+
+def peer_versions(python: Path, packages: Sequence[str]) -> list[str]:
+    """Versions of packages, as the Python of the peers' environment tells them."""
+    program = "import importlib.metadata as m, sys; print(*map(m.version, sys.argv[1:]))"
+    # The link is not followed: a virtual environment is known by the path of its own python.
+    command = [os.path.abspath(python), "-c", program, *packages]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
 
 
 Collect = Callable[[Options], list[Row]]

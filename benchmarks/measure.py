@@ -23,7 +23,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
@@ -268,8 +268,3 @@ def _descendants(root: int) -> list[int]:
                 found.extend(children)
                 waiting.extend(children)
     return found
-
-
-def usage_as_dict(usage: Usage) -> dict[str, float | int]:
-    """The fields of a usage, ready for JSON."""
-    return asdict(usage)

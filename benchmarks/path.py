@@ -16,7 +16,6 @@ from __future__ import annotations
 import json
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -26,7 +25,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import yaml
 
-from benchmarks.harness import OURS, Bar, Options, Row, compare, run_benchmark
+from benchmarks.harness import OURS, Bar, Options, Row, compare, peer_versions, run_benchmark
 from benchmarks.inputs import BuildInput, fixed_input, sliced_inputs
 from benchmarks.kept import SentenceSearch, book_sentences, sample, wiki_sentences
 from benchmarks.measure import Usage, measure_command
@@ -180,11 +179,8 @@ def stage_sum(stages: list[dict[str, float]], key: str) -> float:
 
 def peer_names(python: Path) -> str:
     """Names and versions of the peers, as their environment tells them."""
-    program = (
-        "import importlib.metadata as m, sys; print(' + '.join(f'{n} {m.version(n)}' for n in sys.argv[1:]))"
-    )
-    command = [str(python), "-c", program, *PEER_PACKAGES]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    versions = peer_versions(python, PEER_PACKAGES)
+    return " + ".join(f"{name} {version}" for name, version in zip(PEER_PACKAGES, versions, strict=True))
 
 
 def chain_texts(out: Path) -> Iterator[str]:

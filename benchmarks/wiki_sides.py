@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import statistics
 import subprocess
 import time
@@ -17,7 +16,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from benchmarks.harness import OURS, Options
+from benchmarks.harness import OURS, Options, peer_versions
 from benchmarks.wiki_pages import Page, as_column, our_extracted, ours_by_language, write_pages
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -45,7 +44,7 @@ class Sides:
     """
 
     def __init__(self, options: Options) -> None:
-        self._python = os.path.abspath(options.require_peers())
+        self._python = options.require_peers().absolute()
         self._names: dict[str, str] = {}
 
     def texts(self, pages: Sequence[Page], *, everything: bool = False) -> dict[str, list[str]]:
@@ -82,10 +81,7 @@ class Sides:
         """The peer's name with its version and function, as rows give it."""
         if peer not in self._names:
             shown = "mwparserfromhell" if peer == "hf-recipe" else peer
-            program = f"import importlib.metadata as m; print(m.version({shown!r}))"
-            version = subprocess.run(
-                [self._python, "-c", program], check=True, capture_output=True, text=True
-            ).stdout.strip()
+            (version,) = peer_versions(self._python, [shown])
             self._names[peer] = f"{_NAMES.get(peer, peer)} {version} {_FUNCTIONS.get(peer, '')}".strip()
         return self._names[peer]
 
@@ -103,7 +99,14 @@ class Sides:
         if timed or not texts.exists():
             write_pages(pages, given)
             made = base.with_suffix(".made")
-            command = [self._python, "-m", "benchmarks.peers.wikitext_tools", peer, str(given), str(made)]
+            command = [
+                str(self._python),
+                "-m",
+                "benchmarks.peers.wikitext_tools",
+                peer,
+                str(given),
+                str(made),
+            ]
             subprocess.run([*command, str(report), "--runs", str(runs)], check=True, cwd=ROOT)
             told = json.loads(report.read_text())
             seconds = told["cpu_s"] or [told["first_cpu_s"]]

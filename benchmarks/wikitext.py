@@ -27,7 +27,6 @@ from benchmarks.wiki_sides import KEPT, ROOT, Sides
 SPEED_DUMPS = ("enwiki", "enwiki 2", "frwiki", "itwiki")
 QUICK_SPEED_DUMPS = ("enwiki", "frwiki")
 QUICK_KEPT_DUMPS = ("enwiki", "viwiki", "ltgwiki")
-PAIRS_NOTE = "pairs of words that are neighbours within a paragraph, an item or a heading"
 
 
 def speed(options: Options) -> list[Row]:

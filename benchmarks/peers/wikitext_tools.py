@@ -4,8 +4,7 @@
 
 ``PAGES.jsonl`` holds one page a line: the fields of `benchmarks.wiki_pages.Page`. ``TEXTS.jsonl`` receives a
 line for each: ``{"text", "error"}``; a page that raises has an empty text and the error. ``REPORT.json``
-receives the tool's version, the processor seconds of the first run, which warms up, and of each further one
-over all pages, and the process's peak of resident memory.
+receives the processor seconds of the first run, which warms up, and of each further one over all pages.
 
 Nothing here is imported by the package: some of the peers are GPL or AGPL.
 """
@@ -13,11 +12,9 @@ Nothing here is imported by the package: some of the peers are GPL or AGPL.
 from __future__ import annotations
 
 import argparse
-import importlib.metadata
 import json
 import logging
 import re
-import resource
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -121,15 +118,15 @@ def _remove(section: Any, node: object) -> None:
         return  # it stood in a node that went before it
 
 
-TOOLS: dict[str, tuple[str, Callable[[], Convert]]] = {
-    "wikiextractor": ("wikiextractor", wikiextractor),
-    "mwparserfromhell": ("mwparserfromhell", mwparserfromhell_strip),
-    "wikitextparser": ("wikitextparser", wikitextparser_plain),
-    "gensim": ("gensim", gensim_filter),
-    "hf-recipe": ("mwparserfromhell", hugging_face_recipe),
-    "mwextract": ("mwextract", mwextract_page),
+TOOLS: dict[str, Callable[[], Convert]] = {
+    "wikiextractor": wikiextractor,
+    "mwparserfromhell": mwparserfromhell_strip,
+    "wikitextparser": wikitextparser_plain,
+    "gensim": gensim_filter,
+    "hf-recipe": hugging_face_recipe,
+    "mwextract": mwextract_page,
 }
-"""By name: the distribution whose version is told, and what makes the converter."""
+"""What makes the converter, by the tool's name."""
 
 
 def run(convert: Convert, pages: Iterable[dict[str, str]]) -> list[dict[str, str]]:
@@ -151,8 +148,7 @@ def main() -> None:
         parser.add_argument(name, type=Path)
     parser.add_argument("--runs", type=int, default=0)
     given = parser.parse_args()
-    distribution, make = TOOLS[given.tool]
-    convert = make()
+    convert = TOOLS[given.tool]()
     with open(given.pages, encoding="utf-8") as lines:
         pages = [json.loads(line) for line in lines]
     start = time.process_time()
@@ -165,13 +161,7 @@ def main() -> None:
         start = time.process_time()
         run(convert, pages)
         seconds.append(time.process_time() - start)
-    report = {
-        "version": importlib.metadata.version(distribution),
-        "first_cpu_s": first,
-        "cpu_s": seconds,
-        "peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-    }
-    given.report.write_text(json.dumps(report))
+    given.report.write_text(json.dumps({"first_cpu_s": first, "cpu_s": seconds}))
 
 
 if __name__ == "__main__":

@@ -67,6 +67,11 @@ def shell_options(function: F) -> F:
     return wrapper  # type: ignore[return-value]
 
 
+def counted(number: int, what: str) -> str:
+    """A number of things in words: ``1 book``, ``2 books``."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
 def fail(shell: Shell, error: CorpuskitError) -> None:
     """Print an error (as JSON too, with --json) and leave with its exit code."""
     click.echo(f"Error: {error}", err=True)

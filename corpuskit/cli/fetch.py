@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import click
 
-from corpuskit.cli._shell import Shell, shell_options
+from corpuskit.cli._shell import Shell, counted, shell_options
 from corpuskit.errors import SettingError
 from corpuskit.ingest.fetch import gutenberg, manifest, wikipedia
 from corpuskit.ingest.fetch.download import plan_facts
@@ -209,14 +209,10 @@ def _books_planned(
     if len(missing) > len(lines):
         lines.append(f"        and {len(missing) - len(lines)} more")
     lines.append(
-        f"{_counted(len(missing), 'book')} (sizes are not in the catalogue), at least {time},"
+        f"{counted(len(missing), 'book')} (sizes are not in the catalogue), at least {time},"
         f" from {source.address} to {source.folder}; {len(done)} done before"
     )
     return facts, "\n".join([*lines, f"licence: {gutenberg.LICENCE}"])
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _books_fetched(source: gutenberg.Mirror, outcome: gutenberg.Outcome) -> tuple[dict[str, Any], str]:
@@ -234,7 +230,7 @@ def _books_fetched(source: gutenberg.Mirror, outcome: gutenberg.Outcome) -> tupl
     left = {"not found at the mirror": outcome.not_found, "left out as copyrighted": outcome.copyrighted}
     named = [f"{what}: {gutenberg.listed(numbers)}\n" for what, numbers in left.items() if numbers]
     text = (
-        f"{source.folder}: {_counted(len(outcome.fetched), 'book')} fetched, {len(outcome.there)} there"
+        f"{source.folder}: {counted(len(outcome.fetched), 'book')} fetched, {len(outcome.there)} there"
         f" before, {len(outcome.not_found)} not found at the mirror,"
         f" {len(outcome.copyrighted)} left out as copyrighted\n"
         f"{''.join(named)}"
@@ -258,7 +254,7 @@ def verify_command(shell: Shell, folder: Path) -> None:
     held, problems = manifest.check(folder)
     facts = {"folder": str(folder), "sound": not problems, "problems": problems, "files": len(held.files)}
     total = sum(file["size"] for file in held.files.values())
-    text = f"{folder}: sound: {_counted(len(held.files), 'file')}, {size(total)}"
+    text = f"{folder}: sound: {counted(len(held.files), 'file')}, {size(total)}"
     shell.result(facts, "\n".join(problems) if problems else text)
     if problems:
         shell.say("Call the same `corpuskit fetch` again: what is wrong is fetched anew.")

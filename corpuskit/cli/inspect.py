@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from corpuskit import storage
 from corpuskit.account import TABLES
 from corpuskit.check_run import read_account
-from corpuskit.cli._shell import Shell, shell_options
+from corpuskit.cli._shell import Shell, counted, shell_options
 from corpuskit.errors import RunError
 from corpuskit.ledger import Entry, Ledger
 from corpuskit.plan import size
@@ -124,11 +124,11 @@ def render(facts: dict[str, Any]) -> str:
         lines += ["", f"tokenizer: {facts['tokenizer']['vocab_size']} tokens"]
     for split, shards in facts["shards"].items():
         tokens, sequences = (sum(s[k] for s in shards) for k in ("tokens", "sequences"))
-        lines.append(f"{split}: {tokens} tokens in {sequences} sequences, {_count(len(shards), 'shard')}")
+        lines.append(f"{split}: {tokens} tokens in {sequences} sequences, {counted(len(shards), 'shard')}")
     if facts["loss"]:
         lines += ["", _loss_line(facts["loss"])]
     if facts["aside"]:
-        places = ", ".join(f"{_count(n, 'row')} in {folder}/" for folder, n in facts["aside"].items())
+        places = ", ".join(f"{counted(n, 'row')} in {folder}/" for folder, n in facts["aside"].items())
         lines += ["", f"to look at: {places}"]
     return "\n".join(lines)
 
@@ -136,13 +136,9 @@ def render(facts: dict[str, Any]) -> str:
 def _loss_line(loss: dict[str, Any]) -> str:
     costly = ", ".join(f"{name} {lost:,}" for name, lost in loss["templates"].items())
     return (
-        f"words of {_count(loss['pages'], 'wiki page')} measured: kept {loss['kept_prose']:.2%} of prose, "
+        f"words of {counted(loss['pages'], 'wiki page')} measured: kept {loss['kept_prose']:.2%} of prose, "
         f"{loss['kept']:.2%} of all; templates that lost the most: {costly or 'none'}"
     )
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"
 
 
 def _entry(entry: Entry) -> tuple[str, ...]:

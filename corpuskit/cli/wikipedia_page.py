@@ -30,7 +30,7 @@ def page_command(
     DUMP is a file, or a folder that holds one dump, as `corpuskit fetch` leaves it. A multistream dump
     (.bz2) with its index (...-multistream-index.txt.bz2) beside it is read at the page alone. Finding the
     title reads the index: about a second for simplewiki, half a minute for enwiki; after a call with
-    --cache, milliseconds. Any other dump is read from its beginning up to the page.
+    --cache, less than a second. Any other dump is read from its beginning up to the page.
 
     \b
     corpuskit wikipedia page dumps/simplewiki "Alan Turing"
