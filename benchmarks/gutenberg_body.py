@@ -31,7 +31,7 @@ import pyarrow as pa
 
 from benchmarks.harness import OURS, Bar, Options, Row, compare
 from corpuskit.ingest.gutenberg_blocks import find_blocks
-from corpuskit.ingest.gutenberg_body import BodyOptions, extract_body
+from corpuskit.ingest.gutenberg_body import Body, BodyOptions
 from corpuskit.ingest.gutenberg_header import declared_encoding
 from corpuskit.ingest.gutenberg_markers import find_bounds
 from corpuskit.ingest.text_encoding import decode
@@ -109,7 +109,7 @@ def bounds(options: Options) -> list[Row]:
     """Words of the book kept, words of the wrapper left, books cut wrongly: ours and the peers."""
     books = list(marked(options))
     outputs = peers_texts(options, books)
-    outputs[OURS] = [extract_body(book.text, AS_IT_IS).text for book in books]
+    outputs[OURS] = [Body(book.text, AS_IT_IS).text for book in books]
     kept, left, wrong = {}, {}, {}
     for tool, texts in outputs.items():
         total = there = rest = cut_wrongly = 0

@@ -44,7 +44,7 @@ from pydantic import Field, field_validator
 
 from corpuskit.errors import InputError
 from corpuskit.ingest.file_rows import EXCERPT_BYTES
-from corpuskit.ingest.gutenberg_body import BodyOptions, extract_body
+from corpuskit.ingest.gutenberg_body import Body, BodyOptions
 from corpuskit.ingest.gutenberg_book import Book
 from corpuskit.ingest.gutenberg_catalog import Catalog, digest, load, require_catalog
 from corpuskit.ingest.gutenberg_files import NoText, RawText, Unreadable, raw_texts
@@ -235,7 +235,7 @@ class Gutenberg(Source):
             )
             _quarantine(Unreadable(raw.name, "undecodable", error, len(raw.data), raw.data), out)
             return
-        body = extract_body(decoded.text, self._body_options())
+        body = Body(decoded.text, self._body_options())
         book = Book(raw.name, declared, decoded, body, read_header(body.header))
         if book.number is None:
             error = (

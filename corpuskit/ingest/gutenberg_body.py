@@ -1,14 +1,15 @@
-"""From the text of a Project Gutenberg file to the text of the book: the one call that the source makes.
+"""From the text of a Project Gutenberg file to the text of the book.
 
-`extract_body` knows nothing of files, numbers or catalogues; `corpuskit.ingest.gutenberg` knows nothing of
-markers. What lies between them is a `Body`, whose account must hold: the bytes of the raw text are those of
-the body, of the removed pieces and of what else was cut.
+`Body` knows nothing of files, numbers or catalogues; `corpuskit.ingest.gutenberg` knows nothing of markers.
+Its account must hold: the bytes of the raw text are those of the body, of the removed pieces and of what else
+was cut.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import pairwise
 from typing import Literal
 
@@ -46,54 +47,59 @@ class Piece:
     stop: int
 
 
-@dataclass(frozen=True)
 class Body:
     """The book inside a file.
 
+    Its bounds are found at once. What its makers wrote inside is looked for, and the rest typeset, when it is
+    first asked for: a book that is dropped for its language or its rights never is.
+
     Attributes:
-        text: what the document holds.
         header: the part of the raw text in which the file speaks about itself: fields, number, copyright.
-        pieces: removed pieces that are worth keeping, in order, none overlapping.
-        cut: further UTF-8 bytes removed, by reason (line ends, say), that are not kept.
         flags: what was odd; see `corpuskit.ingest.gutenberg_markers.Bounds`, and ``too_long_to_typeset``
             (longer than `TYPESET_CHARS`: neither reflowed nor freed of notes and marks).
         bounds_found: 0, 1 or 2: at how many ends the book's bound was found.
     """
 
-    text: str
-    header: str
-    pieces: tuple[Piece, ...] = ()
-    cut: Mapping[str, int] = field(default_factory=dict)
-    flags: tuple[str, ...] = ()
-    bounds_found: int = 2
+    def __init__(self, raw: str, options: BodyOptions) -> None:
+        self._raw = raw
+        self._options = options
+        self._bounds = bounds = find_bounds(raw, options.max_cut)
+        self._too_long = len(raw) > TYPESET_CHARS
+        self.header = raw[: bounds.body or HEAD_CHARS]
+        self.flags = (*bounds.flags, "too_long_to_typeset") if self._too_long else bounds.flags
+        missing = [bool(ends & set(bounds.flags)) for ends in (_NO_START, _NO_END)]
+        self.bounds_found = 2 - sum(missing)
 
+    @cached_property
+    def pieces(self) -> tuple[Piece, ...]:
+        """Removed pieces that are worth keeping, in order, none overlapping."""
+        raw, bounds = self._raw, self._bounds
+        pieces = [Piece("header", 0, bounds.header), Piece("credits", bounds.header, bounds.body)]
+        if self._options.transcriber_notes == "remove" and not self._too_long:
+            notes = find_notes(raw, bounds.body, bounds.licence)
+            pieces += [Piece(note.reason, note.start, note.stop) for note in notes]
+        pieces.append(Piece("licence", bounds.licence, len(raw)))
+        return tuple(_close_gaps(raw, [piece for piece in pieces if piece.start < piece.stop]))
 
-def extract_body(text: str, options: BodyOptions) -> Body:
-    """Find the book in a file's text and take away what is around it and what its makers wrote inside."""
-    bounds = find_bounds(text, options.max_cut)
-    pieces = [Piece("header", 0, bounds.header), Piece("credits", bounds.header, bounds.body)]
-    typeset = len(text) <= TYPESET_CHARS
-    if options.transcriber_notes == "remove" and typeset:
-        notes = find_notes(text, bounds.body, bounds.licence)
-        pieces += [Piece(note.reason, note.start, note.stop) for note in notes]
-    pieces.append(Piece("licence", bounds.licence, len(text)))
-    pieces = _close_gaps(text, [piece for piece in pieces if piece.start < piece.stop])
-    flags = set(bounds.flags)
-    edges = [0, *(edge for piece in pieces for edge in (piece.start, piece.stop)), len(text)]
-    kept = [text[start:stop] for start, stop in list(pairwise(edges))[::2]]
-    whole = "".join(kept)
-    lf = whole.replace("\r\n", "\n").replace("\r", "\n")
-    book, cut = _typeset(lf, options) if typeset else (lf, {})
-    if len(lf) < len(whole):
-        cut["line_ends"] = len(whole) - len(lf)
-    return Body(
-        text=book,
-        cut=cut,
-        header=text[: bounds.body or HEAD_CHARS],
-        pieces=tuple(pieces),
-        flags=bounds.flags if typeset else (*bounds.flags, "too_long_to_typeset"),
-        bounds_found=2 - bool(flags & _NO_START) - bool(flags & _NO_END),
-    )
+    @property
+    def text(self) -> str:
+        """What the document holds."""
+        return self._inside[0]
+
+    @property
+    def cut(self) -> Mapping[str, int]:
+        """Further UTF-8 bytes removed, by reason (line ends, say), that are not kept."""
+        return self._inside[1]
+
+    @cached_property
+    def _inside(self) -> tuple[str, dict[str, int]]:
+        edges = [0, *(edge for piece in self.pieces for edge in (piece.start, piece.stop)), len(self._raw)]
+        whole = "".join(self._raw[start:stop] for start, stop in list(pairwise(edges))[::2])
+        lf = whole.replace("\r\n", "\n").replace("\r", "\n")
+        book, cut = (lf, {}) if self._too_long else _typeset(lf, self._options)
+        if len(lf) < len(whole):
+            cut["line_ends"] = len(whole) - len(lf)
+        return book, cut
 
 
 def _typeset(lf: str, options: BodyOptions) -> tuple[str, dict[str, int]]:

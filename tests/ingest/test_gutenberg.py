@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from corpuskit import batch as batches
 from corpuskit.errors import InputError
+from corpuskit.ingest import gutenberg_body
 from corpuskit.ingest.gutenberg import Gutenberg
 from corpuskit.ingest.gutenberg_header import read_header
 from corpuskit.ingest.gutenberg_markers import MAX_CUT, find_bounds
@@ -388,7 +389,7 @@ def test_editions_rank_by_the_documented_rules(tmp_path: Path) -> None:
     assert Gutenberg.same_id_reason == "other_edition"
 
 
-def test_languages_and_copyright_drop_with_a_reason(tmp_path: Path) -> None:
+def test_languages_and_copyright_drop_with_a_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     protected = HEAD.replace("[EBook #4242]", "[EBook #5]") + BODY + TAIL
     files = {
         "1.txt": book(),
@@ -414,6 +415,14 @@ def test_languages_and_copyright_drop_with_a_reason(tmp_path: Path) -> None:
     assert dropped(copyrighted="keep") == [("4.txt", "empty")]
     kept = rows(Gutenberg(path=str(tmp_path), copyrighted="keep"))
     assert [row["licence"][:11] for row in kept] == ["Public doma"] * 3 + ["Copyrighted"]
+
+    def nobody_asked(*_: object) -> None:
+        raise AssertionError("the inside of a dropped book is none of our business")
+
+    monkeypatch.setattr(gutenberg_body, "_typeset", nobody_asked)
+    assert [reason for _, reason in dropped(languages=("fi",))] == [
+        *("language_en", "language_fr", "language_unknown", "language_en", "copyrighted")
+    ]
 
 
 # -------------------------------------------------------------------------------------------- encodings

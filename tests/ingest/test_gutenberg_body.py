@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from benchmarks.gutenberg_body import count_right
 from corpuskit.ingest import gutenberg_body
 from corpuskit.ingest.gutenberg_blocks import find_blocks
-from corpuskit.ingest.gutenberg_body import Body, BodyOptions, extract_body
+from corpuskit.ingest.gutenberg_body import Body, BodyOptions
 from corpuskit.ingest.gutenberg_header import declared_encoding, declared_language
 from corpuskit.ingest.text_encoding import decode
 
@@ -78,7 +78,7 @@ def typeset(text: str, **options: Any) -> str:
 
 def account(raw: str, **options: Any) -> Body:
     """The body; its account is checked on the way."""
-    body = extract_body(raw, BodyOptions(**options))
+    body = Body(raw, BodyOptions(**options))
     pieces = sum(len(raw[p.start : p.stop].encode()) for p in body.pieces)
     assert len(raw.encode()) == len(body.text.encode()) + pieces + sum(body.cut.values())
     assert min(body.cut.values(), default=1) > 0

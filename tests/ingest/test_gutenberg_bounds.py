@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from corpuskit.ingest.gutenberg_body import BodyOptions, extract_body
+from corpuskit.ingest.gutenberg_body import Body, BodyOptions
 from corpuskit.ingest.gutenberg_header import declared_encoding
 from corpuskit.ingest.text_encoding import decode
 
@@ -59,7 +59,7 @@ def pieces_of_the_book(
 def kept_and_left(text: str, ranges: Iterator[tuple[int, int, bool]]) -> tuple[int, int, int]:
     """Words of the book; words of it that are kept; words of boilerplate that are left."""
     in_book = kept = left = 0
-    cut = extract_body(text, BodyOptions()).pieces
+    cut = Body(text, BodyOptions()).pieces
     for start, stop, inside in ranges:
         rest, at = 0, start
         for piece in cut:

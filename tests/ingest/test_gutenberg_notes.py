@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corpuskit.ingest.gutenberg_body import BodyOptions, extract_body
+from corpuskit.ingest.gutenberg_body import Body, BodyOptions
 from corpuskit.ingest.gutenberg_notes import MAX_NOTE, find_notes
 
 TITLE = "A SMALL BOOK\n\nby Ann Author\n\n\n"
@@ -158,12 +158,12 @@ def test_notes_are_pieces_of_the_body_and_can_be_kept() -> None:
         "\n*** END OF THE PROJECT GUTENBERG EBOOK X ***\n",
     )
     text = marks[0] + TITLE + STORY + end + marks[1]
-    body = extract_body(text, BodyOptions())
+    body = Body(text, BodyOptions())
     assert body.text == TITLE + STORY
     assert [p.reason for p in body.pieces] == ["header", "transcriber_note", "licence"]
     assert "".join(text[p.start : p.stop] for p in body.pieces) + body.text != ""
     assert sum(p.stop - p.start for p in body.pieces) + len(body.text) == len(text)
-    kept = extract_body(text, BodyOptions(transcriber_notes="keep", reflow=False))
+    kept = Body(text, BodyOptions(transcriber_notes="keep", reflow=False))
     assert kept.text == (TITLE + STORY + end).rstrip()
 
 
