@@ -381,15 +381,15 @@ def test_marks_of_real_blocks_are_well_formed() -> None:
         .splitlines()
     )
     rows = [line.split("\t") for line in lines[1:]]
-    assert Counter(row[0] for row in rows) == {"tune": 250, "test": 500, "fresh": 300}
-    names = [{row[1] for row in rows if row[0] == which} for which in ("tune", "test", "fresh")]
+    assert Counter(row[0] for row in rows) == {"tune": 250, "test": 500, "tune2": 300, "uniform": 500}
+    names = [{row[1] for row in rows if row[0] == which} for which in ("tune", "test", "tune2", "uniform")]
     assert sum(map(len, names)) == len(set().union(*names))
     assert all(len(row[4]) == 12 and int(row[2]) <= int(row[3]) for row in rows)
     assert hashlib.sha256(b"").hexdigest()[:12] not in {row[4] for row in rows}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("which", "least"), [("test", 487), ("fresh", 258)])
+@pytest.mark.parametrize(("which", "least"), [("test", 487), ("tune2", 285)])
 @pytest.mark.skipif(not CORPORA, reason="CORPUSKIT_CORPORA does not name the corpora")
 def test_blocks_in_the_right_class_do_not_become_fewer(which: str, least: int) -> None:
     right, *_ = count_right(Path(str(CORPORA)), which)
