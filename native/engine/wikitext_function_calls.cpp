@@ -7,7 +7,6 @@ namespace corpuskit {
 
 namespace {
 constexpr std::size_t kNone = std::string::npos;
-constexpr std::size_t kLongestName = 24;  // of a function
 
 /// Without the blanks and marks that it begins with; those at its end may be an error that {{#iferror:}} asks for.
 std::string_view skip_blank(std::string_view s) {
@@ -24,8 +23,8 @@ bool WikitextEngine::finish_function(const Frame& frame) {
     std::string_view title = skip_blank(text.substr(frame.content, name_end - frame.content));
     for (std::string_view prefix : {"subst:", "safesubst:"})
         if (equal_folded(title.substr(0, prefix.size()), prefix)) title = skip_blank(title.substr(prefix.size()));
-    const std::size_t colon = title.substr(0, kLongestName).find(':');
-    const std::string name = plain(title.substr(0, std::min(colon, kLongestName + 1)));
+    const std::size_t colon = title.substr(0, kLongestFunction).find(':');
+    const std::string name = plain(title.substr(0, std::min(colon, kLongestFunction + 1)));
     const Function function = find_function(name, colon != kNone);
     if (function == Function::kUnknown || function == Function::kInvoke) return false;
     count_step(bars + title.size());

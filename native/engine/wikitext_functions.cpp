@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <iterator>
 #include <unordered_map>
 #include <vector>
 
@@ -38,6 +39,13 @@ const std::unordered_map<std::string_view, Function>& functions() {
     };
     return kFunctions;
 }
+
+/// What #invoke is called beside English (https://gerrit.wikimedia.org, mediawiki/extensions/Scribunto,
+/// Scribunto.magic.php). Other functions have names in other languages too, which dumps hardly use.
+constexpr std::string_view kInvokes[] = {
+    "#استدعاء", "#استدعا", "#nunas", "#galv", "#aufrufen", "#veynden", "#invocar", "#درخواست", "#invoque", "#chamar",
+    "#बुलाएँ", "#बुलायें", "#pinta", "#호출", "#повикај", "#ഉണർത്തുക", "#စၞောန်ထ္ၜး", "#ဖော်ပြ", "#kjør", "#køyr", "#aanroepen",
+    "#вызвать", "#викликати", "#gọi", "#调用", "#調動"};
 
 /// Variables: no colon, and their case counts.
 const std::unordered_map<std::string_view, Function>& variables() {
@@ -370,15 +378,16 @@ bool call_choice(Function function, Arguments arguments, std::string& out) {
 }  // namespace
 
 Function find_function(std::string_view name, bool colon) {
-    if (name.empty() || name.size() > 24) return kUnknown;
+    if (name.empty() || name.size() > kLongestFunction) return kUnknown;
     if (!colon) {
         const auto found = variables().find(name);
         return found == variables().end() ? kUnknown : found->second;
     }
-    std::array<char, 24> folded{};
+    std::array<char, kLongestFunction> folded{};
     std::transform(name.begin(), name.end(), folded.begin(), lower);
-    const auto found = functions().find(std::string_view(folded.data(), name.size()));
-    return found == functions().end() ? kUnknown : found->second;
+    const std::string_view key(folded.data(), name.size());
+    if (const auto found = functions().find(key); found != functions().end()) return found->second;
+    return std::find(std::begin(kInvokes), std::end(kInvokes), key) == std::end(kInvokes) ? kUnknown : kInvoke;
 }
 
 bool equal_values(std::string_view a, std::string_view b) {

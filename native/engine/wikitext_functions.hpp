@@ -43,6 +43,8 @@ struct FunctionContext {
 /// Where an error stands in what a function gives; {{#iferror:}} looks for it, and the second pass removes it.
 inline constexpr std::string_view kFunctionError = "\x07\x02\x07";
 
+inline constexpr std::size_t kLongestFunction = 40;  // bytes of a name
+
 /// The function of a name, which is what stands before the first ':' ("#if", "lc"), or all of the name when there is
 /// no colon ("PAGENAME"), trimmed.
 Function find_function(std::string_view name, bool colon);

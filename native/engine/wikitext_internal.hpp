@@ -219,7 +219,7 @@ class WikitextEngine {
     void opening_tag(TagName tag, std::size_t name_end);
     void closing_tag(TagName tag, std::size_t name_end);
     void opaque_tag(TagName tag, std::string_view name, std::string_view attributes, std::size_t inside);
-    void reference(std::size_t inside, std::size_t close, std::size_t after, std::uint32_t index);
+    void reference(std::size_t inside, std::size_t close, std::size_t after);
     void unclosed_reference(std::size_t inside, std::size_t limit);
     void super_tag(std::size_t after);
     std::size_t tag_end(std::size_t at, bool& self_closing) const;

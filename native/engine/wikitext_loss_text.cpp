@@ -74,18 +74,14 @@ constexpr Openers kOpeners[] = {
 /// The words and pairs of a language, looked up by the first letter and the length before anything else.
 class OpenerWords {
   public:
-    explicit OpenerWords(std::string_view language) {
-        const std::string_view base = language.substr(0, language.find('-'));
-        for (const Openers& openers : kOpeners) {
-            if (openers.language != (base == "simple" ? "en" : base)) continue;
-            each(openers.words, [&](std::string_view word) { note(word), words_.insert(std::string(word)); });
-            each(openers.pairs, [&](std::string_view pair) {
-                const std::size_t plus = pair.find('+');
-                note(pair.substr(0, plus));
-                note(pair.substr(plus + 1));
-                pairs_.insert(std::string(pair));
-            });
-        }
+    explicit OpenerWords(const Openers& openers) {
+        each(openers.words, [&](std::string_view word) { note(word), words_.insert(std::string(word)); });
+        each(openers.pairs, [&](std::string_view pair) {
+            const std::size_t plus = pair.find('+');
+            note(pair.substr(0, plus));
+            note(pair.substr(plus + 1));
+            pairs_.insert(std::string(pair));
+        });
     }
     bool may_know(std::string_view word) const {
         return word.size() < 32 && (lengths_[static_cast<unsigned char>(lower(word[0]))] >> word.size() & 1) != 0;
@@ -109,10 +105,10 @@ class OpenerWords {
 };
 
 const OpenerWords& openers_of(std::string_view language) {
-    static const OpenerWords kNoWords("");
+    static const OpenerWords kNoWords(Openers{});
     static const std::unordered_map<std::string_view, OpenerWords> kWords = [] {
         std::unordered_map<std::string_view, OpenerWords> words;
-        for (const Openers& openers : kOpeners) words.emplace(openers.language, OpenerWords(openers.language));
+        for (const Openers& openers : kOpeners) words.emplace(openers.language, OpenerWords(openers));
         return words;
     }();
     const std::string_view base = language.substr(0, language.find('-'));

@@ -275,7 +275,7 @@ void WikitextEngine::opaque_tag(TagName tag, std::string_view name, std::string_
                                 std::size_t inside) {
     std::size_t after = 0;
     const std::size_t close = find_close(name, tag.index, inside, after);
-    if (tag.kind == Tag::kReference) return reference(inside, close, after, tag.index);
+    if (tag.kind == Tag::kReference) return reference(inside, close, after);
     if (close == kNone) {  // never closed: only the tag goes
         ++counters_->unclosed;
         hole();
@@ -325,7 +325,7 @@ std::size_t WikitextEngine::find_open_reference(std::size_t from) {
 }
 
 /// Drops a footnote. When another one is opened before this one closes, this one was never closed.
-void WikitextEngine::reference(std::size_t inside, std::size_t close, std::size_t after, std::uint32_t) {
+void WikitextEngine::reference(std::size_t inside, std::size_t close, std::size_t after) {
     ++counters_->references;
     hole();
     const std::size_t next = find_open_reference(inside);

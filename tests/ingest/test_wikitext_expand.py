@@ -73,6 +73,12 @@ def test_a_bar_between_variants_divides_no_arguments(language: str) -> None:
     assert run("{{Q|-{a|b}-}}", {"Q": "<{{{1}}}>"}, language="en")[0] == "<-{a>"
 
 
+@pytest.mark.parametrize("invoke", ["invoke", "INVOKE", "gọi", "вызвать", "invoque", "استدعاء", "ഉണർത്തുക"])
+def test_modules_are_known_by_their_name_in_other_languages(invoke: str) -> None:
+    text, counters = run("{{M1|a}}", {"M1": "b {{#" + invoke + ":M|f|{{{1}}}}}"})
+    assert (text, counters["lua"]) == ("{{M1|a}}", 1)
+
+
 # --------------------------------------------------------------------------------------------- bounds
 
 
