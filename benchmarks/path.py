@@ -126,7 +126,7 @@ def collect(options: Options) -> list[Row]:
             judge(chain, chain_texts(chain.out), sentences)
         ours = run_ours(given, work)
         judge(ours, our_texts(ours.out), sentences)
-        rows = comparison_rows(ours, chains, described, sentences)
+        rows = comparison_rows(ours, chains, described, sentences) + step_rows(ours.out, described)
         if not options.quick:
             rows += growth_rows(options.corpora, work)
     return rows
@@ -295,6 +295,20 @@ def comparison_rows(
             note=f"{len(sampled)} sentences without markup from the raw input, sought in all documents",
         )
     return rows + [stage_row(stage, chain.name, described) for chain in chains for stage in chain.stages]
+
+
+def step_rows(run: Path, described: str) -> list[Row]:
+    """The rows of the steps of our build (its first run), from the report that each build writes."""
+    steps = json.loads((run / "report" / "timings.json").read_text(encoding="utf-8"))["steps"]
+    rows = []
+    for step, told in steps.items():
+        stages = {name.removeprefix("stage "): told[name] for name in told if name.startswith("stage ")}
+        dear = sorted(((seconds, name) for name, seconds in stages.items() if seconds >= 0.1), reverse=True)
+        parts = [f"{told['tasks']} tasks, their wall times added up"]
+        parts += [f"{name} {seconds:.1f} s" for seconds, name in dear]
+        value = round(told["seconds"], 3)
+        rows.append(Row(f"build, {step}", OURS, value, "s", input=described, note=", ".join(parts)))
+    return rows
 
 
 def stage_row(stage: dict[str, float], tool: str, described: str) -> Row:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import json
 from pathlib import Path
 
 import pyarrow as pa
@@ -11,7 +12,7 @@ import pytest
 
 from benchmarks.inputs import SLICES, BuildInput, Dump, slice_dump
 from benchmarks.measure import Usage
-from benchmarks.path import Side, comparison_rows, judge, marginal_growth, our_texts, recipe
+from benchmarks.path import Side, comparison_rows, judge, marginal_growth, our_texts, recipe, step_rows
 
 PROSE = "The miller went down to the river because the wheel had stopped before the morning."
 OTHER = "Nobody in the village knew why the water had turned away from its old bed."
@@ -109,3 +110,13 @@ def test_the_recipe_is_one_that_corpuskit_takes(tmp_path: Path) -> None:
     assert pipeline.tokenizer is not None
     assert pipeline.tokenizer.vocab_size == 32_768
     assert pipeline.shards is not None
+
+
+def test_steps_of_our_build_name_their_dear_stages(tmp_path: Path) -> None:
+    steps = {"encode": {"tasks": 2, "seconds": 3.5}, "pass 1": {"tasks": 1, "seconds": 9.0}}
+    steps["pass 1"] |= {"stage unicode": 2.0, "stage gutenberg": 6.0, "stage unique_id": 0.001}
+    (tmp_path / "report").mkdir()
+    (tmp_path / "report" / "timings.json").write_text(json.dumps({"steps": steps}))
+    encode, first = step_rows(tmp_path, "a dump")
+    assert (encode.what, encode.value, encode.unit) == ("build, encode", 3.5, "s")
+    assert first.note == "1 tasks, their wall times added up, gutenberg 6.0 s, unicode 2.0 s"
