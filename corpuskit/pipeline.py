@@ -77,11 +77,15 @@ class Pipeline:
         schemas: dict[str, pa.Schema] = {}
         for source in (s for s in self.steps if isinstance(s, Source)):
             for name, schema in source.side_tables.items():
-                if not name.isidentifier() or not schemas.setdefault(name, schema).equals(schema):
+                if not name.isidentifier():
                     raise SettingError(
-                        f"{source.name}: side table {name!r}: another source declares other columns for it,"
-                        " or the name is none",
-                        remedy="Give the table another name: letters, digits and _.",
+                        f"{source.name}: side table {name!r}: the name cannot be that of a folder",
+                        remedy="Name it with letters, digits and _.",
+                    )
+                if not schemas.setdefault(name, schema).equals(schema):
+                    raise SettingError(
+                        f"{source.name}: side table {name!r}: another source declares other columns for it",
+                        remedy="Give the table another name.",
                     )
 
     # -------------------------------------------------------------------------------------- the parts

@@ -83,5 +83,14 @@ def test_columns_that_were_not_declared(tmp_path: Path) -> None:
 
 
 def test_two_sources_agree_on_the_columns_of_a_table() -> None:
-    with pytest.raises(SettingError, match="side table 'aliases'"):
+    with pytest.raises(SettingError, match="side table 'aliases': another source declares other columns"):
         Pipeline([Encyclopedia(), Atlas()])
+
+
+def test_a_table_whose_name_is_no_folder() -> None:
+    class Astray(Encyclopedia):
+        name: ClassVar[str] = "astray"
+        side_tables: ClassVar[Mapping[str, pa.Schema]] = {"../aliases": ALIASES}
+
+    with pytest.raises(SettingError, match=r"side table '\.\./aliases': the name cannot be that of a folder"):
+        Pipeline([Astray()])
