@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import re
+import shlex
 from collections import Counter
 from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 
 from corpuskit import Effect, Gutenberg, Unicode, Wikipedia, load_recipe
 from corpuskit.bpe.special import RESERVED
+from corpuskit.cli import cli
 from corpuskit.shards import Shards
 from corpuskit.stage import Source
 
@@ -127,3 +132,19 @@ def test_typed_special_tokens_stay_text(run: Path) -> None:
 def documents(run: Path) -> dict[str, str]:
     tables = [pq.read_table(p, columns=["id", "text"]) for p in (run / "documents").glob("*.parquet")]
     return {row["id"]: row["text"] for table in tables for row in table.to_pylist()}
+
+
+@pytest.mark.parametrize("name", ["build", "trace"])
+def test_the_readme_shows_what_the_command_prints(name: str, run: Path) -> None:
+    """``UPDATE_GOLDEN=1`` writes what is printed into the README."""
+    path = ROOT / "README.md"
+    readme = path.read_text(encoding="utf-8")
+    block = rf"^\$ corpuskit ({name} .*)\n((?:[^$`\n].*\n)+)"
+    ((command, shown),) = re.findall(block, readme, re.MULTILINE)
+    words = [str(run) if word == "runs/sample" else word for word in shlex.split(command)]
+    words = [str(ROOT / word) if word.endswith(".yaml") else word for word in words]
+    printed = CliRunner().invoke(cli, words).stdout.replace(str(run), "runs/sample")
+    if os.environ.get("UPDATE_GOLDEN"):
+        path.write_text(readme.replace(shown, printed), encoding="utf-8")
+        return
+    assert shown == printed
