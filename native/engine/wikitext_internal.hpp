@@ -179,7 +179,6 @@ class WikitextEngine {
     void open_braces();
     void close_braces();
     void finish_braces(std::size_t take);
-    void finish_template(const Frame& frame, std::size_t result_at);
     const TemplateRule* read_call(const Frame& frame);
     bool finish_function(const Frame& frame);
     void finish_tag_function();
