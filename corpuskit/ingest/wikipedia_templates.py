@@ -22,7 +22,7 @@ from corpuskit.ingest.page_scanner import PageScanner
 from corpuskit.ingest.page_xml import PageXml, parse_page
 from corpuskit.ingest.places import open_file, size_of
 from corpuskit.ingest.wikitext_expand import add_redirects, template_store
-from corpuskit.storage import storing
+from corpuskit.storage import atomic
 
 NAMESPACE = 10
 _CALL = re.compile(r"\{\{\s*([^{}|<>\[\]\n#]{1,200}?)\s*(?=[|}\n])")
@@ -256,12 +256,13 @@ def write_templates(path: str, out: Path, min_uses: int = 0) -> Written:
             remedy="Give a dump with the pages of templates, such as pages-articles of the whole wiki.",
         )
     chosen = _closure(templates, pages.prefix, uses, min_uses) if min_uses else templates
-    data = "".join(_dump_lines(pages, chosen)).encode()
-    with storing(out):
-        out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_bytes(bz2.compress(data) if out.suffix == ".bz2" else data)
+    size = 0
+    opened = bz2.open if out.suffix == ".bz2" else open
+    with atomic(out, out.parent) as unfinished, opened(unfinished, "wb") as file:
+        for piece in _dump_lines(pages, chosen):
+            size += file.write(piece.encode())
     skipped = pages.skipped
-    return Written(count, len(templates), len(chosen), len(data), skipped.count, skipped.sentence(path))
+    return Written(count, len(templates), len(chosen), size, skipped.count, skipped.sentence(path))
 
 
 def _closure(

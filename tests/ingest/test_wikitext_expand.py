@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import bz2
+import errno
 import json
 import os
 import resource
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
@@ -15,8 +17,8 @@ import pytest
 from click.testing import CliRunner
 
 from corpuskit.cli import cli
-from corpuskit.errors import SettingError
-from corpuskit.ingest import wikipedia_pages, wikitext_expand
+from corpuskit.errors import SettingError, StorageError
+from corpuskit.ingest import wikipedia_pages, wikipedia_templates, wikitext_expand
 from corpuskit.ingest.templates import template_table
 from corpuskit.ingest.wikipedia import Wikipedia
 from corpuskit.ingest.wikipedia_templates import called_names, store_of, write_templates
@@ -238,6 +240,22 @@ def test_a_small_dump_of_templates_serves_as_well(tmp_path: Path) -> None:
     assert texts(source) == texts(Wikipedia(path=str(path), templates="expand"))
     assert all(part.files == (str(path), str(out)) for part in source.parts()), "an input of every part"
     assert write_templates(str(path), tmp_path / "all.xml").written == 7
+
+
+def test_a_write_that_fails_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, out = dump(tmp_path), tmp_path / "small" / "templates.xml"
+    assert write_templates(str(path), out).bytes == out.stat().st_size
+    before = out.read_bytes()
+    lines = wikipedia_templates._dump_lines
+
+    def breaks(*given: Any) -> Iterator[str]:
+        yield next(lines(*given))
+        raise OSError(errno.ENOSPC, "no room")
+
+    monkeypatch.setattr(wikipedia_templates, "_dump_lines", breaks)
+    with pytest.raises(StorageError, match=r"templates\.xml: cannot be written"):
+        write_templates(str(path), out)
+    assert [(file.name, file.read_bytes()) for file in out.parent.iterdir()] == [("templates.xml", before)]
 
 
 def damaged(folder: Path, name: str) -> Path:
