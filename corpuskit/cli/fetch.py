@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 import click
 
 from corpuskit.cli._shell import Shell, counted, shell_options
-from corpuskit.errors import SettingError
 from corpuskit.ingest.fetch import gutenberg, manifest, wikipedia
 from corpuskit.ingest.fetch.download import plan_facts
 from corpuskit.ingest.fetch.http import Listener, Web
@@ -175,10 +174,6 @@ def gutenberg_command(
     """
     codes = tuple(code.strip().lower() for code in languages.split(",") if code.strip())
     wanted = gutenberg.Wanted(codes, gutenberg.parse_ids(ids), limit)
-    if not (codes or wanted.ids or limit):
-        raise SettingError(
-            "fetch gutenberg: nothing is asked for", remedy="Give --languages, --ids or --limit."
-        )
     refused = gutenberg.refused_hosts(permitted)
     with (
         _progress(shell, "books") as listen,

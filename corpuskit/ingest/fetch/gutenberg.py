@@ -64,11 +64,21 @@ class Book:
 
 @dataclass(frozen=True)
 class Wanted:
-    """Which books: of any of these languages, of these numbers, at most so many; empty and None for all."""
+    """Which books: of any of these languages, of these numbers, at most so many; empty and None for all.
+
+    Raises:
+        SettingError: nothing is asked for; all books would take days.
+    """
 
     languages: tuple[str, ...] = ()
     ids: frozenset[int] = frozenset()
     limit: int | None = None
+
+    def __post_init__(self) -> None:
+        if not (self.languages or self.ids or self.limit):
+            raise SettingError(
+                "fetch gutenberg: nothing is asked for", remedy="Give --languages, --ids or --limit."
+            )
 
 
 @dataclass
@@ -148,12 +158,8 @@ def select(books: Sequence[Book], wanted: Wanted) -> list[Book]:
     """The books that are wanted, lowest numbers first.
 
     Raises:
-        SettingError: nothing is asked for, a language is not in the catalogue, or no book is left.
+        SettingError: a language is not in the catalogue, or no book is left.
     """
-    if not (wanted.languages or wanted.ids or wanted.limit):
-        raise SettingError(
-            "fetch gutenberg: nothing is asked for", remedy="Give --languages, --ids or --limit."
-        )
     known = {code for book in books for code in book.languages}
     strange = sorted(set(wanted.languages) - known)
     if strange:
