@@ -185,9 +185,9 @@ def collect(options: Options) -> list[Row]:
             note="the peers take no declaration",
         ),
         *flagged(files, stated=False).rows(
-            "wrong declarations flagged or refused, no language known", on_files, every
+            "wrong declarations flagged or refused", f"{on_files}, no language known", every
         ),
         *flagged(shelf, stated=True).rows(
-            "wrong declarations of books flagged or refused, language as their headers state it", on_books
+            "wrong declarations of books flagged or refused", f"{on_books}, language as in their headers"
         ),
     ]
