@@ -18,6 +18,8 @@ GAP = re.compile(r"\S {3,}(?=\S)|\t|\.{4,} *(?=[\d$ivxlc])|\.{5,}|(?:\. ){4,}|\S
 NUMBER_AT_END = re.compile(r"(?:\s{2,}|[,;] _?=?|(?<=[^\W\d_]{4})\. )(?:\d[\d\-–,_= ]*|[ivxlc]+)[.;,_=]*$")
 NOTE = re.compile(r"\s*(?:\[(?:\d{1,4}|[A-Z]{1,2}|\*{1,3}|[†‡])\]\S?|\[?footnote\b)", re.IGNORECASE)
 """The mark of a note at the beginning of a block."""
+NOTE_LABEL = re.compile(r"\W*footnotes? \w{1,4}\W*", re.IGNORECASE)
+"""The number of a note, alone on its line."""
 LEADER = re.compile(r"\S(?: {3,}|\.{4,})_?(?:\$?[\d.]+|[ivxlc]+|frontispiece)[_.]*$", re.IGNORECASE)
 ITEM = re.compile(r"\s*(?:\d{1,3}[.)]|[IVXLC]{1,7}[.)]|\([a-z\d]{1,3}\)|[*•-])\s+\S")
 RULES = re.compile(r"[\s*_=·•.#~+<>|–—o-]+")
@@ -44,6 +46,9 @@ SIGNED = re.compile(
     r"|affectionate(?:ly)?"
     r"|truly|sincerely|faithfully|respectfully|obligation|obliged|attached|&c|etc)\b[.,;:]*",
     re.IGNORECASE,
+)
+SIGNED_FIRST = re.compile(
+    r"[\W_]{0,3}(?:i am|i remain|i have the honou?r|believe me|ever|yours?|your own|most|with)\b", re.I
 )
 SALUTED = re.compile(
     r"[\W_]{0,3}(?:my |o )?(?:dear|dearest|beloved|honou?red|sir|madam|gentlemen)\b.{0,40}[,:—-]+$", re.I

@@ -31,12 +31,14 @@ from corpuskit.ingest.gutenberg_block_forms import (
     LEADER,
     LISTS,
     NOTE,
+    NOTE_LABEL,
     NUMBER_AT_END,
     OPENING,
     ROMAN_TITLE,
     RULES,
     SALUTED,
     SIGNED,
+    SIGNED_FIRST,
     SPEAKER,
     YEAR,
     is_image_file,
@@ -53,6 +55,8 @@ from corpuskit.ingest.gutenberg_block_shape import (
 from corpuskit.ingest.gutenberg_verse import Beside, neighbours, verse_score
 
 _LONGEST_NUMBERS = 200
+_AROUND = 3
+"""Blocks above and below that tell of a short one."""
 _DIGITS = frozenset("0123456789ivxlc")
 Kind = Literal["prose", "verse", "drama", "table", "list", "heading", "letter", "break", "caption"]
 """``drama`` is a block in which several speak; one speech is prose or verse. ``list`` are contents, indexes
@@ -165,6 +169,8 @@ def _kind(block: Lines, shape: BookShape, place: _Place) -> Kind:
         return "caption"
     if shape.speakers and len(block.text) == 1 and _is_stage_line(block, shape, joined):
         return "drama"
+    if shape.speakers and len(block.text) > 1 and lone_speaker(block.text[0]) in shape.speakers:
+        return "drama"
     note = NOTE.match(joined) is not None
     if (not note and _is_letter_part(block, shape, joined)) or (
         place.before == "letter" and _is_name(block, joined)
@@ -217,6 +223,8 @@ def _is_plain(block: Lines, shape: BookShape, score: float) -> bool:
 def _single(block: Lines, shape: BookShape, joined: str, beside: Beside) -> Kind:
     """One line that is neither heading nor list: a line of verse stands in, and is short."""
     inset = block.indents[0] - shape.indent
+    if NOTE_LABEL.fullmatch(joined):
+        return "heading"
     if FOOTNOTE.match(joined):
         return "prose"
     if beside.prose and not beside.verse:
@@ -235,7 +243,7 @@ def _is_stage_line(block: Lines, shape: BookShape, joined: str) -> bool:
 
 def _is_name(block: Lines, joined: str) -> bool:
     """One line in capitals, of which a signature is made when it stands below the closing words."""
-    return len(block.text) == 1 and len(joined.split()) <= 4 and joined.isupper() and block.above == 1
+    return len(block.text) == 1 and block.above == 1 and _is_short_name(joined)
 
 
 def _starts_low(joined: str) -> bool:
@@ -285,6 +293,8 @@ def _is_letter_part(block: Lines, shape: BookShape, joined: str) -> bool:
         return not (joined.isupper() and _is_centred(block, shape, within=7))
     if 2 <= len(block.text) <= 3 and _is_address(block):
         return True
+    if len(block.text) > 1 and SIGNED_FIRST.match(joined) and _is_short_name(block.text[-1]):
+        return True
     if len(block.text) == 1 and DATE_AT_RIGHT.search(joined):
         return True
     if len(block.text) == 1 and (SALUTED.match(joined) or INITIALS.fullmatch(joined)):
@@ -295,6 +305,10 @@ def _is_letter_part(block: Lines, shape: BookShape, joined: str) -> bool:
     return (
         bool(signed) and max(block.ends) - block.indents[0] < 0.8 * shape.width and len(joined.split()) <= 16
     )
+
+
+def _is_short_name(line: str) -> bool:
+    return line.isupper() and len(line.split()) <= 4
 
 
 def _is_address(block: Lines) -> bool:
@@ -322,9 +336,9 @@ def _is_heading(block: Lines, shape: BookShape, joined: str, place: _Place) -> b
         return False
     letters = [c for c in joined if c.isalpha()]
     if not letters:
-        return bool(CHAPTER.match(joined)) and count == 1
+        return count == 1 and (place.apart or bool(CHAPTER.match(joined)))
     centred = count <= 12 and min(block.indents) >= 4 and _is_centred(block, shape)
-    if joined[0] in "\"“«„‘'" and not place.apart and not (place.front and centred):
+    if joined[0] in "\"“«„‘'" and not (place.apart or joined.isupper() or (place.front and centred)):
         return False
     upper = sum(map(str.isupper, letters)) / len(letters)
     if upper > 0.85 and len(letters) > 1 and (count < 4 or place.front or place.before == "heading"):
@@ -389,10 +403,21 @@ def _settle(kinds: list[Kind], blocks: Sequence[Lines], shape: BookShape, scores
         if len(blocks[i].text) > 3:
             continue
         above, below = kinds[i - 1], kinds[i + 1]
+        if _is_among_entries(kinds, blocks, i):
+            above = below = "list"
         if above == below:
             kinds[i] = _settled(kinds[i], above, blocks[i], shape, scores[i])
-        elif "list" in (above, below) and kinds[max(0, i - 3) : i + 4].count("list") >= 4:
-            kinds[i] = _settled(kinds[i], "list", blocks[i], shape, scores[i])
+
+
+def _is_among_entries(kinds: Sequence[Kind], blocks: Sequence[Lines], i: int) -> bool:
+    """Whether most blocks near a short one are entries of a list, or headings of chapters with no text."""
+    near = range(max(0, i - _AROUND), min(len(kinds), i + _AROUND + 1))
+    entries = sum(1 for j in near if kinds[j] == "list" or (kinds[j] == "heading" and _is_chapter(blocks[j])))
+    return entries >= _AROUND + 2
+
+
+def _is_chapter(block: Lines) -> bool:
+    return block.above < 3 and len(block.text) <= 2 and CHAPTER.match(block.text[0]) is not None
 
 
 def _settled(kind: Kind, around: Kind, block: Lines, shape: BookShape, score: float) -> Kind:
