@@ -7,7 +7,7 @@ whether they have columns, numbers at their ends, speakers at their beginnings. 
 its prose is wrapped at and the indent of its paragraphs; neighbours decide what is left open.
 
 Verse is told from prose by a scored model (`corpuskit.ingest.gutenberg_verse`), the rest by rules. Both were
-made on blocks marked by hand (``tests/cases/gutenberg_blocks.tsv``, all rows but "uniform");
+made on blocks marked by hand (``tests/cases/gutenberg_blocks.tsv``, but for the rows "uniform" and "uniform2");
 `benchmarks.gutenberg_body` tells how many of them are right.
 """
 

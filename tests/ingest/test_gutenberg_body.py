@@ -381,9 +381,17 @@ def test_marks_of_real_blocks_are_well_formed() -> None:
         .splitlines()
     )
     rows = [line.split("\t") for line in lines[1:]]
-    assert Counter(row[0] for row in rows) == {"tune": 250, "test": 500, "tune2": 300, "uniform": 500}
+    assert Counter(row[0] for row in rows) == {
+        "tune": 250,
+        "test": 500,
+        "tune2": 300,
+        "uniform": 500,
+        "uniform2": 500,
+    }
     names = [{row[1] for row in rows if row[0] == which} for which in ("tune", "test", "tune2", "uniform")]
     assert sum(map(len, names)) == len(set().union(*names))
+    assert {row[1] for row in rows if row[0] == "uniform2"} <= names[-1]
+    assert len({(row[1], row[2]) for row in rows}) == len(rows)
     assert all(len(row[4]) == 12 and int(row[2]) <= int(row[3]) for row in rows)
     assert hashlib.sha256(b"").hexdigest()[:12] not in {row[4] for row in rows}
 
