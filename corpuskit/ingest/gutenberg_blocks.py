@@ -7,7 +7,7 @@ whether they have columns, numbers at their ends, speakers at their beginnings. 
 its prose is wrapped at and the indent of its paragraphs; neighbours decide what is left open.
 
 Verse is told from prose by a scored model (`corpuskit.ingest.gutenberg_verse`), the rest by rules. Both were
-made on blocks marked by hand (``tests/cases/gutenberg_blocks.tsv``, but for the rows "uniform" and "uniform2");
+made on blocks marked by hand (``tests/cases/gutenberg_blocks.tsv``, all rows but "uniform2");
 `benchmarks.gutenberg_body` tells how many of them are right.
 """
 
@@ -82,6 +82,7 @@ def find_blocks(lines: Sequence[str]) -> list[Block]:
     measured = [measure(lines, spans, i) for i in range(len(spans))]
     shape = book_shape(measured)
     scores = [verse_score(block, shape) for block in measured]
+    in_verse = sum(score > 0 for score in scores) > sum(score < 0 for score in scores)
     kinds: list[Kind] = []
     story = _first_paragraph(measured, scores)
     listed = False
@@ -93,7 +94,8 @@ def find_blocks(lines: Sequence[str]) -> list[Block]:
             beside = neighbours(measured, scores, i)
             scores[i] = verse_score(block, shape, beside)
             before = kinds[-1] if kinds else "heading"
-            place = _Place(before, i < story, listed, _stands_apart(measured, i), beside, scores[i])
+            apart = _stands_apart(measured, i)
+            place = _Place(before, i < story, listed, apart, beside, scores[i], in_verse)
             kind = _kind(block, shape, place)
         open_caption = _still_open(block, kind, open_caption)
         if open_caption and kind != "caption":
@@ -117,6 +119,7 @@ class _Place(NamedTuple):
         apart: whether more blank lines are above it than is usual near it.
         beside: what stands near it, as far in as it does.
         score: how much it looks like verse, `verse_score`.
+        in_verse: whether most blocks of the book are verse.
     """
 
     before: Kind
@@ -125,6 +128,7 @@ class _Place(NamedTuple):
     apart: bool
     beside: Beside
     score: float
+    in_verse: bool
 
 
 def _stands_apart(blocks: Sequence[Lines], i: int) -> bool:
@@ -184,7 +188,7 @@ def _kind(block: Lines, shape: BookShape, place: _Place) -> Kind:
     if _is_heading(block, shape, joined, place):
         return "heading"
     if len(block.text) == 1:
-        return _single(block, shape, joined, place.beside)
+        return _single(block, shape, joined, place)
     if shape.speakers and _speeches(block.text, shape) >= 2:
         return "drama"
     if _is_list(block, shape, place.beside):
@@ -220,16 +224,18 @@ def _is_plain(block: Lines, shape: BookShape, score: float) -> bool:
     return len(block.text) > 2 and score < -2
 
 
-def _single(block: Lines, shape: BookShape, joined: str, beside: Beside) -> Kind:
+def _single(block: Lines, shape: BookShape, joined: str, place: _Place) -> Kind:
     """One line that is neither heading nor list: a line of verse stands in, and is short."""
     inset = block.indents[0] - shape.indent
     if NOTE_LABEL.fullmatch(joined):
         return "heading"
     if FOOTNOTE.match(joined):
         return "prose"
-    if beside.prose and not beside.verse:
+    spoken = place.in_verse and place.before == "drama"
+    if place.beside.prose and not (place.beside.verse or spoken):
         return "prose"
-    if inset >= (1 if beside.verse else 3) and block.ends[0] < shape.width - 3 and not _starts_low(joined):
+    least = -1 if spoken else 1 if place.beside.verse else 3
+    if inset >= least and block.ends[0] < shape.width - 3 and not _starts_low(joined):
         return "verse"
     return "prose"
 
@@ -362,8 +368,9 @@ def _is_title(block: Lines, shape: BookShape, joined: str, place: _Place, centre
     short = max(block.ends) - min(block.indents) < 0.8 * shape.width
     bare = joined.rstrip(CLOSING)
     ended = bare[-1:] in tuple(".,;:!?—-")
-    if count <= 5 and block.above >= 2 and len(block.text[0].strip()) < 60 and CHAPTER.match(joined):
-        return count == 1 or short or centred or bool(CHAPTER.match(block.text[0].strip()))
+    first = block.text[0].strip()
+    if count <= 5 and block.above >= 2 and (len(first) < 60 or block.above > 3) and CHAPTER.match(first):
+        return True
     if count <= 4 and CHAPTER.match(joined) and short and len(joined) < 60 and joined[0].isupper():
         return count == 1 and not ended
     if count <= 4 and place.apart and short and ROMAN_TITLE.match(joined):

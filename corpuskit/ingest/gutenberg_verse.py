@@ -3,7 +3,7 @@
 The score is a sum of features, each a number that a reader can check against the lines, times the weights of
 `WEIGHTS`; above zero it is verse. It is the logarithm of the odds: at 2, verse is seven times as likely as
 prose. The weights were fitted by logistic regression (ridge 0.5) on the blocks of two lines and more that are
-prose or verse in ``tests/cases/gutenberg_blocks.tsv`` (but for the rows "uniform" and "uniform2"), and rounded;
+prose or verse in ``tests/cases/gutenberg_blocks.tsv`` (the rows "tune", "test", "tune2"), and rounded;
 "lower" and "ragged" were then moved towards verse whose lines begin with small letters (Romance verse). Each
 feature lowers the loss on books left out (ten parts).
 """

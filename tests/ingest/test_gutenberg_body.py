@@ -397,7 +397,9 @@ def test_marks_of_real_blocks_are_well_formed() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("which", "least"), [("test", 487), ("tune2", 285)])
+@pytest.mark.parametrize(
+    ("which", "least"), [("test", 489), ("tune2", 291), ("uniform", 486), ("uniform2", 482)]
+)
 @pytest.mark.skipif(not CORPORA, reason="CORPUSKIT_CORPORA does not name the corpora")
 def test_blocks_in_the_right_class_do_not_become_fewer(which: str, least: int) -> None:
     right, *_ = count_right(Path(str(CORPORA)), which)
