@@ -269,6 +269,7 @@ class WikitextEngine {
     std::string captions_;         // that wait for the end of their paragraph, with marks
     NameSet seen_categories_;
     bool over_nesting_ = false;
+    std::size_t max_output_ = 0;  // bytes, of the page
     std::string_view title_;
     WikitextFacts* facts_ = nullptr;
     WikitextCounters* counters_ = nullptr;  // those in facts_

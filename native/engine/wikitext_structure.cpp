@@ -59,7 +59,7 @@ WikitextStatus WikitextEngine::extract(std::string_view page, std::string_view t
     counters_ = &counters;
     const WikitextBudget& budget = options_.budget;
     const auto max_steps = static_cast<std::int64_t>(budget.steps_base + budget.steps_per_byte * page.size());
-    const std::size_t max_output = budget.output_base + budget.output_per_byte * page.size();
+    max_output_ = budget.output_base + budget.output_per_byte * page.size();
 
     skip_redirect();
     begin_line();
@@ -71,18 +71,18 @@ WikitextStatus WikitextEngine::extract(std::string_view page, std::string_view t
         if (pos_ < in_.size()) structure();
         if (over_nesting_) return WikitextStatus::kNesting;
         if (counters.steps > max_steps) return WikitextStatus::kSteps;
-        if (out_.size() > max_output) return WikitextStatus::kOutput;
+        if (out_.size() > max_output_) return WikitextStatus::kOutput;
     }
     while (!frames_.empty()) {
         if (top_is(Kind::kTable) || top_is(Kind::kHtmlTable)) finish_table(true);
         else pop_unclosed();
     }
-    if (out_.size() > max_output) return WikitextStatus::kOutput;
+    if (out_.size() > max_output_) return WikitextStatus::kOutput;
     flush_captions();
     facts.table_bytes = bars_.capacity() * sizeof(Bar) + frames_.capacity() * sizeof(Frame);
     const std::size_t before = out.size();
     write_lines(out_, line_options_, out, facts);
-    const bool too_long = out.size() - before > max_output;
+    const bool too_long = out.size() - before > max_output_;
     if (too_long || counters.steps > max_steps) {
         out.resize(before);
         return too_long ? WikitextStatus::kOutput : WikitextStatus::kSteps;

@@ -179,8 +179,9 @@ void write_layout(const Table& table, std::string& out) {
     out.append("\n\n");
 }
 
-/// Rows with marks before each cell. With `aligned`, spans are filled with empty cells.
-void write_rows(const Table& table, bool aligned, std::string& out) {
+/// Rows with marks before each cell. With `aligned`, spans are filled with empty cells. Stops where `out` is longer
+/// than `most`: the page is over its budget then.
+void write_rows(const Table& table, bool aligned, std::size_t most, std::string& out) {
     if (has_word(table.text(table.caption))) {
         out.append("\n").push_back(kLine);
         append_flat(table.text(table.caption), " ", out);
@@ -188,6 +189,7 @@ void write_rows(const Table& table, bool aligned, std::string& out) {
     }
     std::vector<std::uint32_t> down;  // rows that a cell above still fills, by column
     for (const auto& row : table.rows) {
+        if (out.size() > most) return;
         out.append("\n").push_back(kRow);
         std::size_t column = 0;
         const auto fill = [&] {
@@ -281,7 +283,7 @@ void WikitextEngine::finish_table(bool unclosed) {
         ++counters_->tables_kept;
         if (has_word(table.text(table.before))) out_.append("\n\n").append(table.text(table.before)).append("\n\n");
         if (is_layout(table)) write_layout(table, out_);
-        else write_rows(table, options_.tables == WikitextTables::kKeep, out_);
+        else write_rows(table, options_.tables == WikitextTables::kKeep, max_output_, out_);
     }
     count_step((out_.size() - frame.start) / 4);
     out_.append(body, end);

@@ -9,6 +9,7 @@ import itertools
 import json
 import os
 import re
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -186,6 +187,30 @@ def test_a_title_for_each_text_or_none() -> None:
 
 
 # -------------------------------------------------------------------------------------------- hostile
+
+
+@pytest.mark.parametrize(
+    ("table", "status"),
+    [
+        ("{|\n|" + "||" * 30_000 + "x\n" + "|-\n|a\n" * 10_000 + "|}", "ok"),
+        ("{|\n" + ("|-\n|rowspan=256 colspan=256|a\n" + "|-\n|b\n" * 255) * 200 + "|}", "output"),
+    ],
+    ids=["one long row above many short ones", "spans of spans"],
+)
+def test_a_grid_is_not_filled_beyond_measure(table: str, status: str) -> None:
+    """What is written for a table is linear in it; a page over its budget is given up before that."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    result = run([table], options=Options(output="markdown", tables="keep"))
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert STATUS[result.status[0]] == status
+    assert len(result.texts[0].as_py()) < 20 * len(table)
+    assert grown < 150 * 1024, "KiB"
+
+
+def test_a_short_row_is_filled_up() -> None:
+    result = run(["{|\n!a\n!b\n|-\n|c\n|}"], options=Options(output="markdown", tables="keep"))
+    assert result.texts[0].as_py() == "| a | b |\n| --- | --- |\n| c |  |"
+
 
 UNITS = [
     "{{{{", "[[", "[[a|", "{|\n", "\n|}", "<ref>", "<ref name=x>", "''", "}}", "]]", "]]]", "[http://a b",
