@@ -7,7 +7,7 @@ hundred of it is gone.
 
 Blocks: blocks marked by hand (``tests/cases/gutenberg_blocks.tsv``) in four classes: prose; verse (with
 drama); tables (with lists); headings (with letter heads, rows of asterisks and captions). No two sets
-but the last share a book. Drawn were
+but the last two share a book. Drawn were
 
 * "tune" and "test": chosen so that rare shapes are many. Rules were made on them.
 * "tune2": 150 from all blocks alike, 50 each from those with columns or numbers at line ends, from short ones

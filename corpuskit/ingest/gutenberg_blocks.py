@@ -52,11 +52,11 @@ from corpuskit.ingest.gutenberg_block_shape import (
     lone_speaker,
     measure,
 )
-from corpuskit.ingest.gutenberg_verse import Beside, neighbours, verse_score
+from corpuskit.ingest.gutenberg_verse import Beside, beside_score, neighbours, verse_score
 
 _LONGEST_NUMBERS = 200
-_AROUND = 3
-"""Blocks above and below that tell of a short one."""
+_AROUND, _ENTRIES = 3, 5
+"""Blocks above and below that tell of a short one, and how many with itself make it an entry of a list."""
 _DIGITS = frozenset("0123456789ivxlc")
 Kind = Literal["prose", "verse", "drama", "table", "list", "heading", "letter", "break", "caption"]
 """``drama`` is a block in which several speak; one speech is prose or verse. ``list`` are contents, indexes
@@ -92,7 +92,7 @@ def find_blocks(lines: Sequence[str]) -> list[Block]:
         kind: Kind = "prose"
         if not _is_plain(block, shape, scores[i]):
             beside = neighbours(measured, scores, i)
-            scores[i] = verse_score(block, shape, beside)
+            scores[i] += beside_score(block, shape, beside)
             before = kinds[-1] if kinds else "heading"
             apart = _stands_apart(measured, i)
             place = _Place(before, i < story, listed, apart, beside, scores[i], in_verse)
@@ -418,9 +418,12 @@ def _settle(kinds: list[Kind], blocks: Sequence[Lines], shape: BookShape, scores
 
 def _is_among_entries(kinds: Sequence[Kind], blocks: Sequence[Lines], i: int) -> bool:
     """Whether most blocks near a short one are entries of a list, or headings of chapters with no text."""
-    near = range(max(0, i - _AROUND), min(len(kinds), i + _AROUND + 1))
-    entries = sum(1 for j in near if kinds[j] == "list" or (kinds[j] == "heading" and _is_chapter(blocks[j])))
-    return entries >= _AROUND + 2
+    first, stop = max(0, i - _AROUND), min(len(kinds), i + _AROUND + 1)
+    near = kinds[first:stop]
+    entries = near.count("list")
+    if entries + near.count("heading") >= _ENTRIES:
+        entries += sum(near[j] == "heading" and _is_chapter(blocks[first + j]) for j in range(len(near)))
+    return entries >= _ENTRIES
 
 
 def _is_chapter(block: Lines) -> bool:

@@ -45,18 +45,26 @@ class Beside(NamedTuple):
     verse: bool = False
 
 
-ALONE = Beside()
+def verse_score(block: Lines, shape: BookShape) -> float:
+    """Above zero for verse, below for prose, far from zero when it is sure; zero for a single line.
 
-
-def verse_score(block: Lines, shape: BookShape, beside: Beside = ALONE) -> float:
-    """Above zero for verse, below for prose, far from zero when it is sure; zero for a single line."""
+    The score of a block alone, to which `beside_score` is added.
+    """
     if len(block.text) < 2:
         return 0.0
-    return sum(WEIGHTS[name] * value for name, value in features(block, shape, beside).items())
+    return sum(WEIGHTS[name] * value for name, value in features(block, shape).items())
 
 
-def features(block: Lines, shape: BookShape, beside: Beside = ALONE) -> dict[str, float]:
-    """The features of a block of two lines and more, in the order of `WEIGHTS`."""
+def beside_score(block: Lines, shape: BookShape, beside: Beside) -> float:
+    """What is added to the score of a block of two lines and more for what stands beside it."""
+    if len(block.text) < 2:
+        return 0.0
+    inset_as_prose = beside.prose and min(block.indents) > shape.indent + 1
+    return WEIGHTS["inset_as_prose"] * inset_as_prose + WEIGHTS["beside_verse"] * beside.verse
+
+
+def features(block: Lines, shape: BookShape) -> dict[str, float]:
+    """The features of a block of two lines and more but those of what is beside it."""
     text, indents, ends = block.text, block.indents, block.ends
     last = len(text) - 1
     inset = min(indents)
@@ -79,14 +87,12 @@ def features(block: Lines, shape: BookShape, beside: Beside = ALONE) -> dict[str
         "ended": block.ended / last - 0.4,
         "ragged": float(not short and fits > 0.3 * last and filled < 0.7),
         "inset": float(stands_in),
-        "inset_as_prose": float(beside.prose and stands_in),
         "quote_flush": float(not stands_in and text[0].lstrip()[:1] in tuple("\"“‘'«„")),
-        "beside_verse": float(beside.verse),
     }
 
 
 def neighbours(blocks: Sequence[Lines], scores: Sequence[float], i: int) -> Beside:
-    """What is beside block ``i``, by the scores that the blocks have alone."""
+    """What is beside block ``i``, by the scores known so far: below it, those that the blocks have alone."""
     inset = min(blocks[i].indents)
     prose = verse = False
     for j in range(max(0, i - _NEAR), min(len(blocks), i + _NEAR + 1)):
