@@ -68,10 +68,15 @@ HOSTILE = {
     "one letter words": "a b ",
     "words of a template": "{{a|" + "b " * 100_000 + "}}",
     "bars": "|",
+    "empty cells": "||",
+    "cells of a line each": "\n|a",
+    "rows alone": "\n|-",
+    "spans": "\n|-\n|colspan=256 rowspan=256|a||b",
 }
 """What a hostile page repeats until it is long enough, by name."""
 
 _BEGINNINGS = {"tags without end in a term": ";", "a row of one line": "{|\n!", "bars": "{{a"}
+_BEGINNINGS |= {"empty cells": "{|\n|", "cells of a line each": "{|", "rows alone": "{|", "spans": "{|"}
 """What stands once before it."""
 
 WAYS = ("extracted", "extracted and measured", "expanded and extracted")

@@ -75,7 +75,7 @@ class Page {
     std::vector<Heading> headings_;
     std::size_t dropped_level_ = kNoSection;  // of the section that goes; deeper ones go with it
     bool at_top_ = true;                      // nothing was written since the last heading
-    std::vector<TableRow> table_;
+    TableText table_;
     std::size_t defined_ = 0;  // depth of the last term of a definition list
     std::string list_;                              // signs of the last list line
     std::array<std::uint32_t, kListDepth + 1> numbers_{};
@@ -147,20 +147,20 @@ void Page::own_line(std::string_view line) {
 }
 
 void Page::row(std::string_view line) {
-    TableRow row;
     for (std::size_t at = line.find_first_of(kCells); at < line.size();) {
         const std::size_t end = std::min(line.find_first_of(kCells, at + 1), line.size());
         write(line.substr(at + 1, end - at - 1));
         std::replace(text_.text.begin(), text_.text.end(), '\n', ' ');
-        row.push_back({std::string(trim_blanks(text_.text)), line[at] == kHead});
+        table_.add_cell(trim_blanks(text_.text));
         at = end;
     }
-    table_.push_back(std::move(row));
+    table_.end_row();
 }
 
 /// Writes the rows that were collected.
 void Page::end_table() {
-    if (table_.empty()) return;
+    if (table_.rows() == 0) return;
+    facts_.table_bytes = std::max(facts_.table_bytes, table_.table_bytes());
     std::string text;
     write_table(table_, options_.tables, options_.markdown, text);
     facts_.counters.steps += static_cast<std::int64_t>(text.size());
@@ -277,7 +277,7 @@ void Page::line(std::string_view line) {
         open_template_ = true;
         return end_block();
     }
-    if (!table_.empty() && !line.starts_with(kRow)) end_table();
+    if (table_.rows() > 0 && !line.starts_with(kRow)) end_table();
     const std::string_view content = skip_blank(line);
     if (content.empty()) {
         const bool blank = line.find(kBreak) == kNone;

@@ -12,11 +12,14 @@ namespace {
 constexpr std::size_t kNone = std::string::npos;
 constexpr std::size_t kMostColumns = 256;  // that spans may fill
 constexpr std::size_t kMostAttributes = 400;
+constexpr std::size_t kMostCells = std::size_t{1} << 20;  // rows and cells that a table is taken apart into
+constexpr std::size_t kMostFilled = 16;       // empty cells that spans may fill for each one that is there
+constexpr std::size_t kAlwaysFilled = 10'000;
 
 struct Cell {
     std::size_t begin, end;
     bool head;
-    std::uint32_t columns, rows;
+    std::uint16_t columns, rows;
 };
 
 /// The first `sign` that is not text, from `from` on.
@@ -26,7 +29,7 @@ std::size_t find_sign(std::string_view s, std::string_view sign, std::size_t fro
     return kNone;
 }
 
-std::uint32_t span(std::string_view attributes, std::string_view name) {
+std::uint16_t span(std::string_view attributes, std::string_view name) {
     const std::string text = lower_case(attributes);
     const std::size_t at = text.find(name);
     if (at == kNone) return 1;
@@ -35,7 +38,7 @@ std::uint32_t span(std::string_view attributes, std::string_view name) {
     std::uint32_t n = 0;
     for (std::size_t i = digit; i < text.size() && i < digit + 4 && is_digit(text[i]); ++i)
         n = n * 10 + static_cast<std::uint32_t>(text[i] - '0');
-    return std::clamp<std::uint32_t>(n, 1, kMostColumns);
+    return static_cast<std::uint16_t>(std::clamp<std::uint32_t>(n, 1, kMostColumns));
 }
 
 /// Whether a cell without a second bar holds attributes alone: what followed them came from a template that went.
@@ -89,8 +92,10 @@ class Table {
         if (rest.starts_with("|+")) {
             caption = cell(at + 2, end, false);
             open_ = &caption;
+        } else if (is_full() && open_ != nullptr) {
+            open_->end = end;
         } else if (rest.starts_with("|-") || rest.starts_with("|}")) {
-            rows.emplace_back();
+            if (!is_full()) rows.emplace_back();
             open_ = nullptr;
         } else if (!rest.empty() && (rest[0] == '|' || rest[0] == '!')) {
             read_cells(at + 1, end, rest[0] == '!');
@@ -108,7 +113,7 @@ class Table {
         while (true) {
             if (bars <= begin) bars = find_sign(line, "||", begin);
             if (marks <= begin) marks = find_sign(line, "!!", begin);
-            const std::size_t next = std::min(bars, marks);
+            const std::size_t next = is_full() ? end : std::min(bars, marks);
             rows.back().push_back(cell(begin, std::min(next, end), head));
             ++cells;
             heads += head;
@@ -117,6 +122,9 @@ class Table {
         }
         open_ = &rows.back().back();
     }
+
+    /// Whether all that follows is part of the last cell: no reader wants a larger table.
+    bool is_full() const { return cells + rows.size() >= kMostCells; }
 
     /// What stands before a single bar are attributes, unless it holds a link.
     Cell cell(std::size_t begin, std::size_t end, bool head) const {
@@ -187,13 +195,14 @@ void write_rows(const Table& table, bool aligned, std::size_t most, std::string&
         append_flat(table.text(table.caption), " ", out);
         out.push_back('\n');
     }
-    std::vector<std::uint32_t> down;  // rows that a cell above still fills, by column
+    std::vector<std::uint16_t> down;  // rows that a cell above still fills, by column
+    std::size_t room = kAlwaysFilled + kMostFilled * table.cells;
     for (const auto& row : table.rows) {
         if (out.size() > most) return;
         out.append("\n").push_back(kRow);
         std::size_t column = 0;
         const auto fill = [&] {
-            for (; column < down.size() && down[column] > 0; ++column) {
+            for (; column < down.size() && down[column] > 0 && room > 0; ++column, --room) {
                 --down[column];
                 out.push_back(kCell);
             }
@@ -203,10 +212,10 @@ void write_rows(const Table& table, bool aligned, std::size_t most, std::string&
             out.push_back(cell.head ? kHead : kCell);
             append_flat(table.text(cell), " ", out);
             if (!aligned) continue;
-            for (std::uint32_t i = 0; i < cell.columns && column < kMostColumns; ++i, ++column) {
+            for (std::uint16_t i = 0; i < cell.columns && column < kMostColumns && room > 0; ++i, ++column, --room) {
                 if (i > 0) out.push_back(cell.head ? kHead : kCell);
                 if (down.size() <= column) down.resize(column + 1, 0);
-                down[column] = cell.rows - 1;
+                down[column] = static_cast<std::uint16_t>(cell.rows - 1);
             }
         }
         if (aligned) fill();

@@ -207,6 +207,19 @@ def test_a_grid_is_not_filled_beyond_measure(table: str, status: str) -> None:
     assert grown < 150 * 1024, "KiB"
 
 
+@pytest.mark.parametrize("unit", ["||", "\n|a", "\n|-", "\n|-\n|colspan=256 rowspan=256|a||b"])
+def test_a_table_of_very_many_cells_takes_little_beside_the_page(unit: str) -> None:
+    """Cells are packed, and from a million rows and cells on all is one cell; its words are kept."""
+    pages = ["{|\n|" + unit * (5_000_000 // len(unit)) + "\n|the last words\n|}"]
+    run(pages[:0])
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    result = run(pages)
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+    assert STATUS[result.status[0]] == "ok"
+    assert "the last words" in result.texts[0].as_py()
+    assert grown < 100 * 1024, "KiB"
+
+
 def test_a_short_row_is_filled_up() -> None:
     result = run(["{|\n!a\n!b\n|-\n|c\n|}"], options=Options(output="markdown", tables="keep"))
     assert result.texts[0].as_py() == "| a | b |\n| --- | --- |\n| c |  |"
