@@ -93,6 +93,9 @@ class Bz2Decoder:
     def decode(self, data: bytes, start: int, until: int, in_stream: bool, blocks: int) -> Bz2Run:
         """Decode blocks from bit ``start``, those that begin before bit ``until``, and one in any case."""
 
+def find_page_tag(xml: bytearray, start: int) -> tuple[int, bool]:
+    """Where the next ``<page>`` or ``</page>`` begins, -1 without one, and whether it is the latter."""
+
 def read_page_xml(xml: bytes) -> list[tuple[int, bytes]]:
     """Fields of a page, numbered as `corpuskit.ingest.page_xml` names them; none if it is not understood."""
 

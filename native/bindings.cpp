@@ -188,6 +188,11 @@ nb::dict decode_bz2(corpuskit::Bz2Decoder& decoder, nb::bytes data, std::uint64_
     return result;
 }
 
+nb::tuple find_page_tag(nb::bytearray xml, std::size_t from) {
+    const corpuskit::PageTag tag = corpuskit::find_page_tag({xml.c_str(), xml.size()}, from);
+    return nb::make_tuple(tag.at == std::string_view::npos ? -1 : static_cast<std::int64_t>(tag.at), tag.closes);
+}
+
 nb::list read_page_xml(nb::bytes xml) {
     const std::string_view data(xml.c_str(), xml.size());
     const corpuskit::PageFields fields = corpuskit::read_page_xml(data);
@@ -217,6 +222,8 @@ NB_MODULE(_native, module) {
         .def(nb::init<>())
         .def("decode", &decode_bz2, nb::arg("data"), nb::arg("start"), nb::arg("until"), nb::arg("in_stream"),
              nb::arg("blocks"), "Decode a run of blocks; see corpuskit/ingest/bz2_blocks.py.");
+    module.def("find_page_tag", &find_page_tag, nb::arg("xml"), nb::arg("start"),
+               "The next tag of a page element; see corpuskit/ingest/page_scanner.py.");
     module.def("read_page_xml", &read_page_xml, nb::arg("xml"),
                "The fields of a page that is plain XML; see corpuskit/ingest/page_xml.py.");
     nb::class_<corpuskit::TemplateStore>(module, "TemplateStore")

@@ -106,6 +106,8 @@ class LocalEngine:
 
 
 def _make_pool(workers: int, run: Run) -> tuple[ProcessPoolExecutor, Event]:
+    # A worker has one core: threads that numpy's BLAS would wait with take it from the others.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     context = multiprocessing.get_context("spawn")
     stop = context.Event()
     arguments = (os.getpid(), stop, run)

@@ -92,17 +92,18 @@ class _Window:
         return byte
 
 
-def cuts(file: BinaryIO, size: int, least: int) -> list[int]:
-    """Where a file is cut: before the first block behind each ``least`` bytes. Begins with 0.
+def cuts(file: BinaryIO, size: int, step: int) -> list[int]:
+    """Where a file is cut: before the first block from each multiple of ``step`` bytes on. Begins with 0.
 
-    Only as much is looked at as lies between the least size of a range and the next block.
+    Only as much is looked at as lies between such a place and the next block.
     """
     window = _Window(file, size)
-    found, bit = [0], 0
-    while (bit := window.find(max(8 * (found[-1] + least), bit + 1))) >= 0:
+    found, target = [0], step
+    while target < size and (bit := window.find(8 * target)) >= 0:
         edge = window.edge(bit)
         if edge > found[-1]:
             found.append(edge)
+        target = (bit // 8 // step + 1) * step
     return found
 
 

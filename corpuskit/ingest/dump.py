@@ -36,10 +36,10 @@ from corpuskit.ingest.paths import some, survey
 from corpuskit.ingest.places import base_name, kind_of, open_file, size_of
 
 PLAIN_PART_BYTES = 64 * 2**20
-"""Size of the byte ranges that a plain file is cut into."""
+"""Size of the byte ranges that a plain file is cut into, at most."""
 
 BZ2_PART_BYTES = 8 * 2**20
-"""Compressed bytes after which a range of bzip2 blocks is closed, at the next block."""
+"""Compressed bytes in a range of bzip2 blocks, at most, but for the block that goes beyond them."""
 
 PAGE_BYTES = 64 * 2**20
 """Bytes of XML above which a page is reported as too large."""
@@ -178,10 +178,20 @@ def ranges(path: str, compression: Compression, encoding: str) -> list[Range]:
         size = size_of(file)
         cuts = [0]
         if encoding == "utf-8" and compression == "plain":
-            cuts = list(range(0, size, PLAIN_PART_BYTES))
+            cuts = list(range(0, size, _step(size, PLAIN_PART_BYTES)))
         elif encoding == "utf-8" and compression == "bz2":
-            cuts = bz2_blocks.cuts(file, size, BZ2_PART_BYTES)
+            cuts = bz2_blocks.cuts(file, size, _step(size, BZ2_PART_BYTES))
     return [Range(a, b) for a, b in zip(cuts, [*cuts[1:], size], strict=True)]
+
+
+def _step(size: int, most: int) -> int:
+    """Size of the parts of a file: equal, and in number a power of two, so that 2 or 4 workers end together.
+
+    >>> _step(100, 100), _step(101, 100), _step(290, 100)
+    (100, 51, 73)
+    """
+    count = 1 << (-(-size // most) - 1).bit_length() if size > most else 1
+    return -(-size // count)
 
 
 def decode(path: str, compression: Compression, encoding: str, part: Range) -> Iterator[Chunk | Break]:

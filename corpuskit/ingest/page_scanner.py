@@ -6,6 +6,7 @@ import re
 from collections.abc import Generator, Iterator
 from typing import Literal
 
+from corpuskit._native import find_page_tag
 from corpuskit.ingest import dump
 from corpuskit.ingest.dump_items import BadPage, Break, Chunk, Page
 
@@ -15,9 +16,9 @@ GAP_BYTES = 2**20
 FRAGMENT_BYTES = 2048
 """First bytes of what is no good page: enough for a title, which has 255 bytes at most, and an id."""
 
-_OPEN = re.compile(rb"<page[\s>]")
-_OPEN_BYTES = 6
 _CLOSE = b"</page>"
+_PART_OF_TAG = len(_CLOSE) - 1
+"""Last bytes of what is at hand in which a tag may begin that is not whole."""
 
 _BETWEEN = re.compile(rb"\s+|</[\w:.-]+\s*>|<mediawiki(?:\s[^<>]*)?>|\xef\xbb\xbf")
 """What may stand between pages: white space, ends of elements, and the roots of dumps that were joined."""
@@ -142,16 +143,18 @@ class PageScanner:
         """Take what the buffer holds; returns whether the range is done."""
         while True:
             if self._state != "page":
-                match = _OPEN.search(self._buffer, self._searched)
-                end = len(self._buffer) - _OPEN_BYTES + 1 if match is None else match.start()
-                self._pass_over(max(0, end))
-                if match is None:
+                found, closes = find_page_tag(self._buffer, self._searched)
+                if closes:  # of a page without a beginning: stray
+                    self._searched = found + 1
+                    continue
+                self._pass_over(found if found >= 0 else max(0, len(self._buffer) - _PART_OF_TAG))
+                if found < 0:
                     return self._state == "skip" and self._is_behind()
                 if self._gap is not None:
                     yield from self._gap.stray()
                 if self._is_behind():
                     return True
-                self._state, self._gap, self._searched, self._passed = "page", None, _OPEN_BYTES, 0
+                self._state, self._gap, self._searched, self._passed = "page", None, 1, 0
             done = yield from self._finish()
             if not done:
                 return False
@@ -174,20 +177,21 @@ class PageScanner:
 
     def _finish(self) -> Generator[Page | BadPage, None, bool]:
         """Look for the end of the page that is open; returns whether it was found."""
-        end = self._buffer.find(_CLOSE, self._searched)
-        again = _OPEN.search(self._buffer, self._searched, end if end >= 0 else len(self._buffer))
-        if again is not None:  # another page begins: this one was never closed
-            yield self._bad("truncated_page", again.start())
-            self._drop(again.start())
-        elif end >= 0:
-            end += len(_CLOSE)
+        found, closes = find_page_tag(self._buffer, self._searched)
+        if found >= 0 and not closes:  # another page begins: this one was never closed
+            yield self._bad("truncated_page", found)
+            self._drop(found)
+        elif found >= 0:
+            end = found + len(_CLOSE)
             if self._passed or end > dump.PAGE_BYTES:
                 yield self._bad("page_too_large", end)
             else:
-                yield Page(bytes(self._buffer[:end]), self._base)
+                with memoryview(self._buffer) as whole:
+                    xml = bytes(whole[:end])
+                yield Page(xml, self._base)
             self._drop(end)
         else:
-            self._searched = max(self._searched, len(self._buffer) - max(len(_CLOSE), _OPEN_BYTES) + 1)
+            self._searched = max(self._searched, len(self._buffer) - _PART_OF_TAG)
             if len(self._buffer) > dump.PAGE_BYTES or self._passed:
                 self._excerpt = self._excerpt if self._passed else bytes(self._buffer[:FRAGMENT_BYTES])
                 self._passed += self._searched

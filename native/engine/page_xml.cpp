@@ -248,4 +248,15 @@ class PageReader {
 
 PageFields read_page_xml(std::string_view xml) { return PageReader(xml).read(); }
 
+PageTag find_page_tag(std::string_view xml, std::size_t from) {
+    constexpr std::string_view kOpen = "<page", kClose = "</page>", kEnds = " \t\n\r\f\v>";
+    for (std::size_t at = xml.find('<', from); at != std::string_view::npos; at = xml.find('<', at + 1)) {
+        const std::string_view tag = xml.substr(at, kClose.size());
+        if (tag == kClose) return {at, true};
+        if (tag.size() > kOpen.size() && tag.starts_with(kOpen) && kEnds.find(tag[kOpen.size()]) != kEnds.npos)
+            return {at, false};
+    }
+    return {};
+}
+
 }  // namespace corpuskit

@@ -28,4 +28,13 @@ struct PageFields {
 /// Reads one page element and the white space behind it.
 PageFields read_page_xml(std::string_view xml);
 
+/// A tag of a page element: where it begins, npos without one, and whether it is `</page>`.
+struct PageTag {
+    std::size_t at = std::string_view::npos;
+    bool closes = false;
+};
+
+/// The first tag of a page element from `from` on that is whole up to what tells its name's end.
+PageTag find_page_tag(std::string_view xml, std::size_t from);
+
 }  // namespace corpuskit
