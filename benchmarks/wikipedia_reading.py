@@ -1,9 +1,4 @@
-"""From a .bz2 dump to candidates on two cores, against decompression alone.
-
-    python -m benchmarks.wikipedia_reading --pass DUMP OUT
-
-runs the first pass of a build of one dump (its source, and what it writes), and nothing else of a build.
-"""
+"""From a .bz2 dump to candidates on two cores, against decompression alone."""
 
 from __future__ import annotations
 
@@ -15,15 +10,12 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchmarks.first_pass import WORKERS
 from benchmarks.harness import OURS, Bar, Options, Row, compare
 from benchmarks.measure import Usage, measure_command
-from corpuskit.build import Build
 from corpuskit.ingest import dump
 from corpuskit.ingest.dump_items import Chunk, Range
-from corpuskit.ingest.wikipedia import Wikipedia
-from corpuskit.pipeline import Pipeline
 
-WORKERS = 2
 MEGABYTES = 500
 QUICK_MEGABYTES = 100
 MEMORY_MIB = 400
@@ -35,18 +27,6 @@ STREAMS = (
     "wikipedia/dumpster-dive__smallwiki-latest-pages-articles.xml.bz2",
 )
 """Whole dumps of the corpora, in English, French and Latgalian; .bz2 files may be laid end to end."""
-
-
-def first_pass(path: Path, out: Path) -> None:
-    """The first pass of `corpuskit build` over one dump: candidates, their scans, and what goes aside."""
-    pipeline = Pipeline([Wikipedia.model_validate({"path": str(path), "wiki": "enwiki"})])
-    build = Build(pipeline, out, workers=WORKERS)
-    build.store.create()
-    with build.store.locked(), build.engine:
-        segments = pipeline.segments()
-        parts = build.plan_parts()
-        tasks = [build._pass_task(segments[0], segments, part, [], [], i) for i, part in enumerate(parts)]
-        build.perform(segments[0].title, tasks)
 
 
 def write_dump(corpora: Path, path: Path, megabytes: int) -> float:
@@ -104,7 +84,7 @@ def bz2_to_candidates(options: Options) -> list[Row]:
 
 def _take_turns(path: Path, out: Path, turns: int) -> tuple[list[Usage], list[Usage]]:
     """Both sides one after the other, several times, so that a busy moment falls on both."""
-    command = [sys.executable, "-m", "benchmarks.wikipedia_reading", "--pass", str(path), str(out)]
+    command = [sys.executable, "-m", "benchmarks.first_pass", str(path), str(out)]
     ours, theirs = [], []
     for _ in range(turns):
         theirs.append(_checked(["lbzip2", f"-n{WORKERS}", "-dc", str(path)]))
@@ -118,9 +98,3 @@ def _checked(command: Sequence[str]) -> Usage:
     if usage.exit_code:
         raise RuntimeError(f"{OURS if '-m' in command else command[0]} failed: {' '.join(command)}")
     return usage
-
-
-if __name__ == "__main__":
-    if len(sys.argv) != 4 or sys.argv[1] != "--pass":
-        raise SystemExit("usage: python -m benchmarks.wikipedia_reading --pass DUMP OUT")
-    first_pass(Path(sys.argv[2]), Path(sys.argv[3]))

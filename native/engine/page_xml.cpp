@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <optional>
 #include <utility>
 
@@ -26,6 +27,17 @@ constexpr std::array<bool, 256> special_bytes(bool in_tag) {
     return special;
 }
 constexpr std::array<bool, 256> kSpecialInText = special_bytes(false), kSpecialInTag = special_bytes(true);
+
+/// Whether none of eight bytes of text needs a look.
+bool is_ordinary(const char* text) {
+    constexpr std::uint64_t kEach = 0x0101010101010101, kHigh = kEach * 0x80;
+    std::uint64_t x;
+    std::memcpy(&x, text, 8);
+    const auto zero = [](std::uint64_t v) { return (v - kEach) & ~v; };
+    const std::uint64_t control = (x - kEach * 0x20) & ~x, ampersand = zero(x ^ kEach * '&');
+    const std::uint64_t angle = zero((x | kEach * 2) ^ kEach * '>');  // '<' is '>' without that bit
+    return ((x | control | ampersand | angle) & kHigh) == 0;
+}
 
 /// Bytes of the character that begins at `at`, which is no ASCII; 0 if it is none that XML allows.
 std::size_t character_size(std::string_view s, std::size_t at) {
@@ -164,6 +176,8 @@ class PageReader {
             if (out) out->append(xml_.substr(start, at_ - start));
         };
         while (at_ < xml_.size()) {
+            while (!in_tag && at_ + 8 <= xml_.size() && is_ordinary(xml_.data() + at_)) at_ += 8;
+            if (at_ == xml_.size()) return false;
             const char c = xml_[at_];
             if (!special[static_cast<unsigned char>(c)]) {
                 ++at_;

@@ -9,7 +9,8 @@ import pyarrow.dataset as ds
 import pytest
 
 from benchmarks import wikipedia_reading
-from benchmarks.wikipedia_reading import first_pass, write_dump
+from benchmarks.first_pass import first_pass
+from benchmarks.wikipedia_reading import write_dump
 
 PAGE = (
     "<page><title>{0}</title><ns>0</ns><id>{0}</id><revision><id>{0}</id><text>Text</text></revision></page>"
