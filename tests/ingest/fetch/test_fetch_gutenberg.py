@@ -248,6 +248,7 @@ def test_the_catalogue_packed_or_plain_and_kept(library: Any, ask: Any, tmp_path
         (gzip.compress(CATALOGUE.encode() + b'7,Text,,"open'), "cannot be read"),
         (gzip.compress(CATALOGUE.encode("utf-16")), "cannot be read"),
     ],
+    ids=["plain", "no table", "cut short", "open quotation", "not UTF-8"],  # gzip's bytes hold the time
 )
 def test_a_catalogue_that_is_none_is_not_kept(
     data: bytes, said: str, library: Any, ask: Any, tmp_path: Path
