@@ -91,9 +91,12 @@ def run_pass(run: Run, *, segment: Segment, part: str, inflow: Inflow) -> Made:
     documents, scans = f"{segment.folder}/{part}.parquet", f"scans/{segment.folder}/{part}.parquet"
     with ExitStack() as stack:
         account = Account(Aside(run, name, stack))
-        sink = stack.enter_context(storage.parquet(run.folder / documents, segment.schema, run.temporary))
+        passing = segment.folder != "documents"
+        level = storage.PASSING_LEVEL if passing else storage.KEPT_LEVEL
+        file = storage.parquet(run.folder / documents, segment.schema, run.temporary, level)
+        sink = stack.enter_context(file)
         scan = None
-        if segment.folder != "documents":
+        if passing:
             schema = segment.scan_schema
             scan = stack.enter_context(storage.parquet(run.folder / scans, schema, run.temporary))
         written = Entry(f"{segment.folder}")

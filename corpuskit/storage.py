@@ -98,13 +98,15 @@ def sha256_json(value: object) -> str:
 
 PARQUET: Mapping[str, Any] = {
     "compression": "zstd",
-    "compression_level": 3,
     "use_dictionary": ["source", "language", "licence", "stage", "reason"],
     "write_statistics": False,
     "version": "2.6",
     "data_page_version": "1.0",
 }
 """Fixed encoding rules: the same rows in the same batches give the same bytes (per pyarrow version)."""
+
+KEPT_LEVEL, PASSING_LEVEL = 3, 1
+"""zstd levels: of files that stay, and of those that the next pass reads once, where speed is worth more."""
 
 
 class Sink:
@@ -125,10 +127,10 @@ class Sink:
 
 
 @contextmanager
-def parquet(path: Path, schema: pa.Schema, temporary: Path) -> Iterator[Sink]:
+def parquet(path: Path, schema: pa.Schema, temporary: Path, level: int = KEPT_LEVEL) -> Iterator[Sink]:
     """Write a Parquet file batch by batch; it appears under its name when the block ends well."""
     dictionary = [c for c in PARQUET["use_dictionary"] if c in schema.names]
-    options = {**PARQUET, "use_dictionary": dictionary}
+    options = {**PARQUET, "use_dictionary": dictionary, "compression_level": level}
     with atomic(path, temporary) as unfinished:
         writer = pq.ParquetWriter(unfinished, schema, **options)
         try:

@@ -8,6 +8,7 @@ unfinished is tried again.
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import os
 import pickle
@@ -143,3 +144,4 @@ def _begin_worker(parent: int, stop: Event, run: Run) -> None:
     if os.getppid() != parent:
         os._exit(1)
     threading.Thread(target=watch, daemon=True).start()
+    gc.freeze()  # What was imported stays: no collection need look at it again.
