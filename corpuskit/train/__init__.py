@@ -2,18 +2,18 @@
 
 from corpuskit.train import _threads  # noqa: F401 - must come before anything that imports torch
 from corpuskit.train.generate import LanguageModel, Sample, Sampling
-from corpuskit.train.model import Decoder, ModelSettings
+from corpuskit.train.model import ModelSettings, Transformer
 from corpuskit.train.pretrain import TrainResult, train
 from corpuskit.train.settings import PRESETS, TrainSettings
 
 __all__ = [
     "PRESETS",
-    "Decoder",
     "LanguageModel",
     "ModelSettings",
     "Sample",
     "Sampling",
     "TrainResult",
     "TrainSettings",
+    "Transformer",
     "train",
 ]

@@ -1,10 +1,10 @@
-"""Text from a trained model: temperature, top-k and top-p sampling, reproducible by seed."""
+"""Text from a trained model: temperature, top-k, top-p and min-p sampling, reproducible by seed."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,9 @@ from torch import Tensor
 from corpuskit.errors import SettingError, TrainError
 from corpuskit.shards import derive_key
 from corpuskit.train.codec import Codec
-from corpuskit.train.model import Decoder, ModelSettings
+from corpuskit.train.model import Cache, ModelSettings, Transformer
 
-MODEL_FORMAT = 1
+MODEL_FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,8 @@ class Sampling:
         temperature: divides the logits; 0 takes the likeliest token.
         top_k: only the k likeliest tokens may be drawn; 0 for all.
         top_p: only the fewest likeliest tokens whose probabilities reach p may be drawn; 1 for all.
+        min_p: only tokens at least so many times as likely as the likeliest may be drawn; 0 for all
+            (arXiv:2407.01082).
 
     Raises SettingError for values outside those ranges.
     """
@@ -37,6 +39,7 @@ class Sampling:
     temperature: float = 0.8
     top_k: int = 0
     top_p: float = 0.95
+    min_p: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0 <= self.temperature < math.inf:
@@ -47,6 +50,8 @@ class Sampling:
             raise SettingError(f"top_k = {self.top_k} is below 0", remedy="Give 0 for no limit.")
         if not 0 < self.top_p <= 1:
             raise SettingError(f"top_p = {self.top_p} is not in (0, 1]", remedy="Give 1 for no limit.")
+        if not 0 <= self.min_p <= 1:
+            raise SettingError(f"min_p = {self.min_p} is not in [0, 1]", remedy="Give 0 for no limit.")
 
 
 @dataclass(frozen=True)
@@ -65,15 +70,15 @@ class Sample:
 
 
 class LanguageModel:
-    """A model folder, loaded: the decoder, its tokenizer and the id that ends a text."""
+    """A model folder, loaded: the model, its tokenizer and the id that ends a text."""
 
-    def __init__(self, decoder: Decoder, codec: Codec, end_of_text: int) -> None:
-        self.decoder = decoder
+    def __init__(self, model: Transformer, codec: Codec, end_of_text: int) -> None:
+        self.model = model
         self.codec = codec
         self.end_of_text = end_of_text
         # Special tokens carry structure, not text: a young model that has never seen them would still
         # draw some. Only the end of a text may be said.
-        unseen = [i for i in codec.special_ids() if i != end_of_text and i < decoder.settings.vocab_size]
+        unseen = [i for i in codec.special_ids() if i != end_of_text and i < model.settings.vocab_size]
         self._never_drawn = torch.tensor(unseen, dtype=torch.long)
 
     @classmethod
@@ -87,7 +92,7 @@ class LanguageModel:
                 raise TrainError(
                     f"{path} has format {document.get('format')!r}, this version reads {MODEL_FORMAT}"
                 )
-            decoder = Decoder(ModelSettings(**document["model"]))
+            model = Transformer(ModelSettings(**document["model"]))
             end_of_text, sha256 = int(document["end_of_text"]), str(document["tokenizer_sha256"])
         except FileNotFoundError as error:
             raise TrainError(
@@ -97,14 +102,14 @@ class LanguageModel:
             raise TrainError(f"{path} does not describe a model: {error}") from error
         weights = folder / "model.safetensors"
         try:
-            decoder.load_state_dict(load_file(weights))
+            model.load_state_dict(load_file(weights))
         except FileNotFoundError as error:
             raise TrainError(
                 f"{weights} is not there", remedy="It appears with the run's first validation; train on."
             ) from error
         except (OSError, SafetensorError, RuntimeError) as error:
             raise TrainError(f"{weights} does not hold this model's weights: {error}") from error
-        return cls(decoder.eval(), Codec(folder / "tokenizer.json", sha256, end_of_text), end_of_text)
+        return cls(model.eval(), Codec(folder / "tokenizer.json", sha256, end_of_text), end_of_text)
 
     def sample(
         self,
@@ -113,46 +118,131 @@ class LanguageModel:
         sampling: Sampling | None = None,
         seed: int = 0,
         count: int = 1,
+        stop: Sequence[str] = (),
     ) -> list[Sample]:
         """Continue a prompt `count` times with at most max_tokens tokens each.
 
-        Sample i depends on (seed, i) and not on count. An empty prompt begins a new document.
-        Raises SettingError for max_tokens or count below 1.
+        Sample i depends on (seed, i) and not on count. An empty prompt begins a new document. A text ends
+        before the first of the strings `stop` that the model writes.
+        Raises SettingError for max_tokens or count below 1, or an empty string in `stop`.
         """
         if max_tokens < 1 or count < 1:
             raise SettingError(f"tokens = {max_tokens} and count = {count} must be at least 1")
-        start = [self.end_of_text, *self.codec.encode(prompt)]
-        found = []
-        for number in range(count):
-            ids = list(
-                self._continue(start, max_tokens, sampling or Sampling(), derive_key(seed, number) >> 1)
-            )
-            ended = bool(ids) and ids[-1] == self.end_of_text
-            ids = ids[:-1] if ended else ids
-            found.append(Sample(self.codec.decode(start[1:] + ids), ids, ended))
-        return found
+        return [self._one(prompt, max_tokens, sampling, seed, number, stop) for number in range(count)]
 
-    def _continue(self, start: list[int], max_tokens: int, sampling: Sampling, seed: int) -> Iterator[int]:
-        settings = self.decoder.settings
-        device = self.decoder.embedding.weight.device
+    def _one(
+        self,
+        prompt: str,
+        max_tokens: int,
+        sampling: Sampling | None,
+        seed: int,
+        number: int,
+        stop: Sequence[str],
+    ) -> Sample:
+        stream = self.stream(prompt, max_tokens, sampling, seed, number, stop)
+        text = prompt + "".join(stream)
+        return Sample(text, stream.ids, stream.ended)
+
+    def stream(
+        self,
+        prompt: str = "",
+        max_tokens: int = 200,
+        sampling: Sampling | None = None,
+        seed: int = 0,
+        number: int = 0,
+        stop: Sequence[str] = (),
+    ) -> Stream:
+        """As `sample`, its sample `number` alone, piece by piece as it is written."""
+        if not all(stop):
+            raise SettingError("stop holds an empty string, which ends every text before it begins")
+        return Stream(self, prompt, max_tokens, sampling or Sampling(), derive_key(seed, number) >> 1, stop)
+
+    def tokens(self, start: list[int], max_tokens: int, sampling: Sampling, seed: int) -> Iterator[int]:
+        """Ids that continue `start`, at most max_tokens, up to and with the end of the text."""
         generator = torch.Generator().manual_seed(seed)
         ids = list(start)
-        was_training = self.decoder.training
-        self.decoder.eval()
+        was_training = self.model.training
+        self.model.eval()
         try:
+            reader = _Reader(self.model)
             for _ in range(max_tokens):
-                window = torch.tensor([ids[-settings.context :]], device=device)
-                with torch.inference_mode():
-                    hidden = self.decoder.hidden_states(window)[:, -1]
-                    logits = torch.nn.functional.linear(hidden, self.decoder.head_weight)[0]
-                logits = logits[: settings.vocab_size].float().cpu()
+                logits = reader.logits(ids)[: self.model.settings.vocab_size].float().cpu()
                 logits = logits.index_fill(0, self._never_drawn, -torch.inf)
                 ids.append(draw(logits, sampling, generator))
                 yield ids[-1]
                 if ids[-1] == self.end_of_text:
                     return
         finally:
-            self.decoder.train(was_training)
+            self.model.train(was_training)
+
+
+class _Reader:
+    """Reads a text that grows, each token once; of a text longer than the context its last part."""
+
+    def __init__(self, model: Transformer) -> None:
+        self._model = model
+        self._cache: Cache | None = None
+        self._read = 0
+
+    def logits(self, ids: list[int]) -> Tensor:
+        """Logits (V,) of what follows."""
+        context = self._model.settings.context
+        with torch.inference_mode():
+            if self._cache is None or self._cache.length + len(ids) - self._read > context:
+                # When it is full, a quarter of it is made free: each time all that stays is read anew.
+                self._cache = self._model.new_cache(1)
+                kept = context if len(ids) <= context else max(1, context - context // 4)
+                self._read = max(0, len(ids) - kept)
+            fresh = torch.tensor([ids[self._read :]], device=self._model.embedding.weight.device)
+            self._read = len(ids)
+            states = self._model.states(fresh, cache=self._cache)
+            return self._model.logits(states[:, -1])[0]
+
+
+class Stream:
+    """A text as it is written: iterate over it for its pieces, each a string of one or more characters.
+
+    Attributes:
+        ids: the ids so far, without the prompt's and without an end-of-text at their end.
+        ended: whether the model ended the text itself.
+    """
+
+    def __init__(
+        self,
+        model: LanguageModel,
+        prompt: str,
+        max_tokens: int,
+        sampling: Sampling,
+        seed: int,
+        stop: Sequence[str],
+    ) -> None:
+        self.ids: list[int] = []
+        self.ended = False
+        self._model, self._stop = model, tuple(stop)
+        self._prompt = model.codec.encode(prompt)
+        self._tokens = model.tokens([model.end_of_text, *self._prompt], max_tokens, sampling, seed)
+
+    def __iter__(self) -> Iterator[str]:
+        said, before = 0, len(self._model.codec.decode(self._prompt))
+        # What may yet become a character or a string to stop at is held back.
+        held = max((len(text) for text in self._stop), default=1) - 1
+        text = ""
+        for token in self._tokens:
+            if token == self._model.end_of_text:
+                self.ended = True
+                break
+            self.ids.append(token)
+            text = self._model.codec.decode(self._prompt + self.ids)[before:]
+            found = [at for at in (text.find(stop, max(0, said - held)) for stop in self._stop) if at >= 0]
+            if found:
+                text = text[: min(found)]
+                break
+            ready = len(text.rstrip("\N{REPLACEMENT CHARACTER}")) - held
+            if ready > said:
+                yield text[said:ready]
+                said = ready
+        if len(text) > said:
+            yield text[said:]
 
 
 def draw(logits: Tensor, sampling: Sampling, generator: torch.Generator) -> int:
@@ -165,7 +255,9 @@ def draw(logits: Tensor, sampling: Sampling, generator: torch.Generator) -> int:
         probabilities[sampling.top_k :] = 0
     # A token stays while those before it have not reached p: the first always does.
     before = probabilities.cumsum(0) - probabilities
+    unlikely = probabilities < sampling.min_p * probabilities[0]
     probabilities[before >= sampling.top_p * probabilities.sum()] = 0
+    probabilities[unlikely] = 0
     return int(order[torch.multinomial(probabilities, 1, generator=generator)])
 
 

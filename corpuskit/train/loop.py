@@ -20,7 +20,7 @@ from corpuskit.errors import TrainError
 from corpuskit.train.checkpoint import save_checkpoint, save_weights
 from corpuskit.train.data import Batches, dropout_seed
 from corpuskit.train.generate import LanguageModel, Sampling
-from corpuskit.train.model import Decoder
+from corpuskit.train.model import Transformer
 from corpuskit.train.optim import Schedule, set_rate
 from corpuskit.train.settings import TrainSettings
 from corpuskit.train.watch import Event, Listener
@@ -83,7 +83,7 @@ class Job:
 
     out: Path
     settings: TrainSettings
-    model: Decoder
+    model: Transformer
     optimizer: torch.optim.AdamW
     batches: Batches
     validation: npt.NDArray[np.int64]

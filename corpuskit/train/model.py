@@ -1,48 +1,78 @@
-"""The decoder: a pre-norm transformer with rotary positions, grouped-query attention and SwiGLU.
+"""The model: one transformer that is a decoder, an encoder, or both.
 
 Read from top to bottom in the order of the forward pass; this file imports nothing else of the package.
 
-    ids (B, T) -> embedding -> N x [x + attention(norm(x)), x + mlp(norm(x))] -> norm -> head -> (B, T, V)
+    decoder           ids (B, T) -> embedding -> N x block -> norm -> head -> (B, T, V); each position sees
+                      itself and what stands before it
+    encoder           ids (B, T) -> embedding -> norm -> N x block -> norm -> dense, GELU, norm -> head; each
+                      position sees all; the first block has no norm before its attention, since one has just
+                      been (this is ModernBERT's shape)
+    encoder-decoder   source (B, S) -> embedding -> N x block -> norm -> memory (B, S, C); then a decoder
+                      whose blocks also look at the memory
 
-Shapes: B rows, T positions, C width, H query heads, G key-value heads, D = C / H head width, F hidden width
-of the MLP, V padded vocabulary. Every linear map is without bias.
+    block             x + attention(norm(x)), [x + cross_attention(norm(x), memory),] x + mlp(norm(x))
 
-Sources: rotary positions arXiv:2104.09864; grouped-query attention arXiv:2305.13245; SwiGLU arXiv:2002.05202;
-RMSNorm arXiv:1910.07467; normalised queries and keys arXiv:2302.05442; depth-scaled output projections GPT-2;
-FLOP counts arXiv:2001.08361.
+Shapes: B rows, T positions, S positions of the source, C width, H query heads, G key-value heads, D = C / H
+head width, F hidden width of the MLP, V padded vocabulary. No linear map has a bias.
+
+Sources: rotary positions arXiv:2104.09864; grouped-query attention arXiv:2305.13245; SwiGLU and GEGLU
+arXiv:2002.05202; squared ReLU arXiv:2109.08668; RMSNorm arXiv:1910.07467; normalised queries and keys
+arXiv:2302.05442; capped logits arXiv:2408.00118; depth-scaled output projections GPT-2; the encoder's shape
+arXiv:2412.13663; encoder-decoder arXiv:1910.10683.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+import inspect
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+Kind = Literal["decoder", "encoder", "encoder-decoder"]
+Activation = Literal["swiglu", "geglu", "gelu", "relu2"]
+
 VOCABULARY_MULTIPLE = 64
 """Embedding rows are padded to a multiple of this, which matrix kernels like; the extra ids never occur."""
+
+IGNORED = -100
+"""A target that is not to be predicted."""
+
+CHUNK_LOGITS = 2**24
+"""Logits that are held at a time while a loss is computed: 64 MB of them."""
+
+_CHOICES = {
+    "kind": ("decoder", "encoder", "encoder-decoder"),
+    "norm": ("layer", "rms"),
+    "activation": ("swiglu", "geglu", "gelu", "relu2"),
+}
 
 
 @dataclass(frozen=True)
 class ModelSettings:
-    """The shape of a decoder.
+    """The shape of a model.
 
     Attributes:
         vocab_size: tokens in the vocabulary, before padding.
-        layers, width, heads: N, C and H; heads divides width, and each head's width is even.
+        layers, width, heads: N, C and H; heads divides width, and each head's width is even. An
+            encoder-decoder has N blocks on either side.
         kv_heads: G; divides heads. Equal to heads for plain multi-head attention.
         hidden: F, hidden width of the MLP.
-        context: greatest T.
+        context: greatest T, and greatest S.
+        kind: what it is.
         norm: "layer" (LayerNorm without bias) or "rms" (RMSNorm), both with a learned gain. PyTorch has one
             fused CPU kernel for the first and none for the second: a step is about 10 % faster with it.
+        activation: of the MLP: "swiglu" and "geglu" have a gate, "gelu" and "relu2" have none.
         qk_norm: normalise queries and keys per head before the rotation.
         tie_embeddings: use the embedding matrix as the head too.
-        dropout: share of activations zeroed after the embedding and each block while training.
+        dropout: share of activations zeroed after the embedding and each part of a block while training.
         zero_init: output projections start at zero, so that every block starts as the identity; otherwise
             they start at 1 / sqrt(2 N) of the usual scale.
         rope_base: base of the rotary wavelengths.
+        softcap: logits z become softcap * tanh(z / softcap); 0 leaves them.
+        classes: outputs of a head for classification beside the language model's; 0 for none.
     """
 
     vocab_size: int
@@ -52,12 +82,16 @@ class ModelSettings:
     kv_heads: int
     hidden: int
     context: int
+    kind: Kind = "decoder"
     norm: Literal["layer", "rms"] = "layer"
+    activation: Activation = "swiglu"
     qk_norm: bool = True
     tie_embeddings: bool = True
     dropout: float = 0.0
     zero_init: bool = True
     rope_base: float = 10_000.0
+    softcap: float = 0.0
+    classes: int = 0
 
     def __post_init__(self) -> None:
         """Raises ValueError, naming all faults, for a shape that cannot be built."""
@@ -72,8 +106,11 @@ class ModelSettings:
             faults.append(f"heads {self.heads} must be a multiple of kv_heads {self.kv_heads}")
         if not 0 <= self.dropout < 1:
             faults.append(f"dropout must lie in [0, 1), not {self.dropout}")
-        if self.norm not in ("rms", "layer"):
-            faults.append(f"norm must be 'layer' or 'rms', not {self.norm!r}")
+        if self.softcap < 0 or self.classes < 0:
+            faults.append(f"softcap {self.softcap} and classes {self.classes} must not be below 0")
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                faults.append(f"{name} must be one of {', '.join(choices)}, not {getattr(self, name)!r}")
         if faults:
             raise ValueError("; ".join(faults))
 
@@ -87,24 +124,10 @@ class ModelSettings:
         """V: vocab_size rounded up to a multiple of VOCABULARY_MULTIPLE."""
         return -(-self.vocab_size // VOCABULARY_MULTIPLE) * VOCABULARY_MULTIPLE
 
-    def parameter_count(self) -> int:
-        """Learned numbers in the whole model, by formula."""
-        embeddings = self.padded_vocab_size * self.width * (1 if self.tie_embeddings else 2)
-        gains = self.layers * (2 * self.width + (2 * self.head_width if self.qk_norm else 0)) + self.width
-        return embeddings + gains + self.layers * self._block_matrices()
-
-    def flops_per_token(self) -> int:
-        """Floating-point operations of one training step (forward and backward) per token of a full row.
-
-        6 per weight of each matrix that is multiplied (the embedding look-up is none, the head is one), and
-        6 C T for attention's scores and sums, of which causal masking needs half of 12 C T.
-        """
-        matrices = self.layers * self._block_matrices() + self.padded_vocab_size * self.width
-        return 6 * matrices + self.layers * 6 * self.width * self.context
-
-    def _block_matrices(self) -> int:
-        attention = 2 * self.width * self.width + 2 * self.width * self.kv_heads * self.head_width
-        return attention + 3 * self.width * self.hidden
+    @property
+    def is_gated(self) -> bool:
+        """Whether the MLP has a gate."""
+        return self.activation in ("swiglu", "geglu")
 
 
 class Norm(nn.Module):
@@ -147,23 +170,114 @@ class Dropout(nn.Module):
         return x * keep.to(x.dtype).mul_(256 / (256 - dropped))
 
 
-def rotary_tables(settings: ModelSettings) -> tuple[Tensor, Tensor]:
-    """Cosines and sines of the rotary angles, each (context, D); the second half repeats the first."""
+# ---------------------------------------------------------------------------------------- positions
+
+
+class Rotation(NamedTuple):
+    """Cosines and sines of the rotary angles of positions, each (T, D); the second half repeats the first."""
+
+    cos: Tensor
+    sin: Tensor
+
+
+def rotary_tables(settings: ModelSettings) -> Rotation:
+    """The angles of all positions of the context."""
     half = settings.head_width // 2
     frequencies = settings.rope_base ** (-torch.arange(half, dtype=torch.float64) / half)
     angles = torch.outer(torch.arange(settings.context, dtype=torch.float64), frequencies)
     angles = torch.cat([angles, angles], dim=1)
-    return angles.cos().float(), angles.sin().float()
+    return Rotation(angles.cos().float(), angles.sin().float())
 
 
-def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Turn each pair (x[i], x[i + D/2]) by its position's angle; x (B, H, T, D), cos and sin (T, D)."""
+def rotate(x: Tensor, rotation: Rotation) -> Tensor:
+    """Turn each pair (x[i], x[i + D/2]) by its position's angle; x (B, H, T, D).
+
+    Only differences of positions count in the product of a query and a key: a document that begins in the
+    middle of a row is seen as one that begins at its start.
+    """
     first, second = x.chunk(2, dim=-1)
-    return x * cos + torch.cat([-second, first], dim=-1) * sin
+    return x * rotation.cos + torch.cat([-second, first], dim=-1) * rotation.sin
+
+
+# ---------------------------------------------------------------------------------------- attention
+
+
+@dataclass(frozen=True)
+class Sight:
+    """Which keys a query sees, in one of three forms.
+
+    Attributes:
+        causal: those at its own position and before; else all.
+        mask: those where it is True, (B, 1, T, S) or (T, S); then `causal` is not looked at.
+        ends: ends of the documents in the rows laid one behind the other, (documents + 1,) int32, beginning
+            with 0, and the longest document's length: a query sees those of its own document that `causal`
+            allows.
+    """
+
+    causal: bool
+    mask: Tensor | None = None
+    ends: tuple[Tensor, int] | None = None
+
+
+def sight(causal: bool, documents: Tensor | None, *, flat: bool = False) -> Sight:
+    """What the positions of packed rows see: those of their own document.
+
+    Args:
+        documents: (B, T), equal numbers for positions of the same document, each of which stands in one
+            piece; None where each row is one document.
+        flat: describe documents by their ends, for kernels that take them so.
+    """
+    if documents is None:
+        return Sight(causal)
+    if flat:
+        edge = torch.ones_like(documents, dtype=torch.bool)
+        edge[:, 1:] = documents[:, 1:] != documents[:, :-1]
+        starts = edge.flatten().nonzero().flatten()
+        ends = torch.cat([starts, starts.new_tensor([documents.numel()])]).to(torch.int32)
+        return Sight(causal, ends=(ends, int(ends.diff().max())))
+    mask = documents[:, :, None] == documents[:, None, :]
+    if causal:
+        mask = mask & torch.ones(mask.shape[1:], dtype=torch.bool, device=mask.device).tril()
+    return Sight(causal, mask[:, None])
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor, seen: Sight) -> Tensor:
+    """softmax(q k^T / sqrt(D)) v over the keys seen; q (B, H, T, D), k and v (B, G, S, D) -> (B, H, T, D)."""
+    grouped = k.shape[1] != q.shape[1]
+    if seen.ends is None:
+        return functional.scaled_dot_product_attention(
+            q, k, v, attn_mask=seen.mask, is_causal=seen.causal and seen.mask is None, enable_gqa=grouped
+        )
+    from torch.nn.attention.varlen import varlen_attn
+
+    ends, longest = seen.ends
+    flat_q, flat_k, flat_v = (x.transpose(1, 2).flatten(0, 1) for x in (q, k, v))  # (B T, H or G, D)
+    options: dict[str, Any] = {"enable_gqa": True} if grouped else {}
+    if "window_size" in inspect.signature(varlen_attn).parameters:
+        options["window_size"] = (-1, 0 if seen.causal else -1)
+    else:
+        options["is_causal"] = seen.causal
+    out = cast(Tensor, varlen_attn(flat_q, flat_k, flat_v, ends, ends, longest, longest, **options))
+    return out.view(q.shape[0], q.shape[2], *out.shape[1:]).transpose(1, 2)
+
+
+@dataclass
+class Cache:
+    """Keys and values of the positions read so far, so that a text is continued without reading it again.
+
+    Attributes:
+        keys, values: of each block, (N, B, G, context, D); the first ``length`` positions are filled.
+        memory: keys and values of the source of an encoder-decoder, by block.
+    """
+
+    keys: Tensor
+    values: Tensor
+    length: int = 0
+    memory: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict)
 
 
 class Attention(nn.Module):
-    """Causal self-attention: softmax(q k^T / sqrt(D)) v over this and earlier positions."""
+    """Attention of a block's positions to each other (`forward`) or to a memory (`cross`)."""
 
     def __init__(self, settings: ModelSettings) -> None:
         super().__init__()
@@ -174,56 +288,135 @@ class Attention(nn.Module):
         self.query_norm = Norm(settings, self.head_width) if settings.qk_norm else nn.Identity()
         self.key_norm = Norm(settings, self.head_width) if settings.qk_norm else nn.Identity()
 
-    def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-        """x (B, T, C) -> (B, T, C); cos and sin (T, D) of the positions."""
-        rows, positions, width = x.shape
-        qkv = (
-            self.qkv(x).view(rows, positions, self.heads + 2 * self.kv_heads, self.head_width).transpose(1, 2)
-        )
-        q, k, v = qkv.split([self.heads, self.kv_heads, self.kv_heads], dim=1)  # (B, H or G, T, D)
-        q = rotate(self.query_norm(q), cos, sin).to(v.dtype)
-        k = rotate(self.key_norm(k), cos, sin).to(v.dtype)
-        grouped = self.kv_heads != self.heads
-        y = functional.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=grouped)
-        out: Tensor = self.out(y.transpose(1, 2).reshape(rows, positions, width))
+    def forward(
+        self, x: Tensor, rotation: Rotation, seen: Sight, cache: Cache | None = None, block: int = 0
+    ) -> Tensor:
+        """x (B, T, C) -> (B, T, C); keys and values of `block` are kept in the cache, if there is one."""
+        heads = self._heads(self.qkv(x), self.heads + 2 * self.kv_heads)
+        q, k, v = torch.split(heads, [self.heads, self.kv_heads, self.kv_heads], dim=1)  # (B, H or G, T, D)
+        q = rotate(self.query_norm(q), rotation).to(v.dtype)
+        k = rotate(self.key_norm(k), rotation).to(v.dtype)
+        if cache is not None:
+            stop = cache.length + k.shape[2]
+            cache.keys[block, :, :, cache.length : stop] = k
+            cache.values[block, :, :, cache.length : stop] = v
+            k, v = cache.keys[block, :, :, :stop], cache.values[block, :, :, :stop]
+        return self._join(attend(q, k, v, seen))
+
+    def cross(
+        self, x: Tensor, memory: Tensor, seen: Sight, cache: Cache | None = None, block: int = 0
+    ) -> Tensor:
+        """x (B, T, C) looks at memory (B, S, C) -> (B, T, C). Positions play no part."""
+        queries, rest = torch.split(self.qkv.weight, [self.heads * self.head_width, self._key_value_width])
+        q = self.query_norm(self._heads(functional.linear(x, queries), self.heads))
+        if cache is not None and block in cache.memory:
+            k, v = cache.memory[block]
+        else:
+            k, v = self._heads(functional.linear(memory, rest), 2 * self.kv_heads).chunk(2, dim=1)
+            k = self.key_norm(k).to(v.dtype)
+            if cache is not None:
+                cache.memory[block] = (k, v)
+        return self._join(attend(q.to(v.dtype), k, v, seen))
+
+    @property
+    def _key_value_width(self) -> int:
+        return 2 * self.kv_heads * self.head_width
+
+    def _heads(self, x: Tensor, heads: int) -> Tensor:
+        return x.view(*x.shape[:-1], heads, self.head_width).transpose(1, 2)
+
+    def _join(self, y: Tensor) -> Tensor:
+        out: Tensor = self.out(y.transpose(1, 2).flatten(2))
         return out
 
 
+# ------------------------------------------------------------------------------------------- blocks
+
+
 class MLP(nn.Module):
-    """SwiGLU: down(silu(gate(x)) * up(x)), (B, T, C) -> (B, T, C) through F hidden channels."""
+    """down(f(up(x))), or with a gate down(f(gate(x)) * up(x)): (B, T, C) -> (B, T, C) through F channels."""
 
     def __init__(self, settings: ModelSettings) -> None:
         super().__init__()
-        self.gate_up = nn.Linear(settings.width, 2 * settings.hidden, bias=False)
+        self.activation, self.is_gated = settings.activation, settings.is_gated
+        # The gate comes first in its matrix.
+        self.up = nn.Linear(settings.width, (2 if self.is_gated else 1) * settings.hidden, bias=False)
         self.down = nn.Linear(settings.hidden, settings.width, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """x (B, T, C)."""
-        gate, up = self.gate_up(x).chunk(2, dim=-1)
-        out: Tensor = self.down(functional.silu(gate) * up)
+        if self.is_gated:
+            gate, up = self.up(x).chunk(2, dim=-1)
+            hidden = (functional.silu(gate) if self.activation == "swiglu" else functional.gelu(gate)) * up
+        else:
+            up = self.up(x)
+            hidden = functional.gelu(up) if self.activation == "gelu" else functional.relu(up).square()
+        out: Tensor = self.down(hidden)
         return out
 
 
 class Block(nn.Module):
-    """x + attention(norm(x)), then x + mlp(norm(x))."""
+    """Attention, attention to the memory where there is one, and the MLP, each added to what came in."""
 
-    def __init__(self, settings: ModelSettings) -> None:
+    def __init__(self, settings: ModelSettings, number: int, *, crosses: bool) -> None:
         super().__init__()
-        self.attention_norm = Norm(settings, settings.width)
+        self.number = number
+        follows_norm = settings.kind == "encoder" and number == 0
+        self.attention_norm = nn.Identity() if follows_norm else Norm(settings, settings.width)
         self.attention = Attention(settings)
+        if crosses:
+            self.cross_norm = Norm(settings, settings.width)
+            self.cross = Attention(settings)
         self.mlp_norm = Norm(settings, settings.width)
         self.mlp = MLP(settings)
         self.dropout = Dropout(settings.dropout)
 
-    def forward(self, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    def forward(
+        self,
+        x: Tensor,
+        rotation: Rotation,
+        seen: Sight,
+        memory: tuple[Tensor, Sight] | None = None,
+        cache: Cache | None = None,
+    ) -> Tensor:
         """x (B, T, C)."""
-        x = x + self.dropout(self.attention(self.attention_norm(x), cos, sin))
+        x = x + self.dropout(self.attention(self.attention_norm(x), rotation, seen, cache, self.number))
+        if memory is not None:
+            x = x + self.dropout(self.cross.cross(self.cross_norm(x), *memory, cache, self.number))
         x = x + self.dropout(self.mlp(self.mlp_norm(x)))
         return x
 
 
-class Decoder(nn.Module):
-    """The language model: `forward` gives logits, `loss` the summed cross entropy."""
+class Stack(nn.Module):
+    """N blocks and the norm behind them."""
+
+    def __init__(self, settings: ModelSettings, *, crosses: bool = False) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(
+            [Block(settings, number, crosses=crosses) for number in range(settings.layers)]
+        )
+        self.norm = Norm(settings, settings.width)
+
+    def forward(
+        self,
+        x: Tensor,
+        rotation: Rotation,
+        seen: Sight,
+        memory: tuple[Tensor, Sight] | None = None,
+        cache: Cache | None = None,
+    ) -> Tensor:
+        """x (B, T, C)."""
+        for block in self.blocks:
+            x = block(x, rotation, seen, memory, cache)
+        out: Tensor = self.norm(x)
+        return out
+
+
+# -------------------------------------------------------------------------------------------- model
+
+
+class Transformer(nn.Module):
+    """`forward` gives logits, `loss` the summed cross entropy, `classify` the logits of classes."""
 
     cos: Tensor
     sin: Tensor
@@ -231,28 +424,130 @@ class Decoder(nn.Module):
     def __init__(self, settings: ModelSettings) -> None:
         super().__init__()
         self.settings = settings
+        both = settings.kind == "encoder-decoder"
         self.embedding = nn.Embedding(settings.padded_vocab_size, settings.width)
         self.dropout = Dropout(settings.dropout)
-        self.blocks = nn.ModuleList([Block(settings) for _ in range(settings.layers)])
-        self.norm = Norm(settings, settings.width)
+        if settings.kind == "encoder":
+            self.embedding_norm = Norm(settings, settings.width)
+            self.head_dense = nn.Linear(settings.width, settings.width, bias=False)
+            self.head_norm = Norm(settings, settings.width)
+        if settings.kind != "decoder":
+            self.encoder = Stack(settings)
+        if settings.kind != "encoder":
+            self.decoder = Stack(settings, crosses=both)
         if not settings.tie_embeddings:
             self.head = nn.Linear(settings.width, settings.padded_vocab_size, bias=False)
+        if settings.classes:
+            self.classifier = nn.Linear(settings.width, settings.classes, bias=False)
         cos, sin = rotary_tables(settings)
         self.register_buffer("cos", cos, persistent=False)
         self.register_buffer("sin", sin, persistent=False)
 
-    def hidden_states(self, ids: Tensor) -> Tensor:
-        """ids (B, T) -> the last norm's output (B, T, C). Raises ValueError for T above the context."""
-        positions = ids.shape[1]
-        if positions > self.settings.context:
-            raise ValueError(
-                f"{positions} positions are more than the model's context {self.settings.context}"
-            )
-        cos, sin = self.cos[:positions], self.sin[:positions]
-        x = self.dropout(self.embedding(ids))
-        for block in self.blocks:
-            x = block(x, cos, sin)
-        out: Tensor = self.norm(x)
+    def new_cache(self, rows: int) -> Cache:
+        """An empty cache for so many rows, in the type that attention computes in."""
+        s, weight = self.settings, self.embedding.weight
+        autocast = torch.is_autocast_enabled(weight.device.type)
+        dtype = torch.get_autocast_dtype(weight.device.type) if autocast else weight.dtype
+        shape = (s.layers, rows, s.kv_heads, s.context, s.head_width)
+        keys, values = (torch.zeros(shape, dtype=dtype, device=weight.device) for _ in range(2))
+        return Cache(keys, values)
+
+    def encode(self, ids: Tensor, documents: Tensor | None = None) -> Tensor:
+        """The encoder's output (B, T, C) for ids (B, T); raises ValueError for T above the context.
+
+        Args:
+            documents: (B, T), what belongs together in packed or padded rows, see `sight`.
+        """
+        x = self._embed(ids)
+        if self.settings.kind == "encoder":
+            x = self.embedding_norm(x)
+        seen = sight(False, documents, flat=self._takes_ends(x))
+        out: Tensor = self.encoder(self.dropout(x), self._rotation(0, ids.shape[1]), seen)
+        return out
+
+    def states(
+        self,
+        ids: Tensor,
+        *,
+        documents: Tensor | None = None,
+        memory: Tensor | None = None,
+        memory_mask: Tensor | None = None,
+        cache: Cache | None = None,
+    ) -> Tensor:
+        """What the head reads, (B, T, C), for ids (B, T).
+
+        Args:
+            documents: (B, T), what belongs together in packed or padded rows, see `sight`; not with a cache.
+            memory: an encoder-decoder's encoded source, (B, S, C).
+            memory_mask: which positions of the memory each position sees, (B, T, S) or (B, 1, S); all if
+                None.
+            cache: continue the positions that it holds, and keep these in it too.
+
+        Raises:
+            ValueError: T, with what the cache holds, is above the context.
+        """
+        if self.settings.kind == "encoder":
+            return self.encode(ids, documents)
+        x = self.dropout(self._embed(ids, cache))
+        before, positions = (cache.length if cache else 0), ids.shape[1]
+        if before:
+            reached = torch.arange(before, before + positions, device=ids.device)
+            keys = torch.arange(before + positions, device=ids.device)
+            seen = Sight(True, keys[None, :] <= reached[:, None])
+        else:
+            seen = sight(True, documents, flat=self._takes_ends(x))
+        source = None
+        if memory is not None:
+            source = (memory, Sight(False, None if memory_mask is None else memory_mask[:, None]))
+        out: Tensor = self.decoder(x, self._rotation(before, positions), seen, source, cache)
+        if cache is not None:
+            cache.length += positions
+        return out
+
+    def forward(self, ids: Tensor, **context: Tensor | Cache | None) -> Tensor:
+        """ids (B, T) -> logits (B, T, V), of which those from vocab_size on belong to no token."""
+        return self.logits(self.states(ids, **context))  # type: ignore[arg-type]
+
+    def logits(self, states: Tensor) -> Tensor:
+        """states (..., C) -> logits (..., V)."""
+        return self._capped(functional.linear(self._before_head(states), self.head_weight))
+
+    def loss(
+        self, ids: Tensor, targets: Tensor, positions: Tensor | None = None, **context: Tensor | None
+    ) -> Tensor:
+        """Sum of -log p(target) over all targets that are not IGNORED, a float32 scalar.
+
+        The padding of the vocabulary takes part in the softmax: training drives it to nothing.
+
+        Args:
+            ids: (B, T).
+            targets: (B, T), or (B, M) with positions.
+            positions: (B, M), where in its row each target stands; without them every position has one.
+            context: as for `states`.
+        """
+        states = self.states(ids, **context)  # type: ignore[arg-type]
+        if positions is not None:
+            states = states.gather(1, positions[:, :, None].expand(-1, -1, states.shape[2]))
+        states, weight = self._before_head(states).flatten(0, 1), self.head_weight
+        if self.settings.softcap:
+            logits = self._capped(functional.linear(states, weight)).float()
+            return functional.cross_entropy(logits, targets.flatten(), reduction="sum", ignore_index=IGNORED)
+        return linear_cross_entropy(states, weight, targets.flatten())
+
+    def classify(self, ids: Tensor, lengths: Tensor) -> Tensor:
+        """Logits of classes (B, classes) for rows of ids (B, T) of which the first `lengths` (B,) are real.
+
+        A decoder answers at its last real position, which alone has read all of them; an encoder by the mean
+        of its positions.
+        """
+        real = torch.arange(ids.shape[1], device=ids.device)[None, :] < lengths[:, None]
+        if self.settings.kind == "encoder":
+            states = self._before_head(self.encode(ids, real.long()))
+            pooled = (states * real[:, :, None]).sum(1) / lengths[:, None]
+        else:
+            states = self.states(ids)
+            pooled = states[torch.arange(len(ids), device=ids.device), lengths - 1]
+        out: Tensor = self.classifier(pooled)
         return out
 
     @property
@@ -260,26 +555,89 @@ class Decoder(nn.Module):
         """The matrix that turns hidden states into logits, (V, C)."""
         return self.embedding.weight if self.settings.tie_embeddings else self.head.weight
 
-    def forward(self, ids: Tensor) -> Tensor:
-        """ids (B, T) -> logits (B, T, V), of which those from vocab_size on belong to no token."""
-        return functional.linear(self.hidden_states(ids), self.head_weight)
+    def _embed(self, ids: Tensor, cache: Cache | None = None) -> Tensor:
+        positions = ids.shape[1] + (cache.length if cache else 0)
+        if positions > self.settings.context:
+            raise ValueError(
+                f"{positions} positions are more than the model's context {self.settings.context}"
+            )
+        out: Tensor = self.embedding(ids)
+        return out
 
-    def loss(self, ids: Tensor, targets: Tensor) -> Tensor:
-        """Sum over all positions of -log p(target), a float32 scalar; ids and targets (B, T).
+    def _rotation(self, first: int, count: int) -> Rotation:
+        return Rotation(self.cos[first : first + count], self.sin[first : first + count])
 
-        The padding of the vocabulary takes part in the softmax: training drives it to nothing.
-        """
-        logits = self(ids).flatten(0, 1).float()
-        return functional.cross_entropy(logits, targets.flatten(), reduction="sum")
+    def _takes_ends(self, x: Tensor) -> bool:
+        """Whether attention runs in a kernel that takes documents by their ends: on CUDA, in 16 bits."""
+        return x.device.type == "cuda" and torch.is_autocast_enabled("cuda")
+
+    def _before_head(self, states: Tensor) -> Tensor:
+        if self.settings.kind != "encoder":
+            return states
+        out: Tensor = self.head_norm(functional.gelu(self.head_dense(states)))
+        return out
+
+    def _capped(self, logits: Tensor) -> Tensor:
+        cap = self.settings.softcap
+        return cap * torch.tanh(logits / cap) if cap else logits
+
+
+def linear_cross_entropy(states: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
+    """Sum of -log p(target) over the targets that are not IGNORED, a float32 scalar.
+
+    `CHUNK_LOGITS` at a time are computed, and their gradients with them: all of them would be the largest
+    tensor of a step. Softmax and sums are float32 whatever the products are computed in.
+
+    Args:
+        states: (M, C).
+        weight: (V, C).
+        targets: (M,).
+    """
+    device = states.device.type
+    if torch.is_autocast_enabled(device):
+        states = states.to(torch.get_autocast_dtype(device))
+    learns = torch.is_grad_enabled() and (states.requires_grad or weight.requires_grad)
+    with torch.autocast(device, enabled=False):
+        out: Tensor = _LinearCrossEntropy.apply(states, weight, targets, learns)  # type: ignore[no-untyped-call]
+    return out
+
+
+class _LinearCrossEntropy(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, states: Tensor, weight: Tensor, targets: Tensor, learns: bool) -> Tensor:
+        matrix, rows = weight.to(states.dtype), max(1, CHUNK_LOGITS // len(weight))
+        total = torch.zeros((), device=states.device)
+        to_states = torch.empty_like(states) if learns else None
+        to_weight = torch.zeros_like(weight) if learns else None
+        for first in range(0, len(targets), rows):
+            x, target = states[first : first + rows], targets[first : first + rows, None]
+            counts = (target != IGNORED).float()
+            target = target.clamp_min(0)
+            logits = functional.linear(x, matrix).float()
+            scale = logits.logsumexp(1, keepdim=True)
+            total += ((scale - logits.gather(1, target)) * counts).sum()
+            if to_states is not None and to_weight is not None:
+                error = logits.sub_(scale).exp_()  # p, then p - 1 at the target
+                error.scatter_add_(1, target, -torch.ones_like(counts))
+                error = error.mul_(counts).to(states.dtype)
+                to_states[first : first + rows] = error @ matrix
+                to_weight += error.T @ x
+        ctx.save_for_backward(to_states, to_weight)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, Tensor, None, None]:
+        to_states, to_weight = ctx.saved_tensors
+        return to_states * grad_outputs[0].to(to_states.dtype), to_weight * grad_outputs[0], None, None
 
 
 @torch.no_grad()
-def initialise(model: Decoder, seed: int) -> None:
+def initialise(model: Transformer, seed: int) -> None:
     """Set every weight, from the seed alone.
 
     Matrices have a standard deviation of 1 / sqrt(fan-in), the embedding of 0.02 (as GPT-2: tied to the head,
-    a greater one would begin by predicting each token to follow itself); an untied head is zero; output
-    projections are zero or, without zero_init, scaled by 1 / sqrt(2 N); gains are 1.
+    a greater one would begin by predicting each token to follow itself); an untied head and a classifier are
+    zero; output projections are zero or, without zero_init, scaled by 1 / sqrt(2 N); gains are 1.
     """
     settings = model.settings
     generator = torch.Generator().manual_seed(seed)
@@ -288,15 +646,11 @@ def initialise(model: Decoder, seed: int) -> None:
         weight.copy_(torch.randn(weight.shape, generator=generator) * std)
 
     normal(model.embedding.weight, 0.02)
-    if not settings.tie_embeddings:
-        model.head.weight.zero_()
-    for part in model.modules():
+    output_scale = 0.0 if settings.zero_init else (2 * settings.layers) ** -0.5
+    for name, part in model.named_modules():
         if isinstance(part, Norm):
             part.weight.fill_(1.0)
-    output_scale = 0.0 if settings.zero_init else (2 * settings.layers) ** -0.5
-    for module in model.blocks:
-        assert isinstance(module, Block)
-        normal(module.attention.qkv.weight, settings.width**-0.5)
-        normal(module.attention.out.weight, settings.width**-0.5 * output_scale)
-        normal(module.mlp.gate_up.weight, settings.width**-0.5)
-        normal(module.mlp.down.weight, settings.hidden**-0.5 * output_scale)
+        elif isinstance(part, nn.Linear):
+            is_output = name.endswith((".out", ".down"))
+            scale = 0.0 if name in ("head", "classifier") else output_scale if is_output else 1.0
+            normal(part.weight, part.in_features**-0.5 * scale)

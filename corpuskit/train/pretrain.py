@@ -20,11 +20,12 @@ from corpuskit.shards import Shards, derive_key
 from corpuskit.train.checkpoint import FOLDER as CHECKPOINTS
 from corpuskit.train.checkpoint import latest_checkpoint, load_checkpoint, read_state
 from corpuskit.train.codec import Codec
+from corpuskit.train.counts import parameter_count, training_flops
 from corpuskit.train.data import Batches, validation_rows
 from corpuskit.train.files import json_bytes, write_file, writing
 from corpuskit.train.generate import LanguageModel, model_document
 from corpuskit.train.loop import Job, Measure, Progress, Saver, decay_begins, fit, measure, train_step
-from corpuskit.train.model import Decoder, initialise
+from corpuskit.train.model import Transformer, initialise
 from corpuskit.train.optim import make_optimizer
 from corpuskit.train.settings import TrainSettings, model_settings, regularise, resolve
 from corpuskit.train.watch import Event, Listener, Log
@@ -231,7 +232,7 @@ def _make_job(
     assert settings.batch_rows is not None
     assert settings.learning_rate is not None
     split = shards.split("train")
-    model = Decoder(model_settings(settings, shards.vocab_size)).to(device)
+    model = Transformer(model_settings(settings, shards.vocab_size)).to(device)
     initialise(model, derive_key(settings.seed) >> 1)
     eval_every = settings.eval_every or max(1, planned // _VALIDATIONS)
     default_warmup = min(max(10, planned // 50), 200, max(1, planned // 4))
@@ -341,7 +342,7 @@ def _start_event(job: Job, shards: Shards, progress: Progress, state: dict[str, 
     if state is not None and state["shards_fingerprint"] != shards.fingerprint:
         warnings.append("Resumed on changed data, as allowed.")
     summary = (
-        f"{settings.size}: {shape.parameter_count() / 1e6:.1f}M parameters, {shape.layers} layers of "
+        f"{settings.size}: {parameter_count(shape) / 1e6:.1f}M parameters, {shape.layers} layers of "
         f"{shape.width}, vocabulary {shape.vocab_size:,}; "
         f"batch {job.batches.batch_rows} x {shape.context} = {batch_tokens:,} tokens\n"
         f"{'about ' if progress.steps is None else ''}{planned:,} steps read the {train.tokens:,} training "
@@ -357,8 +358,8 @@ def _start_event(job: Job, shards: Shards, progress: Progress, state: dict[str, 
         "steps": progress.steps,
         "planned_steps": planned,
         "settings": settings.model_dump(),
-        "parameters": shape.parameter_count(),
-        "flops_per_token": shape.flops_per_token(),
+        "parameters": parameter_count(shape),
+        "flops_per_token": training_flops(shape, shape.context) // shape.context,
         "train_tokens": train.tokens,
         "tokens_left_out_per_epoch": left_over,
         "summary": summary,
@@ -386,7 +387,7 @@ def _result(job: Job, shards: Shards, progress: Progress, reason: str) -> TrainR
         validation_loss=loss,
         perplexity=None if loss is None else Measure(loss, None, 0.0).perplexity,
         bits_per_byte=found.bits_per_byte if found else None,
-        parameters=job.model.settings.parameter_count(),
+        parameters=parameter_count(job.model.settings),
         tokens=tokens,
         epochs=tokens / job.batches.split.tokens,
         seconds=progress.seconds,

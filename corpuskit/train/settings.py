@@ -169,7 +169,7 @@ def regularise(settings: TrainSettings, epochs: float) -> TrainSettings:
 
 
 def model_settings(settings: TrainSettings, vocab_size: int) -> ModelSettings:
-    """The decoder's shape out of resolved settings; raises SettingError for one that cannot be built."""
+    """The model's shape out of resolved settings; raises SettingError for one that cannot be built."""
     names = ("layers", "width", "heads", "kv_heads", "hidden", "context", "norm", "qk_norm", "tie_embeddings")
     try:
         return ModelSettings(

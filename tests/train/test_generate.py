@@ -40,7 +40,7 @@ def test_greedy_is_the_limit_of_each_option(folder: Path) -> None:
     ids = [0, *model.codec.encode("My aunt")]
     for expected in greedy[0].ids[:5]:
         with torch.inference_mode():
-            logits = model.decoder(torch.tensor([ids[-16:]]))[0, -1, : model.decoder.settings.vocab_size]
+            logits = model.model(torch.tensor([ids[-16:]]))[0, -1, : model.model.settings.vocab_size]
         assert int(logits.argmax()) == expected
         ids.append(expected)
 
@@ -63,7 +63,7 @@ def test_text_ends_with_the_document(folder: Path) -> None:
     model = LanguageModel.load(folder)
     with torch.no_grad():
         # With all logits equal the likeliest token is the first, id 0: the end of text.
-        model.decoder.norm.weight.zero_()
+        model.model.decoder.norm.weight.zero_()
     (sample,) = model.sample("The", 30, Sampling(temperature=0))
     assert (sample.text, sample.ids, sample.ended) == ("The", [], True)
 
@@ -108,7 +108,7 @@ def test_a_tokenizer_whose_end_of_text_has_another_name_is_checked_by_it(
 
 def test_padding_of_the_vocabulary_is_never_drawn(folder: Path) -> None:
     model = LanguageModel.load(folder)
-    settings = model.decoder.settings
+    settings = model.model.settings
     assert settings.padded_vocab_size > settings.vocab_size
     hot = Sampling(temperature=1000, top_p=1)
     assert max(model.sample("", 300, hot)[0].ids) < settings.vocab_size
@@ -166,7 +166,7 @@ def test_special_tokens_are_never_drawn_but_the_end(folder: Path, monkeypatch: p
     assert likely
     assert loaded.end_of_text not in likely
     monkeypatch.setattr(loaded.codec, "special_ids", lambda: [loaded.end_of_text, *likely])
-    model = LanguageModel(loaded.decoder, loaded.codec, loaded.end_of_text)
+    model = LanguageModel(loaded.model, loaded.codec, loaded.end_of_text)
     drawn = {i for sample in model.sample("The", 20, Sampling(top_p=1.0), count=5) for i in sample.ids}
     assert not drawn & set(likely)
     assert model.sample("The", 1, Sampling(temperature=0))[0].ids != likely

@@ -134,7 +134,8 @@ def test_micro_batches_do_not_change_the_update(run: Path, small: TrainSettings,
         found.append((load_file(tmp_path / str(rows) / "model.safetensors"), outcome(tmp_path / str(rows))))
     (one, one_log), (eight, eight_log) = found
     for name in one:
-        torch.testing.assert_close(one[name], eight[name], rtol=0, atol=1e-5)
+        # AdamW divides a gradient near zero by its own size, and so enlarges what rounding makes of it.
+        torch.testing.assert_close(one[name], eight[name], rtol=0, atol=5e-5)
     assert [loss for _, loss, *_ in one_log["steps"]] == pytest.approx(
         [loss for _, loss, *_ in eight_log["steps"]], abs=1e-5
     )

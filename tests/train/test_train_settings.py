@@ -7,6 +7,7 @@ import pytest
 from corpuskit.cli.train import SIZES
 from corpuskit.errors import SettingError
 from corpuskit.train import PRESETS, TrainSettings
+from corpuskit.train.counts import parameter_count
 from corpuskit.train.optim import Schedule
 from corpuskit.train.settings import choose_size, model_settings, regularise, resolve
 
@@ -52,7 +53,7 @@ def test_presets_resolve_to_buildable_models(size: str) -> None:
     assert chosen.precision == "fp32"
     assert (chosen.micro_batch_rows or 0) * shape.context <= 16_384
     if size == "15m":
-        body = shape.parameter_count() - shape.padded_vocab_size * shape.width
+        body = parameter_count(shape) - shape.padded_vocab_size * shape.width
         assert 13e6 < body < 16e6
 
 
