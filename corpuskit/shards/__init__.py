@@ -2,7 +2,7 @@
 
 from corpuskit.shards.format import TOKEN_DTYPES, Index, read_index, token_dtype
 from corpuskit.shards.packing import ConcatenatedRows, concatenate
-from corpuskit.shards.permutation import Permutation, derive_key
+from corpuskit.shards.permutation import Permutation, derive_key, mix64_array
 from corpuskit.shards.reader import MANIFEST_FORMAT, MANIFEST_NAME, ShardInfo, Shards, Split
 from corpuskit.shards.writer import ShardWriter, WrittenShard
 
@@ -20,6 +20,7 @@ __all__ = [
     "WrittenShard",
     "concatenate",
     "derive_key",
+    "mix64_array",
     "read_index",
     "token_dtype",
 ]

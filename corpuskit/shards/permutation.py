@@ -98,13 +98,13 @@ class Permutation:
         low_bits, high_bits = self._low_bits, self._high_bits
         low, high = values & np.uint64((1 << low_bits) - 1), values >> np.uint64(low_bits)
         for key in self._round_keys:
-            high = high ^ (_mix64_array(low ^ np.uint64(key)) & np.uint64((1 << high_bits) - 1))
+            high = high ^ (mix64_array(low ^ np.uint64(key)) & np.uint64((1 << high_bits) - 1))
             low, high = high, low
             low_bits, high_bits = high_bits, low_bits
         return (high << np.uint64(low_bits)) | low
 
 
-def _mix64_array(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+def mix64_array(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     """mix64 on an array; unsigned NumPy arithmetic on arrays wraps modulo 2**64 by definition."""
     values = values + np.uint64(_GOLDEN)
     values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

@@ -13,6 +13,7 @@ from tokenizers import Tokenizer
 from corpuskit.errors import TrainError
 
 END_OF_TEXT = "<|endoftext|>"
+MASK, SENTINEL, SENTINELS = "<|mask|>", "<|sentinel_{}|>", 100
 
 
 class Codec:
@@ -65,6 +66,21 @@ class Codec:
         """Ids of the tokens that the tokenizer marks as special, ascending."""
         added = self._tokenizer.get_added_tokens_decoder()
         return sorted(number for number, token in added.items() if token.special)
+
+    def special_id(self, name: str) -> int:
+        """Id of the special token of this name; raises TrainError where there is none."""
+        number = self._tokenizer.token_to_id(name)
+        if number is None or number not in self.special_ids():
+            raise TrainError(
+                f"the tokenizer has no special token {name}",
+                remedy="Build with a tokenizer that corpuskit trains, or use objective causal.",
+            )
+        return int(number)
+
+    def first_ordinary_id(self) -> int:
+        """The first id that is no special token; those of all tokenizers that corpuskit trains come first."""
+        special = set(self.special_ids())
+        return next(number for number in range(len(special) + 1) if number not in special)
 
     def token_bytes(self, vocab_size: int) -> npt.NDArray[np.int64] | None:
         """Bytes of text that each id stands for, (vocab_size,); 0 for special tokens.

@@ -1,64 +1,89 @@
 """Batches: number s is a function of (shards, settings, seed, s) alone, and so is all that follows from it.
 
-Sample i of the run belongs to epoch e = i // n of n rows. An epoch cuts the split into rows of T + 1 tokens
-from an offset that the seed and e fix, and visits them in an order that they fix too; so a token stands at
-another place of its row in each epoch. Nothing is kept between batches, and only the rows asked for are read.
+Sample i of the run belongs to epoch e = i // n of n rows. An epoch cuts the split into rows from an offset
+that the seed and e fix, and visits them in an order that they fix too; so a token stands at another place of
+its row in each epoch. Nothing is kept between batches, and only the rows asked for are read.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
 
-from corpuskit.errors import ShardError
-from corpuskit.shards import Permutation, Split, concatenate, derive_key
+from corpuskit.errors import SettingError, ShardError
+from corpuskit.shards import Permutation, Split, derive_key
 
 # What a key is drawn for; part of the key, so that draws for different ends are independent.
-_ORDER, _OFFSET, _DROPOUT = 1, 2, 3
+_ORDER, _OFFSET, _DROPOUT, _OBJECTIVE, _EVALUATION = 1, 2, 3, 4, 5
 
 
 @dataclass(frozen=True)
 class Batches:
-    """The training batches of a split.
+    """The rows of a split in the order in which they are trained on.
 
     Attributes:
         split: where the tokens are.
-        context: T.
+        row_tokens: tokens of a row, R.
+        stride: tokens from the start of a row to that of the next in the split; at most R.
         batch_rows: rows in a batch, B.
         seed: fixes the order and the offsets.
         vocab_size: every id must be below it.
     """
 
     split: Split
-    context: int
+    row_tokens: int
+    stride: int
     batch_rows: int
     seed: int
     vocab_size: int
 
+    def __post_init__(self) -> None:
+        """Raises SettingError for rows longer than the split."""
+        if self.row_tokens > self.split.tokens:
+            raise SettingError(
+                f"the split {self.split.name!r} has {self.split.tokens} tokens, a row of this context needs "
+                f"{self.row_tokens}",
+                remedy="Lower context, or build shards of more text.",
+            )
+
     @property
     def rows_per_epoch(self) -> int:
         """n: whole rows that fit from every offset, or one where the split is too short for that."""
-        return max((self.split.tokens - self.context) // self.context, 1)
+        return max((self.split.tokens - self.row_tokens + 1) // self.stride, 1)
 
-    def starts(self, step: int) -> list[int]:
-        """Position in the split of the first token of each row of batch `step`."""
-        samples = range(step * self.batch_rows, (step + 1) * self.batch_rows)
+    @property
+    def tokens_left_out(self) -> int:
+        """Tokens of the split that an epoch does not reach: before the first row and behind the last."""
+        return self.split.tokens - self._tokens_of(self.rows_per_epoch)
+
+    def samples(self, step: int, rows: range) -> range:
+        """Numbers, counted over the run, of these rows of batch `step`."""
+        return range(step * self.batch_rows + rows.start, step * self.batch_rows + rows.stop)
+
+    def starts(self, samples: Sequence[int]) -> list[int]:
+        """Position in the split of the first token of each sample."""
         return [self._start(sample) for sample in samples]
 
-    def batch(self, step: int) -> npt.NDArray[np.int64]:
-        """Batch `step`, (B, T + 1). Raises ShardError for an id outside the vocabulary."""
-        rows = [self.split.read(start, self.context + 1) for start in self.starts(step)]
+    def read(self, samples: Sequence[int]) -> npt.NDArray[np.int64]:
+        """The rows of these samples, (samples, R). Raises ShardError for an id outside the vocabulary."""
+        rows = [self.split.read(start, self.row_tokens) for start in self.starts(samples)]
         return checked_ids(np.stack(rows).astype(np.int64), self.vocab_size, self.split.name)
+
+    def _tokens_of(self, rows: int) -> int:
+        return (rows - 1) * self.stride + self.row_tokens
 
     def _start(self, sample: int) -> int:
         epoch, place = divmod(sample, self.rows_per_epoch)
-        slack = self.split.tokens - (self.rows_per_epoch * self.context + 1)
-        offset = derive_key(self.seed, _OFFSET, epoch) % min(slack + 1, self.context)
-        row = _order(self.rows_per_epoch, self.seed, epoch)[place]
-        return concatenate(self.split.tokens, self.context, offset).start(row)
+        slack = self.split.tokens - self._tokens_of(self.rows_per_epoch)
+        offset = derive_key(self.seed, _OFFSET, epoch) % min(slack + 1, self.stride)
+        return offset + _order(self.rows_per_epoch, self.seed, epoch)[place] * self.stride
 
 
 @lru_cache(maxsize=8)
@@ -71,17 +96,30 @@ def dropout_seed(seed: int, step: int, micro_batch: int) -> int:
     return derive_key(seed, _DROPOUT, step, micro_batch) >> 1
 
 
-def validation_rows(split: Split, context: int, max_tokens: int, vocab_size: int) -> npt.NDArray[np.int64]:
-    """Fixed rows of a split to measure on, (R, T + 1): all whole rows, or spread ones up to max_tokens.
+def objective_key(seed: int, sample: int) -> int:
+    """Key of what is masked in a sample of the run."""
+    return derive_key(seed, _OBJECTIVE, sample)
+
+
+def evaluation_key(row: int) -> int:
+    """Key of what is masked in a row that is measured on: the same in all runs, so that they compare."""
+    return derive_key(_EVALUATION, row)
+
+
+def spread_rows(
+    split: Split, row_tokens: int, stride: int, max_tokens: int, vocab_size: int
+) -> npt.NDArray[np.int64]:
+    """Fixed rows of a split to measure on, (rows, R): all whole rows, or spread ones up to max_tokens.
 
     A split shorter than a row gives one shorter row, one without two tokens gives no row.
     """
     if split.tokens < 2:
         return np.zeros((0, 2), np.int64)
-    packed = concatenate(split.tokens, min(context, split.tokens - 1))
-    count = min(packed.rows, max(1, max_tokens // packed.length))
-    chosen = [packed.rows * number // count for number in range(count)]
-    rows = [split.read(packed.start(row), packed.length + 1) for row in chosen]
+    row_tokens = min(row_tokens, split.tokens)
+    whole = (split.tokens - row_tokens) // stride + 1
+    count = min(whole, max(1, max_tokens // stride))
+    starts = [whole * number // count * stride for number in range(count)]
+    rows = [split.read(start, row_tokens) for start in starts]
     return checked_ids(np.stack(rows).astype(np.int64), vocab_size, split.name)
 
 
@@ -93,3 +131,32 @@ def checked_ids(ids: npt.NDArray[np.int64], vocab_size: int, split: str) -> npt.
             remedy="Build the shards again with the tokenizer that goes with them.",
         )
     return ids
+
+
+class Feed:
+    """Batches made ready in the background, one step ahead, so that the device need not wait for them.
+
+    Which batch comes next is only guessed; a wrong guess costs time and changes nothing.
+    """
+
+    def __init__(self, batch: Callable[[int], dict[str, Tensor]], device: torch.device) -> None:
+        self._batch, self._device = batch, device
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="batches")
+        self._ahead: tuple[int, Future[dict[str, Tensor]]] | None = None
+
+    def take(self, step: int) -> dict[str, Tensor]:
+        """Batch `step`, in memory that a GPU copies from without waiting, where there is one."""
+        if self._ahead is not None and self._ahead[0] == step:
+            tensors = self._ahead[1].result()
+        else:
+            tensors = self._make(step)
+        self._ahead = (step + 1, self._pool.submit(self._make, step + 1))
+        return tensors
+
+    def close(self) -> None:
+        """Stop what runs in the background."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _make(self, step: int) -> dict[str, Tensor]:
+        tensors = self._batch(step)
+        return {k: v.pin_memory() for k, v in tensors.items()} if self._device.type == "cuda" else tensors

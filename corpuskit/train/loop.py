@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import signal
 import threading
@@ -18,11 +19,12 @@ from torch import Tensor
 
 from corpuskit.errors import TrainError
 from corpuskit.train.checkpoint import save_checkpoint, save_weights
-from corpuskit.train.data import Batches, dropout_seed
+from corpuskit.train.data import Feed, dropout_seed
 from corpuskit.train.generate import LanguageModel, Sampling
-from corpuskit.train.model import Transformer
+from corpuskit.train.model import IGNORED, Transformer
 from corpuskit.train.optim import Schedule, set_rate
 from corpuskit.train.settings import TrainSettings
+from corpuskit.train.tasks import Task, Tensors
 from corpuskit.train.watch import Event, Listener
 
 _CUDA_SYNC_STEPS = 10
@@ -56,7 +58,7 @@ class Progress:
 
 @dataclass(frozen=True)
 class Measure:
-    """Loss on fixed rows: nats per token, and bits per byte where the bytes are known."""
+    """Loss on a fixed batch: nats per target, and bits per byte where all of the text is predicted."""
 
     loss: float
     bits_per_byte: float | None
@@ -73,8 +75,8 @@ class Job:
     """What a run consists of; `settings` are resolved, so that nothing in them is open but the run's length.
 
     Attributes:
-        validation: rows to measure on, (R, T + 1); R is 0 where there is nothing to measure on.
-        token_bytes: bytes of text per id, where they are known.
+        validation: a batch to measure on, or nothing.
+        token_bytes: bytes of text per id, where they are known and all of the text is predicted.
         warmup, eval_every, sample_every: in steps.
         saved_with: what checkpoints hold besides Progress.
         final_rows: rows that will be measured on after the last step.
@@ -85,8 +87,8 @@ class Job:
     settings: TrainSettings
     model: Transformer
     optimizer: torch.optim.AdamW
-    batches: Batches
-    validation: npt.NDArray[np.int64]
+    task: Task
+    validation: Tensors
     language_model: LanguageModel
     token_bytes: npt.NDArray[np.int64] | None
     device: torch.device
@@ -106,6 +108,10 @@ class Job:
     def autocast(self) -> torch.autocast:
         """The context in which losses are computed."""
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16")
+
+    def to_device(self, batch: Tensors) -> Tensors:
+        """The batch where the model is."""
+        return {name: tensor.to(self.device, non_blocking=True) for name, tensor in batch.items()}
 
     def seconds(self) -> float:
         """Time since the run began or was resumed."""
@@ -176,9 +182,10 @@ def fit(job: Job, progress: Progress, pause_at: int | None = None) -> str:
     """
     train_loss, before = math.nan, progress.seconds
     saver = Saver(job)
+    feed = Feed(lambda step: job.task.batch(step, range(job.task.batch_rows)), job.device)
     pending: list[tuple[int, float, Tensor, Tensor]] = []
     reason = _reason_to_stop(job, progress, pause_at)
-    with Stopper() as stopper:
+    with Stopper() as stopper, contextlib.closing(feed):
         while not reason:
             if progress.steps is None and _fix_horizon(job, progress, before):
                 # The clock has fixed it: a run that is killed now must go on to the same end.
@@ -186,7 +193,7 @@ def fit(job: Job, progress: Progress, pause_at: int | None = None) -> str:
                 saver.save(progress)
                 job.emit({"event": "horizon", "step": progress.step, "steps": progress.steps})
             rate = schedule(job, progress).rate(progress.step)
-            loss, norm = train_step(job, progress.step, rate)
+            loss, norm = train_step(job, progress.step, rate, feed.take(progress.step))
             pending.append((progress.step, rate, loss, norm))
             progress.step += 1
             progress.seconds = before + job.seconds()
@@ -199,7 +206,7 @@ def fit(job: Job, progress: Progress, pause_at: int | None = None) -> str:
                 train_loss = _report_steps(job, progress, pending)
             if validate:
                 _validate(job, progress, train_loss)
-            if progress.step % job.sample_every == 0 or last:
+            if job.model.settings.kind == "decoder" and (progress.step % job.sample_every == 0 or last):
                 _sample(job, progress)
             reason = _reason_to_stop(job, progress, pause_at) or ("interrupted" if stops else "")
             if reason or save:
@@ -218,46 +225,49 @@ def _reason_to_stop(job: Job, progress: Progress, pause_at: int | None) -> str:
     return "paused" if pause_at is not None and progress.step >= pause_at else ""
 
 
-def train_step(job: Job, step: int, rate: float) -> tuple[Tensor, Tensor]:
-    """One update of the weights from batch `step`; returns the mean loss per token and the unclipped norm.
+def train_step(job: Job, step: int, rate: float, batch: Tensors) -> tuple[Tensor, Tensor]:
+    """One update of the weights; returns the mean loss per target and the unclipped norm of the gradient.
 
-    Micro-batches add their summed losses divided by the whole batch's count of tokens, so that the gradient
+    Micro-batches add their summed losses divided by the whole batch's count of targets, so that the gradient
     is that of the whole batch however it is divided.
     """
-    settings = job.settings
-    ids = torch.from_numpy(job.batches.batch(step)).to(job.device)
-    tokens = ids.shape[0] * (ids.shape[1] - 1)
+    settings, targets = job.settings, job.task.count(batch)
     total = torch.zeros((), device=job.device)
     job.model.train()
     set_rate(job.optimizer, rate)
-    for number, rows in enumerate(torch.split(ids, settings.micro_batch_rows or len(ids))):
+    for number, part in enumerate(micro_batches(batch, settings.micro_batch_rows)):
         torch.manual_seed(dropout_seed(settings.seed, step, number))
         with job.autocast():
-            loss = job.model.loss(rows[:, :-1], rows[:, 1:])
-        (loss / tokens).backward()  # type: ignore[no-untyped-call]
+            loss = job.task.loss(job.model, job.to_device(part))
+        (loss / targets).backward()  # type: ignore[no-untyped-call]
         total += loss.detach()
     norm = torch.nn.utils.clip_grad_norm_(job.model.parameters(), settings.clip)
     job.optimizer.step()
     job.optimizer.zero_grad(set_to_none=True)
-    return total / tokens, norm
+    return total / targets, norm
+
+
+def micro_batches(batch: Tensors, rows: int | None) -> list[Tensors]:
+    """A batch in parts of so many rows; whole without a number."""
+    whole = len(next(iter(batch.values())))
+    starts = range(0, whole, rows or whole)
+    return [{name: tensor[i : i + (rows or whole)] for name, tensor in batch.items()} for i in starts]
 
 
 @torch.no_grad()
-def measure(job: Job, rows: npt.NDArray[np.int64]) -> Measure:
-    """Loss of the model on rows (R, T + 1), R at least 1."""
+def measure(job: Job, batch: Tensors) -> Measure:
+    """Loss of the model on a batch."""
     began = time.monotonic()
     job.model.eval()
     total = 0.0
-    size = job.settings.micro_batch_rows or len(rows)
-    for first in range(0, len(rows), size):
-        ids = torch.from_numpy(rows[first : first + size]).to(job.device)
+    for part in micro_batches(batch, job.settings.micro_batch_rows):
         with job.autocast():
-            total += job.model.loss(ids[:, :-1], ids[:, 1:]).item()
-    targets = rows[:, 1:]
+            total += job.task.loss(job.model, job.to_device(part)).item()
     per_byte = None
+    targets = batch["targets"][batch["targets"] != IGNORED].numpy()
     if job.token_bytes is not None and (count := int(job.token_bytes[targets].sum())):
         per_byte = total / math.log(2) / count
-    return Measure(total / targets.size, per_byte, time.monotonic() - began)
+    return Measure(total / max(1, targets.size), per_byte, time.monotonic() - began)
 
 
 def schedule(job: Job, progress: Progress) -> Schedule:
@@ -287,7 +297,7 @@ def _fix_horizon(job: Job, progress: Progress, before: float) -> bool:
         return False
     left = (budget - spent) * _PLANNED_SHARE
     # A row of the final measurement goes forward only: about a third of the cost of a training row.
-    left -= job.final_rows / (3 * job.batches.batch_rows) * spent / progress.step
+    left -= job.final_rows / (3 * job.task.batch_rows) * spent / progress.step
     progress.decay_start = progress.step
     progress.steps = progress.step + max(1, int(left / (spent / progress.step)))
     return True
@@ -296,7 +306,7 @@ def _fix_horizon(job: Job, progress: Progress, before: float) -> bool:
 def _report_steps(job: Job, progress: Progress, pending: list[tuple[int, float, Tensor, Tensor]]) -> float:
     """Emit and clear the pending steps, which waits for the device; returns the last loss."""
     loss = math.nan
-    tokens = job.batches.batch_rows * job.batches.context
+    tokens = job.task.tokens_per_step
     for step, rate, loss_tensor, norm in pending:
         loss = loss_tensor.item()
         if not math.isfinite(loss):
@@ -324,11 +334,8 @@ def _seconds_left(job: Job, progress: Progress, each: float) -> float | None:
 
 
 def _not_finite(job: Job, step: int, loss: float) -> TrainError:
-    starts = job.batches.starts(step)
-    shard, offset = job.batches.split.locate(starts[0])
     return TrainError(
-        f"the loss of step {step} is {loss}; its batch holds the rows that begin at the tokens {starts} of "
-        f"the split {job.batches.split.name!r}, the first at token {offset} of {shard}",
+        f"the loss of step {step} is {loss}; its batch holds the {job.task.describe(step)}",
         remedy="Begin again with another --out and a "
         f"learning_rate below {job.settings.learning_rate:g}, or with precision fp32.",
     )
@@ -337,7 +344,7 @@ def _not_finite(job: Job, step: int, loss: float) -> TrainError:
 def _validate(job: Job, progress: Progress, train_loss: float) -> None:
     """Measure, and keep the weights where they are the best so far or there is nothing to measure on."""
     best = True
-    if len(job.validation):
+    if job.validation:
         result = measure(job, job.validation)
         if not math.isfinite(result.loss):
             raise _not_finite(job, progress.step - 1, result.loss)
@@ -355,10 +362,7 @@ def _validate(job: Job, progress: Progress, train_loss: float) -> None:
                 "bits_per_byte": result.bits_per_byte,
                 "best": best,
                 "seconds": progress.seconds,
-                "tokens_per_s": progress.step
-                * job.batches.batch_rows
-                * job.batches.context
-                / progress.seconds,
+                "tokens_per_s": progress.step * job.task.tokens_per_step / progress.seconds,
             }
         )
     if best:

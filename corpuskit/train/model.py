@@ -513,7 +513,13 @@ class Transformer(nn.Module):
         return self._capped(functional.linear(self._before_head(states), self.head_weight))
 
     def loss(
-        self, ids: Tensor, targets: Tensor, positions: Tensor | None = None, **context: Tensor | None
+        self,
+        ids: Tensor,
+        targets: Tensor,
+        *,
+        positions: Tensor | None = None,
+        source: Tensor | None = None,
+        documents: Tensor | None = None,
     ) -> Tensor:
         """Sum of -log p(target) over all targets that are not IGNORED, a float32 scalar.
 
@@ -523,9 +529,11 @@ class Transformer(nn.Module):
             ids: (B, T).
             targets: (B, T), or (B, M) with positions.
             positions: (B, M), where in its row each target stands; without them every position has one.
-            context: as for `states`.
+            source: (B, S), what an encoder-decoder reads first.
+            documents: as for `states`.
         """
-        states = self.states(ids, **context)  # type: ignore[arg-type]
+        memory = None if source is None else self.encode(source)
+        states = self.states(ids, documents=documents, memory=memory)
         if positions is not None:
             states = states.gather(1, positions[:, :, None].expand(-1, -1, states.shape[2]))
         states, weight = self._before_head(states).flatten(0, 1), self.head_weight

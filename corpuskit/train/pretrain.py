@@ -1,4 +1,4 @@
-"""Causal pretraining from a build's run folder: `train(run, out, settings)`."""
+"""Pretraining from a build's run folder: `train(run, out, settings)`."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from safetensors.torch import load_file
 
@@ -19,15 +17,17 @@ from corpuskit.errors import SettingError, TrainError
 from corpuskit.shards import Shards, derive_key
 from corpuskit.train.checkpoint import FOLDER as CHECKPOINTS
 from corpuskit.train.checkpoint import latest_checkpoint, load_checkpoint, read_state
-from corpuskit.train.codec import Codec
+from corpuskit.train.codec import MASK, SENTINEL, SENTINELS, Codec
 from corpuskit.train.counts import parameter_count, training_flops
-from corpuskit.train.data import Batches, validation_rows
+from corpuskit.train.data import Batches
 from corpuskit.train.files import json_bytes, write_file, writing
 from corpuskit.train.generate import LanguageModel, model_document
 from corpuskit.train.loop import Job, Measure, Progress, Saver, decay_begins, fit, measure, train_step
-from corpuskit.train.model import Transformer, initialise
+from corpuskit.train.model import ModelSettings, Transformer, initialise
+from corpuskit.train.objectives import Causal, Masked, Spans
 from corpuskit.train.optim import make_optimizer
 from corpuskit.train.settings import TrainSettings, model_settings, regularise, resolve
+from corpuskit.train.tasks import Pretraining, Tensors, validation
 from corpuskit.train.watch import Event, Listener, Log
 
 _EPOCHS = 10
@@ -125,12 +125,13 @@ def train(
             chosen = resolve(
                 settings or TrainSettings(), shards.split("train").tokens, device.type, _bf16_pays(device)
             )
-            planned = _planned_steps(chosen, out, shards, codec, device)
-            tokens = planned * (chosen.batch_rows or 1) * (chosen.context or 1)
-            chosen = regularise(chosen, tokens / shards.split("train").tokens)
+            task = make_task(chosen, shards, codec)
+            planned = _planned_steps(chosen, out, task, shards, codec, device)
+            chosen = regularise(chosen, planned * task.tokens_per_step / task.batches.split.tokens)
         else:
             chosen, planned = _settings_to_resume(state, settings), int(state["planned_steps"])
-        job = _make_job(out, chosen, planned, shards, codec, device, began)
+            task = make_task(chosen, shards, codec)
+        job = _make_job(out, chosen, planned, task, shards, codec, device, began)
         progress = _progress(job, state, shards)
         if overwrite:
             _remove_model(out)
@@ -140,13 +141,13 @@ def train(
         log = Log(out, progress.step)
         try:
             job.listeners.extend([log, *([listen] if listen else [])])
-            job.emit(_start_event(job, shards, progress, state))
+            job.emit(_start_event(job, task, shards, progress, state))
             if state is None:
                 Saver(job).save(progress)
             # OUT counts as a model from here on, when there is something to resume.
             _write_model_document(job, shards.end_of_text, {})
             reason = fit(job, progress, pause_at)
-            return _result(job, shards, progress, reason)
+            return _result(job, task, shards, progress, reason)
         finally:
             log.close()
 
@@ -194,7 +195,7 @@ def _settings_to_resume(state: dict[str, Any], given: TrainSettings | None) -> T
 
 
 def _planned_steps(
-    settings: TrainSettings, out: Path, shards: Shards, codec: Codec, device: torch.device
+    settings: TrainSettings, out: Path, task: Pretraining, shards: Shards, codec: Codec, device: torch.device
 ) -> int:
     """Steps that the run is expected to have; exact unless it goes by minutes.
 
@@ -203,51 +204,79 @@ def _planned_steps(
     """
     if settings.steps is not None:
         return settings.steps
-    provisional = _make_job(out, regularise(settings, _EPOCHS), 1, shards, codec, device, time.monotonic())
     if settings.minutes is None:
-        steps = _EPOCHS * provisional.batches.rows_per_epoch // provisional.batches.batch_rows
+        steps = _EPOCHS * task.batches.rows_per_epoch // task.batch_rows
         return min(max(steps, _LEAST_STEPS), _MOST_STEPS)
-    train_step(provisional, 0, 0.0)[0].item()  # The first step is slower than the rest.
+    chosen = regularise(settings, _EPOCHS)
+    provisional = _make_job(out, chosen, 1, task, shards, codec, device, time.monotonic())
+    batch = task.batch(0, range(task.batch_rows))
+    train_step(provisional, 0, 0.0, batch)[0].item()  # The first step is slower than the rest.
     began, done = time.monotonic(), 0
     while done == 0 or (
         done < _PROBE_STEPS and time.monotonic() - began < _PROBE_SHARE * settings.minutes * 60
     ):
         done += 1
-        train_step(provisional, done, 0.0)[0].item()
+        train_step(provisional, done, 0.0, batch)[0].item()
     each = (time.monotonic() - began) / done
     return max(1, int(settings.minutes * 60 / each))
+
+
+def make_task(settings: TrainSettings, shards: Shards, codec: Codec) -> Pretraining:
+    """The task of resolved settings; raises TrainError where the tokenizer lacks a token that it needs."""
+    assert settings.context is not None
+    assert settings.batch_rows is not None
+    end = shards.end_of_text
+    objective: Causal | Masked | Spans
+    if settings.objective == "causal":
+        objective = Causal(settings.context, end, settings.document_mask, settings.goldfish)
+    elif settings.objective == "masked":
+        objective = Masked(
+            settings.context,
+            end,
+            codec.special_id(MASK),
+            codec.first_ordinary_id(),
+            shards.vocab_size,
+            settings.mask_rate,
+            settings.document_mask,
+        )
+    else:
+        sentinels = tuple(codec.special_id(SENTINEL.format(i)) for i in range(SENTINELS))
+        objective = Spans(settings.context, end, sentinels, settings.span_density, settings.span_length)
+    split = shards.split("train")
+    rows = objective.row_tokens, objective.stride
+    batches = Batches(split, *rows, settings.batch_rows, settings.seed, shards.vocab_size)
+    return Pretraining(batches, objective)
 
 
 def _make_job(
     out: Path,
     settings: TrainSettings,
     planned: int,
+    task: Pretraining,
     shards: Shards,
     codec: Codec,
     device: torch.device,
     began: float,
 ) -> Job:
     """Put together a run of about `planned` steps, its weights as they are at the beginning."""
-    assert settings.context is not None
-    assert settings.batch_rows is not None
     assert settings.learning_rate is not None
-    split = shards.split("train")
     model = Transformer(model_settings(settings, shards.vocab_size)).to(device)
     initialise(model, derive_key(settings.seed) >> 1)
-    eval_every = settings.eval_every or max(1, planned // _VALIDATIONS)
     default_warmup = min(max(10, planned // 50), 200, max(1, planned // 4))
+    final = _validation(shards, task, _FINAL_TOKENS)
+    says_all = isinstance(task.objective, Causal)
     return Job(
         out=out,
         settings=settings,
         model=model,
         optimizer=make_optimizer(model, settings.learning_rate, settings.weight_decay or 0.0, settings.beta2),
-        batches=Batches(split, settings.context, settings.batch_rows, settings.seed, shards.vocab_size),
-        validation=_validation(shards, settings.context, settings.eval_tokens or _FINAL_TOKENS),
+        task=task,
+        validation=_validation(shards, task, settings.eval_tokens or _FINAL_TOKENS),
         language_model=LanguageModel(model, codec, shards.end_of_text),
-        token_bytes=codec.token_bytes(shards.vocab_size),
+        token_bytes=codec.token_bytes(shards.vocab_size) if says_all else None,
         device=device,
         warmup=default_warmup if settings.warmup_steps is None else settings.warmup_steps,
-        eval_every=eval_every,
+        eval_every=settings.eval_every or max(1, planned // _VALIDATIONS),
         sample_every=max(1, planned // _SAMPLES),
         saved_with={
             "settings": settings.model_dump(),
@@ -256,16 +285,16 @@ def _make_job(
             "tokenizer_sha256": codec.sha256,
             "machine": _machine(device),
         },
-        final_rows=len(_validation(shards, settings.context, _FINAL_TOKENS)),
+        final_rows=len(final["targets"]) if final else 0,
         started=began,
     )
 
 
-def _validation(shards: Shards, context: int, max_tokens: int) -> npt.NDArray[np.int64]:
-    """Rows to measure on; none when there is no validation split, or none to speak of."""
+def _validation(shards: Shards, task: Pretraining, max_tokens: int) -> Tensors:
+    """What to measure on; nothing when there is no validation split, or none to speak of."""
     if "validation" not in shards.splits:
-        return np.zeros((0, 2), np.int64)
-    return validation_rows(shards.split("validation"), context, max_tokens, shards.vocab_size)
+        return {}
+    return validation(shards.split("validation"), task.objective, max_tokens, shards.vocab_size)
 
 
 def _machine(device: torch.device) -> dict[str, Any]:
@@ -324,14 +353,15 @@ def _write_model_document(job: Job, end_of_text: int, training: dict[str, Any]) 
     write_file(job.out / "model.json", json_bytes(document))
 
 
-def _start_event(job: Job, shards: Shards, progress: Progress, state: dict[str, Any] | None) -> Event:
+def _start_event(
+    job: Job, task: Pretraining, shards: Shards, progress: Progress, state: dict[str, Any] | None
+) -> Event:
     settings, shape = job.settings, job.model.settings
-    train = job.batches.split
+    train, left_over = task.batches.split, task.batches.tokens_left_out
     planned = progress.steps or int(job.saved_with["planned_steps"])
-    batch_tokens = job.batches.batch_rows * job.batches.context
-    left_over = train.tokens - 1 - job.batches.rows_per_epoch * job.batches.context
+    batch_tokens = task.tokens_per_step
     warnings = []
-    if not len(job.validation):
+    if not job.validation:
         warnings.append(
             "There is no validation split: overfitting goes unseen, and the last weights are kept."
         )
@@ -344,7 +374,7 @@ def _start_event(job: Job, shards: Shards, progress: Progress, state: dict[str, 
     summary = (
         f"{settings.size}: {parameter_count(shape) / 1e6:.1f}M parameters, {shape.layers} layers of "
         f"{shape.width}, vocabulary {shape.vocab_size:,}; "
-        f"batch {job.batches.batch_rows} x {shape.context} = {batch_tokens:,} tokens\n"
+        f"{settings.objective}, batch {task.batch_rows} x {task.batches.stride} = {batch_tokens:,} tokens\n"
         f"{'about ' if progress.steps is None else ''}{planned:,} steps read the {train.tokens:,} training "
         f"tokens {planned * batch_tokens / train.tokens:.1f} times; dropout {shape.dropout:g}, "
         f"weight decay {settings.weight_decay:g}\n"
@@ -359,7 +389,7 @@ def _start_event(job: Job, shards: Shards, progress: Progress, state: dict[str, 
         "planned_steps": planned,
         "settings": settings.model_dump(),
         "parameters": parameter_count(shape),
-        "flops_per_token": training_flops(shape, shape.context) // shape.context,
+        "flops_per_token": flops_per_token(shape, task),
         "train_tokens": train.tokens,
         "tokens_left_out_per_epoch": left_over,
         "summary": summary,
@@ -367,17 +397,25 @@ def _start_event(job: Job, shards: Shards, progress: Progress, state: dict[str, 
     }
 
 
-def _result(job: Job, shards: Shards, progress: Progress, reason: str) -> TrainResult:
+def flops_per_token(shape: ModelSettings, task: Pretraining) -> int:
+    """Operations of a training step for each token of the corpus that it reads."""
+    batch = task.batch(0, range(1))
+    source = batch["source"].shape[1] if "source" in batch else 0
+    predicted = batch["targets"].shape[1]
+    return training_flops(shape, batch["ids"].shape[1], source, predicted) // task.batches.stride
+
+
+def _result(job: Job, task: Pretraining, shards: Shards, progress: Progress, reason: str) -> TrainResult:
     """Sum up; for a run that ended, measure the kept weights on the whole validation split and note it."""
     found: Measure | None = None
     loss = progress.best_loss
     if reason in ("done", "early stop"):
         job.model.load_state_dict(load_file(job.out / "model.safetensors"))
-        rows = _validation(shards, job.batches.context, _FINAL_TOKENS)
-        if len(rows):
-            found = measure(job, rows)
+        batch = _validation(shards, task, _FINAL_TOKENS)
+        if batch:
+            found = measure(job, batch)
             loss = found.loss
-    tokens = progress.step * job.batches.batch_rows * job.batches.context
+    tokens = progress.step * task.tokens_per_step
     result = TrainResult(
         out=job.out,
         reason=reason,
@@ -389,7 +427,7 @@ def _result(job: Job, shards: Shards, progress: Progress, reason: str) -> TrainR
         bits_per_byte=found.bits_per_byte if found else None,
         parameters=parameter_count(job.model.settings),
         tokens=tokens,
-        epochs=tokens / job.batches.split.tokens,
+        epochs=tokens / task.batches.split.tokens,
         seconds=progress.seconds,
     )
     kept = (

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from corpuskit.errors import SettingError, nearest
-from corpuskit.train.model import ModelSettings
+from corpuskit.train.model import Kind, ModelSettings
 
 PRESETS: dict[str, dict[str, Any]] = {
     "nano": {"layers": 2, "width": 128, "heads": 4, "context": 64, "batch_rows": 4, "learning_rate": 4e-3},
@@ -33,10 +33,23 @@ _MICRO_BATCH_TOKENS = 16_384
 _CPU_BF16_WIDTH = 256
 
 
+Objective = Literal["causal", "masked", "spans"]
+
+_KINDS: dict[Objective, Kind] = {"causal": "decoder", "masked": "encoder", "spans": "encoder-decoder"}
+
+
 class TrainSettings(BaseModel):
     """Settings of a pretraining run. Those that are None are chosen by `resolve`, which says how.
 
-    Rows are sequences of `context` tokens; a step trains on `batch_rows` of them.
+    Rows are sequences of `context` tokens; a step trains on `batch_rows` of them. The objective decides what
+    the model is: "causal" trains a decoder, "masked" an encoder, "spans" an encoder-decoder.
+
+    Attributes:
+        document_mask: no position sees another document of its row ("causal" and "masked").
+        goldfish: "causal" leaves out one target in so many, the same ones each time; 0 for none.
+        mask_rate: share of the positions that "masked" predicts.
+        span_density, span_length: share of the tokens that "spans" takes out, and a span's mean length.
+        qk_norm: on, but for "masked": no encoder that others load has it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -50,9 +63,20 @@ class TrainSettings(BaseModel):
     hidden: int | None = Field(default=None, ge=1)
     context: int | None = Field(default=None, ge=1)
     norm: Literal["layer", "rms"] = "layer"
-    qk_norm: bool = True
+    activation: Literal["swiglu", "geglu", "gelu", "relu2"] = "swiglu"
+    qk_norm: bool | None = None
+    zero_init: bool = True
+    rope_base: float = Field(default=10_000.0, gt=1)
+    softcap: float = Field(default=0.0, ge=0)
     tie_embeddings: bool | None = None
     dropout: float | None = Field(default=None, ge=0, lt=1)
+    # What is learnt.
+    objective: Objective = "causal"
+    document_mask: bool = False
+    goldfish: int = Field(default=0, ge=0)
+    mask_rate: float = Field(default=0.3, gt=0, lt=1)
+    span_density: float = Field(default=0.15, gt=0, lt=1)
+    span_length: float = Field(default=3.0, ge=1)
     # How long, and on how much at once.
     steps: int | None = Field(default=None, ge=1)
     minutes: float | None = Field(default=None, gt=0)
@@ -121,6 +145,10 @@ def resolve(settings: TrainSettings, train_tokens: int, device: str, bf16_pays: 
     """
     if settings.steps is not None and settings.minutes is not None:
         raise SettingError(f"steps = {settings.steps} and minutes = {settings.minutes:g} exclude each other")
+    if settings.document_mask and settings.objective == "spans":
+        raise SettingError("document_mask is not to be had with objective = 'spans'")
+    if settings.goldfish and settings.objective != "causal":
+        raise SettingError(f"goldfish is for objective = 'causal' only, not {settings.objective!r}")
     if train_tokens < 2:
         raise SettingError(f"the train split has {train_tokens} tokens: there is nothing to learn")
     size = settings.size or choose_size(train_tokens, device)
@@ -133,8 +161,10 @@ def resolve(settings: TrainSettings, train_tokens: int, device: str, bf16_pays: 
             f"the train split has {train_tokens}"
         )
     values.setdefault("kv_heads", values["heads"])
-    # SwiGLU has three matrices where an MLP has two: 8/3 of the width costs what 4 times does there.
-    values.setdefault("hidden", -(-8 * values["width"] // (3 * 64)) * 64)
+    values.setdefault("qk_norm", settings.objective != "masked")
+    # A gate is a third matrix where an MLP has two: 8/3 of the width costs what 4 times does there.
+    gated = settings.activation in ("swiglu", "geglu")
+    values.setdefault("hidden", -(-(8 if gated else 12) * values["width"] // (3 * 64)) * 64)
     values.setdefault("tie_embeddings", size != "124m")
     fitting = max(1, min(values["batch_rows"], _MICRO_BATCH_TOKENS // values["context"]))
     values.setdefault(
@@ -170,10 +200,14 @@ def regularise(settings: TrainSettings, epochs: float) -> TrainSettings:
 
 def model_settings(settings: TrainSettings, vocab_size: int) -> ModelSettings:
     """The model's shape out of resolved settings; raises SettingError for one that cannot be built."""
-    names = ("layers", "width", "heads", "kv_heads", "hidden", "context", "norm", "qk_norm", "tie_embeddings")
+    names = (
+        *("layers", "width", "heads", "kv_heads", "hidden", "context", "norm", "activation", "qk_norm"),
+        *("tie_embeddings", "zero_init", "rope_base", "softcap"),
+    )
     try:
         return ModelSettings(
             vocab_size=vocab_size,
+            kind=_KINDS[settings.objective],
             dropout=settings.dropout or 0.0,
             **{name: getattr(settings, name) for name in names},
         )

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
+from corpuskit.bpe.special import SPECIAL_TOKENS
 from corpuskit.shards import ShardWriter
 from corpuskit.train import TrainSettings
 
@@ -31,13 +32,13 @@ def sentences(count: int, seed: int) -> list[str]:
     ]
 
 
-def make_tokenizer(path: Path, texts: list[str]) -> Tokenizer:
+def make_tokenizer(path: Path, texts: list[str], specials: Sequence[str]) -> Tokenizer:
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=300,
-        special_tokens=["<|endoftext|>"],
+        vocab_size=299 + len(specials),
+        special_tokens=list(specials),
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
@@ -47,10 +48,12 @@ def make_tokenizer(path: Path, texts: list[str]) -> Tokenizer:
     return tokenizer
 
 
-def write_run(run: Path, splits: dict[str, list[list[str]]]) -> Path:
+def write_run(
+    run: Path, splits: dict[str, list[list[str]]], specials: Sequence[str] = SPECIAL_TOKENS[:1]
+) -> Path:
     """A run whose splits hold shards of documents."""
     texts = [text for shards in splits.values() for shard in shards for text in shard]
-    tokenizer = make_tokenizer(run / "tokenizer" / "tokenizer.json", texts)
+    tokenizer = make_tokenizer(run / "tokenizer" / "tokenizer.json", texts, specials)
     (run / "shards").mkdir()
     entries: dict[str, list[dict[str, Any]]] = {}
     for split, shards in splits.items():
@@ -74,12 +77,17 @@ def write_run(run: Path, splits: dict[str, list[list[str]]]) -> Path:
 
 @pytest.fixture(scope="session")
 def make_run(tmp_path_factory: pytest.TempPathFactory) -> MakeRun:
-    def make(documents: int = 60, seed: int = 1, validation: bool = True) -> Path:
+    def make(
+        documents: int = 60,
+        seed: int = 1,
+        validation: bool = True,
+        specials: Sequence[str] = SPECIAL_TOKENS[:1],
+    ) -> Path:
         texts = sentences(documents, seed)
         splits = {"train": [texts[: documents // 3], texts[documents // 3 :]]}
         if validation:
             splits["validation"] = [sentences(10, seed + 1000)]
-        return write_run(tmp_path_factory.mktemp("run") / "run", splits)
+        return write_run(tmp_path_factory.mktemp("run") / "run", splits, specials)
 
     return make
 
@@ -88,6 +96,12 @@ def make_run(tmp_path_factory: pytest.TempPathFactory) -> MakeRun:
 def run(make_run: MakeRun) -> Path:
     """A run with two training shards and one for validation; tests must not change it."""
     return make_run()
+
+
+@pytest.fixture(scope="session")
+def special_run(make_run: MakeRun) -> Path:
+    """A run whose tokenizer has all special tokens; tests must not change it."""
+    return make_run(specials=SPECIAL_TOKENS)
 
 
 @pytest.fixture(scope="session")

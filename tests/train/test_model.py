@@ -78,7 +78,7 @@ def test_counts_equal_the_formulas(settings: ModelSettings) -> None:
     ids, source = torch.zeros((3, 12), dtype=torch.long), torch.zeros((3, 7), dtype=torch.long)
     both = settings.kind == "encoder-decoder"
     with FlopCounterMode(display=False) as counter:
-        model.loss(ids, ids, memory=model.encode(source) if both else None).backward()
+        model.loss(ids, ids, source=source if both else None).backward()
     counts = counter.get_flop_counts()["Global"]
     products = sum(count for kind, count in counts.items() if "attention" not in str(kind))
     # The head is multiplied once more forward and twice backward; the classifier is not used here.
@@ -289,7 +289,7 @@ def test_loss_at_chosen_positions() -> None:
     expected = functional.cross_entropy(
         torch.stack([logits[0, 1], logits[0, 5], logits[1, 0]]), torch.tensor([3, 4, 5]), reduction="sum"
     )
-    torch.testing.assert_close(model.loss(ids, targets, positions), expected)
+    torch.testing.assert_close(model.loss(ids, targets, positions=positions), expected)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
@@ -344,9 +344,9 @@ def test_one_batch_is_learnt_by_heart_by_every_kind(kind: str) -> None:
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-2)
     for _ in range(150):
         if kind == "encoder":
-            loss = model.loss(hidden, ids.gather(1, positions), positions) / 12
+            loss = model.loss(hidden, ids.gather(1, positions), positions=positions) / 12
         else:
-            loss = model.loss(ids[:, :-1], ids[:, 1:], memory=model.encode(source)) / 48
+            loss = model.loss(ids[:, :-1], ids[:, 1:], source=source) / 48
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

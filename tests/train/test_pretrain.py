@@ -20,7 +20,7 @@ from tokenizers import Tokenizer
 from corpuskit.errors import SettingError, ShardError, TrainError
 from corpuskit.shards import Shards
 from corpuskit.train import TrainResult, TrainSettings, train
-from corpuskit.train.data import validation_rows
+from corpuskit.train.data import spread_rows
 from corpuskit.train.watch import Event
 
 
@@ -270,7 +270,7 @@ def test_the_best_weights_are_kept_and_training_stops_early(make_run: Any, tmp_p
 
 def test_validation_loss_in_bits_per_byte(run: Path, whole: Path) -> None:
     shards = Shards(run / "shards")
-    rows = validation_rows(shards.split("validation"), 16, 4 * 4 * 16, shards.vocab_size)
+    rows = spread_rows(shards.split("validation"), 17, 16, 4 * 4 * 16, shards.vocab_size)
     tokenizer = Tokenizer.from_file(str(run / "tokenizer" / "tokenizer.json"))
     text = tokenizer.decode(rows[:, 1:].ravel().tolist(), skip_special_tokens=True)
     last = events(whole, "validation")[-1]

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from corpuskit.cli.sample import command as sample
 from corpuskit.cli.train import command as train
 from corpuskit.train import loop, pretrain
+from corpuskit.train.tasks import Tensors
 
 SHAPE = ["layers=2", "width=32", "heads=2", "context=16", "batch-rows=4", "precision=fp32", "eval_every=5"]
 OPTIONS = [part for assignment in SHAPE for part in ("--set", assignment)]
@@ -91,10 +92,10 @@ def test_interruption_saves_and_exits_with_130(
 ) -> None:
     real = loop.train_step
 
-    def interrupted(job: loop.Job, step: int, rate: float) -> object:
+    def interrupted(job: loop.Job, step: int, rate: float, batch: Tensors) -> object:
         if step == 2:
             os.kill(os.getpid(), signal.SIGINT)
-        return real(job, step, rate)
+        return real(job, step, rate, batch)
 
     monkeypatch.setattr(loop, "train_step", interrupted)
     code, stdout, stderr = call(train, run, "--out", tmp_path / "m", "--steps", 9, *OPTIONS, "--json")

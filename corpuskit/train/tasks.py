@@ -1,0 +1,105 @@
+"""What a model is trained on: the one interface between the loop and everything that can be learnt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from corpuskit.shards import Split
+from corpuskit.train.data import Batches, evaluation_key, objective_key, spread_rows
+from corpuskit.train.model import IGNORED, Transformer
+from corpuskit.train.objectives import LEAST_CONTEXT, Arrays, Causal, Masked, Objective, Spans
+
+Tensors = dict[str, Tensor]
+
+
+class Task(Protocol):
+    """What the loop asks for. A batch is a function of the step alone, whoever makes it and when."""
+
+    @property
+    def batch_rows(self) -> int:
+        """Rows of a batch, over all processes."""
+        ...
+
+    @property
+    def tokens_per_step(self) -> int:
+        """Tokens of the corpus that a batch reads."""
+        ...
+
+    def batch(self, step: int, rows: range) -> Tensors:
+        """These rows of batch `step`: tensors on the CPU whose first dimension counts them."""
+        ...
+
+    def loss(self, model: Transformer, batch: Tensors) -> Tensor:
+        """Sum of the losses of the batch's targets, a float32 scalar."""
+        ...
+
+    def count(self, batch: Tensors) -> int:
+        """Targets of a batch, by which its loss is divided."""
+        ...
+
+    def describe(self, step: int) -> str:
+        """Where batch `step` comes from, for a message about it."""
+        ...
+
+
+@dataclass(frozen=True)
+class Pretraining:
+    """Learning from the shards of a split, by one of the three objectives."""
+
+    batches: Batches
+    objective: Causal | Masked | Spans
+
+    @property
+    def batch_rows(self) -> int:
+        """B."""
+        return self.batches.batch_rows
+
+    @property
+    def tokens_per_step(self) -> int:
+        """Tokens of the split that a batch reads for the first time in its epoch."""
+        return self.batches.batch_rows * self.batches.stride
+
+    def batch(self, step: int, rows: range) -> Tensors:
+        """Arguments of `Transformer.loss`, see `corpuskit.train.objectives`."""
+        samples = self.batches.samples(step, rows)
+        keys = [objective_key(self.batches.seed, sample) for sample in samples]
+        return as_tensors(self.objective.arrays(self.batches.read(samples), keys))
+
+    def loss(self, model: Transformer, batch: Tensors) -> Tensor:
+        """Sum of -log p(target)."""
+        return model.loss(**batch)
+
+    def count(self, batch: Tensors) -> int:
+        """Targets that are not IGNORED."""
+        return int((batch["targets"] != IGNORED).sum())
+
+    def describe(self, step: int) -> str:
+        """The documents that the batch's rows begin in, and where the first stands."""
+        starts = self.batches.starts(self.batches.samples(step, range(self.batch_rows)))
+        split = self.batches.split
+        numbers = sorted({split.sequence_at(start) for start in starts})
+        shard, offset = split.locate(starts[0])
+        return (
+            f"rows that begin in the documents {', '.join(map(str, numbers))} of the split {split.name!r}, "
+            f"the first at token {offset} of {shard}"
+        )
+
+
+def validation(split: Split, objective: Objective, max_tokens: int, vocab_size: int) -> Tensors:
+    """A fixed batch of a split to measure on, masked alike in all runs; empty when the split is too short."""
+    if isinstance(objective, Causal):
+        objective = replace(objective, goldfish=0)
+    rows = spread_rows(split, objective.row_tokens, objective.stride, max_tokens, vocab_size)
+    if not len(rows) or (isinstance(objective, Spans) and rows.shape[1] < LEAST_CONTEXT):
+        return {}
+    return as_tensors(objective.arrays(rows, [evaluation_key(row) for row in range(len(rows))]))
+
+
+def as_tensors(arrays: Arrays) -> Tensors:
+    """Arrays as tensors of their own memory."""
+    return {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
