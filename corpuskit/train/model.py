@@ -174,7 +174,10 @@ class Dropout(nn.Module):
 
 
 class Rotation(NamedTuple):
-    """Cosines and sines of the rotary angles of positions, each (T, D); the second half repeats the first."""
+    """Cosines and sines of the rotary angles of positions, (T, D), or (B, 1, T, D) for each row its own.
+
+    The second half of D repeats the first.
+    """
 
     cos: Tensor
     sin: Tensor
@@ -265,15 +268,53 @@ def attend(q: Tensor, k: Tensor, v: Tensor, seen: Sight) -> Tensor:
 class Cache:
     """Keys and values of the positions read so far, so that a text is continued without reading it again.
 
+    Rows may be of different lengths: each is continued where it ends. Rows that were padded on the right are
+    read as if they were not, once `lengths` is set back to what is real: a position sees none behind it, and
+    what stands there is written over.
+
     Attributes:
-        keys, values: of each block, (N, B, G, context, D); the first ``length`` positions are filled.
+        keys, values: of each block, (N, B, G, room, D).
+        lengths: positions of each row that are filled, B of them.
+        at: positions that are being read, (B, T).
         memory: keys and values of the source of an encoder-decoder, by block.
     """
 
     keys: Tensor
     values: Tensor
-    length: int = 0
+    lengths: list[int]
+    at: Tensor
     memory: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict)
+
+    def begin(self, count: int) -> None:
+        """Set `at` to the next `count` positions of each row."""
+        starts = torch.tensor(self.lengths, device=self.keys.device)
+        self.at = starts[:, None] + torch.arange(count, device=self.keys.device)
+
+    def put(self, block: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        """Keep k and v (B, G, T, D) of the positions `at`; returns those of all positions (B, G, S, D)."""
+        rows, stop = torch.arange(len(k), device=k.device)[:, None], max(self.lengths) + k.shape[2]
+        self.keys[block][rows, :, self.at] = k.transpose(1, 2)
+        self.values[block][rows, :, self.at] = v.transpose(1, 2)
+        return self.keys[block, :, :, :stop], self.values[block, :, :, :stop]
+
+    def sight(self) -> Sight:
+        """What the positions `at` see: those of their row up to themselves."""
+        if not any(self.lengths):
+            return Sight(True)
+        keys = torch.arange(max(self.lengths) + self.at.shape[1], device=self.at.device)
+        return Sight(True, (keys <= self.at[:, :, None])[:, None])
+
+    def select(self, rows: list[int]) -> Cache:
+        """A cache of these rows alone."""
+        memory = {block: (k[rows], v[rows]) for block, (k, v) in self.memory.items()}
+        lengths = [self.lengths[row] for row in rows]
+        return Cache(self.keys[:, rows], self.values[:, rows], lengths, self.at[rows], memory)
+
+    def put_rows(self, rows: list[int], other: Cache) -> None:
+        """Take the positions of these rows from a cache that was selected."""
+        self.keys[:, rows], self.values[:, rows] = other.keys, other.values
+        for row, length in zip(rows, other.lengths, strict=True):
+            self.lengths[row] = length
 
 
 class Attention(nn.Module):
@@ -297,10 +338,7 @@ class Attention(nn.Module):
         q = rotate(self.query_norm(q), rotation).to(v.dtype)
         k = rotate(self.key_norm(k), rotation).to(v.dtype)
         if cache is not None:
-            stop = cache.length + k.shape[2]
-            cache.keys[block, :, :, cache.length : stop] = k
-            cache.values[block, :, :, cache.length : stop] = v
-            k, v = cache.keys[block, :, :, :stop], cache.values[block, :, :, :stop]
+            k, v = cache.put(block, k, v)
         return self._join(attend(q, k, v, seen))
 
     def cross(
@@ -443,14 +481,14 @@ class Transformer(nn.Module):
         self.register_buffer("cos", cos, persistent=False)
         self.register_buffer("sin", sin, persistent=False)
 
-    def new_cache(self, rows: int) -> Cache:
-        """An empty cache for so many rows, in the type that attention computes in."""
+    def new_cache(self, rows: int, room: int | None = None) -> Cache:
+        """An empty cache for so many rows and positions (the context), in the type attention computes in."""
         s, weight = self.settings, self.embedding.weight
         autocast = torch.is_autocast_enabled(weight.device.type)
         dtype = torch.get_autocast_dtype(weight.device.type) if autocast else weight.dtype
-        shape = (s.layers, rows, s.kv_heads, s.context, s.head_width)
+        shape = (s.layers, rows, s.kv_heads, min(room or s.context, s.context), s.head_width)
         keys, values = (torch.zeros(shape, dtype=dtype, device=weight.device) for _ in range(2))
-        return Cache(keys, values)
+        return Cache(keys, values, [0] * rows, torch.zeros((rows, 0), dtype=torch.long))
 
     def encode(self, ids: Tensor, documents: Tensor | None = None) -> Tensor:
         """The encoder's output (B, T, C) for ids (B, T); raises ValueError for T above the context.
@@ -462,7 +500,7 @@ class Transformer(nn.Module):
         if self.settings.kind == "encoder":
             x = self.embedding_norm(x)
         seen = sight(False, documents, flat=self._takes_ends(x))
-        out: Tensor = self.encoder(self.dropout(x), self._rotation(0, ids.shape[1]), seen)
+        out: Tensor = self.encoder(self.dropout(x), self._rotation(ids.shape[1]), seen)
         return out
 
     def states(
@@ -484,24 +522,23 @@ class Transformer(nn.Module):
             cache: continue the positions that it holds, and keep these in it too.
 
         Raises:
-            ValueError: T, with what the cache holds, is above the context.
+            ValueError: T, with what the cache holds, is above the context or the cache's room.
         """
         if self.settings.kind == "encoder":
             return self.encode(ids, documents)
         x = self.dropout(self._embed(ids, cache))
-        before, positions = (cache.length if cache else 0), ids.shape[1]
-        if before:
-            reached = torch.arange(before, before + positions, device=ids.device)
-            keys = torch.arange(before + positions, device=ids.device)
-            seen = Sight(True, keys[None, :] <= reached[:, None])
+        if cache is not None:
+            cache.begin(ids.shape[1])
+            seen, rotation = cache.sight(), Rotation(self.cos[cache.at][:, None], self.sin[cache.at][:, None])
         else:
             seen = sight(True, documents, flat=self._takes_ends(x))
+            rotation = self._rotation(ids.shape[1])
         source = None
         if memory is not None:
             source = (memory, Sight(False, None if memory_mask is None else memory_mask[:, None]))
-        out: Tensor = self.decoder(x, self._rotation(before, positions), seen, source, cache)
+        out: Tensor = self.decoder(x, rotation, seen, source, cache)
         if cache is not None:
-            cache.length += positions
+            cache.lengths = [length + ids.shape[1] for length in cache.lengths]
         return out
 
     def forward(self, ids: Tensor, **context: Tensor | Cache | None) -> Tensor:
@@ -564,16 +601,16 @@ class Transformer(nn.Module):
         return self.embedding.weight if self.settings.tie_embeddings else self.head.weight
 
     def _embed(self, ids: Tensor, cache: Cache | None = None) -> Tensor:
-        positions = ids.shape[1] + (cache.length if cache else 0)
-        if positions > self.settings.context:
-            raise ValueError(
-                f"{positions} positions are more than the model's context {self.settings.context}"
-            )
+        positions = ids.shape[1] + (max(cache.lengths) if cache else 0)
+        room = cache.keys.shape[3] if cache else self.settings.context
+        if positions > room:
+            whose = "cache's room" if room < self.settings.context else "model's context"
+            raise ValueError(f"{positions} positions are more than the {whose} {room}")
         out: Tensor = self.embedding(ids)
         return out
 
-    def _rotation(self, first: int, count: int) -> Rotation:
-        return Rotation(self.cos[first : first + count], self.sin[first : first + count])
+    def _rotation(self, count: int) -> Rotation:
+        return Rotation(self.cos[:count], self.sin[:count])
 
     def _takes_ends(self, x: Tensor) -> bool:
         """Whether attention runs in a kernel that takes documents by their ends: on CUDA, in 16 bits."""

@@ -11,7 +11,7 @@ import torch
 from corpuskit.errors import SettingError, TrainError
 from corpuskit.train import LanguageModel, Sampling, TrainSettings, train
 from corpuskit.train.codec import Codec
-from corpuskit.train.generate import draw
+from corpuskit.train.drafts import draw
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ def test_draws_follow_the_probabilities() -> None:
     generator = torch.Generator().manual_seed(0)
 
     def shares(sampling: Sampling) -> list[float]:
-        drawn = torch.tensor([draw(logits, sampling, generator) for _ in range(4000)])
+        drawn = torch.tensor([draw(logits[None], sampling, [generator])[0] for _ in range(4000)])
         return [float((drawn == token).float().mean()) for token in range(4)]
 
     assert shares(Sampling(1.0, 0, 1.0)) == pytest.approx([0.5, 0.3, 0.15, 0.05], abs=0.03)
@@ -137,7 +137,7 @@ def test_impossible_sampling_is_named(values: dict[str, float], words: str) -> N
 def test_broken_folders_are_named(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(TrainError, match=r"holds no model\.json"):
         LanguageModel.load(tmp_path)
-    with pytest.raises(SettingError, match="tokens = 0 and count = 1"):
+    with pytest.raises(SettingError, match="tokens = 0, count = 1"):
         LanguageModel.load(folder).sample("", 0)
     copy = tmp_path / "copy"
     shutil.copytree(folder, copy)

@@ -1,0 +1,281 @@
+"""Texts of a batch are those that each would be alone; what is said piece by piece is the whole text."""
+
+import dataclasses
+import hashlib
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from torch import Tensor
+
+from corpuskit.errors import SettingError, TrainError
+from corpuskit.train import LanguageModel, ModelSettings, Sampling, Transformer
+from corpuskit.train.codec import Codec
+from corpuskit.train.drafts import Draft, Prompt
+from corpuskit.train.fill import fill_masks, fill_spans
+from corpuskit.train.generate import _Reader
+from corpuskit.train.model import Kind, initialise
+
+TEXTS = ["The miller sold a lantern to my aunt.", "Über die Brücke, 日本語 😀 naïve café."] * 20
+SPECIAL = ["<|endoftext|>", "<|mask|>", *(f"<|sentinel_{i}|>" for i in range(3))]
+SHAPE = ModelSettings(vocab_size=400, layers=2, width=32, heads=4, kv_heads=2, hidden=64, context=32)
+GENERATING: list[Kind] = ["decoder", "encoder-decoder"]
+
+
+@pytest.fixture(scope="module")
+def codec(tmp_path_factory: pytest.TempPathFactory) -> Codec:
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=400,
+        special_tokens=SPECIAL,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(TEXTS, trainer)
+    return saved(tokenizer, tmp_path_factory.mktemp("codec"))
+
+
+def saved(tokenizer: Tokenizer, folder: Path) -> Codec:
+    path = folder / "tokenizer.json"
+    tokenizer.save(str(path))
+    return Codec(path, hashlib.sha256(path.read_bytes()).hexdigest(), end_of_text=0)
+
+
+def language_model(codec: Codec, kind: Kind) -> LanguageModel:
+    """A model of random weights, its head's too."""
+    vocab_size = codec._tokenizer.get_vocab_size()
+    settings = dataclasses.replace(
+        SHAPE, kind=kind, vocab_size=vocab_size, zero_init=False, tie_embeddings=False
+    )
+    model = Transformer(settings)
+    initialise(model, 1)
+    torch.nn.init.normal_(model.head.weight, std=0.3, generator=torch.Generator().manual_seed(1))
+    return LanguageModel(model.eval(), codec, 0)
+
+
+PROMPTS = [
+    "The",
+    "The miller sold a lantern to my aunt and then the miller sold another lantern",
+    "naïve",
+    "a b",
+]
+
+
+def reads(model: LanguageModel, prompt: Prompt, ids: Sequence[int]) -> Tensor:
+    """Logits of what follows, all read anew, without a cache."""
+    network = model.model
+    memory = None if prompt.source is None else network.encode(torch.tensor([prompt.source]))
+    return network(torch.tensor([ids]), memory=memory)[0, -1]
+
+
+@pytest.mark.parametrize("kind", GENERATING)
+def test_a_batch_is_read_as_each_text_alone(codec: Codec, kind: Kind) -> None:
+    """Logits within 1e-5, before and after the context is full, which is at another step for each text."""
+    model = language_model(codec, kind)
+    tokens = random.Random(0)
+    prompts = [model.prompt(text) for text in PROMPTS]
+    together = [Draft(codec, prompt) for prompt in prompts]
+    alone = [[Draft(codec, prompt)] for prompt in prompts]
+    reader = _Reader(model.model, together, 60)
+    readers = [_Reader(model.model, draft, 60) for draft in alone]
+    context, checked = model.model.settings.context, 0
+    for step in range(60):
+        logits = reader.logits(together)
+        for row, draft in enumerate(together):
+            expected = readers[row].logits(alone[row])[0]
+            torch.testing.assert_close(logits[row], expected, rtol=1e-5, atol=1e-4)
+            if len(draft.all_ids) <= context:
+                plain = reads(model, draft.prompt, draft.all_ids)
+                torch.testing.assert_close(logits[row], plain, rtol=1e-5, atol=1e-4)
+                checked += 1
+            token = tokens.randrange(5, model.model.settings.vocab_size)
+            draft.add(token, last=False)
+            alone[row][0].add(token, last=False)
+        if step == 30:  # One text is done: the others go on without it.
+            del together[1], readers[1], alone[1]
+            reader.select([0, 2, 3])
+    assert checked > 40
+
+
+@pytest.mark.parametrize("kind", GENERATING)
+@pytest.mark.parametrize("batch_rows", [2, 5, 100])
+def test_samples_do_not_depend_on_their_batch(codec: Codec, kind: Kind, batch_rows: int) -> None:
+    model = language_model(codec, kind)
+    options = (40, Sampling(1.0, 50, 0.95, 0.001), 7)
+    together = model.sample(PROMPTS, *options, count=2, batch_rows=batch_rows)
+    alone = [each for text in PROMPTS for each in model.sample(text, *options, count=2, batch_rows=1)]
+    assert together == alone
+    assert len({sample.text for sample in together}) == 8
+    if kind == "encoder-decoder":
+        assert not any(sample.text.startswith("The") for sample in together[:2])
+
+
+def test_texts_of_a_batch_end_each_at_its_own_end(codec: Codec) -> None:
+    model = language_model(codec, "decoder")
+    (plain,) = model.sample("The", 30, Sampling(temperature=0))
+    stop = plain.text[8:11]
+    both = model.sample(["The", "naïve"], 30, Sampling(temperature=0), stop=[stop])
+    assert both[0].text == plain.text[: plain.text.index(stop, 3)]
+    assert both[1] == model.sample("naïve", 30, Sampling(temperature=0), stop=[stop])[0]
+    assert len(both[0].ids) < 30
+
+
+def test_an_encoder_decoder_answers_its_source(codec: Codec) -> None:
+    """Another source gives another text; the prompt is no part of what is written."""
+    model = language_model(codec, "encoder-decoder")
+    first, second = model.sample(["The miller", "The sailor"], 12, Sampling(temperature=0))
+    assert first.ids != second.ids
+    with pytest.raises(SettingError, match="source is 0 tokens long"):
+        model.sample("", 5)
+    with pytest.raises(SettingError, match="this model reads 1 to 32"):
+        model.sample("lantern " * 40, 5)
+
+
+def test_an_encoder_writes_no_text(codec: Codec) -> None:
+    with pytest.raises(SettingError, match="encoder, which writes no text") as caught:
+        language_model(codec, "encoder").sample("The", 5)
+    assert "--fill" in str(caught.value)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_pieces_are_the_text(codec: Codec, seed: int) -> None:
+    """Any ids, characters cut in two and bytes that are none included, say bit by bit what they say."""
+    chance = random.Random(seed)
+    ids = [chance.randrange(5, 300) for _ in range(30)]
+    if seed % 2:
+        ids = codec.encode(chance.choice(TEXTS))[chance.randrange(4) :]
+        del ids[chance.randrange(len(ids)) :]
+    decoder = codec.decoder()
+    pieces = [decoder.add(token) for token in ids]
+    assert "".join([*pieces, decoder.rest()]) == codec.decode(ids)
+    # As soon as a character is whole it is said.
+    for count in range(len(ids)):
+        said, whole = "".join(pieces[:count]), codec.decode(ids[:count])
+        assert whole.startswith(said)
+        assert len(whole) - len(said) <= 1
+
+
+@pytest.mark.parametrize("byte_fallback", [False, True])
+def test_other_tokenizers_say_the_same_piece_by_piece(tmp_path: Path, byte_fallback: bool) -> None:
+    """White space that the first token of a text loses, and bytes that are characters together only."""
+    vocabulary = {"<|endoftext|>": 0, "▁the": 1, "▁a": 2, "lamp": 3, "▁": 4, "<unk>": 5}
+    vocabulary |= {f"<0x{byte:02X}>": 6 + byte for byte in range(256)}
+    tokenizer = Tokenizer(models.BPE(vocabulary, [], unk_token="<unk>", byte_fallback=byte_fallback))
+    tokenizer.add_special_tokens(["<|endoftext|>"])
+    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
+    parts: list[decoders.Decoder] = [decoders.ByteFallback()] if byte_fallback else []
+    tokenizer.decoder = decoders.Sequence([*parts, decoders.Metaspace()])
+    codec = saved(tokenizer, tmp_path)
+    prompt = [1, 3]
+    euro = [6 + byte for byte in "€".encode()]
+    ids = [1, 3, 2, 3, 3, *euro, 4, 1, 3, *euro, *euro, 2, euro[0]]
+    decoder = codec.decoder(prompt)
+    pieces = [decoder.add(token) for token in ids]
+    text = "".join([*pieces, decoder.rest()])
+    assert codec.decode(prompt) + text == codec.decode(prompt + ids)
+    assert ("€" in text) == byte_fallback
+    assert pieces[:3] == [" the", "lamp", " a"]
+
+
+def test_a_long_text_is_decoded_once(codec: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded: list[int] = []
+    monkeypatch.setattr(Codec, "decode", lambda self, ids: decoded.append(len(ids)) or "")
+    draft = Draft(codec, Prompt([0, *range(5, 200)], 1, (0,), stop=("never",)))
+    for token in codec.encode("The miller sold a lantern. " * 50):
+        draft.add(token, last=False)
+    assert sum(decoded) == 0
+    assert draft.text.startswith("The miller")
+    assert len(draft.text) == len("The miller sold a lantern. " * 50) - 4
+
+
+def test_a_gap_is_filled_by_its_likeliest_tokens(codec: Codec) -> None:
+    model = language_model(codec, "encoder")
+    filled = fill_masks(model, "The <mask> sold a <mask>.", top=4)
+    mask = codec.special_id("<|mask|>")
+    ids = [*codec.encode("The"), mask, *codec.encode(" sold a"), mask, *codec.encode(".")]
+    logits = model.model(torch.tensor([ids]))[0, :, : model.model.settings.vocab_size]
+    logits[:, codec.special_ids()] = -torch.inf
+    for gap, candidates in zip(
+        [i for i, token in enumerate(ids) if token == mask], filled.candidates, strict=True
+    ):
+        expected = logits[gap].softmax(0).topk(4)
+        assert [each.text for each in candidates] == [codec.decode([int(i)]) for i in expected.indices]
+        assert [each.probability for each in candidates] == pytest.approx(expected.values.tolist(), rel=1e-4)
+    first, second = (each[0].text for each in filled.candidates)
+    assert filled.text == f"The{first} sold a{second}."
+    # The marker can be another; what is no marker is text.
+    other = fill_masks(model, "The [?] sold a <mask>.", marker="[?]")
+    assert len(other.candidates) == 1
+    assert other.text.endswith("sold a <mask>.")
+
+
+def test_spans_stand_where_their_sentinels_say(codec: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = language_model(codec, "encoder-decoder")
+    asked: list[Prompt] = []
+    real = LanguageModel.write
+    script = {
+        "ids": [6, codec.special_id("<|sentinel_1|>"), *codec.encode(" blue"), codec.special_id("<|sentinel_0|>")]
+    }
+
+    def scripted(self: LanguageModel, prompts: Sequence[Prompt], *rest: object) -> list[Draft]:
+        asked.extend(prompts)
+        drafts = real(self, prompts, *rest)  # type: ignore[arg-type]
+        for draft in drafts:
+            draft.ids = list(script)
+        return drafts
+
+    monkeypatch.setattr(LanguageModel, "write", scripted)
+    (filled,) = fill_spans(model, "The <mask> sold a <mask> lamp.", 10)
+    s0, s1 = codec.special_id("<|sentinel_0|>"), codec.special_id("<|sentinel_1|>")
+    assert asked[0].source == [
+        *codec.encode("The"),
+        s0,
+        *codec.encode(" sold a"),
+        s1,
+        *codec.encode(" lamp."),
+    ]
+    assert list(asked[0].may_say) == [s0, s1]
+    assert filled.spans == ["", " blue"]
+    assert filled.text == "The sold a blue lamp."
+
+
+def test_only_the_sentinels_of_the_source_may_be_said(codec: Codec) -> None:
+    model = language_model(codec, "encoder-decoder")
+    with torch.no_grad():  # All logits are equal: the likeliest token is the first that is allowed.
+        model.model.decoder.norm.weight.zero_()
+    end = model.end_of_text
+    (draft,) = model.write([Prompt([end], 1, (end,), [9], may_say=[3, 4])], 4, Sampling(temperature=0))
+    assert (draft.ids, draft.ended) == ([], True)
+    (draft,) = model.write([Prompt([end], 1, (), [9], may_say=[3, 4])], 4, Sampling(temperature=0))
+    assert draft.ids == [3] * 4
+    (draft,) = model.write([Prompt([end], 1, (), [9])], 4, Sampling(temperature=0))
+    assert draft.ids == [5] * 4
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "words"),
+    [
+        ("encoder", "The miller", "holds no '<mask>'"),
+        ("encoder", "<mask> " + "lantern " * 60, "and this model reads 32"),
+        ("decoder", "The <mask>", "is a decoder, not an encoder"),
+        ("encoder-decoder", "The <mask>", "is an encoder-decoder, not an encoder"),
+    ],
+)
+def test_what_cannot_be_filled_is_refused(codec: Codec, kind: Kind, text: str, words: str) -> None:
+    with pytest.raises(SettingError, match=words):
+        fill_masks(language_model(codec, kind), text)
+
+
+def test_more_gaps_than_sentinels(codec: Codec) -> None:
+    model = language_model(codec, "encoder-decoder")
+    with pytest.raises(TrainError, match=r"no special token <\|sentinel_3\|>"):
+        fill_spans(model, "a <mask>" * 4)
+    with pytest.raises(SettingError, match="count = 0"):
+        fill_spans(model, "a <mask>", count=0)
+    with pytest.raises(SettingError, match="top = 0"):
+        fill_masks(language_model(codec, "encoder"), "a <mask>", top=0)
