@@ -23,6 +23,7 @@ COMMANDS = {
     "wikipedia": ("corpuskit.cli.wikipedia", "Look into a dump of Wikipedia or another wiki."),
     "train": ("corpuskit.cli.train", "Train a model on the shards of a run."),
     "sample": ("corpuskit.cli.sample", "Write text with a trained model."),
+    "chat": ("corpuskit.cli.chat", "Talk with a trained model."),
 }
 
 

@@ -141,6 +141,48 @@ def test_sample_is_reproducible_data(model: Path) -> None:
     assert "\n\n---\n\n".join(each["text"] for each in result["samples"]) + "\n" == stdout
     assert all(each["text"].startswith("The") and each["tokens"] <= 12 for each in result["samples"])
     assert call(sample, model, "--temperature", -1)[0] == 2
+    # One text is shown while it is written: the same bytes.
+    alone = call(sample, *arguments[:-2])[1]
+    assert alone == result["samples"][0]["text"] + "\n"
+
+
+def test_many_prompts_of_options_files_and_standard_input(model: Path, tmp_path: Path) -> None:
+    (tmp_path / "prompts.txt").write_text("Nobody\n\nMy aunt\n")
+    options = ["--tokens", "8", "--min-p", "0.01", "--batch", "2", "--json"]
+    words = [model, "--prompt", "The", "--prompt", "-", "--prompts", tmp_path / "prompts.txt", *options]
+    found = CliRunner().invoke(sample, [str(word) for word in words], input="A sailor\nfound")
+    samples = json.loads(found.stdout)["samples"]
+    prompts = ["The", "A sailor\nfound", "Nobody", "My aunt"]
+    assert [each["prompt"] for each in samples] == prompts
+    for prompt, each in zip(prompts, samples, strict=True):
+        alone = json.loads(call(sample, model, "--prompt", prompt, *options)[1])["samples"]
+        assert alone == [each]
+        assert each["text"].startswith(prompt)
+    piped = CliRunner().invoke(sample, [str(model), "--prompts", "-", *options], input="The\nNobody\n")
+    assert [each["prompt"] for each in json.loads(piped.stdout)["samples"]] == ["The", "Nobody"]
+
+
+def test_a_stop_string_ends_the_text(model: Path) -> None:
+    plain = call(sample, model, "--prompt", "The", "--tokens", 40)[1]
+    stop = plain[10:13]
+    cut = call(sample, model, "--prompt", "The", "--tokens", 40, "--stop", stop, "--stop", "@@@")[1]
+    assert cut == plain[: plain.index(stop, 3)] + "\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--fill", "a <mask>", "--prompt", "b"], "exclude each other"),
+        (["--fill", "a <mask>"], "is a decoder, not an encoder"),
+        (["--prompts", "nowhere.txt"], "nowhere.txt cannot be read"),
+        (["--stop", ""], "stop holds an empty string"),
+        (["--min-p", "2"], "min_p = 2.0 is not in"),
+    ],
+)
+def test_wrong_samples_exit_with_2(model: Path, arguments: list[str], words: str) -> None:
+    code, _, stderr = call(sample, model, *arguments)
+    assert code == 2
+    assert words in stderr
 
 
 def test_a_folder_without_shards_is_told_apart_from_no_run(tmp_path: Path) -> None:
