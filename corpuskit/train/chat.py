@@ -14,7 +14,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Literal
 
-from corpuskit.errors import SettingError
+from corpuskit.errors import SettingError, TrainError
 from corpuskit.shards import derive_key
 from corpuskit.train.codec import ASSISTANT, END_OF_TURN, SYSTEM, USER
 from corpuskit.train.drafts import Prompt, Sampling
@@ -149,8 +149,7 @@ class Chat:
 
 def _role_ids(model: LanguageModel) -> dict[str, int] | None:
     """The ids of the role tokens by name; None unless the tokenizer has them all."""
-    names = (*_TOKENS.values(), END_OF_TURN)
-    special = set(model.codec.special_ids())
-    ids = {name: model.codec.token_id(name) for name in names}
-    found = {name: number for name, number in ids.items() if number is not None and number in special}
-    return found if len(found) == len(names) else None
+    try:
+        return {name: model.codec.special_id(name) for name in (*_TOKENS.values(), END_OF_TURN)}
+    except TrainError:
+        return None

@@ -70,7 +70,7 @@ def say(chat: Chat, text: str) -> str:
 def test_turns_are_marked_by_role_tokens(model: LanguageModel) -> None:
     chat = Chat(model, max_tokens=5, system="be kind")
     chat.turns = [Turn("user", "hello"), Turn("assistant", "good day")]
-    system, user, assistant, end = (model.codec.token_id(role) for role in ROLES)
+    system, user, assistant, end = (model.codec.special_id(role) for role in ROLES)
     encode = model.codec.encode
     expected = [0, system, *encode("be kind"), end, user, *encode("hello"), end]
     expected += [assistant, *encode("good day"), end, user, *encode("you?"), end, assistant]
@@ -90,12 +90,11 @@ def test_without_role_tokens_roles_are_words(plain_model: LanguageModel, model: 
 
 
 def test_a_reply_ends_with_the_turn(model: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    end = model.codec.token_id("<|end_of_turn|>")
+    end = model.codec.special_id("<|end_of_turn|>")
     script = [*model.codec.encode(" good"), end, *model.codec.encode("more")]
 
     def scripted(logits: torch.Tensor, *rest: object) -> list[int]:
         token = script.pop(0)
-        assert token is not None
         assert torch.isfinite(logits[0, token]), "a token that may not be said"
         return [token]
 

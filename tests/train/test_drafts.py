@@ -218,9 +218,8 @@ def test_spans_stand_where_their_sentinels_say(codec: Codec, monkeypatch: pytest
     model = language_model(codec, "encoder-decoder")
     asked: list[Prompt] = []
     real = LanguageModel.write
-    script = {
-        "ids": [6, codec.special_id("<|sentinel_1|>"), *codec.encode(" blue"), codec.special_id("<|sentinel_0|>")]
-    }
+    script = [6, codec.special_id("<|sentinel_1|>"), *codec.encode(" blue")]
+    script.append(codec.special_id("<|sentinel_0|>"))
 
     def scripted(self: LanguageModel, prompts: Sequence[Prompt], *rest: object) -> list[Draft]:
         asked.extend(prompts)
