@@ -73,6 +73,7 @@ class ModelSettings:
         rope_base: base of the rotary wavelengths.
         softcap: logits z become softcap * tanh(z / softcap); 0 leaves them.
         classes: outputs of a head for classification beside the language model's; 0 for none.
+        norm_eps: added to the mean square or variance in a norm; 0 for the usual, see `epsilon`.
     """
 
     vocab_size: int
@@ -92,6 +93,7 @@ class ModelSettings:
     rope_base: float = 10_000.0
     softcap: float = 0.0
     classes: int = 0
+    norm_eps: float = 0.0
 
     def __post_init__(self) -> None:
         """Raises ValueError, naming all faults, for a shape that cannot be built."""
@@ -106,8 +108,11 @@ class ModelSettings:
             faults.append(f"heads {self.heads} must be a multiple of kv_heads {self.kv_heads}")
         if not 0 <= self.dropout < 1:
             faults.append(f"dropout must lie in [0, 1), not {self.dropout}")
-        if self.softcap < 0 or self.classes < 0:
-            faults.append(f"softcap {self.softcap} and classes {self.classes} must not be below 0")
+        if self.softcap < 0 or self.classes < 0 or self.norm_eps < 0:
+            faults.append(
+                f"softcap {self.softcap}, classes {self.classes} and norm_eps {self.norm_eps} "
+                "must not be below 0"
+            )
         for name, choices in _CHOICES.items():
             if getattr(self, name) not in choices:
                 faults.append(f"{name} must be one of {', '.join(choices)}, not {getattr(self, name)!r}")
@@ -125,6 +130,11 @@ class ModelSettings:
         return -(-self.vocab_size // VOCABULARY_MULTIPLE) * VOCABULARY_MULTIPLE
 
     @property
+    def epsilon(self) -> float:
+        """What norms add: norm_eps, or 1e-5 for LayerNorm and 1e-6 for RMSNorm."""
+        return self.norm_eps or (1e-6 if self.norm == "rms" else 1e-5)
+
+    @property
     def is_gated(self) -> bool:
         """Whether the MLP has a gate."""
         return self.activation in ("swiglu", "geglu")
@@ -135,7 +145,7 @@ class Norm(nn.Module):
 
     def __init__(self, settings: ModelSettings, width: int) -> None:
         super().__init__()
-        self.is_rms = settings.norm == "rms"
+        self.is_rms, self.eps = settings.norm == "rms", settings.epsilon
         self.weight = nn.Parameter(torch.ones(width))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -143,8 +153,8 @@ class Norm(nn.Module):
         # Under autocast x may be bfloat16: the fused kernels want a gain of the same type.
         gain = self.weight.to(x.dtype)
         if self.is_rms:
-            return functional.rms_norm(x, gain.shape, gain, eps=1e-6)
-        return functional.layer_norm(x, gain.shape, gain, eps=1e-5)
+            return functional.rms_norm(x, gain.shape, gain, eps=self.eps)
+        return functional.layer_norm(x, gain.shape, gain, eps=self.eps)
 
 
 class Dropout(nn.Module):

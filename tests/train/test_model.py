@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import math
+from typing import Literal
 
 import pytest
 import torch
@@ -15,6 +16,7 @@ from corpuskit.train.model import (
     Attention,
     Dropout,
     ModelSettings,
+    Norm,
     Rotation,
     Sight,
     Transformer,
@@ -106,6 +108,16 @@ def test_attention_equals_its_definition(kv_heads: int) -> None:
     torch.testing.assert_close(
         attention(x, rotation, Sight(True)), functional.linear(expected, attention.out.weight)
     )
+
+
+@pytest.mark.parametrize(("norm", "usual"), [("layer", 1e-5), ("rms", 1e-6)])
+def test_norms_add_their_number(norm: Literal["layer", "rms"], usual: float) -> None:
+    """Activations as small as the number's root tell what it is."""
+    x = torch.tensor([1e-3, -1e-3, 2e-3, -2e-3])
+    for given, eps in ((0.0, usual), (0.5, 0.5)):
+        settings = dataclasses.replace(SHAPE, norm=norm, norm_eps=given)
+        expected = x / (x.square().mean() + eps).sqrt()
+        torch.testing.assert_close(Norm(settings, 4)(x), expected)
 
 
 def test_rotation_makes_products_relative() -> None:
