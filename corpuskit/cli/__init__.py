@@ -24,6 +24,8 @@ COMMANDS = {
     "train": ("corpuskit.cli.train", "Train a model on the shards of a run."),
     "sample": ("corpuskit.cli.sample", "Write text with a trained model."),
     "chat": ("corpuskit.cli.chat", "Talk with a trained model."),
+    "export": ("corpuskit.cli.export", "Export a model: for transformers, or in one file with its class."),
+    "import": ("corpuskit.cli.import_model", "Import a model of Hugging Face transformers from a folder."),
 }
 
 

@@ -7,11 +7,12 @@ import hashlib
 import json
 import math
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from corpuskit.errors import StorageError, write_remedy
+from corpuskit.errors import StorageError, TrainError, write_remedy
 from corpuskit.shards.writer import sync_folder
 
 TEMPORARY = "tmp-"
@@ -57,6 +58,30 @@ def write_durably(path: Path, data: bytes) -> str:
         file.flush()
         os.fsync(file.fileno())
     return hashlib.sha256(data).hexdigest()
+
+
+@contextlib.contextmanager
+def making_folder(out: Path) -> Iterator[Path]:
+    """A temporary folder that becomes OUT, whole, when the block is done; an error leaves nothing.
+
+    Raises TrainError when OUT holds something, StorageError when it cannot be written.
+    """
+    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+        raise TrainError(f"{out} is there already", remedy="Choose another --out, or remove it first.")
+    place = out.resolve()
+    temporary = place.with_name(f"{TEMPORARY}{place.name}")
+    with writing(out):
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        try:
+            yield temporary
+            for path in temporary.iterdir():
+                with open(path, "rb+") as file:
+                    os.fsync(file.fileno())
+            os.replace(temporary, place)
+            sync_folder(place.parent)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
 
 
 def finite(value: Any) -> Any:

@@ -1,0 +1,475 @@
+"""Exports against the classes of `transformers` themselves, with random weights, gains included."""
+
+import dataclasses
+import itertools
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from click.testing import CliRunner
+from safetensors.torch import load_file, save_file
+
+from corpuskit.cli.export import command as export_command
+from corpuskit.cli.import_model import command as import_command
+from corpuskit.errors import InputError, SettingError, TrainError
+from corpuskit.train import LanguageModel, ModelSettings, Sampling, Transformer, export, families
+from corpuskit.train.codec import Codec
+from corpuskit.train.files import json_bytes
+from corpuskit.train.generate import model_document
+from corpuskit.train.importing import import_model
+
+MakeModel = Callable[..., Path]
+
+SHAPE = ModelSettings(
+    vocab_size=427, layers=2, width=32, heads=4, kv_heads=2, hidden=48, context=24, rope_base=5000.0
+)
+DECODERS = [
+    dataclasses.replace(
+        SHAPE, norm=norm, qk_norm=qk_norm, kv_heads=kv_heads, tie_embeddings=tie, activation=act
+    )
+    for (norm, qk_norm), (kv_heads, tie, act) in itertools.product(
+        itertools.product(("layer", "rms"), (True, False)),
+        ((4, True, "swiglu"), (2, False, "geglu"), (1, True, "geglu")),
+    )
+]
+ENCODER = dataclasses.replace(SHAPE, kind="encoder", qk_norm=False, kv_heads=4)
+ENCODERS = [
+    dataclasses.replace(ENCODER, tie_embeddings=tie, activation=activation)
+    for tie, activation in itertools.product((True, False), ("swiglu", "geglu"))
+]
+CLASSES = {
+    ("layer", True): "StableLmForCausalLM",
+    ("layer", False): "StableLmForCausalLM",
+    ("rms", True): "Qwen3ForCausalLM",
+    ("rms", False): "LlamaForCausalLM",
+}
+
+
+@pytest.fixture(scope="module")
+def make_model(special_run: Path, tmp_path_factory: pytest.TempPathFactory) -> MakeModel:
+    """A model folder with random weights everywhere, great enough for every part to count."""
+
+    def make(settings: ModelSettings) -> Path:
+        folder = tmp_path_factory.mktemp("model")
+        tokenizer = special_run / "tokenizer" / "tokenizer.json"
+        shutil.copy(tokenizer, folder)
+        sha256 = json.loads((special_run / "shards" / "shards.json").read_text())["tokenizer_sha256"]
+        (folder / "model.json").write_bytes(json_bytes(model_document(settings, 0, sha256)))
+        generator = torch.Generator().manual_seed(3)
+        state = {}
+        for name, tensor in Transformer(settings).state_dict().items():
+            numbers = torch.randn(tensor.shape, generator=generator)
+            state[name] = 1 + 0.3 * numbers if tensor.dim() == 1 else numbers * 0.2
+        save_file(state, folder / "model.safetensors")
+        return folder
+
+    return make
+
+
+def exported(
+    make_model: MakeModel, settings: ModelSettings, **options: Any
+) -> tuple[Path, export.ExportResult]:
+    model = make_model(settings)
+    return model, export.export(model, model / "exported", **options)
+
+
+def edit(path: Path, **changes: Any) -> None:
+    """Change keys of a JSON file; None removes one."""
+    document = json.loads(path.read_text()) | changes
+    path.write_text(json.dumps({name: value for name, value in document.items() if value is not None}))
+
+
+def call(command: object, *arguments: object) -> tuple[int, str, str]:
+    result = CliRunner().invoke(command, [str(argument) for argument in arguments])  # type: ignore[arg-type]
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result.exit_code, result.stdout, result.stderr
+
+
+# ------------------------------------------------------------------------------------------- families
+
+
+@pytest.mark.parametrize("settings", [*DECODERS, *ENCODERS])
+def test_transformers_computes_the_same_logits(make_model: MakeModel, settings: ModelSettings) -> None:
+    """Compared here without the exporter's own comparison, on rows of the full context."""
+    import transformers
+
+    model, result = exported(make_model, settings, check=False)
+    assert not result.check.done
+    encoder = settings.kind == "encoder"
+    auto = transformers.AutoModelForMaskedLM if encoder else transformers.AutoModelForCausalLM
+    theirs, info = auto.from_pretrained(result.out, output_loading_info=True)
+    assert not any(info.values()), info
+    assert type(theirs).__name__ == result.architecture
+    assert result.architecture == (
+        "ModernBertForMaskedLM" if encoder else CLASSES[settings.norm, settings.qk_norm]
+    )
+    ids = torch.randint(0, 427, (3, 24), generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        ours = LanguageModel.load(model).model(ids)
+        found = theirs.eval()(input_ids=ids).logits
+    assert ours.abs().max() > 1
+    assert found.shape == (3, 24, 427)
+    torch.testing.assert_close(found, ours[..., :427], atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("settings", [DECODERS[0], DECODERS[7], ENCODERS[3]])
+def test_an_export_is_checked_and_says_so(make_model: MakeModel, settings: ModelSettings) -> None:
+    import transformers
+
+    _, result = exported(make_model, settings)
+    note = json.loads((result.out / "export.json").read_text())
+    assert note["check"]["done"] is True
+    assert note["check"]["tokenizer"] is True
+    assert note["check"]["by"] == f"transformers {transformers.__version__}"
+    assert 0 <= note["check"]["difference"] < 1e-4
+    assert note["padding_removed"] == 448 - 427
+
+
+def test_a_norms_number_is_exported(make_model: MakeModel) -> None:
+    """With small activations the number that a norm adds counts."""
+    _, result = exported(make_model, dataclasses.replace(DECODERS[6], norm_eps=0.25))
+    assert result.check.done
+    assert json.loads((result.out / "config.json").read_text())["rms_norm_eps"] == 0.25
+
+
+def test_greedy_text_is_the_same(make_model: MakeModel) -> None:
+    """generation_config.json keeps special tokens from being drawn, as sampling here does."""
+    import transformers
+
+    model, result = exported(make_model, DECODERS[6])
+    ours = LanguageModel.load(model).sample("My aunt", 12, Sampling(temperature=0))[0]
+    theirs = transformers.AutoModelForCausalLM.from_pretrained(result.out)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(result.out)
+    prompt = tokenizer(tokenizer.bos_token + "My aunt", return_tensors="pt")
+    out = theirs.generate(
+        **prompt, max_new_tokens=12, do_sample=False, temperature=None, top_p=None, top_k=None
+    )
+    continuation = out[0, prompt["input_ids"].shape[1] :].tolist()
+    assert [number for number in continuation if number != 0] == ours.ids
+
+
+def test_special_tokens_have_their_roles(make_model: MakeModel) -> None:
+    import transformers
+
+    _, result = exported(make_model, ENCODER)
+    tokenizer = transformers.AutoTokenizer.from_pretrained(result.out)
+    assert tokenizer.mask_token == "<|mask|>"
+    assert (tokenizer.eos_token, tokenizer.pad_token) == ("<|endoftext|>", "<|pad|>")
+    assert tokenizer.model_max_length == 24
+    assert not (result.out / "generation_config.json").exists()
+    assert "<|mask|>" in tokenizer.convert_ids_to_tokens(tokenizer("a<|mask|>b")["input_ids"])
+
+
+@pytest.mark.parametrize(
+    ("settings", "named"),
+    [
+        (dataclasses.replace(SHAPE, softcap=15.0), ["softcap = 15"]),
+        (
+            dataclasses.replace(SHAPE, activation="relu2", softcap=5.0),
+            ["activation = 'relu2'", "softcap = 5"],
+        ),
+        (dataclasses.replace(SHAPE, activation="gelu"), ["activation = 'gelu'", "swiglu, geglu"]),
+        (dataclasses.replace(ENCODER, qk_norm=True), ["qk_norm = True"]),
+        (dataclasses.replace(ENCODER, norm="rms", kv_heads=2), ["norm = 'rms'", "kv_heads = 2"]),
+        (dataclasses.replace(SHAPE, kind="encoder-decoder"), ["kind = 'encoder-decoder'", "--to torch"]),
+    ],
+)
+def test_what_no_family_computes_is_refused(
+    make_model: MakeModel, settings: ModelSettings, named: list[str]
+) -> None:
+    model = make_model(settings)
+    with pytest.raises(SettingError) as caught:
+        export.export(model, model / "exported")
+    assert all(part in str(caught.value) for part in named)
+    assert not (model / "exported").exists()
+
+
+def test_a_difference_is_found_and_nothing_is_left(
+    make_model: MakeModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An exporter that took the gate for the other half of the MLP."""
+    right = families.to_theirs
+
+    def wrong(*arguments: Any) -> dict[str, torch.Tensor]:
+        state = right(*arguments)
+        gate, up = (f"model.layers.0.mlp.{part}_proj.weight" for part in ("gate", "up"))
+        state[gate], state[up] = state[up], state[gate]
+        return state
+
+    monkeypatch.setattr(export, "to_theirs", wrong)
+    model = make_model(DECODERS[0])
+    with pytest.raises(TrainError, match="computes something else"):
+        export.export(model, model / "exported")
+    assert sorted(path.name for path in model.iterdir()) == [
+        "model.json",
+        "model.safetensors",
+        "tokenizer.json",
+    ]
+    assert not export.export(model, model / "exported", check=False).check.done
+
+
+def test_not_a_number_is_a_difference() -> None:
+    assert not export.Check(True, "x", float("nan"), 1.0).holds
+    assert not export.Check(True, "x", 0.0, float("nan"), False).holds
+    assert not export.Check(True, "x", 2e-4, 1.0).holds
+    assert export.Check(True, "x", 2e-4, 3.0).holds
+
+
+def test_without_transformers_an_export_says_that_it_was_not_checked(
+    make_model: MakeModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    model = make_model(DECODERS[0])
+    code, stdout, _ = call(export_command, model, "--out", model / "exported")
+    assert code == 0
+    assert "NOT checked: transformers is not installed" in stdout
+    assert json.loads((model / "exported" / "export.json").read_text())["check"]["done"] is False
+
+
+def test_a_head_for_classes_is_left_out_aloud(make_model: MakeModel) -> None:
+    _, result = exported(make_model, dataclasses.replace(SHAPE, classes=3))
+    assert any("3 classes" in remark for remark in result.remarks)
+
+
+def test_a_folder_with_something_in_it_is_refused(make_model: MakeModel) -> None:
+    model = make_model(SHAPE)
+    with pytest.raises(TrainError, match="is there already"):
+        export.export(model, model)
+
+
+# ----------------------------------------------------------------------------------------- our own class
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        dataclasses.replace(SHAPE, kind="encoder-decoder", activation="relu2"),
+        dataclasses.replace(SHAPE, softcap=15.0, classes=2),
+        ENCODER,
+    ],
+)
+def test_one_file_loads_the_model_without_us(make_model: MakeModel, settings: ModelSettings) -> None:
+    model, result = exported(make_model, settings, to="torch")
+    assert result.check.done
+    assert result.check.difference == 0
+    names = ["export.json", "model.json", "model.safetensors", "tokenizer.json", "transformer.py"]
+    assert sorted(path.name for path in result.out.iterdir()) == names
+    code = (
+        "import sys, torch\n"
+        "from transformer import load\n"
+        "model = load('.')\n"
+        "assert not any(name.partition('.')[0] == 'corpuskit' for name in sys.modules)\n"
+        "ids = torch.arange(20)[None]\n"
+        "with torch.inference_mode():\n"
+        "    both = model.settings.kind == 'encoder-decoder'\n"
+        "    torch.save(model(ids, memory=model.encode(ids) if both else None), 'logits.pt')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=result.out, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    ours, ids = LanguageModel.load(model).model, torch.arange(20)[None]
+    with torch.inference_mode():
+        memory = ours.encode(ids) if settings.kind == "encoder-decoder" else None
+        expected = ours(ids, memory=memory)
+    torch.testing.assert_close(torch.load(result.out / "logits.pt"), expected, atol=1e-5, rtol=0)
+
+
+# ---------------------------------------------------------------------------------------------- import
+
+
+@pytest.mark.parametrize("settings", [*DECODERS, *ENCODERS])
+def test_export_and_import_give_equal_tensors(make_model: MakeModel, settings: ModelSettings) -> None:
+    model, result = exported(make_model, settings, check=False, keep_padding=True)
+    back = import_model(result.out, model / "back")
+    assert back.settings == dataclasses.replace(settings, zero_init=False, norm_eps=back.settings.norm_eps)
+    assert back.settings.epsilon == settings.epsilon
+    assert back.end_of_text == 0
+    before, after = (load_file(folder / "model.safetensors") for folder in (model, back.out))
+    assert before.keys() == after.keys()
+    for name, tensor in before.items():
+        assert torch.equal(after[name], tensor), name
+
+
+def test_padding_is_made_anew_and_takes_little(make_model: MakeModel) -> None:
+    model, result = exported(make_model, DECODERS[4], check=False)
+    assert result.vocab_size == 427
+    imported = import_model(result.out, model / "back").out
+    ours, back = (LanguageModel.load(folder).model for folder in (model, imported))
+    ids = torch.arange(24)[None]
+    with torch.inference_mode():
+        logits = back(ids)
+        torch.testing.assert_close(logits[..., :427], ours(ids)[..., :427], atol=1e-5, rtol=0)
+        padding = logits.softmax(-1)[..., 427:]
+    assert logits.shape[-1] == 448
+    assert padding.max() <= 1 / 427
+
+
+@pytest.mark.parametrize("kind", ["qwen3", "llama", "stablelm", "modernbert"])
+def test_what_transformers_wrote_is_imported(kind: str, make_model: MakeModel, tmp_path: Path) -> None:
+    """A model made and saved by transformers, in pieces, its config with whatever the version writes."""
+    import transformers
+
+    shape = {
+        "vocab_size": 448,
+        "hidden_size": 32,
+        "intermediate_size": 40,
+        "num_hidden_layers": 3,
+        "num_attention_heads": 4,
+        "max_position_embeddings": 32,
+        "initializer_range": 0.3,
+        "eos_token_id": 0,
+    }
+    own = {
+        "qwen3": {"num_key_value_heads": 2, "head_dim": 8, "rope_theta": 1e6},
+        "llama": {"num_key_value_heads": 1, "rms_norm_eps": 1e-3, "hidden_act": "gelu"},
+        "stablelm": {"num_key_value_heads": 2, "qk_layernorm": True, "partial_rotary_factor": 1.0},
+        "modernbert": {"layer_types": ["full_attention"] * 3, "decoder_bias": True, "pad_token_id": None}
+        | {"global_attn_every_n_layers": 1},
+    }[kind]
+    config = transformers.AutoConfig.for_model(kind, **shape, **own)
+    auto = transformers.AutoModelForMaskedLM if kind == "modernbert" else transformers.AutoModelForCausalLM
+    theirs = auto.from_config(config).eval()
+    theirs.save_pretrained(tmp_path, max_shard_size="20KB")
+    assert (tmp_path / "model.safetensors.index.json").is_file()
+    shutil.copy(make_model(SHAPE) / "tokenizer.json", tmp_path)
+    result = import_model(tmp_path, tmp_path / "ours")
+    ids = torch.randint(0, 427, (2, 32), generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        ours = LanguageModel.load(result.out).model(ids)[..., :427]
+        expected = theirs(input_ids=ids).logits[..., :427]
+    assert expected.std() > 0.1
+    torch.testing.assert_close(ours, expected, atol=1e-4, rtol=0)
+
+
+def test_an_imported_model_writes(make_model: MakeModel) -> None:
+    model, result = exported(make_model, DECODERS[6], check=False)
+    code, stdout, _ = call(import_command, result.out, "--out", model / "back", "--context", 16, "--json")
+    answer = json.loads(stdout)
+    assert (code, answer["settings"]["context"], answer["architecture"]) == (0, 16, "Qwen3ForCausalLM")
+    ours, back = (LanguageModel.load(folder) for folder in (model, model / "back"))
+    drawn = [each.sample("My aunt", 8, Sampling(temperature=0))[0].ids for each in (ours, back)]
+    assert drawn[0] == drawn[1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        ({"model_type": "gpt2"}, "model_type = 'gpt2'"),
+        ({"rope_parameters": {"rope_type": "yarn", "factor": 4.0}}, "rope_parameters of type 'yarn'"),
+        ({"rope_scaling": {"type": "linear", "factor": 2.0}}, "rope_scaling of type 'linear'"),
+        ({"partial_rotary_factor": 0.5}, "partial_rotary_factor = 0.5"),
+        ({"use_sliding_window": True}, "use_sliding_window = True"),
+        ({"layer_types": ["full_attention", "sliding_attention"]}, "sliding_attention"),
+        ({"head_dim": 16}, "head_dim = 16"),
+        ({"hidden_act": "relu"}, "hidden_act = 'relu'"),
+        ({"hidden_size": None}, "hidden_size = None"),
+        ({"num_hidden_layers": 0}, "num_hidden_layers = 0"),
+        ({"quantization_config": {"bits": 4}}, "quantization_config"),
+        ({"vocab_size": 400}, "ids up to 426"),
+        ({"num_hidden_layers": 3}, "no tensor model.layers.2.input_layernorm.weight"),
+        ({"num_hidden_layers": 1}, "model.layers.1"),
+        ({"intermediate_size": 64}, "has the shape [48, 32], by config.json [64, 32]"),
+        ({"eos_token_id": [5000]}, "--end-of-text"),
+    ],
+)
+def test_what_our_model_cannot_be_is_refused(
+    make_model: MakeModel, changes: dict[str, Any], named: str
+) -> None:
+    model, result = exported(make_model, DECODERS[7], check=False)
+    if "partial_rotary_factor" in changes or "rope_scaling" in changes:
+        changes = changes | {"rope_parameters": None}
+    edit(result.out / "config.json", **changes)
+    with pytest.raises(InputError) as caught:
+        import_model(result.out, model / "back")
+    assert named in str(caught.value)
+    assert not (model / "back").exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "tensor", "named"),
+    [
+        (DECODERS[0], "model.layers.1.self_attn.q_layernorm.norms.2.weight", "differs from"),
+        (DECODERS[0], "model.layers.1.input_layernorm.bias", "no biases"),
+        (DECODERS[9], "model.layers.0.self_attn.q_proj.bias", "q_proj.bias is not zero"),
+        (DECODERS[9], "lm_head.weight", "differs from the embedding"),
+        (DECODERS[9], "model.layers.0.mlp.experts.weight", "has no place here"),
+    ],
+)
+def test_a_tensor_that_has_no_place_is_refused(
+    make_model: MakeModel, settings: ModelSettings, tensor: str, named: str
+) -> None:
+    model, result = exported(make_model, settings, check=False)
+    path = result.out / "model.safetensors"
+    state = load_file(path)
+    state[tensor] = torch.ones_like(state[tensor]) if tensor in state else torch.ones(427, 32)
+    save_file(state, path)
+    with pytest.raises(InputError) as caught:
+        import_model(result.out, model / "back")
+    assert named in str(caught.value)
+    assert tensor in str(caught.value)
+
+
+def test_what_changes_nothing_may_be_there(make_model: MakeModel) -> None:
+    model, result = exported(make_model, DECODERS[9], check=False)
+    path = result.out / "model.safetensors"
+    state = load_file(path)
+    state["model.layers.0.self_attn.q_proj.bias"] = torch.zeros(32)
+    state["model.layers.0.self_attn.rotary_emb.inv_freq"] = torch.ones(4)
+    state["lm_head.weight"] = state["model.embed_tokens.weight"].clone()
+    save_file(state, path)
+    assert import_model(result.out, model / "back").architecture == "LlamaForCausalLM"
+
+
+def test_the_end_of_a_text_is_found(make_model: MakeModel) -> None:
+    model, result = exported(make_model, DECODERS[9], check=False)
+    edit(result.out / "config.json", eos_token_id=None, bos_token_id=3)
+    edit(result.out / "generation_config.json", eos_token_id=[4, 0])
+    found = import_model(result.out, model / "back")
+    assert found.end_of_text == 4
+    assert [word in " ".join(found.remarks) for word in ("[4, 0]", "bos_token_id = 3")] == [True, True]
+    assert import_model(result.out, model / "named", end_of_text=0).end_of_text == 0
+    with pytest.raises(InputError, match="id 427 is not one of the 427"):
+        import_model(result.out, model / "other", end_of_text=427)
+    Codec(
+        model / "back" / "tokenizer.json",
+        json.loads((model / "back" / "model.json").read_text())["tokenizer_sha256"],
+        4,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "named"),
+    [
+        ("config.json", None, "config.json is not there"),
+        ("config.json", "{", "cannot be read"),
+        ("config.json", "[]", "no JSON object"),
+        ("tokenizer.json", None, "save_pretrained"),
+        ("tokenizer.json", "{}", "no tokenizer.json"),
+        ("model.safetensors", None, "Only safetensors are read"),
+        ("model.safetensors", "short", "Fetch the file again"),
+    ],
+)
+def test_a_damaged_folder_is_named(make_model: MakeModel, name: str, content: str | None, named: str) -> None:
+    model, result = exported(make_model, DECODERS[9], check=False)
+    (result.out / name).unlink()
+    if content is not None:
+        (result.out / name).write_text(content)
+    code, _, stderr = call(import_command, result.out, "--out", model / "back")
+    assert code == 1
+    assert named in stderr
+
+
+def test_pieces_outside_the_folder_are_not_read(make_model: MakeModel) -> None:
+    model, result = exported(make_model, DECODERS[9], check=False)
+    (result.out / "model.safetensors").unlink()
+    index = {"weight_map": {"model.norm.weight": "../model.safetensors"}}
+    (result.out / "model.safetensors.index.json").write_text(json.dumps(index))
+    with pytest.raises(InputError, match="not in its folder"):
+        import_model(result.out, model / "back")
