@@ -90,7 +90,7 @@ def _steps(settings: Any, load: Any, count: int) -> None:
                 context["documents"] = (torch.arange(load.positions) // 50).expand(load.rows, -1)
             with torch.autocast("cpu", torch.bfloat16, enabled=load.bf16):
                 if settings.kind == "encoder-decoder":
-                    context["memory"] = model.encode(ids(load.source))
+                    context["source"] = ids(load.source)
                 loss = model.loss(ids(load.positions), ids(load.positions), **context)
             loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)

@@ -84,6 +84,11 @@ class Load:
     device: str = "cpu"
 
     @property
+    def targets(self) -> int:
+        """Positions of a row of which the logits are computed."""
+        return self.positions if self.predicted is None else self.predicted
+
+    @property
     def computed(self) -> int:
         """Bytes of a number that is computed with."""
         return 2 if self.bf16 else _FLOAT
@@ -150,21 +155,21 @@ def activation_memory(s: ModelSettings, load: Load) -> int:
     Left out are the norms' means and the attention's sums, some numbers for each head and position.
     """
     n = load.computed
-    kept = _FLOAT * s.width  # what comes into the last norm
-    if s.kind == "encoder":  # into the embedding's norm; the head's dense, GELU and norm
-        kept += (_FLOAT + 2 * n) * s.width
-    kept += n * s.width + (_FLOAT * s.width if s.dropout else 0)  # gradient of the states; embedding
-    rest = kept * load.rows * load.positions
+    # What comes into the last norm, and into an encoder's first one; the embedding with dropout.
+    kept = _FLOAT * s.width * (1 + (s.kind == "encoder") + (s.dropout > 0))
+    # The gradient of what the head reads; an encoder's head has a matrix and an activation before that.
+    read = n * s.width * (3 if s.kind == "encoder" else 1)
+    rest = load.rows * (kept * load.positions + read * load.targets)
     block = _block_memory(s, load, load.positions)
     blocks = s.layers * block
     entered = s.layers * _FLOAT * s.width * load.rows * load.positions
     if s.kind == "encoder-decoder":
-        read = _block_memory(s, load, load.source)
+        reader = _block_memory(s, load, load.source)
         crossed = _cross_memory(s, load)
-        blocks += s.layers * (read + crossed)
+        blocks += s.layers * (reader + crossed)
         rest += (_FLOAT + n) * s.width * load.rows * load.source
         entered += s.layers * _FLOAT * s.width * load.rows * load.source
-        block = max(block + crossed, read)
+        block = max(block + crossed, reader)
     return rest + (entered + block if load.checkpointing else blocks)
 
 
@@ -219,9 +224,8 @@ def _cross_memory(s: ModelSettings, load: Load) -> int:
 
 
 def _loss_memory(s: ModelSettings, load: Load) -> int:
-    """Bytes that the loss takes for a moment: chunks of logits, and the gradient of the head that one adds."""
-    predicted = load.rows * (load.positions if load.predicted is None else load.predicted)
-    logits = predicted * s.padded_vocab_size
+    """Bytes that the loss takes for a moment: chunks of logits, and what one adds to the head's gradient."""
+    logits = load.rows * load.targets * s.padded_vocab_size
     if s.softcap:
         return 4 * _FLOAT * logits
     # One chunk's logits and their exponentials; of two chunks while the next takes the place of the last.

@@ -34,12 +34,14 @@ def step_loss(model: Transformer, load: Load) -> torch.Tensor:
         context["documents"] = (torch.arange(load.positions) // 16).expand(load.rows, -1)
     with torch.autocast("cpu", torch.bfloat16, enabled=load.bf16):
         if model.settings.kind == "encoder-decoder":
-            context["memory"] = model.encode(torch.zeros((load.rows, load.source), dtype=torch.long))
-        return model.loss(ids, ids, **context)
+            context["source"] = torch.zeros((load.rows, load.source), dtype=torch.long)
+        if load.predicted:
+            context["positions"] = ids[:, : load.predicted]
+        return model.loss(ids, ids[:, : load.targets], **context)
 
 
 def kept_bytes(model: Transformer, load: Load) -> int:
-    """Bytes of the storages that autograd keeps, without weights, their bfloat16 copies and the head's gradient."""
+    """Bytes that autograd keeps, without weights, their bfloat16 copies and the gradient of the head."""
     constant = {x.untyped_storage().data_ptr() for x in [*model.parameters(), *model.buffers()]}
     matrices = {tuple(p.shape) for p in model.parameters()}
     kept: dict[int, torch.Tensor] = {}
@@ -69,6 +71,7 @@ def kept_bytes(model: Transformer, load: Load) -> int:
         ({"qk_norm": False, "activation": "gelu"}, {"documents": True}),
         ({"kind": "encoder", "activation": "geglu"}, {"documents": True, "rows": 2}),
         ({"kind": "encoder", "dropout": 0.1}, {"bf16": True}),
+        ({"kind": "encoder"}, {"predicted": 20}),
         ({"kind": "encoder-decoder"}, {"source": 24}),
         ({"kind": "encoder-decoder", "norm": "rms", "dropout": 0.1}, {"source": 50, "positions": 20}),
         ({"kind": "encoder-decoder", "qk_norm": False, "kv_heads": 1}, {"source": 60, "bf16": True}),
@@ -117,7 +120,7 @@ def test_memory_of_generation_is_that_of_the_cache() -> None:
 def test_the_process_takes_what_the_formula_says() -> None:
     """One shape, in a fresh process; `python -m benchmarks.plan` measures many."""
     case = {
-        "model": {**vars(SHAPE), "layers": 4, "vocab_size": 2048, "hidden": 384, "context": 128},
+        "model": {**vars(SHAPE), "layers": 4, "vocab_size": 4096, "hidden": 384, "context": 128},
         "load": {"rows": 16, "positions": 128},
     }
     done = subprocess.run(
