@@ -116,11 +116,16 @@ def spread_rows(
     if split.tokens < 2:
         return np.zeros((0, 2), np.int64)
     row_tokens = min(row_tokens, split.tokens)
-    whole = (split.tokens - row_tokens) // stride + 1
-    count = min(whole, max(1, max_tokens // stride))
-    starts = [whole * number // count * stride for number in range(count)]
+    starts = spread_starts(split.tokens, row_tokens, stride, max_tokens)
     rows = [split.read(start, row_tokens) for start in starts]
     return checked_ids(np.stack(rows).astype(np.int64), vocab_size, split.name)
+
+
+def spread_starts(tokens: int, row_tokens: int, stride: int, max_tokens: int) -> list[int]:
+    """Where the rows of `spread_rows` begin in a split of so many tokens, row_tokens at least."""
+    whole = (tokens - row_tokens) // stride + 1
+    count = min(whole, max(1, max_tokens // stride))
+    return [whole * number // count * stride for number in range(count)]
 
 
 def checked_ids(ids: npt.NDArray[np.int64], vocab_size: int, split: str) -> npt.NDArray[np.int64]:

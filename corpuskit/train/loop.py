@@ -76,6 +76,7 @@ class Job:
 
     Attributes:
         validation: a batch to measure on, or nothing.
+        by_source: the same by source, where there are several and they are known.
         token_bytes: bytes of text per id, where they are known and all of the text is predicted.
         warmup, eval_every, sample_every: in steps.
         saved_with: what checkpoints hold besides Progress.
@@ -98,6 +99,7 @@ class Job:
     saved_with: dict[str, Any]
     final_rows: int
     started: float
+    by_source: dict[str, Tensors] = field(default_factory=dict)
     listeners: list[Listener] = field(default_factory=list)
 
     def emit(self, event: Event) -> None:
@@ -270,6 +272,28 @@ def measure(job: Job, batch: Tensors) -> Measure:
     return Measure(total / max(1, targets.size), per_byte, time.monotonic() - began)
 
 
+def measure_sources(
+    job: Job, batch: Tensors, by_source: dict[str, Tensors]
+) -> tuple[Measure, dict[str, dict[str, float | None]]]:
+    """Loss on a batch, and loss and bits per byte of each source in it; nothing is measured twice."""
+    if not by_source:
+        return measure(job, batch), {}
+    found = {source: measure(job, part) for source, part in by_source.items()}
+    kept = {source: part["targets"][part["targets"] != IGNORED] for source, part in by_source.items()}
+    loss = sum(found[source].loss * len(targets) for source, targets in kept.items())
+    per_byte = None
+    if job.token_bytes is not None:
+        sizes = {source: int(job.token_bytes[targets.numpy()].sum()) for source, targets in kept.items()}
+        bits = sum((found[source].bits_per_byte or 0.0) * size for source, size in sizes.items())
+        per_byte = bits / sum(sizes.values()) if any(sizes.values()) else None
+    whole = Measure(
+        loss / sum(map(len, kept.values())), per_byte, sum(each.seconds for each in found.values())
+    )
+    return whole, {
+        source: {"loss": each.loss, "bits_per_byte": each.bits_per_byte} for source, each in found.items()
+    }
+
+
 def schedule(job: Job, progress: Progress) -> Schedule:
     """The learning rates as far as they are known: while the run's length is open they warm up and stay."""
     settings = job.settings
@@ -345,7 +369,7 @@ def _validate(job: Job, progress: Progress, train_loss: float) -> None:
     """Measure, and keep the weights where they are the best so far or there is nothing to measure on."""
     best = True
     if job.validation:
-        result = measure(job, job.validation)
+        result, sources = measure_sources(job, job.validation, job.by_source)
         if not math.isfinite(result.loss):
             raise _not_finite(job, progress.step - 1, result.loss)
         best = progress.best_loss is None or result.loss < progress.best_loss
@@ -360,6 +384,7 @@ def _validate(job: Job, progress: Progress, train_loss: float) -> None:
                 "loss": result.loss,
                 "perplexity": result.perplexity,
                 "bits_per_byte": result.bits_per_byte,
+                "sources": sources,
                 "best": best,
                 "seconds": progress.seconds,
                 "tokens_per_s": progress.step * job.task.tokens_per_step / progress.seconds,

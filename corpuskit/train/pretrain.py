@@ -22,11 +22,12 @@ from corpuskit.train.counts import parameter_count, training_flops
 from corpuskit.train.data import Batches
 from corpuskit.train.files import json_bytes, write_file, writing
 from corpuskit.train.generate import LanguageModel, model_document
-from corpuskit.train.loop import Job, Measure, Progress, Saver, decay_begins, fit, measure, train_step
+from corpuskit.train.loop import Job, Measure, Progress, Saver, decay_begins, fit, measure_sources, train_step
 from corpuskit.train.model import ModelSettings, Transformer, initialise
 from corpuskit.train.objectives import Causal, Masked, Spans
 from corpuskit.train.optim import make_optimizer
 from corpuskit.train.settings import TrainSettings, model_settings, regularise, resolve
+from corpuskit.train.sources import validation_by_source
 from corpuskit.train.tasks import Pretraining, Tensors, validation
 from corpuskit.train.watch import Event, Listener, Log
 
@@ -52,6 +53,7 @@ class TrainResult:
         validation_loss: nats per token of the kept weights; on the whole validation split (up to 262,144
             tokens) for a run that ended, on the rows measured meanwhile for one that can be resumed.
         perplexity, bits_per_byte: the same in other units; bits per byte only for byte-level tokenizers.
+        sources: loss and bits per byte of each source of a run that ended, where there are several.
         parameters: learned numbers in the model.
         tokens: training tokens seen.
         epochs: how often the corpus was read.
@@ -66,6 +68,7 @@ class TrainResult:
     validation_loss: float | None
     perplexity: float | None
     bits_per_byte: float | None
+    sources: dict[str, dict[str, float | None]]
     parameters: int
     tokens: int
     epochs: float
@@ -272,6 +275,7 @@ def _make_job(
         optimizer=make_optimizer(model, settings.learning_rate, settings.weight_decay or 0.0, settings.beta2),
         task=task,
         validation=_validation(shards, task, settings.eval_tokens or _FINAL_TOKENS),
+        by_source=_by_source(shards, task, settings.eval_tokens or _FINAL_TOKENS),
         language_model=LanguageModel(model, codec, shards.end_of_text),
         token_bytes=codec.token_bytes(shards.vocab_size) if says_all else None,
         device=device,
@@ -295,6 +299,13 @@ def _validation(shards: Shards, task: Pretraining, max_tokens: int) -> Tensors:
     if "validation" not in shards.splits:
         return {}
     return validation(shards.split("validation"), task.objective, max_tokens, shards.vocab_size)
+
+
+def _by_source(shards: Shards, task: Pretraining, max_tokens: int) -> dict[str, Tensors]:
+    """The same, divided by source; nothing where that cannot be."""
+    if "validation" not in shards.splits:
+        return {}
+    return validation_by_source(shards, "validation", task.objective, max_tokens)
 
 
 def _machine(device: torch.device) -> dict[str, Any]:
@@ -408,12 +419,13 @@ def flops_per_token(shape: ModelSettings, task: Pretraining) -> int:
 def _result(job: Job, task: Pretraining, shards: Shards, progress: Progress, reason: str) -> TrainResult:
     """Sum up; for a run that ended, measure the kept weights on the whole validation split and note it."""
     found: Measure | None = None
+    sources: dict[str, dict[str, float | None]] = {}
     loss = progress.best_loss
     if reason in ("done", "early stop"):
         job.model.load_state_dict(load_file(job.out / "model.safetensors"))
         batch = _validation(shards, task, _FINAL_TOKENS)
         if batch:
-            found = measure(job, batch)
+            found, sources = measure_sources(job, batch, _by_source(shards, task, _FINAL_TOKENS))
             loss = found.loss
     tokens = progress.step * task.tokens_per_step
     result = TrainResult(
@@ -425,6 +437,7 @@ def _result(job: Job, task: Pretraining, shards: Shards, progress: Progress, rea
         validation_loss=loss,
         perplexity=None if loss is None else Measure(loss, None, 0.0).perplexity,
         bits_per_byte=found.bits_per_byte if found else None,
+        sources=sources,
         parameters=parameter_count(job.model.settings),
         tokens=tokens,
         epochs=tokens / task.batches.split.tokens,
@@ -438,6 +451,7 @@ def _result(job: Job, task: Pretraining, shards: Shards, progress: Progress, rea
         "validation_loss",
         "perplexity",
         "bits_per_byte",
+        "sources",
         "epochs",
     )
     _write_model_document(job, shards.end_of_text, {name: getattr(result, name) for name in kept})

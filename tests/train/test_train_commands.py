@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from corpuskit.cli.sample import command as sample
 from corpuskit.cli.train import command as train
-from corpuskit.train import loop, pretrain
+from corpuskit.train import loop
 from corpuskit.train.tasks import Tensors
 
 SHAPE = ["layers=2", "width=32", "heads=2", "context=16", "batch-rows=4", "precision=fp32", "eval_every=5"]
@@ -66,7 +66,6 @@ def test_json_has_null_for_what_is_infinite(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A validation loss of 710 is a perplexity that no float holds."""
-    monkeypatch.setattr(pretrain, "measure", lambda job, rows: loop.Measure(710.0, 3.0, 0.1))
     monkeypatch.setattr(loop, "measure", lambda job, rows: loop.Measure(710.0, 3.0, 0.1))
     code, stdout, _ = call(train, run, "--out", tmp_path / "m", "--steps", 5, *OPTIONS, "--json")
     documents = [stdout, (tmp_path / "m" / "model.json").read_text()]
