@@ -37,7 +37,7 @@ from corpuskit.train import model as model_module
 from corpuskit.train.families import Family, family_of, to_theirs
 from corpuskit.train.family_config import write_config
 from corpuskit.train.files import json_bytes, making_folder, write_durably
-from corpuskit.train.generate import LanguageModel, Sampling, model_document
+from corpuskit.train.generate import LanguageModel, Sampling
 from corpuskit.train.model import ModelSettings, Transformer
 
 Target = Literal["hf", "torch"]
@@ -319,8 +319,7 @@ def _quiet(transformers: Any) -> Iterator[None]:
 
 def _write_own(folder: Path, language_model: LanguageModel) -> None:
     model, codec = language_model.model, language_model.codec
-    document = model_document(model.settings, language_model.end_of_text, codec.sha256)
-    write_durably(folder / "model.json", json_bytes(document))
+    write_durably(folder / "model.json", json_bytes(language_model.document))
     write_durably(folder / "tokenizer.json", codec.data)
     source = _HEADER + inspect.getsource(model_module).rstrip() + "\n" + _LOAD
     write_durably(folder / LOADER, source.encode())

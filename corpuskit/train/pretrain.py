@@ -5,13 +5,14 @@ from __future__ import annotations
 import contextlib
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import load_file
+from torch import Tensor
 
 from corpuskit.errors import SettingError, TrainError
 from corpuskit.shards import Shards, derive_key
@@ -26,7 +27,7 @@ from corpuskit.train.loop import Job, Measure, Progress, Saver, decay_begins, fi
 from corpuskit.train.model import ModelSettings, Transformer, initialise
 from corpuskit.train.objectives import Causal, Masked, Spans
 from corpuskit.train.optim import make_optimizer
-from corpuskit.train.settings import TrainSettings, model_settings, regularise, resolve
+from corpuskit.train.settings import TrainSettings, model_settings, regularise, resolve, shaped_as
 from corpuskit.train.sources import validation_by_source
 from corpuskit.train.tasks import Pretraining, Tensors, validation
 from corpuskit.train.watch import Event, Listener, Log
@@ -124,17 +125,17 @@ def train(
     state = _state_to_resume(out, shards, resume, overwrite, allow_changed_data)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     with _own_random_state(device):
+        weights = None
         if state is None:
-            chosen = resolve(
-                settings or TrainSettings(), shards.split("train").tokens, device.type, _bf16_pays(device)
-            )
+            settings, weights = _begin_with(settings or TrainSettings(), shards, codec)
+            chosen = resolve(settings, shards.split("train").tokens, device.type, _bf16_pays(device))
             task = make_task(chosen, shards, codec)
             planned = _planned_steps(chosen, out, task, shards, codec, device)
             chosen = regularise(chosen, planned * task.tokens_per_step / task.batches.split.tokens)
         else:
             chosen, planned = _settings_to_resume(state, settings), int(state["planned_steps"])
             task = make_task(chosen, shards, codec)
-        job = _make_job(out, chosen, planned, task, shards, codec, device, began)
+        job = _make_job(out, chosen, planned, task, shards, codec, device, began, weights)
         progress = _progress(job, state, shards)
         if overwrite:
             _remove_model(out)
@@ -195,6 +196,29 @@ def _settings_to_resume(state: dict[str, Any], given: TrainSettings | None) -> T
                 remedy="Leave it out, or begin anew with another --out.",
             )
     return saved.model_copy(update=changed)
+
+
+def _begin_with(
+    settings: TrainSettings, shards: Shards, codec: Codec
+) -> tuple[TrainSettings, dict[str, Tensor] | None]:
+    """The settings with the shape of the model that `init_from` names, and its weights; none without it.
+
+    Raises TrainError when it is not whole or of another tokenizer, SettingError when settings contradict it.
+    """
+    if settings.init_from is None:
+        return settings, None
+    folder = Path(settings.init_from)
+    begun, file = LanguageModel.load(folder), folder / "tokenizer.json"
+    vocab_size = begun.model.settings.vocab_size
+    if (begun.codec.sha256, vocab_size) != (codec.sha256, shards.vocab_size):
+        raise TrainError(
+            f"{folder} has another tokenizer than the shards: {vocab_size:,} tokens, "
+            f"sha256 {begun.codec.sha256[:12]}; theirs {shards.vocab_size:,}, {codec.sha256[:12]}",
+            remedy=f"Build the shards with it: `tokenizer: {{file: {file}}}` in the recipe.",
+        )
+    weights = begun.model.state_dict()
+    weights.pop("classifier.weight", None)
+    return shaped_as(settings, begun.model.settings), weights
 
 
 def _planned_steps(
@@ -260,11 +284,14 @@ def _make_job(
     codec: Codec,
     device: torch.device,
     began: float,
+    weights: Mapping[str, Tensor] | None = None,
 ) -> Job:
     """Put together a run of about `planned` steps, its weights as they are at the beginning."""
     assert settings.learning_rate is not None
     model = Transformer(model_settings(settings, shards.vocab_size)).to(device)
     initialise(model, derive_key(settings.seed) >> 1)
+    if weights is not None:
+        model.load_state_dict(weights)
     default_warmup = min(max(10, planned // 50), 200, max(1, planned // 4))
     final = _validation(shards, task, _FINAL_TOKENS)
     says_all = isinstance(task.objective, Causal)

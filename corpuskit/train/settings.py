@@ -35,6 +35,12 @@ _CPU_BF16_WIDTH = 256
 
 Objective = Literal["causal", "masked", "spans"]
 
+_SHAPE = (
+    *("layers", "width", "heads", "kv_heads", "hidden", "context", "norm", "activation", "qk_norm"),
+    *("tie_embeddings", "zero_init", "rope_base", "softcap", "norm_eps"),
+)
+"""Settings of a run that are the model's, by the same names."""
+
 _KINDS: dict[Objective, Kind] = {"causal": "decoder", "masked": "encoder", "spans": "encoder-decoder"}
 
 
@@ -50,6 +56,8 @@ class TrainSettings(BaseModel):
         mask_rate: share of the positions that "masked" predicts.
         span_density, span_length: share of the tokens that "spans" takes out, and a span's mean length.
         qk_norm: on, but for "masked": no encoder that others load has it.
+        init_from: a model folder with whose weights the run begins, of a run or an import. The shape is its
+            own, but for the context and dropout, and so is the objective.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
@@ -68,8 +76,10 @@ class TrainSettings(BaseModel):
     zero_init: bool = True
     rope_base: float = Field(default=10_000.0, gt=1)
     softcap: float = Field(default=0.0, ge=0)
+    norm_eps: float = Field(default=0.0, ge=0)
     tie_embeddings: bool | None = None
     dropout: float | None = Field(default=None, ge=0, lt=1)
+    init_from: str | None = None
     # What is learnt.
     objective: Objective = "causal"
     document_mask: bool = False
@@ -177,6 +187,8 @@ def resolve(settings: TrainSettings, train_tokens: int, device: str, bf16_pays: 
         )
     # Measuring on as much as four batches takes about as long as one and a third steps.
     values.setdefault("eval_tokens", 4 * values["batch_rows"] * values["context"])
+    if settings.init_from is not None and settings.learning_rate is None:
+        values["learning_rate"] /= 10  # Steps as long as a beginner's would undo what was learnt.
     if settings.precision == "auto":
         wide = device != "cpu" or values["width"] >= _CPU_BF16_WIDTH
         values["precision"] = "bf16" if bf16_pays and wide else "fp32"
@@ -198,18 +210,35 @@ def regularise(settings: TrainSettings, epochs: float) -> TrainSettings:
     return settings.model_copy(update=chosen)
 
 
+def shaped_as(settings: TrainSettings, shape: ModelSettings) -> TrainSettings:
+    """The settings with the shape and the objective of a model that the run begins with.
+
+    Raises SettingError, naming all settings that contradict it.
+    """
+    names = [name for name in _SHAPE if name != "context"]
+    theirs = {name: getattr(shape, name) for name in names}
+    theirs["objective"] = next(objective for objective, kind in _KINDS.items() if kind == shape.kind)
+    given = {name: value for name, value in settings.given().items() if value is not None}
+    faults = [
+        f"{name} = {given[name]!r}, it has {value!r}"
+        for name, value in theirs.items()
+        if given.get(name, value) != value
+    ]
+    if faults:
+        raise SettingError(
+            f"{settings.init_from} is another model: {'; '.join(faults)}", remedy="Leave these settings out."
+        )
+    return TrainSettings.checked({"context": shape.context, **given, **theirs})
+
+
 def model_settings(settings: TrainSettings, vocab_size: int) -> ModelSettings:
     """The model's shape out of resolved settings; raises SettingError for one that cannot be built."""
-    names = (
-        *("layers", "width", "heads", "kv_heads", "hidden", "context", "norm", "activation", "qk_norm"),
-        *("tie_embeddings", "zero_init", "rope_base", "softcap"),
-    )
     try:
         return ModelSettings(
             vocab_size=vocab_size,
             kind=_KINDS[settings.objective],
             dropout=settings.dropout or 0.0,
-            **{name: getattr(settings, name) for name in names},
+            **{name: getattr(settings, name) for name in _SHAPE},
         )
     except ValueError as error:
         raise SettingError(f"the model cannot be built: {error}") from error

@@ -18,7 +18,16 @@ from safetensors.torch import load_file, save_file
 from corpuskit.cli.export import command as export_command
 from corpuskit.cli.import_model import command as import_command
 from corpuskit.errors import InputError, SettingError, TrainError
-from corpuskit.train import LanguageModel, ModelSettings, Sampling, Transformer, export, families
+from corpuskit.train import (
+    LanguageModel,
+    ModelSettings,
+    Sampling,
+    TrainSettings,
+    Transformer,
+    export,
+    families,
+    train,
+)
 from corpuskit.train.codec import Codec
 from corpuskit.train.files import json_bytes
 from corpuskit.train.generate import model_document
@@ -473,3 +482,51 @@ def test_pieces_outside_the_folder_are_not_read(make_model: MakeModel) -> None:
     (result.out / "model.safetensors.index.json").write_text(json.dumps(index))
     with pytest.raises(InputError, match="not in its folder"):
         import_model(result.out, model / "back")
+
+
+# --------------------------------------------------------------------------------- going on with a model
+
+
+def test_training_begins_with_imported_weights(make_model: MakeModel, special_run: Path) -> None:
+    """Their shape is taken over; the run's first checkpoint holds them, and steps change them."""
+    model, result = exported(make_model, dataclasses.replace(DECODERS[7], norm_eps=1e-4), check=False)
+    imported = import_model(result.out, model / "back").out
+    settings = TrainSettings(init_from=str(imported), context=16, steps=4, batch_rows=4, precision="fp32")
+    paused = train(special_run, model / "run", settings, pause_at=1)
+    assert paused.step == 1
+    document = json.loads((model / "run" / "model.json").read_text())
+    assert document["model"]["qk_norm"] is True
+    assert (document["model"]["kv_heads"], document["model"]["norm_eps"]) == (2, 1e-4)
+    assert document["model"]["context"] == 16
+    assert document["training"]["settings"]["learning_rate"] == pytest.approx(4e-4)
+    begun, first, one = (
+        load_file(path / "model.safetensors")
+        for path in (imported, *sorted((model / "run" / "checkpoints").glob("step-*"))[:2])
+    )
+    assert all(torch.equal(begun[name], first[name]) for name in begun)
+    assert not torch.equal(first["head.weight"], one["head.weight"])
+    shutil.rmtree(imported)
+    assert train(special_run, model / "run", settings, resume=True).reason == "done"
+
+
+def test_an_encoder_is_trained_on_with_its_own_objective(make_model: MakeModel, special_run: Path) -> None:
+    model = make_model(dataclasses.replace(ENCODER, classes=2))
+    settings = TrainSettings(init_from=str(model), context=16, steps=2, batch_rows=4, precision="fp32")
+    assert train(special_run, model / "run", settings).reason == "done"
+    assert LanguageModel.load(model / "run").model.settings.kind == "encoder"
+
+
+def test_settings_that_contradict_the_model_are_refused(make_model: MakeModel, special_run: Path) -> None:
+    model = make_model(SHAPE)
+    wrong = TrainSettings(init_from=str(model), width=64, objective="masked", heads=4)
+    with pytest.raises(SettingError) as caught:
+        train(special_run, model / "run", wrong)
+    assert "width = 64, it has 32" in str(caught.value)
+    assert "objective = 'masked', it has 'causal'" in str(caught.value)
+    assert "heads" not in str(caught.value)
+
+
+def test_weights_of_another_vocabulary_are_refused(make_model: MakeModel, run: Path) -> None:
+    model = make_model(SHAPE)
+    with pytest.raises(TrainError, match=r"another tokenizer.*\n.*tokenizer: {file: "):
+        train(run, model / "run", TrainSettings(init_from=str(model)))
