@@ -13,9 +13,9 @@ from typing import Literal
 from corpuskit.train.model import CHUNK_LOGITS, ModelSettings
 
 _FLOAT = 4
-# On a CPU, glibc's allocator holds so much more than the tensors that come and go: between 0.25 and 0.45 of
-# them over many shapes; with MALLOC_MMAP_THRESHOLD_=65536 there is none, and the counts hold to 2 %.
-_CPU_SLACK = 0.4
+# On a CPU, glibc's allocator holds so much more than the tensors that come and go: between 0.4 and 1 of them
+# over many shapes. With MALLOC_MMAP_THRESHOLD_=65536, which is slow, there is none: the counts hold to 2 %.
+_CPU_SLACK = 0.6
 
 
 def parameter_count(s: ModelSettings) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -17,6 +16,7 @@ from torch import Tensor
 
 from corpuskit.errors import SettingError, TrainError
 from corpuskit.shards import Shards, derive_key
+from corpuskit.train.allocator import freed_memory_kept
 from corpuskit.train.checkpoint import FOLDER as CHECKPOINTS
 from corpuskit.train.checkpoint import latest_checkpoint, load_checkpoint, read_state
 from corpuskit.train.codec import MASK, SENTINEL, SENTINELS, Codec
@@ -25,17 +25,14 @@ from corpuskit.train.data import Batches
 from corpuskit.train.files import json_bytes, write_file, writing
 from corpuskit.train.generate import LanguageModel, model_document
 from corpuskit.train.loop import Job, Measure, Progress, Saver, decay_begins, fit, measure_sources, train_step
-from corpuskit.train.meter import device_name, peak_flops
 from corpuskit.train.model import ModelSettings, Transformer, initialise
 from corpuskit.train.objectives import Causal, Masked, Spans
 from corpuskit.train.optim import make_optimizer
-from corpuskit.train.score import known_words
-from corpuskit.train.settings import TrainSettings, model_settings, regularise, resolve, shaped_as
+from corpuskit.train.settings import EPOCHS, TrainSettings, model_settings, regularise, resolve, shaped_as
 from corpuskit.train.sources import validation_by_source
 from corpuskit.train.tasks import Pretraining, Tensors, validation
 from corpuskit.train.watch import Event, Listener, Log
 
-_EPOCHS = 10
 _VALIDATIONS = 20
 _SAMPLES = 5
 _FINAL_TOKENS = 262_144
@@ -235,9 +232,9 @@ def _planned_steps(
     if settings.steps is not None:
         return settings.steps
     if settings.minutes is None:
-        steps = _EPOCHS * task.batches.rows_per_epoch // task.batch_rows
+        steps = EPOCHS * task.batches.rows_per_epoch // task.batch_rows
         return min(max(steps, _LEAST_STEPS), _MOST_STEPS)
-    chosen = regularise(settings, _EPOCHS)
+    chosen = regularise(settings, EPOCHS)
     provisional = _make_job(out, chosen, 1, task, shards, codec, device, time.monotonic())
     batch = task.batch(0, range(task.batch_rows))
     train_step(provisional, 0, 0.0, batch)[0].item()  # The first step is slower than the rest.
@@ -306,7 +303,6 @@ def _make_job(
         task=task,
         validation=_validation(shards, task, settings.eval_tokens or _FINAL_TOKENS),
         by_source=_by_source(shards, task, settings.eval_tokens or _FINAL_TOKENS),
-        known_words=functools.cache(lambda: known_words(task.batches.split, codec)),
         language_model=LanguageModel(model, codec, shards.end_of_text),
         token_bytes=codec.token_bytes(shards.vocab_size) if says_all else None,
         device=device,
@@ -373,8 +369,9 @@ def _progress(job: Job, state: dict[str, Any] | None, shards: Shards) -> Progres
 
 @contextlib.contextmanager
 def _own_random_state(device: torch.device) -> Iterator[None]:
-    """Seeding dropout by step touches torch's global generators: give them back as they were."""
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+    """What training does to the process and gives back: torch's generators are seeded, memory is kept."""
+    kept = freed_memory_kept() if device.type == "cpu" else contextlib.nullcontext()
+    with kept, torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         yield
 
 
@@ -432,7 +429,6 @@ def _start_event(
         "settings": settings.model_dump(),
         "parameters": parameter_count(shape),
         "flops_per_token": flops_per_token(shape, task),
-        "peak_flops": peak_flops(device_name(job.device), settings.precision),
         "train_tokens": train.tokens,
         "tokens_left_out_per_epoch": left_over,
         "summary": summary,

@@ -8,6 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from corpuskit.errors import SettingError, nearest
+from corpuskit.train import rules
 from corpuskit.train.model import Kind, ModelSettings
 
 PRESETS: dict[str, dict[str, Any]] = {
@@ -25,6 +26,9 @@ PRESETS: dict[str, dict[str, Any]] = {
     },
 }
 """What `size` stands for. Each key is a setting, which a user's own value overrides."""
+
+EPOCHS = 10
+"""How often a run reads its corpus when nobody says how long it should be."""
 
 _SIZE_LIMITS = (("nano", 100_000), ("tiny", 300_000), ("small", 10_000_000), ("15m", 500_000_000))
 _MICRO_BATCH_TOKENS = 16_384
@@ -176,6 +180,7 @@ def resolve(settings: TrainSettings, train_tokens: int, device: str, bf16_pays: 
     gated = settings.activation in ("swiglu", "geglu")
     values.setdefault("hidden", -(-(8 if gated else 12) * values["width"] // (3 * 64)) * 64)
     values.setdefault("tie_embeddings", size != "124m")
+    values.update(_batch_and_rate(settings, values, train_tokens, device))
     fitting = max(1, min(values["batch_rows"], _MICRO_BATCH_TOKENS // values["context"]))
     values.setdefault(
         "micro_batch_rows", next(n for n in range(fitting, 0, -1) if values["batch_rows"] % n == 0)
@@ -195,14 +200,27 @@ def resolve(settings: TrainSettings, train_tokens: int, device: str, bf16_pays: 
     return TrainSettings.checked(values)
 
 
-def regularise(settings: TrainSettings, epochs: float) -> TrainSettings:
-    """Choose dropout and weight decay, where they are open, by how often the run reads the corpus.
+def _batch_and_rate(
+    settings: TrainSettings, values: dict[str, Any], train_tokens: int, device: str
+) -> dict[str, Any]:
+    """Rows of a batch and learning rate where they are open: the preset's, moved by the rules."""
+    preset, rows, rate = PRESETS[values["size"]], values["batch_rows"], values["learning_rate"]
+    if settings.batch_rows is None and settings.minutes is None and device != "cpu":
+        fitting = (
+            rules.batch_tokens(EPOCHS * train_tokens)
+            if settings.steps is None
+            else rules.batch_tokens_for_steps(settings.steps)
+        )
+        rows = max(1, fitting // values["context"])
+    if settings.learning_rate is None:
+        batch_ratio = rows * values["context"] / (preset["batch_rows"] * preset["context"])
+        rate = rules.learning_rate(rate, batch_ratio, values["width"] / preset["width"])
+    return {"batch_rows": rows, "learning_rate": rate}
 
-    Read once, a corpus cannot be learnt by heart: no dropout, weight decay 0.1. From 2 epochs on dropout is
-    0.1, from 10 on 0.2; weight decay grows with the square root of the epochs up to 0.5.
-    """
-    dropout = 0.0 if epochs < 2 else 0.1 if epochs < 10 else 0.2
-    decay = round(0.1 * min(max(epochs, 1.0) ** 0.5, 5.0), 4)
+
+def regularise(settings: TrainSettings, epochs: float) -> TrainSettings:
+    """Choose dropout and weight decay, where they are open, by how often the run reads the corpus."""
+    dropout, decay = rules.dropout(epochs), rules.weight_decay(epochs)
     chosen = {
         "dropout": dropout if settings.dropout is None else settings.dropout,
         "weight_decay": decay if settings.weight_decay is None else settings.weight_decay,

@@ -9,6 +9,7 @@ from corpuskit.errors import SettingError
 from corpuskit.train import PRESETS, TrainSettings
 from corpuskit.train.counts import parameter_count
 from corpuskit.train.optim import Schedule
+from corpuskit.train.rules import batch_tokens_for_steps
 from corpuskit.train.settings import choose_size, model_settings, regularise, resolve
 
 
@@ -110,3 +111,20 @@ def test_schedules() -> None:
     assert [cut_short.rate(step) for step in (0, 4, 6, 7, 8)] == pytest.approx([0.1, 0.5, 0.5, 0.25, 0])
     still_open = Schedule("wsd", peak=1.0, warmup=4, decay_start=2**62, steps=2**62)
     assert [still_open.rate(step) for step in (0, 3, 10**6)] == [0.25, 1, 1]
+
+
+def test_batch_and_rate_follow_the_rules_where_they_are_open() -> None:
+    def chosen(device: str, tokens: int = 10**9, **values: Any) -> tuple[int, float]:
+        found = resolve(TrainSettings.checked({"size": "small", **values}), tokens, device, False)
+        return (found.batch_rows or 0) * (found.context or 0), found.learning_rate or 0.0
+
+    preset = PRESETS["small"]
+    tuned, tokens = preset["learning_rate"], preset["batch_rows"] * preset["context"]
+    assert chosen("cpu") == (tokens, tuned)
+    assert chosen("cpu", batch_rows=16) == (2 * tokens, pytest.approx(tuned * 2**0.5))
+    assert chosen("cpu", width=512) == (tokens, pytest.approx(tuned / 2))
+    assert chosen("cpu", batch_rows=16, learning_rate=1e-4) == (2 * tokens, 1e-4)
+    assert chosen("cuda") == (2**20, 2 * tuned)
+    assert chosen("cuda", steps=20_000)[0] == batch_tokens_for_steps(20_000)
+    assert chosen("cuda", minutes=5) == (tokens, tuned)
+    assert chosen("cuda", batch_rows=4) == (tokens // 2, pytest.approx(tuned / 2**0.5))
