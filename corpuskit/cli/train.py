@@ -69,8 +69,8 @@ def command(
     from rich.console import Console
 
     from corpuskit.train import TrainSettings, train
+    from corpuskit.train.display import Display
     from corpuskit.train.files import finite
-    from corpuskit.train.watch import Display
 
     values = {name: value for name, value in options.items() if value is not None}
     settings = TrainSettings.checked({**values, **parse_assignments(assignments)})

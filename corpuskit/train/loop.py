@@ -7,6 +7,7 @@ import math
 import signal
 import threading
 import time
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import FrameType, TracebackType
@@ -20,15 +21,16 @@ from torch import Tensor
 from corpuskit.errors import TrainError
 from corpuskit.train.checkpoint import save_checkpoint, save_weights
 from corpuskit.train.data import Feed, dropout_seed
-from corpuskit.train.generate import LanguageModel, Sampling
+from corpuskit.train.generate import LanguageModel
+from corpuskit.train.meter import memory_bytes
 from corpuskit.train.model import IGNORED, Transformer
 from corpuskit.train.optim import Schedule, set_rate
+from corpuskit.train.score import milestone
 from corpuskit.train.settings import TrainSettings
 from corpuskit.train.tasks import Task, Tensors
 from corpuskit.train.watch import Event, Listener
 
 _CUDA_SYNC_STEPS = 10
-_SAMPLE_TOKENS = 60
 _SAVE_SECONDS = 60.0
 # Of the time left when the run's end is fixed, this share is planned: steps do not all take as long.
 _PLANNED_SHARE = 0.98
@@ -77,6 +79,7 @@ class Job:
     Attributes:
         validation: a batch to measure on, or nothing.
         by_source: the same by source, where there are several and they are known.
+        known_words: the words of the training split, by which samples are scored.
         token_bytes: bytes of text per id, where they are known and all of the text is predicted.
         warmup, eval_every, sample_every: in steps.
         saved_with: what checkpoints hold besides Progress.
@@ -100,6 +103,7 @@ class Job:
     final_rows: int
     started: float
     by_source: dict[str, Tensors] = field(default_factory=dict)
+    known_words: Callable[[], Collection[str]] = tuple
     listeners: list[Listener] = field(default_factory=list)
 
     def emit(self, event: Event) -> None:
@@ -330,7 +334,7 @@ def _fix_horizon(job: Job, progress: Progress, before: float) -> bool:
 def _report_steps(job: Job, progress: Progress, pending: list[tuple[int, float, Tensor, Tensor]]) -> float:
     """Emit and clear the pending steps, which waits for the device; returns the last loss."""
     loss = math.nan
-    tokens = job.task.tokens_per_step
+    tokens, memory = job.task.tokens_per_step, memory_bytes(job.device)
     for step, rate, loss_tensor, norm in pending:
         loss = loss_tensor.item()
         if not math.isfinite(loss):
@@ -343,6 +347,7 @@ def _report_steps(job: Job, progress: Progress, pending: list[tuple[int, float, 
                 "loss": loss,
                 "learning_rate": rate,
                 "gradient_norm": norm.item(),
+                "memory_bytes": memory,
                 "tokens_per_s": tokens / each,
                 "eta_s": _seconds_left(job, progress, each),
             }
@@ -395,6 +400,6 @@ def _validate(job: Job, progress: Progress, train_loss: float) -> None:
 
 
 def _sample(job: Job, progress: Progress) -> None:
-    """Emit a text that the model writes at this point; the same prompt and seed each time."""
-    sample = job.language_model.sample(job.settings.prompt, _SAMPLE_TOKENS, Sampling(), job.settings.seed)[0]
-    job.emit({"event": "sample", "step": progress.step, "text": sample.text})
+    """Emit a text that the model writes at this point, and its scores."""
+    made = milestone(job.language_model, job.settings.prompt, job.settings.seed, job.known_words())
+    job.emit({"event": "sample", "step": progress.step, **made})

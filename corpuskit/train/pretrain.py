@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -25,9 +26,11 @@ from corpuskit.train.data import Batches
 from corpuskit.train.files import json_bytes, write_file, writing
 from corpuskit.train.generate import LanguageModel, model_document
 from corpuskit.train.loop import Job, Measure, Progress, Saver, decay_begins, fit, measure_sources, train_step
+from corpuskit.train.meter import device_name, peak_flops
 from corpuskit.train.model import ModelSettings, Transformer, initialise
 from corpuskit.train.objectives import Causal, Masked, Spans
 from corpuskit.train.optim import make_optimizer
+from corpuskit.train.score import known_words
 from corpuskit.train.settings import EPOCHS, TrainSettings, model_settings, regularise, resolve, shaped_as
 from corpuskit.train.sources import validation_by_source
 from corpuskit.train.tasks import Pretraining, Tensors, validation
@@ -303,6 +306,7 @@ def _make_job(
         task=task,
         validation=_validation(shards, task, settings.eval_tokens or _FINAL_TOKENS),
         by_source=_by_source(shards, task, settings.eval_tokens or _FINAL_TOKENS),
+        known_words=functools.cache(lambda: known_words(task.batches.split, codec)),
         language_model=LanguageModel(model, codec, shards.end_of_text),
         token_bytes=codec.token_bytes(shards.vocab_size) if says_all else None,
         device=device,
@@ -429,6 +433,7 @@ def _start_event(
         "settings": settings.model_dump(),
         "parameters": parameter_count(shape),
         "flops_per_token": flops_per_token(shape, task),
+        "peak_flops": peak_flops(device_name(job.device), settings.precision),
         "train_tokens": train.tokens,
         "tokens_left_out_per_epoch": left_over,
         "summary": summary,

@@ -3,14 +3,25 @@
 import io
 import json
 import math
+import re
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from corpuskit.train.watch import Display, Log
+from corpuskit.train.display import Display
+from corpuskit.train.watch import Log
 
-STEP = {"event": "step", "step": 7, "loss": 3.25, "tokens_per_s": 1234.4, "eta_s": 125.0}
+STEP = {
+    "event": "step",
+    "step": 7,
+    "loss": 3.25,
+    "tokens_per_s": 1234.4,
+    "eta_s": 125.0,
+    "learning_rate": 1e-3,
+    "gradient_norm": 0.5,
+    "memory_bytes": 1.25e9,
+}
 VALIDATION = {
     "event": "validation",
     "step": 8,
@@ -20,8 +31,21 @@ VALIDATION = {
     "bits_per_byte": 1.75,
     "best": True,
     "tokens_per_s": 1234.4,
+    "sources": {
+        "wiki": {"loss": 3.0, "bits_per_byte": 1.5},
+        "books [b]": {"loss": 4.0, "bits_per_byte": None},
+    },
 }
-START = {"event": "start", "step": 0, "steps": 20, "summary": "a model [red]", "warnings": ["no validation"]}
+START = {
+    "event": "start",
+    "step": 0,
+    "steps": 20,
+    "summary": "a model [red]",
+    "warnings": ["no validation"],
+    "flops_per_token": 10**6,
+    "peak_flops": 1e10,
+}
+SCORES = {"known_words": 0.625, "distinct_1": 0.5, "distinct_2": 0.75, "distinct_3": 1.0, "longest_repeat": 3}
 
 
 def shown(terminal: bool) -> str:
@@ -31,7 +55,7 @@ def shown(terminal: bool) -> str:
             START,
             STEP,
             VALIDATION,
-            {"event": "sample", "step": 8, "text": "It was [bold]"},
+            {"event": "sample", "step": 8, "text": "It was [bold]", "scores": SCORES},
             {"event": "horizon", "step": 8, "steps": 30},
             {"event": "save", "step": 8, "checkpoint": "step-00000008"},
             {"event": "stop", "step": 8, "reason": "paused"},
@@ -45,15 +69,51 @@ def test_without_a_terminal_each_validation_is_a_line() -> None:
     assert lines[:2] == ["a model [red]", "Warning: no validation"]
     expected = "step      8  train 3.250  validation 3.500  perplexity 33.1  bits/byte 1.750  (best)"
     assert lines[2] == f"{expected}  1,234 tokens/s  2:05 left"
-    assert lines[3:6] == ["--- sample after step 8 ---", "It was [bold]", "---"]
-    assert "30 steps" in lines[6]
-    assert lines[7:] == ["Stopped at step 8: paused."]
+    assert lines[3:5] == ["             wiki: 3.000  bits/byte 1.500", "             books [b]: 4.000"]
+    assert lines[5:8] == ["--- sample after step 8 ---", "It was [bold]", "---"]
+    assert lines[8] == "known words 62%, different pairs 75%, longest repeat 3 words"
+    assert "30 steps" in lines[9]
+    assert lines[10:] == ["Stopped at step 8: paused."]
 
 
-def test_on_a_terminal_there_is_a_live_line() -> None:
-    text = shown(terminal=True)
+def test_on_a_terminal_there_is_a_live_table() -> None:
+    text = " ".join(re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown(terminal=True)).split())
     assert "step 8/30" in text
-    assert "loss 3.250  tokens/s 1,234  left 2:05  validation 3.500" in text
+    for fact in (
+        "loss 3.250",
+        "tokens/s 1,234",
+        "MFU 12.3%",
+        "left 2:05",
+        "learning rate 1.00e-03",
+        "gradient 0.50",
+        "memory 1.25 GB",
+        "validation 3.500",
+        "best 3.500 at 8",
+        "bits/byte 1.750",
+    ):
+        assert fact in text
+
+
+def test_what_is_not_known_is_not_shown() -> None:
+    file = io.StringIO()
+    with Display(Console(file=file, force_terminal=True, width=120)) as display:
+        display({**START, "peak_flops": None, "steps": None})
+        display({**STEP, "eta_s": None, "memory_bytes": None})
+        display({**VALIDATION, "bits_per_byte": None, "best": False, "sources": {}})
+        display({"event": "sample", "step": 8, "text": "...", "scores": {"known_words": None}})
+    text = file.getvalue()
+    assert "loss" in text
+    for word in ("MFU", "left", "memory", "bits/byte", "best", "known words"):
+        assert word not in text
+
+
+def test_a_skipped_update_is_told() -> None:
+    file = io.StringIO()
+    with Display(Console(file=file)) as display:
+        event = {"event": "skip", "step": 4, "reason": "not finite", "loss": math.nan, "gradient_norm": 2.0}
+        display({**event, "batch": "rows of document 3"})
+    assert "step      4  update skipped: not finite (loss nan" in file.getvalue()
+    assert "rows of document 3" in file.getvalue()
 
 
 def test_what_json_cannot_say_is_null(tmp_path: Path) -> None:

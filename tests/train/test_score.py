@@ -1,0 +1,70 @@
+"""Samples in numbers: what is counted, and that a run's samples are scored by its own words."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from corpuskit.shards import Shards
+from corpuskit.train import TrainSettings, train
+from corpuskit.train.codec import Codec
+from corpuskit.train.score import known_words, score, words
+
+
+def test_words_are_letters() -> None:
+    assert words("Él dijo: “¡It’s 12 naïve-ish!” — don't_stop") == [
+        "él",
+        "dijo",
+        "it's",
+        "naïve",
+        "ish",
+        "don't",
+        "stop",
+    ]
+
+
+def test_scores_are_what_they_say() -> None:
+    texts = ["the sea and the sea and the boat", "xqz the"]
+    found = score(texts, {"the", "sea", "and", "boat"})
+    assert found["known_words"] == pytest.approx(9 / 10)
+    assert found["distinct_1"] == pytest.approx(5 / 10)
+    pairs = ["the sea", "sea and", "and the", "the sea", "sea and", "and the", "the boat", "xqz the"]
+    assert found["distinct_2"] == pytest.approx(len(set(pairs)) / len(pairs))
+    # "the sea and the" stands at 0 and at 3.
+    assert found["longest_repeat"] == 4
+    assert score(["a b c", "a b c"], set())["longest_repeat"] == 0, "across texts nothing repeats"
+    assert score(["la " * 50], {"la"})["longest_repeat"] == 49
+    assert score(["12 ... 7", ""], {"a"}) == {
+        "known_words": None,
+        "distinct_1": None,
+        "distinct_2": None,
+        "distinct_3": None,
+        "longest_repeat": 0,
+    }
+
+
+def test_known_words_are_those_of_the_training_split(run: Path) -> None:
+    shards = Shards(run / "shards")
+    codec = Codec(run / "tokenizer" / "tokenizer.json", shards.tokenizer_sha256, 0)
+    split = shards.split("train")
+    known = known_words(split, codec)
+    assert {"miller", "lantern", "nobody", "my", "coast"} <= known
+    assert not {"endoftext", "zebra"} & known
+    # Of a large split pieces are read; words that are cut at their ends are no words.
+    part = known_words(split, codec, max_tokens=split.tokens // 3)
+    assert part <= known
+    assert len(part) > len(known) / 2
+
+
+def test_samples_of_a_run_are_scored(run: Path, small: TrainSettings, tmp_path: Path) -> None:
+    settings = TrainSettings.checked({**small.given(), "steps": 60, "learning_rate": 1e-2, "prompt": "The"})
+    train(run, tmp_path / "m", settings)
+    events = [json.loads(line) for line in (tmp_path / "m" / "logs" / "train.jsonl").read_text().splitlines()]
+    samples = [event for event in events if event["event"] == "sample"]
+    assert len(samples) > 2
+    first, last = samples[0]["scores"], samples[-1]["scores"]
+    assert first["known_words"] < last["known_words"]
+    assert last["known_words"] > 0.5
+    assert all(event["text"].startswith("The") for event in samples)
+    steps = [event for event in events if event["event"] == "step"]
+    assert all(event["memory_bytes"] > 10**6 for event in steps)
