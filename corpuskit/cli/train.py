@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import sys
 from pathlib import Path
@@ -15,6 +16,7 @@ from corpuskit.run import Run
 
 if TYPE_CHECKING:
     from corpuskit.train import TrainResult
+    from corpuskit.train.watch import Listener
 
 SIZES = ("nano", "tiny", "small", "15m", "124m")
 
@@ -38,6 +40,7 @@ SIZES = ("nano", "tiny", "small", "15m", "124m")
 @click.option("--overwrite", is_flag=True, help="Remove the model that --out holds and begin anew.")
 @click.option("--pause-at", type=click.IntRange(min=1), help="Stop, to be resumed, after so many steps.")
 @click.option("--allow-changed-data", is_flag=True, help="Resume on other shards than the run began with.")
+@click.option("--tensorboard", is_flag=True, help="Write OUT/logs/tensorboard too.")
 @shell_options
 def command(
     shell: Shell,
@@ -48,6 +51,7 @@ def command(
     overwrite: bool,
     pause_at: int | None,
     allow_changed_data: bool,
+    tensorboard: bool,
     **options: Any,
 ) -> None:
     """Train a model on the shards of a run.
@@ -69,12 +73,18 @@ def command(
     from rich.console import Console
 
     from corpuskit.train import TrainSettings, train
+    from corpuskit.train.board import Board
     from corpuskit.train.display import Display
     from corpuskit.train.files import finite
+    from corpuskit.train.watch import together
 
     values = {name: value for name, value in options.items() if value is not None}
     settings = TrainSettings.checked({**values, **parse_assignments(assignments)})
-    with Display(Console(stderr=True, quiet=shell.quiet)) as display:
+    with contextlib.ExitStack() as stack:
+        listeners: list[Listener] = []
+        if tensorboard:
+            listeners.append(stack.enter_context(contextlib.closing(Board(out))))
+        listeners.append(stack.enter_context(Display(Console(stderr=True, quiet=shell.quiet))))
         result = train(
             run,
             out,
@@ -83,7 +93,7 @@ def command(
             overwrite=overwrite,
             allow_changed_data=allow_changed_data,
             pause_at=pause_at,
-            listen=display,
+            listen=together(listeners),
         )
     shell.result(finite({**dataclasses.asdict(result), "out": str(result.out)}), sentence(result))
     if result.can_resume:

@@ -22,6 +22,8 @@ from corpuskit.train.checkpoint import FOLDER as CHECKPOINTS
 from corpuskit.train.checkpoint import latest_checkpoint, load_checkpoint, read_state
 from corpuskit.train.codec import MASK, SENTINEL, SENTINELS, Codec
 from corpuskit.train.counts import parameter_count, training_flops
+from corpuskit.train.curves import NAME as CURVES
+from corpuskit.train.curves import Curves
 from corpuskit.train.data import Batches
 from corpuskit.train.files import json_bytes, write_file, writing
 from corpuskit.train.generate import LanguageModel, model_document
@@ -98,7 +100,7 @@ def train(
     """Train a language model on RUN/shards into the folder OUT.
 
     OUT holds model.json, model.safetensors (the weights with the least validation loss), tokenizer.json,
-    checkpoints/ and logs/train.jsonl. A run is a function of (settings, shards, seed, step): one that is
+    checkpoints/, logs/train.jsonl and curves.svg. A run is a function of (settings, shards, seed, step): one
     stopped, by a signal or by force, and resumed computes bit for bit what it would have computed in one go,
     on the same kind of device with the same number of threads and version of torch.
 
@@ -147,7 +149,8 @@ def train(
         write_file(out / "tokenizer.json", codec.data)
         log = Log(out, progress.step)
         try:
-            job.listeners.extend([log, *([listen] if listen else [])])
+            curves = Curves(out, log.path if progress.step else None)
+            job.listeners.extend([log, curves, *([listen] if listen else [])])
             job.emit(_start_event(job, task, shards, progress, state))
             if state is None:
                 Saver(job).save(progress)
@@ -385,7 +388,7 @@ def _remove_model(out: Path) -> None:
         with writing(out / name):
             if (out / name).exists():
                 shutil.rmtree(out / name)
-    for name in ("model.safetensors", "tokenizer.json", "model.json"):
+    for name in (CURVES, "model.safetensors", "tokenizer.json", "model.json"):
         with writing(out / name):
             (out / name).unlink(missing_ok=True)
 

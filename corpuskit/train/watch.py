@@ -7,7 +7,7 @@ trainer hands each event to the log and to the caller's listener; neither can ch
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,16 @@ from corpuskit.train.files import finite, write_file, writing
 
 Event = Mapping[str, Any]
 Listener = Callable[[Event], None]
+
+
+def together(listeners: Sequence[Listener]) -> Listener:
+    """A listener that hands each event to all of these."""
+
+    def listen(event: Event) -> None:
+        for listener in listeners:
+            listener(event)
+
+    return listen
 
 
 class Log:
