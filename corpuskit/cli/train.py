@@ -127,6 +127,10 @@ def sentence(result: TrainResult) -> str:
             f"validation loss {result.validation_loss:.4f}, perplexity {result.perplexity:.2f}{per_byte} "
             f"on the whole split (weights of step {result.best_step:,})"
         )
+    if result.sources:
+        from corpuskit.train.display import sources_line
+
+        lines.append(f"of each source: {sources_line(result.sources)}")
     if not result.can_resume:
         lines.append(f'write with it: corpuskit sample {result.out} --prompt "..."')
     return "\n".join(lines)

@@ -144,10 +144,11 @@ class Curves:
 
     def _draw_rate(self, top: float, tall: float, last: float) -> Iterator[str]:
         points = self._rate.all()
-        panel = _Panel(top, tall, last, 0.0, max(value for _, value in points) or 1.0, "learning rate")
+        peak = max(value for _, value in points)
+        panel = _Panel(top, tall, last, 0.0, peak or 1.0, "learning rate")
         yield from panel.frame()
         yield panel.line(points, _RATE, 1.8)
-        yield from panel.legend([("learning rate", _RATE, f"{points[-1][1]:.2g}")])
+        yield from panel.legend([("now", _RATE, f"{points[-1][1]:.2g}"), ("greatest", "none", f"{peak:.2g}")])
 
     def _scores(self) -> list[str]:
         """The scores that are drawn and that some sample has."""
@@ -191,7 +192,7 @@ class _Panel:
         """Title, grid and the numbers at it."""
         bottom = self._top + self._tall
         yield _text(_LEFT, self._top - 9, self._title, weight="bold")
-        for value in ticks(self._low, self._high, max(2, round(self._tall / 55))):
+        for value in ticks(self._low, self._high, max(3, round(self._tall / 45))):
             y = self._y(value)
             yield f'<path d="M{_LEFT} {y:.1f}h{self._wide}" stroke="#e3e3e3"/>'
             yield _text(_LEFT - 8, y + 4, f"{value:g}", anchor="end")

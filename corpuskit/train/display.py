@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Mapping
 from types import TracebackType
 
 from rich.console import Console, Group, RenderableType
@@ -110,9 +111,8 @@ class Display:
             + f"  {event['tokens_per_s']:,.0f} tokens/s"
             + (f"  {self._facts['left']} left" if "left" in self._facts else "")
         )
-        for source, each in event.get("sources", {}).items():
-            bits = "" if each["bits_per_byte"] is None else f"  bits/byte {each['bits_per_byte']:.3f}"
-            self._say(f"             {source}: {each['loss']:.3f}{bits}")
+        if event.get("sources"):
+            self._say(" " * 13 + sources_line(event["sources"]))
 
     def _on_sample(self, event: Event) -> None:
         self._say(f"--- sample after step {event['step']} ---\n{event['text']}\n---")
@@ -130,6 +130,19 @@ class Display:
 
     def _say(self, text: str) -> None:
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def sources_line(sources: Mapping[str, Mapping[str, float | None]]) -> str:
+    """Loss and bits per byte of each source in one line.
+
+    >>> sources_line({"a": {"loss": 3.5, "bits_per_byte": 1.2}, "b": {"loss": 4, "bits_per_byte": None}})
+    'a 3.500 (1.200 bits/byte)   b 4.000'
+    """
+    return "   ".join(
+        f"{source} {each['loss']:.3f}"
+        + ("" if each["bits_per_byte"] is None else f" ({each['bits_per_byte']:.3f} bits/byte)")
+        for source, each in sources.items()
+    )
 
 
 def clock(seconds: float) -> str:

@@ -279,7 +279,7 @@ def measure(job: Job, batch: Tensors) -> Measure:
 def measure_sources(
     job: Job, batch: Tensors, by_source: dict[str, Tensors]
 ) -> tuple[Measure, dict[str, dict[str, float | None]]]:
-    """Loss on a batch, and loss and bits per byte of each source in it; nothing is measured twice."""
+    """Loss on a batch; and loss, bits per byte and targets of each source in it. No target is read twice."""
     if not by_source:
         return measure(job, batch), {}
     found = {source: measure(job, part) for source, part in by_source.items()}
@@ -294,7 +294,8 @@ def measure_sources(
         loss / sum(map(len, kept.values())), per_byte, sum(each.seconds for each in found.values())
     )
     return whole, {
-        source: {"loss": each.loss, "bits_per_byte": each.bits_per_byte} for source, each in found.items()
+        source: {"loss": each.loss, "bits_per_byte": each.bits_per_byte, "targets": len(kept[source])}
+        for source, each in found.items()
     }
 
 

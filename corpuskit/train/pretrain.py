@@ -59,7 +59,7 @@ class TrainResult:
         validation_loss: nats per token of the kept weights; on the whole validation split (up to 262,144
             tokens) for a run that ended, on the rows measured meanwhile for one that can be resumed.
         perplexity, bits_per_byte: the same in other units; bits per byte only for byte-level tokenizers.
-        sources: loss and bits per byte of each source of a run that ended, where there are several.
+        sources: loss, bits per byte and targets of each source, of a run that ended, where there are several.
         parameters: learned numbers in the model.
         tokens: training tokens seen.
         epochs: how often the corpus was read.

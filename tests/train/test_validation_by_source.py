@@ -106,6 +106,7 @@ def test_a_run_says_how_well_each_source_is_read(
     assert result.bits_per_byte == pytest.approx(plain.bits_per_byte, rel=1e-5)
     low, high = sorted(each["loss"] or 0.0 for each in result.sources.values())
     assert low < (result.validation_loss or 0.0) < high
+    assert all((each["targets"] or 0) > 50 for each in result.sources.values())
     validations = [event for event in events if event["event"] == "validation"]
     assert all(set(event["sources"]) == {"books", "wiki"} for event in validations)  # type: ignore[call-overload]
     noted = json.loads((tmp_path / "m" / "model.json").read_text())["training"]["sources"]

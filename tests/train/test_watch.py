@@ -69,11 +69,11 @@ def test_without_a_terminal_each_validation_is_a_line() -> None:
     assert lines[:2] == ["a model [red]", "Warning: no validation"]
     expected = "step      8  train 3.250  validation 3.500  perplexity 33.1  bits/byte 1.750  (best)"
     assert lines[2] == f"{expected}  1,234 tokens/s  2:05 left"
-    assert lines[3:5] == ["             wiki: 3.000  bits/byte 1.500", "             books [b]: 4.000"]
-    assert lines[5:8] == ["--- sample after step 8 ---", "It was [bold]", "---"]
-    assert lines[8] == "known words 62%, different pairs 75%, longest repeat 3 words"
-    assert "30 steps" in lines[9]
-    assert lines[10:] == ["Stopped at step 8: paused."]
+    assert lines[3] == "             wiki 3.000 (1.500 bits/byte)   books [b] 4.000"
+    assert lines[4:7] == ["--- sample after step 8 ---", "It was [bold]", "---"]
+    assert lines[7] == "known words 62%, different pairs 75%, longest repeat 3 words"
+    assert "30 steps" in lines[8]
+    assert lines[9:] == ["Stopped at step 8: paused."]
 
 
 def test_on_a_terminal_there_is_a_live_table() -> None:
