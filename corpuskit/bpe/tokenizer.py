@@ -64,7 +64,9 @@ class TrainTokenizer(Settings):
 
     name: ClassVar[str] = "tokenizer"
 
-    vocab_size: int = Field(32768, ge=RESERVED + 256 + 1, description="Ids, with the 128 special ones.")
+    vocab_size: int = Field(
+        32768, ge=RESERVED + 256, description="Ids: 128 special ones, 256 bytes, and merges."
+    )
     pattern: Literal["llama3", "gpt2"] = Field("llama3", description="How text is cut into pretokens.")
     min_frequency: int = Field(2, ge=1, description="How often a pair must occur to be merged.")
     file: Location[str | None] = Field(None, description="A tokenizer.json to use instead of training one.")

@@ -26,7 +26,7 @@ def command() -> None:
 @command.command("train")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="The tokenizer.json to write.")
-@click.option("--vocab-size", type=click.IntRange(min=385), default=32768, show_default=True)
+@click.option("--vocab-size", type=click.IntRange(min=384), default=32768, show_default=True)
 @click.option("--pattern", type=click.Choice(["llama3", "gpt2"]), default="llama3", show_default=True)
 @shell_options
 def train_command(shell: Shell, files: tuple[Path, ...], out: Path, vocab_size: int, pattern: str) -> None:

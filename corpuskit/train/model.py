@@ -198,8 +198,8 @@ def rotary_tables(settings: ModelSettings) -> Rotation:
     half = settings.head_width // 2
     frequencies = settings.rope_base ** (-torch.arange(half, dtype=torch.float64) / half)
     angles = torch.outer(torch.arange(settings.context, dtype=torch.float64), frequencies)
-    angles = torch.cat([angles, angles], dim=1)
-    return Rotation(angles.cos().float(), angles.sin().float())
+    sines = torch.cat([-angles.sin(), angles.sin()], dim=1)
+    return Rotation(torch.cat([angles, angles], dim=1).cos().float(), sines.float())
 
 
 def rotate(x: Tensor, rotation: Rotation) -> Tensor:
@@ -209,7 +209,7 @@ def rotate(x: Tensor, rotation: Rotation) -> Tensor:
     middle of a row is seen as one that begins at its start.
     """
     first, second = x.chunk(2, dim=-1)
-    return x * rotation.cos + torch.cat([-second, first], dim=-1) * rotation.sin
+    return torch.addcmul(x * rotation.cos, torch.cat([second, first], dim=-1), rotation.sin)
 
 
 # ---------------------------------------------------------------------------------------- attention

@@ -53,6 +53,14 @@ def test_ids_0_to_127_are_reserved(folder: Path) -> None:
     assert model.get_vocab_size() == 600
 
 
+def test_without_merges_each_byte_is_a_token(tmp_path: Path) -> None:
+    save(train(TEXTS, TrainTokenizer(vocab_size=RESERVED + 256)), tmp_path, tmp_path / "t")
+    encoder = Encoder(tmp_path / "tokenizer.json")
+    assert encoder.vocab_size == 384
+    for text in TEXTS:
+        assert len(next(encoder.encode([text]))) == len(text.encode())
+
+
 @pytest.mark.parametrize("text", TEXTS)
 def test_every_text_comes_back(text: str, encoder: Encoder) -> None:
     ids = [int(i) for i in next(encoder.encode([text]))]

@@ -1,0 +1,69 @@
+"""Training steps of ours, timed: ``python -m benchmarks.train_steps SHAPE`` prints JSON.
+
+SHAPE and the answer are those of `benchmarks/peers/train_steps.py`; ``tied`` says whether the embedding is the
+head too. The model has the peers' parts: LayerNorm, GELU, four times the width, no norm of queries and keys.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from typing import Any
+
+import torch
+
+import corpuskit.train  # noqa: F401 - sets up threads before torch does
+from corpuskit.train.model import ModelSettings, Transformer, initialise
+from corpuskit.train.optim import make_optimizer
+
+WARM_UP = 3
+
+
+def make_model(shape: dict[str, Any]) -> Transformer:
+    """The model of a shape."""
+    settings = ModelSettings(
+        vocab_size=shape["vocab_size"],
+        layers=shape["layers"],
+        width=shape["width"],
+        heads=shape["heads"],
+        kv_heads=shape["heads"],
+        hidden=4 * shape["width"],
+        context=shape["context"],
+        activation="gelu",
+        qk_norm=False,
+        tie_embeddings=shape["tied"],
+    )
+    model = Transformer(settings)
+    initialise(model, 0)
+    return model
+
+
+def main() -> None:
+    """Time the steps and print their seconds."""
+    shape = json.loads(sys.argv[1])
+    model = make_model(shape)
+    optimizer = make_optimizer(model, 1e-3, 0.1, 0.99)
+    generator = torch.Generator().manual_seed(0)
+    size = (8, shape["rows"], shape["context"] + 1)
+    rows = torch.randint(shape["vocab_size"], size, generator=generator)
+    autocast = torch.autocast("cpu", torch.bfloat16, enabled=shape["precision"] == "bf16")
+    seconds = []
+    for step in range(WARM_UP + shape["steps"]):
+        began = time.perf_counter()
+        batch = rows[step % len(rows)]
+        with autocast:
+            loss = model.loss(batch[:, :-1], batch[:, 1:])
+        (loss / batch[:, 1:].numel()).backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        loss.item()
+        seconds.append(time.perf_counter() - began)
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    answer = {"seconds": seconds[WARM_UP:], "parameters": parameters, "threads": torch.get_num_threads()}
+    print(json.dumps(answer))
+
+
+if __name__ == "__main__":
+    main()
