@@ -1,7 +1,8 @@
 """Training steps of ours, timed: ``python -m benchmarks.train_steps SHAPE`` prints JSON.
 
-SHAPE and the answer are those of `benchmarks/peers/train_steps.py`; ``tied`` says whether the embedding is the
-head too. The model has the peers' parts: LayerNorm, GELU, four times the width, no norm of queries and keys.
+SHAPE and the answer are those of `benchmarks/peers/train_steps.py`; ``tied`` says whether the embedding is
+the head too. The model has the peers' parts: LayerNorm, GELU, four times the width, and no norm of queries
+and keys.
 """
 
 from __future__ import annotations

@@ -24,7 +24,8 @@ WARM_UP = 3
 def nanogpt(shape: dict[str, Any]) -> tuple[torch.nn.Module, torch.optim.Optimizer, Callable[..., Any]]:
     """Its GPT, the optimizer that it configures, and its loss; source: model.py and train.py."""
     spec = importlib.util.spec_from_file_location("nanogpt_model", Path(shape["folder"]) / "model.py")
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     with contextlib.redirect_stdout(sys.stderr):
         spec.loader.exec_module(module)

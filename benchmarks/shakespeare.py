@@ -1,0 +1,49 @@
+"""Tiny Shakespeare as a run that can be trained on: characters as tokens, nine tenths to train on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+
+from corpuskit.bpe.tokenizer import Encoder, TrainTokenizer, save, train
+from corpuskit.shards import ShardWriter
+
+TEXT = "small_lm/tinyshakespeare/input.txt"
+SHARE = 0.9
+
+
+def write_run(path: Path, run: Path, *, held_back: bool = False) -> None:
+    """Shards and a tokenizer of single bytes, as a build would leave them, with nanoGPT's cut of the text.
+
+    Args:
+        path: the text.
+        run: the folder to make.
+        held_back: cut the training text alone: what settings are chosen on, so that the validation split is
+            looked at only by the benchmark.
+    """
+    text = path.read_text(encoding="utf-8")
+    if held_back:
+        text = text[: int(len(text) * SHARE)]
+    cut = int(len(text) * SHARE)
+    folder = run / "tokenizer"
+    folder.mkdir(parents=True)
+    save(train([text], TrainTokenizer(vocab_size=384)), folder, run / "unfinished")
+    encoder = Encoder(folder / "tokenizer.json")
+    (run / "shards").mkdir()
+    splits = {}
+    for split, piece in (("train", text[:cut]), ("validation", text[cut:])):
+        with ShardWriter(run / "shards", f"{split}-00000", "uint16") as writer:
+            writer.append(np.asarray(next(encoder.encode([piece]))))
+            splits[split] = [{**vars(writer.close()), "provenance_sha256": "0" * 64}]
+    manifest = {
+        "format": 1,
+        "dtype": "uint16",
+        "vocab_size": encoder.vocab_size,
+        "end_of_text": encoder.end_of_text,
+        "tokenizer_sha256": hashlib.sha256((folder / "tokenizer.json").read_bytes()).hexdigest(),
+        "splits": splits,
+    }
+    (run / "shards" / "shards.json").write_text(json.dumps(manifest), encoding="utf-8")

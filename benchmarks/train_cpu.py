@@ -1,0 +1,170 @@
+"""The trainer on a CPU, against nanoGPT and litgpt: ``python -m benchmarks.train_cpu --peers PYTHON``.
+
+Groups of rows: see `GROUPS`. The peers' Python needs torch and, for `speed`, litgpt; nanoGPT is no package:
+the environment's NANOGPT names the folder of its source.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.harness import OURS, Bar, Options, Row, compare, peer_versions, run_benchmark
+from benchmarks.measure import measure_command
+from benchmarks.shakespeare import TEXT, write_run
+
+ROUNDS = 3
+SHAPES: dict[str, dict[str, Any]] = {
+    "0.8M parameters, 12 x 64 tokens": {
+        "layers": 4,
+        "width": 128,
+        "heads": 4,
+        "context": 64,
+        "rows": 12,
+        "vocab_size": 128,
+        "steps": 100,
+    },
+    "6.8M parameters, 8 x 256 tokens": {
+        "layers": 6,
+        "width": 256,
+        "heads": 4,
+        "context": 256,
+        "rows": 8,
+        "vocab_size": 8192,
+        "steps": 12,
+    },
+}
+NANOGPT_STEPS = 2000
+QUICK_STEPS = 200
+PRESET = ("--size", "nano")
+"""Settings of ours for the first row of Shakespeare, chosen on the last tenth of the training text."""
+
+TEN_MINUTES = ("--minutes", "10")
+
+
+def nanogpt() -> Path:
+    """The folder of nanoGPT's source; raises SystemExit with the remedy where it is missing."""
+    folder = Path(os.environ.get("NANOGPT", ""))
+    if not (folder / "model.py").is_file():
+        raise SystemExit(
+            f"NANOGPT is {folder}, which holds no model.py: clone https://github.com/karpathy/nanoGPT "
+            "and name its folder"
+        )
+    return folder
+
+
+# -------------------------------------------------------------------------------------------- speed
+
+
+def speed(options: Options) -> list[Row]:
+    """Tokens a second of whole training steps, the same shape for all; sides take turns."""
+    peers, folder = options.require_peers(), nanogpt()
+    (version,) = peer_versions(peers, ["litgpt"])
+    rows = []
+    for title, shape in SHAPES.items():
+        for precision in ("fp32", "bf16"):
+            for peer, name in (("nanogpt", "nanoGPT"), ("litgpt", f"litgpt {version}")):
+                # litgpt's head is a matrix of its own.
+                said = json.dumps(
+                    {**shape, "precision": precision, "tied": peer == "nanogpt", "folder": str(folder)}
+                )
+                ours = [sys.executable, "-m", "benchmarks.train_steps", said]
+                theirs = [str(peers), str(Path(__file__).parent / "peers" / "train_steps.py"), peer, said]
+                times = _take_turns(ours, theirs, 1 if options.quick else ROUNDS)
+                tokens = shape["rows"] * shape["context"]
+                rows += compare(
+                    f"tokens a second, {title}, {precision}, as {name}",
+                    tokens / times[0],
+                    {name: tokens / times[1]},
+                    unit="tokens/s",
+                    better="higher",
+                    input=f"{title}, random tokens, medians of {shape['steps']} steps",
+                    bar=Bar(1),
+                )
+    return rows
+
+
+def _take_turns(ours: Sequence[str], theirs: Sequence[str], rounds: int) -> tuple[float, float]:
+    """Median seconds of a step of both sides, over as many processes each."""
+    seconds: tuple[list[float], list[float]] = ([], [])
+    for _ in range(rounds):
+        for side, command in zip(seconds, (ours, theirs), strict=True):
+            answer = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+            side.append(statistics.median(json.loads(answer)["seconds"]))
+    return statistics.median(seconds[0]), statistics.median(seconds[1])
+
+
+# -------------------------------------------------------------------------------------- shakespeare
+
+
+def shakespeare(options: Options) -> list[Row]:
+    """Time from process start to nanoGPT's last validation loss, whole split, windows that do not overlap."""
+    text = options.corpora / TEXT
+    command = [str(options.require_peers()), str(Path(__file__).parent / "peers" / "nanogpt_shakespeare.py")]
+    command += [str(nanogpt()), str(text), str(QUICK_STEPS if options.quick else NANOGPT_STEPS)]
+    with tempfile.TemporaryDirectory(prefix="train-cpu-") as name:
+        folder = Path(name)
+        write_run(text, folder / "run")
+        answer = folder / "answer.json"
+        theirs = measure_command(["sh", "-c", f'"$@" > {answer}', "sh", *command])
+        _check(theirs.exit_code, command)
+        found = json.loads(answer.read_text())
+        ours, loss = _train(folder, PRESET)
+        note = f"validation loss {loss:.4f} of ours, {found['loss']:.4f} of nanoGPT's"
+        return compare(
+            "tiny Shakespeare: from process start to nanoGPT's last validation loss",
+            ours if loss <= found["loss"] else float("inf"),
+            {"nanoGPT, its recipe for a CPU": theirs.wall_s},
+            unit="s",
+            better="lower",
+            input="1.1 MB of text, characters, 90 % to train on",
+            bar=Bar(4),
+            note=note,
+        )
+
+
+def ten_minutes(options: Options) -> list[Row]:
+    """Validation loss of tiny Shakespeare after ten minutes, process start and last measurement included."""
+    with tempfile.TemporaryDirectory(prefix="train-cpu-") as name:
+        write_run(options.corpora / TEXT, Path(name) / "run")
+        seconds, loss = _train(Path(name), TEN_MINUTES)
+        return [
+            Row(
+                what="tiny Shakespeare: validation loss after ten minutes",
+                tool=OURS,
+                value=loss,
+                unit="nats",
+                bar="value at most 1.5",
+                met=loss <= 1.5,
+                input="1.1 MB of text, characters, 90 % to train on",
+                note=f"{seconds:.0f} s; nanoGPT states 1.4697 for some 3 minutes on an A100",
+            )
+        ]
+
+
+def _train(folder: Path, settings: Sequence[str]) -> tuple[float, float]:
+    """Seconds of `corpuskit train` as a process, and the loss on the whole validation split."""
+    program = [sys.executable, "-m", "corpuskit", "--quiet", "train", str(folder / "run")]
+    command = [*program, "--out", str(folder / "model"), "--overwrite", *settings]
+    usage = measure_command(command)
+    _check(usage.exit_code, command)
+    document = json.loads((folder / "model" / "model.json").read_text(encoding="utf-8"))
+    return usage.wall_s, float(document["training"]["validation_loss"])
+
+
+def _check(code: int, command: Sequence[str]) -> None:
+    if code:
+        raise RuntimeError(f"exit code {code}: {' '.join(command)}")
+
+
+GROUPS = {"speed": speed, "shakespeare": shakespeare, "ten_minutes": ten_minutes}
+
+if __name__ == "__main__":
+    sys.exit(run_benchmark("train_cpu", GROUPS))
