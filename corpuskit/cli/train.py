@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -80,11 +81,13 @@ def command(
 
     values = {name: value for name, value in options.items() if value is not None}
     settings = TrainSettings.checked({**values, **parse_assignments(assignments)})
+    speaks = os.environ.get("RANK", "0") == "0"  # Of processes that torchrun started, the first.
     with contextlib.ExitStack() as stack:
         listeners: list[Listener] = []
-        if tensorboard:
+        if tensorboard and speaks:
             listeners.append(stack.enter_context(contextlib.closing(Board(out))))
-        listeners.append(stack.enter_context(Display(Console(stderr=True, quiet=shell.quiet))))
+        console = Console(stderr=True, quiet=shell.quiet or not speaks)
+        listeners.append(stack.enter_context(Display(console)))
         result = train(
             run,
             out,
@@ -95,8 +98,9 @@ def command(
             pause_at=pause_at,
             listen=together(listeners),
         )
-    shell.result(finite({**dataclasses.asdict(result), "out": str(result.out)}), sentence(result))
-    if result.can_resume:
+    if speaks:
+        shell.result(finite({**dataclasses.asdict(result), "out": str(result.out)}), sentence(result))
+    if result.can_resume and speaks:
         shell.say(f"Go on with: corpuskit train {run} --out {out} --resume")
     if result.reason == "interrupted":
         sys.exit(130)

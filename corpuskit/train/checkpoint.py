@@ -1,75 +1,147 @@
 """Checkpoints: what a run needs to go on as if it had never stopped. safetensors and JSON, no pickle.
 
     OUT/checkpoints/step-00000400/model.safetensors       the weights, by name
-                                  optimizer.safetensors   AdamW's two moments, by kind and name
-                                  state.json              step, settings, fingerprints, digests of both files
+                                  optimizer.safetensors   the optimizer's and the guard's state
+                                  state.json              step, settings, fingerprints, digests of the files
     OUT/checkpoints/latest                                name of the checkpoint to go on from
 
 A checkpoint is written into a temporary folder, flushed, renamed, and only then named in `latest`: a kill at
 any moment leaves the one before. There is no random state in it: the order of the data and the dropout masks
 follow from the seed and the step, which are.
+
+Several processes write a file each (`model-00001-of-00002.safetensors`) of the elements that no process
+before them holds; the file's header says which region of which whole tensor each piece is. So any number of
+processes reads what any other number wrote. All of them must see the same folder.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
 import json
+import math
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
-from torch import Tensor, nn
+from safetensors import safe_open
+from safetensors.torch import save
+from torch import Tensor
 
 from corpuskit.errors import TrainError
 from corpuskit.shards.writer import sync_folder
 from corpuskit.train.files import TEMPORARY, json_bytes, write_durably, write_file, writing
+from corpuskit.train.layout import Layout
+from corpuskit.train.parallel import Grid
 
-FORMAT = 1
+FORMAT = 2
 FOLDER = "checkpoints"
-_MOMENTS = ("exp_avg", "exp_avg_sq")
+_OLDER = "Name an older checkpoint in `latest`."
+
+Held = Mapping[str, Mapping[str, Tensor]]
+"""What this process holds: tensors by name, under the stem of the file that they go into."""
+
+ALONE = Grid(torch.device("cpu"))
 
 
 def save_checkpoint(
-    out: Path, model: nn.Module, optimizer: torch.optim.AdamW, state: Mapping[str, Any], keep: int
+    out: Path,
+    held: Held,
+    state: Mapping[str, Any],
+    keep: int,
+    grid: Grid = ALONE,
+    layouts: Mapping[str, Layout] | None = None,
 ) -> Path:
     """Write a checkpoint of step `state["step"]` and name it the latest; only the newest `keep` stay.
 
-    Raises StorageError, with the earlier checkpoints untouched, when it cannot be written.
+    All processes of the grid call it together.
+
+    Args:
+        held: this process's tensors.
+        layouts: where the elements of each parameter lie, by its name; the state of a parameter, whose name
+            ends with the parameter's, lies alike. What has none here is whole at every process.
+
+    Raises:
+        StorageError: it cannot be written; the earlier checkpoints are untouched.
     """
     folder = out / FOLDER
-    name = _unused_name(folder, f"step-{state['step']:08d}")
+    name = grid.texts(_unused_name(folder, f"step-{state['step']:08d}"))[0]
     temporary = folder / f"{TEMPORARY}{name}"
     with writing(folder / name):
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
-        try:
-            _write_files(temporary, model, optimizer, state)
-            os.replace(temporary, folder / name)
-        except OSError:
-            # On a full disk the half that was written takes the room that is needed.
-            shutil.rmtree(temporary, ignore_errors=True)
-            raise
-        sync_folder(folder)
-        write_file(folder / "latest", name.encode())
-        _remove_old(folder, name, keep)
+        with _together(grid, temporary):
+            if grid.is_first:
+                shutil.rmtree(temporary, ignore_errors=True)
+                temporary.mkdir(parents=True)
+        with _together(grid, temporary):
+            digests = _write_files(temporary, held, grid, layouts or {})
+        digests = {
+            file: digest
+            for each in grid.texts(json.dumps(digests))
+            for file, digest in json.loads(each).items()
+        }
+        with _together(grid, temporary):
+            if grid.is_first:
+                write_durably(
+                    temporary / "state.json", json_bytes({"format": FORMAT, **state, "sha256": digests})
+                )
+                os.replace(temporary, folder / name)
+                sync_folder(folder)
+                write_file(folder / "latest", name.encode())
+                _remove_old(folder, name, keep)
     return folder / name
 
 
-def _write_files(
-    folder: Path, model: nn.Module, optimizer: torch.optim.AdamW, state: Mapping[str, Any]
-) -> None:
-    tensors = {
-        "model.safetensors": _on_cpu(model.state_dict()),
-        "optimizer.safetensors": _on_cpu(_moments(model, optimizer)),
-    }
-    digests = {file: write_durably(folder / file, save(tensors[file])) for file in tensors}
-    write_durably(folder / "state.json", json_bytes({"format": FORMAT, **state, "sha256": digests}))
+@contextlib.contextmanager
+def _together(grid: Grid, temporary: Path) -> Iterator[None]:
+    """Do something in all processes; where one fails, all do, and the half that was written is removed.
+
+    On a full disk it would take the room that is needed.
+    """
+    failure: OSError | None = None
+    try:
+        yield
+    except OSError as error:
+        failure = error
+    if grid.agree(float(failure is not None))[0]:
+        if grid.is_first:
+            shutil.rmtree(temporary, ignore_errors=True)
+        raise failure or OSError("another process could not write its share")
+
+
+def _write_files(folder: Path, held: Held, grid: Grid, layouts: Mapping[str, Layout]) -> dict[str, str]:
+    """Write this process's files; returns their digests."""
+    digests = {}
+    for stem, tensors in held.items():
+        mine, pieces = {}, {}
+        for name, tensor in tensors.items():
+            layout = layout_of(name, tensor, layouts)
+            if not layout.is_first_holder(grid.here):
+                continue
+            if not layout.replicated:
+                regions = [
+                    [[part.start, part.stop] for part in region] for region in layout.regions(grid.here)
+                ]
+                pieces[name] = {"shape": layout.shape, "regions": regions}
+            mine[name] = tensor
+        file = (
+            f"{stem}.safetensors"
+            if grid.size == 1
+            else f"{stem}-{grid.index:05d}-of-{grid.size:05d}.safetensors"
+        )
+        if mine:
+            notes = {"pieces": json.dumps(pieces, sort_keys=True)} if pieces else None
+            digests[file] = write_durably(folder / file, save(_on_cpu(mine), notes))
+    return digests
+
+
+def layout_of(name: str, tensor: Tensor, layouts: Mapping[str, Layout]) -> Layout:
+    """Where a parameter's elements lie, or those of its state ("exp_avg.NAME"); else whole everywhere."""
+    found = layouts.get(name) or layouts.get(name.partition(".")[2])
+    return found or Layout(tuple(tensor.shape))
 
 
 def latest_checkpoint(out: Path) -> Path | None:
@@ -95,70 +167,99 @@ def read_state(folder: Path) -> dict[str, Any]:
     try:
         state = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise TrainError(
-            f"cannot read {path}: {error}", remedy="Name an older checkpoint in `latest`."
-        ) from error
+        raise TrainError(f"cannot read {path}: {error}", remedy=_OLDER) from error
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise TrainError(f"{path} is no checkpoint of format {FORMAT}")
     return state
 
 
-def load_checkpoint(folder: Path, model: nn.Module, optimizer: torch.optim.AdamW) -> None:
-    """Put a checkpoint's weights and moments into the model and the optimizer.
+def load_checkpoint(
+    folder: Path, held: Held, grid: Grid = ALONE, layouts: Mapping[str, Layout] | None = None
+) -> dict[str, dict[str, Tensor]]:
+    """This process's tensors out of a checkpoint that any number of processes wrote.
 
-    Raises TrainError when a file is damaged, or does not fit the model.
+    Args:
+        held: the tensors that are wanted, as in `save_checkpoint`; their values do not matter.
+
+    Raises:
+        TrainError: a file is damaged, or does not hold what is wanted.
     """
-    state = read_state(folder)
-    files = ("model.safetensors", "optimizer.safetensors")
-    weights, moments = (_read_tensors(folder / file, state["sha256"][file]) for file in files)
-    names = dict(model.named_parameters())
-    expected = {f"{kind}.{name}": tensor.shape for name, tensor in names.items() for kind in _MOMENTS}
-    if {name: tensor.shape for name, tensor in moments.items()} != expected:
-        raise TrainError(f"{folder / files[1]} does not hold the moments of this model")
-    try:
-        model.load_state_dict(weights)
-    except RuntimeError as error:
-        raise TrainError(f"{folder / files[0]} does not hold the weights of this model: {error}") from error
-    for name, parameter in names.items():
-        step = torch.tensor(float(state["step"]), device=parameter.device)
-        entry: dict[str, Tensor] = {"step": step}
-        for kind in _MOMENTS:
-            entry[kind] = moments[f"{kind}.{name}"].to(parameter.device)
-        optimizer.state[parameter] = entry
+    digests = read_state(folder)["sha256"]
+    found = {}
+    for stem, wanted in held.items():
+        files = [name for name in sorted(digests) if name.removesuffix(".safetensors").split("-")[0] == stem]
+        for name in files:
+            _check(folder / name, digests[name])
+        found[stem] = _read(folder, files, stem, wanted, grid, layouts or {})
+    return found
 
 
-def save_weights(path: Path, model: nn.Module, notes: Mapping[str, str]) -> str:
-    """Write a model's weights with notes (text by name) in the file's header; returns the sha256 in hex.
+def _read(
+    folder: Path,
+    files: list[str],
+    stem: str,
+    wanted: Mapping[str, Tensor],
+    grid: Grid,
+    layouts: Mapping[str, Layout],
+) -> dict[str, Tensor]:
+    foreign = TrainError(f"{folder / stem}.safetensors does not hold the {stem} of this run")
+    with contextlib.ExitStack() as stack:
+        opened = [stack.enter_context(safe_open(folder / name, "pt")) for name in files]
+        pieces = [json.loads((each.metadata() or {}).get("pieces", "{}")) for each in opened]
+        places: dict[str, list[int]] = {}
+        for number, each in enumerate(opened):
+            for name in each.keys():  # noqa: SIM118 - it is no dictionary
+                places.setdefault(name, []).append(number)
+        if places.keys() != wanted.keys():
+            raise TrainError(
+                foreign.message,
+                remedy=f"They differ in {', '.join(sorted(places.keys() ^ wanted.keys())[:5])}.",
+            )
+        found = {}
+        for name, like in wanted.items():
+            layout = layout_of(name, like, layouts)
+            whole = _assemble(name, [(opened[n], pieces[n].get(name)) for n in places[name]])
+            if whole is None or tuple(whole.shape) != layout.shape:
+                raise TrainError(f"{foreign.message}: {name} is not of the shape {layout.shape}")
+            found[name] = layout.take(whole, grid.here).to(like.device)
+    return found
+
+
+def _assemble(name: str, sources: list[tuple[Any, dict[str, Any] | None]]) -> Tensor | None:
+    """A whole tensor out of its pieces; None where they do not fill it."""
+    file, piece = sources[0]
+    if piece is None:
+        tensor: Tensor = file.get_tensor(name)
+        return tensor
+    first = file.get_tensor(name)
+    whole, filled = first.new_empty(piece["shape"]), 0
+    for file, piece in sources:
+        local, row = file.get_tensor(name), 0
+        for region in (piece or {"regions": []})["regions"]:
+            box = whole[tuple(slice(*bounds) for bounds in region)]
+            box.copy_(local[row : row + box.shape[0]])
+            row, filled = row + box.shape[0], filled + box.numel()
+    return whole if filled == math.prod(whole.shape) else None
+
+
+def save_weights(path: Path, weights: Mapping[str, Tensor], notes: Mapping[str, str]) -> str:
+    """Write whole weights with notes (text by name) in the file's header; returns the sha256 in hex.
 
     Raises StorageError, with the old file in place, when it cannot be written.
     """
-    return write_file(path, save(_on_cpu(model.state_dict()), dict(notes)))
+    return write_file(path, save(_on_cpu(weights), dict(notes)))
 
 
-def _read_tensors(path: Path, sha256: str) -> dict[str, Tensor]:
+def _check(path: Path, sha256: str) -> None:
+    """Raise TrainError unless the file's bytes are those that were written."""
     try:
-        actual = hashlib.sha256(path.read_bytes()).hexdigest()
-        tensors: dict[str, Tensor] = load_file(path) if actual == sha256 else {}
-    except (OSError, SafetensorError) as error:
-        raise TrainError(
-            f"cannot read {path}: {error}", remedy="Name an older checkpoint in `latest`."
-        ) from error
-    if actual != sha256:
-        raise TrainError(
-            f"{path} is damaged: sha256 {actual}, recorded {sha256}",
-            remedy="Name an older checkpoint in `latest`.",
-        )
-    return tensors
-
-
-def _moments(model: nn.Module, optimizer: torch.optim.AdamW) -> dict[str, Tensor]:
-    """The optimizer's moments by kind and parameter name; zeros for a parameter that has had no step yet."""
-    found = {}
-    for name, parameter in model.named_parameters():
-        entry = optimizer.state.get(parameter, {})
-        for kind in _MOMENTS:
-            found[f"{kind}.{name}"] = entry.get(kind, torch.zeros_like(parameter))
-    return found
+        with open(path, "rb") as file:
+            actual = hashlib.file_digest(file, "sha256").hexdigest()
+        if actual == sha256:
+            return
+    except OSError as error:
+        raise TrainError(f"cannot read {path}: {error}", remedy=_OLDER) from error
+    raise TrainError(f"{path} is damaged: sha256 {actual}, recorded {sha256}", remedy=_OLDER)
 
 
 def _on_cpu(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

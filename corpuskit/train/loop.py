@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,12 +19,14 @@ import torch
 from torch import Tensor
 
 from corpuskit.errors import TrainError
-from corpuskit.train.checkpoint import save_checkpoint, save_weights
+from corpuskit.train.checkpoint import load_checkpoint, save_checkpoint, save_weights
 from corpuskit.train.data import Feed, dropout_seed
 from corpuskit.train.generate import LanguageModel
+from corpuskit.train.guard import Guard
 from corpuskit.train.meter import memory_bytes
 from corpuskit.train.model import IGNORED, Transformer
-from corpuskit.train.optim import Schedule, set_rate
+from corpuskit.train.optim import Optimizer, Schedule, local_tensor
+from corpuskit.train.parallel import Grid, Parallel
 from corpuskit.train.score import milestone
 from corpuskit.train.settings import TrainSettings
 from corpuskit.train.tasks import Task, Tensors
@@ -46,6 +48,8 @@ class Progress:
         decay_start: first step of the learning rate's decay; None as long as steps is.
         best_loss, best_step: least validation loss (nats per token) and the steps done then.
         validations_since_best: for stopping early.
+        skipped, skipped_in_a_row: steps whose updates the guards refused, and those of them since the last
+            that was made.
         seconds: time spent, which a run by minutes needs to know; counted over interruptions.
     """
 
@@ -55,6 +59,8 @@ class Progress:
     best_loss: float | None = None
     best_step: int | None = None
     validations_since_best: int = 0
+    skipped: int = 0
+    skipped_in_a_row: int = 0
     seconds: float = 0.0
 
 
@@ -77,6 +83,8 @@ class Job:
     """What a run consists of; `settings` are resolved, so that nothing in them is open but the run's length.
 
     Attributes:
+        parallel: the model, divided among the processes that train it.
+        guard: decides which updates are made.
         validation: a batch to measure on, or nothing.
         by_source: the same by source, where there are several and they are known.
         known_words: the words of the training split, by which samples are scored.
@@ -90,7 +98,9 @@ class Job:
     out: Path
     settings: TrainSettings
     model: Transformer
-    optimizer: torch.optim.AdamW
+    parallel: Parallel
+    optimizer: Optimizer
+    guard: Guard
     task: Task
     validation: Tensors
     language_model: LanguageModel
@@ -111,9 +121,16 @@ class Job:
         for listener in self.listeners:
             listener(event)
 
-    def autocast(self) -> torch.autocast:
-        """The context in which losses are computed."""
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.settings.precision == "bf16")
+    @property
+    def micro_rows(self) -> int | None:
+        """Rows that this process computes at a time; None for all of its own."""
+        rows = self.settings.micro_batch_rows
+        return rows and math.gcd(rows, len(self.grid.rows(self.task.batch_rows)))
+
+    @property
+    def grid(self) -> Grid:
+        """The processes of the run."""
+        return self.parallel.grid
 
     def to_device(self, batch: Tensors) -> Tensors:
         """The batch where the model is."""
@@ -122,6 +139,18 @@ class Job:
     def seconds(self) -> float:
         """Time since the run began or was resumed."""
         return time.monotonic() - self.started
+
+    def held(self) -> dict[str, dict[str, Tensor]]:
+        """What this process holds of the run's state, for a checkpoint."""
+        weights = {name: local_tensor(each.detach()) for name, each in self.model.named_parameters()}
+        return {"model": weights, "optimizer": {**self.optimizer.state(), **self.guard.state()}}
+
+    def load(self, folder: Path) -> None:
+        """Go on from a checkpoint; raises TrainError where it is damaged or another model's."""
+        found = load_checkpoint(folder, self.held(), self.grid, self.parallel.layouts)
+        self.parallel.load(found["model"])
+        self.guard.load(found["optimizer"])
+        self.optimizer.load({k: v for k, v in found["optimizer"].items() if not k.startswith("guard.")})
 
 
 class Stopper:
@@ -174,7 +203,7 @@ class Saver:
         """Save a checkpoint."""
         job, began = self._job, time.monotonic()
         state = {**job.saved_with, **asdict(progress)}
-        path = save_checkpoint(job.out, job.model, job.optimizer, state, job.settings.keep)
+        path = save_checkpoint(job.out, job.held(), state, job.settings.keep, job.grid, job.parallel.layouts)
         self._saved_at = time.monotonic()
         self._pause = max(_SAVE_SECONDS, 20 * (self._saved_at - began))
         job.emit({"event": "save", "step": progress.step, "checkpoint": path.name})
@@ -188,38 +217,53 @@ def fit(job: Job, progress: Progress, pause_at: int | None = None) -> str:
     """
     train_loss, before = math.nan, progress.seconds
     saver = Saver(job)
-    feed = Feed(lambda step: job.task.batch(step, range(job.task.batch_rows)), job.device)
-    pending: list[tuple[int, float, Tensor, Tensor]] = []
+    rows = job.grid.rows(job.task.batch_rows)
+    feed = Feed(lambda step: job.task.batch(step, rows), job.device)
+    pending: list[Done] = []
     reason = _reason_to_stop(job, progress, pause_at)
     with Stopper() as stopper, contextlib.closing(feed):
         while not reason:
-            if progress.steps is None and _fix_horizon(job, progress, before):
+            if progress.steps is None and _fix_horizon(job, progress):
                 # The clock has fixed it: a run that is killed now must go on to the same end.
                 _report_steps(job, progress, pending)
                 saver.save(progress)
                 job.emit({"event": "horizon", "step": progress.step, "steps": progress.steps})
             rate = schedule(job, progress).rate(progress.step)
-            loss, norm = train_step(job, progress.step, rate, feed.take(progress.step))
-            pending.append((progress.step, rate, loss, norm))
+            pending.append(train_step(job, progress.step, rate, feed.take(progress.step)))
             progress.step += 1
-            progress.seconds = before + job.seconds()
 
             last = progress.step == progress.steps
             validate = progress.step % job.eval_every == 0 or last
-            save = saver.due(progress.step) or last
-            stops = stopper.requested or bool(_reason_to_stop(job, progress, pause_at))
-            if validate or save or stops or job.device.type == "cpu" or len(pending) == _CUDA_SYNC_STEPS:
+            progress.seconds, asked, save = _agree(job, progress, before, stopper, saver)
+            save = save or last
+            stops = asked or bool(_reason_to_stop(job, progress, pause_at))
+            sample = job.model.settings.kind == "decoder" and (progress.step % job.sample_every == 0 or last)
+            waits = validate or save or stops or sample or job.device.type == "cpu"
+            if waits or len(pending) == _CUDA_SYNC_STEPS:
                 train_loss = _report_steps(job, progress, pending)
             if validate:
                 _validate(job, progress, train_loss)
-            if job.model.settings.kind == "decoder" and (progress.step % job.sample_every == 0 or last):
+            # While updates are skipped the weights may be such that nothing can be drawn.
+            if sample and not progress.skipped_in_a_row:
                 _sample(job, progress)
             reason = _reason_to_stop(job, progress, pause_at) or ("interrupted" if stops else "")
             if reason or save:
-                progress.seconds = before + job.seconds()
                 saver.save(progress)
     job.emit({"event": "stop", "step": progress.step, "reason": reason})
     return reason
+
+
+def _agree(
+    job: Job, progress: Progress, before: float, stopper: Stopper, saver: Saver
+) -> tuple[float, bool, bool]:
+    """Seconds spent, whether a signal asked to stop, and whether to save: alike in all processes."""
+    local = before + job.seconds(), stopper.requested, saver.due(progress.step)
+    if job.grid.size == 1:
+        return local
+    if job.device.type == "cuda" and progress.step % _CUDA_SYNC_STEPS and not job.settings.save_every:
+        return progress.seconds, False, False
+    seconds, asked, due = job.grid.agree(*(float(each) for each in local))
+    return seconds, bool(asked), bool(due)
 
 
 def _reason_to_stop(job: Job, progress: Progress, pause_at: int | None) -> str:
@@ -231,26 +275,47 @@ def _reason_to_stop(job: Job, progress: Progress, pause_at: int | None) -> str:
     return "paused" if pause_at is not None and progress.step >= pause_at else ""
 
 
-def train_step(job: Job, step: int, rate: float, batch: Tensors) -> tuple[Tensor, Tensor]:
-    """One update of the weights; returns the mean loss per target and the unclipped norm of the gradient.
+class Done(NamedTuple):
+    """A step as the device knows it: scalars that are read later, so that nothing waits for them.
 
-    Micro-batches add their summed losses divided by the whole batch's count of targets, so that the gradient
-    is that of the whole batch however it is divided.
+    Attributes:
+        loss: mean over the batch's targets.
+        norm: of the gradient, before it was clipped.
+        kept: 1 where the update was made, 0 where a guard refused it.
     """
-    settings, targets = job.settings, job.task.count(batch)
-    total = torch.zeros((), device=job.device)
+
+    step: int
+    rate: float
+    loss: Tensor
+    norm: Tensor
+    kept: Tensor
+
+
+def train_step(job: Job, step: int, rate: float, batch: Tensors) -> Done:
+    """One update of the weights from this process's rows of a batch.
+
+    Micro-batches of all processes add the gradients of their summed losses; the sum is divided by the whole
+    batch's count of targets, so that the gradient is that of the whole batch however it is divided.
+    """
+    settings, parallel, rows = job.settings, job.parallel, job.grid.rows(job.task.batch_rows)
+    totals = torch.zeros(2, device=job.device)
     job.model.train()
-    set_rate(job.optimizer, rate)
-    for number, part in enumerate(micro_batches(batch, settings.micro_batch_rows)):
-        torch.manual_seed(dropout_seed(settings.seed, step, number))
-        with job.autocast():
-            loss = job.task.loss(job.model, job.to_device(part))
-        (loss / targets).backward()  # type: ignore[no-untyped-call]
-        total += loss.detach()
-    norm = torch.nn.utils.clip_grad_norm_(job.model.parameters(), settings.clip)
-    job.optimizer.step()
-    job.optimizer.zero_grad(set_to_none=True)
-    return total / targets, norm
+    parts = micro_batches(batch, job.micro_rows)
+    for number, part in enumerate(parts):
+        # A micro-batch of these rows has these dropout masks, whichever process computes it.
+        first = rows.start + number * (job.micro_rows or len(rows))
+        torch.manual_seed(dropout_seed(settings.seed, step, first))
+        totals[0] += parallel.backward(job.to_device(part), number == len(parts) - 1)
+    totals[1] = job.task.count(batch)
+    loss, targets = job.grid.sum_over_data(totals)
+    gradients = job.optimizer.gradients()
+    parallel.finish(gradients)
+    norm, loss = parallel.norm(gradients) / targets, loss / targets
+    kept = job.guard.keep(loss, norm)
+    torch._foreach_mul_(list(gradients.values()), (settings.clip / (norm + 1e-6)).clamp(max=1.0) / targets)
+    job.optimizer.step(rate, kept, gradients)
+    job.optimizer.update_average(step)
+    return Done(step, rate, loss, norm, kept)
 
 
 def micro_batches(batch: Tensors, rows: int | None) -> list[Tensors]:
@@ -265,15 +330,20 @@ def measure(job: Job, batch: Tensors) -> Measure:
     """Loss of the model on a batch."""
     began = time.monotonic()
     job.model.eval()
-    total = 0.0
-    for part in micro_batches(batch, job.settings.micro_batch_rows):
-        with job.autocast():
-            total += job.task.loss(job.model, job.to_device(part)).item()
+    total = torch.zeros((), dtype=torch.float64, device=job.device)
+    parts, grid = micro_batches(batch, job.micro_rows), job.grid
+    for first in range(0, len(parts), grid.data):
+        # Processes that shard the model must call it equally often: one without a part repeats the first.
+        number = first + grid.here.data
+        part = parts[number if number < len(parts) else 0]
+        loss = job.parallel.loss(job.to_device(part))
+        total += loss if number < len(parts) else 0.0
+    total_loss = float(grid.sum_over_data(total))
     per_byte = None
     targets = batch["targets"][batch["targets"] != IGNORED].numpy()
     if job.token_bytes is not None and (count := int(job.token_bytes[targets].sum())):
-        per_byte = total / math.log(2) / count
-    return Measure(total / max(1, targets.size), per_byte, time.monotonic() - began)
+        per_byte = total_loss / math.log(2) / count
+    return Measure(total_loss / max(1, targets.size), per_byte, time.monotonic() - began)
 
 
 def measure_sources(
@@ -313,7 +383,7 @@ def decay_begins(steps: int, decay_share: float) -> int:
     return steps - round(steps * decay_share)
 
 
-def _fix_horizon(job: Job, progress: Progress, before: float) -> bool:
+def _fix_horizon(job: Job, progress: Progress) -> bool:
     """Fix the length of a run by minutes when its decay must begin, by the speed measured up to now.
 
     Returns whether it was fixed.
@@ -321,7 +391,7 @@ def _fix_horizon(job: Job, progress: Progress, before: float) -> bool:
     settings = job.settings
     assert settings.minutes is not None
     budget = settings.minutes * 60
-    spent = before + job.seconds()
+    spent = progress.seconds
     if progress.step < 2 or spent < budget * (1 - settings.decay_share):
         return False
     left = (budget - spent) * _PLANNED_SHARE
@@ -332,29 +402,61 @@ def _fix_horizon(job: Job, progress: Progress, before: float) -> bool:
     return True
 
 
-def _report_steps(job: Job, progress: Progress, pending: list[tuple[int, float, Tensor, Tensor]]) -> float:
-    """Emit and clear the pending steps, which waits for the device; returns the last loss."""
+def _report_steps(job: Job, progress: Progress, pending: list[Done]) -> float:
+    """Emit and clear the pending steps, which waits for the device; returns the last loss.
+
+    Raises TrainError when the guards refused more updates in a row than they may.
+    """
     loss = math.nan
-    tokens, memory = job.task.tokens_per_step, memory_bytes(job.device)
-    for step, rate, loss_tensor, norm in pending:
-        loss = loss_tensor.item()
-        if not math.isfinite(loss):
-            raise _not_finite(job, step, loss)
+    memory = memory_bytes(job.device)
+    for done in pending:
+        loss, norm = done.loss.item(), done.norm.item()
         each = progress.seconds / progress.step
+        if not done.kept.item():
+            _report_skip(job, progress, done.step, loss, norm)
+            continue
+        progress.skipped_in_a_row = 0
         job.emit(
             {
                 "event": "step",
-                "step": step,
+                "step": done.step,
                 "loss": loss,
-                "learning_rate": rate,
-                "gradient_norm": norm.item(),
+                "learning_rate": done.rate,
+                "gradient_norm": norm,
                 "memory_bytes": memory,
-                "tokens_per_s": tokens / each,
+                "tokens_per_s": job.task.tokens_per_step / each,
                 "eta_s": _seconds_left(job, progress, each),
             }
         )
     pending.clear()
     return loss
+
+
+def _report_skip(job: Job, progress: Progress, step: int, loss: float, norm: float) -> None:
+    """Count a step whose update was refused; raises TrainError when it is one too many."""
+    progress.skipped += 1
+    progress.skipped_in_a_row += 1
+    finite = math.isfinite(loss) and math.isfinite(norm)
+    job.emit(
+        {
+            "event": "skip",
+            "step": step,
+            "loss": loss,
+            "gradient_norm": norm,
+            "reason": "spike" if finite else "not finite",
+            "batch": job.task.describe(step),
+        }
+    )
+    if progress.skipped_in_a_row <= job.settings.skip_limit:
+        return
+    raise TrainError(
+        f"the loss of step {step} is {loss:.4g} and its gradient norm {norm:.4g}"
+        + (", far above those of the steps before" if finite else "")
+        + f"; {progress.skipped_in_a_row - 1} updates in a row were skipped for that before. "
+        f"Its batch holds the {job.task.describe(step)}",
+        remedy="Begin again with another --out and a "
+        f"learning_rate below {job.settings.learning_rate:g}, or with precision fp32.",
+    )
 
 
 def _seconds_left(job: Job, progress: Progress, each: float) -> float | None:
@@ -363,21 +465,18 @@ def _seconds_left(job: Job, progress: Progress, each: float) -> float | None:
     return None if job.settings.minutes is None else max(0.0, job.settings.minutes * 60 - progress.seconds)
 
 
-def _not_finite(job: Job, step: int, loss: float) -> TrainError:
-    return TrainError(
-        f"the loss of step {step} is {loss}; its batch holds the {job.task.describe(step)}",
-        remedy="Begin again with another --out and a "
-        f"learning_rate below {job.settings.learning_rate:g}, or with precision fp32.",
-    )
-
-
 def _validate(job: Job, progress: Progress, train_loss: float) -> None:
     """Measure, and keep the weights where they are the best so far or there is nothing to measure on."""
     best = True
     if job.validation:
-        result, sources = measure_sources(job, job.validation, job.by_source)
+        with job.optimizer.averaged():
+            result, sources = measure_sources(job, job.validation, job.by_source)
         if not math.isfinite(result.loss):
-            raise _not_finite(job, progress.step - 1, result.loss)
+            raise TrainError(
+                f"the validation loss after {progress.step} steps is {result.loss}",
+                remedy="Begin again with another --out and a "
+                f"learning_rate below {job.settings.learning_rate:g}.",
+            )
         best = progress.best_loss is None or result.loss < progress.best_loss
         progress.validations_since_best = 0 if best else progress.validations_since_best + 1
         if best:
@@ -397,10 +496,23 @@ def _validate(job: Job, progress: Progress, train_loss: float) -> None:
             }
         )
     if best:
-        save_weights(job.out / "model.safetensors", job.model, {"step": str(progress.step)})
+        keep_weights(job, progress)
+
+
+def keep_weights(job: Job, progress: Progress) -> None:
+    """Write the weights, or their moving average where there is one, as the model that the run leaves."""
+    with job.optimizer.averaged():
+        weights = job.parallel.whole_weights()
+    if job.grid.is_first:
+        save_weights(job.out / "model.safetensors", weights, {"step": str(progress.step)})
 
 
 def _sample(job: Job, progress: Progress) -> None:
     """Emit a text that the model writes at this point, and its scores."""
-    made = milestone(job.language_model, job.settings.prompt, job.settings.seed, job.known_words())
+    with job.optimizer.averaged():
+        model = job.parallel.readable()
+        if not job.grid.is_first:
+            return
+        writer = LanguageModel(model, job.language_model.codec, job.language_model.end_of_text)
+        made = milestone(writer, job.settings.prompt, job.settings.seed, job.known_words())
     job.emit({"event": "sample", "step": progress.step, **made})

@@ -1,15 +1,28 @@
-"""The optimizer: AdamW with a schedule, in functions of the step."""
+"""The optimizer: AdamW and Muon under one roof, with a schedule in functions of the step.
+
+Muon updates the matrices between the embedding and the head, AdamW everything else; with `adamw` it updates
+all. Both work on what this process holds of each parameter, as a plain tensor: an optimizer of elements needs
+to know nothing of sharding, and Muon's matrices are made whole on the way (see `corpuskit.train.muon`).
+"""
 
 from __future__ import annotations
 
+import contextlib
 import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+
+from corpuskit.train.layout import Layout, Rank, fused_parts, whole_layouts
+from corpuskit.train.muon import Muon, Pieces
 
 BETA1 = 0.9
 EPSILON = 1e-8
+_LOOKED_UP = ("embedding.weight", "head.weight", "classifier.weight")
+_MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 @dataclass(frozen=True)
@@ -43,21 +56,207 @@ class Schedule:
         return self.peak * min(rise, max(0.0, (self.steps - step) / max(1, self.steps - self.decay_start)))
 
 
-def make_optimizer(model: nn.Module, peak: float, weight_decay: float, beta2: float) -> torch.optim.AdamW:
-    """AdamW over the model's parameters: matrices decay, gains (one dimension) do not.
+@dataclass(frozen=True)
+class OptimizerSettings:
+    """What an optimizer is made of.
 
-    The fused kernel is used where torch has one for the device; the rate is set anew before each step.
+    Attributes:
+        kind: "muon" (matrices by Muon, the rest by AdamW) or "adamw" (all by AdamW).
+        peak: greatest learning rate of AdamW, to which rates of steps are relative.
+        matrix_peak: greatest learning rate of Muon.
+        weight_decay: of matrices and embeddings; gains do not decay.
+        fading_decay: weight decay falls with the learning rate, to zero at the end.
+        beta2: AdamW's.
+        ema: decay of the moving average of the weights, 0 for none.
     """
-    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
-    groups = [
-        {"params": [p for p in parameters if p.dim() >= 2], "weight_decay": weight_decay},
-        {"params": [p for p in parameters if p.dim() < 2], "weight_decay": 0.0},
-    ]
-    fused = all(parameter.device.type in ("cpu", "cuda") for parameter in parameters)
-    return torch.optim.AdamW(groups, lr=peak, betas=(BETA1, beta2), eps=EPSILON, fused=fused)
+
+    kind: Literal["muon", "adamw"] = "adamw"
+    peak: float = 1e-3
+    matrix_peak: float = 1e-3
+    weight_decay: float = 0.1
+    fading_decay: bool = False
+    beta2: float = 0.99
+    ema: float = 0.0
 
 
-def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Use this learning rate from the next step on."""
-    for group in optimizer.param_groups:
-        group["lr"] = rate
+class Optimizer:
+    """Updates a model's parameters from their gradients.
+
+    Attributes:
+        steps: updates done, as a scalar tensor: AdamW's, which skipped steps do not count for.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        settings: OptimizerSettings,
+        *,
+        layouts: Mapping[str, Layout] | None = None,
+        parts: Mapping[str, tuple[int, ...]] | None = None,
+        ranks: tuple[Rank, ...] = (Rank(),),
+        me: int = 0,
+    ) -> None:
+        """An optimizer that has done no step.
+
+        Args:
+            layouts, parts: of a model that ranks hold in pieces, by name of the parameter, see
+                `corpuskit.train.layout`; by default of one that this process holds whole.
+            ranks, me: all ranks in the order of the process group, and which of them this is.
+        """
+        self.settings = settings
+        self._parameters = {name: each for name, each in model.named_parameters() if each.requires_grad}
+        self._local = {name: local_tensor(each) for name, each in self._parameters.items()}
+        layouts = layouts or whole_layouts(model)
+        shapes = {name: layouts[name].shape for name in self._local}
+        by_muon = [
+            name
+            for name, shape in shapes.items()
+            if settings.kind == "muon" and is_hidden_matrix(name, shape)
+        ]
+        self._muon: Muon | None = None
+        if by_muon:
+            pieces = Pieces(me, ranks, {name: layouts[name] for name in by_muon})
+            fused = fused_parts(model) if parts is None else parts
+            self._muon = Muon({name: self._local[name] for name in by_muon}, fused, pieces)
+        rest = [name for name in self._local if name not in by_muon]
+        self._adamw_names = rest
+        self._adamw = torch.optim.AdamW(
+            [
+                {
+                    "params": [self._local[n] for n in rest if len(shapes[n]) >= 2],
+                    "weight_decay": settings.weight_decay,
+                },
+                {"params": [self._local[n] for n in rest if len(shapes[n]) < 2], "weight_decay": 0.0},
+            ],
+            lr=settings.peak,
+            betas=(BETA1, settings.beta2),
+            eps=EPSILON,
+            fused=True,
+        )
+        self._begin_moments()
+        self._average = (
+            {n: each.detach().float().clone() for n, each in self._local.items()} if settings.ema else {}
+        )
+
+    def _begin_moments(self) -> None:
+        """Zeros, as AdamW's own first step would make them: so that a checkpoint of step 0 holds them."""
+        for name in self._adamw_names:
+            tensor = self._local[name]
+            self._adamw.state[tensor] = {
+                "step": torch.zeros((), device=tensor.device),
+                **{kind: torch.zeros_like(tensor) for kind in _MOMENTS},
+            }
+
+    @property
+    def steps(self) -> Tensor:
+        """Updates done, skipped ones left out; a scalar."""
+        first = self._local[self._adamw_names[0]]
+        steps: Tensor = self._adamw.state[first]["step"]
+        return steps
+
+    def gradients(self) -> dict[str, Tensor]:
+        """What this process holds of the gradients, by name; zeros where a parameter took no part."""
+        found = {}
+        for name, parameter in self._parameters.items():
+            if parameter.grad is None:
+                found[name] = torch.zeros_like(self._local[name])
+            else:
+                found[name] = local_tensor(parameter.grad)
+        return found
+
+    @torch.no_grad()
+    def step(
+        self, rate: float, keep: Tensor | None = None, gradients: Mapping[str, Tensor] | None = None
+    ) -> None:
+        """One update with this learning rate, then forget the gradients.
+
+        Args:
+            rate: AdamW's; Muon's is in the same proportion to its own peak.
+            keep: a scalar, 0 or 1, on the device: with 0 nothing changes, whatever the gradients are.
+            gradients: by default the parameters' own.
+        """
+        settings = self.settings
+        gradients = self.gradients() if gradients is None else gradients
+        some = self._local[self._adamw_names[0]]
+        kept = torch.ones((), device=some.device) if keep is None else keep.to(torch.float32)
+        share = rate / settings.peak
+        decay = settings.weight_decay * (share if settings.fading_decay else 1.0)
+        for name in self._adamw_names:
+            self._local[name].grad = gradients[name]
+        self._adamw.param_groups[0]["weight_decay"] = decay
+        for group in self._adamw.param_groups:
+            group["lr"] = rate
+        # The fused kernels read this flag on the device: it is how a loss scaler skips a step.
+        self._adamw.found_inf = None if keep is None else 1 - kept  # type: ignore[attr-defined]
+        self._adamw.step()
+        if self._muon is not None:
+            self._muon.step(gradients, share * settings.matrix_peak, decay, kept)
+        self.zero_grad()
+
+    def zero_grad(self) -> None:
+        """Forget the gradients."""
+        for name, parameter in self._parameters.items():
+            parameter.grad = None
+            self._local[name].grad = None
+
+    @torch.no_grad()
+    def update_average(self, step: int) -> None:
+        """Take the weights into their moving average after step number `step`.
+
+        In the beginning the average is of fewer steps: over (10 + s) / 9 of them after step s.
+        """
+        if self._average:
+            decay = min(self.settings.ema, (1 + step) / (10 + step))
+            weights = [self._local[name].detach() for name in self._average]
+            torch._foreach_lerp_(list(self._average.values()), weights, 1 - decay)
+
+    @contextlib.contextmanager
+    def averaged(self) -> Iterator[None]:
+        """The model has the averaged weights inside the context; its own, bit for bit, after it."""
+        own = {name: self._local[name].detach().clone() for name in self._average}
+        self._write(self._average)
+        try:
+            yield
+        finally:
+            self._write(own)
+
+    def state(self) -> dict[str, Tensor]:
+        """What this process holds of the state, by kind and name of the parameter, and "steps"."""
+        found = {f"ema.{name}": each for name, each in self._average.items()}
+        for name in self._adamw_names:
+            entry = self._adamw.state[self._local[name]]
+            found |= {f"{kind}.{name}": entry[kind] for kind in _MOMENTS}
+        if self._muon is not None:
+            found |= {f"momentum.{name}": each for name, each in self._muon.momentum_buffers.items()}
+        return {**found, "steps": self.steps}
+
+    @torch.no_grad()
+    def load(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from a state of the same names and shapes; raises KeyError or ValueError for another one."""
+        own = self.state()
+        if own.keys() != state.keys():
+            raise KeyError(", ".join(sorted(own.keys() ^ state.keys())))
+        for name, tensor in own.items():
+            if tensor.shape != state[name].shape:
+                raise ValueError(
+                    f"{name} has the shape {tuple(state[name].shape)}, not {tuple(tensor.shape)}"
+                )
+            tensor.copy_(state[name])
+        for name in self._adamw_names:
+            self._adamw.state[self._local[name]]["step"].copy_(state["steps"])
+
+    @torch.no_grad()
+    def _write(self, weights: Mapping[str, Tensor]) -> None:
+        for name, each in weights.items():
+            self._local[name].detach().copy_(each)
+
+
+def is_hidden_matrix(name: str, shape: tuple[int, ...]) -> bool:
+    """Whether a parameter is a matrix between the embedding and the head: what Muon is for."""
+    return len(shape) == 2 and name not in _LOOKED_UP
+
+
+def local_tensor(tensor: Tensor) -> Tensor:
+    """What this process holds of a tensor: itself, or its piece of a distributed one."""
+    piece = getattr(tensor, "to_local", None)
+    return tensor if piece is None else piece().detach()

@@ -19,7 +19,7 @@ from corpuskit.errors import SettingError, TrainError
 from corpuskit.shards import Shards, derive_key
 from corpuskit.train.allocator import freed_memory_kept
 from corpuskit.train.checkpoint import FOLDER as CHECKPOINTS
-from corpuskit.train.checkpoint import latest_checkpoint, load_checkpoint, read_state
+from corpuskit.train.checkpoint import latest_checkpoint, read_state
 from corpuskit.train.codec import MASK, SENTINEL, SENTINELS, Codec
 from corpuskit.train.counts import parameter_count, training_flops
 from corpuskit.train.curves import NAME as CURVES
@@ -27,11 +27,13 @@ from corpuskit.train.curves import Curves
 from corpuskit.train.data import Batches
 from corpuskit.train.files import json_bytes, write_file, writing
 from corpuskit.train.generate import LanguageModel, model_document
+from corpuskit.train.guard import Guard
 from corpuskit.train.loop import Job, Measure, Progress, Saver, decay_begins, fit, measure_sources, train_step
 from corpuskit.train.meter import device_name, peak_flops
 from corpuskit.train.model import ModelSettings, Transformer, initialise
 from corpuskit.train.objectives import Causal, Masked, Spans
-from corpuskit.train.optim import make_optimizer
+from corpuskit.train.optim import Optimizer, OptimizerSettings
+from corpuskit.train.parallel import Grid, Parallel, processes
 from corpuskit.train.score import known_words
 from corpuskit.train.settings import EPOCHS, TrainSettings, model_settings, regularise, resolve, shaped_as
 from corpuskit.train.sources import validation_by_source
@@ -118,7 +120,7 @@ def train(
         SettingError: a setting is wrong, or contradicts the run that is resumed.
         ShardError: the shards do not hold together.
         TrainError: OUT holds a model, or nothing to resume; a checkpoint is damaged, the data changed, the
-            tokenizer makes its end-of-text id from text, or a loss is not finite.
+            tokenizer makes its end-of-text id from text, or losses are not finite.
         StorageError: OUT cannot be written.
     """
     began = time.monotonic()
@@ -128,29 +130,27 @@ def train(
     shards = Shards(run / "shards")
     codec = Codec(run / "tokenizer" / "tokenizer.json", shards.tokenizer_sha256, shards.end_of_text)
     state = _state_to_resume(out, shards, resume, overwrite, allow_changed_data)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    with _own_random_state(device):
+    tensor = TrainSettings.checked(state["settings"]) if state else settings or TrainSettings()
+    with processes(tensor.tensor_parallel) as grid, _own_random_state(grid.device):
         weights = None
         if state is None:
             settings, weights = _begin_with(settings or TrainSettings(), shards, codec)
-            chosen = resolve(settings, shards.split("train").tokens, device.type, _bf16_pays(device))
+            corpus = shards.split("train").tokens
+            chosen = resolve(settings, corpus, grid.device.type, _bf16_pays(grid.device))
             task = make_task(chosen, shards, codec)
-            planned = _planned_steps(chosen, out, task, shards, codec, device)
+            planned = _planned_steps(chosen, out, task, shards, codec, grid)
             chosen = regularise(chosen, planned * task.tokens_per_step / task.batches.split.tokens)
         else:
             chosen, planned = _settings_to_resume(state, settings), int(state["planned_steps"])
             task = make_task(chosen, shards, codec)
-        job = _make_job(out, chosen, planned, task, shards, codec, device, began, weights)
+        job = _make_job(out, chosen, planned, task, shards, codec, grid, began, weights)
         progress = _progress(job, state, shards)
-        if overwrite:
-            _remove_model(out)
-        with writing(out):
-            out.mkdir(parents=True, exist_ok=True)
-        write_file(out / "tokenizer.json", codec.data)
-        log = Log(out, progress.step)
+        log = _begin_folder(out, codec, overwrite, progress) if grid.is_first else None
+        grid.barrier()
         try:
-            curves = Curves(out, log.path if progress.step else None)
-            job.listeners.extend([log, curves, *([listen] if listen else [])])
+            if log is not None:
+                curves = Curves(out, log.path if progress.step else None)
+                job.listeners.extend([log, curves, *([listen] if listen else [])])
             job.emit(_start_event(job, task, shards, progress, state))
             if state is None:
                 Saver(job).save(progress)
@@ -159,7 +159,18 @@ def train(
             reason = fit(job, progress, pause_at)
             return _result(job, task, shards, progress, reason)
         finally:
-            log.close()
+            if log is not None:
+                log.close()
+
+
+def _begin_folder(out: Path, codec: Codec, overwrite: bool, progress: Progress) -> Log:
+    """Make OUT ready to be written; returns the log of the run."""
+    if overwrite:
+        _remove_model(out)
+    with writing(out):
+        out.mkdir(parents=True, exist_ok=True)
+    write_file(out / "tokenizer.json", codec.data)
+    return Log(out, progress.step)
 
 
 def _state_to_resume(
@@ -228,7 +239,7 @@ def _begin_with(
 
 
 def _planned_steps(
-    settings: TrainSettings, out: Path, task: Pretraining, shards: Shards, codec: Codec, device: torch.device
+    settings: TrainSettings, out: Path, task: Pretraining, shards: Shards, codec: Codec, grid: Grid
 ) -> int:
     """Steps that the run is expected to have; exact unless it goes by minutes.
 
@@ -241,16 +252,15 @@ def _planned_steps(
         steps = EPOCHS * task.batches.rows_per_epoch // task.batch_rows
         return min(max(steps, _LEAST_STEPS), _MOST_STEPS)
     chosen = regularise(settings, EPOCHS)
-    provisional = _make_job(out, chosen, 1, task, shards, codec, device, time.monotonic())
-    batch = task.batch(0, range(task.batch_rows))
-    train_step(provisional, 0, 0.0, batch)[0].item()  # The first step is slower than the rest.
-    began, done = time.monotonic(), 0
-    while done == 0 or (
-        done < _PROBE_STEPS and time.monotonic() - began < _PROBE_SHARE * settings.minutes * 60
-    ):
+    provisional = _make_job(out, chosen, 1, task, shards, codec, grid, time.monotonic())
+    batch = task.batch(0, grid.rows(task.batch_rows))
+    train_step(provisional, 0, 0.0, batch).loss.item()  # The first step is slower than the rest.
+    began, done, spent = time.monotonic(), 0, 0.0
+    while done == 0 or (done < _PROBE_STEPS and spent < _PROBE_SHARE * settings.minutes * 60):
         done += 1
-        train_step(provisional, done, 0.0, batch)[0].item()
-    each = (time.monotonic() - began) / done
+        train_step(provisional, done, 0.0, batch).loss.item()
+        spent = grid.agree(time.monotonic() - began)[0]
+    each = spent / done
     return max(1, int(settings.minutes * 60 / each))
 
 
@@ -288,16 +298,31 @@ def _make_job(
     task: Pretraining,
     shards: Shards,
     codec: Codec,
-    device: torch.device,
+    grid: Grid,
     began: float,
     weights: Mapping[str, Tensor] | None = None,
 ) -> Job:
     """Put together a run of about `planned` steps, its weights as they are at the beginning."""
     assert settings.learning_rate is not None
-    model = Transformer(model_settings(settings, shards.vocab_size)).to(device)
+    model = Transformer(model_settings(settings, shards.vocab_size)).to(grid.device)
     initialise(model, derive_key(settings.seed) >> 1)
     if weights is not None:
         model.load_state_dict(weights)
+    bf16 = settings.precision == "bf16"
+
+    def loss(model: Transformer, batch: Mapping[str, Tensor]) -> Tensor:
+        with torch.autocast(grid.device.type, torch.bfloat16, enabled=bf16):
+            return task.loss(model, dict(batch))
+
+    parallel = Parallel(model, grid, loss, mode=settings.parallel, recompute=settings.recompute, bf16=bf16)
+    optimizer = Optimizer(
+        model,
+        optimizer_settings(settings),
+        layouts=parallel.layouts,
+        parts=parallel.parts,
+        ranks=grid.ranks,
+        me=grid.index,
+    )
     default_warmup = min(max(10, planned // 50), 200, max(1, planned // 4))
     final = _validation(shards, task, _FINAL_TOKENS)
     says_all = isinstance(task.objective, Causal)
@@ -305,14 +330,16 @@ def _make_job(
         out=out,
         settings=settings,
         model=model,
-        optimizer=make_optimizer(model, settings.learning_rate, settings.weight_decay or 0.0, settings.beta2),
+        parallel=parallel,
+        optimizer=optimizer,
+        guard=Guard(grid.device, settings.spike_guard),
         task=task,
         validation=_validation(shards, task, settings.eval_tokens or _FINAL_TOKENS),
         by_source=_by_source(shards, task, settings.eval_tokens or _FINAL_TOKENS),
         known_words=functools.cache(lambda: known_words(task.batches.split, codec)),
         language_model=LanguageModel(model, codec, shards.end_of_text),
         token_bytes=codec.token_bytes(shards.vocab_size) if says_all else None,
-        device=device,
+        device=grid.device,
         warmup=default_warmup if settings.warmup_steps is None else settings.warmup_steps,
         eval_every=settings.eval_every or max(1, planned // _VALIDATIONS),
         sample_every=max(1, planned // _SAMPLES),
@@ -321,7 +348,7 @@ def _make_job(
             "planned_steps": planned,
             "shards_fingerprint": shards.fingerprint,
             "tokenizer_sha256": codec.sha256,
-            "machine": _machine(device),
+            "machine": _machine(grid),
         },
         final_rows=len(final["targets"]) if final else 0,
         started=began,
@@ -342,9 +369,28 @@ def _by_source(shards: Shards, task: Pretraining, max_tokens: int) -> dict[str, 
     return validation_by_source(shards, "validation", task.objective, max_tokens)
 
 
-def _machine(device: torch.device) -> dict[str, Any]:
+def optimizer_settings(settings: TrainSettings) -> OptimizerSettings:
+    """The optimizer out of resolved settings."""
+    assert settings.learning_rate is not None
+    return OptimizerSettings(
+        settings.optimizer,
+        settings.learning_rate,
+        settings.muon_rate or settings.learning_rate,
+        settings.weight_decay or 0.0,
+        settings.weight_decay_fades,
+        settings.beta2,
+        settings.ema,
+    )
+
+
+def _machine(grid: Grid) -> dict[str, Any]:
     """What the last bits of a result depend on besides the run itself."""
-    return {"torch": torch.__version__, "device": device.type, "threads": torch.get_num_threads()}
+    return {
+        "torch": torch.__version__,
+        "device": grid.device.type,
+        "threads": torch.get_num_threads(),
+        "processes": [grid.data, grid.tensor],
+    }
 
 
 def _bf16_pays(device: torch.device) -> bool:
@@ -361,7 +407,7 @@ def _progress(job: Job, state: dict[str, Any] | None, shards: Shards) -> Progres
     if state is not None:
         folder = latest_checkpoint(job.out)
         assert folder is not None
-        load_checkpoint(folder, job.model, job.optimizer)
+        job.load(folder)
         progress = Progress(**{name: state[name] for name in Progress.__dataclass_fields__})
         if state["shards_fingerprint"] != shards.fingerprint:
             # Losses on other validation data cannot be compared: the best so far is unknown.
@@ -394,6 +440,8 @@ def _remove_model(out: Path) -> None:
 
 
 def _write_model_document(job: Job, end_of_text: int, training: dict[str, Any]) -> None:
+    if not job.grid.is_first:
+        return
     document = model_document(job.model.settings, end_of_text, job.saved_with["tokenizer_sha256"])
     document["training"] = {**job.saved_with, **training}
     write_file(job.out / "model.json", json_bytes(document))
@@ -458,7 +506,8 @@ def _result(job: Job, task: Pretraining, shards: Shards, progress: Progress, rea
     sources: dict[str, dict[str, float | None]] = {}
     loss = progress.best_loss
     if reason in ("done", "early stop"):
-        job.model.load_state_dict(load_file(job.out / "model.safetensors"))
+        job.grid.barrier()  # The first process may still be writing it.
+        job.parallel.load_whole(load_file(job.out / "model.safetensors"))
         batch = _validation(shards, task, _FINAL_TOKENS)
         if batch:
             found, sources = measure_sources(job, batch, _by_source(shards, task, _FINAL_TOKENS))

@@ -59,6 +59,20 @@ class TrainSettings(BaseModel):
         goldfish: "causal" leaves out one target in so many, the same ones each time; 0 for none.
         mask_rate: share of the positions that "masked" predicts.
         span_density, span_length: share of the tokens that "spans" takes out, and a span's mean length.
+        optimizer: "muon" updates the matrices between embedding and head by Muon and the rest by AdamW;
+            "adamw" updates all by AdamW.
+        muon_rate: Muon's peak learning rate; that of AdamW where it is not given.
+        weight_decay_fades: weight decay falls with the learning rate.
+        ema: decay per step of a moving average of the weights, which is then what is measured and kept; 0
+            for none.
+        skip_limit: updates that may be skipped in a row for a loss or gradient that is not finite; one more
+            ends the run.
+        spike_guard: updates are skipped too when loss or gradient norm lie so many standard deviations above
+            the mean of the last 64 steps; 0 for never.
+        parallel: how processes that torchrun starts share a model: "ddp", each holds it; "fsdp", each holds a
+            share of every parameter.
+        tensor_parallel: processes that divide each matrix of a block among them.
+        recompute: compute activations of blocks again in the backward pass in place of keeping them.
         qk_norm: on, but for "masked": no encoder that others load has it.
         init_from: a model folder with whose weights the run begins, of a run or an import. The shape is its
             own, but for the context and dropout, and so is the objective.
@@ -97,13 +111,19 @@ class TrainSettings(BaseModel):
     batch_rows: int | None = Field(default=None, ge=1)
     micro_batch_rows: int | None = Field(default=None, ge=1)
     # The optimizer.
+    optimizer: Literal["muon", "adamw"] = "adamw"
     learning_rate: float | None = Field(default=None, gt=0)
+    muon_rate: float | None = Field(default=None, gt=0)
     schedule: Literal["wsd", "cosine"] = "wsd"
     warmup_steps: int | None = Field(default=None, ge=0)
     decay_share: float = Field(default=0.6, ge=0, le=1)
     weight_decay: float | None = Field(default=None, ge=0)
+    weight_decay_fades: bool = False
+    ema: float = Field(default=0.0, ge=0, lt=1)
     beta2: float = Field(default=0.99, gt=0, lt=1)
     clip: float = Field(default=1.0, gt=0)
+    skip_limit: int = Field(default=3, ge=0)
+    spike_guard: float = Field(default=0.0, ge=0)
     # What is looked at, what is kept.
     eval_every: int | None = Field(default=None, ge=1)
     eval_tokens: int | None = Field(default=None, ge=1)
@@ -114,6 +134,9 @@ class TrainSettings(BaseModel):
     # Where and how it is computed.
     seed: int = Field(default=1337, ge=0, lt=2**63)
     precision: Literal["auto", "fp32", "bf16"] = "auto"
+    parallel: Literal["ddp", "fsdp"] = "ddp"
+    tensor_parallel: int = Field(default=1, ge=1)
+    recompute: bool = False
 
     @classmethod
     def checked(cls, values: Mapping[str, Any]) -> TrainSettings:

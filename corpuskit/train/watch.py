@@ -1,7 +1,7 @@
 """What a run says while it runs: events, and the JSONL log that keeps them.
 
-An event is a dictionary with the key "event": start, step, horizon, validation, sample, save or stop. The
-trainer hands each event to the log and to the caller's listener; neither can change the run.
+An event is a dictionary with the key "event": start, step, skip, horizon, validation, sample, save
+or stop. The trainer hands each event to the log and to the caller's listener; neither can change the run.
 """
 
 from __future__ import annotations
@@ -70,6 +70,6 @@ def _lines(path: Path) -> list[str]:
 
 
 def _step_of(line: str) -> int:
-    """Steps done when the event was written; "step" events name their step, which counts from 0."""
+    """Steps done when the event was written; "step" and "skip" name their step, which counts from 0."""
     event = json.loads(line)
-    return int(event["step"]) + (1 if event["event"] == "step" else 0)
+    return int(event["step"]) + (1 if event["event"] in ("step", "skip") else 0)

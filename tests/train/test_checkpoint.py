@@ -12,43 +12,56 @@ from torch import nn
 
 from corpuskit.errors import StorageError, TrainError
 from corpuskit.train import checkpoint
+from corpuskit.train.optim import Optimizer, OptimizerSettings
 
 
 class Killed(BaseException):
     """Stands for SIGKILL: nothing of the package catches it, so that the disk is left as a kill leaves it."""
 
 
-def model_after(steps: int) -> tuple[nn.Module, torch.optim.AdamW]:
+def model_after(steps: int) -> tuple[nn.Linear, Optimizer]:
     torch.manual_seed(0)
     model = nn.Linear(4, 3)
-    optimizer = torch.optim.AdamW(model.parameters(), fused=True)
-    for _ in range(steps):
-        model(torch.ones(2, 4)).square().sum().backward()
-        optimizer.step()
-        optimizer.zero_grad()
+    optimizer = Optimizer(model, OptimizerSettings("muon", ema=0.9))
+    for step in range(steps):
+        do_step(model, optimizer, step)
     return model, optimizer
 
 
+def do_step(model: nn.Linear, optimizer: Optimizer, step: int) -> None:
+    model(torch.ones(2, 4)).square().sum().backward()
+    optimizer.step(1e-3)
+    optimizer.update_average(step)
+
+
+def held(model: nn.Linear, optimizer: Optimizer) -> dict[str, dict[str, torch.Tensor]]:
+    return {"model": dict(model.state_dict()), "optimizer": optimizer.state()}
+
+
 def save(out: Path, step: int, keep: int = 2) -> None:
-    checkpoint.save_checkpoint(out, *model_after(step), {"step": step}, keep)
+    checkpoint.save_checkpoint(out, held(*model_after(step)), {"step": step}, keep)
 
 
-def load(out: Path) -> tuple[nn.Module, torch.optim.AdamW]:
+def load(out: Path) -> tuple[nn.Linear, Optimizer]:
     folder = checkpoint.latest_checkpoint(out)
     assert folder is not None
-    loaded = model_after(0)
-    checkpoint.load_checkpoint(folder, *loaded)
-    return loaded
+    model, optimizer = model_after(0)
+    found = checkpoint.load_checkpoint(folder, held(model, optimizer))
+    model.load_state_dict(found["model"])
+    optimizer.load(found["optimizer"])
+    return model, optimizer
 
 
 def assert_equals_step(out: Path, step: int) -> None:
     """What is on disk goes on as if it had never been there."""
-    (model, optimizer), (expected, expected_optimizer) = load(out), model_after(step)
-    for each, other in ((model, optimizer), (expected, expected_optimizer)):
-        each(torch.ones(2, 4)).square().sum().backward()
-        other.step()
-    assert torch.equal(model.weight, expected.weight)
-    assert torch.equal(model.bias, expected.bias)
+    loaded, expected = load(out), model_after(step)
+    for model, optimizer in (loaded, expected):
+        do_step(model, optimizer, step)
+    found, wanted = held(*loaded), held(*expected)
+    for stem, tensors in wanted.items():
+        assert found[stem].keys() == tensors.keys()
+        for name, tensor in tensors.items():
+            assert torch.equal(found[stem][name], tensor), name
 
 
 def test_saved_state_goes_on_exactly(tmp_path: Path) -> None:
@@ -131,8 +144,12 @@ def test_missing_checkpoint_and_foreign_weights_are_named(tmp_path: Path) -> Non
     folder = checkpoint.latest_checkpoint(tmp_path)
     assert folder is not None
     other = nn.Linear(5, 3)
-    with pytest.raises(TrainError, match="does not hold the moments of this model"):
-        checkpoint.load_checkpoint(folder, other, torch.optim.AdamW(other.parameters()))
+    with pytest.raises(TrainError, match=r"model\.safetensors does not hold .*: weight is not of the shape"):
+        checkpoint.load_checkpoint(folder, {"model": dict(other.state_dict())})
+    adamw = Optimizer(nn.Linear(4, 3), OptimizerSettings("adamw", ema=0.9))
+    with pytest.raises(TrainError, match=r"optimizer\.safetensors does not hold the optimizer") as caught:
+        checkpoint.load_checkpoint(folder, {"optimizer": adamw.state()})
+    assert "They differ in exp_avg.weight, exp_avg_sq.weight, momentum.weight." in str(caught.value)
     (tmp_path / "checkpoints" / "latest").write_text("step-00000009")
     with pytest.raises(TrainError, match="names the checkpoint step-00000009, which is not there"):
         checkpoint.latest_checkpoint(tmp_path)

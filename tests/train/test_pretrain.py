@@ -163,13 +163,20 @@ def test_loss_that_is_not_finite_names_step_and_rows(run: Path, small: TrainSett
     # One step with this rate makes the weights so large that the products of the next one overflow.
     settings = with_values(small, learning_rate=1e38, warmup_steps=0, save_every=1)
     with pytest.raises(
-        TrainError, match=r"the loss of step (\d+) is (nan|inf); its batch holds the rows"
+        TrainError,
+        match=r"the loss of step 4 is (nan|inf) and its gradient norm nan; 3 updates in a row were skipped "
+        r"for that before\. Its batch holds the rows",
     ) as caught:
         train(run, tmp_path / "model", settings)
     assert "of the split 'train', the first at token" in str(caught.value)
     assert "learning_rate below 1e+38" in str(caught.value)
     last = (tmp_path / "model" / "checkpoints" / "latest").read_text()
-    assert f"the loss of step {int(last[-8:])} " in str(caught.value)
+    assert int(last[-8:]) == 4
+    log = (tmp_path / "model" / "logs" / "train.jsonl").read_text()
+    lines = [json.loads(line) for line in log.splitlines()]
+    skips = [line for line in lines if line["event"] == "skip"]
+    assert [(line["step"], line["reason"]) for line in skips] == [(n, "not finite") for n in (1, 2, 3, 4)]
+    assert "of the split 'train'" in skips[0]["batch"]
 
 
 def test_occupied_folder_and_contradicting_settings_are_refused(
