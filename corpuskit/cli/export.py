@@ -52,6 +52,7 @@ def sentence(result: ExportResult) -> str:
     check = result.check
     if check.done:
         found = f"checked by {check.by}: logits of up to {check.largest:.3g} differ by {check.difference:.1e}"
+        found += "; the tokenizer gives the same ids" if check.tokenizer else ""
     else:
         found = f"NOT checked: {check.by}"
     head = f"{result.out}: {result.architecture}, vocabulary {result.vocab_size:,}{removed}"

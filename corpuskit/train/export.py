@@ -262,10 +262,13 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
 
     Raises StorageError when that cannot be done.
     """
+    path.touch()
+    mode = path.stat().st_mode  # The library would let nobody else read the file.
     try:
         save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path, {"format": "pt"})
     except SafetensorError as error:  # The library has this for a full disk too.
         raise StorageError(f"{path} could not be written: {error}", remedy=write_remedy(OSError())) from error
+    path.chmod(mode)
 
 
 def _compare_family(folder: Path, language_model: LanguageModel, family: Family) -> Check:

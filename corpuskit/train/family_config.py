@@ -40,7 +40,7 @@ _EPSILONS = {
     "stablelm": ("layer_norm_eps", 1e-5),
     "modernbert": ("norm_eps", 1e-5),
 }
-"""What the number in the denominator of a norm is called, and what it is where nothing is said."""
+"""What the number in the denominator of a norm is called, and what it is where nothing is said, as here."""
 
 
 def write_config(
@@ -148,7 +148,8 @@ def read_config(
         for name, value in _MUST_BE.items()
         if (config.get(name) or value) != value
     ]
-    epsilon, usual = _EPSILONS[family.model_type]
+    name, usual = _EPSILONS[family.model_type]
+    epsilon = config.get(name, usual)
     if not faults:
         try:
             return family, ModelSettings(
@@ -161,7 +162,7 @@ def read_config(
                 tie_embeddings=bool(config.get("tie_word_embeddings", family is MODERNBERT)),
                 zero_init=False,
                 rope_base=theta,
-                norm_eps=float(config.get(epsilon, usual)),
+                norm_eps=0.0 if epsilon == usual else float(epsilon),
             )
         except (ValueError, TypeError) as error:
             faults.append(str(error))

@@ -20,12 +20,13 @@ TEMPORARY = "tmp-"
 
 
 @contextlib.contextmanager
-def writing(path: Path) -> Iterator[None]:
+def writing(
+    path: Path, kept: str = "What was saved is whole: a run that had begun goes on with --resume."
+) -> Iterator[None]:
     """Turn every refusal of the operating system into a StorageError that names the file and the remedy."""
     try:
         yield
     except OSError as error:
-        kept = "What was saved is whole: a run that had begun goes on with --resume."
         raise StorageError(
             f"{path} could not be written: {error.strerror or error}", remedy=f"{write_remedy(error)} {kept}"
         ) from error
@@ -69,9 +70,8 @@ def making_folder(out: Path) -> Iterator[Path]:
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise TrainError(f"{out} is there already", remedy="Choose another --out, or remove it first.")
     place = out.resolve()
-    temporary = place.with_name(f"{TEMPORARY}{place.name}")
-    with writing(out):
-        shutil.rmtree(temporary, ignore_errors=True)
+    temporary = place.with_name(f"{TEMPORARY}{place.name}-{os.getpid()}")
+    with writing(out, "Nothing of it was left there."):
         temporary.mkdir(parents=True)
         try:
             yield temporary

@@ -235,7 +235,7 @@ def _begin_with(
         )
     weights = begun.model.state_dict()
     weights.pop("classifier.weight", None)
-    return shaped_as(settings, begun.model.settings), weights
+    return shaped_as(settings, begun.model.settings, shards.split("train").tokens), weights
 
 
 def _planned_steps(

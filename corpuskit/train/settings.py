@@ -251,8 +251,10 @@ def regularise(settings: TrainSettings, epochs: float) -> TrainSettings:
     return settings.model_copy(update=chosen)
 
 
-def shaped_as(settings: TrainSettings, shape: ModelSettings) -> TrainSettings:
+def shaped_as(settings: TrainSettings, shape: ModelSettings, train_tokens: int) -> TrainSettings:
     """The settings with the shape and the objective of a model that the run begins with.
+
+    Of its context a short corpus gets a part, so that it has at least 8 rows.
 
     Raises SettingError, naming all settings that contradict it.
     """
@@ -269,7 +271,8 @@ def shaped_as(settings: TrainSettings, shape: ModelSettings) -> TrainSettings:
         raise SettingError(
             f"{settings.init_from} is another model: {'; '.join(faults)}", remedy="Leave these settings out."
         )
-    return TrainSettings.checked({"context": shape.context, **given, **theirs})
+    context = max(1, min(shape.context, (train_tokens - 1) // 8))
+    return TrainSettings.checked({"context": context, **given, **theirs})
 
 
 def model_settings(settings: TrainSettings, vocab_size: int) -> ModelSettings:
