@@ -12,6 +12,9 @@ from torch import Tensor
 from corpuskit.errors import SettingError
 from corpuskit.train.codec import Codec
 
+_FEW = 256
+"""Tokens that are sorted where it is certain that no other can be drawn."""
+
 
 @dataclass(frozen=True)
 class Sampling:
@@ -121,16 +124,45 @@ def draw(logits: Tensor, sampling: Sampling, generators: Sequence[torch.Generato
     """Draw a token from each row of logits (B, V) with its own generator; ties go to the lower id."""
     if sampling.temperature == 0:
         return [int(token) for token in logits.argmax(1)]
-    ordered, order = torch.sort(logits / sampling.temperature, dim=1, descending=True, stable=True)
-    probabilities = torch.softmax(ordered, dim=1)
+    scaled = logits / sampling.temperature
+    scale = scaled.logsumexp(1, keepdim=True)
+    ordered, order = _ordered(scaled, scale, sampling)
+    probabilities = (ordered - scale).exp().double()
+    total: Tensor | float = 1.0
     if sampling.top_k:
         probabilities[:, sampling.top_k :] = 0
-    # A token stays while those before it have not reached p: the first always does.
-    before = probabilities.cumsum(1) - probabilities
-    unlikely = probabilities < sampling.min_p * probabilities[:, :1]
-    probabilities[before >= sampling.top_p * probabilities.sum(1, keepdim=True)] = 0
-    probabilities[unlikely] = 0
-    places = [
-        torch.multinomial(row, 1, generator=g) for row, g in zip(probabilities, generators, strict=True)
-    ]
-    return [int(token) for token in order.gather(1, torch.stack(places))]
+        total = probabilities.sum(1, keepdim=True)
+    if sampling.top_p < 1:
+        # A token stays while those before it have not reached p: the first always does.
+        before = probabilities.cumsum(1) - probabilities
+        probabilities[before >= sampling.top_p * total] = 0
+    probabilities[probabilities < sampling.min_p * probabilities[:, :1]] = 0
+    # One number a token, whatever the vocabulary: the place where the sum of those before passes it.
+    sums = probabilities.cumsum(1)
+    uniform = torch.stack([torch.rand(1, generator=g, dtype=torch.float64) for g in generators])
+    places = torch.searchsorted(sums, uniform * sums[:, -1:], right=True)
+    places = torch.minimum(places, (probabilities > 0).sum(1, keepdim=True) - 1)
+    return [int(token) for token in order.gather(1, places)]
+
+
+def _ordered(scaled: Tensor, scale: Tensor, sampling: Sampling) -> tuple[Tensor, Tensor]:
+    """Logits (B, K), greatest first, and their ids: all, or as many as can be drawn where _FEW hold them.
+
+    Sorting a whole vocabulary would take as long as a small model's step.
+    """
+    if scaled.shape[1] > _FEW:
+        values, ids = torch.topk(scaled, _FEW, dim=1)
+        # What is equal to the last one may have been left out: only those above it are known to be in order.
+        last = values[:, -1:]
+        if sampling.top_k:
+            enough = (values > last).sum(1) >= sampling.top_k
+        else:
+            above = torch.where(values > last, values - scale, -torch.inf).exp().sum(1)
+            enough = above > sampling.top_p * (1 + 1e-6)
+            if sampling.min_p:
+                enough |= (last - values[:, :1]).flatten() < math.log(sampling.min_p)
+        if bool(enough.all()):
+            ids = ids.sort(dim=1).values
+            ordered, places = scaled.gather(1, ids).sort(dim=1, descending=True, stable=True)
+            return ordered, ids.gather(1, places)
+    return torch.sort(scaled, dim=1, descending=True, stable=True)

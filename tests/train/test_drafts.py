@@ -14,7 +14,7 @@ from torch import Tensor
 from corpuskit.errors import SettingError, TrainError
 from corpuskit.train import LanguageModel, ModelSettings, Sampling, Transformer
 from corpuskit.train.codec import Codec
-from corpuskit.train.drafts import Draft, Prompt
+from corpuskit.train.drafts import Draft, Prompt, draw
 from corpuskit.train.fill import fill_masks, fill_spans
 from corpuskit.train.generate import _Reader
 from corpuskit.train.model import Kind, initialise
@@ -278,3 +278,32 @@ def test_more_gaps_than_sentinels(codec: Codec) -> None:
         fill_spans(model, "a <mask>", count=0)
     with pytest.raises(SettingError, match="top = 0"):
         fill_masks(language_model(codec, "encoder"), "a <mask>", top=0)
+
+
+@pytest.mark.parametrize(
+    "sampling",
+    [
+        Sampling(1.0, 0, 1.0),
+        Sampling(0.7, 0, 0.9),
+        Sampling(1.0, 3, 1.0),
+        Sampling(1.0, 3, 0.6),
+        Sampling(1.3, 0, 1.0, 0.2),
+        Sampling(0.5, 9, 0.95, 0.05),
+    ],
+)
+def test_sorting_few_tokens_draws_as_sorting_all(sampling: Sampling, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whether a row's few likeliest tokens are enough changes nothing of what is drawn, with ties too."""
+    generator = torch.Generator().manual_seed(1)
+    logits = torch.randn((64, 200), generator=generator) * torch.linspace(0.01, 6, 64)[:, None]
+    logits[::3] = logits[::3].round()
+    sorted_whole = []
+    real = torch.sort
+    monkeypatch.setattr(torch, "sort", lambda *a, **k: sorted_whole.append(1) or real(*a, **k))
+    for row in logits.split(1):
+        drawn = []
+        for few in (8, 50, 1000):
+            monkeypatch.setattr("corpuskit.train.drafts._FEW", few)
+            generators = [torch.Generator().manual_seed(seed) for seed in range(20)]
+            drawn.append(draw(row.expand(20, -1), sampling, generators))
+        assert drawn[0] == drawn[1] == drawn[2]
+    assert 64 < len(sorted_whole) < 3 * 64 or sampling.top_p == 1, "both ways were gone"
