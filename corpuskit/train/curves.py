@@ -27,6 +27,7 @@ _TOP, _GAP, _BOTTOM = 64, 46, 40
 # Okabe and Ito's colours, which the colour-blind tell apart.
 _TRAIN, _VALIDATION, _RATE = "#0072B2", "#D55E00", "#555555"
 _MORE = ("#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8C6D00", "#000000")
+_SCORES = {"known_words": "known words", "distinct_2": "different pairs", "right": "gaps filled right"}
 _NOT_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 Point = tuple[float, float]
@@ -152,7 +153,7 @@ class Curves:
 
     def _scores(self) -> list[str]:
         """The scores that are drawn and that some sample has."""
-        names = ("known_words", "distinct_2")
+        names = tuple(_SCORES)
         return [n for n in names if any(scores.get(n) is not None for _, _, scores in self._samples)]
 
     def _draw_samples(self, top: float, tall: float, last: float) -> Iterator[str]:
@@ -167,8 +168,7 @@ class Curves:
                 if value is not None:
                     # What the model wrote shows where the pointer rests.
                     yield panel.dot((step, value), colour, f"step {step:,}: {text}")
-            title = {"known_words": "known words", "distinct_2": "different pairs"}[name]
-            legend.append((title, colour, f"{points[-1][1]:.0%}"))
+            legend.append((_SCORES[name], colour, f"{points[-1][1]:.0%}"))
         yield from panel.legend(legend)
 
 

@@ -117,6 +117,8 @@ class Display:
     def _on_sample(self, event: Event) -> None:
         self._say(f"--- sample after step {event['step']} ---\n{event['text']}\n---")
         scores = event.get("scores") or {}
+        if scores.get("right") is not None:
+            self._say(f"gaps filled right {scores['right']:.0%}")
         if scores.get("known_words") is not None:
             distinct = scores["distinct_2"]
             self._say(

@@ -88,6 +88,7 @@ class Job:
         validation: a batch to measure on, or nothing.
         by_source: the same by source, where there are several and they are known.
         known_words: the words of the training split, by which samples are scored.
+        passage: a text in which an encoder or encoder-decoder fills gaps.
         token_bytes: bytes of text per id, where they are known and all of the text is predicted.
         warmup, eval_every, sample_every: in steps.
         saved_with: what checkpoints hold besides Progress.
@@ -114,6 +115,7 @@ class Job:
     started: float
     by_source: dict[str, Tensors] = field(default_factory=dict)
     known_words: Callable[[], Collection[str]] = tuple
+    passage: Callable[[], str] = str
     listeners: list[Listener] = field(default_factory=list)
 
     def emit(self, event: Event) -> None:
@@ -237,7 +239,7 @@ def fit(job: Job, progress: Progress, pause_at: int | None = None) -> str:
             progress.seconds, asked, save = _agree(job, progress, before, stopper, saver)
             save = save or last
             stops = asked or bool(_reason_to_stop(job, progress, pause_at))
-            sample = job.model.settings.kind == "decoder" and (progress.step % job.sample_every == 0 or last)
+            sample = progress.step % job.sample_every == 0 or last
             waits = validate or save or stops or sample or job.device.type == "cpu"
             if waits or len(pending) == _CUDA_SYNC_STEPS:
                 train_loss = _report_steps(job, progress, pending)
@@ -514,5 +516,7 @@ def _sample(job: Job, progress: Progress) -> None:
         if not job.grid.is_first:
             return
         writer = LanguageModel(model, job.language_model.codec, job.language_model.end_of_text)
-        made = milestone(writer, job.settings.prompt, job.settings.seed, job.known_words())
-    job.emit({"event": "sample", "step": progress.step, **made})
+        settings = job.settings
+        made = milestone(writer, settings.prompt, settings.seed, job.known_words(), job.passage())
+    if made is not None:
+        job.emit({"event": "sample", "step": progress.step, **made})

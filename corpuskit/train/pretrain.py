@@ -34,7 +34,7 @@ from corpuskit.train.model import ModelSettings, Transformer, initialise
 from corpuskit.train.objectives import Causal, Masked, Spans
 from corpuskit.train.optim import Optimizer, OptimizerSettings
 from corpuskit.train.parallel import Grid, Parallel, processes
-from corpuskit.train.score import known_words
+from corpuskit.train.score import known_words, passage
 from corpuskit.train.settings import EPOCHS, TrainSettings, model_settings, regularise, resolve, shaped_as
 from corpuskit.train.sources import validation_by_source
 from corpuskit.train.tasks import Pretraining, Tensors, validation
@@ -337,6 +337,11 @@ def _make_job(
         validation=_validation(shards, task, settings.eval_tokens or _FINAL_TOKENS),
         by_source=_by_source(shards, task, settings.eval_tokens or _FINAL_TOKENS),
         known_words=functools.cache(lambda: known_words(task.batches.split, codec)),
+        passage=lambda: passage(
+            shards.split("validation" if "validation" in shards.splits else "train"),
+            codec,
+            model.settings.context,
+        ),
         language_model=LanguageModel(model, codec, shards.end_of_text),
         token_bytes=codec.token_bytes(shards.vocab_size) if says_all else None,
         device=grid.device,
@@ -476,6 +481,7 @@ def _start_event(
         f"{torch.get_num_threads()} threads"
         + (f"\nresumed at step {progress.step}" if state is not None else "")
     )
+    peak = peak_flops(device_name(job.device), settings.precision)
     return {
         "event": "start",
         "step": progress.step,
@@ -484,7 +490,7 @@ def _start_event(
         "settings": settings.model_dump(),
         "parameters": parameter_count(shape),
         "flops_per_token": flops_per_token(shape, task),
-        "peak_flops": peak_flops(device_name(job.device), settings.precision),
+        "peak_flops": peak and peak * job.grid.size,
         "train_tokens": train.tokens,
         "tokens_left_out_per_epoch": left_over,
         "summary": summary,

@@ -9,6 +9,7 @@ from typing import Any
 from corpuskit.shards import Split
 from corpuskit.train.codec import Codec
 from corpuskit.train.drafts import Sampling
+from corpuskit.train.fill import fill_masks, fill_spans
 from corpuskit.train.generate import LanguageModel
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
@@ -16,6 +17,8 @@ _SPECIAL = re.compile(r"<\|\w*\|>")
 _KNOWN_TOKENS = 500_000
 _PIECES = 16
 _SAMPLES, _SAMPLE_TOKENS = 4, 60
+_PASSAGE_TOKENS, _EVERY = 64, 6
+_GAP = "\N{OBJECT REPLACEMENT CHARACTER}"
 
 
 def words(text: str) -> list[str]:
@@ -65,11 +68,53 @@ def score(texts: Sequence[str], known: Collection[str]) -> dict[str, float | Non
     return scores
 
 
-def milestone(model: LanguageModel, prompt: str, seed: int, known: Collection[str]) -> dict[str, Any]:
+def passage(split: Split, codec: Codec, context: int) -> str:
+    """The text with which a split begins, for models that fill gaps: up to 64 tokens, half of the context."""
+    ids = split.read(0, min(split.tokens, _PASSAGE_TOKENS, max(1, context // 2))).tolist()
+    text = _SPECIAL.sub(" ", codec.decode(ids))
+    # The last word may be cut.
+    return text.rpartition(" ")[0].strip()
+
+
+def gaps(text: str, codec: Codec, one_token: bool) -> tuple[str, list[str]]:
+    """A text with some words taken out, _GAP in place of each, and those words: one in six, the fourth first.
+
+    With one_token only words that are one token with the space before them, which a mask can stand for.
+    """
+    parts, answers, end, since = [], [], 0, 2
+    for match in _WORD.finditer(text):
+        since += 1
+        fits = match.start() > 0 and text[match.start() - 1] == " "
+        if since >= _EVERY and fits and not (one_token and len(codec.encode(f" {match[0]}")) > 1):
+            parts += [text[end : match.start()], _GAP]
+            answers.append(match[0])
+            end, since = match.end(), 0
+    return "".join([*parts, text[end:]]), answers
+
+
+def milestone(
+    model: LanguageModel, prompt: str, seed: int, known: Collection[str], held_out: str
+) -> dict[str, Any] | None:
     """What the model writes at this point, from the same prompt and seed each time, and its scores.
 
-    Four texts of 60 tokens are scored without the prompt, the first is shown.
+    Of a decoder four texts of 60 tokens are scored without the prompt, and the first is shown. An encoder and
+    an encoder-decoder fill gaps in the text `held_out`, shown in brackets; "right" is the share of the words
+    that were there. None where that text is too short to have gaps.
     """
+    kind = model.model.settings.kind
+    if kind != "decoder":
+        text, answers = gaps(held_out, model.codec, kind == "encoder")
+        if not answers:
+            return None
+        if kind == "encoder":
+            spans = fill_masks(model, text, 1, _GAP).spans
+        else:
+            spans = fill_spans(model, text, 8 * len(answers), Sampling(temperature=0), marker=_GAP)[0].spans
+        right = sum(span.strip() == answer for span, answer in zip(spans, answers, strict=True))
+        shown = "".join(
+            f"{part}[{span.strip()}]" for part, span in zip(text.split(_GAP), spans, strict=False)
+        )
+        return {"text": shown + text.split(_GAP)[-1], "scores": {"right": _share(right, len(answers))}}
     samples = model.sample(prompt, _SAMPLE_TOKENS, Sampling(), seed, _SAMPLES)
     return {
         "text": samples[0].text,

@@ -1,6 +1,7 @@
 """Samples in numbers: what is counted, and that a run's samples are scored by its own words."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from corpuskit.shards import Shards
 from corpuskit.train import TrainSettings, train
 from corpuskit.train.codec import Codec
-from corpuskit.train.score import known_words, score, words
+from corpuskit.train.score import gaps, known_words, passage, score, words
 
 
 def test_words_are_letters() -> None:
@@ -68,3 +69,36 @@ def test_samples_of_a_run_are_scored(run: Path, small: TrainSettings, tmp_path: 
     assert all(event["text"].startswith("The") for event in samples)
     steps = [event for event in events if event["event"] == "step"]
     assert all(event["memory_bytes"] > 10**6 for event in steps)
+
+
+def test_gaps_are_words_that_a_model_could_fill(run: Path) -> None:
+    shards = Shards(run / "shards")
+    codec = Codec(run / "tokenizer" / "tokenizer.json", shards.tokenizer_sha256, 0)
+    text = passage(shards.split("validation"), codec, 1000)
+    assert 8 < len(text.split()) <= 64
+    assert "endoftext" not in text
+    for one_token in (True, False):
+        masked, answers = gaps(text, codec, one_token)
+        assert answers
+        pieces = masked.split("\N{OBJECT REPLACEMENT CHARACTER}")
+        whole = "".join(piece + answer for piece, answer in zip(pieces, [*answers, ""], strict=True))
+        assert whole == text
+        if one_token:
+            assert all(len(codec.encode(f" {answer}")) == 1 for answer in answers)
+    assert gaps("Too short", codec, False) == ("Too short", [])
+
+
+@pytest.mark.parametrize("objective", ["masked", "spans"])
+def test_models_that_fill_gaps_are_sampled_so(
+    special_run: Path, small: TrainSettings, tmp_path: Path, objective: str
+) -> None:
+    settings = {**small.given(), "objective": objective, "steps": 150, "context": 32, "learning_rate": 1e-2}
+    train(special_run, tmp_path / "m", TrainSettings.checked(settings))
+    events = [json.loads(line) for line in (tmp_path / "m" / "logs" / "train.jsonl").read_text().splitlines()]
+    samples = [event for event in events if event["event"] == "sample"]
+    assert len(samples) > 3
+    assert all("[" in event["text"] and 0 <= event["scores"]["right"] <= 1 for event in samples)
+    # The text around the gaps is always the same one.
+    around = {re.sub(r"\[.*?\]", "[]", event["text"]) for event in samples}
+    assert len(around) == 1
+    assert "gaps filled right" in (tmp_path / "m" / "curves.svg").read_text()
