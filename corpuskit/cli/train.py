@@ -16,7 +16,7 @@ from corpuskit.errors import RunError, SettingError
 from corpuskit.run import Run
 
 if TYPE_CHECKING:
-    from corpuskit.train import TrainResult
+    from corpuskit.train import TrainResult, TrainSettings
     from corpuskit.train.watch import Listener
 
 SIZES = ("nano", "tiny", "small", "15m", "124m")
@@ -42,6 +42,9 @@ SIZES = ("nano", "tiny", "small", "15m", "124m")
 @click.option("--pause-at", type=click.IntRange(min=1), help="Stop, to be resumed, after so many steps.")
 @click.option("--allow-changed-data", is_flag=True, help="Resume on other shards than the run began with.")
 @click.option("--tensorboard", is_flag=True, help="Write OUT/logs/tensorboard too.")
+@click.option(
+    "--verify-resume", is_flag=True, help="Only prove, in some steps, that these settings resume bit for bit."
+)
 @shell_options
 def command(
     shell: Shell,
@@ -53,6 +56,7 @@ def command(
     pause_at: int | None,
     allow_changed_data: bool,
     tensorboard: bool,
+    verify_resume: bool,
     **options: Any,
 ) -> None:
     """Train a model on the shards of a run.
@@ -81,6 +85,9 @@ def command(
 
     values = {name: value for name, value in options.items() if value is not None}
     settings = TrainSettings.checked({**values, **parse_assignments(assignments)})
+    if verify_resume:
+        prove_resume(shell, run, out, settings)
+        return
     speaks = os.environ.get("RANK", "0") == "0"  # Of processes that torchrun started, the first.
     with contextlib.ExitStack() as stack:
         listeners: list[Listener] = []
@@ -104,6 +111,17 @@ def command(
         shell.say(f"Go on with: corpuskit train {run} --out {out} --resume")
     if result.reason == "interrupted":
         sys.exit(130)
+
+
+def prove_resume(shell: Shell, run: Path, out: Path, settings: TrainSettings) -> None:
+    """Say whether these settings resume exactly; exits with 1 when they do not."""
+    from corpuskit.train.verify import verify_resume
+
+    proof = verify_resume(run, out, settings)
+    if os.environ.get("RANK", "0") == "0":
+        shell.result({"exact": proof.exact, **dataclasses.asdict(proof)}, str(proof))
+    if not proof.exact:
+        sys.exit(1)
 
 
 def parse_assignments(assignments: tuple[str, ...]) -> dict[str, str]:

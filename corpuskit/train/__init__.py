@@ -5,15 +5,18 @@ from corpuskit.train.generate import LanguageModel, Sample, Sampling
 from corpuskit.train.model import ModelSettings, Transformer
 from corpuskit.train.pretrain import TrainResult, train
 from corpuskit.train.settings import PRESETS, TrainSettings
+from corpuskit.train.verify import ResumeProof, verify_resume
 
 __all__ = [
     "PRESETS",
     "LanguageModel",
     "ModelSettings",
+    "ResumeProof",
     "Sample",
     "Sampling",
     "TrainResult",
     "TrainSettings",
     "Transformer",
     "train",
+    "verify_resume",
 ]

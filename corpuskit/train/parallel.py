@@ -182,6 +182,10 @@ def processes(tensor: int) -> Iterator[Grid]:
     if size == 1:
         yield Grid(torch.device(device.type))
         return
+    if dist.is_initialized():  # By a caller, whose context ends it.
+        mesh = init_device_mesh(device.type, (size // tensor, tensor), mesh_dim_names=("data", "tensor"))
+        yield Grid(device, size // tensor, tensor, dist.get_rank(), mesh)
+        return
     try:
         # Both: tensors of a GPU travel by NCCL, what processes agree on by gloo, which waits for no GPU.
         dist.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo", timeout=_WAIT)
