@@ -166,28 +166,34 @@ def export(
         if family:
             rows = settings.padded_vocab_size if keep_padding else settings.vocab_size
             _write_family(temporary, language_model, family, rows)
-            compared = _compare_family(temporary, language_model, family) if check else None
         else:
             rows = settings.padded_vocab_size
             _write_own(temporary, language_model)
-            compared = _compare_own(temporary, language_model) if check else None
         result = ExportResult(
             out,
             family.architecture if family else f"{LOADER}: Transformer",
             rows,
             settings.padded_vocab_size - rows,
-            compared or Check(False, "not asked for"),
+            _compared(temporary, language_model, family) if check else Check(False, "not asked for"),
             tuple(_remarks(settings, family)),
         )
-        if not result.check.holds:
-            raise TrainError(
-                f"{folder}: {result.architecture} computes something else: logits of up to "
-                f"{result.check.largest:.3g} differ by {result.check.difference:.3g} "
-                f"(tokenizer the same: {result.check.tokenizer})",
-                remedy=f"Nothing was written. It was loaded by {result.check.by}: try another version.",
-            )
         write_durably(temporary / "export.json", json_bytes(_note(result)))
     return result
+
+
+def _compared(folder: Path, language_model: LanguageModel, family: Family | None) -> Check:
+    """What was written, loaded and compared; raises TrainError when it computes something else."""
+    compare = (
+        _compare_family(folder, language_model, family) if family else _compare_own(folder, language_model)
+    )
+    if not compare.holds:
+        raise TrainError(
+            f"{family.architecture if family else LOADER} computes something else than the model: "
+            f"logits of up to {compare.largest:.3g} differ by {compare.difference:.3g} "
+            f"(tokenizer the same: {compare.tokenizer})",
+            remedy=f"Nothing was written. It was loaded by {compare.by}: try another version.",
+        )
+    return compare
 
 
 def _note(result: ExportResult) -> dict[str, Any]:

@@ -141,13 +141,7 @@ def read_config(
     shape["context"] = min(shape["context"], context or shape["context"])
     activation, faults = _activation(config, family)
     theta, rotary_faults = _rotary(config, family)
-    faults += rotary_faults
-    faults += _attention_faults(config, family, shape)
-    faults += [
-        f"{name} = {config[name]!r} (imported: {value!r})"
-        for name, value in _MUST_BE.items()
-        if (config.get(name) or value) != value
-    ]
+    faults += [*rotary_faults, *_attention_faults(config, family, shape), *_other_faults(config)]
     name, usual = _EPSILONS[family.model_type]
     epsilon = config.get(name, usual)
     if not faults:
@@ -173,18 +167,23 @@ def read_config(
 
 
 def _shape(config: Mapping[str, Any], family: Family, folder: Path) -> dict[str, int]:
-    """The numbers of a model's shape, by our names; raises InputError for those that are none."""
+    """The numbers of a model's shape, by our names; raises InputError for values of another type."""
     found = {theirs: config.get(theirs) for theirs in (*_NAMES.values(), "num_key_value_heads")}
     if found["num_key_value_heads"] is None or family is MODERNBERT:
         found["num_key_value_heads"] = found["num_attention_heads"]
-    faults = [f"{name} = {value!r}" for name, value in found.items() if not _is_count(value)]
+    faults = [f"{name} = {value!r} is no count" for name, value in found.items() if not _is_count(value)]
+    for kind, names in ((dict, ("rope_parameters", "rope_scaling")), (list, ("layer_types",))):
+        values = {name: config.get(name) for name in names}
+        faults += [
+            f"{n} = {v!r} is no {kind.__name__}" for n, v in values.items() if not isinstance(v, kind | None)
+        ]
     if faults:
         raise InputError(
-            f"{folder}/config.json: not a number from 1 on: {'; '.join(faults)}",
+            f"{folder}/config.json: {'; '.join(faults)}",
             remedy="Bring back the model's own config.json.",
         )
-    names = {**_NAMES, "kv_heads": "num_key_value_heads"}
-    return {ours: int(found[theirs] or 0) for ours, theirs in names.items()}
+    ours = {**_NAMES, "kv_heads": "num_key_value_heads"}
+    return {name: int(found[theirs] or 0) for name, theirs in ours.items()}
 
 
 def _is_count(value: Any) -> bool:
@@ -215,16 +214,23 @@ def _attention_faults(config: Mapping[str, Any], family: Family, shape: Mapping[
         yield f"layer_types has {', '.join(others)} (imported: full_attention, no sliding windows)"
 
 
+def _other_faults(config: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in _MUST_BE.items():
+        if (config.get(name) or value) != value:
+            yield f"{name} = {config[name]!r} (imported: {value!r})"
+
+
 def _rotary(config: Mapping[str, Any], family: Family) -> tuple[float, list[str]]:
     """Base of the rotary wavelengths, and what is not imported about them."""
     parameters = config.get("rope_parameters") or {}
     theta = config.get("rope_theta", 10_000.0)
     if family is MODERNBERT:
-        parameters = parameters.get("full_attention") or {}
+        nested = parameters.get("full_attention")
+        parameters = nested if isinstance(nested, dict) else {}
         theta = config.get("global_rope_theta", 160_000.0)
     theta = parameters.get("rope_theta", theta)
     faults = []
-    if not isinstance(theta, int | float) or not 0 < theta < math.inf:
+    if not isinstance(theta, int | float) or isinstance(theta, bool) or not 0 < theta < math.inf:
         faults.append(f"rope_theta = {theta!r} is not a number above 0")
         theta = 10_000.0
     for name, value in (("rope_scaling", config.get("rope_scaling")), ("rope_parameters", parameters)):
