@@ -24,7 +24,8 @@ SIZES = ("nano", "tiny", "small", "15m", "124m")
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="The model folder.")
+@click.option("--out", type=click.Path(path_type=Path), help="The model folder.")
+@click.option("--recipe", metavar="NAME|FILE", help="Settings from a recipe that ships, or from a YAML file.")
 @click.option(
     "--steps", type=click.IntRange(min=1), help="Length of the run. Default: 10 times over the corpus."
 )
@@ -37,6 +38,9 @@ SIZES = ("nano", "tiny", "small", "15m", "124m")
 @click.option(
     "--set", "assignments", multiple=True, metavar="NAME=VALUE", help="Any setting of TrainSettings."
 )
+@click.option("--plan", "plans", is_flag=True, help="Say what the run would be, what it takes, and advice.")
+@click.option("--hourly", type=click.FloatRange(min=0), help="Price of an hour of this machine, for --plan.")
+@click.option("--print-config", is_flag=True, help="Print all settings, with what is open chosen, as YAML.")
 @click.option("--resume", is_flag=True, help="Go on from the latest checkpoint of --out.")
 @click.option("--overwrite", is_flag=True, help="Remove the model that --out holds and begin anew.")
 @click.option("--pause-at", type=click.IntRange(min=1), help="Stop, to be resumed, after so many steps.")
@@ -49,8 +53,12 @@ SIZES = ("nano", "tiny", "small", "15m", "124m")
 def command(
     shell: Shell,
     run: Path,
-    out: Path,
+    out: Path | None,
+    recipe: str | None,
     assignments: tuple[str, ...],
+    plans: bool,
+    hourly: float | None,
+    print_config: bool,
     resume: bool,
     overwrite: bool,
     pause_at: int | None,
@@ -67,6 +75,7 @@ def command(
     corpuskit train runs/sample --out models/sample --minutes 1
     corpuskit train runs/austen --out models/austen --steps 3000 --size small --set dropout=0.2
     corpuskit train runs/austen --out models/austen --resume
+    corpuskit train runs/austen --recipe austen-15m --plan --hourly 2.50
     """
     if not (run / "shards" / "shards.json").is_file():
         Run.open(run)  # Says so when it is no run at all.
@@ -74,6 +83,8 @@ def command(
             f"{run}: holds no shards: the build is not finished, or its recipe has no `shards:`",
             remedy="Call `corpuskit build` with a recipe that has `tokenizer:` and `shards:`.",
         )
+    if out is None and not plans and not print_config:
+        raise SettingError("there is no --out", remedy="Name the folder that the model is to be written to.")
     # torch takes seconds to load: not before there is something to train.
     from rich.console import Console
 
@@ -81,10 +92,15 @@ def command(
     from corpuskit.train.board import Board
     from corpuskit.train.display import Display
     from corpuskit.train.files import finite
+    from corpuskit.train.recipes import load_recipe
     from corpuskit.train.watch import together
 
-    values = {name: value for name, value in options.items() if value is not None}
-    settings = TrainSettings.checked({**values, **parse_assignments(assignments)})
+    given = {name: value for name, value in options.items() if value is not None}
+    values = merged(load_recipe(recipe) if recipe else {}, {**given, **parse_assignments(assignments)})
+    settings = TrainSettings.checked(values)
+    if plans or print_config:
+        return show(shell, run, settings, hourly, plans)
+    assert out is not None
     if verify_resume:
         prove_resume(shell, run, out, settings)
         return
@@ -122,6 +138,33 @@ def prove_resume(shell: Shell, run: Path, out: Path, settings: TrainSettings) ->
         shell.result({"exact": proof.exact, **dataclasses.asdict(proof)}, str(proof))
     if not proof.exact:
         sys.exit(1)
+
+
+def merged(recipe: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """The recipe's settings under those that are given; a length that is given stands for any other.
+
+    >>> merged({"steps": 100, "size": "tiny"}, {"minutes": 1.0})
+    {'size': 'tiny', 'minutes': 1.0}
+    """
+    lengths = {"steps", "minutes"}
+    replaced = lengths if lengths & given.keys() else set()
+    return {name: value for name, value in recipe.items() if name not in replaced} | given
+
+
+def show(shell: Shell, run: Path, settings: TrainSettings, hourly: float | None, plans: bool) -> None:
+    """Print what the run would be, or its settings alone."""
+    import yaml
+
+    from corpuskit.cli._plan import plan_text
+    from corpuskit.train.plan import plan, resolved
+
+    if plans:
+        shell.say("Making some steps to see how long they take ...")
+        found = plan(run, settings, hourly)
+        shell.result(found.as_json(), plan_text(found))
+        return
+    chosen = {k: v for k, v in resolved(run, settings).model_dump(mode="json").items() if v is not None}
+    shell.result(chosen, yaml.safe_dump(chosen, sort_keys=False).rstrip())
 
 
 def parse_assignments(assignments: tuple[str, ...]) -> dict[str, str]:

@@ -101,9 +101,11 @@ def expectation(facts: Facts) -> str:
         return f"{times}: almost as good as new text (a token counts for {gained:.0%} of a new one)."
     if facts.capacity < 1:
         return f"{times}: a token counts for {gained:.0%} of a new one."
+    often = facts.epochs > 1 + WORTH_DECAY
     return (
-        f"{times}, and the model could hold {facts.capacity:,.1f} times the corpus: expect it to recite. "
-        "Validation loss will turn up, and the best weights are kept."
+        f"{times}, and the model could hold {facts.capacity:,.1f} times the corpus: "
+        f"{'expect it to recite' if often else 'it begins to recite'}. "
+        "When validation loss turns up, the best weights are kept."
     )
 
 

@@ -118,6 +118,10 @@ class Job:
     passage: Callable[[], str] = str
     listeners: list[Listener] = field(default_factory=list)
 
+    def samples_at(self, step: int) -> bool:
+        """Whether the model writes a sample after so many steps; it does so after the last one too."""
+        return step in self.settings.sample_at if self.settings.sample_at else step % self.sample_every == 0
+
     def emit(self, event: Event) -> None:
         """Tell all listeners."""
         for listener in self.listeners:
@@ -239,7 +243,7 @@ def fit(job: Job, progress: Progress, pause_at: int | None = None) -> str:
             progress.seconds, asked, save = _agree(job, progress, before, stopper, saver)
             save = save or last
             stops = asked or bool(_reason_to_stop(job, progress, pause_at))
-            sample = progress.step % job.sample_every == 0 or last
+            sample = last or job.samples_at(progress.step)
             waits = validate or save or stops or sample or job.device.type == "cpu"
             if waits or len(pending) == _CUDA_SYNC_STEPS:
                 train_loss = _report_steps(job, progress, pending)

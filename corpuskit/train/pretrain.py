@@ -131,19 +131,19 @@ def train(
     codec = Codec(run / "tokenizer" / "tokenizer.json", shards.tokenizer_sha256, shards.end_of_text)
     state = _state_to_resume(out, shards, resume, overwrite, allow_changed_data)
     tensor = TrainSettings.checked(state["settings"]) if state else settings or TrainSettings()
-    with processes(tensor.tensor_parallel) as grid, _own_random_state(grid.device):
+    with processes(tensor.tensor_parallel) as grid, process_state(grid.device):
         weights = None
         if state is None:
-            settings, weights = _begin_with(settings or TrainSettings(), shards, codec)
+            settings, weights = begin_with(settings or TrainSettings(), shards, codec)
             corpus = shards.split("train").tokens
-            chosen = resolve(settings, corpus, grid.device.type, _bf16_pays(grid.device))
+            chosen = resolve(settings, corpus, grid.device.type, bf16_pays(grid.device))
             task = make_task(chosen, shards, codec)
-            planned = _planned_steps(chosen, out, task, shards, codec, grid)
+            planned = planned_steps(chosen, out, task, shards, codec, grid)
             chosen = regularise(chosen, planned * task.tokens_per_step / task.batches.split.tokens)
         else:
             chosen, planned = _settings_to_resume(state, settings), int(state["planned_steps"])
             task = make_task(chosen, shards, codec)
-        job = _make_job(out, chosen, planned, task, shards, codec, grid, began, weights)
+        job = make_job(out, chosen, planned, task, shards, codec, grid, began, weights)
         progress = _progress(job, state, shards)
         log = _begin_folder(out, codec, overwrite, progress) if grid.is_first else None
         grid.barrier()
@@ -215,7 +215,7 @@ def _settings_to_resume(state: dict[str, Any], given: TrainSettings | None) -> T
     return saved.model_copy(update=changed)
 
 
-def _begin_with(
+def begin_with(
     settings: TrainSettings, shards: Shards, codec: Codec
 ) -> tuple[TrainSettings, dict[str, Tensor] | None]:
     """The settings with the shape of the model that `init_from` names, and its weights; none without it.
@@ -238,7 +238,7 @@ def _begin_with(
     return shaped_as(settings, begun.model.settings, shards.split("train").tokens), weights
 
 
-def _planned_steps(
+def planned_steps(
     settings: TrainSettings, out: Path, task: Pretraining, shards: Shards, codec: Codec, grid: Grid
 ) -> int:
     """Steps that the run is expected to have; exact unless it goes by minutes.
@@ -252,7 +252,7 @@ def _planned_steps(
         steps = EPOCHS * task.batches.rows_per_epoch // task.batch_rows
         return min(max(steps, _LEAST_STEPS), _MOST_STEPS)
     chosen = regularise(settings, EPOCHS)
-    provisional = _make_job(out, chosen, 1, task, shards, codec, grid, time.monotonic())
+    provisional = make_job(out, chosen, 1, task, shards, codec, grid, time.monotonic())
     batch = task.batch(0, grid.rows(task.batch_rows))
     train_step(provisional, 0, 0.0, batch).loss.item()  # The first step is slower than the rest.
     began, done, spent = time.monotonic(), 0, 0.0
@@ -291,7 +291,7 @@ def make_task(settings: TrainSettings, shards: Shards, codec: Codec) -> Pretrain
     return Pretraining(batches, objective)
 
 
-def _make_job(
+def make_job(
     out: Path,
     settings: TrainSettings,
     planned: int,
@@ -398,7 +398,7 @@ def _machine(grid: Grid) -> dict[str, Any]:
     }
 
 
-def _bf16_pays(device: torch.device) -> bool:
+def bf16_pays(device: torch.device) -> bool:
     """Whether bfloat16 matrix products are faster here: GPUs that have them, and CPUs with AMX tiles."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported())
@@ -426,7 +426,7 @@ def _progress(job: Job, state: dict[str, Any] | None, shards: Shards) -> Progres
 
 
 @contextlib.contextmanager
-def _own_random_state(device: torch.device) -> Iterator[None]:
+def process_state(device: torch.device) -> Iterator[None]:
     """What training does to the process and gives back: torch's generators are seeded, memory is kept."""
     kept = freed_memory_kept() if device.type == "cpu" else contextlib.nullcontext()
     with kept, torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from corpuskit.errors import SettingError, nearest
 from corpuskit.train import rules
@@ -48,6 +48,11 @@ _SHAPE = (
 _KINDS: dict[Objective, Kind] = {"causal": "decoder", "masked": "encoder", "spans": "encoder-decoder"}
 
 
+def _numbers(value: Any) -> Any:
+    """A list of numbers as the command line has it: 500,5000."""
+    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
+
+
 class TrainSettings(BaseModel):
     """Settings of a pretraining run. Those that are None are chosen by `resolve`, which says how.
 
@@ -73,6 +78,7 @@ class TrainSettings(BaseModel):
             share of every parameter.
         tensor_parallel: processes that divide each matrix of a block among them.
         recompute: compute activations of blocks again in the backward pass in place of keeping them.
+        sample_at: steps done when the model writes a sample; without any, five times in a run.
         qk_norm: on, but for "masked": no encoder that others load has it.
         init_from: a model folder with whose weights the run begins, of a run or an import. The shape is its
             own, but for the context and dropout, and so is the objective.
@@ -131,6 +137,7 @@ class TrainSettings(BaseModel):
     save_every: int | None = Field(default=None, ge=1)
     keep: int = Field(default=2, ge=1)
     prompt: str = ""
+    sample_at: Annotated[tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(_numbers)] = ()
     # Where and how it is computed.
     seed: int = Field(default=1337, ge=0, lt=2**63)
     precision: Literal["auto", "fp32", "bf16"] = "auto"

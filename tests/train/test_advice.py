@@ -45,7 +45,14 @@ def test_a_model_that_could_hold_the_corpus_is_too_large() -> None:
     assert changed(parameters=15_000_000, **small) == ["a smaller model"]
     (item,) = advise(dataclasses.replace(FINE, parameters=15_000_000, **small))  # type: ignore[arg-type]
     assert "hold about 12.0 times this corpus; some 1,200,000 would hold it once" in str(item)
-    assert "expect it to recite" in expectation(dataclasses.replace(FINE, parameters=15_000_000, **small))  # type: ignore[arg-type]
+    said = [
+        expectation(dataclasses.replace(FINE, parameters=15_000_000, **{**small, "seen": epochs * 10**6}))  # type: ignore[arg-type]
+        for epochs in (1, 3, 10, 20)
+    ]
+    for text, words in zip(
+        said, ("little", "almost as good", "begins to recite", "expect it to recite"), strict=True
+    ):
+        assert words in text
 
 
 def test_length_is_held_against_the_model_and_the_corpus() -> None:
