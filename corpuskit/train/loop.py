@@ -251,7 +251,7 @@ def fit(job: Job, progress: Progress, pause_at: int | None = None) -> str:
                 _validate(job, progress, train_loss)
             # While updates are skipped the weights may be such that nothing can be drawn.
             if sample and not progress.skipped_in_a_row:
-                _sample(job, progress)
+                write_sample(job, progress)
             reason = _reason_to_stop(job, progress, pause_at) or ("interrupted" if stops else "")
             if reason or save:
                 saver.save(progress)
@@ -513,7 +513,7 @@ def keep_weights(job: Job, progress: Progress) -> None:
         save_weights(job.out / "model.safetensors", weights, {"step": str(progress.step)})
 
 
-def _sample(job: Job, progress: Progress) -> None:
+def write_sample(job: Job, progress: Progress) -> None:
     """Emit a text that the model writes at this point, and its scores."""
     with job.optimizer.averaged():
         model = job.parallel.readable()

@@ -22,7 +22,7 @@ from corpuskit.train.counts import (
     parameter_count,
     training_memory,
 )
-from corpuskit.train.loop import Job, measure_sources, train_step
+from corpuskit.train.loop import Job, Progress, measure_sources, train_step, write_sample
 from corpuskit.train.parallel import processes
 from corpuskit.train.pretrain import (
     begin_with,
@@ -33,7 +33,6 @@ from corpuskit.train.pretrain import (
     planned_steps,
     process_state,
 )
-from corpuskit.train.score import milestone
 from corpuskit.train.settings import TrainSettings, regularise, resolve
 from corpuskit.train.tasks import Pretraining, Tensors
 
@@ -221,11 +220,10 @@ def _probe(job: Job, task: Pretraining, start: float) -> _Probe:
         validation = time.monotonic() - began
         final = validation * job.final_rows / _rows(job.validation)
     samples = [0.0, 0.0]
-    if job.model.settings.kind == "decoder" and job.grid.size == 1:
-        for number in range(2):
-            began = time.monotonic()
-            milestone(job.language_model, job.settings.prompt, job.settings.seed, job.known_words())
-            samples[number] = time.monotonic() - began
+    for number in range(2):
+        began = time.monotonic()
+        write_sample(job, Progress())
+        samples[number] = time.monotonic() - began
     return _Probe(start, sorted(times)[len(times) // 2], validation, final, *samples)
 
 
