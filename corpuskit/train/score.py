@@ -71,7 +71,7 @@ def score(texts: Sequence[str], known: Collection[str]) -> dict[str, float | Non
 def passage(split: Split, codec: Codec, context: int) -> str:
     """The text with which a split begins, for models that fill gaps: up to 64 tokens, half of the context."""
     ids = split.read(0, min(split.tokens, _PASSAGE_TOKENS, max(1, context // 2))).tolist()
-    text = _SPECIAL.sub(" ", codec.decode(ids))
+    text = _SPECIAL.sub("\n", codec.decode(ids))
     # The last word may be cut.
     return text.rpartition(" ")[0].strip()
 
