@@ -92,7 +92,7 @@ def test_gaps_are_words_that_a_model_could_fill(run: Path) -> None:
 def test_models_that_fill_gaps_are_sampled_so(
     special_run: Path, small: TrainSettings, tmp_path: Path, objective: str
 ) -> None:
-    settings = {**small.given(), "objective": objective, "steps": 150, "context": 32, "learning_rate": 1e-2}
+    settings = {**small.given(), "objective": objective, "steps": 60, "context": 32, "learning_rate": 1e-2}
     train(special_run, tmp_path / "m", TrainSettings.checked(settings))
     events = [json.loads(line) for line in (tmp_path / "m" / "logs" / "train.jsonl").read_text().splitlines()]
     samples = [event for event in events if event["event"] == "sample"]
