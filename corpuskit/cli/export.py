@@ -40,9 +40,9 @@ def command(
     corpuskit export models/summaries --to torch --out export/summaries
     """
     # torch takes seconds to load: not before there is something to export.
-    from corpuskit.train.export import export
+    from corpuskit.train.export import export_model
 
-    result = export(model, out, to, check=not no_check, keep_padding=keep_padding)
+    result = export_model(model, out, to, check=not no_check, keep_padding=keep_padding)
     shell.result({**dataclasses.asdict(result), "out": str(result.out)}, sentence(result))
 
 

@@ -130,7 +130,7 @@ class ExportResult:
     remarks: tuple[str, ...]
 
 
-def export(
+def export_model(
     folder: Path | str,
     out: Path | str,
     to: Target = "hf",

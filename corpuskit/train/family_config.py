@@ -1,7 +1,8 @@
 """config.json of the families of `corpuskit.train.families`: written from a model's settings, and read.
 
-It is written so that transformers 4.51 and later read the same out of it: version 5 moved `rope_theta` into
-`rope_parameters`, and ModernBERT's `global_attn_every_n_layers` into `layer_types`. Both are read too.
+It is written so that versions 4 and 5 of transformers read the same out of it (compared with 4.57 and 5.23):
+version 5 moved `rope_theta` into `rope_parameters`, and ModernBERT's `global_attn_every_n_layers` into
+`layer_types`. Both forms are read.
 """
 
 from __future__ import annotations

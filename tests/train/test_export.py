@@ -87,7 +87,7 @@ def exported(
     make_model: MakeModel, settings: ModelSettings, **options: Any
 ) -> tuple[Path, export.ExportResult]:
     model = make_model(settings)
-    return model, export.export(model, model / "exported", **options)
+    return model, export.export_model(model, model / "exported", **options)
 
 
 def edit(path: Path, **changes: Any) -> None:
@@ -197,7 +197,7 @@ def test_what_no_family_computes_is_refused(
 ) -> None:
     model = make_model(settings)
     with pytest.raises(SettingError) as caught:
-        export.export(model, model / "exported")
+        export.export_model(model, model / "exported")
     assert all(part in str(caught.value) for part in named)
     assert not (model / "exported").exists()
 
@@ -217,13 +217,13 @@ def test_a_difference_is_found_and_nothing_is_left(
     monkeypatch.setattr(export, "to_theirs", wrong)
     model = make_model(DECODERS[0])
     with pytest.raises(TrainError, match="computes something else"):
-        export.export(model, model / "exported")
+        export.export_model(model, model / "exported")
     assert sorted(path.name for path in model.iterdir()) == [
         "model.json",
         "model.safetensors",
         "tokenizer.json",
     ]
-    assert not export.export(model, model / "exported", check=False).check.done
+    assert not export.export_model(model, model / "exported", check=False).check.done
 
 
 def test_not_a_number_is_a_difference() -> None:
@@ -252,7 +252,7 @@ def test_a_head_for_classes_is_left_out_aloud(make_model: MakeModel) -> None:
 def test_a_folder_with_something_in_it_is_refused(make_model: MakeModel) -> None:
     model = make_model(SHAPE)
     with pytest.raises(TrainError, match="is there already"):
-        export.export(model, model)
+        export.export_model(model, model)
 
 
 # ----------------------------------------------------------------------------------------- our own class
