@@ -106,7 +106,7 @@ PARQUET: Mapping[str, Any] = {
 """Fixed encoding rules: the same rows in the same batches give the same bytes (per pyarrow version)."""
 
 KEPT_LEVEL, PASSING_LEVEL = 3, 1
-"""zstd levels: of files that stay, and of those that the next pass reads once, where speed is worth more."""
+"""zstd levels: of the corpus, and of what only later passes read, where speed is worth more than size."""
 
 
 class Sink:
