@@ -20,6 +20,7 @@ from torch import Tensor
 
 from corpuskit.errors import TrainError
 from corpuskit.train.checkpoint import load_checkpoint, save_checkpoint, save_weights
+from corpuskit.train.compiling import uncompiled
 from corpuskit.train.data import Feed, dropout_seed
 from corpuskit.train.generate import LanguageModel
 from corpuskit.train.guard import Guard
@@ -94,6 +95,7 @@ class Job:
         saved_with: what checkpoints hold besides Progress.
         final_rows: rows that will be measured on after the last step.
         started: when the run began or was resumed, on the monotonic clock.
+        not_compiled: why blocks that were to be compiled are not.
     """
 
     out: Path
@@ -113,6 +115,7 @@ class Job:
     saved_with: dict[str, Any]
     final_rows: int
     started: float
+    not_compiled: str = ""
     by_source: dict[str, Tensors] = field(default_factory=dict)
     known_words: Callable[[], Collection[str]] = tuple
     passage: Callable[[], str] = str
@@ -342,7 +345,8 @@ def measure(job: Job, batch: Tensors) -> Measure:
         # Processes that shard the model must call it equally often: one without a part repeats the first.
         number = first + grid.here.data
         part = parts[number if number < len(parts) else 0]
-        loss = job.parallel.loss(job.to_device(part))
+        with uncompiled():
+            loss = job.parallel.loss(job.to_device(part))
         total += loss if number < len(parts) else 0.0
     total_loss = float(grid.sum_over_data(total))
     per_byte = None
@@ -521,6 +525,7 @@ def write_sample(job: Job, progress: Progress) -> None:
             return
         writer = LanguageModel(model, job.language_model.codec, job.language_model.end_of_text)
         settings = job.settings
-        made = milestone(writer, settings.prompt, settings.seed, job.known_words(), job.passage())
+        with uncompiled():
+            made = milestone(writer, settings.prompt, settings.seed, job.known_words(), job.passage())
     if made is not None:
         job.emit({"event": "sample", "step": progress.step, **made})

@@ -25,7 +25,6 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
-from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.checkpoint import checkpoint
 
@@ -473,6 +472,9 @@ def _divide_matrices(
 
 def _shard(losses: nn.Module, grid: Grid, bf16: bool) -> None:
     """Shard every block by itself, so that one is whole at a time, and then the rest."""
+    # It takes a second to load, and few runs need it.
+    from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
+
     assert grid.mesh is not None
     mesh = grid.mesh["data"]
     policy = MixedPrecisionPolicy()

@@ -21,6 +21,7 @@ from corpuskit.train.allocator import freed_memory_kept
 from corpuskit.train.checkpoint import FOLDER as CHECKPOINTS
 from corpuskit.train.checkpoint import latest_checkpoint, read_state
 from corpuskit.train.codec import MASK, SENTINEL, SENTINELS, Codec
+from corpuskit.train.compiling import compile_blocks, compiling_pays
 from corpuskit.train.counts import parameter_count, training_flops
 from corpuskit.train.curves import NAME as CURVES
 from corpuskit.train.curves import Curves
@@ -140,6 +141,7 @@ def train(
             task = make_task(chosen, shards, codec)
             planned = planned_steps(chosen, out, task, shards, codec, grid)
             chosen = regularise(chosen, planned * task.tokens_per_step / task.batches.split.tokens)
+            chosen = _with_compile(chosen, planned, task, shards.vocab_size, grid)
         else:
             chosen, planned = _settings_to_resume(state, settings), int(state["planned_steps"])
             task = make_task(chosen, shards, codec)
@@ -161,6 +163,18 @@ def train(
         finally:
             if log is not None:
                 log.close()
+
+
+def _with_compile(
+    settings: TrainSettings, planned: int, task: Pretraining, vocab_size: int, grid: Grid
+) -> TrainSettings:
+    """The settings with compile on or off, where it was left to us."""
+    if settings.compile != "auto":
+        return settings
+    flops = flops_per_token(model_settings(settings, vocab_size), task) * task.tokens_per_step * planned
+    # Blocks divided by tensors hold hooks that talk to other processes: nobody has measured those compiled.
+    pays = grid.tensor == 1 and not settings.recompute and compiling_pays(grid.device.type, flops)
+    return settings.model_copy(update={"compile": "on" if pays else "off"})
 
 
 def _begin_folder(out: Path, codec: Codec, overwrite: bool, progress: Progress) -> Log:
@@ -314,6 +328,11 @@ def make_job(
         with torch.autocast(grid.device.type, torch.bfloat16, enabled=bf16):
             return task.loss(model, dict(batch))
 
+    failure = ""
+    if settings.compile == "on":
+        rows = range(min(settings.micro_batch_rows or task.batch_rows, len(grid.rows(task.batch_rows))))
+        example = {name: each.to(grid.device) for name, each in task.batch(0, rows).items()}
+        failure = compile_blocks(model, lambda: loss(model, example))
     parallel = Parallel(model, grid, loss, mode=settings.parallel, recompute=settings.recompute, bf16=bf16)
     optimizer = Optimizer(
         model,
@@ -356,6 +375,7 @@ def make_job(
             "machine": _machine(grid),
         },
         final_rows=len(final["targets"]) if final else 0,
+        not_compiled=failure,
         started=began,
     )
 
@@ -460,6 +480,8 @@ def _start_event(
     planned = progress.steps or int(job.saved_with["planned_steps"])
     batch_tokens = task.tokens_per_step
     warnings = []
+    if job.not_compiled:
+        warnings.append(f"torch.compile failed, the run goes on without it: {job.not_compiled}")
     if not job.validation:
         warnings.append(
             "There is no validation split: overfitting goes unseen, and the last weights are kept."

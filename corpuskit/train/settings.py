@@ -77,6 +77,7 @@ class TrainSettings(BaseModel):
         parallel: how processes that torchrun starts share a model: "ddp", each holds it; "fsdp", each holds a
             share of every parameter.
         tensor_parallel: processes that divide each matrix of a block among them.
+        compile: compile the blocks of the model: "auto" does on a GPU, and on a CPU where the run is long.
         recompute: compute activations of blocks again in the backward pass in place of keeping them.
         sample_at: steps done when the model writes a sample; without any, five times in a run.
         qk_norm: on, but for "masked": no encoder that others load has it.
@@ -141,6 +142,7 @@ class TrainSettings(BaseModel):
     # Where and how it is computed.
     seed: int = Field(default=1337, ge=0, lt=2**63)
     precision: Literal["auto", "fp32", "bf16"] = "auto"
+    compile: Literal["auto", "on", "off"] = "auto"
     parallel: Literal["ddp", "fsdp"] = "ddp"
     tensor_parallel: int = Field(default=1, ge=1)
     recompute: bool = False

@@ -1,0 +1,82 @@
+"""Compiled blocks compute what the others do; a compiler that fails costs a warning, not the run."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from corpuskit.train import ModelSettings, TrainSettings, Transformer, train
+from corpuskit.train.compiling import WORTH_FLOPS, compile_blocks, compiling_pays, uncompiled
+from corpuskit.train.model import Block, initialise
+
+SHAPE = ModelSettings(vocab_size=100, layers=2, width=32, heads=2, kv_heads=2, hidden=64, context=16)
+
+
+def a_model() -> Transformer:
+    model = Transformer(SHAPE)
+    initialise(model, 1)
+    return model
+
+
+def test_compiling_is_for_gpus_and_long_runs() -> None:
+    assert compiling_pays("cuda", 1.0)
+    assert compiling_pays("cpu", WORTH_FLOPS)
+    assert not compiling_pays("cpu", WORTH_FLOPS / 2)
+
+
+def test_a_compiler_that_fails_leaves_the_model_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(block: Block, **options: Any) -> None:
+        def call(*arguments: Any) -> None:
+            raise RuntimeError("no compiler was found\nin a long list of places")
+
+        block._compiled_call_impl = call
+
+    monkeypatch.setattr(Block, "compile", broken)
+    model, ids = a_model(), torch.arange(8)[None]
+    expected = a_model().loss(ids, ids)
+    assert compile_blocks(model, lambda: model.loss(ids, ids)) == "RuntimeError: no compiler was found"
+    assert torch.equal(model.loss(ids, ids), expected)
+    assert all(parameter.grad is None for parameter in model.parameters())
+
+
+def test_a_run_says_that_it_goes_on_without(
+    run: Path, small: TrainSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("corpuskit.train.pretrain.compile_blocks", lambda *_: "RuntimeError: no compiler")
+    settings = TrainSettings.checked({**small.given(), "compile": "on", "steps": 2})
+    train(run, tmp_path / "m", settings)
+    first = json.loads((tmp_path / "m" / "logs" / "train.jsonl").read_text().splitlines()[0])
+    assert [w for w in first["warnings"] if "goes on without it: RuntimeError: no compiler" in w]
+
+
+def test_short_runs_on_a_cpu_are_not_compiled(run: Path, small: TrainSettings, tmp_path: Path) -> None:
+    train(run, tmp_path / "m", TrainSettings.checked({**small.given(), "steps": 2}))
+    document = json.loads((tmp_path / "m" / "model.json").read_text())
+    assert document["training"]["settings"]["compile"] == "off"
+
+
+@pytest.mark.slow
+def test_compiled_blocks_compute_the_same() -> None:
+    model, plain = a_model(), a_model()
+    ids = torch.randint(100, (3, 16), generator=torch.Generator().manual_seed(0))
+    assert compile_blocks(model, lambda: model.loss(ids, ids)) == ""
+    for each in (model, plain):
+        each.loss(ids, ids).backward()  # type: ignore[no-untyped-call]
+    for (name, one), (_, other) in zip(model.named_parameters(), plain.named_parameters(), strict=True):
+        torch.testing.assert_close(one.grad, other.grad, rtol=1e-4, atol=1e-5, msg=name)
+    with uncompiled():
+        assert torch.equal(model.loss(ids[:, :7], ids[:, :7]), plain.loss(ids[:, :7], ids[:, :7]))
+
+
+@pytest.mark.slow
+def test_a_compiled_run_resumes_bit_for_bit(run: Path, small: TrainSettings, tmp_path: Path) -> None:
+    settings = TrainSettings.checked({**small.given(), "compile": "on"})
+    train(run, tmp_path / "whole", settings)
+    train(run, tmp_path / "halves", settings, pause_at=10)
+    train(run, tmp_path / "halves", resume=True)
+    for file in ("model.safetensors", "checkpoints/step-00000020/model.safetensors"):
+        whole, halves = tmp_path / "whole" / file, tmp_path / "halves" / file
+        if whole.exists():
+            assert whole.read_bytes() == halves.read_bytes()
