@@ -30,10 +30,11 @@ class Board:
         self._writer: Any = None
 
     def __call__(self, event: Event) -> None:
-        """Write an event; steps that a resumed run does again replace those of before."""
+        """Write an event by the steps done; those that a resumed run does again replace those of before."""
         with writing(self._folder):
             if event["event"] == "start":
-                self._writer = self._open(str(self._folder), purge_step=event["step"] or None)
+                purge = event["step"] + 1 if event["step"] else None
+                self._writer = self._open(str(self._folder), purge_step=purge)
             elif self._writer is not None:
                 self._write(event)
 
@@ -47,7 +48,7 @@ class Board:
         step = event["step"]
         if event["event"] == "step":
             for name in ("loss", "learning_rate", "gradient_norm", "tokens_per_s", "memory_bytes"):
-                self._scalar(f"train/{name}", event.get(name), step)
+                self._scalar(f"train/{name}", event.get(name), step + 1)
         elif event["event"] == "validation":
             for name in ("loss", "perplexity", "bits_per_byte"):
                 self._scalar(f"validation/{name}", event[name], step)

@@ -145,8 +145,30 @@ def test_tensorboard_has_what_the_log_has(run: Path, tmp_path: Path) -> None:
     tags = set(board.Tags()["scalars"])
     assert {"train/loss", "train/learning_rate", "validation/loss", "validation/bits_per_byte"} <= tags
     assert "sample/known_words" in tags
-    assert [each.step for each in board.Scalars("train/loss")] == list(range(6))
+    assert [each.step for each in board.Scalars("train/loss")] == list(range(1, 7))
     assert [each.step for each in board.Scalars("validation/loss")] == [3, 6]
+
+
+def test_tensorboard_has_each_step_of_a_run_that_was_killed_once(tmp_path: Path) -> None:
+    """It goes on from step 3, whose validation was before the checkpoint; steps 4 and 5 are done again."""
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    for first, last in ((0, 5), (3, 6)):
+        board = Board(tmp_path)
+        board({"event": "start", "step": first})
+        for step in range(first, last):
+            board({"event": "step", "step": step, "loss": step + first / 10})
+            if step == 2:
+                validation = {"loss": 3.0, "perplexity": math.inf, "bits_per_byte": None}
+                board({"event": "validation", "step": 3, **validation})
+        board.close()
+    found = EventAccumulator(str(tmp_path / FOLDER))
+    found.Reload()
+    values = [(each.step, round(each.value, 3)) for each in found.Scalars("train/loss")]
+    assert values == [(1, 0), (2, 1), (3, 2), (4, 3.3), (5, 4.3), (6, 5.3)]
+    assert [each.step for each in found.Scalars("validation/loss")] == [3]
+    assert "validation/perplexity" not in found.Tags()["scalars"]
 
 
 def test_without_tensorboard_an_error_says_how_to_get_it(
