@@ -23,11 +23,12 @@ from corpuskit.train.checkpoint import load_checkpoint, save_checkpoint, save_we
 from corpuskit.train.compiling import uncompiled
 from corpuskit.train.data import Feed, dropout_seed
 from corpuskit.train.generate import LanguageModel
+from corpuskit.train.grid import Grid
 from corpuskit.train.guard import Guard
 from corpuskit.train.meter import memory_bytes
 from corpuskit.train.model import IGNORED, Transformer
 from corpuskit.train.optim import Optimizer, Schedule, local_tensor
-from corpuskit.train.parallel import Grid, Parallel
+from corpuskit.train.parallel import Parallel
 from corpuskit.train.score import milestone
 from corpuskit.train.settings import TrainSettings
 from corpuskit.train.tasks import Task, Tensors
@@ -269,8 +270,6 @@ def _agree(
     local = before + job.seconds(), stopper.requested, saver.due(progress.step)
     if job.grid.size == 1:
         return local
-    if job.device.type == "cuda" and progress.step % _CUDA_SYNC_STEPS and not job.settings.save_every:
-        return progress.seconds, False, False
     seconds, asked, due = job.grid.agree(*(float(each) for each in local))
     return seconds, bool(asked), bool(due)
 

@@ -66,11 +66,14 @@ class Pieces:
         me: index of this process in `ranks`.
         ranks: all ranks, in the order of the process group.
         layouts: where the elements of each matrix lie, by name.
+        device: where they are.
+        owned: the matrices of each rank.
     """
 
     me: int
     ranks: Sequence[Rank]
     layouts: Mapping[str, Layout]
+    device: torch.device | str = "cpu"
     owned: list[list[str]] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -95,7 +98,7 @@ class Pieces:
             [self.layouts[name].local_shape(self.ranks[source]) for name in names[source]]
             for source in everyone
         ]
-        received = exchange(sent, shapes)
+        received = exchange(sent, shapes, self.device)
         wholes = {}
         for name in self.owned[self.me]:
             layout = self.layouts[name]
@@ -113,7 +116,7 @@ class Pieces:
         sent = [[self.layouts[name].take(wholes[name], rank) for name in mine] for rank in self.ranks]
         here = self.ranks[self.me]
         shapes = [[self.layouts[name].local_shape(here) for name in names] for names in self.owned]
-        received = exchange(sent, shapes)
+        received = exchange(sent, shapes, self.device)
         return {
             name: tensor
             for names, tensors in zip(self.owned, received, strict=True)
@@ -130,10 +133,10 @@ class Pieces:
         ]
 
 
-def exchange(sent: list[list[Tensor]], shapes: list[list[tuple[int, ...]]]) -> list[list[Tensor]]:
+def exchange(
+    sent: list[list[Tensor]], shapes: list[list[tuple[int, ...]]], device: torch.device | str
+) -> list[list[Tensor]]:
     """Send lists of float32 tensors to all ranks, `sent[rank]`, and receive theirs, of these shapes."""
-    some = next((tensor for tensors in sent for tensor in tensors), None)
-    device = some.device if some is not None else _device()
     out = torch.cat(
         [torch.zeros(0, device=device), *(each.flatten() for tensors in sent for each in tensors)]
     )
@@ -142,16 +145,8 @@ def exchange(sent: list[list[Tensor]], shapes: list[list[tuple[int, ...]]]) -> l
     dist.all_to_all_single(
         back, out, [sum(each) for each in sizes], [sum(t.numel() for t in tensors) for tensors in sent]
     )
-    flat = list(torch.split(back, [size for each in sizes for size in each]))
-    return [[flat.pop(0).view(shape) for shape in each] for each in shapes]
-
-
-def _device() -> torch.device:
-    return (
-        torch.device("cuda", torch.cuda.current_device())
-        if dist.get_backend() == "nccl"
-        else torch.device("cpu")
-    )
+    flat = iter(torch.split(back, [size for each in sizes for size in each]))
+    return [[next(flat).view(shape) for shape in each] for each in shapes]
 
 
 class Muon:

@@ -115,7 +115,8 @@ class Optimizer:
         ]
         self._muon: Muon | None = None
         if by_muon:
-            pieces = Pieces(me, ranks, {name: layouts[name] for name in by_muon})
+            device = self._local[by_muon[0]].device
+            pieces = Pieces(me, ranks, {name: layouts[name] for name in by_muon}, device)
             fused = fused_parts(model) if parts is None else parts
             self._muon = Muon({name: self._local[name] for name in by_muon}, fused, pieces)
         rest = [name for name in self._local if name not in by_muon]

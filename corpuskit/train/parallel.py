@@ -1,9 +1,9 @@
 """Several processes that train one model, by torch.distributed alone; one process is the smallest case.
 
-`torchrun` starts them; they stand on a grid of `data` x `tensor` ranks. Rows of a batch are divided among the
-data ranks, whose gradients are summed ("ddp": each holds all weights; "fsdp": each holds a share of every
-one). Matrices of a block are divided among the tensor ranks, by the table `PLAN`; what stands between them
-is computed by all tensor ranks alike. gloo carries it on CPUs, NCCL on GPUs.
+They stand on a grid, see `corpuskit.train.grid`. Rows of a batch are divided among its data ranks, whose
+gradients are summed ("ddp": each holds all weights; "fsdp": each holds a share of every one). Matrices of a
+block are divided among the tensor ranks, by the table `PLAN`; what stands between them is computed by all
+tensor ranks alike.
 
 Tensor parallelism is Megatron's (arXiv:1909.08053) on plain local tensors: the matrices here are fused, and
 cross-attention and the loss read weights without calling a module, which plans of torch's DTensor, made of
@@ -15,20 +15,18 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
-import os
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Literal, cast
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from torch.nn.parallel import DistributedDataParallel
 from torch.utils.checkpoint import checkpoint
 
-from corpuskit.errors import SettingError, TrainError
+from corpuskit.errors import SettingError
+from corpuskit.train.grid import Grid
 from corpuskit.train.layout import Cut, Layout, Rank, fused_parts, whole_layouts
 from corpuskit.train.model import Attention, Block, Transformer
 from corpuskit.train.optim import local_tensor
@@ -57,151 +55,6 @@ rows: each rank has the inputs that its columns made, so its output is summed.
 partial: all ranks have it, each sees some heads: its gradients are summed once a step.
 copied: all ranks have it; the gradients of its output are summed.
 """
-
-_GONE = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "remote process exited")
-_WAIT = timedelta(minutes=30)
-
-
-@dataclass(frozen=True)
-class Grid:
-    """The processes of a run, and which of them this is.
-
-    Attributes:
-        device: where this process computes.
-        data, tensor: ranks that divide rows, and ranks that divide matrices.
-        index: of this process, 0 to data * tensor - 1; tensor ranks stand side by side.
-        mesh: torch's view of the grid; None for a single process.
-    """
-
-    device: torch.device
-    data: int = 1
-    tensor: int = 1
-    index: int = 0
-    mesh: DeviceMesh | None = None
-
-    @property
-    def ranks(self) -> tuple[Rank, ...]:
-        """All places of the grid, in the order of the processes."""
-        return tuple(Rank(number // self.tensor, number % self.tensor) for number in range(self.size))
-
-    @property
-    def here(self) -> Rank:
-        """This process's place."""
-        return self.ranks[self.index]
-
-    @property
-    def size(self) -> int:
-        """Number of processes."""
-        return self.data * self.tensor
-
-    @property
-    def is_first(self) -> bool:
-        """Whether this process writes logs, samples and the kept model."""
-        return self.index == 0
-
-    def rows(self, batch_rows: int) -> range:
-        """The rows of a global batch that this process reads.
-
-        Raises SettingError where they do not divide.
-        """
-        if batch_rows % self.data:
-            raise SettingError(
-                f"batch_rows = {batch_rows} is no multiple of the {self.data} processes that divide it",
-                remedy=f"Set batch_rows={-(-batch_rows // self.data) * self.data}, or start other processes.",
-            )
-        each = batch_rows // self.data
-        return range(self.here.data * each, (self.here.data + 1) * each)
-
-    def group(self, name: Literal["data", "tensor"]) -> dist.ProcessGroup:
-        """The processes that differ from this one in that direction alone."""
-        assert self.mesh is not None
-        return self.mesh.get_group(name)
-
-    def sum_over_data(self, values: Tensor) -> Tensor:
-        """The sum, in place, over the data ranks."""
-        if self.data > 1:
-            dist.all_reduce(values, group=self.group("data"))
-        return values
-
-    def sum_over_all(self, values: Tensor) -> Tensor:
-        """The sum, in place, over all processes."""
-        if self.size > 1:
-            dist.all_reduce(values)
-        return values
-
-    def agree(self, *values: float) -> list[float]:
-        """The greatest of each value that any process names: clocks and signals reach them apart."""
-        if self.size == 1:
-            return list(values)
-        agreed = torch.tensor(values, dtype=torch.float64)
-        dist.all_reduce(agreed, dist.ReduceOp.MAX)
-        return [float(value) for value in agreed]
-
-    def texts(self, text: str) -> list[str]:
-        """A short ASCII text of each process, in order, at each process."""
-        if self.size == 1:
-            return [text]
-        lengths = [int(n) for n in self._bytes_of_all(torch.tensor([len(text)]), 1).flatten()]
-        padded = torch.tensor(list(text.ljust(max(lengths)).encode("ascii")))
-        rows = self._bytes_of_all(padded, max(lengths))
-        return [bytes(row[:n].tolist()).decode() for row, n in zip(rows, lengths, strict=True)]
-
-    def barrier(self) -> None:
-        """Wait until all processes have come here."""
-        self.agree(0.0)
-
-    def _bytes_of_all(self, values: Tensor, count: int) -> Tensor:
-        out = torch.zeros(self.size, count, dtype=values.dtype)
-        out[self.index] = values
-        dist.all_reduce(out)
-        return out
-
-
-@contextlib.contextmanager
-def processes(tensor: int) -> Iterator[Grid]:
-    """Join the processes that torchrun started with this one, or be a single one where it did not.
-
-    Args:
-        tensor: ranks that divide each matrix; the rest of the processes divide rows.
-
-    Raises:
-        SettingError: the number of processes is no multiple of `tensor`.
-        TrainError: the processes do not find each other.
-    """
-    size = int(os.environ.get("WORLD_SIZE", "1"))
-    if size % tensor:
-        raise SettingError(
-            f"tensor_parallel = {tensor} does not divide the number of processes, {size}",
-            remedy=f"Start a multiple of them: torchrun --nproc-per-node {tensor} -m corpuskit train ...",
-        )
-    cuda = torch.cuda.is_available()
-    device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if cuda else torch.device("cpu")
-    if cuda:
-        torch.cuda.set_device(device)
-    if size == 1:
-        yield Grid(torch.device(device.type))
-        return
-    if dist.is_initialized():  # By a caller, whose context ends it.
-        mesh = init_device_mesh(device.type, (size // tensor, tensor), mesh_dim_names=("data", "tensor"))
-        yield Grid(device, size // tensor, tensor, dist.get_rank(), mesh)
-        return
-    try:
-        # Both: tensors of a GPU travel by NCCL, what processes agree on by gloo, which waits for no GPU.
-        dist.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo", timeout=_WAIT)
-        mesh = init_device_mesh(device.type, (size // tensor, tensor), mesh_dim_names=("data", "tensor"))
-    except (RuntimeError, ValueError) as error:
-        raise TrainError(f"the {size} processes do not find each other: {error}") from error
-    try:
-        yield Grid(device, size // tensor, tensor, dist.get_rank(), mesh)
-    except RuntimeError as error:
-        if any(sign in str(error) for sign in _GONE):
-            raise TrainError(
-                f"another process of the {size} that train together has ended",
-                remedy="Its own message says why; what was saved is whole: go on with --resume.",
-            ) from error
-        raise
-    # After an error the others may wait in an exchange: they end when this process does.
-    dist.destroy_process_group()
 
 
 class _SumGradient(torch.autograd.Function):
@@ -329,14 +182,21 @@ class Parallel:
         return loss
 
     def finish(self, gradients: Mapping[str, Tensor]) -> None:
-        """Sum, in place, what tensor ranks know in part of the gradients of gains that all of them have."""
-        if not self._partial:
+        """Make gradients of parameters that all tensor ranks have the same in all of them, in place.
+
+        Those of which each knows a part are summed. Of the others the mean is taken: they are equal but for
+        the order in which a GPU adds, and weights must not drift apart by that.
+        """
+        if self.grid.tensor == 1:
             return
-        found = [gradients[name] for name in self._partial]
-        flat = torch.cat([each.flatten() for each in found])
+        shared = [name for name in gradients if self.layouts[name].cut is None]
+        sizes = [gradients[name].numel() for name in shared]
+        flat = torch.cat([gradients[name].flatten() for name in shared])
         dist.all_reduce(flat, group=self.grid.group("tensor"))
-        for each, total in zip(found, torch.split(flat, [each.numel() for each in found]), strict=True):
-            each.copy_(total.view_as(each))
+        for name, total in zip(shared, torch.split(flat, sizes), strict=True):
+            gradients[name].copy_(total.view_as(gradients[name]))
+            if name not in self._partial:
+                gradients[name].div_(self.grid.tensor)
 
     def norm(self, gradients: Mapping[str, Tensor]) -> Tensor:
         """The norm of the whole gradient, a scalar, alike in all processes."""
@@ -472,7 +332,7 @@ def _divide_matrices(
 
 def _shard(losses: nn.Module, grid: Grid, bf16: bool) -> None:
     """Shard every block by itself, so that one is whole at a time, and then the rest."""
-    # It takes a second to load, and few runs need it.
+    # It takes a quarter as long to load as all of torch: only for those who shard.
     from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
 
     assert grid.mesh is not None

@@ -28,13 +28,14 @@ from corpuskit.train.curves import Curves
 from corpuskit.train.data import Batches
 from corpuskit.train.files import json_bytes, write_file, writing
 from corpuskit.train.generate import LanguageModel, model_document
+from corpuskit.train.grid import Grid, processes
 from corpuskit.train.guard import Guard
 from corpuskit.train.loop import Job, Measure, Progress, Saver, decay_begins, fit, measure_sources, train_step
 from corpuskit.train.meter import device_name, peak_flops
 from corpuskit.train.model import ModelSettings, Transformer, initialise
 from corpuskit.train.objectives import Causal, Masked, Spans
 from corpuskit.train.optim import Optimizer, OptimizerSettings
-from corpuskit.train.parallel import Grid, Parallel, processes
+from corpuskit.train.parallel import Parallel
 from corpuskit.train.score import known_words, passage
 from corpuskit.train.settings import EPOCHS, TrainSettings, model_settings, regularise, resolve, shaped_as
 from corpuskit.train.sources import validation_by_source

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from corpuskit.train.checkpoint import FOLDER, read_state
 from corpuskit.train.files import TEMPORARY
-from corpuskit.train.parallel import processes
+from corpuskit.train.grid import processes
 from corpuskit.train.pretrain import train
 from corpuskit.train.settings import TrainSettings
 

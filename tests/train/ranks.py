@@ -15,9 +15,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from corpuskit.train.grid import Grid, processes
 from corpuskit.train.model import IGNORED, ModelSettings, Transformer, initialise
 from corpuskit.train.optim import Optimizer, OptimizerSettings
-from corpuskit.train.parallel import Grid, Parallel, processes
+from corpuskit.train.parallel import Parallel
 
 ROWS, LENGTH, VOCABULARY = 8, 12, 61
 
@@ -73,7 +74,7 @@ def run_case(grid: Grid, case: Mapping[str, Any]) -> dict[str, Any]:
             batch = batch_of(step, range(first, first + micro))
             totals[0] += parallel.backward(batch, first + micro == rows.stop)
             totals[1] += (batch["targets"] != IGNORED).sum()
-        grid.sum_over_data(totals)
+        totals = grid.sum_over_data(totals)
         gradients = optimizer.gradients()
         parallel.finish(gradients)
         torch._foreach_mul_(list(gradients.values()), 1 / totals[1])

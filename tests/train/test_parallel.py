@@ -18,7 +18,8 @@ import torch
 from corpuskit.errors import SettingError
 from corpuskit.train import TrainSettings, train
 from corpuskit.train.checkpoint import latest_checkpoint, read_state
-from corpuskit.train.parallel import Grid, Parallel, processes
+from corpuskit.train.grid import Grid, processes
+from corpuskit.train.parallel import Parallel
 from tests.train import ranks
 
 ALONE = Grid(torch.device("cpu"))
@@ -201,3 +202,38 @@ def test_torchrun_trains_from_the_command_line(run: Path, shared: TrainSettings,
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["step"] == 4
     assert done.stderr.count("Stopped at step 4: done.") == 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("changes", [{"parallel": "fsdp"}, {"tensor_parallel": 2, "precision": "bf16"}])
+def test_several_processes_resume_bit_for_bit(
+    run: Path, shared: TrainSettings, tmp_path: Path, changes: dict[str, Any]
+) -> None:
+    values = {**shared.given(), **changes}
+    options = [f"--set={name}={value}" for name, value in values.items()]
+    call = ["-m", "corpuskit", "train", str(run), f"--out={tmp_path / 'm'}", "--verify-resume", *options]
+    first, second = ranks.start(2, call)
+    assert "4 + 4 with a resume between them leave the same" in first.stdout
+    assert second.stdout == ""
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_fault_of_one_process_ends_all(run: Path, shared: TrainSettings, tmp_path: Path) -> None:
+    """The second process alone meets an error; the first, which waits in an exchange, ends too."""
+    fault = """
+import os
+from corpuskit.train import loop
+if os.environ["RANK"] == "1":
+    real = loop.train_step
+    def step(job, step, rate, batch):
+        if step == 2:
+            raise ValueError("the disk of this process is on fire")
+        return real(job, step, rate, batch)
+    loop.train_step = step
+"""
+    settings = shared.model_dump_json(exclude_unset=True)
+    arguments = ["-c", fault + CHILD, str(run), str(tmp_path / "m"), settings, "{}", "-1", "0"]
+    first, second = ranks.start(2, arguments, expected=None)
+    assert (first.returncode, second.returncode) == (1, 1)
+    assert "the disk of this process is on fire" in second.stderr
+    assert "another process of the 2 that train together has ended" in first.stderr
