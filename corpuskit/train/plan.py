@@ -22,8 +22,8 @@ from corpuskit.train.counts import (
     parameter_count,
     training_memory,
 )
+from corpuskit.train.grid import processes
 from corpuskit.train.loop import Job, Progress, measure_sources, train_step, write_sample
-from corpuskit.train.parallel import processes
 from corpuskit.train.pretrain import (
     begin_with,
     bf16_pays,
