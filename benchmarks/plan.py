@@ -3,6 +3,10 @@
 Memory: a model makes some steps in a fresh process (one thread), and the growth of its peak is compared with
 `corpuskit.train.counts.training_memory`. What a process has loaded and set up is counted out by a step of a
 tiny model of the same kind before.
+
+Time: the sample corpora are built, and runs on them are planned, made, and planned again (one thread each);
+the mean of both plans is compared with what the run took. A machine that is busy with other work in one of
+the three spoils the comparison: the spread of the two plans stands beside it.
 """
 
 from __future__ import annotations
@@ -12,12 +16,14 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from benchmarks.harness import Bar, Options, Row, compare, run_benchmark
 
+ROOT = Path(__file__).parents[1]
 WITHIN = Bar(0.2, "value", "at most")
 _SMALL = {"layers": 6, "width": 256, "heads": 4, "kv_heads": 4, "hidden": 704, "context": 256}
 _TINY = {"layers": 4, "width": 128, "heads": 4, "kv_heads": 4, "hidden": 384, "context": 128}
@@ -49,7 +55,14 @@ MEMORY_CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"rows": 1, "positions": 256},
     ),
 }
+TIME_CASES: dict[str, list[str]] = {
+    "nano, 600 steps": ["--size", "nano", "--steps", "600"],
+    "encoder, 100 steps": ["--size", "tiny", "--steps", "100", "--set", "objective=masked"],
+    "tiny, 200 steps": ["--size", "tiny", "--steps", "200"],
+    "encoder-decoder, 100 steps": ["--size", "tiny", "--steps", "100", "--set", "objective=spans"],
+}
 _QUICK = 4
+_QUICK_TIMES = 2
 
 
 def measure_case(model: dict[str, Any], load: dict[str, Any]) -> dict[str, int]:
@@ -124,9 +137,45 @@ def _memory_rows(options: Options) -> list[Row]:
     return rows
 
 
+def _time_rows(options: Options) -> list[Row]:
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        run = Path(folder) / "run"
+        _corpuskit("build", ROOT / "pipelines" / "sample.yaml", "--out", run)
+        for number, (name, arguments) in enumerate(TIME_CASES.items()):
+            if options.quick and number == _QUICK_TIMES:
+                break
+            before = _corpuskit("train", run, "--plan", *arguments)["seconds"]
+            taken = _corpuskit("train", run, "--out", Path(folder) / str(number), *arguments)["seconds"]
+            after = _corpuskit("train", run, "--plan", *arguments)["seconds"]
+            rows += compare(
+                f"time of a run, {name}: off by",
+                round(abs((before + after) / 2 / taken - 1), 3),
+                {},
+                unit="share",
+                better="lower",
+                bar=WITHIN,
+                input="the sample corpora",
+                note=f"{before:.1f} s said before and {after:.1f} s after, {taken:.1f} s taken",
+            )
+    return rows
+
+
+def _corpuskit(*arguments: object) -> dict[str, Any]:
+    done = subprocess.run(
+        [sys.executable, "-m", "corpuskit", *map(str, arguments), "--json", "--quiet"],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
 def collect(options: Options) -> list[Row]:
     """All figures."""
-    return _memory_rows(options)
+    return _memory_rows(options) + _time_rows(options)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,113 @@
+"""A run by minutes fits its length to its speed and keeps it; stopping early counts over interruptions."""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from corpuskit.train import TrainSettings, train
+from corpuskit.train.checkpoint import latest_checkpoint, read_state
+from corpuskit.train.loop import Progress, _fix_horizon
+from corpuskit.train.watch import Event
+
+
+def by_minutes(small: TrainSettings, minutes: float, **change: Any) -> TrainSettings:
+    values = {name: value for name, value in small.given().items() if name != "steps"}
+    return TrainSettings.checked(values | {"minutes": minutes} | change)
+
+
+def state_of(out: Path) -> dict[str, Any]:
+    folder = latest_checkpoint(out)
+    assert folder is not None
+    return read_state(folder)
+
+
+def of_a_minute(final_rows: int = 0) -> Any:
+    """A job of one minute whose last 60 % are the decay."""
+    return SimpleNamespace(
+        settings=SimpleNamespace(minutes=1.0, decay_share=0.6),
+        final_rows=final_rows,
+        task=SimpleNamespace(batch_rows=4),
+    )
+
+
+@pytest.mark.parametrize(
+    ("step", "seconds", "final_rows", "steps"),
+    [
+        (24, 23.9, 0, None),
+        (1, 50.0, 0, None),
+        (24, 24.0, 0, 24 + 35),  # a second a step, and 98 % of the 36 seconds that are left
+        (240, 24.0, 0, 240 + 352),
+        (24, 24.0, 12, 24 + 34),  # twelve rows forward take as long as a step of four
+        (30, 70.0, 0, 31),  # too late for a decay: one more step ends it
+    ],
+)
+def test_the_steps_that_are_left_follow_from_the_speed(
+    step: int, seconds: float, final_rows: int, steps: int | None
+) -> None:
+    progress = Progress(step=step, seconds=seconds)
+    assert _fix_horizon(of_a_minute(final_rows), progress) == (steps is not None)
+    assert progress.steps == steps
+    assert progress.decay_start == (None if steps is None else step)
+
+
+def test_a_run_that_is_killed_goes_on_to_the_end_that_the_clock_fixed(
+    run: Path, small: TrainSettings, tmp_path: Path
+) -> None:
+    class Killed(Exception):
+        pass
+
+    def kill(event: Event) -> None:
+        if event["event"] == "horizon":
+            raise Killed
+
+    settings = by_minutes(small, 0.01)
+    with pytest.raises(Killed):
+        train(run, tmp_path / "model", settings, listen=kill)
+    state = state_of(tmp_path / "model")
+    assert state["decay_start"] == state["step"] < state["steps"]
+    seen: list[Event] = []
+    result = train(run, tmp_path / "model", resume=True, listen=seen.append)
+    assert result.step == result.steps == state["steps"]
+    assert not [event for event in seen if event["event"] == "horizon"]
+
+
+def test_a_cosine_by_minutes_has_its_end_from_the_beginning(
+    run: Path, small: TrainSettings, tmp_path: Path
+) -> None:
+    train(run, tmp_path / "model", by_minutes(small, 0.02, schedule="cosine"), pause_at=1)
+    state = state_of(tmp_path / "model")
+    assert state["step"] == 1
+    assert state["steps"] == state["planned_steps"] > 1
+    assert train(run, tmp_path / "model", resume=True).step == state["steps"]
+
+
+def test_stopping_early_counts_over_interruptions(make_run: Any, tmp_path: Path) -> None:
+    run = make_run(documents=6, seed=5)
+    settings = TrainSettings(
+        layers=2,
+        width=64,
+        heads=2,
+        context=32,
+        batch_rows=8,
+        steps=400,
+        dropout=0,
+        eval_every=10,
+        patience=3,
+        learning_rate=1e-2,
+        warmup_steps=5,
+        precision="fp32",
+    )
+    whole = train(run, tmp_path / "whole", settings)
+    assert whole.reason == "early stop"
+    paused = train(run, tmp_path / "parts", settings, pause_at=whole.step - 15)
+    assert paused.reason == "paused"
+    resumed = train(run, tmp_path / "parts", resume=True)
+    assert (resumed.reason, resumed.step, resumed.best_step) == ("early stop", whole.step, whole.best_step)
+    assert resumed.validation_loss == whole.validation_loss
+    # More patience may be given to a run that stopped early.
+    patient = settings.model_copy(update={"patience": 5})
+    on = train(run, tmp_path / "parts", TrainSettings.checked({"patience": patient.patience}), resume=True)
+    assert on.step == whole.step + 20
+    assert on.best_step == whole.best_step
