@@ -18,8 +18,8 @@ MANY_EPOCHS = 4
 BITS_PER_PARAMETER = 3.6
 """What a language model can hold by heart: arXiv:2505.24832."""
 
-BITS_PER_TOKEN = 4.5
-"""About what a good model needs to tell a token of English: 4.5 bytes of text at one bit each."""
+BITS_PER_BYTE = 1.0
+"""About what a good model needs to tell a byte of English."""
 
 TOKENS_PER_PARAMETER = 20
 """Tokens for each parameter at which compute is spent best: arXiv:2203.15556."""
@@ -34,6 +34,7 @@ class Facts:
         seen: tokens that the run reads, repetitions included.
         parameters: learned numbers in the model.
         dropout, weight_decay, goldfish, patience: as the settings are.
+        bytes_per_token: of text, on average.
         causal: whether the objective is causal.
         validated: whether there is a validation split.
     """
@@ -45,6 +46,7 @@ class Facts:
     weight_decay: float
     goldfish: int = 0
     patience: int = 10
+    bytes_per_token: float = 4.5
     causal: bool = True
     validated: bool = True
 
@@ -56,7 +58,8 @@ class Facts:
     @property
     def capacity(self) -> float:
         """How many times over the model could hold the corpus by heart."""
-        return self.parameters * BITS_PER_PARAMETER / (self.train_tokens * BITS_PER_TOKEN)
+        bits = self.train_tokens * self.bytes_per_token * BITS_PER_BYTE
+        return self.parameters * BITS_PER_PARAMETER / bits
 
 
 @dataclass(frozen=True)

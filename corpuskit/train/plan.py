@@ -115,6 +115,7 @@ def _plan(job: Job, task: Pretraining, planned: int, probe: _Probe, hourly: floa
         weight_decay=chosen.weight_decay or 0.0,
         goldfish=chosen.goldfish,
         patience=chosen.patience,
+        bytes_per_token=_bytes_per_token(job, task),
         causal=chosen.objective == "causal",
         validated=bool(job.validation),
     )
@@ -165,6 +166,13 @@ def load_of(job: Job, task: Pretraining) -> Load:
         ranks=job.grid.tensor * (job.grid.data if settings.parallel == "fsdp" else 1),
         device=job.device.type,
     )
+
+
+def _bytes_per_token(job: Job, task: Pretraining) -> float:
+    """Of text, in the rows of the first batch; that of English where the tokenizer is not one of bytes."""
+    sizes = job.language_model.codec.token_bytes(job.model.settings.vocab_size)
+    rows = task.batches.read(task.batches.samples(0, range(task.batch_rows)))
+    return Facts.bytes_per_token if sizes is None else float(sizes[rows].mean())
 
 
 @contextlib.contextmanager

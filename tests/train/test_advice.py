@@ -43,6 +43,8 @@ def test_a_model_that_could_hold_the_corpus_is_too_large() -> None:
     small = {"train_tokens": 10**6, "seen": 10**7, "dropout": 0.2, "weight_decay": 0.3, "goldfish": 4}
     assert changed(parameters=1_000_000, **small) == []
     assert changed(parameters=15_000_000, **small) == ["a smaller model"]
+    characters = dataclasses.replace(FINE, parameters=1_000_000, bytes_per_token=1.0, **small)  # type: ignore[arg-type]
+    assert characters.capacity == pytest.approx(3.6)
     (item,) = advise(dataclasses.replace(FINE, parameters=15_000_000, **small))  # type: ignore[arg-type]
     assert "hold about 12.0 times this corpus; some 1,200,000 would hold it once" in str(item)
     said = [
