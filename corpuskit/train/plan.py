@@ -24,16 +24,8 @@ from corpuskit.train.counts import (
 )
 from corpuskit.train.grid import processes
 from corpuskit.train.loop import Job, Progress, measure_sources, train_step, write_sample
-from corpuskit.train.pretrain import (
-    begin_with,
-    bf16_pays,
-    flops_per_token,
-    make_job,
-    make_task,
-    planned_steps,
-    process_state,
-)
-from corpuskit.train.settings import TrainSettings, regularise, resolve
+from corpuskit.train.pretrain import flops_per_token, make_job, process_state, settle
+from corpuskit.train.settings import TrainSettings
 from corpuskit.train.tasks import Pretraining, Tensors
 
 _LEAST_STEPS, _MOST_STEPS, _PROBE_SECONDS = 3, 20, 10.0
@@ -182,12 +174,7 @@ def _prepared(run: Path, settings: TrainSettings) -> Iterator[tuple[Job, Pretrai
     shards = Shards(run / "shards")
     codec = Codec(run / "tokenizer" / "tokenizer.json", shards.tokenizer_sha256, shards.end_of_text)
     with processes(settings.tensor_parallel) as grid, process_state(grid.device):
-        settings, weights = begin_with(settings, shards, codec)
-        corpus = shards.split("train").tokens
-        chosen = resolve(settings, corpus, grid.device.type, bf16_pays(grid.device))
-        task = make_task(chosen, shards, codec)
-        planned = planned_steps(chosen, run, task, shards, codec, grid)
-        chosen = regularise(chosen, planned * task.tokens_per_step / corpus)
+        chosen, planned, task, weights = settle(settings, run, shards, codec, grid)
         yield make_job(run, chosen, planned, task, shards, codec, grid, began, weights), task, planned
 
 

@@ -136,13 +136,7 @@ def train(
     with processes(tensor.tensor_parallel) as grid, process_state(grid.device):
         weights = None
         if state is None:
-            settings, weights = begin_with(settings or TrainSettings(), shards, codec)
-            corpus = shards.split("train").tokens
-            chosen = resolve(settings, corpus, grid.device.type, bf16_pays(grid.device))
-            task = make_task(chosen, shards, codec)
-            planned = planned_steps(chosen, out, task, shards, codec, grid)
-            chosen = regularise(chosen, planned * task.tokens_per_step / task.batches.split.tokens)
-            chosen = _with_compile(chosen, planned, task, shards.vocab_size, grid)
+            chosen, planned, task, weights = settle(settings or TrainSettings(), out, shards, codec, grid)
         else:
             chosen, planned = _settings_to_resume(state, settings), int(state["planned_steps"])
             task = make_task(chosen, shards, codec)
@@ -164,6 +158,19 @@ def train(
         finally:
             if log is not None:
                 log.close()
+
+
+def settle(
+    settings: TrainSettings, out: Path, shards: Shards, codec: Codec, grid: Grid
+) -> tuple[TrainSettings, int, Pretraining, dict[str, Tensor] | None]:
+    """A new run: all of its settings, its planned steps, its task, and weights to begin with, if any."""
+    settings, weights = _begin_with(settings, shards, codec)
+    corpus = shards.split("train").tokens
+    chosen = resolve(settings, corpus, grid.device.type, _bf16_pays(grid.device))
+    task = make_task(chosen, shards, codec)
+    planned = _planned_steps(chosen, out, task, shards, codec, grid)
+    chosen = regularise(chosen, planned * task.tokens_per_step / corpus)
+    return _with_compile(chosen, planned, task, shards.vocab_size, grid), planned, task, weights
 
 
 def _with_compile(
@@ -230,7 +237,7 @@ def _settings_to_resume(state: dict[str, Any], given: TrainSettings | None) -> T
     return saved.model_copy(update=changed)
 
 
-def begin_with(
+def _begin_with(
     settings: TrainSettings, shards: Shards, codec: Codec
 ) -> tuple[TrainSettings, dict[str, Tensor] | None]:
     """The settings with the shape of the model that `init_from` names, and its weights; none without it.
@@ -253,7 +260,7 @@ def begin_with(
     return shaped_as(settings, begun.model.settings, shards.split("train").tokens), weights
 
 
-def planned_steps(
+def _planned_steps(
     settings: TrainSettings, out: Path, task: Pretraining, shards: Shards, codec: Codec, grid: Grid
 ) -> int:
     """Steps that the run is expected to have; exact unless it goes by minutes.
@@ -419,7 +426,7 @@ def _machine(grid: Grid) -> dict[str, Any]:
     }
 
 
-def bf16_pays(device: torch.device) -> bool:
+def _bf16_pays(device: torch.device) -> bool:
     """Whether bfloat16 matrix products are faster here: GPUs that have them, and CPUs with AMX tiles."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported())
