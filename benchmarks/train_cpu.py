@@ -77,7 +77,7 @@ def speed(options: Options) -> list[Row]:
                 )
                 ours = [sys.executable, "-m", "benchmarks.train_steps", said]
                 theirs = [str(peers), str(Path(__file__).parent / "peers" / "train_steps.py"), peer, said]
-                times = _take_turns(ours, theirs, 1 if options.quick else ROUNDS)
+                times = take_turns(ours, theirs, 1 if options.quick else ROUNDS)
                 tokens = shape["rows"] * shape["context"]
                 rows += compare(
                     f"tokens a second, {title}, {precision}, as {name}",
@@ -91,7 +91,7 @@ def speed(options: Options) -> list[Row]:
     return rows
 
 
-def _take_turns(ours: Sequence[str], theirs: Sequence[str], rounds: int) -> tuple[float, float]:
+def take_turns(ours: Sequence[str], theirs: Sequence[str], rounds: int) -> tuple[float, float]:
     """Median seconds of a step of both sides, over as many processes each."""
     seconds: tuple[list[float], list[float]] = ([], [])
     for _ in range(rounds):
@@ -116,7 +116,7 @@ def shakespeare(options: Options) -> list[Row]:
         theirs = measure_command(["sh", "-c", f'"$@" > {answer}', "sh", *command])
         _check(theirs.exit_code, command)
         found = json.loads(answer.read_text())
-        ours, loss = _train(folder, PRESET)
+        ours, loss = train_command(folder, PRESET)
         note = f"validation loss {loss:.4f} of ours, {found['loss']:.4f} of nanoGPT's"
         return compare(
             "tiny Shakespeare: from process start to nanoGPT's last validation loss",
@@ -134,7 +134,7 @@ def ten_minutes(options: Options) -> list[Row]:
     """Validation loss of tiny Shakespeare after ten minutes, process start and last measurement included."""
     with tempfile.TemporaryDirectory(prefix="train-cpu-") as name:
         write_run(options.corpora / TEXT, Path(name) / "run")
-        seconds, loss = _train(Path(name), TEN_MINUTES)
+        seconds, loss = train_command(Path(name), TEN_MINUTES)
         return [
             Row(
                 what="tiny Shakespeare: validation loss after ten minutes",
@@ -149,9 +149,9 @@ def ten_minutes(options: Options) -> list[Row]:
         ]
 
 
-def _train(folder: Path, settings: Sequence[str]) -> tuple[float, float]:
+def train_command(folder: Path, settings: Sequence[str]) -> tuple[float, float]:
     """Seconds of `corpuskit train` as a process, and the loss on the whole validation split."""
-    program = [sys.executable, "-m", "corpuskit", "--quiet", "train", str(folder / "run")]
+    program = [sys.executable, "-m", "corpuskit", "train", str(folder / "run"), "--quiet"]
     command = [*program, "--out", str(folder / "model"), "--overwrite", *settings]
     usage = measure_command(command)
     _check(usage.exit_code, command)

@@ -13,10 +13,13 @@ import time
 from typing import Any
 
 import torch
+from torch import Tensor
 
-import corpuskit.train  # noqa: F401 - sets up threads before torch does
+from corpuskit.train.compiling import compile_blocks
+from corpuskit.train.counts import training_flops
+from corpuskit.train.meter import device_name, peak_flops
 from corpuskit.train.model import ModelSettings, Transformer, initialise
-from corpuskit.train.optim import make_optimizer
+from corpuskit.train.optim import Optimizer, OptimizerSettings
 
 WARM_UP = 3
 
@@ -43,26 +46,38 @@ def make_model(shape: dict[str, Any]) -> Transformer:
 def main() -> None:
     """Time the steps and print their seconds."""
     shape = json.loads(sys.argv[1])
-    model = make_model(shape)
-    optimizer = make_optimizer(model, 1e-3, 0.1, 0.99)
+    device = torch.device(shape.get("device", "cpu"))
+    model = make_model(shape).to(device)
+    optimizer = Optimizer(model, OptimizerSettings(peak=1e-3))
     generator = torch.Generator().manual_seed(0)
     size = (8, shape["rows"], shape["context"] + 1)
-    rows = torch.randint(shape["vocab_size"], size, generator=generator)
-    autocast = torch.autocast("cpu", torch.bfloat16, enabled=shape["precision"] == "bf16")
+    rows = torch.randint(shape["vocab_size"], size, generator=generator).to(device)
+    autocast = torch.autocast(device.type, torch.bfloat16, enabled=shape["precision"] == "bf16")
+
+    def loss_of(batch: Tensor) -> Tensor:
+        with autocast:
+            return model.loss(batch[:, :-1], batch[:, 1:])
+
+    if shape.get("compile") and (failure := compile_blocks(model, lambda: loss_of(rows[0]))):
+        raise RuntimeError(failure)
     seconds = []
     for step in range(WARM_UP + shape["steps"]):
         began = time.perf_counter()
         batch = rows[step % len(rows)]
-        with autocast:
-            loss = model.loss(batch[:, :-1], batch[:, 1:])
-        (loss / batch[:, 1:].numel()).backward()
+        loss = loss_of(batch)
+        (loss / batch[:, 1:].numel()).backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
+        optimizer.step(1e-3)
         loss.item()
         seconds.append(time.perf_counter() - began)
     parameters = sum(parameter.numel() for parameter in model.parameters())
-    answer = {"seconds": seconds[WARM_UP:], "parameters": parameters, "threads": torch.get_num_threads()}
+    answer = {
+        "seconds": seconds[WARM_UP:],
+        "parameters": parameters,
+        "threads": torch.get_num_threads(),
+        "flops": shape["rows"] * training_flops(model.settings, shape["context"]),
+        "peak": peak_flops(device_name(device), shape["precision"]),
+    }
     print(json.dumps(answer))
 
 

@@ -1,8 +1,9 @@
 """Training steps of a peer, timed: ``python train_steps.py {nanogpt,litgpt} SHAPE`` prints JSON.
 
-Run by the peers' Python. SHAPE is JSON: layers, width, heads, context, rows, vocab_size, precision ("fp32" or
-"bf16"), steps, folder (of nanoGPT's source). Each step does what the peer's training script does: forward,
-loss, backward, clipping to 1, fused AdamW where the peer has it, on random tokens made beforehand.
+Run by the peers' Python. SHAPE is JSON: layers, width, heads, context, rows, vocab_size, precision ("fp32"
+or "bf16"), steps, folder (of nanoGPT's source), and perhaps device and compile. Each step does what the
+peer's training script does: forward, loss, backward, clipping to 1, fused AdamW where the peer has it, on
+random tokens made beforehand.
 """
 
 from __future__ import annotations
@@ -33,9 +34,10 @@ def nanogpt(shape: dict[str, Any]) -> tuple[torch.nn.Module, torch.optim.Optimiz
             block_size=shape["context"], vocab_size=shape["vocab_size"], n_layer=shape["layers"],
             n_head=shape["heads"], n_embd=shape["width"], dropout=0.0, bias=False,
         )  # fmt: skip
-        model = module.GPT(config)
-        optimizer = model.configure_optimizers(0.1, 1e-3, (0.9, 0.99), "cpu")
-    return model, optimizer, lambda ids, targets: model(ids, targets)[1]
+        model = module.GPT(config).to(shape.get("device", "cpu"))
+        optimizer = model.configure_optimizers(0.1, 1e-3, (0.9, 0.99), shape.get("device", "cpu"))
+    called = torch.compile(model) if shape.get("compile") else model
+    return model, optimizer, lambda ids, targets: called(ids, targets)[1]
 
 
 def litgpt(shape: dict[str, Any]) -> tuple[torch.nn.Module, torch.optim.Optimizer, Callable[..., Any]]:
@@ -59,9 +61,10 @@ def main() -> None:
     """Time the steps and print their seconds."""
     peer, shape = sys.argv[1], json.loads(sys.argv[2])
     torch.manual_seed(0)
+    device = torch.device(shape.get("device", "cpu"))
     model, optimizer, loss_of = {"nanogpt": nanogpt, "litgpt": litgpt}[peer](shape)
-    rows = torch.randint(shape["vocab_size"], (8, shape["rows"], shape["context"] + 1))
-    autocast = torch.autocast("cpu", torch.bfloat16, enabled=shape["precision"] == "bf16")
+    rows = torch.randint(shape["vocab_size"], (8, shape["rows"], shape["context"] + 1)).to(device)
+    autocast = torch.autocast(device.type, torch.bfloat16, enabled=shape["precision"] == "bf16")
     seconds = []
     for step in range(WARM_UP + shape["steps"]):
         began = time.perf_counter()
