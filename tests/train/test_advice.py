@@ -87,7 +87,8 @@ def test_the_batch_follows_the_tokens() -> None:
     for steps in (500, 20_000, 500_000):
         batch = rules.batch_tokens_for_steps(steps)
         assert batch == rules.batch_tokens(steps * batch) or steps < 2_000
-    assert rules.learning_rate(2e-3, 4.0, 1.0) == pytest.approx(4e-3)
-    assert rules.learning_rate(2e-3, 100.0, 1.0) == pytest.approx(4e-3)
+    assert rules.learning_rate(2e-3, 4.0, 1.0) == 2e-3
+    assert rules.learning_rate(2e-3, 4.0, 4.0) == pytest.approx(1e-3)
+    assert rules.learning_rate(2e-3, 1.0, 0.5) == 2e-3
     assert rules.learning_rate(2e-3, 1.0, 2.0) == pytest.approx(1e-3)
     assert rules.learning_rate(2e-3, 0.25, 1.0) == pytest.approx(1e-3)

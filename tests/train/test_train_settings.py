@@ -121,10 +121,10 @@ def test_batch_and_rate_follow_the_rules_where_they_are_open() -> None:
     preset = PRESETS["small"]
     tuned, tokens = preset["learning_rate"], preset["batch_rows"] * preset["context"]
     assert chosen("cpu") == (tokens, tuned)
-    assert chosen("cpu", batch_rows=16) == (2 * tokens, pytest.approx(tuned * 2**0.5))
+    assert chosen("cpu", batch_rows=16) == (2 * tokens, tuned)
     assert chosen("cpu", width=512) == (tokens, pytest.approx(tuned / 2))
     assert chosen("cpu", batch_rows=16, learning_rate=1e-4) == (2 * tokens, 1e-4)
-    assert chosen("cuda") == (2**20, 2 * tuned)
+    assert chosen("cuda") == (2**20, tuned)
     assert chosen("cuda", steps=20_000)[0] == batch_tokens_for_steps(20_000)
     assert chosen("cuda", minutes=5) == (tokens, tuned)
     assert chosen("cuda", batch_rows=4) == (tokens // 2, pytest.approx(tuned / 2**0.5))
