@@ -194,10 +194,12 @@ class Muon:
         by_shape: dict[tuple[int, ...], list[tuple[str, int, Tensor]]] = defaultdict(list)
         for name, update in whole.items():
             for number, part in enumerate(torch.split(update, list(self._parts.get(name, update.shape[:1])))):
-                by_shape[tuple(part.shape)].append((name, number, part))
+                # Tall and wide ones of the same size go into one batch.
+                by_shape[tuple(sorted(part.shape))].append((name, number, part))
         done: dict[str, dict[int, Tensor]] = defaultdict(dict)
-        for shape, members in by_shape.items():
-            results = orthogonalise(torch.stack([part for _, _, part in members])) * (0.2 * max(shape) ** 0.5)
-            for (name, number, _), result in zip(members, results, strict=True):
-                done[name][number] = result
+        for (_, longer), members in by_shape.items():
+            wide = torch.stack([part.mT if part.shape[0] > part.shape[1] else part for _, _, part in members])
+            results = orthogonalise(wide) * (0.2 * longer**0.5)
+            for (name, number, part), result in zip(members, results, strict=True):
+                done[name][number] = result if result.shape == part.shape else result.mT
         return {name: torch.cat([parts[n] for n in sorted(parts)]) for name, parts in done.items()}

@@ -1,6 +1,7 @@
 """What a run is resumed from: a checkpoint from the first step on, and no step more than was asked for."""
 
 import json
+import math
 import os
 import shutil
 import signal
@@ -12,9 +13,16 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 from corpuskit.errors import TrainError
+from corpuskit.shards import Shards
 from corpuskit.train import TrainSettings, train
+from corpuskit.train.codec import Codec
+from corpuskit.train.model import Transformer
+from corpuskit.train.pretrain import make_task
+from corpuskit.train.settings import resolve
+from corpuskit.train.tasks import Pretraining, Tensors
 from corpuskit.train.watch import Event
 
 # Kills itself like the machine would: argv is run, out, settings as JSON, event, step of the event.
@@ -140,3 +148,44 @@ def test_killed_after_its_length_was_fixed_a_run_by_minutes_keeps_it(
     result = train(run, out, resume=True)
     assert (result.reason, result.step, result.steps) == ("done", state["steps"], state["steps"])
     assert [event["step"] for event in events(out, "step")] == list(range(state["steps"]))
+
+
+def test_a_bad_batch_is_skipped_and_the_run_goes_on_and_resumes_exactly(
+    run: Path, small: TrainSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Step 7 has a loss that is not a number: its update is not made, its place in the order is kept."""
+    real = Pretraining.loss
+
+    def poisoned(self: Pretraining, model: Transformer, batch: Tensors) -> Tensor:
+        bad = torch.equal(batch["ids"], self.batch(7, range(self.batch_rows))["ids"])
+        loss = real(self, model, batch)
+        return loss * math.nan if bad else loss
+
+    monkeypatch.setattr(Pretraining, "loss", poisoned)
+    settings = small.model_copy(update={"optimizer": "muon", "steps": 12})
+    result = train(run, tmp_path / "whole", settings)
+    assert (result.reason, result.step) == ("done", 12)
+    assert [event["step"] for event in events(tmp_path / "whole", "step")] == [*range(7), *range(8, 12)]
+    (skip,) = events(tmp_path / "whole", "skip")
+    assert (skip["step"], skip["reason"], skip["loss"]) == (7, "not finite", None)
+    task = make_task(*_resolved(run, settings))
+    first = task.batches.split.sequence_at(task.batches.starts(task.batches.samples(7, range(4)))[0])
+    assert str(first) in skip["batch"]
+    for pause_at in (7, 8):
+        out = tmp_path / str(pause_at)
+        train(run, out, settings, pause_at=pause_at)
+        train(run, out, resume=True)
+        assert last_weights(out) == last_weights(tmp_path / "whole")
+        assert state_of(out)["skipped"] == 1
+
+
+def state_of(out: Path) -> dict[str, Any]:
+    folder = out / "checkpoints" / (out / "checkpoints" / "latest").read_text()
+    state: dict[str, Any] = json.loads((folder / "state.json").read_text())
+    return state
+
+
+def _resolved(run: Path, settings: TrainSettings) -> tuple[TrainSettings, Shards, Codec]:
+    shards = Shards(run / "shards")
+    codec = Codec(run / "tokenizer" / "tokenizer.json", shards.tokenizer_sha256, shards.end_of_text)
+    return resolve(settings, shards.split("train").tokens, "cpu", False), shards, codec
