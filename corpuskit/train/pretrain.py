@@ -46,6 +46,8 @@ _VALIDATIONS = 20
 _SAMPLES = 5
 _FINAL_TOKENS = 262_144
 _LEAST_STEPS, _MOST_STEPS = 200, 20_000
+# Of rates once, twice and four times AdamW's twice is best by little: a 4-layer model of 128 on Shakespeare.
+_MUON_RATIO = 2.0
 _PROBE_SHARE, _PROBE_STEPS = 0.03, 8
 _SAME_AGAIN = ("keep", "save_every", "patience")
 """Settings that may be given anew when a run is resumed: they change nothing of what it computes."""
@@ -408,7 +410,7 @@ def optimizer_settings(settings: TrainSettings) -> OptimizerSettings:
     return OptimizerSettings(
         settings.optimizer,
         settings.learning_rate,
-        settings.muon_rate or settings.learning_rate,
+        settings.muon_rate or _MUON_RATIO * settings.learning_rate,
         settings.weight_decay or 0.0,
         settings.weight_decay_fades,
         settings.beta2,

@@ -66,7 +66,7 @@ class TrainSettings(BaseModel):
         span_density, span_length: share of the tokens that "spans" takes out, and a span's mean length.
         optimizer: "muon" updates the matrices between embedding and head by Muon and the rest by AdamW;
             "adamw" updates all by AdamW.
-        muon_rate: Muon's peak learning rate; that of AdamW where it is not given.
+        muon_rate: Muon's peak learning rate; twice learning_rate, AdamW's, where it is not given.
         weight_decay_fades: weight decay falls with the learning rate.
         ema: decay per step of a moving average of the weights, which is then what is measured and kept; 0
             for none.
@@ -118,7 +118,7 @@ class TrainSettings(BaseModel):
     batch_rows: int | None = Field(default=None, ge=1)
     micro_batch_rows: int | None = Field(default=None, ge=1)
     # The optimizer.
-    optimizer: Literal["muon", "adamw"] = "adamw"
+    optimizer: Literal["muon", "adamw"] = "muon"
     learning_rate: float | None = Field(default=None, gt=0)
     muon_rate: float | None = Field(default=None, gt=0)
     schedule: Literal["wsd", "cosine"] = "wsd"
