@@ -125,7 +125,7 @@ class Parallel:
             loss: summed loss of a model on a batch.
             mode: how the data ranks share the weights.
             recompute: keep no activations inside blocks; the backward pass computes them again.
-            bf16: under "fsdp" on GPUs, blocks' weights travel in bfloat16, as they are multiplied.
+            bf16: under "fsdp" the weights of blocks travel in bfloat16, as they are multiplied.
 
         Raises:
             SettingError: heads or hidden channels do not divide among the tensor ranks.
@@ -144,7 +144,7 @@ class Parallel:
                     part.forward = recomputing  # type: ignore[method-assign]
         self._losses: nn.Module = _Losses(model, loss)
         if grid.data > 1 and mode == "fsdp":
-            _shard(self._losses, grid, bf16 and grid.device.type == "cuda")
+            _shard(self._losses, grid, bf16)
         elif grid.data > 1:
             # The buffers are tables that all processes compute alike; the word for it changed.
             known = inspect.signature(DistributedDataParallel).parameters

@@ -58,9 +58,14 @@ def loss_of(model: Transformer, batch: Mapping[str, Tensor]) -> Tensor:
 def run_case(grid: Grid, case: Mapping[str, Any]) -> dict[str, Any]:
     """Losses, gradient norms, validation and final weights of some steps."""
     model = make_model(case["kind"], **case.get("model", {}))
-    parallel = Parallel(
-        model, grid, loss_of, mode=case.get("mode", "ddp"), recompute=case.get("recompute", False)
-    )
+    bf16 = case.get("bf16", False)
+
+    def loss(model: Transformer, batch: Mapping[str, Tensor]) -> Tensor:
+        with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+            return loss_of(model, batch)
+
+    recompute = case.get("recompute", False)
+    parallel = Parallel(model, grid, loss, mode=case.get("mode", "ddp"), recompute=recompute, bf16=bf16)
     settings = OptimizerSettings(case["optimizer"], 1e-2, 1e-2, fading_decay=True, ema=case.get("ema", 0.0))
     optimizer = Optimizer(
         model, settings, layouts=parallel.layouts, parts=parallel.parts, ranks=grid.ranks, me=grid.index

@@ -79,6 +79,16 @@ def test_many_processes_compute_what_one_does(
         assert_same(found, ranks.run_case(ALONE, case))
 
 
+def test_sharded_weights_that_travel_in_bfloat16_train_alike(tmp_path: Path) -> None:
+    """To a thousandth: a gradient of 8 bits is summed from other pieces."""
+    cases = [
+        {"kind": "decoder", "optimizer": "muon", "mode": "fsdp", "bf16": True, "model": {"norm": norm}}
+        for norm in ("layer", "rms")
+    ]
+    for case, found in zip(cases, ranks.run_cases(2, 1, cases, tmp_path), strict=True):
+        assert found["losses"] == pytest.approx(ranks.run_case(ALONE, case)["losses"], rel=1e-3)
+
+
 def test_micro_batches_add_up() -> None:
     case = {"kind": "encoder-decoder", "optimizer": "adamw"}
     assert_same(ranks.run_case(ALONE, {**case, "micro": 1}), ranks.run_case(ALONE, {**case, "micro": 8}))
