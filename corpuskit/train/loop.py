@@ -36,6 +36,7 @@ from corpuskit.train.watch import Event, Listener
 
 _CUDA_SYNC_STEPS = 10
 _SAVE_SECONDS = 60.0
+_MEASURED_TOKENS = 8192
 # Of the time left when the run's end is fixed, this share is planned: steps do not all take as long.
 _PLANNED_SHARE = 0.98
 
@@ -339,7 +340,9 @@ def measure(job: Job, batch: Tensors) -> Measure:
     began = time.monotonic()
     job.model.eval()
     total = torch.zeros((), dtype=torch.float64, device=job.device)
-    parts, grid = micro_batches(batch, job.micro_rows), job.grid
+    # Without a backward pass more rows fit than a micro-batch has, and few large products are faster.
+    rows = max(job.micro_rows or 1, _MEASURED_TOKENS // batch["ids"].shape[1])
+    parts, grid = micro_batches(batch, rows), job.grid
     for first in range(0, len(parts), grid.data):
         # Processes that shard the model must call it equally often: one without a part repeats the first.
         number = first + grid.here.data

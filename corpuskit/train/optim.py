@@ -11,10 +11,11 @@ import contextlib
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.optim.adamw import adamw
 
 from corpuskit.train.layout import Layout, Rank, fused_parts, whole_layouts
 from corpuskit.train.muon import Muon, Pieces
@@ -22,7 +23,6 @@ from corpuskit.train.muon import Muon, Pieces
 BETA1 = 0.9
 EPSILON = 1e-8
 _LOOKED_UP = ("embedding.weight", "head.weight", "classifier.weight")
-_MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,20 @@ class OptimizerSettings:
     ema: float = 0.0
 
 
+class _Moments(NamedTuple):
+    """What AdamW keeps of a parameter."""
+
+    step: Tensor
+    exp_avg: Tensor
+    exp_avg_sq: Tensor
+
+    @classmethod
+    def of(cls, parameter: Tensor) -> _Moments:
+        """Those of one that no step has been done with."""
+        zeros = torch.zeros_like(parameter, requires_grad=False)
+        return cls(torch.zeros((), device=parameter.device), zeros, zeros.clone())
+
+
 class Optimizer:
     """Updates a model's parameters from their gradients.
 
@@ -121,39 +135,16 @@ class Optimizer:
             self._muon = Muon({name: self._local[name] for name in by_muon}, fused, pieces)
         rest = [name for name in self._local if name not in by_muon]
         self._adamw_names = rest
-        self._adamw = torch.optim.AdamW(
-            [
-                {
-                    "params": [self._local[n] for n in rest if len(shapes[n]) >= 2],
-                    "weight_decay": settings.weight_decay,
-                },
-                {"params": [self._local[n] for n in rest if len(shapes[n]) < 2], "weight_decay": 0.0},
-            ],
-            lr=settings.peak,
-            betas=(BETA1, settings.beta2),
-            eps=EPSILON,
-            fused=True,
-        )
-        self._begin_moments()
+        # Not the class: to make one loads torch's compiler, which takes longer than some runs.
+        self._adamw = {name: _Moments.of(self._local[name]) for name in rest}
         self._average = (
             {n: each.detach().float().clone() for n, each in self._local.items()} if settings.ema else {}
         )
 
-    def _begin_moments(self) -> None:
-        """Zeros, as AdamW's own first step would make them: so that a checkpoint of step 0 holds them."""
-        for name in self._adamw_names:
-            tensor = self._local[name]
-            self._adamw.state[tensor] = {
-                "step": torch.zeros((), device=tensor.device),
-                **{kind: torch.zeros_like(tensor) for kind in _MOMENTS},
-            }
-
     @property
     def steps(self) -> Tensor:
         """Updates done, skipped ones left out; a scalar."""
-        first = self._local[self._adamw_names[0]]
-        steps: Tensor = self._adamw.state[first]["step"]
-        return steps
+        return self._adamw[self._adamw_names[0]].step
 
     def gradients(self) -> dict[str, Tensor]:
         """What this process holds of the gradients, by name; zeros where a parameter took no part."""
@@ -182,23 +173,49 @@ class Optimizer:
         kept = torch.ones((), device=some.device) if keep is None else keep.to(torch.float32)
         share = rate / settings.peak
         decay = settings.weight_decay * (share if settings.fading_decay else 1.0)
-        for name in self._adamw_names:
-            self._local[name].grad = gradients[name]
-        self._adamw.param_groups[0]["weight_decay"] = decay
-        for group in self._adamw.param_groups:
-            group["lr"] = rate
         # The fused kernels read this flag on the device: it is how a loss scaler skips a step.
-        self._adamw.found_inf = None if keep is None else 1 - kept  # type: ignore[attr-defined]
-        self._adamw.step()
+        refused = None if keep is None else 1 - kept
+        gains = [name for name in self._adamw_names if self._local[name].dim() < 2]
+        others = [name for name in self._adamw_names if self._local[name].dim() >= 2]
+        for names, weight_decay in ((others, decay), (gains, 0.0)):
+            if names:
+                self._update(names, gradients, rate, weight_decay, refused)
         if self._muon is not None:
             self._muon.step(gradients, share * settings.matrix_peak, decay, kept)
         self.zero_grad()
 
+    def _update(
+        self,
+        names: list[str],
+        gradients: Mapping[str, Tensor],
+        rate: float,
+        weight_decay: float,
+        refused: Tensor | None,
+    ) -> None:
+        """AdamW (arXiv:1711.05101) on these parameters; on none where `refused` is 1."""
+        moments = [self._adamw[name] for name in names]
+        adamw(
+            [self._local[name] for name in names],
+            [gradients[name] for name in names],
+            [each.exp_avg for each in moments],
+            [each.exp_avg_sq for each in moments],
+            [],
+            [each.step for each in moments],
+            fused=True,
+            found_inf=refused,
+            amsgrad=False,
+            beta1=BETA1,
+            beta2=self.settings.beta2,
+            lr=rate,
+            weight_decay=weight_decay,
+            eps=EPSILON,
+            maximize=False,
+        )
+
     def zero_grad(self) -> None:
         """Forget the gradients."""
-        for name, parameter in self._parameters.items():
+        for parameter in self._parameters.values():
             parameter.grad = None
-            self._local[name].grad = None
 
     @torch.no_grad()
     def update_average(self, step: int) -> None:
@@ -225,8 +242,8 @@ class Optimizer:
         """What this process holds of the state, by kind and name of the parameter, and "steps"."""
         found = {f"ema.{name}": each for name, each in self._average.items()}
         for name in self._adamw_names:
-            entry = self._adamw.state[self._local[name]]
-            found |= {f"{kind}.{name}": entry[kind] for kind in _MOMENTS}
+            found[f"exp_avg.{name}"] = self._adamw[name].exp_avg
+            found[f"exp_avg_sq.{name}"] = self._adamw[name].exp_avg_sq
         if self._muon is not None:
             found |= {f"momentum.{name}": each for name, each in self._muon.momentum_buffers.items()}
         return {**found, "steps": self.steps}
@@ -244,7 +261,7 @@ class Optimizer:
                 )
             tensor.copy_(state[name])
         for name in self._adamw_names:
-            self._adamw.state[self._local[name]]["step"].copy_(state["steps"])
+            self._adamw[name].step.copy_(state["steps"])
 
     @torch.no_grad()
     def _write(self, weights: Mapping[str, Tensor]) -> None:
