@@ -55,7 +55,7 @@ def test_a_good_one(tmp_path: Path) -> None:
         (("validation", "valid"), 8, "unknown setting 'split.valid'", "'validation'"),
         (("0.7", "seven"), 6, "near_duplicates.threshold: 'seven'", "Correct"),
         (("0.7", "1.7"), 6, "less than or equal to 1", "Correct"),
-        (("500", "5"), 7, "greater than or equal to 385", "Correct"),
+        (("500", "5"), 7, "greater than or equal to 384", "Correct"),
         ((", label: notes", ""), 2, "the setting 'label' is missing", "label:"),
         (("label: notes", "label: 'a b'"), 2, "files.label: 'a b'", "Correct"),
         (("- exact_duplicates", "- files: {path: x, label: x}"), 4, "'files' is a source", "`sources:`"),
