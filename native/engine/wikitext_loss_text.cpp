@@ -209,6 +209,7 @@ void count_holes(std::string_view text, std::string_view language, std::int64_t*
 
 /// Adds to `leftovers`: [[ ]] {{ }} {| |- style= <tag> and '' or == at the start of a line.
 void count_leftovers(std::string_view text, std::int64_t* leftovers) {
+    std::size_t close = 0;  // the first '>' or end of a line behind the tag looked at last
     for (std::size_t at = next_of(kMarkBytes, text, 0); at < text.size(); at = next_of(kMarkBytes, text, at)) {
         const std::string_view rest = text.substr(at);
         const bool line_start = at == 0 || text[at - 1] == '\n';
@@ -221,8 +222,9 @@ void count_leftovers(std::string_view text, std::int64_t* leftovers) {
         else if (line_start && rest.starts_with("|-")) ++leftovers[5];
         else if (rest.starts_with("style=")) ++leftovers[6];
         else if (rest[0] == '<' && rest.size() > 2 && (is_alpha(rest[1]) || (rest[1] == '/' && is_alpha(rest[2])))) {
-            const std::size_t end = rest.substr(0, 120).find_first_of(">\n");
-            if (end != kNone && rest[end] == '>') ++leftovers[7];
+            if (close < at) close = at;
+            while (close < text.size() && text[close] != '>' && text[close] != '\n') ++close;
+            if (close < text.size() && close - at < 120 && text[close] == '>') ++leftovers[7];
         } else if (rest.starts_with("''") || (line_start && rest.starts_with("=="))) ++leftovers[8];
         else length = 1;
         at += length;
