@@ -35,6 +35,7 @@ from corpuskit.ingest.wikitext_loss import measure
 
 HOSTILE_BYTES = 10_000_000
 PEER_SECONDS = 10
+_LONG = 0.5
 PEER_MEMORY = 4 * 2**30
 HOSTILE = {
     "{{{{": "{{",
@@ -124,10 +125,13 @@ def _kind_of(row: Row) -> str:
 
 
 def _hostile_ours(kind: str, way: str) -> dict[str, Any]:
+    """A hostile page in a process of its own; of those that take long, the median of three."""
     command = [sys.executable, "-m", "benchmarks.wiki_safety", kind, way, str(HOSTILE_BYTES)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT)
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+    found: list[dict[str, Any]] = []
+    while len(found) < 3 and (not found or found[0]["cpu_s"] > _LONG):
+        done = subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT)
+        found.append(json.loads(done.stdout))
+    return sorted(found, key=lambda each: each["cpu_s"])[len(found) // 2]
 
 
 def hostile_text(kind: str, size: int) -> str:

@@ -75,7 +75,6 @@ class TableText {
     std::vector<std::uint32_t> ends_;      // of each cell in the text
     std::vector<std::uint32_t> row_ends_;  // of each row, as a number of cells
 };
-inline constexpr std::string_view kCells("\x0B\x0C");  // kCell, kHead
 
 /// Writes a table: rows of Markdown, or lines with cells apart by tabs (kKeep) or by " | " (kFlatten).
 void write_table(const TableText& table, WikitextTables tables, bool markdown, std::string& out);

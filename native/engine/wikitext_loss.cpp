@@ -193,7 +193,10 @@ std::string LossMeter::example(const Use& use) const {
 
 /// Takes each word that waits from those of the text, prose first.
 void LossMeter::settle() {
+    std::array<bool, kLossKinds> used{};
+    for (const Use& use : uses_) used[static_cast<std::size_t>(rows.table.kinds[use.row])] = true;
     for (std::size_t kind = 0; kind < kLossKinds; ++kind) {
+        if (!used[kind]) continue;
         for (const Word word : words_) {
             Use& use = uses_[word & kMostNumber];
             if (rows.table.kinds[use.row] == static_cast<std::int32_t>(kind)) settle(word, use, kind);

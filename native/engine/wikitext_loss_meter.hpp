@@ -96,7 +96,9 @@ class LossMeter {
     void heading();
     void table_line();
 
-    bool at(std::string_view what) const { return page_.substr(pos_, what.size()) == what; }
+    bool at(std::string_view what) const {
+        return page_.size() - pos_ >= what.size() && page_.compare(pos_, what.size(), what) == 0;
+    }
     bool top_is(Open kind) const { return !frames_.empty() && frames_.back().kind == kind; }
     bool is_open(Open kind) const { return open_[static_cast<std::size_t>(kind)] > 0; }
     bool push(Frame frame);

@@ -187,9 +187,11 @@ void count_holes(std::string_view text, std::string_view language, std::int64_t*
         if (separator && at > 0 && text[at - 1] == ' ') ++holes[2];
         if (!is_word(c)) {
             if (c != ' ' || (at > 0 && text[at - 1] == ' ')) {
-                const bool closes = std::string_view(",.;)").find(c) != kNone && text.substr(at, 2) != "..";
-                if (closes && !last.empty() && openers.opens(last)) ++holes[3];
-                last.clear();
+                if (!last.empty()) {
+                    const bool closes = std::string_view(",.;)").find(c) != kNone && text.substr(at, 2) != "..";
+                    if (closes && openers.opens(last)) ++holes[3];
+                    last.clear();
+                }
             }
             ++at;
             continue;
