@@ -131,7 +131,9 @@ $(FUZZERS): $(FUZZ_OBJECTS)
 
 bench-install:
 	$(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/python -m pip --disable-pip-version-check install torch==2.13.0
 	$(BENCH)/bin/python -m pip --disable-pip-version-check install -r benchmarks/requirements.txt
+	$(BENCH)/bin/python -m pip --disable-pip-version-check install --no-deps -r benchmarks/requirements_train.txt
 
 bench: $(VENV)/installed-dev
 	@status=0; for name in path wikitext gutenberg; do \

@@ -16,6 +16,11 @@ from pathlib import Path
 
 import pytest
 
+# As many workers as cores test at once: threads that wait for cores which another worker has make both slow.
+# It is read when torch is loaded, so it must stand here.
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 ROOT = Path(__file__).resolve().parents[1]
 SAMPLES = ROOT / "sample_corpora"
 

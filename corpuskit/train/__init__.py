@@ -5,8 +5,9 @@ from corpuskit.train.export import ExportResult, export_model
 from corpuskit.train.generate import LanguageModel, Sample, Sampling
 from corpuskit.train.importing import ImportResult, import_model
 from corpuskit.train.model import ModelSettings, Transformer
-from corpuskit.train.pretrain import TrainResult, train
+from corpuskit.train.pretrain import train
 from corpuskit.train.settings import PRESETS, TrainSettings
+from corpuskit.train.summary import TrainResult
 from corpuskit.train.verify import ResumeProof, verify_resume
 
 __all__ = [

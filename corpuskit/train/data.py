@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -21,12 +22,23 @@ from corpuskit.errors import SettingError, ShardError
 from corpuskit.shards import Permutation, Split, derive_key
 
 # What a key is drawn for; part of the key, so that draws for different ends are independent.
-_ORDER, _OFFSET, _DROPOUT, _OBJECTIVE, _EVALUATION = 1, 2, 3, 4, 5
+_ORDER, _OFFSET, _DROPOUT, _OBJECTIVE, _EVALUATION, MIXTURE = 1, 2, 3, 4, 5, 6
+
+
+class TokenLine(Protocol):
+    """Tokens one behind the other: a split, or one source's part of it."""
+
+    name: str
+    tokens: int
+
+    def read(self, start: int, count: int) -> npt.NDArray[np.integer]:
+        """The tokens [start, start + count)."""
+        ...
 
 
 @dataclass(frozen=True)
 class Batches:
-    """The rows of a split in the order in which they are trained on.
+    """The rows of a line of tokens in the order in which they are trained on.
 
     Attributes:
         split: where the tokens are.
@@ -37,7 +49,7 @@ class Batches:
         vocab_size: every id must be below it.
     """
 
-    split: Split
+    split: TokenLine
     row_tokens: int
     stride: int
     batch_rows: int

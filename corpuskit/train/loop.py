@@ -7,161 +7,29 @@ import math
 import signal
 import threading
 import time
-from collections.abc import Callable, Collection
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from dataclasses import asdict
 from types import FrameType, TracebackType
 from typing import Any, NamedTuple
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from corpuskit.errors import TrainError
-from corpuskit.train.checkpoint import load_checkpoint, save_checkpoint, save_weights
+from corpuskit.train.checkpoint import save_checkpoint, save_weights
 from corpuskit.train.compiling import uncompiled
 from corpuskit.train.data import Feed, dropout_seed
 from corpuskit.train.generate import LanguageModel
-from corpuskit.train.grid import Grid
-from corpuskit.train.guard import Guard
+from corpuskit.train.job import Job, Progress
+from corpuskit.train.measuring import measure
 from corpuskit.train.meter import memory_bytes
-from corpuskit.train.model import IGNORED, Transformer
-from corpuskit.train.optim import Optimizer, Schedule, local_tensor
-from corpuskit.train.parallel import Parallel
+from corpuskit.train.optim import Schedule
 from corpuskit.train.score import milestone
-from corpuskit.train.settings import TrainSettings
-from corpuskit.train.tasks import Task, Tensors
-from corpuskit.train.watch import Event, Listener
+from corpuskit.train.tasks import Tensors, micro_batches
 
 _CUDA_SYNC_STEPS = 10
 _SAVE_SECONDS = 60.0
-_MEASURED_TOKENS = 8192
 # Of the time left when the run's end is fixed, this share is planned: steps do not all take as long.
 _PLANNED_SHARE = 0.98
-
-
-@dataclass
-class Progress:
-    """What changes while a run goes on; with the weights and moments it is all that a checkpoint holds.
-
-    Attributes:
-        step: steps done.
-        steps: length of the run; None while a run by minutes has not fixed it.
-        decay_start: first step of the learning rate's decay; None as long as steps is.
-        best_loss, best_step: least validation loss (nats per token) and the steps done then.
-        validations_since_best: for stopping early.
-        skipped, skipped_in_a_row: steps whose updates the guards refused, and those of them since the last
-            that was made.
-        seconds: time spent, which a run by minutes needs to know; counted over interruptions.
-    """
-
-    step: int = 0
-    steps: int | None = None
-    decay_start: int | None = None
-    best_loss: float | None = None
-    best_step: int | None = None
-    validations_since_best: int = 0
-    skipped: int = 0
-    skipped_in_a_row: int = 0
-    seconds: float = 0.0
-
-
-@dataclass(frozen=True)
-class Measure:
-    """Loss on a fixed batch: nats per target, and bits per byte where all of the text is predicted."""
-
-    loss: float
-    bits_per_byte: float | None
-    seconds: float
-
-    @property
-    def perplexity(self) -> float:
-        """exp(loss); infinite where that cannot be represented."""
-        return math.exp(self.loss) if self.loss < 700 else math.inf
-
-
-@dataclass
-class Job:
-    """What a run consists of; `settings` are resolved, so that nothing in them is open but the run's length.
-
-    Attributes:
-        parallel: the model, divided among the processes that train it.
-        guard: decides which updates are made.
-        validation: a batch to measure on, or nothing.
-        by_source: the same by source, where there are several and they are known.
-        known_words: the words of the training split, by which samples are scored.
-        passage: a text in which an encoder or encoder-decoder fills gaps.
-        token_bytes: bytes of text per id, where they are known and all of the text is predicted.
-        warmup, eval_every, sample_every: in steps.
-        saved_with: what checkpoints hold besides Progress.
-        final_rows: rows that will be measured on after the last step.
-        started: when the run began or was resumed, on the monotonic clock.
-        not_compiled: why blocks that were to be compiled are not.
-    """
-
-    out: Path
-    settings: TrainSettings
-    model: Transformer
-    parallel: Parallel
-    optimizer: Optimizer
-    guard: Guard
-    task: Task
-    validation: Tensors
-    language_model: LanguageModel
-    token_bytes: npt.NDArray[np.int64] | None
-    device: torch.device
-    warmup: int
-    eval_every: int
-    sample_every: int
-    saved_with: dict[str, Any]
-    final_rows: int
-    started: float
-    not_compiled: str = ""
-    by_source: dict[str, Tensors] = field(default_factory=dict)
-    known_words: Callable[[], Collection[str]] = tuple
-    passage: Callable[[], str] = str
-    listeners: list[Listener] = field(default_factory=list)
-
-    def samples_at(self, step: int) -> bool:
-        """Whether the model writes a sample after so many steps; it does so after the last one too."""
-        return step in self.settings.sample_at if self.settings.sample_at else step % self.sample_every == 0
-
-    def emit(self, event: Event) -> None:
-        """Tell all listeners."""
-        for listener in self.listeners:
-            listener(event)
-
-    @property
-    def micro_rows(self) -> int | None:
-        """Rows that this process computes at a time; None for all of its own."""
-        rows = self.settings.micro_batch_rows
-        return rows and math.gcd(rows, len(self.grid.rows(self.task.batch_rows)))
-
-    @property
-    def grid(self) -> Grid:
-        """The processes of the run."""
-        return self.parallel.grid
-
-    def to_device(self, batch: Tensors) -> Tensors:
-        """The batch where the model is."""
-        return {name: tensor.to(self.device, non_blocking=True) for name, tensor in batch.items()}
-
-    def seconds(self) -> float:
-        """Time since the run began or was resumed."""
-        return time.monotonic() - self.started
-
-    def held(self) -> dict[str, dict[str, Tensor]]:
-        """What this process holds of the run's state, for a checkpoint."""
-        weights = {name: local_tensor(each.detach()) for name, each in self.model.named_parameters()}
-        return {"model": weights, "optimizer": {**self.optimizer.state(), **self.guard.state()}}
-
-    def load(self, folder: Path) -> None:
-        """Go on from a checkpoint; raises TrainError where it is damaged or another model's."""
-        found = load_checkpoint(folder, self.held(), self.grid, self.parallel.layouts)
-        self.parallel.load(found["model"])
-        self.guard.load(found["optimizer"])
-        self.optimizer.load({k: v for k, v in found["optimizer"].items() if not k.startswith("guard.")})
 
 
 class Stopper:
@@ -223,8 +91,8 @@ class Saver:
 def fit(job: Job, progress: Progress, pause_at: int | None = None) -> str:
     """Train from where `progress` stands; returns why it ended: done, early stop, interrupted or paused.
 
-    Each ending leaves a checkpoint of the last step. Raises TrainError, naming step and batch, for a loss
-    that is not finite; the checkpoint before it stays the latest.
+    Each ending leaves a checkpoint of the last step. Raises TrainError, naming step and batch, where more
+    updates in a row are refused than `skip_limit`; the checkpoint before them stays the latest.
     """
     train_loss, before = math.nan, progress.seconds
     saver = Saver(job)
@@ -327,60 +195,6 @@ def train_step(job: Job, step: int, rate: float, batch: Tensors) -> Done:
     return Done(step, rate, loss, norm, kept)
 
 
-def micro_batches(batch: Tensors, rows: int | None) -> list[Tensors]:
-    """A batch in parts of so many rows; whole without a number."""
-    whole = len(next(iter(batch.values())))
-    starts = range(0, whole, rows or whole)
-    return [{name: tensor[i : i + (rows or whole)] for name, tensor in batch.items()} for i in starts]
-
-
-@torch.no_grad()
-def measure(job: Job, batch: Tensors) -> Measure:
-    """Loss of the model on a batch."""
-    began = time.monotonic()
-    job.model.eval()
-    total = torch.zeros((), dtype=torch.float64, device=job.device)
-    # Without a backward pass more rows fit than a micro-batch has, and few large products are faster.
-    rows = max(job.micro_rows or 1, _MEASURED_TOKENS // batch["ids"].shape[1])
-    parts, grid = micro_batches(batch, rows), job.grid
-    for first in range(0, len(parts), grid.data):
-        # Processes that shard the model must call it equally often: one without a part repeats the first.
-        number = first + grid.here.data
-        part = parts[number if number < len(parts) else 0]
-        with uncompiled():
-            loss = job.parallel.loss(job.to_device(part))
-        total += loss if number < len(parts) else 0.0
-    total_loss = float(grid.sum_over_data(total))
-    per_byte = None
-    targets = batch["targets"][batch["targets"] != IGNORED].numpy()
-    if job.token_bytes is not None and (count := int(job.token_bytes[targets].sum())):
-        per_byte = total_loss / math.log(2) / count
-    return Measure(total_loss / max(1, targets.size), per_byte, time.monotonic() - began)
-
-
-def measure_sources(
-    job: Job, batch: Tensors, by_source: dict[str, Tensors]
-) -> tuple[Measure, dict[str, dict[str, float | None]]]:
-    """Loss on a batch; and loss, bits per byte and targets of each source in it. No target is read twice."""
-    if not by_source:
-        return measure(job, batch), {}
-    found = {source: measure(job, part) for source, part in by_source.items()}
-    kept = {source: part["targets"][part["targets"] != IGNORED] for source, part in by_source.items()}
-    loss = sum(found[source].loss * len(targets) for source, targets in kept.items())
-    per_byte = None
-    if job.token_bytes is not None:
-        sizes = {source: int(job.token_bytes[targets.numpy()].sum()) for source, targets in kept.items()}
-        bits = sum((found[source].bits_per_byte or 0.0) * size for source, size in sizes.items())
-        per_byte = bits / sum(sizes.values()) if any(sizes.values()) else None
-    whole = Measure(
-        loss / sum(map(len, kept.values())), per_byte, sum(each.seconds for each in found.values())
-    )
-    return whole, {
-        source: {"loss": each.loss, "bits_per_byte": each.bits_per_byte, "targets": len(kept[source])}
-        for source, each in found.items()
-    }
-
-
 def schedule(job: Job, progress: Progress) -> Schedule:
     """The learning rates as far as they are known: while the run's length is open they warm up and stay."""
     settings = job.settings
@@ -480,9 +294,9 @@ def _seconds_left(job: Job, progress: Progress, each: float) -> float | None:
 def _validate(job: Job, progress: Progress, train_loss: float) -> None:
     """Measure, and keep the weights where they are the best so far or there is nothing to measure on."""
     best = True
-    if job.validation:
+    if job.validation.batch:
         with job.optimizer.averaged():
-            result, sources = measure_sources(job, job.validation, job.by_source)
+            result = measure(job, job.validation)
         if not math.isfinite(result.loss):
             raise TrainError(
                 f"the validation loss after {progress.step} steps is {result.loss}",
@@ -501,7 +315,7 @@ def _validate(job: Job, progress: Progress, train_loss: float) -> None:
                 "loss": result.loss,
                 "perplexity": result.perplexity,
                 "bits_per_byte": result.bits_per_byte,
-                "sources": sources,
+                "sources": result.sources,
                 "best": best,
                 "seconds": progress.seconds,
                 "tokens_per_s": progress.step * job.task.tokens_per_step / progress.seconds,

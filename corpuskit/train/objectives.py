@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from corpuskit.errors import SettingError
-from corpuskit.shards import mix64_array
+from corpuskit.shards import derive_key, mix64_array
 from corpuskit.train.model import IGNORED
 
 Ids = npt.NDArray[np.int64]
@@ -168,8 +168,10 @@ class Masked:
         targets = np.take_along_axis(rows, positions, axis=1)
         chosen = ~np.take_along_axis(special, positions, axis=1)
 
-        choice = _draws([mix(key, 1) for key in keys], count) / 2.0**64
-        drawn = _draws([mix(key, 2) for key in keys], count) % np.uint64(self.vocab_size - self.ordinary)
+        choice = _draws([derive_key(key, 1) for key in keys], count) / 2.0**64
+        drawn = _draws([derive_key(key, 2) for key in keys], count) % np.uint64(
+            self.vocab_size - self.ordinary
+        )
         other = np.where(choice < _MASKED, self.mask, self.ordinary + drawn.astype(np.int64))
         ids = rows.copy()
         put = np.where(chosen & (choice < _MASKED + _RANDOM), other, targets)
@@ -254,8 +256,8 @@ class Spans:
     def _corrupt(self, row: Ids, key: int) -> tuple[Ids, Ids]:
         """One row as (source, target)."""
         noise, spans = self._parts(len(row))
-        taken = _composition(noise, spans, mix(key, 1))
-        kept = _composition(len(row) - noise, spans, mix(key, 2))
+        taken = _composition(noise, spans, derive_key(key, 1))
+        kept = _composition(len(row) - noise, spans, derive_key(key, 2))
         sentinels = np.array(self.sentinels[:spans])
         # The text alternates: what is kept, what is taken, and so on.
         ends = np.cumsum(np.stack([kept, taken], axis=1).ravel())
@@ -269,11 +271,6 @@ class Spans:
 
 
 # ------------------------------------------------------------------------------------------ chance
-
-
-def mix(key: int, end: int) -> int:
-    """Another key from this one, for another end."""
-    return int(mix64_array(np.array([key ^ (end << 56)], np.uint64))[0])
 
 
 def _draws(keys: Sequence[int], count: int) -> npt.NDArray[np.uint64]:

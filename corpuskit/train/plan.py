@@ -23,10 +23,13 @@ from corpuskit.train.counts import (
     training_memory,
 )
 from corpuskit.train.grid import processes
-from corpuskit.train.loop import Job, Progress, measure_sources, train_step, write_sample
-from corpuskit.train.pretrain import flops_per_token, make_job, process_state, settle
+from corpuskit.train.job import Job, Progress
+from corpuskit.train.loop import train_step, write_sample
+from corpuskit.train.measuring import measure
+from corpuskit.train.pretrain import make_job, process_state, settle
 from corpuskit.train.settings import TrainSettings
-from corpuskit.train.tasks import Pretraining, Tensors
+from corpuskit.train.summary import flops_per_token
+from corpuskit.train.tasks import Pretraining
 
 _LEAST_STEPS, _MOST_STEPS, _PROBE_SECONDS = 3, 20, 10.0
 
@@ -97,10 +100,11 @@ def plan(run: Path | str, settings: TrainSettings | None = None, hourly: float |
 def _plan(job: Job, task: Pretraining, planned: int, probe: _Probe, hourly: float | None) -> Plan:
     chosen, shape = job.settings, job.model.settings
     tokens = planned * task.tokens_per_step
-    train_tokens = task.batches.split.tokens
+    train_tokens = task.split.tokens
     seconds = probe.seconds(job, planned) if chosen.minutes is None else chosen.minutes * 60
     facts = Facts(
-        train_tokens=train_tokens,
+        # Of a mixture, those of a corpus that would be read as often.
+        train_tokens=round(tokens / task.epochs(planned)),
         seen=tokens,
         parameters=parameter_count(shape),
         dropout=shape.dropout,
@@ -109,7 +113,7 @@ def _plan(job: Job, task: Pretraining, planned: int, probe: _Probe, hourly: floa
         patience=chosen.patience,
         bytes_per_token=_bytes_per_token(job, task),
         causal=chosen.objective == "causal",
-        validated=bool(job.validation),
+        validated=bool(job.validation.batch),
     )
     is_cpu = job.device.type == "cpu"
     return Plan(
@@ -209,18 +213,14 @@ def _probe(job: Job, task: Pretraining, start: float) -> _Probe:
         # The processes agree, so that none of them stops before the others.
         times.append(job.grid.agree(time.monotonic() - began)[0])
     validation = final = 0.0
-    if job.validation:
+    if job.validation.batch:
         began = time.monotonic()
-        measure_sources(job, job.validation, job.by_source)
+        measure(job, job.validation)
         validation = time.monotonic() - began
-        final = validation * job.final_rows / _rows(job.validation)
+        final = validation * job.final_rows / len(job.validation.batch["targets"])
     samples = [0.0, 0.0]
     for number in range(2):
         began = time.monotonic()
         write_sample(job, Progress())
         samples[number] = time.monotonic() - began
     return _Probe(start, sorted(times)[len(times) // 2], validation, final, *samples)
-
-
-def _rows(batch: Tensors) -> int:
-    return len(batch["targets"])

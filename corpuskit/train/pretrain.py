@@ -7,12 +7,10 @@ import functools
 import shutil
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor
 
 from corpuskit.errors import SettingError, TrainError
@@ -22,74 +20,42 @@ from corpuskit.train.checkpoint import FOLDER as CHECKPOINTS
 from corpuskit.train.checkpoint import latest_checkpoint, read_state
 from corpuskit.train.codec import MASK, SENTINEL, SENTINELS, Codec
 from corpuskit.train.compiling import compile_blocks, compiling_pays
-from corpuskit.train.counts import parameter_count, training_flops
 from corpuskit.train.curves import NAME as CURVES
 from corpuskit.train.curves import Curves
 from corpuskit.train.data import Batches
-from corpuskit.train.files import json_bytes, write_file, writing
-from corpuskit.train.generate import LanguageModel, model_document
+from corpuskit.train.files import write_file, writing
+from corpuskit.train.generate import LanguageModel
 from corpuskit.train.grid import Grid, processes
 from corpuskit.train.guard import Guard
-from corpuskit.train.loop import Job, Measure, Progress, Saver, decay_begins, fit, measure_sources, train_step
-from corpuskit.train.meter import device_name, peak_flops
-from corpuskit.train.model import ModelSettings, Transformer, initialise
+from corpuskit.train.job import Job, Progress
+from corpuskit.train.loop import Saver, decay_begins, fit, train_step
+from corpuskit.train.mixture import mix
+from corpuskit.train.model import Transformer, initialise
 from corpuskit.train.objectives import Causal, Masked, Spans
 from corpuskit.train.optim import Optimizer, OptimizerSettings
 from corpuskit.train.parallel import Parallel
 from corpuskit.train.score import known_words, passage
 from corpuskit.train.settings import EPOCHS, TrainSettings, model_settings, regularise, resolve, shaped_as
-from corpuskit.train.sources import validation_by_source
-from corpuskit.train.tasks import Pretraining, Tensors, validation
-from corpuskit.train.watch import Event, Listener, Log
+from corpuskit.train.sources import validation_of
+from corpuskit.train.summary import (
+    FINAL_TOKENS,
+    TrainResult,
+    flops_per_token,
+    start_event,
+    sum_up,
+    write_model_document,
+)
+from corpuskit.train.tasks import Pretraining, validation_rows
+from corpuskit.train.watch import Listener, Log
 
 _VALIDATIONS = 20
 _SAMPLES = 5
-_FINAL_TOKENS = 262_144
 _LEAST_STEPS, _MOST_STEPS = 200, 20_000
 # Of rates once, twice and four times AdamW's twice is best by little: a 4-layer model of 128 on Shakespeare.
 _MUON_RATIO = 2.0
 _PROBE_SHARE, _PROBE_STEPS = 0.03, 8
 _SAME_AGAIN = ("keep", "save_every", "patience")
 """Settings that may be given anew when a run is resumed: they change nothing of what it computes."""
-
-
-@dataclass(frozen=True)
-class TrainResult:
-    """How a run ended.
-
-    Attributes:
-        out: the model folder.
-        reason: "done", "early stop", "interrupted" or "paused"; after the last two the run can be resumed.
-        step, steps: steps done, and the length of the run where it is fixed.
-        best_step: steps done when the kept weights were measured; None without a validation split.
-        validation_loss: nats per token of the kept weights; on the whole validation split (up to 262,144
-            tokens) for a run that ended, on the rows measured meanwhile for one that can be resumed.
-        perplexity, bits_per_byte: the same in other units; bits per byte only for byte-level tokenizers.
-        sources: loss, bits per byte and targets of each source, of a run that ended, where there are several.
-        parameters: learned numbers in the model.
-        tokens: training tokens seen.
-        epochs: how often the corpus was read.
-        seconds: time spent, interruptions excluded.
-    """
-
-    out: Path
-    reason: str
-    step: int
-    steps: int | None
-    best_step: int | None
-    validation_loss: float | None
-    perplexity: float | None
-    bits_per_byte: float | None
-    sources: dict[str, dict[str, float | None]]
-    parameters: int
-    tokens: int
-    epochs: float
-    seconds: float
-
-    @property
-    def can_resume(self) -> bool:
-        """Whether the run stopped before its end."""
-        return self.reason in ("interrupted", "paused")
 
 
 def train(
@@ -150,13 +116,13 @@ def train(
             if log is not None:
                 curves = Curves(out, log.path if progress.step else None)
                 job.listeners.extend([log, curves, *([listen] if listen else [])])
-            job.emit(_start_event(job, task, shards, progress, state))
+            job.emit(start_event(job, task, shards, progress, state))
             if state is None:
                 Saver(job).save(progress)
             # OUT counts as a model from here on, when there is something to resume.
-            _write_model_document(job, shards.end_of_text, {})
+            write_model_document(job, shards.end_of_text, {})
             reason = fit(job, progress, pause_at)
-            return _result(job, task, shards, progress, reason)
+            return sum_up(job, task, shards, progress, reason)
         finally:
             if log is not None:
                 log.close()
@@ -171,7 +137,7 @@ def settle(
     chosen = resolve(settings, corpus, grid.device.type, _bf16_pays(grid.device))
     task = make_task(chosen, shards, codec)
     planned = _planned_steps(chosen, out, task, shards, codec, grid)
-    chosen = regularise(chosen, planned * task.tokens_per_step / corpus)
+    chosen = regularise(chosen, task.epochs(planned))
     return _with_compile(chosen, planned, task, shards.vocab_size, grid), planned, task, weights
 
 
@@ -231,7 +197,7 @@ def _settings_to_resume(state: dict[str, Any], given: TrainSettings | None) -> T
     for name, value in (given.given() if given else {}).items():
         if name in _SAME_AGAIN:
             changed[name] = value
-        elif value is not None and value != getattr(saved, name):
+        elif value not in (None, "auto") and value != getattr(saved, name):
             raise SettingError(
                 f"{name} = {value!r} contradicts the run that is resumed, which has {getattr(saved, name)!r}",
                 remedy="Leave it out, or begin anew with another --out.",
@@ -311,8 +277,11 @@ def make_task(settings: TrainSettings, shards: Shards, codec: Codec) -> Pretrain
         objective = Spans(settings.context, end, sentinels, settings.span_density, settings.span_length)
     split = shards.split("train")
     rows = objective.row_tokens, objective.stride
-    batches = Batches(split, *rows, settings.batch_rows, settings.seed, shards.vocab_size)
-    return Pretraining(batches, objective)
+    if settings.mixture is None:
+        batches = Batches(split, *rows, settings.batch_rows, settings.seed, shards.vocab_size)
+        return Pretraining(split, batches, objective)
+    mixture = mix(shards, split.name, settings.mixture, rows, settings.batch_rows, settings.seed)
+    return Pretraining(split, mixture, objective)
 
 
 def make_job(
@@ -353,7 +322,7 @@ def make_job(
         me=grid.index,
     )
     default_warmup = min(max(10, planned // 50), 200, max(1, planned // 4))
-    final = _validation(shards, task, _FINAL_TOKENS)
+    held_out = "validation" in shards.splits
     says_all = isinstance(task.objective, Causal)
     return Job(
         out=out,
@@ -363,11 +332,10 @@ def make_job(
         optimizer=optimizer,
         guard=Guard(grid.device, settings.spike_guard),
         task=task,
-        validation=_validation(shards, task, settings.eval_tokens or _FINAL_TOKENS),
-        by_source=_by_source(shards, task, settings.eval_tokens or _FINAL_TOKENS),
-        known_words=functools.cache(lambda: known_words(task.batches.split, codec)),
+        validation=validation_of(shards, task.objective, settings.eval_tokens or FINAL_TOKENS),
+        known_words=functools.cache(lambda: known_words(task.split, codec)),
         passage=lambda: passage(
-            shards.split("validation" if "validation" in shards.splits else "train"),
+            shards.split("validation" if held_out else "train"),
             codec,
             model.settings.context,
         ),
@@ -382,26 +350,14 @@ def make_job(
             "planned_steps": planned,
             "shards_fingerprint": shards.fingerprint,
             "tokenizer_sha256": codec.sha256,
-            "machine": _machine(grid),
+            "machine": _machine(grid, settings.compile == "on" and not failure),
         },
-        final_rows=len(final["targets"]) if final else 0,
+        final_rows=validation_rows(shards.split("validation"), task.objective, FINAL_TOKENS)
+        if held_out
+        else 0,
         not_compiled=failure,
         started=began,
     )
-
-
-def _validation(shards: Shards, task: Pretraining, max_tokens: int) -> Tensors:
-    """What to measure on; nothing when there is no validation split, or none to speak of."""
-    if "validation" not in shards.splits:
-        return {}
-    return validation(shards.split("validation"), task.objective, max_tokens, shards.vocab_size)
-
-
-def _by_source(shards: Shards, task: Pretraining, max_tokens: int) -> dict[str, Tensors]:
-    """The same, divided by source; nothing where that cannot be."""
-    if "validation" not in shards.splits:
-        return {}
-    return validation_by_source(shards, "validation", task.objective, max_tokens)
 
 
 def optimizer_settings(settings: TrainSettings) -> OptimizerSettings:
@@ -418,13 +374,14 @@ def optimizer_settings(settings: TrainSettings) -> OptimizerSettings:
     )
 
 
-def _machine(grid: Grid) -> dict[str, Any]:
+def _machine(grid: Grid, compiled: bool) -> dict[str, Any]:
     """What the last bits of a result depend on besides the run itself."""
     return {
         "torch": torch.__version__,
         "device": grid.device.type,
         "threads": torch.get_num_threads(),
         "processes": [grid.data, grid.tensor],
+        "compiled": compiled,
     }
 
 
@@ -472,110 +429,3 @@ def _remove_model(out: Path) -> None:
     for name in (CURVES, "model.safetensors", "tokenizer.json", "model.json"):
         with writing(out / name):
             (out / name).unlink(missing_ok=True)
-
-
-def _write_model_document(job: Job, end_of_text: int, training: dict[str, Any]) -> None:
-    if not job.grid.is_first:
-        return
-    document = model_document(job.model.settings, end_of_text, job.saved_with["tokenizer_sha256"])
-    document["training"] = {**job.saved_with, **training}
-    write_file(job.out / "model.json", json_bytes(document))
-
-
-def _start_event(
-    job: Job, task: Pretraining, shards: Shards, progress: Progress, state: dict[str, Any] | None
-) -> Event:
-    settings, shape = job.settings, job.model.settings
-    train, left_over = task.batches.split, task.batches.tokens_left_out
-    planned = progress.steps or int(job.saved_with["planned_steps"])
-    batch_tokens = task.tokens_per_step
-    warnings = []
-    if job.not_compiled:
-        warnings.append(f"torch.compile failed, the run goes on without it: {job.not_compiled}")
-    if not job.validation:
-        warnings.append(
-            "There is no validation split: overfitting goes unseen, and the last weights are kept."
-        )
-    if state is not None and state["machine"] != job.saved_with["machine"]:
-        warnings.append(
-            f"Resumed on {job.saved_with['machine']} after {state['machine']}: not bit for bit the same."
-        )
-    if state is not None and state["shards_fingerprint"] != shards.fingerprint:
-        warnings.append("Resumed on changed data, as allowed.")
-    summary = (
-        f"{settings.size}: {parameter_count(shape) / 1e6:.1f}M parameters, {shape.layers} layers of "
-        f"{shape.width}, vocabulary {shape.vocab_size:,}; "
-        f"{settings.objective}, batch {task.batch_rows} x {task.batches.stride} = {batch_tokens:,} tokens\n"
-        f"{'about ' if progress.steps is None else ''}{planned:,} steps read the {train.tokens:,} training "
-        f"tokens {planned * batch_tokens / train.tokens:.1f} times; dropout {shape.dropout:g}, "
-        f"weight decay {settings.weight_decay:g}\n"
-        f"each pass leaves out {left_over:,} tokens at its ends; {job.device.type}, {settings.precision}, "
-        f"{torch.get_num_threads()} threads"
-        + (f"\nresumed at step {progress.step}" if state is not None else "")
-    )
-    peak = peak_flops(device_name(job.device), settings.precision)
-    return {
-        "event": "start",
-        "step": progress.step,
-        "steps": progress.steps,
-        "planned_steps": planned,
-        "settings": settings.model_dump(),
-        "parameters": parameter_count(shape),
-        "flops_per_token": flops_per_token(shape, task),
-        "peak_flops": peak and peak * job.grid.size,
-        "train_tokens": train.tokens,
-        "tokens_left_out_per_epoch": left_over,
-        "summary": summary,
-        "warnings": warnings,
-    }
-
-
-def flops_per_token(shape: ModelSettings, task: Pretraining) -> int:
-    """Operations of a training step for each token of the corpus that it reads."""
-    batch = task.batch(0, range(1))
-    source = batch["source"].shape[1] if "source" in batch else 0
-    predicted = batch["targets"].shape[1]
-    return training_flops(shape, batch["ids"].shape[1], source, predicted) // task.batches.stride
-
-
-def _result(job: Job, task: Pretraining, shards: Shards, progress: Progress, reason: str) -> TrainResult:
-    """Sum up; for a run that ended, measure the kept weights on the whole validation split and note it."""
-    found: Measure | None = None
-    sources: dict[str, dict[str, float | None]] = {}
-    loss = progress.best_loss
-    if reason in ("done", "early stop"):
-        job.grid.barrier()  # The first process may still be writing it.
-        job.parallel.load_whole(load_file(job.out / "model.safetensors"))
-        batch = _validation(shards, task, _FINAL_TOKENS)
-        if batch:
-            found, sources = measure_sources(job, batch, _by_source(shards, task, _FINAL_TOKENS))
-            loss = found.loss
-    tokens = progress.step * task.tokens_per_step
-    result = TrainResult(
-        out=job.out,
-        reason=reason,
-        step=progress.step,
-        steps=progress.steps,
-        best_step=progress.best_step,
-        validation_loss=loss,
-        perplexity=None if loss is None else Measure(loss, None, 0.0).perplexity,
-        bits_per_byte=found.bits_per_byte if found else None,
-        sources=sources,
-        parameters=parameter_count(job.model.settings),
-        tokens=tokens,
-        epochs=tokens / task.batches.split.tokens,
-        seconds=progress.seconds,
-    )
-    kept = (
-        "reason",
-        "step",
-        "steps",
-        "best_step",
-        "validation_loss",
-        "perplexity",
-        "bits_per_byte",
-        "sources",
-        "epochs",
-    )
-    _write_model_document(job, shards.end_of_text, {name: getattr(result, name) for name in kept})
-    return result

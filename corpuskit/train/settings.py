@@ -53,6 +53,14 @@ def _numbers(value: Any) -> Any:
     return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
 
 
+def _weights(value: Any) -> Any:
+    """Weights of sources as the command line has them: books:2,wiki:1."""
+    if not isinstance(value, str):
+        return value
+    parts = [part.strip().rpartition(":") for part in value.split(",")]
+    return {source: weight for source, _, weight in parts}
+
+
 class TrainSettings(BaseModel):
     """Settings of a pretraining run. Those that are None are chosen by `resolve`, which says how.
 
@@ -62,6 +70,8 @@ class TrainSettings(BaseModel):
     Attributes:
         document_mask: no position sees another document of its row ("causal" and "masked").
         goldfish: "causal" leaves out one target in so many, the same ones each time; 0 for none.
+        mixture: weights of the corpus's sources, each of which then has its share of the run, whatever its
+            share of the corpus; without it all is read equally often.
         mask_rate: share of the positions that "masked" predicts.
         span_density, span_length: share of the tokens that "spans" takes out, and a span's mean length.
         optimizer: "muon" updates the matrices between embedding and head by Muon and the rest by AdamW;
@@ -115,6 +125,7 @@ class TrainSettings(BaseModel):
     # How long, and on how much at once.
     steps: int | None = Field(default=None, ge=1)
     minutes: float | None = Field(default=None, gt=0)
+    mixture: Annotated[dict[str, Annotated[float, Field(ge=0)]] | None, BeforeValidator(_weights)] = None
     batch_rows: int | None = Field(default=None, ge=1)
     micro_batch_rows: int | None = Field(default=None, ge=1)
     # The optimizer.
@@ -195,6 +206,8 @@ def resolve(settings: TrainSettings, train_tokens: int, device: str, bf16_pays: 
         raise SettingError("document_mask is not to be had with objective = 'spans'")
     if settings.goldfish and settings.objective != "causal":
         raise SettingError(f"goldfish is for objective = 'causal' only, not {settings.objective!r}")
+    if settings.mixture is not None and not any(settings.mixture.values()):
+        raise SettingError(f"mixture = {settings.mixture} gives no source a weight above 0")
     if train_tokens < 2:
         raise SettingError(f"the train split has {train_tokens} tokens: there is nothing to learn")
     size = settings.size or choose_size(train_tokens, device)

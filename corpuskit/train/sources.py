@@ -8,20 +8,38 @@ target is measured once, and the loss of the whole is the mean of the sources' w
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.parquet as pq
 
-from corpuskit.errors import ShardError
 from corpuskit.shards import Shards
 from corpuskit.train.data import spread_starts
 from corpuskit.train.model import IGNORED
 from corpuskit.train.objectives import Causal, Masked, Objective
+from corpuskit.train.provenance import Numbers, source_ranges
 from corpuskit.train.tasks import Tensors, as_tensors, validation
 
-Numbers = npt.NDArray[np.int64]
+
+class Validation(NamedTuple):
+    """What to measure on.
+
+    Attributes:
+        batch: fixed rows of the split; empty where there is nothing to measure on.
+        by_source: the same by source, where there are several and they are known.
+    """
+
+    batch: Tensors
+    by_source: dict[str, Tensors]
+
+
+def validation_of(shards: Shards, objective: Objective, max_tokens: int) -> Validation:
+    """Rows of the validation split, all or so many tokens; nothing where there is none to speak of."""
+    if "validation" not in shards.splits:
+        return Validation({}, {})
+    return Validation(
+        validation(shards.split("validation"), objective, max_tokens, shards.vocab_size),
+        validation_by_source(shards, "validation", objective, max_tokens),
+    )
 
 
 def validation_by_source(
@@ -36,7 +54,7 @@ def validation_by_source(
     """
     split = shards.split(name)
     batch = validation(split, objective, max_tokens, shards.vocab_size)
-    table = _sources(shards, name)
+    table = source_ranges(shards, name)
     if not batch or table is None or len(table[0]) < 2:
         return {}
     names, ends, owners = table
@@ -64,33 +82,3 @@ def _owners_of_targets(objective: Objective, by_token: Numbers, arrays: Mapping[
         return np.take_along_axis(by_token, arrays["positions"], axis=1)
     most = np.array([[np.bincount(row).argmax()] for row in by_token])
     return np.broadcast_to(most, arrays["targets"].shape)
-
-
-def _sources(shards: Shards, name: str) -> tuple[list[str], Numbers, Numbers] | None:
-    """Names of the sources, and runs of tokens of the split: where each ends, and its source's number.
-
-    None without provenance tables.
-    """
-    ends, codes, base = [], [], 0
-    for info in shards.splits[name]:
-        path = shards.folder / f"{info.name}.provenance.parquet"
-        if not path.exists():
-            return None
-        try:
-            table = pq.read_table(path, columns=["token_end", "source"])
-        except (OSError, pa.ArrowException) as error:
-            raise ShardError(f"cannot read the provenance {path}: {error}") from error
-        found = table.column("token_end").to_numpy()
-        if len(found) == 0 or int(found[-1]) != info.tokens or (np.diff(found) <= 0).any():
-            raise ShardError(
-                f"{path} does not cover the {info.tokens} tokens of its shard one range behind the other",
-                remedy="Build the shards again, or bring the file back from where it was copied.",
-            )
-        ends.append(found + base)
-        codes.extend(table.column("source").to_pylist())
-        base += info.tokens
-    names = sorted(set(codes))
-    numbers = {source: number for number, source in enumerate(names)}
-    if not ends:
-        return None
-    return names, np.concatenate(ends), np.array([numbers[source] for source in codes])

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from corpuskit.shards import Split
-from corpuskit.train.data import Batches, evaluation_key, objective_key, spread_rows
+from corpuskit.train.data import Batches, evaluation_key, objective_key, spread_rows, spread_starts
+from corpuskit.train.mixture import Mixture
 from corpuskit.train.model import IGNORED, Transformer
 from corpuskit.train.objectives import LEAST_CONTEXT, Arrays, Causal, Masked, Objective, Spans
 
@@ -51,7 +52,8 @@ class Task(Protocol):
 class Pretraining:
     """Learning from the shards of a split, by one of the three objectives."""
 
-    batches: Batches
+    split: Split
+    batches: Batches | Mixture
     objective: Causal | Masked | Spans
 
     @property
@@ -70,6 +72,12 @@ class Pretraining:
         keys = [objective_key(self.batches.seed, sample) for sample in samples]
         return as_tensors(self.objective.arrays(self.batches.read(samples), keys))
 
+    def epochs(self, steps: int) -> float:
+        """How often so many steps read a token that they read; of sources read unequally often, the mean."""
+        if isinstance(self.batches, Mixture):
+            return self.batches.mean_epochs(steps * self.batch_rows)
+        return steps * self.tokens_per_step / self.split.tokens
+
     def loss(self, model: Transformer, batch: Tensors) -> Tensor:
         """Sum of -log p(target)."""
         return model.loss(**batch)
@@ -81,7 +89,7 @@ class Pretraining:
     def describe(self, step: int) -> str:
         """The documents that the batch's rows begin in, and where the first stands."""
         starts = self.batches.starts(self.batches.samples(step, range(self.batch_rows)))
-        split = self.batches.split
+        split = self.split
         numbers = sorted({split.sequence_at(start) for start in starts})
         shard, offset = split.locate(starts[0])
         return (
@@ -94,10 +102,27 @@ def validation(split: Split, objective: Objective, max_tokens: int, vocab_size: 
     """A fixed batch of a split to measure on, masked alike in all runs; empty when the split is too short."""
     if isinstance(objective, Causal):
         objective = replace(objective, goldfish=0)
-    rows = spread_rows(split, objective.row_tokens, objective.stride, max_tokens, vocab_size)
-    if not len(rows) or (isinstance(objective, Spans) and rows.shape[1] < LEAST_CONTEXT):
+    if not validation_rows(split, objective, max_tokens):
         return {}
+    rows = spread_rows(split, objective.row_tokens, objective.stride, max_tokens, vocab_size)
     return as_tensors(objective.arrays(rows, [evaluation_key(row) for row in range(len(rows))]))
+
+
+def validation_rows(split: Split, objective: Objective, max_tokens: int) -> int:
+    """Rows of the batch of `validation`."""
+    if split.tokens < 2:
+        return 0
+    length = min(objective.row_tokens, split.tokens)
+    if isinstance(objective, Spans) and length < LEAST_CONTEXT:
+        return 0
+    return len(spread_starts(split.tokens, length, objective.stride, max_tokens))
+
+
+def micro_batches(batch: Tensors, rows: int | None) -> list[Tensors]:
+    """A batch in parts of so many rows; whole without a number."""
+    whole = len(next(iter(batch.values())))
+    starts = range(0, whole, rows or whole)
+    return [{name: tensor[i : i + (rows or whole)] for name, tensor in batch.items()} for i in starts]
 
 
 def as_tensors(arrays: Arrays) -> Tensors:

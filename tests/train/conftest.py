@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from corpuskit.bpe.special import SPECIAL_TOKENS
-from corpuskit.shards import ShardWriter
+from corpuskit.shards import Shards, ShardWriter
 from corpuskit.train import TrainSettings
 
 MakeRun = Callable[..., Path]
@@ -90,6 +92,26 @@ def make_run(tmp_path_factory: pytest.TempPathFactory) -> MakeRun:
         return write_run(tmp_path_factory.mktemp("run") / "run", splits, specials)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def write_provenance() -> Callable[[Path, str, Sequence[str]], None]:
+    """Writes the tables beside the shards of a split whose documents are of these sources in turn."""
+
+    def write(folder: Path, name: str, sources: Sequence[str]) -> None:
+        shards = Shards(folder)
+        split, number, base = shards.split(name), 0, 0
+        for info in shards.splits[name]:
+            bounds = [split.sequence_bounds(number + i) for i in range(info.sequences)]
+            rows = {
+                "token_start": [start - base for start, _ in bounds],
+                "token_end": [end - base for _, end in bounds],
+                "source": [sources[(number + i) % len(sources)] for i in range(info.sequences)],
+            }
+            pq.write_table(pa.table(rows), folder / f"{info.name}.provenance.parquet")
+            number, base = number + info.sequences, base + info.tokens
+
+    return write
 
 
 @pytest.fixture(scope="session")

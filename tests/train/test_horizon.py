@@ -8,7 +8,8 @@ import pytest
 
 from corpuskit.train import TrainSettings, train
 from corpuskit.train.checkpoint import latest_checkpoint, read_state
-from corpuskit.train.loop import Progress, _fix_horizon
+from corpuskit.train.job import Progress
+from corpuskit.train.loop import _fix_horizon
 from corpuskit.train.watch import Event
 
 

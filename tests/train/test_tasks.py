@@ -124,7 +124,7 @@ def test_goldfish_leaves_out_no_target_that_is_measured(special_run: Path, small
 
 def test_a_batch_is_named_by_its_documents(run: Path, small: TrainSettings) -> None:
     task, _ = task_of(run, small)
-    split = task.batches.split
+    split = task.split
     starts = task.batches.starts(range(4, 8))
     said = task.describe(1)
     for start in starts:

@@ -169,7 +169,7 @@ def test_a_bad_batch_is_skipped_and_the_run_goes_on_and_resumes_exactly(
     (skip,) = events(tmp_path / "whole", "skip")
     assert (skip["step"], skip["reason"], skip["loss"]) == (7, "not finite", None)
     task = make_task(*_resolved(run, settings))
-    first = task.batches.split.sequence_at(task.batches.starts(task.batches.samples(7, range(4)))[0])
+    first = task.split.sequence_at(task.batches.starts(task.batches.samples(7, range(4)))[0])
     assert str(first) in skip["batch"]
     for pause_at in (7, 8):
         out = tmp_path / str(pause_at)

@@ -2,10 +2,10 @@
 
 import json
 import shutil
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
@@ -18,26 +18,14 @@ from corpuskit.train.objectives import Causal, Masked, Objective, Spans
 from corpuskit.train.sources import validation_by_source
 from corpuskit.train.tasks import validation
 
-
-def write_provenance(folder: Path, sources: list[str]) -> None:
-    """Tables beside the shards of the validation split: its documents are of these sources in turn."""
-    shards = Shards(folder)
-    for info in shards.splits["validation"]:
-        split = shards.split("validation")
-        bounds = [split.sequence_bounds(number) for number in range(split.sequences)]
-        rows = {
-            "token_start": [start for start, _ in bounds],
-            "token_end": [end for _, end in bounds],
-            "source": [sources[number % len(sources)] for number in range(len(bounds))],
-        }
-        pq.write_table(pa.table(rows), folder / f"{info.name}.provenance.parquet")
+WriteProvenance = Callable[[Path, str, Sequence[str]], None]
 
 
 @pytest.fixture
-def told(run: Path, tmp_path: Path) -> Path:
+def told(run: Path, tmp_path: Path, write_provenance: WriteProvenance) -> Path:
     """A run whose validation documents are of two sources in turn."""
     shutil.copytree(run, tmp_path / "run")
-    write_provenance(tmp_path / "run" / "shards", ["books", "wiki"])
+    write_provenance(tmp_path / "run" / "shards", "validation", ["books", "wiki"])
     return tmp_path / "run"
 
 
@@ -113,10 +101,12 @@ def test_a_run_says_how_well_each_source_is_read(
     assert noted == result.sources
 
 
-def test_where_sources_are_not_told_apart_there_is_nothing(told: Path, run: Path) -> None:
+def test_where_sources_are_not_told_apart_there_is_nothing(
+    told: Path, run: Path, write_provenance: WriteProvenance
+) -> None:
     objective = Causal(16, 0)
     assert validation_by_source(Shards(run / "shards"), "validation", objective, 400) == {}
-    write_provenance(told / "shards", ["books"])
+    write_provenance(told / "shards", "validation", ["books"])
     assert validation_by_source(Shards(told / "shards"), "validation", objective, 400) == {}
 
 

@@ -1,0 +1,43 @@
+"""Which source each token of a split came from, by the provenance tables beside the shards."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from corpuskit.errors import ShardError
+from corpuskit.shards import Shards
+
+Numbers = npt.NDArray[np.int64]
+
+
+def source_ranges(shards: Shards, name: str) -> tuple[list[str], Numbers, Numbers] | None:
+    """Names of the sources, and ranges of tokens of the split: where each ends, and its source's number.
+
+    None without provenance tables. Raises ShardError for one that cannot be read or does not cover its shard.
+    """
+    ends, codes, base = [], [], 0
+    for info in shards.splits[name]:
+        path = shards.folder / f"{info.name}.provenance.parquet"
+        if not path.exists():
+            return None
+        try:
+            table = pq.read_table(path, columns=["token_end", "source"])
+        except (OSError, pa.ArrowException) as error:
+            raise ShardError(f"cannot read the provenance {path}: {error}") from error
+        found = table.column("token_end").to_numpy()
+        if len(found) == 0 or int(found[-1]) != info.tokens or (np.diff(found) <= 0).any():
+            raise ShardError(
+                f"{path} does not cover the {info.tokens} tokens of its shard one range behind the other",
+                remedy="Build the shards again, or bring the file back from where it was copied.",
+            )
+        ends.append(found + base)
+        codes.extend(table.column("source").to_pylist())
+        base += info.tokens
+    names = sorted(set(codes))
+    numbers = {source: number for number, source in enumerate(names)}
+    if not ends:
+        return None
+    return names, np.concatenate(ends), np.array([numbers[source] for source in codes])
