@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Literal
 
-from corpuskit.train.model import CHUNK_LOGITS, ModelSettings
+from corpuskit.train.model import CHUNK_LOGITS, SMALL, ModelSettings
 
 _FLOAT = 4
 # On a CPU, glibc's allocator holds so much more than the tensors that come and go: between 0.4 and 1 of them
@@ -204,6 +204,7 @@ def _block_memory(s: ModelSettings, load: Load, positions: int) -> int:
         numbers += 2 * s.width
     if load.documents and load.device == "cpu":
         numbers += positions
+    numbers += _score_memory(s, load, positions)
     return (n * numbers + _FLOAT * single) * load.rows * positions
 
 
@@ -220,7 +221,14 @@ def _cross_memory(s: ModelSettings, load: Load) -> int:
         if s.qk_norm:
             numbers += s.width
             of_source += keys
+    numbers += _score_memory(s, load, load.source)
     return load.rows * ((n * numbers + _FLOAT * single) * load.positions + n * of_source * load.source)
+
+
+def _score_memory(s: ModelSettings, load: Load, keys: int) -> int:
+    """Numbers that each position keeps of attention's scores, where no fused kernel is used."""
+    small = max(load.positions, load.source, keys) <= SMALL
+    return s.heads * keys if small and load.bf16 and load.device == "cpu" else 0
 
 
 def _loss_memory(s: ModelSettings, load: Load) -> int:

@@ -20,6 +20,7 @@ from corpuskit.train.model import (
     Rotation,
     Sight,
     Transformer,
+    attend,
     initialise,
     linear_cross_entropy,
     rotary_tables,
@@ -108,6 +109,23 @@ def test_attention_equals_its_definition(kv_heads: int) -> None:
     torch.testing.assert_close(
         attention(x, rotation, Sight(True)), functional.linear(expected, attention.out.weight)
     )
+
+
+@pytest.mark.parametrize("kv_heads", [1, 2, 4])
+@pytest.mark.parametrize("keys", [12, 300])
+@pytest.mark.parametrize("seen", ["all", "causal", "masked"])
+def test_attention_in_bfloat16_is_attention(kv_heads: int, keys: int, seen: str) -> None:
+    """As many keys as are multiplied out, and more: both within what bfloat16 can tell of float32."""
+    source = torch.Generator().manual_seed(kv_heads)
+    positions = keys if seen == "causal" else 9
+    q = torch.randn((2, 4, positions, 8), generator=source)
+    k, v = (torch.randn((2, kv_heads, keys, 8), generator=source) for _ in range(2))
+    mask = torch.rand((2, 1, positions, keys), generator=source) < 0.5
+    mask[..., 0] = True
+    sight = {"all": Sight(False), "causal": Sight(True), "masked": Sight(True, mask)}[seen]
+    found = attend(q.bfloat16(), k.bfloat16(), v.bfloat16(), sight)
+    assert found.dtype == torch.bfloat16
+    torch.testing.assert_close(found.float(), attend(q, k, v, sight), atol=0.03, rtol=0.03)
 
 
 @pytest.mark.parametrize(("norm", "usual"), [("layer", 1e-5), ("rms", 1e-6)])
