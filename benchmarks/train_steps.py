@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from corpuskit.train.allocator import freed_memory_kept
 from corpuskit.train.compiling import compile_blocks
 from corpuskit.train.counts import training_flops
 from corpuskit.train.meter import device_name, peak_flops
@@ -82,4 +83,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with freed_memory_kept():  # as `corpuskit train` does
+        main()

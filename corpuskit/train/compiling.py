@@ -19,6 +19,8 @@ from corpuskit.train.model import Block, Transformer
 WORTH_FLOPS = 5e13
 """Operations of a whole run on a CPU from which on compiling pays: some five minutes at 150 GFLOP/s."""
 
+_ALIKE = 0.2  # of a gradient's norm: compiled blocks draw other dropout masks
+
 
 def compiling_pays(device: str, flops: float) -> bool:
     """Whether to compile where a user leaves it open: always on a GPU, on a CPU for long runs."""
@@ -29,24 +31,36 @@ def compile_blocks(model: Transformer, loss: Callable[[], Tensor]) -> str:
     """Compile the model's blocks and try them; where that fails they are left as they were.
 
     Args:
-        loss: computes a loss of the model as steps will; it is called once, with its backward pass.
+        loss: computes a loss of the model as steps will; it is called twice, with its backward pass.
 
     Returns:
         Why it failed, in one line; nothing where it did not.
     """
     blocks = [part for part in model.modules() if isinstance(part, Block)]
+    usual = _gradient_norm(model, loss)
     for block in blocks:
         block.compile(dynamic=False)
     try:
-        loss().backward()  # type: ignore[no-untyped-call]
+        found = _gradient_norm(model, loss)
+        failure = (
+            "" if abs(found - usual) <= _ALIKE * usual else f"a gradient's norm is {found:g}, not {usual:g}"
+        )
     except Exception as error:  # No compiler, one that fails, a platform without it: of many types.
+        model.zero_grad(set_to_none=True)
+        failure = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+    if failure:
         for block in blocks:
             block._compiled_call_impl = None
-        first = str(error).strip().partition("\n")[0]
-        return f"{type(error).__name__}: {first}"
-    finally:
-        model.zero_grad(set_to_none=True)
-    return ""
+    return failure
+
+
+def _gradient_norm(model: Transformer, loss: Callable[[], Tensor]) -> float:
+    """Of one backward pass; the gradient is dropped again."""
+    loss().backward()  # type: ignore[no-untyped-call]
+    gradients = [each.grad for each in model.parameters() if each.grad is not None]
+    norm = torch.stack([gradient.float().norm() for gradient in gradients]).norm()
+    model.zero_grad(set_to_none=True)
+    return float(norm)
 
 
 @contextlib.contextmanager

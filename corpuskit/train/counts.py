@@ -204,7 +204,7 @@ def _block_memory(s: ModelSettings, load: Load, positions: int) -> int:
         numbers += 2 * s.width
     if load.documents and load.device == "cpu":
         numbers += positions
-    numbers += _score_memory(s, load, positions)
+    numbers += _score_memory(s, load, positions, positions)
     return (n * numbers + _FLOAT * single) * load.rows * positions
 
 
@@ -221,14 +221,14 @@ def _cross_memory(s: ModelSettings, load: Load) -> int:
         if s.qk_norm:
             numbers += s.width
             of_source += keys
-    numbers += _score_memory(s, load, load.source)
+    numbers += _score_memory(s, load, load.positions, load.source)
     return load.rows * ((n * numbers + _FLOAT * single) * load.positions + n * of_source * load.source)
 
 
-def _score_memory(s: ModelSettings, load: Load, keys: int) -> int:
-    """Numbers that each position keeps of attention's scores, where no fused kernel is used."""
-    small = max(load.positions, load.source, keys) <= SMALL
-    return s.heads * keys if small and load.bf16 and load.device == "cpu" else 0
+def _score_memory(s: ModelSettings, load: Load, queries: int, keys: int) -> int:
+    """Numbers that each query keeps where no fused kernel is used: its scores."""
+    small = load.bf16 and load.device == "cpu" and max(queries, keys) <= SMALL
+    return s.heads * keys if small else 0
 
 
 def _loss_memory(s: ModelSettings, load: Load) -> int:

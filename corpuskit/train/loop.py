@@ -7,7 +7,7 @@ import math
 import signal
 import threading
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from types import FrameType, TracebackType
 from typing import Any, NamedTuple
 
@@ -30,6 +30,7 @@ _CUDA_SYNC_STEPS = 10
 _SAVE_SECONDS = 60.0
 # Of the time left when the run's end is fixed, this share is planned: steps do not all take as long.
 _PLANNED_SHARE = 0.98
+_PACE_STEPS = 3
 
 
 class Stopper:
@@ -88,6 +89,31 @@ class Saver:
         job.emit({"event": "save", "step": progress.step, "checkpoint": path.name})
 
 
+@dataclass
+class Pace:
+    """How long a step takes, with what happens between steps: by those that this process has made.
+
+    The first one counts with all that was before it, loading and compiling, and is left out.
+    """
+
+    _step: int | None = None
+    _seconds: float = 0.0
+
+    def note(self, progress: Progress) -> None:
+        """Take note of a step that was made."""
+        if self._step is None:
+            self._step, self._seconds = progress.step, progress.seconds
+
+    def steps(self, progress: Progress) -> int:
+        """Steps that it is known by."""
+        return 0 if self._step is None else progress.step - self._step
+
+    def seconds(self, progress: Progress) -> float:
+        """Seconds of a step."""
+        steps = self.steps(progress)
+        return (progress.seconds - self._seconds) / steps if steps else progress.seconds / progress.step
+
+
 def fit(job: Job, progress: Progress, pause_at: int | None = None) -> str:
     """Train from where `progress` stands; returns why it ended: done, early stop, interrupted or paused.
 
@@ -95,16 +121,16 @@ def fit(job: Job, progress: Progress, pause_at: int | None = None) -> str:
     updates in a row are refused than `skip_limit`; the checkpoint before them stays the latest.
     """
     train_loss, before = math.nan, progress.seconds
-    saver = Saver(job)
+    saver, pace = Saver(job), Pace()
     rows = job.grid.rows(job.task.batch_rows)
     feed = Feed(lambda step: job.task.batch(step, rows), job.device)
     pending: list[Done] = []
     reason = _reason_to_stop(job, progress, pause_at)
     with Stopper() as stopper, contextlib.closing(feed):
         while not reason:
-            if progress.steps is None and _fix_horizon(job, progress):
+            if progress.steps is None and _fix_horizon(job, progress, pace):
                 # The clock has fixed it: a run that is killed now must go on to the same end.
-                _report_steps(job, progress, pending)
+                _report_steps(job, progress, pending, pace)
                 saver.save(progress)
                 job.emit({"event": "horizon", "step": progress.step, "steps": progress.steps})
             rate = schedule(job, progress).rate(progress.step)
@@ -114,12 +140,13 @@ def fit(job: Job, progress: Progress, pause_at: int | None = None) -> str:
             last = progress.step == progress.steps
             validate = progress.step % job.eval_every == 0 or last
             progress.seconds, asked, save = _agree(job, progress, before, stopper, saver)
+            pace.note(progress)
             save = save or last
             stops = asked or bool(_reason_to_stop(job, progress, pause_at))
             sample = last or job.samples_at(progress.step)
             waits = validate or save or stops or sample or job.device.type == "cpu"
             if waits or len(pending) == _CUDA_SYNC_STEPS:
-                train_loss = _report_steps(job, progress, pending)
+                train_loss = _report_steps(job, progress, pending, pace)
             if validate:
                 _validate(job, progress, train_loss)
             # While updates are skipped the weights may be such that nothing can be drawn.
@@ -209,7 +236,7 @@ def decay_begins(steps: int, decay_share: float) -> int:
     return steps - round(steps * decay_share)
 
 
-def _fix_horizon(job: Job, progress: Progress) -> bool:
+def _fix_horizon(job: Job, progress: Progress, pace: Pace) -> bool:
     """Fix the length of a run by minutes when its decay must begin, by the speed measured up to now.
 
     Returns whether it was fixed.
@@ -218,26 +245,26 @@ def _fix_horizon(job: Job, progress: Progress) -> bool:
     assert settings.minutes is not None
     budget = settings.minutes * 60
     spent = progress.seconds
-    if progress.step < 2 or spent < budget * (1 - settings.decay_share):
+    if pace.steps(progress) < _PACE_STEPS or spent < budget * (1 - settings.decay_share):
         return False
+    each = pace.seconds(progress)
     left = (budget - spent) * _PLANNED_SHARE
     # A row of the final measurement goes forward only: about a third of the cost of a training row.
-    left -= job.final_rows / (3 * job.task.batch_rows) * spent / progress.step
+    left -= job.final_rows / (3 * job.task.batch_rows) * each
     progress.decay_start = progress.step
-    progress.steps = progress.step + max(1, int(left / (spent / progress.step)))
+    progress.steps = progress.step + max(1, int(left / each))
     return True
 
 
-def _report_steps(job: Job, progress: Progress, pending: list[Done]) -> float:
+def _report_steps(job: Job, progress: Progress, pending: list[Done], pace: Pace) -> float:
     """Emit and clear the pending steps, which waits for the device; returns the last loss.
 
     Raises TrainError when the guards refused more updates in a row than they may.
     """
     loss = math.nan
-    memory = memory_bytes(job.device)
+    memory, each = memory_bytes(job.device), pace.seconds(progress) if pending else 0.0
     for done in pending:
         loss, norm = done.loss.item(), done.norm.item()
-        each = progress.seconds / progress.step
         if not done.kept.item():
             _report_skip(job, progress, done.step, loss, norm)
             continue

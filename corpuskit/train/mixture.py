@@ -8,9 +8,11 @@ sample is whose follows from its number; nothing is kept.
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import accumulate
 
 import numpy as np
@@ -24,6 +26,8 @@ from corpuskit.train.provenance import source_ranges
 ROUND = 1000
 """Samples of a round; the finest share of a run that a source can have is one in so many."""
 
+_MOST_RAISED = 20
+
 
 class SourceTokens:
     """The tokens of one source in a split, one document behind the other, as if there were no others.
@@ -31,11 +35,12 @@ class SourceTokens:
     Attributes:
         name: of the split and the source, for messages.
         tokens: tokens of the source.
+        ranges: where they are in the split, (ranges, 2).
     """
 
     def __init__(self, split: Split, name: str, ranges: npt.NDArray[np.int64]) -> None:
         """Of the tokens [start, end) of the split that `ranges`, (ranges, 2), names in order."""
-        self.name = name
+        self.name, self.ranges = name, ranges
         self._split = split
         self._starts = ranges[:, 0]
         self._ends = np.cumsum(ranges[:, 1] - ranges[:, 0])
@@ -75,6 +80,15 @@ class Mixture:
     lines: Mapping[str, SourceTokens]
     parts: Mapping[str, Batches]
     counts: Mapping[str, int]
+
+    @property
+    def fingerprint(self) -> str:
+        """sha256, in hex, of which tokens are whose, which the shards themselves do not say."""
+        found = hashlib.sha256()
+        for source, line in self.lines.items():
+            found.update(source.encode() + b"\0")
+            found.update(np.ascontiguousarray(line.ranges).tobytes())
+        return found.hexdigest()
 
     @property
     def _any(self) -> Batches:
@@ -132,12 +146,17 @@ class Mixture:
     def dealt(self, sample: int) -> tuple[str, int]:
         """The source of a sample of the run, and the sample's number within that source."""
         number, slot = divmod(sample, ROUND)
-        place = Permutation(ROUND, self.seed, MIXTURE, number)[slot]
+        place = _places(self.seed, number)[slot]
         for source, end in zip(self.counts, accumulate(self.counts.values()), strict=True):
             if place < end:
                 count = self.counts[source]
                 return source, number * count + place - (end - count)
         raise AssertionError("the counts of a round add up to ROUND")
+
+
+@lru_cache(maxsize=8)
+def _places(seed: int, number: int) -> Permutation:
+    return Permutation(ROUND, seed, MIXTURE, number)
 
 
 def mix(
@@ -186,7 +205,9 @@ def round_counts(weights: Mapping[str, float]) -> dict[str, int]:
     """Samples of each source in a round: its share, rounded by largest remainders; one at least, if any.
 
     >>> round_counts({"books": 2, "wiki": 1, "web": 0})
-    {'books': 667, 'wiki': 333, 'web': 0}
+    {'books': 667, 'web': 0, 'wiki': 333}
+
+    Raises SettingError where many sources have less than that, so that the largest had much too little.
     """
     total = sum(weights.values())
     exact = {source: weight / total * ROUND for source, weight in sorted(weights.items())}
@@ -195,7 +216,14 @@ def round_counts(weights: Mapping[str, float]) -> dict[str, int]:
         counts[max(counts, key=lambda source: exact[source] - counts[source])] += 1
     # Shares below one in a thousand were raised to it: the largest gives.
     counts[max(counts, key=lambda source: counts[source])] += left
-    return {source: counts[source] for source in weights}
+    if left < -_MOST_RAISED:
+        small = [source for source, share in exact.items() if 0 < share < 1]
+        raise SettingError(
+            f"mixture gives {len(small)} sources, among them {small[0]}, less than a thousandth of the run "
+            "each, which is the least that one can have; together they would take too much from the others",
+            remedy="Give some of them the weight 0.",
+        )
+    return counts
 
 
 def _joined(ranges: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:

@@ -29,7 +29,7 @@ from corpuskit.train.grid import Grid, processes
 from corpuskit.train.guard import Guard
 from corpuskit.train.job import Job, Progress
 from corpuskit.train.loop import Saver, decay_begins, fit, train_step
-from corpuskit.train.mixture import mix
+from corpuskit.train.mixture import Mixture, mix
 from corpuskit.train.model import Transformer, initialise
 from corpuskit.train.objectives import Causal, Masked, Spans
 from corpuskit.train.optim import Optimizer, OptimizerSettings
@@ -54,8 +54,9 @@ _LEAST_STEPS, _MOST_STEPS = 200, 20_000
 # Of rates once, twice and four times AdamW's twice is best by little: a 4-layer model of 128 on Shakespeare.
 _MUON_RATIO = 2.0
 _PROBE_SHARE, _PROBE_STEPS = 0.03, 8
-_SAME_AGAIN = ("keep", "save_every", "patience")
-"""Settings that may be given anew when a run is resumed: they change nothing of what it computes."""
+_SAME_AGAIN = ("keep", "save_every", "patience", "parallel", "tensor_parallel", "recompute")
+"""Settings that may be given anew when a run is resumed: they change nothing of what it computes, but for the
+order in which processes add."""
 
 
 def train(
@@ -100,15 +101,17 @@ def train(
     shards = Shards(run / "shards")
     codec = Codec(run / "tokenizer" / "tokenizer.json", shards.tokenizer_sha256, shards.end_of_text)
     state = _state_to_resume(out, shards, resume, overwrite, allow_changed_data)
-    tensor = TrainSettings.checked(state["settings"]) if state else settings or TrainSettings()
-    with processes(tensor.tensor_parallel) as grid, process_state(grid.device):
+    resumed = None if state is None else _settings_to_resume(state, settings)
+    divided = (resumed or settings or TrainSettings()).tensor_parallel
+    with processes(divided) as grid, process_state(grid.device):
         weights = None
-        if state is None:
+        if resumed is None or state is None:
             chosen, planned, task, weights = settle(settings or TrainSettings(), out, shards, codec, grid)
         else:
-            chosen, planned = _settings_to_resume(state, settings), int(state["planned_steps"])
-            task = make_task(chosen, shards, codec)
+            chosen, planned, task = resumed, int(state["planned_steps"]), make_task(resumed, shards, codec)
         job = make_job(out, chosen, planned, task, shards, codec, grid, began, weights)
+        if state is not None and not allow_changed_data:
+            _check_mixture(state, job, shards)
         progress = _progress(job, state, shards)
         log = _begin_folder(out, codec, overwrite, progress) if grid.is_first else None
         grid.barrier()
@@ -188,6 +191,15 @@ def _state_to_resume(
             remedy="Bring the shards back, choose another --out, or accept it with --allow-changed-data.",
         )
     return state
+
+
+def _check_mixture(state: dict[str, Any], job: Job, shards: Shards) -> None:
+    """Raises TrainError where the tables beside the shards say otherwise than before whose the tokens are."""
+    if state["mixture_fingerprint"] != job.saved_with["mixture_fingerprint"]:
+        raise TrainError(
+            f"the tables *.provenance.parquet in {shards.folder} are not those of the run in {job.out}",
+            remedy="Bring them back, choose another --out, or accept it with --allow-changed-data.",
+        )
 
 
 def _settings_to_resume(state: dict[str, Any], given: TrainSettings | None) -> TrainSettings:
@@ -308,11 +320,12 @@ def make_job(
             return task.loss(model, dict(batch))
 
     failure = ""
+    rows = range(min(settings.micro_batch_rows or task.batch_rows, len(grid.rows(task.batch_rows))))
+    example = {name: each.to(grid.device) for name, each in task.batch(0, rows).items()}
     if settings.compile == "on":
-        rows = range(min(settings.micro_batch_rows or task.batch_rows, len(grid.rows(task.batch_rows))))
-        example = {name: each.to(grid.device) for name, each in task.batch(0, rows).items()}
         failure = compile_blocks(model, lambda: loss(model, example))
     parallel = Parallel(model, grid, loss, mode=settings.parallel, recompute=settings.recompute, bf16=bf16)
+    parallel.settle(example)
     optimizer = Optimizer(
         model,
         optimizer_settings(settings),
@@ -349,6 +362,7 @@ def make_job(
             "settings": settings.model_dump(),
             "planned_steps": planned,
             "shards_fingerprint": shards.fingerprint,
+            "mixture_fingerprint": task.batches.fingerprint if isinstance(task.batches, Mixture) else "",
             "tokenizer_sha256": codec.sha256,
             "machine": _machine(grid, settings.compile == "on" and not failure),
         },
@@ -388,7 +402,7 @@ def _machine(grid: Grid, compiled: bool) -> dict[str, Any]:
 def _bf16_pays(device: torch.device) -> bool:
     """Whether bfloat16 matrix products are faster here: GPUs that have them, and CPUs with AMX tiles."""
     if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported())
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     probe = getattr(torch.cpu, "_is_amx_tile_supported", None)
     return bool(probe and probe())
 

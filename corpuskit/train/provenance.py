@@ -19,6 +19,7 @@ def source_ranges(shards: Shards, name: str) -> tuple[list[str], Numbers, Number
     None without provenance tables. Raises ShardError for one that cannot be read or does not cover its shard.
     """
     ends, codes, base = [], [], 0
+    numbers: dict[str, int] = {}
     for info in shards.splits[name]:
         path = shards.folder / f"{info.name}.provenance.parquet"
         if not path.exists():
@@ -34,10 +35,13 @@ def source_ranges(shards: Shards, name: str) -> tuple[list[str], Numbers, Number
                 remedy="Build the shards again, or bring the file back from where it was copied.",
             )
         ends.append(found + base)
-        codes.extend(table.column("source").to_pylist())
+        sources = table.column("source").combine_chunks().dictionary_encode()
+        known = [numbers.setdefault(source, len(numbers)) for source in sources.dictionary.to_pylist()]
+        codes.append(np.array(known)[sources.indices.to_numpy()])
         base += info.tokens
-    names = sorted(set(codes))
-    numbers = {source: number for number, source in enumerate(names)}
     if not ends:
         return None
-    return names, np.concatenate(ends), np.array([numbers[source] for source in codes])
+    names = sorted(numbers)
+    sorted_number = np.empty(len(names), np.int64)
+    sorted_number[[numbers[name] for name in names]] = np.arange(len(names))
+    return names, np.concatenate(ends), sorted_number[np.concatenate(codes)]

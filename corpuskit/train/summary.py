@@ -100,7 +100,7 @@ def start_event(
         f"{shape.width}, vocabulary {shape.vocab_size:,}; "
         f"{settings.objective}, batch {task.batch_rows} x {task.batches.stride} = {batch_tokens:,} tokens\n"
         f"{'about ' if progress.steps is None else ''}{planned:,} steps read the {train.tokens:,} training "
-        f"tokens {planned * batch_tokens / train.tokens:.1f} times; dropout {shape.dropout:g}, "
+        f"tokens {task.epochs(planned):.1f} times; dropout {shape.dropout:g}, "
         f"weight decay {settings.weight_decay:g}\n"
         f"each pass leaves out {left_over:,} tokens at its ends; {job.device.type}, {settings.precision}, "
         f"{torch.get_num_threads()} threads"

@@ -63,10 +63,10 @@ class Log:
 def _lines(path: Path) -> list[str]:
     if not path.exists():
         return []
-    # A kill can leave half a last line; it belongs to a step that will be done again.
-    return [
-        line for line in path.read_text(encoding="utf-8").splitlines(keepends=True) if line.endswith("\n")
-    ]
+    # A kill can leave half a last line; it belongs to a step that will be done again. Not `splitlines`: texts
+    # may hold signs that end a line elsewhere, as U+2028, and JSON leaves them as they are.
+    with open(path, encoding="utf-8", newline="\n") as file:
+        return [line for line in file if line.endswith("\n")]
 
 
 def _step_of(line: str) -> int:

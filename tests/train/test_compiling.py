@@ -57,6 +57,17 @@ def test_short_runs_on_a_cpu_are_not_compiled(run: Path, small: TrainSettings, t
     assert document["training"]["settings"]["compile"] == "off"
 
 
+def test_a_compiler_that_computes_something_else_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(block: Block, **options: Any) -> None:
+        block._compiled_call_impl = lambda x, *rest, **more: block.forward(x * float("nan"), *rest, **more)
+
+    monkeypatch.setattr(Block, "compile", broken)
+    model, ids = a_model(), torch.arange(8)[None]
+    expected = a_model().loss(ids, ids)
+    assert "a gradient's norm is nan, not" in compile_blocks(model, lambda: model.loss(ids, ids))
+    assert torch.equal(model.loss(ids, ids), expected)
+
+
 @pytest.mark.slow
 def test_compiled_blocks_compute_the_same() -> None:
     model, plain = a_model(), a_model()

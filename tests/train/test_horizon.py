@@ -9,7 +9,7 @@ import pytest
 from corpuskit.train import TrainSettings, train
 from corpuskit.train.checkpoint import latest_checkpoint, read_state
 from corpuskit.train.job import Progress
-from corpuskit.train.loop import _fix_horizon
+from corpuskit.train.loop import Pace, _fix_horizon
 from corpuskit.train.watch import Event
 
 
@@ -34,21 +34,24 @@ def of_a_minute(final_rows: int = 0) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("step", "seconds", "final_rows", "steps"),
+    ("first", "start", "step", "seconds", "final_rows", "steps"),
     [
-        (24, 23.9, 0, None),
-        (1, 50.0, 0, None),
-        (24, 24.0, 0, 24 + 35),  # a second a step, and 98 % of the 36 seconds that are left
-        (240, 24.0, 0, 240 + 352),
-        (24, 24.0, 12, 24 + 34),  # twelve rows forward take as long as a step of four
-        (30, 70.0, 0, 31),  # too late for a decay: one more step ends it
+        (1, 1.0, 24, 23.9, 0, None),
+        (1, 47.0, 3, 50.0, 0, None),
+        (1, 1.0, 24, 24.0, 0, 24 + 35),  # a second a step, and 98 % of the 36 seconds that are left
+        (1, 20.1, 40, 24.0, 0, 40 + 352),  # a tenth of a second a step, once it was compiled
+        (101, 4.0, 121, 24.0, 0, 121 + 35),  # the steps of another process are not counted
+        (1, 1.0, 24, 24.0, 12, 24 + 34),  # twelve rows forward take as long as a step of four
+        (1, 1.0, 30, 70.0, 0, 31),  # too late for a decay: one more step ends it
     ],
 )
 def test_the_steps_that_are_left_follow_from_the_speed(
-    step: int, seconds: float, final_rows: int, steps: int | None
+    first: int, start: float, step: int, seconds: float, final_rows: int, steps: int | None
 ) -> None:
+    pace = Pace()
+    pace.note(Progress(step=first, seconds=start))
     progress = Progress(step=step, seconds=seconds)
-    assert _fix_horizon(of_a_minute(final_rows), progress) == (steps is not None)
+    assert _fix_horizon(of_a_minute(final_rows), progress, pace) == (steps is not None)
     assert progress.steps == steps
     assert progress.decay_start == (None if steps is None else step)
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corpuskit.errors import SettingError
+from corpuskit.errors import SettingError, TrainError
 from corpuskit.shards import Shards
 from corpuskit.train import TrainSettings, train
 from corpuskit.train.mixture import ROUND, Mixture, mix, round_counts
@@ -111,12 +111,12 @@ def test_counts_of_a_round_follow_the_weights(weights: dict[str, float]) -> None
     assert sum(counts.values()) == ROUND
     for source, weight in weights.items():
         assert (counts[source] > 0) == (weight > 0)
-        # Twenty sources raised to one in a thousand take at most twenty from the largest.
+        # Each source raised to one in a thousand takes at most that from the largest.
         assert abs(counts[source] - weight / total * ROUND) <= 20
 
 
 def test_a_run_with_a_mixture_resumes_bit_for_bit(told: Path, small: TrainSettings, tmp_path: Path) -> None:
-    settings = TrainSettings.checked({**small.given(), "mixture": "books:1,wiki:2"})
+    settings = TrainSettings.checked({**small.given(), "mixture": "wiki:2,books:1"})
     whole = train(told, tmp_path / "whole", settings)
     train(told, tmp_path / "halves", settings, pause_at=10)
     train(told, tmp_path / "halves", resume=True)
@@ -155,3 +155,29 @@ def test_a_source_too_short_for_a_row_is_named(told: Path) -> None:
     size = documents_of(told, "wiki").size
     with pytest.raises(SettingError, match=f"'train, wiki' has {size} tokens"):
         mix(Shards(told / "shards"), "train", {"books": 1, "wiki": 1}, (size + 1, size), 4, 7)
+
+
+def test_the_order_of_the_weights_is_of_no_account(told: Path) -> None:
+    one, other = mixed(told, {"books": 2, "wiki": 1}), mixed(told, {"wiki": 1, "books": 2})
+    assert [one.dealt(i) for i in range(50)] == [other.dealt(i) for i in range(50)]
+
+
+def test_many_tiny_sources_are_refused() -> None:
+    weights = {f"s{number}": 1.0 for number in range(100)} | {"large": 1e6}
+    with pytest.raises(SettingError, match="gives 100 sources, among them s0, less than a thousandth"):
+        round_counts(weights)
+
+
+def test_other_tables_beside_the_shards_are_refused(
+    told: Path,
+    small: TrainSettings,
+    tmp_path: Path,
+    write_provenance: Callable[[Path, str, Sequence[str]], None],
+) -> None:
+    shutil.copytree(told, tmp_path / "run")
+    settings = TrainSettings.checked({**small.given(), "mixture": "books:1,wiki:2"})
+    train(tmp_path / "run", tmp_path / "m", settings, pause_at=5)
+    write_provenance(tmp_path / "run" / "shards", "train", ("wiki", "books"))
+    with pytest.raises(TrainError, match=r"provenance\.parquet in .* are not those of the run"):
+        train(tmp_path / "run", tmp_path / "m", resume=True)
+    assert train(tmp_path / "run", tmp_path / "m", resume=True, allow_changed_data=True).reason == "done"
