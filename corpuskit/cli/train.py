@@ -158,13 +158,17 @@ def show(shell: Shell, run: Path, settings: TrainSettings, hourly: float | None,
     from corpuskit.cli._plan import plan_text
     from corpuskit.train.plan import plan, resolved
 
+    speaks = os.environ.get("RANK", "0") == "0"
     if plans:
-        shell.say("Making some steps to see how long they take ...")
+        if speaks:
+            shell.say("Making some steps to see how long they take ...")
         found = plan(run, settings, hourly)
-        shell.result(found.as_json(), plan_text(found))
+        if speaks:
+            shell.result(found.as_json(), plan_text(found))
         return
     chosen = {k: v for k, v in resolved(run, settings).model_dump(mode="json").items() if v is not None}
-    shell.result(chosen, yaml.safe_dump(chosen, sort_keys=False).rstrip())
+    if speaks:
+        shell.result(chosen, yaml.safe_dump(chosen, sort_keys=False).rstrip())
 
 
 def parse_assignments(assignments: tuple[str, ...]) -> dict[str, str]:

@@ -18,6 +18,7 @@ from corpuskit.errors import TrainError
 
 END_OF_TEXT = "<|endoftext|>"
 MASK, SENTINEL, SENTINELS = "<|mask|>", "<|sentinel_{}|>", 100
+_OTHER_MASKS = ("[MASK]", "<mask>")  # of models that others trained
 SYSTEM, USER, ASSISTANT, END_OF_TURN = "<|system|>", "<|user|>", "<|assistant|>", "<|end_of_turn|>"
 """Special tokens, by the names that a build gives them."""
 
@@ -109,10 +110,12 @@ class Codec:
             )
         return int(number)
 
-    def first_ordinary_id(self) -> int:
-        """The first id that is no special token; those of all tokenizers that corpuskit trains come first."""
+    def mask_id(self) -> int:
+        """Id of the token that stands for a masked one; raises TrainError where there is none."""
         special = set(self.special_ids())
-        return next(number for number in range(len(special) + 1) if number not in special)
+        known = (self._tokenizer.token_to_id(name) for name in (MASK, *_OTHER_MASKS))
+        found = next((number for number in known if number in special), None)
+        return self.special_id(MASK) if found is None else int(found)
 
     def token_bytes(self, vocab_size: int) -> npt.NDArray[np.int64] | None:
         """Bytes of text that each id stands for, (vocab_size,); 0 for special tokens.

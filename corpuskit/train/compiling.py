@@ -39,7 +39,7 @@ def compile_blocks(model: Transformer, loss: Callable[[], Tensor]) -> str:
     blocks = [part for part in model.modules() if isinstance(part, Block)]
     usual = _gradient_norm(model, loss)
     for block in blocks:
-        block.compile(dynamic=False)
+        block.compile()
     try:
         found = _gradient_norm(model, loss)
         failure = (

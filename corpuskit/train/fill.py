@@ -9,7 +9,7 @@ import torch
 
 from corpuskit.errors import SettingError
 from corpuskit.shards import derive_key
-from corpuskit.train.codec import MASK, SENTINEL
+from corpuskit.train.codec import SENTINEL
 from corpuskit.train.drafts import Prompt, Sampling
 from corpuskit.train.generate import BATCH_ROWS, LanguageModel
 
@@ -52,7 +52,7 @@ def fill_masks(model: LanguageModel, text: str, top: int = 5, marker: str = MARK
     _check_kind(model, "encoder")
     if top < 1:
         raise SettingError(f"top = {top} must be at least 1")
-    mask = model.codec.special_id(MASK)
+    mask = model.codec.mask_id()
     parts = _parts(text, marker)
     ids, gaps = _joined(model, parts, [mask] * (len(parts) - 1))
     network = model.model

@@ -226,7 +226,7 @@ class Sight:
         causal: those at its own position and before; else all.
         mask: those where it is True, (B, 1, T, S) or (T, S); then `causal` is not looked at.
         ends: ends of the documents in the rows laid one behind the other, (documents + 1,) int32, beginning
-            with 0, and the longest document's length: a query sees those of its own document that `causal`
+            with 0, and what none is longer than: a query sees those of its own document that `causal`
             allows.
     """
 
@@ -250,7 +250,8 @@ def sight(causal: bool, documents: Tensor | None, *, flat: bool = False) -> Sigh
         edge[:, 1:] = documents[:, 1:] != documents[:, :-1]
         starts = edge.flatten().nonzero().flatten()
         ends = torch.cat([starts, starts.new_tensor([documents.numel()])]).to(torch.int32)
-        return Sight(causal, ends=(ends, int(ends.diff().max())))
+        # A row is as long as a document can be; how long they are is known to the device alone.
+        return Sight(causal, ends=(ends, documents.shape[1]))
     mask = documents[:, :, None] == documents[:, None, :]
     if causal:
         mask = mask & torch.ones(mask.shape[1:], dtype=torch.bool, device=mask.device).tril()

@@ -10,6 +10,7 @@ Sources: masked prediction arXiv:1810.04805, its rate arXiv:2202.08005; span cor
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -134,7 +135,7 @@ class Masked:
     Attributes:
         context: T.
         end_of_text, mask: ids of these two tokens.
-        ordinary: the first id that is no special token; random ones are drawn from there on.
+        special: ids that are neither chosen nor drawn.
         vocab_size: ids are below it.
         rate: share of the positions that are chosen.
         apart: let no position see another document of its row.
@@ -143,7 +144,7 @@ class Masked:
     context: int
     end_of_text: int
     mask: int
-    ordinary: int
+    special: tuple[int, ...]
     vocab_size: int
     rate: float = 0.3
     apart: bool = False
@@ -158,21 +159,25 @@ class Masked:
         """T."""
         return self.context
 
+    @functools.cached_property
+    def _ordinary(self) -> Ids:
+        """The ids that are not special."""
+        return np.setdiff1d(np.arange(self.vocab_size), self.special)
+
     def arrays(self, rows: Ids, keys: Sequence[int]) -> Arrays:
         """ids (B, T), positions and targets (B, M); a row with fewer tokens to choose has IGNORED ones."""
         count = max(1, round(self.rate * rows.shape[1]))
         draws = _draws(keys, rows.shape[1])
-        special = rows < self.ordinary
+        special = np.isin(rows, self.special)
         draws[special] = 2**64 - 1
         positions = np.sort(np.argpartition(draws, count - 1, axis=1)[:, :count], axis=1)
         targets = np.take_along_axis(rows, positions, axis=1)
         chosen = ~np.take_along_axis(special, positions, axis=1)
 
         choice = _draws([derive_key(key, 1) for key in keys], count) / 2.0**64
-        drawn = _draws([derive_key(key, 2) for key in keys], count) % np.uint64(
-            self.vocab_size - self.ordinary
-        )
-        other = np.where(choice < _MASKED, self.mask, self.ordinary + drawn.astype(np.int64))
+        numbers = _draws([derive_key(key, 2) for key in keys], count) % np.uint64(len(self._ordinary))
+        drawn = self._ordinary[numbers.astype(np.int64)]
+        other = np.where(choice < _MASKED, self.mask, drawn)
         ids = rows.copy()
         put = np.where(chosen & (choice < _MASKED + _RANDOM), other, targets)
         np.put_along_axis(ids, positions, put, axis=1)

@@ -233,7 +233,7 @@ class Parallel:
         for name, parameter in self.model.named_parameters():
             whole = self.whole(name, local_tensor(parameter.detach()))
             if self.grid.is_first:
-                found[name] = whole
+                found[name] = whole.cpu()  # A GPU need not hold the whole model beside its part.
         return found
 
     @torch.no_grad()

@@ -177,7 +177,7 @@ def _prepared(run: Path, settings: TrainSettings) -> Iterator[tuple[Job, Pretrai
     began = time.monotonic()
     shards = Shards(run / "shards")
     codec = Codec(run / "tokenizer" / "tokenizer.json", shards.tokenizer_sha256, shards.end_of_text)
-    with processes(settings.tensor_parallel) as grid, process_state(grid.device):
+    with processes(settings.tensor_parallel) as grid, process_state(grid.device, settings.deterministic):
         chosen, planned, task, weights = settle(settings, run, shards, codec, grid)
         yield make_job(run, chosen, planned, task, shards, codec, grid, began, weights), task, planned
 

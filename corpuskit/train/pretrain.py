@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import gc
+import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -18,7 +20,7 @@ from corpuskit.shards import Shards, derive_key
 from corpuskit.train.allocator import freed_memory_kept
 from corpuskit.train.checkpoint import FOLDER as CHECKPOINTS
 from corpuskit.train.checkpoint import latest_checkpoint, read_state
-from corpuskit.train.codec import MASK, SENTINEL, SENTINELS, Codec
+from corpuskit.train.codec import SENTINEL, SENTINELS, Codec
 from corpuskit.train.compiling import compile_blocks, compiling_pays
 from corpuskit.train.curves import NAME as CURVES
 from corpuskit.train.curves import Curves
@@ -29,6 +31,7 @@ from corpuskit.train.grid import Grid, processes
 from corpuskit.train.guard import Guard
 from corpuskit.train.job import Job, Progress
 from corpuskit.train.loop import Saver, decay_begins, fit, train_step
+from corpuskit.train.meter import device_name
 from corpuskit.train.mixture import Mixture, mix
 from corpuskit.train.model import Transformer, initialise
 from corpuskit.train.objectives import Causal, Masked, Spans
@@ -75,7 +78,8 @@ def train(
     OUT holds model.json, model.safetensors (the weights with the least validation loss), tokenizer.json,
     checkpoints/, logs/train.jsonl and curves.svg. A run is a function of (settings, shards, seed, step): one
     stopped, by a signal or by force, and resumed computes bit for bit what it would have computed in one go,
-    on the same kind of device with the same number of threads and version of torch.
+    on the same kind of device with the same number of threads and version of torch; on a GPU with the
+    setting `deterministic`.
 
     Args:
         run: folder of a finished build, with shards/ and tokenizer/tokenizer.json.
@@ -102,8 +106,8 @@ def train(
     codec = Codec(run / "tokenizer" / "tokenizer.json", shards.tokenizer_sha256, shards.end_of_text)
     state = _state_to_resume(out, shards, resume, overwrite, allow_changed_data)
     resumed = None if state is None else _settings_to_resume(state, settings)
-    divided = (resumed or settings or TrainSettings()).tensor_parallel
-    with processes(divided) as grid, process_state(grid.device):
+    wanted = resumed or settings or TrainSettings()
+    with processes(wanted.tensor_parallel) as grid, process_state(grid.device, wanted.deterministic):
         weights = None
         if resumed is None or state is None:
             chosen, planned, task, weights = settle(settings or TrainSettings(), out, shards, codec, grid)
@@ -263,6 +267,8 @@ def _planned_steps(
         train_step(provisional, done, 0.0, batch).loss.item()
         spent = grid.agree(time.monotonic() - began)[0]
     each = spent / done
+    del provisional
+    gc.collect()  # Parts of it refer to one another: on a GPU two models would stand beside each other.
     return max(1, int(settings.minutes * 60 / each))
 
 
@@ -278,8 +284,8 @@ def make_task(settings: TrainSettings, shards: Shards, codec: Codec) -> Pretrain
         objective = Masked(
             settings.context,
             end,
-            codec.special_id(MASK),
-            codec.first_ordinary_id(),
+            codec.mask_id(),
+            tuple(codec.special_ids()),
             shards.vocab_size,
             settings.mask_rate,
             settings.document_mask,
@@ -427,11 +433,42 @@ def _progress(job: Job, state: dict[str, Any] | None, shards: Shards) -> Progres
 
 
 @contextlib.contextmanager
-def process_state(device: torch.device) -> Iterator[None]:
-    """What training does to the process and gives back: torch's generators are seeded, memory is kept."""
+def process_state(device: torch.device, deterministic: bool = False) -> Iterator[None]:
+    """What training does to the process and gives back: torch's generators are seeded, memory is kept.
+
+    Raises TrainError where the device has too little memory for what is done within.
+    """
     kept = freed_memory_kept() if device.type == "cpu" else contextlib.nullcontext()
-    with kept, torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+    try:
+        with (
+            kept,
+            fixed_order(deterministic),
+            torch.random.fork_rng([device] if device.type == "cuda" else []),
+        ):
+            yield
+    except torch.OutOfMemoryError as error:
+        raise TrainError(
+            f"{device_name(device)} has too little memory for this run: {str(error).partition('. ')[0]}",
+            remedy="Lower micro_batch_rows, or set recompute=true; `--plan` says what a run needs.",
+        ) from error
+
+
+@contextlib.contextmanager
+def fixed_order(deterministic: bool) -> Iterator[None]:
+    """Have torch choose kernels that add in a fixed order, if so wanted; says so where it knows none."""
+    before = (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+    )
+    if deterministic:
+        os.environ.setdefault(
+            "CUBLAS_WORKSPACE_CONFIG", ":4096:8"
+        )  # cuBLAS asks for it, before its first product.
+        torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
         yield
+    finally:
+        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
 
 
 def _remove_model(out: Path) -> None:

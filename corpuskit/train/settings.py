@@ -89,6 +89,8 @@ class TrainSettings(BaseModel):
         tensor_parallel: processes that divide each matrix of a block among them.
         compile: compile the blocks of the model: "auto" does on a GPU, and on a CPU where the run is long.
         recompute: compute activations of blocks again in the backward pass in place of keeping them.
+        deterministic: add in a fixed order on GPUs too, which costs time there: without it a run that goes on
+            may differ in its last bits from one that was never stopped.
         sample_at: steps done when the model writes a sample; without any, five times in a run.
         qk_norm: on, but for "masked": no encoder that others load has it.
         init_from: a model folder with whose weights the run begins, of a run or an import. The shape is its
@@ -157,6 +159,7 @@ class TrainSettings(BaseModel):
     parallel: Literal["ddp", "fsdp"] = "ddp"
     tensor_parallel: int = Field(default=1, ge=1)
     recompute: bool = False
+    deterministic: bool = False
 
     @classmethod
     def checked(cls, values: Mapping[str, Any]) -> TrainSettings:

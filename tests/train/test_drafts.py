@@ -40,6 +40,13 @@ def codec(tmp_path_factory: pytest.TempPathFactory) -> Codec:
     return saved(tokenizer, tmp_path_factory.mktemp("codec"))
 
 
+@pytest.mark.parametrize("name", ["<|mask|>", "[MASK]", "<mask>"])
+def test_the_mask_is_known_by_the_names_that_others_give_it(tmp_path: Path, name: str) -> None:
+    tokenizer = Tokenizer(models.BPE({"a": 0}, []))
+    tokenizer.add_special_tokens(["</s>", name])
+    assert saved(tokenizer, tmp_path).mask_id() == 2
+
+
 def saved(tokenizer: Tokenizer, folder: Path) -> Codec:
     path = folder / "tokenizer.json"
     tokenizer.save(str(path))

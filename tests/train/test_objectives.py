@@ -60,7 +60,7 @@ def test_a_row_shorter_than_the_goldfish_window_keeps_all_targets() -> None:
 
 
 def masked(context: int = 400, rate: float = 0.3, *, apart: bool = False) -> Masked:
-    return Masked(context, END, MASK, ORDINARY, VOCABULARY, rate, apart)
+    return Masked(context, END, MASK, tuple(range(ORDINARY)), VOCABULARY, rate, apart)
 
 
 def test_masking_follows_from_the_key_alone() -> None:
@@ -106,6 +106,17 @@ def test_special_tokens_are_never_masked_and_never_targets() -> None:
     assert (batch["targets"][0] == IGNORED).all()
     assert ((batch["targets"] != IGNORED).sum(1)[1:] == 20).all(), "all tokens that may be chosen are"
     assert np.array_equal(batch["documents"], documents(line, END))
+
+
+def test_special_tokens_may_stand_anywhere_in_the_vocabulary() -> None:
+    special = (5, 7, 399)
+    line = np.random.default_rng(0).integers(0, 400, (300, 40))
+    batch = Masked(40, 399, 5, special, 400).arrays(line, range(300))
+    assert not np.isin(batch["targets"], special).any()
+    at = np.take_along_axis(batch["ids"], batch["positions"], 1)
+    drawn = at[(at != 5) & (at != np.take_along_axis(line, batch["positions"], 1))]
+    assert not np.isin(drawn, special).any()
+    assert {0, 398} <= set(drawn.tolist()), "all others are drawn"
 
 
 # -------------------------------------------------------------------------------------------- spans

@@ -180,6 +180,32 @@ def test_runs_of_one_two_and_four_processes_agree_and_take_over_from_each_other(
 
 
 @pytest.mark.slow
+def test_three_processes_that_add_in_a_ring_go_on_bit_for_bit(
+    run: Path, shared: TrainSettings, tmp_path: Path
+) -> None:
+    settings = shared.model_copy(update={"parallel": "ddp", "batch_rows": 6})
+    start_training(3, run, tmp_path / "whole", settings)
+    start_training(3, run, tmp_path / "halves", settings, pause_at=4)
+    start_training(3, run, tmp_path / "halves", None, resume=True)
+    assert losses(tmp_path / "halves") == losses(tmp_path / "whole")
+    weights = [(tmp_path / out / "model.safetensors").read_bytes() for out in ("whole", "halves")]
+    assert weights[0] == weights[1]
+
+
+@pytest.mark.slow
+def test_what_divided_matrices_saved_is_taken_over_by_one(
+    run: Path, shared: TrainSettings, tmp_path: Path
+) -> None:
+    settings = shared.model_copy(update={"tensor_parallel": 2})
+    start_training(2, run, tmp_path / "m", settings, pause_at=4)
+    with pytest.raises(SettingError, match="tensor_parallel"):
+        train(run, tmp_path / "m", resume=True)
+    train(run, tmp_path / "m", TrainSettings(tensor_parallel=1), resume=True)
+    start_training(2, run, tmp_path / "whole", settings)
+    assert losses(tmp_path / "m") == pytest.approx(losses(tmp_path / "whole"), rel=1e-5)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("writes", [3, 4, 5])
 def test_a_process_killed_during_a_save_ends_all_and_leaves_the_checkpoint_before(
     run: Path, shared: TrainSettings, tmp_path: Path, writes: int

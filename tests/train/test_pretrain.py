@@ -275,6 +275,20 @@ def test_the_best_weights_are_kept_and_training_stops_early(make_run: Any, tmp_p
     assert train(run, tmp_path / "model", resume=True).step == result.step
 
 
+def test_too_little_memory_is_told_with_a_remedy(
+    run: Path, small: TrainSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB. GPU 0 has ...")
+
+    monkeypatch.setattr("corpuskit.train.loop.train_step", full)
+    with pytest.raises(
+        TrainError, match=r"cpu has too little memory for this run: CUDA out of memory$"
+    ) as found:
+        train(run, tmp_path / "m", small)
+    assert "Lower micro_batch_rows" in found.value.remedy
+
+
 def test_validation_loss_in_bits_per_byte(run: Path, whole: Path) -> None:
     shards = Shards(run / "shards")
     rows = spread_rows(shards.split("validation"), 17, 16, 4 * 4 * 16, shards.vocab_size)

@@ -54,7 +54,7 @@ def test_each_target_of_a_causal_row_is_in_one_part(told: Path) -> None:
     [
         Causal(16, 0),
         Causal(16, 0, apart=True),
-        Masked(16, 0, 1, 3, 300, 0.3),
+        Masked(16, 0, 1, (0, 1, 2), 300, 0.3),
         Spans(16, 0, tuple(range(2, 12))),
     ],
 )

@@ -141,3 +141,12 @@ def test_resumed_log_drops_what_will_be_done_again(tmp_path: Path) -> None:
     assert found == [("step", 0), ("step", 1), ("step", 2), ("step", 3), ("validation", 4), ("step", 4)]
     Log(tmp_path, 0).close()
     assert log.path.read_text() == ""
+
+
+def test_a_text_with_odd_line_ends_is_one_line_of_the_log(tmp_path: Path) -> None:
+    log = Log(tmp_path, 0)
+    log({"event": "sample", "step": 1, "text": "a\u2028b\u2029c\x85d\re\nf"})
+    log.close()
+    before = log.path.read_bytes()
+    Log(tmp_path, 2).close()
+    assert log.path.read_bytes() == before
