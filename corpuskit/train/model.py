@@ -262,7 +262,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor, seen: Sight) -> Tensor:
     """softmax(q k^T / sqrt(D)) v over the keys seen; q (B, H, T, D), k and v (B, G, S, D) -> (B, H, T, D)."""
     grouped = k.shape[1] != q.shape[1]
     if _small_on_cpu(q, k):
-        return cast(Tensor, _attend_by_products(q, k, v, seen))
+        return _attend_by_products(q, k, v, seen)
     if seen.ends is None:
         return functional.scaled_dot_product_attention(
             q, k, v, attn_mask=seen.mask, is_causal=seen.causal and seen.mask is None, enable_gqa=grouped
@@ -289,8 +289,6 @@ def _small_on_cpu(q: Tensor, k: Tensor) -> bool:
     return small and q.device.type == "cpu" and q.dtype == torch.bfloat16
 
 
-# Compiled (torch 2.13), the gradient is not a number, since queries, keys and values are parts of one matrix.
-@torch.compiler.disable  # type: ignore[untyped-decorator]
 def _attend_by_products(q: Tensor, k: Tensor, v: Tensor, seen: Sight) -> Tensor:
     """`attend` as it is written down, with all scores (B, H, T, S) in memory, rounded to the type of q."""
     groups = q.shape[1] // k.shape[1]
@@ -369,6 +367,7 @@ class Attention(nn.Module):
         self.out = nn.Linear(settings.width, settings.width, bias=False)
         self.query_norm = Norm(settings, self.head_width) if settings.qk_norm else nn.Identity()
         self.key_norm = Norm(settings, self.head_width) if settings.qk_norm else nn.Identity()
+        self.attend = attend
 
     def forward(
         self, x: Tensor, rotation: Rotation, seen: Sight, cache: Cache | None = None, block: int = 0
@@ -380,7 +379,7 @@ class Attention(nn.Module):
         k = rotate(self.key_norm(k), rotation).to(v.dtype)
         if cache is not None:
             k, v = cache.put(block, k, v)
-        return self._join(attend(q, k, v, seen))
+        return self._join(self.attend(q, k, v, seen))
 
     def cross(
         self, x: Tensor, memory: Tensor, seen: Sight, cache: Cache | None = None, block: int = 0
@@ -395,7 +394,7 @@ class Attention(nn.Module):
             k = self.key_norm(k).to(v.dtype)
             if cache is not None:
                 cache.memory[block] = (k, v)
-        return self._join(attend(q.to(v.dtype), k, v, seen))
+        return self._join(self.attend(q.to(v.dtype), k, v, seen))
 
     @property
     def _key_value_width(self) -> int:

@@ -455,16 +455,16 @@ def process_state(device: torch.device, deterministic: bool = False) -> Iterator
 
 @contextlib.contextmanager
 def fixed_order(deterministic: bool) -> Iterator[None]:
-    """Have torch choose kernels that add in a fixed order, if so wanted; says so where it knows none."""
+    """Have torch choose kernels that add in a fixed order, if so wanted; it says so where it knows none."""
+    if not deterministic:  # Also to ask torch for it takes seconds.
+        yield
+        return
     before = (
         torch.are_deterministic_algorithms_enabled(),
         torch.is_deterministic_algorithms_warn_only_enabled(),
     )
-    if deterministic:
-        os.environ.setdefault(
-            "CUBLAS_WORKSPACE_CONFIG", ":4096:8"
-        )  # cuBLAS asks for it, before its first product.
-        torch.use_deterministic_algorithms(True, warn_only=True)
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS reads it before its first product.
+    torch.use_deterministic_algorithms(True, warn_only=True)
     try:
         yield
     finally:
