@@ -1,8 +1,8 @@
 """torch.compile for the blocks of a model: where it pays, and never where it fails.
 
 Blocks are compiled one by one: they are alike, so that one compilation serves all of them, and what is around
-them (the loss with its own gradients) needs none. Measured on a CPU at 6 blocks of 256 in bfloat16, a step
-takes two thirds as long, at 4 blocks of 128 in float32 nine tenths; compiling takes half a minute and more.
+them (the loss with its own gradients) needs none. On a CPU, at 4 blocks of 256 in bfloat16 or of 128 in
+float32, a step takes nine tenths as long; compiling takes half a minute and more.
 """
 
 from __future__ import annotations
@@ -42,8 +42,8 @@ def compile_blocks(model: Transformer, loss: Callable[[], Tensor]) -> str:
     for block in blocks:
         block.compile()
     for part in attentions if next(model.parameters()).device.type == "cpu" else []:
-        # Compiled for a CPU (torch 2.13), products in bfloat16 have a gradient that is no number where queries,
-        # keys and values are parts of one matrix. And there is nothing to fuse.
+        # There is nothing to fuse, and compiled for a CPU (torch 2.13) products in bfloat16 have a gradient
+        # that is no number where queries, keys and values are parts of one matrix.
         part.attend = torch.compiler.disable(attend)  # type: ignore[no-untyped-call]
     try:
         found = _gradient_norm(model, loss)
