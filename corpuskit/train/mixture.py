@@ -75,11 +75,15 @@ class Mixture:
         lines: the tokens of each source.
         parts: the batches of each source alone, cut from its line.
         counts: how many samples of a round are of each source.
+        stride, batch_rows, seed: of all parts, see `Batches`.
     """
 
     lines: Mapping[str, SourceTokens]
     parts: Mapping[str, Batches]
     counts: Mapping[str, int]
+    stride: int
+    batch_rows: int
+    seed: int
 
     @property
     def fingerprint(self) -> str:
@@ -89,25 +93,6 @@ class Mixture:
             found.update(source.encode() + b"\0")
             found.update(np.ascontiguousarray(line.ranges).tobytes())
         return found.hexdigest()
-
-    @property
-    def _any(self) -> Batches:
-        return next(iter(self.parts.values()))
-
-    @property
-    def batch_rows(self) -> int:
-        """Rows in a batch, B."""
-        return self._any.batch_rows
-
-    @property
-    def stride(self) -> int:
-        """Tokens from the start of a row to that of the next."""
-        return self._any.stride
-
-    @property
-    def seed(self) -> int:
-        """Fixes who is dealt what, and the order and offsets within each source."""
-        return self._any.seed
 
     @property
     def rows_per_epoch(self) -> int:
@@ -132,7 +117,7 @@ class Mixture:
 
     def samples(self, step: int, rows: range) -> range:
         """Numbers, counted over the run, of these rows of batch `step`."""
-        return self._any.samples(step, rows)
+        return range(step * self.batch_rows + rows.start, step * self.batch_rows + rows.stop)
 
     def starts(self, samples: Sequence[int]) -> list[int]:
         """Position in the split of the first token of each sample."""
@@ -198,7 +183,7 @@ def mix(
     parts = {
         source: Batches(line, *rows, batch_rows, seed, shards.vocab_size) for source, line in lines.items()
     }
-    return Mixture(lines, parts, counts)
+    return Mixture(lines, parts, counts, rows[1], batch_rows, seed)
 
 
 def round_counts(weights: Mapping[str, float]) -> dict[str, int]:

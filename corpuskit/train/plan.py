@@ -138,8 +138,9 @@ def _plan(job: Job, task: Pretraining, planned: int, probe: _Probe, hourly: floa
 
 def resolved(run: Path | str, settings: TrainSettings | None = None) -> TrainSettings:
     """The settings that a run would have, with what is open chosen; raises what `plan` raises."""
-    with _prepared(Path(run), settings or TrainSettings()) as (job, _, _):
-        return job.settings
+    settings, shards, codec = settings or TrainSettings(), *_inputs(Path(run))
+    with processes(settings.tensor_parallel) as grid, process_state(grid.device):
+        return settle(settings, Path(run), shards, codec, grid)[0]
 
 
 def load_of(job: Job, task: Pretraining) -> Load:
@@ -171,12 +172,16 @@ def _bytes_per_token(job: Job, task: Pretraining) -> float:
     return Facts.bytes_per_token if sizes is None else float(sizes[rows].mean())
 
 
+def _inputs(run: Path) -> tuple[Shards, Codec]:
+    shards = Shards(run / "shards")
+    return shards, Codec(run / "tokenizer" / "tokenizer.json", shards.tokenizer_sha256, shards.end_of_text)
+
+
 @contextlib.contextmanager
 def _prepared(run: Path, settings: TrainSettings) -> Iterator[tuple[Job, Pretraining, int]]:
     """A run as it stands before its first step, its task, and its planned steps."""
     began = time.monotonic()
-    shards = Shards(run / "shards")
-    codec = Codec(run / "tokenizer" / "tokenizer.json", shards.tokenizer_sha256, shards.end_of_text)
+    shards, codec = _inputs(run)
     with processes(settings.tensor_parallel) as grid, process_state(grid.device, settings.deterministic):
         chosen, planned, task, weights = settle(settings, run, shards, codec, grid)
         yield make_job(run, chosen, planned, task, shards, codec, grid, began, weights), task, planned

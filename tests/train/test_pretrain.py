@@ -275,6 +275,25 @@ def test_the_best_weights_are_kept_and_training_stops_early(make_run: Any, tmp_p
     assert train(run, tmp_path / "model", resume=True).step == result.step
 
 
+def test_a_fixed_order_is_given_back_and_changes_nothing_on_a_cpu(
+    run: Path, small: TrainSettings, tmp_path: Path
+) -> None:
+    settings = small.model_copy(update={"steps": 3})
+    seen = []
+    train(run, tmp_path / "usual", settings)
+    train(
+        run,
+        tmp_path / "fixed",
+        settings.model_copy(update={"deterministic": True}),
+        listen=lambda event: seen.append(torch.are_deterministic_algorithms_enabled()),
+    )
+    assert seen
+    assert all(seen)
+    assert not torch.are_deterministic_algorithms_enabled()
+    weights = [(tmp_path / out / "model.safetensors").read_bytes() for out in ("usual", "fixed")]
+    assert weights[0] == weights[1]
+
+
 def test_too_little_memory_is_told_with_a_remedy(
     run: Path, small: TrainSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
