@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ def sets(**values: float | str) -> tuple[str, ...]:
 
 SMALL = sets(layers=4, width=128, heads=4, context=64, dropout=0, weight_decay=0.1, warmup_steps=10)
 PRESET = SMALL + sets(
-    batch_rows=14, learning_rate=6e-3, muon_rate=1.2e-2, steps=212, eval_every=212, sample_at=212
+    batch_rows=14, learning_rate=5e-3, muon_rate=1e-2, steps=225, eval_every=225, sample_at=225
 )
 """Settings of ours for the first row of Shakespeare, chosen on the last tenth of the training text."""
 
@@ -159,9 +160,9 @@ def shakespeare(options: Options) -> list[Row]:
         f"{who} {', '.join(f'{each:.1f}' for each, _ in side)} s"
         for who, side in (("ours", ours), ("nanoGPT", theirs))
     )
-    return compare(
+    rows = compare(
         "tiny Shakespeare: from process start to nanoGPT's last validation loss",
-        seconds if loss <= their_loss else float("inf"),
+        seconds,
         {"nanoGPT, its recipe for a CPU": their_seconds},
         unit="s",
         better="lower",
@@ -169,6 +170,7 @@ def shakespeare(options: Options) -> list[Row]:
         bar=Bar(4),
         note=f"validation loss {loss:.4f} of ours, {their_loss:.4f} of nanoGPT's; single runs: {singles}",
     )
+    return rows if loss <= their_loss else [replace(rows[0], met=False), *rows[1:]]
 
 
 def ten_minutes(options: Options) -> list[Row]:
