@@ -23,7 +23,7 @@ def faults():
 usual = faults()
 with freed_memory_kept():
     faults()
-    kept = faults()
+    kept = min(faults() for _ in range(3))
 print(json.dumps([usual, kept, faults()]))
 """
 

@@ -42,8 +42,8 @@ def codec(tmp_path_factory: pytest.TempPathFactory) -> Codec:
 
 @pytest.mark.parametrize("name", ["<|mask|>", "[MASK]", "<mask>"])
 def test_the_mask_is_known_by_the_names_that_others_give_it(tmp_path: Path, name: str) -> None:
-    tokenizer = Tokenizer(models.BPE({"a": 0}, []))
-    tokenizer.add_special_tokens(["</s>", name])
+    tokenizer = Tokenizer(models.BPE({"<|endoftext|>": 0, "a": 1}, []))
+    tokenizer.add_special_tokens(["<|endoftext|>", name])
     assert saved(tokenizer, tmp_path).mask_id() == 2
 
 

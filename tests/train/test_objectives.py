@@ -116,7 +116,7 @@ def test_special_tokens_may_stand_anywhere_in_the_vocabulary() -> None:
     at = np.take_along_axis(batch["ids"], batch["positions"], 1)
     drawn = at[(at != 5) & (at != np.take_along_axis(line, batch["positions"], 1))]
     assert not np.isin(drawn, special).any()
-    assert {0, 398} <= set(drawn.tolist()), "all others are drawn"
+    assert (drawn.min() < 5, drawn.max() > 395) == (True, True), "from both ends"
 
 
 # -------------------------------------------------------------------------------------------- spans

@@ -302,7 +302,7 @@ def test_too_little_memory_is_told_with_a_remedy(
 
     monkeypatch.setattr("corpuskit.train.loop.train_step", full)
     with pytest.raises(
-        TrainError, match=r"cpu has too little memory for this run: CUDA out of memory$"
+        TrainError, match=r"cpu has too little memory for this run: CUDA out of memory\n"
     ) as found:
         train(run, tmp_path / "m", small)
     assert "Lower micro_batch_rows" in found.value.remedy
