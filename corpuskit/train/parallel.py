@@ -160,7 +160,7 @@ class Parallel:
         """
         if isinstance(self._losses, DistributedDataParallel):
             self.backward(batch, last=True)
-            self.model.zero_grad(set_to_none=False)
+            self.model.zero_grad(set_to_none=True)
 
     def backward(self, batch: Mapping[str, Tensor], last: bool) -> Tensor:
         """Add the gradients of the summed loss of a micro-batch; with the `last` one they are exchanged.

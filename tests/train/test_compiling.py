@@ -69,6 +69,7 @@ def test_a_compiler_that_computes_something_else_is_not_used(monkeypatch: pytest
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # torch.compile warns of much that is its own
 def test_compiled_blocks_compute_the_same() -> None:
     model, plain = a_model(), a_model()
     ids = torch.randint(100, (3, 16), generator=torch.Generator().manual_seed(0))
@@ -82,6 +83,7 @@ def test_compiled_blocks_compute_the_same() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # torch.compile warns of much that is its own
 def test_a_compiled_run_resumes_bit_for_bit(run: Path, small: TrainSettings, tmp_path: Path) -> None:
     settings = TrainSettings.checked({**small.given(), "compile": "on"})
     train(run, tmp_path / "whole", settings)
