@@ -228,11 +228,13 @@ def optimizers(options: Options) -> list[Row]:
 
 
 def _steps_to(model: Path, target: float) -> float:
-    """The first step after which the validation loss is no greater; infinite if none is."""
+    """The first step after which the validation loss is no greater; raises RuntimeError if none is."""
     lines = (model / "logs" / "train.jsonl").read_text(encoding="utf-8").splitlines()
     events = [json.loads(line) for line in lines]
     steps = [e["step"] for e in events if e["event"] == "validation" and e["loss"] <= target]
-    return float(min(steps, default=float("inf")))
+    if not steps:
+        raise RuntimeError(f"{model}: no validation loss of {target} or less; raise TARGET_LOSS")
+    return float(min(steps))
 
 
 def train_command(folder: Path, settings: Sequence[str]) -> tuple[float, float]:

@@ -152,14 +152,14 @@ class Parallel:
             options: dict[str, Any] = {"gradient_as_bucket_view": True, sync: False}
             self._losses = DistributedDataParallel(self._losses, process_group=grid.group("data"), **options)
 
-    def settle(self, batch: Mapping[str, Tensor]) -> None:
+    def settle(self, batch: Callable[[], Mapping[str, Tensor]]) -> None:
         """Let a first backward pass decide what the later ones do: its gradients are dropped.
 
         After it DDP puts gradients together in another order, in which three processes and more add
         otherwise: a run that goes on would differ from one that was never stopped.
         """
         if isinstance(self._losses, DistributedDataParallel):
-            self.backward(batch, last=True)
+            self.backward(batch(), last=True)
             self.model.zero_grad(set_to_none=True)
 
     def backward(self, batch: Mapping[str, Tensor], last: bool) -> Tensor:

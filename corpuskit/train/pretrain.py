@@ -198,8 +198,8 @@ def _state_to_resume(
 
 
 def _check_mixture(state: dict[str, Any], job: Job, shards: Shards) -> None:
-    """Raises TrainError where the tables beside the shards say otherwise than before whose the tokens are."""
-    if state["mixture_fingerprint"] != job.saved_with["mixture_fingerprint"]:
+    """Raises TrainError where the tables beside the shards no longer give each source the same tokens."""
+    if state.get("mixture_fingerprint", "") != job.saved_with["mixture_fingerprint"]:
         raise TrainError(
             f"the tables *.provenance.parquet in {shards.folder} are not those of the run in {job.out}",
             remedy="Bring them back, choose another --out, or accept it with --allow-changed-data.",
@@ -327,11 +327,11 @@ def make_job(
 
     failure = ""
     rows = range(min(settings.micro_batch_rows or task.batch_rows, len(grid.rows(task.batch_rows))))
-    example = {name: each.to(grid.device) for name, each in task.batch(0, rows).items()}
     if settings.compile == "on":
+        example = {name: each.to(grid.device) for name, each in task.batch(0, rows).items()}
         failure = compile_blocks(model, lambda: loss(model, example))
     parallel = Parallel(model, grid, loss, mode=settings.parallel, recompute=settings.recompute, bf16=bf16)
-    parallel.settle(example)
+    parallel.settle(lambda: {name: each.to(grid.device) for name, each in task.batch(0, rows).items()})
     optimizer = Optimizer(
         model,
         optimizer_settings(settings),
