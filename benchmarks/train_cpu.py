@@ -53,9 +53,17 @@ def sets(**values: float | str) -> tuple[str, ...]:
 
 SMALL = sets(layers=4, width=128, heads=4, context=64, dropout=0, weight_decay=0.1, warmup_steps=10)
 PRESET = SMALL + sets(
-    batch_rows=14, learning_rate=5e-3, muon_rate=1e-2, steps=225, eval_every=225, sample_at=225
+    layers=2,
+    warmup_steps=5,
+    batch_rows=14,
+    learning_rate=5e-3,
+    muon_rate=1e-2,
+    steps=240,
+    eval_every=240,
+    sample_at=1000,
 )
-"""Settings of ours for the first row of Shakespeare, chosen on the last tenth of the training text."""
+"""Settings of ours for the first row of Shakespeare, chosen on the last tenth of the training text: fewer
+layers than nanoGPT's four, since a step of two takes little more than half as long and learns as much."""
 
 TEN_MINUTES = sets(
     layers=4,

@@ -18,7 +18,7 @@ from corpuskit.errors import SettingError, TrainError
 from corpuskit.shards import derive_key
 from corpuskit.train.codec import ASSISTANT, END_OF_TURN, SYSTEM, USER
 from corpuskit.train.drafts import Prompt, Sampling
-from corpuskit.train.generate import LanguageModel
+from corpuskit.train.generate import LanguageModel, check_counts
 
 Role = Literal["system", "user", "assistant"]
 
@@ -69,8 +69,7 @@ class Chat:
                 f"this model is an {settings.kind}: it cannot be talked with",
                 remedy="Name the folder of a decoder; see `corpuskit sample` for what this one can do.",
             )
-        if max_tokens < 1:
-            raise SettingError(f"tokens = {max_tokens} must be at least 1")
+        check_counts(tokens=max_tokens)
         self.turns: list[Turn] = []
         self.system, self.seed, self.sampling = system, seed, sampling or Sampling()
         self.forgotten = 0

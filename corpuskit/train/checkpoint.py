@@ -169,7 +169,10 @@ def read_state(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         raise TrainError(f"cannot read {path}: {error}", remedy=_OLDER) from error
     if not isinstance(state, dict) or state.get("format") != FORMAT:
-        raise TrainError(f"{path} is no checkpoint of format {FORMAT}")
+        raise TrainError(
+            f"{path} is no checkpoint of format {FORMAT}",
+            remedy="Go on with the version of corpuskit that wrote it, or begin anew with --overwrite.",
+        )
     return state
 
 
@@ -202,7 +205,10 @@ def _read(
     grid: Grid,
     layouts: Mapping[str, Layout],
 ) -> dict[str, Tensor]:
-    foreign = TrainError(f"{folder / stem}.safetensors does not hold the {stem} of this run")
+    foreign = TrainError(
+        f"{folder / stem}.safetensors does not hold the {stem} of this run",
+        remedy="It was changed, or is another model's: go on from an older checkpoint, or begin anew.",
+    )
     with contextlib.ExitStack() as stack:
         opened = [stack.enter_context(safe_open(folder / name, "pt")) for name in files]
         pieces = [json.loads((each.metadata() or {}).get("pieces", "{}")) for each in opened]
@@ -212,15 +218,17 @@ def _read(
                 places.setdefault(name, []).append(number)
         if places.keys() != wanted.keys():
             raise TrainError(
-                foreign.message,
-                remedy=f"They differ in {', '.join(sorted(places.keys() ^ wanted.keys())[:5])}.",
+                f"{foreign.message}: they differ in {', '.join(sorted(places.keys() ^ wanted.keys())[:5])}",
+                remedy=foreign.remedy,
             )
         found = {}
         for name, like in wanted.items():
             layout = layout_of(name, like, layouts)
             whole = _assemble(name, [(opened[n], pieces[n].get(name)) for n in places[name]])
             if whole is None or tuple(whole.shape) != layout.shape:
-                raise TrainError(f"{foreign.message}: {name} is not of the shape {layout.shape}")
+                raise TrainError(
+                    f"{foreign.message}: {name} is not of the shape {layout.shape}", remedy=foreign.remedy
+                )
             found[name] = layout.take(whole, grid.here).to(like.device)
     return found
 

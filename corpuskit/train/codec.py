@@ -42,7 +42,10 @@ class Codec:
         try:
             self.data = path.read_bytes()
         except OSError as error:
-            raise TrainError(f"cannot read the tokenizer {path}: {error.strerror}") from error
+            raise TrainError(
+                f"cannot read the tokenizer {path}: {error.strerror}",
+                remedy="Bring the file back: it was copied with the model or made by the build.",
+            ) from error
         self.sha256 = hashlib.sha256(self.data).hexdigest()
         if self.sha256 != expected_sha256:
             raise TrainError(
@@ -53,7 +56,9 @@ class Codec:
         try:
             self._tokenizer = Tokenizer.from_str(self.data.decode("utf-8"))
         except Exception as error:  # The library raises bare Exception for any fault of the file.
-            raise TrainError(f"{path} is no tokenizer.json: {error}") from error
+            raise TrainError(
+                f"{path} is no tokenizer.json: {error}", remedy="Bring back the file that the build made."
+            ) from error
         # Text is never control: "<|endoftext|>" in a prompt is encoded as the characters that it is made of.
         self._tokenizer.encode_special_tokens = True
         # That holds for added tokens marked as special alone.

@@ -33,7 +33,7 @@ def training_flops(s: ModelSettings, positions: int, source: int = 0, predicted:
     """Operations of one training step, forward and backward, on one row.
 
     6 for each weight of a matrix and each position that it multiplies (the embedding look-up is none, the
-    head is one), and 12 C for each pair of positions of which one looks at the other.
+    head is one), and 12 H D for each pair of positions of which one looks at the other.
 
     Args:
         positions: T.
@@ -43,11 +43,11 @@ def training_flops(s: ModelSettings, positions: int, source: int = 0, predicted:
     predicted = positions if predicted is None else predicted
     pairs = positions * positions // (1 if s.kind == "encoder" else 2)
     total = 6 * predicted * (s.padded_vocab_size * s.width + _head(s))
-    total += s.layers * (6 * positions * _block(s) + 12 * s.width * pairs)
+    total += s.layers * (6 * positions * _block(s) + 12 * s.attention_width * pairs)
     if s.kind == "encoder-decoder":
         # Of the cross-attention only keys and values read the source.
         crossed = 6 * (positions * (_attention(s) - _keys_and_values(s)) + source * _keys_and_values(s))
-        looks = 12 * s.width * source * (source + positions)
+        looks = 12 * s.attention_width * source * (source + positions)
         total += s.layers * (6 * source * _block(s) + crossed + looks)
     return total
 
@@ -189,17 +189,17 @@ def generation_memory(s: ModelSettings, rows: int, bf16: bool = False) -> Memory
 
 def _block_memory(s: ModelSettings, load: Load, positions: int) -> int:
     """Bytes that a block keeps without attention to a memory."""
-    n, keys = load.computed, s.kv_heads * s.head_width
+    n, queries, keys = load.computed, s.attention_width, s.kv_heads * s.head_width
     # Both norms' results; queries, keys and values, the first two again when rotated; attention's result.
-    numbers = 2 * s.width + 2 * (s.width + keys) + keys + s.width
+    numbers = 2 * s.width + 2 * (queries + keys) + keys + queries
     numbers += (4 if s.is_gated else 2) * s.hidden
     single = 2 * s.width  # what comes into both norms
     if s.qk_norm:
-        numbers += s.width
+        numbers += queries
     if s.norm == "rms" and load.device == "cpu":  # no fused kernel: what is normalised is kept as well
         single += 2 * s.width
         if s.qk_norm:
-            single += (s.width + keys) * (2 if load.bf16 else 1)
+            single += (queries + keys) * (2 if load.bf16 else 1)
     if s.dropout:
         numbers += 2 * s.width
     if load.documents and load.device == "cpu":
@@ -210,16 +210,16 @@ def _block_memory(s: ModelSettings, load: Load, positions: int) -> int:
 
 def _cross_memory(s: ModelSettings, load: Load) -> int:
     """Bytes that a block's attention to a memory keeps."""
-    n, keys = load.computed, s.kv_heads * s.head_width
-    single, numbers = s.width, 3 * s.width + (s.width if s.dropout else 0)
+    n, queries, keys = load.computed, s.attention_width, s.kv_heads * s.head_width
+    single, numbers = s.width, s.width + 2 * queries + (s.width if s.dropout else 0)
     of_source = 2 * keys + (s.width if load.bf16 else 0)
     if s.qk_norm:
-        numbers += 2 * s.width
+        numbers += 2 * queries
         of_source += keys
     if s.norm == "rms" and load.device == "cpu":
         single += s.width
         if s.qk_norm:
-            numbers += s.width
+            numbers += queries
             of_source += keys
     numbers += _score_memory(s, load, load.positions, load.source)
     return load.rows * ((n * numbers + _FLOAT * single) * load.positions + n * of_source * load.source)
@@ -252,7 +252,7 @@ def _keys_and_values(s: ModelSettings) -> int:
 
 
 def _attention(s: ModelSettings) -> int:
-    return 2 * s.width * s.width + _keys_and_values(s)
+    return 2 * s.width * s.attention_width + _keys_and_values(s)
 
 
 def _block(s: ModelSettings) -> int:

@@ -41,15 +41,15 @@ class Batches:
     """The rows of a line of tokens in the order in which they are trained on.
 
     Attributes:
-        split: where the tokens are.
+        line: the tokens, of a split or of one source of it.
         row_tokens: tokens of a row, R.
-        stride: tokens from the start of a row to that of the next in the split; at most R.
+        stride: tokens from the start of a row to that of the next in the line; at most R.
         batch_rows: rows in a batch, B.
         seed: fixes the order and the offsets.
         vocab_size: every id must be below it.
     """
 
-    split: TokenLine
+    line: TokenLine
     row_tokens: int
     stride: int
     batch_rows: int
@@ -57,43 +57,43 @@ class Batches:
     vocab_size: int
 
     def __post_init__(self) -> None:
-        """Raises SettingError for rows longer than the split."""
-        if self.row_tokens > self.split.tokens:
+        """Raises SettingError for rows longer than the line."""
+        if self.row_tokens > self.line.tokens:
             raise SettingError(
-                f"the split {self.split.name!r} has {self.split.tokens} tokens, a row of this context needs "
+                f"the split {self.line.name!r} has {self.line.tokens} tokens, a row of this context needs "
                 f"{self.row_tokens}",
                 remedy="Lower context, or build shards of more text.",
             )
 
     @property
     def rows_per_epoch(self) -> int:
-        """n: whole rows that fit from every offset, or one where the split is too short for that."""
-        return max((self.split.tokens - self.row_tokens + 1) // self.stride, 1)
+        """n: whole rows that fit from every offset, or one where the line is too short for that."""
+        return max((self.line.tokens - self.row_tokens + 1) // self.stride, 1)
 
     @property
     def tokens_left_out(self) -> int:
-        """Tokens of the split that an epoch does not reach: before the first row and behind the last."""
-        return self.split.tokens - self._tokens_of(self.rows_per_epoch)
+        """Tokens of the line that an epoch does not reach: before the first row and behind the last."""
+        return self.line.tokens - self._tokens_of(self.rows_per_epoch)
 
     def samples(self, step: int, rows: range) -> range:
         """Numbers, counted over the run, of these rows of batch `step`."""
         return range(step * self.batch_rows + rows.start, step * self.batch_rows + rows.stop)
 
     def starts(self, samples: Sequence[int]) -> list[int]:
-        """Position in the split of the first token of each sample."""
+        """Position in the line of the first token of each sample."""
         return [self._start(sample) for sample in samples]
 
     def read(self, samples: Sequence[int]) -> npt.NDArray[np.int64]:
         """The rows of these samples, (samples, R). Raises ShardError for an id outside the vocabulary."""
-        rows = [self.split.read(start, self.row_tokens) for start in self.starts(samples)]
-        return checked_ids(np.stack(rows).astype(np.int64), self.vocab_size, self.split.name)
+        rows = [self.line.read(start, self.row_tokens) for start in self.starts(samples)]
+        return checked_ids(np.stack(rows).astype(np.int64), self.vocab_size, self.line.name)
 
     def _tokens_of(self, rows: int) -> int:
         return (rows - 1) * self.stride + self.row_tokens
 
     def _start(self, sample: int) -> int:
         epoch, place = divmod(sample, self.rows_per_epoch)
-        slack = self.split.tokens - self._tokens_of(self.rows_per_epoch)
+        slack = self.line.tokens - self._tokens_of(self.rows_per_epoch)
         offset = derive_key(self.seed, _OFFSET, epoch) % min(slack + 1, self.stride)
         return offset + _order(self.rows_per_epoch, self.seed, epoch)[place] * self.stride
 

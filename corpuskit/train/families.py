@@ -88,6 +88,11 @@ def family_of(settings: ModelSettings) -> Family:
         faults.append(f"activation = {settings.activation!r} (exported: {', '.join(GATES)})")
     if settings.softcap:
         faults.append(f"softcap = {settings.softcap:g} (exported: 0)")
+    if settings.attention_width != settings.width and (encoder or settings.norm == "layer"):
+        faults.append(
+            f"heads x head_dim = {settings.attention_width} (of models with LayerNorm exported: width = "
+            f"{settings.width})"
+        )
     if encoder and settings.norm != "layer":
         faults.append(f"norm = {settings.norm!r} (of an encoder exported: 'layer')")
     if encoder and settings.qk_norm:
@@ -117,7 +122,7 @@ def links(family: Family, settings: ModelSettings) -> Iterator[Link]:
 
 def _decoder_links(family: Family, s: ModelSettings) -> Iterator[Link]:
     yield Link("embedding.weight", ("model.embed_tokens.weight",), is_vocabulary=True)
-    q, kv = s.heads * s.head_width, s.kv_heads * s.head_width
+    q, kv = s.attention_width, s.kv_heads * s.head_width
     for n in range(s.layers):
         ours, theirs = f"decoder.blocks.{n}", f"model.layers.{n}"
         attention = f"{theirs}.self_attn"

@@ -142,7 +142,7 @@ def read_config(
     shape["context"] = min(shape["context"], context or shape["context"])
     activation, faults = _activation(config, family)
     theta, rotary_faults = _rotary(config, family)
-    faults += [*rotary_faults, *_attention_faults(config, family, shape), *_other_faults(config)]
+    faults += [*rotary_faults, *_attention_faults(config, family, shape["layers"]), *_other_faults(config)]
     name, usual = _EPSILONS[family.model_type]
     epsilon = config.get(name, usual)
     if not faults:
@@ -172,6 +172,10 @@ def _shape(config: Mapping[str, Any], family: Family, folder: Path) -> dict[str,
     found = {theirs: config.get(theirs) for theirs in (*_NAMES.values(), "num_key_value_heads")}
     if found["num_key_value_heads"] is None or family is MODERNBERT:
         found["num_key_value_heads"] = found["num_attention_heads"]
+    # The other families have no such number, and in Qwen3 it is 128 where nothing is said.
+    if family in (QWEN3, LLAMA):
+        head_width = config.get("head_dim", 128 if family is QWEN3 else None)
+        found |= {} if head_width is None else {"head_dim": head_width}
     faults = [f"{name} = {value!r} is no count" for name, value in found.items() if not _is_count(value)]
     for kind, names in ((dict, ("rope_parameters", "rope_scaling")), (list, ("layer_types",))):
         values = {name: config.get(name) for name in names}
@@ -183,8 +187,8 @@ def _shape(config: Mapping[str, Any], family: Family, folder: Path) -> dict[str,
             f"{folder}/config.json: {'; '.join(faults)}",
             remedy="Bring back the model's own config.json.",
         )
-    ours = {**_NAMES, "kv_heads": "num_key_value_heads"}
-    return {name: int(found[theirs] or 0) for name, theirs in ours.items()}
+    ours = {**_NAMES, "kv_heads": "num_key_value_heads", "head_dim": "head_dim"}
+    return {name: int(found[theirs] or 0) for name, theirs in ours.items() if theirs in found}
 
 
 def _is_count(value: Any) -> bool:
@@ -200,13 +204,9 @@ def _activation(config: Mapping[str, Any], family: Family) -> tuple[Activation, 
     return "swiglu", [f"{name} = {value!r} (imported: {', '.join(GATES.values())})"]
 
 
-def _attention_faults(config: Mapping[str, Any], family: Family, shape: Mapping[str, Any]) -> Iterator[str]:
-    head_width = shape["width"] / shape["heads"]
-    stated = config.get("head_dim", 128 if family is QWEN3 else None)
-    if stated is not None and stated != head_width:
-        yield f"head_dim = {stated} (imported: hidden_size / num_attention_heads = {head_width:g})"
+def _attention_faults(config: Mapping[str, Any], family: Family, layers: int) -> Iterator[str]:
     kinds = config.get("layer_types")
-    if family is MODERNBERT and shape["layers"] > 1:
+    if family is MODERNBERT and layers > 1:
         every = config.get("global_attn_every_n_layers", 3 if kinds is None else 1)
         if every != 1:
             yield f"global_attn_every_n_layers = {every} (imported: 1, no sliding windows)"

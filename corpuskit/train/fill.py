@@ -11,7 +11,7 @@ from corpuskit.errors import SettingError
 from corpuskit.shards import derive_key
 from corpuskit.train.codec import SENTINEL
 from corpuskit.train.drafts import Prompt, Sampling
-from corpuskit.train.generate import BATCH_ROWS, LanguageModel
+from corpuskit.train.generate import BATCH_ROWS, LanguageModel, check_counts
 
 MARKER = "<mask>"
 """What stands for a gap in the text, unless the caller says otherwise."""
@@ -50,8 +50,7 @@ def fill_masks(model: LanguageModel, text: str, top: int = 5, marker: str = MARK
     `top` below 1; TrainError for a tokenizer without <|mask|>.
     """
     _check_kind(model, "encoder")
-    if top < 1:
-        raise SettingError(f"top = {top} must be at least 1")
+    check_counts(top=top)
     mask = model.codec.mask_id()
     parts = _parts(text, marker)
     ids, gaps = _joined(model, parts, [mask] * (len(parts) - 1))
@@ -95,10 +94,7 @@ def fill_spans(
     TrainError for more gaps than the tokenizer has sentinels.
     """
     _check_kind(model, "encoder-decoder")
-    if max_tokens < 1 or count < 1 or batch_rows < 1:
-        raise SettingError(
-            f"tokens = {max_tokens}, count = {count} and batch_rows = {batch_rows} must be at least 1"
-        )
+    check_counts(tokens=max_tokens, count=count, batch_rows=batch_rows)
     parts = _parts(text, marker)
     sentinels = [model.codec.special_id(SENTINEL.format(number)) for number in range(len(parts) - 1)]
     source, _ = _joined(model, parts, sentinels)

@@ -31,6 +31,15 @@ MODEL_FORMAT = 2
 BATCH_ROWS = 8
 """Texts that are written at once, unless the caller says otherwise."""
 
+_BACK = "Bring the file back from where it was copied, or train the model again."
+
+
+def check_counts(**counts: int) -> None:
+    """Raises SettingError, naming each of these that is below 1."""
+    faults = [f"{name} = {value}" for name, value in counts.items() if value < 1]
+    if faults:
+        raise SettingError(f"{', '.join(faults)}: less than 1", remedy="Ask for 1 at least.")
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -77,7 +86,8 @@ class LanguageModel:
             document = json.loads(path.read_text(encoding="utf-8"))
             if document.get("format") != MODEL_FORMAT:
                 raise TrainError(
-                    f"{path} has format {document.get('format')!r}, this version reads {MODEL_FORMAT}"
+                    f"{path} has format {document.get('format')!r}, this version reads {MODEL_FORMAT}",
+                    remedy="Use the version of corpuskit that wrote it.",
                 )
             model = Transformer(ModelSettings(**document["model"]))
             end_of_text, sha256 = int(document["end_of_text"]), str(document["tokenizer_sha256"])
@@ -86,7 +96,7 @@ class LanguageModel:
                 f"{folder} holds no model.json", remedy="Name the --out of a training run."
             ) from error
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise TrainError(f"{path} does not describe a model: {error}") from error
+            raise TrainError(f"{path} does not describe a model: {error}", remedy=_BACK) from error
         weights = folder / "model.safetensors"
         try:
             model.load_state_dict(load_file(weights))
@@ -95,7 +105,9 @@ class LanguageModel:
                 f"{weights} is not there", remedy="It appears with the run's first validation; train on."
             ) from error
         except (OSError, SafetensorError, RuntimeError) as error:
-            raise TrainError(f"{weights} does not hold this model's weights: {error}") from error
+            raise TrainError(
+                f"{weights} does not hold this model's weights: {error}", remedy=_BACK
+            ) from error
         codec = Codec(folder / "tokenizer.json", sha256, end_of_text)
         return cls(model.to(device).eval(), codec, end_of_text, document)
 
@@ -118,10 +130,7 @@ class LanguageModel:
         Raises SettingError for max_tokens, count or batch_rows below 1, an empty string in `stop`, a source
         that is empty or longer than the context, and for an encoder, which writes no text.
         """
-        if max_tokens < 1 or count < 1 or batch_rows < 1:
-            raise SettingError(
-                f"tokens = {max_tokens}, count = {count} and batch_rows = {batch_rows} must be at least 1"
-            )
+        check_counts(tokens=max_tokens, count=count, batch_rows=batch_rows)
         asked = [prompt] if isinstance(prompt, str) else list(prompt)
         prompts = [self.prompt(each, seed, number, stop) for each in asked for number in range(count)]
         drafts = self.write(prompts, max_tokens, sampling, batch_rows)
@@ -155,7 +164,9 @@ class LanguageModel:
                 remedy="It fills masks: give --fill TEXT in place of a prompt.",
             )
         if not all(stop):
-            raise SettingError("stop holds an empty string, which ends every text before it begins")
+            raise SettingError(
+                "stop holds an empty string, which ends every text before it begins", remedy="Leave it out."
+            )
         ids, drawn = self.codec.encode(text), derive_key(seed, number) >> 1
         if settings.kind == "decoder":
             return Prompt([self.end_of_text, *ids], drawn, (self.end_of_text,), None, stop)

@@ -155,7 +155,11 @@ def processes(tensor: int) -> Iterator[Grid]:
         dist.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo", timeout=_WAIT)
         mesh = init_device_mesh(device.type, (size // tensor, tensor), mesh_dim_names=("data", "tensor"))
     except (RuntimeError, ValueError) as error:
-        raise TrainError(f"the {size} processes do not find each other: {error}") from error
+        raise TrainError(
+            f"the {size} processes do not find each other: {error}",
+            remedy="Start all of them by one torchrun, or on several machines with the same --rdzv-endpoint, "
+            "a port that is open between them.",
+        ) from error
     try:
         yield Grid(device, size // tensor, tensor, dist.get_rank(), mesh)
     except RuntimeError as error:

@@ -29,6 +29,8 @@ from corpuskit.train.files import json_bytes, making_folder, write_durably
 from corpuskit.train.generate import model_document
 from corpuskit.train.model import ModelSettings
 
+_AGAIN = "Fetch the file again."
+
 
 @dataclass(frozen=True)
 class ImportResult:
@@ -80,7 +82,10 @@ def import_model(
             remedy="Bring back the tokenizer.json that the model was trained with.",
         )
     if not 0 <= end < tokens:
-        raise InputError(f"end of text: id {end} is not one of the {tokens:,} of {folder}/tokenizer.json")
+        raise InputError(
+            f"end of text: id {end} is not one of the {tokens:,} of {folder}/tokenizer.json",
+            remedy=f"Name one from 0 to {tokens - 1} with --end-of-text.",
+        )
     family, settings = read_config(config, tokens, context, folder)
     if rows > tokens:
         remarks.append(f"{rows - tokens:,} of the vocabulary's {rows:,} ids belong to no token.")
@@ -110,9 +115,9 @@ def _read_json(path: Path) -> dict[str, Any]:
             f"{path} is not there", remedy="Name a folder as save_pretrained writes it, on this machine."
         ) from error
     except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read: {error}") from error
+        raise InputError(f"{path} cannot be read: {error}", remedy=_AGAIN) from error
     if not isinstance(document, dict):
-        raise InputError(f"{path} is no JSON object")
+        raise InputError(f"{path} is no JSON object", remedy=_AGAIN)
     return document
 
 
@@ -128,7 +133,7 @@ def _read_tokenizer(path: Path) -> tuple[bytes, int]:
     try:
         vocabulary = Tokenizer.from_str(data.decode("utf-8")).get_vocab(with_added_tokens=True)
     except Exception as error:  # The library raises bare Exception for any fault of the file.
-        raise InputError(f"{path} is no tokenizer.json: {error}") from error
+        raise InputError(f"{path} is no tokenizer.json: {error}", remedy=_AGAIN) from error
     return data, max(vocabulary.values(), default=-1) + 1
 
 
@@ -158,11 +163,14 @@ def _open_tensors(folder: Path, stack: ExitStack) -> tuple[Callable[[str], Tenso
     elif index.is_file():
         places = _read_json(index).get("weight_map")
         if not isinstance(places, dict) or not all(isinstance(name, str) for name in places.values()):
-            raise InputError(f"{index} has no weight_map of file names")
+            raise InputError(f"{index} has no weight_map of file names", remedy=_AGAIN)
         files = [folder / name for name in sorted(set(places.values()))]
         outside = [path for path in files if path.parent != folder]
         if outside:
-            raise InputError(f"{index} names {outside[0]}, which is not in its folder")
+            raise InputError(
+                f"{index} names {outside[0]}, which is not in its folder",
+                remedy="Pieces lie in the model's own folder: take one as save_pretrained left it.",
+            )
     else:
         raise InputError(
             f"{folder} holds no model.safetensors",
@@ -174,5 +182,5 @@ def _open_tensors(folder: Path, stack: ExitStack) -> tuple[Callable[[str], Tenso
             file = stack.enter_context(safe_open(path, framework="pt"))
             opened.update(dict.fromkeys(file.keys(), file))
         except (OSError, SafetensorError) as error:
-            raise InputError(f"{path} cannot be read: {error}", remedy="Fetch the file again.") from error
+            raise InputError(f"{path} cannot be read: {error}", remedy=_AGAIN) from error
     return (lambda name: opened[name].get_tensor(name)), set(opened)

@@ -107,7 +107,7 @@ class Mixture:
     def epochs(self, samples: int) -> dict[str, float]:
         """How often each source is read by so many samples of the run."""
         return {
-            source: samples * self.counts[source] / ROUND * part.stride / part.split.tokens
+            source: samples * self.counts[source] / ROUND * part.stride / part.line.tokens
             for source, part in self.parts.items()
         }
 

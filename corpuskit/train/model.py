@@ -12,8 +12,9 @@ Read from top to bottom in the order of the forward pass; this file imports noth
 
     block             x + attention(norm(x)), [x + cross_attention(norm(x), memory),] x + mlp(norm(x))
 
-Shapes: B rows, T positions, S positions of the source, C width, H query heads, G key-value heads, D = C / H
-head width, F hidden width of the MLP, V padded vocabulary. No linear map has a bias.
+Shapes: B rows, T positions, S positions of the source, C width, H query heads, G key-value heads, D head
+width (C / H if nobody says otherwise), F hidden width of the MLP, V padded vocabulary. No linear map has a
+bias.
 
 Sources: rotary positions arXiv:2104.09864; grouped-query attention arXiv:2305.13245; SwiGLU and GEGLU
 arXiv:2002.05202; squared ReLU arXiv:2109.08668; RMSNorm arXiv:1910.07467; normalised queries and keys
@@ -59,9 +60,9 @@ class ModelSettings:
 
     Attributes:
         vocab_size: tokens in the vocabulary, before padding.
-        layers, width, heads: N, C and H; heads divides width, and each head's width is even. An
-            encoder-decoder has N blocks on either side.
+        layers, width, heads: N, C and H. An encoder-decoder has N blocks on either side.
         kv_heads: G; divides heads. Equal to heads for plain multi-head attention.
+        head_dim: D, even, where it is not width / heads; 0 where it is.
         hidden: F, hidden width of the MLP.
         context: greatest T, and greatest S.
         kind: what it is.
@@ -97,6 +98,7 @@ class ModelSettings:
     softcap: float = 0.0
     classes: int = 0
     norm_eps: float = 0.0
+    head_dim: int = 0
 
     def __post_init__(self) -> None:
         """Raises ValueError, naming all faults, for a shape that cannot be built."""
@@ -105,8 +107,12 @@ class ModelSettings:
             for name in ("vocab_size", "layers", "width", "heads", "kv_heads", "hidden", "context")
             if getattr(self, name) < 1
         ]
-        if not faults and self.width % (2 * self.heads):
-            faults.append(f"width {self.width} must be a multiple of 2 x heads = {2 * self.heads}")
+        if not faults and not self.head_dim and self.width % (2 * self.heads):
+            faults.append(
+                f"width {self.width} must be a multiple of 2 x heads = {2 * self.heads}, or head_dim be given"
+            )
+        if self.head_dim < 0 or self.head_dim % 2:
+            faults.append(f"head_dim must be an even number, not {self.head_dim}")
         if not faults and self.heads % self.kv_heads:
             faults.append(f"heads {self.heads} must be a multiple of kv_heads {self.kv_heads}")
         if not 0 <= self.dropout < 1:
@@ -125,7 +131,12 @@ class ModelSettings:
     @property
     def head_width(self) -> int:
         """D."""
-        return self.width // self.heads
+        return self.head_dim or self.width // self.heads
+
+    @property
+    def attention_width(self) -> int:
+        """H D: numbers of all heads."""
+        return self.heads * self.head_width
 
     @property
     def padded_vocab_size(self) -> int:
@@ -364,7 +375,7 @@ class Attention(nn.Module):
         self.heads, self.kv_heads, self.head_width = settings.heads, settings.kv_heads, settings.head_width
         # Queries, keys and values in one matrix: one large product is faster than three.
         self.qkv = nn.Linear(settings.width, (self.heads + 2 * self.kv_heads) * self.head_width, bias=False)
-        self.out = nn.Linear(settings.width, settings.width, bias=False)
+        self.out = nn.Linear(settings.attention_width, settings.width, bias=False)
         self.query_norm = Norm(settings, self.head_width) if settings.qk_norm else nn.Identity()
         self.key_norm = Norm(settings, self.head_width) if settings.qk_norm else nn.Identity()
         self.attend = attend

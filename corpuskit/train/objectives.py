@@ -214,7 +214,10 @@ class Spans:
     def __post_init__(self) -> None:
         """Raises SettingError where there are too few sentinels, or no span fits."""
         if self.context < LEAST_CONTEXT:
-            raise SettingError(f"context = {self.context}: spans need {LEAST_CONTEXT} positions at least")
+            raise SettingError(
+                f"context = {self.context}: spans need {LEAST_CONTEXT} positions at least",
+                remedy="Raise context, or train on more text: a short corpus shortens it.",
+            )
         noise, spans = self._parts(self.row_tokens)
         if spans > len(self.sentinels):
             raise SettingError(

@@ -309,7 +309,8 @@ def _divide_matrices(
         if isinstance(part, Attention):
             if part.kv_heads % grid.tensor:
                 raise SettingError(
-                    f"tensor_parallel = {grid.tensor} does not divide kv_heads = {part.kv_heads}"
+                    f"tensor_parallel = {grid.tensor} does not divide kv_heads = {part.kv_heads}",
+                    remedy="Choose a number that divides both heads and kv_heads.",
                 )
             part.heads //= grid.tensor
             part.kv_heads //= grid.tensor

@@ -101,7 +101,9 @@ def train(
     began = time.monotonic()
     run, out = Path(run), Path(out)
     if resume and overwrite:
-        raise SettingError("resume and overwrite exclude each other")
+        raise SettingError(
+            "resume and overwrite exclude each other", remedy="Resume to go on, overwrite to begin anew."
+        )
     shards = Shards(run / "shards")
     codec = Codec(run / "tokenizer" / "tokenizer.json", shards.tokenizer_sha256, shards.end_of_text)
     state = _state_to_resume(out, shards, resume, overwrite, allow_changed_data)

@@ -10,6 +10,8 @@ import pyarrow.parquet as pq
 from corpuskit.errors import ShardError
 from corpuskit.shards import Shards
 
+_REMEDY = "Build the shards again, or bring the file back from where it was copied."
+
 Numbers = npt.NDArray[np.int64]
 
 
@@ -27,12 +29,12 @@ def source_ranges(shards: Shards, name: str) -> tuple[list[str], Numbers, Number
         try:
             table = pq.read_table(path, columns=["token_end", "source"])
         except (OSError, pa.ArrowException) as error:
-            raise ShardError(f"cannot read the provenance {path}: {error}") from error
+            raise ShardError(f"cannot read the provenance {path}: {error}", remedy=_REMEDY) from error
         found = table.column("token_end").to_numpy()
         if len(found) == 0 or int(found[-1]) != info.tokens or (np.diff(found) <= 0).any():
             raise ShardError(
                 f"{path} does not cover the {info.tokens} tokens of its shard one range behind the other",
-                remedy="Build the shards again, or bring the file back from where it was copied.",
+                remedy=_REMEDY,
             )
         ends.append(found + base)
         sources = table.column("source").combine_chunks().dictionary_encode()

@@ -39,7 +39,9 @@ def load_recipe(recipe: Path | str) -> dict[str, Any]:
     try:
         values = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        raise SettingError(f"{path} cannot be read as YAML: {error}") from error
+        raise SettingError(
+            f"{path} cannot be read as YAML: {error}", remedy="Mend it there; it holds `name: value` lines."
+        ) from error
     if not isinstance(values, dict) or not all(isinstance(name, str) for name in values):
         raise SettingError(
             f"{path} is no mapping of settings", remedy="Write one `name: value` in a line, as size: small."

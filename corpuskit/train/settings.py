@@ -37,15 +37,26 @@ _MICRO_BATCH_TOKENS = 16_384
 _CPU_BF16_WIDTH = 256
 
 
-Objective = Literal["causal", "masked", "spans"]
+ObjectiveName = Literal["causal", "masked", "spans"]
 
 _SHAPE = (
-    *("layers", "width", "heads", "kv_heads", "hidden", "context", "norm", "activation", "qk_norm"),
+    *(
+        "layers",
+        "width",
+        "heads",
+        "kv_heads",
+        "head_dim",
+        "hidden",
+        "context",
+        "norm",
+        "activation",
+        "qk_norm",
+    ),
     *("tie_embeddings", "zero_init", "rope_base", "softcap", "norm_eps"),
 )
 """Settings of a run that are the model's, by the same names."""
 
-_KINDS: dict[Objective, Kind] = {"causal": "decoder", "masked": "encoder", "spans": "encoder-decoder"}
+_KINDS: dict[ObjectiveName, Kind] = {"causal": "decoder", "masked": "encoder", "spans": "encoder-decoder"}
 
 
 def _numbers(value: Any) -> Any:
@@ -92,6 +103,7 @@ class TrainSettings(BaseModel):
         deterministic: add in a fixed order on GPUs too, which costs time there: without it a run that goes on
             may differ in its last bits from one that was never stopped.
         sample_at: steps done when the model writes a sample; without any, five times in a run.
+        head_dim: width of each head, where it is not width / heads.
         qk_norm: on, but for "masked": no encoder that others load has it.
         init_from: a model folder with whose weights the run begins, of a run or an import. The shape is its
             own, but for the context and dropout, and so is the objective.
@@ -105,6 +117,7 @@ class TrainSettings(BaseModel):
     width: int | None = Field(default=None, ge=2)
     heads: int | None = Field(default=None, ge=1)
     kv_heads: int | None = Field(default=None, ge=1)
+    head_dim: int = Field(default=0, ge=0)
     hidden: int | None = Field(default=None, ge=1)
     context: int | None = Field(default=None, ge=1)
     norm: Literal["layer", "rms"] = "layer"
@@ -118,7 +131,7 @@ class TrainSettings(BaseModel):
     dropout: float | None = Field(default=None, ge=0, lt=1)
     init_from: str | None = None
     # What is learnt.
-    objective: Objective = "causal"
+    objective: ObjectiveName = "causal"
     document_mask: bool = False
     goldfish: int = Field(default=0, ge=0)
     mask_rate: float = Field(default=0.3, gt=0, lt=1)
@@ -204,15 +217,29 @@ def resolve(settings: TrainSettings, train_tokens: int, device: str, bf16_pays: 
     Raises SettingError when steps and minutes are both given, or the train split has fewer than 2 tokens.
     """
     if settings.steps is not None and settings.minutes is not None:
-        raise SettingError(f"steps = {settings.steps} and minutes = {settings.minutes:g} exclude each other")
+        raise SettingError(
+            f"steps = {settings.steps} and minutes = {settings.minutes:g} exclude each other",
+            remedy="Give one of them.",
+        )
     if settings.document_mask and settings.objective == "spans":
-        raise SettingError("document_mask is not to be had with objective = 'spans'")
+        raise SettingError(
+            "document_mask is not to be had with objective = 'spans'", remedy="Leave document_mask out."
+        )
     if settings.goldfish and settings.objective != "causal":
-        raise SettingError(f"goldfish is for objective = 'causal' only, not {settings.objective!r}")
+        raise SettingError(
+            f"goldfish is for objective = 'causal' only, not {settings.objective!r}",
+            remedy="Leave goldfish out.",
+        )
     if settings.mixture is not None and not any(settings.mixture.values()):
-        raise SettingError(f"mixture = {settings.mixture} gives no source a weight above 0")
+        raise SettingError(
+            f"mixture = {settings.mixture} gives no source a weight above 0",
+            remedy="Give one at least, as books:2,wiki:1.",
+        )
     if train_tokens < 2:
-        raise SettingError(f"the train split has {train_tokens} tokens: there is nothing to learn")
+        raise SettingError(
+            f"the train split has {train_tokens} tokens: there is nothing to learn",
+            remedy="Build with more text, or with filters that keep more of it.",
+        )
     size = settings.size or choose_size(train_tokens, device)
     values = {**PRESETS[size], "size": size} | {k: v for k, v in settings.given().items() if v is not None}
     if settings.context is None:
@@ -220,7 +247,8 @@ def resolve(settings: TrainSettings, train_tokens: int, device: str, bf16_pays: 
     elif settings.context > train_tokens - 1:
         raise SettingError(
             f"context = {settings.context} needs {settings.context + 1} tokens, "
-            f"the train split has {train_tokens}"
+            f"the train split has {train_tokens}",
+            remedy="Lower context, or leave it open: it then fits the corpus.",
         )
     values.setdefault("kv_heads", values["heads"])
     values.setdefault("qk_norm", settings.objective != "masked")
@@ -236,7 +264,8 @@ def resolve(settings: TrainSettings, train_tokens: int, device: str, bf16_pays: 
     if values["batch_rows"] % values["micro_batch_rows"]:
         raise SettingError(
             f"batch_rows = {values['batch_rows']} is no multiple of "
-            f"micro_batch_rows = {values['micro_batch_rows']}"
+            f"micro_batch_rows = {values['micro_batch_rows']}",
+            remedy="Choose one that divides it, or leave micro_batch_rows open.",
         )
     # Measuring on as much as four batches takes about as long as one and a third steps.
     values.setdefault("eval_tokens", 4 * values["batch_rows"] * values["context"])
@@ -310,4 +339,6 @@ def model_settings(settings: TrainSettings, vocab_size: int) -> ModelSettings:
             **{name: getattr(settings, name) for name in _SHAPE},
         )
     except ValueError as error:
-        raise SettingError(f"the model cannot be built: {error}") from error
+        raise SettingError(
+            f"the model cannot be built: {error}", remedy="Change the settings named."
+        ) from error

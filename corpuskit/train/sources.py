@@ -33,29 +33,25 @@ class Validation(NamedTuple):
 
 
 def validation_of(shards: Shards, objective: Objective, max_tokens: int) -> Validation:
-    """Rows of the validation split, all or so many tokens; nothing where there is none to speak of."""
-    if "validation" not in shards.splits:
-        return Validation({}, {})
-    return Validation(
-        validation(shards.split("validation"), objective, max_tokens, shards.vocab_size),
-        validation_by_source(shards, "validation", objective, max_tokens),
-    )
-
-
-def validation_by_source(
-    shards: Shards, name: str, objective: Objective, max_tokens: int
-) -> dict[str, Tensors]:
-    """The batch of `corpuskit.train.tasks.validation` for the split `name`, divided by source.
-
-    Rows of span corruption, whose targets are shuffled, belong as a whole to the source of most of their
-    tokens. Nothing where there is only one source, or no provenance beside the shards.
+    """Rows of the validation split, all or so many tokens; nothing where there is none to speak of.
 
     Raises ShardError for a provenance table that cannot be read or does not cover its shard.
     """
-    split = shards.split(name)
-    batch = validation(split, objective, max_tokens, shards.vocab_size)
-    table = source_ranges(shards, name)
-    if not batch or table is None or len(table[0]) < 2:
+    if "validation" not in shards.splits:
+        return Validation({}, {})
+    batch = validation(shards.split("validation"), objective, max_tokens, shards.vocab_size)
+    return Validation(batch, _by_source(shards, objective, max_tokens, batch) if batch else {})
+
+
+def _by_source(shards: Shards, objective: Objective, max_tokens: int, batch: Tensors) -> dict[str, Tensors]:
+    """The batch divided by source; nothing where there is only one, or no provenance beside the shards.
+
+    Rows of span corruption, whose targets are shuffled, belong as a whole to the source of most of their
+    tokens.
+    """
+    split = shards.split("validation")
+    table = source_ranges(shards, split.name)
+    if table is None or len(table[0]) < 2:
         return {}
     names, ends, owners = table
     length = min(objective.row_tokens, split.tokens)

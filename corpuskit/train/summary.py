@@ -93,7 +93,11 @@ def start_event(
         warnings.append(
             f"Resumed on {job.saved_with['machine']} after {state['machine']}: not bit for bit the same."
         )
-    if state is not None and state["shards_fingerprint"] != shards.fingerprint:
+    fingerprints = {
+        "shards_fingerprint": shards.fingerprint,
+        "mixture_fingerprint": job.saved_with["mixture_fingerprint"],
+    }
+    if state is not None and any(state.get(name, "") != now for name, now in fingerprints.items()):
         warnings.append("Resumed on changed data, as allowed.")
     summary = (
         f"{settings.size}: {parameter_count(shape) / 1e6:.1f}M parameters, {shape.layers} layers of "

@@ -46,7 +46,7 @@ def test_all_processes_together_read_the_batch(batches: Batches, world: int) -> 
 
 
 def test_rows_are_the_tokens_at_their_starts(batches: Batches) -> None:
-    line = batches.split.read(0, batches.split.tokens)
+    line = batches.line.read(0, batches.line.tokens)
     for step in (0, 1, 50):
         for row, start in zip(batch(batches, step), starts(batches, step), strict=True):
             assert np.array_equal(row, line[start : start + 17])
@@ -58,7 +58,7 @@ def test_an_epoch_reads_each_row_once(batches: Batches) -> None:
     for epoch in range(4):
         found = sorted(batches.starts(range(epoch * rows, (epoch + 1) * rows)))
         assert [start - found[0] for start in found] == [16 * row for row in range(rows)]
-        assert found[-1] + 17 <= batches.split.tokens
+        assert found[-1] + 17 <= batches.line.tokens
         offsets.add(found[0])
     assert len(offsets) > 1
 
@@ -73,7 +73,7 @@ def test_seed_and_epoch_change_the_order(run: Path, batches: Batches) -> None:
 @pytest.mark.parametrize("spare", range(20))
 @pytest.mark.parametrize("overlap", [0, 1])
 def test_short_splits_give_rows_that_fit(batches: Batches, spare: int, overlap: int) -> None:
-    split = batches.split
+    split = batches.line
     length = split.tokens - spare
     few = Batches(split, length, length - overlap, 2, 7, batches.vocab_size)
     assert few.rows_per_epoch == 1
@@ -83,13 +83,13 @@ def test_short_splits_give_rows_that_fit(batches: Batches, spare: int, overlap: 
 
 
 def test_a_row_longer_than_the_split_is_an_error(batches: Batches) -> None:
-    length = batches.split.tokens + 1
+    length = batches.line.tokens + 1
     with pytest.raises(SettingError, match=f"needs {length}"):
-        Batches(batches.split, length, length, 2, 7, batches.vocab_size)
+        Batches(batches.line, length, length, 2, 7, batches.vocab_size)
 
 
 def test_ids_outside_the_vocabulary_are_named(batches: Batches) -> None:
-    wrong = Batches(batches.split, 17, 16, 4, 7, vocab_size=5)
+    wrong = Batches(batches.line, 17, 16, 4, 7, vocab_size=5)
     with pytest.raises(ShardError, match=r"split 'train' holds id .* vocab_size 5"):
         batch(wrong, 0)
 

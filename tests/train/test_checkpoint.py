@@ -149,7 +149,7 @@ def test_missing_checkpoint_and_foreign_weights_are_named(tmp_path: Path) -> Non
     adamw = Optimizer(nn.Linear(4, 3), OptimizerSettings("adamw", ema=0.9))
     with pytest.raises(TrainError, match=r"optimizer\.safetensors does not hold the optimizer") as caught:
         checkpoint.load_checkpoint(folder, {"optimizer": adamw.state()})
-    assert "They differ in exp_avg.weight, exp_avg_sq.weight, momentum.weight." in str(caught.value)
+    assert "they differ in exp_avg.weight, exp_avg_sq.weight, momentum.weight" in str(caught.value)
     (tmp_path / "checkpoints" / "latest").write_text("step-00000009")
     with pytest.raises(TrainError, match="names the checkpoint step-00000009, which is not there"):
         checkpoint.latest_checkpoint(tmp_path)

@@ -49,6 +49,7 @@ DECODERS = [
         ((4, True, "swiglu"), (2, False, "geglu"), (1, True, "geglu")),
     )
 ]
+DECODERS += [dataclasses.replace(each, heads=6, head_dim=12) for each in (DECODERS[7], DECODERS[10])]
 ENCODER = dataclasses.replace(SHAPE, kind="encoder", qk_norm=False, kv_heads=4)
 ENCODERS = [
     dataclasses.replace(ENCODER, tie_embeddings=tie, activation=activation)
@@ -188,6 +189,8 @@ def test_special_tokens_have_their_roles(make_model: MakeModel) -> None:
         ),
         (dataclasses.replace(SHAPE, activation="gelu"), ["activation = 'gelu'", "swiglu, geglu"]),
         (dataclasses.replace(ENCODER, qk_norm=True), ["qk_norm = True"]),
+        (dataclasses.replace(ENCODER, head_dim=16), ["heads x head_dim = 64", "width = 32"]),
+        (dataclasses.replace(SHAPE, head_dim=4), ["heads x head_dim = 16"]),
         (dataclasses.replace(ENCODER, norm="rms", kv_heads=2), ["norm = 'rms'", "kv_heads = 2"]),
         (dataclasses.replace(SHAPE, kind="encoder-decoder"), ["kind = 'encoder-decoder'", "--to torch"]),
     ],
@@ -338,8 +341,8 @@ def test_what_transformers_wrote_is_imported(kind: str, make_model: MakeModel, t
         "eos_token_id": 0,
     }
     own = {
-        "qwen3": {"num_key_value_heads": 2, "head_dim": 8, "rope_theta": 1e6},
-        "llama": {"num_key_value_heads": 1, "rms_norm_eps": 1e-3, "hidden_act": "gelu"},
+        "qwen3": {"num_key_value_heads": 2, "head_dim": 16, "rope_theta": 1e6},
+        "llama": {"num_key_value_heads": 1, "rms_norm_eps": 1e-3, "hidden_act": "gelu", "head_dim": 4},
         "stablelm": {"num_key_value_heads": 2, "qk_layernorm": True, "partial_rotary_factor": 1.0},
         "modernbert": {"layer_types": ["full_attention"] * 3, "decoder_bias": True, "pad_token_id": None}
         | {"global_attn_every_n_layers": 1},
@@ -378,8 +381,8 @@ def test_an_imported_model_writes(make_model: MakeModel) -> None:
         ({"partial_rotary_factor": 0.5}, "partial_rotary_factor = 0.5"),
         ({"use_sliding_window": True}, "use_sliding_window = True"),
         ({"layer_types": ["full_attention", "sliding_attention"]}, "sliding_attention"),
-        ({"head_dim": 16}, "head_dim = 16"),
-        ({"head_dim": None}, "head_dim = 128"),
+        ({"head_dim": 16}, "q_proj.weight has the shape [32, 32], by config.json [64, 32]"),
+        ({"head_dim": "wide"}, "head_dim = 'wide' is no count"),
         ({"hidden_act": "relu"}, "hidden_act = 'relu'"),
         ({"hidden_size": None}, "hidden_size = None"),
         ({"num_hidden_layers": 0}, "num_hidden_layers = 0"),

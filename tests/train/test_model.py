@@ -35,6 +35,7 @@ VARIANTS = [
         ("layer", "rms"), (True, False), (4, 1), (True, False)
     )
 ]
+VARIANTS.append(dataclasses.replace(SHAPE, heads=6, kv_heads=3, head_dim=12))
 
 
 KINDS = [
@@ -43,6 +44,7 @@ KINDS = [
         ("encoder", "encoder-decoder"), ("swiglu", "geglu", "gelu", "relu2"), (0, 3)
     )
 ]
+KINDS += [dataclasses.replace(each, kv_heads=2, head_dim=4) for each in KINDS[::8]]
 
 
 def decoder(settings: ModelSettings, seed: int = 0) -> Transformer:
@@ -87,7 +89,7 @@ def test_counts_equal_the_formulas(settings: ModelSettings) -> None:
     # The head is multiplied once more forward and twice backward; the classifier is not used here.
     pairs = {"decoder": 72, "encoder": 144, "encoder-decoder": 72 + 7 * (7 + 12)}[settings.kind]
     unused = 6 * 12 * settings.classes * settings.width
-    looks = settings.layers * 12 * settings.width * pairs
+    looks = settings.layers * 12 * settings.heads * settings.head_width * pairs
     assert products == 3 * (training_flops(settings, 12, 7 if both else 0) - looks - unused)
 
 
@@ -229,6 +231,7 @@ def test_dropout_acts_only_while_training() -> None:
         ({"width": 30}, "width 30 must be a multiple of 2 x heads = 8"),
         ({"kv_heads": 3}, "heads 4 must be a multiple of kv_heads 3"),
         ({"layers": 0, "hidden": -1}, "layers must be at least 1, not 0; hidden must be at least 1, not -1"),
+        ({"head_dim": 7}, "head_dim must be an even number, not 7"),
         ({"dropout": 1.0}, "dropout must lie in"),
         ({"norm": "batch"}, "norm must be one of layer, rms, not 'batch'"),
     ],

@@ -74,6 +74,7 @@ def test_many_processes_compute_what_one_does(
     ]
     special = {"kind": "decoder", "optimizer": "muon", "ema": 0.9, "recompute": True, "micro": 1}
     grouped = {"kv_heads": 2, "norm": "rms", "tie_embeddings": False, "hidden": 42, "activation": "relu2"}
+    grouped["head_dim"] = 6
     cases += [{**special, "model": grouped, **extra} for extra in extras]
     for case, found in zip(cases, ranks.run_cases(size, tensor, cases, tmp_path), strict=True):
         assert_same(found, ranks.run_case(ALONE, case))

@@ -15,7 +15,7 @@ from corpuskit.shards import Shards
 from corpuskit.train import ModelSettings, TrainSettings, Transformer, train
 from corpuskit.train.model import IGNORED, initialise
 from corpuskit.train.objectives import Causal, Masked, Objective, Spans
-from corpuskit.train.sources import validation_by_source
+from corpuskit.train.sources import validation_of
 from corpuskit.train.tasks import validation
 
 WriteProvenance = Callable[[Path, str, Sequence[str]], None]
@@ -38,7 +38,7 @@ def owners(shards: Shards) -> np.ndarray:
 def test_each_target_of_a_causal_row_is_in_one_part(told: Path) -> None:
     shards = Shards(told / "shards")
     split, objective = shards.split("validation"), Causal(16, 0)
-    parts = validation_by_source(shards, "validation", objective, 10**6)
+    parts = validation_of(shards, objective, 10**6).by_source
     assert list(parts) == ["books", "wiki"]
     rows = (split.tokens - 17) // 16 + 1
     expected = owners(shards)[1 : 1 + rows * 16]
@@ -62,7 +62,7 @@ def test_the_parts_are_the_whole(told: Path, objective: Objective) -> None:
     """Targets and losses add up; which rows a source has depends on no other source."""
     shards = Shards(told / "shards")
     whole = validation(shards.split("validation"), objective, 400, 300)
-    parts = validation_by_source(shards, "validation", objective, 400)
+    parts = validation_of(shards, objective, 400).by_source
     assert set(parts) == {"books", "wiki"}
     kind = (
         "decoder"
@@ -105,9 +105,9 @@ def test_where_sources_are_not_told_apart_there_is_nothing(
     told: Path, run: Path, write_provenance: WriteProvenance
 ) -> None:
     objective = Causal(16, 0)
-    assert validation_by_source(Shards(run / "shards"), "validation", objective, 400) == {}
+    assert validation_of(Shards(run / "shards"), objective, 400).by_source == {}
     write_provenance(told / "shards", "validation", ["books"])
-    assert validation_by_source(Shards(told / "shards"), "validation", objective, 400) == {}
+    assert validation_of(Shards(told / "shards"), objective, 400).by_source == {}
 
 
 def test_damaged_provenance_is_named(told: Path) -> None:
@@ -117,7 +117,7 @@ def test_damaged_provenance_is_named(told: Path) -> None:
     table = pq.read_table(path)
     pq.write_table(table.slice(0, table.num_rows - 1), path)
     with pytest.raises(ShardError, match=r"provenance\.parquet does not cover the \d+ tokens"):
-        validation_by_source(Shards(told / "shards"), "validation", Causal(16, 0), 400)
+        validation_of(Shards(told / "shards"), Causal(16, 0), 400)
     path.write_bytes(whole[:-20])
     with pytest.raises(ShardError, match=r"cannot read the provenance .*validation"):
-        validation_by_source(Shards(told / "shards"), "validation", Causal(16, 0), 400)
+        validation_of(Shards(told / "shards"), Causal(16, 0), 400)
