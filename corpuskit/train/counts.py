@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Literal
 
-from corpuskit.train.model import CHUNK_LOGITS, SMALL, ModelSettings
+from corpuskit.train.model import SMALL, ModelSettings, chunk_rows
 
 _FLOAT = 4
 # On a CPU, glibc's allocator holds so much more than the tensors that come and go: between 0.4 and 1 of them
@@ -233,12 +233,10 @@ def _score_memory(s: ModelSettings, load: Load, queries: int, keys: int) -> int:
 
 def _loss_memory(s: ModelSettings, load: Load) -> int:
     """Bytes that the loss takes for a moment: chunks of logits, and what one adds to the head's gradient."""
-    logits = load.rows * load.targets * s.padded_vocab_size
-    if s.softcap:
-        return 4 * _FLOAT * logits
-    # One chunk's logits and their exponentials; of two chunks while the next takes the place of the last.
-    chunks = 2 if logits <= CHUNK_LOGITS else 3
-    return _FLOAT * (chunks * min(logits, CHUNK_LOGITS) + s.padded_vocab_size * s.width)
+    rows = chunk_rows(load.rows * load.targets, s.padded_vocab_size, load.device)
+    # Logits and probabilities in float32; under autocast logits in 16 bits, probabilities in both.
+    held = 4 if s.softcap else 2
+    return _FLOAT * s.padded_vocab_size * (held * rows + s.width)
 
 
 def _matrices(s: ModelSettings) -> int:

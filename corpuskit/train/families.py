@@ -93,6 +93,10 @@ def family_of(settings: ModelSettings) -> Family:
             f"heads x head_dim = {settings.attention_width} (of models with LayerNorm exported: width = "
             f"{settings.width})"
         )
+    if not encoder and settings.norm == "rms" and not settings.qk_norm and settings.width % settings.heads:
+        faults.append(
+            f"heads = {settings.heads} (of a Llama exported: one that divides width = {settings.width})"
+        )
     if encoder and settings.norm != "layer":
         faults.append(f"norm = {settings.norm!r} (of an encoder exported: 'layer')")
     if encoder and settings.qk_norm:

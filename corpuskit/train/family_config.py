@@ -188,7 +188,10 @@ def _shape(config: Mapping[str, Any], family: Family, folder: Path) -> dict[str,
             remedy="Bring back the model's own config.json.",
         )
     ours = {**_NAMES, "kv_heads": "num_key_value_heads", "head_dim": "head_dim"}
-    return {name: int(found[theirs] or 0) for name, theirs in ours.items() if theirs in found}
+    shape = {name: int(found[theirs] or 0) for name, theirs in ours.items() if theirs in found}
+    if shape.get("head_dim", 0) * shape["heads"] == shape["width"]:
+        del shape["head_dim"]
+    return shape
 
 
 def _is_count(value: Any) -> bool:

@@ -23,7 +23,7 @@ from corpuskit.train.optim import Optimizer, local_tensor
 from corpuskit.train.parallel import Parallel
 from corpuskit.train.settings import TrainSettings
 from corpuskit.train.sources import Validation
-from corpuskit.train.tasks import Task, Tensors
+from corpuskit.train.tasks import Inputs, Task, Tensors
 from corpuskit.train.watch import Event, Listener
 
 
@@ -63,6 +63,7 @@ class Job:
         validation: what to measure on; empty where there is nothing.
         known_words: the words of the training split, by which samples are scored.
         passage: a text in which an encoder or encoder-decoder fills gaps.
+        place: brings a batch to the device.
         token_bytes: bytes of text per id, where they are known and all of the text is predicted.
         warmup, eval_every, sample_every: in steps.
         saved_with: what checkpoints hold besides Progress.
@@ -82,6 +83,7 @@ class Job:
     language_model: LanguageModel
     token_bytes: npt.NDArray[np.int64] | None
     device: torch.device
+    place: Callable[[Tensors], Inputs]
     warmup: int
     eval_every: int
     sample_every: int
@@ -112,10 +114,6 @@ class Job:
     def grid(self) -> Grid:
         """The processes of the run."""
         return self.parallel.grid
-
-    def to_device(self, batch: Tensors) -> Tensors:
-        """The batch where the model is."""
-        return {name: tensor.to(self.device, non_blocking=True) for name, tensor in batch.items()}
 
     def seconds(self) -> float:
         """Time since the run began or was resumed."""

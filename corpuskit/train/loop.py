@@ -210,7 +210,7 @@ def train_step(job: Job, step: int, rate: float, batch: Tensors) -> Done:
             # A micro-batch of these rows has these dropout masks, whichever process computes it.
             first = rows.start + number * (job.micro_rows or len(rows))
             torch.manual_seed(dropout_seed(settings.seed, step, first))
-        totals[0] += parallel.backward(job.to_device(part), number == len(parts) - 1)
+        totals[0] += parallel.backward(job.place(part), number == len(parts) - 1)
     totals[1] = job.task.count(batch)
     loss, targets = job.grid.sum_over_data(totals)
     gradients = job.optimizer.gradients()

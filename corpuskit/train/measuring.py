@@ -85,7 +85,7 @@ def measure_batch(job: Job, batch: Tensors) -> Measure:
         number = first + grid.here.data
         part = parts[number if number < len(parts) else 0]
         with uncompiled():
-            loss = job.parallel.loss(job.to_device(part))
+            loss = job.parallel.loss(job.place(part))
         total += loss if number < len(parts) else 0.0
     targets = batch["targets"][batch["targets"] != IGNORED].numpy()
     size = 0 if job.token_bytes is None else int(job.token_bytes[targets].sum())

@@ -41,8 +41,9 @@ VOCABULARY_MULTIPLE = 64
 IGNORED = -100
 """A target that is not to be predicted."""
 
-CHUNK_LOGITS = 2**24
-"""Logits that are held at a time while a loss is computed: 64 MB of them."""
+CHUNK_LOGITS = {"cpu": 2**24, "cuda": 2**27}
+"""Logits that are held at a time while a loss is computed: 64 MB of them, on a GPU 512 MB. For each chunk the
+gradient of the whole head is read and written once."""
 
 SMALL = 256
 """Positions up to which a CPU multiplies scores out in bfloat16: there its fused kernel is slower."""
@@ -229,6 +230,18 @@ def rotate(x: Tensor, rotation: Rotation) -> Tensor:
 # ---------------------------------------------------------------------------------------- attention
 
 
+class Ends(NamedTuple):
+    """Documents of packed rows as kernels for them take them, the rows laid one behind the other.
+
+    Attributes:
+        ends: where each ends, (documents + 1,) int32, beginning with 0.
+        longest: what none is longer than.
+    """
+
+    ends: Tensor
+    longest: int
+
+
 @dataclass(frozen=True)
 class Sight:
     """Which keys a query sees, in one of three forms.
@@ -236,37 +249,42 @@ class Sight:
     Attributes:
         causal: those at its own position and before; else all.
         mask: those where it is True, (B, 1, T, S) or (T, S); then `causal` is not looked at.
-        ends: ends of the documents in the rows laid one behind the other, (documents + 1,) int32, beginning
-            with 0, and what none is longer than: a query sees those of its own document that `causal`
-            allows.
+        documents: those of its own document that `causal` allows.
     """
 
     causal: bool
     mask: Tensor | None = None
-    ends: tuple[Tensor, int] | None = None
+    documents: Ends | None = None
 
 
-def sight(causal: bool, documents: Tensor | None, *, flat: bool = False) -> Sight:
+def sight(causal: bool, documents: Tensor | Ends | None) -> Sight:
     """What the positions of packed rows see: those of their own document.
 
     Args:
         documents: (B, T), equal numbers for positions of the same document, each of which stands in one
-            piece; None where each row is one document.
-        flat: describe documents by their ends, for kernels that take them so.
+            piece; or its `Ends`, on CUDA in 16 bits; None where each row is one document.
     """
-    if documents is None:
-        return Sight(causal)
-    if flat:
-        edge = torch.ones_like(documents, dtype=torch.bool)
-        edge[:, 1:] = documents[:, 1:] != documents[:, :-1]
-        starts = edge.flatten().nonzero().flatten()
-        ends = torch.cat([starts, starts.new_tensor([documents.numel()])]).to(torch.int32)
-        # A row is as long as a document can be; how long they are is known to the device alone.
-        return Sight(causal, ends=(ends, documents.shape[1]))
+    if documents is None or isinstance(documents, Ends):
+        return Sight(causal, documents=documents)
     mask = documents[:, :, None] == documents[:, None, :]
     if causal:
         mask = mask & torch.ones(mask.shape[1:], dtype=torch.bool, device=mask.device).tril()
     return Sight(causal, mask[:, None])
+
+
+def takes_ends(device: str, bf16: bool, head_width: int) -> bool:
+    """Whether there is a kernel that takes documents by their ends: on CUDA in 16 bits, D a multiple of 8."""
+    return device == "cuda" and bf16 and head_width % 8 == 0
+
+
+def ends_of(documents: Tensor) -> Ends:
+    """The ends of documents (B, T). How many there are must be known: on a GPU this waits for it."""
+    edge = torch.ones_like(documents, dtype=torch.bool)
+    edge[:, 1:] = documents[:, 1:] != documents[:, :-1]
+    starts = edge.flatten().nonzero().flatten()
+    ends = torch.cat([starts, starts.new_tensor([documents.numel()])]).to(torch.int32)
+    # A row is as long as a document can be; to look for the longest would be another wait.
+    return Ends(ends, documents.shape[1])
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, seen: Sight) -> Tensor:
@@ -274,13 +292,13 @@ def attend(q: Tensor, k: Tensor, v: Tensor, seen: Sight) -> Tensor:
     grouped = k.shape[1] != q.shape[1]
     if _small_on_cpu(q, k):
         return _attend_by_products(q, k, v, seen)
-    if seen.ends is None:
+    if seen.documents is None:
         return functional.scaled_dot_product_attention(
             q, k, v, attn_mask=seen.mask, is_causal=seen.causal and seen.mask is None, enable_gqa=grouped
         )
     from torch.nn.attention.varlen import varlen_attn
 
-    ends, longest = seen.ends
+    ends, longest = seen.documents
     flat_q, flat_k, flat_v = (x.transpose(1, 2).flatten(0, 1) for x in (q, k, v))  # (B T, H or G, D)
     options: dict[str, Any] = {"enable_gqa": True} if grouped else {}
     if "window_size" in inspect.signature(varlen_attn).parameters:
@@ -541,7 +559,7 @@ class Transformer(nn.Module):
         keys, values = (torch.zeros(shape, dtype=dtype, device=weight.device) for _ in range(2))
         return Cache(keys, values, [0] * rows, torch.zeros((rows, 0), dtype=torch.long))
 
-    def encode(self, ids: Tensor, documents: Tensor | None = None) -> Tensor:
+    def encode(self, ids: Tensor, documents: Tensor | Ends | None = None) -> Tensor:
         """The encoder's output (B, T, C) for ids (B, T); raises ValueError for T above the context.
 
         Args:
@@ -550,7 +568,7 @@ class Transformer(nn.Module):
         x = self._embed(ids)
         if self.settings.kind == "encoder":
             x = self.embedding_norm(x)
-        seen = sight(False, documents, flat=self._takes_ends(x))
+        seen = sight(False, documents)
         out: Tensor = self.encoder(self.dropout(x), self._rotation(ids.shape[1]), seen)
         return out
 
@@ -558,7 +576,7 @@ class Transformer(nn.Module):
         self,
         ids: Tensor,
         *,
-        documents: Tensor | None = None,
+        documents: Tensor | Ends | None = None,
         memory: Tensor | None = None,
         memory_mask: Tensor | None = None,
         cache: Cache | None = None,
@@ -582,7 +600,7 @@ class Transformer(nn.Module):
             cache.begin(ids.shape[1])
             seen, rotation = cache.sight(), Rotation(self.cos[cache.at][:, None], self.sin[cache.at][:, None])
         else:
-            seen = sight(True, documents, flat=self._takes_ends(x))
+            seen = sight(True, documents)
             rotation = self._rotation(ids.shape[1])
         source = None
         if memory is not None:
@@ -592,7 +610,7 @@ class Transformer(nn.Module):
             cache.lengths = [length + ids.shape[1] for length in cache.lengths]
         return out
 
-    def forward(self, ids: Tensor, **context: Tensor | Cache | None) -> Tensor:
+    def forward(self, ids: Tensor, **context: Tensor | Ends | Cache | None) -> Tensor:
         """ids (B, T) -> logits (B, T, V), of which those from vocab_size on belong to no token."""
         return self.logits(self.states(ids, **context))  # type: ignore[arg-type]
 
@@ -607,7 +625,7 @@ class Transformer(nn.Module):
         *,
         positions: Tensor | None = None,
         source: Tensor | None = None,
-        documents: Tensor | None = None,
+        documents: Tensor | Ends | None = None,
     ) -> Tensor:
         """Sum of -log p(target) over all targets that are not IGNORED, a float32 scalar.
 
@@ -624,11 +642,8 @@ class Transformer(nn.Module):
         states = self.states(ids, documents=documents, memory=memory)
         if positions is not None:
             states = states.gather(1, positions[:, :, None].expand(-1, -1, states.shape[2]))
-        states, weight = self._before_head(states).flatten(0, 1), self.head_weight
-        if self.settings.softcap:
-            logits = self._capped(functional.linear(states, weight)).float()
-            return functional.cross_entropy(logits, targets.flatten(), reduction="sum", ignore_index=IGNORED)
-        return linear_cross_entropy(states, weight, targets.flatten())
+        states = self._before_head(states).flatten(0, 1)
+        return linear_cross_entropy(states, self.head_weight, targets.flatten(), self.settings.softcap)
 
     def classify(self, ids: Tensor, lengths: Tensor) -> Tensor:
         """Logits of classes (B, classes) for rows of ids (B, T) of which the first `lengths` (B,) are real.
@@ -663,10 +678,6 @@ class Transformer(nn.Module):
     def _rotation(self, count: int) -> Rotation:
         return Rotation(self.cos[:count], self.sin[:count])
 
-    def _takes_ends(self, x: Tensor) -> bool:
-        """Whether attention runs in a kernel that takes documents by their ends: on CUDA, in 16 bits."""
-        return x.device.type == "cuda" and torch.is_autocast_enabled("cuda")
-
     def _before_head(self, states: Tensor) -> Tensor:
         if self.settings.kind != "encoder":
             return states
@@ -678,53 +689,78 @@ class Transformer(nn.Module):
         return cap * torch.tanh(logits / cap) if cap else logits
 
 
-def linear_cross_entropy(states: Tensor, weight: Tensor, targets: Tensor) -> Tensor:
+def linear_cross_entropy(states: Tensor, weight: Tensor, targets: Tensor, softcap: float = 0.0) -> Tensor:
     """Sum of -log p(target) over the targets that are not IGNORED, a float32 scalar.
 
-    `CHUNK_LOGITS` at a time are computed, and their gradients with them: all of them would be the largest
+    A chunk of the logits is computed at a time, and its gradient with it: all of them would be the largest
     tensor of a step. Softmax and sums are float32 whatever the products are computed in.
 
     Args:
         states: (M, C).
         weight: (V, C).
         targets: (M,).
+        softcap: as in ModelSettings.
     """
     device = states.device.type
     if torch.is_autocast_enabled(device):
         states = states.to(torch.get_autocast_dtype(device))
     learns = torch.is_grad_enabled() and (states.requires_grad or weight.requires_grad)
     with torch.autocast(device, enabled=False):
-        out: Tensor = _LinearCrossEntropy.apply(states, weight, targets, learns)  # type: ignore[no-untyped-call]
+        out: Tensor = _LinearCrossEntropy.apply(states, weight, targets, softcap, learns)  # type: ignore[no-untyped-call]
     return out
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, states: Tensor, weight: Tensor, targets: Tensor, learns: bool) -> Tensor:
-        matrix, rows = weight.to(states.dtype), max(1, CHUNK_LOGITS // len(weight))
+    def forward(
+        ctx: Any, states: Tensor, weight: Tensor, targets: Tensor, softcap: float, learns: bool
+    ) -> Tensor:
+        matrix, rows = weight.to(states.dtype), chunk_rows(len(targets), len(weight), states.device.type)
         total = torch.zeros((), device=states.device)
         to_states = torch.empty_like(states) if learns else None
         to_weight = torch.zeros_like(weight) if learns else None
         for first in range(0, len(targets), rows):
             x, target = states[first : first + rows], targets[first : first + rows, None]
-            counts = (target != IGNORED).float()
-            target = target.clamp_min(0)
-            logits = functional.linear(x, matrix).float()
-            scale = logits.logsumexp(1, keepdim=True)
-            total += ((scale - logits.gather(1, target)) * counts).sum()
-            if to_states is not None and to_weight is not None:
-                error = logits.sub_(scale).exp_()  # p, then p - 1 at the target
-                error.scatter_add_(1, target, -torch.ones_like(counts))
-                error = error.mul_(counts).to(states.dtype)
-                to_states[first : first + rows] = error @ matrix
-                to_weight += error.T @ x
+            counts = target != IGNORED
+            losses, error = _losses_and_errors(x, matrix, target.clamp_min(0), softcap, learns)
+            total += (losses * counts).sum()
+            if error is not None and to_states is not None and to_weight is not None:
+                # What is not to be predicted is left out here, where a row is narrower than its logits.
+                to_states[first : first + rows] = (error @ matrix) * counts
+                to_weight += error.T @ (x * counts)
+            del error  # The next chunk's logits take its place.
         ctx.save_for_backward(to_states, to_weight)
         return total
 
     @staticmethod
-    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, Tensor, None, None]:
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
         to_states, to_weight = ctx.saved_tensors
-        return to_states * grad_outputs[0].to(to_states.dtype), to_weight * grad_outputs[0], None, None
+        to_states = to_states * grad_outputs[0].to(to_states.dtype)
+        return to_states, to_weight * grad_outputs[0], None, None, None
+
+
+def _losses_and_errors(
+    x: Tensor, matrix: Tensor, target: Tensor, softcap: float, learns: bool
+) -> tuple[Tensor, Tensor | None]:
+    """-log p(target), (R, 1), of states x (R, C) and targets (R, 1); its gradient by the logits, (R, V)."""
+    logits = functional.linear(x, matrix)
+    if softcap:
+        logits = softcap * torch.tanh(logits.float() / softcap)
+    scores = torch.log_softmax(logits, 1, dtype=torch.float32)
+    losses = -scores.gather(1, target)
+    if not learns:
+        return losses, None
+    error = scores.exp_()  # p, then p - 1 at the target
+    error.scatter_add_(1, target, error.new_full(target.shape, -1.0))
+    if softcap:
+        error *= 1 - (logits / softcap).square_()
+    return losses, error.to(x.dtype)
+
+
+def chunk_rows(targets: int, vocabulary: int, device: str) -> int:
+    """Targets whose logits are computed at a time: all chunks but the last are of one size."""
+    chunks = -(-targets * vocabulary // CHUNK_LOGITS.get(device, CHUNK_LOGITS["cpu"]))
+    return -(-targets // max(1, chunks)) or 1
 
 
 @torch.no_grad()

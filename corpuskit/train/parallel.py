@@ -30,6 +30,7 @@ from corpuskit.train.grid import Grid
 from corpuskit.train.layout import Cut, Layout, Rank, fused_parts, whole_layouts
 from corpuskit.train.model import Attention, Block, Transformer
 from corpuskit.train.optim import local_tensor
+from corpuskit.train.tasks import Inputs
 
 Mode = Literal["ddp", "fsdp"]
 Style = Literal["columns", "rows", "partial", "copied"]
@@ -86,7 +87,7 @@ class _SumValue(torch.autograd.Function):
         return grad_outputs[0], None
 
 
-LossOf = Callable[[Transformer, Mapping[str, Tensor]], Tensor]
+LossOf = Callable[[Transformer, Inputs], Tensor]
 
 
 class _Losses(nn.Module):
@@ -96,7 +97,7 @@ class _Losses(nn.Module):
         super().__init__()
         self.model, self._loss = model, loss
 
-    def forward(self, batch: Mapping[str, Tensor]) -> Tensor:
+    def forward(self, batch: Inputs) -> Tensor:
         return self._loss(self.model, batch)
 
 
@@ -152,7 +153,7 @@ class Parallel:
             options: dict[str, Any] = {"gradient_as_bucket_view": True, sync: False}
             self._losses = DistributedDataParallel(self._losses, process_group=grid.group("data"), **options)
 
-    def settle(self, batch: Callable[[], Mapping[str, Tensor]]) -> None:
+    def settle(self, batch: Callable[[], Inputs]) -> None:
         """Let a first backward pass decide what the later ones do: its gradients are dropped.
 
         After it DDP puts gradients together in another order, in which three processes and more add
@@ -162,7 +163,7 @@ class Parallel:
             self.backward(batch(), last=True)
             self.model.zero_grad(set_to_none=True)
 
-    def backward(self, batch: Mapping[str, Tensor], last: bool) -> Tensor:
+    def backward(self, batch: Inputs, last: bool) -> Tensor:
         """Add the gradients of the summed loss of a micro-batch; with the `last` one they are exchanged.
 
         Returns the loss of this process's rows.
@@ -180,7 +181,7 @@ class Parallel:
             (loss * factor).backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 
-    def loss(self, batch: Mapping[str, Tensor]) -> Tensor:
+    def loss(self, batch: Inputs) -> Tensor:
         """The summed loss of this process's rows; no gradients are asked for."""
         module = self._losses
         if isinstance(module, DistributedDataParallel):

@@ -33,7 +33,7 @@ from corpuskit.train.job import Job, Progress
 from corpuskit.train.loop import Saver, decay_begins, fit, train_step
 from corpuskit.train.meter import device_name
 from corpuskit.train.mixture import Mixture, mix
-from corpuskit.train.model import Transformer, initialise
+from corpuskit.train.model import Transformer, initialise, takes_ends
 from corpuskit.train.objectives import Causal, Masked, Spans
 from corpuskit.train.optim import Optimizer, OptimizerSettings
 from corpuskit.train.parallel import Parallel
@@ -48,7 +48,7 @@ from corpuskit.train.summary import (
     sum_up,
     write_model_document,
 )
-from corpuskit.train.tasks import Pretraining, validation_rows
+from corpuskit.train.tasks import Inputs, Pretraining, on_device, validation_rows
 from corpuskit.train.watch import Listener, Log
 
 _VALIDATIONS = 20
@@ -323,17 +323,20 @@ def make_job(
         model.load_state_dict(weights)
     bf16 = settings.precision == "bf16"
 
-    def loss(model: Transformer, batch: Mapping[str, Tensor]) -> Tensor:
+    def loss(model: Transformer, batch: Inputs) -> Tensor:
         with torch.autocast(grid.device.type, torch.bfloat16, enabled=bf16):
-            return task.loss(model, dict(batch))
+            return task.loss(model, batch)
+
+    by_ends = takes_ends(grid.device.type, bf16, model.settings.head_width)
+    place = functools.partial(on_device, device=grid.device, by_ends=by_ends)
 
     failure = ""
     rows = range(min(settings.micro_batch_rows or task.batch_rows, len(grid.rows(task.batch_rows))))
     if settings.compile == "on":
-        example = {name: each.to(grid.device) for name, each in task.batch(0, rows).items()}
+        example = place(task.batch(0, rows))
         failure = compile_blocks(model, lambda: loss(model, example))
     parallel = Parallel(model, grid, loss, mode=settings.parallel, recompute=settings.recompute, bf16=bf16)
-    parallel.settle(lambda: {name: each.to(grid.device) for name, each in task.batch(0, rows).items()})
+    parallel.settle(lambda: place(task.batch(0, rows)))
     optimizer = Optimizer(
         model,
         optimizer_settings(settings),
@@ -363,6 +366,7 @@ def make_job(
         language_model=LanguageModel(model, codec, shards.end_of_text),
         token_bytes=codec.token_bytes(shards.vocab_size) if says_all else None,
         device=grid.device,
+        place=place,
         warmup=default_warmup if settings.warmup_steps is None else settings.warmup_steps,
         eval_every=settings.eval_every or max(1, planned // _VALIDATIONS),
         sample_every=max(1, planned // _SAMPLES),

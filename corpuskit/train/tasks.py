@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -12,10 +13,12 @@ from torch import Tensor
 from corpuskit.shards import Split
 from corpuskit.train.data import Batches, evaluation_key, objective_key, spread_rows, spread_starts
 from corpuskit.train.mixture import Mixture
-from corpuskit.train.model import IGNORED, Transformer
+from corpuskit.train.model import IGNORED, Ends, Transformer, ends_of
 from corpuskit.train.objectives import LEAST_CONTEXT, Arrays, Causal, Masked, Objective, Spans
 
 Tensors = dict[str, Tensor]
+Inputs = Mapping[str, Any]
+"""A batch where the model is: Tensors, but that documents may be told by their Ends."""
 
 
 class Task(Protocol):
@@ -35,7 +38,7 @@ class Task(Protocol):
         """These rows of batch `step`: tensors on the CPU whose first dimension counts them."""
         ...
 
-    def loss(self, model: Transformer, batch: Tensors) -> Tensor:
+    def loss(self, model: Transformer, batch: Inputs) -> Tensor:
         """Sum of the losses of the batch's targets, a float32 scalar."""
         ...
 
@@ -78,7 +81,7 @@ class Pretraining:
             return self.batches.mean_epochs(steps * self.batch_rows)
         return steps * self.tokens_per_step / self.split.tokens
 
-    def loss(self, model: Transformer, batch: Tensors) -> Tensor:
+    def loss(self, model: Transformer, batch: Inputs) -> Tensor:
         """Sum of -log p(target)."""
         return model.loss(**batch)
 
@@ -123,6 +126,20 @@ def micro_batches(batch: Tensors, rows: int | None) -> list[Tensors]:
     whole = len(next(iter(batch.values())))
     starts = range(0, whole, rows or whole)
     return [{name: tensor[i : i + (rows or whole)] for name, tensor in batch.items()} for i in starts]
+
+
+def on_device(batch: Tensors, device: torch.device, *, by_ends: bool = False) -> Inputs:
+    """A batch on a device; its documents by their ends, if so wanted, for which nothing waits."""
+    if not by_ends or "documents" not in batch:
+        return {name: tensor.to(device, non_blocking=True) for name, tensor in batch.items()}
+    rest = {name: tensor for name, tensor in batch.items() if name != "documents"}
+    ends, longest = ends_of(batch["documents"])
+    if device.type == "cuda":
+        ends = ends.pin_memory()
+    return {
+        **on_device(rest, device),
+        "documents": Ends(ends.to(device, non_blocking=True), longest),
+    }
 
 
 def as_tensors(arrays: Arrays) -> Tensors:

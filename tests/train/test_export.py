@@ -49,7 +49,10 @@ DECODERS = [
         ((4, True, "swiglu"), (2, False, "geglu"), (1, True, "geglu")),
     )
 ]
-DECODERS += [dataclasses.replace(each, heads=6, head_dim=12) for each in (DECODERS[7], DECODERS[10])]
+DECODERS += [
+    dataclasses.replace(DECODERS[7], heads=6, head_dim=12),
+    dataclasses.replace(DECODERS[10], heads=8, head_dim=12),
+]
 ENCODER = dataclasses.replace(SHAPE, kind="encoder", qk_norm=False, kv_heads=4)
 ENCODERS = [
     dataclasses.replace(ENCODER, tie_embeddings=tie, activation=activation)
@@ -191,6 +194,10 @@ def test_special_tokens_have_their_roles(make_model: MakeModel) -> None:
         (dataclasses.replace(ENCODER, qk_norm=True), ["qk_norm = True"]),
         (dataclasses.replace(ENCODER, head_dim=16), ["heads x head_dim = 64", "width = 32"]),
         (dataclasses.replace(SHAPE, head_dim=4), ["heads x head_dim = 16"]),
+        (
+            dataclasses.replace(SHAPE, norm="rms", qk_norm=False, heads=6, head_dim=8),
+            ["heads = 6", "divides width = 32"],
+        ),
         (dataclasses.replace(ENCODER, norm="rms", kv_heads=2), ["norm = 'rms'", "kv_heads = 2"]),
         (dataclasses.replace(SHAPE, kind="encoder-decoder"), ["kind = 'encoder-decoder'", "--to torch"]),
     ],

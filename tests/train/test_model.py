@@ -12,6 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from corpuskit.train.counts import parameter_count, training_flops
 from corpuskit.train.model import (
+    CHUNK_LOGITS,
     IGNORED,
     Attention,
     Dropout,
@@ -21,6 +22,8 @@ from corpuskit.train.model import (
     Sight,
     Transformer,
     attend,
+    chunk_rows,
+    ends_of,
     initialise,
     linear_cross_entropy,
     rotary_tables,
@@ -272,7 +275,7 @@ def test_no_document_sees_another(kind: str) -> None:
 
 def test_documents_by_their_ends_are_the_same_as_by_mask() -> None:
     documents = torch.tensor([[0, 0, 1, 1, 1], [1, 1, 1, 2, 0]])
-    ends, longest = sight(True, documents, flat=True).ends or (torch.empty(0), 0)
+    ends, longest = ends_of(documents)
     assert ends.tolist() == [0, 2, 5, 8, 9, 10]
     assert longest == 5
     mask = sight(True, documents).mask
@@ -337,7 +340,7 @@ def test_the_loss_in_chunks_is_the_loss(dtype: torch.dtype, monkeypatch: pytest.
     expected = [states.grad.clone(), weight.grad.clone()]
     loss = functional.cross_entropy(states @ weight.T, targets, reduction="sum")
     for chunk in (1, 70 * 3, 2**24):
-        monkeypatch.setattr("corpuskit.train.model.CHUNK_LOGITS", chunk)
+        monkeypatch.setitem(CHUNK_LOGITS, "cpu", chunk)
         states.grad = weight.grad = None
         with torch.autocast("cpu", torch.bfloat16, enabled=dtype == torch.bfloat16):
             found = linear_cross_entropy(states, weight, targets)
@@ -348,12 +351,25 @@ def test_the_loss_in_chunks_is_the_loss(dtype: torch.dtype, monkeypatch: pytest.
         torch.testing.assert_close([states.grad, weight.grad], expected, **tolerance)
 
 
-def test_capped_logits() -> None:
+def test_capped_logits(monkeypatch: pytest.MonkeyPatch) -> None:
     plain, capped = (decoder(dataclasses.replace(SHAPE, softcap=cap)) for cap in (0.0, 0.5))
     ids = random_ids(1, 12)
     torch.testing.assert_close(capped(ids), 0.5 * torch.tanh(plain(ids) / 0.5))
     each = functional.cross_entropy(capped(ids)[0], ids[0], reduction="sum")
-    torch.testing.assert_close(capped.loss(ids, ids), each)
+    expected = torch.autograd.grad(each, list(capped.parameters()))
+    for chunk in (128 * 5, 2**24):
+        monkeypatch.setitem(CHUNK_LOGITS, "cpu", chunk)
+        loss = capped.loss(ids, ids)
+        torch.testing.assert_close(loss, each)
+        torch.testing.assert_close(torch.autograd.grad(loss, list(capped.parameters())), expected)
+
+
+@pytest.mark.parametrize(
+    ("targets", "chunk", "rows"), [(50, 70 * 20, 17), (50, 1, 1), (50, 10**9, 50), (0, 9, 1)]
+)
+def test_chunks_are_of_one_size(targets: int, chunk: int, rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(CHUNK_LOGITS, "cpu", chunk)
+    assert chunk_rows(targets, 70, "cpu") == rows
 
 
 @pytest.mark.parametrize("kind", ["decoder", "encoder"])
