@@ -24,6 +24,7 @@ from corpuskit.train.measuring import measure
 from corpuskit.train.meter import memory_bytes
 from corpuskit.train.optim import Schedule
 from corpuskit.train.score import milestone
+from corpuskit.train.settings import TrainSettings
 from corpuskit.train.tasks import Tensors, micro_batches
 
 _CUDA_SYNC_STEPS = 10
@@ -115,7 +116,7 @@ class Pace:
 
 
 def fit(job: Job, progress: Progress, pause_at: int | None = None) -> str:
-    """Train from where `progress` stands; returns why it ended: done, early stop, interrupted or paused.
+    """Train from where `progress` stands; returns why it ended, see `TrainResult`.
 
     Each ending leaves a checkpoint of the last step. Raises TrainError, naming step and batch, where more
     updates in a row are refused than `skip_limit`; the checkpoint before them stays the latest.
@@ -137,9 +138,9 @@ def fit(job: Job, progress: Progress, pause_at: int | None = None) -> str:
             pending.append(train_step(job, progress.step, rate, feed.take(progress.step)))
             progress.step += 1
 
-            last = progress.step == progress.steps
-            validate = progress.step % job.eval_every == 0 or last
             progress.seconds, asked, save = _agree(job, progress, before, stopper, saver)
+            last = bool(_end(job, progress))
+            validate = progress.step % job.eval_every == 0 or last
             pace.note(progress)
             save = save or last
             stops = asked or bool(_reason_to_stop(job, progress, pause_at))
@@ -170,10 +171,23 @@ def _agree(
     return seconds, bool(asked), bool(due)
 
 
-def _reason_to_stop(job: Job, progress: Progress, pause_at: int | None) -> str:
-    """Why no further step is to be done; empty where one is."""
+def _end(job: Job, progress: Progress) -> str:
+    """Why the run is at its end; empty while it is not."""
     if progress.step == progress.steps:
         return "done"
+    minutes = job.settings.minutes
+    # One that was fitted to its time on the way ends its decay, sooner or later; of another the fit was made
+    # before its first step, and whatever slows it down would make it last longer.
+    if minutes is not None and not fits_on_the_way(job.settings) and progress.seconds >= 60 * minutes:
+        return "time is up"
+    return ""
+
+
+def _reason_to_stop(job: Job, progress: Progress, pause_at: int | None) -> str:
+    """Why no further step is to be done; empty where one is."""
+    end = _end(job, progress)
+    if end:
+        return end
     if 0 < job.settings.patience <= progress.validations_since_best:
         return "early stop"
     return "paused" if pause_at is not None and progress.step >= pause_at else ""
@@ -248,13 +262,21 @@ def _fix_horizon(job: Job, progress: Progress, pace: Pace) -> bool:
     spent = progress.seconds
     if pace.steps(progress) < _PACE_STEPS or spent < budget * (1 - settings.decay_share):
         return False
-    each = pace.seconds(progress)
-    left = (budget - spent) * _PLANNED_SHARE
-    # A row of the final measurement goes forward only: about a third of the cost of a training row.
-    left -= job.final_rows / (3 * job.task.batch_rows) * each
     progress.decay_start = progress.step
-    progress.steps = progress.step + max(1, int(left / each))
+    progress.steps = progress.step + steps_in(job, budget - spent, pace.seconds(progress))
     return True
+
+
+def fits_on_the_way(settings: TrainSettings) -> bool:
+    """Whether a run by minutes fixes its length when its decay begins, and not before its first step."""
+    return settings.schedule == "wsd" and settings.decay_share > 0
+
+
+def steps_in(job: Job, seconds: float, each: float) -> int:
+    """Steps of so many seconds each, and what is measured after the last, in so much time; 1 at least."""
+    # A row of the final measurement goes forward only: about a third of the cost of a training row.
+    left = seconds * _PLANNED_SHARE - job.final_rows / (3 * job.task.batch_rows) * each
+    return max(1, int(left / each))
 
 
 def _report_steps(job: Job, progress: Progress, pending: list[Done], pace: Pace) -> float:

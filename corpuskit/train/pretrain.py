@@ -30,7 +30,7 @@ from corpuskit.train.generate import LanguageModel
 from corpuskit.train.grid import Grid, processes
 from corpuskit.train.guard import Guard
 from corpuskit.train.job import Job, Progress
-from corpuskit.train.loop import Saver, decay_begins, fit, train_step
+from corpuskit.train.loop import Saver, decay_begins, fit, fits_on_the_way, steps_in, train_step
 from corpuskit.train.meter import device_name
 from corpuskit.train.mixture import Mixture, mix
 from corpuskit.train.model import Transformer, initialise, takes_ends
@@ -268,10 +268,10 @@ def _planned_steps(
         done += 1
         train_step(provisional, done, 0.0, batch).loss.item()
         spent = grid.agree(time.monotonic() - began)[0]
-    each = spent / done
+    steps = steps_in(provisional, 60 * settings.minutes - spent, spent / done)
     del provisional
     gc.collect()  # Parts of it refer to one another: on a GPU two models would stand beside each other.
-    return max(1, int(settings.minutes * 60 / each))
+    return steps
 
 
 def make_task(settings: TrainSettings, shards: Shards, codec: Codec) -> Pretraining:
@@ -432,7 +432,7 @@ def _progress(job: Job, state: dict[str, Any] | None, shards: Shards) -> Progres
             progress.best_loss = progress.best_step = None
             progress.validations_since_best = 0
         return progress
-    if settings.minutes is not None and settings.schedule == "wsd" and settings.decay_share > 0:
+    if settings.minutes is not None and fits_on_the_way(settings):
         return Progress()
     steps = int(job.saved_with["planned_steps"])
     return Progress(steps=steps, decay_start=decay_begins(steps, settings.decay_share))

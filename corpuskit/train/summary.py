@@ -25,6 +25,9 @@ from corpuskit.train.watch import Event
 FINAL_TOKENS = 262_144
 """Of the validation split, so many tokens are measured on after the last step."""
 
+RESUMABLE = ("interrupted", "paused")
+"""Of the reasons to stop those that leave something to do."""
+
 
 @dataclass(frozen=True)
 class TrainResult:
@@ -32,7 +35,8 @@ class TrainResult:
 
     Attributes:
         out: the model folder.
-        reason: "done", "early stop", "interrupted" or "paused"; after the last two the run can be resumed.
+        reason: "done", "early stop", "time is up" (by minutes, where the length was fixed before the first
+            step), "interrupted" or "paused"; after the last two the run can be resumed.
         step, steps: steps done, and the length of the run where it is fixed.
         best_step: steps done when the kept weights were measured; None without a validation split.
         validation_loss: nats per token of the kept weights; on the whole validation split (up to 262,144
@@ -62,7 +66,7 @@ class TrainResult:
     @property
     def can_resume(self) -> bool:
         """Whether the run stopped before its end."""
-        return self.reason in ("interrupted", "paused")
+        return self.reason in RESUMABLE
 
 
 def write_model_document(job: Job, end_of_text: int, training: dict[str, Any]) -> None:
@@ -151,7 +155,7 @@ def sum_up(job: Job, task: Pretraining, shards: Shards, progress: Progress, reas
     """Sum up; for a run that ended, measure the kept weights on the whole validation split and note it."""
     found: Measure | None = None
     loss = progress.best_loss
-    if reason in ("done", "early stop"):
+    if reason not in RESUMABLE:
         job.grid.barrier()  # The first process may still be writing it.
         job.parallel.load_whole(load_file(job.out / "model.safetensors"))
         validation = validation_of(shards, task.objective, FINAL_TOKENS)

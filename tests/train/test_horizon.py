@@ -27,7 +27,7 @@ def state_of(out: Path) -> dict[str, Any]:
 def of_a_minute(final_rows: int = 0) -> Any:
     """A job of one minute whose last 60 % are the decay."""
     return SimpleNamespace(
-        settings=SimpleNamespace(minutes=1.0, decay_share=0.6),
+        settings=SimpleNamespace(minutes=1.0, decay_share=0.6, schedule="wsd"),
         final_rows=final_rows,
         task=SimpleNamespace(batch_rows=4),
     )
@@ -84,7 +84,24 @@ def test_a_cosine_by_minutes_has_its_end_from_the_beginning(
     state = state_of(tmp_path / "model")
     assert state["step"] == 1
     assert state["steps"] == state["planned_steps"] > 1
-    assert train(run, tmp_path / "model", resume=True).step == state["steps"]
+    result = train(run, tmp_path / "model", resume=True)
+    assert result.step == state["steps"] or result.reason == "time is up"
+
+
+@pytest.mark.parametrize("change", [{"schedule": "cosine"}, {"decay_share": 0}])
+def test_a_run_whose_length_was_fixed_before_ends_when_its_time_is_up(
+    run: Path, small: TrainSettings, tmp_path: Path, change: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was thought to be faster than it is: it ends as one that is done, measured and kept."""
+    monkeypatch.setattr("corpuskit.train.pretrain.steps_in", lambda job, seconds, each: 10**6)
+    events: list[Event] = []
+    result = train(run, tmp_path / "model", by_minutes(small, 0.02, **change), listen=events.append)
+    assert (result.reason, result.can_resume) == ("time is up", False)
+    assert 0 < result.step < 10**6
+    assert result.validation_loss is not None
+    assert [e["step"] for e in events if e["event"] in ("validation", "sample")][-1] == result.step
+    again = train(run, tmp_path / "model", resume=True)
+    assert (again.reason, again.step) == ("time is up", result.step)
 
 
 def test_stopping_early_counts_over_interruptions(make_run: Any, tmp_path: Path) -> None:
