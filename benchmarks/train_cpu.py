@@ -17,7 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.harness import OURS, Bar, Options, Row, compare, peer_versions, run_benchmark
+from benchmarks.harness import OURS, Bar, Options, Row, compare, peer_versions, run_benchmark, time_functions
 from benchmarks.measure import measure_command
 from benchmarks.shakespeare import TEXT, write_run
 
@@ -144,6 +144,43 @@ def take_turns(ours: Sequence[str], theirs: Sequence[str], rounds: int) -> tuple
     return statistics.median(seconds[0]), statistics.median(seconds[1])
 
 
+def attention(options: Options) -> list[Row]:
+    """Attention in bfloat16, forward and backward: the way that is taken, against the other one.
+
+    Up to `SMALL` positions it is multiplied out, above them PyTorch's fused kernel computes it.
+    """
+    import torch
+    from torch.nn.functional import scaled_dot_product_attention
+
+    from corpuskit.train.model import SMALL, Sight, attend, attend_by_products
+
+    rows = []
+    for positions in (64, 128, SMALL, 2 * SMALL):
+        shape = (2048 // positions, 6, positions, 64)
+        q, k, v = (torch.randn(shape, dtype=torch.bfloat16, requires_grad=True) for _ in range(3))
+
+        ways = {
+            "fused": lambda q=q, k=k, v=v: scaled_dot_product_attention(q, k, v, is_causal=True),
+            "products": lambda q=q, k=k, v=v: attend_by_products(q, k, v, Sight(True)),
+            OURS: lambda q=q, k=k, v=v: attend(q, k, v, Sight(True)),
+        }
+        name = "fused" if positions <= SMALL else "products"
+        timed = time_functions(
+            {each: lambda way=ways[each]: way().sum().backward() for each in (OURS, name)},
+            runs=3 if options.quick else 15,
+        )
+        rows += compare(
+            f"attention in bfloat16 on a CPU, {positions} positions",
+            1e3 * timed[OURS].wall_s,
+            {name: 1e3 * timed[name].wall_s},
+            unit="ms",
+            better="lower",
+            input=f"{shape[0]} rows of 6 heads of 64, forward and backward",
+            bar=Bar(1),
+        )
+    return rows
+
+
 # -------------------------------------------------------------------------------------- shakespeare
 
 
@@ -264,6 +301,7 @@ def _check(code: int, command: Sequence[str]) -> None:
 
 GROUPS = {
     "speed": speed,
+    "attention": attention,
     "shakespeare": shakespeare,
     "optimizers": optimizers,
     "ten_minutes": ten_minutes,

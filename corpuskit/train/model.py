@@ -291,7 +291,7 @@ def attend(q: Tensor, k: Tensor, v: Tensor, seen: Sight) -> Tensor:
     """softmax(q k^T / sqrt(D)) v over the keys seen; q (B, H, T, D), k and v (B, G, S, D) -> (B, H, T, D)."""
     grouped = k.shape[1] != q.shape[1]
     if _small_on_cpu(q, k):
-        return _attend_by_products(q, k, v, seen)
+        return attend_by_products(q, k, v, seen)
     if seen.documents is None:
         return functional.scaled_dot_product_attention(
             q, k, v, attn_mask=seen.mask, is_causal=seen.causal and seen.mask is None, enable_gqa=grouped
@@ -318,7 +318,7 @@ def _small_on_cpu(q: Tensor, k: Tensor) -> bool:
     return small and q.device.type == "cpu" and q.dtype == torch.bfloat16
 
 
-def _attend_by_products(q: Tensor, k: Tensor, v: Tensor, seen: Sight) -> Tensor:
+def attend_by_products(q: Tensor, k: Tensor, v: Tensor, seen: Sight) -> Tensor:
     """`attend` as it is written down, with all scores (B, H, T, S) in memory, rounded to the type of q."""
     groups = q.shape[1] // k.shape[1]
     if groups > 1:
