@@ -1,7 +1,7 @@
 """torch.compile for the blocks of a model: where it pays, and never where it fails.
 
-Blocks are compiled one by one: they are alike, so that one compilation serves all of them, and what is around
-them (the loss with its own gradients) needs none. On a CPU, at 4 blocks of 256 in bfloat16 or of 128 in
+Blocks are compiled one by one: they are alike, so that one compilation serves all of them. Around them it is
+the passes over the logits that are compiled into one. On a CPU, at 4 blocks of 256 in bfloat16 or of 128 in
 float32, a step takes nine tenths as long; compiling takes half a minute and more.
 """
 
@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from corpuskit.train.model import Attention, Block, Transformer, attend
+from corpuskit.train.model import Attention, Block, Scorer, Transformer, attend
 
 WORTH_FLOPS = 5e13
 """Operations of a whole run on a CPU from which on compiling pays: some five minutes at 150 GFLOP/s."""
@@ -36,15 +36,15 @@ def compile_blocks(model: Transformer, loss: Callable[[], Tensor]) -> str:
     Returns:
         Why it failed, in one line; nothing where it did not.
     """
-    blocks = [part for part in model.modules() if isinstance(part, Block)]
+    parts = [part for part in model.modules() if isinstance(part, Block | Scorer)]
     usual = _gradient_norm(model, loss)
     attentions = [part for part in model.modules() if isinstance(part, Attention)]
-    for block in blocks:
-        block.compile()
-    for part in attentions if next(model.parameters()).device.type == "cpu" else []:
+    for part in parts:
+        part.compile()
+    for attention in attentions if next(model.parameters()).device.type == "cpu" else []:
         # There is nothing to fuse, and compiled for a CPU (torch 2.13) products in bfloat16 have a gradient
         # that is no number where queries, keys and values are parts of one matrix.
-        part.attend = torch.compiler.disable(attend)  # type: ignore[no-untyped-call]
+        attention.attend = torch.compiler.disable(attend)  # type: ignore[no-untyped-call]
     try:
         found = _gradient_norm(model, loss)
         failure = (
@@ -54,10 +54,10 @@ def compile_blocks(model: Transformer, loss: Callable[[], Tensor]) -> str:
         model.zero_grad(set_to_none=True)
         failure = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
     if failure:
-        for block in blocks:
-            block._compiled_call_impl = None
-        for part in attentions:
-            part.attend = attend
+        for part in parts:
+            part._compiled_call_impl = None
+        for attention in attentions:
+            attention.attend = attend
     return failure
 
 

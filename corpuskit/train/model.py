@@ -546,6 +546,7 @@ class Transformer(nn.Module):
             self.head = nn.Linear(settings.width, settings.padded_vocab_size, bias=False)
         if settings.classes:
             self.classifier = nn.Linear(settings.width, settings.classes, bias=False)
+        self.scorer = Scorer(settings.softcap)
         cos, sin = rotary_tables(settings)
         self.register_buffer("cos", cos, persistent=False)
         self.register_buffer("sin", sin, persistent=False)
@@ -616,7 +617,7 @@ class Transformer(nn.Module):
 
     def logits(self, states: Tensor) -> Tensor:
         """states (..., C) -> logits (..., V)."""
-        return self._capped(functional.linear(self._before_head(states), self.head_weight))
+        return self.scorer.capped(functional.linear(self._before_head(states), self.head_weight))
 
     def loss(
         self,
@@ -643,7 +644,7 @@ class Transformer(nn.Module):
         if positions is not None:
             states = states.gather(1, positions[:, :, None].expand(-1, -1, states.shape[2]))
         states = self._before_head(states).flatten(0, 1)
-        return linear_cross_entropy(states, self.head_weight, targets.flatten(), self.settings.softcap)
+        return linear_cross_entropy(states, self.head_weight, targets.flatten(), self.scorer)
 
     def classify(self, ids: Tensor, lengths: Tensor) -> Tensor:
         """Logits of classes (B, classes) for rows of ids (B, T) of which the first `lengths` (B,) are real.
@@ -684,12 +685,35 @@ class Transformer(nn.Module):
         out: Tensor = self.head_norm(functional.gelu(self.head_dense(states)))
         return out
 
-    def _capped(self, logits: Tensor) -> Tensor:
-        cap = self.settings.softcap
-        return cap * torch.tanh(logits / cap) if cap else logits
+
+class Scorer(nn.Module):
+    """What logits (R, V) cost at targets (R, 1), and its gradient: one pass over them when it is compiled."""
+
+    def __init__(self, softcap: float = 0.0) -> None:
+        super().__init__()
+        self.softcap = softcap
+
+    def capped(self, logits: Tensor) -> Tensor:
+        """softcap * tanh(logits / softcap), as float32; the logits themselves without a cap."""
+        return self.softcap * torch.tanh(logits.float() / self.softcap) if self.softcap else logits
+
+    def forward(self, logits: Tensor, targets: Tensor, learns: bool) -> tuple[Tensor, Tensor | None]:
+        """-log p(target), (R, 1) float32, and its gradient by the logits, (R, V) of their type."""
+        z = self.capped(logits)
+        scores = torch.log_softmax(z, 1, dtype=torch.float32)
+        losses = -scores.gather(1, targets)
+        if not learns:
+            return losses, None
+        error = scores.exp_()  # p, then p - 1 at the target
+        error.scatter_add_(1, targets, error.new_full(targets.shape, -1.0))
+        if self.softcap:
+            error *= 1 - (z / self.softcap).square_()
+        return losses, error.to(logits.dtype)
 
 
-def linear_cross_entropy(states: Tensor, weight: Tensor, targets: Tensor, softcap: float = 0.0) -> Tensor:
+def linear_cross_entropy(
+    states: Tensor, weight: Tensor, targets: Tensor, scorer: Scorer | None = None
+) -> Tensor:
     """Sum of -log p(target) over the targets that are not IGNORED, a float32 scalar.
 
     A chunk of the logits is computed at a time, and its gradient with it: all of them would be the largest
@@ -699,21 +723,21 @@ def linear_cross_entropy(states: Tensor, weight: Tensor, targets: Tensor, softca
         states: (M, C).
         weight: (V, C).
         targets: (M,).
-        softcap: as in ModelSettings.
+        scorer: may cap the logits.
     """
     device = states.device.type
     if torch.is_autocast_enabled(device):
         states = states.to(torch.get_autocast_dtype(device))
     learns = torch.is_grad_enabled() and (states.requires_grad or weight.requires_grad)
     with torch.autocast(device, enabled=False):
-        out: Tensor = _LinearCrossEntropy.apply(states, weight, targets, softcap, learns)  # type: ignore[no-untyped-call]
+        out: Tensor = _LinearCrossEntropy.apply(states, weight, targets, scorer or Scorer(), learns)  # type: ignore[no-untyped-call]
     return out
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, states: Tensor, weight: Tensor, targets: Tensor, softcap: float, learns: bool
+        ctx: Any, states: Tensor, weight: Tensor, targets: Tensor, scorer: Scorer, learns: bool
     ) -> Tensor:
         matrix, rows = weight.to(states.dtype), chunk_rows(len(targets), len(weight), states.device.type)
         total = torch.zeros((), device=states.device)
@@ -722,9 +746,9 @@ class _LinearCrossEntropy(torch.autograd.Function):
         for first in range(0, len(targets), rows):
             x, target = states[first : first + rows], targets[first : first + rows, None]
             counts = target != IGNORED
-            losses, error = _losses_and_errors(x, matrix, target.clamp_min(0), softcap, learns)
+            losses, error = scorer(functional.linear(x, matrix), target.clamp_min(0), learns)
             total += (losses * counts).sum()
-            if error is not None and to_states is not None and to_weight is not None:
+            if to_states is not None and to_weight is not None:
                 # What is not to be predicted is left out here, where a row is narrower than its logits.
                 to_states[first : first + rows] = (error @ matrix) * counts
                 to_weight += error.T @ (x * counts)
@@ -737,24 +761,6 @@ class _LinearCrossEntropy(torch.autograd.Function):
         to_states, to_weight = ctx.saved_tensors
         to_states = to_states * grad_outputs[0].to(to_states.dtype)
         return to_states, to_weight * grad_outputs[0], None, None, None
-
-
-def _losses_and_errors(
-    x: Tensor, matrix: Tensor, target: Tensor, softcap: float, learns: bool
-) -> tuple[Tensor, Tensor | None]:
-    """-log p(target), (R, 1), of states x (R, C) and targets (R, 1); its gradient by the logits, (R, V)."""
-    logits = functional.linear(x, matrix)
-    if softcap:
-        logits = softcap * torch.tanh(logits.float() / softcap)
-    scores = torch.log_softmax(logits, 1, dtype=torch.float32)
-    losses = -scores.gather(1, target)
-    if not learns:
-        return losses, None
-    error = scores.exp_()  # p, then p - 1 at the target
-    error.scatter_add_(1, target, error.new_full(target.shape, -1.0))
-    if softcap:
-        error *= 1 - (logits / softcap).square_()
-    return losses, error.to(x.dtype)
 
 
 def chunk_rows(targets: int, vocabulary: int, device: str) -> int:
