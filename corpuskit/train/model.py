@@ -223,8 +223,33 @@ def rotate(x: Tensor, rotation: Rotation) -> Tensor:
     Only differences of positions count in the product of a query and a key: a document that begins in the
     middle of a row is seen as one that begins at its start.
     """
+    if x.device.type == "cpu" and not torch.compiler.is_compiling():
+        out: Tensor = _Rotate.apply(x, rotation.cos, rotation.sin)  # type: ignore[no-untyped-call]
+        return out
     first, second = x.chunk(2, dim=-1)
     return torch.addcmul(x * rotation.cos, torch.cat([second, first], dim=-1), rotation.sin)
+
+
+class _Rotate(torch.autograd.Function):
+    """The same without the copies that autograd makes of the halves, where no compiler leaves them out."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        ctx.save_for_backward(cos, sin)
+        half = x.shape[-1] // 2
+        y = x * cos
+        y[..., :half].addcmul_(x[..., half:], sin[..., :half])
+        y[..., half:].addcmul_(x[..., :half], sin[..., half:])
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None, None]:
+        cos, sin = ctx.saved_tensors
+        half, grad = cos.shape[-1] // 2, grad_outputs[0]
+        out = grad * cos  # Turned back: the sines change their sign, which is where they are swapped.
+        out[..., :half].addcmul_(grad[..., half:], sin[..., half:])
+        out[..., half:].addcmul_(grad[..., :half], sin[..., :half])
+        return out, None, None
 
 
 # ---------------------------------------------------------------------------------------- attention

@@ -9,7 +9,7 @@ import torch
 
 from corpuskit.train import ModelSettings, TrainSettings, Transformer, train
 from corpuskit.train.compiling import WORTH_FLOPS, compile_blocks, compiling_pays, uncompiled
-from corpuskit.train.model import Block, initialise
+from corpuskit.train.model import Block, Scorer, initialise
 
 SHAPE = ModelSettings(vocab_size=100, layers=2, width=32, heads=2, kv_heads=2, hidden=64, context=16)
 
@@ -34,6 +34,7 @@ def test_a_compiler_that_fails_leaves_the_model_as_it_was(monkeypatch: pytest.Mo
         block._compiled_call_impl = call
 
     monkeypatch.setattr(Block, "compile", broken)
+    monkeypatch.setattr(Scorer, "compile", lambda scorer: None)
     model, ids = a_model(), torch.arange(8)[None]
     expected = a_model().loss(ids, ids)
     assert compile_blocks(model, lambda: model.loss(ids, ids)) == "RuntimeError: no compiler was found"
@@ -62,6 +63,7 @@ def test_a_compiler_that_computes_something_else_is_not_used(monkeypatch: pytest
         block._compiled_call_impl = lambda x, *rest, **more: block.forward(x * float("nan"), *rest, **more)
 
     monkeypatch.setattr(Block, "compile", broken)
+    monkeypatch.setattr(Scorer, "compile", lambda scorer: None)
     model, ids = a_model(), torch.arange(8)[None]
     expected = a_model().loss(ids, ids)
     assert "a gradient's norm is nan, not" in compile_blocks(model, lambda: model.loss(ids, ids))

@@ -158,6 +158,19 @@ def test_rotation_makes_products_relative() -> None:
     assert not torch.allclose(product(6, 5), product(9, 5))
 
 
+def test_rotations_have_the_gradient_of_their_definition() -> None:
+    """On a CPU it is written by hand: against the angles themselves, and against numbers."""
+    cos, sin = (table.double()[:5] for table in rotary_tables(SHAPE))
+    x = torch.randn((2, 3, 5, 8), dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    first, second = x.chunk(2, dim=-1)
+    c, s = cos[:, :4], sin[:, 4:]
+    expected = torch.cat([first * c - second * s, second * c + first * s], dim=-1)
+    torch.testing.assert_close(rotate(x, Rotation(cos, sin)), expected)
+    each = Rotation(cos[None, None].expand(2, 1, 5, 8), sin[None, None].expand(2, 1, 5, 8))
+    torch.testing.assert_close(rotate(x, each), expected)
+    assert torch.autograd.gradcheck(lambda x: rotate(x, Rotation(cos, sin)), x.requires_grad_())
+
+
 @pytest.mark.parametrize("norm", ["layer", "rms"])
 def test_one_batch_is_learnt_by_heart(norm: str) -> None:
     model = Transformer(dataclasses.replace(SHAPE, norm=norm))
