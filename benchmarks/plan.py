@@ -31,7 +31,12 @@ _WIDE = {"layers": 2, "width": 512, "heads": 8, "kv_heads": 2, "hidden": 1408, "
 _124M = {"layers": 12, "width": 768, "heads": 12, "kv_heads": 12, "hidden": 2048, "context": 1024}
 MEMORY_CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "decoder": (_SMALL, {"rows": 8, "positions": 256}),
-    "decoder, tiny": (_TINY, {"rows": 8, "positions": 128}),
+    "decoder, Muon": (_SMALL, {"rows": 8, "positions": 256, "optimizer": "muon"}),
+    "decoder of 28M, Muon, 1 row": (
+        {**_WIDE, "layers": 8, "kv_heads": 8},
+        {"rows": 1, "positions": 128, "optimizer": "muon"},
+    ),
+    "decoder, tiny, Muon": (_TINY, {"rows": 8, "positions": 128, "optimizer": "muon"}),
     "decoder, dropout, 32 rows": ({**_SMALL, "dropout": 0.1}, {"rows": 32, "positions": 256}),
     "decoder, bf16": (_SMALL, {"rows": 8, "positions": 256, "bf16": True}),
     "decoder, RMSNorm, 2 micro-batches": (
@@ -91,10 +96,11 @@ def _steps(settings: Any, load: Any, count: int) -> None:
     import torch
 
     from corpuskit.train.model import Transformer, initialise
+    from corpuskit.train.optim import Optimizer, OptimizerSettings
 
     model = Transformer(settings)
     initialise(model, 1)
-    optimizer = torch.optim.AdamW(model.parameters(), fused=True)
+    optimizer = Optimizer(model, OptimizerSettings(load.optimizer))
 
     def ids(length: int) -> torch.Tensor:
         return torch.randint(0, settings.vocab_size, (load.rows, length))
@@ -110,8 +116,7 @@ def _steps(settings: Any, load: Any, count: int) -> None:
                 loss = model.loss(ids(load.positions), ids(load.positions), **context)
             loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
+        optimizer.step(1e-3)
 
 
 def _memory_rows(options: Options) -> list[Row]:

@@ -19,7 +19,7 @@ from corpuskit.train.model import Attention, Block, Scorer, Transformer, attend
 WORTH_FLOPS = 5e13
 """Operations of a whole run on a CPU from which on compiling pays: some five minutes at 150 GFLOP/s."""
 
-_ALIKE = 0.2  # of a gradient's norm: compiled blocks draw other dropout masks
+_ALIKE = 0.4  # of a gradient's norm: compiled blocks draw other dropout masks
 
 
 def compiling_pays(device: str, flops: float) -> bool:
@@ -37,7 +37,8 @@ def compile_blocks(model: Transformer, loss: Callable[[], Tensor]) -> str:
         Why it failed, in one line; nothing where it did not.
     """
     parts = [part for part in model.modules() if isinstance(part, Block | Scorer)]
-    usual = _gradient_norm(model, loss)
+    zeros = _filled(model)
+    usual = _gradient_norms(model, loss)
     attentions = [part for part in model.modules() if isinstance(part, Attention)]
     for part in parts:
         part.compile()
@@ -46,13 +47,19 @@ def compile_blocks(model: Transformer, loss: Callable[[], Tensor]) -> str:
         # that is no number where queries, keys and values are parts of one matrix.
         attention.attend = torch.compiler.disable(attend)  # type: ignore[no-untyped-call]
     try:
-        found = _gradient_norm(model, loss)
+        found = _gradient_norms(model, loss)
+        other = [name for name, norm in usual.items() if not abs(found[name] - norm) <= _ALIKE * norm]
         failure = (
-            "" if abs(found - usual) <= _ALIKE * usual else f"a gradient's norm is {found:g}, not {usual:g}"
+            f"the gradient of {other[0]} is {found[other[0]]:g} long, not {usual[other[0]]:g}"
+            if other
+            else ""
         )
     except Exception as error:  # No compiler, one that fails, a platform without it: of many types.
         model.zero_grad(set_to_none=True)
         failure = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+    with torch.no_grad():
+        for weight in zeros:
+            weight.zero_()
     if failure:
         for part in parts:
             part._compiled_call_impl = None
@@ -61,13 +68,26 @@ def compile_blocks(model: Transformer, loss: Callable[[], Tensor]) -> str:
     return failure
 
 
-def _gradient_norm(model: Transformer, loss: Callable[[], Tensor]) -> float:
-    """Of one backward pass; the gradient is dropped again."""
+@torch.no_grad()
+def _filled(model: Transformer) -> list[Tensor]:
+    """Fill matrices of zeros with something: before the first step no gradient comes past them."""
+    found = [each for each in model.parameters() if each.dim() == 2 and not each.any()]
+    for weight in found:
+        numbers = torch.arange(weight.numel(), dtype=torch.float32, device=weight.device).mul_(1.618).sin_()
+        weight.copy_(numbers.mul_(weight.shape[1] ** -0.5).view_as(weight))
+    return found
+
+
+def _gradient_norms(model: Transformer, loss: Callable[[], Tensor]) -> dict[str, float]:
+    """Of the matrices, by name, in one backward pass; the gradients are dropped again."""
     loss().backward()  # type: ignore[no-untyped-call]
-    gradients = [each.grad for each in model.parameters() if each.grad is not None]
-    norm = torch.stack([gradient.float().norm() for gradient in gradients]).norm()
+    norms = {
+        name: float(each.grad.float().norm())
+        for name, each in model.named_parameters()
+        if each.grad is not None and each.dim() == 2
+    }
     model.zero_grad(set_to_none=True)
-    return float(norm)
+    return norms
 
 
 @contextlib.contextmanager

@@ -11,11 +11,14 @@ from dataclasses import dataclass, fields
 from typing import Literal
 
 from corpuskit.train.model import SMALL, ModelSettings, chunk_rows
+from corpuskit.train.muon import batch_size
 
 _FLOAT = 4
 # On a CPU, glibc's allocator holds so much more than the tensors that come and go: between 0.4 and 1 of them
 # over many shapes. With MALLOC_MMAP_THRESHOLD_=65536, which is slow, there is none: the counts hold to 2 %.
 _CPU_SLACK = 0.6
+# For each number of a batch of matrices in Muon's step, as measured.
+_MUON_BYTES = 28
 
 
 def parameter_count(s: ModelSettings) -> int:
@@ -123,8 +126,8 @@ class Memory:
 def training_memory(s: ModelSettings, load: Load) -> Memory:
     """Bytes of a training step at its peak; without the interpreter, its libraries and the corpus.
 
-    The peak is in the backward pass when it begins, or, for large models with small batches, at its end,
-    when all gradients stand.
+    The peak is in the backward pass when it begins, or, for large models with small batches, when all
+    gradients stand: at its end, or in Muon's step.
     """
     parameters = parameter_count(s)
     weights = _FLOAT * parameters // load.ranks
@@ -140,13 +143,14 @@ def training_memory(s: ModelSettings, load: Load) -> Memory:
     activations = activation_memory(s, load)
     head = _FLOAT * s.padded_vocab_size * s.width
     begins = (gradients if load.accumulates else head) + activations + max(_loss_memory(s, load), head)
-    ends = gradients + head
+    last = max(head, _muon_memory(s, load))
+    ends = gradients + last
     if begins + copies > ends:
         standing = gradients if load.accumulates else head
         passing = begins - standing
         slack = int(_CPU_SLACK * passing) if load.device == "cpu" else 0
         return Memory(weights + copies, standing, moments, activations, passing - activations, slack)
-    return Memory(weights, gradients, moments, 0, head)
+    return Memory(weights, gradients, moments, 0, last)
 
 
 def activation_memory(s: ModelSettings, load: Load) -> int:
@@ -237,6 +241,16 @@ def _loss_memory(s: ModelSettings, load: Load) -> int:
     # Logits and probabilities in float32; under autocast logits in 16 bits, probabilities in both.
     held = 4 if s.softcap else 2
     return _FLOAT * s.padded_vocab_size * (held * rows + s.width)
+
+
+def _muon_memory(s: ModelSettings, load: Load) -> int:
+    """Bytes of the matrices that Muon makes orthogonal at a time, and of what it multiplies them into."""
+    if load.optimizer != "muon":
+        return 0
+    keys = s.kv_heads * s.head_width
+    sizes = [s.width * other for other in (s.attention_width, keys, s.hidden)]
+    batches = [batch_size(size, load.device) * size for size in sizes]
+    return _MUON_BYTES * min(_matrices(s), max(batches))
 
 
 def _matrices(s: ModelSettings) -> int:

@@ -512,9 +512,11 @@ class Block(nn.Module):
         cache: Cache | None = None,
     ) -> Tensor:
         """x (B, T, C)."""
-        x = x + self.dropout(self.attention(self.attention_norm(x), rotation, seen, cache, self.number))
+        # A compiler takes a number for a constant, and would compile each block anew for its own.
+        number = 0 if cache is None else self.number
+        x = x + self.dropout(self.attention(self.attention_norm(x), rotation, seen, cache, number))
         if memory is not None:
-            x = x + self.dropout(self.cross.cross(self.cross_norm(x), *memory, cache, self.number))
+            x = x + self.dropout(self.cross.cross(self.cross_norm(x), *memory, cache, number))
         x = x + self.dropout(self.mlp(self.mlp_norm(x)))
         return x
 

@@ -31,6 +31,9 @@ _EPSILON = 1e-7
 # Below this the tiles that multiply bfloat16 are not filled: of 32 x 32 float32 takes a quarter of the time.
 _BF16_WIDTH = 128
 
+BATCH_NUMBERS = (2**21, 2**24)
+"""Numbers of the matrices that are multiplied in one batch on a CPU and on a GPU."""
+
 
 def orthogonalise(matrices: Tensor, dtype: torch.dtype | None = None) -> Tensor:
     """Matrices (N, R, C) with singular values moved to about 1 (0.7 to 1.2), singular vectors kept.
@@ -56,6 +59,11 @@ def _iteration_type(matrices: Tensor) -> torch.dtype:
         probe = getattr(torch.cpu, "_is_amx_tile_supported", None)
         return torch.bfloat16 if wide and probe and probe() else torch.float32
     return torch.bfloat16
+
+
+def batch_size(numbers: int, device: torch.device | str) -> int:
+    """How many matrices of so many numbers are made orthogonal at once: a step needs copies of these."""
+    return max(1, BATCH_NUMBERS[torch.device(device).type == "cuda"] // numbers)
 
 
 @dataclass(frozen=True)
@@ -175,31 +183,38 @@ class Muon:
 
     @torch.no_grad()
     def step(self, gradients: Mapping[str, Tensor], rate: float, decay: float, keep: Tensor) -> None:
-        """One update; none, to the last bit, where `keep` (a scalar, 0 or 1) is 0, whatever the gradients."""
+        """One update; none, to the last bit, where `keep` (a scalar, 0 or 1) is 0, whatever the gradients.
+
+        The gradients' memory is written over.
+        """
         names = list(self._matrices)
         matrices, buffers = list(self._matrices.values()), [self.momentum_buffers[name] for name in names]
-        # Where nothing is kept the gradient is replaced: zero times not-a-number would be not-a-number.
-        clean = [torch.where(keep > 0, gradients[n], b) for n, b in zip(names, buffers, strict=True)]
-        torch._foreach_lerp_(buffers, clean, 1 - self._momentum)
-        updates = torch._foreach_lerp(clean, buffers, self._momentum)
+        updates = [gradients[name] for name in names]
+        for update, buffer in zip(updates, buffers, strict=True):
+            # Where nothing is kept the gradient is replaced: zero times not-a-number would be not-a-number.
+            torch.where(keep > 0, update, buffer, out=update)
+        torch._foreach_lerp_(buffers, updates, 1 - self._momentum)
+        torch._foreach_lerp_(updates, buffers, self._momentum)
         whole = self._pieces.gather(dict(zip(names, updates, strict=True)))
-        local = self._pieces.scatter(self._orthogonal(whole))
+        self._orthogonalise(whole)
+        local = self._pieces.scatter(whole)
         scaled = [local[name] for name in names]
         torch._foreach_mul_(scaled, keep * rate)
         torch._foreach_mul_(matrices, 1 - keep * (rate * decay))
         torch._foreach_sub_(matrices, scaled)
 
-    def _orthogonal(self, whole: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Whole updates made orthogonal, each fused part apart, and scaled to AdamW's root mean square."""
-        by_shape: dict[tuple[int, ...], list[tuple[str, int, Tensor]]] = defaultdict(list)
+    def _orthogonalise(self, whole: Mapping[str, Tensor]) -> None:
+        """Make whole updates orthogonal in place, each fused part apart, and scale them as AdamW's are."""
+        by_shape: dict[tuple[int, int], list[Tensor]] = defaultdict(list)
         for name, update in whole.items():
-            for number, part in enumerate(torch.split(update, list(self._parts.get(name, update.shape[:1])))):
+            for part in torch.split(update, list(self._parts.get(name, update.shape[:1]))):
                 # Tall and wide ones of the same size go into one batch.
-                by_shape[tuple(sorted(part.shape))].append((name, number, part))
-        done: dict[str, dict[int, Tensor]] = defaultdict(dict)
-        for (_, longer), members in by_shape.items():
-            wide = torch.stack([part.mT if part.shape[0] > part.shape[1] else part for _, _, part in members])
-            results = orthogonalise(wide) * (0.2 * longer**0.5)
-            for (name, number, part), result in zip(members, results, strict=True):
-                done[name][number] = result if result.shape == part.shape else result.mT
-        return {name: torch.cat([parts[n] for n in sorted(parts)]) for name, parts in done.items()}
+                wide = part.mT if part.shape[0] > part.shape[1] else part
+                by_shape[wide.shape[0], wide.shape[1]].append(wide)
+        for shape, members in by_shape.items():
+            together = batch_size(shape[0] * shape[1], self._pieces.device)
+            for first in range(0, len(members), together):
+                batch = members[first : first + together]
+                results = orthogonalise(torch.stack(batch)).mul_(0.2 * shape[1] ** 0.5)
+                for wide, result in zip(batch, results, strict=True):
+                    wide.copy_(result)

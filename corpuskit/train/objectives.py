@@ -55,15 +55,21 @@ class Objective(Protocol):
         ...
 
 
-def documents(ids: Ids, end_of_text: int) -> Ids:
+def documents(ids: Ids, end_of_text: int, *, begins: bool = False) -> Ids:
     """Which document of its row each position belongs to, (B, T): the token that ends one belongs to it.
+
+    Args:
+        begins: it belongs to the next one instead, as what that is continued from: a text that is written
+            begins with this token too.
 
     >>> documents(np.array([[5, 0, 6, 7, 0, 8]]), end_of_text=0).tolist()
     [[0, 0, 1, 1, 1, 2]]
+    >>> documents(np.array([[5, 0, 6, 7, 0, 8]]), end_of_text=0, begins=True).tolist()
+    [[0, 1, 1, 1, 2, 2]]
     """
     is_end = (ids == end_of_text).astype(np.int64)
-    before: Ids = np.cumsum(is_end, axis=1) - is_end
-    return before
+    ended: Ids = np.cumsum(is_end, axis=1)
+    return ended if begins else ended - is_end
 
 
 # ------------------------------------------------------------------------------------------- causal
@@ -102,7 +108,7 @@ class Causal:
         if self.goldfish:
             targets = np.where(goldfish_mask(rows, self.goldfish)[:, 1:], IGNORED, targets)
         batch = {"ids": ids, "targets": targets}
-        return batch | ({"documents": documents(ids, self.end_of_text)} if self.apart else {})
+        return batch | ({"documents": documents(ids, self.end_of_text, begins=True)} if self.apart else {})
 
 
 def goldfish_mask(rows: Ids, one_in: int) -> npt.NDArray[np.bool_]:

@@ -52,12 +52,27 @@ def test_plain_matrices_move_as_with_torchs_muon(shape: tuple[int, int]) -> None
     reference = torch.optim.Muon([theirs], lr=0.1, weight_decay=0.2, adjust_lr_fn="match_rms_adamw")
     for _ in range(3):
         gradient = torch.randn(shape, generator=chance)
-        muon.step({"a": gradient}, 0.1, 0.2, ONE)
         theirs.grad = gradient.clone()
+        muon.step({"a": gradient}, 0.1, 0.2, ONE)
         reference.step()
     moved = (ours - begin).norm()
     assert (ours - theirs.data).norm() < 0.02 * moved
     assert torch.allclose(muon.momentum_buffers["a"], reference.state[theirs]["momentum_buffer"], atol=1e-6)
+
+
+def test_a_batch_of_matrices_moves_as_each_would_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    shapes = {str(number): shape for number, shape in enumerate([(8, 20), (20, 8), (8, 20), (8, 8), (20, 8)])}
+    moved = []
+    for numbers in (1, 320, 2**22):
+        monkeypatch.setattr("corpuskit.train.muon.BATCH_NUMBERS", (numbers, numbers))
+        chance = torch.Generator().manual_seed(4)
+        matrices = {name: torch.randn(shape, generator=chance) for name, shape in shapes.items()}
+        gradients = {name: torch.randn(shape, generator=chance) for name, shape in shapes.items()}
+        layouts = {name: Layout(shape) for name, shape in shapes.items()}
+        Muon(matrices, {}, Pieces(0, (Rank(),), layouts)).step(gradients, 0.1, 0.0, ONE)
+        moved.append(matrices)
+    for other in moved[1:]:
+        torch.testing.assert_close(moved[0], other)
 
 
 def test_fused_matrices_move_as_they_would_apart() -> None:
