@@ -88,6 +88,7 @@ def save_checkpoint(
                 write_durably(
                     temporary / "state.json", json_bytes({"format": FORMAT, **state, "sha256": digests})
                 )
+                sync_folder(temporary)
                 os.replace(temporary, folder / name)
                 sync_folder(folder)
                 write_file(folder / "latest", name.encode())
@@ -152,7 +153,7 @@ def latest_checkpoint(out: Path) -> Path | None:
     pointer = out / FOLDER / "latest"
     if not pointer.exists():
         return None
-    folder = pointer.parent / pointer.read_text(encoding="utf-8").strip()
+    folder = pointer.parent / pointer.read_text(encoding="utf-8", errors="replace").strip()
     if not (folder / "state.json").is_file():
         raise TrainError(
             f"{pointer} names the checkpoint {folder.name}, which is not there",
@@ -161,8 +162,15 @@ def latest_checkpoint(out: Path) -> Path | None:
     return folder
 
 
-def read_state(folder: Path) -> dict[str, Any]:
-    """A checkpoint's state.json; raises TrainError when it cannot be read or is of another format."""
+def read_state(folder: Path, needed: Mapping[str, type] | None = None) -> dict[str, Any]:
+    """A checkpoint's state.json.
+
+    Args:
+        needed: what it must hold, of which types.
+
+    Raises:
+        TrainError: it cannot be read, is of another format, or lacks something.
+    """
     path = folder / "state.json"
     try:
         state = json.loads(path.read_text(encoding="utf-8"))
@@ -173,6 +181,9 @@ def read_state(folder: Path) -> dict[str, Any]:
             f"{path} is no checkpoint of format {FORMAT}",
             remedy="Go on with the version of corpuskit that wrote it, or begin anew with --overwrite.",
         )
+    missing = [name for name, kind in (needed or {}).items() if not isinstance(state.get(name), kind)]
+    if missing:
+        raise TrainError(f"{path} is damaged: it lacks {', '.join(missing)}", remedy=_OLDER)
     return state
 
 

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from tokenizers import Tokenizer
 
-from corpuskit.errors import TrainError
+from corpuskit.errors import SettingError, TrainError
 
 END_OF_TEXT = "<|endoftext|>"
 MASK, SENTINEL, SENTINELS = "<|mask|>", "<|sentinel_{}|>", 100
@@ -70,8 +70,11 @@ class Codec:
                 )
 
     def encode(self, text: str) -> list[int]:
-        """Ids of a text, without special tokens."""
-        return list(self._tokenizer.encode(text, add_special_tokens=False).ids)
+        """Ids of a text, without special tokens; raises SettingError for one that is no Unicode."""
+        try:
+            return list(self._tokenizer.encode(text, add_special_tokens=False).ids)
+        except TypeError as error:  # Bytes of an argument that are no UTF-8 come as half characters.
+            raise SettingError(f"{text[:60]!r} is no text in UTF-8", remedy="Convert it first.") from error
 
     def decode(self, ids: list[int]) -> str:
         """Text of ids, special tokens written out by name."""

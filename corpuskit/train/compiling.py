@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from corpuskit.train.model import Attention, Block, Scorer, Transformer, attend
+from corpuskit.train.model import Attention, Block, TokenLosses, Transformer, attend
 
 WORTH_FLOPS = 5e13
 """Operations of a whole run on a CPU from which on compiling pays: some five minutes at 150 GFLOP/s."""
@@ -36,7 +36,7 @@ def compile_blocks(model: Transformer, loss: Callable[[], Tensor]) -> str:
     Returns:
         Why it failed, in one line; nothing where it did not.
     """
-    parts = [part for part in model.modules() if isinstance(part, Block | Scorer)]
+    parts = [part for part in model.modules() if isinstance(part, Block | TokenLosses)]
     zeros = _filled(model)
     usual = _gradient_norms(model, loss)
     attentions = [part for part in model.modules() if isinstance(part, Attention)]
@@ -71,7 +71,7 @@ def compile_blocks(model: Transformer, loss: Callable[[], Tensor]) -> str:
 @torch.no_grad()
 def _filled(model: Transformer) -> list[Tensor]:
     """Fill matrices of zeros with something: before the first step no gradient comes past them."""
-    found = [each for each in model.parameters() if each.dim() == 2 and not each.any()]
+    found: list[Tensor] = [each for each in model.parameters() if each.dim() == 2 and not each.any()]
     for weight in found:
         numbers = torch.arange(weight.numel(), dtype=torch.float32, device=weight.device).mul_(1.618).sin_()
         weight.copy_(numbers.mul_(weight.shape[1] ** -0.5).view_as(weight))

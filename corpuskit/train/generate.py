@@ -84,6 +84,8 @@ class LanguageModel:
         path = folder / "model.json"
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
+            if not isinstance(document, dict):
+                raise ValueError("it is no JSON object")
             if document.get("format") != MODEL_FORMAT:
                 raise TrainError(
                     f"{path} has format {document.get('format')!r}, this version reads {MODEL_FORMAT}",
@@ -95,7 +97,7 @@ class LanguageModel:
             raise TrainError(
                 f"{folder} holds no model.json", remedy="Name the --out of a training run."
             ) from error
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
             raise TrainError(f"{path} does not describe a model: {error}", remedy=_BACK) from error
         weights = folder / "model.safetensors"
         try:

@@ -139,8 +139,13 @@ def processes(tensor: int) -> Iterator[Grid]:
             f"tensor_parallel = {tensor} does not divide the number of processes, {size}",
             remedy=f"Start a multiple of them: torchrun --nproc-per-node {tensor} -m corpuskit train ...",
         )
-    cuda = torch.cuda.is_available()
-    device = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if cuda else torch.device("cpu")
+    cuda, local = torch.cuda.is_available(), int(os.environ.get("LOCAL_RANK", "0"))
+    if cuda and local >= torch.cuda.device_count():
+        raise SettingError(
+            f"process {local} of this machine has no GPU: there are {torch.cuda.device_count()}",
+            remedy=f"Start as many as there are: torchrun --nproc-per-node {torch.cuda.device_count()} ...",
+        )
+    device = torch.device("cuda", local) if cuda else torch.device("cpu")
     if cuda:
         torch.cuda.set_device(device)
     if size == 1:

@@ -53,6 +53,11 @@ class Progress:
     seconds: float = 0.0
 
 
+def micro_rows(wanted: int | None, own: int) -> int | None:
+    """Rows of a process's own that it computes at a time: all parts are of one size."""
+    return wanted and math.gcd(wanted, own)
+
+
 @dataclass
 class Job:
     """What a run consists of; `settings` are resolved, so that nothing in them is open but the run's length.
@@ -68,6 +73,7 @@ class Job:
         warmup, eval_every, sample_every: in steps.
         saved_with: what checkpoints hold besides Progress.
         final_rows: rows that will be measured on after the last step.
+        earlier: seconds that the run had taken when it was resumed.
         started: when the run began or was resumed, on the monotonic clock.
         not_compiled: why blocks that were to be compiled are not.
     """
@@ -90,6 +96,7 @@ class Job:
     saved_with: dict[str, Any]
     final_rows: int
     started: float
+    earlier: float = 0.0
     not_compiled: str = ""
     known_words: Callable[[], Collection[str]] = tuple
     passage: Callable[[], str] = str
@@ -107,8 +114,7 @@ class Job:
     @property
     def micro_rows(self) -> int | None:
         """Rows that this process computes at a time; None for all of its own."""
-        rows = self.settings.micro_batch_rows
-        return rows and math.gcd(rows, len(self.grid.rows(self.task.batch_rows)))
+        return micro_rows(self.settings.micro_batch_rows, len(self.grid.rows(self.task.batch_rows)))
 
     @property
     def grid(self) -> Grid:
@@ -116,8 +122,8 @@ class Job:
         return self.parallel.grid
 
     def seconds(self) -> float:
-        """Time since the run began or was resumed."""
-        return time.monotonic() - self.started
+        """Time spent on the run, interruptions excluded."""
+        return self.earlier + time.monotonic() - self.started
 
     def held(self) -> dict[str, dict[str, Tensor]]:
         """What this process holds of the run's state, for a checkpoint."""

@@ -94,25 +94,29 @@ class Saver:
 class Pace:
     """How long a step takes, with what happens between steps: by those that this process has made.
 
-    The first one counts with all that was before it, loading and compiling, and is left out.
+    The first ones count with all that was before them, loading and compiling, and are left out.
     """
 
-    _step: int | None = None
-    _seconds: float = 0.0
+    _first: tuple[int, float] | None = None
+    _last: tuple[int, float] = (0, 0.0)
 
     def note(self, progress: Progress) -> None:
-        """Take note of a step that was made."""
-        if self._step is None:
-            self._step, self._seconds = progress.step, progress.seconds
+        """Take note of the steps made and the time spent, when the device has made them."""
+        self._last = progress.step, progress.seconds
+        self._first = self._first or self._last
 
-    def steps(self, progress: Progress) -> int:
+    @property
+    def steps(self) -> int:
         """Steps that it is known by."""
-        return 0 if self._step is None else progress.step - self._step
+        return self._last[0] - self._first[0] if self._first else 0
 
-    def seconds(self, progress: Progress) -> float:
+    @property
+    def seconds(self) -> float:
         """Seconds of a step."""
-        steps = self.steps(progress)
-        return (progress.seconds - self._seconds) / steps if steps else progress.seconds / progress.step
+        step, seconds = self._last
+        if self._first is None or not self.steps:
+            return seconds / max(1, step)
+        return (seconds - self._first[1]) / self.steps
 
 
 def fit(job: Job, progress: Progress, pause_at: int | None = None) -> str:
@@ -121,7 +125,7 @@ def fit(job: Job, progress: Progress, pause_at: int | None = None) -> str:
     Each ending leaves a checkpoint of the last step. Raises TrainError, naming step and batch, where more
     updates in a row are refused than `skip_limit`; the checkpoint before them stays the latest.
     """
-    train_loss, before = math.nan, progress.seconds
+    train_loss = math.nan
     saver, pace = Saver(job), Pace()
     rows = job.grid.rows(job.task.batch_rows)
     feed = Feed(lambda step: job.task.batch(step, rows), job.device)
@@ -138,10 +142,9 @@ def fit(job: Job, progress: Progress, pause_at: int | None = None) -> str:
             pending.append(train_step(job, progress.step, rate, feed.take(progress.step)))
             progress.step += 1
 
-            progress.seconds, asked, save = _agree(job, progress, before, stopper, saver)
+            progress.seconds, asked, save = _agree(job, progress, stopper, saver)
             last = bool(_end(job, progress))
             validate = progress.step % job.eval_every == 0 or last
-            pace.note(progress)
             save = save or last
             stops = asked or bool(_reason_to_stop(job, progress, pause_at))
             sample = last or job.samples_at(progress.step)
@@ -160,11 +163,9 @@ def fit(job: Job, progress: Progress, pause_at: int | None = None) -> str:
     return reason
 
 
-def _agree(
-    job: Job, progress: Progress, before: float, stopper: Stopper, saver: Saver
-) -> tuple[float, bool, bool]:
+def _agree(job: Job, progress: Progress, stopper: Stopper, saver: Saver) -> tuple[float, bool, bool]:
     """Seconds spent, whether a signal asked to stop, and whether to save: alike in all processes."""
-    local = before + job.seconds(), stopper.requested, saver.due(progress.step)
+    local = job.seconds(), stopper.requested, saver.due(progress.step)
     if job.grid.size == 1:
         return local
     seconds, asked, due = job.grid.agree(*(float(each) for each in local))
@@ -260,10 +261,10 @@ def _fix_horizon(job: Job, progress: Progress, pace: Pace) -> bool:
     assert settings.minutes is not None
     budget = settings.minutes * 60
     spent = progress.seconds
-    if pace.steps(progress) < _PACE_STEPS or spent < budget * (1 - settings.decay_share):
+    if pace.steps < _PACE_STEPS or spent < budget * (1 - settings.decay_share):
         return False
     progress.decay_start = progress.step
-    progress.steps = progress.step + steps_in(job, budget - spent, pace.seconds(progress))
+    progress.steps = progress.step + steps_in(job, budget - spent, pace.seconds)
     return True
 
 
@@ -284,11 +285,16 @@ def _report_steps(job: Job, progress: Progress, pending: list[Done], pace: Pace)
 
     Raises TrainError when the guards refused more updates in a row than they may.
     """
-    loss = math.nan
-    memory, each = memory_bytes(job.device), pace.seconds(progress) if pending else 0.0
-    for done in pending:
-        loss, norm = done.loss.item(), done.norm.item()
-        if not done.kept.item():
+    if not pending:
+        return math.nan
+    # This waits for the device: what the clock says before would be how fast steps are asked for.
+    scalars = [torch.stack([each.loss, each.norm, each.kept.float()]) for each in pending]
+    numbers: list[list[float]] = torch.stack(scalars).tolist()
+    progress.seconds = job.grid.agree(job.seconds())[0]
+    pace.note(progress)
+    memory, each = memory_bytes(job.device), pace.seconds
+    for done, (loss, norm, kept) in zip(pending, numbers, strict=True):
+        if not kept:
             _report_skip(job, progress, done.step, loss, norm)
             continue
         progress.skipped_in_a_row = 0
@@ -305,7 +311,7 @@ def _report_steps(job: Job, progress: Progress, pending: list[Done], pace: Pace)
             }
         )
     pending.clear()
-    return loss
+    return numbers[-1][0]
 
 
 def _report_skip(job: Job, progress: Progress, step: int, loss: float, norm: float) -> None:

@@ -297,9 +297,13 @@ def sight(causal: bool, documents: Tensor | Ends | None) -> Sight:
     return Sight(causal, mask[:, None])
 
 
-def takes_ends(device: str, bf16: bool, head_width: int) -> bool:
-    """Whether there is a kernel that takes documents by their ends: on CUDA in 16 bits, D a multiple of 8."""
-    return device == "cuda" and bf16 and head_width % 8 == 0
+def takes_ends(device: torch.device, bf16: bool, head_width: int) -> bool:
+    """Whether there is a kernel that takes documents by their ends: flash attention's, arXiv:2307.08691.
+
+    That is on CUDA from compute capability 8.0 on, in 16 bits, for D a multiple of 8 up to 256.
+    """
+    fits = device.type == "cuda" and bf16 and head_width % 8 == 0 and head_width <= 256
+    return fits and torch.cuda.get_device_capability(device) >= (8, 0)
 
 
 def ends_of(documents: Tensor) -> Ends:
@@ -325,8 +329,13 @@ def attend(q: Tensor, k: Tensor, v: Tensor, seen: Sight) -> Tensor:
 
     ends, longest = seen.documents
     flat_q, flat_k, flat_v = (x.transpose(1, 2).flatten(0, 1) for x in (q, k, v))  # (B T, H or G, D)
-    options: dict[str, Any] = {"enable_gqa": True} if grouped else {}
-    if "window_size" in inspect.signature(varlen_attn).parameters:
+    options: dict[str, Any] = {}
+    known = inspect.signature(varlen_attn).parameters  # They differ between versions 2.11 and 2.13.
+    if grouped and "enable_gqa" in known:
+        options["enable_gqa"] = True
+    elif grouped:
+        flat_k, flat_v = (x.repeat_interleave(q.shape[1] // k.shape[1], dim=1) for x in (flat_k, flat_v))
+    if "window_size" in known:
         options["window_size"] = (-1, 0 if seen.causal else -1)
     else:
         options["is_causal"] = seen.causal
@@ -573,7 +582,7 @@ class Transformer(nn.Module):
             self.head = nn.Linear(settings.width, settings.padded_vocab_size, bias=False)
         if settings.classes:
             self.classifier = nn.Linear(settings.width, settings.classes, bias=False)
-        self.scorer = Scorer(settings.softcap)
+        self.token_losses = TokenLosses(settings.softcap)
         cos, sin = rotary_tables(settings)
         self.register_buffer("cos", cos, persistent=False)
         self.register_buffer("sin", sin, persistent=False)
@@ -644,7 +653,7 @@ class Transformer(nn.Module):
 
     def logits(self, states: Tensor) -> Tensor:
         """states (..., C) -> logits (..., V)."""
-        return self.scorer.capped(functional.linear(self._before_head(states), self.head_weight))
+        return self.token_losses.capped(functional.linear(self._before_head(states), self.head_weight))
 
     def loss(
         self,
@@ -671,7 +680,7 @@ class Transformer(nn.Module):
         if positions is not None:
             states = states.gather(1, positions[:, :, None].expand(-1, -1, states.shape[2]))
         states = self._before_head(states).flatten(0, 1)
-        return linear_cross_entropy(states, self.head_weight, targets.flatten(), self.scorer)
+        return linear_cross_entropy(states, self.head_weight, targets.flatten(), self.token_losses)
 
     def classify(self, ids: Tensor, lengths: Tensor) -> Tensor:
         """Logits of classes (B, classes) for rows of ids (B, T) of which the first `lengths` (B,) are real.
@@ -713,7 +722,7 @@ class Transformer(nn.Module):
         return out
 
 
-class Scorer(nn.Module):
+class TokenLosses(nn.Module):
     """What logits (R, V) cost at targets (R, 1), and its gradient: one pass over them when it is compiled."""
 
     def __init__(self, softcap: float = 0.0) -> None:
@@ -739,32 +748,35 @@ class Scorer(nn.Module):
 
 
 def linear_cross_entropy(
-    states: Tensor, weight: Tensor, targets: Tensor, scorer: Scorer | None = None
+    states: Tensor, weight: Tensor, targets: Tensor, token_losses: TokenLosses | None = None
 ) -> Tensor:
     """Sum of -log p(target) over the targets that are not IGNORED, a float32 scalar.
 
     A chunk of the logits is computed at a time, and its gradient with it: all of them would be the largest
-    tensor of a step. Softmax and sums are float32 whatever the products are computed in.
+    tensor of a step. Softmax and sums are float32 whatever the products are computed in; PyTorch's function
+    of this name (2.13) holds all logits unless told otherwise, and sums the head's gradient in 16 bits.
 
     Args:
         states: (M, C).
         weight: (V, C).
         targets: (M,).
-        scorer: may cap the logits.
+        token_losses: may cap the logits.
     """
     device = states.device.type
     if torch.is_autocast_enabled(device):
         states = states.to(torch.get_autocast_dtype(device))
     learns = torch.is_grad_enabled() and (states.requires_grad or weight.requires_grad)
     with torch.autocast(device, enabled=False):
-        out: Tensor = _LinearCrossEntropy.apply(states, weight, targets, scorer or Scorer(), learns)  # type: ignore[no-untyped-call]
+        out: Tensor = _LinearCrossEntropy.apply(
+            states, weight, targets, token_losses or TokenLosses(), learns
+        )  # type: ignore[no-untyped-call]
     return out
 
 
 class _LinearCrossEntropy(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, states: Tensor, weight: Tensor, targets: Tensor, scorer: Scorer, learns: bool
+        ctx: Any, states: Tensor, weight: Tensor, targets: Tensor, token_losses: TokenLosses, learns: bool
     ) -> Tensor:
         matrix, rows = weight.to(states.dtype), chunk_rows(len(targets), len(weight), states.device.type)
         total = torch.zeros((), device=states.device)
@@ -773,7 +785,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
         for first in range(0, len(targets), rows):
             x, target = states[first : first + rows], targets[first : first + rows, None]
             counts = target != IGNORED
-            losses, error = scorer(functional.linear(x, matrix), target.clamp_min(0), learns)
+            losses, error = token_losses(functional.linear(x, matrix), target.clamp_min(0), learns)
             total += (losses * counts).sum()
             if to_states is not None and to_weight is not None:
                 # What is not to be predicted is left out here, where a row is narrower than its logits.

@@ -29,7 +29,7 @@ from corpuskit.train.files import write_file, writing
 from corpuskit.train.generate import LanguageModel
 from corpuskit.train.grid import Grid, processes
 from corpuskit.train.guard import Guard
-from corpuskit.train.job import Job, Progress
+from corpuskit.train.job import Job, Progress, micro_rows
 from corpuskit.train.loop import Saver, decay_begins, fit, fits_on_the_way, steps_in, train_step
 from corpuskit.train.meter import device_name
 from corpuskit.train.mixture import Mixture, mix
@@ -60,6 +60,17 @@ _PROBE_SHARE, _PROBE_STEPS = 0.03, 8
 _SAME_AGAIN = ("keep", "save_every", "patience", "parallel", "tensor_parallel", "recompute")
 """Settings that may be given anew when a run is resumed: they change nothing of what it computes, but for the
 order in which processes add."""
+_STATE = {
+    **dict.fromkeys(Progress.__dataclass_fields__, object),
+    "step": int,
+    "seconds": float,
+    "planned_steps": int,
+    "settings": dict,
+    "sha256": dict,
+    "machine": dict,
+    "shards_fingerprint": str,
+}
+"""What a checkpoint to go on from must hold."""
 
 
 def train(
@@ -189,7 +200,7 @@ def _state_to_resume(
             f"{out} holds no checkpoint: there is nothing to resume",
             remedy=f"Begin {'anew with --overwrite in place of' if begun else 'without'} --resume.",
         )
-    state = read_state(folder)
+    state = read_state(folder, _STATE)
     if state["shards_fingerprint"] != shards.fingerprint and not allow_changed_data:
         raise TrainError(
             f"{shards.folder} is not what {out} was trained on: fingerprint {shards.fingerprint[:12]}, "
@@ -259,16 +270,23 @@ def _planned_steps(
     if settings.minutes is None:
         steps = EPOCHS * task.batches.rows_per_epoch // task.batch_rows
         return min(max(steps, _LEAST_STEPS), _MOST_STEPS)
-    chosen = regularise(settings, EPOCHS)
-    provisional = make_job(out, chosen, 1, task, shards, codec, grid, time.monotonic())
+    began = time.monotonic()
+    # On a GPU blocks are compiled, unless that was forbidden: eager steps would say nothing of theirs.
+    compiled = "on" if settings.compile != "off" and grid.device.type == "cuda" else settings.compile
+    chosen = regularise(settings.model_copy(update={"compile": compiled}), EPOCHS)
+    provisional = make_job(out, chosen, 1, task, shards, codec, grid, began)
     batch = task.batch(0, grid.rows(task.batch_rows))
     train_step(provisional, 0, 0.0, batch).loss.item()  # The first step is slower than the rest.
-    began, done, spent = time.monotonic(), 0, 0.0
+    first, done, spent = time.monotonic(), 0, 0.0
     while done == 0 or (done < _PROBE_STEPS and spent < _PROBE_SHARE * settings.minutes * 60):
         done += 1
         train_step(provisional, done, 0.0, batch).loss.item()
-        spent = grid.agree(time.monotonic() - began)[0]
-    steps = steps_in(provisional, 60 * settings.minutes - spent, spent / done)
+        spent = grid.agree(time.monotonic() - first)[0]
+    each = spent / done
+    # What came before is spent; the run itself begins with such a first step, and measures now and then.
+    passed = grid.agree(time.monotonic() - began)[0] + (first - began)
+    measured = _VALIDATIONS * (settings.eval_tokens or 0) / (3 * task.tokens_per_step) * each
+    steps = steps_in(provisional, 60 * settings.minutes - passed - measured, each)
     del provisional
     gc.collect()  # Parts of it refer to one another: on a GPU two models would stand beside each other.
     return steps
@@ -327,11 +345,12 @@ def make_job(
         with torch.autocast(grid.device.type, torch.bfloat16, enabled=bf16):
             return task.loss(model, batch)
 
-    by_ends = takes_ends(grid.device.type, bf16, model.settings.head_width)
+    by_ends = takes_ends(grid.device, bf16, model.settings.head_width)
     place = functools.partial(on_device, device=grid.device, by_ends=by_ends)
 
     failure = ""
-    rows = range(min(settings.micro_batch_rows or task.batch_rows, len(grid.rows(task.batch_rows))))
+    own = len(grid.rows(task.batch_rows))
+    rows = range(micro_rows(settings.micro_batch_rows, own) or own)
     if settings.compile == "on":
         example = place(task.batch(0, rows))
         failure = compile_blocks(model, lambda: loss(model, example))
@@ -427,6 +446,7 @@ def _progress(job: Job, state: dict[str, Any] | None, shards: Shards) -> Progres
         assert folder is not None
         job.load(folder)
         progress = Progress(**{name: state[name] for name in Progress.__dataclass_fields__})
+        job.earlier = progress.seconds
         if state["shards_fingerprint"] != shards.fingerprint:
             # Losses on other validation data cannot be compared: the best so far is unknown.
             progress.best_loss = progress.best_step = None
@@ -452,7 +472,9 @@ def process_state(device: torch.device, deterministic: bool = False) -> Iterator
             torch.random.fork_rng([device] if device.type == "cuda" else []),
         ):
             yield
-    except torch.OutOfMemoryError as error:
+    except RuntimeError as error:  # A CPU's allocator knows no type of its own.
+        if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
+            raise
         raise TrainError(
             f"{device_name(device)} has too little memory for this run: {str(error).partition('. ')[0]}",
             remedy="Lower micro_batch_rows, or set recompute=true; `--plan` says what a run needs.",

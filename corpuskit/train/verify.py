@@ -21,6 +21,7 @@ from torch import Tensor
 from corpuskit.train.checkpoint import FOLDER, read_state
 from corpuskit.train.files import TEMPORARY
 from corpuskit.train.grid import processes
+from corpuskit.train.plan import resolved
 from corpuskit.train.pretrain import train
 from corpuskit.train.settings import TrainSettings
 
@@ -79,10 +80,12 @@ def verify_resume(run: Path | str, out: Path | str, settings: TrainSettings | No
         changes |= {"minutes": None, "steps": 100 * steps}
     elif own.steps is not None:
         changes["steps"] = max(2, own.steps)
-    chosen = TrainSettings.checked({**own.given(), **changes})
     folder = out.parent / f"{TEMPORARY}verify-{out.name}"
     whole, halves = folder / "whole", folder / "halves"
-    with processes(chosen.tensor_parallel) as grid:
+    with processes(own.tensor_parallel) as grid:
+        if own.minutes is not None:  # Whether blocks are compiled follows from the run's own length.
+            changes["compile"] = resolved(run, own).compile
+        chosen = TrainSettings.checked({**own.given(), **changes})
         try:
             train(run, whole, chosen, overwrite=True, pause_at=2 * steps)
             train(run, halves, chosen, overwrite=True, pause_at=steps)

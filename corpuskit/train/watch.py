@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from corpuskit.errors import TrainError
 from corpuskit.train.files import finite, write_file, writing
 
 Event = Mapping[str, Any]
@@ -36,12 +37,15 @@ class Log:
     def __init__(self, out: Path, from_step: int) -> None:
         """Open the log of a run that goes on from `from_step` (0: a new log).
 
-        Raises StorageError, as all writing does, when it cannot be written.
+        Raises StorageError when it cannot be written, TrainError for a damaged line.
         """
         self.path = out / "logs" / "train.jsonl"
         with writing(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
-        kept = [line for line in _lines(self.path) if _step_of(line) <= from_step] if from_step else []
+        lines = _lines(self.path) if from_step else []
+        kept = [
+            line for number, line in enumerate(lines, 1) if _step_of(line, self.path, number) <= from_step
+        ]
         write_file(self.path, "".join(kept).encode())
         with writing(self.path):
             self._file = open(self.path, "a", encoding="utf-8")  # noqa: SIM115 - close() closes it
@@ -65,11 +69,17 @@ def _lines(path: Path) -> list[str]:
         return []
     # A kill can leave half a last line; it belongs to a step that will be done again. Not `splitlines`: texts
     # may hold signs that end a line elsewhere, as U+2028, and JSON leaves them as they are.
-    with open(path, encoding="utf-8", newline="\n") as file:
+    with open(path, encoding="utf-8", errors="replace", newline="\n") as file:
         return [line for line in file if line.endswith("\n")]
 
 
-def _step_of(line: str) -> int:
+def _step_of(line: str, path: Path, number: int) -> int:
     """Steps done when the event was written; "step" and "skip" name their step, which counts from 0."""
-    event = json.loads(line)
-    return int(event["step"]) + (1 if event["event"] in ("step", "skip") else 0)
+    try:
+        event = json.loads(line)
+        return int(event["step"]) + (1 if event["event"] in ("step", "skip") else 0)
+    except (ValueError, KeyError, TypeError) as error:
+        raise TrainError(
+            f"line {number} of {path} is no event: {line.strip()[:60]!r}",
+            remedy="Take that line out: nothing is computed from the log.",
+        ) from error

@@ -1,4 +1,4 @@
-"""What the scorer of extracted wiki text calls lost, left over and a hole."""
+"""What the token_losses of extracted wiki text calls lost, left over and a hole."""
 
 from __future__ import annotations
 

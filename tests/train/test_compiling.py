@@ -11,7 +11,7 @@ import torch
 
 from corpuskit.train import ModelSettings, TrainSettings, Transformer, train
 from corpuskit.train.compiling import WORTH_FLOPS, compile_blocks, compiling_pays, uncompiled
-from corpuskit.train.model import Block, Scorer, initialise
+from corpuskit.train.model import Block, TokenLosses, initialise
 
 SHAPE = ModelSettings(vocab_size=100, layers=2, width=32, heads=2, kv_heads=2, hidden=64, context=16)
 
@@ -36,7 +36,7 @@ def test_a_compiler_that_fails_leaves_the_model_as_it_was(monkeypatch: pytest.Mo
         block._compiled_call_impl = call
 
     monkeypatch.setattr(Block, "compile", broken)
-    monkeypatch.setattr(Scorer, "compile", lambda scorer: None)
+    monkeypatch.setattr(TokenLosses, "compile", lambda token_losses: None)
     model, ids = a_model(), torch.arange(8)[None]
     expected = a_model().loss(ids, ids)
     assert compile_blocks(model, lambda: model.loss(ids, ids)) == "RuntimeError: no compiler was found"
@@ -72,7 +72,7 @@ def test_a_compiler_that_computes_something_else_is_not_used(
         )
 
     monkeypatch.setattr(Block, "compile", broken)
-    monkeypatch.setattr(Scorer, "compile", lambda scorer: None)
+    monkeypatch.setattr(TokenLosses, "compile", lambda token_losses: None)
     model, ids = a_model(), torch.arange(8)[None]
     expected = a_model().loss(ids, ids)
     assert re.match(

@@ -154,10 +154,19 @@ def test_broken_folders_are_named(folder: Path, tmp_path: Path) -> None:
     for change, words in (
         ({"format": 9}, "has format 9"),
         ({"model": {"layers": 2}}, "does not describe a model"),
+        ({"model": {**document["model"], "hidden": 2**40}}, "can't allocate memory"),
     ):
         (copy / "model.json").write_text(json.dumps({**document, **change}))
         with pytest.raises(TrainError, match=words):
             LanguageModel.load(copy)
+    (copy / "model.json").write_text("[]")
+    with pytest.raises(TrainError, match="does not describe a model: it is no JSON object"):
+        LanguageModel.load(copy)
+
+
+def test_a_prompt_that_is_no_text_is_named(folder: Path) -> None:
+    with pytest.raises(SettingError, match="is no text in UTF-8"):
+        LanguageModel.load(folder).sample(b"caf\xe9".decode("utf-8", "surrogateescape"), 4)
 
 
 def test_special_tokens_are_never_drawn_but_the_end(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

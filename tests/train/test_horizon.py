@@ -51,6 +51,7 @@ def test_the_steps_that_are_left_follow_from_the_speed(
     pace = Pace()
     pace.note(Progress(step=first, seconds=start))
     progress = Progress(step=step, seconds=seconds)
+    pace.note(progress)
     assert _fix_horizon(of_a_minute(final_rows), progress, pace) == (steps is not None)
     assert progress.steps == steps
     assert progress.decay_start == (None if steps is None else step)
@@ -80,7 +81,7 @@ def test_a_run_that_is_killed_goes_on_to_the_end_that_the_clock_fixed(
 def test_a_cosine_by_minutes_has_its_end_from_the_beginning(
     run: Path, small: TrainSettings, tmp_path: Path
 ) -> None:
-    train(run, tmp_path / "model", by_minutes(small, 0.02, schedule="cosine"), pause_at=1)
+    train(run, tmp_path / "model", by_minutes(small, 0.1, schedule="cosine"), pause_at=1)
     state = state_of(tmp_path / "model")
     assert state["step"] == 1
     assert state["steps"] == state["planned_steps"] > 1

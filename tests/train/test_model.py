@@ -3,7 +3,7 @@
 import dataclasses
 import itertools
 import math
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -16,6 +16,7 @@ from corpuskit.train.model import (
     IGNORED,
     Attention,
     Dropout,
+    Ends,
     ModelSettings,
     Norm,
     Rotation,
@@ -29,7 +30,9 @@ from corpuskit.train.model import (
     rotary_tables,
     rotate,
     sight,
+    takes_ends,
 )
+from corpuskit.train.tasks import on_device
 
 SHAPE = ModelSettings(vocab_size=100, layers=2, width=32, heads=4, kv_heads=4, hidden=64, context=12)
 VARIANTS = [
@@ -298,6 +301,46 @@ def test_documents_by_their_ends_are_the_same_as_by_mask() -> None:
         a, b = 5 * row + query, 5 * row + key
         together = max(s for s in starts if s <= a) == max(s for s in starts if s <= b)
         assert bool(mask[row, 0, query, key]) == (together and key <= query)
+
+
+@pytest.mark.parametrize("newer", [True, False])
+@pytest.mark.parametrize(("kind", "kv_heads"), [("decoder", 2), ("encoder", 4)])
+def test_a_kernel_for_documents_is_asked_for_the_same(
+    kind: Literal["decoder", "encoder"], kv_heads: int, newer: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a GPU's kernel is called with, in the two forms that it has had, and what it should give back."""
+
+    def attend_flat(
+        q: torch.Tensor, k: torch.Tensor, v: torch.Tensor, ends: torch.Tensor, causal: bool
+    ) -> Any:
+        assert ends.dtype == torch.int32
+        found = []
+        for start, stop in itertools.pairwise(ends.tolist()):
+            one = [x[start:stop].transpose(0, 1)[None] for x in (q, k, v)]
+            out = functional.scaled_dot_product_attention(*one, is_causal=causal, enable_gqa=True)
+            found.append(out[0].transpose(0, 1))
+        return torch.cat(found)
+
+    def of_2_13(  # type: ignore[no-untyped-def]
+        query, key, value, cu_seq_q, cu_seq_k, max_q, max_k, *, window_size=(-1, -1), enable_gqa=False
+    ):
+        assert enable_gqa == (query.shape[1] != key.shape[1])
+        assert window_size in ((-1, 0), (-1, -1))
+        assert (cu_seq_q is cu_seq_k, max_q, max_k) == (True, 12, 12)
+        return attend_flat(query, key, value, cu_seq_q, window_size == (-1, 0))
+
+    def of_2_11(query, key, value, cu_seq_q, cu_seq_k, max_q, max_k, is_causal=False):  # type: ignore[no-untyped-def]
+        assert query.shape == key.shape
+        return attend_flat(query, key, value, cu_seq_q, is_causal)
+
+    monkeypatch.setattr("torch.nn.attention.varlen.varlen_attn", of_2_13 if newer else of_2_11)
+    model = decoder(dataclasses.replace(SHAPE, kind=kind, kv_heads=kv_heads))
+    documents = torch.tensor([[0] * 5 + [1] * 7, [0] * 1 + [1] * 3 + [2] * 8])
+    batch = {"ids": random_ids(2, 12), "targets": random_ids(2, 12, seed=2), "documents": documents}
+    placed = on_device(batch, torch.device("cpu"), by_ends=True)
+    assert isinstance(placed["documents"], Ends)
+    torch.testing.assert_close(model.loss(**placed), model.loss(**batch))
+    assert not takes_ends(torch.device("cpu"), True, 64)
 
 
 @pytest.mark.parametrize("settings", [*VARIANTS[:4], *(s for s in KINDS if s.kind == "encoder-decoder")])

@@ -306,6 +306,9 @@ def test_too_little_memory_is_told_with_a_remedy(
     ) as found:
         train(run, tmp_path / "m", small)
     assert "Lower micro_batch_rows" in found.value.remedy
+    monkeypatch.undo()
+    with pytest.raises(TrainError, match="has too little memory for this run"):
+        train(run, tmp_path / "wide", TrainSettings.checked({**small.given(), "hidden": 2**40}))
 
 
 def test_validation_loss_in_bits_per_byte(run: Path, whole: Path) -> None:

@@ -99,6 +99,27 @@ def test_resume_of_nothing_is_an_error_that_says_so(run: Path, small: TrainSetti
     assert "--overwrite" in str(caught.value)
 
 
+def test_damaged_notes_of_a_run_are_named(run: Path, small: TrainSettings, tmp_path: Path) -> None:
+    out = tmp_path / "m"
+    train(run, out, small, pause_at=2)
+    log = out / "logs" / "train.jsonl"
+    lines = log.read_text().splitlines(keepends=True)
+    log.write_text("".join([lines[0], '{"event": "st\n', *lines[1:]]))
+    with pytest.raises(TrainError, match=r"line 2 of .*train\.jsonl is no event: '{\"event\": \"st'"):
+        train(run, out, resume=True, pause_at=4)
+    log.write_text("".join(lines))
+    path = out / "checkpoints" / (out / "checkpoints" / "latest").read_text() / "state.json"
+    state = json.loads(path.read_text())
+    for name in ("step", "sha256", "settings"):
+        path.write_text(json.dumps({k: [1] if k == name else v for k, v in state.items()}))
+        with pytest.raises(TrainError, match=rf"state\.json is damaged: it lacks {name}"):
+            train(run, out, resume=True)
+    path.write_text(json.dumps(state))
+    (out / "checkpoints" / "latest").write_bytes(b"\xff\xfe")
+    with pytest.raises(TrainError, match="which is not there"):
+        train(run, out, resume=True)
+
+
 @pytest.mark.parametrize("pause_at", [3, 2])
 def test_a_pause_that_is_reached_does_no_step(
     run: Path, small: TrainSettings, tmp_path: Path, pause_at: int
