@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import inspect
 import os
 import sys
 from pathlib import Path
@@ -36,7 +37,15 @@ SIZES = ("nano", "tiny", "small", "15m", "124m")
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of weights, order and dropout. Default: 1337.")
 @click.option("--prompt", help="What the samples shown on the way begin with.")
 @click.option(
-    "--set", "assignments", multiple=True, metavar="NAME=VALUE", help="Any setting of TrainSettings."
+    "--set", "assignments", multiple=True, metavar="NAME=VALUE", help="Any setting; --settings lists them."
+)
+@click.option(
+    "--settings",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=lambda context, _, wanted: list_settings(context) if wanted else None,
+    help="List all settings with their defaults, and what they mean, and end.",
 )
 @click.option("--plan", "plans", is_flag=True, help="Say what the run would be, what it takes, and advice.")
 @click.option("--hourly", type=click.FloatRange(min=0), help="Price of an hour of this machine, for --plan.")
@@ -83,7 +92,7 @@ def command(
             f"{run}: holds no shards: the build is not finished, or its recipe has no `shards:`",
             remedy="Call `corpuskit build` with a recipe that has `tokenizer:` and `shards:`.",
         )
-    if out is None and not plans and not print_config:
+    if out is None and not plans and not print_config and not verify_resume:
         raise SettingError("there is no --out", remedy="Name the folder that the model is to be written to.")
     # torch takes seconds to load: not before there is something to train.
     from rich.console import Console
@@ -100,10 +109,10 @@ def command(
     settings = TrainSettings.checked(values)
     if plans or print_config:
         return show(shell, run, settings, hourly, plans)
-    assert out is not None
     if verify_resume:
-        prove_resume(shell, run, out, settings)
+        prove_resume(shell, run, out or run, settings)
         return
+    assert out is not None
     speaks = os.environ.get("RANK", "0") == "0"  # Of processes that torchrun started, the first.
     with contextlib.ExitStack() as stack:
         listeners: list[Listener] = []
@@ -127,6 +136,16 @@ def command(
         shell.say(f"Go on with: corpuskit train {run} --out {out} --resume")
     if result.reason == "interrupted":
         sys.exit(130)
+
+
+def list_settings(context: click.Context) -> None:
+    """Print the settings of a run."""
+    from corpuskit.train import TrainSettings
+
+    for name, field in TrainSettings.model_fields.items():
+        click.echo(f"{name} = {'(chosen)' if field.default is None else field.default}")
+    click.echo("\n" + inspect.cleandoc(TrainSettings.__doc__ or ""))
+    context.exit()
 
 
 def prove_resume(shell: Shell, run: Path, out: Path, settings: TrainSettings) -> None:
@@ -191,15 +210,20 @@ def sentence(result: TrainResult) -> str:
         f"{result.parameters / 1e6:.1f}M parameters, {result.tokens:,} tokens, {result.epochs:.1f} epochs"
     ]
     if result.validation_loss is not None:
+        where = "on what is measured meanwhile" if result.can_resume else "on the whole split"
         per_byte = "" if result.bits_per_byte is None else f", {result.bits_per_byte:.3f} bits per byte"
         lines.append(
             f"validation loss {result.validation_loss:.4f}, perplexity {result.perplexity:.2f}{per_byte} "
-            f"on the whole split (weights of step {result.best_step:,})"
+            f"{where} (weights of step {result.best_step:,})"
         )
     if result.sources:
         from corpuskit.train.display import sources_line
 
         lines.append(f"of each source: {sources_line(result.sources)}")
     if not result.can_resume:
-        lines.append(f'write with it: corpuskit sample {result.out} --prompt "..."')
+        use = '--fill "... <mask> ..."' if result.objective == "masked" else '--prompt "..."'
+        lines.append(
+            f"{'fill gaps' if result.objective == 'masked' else 'write'} with it: "
+            f"corpuskit sample {result.out} {use}"
+        )
     return "\n".join(lines)

@@ -40,7 +40,6 @@ from corpuskit.train.layout import Layout
 
 FORMAT = 2
 FOLDER = "checkpoints"
-_OLDER = "Name an older checkpoint in `latest`."
 
 Held = Mapping[str, Mapping[str, Tensor]]
 """What this process holds: tensors by name, under the stem of the file that they go into."""
@@ -157,7 +156,7 @@ def latest_checkpoint(out: Path) -> Path | None:
     if not (folder / "state.json").is_file():
         raise TrainError(
             f"{pointer} names the checkpoint {folder.name}, which is not there",
-            remedy=f"Write the name of another folder of {pointer.parent} into {pointer.name}.",
+            remedy=_others(folder),
         )
     return folder
 
@@ -175,7 +174,7 @@ def read_state(folder: Path, needed: Mapping[str, type] | None = None) -> dict[s
     try:
         state = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise TrainError(f"cannot read {path}: {error}", remedy=_OLDER) from error
+        raise TrainError(f"cannot read {path}: {error}", remedy=_others(folder)) from error
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise TrainError(
             f"{path} is no checkpoint of format {FORMAT}",
@@ -183,8 +182,17 @@ def read_state(folder: Path, needed: Mapping[str, type] | None = None) -> dict[s
         )
     missing = [name for name, kind in (needed or {}).items() if not isinstance(state.get(name), kind)]
     if missing:
-        raise TrainError(f"{path} is damaged: it lacks {', '.join(missing)}", remedy=_OLDER)
+        raise TrainError(f"{path} is damaged: it lacks {', '.join(missing)}", remedy=_others(folder))
     return state
+
+
+def _others(folder: Path) -> str:
+    """What to do without this checkpoint."""
+    others = sorted(path.parent.name for path in folder.parent.glob("step-*/state.json"))
+    names = [name for name in others if name != folder.name]
+    if not names:
+        return "There is no other checkpoint: begin anew with --overwrite."
+    return f"Write {names[-1]} into {folder.parent / 'latest'}, and go on from there with --resume."
 
 
 def load_checkpoint(
@@ -277,8 +285,8 @@ def _check(path: Path, sha256: str) -> None:
         if actual == sha256:
             return
     except OSError as error:
-        raise TrainError(f"cannot read {path}: {error}", remedy=_OLDER) from error
-    raise TrainError(f"{path} is damaged: sha256 {actual}, recorded {sha256}", remedy=_OLDER)
+        raise TrainError(f"cannot read {path}: {error}", remedy=_others(path.parent)) from error
+    raise TrainError(f"{path} is damaged: sha256 {actual}, recorded {sha256}", remedy=_others(path.parent))
 
 
 def _on_cpu(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

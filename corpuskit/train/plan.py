@@ -28,10 +28,12 @@ from corpuskit.train.loop import train_step, write_sample
 from corpuskit.train.measuring import measure
 from corpuskit.train.pretrain import make_job, process_state, settle
 from corpuskit.train.settings import TrainSettings
+from corpuskit.train.sources import Validation
 from corpuskit.train.summary import flops_per_token
 from corpuskit.train.tasks import Pretraining
 
 _LEAST_STEPS, _MOST_STEPS, _PROBE_SECONDS = 3, 20, 10.0
+_MEASURED_TOKENS = 16_384
 
 
 @dataclass(frozen=True)
@@ -208,7 +210,32 @@ class _Probe:
 
 def _probe(job: Job, task: Pretraining, start: float) -> _Probe:
     """Make some steps, measure and write once, all at a rate of zero."""
-    rows = job.grid.rows(task.batch_rows)
+    own = len(job.grid.rows(task.batch_rows))
+    parts = own // (job.micro_rows or own)
+    # Of many micro-batches the time of one and of two tells that of all.
+    few = _step_seconds(job, task, min(parts, 2))
+    step = few if parts <= 2 else few + (parts - 2) * max(0.0, few - _step_seconds(job, task, 1))
+    validation = final = 0.0
+    if job.validation.batch:
+        rows = len(job.validation.batch["targets"])
+        measured = min(rows, max(1, _MEASURED_TOKENS // job.validation.batch["targets"].shape[1]))
+        part = {name: each[:measured] for name, each in job.validation.batch.items()}
+        began = time.monotonic()
+        measure(job, Validation(part, {}))
+        validation = (time.monotonic() - began) * rows / measured
+        final = validation * job.final_rows / rows
+    samples = [0.0, 0.0]
+    for number in range(2):
+        began = time.monotonic()
+        write_sample(job, Progress())
+        samples[number] = time.monotonic() - began
+    return _Probe(start, step, validation, final, *samples)
+
+
+def _step_seconds(job: Job, task: Pretraining, parts: int) -> float:
+    """Median seconds of steps of so many micro-batches of this process's rows."""
+    own = job.grid.rows(task.batch_rows)
+    rows = range(own.start, own.start + parts * (job.micro_rows or len(own)))
     train_step(job, 0, 0.0, task.batch(0, rows)).loss.item()  # slower than the rest
     times: list[float] = []
     while len(times) < _LEAST_STEPS or (len(times) < _MOST_STEPS and sum(times) < _PROBE_SECONDS):
@@ -217,15 +244,4 @@ def _probe(job: Job, task: Pretraining, start: float) -> _Probe:
         train_step(job, 1 + len(times), 0.0, batch).loss.item()
         # The processes agree, so that none of them stops before the others.
         times.append(job.grid.agree(time.monotonic() - began)[0])
-    validation = final = 0.0
-    if job.validation.batch:
-        began = time.monotonic()
-        measure(job, job.validation)
-        validation = time.monotonic() - began
-        final = validation * job.final_rows / len(job.validation.batch["targets"])
-    samples = [0.0, 0.0]
-    for number in range(2):
-        began = time.monotonic()
-        write_sample(job, Progress())
-        samples[number] = time.monotonic() - began
-    return _Probe(start, sorted(times)[len(times) // 2], validation, final, *samples)
+    return sorted(times)[len(times) // 2]

@@ -32,6 +32,7 @@ EPOCHS = 10
 
 _SIZE_LIMITS = (("nano", 100_000), ("tiny", 300_000), ("small", 10_000_000), ("15m", 500_000_000))
 _MICRO_BATCH_TOKENS = 16_384
+_MOST_EPOCHS_A_BATCH = 100
 # Narrower matrices are too small for a CPU's bfloat16 tiles to pay: of 128 columns a step takes 1.3 times as
 # long as in float32, of 256 columns two thirds as long.
 _CPU_BF16_WIDTH = 256
@@ -257,6 +258,12 @@ def resolve(settings: TrainSettings, train_tokens: int, device: str, bf16_pays: 
     values.setdefault("hidden", -(-(8 if gated else 12) * values["width"] // (3 * 64)) * 64)
     values.setdefault("tie_embeddings", size != "124m")
     values.update(_batch_and_rate(settings, values, train_tokens, device))
+    if values["batch_rows"] * values["context"] > _MOST_EPOCHS_A_BATCH * train_tokens:
+        raise SettingError(
+            f"batch_rows = {values['batch_rows']:,}: a batch of {values['batch_rows'] * values['context']:,} "
+            f"tokens is more than {_MOST_EPOCHS_A_BATCH} times the train split, which has {train_tokens:,}",
+            remedy="Lower batch_rows.",
+        )
     fitting = max(1, min(values["batch_rows"], _MICRO_BATCH_TOKENS // values["context"]))
     values.setdefault(
         "micro_batch_rows", next(n for n in range(fitting, 0, -1) if values["batch_rows"] % n == 0)

@@ -35,6 +35,7 @@ class TrainResult:
 
     Attributes:
         out: the model folder.
+        objective: what was learnt: "causal", "masked" or "spans".
         reason: "done", "early stop", "time is up" (by minutes, where the length was fixed before the first
             step), "interrupted" or "paused"; after the last two the run can be resumed.
         step, steps: steps done, and the length of the run where it is fixed.
@@ -50,6 +51,7 @@ class TrainResult:
     """
 
     out: Path
+    objective: str
     reason: str
     step: int
     steps: int | None
@@ -165,6 +167,7 @@ def sum_up(job: Job, task: Pretraining, shards: Shards, progress: Progress, reas
     tokens = progress.step * task.tokens_per_step
     result = TrainResult(
         out=job.out,
+        objective=job.settings.objective,
         reason=reason,
         step=progress.step,
         steps=progress.steps,

@@ -136,7 +136,11 @@ def test_damage_is_named(tmp_path: Path, name: str) -> None:
     path.write_bytes(data if name != "state.json" else data[:-5])
     with pytest.raises(TrainError, match=name.replace(".", r"\.")) as caught:
         load(tmp_path)
-    assert "older checkpoint" in str(caught.value)
+    assert "There is no other checkpoint: begin anew" in str(caught.value)
+    (path.parent.parent / "step-00000001").mkdir()
+    (path.parent.parent / "step-00000001" / "state.json").touch()
+    with pytest.raises(TrainError, match="Write step-00000001 into"):
+        load(tmp_path)
 
 
 def test_missing_checkpoint_and_foreign_weights_are_named(tmp_path: Path) -> None:

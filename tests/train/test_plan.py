@@ -54,6 +54,9 @@ def test_a_plan_says_what_the_run_will_be(run: Path, small: TrainSettings, tmp_p
     assert said == (result.step, result.tokens, result.epochs, result.parameters)
     assert found.cost == pytest.approx(found.seconds / 100)
     assert found.seconds > found.steps * found.seconds_per_step > 0
+    # Of a step of many micro-batches two are made.
+    many = plan(run, TrainSettings.checked(small.given() | {"batch_rows": 64, "micro_batch_rows": 1}))
+    assert many.seconds_per_step > found.seconds_per_step
     document = json.loads((tmp_path / "model" / "model.json").read_text())
     assert document["training"]["settings"] == json.loads(found.settings.model_dump_json())
 

@@ -125,6 +125,28 @@ def test_wrong_calls_exit_with_2(
     assert not (tmp_path / "m").exists()
 
 
+def test_a_paused_run_does_not_speak_of_the_whole_split(run: Path, tmp_path: Path) -> None:
+    paused = ("--steps", 9, "--pause-at", 4, "--set", "eval_every=2")
+    code, stdout, _ = call(train, run, "--out", tmp_path / "m", *OPTIONS, *paused)
+    assert code == 0
+    assert "on what is measured meanwhile (weights of step 4)" in stdout
+
+
+def test_all_settings_are_listed() -> None:
+    code, stdout, _ = call(train, "--settings")
+    assert code == 0
+    assert "save_every = (chosen)\n" in stdout
+    assert "optimizer = muon\n" in stdout
+    assert "mask_rate: share of the positions" in stdout
+
+
+def test_what_an_encoder_is_for_is_told(special_run: Path, tmp_path: Path) -> None:
+    masked = ("--set", "objective=masked")
+    code, stdout, _ = call(train, special_run, "--out", tmp_path / "m", "--steps", 2, *OPTIONS, *masked)
+    assert code == 0
+    assert f'fill gaps with it: corpuskit sample {tmp_path / "m"} --fill "... <mask> ..."' in stdout
+
+
 def test_failures_exit_with_1_and_say_so_in_json(run: Path, model: Path, tmp_path: Path) -> None:
     code, stdout, stderr = call(train, run, "--out", model, "--json", "--quiet")
     assert (code, json.loads(stdout)["error"]) == (1, "TrainError")

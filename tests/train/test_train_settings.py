@@ -83,6 +83,13 @@ def test_short_corpora_get_short_rows() -> None:
         resolve(TrainSettings(), 1, "cpu", False)
 
 
+def test_a_batch_of_many_corpora_is_refused() -> None:
+    with pytest.raises(
+        SettingError, match="a batch of 2,048,000 tokens is more than 100 times the train split"
+    ):
+        resolve(TrainSettings(batch_rows=32_000, context=64), 1000, "cpu", False)
+
+
 def test_contradictions_are_named() -> None:
     with pytest.raises(SettingError, match="steps = 5 and minutes = 2 exclude each other"):
         resolve(TrainSettings(steps=5, minutes=2), 1000, "cpu", False)
