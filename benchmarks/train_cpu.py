@@ -58,8 +58,8 @@ PRESET = SMALL + sets(
     batch_rows=14,
     learning_rate=5e-3,
     muon_rate=1e-2,
-    steps=240,
-    eval_every=240,
+    steps=250,
+    eval_every=250,
     sample_at=1000,
 )
 """Settings of ours for the first row of Shakespeare, chosen on the last tenth of the training text: fewer
