@@ -81,7 +81,7 @@ def test_a_run_that_is_killed_goes_on_to_the_end_that_the_clock_fixed(
 def test_a_cosine_by_minutes_has_its_end_from_the_beginning(
     run: Path, small: TrainSettings, tmp_path: Path
 ) -> None:
-    train(run, tmp_path / "model", by_minutes(small, 0.1, schedule="cosine"), pause_at=1)
+    train(run, tmp_path / "model", by_minutes(small, 0.1, schedule="cosine", patience=0), pause_at=1)
     state = state_of(tmp_path / "model")
     assert state["step"] == 1
     assert state["steps"] == state["planned_steps"] > 1
@@ -96,7 +96,9 @@ def test_a_run_whose_length_was_fixed_before_ends_when_its_time_is_up(
     """It was thought to be faster than it is: it ends as one that is done, measured and kept."""
     monkeypatch.setattr("corpuskit.train.pretrain.steps_in", lambda job, seconds, each: 10**6)
     events: list[Event] = []
-    result = train(run, tmp_path / "model", by_minutes(small, 0.02, **change), listen=events.append)
+    result = train(
+        run, tmp_path / "model", by_minutes(small, 0.02, patience=0, **change), listen=events.append
+    )
     assert (result.reason, result.can_resume) == ("time is up", False)
     assert 0 < result.step < 10**6
     assert result.validation_loss is not None
