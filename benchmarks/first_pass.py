@@ -8,9 +8,9 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from corpuskit.build import Build
-from corpuskit.ingest.wikipedia import Wikipedia
-from corpuskit.pipeline import Pipeline
+from corpuskit.build.build import Build
+from corpuskit.build.pipeline import Pipeline
+from corpuskit.sources.wikipedia.source import Wikipedia
 
 WORKERS = 2
 

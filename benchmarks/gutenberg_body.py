@@ -40,11 +40,11 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from benchmarks.harness import OURS, Bar, Options, Row, compare
-from corpuskit.ingest.gutenberg_blocks import find_blocks
-from corpuskit.ingest.gutenberg_body import Body, BodyOptions
-from corpuskit.ingest.gutenberg_header import declared_encoding
-from corpuskit.ingest.gutenberg_markers import find_bounds
-from corpuskit.ingest.text_encoding import decode
+from corpuskit.sources.encoding.decode import decode
+from corpuskit.sources.gutenberg.blocks import find_blocks
+from corpuskit.sources.gutenberg.body import Body, BodyOptions
+from corpuskit.sources.gutenberg.bounds import find_bounds
+from corpuskit.sources.gutenberg.header import declared_encoding
 
 ROOT = Path(__file__).parent.parent
 CASES = ROOT / "tests" / "cases"

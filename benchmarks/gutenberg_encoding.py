@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.harness import Bar, Options, Row, compare
-from corpuskit.ingest.encoding_evidence import LEAST
-from corpuskit.ingest.gutenberg_header import declared_language
-from corpuskit.ingest.text_encoding import codec_name, decode
+from corpuskit.sources.encoding.decode import codec_name, decode
+from corpuskit.sources.encoding.evidence import LEAST
+from corpuskit.sources.gutenberg.header import declared_language
 
 WRONG = ("ASCII", "ISO-8859-1", "UTF-8", "Windows-1251", "ISO-8859-2", "Shift_JIS")
 TABLE = Path(__file__).resolve().parent.parent / "tests" / "cases" / "gutenberg_encodings.tsv"

@@ -20,7 +20,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from corpuskit.ingest.wikitext import Options, extract, namespace_prefixes
+from corpuskit.sources.wikipedia.extract import Options, extract, namespace_prefixes
 
 FILES = (
     "imageMapParserTests.txt",

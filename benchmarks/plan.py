@@ -1,8 +1,8 @@
 """What `corpuskit train --plan` says before a run, against what the run then takes: memory and time.
 
 Memory: a model makes some steps in a fresh process (one thread), and the growth of its peak is compared with
-`corpuskit.train.counts.training_memory`. What a process has loaded and set up is counted out by a step of a
-tiny model of the same kind before.
+`corpuskit.train.model.cost.training_memory`. What a process has loaded and set up is counted out by a step of
+a tiny model of the same kind before.
 
 Time: the sample corpora are built, and runs on them are planned, made, and planned again (one thread each);
 the mean of both plans is compared with what the run took. All clocks count processor seconds here, since
@@ -66,7 +66,9 @@ TIME_CASES: dict[str, list[str]] = {
     "tiny, 100 steps": ["--size", "tiny", "--steps", "100"],
     "encoder-decoder, 100 steps": ["--size", "tiny", "--steps", "100", "--set", "objective=spans"],
 }
-_BY_PROCESSOR_TIME = "import time; time.monotonic = time.process_time; from corpuskit.cli import main; main()"
+_BY_PROCESSOR_TIME = (
+    "import time; time.monotonic = time.process_time; from corpuskit.cli.main import main; main()"
+)
 _QUICK = 4
 _QUICK_TIMES = 2
 
@@ -74,8 +76,8 @@ _QUICK_TIMES = 2
 def measure_case(model: dict[str, Any], load: dict[str, Any]) -> dict[str, int]:
     """Bytes that some training steps take in this process, measured and by formula."""
     from corpuskit.train import ModelSettings
-    from corpuskit.train.allocator import freed_memory_kept
-    from corpuskit.train.counts import Load, training_memory
+    from corpuskit.train.device import freed_memory_kept
+    from corpuskit.train.model.cost import Load, training_memory
 
     settings, loaded = ModelSettings(**{"vocab_size": 4096, **model}), Load(**load)
     small = replace(settings, layers=1, width=4 * settings.heads, hidden=16, vocab_size=64, context=8)
@@ -95,8 +97,8 @@ def _status(name: str) -> int:
 def _steps(settings: Any, load: Any, count: int) -> None:
     import torch
 
-    from corpuskit.train.model import Transformer, initialise
-    from corpuskit.train.optim import Optimizer, OptimizerSettings
+    from corpuskit.train.model.transformer import Transformer, initialise
+    from corpuskit.train.optim.optimizer import Optimizer, OptimizerSettings
 
     model = Transformer(settings)
     initialise(model, 1)

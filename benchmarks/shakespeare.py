@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from corpuskit.bpe.tokenizer import Encoder, TrainTokenizer, save, train
-from corpuskit.shards import ShardWriter
+from corpuskit.shards.writer import ShardWriter
+from corpuskit.tokenizer.tokenizer import Encoder
+from corpuskit.tokenizer.train import TrainTokenizer, save, train_bpe
 
 TEXT = "small_lm/tinyshakespeare/input.txt"
 SHARE = 0.9
@@ -30,7 +31,7 @@ def write_run(path: Path, run: Path, *, held_back: bool = False) -> None:
     cut = int(len(text) * SHARE)
     folder = run / "tokenizer"
     folder.mkdir(parents=True)
-    save(train([text], TrainTokenizer(vocab_size=384)), folder, run / "unfinished")
+    save(train_bpe([text], TrainTokenizer(vocab_size=384)), folder, run / "unfinished")
     encoder = Encoder(folder / "tokenizer.json")
     (run / "shards").mkdir()
     splits = {}

@@ -22,7 +22,7 @@ from functools import cache
 from importlib import resources
 from pathlib import Path
 
-from corpuskit.ingest.templates import template_table
+from corpuskit.sources.wikipedia.rules import template_table
 
 PAGE = re.compile(r"<page>(.*?)</page>", re.DOTALL)
 TEXT = re.compile(r"<text[^>]*>(.*?)</text>", re.DOTALL)
@@ -150,7 +150,11 @@ def undecided(name: str, use: Use) -> list[str]:
 
 @cache
 def _classes() -> tuple[str, ...]:
-    rows = resources.files("corpuskit.ingest").joinpath("template_classes.tsv").read_text(encoding="utf-8")
+    rows = (
+        resources.files("corpuskit.sources.wikipedia")
+        .joinpath("template_classes.tsv")
+        .read_text(encoding="utf-8")
+    )
     lines = [line.split("\t") for line in rows.splitlines() if not line.startswith("#")]
     return tuple(name.lower() for line in lines for name in line[-1].split("|"))
 

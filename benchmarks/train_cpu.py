@@ -152,7 +152,7 @@ def attention(options: Options) -> list[Row]:
     import torch
     from torch.nn.functional import scaled_dot_product_attention
 
-    from corpuskit.train.model import SMALL, Sight, attend, attend_by_products
+    from corpuskit.train.model.transformer import SMALL, Sight, attend, attend_by_products
 
     rows = []
     for positions in (64, 128, SMALL, 2 * SMALL):

@@ -15,12 +15,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from corpuskit.train.allocator import freed_memory_kept
-from corpuskit.train.compiling import compile_blocks
-from corpuskit.train.counts import training_flops
-from corpuskit.train.meter import device_name, peak_flops
-from corpuskit.train.model import ModelSettings, Transformer, initialise
-from corpuskit.train.optim import Optimizer, OptimizerSettings
+from corpuskit.train.device import compile_blocks, device_name, freed_memory_kept, peak_flops
+from corpuskit.train.model.cost import training_flops
+from corpuskit.train.model.transformer import ModelSettings, Transformer, initialise
+from corpuskit.train.optim.optimizer import Optimizer, OptimizerSettings
 
 WARM_UP = 3
 

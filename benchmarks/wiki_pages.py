@@ -17,7 +17,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from benchmarks.kept import open_input
-from corpuskit.ingest.wikitext import Extracted, Options, extract, namespace_prefixes
+from corpuskit.sources.wikipedia.extract import Extracted, Options, extract, namespace_prefixes
 
 DUMPS = {
     "enwiki": ("en", "gensim__enwiki-latest-pages-articles1.xml-p000000010p000030302-shortened.bz2"),

@@ -28,10 +28,10 @@ from benchmarks.measure import measure_command
 from benchmarks.wiki_pages import DUMPS, Page, as_column, write_pages
 from benchmarks.wiki_sides import KEPT, PEERS, ROOT, Sides
 from corpuskit.errors import CorpuskitError
-from corpuskit.ingest.wikipedia import Wikipedia
-from corpuskit.ingest.wikitext import STATUS, engine_options, extract, namespace_prefixes
-from corpuskit.ingest.wikitext_expand import expand, template_store
-from corpuskit.ingest.wikitext_loss import measure
+from corpuskit.sources.wikipedia.expand import expand, template_store
+from corpuskit.sources.wikipedia.extract import STATUS, engine_options, extract, namespace_prefixes
+from corpuskit.sources.wikipedia.loss import measure
+from corpuskit.sources.wikipedia.source import Wikipedia
 
 HOSTILE_BYTES = 10_000_000
 PEER_SECONDS = 10

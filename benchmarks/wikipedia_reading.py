@@ -13,8 +13,8 @@ from pathlib import Path
 from benchmarks.first_pass import WORKERS
 from benchmarks.harness import OURS, Bar, Options, Row, compare
 from benchmarks.measure import Usage, measure_command
-from corpuskit.ingest import dump
-from corpuskit.ingest.dump_items import Chunk, Range
+from corpuskit.sources.wikipedia import dump
+from corpuskit.sources.wikipedia.items import Chunk, Range
 
 MEGABYTES = 500
 QUICK_MEGABYTES = 100

@@ -15,53 +15,57 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 _PLACES = {
-    "Barrier": "corpuskit.stage",
+    "Barrier": "corpuskit.stages.stage",
     "CorpuskitError": "corpuskit.errors",
-    "Effect": "corpuskit.stage",
-    "ExactDuplicates": "corpuskit.dedup.exact",
-    "Files": "corpuskit.ingest.files",
-    "Gutenberg": "corpuskit.ingest.gutenberg",
-    "Length": "corpuskit.quality.length",
-    "Lowercase": "corpuskit.normalize.classical",
-    "NearDuplicates": "corpuskit.dedup.near",
-    "Pipeline": "corpuskit.pipeline",
-    "Punctuation": "corpuskit.normalize.classical",
-    "Rule": "corpuskit.stage",
-    "Run": "corpuskit.run",
-    "Shards": "corpuskit.shards",
-    "Source": "corpuskit.stage",
-    "Split": "corpuskit.split",
-    "Stage": "corpuskit.stage",
-    "StopWords": "corpuskit.normalize.classical",
-    "TrainTokenizer": "corpuskit.bpe.tokenizer",
-    "Unicode": "corpuskit.normalize.unicode",
-    "Whitespace": "corpuskit.normalize.whitespace",
-    "Wikipedia": "corpuskit.ingest.wikipedia",
-    "WriteShards": "corpuskit.pack.write",
-    "load_recipe": "corpuskit.recipe",
+    "Decides": "corpuskit.documents.settings",
+    "Effect": "corpuskit.stages.stage",
+    "ExactDuplicates": "corpuskit.stages.dedup.exact",
+    "Files": "corpuskit.sources.files.files",
+    "Gutenberg": "corpuskit.sources.gutenberg.source",
+    "Length": "corpuskit.stages.quality.length",
+    "Location": "corpuskit.documents.settings",
+    "Lowercase": "corpuskit.stages.normalize.classical",
+    "NearDuplicates": "corpuskit.stages.dedup.near",
+    "Pipeline": "corpuskit.build.pipeline",
+    "Punctuation": "corpuskit.stages.normalize.classical",
+    "Rule": "corpuskit.stages.stage",
+    "Run": "corpuskit.run.folder",
+    "Shards": "corpuskit.shards.reader",
+    "Source": "corpuskit.sources.source",
+    "Split": "corpuskit.build.decide.held_out",
+    "Stage": "corpuskit.stages.stage",
+    "StopWords": "corpuskit.stages.normalize.classical",
+    "TrainTokenizer": "corpuskit.tokenizer.train",
+    "Unicode": "corpuskit.stages.normalize.unicode",
+    "Whitespace": "corpuskit.stages.normalize.whitespace",
+    "Wikipedia": "corpuskit.sources.wikipedia.source",
+    "WriteShards": "corpuskit.build.write.write_shards",
+    "load_recipe": "corpuskit.build.recipe.recipe",
 }
 
 __all__ = sorted([*_PLACES, "__version__"])
 
 if TYPE_CHECKING:
-    from corpuskit.bpe.tokenizer import TrainTokenizer
-    from corpuskit.dedup.exact import ExactDuplicates
-    from corpuskit.dedup.near import NearDuplicates
+    from corpuskit.build.decide.held_out import Split
+    from corpuskit.build.pipeline import Pipeline
+    from corpuskit.build.recipe.recipe import load as load_recipe
+    from corpuskit.build.write.write_shards import WriteShards
+    from corpuskit.documents.settings import Decides, Location
     from corpuskit.errors import CorpuskitError
-    from corpuskit.ingest.files import Files
-    from corpuskit.ingest.gutenberg import Gutenberg
-    from corpuskit.ingest.wikipedia import Wikipedia
-    from corpuskit.normalize.classical import Lowercase, Punctuation, StopWords
-    from corpuskit.normalize.unicode import Unicode
-    from corpuskit.normalize.whitespace import Whitespace
-    from corpuskit.pack.write import WriteShards
-    from corpuskit.pipeline import Pipeline
-    from corpuskit.quality.length import Length
-    from corpuskit.recipe import load as load_recipe
-    from corpuskit.run import Run
-    from corpuskit.shards import Shards
-    from corpuskit.split import Split
-    from corpuskit.stage import Barrier, Effect, Rule, Source, Stage
+    from corpuskit.run.folder import Run
+    from corpuskit.shards.reader import Shards
+    from corpuskit.sources.files.files import Files
+    from corpuskit.sources.gutenberg.source import Gutenberg
+    from corpuskit.sources.source import Source
+    from corpuskit.sources.wikipedia.source import Wikipedia
+    from corpuskit.stages.dedup.exact import ExactDuplicates
+    from corpuskit.stages.dedup.near import NearDuplicates
+    from corpuskit.stages.normalize.classical import Lowercase, Punctuation, StopWords
+    from corpuskit.stages.normalize.unicode import Unicode
+    from corpuskit.stages.normalize.whitespace import Whitespace
+    from corpuskit.stages.quality.length import Length
+    from corpuskit.stages.stage import Barrier, Effect, Rule, Stage
+    from corpuskit.tokenizer.train import TrainTokenizer
 
 try:
     __version__ = version("corpuskit")

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 class TemplateTable:
-    """Rules for templates in one language; see `corpuskit.ingest.templates.template_table`."""
+    """Rules for templates in one language; see `corpuskit.sources.wikipedia.rules.template_table`."""
 
     def how(self, name: str) -> str:
         """How a template is written, as the column "how" has it ("format", "drop"); empty without a rule."""
@@ -23,7 +23,7 @@ Strings = tuple[NDArray[np.int64], NDArray[np.uint8]]
 """Offsets, shape (n + 1,), ascending, and bytes; string i is ``bytes[offsets[i]:offsets[i + 1]]``."""
 
 class WikitextOptions:
-    """Settings of the extractor; see `corpuskit.ingest.wikitext.Options` for their meaning."""
+    """Settings of the extractor; see `corpuskit.sources.wikipedia.extract.Options` for their meaning."""
 
     file_prefixes: list[str]
     category_prefixes: list[str]
@@ -54,7 +54,7 @@ class WikitextBatch(TypedDict):
     """The most that was held for a page beside its texts."""
 
 def extract_wikitext(pages: Strings, titles: Strings, options: WikitextOptions) -> WikitextBatch:
-    """Extract a batch of pages; see `corpuskit.ingest.wikitext.extract`.
+    """Extract a batch of pages; see `corpuskit.sources.wikipedia.extract.extract`.
 
     Args:
         pages: n pages.
@@ -97,10 +97,11 @@ def find_page_tag(xml: bytearray, start: int) -> tuple[int, bool]:
     """Where the next ``<page>`` or ``</page>`` begins, -1 without one, and whether it is the latter."""
 
 def read_page_xml(xml: bytes) -> list[tuple[int, bytes]]:
-    """Fields of a page, numbered as `corpuskit.ingest.page_xml` names them; none if it is not understood."""
+    """Fields of a page, numbered as `corpuskit.sources.wikipedia.page_xml` names them; none if it is not
+    understood."""
 
 class LossBatch(TypedDict):
-    """What was measured of n pages; see `corpuskit.ingest.wikitext_loss`."""
+    """What was measured of n pages; see `corpuskit.sources.wikipedia.loss`."""
 
     columns: NDArray[np.int64]
     """Shape (n, 35)."""
@@ -122,7 +123,7 @@ def measure_loss(pages: Strings, texts: Strings, options: WikitextOptions) -> Lo
     """
 
 class TemplateStore:
-    """Definitions of templates by title, without namespace; see `corpuskit.ingest.wikitext_expand`."""
+    """Definitions of templates by title, without namespace; see `corpuskit.sources.wikipedia.expand`."""
 
     def __init__(self, prefixes: list[str]) -> None: ...
     def add(self, title: str, text: str) -> None: ...

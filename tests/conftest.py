@@ -144,7 +144,7 @@ def jsonl() -> Callable[..., None]:
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a small corpus in ``corpus/`` and a finished run in ``run/``. Not to be written into."""
-    from corpuskit.recipe import load
+    from corpuskit.build.recipe.recipe import load
 
     folder = tmp_path_factory.mktemp("built")
     write_corpus(folder / "corpus")
@@ -222,8 +222,9 @@ from typing import ClassVar
 
 import pyarrow as pa
 
-from corpuskit.batch import replace_text
-from corpuskit.stage import Cut, Decides, Effect, Location, Rule, Stage
+from corpuskit.documents.batch import replace_text
+from corpuskit import Decides, Location
+from corpuskit.stages.stage import Cut, Effect, Rule, Stage
 
 
 class Brackets(Stage):
@@ -283,7 +284,7 @@ class Fragile(Stage):
 @pytest.fixture(scope="session")
 def plugin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """The folder of an installed package that registers its own stages; it is on this process's path."""
-    from corpuskit import registry
+    from corpuskit.stages import registry
 
     folder = tmp_path_factory.mktemp("plugin")
     (folder / "somebodys.py").write_text(PLUGIN, encoding="utf-8")
@@ -308,7 +309,7 @@ def plugin(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def sample_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished run over the sample corpora: books, notes and an encyclopedia. Not to be written into."""
-    from corpuskit.recipe import load
+    from corpuskit.build.recipe.recipe import load
 
     folder = tmp_path_factory.mktemp("sample")
     recipe = folder / "recipe.yaml"

@@ -13,10 +13,10 @@ import click
 import pytest
 import yaml
 
-from corpuskit import registry
-from corpuskit.cli import COMMANDS, cli
-from corpuskit.recipe import load
-from corpuskit.stage import Settings
+from corpuskit.build.recipe.recipe import load
+from corpuskit.cli.main import COMMANDS, cli
+from corpuskit.documents.settings import Settings
+from corpuskit.stages import registry
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "benchmarks/README.md")]
@@ -113,7 +113,7 @@ def test_the_stage_of_the_contributing_guide_works(tmp_path: Path) -> None:
     stage = runpy.run_path(str(script), run_name="digits_stage")["Digits"]
     import pyarrow as pa
 
-    from corpuskit.batch import SCHEMA
+    from corpuskit.documents.batch import SCHEMA
 
     empty = dict.fromkeys(SCHEMA.names, "") | {"preference": 0}
     rows = [empty | {"id": text, "text": text} for text in ("123", "a1b2c")]

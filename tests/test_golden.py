@@ -18,10 +18,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from corpuskit import Files, Pipeline, Split, TrainTokenizer, registry
-from corpuskit.bpe.tokenizer import train
-from corpuskit.split import sections
-from corpuskit.stage import Barrier, Effect, Rule, Source, Stage
+from corpuskit import Files, Pipeline, Split, TrainTokenizer
+from corpuskit.build.decide.held_out import sections
+from corpuskit.sources.source import Source
+from corpuskit.stages import registry
+from corpuskit.stages.stage import Barrier, Effect, Rule, Stage
+from corpuskit.tokenizer.train import train_bpe
 
 GOLDEN = Path(__file__).with_name("golden.json")
 SAMPLES = Path(__file__).resolve().parents[1] / "sample_corpora"
@@ -57,7 +59,7 @@ def digest(value: object) -> str:
 
 
 def batch() -> pa.RecordBatch:
-    from corpuskit.batch import BatchBuilder
+    from corpuskit.documents.batch import BatchBuilder
 
     builder = BatchBuilder()
     for i, text in enumerate(TEXTS):
@@ -135,24 +137,25 @@ def test_the_output_of_a_version(name: str, tmp_path: Path) -> None:
 
 def test_the_output_of_the_tokenizer(prose: Callable[..., Any]) -> None:
     settings = TrainTokenizer(vocab_size=500)
-    trained = train([*TEXTS, prose(1).text(1500)], settings)
+    trained = train_bpe([*TEXTS, prose(1).text(1500)], settings)
     check(settings.name, settings.version, settings.libraries(), digest(json.loads(trained.to_str())))
 
 
 def test_the_output_of_the_runner(built: Path, outputs: Callable[[Path], dict[str, str]]) -> None:
-    """All files of a small build: guarded by CODE in corpuskit.build, per version of pyarrow and others."""
+    """All files of a small build: guarded by CODE in corpuskit.build.build, per version of pyarrow and
+    others."""
     import datasketch
     import pyarrow
     import tokenizers
 
-    from corpuskit.build import CODE
+    from corpuskit.build.steps import CODE
 
     versions = {m.__name__: m.__version__ for m in (datasketch, pyarrow, tokenizers)}
     check("runner", CODE, versions, digest(outputs(built / "run")))
 
 
 def test_the_sections_of_a_split() -> None:
-    from corpuskit.build import CODE
+    from corpuskit.build.steps import CODE
 
     split = Split(validation=0.1, test=0.05)
     found = [sections(f"id{i}", text * 20, split) for i, text in enumerate(TEXTS)]

@@ -15,10 +15,10 @@ import pytest
 from click.testing import CliRunner
 
 from corpuskit import Effect, Gutenberg, Unicode, Wikipedia, load_recipe
-from corpuskit.bpe.special import RESERVED
-from corpuskit.cli import cli
-from corpuskit.shards import Shards
-from corpuskit.stage import Source
+from corpuskit.cli.main import cli
+from corpuskit.shards.reader import Shards
+from corpuskit.sources.source import Source
+from corpuskit.tokenizer.special import RESERVED
 
 ROOT = Path(__file__).parents[1]
 SAMPLES = ROOT / "sample_corpora"

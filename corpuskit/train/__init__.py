@@ -1,13 +1,14 @@
 """The built-in trainer: from token shards to a language model and its text. Only this package needs torch."""
 
-from corpuskit.train import _threads  # noqa: F401 - must come before anything that imports torch
-from corpuskit.train.export import ExportResult, export_model
-from corpuskit.train.generate import LanguageModel, Sample, Sampling
-from corpuskit.train.importing import ImportResult, import_model
-from corpuskit.train.model import ModelSettings, Transformer
-from corpuskit.train.pretrain import train
-from corpuskit.train.settings import PRESETS, TrainSettings
-from corpuskit.train.summary import TrainResult
+from corpuskit.train import threads  # noqa: F401 - must come before anything that imports torch
+from corpuskit.train.generate.generate import LanguageModel, Sample
+from corpuskit.train.generate.sampling import Sampling
+from corpuskit.train.hub.export import ExportResult, export_model
+from corpuskit.train.hub.importing import ImportResult, import_model
+from corpuskit.train.model.transformer import ModelSettings, Transformer
+from corpuskit.train.result import TrainResult
+from corpuskit.train.settings.settings import PRESETS, TrainSettings
+from corpuskit.train.train import train_model
 from corpuskit.train.verify import ResumeProof, verify_resume
 
 __all__ = [
@@ -24,6 +25,6 @@ __all__ = [
     "Transformer",
     "export_model",
     "import_model",
-    "train",
+    "train_model",
     "verify_resume",
 ]

@@ -35,8 +35,8 @@ from torch import Tensor
 from corpuskit.errors import TrainError
 from corpuskit.shards.writer import sync_folder
 from corpuskit.train.files import TEMPORARY, json_bytes, write_durably, write_file, writing
-from corpuskit.train.grid import Grid
-from corpuskit.train.layout import Layout
+from corpuskit.train.parallel.layout import Layout
+from corpuskit.train.parallel.processes import Grid
 
 FORMAT = 2
 FOLDER = "checkpoints"

@@ -15,16 +15,18 @@ import torch
 from torch import Tensor
 
 from corpuskit.train.checkpoint import load_checkpoint
-from corpuskit.train.generate import LanguageModel
-from corpuskit.train.grid import Grid
-from corpuskit.train.guard import Guard
-from corpuskit.train.model import Transformer
-from corpuskit.train.optim import Optimizer, local_tensor
-from corpuskit.train.parallel import Parallel
-from corpuskit.train.settings import TrainSettings
-from corpuskit.train.sources import Validation
-from corpuskit.train.tasks import Inputs, Task, Tensors
-from corpuskit.train.watch import Event, Listener
+from corpuskit.train.data.batches import Tensors
+from corpuskit.train.data.held_out import Validation
+from corpuskit.train.generate.generate import LanguageModel
+from corpuskit.train.model.transformer import Transformer
+from corpuskit.train.optim.guard import Guard
+from corpuskit.train.optim.optimizer import Optimizer
+from corpuskit.train.parallel.layout import local_tensor
+from corpuskit.train.parallel.parallel import Parallel
+from corpuskit.train.parallel.processes import Grid
+from corpuskit.train.settings.settings import TrainSettings
+from corpuskit.train.tasks.task import Inputs, Task
+from corpuskit.train.watch.events import Event, Listener
 
 
 @dataclass

@@ -16,16 +16,15 @@ from torch import Tensor
 
 from corpuskit.errors import TrainError
 from corpuskit.train.checkpoint import save_checkpoint, save_weights
-from corpuskit.train.compiling import uncompiled
-from corpuskit.train.data import Feed, dropout_seed
-from corpuskit.train.generate import LanguageModel
+from corpuskit.train.data.batches import Feed, Tensors, dropout_seed
+from corpuskit.train.device import memory_bytes, uncompiled
+from corpuskit.train.evaluate.loss import measure
+from corpuskit.train.evaluate.score import milestone
+from corpuskit.train.generate.generate import LanguageModel
 from corpuskit.train.job import Job, Progress
-from corpuskit.train.measuring import measure
-from corpuskit.train.meter import memory_bytes
-from corpuskit.train.optim import Schedule
-from corpuskit.train.score import milestone
-from corpuskit.train.settings import TrainSettings
-from corpuskit.train.tasks import Tensors, micro_batches
+from corpuskit.train.optim.optimizer import Schedule
+from corpuskit.train.settings.settings import TrainSettings
+from corpuskit.train.tasks.task import micro_batches
 
 _CUDA_SYNC_STEPS = 10
 _SAVE_SECONDS = 60.0

@@ -20,10 +20,10 @@ from torch import Tensor
 
 from corpuskit.train.checkpoint import FOLDER, read_state
 from corpuskit.train.files import TEMPORARY
-from corpuskit.train.grid import processes
-from corpuskit.train.plan import resolved
-from corpuskit.train.pretrain import train
-from corpuskit.train.settings import TrainSettings
+from corpuskit.train.parallel.processes import processes
+from corpuskit.train.plan.plan import resolved
+from corpuskit.train.settings.settings import TrainSettings
+from corpuskit.train.train import train_model
 
 _STEPS = 10
 
@@ -87,10 +87,10 @@ def verify_resume(run: Path | str, out: Path | str, settings: TrainSettings | No
             changes["compile"] = resolved(run, own).compile
         chosen = TrainSettings.checked({**own.given(), **changes})
         try:
-            train(run, whole, chosen, overwrite=True, pause_at=2 * steps)
-            train(run, halves, chosen, overwrite=True, pause_at=steps)
+            train_model(run, whole, chosen, overwrite=True, pause_at=2 * steps)
+            train_model(run, halves, chosen, overwrite=True, pause_at=steps)
             _disturb()
-            train(run, halves, resume=True, pause_at=2 * steps)
+            train_model(run, halves, resume=True, pause_at=2 * steps)
             grid.barrier()
             return _compare(whole, halves, steps)
         finally:

@@ -97,10 +97,10 @@ def test_rows_hold_both_sides_and_the_bar() -> None:
 
 
 def test_the_recipe_is_one_that_corpuskit_takes(tmp_path: Path) -> None:
-    pytest.importorskip("corpuskit.ingest.wikipedia")
+    pytest.importorskip("corpuskit.sources.wikipedia.source")
     import yaml
 
-    from corpuskit.recipe import load
+    from corpuskit.build.recipe.recipe import load
 
     given = BuildInput((Dump(tmp_path / "a.xml", "enwiki", "en"),), tmp_path / "books", "test")
     path = tmp_path / "recipe.yaml"

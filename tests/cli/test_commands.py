@@ -17,8 +17,8 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from corpuskit.cli import COMMANDS, cli
-from corpuskit.recipe import load
+from corpuskit.build.recipe.recipe import load
+from corpuskit.cli.main import COMMANDS, cli
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -21,8 +21,8 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner, Result
 
-from corpuskit.cli import cli
-from corpuskit.ingest.paths import still_to_come
+from corpuskit.cli.main import cli
+from corpuskit.sources.folders import still_to_come
 
 ROOT = Path(__file__).resolve().parents[2]
 DATE = "20261101"

@@ -9,8 +9,8 @@ import pytest
 from click.testing import CliRunner
 
 from corpuskit import Pipeline
-from corpuskit.cli import cli
-from corpuskit.ingest.wikipedia import Wikipedia
+from corpuskit.cli.main import cli
+from corpuskit.sources.wikipedia.source import Wikipedia
 
 PAGES = [
     ("1", "Rain", "'''Rain''' is [[water]] that falls.\n[[Category:Weather]]"),

@@ -18,7 +18,7 @@ import pytest
 
 from corpuskit import Files, Pipeline
 from corpuskit.errors import InputError, StorageError
-from corpuskit.storage import atomic, storing
+from corpuskit.storage.files import atomic, storing
 
 GOOD = "".join(
     json.dumps({"id": str(i), "text": f"good document {i} " * 20}) + "\n" for i in range(30)

@@ -14,9 +14,9 @@ from typing import Any, ClassVar
 import pytest
 
 from corpuskit import Files, Pipeline, Run
+from corpuskit.build.recipe.recipe import load
 from corpuskit.errors import RunError
-from corpuskit.recipe import load
-from corpuskit.stage import Rule
+from corpuskit.stages.stage import Rule
 
 Outputs = Callable[[Path], dict[str, str]]
 ALL = {"candidates", "decisions", "documents", "tokenizer", "encoded", "shards"}
@@ -235,7 +235,7 @@ def test_a_failed_build_does_not_look_finished(
     corpus: Path, run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The ledger of the build before must not stand in a run that a later build left half done."""
-    from corpuskit import build as module
+    from corpuskit.build import build as module
 
     def fail(*_: object, **__: object) -> None:
         raise RunError("no")
@@ -277,7 +277,7 @@ def test_the_workers_of_a_killed_build_are_waited_for(
 ) -> None:
     """A worker that outlives its build may still write; the next build begins when it has ended."""
     hold = (
-        f"import time; from corpuskit.run import Run; Run({str(run)!r}).attend();"
+        f"import time; from corpuskit.run.folder import Run; Run({str(run)!r}).attend();"
         " print('held', flush=True); time.sleep(1.5)"
     )
     worker = subprocess.Popen([sys.executable, "-c", hold], env=environment(), stdout=subprocess.PIPE)

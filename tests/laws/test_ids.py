@@ -12,10 +12,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from corpuskit import ExactDuplicates, Files, Pipeline
-from corpuskit.batch import BatchBuilder
+from corpuskit.build.passes.inputs import DECISIONS, FromPass
+from corpuskit.documents.batch import BatchBuilder
+from corpuskit.documents.reading import Reading
 from corpuskit.errors import LedgerError
-from corpuskit.inflow import DECISIONS, FromPass
-from corpuskit.stage import Part, Reading, Source
+from corpuskit.sources.source import Part, Source
 
 
 def rows(run: Path, folder: str) -> list[dict[str, Any]]:
@@ -157,7 +158,7 @@ def test_too_few_or_too_many_decisions_are_refused(
     from contextlib import ExitStack
 
     from corpuskit import Run
-    from corpuskit.account import Account, Aside
+    from corpuskit.build.passes.set_aside import Account, Aside
 
     run = Run(two_parts[1])
     path = run.folder / "decisions/candidates/files-a-00000.parquet"

@@ -1,4 +1,4 @@
-"""Imports go one way, torch stays in train/, and --help loads nothing heavy."""
+"""The house: arrows go downwards, no circle, torch stays in train/, and --help loads nothing heavy."""
 
 from __future__ import annotations
 
@@ -6,139 +6,153 @@ import ast
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-PACKAGE = ROOT / "corpuskit"
+from tests.laws.house import PACKAGE, READ, arrows, circles, closure, imports, modules
 
-STAGE_PACKAGES = ("ingest", "normalize", "quality", "dedup", "bpe", "pack")
-
-LAYERS = (
-    # Lowest first. A module imports from its own layer or from lower ones.
+FLOORS = (
+    # Lowest first. A room imports from the floors below its own.
     ("errors", "_native", "__version__"),
-    ("batch", "stage", "shards"),
-    ("storage", "digests", "ledger"),
-    ("run",),
-    ("account", "engine", "stage_runner", "inflow", "passes"),
-    ("decide", "split"),
-    (*STAGE_PACKAGES, "train"),
-    ("check_run", "tracing"),
-    ("pipeline", "registry"),
-    ("build",),
-    ("plan", "recipe"),
-    ("report",),
+    ("storage",),
+    ("documents",),
+    ("stages", "tokenizer", "shards", "run"),
+    ("sources",),
+    ("train", "report"),
+    ("build", "fetch"),
+    ("workflow",),
     ("cli",),
 )
 
-ALLOWED = {
-    # The writing stage encodes: it needs the tokenizer that bpe/ makes.
-    ("pack", "bpe"),
-}
-"""Stage packages that import another, each with its reason."""
+TRAIN_MAY = {"train", "errors", "_native", "storage", "shards", "tokenizer", "documents.words"}
+"""All that train/ may import of ours: it sees shards and a tokenizer, and nothing of the pipeline."""
+
+LONGEST = 80
+"""Lines of a function."""
 
 
-def modules() -> list[Path]:
-    return sorted(PACKAGE.rglob("*.py"))
+def room(name: str) -> str:
+    """``corpuskit.stages.dedup.near`` stands in ``stages``."""
+    return name.split(".")[1]
 
 
-def parts_of(path: Path) -> tuple[str, ...]:
-    """Names below ``corpuskit``: ``("dedup", "near")``."""
-    return path.relative_to(PACKAGE).with_suffix("").parts
-
-
-def imports(path: Path, *, at_run_time: bool = True) -> Iterator[str]:
-    """Full names of all modules that a file imports, those under TYPE_CHECKING left out."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    for node in walk(tree, at_run_time):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: relative import"
-            for alias in node.names:
-                yield f"{node.module}.{alias.name}"
-
-
-def walk(node: ast.AST, at_run_time: bool) -> Iterator[ast.AST]:
-    for child in ast.iter_child_nodes(node):
-        if at_run_time and isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test):
-            continue
-        yield child
-        yield from walk(child, at_run_time)
-
-
-def internal(path: Path) -> set[str]:
-    """First names below ``corpuskit`` of what a file imports: ``{"batch", "dedup"}``."""
-    return {name.split(".")[1] for name in imports(path) if name.startswith("corpuskit.")}
-
-
-def layer(name: str) -> int:
-    found = [i for i, names in enumerate(LAYERS) if name in names]
-    assert found, f"corpuskit.{name} has no layer: give it one in LAYERS, above all that it imports"
+def floor(name: str) -> int:
+    found = [i for i, rooms in enumerate(FLOORS) if room(name) in rooms]
+    assert found, f"{name} stands in no room of FLOORS: give it one, above all that it imports"
     return found[0]
 
 
-@pytest.mark.parametrize("path", modules(), ids=lambda p: ".".join(parts_of(p)))
-def test_a_module_imports_from_lower_layers_alone(path: Path) -> None:
-    own = parts_of(path)[0]
-    if own in ("__init__", "__main__"):
-        return
-    upward = {other for other in internal(path) if other != own and layer(other) > layer(own)}
-    # `Pipeline.run` and `Pipeline.plan` load the build when they are called: named here, and nowhere else.
-    upward -= {"build", "plan"} if own == "pipeline" else set()
-    assert not upward, f"corpuskit.{'.'.join(parts_of(path))} imports {sorted(upward)}, which stand above it"
+def within() -> list[str]:
+    return [name for name in modules() if name not in ("corpuskit", "corpuskit.__main__")]
+
+
+def test_there_is_no_circle() -> None:
+    assert circles() == []
+
+
+@pytest.mark.parametrize("name", within())
+def test_a_room_imports_from_lower_floors_alone(name: str) -> None:
+    upward = [other for other in arrows()[name] if room(other) != room(name) and floor(other) >= floor(name)]
+    assert not upward, f"{name} imports {sorted(upward)}, which do not stand below it"
 
 
 def test_stage_packages_do_not_import_each_other() -> None:
+    packages = ("normalize", "quality", "dedup")
     found = {
-        (parts_of(path)[0], other)
-        for path in modules()
-        if parts_of(path)[0] in STAGE_PACKAGES
-        for other in internal(path)
-        if other in STAGE_PACKAGES and other != parts_of(path)[0]
-    }
-    assert found <= ALLOWED
-
-
-def test_train_sees_shards_and_a_tokenizer_and_nothing_of_the_pipeline() -> None:
-    allowed = {"train", "errors", "shards", "__version__"}
-    found = {
-        (".".join(parts_of(path)), other)
-        for path in modules()
-        if parts_of(path)[0] == "train"
-        for other in internal(path)
-        if other not in allowed
+        (name, other)
+        for name in within()
+        for other in arrows()[name]
+        if room(name) == room(other) == "stages"
+        and {name.split(".")[2], other.split(".")[2]} <= set(packages)
+        and name.split(".")[2] != other.split(".")[2]
     }
     assert not found
 
 
-def test_shards_need_numpy_and_errors_alone() -> None:
+def test_train_sees_shards_and_a_tokenizer_and_nothing_of_the_pipeline() -> None:
     found = {
-        name.split(".")[0] for path in modules() if parts_of(path)[0] == "shards" for name in imports(path)
+        (name, other)
+        for name in within()
+        if room(name) == "train"
+        for other in arrows()[name]
+        if room(other) not in TRAIN_MAY and other.removeprefix("corpuskit.") not in TRAIN_MAY
     }
-    assert found - set(sys.stdlib_module_names) <= {"numpy", "corpuskit"}
-    inside = {o for path in modules() if parts_of(path)[0] == "shards" for o in internal(path)}
-    assert inside <= {"shards", "errors"}
+    assert not found
+
+
+def test_nothing_below_the_command_line_imports_train() -> None:
+    found = {
+        (name, other)
+        for name in within()
+        if room(name) not in ("train", "workflow", "cli")
+        for other in arrows()[name]
+        if room(other) == "train"
+    }
+    assert not found
+
+
+def test_shards_need_numpy_and_storage() -> None:
+    """They can be read wherever NumPy and pyarrow are, and may lie wherever `storage` reads."""
+    mine = [name for name in within() if room(name) == "shards"]
+    found = {full.split(".")[0] for name in mine for full in imports(modules()[name])}
+    assert found - set(sys.stdlib_module_names) <= {"numpy", "pyarrow", "corpuskit"}
+    assert {room(other) for name in mine for other in arrows()[name]} <= {"shards", "errors", "storage"}
 
 
 def test_only_train_imports_torch() -> None:
     heavy = ("torch", "transformers", "safetensors")
     found = {
-        ".".join(parts_of(path))
-        for path in modules()
-        if parts_of(path)[0] != "train" and any(name.split(".")[0] in heavy for name in imports(path))
+        name
+        for name in within()
+        if room(name) != "train" and any(i.split(".")[0] in heavy for i in imports(modules()[name]))
     }
-    assert found <= {"cli.train", "cli.sample"}, "cli commands of training may, others may not"
+    assert not found
 
 
-def test_the_walk_sees_an_import_inside_a_function(tmp_path: Path) -> None:
+def test_the_rooms_have_room() -> None:
+    """Fourteen entries at the top, eighteen modules in a folder: more, and a folder is missing."""
+    folders = Counter(path.parent for path in modules().values() if path.name != "__init__.py")
+    assert {str(f): n for f, n in folders.items() if n > 18} == {}
+    top = {name.split(".")[1] for name in within()}
+    assert len(top) <= 14, sorted(top)
+
+
+def test_every_folder_says_what_it_holds() -> None:
+    for path in PACKAGE.rglob("__init__.py"):
+        assert ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))), path
+
+
+@pytest.mark.parametrize(("module", "most"), READ.items())
+def test_what_people_read_can_be_read(module: str, most: int) -> None:
+    names = closure("corpuskit." + module.removesuffix(".py").replace("/", "."))
+    assert len(names) <= most, names
+
+
+def test_no_function_is_long() -> None:
+    found = {
+        f"{name}.{node.name}": node.end_lineno - node.lineno + 1
+        for name, path in modules().items()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.end_lineno is not None
+    }
+    assert {name: lines for name, lines in found.items() if lines > LONGEST} == {}
+
+
+def test_imports_of_types_and_inside_functions_are_seen(tmp_path: Path) -> None:
     path = tmp_path / "x.py"
     path.write_text(
-        "def f():\n    if True:\n        import torch.nn\n        from corpuskit.cli import build\n"
+        "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from corpuskit.run.folder import Run\n"
+        "def f():\n    if True:\n        import torch.nn\n        from corpuskit.cli import main\n"
     )
-    assert set(imports(path)) == {"torch.nn", "corpuskit.cli.build"}
+    assert set(imports(path)) == {
+        "typing.TYPE_CHECKING",
+        "corpuskit.run.folder.Run",
+        "torch.nn",
+        "corpuskit.cli.main",
+    }
 
 
 def loaded(environment: Callable[..., dict[str, str]], code: str, *, cwd: Path) -> set[str]:

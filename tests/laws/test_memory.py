@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from corpuskit.batch import BATCH_BYTES
+from corpuskit.documents.batch import BATCH_BYTES
 
 RECIPE = """\
 sources:
@@ -28,7 +28,7 @@ shards: {split: {validation: 0.02}}
 def peak(corpus: Path, run: Path, environment: Callable[..., dict[str, str]]) -> int:
     """Peak resident bytes of a build with one worker, where all tasks run in one process."""
     code = (
-        "import sys, resource; from corpuskit.recipe import load;"
+        "import sys, resource; from corpuskit.build.recipe.recipe import load;"
         "load(sys.argv[1]).pipeline.run(sys.argv[2]);"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)"
     )

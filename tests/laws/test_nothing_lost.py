@@ -13,23 +13,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from corpuskit import Files, Pipeline, TrainTokenizer, WriteShards
-from corpuskit.batch import BatchBuilder, replace_text
-from corpuskit.decide import Scans
+from corpuskit.documents.batch import BatchBuilder, replace_text
+from corpuskit.documents.ledger import Entry, Ledger
+from corpuskit.documents.reading import CutSpan, Dropped, Quarantined, Reading
 from corpuskit.errors import CorpuskitError, LedgerError, StageError
-from corpuskit.ledger import Entry, Ledger
-from corpuskit.stage import (
-    Barrier,
-    Cut,
-    CutSpan,
-    Dropped,
-    Effect,
-    Part,
-    Quarantined,
-    Reading,
-    Rule,
-    Source,
-    Stage,
-)
+from corpuskit.sources.source import Part, Source
+from corpuskit.stages.scans import Scans
+from corpuskit.stages.stage import Barrier, Cut, Effect, Rule, Stage
 
 TEXTS = ["one fish", "two fish [cut me] red fish", "EXPLODE now", "größe und höhe", "blue fish"]
 

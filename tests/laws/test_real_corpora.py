@@ -24,8 +24,8 @@ from corpuskit import (
     Wikipedia,
     WriteShards,
 )
-from corpuskit.check_run import problems
-from corpuskit.stage import Source
+from corpuskit.report.check import problems
+from corpuskit.sources.source import Source
 
 CORPORA = os.environ.get("CORPUSKIT_CORPORA")
 

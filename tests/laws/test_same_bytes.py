@@ -17,8 +17,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from corpuskit import storage
-from corpuskit.recipe import load
+from corpuskit.build.recipe.recipe import load
+from corpuskit.storage.tables import parquet
 
 
 def differing(left: dict[str, str], right: dict[str, str]) -> list[str]:
@@ -180,7 +180,7 @@ def test_a_build_stopped_at_every_rename(
             raise KeyboardInterrupt
         replace(*names)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(storage.os, "replace", counting)
+    monkeypatch.setattr(os, "replace", counting)
     stop_at, stops = 3, 0
     while True:
         calls = 0
@@ -222,6 +222,6 @@ def test_the_scan_for_paths_would_find_one(tmp_path: Path) -> None:
 
     schema = pa.schema([("origin", pa.string())])
     path = tmp_path / "x.parquet"
-    with storage.parquet(path, schema, tmp_path / "t") as sink:
+    with parquet(path, schema, tmp_path / "t") as sink:
         sink.write(pa.table({"origin": [str(tmp_path)] * 50}, schema))
     assert str(tmp_path) in str(pq.read_table(path).to_pydict())

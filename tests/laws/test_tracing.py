@@ -12,11 +12,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from corpuskit import Pipeline, Run, Shards, Split, TrainTokenizer, WriteShards
-from corpuskit.bpe.special import RESERVED
-from corpuskit.bpe.tokenizer import FILE, Encoder
 from corpuskit.errors import RunError, SettingError
-from corpuskit.ingest.files import Files
-from corpuskit.tracing import trace
+from corpuskit.report.trace import trace
+from corpuskit.sources.files.files import Files
+from corpuskit.tokenizer.special import RESERVED
+from corpuskit.tokenizer.tokenizer import FILE, Encoder
 
 
 def texts(run: Path) -> dict[str, bytes]:

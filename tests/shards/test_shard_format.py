@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from corpuskit.errors import ShardError, StorageError
-from corpuskit.shards import ShardWriter, concatenate, read_index, token_dtype
+from corpuskit.shards.format import read_index, token_dtype
+from corpuskit.shards.packing import concatenate
+from corpuskit.shards.writer import ShardWriter
 
 # Two documents of 3 and 2 tokens, put together by hand from Megatron-core's writer: header, lengths, pointers
 # and a document index with one entry more than documents (whose length the header counts).

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from corpuskit.shards import Permutation
+from corpuskit.shards.permutation import Permutation
 
 
 def test_bijective_for_every_small_size() -> None:

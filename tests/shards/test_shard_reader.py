@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from corpuskit.errors import SettingError, ShardError
-from corpuskit.shards import Shards, ShardWriter
 from corpuskit.shards import reader as reader_module
+from corpuskit.shards.reader import Shards
+from corpuskit.shards.writer import ShardWriter
 
 DOCUMENTS = [[[5, 6, 0], [7, 0]], [[8, 0]], [[9, 10, 11, 0], [12, 0], [13, 0]]]
 LINE = [token for shard in DOCUMENTS for document in shard for token in document]

@@ -13,8 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from corpuskit.bpe.special import SPECIAL_TOKENS
-from corpuskit.shards import Shards, ShardWriter
+from corpuskit.shards.reader import Shards
+from corpuskit.shards.writer import ShardWriter
+from corpuskit.tokenizer.special import SPECIAL_TOKENS
 from corpuskit.train import TrainSettings
 
 MakeRun = Callable[..., Path]

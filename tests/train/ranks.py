@@ -15,10 +15,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from corpuskit.train.grid import Grid, processes
-from corpuskit.train.model import IGNORED, ModelSettings, Transformer, initialise
-from corpuskit.train.optim import Optimizer, OptimizerSettings
-from corpuskit.train.parallel import Parallel
+from corpuskit.train.model.loss import IGNORED
+from corpuskit.train.model.transformer import ModelSettings, Transformer, initialise
+from corpuskit.train.optim.optimizer import Optimizer, OptimizerSettings
+from corpuskit.train.parallel.parallel import Parallel
+from corpuskit.train.parallel.processes import Grid, processes
 
 ROWS, LENGTH, VOCABULARY = 8, 12, 61
 

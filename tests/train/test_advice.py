@@ -5,8 +5,9 @@ import doctest
 
 import pytest
 
-from corpuskit.train import advice, rules
-from corpuskit.train.advice import Facts, advise, expectation, worth
+from corpuskit.train.plan import advice
+from corpuskit.train.plan.advice import Facts, advise, expectation, worth
+from corpuskit.train.settings import defaults as rules
 
 FINE = Facts(train_tokens=10**9, seen=10**9, parameters=50_000_000, dropout=0.0, weight_decay=0.1)
 

@@ -10,7 +10,7 @@ import pytest
 # In a process of its own: what other tests left of the heap, and threads with heaps of their own, count too.
 CHILD = """
 import json, resource, torch
-from corpuskit.train.allocator import freed_memory_kept
+from corpuskit.train.device import freed_memory_kept
 
 LARGE = 2**24  # 64 MB of float32: by default each one is taken from the system anew
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from corpuskit.errors import SettingError, ShardError
-from corpuskit.shards import Shards
-from corpuskit.train.data import Batches, Feed, dropout_seed, spread_rows
+from corpuskit.shards.reader import Shards
+from corpuskit.train.data.batches import Batches, Feed, dropout_seed, spread_rows
 
 
 @pytest.fixture

@@ -12,12 +12,12 @@ from click.testing import CliRunner
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from corpuskit.cli import cli
+from corpuskit.cli.main import cli
 from corpuskit.errors import SettingError
 from corpuskit.train import LanguageModel, ModelSettings, Sampling, Transformer
-from corpuskit.train.chat import Chat, Turn
-from corpuskit.train.generate import model_document
-from corpuskit.train.model import Kind, initialise
+from corpuskit.train.generate.chat import Chat, Turn
+from corpuskit.train.generate.generate import model_document
+from corpuskit.train.model.transformer import Kind, initialise
 
 ROLES = ["<|system|>", "<|user|>", "<|assistant|>", "<|end_of_turn|>"]
 
@@ -98,7 +98,7 @@ def test_a_reply_ends_with_the_turn(model: LanguageModel, monkeypatch: pytest.Mo
         assert torch.isfinite(logits[0, token]), "a token that may not be said"
         return [token]
 
-    monkeypatch.setattr("corpuskit.train.generate.draw", scripted)
+    monkeypatch.setattr("corpuskit.train.generate.generate.draw", scripted)
     chat = Chat(model, max_tokens=20)
     assert say(chat, "hello") == "good"
     assert chat.turns == [Turn("user", "hello"), Turn("assistant", "good")]
@@ -108,7 +108,7 @@ def test_a_reply_in_words_ends_before_the_next_user(
     plain_model: LanguageModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     script = plain_model.codec.encode(" good day\nUser: and")
-    monkeypatch.setattr("corpuskit.train.generate.draw", lambda *rest: [script.pop(0)])
+    monkeypatch.setattr("corpuskit.train.generate.generate.draw", lambda *rest: [script.pop(0)])
     assert say(Chat(plain_model, max_tokens=40), "hello") == "good day"
 
 

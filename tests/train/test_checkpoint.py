@@ -12,7 +12,7 @@ from torch import nn
 
 from corpuskit.errors import StorageError, TrainError
 from corpuskit.train import checkpoint
-from corpuskit.train.optim import Optimizer, OptimizerSettings
+from corpuskit.train.optim.optimizer import Optimizer, OptimizerSettings
 
 
 class Killed(BaseException):

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 import torch
 
-from corpuskit.train import ModelSettings, TrainSettings, Transformer, train
-from corpuskit.train.compiling import WORTH_FLOPS, compile_blocks, compiling_pays, uncompiled
-from corpuskit.train.model import Block, TokenLosses, initialise
+from corpuskit.train import ModelSettings, TrainSettings, Transformer, train_model
+from corpuskit.train.device import WORTH_FLOPS, compile_blocks, compiling_pays, uncompiled
+from corpuskit.train.model.loss import TokenLosses
+from corpuskit.train.model.transformer import Block, initialise
 
 SHAPE = ModelSettings(vocab_size=100, layers=2, width=32, heads=2, kv_heads=2, hidden=64, context=16)
 
@@ -47,15 +48,15 @@ def test_a_compiler_that_fails_leaves_the_model_as_it_was(monkeypatch: pytest.Mo
 def test_a_run_says_that_it_goes_on_without(
     run: Path, small: TrainSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("corpuskit.train.pretrain.compile_blocks", lambda *_: "RuntimeError: no compiler")
+    monkeypatch.setattr("corpuskit.train.setup.compile_blocks", lambda *_: "RuntimeError: no compiler")
     settings = TrainSettings.checked({**small.given(), "compile": "on", "steps": 2})
-    train(run, tmp_path / "m", settings)
+    train_model(run, tmp_path / "m", settings)
     first = json.loads((tmp_path / "m" / "logs" / "train.jsonl").read_text().splitlines()[0])
     assert [w for w in first["warnings"] if "goes on without it: RuntimeError: no compiler" in w]
 
 
 def test_short_runs_on_a_cpu_are_not_compiled(run: Path, small: TrainSettings, tmp_path: Path) -> None:
-    train(run, tmp_path / "m", TrainSettings.checked({**small.given(), "steps": 2}))
+    train_model(run, tmp_path / "m", TrainSettings.checked({**small.given(), "steps": 2}))
     document = json.loads((tmp_path / "m" / "model.json").read_text())
     assert document["training"]["settings"]["compile"] == "off"
 
@@ -101,9 +102,9 @@ def test_compiled_blocks_compute_the_same(monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.filterwarnings("ignore")  # torch.compile warns of much that is its own
 def test_a_compiled_run_resumes_bit_for_bit(run: Path, small: TrainSettings, tmp_path: Path) -> None:
     settings = TrainSettings.checked({**small.given(), "compile": "on"})
-    train(run, tmp_path / "whole", settings)
-    train(run, tmp_path / "halves", settings, pause_at=10)
-    train(run, tmp_path / "halves", resume=True)
+    train_model(run, tmp_path / "whole", settings)
+    train_model(run, tmp_path / "halves", settings, pause_at=10)
+    train_model(run, tmp_path / "halves", resume=True)
     for file in ("model.safetensors", "checkpoints/step-00000020/model.safetensors"):
         whole, halves = tmp_path / "whole" / file, tmp_path / "halves" / file
         if whole.exists():

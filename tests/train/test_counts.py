@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 import torch
 
-from corpuskit.train.counts import (
+from corpuskit.train.model.cost import (
     Load,
     activation_memory,
     generation_memory,
     parameter_count,
     training_memory,
 )
-from corpuskit.train.model import ModelSettings, Transformer, initialise
+from corpuskit.train.model.transformer import ModelSettings, Transformer, initialise
 
 ROOT = Path(__file__).parents[2]
 SHAPE = ModelSettings(

@@ -10,11 +10,11 @@ from xml.etree import ElementTree
 import pytest
 from click.testing import CliRunner
 
-from corpuskit.cli import cli
+from corpuskit.cli.main import cli
 from corpuskit.errors import SettingError
-from corpuskit.train import TrainSettings, train
-from corpuskit.train.board import FOLDER, Board
-from corpuskit.train.curves import NAME, Curves, Series
+from corpuskit.train import TrainSettings, train_model
+from corpuskit.train.watch.curves import NAME, Curves, Series
+from corpuskit.train.watch.events import FOLDER, Board
 
 SVG = "{http://www.w3.org/2000/svg}"
 SCORES = {"known_words": 0.5, "distinct_2": None, "longest_repeat": 2}
@@ -117,14 +117,14 @@ def test_memory_does_not_grow_with_the_run() -> None:
 
 
 def test_a_resumed_run_draws_the_same(run: Path, small: TrainSettings, tmp_path: Path) -> None:
-    train(run, tmp_path / "whole", small)
-    train(run, tmp_path / "parts", small, pause_at=7)
+    train_model(run, tmp_path / "whole", small)
+    train_model(run, tmp_path / "parts", small, pause_at=7)
     half = (tmp_path / "parts" / NAME).read_bytes()
-    train(run, tmp_path / "parts", resume=True)
+    train_model(run, tmp_path / "parts", resume=True)
     whole = (tmp_path / "whole" / NAME).read_bytes()
     assert (tmp_path / "parts" / NAME).read_bytes() == whole != half
     assert len(polylines(ElementTree.fromstring(whole))) >= 5
-    train(run, tmp_path / "whole", small, overwrite=True, pause_at=1)
+    train_model(run, tmp_path / "whole", small, overwrite=True, pause_at=1)
     assert (tmp_path / "whole" / NAME).read_bytes() != whole
 
 

@@ -12,12 +12,12 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from torch import Tensor
 
 from corpuskit.errors import SettingError, TrainError
+from corpuskit.tokenizer.codec import Codec
 from corpuskit.train import LanguageModel, ModelSettings, Sampling, Transformer
-from corpuskit.train.codec import Codec
-from corpuskit.train.drafts import Draft, Prompt, draw
-from corpuskit.train.fill import fill_masks, fill_spans
-from corpuskit.train.generate import _Reader
-from corpuskit.train.model import Kind, initialise
+from corpuskit.train.generate.fill import fill_masks, fill_spans
+from corpuskit.train.generate.generate import _Reader
+from corpuskit.train.generate.sampling import Draft, Prompt, draw
+from corpuskit.train.model.transformer import Kind, initialise
 
 TEXTS = ["The miller sold a lantern to my aunt.", "Über die Brücke, 日本語 😀 naïve café."] * 20
 SPECIAL = ["<|endoftext|>", "<|mask|>", *(f"<|sentinel_{i}|>" for i in range(3))]
@@ -311,7 +311,7 @@ def test_sorting_few_tokens_draws_as_sorting_all(sampling: Sampling, monkeypatch
     for row in logits.split(1):
         drawn = []
         for few in (8, 50, 1000):
-            monkeypatch.setattr("corpuskit.train.drafts._FEW", few)
+            monkeypatch.setattr("corpuskit.train.generate.sampling._FEW", few)
             generators = [torch.Generator().manual_seed(seed) for seed in range(20)]
             drawn.append(draw(row.expand(20, -1), sampling, generators))
         assert drawn[0] == drawn[1] == drawn[2]

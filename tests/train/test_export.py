@@ -15,25 +15,17 @@ import torch
 from click.testing import CliRunner
 from safetensors.torch import load_file, save_file
 
-from corpuskit.cli.export import command as export_command
-from corpuskit.cli.import_model import command as import_command
+from corpuskit.cli.model.export import command as export_command
+from corpuskit.cli.model.import_model import command as import_command
 from corpuskit.errors import InputError, SettingError, TrainError
-from corpuskit.train import (
-    LanguageModel,
-    ModelSettings,
-    Sampling,
-    TrainSettings,
-    Transformer,
-    export,
-    families,
-    train,
-)
-from corpuskit.train.codec import Codec
-from corpuskit.train.family_config import read_config
+from corpuskit.tokenizer.codec import Codec
+from corpuskit.train import LanguageModel, ModelSettings, Sampling, TrainSettings, Transformer, train_model
 from corpuskit.train.files import json_bytes
-from corpuskit.train.generate import model_document
-from corpuskit.train.importing import import_model
-from corpuskit.train.settings import resolve, shaped_as
+from corpuskit.train.generate.generate import model_document
+from corpuskit.train.hub import export, families
+from corpuskit.train.hub.config import read_config
+from corpuskit.train.hub.importing import import_model
+from corpuskit.train.settings.settings import resolve, shaped_as
 
 MakeModel = Callable[..., Path]
 
@@ -528,7 +520,7 @@ def test_training_begins_with_imported_weights(make_model: MakeModel, special_ru
     model, result = exported(make_model, dataclasses.replace(DECODERS[7], norm_eps=1e-4), check=False)
     imported = import_model(result.out, model / "back").out
     settings = TrainSettings(init_from=str(imported), context=16, steps=4, batch_rows=4, precision="fp32")
-    paused = train(special_run, model / "run", settings, pause_at=1)
+    paused = train_model(special_run, model / "run", settings, pause_at=1)
     assert paused.step == 1
     document = json.loads((model / "run" / "model.json").read_text())
     assert document["model"]["qk_norm"] is True
@@ -546,13 +538,13 @@ def test_training_begins_with_imported_weights(make_model: MakeModel, special_ru
     assert all(torch.equal(begun[name], first[name]) for name in begun)
     assert not torch.equal(first["head.weight"], one["head.weight"])
     shutil.rmtree(imported)
-    assert train(special_run, model / "run", settings, resume=True).reason == "done"
+    assert train_model(special_run, model / "run", settings, resume=True).reason == "done"
 
 
 def test_an_encoder_is_trained_on_with_its_own_objective(make_model: MakeModel, special_run: Path) -> None:
     model = make_model(dataclasses.replace(ENCODER, classes=2))
     settings = TrainSettings(init_from=str(model), steps=2, batch_rows=4, precision="fp32")
-    assert train(special_run, model / "run", settings).reason == "done"
+    assert train_model(special_run, model / "run", settings).reason == "done"
     trained = LanguageModel.load(model / "run").model.settings
     assert (trained.kind, trained.context) == ("encoder", 24)
 
@@ -566,7 +558,7 @@ def test_settings_that_contradict_the_model_are_refused(make_model: MakeModel, s
     model = make_model(SHAPE)
     wrong = TrainSettings(init_from=str(model), width=64, objective="masked", heads=4)
     with pytest.raises(SettingError) as caught:
-        train(special_run, model / "run", wrong)
+        train_model(special_run, model / "run", wrong)
     assert "width = 64, it has 32" in str(caught.value)
     assert "objective = 'masked', it has 'causal'" in str(caught.value)
     assert "heads" not in str(caught.value)
@@ -575,4 +567,4 @@ def test_settings_that_contradict_the_model_are_refused(make_model: MakeModel, s
 def test_weights_of_another_vocabulary_are_refused(make_model: MakeModel, run: Path) -> None:
     model = make_model(SHAPE)
     with pytest.raises(TrainError, match=r"another tokenizer.*\n.*tokenizer: {file: "):
-        train(run, model / "run", TrainSettings(init_from=str(model)))
+        train_model(run, model / "run", TrainSettings(init_from=str(model)))

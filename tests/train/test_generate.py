@@ -9,16 +9,16 @@ import pytest
 import torch
 
 from corpuskit.errors import SettingError, TrainError
-from corpuskit.train import LanguageModel, Sampling, TrainSettings, train
-from corpuskit.train.codec import Codec
-from corpuskit.train.drafts import draw
+from corpuskit.tokenizer.codec import Codec
+from corpuskit.train import LanguageModel, Sampling, TrainSettings, train_model
+from corpuskit.train.generate.sampling import draw
 
 
 @pytest.fixture(scope="module")
 def folder(run: Path, small: TrainSettings, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A trained model folder; tests must not change it."""
     out = tmp_path_factory.mktemp("generate") / "model"
-    train(run, out, TrainSettings.checked({**small.given(), "steps": 60, "learning_rate": 1e-2}))
+    train_model(run, out, TrainSettings.checked({**small.given(), "steps": 60, "learning_rate": 1e-2}))
     return out
 
 

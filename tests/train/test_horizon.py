@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from corpuskit.train import TrainSettings, train
+from corpuskit.train import TrainSettings, train_model
 from corpuskit.train.checkpoint import latest_checkpoint, read_state
 from corpuskit.train.job import Progress
 from corpuskit.train.loop import Pace, _fix_horizon
-from corpuskit.train.watch import Event
+from corpuskit.train.watch.events import Event
 
 
 def by_minutes(small: TrainSettings, minutes: float, **change: Any) -> TrainSettings:
@@ -69,11 +69,11 @@ def test_a_run_that_is_killed_goes_on_to_the_end_that_the_clock_fixed(
 
     settings = by_minutes(small, 0.01)
     with pytest.raises(Killed):
-        train(run, tmp_path / "model", settings, listen=kill)
+        train_model(run, tmp_path / "model", settings, listen=kill)
     state = state_of(tmp_path / "model")
     assert state["decay_start"] == state["step"] < state["steps"]
     seen: list[Event] = []
-    result = train(run, tmp_path / "model", resume=True, listen=seen.append)
+    result = train_model(run, tmp_path / "model", resume=True, listen=seen.append)
     assert result.step == result.steps == state["steps"]
     assert not [event for event in seen if event["event"] == "horizon"]
 
@@ -81,11 +81,11 @@ def test_a_run_that_is_killed_goes_on_to_the_end_that_the_clock_fixed(
 def test_a_cosine_by_minutes_has_its_end_from_the_beginning(
     run: Path, small: TrainSettings, tmp_path: Path
 ) -> None:
-    train(run, tmp_path / "model", by_minutes(small, 0.1, schedule="cosine", patience=0), pause_at=1)
+    train_model(run, tmp_path / "model", by_minutes(small, 0.1, schedule="cosine", patience=0), pause_at=1)
     state = state_of(tmp_path / "model")
     assert state["step"] == 1
     assert state["steps"] == state["planned_steps"] > 1
-    result = train(run, tmp_path / "model", resume=True)
+    result = train_model(run, tmp_path / "model", resume=True)
     assert result.step == state["steps"] or result.reason == "time is up"
 
 
@@ -94,16 +94,16 @@ def test_a_run_whose_length_was_fixed_before_ends_when_its_time_is_up(
     run: Path, small: TrainSettings, tmp_path: Path, change: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It was thought to be faster than it is: it ends as one that is done, measured and kept."""
-    monkeypatch.setattr("corpuskit.train.pretrain.steps_in", lambda job, seconds, each: 10**6)
+    monkeypatch.setattr("corpuskit.train.setup.steps_in", lambda job, seconds, each: 10**6)
     events: list[Event] = []
-    result = train(
+    result = train_model(
         run, tmp_path / "model", by_minutes(small, 0.02, patience=0, **change), listen=events.append
     )
     assert (result.reason, result.can_resume) == ("time is up", False)
     assert 0 < result.step < 10**6
     assert result.validation_loss is not None
     assert [e["step"] for e in events if e["event"] in ("validation", "sample")][-1] == result.step
-    again = train(run, tmp_path / "model", resume=True)
+    again = train_model(run, tmp_path / "model", resume=True)
     assert (again.reason, again.step) == ("time is up", result.step)
 
 
@@ -123,15 +123,17 @@ def test_stopping_early_counts_over_interruptions(make_run: Any, tmp_path: Path)
         warmup_steps=5,
         precision="fp32",
     )
-    whole = train(run, tmp_path / "whole", settings)
+    whole = train_model(run, tmp_path / "whole", settings)
     assert whole.reason == "early stop"
-    paused = train(run, tmp_path / "parts", settings, pause_at=whole.step - 15)
+    paused = train_model(run, tmp_path / "parts", settings, pause_at=whole.step - 15)
     assert paused.reason == "paused"
-    resumed = train(run, tmp_path / "parts", resume=True)
+    resumed = train_model(run, tmp_path / "parts", resume=True)
     assert (resumed.reason, resumed.step, resumed.best_step) == ("early stop", whole.step, whole.best_step)
     assert resumed.validation_loss == whole.validation_loss
     # More patience may be given to a run that stopped early.
     patient = settings.model_copy(update={"patience": 5})
-    on = train(run, tmp_path / "parts", TrainSettings.checked({"patience": patient.patience}), resume=True)
+    on = train_model(
+        run, tmp_path / "parts", TrainSettings.checked({"patience": patient.patience}), resume=True
+    )
     assert on.step == whole.step + 20
     assert on.best_step == whole.best_step

@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from corpuskit.errors import SettingError, TrainError
-from corpuskit.shards import Shards
-from corpuskit.train import TrainSettings, train
-from corpuskit.train.mixture import ROUND, Mixture, mix, round_counts
+from corpuskit.shards.reader import Shards
+from corpuskit.train import TrainSettings, train_model
+from corpuskit.train.data.mixture import ROUND, Mixture, mix, round_counts
 
 SOURCES = ("books", "books", "wiki")
 """Of the documents in turn: two books, then a page."""
@@ -96,7 +96,7 @@ def test_a_source_of_weight_zero_is_not_read(told: Path, small: TrainSettings, t
     assert {mixture.dealt(i)[0] for i in range(ROUND)} == {"books"}
     settings = small.model_copy(update={"mixture": {"books": 1.0, "wiki": 0.0}})
     said = []
-    train(told, tmp_path / "m", settings, listen=lambda event: said.append(dict(event)))
+    train_model(told, tmp_path / "m", settings, listen=lambda event: said.append(dict(event)))
     assert "of what is read: books 100.0%, " in said[0]["summary"]
 
 
@@ -117,9 +117,9 @@ def test_counts_of_a_round_follow_the_weights(weights: dict[str, float]) -> None
 
 def test_a_run_with_a_mixture_resumes_bit_for_bit(told: Path, small: TrainSettings, tmp_path: Path) -> None:
     settings = TrainSettings.checked({**small.given(), "mixture": "wiki:2,books:1"})
-    whole = train(told, tmp_path / "whole", settings)
-    train(told, tmp_path / "halves", settings, pause_at=10)
-    train(told, tmp_path / "halves", resume=True)
+    whole = train_model(told, tmp_path / "whole", settings)
+    train_model(told, tmp_path / "halves", settings, pause_at=10)
+    train_model(told, tmp_path / "halves", resume=True)
     weights = [(tmp_path / out / "model.safetensors").read_bytes() for out in ("whole", "halves")]
     assert weights[0] == weights[1]
     assert whole.epochs == pytest.approx(mixed(told, {"books": 1, "wiki": 2}).mean_epochs(80))
@@ -142,13 +142,13 @@ def test_a_mixture_that_does_not_fit_is_refused(
     told: Path, small: TrainSettings, tmp_path: Path, mixture: str, fault: str
 ) -> None:
     with pytest.raises(SettingError, match=fault):
-        train(told, tmp_path / "m", TrainSettings.checked({**small.given(), "mixture": mixture}))
+        train_model(told, tmp_path / "m", TrainSettings.checked({**small.given(), "mixture": mixture}))
 
 
 def test_without_provenance_there_is_no_mixture(run: Path, small: TrainSettings, tmp_path: Path) -> None:
     settings = TrainSettings.checked({**small.given(), "mixture": {"books": 1}})
     with pytest.raises(SettingError, match="says whose its tokens are"):
-        train(run, tmp_path / "m", settings)
+        train_model(run, tmp_path / "m", settings)
 
 
 def test_a_source_too_short_for_a_row_is_named(told: Path) -> None:
@@ -176,8 +176,10 @@ def test_other_tables_beside_the_shards_are_refused(
 ) -> None:
     shutil.copytree(told, tmp_path / "run")
     settings = TrainSettings.checked({**small.given(), "mixture": "books:1,wiki:2"})
-    train(tmp_path / "run", tmp_path / "m", settings, pause_at=5)
+    train_model(tmp_path / "run", tmp_path / "m", settings, pause_at=5)
     write_provenance(tmp_path / "run" / "shards", "train", ("wiki", "books"))
     with pytest.raises(TrainError, match=r"provenance\.parquet in .* are not those of the run"):
-        train(tmp_path / "run", tmp_path / "m", resume=True)
-    assert train(tmp_path / "run", tmp_path / "m", resume=True, allow_changed_data=True).reason == "done"
+        train_model(tmp_path / "run", tmp_path / "m", resume=True)
+    assert (
+        train_model(tmp_path / "run", tmp_path / "m", resume=True, allow_changed_data=True).reason == "done"
+    )

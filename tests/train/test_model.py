@@ -10,10 +10,9 @@ import torch
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
-from corpuskit.train.counts import parameter_count, training_flops
-from corpuskit.train.model import (
-    CHUNK_LOGITS,
-    IGNORED,
+from corpuskit.train.model.cost import parameter_count, training_flops
+from corpuskit.train.model.loss import CHUNK_LOGITS, IGNORED, chunk_rows, linear_cross_entropy
+from corpuskit.train.model.transformer import (
     Attention,
     Dropout,
     Ends,
@@ -23,16 +22,14 @@ from corpuskit.train.model import (
     Sight,
     Transformer,
     attend,
-    chunk_rows,
     ends_of,
     initialise,
-    linear_cross_entropy,
     rotary_tables,
     rotate,
     sight,
     takes_ends,
 )
-from corpuskit.train.tasks import on_device
+from corpuskit.train.tasks.task import on_device
 
 SHAPE = ModelSettings(vocab_size=100, layers=2, width=32, heads=4, kv_heads=4, hidden=64, context=12)
 VARIANTS = [

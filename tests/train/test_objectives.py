@@ -5,8 +5,8 @@ import numpy.typing as npt
 import pytest
 
 from corpuskit.errors import SettingError
-from corpuskit.train.model import IGNORED
-from corpuskit.train.objectives import GOLDFISH_TOKENS, Causal, Masked, Spans, documents, goldfish_mask
+from corpuskit.train.data.objectives import GOLDFISH_TOKENS, Causal, Masked, Spans, documents, goldfish_mask
+from corpuskit.train.model.loss import IGNORED
 
 Ids = npt.NDArray[np.int64]
 END, MASK, ORDINARY, VOCABULARY = 0, 2, 128, 400

@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from corpuskit.train.guard import WINDOW, Guard
-from corpuskit.train.layout import Cut, Layout, Rank, fused_parts, whole_layouts
-from corpuskit.train.model import ModelSettings, Transformer, initialise
-from corpuskit.train.muon import Muon, Pieces, orthogonalise
-from corpuskit.train.optim import Optimizer, OptimizerSettings
+from corpuskit.train.model.transformer import ModelSettings, Transformer, initialise
+from corpuskit.train.optim.guard import WINDOW, Guard
+from corpuskit.train.optim.muon import Muon, Pieces, orthogonalise
+from corpuskit.train.optim.optimizer import Optimizer, OptimizerSettings
+from corpuskit.train.parallel.layout import Cut, Layout, Rank, fused_parts, whole_layouts
 
 ONE = torch.ones(())
 
@@ -64,7 +64,7 @@ def test_a_batch_of_matrices_moves_as_each_would_alone(monkeypatch: pytest.Monke
     shapes = {str(number): shape for number, shape in enumerate([(8, 20), (20, 8), (8, 20), (8, 8), (20, 8)])}
     moved = []
     for numbers in (1, 320, 2**22):
-        monkeypatch.setattr("corpuskit.train.muon.BATCH_NUMBERS", (numbers, numbers))
+        monkeypatch.setattr("corpuskit.train.model.cost.BATCH_NUMBERS", (numbers, numbers))
         chance = torch.Generator().manual_seed(4)
         matrices = {name: torch.randn(shape, generator=chance) for name, shape in shapes.items()}
         gradients = {name: torch.randn(shape, generator=chance) for name, shape in shapes.items()}

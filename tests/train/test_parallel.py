@@ -16,20 +16,20 @@ import pytest
 import torch
 
 from corpuskit.errors import SettingError
-from corpuskit.train import TrainSettings, train
+from corpuskit.train import TrainSettings, train_model
 from corpuskit.train.checkpoint import latest_checkpoint, read_state
-from corpuskit.train.grid import Grid, processes
-from corpuskit.train.parallel import Parallel
+from corpuskit.train.parallel.parallel import Parallel
+from corpuskit.train.parallel.processes import Grid, processes
 from tests.train import ranks
 
 ALONE = Grid(torch.device("cpu"))
 KINDS = ("decoder", "encoder", "encoder-decoder")
 
-# argv: run, out, settings as JSON, keywords of train() as JSON, rank and event to be killed at.
+# argv: run, out, settings as JSON, keywords of train_model() as JSON, rank and event to be killed at.
 CHILD = """
 import json, os, signal, sys
 import torch
-from corpuskit.train import TrainSettings, train
+from corpuskit.train import TrainSettings, train_model
 from corpuskit.train import checkpoint
 run, out, settings, keywords, killed, at = sys.argv[1:]
 torch.set_num_threads(1)
@@ -43,7 +43,7 @@ if os.environ["RANK"] == killed:
         return real(path, data)
     checkpoint.write_durably = write
 chosen = TrainSettings.model_validate_json(settings) if settings else None
-print(train(run, out, chosen, **json.loads(keywords)).validation_loss)
+print(train_model(run, out, chosen, **json.loads(keywords)).validation_loss)
 """
 
 
@@ -161,7 +161,7 @@ def test_runs_of_one_two_and_four_processes_agree_and_take_over_from_each_other(
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        whole = train(run, tmp_path / "one", shared)
+        whole = train_model(run, tmp_path / "one", shared)
         start_training(2, run, tmp_path / "two", shared)
         # Saved by two, taken over by four, then by one: any number of processes reads what another wrote.
         out = tmp_path / "mixed"
@@ -172,7 +172,7 @@ def test_runs_of_one_two_and_four_processes_agree_and_take_over_from_each_other(
             f"{stem}-0000{n}-of-00002.safetensors" for stem in ("model", "optimizer") for n in (0, 1)
         ]
         start_training(4, run, out, None, resume=True, pause_at=6)
-        result = train(run, out, resume=True)
+        result = train_model(run, out, resume=True)
     finally:
         torch.set_num_threads(threads)
     assert losses(out) == pytest.approx(losses(tmp_path / "one"), rel=1e-5)
@@ -200,8 +200,8 @@ def test_what_divided_matrices_saved_is_taken_over_by_one(
     settings = shared.model_copy(update={"tensor_parallel": 2})
     start_training(2, run, tmp_path / "m", settings, pause_at=4)
     with pytest.raises(SettingError, match="tensor_parallel"):
-        train(run, tmp_path / "m", resume=True)
-    train(run, tmp_path / "m", TrainSettings(tensor_parallel=1), resume=True)
+        train_model(run, tmp_path / "m", resume=True)
+    train_model(run, tmp_path / "m", TrainSettings(tensor_parallel=1), resume=True)
     start_training(2, run, tmp_path / "whole", settings)
     assert losses(tmp_path / "m") == pytest.approx(losses(tmp_path / "whole"), rel=1e-5)
 

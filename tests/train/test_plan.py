@@ -10,13 +10,12 @@ import torch
 import yaml
 from click.testing import CliRunner
 
-from corpuskit.cli.train import command, merged
+from corpuskit.cli.model.train import command, merged
 from corpuskit.errors import SettingError
-from corpuskit.train import TrainSettings, Transformer, train
-from corpuskit.train.counts import parameter_count
-from corpuskit.train.plan import plan, resolved
-from corpuskit.train.recipes import load_recipe, shipped
-from corpuskit.train.settings import model_settings, regularise, resolve
+from corpuskit.train import TrainSettings, Transformer, train_model
+from corpuskit.train.model.cost import parameter_count
+from corpuskit.train.plan.plan import plan, resolved
+from corpuskit.train.settings.settings import load_recipe, model_settings, regularise, resolve, shipped
 
 ROOT = Path(__file__).parents[2]
 RECIPES = {
@@ -49,7 +48,7 @@ def test_a_plan_says_what_the_run_will_be(run: Path, small: TrainSettings, tmp_p
     assert contents(run) == before
     assert torch.equal(torch.get_rng_state(), generator)
 
-    result = train(run, tmp_path / "model", small)
+    result = train_model(run, tmp_path / "model", small)
     said = (found.steps, found.tokens, found.epochs, found.parameters)
     assert said == (result.step, result.tokens, result.epochs, result.parameters)
     assert found.cost == pytest.approx(found.seconds / 100)
@@ -180,7 +179,7 @@ def test_samples_are_written_when_asked(run: Path, small: TrainSettings, tmp_pat
     events: list[dict[str, Any]] = []
     settings = TrainSettings.checked(small.given() | {"sample_at": "3, 7", "prompt": "The"})
     assert settings.sample_at == (3, 7)
-    train(run, tmp_path / "model", settings, listen=events.append)
+    train_model(run, tmp_path / "model", settings, listen=events.append)
     assert [event["step"] for event in events if event["event"] == "sample"] == [3, 7, 20]
     with pytest.raises(SettingError, match="sample_at"):
         TrainSettings.checked({"sample_at": "3,0"})

@@ -18,10 +18,10 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 
 from corpuskit.errors import SettingError, ShardError, TrainError
-from corpuskit.shards import Shards
-from corpuskit.train import TrainResult, TrainSettings, train
-from corpuskit.train.data import spread_rows
-from corpuskit.train.watch import Event
+from corpuskit.shards.reader import Shards
+from corpuskit.train import TrainResult, TrainSettings, train_model
+from corpuskit.train.data.batches import spread_rows
+from corpuskit.train.watch.events import Event
 
 
 def with_values(settings: TrainSettings, **values: Any) -> TrainSettings:
@@ -51,34 +51,34 @@ def outcome(out: Path) -> dict[str, Any]:
 def whole(run: Path, small: TrainSettings, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """OUT of 20 steps in one go; tests must not change it."""
     out = tmp_path_factory.mktemp("whole") / "model"
-    assert train(run, out, small).reason == "done"
+    assert train_model(run, out, small).reason == "done"
     return out
 
 
 def test_twenty_steps_equal_ten_and_ten(run: Path, small: TrainSettings, whole: Path, tmp_path: Path) -> None:
-    paused = train(run, tmp_path / "model", small, pause_at=10)
+    paused = train_model(run, tmp_path / "model", small, pause_at=10)
     assert (paused.reason, paused.step, paused.steps, paused.can_resume) == ("paused", 10, 20, True)
-    resumed = train(run, tmp_path / "model", resume=True)
+    resumed = train_model(run, tmp_path / "model", resume=True)
     assert (resumed.reason, resumed.step, resumed.can_resume) == ("done", 20, False)
     assert outcome(tmp_path / "model") == outcome(whole)
     assert [step for step, *_ in outcome(whole)["steps"]] == list(range(20))
 
 
 def test_dropout_was_at_work(run: Path, small: TrainSettings, whole: Path, tmp_path: Path) -> None:
-    train(run, tmp_path / "model", with_values(small, dropout=0.0))
+    train_model(run, tmp_path / "model", with_values(small, dropout=0.0))
     assert outcome(tmp_path / "model")["steps"][:2] != outcome(whole)["steps"][:2]
 
 
 def test_callers_random_state_is_left_alone(run: Path, small: TrainSettings, tmp_path: Path) -> None:
     torch.manual_seed(0)
     before = torch.get_rng_state()
-    train(run, tmp_path / "model", small, pause_at=1)
+    train_model(run, tmp_path / "model", small, pause_at=1)
     assert torch.equal(torch.get_rng_state(), before)
 
 
 CHILD = """
 import os, signal, sys
-from corpuskit.train import TrainSettings, train
+from corpuskit.train import TrainSettings, train_model
 kill = lambda: os.kill(os.getpid(), signal.SIGKILL)
 replace = os.replace
 def replace_or_die(source, target):
@@ -89,7 +89,7 @@ os.replace = replace_or_die
 def listen(event):
     if event["event"] == "step" and event["step"] == 13:
         kill()
-train(sys.argv[1], sys.argv[2], TrainSettings.model_validate_json(sys.argv[3]), listen=listen)
+train_model(sys.argv[1], sys.argv[2], TrainSettings.model_validate_json(sys.argv[3]), listen=listen)
 """
 
 
@@ -105,7 +105,7 @@ def test_sigkill_changes_nothing(
     assert child.returncode == -signal.SIGKILL
     assert (tmp_path / "model" / "checkpoints" / "latest").read_text() == f"step-{saved:08d}"
     started: list[Event] = []
-    train(run, tmp_path / "model", resume=True, listen=started.append)
+    train_model(run, tmp_path / "model", resume=True, listen=started.append)
     assert (started[0]["step"], started[0]["warnings"]) == (saved, [])
     assert outcome(tmp_path / "model") == outcome(whole)
 
@@ -119,10 +119,10 @@ def test_signals_save_and_end_the_run(
             os.kill(os.getpid(), number)
 
     before = signal.getsignal(number)
-    result = train(run, tmp_path / "model", small, listen=listen)
+    result = train_model(run, tmp_path / "model", small, listen=listen)
     assert (result.reason, result.step) == ("interrupted", 8)
     assert signal.getsignal(number) is before
-    train(run, tmp_path / "model", resume=True)
+    train_model(run, tmp_path / "model", resume=True)
     assert outcome(tmp_path / "model") == outcome(whole)
 
 
@@ -130,7 +130,7 @@ def test_micro_batches_do_not_change_the_update(run: Path, small: TrainSettings,
     found = []
     for rows in (8, 1):
         settings = with_values(small, batch_rows=8, micro_batch_rows=rows, dropout=0, steps=5, clip=100)
-        train(run, tmp_path / str(rows), settings)
+        train_model(run, tmp_path / str(rows), settings)
         found.append((load_file(tmp_path / str(rows) / "model.safetensors"), outcome(tmp_path / str(rows))))
     (one, one_log), (eight, eight_log) = found
     for name in one:
@@ -144,17 +144,19 @@ def test_micro_batches_do_not_change_the_update(run: Path, small: TrainSettings,
 def test_changed_data_is_refused_until_allowed(
     run: Path, small: TrainSettings, make_run: Any, tmp_path: Path
 ) -> None:
-    train(run, tmp_path / "model", small, pause_at=5)
+    train_model(run, tmp_path / "model", small, pause_at=5)
     other = make_run(seed=2)
     shutil.copy(run / "tokenizer" / "tokenizer.json", other / "tokenizer" / "tokenizer.json")
     manifest = json.loads((other / "shards" / "shards.json").read_text())
     digest = json.loads((run / "shards" / "shards.json").read_text())["tokenizer_sha256"]
     (other / "shards" / "shards.json").write_text(json.dumps({**manifest, "tokenizer_sha256": digest}))
     with pytest.raises(TrainError, match=r"is not what .* was trained on: fingerprint") as caught:
-        train(other, tmp_path / "model", resume=True)
+        train_model(other, tmp_path / "model", resume=True)
     assert "--allow-changed-data" in str(caught.value)
     started: list[Event] = []
-    result = train(other, tmp_path / "model", resume=True, allow_changed_data=True, listen=started.append)
+    result = train_model(
+        other, tmp_path / "model", resume=True, allow_changed_data=True, listen=started.append
+    )
     assert result.reason == "done"
     assert started[0]["warnings"] == ["Resumed on changed data, as allowed."]
 
@@ -167,7 +169,7 @@ def test_loss_that_is_not_finite_names_step_and_rows(run: Path, small: TrainSett
         match=r"the loss of step 4 is (nan|inf) and its gradient norm nan; 3 updates in a row were skipped "
         r"for that before\. Its batch holds the rows",
     ) as caught:
-        train(run, tmp_path / "model", settings)
+        train_model(run, tmp_path / "model", settings)
     assert "of the split 'train', the first at token" in str(caught.value)
     assert "learning_rate below 1e+38" in str(caught.value)
     last = (tmp_path / "model" / "checkpoints" / "latest").read_text()
@@ -182,15 +184,15 @@ def test_loss_that_is_not_finite_names_step_and_rows(run: Path, small: TrainSett
 def test_occupied_folder_and_contradicting_settings_are_refused(
     run: Path, small: TrainSettings, tmp_path: Path
 ) -> None:
-    train(run, tmp_path / "model", small, pause_at=5)
+    train_model(run, tmp_path / "model", small, pause_at=5)
     with pytest.raises(TrainError, match="holds a model") as caught:
-        train(run, tmp_path / "model", small)
+        train_model(run, tmp_path / "model", small)
     assert "--resume" in str(caught.value)
     with pytest.raises(
         SettingError, match=r"dropout = 0\.3 contradicts the run that is resumed, which has 0\.1"
     ):
-        train(run, tmp_path / "model", TrainSettings(dropout=0.3), resume=True)
-    assert train(run, tmp_path / "model", with_values(small, keep=1), resume=True).reason == "done"
+        train_model(run, tmp_path / "model", TrainSettings(dropout=0.3), resume=True)
+    assert train_model(run, tmp_path / "model", with_values(small, keep=1), resume=True).reason == "done"
     assert len(list((tmp_path / "model" / "checkpoints").glob("step-*"))) == 1
 
 
@@ -198,14 +200,14 @@ def test_overwriting_removes_the_model_and_nothing_else(
     run: Path, small: TrainSettings, whole: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "model"
-    train(run, out, with_values(small, seed=2))
+    train_model(run, out, with_values(small, seed=2))
     (out / "notes.txt").write_text("mine")
     with pytest.raises(SettingError, match="resume and overwrite exclude each other"):
-        train(run, out, resume=True, overwrite=True)
+        train_model(run, out, resume=True, overwrite=True)
     with pytest.raises(SettingError, match="width 31"):
-        train(run, out, TrainSettings(width=31), overwrite=True)
+        train_model(run, out, TrainSettings(width=31), overwrite=True)
     assert (out / "model.safetensors").exists()
-    train(run, out, small, overwrite=True)
+    train_model(run, out, small, overwrite=True)
     assert outcome(out) == outcome(whole)
     assert (out / "notes.txt").read_text() == "mine"
 
@@ -214,9 +216,9 @@ def test_another_tokenizer_is_refused(make_run: Any, small: TrainSettings, tmp_p
     run = make_run(seed=3)
     (run / "tokenizer" / "tokenizer.json").write_text("{}")
     with pytest.raises(TrainError, match=r"tokenizer\.json is not the tokenizer that made the tokens"):
-        train(run, tmp_path / "model", small)
+        train_model(run, tmp_path / "model", small)
     with pytest.raises(ShardError, match=r"holds no shards\.json"):
-        train(tmp_path, tmp_path / "model", small)
+        train_model(tmp_path, tmp_path / "model", small)
 
 
 def test_run_by_minutes_fixes_its_length_and_keeps_it(
@@ -226,7 +228,7 @@ def test_run_by_minutes_fixes_its_length_and_keeps_it(
         {name: value for name, value in small.given().items() if name != "steps"}
         | {"minutes": 0.01, "warmup_steps": 0}
     )
-    result = train(run, tmp_path / "model", settings)
+    result = train_model(run, tmp_path / "model", settings)
     assert result.reason == "done"
     (horizon,) = events(tmp_path / "model", "horizon")
     assert horizon["steps"] == result.step == result.steps
@@ -239,7 +241,7 @@ def test_run_by_minutes_fixes_its_length_and_keeps_it(
 def test_length_follows_the_corpus_when_it_is_open(run: Path, small: TrainSettings, tmp_path: Path) -> None:
     values = {name: value for name, value in small.given().items() if name not in ("steps", "dropout")}
     started: list[Event] = []
-    train(run, tmp_path / "model", TrainSettings.checked(values), pause_at=1, listen=started.append)
+    train_model(run, tmp_path / "model", TrainSettings.checked(values), pause_at=1, listen=started.append)
     rows = (Shards(run / "shards").split("train").tokens - 16) // 16
     assert started[0]["steps"] == max(200, 10 * rows // 4)
     epochs = started[0]["steps"] * 4 * 16 / Shards(run / "shards").split("train").tokens
@@ -264,7 +266,7 @@ def test_the_best_weights_are_kept_and_training_stops_early(make_run: Any, tmp_p
         warmup_steps=5,
         precision="fp32",
     )
-    result = train(run, tmp_path / "model", settings)
+    result = train_model(run, tmp_path / "model", settings)
     assert result.reason == "early stop"
     validations = events(tmp_path / "model", "validation")
     best = min(validations, key=lambda event: event["loss"])
@@ -272,7 +274,7 @@ def test_the_best_weights_are_kept_and_training_stops_early(make_run: Any, tmp_p
     with safe_open(tmp_path / "model" / "model.safetensors", "pt") as file:
         assert file.metadata() == {"step": str(best["step"])}
     assert result.validation_loss == pytest.approx(best["loss"], rel=1e-6)
-    assert train(run, tmp_path / "model", resume=True).step == result.step
+    assert train_model(run, tmp_path / "model", resume=True).step == result.step
 
 
 def test_a_fixed_order_is_given_back_and_changes_nothing_on_a_cpu(
@@ -280,8 +282,8 @@ def test_a_fixed_order_is_given_back_and_changes_nothing_on_a_cpu(
 ) -> None:
     settings = small.model_copy(update={"steps": 3})
     seen = []
-    train(run, tmp_path / "usual", settings)
-    train(
+    train_model(run, tmp_path / "usual", settings)
+    train_model(
         run,
         tmp_path / "fixed",
         settings.model_copy(update={"deterministic": True}),
@@ -304,11 +306,11 @@ def test_too_little_memory_is_told_with_a_remedy(
     with pytest.raises(
         TrainError, match=r"cpu has too little memory for this run: CUDA out of memory\n"
     ) as found:
-        train(run, tmp_path / "m", small)
+        train_model(run, tmp_path / "m", small)
     assert "Lower micro_batch_rows" in found.value.remedy
     monkeypatch.undo()
     with pytest.raises(TrainError, match="has too little memory for this run"):
-        train(run, tmp_path / "wide", TrainSettings.checked({**small.given(), "hidden": 2**40}))
+        train_model(run, tmp_path / "wide", TrainSettings.checked({**small.given(), "hidden": 2**40}))
 
 
 def test_validation_loss_in_bits_per_byte(run: Path, whole: Path) -> None:
@@ -328,7 +330,7 @@ def test_run_without_validation_warns_and_keeps_the_last_weights(
 ) -> None:
     started: list[Event] = []
     run = make_run(validation=False)
-    result = train(run, tmp_path / "model", small, listen=started.append)
+    result = train_model(run, tmp_path / "model", small, listen=started.append)
     assert "no validation split" in started[0]["warnings"][0]
     assert (result.validation_loss, result.best_step, result.bits_per_byte) == (None, None, None)
     files = outcome(tmp_path / "model")["files"]
@@ -343,7 +345,7 @@ def test_loss_falls_and_samples_look_like_the_corpus(run: Path, tmp_path: Path) 
     settings = TrainSettings(
         layers=2, width=64, heads=2, context=32, batch_rows=8, steps=150, learning_rate=1e-2, precision="fp32"
     )
-    result: TrainResult = train(run, tmp_path / "model", settings)
+    result: TrainResult = train_model(run, tmp_path / "model", settings)
     losses = [event["loss"] for event in events(tmp_path / "model", "step")]
     assert losses[0] == pytest.approx(math.log(320), abs=0.5)
     assert result.validation_loss is not None
@@ -358,9 +360,9 @@ def test_loss_falls_and_samples_look_like_the_corpus(run: Path, tmp_path: Path) 
 
 def test_bf16_trains_and_resumes_exactly(run: Path, small: TrainSettings, tmp_path: Path) -> None:
     settings = with_values(small, precision="bf16", norm="rms")
-    train(run, tmp_path / "whole", settings)
-    train(run, tmp_path / "parts", settings, pause_at=10)
-    train(run, tmp_path / "parts", resume=True)
+    train_model(run, tmp_path / "whole", settings)
+    train_model(run, tmp_path / "parts", settings, pause_at=10)
+    train_model(run, tmp_path / "parts", resume=True)
     assert outcome(tmp_path / "whole") == outcome(tmp_path / "parts")
     losses = [loss for _, loss, *_ in outcome(tmp_path / "whole")["steps"]]
     assert losses[-1] < losses[0]

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from corpuskit.shards import Shards
-from corpuskit.train import TrainSettings, train
-from corpuskit.train.codec import Codec
-from corpuskit.train.score import gaps, known_words, passage, score, words
+from corpuskit.shards.reader import Shards
+from corpuskit.tokenizer.codec import Codec
+from corpuskit.train import TrainSettings, train_model
+from corpuskit.train.evaluate.score import gaps, known_words, passage, score, words
 
 
 def test_words_are_letters() -> None:
@@ -59,7 +59,7 @@ def test_known_words_are_those_of_the_training_split(run: Path) -> None:
 
 def test_samples_of_a_run_are_scored(run: Path, small: TrainSettings, tmp_path: Path) -> None:
     settings = TrainSettings.checked({**small.given(), "steps": 60, "learning_rate": 1e-2, "prompt": "The"})
-    train(run, tmp_path / "m", settings)
+    train_model(run, tmp_path / "m", settings)
     events = [json.loads(line) for line in (tmp_path / "m" / "logs" / "train.jsonl").read_text().splitlines()]
     samples = [event for event in events if event["event"] == "sample"]
     assert len(samples) > 2
@@ -93,7 +93,7 @@ def test_models_that_fill_gaps_are_sampled_so(
     special_run: Path, small: TrainSettings, tmp_path: Path, objective: str
 ) -> None:
     settings = {**small.given(), "objective": objective, "steps": 60, "context": 32, "learning_rate": 1e-2}
-    train(special_run, tmp_path / "m", TrainSettings.checked(settings))
+    train_model(special_run, tmp_path / "m", TrainSettings.checked(settings))
     events = [json.loads(line) for line in (tmp_path / "m" / "logs" / "train.jsonl").read_text().splitlines()]
     samples = [event for event in events if event["event"] == "sample"]
     assert len(samples) > 3

@@ -10,13 +10,15 @@ import torch
 from safetensors.torch import load_file
 
 from corpuskit.errors import SettingError, TrainError
-from corpuskit.shards import Shards
-from corpuskit.train import TrainSettings, train
-from corpuskit.train.codec import Codec
-from corpuskit.train.model import IGNORED, Transformer, initialise
-from corpuskit.train.pretrain import make_task
-from corpuskit.train.settings import model_settings, regularise, resolve
-from corpuskit.train.tasks import Pretraining, validation
+from corpuskit.shards.reader import Shards
+from corpuskit.tokenizer.codec import Codec
+from corpuskit.train import TrainSettings, train_model
+from corpuskit.train.data.held_out import validation
+from corpuskit.train.model.loss import IGNORED
+from corpuskit.train.model.transformer import Transformer, initialise
+from corpuskit.train.settings.settings import model_settings, regularise, resolve
+from corpuskit.train.setup import make_task
+from corpuskit.train.tasks.pretrain import Pretraining
 
 OBJECTIVES: dict[str, dict[str, Any]] = {
     "causal": {},
@@ -54,9 +56,9 @@ def test_twenty_steps_equal_ten_and_ten(
     special_run: Path, small: TrainSettings, tmp_path: Path, name: str
 ) -> None:
     settings = settings_for(name, small)
-    whole = train(special_run, tmp_path / "whole", settings)
-    train(special_run, tmp_path / "halves", settings, pause_at=10)
-    train(special_run, tmp_path / "halves", resume=True)
+    whole = train_model(special_run, tmp_path / "whole", settings)
+    train_model(special_run, tmp_path / "halves", settings, pause_at=10)
+    train_model(special_run, tmp_path / "halves", resume=True)
     assert whole.validation_loss is not None
     assert whole.validation_loss < math.log(428)
     for file in ("model.safetensors", "checkpoints/step-00000020/optimizer.safetensors"):
@@ -138,7 +140,7 @@ def test_a_tokenizer_without_the_special_tokens_is_refused(
 ) -> None:
     for objective, token in (("masked", "mask"), ("spans", "sentinel_0")):
         with pytest.raises(TrainError, match=rf"no special token <\|{token}\|>"):
-            train(run, tmp_path / "m", settings_for(objective, small))
+            train_model(run, tmp_path / "m", settings_for(objective, small))
 
 
 @pytest.mark.parametrize(
@@ -152,11 +154,11 @@ def test_settings_that_contradict_the_objective(
     run: Path, small: TrainSettings, tmp_path: Path, values: Any, said: str
 ) -> None:
     with pytest.raises(SettingError, match=said):
-        train(run, tmp_path / "m", TrainSettings.checked({**small.given(), **values}))
+        train_model(run, tmp_path / "m", TrainSettings.checked({**small.given(), **values}))
 
 
 def test_kept_weights_are_of_the_kind(special_run: Path, small: TrainSettings, tmp_path: Path) -> None:
-    train(special_run, tmp_path / "m", settings_for("spans", small, steps=2))
+    train_model(special_run, tmp_path / "m", settings_for("spans", small, steps=2))
     names = load_file(tmp_path / "m" / "model.safetensors")
     assert any(name.startswith("encoder.") for name in names)
     assert any(".cross." in name for name in names)

@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from corpuskit.cli.sample import command as sample
-from corpuskit.cli.train import command as train
-from corpuskit.train import loop, summary
-from corpuskit.train.measuring import Measure
-from corpuskit.train.tasks import Tensors
+from corpuskit.cli.model.sample import command as sample
+from corpuskit.cli.model.train import command as train
+from corpuskit.train import loop
+from corpuskit.train import result as summary
+from corpuskit.train.data.batches import Tensors
+from corpuskit.train.evaluate.loss import Measure
 
 SHAPE = ["layers=2", "width=32", "heads=2", "context=16", "batch-rows=4", "precision=fp32", "eval_every=5"]
 OPTIONS = [part for assignment in SHAPE for part in ("--set", assignment)]
@@ -44,7 +45,9 @@ def test_help_has_an_example(command: object) -> None:
 
 
 def test_help_does_not_load_torch() -> None:
-    code = "import sys, corpuskit.cli.train, corpuskit.cli.sample; sys.exit('torch' in sys.modules)"
+    code = (
+        "import sys, corpuskit.cli.model.train, corpuskit.cli.model.sample; sys.exit('torch' in sys.modules)"
+    )
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     assert subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode == 0
 

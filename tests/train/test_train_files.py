@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from corpuskit.cli.train import command
+from corpuskit.cli.model.train import command
 from corpuskit.errors import StorageError
-from corpuskit.train import TrainSettings, train
+from corpuskit.train import TrainSettings, train_model
 from corpuskit.train.files import finite, write_file
-from corpuskit.train.watch import Event
+from corpuskit.train.watch.events import Event
 
 
 @contextmanager
@@ -47,19 +47,19 @@ def test_a_refused_write_stops_the_run_and_can_be_resumed(
     run: Path, small: TrainSettings, tmp_path: Path, kind: str, step: int, size: int, name: str
 ) -> None:
     settings, out = small.model_copy(update={"save_every": 5}), tmp_path / "model"
-    train(run, tmp_path / "whole", settings)
+    train_model(run, tmp_path / "whole", settings)
 
     def listen(event: Event) -> None:
         if event["event"] == kind and event["step"] == step:
             limit_files(size)
 
     with file_size_limit(), pytest.raises(StorageError) as caught:
-        train(run, out, settings, listen=listen)
+        train_model(run, out, settings, listen=listen)
     assert caught.value.message.startswith(f"{out / name} could not be written: ")
     assert "limit" in caught.value.remedy
     assert "--resume" in caught.value.remedy
     assert list(out.rglob("tmp-*")) == []
-    assert train(run, out, resume=True).reason == "done"
+    assert train_model(run, out, resume=True).reason == "done"
     for file in ("model.safetensors", "checkpoints/step-00000020/optimizer.safetensors"):
         assert (out / file).read_bytes() == (tmp_path / "whole" / file).read_bytes()
 
@@ -80,7 +80,7 @@ def test_an_out_that_cannot_be_made_is_named(run: Path, small: TrainSettings, tm
     (tmp_path / "file").write_text("mine")
     for out in (tmp_path / "file", tmp_path / "file" / "model"):
         with pytest.raises(StorageError, match="could not be written: ") as caught:
-            train(run, out, small)
+            train_model(run, out, small)
         assert "choose another --out" in caught.value.remedy
     assert (tmp_path / "file").read_text() == "mine"
 

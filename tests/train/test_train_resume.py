@@ -16,24 +16,25 @@ import torch
 from torch import Tensor
 
 from corpuskit.errors import TrainError
-from corpuskit.shards import Shards
-from corpuskit.train import TrainSettings, train
-from corpuskit.train.codec import Codec
-from corpuskit.train.model import Transformer
-from corpuskit.train.pretrain import make_task
-from corpuskit.train.settings import resolve
-from corpuskit.train.tasks import Pretraining, Tensors
-from corpuskit.train.watch import Event
+from corpuskit.shards.reader import Shards
+from corpuskit.tokenizer.codec import Codec
+from corpuskit.train import TrainSettings, train_model
+from corpuskit.train.data.batches import Tensors
+from corpuskit.train.model.transformer import Transformer
+from corpuskit.train.settings.settings import resolve
+from corpuskit.train.setup import make_task
+from corpuskit.train.tasks.pretrain import Pretraining
+from corpuskit.train.watch.events import Event
 
 # Kills itself like the machine would: argv is run, out, settings as JSON, event, step of the event.
 CHILD = """
 import os, signal, sys
-from corpuskit.train import TrainSettings, train
+from corpuskit.train import TrainSettings, train_model
 run, out, settings, kind, step = sys.argv[1:]
 def listen(event):
     if event["event"] == kind and event["step"] >= int(step):
         os.kill(os.getpid(), signal.SIGKILL)
-train(run, out, TrainSettings.model_validate_json(settings), listen=listen)
+train_model(run, out, TrainSettings.model_validate_json(settings), listen=listen)
 """
 
 
@@ -62,10 +63,10 @@ def test_killed_before_the_first_pause_it_goes_on_with_its_settings(
     run: Path, small: TrainSettings, tmp_path: Path
 ) -> None:
     settings = small.model_copy(update={"seed": 7, "steps": 12})
-    train(run, tmp_path / "whole", settings)
+    train_model(run, tmp_path / "whole", settings)
     train_and_kill(run, tmp_path / "killed", settings, "step", 5)
     started: list[Event] = []
-    result = train(run, tmp_path / "killed", resume=True, listen=started.append)
+    result = train_model(run, tmp_path / "killed", resume=True, listen=started.append)
     assert (started[0]["step"], started[0]["steps"]) == (0, 12)
     assert (started[0]["settings"]["seed"], started[0]["settings"]["context"]) == (7, 16)
     assert (result.reason, result.step) == ("done", 12)
@@ -79,45 +80,45 @@ def test_a_model_folder_always_has_something_to_resume(
     train_and_kill(run, tmp_path / "model", small, "start", 0)
     assert not (tmp_path / "model" / "model.json").exists()
     with pytest.raises(TrainError, match="nothing to resume"):
-        train(run, tmp_path / "model", resume=True)
-    assert train(run, tmp_path / "model", small, pause_at=1).reason == "paused"
+        train_model(run, tmp_path / "model", resume=True)
+    assert train_model(run, tmp_path / "model", small, pause_at=1).reason == "paused"
     shutil.rmtree(tmp_path / "model")
     train_and_kill(run, tmp_path / "model", small, "save", 0)
-    assert train(run, tmp_path / "model", resume=True, pause_at=1).step == 1
+    assert train_model(run, tmp_path / "model", resume=True, pause_at=1).step == 1
 
 
 def test_resume_of_nothing_is_an_error_that_says_so(run: Path, small: TrainSettings, tmp_path: Path) -> None:
     out = tmp_path / "model"
     with pytest.raises(TrainError, match="model holds no checkpoint: there is nothing to resume") as caught:
-        train(run, out, small, resume=True)
+        train_model(run, out, small, resume=True)
     assert "without --resume" in str(caught.value)
     assert not out.exists()
-    train(run, out, small, pause_at=1)
+    train_model(run, out, small, pause_at=1)
     shutil.rmtree(out / "checkpoints")
     with pytest.raises(TrainError, match="nothing to resume") as caught:
-        train(run, out, resume=True)
+        train_model(run, out, resume=True)
     assert "--overwrite" in str(caught.value)
 
 
 def test_damaged_notes_of_a_run_are_named(run: Path, small: TrainSettings, tmp_path: Path) -> None:
     out = tmp_path / "m"
-    train(run, out, small, pause_at=2)
+    train_model(run, out, small, pause_at=2)
     log = out / "logs" / "train.jsonl"
     lines = log.read_text().splitlines(keepends=True)
     log.write_text("".join([lines[0], '{"event": "st\n', *lines[1:]]))
     with pytest.raises(TrainError, match=r"line 2 of .*train\.jsonl is no event: '{\"event\": \"st'"):
-        train(run, out, resume=True, pause_at=4)
+        train_model(run, out, resume=True, pause_at=4)
     log.write_text("".join(lines))
     path = out / "checkpoints" / (out / "checkpoints" / "latest").read_text() / "state.json"
     state = json.loads(path.read_text())
     for name in ("step", "sha256", "settings"):
         path.write_text(json.dumps({k: [1] if k == name else v for k, v in state.items()}))
         with pytest.raises(TrainError, match=rf"state\.json is damaged: it lacks {name}"):
-            train(run, out, resume=True)
+            train_model(run, out, resume=True)
     path.write_text(json.dumps(state))
     (out / "checkpoints" / "latest").write_bytes(b"\xff\xfe")
     with pytest.raises(TrainError, match="which is not there"):
-        train(run, out, resume=True)
+        train_model(run, out, resume=True)
 
 
 @pytest.mark.parametrize("pause_at", [3, 2])
@@ -125,9 +126,9 @@ def test_a_pause_that_is_reached_does_no_step(
     run: Path, small: TrainSettings, tmp_path: Path, pause_at: int
 ) -> None:
     out = tmp_path / "model"
-    train(run, out, small, pause_at=3)
+    train_model(run, out, small, pause_at=3)
     before = last_weights(out)
-    result = train(run, out, resume=True, pause_at=pause_at)
+    result = train_model(run, out, resume=True, pause_at=pause_at)
     assert (result.reason, result.step, result.can_resume) == ("paused", 3, True)
     assert last_weights(out) == before
     assert len(events(out, "step")) == 3
@@ -135,8 +136,8 @@ def test_a_pause_that_is_reached_does_no_step(
 
 def test_a_pause_at_the_end_is_the_end(run: Path, small: TrainSettings, tmp_path: Path) -> None:
     settings = small.model_copy(update={"steps": 4})
-    assert train(run, tmp_path / "model", settings, pause_at=4).reason == "done"
-    assert train(run, tmp_path / "model", resume=True, pause_at=2).reason == "done"
+    assert train_model(run, tmp_path / "model", settings, pause_at=4).reason == "done"
+    assert train_model(run, tmp_path / "model", resume=True, pause_at=2).reason == "done"
 
 
 def test_on_changed_data_the_best_is_found_anew(
@@ -145,11 +146,11 @@ def test_on_changed_data_the_best_is_found_anew(
     """The old validation text is one that the model has learnt: no loss on the new one can be below that."""
     run, other, out = make_run(seed=1), make_run(seed=9), tmp_path / "model"
     settings = small.model_copy(update={"steps": 40, "learning_rate": 1e-2})
-    train(run, out, settings, pause_at=30)
+    train_model(run, out, settings, pause_at=30)
     path = out / "checkpoints" / "step-00000030" / "state.json"
     state = json.loads(path.read_text())
     path.write_text(json.dumps({**state, "best_loss": 0.001, "validations_since_best": 9}))
-    result = train(other, out, resume=True, allow_changed_data=True)
+    result = train_model(other, out, resume=True, allow_changed_data=True)
     assert (result.reason, result.best_step) == ("done", 40)
     assert [event["best"] for event in events(out, "validation")][-2:] == [True, True]
 
@@ -166,7 +167,7 @@ def test_killed_after_its_length_was_fixed_a_run_by_minutes_keeps_it(
     )
     assert state["steps"] > state["step"] == state["decay_start"] > 0
     assert state["seconds"] > 0
-    result = train(run, out, resume=True)
+    result = train_model(run, out, resume=True)
     assert (result.reason, result.step, result.steps) == ("done", state["steps"], state["steps"])
     assert [event["step"] for event in events(out, "step")] == list(range(state["steps"]))
 
@@ -184,7 +185,7 @@ def test_a_bad_batch_is_skipped_and_the_run_goes_on_and_resumes_exactly(
 
     monkeypatch.setattr(Pretraining, "loss", poisoned)
     settings = small.model_copy(update={"optimizer": "muon", "steps": 12})
-    result = train(run, tmp_path / "whole", settings)
+    result = train_model(run, tmp_path / "whole", settings)
     assert (result.reason, result.step) == ("done", 12)
     assert [event["step"] for event in events(tmp_path / "whole", "step")] == [*range(7), *range(8, 12)]
     (skip,) = events(tmp_path / "whole", "skip")
@@ -194,8 +195,8 @@ def test_a_bad_batch_is_skipped_and_the_run_goes_on_and_resumes_exactly(
     assert str(first) in skip["batch"]
     for pause_at in (7, 8):
         out = tmp_path / str(pause_at)
-        train(run, out, settings, pause_at=pause_at)
-        train(run, out, resume=True)
+        train_model(run, out, settings, pause_at=pause_at)
+        train_model(run, out, resume=True)
         assert last_weights(out) == last_weights(tmp_path / "whole")
         assert state_of(out)["skipped"] == 1
 

@@ -4,13 +4,13 @@ from typing import Any
 
 import pytest
 
-from corpuskit.cli.train import SIZES
+from corpuskit.cli.model.train import SIZES
 from corpuskit.errors import SettingError
 from corpuskit.train import PRESETS, TrainSettings
-from corpuskit.train.counts import parameter_count
-from corpuskit.train.optim import Schedule
-from corpuskit.train.rules import batch_tokens_for_steps
-from corpuskit.train.settings import choose_size, model_settings, regularise, resolve
+from corpuskit.train.model.cost import parameter_count
+from corpuskit.train.optim.optimizer import Schedule
+from corpuskit.train.settings.defaults import batch_tokens_for_steps
+from corpuskit.train.settings.settings import choose_size, model_settings, regularise, resolve
 
 
 def test_faults_are_named_together_with_the_nearest_name() -> None:

@@ -11,12 +11,12 @@ import pytest
 import torch
 
 from corpuskit.errors import ShardError
-from corpuskit.shards import Shards
-from corpuskit.train import ModelSettings, TrainSettings, Transformer, train
-from corpuskit.train.model import IGNORED, initialise
-from corpuskit.train.objectives import Causal, Masked, Objective, Spans
-from corpuskit.train.sources import validation_of
-from corpuskit.train.tasks import validation
+from corpuskit.shards.reader import Shards
+from corpuskit.train import ModelSettings, TrainSettings, Transformer, train_model
+from corpuskit.train.data.held_out import validation, validation_of
+from corpuskit.train.data.objectives import Causal, Masked, Objective, Spans
+from corpuskit.train.model.loss import IGNORED
+from corpuskit.train.model.transformer import initialise
 
 WriteProvenance = Callable[[Path, str, Sequence[str]], None]
 
@@ -85,8 +85,8 @@ def test_a_run_says_how_well_each_source_is_read(
     told: Path, run: Path, small: TrainSettings, tmp_path: Path
 ) -> None:
     events: list[dict[str, object]] = []
-    result = train(told, tmp_path / "m", small, listen=lambda event: events.append(dict(event)))
-    plain = train(run, tmp_path / "plain", small)
+    result = train_model(told, tmp_path / "m", small, listen=lambda event: events.append(dict(event)))
+    plain = train_model(run, tmp_path / "plain", small)
     assert set(result.sources) == {"books", "wiki"}
     assert plain.sources == {}
     # Which sources there are changes nothing of what is learnt.

@@ -9,10 +9,10 @@ import torch
 from click.testing import CliRunner
 from torch import Tensor
 
-from corpuskit.cli.train import command
+from corpuskit.cli.model.train import command
 from corpuskit.train import TrainSettings, verify_resume
-from corpuskit.train.guard import Guard
-from corpuskit.train.optim import Optimizer
+from corpuskit.train.optim.guard import Guard
+from corpuskit.train.optim.optimizer import Optimizer
 
 OPTIMIZER = {"optimizer": "muon", "ema": 0.9, "spike_guard": 6.0, "weight_decay_fades": True}
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from corpuskit.train.display import Display
-from corpuskit.train.watch import Log
+from corpuskit.cli.model.training_display import Display
+from corpuskit.train.watch.events import Log
 
 STEP = {
     "event": "step",

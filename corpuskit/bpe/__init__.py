@@ -1,1 +1,0 @@
-"""Byte-level BPE: the tokenizer that turns text into ids."""

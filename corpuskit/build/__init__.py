@@ -1,0 +1,1 @@
+"""The build: a pipeline cut into steps, its tasks, and what drives them."""

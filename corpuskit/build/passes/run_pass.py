@@ -1,0 +1,132 @@
+"""One pass over the text of one part: read or take up documents, run stages, scan, write.
+
+The runner counts what goes into a stage and what comes out; the stage names what it dropped, cut or could
+not handle. From the two the ledger is made, so a row that vanishes without a name is an error.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import numpy as np
+import pyarrow as pa
+
+from corpuskit.build.passes.inputs import Inflow
+from corpuskit.build.passes.run_stage import blaming, run_stage
+from corpuskit.build.passes.set_aside import Account, Aside
+from corpuskit.build.segment import Segment
+from corpuskit.documents import batch as batches
+from corpuskit.documents.batch import CLUSTER
+from corpuskit.documents.ledger import Entry
+from corpuskit.errors import StageError
+from corpuskit.run.folder import Run
+from corpuskit.run.task import Made
+from corpuskit.stages.stage import Barrier, Stage
+from corpuskit.storage.tables import KEPT_LEVEL, PASSING_LEVEL, Sink, parquet
+
+# ------------------------------------------------------------------------------------------- the pass
+
+
+def run_pass(run: Run, *, segment: Segment, part: str, inflow: Inflow) -> Made:
+    """Run one segment over one part and write its documents, scans and what is set aside.
+
+    Args:
+        part: name of the part, which is also the stem of all files written.
+        inflow: where the documents come from: a source, or an earlier pass and its decisions.
+    """
+    name = f"{segment.folder}-{part}"
+    documents, scans = f"{segment.folder}/{part}.parquet", f"scans/{segment.folder}/{part}.parquet"
+    with ExitStack() as stack:
+        account = Account(Aside(run, name, stack))
+        passing = segment.folder != "documents"
+        level = PASSING_LEVEL if passing else KEPT_LEVEL
+        file = parquet(run.folder / documents, segment.schema, run.temporary, level)
+        sink = stack.enter_context(file)
+        scan = None
+        if passing:
+            schema = segment.scan_schema
+            scan = stack.enter_context(parquet(run.folder / scans, schema, run.temporary))
+        written = Entry(f"{segment.folder}")
+        by_source: dict[str, list[int]] = {}
+        for batch in inflow.batches(run, account):
+            for final in _through(segment, batch, account):
+                _write(final, sink, scan, segment, written, by_source, account)
+        if scan is None:
+            account.ledger.add(written)
+    outputs = [run.output(documents, sink.rows)]
+    if scan is not None:
+        outputs.append(run.output(scans, scan.rows))
+    outputs += [
+        run.output(account.aside.path(kind), s.rows) for kind, s in sorted(account.aside.sinks.items())
+    ]
+    facts = {"sources": {k: {"documents": v[0], "bytes": v[1]} for k, v in sorted(by_source.items())}}
+    return Made(outputs, account.ledger, facts, account.seconds, account.warnings)
+
+
+def _through(segment: Segment, batch: pa.RecordBatch, account: Account) -> Iterator[pa.RecordBatch]:
+    """Run the stages of a segment over one batch."""
+    for label, step in segment.steps:
+        if isinstance(step, Stage) and batch.num_rows:
+            started = time.perf_counter()
+            batch = run_stage(label, step, batch, account)
+            account.clock(label, started)
+    if batch.num_rows:
+        yield batch
+
+
+def _write(
+    batch: pa.RecordBatch,
+    sink: Sink,
+    scan: Sink | None,
+    segment: Segment,
+    written: Entry,
+    by_source: dict[str, list[int]],
+    account: Account,
+) -> None:
+    started = time.perf_counter()
+    sizes = batches.byte_lengths(batch.column("text"))
+    count = Entry(written.stage)
+    count.documents_in = count.documents_kept = batch.num_rows
+    count.bytes_in = count.bytes_kept = int(sizes.sum())
+    written.add(count)
+    for source, size in zip(batch.column("source").to_pylist(), sizes.tolist(), strict=True):
+        total = by_source.setdefault(source, [0, 0])
+        total[0] += 1
+        total[1] += size
+    sink.write(batch)
+    account.clock("write", started)
+    if scan is not None:
+        scan.write(_scan(segment, batch, sizes, account))
+
+
+def _scan(segment: Segment, batch: pa.RecordBatch, sizes: np.ndarray, account: Account) -> pa.RecordBatch:
+    columns = [batch.column("id"), batch.column("preference"), pa.array(sizes, pa.int64())]
+    if segment.index:
+        columns.append(batch.column(CLUSTER))
+    for label, barrier in segment.barriers:
+        started = time.perf_counter()
+        if len(barrier.scan_schema):
+            with blaming(label, "scan"):
+                rows = barrier.scan(batch)
+            _check_scan(label, barrier, rows, batch.num_rows)
+            columns += [rows.column(f.name) for f in barrier.scan_schema]
+        account.clock(label, started)
+    return pa.RecordBatch.from_arrays(columns, schema=segment.scan_schema)
+
+
+def _check_scan(label: str, barrier: Barrier, rows: pa.RecordBatch, documents: int) -> None:
+    """Hold a barrier to its contract: one row per document, with the declared columns."""
+    if rows.num_rows != documents:
+        raise StageError(
+            f"{label}: scan gave {rows.num_rows} rows for {documents} documents",
+            remedy="A scan has one row per document, in order.",
+        )
+    declared = {f.name: str(f.type) for f in barrier.scan_schema}
+    given = {f.name: str(f.type) for f in rows.schema}
+    if given != declared:
+        raise StageError(
+            f"{label}: scan gave the columns {given}, declared are {declared}",
+            remedy="Give what the barrier's `scan_schema` says.",
+        )

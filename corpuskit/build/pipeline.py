@@ -1,0 +1,217 @@
+"""A pipeline: sources, then stages, rules and barriers, then the tokenizer and the shards.
+
+It is cut into segments at barriers: a stage that changes texts and stands behind a barrier needs another
+pass. Everything that a run's bytes depend on goes into fingerprints; where inputs lie does not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from corpuskit.build.segment import Segment, _add_columns, _as_segments
+from corpuskit.build.write.write_shards import WriteShards
+from corpuskit.documents.settings import Settings
+from corpuskit.errors import SettingError
+from corpuskit.sources.source import Source
+from corpuskit.stages.dedup.exact import LeaveOut, UniqueId
+from corpuskit.stages.stage import Barrier, Rule, Stage
+from corpuskit.tokenizer.train import TrainTokenizer
+
+if TYPE_CHECKING:
+    from corpuskit.build.build import Result
+
+
+Step = Source | Stage | Barrier | TrainTokenizer | WriteShards
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """An ordered list of steps.
+
+    >>> from corpuskit import ExactDuplicates, Files, Length
+    >>> pipeline = Pipeline([Files(path="notes", label="notes"), Length(min_words=20), ExactDuplicates()])
+    >>> [label for label, _ in pipeline.labelled]
+    ['length', 'exact_duplicates']
+
+    Attributes:
+        steps: sources first, then stages, rules and barriers, then at most one `TrainTokenizer`, then at
+            most one `WriteShards` (which needs the tokenizer).
+        leave_out: ids of documents to drop.
+    """
+
+    steps: Sequence[Step]
+    leave_out: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        order = [_kind(step) for step in self.steps]
+        for step in self.steps:
+            if isinstance(step, LeaveOut | UniqueId):
+                raise SettingError(
+                    f"steps: {step.name} is part of every pipeline", remedy="Leave it out of the steps."
+                )
+        if order != sorted(order):
+            names = ", ".join(step.name for step in self.steps)
+            raise SettingError(
+                f"steps: wrong order: {names}",
+                remedy="Sources come first, then stages, then the tokenizer, then the shards.",
+            )
+        if 0 not in order:
+            raise SettingError("steps: there is no source", remedy="Name at least one source.")
+        if order.count(2) > 1 or order.count(3) > 1:
+            raise SettingError("steps: more than one tokenizer or shards step", remedy="Keep one of each.")
+        self._check_tables()
+        if 3 in order and 2 not in order:
+            raise SettingError("shards: there is no tokenizer", remedy="Add a tokenizer step before it.")
+
+    def _check_tables(self) -> None:
+        """One side table, one schema, and a name that can be that of a folder."""
+        schemas: dict[str, pa.Schema] = {}
+        for source in (s for s in self.steps if isinstance(s, Source)):
+            for name, schema in source.side_tables.items():
+                if not name.isidentifier():
+                    raise SettingError(
+                        f"{source.name}: side table {name!r}: the name cannot be that of a folder",
+                        remedy="Name it with letters, digits and _.",
+                    )
+                if not schemas.setdefault(name, schema).equals(schema):
+                    raise SettingError(
+                        f"{source.name}: side table {name!r}: another source declares other columns for it",
+                        remedy="Give the table another name.",
+                    )
+
+    # -------------------------------------------------------------------------------------- the parts
+
+    @property
+    def sources(self) -> list[tuple[str, Source]]:
+        """Label and source: what the ledger and part names call them.
+
+        The name of a single input file is its logical name and may stand in outputs; that of a folder is
+        a place, and may not.
+        """
+        sources = [s for s in self.steps if isinstance(s, Source)]
+        return _labelled([(_own_label(s), s) for s in sources])
+
+    @property
+    def labelled(self) -> list[tuple[str, Stage | Barrier]]:
+        """Label and step of all stages, rules and barriers that the user named."""
+        return _labelled([(None, s) for s in self.steps if isinstance(s, Stage | Barrier)])
+
+    @property
+    def tokenizer(self) -> TrainTokenizer | None:
+        """The tokenizer step, if there is one."""
+        return next((s for s in self.steps if isinstance(s, TrainTokenizer)), None)
+
+    @property
+    def shards(self) -> WriteShards | None:
+        """The shards step, if there is one."""
+        return next((s for s in self.steps if isinstance(s, WriteShards)), None)
+
+    @property
+    def source_columns(self) -> dict[str, pa.DataType]:
+        """Added columns of all sources. Two sources that declare one name must agree on its type."""
+        columns: dict[str, pa.DataType] = {}
+        for label, source in self.sources:
+            _add_columns(columns, label, source.columns, shared=True)
+        return columns
+
+    def segments(self) -> list[Segment]:
+        """Cut the steps into passes. The last one writes the documents."""
+        reasons = {source.name: source.same_id_reason for _, source in self.sources}
+        first: list[tuple[str, Stage | Barrier]] = []
+        groups = [first]
+        for label, step in self.labelled:
+            behind_barrier = any(isinstance(s, Barrier) for _, s in groups[-1])
+            if behind_barrier and not isinstance(step, Rule | Barrier):
+                groups.append([])
+            groups[-1].append((label, step))
+        # Whatever else is asked for, one document stands under one id.
+        implied: list[tuple[str, Stage | Barrier]] = [("leave_out", LeaveOut(ids=self.leave_out))]
+        implied.append(("unique_id", UniqueId(reasons=reasons)))
+        first[:0] = implied
+        return _as_segments(groups, self.source_columns)
+
+    def resolved(self, *, public: bool) -> str:
+        """The pipeline as a recipe in YAML, every setting spelled out.
+
+        Args:
+            public: without the places where inputs lie, as it may stand in an output.
+        """
+        import yaml
+
+        def settings(step: Settings) -> dict[str, Any]:
+            return step.public() if public else step.model_dump(mode="json")
+
+        recipe: dict[str, Any] = {"sources": [{s.name: settings(s)} for _, s in self.sources]}
+        recipe["stages"] = [{s.name: settings(s)} for _, s in self.labelled]
+        if self.tokenizer is not None:
+            given = {"file": "(given)" if public else self.tokenizer.file}
+            recipe["tokenizer"] = given if self.tokenizer.file else settings(self.tokenizer)
+        if self.shards is not None:
+            recipe["shards"] = settings(self.shards)
+        if self.leave_out:
+            recipe["leave_out"] = list(self.leave_out)
+        return yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True)
+
+    def plan(self, run: str | Path) -> dict[str, Any]:
+        """What `run` would do, without doing it: see `corpuskit.build.forecast.dry_run.plan`."""
+        from corpuskit.build.forecast.dry_run import plan
+
+        return plan(self, Path(run))
+
+    def run(
+        self,
+        run: str | Path,
+        *,
+        workers: int = 1,
+        listen: Callable[[str, Mapping[str, Any]], None] | None = None,
+    ) -> Result:
+        """Build into a run folder, or go on with a build there; what is done is not done again.
+
+        Args:
+            run: the folder, made where it is missing.
+            workers: processes. With more than one, a script needs ``if __name__ == "__main__":``.
+            listen: called with an event's name and facts as the build goes on.
+
+        Raises:
+            CorpuskitError: any of its kinds; what was finished stays and is used by the next call.
+        """
+        from corpuskit.build.build import Build
+
+        return Build(self, Path(run), workers, listen).run()
+
+
+def _kind(step: object) -> int:
+    kinds = (Source, Stage | Barrier, TrainTokenizer, WriteShards)
+    for index, kind in enumerate(kinds):
+        if isinstance(step, kind):
+            return index
+    raise SettingError(
+        f"steps: {step!r} is no source, stage, rule, barrier, tokenizer or shards step",
+        remedy="See CONTRIBUTING.md for how to write one.",
+    )
+
+
+def _own_label(source: Source) -> str | None:
+    label = getattr(source, "label", None)
+    path = getattr(source, "path", None)
+    if label is None and isinstance(path, str) and Path(path).is_file():
+        return Path(path).name
+    return label
+
+
+def _labelled(steps: Sequence[tuple[str | None, Any]]) -> list[tuple[str, Any]]:
+    """Give each step a unique label: its name, with the label its settings give it, numbered if repeated."""
+    labels: dict[str, Any] = {}
+    for own, step in steps:
+        base = label = f"{step.name}:{own}" if own else step.name
+        number = 1
+        while label in labels:
+            number += 1
+            label = f"{base}-{number}"
+        labels[label] = step
+    return list(labels.items())

@@ -1,0 +1,344 @@
+"""A recipe: a pipeline as a YAML file.
+
+    sources:
+      - gutenberg: {path: books}
+    stages:
+      - unicode
+      - length: {min_words: 20}
+      - near_duplicates: {threshold: 0.8}
+    tokenizer: {vocab_size: 4096}
+    shards: {split: {validation: 0.05}}
+
+Relative paths are taken from the recipe's folder, ``${NAME}`` from the environment. An unknown key is an
+error that names its line and the nearest known key.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from corpuskit.build.pipeline import Pipeline, Step
+from corpuskit.build.write.write_shards import WriteShards
+from corpuskit.documents.settings import Settings
+from corpuskit.errors import SettingError, nearest
+from corpuskit.sources.source import Source
+from corpuskit.stages import registry
+from corpuskit.stages.stage import Stage
+from corpuskit.storage.places import is_uri
+from corpuskit.tokenizer.train import TrainTokenizer
+
+KEYS = ("sources", "stages", "tokenizer", "shards", "leave_out")
+
+_VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+
+_FORM = re.compile(r"(literal|tuple|list|dict)\[|(str|int|float|bool|function-.*)$")
+"""What pydantic puts into the place of a problem for each form that a setting may have."""
+
+_CHOICE = re.compile(r"'([^']*)'")
+
+_PATHS = ("path", "file", "leave_out", "catalog", "template_pages")
+"""Settings that are paths when they are given with ``--set``."""
+
+Place = tuple[str | int, ...]
+"""Where a value stands in a recipe: ``("stages", 2, "near_duplicates", "threshold")``."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A checked recipe.
+
+    Attributes:
+        pipeline: what it describes.
+        values: the plain values as written, with overrides, before paths were resolved.
+    """
+
+    pipeline: Pipeline
+    values: Mapping[str, Any]
+
+
+def load(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Read and check a recipe.
+
+    Args:
+        overrides: ``a.b=value`` each, e.g. ``stages.near_duplicates.threshold=0.7``; values are YAML,
+            relative paths in them are taken from the working directory.
+
+    Raises:
+        SettingError: the file is missing or is no YAML, a key or stage is unknown, a value is wrong.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise SettingError(f"recipe {path}: is not there", remedy="Give the path of a .yaml recipe.")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingError(
+            f"recipe {path}: cannot be read: {error}", remedy="Give a text file in UTF-8."
+        ) from error
+    values, lines = _parse(path, text)
+    for override in overrides:
+        _override(values, override)
+    reader = _Reader(str(path), lines, path.resolve().parent)
+    return Recipe(reader.pipeline(values), values)
+
+
+def _parse(path: Path, text: str) -> tuple[dict[str, Any], dict[Place, int]]:
+    """The values of a YAML text and the line of each, keyed by place."""
+    try:
+        node = yaml.compose(text, yaml.SafeLoader)
+        values = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that is none, say.
+        quote = ' Inside {...} a variable needs quotes: {path: "${NAME}/x"}.' if "${" in text else ""
+        remedy = f"Mend the line it names.{quote}"
+        raise SettingError(f"recipe {path}: is no YAML: {error}", remedy=remedy) from error
+    if not isinstance(values, dict) or node is None:
+        raise SettingError(f"recipe {path}: is no mapping", remedy=f"Its keys are {', '.join(KEYS)}.")
+    lines: dict[Place, int] = {}
+    try:
+        _lines(path, node, (), lines)
+    except RecursionError as error:
+        raise SettingError(
+            f"recipe {path}: holds itself", remedy="An alias (*name) may not stand inside its anchor (&name)."
+        ) from error
+    return values, lines
+
+
+def _lines(path: Path, node: yaml.Node, place: Place, lines: dict[Place, int]) -> None:
+    lines.setdefault(place, node.start_mark.line + 1)
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            inner = (*place, key.value)
+            if inner in lines:
+                raise SettingError(
+                    f"recipe {path}, line {key.start_mark.line + 1}: {key.value!r} stands twice",
+                    remedy=f"It also stands in line {lines[inner]}: drop one of them.",
+                )
+            lines[inner] = key.start_mark.line + 1
+            _lines(path, value, inner, lines)
+    elif isinstance(node, yaml.SequenceNode):
+        for index, item in enumerate(node.value):
+            _lines(path, item, (*place, index), lines)
+
+
+def _override(values: dict[str, Any], override: str) -> None:
+    """Apply one ``a.b=value``. Items of a list are named by their stage or by their number."""
+    key, equals, text = override.partition("=")
+    if not equals:
+        raise SettingError(f"--set {override!r}: has no '='", remedy="Write it as a.b=value.")
+    try:
+        value = yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError) as error:
+        raise SettingError(f"--set {override!r}: the value is no YAML", remedy="Quote it.") from error
+    words = key.split(".")
+    here: Any = values
+    for word in words[:-1]:
+        here = _enter(here, word, override)
+    if not isinstance(here, dict):
+        what = "a list" if isinstance(here, list) else f"{here!r}, which has no settings,"
+        raise SettingError(f"--set {override!r}: names {what}", remedy="Name a setting inside an item.")
+    # A path typed at a prompt is meant from where one stands; one in the recipe from the recipe's folder.
+    given = isinstance(value, str) and value and not value.startswith("${") and not is_uri(value)
+    if words[-1] in _PATHS and given:
+        value = os.path.abspath(value)
+    here[words[-1]] = value
+
+
+def _enter(here: Any, word: str, override: str) -> Any:
+    if isinstance(here, dict):
+        if here.get(word) is None:
+            here[word] = {}
+        return here[word]
+    for index, item in enumerate(here if isinstance(here, list) else ()):
+        if item == word:  # A stage that is named without settings.
+            here[index] = {word: {}}
+            return here[index][word]
+        if isinstance(item, dict) and word in item:
+            item[word] = {} if item[word] is None else item[word]
+            return item[word]
+        if word == str(index):
+            return item
+    names = [item if isinstance(item, str) else next(iter(item), "") for item in here] if here else []
+    raise SettingError(
+        f"--set {override!r}: there is no {word!r} here", remedy=nearest(word, map(str, names))
+    )
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Turns plain values into a pipeline, with the line of what is wrong."""
+
+    path: str
+    lines: Mapping[Place, int]
+    folder: Path
+
+    def pipeline(self, values: Mapping[str, Any]) -> Pipeline:
+        for key in values:
+            if key not in KEYS:
+                raise self.error((key,), f"unknown key {key!r}", nearest(str(key), KEYS))
+        steps: list[Step] = []
+        for index, item in enumerate(self._list(values, "sources")):
+            steps.append(self._step(("sources", index), item, Source))  # type: ignore[arg-type]
+        for index, item in enumerate(self._list(values, "stages")):
+            steps.append(self._step(("stages", index), item, Stage))  # type: ignore[arg-type]
+        if "tokenizer" in values:
+            steps.append(self._settings(("tokenizer",), TrainTokenizer, values["tokenizer"]))
+        if "shards" in values:
+            steps.append(self._settings(("shards",), WriteShards, values["shards"]))
+        try:
+            return Pipeline(tuple(steps), self._leave_out(values.get("leave_out")))
+        except SettingError as error:
+            raise SettingError(f"recipe {self.path}: {error.message}", remedy=error.remedy) from error
+
+    def error(self, place: Place, message: str, remedy: str) -> SettingError:
+        """An error with the line of ``place``, or of the nearest thing around it that has one."""
+        inner = place
+        while inner and inner not in self.lines:
+            inner = inner[:-1]
+        return SettingError(f"recipe {self.path}, line {self.lines.get(inner, 1)}: {message}", remedy=remedy)
+
+    def _list(self, values: Mapping[str, Any], key: str) -> list[Any]:
+        value = values.get(key)
+        if value is None:
+            return []
+        if not isinstance(value, list):
+            raise self.error(
+                (key,), f"{key}: is no list", "Write each item on a line of its own, after '- '."
+            )
+        return value
+
+    def _step(self, place: Place, item: Any, kind: type[Settings]) -> Settings:
+        """A source or stage: its name, or its name with settings."""
+        if isinstance(item, str):
+            item = {item: None}
+        if not isinstance(item, dict) or len(item) != 1:
+            raise self.error(place, f"{item!r} is no stage", "Write '- name' or '- name: {setting: value}'.")
+        name, values = next(iter(item.items()))
+        if not registry.is_registered(name):
+            what = "source" if kind is Source else "stage"
+            remedy = nearest(str(name), registry.known(kind))
+            raise self.error((*place, name), f"unknown {what} {name!r}", remedy)
+        try:
+            found = registry.find(name)
+        except SettingError as error:
+            raise self.error((*place, name), error.message, error.remedy) from error
+        if not registry.fits(name, kind):
+            wrong, right = ("stage", "stages") if kind is Source else ("source", "sources")
+            raise self.error((*place, name), f"{name!r} is a {wrong}", f"Move it to `{right}:`.")
+        step: Settings = self._settings((*place, name), found, values)
+        return step
+
+    def _settings(self, place: Place, kind: type[Settings], values: Any) -> Any:
+        values = {} if values is None else values
+        if not isinstance(values, dict):
+            raise self.error(
+                place, f"{kind.name}: {values!r} is no mapping", "Write its settings as key: value."
+            )
+        located = {str(k): self._locate(kind, (*place, k), k, v) for k, v in values.items()}
+        try:
+            return kind(**located)
+        except ValidationError as error:
+            raise self._invalid(place, kind, error) from error
+
+    def _invalid(self, place: Place, kind: type[Settings], error: ValidationError) -> SettingError:
+        """The first problem that pydantic found, in our words."""
+        # A misspelt key also makes another one missing: the misspelt one is what the user can mend.
+        problems = error.errors()
+        problem = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
+        found = _setting_at(problem["loc"])
+        where = (*place, *found)
+        name = ".".join(map(str, found))
+        if problem["type"] == "extra_forbidden":
+            known = _fields_at(kind, found[:-1])
+            return self.error(where, f"{kind.name}: unknown setting {name!r}", nearest(str(where[-1]), known))
+        if problem["type"] == "missing":
+            return self.error(place, f"{kind.name}: the setting {name!r} is missing", f"Add `{name}:`.")
+        shown = f"{kind.name}.{name}: {problem['input']!r}: " if name else f"{kind.name}: "
+        # A setting of several forms has a problem for each of them: a user may choose the form.
+        same = [p for p in problems if _setting_at(p["loc"]) == found]
+        message = " or ".join(dict.fromkeys(_message(p) for p in same))
+        return self.error(where, f"{shown}{message}", _remedy(same))
+
+    def _locate(self, kind: type[Settings], place: Place, key: str, value: Any) -> Any:
+        """Resolve ``${NAME}`` everywhere, and the relative paths of settings that are locations."""
+        if isinstance(value, list):
+            return [self._locate(kind, place, key, item) for item in value]
+        if not isinstance(value, str):
+            return value
+        text = _VARIABLE.sub(lambda match: self._variable(place, match.group(1)), value)
+        if text and key in kind.locations() and not os.path.isabs(text) and not is_uri(text):
+            return str(self.folder / text)
+        return text
+
+    def _variable(self, place: Place, name: str) -> str:
+        value = os.environ.get(name)
+        if not value:
+            raise self.error(
+                place, f"the environment variable {name} is not set", f"Set it: export {name}=/path/to/them"
+            )
+        return value
+
+    def _leave_out(self, value: Any) -> tuple[str, ...]:
+        """A list of ids, or the path of a file with one id a line (``#`` begins a comment line)."""
+        if value is None:
+            return ()
+        if isinstance(value, list):
+            return tuple(str(item) for item in value)
+        path = self.folder / str(value)
+        if not path.is_file():
+            raise self.error(
+                ("leave_out",), f"leave_out: {value} is not there", "Give a file of ids, or a list."
+            )
+        try:
+            lines = path.read_text(encoding="utf-8-sig").splitlines()
+        except UnicodeDecodeError as error:
+            raise self.error(("leave_out",), f"leave_out: {value}: {error}", "Save it as UTF-8.") from error
+        return tuple(line.strip() for line in lines if line.strip() and not line.startswith("#"))
+
+
+def _setting_at(place: Place) -> Place:
+    """The setting that pydantic means, without the names that it gives to the forms of a setting.
+
+    >>> _setting_at(("drop_sections", "tuple[str, ...]", 0))
+    ('drop_sections', 0)
+    """
+    return tuple(word for word in place if not (isinstance(word, str) and _FORM.match(word)))
+
+
+def _message(problem: Any) -> str:
+    """What pydantic says, in the words of YAML."""
+    known = {
+        "tuple_type": "should be a list",
+        "list_type": "should be a list",
+        "dict_type": "should be a mapping, key: value",
+        "bool_type": "should be true or false",
+        "bool_parsing": "should be true or false",
+    }
+    said = str(problem["msg"]).removeprefix("Value error, ")
+    return known.get(problem["type"], said)
+
+
+def _remedy(problems: Sequence[Any]) -> str:
+    """How the value can be mended, from the forms that it might have had."""
+    value = str(problems[0]["input"])
+    if any(p["type"] in ("tuple_type", "list_type") for p in problems):
+        return f"Write [{value}] for a list of one, [] for none."
+    choices = [word for p in problems for word in _CHOICE.findall(p.get("ctx", {}).get("expected", ""))]
+    close = difflib.get_close_matches(value, choices, n=1, cutoff=0.6)
+    return f"Did you mean {close[0]!r}?" if close else "Correct the value."
+
+
+def _fields_at(kind: type[Any], place: Sequence[str | int]) -> list[str]:
+    """Names of the settings of a model, or of a model inside it."""
+    for word in place:
+        field = getattr(kind, "model_fields", {}).get(word)
+        kind = field.annotation if field is not None else type(None)
+    return list(getattr(kind, "model_fields", {}))

@@ -1,0 +1,1 @@
+"""What is made from the kept documents: the tokenizer, encoded parts, shards."""

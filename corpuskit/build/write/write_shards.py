@@ -1,0 +1,170 @@
+"""Shards: the encoded parts, in part order, as Megatron files with a provenance table beside each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from pydantic import Field
+
+from corpuskit.build.decide.held_out import Split
+from corpuskit.documents.ledger import Ledger
+from corpuskit.documents.settings import Settings
+from corpuskit.run.folder import Output, Run
+from corpuskit.run.task import Made
+from corpuskit.shards.format import token_dtype
+from corpuskit.shards.writer import ShardWriter
+from corpuskit.storage.files import storing, write_json
+from corpuskit.storage.tables import Sink, parquet, read_batches
+
+PROVENANCE = pa.schema(
+    [
+        pa.field("token_start", pa.int64()),
+        pa.field("token_end", pa.int64()),
+        pa.field("id", pa.string()),
+        pa.field("source", pa.string()),
+        pa.field("licence", pa.string()),
+        pa.field("part", pa.string()),
+        pa.field("byte_start", pa.int64()),
+        pa.field("byte_end", pa.int64()),
+    ]
+)
+"""One row per contiguous range of tokens of a shard: [token_start, token_end), end-of-text included."""
+
+SPLITS = ("train", "validation", "test")
+
+
+class WriteShards(Settings):
+    """Encode the documents and write them as shards."""
+
+    name: ClassVar[str] = "shards"
+
+    shard_tokens: int = Field(
+        2**27, ge=1, description="A shard is closed when it holds as many tokens; documents stay whole."
+    )
+    split: Split = Field(default_factory=lambda: Split(), description="Shares that are held out.")
+
+
+_FLUSH_ROWS = 50_000
+"""Provenance rows that are held before they are written."""
+
+
+@dataclass
+class _Open:
+    """A shard in the making, with its provenance table."""
+
+    name: str
+    writer: ShardWriter
+    provenance: Sink
+    files: ExitStack
+    rows: list[dict[str, Any]] = field(default_factory=list)
+
+    @classmethod
+    def begin(cls, run: Run, name: str, dtype: str) -> _Open:
+        with ExitStack() as stack:
+            writer = stack.enter_context(ShardWriter(run.folder / "shards", name, dtype))
+            path = run.folder / f"shards/{name}.provenance.parquet"
+            sink = stack.enter_context(parquet(path, PROVENANCE, run.temporary))
+            return cls(name, writer, sink, stack.pop_all())
+
+    def append(self, row: Mapping[str, Any], ids: npt.NDArray[np.integer]) -> None:
+        start = self.writer.append(ids)
+        place = {k: row[k] for k in PROVENANCE.names if k in row}
+        self.rows.append({"token_start": start, "token_end": start + len(ids), **place})
+        if len(self.rows) >= _FLUSH_ROWS:
+            self.flush()
+
+    def flush(self) -> None:
+        self.provenance.write(pa.Table.from_pylist(self.rows, schema=PROVENANCE))
+        self.rows.clear()
+
+
+def write_shards(
+    run: Run,
+    *,
+    parts: Sequence[str],
+    settings: WriteShards,
+    tokenizer_sha256: str,
+    facts: Mapping[str, int],
+    ledger: Ledger,
+) -> Made:
+    """Join the encoded parts into shards, split by split, and write ``shards.json``.
+
+    Args:
+        ledger: the account of the encoding, which the record of the shards takes over.
+        facts: ``vocab_size`` and ``end_of_text`` of the tokenizer.
+    """
+    folder = run.folder / "shards"
+    folder.mkdir(parents=True, exist_ok=True)
+    dtype = token_dtype(facts["vocab_size"])
+    outputs: list[Output] = []
+    splits: dict[str, list[dict[str, Any]]] = {}
+    with storing(folder):
+        for split in SPLITS:
+            splits[split] = []
+            for shard in _shards(run, split, parts, dtype, settings.shard_tokens):
+                splits[split].append(_close(run, shard, outputs))
+    manifest = {
+        "format": 1,
+        "dtype": dtype,
+        "vocab_size": facts["vocab_size"],
+        "end_of_text": facts["end_of_text"],
+        "tokenizer_sha256": tokenizer_sha256,
+        "splits": {name: shards for name, shards in splits.items() if shards or name == "train"},
+    }
+    write_json(folder / "shards.json", manifest, run.temporary)
+    outputs.append(run.output("shards/shards.json"))
+    totals = {name: sum(s["tokens"] for s in shards) for name, shards in splits.items()}
+    return Made(outputs, ledger, {"tokens": totals})
+
+
+def _shards(run: Run, split: str, parts: Sequence[str], dtype: str, limit: int) -> Iterator[_Open]:
+    """Fill shards with the sequences of one split and yield each when it is full."""
+    shard: _Open | None = None
+    count = 0
+    for row, ids in _sequences(run, split, parts, dtype):
+        if shard is not None and shard.writer.tokens >= limit:
+            yield shard
+            shard = None
+        if shard is None:
+            shard, count = _Open.begin(run, f"{split}-{count:05d}", dtype), count + 1
+        with shard.files.pop_all() as files:  # An error in between closes and removes the half shard.
+            shard.append(row, ids)
+            shard.files = files.pop_all()
+    if shard is not None:
+        yield shard
+
+
+def _sequences(
+    run: Run, split: str, parts: Sequence[str], dtype: str
+) -> Iterator[tuple[dict[str, Any], npt.NDArray[np.integer]]]:
+    kind = np.dtype(dtype).newbyteorder("<")
+    for part in parts:
+        # Read a batch at a time, not mapped: a map's pages count as this process's memory until it ends.
+        with (run.folder / f"encoded/{part}.bin").open("rb") as file:
+            for batch in read_batches(run.folder / f"encoded/{part}.parquet"):
+                rows = batch.to_pylist()
+                line = np.fromfile(file, kind, sum(row["tokens"] for row in rows))
+                position = 0
+                for row in rows:
+                    following = position + row["tokens"]
+                    if row["split"] == split:
+                        yield row, line[position:following]
+                    position = following
+
+
+def _close(run: Run, shard: _Open, outputs: list[Output]) -> dict[str, Any]:
+    with shard.files:
+        shard.flush()
+    written = shard.writer.close()
+    provenance = run.output(f"shards/{shard.name}.provenance.parquet", shard.provenance.rows)
+    for suffix, digest in ((".bin", written.bin_sha256), (".idx", written.idx_sha256)):
+        file = f"shards/{shard.name}{suffix}"
+        outputs.append(Output(file, digest, (run.folder / file).stat().st_size))
+    outputs.append(provenance)
+    return {**vars(written), "provenance_sha256": provenance.sha256}

@@ -1,0 +1,104 @@
+"""``corpuskit build``: a recipe becomes a run."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from corpuskit.build.build import Result
+from corpuskit.build.forecast.dry_run import render, size
+from corpuskit.build.recipe.recipe import load
+from corpuskit.cli.shell import Shell, shell_options
+
+Listener = Callable[[str, Mapping[str, Any]], None]
+
+
+@click.command()
+@click.argument("recipe", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The run folder.")
+@click.option("--workers", type=click.IntRange(min=1), help="Processes. Default: one per core.")
+@click.option(
+    "--set", "overrides", multiple=True, metavar="A.B=VALUE", help="Override a setting of the recipe."
+)
+@click.option("--dry-run", is_flag=True, help="Show the plan and do nothing.")
+@shell_options
+def command(
+    shell: Shell, recipe: Path, out: Path, workers: int | None, overrides: tuple[str, ...], dry_run: bool
+) -> None:
+    """Build documents, tokenizer and shards from a recipe.
+
+    Call it again after a stop or a changed recipe: what is done and still fits is not done again.
+
+    \b
+    corpuskit build pipelines/sample.yaml --out runs/sample
+    corpuskit build pipelines/austen.yaml --out runs/austen --set tokenizer.vocab_size=2048
+    """
+    loaded = load(recipe, overrides)
+    if dry_run:
+        planned = loaded.pipeline.plan(out)
+        shell.result(planned, render(planned))
+        return
+    with _progress(shell) as listen:
+        result = loaded.pipeline.run(out, workers=workers or os.cpu_count() or 1, listen=listen)
+    shell.result(_facts(result), _sentence(result))
+
+
+@contextmanager
+def _progress(shell: Shell) -> Iterator[Listener]:
+    """A line of progress per step on standard error: a live bar in a terminal, plain lines elsewhere."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(stderr=True, quiet=shell.quiet)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    bars: dict[str, Any] = {}
+    with Progress(*columns, console=console, disable=not console.is_terminal or shell.quiet) as progress:
+
+        def listen(event: str, facts: Mapping[str, Any]) -> None:
+            title = str(facts.get("title", ""))
+            if event == "step":
+                tasks, skipped = facts["tasks"], facts["skipped"]
+                bars[title] = progress.add_task(title, total=tasks, completed=skipped)
+                done = f", {skipped} done before" if skipped else ""
+                if not console.is_terminal:
+                    console.print(f"{title}: {tasks} task{'s' * (tasks != 1)}{done}", highlight=False)
+            elif event == "done":
+                progress.advance(bars[title])
+            elif event == "warning":
+                console.print(f"warning: {facts['warning']}", highlight=False)
+
+        yield listen
+
+
+def _facts(result: Result) -> dict[str, Any]:
+    return {
+        "run": str(result.folder),
+        "documents": result.documents,
+        "bytes": result.bytes,
+        "tokens": dict(result.tokens),
+        "tasks_done": result.done,
+        "tasks_skipped": result.skipped,
+        "warnings": list(result.warnings),
+        "ledger": result.ledger.to_json(),
+    }
+
+
+def _sentence(result: Result) -> str:
+    lines = [f"{result.folder}: {result.documents} documents, {size(result.bytes)} of text"]
+    if result.tokens:
+        split = ", ".join(f"{count} {name}" for name, count in result.tokens.items() if count)
+        lines.append(f"tokens: {split or 'none'}")
+    gone: Counter[str] = Counter()
+    for entry in result.ledger.entries.values():
+        gone.update(entry.documents_dropped)
+        gone.update(entry.documents_quarantined)
+    if gone:
+        lines.append("not kept: " + ", ".join(f"{count} {reason}" for reason, count in sorted(gone.items())))
+    lines.append(f"see: corpuskit inspect {result.folder}")
+    return "\n".join(lines)

@@ -1,0 +1,319 @@
+"""``corpuskit fetch``: dumps and books from mirrors, resumed and checked."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from corpuskit.build.forecast.dry_run import size
+from corpuskit.cli.shell import Shell, counted, shell_options
+from corpuskit.fetch import gutenberg, manifest, wikipedia
+from corpuskit.fetch.download import plan_facts
+from corpuskit.fetch.http import Listener, Web
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+@click.group()
+def command() -> None:
+    """Fetch Wikipedia dumps and Gutenberg books from mirrors.
+
+    Files are resumed, checked, and noted with their licences in fetch.json. Call the same command again
+    after a stop: what is there and whole is not fetched again.
+
+    \b
+    corpuskit fetch wikipedia --wiki simplewiki --contact me@example.org
+    corpuskit fetch gutenberg --languages en --limit 100 --mirror https://MIRROR/PATH
+    corpuskit fetch verify dumps/simplewiki-20261101
+    """
+
+
+def _common(function: F) -> F:
+    contact = click.option(
+        "--contact",
+        default="",
+        envvar="CORPUSKIT_CONTACT",
+        metavar="ADDRESS",
+        help="How the mirror's operator can reach you: an e-mail or web address.",
+    )
+    redirects_to = click.option(
+        "--redirects-to",
+        multiple=True,
+        metavar="HOST",
+        help="A host, with those below it, that the mirror may send us to. Its own is always allowed.",
+    )
+    dry_run = click.option("--dry-run", is_flag=True, help="Show what would be fetched; fetch lists alone.")
+    return contact(redirects_to(dry_run(function)))
+
+
+@command.command("wikipedia")
+@click.option("--wiki", required=True, help="The wiki, as its database is called: simplewiki, dewiki.")
+@click.option("--date", default="latest", show_default=True, help="YYYYMMDD, or latest.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder.  [default: dumps/WIKI-DATE]")
+@click.option(
+    "--kind",
+    type=click.Choice(list(wikipedia.KINDS)),
+    default="articles-multistream",
+    metavar="KIND",
+    help=f"{', '.join(wikipedia.KINDS)}.  [default: articles-multistream]",
+)
+@click.option("--mirror", default=wikipedia.MIRROR, show_default=True, metavar="URL")
+@click.option("--connections", type=click.IntRange(1, 8), default=wikipedia.CONNECTIONS, show_default=True)
+@_common
+@shell_options
+def wikipedia_command(
+    shell: Shell,
+    wiki: str,
+    date: str,
+    out: Path | None,
+    kind: str,
+    mirror: str,
+    connections: int,
+    contact: str,
+    redirects_to: tuple[str, ...],
+    dry_run: bool,
+) -> None:
+    """Fetch the XML dump of a wiki, with its index.
+
+    Sizes and checksums are those that the dump's own list gives. `recombined` kinds are the one
+    large file that big wikis have besides their many parts; both hold the same pages.
+
+    \b
+    corpuskit fetch wikipedia --wiki simplewiki --dry-run
+    corpuskit fetch wikipedia --wiki simplewiki --contact me@example.org
+    corpuskit fetch wikipedia --wiki dewiki --date 20261101 --mirror https://MIRROR/PATH
+    """
+    if not contact and mirror == wikipedia.MIRROR:
+        shell.say("note: dumps.wikimedia.org wants to know who asks and may refuse others: give --contact.")
+    with (
+        _progress(shell, "bytes") as listen,
+        Web(contact=contact, redirects_to=redirects_to, listen=listen) as web,
+    ):
+        dump = wikipedia.choose(web, wiki, date=date, kind=kind, mirror=mirror)
+        folder = out or Path("dumps") / f"{dump.wiki}-{dump.date}"
+        facts = _dump_facts(dump, folder)
+        if dry_run:
+            shell.result({**facts, "dry_run": True}, _dump_table(dump, folder))
+            return
+        outcome = wikipedia.fetch(web, dump, folder, connections=connections)
+    text = (
+        f"{folder}: {wiki} of {dump.date}, {len(dump.files)} files, {size(dump.size)}:"
+        f" {len(outcome.fetched)} fetched, {len(outcome.there)} there before\n"
+        f"licence: {dump.licence}\nin a recipe: wikipedia: {{path: {folder}}}"
+    )
+    shell.result({**facts, "fetched": list(outcome.fetched), "there": list(outcome.there)}, text)
+
+
+def _dump_facts(dump: wikipedia.Dump, folder: Path) -> dict[str, Any]:
+    return {
+        "folder": str(folder),
+        "wiki": dump.wiki,
+        "date": dump.date,
+        "kind": dump.kind,
+        "mirror": dump.mirror,
+        "licence": dump.licence,
+        "bytes": dump.size,
+        "files": [plan_facts(file) for file in dump.files],
+    }
+
+
+def _dump_table(dump: wikipedia.Dump, folder: Path) -> str:
+    width = max(len(file.name) for file in dump.files)
+    rows = [f"{f.name:{width}}  {size(f.size or 0):>9}  sha1 {f.sha1}" for f in dump.files]
+    rows.append(f"{len(dump.files)} files, {size(dump.size)}, from {dump.mirror} to {folder}")
+    rows.append(f"licence: {dump.licence}")
+    return "\n".join(rows)
+
+
+@command.command("gutenberg")
+@click.option(
+    "--mirror",
+    default="",
+    envvar="CORPUSKIT_GUTENBERG_MIRROR",
+    metavar="URL",
+    help="A mirror near you. There is no default: the main site is for people.",
+)
+@click.option("--languages", default="", metavar="CODES", help="en, or en,de: books in any of them.")
+@click.option("--ids", default="", metavar="NUMBERS", help="84,1340-1342: these books alone.")
+@click.option("--limit", type=click.IntRange(min=1), help="At most so many, lowest numbers first.")
+@click.option("--out", type=click.Path(path_type=Path), default=Path("gutenberg"), show_default=True)
+@click.option(
+    "--pause", type=click.FloatRange(min=0), default=gutenberg.PAUSE, show_default=True, metavar="SECONDS"
+)
+@click.option("--copyrighted", is_flag=True, help="Keep books that their header says are under copyright.")
+@click.option("--i-have-permission", "permitted", is_flag=True, help="The site's operator allows it.")
+@_common
+@shell_options
+def gutenberg_command(
+    shell: Shell,
+    mirror: str,
+    languages: str,
+    ids: str,
+    limit: int | None,
+    out: Path,
+    pause: float,
+    copyrighted: bool,
+    permitted: bool,
+    contact: str,
+    redirects_to: tuple[str, ...],
+    dry_run: bool,
+) -> None:
+    """Fetch books from a mirror of Project Gutenberg, one request every two seconds.
+
+    The catalogue comes first and stays in the folder; delete it to have a newer one. Books that the mirror
+    does not have are noted and not asked for again there.
+
+    \b
+    corpuskit fetch gutenberg --languages en --limit 100 --mirror https://MIRROR/PATH --dry-run
+    corpuskit fetch gutenberg --ids 84,1340-1342 --mirror https://MIRROR/PATH
+    """
+    codes = tuple(code.strip().lower() for code in languages.split(",") if code.strip())
+    wanted = gutenberg.Wanted(codes, gutenberg.parse_ids(ids), limit)
+    refused = gutenberg.refused_hosts(permitted)
+    with (
+        _progress(shell, "books") as listen,
+        Web(contact=contact, pause=pause, refused=refused, redirects_to=redirects_to, listen=listen) as web,
+    ):
+        source = gutenberg.Mirror(web, mirror, out, permitted=permitted)
+        if dry_run:
+            missing, done = gutenberg.plan(source, wanted, copyrighted=copyrighted)
+            shell.result(*_books_planned(source, missing, done, web.pause))
+            return
+        outcome = gutenberg.fetch(source, wanted, copyrighted=copyrighted)
+    shell.result(*_books_fetched(source, outcome))
+
+
+def _books_planned(
+    source: gutenberg.Mirror, missing: list[gutenberg.Book], done: list[gutenberg.Book], pause: float
+) -> tuple[dict[str, Any], str]:
+    time = gutenberg.duration(len(missing), pause)
+    facts = {
+        "folder": str(source.folder),
+        "mirror": source.address,
+        "licence": gutenberg.LICENCE,
+        "dry_run": True,
+        "there": [book.number for book in done],
+        "books": [{"id": b.number, "title": b.title, "languages": list(b.languages)} for b in missing],
+    }
+    lines = [f"{b.number:>6}  {','.join(b.languages):6} {b.title[:80]}" for b in missing[:20]]
+    if len(missing) > len(lines):
+        lines.append(f"        and {len(missing) - len(lines)} more")
+    lines.append(
+        f"{counted(len(missing), 'book')} (sizes are not in the catalogue), at least {time},"
+        f" from {source.address} to {source.folder}; {len(done)} done before"
+    )
+    return facts, "\n".join([*lines, f"licence: {gutenberg.LICENCE}"])
+
+
+def _books_fetched(source: gutenberg.Mirror, outcome: gutenberg.Outcome) -> tuple[dict[str, Any], str]:
+    facts = {
+        "folder": str(source.folder),
+        "mirror": source.address,
+        "licence": gutenberg.LICENCE,
+        "fetched": outcome.fetched,
+        "there": outcome.there,
+        "not_found": outcome.not_found,
+        "copyrighted": outcome.copyrighted,
+        "misses": outcome.misses,
+        "catalog": str(source.catalog_path()),
+    }
+    left = {"not found at the mirror": outcome.not_found, "left out as copyrighted": outcome.copyrighted}
+    named = [f"{what}: {gutenberg.listed(numbers)}\n" for what, numbers in left.items() if numbers]
+    text = (
+        f"{source.folder}: {counted(len(outcome.fetched), 'book')} fetched, {len(outcome.there)} there"
+        f" before, {len(outcome.not_found)} not found at the mirror,"
+        f" {len(outcome.copyrighted)} left out as copyrighted\n"
+        f"{''.join(named)}"
+        f"licence: {gutenberg.LICENCE}\n"
+        f"in a recipe: gutenberg: {{path: {source.folder}, catalog: {source.catalog_path()}}}"
+    )
+    return facts, text
+
+
+@command.command("verify")
+@click.argument("folder", type=click.Path(path_type=Path))
+@shell_options
+def verify_command(shell: Shell, folder: Path) -> None:
+    """Check a fetched folder against its manifest, without a connection.
+
+    Ends with exit code 1 if a file is missing or not what was fetched.
+
+    \b
+    corpuskit fetch verify dumps/simplewiki-20261101
+    """
+    held, problems = manifest.check(folder)
+    facts = {"folder": str(folder), "sound": not problems, "problems": problems, "files": len(held.files)}
+    total = sum(file["size"] for file in held.files.values())
+    text = f"{folder}: sound: {counted(len(held.files), 'file')}, {size(total)}"
+    shell.result(facts, "\n".join(problems) if problems else text)
+    if problems:
+        shell.say("Call the same `corpuskit fetch` again: what is wrong is fetched anew.")
+        sys.exit(1)
+
+
+@contextmanager
+def _progress(shell: Shell, unit: str) -> Iterator[Listener]:
+    """A bar on standard error in a terminal, a line for each file or hundred books elsewhere."""
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        DownloadColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeRemainingColumn,
+        TransferSpeedColumn,
+    )
+
+    console = Console(stderr=True, quiet=shell.quiet)
+    counts = (DownloadColumn(), TransferSpeedColumn()) if unit == "bytes" else (MofNCompleteColumn(),)
+    columns = (TextColumn("{task.description}"), BarColumn(), *counts, TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal or shell.quiet) as progress:
+        yield _Display(console, progress, unit).listen
+
+
+class _Display:
+    """What the events of a fetch look like."""
+
+    def __init__(self, console: Any, progress: Any, unit: str) -> None:
+        self._console = console
+        self._progress = progress
+        self._bar = progress.add_task("fetching", total=None, visible=False)
+        self._unit = unit
+        self._held: dict[str, int] = {}
+        self._done = 0
+
+    def listen(self, event: str, facts: Mapping[str, Any]) -> None:
+        """Show one event."""
+        if event == "plan":
+            planned = facts.get("books", facts.get("files", ()))
+            total = len(planned) if self._unit == "books" else sum(file.size or 0 for file in planned)
+            self._progress.update(self._bar, total=total, visible=bool(planned))
+        elif event == "retry":
+            wait = f"; again in {facts['wait']:.0f} s" if facts["wait"] else "; again"
+            what, reason = facts["what"], facts["reason"]
+            self._say(f"{reason}{wait}" if reason.startswith(what) else f"{what}: {reason}{wait}")
+        elif event == "note":
+            self._say(facts["note"])
+        elif event == "bytes" and self._unit == "bytes":
+            self._held[facts["what"]] = facts["done"]
+            self._progress.update(self._bar, completed=sum(self._held.values()))
+        elif event == "done":
+            self._finish(facts)
+
+    def _finish(self, facts: Mapping[str, Any]) -> None:
+        self._done += 1
+        if self._unit == "books":
+            self._progress.update(self._bar, completed=self._done)
+            if self._done % 100 == 0 and not self._console.is_terminal:
+                self._say(f"{self._done} books")
+        elif not self._console.is_terminal:
+            self._say(f"{facts['what']}: {size(facts['size'])}, whole")
+
+    def _say(self, text: str) -> None:
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)

@@ -1,0 +1,161 @@
+"""``corpuskit inspect``: what a run holds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from corpuskit.build.forecast.dry_run import size
+from corpuskit.build.passes.set_aside import TABLES
+from corpuskit.cli.shell import Shell, counted, shell_options
+from corpuskit.documents.ledger import Entry, Ledger
+from corpuskit.errors import RunError
+from corpuskit.report.check import read_account
+from corpuskit.run.folder import Record, Run
+from corpuskit.storage.files import read_json
+
+_COSTLIEST = 5
+"""Templates that are named; `corpuskit wikipedia loss` shows them all."""
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@shell_options
+def command(shell: Shell, run: Path) -> None:
+    """Show what a run holds: ledger, sources, tokens, shards.
+
+    \b
+    corpuskit inspect runs/sample
+    corpuskit inspect runs/sample --json | jq .sources
+    """
+    facts = gather(Run.open(run))
+    shell.result(facts, render(facts))
+
+
+def gather(run: Run) -> dict[str, Any]:
+    """The facts of a finished run as JSON values."""
+    path = run.folder / "ledger.json"
+    if not path.is_file():
+        raise RunError(
+            f"{run.folder}: the build is not finished: there is no ledger.json",
+            remedy="Call `corpuskit build` again with the same recipe: it goes on where it stopped.",
+        )
+    records = run.records()
+    shards = run.folder / "shards" / "shards.json"
+    return {
+        "run": str(run.folder),
+        "ledger": read_account(path)["stages"],
+        "sources": _sources(records),
+        "tokenizer": next((dict(r.facts) for r in records if r.task == "tokenizer"), None),
+        "shards": read_json(shards)["splits"] if shards.is_file() else {},
+        "aside": _aside(records),
+        "loss": _loss(run, records),
+    }
+
+
+def _sources(records: list[Record]) -> dict[str, dict[str, int]]:
+    """Documents and bytes that were kept, by source."""
+    sources: dict[str, Counter[str]] = {}
+    for record in records:
+        if record.task.startswith("documents/"):
+            for source, facts in record.facts["sources"].items():
+                sources.setdefault(source, Counter()).update(facts)
+    return {source: dict(facts) for source, facts in sorted(sources.items())}
+
+
+def _aside(records: list[Record]) -> dict[str, int]:
+    """How many rows lie in ``dropped/``, ``quarantine/``, ``cuts/`` and the side tables of sources."""
+    rows: Counter[str] = Counter()
+    for output in (o for record in records for o in record.outputs):
+        folder = output.path.split("/")[0]
+        if folder in ("dropped", "quarantine", "cuts"):
+            rows[folder] += output.rows or 0
+        elif folder == TABLES:
+            rows[output.path.rpartition("/")[0]] += output.rows or 0
+    return dict(sorted(rows.items()))
+
+
+def _loss(run: Run, records: list[Record]) -> dict[str, Any] | None:
+    """What the loss meter found on its sample of a wiki's pages; None where no page was measured."""
+    # It loads the sources, which nothing else here needs.
+    from corpuskit.sources.wikipedia.loss import SIDE_TABLES, LossTotals
+
+    totals = LossTotals()
+    prefix = f"{TABLES}/loss_pages/"
+    measured = [o.path for record in records for o in record.outputs if o.path.startswith(prefix)]
+    for part in (path.removeprefix(prefix) for path in measured):
+        paths = [run.folder / TABLES / name / part for name in SIDE_TABLES]
+        try:
+            tables = dict(zip(SIDE_TABLES, map(pq.read_table, paths), strict=True))
+        except (OSError, pa.ArrowException) as error:
+            raise RunError(
+                f"{run.folder / prefix}: cannot be read: {error}",
+                remedy="Call `corpuskit verify`: it names what is damaged or missing.",
+            ) from error
+        # Somebody else's source may call a table of its own so.
+        if all(table.schema.equals(SIDE_TABLES[name]) for name, table in tables.items()):
+            totals.add(tables)
+    if not totals.pages:
+        return None
+    return {
+        "pages": totals.pages,
+        "kept": totals.kept(),
+        "kept_prose": totals.kept(("prose",)),
+        "templates": {row.template: row.lost for row in totals.costliest(_COSTLIEST)},
+    }
+
+
+def render(facts: dict[str, Any]) -> str:
+    """The facts as text for a terminal."""
+    ledger = Ledger.from_json(facts["ledger"])
+    # What a rule measured is no news: its decision follows.
+    shown = [e for name, e in ledger.entries.items() if f"{name} decided" not in ledger.entries]
+    rows = [("stage", "in", "kept", "bytes in", "kept", "what went"), *map(_entry, shown)]
+    lines = [f"{facts['run']}", "", *_table(rows), ""]
+    sources = [(s, str(f["documents"]), size(f["bytes"])) for s, f in facts["sources"].items()]
+    lines += _table([("source", "documents", "bytes"), *sources])
+    if facts["tokenizer"]:
+        lines += ["", f"tokenizer: {facts['tokenizer']['vocab_size']} tokens"]
+    for split, shards in facts["shards"].items():
+        tokens, sequences = (sum(s[k] for s in shards) for k in ("tokens", "sequences"))
+        lines.append(f"{split}: {tokens} tokens in {sequences} sequences, {counted(len(shards), 'shard')}")
+    if facts["loss"]:
+        lines += ["", _loss_line(facts["loss"])]
+    if facts["aside"]:
+        places = ", ".join(f"{counted(n, 'row')} in {folder}/" for folder, n in facts["aside"].items())
+        lines += ["", f"to look at: {places}"]
+    return "\n".join(lines)
+
+
+def _loss_line(loss: dict[str, Any]) -> str:
+    costly = ", ".join(f"{name} {lost:,}" for name, lost in loss["templates"].items())
+    return (
+        f"words of {counted(loss['pages'], 'wiki page')} measured: kept {loss['kept_prose']:.2%} of prose, "
+        f"{loss['kept']:.2%} of all; templates that lost the most: {costly or 'none'}"
+    )
+
+
+def _entry(entry: Entry) -> tuple[str, ...]:
+    gone = entry.documents_dropped + entry.documents_quarantined
+    parts = [f"{count} {reason}" for reason, count in sorted(gone.items())]
+    for verb, counter in (("cut", entry.bytes_cut), ("added", entry.bytes_added)):
+        if counter.total():
+            parts.append(f"{size(counter.total())} {verb}")
+    documents = (str(entry.documents_in), str(entry.documents_kept))
+    return (entry.stage, *documents, size(entry.bytes_in), size(entry.bytes_kept), ", ".join(parts))
+
+
+def _table(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Columns as wide as they must be: the first to the left, figures to the right, words last."""
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = []
+    for first, *others in rows:
+        figures = [cell.rjust(width) for cell, width in zip(others[:4], widths[1:5], strict=False)]
+        lines.append("  ".join([first.ljust(widths[0]), *figures, *others[4:]]).rstrip())
+    return lines

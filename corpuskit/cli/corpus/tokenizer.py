@@ -1,0 +1,84 @@
+"""``corpuskit tokenizer``: train one on files, or look at one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from corpuskit.cli.shell import Shell, shell_options
+from corpuskit.errors import InputError, SettingError
+from corpuskit.sources.files.files import Files
+from corpuskit.tokenizer.tokenizer import Encoder, describe
+from corpuskit.tokenizer.train import TrainTokenizer, save, train_bpe
+
+
+@click.group()
+def command() -> None:
+    """Train a tokenizer on files, or look at one.
+
+    \b
+    corpuskit tokenizer train books/*.txt --vocab-size 8192 --out tokenizer.json
+    corpuskit tokenizer encode tokenizer.json "It is a truth"
+    """
+
+
+@command.command("train")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="The tokenizer.json to write.")
+@click.option("--vocab-size", type=click.IntRange(min=384), default=32768, show_default=True)
+@click.option("--pattern", type=click.Choice(["llama3", "gpt2"]), default="llama3", show_default=True)
+@shell_options
+def train_command(shell: Shell, files: tuple[Path, ...], out: Path, vocab_size: int, pattern: str) -> None:
+    """Train a byte-level BPE on text, JSON Lines or Parquet files or folders of them.
+
+    \b
+    corpuskit tokenizer train books/*.txt --vocab-size 8192 --out tokenizer.json
+    """
+    if out.name != "tokenizer.json":
+        raise SettingError(f"--out {out}: is not called tokenizer.json", remedy="Others look for that name.")
+    settings = TrainTokenizer.model_validate({"vocab_size": vocab_size, "pattern": pattern})
+    trained = train_bpe(_texts(shell, files), settings)
+    save(trained, out.parent, out.parent / ".tmp-tokenizer")
+    (out.parent / ".tmp-tokenizer").rmdir()
+    facts = describe(out)
+    shell.result({"tokenizer": str(out), **facts}, f"{out}: {facts['vocab_size']} tokens")
+
+
+def _texts(shell: Shell, files: tuple[Path, ...]) -> Iterator[str]:
+    met = False
+    for path in files:
+        source = Files(path=str(path), label="files")
+        for part in source.parts():
+            for reading in source.read(part):
+                for item in reading.quarantined:
+                    shell.say(f"warning: left out: {item.error}")
+                met = met or bool(reading.batch.num_rows)
+                yield from reading.batch.column("text").to_pylist()
+    if not met:
+        raise InputError("tokenizer train: the files hold no text", remedy="Give files with text in them.")
+
+
+@command.command("encode")
+@click.argument("tokenizer", type=click.Path(path_type=Path))
+@click.argument("text")
+@shell_options
+def encode_command(shell: Shell, tokenizer: Path, text: str) -> None:
+    """Show how a text is cut into tokens.
+
+    \b
+    corpuskit tokenizer encode runs/sample/tokenizer/tokenizer.json "It is a truth"
+    """
+    if not tokenizer.is_file():
+        raise InputError(f"{tokenizer}: is not there", remedy="Give the path of a tokenizer.json.")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise SettingError(f"text {text!r}: is not UTF-8", remedy="Call it from a UTF-8 terminal.") from error
+    encoder = Encoder(tokenizer)
+    ids = [int(i) for i in next(encoder.encode([text]))]
+    pieces = [encoder.decode([i]) for i in ids]
+    shell.result(
+        {"ids": ids, "tokens": pieces}, " ".join(f"{i}:{p!r}" for i, p in zip(ids, pieces, strict=True))
+    )

@@ -1,0 +1,88 @@
+"""The command line: ``corpuskit COMMAND``, one module per command, loaded when it is called.
+
+No command module is imported for ``--help``, so that it answers at once and never loads torch.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+import click
+
+from corpuskit import __version__
+
+# Name: (module, one line for --help). The line is repeated as the first line of the command's docstring.
+COMMANDS = {
+    "fetch": ("corpuskit.cli.corpus.fetch", "Fetch Wikipedia dumps and Gutenberg books from mirrors."),
+    "build": ("corpuskit.cli.corpus.build", "Build documents, tokenizer and shards from a recipe."),
+    "inspect": ("corpuskit.cli.corpus.inspect", "Show what a run holds: ledger, sources, tokens, shards."),
+    "verify": ("corpuskit.cli.corpus.verify", "Check a run: checksums, ledger, shards and their index."),
+    "trace": ("corpuskit.cli.corpus.trace", "Lead a token back to its document, source and licence."),
+    "tokenizer": ("corpuskit.cli.corpus.tokenizer", "Train a tokenizer on files, or look at one."),
+    "wikipedia": ("corpuskit.cli.wikipedia.wikipedia", "Look into a dump of Wikipedia or another wiki."),
+    "train": ("corpuskit.cli.model.train", "Train a model on the shards of a run."),
+    "sample": ("corpuskit.cli.model.sample", "Write text with a trained model."),
+    "chat": ("corpuskit.cli.model.chat", "Talk with a trained model."),
+    "export": (
+        "corpuskit.cli.model.export",
+        "Export a model: for transformers, or in one file with its class.",
+    ),
+    "import": (
+        "corpuskit.cli.model.import_model",
+        "Import a model of Hugging Face transformers from a folder.",
+    ),
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module when the command is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names in the order in which a user meets them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the module and return its ``command``."""
+        if cmd_name not in COMMANDS:
+            return None
+        command = import_module(COMMANDS[cmd_name][0]).command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Name the nearest command for an unknown one."""
+        from corpuskit.errors import nearest
+
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            ctx.fail(f"no command {args[0]!r}. {nearest(args[0], COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
+
+@click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def cli() -> None:
+    """From raw dumps and books to a language model that you trained yourself.
+
+    \b
+    corpuskit build pipelines/sample.yaml --out runs/sample
+    corpuskit train runs/sample --out models/sample --minutes 1
+    corpuskit sample models/sample --prompt "The river"
+    """
+
+
+def main() -> None:
+    """Entry point of the ``corpuskit`` command."""
+    try:
+        cli()
+    except BrokenPipeError:
+        # `corpuskit inspect RUN | head` closes the pipe early; that is no error of ours.
+        sys.stderr.close()
+        sys.exit(0)

@@ -1,0 +1,41 @@
+"""``corpuskit import``: a model of Hugging Face transformers becomes one of ours."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import click
+
+from corpuskit.cli.shell import Shell, shell_options
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="The model folder to make.")
+@click.option(
+    "--context", type=click.IntRange(min=1), help="Use at most so many positions. Default: all that it has."
+)
+@click.option("--end-of-text", type=click.IntRange(min=0), help="Id that ends a text. Default: eos_token_id.")
+@shell_options
+def command(shell: Shell, folder: Path, out: Path, context: int | None, end_of_text: int | None) -> None:
+    """Import a model of Hugging Face transformers from a folder.
+
+    Qwen3, Llama, StableLM and ModernBERT are imported where our model can be the same; what is in the way is
+    named. Only safetensors and JSON are read.
+
+    \b
+    corpuskit import downloads/smollm2-135m --out models/smollm2
+    corpuskit import downloads/qwen3-1.7b-base --out models/qwen3 --context 2048
+    """
+    # torch takes seconds to load: not before there is something to import.
+    from corpuskit.train.hub.importing import import_model
+
+    result = import_model(folder, out, context=context, end_of_text=end_of_text)
+    data = {**dataclasses.asdict(result), "out": str(result.out)}
+    shape = result.settings
+    head = (
+        f"{result.out}: {result.architecture}, {result.parameters / 1e6:.1f}M parameters, vocabulary "
+        f"{shape.vocab_size:,}, context {shape.context:,}, end of text {result.end_of_text}"
+    )
+    shell.result(data, "\n".join([head, *result.remarks]))

@@ -1,0 +1,228 @@
+"""``corpuskit train``: the shards of a run become a model."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import inspect
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from corpuskit.cli.shell import Shell, shell_options
+from corpuskit.errors import RunError, SettingError
+from corpuskit.run.folder import Run
+
+if TYPE_CHECKING:
+    from corpuskit.train import TrainResult, TrainSettings
+    from corpuskit.train.watch.events import Listener
+
+SIZES = ("nano", "tiny", "small", "15m", "124m")
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path), help="The model folder.")
+@click.option("--recipe", metavar="NAME|FILE", help="Settings from a recipe that ships, or from a YAML file.")
+@click.option(
+    "--steps", type=click.IntRange(min=1), help="Length of the run. Default: 10 times over the corpus."
+)
+@click.option("--minutes", type=float, help="Length of the run by time; the schedule is fitted to the speed.")
+@click.option(
+    "--size", type=click.Choice(SIZES), help="Size of the model. Default: by the size of the corpus."
+)
+@click.option("--seed", type=click.IntRange(min=0), help="Seed of weights, order and dropout. Default: 1337.")
+@click.option("--prompt", help="What the samples shown on the way begin with.")
+@click.option(
+    "--set", "assignments", multiple=True, metavar="NAME=VALUE", help="Any setting; --settings lists them."
+)
+@click.option(
+    "--settings",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=lambda context, _, wanted: list_settings(context) if wanted else None,
+    help="List all settings with their defaults, and what they mean, and end.",
+)
+@click.option("--plan", "plans", is_flag=True, help="Say what the run would be, what it takes, and advice.")
+@click.option("--hourly", type=click.FloatRange(min=0), help="Price of an hour of this machine, for --plan.")
+@click.option("--print-config", is_flag=True, help="Print all settings, with what is open chosen, as YAML.")
+@click.option("--resume", is_flag=True, help="Go on from the latest checkpoint of --out.")
+@click.option("--overwrite", is_flag=True, help="Remove the model that --out holds and begin anew.")
+@click.option("--pause-at", type=click.IntRange(min=1), help="Stop, to be resumed, after so many steps.")
+@click.option("--allow-changed-data", is_flag=True, help="Resume on other shards than the run began with.")
+@click.option("--tensorboard", is_flag=True, help="Write OUT/logs/tensorboard too.")
+@click.option(
+    "--verify-resume", is_flag=True, help="Only prove, in some steps, that these settings resume bit for bit."
+)
+@shell_options
+def command(
+    shell: Shell,
+    run: Path,
+    out: Path | None,
+    recipe: str | None,
+    assignments: tuple[str, ...],
+    plans: bool,
+    hourly: float | None,
+    print_config: bool,
+    resume: bool,
+    overwrite: bool,
+    pause_at: int | None,
+    allow_changed_data: bool,
+    tensorboard: bool,
+    verify_resume: bool,
+    **options: Any,
+) -> None:
+    """Train a model on the shards of a run.
+
+    Stop it with Ctrl-C and go on with --resume: the result is the same, bit for bit.
+
+    \b
+    corpuskit train runs/sample --out models/sample --minutes 1
+    corpuskit train runs/austen --out models/austen --steps 3000 --size small --set dropout=0.2
+    corpuskit train runs/austen --out models/austen --resume
+    corpuskit train runs/austen --recipe austen-15m --plan --hourly 2.50
+    """
+    if not (run / "shards" / "shards.json").is_file():
+        Run.open(run)  # Says so when it is no run at all.
+        raise RunError(
+            f"{run}: holds no shards: the build is not finished, or its recipe has no `shards:`",
+            remedy="Call `corpuskit build` with a recipe that has `tokenizer:` and `shards:`.",
+        )
+    if out is None and not plans and not print_config and not verify_resume:
+        raise SettingError("there is no --out", remedy="Name the folder that the model is to be written to.")
+    # torch takes seconds to load: not before there is something to train.
+    from rich.console import Console
+
+    from corpuskit.cli.model.training_display import Display
+    from corpuskit.train import TrainSettings, train_model
+    from corpuskit.train.files import finite
+    from corpuskit.train.settings.settings import load_recipe
+    from corpuskit.train.watch.events import Board, together
+
+    given = {name: value for name, value in options.items() if value is not None}
+    values = merged(load_recipe(recipe) if recipe else {}, {**given, **parse_assignments(assignments)})
+    settings = TrainSettings.checked(values)
+    if plans or print_config:
+        return show(shell, run, settings, hourly, plans)
+    if verify_resume:
+        prove_resume(shell, run, out or run, settings)
+        return
+    assert out is not None
+    speaks = os.environ.get("RANK", "0") == "0"  # Of processes that torchrun started, the first.
+    with contextlib.ExitStack() as stack:
+        listeners: list[Listener] = []
+        if tensorboard and speaks:
+            listeners.append(stack.enter_context(contextlib.closing(Board(out))))
+        console = Console(stderr=True, quiet=shell.quiet or not speaks)
+        listeners.append(stack.enter_context(Display(console)))
+        result = train_model(
+            run,
+            out,
+            settings,
+            resume=resume,
+            overwrite=overwrite,
+            allow_changed_data=allow_changed_data,
+            pause_at=pause_at,
+            listen=together(listeners),
+        )
+    if speaks:
+        shell.result(finite({**dataclasses.asdict(result), "out": str(result.out)}), sentence(result))
+    if result.can_resume and speaks:
+        shell.say(f"Go on with: corpuskit train {run} --out {out} --resume")
+    if result.reason == "interrupted":
+        sys.exit(130)
+
+
+def list_settings(context: click.Context) -> None:
+    """Print the settings of a run."""
+    from corpuskit.train import TrainSettings
+
+    for name, field in TrainSettings.model_fields.items():
+        click.echo(f"{name} = {'(chosen)' if field.default is None else field.default}")
+    click.echo("\n" + inspect.cleandoc(TrainSettings.__doc__ or ""))
+    context.exit()
+
+
+def prove_resume(shell: Shell, run: Path, out: Path, settings: TrainSettings) -> None:
+    """Say whether these settings resume exactly; exits with 1 when they do not."""
+    from corpuskit.train.verify import verify_resume
+
+    proof = verify_resume(run, out, settings)
+    if os.environ.get("RANK", "0") == "0":
+        shell.result({"exact": proof.exact, **dataclasses.asdict(proof)}, str(proof))
+    if not proof.exact:
+        sys.exit(1)
+
+
+def merged(recipe: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """The recipe's settings under those that are given; a length that is given stands for any other.
+
+    >>> merged({"steps": 100, "size": "tiny"}, {"minutes": 1.0})
+    {'size': 'tiny', 'minutes': 1.0}
+    """
+    lengths = {"steps", "minutes"}
+    replaced = lengths if lengths & given.keys() else set()
+    return {name: value for name, value in recipe.items() if name not in replaced} | given
+
+
+def show(shell: Shell, run: Path, settings: TrainSettings, hourly: float | None, plans: bool) -> None:
+    """Print what the run would be, or its settings alone."""
+    import yaml
+
+    from corpuskit.cli.model.plan_text import plan_text
+    from corpuskit.train.plan.plan import plan, resolved
+
+    speaks = os.environ.get("RANK", "0") == "0"
+    if plans:
+        if speaks:
+            shell.say("Making some steps to see how long they take ...")
+        found = plan(run, settings, hourly)
+        if speaks:
+            shell.result(found.as_json(), plan_text(found))
+        return
+    chosen = {k: v for k, v in resolved(run, settings).model_dump(mode="json").items() if v is not None}
+    if speaks:
+        shell.result(chosen, yaml.safe_dump(chosen, sort_keys=False).rstrip())
+
+
+def parse_assignments(assignments: tuple[str, ...]) -> dict[str, str]:
+    """NAME=VALUE, ... as a dictionary; raises SettingError for one without a name or a value."""
+    values = {}
+    for assignment in assignments:
+        name, equals, value = assignment.partition("=")
+        if not equals or not name or not value:
+            raise SettingError(
+                f"--set {assignment} is not NAME=VALUE", remedy="Write it as --set dropout=0.2."
+            )
+        values[name.strip().replace("-", "_")] = value.strip()
+    return values
+
+
+def sentence(result: TrainResult) -> str:
+    """What a person wants to know about a finished run."""
+    lines = [
+        f"{result.out}: {result.reason} after {result.step:,} steps in {result.seconds:,.0f} s; "
+        f"{result.parameters / 1e6:.1f}M parameters, {result.tokens:,} tokens, {result.epochs:.1f} epochs"
+    ]
+    if result.validation_loss is not None:
+        where = "on what is measured meanwhile" if result.can_resume else "on the whole split"
+        per_byte = "" if result.bits_per_byte is None else f", {result.bits_per_byte:.3f} bits per byte"
+        lines.append(
+            f"validation loss {result.validation_loss:.4f}, perplexity {result.perplexity:.2f}{per_byte} "
+            f"{where} (weights of step {result.best_step:,})"
+        )
+    if result.sources:
+        from corpuskit.cli.model.training_display import sources_line
+
+        lines.append(f"of each source: {sources_line(result.sources)}")
+    if not result.can_resume:
+        use = '--fill "... <mask> ..."' if result.objective == "masked" else '--prompt "..."'
+        lines.append(
+            f"{'fill gaps' if result.objective == 'masked' else 'write'} with it: "
+            f"corpuskit sample {result.out} {use}"
+        )
+    return "\n".join(lines)

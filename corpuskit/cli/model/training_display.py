@@ -1,0 +1,171 @@
+"""The display of a run: a live table on a terminal, a line for each validation elsewhere."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from types import TracebackType
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from corpuskit.train.watch.events import Event
+
+_SPARKS = "▁▂▃▄▅▆▇█"
+_SPARK_POINTS = 24
+
+
+class Display:
+    """Shows events on a console; what it is called with is never changed."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._live = Live(self, console=console, refresh_per_second=4) if console.is_terminal else None
+        self._facts: dict[str, str] = {}
+        self._losses: deque[float] = deque(maxlen=_SPARK_POINTS)
+        self._step, self._steps = 0, 0
+        self._flops = self._peak = 0.0
+
+    def __enter__(self) -> Display:
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live:
+            self._live.stop()
+
+    def __call__(self, event: Event) -> None:
+        """Show an event."""
+        getattr(self, f"_on_{event['event']}", self._ignore)(event)
+
+    def __rich__(self) -> RenderableType:
+        """The table as it stands."""
+        head = Table.grid(padding=(0, 2))
+        of = f"/{self._steps:,}" if self._steps else ""
+        bar = ProgressBar(total=self._steps or None, completed=self._step, width=30, pulse=not self._steps)
+        head.add_row(Text(f"step {self._step:,}{of}"), bar, Text(sparkline(self._losses)))
+        table = Table.grid(padding=(0, 2))
+        facts = list(self._facts.items())
+        for first in range(0, len(facts), 4):
+            row: list[Text] = []
+            for name, value in facts[first : first + 4]:
+                row += [Text(name, style="dim"), Text(value, justify="right")]
+            table.add_row(*row)
+        return Group(head, table)
+
+    def _ignore(self, event: Event) -> None:
+        """Events without a line of their own, such as "save"."""
+
+    def _on_start(self, event: Event) -> None:
+        self._say(event["summary"])
+        for warning in event["warnings"]:
+            self._say(f"Warning: {warning}")
+        self._step, self._steps = event["step"], event["steps"] or 0
+        self._flops = event.get("flops_per_token") or 0.0
+        self._peak = event.get("peak_flops") or 0.0
+
+    def _on_step(self, event: Event) -> None:
+        self._step = event["step"] + 1
+        self._losses.append(event["loss"])
+        self._facts["loss"] = f"{event['loss']:.3f}"
+        self._facts["tokens/s"] = f"{event['tokens_per_s']:,.0f}"
+        if self._flops and self._peak:
+            self._facts["MFU"] = f"{event['tokens_per_s'] * self._flops / self._peak:.1%}"
+        if event["eta_s"] is not None:
+            self._facts["left"] = clock(event["eta_s"])
+        self._facts["learning rate"] = f"{event['learning_rate']:.2e}"
+        self._facts["gradient"] = f"{event['gradient_norm']:.2f}"
+        if event.get("memory_bytes"):
+            self._facts["memory"] = f"{event['memory_bytes'] / 1e9:.2f} GB"
+
+    def _on_skip(self, event: Event) -> None:
+        self._say(
+            f"step {event['step']:6d}  update skipped: {event['reason']} (loss {event['loss']:.4g}, gradient "
+            f"norm {event['gradient_norm']:.4g}); its batch holds the {event['batch']}"
+        )
+
+    def _on_horizon(self, event: Event) -> None:
+        self._steps = event["steps"]
+        self._say(
+            f"The run will have {event['steps']} steps; the learning rate falls from step {event['step']} on."
+        )
+
+    def _on_validation(self, event: Event) -> None:
+        self._facts["validation"] = f"{event['loss']:.3f}"
+        if event["best"]:
+            self._facts["best"] = f"{event['loss']:.3f} at {event['step']:,}"
+        per_byte = event["bits_per_byte"]
+        if per_byte is not None:
+            self._facts["bits/byte"] = f"{per_byte:.3f}"
+        self._say(
+            f"step {event['step']:6d}  train {event['train_loss']:.3f}  validation {event['loss']:.3f}"
+            f"  perplexity {event['perplexity']:.1f}"
+            + (f"  bits/byte {per_byte:.3f}" if per_byte is not None else "")
+            + ("  (best)" if event["best"] else "")
+            + f"  {event['tokens_per_s']:,.0f} tokens/s"
+            + (f"  {self._facts['left']} left" if "left" in self._facts else "")
+        )
+        if event.get("sources"):
+            self._say(" " * 13 + sources_line(event["sources"]))
+
+    def _on_sample(self, event: Event) -> None:
+        self._say(f"--- sample after step {event['step']} ---\n{event['text']}\n---")
+        scores = event.get("scores") or {}
+        if scores.get("right") is not None:
+            self._say(f"gaps filled right {scores['right']:.0%}")
+        if scores.get("known_words") is not None:
+            distinct = scores["distinct_2"]
+            self._say(
+                f"known words {scores['known_words']:.0%}"
+                + ("" if distinct is None else f", different pairs {distinct:.0%}")
+                + f", longest repeat {scores['longest_repeat']} words"
+            )
+
+    def _on_stop(self, event: Event) -> None:
+        self._say(f"Stopped at step {event['step']}: {event['reason']}.")
+
+    def _say(self, text: str) -> None:
+        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def sources_line(sources: Mapping[str, Mapping[str, float | None]]) -> str:
+    """Loss and bits per byte of each source in one line.
+
+    >>> sources_line({"a": {"loss": 3.5, "bits_per_byte": 1.2}, "b": {"loss": 4, "bits_per_byte": None}})
+    'a 3.500 (1.200 bits/byte)   b 4.000'
+    """
+    return "   ".join(
+        f"{source} {each['loss']:.3f}"
+        + ("" if each["bits_per_byte"] is None else f" ({each['bits_per_byte']:.3f} bits/byte)")
+        for source, each in sources.items()
+    )
+
+
+def clock(seconds: float) -> str:
+    """A span of time as it is read off a clock.
+
+    >>> clock(125.2), clock(3725), clock(90_000)
+    ('2:05', '1:02:05', '25:00:00')
+    """
+    minutes, left = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{left:02d}" if hours else f"{minutes}:{left:02d}"
+
+
+def sparkline(values: deque[float]) -> str:
+    """Values as bars between the least and the greatest of them.
+
+    >>> sparkline(deque([1.0, 2.0, 4.5]))
+    '▁▃█'
+    """
+    if not values:
+        return ""
+    low, high = min(values), max(values)
+    scale = (len(_SPARKS) - 1) / (high - low) if high > low else 0.0
+    return "".join(_SPARKS[round((value - low) * scale)] for value in values)

@@ -1,1 +1,0 @@
-"""Deduplication: one id, one text, no near copies."""

@@ -1,0 +1,76 @@
+"""Settings: frozen pydantic models with a registered name and an integer version.
+
+Settings that only matter when deciding are annotated with `Decides`; settings that name where inputs lie
+are annotated with `Location`. A pass over the text is redone when a setting without these marks changes.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+T = TypeVar("T")
+
+
+class _Mark:
+    """A marker that stands in an annotation; compared by identity of its name."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+
+_DECIDES = _Mark("decides")
+
+
+_LOCATION = _Mark("location")
+
+
+Decides = Annotated[T, _DECIDES]
+"""``threshold: Decides[float] = 0.8``: changing it redoes the decisions, not the pass over the text."""
+
+
+Location = Annotated[T, _LOCATION]
+"""``path: Location[str]``: says where an input lies. Never part of a fingerprint or an output."""
+
+
+class Settings(BaseModel):
+    """Frozen settings with a registered name and an integer version.
+
+    The version is raised by hand whenever the same settings would give other bytes than before; a test
+    with golden output guards it.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=False)
+
+    name: ClassVar[str]
+    version: ClassVar[int] = 1
+
+    @classmethod
+    def _marked(cls, mark: _Mark) -> set[str]:
+        return {k for k, f in cls.model_fields.items() if mark in f.metadata}
+
+    def fingerprint(self, *, deciding: bool) -> dict[str, Any]:
+        """What goes into a fingerprint, as JSON values: name, version and settings, without locations.
+
+        Args:
+            deciding: True for the settings marked `Decides` alone, False for all others.
+        """
+        decides = self._marked(_DECIDES)
+        hidden = self._marked(_LOCATION)
+        keys = decides if deciding else set(type(self).model_fields) - decides - hidden
+        values = self.model_dump(mode="json", include=keys)
+        return {"name": self.name, "version": self.version, "settings": values, **self.libraries()}
+
+    def public(self) -> dict[str, Any]:
+        """The settings without locations: what may stand in an output."""
+        return self.model_dump(mode="json", exclude=self._marked(_LOCATION))
+
+    @classmethod
+    def locations(cls) -> set[str]:
+        """Names of the settings that are marked `Location`."""
+        return cls._marked(_LOCATION)
+
+    def libraries(self) -> dict[str, Any]:
+        """Further facts that the output depends on, e.g. ``{"ftfy": "6.3.1"}``."""
+        return {}

@@ -1,0 +1,380 @@
+"""One file from a mirror, whole and right; several at once.
+
+Until it is right a file stands as ``.NAME.part``, hidden, so that no build reads half of it, with
+``.NAME.part.json`` beside it: what it is a part of and which version the server sent (``ETag``,
+``Last-Modified``). A later attempt asks for the rest alone (``Range`` with ``If-Range``, RFC 9110, sections
+13.1.5 and 14), and begins anew when the server has another version by then or knows no ranges. The name
+appears when size and SHA-1 are those that the mirror's list gives.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import queue
+import re
+import shutil
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx2
+
+from corpuskit.errors import CorpuskitError, FetchError, StorageError
+from corpuskit.fetch.http import Stopped, Transient, Web
+from corpuskit.storage.files import flush, storing
+
+ROUNDS = 3
+"""How often a whole file is fetched before a wrong checksum is believed."""
+
+_CONTENT_RANGE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19}|\*)$")
+_ENCODED = {"gzip": ".gz", "x-gzip": ".gz", "br": ".br", "zstd": ".zst", "deflate": ".zz"}
+
+
+@dataclass(frozen=True)
+class Remote:
+    """A file on a mirror.
+
+    Attributes:
+        name: its path below the folder that it goes to, with ``/``.
+        size: bytes, None if not known beforehand.
+        sha1: hexadecimal, empty if not known beforehand.
+    """
+
+    name: str
+    url: str
+    size: int | None = None
+    sha1: str = ""
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """A file that is there now, with its own size (bytes) and SHA-1, and how many bytes were there before."""
+
+    remote: Remote
+    size: int
+    sha1: str
+    resumed: int
+
+
+def sha1_file(path: Path) -> str:
+    """The SHA-1 of a file's bytes, in hexadecimal: what the mirrors' lists give."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, _sha1).hexdigest()
+
+
+def _sha1() -> Any:
+    """SHA-1 as a checksum, which systems that forbid it for signatures still allow."""
+    return hashlib.sha1(usedforsecurity=False)
+
+
+def is_whole(path: Path, size: int | None, sha1: str) -> bool:
+    """Whether a file is there with this size and SHA-1."""
+    return path.is_file() and size in (None, path.stat().st_size) and sha1_file(path) == sha1
+
+
+def part_path(target: Path) -> Path:
+    """Where a file stands until it is right."""
+    return target.with_name(f".{target.name}.part")
+
+
+class Part:
+    """An unfinished file: its bytes, their running SHA-1, and the version they are of.
+
+    Attributes:
+        size: bytes there.
+        best: the most bytes that were ever there since the last `discard`: what counts as progress.
+        resumed: bytes that an earlier process had left.
+    """
+
+    def __init__(self, target: Path, remote: Remote) -> None:
+        self.target = target
+        self.path = part_path(target)
+        self.state_path = self.path.with_name(self.path.name + ".json")
+        self._of = {"url": remote.url, "size": remote.size, "sha1": remote.sha1}
+        self.etag = self.modified = ""
+        self.hash = _sha1()
+        self.size = 0
+        with storing(self.path):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            known = self._read_state()
+            self._file = self.path.open("ab" if known else "wb", buffering=2**20)
+            if known:
+                self._take_in()
+        self.best = self.resumed = self.size
+
+    def _read_state(self) -> bool:
+        """Whether what is there is a part of this very file, and of a version that can be asked for."""
+        try:
+            state = json.loads(self.state_path.read_text(encoding="utf-8"))
+            if not self.path.is_file() or {key: state[key] for key in self._of} != self._of:
+                return False
+            self.etag, self.modified = str(state["etag"]), str(state["modified"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return False  # no state, or a broken one: the part is of unknown origin and begun anew
+        return bool(self._of["sha1"] or self.etag or self.modified)
+
+    def _take_in(self) -> None:
+        with self.path.open("rb") as file:
+            while block := file.read(2**20):
+                self.hash.update(block)
+                self.size += len(block)
+
+    def describe(self, response: httpx2.Response) -> None:
+        """Note the version that the server is about to send, before its first byte is kept."""
+        etag = response.headers.get("etag", "")
+        # A weak one does not promise equal bytes, so it must not stand in If-Range.
+        self.etag = "" if etag.startswith("W/") else etag
+        self.modified = response.headers.get("last-modified", "")
+        state = {**self._of, "etag": self.etag, "modified": self.modified}
+        with storing(self.state_path):
+            self.state_path.write_text(json.dumps(state, indent=1), encoding="utf-8")
+
+    def range_headers(self) -> dict[str, str]:
+        """What asks for the rest alone, if the version is still the same."""
+        if not self.size:
+            return {}
+        headers = {"Range": f"bytes={self.size}-"}
+        if validator := self.etag or self.modified:
+            headers["If-Range"] = validator
+        return headers
+
+    def append(self, chunk: bytes) -> None:
+        """Add bytes."""
+        with storing(self.path):
+            self._file.write(chunk)
+        self.hash.update(chunk)
+        self.size += len(chunk)
+        self.best = max(self.best, self.size)
+
+    def restart(self) -> None:
+        """Throw the bytes away. What was reached before still counts, so that this cannot go on for ever."""
+        with storing(self.path):
+            self._file.close()
+            self._file = self.path.open("wb", buffering=2**20)
+        self.hash = _sha1()
+        self.size = 0
+        self.etag = self.modified = ""
+
+    def discard(self) -> None:
+        """Throw the bytes away and begin anew."""
+        self.restart()
+        self.best = 0
+
+    def close(self) -> None:
+        """Keep what is there for a later attempt, and no file if the server had none to send."""
+        with storing(self.path):
+            self._file.close()
+            if not self.size and not self.state_path.exists():
+                self.path.unlink(missing_ok=True)
+
+    def finish(self) -> None:
+        """Give the file its name."""
+        with storing(self.target):
+            self._file.close()
+            flush(self.path)
+            os.replace(self.path, self.target)
+            self.state_path.unlink(missing_ok=True)
+            flush(self.target.parent)
+
+
+def download(web: Web, remote: Remote, folder: Path) -> Fetched:
+    """Fetch one file into a folder.
+
+    Raises:
+        FetchError: it cannot be had, or its checksum is always wrong; `RefusedError` if the server says so.
+        StorageError: it cannot be written. What is there stays, as after any other error.
+        Stopped: the user wants to end.
+    """
+    part = Part(folder / remote.name, remote)
+    got = ""
+    try:
+        for turn in range(ROUNDS):
+            web.persist(remote.name, lambda: _more(web, remote, part), lambda: part.best)
+            got = part.hash.hexdigest()
+            if remote.sha1 in ("", got):
+                part.finish()
+                return Fetched(remote, part.size, got, part.resumed)
+            part.discard()
+            reason = f"sha1 is {got} instead of {remote.sha1}: deleted"
+            web.listen("retry", {"what": remote.name, "reason": reason, "wait": 0, "turn": turn})
+    finally:
+        part.close()
+    part.path.unlink(missing_ok=True)
+    part.state_path.unlink(missing_ok=True)
+    raise FetchError(
+        f"{remote.name}: sha1 is {got} instead of {remote.sha1}, {ROUNDS} times in a row ({remote.url})",
+        remedy="The mirror's copy is damaged, or something on the way changes it: choose another --mirror.",
+    )
+
+
+def _more(web: Web, remote: Remote, part: Part) -> None:
+    """Ask for what is missing and take it in, to the end of the file."""
+    if remote.size is not None and part.size > remote.size:
+        part.restart()
+    if remote.size is not None and part.size == remote.size:
+        return
+    with web.exchange(remote.url, part.range_headers(), also=(416,)) as response:
+        total = _place(response, remote, part)
+        for chunk in web.chunks(response):
+            part.append(chunk)
+            if total is not None and part.size > total:
+                part.restart()
+                raise Transient(f"{remote.url}: more than {total} bytes came")
+            web.listen("bytes", {"what": remote.name, "done": part.size})
+    if total is not None and part.size != total:
+        raise Transient(f"{remote.url}: ended after {part.size} of {total} bytes")
+
+
+def _place(response: httpx2.Response, remote: Remote, part: Part) -> int | None:
+    """Make the part ready for the body that follows; return how long the file will be, if that is known."""
+    total = _continue_at(response, part) if response.status_code == 206 else _begin(response, part)
+    wrong = _not_the_file(response, remote)
+    if not wrong and None not in (total, remote.size) and total != remote.size:
+        wrong = f"offers {total} bytes where the mirror's list says {remote.size}"
+    if wrong:
+        part.restart()
+        remedy = "What the mirror serves there is not the file: choose another --mirror, or try again later."
+        raise Transient(f"{remote.url}: {wrong}", remedy=remedy, attempts=ROUNDS)
+    if not part.size:
+        part.describe(response)
+    return remote.size if total is None else total
+
+
+def _begin(response: httpx2.Response, part: Part) -> int | None:
+    """A body from the first byte on: nothing was there, no ranges are known, or the version is another."""
+    if part.size:
+        part.restart()
+    if response.status_code == 416:
+        raise Transient(f"{response.request.url}: the rest that was asked for is not there", wait=0)
+    length = response.headers.get("content-length", "")
+    return int(length) if length.isascii() and length.isdigit() else None
+
+
+def _continue_at(response: httpx2.Response, part: Part) -> int | None:
+    """A body that should begin where the part ends, and be of the same version."""
+    said = response.headers.get("content-range", "")
+    found = _CONTENT_RANGE.match(said)
+    etag = response.headers.get("etag", "")
+    same = not (part.etag and etag) or etag == part.etag
+    if not part.size or not found or int(found[1]) != part.size or not same:
+        at = part.size
+        part.restart()
+        other = f"a range {said!r} where the rest from byte {at} was asked for"
+        raise Transient(
+            f"{response.request.url}: sends {other if same else 'a version that is not the same'}", wait=0
+        )
+    return None if found[3] == "*" else int(found[3])
+
+
+def _not_the_file(response: httpx2.Response, remote: Remote) -> str:
+    """Why an answer of 200 is not the file: an error page, or a body that was packed on the way."""
+    kind = response.headers.get("content-type", "").split(";")[0].strip().lower()
+    if kind == "text/html" and not remote.name.lower().endswith((".html", ".htm")):
+        return "sends a web page instead of the file"
+    packed = response.headers.get("content-encoding", "").strip().lower()
+    if packed in _ENCODED and not remote.name.lower().endswith(_ENCODED[packed]):
+        return f"sends the file packed ({packed}), which was not asked for"
+    return ""
+
+
+# --------------------------------------------------------------------------------------- many files
+
+
+def require_space(remotes: Iterable[Remote], folder: Path) -> None:
+    """Raise `StorageError` unless the disk has room for what is still to come."""
+    missing = 0
+    for remote in remotes:
+        part = part_path(folder / remote.name)
+        missing += (remote.size or 0) - (part.stat().st_size if part.is_file() else 0)
+    place = folder.absolute()
+    while not place.exists():
+        place = place.parent
+    free = shutil.disk_usage(place).free
+    if missing > free:
+        raise StorageError(
+            f"{folder}: {missing:,} bytes are to be fetched and {free:,} are free",
+            remedy="Free some space, or choose another --out.",
+        )
+
+
+def download_all(
+    web: Web,
+    remotes: Iterable[Remote],
+    folder: Path,
+    done: Callable[[Fetched], None],
+    *,
+    connections: int = 2,
+) -> None:
+    """Fetch files over so many connections at once, in their order.
+
+    After the first failure no further file is begun; those under way are brought to their end.
+
+    Args:
+        done: called in this thread with each file as it becomes right.
+
+    Raises:
+        FetchError, StorageError: the first failure. Files that are right stay, and parts of others.
+    """
+    waiting = deque(remotes)
+    results: queue.SimpleQueue[Fetched | BaseException | None] = queue.SimpleQueue()
+
+    def work() -> None:
+        try:
+            while remote := _next(waiting):
+                results.put(download(web, remote, folder))
+        except Stopped:
+            pass  # the user wants to end: nothing is left to do
+        except BaseException as error:
+            waiting.clear()
+            results.put(error)
+        finally:
+            results.put(None)
+
+    # Daemons, so that a server that keeps silent cannot hold up Ctrl-C until its time-out.
+    threads = [threading.Thread(target=work, daemon=True) for _ in range(min(connections, len(waiting)))]
+    for thread in threads:
+        thread.start()
+    try:
+        _collect(results, len(threads), done)
+    except BaseException:
+        web.stop.set()
+        raise
+    finally:
+        for thread in threads:
+            thread.join(timeout=2)
+
+
+def _next(waiting: deque[Remote]) -> Remote | None:
+    """The next file; None when another thread took the last one."""
+    try:
+        return waiting.popleft()
+    except IndexError:
+        return None
+
+
+def _collect(
+    results: queue.SimpleQueue[Fetched | BaseException | None], running: int, done: Callable[[Fetched], None]
+) -> None:
+    failure: BaseException | None = None
+    while running:
+        result = results.get()
+        if result is None:
+            running -= 1
+        elif isinstance(result, Fetched):
+            done(result)
+        elif failure is None:
+            failure = result
+            if not isinstance(result, CorpuskitError):
+                break
+    if failure is not None:
+        raise failure
+
+
+def plan_facts(remote: Remote) -> Mapping[str, Any]:
+    """What a person or a program is told about a file before it is fetched."""
+    return {"name": remote.name, "url": remote.url, "size": remote.size, "sha1": remote.sha1 or None}

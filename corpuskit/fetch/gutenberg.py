@@ -1,0 +1,435 @@
+"""Fetching books from a mirror of Project Gutenberg, one request every two seconds.
+
+Project Gutenberg's own site is for people: it blocks programs, and asks those who want many books to take
+them from a mirror. So there is no default mirror, and www.gutenberg.org is refused. How a mirror is laid out
+(https://www.gutenberg.org/help/mirroring.html and its 00README):
+
+    cache/epub/feeds/pg_catalog.csv.gz  the catalogue: Text#, Type, Issued, Title, Language, Authors, ...
+    1/3/4/1342/1342-0.txt               a book below its number's digits but the last (0/9/ for 9); -0 is
+                                        UTF-8, -8 an 8-bit encoding, without either ASCII
+    cache/epub/1342/pg1342.txt          the same book as the site generates it, in UTF-8
+
+Names are tried in the order of `candidates`; 404 leads on to the next one. The catalogue does not say which
+books are under copyright; their header does, so it is read when a book has come, and such a book is removed
+and noted.
+Everything keeps its path on the mirror, so that the folder is a small mirror itself.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.robotparser import RobotFileParser
+
+from corpuskit.errors import FetchError, InputError, SettingError
+from corpuskit.fetch.download import Fetched, Remote, download, is_whole, sha1_file
+from corpuskit.fetch.http import RefusedError, Web, check_mirror
+from corpuskit.fetch.manifest import Manifest, locked
+from corpuskit.sources.gutenberg.catalog import load
+from corpuskit.sources.gutenberg.header import HEAD_CHARS, read_header
+
+PAUSE = 2.0
+"""Seconds between two requests, which is what Project Gutenberg asks of programs."""
+
+CATALOGS = ("cache/epub/feeds/pg_catalog.csv.gz", "cache/epub/feeds/pg_catalog.csv")
+LICENCE = (
+    "Public domain in the USA; the Project Gutenberg licence in each file's header and footer applies to"
+    " copies that keep its name. Elsewhere the law of that country decides."
+)
+MIRRORS = (
+    "Mirrors are listed at https://www.gutenberg.org/MIRRORS.ALL; take one near you that speaks http and"
+    " carries cache/epub, and give its address: --mirror https://MIRROR/PATH"
+    " (or CORPUSKIT_GUTENBERG_MIRROR). For very many books rsync is better:"
+    " https://www.gutenberg.org/help/mirroring.html; a build reads such a folder as it is."
+)
+MAIN_SITES = ("gutenberg.org", "www.gutenberg.org", "m.gutenberg.org")
+_ROBOTS_BYTES = 2**20
+_SAVE_EVERY = 50
+_IDS = re.compile(r"(\d{1,6})(?:-(\d{1,6}))?")
+
+
+@dataclass(frozen=True)
+class Book:
+    """A row of the catalogue; ``languages`` are ISO 639 codes."""
+
+    number: int
+    title: str
+    authors: str
+    languages: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which books: of any of these languages, of these numbers, at most so many; empty and None for all.
+
+    Raises:
+        SettingError: nothing is asked for; all books would take days.
+    """
+
+    languages: tuple[str, ...] = ()
+    ids: frozenset[int] = frozenset()
+    limit: int | None = None
+
+    def __post_init__(self) -> None:
+        if not (self.languages or self.ids or self.limit):
+            raise SettingError(
+                "fetch gutenberg: nothing is asked for", remedy="Give --languages, --ids or --limit."
+            )
+
+
+@dataclass
+class Outcome:
+    """What a fetch did, by book number."""
+
+    folder: Path
+    fetched: list[int] = field(default_factory=list)
+    there: list[int] = field(default_factory=list)
+    not_found: list[int] = field(default_factory=list)
+    copyrighted: list[int] = field(default_factory=list)
+    misses: int = 0
+
+
+def refused_hosts(permitted: bool) -> dict[str, str]:
+    """Hosts that `Web` shall not ask, with the reason."""
+    return {} if permitted else dict.fromkeys(MAIN_SITES, f"That site is for people, not programs. {MIRRORS}")
+
+
+def parse_ids(text: str) -> frozenset[int]:
+    """Book numbers from a list with ranges.
+
+    >>> sorted(parse_ids("84, 1340-1342"))
+    [84, 1340, 1341, 1342]
+
+    Raises:
+        SettingError: a piece is no number and no range.
+    """
+    found: set[int] = set()
+    for piece in filter(None, re.split(r"[,\s]+", text)):
+        match = _IDS.fullmatch(piece)
+        first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
+        if not 0 < first <= last:
+            raise SettingError(
+                f"--ids {piece!r}: no book number", remedy="Give numbers and ranges: 84,1340-1342"
+            )
+        found.update(range(first, last + 1))
+    return frozenset(found)
+
+
+def candidates(number: int) -> tuple[str, ...]:
+    """Where a book's text may lie on a mirror, best first: UTF-8, generated UTF-8, 8-bit, ASCII.
+
+    >>> candidates(1342)[:2], candidates(9)[0]
+    (('1/3/4/1342/1342-0.txt', 'cache/epub/1342/pg1342.txt'), '0/9/9-0.txt')
+    """
+    digits = str(number)
+    folder = "/".join([*digits[:-1]] or ["0"]) + f"/{number}"
+    return (
+        f"{folder}/{number}-0.txt",
+        f"cache/epub/{number}/pg{number}.txt",
+        f"{folder}/{number}-8.txt",
+        f"{folder}/{number}.txt",
+    )
+
+
+# ------------------------------------------------------------------------------------- catalogue
+
+
+def read_catalog(path: Path) -> tuple[list[Book], tuple[str, ...]]:
+    """The texts of a catalogue by number, without its sounds, pictures and data; and what is wrong in it.
+
+    Raises:
+        InputError: it is damaged, or no catalogue.
+    """
+    catalog = load(str(path))
+    books = []
+    for number in sorted(catalog.entries):
+        entry = catalog.find(number)
+        if entry is not None and entry.kind == "Text":
+            codes = tuple(code.lower() for code in entry.languages)
+            books.append(Book(number, entry.title, "; ".join(entry.authors), codes))
+    return books, catalog.problems
+
+
+def select(books: Sequence[Book], wanted: Wanted) -> list[Book]:
+    """The books that are wanted, lowest numbers first.
+
+    Raises:
+        SettingError: a language is not in the catalogue, or no book is left.
+    """
+    known = {code for book in books for code in book.languages}
+    strange = sorted(set(wanted.languages) - known)
+    if strange:
+        raise SettingError(
+            f"--languages {','.join(strange)}: no book of the catalogue is in it",
+            remedy=f"Give codes such as en, de, fr. Known: {', '.join(sorted(known))}.",
+        )
+    chosen = [
+        book
+        for book in books
+        if (not wanted.languages or set(wanted.languages) & set(book.languages))
+        and (not wanted.ids or book.number in wanted.ids)
+    ]
+    if not chosen:
+        raise SettingError(
+            "fetch gutenberg: no text of the catalogue is what is asked for",
+            remedy="Check --ids and --languages: both must hold for a book.",
+        )
+    return chosen[: wanted.limit]
+
+
+def duration(books: int, pause: float) -> str:
+    """The least time that so many books take.
+
+    >>> duration(1200, 2.0), duration(10, 2.0)
+    ('40 min', '1 min')
+    """
+    minutes = max(1, math.ceil(books * pause / 60))
+    return f"{minutes} min" if minutes < 120 else f"{minutes / 60:.0f} h"
+
+
+# ---------------------------------------------------------------------------------------- fetching
+
+
+class Mirror:
+    """A mirror and the folder that takes after it.
+
+    Args:
+        permitted: its operator allows what its ``robots.txt`` does not, or it is the main site.
+
+    Raises:
+        SettingError: no mirror, or the main site without permission.
+    """
+
+    def __init__(self, web: Web, address: str, folder: Path, *, permitted: bool = False) -> None:
+        if not address:
+            raise SettingError("fetch gutenberg: no --mirror", remedy=MIRRORS)
+        self.web = web
+        self.address = check_mirror(address)
+        try:
+            web.check_host(self.address)
+        except FetchError as error:
+            raise SettingError(f"--mirror {error.message}", remedy=error.remedy) from error
+        self.folder = folder
+        self._robots: RobotFileParser | None = None if not permitted else RobotFileParser()
+        if self._robots is not None:
+            self._robots.parse([])
+
+    def catalog(self) -> list[Book]:
+        """The mirror's catalogue: the one in the folder if it is there, else it is fetched into it.
+
+        Raises:
+            FetchError: the mirror carries none.
+            InputError: it is damaged or no catalogue; one that has just come is removed.
+        """
+        path, fresh = self.catalog_path(), False
+        if path is None:
+            path = self._fetch_catalog()
+            fresh = True
+        try:
+            books, problems = read_catalog(path)
+        except InputError:
+            if fresh:
+                path.unlink()
+            raise
+        for problem in problems:
+            self.web.listen("note", {"note": problem})
+        return books
+
+    def catalog_path(self) -> Path | None:
+        """Where the catalogue lies in the folder, if it does."""
+        return next((self.folder / name for name in CATALOGS if (self.folder / name).is_file()), None)
+
+    def _fetch_catalog(self) -> Path:
+        for name in CATALOGS:
+            self._allowed(name)
+            try:
+                download(self.web, Remote(name, f"{self.address}/{name}"), self.folder)
+            except RefusedError as error:
+                if error.status not in (404, 410):
+                    raise
+                continue
+            return self.folder / name
+        raise FetchError(
+            f"{self.address}: carries no {CATALOGS[0]}",
+            remedy=f"Choose a mirror that does, or put the file at {self.folder / CATALOGS[0]} yourself.",
+        )
+
+    def book(self, number: int) -> tuple[Fetched | None, int]:
+        """Fetch a book by the first name that the mirror has; with the number of names that it has not."""
+        for misses, name in enumerate(candidates(number)):
+            self._allowed(name)
+            try:
+                return download(self.web, Remote(name, f"{self.address}/{name}"), self.folder), misses
+            except RefusedError as error:
+                if error.status not in (404, 410):
+                    raise
+        return None, len(candidates(number))
+
+    def _allowed(self, name: str) -> None:
+        """Raise `FetchError` if the mirror's ``robots.txt`` forbids a path; obey its ``Crawl-delay``."""
+        if self._robots is None:
+            self._robots = self._read_robots()
+        if not self._robots.can_fetch("corpuskit", f"{self.address}/{name}"):
+            raise FetchError(
+                f"{self.address}/{name}: robots.txt of the mirror forbids it to programs",
+                remedy="Choose another --mirror, or ask its operator and then give --i-have-permission.",
+            )
+
+    def _read_robots(self) -> RobotFileParser:
+        parser = RobotFileParser()
+        root = "/".join(self.address.split("/")[:3])
+        try:
+            text = self.web.get(f"{root}/robots.txt", limit=_ROBOTS_BYTES).decode("utf-8", "replace")
+        except RefusedError as error:
+            if error.status >= 500:
+                raise
+            text = ""  # RFC 9309, 2.3.1.3: none there means none is meant
+        parser.parse(text.splitlines())
+        if delay := parser.crawl_delay("corpuskit"):
+            self.web.pause = max(self.web.pause, float(delay))
+        return parser
+
+
+def plan(mirror: Mirror, wanted: Wanted, *, copyrighted: bool = False) -> tuple[list[Book], list[Book]]:
+    """The wanted books that are still to be fetched, and those that need no request: see `_done`."""
+    manifest = _manifest(mirror)
+    books = _selected(mirror, wanted)
+    done = _done(mirror, manifest, books, copyrighted=copyrighted)
+    return [book for book in books if book.number not in done], [
+        book for book in books if book.number in done
+    ]
+
+
+def fetch(mirror: Mirror, wanted: Wanted, *, copyrighted: bool = False) -> Outcome:
+    """Bring the wanted books into the mirror's folder, which then holds them and their manifest.
+
+    Args:
+        copyrighted: keep books whose header says that they are under copyright.
+
+    Raises:
+        FetchError: the mirror cannot be asked; what has come is kept and noted.
+        SettingError: the selection cannot be right.
+    """
+    outcome = Outcome(mirror.folder)
+    with locked(mirror.folder):
+        manifest = _manifest(mirror)
+        books = _selected(mirror, wanted)
+        done = _done(mirror, manifest, books, copyrighted=copyrighted)
+        outcome.there = [n for n, state in done.items() if state == "there"]
+        outcome.not_found = [n for n, state in done.items() if state == "not_found"]
+        outcome.copyrighted = [n for n, state in done.items() if state == "copyrighted"]
+        missing = [book for book in books if book.number not in done]
+        mirror.web.listen("plan", {"books": missing, "there": outcome.there})
+        try:
+            for count, book in enumerate(missing, 1):
+                _fetch_book(mirror, manifest, book, outcome, copyrighted)
+                if count % _SAVE_EVERY == 0:
+                    manifest.write()
+        finally:
+            manifest.write()
+    return outcome
+
+
+def _selected(mirror: Mirror, wanted: Wanted) -> list[Book]:
+    """The wanted books; numbers that the catalogue lacks are told, since a range may well hold some."""
+    books = mirror.catalog()
+    strange = sorted(wanted.ids - {book.number for book in books})
+    if strange:
+        note = f"--ids: no texts of the catalogue, and passed over: {listed(strange)}"
+        mirror.web.listen("note", {"note": note})
+    return select(books, wanted)
+
+
+def listed(numbers: Sequence[int]) -> str:
+    """Numbers as a person reads them.
+
+    >>> listed([5, 9]), listed(range(1, 100))
+    ('5, 9', '1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 89 more')
+    """
+    shown = ", ".join(map(str, numbers[:10]))
+    return shown if len(numbers) <= 10 else f"{shown} and {len(numbers) - 10} more"
+
+
+def _fetch_book(mirror: Mirror, manifest: Manifest, book: Book, outcome: Outcome, copyrighted: bool) -> None:
+    fetched, misses = mirror.book(book.number)
+    outcome.misses += misses
+    left = manifest.about["left_out"]
+    if fetched is None:
+        outcome.not_found.append(book.number)
+        left[str(book.number)] = {"reason": "not_found", "mirror": mirror.address, **_facts(book)}
+    elif not copyrighted and is_copyrighted(path := mirror.folder / fetched.remote.name):
+        path.unlink()
+        outcome.copyrighted.append(book.number)
+        left[str(book.number)] = {"reason": "copyrighted", "mirror": mirror.address, **_facts(book)}
+    else:
+        left.pop(str(book.number), None)
+        outcome.fetched.append(book.number)
+        _note(manifest, fetched, book)
+    mirror.web.listen("done", {"what": book.title, "number": book.number, "found": fetched is not None})
+
+
+def _facts(book: Book) -> dict[str, Any]:
+    return {"title": book.title, "authors": book.authors, "languages": list(book.languages)}
+
+
+def _note(manifest: Manifest, fetched: Fetched, book: Book) -> None:
+    """Put a book into the manifest, with its rights."""
+    own = is_copyrighted(manifest.folder / fetched.remote.name)
+    rights = "copyrighted" if own else "public domain in the USA"
+    manifest.add(fetched, id=book.number, rights=rights, **_facts(book))
+
+
+def is_copyrighted(path: Path) -> bool:
+    """Whether a book's header says that it is not in the public domain."""
+    with path.open("rb") as file:
+        head = file.read(4 * HEAD_CHARS).decode("utf-8", "replace")
+    return read_header(head[:HEAD_CHARS]).copyrighted
+
+
+def _manifest(mirror: Mirror) -> Manifest:
+    manifest = Manifest.read(mirror.folder)
+    if manifest is None:
+        manifest = Manifest(mirror.folder, {"source": "gutenberg"}, {})
+    if manifest.about.get("source") != "gutenberg":
+        raise SettingError(
+            f"--out {mirror.folder}: holds files of {manifest.about.get('source')}",
+            remedy="Choose another --out.",
+        )
+    manifest.about.update({"licence": LICENCE, "mirror": mirror.address})
+    manifest.about.setdefault("left_out", {})
+    return manifest
+
+
+def _done(
+    mirror: Mirror, manifest: Manifest, books: Iterable[Book], *, copyrighted: bool = False
+) -> dict[int, str]:
+    """What needs no request, by number: ``there``, ``copyrighted``, or ``not_found`` at this very mirror."""
+    done: dict[int, str] = {}
+    left: dict[str, dict[str, Any]] = manifest.about["left_out"]
+    for book in books:
+        out = left.get(str(book.number), {})
+        if any(_is_there(mirror, manifest, name, book) for name in candidates(book.number)):
+            done[book.number] = "there"
+        elif out.get("reason") == "copyrighted" and not copyrighted:
+            done[book.number] = "copyrighted"
+        elif out.get("reason") == "not_found" and out.get("mirror") == mirror.address:
+            done[book.number] = "not_found"
+    return done
+
+
+def _is_there(mirror: Mirror, manifest: Manifest, name: str, book: Book) -> bool:
+    """Whether a book is there and whole. A file has its name only when whole; one that a kill kept out
+    of the manifest is noted now."""
+    path = mirror.folder / name
+    if not path.is_file():
+        return False
+    noted = manifest.files.get(name)
+    if noted is not None:
+        return is_whole(path, noted["size"], noted["sha1"])
+    remote = Remote(name, f"{mirror.address}/{name}")
+    _note(manifest, Fetched(remote, path.stat().st_size, sha1_file(path), 0), book)
+    return True

@@ -1,0 +1,133 @@
+"""``fetch.json``: what was fetched into a folder, from where, under which licence, with which checksums.
+
+    {"format": 1, "source": "wikipedia", "licence": ..., "mirror": ..., (what else the source notes),
+     "missing": [files of the dump that have not come yet],
+     "files": {"<path below the folder>": {"url":, "size":, "sha1":, "fetched": "2026-11-22", ...}}}
+
+It makes a later call fetch nothing that is there and whole, and lets `check` tell, without a connection,
+whether a folder still holds what it held. One fetch at a time writes a folder.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from corpuskit.errors import FetchError
+from corpuskit.fetch.download import Fetched, sha1_file
+from corpuskit.storage.files import storing, write_json
+
+NAME = "fetch.json"
+FORMAT = 1
+_TEMPORARY = ".fetch-tmp"
+
+
+class Manifest:
+    """The manifest of one folder.
+
+    Attributes:
+        about: what holds for the folder as a whole.
+        files: facts about each file, by its path below the folder.
+    """
+
+    def __init__(self, folder: Path, about: dict[str, Any], files: dict[str, dict[str, Any]]) -> None:
+        self.folder = folder
+        self.about = about
+        self.files = files
+
+    @classmethod
+    def read(cls, folder: Path) -> Manifest | None:
+        """The manifest of a folder, None if there is none.
+
+        Raises:
+            FetchError: it is damaged, or of another format.
+        """
+        path = folder / NAME
+        if not path.exists():
+            return None
+        try:
+            value = json.loads(path.read_text(encoding="utf-8"))
+            files, written = value.pop("files"), value.pop("format")
+            sound = all(
+                isinstance(f["size"], int) and isinstance(f["sha1"], str) and isinstance(f["url"], str)
+                for f in files.values()
+            )
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise FetchError(f"{path}: cannot be read: {error!r}", remedy=_AWAY) from error
+        if written != FORMAT or not sound:
+            raise FetchError(f"{path}: format {written!r}, known is {FORMAT}", remedy=_AWAY)
+        return cls(folder, value, files)
+
+    def add(self, fetched: Fetched, **more: Any) -> None:
+        """Note a file that is right."""
+        remote = fetched.remote
+        self.files[remote.name] = {
+            "url": remote.url,
+            "size": fetched.size,
+            "sha1": fetched.sha1,
+            "fetched": datetime.now(UTC).date().isoformat(),
+            **more,
+        }
+
+    def write(self) -> None:
+        """Write it, old or new but never half."""
+        value = {"format": FORMAT, **self.about, "files": self.files}
+        write_json(self.folder / NAME, value, self.folder / _TEMPORARY)
+        (self.folder / _TEMPORARY).rmdir()
+
+
+_AWAY = "Move it away and fetch again: files that are whole are known by their checksums and stay."
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold a lock on a folder itself, so that no lock file stays in it.
+
+    The system releases it when the process ends, however it ends.
+
+    Raises:
+        FetchError: another process fetches into it.
+    """
+    with storing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError as error:
+        raise FetchError(
+            f"{folder}: another fetch is writing here", remedy="Wait for it to end, or choose another --out."
+        ) from error
+    finally:
+        os.close(descriptor)
+
+
+def check(folder: Path) -> tuple[Manifest, list[str]]:
+    """Compare a folder with its manifest, without a connection.
+
+    Returns:
+        The manifest, and a sentence for each file that is missing, not what was fetched, or still to come.
+
+    Raises:
+        FetchError: there is no manifest.
+    """
+    manifest = Manifest.read(folder)
+    if manifest is None:
+        what = f"holds no {NAME}" if folder.is_dir() else "there is no such folder"
+        raise FetchError(f"{folder}: {what}", remedy="Give a folder that `corpuskit fetch` wrote.")
+    problems = [f"{name}: is not fetched yet" for name in manifest.about.get("missing", ())]
+    for name, facts in sorted(manifest.files.items()):
+        path = folder / name
+        if not path.is_file():
+            problems.append(f"{name}: is missing")
+        elif path.stat().st_size != facts["size"]:
+            problems.append(f"{name}: has {path.stat().st_size} bytes instead of {facts['size']}")
+        elif (got := sha1_file(path)) != facts["sha1"]:
+            problems.append(f"{name}: sha1 is {got} instead of {facts['sha1']}")
+    return manifest, problems

@@ -1,1 +1,0 @@
-"""Normalization: stages that repair and unify text."""

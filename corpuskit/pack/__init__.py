@@ -1,1 +1,0 @@
-"""Packing: documents become token shards."""

@@ -1,1 +1,0 @@
-"""Quality: rules that measure documents and drop the bad ones."""

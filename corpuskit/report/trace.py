@@ -1,0 +1,135 @@
+"""From a token back to its document: source, licence, revision, and what was decided about it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from corpuskit.errors import RunError, SettingError, nearest
+from corpuskit.run.folder import Run
+from corpuskit.shards.format import read_index
+from corpuskit.shards.reader import Shards
+from corpuskit.storage.tables import read_batches
+from corpuskit.tokenizer.tokenizer import FILE, Encoder
+
+
+@dataclass(frozen=True)
+class Trace:
+    """Where a token comes from.
+
+    Attributes:
+        token: place in the shard.
+        token_text: what it spells; ``<|endoftext|>`` where a document ends.
+        document: the row of ``documents/``, its text replaced by its size in bytes.
+        byte_start, byte_end: where the token lies in the document's text; equal for an end-of-text.
+        context: the text around it, up to 60 characters on each side.
+        cuts: spans that were removed from this document, with stage and reason.
+        dropped_for: documents that were dropped because they repeat this one.
+    """
+
+    shard: str
+    token: int
+    token_id: int
+    token_text: str
+    document: dict[str, Any]
+    byte_start: int
+    byte_end: int
+    context: str
+    cuts: list[dict[str, Any]]
+    dropped_for: list[dict[str, Any]]
+
+
+def trace(run: Run, shard: str, token: int) -> Trace:
+    """Trace one token of one shard.
+
+    Raises:
+        SettingError: there is no such shard, or it has fewer tokens.
+        RunError: the run does not hold together.
+    """
+    shards = Shards(run.folder / "shards")
+    tokens = {info.name: info.tokens for infos in shards.splits.values() for info in infos}
+    if shard not in tokens:
+        raise SettingError(f"shard {shard!r}: is not in {run.folder}", remedy=nearest(shard, tokens))
+    if not 0 <= token < tokens[shard]:
+        raise SettingError(
+            f"token {token}: {shard} has tokens 0 to {tokens[shard] - 1}", remedy="Give one of those."
+        )
+    row = _provenance(run, shard, token)
+    document, text = _document(run, row["part"], row["id"])
+    encoder = Encoder(run.folder / FILE)
+    line = np.memmap(run.folder / f"shards/{shard}.bin", _dtype(run, shard), "r")
+    start, end = _place(encoder, text, row, token)
+    raw = text.encode()
+    before, after = raw[:start].decode("utf-8", "ignore"), raw[end:].decode("utf-8", "ignore")
+    middle = raw[start:end].decode("utf-8", "replace")
+    return Trace(
+        shard,
+        token,
+        int(line[token]),
+        encoder.decode([int(line[token])]),
+        document,
+        start,
+        end,
+        f"{before[-60:]}[{middle}]{after[:60]}",
+        _aside(run, "cuts", row["part"], "id", row["id"], ["stage", "reason", "start", "end"]),
+        _aside(run, "dropped", None, "duplicate_of", row["id"], ["id", "stage", "reason"]),
+    )
+
+
+def _dtype(run: Run, shard: str) -> str:
+    return "<u2" if read_index(run.folder / f"shards/{shard}.idx").dtype == "uint16" else "<i4"
+
+
+def _provenance(run: Run, shard: str, token: int) -> dict[str, Any]:
+    table = pq.read_table(run.folder / f"shards/{shard}.provenance.parquet")
+    index = int(np.searchsorted(table.column("token_start").to_numpy(), token, side="right")) - 1
+    row: dict[str, Any] = table.slice(index, 1).to_pylist()[0]
+    return row
+
+
+def _document(run: Run, part: str, identity: str) -> tuple[dict[str, Any], str]:
+    """Find a document by its id; a row number would be wrong as soon as anything moves."""
+    for batch in read_batches(run.folder / f"documents/{part}.parquet"):
+        found = batch.filter(pc.equal(batch.column("id"), identity))
+        if found.num_rows:
+            document: dict[str, Any] = found.to_pylist()[0]
+            text = str(document.pop("text"))
+            document["origin"] = json.loads(document["origin"]) if document["origin"] else {}
+            return document | {"bytes": len(text.encode())}, text
+    raise RunError(
+        f"documents/{part}.parquet: has no document {identity}", remedy="Run `corpuskit verify` on the run."
+    )
+
+
+def _place(encoder: Encoder, text: str, row: dict[str, Any], token: int) -> tuple[int, int]:
+    """Encode the document's section anew: that is what says which bytes a token stands for."""
+    section = text.encode()[row["byte_start"] : row["byte_end"]].decode()
+    offsets = encoder.offsets(section)
+    if len(offsets) + 1 != row["token_end"] - row["token_start"]:
+        raise RunError(
+            f"{row['id']}: encodes into {len(offsets)} tokens, the shard has"
+            f" {row['token_end'] - row['token_start'] - 1}",
+            remedy="Run `corpuskit verify` on the run.",
+        )
+    index = token - row["token_start"]
+    start, end = offsets[index] if index < len(offsets) else (len(section), len(section))
+    return (
+        row["byte_start"] + len(section[:start].encode()),
+        row["byte_start"] + len(section[:end].encode()),
+    )
+
+
+def _aside(
+    run: Run, folder: str, part: str | None, column: str, value: str, columns: list[str]
+) -> list[dict[str, Any]]:
+    pattern = f"*-{part}.parquet" if part is not None else "*.parquet"
+    rows: list[dict[str, Any]] = []
+    for path in sorted((run.folder / folder).glob(pattern)):
+        table = pq.read_table(path, columns=[*columns, column])
+        rows += table.filter(pc.equal(table.column(column), value)).select(columns).to_pylist()
+    return rows

@@ -1,0 +1,147 @@
+"""Runs tasks on this machine: in this process, or in a pool of spawned processes.
+
+Workers are spawned, never forked: libraries that hold threads survive it, and it is the same on every
+platform. They stay for the whole build, because importing what they need takes a second or more. A worker
+that dies (out of memory, killed) does not take the build with it: the pool is made anew and what was
+unfinished is tried again.
+"""
+
+from __future__ import annotations
+
+import gc
+import multiprocessing
+import os
+import pickle
+import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing.synchronize import Event
+from types import TracebackType
+
+from corpuskit.errors import EngineError, StageError
+from corpuskit.run.folder import Run
+from corpuskit.run.task import Done, Task
+
+RETRIES = 2
+"""How often a pool that lost a worker is made anew for one step before the build stops."""
+
+
+class LocalEngine:
+    """Runs tasks with a number of processes; with 1, everything runs in this process.
+
+    Use it as a context manager: leaving it ends the workers.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self.workers = workers
+        self._pool: ProcessPoolExecutor | None = None
+        self._stop: Event | None = None
+
+    def run(self, tasks: Sequence[Task]) -> Iterator[Done]:
+        """Run independent tasks and yield what they did, in the order in which they finish.
+
+        Raises:
+            EngineError: workers died more often than `RETRIES`.
+            StageError: a task cannot be sent to a worker.
+        """
+        # One task has no company to share the cores with: the way to a worker would only cost time.
+        if self.workers == 1 or len(tasks) <= 1:
+            yield from (task.execute() for task in tasks)
+            return
+        _check_picklable(tasks)
+        pending = {task.name: task for task in tasks}
+        for attempt in range(RETRIES + 1):
+            try:
+                for done in self._run_pool(list(pending.values())):
+                    del pending[done.record.task]
+                    yield done
+                return
+            except BrokenProcessPool as error:
+                self.close()
+                if attempt == RETRIES:
+                    names = ", ".join(list(pending)[: self.workers])
+                    raise EngineError(
+                        f"a worker died {RETRIES + 1} times, at last near: {names}",
+                        remedy="Most often the memory was used up: try fewer --workers."
+                        " What was finished is kept; call the same command again to go on."
+                        ' A script of your own that builds needs `if __name__ == "__main__":`.',
+                    ) from error
+
+    def _run_pool(self, tasks: Sequence[Task]) -> Iterator[Done]:
+        if self._pool is None:
+            self._pool, self._stop = _make_pool(self.workers, tasks[0].run)
+        # A few tasks ahead of the workers are enough; more would only hold memory.
+        waiting = list(reversed(tasks))
+        running: set[Future[Done]] = set()
+        try:
+            while waiting or running:
+                while waiting and len(running) < 2 * self.workers:
+                    running.add(self._pool.submit(_execute, waiting.pop()))
+                finished, running = wait(running, return_when=FIRST_COMPLETED)
+                for future in finished:
+                    yield future.result()
+        except (KeyboardInterrupt, GeneratorExit):
+            if self._stop is not None:
+                self._stop.set()  # Nobody waits for what is half done; it leaves nothing behind.
+            raise
+        finally:
+            for future in running:
+                future.cancel()
+
+    def close(self) -> None:
+        """End the workers; what they are at is finished first, what waits is not begun."""
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+            self._pool = None
+
+    def __enter__(self) -> LocalEngine:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _make_pool(workers: int, run: Run) -> tuple[ProcessPoolExecutor, Event]:
+    # A worker has one core: threads that numpy's BLAS would wait with take it from the others.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    context = multiprocessing.get_context("spawn")
+    stop = context.Event()
+    arguments = (os.getpid(), stop, run)
+    return ProcessPoolExecutor(workers, context, initializer=_begin_worker, initargs=arguments), stop
+
+
+def _check_picklable(tasks: Sequence[Task]) -> None:
+    try:
+        pickle.dumps(tasks[0])
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise StageError(
+            f"{tasks[0].name}: cannot be sent to a worker process: {error}",
+            remedy="Define your stages in an importable module, not in __main__ or inside a function,"
+            " or use workers=1.",
+        ) from error
+
+
+def _execute(task: Task) -> Done:
+    return task.execute()
+
+
+def _begin_worker(parent: int, stop: Event, run: Run) -> None:
+    """Make this process a worker that ends when its build does, so that a killed build leaves no orphans."""
+    # Ctrl-C reaches all processes of a terminal: the main one alone decides what becomes of it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    run.attend()
+
+    def watch() -> None:
+        while os.getppid() == parent and not stop.is_set():
+            time.sleep(0.2)
+        os._exit(1)
+
+    if os.getppid() != parent:
+        os._exit(1)
+    threading.Thread(target=watch, daemon=True).start()
+    gc.freeze()  # What was imported stays: no collection need look at it again.

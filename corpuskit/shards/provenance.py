@@ -1,0 +1,49 @@
+"""Which source each token of a split came from, by the provenance tables beside the shards."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from corpuskit.errors import ShardError
+from corpuskit.shards.reader import Shards
+
+_REMEDY = "Build the shards again, or bring the file back from where it was copied."
+
+Numbers = npt.NDArray[np.int64]
+
+
+def source_ranges(shards: Shards, name: str) -> tuple[list[str], Numbers, Numbers] | None:
+    """Names of the sources, and ranges of tokens of the split: where each ends, and its source's number.
+
+    None without provenance tables. Raises ShardError for one that cannot be read or does not cover its shard.
+    """
+    ends, codes, base = [], [], 0
+    numbers: dict[str, int] = {}
+    for info in shards.splits[name]:
+        path = shards.folder / f"{info.name}.provenance.parquet"
+        if not path.exists():
+            return None
+        try:
+            table = pq.read_table(path, columns=["token_end", "source"])
+        except (OSError, pa.ArrowException) as error:
+            raise ShardError(f"cannot read the provenance {path}: {error}", remedy=_REMEDY) from error
+        found = table.column("token_end").to_numpy()
+        if len(found) == 0 or int(found[-1]) != info.tokens or (np.diff(found) <= 0).any():
+            raise ShardError(
+                f"{path} does not cover the {info.tokens} tokens of its shard one range behind the other",
+                remedy=_REMEDY,
+            )
+        ends.append(found + base)
+        sources = table.column("source").combine_chunks().dictionary_encode()
+        known = [numbers.setdefault(source, len(numbers)) for source in sources.dictionary.to_pylist()]
+        codes.append(np.array(known)[sources.indices.to_numpy()])
+        base += info.tokens
+    if not ends:
+        return None
+    names = sorted(numbers)
+    sorted_number = np.empty(len(names), np.int64)
+    sorted_number[[numbers[name] for name in names]] = np.arange(len(names))
+    return names, np.concatenate(ends), sorted_number[np.concatenate(codes)]

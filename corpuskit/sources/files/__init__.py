@@ -1,0 +1,1 @@
+"""Own files as documents: text, JSON Lines, tables, datasets that were saved to disk."""

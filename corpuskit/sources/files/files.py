@@ -1,0 +1,268 @@
+"""A user's own files as a source: text files, JSON Lines, Parquet, and datasets saved by ``datasets``.
+
+Each row becomes a document. What cannot be one (a bad JSON line, a row without text, bytes that are not
+UTF-8, the end of a truncated file) is quarantined with its place, and the rest of the file is read on.
+
+The id of a document is ``files:<label>:<value of the id field>`` where the row has one, and otherwise
+``files:<label>:<path>#<row>``, with the path relative to the root and rows counted from 0. A text file is
+one row, number 0.
+
+In a folder a file that cannot be read at all (a table without the text column, say) is quarantined as
+``unreadable_file`` and the others are read; what is not read for its kind is told in a warning.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import PurePath
+from typing import ClassVar, Literal
+
+from pydantic import Field
+
+from corpuskit.documents.reading import Dropped, Quarantined, Reading, ReadingBuilder
+from corpuskit.documents.settings import Location
+from corpuskit.errors import InputError
+from corpuskit.sources.files.saved_datasets import SavedDatasets
+from corpuskit.sources.folders import (
+    NO_KNOWN_FORMAT,
+    by_suffix,
+    group,
+    matches,
+    noted,
+    passed_over,
+    relative_name,
+    require,
+    survey,
+    unreadable,
+)
+from corpuskit.sources.source import Part, Source
+from corpuskit.storage.files import canonical_json
+from corpuskit.storage.rows import (
+    COMPRESSIONS,
+    Damage,
+    Fields,
+    Reader,
+    Row,
+    column_problem,
+    read_arrow,
+    read_jsonl,
+    read_parquet,
+    read_text,
+)
+
+PART_BYTES = 16 * 2**20
+"""Bytes on disk after which a part is closed. A part holds whole files, so a bigger file is a part alone."""
+
+_KINDS: dict[str, tuple[str, ...]] = {
+    "text": (".txt", ".text", ".md"),
+    "jsonl": (".jsonl", ".ndjson"),
+    "parquet": (".parquet",),
+    "datasets": (".arrow",),
+}
+_READERS: dict[str, Reader] = {
+    "text": read_text,
+    "jsonl": read_jsonl,
+    "parquet": read_parquet,
+    "datasets": read_arrow,
+}
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """What a folder gives: the files to read, which of them are unreadable and why, and sentences."""
+
+    files: list[tuple[str, str]]
+    unreadable: Mapping[str, str]
+    sentences: list[str]
+
+
+class Files(Source):
+    """Text, JSON Lines, Parquet files or saved datasets in a folder, or one such file.
+
+    Attributes:
+        path: a file, or a folder that is searched with its subfolders.
+        label: the logical name of these files, which stands in ids instead of the path.
+        format: ``auto`` goes by the suffix, which may be followed by ``.gz``, ``.bz2`` or ``.zst``.
+        text_field: field or column that holds the text.
+        id_field: field or column that holds the id, a string or a whole number; rows without one get their
+            place as id.
+        title_field: field or column that holds the title. A text file's title is its name.
+        url_field: field or column that holds the address.
+        language: language of all documents as a code (``en``), empty if unknown.
+        licence: licence of all documents, empty if unknown.
+        include: globs, matched against the relative path and against the name alone; empty for all.
+    """
+
+    name: ClassVar[str] = "files"
+
+    path: Location[str]
+    label: str = Field(pattern=r"^[A-Za-z0-9._-]+$")
+    format: Literal["auto", "text", "jsonl", "parquet", "datasets"] = "auto"
+    text_field: str = Field(default="text", min_length=1)
+    id_field: str = "id"
+    title_field: str = "title"
+    url_field: str = "url"
+    language: str = ""
+    licence: str = ""
+    include: tuple[str, ...] = ()
+
+    def parts(self) -> list[Part]:
+        """Whole files in the order of their relative paths, grouped up to `PART_BYTES`.
+
+        Raises:
+            InputError: the path is not there, no file in it can be read as ``format``, or none has the column
+                ``text_field``.
+        """
+        require(self.path, self._owner)
+        chosen = self._choose()
+        parts = group([path for _, path in chosen.files], PART_BYTES)
+        return noted([self._with_bad(part, chosen.unreadable) for part in parts], chosen.sentences)
+
+    def _with_bad(self, part: Part, bad: Mapping[str, str]) -> Part:
+        """A part that knows which of its files are unreadable, and why."""
+        names = [relative_name(self.path, path) for path in part.files]
+        mine = {name: bad[name] for name in names if name in bad}
+        return replace(part, detail={**part.detail, "unreadable": mine}) if mine else part
+
+    def read(self, part: Part) -> Iterator[Reading]:
+        """Read the files of a part row by row."""
+        fields = self._fields
+        out = ReadingBuilder()
+        for sentence in part.detail.get("not_read", ()):
+            out.warn(sentence)
+        bad = part.detail.get("unreadable", {})
+        for path in part.files:
+            name = relative_name(self.path, path)
+            if name in bad:
+                self._set_aside(name, os.path.getsize(path), bad[name], out)
+                continue
+            for row in _READERS[self._kind(name)](path, name, fields):
+                self._accept(row, name, out)
+                yield from out.take()
+        yield from out.take(rest=True)
+
+    @property
+    def _owner(self) -> str:
+        return f"files {self.label!r}"
+
+    @property
+    def _fields(self) -> Fields:
+        return Fields(self.text_field, self.id_field, self.title_field, self.url_field)
+
+    def _set_aside(self, name: str, size: int, error: str, out: ReadingBuilder) -> None:
+        """Quarantine a whole file, and say so."""
+        out.met(size)
+        out.quarantine(unreadable(name, size, error))
+        out.warn(f"{self._owner}: not read: {error}")
+
+    def _choose(self) -> _Chosen:
+        """The files to read, sorted by relative path, and what is said about the others."""
+        found = survey(self.path)
+        saved = SavedDatasets(found.files)
+        named = [(name, path) for name, path in found.files if name not in saved.passed]
+        chosen = [(name, path) for name, path in named if not self.include or matches(name, self.include)]
+        readable = [(name, path) for name, path in chosen if self._kind(name)]
+        skipped = [name for name, _ in chosen if not self._kind(name) and name not in saved.states]
+        if not readable:
+            seen = f"{len(named)} files, none of them included"
+            if skipped or saved.states:
+                seen = f"only {by_suffix([*skipped, *saved.states])}"
+            if saved.unreadable:
+                seen = next(iter(saved.unreadable.values()))
+            raise InputError(
+                f"{self._owner}: nothing to read in {self.path}: {seen}",
+                remedy="Check `path` and `include`, or name the `format` of the files.",
+            )
+        self._require_a_text_column(readable)
+        states = [(name, path) for name, path in named if name in saved.unreadable]
+        left = {NO_KNOWN_FORMAT: skipped, "not named by state.json": saved.unnamed}
+        return _Chosen(
+            sorted([*readable, *states]),
+            saved.unreadable,
+            passed_over(self._owner, left | found.others, self.include),
+        )
+
+    def _require_a_text_column(self, files: list[tuple[str, str]]) -> None:
+        """Raise the first file's `InputError` unless some file can have texts; opens no more than it must."""
+        first: InputError | None = None
+        for name, path in files:
+            problem = column_problem(path, name, self._kind(name), self._fields)
+            if problem is None:
+                return
+            first = first or problem
+        if first is not None:
+            raise first
+
+    def _kind(self, name: str) -> str:
+        """The format to read a file as, ``""`` for a file that is not for us."""
+        bare = name.lower()
+        for suffix in COMPRESSIONS:
+            bare = bare.removesuffix(suffix)
+        by_suffix = next((kind for kind, ends in _KINDS.items() if bare.endswith(ends)), "")
+        if self.format in ("auto", by_suffix):
+            return by_suffix
+        named = bool(self.include) or name == PurePath(self.path).name
+        return self.format if named else ""
+
+    def _accept(self, row: Row | Damage, name: str, out: ReadingBuilder) -> None:
+        """Keep, drop or quarantine one row."""
+        place = f"{name}#{row.row}"
+        origin = canonical_json({"file": name, "row": row.row})
+        if isinstance(row, Damage) and row.kind == "unreadable_file":
+            self._set_aside(name, row.size, row.error, out)
+            return
+        if isinstance(row, Damage):
+            out.met(row.size)
+            out.quarantine(Quarantined(place, row.kind, row.error, row.size, row.excerpt, origin))
+            return
+        problem = _problem(row, self.text_field, self.id_field)
+        if problem:
+            kind, error = problem
+            out.met(row.size)
+            excerpt = str(row.text)[:200].encode("utf-8", "replace").decode() if row.text else ""
+            out.quarantine(Quarantined(place, kind, f"{place}: {error}", row.size, excerpt, origin))
+            return
+        text = str(row.text)
+        size = len(text.encode("utf-8"))
+        known = row.id is not None and row.id != ""
+        identity = f"files:{self.label}:{row.id if known else place}"
+        title = _plain(row.title)
+        out.met(size)
+        if not text or text.isspace():
+            out.drop(Dropped(identity, "empty", size, title, text, origin))
+            return
+        columns = {"title": title, "url": _plain(row.url), "language": self.language, "licence": self.licence}
+        out.keep(id=identity, source=self.label, text=text, origin=origin, **columns)
+
+
+def _problem(row: Row, text_field: str, id_field: str) -> tuple[str, str] | None:
+    """Why a row is no document: a short word and a sentence with the remedy; None for a good row."""
+    if row.text is None:
+        return "no_text", f"no field {text_field!r}. Set text_field, or mend the row."
+    if not isinstance(row.text, str):
+        kind = type(row.text).__name__
+        return "no_text", f"field {text_field!r} holds {kind}, not a string. Set text_field, or mend the row."
+    if not _encodable(row.text):
+        return "invalid_utf8", f"field {text_field!r} holds half of a surrogate pair. Mend the row."
+    if row.id is not None and (isinstance(row.id, bool) or not isinstance(row.id, (str, int))):
+        kind = type(row.id).__name__
+        return "bad_id", f"field {id_field!r} holds {kind}, not a string or whole number. Set id_field."
+    if isinstance(row.id, str) and not _encodable(row.id):
+        return "bad_id", f"field {id_field!r} holds half of a surrogate pair. Mend the row."
+    return None
+
+
+def _encodable(text: str) -> bool:
+    """Whether a string is free of lone surrogates, which JSON can escape but UTF-8 cannot hold."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _plain(value: object) -> str:
+    """A title or address as text; empty if there is none."""
+    return "" if value is None else str(value).encode("utf-8", "replace").decode("utf-8")

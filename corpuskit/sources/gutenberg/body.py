@@ -1,0 +1,156 @@
+"""From the text of a Project Gutenberg file to the text of the book.
+
+`Body` knows nothing of files, numbers or catalogues; `corpuskit.sources.gutenberg.source` knows nothing of
+markers.
+Its account must hold: the bytes of the raw text are those of the body, of the removed pieces and of what else
+was cut.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import pairwise
+from typing import Literal
+
+from corpuskit.sources.gutenberg.blocks import find_blocks
+from corpuskit.sources.gutenberg.bounds import MAX_CUT, find_bounds
+from corpuskit.sources.gutenberg.header import HEAD_CHARS
+from corpuskit.sources.gutenberg.marks import MarkOptions, Marks
+from corpuskit.sources.gutenberg.notes import find_notes
+from corpuskit.sources.gutenberg.reflow import Hyphens, append_line, block_text, goes_on
+
+_MAX_BLANK = 2
+"""Blank lines that are kept between two blocks of a reflowed book; files have four above a chapter."""
+TYPESET_CHARS = 16 * 2**20
+"""Characters of a text above which its inside is left alone: classing its blocks takes some 200 bytes of
+memory a character. No book is as long; the etexts that are hold data."""
+_NO_START = {"no_start_marker", "start_marker_too_late", "start_marker_remnant"}
+_NO_END = {"no_end_marker", "end_marker_too_early", "start_after_end"}
+
+
+@dataclass(frozen=True)
+class BodyOptions(MarkOptions):
+    """How the inside of a book is treated; fields as the settings of `Gutenberg` of the same names."""
+
+    max_cut: int = MAX_CUT
+    transcriber_notes: Literal["remove", "keep"] = "remove"
+    reflow: bool = True
+
+
+@dataclass(frozen=True)
+class Piece:
+    """``text[start:stop]`` of the raw text (characters), removed for ``reason`` and kept for a look."""
+
+    reason: str
+    start: int
+    stop: int
+
+
+class Body:
+    """The book inside a file.
+
+    Its bounds are found at once. What its makers wrote inside is looked for, and the rest typeset, when it is
+    first asked for: a book that is dropped for its language or its rights never is.
+
+    Attributes:
+        header: the part of the raw text in which the file speaks about itself: fields, number, copyright.
+        flags: what was odd; see `corpuskit.sources.gutenberg.bounds.Bounds`, and ``too_long_to_typeset``
+            (longer than `TYPESET_CHARS`: neither reflowed nor freed of notes and marks).
+        bounds_found: 0, 1 or 2: at how many ends the book's bound was found.
+    """
+
+    def __init__(self, raw: str, options: BodyOptions) -> None:
+        self._raw = raw
+        self._options = options
+        self._bounds = bounds = find_bounds(raw, options.max_cut)
+        self._too_long = len(raw) > TYPESET_CHARS
+        self.header = raw[: bounds.body or HEAD_CHARS]
+        self.flags = (*bounds.flags, "too_long_to_typeset") if self._too_long else bounds.flags
+        missing = [bool(ends & set(bounds.flags)) for ends in (_NO_START, _NO_END)]
+        self.bounds_found = 2 - sum(missing)
+
+    @cached_property
+    def pieces(self) -> tuple[Piece, ...]:
+        """Removed pieces that are worth keeping, in order, none overlapping."""
+        raw, bounds = self._raw, self._bounds
+        pieces = [Piece("header", 0, bounds.header), Piece("credits", bounds.header, bounds.body)]
+        if self._options.transcriber_notes == "remove" and not self._too_long:
+            notes = find_notes(raw, bounds.body, bounds.licence)
+            pieces += [Piece(note.reason, note.start, note.stop) for note in notes]
+        pieces.append(Piece("licence", bounds.licence, len(raw)))
+        return tuple(_close_gaps(raw, [piece for piece in pieces if piece.start < piece.stop]))
+
+    @property
+    def text(self) -> str:
+        """What the document holds."""
+        return self._inside[0]
+
+    @property
+    def cut(self) -> Mapping[str, int]:
+        """Further UTF-8 bytes removed, by reason (line ends, say), that are not kept."""
+        return self._inside[1]
+
+    @cached_property
+    def _inside(self) -> tuple[str, dict[str, int]]:
+        edges = [0, *(edge for piece in self.pieces for edge in (piece.start, piece.stop)), len(self._raw)]
+        whole = "".join(self._raw[start:stop] for start, stop in list(pairwise(edges))[::2])
+        lf = whole.replace("\r\n", "\n").replace("\r", "\n")
+        book, cut = (lf, {}) if self._too_long else _typeset(lf, self._options)
+        if len(lf) < len(whole):
+            cut["line_ends"] = len(whole) - len(lf)
+        return book, cut
+
+
+def _typeset(lf: str, options: BodyOptions) -> tuple[str, dict[str, int]]:
+    """The book with its marks taken out and its paragraphs joined; bytes cut by reason."""
+    lines = lf.split("\n")
+    blocks = find_blocks(lines)
+    marks, hyphens = Marks(options, lines, blocks), Hyphens(lines)
+    out: list[str] = []
+    last = 0
+    paragraph = page = False  # whether the last words are a paragraph's, and a page number came after them
+    for block in blocks:
+        if options.reflow:
+            words = marks.take(block_text(lines, block, hyphens), block)
+            gap = "\n" * min(block.first - last, _MAX_BLANK) if out else ""
+        else:
+            words = marks.take("\n".join(lines[block.first : block.stop]), block)
+            gap = "".join(f"{blank}\n" for blank in lines[last : block.first])
+        prose = block.kind == "prose" and options.reflow
+        if words and page and paragraph and prose and goes_on(out[-1], words):
+            append_line(out, words, hyphens)
+        elif words:
+            out.append(f"\n{gap}{words}" if out else f"{gap}{words}")
+        page = not words and (page or marks.took_page)
+        paragraph = prose if words else paragraph
+        last = block.stop
+    book = "".join(out) if options.reflow else "".join([*out, *(f"\n{blank}" for blank in lines[last:])])
+    cut = {**marks.cut, "hyphens": hyphens.removed}
+    # White space alone: a test over real books, with the marks kept, finds nothing else gone.
+    cut["layout"] = len(lf.encode("utf-8")) - len(book.encode("utf-8")) - sum(cut.values())
+    return book, {reason: count for reason, count in sorted(cut.items()) if count}
+
+
+def _close_gaps(text: str, pieces: list[Piece]) -> list[Piece]:
+    """Blank text between two pieces goes with the upper one; blank text at the end of the book is cut."""
+    closed: list[Piece] = []
+    for piece in pieces:
+        if closed and _is_blank(text, closed[-1].stop, piece.start):
+            closed[-1] = replace(closed[-1], stop=piece.start)
+        closed.append(piece)
+    first = len(closed) - 1
+    if first < 0 or closed[first].stop < len(text):
+        return closed
+    while first > 0 and closed[first - 1].stop == closed[first].start:
+        first -= 1
+    if first > 0:
+        last = closed[first]
+        book = text[closed[first - 1].stop : last.start]
+        closed[first] = replace(last, start=last.start - len(book) + len(book.rstrip()))
+    return closed
+
+
+def _is_blank(text: str, start: int, stop: int) -> bool:
+    return start >= stop or text[start:stop].isspace()

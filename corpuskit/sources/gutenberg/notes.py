@@ -1,0 +1,319 @@
+"""What the makers of a Project Gutenberg file wrote inside the book: transcriber's notes, inner headers.
+
+Volunteers explain their work in the file itself: in brackets (``[Transcriber's Note: ...]``), in a box of
+``+---+`` and ``|``, under a heading at the beginning or the end, or in a paragraph that speaks of "this
+etext"; files that hold several etexts repeat a header before each. None of it is the author's. What names
+its maker (a transcriber, a scanner, in the languages of the volunteers) is found anywhere; what only speaks
+of Project Gutenberg is believed near the beginning alone, and not at all in a book about Project Gutenberg.
+
+A note ends where its form ends: at the closing bracket, at the edge of the box, at the next gap of two blank
+lines, or with the book. No note is longer than `MAX_NOTE` characters.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from corpuskit.sources.gutenberg.note_forms import BRACKETED, NAMED, STEMS
+
+MAX_NOTE = 24_576
+"""Characters. The longest list of corrections met has 16,000; a longer one is left in the book."""
+
+_MAX_BRACKET = 6_000
+_MAX_HEADED = 6_000
+"""A note under a heading at the beginning or in the middle; at the end `MAX_NOTE` holds."""
+_HEAD_WINDOW = 12_000
+"""Characters at the beginning of the body in which a paragraph on Project Gutenberg is a note."""
+_MANY_MENTIONS = 40
+"""Paragraphs on Project Gutenberg that make a book one about it."""
+
+_WORLD_LIBRARY = re.compile(r"<<THIS ELECTRONIC VERSION OF[^<>]{0,1500}>>")
+"""Stands dozens of times in the complete Shakespeare of 1994."""
+_INNER_HEADER = re.compile(
+    r"""[ ]{0,8}(?:
+        \W{0,40}(?:the\s+|this\s+is\s+the\s+)?project\s+gutenberg(?:['’]s)?\s+(?:e-?text|e-?book)s?\s+of\b
+      | [^\n\[]{0,60}\[e-?(?:text|book)\s+\#\d+\]
+      | \W{0,40}end\s+of\s+the\s+collected\s+e-?texts\b
+    )""",
+    re.IGNORECASE | re.VERBOSE,
+)
+_MENTION = re.compile(r"project\s+gutenberg|\be-?texts?\b|this\s+transcription\b", re.IGNORECASE)
+_OF_THE_PROJECT = re.compile(
+    r"(?=.*?(?:e-?text|e-?book|edition|version|volume|transcri|digiti|scan|proof|collect|html|director))"
+    r".*?\bproject\s+gutenberg\b|.*?\bPG\s+e-?book",
+    re.IGNORECASE | re.DOTALL,
+)
+_DIGITIZED = re.compile(r"\W{0,8}(?:digiti[sz]ed|scanned|typed)\b.{0,40}\bby\b", re.IGNORECASE)
+_RULE = re.compile(r"[_=~-]{20,} *\n")
+_BOX_LINE = re.compile(r"\s*[|+*#:│┃┌┐└┘├╔╚║]")
+_NOTE_WORDS = re.compile(
+    r"italic|underscor|hyphen|spelling|typograph|corrected|punctuation|footnote|e-?text|e-?book|transcri"
+    r"|scan|proof|small capitals|printer|original (?:text|book|edition)|\bpages? \d|e-?mail|illustration"
+    r"|retained|archaic",
+    re.IGNORECASE,
+)
+_NOT_A_NOTE = re.compile(
+    r"\W{0,8}(?:foot\s*notes?|index|the\s+end|fin(?:is)?|chapter|contents|appendix|advertise\w+)\W*$",
+    re.IGNORECASE,
+)
+_ILLUSTRATION = re.compile(r"\s*\[?illustration", re.IGNORECASE)
+
+
+class Note(NamedTuple):
+    """``text[start:stop]`` was written by the makers of the file; ``reason`` names it in the account."""
+
+    start: int
+    stop: int
+    reason: str
+
+
+def find_notes(text: str, start: int, stop: int) -> list[Note]:
+    """The notes inside the body ``text[start:stop]``, in order, none overlapping. Work is linear.
+
+    Args:
+        text: the whole raw text; offsets count its characters. Line ends may be LF, CRLF or CR.
+        start: where the body begins.
+        stop: where it ends.
+
+    >>> raw = "A TITLE\\n\\n[Transcriber's Note: Two typos mended.]\\n\\nIt begins."
+    >>> [raw[n.start : n.stop] for n in find_notes(raw, 0, len(raw))]
+    ["[Transcriber's Note: Two typos mended.]\\n\\n"]
+    """
+    body = same_length_lf(text[start:stop])
+    lines = _lines_with_stems(body)
+    found = [*_named_notes(body, lines), *_inner_headers(body, lines), *_statements(body)]
+    for notice in _WORLD_LIBRARY.finditer(body):
+        found.append(Note(*_whole_lines(body, notice.start(), notice.end()), "inner_header"))
+    merged: list[Note] = []
+    for note in sorted(found):
+        if merged and note.start <= merged[-1].stop:
+            last = merged.pop()
+            merged.append(last._replace(stop=max(last.stop, note.stop)))
+        else:
+            merged.append(note)
+    return [Note(start + n.start, start + n.stop, n.reason) for n in merged if n.start < n.stop]
+
+
+def _lines_with_stems(body: str) -> list[int]:
+    """Offsets of the lines that hold a stem, in whatever case."""
+    lower = body.replace("İ", "I").lower()  # the one letter whose lower case is longer
+    lines = set()
+    for stem in STEMS:
+        at = lower.find(stem)
+        while at >= 0:
+            lines.add(lower.rfind("\n", 0, at) + 1)
+            at = lower.find(stem, _line_end(lower, at))
+    return sorted(lines)
+
+
+def same_length_lf(text: str) -> str:
+    """The text with LF line ends and every offset as it was: CRLF becomes a space and LF."""
+    return text.replace("\r\n", " \n").replace("\r", "\n") if "\r" in text else text
+
+
+# ------------------------------------------------------------------------------- notes that name their maker
+
+
+def _named_notes(body: str, lines: list[int]) -> list[Note]:
+    found: list[Note] = []
+    done = 0
+    for line in lines:
+        at = _note_at(body, line) if line >= done else None
+        if at and at[1] - at[0] <= MAX_NOTE:
+            found.append(Note(*at, "transcriber_note"))
+            done = at[1]
+    return found
+
+
+def _note_at(body: str, line: int) -> tuple[int, int] | None:
+    """The note that begins on the line at offset ``line``; None where none does or its end cannot be told."""
+    named = NAMED.match(body, line)
+    if not named:
+        bracket = BRACKETED.search(body, line, min(_line_end(body, line) + 200, len(body)))
+        return (
+            _bracket(body, bracket.start()) if bracket and bracket.start() <= _line_end(body, line) else None
+        )
+    before = body[line : named.start(1)]
+    if before.rfind("[") > before.rfind("]"):
+        closed = _bracket(body, line + before.rindex("["))
+        if closed:
+            return closed
+    if _BOX_LINE.match(before):
+        boxed = _box(body, line)
+        if boxed:
+            return boxed
+    end = _line_end(body, line)
+    rest = body[named.end() : end].strip()
+    alone = _is_blank(body, end + 1)
+    if named[1].lower().startswith("preface"):
+        return _headed(body, line) if alone and _is_blank_above(body, line) else None
+    if not re.search(r"\w", rest) or (alone and rest.endswith(":")):
+        return _headed(body, line)
+    return _run_on(body, line)
+
+
+def _bracket(body: str, opening: int) -> tuple[int, int] | None:
+    """From a ``[`` to its partner, with the line when nothing else stands on it."""
+    depth = 0
+    limit = min(len(body), opening + _MAX_BRACKET)
+    for found in re.compile(r"[\[\]]").finditer(body, opening, limit):
+        depth += 1 if found[0] == "[" else -1
+        if depth == 0:
+            return _whole_lines(body, opening, found.end())
+    return None
+
+
+def _box(body: str, line: int) -> tuple[int, int] | None:
+    """The run of lines that begin with a box character, when a frame of at least three lines is there."""
+    first, last, lines = line, _line_end(body, line), 1
+    while first > 0 and lines < 400:
+        above = body.rfind("\n", 0, first - 1) + 1
+        if not _BOX_LINE.match(body[above : first - 1]) or _is_stars(body[above : first - 1]):
+            break
+        first, lines = above, lines + 1
+    while last + 1 < len(body) and lines < 800:
+        end = _line_end(body, last + 1)
+        if not _BOX_LINE.match(body[last + 1 : end]) or _is_stars(body[last + 1 : end]):
+            break
+        last, lines = end, lines + 1
+    return _whole_lines(body, first, last) if lines >= 3 else None
+
+
+def _is_stars(line: str) -> bool:
+    return not line.replace("*", "").strip() and "* " in line
+
+
+def _run_on(body: str, line: int) -> tuple[int, int] | None:
+    """A note that begins on the line of its name: the paragraph, and those after it that go on about it."""
+    paragraphs = _paragraphs(body, line, min(len(body), line + _MAX_HEADED))
+    _, stop, _ = next(paragraphs)
+    if stop == line + _MAX_HEADED:
+        return None
+    for begin, end, gap in paragraphs:
+        words = body[begin:end]
+        if (
+            _ILLUSTRATION.match(words)
+            or gap > 1
+            or len(words) > 1500
+            or not _NOTE_WORDS.search(words)
+            or len(words.split()) < 4
+        ):
+            break
+        stop = end
+    return _whole_lines(body, line, stop)
+
+
+def _headed(body: str, line: int) -> tuple[int, int] | None:
+    """A note under a heading: to the end of the book when it is near, else to the next wide gap."""
+    at_end = len(body) - line <= min(MAX_NOTE, max(4_000, len(body) // 4)) and line > len(body) // 2
+    paragraphs = _paragraphs(body, line, min(len(body), line + (MAX_NOTE if at_end else _MAX_HEADED)))
+    _, heading, _ = next(paragraphs)
+    stop = last_note_like = heading
+    for i, (begin, end, gap) in enumerate(paragraphs, start=1):
+        words = body[begin:end]
+        if _ILLUSTRATION.match(words) or (at_end and _NOT_A_NOTE.match(words)):
+            return _whole_lines(body, line, stop)
+        first_words = i == 1 and gap <= 4
+        if not at_end and gap >= 2 and not first_words and not (gap == 2 and _NOTE_WORDS.search(words)):
+            return _whole_lines(body, line, stop)
+        stop = end
+        if _NOTE_WORDS.search(words):
+            last_note_like = end
+    if at_end:
+        return _whole_lines(body, line, len(body))
+    return _whole_lines(body, line, last_note_like) if last_note_like > heading else None
+
+
+# ----------------------------------------------------------------------headers and statements of the project
+
+
+def _inner_headers(body: str, lines: list[int]) -> list[Note]:
+    """Headers of the single etexts in a file of several; from a header to the last mention close below."""
+    found: list[Note] = []
+    done = 0
+    for line in lines:
+        if line < done or not _INNER_HEADER.match(body, line) or not _is_blank_above(body, line):
+            continue
+        paragraphs = _paragraphs(body, line, min(len(body), line + _MAX_HEADED))
+        (_, stop, _), since = next(paragraphs), 0
+        for begin, end, _ in paragraphs:
+            since = 0 if _MENTION.search(body, begin, end) else since + 1
+            if since > 4 or begin - stop > 1500:
+                break
+            stop = stop if since else end
+        found.append(Note(*_whole_lines(body, line, stop), "inner_header"))
+        done = stop
+    return found if sum(n.stop - n.start for n in found) <= len(body) // 4 else []
+
+
+def _statements(body: str) -> list[Note]:
+    """Paragraphs near the beginning that speak of this file and of Project Gutenberg."""
+    window = body[:_HEAD_WINDOW]
+    if body.count("Project Gutenberg") > _MANY_MENTIONS:
+        return []
+    found = []
+    ruled = 0
+    for begin, end, _ in _paragraphs(body, 0, len(window)):
+        words = body[begin:end]
+        if begin < ruled or len(words) > 2_500 or end == len(window) < len(body):
+            continue
+        rule = _RULE.match(words)
+        if rule and "this transcription" in words:
+            ruled = _next_rule(body, begin + rule.end(), begin + _MAX_HEADED) or end
+            found.append(Note(*_whole_lines(body, begin, ruled), "transcriber_note"))
+        elif _speaks_of_the_file(words):
+            found.append(Note(*_whole_lines(body, begin, end), "transcriber_note"))
+    return found
+
+
+def _speaks_of_the_file(words: str) -> bool:
+    if _DIGITIZED.match(words):
+        return bool(_MENTION.search(words))
+    if len(words.splitlines()) > 12 and re.search(r"\n {1,8}\S", words):
+        return False  # a list of contents that names a preface to the etext
+    return bool(_OF_THE_PROJECT.match(words))
+
+
+def _next_rule(body: str, start: int, limit: int) -> int | None:
+    found = re.compile(r"^[_=~-]{20,}[ ]*$", re.MULTILINE).search(body, start, min(limit, len(body)))
+    return found.end() if found else None
+
+
+# -----------------------------------------------------------------------------------------------small parts
+
+
+def _line_end(body: str, position: int) -> int:
+    end = body.find("\n", position)
+    return len(body) if end < 0 else end
+
+
+def _is_blank(body: str, line: int) -> bool:
+    return not body[line : _line_end(body, line)].strip()
+
+
+def _is_blank_above(body: str, line: int) -> bool:
+    return line == 0 or not body[body.rfind("\n", 0, line - 1) + 1 : line].strip()
+
+
+_BLOCK = re.compile(r"^[^\S\n]*+\S[^\n]*(?:\n[^\S\n]*+\S[^\n]*)*", re.MULTILINE)
+
+
+def _paragraphs(body: str, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
+    """Runs of lines that are not blank in ``body[start:stop]``: first and last offset, blank lines above."""
+    last = start
+    for block in _BLOCK.finditer(body, start, stop):
+        gap = max(0, body.count("\n", last, block.start()) - 1)
+        yield block.start(), block.end(), gap
+        last = block.end()
+
+
+def _whole_lines(body: str, start: int, stop: int) -> tuple[int, int]:
+    """Widen a span to whole lines, with the blank lines below it, when nothing else stands on them."""
+    line = body.rfind("\n", 0, start) + 1
+    end = _line_end(body, stop)
+    if body[line:start].strip() or body[stop:end].strip():
+        return start, stop
+    below = re.compile(r"\s*(?=\n)\n|\s*\Z").match(body, end)
+    return line, below.end() if below else end

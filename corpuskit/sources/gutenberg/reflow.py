@@ -1,0 +1,133 @@
+"""Hard-wrapped paragraphs joined into one line each; everything that is not prose keeps its lines.
+
+A line end in prose is a space, except
+
+* after a dash (``word--`` / ``word—``) and before one, where nothing stood in print;
+* after a hyphen: what the book itself writes elsewhere decides between ``today`` and ``to-day``; when it
+  writes neither, the hyphen stays (volunteers remove the hyphens of the printer, so that one left at a line
+  end is mostly part of the word). German and Dutch leave a hyphen open (``Park- und Gartenseite``);
+* between letters of scripts that are written without spaces.
+
+A line that is set in further than the paragraph begins a new one. A paragraph that a page number stood in the
+middle of goes on after it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+from corpuskit.sources.gutenberg.blocks import Block
+
+_HYPHENATED = re.compile(r"(\w+)-$")
+_FIRST_WORD = re.compile(r"\w+")
+_TOKEN = re.compile(r"\w+(?:-\w+)*")
+_OPEN_HYPHEN = frozenset(("und", "oder", "bzw", "sowie", "en", "of", "ofte", "ou", "och", "eller"))
+_ENDED = re.compile(r"[.!?:;…。！？：；．][\"'”’»)\]_*」』]*$")
+_LONGEST_CLOSING = 20
+
+
+class Hyphens:
+    """Decides what becomes of hyphens at line ends, by the words of the book, counted on first use.
+
+    Attributes:
+        removed: how many went.
+    """
+
+    def __init__(self, lines: Sequence[str]) -> None:
+        self.removed = 0
+        self._lines = lines
+        self._words: Counter[str] | None = None
+
+    def join(self, left: str, right: str) -> str:
+        """The two lines as one, ``left`` ending in a hyphen after a letter.
+
+        >>> Hyphens(["he came today", "well-known men"]).join("they came to-", "day, and")
+        'they came today, and'
+        >>> Hyphens(["he came today", "well-known men"]).join("the well-", "known man")
+        'the well-known man'
+        """
+        found, follows = _HYPHENATED.search(left[-60:]), _FIRST_WORD.match(right)
+        if not found or not follows:
+            return left + right
+        if follows[0].lower() in _OPEN_HYPHEN:
+            return f"{left} {right}"
+        if self._words is None:
+            self._words = Counter(word.lower() for line in self._lines for word in _TOKEN.findall(line))
+        first, second = found[1].lower(), follows[0].lower()
+        whole, parted = self._words[first + second], self._words[f"{first}-{second}"]
+        one = whole > parted or (
+            whole == parted == 0 and not (self._words[first] and self._words[second] > 1)
+        )
+        if not one or not second.islower() or follows[0][0].isupper():
+            return left + right
+        self.removed += 1
+        return left[:-1] + right
+
+
+def block_text(lines: Sequence[str], block: Block, hyphens: Hyphens) -> str:
+    """A block as text: a paragraph on one line, what is not prose on its lines. Work is linear.
+
+    Indents of prose and headings go, those of verse, lists and tables stay relative to the block.
+    """
+    text = [line.rstrip() for line in lines[block.first : block.stop]]
+    if block.kind == "prose":
+        return _paragraphs(text, hyphens)
+    if block.kind == "caption" and len(text) > 1 and min(map(len, text[:-1])) > 50:
+        return _paragraphs(text, hyphens)
+    if block.kind in ("heading", "letter", "break", "caption"):
+        return "\n".join(line.strip() for line in text)
+    indent = min(len(line) - len(line.lstrip()) for line in text)
+    return "\n".join(line[indent:] for line in text)
+
+
+def goes_on(left: str, right: str) -> bool:
+    """Whether two blocks of prose are one paragraph that the end of a page has cut.
+
+    >>> goes_on("he had seen the", "elms fall."), goes_on("a receiv-", "ing"), goes_on("They fell.", "and he")
+    (True, True, False)
+    """
+    hyphen = left.endswith("-") and left[-2:-1].isalpha() and right[:1].isalpha()
+    return hyphen or (right[:1].islower() and not _ENDED.search(left[-_LONGEST_CLOSING:]))
+
+
+def _paragraphs(text: list[str], hyphens: Hyphens) -> str:
+    indents = [len(line) - len(line.lstrip()) for line in text]
+    usual = min(indents[1:], default=0)
+    pieces = [text[0].lstrip()]
+    for line, indent, before in zip(text[1:], indents[1:], text, strict=False):
+        piece = line.lstrip()
+        if indent >= usual + (1 if line[:1] == "\u3000" else 2) and _ENDED.search(before):
+            pieces.append("\n")
+            pieces.append(piece)
+        else:
+            append_line(pieces, piece, hyphens)
+    return "".join(pieces)
+
+
+def append_line(pieces: list[str], piece: str, hyphens: Hyphens) -> None:
+    """Join one line to the last piece; the last piece stays short so that the whole is linear work."""
+    left = pieces[-1]
+    if left.endswith("-") and left[-2:-1].isalnum() and piece[:1].isalnum():
+        pieces[-1:] = [hyphens.join(left, piece)[: -len(piece)], piece]
+    elif _closes_up(left, piece):
+        pieces.append(piece)
+    else:
+        pieces.append(" ")
+        pieces.append(piece)
+
+
+def _closes_up(left: str, right: str) -> bool:
+    """Whether nothing stands between two lines of a paragraph: dashes, and scripts without spaces."""
+    if left.endswith("--") and not left.endswith("---") and left[-3:-2].strip():
+        return True
+    if left.endswith("—") and not left.endswith("——") and left[-2:-1].strip():
+        return True
+    if right.startswith(("--", "—")) and not right.startswith(("---", "——")):
+        return not right[1:3].endswith(" ") and left[-1:] not in ".!?"
+    return _is_unspaced(left[-1:]) and _is_unspaced(right[:1])
+
+
+def _is_unspaced(letter: str) -> bool:
+    return "\u3000" <= letter <= "\u9fff" or "\uf900" <= letter <= "\ufaff" or "\uff00" <= letter <= "\uff60"

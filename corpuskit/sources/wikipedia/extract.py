@@ -1,0 +1,291 @@
+"""Wikitext to plain text or Markdown, a batch of pages at a time, by the native engine.
+
+What stays: prose, headings that have something under them, lists (``- item``, ``1. item``), quotations,
+tables, formulas as LaTeX between dollar signs, code, and the templates that stand for text (numbers with
+units, words in other languages, dates). What goes: other templates, footnotes, files, categories and all
+marks. `Options` decide about tables, infoboxes, captions, hatnotes and sections of references. Paragraphs
+are separated by one blank line.
+
+The work on a page is bounded by a `Budget` of counted steps, never by time, so that slow machines decide
+alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from types import MappingProxyType
+from typing import Literal, get_args
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from corpuskit import _native
+from corpuskit.errors import SettingError
+from corpuskit.sources.wikipedia.rules import template_table
+
+STATUS = ("ok", "steps", "output", "nesting")
+"""What the status codes mean: the text is there, or which bound of the budget was exceeded."""
+
+COUNTERS = (
+    "steps",
+    "nesting",
+    "templates_dropped",
+    "templates_rendered",
+    "tables",
+    "references",
+    "files",
+    "unclosed",
+    "sections",
+    "hatnotes",
+    "infoboxes",
+    "captions",
+    "tables_kept",
+)
+"""Names of the columns of `Extracted.counters`."""
+
+
+FLAGS = ("disambiguation", "list")
+"""What the bits of `Extracted.flags` mean, the lowest first."""
+
+Output = Literal["plain", "markdown"]
+Tables = Literal["drop", "flatten", "keep"]
+Infobox = Literal["drop", "lines"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """What becomes of the parts of a page; the defaults keep what reads as text.
+
+    Attributes:
+        output: ``plain``, or ``markdown`` with headings, lists, tables, fenced code and emphasis as marks.
+        tables: ``drop``; ``flatten``, a line per row with the cells joined by `` | ``; or ``keep``, tables of
+            Markdown in Markdown and cells apart by tabs in plain text.
+        infobox: ``drop``, or ``lines`` of ``key: value`` from the arguments of an infobox.
+        captions: keep the captions of images and galleries.
+        hatnotes: keep notes that lead elsewhere (``Main article: ...``, ``For other uses, see ...``).
+        drop_sections: headings of sections that go with all that stands under them; ``auto`` for those of
+            references and pointers in the wiki's language, see `section_names`.
+    """
+
+    output: Output = "plain"
+    tables: Tables = "flatten"
+    infobox: Infobox = "drop"
+    captions: bool = False
+    hatnotes: bool = False
+    drop_sections: Literal["auto"] | tuple[str, ...] = "auto"
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Bounds for one page of n bytes: ``base + per_byte * n`` for steps and for output bytes.
+
+    Attributes:
+        steps_base, steps_per_byte: bytes looked at or moved. Ordinary pages need 2 to 5 per byte.
+        output_base, output_per_byte: bytes of text, before and after marks are removed.
+        nesting: templates, links and tables that are open at a time. Ordinary pages need under 20.
+    """
+
+    steps_base: int = 1 << 20
+    steps_per_byte: int = 64
+    output_base: int = 1 << 16
+    output_per_byte: int = 8
+    nesting: int = 200
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """The texts of a batch, row by row.
+
+    Attributes:
+        texts: the texts; empty where ``status`` is not 0.
+        status: shape (rows,), int32, an index into `STATUS`.
+        counters: shape (rows, len(COUNTERS)), int64.
+        flags: shape (rows,), uint32, bits as `FLAGS` names them.
+        categories: the categories of each page, without prefix and sort key, in order, each once.
+    """
+
+    texts: pa.LargeStringArray
+    status: NDArray[np.int32]
+    counters: NDArray[np.int64]
+    flags: NDArray[np.uint32]
+    categories: pa.ListArray
+
+
+def extract(
+    texts: pa.LargeStringArray,
+    *,
+    file_prefixes: Iterable[str],
+    category_prefixes: Iterable[str],
+    language: str = "",
+    titles: pa.LargeStringArray | None = None,
+    options: Options | None = None,
+    templates: _native.TemplateTable | None = None,
+    budget: Budget | None = None,
+) -> Extracted:
+    """Extract the text of each page of wikitext.
+
+    Args:
+        texts: pages, UTF-8. May be a slice, empty or hold nulls (which count as empty pages).
+        file_prefixes: names of the file namespace without colon; case does not matter. Links into it are
+            dropped. `namespace_prefixes` knows those of the large Wikipedias.
+        category_prefixes: the same for categories.
+        language: code of the wiki's language; it chooses rules for templates and language variants.
+        titles: titles of the pages, for magic words such as ``{{PAGENAME}}``; without them those are dropped.
+        options: what stays, the default ones if not given.
+        templates: rules for templates, of `corpuskit.sources.wikipedia.rules.template_table`; the shipped
+        ones for
+            the language if not given.
+        budget: bounds for each page, the default ones if not given.
+
+    Raises:
+        SettingError: ``texts`` or ``titles`` is not a large_string array, or they differ in length.
+
+    >>> page = "'''Ulm''' lies {{convert|10|mi|km}} from [[Blaubeuren|there]]."
+    >>> pages = pa.array([page], pa.large_string())
+    >>> extract(pages, file_prefixes=["File"], category_prefixes=["Category"], language="en").texts[0].as_py()
+    'Ulm lies 10 miles (16 km) from there.'
+    """
+    if titles is not None and len(titles) != len(texts):
+        raise SettingError(
+            f"wikitext.extract: {len(titles)} titles for {len(texts)} texts",
+            remedy="Give one title for each text, or none at all.",
+        )
+    result = _native.extract_wikitext(
+        engine_strings(texts, "texts"),
+        _NO_STRINGS if titles is None else engine_strings(titles, "titles"),
+        engine_options(
+            file_prefixes=file_prefixes,
+            category_prefixes=category_prefixes,
+            language=language,
+            options=options,
+            templates=templates,
+            budget=budget,
+        ),
+    )
+    return Extracted(
+        _column(result["texts"]),
+        result["status"],
+        result["counters"],
+        result["flags"],
+        pa.ListArray.from_arrays(
+            pa.array(result["category_ends"], pa.int32()), _column(result["categories"]).cast(pa.string())
+        ),
+    )
+
+
+def engine_options(
+    *,
+    file_prefixes: Iterable[str],
+    category_prefixes: Iterable[str],
+    language: str = "",
+    options: Options | None = None,
+    templates: _native.TemplateTable | None = None,
+    budget: Budget | None = None,
+) -> _native.WikitextOptions:
+    """The settings of `extract`, as the engine takes them."""
+    options, bounds = options or Options(), budget or Budget()
+    native = _native.WikitextOptions()
+    native.file_prefixes = _spellings(tuple(file_prefixes))
+    native.category_prefixes = _spellings(tuple(category_prefixes))
+    native.language = language
+    native.templates = templates or template_table(language)
+    native.output = get_args(Output).index(options.output)
+    native.tables = get_args(Tables).index(options.tables)
+    native.infobox = options.infobox == "lines"
+    native.captions = options.captions
+    native.hatnotes = options.hatnotes
+    names = section_names(language) if options.drop_sections == "auto" else options.drop_sections
+    native.drop_sections = _spellings(tuple(names))
+    native.template_classes = _template_classes(language)
+    native.budget = (
+        bounds.steps_base,
+        bounds.steps_per_byte,
+        bounds.output_base,
+        bounds.output_per_byte,
+        bounds.nesting,
+    )
+    return native
+
+
+_NO_STRINGS = (np.zeros(1, np.int64), np.zeros(0, np.uint8))
+
+
+def _column(strings: _native.Strings) -> pa.LargeStringArray:
+    """An Arrow column of the engine's strings, without a copy."""
+    offsets, data = strings
+    return pa.LargeStringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(data))
+
+
+def engine_strings(texts: pa.LargeStringArray, name: str) -> _native.Strings:
+    """Offsets (rows + 1,) and bytes of an Arrow column, both without a copy unless it holds nulls."""
+    if not pa.types.is_large_string(texts.type):
+        raise SettingError(
+            f"wikitext.extract: {name} are {texts.type}, not large_string",
+            remedy="Cast them: texts.cast(pyarrow.large_string()).",
+        )
+    if texts.null_count:
+        texts = texts.fill_null("")
+    _, offset_buffer, data_buffer = texts.buffers()
+    if offset_buffer is None or offset_buffer.size == 0:
+        return _NO_STRINGS
+    offsets = np.frombuffer(offset_buffer, np.int64, count=len(texts) + 1, offset=8 * texts.offset)
+    data = np.frombuffer(data_buffer, np.uint8) if data_buffer is not None else np.zeros(0, np.uint8)
+    return offsets, data
+
+
+@cache
+def _spellings(prefixes: tuple[str, ...]) -> list[str]:
+    """Each prefix as written and in the cases that are common outside ASCII; the engine folds ASCII."""
+    seen = dict.fromkeys(
+        form for p in prefixes for form in (p, p.lower(), p.upper(), p[:1].upper() + p[1:].lower())
+    )
+    seen |= dict.fromkeys(form.replace(" ", "_") for form in list(seen))
+    return sorted(form for form in seen if form)
+
+
+def _rows(name: str) -> list[list[str]]:
+    """The rows of a table that comes with the package; lines that begin with # are comments."""
+    text = resources.files("corpuskit.sources.wikipedia").joinpath(name).read_text(encoding="utf-8")
+    return [line.split("\t") for line in text.splitlines() if line and not line.startswith("#")]
+
+
+@cache
+def _known_prefixes() -> Mapping[str, tuple[str, ...]]:
+    return MappingProxyType({key: tuple(names.split("|")) for key, names in _rows("namespaces.tsv")})
+
+
+@cache
+def section_names(language: str) -> tuple[str, ...]:
+    """Headings of sections of references and pointers in a language; the English ones where it is unknown.
+
+    >>> "Einzelnachweise" in section_names("de"), "See also" in section_names("simple")
+    (True, True)
+    """
+    names = {key: row.split("|") for key, row in _rows("sections.tsv")}
+    return tuple(names.get(language.split("-")[0], names["en"]))
+
+
+@cache
+def _template_classes(language: str) -> list[str]:
+    """``class:name`` of the templates that the engine knows by class, and what hatnotes begin with."""
+    wanted = {"*", language.split("-")[0]}
+    entries = {
+        f"{row[0]}:{template}": row[3] if len(row) > 3 else ""
+        for row in _rows("template_classes.tsv")
+        if row[1] in wanted
+        for template in row[2].split("|")
+    }
+    return [f"{name}\t{lead}" if lead else name for name, lead in sorted(entries.items())]
+
+
+def namespace_prefixes(key: int, local: Iterable[str] = ()) -> tuple[str, ...]:
+    """Names of namespace ``key`` (6: files, 14: categories) in the large Wikipedias, with the ``local`` ones.
+
+    A dump names one localised name per namespace but not its aliases (``Immagine`` beside ``File``), and
+    pages are copied between wikis, so the names of all languages count everywhere.
+    """
+    return tuple(sorted({*_known_prefixes().get(str(key), ()), *local}))

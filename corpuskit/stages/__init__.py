@@ -1,0 +1,1 @@
+"""What a pipeline is made of: the contract of stages, rules and barriers, and the registry of their names."""

@@ -1,0 +1,1 @@
+"""Barriers that drop what repeats: ids, equal texts, near duplicates."""

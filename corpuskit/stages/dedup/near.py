@@ -1,0 +1,194 @@
+"""Near duplicates by MinHash and locality-sensitive hashing (Broder 1997; Leskovec et al., chapter 3).
+
+A document is the set of its word n-grams. The scan keeps its MinHash signature (datasketch's), from which
+the Jaccard similarity of two sets is estimated. Documents whose signatures agree in one whole band are
+candidates; a candidate counts when the estimate reaches the threshold. Because the scan keeps signatures
+and not bands, another threshold needs no new pass over the text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import ClassVar, Literal
+
+import datasketch
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import xxhash
+from datasketch import MinHash
+from pydantic import Field
+
+from corpuskit.documents.settings import Decides
+from corpuskit.stages.scans import Scans
+from corpuskit.stages.stage import Barrier
+from corpuskit.storage.spill import Ordinals
+
+_SIGNATURE_SIZE = 128
+_CHUNK = 4096
+
+_LEADERS = 1000
+"""Unlike documents of one band that others are compared with: what keeps pages made from one template, which
+share bands without being copies, from costing a comparison for every two of them."""
+
+# Scripts without spaces have no words to split at: each of their characters counts as one.
+_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\u0e00-\u0e7f]|\w+")
+
+
+def shingles(text: str, size: int) -> set[str]:
+    """The set of word ``size``-grams of a text, lower-cased, without punctuation.
+
+    A text of fewer words is one shingle, so that short texts are compared whole; a text without words
+    has none.
+
+    >>> sorted(shingles("One fish, two fish.", 3))
+    ['fish two fish', 'one fish two']
+    """
+    words = _WORD.findall(text.lower())
+    if not words:
+        return set()
+    return {" ".join(words[i : i + size]) for i in range(max(1, len(words) - size + 1))}
+
+
+class NearDuplicates(Barrier):
+    """Drops a document that nearly repeats a kept one.
+
+    Documents are taken in the order of ``keep``; each that is still there is kept, and drops those that
+    are similar to it. So every dropped document is similar to the very copy that was kept.
+    """
+
+    name = "near_duplicates"
+    scan_schema: ClassVar[pa.Schema] = pa.schema([("signature", pa.binary(4 * _SIGNATURE_SIZE))])
+
+    ngram: int = Field(5, ge=1, le=50, description="Words per shingle.")
+    seed: int = Field(1, ge=0, description="Seed of the permutations.")
+    threshold: Decides[float] = Field(0.8, gt=0, le=1, description="Estimated Jaccard similarity to drop at.")
+    keep: Decides[Literal["longest", "first"]] = Field(
+        "longest", description="Which copy stays; ties go to the first in part order."
+    )
+
+    def libraries(self) -> dict[str, str]:
+        """Signatures of different datasketch schemes cannot be compared."""
+        return {"datasketch": datasketch.__version__}
+
+    def scan(self, batch: pa.RecordBatch) -> pa.RecordBatch:
+        """The MinHash signature of each text; null for a text without words."""
+        base = MinHash(num_perm=_SIGNATURE_SIZE, seed=self.seed, hashfunc=xxhash.xxh32_intdigest)
+        rows = [self._signature(text, base) for text in batch.column("text").to_pylist()]
+        column = pa.array(rows, self.scan_schema.field("signature").type)
+        return pa.RecordBatch.from_arrays([column], schema=self.scan_schema)
+
+    def _signature(self, text: str, base: MinHash) -> bytes | None:
+        # A signature is a minimum over the set: its order, which varies from run to run, has no part in it.
+        grams = list(shingles(text, self.ngram))
+        if not grams:
+            return None
+        minhash = base.copy()
+        # datasketch hashes a batch into a table of 128 columns: a whole book at once would weigh gigabytes.
+        for first in range(0, len(grams), _CHUNK):
+            minhash.update_batch([gram.encode() for gram in grams[first : first + _CHUNK]])
+        signature: bytes = minhash.hashvalues.astype("<u4").tobytes()
+        return signature
+
+    def decide(self, scans: Scans) -> None:
+        """Keep greedily in the order of ``keep``.
+
+        A document is compared with the kept ones of its bands alone: many copies of one text cost one
+        comparison each, not one for every two. Memory grows with the documents that share a band.
+        """
+        signatures = scans.array("signature", np.uint32, (_SIGNATURE_SIZE,))
+        bands, rows_per_band = banding(self.threshold)
+        rank = self._rank(scans)
+        keys = self._keys(scans, signatures, bands, rows_per_band)
+        leaders: dict[int, list[int]] = {}
+        crowded = 0
+        for ordinal, groups in _by_rank(scans.groups(keys, per_document=bands), rank):
+            near = sorted({leader for group in groups for leader in leaders.get(group, ())})
+            estimates = (signatures[near] == signatures[ordinal]).mean(axis=1) if near else np.empty(0)
+            alike = [near[i] for i in np.flatnonzero(estimates >= self.threshold)]
+            if not alike:
+                open_groups = [g for g in groups if len(leaders.setdefault(g, [])) < _LEADERS]
+                for group in open_groups:
+                    leaders[group].append(ordinal)
+                crowded += not open_groups
+                continue
+            scans.drop(ordinal, "near_duplicate", min(alike, key=rank.__getitem__))
+            for other in alike:
+                scans.join(other, ordinal)
+        if crowded:
+            scans.warnings.append(
+                f"{scans.label}: {crowded} documents share all their bands with over {_LEADERS} unlike ones,"
+                " as pages of one template do: near copies of them were not looked for"
+            )
+
+    def _rank(self, scans: Scans) -> npt.NDArray[np.int64]:
+        """Place of each document in the order of ``keep``: 0 is kept first."""
+        ordinals = np.arange(scans.documents, dtype=np.int64)
+        order = ordinals if self.keep == "first" else np.lexsort((ordinals, -scans.bytes))
+        rank = np.empty_like(ordinals)
+        rank[order] = ordinals
+        return rank
+
+    @staticmethod
+    def _keys(
+        scans: Scans, signatures: npt.NDArray[np.uint32], bands: int, rows_per_band: int
+    ) -> Iterator[tuple[npt.NDArray[np.uint64], Ordinals]]:
+        """One key per band of every kept document; ``signatures`` (documents, 128) takes all signatures."""
+        for first, rows in scans.rows("signature"):
+            column = rows.column("signature")
+            there = np.flatnonzero(~column.is_null().to_numpy(zero_copy_only=False))
+            raw = b"".join(s for s in column.to_pylist() if s is not None)
+            values = np.frombuffer(raw, "<u4").reshape(-1, _SIGNATURE_SIZE)
+            signatures[first + there] = values
+            kept = scans.kept[first + there]
+            for band in range(bands):
+                span = values[kept, band * rows_per_band : (band + 1) * rows_per_band]
+                yield _mix(span, band), (first + there)[kept]
+
+
+def banding(threshold: float) -> tuple[int, int]:
+    """Bands, and rows per band, that lose at most 1 % of the pairs at the threshold.
+
+    The fewest bands that do: a pair of Jaccard similarity s meets in one of b bands of r rows with
+    probability 1 - (1 - s**r)**b. What meets by chance costs one comparison of signatures, no mistake, so
+    bands are chosen to lose nothing; `datasketch` balances both kinds of error and loses half at 0.8.
+
+    >>> banding(0.8), banding(1.0)
+    ((21, 6), (1, 128))
+    """
+    for rows_per_band in range(_SIGNATURE_SIZE, 1, -1):
+        bands = _SIGNATURE_SIZE // rows_per_band
+        if (1 - threshold**rows_per_band) ** bands <= 0.01:
+            return bands, rows_per_band
+    return _SIGNATURE_SIZE, 1
+
+
+def _by_rank(groups: Iterator[Ordinals], rank: npt.NDArray[np.int64]) -> Iterator[tuple[int, list[int]]]:
+    """Yield each document that shares a band with another, best first, with the numbers of its groups."""
+    members = list(groups)
+    if not members:
+        return
+    numbers = np.repeat(np.arange(len(members)), [len(group) for group in members])
+    ordinals = np.concatenate(members)
+    order = np.argsort(rank[ordinals], kind="stable")
+    ordinals, numbers = ordinals[order], numbers[order]
+    borders = np.flatnonzero(np.diff(ordinals)) + 1
+    for first, last in zip([0, *borders.tolist()], [*borders.tolist(), len(ordinals)], strict=True):
+        yield int(ordinals[first]), numbers[first:last].tolist()
+
+
+def _mix(values: npt.NDArray[np.uint32], band: int) -> npt.NDArray[np.uint64]:
+    """A 64-bit hash of each row, different for each band (the finalizer of splitmix64, chained)."""
+    state = np.full(len(values), band + 1, np.uint64)
+    with np.errstate(over="ignore"):
+        for column in range(values.shape[1]):
+            state ^= (
+                values[:, column].astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15) + (state << np.uint64(6))
+            )
+            state ^= state >> np.uint64(30)
+            state *= np.uint64(0xBF58476D1CE4E5B9)
+            state ^= state >> np.uint64(27)
+            state *= np.uint64(0x94D049BB133111EB)
+            state ^= state >> np.uint64(31)
+    return state

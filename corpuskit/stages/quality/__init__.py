@@ -1,0 +1,1 @@
+"""Rules that measure documents and drop those that a model learns little from."""

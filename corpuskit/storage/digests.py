@@ -1,0 +1,65 @@
+"""The sha256 of input files, remembered between calls by path, size and time of change."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+from corpuskit.errors import InputError
+from corpuskit.storage.files import TEMPORARY, clear, sha256_file, write_json
+from corpuskit.storage.places import is_uri, stamp
+
+_STREAM_BYTES = 2**20
+
+
+def _sha256(file: str) -> str:
+    if not is_uri(file):
+        return sha256_file(Path(file))
+    from pyarrow import fs
+
+    system, path = fs.FileSystem.from_uri(file)
+    digest = hashlib.sha256()
+    with system.open_input_file(path) as stream:
+        while data := stream.read(_STREAM_BYTES):
+            digest.update(data)
+    return digest.hexdigest()
+
+
+class Digests:
+    """Digests of files. The memory lies in ``logs/``: it speeds a build up and no output depends on it."""
+
+    def __init__(self, memory: Path) -> None:
+        self._memory = memory
+        self._known: dict[str, list[object]] = {}
+        if memory.is_file():
+            try:
+                known = json.loads(memory.read_text(encoding="utf-8"))
+            except ValueError:
+                known = {}  # Damaged: the files are read again.
+            self._known = known if isinstance(known, dict) else {}
+
+    def of(self, file: str) -> str:
+        """The sha256 of a file, by path or URI. Raises `InputError` if it is not there."""
+        try:
+            place = (
+                file
+                if is_uri(file)
+                else os.fsencode(Path(file).resolve()).decode("utf-8", "backslashreplace")
+            )
+            state = list(stamp(file))
+            known = self._known.get(place)
+            if known is not None and known[:-1] == state:
+                return str(known[-1])
+            digest = _sha256(file)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise InputError(f"{file}: cannot be read: {reason}", remedy="Check the path.") from error
+        self._known[place] = [*state, digest]
+        return digest
+
+    def save(self) -> None:
+        """Remember what was computed."""
+        write_json(self._memory, self._known, self._memory.parent / TEMPORARY)
+        clear(self._memory.parent / TEMPORARY)

@@ -1,0 +1,109 @@
+"""Writing files so that a kill at any moment leaves either the old file or the new one, never half of one."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from corpuskit.errors import RunError, StorageError, write_remedy
+
+if TYPE_CHECKING:
+    pass
+
+TEMPORARY = ".tmp"
+"""Folder of a run that holds unfinished files; emptied when a build begins and gone when it ends."""
+
+
+@contextmanager
+def storing(path: Path) -> Iterator[None]:
+    """Turn the operating system's refusals into a `StorageError` that names the file and the remedy."""
+    try:
+        yield
+    except OSError as error:
+        reason = f"{path}: cannot be written: {os.strerror(error.errno) if error.errno else error}"
+        remedy = f"{write_remedy(error)} Then call the same command again: what was finished is kept."
+        raise StorageError(reason, remedy=remedy) from error
+
+
+@contextmanager
+def atomic(path: Path, temporary: Path) -> Iterator[Path]:
+    """Yield a temporary name; when the block ends well, flush it to disk and rename it to ``path``.
+
+    Args:
+        temporary: a folder on the same file system; the name in it carries the process id.
+    """
+    with storing(path):
+        temporary.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        name = hashlib.sha256(str(path).encode()).hexdigest()[:16]
+        unfinished = temporary / f"{name}-{os.getpid()}{path.suffix}"
+        try:
+            yield unfinished
+            flush(unfinished)
+            os.replace(unfinished, path)
+            flush(path.parent)
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+
+def flush(path: Path) -> None:
+    """Ask the operating system to bring a file or folder to the disk (`fsync`)."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_bytes(path: Path, data: bytes, temporary: Path) -> None:
+    """Write a whole file atomically."""
+    with atomic(path, temporary) as unfinished:
+        unfinished.write_bytes(data)
+
+
+def write_json(path: Path, value: object, temporary: Path) -> None:
+    """Write JSON with sorted keys, one key a line so that people and `diff` can read it."""
+    text = json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False) + "\n"
+    write_bytes(path, text.encode(), temporary)
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON; a damaged file is a `RunError` that names it."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, OSError) as error:
+        raise RunError(
+            f"{path}: not readable as JSON: {error}",
+            remedy="Delete this file and build again: only what depends on it is redone.",
+        ) from error
+
+
+def sha256_file(path: Path) -> str:
+    """The sha256 of a file's bytes, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sha256_json(value: object) -> str:
+    """The sha256 of a value's canonical JSON, in hexadecimal: what fingerprints are."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+
+
+def clear(folder: Path) -> None:
+    """Remove a folder and all in it, if it is there."""
+    if folder.exists():
+        shutil.rmtree(folder)
+
+
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def canonical_json(value: object) -> str:
+    """JSON with sorted keys, no spaces and plain Unicode: the form that is hashed and stored."""
+    return _CANONICAL.encode(value)

@@ -1,0 +1,121 @@
+"""Files by path or by URI: ``dumps/enwiki.xml.bz2`` and ``s3://bucket/enwiki.xml.bz2`` are read alike.
+
+URIs are those of pyarrow's file systems: ``file://``, ``s3://``, ``gs://``, ``hdfs://``. Dumps are read at
+random, so that parts of one object are read by several workers without a copy on the local disk.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Literal, cast
+from urllib.parse import quote, unquote
+
+from corpuskit.errors import InputError
+
+if TYPE_CHECKING:
+    from pyarrow.fs import FileSystem
+
+_PLAIN = "/:@!$&'()*+,;=~"
+"""What is not percent-encoded in the path of a URI, beside letters, digits, ``-``, ``.`` and ``_``."""
+
+
+def _system(place: str) -> tuple[FileSystem, str]:
+    """The file system of a URI and the path within it."""
+    from pyarrow import ArrowException, fs
+
+    try:
+        system, path = fs.FileSystem.from_uri(place)
+    except (ArrowException, OSError) as error:
+        raise InputError(f"{place}: {error}", remedy="Use file://, s3://, gs:// or hdfs://.") from None
+    return system, path
+
+
+def open_file(place: str) -> BinaryIO:
+    """Open a file for reading at random.
+
+    Raises:
+        OSError: it is not there or may not be read.
+        InputError: no file system is known for such a URI.
+    """
+    if not is_uri(place):
+        return open(place, "rb")
+    system, path = _system(place)
+    return cast(BinaryIO, system.open_input_file(path))
+
+
+def size_of(file: BinaryIO) -> int:
+    """Bytes of an open file; its position is left at its end."""
+    return file.seek(0, os.SEEK_END)
+
+
+def kind_of(place: str) -> Literal["file", "folder", ""]:
+    """What lies at a place; empty if nothing does, or nothing that can be read."""
+    if not is_uri(place):
+        return "file" if os.path.isfile(place) else "folder" if os.path.isdir(place) else ""
+    from pyarrow import fs
+
+    system, path = _system(place)
+    try:
+        kind = system.get_file_info(path).type
+    except OSError as error:
+        raise InputError(f"{place}: {error}", remedy="Check the address, and your rights.") from error
+    return "file" if kind == fs.FileType.File else "folder" if kind == fs.FileType.Directory else ""
+
+
+def list_files(folder: str) -> tuple[list[str], list[str]]:
+    """What lies below the folder that a URI names, in the order of names.
+
+    Returns:
+        The URIs of the files, and the relative names of what is hidden (``.git``), which is left out.
+    """
+    from pyarrow import fs
+
+    system, path = _system(folder)
+    found = system.get_file_info(fs.FileSelector(path, recursive=True))
+    files, hidden = [], set[str]()
+    for name in sorted(info.path[len(path) :].strip("/") for info in found if info.type == fs.FileType.File):
+        pieces = name.split("/")
+        first = next((i for i, piece in enumerate(pieces) if piece.startswith(".")), None)
+        if first is None:
+            files.append(f"{folder.rstrip('/')}/{quote(name, safe=_PLAIN)}")
+        else:
+            hidden.add("/".join(pieces[: first + 1]))
+    return files, sorted(hidden)
+
+
+def base_name(place: str) -> str:
+    """The last piece of a path or URI."""
+    return unquote(place.rstrip("/").rpartition("/")[2]) if is_uri(place) else os.path.basename(place)
+
+
+def name_below(root: str, place: str) -> str:
+    """The path of a file below a folder, both given as URIs; the last piece alone of the root itself."""
+    below = place.removeprefix(root.rstrip("/")).strip("/")
+    return unquote(below) if below else base_name(place)
+
+
+def is_uri(file: str) -> bool:
+    """Whether an input is named by the URI of one of pyarrow's file systems (``s3://bucket/key``)."""
+    return "://" in file
+
+
+def stamp(file: str | Path) -> tuple[int, ...]:
+    """What changes when a file does: its size, times of change, and which file it is.
+
+    The time of change alone can be kept (``cp -p``, ``rsync``, ``tar``); that of the entry cannot. An object
+    store tells size and time alone.
+
+    Raises:
+        OSError: the file is not there or cannot be looked at.
+    """
+    if is_uri(str(file)):
+        from pyarrow import fs
+
+        system, path = fs.FileSystem.from_uri(str(file))
+        info = system.get_file_info(path)
+        if info.type != fs.FileType.File:
+            raise FileNotFoundError(f"{file}: there is no such file")
+        return int(info.size), int(info.mtime_ns or 0)
+    state = Path(file).stat()
+    return state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino

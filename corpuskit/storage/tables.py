@@ -1,0 +1,64 @@
+"""Parquet files: written by fixed rules, one row group a batch, and read back batch by batch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from corpuskit.storage.files import atomic
+
+PARQUET: Mapping[str, Any] = {
+    "compression": "zstd",
+    "use_dictionary": ["source", "language", "licence", "stage", "reason"],
+    "write_statistics": False,
+    "version": "2.6",
+    "data_page_version": "1.0",
+}
+"""Fixed encoding rules: the same rows in the same batches give the same bytes (per pyarrow version)."""
+
+
+KEPT_LEVEL, PASSING_LEVEL = 3, 1
+"""zstd levels: of the corpus, and of what only later passes read, where speed is worth more than size."""
+
+
+class Sink:
+    """A Parquet file in the making: each `write` becomes one row group."""
+
+    def __init__(self, writer: pq.ParquetWriter, schema: pa.Schema) -> None:
+        self.rows = 0
+        self._writer = writer
+        self._schema = schema
+
+    def write(self, batch: pa.RecordBatch | pa.Table) -> None:
+        """Add rows; nothing for no rows."""
+        if batch.num_rows:
+            table = batch if isinstance(batch, pa.Table) else pa.Table.from_batches([batch])
+            columns = table.select(self._schema.names)
+            self._writer.write_table(columns, row_group_size=table.num_rows)
+            self.rows += table.num_rows
+
+
+@contextmanager
+def parquet(path: Path, schema: pa.Schema, temporary: Path, level: int = KEPT_LEVEL) -> Iterator[Sink]:
+    """Write a Parquet file batch by batch; it appears under its name when the block ends well."""
+    dictionary = [c for c in PARQUET["use_dictionary"] if c in schema.names]
+    options = {**PARQUET, "use_dictionary": dictionary, "compression_level": level}
+    with atomic(path, temporary) as unfinished:
+        writer = pq.ParquetWriter(unfinished, schema, **options)
+        try:
+            yield Sink(writer, schema)
+        finally:
+            writer.close()
+
+
+def read_batches(path: Path, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
+    """Yield one record batch per row group of a Parquet file; memory holds one at a time."""
+    with pq.ParquetFile(path) as file:
+        for index in range(file.num_row_groups):
+            table = file.read_row_group(index, columns=columns, use_threads=False)
+            yield from table.combine_chunks().to_batches()

@@ -1,0 +1,1 @@
+"""Byte-level BPE: trained, loaded, applied to text and back."""

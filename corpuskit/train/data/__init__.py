@@ -1,0 +1,1 @@
+"""From shards to batches: order, objectives, mixtures, what is held out."""

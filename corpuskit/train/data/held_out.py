@@ -1,0 +1,106 @@
+"""Validation by source: how well a model reads each of the sources that its corpus was made of.
+
+The provenance tables beside the shards say which source each token came from. The rows to measure on are cut
+up by it: each source has the rows in which it has targets, and there all other targets are IGNORED. So every
+target is measured once, and the loss of the whole is the mean of the sources' weighted by their targets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from corpuskit.shards.provenance import Numbers, source_ranges
+from corpuskit.shards.reader import Shards, Split
+from corpuskit.train.data.batches import (
+    Tensors,
+    as_tensors,
+    evaluation_key,
+    spread_rows,
+    spread_starts,
+)
+from corpuskit.train.data.objectives import LEAST_CONTEXT, Causal, Masked, Objective, Spans
+from corpuskit.train.model.loss import IGNORED
+
+
+class Validation(NamedTuple):
+    """What to measure on.
+
+    Attributes:
+        batch: fixed rows of the split; empty where there is nothing to measure on.
+        by_source: the same by source, where there are several and they are known.
+    """
+
+    batch: Tensors
+    by_source: dict[str, Tensors]
+
+
+def validation_of(shards: Shards, objective: Objective, max_tokens: int) -> Validation:
+    """Rows of the validation split, all or so many tokens; nothing where there is none to speak of.
+
+    Raises ShardError for a provenance table that cannot be read or does not cover its shard.
+    """
+    if "validation" not in shards.splits:
+        return Validation({}, {})
+    batch = validation(shards.split("validation"), objective, max_tokens, shards.vocab_size)
+    return Validation(batch, _by_source(shards, objective, max_tokens, batch) if batch else {})
+
+
+def _by_source(shards: Shards, objective: Objective, max_tokens: int, batch: Tensors) -> dict[str, Tensors]:
+    """The batch divided by source; nothing where there is only one, or no provenance beside the shards.
+
+    Rows of span corruption, whose targets are shuffled, belong as a whole to the source of most of their
+    tokens.
+    """
+    split = shards.split("validation")
+    table = source_ranges(shards, split.name)
+    if table is None or len(table[0]) < 2:
+        return {}
+    names, ends, owners = table
+    length = min(objective.row_tokens, split.tokens)
+    starts = spread_starts(split.tokens, length, objective.stride, max_tokens)
+    positions = np.array(starts)[:, None] + np.arange(length)
+    by_token = owners[np.searchsorted(ends, positions, side="right")]  # (rows, R)
+    arrays = {key: tensor.numpy() for key, tensor in batch.items()}
+    of_targets = _owners_of_targets(objective, by_token, arrays)
+    parts = {}
+    for number, source in enumerate(names):
+        targets = np.where(of_targets == number, arrays["targets"], IGNORED)
+        rows = (targets != IGNORED).any(axis=1)
+        if rows.any():
+            chosen = {key: array[rows] for key, array in {**arrays, "targets": targets}.items()}
+            parts[source] = as_tensors(chosen)
+    return parts if len(parts) > 1 else {}
+
+
+def _owners_of_targets(objective: Objective, by_token: Numbers, arrays: Mapping[str, Numbers]) -> Numbers:
+    """The source of each target, of the same shape as the targets, from that of each token of the rows."""
+    if isinstance(objective, Causal):
+        return by_token[:, 1:]
+    if isinstance(objective, Masked):
+        return np.take_along_axis(by_token, arrays["positions"], axis=1)
+    most = np.array([[np.bincount(row).argmax()] for row in by_token])
+    return np.broadcast_to(most, arrays["targets"].shape)
+
+
+def validation(split: Split, objective: Objective, max_tokens: int, vocab_size: int) -> Tensors:
+    """A fixed batch of a split to measure on, masked alike in all runs; empty when the split is too short."""
+    if isinstance(objective, Causal):
+        objective = replace(objective, goldfish=0)
+    if not validation_rows(split, objective, max_tokens):
+        return {}
+    rows = spread_rows(split, objective.row_tokens, objective.stride, max_tokens, vocab_size)
+    return as_tensors(objective.arrays(rows, [evaluation_key(row) for row in range(len(rows))]))
+
+
+def validation_rows(split: Split, objective: Objective, max_tokens: int) -> int:
+    """Rows of the batch of `validation`."""
+    if split.tokens < 2:
+        return 0
+    length = min(objective.row_tokens, split.tokens)
+    if isinstance(objective, Spans) and length < LEAST_CONTEXT:
+        return 0
+    return len(spread_starts(split.tokens, length, objective.stride, max_tokens))

@@ -1,0 +1,220 @@
+"""The device that a model is trained on: memory, speed, random state, and what is compiled for it."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import platform
+import resource
+import sys
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+
+from corpuskit.errors import TrainError
+from corpuskit.train.model.loss import TokenLosses
+from corpuskit.train.model.transformer import Attention, Block, Transformer, attend
+
+_TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # malloc.h of glibc, mallopt(3)
+_DEFAULT_TRIM, _DEFAULT_MMAP_MAX = 128 * 1024, 65_536
+
+
+@contextlib.contextmanager
+def freed_memory_kept() -> Iterator[None]:
+    """Within it, memory that was freed stays with the process for the next tensor.
+
+    A step frees and asks again for the same large tensors. By default glibc gives those of more than 32 MB
+    back to the system each time, which must then clear them anew: with a vocabulary of 16,384 a sixth of a
+    step's time was spent so. Other C libraries are left alone.
+    """
+    if platform.libc_ver()[0] != "glibc":
+        yield
+        return
+    libc = ctypes.CDLL(None)
+    libc.mallopt(_MMAP_MAX, 0)
+    libc.mallopt(_TRIM_THRESHOLD, -1)
+    try:
+        yield
+    finally:
+        libc.mallopt(_MMAP_MAX, _DEFAULT_MMAP_MAX)
+        libc.mallopt(_TRIM_THRESHOLD, _DEFAULT_TRIM)
+        libc.malloc_trim(0)
+
+
+_PEAKS = {
+    # Dense bfloat16 products with float32 sums, in 10^12 operations a second: the makers' data sheets.
+    "B200": 2250,
+    "H200": 989,
+    "H100 PCIe": 756,
+    "H100 NVL": 835,
+    "H100": 989,
+    "GH200": 989,
+    "L40S": 362,
+    "L4": 121,
+    "A100": 312,
+    "A40": 150,
+    "A30": 165,
+    "A10G": 70,
+    "A10": 125,
+    "RTX 4090": 165,
+    "RTX 3090": 71,
+}
+
+
+def peak_flops(device: str, precision: str) -> float | None:
+    """Operations a second that a device of this name is able to; None where that is not known.
+
+    Known are bfloat16 products on some GPUs, not float32, whose products may run in other types.
+
+    >>> peak_flops("NVIDIA H100 80GB HBM3", "bf16"), peak_flops("NVIDIA H100 PCIe", "bf16")
+    (989000000000000.0, 756000000000000.0)
+    >>> peak_flops("NVIDIA H100 80GB HBM3", "fp32"), peak_flops("cpu", "bf16")
+    (None, None)
+    """
+    if precision != "bf16":
+        return None
+    words = device.replace("-", " ").split()
+    for name, peak in _PEAKS.items():
+        if all(word in words for word in name.split()):
+            return peak * 1e12
+    return None
+
+
+def device_name(device: torch.device) -> str:
+    """The maker's name of a GPU, or "cpu"."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+def memory_bytes(device: torch.device) -> int:
+    """The most memory that was in use up to now: of the GPU by torch, else of this process."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+WORTH_FLOPS = 5e13
+"""Operations of a whole run on a CPU from which on compiling pays: some five minutes at 150 GFLOP/s."""
+
+
+_ALIKE = 0.4  # of a gradient's norm: compiled blocks draw other dropout masks
+
+
+def compiling_pays(device: str, flops: float) -> bool:
+    """Whether to compile where a user leaves it open: always on a GPU, on a CPU for long runs."""
+    return device == "cuda" or flops >= WORTH_FLOPS
+
+
+def compile_blocks(model: Transformer, loss: Callable[[], Tensor]) -> str:
+    """Compile the model's blocks and try them; where that fails they are left as they were.
+
+    Args:
+        loss: computes a loss of the model as steps will; it is called twice, with its backward pass.
+
+    Returns:
+        Why it failed, in one line; nothing where it did not.
+    """
+    parts = [part for part in model.modules() if isinstance(part, Block | TokenLosses)]
+    zeros = _filled(model)
+    usual = _gradient_norms(model, loss)
+    attentions = [part for part in model.modules() if isinstance(part, Attention)]
+    for part in parts:
+        part.compile()
+    for attention in attentions if next(model.parameters()).device.type == "cpu" else []:
+        # There is nothing to fuse, and compiled for a CPU (torch 2.13) products in bfloat16 have a gradient
+        # that is no number where queries, keys and values are parts of one matrix.
+        attention.attend = torch.compiler.disable(attend)  # type: ignore[no-untyped-call]
+    try:
+        found = _gradient_norms(model, loss)
+        other = [name for name, norm in usual.items() if not abs(found[name] - norm) <= _ALIKE * norm]
+        failure = (
+            f"the gradient of {other[0]} is {found[other[0]]:g} long, not {usual[other[0]]:g}"
+            if other
+            else ""
+        )
+    except Exception as error:  # No compiler, one that fails, a platform without it: of many types.
+        model.zero_grad(set_to_none=True)
+        failure = f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+    with torch.no_grad():
+        for weight in zeros:
+            weight.zero_()
+    if failure:
+        for part in parts:
+            part._compiled_call_impl = None
+        for attention in attentions:
+            attention.attend = attend
+    return failure
+
+
+@torch.no_grad()
+def _filled(model: Transformer) -> list[Tensor]:
+    """Fill matrices of zeros with something: before the first step no gradient comes past them."""
+    found: list[Tensor] = [each for each in model.parameters() if each.dim() == 2 and not each.any()]
+    for weight in found:
+        numbers = torch.arange(weight.numel(), dtype=torch.float32, device=weight.device).mul_(1.618).sin_()
+        weight.copy_(numbers.mul_(weight.shape[1] ** -0.5).view_as(weight))
+    return found
+
+
+def _gradient_norms(model: Transformer, loss: Callable[[], Tensor]) -> dict[str, float]:
+    """Of the matrices, by name, in one backward pass; the gradients are dropped again."""
+    loss().backward()  # type: ignore[no-untyped-call]
+    norms = {
+        name: float(each.grad.float().norm())
+        for name, each in model.named_parameters()
+        if each.grad is not None and each.dim() == 2
+    }
+    model.zero_grad(set_to_none=True)
+    return norms
+
+
+@contextlib.contextmanager
+def uncompiled() -> Iterator[None]:
+    """Inside, models run as they are written: shapes other than those of steps are not worth compiling."""
+    # What nobody has loaded has compiled nothing, and to load it takes seconds.
+    dynamo = "torch._dynamo" in sys.modules
+    with torch.compiler.set_stance("force_eager") if dynamo else contextlib.nullcontext():
+        yield
+
+
+@contextlib.contextmanager
+def process_state(device: torch.device, deterministic: bool = False) -> Iterator[None]:
+    """What training does to the process and gives back: torch's generators are seeded, memory is kept.
+
+    Raises TrainError where the device has too little memory for what is done within.
+    """
+    kept = freed_memory_kept() if device.type == "cpu" else contextlib.nullcontext()
+    try:
+        with (
+            kept,
+            fixed_order(deterministic),
+            torch.random.fork_rng([device] if device.type == "cuda" else []),
+        ):
+            yield
+    except RuntimeError as error:  # A CPU's allocator knows no type of its own.
+        if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
+            raise
+        raise TrainError(
+            f"{device_name(device)} has too little memory for this run: {str(error).partition('. ')[0]}",
+            remedy="Lower micro_batch_rows, or set recompute=true; `--plan` says what a run needs.",
+        ) from error
+
+
+@contextlib.contextmanager
+def fixed_order(deterministic: bool) -> Iterator[None]:
+    """Have torch choose kernels that add in a fixed order, if so wanted; it says so where it knows none."""
+    if not deterministic:  # Also to ask torch for it takes seconds.
+        yield
+        return
+    before = (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+    )
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS reads it before its first product.
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before[0], warn_only=before[1])

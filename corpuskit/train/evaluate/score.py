@@ -1,0 +1,143 @@
+"""Samples in numbers: known words, variety, repetition. None of them says that a text makes sense."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from corpuskit.shards.reader import Split
+from corpuskit.tokenizer.codec import Codec
+from corpuskit.train.generate.fill import fill_masks, fill_spans
+from corpuskit.train.generate.generate import LanguageModel
+from corpuskit.train.generate.sampling import Sampling
+
+_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
+_SPECIAL = re.compile(r"<\|\w*\|>")
+_KNOWN_TOKENS = 500_000
+_PIECES = 16
+_SAMPLES, _SAMPLE_TOKENS = 4, 60
+_PASSAGE_TOKENS, _EVERY = 64, 6
+_GAP = "\N{OBJECT REPLACEMENT CHARACTER}"
+
+
+def words(text: str) -> list[str]:
+    """The words of a text in lower case: letters, and apostrophes between them.
+
+    >>> words("It's 3 o'clock, Mr. X_Y!")
+    ["it's", "o'clock", 'mr', 'x', 'y']
+    """
+    return [word.lower().replace("’", "'") for word in _WORD.findall(text)]
+
+
+def known_words(split: Split, codec: Codec, max_tokens: int = _KNOWN_TOKENS) -> frozenset[str]:
+    """The words that stand in a split; in one above max_tokens, in 16 pieces of it with so many in all."""
+    whole = split.tokens <= max_tokens
+    length = split.tokens if whole else max_tokens // _PIECES
+    starts = [0] if whole else [split.tokens // _PIECES * number for number in range(_PIECES)]
+    found: set[str] = set()
+    for start in starts:
+        piece = words(_SPECIAL.sub(" ", codec.decode(split.read(start, length).tolist())))
+        # The first and the last word of a piece may be cut.
+        found.update(piece if whole else piece[1:-1])
+    return frozenset(found)
+
+
+def score(texts: Sequence[str], known: Collection[str]) -> dict[str, float | None]:
+    """Numbers for texts, all together; None where there are too few words to tell.
+
+    known_words: share of the words that are among `known`.
+    distinct_1, distinct_2, distinct_3: different n-grams of words for each n-gram (arXiv:1510.03055).
+    longest_repeat: most words in a row that stand twice in one text, which may overlap: a text that goes in
+        circles has a long one.
+
+    >>> score(["the sea the sea the sea", "a zorb"], {"the", "sea", "a"})["known_words"]
+    0.875
+    >>> score(["the sea the sea the sea", "a zorb"], {"the", "sea", "a"})["longest_repeat"]
+    4
+    """
+    split = [words(text) for text in texts]
+    count = sum(map(len, split))
+    scores: dict[str, float | None] = {
+        "known_words": _share(sum(word in known for each in split for word in each), count)
+    }
+    for n in (1, 2, 3):
+        grams = [gram for each in split for gram in _grams(each, n)]
+        scores[f"distinct_{n}"] = _share(len(set(grams)), len(grams))
+    scores["longest_repeat"] = max(map(_longest_repeat, split), default=0)
+    return scores
+
+
+def passage(split: Split, codec: Codec, context: int) -> str:
+    """The text with which a split begins, for models that fill gaps: up to 64 tokens, half of the context."""
+    ids = split.read(0, min(split.tokens, _PASSAGE_TOKENS, max(1, context // 2))).tolist()
+    text = _SPECIAL.sub("\n", codec.decode(ids))
+    # The last word may be cut.
+    return text.rpartition(" ")[0].strip()
+
+
+def gaps(text: str, codec: Codec, one_token: bool) -> tuple[str, list[str]]:
+    """A text with some words taken out, _GAP in place of each, and those words: one in six, the fourth first.
+
+    With one_token only words that are one token with the space before them, which a mask can stand for.
+    """
+    parts, answers, end, since = [], [], 0, 2
+    for match in _WORD.finditer(text):
+        since += 1
+        fits = match.start() > 0 and text[match.start() - 1] == " "
+        if since >= _EVERY and fits and not (one_token and len(codec.encode(f" {match[0]}")) > 1):
+            parts += [text[end : match.start()], _GAP]
+            answers.append(match[0])
+            end, since = match.end(), 0
+    return "".join([*parts, text[end:]]), answers
+
+
+def milestone(
+    model: LanguageModel, prompt: str, seed: int, known: Collection[str], held_out: str
+) -> dict[str, Any] | None:
+    """What the model writes at this point, from the same prompt and seed each time, and its scores.
+
+    Of a decoder four texts of 60 tokens are scored without the prompt, and the first is shown. An encoder and
+    an encoder-decoder fill gaps in the text `held_out`, shown in brackets; "right" is the share of the words
+    that were there. None where that text is too short to have gaps.
+    """
+    kind = model.model.settings.kind
+    if kind != "decoder":
+        text, answers = gaps(held_out, model.codec, kind == "encoder")
+        if not answers:
+            return None
+        if kind == "encoder":
+            spans = fill_masks(model, text, 1, _GAP).spans
+        else:
+            spans = fill_spans(model, text, 8 * len(answers), Sampling(temperature=0), marker=_GAP)[0].spans
+        right = sum(span.strip() == answer for span, answer in zip(spans, answers, strict=True))
+        shown = "".join(
+            f"{part}[{span.strip()}]" for part, span in zip(text.split(_GAP), spans, strict=False)
+        )
+        return {"text": shown + text.split(_GAP)[-1], "scores": {"right": _share(right, len(answers))}}
+    samples = model.sample(prompt, _SAMPLE_TOKENS, Sampling(), seed, _SAMPLES)
+    return {
+        "text": samples[0].text,
+        "scores": score([sample.text[len(prompt) :] for sample in samples], known),
+    }
+
+
+def _share(part: int, whole: int) -> float | None:
+    return round(part / whole, 4) if whole else None
+
+
+def _grams(each: Sequence[str], n: int) -> list[tuple[str, ...]]:
+    return [tuple(each[start : start + n]) for start in range(len(each) - n + 1)]
+
+
+def _longest_repeat(each: Sequence[str]) -> int:
+    """Length of the longest run that stands twice: by halving, since each part of such a run does too."""
+    low, high = 0, len(each)
+    while high - low > 1:
+        middle = (low + high) // 2
+        grams = _grams(each, middle)
+        if len(set(grams)) < len(grams):
+            low = middle
+        else:
+            high = middle
+    return low

@@ -1,0 +1,154 @@
+"""A conversation with a model: who said what, written as the model was taught to read it, and what fits.
+
+With role tokens a conversation is
+
+    <|endoftext|> [<|system|> text <|end_of_turn|>] <|user|> text <|end_of_turn|> <|assistant|> text ...
+
+and a reply ends with <|end_of_turn|>. A tokenizer without them writes the roles as lines, "User: ..." and
+"Assistant: ...", and a reply ends before the next line that begins with "User:".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Literal
+
+from corpuskit.errors import SettingError, TrainError
+from corpuskit.shards.permutation import derive_key
+from corpuskit.tokenizer.codec import ASSISTANT, END_OF_TURN, SYSTEM, USER
+from corpuskit.train.generate.generate import LanguageModel, check_counts
+from corpuskit.train.generate.sampling import Prompt, Sampling
+
+Role = Literal["system", "user", "assistant"]
+
+_TOKENS: dict[Role, str] = {"system": SYSTEM, "user": USER, "assistant": ASSISTANT}
+_WORDS: dict[Role, str] = {"system": "System", "user": "User", "assistant": "Assistant"}
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What one side said."""
+
+    role: Role
+    text: str
+
+
+class Chat:
+    """A conversation that remembers as many turns as the model's context holds.
+
+    Attributes:
+        turns: all turns so far, without the system's.
+        system: what the system says before all; empty for nothing.
+        seed: of the replies; the same conversation with the same seed has the same replies.
+        sampling: how tokens are drawn.
+        forgotten: turns at the beginning that the last reply was written without.
+    """
+
+    def __init__(
+        self,
+        model: LanguageModel,
+        sampling: Sampling | None = None,
+        seed: int = 0,
+        max_tokens: int = 200,
+        system: str = "",
+        plain: bool = False,
+    ) -> None:
+        """Begin a conversation.
+
+        Args:
+            max_tokens: most tokens of a reply; up to half of the context is kept free for them.
+            plain: write roles as lines although the tokenizer has role tokens.
+
+        Raises SettingError for a model that is no decoder, for max_tokens below 1, and for a system text that
+        leaves no room in the context.
+        """
+        settings = model.model.settings
+        if settings.kind != "decoder":
+            raise SettingError(
+                f"this model is an {settings.kind}: it cannot be talked with",
+                remedy="Name the folder of a decoder; see `corpuskit sample` for what this one can do.",
+            )
+        check_counts(tokens=max_tokens)
+        self.turns: list[Turn] = []
+        self.system, self.seed, self.sampling = system, seed, sampling or Sampling()
+        self.forgotten = 0
+        self._model, self._max_tokens = model, max_tokens
+        self._room = settings.context - min(max_tokens, settings.context // 2)
+        self._roles = None if plain else _role_ids(model)
+        if len(self._head()) > self._room // 2:
+            raise SettingError(
+                f"the system text takes {len(self._head())} of {settings.context} tokens of the context",
+                remedy="Shorten it.",
+            )
+
+    @property
+    def has_roles(self) -> bool:
+        """Whether turns are marked by role tokens."""
+        return self._roles is not None
+
+    @property
+    def is_tuned(self) -> bool:
+        """Whether the model was tuned for conversations: fine-tuning notes "chat": true in model.json."""
+        return self._model.document.get("chat") is True
+
+    def reset(self) -> None:
+        """Forget all that was said, but for the system's text."""
+        self.turns.clear()
+        self.forgotten = 0
+
+    def reply(self, text: str) -> Generator[str, None, None]:
+        """What the model says to `text`, piece by piece. Both turns are remembered, a reply cut off too."""
+        ids = self._ids([*self.turns, Turn("user", text)])
+        drawn = derive_key(self.seed, len(self.turns)) >> 1
+        ends = [self._model.end_of_text, *([self._roles[END_OF_TURN]] if self._roles else [])]
+        stop = () if self._roles else (f"\n{_WORDS['user']}:",)
+        said = ""
+        try:
+            stream = self._model.stream(Prompt(ids, drawn, ends, None, stop), self._max_tokens, self.sampling)
+            for piece in stream:
+                piece = piece if said else piece.lstrip()
+                said += piece
+                if piece:
+                    yield piece
+        finally:
+            self.turns += [Turn("user", text), Turn("assistant", said.strip())]
+
+    def _ids(self, said: list[Turn]) -> list[int]:
+        """Ids of the conversation up to where the reply begins: the newest turns that fit."""
+        head, opening = self._head(), self._marked("assistant")[0]
+        room = self._room - len(head) - len(opening)
+        kept = [self._turn(said[-1], room)]
+        for asked, answered in zip(said[-3::-2], said[-2::-2], strict=True):
+            earlier = [self._turn(asked), self._turn(answered)]
+            if sum(map(len, [*earlier, *kept])) > room:
+                break
+            kept = [*earlier, *kept]
+        self.forgotten = len(said) - len(kept)
+        return [*head, *(token for ids in kept for token in ids), *opening]
+
+    def _head(self) -> list[int]:
+        system = self._turn(Turn("system", self.system)) if self.system else []
+        return [self._model.end_of_text, *system]
+
+    def _turn(self, turn: Turn, room: int | None = None) -> list[int]:
+        """Ids of a turn; of one that is longer than `room` the end, which is nearest to the reply."""
+        before, after = self._marked(turn.role)
+        text = self._model.codec.encode(turn.text if self._roles else f" {turn.text}")
+        if room is not None:
+            text = text[max(0, len(before) + len(text) + len(after) - room) :]
+        return [*before, *text, *after]
+
+    def _marked(self, role: Role) -> tuple[list[int], list[int]]:
+        """What stands before and behind what a role says."""
+        if self._roles is not None:
+            return [self._roles[_TOKENS[role]]], [self._roles[END_OF_TURN]]
+        return self._model.codec.encode(f"{_WORDS[role]}:"), self._model.codec.encode("\n")
+
+
+def _role_ids(model: LanguageModel) -> dict[str, int] | None:
+    """The ids of the role tokens by name; None unless the tokenizer has them all."""
+    try:
+        return {name: model.codec.special_id(name) for name in (*_TOKENS.values(), END_OF_TURN)}
+    except TrainError:
+        return None

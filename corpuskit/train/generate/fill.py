@@ -1,0 +1,166 @@
+"""Filling gaps in a text: an encoder's tokens at a mask, an encoder-decoder's spans at a sentinel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from corpuskit.errors import SettingError
+from corpuskit.shards.permutation import derive_key
+from corpuskit.tokenizer.codec import SENTINEL
+from corpuskit.train.generate.generate import BATCH_ROWS, LanguageModel, check_counts
+from corpuskit.train.generate.sampling import Prompt, Sampling
+
+MARKER = "<mask>"
+"""What stands for a gap in the text, unless the caller says otherwise."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A token that may stand at a mask, with the white space before it, and its probability."""
+
+    text: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class Filled:
+    """A text whose gaps were filled.
+
+    Attributes:
+        text: the whole text; of an encoder with the likeliest token at each mask.
+        spans: what stands at each gap, with the white space before it.
+        candidates: for each gap the likeliest tokens, likeliest first; empty for an encoder-decoder.
+    """
+
+    text: str
+    spans: list[str]
+    candidates: list[list[Candidate]]
+
+
+def fill_masks(model: LanguageModel, text: str, top: int = 5, marker: str = MARKER) -> Filled:
+    """What an encoder would put in place of each `marker` in the text, each gap being one token.
+
+    White space before a marker belongs to the token that is sought. Each gap is judged with the others left
+    open; special tokens are not among the candidates, whose probabilities are those among all others.
+
+    Raises SettingError for another kind of model, a text without a marker or longer than the context, and
+    `top` below 1; TrainError for a tokenizer without <|mask|>.
+    """
+    _check_kind(model, "encoder")
+    check_counts(top=top)
+    mask = model.codec.mask_id()
+    parts = _parts(text, marker)
+    ids, gaps = _joined(model, parts, [mask] * (len(parts) - 1))
+    network = model.model
+    was_training = network.training
+    network.eval()
+    with torch.inference_mode():
+        rows = torch.tensor([ids], device=network.embedding.weight.device)
+        logits = network.logits(network.encode(rows)[0, gaps])[:, : network.settings.vocab_size].float().cpu()
+        logits[:, [i for i in model.codec.special_ids() if i < logits.shape[1]]] = -torch.inf
+        best = logits.softmax(1).sort(dim=1, descending=True, stable=True)
+    network.train(was_training)
+    candidates = [
+        [
+            Candidate(model.codec.decode([int(token)]), float(p))
+            for p, token in zip(values[:top], tokens[:top], strict=True)
+        ]
+        for values, tokens in zip(best.values, best.indices, strict=True)
+    ]
+    spans = [each[0].text for each in candidates]
+    return Filled(_interleaved(parts, spans), spans, candidates)
+
+
+def fill_spans(
+    model: LanguageModel,
+    text: str,
+    max_tokens: int = 64,
+    sampling: Sampling | None = None,
+    seed: int = 0,
+    count: int = 1,
+    marker: str = MARKER,
+    batch_rows: int = BATCH_ROWS,
+) -> list[Filled]:
+    """What an encoder-decoder writes in place of each `marker` in the text, each gap being any text.
+
+    Args:
+        max_tokens: most tokens for all spans together, sentinels included.
+        sampling, seed, count, batch_rows: as for `LanguageModel.sample`.
+
+    Raises SettingError for another kind of model and a text without a marker or longer than the context;
+    TrainError for more gaps than the tokenizer has sentinels.
+    """
+    _check_kind(model, "encoder-decoder")
+    check_counts(tokens=max_tokens, count=count, batch_rows=batch_rows)
+    parts = _parts(text, marker)
+    sentinels = [model.codec.special_id(SENTINEL.format(number)) for number in range(len(parts) - 1)]
+    source, _ = _joined(model, parts, sentinels)
+    end = model.end_of_text
+    prompts = [
+        Prompt([end], derive_key(seed, number) >> 1, (end,), source, may_say=sentinels)
+        for number in range(count)
+    ]
+    drafts = model.write(prompts, max_tokens, sampling, batch_rows)
+    spans = [_spans(model, draft.ids, sentinels) for draft in drafts]
+    return [Filled(_interleaved(parts, each), each, []) for each in spans]
+
+
+def _check_kind(model: LanguageModel, wanted: str) -> None:
+    kind = model.model.settings.kind
+    if kind != wanted:
+        remedy = {
+            "decoder": "A decoder sees no more than what stands before: give it --prompt TEXT.",
+            "encoder": "An encoder fills one token at each mask: call fill_masks.",
+            "encoder-decoder": "An encoder-decoder writes a span for each gap: call fill_spans.",
+        }[kind]
+        raise SettingError(
+            f"this model is a{'n' if kind[0] == 'e' else ''} {kind}, not an {wanted}", remedy=remedy
+        )
+
+
+def _parts(text: str, marker: str) -> list[str]:
+    """The text between the markers, white space before each marker left out."""
+    if not marker or marker not in text:
+        raise SettingError(
+            f"the text holds no {marker!r}", remedy="Put it where something is to be filled in."
+        )
+    *before, last = text.split(marker)
+    return [*(part.removesuffix(" ") for part in before), last]
+
+
+def _joined(
+    model: LanguageModel, parts: Sequence[str], between: Sequence[int]
+) -> tuple[list[int], list[int]]:
+    """Ids of the parts with one special token between each two, and where those stand."""
+    ids = model.codec.encode(parts[0])
+    gaps = []
+    for special, part in zip(between, parts[1:], strict=True):
+        gaps.append(len(ids))
+        ids += [special, *model.codec.encode(part)]
+    if len(ids) > model.model.settings.context:
+        raise SettingError(
+            f"the text has {len(ids)} tokens, and this model reads {model.model.settings.context}",
+            remedy="Shorten the text around what is to be filled in.",
+        )
+    return ids, gaps
+
+
+def _spans(model: LanguageModel, ids: Sequence[int], sentinels: Sequence[int]) -> list[str]:
+    """What follows each sentinel in a target; nothing where the model left one out."""
+    spans: dict[int, list[int]] = {}
+    current: list[int] = []  # What stands before the first sentinel belongs to no gap.
+    for token in ids:
+        if token in sentinels:
+            # A sentinel that comes again says nothing new: the first span counts.
+            current = []
+            spans.setdefault(token, current)
+        else:
+            current.append(token)
+    return [model.codec.decode(spans.get(sentinel, [])) for sentinel in sentinels]
+
+
+def _interleaved(parts: Sequence[str], spans: Sequence[str]) -> str:
+    return "".join(part + span for part, span in zip(parts, [*spans, ""], strict=True))

@@ -1,0 +1,319 @@
+"""Text from a trained model: several texts in one forward pass, each token read once, reproducible by seed.
+
+Rows of a batch are as long as they are: prompts are padded on the right while they are read, and each text
+goes on where it ends, so that a text sees the positions that it would see alone. Its logits equal those that
+it would have alone up to rounding (in float32 to about 1e-5 of their size), since matrix products of another
+height may add in another order; a token drawn can differ only where two are that close.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from corpuskit.errors import SettingError, TrainError
+from corpuskit.shards.permutation import derive_key
+from corpuskit.tokenizer.codec import Codec
+from corpuskit.train.generate.sampling import Draft, Prompt, Sampling, draw
+from corpuskit.train.model.transformer import ModelSettings, Transformer
+
+MODEL_FORMAT = 2
+
+BATCH_ROWS = 8
+"""Texts that are written at once, unless the caller says otherwise."""
+
+_BACK = "Bring the file back from where it was copied, or train the model again."
+
+
+def check_counts(**counts: int) -> None:
+    """Raises SettingError, naming each of these that is below 1."""
+    faults = [f"{name} = {value}" for name, value in counts.items() if value < 1]
+    if faults:
+        raise SettingError(f"{', '.join(faults)}: less than 1", remedy="Ask for 1 at least.")
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A generated text.
+
+    Attributes:
+        text: prompt and continuation; of an encoder-decoder what it writes for the prompt.
+        ids: the ids that were generated, without the prompt's and without the one that ended the text.
+        ended: whether the model ended the text itself.
+    """
+
+    text: str
+    ids: list[int]
+    ended: bool
+
+
+class LanguageModel:
+    """A model folder, loaded.
+
+    Attributes:
+        model, codec: the model and its tokenizer.
+        end_of_text: the id that ends a text.
+        document: what model.json says.
+    """
+
+    def __init__(
+        self, model: Transformer, codec: Codec, end_of_text: int, document: Mapping[str, Any] | None = None
+    ) -> None:
+        self.model = model
+        self.codec = codec
+        self.end_of_text = end_of_text
+        self.document = dict(document or {})
+        # Special tokens carry structure, not text: a young model that has never seen them would still
+        # draw some. Only those that a prompt allows may be said.
+        special = [i for i in codec.special_ids() if i < model.settings.vocab_size]
+        self._special = torch.tensor(special, dtype=torch.long)
+
+    @classmethod
+    def load(cls, folder: Path | str, device: str = "cpu") -> LanguageModel:
+        """Load OUT of a training run onto a device; raises TrainError, naming the file, if it is damaged."""
+        folder = Path(folder)
+        path = folder / "model.json"
+        try:
+            document = json.loads(path.read_text(encoding="utf-8"))
+            if not isinstance(document, dict):
+                raise ValueError("it is no JSON object")
+            if document.get("format") != MODEL_FORMAT:
+                raise TrainError(
+                    f"{path} has format {document.get('format')!r}, this version reads {MODEL_FORMAT}",
+                    remedy="Use the version of corpuskit that wrote it.",
+                )
+            model = Transformer(ModelSettings(**document["model"]))
+            end_of_text, sha256 = int(document["end_of_text"]), str(document["tokenizer_sha256"])
+        except FileNotFoundError as error:
+            raise TrainError(
+                f"{folder} holds no model.json", remedy="Name the --out of a training run."
+            ) from error
+        except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+            raise TrainError(f"{path} does not describe a model: {error}", remedy=_BACK) from error
+        weights = folder / "model.safetensors"
+        try:
+            model.load_state_dict(load_file(weights))
+        except FileNotFoundError as error:
+            raise TrainError(
+                f"{weights} is not there", remedy="It appears with the run's first validation; train on."
+            ) from error
+        except (OSError, SafetensorError, RuntimeError) as error:
+            raise TrainError(
+                f"{weights} does not hold this model's weights: {error}", remedy=_BACK
+            ) from error
+        codec = Codec(folder / "tokenizer.json", sha256, end_of_text)
+        return cls(model.to(device).eval(), codec, end_of_text, document)
+
+    def sample(
+        self,
+        prompt: str | Sequence[str] = "",
+        max_tokens: int = 200,
+        sampling: Sampling | None = None,
+        seed: int = 0,
+        count: int = 1,
+        stop: Sequence[str] = (),
+        batch_rows: int = BATCH_ROWS,
+    ) -> list[Sample]:
+        """Continue each prompt `count` times with at most max_tokens tokens each; those of a prompt together.
+
+        Sample i of a prompt depends on (prompt, seed, i), not on count, batch_rows or the other prompts, but
+        for rounding (see above). An empty prompt begins a new document. A text ends before the first of the
+        strings `stop` that the model writes. An encoder-decoder reads the prompt as its source.
+
+        Raises SettingError for max_tokens, count or batch_rows below 1, an empty string in `stop`, a source
+        that is empty or longer than the context, and for an encoder, which writes no text.
+        """
+        check_counts(tokens=max_tokens, count=count, batch_rows=batch_rows)
+        asked = [prompt] if isinstance(prompt, str) else list(prompt)
+        prompts = [self.prompt(each, seed, number, stop) for each in asked for number in range(count)]
+        drafts = self.write(prompts, max_tokens, sampling, batch_rows)
+        answers = self.model.settings.kind == "encoder-decoder"
+        begins = ["" if answers else each for each in asked for _ in range(count)]
+        return [
+            Sample(begin + draft.text, draft.ids, draft.ended)
+            for begin, draft in zip(begins, drafts, strict=True)
+        ]
+
+    def stream(
+        self,
+        prompt: str | Prompt = "",
+        max_tokens: int = 200,
+        sampling: Sampling | None = None,
+        seed: int = 0,
+        number: int = 0,
+        stop: Sequence[str] = (),
+    ) -> Stream:
+        """As `sample`, its sample `number` alone, piece by piece as it is written."""
+        if isinstance(prompt, str):
+            prompt = self.prompt(prompt, seed, number, stop)
+        return Stream(self, prompt, max_tokens, sampling or Sampling())
+
+    def prompt(self, text: str, seed: int = 0, number: int = 0, stop: Sequence[str] = ()) -> Prompt:
+        """The prompt of a text to be continued or, for an encoder-decoder, answered; raises as `sample`."""
+        settings = self.model.settings
+        if settings.kind == "encoder":
+            raise SettingError(
+                "this model is an encoder, which writes no text",
+                remedy="It fills masks: give --fill TEXT in place of a prompt.",
+            )
+        if not all(stop):
+            raise SettingError(
+                "stop holds an empty string, which ends every text before it begins", remedy="Leave it out."
+            )
+        ids, drawn = self.codec.encode(text), derive_key(seed, number) >> 1
+        if settings.kind == "decoder":
+            return Prompt([self.end_of_text, *ids], drawn, (self.end_of_text,), None, stop)
+        if not 1 <= len(ids) <= settings.context:
+            raise SettingError(
+                f"the source is {len(ids)} tokens long, and this model reads 1 to {settings.context}",
+                remedy="Give it in parts." if ids else "Give a text as prompt.",
+            )
+        return Prompt([self.end_of_text], drawn, (self.end_of_text,), ids, stop)
+
+    def write(
+        self,
+        prompts: Sequence[Prompt],
+        max_tokens: int,
+        sampling: Sampling | None = None,
+        batch_rows: int = BATCH_ROWS,
+    ) -> list[Draft]:
+        """One text for each prompt, `batch_rows` at a time, of at most max_tokens tokens each."""
+        drafts = [Draft(self.codec, prompt) for prompt in prompts]
+        for first in range(0, len(drafts), batch_rows):
+            for _ in self.pieces(drafts[first : first + batch_rows], max_tokens, sampling or Sampling()):
+                pass
+        return drafts
+
+    def pieces(self, drafts: Sequence[Draft], max_tokens: int, sampling: Sampling) -> Iterator[str]:
+        """Write all drafts together; yields what is new in each, draft by draft in every step."""
+        was_training = self.model.training
+        self.model.eval()
+        try:
+            reader, live = _Reader(self.model, drafts, max_tokens), list(drafts)
+            for step in range(max_tokens):
+                logits = self._allowed(reader.logits(live), live)
+                tokens = draw(logits, sampling, [draft.random for draft in live])
+                for draft, token in zip(live, tokens, strict=True):
+                    yield draft.add(token, last=step == max_tokens - 1)
+                rows = [row for row, draft in enumerate(live) if not draft.done]
+                if not rows:
+                    return
+                if len(rows) < len(live):
+                    live = [live[row] for row in rows]
+                    reader.select(rows)
+        finally:
+            self.model.train(was_training)
+
+    def _allowed(self, logits: Tensor, drafts: Sequence[Draft]) -> Tensor:
+        """Logits (B, V) as (B, vocab_size), float32 on the CPU; -inf for what a draft may not say."""
+        logits = logits[:, : self.model.settings.vocab_size].float().cpu()
+        allowed = logits.index_fill(1, self._special, -torch.inf)
+        for row, draft in enumerate(drafts):
+            said = [*draft.prompt.ends, *draft.prompt.may_say]
+            allowed[row, said] = logits[row, said]
+        return allowed
+
+
+class _Reader:
+    """Reads texts that grow, each token once; of a text longer than the context its last part."""
+
+    def __init__(self, model: Transformer, drafts: Sequence[Draft], max_tokens: int) -> None:
+        self._model, self._context = model, model.settings.context
+        longest = max(len(draft.prompt.start) for draft in drafts) + max_tokens
+        self._cache = model.new_cache(len(drafts), min(longest, self._context))
+        self._memory: dict[str, Tensor] = {}
+        sources = [draft.prompt.source for draft in drafts if draft.prompt.source is not None]
+        if sources:
+            ids, real = self._padded(sources)
+            with torch.inference_mode():
+                memory = model.encode(ids, real.long())
+            self._memory = {"memory": memory, "memory_mask": real[:, None]}
+
+    def logits(self, drafts: Sequence[Draft]) -> Tensor:
+        """Logits (B, V) of what follows each draft, which has one id more than at the last call."""
+        read = self._cache.lengths
+        fresh = [row for row in range(len(drafts)) if read[row] in (0, self._context)]
+        going = [row for row in range(len(drafts)) if read[row] not in (0, self._context)]
+        parts = [self._part(drafts[row].all_ids) for row in fresh]
+        for row in fresh:
+            read[row] = 0
+        with torch.inference_mode():
+            if not going:
+                return self._read(fresh, parts)
+            logits = self._read(going, [drafts[row].ids[-1:] for row in going])
+            if not fresh:
+                return logits
+            logits = torch.cat([logits, self._read(fresh, parts)])
+            rows = [*going, *fresh]
+            return logits[[rows.index(row) for row in range(len(rows))]]
+
+    def _part(self, ids: list[int]) -> list[int]:
+        """What is read of a text: when the context is full, a quarter of it is made free."""
+        return ids if len(ids) <= self._context else ids[-max(1, self._context - self._context // 4) :]
+
+    def select(self, rows: list[int]) -> None:
+        """Go on with these rows alone."""
+        self._cache = self._cache.select(rows)
+        self._memory = {name: tensor[rows] for name, tensor in self._memory.items()}
+
+    def _read(self, rows: list[int], parts: list[list[int]]) -> Tensor:
+        """Logits (rows, V) behind `parts`, which follow what has been read of these rows."""
+        whole = len(rows) == len(self._cache.lengths)
+        cache = self._cache if whole else self._cache.select(rows)
+        ids, _ = self._padded(parts)
+        before = cache.lengths
+        memory = {name: tensor if whole else tensor[rows] for name, tensor in self._memory.items()}
+        states = self._model.states(ids, cache=cache, **memory)
+        # The padding has been read too: it is forgotten.
+        cache.lengths = [read + len(part) for read, part in zip(before, parts, strict=True)]
+        if not whole:
+            self._cache.put_rows(rows, cache)
+        last = torch.tensor([len(part) - 1 for part in parts], device=states.device)
+        return self._model.logits(states[torch.arange(len(parts), device=states.device), last])
+
+    def _padded(self, parts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
+        """Ids (B, T), padded on the right with 0, and which of them are real."""
+        device = self._model.embedding.weight.device
+        lengths = torch.tensor([len(part) for part in parts], device=device)
+        longest = max(len(part) for part in parts)
+        ids = torch.tensor([[*part, *[0] * (longest - len(part))] for part in parts], device=device)
+        return ids, torch.arange(longest, device=device) < lengths[:, None]
+
+
+class Stream:
+    """A text as it is written: iterate over it for its pieces, each a string of one or more characters."""
+
+    def __init__(self, model: LanguageModel, prompt: Prompt, max_tokens: int, sampling: Sampling) -> None:
+        self._draft = Draft(model.codec, prompt)
+        self._pieces = model.pieces([self._draft], max_tokens, sampling)
+
+    @property
+    def ids(self) -> list[int]:
+        """The ids so far, without the prompt's and without the one that ended the text."""
+        return self._draft.ids
+
+    @property
+    def ended(self) -> bool:
+        """Whether the model ended the text itself."""
+        return self._draft.ended
+
+    def __iter__(self) -> Iterator[str]:
+        return (piece for piece in self._pieces if piece)
+
+
+def model_document(settings: ModelSettings, end_of_text: int, tokenizer_sha256: str) -> dict[str, Any]:
+    """The content of model.json: what `LanguageModel.load` needs beside the weights and the tokenizer."""
+    return {
+        "format": MODEL_FORMAT,
+        "model": asdict(settings),
+        "end_of_text": end_of_text,
+        "tokenizer_sha256": tokenizer_sha256,
+    }

@@ -1,0 +1,1 @@
+"""Models of other tools: exported for them, imported from them."""

@@ -1,0 +1,248 @@
+"""config.json of the families of `corpuskit.train.hub.families`: written from a model's settings, and read.
+
+It is written so that versions 4 and 5 of transformers read the same out of it (compared with 4.57 and 5.23):
+version 5 moved `rope_theta` into `rope_parameters`, and ModernBERT's `global_attn_every_n_layers` into
+`layer_types`. Both forms are read.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from corpuskit.errors import InputError
+from corpuskit.train.hub.families import FAMILIES, GATES, LLAMA, MODERNBERT, QWEN3, STABLELM, Family
+from corpuskit.train.model.transformer import Activation, ModelSettings
+
+_DEFAULT = "default"
+
+_NAMES = {
+    "width": "hidden_size",
+    "hidden": "intermediate_size",
+    "layers": "num_hidden_layers",
+    "heads": "num_attention_heads",
+    "context": "max_position_embeddings",
+}
+"""Settings of a model's shape, and what all families call them."""
+
+_MUST_BE = {
+    "use_parallel_residual": False,
+    "use_sliding_window": False,
+    "quantization_config": None,
+    "classifier_activation": "gelu",
+}
+"""Keys whose other values make another model; what is absent has the right one."""
+
+_EPSILONS = {
+    "qwen3": ("rms_norm_eps", 1e-6),
+    "llama": ("rms_norm_eps", 1e-6),
+    "stablelm": ("layer_norm_eps", 1e-5),
+    "modernbert": ("norm_eps", 1e-5),
+}
+"""What the number in the denominator of a norm is called, and what it is where nothing is said, as here."""
+
+
+def write_config(
+    family: Family, s: ModelSettings, vocab_size: int, special: Mapping[str, int | None]
+) -> dict[str, Any]:
+    """A config.json, in what both version 4 and version 5 of transformers read.
+
+    Args:
+        vocab_size: rows of the embedding.
+        special: ids of special tokens by the names that transformers has for them, such as "eos".
+    """
+    # A padding id would keep the gradient of that row at zero in training: it stays open here.
+    common = {
+        "architectures": [family.architecture],
+        "model_type": family.model_type,
+        "vocab_size": vocab_size,
+        **{theirs: getattr(s, ours) for ours, theirs in _NAMES.items()},
+        "tie_word_embeddings": s.tie_embeddings,
+        "attention_bias": False,
+        "attention_dropout": 0.0,
+        "initializer_range": 0.02,
+        "bos_token_id": special["bos"],
+        "eos_token_id": special["eos"],
+        "pad_token_id": None,
+        "dtype": "float32",
+        "torch_dtype": "float32",
+    }
+    return common | (_encoder(s, special) if family is MODERNBERT else _decoder(family, s))
+
+
+def _angles(s: ModelSettings) -> dict[str, Any]:
+    return {"rope_type": _DEFAULT, "rope_theta": float(s.rope_base)}
+
+
+def _encoder(s: ModelSettings, special: Mapping[str, int | None]) -> dict[str, Any]:
+    return {
+        "hidden_activation": GATES[s.activation],
+        "norm_eps": s.epsilon,
+        "norm_bias": False,
+        "mlp_bias": False,
+        "decoder_bias": False,
+        "classifier_bias": False,
+        "classifier_activation": "gelu",
+        "classifier_pooling": "mean",
+        "cls_token_id": special["cls"],
+        "sep_token_id": special["sep"],
+        "layer_types": ["full_attention"] * s.layers,
+        "global_attn_every_n_layers": 1,
+        "rope_parameters": {"full_attention": _angles(s), "sliding_attention": _angles(s)},
+        "global_rope_theta": float(s.rope_base),
+        "local_rope_theta": float(s.rope_base),
+    }
+
+
+def _decoder(family: Family, s: ModelSettings) -> dict[str, Any]:
+    common = {
+        "num_key_value_heads": s.kv_heads,
+        "hidden_act": GATES[s.activation],
+        "use_cache": True,
+        "rope_theta": float(s.rope_base),
+        "rope_parameters": _angles(s),
+    }
+    if family is STABLELM:
+        return common | {
+            "layer_norm_eps": s.epsilon,
+            "qk_layernorm": s.qk_norm,
+            "use_qkv_bias": False,
+            "use_parallel_residual": False,
+            "hidden_dropout": 0.0,
+            "partial_rotary_factor": 1.0,
+            "rope_parameters": _angles(s) | {"partial_rotary_factor": 1.0},
+        }
+    common |= {"rms_norm_eps": s.epsilon, "head_dim": s.head_width}
+    return common | ({"mlp_bias": False} if family is LLAMA else {"use_sliding_window": False})
+
+
+def read_config(
+    config: Mapping[str, Any], vocab_size: int, context: int | None, folder: Path
+) -> tuple[Family, ModelSettings]:
+    """The family of a config.json of version 4 or 5, and the settings of the same model here.
+
+    Args:
+        vocab_size: tokens of the vocabulary.
+        context: the greatest number of positions to be used, where not all that the model has.
+        folder: where it is, for messages.
+
+    Raises:
+        InputError: it is of no such family, a number is missing, or a setting makes another model; all
+            faults are named.
+    """
+    family = FAMILIES.get(str(config.get("model_type")))
+    if family is None:
+        raise InputError(
+            f"{folder}: model_type = {config.get('model_type')!r} is not imported",
+            remedy=f"Imported are models of type {', '.join(FAMILIES)}.",
+        )
+    shape = _shape(config, family, folder)
+    shape["context"] = min(shape["context"], context or shape["context"])
+    activation, faults = _activation(config, family)
+    theta, rotary_faults = _rotary(config, family)
+    faults += [*rotary_faults, *_attention_faults(config, family, shape["layers"]), *_other_faults(config)]
+    name, usual = _EPSILONS[family.model_type]
+    epsilon = config.get(name, usual)
+    if not faults:
+        try:
+            return family, ModelSettings(
+                **shape,
+                vocab_size=vocab_size,
+                kind="encoder" if family is MODERNBERT else "decoder",
+                norm="rms" if family in (QWEN3, LLAMA) else "layer",
+                activation=activation,
+                qk_norm=family is QWEN3 or (family is STABLELM and bool(config.get("qk_layernorm"))),
+                tie_embeddings=bool(config.get("tie_word_embeddings", family is MODERNBERT)),
+                zero_init=False,
+                rope_base=theta,
+                norm_eps=0.0 if epsilon == usual else float(epsilon),
+            )
+        except (ValueError, TypeError) as error:
+            faults.append(str(error))
+    raise InputError(
+        f"{folder}/config.json describes a model that cannot be imported: {'; '.join(faults)}",
+        remedy="Take a model without these.",
+    )
+
+
+def _shape(config: Mapping[str, Any], family: Family, folder: Path) -> dict[str, int]:
+    """The numbers of a model's shape, by our names; raises InputError for values of another type."""
+    found = {theirs: config.get(theirs) for theirs in (*_NAMES.values(), "num_key_value_heads")}
+    if found["num_key_value_heads"] is None or family is MODERNBERT:
+        found["num_key_value_heads"] = found["num_attention_heads"]
+    # The other families have no such number, and in Qwen3 it is 128 where nothing is said.
+    if family in (QWEN3, LLAMA):
+        head_width = config.get("head_dim", 128 if family is QWEN3 else None)
+        found |= {} if head_width is None else {"head_dim": head_width}
+    faults = [f"{name} = {value!r} is no count" for name, value in found.items() if not _is_count(value)]
+    for kind, names in ((dict, ("rope_parameters", "rope_scaling")), (list, ("layer_types",))):
+        values = {name: config.get(name) for name in names}
+        faults += [
+            f"{n} = {v!r} is no {kind.__name__}" for n, v in values.items() if not isinstance(v, kind | None)
+        ]
+    if faults:
+        raise InputError(
+            f"{folder}/config.json: {'; '.join(faults)}",
+            remedy="Bring back the model's own config.json.",
+        )
+    ours = {**_NAMES, "kv_heads": "num_key_value_heads", "head_dim": "head_dim"}
+    shape = {name: int(found[theirs] or 0) for name, theirs in ours.items() if theirs in found}
+    if shape.get("head_dim", 0) * shape["heads"] == shape["width"]:
+        del shape["head_dim"]
+    return shape
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _activation(config: Mapping[str, Any], family: Family) -> tuple[Activation, list[str]]:
+    name, usual = ("hidden_activation", "gelu") if family is MODERNBERT else ("hidden_act", "silu")
+    value = config.get(name, usual)
+    for ours, theirs in GATES.items():
+        if value == theirs:
+            return ours, []
+    return "swiglu", [f"{name} = {value!r} (imported: {', '.join(GATES.values())})"]
+
+
+def _attention_faults(config: Mapping[str, Any], family: Family, layers: int) -> Iterator[str]:
+    kinds = config.get("layer_types")
+    if family is MODERNBERT and layers > 1:
+        every = config.get("global_attn_every_n_layers", 3 if kinds is None else 1)
+        if every != 1:
+            yield f"global_attn_every_n_layers = {every} (imported: 1, no sliding windows)"
+    others = sorted({str(kind) for kind in kinds or ()} - {"full_attention"})
+    if others:
+        yield f"layer_types has {', '.join(others)} (imported: full_attention, no sliding windows)"
+
+
+def _other_faults(config: Mapping[str, Any]) -> Iterator[str]:
+    for name, value in _MUST_BE.items():
+        if (config.get(name) or value) != value:
+            yield f"{name} = {config[name]!r} (imported: {value!r})"
+
+
+def _rotary(config: Mapping[str, Any], family: Family) -> tuple[float, list[str]]:
+    """Base of the rotary wavelengths, and what is not imported about them."""
+    parameters = config.get("rope_parameters") or {}
+    theta = config.get("rope_theta", 10_000.0)
+    if family is MODERNBERT:
+        nested = parameters.get("full_attention")
+        parameters = nested if isinstance(nested, dict) else {}
+        theta = config.get("global_rope_theta", 160_000.0)
+    theta = parameters.get("rope_theta", theta)
+    faults = []
+    if not isinstance(theta, int | float) or isinstance(theta, bool) or not 0 < theta < math.inf:
+        faults.append(f"rope_theta = {theta!r} is not a number above 0")
+        theta = 10_000.0
+    for name, value in (("rope_scaling", config.get("rope_scaling")), ("rope_parameters", parameters)):
+        kind = (value or {}).get("rope_type", (value or {}).get("type", _DEFAULT))
+        if kind != _DEFAULT:
+            faults.append(f"{name} of type {kind!r} (imported: none)")
+    whole = config.get("partial_rotary_factor", 0.25 if family is STABLELM else 1.0)
+    share = parameters.get("partial_rotary_factor", whole)
+    if share != 1:
+        faults.append(f"partial_rotary_factor = {share} (imported: 1.0)")
+    return float(theta), faults

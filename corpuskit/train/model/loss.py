@@ -1,0 +1,103 @@
+"""The loss of a language model, computed without holding all logits at once."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+IGNORED = -100
+"""A target that is not to be predicted."""
+
+
+CHUNK_LOGITS = {"cpu": 2**24, "cuda": 2**27}
+"""Logits that are held at a time while a loss is computed: 64 MB of them, on a GPU 512 MB. For each chunk the
+gradient of the whole head is read and written once."""
+
+
+class TokenLosses(nn.Module):
+    """What logits (R, V) cost at targets (R, 1), and its gradient: one pass over them when it is compiled."""
+
+    def __init__(self, softcap: float = 0.0) -> None:
+        super().__init__()
+        self.softcap = softcap
+
+    def capped(self, logits: Tensor) -> Tensor:
+        """softcap * tanh(logits / softcap), as float32; the logits themselves without a cap."""
+        return self.softcap * torch.tanh(logits.float() / self.softcap) if self.softcap else logits
+
+    def forward(self, logits: Tensor, targets: Tensor, learns: bool) -> tuple[Tensor, Tensor | None]:
+        """-log p(target), (R, 1) float32, and its gradient by the logits, (R, V) of their type."""
+        z = self.capped(logits)
+        scores = torch.log_softmax(z, 1, dtype=torch.float32)
+        losses = -scores.gather(1, targets)
+        if not learns:
+            return losses, None
+        error = scores.exp_()  # p, then p - 1 at the target
+        error.scatter_add_(1, targets, error.new_full(targets.shape, -1.0))
+        if self.softcap:
+            error *= 1 - (z / self.softcap).square_()
+        return losses, error.to(logits.dtype)
+
+
+def linear_cross_entropy(
+    states: Tensor, weight: Tensor, targets: Tensor, token_losses: TokenLosses | None = None
+) -> Tensor:
+    """Sum of -log p(target) over the targets that are not IGNORED, a float32 scalar.
+
+    A chunk of the logits is computed at a time, and its gradient with it: all of them would be the largest
+    tensor of a step. Softmax and sums are float32 whatever the products are computed in; PyTorch's function
+    of this name (2.13) holds all logits unless told otherwise, and sums the head's gradient in 16 bits.
+
+    Args:
+        states: (M, C).
+        weight: (V, C).
+        targets: (M,).
+        token_losses: may cap the logits.
+    """
+    device = states.device.type
+    if torch.is_autocast_enabled(device):
+        states = states.to(torch.get_autocast_dtype(device))
+    learns = torch.is_grad_enabled() and (states.requires_grad or weight.requires_grad)
+    with torch.autocast(device, enabled=False):
+        out: Tensor = _LinearCrossEntropy.apply(
+            states, weight, targets, token_losses or TokenLosses(), learns
+        )  # type: ignore[no-untyped-call]
+    return out
+
+
+class _LinearCrossEntropy(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, states: Tensor, weight: Tensor, targets: Tensor, token_losses: TokenLosses, learns: bool
+    ) -> Tensor:
+        matrix, rows = weight.to(states.dtype), chunk_rows(len(targets), len(weight), states.device.type)
+        total = torch.zeros((), device=states.device)
+        to_states = torch.empty_like(states) if learns else None
+        to_weight = torch.zeros_like(weight) if learns else None
+        for first in range(0, len(targets), rows):
+            x, target = states[first : first + rows], targets[first : first + rows, None]
+            counts = target != IGNORED
+            losses, error = token_losses(functional.linear(x, matrix), target.clamp_min(0), learns)
+            total += (losses * counts).sum()
+            if to_states is not None and to_weight is not None:
+                # What is not to be predicted is left out here, where a row is narrower than its logits.
+                to_states[first : first + rows] = (error @ matrix) * counts
+                to_weight += error.T @ (x * counts)
+            del error  # The next chunk's logits take its place.
+        ctx.save_for_backward(to_states, to_weight)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
+        to_states, to_weight = ctx.saved_tensors
+        to_states = to_states * grad_outputs[0].to(to_states.dtype)
+        return to_states, to_weight * grad_outputs[0], None, None, None
+
+
+def chunk_rows(targets: int, vocabulary: int, device: str) -> int:
+    """Targets whose logits are computed at a time: all chunks but the last are of one size."""
+    chunks = -(-targets * vocabulary // CHUNK_LOGITS.get(device, CHUNK_LOGITS["cpu"]))
+    return -(-targets // max(1, chunks)) or 1

@@ -1,0 +1,743 @@
+"""The model: one transformer that is a decoder, an encoder, or both.
+
+Read from top to bottom in the order of the forward pass; this file imports nothing else of the package.
+
+    decoder           ids (B, T) -> embedding -> N x block -> norm -> head -> (B, T, V); each position sees
+                      itself and what stands before it
+    encoder           ids (B, T) -> embedding -> norm -> N x block -> norm -> dense, GELU, norm -> head; each
+                      position sees all; the first block has no norm before its attention, since one has just
+                      been (this is ModernBERT's shape)
+    encoder-decoder   source (B, S) -> embedding -> N x block -> norm -> memory (B, S, C); then a decoder
+                      whose blocks also look at the memory
+
+    block             x + attention(norm(x)), [x + cross_attention(norm(x), memory),] x + mlp(norm(x))
+
+Shapes: B rows, T positions, S positions of the source, C width, H query heads, G key-value heads, D head
+width (C / H if nobody says otherwise), F hidden width of the MLP, V padded vocabulary. No linear map has a
+bias.
+
+Sources: rotary positions arXiv:2104.09864; grouped-query attention arXiv:2305.13245; SwiGLU and GEGLU
+arXiv:2002.05202; squared ReLU arXiv:2109.08668; RMSNorm arXiv:1910.07467; normalised queries and keys
+arXiv:2302.05442; capped logits arXiv:2408.00118; depth-scaled output projections GPT-2; the encoder's shape
+arXiv:2412.13663; encoder-decoder arXiv:1910.10683.
+"""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from corpuskit.train.model.loss import TokenLosses, linear_cross_entropy
+
+Kind = Literal["decoder", "encoder", "encoder-decoder"]
+Activation = Literal["swiglu", "geglu", "gelu", "relu2"]
+
+VOCABULARY_MULTIPLE = 64
+"""Embedding rows are padded to a multiple of this, which matrix kernels like; the extra ids never occur."""
+
+
+SMALL = 256
+"""Positions up to which a CPU multiplies scores out in bfloat16: there its fused kernel is slower."""
+
+_CHOICES = {
+    "kind": ("decoder", "encoder", "encoder-decoder"),
+    "norm": ("layer", "rms"),
+    "activation": ("swiglu", "geglu", "gelu", "relu2"),
+}
+
+
+@dataclass(frozen=True)
+class ModelSettings:
+    """The shape of a model.
+
+    Attributes:
+        vocab_size: tokens in the vocabulary, before padding.
+        layers, width, heads: N, C and H. An encoder-decoder has N blocks on either side.
+        kv_heads: G; divides heads. Equal to heads for plain multi-head attention.
+        head_dim: D, even, where it is not width / heads; 0 where it is.
+        hidden: F, hidden width of the MLP.
+        context: greatest T, and greatest S.
+        kind: what it is.
+        norm: "layer" (LayerNorm without bias) or "rms" (RMSNorm), both with a learned gain. PyTorch has one
+            fused CPU kernel for the first and none for the second: a step is about 10 % faster with it.
+        activation: of the MLP: "swiglu" and "geglu" have a gate, "gelu" and "relu2" have none.
+        qk_norm: normalise queries and keys per head before the rotation.
+        tie_embeddings: use the embedding matrix as the head too.
+        dropout: share of activations zeroed after the embedding and each part of a block while training.
+        zero_init: output projections start at zero, so that every block starts as the identity; otherwise
+            they start at 1 / sqrt(2 N) of the usual scale.
+        rope_base: base of the rotary wavelengths.
+        softcap: logits z become softcap * tanh(z / softcap); 0 leaves them.
+        classes: outputs of a head for classification beside the language model's; 0 for none.
+        norm_eps: added to the mean square or variance in a norm; 0 for the usual, see `epsilon`.
+    """
+
+    vocab_size: int
+    layers: int
+    width: int
+    heads: int
+    kv_heads: int
+    hidden: int
+    context: int
+    kind: Kind = "decoder"
+    norm: Literal["layer", "rms"] = "layer"
+    activation: Activation = "swiglu"
+    qk_norm: bool = True
+    tie_embeddings: bool = True
+    dropout: float = 0.0
+    zero_init: bool = True
+    rope_base: float = 10_000.0
+    softcap: float = 0.0
+    classes: int = 0
+    norm_eps: float = 0.0
+    head_dim: int = 0
+
+    def __post_init__(self) -> None:
+        """Raises ValueError, naming all faults, for a shape that cannot be built."""
+        faults = [
+            f"{name} must be at least 1, not {getattr(self, name)}"
+            for name in ("vocab_size", "layers", "width", "heads", "kv_heads", "hidden", "context")
+            if getattr(self, name) < 1
+        ]
+        if not faults and not self.head_dim and self.width % (2 * self.heads):
+            faults.append(
+                f"width {self.width} must be a multiple of 2 x heads = {2 * self.heads}, or head_dim be given"
+            )
+        if self.head_dim < 0 or self.head_dim % 2:
+            faults.append(f"head_dim must be an even number, not {self.head_dim}")
+        if not faults and self.heads % self.kv_heads:
+            faults.append(f"heads {self.heads} must be a multiple of kv_heads {self.kv_heads}")
+        if not 0 <= self.dropout < 1:
+            faults.append(f"dropout must lie in [0, 1), not {self.dropout}")
+        if self.softcap < 0 or self.classes < 0 or self.norm_eps < 0:
+            faults.append(
+                f"softcap {self.softcap}, classes {self.classes} and norm_eps {self.norm_eps} "
+                "must not be below 0"
+            )
+        for name, choices in _CHOICES.items():
+            if getattr(self, name) not in choices:
+                faults.append(f"{name} must be one of {', '.join(choices)}, not {getattr(self, name)!r}")
+        if faults:
+            raise ValueError("; ".join(faults))
+
+    @property
+    def head_width(self) -> int:
+        """D."""
+        return self.head_dim or self.width // self.heads
+
+    @property
+    def attention_width(self) -> int:
+        """H D: numbers of all heads."""
+        return self.heads * self.head_width
+
+    @property
+    def padded_vocab_size(self) -> int:
+        """V: vocab_size rounded up to a multiple of VOCABULARY_MULTIPLE."""
+        return -(-self.vocab_size // VOCABULARY_MULTIPLE) * VOCABULARY_MULTIPLE
+
+    @property
+    def epsilon(self) -> float:
+        """What norms add: norm_eps, or 1e-5 for LayerNorm and 1e-6 for RMSNorm."""
+        return self.norm_eps or (1e-6 if self.norm == "rms" else 1e-5)
+
+    @property
+    def is_gated(self) -> bool:
+        """Whether the MLP has a gate."""
+        return self.activation in ("swiglu", "geglu")
+
+
+class Norm(nn.Module):
+    """Normalise the last dimension: x / rms(x) * gain, or with "layer" (x - mean(x)) / std(x) * gain."""
+
+    def __init__(self, settings: ModelSettings, width: int) -> None:
+        super().__init__()
+        self.is_rms, self.eps = settings.norm == "rms", settings.epsilon
+        self.weight = nn.Parameter(torch.ones(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (..., width)."""
+        # Under autocast x may be bfloat16: the fused kernels want a gain of the same type.
+        gain = self.weight.to(x.dtype)
+        if self.is_rms:
+            return functional.rms_norm(x, gain.shape, gain, eps=self.eps)
+        return functional.layer_norm(x, gain.shape, gain, eps=self.eps)
+
+
+class Dropout(nn.Module):
+    """While training, zero a share p of all elements and divide the others by 1 - p.
+
+    On a CPU PyTorch draws one number for each element, on one core: with dropout in every block that took up
+    to a quarter of a step on two cores. A byte decides there instead, so p is rounded to 1 / 256ths.
+    """
+
+    def __init__(self, p: float) -> None:
+        super().__init__()
+        self.p = p
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x of any shape."""
+        if not self.training or self.p == 0:
+            return x
+        if x.device.type != "cpu":
+            return functional.dropout(x, self.p)
+        dropped = min(max(round(self.p * 256), 1), 255)
+        words = torch.empty(-(-x.numel() // 8), dtype=torch.int64).random_(-(2**63), None)
+        keep = words.view(torch.uint8)[: x.numel()].view(x.shape) >= dropped
+        return x * keep.to(x.dtype).mul_(256 / (256 - dropped))
+
+
+# ---------------------------------------------------------------------------------------- positions
+
+
+class Rotation(NamedTuple):
+    """Cosines and sines of the rotary angles of positions, (T, D), or (B, 1, T, D) for each row its own.
+
+    The second half of D repeats the first.
+    """
+
+    cos: Tensor
+    sin: Tensor
+
+
+def rotary_tables(settings: ModelSettings) -> Rotation:
+    """The angles of all positions of the context."""
+    half = settings.head_width // 2
+    frequencies = settings.rope_base ** (-torch.arange(half, dtype=torch.float64) / half)
+    angles = torch.outer(torch.arange(settings.context, dtype=torch.float64), frequencies)
+    sines = torch.cat([-angles.sin(), angles.sin()], dim=1)
+    return Rotation(torch.cat([angles, angles], dim=1).cos().float(), sines.float())
+
+
+def rotate(x: Tensor, rotation: Rotation) -> Tensor:
+    """Turn each pair (x[i], x[i + D/2]) by its position's angle; x (B, H, T, D).
+
+    Only differences of positions count in the product of a query and a key: a document that begins in the
+    middle of a row is seen as one that begins at its start.
+    """
+    if x.device.type == "cpu" and not torch.compiler.is_compiling():
+        out: Tensor = _Rotate.apply(x, rotation.cos, rotation.sin)  # type: ignore[no-untyped-call]
+        return out
+    first, second = x.chunk(2, dim=-1)
+    return torch.addcmul(x * rotation.cos, torch.cat([second, first], dim=-1), rotation.sin)
+
+
+class _Rotate(torch.autograd.Function):
+    """The same without the copies that autograd makes of the halves, where no compiler leaves them out."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+        ctx.save_for_backward(cos, sin)
+        half = x.shape[-1] // 2
+        y = x * cos
+        y[..., :half].addcmul_(x[..., half:], sin[..., :half])
+        y[..., half:].addcmul_(x[..., :half], sin[..., half:])
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, None, None]:
+        cos, sin = ctx.saved_tensors
+        half, grad = cos.shape[-1] // 2, grad_outputs[0]
+        out = grad * cos  # Turned back: the sines change their sign, which is where they are swapped.
+        out[..., :half].addcmul_(grad[..., half:], sin[..., half:])
+        out[..., half:].addcmul_(grad[..., :half], sin[..., :half])
+        return out, None, None
+
+
+# ---------------------------------------------------------------------------------------- attention
+
+
+class Ends(NamedTuple):
+    """Documents of packed rows as kernels for them take them, the rows laid one behind the other.
+
+    Attributes:
+        ends: where each ends, (documents + 1,) int32, beginning with 0.
+        longest: what none is longer than.
+    """
+
+    ends: Tensor
+    longest: int
+
+
+@dataclass(frozen=True)
+class Sight:
+    """Which keys a query sees, in one of three forms.
+
+    Attributes:
+        causal: those at its own position and before; else all.
+        mask: those where it is True, (B, 1, T, S) or (T, S); then `causal` is not looked at.
+        documents: those of its own document that `causal` allows.
+    """
+
+    causal: bool
+    mask: Tensor | None = None
+    documents: Ends | None = None
+
+
+def sight(causal: bool, documents: Tensor | Ends | None) -> Sight:
+    """What the positions of packed rows see: those of their own document.
+
+    Args:
+        documents: (B, T), equal numbers for positions of the same document, each of which stands in one
+            piece; or its `Ends`, on CUDA in 16 bits; None where each row is one document.
+    """
+    if documents is None or isinstance(documents, Ends):
+        return Sight(causal, documents=documents)
+    mask = documents[:, :, None] == documents[:, None, :]
+    if causal:
+        mask = mask & torch.ones(mask.shape[1:], dtype=torch.bool, device=mask.device).tril()
+    return Sight(causal, mask[:, None])
+
+
+def takes_ends(device: torch.device, bf16: bool, head_width: int) -> bool:
+    """Whether there is a kernel that takes documents by their ends: flash attention's, arXiv:2307.08691.
+
+    That is on CUDA from compute capability 8.0 on, in 16 bits, for D a multiple of 8 up to 256.
+    """
+    fits = device.type == "cuda" and bf16 and head_width % 8 == 0 and head_width <= 256
+    return fits and torch.cuda.get_device_capability(device) >= (8, 0)
+
+
+def ends_of(documents: Tensor) -> Ends:
+    """The ends of documents (B, T). How many there are must be known: on a GPU this waits for it."""
+    edge = torch.ones_like(documents, dtype=torch.bool)
+    edge[:, 1:] = documents[:, 1:] != documents[:, :-1]
+    starts = edge.flatten().nonzero().flatten()
+    ends = torch.cat([starts, starts.new_tensor([documents.numel()])]).to(torch.int32)
+    # A row is as long as a document can be; to look for the longest would be another wait.
+    return Ends(ends, documents.shape[1])
+
+
+def attend(q: Tensor, k: Tensor, v: Tensor, seen: Sight) -> Tensor:
+    """softmax(q k^T / sqrt(D)) v over the keys seen; q (B, H, T, D), k and v (B, G, S, D) -> (B, H, T, D)."""
+    grouped = k.shape[1] != q.shape[1]
+    if _small_on_cpu(q, k):
+        return attend_by_products(q, k, v, seen)
+    if seen.documents is None:
+        return functional.scaled_dot_product_attention(
+            q, k, v, attn_mask=seen.mask, is_causal=seen.causal and seen.mask is None, enable_gqa=grouped
+        )
+    from torch.nn.attention.varlen import varlen_attn
+
+    ends, longest = seen.documents
+    flat_q, flat_k, flat_v = (x.transpose(1, 2).flatten(0, 1) for x in (q, k, v))  # (B T, H or G, D)
+    options: dict[str, Any] = {}
+    known = inspect.signature(varlen_attn).parameters  # They differ between versions 2.11 and 2.13.
+    if grouped and "enable_gqa" in known:
+        options["enable_gqa"] = True
+    elif grouped:
+        flat_k, flat_v = (x.repeat_interleave(q.shape[1] // k.shape[1], dim=1) for x in (flat_k, flat_v))
+    if "window_size" in known:
+        options["window_size"] = (-1, 0 if seen.causal else -1)
+    else:
+        options["is_causal"] = seen.causal
+    out = cast(Tensor, varlen_attn(flat_q, flat_k, flat_v, ends, ends, longest, longest, **options))
+    return out.view(q.shape[0], q.shape[2], *out.shape[1:]).transpose(1, 2)
+
+
+def _small_on_cpu(q: Tensor, k: Tensor) -> bool:
+    """Whether a CPU's fused kernel takes longer in bfloat16 than plain products do.
+
+    Three times as long at 64 positions, half as long again at 256, and less from 384 on.
+    """
+    small = 1 < q.shape[2] <= SMALL and k.shape[2] <= SMALL
+    return small and q.device.type == "cpu" and q.dtype == torch.bfloat16
+
+
+def attend_by_products(q: Tensor, k: Tensor, v: Tensor, seen: Sight) -> Tensor:
+    """`attend` as it is written down, with all scores (B, H, T, S) in memory, rounded to the type of q."""
+    groups = q.shape[1] // k.shape[1]
+    if groups > 1:
+        k, v = k.repeat_interleave(groups, dim=1), v.repeat_interleave(groups, dim=1)
+    mask = seen.mask
+    if mask is None and seen.causal:
+        mask = torch.ones(q.shape[2], k.shape[2], dtype=torch.bool, device=q.device).tril()
+    scores = (q @ k.mT) * q.shape[3] ** -0.5
+    if mask is not None:
+        scores = scores.masked_fill(~mask, -torch.inf)
+    return torch.matmul(torch.softmax(scores, -1), v)
+
+
+@dataclass
+class Cache:
+    """Keys and values of the positions read so far, so that a text is continued without reading it again.
+
+    Rows may be of different lengths: each is continued where it ends. Rows that were padded on the right are
+    read as if they were not, once `lengths` is set back to what is real: a position sees none behind it, and
+    what stands there is written over.
+
+    Attributes:
+        keys, values: of each block, (N, B, G, room, D).
+        lengths: positions of each row that are filled, B of them.
+        at: positions that are being read, (B, T).
+        memory: keys and values of the source of an encoder-decoder, by block.
+    """
+
+    keys: Tensor
+    values: Tensor
+    lengths: list[int]
+    at: Tensor
+    memory: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict)
+
+    def begin(self, count: int) -> None:
+        """Set `at` to the next `count` positions of each row."""
+        starts = torch.tensor(self.lengths, device=self.keys.device)
+        self.at = starts[:, None] + torch.arange(count, device=self.keys.device)
+
+    def put(self, block: int, k: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
+        """Keep k and v (B, G, T, D) of the positions `at`; returns those of all positions (B, G, S, D)."""
+        rows, stop = torch.arange(len(k), device=k.device)[:, None], max(self.lengths) + k.shape[2]
+        self.keys[block][rows, :, self.at] = k.transpose(1, 2)
+        self.values[block][rows, :, self.at] = v.transpose(1, 2)
+        return self.keys[block, :, :, :stop], self.values[block, :, :, :stop]
+
+    def sight(self) -> Sight:
+        """What the positions `at` see: those of their row up to themselves."""
+        if not any(self.lengths):
+            return Sight(True)
+        keys = torch.arange(max(self.lengths) + self.at.shape[1], device=self.at.device)
+        return Sight(True, (keys <= self.at[:, :, None])[:, None])
+
+    def select(self, rows: list[int]) -> Cache:
+        """A cache of these rows alone."""
+        memory = {block: (k[rows], v[rows]) for block, (k, v) in self.memory.items()}
+        lengths = [self.lengths[row] for row in rows]
+        return Cache(self.keys[:, rows], self.values[:, rows], lengths, self.at[rows], memory)
+
+    def put_rows(self, rows: list[int], other: Cache) -> None:
+        """Take the positions of these rows from a cache that was selected."""
+        self.keys[:, rows], self.values[:, rows] = other.keys, other.values
+        for row, length in zip(rows, other.lengths, strict=True):
+            self.lengths[row] = length
+
+
+class Attention(nn.Module):
+    """Attention of a block's positions to each other (`forward`) or to a memory (`cross`)."""
+
+    def __init__(self, settings: ModelSettings) -> None:
+        super().__init__()
+        self.heads, self.kv_heads, self.head_width = settings.heads, settings.kv_heads, settings.head_width
+        # Queries, keys and values in one matrix: one large product is faster than three.
+        self.qkv = nn.Linear(settings.width, (self.heads + 2 * self.kv_heads) * self.head_width, bias=False)
+        self.out = nn.Linear(settings.attention_width, settings.width, bias=False)
+        self.query_norm = Norm(settings, self.head_width) if settings.qk_norm else nn.Identity()
+        self.key_norm = Norm(settings, self.head_width) if settings.qk_norm else nn.Identity()
+        self.attend = attend
+
+    def forward(
+        self, x: Tensor, rotation: Rotation, seen: Sight, cache: Cache | None = None, block: int = 0
+    ) -> Tensor:
+        """x (B, T, C) -> (B, T, C); keys and values of `block` are kept in the cache, if there is one."""
+        heads = self._heads(self.qkv(x), self.heads + 2 * self.kv_heads)
+        q, k, v = torch.split(heads, [self.heads, self.kv_heads, self.kv_heads], dim=1)  # (B, H or G, T, D)
+        q = rotate(self.query_norm(q), rotation).to(v.dtype)
+        k = rotate(self.key_norm(k), rotation).to(v.dtype)
+        if cache is not None:
+            k, v = cache.put(block, k, v)
+        return self._join(self.attend(q, k, v, seen))
+
+    def cross(
+        self, x: Tensor, memory: Tensor, seen: Sight, cache: Cache | None = None, block: int = 0
+    ) -> Tensor:
+        """x (B, T, C) looks at memory (B, S, C) -> (B, T, C). Positions play no part."""
+        queries, rest = torch.split(self.qkv.weight, [self.heads * self.head_width, self._key_value_width])
+        q = self.query_norm(self._heads(functional.linear(x, queries), self.heads))
+        if cache is not None and block in cache.memory:
+            k, v = cache.memory[block]
+        else:
+            k, v = self._heads(functional.linear(memory, rest), 2 * self.kv_heads).chunk(2, dim=1)
+            k = self.key_norm(k).to(v.dtype)
+            if cache is not None:
+                cache.memory[block] = (k, v)
+        return self._join(self.attend(q.to(v.dtype), k, v, seen))
+
+    @property
+    def _key_value_width(self) -> int:
+        return 2 * self.kv_heads * self.head_width
+
+    def _heads(self, x: Tensor, heads: int) -> Tensor:
+        return x.view(*x.shape[:-1], heads, self.head_width).transpose(1, 2)
+
+    def _join(self, y: Tensor) -> Tensor:
+        out: Tensor = self.out(y.transpose(1, 2).flatten(2))
+        return out
+
+
+# ------------------------------------------------------------------------------------------- blocks
+
+
+class MLP(nn.Module):
+    """down(f(up(x))), or with a gate down(f(gate(x)) * up(x)): (B, T, C) -> (B, T, C) through F channels."""
+
+    def __init__(self, settings: ModelSettings) -> None:
+        super().__init__()
+        self.activation, self.is_gated = settings.activation, settings.is_gated
+        # The gate comes first in its matrix.
+        self.up = nn.Linear(settings.width, (2 if self.is_gated else 1) * settings.hidden, bias=False)
+        self.down = nn.Linear(settings.hidden, settings.width, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x (B, T, C)."""
+        if self.is_gated:
+            gate, up = self.up(x).chunk(2, dim=-1)
+            hidden = (functional.silu(gate) if self.activation == "swiglu" else functional.gelu(gate)) * up
+        else:
+            up = self.up(x)
+            hidden = functional.gelu(up) if self.activation == "gelu" else functional.relu(up).square()
+        out: Tensor = self.down(hidden)
+        return out
+
+
+class Block(nn.Module):
+    """Attention, attention to the memory where there is one, and the MLP, each added to what came in."""
+
+    def __init__(self, settings: ModelSettings, number: int, *, crosses: bool) -> None:
+        super().__init__()
+        self.number = number
+        follows_norm = settings.kind == "encoder" and number == 0
+        self.attention_norm = nn.Identity() if follows_norm else Norm(settings, settings.width)
+        self.attention = Attention(settings)
+        if crosses:
+            self.cross_norm = Norm(settings, settings.width)
+            self.cross = Attention(settings)
+        self.mlp_norm = Norm(settings, settings.width)
+        self.mlp = MLP(settings)
+        self.dropout = Dropout(settings.dropout)
+
+    def forward(
+        self,
+        x: Tensor,
+        rotation: Rotation,
+        seen: Sight,
+        memory: tuple[Tensor, Sight] | None = None,
+        cache: Cache | None = None,
+    ) -> Tensor:
+        """x (B, T, C)."""
+        # A compiler takes a number for a constant, and would compile each block anew for its own.
+        number = 0 if cache is None else self.number
+        x = x + self.dropout(self.attention(self.attention_norm(x), rotation, seen, cache, number))
+        if memory is not None:
+            x = x + self.dropout(self.cross.cross(self.cross_norm(x), *memory, cache, number))
+        x = x + self.dropout(self.mlp(self.mlp_norm(x)))
+        return x
+
+
+class Stack(nn.Module):
+    """N blocks and the norm behind them."""
+
+    def __init__(self, settings: ModelSettings, *, crosses: bool = False) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(
+            [Block(settings, number, crosses=crosses) for number in range(settings.layers)]
+        )
+        self.norm = Norm(settings, settings.width)
+
+    def forward(
+        self,
+        x: Tensor,
+        rotation: Rotation,
+        seen: Sight,
+        memory: tuple[Tensor, Sight] | None = None,
+        cache: Cache | None = None,
+    ) -> Tensor:
+        """x (B, T, C)."""
+        for block in self.blocks:
+            x = block(x, rotation, seen, memory, cache)
+        out: Tensor = self.norm(x)
+        return out
+
+
+# -------------------------------------------------------------------------------------------- model
+
+
+class Transformer(nn.Module):
+    """`forward` gives logits, `loss` the summed cross entropy, `classify` the logits of classes."""
+
+    cos: Tensor
+    sin: Tensor
+
+    def __init__(self, settings: ModelSettings) -> None:
+        super().__init__()
+        self.settings = settings
+        both = settings.kind == "encoder-decoder"
+        self.embedding = nn.Embedding(settings.padded_vocab_size, settings.width)
+        self.dropout = Dropout(settings.dropout)
+        if settings.kind == "encoder":
+            self.embedding_norm = Norm(settings, settings.width)
+            self.head_dense = nn.Linear(settings.width, settings.width, bias=False)
+            self.head_norm = Norm(settings, settings.width)
+        if settings.kind != "decoder":
+            self.encoder = Stack(settings)
+        if settings.kind != "encoder":
+            self.decoder = Stack(settings, crosses=both)
+        if not settings.tie_embeddings:
+            self.head = nn.Linear(settings.width, settings.padded_vocab_size, bias=False)
+        if settings.classes:
+            self.classifier = nn.Linear(settings.width, settings.classes, bias=False)
+        self.token_losses = TokenLosses(settings.softcap)
+        cos, sin = rotary_tables(settings)
+        self.register_buffer("cos", cos, persistent=False)
+        self.register_buffer("sin", sin, persistent=False)
+
+    def new_cache(self, rows: int, room: int | None = None) -> Cache:
+        """An empty cache for so many rows and positions (the context), in the type attention computes in."""
+        s, weight = self.settings, self.embedding.weight
+        autocast = torch.is_autocast_enabled(weight.device.type)
+        dtype = torch.get_autocast_dtype(weight.device.type) if autocast else weight.dtype
+        shape = (s.layers, rows, s.kv_heads, min(room or s.context, s.context), s.head_width)
+        keys, values = (torch.zeros(shape, dtype=dtype, device=weight.device) for _ in range(2))
+        return Cache(keys, values, [0] * rows, torch.zeros((rows, 0), dtype=torch.long))
+
+    def encode(self, ids: Tensor, documents: Tensor | Ends | None = None) -> Tensor:
+        """The encoder's output (B, T, C) for ids (B, T); raises ValueError for T above the context.
+
+        Args:
+            documents: (B, T), what belongs together in packed or padded rows, see `sight`.
+        """
+        x = self._embed(ids)
+        if self.settings.kind == "encoder":
+            x = self.embedding_norm(x)
+        seen = sight(False, documents)
+        out: Tensor = self.encoder(self.dropout(x), self._rotation(ids.shape[1]), seen)
+        return out
+
+    def states(
+        self,
+        ids: Tensor,
+        *,
+        documents: Tensor | Ends | None = None,
+        memory: Tensor | None = None,
+        memory_mask: Tensor | None = None,
+        cache: Cache | None = None,
+    ) -> Tensor:
+        """What the head reads, (B, T, C), for ids (B, T).
+
+        Args:
+            documents: (B, T), what belongs together in packed or padded rows, see `sight`; not with a cache.
+            memory: an encoder-decoder's encoded source, (B, S, C).
+            memory_mask: which positions of the memory each position sees, (B, T, S) or (B, 1, S); all if
+                None.
+            cache: continue the positions that it holds, and keep these in it too.
+
+        Raises:
+            ValueError: T, with what the cache holds, is above the context or the cache's room.
+        """
+        if self.settings.kind == "encoder":
+            return self.encode(ids, documents)
+        x = self.dropout(self._embed(ids, cache))
+        if cache is not None:
+            cache.begin(ids.shape[1])
+            seen, rotation = cache.sight(), Rotation(self.cos[cache.at][:, None], self.sin[cache.at][:, None])
+        else:
+            seen = sight(True, documents)
+            rotation = self._rotation(ids.shape[1])
+        source = None
+        if memory is not None:
+            source = (memory, Sight(False, None if memory_mask is None else memory_mask[:, None]))
+        out: Tensor = self.decoder(x, rotation, seen, source, cache)
+        if cache is not None:
+            cache.lengths = [length + ids.shape[1] for length in cache.lengths]
+        return out
+
+    def forward(self, ids: Tensor, **context: Tensor | Ends | Cache | None) -> Tensor:
+        """ids (B, T) -> logits (B, T, V), of which those from vocab_size on belong to no token."""
+        return self.logits(self.states(ids, **context))  # type: ignore[arg-type]
+
+    def logits(self, states: Tensor) -> Tensor:
+        """states (..., C) -> logits (..., V)."""
+        return self.token_losses.capped(functional.linear(self._before_head(states), self.head_weight))
+
+    def loss(
+        self,
+        ids: Tensor,
+        targets: Tensor,
+        *,
+        positions: Tensor | None = None,
+        source: Tensor | None = None,
+        documents: Tensor | Ends | None = None,
+    ) -> Tensor:
+        """Sum of -log p(target) over all targets that are not IGNORED, a float32 scalar.
+
+        The padding of the vocabulary takes part in the softmax: training drives it to nothing.
+
+        Args:
+            ids: (B, T).
+            targets: (B, T), or (B, M) with positions.
+            positions: (B, M), where in its row each target stands; without them every position has one.
+            source: (B, S), what an encoder-decoder reads first.
+            documents: as for `states`.
+        """
+        memory = None if source is None else self.encode(source)
+        states = self.states(ids, documents=documents, memory=memory)
+        if positions is not None:
+            states = states.gather(1, positions[:, :, None].expand(-1, -1, states.shape[2]))
+        states = self._before_head(states).flatten(0, 1)
+        return linear_cross_entropy(states, self.head_weight, targets.flatten(), self.token_losses)
+
+    def classify(self, ids: Tensor, lengths: Tensor) -> Tensor:
+        """Logits of classes (B, classes) for rows of ids (B, T) of which the first `lengths` (B,) are real.
+
+        A decoder answers at its last real position, which alone has read all of them; an encoder by the mean
+        of its positions.
+        """
+        real = torch.arange(ids.shape[1], device=ids.device)[None, :] < lengths[:, None]
+        if self.settings.kind == "encoder":
+            states = self._before_head(self.encode(ids, real.long()))
+            pooled = (states * real[:, :, None]).sum(1) / lengths[:, None]
+        else:
+            states = self.states(ids)
+            pooled = states[torch.arange(len(ids), device=ids.device), lengths - 1]
+        out: Tensor = self.classifier(pooled)
+        return out
+
+    @property
+    def head_weight(self) -> Tensor:
+        """The matrix that turns hidden states into logits, (V, C)."""
+        return self.embedding.weight if self.settings.tie_embeddings else self.head.weight
+
+    def _embed(self, ids: Tensor, cache: Cache | None = None) -> Tensor:
+        positions = ids.shape[1] + (max(cache.lengths) if cache else 0)
+        room = cache.keys.shape[3] if cache else self.settings.context
+        if positions > room:
+            whose = "cache's room" if room < self.settings.context else "model's context"
+            raise ValueError(f"{positions} positions are more than the {whose} {room}")
+        out: Tensor = self.embedding(ids)
+        return out
+
+    def _rotation(self, count: int) -> Rotation:
+        return Rotation(self.cos[:count], self.sin[:count])
+
+    def _before_head(self, states: Tensor) -> Tensor:
+        if self.settings.kind != "encoder":
+            return states
+        out: Tensor = self.head_norm(functional.gelu(self.head_dense(states)))
+        return out
+
+
+@torch.no_grad()
+def initialise(model: Transformer, seed: int) -> None:
+    """Set every weight, from the seed alone.
+
+    Matrices have a standard deviation of 1 / sqrt(fan-in), the embedding of 0.02 (as GPT-2: tied to the head,
+    a greater one would begin by predicting each token to follow itself); an untied head and a classifier are
+    zero; output projections are zero or, without zero_init, scaled by 1 / sqrt(2 N); gains are 1.
+    """
+    settings = model.settings
+    generator = torch.Generator().manual_seed(seed)
+
+    def normal(weight: Tensor, std: float) -> None:
+        weight.copy_(torch.randn(weight.shape, generator=generator) * std)
+
+    normal(model.embedding.weight, 0.02)
+    output_scale = 0.0 if settings.zero_init else (2 * settings.layers) ** -0.5
+    for name, part in model.named_modules():
+        if isinstance(part, Norm):
+            part.weight.fill_(1.0)
+        elif isinstance(part, nn.Linear):
+            is_output = name.endswith((".out", ".down"))
+            scale = 0.0 if name in ("head", "classifier") else output_scale if is_output else 1.0
+            normal(part.weight, part.in_features**-0.5 * scale)

@@ -1,0 +1,1 @@
+"""What a training run is told, what it derives, and the presets that ship."""

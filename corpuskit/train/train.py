@@ -1,0 +1,129 @@
+"""Pretraining from a build's run folder: `train_model(run, out, settings)`."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+
+from corpuskit.errors import SettingError
+from corpuskit.shards.reader import Shards
+from corpuskit.tokenizer.codec import Codec
+from corpuskit.train.checkpoint import FOLDER as CHECKPOINTS
+from corpuskit.train.device import (
+    process_state,
+)
+from corpuskit.train.files import write_file, writing
+from corpuskit.train.job import Progress
+from corpuskit.train.loop import Saver, fit
+from corpuskit.train.parallel.processes import processes
+from corpuskit.train.result import (
+    TrainResult,
+    start_event,
+    sum_up,
+    write_model_document,
+)
+from corpuskit.train.resume import _check_mixture, _progress, _settings_to_resume, _state_to_resume
+from corpuskit.train.settings.settings import (
+    TrainSettings,
+)
+from corpuskit.train.setup import make_job, make_task, settle
+from corpuskit.train.watch.curves import NAME as CURVES
+from corpuskit.train.watch.curves import Curves
+from corpuskit.train.watch.events import Listener, Log
+
+
+def train_model(
+    run: Path | str,
+    out: Path | str,
+    settings: TrainSettings | None = None,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    allow_changed_data: bool = False,
+    pause_at: int | None = None,
+    listen: Listener | None = None,
+) -> TrainResult:
+    """Train a language model on RUN/shards into the folder OUT.
+
+    OUT holds model.json, model.safetensors (the weights with the least validation loss), tokenizer.json,
+    checkpoints/, logs/train.jsonl and curves.svg. A run is a function of (settings, shards, seed, step): one
+    stopped, by a signal or by force, and resumed computes bit for bit what it would have computed in one go,
+    on the same kind of device with the same number of threads and version of torch; on a GPU with the
+    setting `deterministic`.
+
+    Args:
+        run: folder of a finished build, with shards/ and tokenizer/tokenizer.json.
+        out: the model folder; must not hold a model unless `resume` or `overwrite` is set.
+        settings: see TrainSettings; a resumed run has its own, and what contradicts them is refused.
+        resume: go on from OUT's latest checkpoint; each run saves one before its first step.
+        overwrite: remove the model that OUT holds, with its checkpoints and logs, and begin anew.
+        allow_changed_data: resume although the shards are not those that the run began with.
+        pause_at: stop, resumably, after so many steps.
+        listen: is called with every event, see corpuskit.train.watch.events.
+
+    Raises:
+        SettingError: a setting is wrong, or contradicts the run that is resumed.
+        ShardError: the shards do not hold together.
+        TrainError: OUT holds a model, or nothing to resume; a checkpoint is damaged, the data changed, the
+            tokenizer makes its end-of-text id from text, or losses are not finite.
+        StorageError: OUT cannot be written.
+    """
+    began = time.monotonic()
+    run, out = Path(run), Path(out)
+    if resume and overwrite:
+        raise SettingError(
+            "resume and overwrite exclude each other", remedy="Resume to go on, overwrite to begin anew."
+        )
+    shards = Shards(run / "shards")
+    codec = Codec(run / "tokenizer" / "tokenizer.json", shards.tokenizer_sha256, shards.end_of_text)
+    state = _state_to_resume(out, shards, resume, overwrite, allow_changed_data)
+    resumed = None if state is None else _settings_to_resume(state, settings)
+    wanted = resumed or settings or TrainSettings()
+    with processes(wanted.tensor_parallel) as grid, process_state(grid.device, wanted.deterministic):
+        weights = None
+        if resumed is None or state is None:
+            chosen, planned, task, weights = settle(settings or TrainSettings(), out, shards, codec, grid)
+        else:
+            chosen, planned, task = resumed, int(state["planned_steps"]), make_task(resumed, shards, codec)
+        job = make_job(out, chosen, planned, task, shards, codec, grid, began, weights)
+        if state is not None and not allow_changed_data:
+            _check_mixture(state, job, shards)
+        progress = _progress(job, state, shards)
+        log = _begin_folder(out, codec, overwrite, progress) if grid.is_first else None
+        grid.barrier()
+        try:
+            if log is not None:
+                curves = Curves(out, log.path if progress.step else None)
+                job.listeners.extend([log, curves, *([listen] if listen else [])])
+            job.emit(start_event(job, task, shards, progress, state))
+            if state is None:
+                Saver(job).save(progress)
+            # OUT counts as a model from here on, when there is something to resume.
+            write_model_document(job, shards.end_of_text, {})
+            reason = fit(job, progress, pause_at)
+            return sum_up(job, task, shards, progress, reason)
+        finally:
+            if log is not None:
+                log.close()
+
+
+def _begin_folder(out: Path, codec: Codec, overwrite: bool, progress: Progress) -> Log:
+    """Make OUT ready to be written; returns the log of the run."""
+    if overwrite:
+        _remove_model(out)
+    with writing(out):
+        out.mkdir(parents=True, exist_ok=True)
+    write_file(out / "tokenizer.json", codec.data)
+    return Log(out, progress.step)
+
+
+def _remove_model(out: Path) -> None:
+    """Remove what a training run writes, and nothing else that may lie in OUT; model.json last."""
+    for name in (CHECKPOINTS, "logs"):
+        with writing(out / name):
+            if (out / name).exists():
+                shutil.rmtree(out / name)
+    for name in (CURVES, "model.safetensors", "tokenizer.json", "model.json"):
+        with writing(out / name):
+            (out / name).unlink(missing_ok=True)

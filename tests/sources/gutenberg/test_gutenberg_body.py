@@ -1,0 +1,406 @@
+"""The inside of a book: blocks classed, prose joined, marks taken out, every byte accounted for."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import os
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks.gutenberg_body import count_right
+from corpuskit.sources.encoding.decode import decode
+from corpuskit.sources.gutenberg import body as gutenberg_body
+from corpuskit.sources.gutenberg.blocks import find_blocks
+from corpuskit.sources.gutenberg.body import Body, BodyOptions
+from corpuskit.sources.gutenberg.header import declared_encoding, declared_language
+
+CORPORA = os.environ.get("CORPUSKIT_CORPORA")
+START = "*** START OF THE PROJECT GUTENBERG EBOOK X ***\n\n"
+END = "\n\n*** END OF THE PROJECT GUTENBERG EBOOK X ***\n"
+
+PROSE = """The house stood at the end of the lane, where the last of the elms had
+been cut down in the spring, and nobody who passed it by night could say
+whether a lamp was burning behind the shutters or whether it was only the
+moon."""
+VERSE = """The lamp is out, the elms are down,
+  The lane is white with snow,
+And all the windows of the town
+  Are dark where we must go;"""
+BLANK_VERSE = """Of that cold house, and of the elms that fell
+Before the spring, whose shadow on the lane
+Was all the shelter that the traveller knew,
+Sing, and of lamps that burned behind the blinds
+When none was there to trim them, or to see."""
+TERCETS = """Nel mezzo della strada senza fine
+trovai la casa che nessuno apriva,
+e gli olmi bianchi sopra le colline;
+e chi passava piano non sentiva
+se dentro ardesse lume oppur la luna,
+che piano sopra i vetri si moriva."""
+DRAMA = """ANNE. Who lives there?
+JOHN. Nobody, since the elms were felled.
+ANNE. Then who has lit the lamp?"""
+TABLE = """Month      Rent     Paid
+January    12.00    12.00
+February   12.00     6.00
+March      12.00     0.00"""
+CONTENTS = """I. The House                       1
+II. The Lane                      17
+III. The Lamp                     40"""
+INDEX = """Elms, felling of, 3, 17
+Lamp, the, 40-44
+Lane, 17, 19, 52"""
+RECIPE = """1 cup of flour
+2 eggs
+1 pinch of salt
+1/2 cup of milk"""
+
+
+def book(*blocks: str) -> str:
+    """A book with enough prose around the blocks to know its width."""
+    return "\n\n".join([PROSE, PROSE, PROSE, *blocks, PROSE, PROSE])
+
+
+def kinds(*blocks: str) -> list[str]:
+    found = find_blocks(book(*blocks).split("\n"))
+    return [block.kind for block in found[3:-2]]
+
+
+def typeset(text: str, **options: Any) -> str:
+    return account(START + text + END, **options).text
+
+
+def account(raw: str, **options: Any) -> Body:
+    """The body; its account is checked on the way."""
+    body = Body(raw, BodyOptions(**options))
+    pieces = sum(len(raw[p.start : p.stop].encode()) for p in body.pieces)
+    assert len(raw.encode()) == len(body.text.encode()) + pieces + sum(body.cut.values())
+    assert min(body.cut.values(), default=1) > 0
+    return body
+
+
+@pytest.mark.parametrize(
+    ("block", "kind"),
+    [
+        (PROSE, "prose"),
+        ("“Well,” he said.", "prose"),
+        (VERSE, "verse"),
+        (BLANK_VERSE, "verse"),
+        (TERCETS, "verse"),
+        (TABLE, "table"),
+        (CONTENTS, "list"),
+        (INDEX, "list"),
+        (RECIPE, "list"),
+        ("CHAPTER II", "heading"),
+        ("\n\nChapter II. The Lane", "heading"),
+        ("\n\nKapitel 3", "heading"),
+        ("                              THE LAMP", "heading"),
+        (f"{'Yours ever,':>50}\n{'JOHN':>50}", "letter"),
+        ("                                    London, 3rd March 1811.", "letter"),
+        ("       *       *       *       *       *", "break"),
+        ("[Illustration: The lamp was out]", "caption"),
+        ("[3] The elms were felled in that spring, of which more is said in the\nsecond part.", "prose"),
+    ],
+)
+def test_kinds_of_blocks(block: str, kind: str) -> None:
+    assert kinds(block) == [kind]
+
+
+def test_speeches_of_a_play() -> None:
+    scenes = [DRAMA, "ANNE. It is late.", "JOHN. It is."] * 20 + ["MARY. And dark."] * 6
+    found = find_blocks(book(*scenes).split("\n"))
+    assert found[3].kind == "drama"
+    assert {block.kind for block in found[4:6]} == {"prose"}
+
+
+def test_prose_is_joined_and_the_rest_keeps_its_lines() -> None:
+    text = typeset(book(VERSE, TABLE, BLANK_VERSE, "\n\nCHAPTER II", PROSE))
+    joined = PROSE.replace("\n", " ")
+    assert text.count(joined) == 6
+    assert "\n" not in joined
+    for kept in (VERSE, TABLE, BLANK_VERSE):
+        assert f"\n\n{kept}\n\n" in text
+    assert "\n\n\nCHAPTER II\n\nThe house" in text
+
+
+def test_without_reflow_every_line_stays() -> None:
+    raw = book("  Indented", "   \n\n\n" + VERSE, PROSE)
+    assert typeset(raw, reflow=False) == raw
+    assert typeset(raw.replace("\n", "\r\n"), reflow=False) == raw
+    assert account(START + raw.replace("\n", "\r\n") + END).cut["line_ends"] == raw.count("\n")
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "joined"),
+    [
+        ("and then they came at last to-", "day, as we had said they would come.", "at last to-day, as"),
+        ("and it was the last of the receiv-", "ing houses that were left to us here.", "receiving houses"),
+        (
+            "who had been there for a long time, and that it was for a well-",
+            "known man to say so",
+            "a well-known man to",
+        ),
+        ("er ging nun durch die Park-", "und Gartenseite des alten Hauses fort", "die Park- und Gartenseite"),
+        (
+            "who had been there for a long time, and so they all went away--",
+            "all of them, as if",
+            "went away--all of",
+        ),
+        (
+            "who had been there for a long time, and so they all went away—",
+            "all of them, as if",
+            "went away—all of",
+        ),
+        ("the flowers that he had brought her", "--withered now and brown and dry too--", "her--withered"),
+        ("and then said to the good Mr. ----", "that he had seen nothing of the man", "Mr. ---- that he"),
+    ],
+)
+def test_line_ends_of_prose(left: str, right: str, joined: str) -> None:
+    first, filler = (
+        PROSE.split("\n")[0],
+        [
+            "so",
+            "it",
+            "was",
+            "that",
+            "all",
+            "of",
+            "us",
+            "were",
+            "then",
+            "told",
+            "of",
+            "what",
+            "he",
+            "did",
+            "there",
+        ],
+    )
+    while len(" ".join([*filler, left])) > 72:
+        filler.pop()
+    paragraph = "\n".join([first, " ".join([*filler, left]), right, "and no more."])
+    more = "He was receiving them; a well-known thing, day by day. " * 3
+    body = account(START + book(paragraph, more.strip()) + END)
+    assert joined in body.text
+    assert body.cut.get("hyphens", 0) == (left.endswith("receiv-"))
+
+
+def test_paragraphs_that_are_told_by_their_indent_alone() -> None:
+    text = (
+        "　　此開卷第一回也，作者自云，\n因曾歷過一番夢幻之後。\n　　此回中凡用夢用幻等字，\n是提醒閱者眼目。"
+    )
+    assert "此開卷第一回也，作者自云，因曾歷過一番夢幻之後。" in typeset("\n\n".join([text] * 4)).split("\n")
+
+
+@pytest.mark.parametrize(
+    ("marked", "plain"),
+    [
+        ("It was _very_ late.", "It was very late."),
+        ("“_Never!_” he said, “_never_!”", "“Never!” he said, “never!”"),
+        ("the _Times_'s man", "the Times's man"),
+        ("a =bold= word, a +spaced+ one and ~þéow~", "a bold word, a spaced one and þéow"),
+        ("_He went\non and on_ until it was over.", "He went on and on until it was over."),
+        ("snake_case_name and __init__ stay", "snake_case_name and __init__ stay"),
+        ("see http://x.org/_a_/b_c_d.html there", "see http://x.org/_a_/b_c_d.html there"),
+        ("a _____ blank, x = y = z, 2 + 3 + 4", "a _____ blank, x = y = z, 2 + 3 + 4"),
+        ("an _unclosed mark", "an _unclosed mark"),
+    ],
+)
+def test_emphasis(marked: str, plain: str) -> None:
+    assert plain in typeset(book(marked))
+    assert marked.replace("\n", " ") in typeset(book(marked), emphasis="keep")
+
+
+def test_illustrations() -> None:
+    raw = book(
+        "[Illustration]",
+        "[Illustration: _The_ lamp\n    was out.]",
+        "[Illustration:\n\n  THE LANE\n\n]",
+        PROSE,
+    )
+    assert typeset(raw).count("Illustration") == 0
+    assert "\n\nThe lamp\nwas out.\n\nTHE LANE\n\n" in typeset(raw)
+    assert typeset(raw, illustrations="remove") == typeset(book(PROSE))
+    assert typeset(raw, illustrations="keep").count("[Illustration") == 3
+
+
+def test_footnotes() -> None:
+    raw = book(
+        "The elms[1] were felled.[Footnote 2]", "[Footnote 1: In the spring.\n\nOr later.]", "[2] See above."
+    )
+    assert "elms[1] were" in typeset(raw)
+    assert "[Footnote 1: In the spring.\n\nOr later.]" in typeset(raw)
+    assert typeset(raw, footnotes="remove") == typeset(book("The elms were felled."))
+
+
+def test_page_numbers() -> None:
+    assert "It was late, he said." in typeset(book("It was [Pg 12]late, [p. xiv] he said."))
+    assert "[Pg 12]" in typeset(book("It was [Pg 12]late."), page_numbers="keep")
+    braced = [f"The {n}th day was {{{n}}} as cold as the one before it had been." for n in range(1, 40)]
+    assert "{" not in typeset(book(*braced))
+    few = "A note {3} and another {311} that count nothing up."
+    assert few in typeset(book(few))
+
+
+def test_lone_numbers_are_pages_only_in_the_middle_of_sentences() -> None:
+    halves = [
+        "The house stood at the end of the lane where the",
+        "elms had been cut down in the spring of that year.",
+    ]
+    pages = [part for n in range(2, 40) for part in (*halves[:1], str(n), *halves[1:])]
+    lines = typeset(book(*pages)).split("\n")
+    assert not any(line.strip().isdigit() for line in lines)
+    assert lines.count(" ".join(halves)) == 38
+    chapters = [part for n in range(1, 40) for part in (str(n), PROSE)]
+    assert sum(line.strip().isdigit() for line in typeset(book(*chapters)).split("\n")) == 39
+
+
+@pytest.mark.parametrize(
+    ("left", "page", "right", "joined"),
+    [
+        ("had been cut down in the", "[Pg 47]", "spring, and so on.", "in the spring, and"),
+        ("had been cut down for receiv-", "[Pg 47]", "ing them, and so on.", "receiving them"),
+        ("the elms, of which the", "[p. 47]\n\n[p. 48]", "spring had none.", "which the spring"),
+        ("had been cut down that year.", "[Pg 47]", "and so on.", "year.\n\nand so"),
+        ("had been cut down that year by", "[Pg 47]", "John, and so on.", "by\n\nJohn"),
+        ("had been cut down in the", "[Illustration]", "spring, and so on.", "the\n\nspring"),
+    ],
+)
+def test_a_paragraph_that_the_end_of_a_page_cut(left: str, page: str, right: str, joined: str) -> None:
+    more = "He was receiving them, and receiving more of them in that house, day by day."
+    raw = book(more, f"{PROSE}\n{left}", page, f"{right}\n{PROSE}")
+    assert joined in typeset(raw)
+    if "Illus" not in page:
+        assert page in typeset(raw, page_numbers="keep")
+    assert f"{left}\n" in typeset(raw, reflow=False)
+
+
+def test_pages_in_brackets_and_named_ones_join_what_they_cut() -> None:
+    halves = ["The house stood at the end of the lane where the", "elms had been cut down in that year."]
+    for form in ("[{}]", "Page {}", "{{{}}}"):
+        pages = [part for n in range(2, 40) for part in (halves[0], form.format(n), halves[1])]
+        assert typeset(book(*pages)).count(" ".join(halves)) == 38
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                PROSE,
+                VERSE,
+                DRAMA,
+                TABLE,
+                INDEX,
+                "_",
+                "[Illustration:",
+                "]",
+                "[Pg 3]",
+                "12",
+                "* * *",
+                "-",
+                "a-",
+            ]
+        )
+        | st.text(alphabet="aB _=+~*-[]{}12.\t\n\u3000", max_size=30),
+        max_size=12,
+    ),
+    st.sampled_from(["\n", "\r\n", "\r"]),
+)
+def test_the_account_holds_and_words_survive(parts: list[str], newline: str) -> None:
+    raw = START + "\n\n".join([PROSE, *parts, PROSE]).replace("\n", newline) + END
+    account(raw, footnotes="remove", illustrations="remove")
+    only_white_space_is_layout(raw)
+
+
+@pytest.mark.corpora
+@pytest.mark.skipif(not CORPORA, reason="CORPUSKIT_CORPORA does not name the corpora")
+def test_the_layout_of_real_books_is_white_space_alone() -> None:
+    for path in sorted((Path(str(CORPORA)) / "gutenberg").rglob("*.txt.gz"))[::24]:
+        data = gzip.decompress(path.read_bytes())
+        decoded = decode(data, declared_encoding(data), declared_language(data))
+        assert decoded is not None, path.name
+        only_white_space_is_layout(decoded.text)
+
+
+def only_white_space_is_layout(raw: str) -> None:
+    """Check that a book with its marks kept has lost nothing but the hyphens that are counted."""
+    keep = {"emphasis": "keep", "illustrations": "keep", "page_numbers": "keep", "transcriber_notes": "keep"}
+    body, lines = account(raw, **keep), account(raw, **keep, reflow=False)
+    assert set(body.cut) <= {"hyphens", "layout", "line_ends"}
+    words, all_words = "".join(body.text.split()), "".join(lines.text.split())
+    removed = body.cut.get("hyphens", 0)
+    assert len(all_words) - len(words) == removed
+    assert words.replace("-", "") == all_words.replace("-", "")
+
+
+def test_a_text_too_long_to_typeset_keeps_its_lines_and_is_flagged(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gutenberg_body, "TYPESET_CHARS", 60)
+    raw = "one _two_\r\nthree\r\n" * 6
+    body = account(raw)
+    assert body.text == raw.replace("\r\n", "\n")
+    assert "too_long_to_typeset" in body.flags
+    assert "too_long_to_typeset" not in account(raw[:38]).flags
+
+
+@pytest.mark.parametrize(
+    "hostile",
+    [
+        ", 1" + "1, " * 100_000 + "x",
+        "[" * 200_000,
+        "|" * 200_000,
+        ("Transcriber's Note:\n" + " " * 6_000 + "\n") * 30,
+        "a" * 2 * 10**5,
+        "word " * 40_000,
+        "\n" * 2 * 10**5,
+        "_" * 2 * 10**5,
+        "_a" * 60_000,
+        "[Illustration: " * 12_000,
+        "A.\n" * 30_000,
+        "{1} " * 40_000,
+        " " * 2 * 10**5,
+        "a-\n" * 40_000,
+        "=x " * 40_000,
+        "1\n\n" * 20_000,
+    ],
+)
+def test_hostile_texts_end(hostile: str) -> None:
+    """A step that is not linear would not end in minutes."""
+    account(START + "x\n" + hostile + END)
+
+
+def test_marks_of_real_blocks_are_well_formed() -> None:
+    lines = (
+        (Path(__file__).parents[2] / "cases" / "gutenberg_blocks.tsv")
+        .read_text(encoding="utf-8")
+        .splitlines()
+    )
+    rows = [line.split("\t") for line in lines[1:]]
+    assert Counter(row[0] for row in rows) == {
+        "tune": 250,
+        "test": 500,
+        "tune2": 300,
+        "uniform": 500,
+        "uniform2": 500,
+    }
+    names = [{row[1] for row in rows if row[0] == which} for which in ("tune", "test", "tune2", "uniform")]
+    assert sum(map(len, names)) == len(set().union(*names))
+    assert {row[1] for row in rows if row[0] == "uniform2"} <= names[-1]
+    assert len({(row[1], row[2]) for row in rows}) == len(rows)
+    assert all(len(row[4]) == 12 and int(row[2]) <= int(row[3]) for row in rows)
+    assert hashlib.sha256(b"").hexdigest()[:12] not in {row[4] for row in rows}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("which", "least"), [("test", 489), ("tune2", 291), ("uniform", 486), ("uniform2", 482)]
+)
+@pytest.mark.skipif(not CORPORA, reason="CORPUSKIT_CORPORA does not name the corpora")
+def test_blocks_in_the_right_class_do_not_become_fewer(which: str, least: int) -> None:
+    right, *_ = count_right(Path(str(CORPORA)), which)
+    assert right.total() >= least

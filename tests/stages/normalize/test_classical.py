@@ -1,0 +1,125 @@
+"""The classical steps: lower case, punctuation, stop words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from corpuskit.documents import batch as batches
+from corpuskit.errors import InputError
+from corpuskit.stages.normalize.classical import Lowercase, Punctuation, StopWords
+from corpuskit.stages.normalize.stop_words import STOP_WORDS
+from corpuskit.stages.stage import Effect
+
+
+def apply(stage: Lowercase | Punctuation | StopWords, *texts: str, language: str = "en") -> Effect:
+    builder = batches.BatchBuilder()
+    for i, text in enumerate(texts):
+        builder.add(id=str(i), source="x", text=text, language=language)
+    effect = stage.apply(next(builder.take(rest=True)))
+    batches.check(effect.batch, {}, stage.name)
+    assert not effect.errors
+    return effect
+
+
+def one(stage: Lowercase | Punctuation | StopWords, text: str, language: str = "en") -> str:
+    return str(apply(stage, text, language=language).batch.column("text")[0].as_py())
+
+
+def test_lowercase() -> None:
+    assert one(Lowercase(), "ÜBER Straße ΣΊΣΥΦΟΣ 漢字 ABC") == "über straße σίσυφος 漢字 abc"
+    assert "unicode" in Lowercase().libraries()
+
+
+@pytest.mark.parametrize(
+    ("text", "bare"),
+    [
+        ("Don't stop -- it's “over”!", "Dont stop its over"),
+        ("l’eau; rock'n'roll, '90s", "leau rocknroll 90s"),
+        ("end.Start a-b x_y $5 + 6%", "end Start a b x y 5 6"),
+        ("¿Qué? 「漢字」、終。", "Qué 漢字 終"),
+        ("line one.\n\n- line two", "line one\n\nline two"),
+        ("no punctuation", "no punctuation"),
+    ],
+)
+def test_punctuation(text: str, bare: str) -> None:
+    assert one(Punctuation(), text) == bare
+
+
+def test_punctuation_that_is_kept() -> None:
+    assert one(Punctuation(keep="-$'"), "It's a-b, $5.") == "It's a-b $5"
+
+
+@given(st.text(max_size=80))
+def test_no_punctuation_is_left_and_every_other_character_is(text: str) -> None:
+    import unicodedata
+
+    bare = str(apply(Punctuation(), text + " x").batch.column("text")[0].as_py())
+    letters = [c for c in text + " x" if unicodedata.category(c)[0] not in "PSZ" and c != "\n"]
+    assert [c for c in bare if unicodedata.category(c)[0] not in "Z" and c != "\n"] == letters
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "left"),
+    [
+        ("en", "The cat sat on the mat, and it didn't move.", "cat sat mat, didn't move."),
+        ("en-GB", "THE cat", "cat"),
+        ("de", "Das Haus, in dem ich nicht wohne", "Haus, nicht wohne"),
+        ("fr", "L'eau de la rivière qu’il n'a pas vue", "eau rivière n'a pas vue"),
+        ("es", "La casa de mi padre no es grande", "casa padre no grande"),
+        ("it", "L'acqua della fontana non è dell’altro", "acqua fontana non"),
+        ("ru", "The list of another language", "The list of another language"),
+        ("", "The language is not known", "The language is not known"),
+    ],
+)
+def test_stop_words_of_the_documents_language(language: str, text: str, left: str) -> None:
+    assert one(StopWords(), text, language) == left
+
+
+def test_stop_words_of_one_language_for_all() -> None:
+    assert one(StopWords(language="de"), "der Hund and the cat", "en") == "Hund and the cat"
+
+
+def test_a_document_of_stop_words_alone_is_dropped() -> None:
+    effect = apply(StopWords(), "to be or", "a house")
+    assert effect.drops == {0: "empty"}
+    assert effect.batch.column("text").to_pylist() == ["to be or", "house"]
+
+
+def test_lists_hold_words_in_the_form_in_which_they_are_compared() -> None:
+    assert set(STOP_WORDS) == {"en", "de", "fr", "es", "it"}
+    for language, words in STOP_WORDS.items():
+        assert 100 < len(words) < 300, language
+        assert all(word == word.lower() and "’" not in word for word in words)
+    negations = {"not", "no", "nor", "nicht", "kein", "pas", "non", "ni", "jamais", "nie", "never"}
+    assert not negations & set().union(*STOP_WORDS.values())
+
+
+def test_a_users_file_decides_by_its_contents(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes("\ufeff# my words\nCat\n\nO’Brien\n".encode())
+    (tmp_path / "b.txt").write_bytes(b"dog\n")
+    (tmp_path / "c.txt").write_bytes((tmp_path / "a.txt").read_bytes())
+    a, b, c = (StopWords(file=str(tmp_path / f"{name}.txt")) for name in "abc")
+    assert one(a, "The cat and O'Brien, dog", "ru") == "The and , dog"
+    assert one(b, "The cat and dog", "ru") == "The cat and"
+    assert a.fingerprint(deciding=False) == c.fingerprint(deciding=False)
+    assert a.fingerprint(deciding=False) != b.fingerprint(deciding=False)
+
+
+@pytest.mark.parametrize("data", [None, b"", b"# nothing\n", b"caf\xe9\n"])
+def test_a_file_that_cannot_be_used_is_an_error(tmp_path: Path, data: bytes | None) -> None:
+    path = tmp_path / "words.txt"
+    if data is not None:
+        path.write_bytes(data)
+    with pytest.raises(InputError, match=r"words\.txt") as caught:
+        apply(StopWords(file=str(path)), "text")
+    assert "one word per line" in str(caught.value)
+
+
+def test_long_runs_are_linear_work() -> None:
+    for text in ("' " * 10**6, "a'" * 10**6, " " * 10**6 + "x", "the " * 10**6 + "x", "\n " * 10**6 + "x"):
+        assert one(Punctuation(), text + "y")
+        assert one(StopWords(), text + "y")

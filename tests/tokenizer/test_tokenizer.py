@@ -1,0 +1,194 @@
+"""The tokenizer: reserved ids, whole texts, the artefact as others load it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tokenizers
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import ValidationError
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
+
+from corpuskit import TrainTokenizer
+from corpuskit.errors import InputError, SettingError
+from corpuskit.tokenizer.special import END_OF_TEXT, PATTERNS, RESERVED, SPECIAL_TOKENS
+from corpuskit.tokenizer.tokenizer import FILE, Encoder
+from corpuskit.tokenizer.train import save, train_bpe
+
+TEXTS = [
+    "It is a truth universally acknowledged, that a single man...\n\n  Indented, 1234567 numbers.\n",
+    "Größe naïve ﬁx 🦉🦉🏽‍🚀 fin. 東京都は日本の首都。 \u2028 \u00a0x",
+    "<|endoftext|><|pad|> [MASK] <s></s> <|im_start|>",
+    "\r\n\t\x00\x7f trailing   spaces   \n\n\n",
+    "",
+]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, prose: Callable[..., Any]) -> Path:
+    place = tmp_path_factory.mktemp("tokenizer")
+    trained = train_bpe([prose(1).text(3000), *TEXTS], TrainTokenizer(vocab_size=600))
+    save(trained, place, place / "t")
+    return place
+
+
+@pytest.fixture(scope="module")
+def encoder(folder: Path) -> Encoder:
+    return Encoder(folder / "tokenizer.json")
+
+
+def test_ids_0_to_127_are_reserved(folder: Path) -> None:
+    model = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+    assert [model.id_to_token(i) for i in range(RESERVED)] == list(SPECIAL_TOKENS)
+    assert len(set(SPECIAL_TOKENS)) == RESERVED == 128
+    assert SPECIAL_TOKENS[0] == END_OF_TEXT
+    assert model.get_vocab_size() == 600
+
+
+def test_without_merges_each_byte_is_a_token(tmp_path: Path) -> None:
+    save(train_bpe(TEXTS, TrainTokenizer(vocab_size=RESERVED + 256)), tmp_path, tmp_path / "t")
+    encoder = Encoder(tmp_path / "tokenizer.json")
+    assert encoder.vocab_size == 384
+    for text in TEXTS:
+        assert len(next(encoder.encode([text]))) == len(text.encode())
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_every_text_comes_back(text: str, encoder: Encoder) -> None:
+    ids = [int(i) for i in next(encoder.encode([text]))]
+    assert encoder.decode(ids) == text
+    assert all(RESERVED <= i < encoder.vocab_size for i in ids)
+    offsets = encoder.offsets(text)
+    assert len(offsets) == len(ids)
+    position = 0
+    for start, end in offsets:
+        assert start <= position <= end
+        position = end
+    assert position == len(text)
+
+
+@given(st.text(max_size=200))
+@settings(deadline=None)
+def test_any_text_comes_back(encoder: Encoder, text: str) -> None:
+    assert encoder.decode([int(i) for i in next(encoder.encode([text]))]) == text
+
+
+def test_a_batch_encodes_like_its_texts(encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    from corpuskit.tokenizer import tokenizer
+
+    whole = [ids.tolist() for ids in encoder.encode(TEXTS * 3)]
+    monkeypatch.setattr(tokenizer, "_BATCH_CHARACTERS", 10)
+    assert [ids.tolist() for ids in encoder.encode(TEXTS * 3)] == whole
+    assert [next(encoder.encode([t])).tolist() for t in TEXTS] * 3 == whole
+    assert list(encoder.encode([])) == []
+
+
+def test_transformers_and_tokenizers_load_it(folder: Path, encoder: Encoder) -> None:
+    """`AutoTokenizer` gives our ids, and knows the special tokens by their roles."""
+    os.environ["HF_HUB_OFFLINE"] = "1"
+    transformers = pytest.importorskip("transformers")
+    auto = transformers.AutoTokenizer.from_pretrained(folder)
+    plain = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
+    for text in (TEXTS[0], TEXTS[1], TEXTS[3]):
+        ids = next(encoder.encode([text])).tolist()
+        assert auto(text)["input_ids"] == ids
+        assert plain.encode(text).ids == ids
+        assert auto.decode(ids) == text
+    assert (auto.eos_token_id, auto.pad_token_id, len(auto)) == (0, 1, encoder.vocab_size)
+
+
+@pytest.mark.parametrize("pattern", sorted(PATTERNS))
+def test_training_gives_the_same_bytes_in_any_process(
+    pattern: str, prose: Callable[..., Any], environment: Callable[..., dict[str, str]], tmp_path: Path
+) -> None:
+    """Another hash seed and another number of threads give the same file."""
+    text = prose(3).text(4000)
+    (tmp_path / "text").write_text(text, encoding="utf-8")
+    here = train_bpe([text], TrainTokenizer(vocab_size=700, pattern=pattern)).to_str(pretty=True)
+    code = (
+        "import sys, hashlib; from pathlib import Path;"
+        "from corpuskit.tokenizer.train import TrainTokenizer, train_bpe;"
+        f"t = train_bpe([Path({str(tmp_path / 'text')!r}).read_text('utf-8')],"
+        f" TrainTokenizer(vocab_size=700, pattern={pattern!r}));"
+        "print(hashlib.sha256(t.to_str(pretty=True).encode()).hexdigest())"
+    )
+    there = subprocess.run(
+        [sys.executable, "-c", code],
+        env=environment(PYTHONHASHSEED="123", RAYON_NUM_THREADS="3"),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert there.stdout.strip() == hashlib.sha256(here.encode()).hexdigest()
+
+
+def test_the_pattern_of_a_published_tokenizer() -> None:
+    """Where the pattern cuts, on the cases that tell llama3's from gpt2's."""
+    from tokenizers import Regex, pre_tokenizers
+
+    def cut(name: str, text: str) -> list[str]:
+        split = pre_tokenizers.Split(Regex(PATTERNS[name]), behavior="isolated")
+        return [piece for piece, _ in split.pre_tokenize_str(text)]
+
+    assert cut("llama3", "I'M 12345 x_y\n\n z") == ["I", "'M", " ", "123", "45", " x", "_y", "\n\n", " z"]
+    assert cut("gpt2", "I'M 12345 x_y\n\n z") == ["I", "'", "M", " 12345", " x", "_", "y", "\n\n", " z"]
+
+
+def test_wrong_files(tmp_path: Path) -> None:
+    (tmp_path / "broken.json").write_text("{")
+    with pytest.raises(InputError, match=r"not a tokenizer\.json"):
+        Encoder(tmp_path / "broken.json")
+    bare = tokenizers.Tokenizer(tokenizers.models.BPE())
+    bare.save(str(tmp_path / "bare.json"))
+    with pytest.raises(SettingError, match="has no token '<|endoftext|>'".replace("|", r"\|")):
+        Encoder(tmp_path / "bare.json")
+    with pytest.raises(InputError, match="is not there"):
+        TrainTokenizer(file=str(tmp_path / "none.json")).fingerprint(deciding=False)
+
+
+def test_settings_that_exclude_each_other() -> None:
+    with pytest.raises(ValidationError, match="exclude each other"):
+        TrainTokenizer(file="x", vocab_size=500)
+    with pytest.raises(ValidationError, match="384"):
+        TrainTokenizer(vocab_size=383)
+
+
+def test_too_little_text_is_told(built: Path, tmp_path: Path, jsonl: Callable[..., None]) -> None:
+    from corpuskit import Files, Pipeline
+
+    jsonl(tmp_path / "x.jsonl", [{"id": "1", "text": "aba aba aba"}])
+    source = Files(path=str(tmp_path / "x.jsonl"), label="x")
+    result = Pipeline([source, TrainTokenizer(vocab_size=5000)]).run(tmp_path / "run")
+    assert any("not 5000" in warning for warning in result.warnings)
+    assert json.loads((tmp_path / "run" / FILE).read_text())["added_tokens"]
+
+
+def test_a_given_tokenizer_that_takes_text_for_control_is_refused(tmp_path: Path) -> None:
+    byte_level = pre_tokenizers.ByteLevel
+    plain = Tokenizer(models.BPE())
+    plain.pre_tokenizer, plain.decoder = byte_level(add_prefix_space=False), decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(vocab_size=300, initial_alphabet=byte_level.alphabet(), show_progress=False)
+    plain.train_from_iterator(["some words"], trainer)
+    plain.add_tokens([AddedToken(END_OF_TEXT, special=False)])
+    plain.save(str(tmp_path / "tokenizer.json"))
+    with pytest.raises(SettingError, match="as the end of a text"):
+        Encoder(tmp_path / "tokenizer.json")
+
+
+def test_a_given_tokenizer_that_loses_text_is_refused(tmp_path: Path) -> None:
+    lossy = Tokenizer(models.BPE())
+    lossy.pre_tokenizer = pre_tokenizers.Whitespace()
+    trainer = trainers.BpeTrainer(vocab_size=300, special_tokens=[END_OF_TEXT], show_progress=False)
+    lossy.train_from_iterator(["some words"], trainer)
+    lossy.save(str(tmp_path / "tokenizer.json"))
+    with pytest.raises(SettingError, match="text does not come back"):
+        Encoder(tmp_path / "tokenizer.json")
