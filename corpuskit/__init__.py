@@ -1,9 +1,9 @@
 """corpuskit: from raw text to a language model that you trained yourself.
 
-    from corpuskit import ExactDuplicates, Gutenberg, Pipeline, TrainTokenizer, Unicode, WriteShards
+    from corpuskit import ExactDuplicates, Gutenberg, TrainTokenizer, Unicode, WriteShards, build_corpus
 
     steps = [Gutenberg(path="books"), Unicode(), ExactDuplicates(), TrainTokenizer(), WriteShards()]
-    Pipeline(steps).run("runs/x")
+    build_corpus(steps, out="runs/x")
 
 Names are imported when they are used, so that ``import corpuskit`` costs nothing.
 """
@@ -15,7 +15,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 _PLACES = {
-    "Barrier": "corpuskit.stages.stage",
+    "Barrier": "corpuskit.stages.barrier",
     "CorpuskitError": "corpuskit.errors",
     "Decides": "corpuskit.documents.settings",
     "Effect": "corpuskit.stages.stage",
@@ -40,12 +40,14 @@ _PLACES = {
     "Whitespace": "corpuskit.stages.normalize.whitespace",
     "Wikipedia": "corpuskit.sources.wikipedia.source",
     "WriteShards": "corpuskit.build.write.write_shards",
+    "build_corpus": "corpuskit.build.build",
     "load_recipe": "corpuskit.build.recipe.recipe",
 }
 
 __all__ = sorted([*_PLACES, "__version__"])
 
 if TYPE_CHECKING:
+    from corpuskit.build.build import build_corpus
     from corpuskit.build.decide.held_out import Split
     from corpuskit.build.pipeline import Pipeline
     from corpuskit.build.recipe.recipe import load as load_recipe
@@ -58,13 +60,14 @@ if TYPE_CHECKING:
     from corpuskit.sources.gutenberg.source import Gutenberg
     from corpuskit.sources.source import Source
     from corpuskit.sources.wikipedia.source import Wikipedia
+    from corpuskit.stages.barrier import Barrier
     from corpuskit.stages.dedup.exact import ExactDuplicates
     from corpuskit.stages.dedup.near import NearDuplicates
     from corpuskit.stages.normalize.classical import Lowercase, Punctuation, StopWords
     from corpuskit.stages.normalize.unicode import Unicode
     from corpuskit.stages.normalize.whitespace import Whitespace
     from corpuskit.stages.quality.length import Length
-    from corpuskit.stages.stage import Barrier, Effect, Rule, Stage
+    from corpuskit.stages.stage import Effect, Rule, Stage
     from corpuskit.tokenizer.train import TrainTokenizer
 
 try:

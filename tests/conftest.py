@@ -16,6 +16,8 @@ from pathlib import Path
 
 import pytest
 
+from corpuskit.build.build import build_corpus
+
 # As many workers as cores test at once: threads that wait for cores which another worker has make both slow.
 # It is read when torch is loaded, so it must stand here.
 if "PYTEST_XDIST_WORKER" in os.environ:
@@ -149,7 +151,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("built")
     write_corpus(folder / "corpus")
     (folder / "corpus" / "recipe.yaml").write_text(RECIPE, encoding="utf-8")
-    load(folder / "corpus" / "recipe.yaml").pipeline.run(folder / "run")
+    build_corpus(load(folder / "corpus" / "recipe.yaml").pipeline, folder / "run")
     return folder
 
 
@@ -327,5 +329,5 @@ shards: {{shard_tokens: 30000, split: {{validation: 0.1}}}}
 """,
         encoding="utf-8",
     )
-    load(recipe).pipeline.run(folder / "run")
+    build_corpus(load(recipe).pipeline, folder / "run")
     return folder / "run"

@@ -18,11 +18,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from corpuskit import Files, Pipeline, Split, TrainTokenizer
+from corpuskit import Files, Split, TrainTokenizer
+from corpuskit.build.build import build_corpus
 from corpuskit.build.decide.held_out import sections
 from corpuskit.sources.source import Source
 from corpuskit.stages import registry
-from corpuskit.stages.stage import Barrier, Effect, Rule, Stage
+from corpuskit.stages.barrier import Barrier
+from corpuskit.stages.stage import Effect, Rule, Stage
 from corpuskit.tokenizer.train import train_bpe
 
 GOLDEN = Path(__file__).with_name("golden.json")
@@ -94,7 +96,7 @@ def of_stage(stage: Stage) -> object:
 def of_barrier(barrier: Barrier, folder: Path) -> object:
     lines = [json.dumps({"id": f"{i}", "text": text}) for i, text in enumerate(TEXTS)]
     (folder / "x.jsonl").write_text("\n".join(lines), encoding="utf-8")
-    Pipeline([Files(path=str(folder / "x.jsonl"), label="x"), barrier]).run(folder / "run")
+    build_corpus([Files(path=str(folder / "x.jsonl"), label="x"), barrier], folder / "run")
     decisions = sorted((folder / "run" / "decisions").rglob("*.parquet"))
     return [barrier.scan(batch()).to_pylist(), [pq.read_table(p).to_pylist() for p in decisions]]
 

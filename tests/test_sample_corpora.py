@@ -15,6 +15,7 @@ import pytest
 from click.testing import CliRunner
 
 from corpuskit import Effect, Gutenberg, Unicode, Wikipedia, load_recipe
+from corpuskit.build.build import build_corpus
 from corpuskit.cli.main import cli
 from corpuskit.shards.reader import Shards
 from corpuskit.sources.source import Source
@@ -27,7 +28,7 @@ SAMPLES = ROOT / "sample_corpora"
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sample") / "run"
-    load_recipe(ROOT / "pipelines" / "sample.yaml").pipeline.run(folder)
+    build_corpus(load_recipe(ROOT / "pipelines" / "sample.yaml").pipeline, folder)
     return folder
 
 

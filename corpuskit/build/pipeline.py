@@ -6,25 +6,23 @@ pass. Everything that a run's bytes depend on goes into fingerprints; where inpu
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pyarrow as pa
 
-from corpuskit.build.segment import Segment, _add_columns, _as_segments
+from corpuskit.build.decide.held_out import Split
+from corpuskit.build.segment import Segment, add_columns, as_segments
 from corpuskit.build.write.write_shards import WriteShards
 from corpuskit.documents.settings import Settings
 from corpuskit.errors import SettingError
 from corpuskit.sources.source import Source
+from corpuskit.stages.barrier import Barrier
 from corpuskit.stages.dedup.exact import LeaveOut, UniqueId
-from corpuskit.stages.stage import Barrier, Rule, Stage
+from corpuskit.stages.stage import Rule, Stage
 from corpuskit.tokenizer.train import TrainTokenizer
-
-if TYPE_CHECKING:
-    from corpuskit.build.build import Result
-
 
 Step = Source | Stage | Barrier | TrainTokenizer | WriteShards
 
@@ -112,11 +110,16 @@ class Pipeline:
         return next((s for s in self.steps if isinstance(s, WriteShards)), None)
 
     @property
+    def split(self) -> Split:
+        """Shares of the text that are held out; none without shards."""
+        return self.shards.split if self.shards is not None else Split(validation=0)
+
+    @property
     def source_columns(self) -> dict[str, pa.DataType]:
         """Added columns of all sources. Two sources that declare one name must agree on its type."""
         columns: dict[str, pa.DataType] = {}
         for label, source in self.sources:
-            _add_columns(columns, label, source.columns, shared=True)
+            add_columns(columns, label, source.columns, shared=True)
         return columns
 
     def segments(self) -> list[Segment]:
@@ -133,7 +136,7 @@ class Pipeline:
         implied: list[tuple[str, Stage | Barrier]] = [("leave_out", LeaveOut(ids=self.leave_out))]
         implied.append(("unique_id", UniqueId(reasons=reasons)))
         first[:0] = implied
-        return _as_segments(groups, self.source_columns)
+        return as_segments(groups, self.source_columns)
 
     def resolved(self, *, public: bool) -> str:
         """The pipeline as a recipe in YAML, every setting spelled out.
@@ -156,33 +159,6 @@ class Pipeline:
         if self.leave_out:
             recipe["leave_out"] = list(self.leave_out)
         return yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True)
-
-    def plan(self, run: str | Path) -> dict[str, Any]:
-        """What `run` would do, without doing it: see `corpuskit.build.forecast.dry_run.plan`."""
-        from corpuskit.build.forecast.dry_run import plan
-
-        return plan(self, Path(run))
-
-    def run(
-        self,
-        run: str | Path,
-        *,
-        workers: int = 1,
-        listen: Callable[[str, Mapping[str, Any]], None] | None = None,
-    ) -> Result:
-        """Build into a run folder, or go on with a build there; what is done is not done again.
-
-        Args:
-            run: the folder, made where it is missing.
-            workers: processes. With more than one, a script needs ``if __name__ == "__main__":``.
-            listen: called with an event's name and facts as the build goes on.
-
-        Raises:
-            CorpuskitError: any of its kinds; what was finished stays and is used by the next call.
-        """
-        from corpuskit.build.build import Build
-
-        return Build(self, Path(run), workers, listen).run()
 
 
 def _kind(step: object) -> int:

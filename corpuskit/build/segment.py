@@ -9,7 +9,9 @@ import pyarrow as pa
 
 from corpuskit.documents.batch import CLUSTER, COLUMNS, empty_batch
 from corpuskit.errors import SettingError
-from corpuskit.stages.stage import Barrier, Rule, Stage
+from corpuskit.run.layout import FINAL
+from corpuskit.stages.barrier import Barrier
+from corpuskit.stages.stage import Rule, Stage
 
 
 @dataclass(frozen=True)
@@ -63,14 +65,10 @@ class Segment:
         return pa.schema(fields)
 
 
-FINAL = "documents"
-"""Folder of the last pass: the corpus that a user reads and loads."""
-
-
 _FINAL_COLUMNS = {CLUSTER: pa.string(), "split": pa.string()}
 
 
-def _add_columns(
+def add_columns(
     columns: dict[str, pa.DataType], label: str, added: Mapping[str, pa.DataType], *, shared: bool
 ) -> None:
     """Add declared columns; ``shared`` ones may be there already, with the same type."""
@@ -84,7 +82,7 @@ def _add_columns(
         columns[name] = kind
 
 
-def _as_segments(
+def as_segments(
     groups: Sequence[Sequence[tuple[str, Stage | Barrier]]], columns: Mapping[str, pa.DataType]
 ) -> list[Segment]:
     """One segment per group, and a last one without steps unless the last group has no decider."""
@@ -93,7 +91,7 @@ def _as_segments(
     for group in groups:
         for label, step in group:
             if isinstance(step, Stage):
-                _add_columns(so_far, label, step.columns, shared=False)
+                add_columns(so_far, label, step.columns, shared=False)
         segments.append(Segment(len(segments), tuple(group), dict(so_far), ""))
     if segments[-1].deciders:
         segments.append(Segment(len(segments), (), dict(so_far), ""))

@@ -1,28 +1,40 @@
-"""The steps of a build, and what each of its tasks is made from."""
+"""The steps of a build, one after the other, and what each of their tasks is made from.
+
+The order is always the same: the passes over the text with decisions between them, the tokenizer, the
+encoding, the shards. `steps` yields each step's tasks and is sent their records, since tasks are
+fingerprinted over the records of the steps before: a change redoes what depends on it and nothing else. Who
+drives it decides what becomes of the tasks: a build runs them, a dry run looks them up.
+"""
 
 from __future__ import annotations
 
-import os
-import re
 import unicodedata
-from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Generator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
+import tokenizers
 
+from corpuskit.build.decide.decide import decide
+from corpuskit.build.decide.held_out import Split
+from corpuskit.build.parts import NamedPart
+from corpuskit.build.passes.inputs import DecidedInput, PassInput, SourceInput
+from corpuskit.build.passes.run_pass import run_pass
+from corpuskit.build.pipeline import Pipeline
 from corpuskit.build.segment import Segment
-from corpuskit.errors import StageError
-from corpuskit.run.folder import Record
-from corpuskit.sources.source import Part, Source
-from corpuskit.storage.files import sha256_json
-from corpuskit.storage.places import is_uri
+from corpuskit.build.write.encode import LABEL, encode_part
+from corpuskit.build.write.train_tokenizer import make_tokenizer
+from corpuskit.build.write.write_shards import WriteShards, write_shards
+from corpuskit.documents.ledger import Ledger
+from corpuskit.run.folder import Run
+from corpuskit.run.layout import FINAL, TOKENIZER
+from corpuskit.run.record import Output, Record
+from corpuskit.run.task import Task
+from corpuskit.stages.stage import Rule, Stage
 
 CODE = 1
 """Version of what the runner itself does to bytes: raised when equal settings would give others."""
-
 
 RUNNER: Mapping[str, Any] = {
     "code": CODE,
@@ -34,55 +46,187 @@ RUNNER: Mapping[str, Any] = {
 
 
 @dataclass(frozen=True)
-class PlannedPart:
-    """A part of a source, with the name that its files carry in the run."""
+class Step:
+    """Tasks that do not depend on one another.
 
-    name: str
-    label: str
-    source: Source
-    part: Part
-    made_from: Mapping[str, Any]
-    stamps: tuple[tuple[str, tuple[int, ...]], ...]
+    Attributes:
+        kept: whether what they write belongs to the finished run; it is swept otherwise.
+    """
 
-
-def _check_names(names: Sequence[str]) -> None:
-    """Part names are file names and must differ, whatever a user's source calls its parts."""
-    for name, count in Counter(names).items():
-        if count > 1:
-            raise StageError(
-                f"part {name!r}: {count} parts have this name",
-                remedy="Give the sources other labels; within a source the names of parts must differ.",
-            )
+    title: str
+    tasks: Sequence[Task]
+    kept: bool = True
 
 
-def _rows(record: Record, segment: Segment) -> int:
-    rows = record.output(f"scans/{segment.folder}/").rows
-    assert rows is not None
-    return rows
+@dataclass
+class Records:
+    """The records of all steps."""
+
+    passes: list[list[Record]] = field(default_factory=list)
+    decisions: list[Record] = field(default_factory=list)
+    tokenizer: Record | None = None
+    shards: Record | None = None
 
 
-_LONGEST_NAME = 120
+def steps(pipeline: Pipeline, run: Run, parts: Sequence[NamedPart]) -> Generator[Step, list[Record], Records]:
+    """Yield the steps of a build in order; send each one's records, in the order of its tasks.
+
+    Nothing is run here, and nothing but records is read from the run.
+    """
+    records = Records()
+    segments = pipeline.segments()
+    for segment in segments:
+        earlier = segments[segment.index - 1] if segment.index else None
+        if earlier is not None:
+            split = pipeline.split if segment.folder == FINAL else None
+            task = _decision(run, earlier, parts, records.passes[-1], split)
+            records.decisions += yield Step(task.name, [task])
+        tasks = [
+            _pass(pipeline, run, segment, earlier, part, records, index) for index, part in enumerate(parts)
+        ]
+        records.passes.append((yield Step(segment.title, tasks)))
+    documents = [
+        record.file(run.path("documents", FINAL, part.name))
+        for record, part in zip(records.passes[-1], parts, strict=True)
+    ]
+    if pipeline.tokenizer is not None:
+        [records.tokenizer] = yield Step("tokenizer", [_tokenizer(pipeline, run, documents)])
+        if pipeline.shards is not None:
+            digest, facts = records.tokenizer.file(TOKENIZER).sha256, records.tokenizer.facts
+            task = _shards(pipeline.shards, run, parts, documents, digest, facts)
+            account = Ledger()
+            # The encoded parts are long swept when the shards are there.
+            if run.done(task.name, task.fingerprint) is None:
+                encoding = _encoding(pipeline.shards.split, run, parts, documents, digest)
+                for record in (yield Step(LABEL, encoding, kept=False)):
+                    account.merge(record.ledger)
+            [records.shards] = yield Step("shards", [task.given(ledger=account)])
+    return records
 
 
-def _part_name(label: str, part: str) -> str:
-    """Label and part as the stem of a file name; a part that is named after its source says it once."""
-    own = label.partition(":")[2]
-    rest = part.removeprefix(f"{own}.") if own else part
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", f"{label}-{rest}")
-    if len(name) <= _LONGEST_NAME:
-        return name
-    # File systems take 255 bytes, suffixes included.
-    return f"{name[:_LONGEST_NAME]}-{sha256_json(name)[:16]}"
+def titles(pipeline: Pipeline) -> list[str]:
+    """The titles of all steps, in order."""
+    found = []
+    for segment in pipeline.segments():
+        found.append(segment.title)
+        if segment.deciders:
+            found.append(f"decisions/{segment.folder}")
+    if pipeline.tokenizer is not None:
+        found.append("tokenizer")
+        found += [LABEL, "shards"] if pipeline.shards is not None else []
+    return found
 
 
-def logical_name(source: Source, file: str) -> str:
-    """The name of an input that may stand in outputs: its path below the source's location."""
-    if is_uri(file):
-        root_uri = str(getattr(source, "path", "")).rstrip("/") + "/"
-        return file[len(root_uri) :] if file.startswith(root_uri) else file.rpartition("/")[2]
-    root = Path(str(getattr(source, "path", Path(file).parent)))
-    path = Path(file)
-    below = path != root and path.is_relative_to(root)
-    name = path.relative_to(root).as_posix() if below else path.name
-    # A name that is not UTF-8 could not be stored; its odd bytes are written out.
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
+def stage_order(pipeline: Pipeline) -> list[str]:
+    """Names in the ledger, in the order in which documents meet them."""
+    order = [label for label, _ in pipeline.sources]
+    for segment in pipeline.segments():
+        order += [label for label, step in segment.steps if isinstance(step, Stage)]
+        order += [f"{label} decided" for label, _ in segment.deciders]
+    return [*order, FINAL, LABEL]
+
+
+# ------------------------------------------------------------------------------------------------ the tasks
+
+
+def _pass(
+    pipeline: Pipeline,
+    run: Run,
+    segment: Segment,
+    earlier: Segment | None,
+    part: NamedPart,
+    records: Records,
+    index: int,
+) -> Task:
+    made_from: dict[str, Any] = {
+        **RUNNER,
+        "steps": [[label, step.fingerprint(deciding=False)] for label, step in segment.steps],
+        "columns": [[name, str(kind)] for name, kind in segment.columns.items()],
+    }
+    taken: PassInput
+    if earlier is None:
+        made_from["part"] = part.made_from
+        taken = SourceInput(part.label, part.source, part.part, pipeline.source_columns, part.stamps)
+    else:
+        documents = records.passes[-1][index].file(run.path("documents", earlier.folder, part.name))
+        decided = records.decisions[-1].file(run.path("decisions", earlier.folder, part.name))
+        made_from |= {"documents": documents.sha256, "decisions": decided.sha256}
+        taken = DecidedInput(documents.path, decided.path, final=segment.folder == FINAL)
+    arguments = {"segment": segment, "part": part.name, "documents": taken}
+    return Task(f"{segment.folder}/{part.name}", made_from, run_pass, run, arguments, part.part.bytes)
+
+
+def _decision(
+    run: Run, segment: Segment, parts: Sequence[NamedPart], records: Sequence[Record], split: Split | None
+) -> Task:
+    """Decide about what a pass has written."""
+    # Rules read their scores from the documents, so decisions depend on these too.
+    rules = any(isinstance(decider, Rule) for _, decider in segment.deciders)
+    counts, scans = [], []
+    for part, record in zip(parts, records, strict=True):
+        scan = record.file(run.path("scans", segment.folder, part.name))
+        documents = record.file(run.path("documents", segment.folder, part.name))
+        counts.append((part.name, scan.rows))
+        scans.append([scan.sha256, documents.sha256 if rules else None])
+    made_from = {
+        **RUNNER,
+        # All settings, not only those marked `Decides`: an unmarked one that is used here must count too.
+        "deciders": [
+            [label, decider.fingerprint(deciding=True), decider.fingerprint(deciding=False)]
+            for label, decider in segment.deciders
+        ],
+        "scans": scans,
+        "parts": [part.name for part in parts],
+        "split": None if split is None else split.model_dump(mode="json"),
+    }
+    arguments = {"segment": segment, "parts": counts, "split": split}
+    return Task(f"decisions/{segment.folder}", made_from, decide, run, arguments)
+
+
+def _tokenizer(pipeline: Pipeline, run: Run, documents: Sequence[Output]) -> Task:
+    settings = pipeline.tokenizer
+    assert settings is not None
+    made_from: dict[str, Any] = {**RUNNER, "tokenizer": settings.fingerprint(deciding=False)}
+    if settings.file is None:
+        made_from["documents"] = [d.sha256 for d in documents]
+    arguments = {"settings": settings, "documents": [d.path for d in documents]}
+    return Task("tokenizer", made_from, make_tokenizer, run, arguments)
+
+
+def _encoding(
+    split: Split, run: Run, parts: Sequence[NamedPart], documents: Sequence[Output], digest: str
+) -> list[Task]:
+    """Encode part by part; `_shards` joins the parts."""
+    tasks = []
+    for part, written in zip(parts, documents, strict=True):
+        made_from = {
+            **RUNNER,
+            "tokenizer": digest,
+            "tokenizers": tokenizers.__version__,
+            "documents": written.sha256,
+            "part": part.name,
+            "split": split.model_dump(mode="json"),
+        }
+        arguments = {"part": part.name, "documents": written.path, "split": split}
+        tasks.append(Task(f"encoded/{part.name}", made_from, encode_part, run, arguments, written.bytes))
+    return tasks
+
+
+def _shards(
+    settings: WriteShards,
+    run: Run,
+    parts: Sequence[NamedPart],
+    documents: Sequence[Output],
+    digest: str,
+    facts: Mapping[str, Any],
+) -> Task:
+    made_from = {
+        **RUNNER,
+        "shards": settings.fingerprint(deciding=False),
+        "tokenizer": digest,
+        "tokenizers": tokenizers.__version__,
+        "documents": [[p.name, d.sha256] for p, d in zip(parts, documents, strict=True)],
+    }
+    arguments: dict[str, Any] = {"parts": [part.name for part in parts], "settings": settings}
+    arguments |= {"tokenizer_sha256": digest, "facts": facts}
+    return Task("shards", made_from, write_shards, run, arguments)

@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pyarrow.parquet as pq
 
 from corpuskit.documents.ledger import Ledger
 from corpuskit.errors import CorpuskitError, RunError
-from corpuskit.run.folder import Record, Run, is_output
+from corpuskit.run.folder import Run
+from corpuskit.run.layout import FINAL, LEDGER, SHARDS, SHARDS_MANIFEST, folder_of, is_output
+from corpuskit.run.record import Record
 from corpuskit.shards.reader import Shards
-from corpuskit.storage.files import read_json, sha256_file
 
 
-def read_account(path: Path) -> dict[str, Any]:
+def read_ledger(run: Run) -> dict[str, Any]:
     """A run's ledger.json: ``sources`` (labels) and ``stages``. Raises `RunError` for anything else."""
-    account = read_json(path)
+    account = run.read_json(LEDGER)
     try:
         Ledger.from_json(account["stages"])
         list(account["sources"])
     except (KeyError, TypeError, AttributeError) as error:
-        raise RunError(f"{path}: is no ledger: {error!r}", remedy="Call `corpuskit build` again.") from error
+        raise RunError(
+            f"{run.local(LEDGER)}: is no ledger: {error!r}", remedy="Call `corpuskit build` again."
+        ) from error
     return dict(account)
 
 
@@ -33,37 +34,34 @@ def problems(run: Run) -> Iterator[str]:
     yield from _outputs(run, records)
     yield from _strangers(run, records)
     yield from _ledger(run, records)
-    if (run.folder / "shards" / "shards.json").is_file():
+    if run.exists(SHARDS_MANIFEST):
         yield from _shards(run)
 
 
 def _outputs(run: Run, records: list[Record]) -> Iterator[str]:
     for output in (o for record in records for o in record.outputs):
-        path = run.folder / output.path
-        if not path.is_file():
+        if not run.exists(output.path):
             yield f"{output.path}: is missing"
-        elif sha256_file(path) != output.sha256:
+        elif run.sha256(output.path) != output.sha256:
             yield f"{output.path}: sha256 differs from the manifest"
-        elif output.rows is not None and pq.read_metadata(path).num_rows != output.rows:
-            yield f"{output.path}: has {pq.read_metadata(path).num_rows} rows, recorded are {output.rows}"
+        elif output.rows is not None and run.rows(output.path) != output.rows:
+            yield f"{output.path}: has {run.rows(output.path)} rows, recorded are {output.rows}"
 
 
 def _strangers(run: Run, records: list[Record]) -> Iterator[str]:
     known = {o.path for record in records for o in record.outputs}
-    for path in sorted(p for p in run.folder.rglob("*") if p.is_file()):
-        relative = path.relative_to(run.folder).as_posix()
-        if is_output(relative) and not relative.startswith("manifest/") and relative not in known:
-            yield f"{relative}: is in the run but in no record"
+    for path in run.files():
+        if is_output(path) and not path.startswith(folder_of("record")) and path not in known:
+            yield f"{path}: is in the run but in no record"
 
 
 def _ledger(run: Run, records: list[Record]) -> Iterator[str]:
     """The ledger balances, and counts what really lies in the documents and beside them."""
-    path = run.folder / "ledger.json"
-    if not path.is_file():
+    if not run.exists(LEDGER):
         yield "ledger.json: is missing: the build is not finished"
         return
     try:
-        account = read_account(path)
+        account = read_ledger(run)
     except CorpuskitError as error:
         yield f"ledger.json: {error.message}"
         return
@@ -72,24 +70,28 @@ def _ledger(run: Run, records: list[Record]) -> Iterator[str]:
         ledger.balance(sources=account["sources"])
     except CorpuskitError as error:
         yield f"ledger.json: {error.message}"
-    aside = sum(
-        o.rows or 0 for r in records for o in r.outputs if o.path.startswith(("dropped/", "quarantine/"))
-    )
+    aside = _rows(records, "dropped") + _rows(records, "quarantine")
     counted = sum(
         entry.documents_dropped.total() + entry.documents_quarantined.total()
         for entry in ledger.entries.values()
     )
     if aside != counted:
         yield f"ledger.json: {counted} documents dropped or quarantined, but {aside} rows lie aside"
-    documents = sum(o.rows or 0 for r in records for o in r.outputs if o.path.startswith("documents/"))
+    documents = _rows(records, FINAL)
     kept = ledger.entries["documents"].documents_kept if "documents" in ledger.entries else -1
     if documents != kept:
         yield f"ledger.json: {kept} documents kept, but documents/ has {documents} rows"
 
 
+def _rows(records: list[Record], folder: str) -> int:
+    """Rows of all recorded tables of a folder."""
+    outputs = (output for record in records for output in record.outputs)
+    return sum(output.rows or 0 for output in outputs if output.path.startswith(f"{folder}/"))
+
+
 def _shards(run: Run) -> Iterator[str]:
     try:
-        shards = Shards(run.folder / "shards")
+        shards = Shards(run.local(SHARDS))
         shards.verify()
     except CorpuskitError as error:
         yield f"shards: {error.message}"
@@ -110,9 +112,9 @@ def _shards(run: Run) -> Iterator[str]:
 
 
 def _provenance(run: Run, name: str, tokens: int) -> Iterator[str]:
-    path: Path = run.folder / "shards" / f"{name}.provenance.parquet"
-    table = pq.read_table(path, columns=["token_start", "token_end"])
+    path = run.path("shards", f"{name}.provenance.parquet")
+    table = run.read_table(path, columns=["token_start", "token_end"])
     starts, ends = (table.column(c).to_numpy() for c in ("token_start", "token_end"))
     whole = len(starts) and starts[0] == 0 and ends[-1] == tokens and (starts[1:] == ends[:-1]).all()
     if not whole:
-        yield f"shards/{name}.provenance.parquet: does not cover its {tokens} tokens without gaps"
+        yield f"{path}: does not cover its {tokens} tokens without gaps"

@@ -8,14 +8,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from corpuskit.errors import RunError, SettingError, nearest
 from corpuskit.run.folder import Run
+from corpuskit.run.layout import FINAL, SHARDS, TOKENIZER, folder_of
 from corpuskit.shards.format import read_index
 from corpuskit.shards.reader import Shards
-from corpuskit.storage.tables import read_batches
-from corpuskit.tokenizer.tokenizer import FILE, Encoder
+from corpuskit.tokenizer.tokenizer import Encoder
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ def trace(run: Run, shard: str, token: int) -> Trace:
         SettingError: there is no such shard, or it has fewer tokens.
         RunError: the run does not hold together.
     """
-    shards = Shards(run.folder / "shards")
+    shards = Shards(run.local(SHARDS))
     tokens = {info.name: info.tokens for infos in shards.splits.values() for info in infos}
     if shard not in tokens:
         raise SettingError(f"shard {shard!r}: is not in {run.folder}", remedy=nearest(shard, tokens))
@@ -61,8 +60,8 @@ def trace(run: Run, shard: str, token: int) -> Trace:
         )
     row = _provenance(run, shard, token)
     document, text = _document(run, row["part"], row["id"])
-    encoder = Encoder(run.folder / FILE)
-    line = np.memmap(run.folder / f"shards/{shard}.bin", _dtype(run, shard), "r")
+    encoder = Encoder(run.local(TOKENIZER))
+    line = np.memmap(run.local(run.path("shards", f"{shard}.bin")), _dtype(run, shard), "r")
     start, end = _place(encoder, text, row, token)
     raw = text.encode()
     before, after = raw[:start].decode("utf-8", "ignore"), raw[end:].decode("utf-8", "ignore")
@@ -82,11 +81,11 @@ def trace(run: Run, shard: str, token: int) -> Trace:
 
 
 def _dtype(run: Run, shard: str) -> str:
-    return "<u2" if read_index(run.folder / f"shards/{shard}.idx").dtype == "uint16" else "<i4"
+    return "<u2" if read_index(run.local(run.path("shards", f"{shard}.idx"))).dtype == "uint16" else "<i4"
 
 
 def _provenance(run: Run, shard: str, token: int) -> dict[str, Any]:
-    table = pq.read_table(run.folder / f"shards/{shard}.provenance.parquet")
+    table = run.read_table(run.path("shards", f"{shard}.provenance.parquet"))
     index = int(np.searchsorted(table.column("token_start").to_numpy(), token, side="right")) - 1
     row: dict[str, Any] = table.slice(index, 1).to_pylist()[0]
     return row
@@ -94,16 +93,15 @@ def _provenance(run: Run, shard: str, token: int) -> dict[str, Any]:
 
 def _document(run: Run, part: str, identity: str) -> tuple[dict[str, Any], str]:
     """Find a document by its id; a row number would be wrong as soon as anything moves."""
-    for batch in read_batches(run.folder / f"documents/{part}.parquet"):
+    path = run.path("documents", FINAL, part)
+    for batch in run.read_batches(path):
         found = batch.filter(pc.equal(batch.column("id"), identity))
         if found.num_rows:
             document: dict[str, Any] = found.to_pylist()[0]
             text = str(document.pop("text"))
             document["origin"] = json.loads(document["origin"]) if document["origin"] else {}
             return document | {"bytes": len(text.encode())}, text
-    raise RunError(
-        f"documents/{part}.parquet: has no document {identity}", remedy="Run `corpuskit verify` on the run."
-    )
+    raise RunError(f"{path}: has no document {identity}", remedy="Run `corpuskit verify` on the run.")
 
 
 def _place(encoder: Encoder, text: str, row: dict[str, Any], token: int) -> tuple[int, int]:
@@ -127,9 +125,10 @@ def _place(encoder: Encoder, text: str, row: dict[str, Any], token: int) -> tupl
 def _aside(
     run: Run, folder: str, part: str | None, column: str, value: str, columns: list[str]
 ) -> list[dict[str, Any]]:
-    pattern = f"*-{part}.parquet" if part is not None else "*.parquet"
     rows: list[dict[str, Any]] = []
-    for path in sorted((run.folder / folder).glob(pattern)):
-        table = pq.read_table(path, columns=[*columns, column])
-        rows += table.filter(pc.equal(table.column(column), value)).select(columns).to_pylist()
+    end = ".parquet" if part is None else f"-{part}.parquet"
+    for path in run.files(folder_of(folder)):
+        if path.endswith(end):
+            table = run.read_table(path, columns=[*columns, column])
+            rows += table.filter(pc.equal(table.column(column), value)).select(columns).to_pylist()
     return rows

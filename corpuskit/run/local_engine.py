@@ -23,7 +23,7 @@ from types import TracebackType
 
 from corpuskit.errors import EngineError, StageError
 from corpuskit.run.folder import Run
-from corpuskit.run.task import Done, Task
+from corpuskit.run.task import FinishedTask, Task
 
 RETRIES = 2
 """How often a pool that lost a worker is made anew for one step before the build stops."""
@@ -40,7 +40,7 @@ class LocalEngine:
         self._pool: ProcessPoolExecutor | None = None
         self._stop: Event | None = None
 
-    def run(self, tasks: Sequence[Task]) -> Iterator[Done]:
+    def run(self, tasks: Sequence[Task]) -> Iterator[FinishedTask]:
         """Run independent tasks and yield what they did, in the order in which they finish.
 
         Raises:
@@ -70,12 +70,12 @@ class LocalEngine:
                         ' A script of your own that builds needs `if __name__ == "__main__":`.',
                     ) from error
 
-    def _run_pool(self, tasks: Sequence[Task]) -> Iterator[Done]:
+    def _run_pool(self, tasks: Sequence[Task]) -> Iterator[FinishedTask]:
         if self._pool is None:
             self._pool, self._stop = _make_pool(self.workers, tasks[0].run)
         # A few tasks ahead of the workers are enough; more would only hold memory.
         waiting = list(reversed(tasks))
-        running: set[Future[Done]] = set()
+        running: set[Future[FinishedTask]] = set()
         try:
             while waiting or running:
                 while waiting and len(running) < 2 * self.workers:
@@ -126,7 +126,7 @@ def _check_picklable(tasks: Sequence[Task]) -> None:
         ) from error
 
 
-def _execute(task: Task) -> Done:
+def _execute(task: Task) -> FinishedTask:
     return task.execute()
 
 

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from types import TracebackType
+from typing import Any, Protocol
 
 from corpuskit.documents.ledger import Ledger
-from corpuskit.run.folder import Output, Record, Run
+from corpuskit.run.folder import Run
+from corpuskit.run.record import Output, Record
 from corpuskit.storage.files import sha256_json
 
 
 @dataclass
-class Made:
+class TaskResult:
     """What a task's function made: files, its account, and facts that later steps plan with.
 
     ``seconds`` are wall seconds by stage: for the log, never part of an output.
@@ -29,7 +31,7 @@ class Made:
 
 
 @dataclass(frozen=True)
-class Done:
+class FinishedTask:
     """A finished task: its record, and what is only for the log."""
 
     record: Record
@@ -46,13 +48,13 @@ class Task:
     Attributes:
         name: its place in the manifest, e.g. ``read/books-00000``.
         made_from: JSON values that the outputs are a function of; their hash is the fingerprint.
-        function: a module-level function ``(run, **arguments) -> Made``.
+        function: a module-level function ``(run, **arguments) -> TaskResult``.
         arguments: picklable.
     """
 
     name: str
     made_from: Mapping[str, Any]
-    function: Callable[..., Made]
+    function: Callable[..., TaskResult]
     run: Run
     arguments: Mapping[str, Any]
     bytes: int = 0
@@ -62,7 +64,11 @@ class Task:
         """sha256 of what the outputs are made from."""
         return sha256_json(self.made_from)
 
-    def execute(self) -> Done:
+    def given(self, **arguments: Any) -> Task:
+        """The same task with further arguments, which its outputs are no function of."""
+        return replace(self, arguments={**self.arguments, **arguments})
+
+    def execute(self) -> FinishedTask:
         """Do the work, then store the record: in this order, so that a record always tells the truth.
 
         An older record of the task goes first: killed half-way, its files would be new and its word old.
@@ -77,4 +83,19 @@ class Task:
         self.run.finish(record)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
         seconds = time.perf_counter() - started
-        return Done(record, seconds, peak, made.seconds, tuple(made.warnings))
+        return FinishedTask(record, seconds, peak, made.seconds, tuple(made.warnings))
+
+
+class Engine(Protocol):
+    """Who runs the tasks of a build. A context manager: leaving it ends what it has started."""
+
+    def run(self, tasks: Sequence[Task]) -> Iterator[FinishedTask]:
+        """Run independent tasks and yield each when it is finished, in any order."""
+
+    def __enter__(self) -> Engine:
+        """Begin."""
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """End."""

@@ -15,8 +15,6 @@ from importlib.metadata import entry_points
 
 from corpuskit.documents.settings import Settings
 from corpuskit.errors import SettingError, nearest
-from corpuskit.sources.source import Source
-from corpuskit.stages.stage import Barrier, Stage
 
 GROUP = "corpuskit.stages"
 
@@ -49,9 +47,9 @@ def _places() -> dict[str, str]:
     return places
 
 
-def known(kind: type[Settings]) -> list[str]:
-    """Names of all registered classes of a kind (`Source`, or `Stage` and `Barrier`) that can be imported."""
-    return sorted(name for name in _places() if fits(name, kind))
+def known(kinds: tuple[type[Settings], ...]) -> list[str]:
+    """Names of all registered classes of some kinds (`Source`, or `Stage` and `Barrier`) that import."""
+    return sorted(name for name in _places() if fits(name, kinds))
 
 
 def is_registered(name: object) -> bool:
@@ -59,11 +57,10 @@ def is_registered(name: object) -> bool:
     return name in _places()
 
 
-def fits(name: str, kind: type[Settings]) -> bool:
-    """Whether a name stands for a source (for a stage or barrier), as ``kind`` asks."""
-    wanted: tuple[type[Settings], ...] = (Source,) if issubclass(kind, Source) else (Stage, Barrier)
+def fits(name: str, kinds: tuple[type[Settings], ...]) -> bool:
+    """Whether a name stands for a class of one of the kinds."""
     try:
-        return issubclass(find(name), wanted)
+        return issubclass(find(name), kinds)
     except SettingError:  # Somebody's package that is broken must not keep others from being named.
         return False
 
@@ -85,7 +82,7 @@ def find(name: str) -> type[Settings]:
     if not (isinstance(found, type) and issubclass(found, Settings)):
         raise SettingError(
             f"stage {name!r}: {places[name]} is no Source, Stage, Rule or Barrier",
-            remedy="Derive it from one of those in corpuskit.stages.stage.",
+            remedy="Derive it from one of those: `from corpuskit import Source, Stage, Rule, Barrier`.",
         )
     if getattr(found, "name", None) != name:
         raise SettingError(

@@ -1,9 +1,14 @@
-"""What a barrier sees when it decides: the scans of all documents, and who is still kept."""
+"""What a barrier sees when it decides: the scans of all documents, and who is still kept.
+
+Inside, a document is a number, its ordinal: its place in part order. Figures of a few bytes per document lie
+in files that the system maps and may page out; what is held besides grows with the number of duplicates.
+"""
 
 from __future__ import annotations
 
+import copy
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,9 +19,10 @@ import pyarrow as pa
 
 from corpuskit.documents.batch import CLUSTER
 from corpuskit.errors import StageError
-from corpuskit.storage import spill
-from corpuskit.storage.spill import Ordinals, _reserve, _runs
-from corpuskit.storage.tables import read_batches
+from corpuskit.storage.spill import Keys, Ordinals, array_on_disk, grouped
+
+Read = Callable[[str, list[str]], Iterator[pa.RecordBatch]]
+"""Batches of some columns of a table, by the table's path."""
 
 
 @dataclass(frozen=True)
@@ -24,62 +30,77 @@ class PartScan:
     """Where one part's documents and scans lie, and which ordinals its documents have."""
 
     name: str
-    documents: Path
-    scans: Path
+    documents: str
+    scans: str
     first: int
     count: int
 
 
 class Scans:
-    """What a barrier sees when it decides: the scan of every document, and who is still kept.
+    """The scan of every document, and what has been decided so far. Each decider gets a view, see `seen_by`.
 
     Attributes:
+        label: of the decider whose view this is.
+        folder: where a barrier may spill; gone when the decisions are written.
+        documents: how many there are, dropped ones too.
         kept: bool per document; False for those that an earlier decider dropped.
         bytes: UTF-8 bytes of each text.
         preference: as the source gave it; greater is better.
+        deciders: labels of all who have decided, in order.
+        reasons: each reason that was given, with its number.
+        decider, reason: of each dropped document: index into ``deciders`` and number of the reason; else -1.
+        original: ordinal of the kept document that a dropped one repeats; -1 for none.
+        warnings: sentences for the log.
     """
 
-    def __init__(self, parts: Sequence[PartScan], folder: Path) -> None:
+    def __init__(self, parts: Sequence[PartScan], folder: Path, read: Read) -> None:
+        self.label, self._number = "scans", -1
         self.parts = parts
-        self.folder = folder
         self.documents = sum(p.count for p in parts)
-        self.label = ""
+        self.deciders: list[str] = []
+        self.reasons: dict[str, int] = {}
+        self.warnings: list[str] = []
+        self.folder = folder
+        self._read_table = read
+        self._clusters: dict[int, int] = {}
         self.kept = self.array("kept", np.bool_, fill=True)
         self.bytes = self.array("bytes", np.int64)
         self.preference = self.array("preference", np.int64)
-        self._by = self.array("by", np.int16, fill=-1)
-        self.deciders: list[str] = []
-        self.reasons: dict[int, str] = {}
-        self.originals: dict[int, int] = {}
-        self._clusters: dict[int, int] = {}
-        self.warnings: list[str] = []
+        self.decider = self.array("decider", np.int16, fill=-1)
+        self.reason = self.array("reason", np.int32, fill=-1)
+        self.original = self.array("original", np.int64, fill=-1)
         for first, rows in self._read(["bytes", "preference"]):
             last = first + rows.num_rows
             self.bytes[first:last] = rows.column("bytes").to_numpy()
             self.preference[first:last] = rows.column("preference").to_numpy()
 
-    def array(self, name: str, kind: Any, shape: tuple[int, ...] = (), *, fill: int = 0) -> npt.NDArray[Any]:
-        """A file-backed array of one row per document, gone when the decisions are written."""
-        path = self.folder / f"{self.label}-{name}.array"
-        whole = (max(self.documents, 1), *shape)
-        _reserve(path, int(np.prod(whole)) * np.dtype(kind).itemsize)
-        made = np.memmap(path, kind, "r+", shape=whole)
-        if fill:
-            made[:] = fill
-        return made[: self.documents]
+    def seen_by(self, label: str) -> Scans:
+        """The same documents for one more decider: it reads its own scan columns and drops in its name."""
+        view = copy.copy(self)  # Shallow: what one view drops, all see.
+        view.label, view._number = label, len(self.deciders)
+        self.deciders.append(label)
+        return view
 
-    def _read(self, columns: list[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
+    def array(self, name: str, kind: Any, shape: tuple[int, ...] = (), *, fill: int = 0) -> npt.NDArray[Any]:
+        """A new file-backed array of one row per document, gone when the decisions are written."""
+        whole = (self.documents, *shape)
+        return array_on_disk(self.folder, kind, whole, name=f"{self.label}-{name}", fill=fill)
+
+    def _read(self, columns: Sequence[str], of: str = "scans") -> Iterator[tuple[int, pa.RecordBatch]]:
         for part in self.parts:
             position = part.first
-            for rows in read_batches(part.scans, columns):
+            for rows in self._read_table(getattr(part, of), list(columns)):
                 yield position, rows
                 position += rows.num_rows
 
     def rows(self, *columns: str) -> Iterator[tuple[int, pa.RecordBatch]]:
         """Yield (ordinal of the first row, rows) of this barrier's scan columns, dropped documents too."""
-        names = [f"{self.label}.{c}" for c in columns]
-        for first, rows in self._read(names):
+        for first, rows in self._read([f"{self.label}.{c}" for c in columns]):
             yield first, rows.rename_columns(list(columns))
+
+    def scores(self, columns: Sequence[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """Yield (ordinal of the first row, rows) of columns of the documents themselves."""
+        return self._read(columns, of="documents")
 
     def identities(self) -> Iterator[tuple[int, list[str]]]:
         """Yield (ordinal of the first, ids) of all documents."""
@@ -96,6 +117,15 @@ class Scans:
             found |= {int(o): ids[int(o) - first].as_py() for o in wanted[low:high]}
         return found
 
+    def groups(self, keys: Iterable[tuple[Keys, Ordinals]], per_document: int = 1) -> Iterator[Ordinals]:
+        """Group documents by 64-bit keys; yield the ordinals of each group of at least two, ascending.
+
+        Args:
+            keys: arrays of keys, spread evenly as hashes are, and of the ordinals they belong to.
+            per_document: how many keys a document has.
+        """
+        return grouped(keys, self.folder, self.documents * per_document)
+
     # ------------------------------------------------------------------------------------- deciding
 
     def drop(self, ordinal: int, reason: str, original: int | None = None) -> None:
@@ -106,10 +136,10 @@ class Scans:
             )
         if self.kept[ordinal]:
             self.kept[ordinal] = False
-            self._by[ordinal] = len(self.deciders) - 1
-            self.reasons[ordinal] = reason
+            self.decider[ordinal] = self._number
+            self.reason[ordinal] = self.reasons.setdefault(reason, len(self.reasons))
             if original is not None:
-                self.originals[ordinal] = original
+                self.original[ordinal] = original
                 self.join(ordinal, original)
 
     def join(self, left: int, right: int) -> None:
@@ -132,7 +162,7 @@ class Scans:
     def rejoin(self) -> None:
         """Take over the clusters that an earlier pass has found."""
 
-        def keys() -> Iterator[tuple[npt.NDArray[np.uint64], Ordinals]]:
+        def keys() -> Iterator[tuple[Keys, Ordinals]]:
             for first, rows in self._read([CLUSTER]):
                 names = rows.column(CLUSTER).to_pylist()
                 digests = b"".join(hashlib.blake2b(n.encode(), digest_size=8).digest() for n in names)
@@ -143,42 +173,5 @@ class Scans:
                 self.join(int(group[0]), ordinal)
 
     def clustered(self) -> list[int]:
-        """Ordinals of all documents that are not the first of their cluster."""
+        """Ordinals of all documents that are not the first of their cluster, ascending."""
         return sorted(self._clusters)
-
-    def decided_by(self, ordinal: int) -> str:
-        """Label of the decider that dropped a document."""
-        return self.deciders[int(self._by[ordinal])]
-
-    def groups(
-        self, keys: Iterable[tuple[npt.NDArray[np.uint64], Ordinals]], per_document: int = 1
-    ) -> Iterator[Ordinals]:
-        """Group documents by 64-bit keys; yield the ordinals of each group of at least two, ascending.
-
-        Keyed rows are spilled to partitions by the low bits of the key and sorted partition by partition,
-        so memory is bounded by `PARTITION_ROWS`. The order of the groups depends on the number of
-        partitions: what is decided must not.
-
-        Args:
-            keys: arrays of keys and of the ordinals they belong to.
-            per_document: how many keys a document has, to choose the number of partitions.
-        """
-        partitions = 1 << max(0, (self.documents * per_document // spill.PARTITION_ROWS)).bit_length()
-        pair = np.dtype([("key", np.uint64), ("ordinal", np.int64)])
-        paths = [self.folder / f"{self.label}-{i}.keys" for i in range(partitions)]
-        for path in paths:
-            path.unlink(missing_ok=True)
-        for key, ordinal in keys:
-            rows = np.empty(len(key), pair)
-            rows["key"], rows["ordinal"] = key, ordinal
-            where = (key & np.uint64(partitions - 1)).astype(np.int64)
-            for i in np.unique(where):
-                # Not `tofile`: its error for a full disk has no number that could be told from others.
-                with paths[i].open("ab") as file:
-                    file.write(rows[where == i].tobytes())
-        for path in paths:
-            if path.exists():
-                rows = np.fromfile(path, pair)
-                path.unlink()
-                rows.sort(order=("key", "ordinal"))
-                yield from _runs(rows["key"], rows["ordinal"])

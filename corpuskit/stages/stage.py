@@ -1,12 +1,11 @@
-"""Stage, Rule and Barrier: what happens to documents between a source and the shards.
+"""Stage and Rule: what happens to documents between a source and the shards, a batch at a time.
 
-All are frozen settings (pydantic models) with pure methods. They know no rank, no output path, no clock and
+Both are frozen settings (pydantic models) with pure methods. They know no rank, no output path, no clock and
 no random state, so that the same settings on the same input give the same bytes anywhere.
 
 A **Stage** changes the texts of a batch, adds columns, names spans to cut, documents to drop, documents that
 are broken. A **Rule** is a stage that measures in one pass and decides later, so that a changed threshold
-never re-reads the text. A **Barrier** must see every document before it can decide about any: it *scans* each
-batch into one row per document, and decides over all rows.
+never re-reads the text. What must see every document first is a `corpuskit.stages.barrier.Barrier`.
 """
 
 from __future__ import annotations
@@ -14,14 +13,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 import pyarrow as pa
 
 from corpuskit.documents.settings import Settings
-
-if TYPE_CHECKING:
-    from corpuskit.stages.scans import Scans
 
 
 @dataclass(frozen=True)
@@ -71,21 +67,3 @@ class Rule(Stage):
     @abstractmethod
     def decide(self, scores: pa.RecordBatch) -> Mapping[int, str]:
         """Rows to drop, with the reason. ``scores`` holds the columns ``id`` and the declared ones."""
-
-
-class Barrier(Settings, ABC):
-    """A stage that sees every document before it decides about any.
-
-    Attributes:
-        scan_schema: columns of the scan; one row per document.
-    """
-
-    scan_schema: ClassVar[pa.Schema]
-
-    @abstractmethod
-    def scan(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """One row per document of ``batch``, in order, with the columns of ``scan_schema``."""
-
-    @abstractmethod
-    def decide(self, scans: Scans) -> None:
-        """Look at the scans of all documents that are still kept and call ``scans.drop`` for others."""

@@ -1,35 +1,104 @@
-"""Grouping by key on disk: rows of a key and an ordinal, partitioned, sorted, handed out in runs."""
+"""Sorting and grouping rows by key on disk, for more rows than memory should hold.
+
+Rows are pairs of a 64-bit key and a 64-bit value. They are spilled to partitions by ranges of keys, and one
+partition after the other is sorted in memory. Each call has files of its own: two may be under way at once.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 PARTITION_ROWS = 4_000_000
-"""Keyed rows (16 bytes each) that are sorted in memory at a time."""
+"""Rows (16 bytes each) that are sorted in memory at a time."""
 
-
+Keys = npt.NDArray[np.uint64]
 Ordinals = npt.NDArray[np.int64]
 
-
-def _reserve(path: Path, size: int) -> None:
-    """Make a file of zeros with all its blocks: a mapped file that finds the disk full kills the process."""
-    with path.open("wb") as file:
-        if hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(file.fileno(), 0, size)
-        else:  # macOS
-            for first in range(0, size, 2**20):
-                file.write(bytes(min(2**20, size - first)))
+_ROW = np.dtype([("key", np.uint64), ("value", np.int64)])
 
 
-def _runs(keys: npt.NDArray[np.uint64], ordinals: Ordinals) -> Iterator[Ordinals]:
-    """The ordinals of each run of at least two equal keys."""
-    borders = np.flatnonzero(np.diff(keys)) + 1
-    starts = np.concatenate([[0], borders])
-    ends = np.concatenate([borders, [len(keys)]])
-    for index in np.flatnonzero(ends - starts > 1):
-        yield ordinals[starts[index] : ends[index]]
+def sorted_rows(
+    rows: Iterable[tuple[Keys, Ordinals]], folder: Path, expected: int, *, span: int = 2**64
+) -> Iterator[tuple[Keys, Ordinals]]:
+    """Yield all rows in the order of keys, then of values: one partition at a time, none of them empty.
+
+    No key stands in two partitions, and the order of all rows together does not depend on how many there are.
+
+    Args:
+        rows: arrays of keys and of their values.
+        folder: where the rows are spilled; what lies there is gone when the iterator ends or is closed.
+        expected: about how many rows there will be, to choose the number of partitions.
+        span: keys are below it and spread over it more or less evenly.
+    """
+    # A power of two, and one more than would do if the keys were spread quite evenly.
+    partitions = 1 << (expected // PARTITION_ROWS).bit_length()
+    width = -(-span // partitions)
+    with tempfile.TemporaryDirectory(dir=folder, prefix="spill-") as own:
+        paths = [Path(own, str(i)) for i in range(partitions)]
+        for keys, values in rows:
+            packed = np.empty(len(keys), _ROW)
+            packed["key"], packed["value"] = keys, values
+            # 2**64 is no uint64; with one partition nothing is divided.
+            where = keys // np.uint64(width) if partitions > 1 else np.zeros(len(keys), np.uint64)
+            for i in np.unique(where).tolist():
+                # Not `tofile`: its error for a full disk has no number that could be told from others.
+                with paths[i].open("ab") as file:
+                    file.write(packed[where == i].tobytes())
+        for path in filter(Path.exists, paths):
+            packed = np.fromfile(path, _ROW)
+            path.unlink()
+            packed.sort(order=("key", "value"))
+            yield packed["key"], packed["value"]
+
+
+def grouped(rows: Iterable[tuple[Keys, Ordinals]], folder: Path, expected: int) -> Iterator[Ordinals]:
+    """Yield the values of each key that stands in at least two rows, ascending; see `sorted_rows`."""
+    for keys, values in sorted_rows(rows, folder, expected):
+        for first, last in runs(keys):
+            if last - first > 1:
+                yield values[first:last]
+
+
+def runs(keys: npt.NDArray[Any]) -> Iterator[tuple[int, int]]:
+    """First and last-but-one index of each run of equal keys.
+
+    >>> list(runs(np.array([3, 3, 5])))
+    [(0, 2), (2, 3)]
+    """
+    borders = (np.flatnonzero(np.diff(keys)) + 1).tolist()
+    yield from zip([0, *borders], [*borders, len(keys)], strict=True) if len(keys) else ()
+
+
+def array_on_disk(
+    folder: Path, kind: npt.DTypeLike, shape: tuple[int, ...], *, name: str = "", fill: int = 0
+) -> npt.NDArray[Any]:
+    """An array that lies in a new file of ``folder``: the system maps it and may page it out.
+
+    Args:
+        name: what its file's name begins with, for whoever looks into the folder.
+    """
+    rows, *others = shape
+    descriptor, path = tempfile.mkstemp(".array", f"{name}-", folder)
+    with open(descriptor, "wb") as file:
+        # A file of no bytes cannot be mapped.
+        _reserve(file.fileno(), int(np.prod([max(rows, 1), *others])) * np.dtype(kind).itemsize)
+    made = np.memmap(path, kind, "r+", shape=(max(rows, 1), *others))
+    if fill:
+        made[:] = fill
+    return made[:rows]
+
+
+def _reserve(descriptor: int, size: int) -> None:
+    """Give a file all its blocks, as zeros: a mapped file that finds the disk full kills the process."""
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(descriptor, 0, size)
+    else:  # macOS
+        for first in range(0, size, 2**20):
+            os.write(descriptor, bytes(min(2**20, size - first)))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from corpuskit import Files
-from corpuskit.build.steps import logical_name
+from corpuskit.build.parts import logical_name
 from corpuskit.errors import InputError
 from corpuskit.storage.digests import Digests
 from corpuskit.storage.places import is_uri, stamp

@@ -25,6 +25,7 @@ from corpuskit import (
     Whitespace,
     WriteShards,
 )
+from corpuskit.build.build import build_corpus
 from corpuskit.build.recipe.recipe import load
 from corpuskit.documents.reading import Reading
 from corpuskit.errors import InputError, SettingError
@@ -122,22 +123,25 @@ leave_out: ["files:reports:3"]
 def both(corpus: Path, tmp_path: Path) -> tuple[Path, Path]:
     """Runs of the recipe above and of the same pipeline in Python."""
     (corpus / "recipe.yaml").write_text(RECIPE)
-    load(corpus / "recipe.yaml").pipeline.run(tmp_path / "recipe-run")
-    Pipeline(
-        [
-            Files(path=str(corpus / "letters"), label="letters"),
-            Files(path=str(corpus / "reports"), label="reports"),
-            Unicode(),
-            Whitespace(),
-            Length(min_words=8),
-            ExactDuplicates(),
-            NearDuplicates(threshold=0.7, keep="first"),
-            Lowercase(),
-            TrainTokenizer(vocab_size=430),
-            WriteShards(split=Split(validation=0.1, test=0.05)),
-        ],
-        leave_out=("files:reports:3",),
-    ).run(tmp_path / "python-run")
+    build_corpus(load(corpus / "recipe.yaml").pipeline, tmp_path / "recipe-run")
+    build_corpus(
+        Pipeline(
+            [
+                Files(path=str(corpus / "letters"), label="letters"),
+                Files(path=str(corpus / "reports"), label="reports"),
+                Unicode(),
+                Whitespace(),
+                Length(min_words=8),
+                ExactDuplicates(),
+                NearDuplicates(threshold=0.7, keep="first"),
+                Lowercase(),
+                TrainTokenizer(vocab_size=430),
+                WriteShards(split=Split(validation=0.1, test=0.05)),
+            ],
+            leave_out=("files:reports:3",),
+        ),
+        tmp_path / "python-run",
+    )
     return tmp_path / "recipe-run", tmp_path / "python-run"
 
 
@@ -157,7 +161,9 @@ def test_columns_of_rules_reach_the_documents(both: tuple[Path, Path]) -> None:
 def test_events_tell_what_goes_on(corpus: Path, tmp_path: Path) -> None:
     events: list[tuple[str, Mapping[str, Any]]] = []
     pipeline = load(corpus / "recipe.yaml").pipeline
-    result = pipeline.run(tmp_path / "run", listen=lambda event, facts: events.append((event, facts)))
+    result = build_corpus(
+        pipeline, tmp_path / "run", listen=lambda event, facts: events.append((event, facts))
+    )
     steps = [facts["title"] for event, facts in events if event == "step"]
     assert steps == [
         "pass 1: candidates",
@@ -193,7 +199,7 @@ def test_an_old_record_does_not_vouch_for_half_written_files(
     """Killed between new files and their record, then set back to the old recipe."""
     source = jsonl_source(tmp_path / "in", {str(i): f"HELLO NUMBER {i}" for i in range(5)})
     old, new = Pipeline([source, ExactDuplicates()]), Pipeline([source, ExactDuplicates(), Lowercase()])
-    old.run(tmp_path / "run")
+    build_corpus(old, tmp_path / "run")
     finish = Run.finish
 
     def killed(run: Run, record: Record) -> None:
@@ -203,9 +209,9 @@ def test_an_old_record_does_not_vouch_for_half_written_files(
 
     monkeypatch.setattr(Run, "finish", killed)
     with pytest.raises(KeyboardInterrupt):
-        new.run(tmp_path / "run")
+        build_corpus(new, tmp_path / "run")
     monkeypatch.setattr(Run, "finish", finish)
-    assert old.run(tmp_path / "run").done > 0
+    assert build_corpus(old, tmp_path / "run").done > 0
     texts = [
         t for path in (tmp_path / "run/documents").glob("*") for t in pq.read_table(path)["text"].to_pylist()
     ]
@@ -218,7 +224,7 @@ def test_a_build_that_stops_before_its_sweep_does_not_look_finished(
     source = jsonl_source(tmp_path / "in", {"1": "some words"})
     monkeypatch.setattr(Run, "sweep", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        Pipeline([source]).run(tmp_path / "run")
+        build_corpus([source], tmp_path / "run")
     assert not (tmp_path / "run/ledger.json").exists()
 
 
@@ -232,18 +238,18 @@ def test_an_input_that_changes_while_it_is_read(tmp_path: Path, monkeypatch: pyt
 
     monkeypatch.setattr(Files, "read", meddled)
     with pytest.raises(InputError, match=r"a\.jsonl: changed while"):
-        Pipeline([source]).run(tmp_path / "run")
+        build_corpus([source], tmp_path / "run")
 
 
 def test_an_input_with_its_old_time_stamp_is_noticed(tmp_path: Path) -> None:
     source = jsonl_source(tmp_path / "in", {"1": "some words"})
     path = tmp_path / "in/a.jsonl"
-    Pipeline([source]).run(tmp_path / "run")
+    build_corpus([source], tmp_path / "run")
     before = path.stat()
     path.write_text(path.read_text(encoding="utf-8").replace("words", "sword"), encoding="utf-8")
     os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert path.stat().st_size == before.st_size
-    assert Pipeline([source]).run(tmp_path / "run").done > 0
+    assert build_corpus([source], tmp_path / "run").done > 0
 
 
 def test_clusters_hold_behind_a_second_pass(tmp_path: Path) -> None:
@@ -253,7 +259,7 @@ def test_clusters_hold_behind_a_second_pass(tmp_path: Path) -> None:
     texts = {"base": base + " end one two three", "copy": base + " end one two"}
     texts |= {str(i): " ".join(f"w{i}x{j}" for j in range(30)) for i in range(4)}
     steps = [NearDuplicates(threshold=0.8), Lowercase(), ExactDuplicates()]
-    Pipeline([jsonl_source(tmp_path / "in", texts), *steps]).run(tmp_path / "run")
+    build_corpus([jsonl_source(tmp_path / "in", texts), *steps], tmp_path / "run")
     (decided,) = (tmp_path / "run/decisions/candidates").glob("*")
     first = {r["id"]: r["cluster"] for r in pq.read_table(decided).to_pylist()}
     assert first["files:x:copy"] == first["files:x:base"]
@@ -264,7 +270,7 @@ def test_clusters_hold_behind_a_second_pass(tmp_path: Path) -> None:
 
 def test_a_build_that_keeps_nothing_says_so(tmp_path: Path) -> None:
     source = jsonl_source(tmp_path / "in", {"1": "some words"})
-    result = Pipeline([source, Length(min_words=50)]).run(tmp_path / "run")
+    result = build_corpus([source, Length(min_words=50)], tmp_path / "run")
     assert [w for w in result.warnings if w.startswith("no document was kept")]
 
 
@@ -273,5 +279,5 @@ def test_names_beyond_the_file_system_are_shortened(tmp_path: Path) -> None:
     folder.mkdir()
     name = "n" * 240 + ".txt"
     (folder / name).write_text("Some words to keep.", encoding="utf-8")
-    result = Pipeline([Files(path=str(folder / name), label="l" * 200)]).run(tmp_path / "run")
+    result = build_corpus([Files(path=str(folder / name), label="l" * 200)], tmp_path / "run")
     assert result.documents == 1

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from corpuskit.build.build import build_corpus
 from corpuskit.build.recipe.recipe import Recipe, load
 from corpuskit.errors import InputError, SettingError
 
@@ -149,6 +150,17 @@ def test_overrides(override: str, place: tuple[str | int, ...], value: object, t
     assert found == value
 
 
+def test_a_path_under_any_name_is_meant_from_where_one_stands(
+    tmp_path: Path, plugin: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Settings that are marked `Location` are paths, whoever's stage they belong to."""
+    text = GOOD.replace("stages:\n", "stages:\n  - fragile\n")
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    stages = read(tmp_path, text, "stages.fragile.once=done.txt").values["stages"]
+    assert stages[0] == {"fragile": {"once": str(tmp_path / "here" / "done.txt")}}
+
+
 def test_an_override_of_a_stage_without_settings(tmp_path: Path) -> None:
     text = GOOD.replace("  - near_duplicates:\n      threshold: 0.7\n", "  - near_duplicates\n")
     pipeline = read(tmp_path, text, "stages.near_duplicates.threshold=0.95").pipeline
@@ -198,7 +210,7 @@ def test_the_resolved_recipe_is_a_recipe(tmp_path: Path) -> None:
 
 def test_an_input_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"'.*nowhere' does not exist"):
-        read(tmp_path, GOOD.replace("path: notes", "path: nowhere")).pipeline.run(tmp_path / "run")
+        build_corpus(read(tmp_path, GOOD.replace("path: notes", "path: nowhere")).pipeline, tmp_path / "run")
     assert not (tmp_path / "run" / "ledger.json").exists()
 
 

@@ -11,6 +11,7 @@ import pyarrow.dataset as ds
 import pytest
 
 from corpuskit import Pipeline
+from corpuskit.build.build import build_corpus
 from corpuskit.cli.corpus.inspect import gather
 from corpuskit.documents.batch import BatchBuilder, empty_batch
 from corpuskit.documents.reading import Reading
@@ -54,7 +55,7 @@ class Atlas(Encyclopedia):
 
 
 def test_side_tables_lie_in_the_run_and_in_its_records(tmp_path: Path) -> None:
-    Pipeline([Encyclopedia()]).run(tmp_path / "run", workers=1)
+    build_corpus([Encyclopedia()], tmp_path / "run", workers=1)
     table = ds.dataset(tmp_path / "run" / "tables" / "aliases").to_table()
     assert sorted(table.column("title").to_pylist()) == ["Alias 0", "Alias 0", "Alias 1", "Alias 1"]
     run = Run.open(tmp_path / "run")
@@ -63,24 +64,24 @@ def test_side_tables_lie_in_the_run_and_in_its_records(tmp_path: Path) -> None:
 
 
 def test_a_damaged_side_table_is_found_and_made_again(tmp_path: Path) -> None:
-    Pipeline([Encyclopedia()]).run(tmp_path / "run")
+    build_corpus([Encyclopedia()], tmp_path / "run")
     victim = min((tmp_path / "run" / "tables" / "aliases").iterdir())
     whole = victim.read_bytes()
     victim.write_bytes(whole[:-5])
     assert any("aliases" in sentence for sentence in problems(Run.open(tmp_path / "run")))
-    Pipeline([Encyclopedia()]).run(tmp_path / "run")
+    build_corpus([Encyclopedia()], tmp_path / "run")
     assert victim.read_bytes() == whole
 
 
 def test_tables_that_no_part_tells_any_more_are_swept(tmp_path: Path) -> None:
-    Pipeline([Encyclopedia()]).run(tmp_path / "run")
-    Pipeline([Encyclopedia(parts_with_aliases=1)]).run(tmp_path / "run")
+    build_corpus([Encyclopedia()], tmp_path / "run")
+    build_corpus([Encyclopedia(parts_with_aliases=1)], tmp_path / "run")
     assert len(list((tmp_path / "run" / "tables" / "aliases").iterdir())) == 1
 
 
 def test_columns_that_were_not_declared(tmp_path: Path) -> None:
     with pytest.raises(StageError, match=r"encyclopedia: table 'aliases' has the columns \['title', 'aim'\]"):
-        Pipeline([Encyclopedia(wrong=True)]).run(tmp_path / "run")
+        build_corpus([Encyclopedia(wrong=True)], tmp_path / "run")
 
 
 def test_two_sources_agree_on_the_columns_of_a_table() -> None:

@@ -13,13 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from corpuskit import Files, NearDuplicates, Pipeline, Split, TrainTokenizer, WriteShards
+from corpuskit import Files, NearDuplicates, Split, TrainTokenizer, WriteShards
+from corpuskit.build.build import build_corpus
 from corpuskit.build.decide.held_out import FEW, sections
 
 
 def run_split(folder: Path, source: Files, split: Split, *steps: Any) -> list[dict[str, Any]]:
     tail = [TrainTokenizer(vocab_size=400), WriteShards(split=split)]
-    Pipeline([source, *steps, *tail]).run(folder)
+    build_corpus([source, *steps, *tail], folder)
     return [r for p in sorted((folder / "documents").glob("*.parquet")) for r in pq.read_table(p).to_pylist()]
 
 

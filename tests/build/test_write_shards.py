@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from corpuskit import Files, Pipeline, Shards, Split, TrainTokenizer, WriteShards
+from corpuskit.build.build import build_corpus
 from corpuskit.build.recipe.recipe import load
 from corpuskit.tokenizer.tokenizer import FILE, Encoder
 
@@ -31,7 +32,7 @@ def many(tmp_path: Path, jsonl: Callable[..., None]) -> Pipeline:
 
 
 def test_the_shards_decode_to_the_documents(many: Pipeline, tmp_path: Path) -> None:
-    many.run(tmp_path / "run")
+    build_corpus(many, tmp_path / "run")
     shards, encoder = Shards(tmp_path / "run/shards"), Encoder(tmp_path / "run" / FILE)
     shards.verify()
     by_id = {d["id"]: d for d in documents(tmp_path / "run")}
@@ -59,7 +60,7 @@ def test_the_shards_decode_to_the_documents(many: Pipeline, tmp_path: Path) -> N
 
 
 def test_a_shard_is_closed_at_its_limit(many: Pipeline, tmp_path: Path) -> None:
-    many.run(tmp_path / "run")
+    build_corpus(many, tmp_path / "run")
     shards = Shards(tmp_path / "run/shards")
     train = shards.splits["train"]
     assert len(train) > 3
@@ -75,7 +76,7 @@ def test_the_size_of_shards_changes_no_token(many: Pipeline, tmp_path: Path) -> 
     lines = []
     for limit in (300, 10**9):
         steps = [*many.steps[:-1], WriteShards(shard_tokens=limit, split=Split(validation=0.1, test=0.1))]
-        Pipeline(steps).run(tmp_path / str(limit))
+        build_corpus(Pipeline(steps), tmp_path / str(limit))
         shards = Shards(tmp_path / str(limit) / "shards")
         lines.append({n: shards.split(n).read(0, shards.split(n).tokens).tolist() for n in shards.splits})
     assert lines[0] == lines[1]
@@ -92,7 +93,7 @@ def test_the_type_of_tokens_follows_the_vocabulary(finished: Path, corpus: Path,
     text = (corpus / "recipe.yaml").read_text()
     recipe = text.replace("{vocab_size: 450}", f"{{file: {tmp_path}/big/tokenizer.json}}")
     (corpus / "recipe.yaml").write_text(recipe)
-    load(corpus / "recipe.yaml").pipeline.run(tmp_path / "run")
+    build_corpus(load(corpus / "recipe.yaml").pipeline, tmp_path / "run")
     shards = Shards(tmp_path / "run/shards")
     assert shards.dtype == "int32"
     small = Shards(finished / "shards")

@@ -17,6 +17,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from corpuskit.build.build import build_corpus
 from corpuskit.build.recipe.recipe import load
 from corpuskit.cli.main import COMMANDS, cli
 
@@ -240,7 +241,7 @@ def test_a_tokenizer_of_its_own(corpus: Path, tmp_path: Path) -> None:
     assert call("tokenizer", "train", corpus / "books", "--out", tmp_path / "x.json").exit_code == 2
     recipe = (corpus / "recipe.yaml").read_text().replace("{vocab_size: 450}", f"{{file: {out}}}")
     (corpus / "recipe.yaml").write_text(recipe)
-    built = load(corpus / "recipe.yaml").pipeline.run(tmp_path / "run")
+    built = build_corpus(load(corpus / "recipe.yaml").pipeline, tmp_path / "run")
     assert (tmp_path / "run/tokenizer/tokenizer.json").read_bytes() == out.read_bytes()
     assert built.tokens["train"] > 1000
 
@@ -289,9 +290,11 @@ def test_ctrl_c_is_130_keeps_what_is_done_and_goes_on(
     assert 1 <= len(done) < 5
     again: list[str] = []
     pipeline = load(recipe, ["stages.fragile.seconds=0.6"]).pipeline
-    pipeline.run(tmp_path / "run", listen=lambda e, f: again.append(f["task"]) if e == "done" else None)
+    build_corpus(
+        pipeline, tmp_path / "run", listen=lambda e, f: again.append(f["task"]) if e == "done" else None
+    )
     assert not {t.removeprefix("candidates/") for t in again if t.startswith("candidates/")} & done
-    pipeline.run(tmp_path / "fresh")
+    build_corpus(pipeline, tmp_path / "fresh")
     assert outputs(tmp_path / "run") == outputs(tmp_path / "fresh")
 
 

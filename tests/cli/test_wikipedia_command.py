@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from corpuskit import Pipeline
+from corpuskit.build.build import build_corpus
 from corpuskit.cli.main import cli
 from corpuskit.sources.wikipedia.source import Wikipedia
 
@@ -104,7 +104,7 @@ def test_inspect_tells_what_a_sample_of_pages_lost(tmp_path: Path) -> None:
     )
     path.write_text(f"<mediawiki><siteinfo><dbname>xwiki</dbname></siteinfo>{pages}</mediawiki>")
     run = tmp_path / "run"
-    Pipeline([Wikipedia(path=str(path), language="en", loss_every=1)]).run(run, workers=1)
+    build_corpus([Wikipedia(path=str(path), language="en", loss_every=1)], run, workers=1)
     invoke = CliRunner().invoke
     loss = json.loads(invoke(cli, ["inspect", str(run), "--json"]).stdout)["loss"]
     assert loss == {"pages": 2, "kept": 1 - 4 / 9, "kept_prose": 1.0, "templates": {"nonesuch thing": 4}}
@@ -120,5 +120,5 @@ def test_inspect_tells_what_a_sample_of_pages_lost(tmp_path: Path) -> None:
 
 def test_inspect_of_a_run_without_measured_pages_says_nothing_of_loss(dump: str, tmp_path: Path) -> None:
     run = str(tmp_path / "run")
-    Pipeline([Wikipedia(path=dump, loss_every=0)]).run(run, workers=1)
+    build_corpus([Wikipedia(path=dump, loss_every=0)], run, workers=1)
     assert json.loads(CliRunner().invoke(cli, ["inspect", run, "--json"]).stdout)["loss"] is None

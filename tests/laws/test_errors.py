@@ -16,7 +16,8 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from corpuskit import Files, Pipeline
+from corpuskit import Files
+from corpuskit.build.build import build_corpus
 from corpuskit.errors import InputError, StorageError
 from corpuskit.storage.files import atomic, storing
 
@@ -27,7 +28,7 @@ GOOD = "".join(
 
 def build(path: Path, run: Path) -> tuple[Any, list[dict[str, Any]], list[dict[str, Any]]]:
     """Result, documents and quarantined rows of a build over the files below ``path``."""
-    result = Pipeline([Files(path=str(path), label="x")]).run(run)
+    result = build_corpus([Files(path=str(path), label="x")], run)
     documents, quarantined = (
         [r for p in sorted((run / folder).glob("*.parquet")) for r in pq.read_table(p).to_pylist()]
         for folder in ("documents", "quarantine")

@@ -13,7 +13,9 @@ from typing import Any, ClassVar
 
 import pytest
 
-from corpuskit import Files, Pipeline, Run
+from corpuskit import Files, Run
+from corpuskit.build.build import build_corpus
+from corpuskit.build.forecast.dry_run import dry_run
 from corpuskit.build.recipe.recipe import load
 from corpuskit.errors import RunError
 from corpuskit.stages.stage import Rule
@@ -35,7 +37,7 @@ def tasks(corpus: Path, run: Path, *overrides: str) -> set[str]:
         if event == "done":
             done.add(facts["task"])
 
-    load(corpus / "recipe.yaml", overrides).pipeline.run(run, listen=listen)
+    build_corpus(load(corpus / "recipe.yaml", overrides).pipeline, run, listen=listen)
     return done
 
 
@@ -226,7 +228,7 @@ def test_a_setting_that_is_not_marked_still_redoes_the_decisions(
     jsonl(tmp_path / "x.jsonl", [{"id": "1", "text": "one"}, {"id": "two", "text": "two"}])
     source = Files(path=str(tmp_path / "x.jsonl"), label="x")
     kept = [
-        Pipeline([source, Longer(least=least)]).run(tmp_path / "run").documents for least in (3, 11, 12, 3)
+        build_corpus([source, Longer(least=least)], tmp_path / "run").documents for least in (3, 11, 12, 3)
     ]
     assert kept == [2, 1, 0, 2]
 
@@ -235,7 +237,7 @@ def test_a_failed_build_does_not_look_finished(
     corpus: Path, run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The ledger of the build before must not stand in a run that a later build left half done."""
-    from corpuskit.build import build as module
+    from corpuskit.build import steps as module
 
     def fail(*_: object, **__: object) -> None:
         raise RunError("no")
@@ -264,11 +266,11 @@ def test_a_dry_run_needs_no_lock_and_writes_nothing(
 ) -> None:
     before = outputs(run)
     with Run(run).locked():
-        planned = load(corpus / "recipe.yaml").pipeline.plan(run)
+        planned = dry_run(load(corpus / "recipe.yaml").pipeline, run)
     assert planned["later"] == []
     assert not any(step["pending"] for step in planned["steps"])
     assert outputs(run) == before
-    load(corpus / "recipe.yaml").pipeline.plan(tmp_path / "nowhere")
+    dry_run(load(corpus / "recipe.yaml").pipeline, tmp_path / "nowhere")
     assert not (tmp_path / "nowhere").exists()
 
 
@@ -314,4 +316,4 @@ def test_another_format_is_refused(content: str, corpus: Path, run: Path) -> Non
     with pytest.raises(RunError):
         Run.open(run)
     with pytest.raises(RunError):
-        load(corpus / "recipe.yaml").pipeline.plan(run)
+        dry_run(load(corpus / "recipe.yaml").pipeline, run)

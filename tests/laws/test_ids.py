@@ -12,7 +12,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from corpuskit import ExactDuplicates, Files, Pipeline
-from corpuskit.build.passes.inputs import DECISIONS, FromPass
+from corpuskit.build.build import build_corpus
+from corpuskit.build.passes.inputs import DECISIONS, DecidedInput
 from corpuskit.documents.batch import BatchBuilder
 from corpuskit.documents.reading import Reading
 from corpuskit.errors import LedgerError
@@ -77,7 +78,7 @@ def test_the_greatest_preference_wins_and_the_first_of_equals(tmp_path: Path) ->
         ("2", "B", 3, "second"),
         ("3", "C", 1, "alone"),
     )
-    result = Pipeline([Revisions(documents=documents)]).run(tmp_path / "run")
+    result = build_corpus([Revisions(documents=documents)], tmp_path / "run")
     assert {d["id"]: d["text"] for d in rows(tmp_path / "run", "documents")} == {
         "revisions:1": "nine",
         # Part order is that of the halves: 1/five, 1/seven, 2/second, then 1/nine, 2/first, 3.
@@ -96,7 +97,7 @@ def test_the_greatest_preference_wins_and_the_first_of_equals(tmp_path: Path) ->
 def test_another_title_under_one_id_is_warned_about(tmp_path: Path, jsonl: Callable[..., None]) -> None:
     documents = [{"id": "1", "title": "A", "text": "one"}, {"id": "1", "title": "B", "text": "two"}]
     jsonl(tmp_path / "x.jsonl", documents)
-    result = Pipeline([Files(path=str(tmp_path / "x.jsonl"), label="x")]).run(tmp_path / "run")
+    result = build_corpus([Files(path=str(tmp_path / "x.jsonl"), label="x")], tmp_path / "run")
     assert [d["reason"] for d in rows(tmp_path / "run", "dropped")] == ["same_id"]
     assert any("files:x:1" in warning and "another title" in warning for warning in result.warnings)
 
@@ -104,7 +105,7 @@ def test_another_title_under_one_id_is_warned_about(tmp_path: Path, jsonl: Calla
 def test_left_out_ids(tmp_path: Path, jsonl: Callable[..., None]) -> None:
     jsonl(tmp_path / "x.jsonl", [{"id": str(i), "text": f"text {i}"} for i in range(4)])
     pipeline = Pipeline([Files(path=str(tmp_path / "x.jsonl"), label="x")], ("files:x:2", "files:x:99"))
-    result = pipeline.run(tmp_path / "run")
+    result = build_corpus(pipeline, tmp_path / "run")
     assert [d["id"] for d in rows(tmp_path / "run", "documents")] == ["files:x:0", "files:x:1", "files:x:3"]
     assert [(d["id"], d["reason"]) for d in rows(tmp_path / "run", "dropped")] == [("files:x:2", "left_out")]
     assert any("files:x:99" in warning for warning in result.warnings)
@@ -118,7 +119,7 @@ def test_the_order_of_the_inputs_does_not_change_who_a_document_is(
     found = []
     for name, lines in (("a", documents), ("b", [{"id": "new", "text": "in front"}, *documents])):
         jsonl(tmp_path / name / "x.jsonl", lines)
-        Pipeline([Files(path=str(tmp_path / name), label="x")]).run(tmp_path / f"run-{name}")
+        build_corpus([Files(path=str(tmp_path / name), label="x")], tmp_path / f"run-{name}")
         found.append({d["id"]: d["text"] for d in rows(tmp_path / f"run-{name}", "documents")})
     assert found[0].items() < found[1].items()
 
@@ -133,7 +134,7 @@ def two_parts(tmp_path: Path, jsonl: Callable[..., None]) -> tuple[Pipeline, Pat
         jsonl(tmp_path / f"{name}.jsonl", [{"id": f"{i}", "text": f"text {name} {i}"} for i in range(5)])
     sources = [Files(path=str(tmp_path / f"{name}.jsonl"), label=name) for name in ("a", "b")]
     pipeline = Pipeline([*sources, ExactDuplicates()])
-    pipeline.run(tmp_path / "run")
+    build_corpus(pipeline, tmp_path / "run")
     return pipeline, tmp_path / "run"
 
 
@@ -147,7 +148,7 @@ def test_swapped_decisions_are_refused(two_parts: tuple[Pipeline, Path]) -> None
     for path in (run / "documents").glob("*"):
         path.unlink()
     with pytest.raises(LedgerError, match="do not belong to the documents"):
-        pipeline.run(run)
+        build_corpus(pipeline, run)
     assert not (run / "ledger.json").exists()
 
 
@@ -158,13 +159,15 @@ def test_too_few_or_too_many_decisions_are_refused(
     from contextlib import ExitStack
 
     from corpuskit import Run
-    from corpuskit.build.passes.set_aside import Account, Aside
+    from corpuskit.build.passes.set_aside import PassAccount, SetAside
 
     run = Run(two_parts[1])
     path = run.folder / "decisions/candidates/files-a-00000.parquet"
     decided = pq.read_table(path, schema=DECISIONS)
     changed = decided.slice(0, 4) if change < 0 else pa.concat_tables([decided, decided.slice(0, 1)])
     pq.write_table(changed, path)
-    inflow = FromPass("candidates/files-a-00000.parquet", path.relative_to(run.folder).as_posix(), final=True)
+    taken = DecidedInput(
+        "candidates/files-a-00000.parquet", path.relative_to(run.folder).as_posix(), final=True
+    )
     with ExitStack() as stack, pytest.raises(LedgerError, match=words):
-        list(inflow.batches(run, Account(Aside(run, "x", stack))))
+        list(taken.batches(run, PassAccount(SetAside(run, "documents", "x", stack))))

@@ -28,8 +28,8 @@ shards: {split: {validation: 0.02}}
 def peak(corpus: Path, run: Path, environment: Callable[..., dict[str, str]]) -> int:
     """Peak resident bytes of a build with one worker, where all tasks run in one process."""
     code = (
-        "import sys, resource; from corpuskit.build.recipe.recipe import load;"
-        "load(sys.argv[1]).pipeline.run(sys.argv[2]);"
+        "import sys, resource; from corpuskit import build_corpus;"
+        "build_corpus(sys.argv[1], sys.argv[2]);"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)"
     )
     words = [sys.executable, "-c", code, str(corpus / "recipe.yaml"), str(run)]

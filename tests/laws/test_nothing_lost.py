@@ -13,13 +13,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from corpuskit import Files, Pipeline, TrainTokenizer, WriteShards
+from corpuskit.build.build import build_corpus
 from corpuskit.documents.batch import BatchBuilder, replace_text
 from corpuskit.documents.ledger import Entry, Ledger
 from corpuskit.documents.reading import CutSpan, Dropped, Quarantined, Reading
 from corpuskit.errors import CorpuskitError, LedgerError, StageError
 from corpuskit.sources.source import Part, Source
+from corpuskit.stages.barrier import Barrier
 from corpuskit.stages.scans import Scans
-from corpuskit.stages.stage import Barrier, Cut, Effect, Rule, Stage
+from corpuskit.stages.stage import Cut, Effect, Rule, Stage
 
 TEXTS = ["one fish", "two fish [cut me] red fish", "EXPLODE now", "größe und höhe", "blue fish"]
 
@@ -34,7 +36,7 @@ def fails(tmp_path: Path, steps: list[Any], kind: type[CorpuskitError], *words: 
     """The build raises ``kind`` with these words, and leaves no ledger and no document behind."""
     run = tmp_path / "run"
     with pytest.raises(kind) as caught:
-        Pipeline(steps).run(run)
+        build_corpus(Pipeline(steps), run)
     assert all(word in caught.value.message for word in words), caught.value.message
     assert caught.value.remedy
     assert not (run / "ledger.json").exists()
@@ -322,7 +324,7 @@ def test_a_source_whose_account_does_not_add_up(source: type[Source], tmp_path: 
 
 def test_an_honest_source_adds_up(tmp_path: Path) -> None:
     """The same source without the lie passes: so it is the lie that is found."""
-    result = Pipeline([Honest()]).run(tmp_path / "run")
+    result = build_corpus([Honest()], tmp_path / "run")
     entry = result.ledger.entries["honest"]
     assert (entry.documents_in, entry.documents_kept) == (5, 3)
     assert entry.documents_dropped == {"redirect": 1}
@@ -394,7 +396,7 @@ def rows(run: Path, folder: str) -> list[dict[str, Any]]:
 
 
 def test_a_stage_that_raises_on_one_document(notes: Files, tmp_path: Path) -> None:
-    result = Pipeline([notes, Fragile()]).run(tmp_path / "run")
+    result = build_corpus([notes, Fragile()], tmp_path / "run")
     quarantined = rows(tmp_path / "run", "quarantine")
     assert [q["id"] for q in quarantined] == ["files:n:2"]
     assert quarantined[0]["stage"] == "fragile"
@@ -435,7 +437,7 @@ class CutsAndDrops(Plain):
 
 
 def test_cuts_are_counted_and_kept_for_a_look(notes: Files, tmp_path: Path) -> None:
-    result = Pipeline([notes, CutsAndDrops()]).run(tmp_path / "run")
+    result = build_corpus([notes, CutsAndDrops()], tmp_path / "run")
     assert rows(tmp_path / "run", "cuts") == [
         {"id": "files:n:1", "stage": "plain", "reason": "brackets", "start": 9, "end": 17, "text": "[cut me]"}
     ]
@@ -461,7 +463,7 @@ class NeedsRows(Plain):
 
 def test_a_build_that_keeps_nothing_still_balances(notes: Files, tmp_path: Path) -> None:
     steps = [notes, DropsAll(), NeedsRows(), TrainTokenizer(vocab_size=400), WriteShards()]
-    result = Pipeline(steps).run(tmp_path / "run")
+    result = build_corpus(Pipeline(steps), tmp_path / "run")
     assert (result.documents, dict(result.tokens)) == (0, {"train": 0, "validation": 0, "test": 0})
     assert len(rows(tmp_path / "run", "dropped")) == len(TEXTS)
 

@@ -16,7 +16,6 @@ from corpuskit import (
     Gutenberg,
     Length,
     NearDuplicates,
-    Pipeline,
     Run,
     TrainTokenizer,
     Unicode,
@@ -24,6 +23,7 @@ from corpuskit import (
     Wikipedia,
     WriteShards,
 )
+from corpuskit.build.build import build_corpus
 from corpuskit.report.check import problems
 from corpuskit.sources.source import Source
 
@@ -57,7 +57,7 @@ def raw(path: Path) -> bytes:
 def build(source: Source, folder: Path) -> dict[str, dict[str, dict[str, object]]]:
     """Build a run with all stages and return its ledger by stage."""
     stages = [Unicode(), Whitespace(), Length(min_words=20), ExactDuplicates(), NearDuplicates()]
-    Pipeline([source, *stages, TrainTokenizer(vocab_size=4096), WriteShards()]).run(folder)
+    build_corpus([source, *stages, TrainTokenizer(vocab_size=4096), WriteShards()], folder)
     assert list(problems(Run.open(folder))) == []
     ledger = json.loads((folder / "ledger.json").read_text(encoding="utf-8"))["stages"]
     return {entry["stage"]: entry for entry in ledger}

@@ -17,6 +17,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+from corpuskit.build.build import build_corpus
 from corpuskit.build.recipe.recipe import load
 from corpuskit.storage.tables import parquet
 
@@ -37,7 +38,7 @@ def reference(
     folder = tmp_path_factory.mktemp("reference")
     corpus = make_corpus(folder / "corpus")
     (corpus / "recipe.yaml").write_text(many_parts(), encoding="utf-8")
-    load(corpus / "recipe.yaml").pipeline.run(folder / "run", workers=1)
+    build_corpus(load(corpus / "recipe.yaml").pipeline, folder / "run", workers=1)
     return corpus, outputs(folder / "run")
 
 
@@ -185,7 +186,7 @@ def test_a_build_stopped_at_every_rename(
     while True:
         calls = 0
         try:
-            pipeline.run(tmp_path / "run", workers=1)
+            build_corpus(pipeline, tmp_path / "run", workers=1)
         except KeyboardInterrupt:
             stops += 1
             stop_at += 1
@@ -198,7 +199,7 @@ def test_a_build_stopped_at_every_rename(
 def test_no_path_host_or_date_in_any_output(reference: tuple[Path, dict[str, str]], tmp_path: Path) -> None:
     corpus, _ = reference
     run = tmp_path / "run-of-a-place-that-must-not-show"
-    load(corpus / "recipe.yaml").pipeline.run(run)
+    build_corpus(load(corpus / "recipe.yaml").pipeline, run)
     today = time.strftime("%Y-%m-%d")
     # The year alone may stand in a version or a hash; a date or a folder may not.
     forbidden = [str(tmp_path), str(corpus), str(corpus.parent), run.name, today, today.replace("-", "")]

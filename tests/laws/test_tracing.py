@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from corpuskit import Pipeline, Run, Shards, Split, TrainTokenizer, WriteShards
+from corpuskit.build.build import build_corpus
 from corpuskit.errors import RunError, SettingError
 from corpuskit.report.trace import trace
 from corpuskit.sources.files.files import Files
@@ -67,7 +68,9 @@ def test_text_of_many_bytes_a_character(tmp_path: Path, jsonl: Any) -> None:
     jsonl(tmp_path / "x.jsonl", [{"id": str(i), "text": text} for i, text in enumerate(wide)])
     split = Split(validation=0.2, test=0.2)
     source = Files(path=str(tmp_path / "x.jsonl"), label="x")
-    Pipeline([source, TrainTokenizer(vocab_size=400), WriteShards(split=split)]).run(tmp_path / "run")
+    build_corpus(
+        Pipeline([source, TrainTokenizer(vocab_size=400), WriteShards(split=split)]), tmp_path / "run"
+    )
     raw = texts(tmp_path / "run")
     for infos in Shards(tmp_path / "run/shards").splits.values():
         for info in infos:

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from corpuskit import Pipeline
+from corpuskit.build.build import build_corpus
 from corpuskit.build.recipe.recipe import load
 from corpuskit.errors import EngineError, SettingError, StageError
 from corpuskit.sources.files.files import Files
@@ -49,7 +50,7 @@ def test_a_stage_of_somebodys_package_with_two_workers(
     import somebodys  # type: ignore[import-not-found]
 
     sources = [Files(path=str(tmp_path / f"{name}.jsonl"), label=name) for name in ("a", "b")]
-    Pipeline([*sources, somebodys.Words(least=2), somebodys.Fragile()]).run(tmp_path / "run-2")
+    build_corpus([*sources, somebodys.Words(least=2), somebodys.Fragile()], tmp_path / "run-2")
     assert outputs(tmp_path / "run-2") == outputs(tmp_path / "run")
 
 
@@ -77,8 +78,8 @@ def test_a_worker_that_always_dies(
     assert "--workers" in answer["remedy"]
     assert not (tmp_path / "run" / "ledger.json").exists()
     jsonl(tmp_path / "a.jsonl", [{"id": "0", "text": "one two"}])
-    load(path).pipeline.run(tmp_path / "run")
-    load(path).pipeline.run(tmp_path / "fresh")
+    build_corpus(load(path).pipeline, tmp_path / "run")
+    build_corpus(load(path).pipeline, tmp_path / "fresh")
     assert outputs(tmp_path / "run") == outputs(tmp_path / "fresh")
 
 
@@ -94,14 +95,14 @@ def test_a_stage_that_cannot_be_sent(tmp_path: Path, jsonl: Callable[..., None])
     sources = [Files(path=str(tmp_path / f"{name}.jsonl"), label=name) for name in ("a", "b")]
     pipeline = Pipeline([*sources, Local()])
     with pytest.raises(StageError, match="cannot be sent to a worker") as caught:
-        pipeline.run(tmp_path / "run", workers=2)
+        build_corpus(pipeline, tmp_path / "run", workers=2)
     assert "importable module" in caught.value.remedy
-    assert pipeline.run(tmp_path / "run", workers=1).documents == 2
+    assert build_corpus(pipeline, tmp_path / "run", workers=1).documents == 2
 
 
 def test_no_workers(tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="workers: 0"):
-        Pipeline([Files(path=str(tmp_path), label="x")]).run(tmp_path / "run", workers=0)
+        build_corpus([Files(path=str(tmp_path), label="x")], tmp_path / "run", workers=0)
 
 
 def test_errors_survive_the_way_from_a_worker() -> None:

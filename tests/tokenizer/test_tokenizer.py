@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from corpuskit import TrainTokenizer
+from corpuskit.build.build import build_corpus
 from corpuskit.errors import InputError, SettingError
 from corpuskit.tokenizer.special import END_OF_TEXT, PATTERNS, RESERVED, SPECIAL_TOKENS
 from corpuskit.tokenizer.tokenizer import FILE, Encoder
@@ -163,11 +164,11 @@ def test_settings_that_exclude_each_other() -> None:
 
 
 def test_too_little_text_is_told(built: Path, tmp_path: Path, jsonl: Callable[..., None]) -> None:
-    from corpuskit import Files, Pipeline
+    from corpuskit import Files
 
     jsonl(tmp_path / "x.jsonl", [{"id": "1", "text": "aba aba aba"}])
     source = Files(path=str(tmp_path / "x.jsonl"), label="x")
-    result = Pipeline([source, TrainTokenizer(vocab_size=5000)]).run(tmp_path / "run")
+    result = build_corpus([source, TrainTokenizer(vocab_size=5000)], tmp_path / "run")
     assert any("not 5000" in warning for warning in result.warnings)
     assert json.loads((tmp_path / "run" / FILE).read_text())["added_tokens"]
 

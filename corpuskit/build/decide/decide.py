@@ -3,20 +3,16 @@
 Rules and barriers decide one after the other, in pipeline order, each over the documents that are still
 kept. Inside, a document is a number: its place in part order. Outside it is its id: decisions are written
 with the id of every document, and applying one to another document is an error.
-
-Memory: arrays of a few bytes per document lie in files that the system maps and may page out; what is held
-besides grows with the number of duplicates, not with the text.
 """
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from corpuskit.build.decide.held_out import SIDES, Split, assign
 from corpuskit.build.passes.inputs import DECISIONS
@@ -24,14 +20,12 @@ from corpuskit.build.passes.run_stage import blaming
 from corpuskit.build.segment import Segment
 from corpuskit.documents.ledger import Entry, Ledger
 from corpuskit.errors import LedgerError, StageError
-from corpuskit.run.folder import Output, Run
-from corpuskit.run.task import Made
+from corpuskit.run.folder import Run
+from corpuskit.run.record import Output
+from corpuskit.run.task import TaskResult
+from corpuskit.stages.barrier import Barrier
 from corpuskit.stages.scans import PartScan, Scans
-from corpuskit.stages.stage import Barrier, Rule
-from corpuskit.storage.files import storing
-from corpuskit.storage.tables import parquet, read_batches
-
-# ---------------------------------------------------------------------------------------------- the task
+from corpuskit.stages.stage import Rule
 
 
 def decide(
@@ -40,76 +34,72 @@ def decide(
     segment: Segment,
     parts: Sequence[tuple[str, int]],
     split: Split | None,
-) -> Made:
+) -> TaskResult:
     """Decide about all documents of a pass, and write one row per document, part by part.
 
     Args:
         parts: name and number of documents of each part, in order.
         split: how to split the kept documents; None when another pass follows.
     """
-    run.temporary.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=run.temporary) as folder, storing(run.temporary):
-        scans = Scans(_locate(run, segment, parts), Path(folder))
+    with run.scratch() as folder:
+        scans = Scans(_locate(segment, parts), folder, run.read_batches)
         ledger = Ledger()
         if segment.index:
             scans.rejoin()
         for label, decider in segment.deciders:
-            _run_decider(scans, label, decider, ledger)
+            _run_decider(scans.seen_by(label), decider, ledger)
         splits = assign(scans, split) if split else None
-        named = scans.ids(_named(scans))
-        outputs = [_write(run, segment, scans, part, splits, named) for part in scans.parts]
-        facts = {"kept": int(scans.kept.sum()), "clusters": len(scans._clusters)}
-        return Made(outputs, ledger, facts, warnings=scans.warnings)
+        ids = scans.ids(_named(scans))
+        outputs = [_write(run, segment, scans, part, splits, ids) for part in scans.parts]
+        facts = {"kept": int(scans.kept.sum()), "clusters": len(scans.clustered())}
+        return TaskResult(outputs, ledger, facts, warnings=scans.warnings)
 
 
-def _locate(run: Run, segment: Segment, parts: Sequence[tuple[str, int]]) -> list[PartScan]:
+def _locate(segment: Segment, parts: Sequence[tuple[str, int]]) -> list[PartScan]:
     located, first = [], 0
     for name, count in parts:
-        documents = run.folder / segment.folder / f"{name}.parquet"
-        scans = run.folder / "scans" / segment.folder / f"{name}.parquet"
-        located.append(PartScan(name, documents, scans, first, count))
+        documents = Run.path("documents", segment.folder, name)
+        located.append(PartScan(name, documents, Run.path("scans", segment.folder, name), first, count))
         first += count
     return located
 
 
-def _run_decider(scans: Scans, label: str, decider: Rule | Barrier, ledger: Ledger) -> None:
-    scans.label = label
-    scans.deciders.append(label)
-    entry = Entry(label)
+def _run_decider(scans: Scans, decider: Rule | Barrier, ledger: Ledger) -> None:
+    entry = Entry(scans.label)
     before = np.flatnonzero(scans.kept)
     entry.documents_in, entry.bytes_in = len(before), int(scans.bytes[before].sum())
-    with blaming(label, "decide"):
+    with blaming(scans.label, "decide"):
         if isinstance(decider, Barrier):
             decider.decide(scans)
         else:
             _run_rule(scans, decider)
     dropped = before[~scans.kept[before]]
-    for ordinal in dropped.tolist():
-        if ordinal not in scans.reasons:
-            raise LedgerError(
-                f"{label}: document {ordinal} is gone without a reason",
-                remedy="A barrier drops with `scans.drop`; it never writes into `scans.kept`.",
-            )
-        reason = scans.reasons[ordinal]
-        entry.documents_dropped[reason] += 1
-        entry.bytes_dropped[reason] += int(scans.bytes[ordinal])
+    if len(nameless := dropped[scans.reason[dropped] < 0]):
+        raise LedgerError(
+            f"{scans.label}: document {nameless[0]} is gone without a reason",
+            remedy="A barrier drops with `scans.drop`; it never writes into `scans.kept`.",
+        )
+    for reason, number in scans.reasons.items():
+        theirs = dropped[scans.reason[dropped] == number]
+        if len(theirs):
+            entry.documents_dropped[reason] = len(theirs)
+            entry.bytes_dropped[reason] = int(scans.bytes[theirs].sum())
     entry.documents_kept = len(before) - len(dropped)
     entry.bytes_kept = int(scans.bytes[scans.kept].sum())
     ledger.add(entry)
 
 
 def _run_rule(scans: Scans, rule: Rule) -> None:
-    columns = ["id", *rule.columns]
-    for part in scans.parts:
-        position = part.first
-        for scores in read_batches(part.documents, columns):
-            for row, reason in rule.decide(scores).items():
-                if not 0 <= row < scores.num_rows:
-                    raise StageError(
-                        f"{scans.label}: drops row {row} of {scores.num_rows}", remedy="Rows count from 0."
-                    )
-                scans.drop(position + row, reason)
-            position += scores.num_rows
+    for first, scores in scans.scores(["id", *rule.columns]):
+        for row, reason in rule.decide(scores).items():
+            if not 0 <= row < scores.num_rows:
+                raise StageError(
+                    f"{scans.label}: drops row {row} of {scores.num_rows}", remedy="Rows count from 0."
+                )
+            scans.drop(first + row, reason)
+
+
+# ----------------------------------------------------------------------------------------- what is written
 
 
 def _write(
@@ -118,38 +108,52 @@ def _write(
     scans: Scans,
     part: PartScan,
     splits: npt.NDArray[np.int8] | None,
-    named: Mapping[int, str],
+    ids: dict[int, str],
 ) -> Output:
-    path = f"decisions/{segment.folder}/{part.name}.parquet"
-    with parquet(run.folder / path, DECISIONS, run.temporary) as sink:
+    path = Run.path("decisions", segment.folder, part.name)
+    with run.table(path, DECISIONS) as sink:
         position = part.first
-        for rows in read_batches(part.scans, ["id"]):
-            decided = [
-                _decision(scans, position + i, identity, named, splits)
-                for i, identity in enumerate(rows.column("id").to_pylist())
-            ]
-            sink.write(pa.Table.from_pylist(decided, schema=DECISIONS))
+        for rows in run.read_batches(part.scans, ["id"]):
+            sink.write(_decisions(scans, position, rows.column("id"), splits, ids))
             position += rows.num_rows
     return run.output(path, part.count)
 
 
 def _named(scans: Scans) -> set[int]:
     """Ordinals whose ids stand in decisions about others: originals of duplicates, roots of clusters."""
-    return set(scans.originals.values()) | {scans.cluster(o) for o in scans.clustered()}
+    originals = np.unique(scans.original).tolist()
+    return {o for o in originals if o >= 0} | {scans.cluster(o) for o in scans.clustered()}
 
 
-def _decision(
-    scans: Scans, ordinal: int, identity: str, ids: Mapping[int, str], splits: npt.NDArray[np.int8] | None
-) -> dict[str, object]:
-    kept = bool(scans.kept[ordinal])
-    root = scans.cluster(ordinal)
-    original = scans.originals.get(ordinal)
-    return {
-        "id": identity,
-        "kept": kept,
-        "stage": None if kept else scans.decided_by(ordinal),
-        "reason": scans.reasons.get(ordinal),
-        "duplicate_of": None if original is None else ids[original],
-        "cluster": identity if root == ordinal else ids[root],
-        "split": SIDES[splits[ordinal]] if kept and splits is not None else None,
+def _decisions(
+    scans: Scans, first: int, own: pa.Array, splits: npt.NDArray[np.int8] | None, ids: dict[int, str]
+) -> pa.Table:
+    """The decisions about the documents from ``first`` on, whose ids are ``own``, as columns."""
+    last = first + len(own)
+    kept = np.asarray(scans.kept[first:last])
+    others = np.array(sorted(ids), np.int64)
+    names = [ids[o] for o in others.tolist()]
+    original = scans.original[first:last]
+    roots = np.fromiter((scans.cluster(o) for o in range(first, last)), np.int64, len(own))
+    joined = roots != np.arange(first, last)
+    root_names = _pick(names, np.searchsorted(others, roots[joined]))
+    cluster = pc.replace_with_mask(own, pa.array(joined), root_names)
+    if splits is None:
+        split = pa.nulls(len(own), pa.string())
+    else:
+        split = _pick(SIDES, np.where(kept, splits[first:last], -1))
+    columns = {
+        "id": own,
+        "kept": pa.array(kept),
+        "stage": _pick(scans.deciders, scans.decider[first:last]),
+        "reason": _pick(list(scans.reasons), scans.reason[first:last]),
+        "duplicate_of": _pick(names, np.where(original < 0, -1, np.searchsorted(others, original))),
+        "cluster": cluster,
+        "split": split,
     }
+    return pa.table(columns, schema=DECISIONS)
+
+
+def _pick(names: Collection[str], numbers: npt.NDArray[np.integer]) -> pa.Array:
+    """The name of each number, null for one below 0."""
+    return pa.array(names, pa.string()).take(pa.array(numbers, mask=np.asarray(numbers < 0)))

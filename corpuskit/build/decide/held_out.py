@@ -9,14 +9,12 @@ whole document is too coarse a unit: a contiguous section of each is held out in
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-if TYPE_CHECKING:
-    from corpuskit.stages.scans import Scans
+from corpuskit.stages.scans import Scans
 
 FEW = 100
 """Fewer kept documents than this are split inside each document."""

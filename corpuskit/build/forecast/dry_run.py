@@ -1,90 +1,65 @@
-"""The plan of a build: its steps as a tree, with parts, bytes, and what is already done."""
+"""A dry run: the steps of a build as a tree, with parts, bytes, and what is already done."""
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from corpuskit.build.build import Build
-from corpuskit.run.folder import Record, Run
-from corpuskit.run.task import Task
+from corpuskit.build.parts import list_parts
+from corpuskit.build.pipeline import Pipeline
+from corpuskit.build.steps import Step, steps, titles
+from corpuskit.run.folder import Run
 from corpuskit.storage.digests import Digests
 
-if TYPE_CHECKING:
-    from corpuskit.build.pipeline import Pipeline
 
-
-class _NotDoneError(Exception):
-    """Raised at the first step with work to do: what comes after cannot be fingerprinted yet."""
-
-
-class _PlanningBuild(Build):
-    """A build that looks at each step's tasks instead of running them."""
-
-    steps: list[dict[str, Any]]
-
-    def _save(self, digests: Digests) -> None:
-        """A plan writes nothing, except for what a later build need not compute again."""
-        if (self.folder / "run.json").is_file():
-            digests.save()
-
-    def perform(self, title: str, tasks: Sequence[Task]) -> list[Record]:
-        records = [self.store.done(task.name, task.fingerprint) for task in tasks]
-        done = [record for record in records if record is not None]
-        pending = [task for task, record in zip(tasks, records, strict=True) if record is None]
-        step = {"title": title, "tasks": len(tasks), "done": len(done)}
-        step["bytes"] = sum(task.bytes for task in pending)
-        step["pending"] = [task.name for task in pending]
-        self.steps.append(step)
-        if pending:
-            raise _NotDoneError
-        return done
-
-
-def plan(pipeline: Pipeline, folder: Path) -> dict[str, Any]:
+def dry_run(pipeline: Pipeline, folder: Path) -> dict[str, Any]:
     """What a build would do now.
 
     Returns:
         ``parts`` (name, source, raw bytes), ``steps`` (title, tasks, done, pending, bytes of the pending),
         ``later`` (titles of steps that depend on pending ones), ``stages`` (labels by pass).
     """
-    if (folder / "run.json").is_file():
+    run = Run(folder)
+    begun = run.exists(run.path("run"))
+    if begun:
         Run.open(folder)
-    build = _PlanningBuild(pipeline, folder)
-    build.steps = []
-    parts = build.plan_parts()
-    unfinished = True
-    with contextlib.suppress(_NotDoneError):
-        build.make(parts)
-        unfinished = False
-    titles = _titles(pipeline)
-    reached = {step["title"] for step in build.steps}
-    segments = pipeline.segments()
+    digests = Digests(run.local(run.path("logs", "digests.json")))
+    parts = list_parts(pipeline.sources, digests)
+    if begun:  # Nothing else is written, but a later build need not compute these again.
+        digests.save()
+    reached = []
+    going = steps(pipeline, run, parts)
+    step: Step | None = next(going)
+    while step is not None:
+        records = [run.done(task.name, task.fingerprint) for task in step.tasks]
+        done = [record for record in records if record is not None]
+        pending = [task for task, record in zip(step.tasks, records, strict=True) if record is None]
+        reached.append(
+            {
+                "title": step.title,
+                "tasks": len(step.tasks),
+                "done": len(done),
+                "bytes": sum(task.bytes for task in pending),
+                "pending": [task.name for task in pending],
+            }
+        )
+        if pending:  # What comes after it cannot be fingerprinted yet.
+            break
+        try:
+            step = going.send(done)
+        except StopIteration:
+            step = None
+    seen = {one["title"] for one in reached}
     return {
         "parts": [{"name": p.name, "source": p.label, "bytes": p.part.bytes} for p in parts],
-        "stages": {s.folder: [label for label, _ in s.steps] for s in segments},
-        "steps": build.steps,
-        "later": [title for title in titles if title not in reached] if unfinished else [],
+        "stages": {s.folder: [label for label, _ in s.steps] for s in pipeline.segments()},
+        "steps": reached,
+        "later": [title for title in titles(pipeline) if title not in seen] if step is not None else [],
     }
 
 
-def _titles(pipeline: Pipeline) -> list[str]:
-    titles = []
-    for segment in pipeline.segments():
-        titles.append(segment.title)
-        if segment.deciders:
-            titles.append(f"decisions/{segment.folder}")
-    if pipeline.tokenizer is not None:
-        titles.append("tokenizer")
-    if pipeline.shards is not None:
-        titles += ["encode", "shards"]
-    return titles
-
-
 def render(planned: dict[str, Any]) -> str:
-    """The plan as an indented tree for a terminal."""
+    """A dry run as an indented tree for a terminal."""
     lines = [f"sources: {len(planned['parts'])} parts, {size(sum(p['bytes'] for p in planned['parts']))}"]
     lines += [f"  {p['name']}  {size(p['bytes'])}" for p in planned["parts"][:20]]
     if len(planned["parts"]) > 20:

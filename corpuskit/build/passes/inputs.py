@@ -5,13 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from corpuskit.build.passes.run_stage import blaming, with_columns
-from corpuskit.build.passes.set_aside import Account
+from corpuskit.build.passes.set_aside import PassAccount
 from corpuskit.documents import batch as batches
 from corpuskit.documents.batch import CLUSTER
 from corpuskit.documents.ledger import Entry
@@ -20,7 +19,6 @@ from corpuskit.errors import InputError, LedgerError, StageError
 from corpuskit.run.folder import Run
 from corpuskit.sources.source import Part, Source
 from corpuskit.storage.places import stamp
-from corpuskit.storage.tables import read_batches
 
 DECISIONS = pa.schema(
     [
@@ -35,16 +33,16 @@ DECISIONS = pa.schema(
 )
 
 
-class Inflow:
+class PassInput:
     """Where the documents of a pass come from."""
 
-    def batches(self, run: Run, account: Account) -> Iterator[pa.RecordBatch]:
+    def batches(self, run: Run, account: PassAccount) -> Iterator[pa.RecordBatch]:
         """Yield batches with all columns that the segment's first stage expects."""
         raise NotImplementedError
 
 
 @dataclass(frozen=True)
-class FromSource(Inflow):
+class SourceInput(PassInput):
     """The first pass: a part of a source.
 
     Attributes:
@@ -59,7 +57,7 @@ class FromSource(Inflow):
     columns: Mapping[str, pa.DataType]
     stamps: tuple[tuple[str, tuple[int, ...]], ...] = ()
 
-    def batches(self, run: Run, account: Account) -> Iterator[pa.RecordBatch]:
+    def batches(self, run: Run, account: PassAccount) -> Iterator[pa.RecordBatch]:
         """Read the part, book and store what the source set aside."""
         self._check_unchanged()
         readings = iter(self.source.read(self.part))
@@ -91,7 +89,7 @@ class FromSource(Inflow):
                     remedy="Let whoever writes it finish, then call the same command again.",
                 )
 
-    def _book(self, reading: Reading, account: Account) -> None:
+    def _book(self, reading: Reading, account: PassAccount) -> None:
         entry = Entry(self.label, documents_in=reading.documents_in, bytes_in=reading.bytes_in)
         entry.documents_kept = reading.batch.num_rows
         entry.bytes_kept = batches.text_bytes(reading.batch)
@@ -120,7 +118,7 @@ class FromSource(Inflow):
 
 
 @dataclass(frozen=True)
-class FromPass(Inflow):
+class DecidedInput(PassInput):
     """A later pass: the documents of an earlier one, less those that the decisions drop.
 
     Attributes:
@@ -133,10 +131,10 @@ class FromPass(Inflow):
     decisions: str
     final: bool
 
-    def batches(self, run: Run, account: Account) -> Iterator[pa.RecordBatch]:
+    def batches(self, run: Run, account: PassAccount) -> Iterator[pa.RecordBatch]:
         """Join by row *and* id: a decision about another document than the one at hand is an error."""
-        decisions = DecisionReader(run.folder / self.decisions)
-        for batch in read_batches(run.folder / self.documents):
+        decisions = DecisionReader(run.read_batches(self.decisions))
+        for batch in run.read_batches(self.documents):
             decided = decisions.take(batch.num_rows)
             if not decided.column("id").combine_chunks().equals(batch.column("id").cast(pa.string())):
                 raise LedgerError(
@@ -161,7 +159,7 @@ class FromPass(Inflow):
             )
 
     @staticmethod
-    def _store(batch: pa.RecordBatch, decided: pa.Table, account: Account) -> None:
+    def _store(batch: pa.RecordBatch, decided: pa.Table, account: PassAccount) -> None:
         """Store the dropped documents whole, with who dropped them, why, and for which other document."""
         gone = pc.invert(decided.column("kept")).combine_chunks()
         documents = batch.filter(gone)
@@ -175,10 +173,10 @@ class FromPass(Inflow):
 
 
 class DecisionReader:
-    """Takes rows off a Parquet file in order, however its row groups are cut."""
+    """Takes decisions off their table in order, however its row groups are cut."""
 
-    def __init__(self, path: Path) -> None:
-        self._batches = read_batches(path)
+    def __init__(self, batches: Iterator[pa.RecordBatch]) -> None:
+        self._batches = batches
         self._rest = pa.Table.from_batches([], schema=DECISIONS)
 
     @property

@@ -13,59 +13,56 @@ from contextlib import ExitStack
 import numpy as np
 import pyarrow as pa
 
-from corpuskit.build.passes.inputs import Inflow
+from corpuskit.build.passes.inputs import PassInput
 from corpuskit.build.passes.run_stage import blaming, run_stage
-from corpuskit.build.passes.set_aside import Account, Aside
+from corpuskit.build.passes.set_aside import PassAccount, SetAside
 from corpuskit.build.segment import Segment
 from corpuskit.documents import batch as batches
 from corpuskit.documents.batch import CLUSTER
 from corpuskit.documents.ledger import Entry
 from corpuskit.errors import StageError
 from corpuskit.run.folder import Run
-from corpuskit.run.task import Made
-from corpuskit.stages.stage import Barrier, Stage
-from corpuskit.storage.tables import KEPT_LEVEL, PASSING_LEVEL, Sink, parquet
+from corpuskit.run.layout import FINAL
+from corpuskit.run.task import TaskResult
+from corpuskit.stages.barrier import Barrier
+from corpuskit.stages.stage import Stage
+from corpuskit.storage.tables import KEPT_LEVEL, PASSING_LEVEL, Sink
 
 # ------------------------------------------------------------------------------------------- the pass
 
 
-def run_pass(run: Run, *, segment: Segment, part: str, inflow: Inflow) -> Made:
+def run_pass(run: Run, *, segment: Segment, part: str, documents: PassInput) -> TaskResult:
     """Run one segment over one part and write its documents, scans and what is set aside.
 
     Args:
         part: name of the part, which is also the stem of all files written.
-        inflow: where the documents come from: a source, or an earlier pass and its decisions.
+        documents: where they come from: a source, or an earlier pass and its decisions.
     """
-    name = f"{segment.folder}-{part}"
-    documents, scans = f"{segment.folder}/{part}.parquet", f"scans/{segment.folder}/{part}.parquet"
+    written, scanned = (run.path(kind, segment.folder, part) for kind in ("documents", "scans"))
     with ExitStack() as stack:
-        account = Account(Aside(run, name, stack))
-        passing = segment.folder != "documents"
+        account = PassAccount(SetAside(run, segment.folder, part, stack))
+        passing = segment.folder != FINAL
         level = PASSING_LEVEL if passing else KEPT_LEVEL
-        file = parquet(run.folder / documents, segment.schema, run.temporary, level)
-        sink = stack.enter_context(file)
+        sink = stack.enter_context(run.table(written, segment.schema, level))
         scan = None
         if passing:
-            schema = segment.scan_schema
-            scan = stack.enter_context(parquet(run.folder / scans, schema, run.temporary))
-        written = Entry(f"{segment.folder}")
+            scan = stack.enter_context(run.table(scanned, segment.scan_schema))
+        entry = Entry(segment.folder)
         by_source: dict[str, list[int]] = {}
-        for batch in inflow.batches(run, account):
+        for batch in documents.batches(run, account):
             for final in _through(segment, batch, account):
-                _write(final, sink, scan, segment, written, by_source, account)
+                _write(final, sink, scan, segment, entry, by_source, account)
         if scan is None:
-            account.ledger.add(written)
-    outputs = [run.output(documents, sink.rows)]
+            account.ledger.add(entry)
+    outputs = [run.output(written, sink.rows)]
     if scan is not None:
-        outputs.append(run.output(scans, scan.rows))
-    outputs += [
-        run.output(account.aside.path(kind), s.rows) for kind, s in sorted(account.aside.sinks.items())
-    ]
+        outputs.append(run.output(scanned, scan.rows))
+    outputs += account.aside.outputs()
     facts = {"sources": {k: {"documents": v[0], "bytes": v[1]} for k, v in sorted(by_source.items())}}
-    return Made(outputs, account.ledger, facts, account.seconds, account.warnings)
+    return TaskResult(outputs, account.ledger, facts, account.seconds, account.warnings)
 
 
-def _through(segment: Segment, batch: pa.RecordBatch, account: Account) -> Iterator[pa.RecordBatch]:
+def _through(segment: Segment, batch: pa.RecordBatch, account: PassAccount) -> Iterator[pa.RecordBatch]:
     """Run the stages of a segment over one batch."""
     for label, step in segment.steps:
         if isinstance(step, Stage) and batch.num_rows:
@@ -83,7 +80,7 @@ def _write(
     segment: Segment,
     written: Entry,
     by_source: dict[str, list[int]],
-    account: Account,
+    account: PassAccount,
 ) -> None:
     started = time.perf_counter()
     sizes = batches.byte_lengths(batch.column("text"))
@@ -101,7 +98,7 @@ def _write(
         scan.write(_scan(segment, batch, sizes, account))
 
 
-def _scan(segment: Segment, batch: pa.RecordBatch, sizes: np.ndarray, account: Account) -> pa.RecordBatch:
+def _scan(segment: Segment, batch: pa.RecordBatch, sizes: np.ndarray, account: PassAccount) -> pa.RecordBatch:
     columns = [batch.column("id"), batch.column("preference"), pa.array(sizes, pa.int64())]
     if segment.index:
         columns.append(batch.column(CLUSTER))

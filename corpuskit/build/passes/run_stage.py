@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import numpy as np
 import pyarrow as pa
 
-from corpuskit.build.passes.set_aside import Account
+from corpuskit.build.passes.set_aside import PassAccount
 from corpuskit.documents import batch as batches
 from corpuskit.documents.ledger import Entry
 from corpuskit.documents.reading import CutSpan
@@ -41,7 +41,7 @@ def blaming(label: str, doing: str, *, reads: bool = False) -> Iterator[None]:
         ) from error
 
 
-def run_stage(label: str, stage: Stage, batch: pa.RecordBatch, account: Account) -> pa.RecordBatch:
+def run_stage(label: str, stage: Stage, batch: pa.RecordBatch, account: PassAccount) -> pa.RecordBatch:
     """Apply a stage, take out what it named, and book it."""
     entry = Entry(label, documents_in=batch.num_rows)
     before = batches.byte_lengths(batch.column("text"))
@@ -73,7 +73,7 @@ def run_stage(label: str, stage: Stage, batch: pa.RecordBatch, account: Account)
 
 
 def _set_aside(
-    label: str, batch: pa.RecordBatch, sizes: np.ndarray, effect: Effect, entry: Entry, account: Account
+    label: str, batch: pa.RecordBatch, sizes: np.ndarray, effect: Effect, entry: Entry, account: PassAccount
 ) -> None:
     """Store and book the documents that a stage dropped or could not handle, as they came in."""
     dropped, quarantined = [], []

@@ -11,7 +11,8 @@ import pyarrow as pa
 
 from corpuskit.documents.ledger import Ledger
 from corpuskit.run.folder import Run
-from corpuskit.storage.tables import Sink, parquet
+from corpuskit.run.record import Output
+from corpuskit.storage.tables import Sink
 
 DROPPED = pa.schema(
     [(name, pa.string()) for name in ("id", "stage", "reason", "title", "duplicate_of", "origin")]
@@ -27,46 +28,43 @@ CUT = pa.schema(
 )
 ASIDE = {"dropped": DROPPED, "quarantine": QUARANTINED, "cuts": CUT}
 
-TABLES = "tables"
-"""Folder of the side tables of sources."""
-
 
 @dataclass
-class Aside:
+class SetAside:
     """What a pass sets aside, to be looked at: opened on first use, so that no empty files lie about."""
 
     run: Run
-    name: str
+    segment: str
+    part: str
     stack: ExitStack
     sinks: dict[str, Sink] = field(default_factory=dict)
 
     def write(self, kind: str, rows: Sequence[Mapping[str, object]]) -> None:
         """Add rows to ``dropped``, ``quarantine`` or ``cuts``."""
         if rows:
-            if kind not in self.sinks:
-                path = self.run.folder / self.path(kind)
-                sink = parquet(path, ASIDE[kind], self.run.temporary)
-                self.sinks[kind] = self.stack.enter_context(sink)
-            self.sinks[kind].write(pa.Table.from_pylist(list(rows), schema=ASIDE[kind]))
+            self._add(
+                self.run.path(kind, self.segment, self.part), pa.Table.from_pylist(list(rows), ASIDE[kind])
+            )
 
     def write_table(self, name: str, table: pa.Table) -> None:
         """Add rows to the side table ``name``; its schema is that of the first rows."""
-        kind = f"{TABLES}/{name}"
-        if kind not in self.sinks:
-            sink = parquet(self.run.folder / self.path(kind), table.schema, self.run.temporary)
-            self.sinks[kind] = self.stack.enter_context(sink)
-        self.sinks[kind].write(table)
+        self._add(self.run.path("tables", name, self.segment, self.part), table)
 
-    def path(self, kind: str) -> str:
-        """Path within the run."""
-        return f"{kind}/{self.name}.parquet"
+    def _add(self, path: str, table: pa.Table) -> None:
+        if path not in self.sinks:
+            self.sinks[path] = self.stack.enter_context(self.run.table(path, table.schema))
+        self.sinks[path].write(table)
+
+    def outputs(self) -> list[Output]:
+        """What was written, in the order of paths; call it when the files are closed."""
+        return [self.run.output(path, sink.rows) for path, sink in sorted(self.sinks.items())]
 
 
 @dataclass
-class Account:
+class PassAccount:
     """Ledger, clock and set-aside rows of one pass."""
 
-    aside: Aside
+    aside: SetAside
     ledger: Ledger = field(default_factory=Ledger)
     seconds: dict[str, float] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)

@@ -32,6 +32,7 @@ from corpuskit.documents.settings import Settings
 from corpuskit.errors import SettingError, nearest
 from corpuskit.sources.source import Source
 from corpuskit.stages import registry
+from corpuskit.stages.barrier import Barrier
 from corpuskit.stages.stage import Stage
 from corpuskit.storage.places import is_uri
 from corpuskit.tokenizer.train import TrainTokenizer
@@ -45,8 +46,7 @@ _FORM = re.compile(r"(literal|tuple|list|dict)\[|(str|int|float|bool|function-.*
 
 _CHOICE = re.compile(r"'([^']*)'")
 
-_PATHS = ("path", "file", "leave_out", "catalog", "template_pages")
-"""Settings that are paths when they are given with ``--set``."""
+_KINDS: Mapping[str, tuple[type[Settings], ...]] = {"source": (Source,), "stage": (Stage, Barrier)}
 
 Place = tuple[str | int, ...]
 """Where a value stands in a recipe: ``("stages", 2, "near_duplicates", "threshold")``."""
@@ -146,10 +146,26 @@ def _override(values: dict[str, Any], override: str) -> None:
         what = "a list" if isinstance(here, list) else f"{here!r}, which has no settings,"
         raise SettingError(f"--set {override!r}: names {what}", remedy="Name a setting inside an item.")
     # A path typed at a prompt is meant from where one stands; one in the recipe from the recipe's folder.
+    here[words[-1]] = _from_here(value) if _is_location(words, value) else value
+
+
+def _is_location(words: Sequence[str], value: Any) -> bool:
+    """Whether ``--set`` names a setting that says where an input lies, of whatever source or stage."""
+    if words == ["leave_out"]:
+        return isinstance(value, str)  # A list holds ids.
+    if words[0] == "tokenizer":
+        return words[-1] in TrainTokenizer.locations()
+    owner = words[-2] if len(words) > 1 else ""
+    # What is unknown or cannot be imported is told when the recipe is read, with its line.
+    return registry.fits(owner, (Settings,)) and words[-1] in registry.find(owner).locations()
+
+
+def _from_here(value: Any) -> Any:
+    """The absolute path of a location, or of each of a list of them; what is no plain path stays."""
+    if isinstance(value, list):
+        return [_from_here(item) for item in value]
     given = isinstance(value, str) and value and not value.startswith("${") and not is_uri(value)
-    if words[-1] in _PATHS and given:
-        value = os.path.abspath(value)
-    here[words[-1]] = value
+    return os.path.abspath(value) if given else value
 
 
 def _enter(here: Any, word: str, override: str) -> Any:
@@ -186,9 +202,9 @@ class _Reader:
                 raise self.error((key,), f"unknown key {key!r}", nearest(str(key), KEYS))
         steps: list[Step] = []
         for index, item in enumerate(self._list(values, "sources")):
-            steps.append(self._step(("sources", index), item, Source))  # type: ignore[arg-type]
+            steps.append(self._step(("sources", index), item))
         for index, item in enumerate(self._list(values, "stages")):
-            steps.append(self._step(("stages", index), item, Stage))  # type: ignore[arg-type]
+            steps.append(self._step(("stages", index), item))
         if "tokenizer" in values:
             steps.append(self._settings(("tokenizer",), TrainTokenizer, values["tokenizer"]))
         if "shards" in values:
@@ -215,26 +231,24 @@ class _Reader:
             )
         return value
 
-    def _step(self, place: Place, item: Any, kind: type[Settings]) -> Settings:
+    def _step(self, place: Place, item: Any) -> Any:
         """A source or stage: its name, or its name with settings."""
+        what, other = ("source", "stage") if place[0] == "sources" else ("stage", "source")
         if isinstance(item, str):
             item = {item: None}
         if not isinstance(item, dict) or len(item) != 1:
             raise self.error(place, f"{item!r} is no stage", "Write '- name' or '- name: {setting: value}'.")
         name, values = next(iter(item.items()))
         if not registry.is_registered(name):
-            what = "source" if kind is Source else "stage"
-            remedy = nearest(str(name), registry.known(kind))
+            remedy = nearest(str(name), registry.known(_KINDS[what]))
             raise self.error((*place, name), f"unknown {what} {name!r}", remedy)
         try:
             found = registry.find(name)
         except SettingError as error:
             raise self.error((*place, name), error.message, error.remedy) from error
-        if not registry.fits(name, kind):
-            wrong, right = ("stage", "stages") if kind is Source else ("source", "sources")
-            raise self.error((*place, name), f"{name!r} is a {wrong}", f"Move it to `{right}:`.")
-        step: Settings = self._settings((*place, name), found, values)
-        return step
+        if not registry.fits(name, _KINDS[what]):
+            raise self.error((*place, name), f"{name!r} is a {other}", f"Move it to `{other}s:`.")
+        return self._settings((*place, name), found, values)
 
     def _settings(self, place: Place, kind: type[Settings], values: Any) -> Any:
         values = {} if values is None else values

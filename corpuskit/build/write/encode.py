@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from corpuskit.build.decide.held_out import SECTIONS, Split, sections
-from corpuskit.documents.batch import byte_lengths
+from corpuskit.documents.batch import byte_lengths, text_bytes
 from corpuskit.documents.ledger import Entry, Ledger
 from corpuskit.run.folder import Run
-from corpuskit.run.task import Made
+from corpuskit.run.layout import TOKENIZER
+from corpuskit.run.task import TaskResult
 from corpuskit.shards.format import token_dtype
-from corpuskit.storage.files import atomic
-from corpuskit.storage.tables import parquet, read_batches
-from corpuskit.tokenizer.tokenizer import FILE, Encoder
+from corpuskit.tokenizer.tokenizer import Encoder
 
 PIECES = pa.schema(
     [
@@ -34,51 +34,64 @@ PIECES = pa.schema(
 LABEL = "encode"
 
 
-def encode_part(run: Run, *, part: str, documents: str, split: Split) -> Made:
+def encode_part(run: Run, *, part: str, documents: str, split: Split) -> TaskResult:
     """Encode the documents of a part into ``encoded/<part>.bin`` and ``.parquet``, its list of pieces.
 
     The token file holds the sequences of all splits in document order; the shard writer sorts them out.
     """
-    encoder = Encoder(run.folder / FILE)
+    encoder = Encoder(run.local(TOKENIZER))
     dtype = np.dtype(token_dtype(encoder.vocab_size)).newbyteorder("<")
-    tokens, pieces = f"encoded/{part}.bin", f"encoded/{part}.parquet"
+    end_of_text = dtype.type(encoder.end_of_text).tobytes()
+    tokens, pieces = run.path("encoded", part, "bin"), run.path("encoded", part, "parquet")
     entry = Entry(LABEL)
-    with (
-        atomic(run.folder / tokens, run.temporary) as unfinished,
-        unfinished.open("wb") as file,
-        parquet(run.folder / pieces, PIECES, run.temporary) as sink,
-    ):
-        columns = ["id", "source", "licence", "text", "split"]
-        for batch in read_batches(run.folder / documents, columns):
-            rows = list(_pieces(batch, part, split))
-            sequences = encoder.encode([text for _, text in rows])
-            for (row, _), ids in zip(rows, sequences, strict=True):
-                file.write(ids.astype(dtype).tobytes() + dtype.type(encoder.end_of_text).tobytes())
-                row["tokens"] = len(ids) + 1
-            sink.write(pa.Table.from_pylist([row for row, _ in rows], schema=PIECES))
-            _book(entry, batch, [row for row, _ in rows])
-    return Made([run.output(tokens), run.output(pieces, sink.rows)], Ledger([entry]))
+    with run.writing(tokens) as unfinished, unfinished.open("wb") as file, run.table(pieces, PIECES) as sink:
+        for batch in run.read_batches(documents, ["id", "source", "licence", "text", "split"]):
+            rows, sides, texts = _pieces(batch, split)
+            counts = []
+            for ids in encoder.encode(texts):
+                file.write(ids.astype(dtype).tobytes() + end_of_text)
+                counts.append(len(ids) + 1)
+            table = _table(batch, part, rows, sides, texts)
+            sink.write(table.append_column("tokens", pa.array(counts, pa.int64())))
+            _book(entry, batch, table)
+    return TaskResult([run.output(tokens), run.output(pieces, sink.rows)], Ledger([entry]))
 
 
-def _pieces(batch: pa.RecordBatch, part: str, split: Split) -> Iterator[tuple[dict[str, object], str]]:
-    for document in batch.to_pylist():
-        text = document.pop("text")
-        whole = [(document["split"], 0, len(text))]
-        cut = whole
-        if document["split"] == SECTIONS:
-            cut = sections(document["id"], text, split) or [("train", 0, 0)]
-        position = 0
-        for side, start, end in cut:
-            piece = text[start:end]
-            size = len(piece.encode())
-            place = {"part": part, "byte_start": position, "byte_end": position + size}
-            yield {**document, **place, "split": side}, piece
-            position += size
+def _pieces(batch: pa.RecordBatch, split: Split) -> tuple[list[int], list[str], list[str]]:
+    """Row of its document, side of the split and text of each piece; most documents are one."""
+    rows, sides, texts = [], [], []
+    columns = (batch.column(name).to_pylist() for name in ("id", "split", "text"))
+    for row, (identity, side, text) in enumerate(zip(*columns, strict=True)):
+        cut = [(side, 0, len(text))]
+        if side == SECTIONS:
+            cut = sections(identity, text, split) or [("train", 0, 0)]
+        for name, start, end in cut:
+            rows.append(row)
+            sides.append(name)
+            texts.append(text[start:end])
+    return rows, sides, texts
 
 
-def _book(entry: Entry, batch: pa.RecordBatch, rows: Sequence[dict[str, object]]) -> None:
+def _table(
+    batch: pa.RecordBatch, part: str, rows: Sequence[int], sides: Sequence[str], texts: Sequence[str]
+) -> pa.Table:
+    """All columns of `PIECES` but the tokens. Byte ranges follow one another within a document."""
+    sizes = byte_lengths(pa.array(texts, pa.large_string()))
+    ends = np.cumsum(sizes)
+    first = np.searchsorted(rows, rows)  # of the pieces of the same document
+    starts = ends - sizes
+    begin = starts - starts[first]
+    own = batch.select(["id", "source", "licence"]).take(pa.array(rows, pa.int64()))
+    columns = {name: own.column(name) for name in own.schema.names}
+    columns |= {"split": pa.array(sides, pa.string()), "part": pa.repeat(part, len(rows))}
+    return pa.table(columns | {"byte_start": begin, "byte_end": begin + sizes})
+
+
+def _book(entry: Entry, batch: pa.RecordBatch, pieces: pa.Table) -> None:
     """Documents and bytes in are counted from the batch, those kept from the pieces that were written."""
     entry.documents_in += batch.num_rows
-    entry.bytes_in += int(byte_lengths(batch.column("text")).sum())
-    entry.documents_kept += len({row["id"] for row in rows})
-    entry.bytes_kept += sum(int(str(row["byte_end"])) - int(str(row["byte_start"])) for row in rows)
+    entry.bytes_in += text_bytes(batch)
+    entry.documents_kept += pc.count_distinct(pieces.column("id")).as_py()
+    entry.bytes_kept += (
+        pc.sum(pc.subtract(pieces.column("byte_end"), pieces.column("byte_start"))).as_py() or 0
+    )

@@ -15,12 +15,14 @@ from pydantic import Field
 from corpuskit.build.decide.held_out import Split
 from corpuskit.documents.ledger import Ledger
 from corpuskit.documents.settings import Settings
-from corpuskit.run.folder import Output, Run
-from corpuskit.run.task import Made
+from corpuskit.run.folder import Run
+from corpuskit.run.layout import SHARDS, SHARDS_MANIFEST
+from corpuskit.run.record import Output
+from corpuskit.run.task import TaskResult
 from corpuskit.shards.format import token_dtype
 from corpuskit.shards.writer import ShardWriter
-from corpuskit.storage.files import storing, write_json
-from corpuskit.storage.tables import Sink, parquet, read_batches
+from corpuskit.storage.files import storing
+from corpuskit.storage.tables import Sink
 
 PROVENANCE = pa.schema(
     [
@@ -67,9 +69,9 @@ class _Open:
     @classmethod
     def begin(cls, run: Run, name: str, dtype: str) -> _Open:
         with ExitStack() as stack:
-            writer = stack.enter_context(ShardWriter(run.folder / "shards", name, dtype))
-            path = run.folder / f"shards/{name}.provenance.parquet"
-            sink = stack.enter_context(parquet(path, PROVENANCE, run.temporary))
+            writer = stack.enter_context(ShardWriter(run.local(SHARDS), name, dtype))
+            path = run.path("shards", f"{name}.provenance.parquet")
+            sink = stack.enter_context(run.table(path, PROVENANCE))
             return cls(name, writer, sink, stack.pop_all())
 
     def append(self, row: Mapping[str, Any], ids: npt.NDArray[np.integer]) -> None:
@@ -92,14 +94,14 @@ def write_shards(
     tokenizer_sha256: str,
     facts: Mapping[str, int],
     ledger: Ledger,
-) -> Made:
+) -> TaskResult:
     """Join the encoded parts into shards, split by split, and write ``shards.json``.
 
     Args:
         ledger: the account of the encoding, which the record of the shards takes over.
         facts: ``vocab_size`` and ``end_of_text`` of the tokenizer.
     """
-    folder = run.folder / "shards"
+    folder = run.local(SHARDS)
     folder.mkdir(parents=True, exist_ok=True)
     dtype = token_dtype(facts["vocab_size"])
     outputs: list[Output] = []
@@ -117,10 +119,10 @@ def write_shards(
         "tokenizer_sha256": tokenizer_sha256,
         "splits": {name: shards for name, shards in splits.items() if shards or name == "train"},
     }
-    write_json(folder / "shards.json", manifest, run.temporary)
-    outputs.append(run.output("shards/shards.json"))
+    run.write_json(SHARDS_MANIFEST, manifest)
+    outputs.append(run.output(SHARDS_MANIFEST))
     totals = {name: sum(s["tokens"] for s in shards) for name, shards in splits.items()}
-    return Made(outputs, ledger, {"tokens": totals})
+    return TaskResult(outputs, ledger, {"tokens": totals})
 
 
 def _shards(run: Run, split: str, parts: Sequence[str], dtype: str, limit: int) -> Iterator[_Open]:
@@ -146,8 +148,8 @@ def _sequences(
     kind = np.dtype(dtype).newbyteorder("<")
     for part in parts:
         # Read a batch at a time, not mapped: a map's pages count as this process's memory until it ends.
-        with (run.folder / f"encoded/{part}.bin").open("rb") as file:
-            for batch in read_batches(run.folder / f"encoded/{part}.parquet"):
+        with run.reading(run.path("encoded", part, "bin")) as file:
+            for batch in run.read_batches(run.path("encoded", part, "parquet")):
                 rows = batch.to_pylist()
                 line = np.fromfile(file, kind, sum(row["tokens"] for row in rows))
                 position = 0
@@ -162,9 +164,10 @@ def _close(run: Run, shard: _Open, outputs: list[Output]) -> dict[str, Any]:
     with shard.files:
         shard.flush()
     written = shard.writer.close()
-    provenance = run.output(f"shards/{shard.name}.provenance.parquet", shard.provenance.rows)
+    table = run.path("shards", f"{shard.name}.provenance.parquet")
+    provenance = run.output(table, shard.provenance.rows)
     for suffix, digest in ((".bin", written.bin_sha256), (".idx", written.idx_sha256)):
-        file = f"shards/{shard.name}{suffix}"
-        outputs.append(Output(file, digest, (run.folder / file).stat().st_size))
+        file = run.path("shards", f"{shard.name}{suffix}")
+        outputs.append(Output(file, digest, run.size(file)))
     outputs.append(provenance)
     return {**vars(written), "provenance_sha256": provenance.sha256}

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
-from corpuskit.build.build import Result
-from corpuskit.build.forecast.dry_run import render, size
+from corpuskit.build.build import BuildResult, Listener, build_corpus
+from corpuskit.build.forecast.dry_run import dry_run, render, size
 from corpuskit.build.recipe.recipe import load
 from corpuskit.cli.shell import Shell, shell_options
-
-Listener = Callable[[str, Mapping[str, Any]], None]
 
 
 @click.command()
@@ -26,10 +24,10 @@ Listener = Callable[[str, Mapping[str, Any]], None]
 @click.option(
     "--set", "overrides", multiple=True, metavar="A.B=VALUE", help="Override a setting of the recipe."
 )
-@click.option("--dry-run", is_flag=True, help="Show the plan and do nothing.")
+@click.option("--dry-run", "dry", is_flag=True, help="Show the plan and do nothing.")
 @shell_options
 def command(
-    shell: Shell, recipe: Path, out: Path, workers: int | None, overrides: tuple[str, ...], dry_run: bool
+    shell: Shell, recipe: Path, out: Path, workers: int | None, overrides: tuple[str, ...], dry: bool
 ) -> None:
     """Build documents, tokenizer and shards from a recipe.
 
@@ -40,12 +38,12 @@ def command(
     corpuskit build pipelines/austen.yaml --out runs/austen --set tokenizer.vocab_size=2048
     """
     loaded = load(recipe, overrides)
-    if dry_run:
-        planned = loaded.pipeline.plan(out)
+    if dry:
+        planned = dry_run(loaded.pipeline, out)
         shell.result(planned, render(planned))
         return
     with _progress(shell) as listen:
-        result = loaded.pipeline.run(out, workers=workers or os.cpu_count() or 1, listen=listen)
+        result = build_corpus(loaded.pipeline, out, workers=workers or os.cpu_count() or 1, listen=listen)
     shell.result(_facts(result), _sentence(result))
 
 
@@ -76,7 +74,7 @@ def _progress(shell: Shell) -> Iterator[Listener]:
         yield listen
 
 
-def _facts(result: Result) -> dict[str, Any]:
+def _facts(result: BuildResult) -> dict[str, Any]:
     return {
         "run": str(result.folder),
         "documents": result.documents,
@@ -89,7 +87,7 @@ def _facts(result: Result) -> dict[str, Any]:
     }
 
 
-def _sentence(result: Result) -> str:
+def _sentence(result: BuildResult) -> str:
     lines = [f"{result.folder}: {result.documents} documents, {size(result.bytes)} of text"]
     if result.tokens:
         split = ", ".join(f"{count} {name}" for name, count in result.tokens.items() if count)

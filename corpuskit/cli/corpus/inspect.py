@@ -9,16 +9,15 @@ from typing import Any
 
 import click
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from corpuskit.build.forecast.dry_run import size
-from corpuskit.build.passes.set_aside import TABLES
 from corpuskit.cli.shell import Shell, counted, shell_options
 from corpuskit.documents.ledger import Entry, Ledger
 from corpuskit.errors import RunError
-from corpuskit.report.check import read_account
-from corpuskit.run.folder import Record, Run
-from corpuskit.storage.files import read_json
+from corpuskit.report.check import read_ledger
+from corpuskit.run.folder import Run
+from corpuskit.run.layout import FINAL, LEDGER, SHARDS_MANIFEST, folder_of
+from corpuskit.run.record import Record
 
 _COSTLIEST = 5
 """Templates that are named; `corpuskit wikipedia loss` shows them all."""
@@ -40,20 +39,18 @@ def command(shell: Shell, run: Path) -> None:
 
 def gather(run: Run) -> dict[str, Any]:
     """The facts of a finished run as JSON values."""
-    path = run.folder / "ledger.json"
-    if not path.is_file():
+    if not run.exists(LEDGER):
         raise RunError(
             f"{run.folder}: the build is not finished: there is no ledger.json",
             remedy="Call `corpuskit build` again with the same recipe: it goes on where it stopped.",
         )
     records = run.records()
-    shards = run.folder / "shards" / "shards.json"
     return {
         "run": str(run.folder),
-        "ledger": read_account(path)["stages"],
+        "ledger": read_ledger(run)["stages"],
         "sources": _sources(records),
         "tokenizer": next((dict(r.facts) for r in records if r.task == "tokenizer"), None),
-        "shards": read_json(shards)["splits"] if shards.is_file() else {},
+        "shards": run.read_json(SHARDS_MANIFEST)["splits"] if run.exists(SHARDS_MANIFEST) else {},
         "aside": _aside(records),
         "loss": _loss(run, records),
     }
@@ -63,7 +60,7 @@ def _sources(records: list[Record]) -> dict[str, dict[str, int]]:
     """Documents and bytes that were kept, by source."""
     sources: dict[str, Counter[str]] = {}
     for record in records:
-        if record.task.startswith("documents/"):
+        if record.task.startswith(f"{FINAL}/"):
             for source, facts in record.facts["sources"].items():
                 sources.setdefault(source, Counter()).update(facts)
     return {source: dict(facts) for source, facts in sorted(sources.items())}
@@ -76,7 +73,7 @@ def _aside(records: list[Record]) -> dict[str, int]:
         folder = output.path.split("/")[0]
         if folder in ("dropped", "quarantine", "cuts"):
             rows[folder] += output.rows or 0
-        elif folder == TABLES:
+        elif output.path.startswith(folder_of("tables")):
             rows[output.path.rpartition("/")[0]] += output.rows or 0
     return dict(sorted(rows.items()))
 
@@ -87,15 +84,14 @@ def _loss(run: Run, records: list[Record]) -> dict[str, Any] | None:
     from corpuskit.sources.wikipedia.loss import SIDE_TABLES, LossTotals
 
     totals = LossTotals()
-    prefix = f"{TABLES}/loss_pages/"
+    prefix = f"{folder_of('tables')}loss_pages/"
     measured = [o.path for record in records for o in record.outputs if o.path.startswith(prefix)]
     for part in (path.removeprefix(prefix) for path in measured):
-        paths = [run.folder / TABLES / name / part for name in SIDE_TABLES]
         try:
-            tables = dict(zip(SIDE_TABLES, map(pq.read_table, paths), strict=True))
+            tables = {name: run.read_table(f"{folder_of('tables')}{name}/{part}") for name in SIDE_TABLES}
         except (OSError, pa.ArrowException) as error:
             raise RunError(
-                f"{run.folder / prefix}: cannot be read: {error}",
+                f"{run.local(prefix)}: cannot be read: {error}",
                 remedy="Call `corpuskit verify`: it names what is damaged or missing.",
             ) from error
         # Somebody else's source may call a table of its own so.

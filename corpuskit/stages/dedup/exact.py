@@ -10,9 +10,9 @@ import pyarrow as pa
 from pydantic import Field
 
 from corpuskit.documents.settings import Decides
+from corpuskit.stages.barrier import Barrier
 from corpuskit.stages.dedup.common import DIGEST, digests, equal_groups
 from corpuskit.stages.scans import Scans
-from corpuskit.stages.stage import Barrier
 
 
 class LeaveOut(Barrier):

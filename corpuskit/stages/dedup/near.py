@@ -8,8 +8,10 @@ and not bands, another threshold needs no new pass over the text.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import ClassVar, Literal
 
 import datasketch
@@ -21,12 +23,13 @@ from datasketch import MinHash
 from pydantic import Field
 
 from corpuskit.documents.settings import Decides
+from corpuskit.stages.barrier import Barrier
 from corpuskit.stages.scans import Scans
-from corpuskit.stages.stage import Barrier
-from corpuskit.storage.spill import Ordinals
+from corpuskit.storage.spill import Keys, Ordinals, runs, sorted_rows
 
 _SIGNATURE_SIZE = 128
 _CHUNK = 4096
+_GROUPS = 2**14
 
 _LEADERS = 1000
 """Unlike documents of one band that others are compared with: what keeps pages made from one template, which
@@ -95,15 +98,18 @@ class NearDuplicates(Barrier):
         """Keep greedily in the order of ``keep``.
 
         A document is compared with the kept ones of its bands alone: many copies of one text cost one
-        comparison each, not one for every two. Memory grows with the documents that share a band.
+        comparison each, not one for every two. Memory grows with the kept documents that share a band.
         """
         signatures = scans.array("signature", np.uint32, (_SIGNATURE_SIZE,))
         bands, rows_per_band = banding(self.threshold)
-        rank = self._rank(scans)
+        order = self._order(scans)
+        rank = np.empty_like(order)
+        rank[order] = np.arange(len(order))
         keys = self._keys(scans, signatures, bands, rows_per_band)
         leaders: dict[int, list[int]] = {}
         crowded = 0
-        for ordinal, groups in _by_rank(scans.groups(keys, per_document=bands), rank):
+        for place, groups in _by_rank(scans.groups(keys, per_document=bands), rank, scans.folder, bands):
+            ordinal = int(order[place])
             near = sorted({leader for group in groups for leader in leaders.get(group, ())})
             estimates = (signatures[near] == signatures[ordinal]).mean(axis=1) if near else np.empty(0)
             alike = [near[i] for i in np.flatnonzero(estimates >= self.threshold)]
@@ -122,13 +128,10 @@ class NearDuplicates(Barrier):
                 " as pages of one template do: near copies of them were not looked for"
             )
 
-    def _rank(self, scans: Scans) -> npt.NDArray[np.int64]:
-        """Place of each document in the order of ``keep``: 0 is kept first."""
+    def _order(self, scans: Scans) -> Ordinals:
+        """All documents in the order of ``keep``: the first is kept first."""
         ordinals = np.arange(scans.documents, dtype=np.int64)
-        order = ordinals if self.keep == "first" else np.lexsort((ordinals, -scans.bytes))
-        rank = np.empty_like(ordinals)
-        rank[order] = ordinals
-        return rank
+        return ordinals if self.keep == "first" else np.lexsort((ordinals, -scans.bytes))
 
     @staticmethod
     def _keys(
@@ -164,18 +167,25 @@ def banding(threshold: float) -> tuple[int, int]:
     return _SIGNATURE_SIZE, 1
 
 
-def _by_rank(groups: Iterator[Ordinals], rank: npt.NDArray[np.int64]) -> Iterator[tuple[int, list[int]]]:
-    """Yield each document that shares a band with another, best first, with the numbers of its groups."""
-    members = list(groups)
-    if not members:
-        return
-    numbers = np.repeat(np.arange(len(members)), [len(group) for group in members])
-    ordinals = np.concatenate(members)
-    order = np.argsort(rank[ordinals], kind="stable")
-    ordinals, numbers = ordinals[order], numbers[order]
-    borders = np.flatnonzero(np.diff(ordinals)) + 1
-    for first, last in zip([0, *borders.tolist()], [*borders.tolist(), len(ordinals)], strict=True):
-        yield int(ordinals[first]), numbers[first:last].tolist()
+def _by_rank(
+    groups: Iterator[Ordinals], rank: Ordinals, folder: Path, bands: int
+) -> Iterator[tuple[int, list[int]]]:
+    """Yield the rank of each document that shares a band with another, best first, with its groups' numbers.
+
+    The groups come in the order of their hashes and are wanted in the order of documents: they are sorted on
+    disk, since there may be one for each band of each document.
+    """
+
+    def rows() -> Iterator[tuple[Keys, Ordinals]]:
+        numbered = enumerate(groups)
+        # Many small groups are one write to disk, not one each.
+        while batch := list(itertools.islice(numbered, _GROUPS)):
+            numbers = np.repeat([n for n, _ in batch], [len(group) for _, group in batch])
+            yield rank[np.concatenate([group for _, group in batch])].astype(np.uint64), numbers
+
+    for ranks, numbers in sorted_rows(rows(), folder, len(rank) * bands, span=max(1, len(rank))):
+        for first, last in runs(ranks):
+            yield int(ranks[first]), numbers[first:last].tolist()
 
 
 def _mix(values: npt.NDArray[np.uint32], band: int) -> npt.NDArray[np.uint64]:

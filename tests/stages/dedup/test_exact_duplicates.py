@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from corpuskit import ExactDuplicates, Files, Pipeline
+from corpuskit.build.build import build_corpus
 from corpuskit.stages.dedup.common import digest_words, digests
 
 
@@ -19,7 +20,7 @@ def run(
 ) -> tuple[list[str], list[Any]]:
     jsonl(tmp_path / "x.jsonl", [{"id": str(i), "text": text} for i, text in enumerate(texts)])
     source = Files(path=str(tmp_path / "x.jsonl"), label="x")
-    Pipeline([source, ExactDuplicates()], **options).run(tmp_path / "run")
+    build_corpus(Pipeline([source, ExactDuplicates()], **options), tmp_path / "run")
     documents, dropped = (
         [
             r
@@ -44,7 +45,7 @@ def test_a_copy_of_what_was_left_out_stays(tmp_path: Path, jsonl: Callable[..., 
     """Deciders go one after the other: a document that is gone drops no other."""
     jsonl(tmp_path / "x.jsonl", [{"id": "0", "text": "same"}, {"id": "1", "text": "same"}])
     source = Files(path=str(tmp_path / "x.jsonl"), label="x")
-    Pipeline([source, ExactDuplicates()], ("files:x:0",)).run(tmp_path / "run")
+    build_corpus(Pipeline([source, ExactDuplicates()], ("files:x:0",)), tmp_path / "run")
     table = pq.read_table(tmp_path / "run/documents/files-x-00000.parquet")
     assert table.column("id").to_pylist() == ["files:x:1"]
 
@@ -55,7 +56,7 @@ def test_copies_in_two_sources(tmp_path: Path, jsonl: Callable[..., None]) -> No
             tmp_path / f"{name}.jsonl", [{"id": "1", "text": "same"}, {"id": "2", "text": f"only in {name}"}]
         )
     sources = [Files(path=str(tmp_path / f"{name}.jsonl"), label=name) for name in ("b", "a")]
-    result = Pipeline([*sources, ExactDuplicates()]).run(tmp_path / "run")
+    result = build_corpus([*sources, ExactDuplicates()], tmp_path / "run")
     assert result.documents == 3
     # The source that stands first in the recipe keeps its copy, whatever its name.
     dropped = pq.read_table(tmp_path / "run/dropped/documents-files-a-00000.parquet").to_pylist()

@@ -16,7 +16,8 @@ import pytest
 import xxhash
 from datasketch import MinHash
 
-from corpuskit import Files, NearDuplicates, Pipeline
+from corpuskit import Files, NearDuplicates
+from corpuskit.build.build import build_corpus
 from corpuskit.documents.batch import BatchBuilder
 from corpuskit.stages.dedup.near import banding, shingles
 
@@ -47,7 +48,7 @@ def kept(
     """Text of the kept documents by id, and the rows of the dropped ones. Ids are ``files:x:<number>``."""
     jsonl(tmp_path / "x.jsonl", [{"id": str(i), "text": text} for i, text in enumerate(texts)])
     source = Files(path=str(tmp_path / "x.jsonl"), label="x")
-    Pipeline([source, NearDuplicates(**settings)]).run(tmp_path / "run")
+    build_corpus([source, NearDuplicates(**settings)], tmp_path / "run")
     documents, dropped = (
         [
             r
@@ -252,6 +253,6 @@ def test_pages_of_one_template_are_compared_with_a_bounded_number(
     texts = [f"{shared} " + " ".join(f"own{n}word{i}" for i in range(14)) for n in range(30)]
     path = tmp_path / "in.jsonl"
     path.write_text("".join(json.dumps({"id": str(i), "text": t}) + "\n" for i, t in enumerate(texts)))
-    result = Pipeline([Files(path=str(path), label="x"), NearDuplicates()]).run(tmp_path / "run")
+    result = build_corpus([Files(path=str(path), label="x"), NearDuplicates()], tmp_path / "run")
     assert result.documents == 30
     assert [w for w in result.warnings if "over 3 unlike ones" in w]

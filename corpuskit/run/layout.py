@@ -1,0 +1,73 @@
+"""Where things lie within a run: the only place that knows its paths.
+
+run.json         format of the folder
+recipe.yaml      the resolved recipe, without the places where inputs lie
+manifest/        one record per finished task: fingerprint, outputs with sha256, its ledger
+ledger.json      the account of the whole build, written when it is finished
+candidates/ scans/ decisions/ documents/ dropped/ quarantine/ cuts/ tables/ tokenizer/ encoded/ shards/
+logs/ report/    the only places for clocks, machines and absolute paths
+"""
+
+from __future__ import annotations
+
+import re
+
+TEMPORARY = ".tmp"
+"""Folder that holds unfinished files; emptied when a build begins and gone when it ends."""
+
+UNTRACKED = ("logs", "report", TEMPORARY)
+"""Folders that are not outputs: no promise of equal bytes, no record in the manifest."""
+
+_PATHS = {
+    "run": "run.json",
+    "recipe": "recipe.yaml",
+    "ledger": "ledger.json",
+    "record": "manifest/{}.json",  # task
+    "documents": "{}/{}.parquet",  # segment, part
+    "scans": "scans/{}/{}.parquet",  # segment, part
+    "decisions": "decisions/{}/{}.parquet",  # segment, part
+    "dropped": "dropped/{}-{}.parquet",  # segment, part
+    "quarantine": "quarantine/{}-{}.parquet",  # segment, part
+    "cuts": "cuts/{}-{}.parquet",  # segment, part
+    "tables": "tables/{}/{}-{}.parquet",  # side table, segment, part
+    "tokenizer": "tokenizer/{}",  # file
+    "encoded": "encoded/{}.{}",  # part, bin or parquet
+    "shards": "shards/{}",  # file
+    "logs": "logs/{}",  # file
+    "report": "report/{}",  # file
+}
+
+KEPT = (_PATHS["run"], _PATHS["recipe"], _PATHS["ledger"])
+"""Files of a run that have no record of their own."""
+
+TOKENIZER = "tokenizer/tokenizer.json"
+SHARDS, SHARDS_MANIFEST = "shards", "shards/shards.json"
+LEDGER = _PATHS["ledger"]
+
+FINAL = "documents"
+"""Folder of the last pass: the corpus that a user reads and loads."""
+
+_OUTPUTS = re.compile(
+    r"(?:candidates(?:-\d+)?|scans|decisions|documents|dropped|quarantine|cuts|tables|tokenizer|encoded|shards|manifest)/"
+)
+
+
+def path(kind: str, *names: str) -> str:
+    """The path within a run of a thing of some kind, by its names.
+
+    >>> path("scans", "candidates", "books-00000"), path("ledger")
+    ('scans/candidates/books-00000.parquet', 'ledger.json')
+
+    Raises KeyError for a kind that a run has not, IndexError where a name is missing.
+    """
+    return _PATHS[kind].format(*names)
+
+
+def folder_of(kind: str) -> str:
+    """The first folder of a kind's paths, with its slash: ``dropped/``."""
+    return _PATHS[kind].partition("/")[0] + "/"
+
+
+def is_output(path: str) -> bool:
+    """Whether a path lies in a folder that builds write and sweep, or is one. Others are somebody else's."""
+    return _OUTPUTS.match(f"{path}/") is not None

@@ -1,0 +1,67 @@
+"""What a barrier may do with its scans: arrays and groups of its own, drops that all later deciders see."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from corpuskit.errors import StageError
+from corpuskit.stages.scans import PartScan, Scans
+from corpuskit.storage.spill import Keys, Ordinals
+
+
+@pytest.fixture
+def scans(tmp_path: Path) -> Scans:
+    tables = {
+        f"scans/{part}": pa.RecordBatch.from_pylist(
+            [{"id": f"{part}{i}", "bytes": 10 * i, "preference": i, "mine.key": i} for i in range(count)]
+        )
+        for part, count in (("a", 3), ("b", 2))
+    }
+
+    def read(path: str, columns: list[str]) -> Iterator[pa.RecordBatch]:
+        yield tables[path].select(columns)
+
+    parts = [PartScan("a", "documents/a", "scans/a", 0, 3), PartScan("b", "documents/b", "scans/b", 3, 2)]
+    return Scans(parts, tmp_path, read)
+
+
+def test_an_array_that_is_asked_for_twice_keeps_what_the_first_one_holds(scans: Scans) -> None:
+    mine = scans.seen_by("mine")
+    first = mine.array("x", np.int64)
+    first[:] = np.arange(5)
+    second = mine.array("x", np.int64)
+    assert first.tolist() == [0, 1, 2, 3, 4]
+    assert second.tolist() == [0, 0, 0, 0, 0]
+
+
+def test_each_decider_has_its_columns_and_all_see_what_was_dropped(scans: Scans) -> None:
+    mine, other = scans.seen_by("mine"), scans.seen_by("other")
+    assert [rows.to_pydict() for _, rows in mine.rows("key")] == [{"key": [0, 1, 2]}, {"key": [0, 1]}]
+    mine.drop(1, "odd")
+    other.drop(4, "odd", original=0)
+    assert other.kept.tolist() == [True, False, True, True, False]
+    assert scans.deciders == ["mine", "other"]
+    assert scans.decider.tolist() == [-1, 0, -1, -1, 1]
+    assert scans.original.tolist() == [-1, -1, -1, -1, 0]
+    assert scans.cluster(4) == 0
+
+
+def test_a_document_that_is_not_there_cannot_be_dropped(scans: Scans) -> None:
+    with pytest.raises(StageError, match="mine: drops document 5 of 5"):
+        scans.seen_by("mine").drop(5, "odd")
+
+
+def test_two_groupings_may_be_under_way_at_once(scans: Scans) -> None:
+    def keys(value: int) -> Iterator[tuple[Keys, Ordinals]]:
+        yield np.array([value, value, 9, 9], np.uint64), np.array([0, 1, 2, 3], np.int64)
+
+    mine = scans.seen_by("mine")
+    outer = mine.groups(keys(1))
+    assert next(outer).tolist() == [0, 1]
+    assert [g.tolist() for g in mine.groups(keys(10))] == [[2, 3], [0, 1]]
+    assert next(outer).tolist() == [2, 3]
