@@ -7,12 +7,15 @@ passes. Like a `corpuskit.stages.stage.Stage` it is frozen settings with pure me
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from pathlib import Path
 from typing import ClassVar
 
+import numpy as np
 import pyarrow as pa
 
+from corpuskit.documents.batch import byte_lengths
 from corpuskit.documents.settings import Settings
-from corpuskit.stages.scans import Scans
+from corpuskit.stages.scans import PartScan, Scans
 
 
 class Barrier(Settings, ABC):
@@ -31,3 +34,19 @@ class Barrier(Settings, ABC):
     @abstractmethod
     def decide(self, scans: Scans) -> None:
         """Look at the scans of all documents that are still kept and call ``scans.drop`` for others."""
+
+
+def scan_alone(barrier: Barrier, batch: pa.RecordBatch, folder: Path) -> Scans:
+    """The scans of documents that lie in memory, for a barrier that is used without a build.
+
+    Args:
+        batch: what the barrier's `scan` reads, ``text`` at least; a document's ordinal is its row.
+        folder: where may be spilled; it may go when the decisions are no longer needed.
+    """
+    scanned = barrier.scan(batch)
+    columns = {f"{barrier.name}.{name}": scanned.column(name) for name in scanned.schema.names}
+    columns["bytes"] = pa.array(byte_lengths(batch.column("text")), pa.int64())
+    columns["preference"] = pa.array(np.zeros(batch.num_rows, np.int64))
+    table = pa.record_batch(columns)
+    part = PartScan("alone", "documents", "scans", 0, batch.num_rows)
+    return Scans([part], folder, lambda _, wanted: iter([table.select(wanted)])).seen_by(barrier.name)

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -23,13 +25,16 @@ from datasketch import MinHash
 from pydantic import Field
 
 from corpuskit.documents.settings import Decides
-from corpuskit.stages.barrier import Barrier
+from corpuskit.stages.barrier import Barrier, scan_alone
 from corpuskit.stages.scans import Scans
 from corpuskit.storage.spill import Keys, Ordinals, runs, sorted_rows
 
 _SIGNATURE_SIZE = 128
 _CHUNK = 4096
+"""Shingles hashed at a time: datasketch makes a table of 128 columns of them, gigabytes for a whole book."""
+
 _GROUPS = 2**14
+"""Groups written to disk at a time: most hold two documents, and a write for each would cost most."""
 
 _LEADERS = 1000
 """Unlike documents of one band that others are compared with: what keeps pages made from one template, which
@@ -88,7 +93,6 @@ class NearDuplicates(Barrier):
         if not grams:
             return None
         minhash = base.copy()
-        # datasketch hashes a batch into a table of 128 columns: a whole book at once would weigh gigabytes.
         for first in range(0, len(grams), _CHUNK):
             minhash.update_batch([gram.encode() for gram in grams[first : first + _CHUNK]])
         signature: bytes = minhash.hashvalues.astype("<u4").tobytes()
@@ -148,6 +152,55 @@ class NearDuplicates(Barrier):
             for band in range(bands):
                 span = values[kept, band * rows_per_band : (band + 1) * rows_per_band]
                 yield _mix(span, band), (first + there)[kept]
+
+
+@dataclass(frozen=True)
+class NearCopies:
+    """One text that stays, and the texts that nearly repeat it.
+
+    Attributes:
+        kept: index of the text that stays.
+        copies: index of each of the others, with its estimated Jaccard similarity to the one that stays.
+    """
+
+    kept: int
+    copies: tuple[tuple[int, float], ...]
+
+
+def near_duplicates(
+    texts: Iterable[str],
+    threshold: float = 0.8,
+    *,
+    ngram: int = 5,
+    keep: Literal["longest", "first"] = "longest",
+) -> list[NearCopies]:
+    """Find texts that nearly repeat others, as the stage `NearDuplicates` does with the same settings.
+
+    Args:
+        threshold: estimated Jaccard similarity of the sets of word ``ngram``-grams from which on a text is a
+            copy.
+        keep: which of several copies stays; ties go to the first.
+
+    Returns:
+        In the order of those that stay; texts that have no copies are left out.
+
+    >>> verse = "the sea is calm tonight the tide is full the moon lies fair upon the straits"
+    >>> near_duplicates([verse, "On the French coast the light gleams.", verse + " ."])
+    [NearCopies(kept=2, copies=((0, 1.0),))]
+    """
+    barrier = NearDuplicates(threshold=threshold, ngram=ngram, keep=keep, seed=1)
+    batch = pa.record_batch({"text": pa.array(list(texts), pa.large_string())})
+    with tempfile.TemporaryDirectory(prefix="corpuskit-") as folder:
+        scans = scan_alone(barrier, batch, Path(folder))
+        barrier.decide(scans)
+        [(_, rows)] = scans.rows("signature")
+        signatures = rows.column("signature").to_pylist()
+        found: dict[int, list[tuple[int, float]]] = {}
+        for copy in np.flatnonzero(~scans.kept).tolist():
+            kept = int(scans.original[copy])
+            alike = np.frombuffer(signatures[copy], "<u4") == np.frombuffer(signatures[kept], "<u4")
+            found.setdefault(kept, []).append((copy, float(alike.mean())))
+    return [NearCopies(kept, tuple(copies)) for kept, copies in sorted(found.items())]
 
 
 def banding(threshold: float) -> tuple[int, int]:

@@ -19,7 +19,7 @@ from datasketch import MinHash
 from corpuskit import Files, NearDuplicates
 from corpuskit.build.build import build_corpus
 from corpuskit.documents.batch import BatchBuilder
-from corpuskit.stages.dedup.near import banding, shingles
+from corpuskit.stages.dedup.near import banding, near_duplicates, shingles
 
 Jsonl = Callable[..., None]
 
@@ -256,3 +256,25 @@ def test_pages_of_one_template_are_compared_with_a_bounded_number(
     result = build_corpus([Files(path=str(path), label="x"), NearDuplicates()], tmp_path / "run")
     assert result.documents == 30
     assert [w for w in result.warnings if "over 3 unlike ones" in w]
+
+
+def test_texts_in_memory_are_judged_as_in_a_build(tmp_path: Path, jsonl: Jsonl) -> None:
+    chance = random.Random(11)
+    texts = []
+    for _ in range(30):
+        base = words(chance, 60)
+        texts += [" ".join(base), " ".join(base[:-1]), " ".join([*base[:-3], "x", "y"])]
+    chance.shuffle(texts)
+    folder = tmp_path / "x"
+    folder.mkdir()
+    found, dropped = kept(texts, folder, jsonl)
+    alone = near_duplicates(texts)
+    copies = {f"files:x:{i}": f"files:x:{one.kept}" for one in alone for i, _ in one.copies}
+    assert copies == {d["id"]: d["duplicate_of"] for d in dropped}
+    assert len(texts) - len(copies) == len(found)
+    assert all(similarity >= 0.8 for one in alone for _, similarity in one.copies)
+
+
+def test_no_texts_and_texts_without_words_have_no_copies() -> None:
+    assert near_duplicates([]) == []
+    assert near_duplicates(["...", "", "...", "!"]) == []
