@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from corpuskit.build.parts import list_parts
-from corpuskit.build.pipeline import Pipeline
-from corpuskit.build.pipeline import Step as PipelineStep
+from corpuskit.build.pipeline import Pipeline, PipelineStep
 from corpuskit.build.recipe.recipe import load
 from corpuskit.build.steps import Records, Step, stage_order, steps
 from corpuskit.documents.ledger import Ledger

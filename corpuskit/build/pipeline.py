@@ -24,7 +24,7 @@ from corpuskit.stages.dedup.exact import LeaveOut, UniqueId
 from corpuskit.stages.stage import Rule, Stage
 from corpuskit.tokenizer.train import TrainTokenizer
 
-Step = Source | Stage | Barrier | TrainTokenizer | WriteShards
+PipelineStep = Source | Stage | Barrier | TrainTokenizer | WriteShards
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Pipeline:
         leave_out: ids of documents to drop.
     """
 
-    steps: Sequence[Step]
+    steps: Sequence[PipelineStep]
     leave_out: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

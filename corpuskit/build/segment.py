@@ -93,7 +93,7 @@ def as_segments(
             if isinstance(step, Stage):
                 add_columns(so_far, label, step.columns, shared=False)
         segments.append(Segment(len(segments), tuple(group), dict(so_far), ""))
-    if segments[-1].deciders:
+    if segments[-1].deciders:  # Its decisions must be applied, which takes one more pass.
         segments.append(Segment(len(segments), (), dict(so_far), ""))
     last = segments.pop()
     named = []

@@ -30,7 +30,7 @@ from corpuskit.documents.ledger import Ledger
 from corpuskit.run.folder import Run
 from corpuskit.run.layout import FINAL, TOKENIZER
 from corpuskit.run.record import Output, Record
-from corpuskit.run.task import Task
+from corpuskit.run.task import BuildTask
 from corpuskit.stages.stage import Rule, Stage
 
 CODE = 1
@@ -54,7 +54,7 @@ class Step:
     """
 
     title: str
-    tasks: Sequence[Task]
+    tasks: Sequence[BuildTask]
     kept: bool = True
 
 
@@ -137,7 +137,7 @@ def _pass(
     part: NamedPart,
     records: Records,
     index: int,
-) -> Task:
+) -> BuildTask:
     made_from: dict[str, Any] = {
         **RUNNER,
         "steps": [[label, step.fingerprint(deciding=False)] for label, step in segment.steps],
@@ -153,12 +153,12 @@ def _pass(
         made_from |= {"documents": documents.sha256, "decisions": decided.sha256}
         taken = DecidedInput(documents.path, decided.path, final=segment.folder == FINAL)
     arguments = {"segment": segment, "part": part.name, "documents": taken}
-    return Task(f"{segment.folder}/{part.name}", made_from, run_pass, run, arguments, part.part.bytes)
+    return BuildTask(f"{segment.folder}/{part.name}", made_from, run_pass, run, arguments, part.part.bytes)
 
 
 def _decision(
     run: Run, segment: Segment, parts: Sequence[NamedPart], records: Sequence[Record], split: Split | None
-) -> Task:
+) -> BuildTask:
     """Decide about what a pass has written."""
     # Rules read their scores from the documents, so decisions depend on these too.
     rules = any(isinstance(decider, Rule) for _, decider in segment.deciders)
@@ -180,22 +180,22 @@ def _decision(
         "split": None if split is None else split.model_dump(mode="json"),
     }
     arguments = {"segment": segment, "parts": counts, "split": split}
-    return Task(f"decisions/{segment.folder}", made_from, decide, run, arguments)
+    return BuildTask(f"decisions/{segment.folder}", made_from, decide, run, arguments)
 
 
-def _tokenizer(pipeline: Pipeline, run: Run, documents: Sequence[Output]) -> Task:
+def _tokenizer(pipeline: Pipeline, run: Run, documents: Sequence[Output]) -> BuildTask:
     settings = pipeline.tokenizer
     assert settings is not None
     made_from: dict[str, Any] = {**RUNNER, "tokenizer": settings.fingerprint(deciding=False)}
     if settings.file is None:
         made_from["documents"] = [d.sha256 for d in documents]
     arguments = {"settings": settings, "documents": [d.path for d in documents]}
-    return Task("tokenizer", made_from, make_tokenizer, run, arguments)
+    return BuildTask("tokenizer", made_from, make_tokenizer, run, arguments)
 
 
 def _encoding(
     split: Split, run: Run, parts: Sequence[NamedPart], documents: Sequence[Output], digest: str
-) -> list[Task]:
+) -> list[BuildTask]:
     """Encode part by part; `_shards` joins the parts."""
     tasks = []
     for part, written in zip(parts, documents, strict=True):
@@ -208,7 +208,7 @@ def _encoding(
             "split": split.model_dump(mode="json"),
         }
         arguments = {"part": part.name, "documents": written.path, "split": split}
-        tasks.append(Task(f"encoded/{part.name}", made_from, encode_part, run, arguments, written.bytes))
+        tasks.append(BuildTask(f"encoded/{part.name}", made_from, encode_part, run, arguments, written.bytes))
     return tasks
 
 
@@ -219,7 +219,7 @@ def _shards(
     documents: Sequence[Output],
     digest: str,
     facts: Mapping[str, Any],
-) -> Task:
+) -> BuildTask:
     made_from = {
         **RUNNER,
         "shards": settings.fingerprint(deciding=False),
@@ -229,4 +229,4 @@ def _shards(
     }
     arguments: dict[str, Any] = {"parts": [part.name for part in parts], "settings": settings}
     arguments |= {"tokenizer_sha256": digest, "facts": facts}
-    return Task("shards", made_from, write_shards, run, arguments)
+    return BuildTask("shards", made_from, write_shards, run, arguments)

@@ -75,6 +75,7 @@ def _ledger(run: Run, records: list[Record]) -> Iterator[str]:
         entry.documents_dropped.total() + entry.documents_quarantined.total()
         for entry in ledger.entries.values()
     )
+    # Counted by the stages on one side, by the rows that were stored on the other.
     if aside != counted:
         yield f"ledger.json: {counted} documents dropped or quarantined, but {aside} rows lie aside"
     documents = _rows(records, FINAL)

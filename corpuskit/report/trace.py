@@ -64,6 +64,7 @@ def trace(run: Run, shard: str, token: int) -> Trace:
     line = np.memmap(run.local(run.path("shards", f"{shard}.bin")), _dtype(run, shard), "r")
     start, end = _place(encoder, text, row, token)
     raw = text.encode()
+    # Bytes, not characters: a token may end inside of one, whose rest is left out of what is shown.
     before, after = raw[:start].decode("utf-8", "ignore"), raw[end:].decode("utf-8", "ignore")
     middle = raw[start:end].decode("utf-8", "replace")
     return Trace(

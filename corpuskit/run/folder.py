@@ -42,7 +42,7 @@ FORMAT = 1
 WORKERS_END = 60
 """Seconds that the workers of a killed build are given to end; they look for it 5 times a second."""
 
-_ATTENDED: list[IO[str]] = []
+_ATTENDED: list[IO[str]] = []  # Kept open to the end of a worker: closing a file gives its lock back.
 
 
 class Run:
@@ -190,6 +190,7 @@ class Run:
                     f"{self.folder}: another build is writing this run (process {owner})",
                     remedy="Wait for it to end, or build into another folder.",
                 ) from error
+            # Only now: until the lock is held, what stands in the file is its holder's word.
             file.truncate(0)
             file.write(str(os.getpid()))
             file.flush()
@@ -236,6 +237,7 @@ class Run:
         record = self.record(task)
         if record is None or record.fingerprint != fingerprint:
             return None
+        # Sizes, not digests: this is asked for every task of every call, and reading all would cost a build.
         whole = all(self.exists(o.path) and self.size(o.path) == o.bytes for o in record.outputs)
         return record if whole else None
 
@@ -244,7 +246,7 @@ class Run:
         path = self.local(layout.path("record", task))
         if path.exists():
             path.unlink()
-            flush(path.parent)
+            flush(path.parent)  # The name lives in the folder: without this it may come back after a crash.
 
     def finish(self, record: Record) -> None:
         """Store a record: from now on its task is done."""
@@ -268,10 +270,12 @@ class Run:
         named = set(layout.KEPT)
         for record in filter(None, map(self.record, sorted(tasks))):
             named |= {o.path for o in record.outputs} | {layout.path("record", record.task)}
+        # Backwards, so that a folder comes after all that lay in it, and is gone when it is empty.
         for path in sorted(self.folder.rglob("*"), reverse=True):
             relative = path.relative_to(self.folder).as_posix()
             if not layout.is_output(relative):
                 continue
+            # A link to a folder goes as a link: what it points to is not ours.
             if path.is_dir() and not path.is_symlink():
                 if not any(path.iterdir()):
                     path.rmdir()

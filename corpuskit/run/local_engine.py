@@ -23,7 +23,7 @@ from types import TracebackType
 
 from corpuskit.errors import EngineError, StageError
 from corpuskit.run.folder import Run
-from corpuskit.run.task import FinishedTask, Task
+from corpuskit.run.task import BuildTask, FinishedTask
 
 RETRIES = 2
 """How often a pool that lost a worker is made anew for one step before the build stops."""
@@ -40,7 +40,7 @@ class LocalEngine:
         self._pool: ProcessPoolExecutor | None = None
         self._stop: Event | None = None
 
-    def run(self, tasks: Sequence[Task]) -> Iterator[FinishedTask]:
+    def run(self, tasks: Sequence[BuildTask]) -> Iterator[FinishedTask]:
         """Run independent tasks and yield what they did, in the order in which they finish.
 
         Raises:
@@ -70,11 +70,11 @@ class LocalEngine:
                         ' A script of your own that builds needs `if __name__ == "__main__":`.',
                     ) from error
 
-    def _run_pool(self, tasks: Sequence[Task]) -> Iterator[FinishedTask]:
+    def _run_pool(self, tasks: Sequence[BuildTask]) -> Iterator[FinishedTask]:
         if self._pool is None:
             self._pool, self._stop = _make_pool(self.workers, tasks[0].run)
         # A few tasks ahead of the workers are enough; more would only hold memory.
-        waiting = list(reversed(tasks))
+        waiting = list(reversed(tasks))  # Taken off the end, so that the first is begun first.
         running: set[Future[FinishedTask]] = set()
         try:
             while waiting or running:
@@ -109,13 +109,15 @@ class LocalEngine:
 def _make_pool(workers: int, run: Run) -> tuple[ProcessPoolExecutor, Event]:
     # A worker has one core: threads that numpy's BLAS would wait with take it from the others.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # Forked children of a process that has threads may hang on a lock that one of them held.
     context = multiprocessing.get_context("spawn")
     stop = context.Event()
     arguments = (os.getpid(), stop, run)
     return ProcessPoolExecutor(workers, context, initializer=_begin_worker, initargs=arguments), stop
 
 
-def _check_picklable(tasks: Sequence[Task]) -> None:
+def _check_picklable(tasks: Sequence[BuildTask]) -> None:
+    # One stands for all, and here the reason can be told: in the pool it would only look broken.
     try:
         pickle.dumps(tasks[0])
     except (pickle.PicklingError, AttributeError, TypeError) as error:
@@ -126,7 +128,7 @@ def _check_picklable(tasks: Sequence[Task]) -> None:
         ) from error
 
 
-def _execute(task: Task) -> FinishedTask:
+def _execute(task: BuildTask) -> FinishedTask:
     return task.execute()
 
 
@@ -136,12 +138,13 @@ def _begin_worker(parent: int, stop: Event, run: Run) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     run.attend()
 
+    # A parent that is killed tells nobody; its orphans get another parent, and that can be seen.
     def watch() -> None:
         while os.getppid() == parent and not stop.is_set():
             time.sleep(0.2)
         os._exit(1)
 
-    if os.getppid() != parent:
+    if os.getppid() != parent:  # It died before this process had begun to look.
         os._exit(1)
     threading.Thread(target=watch, daemon=True).start()
     gc.freeze()  # What was imported stays: no collection need look at it again.

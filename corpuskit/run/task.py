@@ -42,7 +42,7 @@ class FinishedTask:
 
 
 @dataclass(frozen=True)
-class Task:
+class BuildTask:
     """A unit of work for an engine.
 
     Attributes:
@@ -64,7 +64,7 @@ class Task:
         """sha256 of what the outputs are made from."""
         return sha256_json(self.made_from)
 
-    def given(self, **arguments: Any) -> Task:
+    def given(self, **arguments: Any) -> BuildTask:
         """The same task with further arguments, which its outputs are no function of."""
         return replace(self, arguments={**self.arguments, **arguments})
 
@@ -81,7 +81,7 @@ class Task:
             self.name, self.fingerprint, self.made_from, tuple(made.outputs), made.ledger, made.facts
         )
         self.run.finish(record)
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # Linux counts kilobytes.
         seconds = time.perf_counter() - started
         return FinishedTask(record, seconds, peak, made.seconds, tuple(made.warnings))
 
@@ -89,7 +89,7 @@ class Task:
 class Engine(Protocol):
     """Who runs the tasks of a build. A context manager: leaving it ends what it has started."""
 
-    def run(self, tasks: Sequence[Task]) -> Iterator[FinishedTask]:
+    def run(self, tasks: Sequence[BuildTask]) -> Iterator[FinishedTask]:
         """Run independent tasks and yield each when it is finished, in any order."""
 
     def __enter__(self) -> Engine:

@@ -41,10 +41,12 @@ def atomic(path: Path, temporary: Path) -> Iterator[Path]:
     with storing(path):
         temporary.mkdir(parents=True, exist_ok=True)
         path.parent.mkdir(parents=True, exist_ok=True)
+        # Two files of one name lie in different folders, and two processes may write one file.
         name = hashlib.sha256(str(path).encode()).hexdigest()[:16]
         unfinished = temporary / f"{name}-{os.getpid()}{path.suffix}"
         try:
             yield unfinished
+            # The bytes first, then the name: after a crash there must be no name without its bytes.
             flush(unfinished)
             os.replace(unfinished, path)
             flush(path.parent)

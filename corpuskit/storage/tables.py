@@ -14,8 +14,11 @@ from corpuskit.storage.files import atomic
 
 PARQUET: Mapping[str, Any] = {
     "compression": "zstd",
+    # Columns of few values; a dictionary of ids or texts would be as large as they are.
     "use_dictionary": ["source", "language", "licence", "stage", "reason"],
+    # Nobody filters by them, and smallest and greatest values of texts would be stored twice.
     "write_statistics": False,
+    # Named, so that another default of a later pyarrow changes no bytes unnoticed.
     "version": "2.6",
     "data_page_version": "1.0",
 }
@@ -38,7 +41,7 @@ class Sink:
         """Add rows; nothing for no rows."""
         if batch.num_rows:
             table = batch if isinstance(batch, pa.Table) else pa.Table.from_batches([batch])
-            columns = table.select(self._schema.names)
+            columns = table.select(self._schema.names)  # In the order of the file, whatever the batch's.
             self._writer.write_table(columns, row_group_size=table.num_rows)
             self.rows += table.num_rows
 
@@ -60,5 +63,6 @@ def read_batches(path: Path, columns: list[str] | None = None) -> Iterator[pa.Re
     """Yield one record batch per row group of a Parquet file; memory holds one at a time."""
     with pq.ParquetFile(path) as file:
         for index in range(file.num_row_groups):
+            # Workers are as many as cores: threads of Arrow's own would take them from one another.
             table = file.read_row_group(index, columns=columns, use_threads=False)
             yield from table.combine_chunks().to_batches()

@@ -67,6 +67,7 @@ def _cluster_keys(scans: Scans) -> npt.NDArray[np.uint64]:
     """The first 8 bytes of the sha256 of each document's cluster id."""
     keys = scans.array("cluster", np.uint64)
     for first, ids in scans.identities():
+        # A hash that is the same everywhere and in each run, which Python's own is not.
         digests = b"".join(hashlib.sha256(identity.encode()).digest()[:8] for identity in ids)
         keys[first : first + len(ids)] = np.frombuffer(digests, ">u8")
     members = scans.clustered()
@@ -91,9 +92,12 @@ def sections(identity: str, text: str, split: Split) -> list[tuple[str, int, int
     if not held_out:
         return [("train", 0, length)] if length else []
     chance = int.from_bytes(hashlib.sha256(identity.encode()).digest()[:8], "big") / 2**64
+    # A border may move by a quarter of the share to meet the end of a line, so that the share stays about
+    # right; 12 characters at least reach the end of most words.
     reach = max(held_out // 4, 12)
     start = _border(text, int(chance * max(0, length - held_out - reach)), reach)
     validation = int(length * split.validation)
+    # A side without a share must stay empty: its border must not be looked for on its own.
     border = _border(text, start + validation, reach) if validation else start
     end = _border(text, start + held_out, reach) if held_out > validation else border
     pieces = [
@@ -110,6 +114,7 @@ def _border(text: str, position: int, reach: int) -> int:
     if position <= 0:
         return 0
     for mark in ("\n", " "):
+        # From the character before: where that ends a line, the position is the border already.
         found = text.find(mark, position - 1, position + reach)
         if found >= 0:
             return found + 1

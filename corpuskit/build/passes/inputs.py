@@ -61,7 +61,7 @@ class SourceInput(PassInput):
         """Read the part, book and store what the source set aside."""
         self._check_unchanged()
         readings = iter(self.source.read(self.part))
-        account.ledger.add(Entry(self.label))
+        account.ledger.add(Entry(self.label))  # Also of a part in which nothing is found.
         while True:
             started = time.perf_counter()
             with blaming(self.label, f"part {self.part.name}", reads=True):
@@ -107,6 +107,7 @@ class SourceInput(PassInput):
         account.aside.write("dropped", [vars(d) | stage for d in reading.dropped])
         account.aside.write("quarantine", [vars(q) | stage for q in reading.quarantined])
         account.aside.write("cuts", [vars(s) | stage for s in reading.spans])
+        # Sorted, as all that is written must come in one order, whatever order a source fills its tables in.
         for name, table in sorted(reading.tables.items()):
             if table.schema != self.source.side_tables.get(name):
                 columns = table.schema.names
@@ -152,7 +153,7 @@ class DecidedInput(PassInput):
                 staying = staying.append_column(pa.field(name, pa.string()), column)
             if staying.num_rows:
                 yield staying
-        if decisions.left:
+        if decisions.left:  # The other way round `take` has raised already.
             raise LedgerError(
                 f"{self.decisions}: has {decisions.left} decisions more than {self.documents} has documents",
                 remedy="Delete the decisions folder of this run and build again.",
@@ -193,6 +194,7 @@ class DecisionReader:
                     f"decisions end {count - self._rest.num_rows} rows before the documents do",
                     remedy="Delete the decisions folder of this run and build again.",
                 )
+            # The row groups of decisions are those of the scans, not those of the documents.
             self._rest = pa.concat_tables([self._rest, pa.Table.from_batches([following]).cast(DECISIONS)])
         taken, self._rest = self._rest.slice(0, count), self._rest.slice(count)
         return taken

@@ -52,7 +52,7 @@ def run_pass(run: Run, *, segment: Segment, part: str, documents: PassInput) -> 
         for batch in documents.batches(run, account):
             for final in _through(segment, batch, account):
                 _write(final, sink, scan, segment, entry, by_source, account)
-        if scan is None:
+        if scan is None:  # The corpus is an entry of the ledger; what only later passes read is none.
             account.ledger.add(entry)
     outputs = [run.output(written, sink.rows)]
     if scan is not None:
@@ -104,7 +104,7 @@ def _scan(segment: Segment, batch: pa.RecordBatch, sizes: np.ndarray, account: P
         columns.append(batch.column(CLUSTER))
     for label, barrier in segment.barriers:
         started = time.perf_counter()
-        if len(barrier.scan_schema):
+        if len(barrier.scan_schema):  # A barrier that looks at ids alone has nothing to scan.
             with blaming(label, "scan"):
                 rows = barrier.scan(batch)
             _check_scan(label, barrier, rows, batch.num_rows)

@@ -26,7 +26,7 @@ def blaming(label: str, doing: str, *, reads: bool = False) -> Iterator[None]:
     """
     try:
         yield
-    except (CorpuskitError, MemoryError):
+    except (CorpuskitError, MemoryError):  # These say what is wrong; memory is nobody's fault in particular.
         raise
     except OSError as error:
         if not reads:
@@ -44,6 +44,7 @@ def blaming(label: str, doing: str, *, reads: bool = False) -> Iterator[None]:
 def run_stage(label: str, stage: Stage, batch: pa.RecordBatch, account: PassAccount) -> pa.RecordBatch:
     """Apply a stage, take out what it named, and book it."""
     entry = Entry(label, documents_in=batch.num_rows)
+    # Measured here, not told by the stage: what it does not name must show as a difference.
     before = batches.byte_lengths(batch.column("text"))
     entry.bytes_in = int(before.sum())
     effect = _apply(label, stage, batch)
@@ -111,8 +112,10 @@ def _apply(label: str, stage: Stage, batch: pa.RecordBatch) -> Effect:
     else:
         _check_effect(label, stage, batch, effect)
         return effect
+    # One by one from here on: slow, but a batch that fails is rare and most of its documents are sound.
     results = [_apply(label, stage, batch.slice(row, 1)) for row in range(batch.num_rows)]
     names = results[0].batch.schema.names
+    # A document that failed has its columns in another order: the missing ones were added at the end.
     rows = [pa.Table.from_batches([r.batch]).select(names) for r in results]
     return Effect(
         pa.concat_tables(rows, promote_options="default").combine_chunks().to_batches()[0],
@@ -150,6 +153,7 @@ def _check_effect(label: str, stage: Stage, before: pa.RecordBatch, effect: Effe
             f"{label}: {before.num_rows} documents went in, {after.num_rows} came out, or their ids changed",
             remedy="A stage keeps rows in place and names those to drop in Effect.drops.",
         )
+    # What a rule decides may be decided anew without another pass, which only holds for an unchanged text.
     if isinstance(stage, Rule) and not after.column("text").equals(before.column("text")):
         raise StageError(f"{label}: a rule changed a text", remedy="Make it a Stage instead of a Rule.")
     named = (*effect.drops, *effect.errors, *(cut.row for cut in effect.cuts))

@@ -26,7 +26,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from corpuskit.build.pipeline import Pipeline, Step
+from corpuskit.build.pipeline import Pipeline, PipelineStep
 from corpuskit.build.write.write_shards import WriteShards
 from corpuskit.documents.settings import Settings
 from corpuskit.errors import SettingError, nearest
@@ -41,6 +41,7 @@ KEYS = ("sources", "stages", "tokenizer", "shards", "leave_out")
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
+# Settings that may be of several types have a problem for each, told apart by such words in its place.
 _FORM = re.compile(r"(literal|tuple|list|dict)\[|(str|int|float|bool|function-.*)$")
 """What pydantic puts into the place of a problem for each form that a setting may have."""
 
@@ -85,6 +86,7 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
             f"recipe {path}: cannot be read: {error}", remedy="Give a text file in UTF-8."
         ) from error
     values, lines = _parse(path, text)
+    # Before anything is checked: an override may mend what the recipe says wrong.
     for override in overrides:
         _override(values, override)
     reader = _Reader(str(path), lines, path.resolve().parent)
@@ -117,6 +119,7 @@ def _lines(path: Path, node: yaml.Node, place: Place, lines: dict[Place, int]) -
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             inner = (*place, key.value)
+            # PyYAML takes the last of two equal keys without a word.
             if inner in lines:
                 raise SettingError(
                     f"recipe {path}, line {key.start_mark.line + 1}: {key.value!r} stands twice",
@@ -200,7 +203,7 @@ class _Reader:
         for key in values:
             if key not in KEYS:
                 raise self.error((key,), f"unknown key {key!r}", nearest(str(key), KEYS))
-        steps: list[Step] = []
+        steps: list[PipelineStep] = []
         for index, item in enumerate(self._list(values, "sources")):
             steps.append(self._step(("sources", index), item))
         for index, item in enumerate(self._list(values, "stages")):

@@ -130,6 +130,7 @@ def _shards(run: Run, split: str, parts: Sequence[str], dtype: str, limit: int) 
     shard: _Open | None = None
     count = 0
     for row, ids in _sequences(run, split, parts, dtype):
+        # Before the next sequence, not after the last: an empty shard would follow a full last one.
         if shard is not None and shard.writer.tokens >= limit:
             yield shard
             shard = None
