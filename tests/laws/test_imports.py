@@ -131,6 +131,20 @@ def test_what_people_read_can_be_read(module: str, most: int) -> None:
     assert len(names) <= most, names
 
 
+def test_a_run_owns_its_layout() -> None:
+    """Nobody outside of run/ joins a path to a run's folder: only then may something else stand behind it."""
+    found = [
+        f"{name}:{node.lineno}"
+        for name in within()
+        if room(name) in ("build", "report", "cli")
+        for node in ast.walk(ast.parse(modules()[name].read_text(encoding="utf-8")))
+        if isinstance(node, ast.BinOp)
+        and isinstance(node.op, ast.Div)
+        and ast.unparse(node.left) in ("run.folder", "self.run.folder")
+    ]
+    assert not found
+
+
 def test_no_function_is_long() -> None:
     found = {
         f"{name}.{node.name}": node.end_lineno - node.lineno + 1
