@@ -15,7 +15,7 @@ from corpuskit.run.folder import Run
 from corpuskit.shards.format import read_index
 from corpuskit.shards.reader import Shards
 from corpuskit.storage.tables import read_batches
-from corpuskit.tokenizer.tokenizer import FILE, Encoder
+from corpuskit.tokenizer.tokenizer import FILE, Tokenizer
 
 
 @dataclass(frozen=True)
@@ -61,9 +61,9 @@ def trace(run: Run, shard: str, token: int) -> Trace:
         )
     row = _provenance(run, shard, token)
     document, text = _document(run, row["part"], row["id"])
-    encoder = Encoder(run.folder / FILE)
+    tokenizer = Tokenizer.load(run.folder / FILE)
     line = np.memmap(run.folder / f"shards/{shard}.bin", _dtype(run, shard), "r")
-    start, end = _place(encoder, text, row, token)
+    start, end = _place(tokenizer, text, row, token)
     raw = text.encode()
     before, after = raw[:start].decode("utf-8", "ignore"), raw[end:].decode("utf-8", "ignore")
     middle = raw[start:end].decode("utf-8", "replace")
@@ -71,7 +71,7 @@ def trace(run: Run, shard: str, token: int) -> Trace:
         shard,
         token,
         int(line[token]),
-        encoder.decode([int(line[token])]),
+        tokenizer.decode([int(line[token])]),
         document,
         start,
         end,
@@ -106,10 +106,10 @@ def _document(run: Run, part: str, identity: str) -> tuple[dict[str, Any], str]:
     )
 
 
-def _place(encoder: Encoder, text: str, row: dict[str, Any], token: int) -> tuple[int, int]:
+def _place(tokenizer: Tokenizer, text: str, row: dict[str, Any], token: int) -> tuple[int, int]:
     """Encode the document's section anew: that is what says which bytes a token stands for."""
     section = text.encode()[row["byte_start"] : row["byte_end"]].decode()
-    offsets = encoder.offsets(section)
+    offsets = tokenizer.offsets(section)
     if len(offsets) + 1 != row["token_end"] - row["token_start"]:
         raise RunError(
             f"{row['id']}: encodes into {len(offsets)} tokens, the shard has"

@@ -12,7 +12,7 @@ import pytest
 
 from corpuskit import Files, Pipeline, Shards, Split, TrainTokenizer, WriteShards
 from corpuskit.build.recipe.recipe import load
-from corpuskit.tokenizer.tokenizer import FILE, Encoder
+from corpuskit.tokenizer.tokenizer import FILE, Tokenizer
 
 
 def documents(run: Path) -> list[dict[str, str]]:
@@ -32,7 +32,7 @@ def many(tmp_path: Path, jsonl: Callable[..., None]) -> Pipeline:
 
 def test_the_shards_decode_to_the_documents(many: Pipeline, tmp_path: Path) -> None:
     many.run(tmp_path / "run")
-    shards, encoder = Shards(tmp_path / "run/shards"), Encoder(tmp_path / "run" / FILE)
+    shards, tokenizer = Shards(tmp_path / "run/shards"), Tokenizer.load(tmp_path / "run" / FILE)
     shards.verify()
     by_id = {d["id"]: d for d in documents(tmp_path / "run")}
     met = []
@@ -46,7 +46,7 @@ def test_the_shards_decode_to_the_documents(many: Pipeline, tmp_path: Path) -> N
         assert len(table) == split.sequences
         for number, row in enumerate(table):
             tokens = split.sequence(number)
-            text = encoder.decode([int(t) for t in tokens[:-1]])
+            text = tokenizer.decode([int(t) for t in tokens[:-1]])
             assert text == by_id[row["id"]]["text"]
             assert by_id[row["id"]]["split"] == name
             assert (row["byte_start"], row["byte_end"]) == (0, len(text.encode()))
@@ -66,7 +66,9 @@ def test_a_shard_is_closed_at_its_limit(many: Pipeline, tmp_path: Path) -> None:
     assert [info.name for info in train] == [f"train-{i:05d}" for i in range(len(train))]
     longest = max(
         len(ids) + 1
-        for ids in Encoder(tmp_path / "run" / FILE).encode([d["text"] for d in documents(tmp_path / "run")])
+        for ids in Tokenizer.load(tmp_path / "run" / FILE).encode(
+            [d["text"] for d in documents(tmp_path / "run")]
+        )
     )
     assert all(500 <= info.tokens < 500 + longest for info in train[:-1])
 

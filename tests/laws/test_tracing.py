@@ -16,7 +16,7 @@ from corpuskit.errors import RunError, SettingError
 from corpuskit.report.trace import trace
 from corpuskit.sources.files.files import Files
 from corpuskit.tokenizer.special import RESERVED
-from corpuskit.tokenizer.tokenizer import FILE, Encoder
+from corpuskit.tokenizer.tokenizer import FILE, Tokenizer
 
 
 def texts(run: Path) -> dict[str, bytes]:
@@ -27,14 +27,14 @@ def texts(run: Path) -> dict[str, bytes]:
 
 def check(run: Path, shard: str, tokens: list[int], raw: dict[str, bytes]) -> set[str]:
     """Trace tokens and hold each against its document; return the ids that were met."""
-    opened, encoder = Run(run), Encoder(run / FILE)
+    opened, tokenizer = Run(run), Tokenizer.load(run / FILE)
     met = set()
     for token in tokens:
         traced = trace(opened, shard, token)
         identity = traced.document["id"]
         met.add(identity)
         place = raw[identity][traced.byte_start : traced.byte_end]
-        if traced.token_id == encoder.end_of_text:
+        if traced.token_id == tokenizer.end_of_text:
             assert (place, traced.token_text) == (b"", "<|endoftext|>")
         elif "\ufffd" in traced.token_text and "\ufffd" not in place.decode():
             # A token that is a piece of one character is traced to the whole of it.
@@ -145,17 +145,17 @@ def test_typed_special_tokens_stay_text(sample_run: Path, built: Path) -> None:
                 assert int(np.min(tokens[:-1], initial=RESERVED)) >= RESERVED
                 assert int(tokens[-1]) == shards.end_of_text
                 ends += 1
-                typed += b"<|" in Encoder(run / FILE).decode([int(t) for t in tokens[:-1]]).encode()
+                typed += b"<|" in Tokenizer.load(run / FILE).decode([int(t) for t in tokens[:-1]]).encode()
             assert ends == split.sequences
         assert typed, "no document of this run types a special token: the test proves nothing"
 
 
 def test_encoding_and_decoding_what_spells_a_special_token(built: Path) -> None:
-    encoder = Encoder(built / "run" / FILE)
+    tokenizer = Tokenizer.load(built / "run" / FILE)
     text = "<|endoftext|><|user|>x<|sentinel_7|> [MASK] <|pad|>"
-    ids = next(encoder.encode([text]))
+    ids = next(tokenizer.encode([text]))
     assert int(ids.min()) >= RESERVED
-    assert encoder.decode([int(i) for i in ids]) == text
+    assert tokenizer.decode([int(i) for i in ids]) == text
 
 
 def test_the_test_would_see_a_control_token(built: Path) -> None:

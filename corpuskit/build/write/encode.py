@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-import numpy as np
 import pyarrow as pa
 
 from corpuskit.build.decide.held_out import SECTIONS, Split, sections
@@ -12,10 +11,10 @@ from corpuskit.documents.batch import byte_lengths
 from corpuskit.documents.ledger import Entry, Ledger
 from corpuskit.run.folder import Run
 from corpuskit.run.task import Made
-from corpuskit.shards.format import token_dtype
+from corpuskit.shards.format import numpy_dtype, token_dtype
 from corpuskit.storage.files import atomic
 from corpuskit.storage.tables import parquet, read_batches
-from corpuskit.tokenizer.tokenizer import FILE, Encoder
+from corpuskit.tokenizer.tokenizer import FILE, Tokenizer
 
 PIECES = pa.schema(
     [
@@ -39,8 +38,8 @@ def encode_part(run: Run, *, part: str, documents: str, split: Split) -> Made:
 
     The token file holds the sequences of all splits in document order; the shard writer sorts them out.
     """
-    encoder = Encoder(run.folder / FILE)
-    dtype = np.dtype(token_dtype(encoder.vocab_size)).newbyteorder("<")
+    tokenizer = Tokenizer.load(run.folder / FILE)
+    dtype = numpy_dtype(token_dtype(tokenizer.vocab_size))
     tokens, pieces = f"encoded/{part}.bin", f"encoded/{part}.parquet"
     entry = Entry(LABEL)
     with (
@@ -51,9 +50,9 @@ def encode_part(run: Run, *, part: str, documents: str, split: Split) -> Made:
         columns = ["id", "source", "licence", "text", "split"]
         for batch in read_batches(run.folder / documents, columns):
             rows = list(_pieces(batch, part, split))
-            sequences = encoder.encode([text for _, text in rows])
+            sequences = tokenizer.encode([text for _, text in rows])
             for (row, _), ids in zip(rows, sequences, strict=True):
-                file.write(ids.astype(dtype).tobytes() + dtype.type(encoder.end_of_text).tobytes())
+                file.write(ids.astype(dtype).tobytes() + dtype.type(tokenizer.end_of_text).tobytes())
                 row["tokens"] = len(ids) + 1
             sink.write(pa.Table.from_pylist([row for row, _ in rows], schema=PIECES))
             _book(entry, batch, [row for row, _ in rows])
