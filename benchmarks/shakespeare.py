@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from corpuskit.shards.format import MANIFEST_NAME, manifest
 from corpuskit.shards.writer import ShardWriter
 from corpuskit.tokenizer.tokenizer import Tokenizer
 
@@ -35,12 +36,5 @@ def write_run(path: Path, run: Path, *, held_back: bool = False) -> None:
         with ShardWriter(run / "shards", f"{split}-00000", "uint16") as writer:
             writer.append(np.asarray(next(tokenizer.encode([piece]))))
             splits[split] = [{**vars(writer.close()), "provenance_sha256": "0" * 64}]
-    manifest = {
-        "format": 1,
-        "dtype": "uint16",
-        "vocab_size": tokenizer.vocab_size,
-        "end_of_text": tokenizer.end_of_text,
-        "tokenizer_sha256": tokenizer.sha256,
-        "splits": splits,
-    }
-    (run / "shards" / "shards.json").write_text(json.dumps(manifest), encoding="utf-8")
+    document = manifest(tokenizer.vocab_size, tokenizer.end_of_text, tokenizer.sha256, splits)
+    (run / "shards" / MANIFEST_NAME).write_text(json.dumps(document), encoding="utf-8")

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from corpuskit.errors import RunError, SettingError, nearest
 from corpuskit.run.folder import Run
-from corpuskit.shards.format import read_index
+from corpuskit.shards.format import numpy_dtype
 from corpuskit.shards.reader import Shards
 from corpuskit.storage.tables import read_batches
 from corpuskit.tokenizer.tokenizer import FILE, Tokenizer
@@ -62,7 +62,7 @@ def trace(run: Run, shard: str, token: int) -> Trace:
     row = _provenance(run, shard, token)
     document, text = _document(run, row["part"], row["id"])
     tokenizer = Tokenizer.load(run.folder / FILE)
-    line = np.memmap(run.folder / f"shards/{shard}.bin", _dtype(run, shard), "r")
+    line = np.memmap(run.folder / f"shards/{shard}.bin", numpy_dtype(shards.dtype), "r")
     start, end = _place(tokenizer, text, row, token)
     raw = text.encode()
     before, after = raw[:start].decode("utf-8", "ignore"), raw[end:].decode("utf-8", "ignore")
@@ -79,10 +79,6 @@ def trace(run: Run, shard: str, token: int) -> Trace:
         _aside(run, "cuts", row["part"], "id", row["id"], ["stage", "reason", "start", "end"]),
         _aside(run, "dropped", None, "duplicate_of", row["id"], ["id", "stage", "reason"]),
     )
-
-
-def _dtype(run: Run, shard: str) -> str:
-    return "<u2" if read_index(run.folder / f"shards/{shard}.idx").dtype == "uint16" else "<i4"
 
 
 def _provenance(run: Run, shard: str, token: int) -> dict[str, Any]:

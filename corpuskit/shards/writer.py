@@ -15,8 +15,10 @@ import numpy.typing as npt
 
 from corpuskit.errors import ShardError, StorageError, write_remedy
 from corpuskit.shards.format import encode_index, numpy_dtype
+from corpuskit.storage.files import flush
 
 _MAX_SEQUENCE = (1 << 31) - 1
+"""Tokens: the index counts them as int32."""
 
 
 @dataclass(frozen=True)
@@ -137,15 +139,15 @@ class ShardWriter:
             self.abort()
 
     def _put_in_place(self, index: bytes) -> None:
-        _flush(self._file)
         self._file.close()
+        flush(self._temporary)
         index_temporary = self._folder / f"{self.name}.idx.tmp"
-        with open(index_temporary, "wb") as file:
-            file.write(index)
-            _flush(file)
+        index_temporary.write_bytes(index)
+        flush(index_temporary)
+        # The tokens before their index: a folder that has the index has the whole shard.
         os.replace(self._temporary, self._folder / f"{self.name}.bin")
         os.replace(index_temporary, self._folder / f"{self.name}.idx")
-        sync_folder(self._folder)
+        flush(self._folder)
 
     def _check(self, tokens: npt.NDArray[np.integer], lengths: npt.NDArray[np.integer]) -> None:
         where = f"shard {self.name}, sequence {self.sequences}"
@@ -177,18 +179,4 @@ def _storage_error(path: Path, error: OSError) -> StorageError:
     )
 
 
-def _flush(file: BinaryIO) -> None:
-    """Push a file's buffer and then the system's to the disk."""
-    file.flush()
-    os.fsync(file.fileno())
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the renames in a folder durable, where the system can (Windows cannot open folders)."""
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+sync_folder = flush

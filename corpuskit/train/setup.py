@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from corpuskit.errors import TrainError
+from corpuskit.shards.batches import Batches
 from corpuskit.shards.permutation import derive_key
 from corpuskit.shards.reader import Shards
 from corpuskit.tokenizer.tokenizer import Tokenizer
-from corpuskit.train.data.batches import Batches
 from corpuskit.train.data.held_out import validation_of, validation_rows
 from corpuskit.train.data.mixture import Mixture, mix
 from corpuskit.train.data.objectives import Causal, Masked, Spans

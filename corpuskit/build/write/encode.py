@@ -12,22 +12,12 @@ from corpuskit.documents.ledger import Entry, Ledger
 from corpuskit.run.folder import Run
 from corpuskit.run.task import Made
 from corpuskit.shards.format import numpy_dtype, token_dtype
+from corpuskit.shards.provenance import PROVENANCE
 from corpuskit.storage.files import atomic
 from corpuskit.storage.tables import parquet, read_batches
 from corpuskit.tokenizer.tokenizer import FILE, Tokenizer
 
-PIECES = pa.schema(
-    [
-        pa.field("split", pa.string()),
-        pa.field("tokens", pa.int64()),
-        pa.field("id", pa.string()),
-        pa.field("source", pa.string()),
-        pa.field("licence", pa.string()),
-        pa.field("part", pa.string()),
-        pa.field("byte_start", pa.int64()),
-        pa.field("byte_end", pa.int64()),
-    ]
-)
+PIECES = pa.schema([pa.field("split", pa.string()), pa.field("tokens", pa.int64()), *list(PROVENANCE)[2:]])
 """One row per sequence, in part order: ``tokens`` counts the closing end-of-text, bytes are of the text."""
 
 LABEL = "encode"

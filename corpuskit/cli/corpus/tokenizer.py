@@ -72,11 +72,11 @@ def encode_command(shell: Shell, tokenizer: Path, text: str) -> None:
     \b
     corpuskit tokenizer encode runs/sample/tokenizer/tokenizer.json "It is a truth"
     """
-    loaded = Tokenizer.load(tokenizer)
     try:
         text.encode()
     except UnicodeEncodeError as error:
         raise SettingError(f"text {text!r}: is not UTF-8", remedy="Call it from a UTF-8 terminal.") from error
+    loaded = Tokenizer.load(tokenizer)
     ids = loaded.encode(text)
     pieces = [loaded.decode([i]) for i in ids]
     shell.result(

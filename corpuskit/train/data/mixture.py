@@ -19,10 +19,10 @@ import numpy as np
 import numpy.typing as npt
 
 from corpuskit.errors import SettingError
+from corpuskit.shards.batches import MIXTURE, Batches
 from corpuskit.shards.permutation import Permutation
 from corpuskit.shards.provenance import source_ranges
-from corpuskit.shards.reader import Shards, Split
-from corpuskit.train.data.batches import MIXTURE, Batches
+from corpuskit.shards.reader import Shards, SplitTokens
 
 ROUND = 1000
 """Samples of a round; the finest share of a run that a source can have is one in so many."""
@@ -39,7 +39,7 @@ class SourceTokens:
         ranges: where they are in the split, (ranges, 2).
     """
 
-    def __init__(self, split: Split, name: str, ranges: npt.NDArray[np.int64]) -> None:
+    def __init__(self, split: SplitTokens, name: str, ranges: npt.NDArray[np.int64]) -> None:
         """Of the tokens [start, end) of the split that `ranges`, (ranges, 2), names in order."""
         self.name, self.ranges = name, ranges
         self._split = split
