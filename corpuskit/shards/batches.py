@@ -34,6 +34,12 @@ class TokenLine(Protocol):
         ...
 
 
+def find(ends: npt.NDArray[np.int64], position: int) -> tuple[int, int]:
+    """Which of the pieces of a line that end at `ends` holds a position, and the position in that piece."""
+    piece = int(np.searchsorted(ends, position, side="right"))
+    return piece, position - (int(ends[piece - 1]) if piece else 0)
+
+
 class Batch(NamedTuple):
     """Rows of a split to learn the next token from.
 
@@ -145,7 +151,7 @@ def document_bounds(inputs: npt.NDArray[np.int64], end_of_text: int) -> npt.NDAr
 
 def dropout_seed(seed: int, step: int, micro_batch: int) -> int:
     """Seed of one micro-batch's dropout masks: they follow from the step too, so resuming needs no state."""
-    return derive_key(seed, _DROPOUT, step, micro_batch) >> 1
+    return derive_key(seed, _DROPOUT, step, micro_batch) >> 1  # Generators take signed integers of 64 bits.
 
 
 def objective_key(seed: int, sample: int) -> int:

@@ -94,6 +94,30 @@ def encode_index(lengths: npt.NDArray[np.int32], dtype: str) -> bytes:
 
 
 @dataclass(frozen=True)
+class WrittenShard:
+    """A shard on disk.
+
+    Attributes:
+        name: the shard's name; its files are `name.bin` and `name.idx`.
+        tokens, sequences: how many it holds.
+        bin_sha256, idx_sha256: hex digests of the two files.
+    """
+
+    name: str
+    tokens: int
+    sequences: int
+    bin_sha256: str
+    idx_sha256: str
+
+
+@dataclass(frozen=True)
+class ShardInfo(WrittenShard):
+    """A shard as the manifest records it: with the digest of the provenance table beside it."""
+
+    provenance_sha256: str
+
+
+@dataclass(frozen=True)
 class Index:
     """A shard's .idx file: the type of its tokens and where its sequences begin.
 

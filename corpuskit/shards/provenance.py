@@ -57,6 +57,7 @@ def source_ranges(shards: Shards, name: str) -> tuple[list[str], Numbers, Number
         base += info.tokens
     if not ends:
         return None
+    # By name, not by who comes first: shards in another order number their sources alike.
     names = sorted(numbers)
     sorted_number = np.empty(len(names), np.int64)
     sorted_number[[numbers[name] for name in names]] = np.arange(len(names))

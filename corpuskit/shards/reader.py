@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -14,11 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from corpuskit.errors import SettingError, ShardError, nearest
-from corpuskit.shards.batches import Batch, Batches, epoch_batches
+from corpuskit.shards.batches import Batch, Batches, epoch_batches, find
 from corpuskit.shards.format import (
     MANIFEST_FORMAT,
     MANIFEST_NAME,
     Index,
+    ShardInfo,
     index_bytes,
     numpy_dtype,
     read_index,
@@ -26,19 +27,9 @@ from corpuskit.shards.format import (
 
 _OPEN_FILES = 128
 """Maps at a time: a corpus may have thousands of shards, a process 256 files (macOS) or 1,024 (Linux)."""
+_ENTRY: dict[str, type] = dict.fromkeys((field.name for field in fields(ShardInfo)), str)
+_ENTRY |= {"tokens": int, "sequences": int}
 _REMEDY = "Build the shards again, or bring the folder back from where it was copied."
-
-
-@dataclass(frozen=True)
-class ShardInfo:
-    """One shard as the manifest records it; digests are sha256 in hex."""
-
-    name: str
-    tokens: int
-    sequences: int
-    bin_sha256: str
-    idx_sha256: str
-    provenance_sha256: str
 
 
 class Shards:
@@ -166,14 +157,8 @@ class Shards:
     def _shard_infos(self, split: str, entries: Any) -> list[ShardInfo]:
         if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
             raise ShardError(f"{self._path}: split {split!r} must be a list of shards, not {entries!r}")
-        digests = ("bin_sha256", "idx_sha256", "provenance_sha256")
         return [
-            ShardInfo(
-                _field(entry, "name", str, self._path),
-                _field(entry, "tokens", int, self._path),
-                _field(entry, "sequences", int, self._path),
-                *(_field(entry, digest, str, self._path) for digest in digests),
-            )
+            ShardInfo(**{key: _field(entry, key, kind, self._path) for key, kind in _ENTRY.items()})
             for entry in entries
         ]
 
@@ -230,7 +215,7 @@ class SplitTokens:
             )
         pieces = []
         while count > 0:
-            shard, offset = self._find(self._token_ends, start)
+            shard, offset = find(self._token_ends, start)
             piece = self._map(shard)[offset : offset + count]
             pieces.append(piece)
             start += len(piece)
@@ -243,7 +228,7 @@ class SplitTokens:
         """Where sequence `number` stands: tokens [start, end) of the split. IndexError for no such one."""
         if not 0 <= number < self.sequences:
             raise IndexError(f"sequence {number} lies outside split {self.name!r} of {self.sequences}")
-        shard, local = self._find(self._sequence_ends, number)
+        shard, local = find(self._sequence_ends, number)
         base = int(self._token_ends[shard]) - self._infos[shard].tokens
         starts = self._index(shard).starts
         return base + int(starts[local]), base + int(starts[local + 1])
@@ -264,14 +249,8 @@ class SplitTokens:
         """The shard that holds the token at position `token`, and its position there; else IndexError."""
         if not 0 <= token < self.tokens:
             raise IndexError(f"token {token} lies outside split {self.name!r} of {self.tokens}")
-        shard, offset = self._find(self._token_ends, token)
+        shard, offset = find(self._token_ends, token)
         return self._infos[shard].name, offset
-
-    @staticmethod
-    def _find(ends: npt.NDArray[np.int64], position: int) -> tuple[int, int]:
-        """Which shard a position (of a token or a sequence) falls into, and its position in there."""
-        shard = int(np.searchsorted(ends, position, side="right"))
-        return shard, position - (int(ends[shard - 1]) if shard else 0)
 
     def _map(self, shard: int) -> npt.NDArray[np.integer]:
         if shard not in self._maps:
@@ -326,6 +305,7 @@ def _load_manifest(path: Path) -> dict[str, Any]:
 def _field(entry: dict[str, Any], key: str, kind: type, path: Path) -> Any:
     """A manifest field of the wanted type; raises ShardError, naming the file and the field, otherwise."""
     value = entry.get(key)
+    # Not isinstance: true and false would be numbers.
     if type(value) is not kind or (isinstance(value, int) and value < 0):
         raise ShardError(f"{path}: {key} is {value!r} where {kind.__name__} is needed", remedy=_REMEDY)
     return value

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 from array import array
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
@@ -14,28 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from corpuskit.errors import ShardError, StorageError, write_remedy
-from corpuskit.shards.format import encode_index, numpy_dtype
+from corpuskit.shards.format import WrittenShard, encode_index, numpy_dtype
 from corpuskit.storage.files import flush
 
 _MAX_SEQUENCE = (1 << 31) - 1
 """Tokens: the index counts them as int32."""
-
-
-@dataclass(frozen=True)
-class WrittenShard:
-    """What `ShardWriter.close` has put on disk.
-
-    Attributes:
-        name: the shard's name; its files are `name.bin` and `name.idx`.
-        tokens, sequences: how many it holds.
-        bin_sha256, idx_sha256: hex digests of the two files.
-    """
-
-    name: str
-    tokens: int
-    sequences: int
-    bin_sha256: str
-    idx_sha256: str
 
 
 class ShardWriter:
@@ -64,10 +48,8 @@ class ShardWriter:
         self._tokens = 0
         self._digest = hashlib.sha256()
         self._closed: WrittenShard | None = None
-        try:
+        with _storing(self._temporary):
             self._file: BinaryIO = open(self._temporary, "wb")  # noqa: SIM115 - close() closes it
-        except OSError as error:
-            raise _storage_error(self._temporary, error) from error
 
     @property
     def tokens(self) -> int:
@@ -95,10 +77,8 @@ class ShardWriter:
         self._check(tokens, lengths)
         position = self._tokens
         data = np.ascontiguousarray(tokens, self._numpy_dtype).tobytes()
-        try:
+        with _storing(self._temporary):
             self._file.write(data)
-        except OSError as error:
-            raise _storage_error(self._temporary, error) from error
         self._digest.update(data)
         self._lengths.extend(lengths.tolist())
         self._tokens += len(tokens)
@@ -109,10 +89,8 @@ class ShardWriter:
         if self._closed is not None:
             return self._closed
         index = encode_index(np.array(self._lengths, np.int32), self.dtype)
-        try:
+        with _storing(self._temporary):
             self._put_in_place(index)
-        except OSError as error:
-            raise _storage_error(self._temporary, error) from error
         digest = hashlib.sha256(index).hexdigest()
         self._closed = WrittenShard(self.name, self._tokens, self.sequences, self._digest.hexdigest(), digest)
         return self._closed
@@ -165,6 +143,7 @@ class ShardWriter:
             raise ShardError(
                 f"{where}: the lengths add up to {int(lengths.sum())}, but there are {len(tokens)} tokens"
             )
+        # All that uint16 can say are ids: only wider types are looked through.
         if not len(tokens) or (tokens.dtype == self._numpy_dtype and self.dtype == "uint16"):
             return
         low, high, limit = int(tokens.min()), int(tokens.max()), int(np.iinfo(self._numpy_dtype).max)
@@ -172,11 +151,14 @@ class ShardWriter:
             raise ShardError(f"{where}: ids run from {low} to {high}, but {self.dtype} holds 0 to {limit}")
 
 
-def _storage_error(path: Path, error: OSError) -> StorageError:
-    return StorageError(
-        f"the shard {path} could not be written: {error.strerror}",
-        remedy=write_remedy(error),
-    )
+@contextmanager
+def _storing(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(
+            f"the shard {path} could not be written: {error.strerror}", remedy=write_remedy(error)
+        ) from error
 
 
 sync_folder = flush

@@ -83,6 +83,7 @@ def _owners_of_targets(objective: Objective, by_token: Numbers, arrays: Mapping[
 
 def validation(split: SplitTokens, objective: Objective, max_tokens: int, vocab_size: int) -> Tensors:
     """A fixed batch of a split to measure on, masked alike in all runs; empty when the split is too short."""
+    # What training leaves out is measured too, so that runs with and without goldfish compare.
     if isinstance(objective, Causal):
         objective = replace(objective, goldfish=0)
     if not validation_rows(split, objective, max_tokens):
