@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -18,8 +19,8 @@ from pydantic import ValidationError
 from tokenizers import AddedToken, decoders, models, pre_tokenizers, trainers
 
 from corpuskit import TrainTokenizer
-from corpuskit.errors import InputError, SettingError
-from corpuskit.tokenizer.special import END_OF_TEXT, PATTERNS, RESERVED, SPECIAL_TOKENS
+from corpuskit.errors import InputError, SettingError, TrainError
+from corpuskit.tokenizer.special import END_OF_TEXT, PATTERNS, RESERVED, SENTINELS, SPECIAL_TOKENS
 from corpuskit.tokenizer.tokenizer import FILE, Tokenizer
 
 TEXTS = [
@@ -198,6 +199,31 @@ def test_truncation_and_padding_of_a_given_file_are_not_applied(folder: Path, tm
     expected = Tokenizer.load_expected(tmp_path / "tokenizer.json", loaded.sha256, 0)
     ids = Tokenizer.load(folder / "tokenizer.json").encode(TEXTS[0])
     assert loaded.encode(TEXTS[0]) == expected.encode(TEXTS[0]) == ids
+
+
+def test_special_tokens_are_found_by_their_roles(tokenizer: Tokenizer) -> None:
+    assert tokenizer.special_ids() == list(range(RESERVED))
+    assert (tokenizer.special_id("<|user|>"), tokenizer.mask_id()) == (SPECIAL_TOKENS.index("<|user|>"), 2)
+    assert tokenizer.sentinel_ids() == [SPECIAL_TOKENS.index(name) for name in SENTINELS]
+    assert tokenizer.sentinel_ids(2) == tokenizer.sentinel_ids()[:2]
+    with pytest.raises(TrainError, match=r"has no special token <\|sentinel_100\|>"):
+        tokenizer.sentinel_ids(101)
+    with pytest.raises(TrainError, match="has no special token the"):
+        tokenizer.special_id("the")
+
+
+def test_the_tokenizer_of_some_tokens_is_that_one(tokenizer: Tokenizer, folder: Path, tmp_path: Path) -> None:
+    path = folder / "tokenizer.json"
+    assert Tokenizer.load_expected(path, tokenizer.sha256, 0).encode(TEXTS[0]) == tokenizer.encode(TEXTS[0])
+    with pytest.raises(
+        TrainError, match=r"tokenizer\.json is not the tokenizer that made the tokens: sha256"
+    ):
+        Tokenizer.load_expected(path, "0" * 64, 0)
+    with pytest.raises(TrainError, match=r"cannot read the tokenizer .*none\.json: No such file"):
+        Tokenizer.load_expected(tmp_path / "none.json", tokenizer.sha256, 0)
+    (tmp_path / "broken.json").write_bytes(b"{}")
+    with pytest.raises(TrainError, match=r"broken\.json is no tokenizer\.json: Model missing"):
+        Tokenizer.load_expected(tmp_path / "broken.json", hashlib.sha256(b"{}").hexdigest(), 0)
 
 
 def test_wrong_calls_of_train() -> None:
