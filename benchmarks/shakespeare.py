@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 
 import numpy as np
 
+from corpuskit.shards.format import MANIFEST_NAME, manifest
 from corpuskit.shards.writer import ShardWriter
-from corpuskit.tokenizer.tokenizer import Encoder
-from corpuskit.tokenizer.train import TrainTokenizer, save, train_bpe
+from corpuskit.tokenizer.tokenizer import Tokenizer
 
 TEXT = "small_lm/tinyshakespeare/input.txt"
 SHARE = 0.9
@@ -29,22 +28,13 @@ def write_run(path: Path, run: Path, *, held_back: bool = False) -> None:
     if held_back:
         text = text[: int(len(text) * SHARE)]
     cut = int(len(text) * SHARE)
-    folder = run / "tokenizer"
-    folder.mkdir(parents=True)
-    save(train_bpe([text], TrainTokenizer(vocab_size=384)), folder, run / "unfinished")
-    encoder = Encoder(folder / "tokenizer.json")
+    tokenizer = Tokenizer.train(text, vocab_size=384)
+    tokenizer.save(run / "tokenizer" / "tokenizer.json")
     (run / "shards").mkdir()
     splits = {}
     for split, piece in (("train", text[:cut]), ("validation", text[cut:])):
         with ShardWriter(run / "shards", f"{split}-00000", "uint16") as writer:
-            writer.append(np.asarray(next(encoder.encode([piece]))))
+            writer.append(np.asarray(next(tokenizer.encode([piece]))))
             splits[split] = [{**vars(writer.close()), "provenance_sha256": "0" * 64}]
-    manifest = {
-        "format": 1,
-        "dtype": "uint16",
-        "vocab_size": encoder.vocab_size,
-        "end_of_text": encoder.end_of_text,
-        "tokenizer_sha256": hashlib.sha256((folder / "tokenizer.json").read_bytes()).hexdigest(),
-        "splits": splits,
-    }
-    (run / "shards" / "shards.json").write_text(json.dumps(manifest), encoding="utf-8")
+    document = manifest(tokenizer.vocab_size, tokenizer.end_of_text, tokenizer.sha256, splits)
+    (run / "shards" / MANIFEST_NAME).write_text(json.dumps(document), encoding="utf-8")

@@ -25,7 +25,7 @@ from corpuskit.sources.source import Source
 from corpuskit.stages import registry
 from corpuskit.stages.barrier import Barrier
 from corpuskit.stages.stage import Effect, Rule, Stage
-from corpuskit.tokenizer.train import train_bpe
+from corpuskit.tokenizer.tokenizer import Tokenizer
 
 GOLDEN = Path(__file__).with_name("golden.json")
 SAMPLES = Path(__file__).resolve().parents[1] / "sample_corpora"
@@ -139,8 +139,8 @@ def test_the_output_of_a_version(name: str, tmp_path: Path) -> None:
 
 def test_the_output_of_the_tokenizer(prose: Callable[..., Any]) -> None:
     settings = TrainTokenizer(vocab_size=500)
-    trained = train_bpe([*TEXTS, prose(1).text(1500)], settings)
-    check(settings.name, settings.version, settings.libraries(), digest(json.loads(trained.to_str())))
+    trained = Tokenizer.train([*TEXTS, prose(1).text(1500)], settings.vocab_size)
+    check(settings.name, settings.version, settings.libraries(), digest(json.loads(trained.data)))
 
 
 def test_the_output_of_the_runner(built: Path, outputs: Callable[[Path], dict[str, str]]) -> None:

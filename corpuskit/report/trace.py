@@ -12,9 +12,9 @@ import pyarrow.compute as pc
 from corpuskit.errors import RunError, SettingError, nearest
 from corpuskit.run.folder import Run
 from corpuskit.run.layout import FINAL, SHARDS, TOKENIZER, folder_of
-from corpuskit.shards.format import read_index
+from corpuskit.shards.format import numpy_dtype
 from corpuskit.shards.reader import Shards
-from corpuskit.tokenizer.tokenizer import Encoder
+from corpuskit.tokenizer.tokenizer import Tokenizer
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,9 @@ def trace(run: Run, shard: str, token: int) -> Trace:
         )
     row = _provenance(run, shard, token)
     document, text = _document(run, row["part"], row["id"])
-    encoder = Encoder(run.local(TOKENIZER))
-    line = np.memmap(run.local(run.path("shards", f"{shard}.bin")), _dtype(run, shard), "r")
-    start, end = _place(encoder, text, row, token)
+    tokenizer = Tokenizer.load(run.local(TOKENIZER))
+    line = np.memmap(run.local(run.path("shards", f"{shard}.bin")), numpy_dtype(shards.dtype), "r")
+    start, end = _place(tokenizer, text, row, token)
     raw = text.encode()
     # Bytes, not characters: a token may end inside of one, whose rest is left out of what is shown.
     before, after = raw[:start].decode("utf-8", "ignore"), raw[end:].decode("utf-8", "ignore")
@@ -71,7 +71,7 @@ def trace(run: Run, shard: str, token: int) -> Trace:
         shard,
         token,
         int(line[token]),
-        encoder.decode([int(line[token])]),
+        tokenizer.decode([int(line[token])]),
         document,
         start,
         end,
@@ -79,10 +79,6 @@ def trace(run: Run, shard: str, token: int) -> Trace:
         _aside(run, "cuts", row["part"], "id", row["id"], ["stage", "reason", "start", "end"]),
         _aside(run, "dropped", None, "duplicate_of", row["id"], ["id", "stage", "reason"]),
     )
-
-
-def _dtype(run: Run, shard: str) -> str:
-    return "<u2" if read_index(run.local(run.path("shards", f"{shard}.idx"))).dtype == "uint16" else "<i4"
 
 
 def _provenance(run: Run, shard: str, token: int) -> dict[str, Any]:
@@ -105,10 +101,10 @@ def _document(run: Run, part: str, identity: str) -> tuple[dict[str, Any], str]:
     raise RunError(f"{path}: has no document {identity}", remedy="Run `corpuskit verify` on the run.")
 
 
-def _place(encoder: Encoder, text: str, row: dict[str, Any], token: int) -> tuple[int, int]:
+def _place(tokenizer: Tokenizer, text: str, row: dict[str, Any], token: int) -> tuple[int, int]:
     """Encode the document's section anew: that is what says which bytes a token stands for."""
     section = text.encode()[row["byte_start"] : row["byte_end"]].decode()
-    offsets = encoder.offsets(section)
+    offsets = tokenizer.offsets(section)
     if len(offsets) + 1 != row["token_end"] - row["token_start"]:
         raise RunError(
             f"{row['id']}: encodes into {len(offsets)} tokens, the shard has"

@@ -22,8 +22,10 @@ Source: Megatron-core 0.16, megatron/core/datasets/indexed_dataset.py (`_IndexWr
 from __future__ import annotations
 
 import struct
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -34,6 +36,8 @@ IDX_MAGIC = b"MMIDIDX\x00\x00"
 IDX_VERSION = 1
 TOKEN_DTYPES = {"uint16": 8, "int32": 4}
 """Name of the token type -> Megatron's code."""
+MANIFEST_NAME = "shards.json"
+MANIFEST_FORMAT = 1
 _HEADER = struct.Struct("<9sQBQQ")
 HEADER_BYTES = _HEADER.size
 
@@ -55,6 +59,23 @@ def numpy_dtype(dtype: str) -> np.dtype[np.integer]:
     return np.dtype(dtype).newbyteorder("<")
 
 
+def manifest(
+    vocab_size: int,
+    end_of_text: int,
+    tokenizer_sha256: str,
+    splits: Mapping[str, Sequence[Mapping[str, Any]]],
+) -> dict[str, Any]:
+    """The content of shards.json, see `Shards`; each entry of a split has the fields of `ShardInfo`."""
+    return {
+        "format": MANIFEST_FORMAT,
+        "dtype": token_dtype(vocab_size),
+        "vocab_size": vocab_size,
+        "end_of_text": end_of_text,
+        "tokenizer_sha256": tokenizer_sha256,
+        "splits": splits,
+    }
+
+
 def index_bytes(sequences: int) -> int:
     """Size of the .idx file of a shard with this many sequences."""
     return HEADER_BYTES + 4 * sequences + 8 * sequences + 8 * (sequences + 1)
@@ -70,6 +91,30 @@ def encode_index(lengths: npt.NDArray[np.int32], dtype: str) -> bytes:
     return header + b"".join(
         (lengths.astype("<i4").tobytes(), pointers.astype("<i8").tobytes(), documents.astype("<i8").tobytes())
     )
+
+
+@dataclass(frozen=True)
+class WrittenShard:
+    """A shard on disk.
+
+    Attributes:
+        name: the shard's name; its files are `name.bin` and `name.idx`.
+        tokens, sequences: how many it holds.
+        bin_sha256, idx_sha256: hex digests of the two files.
+    """
+
+    name: str
+    tokens: int
+    sequences: int
+    bin_sha256: str
+    idx_sha256: str
+
+
+@dataclass(frozen=True)
+class ShardInfo(WrittenShard):
+    """A shard as the manifest records it: with the digest of the provenance table beside it."""
+
+    provenance_sha256: str
 
 
 @dataclass(frozen=True)
@@ -112,6 +157,7 @@ def read_index(path: Path) -> Index:
             f"{path} holds {len(data)} bytes, {sequences} sequences and {document_entries} document entries; "
             f"that many documents need {index_bytes(sequences)} bytes and {sequences + 1} entries"
         )
+    # Megatron trusts the pointers; so that it reads what we read, they must be what the lengths say.
     lengths = np.frombuffer(data, "<i4", sequences, HEADER_BYTES)
     pointers = np.frombuffer(data, "<i8", sequences, HEADER_BYTES + 4 * sequences)
     starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64)])

@@ -1,4 +1,4 @@
-"""Which source each token of a split came from, by the provenance tables beside the shards."""
+"""Where the tokens of a shard came from: the table beside each, and the sources of a split by all of them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,20 @@ import pyarrow.parquet as pq
 
 from corpuskit.errors import ShardError
 from corpuskit.shards.reader import Shards
+
+PROVENANCE = pa.schema(
+    [
+        pa.field("token_start", pa.int64()),
+        pa.field("token_end", pa.int64()),
+        pa.field("id", pa.string()),
+        pa.field("source", pa.string()),
+        pa.field("licence", pa.string()),
+        pa.field("part", pa.string()),
+        pa.field("byte_start", pa.int64()),
+        pa.field("byte_end", pa.int64()),
+    ]
+)
+"""One row per contiguous range of tokens of a shard: [token_start, token_end), end-of-text included."""
 
 _REMEDY = "Build the shards again, or bring the file back from where it was copied."
 
@@ -43,6 +57,7 @@ def source_ranges(shards: Shards, name: str) -> tuple[list[str], Numbers, Number
         base += info.tokens
     if not ends:
         return None
+    # By name, not by who comes first: shards in another order number their sources alike.
     names = sorted(numbers)
     sorted_number = np.empty(len(names), np.int64)
     sorted_number[[numbers[name] for name in names]] = np.arange(len(names))

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import OrderedDict
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,24 +14,22 @@ import numpy as np
 import numpy.typing as npt
 
 from corpuskit.errors import SettingError, ShardError, nearest
-from corpuskit.shards.format import Index, index_bytes, numpy_dtype, read_index
+from corpuskit.shards.batches import Batch, Batches, epoch_batches, find
+from corpuskit.shards.format import (
+    MANIFEST_FORMAT,
+    MANIFEST_NAME,
+    Index,
+    ShardInfo,
+    index_bytes,
+    numpy_dtype,
+    read_index,
+)
 
-MANIFEST_NAME = "shards.json"
-MANIFEST_FORMAT = 1
 _OPEN_FILES = 128
+"""Maps at a time: a corpus may have thousands of shards, a process 256 files (macOS) or 1,024 (Linux)."""
+_ENTRY: dict[str, type] = dict.fromkeys((field.name for field in fields(ShardInfo)), str)
+_ENTRY |= {"tokens": int, "sequences": int}
 _REMEDY = "Build the shards again, or bring the folder back from where it was copied."
-
-
-@dataclass(frozen=True)
-class ShardInfo:
-    """One shard as the manifest records it; digests are sha256 in hex."""
-
-    name: str
-    tokens: int
-    sequences: int
-    bin_sha256: str
-    idx_sha256: str
-    provenance_sha256: str
 
 
 class Shards:
@@ -84,11 +83,61 @@ class Shards:
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
-    def split(self, name: str) -> Split:
+    def split(self, name: str) -> SplitTokens:
         """The shards of one split as one line of tokens; raises SettingError where there is none."""
         if name not in self.splits:
             raise SettingError(f"{self._path} has no split {name!r}", remedy=nearest(name, self.splits))
-        return Split(self, name)
+        return SplitTokens(self, name)
+
+    def batches(
+        self,
+        rows: int = 8,
+        context: int = 1024,
+        seed: int = 0,
+        epoch: int = 0,
+        rank: int = 0,
+        world: int = 1,
+        split: str = "train",
+        step: int = 0,
+    ) -> Iterator[Batch]:
+        """One epoch of a split as NumPy arrays, for a training loop of one's own.
+
+        Batch k follows from (shards, rows, context, seed, epoch, k) alone, so that a loop resumes at any.
+        What `world` processes read at a step is together, in order of rank, what one alone reads. Batches of
+        epoch 0 are those that corpuskit trains on with the same rows, context and seed. Rows at the end of
+        an epoch that fill no batch are left out; each epoch has an order and cuts of its own.
+
+        Args:
+            rows: rows of a batch over all processes, B; a multiple of `world`.
+            context: tokens of a row, T.
+            seed: fixes the order and the cuts.
+            epoch: number of the epoch, from 0.
+            rank, world: which process this is of how many: it has the rows [rank, rank + 1) * B / world.
+            split: name of the split.
+            step: number of the first batch to give.
+
+        Raises SettingError for an argument out of bounds, and for a split with less than a batch.
+        """
+        counts = {"rows": rows, "context": context, "epoch": epoch, "step": step, "world": world}
+        for name, value in counts.items():
+            least = 0 if name in ("epoch", "step") else 1
+            if value < least:
+                raise SettingError(f"{name} = {value} is below {least}", remedy=f"Give {least} or more.")
+        if not 0 <= rank < world:
+            raise SettingError(f"rank = {rank} of world = {world}", remedy=f"Ranks are 0 to {world - 1}.")
+        if rows % world:
+            raise SettingError(
+                f"rows = {rows} cannot be shared by world = {world}", remedy=f"Give a multiple of {world}."
+            )
+        batches = Batches(self.split(split), context + 1, context, rows, seed, self.vocab_size)
+        if batches.rows_per_epoch < rows:
+            raise SettingError(
+                f"the split {split!r} has {batches.rows_per_epoch} rows of context = {context}, "
+                f"a batch has rows = {rows}",
+                remedy="Lower rows or context, or build shards of more text.",
+            )
+        own = range(rank * rows // world, (rank + 1) * rows // world)
+        return epoch_batches(batches, self.end_of_text, epoch, own, step)
 
     def verify(self) -> None:
         """Read every .bin and .idx file; raises ShardError for the first whose sha256 is not as recorded."""
@@ -108,19 +157,33 @@ class Shards:
     def _shard_infos(self, split: str, entries: Any) -> list[ShardInfo]:
         if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
             raise ShardError(f"{self._path}: split {split!r} must be a list of shards, not {entries!r}")
-        digests = ("bin_sha256", "idx_sha256", "provenance_sha256")
         return [
-            ShardInfo(
-                _field(entry, "name", str, self._path),
-                _field(entry, "tokens", int, self._path),
-                _field(entry, "sequences", int, self._path),
-                *(_field(entry, digest, str, self._path) for digest in digests),
-            )
+            ShardInfo(**{key: _field(entry, key, kind, self._path) for key, kind in _ENTRY.items()})
             for entry in entries
         ]
 
 
-class Split:
+def open_shards(folder: Path | str) -> Shards:
+    """The shards of a run, or of a shards folder:
+
+        shards = open_shards("runs/sample")
+        for inputs, targets, bounds in shards.batches(rows=8, context=128, seed=1):
+            ...
+
+    Raises ShardError where there are none, and when anything does not hold together.
+    """
+    folder = Path(folder)
+    found = next((f for f in (folder, folder / "shards") if (f / MANIFEST_NAME).is_file()), None)
+    if found is None:
+        raise ShardError(
+            f"{folder} is no run with shards and no shards folder: there is neither {MANIFEST_NAME} "
+            f"nor shards/{MANIFEST_NAME}",
+            remedy="Name the folder of a finished build.",
+        )
+    return Shards(found)
+
+
+class SplitTokens:
     """One split's shards as one line of tokens; files are memory-mapped on first use, 128 at most at a time.
 
     Attributes:
@@ -152,7 +215,7 @@ class Split:
             )
         pieces = []
         while count > 0:
-            shard, offset = self._find(self._token_ends, start)
+            shard, offset = find(self._token_ends, start)
             piece = self._map(shard)[offset : offset + count]
             pieces.append(piece)
             start += len(piece)
@@ -165,7 +228,7 @@ class Split:
         """Where sequence `number` stands: tokens [start, end) of the split. IndexError for no such one."""
         if not 0 <= number < self.sequences:
             raise IndexError(f"sequence {number} lies outside split {self.name!r} of {self.sequences}")
-        shard, local = self._find(self._sequence_ends, number)
+        shard, local = find(self._sequence_ends, number)
         base = int(self._token_ends[shard]) - self._infos[shard].tokens
         starts = self._index(shard).starts
         return base + int(starts[local]), base + int(starts[local + 1])
@@ -186,14 +249,8 @@ class Split:
         """The shard that holds the token at position `token`, and its position there; else IndexError."""
         if not 0 <= token < self.tokens:
             raise IndexError(f"token {token} lies outside split {self.name!r} of {self.tokens}")
-        shard, offset = self._find(self._token_ends, token)
+        shard, offset = find(self._token_ends, token)
         return self._infos[shard].name, offset
-
-    @staticmethod
-    def _find(ends: npt.NDArray[np.int64], position: int) -> tuple[int, int]:
-        """Which shard a position (of a token or a sequence) falls into, and its position in there."""
-        shard = int(np.searchsorted(ends, position, side="right"))
-        return shard, position - (int(ends[shard - 1]) if shard else 0)
 
     def _map(self, shard: int) -> npt.NDArray[np.integer]:
         if shard not in self._maps:
@@ -248,6 +305,7 @@ def _load_manifest(path: Path) -> dict[str, Any]:
 def _field(entry: dict[str, Any], key: str, kind: type, path: Path) -> Any:
     """A manifest field of the wanted type; raises ShardError, naming the file and the field, otherwise."""
     value = entry.get(key)
+    # Not isinstance: true and false would be numbers.
     if type(value) is not kind or (isinstance(value, int) and value < 0):
         raise ShardError(f"{path}: {key} is {value!r} where {kind.__name__} is needed", remedy=_REMEDY)
     return value

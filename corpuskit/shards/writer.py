@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 from array import array
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
@@ -14,26 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from corpuskit.errors import ShardError, StorageError, write_remedy
-from corpuskit.shards.format import encode_index, numpy_dtype
+from corpuskit.shards.format import WrittenShard, encode_index, numpy_dtype
+from corpuskit.storage.files import flush
 
 _MAX_SEQUENCE = (1 << 31) - 1
-
-
-@dataclass(frozen=True)
-class WrittenShard:
-    """What `ShardWriter.close` has put on disk.
-
-    Attributes:
-        name: the shard's name; its files are `name.bin` and `name.idx`.
-        tokens, sequences: how many it holds.
-        bin_sha256, idx_sha256: hex digests of the two files.
-    """
-
-    name: str
-    tokens: int
-    sequences: int
-    bin_sha256: str
-    idx_sha256: str
+"""Tokens: the index counts them as int32."""
 
 
 class ShardWriter:
@@ -62,10 +48,8 @@ class ShardWriter:
         self._tokens = 0
         self._digest = hashlib.sha256()
         self._closed: WrittenShard | None = None
-        try:
+        with _storing(self._temporary):
             self._file: BinaryIO = open(self._temporary, "wb")  # noqa: SIM115 - close() closes it
-        except OSError as error:
-            raise _storage_error(self._temporary, error) from error
 
     @property
     def tokens(self) -> int:
@@ -93,10 +77,8 @@ class ShardWriter:
         self._check(tokens, lengths)
         position = self._tokens
         data = np.ascontiguousarray(tokens, self._numpy_dtype).tobytes()
-        try:
+        with _storing(self._temporary):
             self._file.write(data)
-        except OSError as error:
-            raise _storage_error(self._temporary, error) from error
         self._digest.update(data)
         self._lengths.extend(lengths.tolist())
         self._tokens += len(tokens)
@@ -107,10 +89,8 @@ class ShardWriter:
         if self._closed is not None:
             return self._closed
         index = encode_index(np.array(self._lengths, np.int32), self.dtype)
-        try:
+        with _storing(self._temporary):
             self._put_in_place(index)
-        except OSError as error:
-            raise _storage_error(self._temporary, error) from error
         digest = hashlib.sha256(index).hexdigest()
         self._closed = WrittenShard(self.name, self._tokens, self.sequences, self._digest.hexdigest(), digest)
         return self._closed
@@ -137,15 +117,15 @@ class ShardWriter:
             self.abort()
 
     def _put_in_place(self, index: bytes) -> None:
-        _flush(self._file)
         self._file.close()
+        flush(self._temporary)
         index_temporary = self._folder / f"{self.name}.idx.tmp"
-        with open(index_temporary, "wb") as file:
-            file.write(index)
-            _flush(file)
+        index_temporary.write_bytes(index)
+        flush(index_temporary)
+        # The tokens before their index: a folder that has the index has the whole shard.
         os.replace(self._temporary, self._folder / f"{self.name}.bin")
         os.replace(index_temporary, self._folder / f"{self.name}.idx")
-        sync_folder(self._folder)
+        flush(self._folder)
 
     def _check(self, tokens: npt.NDArray[np.integer], lengths: npt.NDArray[np.integer]) -> None:
         where = f"shard {self.name}, sequence {self.sequences}"
@@ -163,6 +143,7 @@ class ShardWriter:
             raise ShardError(
                 f"{where}: the lengths add up to {int(lengths.sum())}, but there are {len(tokens)} tokens"
             )
+        # All that uint16 can say are ids: only wider types are looked through.
         if not len(tokens) or (tokens.dtype == self._numpy_dtype and self.dtype == "uint16"):
             return
         low, high, limit = int(tokens.min()), int(tokens.max()), int(np.iinfo(self._numpy_dtype).max)
@@ -170,25 +151,14 @@ class ShardWriter:
             raise ShardError(f"{where}: ids run from {low} to {high}, but {self.dtype} holds 0 to {limit}")
 
 
-def _storage_error(path: Path, error: OSError) -> StorageError:
-    return StorageError(
-        f"the shard {path} could not be written: {error.strerror}",
-        remedy=write_remedy(error),
-    )
-
-
-def _flush(file: BinaryIO) -> None:
-    """Push a file's buffer and then the system's to the disk."""
-    file.flush()
-    os.fsync(file.fileno())
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the renames in a folder durable, where the system can (Windows cannot open folders)."""
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
+@contextmanager
+def _storing(path: Path) -> Iterator[None]:
     try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        yield
+    except OSError as error:
+        raise StorageError(
+            f"the shard {path} could not be written: {error.strerror}", remedy=write_remedy(error)
+        ) from error
+
+
+sync_folder = flush

@@ -10,12 +10,17 @@ RESERVED = 128
 
 END_OF_TEXT = "<|endoftext|>"
 PAD, MASK, CLS, SEP = "<|pad|>", "<|mask|>", "<|cls|>", "<|sep|>"
-ROLES = ("<|system|>", "<|user|>", "<|assistant|>", "<|tool|>", "<|end_of_turn|>")
-SENTINELS = tuple(f"<|sentinel_{i}|>" for i in range(100))
+SYSTEM, USER, ASSISTANT, END_OF_TURN = "<|system|>", "<|user|>", "<|assistant|>", "<|end_of_turn|>"
+SENTINEL = "<|sentinel_{}|>"
+SENTINELS = tuple(SENTINEL.format(number) for number in range(100))
+"""One for each span taken out of a text; as many as T5 has."""
 
-_NAMED = (END_OF_TEXT, PAD, MASK, CLS, SEP, *ROLES, *SENTINELS)
+_NAMED = (END_OF_TEXT, PAD, MASK, CLS, SEP, SYSTEM, USER, ASSISTANT, "<|tool|>", END_OF_TURN, *SENTINELS)
 SPECIAL_TOKENS = (*_NAMED, *(f"<|reserved_{i}|>" for i in range(RESERVED - len(_NAMED))))
 """All 128, in the order of their ids; ``<|endoftext|>`` is 0."""
+
+OTHER_MASKS = ("[MASK]", "<mask>")
+"""What BERT and RoBERTa call the token of a mask."""
 
 PATTERNS = {
     # Llama 3's pattern, which is also that of OLMo 2: cl100k with `\s*[\r\n]+`.

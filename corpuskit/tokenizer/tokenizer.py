@@ -1,4 +1,7 @@
-"""Byte-level BPE: trained and applied through Hugging Face ``tokenizers``; the artefact is tokenizer.json."""
+"""The tokenizer: trained, loaded, applied to text and back, as Hugging Face ``tokenizers`` does it.
+
+One class serves the pipeline and the trainer. What is kept of it is a tokenizer.json.
+"""
 
 from __future__ import annotations
 
@@ -6,18 +9,34 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, overload
 
 import numpy as np
 import numpy.typing as npt
 import tokenizers
+from tokenizers import Regex, decoders, models, pre_tokenizers, trainers
 
-from corpuskit.errors import InputError, SettingError
-from corpuskit.tokenizer.special import END_OF_TEXT, PATTERNS
+from corpuskit.errors import InputError, SettingError, TrainError, nearest
+from corpuskit.storage.files import write_bytes, write_json
+from corpuskit.tokenizer.special import (
+    CLS,
+    END_OF_TEXT,
+    MASK,
+    OTHER_MASKS,
+    PAD,
+    PATTERNS,
+    RESERVED,
+    SENTINEL,
+    SENTINELS,
+    SEP,
+    SPECIAL_TOKENS,
+)
+from corpuskit.tokenizer.streaming import Decoder, byte_alphabet, decoder_of
 
-FILE = "tokenizer/tokenizer.json"
-"""Path within a run."""
+LEAST_VOCABULARY = RESERVED + 256
+"""Special tokens and single bytes: a vocabulary without merges."""
 
 _BATCH_CHARACTERS = 2**20
 """Text given to ``tokenizers`` at a time: its encodings weigh some 50 times the text."""
@@ -33,6 +52,299 @@ _SAFE = {
 """Where a text may be cut without changing a pretoken. Llama 3's pattern ends a run of white space at its
 last line feed and begins the next pretoken with the letter. GPT-2's looks beyond a run of several, so that
 only a single line feed will do."""
+
+_ROLES = {"eos_token": END_OF_TEXT, "pad_token": PAD, "mask_token": MASK, "cls_token": CLS, "sep_token": SEP}
+"""What ``transformers`` calls these special tokens."""
+
+
+class Tokenizer:
+    """A tokenizer.json between text and ids. Text that spells a special token stays text.
+
+    Attributes:
+        data: the bytes of its tokenizer.json.
+        sha256: their digest in hex.
+        vocab_size: ids are below it.
+        end_of_text: the id that ends a document.
+
+    >>> tokenizer = Tokenizer.train(["the cat sat on the mat, the rat on the cat"], vocab_size=400)
+    >>> ids = tokenizer.encode("the rat")
+    >>> tokenizer.decode(ids), [tokenizer.decode([i]) for i in ids], tokenizer.offsets("the rat")
+    ('the rat', ['the', ' ', 'r', 'at'], [(0, 3), (3, 4), (4, 5), (5, 7)])
+    >>> [len(ids) for ids in tokenizer.encode(["the cat", "<|endoftext|>"])]
+    [2, 13]
+    """
+
+    def __init__(self, model: tokenizers.Tokenizer, data: bytes, end_of_text: int) -> None:
+        """Of a model that was read from `data`, unchecked: `train`, `load` and `load_expected` make one."""
+        # Text is never control: "<|endoftext|>" in a text is encoded as the characters that it is made of.
+        model.encode_special_tokens = True
+        # A file may ask for both: the first loses text, the second adds tokens that stand for none.
+        model.no_truncation()
+        model.no_padding()
+        self._model = model
+        self.data = data
+        self.sha256 = hashlib.sha256(data).hexdigest()
+        self.vocab_size = model.get_vocab_size(with_added_tokens=True)
+        self.end_of_text = end_of_text
+
+    @classmethod
+    def train(
+        cls,
+        texts: str | Iterable[str],
+        vocab_size: int = 8192,
+        pattern: Literal["llama3", "gpt2"] = "llama3",
+        min_frequency: int = 2,
+    ) -> Tokenizer:
+        """Train a byte-level BPE on texts; every byte is in the alphabet, so every text can be encoded.
+
+        Texts are given whole: pretokens that span a newline are counted as they will later be encoded.
+
+        Args:
+            texts: read once, in order.
+            vocab_size: ids: 128 special ones, 256 bytes, and merges. Less come of little text.
+            pattern: how text is cut into pretokens.
+            min_frequency: how often a pair must occur to be merged.
+
+        Raises SettingError for a vocabulary below 384 ids and for an unknown pattern.
+        """
+        if vocab_size < LEAST_VOCABULARY:
+            raise SettingError(
+                f"vocab_size = {vocab_size} is below {LEAST_VOCABULARY}",
+                remedy=f"{RESERVED} special tokens and 256 bytes have an id in any case.",
+            )
+        if pattern not in PATTERNS:
+            raise SettingError(f"pattern {pattern!r} is unknown", remedy=nearest(pattern, PATTERNS))
+        model = tokenizers.Tokenizer(models.BPE())
+        split = pre_tokenizers.Split(Regex(PATTERNS[pattern]), behavior="isolated")
+        byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+        model.pre_tokenizer = pre_tokenizers.Sequence([split, byte_level])
+        model.decoder = decoders.ByteLevel()
+        trainer = trainers.BpeTrainer(
+            vocab_size=vocab_size,
+            min_frequency=min_frequency,
+            special_tokens=list(SPECIAL_TOKENS),
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+            show_progress=False,
+        )
+        whole = [texts] if isinstance(texts, str) else texts
+        safe = _SAFE[PATTERNS[pattern]]
+        model.train_from_iterator((piece for text in whole for piece in pieces(text, safe)), trainer)
+        return cls(model, model.to_str(pretty=True).encode(), SPECIAL_TOKENS.index(END_OF_TEXT))
+
+    @classmethod
+    def load(cls, path: Path | str) -> Tokenizer:
+        """Read a tokenizer.json that is to make tokens.
+
+        Raises InputError for anything else, SettingError for one that cannot end a document, takes text for
+        control, or from which a text does not come back.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise InputError(f"{path}: is not there", remedy="Give the path of a tokenizer.json.")
+        data = path.read_bytes()
+        try:
+            model = tokenizers.Tokenizer.from_buffer(data)
+        except Exception as error:  # `tokenizers` raises bare Exception.
+            raise InputError(
+                f"{path}: not a tokenizer.json that `tokenizers` {tokenizers.__version__} reads: {error}",
+                remedy="Train one with `corpuskit tokenizer train`, or give the file of another.",
+            ) from error
+        end_of_text = model.token_to_id(END_OF_TEXT)
+        if end_of_text is None:
+            raise SettingError(
+                f"{path}: has no token {END_OF_TEXT!r}, which ends each document",
+                remedy="Add it to the tokenizer as a special token, or train one with corpuskit.",
+            )
+        loaded = cls(model, data, end_of_text)
+        if loaded._taken_for_control():
+            raise SettingError(
+                f"{path}: encodes a typed {END_OF_TEXT!r} as the end of a text",
+                remedy="Mark that token as special in the tokenizer, or train one with corpuskit.",
+            )
+        if loaded.decode(loaded.encode(_PROBE)) != _PROBE:
+            raise SettingError(
+                f"{path}: text does not come back from its tokens: it would be lost without a word",
+                remedy="Take a byte-level tokenizer without normalization, or train one with corpuskit.",
+            )
+        return loaded
+
+    @classmethod
+    def load_expected(cls, path: Path, sha256: str, end_of_text: int) -> Tokenizer:
+        """Read the tokenizer.json, with this digest, that has made tokens; `end_of_text` ends documents.
+
+        It may lose text, as many that others made do. Raises TrainError when it is missing, damaged, not the
+        expected one, or makes that id from text.
+        """
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise TrainError(
+                f"cannot read the tokenizer {path}: {error.strerror}",
+                remedy="Bring the file back: it was copied with the model or made by the build.",
+            ) from error
+        found = hashlib.sha256(data).hexdigest()
+        if found != sha256:
+            raise TrainError(
+                f"{path} is not the tokenizer that made the tokens: sha256 {found}, expected {sha256}",
+                remedy="Bring back the tokenizer.json that the shards or the model were made with.",
+            )
+        try:
+            model = tokenizers.Tokenizer.from_str(data.decode("utf-8"))
+        except Exception as error:  # `tokenizers` raises bare Exception.
+            raise TrainError(
+                f"{path} is no tokenizer.json: {error}", remedy="Bring back the file that the build made."
+            ) from error
+        loaded = cls(model, data, end_of_text)
+        if word := loaded._taken_for_control():
+            raise TrainError(
+                f"{path}: the text {word!r} is encoded as the id {end_of_text}, which ends a document",
+                remedy='Mark it with "special": true in added_tokens, and build the shards again.',
+            )
+        return loaded
+
+    def save(self, path: Path | str, temporary: Path | None = None) -> None:
+        """Write tokenizer.json, and tokenizer_config.json for ``AutoTokenizer.from_pretrained(folder)``.
+
+        Args:
+            path: best called tokenizer.json, the name that others look for.
+            temporary: a folder for unfinished files on the same file system; one of its own without it.
+        """
+        path = Path(path)
+        unfinished = temporary or path.parent / ".tmp-tokenizer"
+        special = set(self.special_ids())
+        config: dict[str, Any] = {"tokenizer_class": "PreTrainedTokenizerFast"}
+        config |= {role: n for role, n in _ROLES.items() if self._model.token_to_id(n) in special}
+        # Else `transformers` may take spaces before punctuation away from what it decodes.
+        config |= {"clean_up_tokenization_spaces": False, "model_max_length": 10**9}
+        write_bytes(path, self.data, unfinished)
+        write_json(path.with_name("tokenizer_config.json"), config, unfinished)
+        if temporary is None:
+            unfinished.rmdir()
+
+    # A text is an iterable of texts too: which of the two is meant only the first can say.
+    @overload
+    def encode(self, texts: str) -> list[int]: ...  # type: ignore[overload-overlap]
+    @overload
+    def encode(self, texts: Iterable[str]) -> Iterator[npt.NDArray[np.uint32]]: ...
+    def encode(self, texts: str | Iterable[str]) -> list[int] | Iterator[npt.NDArray[np.uint32]]:
+        """The ids of a text, or of each of many in turn, without any special token.
+
+        Raises SettingError for a text that is no Unicode.
+        """
+        if not isinstance(texts, str):
+            return self._encode_all(texts)
+        try:
+            return list(self._model.encode(texts, add_special_tokens=False).ids)
+        except TypeError as error:  # Bytes of an argument that are no UTF-8 come as half characters.
+            raise SettingError(f"{texts[:60]!r} is no text in UTF-8", remedy="Convert it first.") from error
+
+    def _encode_all(self, texts: Iterable[str]) -> Iterator[npt.NDArray[np.uint32]]:
+        ids: list[npt.NDArray[np.uint32]] = []
+        for batch in _batches(self._pieces(texts)):
+            try:
+                encodings = self._model.encode_batch_fast([p for p, _ in batch], add_special_tokens=False)
+            except TypeError:
+                for piece, _ in batch:
+                    self.encode(piece)  # Names the one that is no text.
+                raise
+            for encoding, (_, last) in zip(encodings, batch, strict=True):
+                ids.append(np.array(encoding.ids, np.uint32))
+                if last:
+                    yield np.concatenate(ids)
+                    ids = []
+
+    def _pieces(self, texts: Iterable[str]) -> Iterator[tuple[str, bool]]:
+        """Pieces of the texts, each with whether it is the last of its text."""
+        for text in texts:
+            cut = list(pieces(text, self._safe)) if self._safe else [text]
+            yield from ((piece, number == len(cut)) for number, piece in enumerate(cut, 1))
+
+    def offsets(self, text: str) -> list[tuple[int, int]]:
+        """Where each token of one text lies: (start, end) in characters."""
+        offsets: list[tuple[int, int]] = self._model.encode(text, add_special_tokens=False).offsets
+        return offsets
+
+    def decode(self, ids: Sequence[int] | npt.NDArray[np.integer]) -> str:
+        """The text of some ids, special tokens spelled out."""
+        return str(self._model.decode(list(ids), skip_special_tokens=False))
+
+    def decoder(self, before: Sequence[int] = ()) -> Decoder:
+        """Decode, one by one, ids that follow `before`."""
+        return decoder_of(self.decode, self._bytes, before)
+
+    def special_ids(self) -> list[int]:
+        """Ids of the tokens that the tokenizer marks as special, ascending."""
+        added = self._model.get_added_tokens_decoder()
+        return sorted(number for number, token in added.items() if token.special)
+
+    def special_id(self, name: str) -> int:
+        """Id of the special token of this name; raises TrainError where there is none."""
+        number = self._model.token_to_id(name)
+        if number is None or number not in self.special_ids():
+            raise TrainError(
+                f"the tokenizer has no special token {name}",
+                remedy="Build with a tokenizer that corpuskit trains; objective causal needs no such token.",
+            )
+        return int(number)
+
+    def mask_id(self) -> int:
+        """Id of the token that stands for a masked one; raises TrainError where there is none."""
+        special = set(self.special_ids())
+        known = (self._model.token_to_id(name) for name in (MASK, *OTHER_MASKS))
+        found = next((number for number in known if number in special), None)
+        return self.special_id(MASK) if found is None else int(found)
+
+    def sentinel_ids(self, count: int = len(SENTINELS)) -> list[int]:
+        """Ids of the first sentinels, which stand for spans; raises TrainError where there are fewer."""
+        return [self.special_id(SENTINEL.format(number)) for number in range(count)]
+
+    def token_bytes(self, vocab_size: int) -> npt.NDArray[np.int64] | None:
+        """Bytes of text that each id stands for, (vocab_size,); 0 for special tokens.
+
+        None unless the tokenizer is byte-level, where each character of a token stands for one byte: in
+        others the bytes of a token depend on its neighbours.
+        """
+        if self._bytes is None:
+            return None
+        added = {entry["id"] for entry in self._document.get("added_tokens", [])}
+        lengths = np.zeros(vocab_size, np.int64)
+        for number, token in self._bytes.items():
+            if number not in added and number < vocab_size:
+                lengths[number] = len(token)
+        return lengths
+
+    @cached_property
+    def _document(self) -> dict[str, Any]:
+        return dict(json.loads(self.data))
+
+    @cached_property
+    def _bytes(self) -> dict[int, bytes] | None:
+        """The bytes of each id, of a byte-level tokenizer; None for others."""
+        decoder = self._document.get("decoder") or {}
+        if [part.get("type") for part in decoder.get("decoders", [decoder])] != ["ByteLevel"]:
+            return None
+        alphabet = byte_alphabet()
+        return {
+            # Added tokens stand in the file as they are written.
+            number: bytes(alphabet[c] for c in token) if set(token) <= alphabet.keys() else token.encode()
+            for token, number in self._model.get_vocab(with_added_tokens=True).items()
+        }
+
+    @cached_property
+    def _safe(self) -> re.Pattern[str] | None:
+        """Where texts may be cut; None unless it cuts text into pretokens as one that `train` made."""
+        steps = (self._document.get("pre_tokenizer") or {}).get("pretokenizers") or [{}]
+        # An added token that is not special is looked for in the text, and a cut could part it.
+        added = any(not token.get("special") for token in self._document.get("added_tokens", []))
+        if steps[0].get("behavior") != "Isolated" or self._document.get("normalizer") is not None or added:
+            return None
+        return _SAFE.get(steps[0].get("pattern", {}).get("Regex"))
+
+    def _taken_for_control(self) -> str | None:
+        """A text that is encoded as the end of a document: an added token that is not marked as special."""
+        # Models of others end a text by a token of another name; ours is what their users may type, too.
+        words = (END_OF_TEXT, self._model.id_to_token(self.end_of_text) or END_OF_TEXT)
+        return next((word for word in words if self.end_of_text in self.encode(f"a{word}b")), None)
 
 
 def pieces(text: str, safe: re.Pattern[str]) -> Iterator[str]:
@@ -53,92 +365,6 @@ def pieces(text: str, safe: re.Pattern[str]) -> Iterator[str]:
     yield text[start:]
 
 
-class Encoder:
-    """A tokenizer.json, ready to turn documents into ids. Text that spells a special token stays text.
-
-    Attributes:
-        vocab_size: ids are below it.
-        end_of_text: the id that ends a document.
-        sha256: digest of the file.
-    """
-
-    def __init__(self, path: Path) -> None:
-        data = path.read_bytes()
-        try:
-            self._tokenizer = tokenizers.Tokenizer.from_buffer(data)
-        except Exception as error:  # `tokenizers` raises bare Exception.
-            raise InputError(
-                f"{path}: not a tokenizer.json that `tokenizers` {tokenizers.__version__} reads: {error}",
-                remedy="Train one with `corpuskit tokenizer train`, or give the file of another.",
-            ) from error
-        self._tokenizer.encode_special_tokens = True
-        self._tokenizer.no_truncation()
-        self._tokenizer.no_padding()
-        self.sha256 = hashlib.sha256(data).hexdigest()
-        self.vocab_size = self._tokenizer.get_vocab_size(with_added_tokens=True)
-        end_of_text = self._tokenizer.token_to_id(END_OF_TEXT)
-        if end_of_text is None:
-            raise SettingError(
-                f"{path}: has no token {END_OF_TEXT!r}, which ends each document",
-                remedy="Add it to the tokenizer as a special token, or train one with corpuskit.",
-            )
-        self.end_of_text: int = end_of_text
-        self._safe = _safe_cuts(json.loads(data))
-        self._check(path)
-
-    def _check(self, path: Path) -> None:
-        """Refuse a tokenizer that takes text for control, or from which a text does not come back."""
-        if self.end_of_text in self._tokenizer.encode(f"a{END_OF_TEXT}b", add_special_tokens=False).ids:
-            raise SettingError(
-                f"{path}: encodes a typed {END_OF_TEXT!r} as the end of a text",
-                remedy="Mark that token as special in the tokenizer, or train one with corpuskit.",
-            )
-        ids = self._tokenizer.encode(_PROBE, add_special_tokens=False).ids
-        if self._tokenizer.decode(ids, skip_special_tokens=False) != _PROBE:
-            raise SettingError(
-                f"{path}: text does not come back from its tokens: it would be lost without a word",
-                remedy="Take a byte-level tokenizer without normalization, or train one with corpuskit.",
-            )
-
-    def encode(self, texts: Sequence[str]) -> Iterator[npt.NDArray[np.uint32]]:
-        """Yield the ids of each text, without any special token."""
-        ids: list[npt.NDArray[np.uint32]] = []
-        for batch in _batches(self._pieces(texts)):
-            encodings = self._tokenizer.encode_batch_fast([p for p, _ in batch], add_special_tokens=False)
-            for encoding, (_, last) in zip(encodings, batch, strict=True):
-                ids.append(np.array(encoding.ids, np.uint32))
-                if last:
-                    yield np.concatenate(ids)
-                    ids = []
-
-    def _pieces(self, texts: Iterable[str]) -> Iterator[tuple[str, bool]]:
-        """Pieces of the texts, each with whether it is the last of its text."""
-        for text in texts:
-            cut = list(pieces(text, self._safe)) if self._safe else [text]
-            yield from ((piece, number == len(cut)) for number, piece in enumerate(cut, 1))
-
-    def offsets(self, text: str) -> list[tuple[int, int]]:
-        """Where each token of one text lies: (start, end) in characters."""
-        offsets: list[tuple[int, int]] = self._tokenizer.encode(text, add_special_tokens=False).offsets
-        return offsets
-
-    def decode(self, ids: Sequence[int]) -> str:
-        """The text of some ids, special tokens spelled out."""
-        text: str = self._tokenizer.decode(list(ids), skip_special_tokens=False)
-        return text
-
-
-def _safe_cuts(tokenizer: dict[str, Any]) -> re.Pattern[str] | None:
-    """Where texts may be cut for a tokenizer.json; None unless it cuts text as one that `train` made."""
-    steps = (tokenizer.get("pre_tokenizer") or {}).get("pretokenizers") or [{}]
-    split = steps[0]
-    # An added token that is not special is looked for in the text, and a cut could part it.
-    added = [token for token in tokenizer.get("added_tokens", []) if not token.get("special")]
-    if split.get("behavior") != "Isolated" or tokenizer.get("normalizer") is not None or added:
-        return None
-    return _SAFE.get(split.get("pattern", {}).get("Regex"))
-
-
 def _batches(pieces: Iterable[tuple[str, bool]]) -> Iterator[list[tuple[str, bool]]]:
     batch: list[tuple[str, bool]] = []
     size = 0
@@ -150,12 +376,3 @@ def _batches(pieces: Iterable[tuple[str, bool]]) -> Iterator[list[tuple[str, boo
             batch, size = [], 0
     if batch:
         yield batch
-
-
-# ---------------------------------------------------------------------------------------------- the task
-
-
-def describe(path: Path) -> dict[str, Any]:
-    """A few facts of a tokenizer.json for a person."""
-    model = json.loads(path.read_text(encoding="utf-8"))["model"]
-    return {"vocab_size": len(model["vocab"]), "merges": len(model["merges"])}

@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 
 from corpuskit.errors import TrainError
+from corpuskit.shards.batches import dropout_seed
 from corpuskit.train.checkpoint import save_checkpoint, save_weights
-from corpuskit.train.data.batches import Feed, Tensors, dropout_seed
+from corpuskit.train.data.batches import Feed, Tensors
 from corpuskit.train.device import memory_bytes, uncompiled
 from corpuskit.train.evaluate.loss import measure
 from corpuskit.train.evaluate.score import milestone

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from corpuskit.errors import TrainError
+from corpuskit.shards.batches import Batches
 from corpuskit.shards.permutation import derive_key
 from corpuskit.shards.reader import Shards
-from corpuskit.tokenizer.codec import SENTINEL, SENTINELS, Codec
-from corpuskit.train.data.batches import Batches
+from corpuskit.tokenizer.tokenizer import Tokenizer
 from corpuskit.train.data.held_out import validation_of, validation_rows
 from corpuskit.train.data.mixture import Mixture, mix
 from corpuskit.train.data.objectives import Causal, Masked, Spans
@@ -62,7 +62,7 @@ _PROBE_SHARE, _PROBE_STEPS = 0.03, 8
 
 
 def settle(
-    settings: TrainSettings, out: Path, shards: Shards, codec: Codec, grid: Grid
+    settings: TrainSettings, out: Path, shards: Shards, codec: Tokenizer, grid: Grid
 ) -> tuple[TrainSettings, int, Pretraining, dict[str, Tensor] | None]:
     """A new run: all of its settings, its planned steps, its task, and weights to begin with, if any."""
     settings, weights = _begin_with(settings, shards, codec)
@@ -87,7 +87,7 @@ def _with_compile(
 
 
 def _begin_with(
-    settings: TrainSettings, shards: Shards, codec: Codec
+    settings: TrainSettings, shards: Shards, codec: Tokenizer
 ) -> tuple[TrainSettings, dict[str, Tensor] | None]:
     """The settings with the shape of the model that `init_from` names, and its weights; none without it.
 
@@ -110,7 +110,7 @@ def _begin_with(
 
 
 def _planned_steps(
-    settings: TrainSettings, out: Path, task: Pretraining, shards: Shards, codec: Codec, grid: Grid
+    settings: TrainSettings, out: Path, task: Pretraining, shards: Shards, codec: Tokenizer, grid: Grid
 ) -> int:
     """Steps that the run is expected to have; exact unless it goes by minutes.
 
@@ -144,7 +144,7 @@ def _planned_steps(
     return steps
 
 
-def make_task(settings: TrainSettings, shards: Shards, codec: Codec) -> Pretraining:
+def make_task(settings: TrainSettings, shards: Shards, codec: Tokenizer) -> Pretraining:
     """The task of resolved settings; raises TrainError where the tokenizer lacks a token that it needs."""
     assert settings.context is not None
     assert settings.batch_rows is not None
@@ -163,7 +163,7 @@ def make_task(settings: TrainSettings, shards: Shards, codec: Codec) -> Pretrain
             settings.document_mask,
         )
     else:
-        sentinels = tuple(codec.special_id(SENTINEL.format(i)) for i in range(SENTINELS))
+        sentinels = tuple(codec.sentinel_ids())
         objective = Spans(settings.context, end, sentinels, settings.span_density, settings.span_length)
     split = shards.split("train")
     rows = objective.row_tokens, objective.stride
@@ -180,7 +180,7 @@ def make_job(
     planned: int,
     task: Pretraining,
     shards: Shards,
-    codec: Codec,
+    codec: Tokenizer,
     grid: Grid,
     began: float,
     weights: Mapping[str, Tensor] | None = None,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from corpuskit.errors import SettingError
 from corpuskit.shards.reader import Shards
-from corpuskit.tokenizer.codec import Codec
+from corpuskit.tokenizer.tokenizer import Tokenizer
 from corpuskit.train.checkpoint import FOLDER as CHECKPOINTS
 from corpuskit.train.device import (
     process_state,
@@ -76,7 +76,9 @@ def train_model(
             "resume and overwrite exclude each other", remedy="Resume to go on, overwrite to begin anew."
         )
     shards = Shards(run / "shards")
-    codec = Codec(run / "tokenizer" / "tokenizer.json", shards.tokenizer_sha256, shards.end_of_text)
+    codec = Tokenizer.load_expected(
+        run / "tokenizer" / "tokenizer.json", shards.tokenizer_sha256, shards.end_of_text
+    )
     state = _state_to_resume(out, shards, resume, overwrite, allow_changed_data)
     resumed = None if state is None else _settings_to_resume(state, settings)
     wanted = resumed or settings or TrainSettings()
@@ -108,7 +110,7 @@ def train_model(
                 log.close()
 
 
-def _begin_folder(out: Path, codec: Codec, overwrite: bool, progress: Progress) -> Log:
+def _begin_folder(out: Path, codec: Tokenizer, overwrite: bool, progress: Progress) -> Log:
     """Make OUT ready to be written; returns the log of the run."""
     if overwrite:
         _remove_model(out)

@@ -13,7 +13,8 @@ import pytest
 from corpuskit import Files, Pipeline, Shards, Split, TrainTokenizer, WriteShards
 from corpuskit.build.build import build_corpus
 from corpuskit.build.recipe.recipe import load
-from corpuskit.tokenizer.tokenizer import FILE, Encoder
+from corpuskit.run.layout import TOKENIZER
+from corpuskit.tokenizer.tokenizer import Tokenizer
 
 
 def documents(run: Path) -> list[dict[str, str]]:
@@ -33,7 +34,7 @@ def many(tmp_path: Path, jsonl: Callable[..., None]) -> Pipeline:
 
 def test_the_shards_decode_to_the_documents(many: Pipeline, tmp_path: Path) -> None:
     build_corpus(many, tmp_path / "run")
-    shards, encoder = Shards(tmp_path / "run/shards"), Encoder(tmp_path / "run" / FILE)
+    shards, tokenizer = Shards(tmp_path / "run/shards"), Tokenizer.load(tmp_path / "run" / TOKENIZER)
     shards.verify()
     by_id = {d["id"]: d for d in documents(tmp_path / "run")}
     met = []
@@ -47,7 +48,7 @@ def test_the_shards_decode_to_the_documents(many: Pipeline, tmp_path: Path) -> N
         assert len(table) == split.sequences
         for number, row in enumerate(table):
             tokens = split.sequence(number)
-            text = encoder.decode([int(t) for t in tokens[:-1]])
+            text = tokenizer.decode([int(t) for t in tokens[:-1]])
             assert text == by_id[row["id"]]["text"]
             assert by_id[row["id"]]["split"] == name
             assert (row["byte_start"], row["byte_end"]) == (0, len(text.encode()))
@@ -67,7 +68,9 @@ def test_a_shard_is_closed_at_its_limit(many: Pipeline, tmp_path: Path) -> None:
     assert [info.name for info in train] == [f"train-{i:05d}" for i in range(len(train))]
     longest = max(
         len(ids) + 1
-        for ids in Encoder(tmp_path / "run" / FILE).encode([d["text"] for d in documents(tmp_path / "run")])
+        for ids in Tokenizer.load(tmp_path / "run" / TOKENIZER).encode(
+            [d["text"] for d in documents(tmp_path / "run")]
+        )
     )
     assert all(500 <= info.tokens < 500 + longest for info in train[:-1])
 
@@ -86,7 +89,7 @@ def test_the_type_of_tokens_follows_the_vocabulary(finished: Path, corpus: Path,
     assert Shards(finished / "shards").dtype == "uint16"
     import tokenizers
 
-    big = tokenizers.Tokenizer.from_file(str(finished / FILE))
+    big = tokenizers.Tokenizer.from_file(str(finished / TOKENIZER))
     big.add_tokens([f"never-typed-{i}" for i in range(70_000)])
     (tmp_path / "big").mkdir()
     big.save(str(tmp_path / "big" / "tokenizer.json"))

@@ -15,9 +15,10 @@ from corpuskit import Pipeline, Run, Shards, Split, TrainTokenizer, WriteShards
 from corpuskit.build.build import build_corpus
 from corpuskit.errors import RunError, SettingError
 from corpuskit.report.trace import trace
+from corpuskit.run.layout import TOKENIZER
 from corpuskit.sources.files.files import Files
 from corpuskit.tokenizer.special import RESERVED
-from corpuskit.tokenizer.tokenizer import FILE, Encoder
+from corpuskit.tokenizer.tokenizer import Tokenizer
 
 
 def texts(run: Path) -> dict[str, bytes]:
@@ -28,14 +29,14 @@ def texts(run: Path) -> dict[str, bytes]:
 
 def check(run: Path, shard: str, tokens: list[int], raw: dict[str, bytes]) -> set[str]:
     """Trace tokens and hold each against its document; return the ids that were met."""
-    opened, encoder = Run(run), Encoder(run / FILE)
+    opened, tokenizer = Run(run), Tokenizer.load(run / TOKENIZER)
     met = set()
     for token in tokens:
         traced = trace(opened, shard, token)
         identity = traced.document["id"]
         met.add(identity)
         place = raw[identity][traced.byte_start : traced.byte_end]
-        if traced.token_id == encoder.end_of_text:
+        if traced.token_id == tokenizer.end_of_text:
             assert (place, traced.token_text) == (b"", "<|endoftext|>")
         elif "\ufffd" in traced.token_text and "\ufffd" not in place.decode():
             # A token that is a piece of one character is traced to the whole of it.
@@ -148,24 +149,26 @@ def test_typed_special_tokens_stay_text(sample_run: Path, built: Path) -> None:
                 assert int(np.min(tokens[:-1], initial=RESERVED)) >= RESERVED
                 assert int(tokens[-1]) == shards.end_of_text
                 ends += 1
-                typed += b"<|" in Encoder(run / FILE).decode([int(t) for t in tokens[:-1]]).encode()
+                typed += (
+                    b"<|" in Tokenizer.load(run / TOKENIZER).decode([int(t) for t in tokens[:-1]]).encode()
+                )
             assert ends == split.sequences
         assert typed, "no document of this run types a special token: the test proves nothing"
 
 
 def test_encoding_and_decoding_what_spells_a_special_token(built: Path) -> None:
-    encoder = Encoder(built / "run" / FILE)
+    tokenizer = Tokenizer.load(built / "run" / TOKENIZER)
     text = "<|endoftext|><|user|>x<|sentinel_7|> [MASK] <|pad|>"
-    ids = next(encoder.encode([text]))
+    ids = next(tokenizer.encode([text]))
     assert int(ids.min()) >= RESERVED
-    assert encoder.decode([int(i) for i in ids]) == text
+    assert tokenizer.decode([int(i) for i in ids]) == text
 
 
 def test_the_test_would_see_a_control_token(built: Path) -> None:
     """A tokenizer as it is loaded by others does read the typed token as control: the guard is ours."""
     import tokenizers
 
-    naive = tokenizers.Tokenizer.from_file(str(built / "run" / FILE))
+    naive = tokenizers.Tokenizer.from_file(str(built / "run" / TOKENIZER))
     assert naive.encode("<|endoftext|>").ids == [0]
     facts = json.loads((built / "run/shards/shards.json").read_text())
     assert facts["end_of_text"] == 0

@@ -9,7 +9,6 @@ import pytest
 
 from corpuskit.errors import ShardError, StorageError
 from corpuskit.shards.format import read_index, token_dtype
-from corpuskit.shards.packing import concatenate
 from corpuskit.shards.writer import ShardWriter
 
 # Two documents of 3 and 2 tokens, put together by hand from Megatron-core's writer: header, lengths, pointers
@@ -146,17 +145,3 @@ def test_damaged_index_is_named(tmp_path: Path, change: object, words: str) -> N
     with pytest.raises(ShardError, match=words) as caught:
         read_index(path)
     assert str(path) in str(caught.value)
-
-
-def test_rows_hold_every_target_once() -> None:
-    for tokens in range(40):
-        for length in (1, 3, 7):
-            rows = concatenate(tokens, length)
-            targets = [rows.start(row) + 1 + place for row in range(rows.rows) for place in range(length)]
-            assert targets == list(range(1, 1 + len(targets)))
-            assert rows.targets_left_over == max(tokens - 1, 0) - len(targets) < length
-    assert concatenate(10, 4, offset=2).start(0) == 2
-    with pytest.raises(IndexError, match="row 2"):
-        concatenate(10, 4).start(2)
-    with pytest.raises(ValueError, match="length=0"):
-        concatenate(10, 0)

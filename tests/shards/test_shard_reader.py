@@ -18,24 +18,8 @@ LINE = [token for shard in DOCUMENTS for document in shard for token in document
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    entries = []
-    for number, documents in enumerate(DOCUMENTS):
-        with ShardWriter(tmp_path, f"train-{number:05d}", "uint16") as writer:
-            for document in documents:
-                writer.append(np.array(document))
-            shard = writer.close()
-        entries.append({**vars(shard), "provenance_sha256": "0" * 64})
-    manifest = {
-        "format": 1,
-        "dtype": "uint16",
-        "vocab_size": 14,
-        "end_of_text": 0,
-        "tokenizer_sha256": "ab",
-        "splits": {"train": entries, "validation": []},
-    }
-    (tmp_path / "shards.json").write_text(json.dumps(manifest))
-    return tmp_path
+def folder(tmp_path: Path, make_shards: Callable[..., Path]) -> Path:
+    return make_shards(tmp_path, {"train": DOCUMENTS, "validation": []}, 14)
 
 
 def edit(folder: Path, change: Callable[[dict[str, Any]], object]) -> None:

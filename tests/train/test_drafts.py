@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+import tokenizers
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import decoders, models, pre_tokenizers, trainers
 from torch import Tensor
 
 from corpuskit.errors import SettingError, TrainError
-from corpuskit.tokenizer.codec import Codec
+from corpuskit.tokenizer.tokenizer import Tokenizer
 from corpuskit.train import LanguageModel, ModelSettings, Sampling, Transformer
 from corpuskit.train.generate.fill import fill_masks, fill_spans
 from corpuskit.train.generate.generate import _Reader
@@ -26,8 +27,8 @@ GENERATING: list[Kind] = ["decoder", "encoder-decoder"]
 
 
 @pytest.fixture(scope="module")
-def codec(tmp_path_factory: pytest.TempPathFactory) -> Codec:
-    tokenizer = Tokenizer(models.BPE())
+def codec(tmp_path_factory: pytest.TempPathFactory) -> Tokenizer:
+    tokenizer = tokenizers.Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
@@ -42,20 +43,20 @@ def codec(tmp_path_factory: pytest.TempPathFactory) -> Codec:
 
 @pytest.mark.parametrize("name", ["<|mask|>", "[MASK]", "<mask>"])
 def test_the_mask_is_known_by_the_names_that_others_give_it(tmp_path: Path, name: str) -> None:
-    tokenizer = Tokenizer(models.BPE({"<|endoftext|>": 0, "a": 1}, []))
+    tokenizer = tokenizers.Tokenizer(models.BPE({"<|endoftext|>": 0, "a": 1}, []))
     tokenizer.add_special_tokens(["<|endoftext|>", name])
     assert saved(tokenizer, tmp_path).mask_id() == 2
 
 
-def saved(tokenizer: Tokenizer, folder: Path) -> Codec:
+def saved(tokenizer: tokenizers.Tokenizer, folder: Path) -> Tokenizer:
     path = folder / "tokenizer.json"
     tokenizer.save(str(path))
-    return Codec(path, hashlib.sha256(path.read_bytes()).hexdigest(), end_of_text=0)
+    return Tokenizer.load_expected(path, hashlib.sha256(path.read_bytes()).hexdigest(), end_of_text=0)
 
 
-def language_model(codec: Codec, kind: Kind) -> LanguageModel:
+def language_model(codec: Tokenizer, kind: Kind) -> LanguageModel:
     """A model of random weights, its head's too."""
-    vocab_size = codec._tokenizer.get_vocab_size()
+    vocab_size = codec.vocab_size
     settings = dataclasses.replace(
         SHAPE, kind=kind, vocab_size=vocab_size, zero_init=False, tie_embeddings=False
     )
@@ -81,7 +82,7 @@ def reads(model: LanguageModel, prompt: Prompt, ids: Sequence[int]) -> Tensor:
 
 
 @pytest.mark.parametrize("kind", GENERATING)
-def test_a_batch_is_read_as_each_text_alone(codec: Codec, kind: Kind) -> None:
+def test_a_batch_is_read_as_each_text_alone(codec: Tokenizer, kind: Kind) -> None:
     """Logits within 1e-5, before and after the context is full, which is at another step for each text."""
     model = language_model(codec, kind)
     tokens = random.Random(0)
@@ -113,7 +114,7 @@ def test_a_batch_is_read_as_each_text_alone(codec: Codec, kind: Kind) -> None:
 
 @pytest.mark.parametrize("kind", GENERATING)
 @pytest.mark.parametrize("batch_rows", [2, 5, 100])
-def test_samples_do_not_depend_on_their_batch(codec: Codec, kind: Kind, batch_rows: int) -> None:
+def test_samples_do_not_depend_on_their_batch(codec: Tokenizer, kind: Kind, batch_rows: int) -> None:
     model = language_model(codec, kind)
     options = (40, Sampling(1.0, 50, 0.95, 0.001), 7)
     together = model.sample(PROMPTS, *options, count=2, batch_rows=batch_rows)
@@ -124,7 +125,7 @@ def test_samples_do_not_depend_on_their_batch(codec: Codec, kind: Kind, batch_ro
         assert not any(sample.text.startswith("The") for sample in together[:2])
 
 
-def test_texts_of_a_batch_end_each_at_its_own_end(codec: Codec) -> None:
+def test_texts_of_a_batch_end_each_at_its_own_end(codec: Tokenizer) -> None:
     model = language_model(codec, "decoder")
     (plain,) = model.sample("The", 30, Sampling(temperature=0))
     stop = plain.text[8:11]
@@ -134,7 +135,7 @@ def test_texts_of_a_batch_end_each_at_its_own_end(codec: Codec) -> None:
     assert len(both[0].ids) < 30
 
 
-def test_an_encoder_decoder_answers_its_source(codec: Codec) -> None:
+def test_an_encoder_decoder_answers_its_source(codec: Tokenizer) -> None:
     """Another source gives another text; the prompt is no part of what is written."""
     model = language_model(codec, "encoder-decoder")
     first, second = model.sample(["The miller", "The sailor"], 12, Sampling(temperature=0))
@@ -145,14 +146,14 @@ def test_an_encoder_decoder_answers_its_source(codec: Codec) -> None:
         model.sample("lantern " * 40, 5)
 
 
-def test_an_encoder_writes_no_text(codec: Codec) -> None:
+def test_an_encoder_writes_no_text(codec: Tokenizer) -> None:
     with pytest.raises(SettingError, match="encoder, which writes no text") as caught:
         language_model(codec, "encoder").sample("The", 5)
     assert "--fill" in str(caught.value)
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_pieces_are_the_text(codec: Codec, seed: int) -> None:
+def test_pieces_are_the_text(codec: Tokenizer, seed: int) -> None:
     """Any ids, characters cut in two and bytes that are none included, say bit by bit what they say."""
     chance = random.Random(seed)
     ids = [chance.randrange(5, 300) for _ in range(30)]
@@ -174,7 +175,9 @@ def test_other_tokenizers_say_the_same_piece_by_piece(tmp_path: Path, byte_fallb
     """White space that the first token of a text loses, and bytes that are characters together only."""
     vocabulary = {"<|endoftext|>": 0, "▁the": 1, "▁a": 2, "lamp": 3, "▁": 4, "<unk>": 5}
     vocabulary |= {f"<0x{byte:02X}>": 6 + byte for byte in range(256)}
-    tokenizer = Tokenizer(models.BPE(vocabulary, [], unk_token="<unk>", byte_fallback=byte_fallback))
+    tokenizer = tokenizers.Tokenizer(
+        models.BPE(vocabulary, [], unk_token="<unk>", byte_fallback=byte_fallback)
+    )
     tokenizer.add_special_tokens(["<|endoftext|>"])
     tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
     parts: list[decoders.Decoder] = [decoders.ByteFallback()] if byte_fallback else []
@@ -191,9 +194,9 @@ def test_other_tokenizers_say_the_same_piece_by_piece(tmp_path: Path, byte_fallb
     assert pieces[:3] == [" the", "lamp", " a"]
 
 
-def test_a_long_text_is_decoded_once(codec: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_text_is_decoded_once(codec: Tokenizer, monkeypatch: pytest.MonkeyPatch) -> None:
     decoded: list[int] = []
-    monkeypatch.setattr(Codec, "decode", lambda self, ids: decoded.append(len(ids)) or "")
+    monkeypatch.setattr(Tokenizer, "decode", lambda self, ids: decoded.append(len(ids)) or "")
     draft = Draft(codec, Prompt([0, *range(5, 200)], 1, (0,), stop=("never",)))
     for token in codec.encode("The miller sold a lantern. " * 50):
         draft.add(token, last=False)
@@ -202,7 +205,7 @@ def test_a_long_text_is_decoded_once(codec: Codec, monkeypatch: pytest.MonkeyPat
     assert len(draft.text) == len("The miller sold a lantern. " * 50) - 4
 
 
-def test_a_gap_is_filled_by_its_likeliest_tokens(codec: Codec) -> None:
+def test_a_gap_is_filled_by_its_likeliest_tokens(codec: Tokenizer) -> None:
     model = language_model(codec, "encoder")
     filled = fill_masks(model, "The <mask> sold a <mask>.", top=4)
     mask = codec.special_id("<|mask|>")
@@ -223,7 +226,7 @@ def test_a_gap_is_filled_by_its_likeliest_tokens(codec: Codec) -> None:
     assert other.text.endswith("sold a <mask>.")
 
 
-def test_spans_stand_where_their_sentinels_say(codec: Codec, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_spans_stand_where_their_sentinels_say(codec: Tokenizer, monkeypatch: pytest.MonkeyPatch) -> None:
     model = language_model(codec, "encoder-decoder")
     asked: list[Prompt] = []
     real = LanguageModel.write
@@ -252,7 +255,7 @@ def test_spans_stand_where_their_sentinels_say(codec: Codec, monkeypatch: pytest
     assert filled.text == "The sold a blue lamp."
 
 
-def test_only_the_sentinels_of_the_source_may_be_said(codec: Codec) -> None:
+def test_only_the_sentinels_of_the_source_may_be_said(codec: Tokenizer) -> None:
     model = language_model(codec, "encoder-decoder")
     with torch.no_grad():  # All logits are equal: the likeliest token is the first that is allowed.
         model.model.decoder.norm.weight.zero_()
@@ -274,12 +277,12 @@ def test_only_the_sentinels_of_the_source_may_be_said(codec: Codec) -> None:
         ("encoder-decoder", "The <mask>", "is an encoder-decoder, not an encoder"),
     ],
 )
-def test_what_cannot_be_filled_is_refused(codec: Codec, kind: Kind, text: str, words: str) -> None:
+def test_what_cannot_be_filled_is_refused(codec: Tokenizer, kind: Kind, text: str, words: str) -> None:
     with pytest.raises(SettingError, match=words):
         fill_masks(language_model(codec, kind), text)
 
 
-def test_more_gaps_than_sentinels(codec: Codec) -> None:
+def test_more_gaps_than_sentinels(codec: Tokenizer) -> None:
     model = language_model(codec, "encoder-decoder")
     with pytest.raises(TrainError, match=r"no special token <\|sentinel_3\|>"):
         fill_spans(model, "a <mask>" * 4)

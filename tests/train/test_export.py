@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from corpuskit.cli.model.export import command as export_command
 from corpuskit.cli.model.import_model import command as import_command
 from corpuskit.errors import InputError, SettingError, TrainError
-from corpuskit.tokenizer.codec import Codec
+from corpuskit.tokenizer.tokenizer import Tokenizer
 from corpuskit.train import LanguageModel, ModelSettings, Sampling, TrainSettings, Transformer, train_model
 from corpuskit.train.files import json_bytes
 from corpuskit.train.generate.generate import model_document
@@ -474,7 +474,7 @@ def test_the_end_of_a_text_is_found(make_model: MakeModel) -> None:
     assert import_model(result.out, model / "named", end_of_text=0).end_of_text == 0
     with pytest.raises(InputError, match="id 427 is not one of the 427"):
         import_model(result.out, model / "other", end_of_text=427)
-    Codec(
+    Tokenizer.load_expected(
         model / "back" / "tokenizer.json",
         json.loads((model / "back" / "model.json").read_text())["tokenizer_sha256"],
         4,

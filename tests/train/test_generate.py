@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from corpuskit.errors import SettingError, TrainError
-from corpuskit.tokenizer.codec import Codec
+from corpuskit.tokenizer.tokenizer import Tokenizer
 from corpuskit.train import LanguageModel, Sampling, TrainSettings, train_model
 from corpuskit.train.generate.sampling import draw
 
@@ -86,10 +86,10 @@ def test_a_tokenizer_that_makes_control_from_text_is_refused(folder: Path, tmp_p
         path.write_bytes(data)
         digest = hashlib.sha256(data).hexdigest()
         if special:
-            assert 0 not in Codec(path, digest, end_of_text=0).encode("a<|endoftext|>b")
+            assert 0 not in Tokenizer.load_expected(path, digest, end_of_text=0).encode("a<|endoftext|>b")
             continue
         with pytest.raises(TrainError, match=r"'<\|endoftext\|>' is encoded as the id 0") as caught:
-            Codec(path, digest, end_of_text=0)
+            Tokenizer.load_expected(path, digest, end_of_text=0)
         assert '"special": true' in str(caught.value)
 
 
@@ -103,7 +103,7 @@ def test_a_tokenizer_whose_end_of_text_has_another_name_is_checked_by_it(
     data = json.dumps(document).encode()
     (tmp_path / "tokenizer.json").write_bytes(data)
     with pytest.raises(TrainError, match="'</s>' is encoded as the id 0"):
-        Codec(tmp_path / "tokenizer.json", hashlib.sha256(data).hexdigest(), end_of_text=0)
+        Tokenizer.load_expected(tmp_path / "tokenizer.json", hashlib.sha256(data).hexdigest(), end_of_text=0)
 
 
 def test_padding_of_the_vocabulary_is_never_drawn(folder: Path) -> None:

@@ -18,9 +18,9 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 
 from corpuskit.errors import SettingError, ShardError, TrainError
+from corpuskit.shards.batches import spread_rows
 from corpuskit.shards.reader import Shards
 from corpuskit.train import TrainResult, TrainSettings, train_model
-from corpuskit.train.data.batches import spread_rows
 from corpuskit.train.watch.events import Event
 
 

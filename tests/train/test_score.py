@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from corpuskit.shards.reader import Shards
-from corpuskit.tokenizer.codec import Codec
+from corpuskit.tokenizer.tokenizer import Tokenizer
 from corpuskit.train import TrainSettings, train_model
 from corpuskit.train.evaluate.score import gaps, known_words, passage, score, words
 
@@ -46,7 +46,7 @@ def test_scores_are_what_they_say() -> None:
 
 def test_known_words_are_those_of_the_training_split(run: Path) -> None:
     shards = Shards(run / "shards")
-    codec = Codec(run / "tokenizer" / "tokenizer.json", shards.tokenizer_sha256, 0)
+    codec = Tokenizer.load_expected(run / "tokenizer" / "tokenizer.json", shards.tokenizer_sha256, 0)
     split = shards.split("train")
     known = known_words(split, codec)
     assert {"miller", "lantern", "nobody", "my", "coast"} <= known
@@ -73,7 +73,7 @@ def test_samples_of_a_run_are_scored(run: Path, small: TrainSettings, tmp_path: 
 
 def test_gaps_are_words_that_a_model_could_fill(run: Path) -> None:
     shards = Shards(run / "shards")
-    codec = Codec(run / "tokenizer" / "tokenizer.json", shards.tokenizer_sha256, 0)
+    codec = Tokenizer.load_expected(run / "tokenizer" / "tokenizer.json", shards.tokenizer_sha256, 0)
     text = passage(shards.split("validation"), codec, 1000)
     assert 8 < len(text.split()) <= 64
     assert "endoftext" not in text

@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 
 from corpuskit.errors import SettingError, TrainError
 from corpuskit.shards.reader import Shards
-from corpuskit.tokenizer.codec import Codec
+from corpuskit.tokenizer.tokenizer import Tokenizer
 from corpuskit.train import TrainSettings, train_model
 from corpuskit.train.data.held_out import validation
 from corpuskit.train.model.loss import IGNORED
@@ -33,9 +33,11 @@ def settings_for(name: str, small: TrainSettings, **values: Any) -> TrainSetting
     return TrainSettings.checked({**small.given(), **OBJECTIVES[name], **values})
 
 
-def load(run: Path) -> tuple[Shards, Codec]:
+def load(run: Path) -> tuple[Shards, Tokenizer]:
     shards = Shards(run / "shards")
-    return shards, Codec(run / "tokenizer" / "tokenizer.json", shards.tokenizer_sha256, shards.end_of_text)
+    return shards, Tokenizer.load_expected(
+        run / "tokenizer" / "tokenizer.json", shards.tokenizer_sha256, shards.end_of_text
+    )
 
 
 def task_of(run: Path, settings: TrainSettings) -> tuple[Pretraining, Transformer]:

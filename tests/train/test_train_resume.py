@@ -17,7 +17,7 @@ from torch import Tensor
 
 from corpuskit.errors import TrainError
 from corpuskit.shards.reader import Shards
-from corpuskit.tokenizer.codec import Codec
+from corpuskit.tokenizer.tokenizer import Tokenizer
 from corpuskit.train import TrainSettings, train_model
 from corpuskit.train.data.batches import Tensors
 from corpuskit.train.model.transformer import Transformer
@@ -207,7 +207,9 @@ def state_of(out: Path) -> dict[str, Any]:
     return state
 
 
-def _resolved(run: Path, settings: TrainSettings) -> tuple[TrainSettings, Shards, Codec]:
+def _resolved(run: Path, settings: TrainSettings) -> tuple[TrainSettings, Shards, Tokenizer]:
     shards = Shards(run / "shards")
-    codec = Codec(run / "tokenizer" / "tokenizer.json", shards.tokenizer_sha256, shards.end_of_text)
+    codec = Tokenizer.load_expected(
+        run / "tokenizer" / "tokenizer.json", shards.tokenizer_sha256, shards.end_of_text
+    )
     return resolve(settings, shards.split("train").tokens, "cpu", False), shards, codec

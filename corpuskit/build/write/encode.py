@@ -14,21 +14,11 @@ from corpuskit.documents.ledger import Entry, Ledger
 from corpuskit.run.folder import Run
 from corpuskit.run.layout import TOKENIZER
 from corpuskit.run.task import TaskResult
-from corpuskit.shards.format import token_dtype
-from corpuskit.tokenizer.tokenizer import Encoder
+from corpuskit.shards.format import numpy_dtype, token_dtype
+from corpuskit.shards.provenance import PROVENANCE
+from corpuskit.tokenizer.tokenizer import Tokenizer
 
-PIECES = pa.schema(
-    [
-        pa.field("split", pa.string()),
-        pa.field("tokens", pa.int64()),
-        pa.field("id", pa.string()),
-        pa.field("source", pa.string()),
-        pa.field("licence", pa.string()),
-        pa.field("part", pa.string()),
-        pa.field("byte_start", pa.int64()),
-        pa.field("byte_end", pa.int64()),
-    ]
-)
+PIECES = pa.schema([pa.field("split", pa.string()), pa.field("tokens", pa.int64()), *list(PROVENANCE)[2:]])
 """One row per sequence, in part order: ``tokens`` counts the closing end-of-text, bytes are of the text."""
 
 LABEL = "encode"
@@ -39,16 +29,16 @@ def encode_part(run: Run, *, part: str, documents: str, split: Split) -> TaskRes
 
     The token file holds the sequences of all splits in document order; the shard writer sorts them out.
     """
-    encoder = Encoder(run.local(TOKENIZER))
-    dtype = np.dtype(token_dtype(encoder.vocab_size)).newbyteorder("<")
-    end_of_text = dtype.type(encoder.end_of_text).tobytes()
+    tokenizer = Tokenizer.load(run.local(TOKENIZER))
+    dtype = numpy_dtype(token_dtype(tokenizer.vocab_size))
+    end_of_text = dtype.type(tokenizer.end_of_text).tobytes()
     tokens, pieces = run.path("encoded", part, "bin"), run.path("encoded", part, "parquet")
     entry = Entry(LABEL)
     with run.writing(tokens) as unfinished, unfinished.open("wb") as file, run.table(pieces, PIECES) as sink:
         for batch in run.read_batches(documents, ["id", "source", "licence", "text", "split"]):
             rows, sides, texts = _pieces(batch, split)
             counts = []
-            for ids in encoder.encode(texts):
+            for ids in tokenizer.encode(texts):
                 file.write(ids.astype(dtype).tobytes() + end_of_text)
                 counts.append(len(ids) + 1)
             table = _table(batch, part, rows, sides, texts)

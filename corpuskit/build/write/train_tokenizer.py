@@ -7,26 +7,27 @@ from collections.abc import Iterator, Sequence
 from corpuskit.run.folder import Run
 from corpuskit.run.layout import TOKENIZER
 from corpuskit.run.task import TaskResult
-from corpuskit.tokenizer.tokenizer import Encoder
-from corpuskit.tokenizer.train import TrainTokenizer, _existing, save, train_bpe
+from corpuskit.tokenizer.tokenizer import Tokenizer
+from corpuskit.tokenizer.train import TrainTokenizer, existing
 
 
 def make_tokenizer(run: Run, *, settings: TrainTokenizer, documents: Sequence[str]) -> TaskResult:
     """Train on the documents of a run, in part order, or copy a given tokenizer into the run."""
     if settings.file is not None:
-        run.write_bytes(TOKENIZER, _existing(settings.file).read_bytes())
+        run.write_bytes(TOKENIZER, existing(settings.file).read_bytes())
         outputs = [run.output(TOKENIZER)]
     else:
-        trained = train_bpe(_texts(run, documents), settings)
+        choices = settings.model_dump(include={"vocab_size", "pattern", "min_frequency"})
+        trained = Tokenizer.train(_texts(run, documents), **choices)
         with run.scratch() as temporary:
-            save(trained, run.local(TOKENIZER).parent, temporary)
+            trained.save(run.local(TOKENIZER), temporary)
         outputs = [run.output(TOKENIZER), run.output(run.path("tokenizer", "tokenizer_config.json"))]
-    encoder = Encoder(run.local(TOKENIZER))
-    facts = {"vocab_size": encoder.vocab_size, "end_of_text": encoder.end_of_text}
+    tokenizer = Tokenizer.load(run.local(TOKENIZER))
+    facts = {"vocab_size": tokenizer.vocab_size, "end_of_text": tokenizer.end_of_text}
     warnings = []
-    if settings.file is None and encoder.vocab_size < settings.vocab_size:
+    if settings.file is None and tokenizer.vocab_size < settings.vocab_size:
         warnings.append(
-            f"tokenizer: the text has only {encoder.vocab_size} tokens that occur"
+            f"tokenizer: the text has only {tokenizer.vocab_size} tokens that occur"
             f" {settings.min_frequency} times, not {settings.vocab_size}"
         )
     return TaskResult(outputs, facts=facts, warnings=warnings)

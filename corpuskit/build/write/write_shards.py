@@ -19,24 +19,11 @@ from corpuskit.run.folder import Run
 from corpuskit.run.layout import SHARDS, SHARDS_MANIFEST
 from corpuskit.run.record import Output
 from corpuskit.run.task import TaskResult
-from corpuskit.shards.format import token_dtype
+from corpuskit.shards.format import manifest, numpy_dtype, token_dtype
+from corpuskit.shards.provenance import PROVENANCE
 from corpuskit.shards.writer import ShardWriter
 from corpuskit.storage.files import storing
 from corpuskit.storage.tables import Sink
-
-PROVENANCE = pa.schema(
-    [
-        pa.field("token_start", pa.int64()),
-        pa.field("token_end", pa.int64()),
-        pa.field("id", pa.string()),
-        pa.field("source", pa.string()),
-        pa.field("licence", pa.string()),
-        pa.field("part", pa.string()),
-        pa.field("byte_start", pa.int64()),
-        pa.field("byte_end", pa.int64()),
-    ]
-)
-"""One row per contiguous range of tokens of a shard: [token_start, token_end), end-of-text included."""
 
 SPLITS = ("train", "validation", "test")
 
@@ -111,15 +98,9 @@ def write_shards(
             splits[split] = []
             for shard in _shards(run, split, parts, dtype, settings.shard_tokens):
                 splits[split].append(_close(run, shard, outputs))
-    manifest = {
-        "format": 1,
-        "dtype": dtype,
-        "vocab_size": facts["vocab_size"],
-        "end_of_text": facts["end_of_text"],
-        "tokenizer_sha256": tokenizer_sha256,
-        "splits": {name: shards for name, shards in splits.items() if shards or name == "train"},
-    }
-    run.write_json(SHARDS_MANIFEST, manifest)
+    present = {name: shards for name, shards in splits.items() if shards or name == "train"}
+    document = manifest(facts["vocab_size"], facts["end_of_text"], tokenizer_sha256, present)
+    run.write_json(SHARDS_MANIFEST, document)
     outputs.append(run.output(SHARDS_MANIFEST))
     totals = {name: sum(s["tokens"] for s in shards) for name, shards in splits.items()}
     return TaskResult(outputs, ledger, {"tokens": totals})
@@ -146,7 +127,7 @@ def _shards(run: Run, split: str, parts: Sequence[str], dtype: str, limit: int) 
 def _sequences(
     run: Run, split: str, parts: Sequence[str], dtype: str
 ) -> Iterator[tuple[dict[str, Any], npt.NDArray[np.integer]]]:
-    kind = np.dtype(dtype).newbyteorder("<")
+    kind = numpy_dtype(dtype)
     for part in parts:
         # Read a batch at a time, not mapped: a map's pages count as this process's memory until it ends.
         with run.reading(run.path("encoded", part, "bin")) as file:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import click
 
 from corpuskit.cli.shell import Shell, shell_options
 from corpuskit.errors import InputError, SettingError
 from corpuskit.sources.files.files import Files
-from corpuskit.tokenizer.tokenizer import Encoder, describe
-from corpuskit.tokenizer.train import TrainTokenizer, save, train_bpe
+from corpuskit.tokenizer.tokenizer import Tokenizer
 
 
 @click.group()
@@ -30,7 +31,9 @@ def command() -> None:
 @click.option("--vocab-size", type=click.IntRange(min=384), default=32768, show_default=True)
 @click.option("--pattern", type=click.Choice(["llama3", "gpt2"]), default="llama3", show_default=True)
 @shell_options
-def train_command(shell: Shell, files: tuple[Path, ...], out: Path, vocab_size: int, pattern: str) -> None:
+def train_command(
+    shell: Shell, files: tuple[Path, ...], out: Path, vocab_size: int, pattern: Literal["llama3", "gpt2"]
+) -> None:
     """Train a byte-level BPE on text, JSON Lines or Parquet files or folders of them.
 
     \b
@@ -38,11 +41,10 @@ def train_command(shell: Shell, files: tuple[Path, ...], out: Path, vocab_size: 
     """
     if out.name != "tokenizer.json":
         raise SettingError(f"--out {out}: is not called tokenizer.json", remedy="Others look for that name.")
-    settings = TrainTokenizer.model_validate({"vocab_size": vocab_size, "pattern": pattern})
-    trained = train_bpe(_texts(shell, files), settings)
-    save(trained, out.parent, out.parent / ".tmp-tokenizer")
-    (out.parent / ".tmp-tokenizer").rmdir()
-    facts = describe(out)
+    trained = Tokenizer.train(_texts(shell, files), vocab_size, pattern)
+    trained.save(out)
+    merges = len(json.loads(trained.data)["model"]["merges"])
+    facts = {"vocab_size": trained.vocab_size, "merges": merges}
     shell.result({"tokenizer": str(out), **facts}, f"{out}: {facts['vocab_size']} tokens")
 
 
@@ -70,15 +72,13 @@ def encode_command(shell: Shell, tokenizer: Path, text: str) -> None:
     \b
     corpuskit tokenizer encode runs/sample/tokenizer/tokenizer.json "It is a truth"
     """
-    if not tokenizer.is_file():
-        raise InputError(f"{tokenizer}: is not there", remedy="Give the path of a tokenizer.json.")
     try:
         text.encode()
     except UnicodeEncodeError as error:
         raise SettingError(f"text {text!r}: is not UTF-8", remedy="Call it from a UTF-8 terminal.") from error
-    encoder = Encoder(tokenizer)
-    ids = [int(i) for i in next(encoder.encode([text]))]
-    pieces = [encoder.decode([i]) for i in ids]
+    loaded = Tokenizer.load(tokenizer)
+    ids = loaded.encode(text)
+    pieces = [loaded.decode([i]) for i in ids]
     shell.result(
         {"ids": ids, "tokens": pieces}, " ".join(f"{i}:{p!r}" for i, p in zip(ids, pieces, strict=True))
     )

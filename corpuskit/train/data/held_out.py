@@ -13,15 +13,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from corpuskit.shards.batches import evaluation_key, spread_rows, spread_starts
 from corpuskit.shards.provenance import Numbers, source_ranges
-from corpuskit.shards.reader import Shards, Split
-from corpuskit.train.data.batches import (
-    Tensors,
-    as_tensors,
-    evaluation_key,
-    spread_rows,
-    spread_starts,
-)
+from corpuskit.shards.reader import Shards, SplitTokens
+from corpuskit.train.data.batches import Tensors, as_tensors
 from corpuskit.train.data.objectives import LEAST_CONTEXT, Causal, Masked, Objective, Spans
 from corpuskit.train.model.loss import IGNORED
 
@@ -86,8 +81,9 @@ def _owners_of_targets(objective: Objective, by_token: Numbers, arrays: Mapping[
     return np.broadcast_to(most, arrays["targets"].shape)
 
 
-def validation(split: Split, objective: Objective, max_tokens: int, vocab_size: int) -> Tensors:
+def validation(split: SplitTokens, objective: Objective, max_tokens: int, vocab_size: int) -> Tensors:
     """A fixed batch of a split to measure on, masked alike in all runs; empty when the split is too short."""
+    # What training leaves out is measured too, so that runs with and without goldfish compare.
     if isinstance(objective, Causal):
         objective = replace(objective, goldfish=0)
     if not validation_rows(split, objective, max_tokens):
@@ -96,7 +92,7 @@ def validation(split: Split, objective: Objective, max_tokens: int, vocab_size: 
     return as_tensors(objective.arrays(rows, [evaluation_key(row) for row in range(len(rows))]))
 
 
-def validation_rows(split: Split, objective: Objective, max_tokens: int) -> int:
+def validation_rows(split: SplitTokens, objective: Objective, max_tokens: int) -> int:
     """Rows of the batch of `validation`."""
     if split.tokens < 2:
         return 0

@@ -19,15 +19,16 @@ import numpy as np
 import numpy.typing as npt
 
 from corpuskit.errors import SettingError
+from corpuskit.shards.batches import MIXTURE, Batches, find
 from corpuskit.shards.permutation import Permutation
 from corpuskit.shards.provenance import source_ranges
-from corpuskit.shards.reader import Shards, Split
-from corpuskit.train.data.batches import MIXTURE, Batches
+from corpuskit.shards.reader import Shards, SplitTokens
 
 ROUND = 1000
 """Samples of a round; the finest share of a run that a source can have is one in so many."""
 
 _MOST_RAISED = 20
+"""Samples of a round that small sources may take from the largest: 2 % of the run."""
 
 
 class SourceTokens:
@@ -39,7 +40,7 @@ class SourceTokens:
         ranges: where they are in the split, (ranges, 2).
     """
 
-    def __init__(self, split: Split, name: str, ranges: npt.NDArray[np.int64]) -> None:
+    def __init__(self, split: SplitTokens, name: str, ranges: npt.NDArray[np.int64]) -> None:
         """Of the tokens [start, end) of the split that `ranges`, (ranges, 2), names in order."""
         self.name, self.ranges = name, ranges
         self._split = split
@@ -49,23 +50,18 @@ class SourceTokens:
 
     def position(self, token: int) -> int:
         """Where the source's token number `token` stands in the split."""
-        place, offset = self._find(token)
+        place, offset = find(self._ends, token)
         return int(self._starts[place]) + offset
 
     def read(self, start: int, count: int) -> npt.NDArray[np.integer]:
         """The source's tokens [start, start + count), (count,) of the shards' type."""
         pieces = []
         while count > 0:
-            place, offset = self._find(start)
+            place, offset = find(self._ends, start)
             here = min(count, int(self._ends[place]) - start)
             pieces.append(self._split.read(int(self._starts[place]) + offset, here))
             start, count = start + here, count - here
         return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
-
-    def _find(self, token: int) -> tuple[int, int]:
-        """The range that holds a token of the source, and the token's place in there."""
-        place = int(np.searchsorted(self._ends, token, side="right"))
-        return place, token - (int(self._ends[place - 1]) if place else 0)
 
 
 @dataclass(frozen=True)

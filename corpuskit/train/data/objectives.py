@@ -31,7 +31,7 @@ GOLDFISH_TOKENS = 13
 LEAST_CONTEXT = 4
 """Positions that spans need."""
 
-_MASKED, _RANDOM = 0.8, 0.1  # shares of the chosen positions; the rest stays as it is
+_MASKED, _RANDOM = 0.8, 0.1  # BERT's shares of the chosen positions; the rest stays as it is
 
 
 class Objective(Protocol):
@@ -175,7 +175,8 @@ class Masked:
         count = max(1, round(self.rate * rows.shape[1]))
         draws = _draws(keys, rows.shape[1])
         special = np.isin(rows, self.special)
-        draws[special] = 2**64 - 1
+        draws[special] = 2**64 - 1  # Chosen last: in a row of few other tokens only.
+        # Sorted, since the order in which argpartition leaves them is not stated.
         positions = np.sort(np.argpartition(draws, count - 1, axis=1)[:, :count], axis=1)
         targets = np.take_along_axis(rows, positions, axis=1)
         chosen = ~np.take_along_axis(special, positions, axis=1)
@@ -295,5 +296,6 @@ def _draws(keys: Sequence[int], count: int) -> npt.NDArray[np.uint64]:
 
 def _composition(total: int, parts: int, key: int) -> Ids:
     """`total` as a sum of so many numbers of at least 1, drawn evenly among all such sums."""
+    # Stable: equal words, rare as they are, are ordered alike by every processor.
     cuts = np.sort(np.argsort(_draws([key], total - 1)[0], kind="stable")[: parts - 1]) + 1
     return np.diff(np.concatenate([[0], cuts, [total]]))

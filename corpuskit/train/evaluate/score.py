@@ -6,8 +6,8 @@ import re
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from corpuskit.shards.reader import Split
-from corpuskit.tokenizer.codec import Codec
+from corpuskit.shards.reader import SplitTokens
+from corpuskit.tokenizer.tokenizer import Tokenizer
 from corpuskit.train.generate.fill import fill_masks, fill_spans
 from corpuskit.train.generate.generate import LanguageModel
 from corpuskit.train.generate.sampling import Sampling
@@ -30,7 +30,7 @@ def words(text: str) -> list[str]:
     return [word.lower().replace("’", "'") for word in _WORD.findall(text)]
 
 
-def known_words(split: Split, codec: Codec, max_tokens: int = _KNOWN_TOKENS) -> frozenset[str]:
+def known_words(split: SplitTokens, codec: Tokenizer, max_tokens: int = _KNOWN_TOKENS) -> frozenset[str]:
     """The words that stand in a split; in one above max_tokens, in 16 pieces of it with so many in all."""
     whole = split.tokens <= max_tokens
     length = split.tokens if whole else max_tokens // _PIECES
@@ -68,7 +68,7 @@ def score(texts: Sequence[str], known: Collection[str]) -> dict[str, float | Non
     return scores
 
 
-def passage(split: Split, codec: Codec, context: int) -> str:
+def passage(split: SplitTokens, codec: Tokenizer, context: int) -> str:
     """The text with which a split begins, for models that fill gaps: up to 64 tokens, half of the context."""
     ids = split.read(0, min(split.tokens, _PASSAGE_TOKENS, max(1, context // 2))).tolist()
     text = _SPECIAL.sub("\n", codec.decode(ids))
@@ -76,7 +76,7 @@ def passage(split: Split, codec: Codec, context: int) -> str:
     return text.rpartition(" ")[0].strip()
 
 
-def gaps(text: str, codec: Codec, one_token: bool) -> tuple[str, list[str]]:
+def gaps(text: str, codec: Tokenizer, one_token: bool) -> tuple[str, list[str]]:
     """A text with some words taken out, _GAP in place of each, and those words: one in six, the fourth first.
 
     With one_token only words that are one token with the space before them, which a mask can stand for.

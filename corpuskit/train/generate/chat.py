@@ -16,7 +16,7 @@ from typing import Literal
 
 from corpuskit.errors import SettingError, TrainError
 from corpuskit.shards.permutation import derive_key
-from corpuskit.tokenizer.codec import ASSISTANT, END_OF_TURN, SYSTEM, USER
+from corpuskit.tokenizer.special import ASSISTANT, END_OF_TURN, SYSTEM, USER
 from corpuskit.train.generate.generate import LanguageModel, check_counts
 from corpuskit.train.generate.sampling import Prompt, Sampling
 

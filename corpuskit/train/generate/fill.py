@@ -9,7 +9,6 @@ import torch
 
 from corpuskit.errors import SettingError
 from corpuskit.shards.permutation import derive_key
-from corpuskit.tokenizer.codec import SENTINEL
 from corpuskit.train.generate.generate import BATCH_ROWS, LanguageModel, check_counts
 from corpuskit.train.generate.sampling import Prompt, Sampling
 
@@ -96,7 +95,7 @@ def fill_spans(
     _check_kind(model, "encoder-decoder")
     check_counts(tokens=max_tokens, count=count, batch_rows=batch_rows)
     parts = _parts(text, marker)
-    sentinels = [model.codec.special_id(SENTINEL.format(number)) for number in range(len(parts) - 1)]
+    sentinels = model.codec.sentinel_ids(len(parts) - 1)
     source, _ = _joined(model, parts, sentinels)
     end = model.end_of_text
     prompts = [

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from corpuskit.errors import SettingError, TrainError
 from corpuskit.shards.permutation import derive_key
-from corpuskit.tokenizer.codec import Codec
+from corpuskit.tokenizer.tokenizer import Tokenizer
 from corpuskit.train.generate.sampling import Draft, Prompt, Sampling, draw
 from corpuskit.train.model.transformer import ModelSettings, Transformer
 
@@ -65,7 +65,11 @@ class LanguageModel:
     """
 
     def __init__(
-        self, model: Transformer, codec: Codec, end_of_text: int, document: Mapping[str, Any] | None = None
+        self,
+        model: Transformer,
+        codec: Tokenizer,
+        end_of_text: int,
+        document: Mapping[str, Any] | None = None,
     ) -> None:
         self.model = model
         self.codec = codec
@@ -109,7 +113,7 @@ class LanguageModel:
             raise TrainError(
                 f"{weights} does not hold this model's weights: {error}", remedy=_BACK
             ) from error
-        codec = Codec(folder / "tokenizer.json", sha256, end_of_text)
+        codec = Tokenizer.load_expected(folder / "tokenizer.json", sha256, end_of_text)
         return cls(model.to(device).eval(), codec, end_of_text, document)
 
     def sample(

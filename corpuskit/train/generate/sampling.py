@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from corpuskit.errors import SettingError
-from corpuskit.tokenizer.codec import Codec
+from corpuskit.tokenizer.tokenizer import Tokenizer
 
 _FEW = 256
 """Tokens that are sorted where it is certain that no other can be drawn."""
@@ -80,7 +80,7 @@ class Draft:
         random: where its random numbers come from.
     """
 
-    def __init__(self, codec: Codec, prompt: Prompt) -> None:
+    def __init__(self, codec: Tokenizer, prompt: Prompt) -> None:
         self.prompt = prompt
         self.ids: list[int] = []
         self.ended = self.done = False

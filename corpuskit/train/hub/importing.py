@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import tokenizers
 from safetensors import SafetensorError, safe_open
-from tokenizers import Tokenizer
 from torch import Tensor
 
 from corpuskit.errors import InputError
-from corpuskit.tokenizer.codec import Codec
+from corpuskit.tokenizer.tokenizer import Tokenizer
 from corpuskit.train.files import json_bytes, making_folder, write_durably
 from corpuskit.train.generate.generate import model_document
 from corpuskit.train.hub.config import read_config
@@ -99,7 +99,7 @@ def import_model(
         write_durably(temporary / "tokenizer.json", tokenizer)
         # It must be one that the trainer takes: it says so itself if not.
         sha256 = hashlib.sha256(tokenizer).hexdigest()
-        Codec(temporary / "tokenizer.json", sha256, end)
+        Tokenizer.load_expected(temporary / "tokenizer.json", sha256, end)
         document = model_document(settings, end, sha256)
         document["imported"] = {"architecture": family.architecture, "remarks": remarks}
         write_durably(temporary / "model.json", json_bytes(document))
@@ -131,7 +131,7 @@ def _read_tokenizer(path: Path) -> tuple[bytes, int]:
             remedy="transformers writes it: AutoTokenizer.from_pretrained(FOLDER).save_pretrained(FOLDER).",
         ) from error
     try:
-        vocabulary = Tokenizer.from_str(data.decode("utf-8")).get_vocab(with_added_tokens=True)
+        vocabulary = tokenizers.Tokenizer.from_str(data.decode("utf-8")).get_vocab(with_added_tokens=True)
     except Exception as error:  # The library raises bare Exception for any fault of the file.
         raise InputError(f"{path} is no tokenizer.json: {error}", remedy=_AGAIN) from error
     return data, max(vocabulary.values(), default=-1) + 1

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 
 from corpuskit.shards.reader import Shards
-from corpuskit.tokenizer.codec import Codec
+from corpuskit.tokenizer.tokenizer import Tokenizer
 from corpuskit.train.data.held_out import Validation
 from corpuskit.train.device import process_state
 from corpuskit.train.evaluate.loss import measure
@@ -169,9 +169,11 @@ def _bytes_per_token(job: Job, task: Pretraining) -> float:
     return Facts.bytes_per_token if sizes is None else float(sizes[rows].mean())
 
 
-def _inputs(run: Path) -> tuple[Shards, Codec]:
+def _inputs(run: Path) -> tuple[Shards, Tokenizer]:
     shards = Shards(run / "shards")
-    return shards, Codec(run / "tokenizer" / "tokenizer.json", shards.tokenizer_sha256, shards.end_of_text)
+    return shards, Tokenizer.load_expected(
+        run / "tokenizer" / "tokenizer.json", shards.tokenizer_sha256, shards.end_of_text
+    )
 
 
 @contextlib.contextmanager

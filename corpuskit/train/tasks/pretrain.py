@@ -6,13 +6,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from corpuskit.shards.reader import Split
-from corpuskit.train.data.batches import (
-    Batches,
-    Tensors,
-    as_tensors,
-    objective_key,
-)
+from corpuskit.shards.batches import Batches, objective_key
+from corpuskit.shards.reader import SplitTokens
+from corpuskit.train.data.batches import Tensors, as_tensors
 from corpuskit.train.data.mixture import Mixture
 from corpuskit.train.data.objectives import Causal, Masked, Spans
 from corpuskit.train.model.loss import IGNORED
@@ -24,7 +20,7 @@ from corpuskit.train.tasks.task import Inputs
 class Pretraining:
     """Learning from the shards of a split, by one of the three objectives."""
 
-    split: Split
+    split: SplitTokens
     batches: Batches | Mixture
     objective: Causal | Masked | Spans
 
