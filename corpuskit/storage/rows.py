@@ -19,7 +19,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from corpuskit.errors import InputError, nearest
-from corpuskit.sources.folders import one_line
 
 MAX_ROW_BYTES = 256 * 2**20
 """A line or a text file of more bytes than this is quarantined: it could not be one document."""
@@ -59,7 +58,15 @@ class Row:
 
 @dataclass(frozen=True)
 class Damage:
-    """A row, or the rest of a file, that cannot be read. Fields as in `Quarantined`."""
+    """A row, or the rest of a file, that cannot be read.
+
+    Attributes:
+        row: counted from 0 within the file.
+        kind: a short word that is counted: ``truncated``, ``invalid_utf8``...
+        error: the thing, the value and the remedy, as one line.
+        size: raw bytes that are not read.
+        excerpt: the first of them, decoded with replacement.
+    """
 
     row: int
     kind: str
@@ -273,7 +280,7 @@ def read_parquet(path: str, name: str, fields: Fields) -> Iterator[Row | Damage]
         try:
             columns = _columns(file.schema_arrow, name, fields)
         except InputError as error:
-            yield Damage(0, "unreadable_file", one_line(error), os.path.getsize(path))
+            yield Damage(0, "unreadable_file", error.one_line(), os.path.getsize(path))
             return
         batches = file.iter_batches(batch_size=_ARROW_ROWS, columns=columns)
         rows, size = file.metadata.num_rows, os.path.getsize(path)
@@ -288,7 +295,7 @@ def read_arrow(path: str, name: str, fields: Fields) -> Iterator[Row | Damage]:
             try:
                 columns = _columns(stream.schema, name, fields)
             except InputError as error:
-                yield Damage(0, "unreadable_file", one_line(error), size)
+                yield Damage(0, "unreadable_file", error.one_line(), size)
                 return
             batches = (b.select(columns) for b in stream)
             yield from _arrow_rows(batches, name, fields, lambda row: size - file.tell())

@@ -122,7 +122,7 @@ class WikiPages:
 
     def template(self, page: PageXml) -> TemplatePage | None:
         """The page as a template; None if it is none, or only documents one."""
-        namespace = self.site.namespace_of(page.title) if page.namespace is None else page.namespace
+        namespace = self.site.namespace_of(page.title, page.namespace)
         name = page.title.partition(":")[2].strip()
         if namespace != NAMESPACE or not name or name.lower().endswith(_HELP_PAGES):
             return None

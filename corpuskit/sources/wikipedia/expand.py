@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 
 from corpuskit import _native
 from corpuskit.errors import SettingError
-from corpuskit.sources.wikipedia.extract import engine_strings
+from corpuskit.sources.wikipedia.columns import from_engine, to_engine
 
 STORE_BYTES = 128 * 2**20
 """Bytes of definitions that a worker holds at most; what they are parsed into takes up to 64 MiB more."""
@@ -155,12 +155,11 @@ def expand(
             f"wikitext_expand.expand: {len(titles)} titles for {len(texts)} texts",
             remedy="Give one title for each text.",
         )
-    (offsets, data), counters, _ = _native.expand_wikitext(
-        engine_strings(texts, "texts"),
-        engine_strings(titles, "titles"),
+    strings, counters, _ = _native.expand_wikitext(
+        to_engine(texts, "texts"),
+        to_engine(titles, "titles"),
         store,
         options,
         astuple(budget or ExpandBudget()),
     )
-    column = pa.LargeStringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(data))
-    return Expanded(column, counters)
+    return Expanded(from_engine(strings), counters)

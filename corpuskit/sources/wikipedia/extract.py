@@ -25,6 +25,7 @@ from numpy.typing import NDArray
 
 from corpuskit import _native
 from corpuskit.errors import SettingError
+from corpuskit.sources.wikipedia.columns import NO_STRINGS, from_engine, to_engine
 from corpuskit.sources.wikipedia.rules import template_table
 
 STATUS = ("ok", "steps", "output", "nesting")
@@ -45,11 +46,11 @@ COUNTERS = (
     "captions",
     "tables_kept",
 )
-"""Names of the columns of `Extracted.counters`."""
+"""Names of the columns of `ExtractedBatch.counters`."""
 
 
 FLAGS = ("disambiguation", "list")
-"""What the bits of `Extracted.flags` mean, the lowest first."""
+"""What the bits of `ExtractedBatch.flags` mean, the lowest first."""
 
 Output = Literal["plain", "markdown"]
 Tables = Literal["drop", "flatten", "keep"]
@@ -97,7 +98,7 @@ class Budget:
 
 
 @dataclass(frozen=True)
-class Extracted:
+class ExtractedBatch:
     """The texts of a batch, row by row.
 
     Attributes:
@@ -125,7 +126,7 @@ def extract(
     options: Options | None = None,
     templates: _native.TemplateTable | None = None,
     budget: Budget | None = None,
-) -> Extracted:
+) -> ExtractedBatch:
     """Extract the text of each page of wikitext.
 
     Args:
@@ -155,8 +156,8 @@ def extract(
             remedy="Give one title for each text, or none at all.",
         )
     result = _native.extract_wikitext(
-        engine_strings(texts, "texts"),
-        _NO_STRINGS if titles is None else engine_strings(titles, "titles"),
+        to_engine(texts, "texts"),
+        NO_STRINGS if titles is None else to_engine(titles, "titles"),
         engine_options(
             file_prefixes=file_prefixes,
             category_prefixes=category_prefixes,
@@ -166,13 +167,13 @@ def extract(
             budget=budget,
         ),
     )
-    return Extracted(
-        _column(result["texts"]),
+    return ExtractedBatch(
+        from_engine(result["texts"]),
         result["status"],
         result["counters"],
         result["flags"],
         pa.ListArray.from_arrays(
-            pa.array(result["category_ends"], pa.int32()), _column(result["categories"]).cast(pa.string())
+            pa.array(result["category_ends"], pa.int32()), from_engine(result["categories"]).cast(pa.string())
         ),
     )
 
@@ -211,32 +212,6 @@ def engine_options(
     return native
 
 
-_NO_STRINGS = (np.zeros(1, np.int64), np.zeros(0, np.uint8))
-
-
-def _column(strings: _native.Strings) -> pa.LargeStringArray:
-    """An Arrow column of the engine's strings, without a copy."""
-    offsets, data = strings
-    return pa.LargeStringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(data))
-
-
-def engine_strings(texts: pa.LargeStringArray, name: str) -> _native.Strings:
-    """Offsets (rows + 1,) and bytes of an Arrow column, both without a copy unless it holds nulls."""
-    if not pa.types.is_large_string(texts.type):
-        raise SettingError(
-            f"wikitext.extract: {name} are {texts.type}, not large_string",
-            remedy="Cast them: texts.cast(pyarrow.large_string()).",
-        )
-    if texts.null_count:
-        texts = texts.fill_null("")
-    _, offset_buffer, data_buffer = texts.buffers()
-    if offset_buffer is None or offset_buffer.size == 0:
-        return _NO_STRINGS
-    offsets = np.frombuffer(offset_buffer, np.int64, count=len(texts) + 1, offset=8 * texts.offset)
-    data = np.frombuffer(data_buffer, np.uint8) if data_buffer is not None else np.zeros(0, np.uint8)
-    return offsets, data
-
-
 @cache
 def _spellings(prefixes: tuple[str, ...]) -> list[str]:
     """Each prefix as written and in the cases that are common outside ASCII; the engine folds ASCII."""
@@ -247,7 +222,7 @@ def _spellings(prefixes: tuple[str, ...]) -> list[str]:
     return sorted(form for form in seen if form)
 
 
-def _rows(name: str) -> list[list[str]]:
+def table_rows(name: str) -> list[list[str]]:
     """The rows of a table that comes with the package; lines that begin with # are comments."""
     text = resources.files("corpuskit.sources.wikipedia").joinpath(name).read_text(encoding="utf-8")
     return [line.split("\t") for line in text.splitlines() if line and not line.startswith("#")]
@@ -255,7 +230,7 @@ def _rows(name: str) -> list[list[str]]:
 
 @cache
 def _known_prefixes() -> Mapping[str, tuple[str, ...]]:
-    return MappingProxyType({key: tuple(names.split("|")) for key, names in _rows("namespaces.tsv")})
+    return MappingProxyType({key: tuple(names.split("|")) for key, names in table_rows("namespaces.tsv")})
 
 
 @cache
@@ -265,7 +240,7 @@ def section_names(language: str) -> tuple[str, ...]:
     >>> "Einzelnachweise" in section_names("de"), "See also" in section_names("simple")
     (True, True)
     """
-    names = {key: row.split("|") for key, row in _rows("sections.tsv")}
+    names = {key: row.split("|") for key, row in table_rows("sections.tsv")}
     return tuple(names.get(language.split("-")[0], names["en"]))
 
 
@@ -275,7 +250,7 @@ def _template_classes(language: str) -> list[str]:
     wanted = {"*", language.split("-")[0]}
     entries = {
         f"{row[0]}:{template}": row[3] if len(row) > 3 else ""
-        for row in _rows("template_classes.tsv")
+        for row in table_rows("template_classes.tsv")
         if row[1] in wanted
         for template in row[2].split("|")
     }

@@ -16,15 +16,15 @@ from itertools import islice
 from typing import Any
 from xml.parsers import expat
 
+from corpuskit.documents.reading import ReadingBuilder
 from corpuskit.errors import InputError
 from corpuskit.sources.wikipedia import dump
 from corpuskit.sources.wikipedia import index as multistream_index
-from corpuskit.sources.wikipedia.documents import PartReader
+from corpuskit.sources.wikipedia.documents import COLUMNS, PageRules, PartReader
 from corpuskit.sources.wikipedia.items import Break, Chunk, Page, Range
 from corpuskit.sources.wikipedia.page_xml import PageXml, name_of_fragment, parse_page
 from corpuskit.sources.wikipedia.pages import PageScanner
 from corpuskit.sources.wikipedia.site import Site, parse_site
-from corpuskit.sources.wikipedia.source import Wikipedia
 from corpuskit.storage.places import base_name, open_file, size_of
 
 _NEAR_TITLES = 20_000
@@ -240,9 +240,10 @@ def page_document(found: FoundPage, path: str, wiki: str = "") -> dict[str, Any]
         wiki: name of the wiki, where the dump does not say.
     """
     page = found.page
-    namespace = found.site.namespace_of(page.title) if page.namespace is None else page.namespace
-    settings = Wikipedia.model_validate({"path": path, "wiki": wiki, "namespaces": (namespace,)})
-    reader = PartReader(settings, base_name(path), found.site, wiki or found.site.dbname or "wiki", [])
+    namespace = found.site.namespace_of(page.title, page.namespace)
+    rules = PageRules(wiki or found.site.dbname or "wiki", namespaces=(namespace,))
+    reader = PartReader(rules, found.site, base_name(path), ReadingBuilder(extra=COLUMNS))
     reader.accept(Page(found.xml, 0), Range(0, 0))
-    rows: list[dict[str, Any]] = reader.take().batch.to_pylist()
+    readings = list(reader.take(rest=True))
+    rows: list[dict[str, Any]] = readings[0].batch.to_pylist()
     return rows[0] if rows else {}

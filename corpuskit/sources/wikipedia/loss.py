@@ -38,7 +38,7 @@ from numpy.typing import NDArray
 
 from corpuskit import _native
 from corpuskit.errors import SettingError
-from corpuskit.sources.wikipedia.extract import engine_strings
+from corpuskit.sources.wikipedia.columns import to_engine
 
 KINDS = (
     "prose",
@@ -148,7 +148,7 @@ def measure(
             f"wikitext_loss.measure: {len(pages)} pages, {len(texts)} texts and {len(titles)} titles",
             remedy="Give one text and one title for each page.",
         )
-    result = _native.measure_loss(engine_strings(pages, "pages"), engine_strings(texts, "texts"), options)
+    result = _native.measure_loss(to_engine(pages, "pages"), to_engine(texts, "texts"), options)
     examples = [titles[i] if i >= 0 else "" for i in result["pages"].tolist()]
     table = pa.table(
         [

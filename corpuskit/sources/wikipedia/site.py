@@ -40,8 +40,10 @@ class Site:
     base: str = ""
     namespaces: dict[int, str] = field(default_factory=dict)
 
-    def namespace_of(self, title: str) -> int:
-        """The namespace that a title's prefix names, 0 without one. For dumps from before ``<ns>``."""
+    def namespace_of(self, title: str, told: int | None = None) -> int:
+        """The namespace that the page tells; in dumps from before ``<ns>`` the one that its title names."""
+        if told is not None:
+            return told
         prefix, colon, _ = title.partition(":")
         if not colon:
             return 0
