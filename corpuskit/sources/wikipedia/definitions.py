@@ -16,12 +16,12 @@ from corpuskit import _native
 from corpuskit.errors import InputError, SettingError
 from corpuskit.sources.wikipedia import dump
 from corpuskit.sources.wikipedia.expand import add_redirects, template_store
-from corpuskit.sources.wikipedia.items import BadPage, Break, Page, Range
-from corpuskit.sources.wikipedia.page_xml import PageXml, parse_page
-from corpuskit.sources.wikipedia.pages import PageScanner
+from corpuskit.sources.wikipedia.items import BadPage, Break, RawPage
+from corpuskit.sources.wikipedia.page_xml import Page, parse_page
+from corpuskit.sources.wikipedia.pages import read_pages
 from corpuskit.sources.wikipedia.site import Site, parse_site
 from corpuskit.storage.files import atomic
-from corpuskit.storage.places import open_file, size_of, stamp
+from corpuskit.storage.places import stamp
 
 NAMESPACE = 10
 _CALL = re.compile(r"\{\{\s*([^{}|<>\[\]\n#]{1,200}?)\s*(?=[|}\n])")
@@ -90,21 +90,19 @@ class WikiPages:
     path: str
     skipped: Skipped = field(default_factory=Skipped)
 
-    def __iter__(self) -> Iterator[PageXml]:
+    def __iter__(self) -> Iterator[Page]:
         """Pages that can be parsed, in the order of the dump."""
         compression = dump.sniff(self.path, self.path)
         head = dump.read_head(self.path, compression)
-        with open_file(self.path) as file:
-            whole = Range(0, size_of(file))
         self.skipped.count, self.skipped.first = 0, ""
-        for found in PageScanner(first=True).pages(dump.decode(self.path, compression, head.encoding, whole)):
+        for found in read_pages(self.path, compression, head.encoding):
             page = self._parsed(found)
             if page is not None:
                 yield page
 
-    def _parsed(self, found: Page | BadPage | Break) -> PageXml | None:
+    def _parsed(self, found: RawPage | BadPage | Break) -> Page | None:
         """The page; None for what is none that can be parsed, which is counted."""
-        if isinstance(found, Page):
+        if isinstance(found, RawPage):
             try:
                 return parse_page(found.xml, self.path)
             except (expat.ExpatError, InputError) as error:
@@ -120,7 +118,7 @@ class WikiPages:
         """Name of the template namespace."""
         return self.site.namespaces.get(NAMESPACE, "Template")
 
-    def template(self, page: PageXml) -> TemplatePage | None:
+    def template(self, page: Page) -> TemplatePage | None:
         """The page as a template; None if it is none, or only documents one."""
         namespace = self.site.namespace_of(page.title, page.namespace)
         name = page.title.partition(":")[2].strip()

@@ -16,7 +16,7 @@ from corpuskit.documents.batch import BATCH_BYTES, byte_lengths, empty_batch
 from corpuskit.documents.reading import MAX_ENTRIES, Dropped, Quarantined, Reading, ReadingBuilder
 from corpuskit.sources.wikipedia import dump
 from corpuskit.sources.wikipedia.definitions import store_of
-from corpuskit.sources.wikipedia.expand import Expanded, account, expand
+from corpuskit.sources.wikipedia.expand import Expanded, expand, expansion_table
 from corpuskit.sources.wikipedia.extract import (
     FLAGS,
     STATUS,
@@ -27,9 +27,9 @@ from corpuskit.sources.wikipedia.extract import (
     namespace_prefixes,
     table_rows,
 )
-from corpuskit.sources.wikipedia.items import BadPage, Break, Page, Range
+from corpuskit.sources.wikipedia.items import BadPage, Break, Range, RawPage
 from corpuskit.sources.wikipedia.loss import measure, side_tables
-from corpuskit.sources.wikipedia.page_xml import PageXml, Revision, name_of_fragment, parse_page
+from corpuskit.sources.wikipedia.page_xml import Page, Revision, name_of_fragment, parse_page
 from corpuskit.sources.wikipedia.pages import FRAGMENT_BYTES
 from corpuskit.sources.wikipedia.rules import Conversions, TemplateRules, template_table
 from corpuskit.sources.wikipedia.site import Site
@@ -92,7 +92,7 @@ class _Pending:
         expanded: the first ``expanded_pages`` of them with their templates expanded, ``expanded_bytes`` long.
     """
 
-    pages: list[PageXml] = field(default_factory=list)
+    pages: list[Page] = field(default_factory=list)
     expanded: list[Expanded] = field(default_factory=list)
     expanded_pages: int = 0
     expanded_bytes: int = 0
@@ -135,9 +135,9 @@ class PartReader:
             self._clear()
             yield from self._out.take(rest=True)
 
-    def accept(self, found: Page | BadPage | Break, piece: Range) -> None:
+    def accept(self, found: RawPage | BadPage | Break, piece: Range) -> None:
         """Take one thing that the scanner found."""
-        if isinstance(found, Page):
+        if isinstance(found, RawPage):
             self._page(found, f"{self._file}#{piece.start}+{found.offset}")
             return
         if isinstance(found, Break):
@@ -158,7 +158,7 @@ class PartReader:
         origin = origin or canonical_json({"file": self._file})
         self._out.quarantine(Quarantined(id, kind, error, size, shown, origin))
 
-    def _page(self, found: Page, place: str) -> None:
+    def _page(self, found: RawPage, place: str) -> None:
         try:
             page = parse_page(found.xml, self._file)
         except expat.ExpatError as error:
@@ -189,13 +189,13 @@ class PartReader:
         if self._rules.definitions and len(waiting.pages) >= waiting.expanded_pages + EXPAND_PAGES:
             self._expand_waiting()
 
-    def _no_page(self, found: Page, place: str, kind: str, what: str) -> None:
+    def _no_page(self, found: RawPage, place: str, kind: str, what: str) -> None:
         """Quarantine an element of which no page can be made."""
         self._out.met(len(found.xml))
         error = f"{place}: {kind}: {_named(found.xml)}{what}"
         self._quarantine(place, kind, error, len(found.xml), found.xml)
 
-    def _reason_to_drop(self, page: PageXml) -> str:
+    def _reason_to_drop(self, page: Page) -> str:
         namespace = self._site.namespace_of(page.title, page.namespace)
         if namespace not in self._rules.namespaces:
             return f"namespace_{namespace}"
@@ -205,14 +205,14 @@ class PartReader:
             return "redirect"
         return "empty" if page.newest.is_blank else ""
 
-    def _drop(self, page: PageXml, revision: Revision, reason: str) -> None:
+    def _drop(self, page: Page, revision: Revision, reason: str) -> None:
         origin = self._origin(page, revision)
         self._out.drop(Dropped(self._id(page), reason, revision.size, page.title, revision.wikitext, origin))
 
-    def _id(self, page: PageXml) -> str:
+    def _id(self, page: Page) -> str:
         return f"wikipedia:{self._rules.wiki}:{page.id}"
 
-    def _origin(self, page: PageXml, revision: Revision) -> str:
+    def _origin(self, page: Page, revision: Revision) -> str:
         origin = {"file": self._file, "page": page.id, "revision": revision.id}
         return canonical_json(origin | {"timestamp": revision.timestamp})
 
@@ -290,7 +290,7 @@ class PartReader:
         pieces = self._pending.expanded
         whole = pa.concat_arrays([piece.texts for piece in pieces])
         counters = np.concatenate([piece.counters for piece in pieces])
-        self._out.side_table("expansion", account(Expanded(whole, counters)))
+        self._out.side_table("expansion", expansion_table(Expanded(whole, counters)))
         pieces.clear()
         return whole
 
@@ -305,7 +305,7 @@ class PartReader:
         for name, table in side_tables(loss, [self._id(pages[i]) for i in chosen]).items():
             self._out.side_table(name, table)
 
-    def _over_budget(self, page: PageXml, bound: str, steps: int) -> None:
+    def _over_budget(self, page: Page, bound: str, steps: int) -> None:
         size = page.newest.size
         error = (
             f"{self._id(page)} ({page.title!r}): over_budget: more {bound} than allowed after {steps} steps"
@@ -315,7 +315,7 @@ class PartReader:
         self._quarantine(self._id(page), "over_budget", error, size, excerpt, origin)
 
 
-def _columns(pages: Iterable[PageXml]) -> tuple[pa.LargeStringArray, pa.LargeStringArray]:
+def _columns(pages: Iterable[Page]) -> tuple[pa.LargeStringArray, pa.LargeStringArray]:
     """Wikitext and titles of pages; the wikitext is known to be UTF-8 and not looked at again."""
     texts = pa.array([page.newest.data or b"" for page in pages], pa.large_binary())
     return texts.view(pa.large_string()), pa.array([page.title for page in pages], pa.large_string())

@@ -38,7 +38,7 @@ EXPAND_COUNTERS = ("steps", "depth", "expanded", "ruled", "undefined", "lua", "l
 a rule, not defined, left because of a Lua module, left because of a loop, given up for the budget."""
 
 
-ACCOUNT_SCHEMA = pa.schema(
+EXPANSION_SCHEMA = pa.schema(
     [pa.field(name, pa.int64(), nullable=False) for name in ("pages", *EXPAND_COUNTERS[1:])]
 )
 """The side table ``expansion``: one row per reading, sums over its pages; of ``depth`` the greatest."""
@@ -74,12 +74,14 @@ class Expanded:
     counters: NDArray[np.int64]
 
 
-def account(expanded: Expanded) -> pa.Table:
-    """One row of `ACCOUNT_SCHEMA`."""
+def expansion_table(expanded: Expanded) -> pa.Table:
+    """One row of `EXPANSION_SCHEMA`."""
     counters = expanded.counters
     depth = int(counters[:, 1].max(initial=0))
     row = [len(counters), depth, *counters[:, 2:].sum(axis=0).tolist()]
-    return pa.Table.from_pylist([dict(zip(ACCOUNT_SCHEMA.names, row, strict=True))], schema=ACCOUNT_SCHEMA)
+    return pa.Table.from_pylist(
+        [dict(zip(EXPANSION_SCHEMA.names, row, strict=True))], schema=EXPANSION_SCHEMA
+    )
 
 
 def template_store(

@@ -21,11 +21,11 @@ from corpuskit.errors import InputError
 from corpuskit.sources.wikipedia import dump
 from corpuskit.sources.wikipedia import index as multistream_index
 from corpuskit.sources.wikipedia.documents import COLUMNS, PageRules, PartReader
-from corpuskit.sources.wikipedia.items import Break, Chunk, Page, Range
-from corpuskit.sources.wikipedia.page_xml import PageXml, name_of_fragment, parse_page
-from corpuskit.sources.wikipedia.pages import PageScanner
+from corpuskit.sources.wikipedia.items import Break, Chunk, Range, RawPage
+from corpuskit.sources.wikipedia.page_xml import Page, name_of_fragment, parse_page
+from corpuskit.sources.wikipedia.pages import PageScanner, read_pages
 from corpuskit.sources.wikipedia.site import Site, parse_site
-from corpuskit.storage.places import base_name, open_file, size_of
+from corpuskit.storage.places import base_name, open_file
 
 _NEAR_TITLES = 20_000
 """Titles with the same beginning that are kept to name near ones."""
@@ -50,7 +50,7 @@ class FoundPage:
     """
 
     xml: bytes
-    page: PageXml
+    page: Page
     site: Site
     redirected_from: tuple[str, ...] = ()
 
@@ -135,8 +135,8 @@ class PageFinder:
         if xml is None:
             if self.index and titles:
                 self._say("looking for near titles in the index")
-                entries = multistream_index.entries(self.index)
-                near = list(islice((e.title for e in entries if _is_near(e.title, title)), _NEAR_TITLES))
+                titles_there = (line.title for line in multistream_index.lines(self.index))
+                near = list(islice((t for t in titles_there if _is_near(t, title)), _NEAR_TITLES))
             close = difflib.get_close_matches(title, near, 5, 0.6)
             hint = f"Near: {', '.join(close)}." if close else "Check the title, or look by --id."
             raise InputError(f"{self.name}: there is no page {wanted!r}", remedy=hint)
@@ -158,8 +158,8 @@ class PageFinder:
                 offsets = self._lookup.offsets(**asked)
             else:
                 self._say(f"reading {base_name(self.index)} (--cache makes this quick)")
-                entry = multistream_index.scan(self.index, **asked)
-                offsets = [entry.offset] if entry else []
+                line = multistream_index.scan(self.index, **asked)
+                offsets = [line.offset] if line else []
             for offset in offsets:
                 for page in self._stream(offset):
                     if _is_wanted(page, [asked["title"]] if "title" in asked else [], asked.get("id")):
@@ -174,7 +174,7 @@ class PageFinder:
 
     def _stream(self, offset: int) -> Iterator[bytes]:
         """The pages of the stream that begins at ``offset``."""
-        return (f.xml for f in PageScanner(first=False).pages(self._chunks(offset)) if isinstance(f, Page))
+        return (f.xml for f in PageScanner(first=False).pages(self._chunks(offset)) if isinstance(f, RawPage))
 
     def _chunks(self, offset: int) -> Iterator[Chunk | Break]:
         decoder = bz2.BZ2Decompressor()
@@ -197,13 +197,9 @@ class PageFinder:
     def _from_scan(self, titles: list[str], id: int | None, near: list[str]) -> bytes | None:
         """Read the dump up to the page. A number that is no title is known for an id at the end alone."""
         self._say(f"{self.name} has no index beside it: reading it from its beginning, which may take long")
-        with open_file(self.path) as file:
-            piece = Range(0, size_of(file))
         by_id = None
-        for found in PageScanner().pages(
-            dump.decode(self.path, self._compression, self._head.encoding, piece)
-        ):
-            if not isinstance(found, Page):
+        for found in read_pages(self.path, self._compression, self._head.encoding):
+            if not isinstance(found, RawPage):
                 continue
             if _is_wanted(found.xml, titles, None):
                 return found.xml
@@ -243,7 +239,7 @@ def page_document(found: FoundPage, path: str, wiki: str = "") -> dict[str, Any]
     namespace = found.site.namespace_of(page.title, page.namespace)
     rules = PageRules(wiki or found.site.dbname or "wiki", namespaces=(namespace,))
     reader = PartReader(rules, found.site, base_name(path), ReadingBuilder(extra=COLUMNS))
-    reader.accept(Page(found.xml, 0), Range(0, 0))
+    reader.accept(RawPage(found.xml, 0), Range(0, 0))
     readings = list(reader.take(rest=True))
     rows: list[dict[str, Any]] = readings[0].batch.to_pylist()
     return rows[0] if rows else {}

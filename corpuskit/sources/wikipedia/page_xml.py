@@ -69,7 +69,7 @@ class Revision:
 
 
 @dataclass
-class PageXml:
+class Page:
     """One page: its newest revision, and what else is known.
 
     Attributes:
@@ -121,7 +121,7 @@ def name_of_fragment(xml: bytes) -> str:
     return f"page {number[1]} ({shown})" if shown else f"page {number[1]}"
 
 
-def parse_page(xml: bytes, path: str) -> PageXml:
+def parse_page(xml: bytes, path: str) -> Page:
     """Parse one page element.
 
     Raises:
@@ -188,8 +188,8 @@ class _Collector:
         self._depth -= 1
 
 
-def _page_of(found: Iterable[Field]) -> PageXml:
-    page, revision = PageXml(), Revision()
+def _page_of(found: Iterable[Field]) -> Page:
+    page, revision = Page(), Revision()
     revisions: list[Revision] = []
     for name, data in found:
         if name == "text":
@@ -218,7 +218,7 @@ def _page_of(found: Iterable[Field]) -> PageXml:
     return page
 
 
-def _add(page: PageXml, new: Revision) -> None:
+def _add(page: Page, new: Revision) -> None:
     """Tell the newest revision from the others. Their texts fit in memory, as the page's XML did."""
     old = page.revision
     if old is not None and old.id > new.id:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from corpuskit._native import find_page_tag
 from corpuskit.sources.wikipedia import dump
-from corpuskit.sources.wikipedia.items import BadPage, Break, Chunk, Page
+from corpuskit.sources.wikipedia.items import BadPage, Break, Chunk, Range, RawPage
 
 GAP_BYTES = 2**20
 """Bytes between two pages that are held to judge them together."""
@@ -117,7 +117,7 @@ class PageScanner:
         self._excerpt = b""
         self._limit: int | None = None  # decoded offset at which the range ends
 
-    def pages(self, chunks: Iterator[Chunk | Break]) -> Iterator[Page | BadPage | Break]:
+    def pages(self, chunks: Iterator[Chunk | Break]) -> Iterator[RawPage | BadPage | Break]:
         """Yield what belongs to the range, in order."""
         for chunk in chunks:
             if isinstance(chunk, Break):
@@ -139,7 +139,7 @@ class PageScanner:
         self._base += count
         self._searched = max(0, self._searched - count)
 
-    def _scan(self) -> Generator[Page | BadPage, None, bool]:
+    def _scan(self) -> Generator[RawPage | BadPage, None, bool]:
         """Take what the buffer holds; returns whether the range is done."""
         while True:
             if self._state != "page":
@@ -175,7 +175,7 @@ class PageScanner:
         if self._gap is not None:
             self._gap.add(data)
 
-    def _finish(self) -> Generator[Page | BadPage, None, bool]:
+    def _finish(self) -> Generator[RawPage | BadPage, None, bool]:
         """Look for the end of the page that is open; returns whether it was found."""
         found, closes = find_page_tag(self._buffer, self._searched)
         if found >= 0 and not closes:  # another page begins: this one was never closed
@@ -188,7 +188,7 @@ class PageScanner:
             else:
                 with memoryview(self._buffer) as whole:
                     xml = bytes(whole[:end])
-                yield Page(xml, self._base)
+                yield RawPage(xml, self._base)
             self._drop(end)
         else:
             self._searched = max(self._searched, len(self._buffer) - _PART_OF_TAG)
@@ -219,3 +219,11 @@ class PageScanner:
                 yield from self._gap.stray()
         self._drop(len(self._buffer))
         self._begin_gap()
+
+
+def read_pages(
+    path: str, compression: dump.Compression, encoding: str, piece: Range | None = None
+) -> Iterator[RawPage | BadPage | Break]:
+    """What stands in a dump, or in a range of it: the pages that begin there, and what is none."""
+    scanner = PageScanner(first=piece is None or piece.start == 0)
+    return scanner.pages(dump.read_chunks(path, compression, encoding, piece))

@@ -39,11 +39,11 @@ from corpuskit.sources.source import Part, Source
 from corpuskit.sources.wikipedia import dump
 from corpuskit.sources.wikipedia.definitions import skipped_of
 from corpuskit.sources.wikipedia.documents import ALIASES, COLUMNS, LICENCE, PageRules, PartReader
-from corpuskit.sources.wikipedia.expand import ACCOUNT_SCHEMA
+from corpuskit.sources.wikipedia.expand import EXPANSION_SCHEMA
 from corpuskit.sources.wikipedia.extract import Infobox, Options, Output, Tables
 from corpuskit.sources.wikipedia.items import Range
 from corpuskit.sources.wikipedia.loss import SIDE_TABLES
-from corpuskit.sources.wikipedia.pages import PageScanner
+from corpuskit.sources.wikipedia.pages import read_pages
 from corpuskit.sources.wikipedia.rules import Conversions, template_table
 from corpuskit.sources.wikipedia.site import Site, parse_site
 from corpuskit.storage.places import kind_of, stamp
@@ -88,7 +88,7 @@ class Wikipedia(Source):
     columns: ClassVar[Mapping[str, pa.DataType]] = COLUMNS
     side_tables: ClassVar[Mapping[str, pa.Schema]] = {
         "aliases": ALIASES,
-        "expansion": ACCOUNT_SCHEMA,
+        "expansion": EXPANSION_SCHEMA,
         **SIDE_TABLES,
     }
 
@@ -186,8 +186,7 @@ class Wikipedia(Source):
         if skipped:
             out.warn(skipped)
         reader = PartReader(rules, site, name, out)
-        scanner = PageScanner(first=piece.start == 0)
-        for found in scanner.pages(dump.decode(path, compression, head.encoding, piece)):
+        for found in read_pages(path, compression, head.encoding, piece):
             reader.accept(found, piece)
             yield from reader.take()
         yield from reader.take(rest=True)
