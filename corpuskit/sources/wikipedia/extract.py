@@ -12,21 +12,22 @@ alike.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple, dataclass
 from functools import cache
 from importlib import resources
 from types import MappingProxyType
-from typing import Literal, get_args
+from typing import Any, Literal, TypedDict, Unpack, get_args, overload
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from corpuskit import _native
-from corpuskit.errors import SettingError
+from corpuskit.errors import InputError, SettingError, nearest
 from corpuskit.sources.wikipedia.columns import NO_STRINGS, from_engine, to_engine
-from corpuskit.sources.wikipedia.rules import template_table
+from corpuskit.sources.wikipedia.loss import LossTotals, measure, side_tables
+from corpuskit.sources.wikipedia.rules import Conversions, TemplateRules, template_table
 
 STATUS = ("ok", "steps", "output", "nesting")
 """What the status codes mean: the text is there, or which bound of the budget was exceeded."""
@@ -194,22 +195,23 @@ def engine_options(
     native.category_prefixes = _spellings(tuple(category_prefixes))
     native.language = language
     native.templates = templates or template_table(language)
-    native.output = get_args(Output).index(options.output)
-    native.tables = get_args(Tables).index(options.tables)
-    native.infobox = options.infobox == "lines"
+    native.output = _choice("output", options.output, get_args(Output))
+    native.tables = _choice("tables", options.tables, get_args(Tables))
+    native.infobox = _choice("infobox", options.infobox, get_args(Infobox)) == 1
     native.captions = options.captions
     native.hatnotes = options.hatnotes
     names = section_names(language) if options.drop_sections == "auto" else options.drop_sections
     native.drop_sections = _spellings(tuple(names))
     native.template_classes = _template_classes(language)
-    native.budget = (
-        bounds.steps_base,
-        bounds.steps_per_byte,
-        bounds.output_base,
-        bounds.output_per_byte,
-        bounds.nesting,
-    )
+    native.budget = astuple(bounds)
     return native
+
+
+def _choice(name: str, value: str, known: tuple[str, ...]) -> int:
+    """The engine's number of a setting's value."""
+    if value not in known:
+        raise SettingError(f"{name}: {value!r} is no such choice", remedy=nearest(value, known))
+    return known.index(value)
 
 
 @cache
@@ -264,3 +266,127 @@ def namespace_prefixes(key: int, local: Iterable[str] = ()) -> tuple[str, ...]:
     pages are copied between wikis, so the names of all languages count everywhere.
     """
     return tuple(sorted({*_known_prefixes().get(str(key), ()), *local}))
+
+
+# ------------------------------------------------------------------------------------------ a page alone
+
+
+@dataclass(frozen=True)
+class Extracted:
+    """What `extract_wikitext` makes of a page.
+
+    Attributes:
+        text: empty where ``status`` is not ``ok``.
+        title: as it was given.
+        categories: without prefix and sort key, in order, each once.
+        status: ``ok``, or the bound of `Budget` at which the page was given up, one of `STATUS`.
+        counts: what was met, by the names of `COUNTERS`: ``tables``, ``references``, ``templates_dropped``...
+        loss: the words that the text lacks, by kind and by template; None where it was not measured.
+    """
+
+    text: str
+    title: str
+    categories: tuple[str, ...]
+    status: str
+    counts: Mapping[str, int]
+    loss: LossTotals | None = None
+
+
+class ExtractionSettings(TypedDict, total=False):
+    """Keywords of `extract_wikitext`: those of `Options`, rules for templates, and whether to measure."""
+
+    output: Output
+    tables: Tables
+    infobox: Infobox
+    captions: bool
+    hatnotes: bool
+    drop_sections: Literal["auto"] | tuple[str, ...]
+    template_rules: TemplateRules
+    conversions: Conversions
+    measure_loss: bool
+
+
+@overload
+def extract_wikitext(
+    text: str, language: str = "en", title: str = "", **settings: Unpack[ExtractionSettings]
+) -> Extracted: ...
+
+
+@overload
+def extract_wikitext(
+    text: list[str] | tuple[str, ...],
+    language: str = "en",
+    title: Sequence[str] = (),
+    **settings: Unpack[ExtractionSettings],
+) -> list[Extracted]: ...
+
+
+def extract_wikitext(
+    text: str | list[str] | tuple[str, ...],
+    language: str = "en",
+    title: str | Sequence[str] = "",
+    **settings: Unpack[ExtractionSettings],
+) -> Extracted | list[Extracted]:
+    """Extract the text of a page of wikitext, or of each of several, as the Wikipedia source does.
+
+    Templates are written by rules; those that only their wiki defines are dropped and counted. Links to files
+    and categories are known by the names that these namespaces have in the large Wikipedias.
+
+    Args:
+        text: wikitext of a page, or of several.
+        language: code of the wiki's language.
+        title: of the page, or one for each; magic words such as ``{{PAGENAME}}`` need it.
+        settings: fields of `Options` (``output="markdown"``, ``tables="keep"``...); ``template_rules`` and
+            ``conversions``, see `corpuskit.sources.wikipedia.rules.template_table`; ``measure_loss=True`` to
+            measure what each text lacks, see `corpuskit.sources.wikipedia.loss`.
+
+    Returns:
+        One `Extracted` for a string, else a list in the order of the pages.
+
+    Raises:
+        SettingError: a setting has an unknown value, a rule is not as it should be, or there are not as many
+            titles as pages.
+        InputError: a page or title holds half of a surrogate pair, which is no text.
+
+    >>> ulm = extract_wikitext("'''Ulm''' is {{convert|10|mi|km}} away. [[Category:Towns]]", title="Ulm")
+    >>> ulm.text, ulm.categories
+    ('Ulm is 10 miles (16 km) away.', ('Towns',))
+    >>> pages = extract_wikitext(["== A ==\\nb {{c|d}}", "* e"], output="markdown", measure_loss=True)
+    >>> [page.text for page in pages], [row.template for row in pages[0].loss.costliest(1)]
+    (['## A\\n\\nb', '- e'], ['c'])
+    """
+    texts = [text] if isinstance(text, str) else list(text)
+    titles = [title] if title and isinstance(title, str) else list(title) or [""] * len(texts)
+    pages, names = _strings("text", texts), _strings("title", titles)
+    options: dict[str, Any] = dict(settings)
+    rules, conversions = options.pop("template_rules", None), options.pop("conversions", "both")
+    measured = options.pop("measure_loss", False)
+    given: dict[str, Any] = {
+        "file_prefixes": namespace_prefixes(6),
+        "category_prefixes": namespace_prefixes(14),
+        "language": language,
+        "options": Options(**options),
+        "templates": template_table(language, rules, conversions),
+    }
+    batch = extract(pages, titles=names if title else None, **given)
+    found: list[Extracted] = []
+    for row, status in enumerate(batch.status.tolist()):
+        loss = LossTotals() if measured and not status else None
+        name = names[row].as_py()
+        if loss is not None:
+            lost = measure(pages.slice(row, 1), batch.texts.slice(row, 1), [name], engine_options(**given))
+            loss.add(side_tables(lost, [name]))
+        counts = dict(zip(COUNTERS, batch.counters[row].tolist(), strict=True))
+        categories = tuple(batch.categories[row].as_py())
+        found.append(Extracted(batch.texts[row].as_py(), name, categories, STATUS[status], counts, loss))
+    return found[0] if isinstance(text, str) else found
+
+
+def _strings(what: str, strings: Sequence[object]) -> pa.LargeStringArray:
+    try:
+        return pa.array(strings, pa.large_string())
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"extract_wikitext: a {what} holds half of a surrogate pair at character {error.start}",
+            remedy="Read its file as UTF-8, or replace it: text.encode('utf-8', 'replace').decode().",
+        ) from None

@@ -15,6 +15,7 @@ from corpuskit.errors import InputError
 from corpuskit.sources.wikipedia import dump
 from corpuskit.sources.wikipedia.items import RawPage
 from corpuskit.sources.wikipedia.page_xml import Field, fields, parse_page, plain_fields
+from corpuskit.sources.wikipedia.pages import read_pages
 
 CORPORA = os.environ.get("CORPUSKIT_CORPORA", "")
 SEEDS = Path(__file__).parents[3] / "native" / "fuzz" / "page_xml"
