@@ -120,19 +120,6 @@ def _kind(entry: os.DirEntry[str]) -> str:
     return kinds.get(stat.S_IFMT(mode), "device")
 
 
-def not_read(owner: str, cause: str, names: Sequence[str]) -> str:
-    """A sentence for the log about files that were passed over.
-
-    >>> not_read("files 'notes'", "no known format", ["a.pdf", "b/c.pdf", "LICENSE"])
-    "files 'notes': not read, no known format: .pdf (2), LICENSE (1)"
-    >>> not_read("files 'notes'", "dangling link", ["b.txt"])
-    "files 'notes': not read, dangling link: b.txt"
-    """
-    if cause != NO_KNOWN_FORMAT:
-        return f"{owner}: not read, {cause}: {some(names)}"
-    return f"{owner}: not read, {cause}: {by_suffix(names)}"
-
-
 def some(names: Sequence[str]) -> str:
     """The first `SHOWN` names, and how many more there are."""
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
@@ -210,14 +197,16 @@ class FolderSelection:
         Args:
             more: sentences beside those about what is passed over.
         """
-        left = {
-            cause: [name for name in names if not COMPANION.fullmatch(name)]
-            for cause, names in {**self._left, **self._others}.items()
-        }
-        sentences = [not_read(self._owner, cause, names) for cause, names in left.items() if names]
-        if not parts or not (sentences or more):
+        sentences = []
+        for cause, names in {**self._left, **self._others}.items():
+            left = [name for name in names if not COMPANION.fullmatch(name)]
+            # Of files of unknown kinds there may be thousands; their kinds are few.
+            shown = by_suffix(left) if cause == NO_KNOWN_FORMAT else some(left)
+            sentences += [f"{self._owner}: not read, {cause}: {shown}"] if left else []
+        sentences += more
+        if not parts or not sentences:
             return parts
-        return [replace(parts[0], detail={**parts[0].detail, "not_read": [*sentences, *more]}), *parts[1:]]
+        return [replace(parts[0], detail={**parts[0].detail, "not_read": sentences}), *parts[1:]]
 
 
 def _groups(paths: Sequence[str], limit: int) -> Iterator[tuple[list[str], int]]:

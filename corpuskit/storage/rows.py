@@ -26,7 +26,12 @@ MAX_ROW_BYTES = 256 * 2**20
 EXCERPT_BYTES = 200
 _CHUNK = 2**18
 _ARROW_ROWS = 256
-COMPRESSIONS = (".gz", ".bz2", ".zst")
+_OPENERS: dict[str, Callable[[str], Any]] = {
+    ".gz": gzip.open,
+    ".bz2": bz2.open,
+    ".zst": lambda path: pa.CompressedInputStream(pa.OSFile(path, "rb"), "zstd"),
+}
+COMPRESSIONS = tuple(_OPENERS)
 
 
 @dataclass(frozen=True)
@@ -94,13 +99,8 @@ class Reader(Protocol):
 def _open(path: str) -> BinaryIO:
     """Open a file, decompressing by its suffix. Raises `InputError` if it is not there."""
     try:
-        if path.endswith(".gz"):
-            return cast(BinaryIO, gzip.open(path, "rb"))
-        if path.endswith(".bz2"):
-            return cast(BinaryIO, bz2.open(path, "rb"))
-        if path.endswith(".zst"):
-            return cast(BinaryIO, pa.CompressedInputStream(pa.OSFile(path, "rb"), "zstd"))
-        return open(path, "rb")
+        opener = next((opener for suffix, opener in _OPENERS.items() if path.endswith(suffix)), None)
+        return cast(BinaryIO, opener(path)) if opener else open(path, "rb")
     except OSError as error:
         raise InputError(
             f"{path}: cannot be opened: {error}", remedy="Check the path and its rights."

@@ -50,17 +50,11 @@ from corpuskit.storage.rows import (
 PART_BYTES = 16 * 2**20
 """Bytes on disk after which a part is closed. A part holds whole files, so a bigger file is a part alone."""
 
-_KINDS: dict[str, tuple[str, ...]] = {
-    "text": (".txt", ".text", ".md"),
-    "jsonl": (".jsonl", ".ndjson"),
-    "parquet": (".parquet",),
-    "datasets": (".arrow",),
-}
-_READERS: dict[str, Reader] = {
-    "text": read_text,
-    "jsonl": read_jsonl,
-    "parquet": read_parquet,
-    "datasets": read_arrow,
+_FORMATS: dict[str, tuple[Reader, tuple[str, ...]]] = {
+    "text": (read_text, (".txt", ".text", ".md")),
+    "jsonl": (read_jsonl, (".jsonl", ".ndjson")),
+    "parquet": (read_parquet, (".parquet",)),
+    "datasets": (read_arrow, (".arrow",)),
 }
 
 
@@ -113,7 +107,8 @@ class Files(Source):
             if name in bad:
                 set_aside(out, self._owner, name, os.path.getsize(path), bad[name])
                 continue
-            for row in _READERS[self._kind(name)](path, name, fields):
+            reader, _ = _FORMATS[self._kind(name)]
+            for row in reader(path, name, fields):
                 self._accept(row, name, out)
                 yield from out.take()
         yield from out.take(rest=True)
@@ -167,7 +162,7 @@ class Files(Source):
         bare = name.lower()
         for suffix in COMPRESSIONS:
             bare = bare.removesuffix(suffix)
-        by_suffix = next((kind for kind, ends in _KINDS.items() if bare.endswith(ends)), "")
+        by_suffix = next((kind for kind, (_, ends) in _FORMATS.items() if bare.endswith(ends)), "")
         if self.format in ("auto", by_suffix):
             return by_suffix
         named = bool(self.include) or name == PurePath(self.path).name

@@ -107,9 +107,9 @@ def sniff(path: str, name: str) -> Compression:
         raise InputError(f"{name}: cannot be read: {reason}", remedy="Check `path`.") from error
     if not magic:
         raise InputError(f"{name}: the file is empty", remedy="Download it again.")
-    for start, compression in _MAGIC:
-        if magic.startswith(start):
-            return compression
+    compression = _compression(magic)
+    if compression != "plain":
+        return compression
     for start, (kind, command) in _REFUSED.items():
         if magic.startswith(start):
             raise InputError(
@@ -127,7 +127,10 @@ def sniff(path: str, name: str) -> Compression:
 def sniff_compression(path: str) -> Compression:
     """The compression of a file that need not be a dump: ``plain`` unless its first bytes say otherwise."""
     with open_file(path) as file:
-        magic = file.read(16)
+        return _compression(file.read(16))
+
+
+def _compression(magic: bytes) -> Compression:
     return next((compression for start, compression in _MAGIC if magic.startswith(start)), "plain")
 
 
