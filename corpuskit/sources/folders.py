@@ -63,6 +63,7 @@ def survey(root: str) -> Found:
         raise InputError(f"{root}: neither a file nor a folder", remedy="Check `path`.")
     files: list[str] = []
     others: dict[str, list[str]] = {}
+    # Links wait until all that lies below is known: a folder keeps its own name, whatever leads to it.
     links, seen = [root], set[str]()
     while links:
         folder = links.pop(0)

@@ -25,7 +25,7 @@ MAX_ROW_BYTES = 256 * 2**20
 
 EXCERPT_BYTES = 200
 _CHUNK = 2**18
-_ARROW_ROWS = 256
+_ARROW_ROWS = 256  # a row may be a book
 _OPENERS: dict[str, Callable[[str], Any]] = {
     ".gz": gzip.open,
     ".bz2": bz2.open,
@@ -118,6 +118,7 @@ def chunks(path: str, size: int = _CHUNK) -> Iterator[bytes]:
             except EOFError as error:
                 raise BrokenStreamError("truncated", error) from error
             except (OSError, zlib.error) as error:
+                # Arrow has no class of error for it: its sentence is "Truncated compressed stream".
                 kind = "truncated" if "runcated" in str(error) else "corrupt"
                 raise BrokenStreamError(kind, error) from error
             if not chunk:
@@ -213,6 +214,7 @@ def _line(held: list[bytes], size: int) -> _Line:
 
 def read_jsonl(path: str, name: str, fields: Fields) -> Iterator[Row | Damage]:
     """One row per line that is not blank; ``row`` counts all lines from 0."""
+    # A line is parsed when the next one is there: the last one before a break may be half of a line.
     row, pending = 0, None
     try:
         for row, line in enumerate(_lines(path)):

@@ -87,7 +87,7 @@ def selection(folder: Path, **globs: tuple[str, ...]) -> FolderSelection:
 
 
 def test_what_is_not_read_is_told_by_the_first_part(tmp_path: Path) -> None:
-    """Files of unknown kinds by their kinds, others by their names; what a fetch leaves beside them not at all."""
+    """Files of unknown kinds by their kinds, others by their names; what a fetch leaves there not at all."""
     chosen = selection(tmp_path)
     left = chosen.leave(NO_KNOWN_FORMAT, lambda name: not name.endswith(".txt"))
     assert left == ["LICENSE", "d.pdf", "e.pdf", "fetch.json"]

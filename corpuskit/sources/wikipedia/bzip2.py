@@ -56,6 +56,7 @@ class _Window:
     @property
     def ended(self) -> bool:
         """Whether the file ends as a stream does: end mark, checksum, zero bits up to a whole byte."""
+        # The mark has 48 bits, the checksum 32, the padding up to 7: they lie within the last 11 bytes.
         self._file.seek(max(0, self.size - 11))
         last = int.from_bytes(self._file.read(11))
         return any(last >> (32 + pad) & (1 << 48) - 1 == _END_MARK for pad in range(8))
@@ -118,11 +119,12 @@ def decompress(
     """
     window = _Window(file, size)
     decoder = _native.Bz2Decoder()
-    in_stream = piece.start > 0
+    in_stream = piece.start > 0  # a block is looked for there; a file begins with the head of a stream
     at = window.find(8 * piece.start) if in_stream else 0
     failures = 0
     while at >= 0:
         if window.base > at // 8 or window.end < min(size, at // 8 + _BLOCK_BYTES):
+            # Room for a block however badly it is coded, and for eight of those that occur.
             window.move(at // 8, 2 * _BLOCK_BYTES)
         shift = 8 * window.base
         run = decoder.decode(window.data, at - shift, max(0, 8 * piece.end - shift), in_stream, blocks)

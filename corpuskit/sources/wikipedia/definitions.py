@@ -158,6 +158,7 @@ def skipped_of(path: str) -> str:
     return _store(path, stamp(path))[1]
 
 
+# One: a store may take what a worker may hold of them.
 @lru_cache(maxsize=1)
 def _store(path: str, _: tuple[int, ...]) -> tuple[_native.TemplateStore, str]:
     pages = open_pages(path)

@@ -172,7 +172,9 @@ class PartReader:
             what = f"no {', '.join(missing)}. Download the dump again."
             self._no_page(found, place, "incomplete_page", what)
             return
-        for old in page.older:
+        for (
+            old
+        ) in page.older:  # each revision counts, so that the bytes of a page with many are accounted for
             self._out.met(old.size)
             self._drop(page, old, "older_revision")
         self._out.met(page.newest.size)
@@ -196,6 +198,7 @@ class PartReader:
         self._quarantine(place, kind, error, len(found.xml), found.xml)
 
     def _reason_to_drop(self, page: Page) -> str:
+        # The namespace is asked first: a redirect between pages that are not kept is no alias of a document.
         namespace = self._site.namespace_of(page.title, page.namespace)
         if namespace not in self._rules.namespaces:
             return f"namespace_{namespace}"
@@ -330,6 +333,7 @@ def _named(xml: bytes) -> str:
 def _language_of(wiki: str) -> str:
     """``de`` for ``dewiki``; empty for names that tell no language."""
     code = wiki.removesuffix("wiki").replace("_", "-")
+    # The longest code of a Wikipedia is zh-classical.
     return code if wiki.endswith("wiki") and 2 <= len(code) <= 12 and code not in ("commons", "meta") else ""
 
 

@@ -2,9 +2,8 @@
 
 A dump is plain XML, gzip, Zstandard, xz, or bzip2 in one stream or in many. Plain files are cut into byte
 ranges, bzip2 into ranges of blocks (see `corpuskit.sources.wikipedia.bzip2`); the others are read in one
-part. A
-page belongs to the part in which its ``<page>`` begins: a reader skips to the first one and reads past the
-end of its range to finish the last one.
+part. A page belongs to the part in which its ``<page>`` begins: a reader skips to the first one and reads
+past the end of its range to finish the last one.
 
 What stands between pages should be white space alone. Anything else is what damage left of a page, and is
 reported as ``stray`` by the part of the page before it: each byte of a dump belongs to exactly one part. The
@@ -41,6 +40,7 @@ PLAIN_PART_BYTES = 64 * 2**20
 BZ2_PART_BYTES = 8 * 2**20
 """Compressed bytes in a range of bzip2 blocks, at most, but for the block that goes beyond them."""
 
+# MediaWiki takes 2 MiB of wikitext; but a page of a dump with all revisions has one text for each of them.
 PAGE_BYTES = 64 * 2**20
 """Bytes of XML above which a page is reported as too large."""
 
@@ -69,6 +69,7 @@ def looks_like_dump(name: str) -> bool:
     (True, False)
     """
     base = name.rsplit("/", 1)[-1]
+    # Dumps in pieces end in .xml-p1p41242, compressed or not, so that .xml may stand anywhere in the name.
     return ".xml" in base and "-index" not in base and not base.endswith((".sha1", ".md5", ".tmp", ".part"))
 
 
@@ -157,11 +158,13 @@ def read_head(path: str, compression: Compression) -> Head:
     return _read_head(path, compression, stamp(path))
 
 
+# Two: a worker that expands templates goes back and forth between a dump and the one with the definitions.
 @lru_cache(maxsize=2)
 def _read_head(path: str, compression: Compression, _: tuple[int, ...]) -> Head:
     head, encoding = bytearray(), ""
+    # One block of bzip2 holds a whole head; eight would be decoded for the first of them.
     for chunk in _decompress(path, compression, None, blocks=1):
-        if isinstance(chunk, Break):
+        if isinstance(chunk, Break):  # pages behind a damaged first block are still worth reading
             return Head(bytes(head), True, encoding or "utf-8")
         if not encoding:
             encoding = _UTF16.get(chunk.data[:2], "utf-8")
@@ -201,6 +204,7 @@ def read_chunks(
     path: str, compression: Compression, encoding: str, piece: Range | None = None
 ) -> Iterator[Chunk | Break]:
     """Read a range, or all, as UTF-8 and, for as long as the caller asks, what follows the range."""
+    # UTF-8 is passed on as it is: whoever parses a page tells bytes that are none, page by page.
     recode = codecs.getincrementaldecoder(encoding)("replace") if encoding != "utf-8" else None
     for chunk in _decompress(path, compression, piece):
         if recode is None or isinstance(chunk, Break):
@@ -288,5 +292,6 @@ def _decompress_zst(path: str, size: int) -> Iterator[Chunk | Break]:
                 return
             except OSError as failure:
                 error, at = str(failure), raw.tell()
+    # Arrow has no class of error for it; the sentence is "Truncated compressed stream".
     kind = "truncated" if at >= size and "runcated" in error else "damaged"
     yield Break(kind, at, size - at, error)

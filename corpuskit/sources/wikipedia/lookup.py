@@ -164,6 +164,7 @@ class PageFinder:
                 for page in self._stream(offset):
                     if _is_wanted(page, [asked["title"]] if "title" in asked else [], asked.get("id")):
                         return page
+            # Two titles may share a hash: that a title of the lookup is not there proves nothing.
             if offsets and (self._lookup is None or "id" in asked):
                 (what,) = asked.values()
                 raise InputError(
@@ -214,14 +215,14 @@ class PageFinder:
 
 
 def _title(xml: bytes) -> str:
-    match = _TITLE.search(xml, 0, 4096)
+    match = _TITLE.search(xml, 0, 4096)  # it is the first element; a text behind it may hold another one
     return unescape(match[1].decode("utf-8", "replace")).strip() if match else ""
 
 
 def _is_wanted(xml: bytes, titles: list[str], id: int | None) -> bool:
     if titles:
         return _title(xml) in titles
-    match = _ID.search(xml, 0, xml.find(b"<revision"))
+    match = _ID.search(xml, 0, xml.find(b"<revision"))  # revisions and their authors have ids too
     return match is not None and int(match[1]) == id
 
 

@@ -60,6 +60,7 @@ class Revision:
 
     def begins(self, characters: int) -> str:
         """The first characters of the wikitext, at most so many."""
+        # A character has at most four bytes; a cut one at the end is left out.
         return (self.data or b"")[: 4 * characters].decode("utf-8", "ignore")[:characters]
 
     @property
@@ -192,7 +193,7 @@ def _page_of(found: Iterable[Field]) -> Page:
     page, revision = Page(), Revision()
     revisions: list[Revision] = []
     for name, data in found:
-        if name == "text":
+        if name == "text":  # stays bytes: it may have megabytes, and the engine takes it as it is
             revision.data = data
             continue
         value = data.decode().strip()

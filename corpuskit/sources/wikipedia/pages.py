@@ -84,6 +84,8 @@ class _Gap:
         self._head = False
         self._offset += good
         del self._held[:good]
+        # So much from a stray byte on stays stray. Less may be a comment that is not whole yet: it is looked at
+        # again when as much more has come, so that all looks together are linear.
         if len(self._held) > GAP_BYTES // 2:
             self._passed = len(self._held)
             del self._held[FRAGMENT_BYTES:]
@@ -154,6 +156,7 @@ class PageScanner:
                     yield from self._gap.stray()
                 if self._is_behind():
                     return True
+                # Searched from 1 on: the tag at 0 is the page's own.
                 self._state, self._gap, self._searched, self._passed = "page", None, 1, 0
             done = yield from self._finish()
             if not done:
@@ -186,7 +189,7 @@ class PageScanner:
             if self._passed or end > dump.PAGE_BYTES:
                 yield self._bad("page_too_large", end)
             else:
-                with memoryview(self._buffer) as whole:
+                with memoryview(self._buffer) as whole:  # one copy of the page instead of two
                     xml = bytes(whole[:end])
                 yield RawPage(xml, self._base)
             self._drop(end)
