@@ -13,7 +13,7 @@ import os
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, BinaryIO, Protocol, cast
+from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -88,12 +88,8 @@ class BrokenStreamError(Exception):
         self.kind = kind
 
 
-class Reader(Protocol):
-    """Reads one file; ``name`` is what messages call it."""
-
-    def __call__(self, path: str, name: str, fields: Fields) -> Iterator[Row | Damage]:
-        """Yield the file's rows and its damaged places in order."""
-        ...
+Reader = Callable[[str, str, Fields], Iterator[Row | Damage]]
+"""Yields the rows and damaged places of a file in order: of its path, what messages call it, and the fields."""
 
 
 def _open(path: str) -> BinaryIO:
@@ -176,16 +172,8 @@ def _not_utf8(name: str, data: bytes, error: UnicodeDecodeError) -> str:
     return f"{name}: not UTF-8: {place}. Convert it: iconv -f {guess} -t UTF-8"
 
 
-@dataclass(frozen=True)
-class _Line:
-    """A line without its end, or how many bytes an overlong one has."""
-
-    data: bytes
-    overlong: int = 0
-
-
-def _lines(path: str) -> Iterator[_Line]:
-    """Lines of a file, cut at LF alone. A line beyond the limit is passed over and its size told.
+def _lines(path: str) -> Iterator[tuple[bytes, int]]:
+    """Lines of a file, cut at LF alone, with their sizes; of one beyond the limit the first bytes alone.
 
     When the stream breaks off, what stands after the last line end is yielded before the error is raised.
     """
@@ -206,57 +194,49 @@ def _lines(path: str) -> Iterator[_Line]:
         yield _line(held, size)
 
 
-def _line(held: list[bytes], size: int) -> _Line:
-    if size > MAX_ROW_BYTES:
-        return _Line(held[0][:EXCERPT_BYTES], overlong=size)
-    return _Line(b"".join(held))
+def _line(held: list[bytes], size: int) -> tuple[bytes, int]:
+    return (held[0][:EXCERPT_BYTES] if size > MAX_ROW_BYTES else b"".join(held)), size
 
 
 def read_jsonl(path: str, name: str, fields: Fields) -> Iterator[Row | Damage]:
     """One row per line that is not blank; ``row`` counts all lines from 0."""
     # A line is parsed when the next one is there: the last one before a break may be half of a line.
-    row, pending = 0, None
+    row, data, size = -1, b"", 0
     try:
-        for row, line in enumerate(_lines(path)):
-            if pending is not None:
-                yield from _json_row(pending, row - 1, name, fields)
-            pending = line
+        for following in _lines(path):
+            if row >= 0:
+                yield from _json_row(data, size, row, name, fields)
+            row, (data, size) = row + 1, following
     except BrokenStreamError as error:
-        # The last line is what was read of a line that has no end.
-        data = pending.data if pending else b""
-        size = (pending.overlong or len(data)) if pending else 0
         yield Damage(row, error.kind, _broken_stream(f"{name}#{row}", error), size, _excerpt(data))
         return
-    if pending is not None:
-        yield from _json_row(pending, row, name, fields)
+    if row >= 0:
+        yield from _json_row(data, size, row, name, fields)
 
 
-def _json_row(line: _Line, row: int, name: str, fields: Fields) -> Iterator[Row | Damage]:
+def _json_row(data: bytes, size: int, row: int, name: str, fields: Fields) -> Iterator[Row | Damage]:
     """Parse one line: a row, a damage, or nothing for a blank line."""
     place = f"{name}#{row} (line {row + 1})"
-    data = line.data.removeprefix(b"\xef\xbb\xbf") if row == 0 else line.data
-    if line.overlong:
-        error = f"{place}: {line.overlong:,} bytes are more than the {MAX_ROW_BYTES:,} of one row. Split it."
-        yield Damage(row, "too_large", error, line.overlong, _excerpt(data))
+    data = data.removeprefix(b"\xef\xbb\xbf") if row == 0 else data
+    if size > MAX_ROW_BYTES:
+        error = f"{place}: {size:,} bytes are more than the {MAX_ROW_BYTES:,} of one row. Split it."
+        yield Damage(row, "too_large", error, size, _excerpt(data))
         return
     if not data.strip():
         return
+    kind = "bad_json"
     try:
         value = json.loads(data.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        yield Damage(row, "invalid_utf8", _not_utf8(place, data, error), len(data), _excerpt(data))
-        return
-    except (ValueError, RecursionError) as error:
-        message = f"{place}: not JSON: {error}. Mend the line or remove it."
-        yield Damage(row, "bad_json", message, len(data), _excerpt(data))
-        return
-    if not isinstance(value, dict):
-        message = (
-            f"{place}: {type(value).__name__} where an object is needed. Write one JSON object per line."
-        )
-        yield Damage(row, "bad_json", message, len(data), _excerpt(data))
-        return
-    yield Row(row, **_pick(value, fields), size=len(data))
+    except UnicodeDecodeError as bad:
+        kind, error = "invalid_utf8", _not_utf8(place, data, bad)
+    except (ValueError, RecursionError) as bad:
+        error = f"{place}: not JSON: {bad}. Mend the line or remove it."
+    else:
+        if isinstance(value, dict):
+            yield Row(row, **_pick(value, fields), size=len(data))
+            return
+        error = f"{place}: {type(value).__name__} where an object is needed. Write one JSON object per line."
+    yield Damage(row, kind, error, len(data), _excerpt(data))
 
 
 def _pick(value: dict[str, Any], fields: Fields) -> dict[str, Any]:

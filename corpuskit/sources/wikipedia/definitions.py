@@ -25,15 +25,7 @@ from corpuskit.storage.places import stamp
 
 NAMESPACE = 10
 _CALL = re.compile(r"\{\{\s*([^{}|<>\[\]\n#]{1,200}?)\s*(?=[|}\n])")
-_HELP_PAGES = (
-    "/doc",
-    "/sandbox",
-    "/testcases",
-    "/preload",
-    "/documentation",
-    "/dokumentation",
-    "/documentación",
-)
+_HELP = ("/doc", "/sandbox", "/testcases", "/preload", "/documentation", "/dokumentation", "/documentación")
 
 
 @dataclass(frozen=True)
@@ -122,7 +114,7 @@ class WikiPages:
         """The page as a template; None if it is none, or only documents one."""
         namespace = self.site.namespace_of(page.title, page.namespace)
         name = page.title.partition(":")[2].strip()
-        if namespace != NAMESPACE or not name or name.lower().endswith(_HELP_PAGES):
+        if namespace != NAMESPACE or not name or name.lower().endswith(_HELP):
             return None
         target = page.leads_to[0] if page.is_redirect else ""
         prefix, colon, rest = target.partition(":")

@@ -84,20 +84,6 @@ class PageRules:
     loss_every: int = 0
 
 
-@dataclass
-class _Pending:
-    """Pages that wait to be extracted together.
-
-    Attributes:
-        expanded: the first ``expanded_pages`` of them with their templates expanded, ``expanded_bytes`` long.
-    """
-
-    pages: list[Page] = field(default_factory=list)
-    expanded: list[Expanded] = field(default_factory=list)
-    expanded_pages: int = 0
-    expanded_bytes: int = 0
-
-
 class PartReader:
     """Turns the pages of one part into `Reading`s.
 
@@ -119,7 +105,9 @@ class PartReader:
         self._clear()
 
     def _clear(self) -> None:
-        self._pending = _Pending()
+        self._pages: list[Page] = []  # that wait to be extracted together
+        self._expanded: list[Expanded] = []  # the first of them, `EXPAND_PAGES` at a time
+        self._expanded_bytes = 0
         self._aliases: list[dict[str, str]] = []
 
     def take(self, *, rest: bool = False) -> Iterator[Reading]:
@@ -127,7 +115,7 @@ class PartReader:
 
         It is full by the wikitext that was met, whatever became of it: texts are known when it is closed.
         """
-        large = self._out.bytes_in >= BATCH_BYTES or self._pending.expanded_bytes >= EXPANDED_BYTES
+        large = self._out.bytes_in >= BATCH_BYTES or self._expanded_bytes >= EXPANDED_BYTES
         if large or self._out.documents_in >= MAX_ENTRIES or (rest and not self._out.empty):
             self._extract()
             if self._aliases:
@@ -186,9 +174,8 @@ class PartReader:
                 row = {"wiki": self._rules.wiki, "title": page.title, "target": target, "fragment": fragment}
                 self._aliases.append(row)
             return
-        waiting = self._pending
-        waiting.pages.append(page)
-        if self._rules.definitions and len(waiting.pages) >= waiting.expanded_pages + EXPAND_PAGES:
+        self._pages.append(page)
+        if self._rules.definitions and len(self._pages) % EXPAND_PAGES == 0:
             self._expand_waiting()
 
     def _no_page(self, found: RawPage, place: str, kind: str, what: str) -> None:
@@ -221,9 +208,9 @@ class PartReader:
 
     def _extract(self) -> None:
         """Make documents of the pages that wait."""
-        pages = self._pending.pages
+        pages = self._pages
         texts, titles = _columns(pages)
-        result = extract(self._expanded(texts), titles=titles, **self._settings)
+        result = extract(self._all_expanded(texts), titles=titles, **self._settings)
         self._measure(texts, result)
         lengths = byte_lengths(result.texts)
         kept = (result.status == 0) & (lengths > 0)
@@ -249,7 +236,7 @@ class PartReader:
         lengths: NDArray[np.int64],
     ) -> pa.RecordBatch:
         """The pages that are kept; ``sizes`` are the bytes of the wikitext, ``lengths`` those of the text."""
-        pages = [page for page, keep in zip(self._pending.pages, kept.tolist(), strict=True) if keep]
+        pages = [page for page, keep in zip(self._pages, kept.tolist(), strict=True) if keep]
         mask = pa.array(kept)
         categories = result.categories.filter(mask)
         told = zip(pages, result.flags[kept].tolist(), categories.to_pylist(), strict=True)
@@ -277,29 +264,26 @@ class PartReader:
 
     def _expand_waiting(self) -> None:
         """Expand the templates of the pages that have come since the last time."""
-        waiting = self._pending
-        texts, titles = _columns(waiting.pages[waiting.expanded_pages :])
+        texts, titles = _columns(self._pages[len(self._expanded) * EXPAND_PAGES :])
         store = store_of(self._rules.definitions)
         expanded = expand(texts, titles, store, engine_options(**self._settings))
-        waiting.expanded.append(expanded)
-        waiting.expanded_pages += len(texts)
-        waiting.expanded_bytes += int(byte_lengths(expanded.texts).sum())
+        self._expanded.append(expanded)
+        self._expanded_bytes += int(byte_lengths(expanded.texts).sum())
 
-    def _expanded(self, texts: pa.LargeStringArray) -> pa.LargeStringArray:
+    def _all_expanded(self, texts: pa.LargeStringArray) -> pa.LargeStringArray:
         """The pages with templates expanded, if the settings say so."""
         if not self._rules.definitions:
             return texts
         self._expand_waiting()
-        pieces = self._pending.expanded
-        whole = pa.concat_arrays([piece.texts for piece in pieces])
-        counters = np.concatenate([piece.counters for piece in pieces])
+        whole = pa.concat_arrays([batch.texts for batch in self._expanded])
+        counters = np.concatenate([batch.counters for batch in self._expanded])
         self._out.side_table("expansion", expansion_table(Expanded(whole, counters)))
-        pieces.clear()
+        self._expanded.clear()  # held twice otherwise, while they are extracted
         return whole
 
     def _measure(self, texts: pa.LargeStringArray, result: ExtractedBatch) -> None:
         """Measure the loss of every ``loss_every``-th page, chosen by its id."""
-        every, pages = self._rules.loss_every, self._pending.pages
+        every, pages = self._rules.loss_every, self._pages
         chosen = [i for i, p in enumerate(pages) if every and p.id % every == 0 and result.status[i] == 0]
         if not chosen:
             return

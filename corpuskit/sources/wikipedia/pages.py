@@ -84,8 +84,8 @@ class _Gap:
         self._head = False
         self._offset += good
         del self._held[:good]
-        # So much from a stray byte on stays stray. Less may be a comment that is not whole yet: it is looked at
-        # again when as much more has come, so that all looks together are linear.
+        # So much from a stray byte on stays stray. Less may be a comment that is not whole yet: it is looked
+        # at again when as much more has come, so that all looks together are linear.
         if len(self._held) > GAP_BYTES // 2:
             self._passed = len(self._held)
             del self._held[FRAGMENT_BYTES:]

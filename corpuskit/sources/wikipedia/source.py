@@ -111,11 +111,6 @@ class Wikipedia(Source):
     template_rules: dict[str, str | dict[str, str]] = Field(default_factory=dict)
     conversions: Conversions = "both"
 
-    @property
-    def extraction(self) -> Options:
-        """What becomes of the parts of a page."""
-        return Options(**{f.name: getattr(self, f.name) for f in fields(Options)})
-
     @model_validator(mode="after")
     def _check_rules(self) -> Wikipedia:
         template_table(self.language, self.template_rules)
@@ -193,10 +188,17 @@ class Wikipedia(Source):
 
     def _rules(self, wiki: str, path: str) -> PageRules:
         """The settings that a reader of one dump's pages needs."""
-        shared = [f.name for f in fields(PageRules) if f.name in type(self).model_fields]
-        settings = {name: getattr(self, name) for name in shared}
-        definitions = (self.template_pages or path) if self.templates == "expand" else ""
-        return PageRules(**settings | {"wiki": wiki, "options": self.extraction, "definitions": definitions})
+        return PageRules(
+            wiki=wiki,
+            language=self.language,
+            licence=self.licence,
+            namespaces=self.namespaces,
+            options=Options(**{f.name: getattr(self, f.name) for f in fields(Options)}),
+            template_rules=self.template_rules,
+            conversions=self.conversions,
+            definitions=(self.template_pages or path) if self.templates == "expand" else "",
+            loss_every=self.loss_every,
+        )
 
     def _select(self) -> FolderSelection:
         """The dumps in the folder."""
