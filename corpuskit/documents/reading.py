@@ -64,7 +64,7 @@ class ReadingBuilder:
 
     def drop(self, document: Dropped) -> None:
         """Record a document that is not passed on."""
-        self._dropped.append(document)
+        self._dropped.append(document)  # its text is held as long as those of the documents
         self._side_bytes += document.bytes if document.text else 0
 
     def quarantine(self, document: Quarantined) -> None:

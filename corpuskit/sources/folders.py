@@ -87,6 +87,7 @@ def _walk(top: str, root: str, seen: set[str], files: list[str], others: dict[st
         seen.add(real)
         try:
             with os.scandir(folder) as listing:
+                # File systems list in orders of their own; parts and ids must not show them.
                 entries = sorted(listing, key=lambda entry: entry.name)
         except OSError as error:
             if folder == root:

@@ -89,7 +89,7 @@ class BrokenStreamError(Exception):
 
 
 Reader = Callable[[str, str, Fields], Iterator[Row | Damage]]
-"""Yields the rows and damaged places of a file in order: of its path, what messages call it, and the fields."""
+"""Yields a file's rows and damaged places in order; takes its path, what messages call it, and the fields."""
 
 
 def _open(path: str) -> BinaryIO:
@@ -186,6 +186,7 @@ def _lines(path: str) -> Iterator[tuple[bytes, int]]:
                 yield _line([*held, piece], size + len(piece))
                 held, size = [], 0
             size += len(tail)
+            # Of a line that is too long the first piece is kept, for the excerpt; memory is bounded.
             held = [*held[:1], tail] if size > MAX_ROW_BYTES else [*held, tail]
     except BrokenStreamError:
         yield _line(held, size)
@@ -366,7 +367,7 @@ def _batch_rows(batch: pa.RecordBatch, first: int, name: str, fields: Fields) ->
 def _values(column: pa.Array) -> list[object]:
     """Python values of a column of ids or titles; bytes that are not UTF-8 are written out."""
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        raw = column.cast(pa.large_binary()).to_pylist()
+        raw = column.cast(pa.large_binary()).to_pylist()  # of strings to_pylist would raise
         return [None if v is None else v.decode("utf-8", "backslashreplace") for v in raw]
     values: list[object] = column.to_pylist()
     return values

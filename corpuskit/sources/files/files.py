@@ -141,6 +141,7 @@ class Files(Source):
                 remedy="Check `path` and `include`, or name the `format` of the files.",
             )
         self._require_a_text_column(selection.files)
+        # Read for its error alone: the dataset that it describes is read as far as it is there.
         states = [(name, path) for name, path in selection.found if name in saved.unreadable]
         selection.files = sorted([*selection.files, *states])
         selection.unreadable = saved.unreadable
@@ -165,6 +166,7 @@ class Files(Source):
         by_suffix = next((kind for kind, (_, ends) in _FORMATS.items() if bare.endswith(ends)), "")
         if self.format in ("auto", by_suffix):
             return by_suffix
+        # A format is believed of files that were named, not of each README and picture in a folder.
         named = bool(self.include) or name == PurePath(self.path).name
         return self.format if named else ""
 

@@ -26,11 +26,12 @@ def to_engine(texts: pa.LargeStringArray, name: str) -> _native.Strings:
             f"wikitext.extract: {name} are {texts.type}, not large_string",
             remedy="Cast them: texts.cast(pyarrow.large_string()).",
         )
-    if texts.null_count:
+    if texts.null_count:  # what stands behind a null is undefined
         texts = texts.fill_null("")
     _, offset_buffer, data_buffer = texts.buffers()
     if offset_buffer is None or offset_buffer.size == 0:
         return NO_STRINGS
+    # A slice shares the buffers of its column and begins further on.
     offsets = np.frombuffer(offset_buffer, np.int64, count=len(texts) + 1, offset=8 * texts.offset)
     data = np.frombuffer(data_buffer, np.uint8) if data_buffer is not None else np.zeros(0, np.uint8)
     return offsets, data

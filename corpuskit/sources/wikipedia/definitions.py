@@ -154,7 +154,7 @@ def skipped_of(path: str) -> str:
 @lru_cache(maxsize=1)
 def _store(path: str, _: tuple[int, ...]) -> tuple[_native.TemplateStore, str]:
     pages = open_pages(path)
-    redirects: list[tuple[str, str]] = []
+    redirects: list[tuple[str, str]] = []  # met among the definitions, which the store takes one by one
 
     def definitions() -> Iterator[tuple[str, str]]:
         for page in pages:
@@ -206,6 +206,7 @@ def called_names(text: str, prefix: str = "Template") -> set[str]:
 
 
 def _key(name: str, prefix: str = "Template") -> str:
+    # As MediaWiki tells titles apart: blanks and underscores are alike, and the first letter is a capital.
     plain = " ".join(name.replace("_", " ").split())
     space, colon, rest = plain.partition(":")
     if colon and space.lower() in ("template", "subst", "safesubst", prefix.lower()):
@@ -238,7 +239,7 @@ def write_templates(path: str, out: Path, min_uses: int = 0) -> Written:
         template = pages.template(page)
         if template is not None:
             templates.append(template)
-        elif min_uses:
+        elif min_uses:  # a page counts once, however often it calls a template
             uses.update(called_names(page.newest.wikitext, pages.prefix))
     if not templates:
         raise InputError(

@@ -150,6 +150,7 @@ class PartReader:
         try:
             page = parse_page(found.xml, self._file)
         except expat.ExpatError as error:
+            # expat says the same of both, but they are mended differently.
             kind = "malformed_xml" if _is_utf8(found.xml) else "invalid_utf8"
             what = f"{error}. The other pages are read; mend this one or download it again."
             self._no_page(found, place, kind, what)
@@ -212,6 +213,7 @@ class PartReader:
         texts, titles = _columns(pages)
         result = extract(self._all_expanded(texts), titles=titles, **self._settings)
         self._measure(texts, result)
+        # Also a page with templates alone is empty, and only known now.
         lengths = byte_lengths(result.texts)
         kept = (result.status == 0) & (lengths > 0)
         for i in np.flatnonzero(~kept):
@@ -221,6 +223,7 @@ class PartReader:
                 self._drop(pages[i], pages[i].newest, "empty")
         sizes = np.array([page.newest.size for page in pages], np.int64)
         self._out.keep_batch(self._batch(result, kept, sizes, lengths))
+        # Of a page the balance is known: it lost bytes (marks) or gained some (texts of templates).
         change = lengths[kept] - sizes[kept]
         cut, added = -int(change[change < 0].sum()), int(change[change > 0].sum())
         if cut:

@@ -91,6 +91,8 @@ class Budget:
         nesting: templates, links and tables that are open at a time. Ordinary pages need under 20.
     """
 
+    # Of 5,256 pages of real dumps those of over 2,000 bytes took 1.7 steps a byte (median), 3.6 at most, and
+    # gave at most 1.2 bytes of text a byte; the deepest nested 17. The bounds stop what is made to take long.
     steps_base: int = 1 << 20
     steps_per_byte: int = 64
     output_base: int = 1 << 16
@@ -195,6 +197,7 @@ def engine_options(
     native.category_prefixes = _spellings(tuple(category_prefixes))
     native.language = language
     native.templates = templates or template_table(language)
+    # The engine numbers the choices in the order in which they are written here.
     native.output = _choice("output", options.output, get_args(Output))
     native.tables = _choice("tables", options.tables, get_args(Tables))
     native.infobox = _choice("infobox", options.infobox, get_args(Infobox)) == 1
@@ -220,7 +223,7 @@ def _spellings(prefixes: tuple[str, ...]) -> list[str]:
     seen = dict.fromkeys(
         form for p in prefixes for form in (p, p.lower(), p.upper(), p[:1].upper() + p[1:].lower())
     )
-    seen |= dict.fromkeys(form.replace(" ", "_") for form in list(seen))
+    seen |= dict.fromkeys(form.replace(" ", "_") for form in list(seen))  # in a link both mean a blank
     return sorted(form for form in seen if form)
 
 
@@ -242,6 +245,7 @@ def section_names(language: str) -> tuple[str, ...]:
     >>> "Einzelnachweise" in section_names("de"), "See also" in section_names("simple")
     (True, True)
     """
+    # A variant of a language (be-tarask) has the headings of its language.
     names = {key: row.split("|") for key, row in table_rows("sections.tsv")}
     return tuple(names.get(language.split("-")[0], names["en"]))
 

@@ -105,12 +105,14 @@ def scan(index: str, *, title: str = "", id: int | None = None) -> IndexLine | N
         wanted = {
             b":%s\n" % t.encode() for t in (title, escape(title), quoted, quoted.replace("'", "&#039;"))
         }
+    # Bytes are searched and the few hits parsed: enwiki's index has tens of millions of lines.
     for piece in _pieces(index):
         for pattern in wanted:
             at = piece.find(pattern)
             while at >= 0:
                 start = piece.rfind(b"\n", 0, at) + 1
                 line = _parse(piece[start : piece.index(b"\n", at)], index)
+                # ":7:" may stand in a title too.
                 if line.id == id or (id is None and line.title == title):
                     return line
                 at = piece.find(pattern, at + 1)
@@ -128,6 +130,7 @@ def lookup_of(index: str) -> str:
 def _key(title: str) -> int:
     from xxhash import xxh3_64_intdigest
 
+    # A title that is asked for on the command line may hold bytes that are no UTF-8.
     return int(xxh3_64_intdigest(title.encode("utf-8", "surrogatepass")))
 
 
@@ -148,6 +151,7 @@ def build_lookup(index: str) -> str:
         keys.append(_key(line.title))
         ids.append(line.id)
         offsets.append(line.offset)
+    # The stamp tells whether the lookup was made of this index or of an older one under the same name.
     head = {"format": 1, "pages": len(ids), "index": list(stamp(index))}
     path = Path(lookup_of(index))
     tables = (_sorted(keys, offsets), _sorted(ids, offsets))

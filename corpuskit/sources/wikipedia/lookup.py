@@ -128,6 +128,7 @@ class PageFinder:
                 f"{wanted!r} is no page id", remedy="Ids are numbers; leave --id out for a title."
             )
         title = " ".join(wanted.replace("_", " ").split())
+        # MediaWiki's first letter is a capital, but a wiktionary's is as it is written: as given first.
         titles = [] if by_id else list(dict.fromkeys((title, title[:1].upper() + title[1:])))
         number = int(wanted) if wanted.isdecimal() and len(wanted) <= _ID_DIGITS else None
         near: list[str] = []
@@ -178,7 +179,7 @@ class PageFinder:
         return (f.xml for f in PageScanner(first=False).pages(self._chunks(offset)) if isinstance(f, RawPage))
 
     def _chunks(self, offset: int) -> Iterator[Chunk | Break]:
-        decoder = bz2.BZ2Decompressor()
+        decoder = bz2.BZ2Decompressor()  # ends with the stream, where the engine's decoder goes on
         with open_file(self.path) as file:
             file.seek(offset)
             while not decoder.eof:

@@ -231,4 +231,5 @@ class LossTotals:
     def costliest(self, top: int) -> list[TemplateLoss]:
         """The templates that lost the most words, most costly first."""
         named = [row for (_, template), row in self.rows.items() if template and row.lost]
+        # Ties by name: the order in which parts are read must not show.
         return sorted(named, key=lambda row: (-row.lost, row.kind, row.template))[:top]

@@ -190,6 +190,7 @@ class _Collector:
 
 
 def _page_of(found: Iterable[Field]) -> Page:
+    # What is no number stays 0, and the page is reported as incomplete.
     page, revision = Page(), Revision()
     revisions: list[Revision] = []
     for name, data in found:

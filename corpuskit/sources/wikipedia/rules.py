@@ -48,6 +48,7 @@ def template_table(
     >>> extract(page, file_prefixes=[], category_prefixes=[], templates=table).texts[0].as_py()
     'It has 12,345 people (2011).'
     """
+    # As a tuple they are a key of the cache: a table is read once in a process, not once a batch.
     own = tuple((name, lang, text) for name, value in (rules or {}).items() for lang, text in _flat(value))
     return _table(language, own, conversions)
 

@@ -111,6 +111,7 @@ class Wikipedia(Source):
     template_rules: dict[str, str | dict[str, str]] = Field(default_factory=dict)
     conversions: Conversions = "both"
 
+    # A wrong rule stops the recipe that holds it, not a worker in the middle of a build.
     @model_validator(mode="after")
     def _check_rules(self) -> Wikipedia:
         template_table(self.language, self.template_rules)
@@ -151,7 +152,7 @@ class Wikipedia(Source):
                 f"{name}: no <page> within the first {len(head.data)} bytes",
                 remedy="Give a pages-articles dump; indexes and SQL tables are not read.",
             )
-        self._wiki(parse_site(head.data, name), name)
+        self._wiki(parse_site(head.data, name), name)  # asked now: each part would fail for want of it
         # Read for definitions, the file is an input of every part: its digest is in their fingerprints.
         expands = self.templates == "expand" and self.template_pages not in ("", path)
         definitions = (self.template_pages,) if expands else ()
