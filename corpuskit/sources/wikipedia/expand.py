@@ -4,11 +4,10 @@ As in MediaWiki: ``{{{1|default}}}``, arguments by name and by position, ``<noin
 and ``<onlyinclude>``, redirects of templates, parser functions that need no wiki, the page's title.
 
 A template that has a rule (`corpuskit.sources.wikipedia.rules`) is not expanded: a rule says what a reader
-reads,
-while a definition often holds hidden text, dates of the day and calls of Lua modules. Neither are calls that
-cannot be: of templates that are not defined, that call themselves, nest too deep, or run a Lua module.
-Modules are not run; the template whose definition runs one is left as it is called, with its arguments
-expanded. What is left is for the rules, or is dropped and counted as ever.
+reads, while a definition often holds hidden text, dates of the day and calls of Lua modules. Neither are
+calls that cannot be: of templates that are not defined, that call themselves, nest too deep, or run a Lua
+module. Modules are not run; the template whose definition runs one is left as it is called, with its
+arguments expanded. What is left is for the rules, or is dropped and counted as ever.
 
 A dump in several files rarely holds all templates in the file that calls them, and what a definition calls
 but the file lacks leaves a hole: name a file with all of them (``template_pages``).
@@ -139,8 +138,8 @@ def expand(
         titles: of the pages, with namespace.
         store: the definitions, of `template_store`.
         options: what the pages will be extracted with, of
-        `corpuskit.sources.wikipedia.extract.engine_options`; its
-            rules and classes decide which templates are left.
+            `corpuskit.sources.wikipedia.extract.engine_options`; its rules and classes decide which templates
+            are left.
         budget: bounds for each page, the default ones if not given.
 
     Raises:

@@ -141,8 +141,7 @@ def extract(
         titles: titles of the pages, for magic words such as ``{{PAGENAME}}``; without them those are dropped.
         options: what stays, the default ones if not given.
         templates: rules for templates, of `corpuskit.sources.wikipedia.rules.template_table`; the shipped
-        ones for
-            the language if not given.
+            ones for the language if not given.
         budget: bounds for each page, the default ones if not given.
 
     Raises:
