@@ -278,7 +278,7 @@ def normalise(text: str) -> str:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CaseResult:
     """One test that counts: the two texts, and the class of what differs (empty when they are equal)."""
 
     test: ParserTest
@@ -287,9 +287,9 @@ class Outcome:
     difference: str
 
 
-def run(folder: Path) -> tuple[list[Outcome], dict[str, int]]:
-    """All tests of a folder: the outcomes of those that count, and how many each exclusion took."""
-    outcomes: list[Outcome] = []
+def run(folder: Path) -> tuple[list[CaseResult], dict[str, int]]:
+    """All tests of a folder: the results of those that count, and how many each exclusion took."""
+    results: list[CaseResult] = []
     excluded = dict.fromkeys((rule.name for rule in EXCLUDED), 0)
     for test in (test for name in FILES for test in read(folder / name)):
         rule = exclusion(test)
@@ -297,8 +297,8 @@ def run(folder: Path) -> tuple[list[Outcome], dict[str, int]]:
             excluded[rule.name] += 1
             continue
         expected, ours = html_text(test.html), our_text(_extract(test))
-        outcomes.append(Outcome(test, expected, ours, _difference(test, expected, ours)))
-    return outcomes, excluded
+        results.append(CaseResult(test, expected, ours, _difference(test, expected, ours)))
+    return results, excluded
 
 
 def _extract(test: ParserTest) -> str:

@@ -19,9 +19,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cache
-from importlib import resources
 from pathlib import Path
 
+from corpuskit.sources.wikipedia.extract import table_rows
 from corpuskit.sources.wikipedia.rules import template_table
 
 PAGE = re.compile(r"<page>(.*?)</page>", re.DOTALL)
@@ -150,13 +150,7 @@ def undecided(name: str, use: Use) -> list[str]:
 
 @cache
 def _classes() -> tuple[str, ...]:
-    rows = (
-        resources.files("corpuskit.sources.wikipedia")
-        .joinpath("template_classes.tsv")
-        .read_text(encoding="utf-8")
-    )
-    lines = [line.split("\t") for line in rows.splitlines() if not line.startswith("#")]
-    return tuple(name.lower() for line in lines for name in line[-1].split("|"))
+    return tuple(name.lower() for row in table_rows("template_classes.tsv") for name in row[-1].split("|"))
 
 
 def _has_class(name: str) -> bool:

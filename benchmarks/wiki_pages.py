@@ -17,7 +17,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from benchmarks.kept import open_input
-from corpuskit.sources.wikipedia.extract import Extracted, Options, extract, namespace_prefixes
+from corpuskit.sources.wikipedia.extract import ExtractedBatch, Options, extract, namespace_prefixes
 
 DUMPS = {
     "enwiki": ("en", "gensim__enwiki-latest-pages-articles1.xml-p000000010p000030302-shortened.bz2"),
@@ -138,7 +138,7 @@ def our_extracted(
     titles: pa.LargeStringArray | None = None,
     names: tuple[str, str] = ("", ""),
     everything: bool = False,
-) -> Extracted:
+) -> ExtractedBatch:
     """What our extractor makes of pages of one language, at the default settings or at `EVERYTHING`.
 
     Args:

@@ -14,7 +14,7 @@ from benchmarks.first_pass import WORKERS
 from benchmarks.harness import OURS, Bar, Options, Row, compare
 from benchmarks.measure import Usage, measure_command
 from corpuskit.sources.wikipedia import dump
-from corpuskit.sources.wikipedia.items import Chunk, Range
+from corpuskit.sources.wikipedia.items import Chunk
 
 MEGABYTES = 500
 QUICK_MEGABYTES = 100
@@ -39,8 +39,7 @@ def write_dump(corpora: Path, path: Path, megabytes: int) -> float:
 
 
 def _decoded(path: Path) -> float:
-    piece = Range(0, path.stat().st_size)
-    chunks = dump.decode(str(path), "bz2", "utf-8", piece)
+    chunks = dump.read_chunks(str(path), "bz2", "utf-8")
     return sum(len(chunk.data) for chunk in chunks if isinstance(chunk, Chunk)) / 1e6
 
 

@@ -40,6 +40,10 @@ class CorpuskitError(Exception):
     def __str__(self) -> str:
         return f"{self.message}\n  {self.remedy}" if self.remedy else self.message
 
+    def one_line(self) -> str:
+        """Message and remedy on one line, as a quarantined row has them."""
+        return " ".join(f"{self.message}. {self.remedy}".split())
+
 
 def _rebuild(kind: type[CorpuskitError], message: str, remedy: str) -> CorpuskitError:
     """Errors cross process borders by pickle, which cannot pass keyword-only arguments by itself."""

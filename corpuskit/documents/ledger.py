@@ -45,15 +45,11 @@ class Entry:
 
     def balance(self) -> None:
         """Raise `LedgerError` unless both equations of the module's docstring hold."""
-        documents_out = (
-            self.documents_kept + self.documents_dropped.total() + self.documents_quarantined.total()
-        )
-        bytes_out = (
-            self.bytes_kept
-            + self.bytes_cut.total()
-            + self.bytes_dropped.total()
-            + self.bytes_quarantined.total()
-        )
+        documents = (self.documents_dropped, self.documents_quarantined)
+        removed = (self.bytes_cut, self.bytes_dropped, self.bytes_quarantined)
+        # The sum of two counters would leave out what is negative, and hide the fault that made it so.
+        documents_out = self.documents_kept + sum(map(Counter.total, documents))
+        bytes_out = self.bytes_kept + sum(map(Counter.total, removed))
         self._equal("documents", self.documents_in, documents_out)
         self._equal("bytes", self.bytes_in + self.bytes_added.total(), bytes_out)
 

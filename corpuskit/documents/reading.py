@@ -36,30 +36,35 @@ class ReadingBuilder:
         self._clear()
 
     def _clear(self) -> None:
-        self._batch = BatchBuilder(limit=self.limit, extra=self.extra)
-        self._entries = 0
+        self.documents_in = 0
+        self.bytes_in = 0
+        self._rows = BatchBuilder(limit=self.limit, extra=self.extra)
+        self._batch: pa.RecordBatch | None = None
         self._side_bytes = 0
-        self._documents_in = 0
-        self._bytes_in = 0
+        self._added: dict[str, int] = {}
         self._cut: dict[str, int] = {}
         self._spans: list[CutSpan] = []
         self._dropped: list[Dropped] = []
         self._quarantined: list[Quarantined] = []
         self._warnings: list[str] = []
+        self._tables: dict[str, pa.Table] = {}
 
     def met(self, size: int) -> None:
         """Count one document of ``size`` bytes as met."""
-        self._documents_in += 1
-        self._bytes_in += size
-        self._entries += 1
+        self.documents_in += 1
+        self.bytes_in += size
 
     def keep(self, *, id: str, source: str, text: str, **columns: Any) -> None:
         """Pass a document on; ``columns`` as in `BatchBuilder.add`."""
-        self._batch.add(id=id, source=source, text=text, **columns)
+        self._rows.add(id=id, source=source, text=text, **columns)
+
+    def keep_batch(self, batch: pa.RecordBatch) -> None:
+        """Pass documents on that are a batch already: all that the reading will have."""
+        self._batch = batch
 
     def drop(self, document: Dropped) -> None:
         """Record a document that is not passed on."""
-        self._dropped.append(document)
+        self._dropped.append(document)  # its text is held as long as those of the documents
         self._side_bytes += document.bytes if document.text else 0
 
     def quarantine(self, document: Quarantined) -> None:
@@ -77,24 +82,40 @@ class ReadingBuilder:
         """Count ``size`` bytes as removed from a kept document without keeping them for a look."""
         self._cut[reason] = self._cut.get(reason, 0) + size
 
+    def add_bytes(self, reason: str, size: int) -> None:
+        """Count ``size`` bytes as added to a kept document."""
+        self._added[reason] = self._added.get(reason, 0) + size
+
+    def side_table(self, name: str, table: pa.Table) -> None:
+        """Hand on the rows of a side table with this reading."""
+        self._tables[name] = table
+
     def warn(self, sentence: str) -> None:
         """Record a sentence for the log."""
         self._warnings.append(sentence)
 
+    @property
+    def empty(self) -> bool:
+        """Whether there is nothing to hand out: nothing was met, and nothing is to be said."""
+        return not (self.documents_in or self._warnings)
+
     def take(self, *, rest: bool = False) -> Iterator[Reading]:
         """Yield the reading that is full; with ``rest`` also one that is not (but never an empty one)."""
-        full = self._batch.full or self._entries >= MAX_ENTRIES or self._side_bytes >= self.limit
-        if not full and not (rest and (self._entries or self._warnings)):
+        full = self._rows.full or self.documents_in >= MAX_ENTRIES or self._side_bytes >= self.limit
+        if not full and not (rest and not self.empty):
             return
+        rows = next(self._rows.take(rest=True), None)
         yield Reading(
-            batch=next(self._batch.take(rest=True), None) or empty_batch(self.extra),
-            documents_in=self._documents_in,
-            bytes_in=self._bytes_in,
+            batch=self._batch or rows or empty_batch(self.extra),
+            documents_in=self.documents_in,
+            bytes_in=self.bytes_in,
             cut=self._cut,
+            added=self._added,
             spans=self._spans,
             dropped=self._dropped,
             quarantined=self._quarantined,
             warnings=self._warnings,
+            tables=self._tables,
         )
         self._clear()
 

@@ -13,22 +13,10 @@ from pydantic import BaseModel, ConfigDict
 T = TypeVar("T")
 
 
-class _Mark:
-    """A marker that stands in an annotation; compared by identity of its name."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-
-
-_DECIDES = _Mark("decides")
-
-
-_LOCATION = _Mark("location")
-
+_DECIDES, _LOCATION = object(), object()  # marks in annotations
 
 Decides = Annotated[T, _DECIDES]
 """``threshold: Decides[float] = 0.8``: changing it redoes the decisions, not the pass over the text."""
-
 
 Location = Annotated[T, _LOCATION]
 """``path: Location[str]``: says where an input lies. Never part of a fingerprint or an output."""
@@ -47,7 +35,7 @@ class Settings(BaseModel):
     version: ClassVar[int] = 1
 
     @classmethod
-    def _marked(cls, mark: _Mark) -> set[str]:
+    def _marked(cls, mark: object) -> set[str]:
         return {k for k, f in cls.model_fields.items() if mark in f.metadata}
 
     def fingerprint(self, *, deciding: bool) -> dict[str, Any]:

@@ -7,13 +7,16 @@ import os
 import re
 import stat
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
+from typing import Any
 
-from corpuskit.documents.reading import Quarantined
-from corpuskit.errors import CorpuskitError, InputError
+import pyarrow as pa
+
+from corpuskit.documents.reading import Quarantined, ReadingBuilder
+from corpuskit.errors import InputError
 from corpuskit.sources.source import Part
 from corpuskit.storage.files import canonical_json
 from corpuskit.storage.places import is_uri, kind_of, list_files, name_below
@@ -60,6 +63,7 @@ def survey(root: str) -> Found:
         raise InputError(f"{root}: neither a file nor a folder", remedy="Check `path`.")
     files: list[str] = []
     others: dict[str, list[str]] = {}
+    # Links wait until all that lies below is known: a folder keeps its own name, whatever leads to it.
     links, seen = [root], set[str]()
     while links:
         folder = links.pop(0)
@@ -83,6 +87,7 @@ def _walk(top: str, root: str, seen: set[str], files: list[str], others: dict[st
         seen.add(real)
         try:
             with os.scandir(folder) as listing:
+                # File systems list in orders of their own; parts and ids must not show them.
                 entries = sorted(listing, key=lambda entry: entry.name)
         except OSError as error:
             if folder == root:
@@ -117,19 +122,6 @@ def _kind(entry: os.DirEntry[str]) -> str:
     return kinds.get(stat.S_IFMT(mode), "device")
 
 
-def not_read(owner: str, cause: str, names: Sequence[str]) -> str:
-    """A sentence for the log about files that were passed over.
-
-    >>> not_read("files 'notes'", "no known format", ["a.pdf", "b/c.pdf", "LICENSE"])
-    "files 'notes': not read, no known format: .pdf (2), LICENSE (1)"
-    >>> not_read("files 'notes'", "dangling link", ["b.txt"])
-    "files 'notes': not read, dangling link: b.txt"
-    """
-    if cause != NO_KNOWN_FORMAT:
-        return f"{owner}: not read, {cause}: {some(names)}"
-    return f"{owner}: not read, {cause}: {by_suffix(names)}"
-
-
 def some(names: Sequence[str]) -> str:
     """The first `SHOWN` names, and how many more there are."""
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
@@ -144,20 +136,115 @@ def by_suffix(names: Iterable[str]) -> str:
     return ", ".join(f"{suffix} ({count})" for suffix, count in ranked[:SHOWN]) + more
 
 
-def passed_over(
-    owner: str,
-    left: Mapping[str, Sequence[str]],
-    include: Sequence[str] = (),
-    exclude: Sequence[str] = (),
-) -> list[str]:
-    """Sentences about names, by cause, that a source does not read although its globs would let them in."""
-    sentences = []
-    for cause, names in left.items():
-        wanted = [n for n in names if (not include or matches(n, include)) and not matches(n, exclude)]
-        wanted = [n for n in wanted if not COMPANION.fullmatch(n)]
-        if wanted:
-            sentences.append(not_read(owner, cause, wanted))
-    return sentences
+class FolderSelection:
+    """What a source reads of a folder, and what it passes over and why.
+
+    Names that the globs do not let in are as good as absent: nothing is said of them.
+
+    Args:
+        owner: what messages call the source.
+        root: the folder, or one file; it may be a URI.
+        include, exclude: globs, matched against the relative name and its last piece; no ``include`` lets
+            all in.
+
+    Attributes:
+        found: relative name and path of all files, whatever the globs say, sorted by name.
+        files: those to read: all that the globs let in, until `leave` takes some out.
+        unreadable: relative names of files that are quarantined as a whole when they are read, and why.
+
+    Raises:
+        InputError: as of `survey`, or ``root`` does not exist.
+    """
+
+    def __init__(
+        self, owner: str, root: str, include: Sequence[str] = (), exclude: Sequence[str] = ()
+    ) -> None:
+        if not (kind_of(root) or (not is_uri(root) and os.path.exists(root))):
+            raise InputError(f"{owner}: {root!r} does not exist", remedy="Check `path`.")
+        self._owner, self._root, self._include, self._exclude = owner, root, include, exclude
+        found = survey(root)
+        self.found = found.files
+        self.files = [(name, path) for name, path in found.files if self._lets_in(name)]
+        self.unreadable: dict[str, str] = {}
+        self._left: dict[str, list[str]] = {}
+        self._others = {kind: list(filter(self._lets_in, names)) for kind, names in found.others.items()}
+
+    def _lets_in(self, name: str) -> bool:
+        return (not self._include or matches(name, self._include)) and not matches(name, self._exclude)
+
+    def leave(self, cause: str, test: Callable[[str], bool]) -> list[str]:
+        """Take out the files whose relative names pass the test; returns these names."""
+        self._left[cause] = [name for name, _ in self.files if test(name)]
+        gone = set(self._left[cause])
+        self.files = [(name, path) for name, path in self.files if name not in gone]
+        return self._left[cause]
+
+    def parts(self, limit: int, detail: Mapping[str, Any] | None = None) -> list[Part]:
+        """Parts of whole files, closed before they exceed ``limit`` bytes on disk, each with ``detail``.
+
+        Raises:
+            InputError: a file is given by its URI.
+        """
+        parts: list[Part] = []
+        for paths, size in _groups([path for _, path in self.files], limit):
+            names = [relative_name(self._root, path) for path in paths]
+            bad = {name: self.unreadable[name] for name in names if name in self.unreadable}
+            facts = {**(detail or {}), **({"unreadable": bad} if bad else {})}
+            parts.append(Part(f"{len(parts):05d}", tuple(paths), facts, size))
+        return self.noted(parts)
+
+    def noted(self, parts: list[Part], *more: str) -> list[Part]:
+        """The same parts, the first of which carries sentences for the log to where it is read.
+
+        Args:
+            more: sentences beside those about what is passed over.
+        """
+        sentences = []
+        for cause, names in {**self._left, **self._others}.items():
+            left = [name for name in names if not COMPANION.fullmatch(name)]
+            # Of files of unknown kinds there may be thousands; their kinds are few.
+            shown = by_suffix(left) if cause == NO_KNOWN_FORMAT else some(left)
+            sentences += [f"{self._owner}: not read, {cause}: {shown}"] if left else []
+        sentences += more
+        if not parts or not sentences:
+            return parts
+        return [replace(parts[0], detail={**parts[0].detail, "not_read": sentences}), *parts[1:]]
+
+
+def _groups(paths: Sequence[str], limit: int) -> Iterator[tuple[list[str], int]]:
+    """Paths in their order, in groups of up to ``limit`` bytes on disk, with the bytes of each group."""
+    held: list[str] = []
+    size = 0
+    for path in paths:
+        if is_uri(path):
+            raise InputError(
+                f"{path}: a URI, and only dumps of wikis are read from where they lie",
+                remedy="Copy the files to a folder of this machine, and give that.",
+            )
+        on_disk = os.path.getsize(path)
+        if held and size + on_disk > limit:
+            yield held, size
+            held, size = [], 0
+        held.append(path)
+        size += on_disk
+    if held:
+        yield held, size
+
+
+def begin_reading(part: Part, columns: Mapping[str, pa.DataType] | None = None) -> ReadingBuilder:
+    """A builder for the readings of a part; its first one tells what was noted on the part."""
+    out = ReadingBuilder(extra=columns or {})
+    for sentence in part.detail.get("not_read", ()):
+        out.warn(sentence)
+    return out
+
+
+def set_aside(out: ReadingBuilder, owner: str, name: str, size: int, error: str) -> None:
+    """Quarantine a file of a folder that cannot be read at all, while the others are, and say so."""
+    out.met(size)
+    origin = canonical_json({"file": name})
+    out.quarantine(Quarantined(name, "unreadable_file", error, size, "", origin))
+    out.warn(f"{owner}: not read: {error}")
 
 
 def still_to_come(owner: str, root: str) -> list[str]:
@@ -171,26 +258,7 @@ def still_to_come(owner: str, root: str) -> list[str]:
         return []  # not fetched, or not by us: nothing is known of more files
     if not isinstance(missing, list) or not missing:
         return []
-    more = f" and {len(missing) - SHOWN} more" if len(missing) > SHOWN else ""
-    return [f"{owner}: of this dump are not fetched yet: {', '.join(map(str, missing[:SHOWN]))}{more}"]
-
-
-def noted(parts: list[Part], sentences: Sequence[str]) -> list[Part]:
-    """The same parts, the first of which carries sentences for the log to where it is read."""
-    if not sentences or not parts:
-        return parts
-    detail = {**parts[0].detail, "not_read": list(sentences)}
-    return [replace(parts[0], detail=detail), *parts[1:]]
-
-
-def unreadable(name: str, size: int, error: str) -> Quarantined:
-    """The row for a file of a folder that cannot be read at all, while the others are."""
-    return Quarantined(name, "unreadable_file", error, size, "", canonical_json({"file": name}))
-
-
-def one_line(error: CorpuskitError) -> str:
-    """Message and remedy of an error as one line, as a quarantined row has it."""
-    return " ".join(f"{error.message}. {error.remedy}".split())
+    return [f"{owner}: of this dump are not fetched yet: {some([str(name) for name in missing])}"]
 
 
 def relative_name(root: str, path: str) -> str:
@@ -208,35 +276,3 @@ def matches(name: str, globs: Sequence[str]) -> bool:
     """Whether the relative name, or its last piece alone, matches one of the globs."""
     base = name.rsplit("/", 1)[-1]
     return any(fnmatchcase(name, glob) or fnmatchcase(base, glob) for glob in globs)
-
-
-def require(path: str, owner: str) -> None:
-    """Raise `InputError` unless ``path`` is there."""
-    if not (kind_of(path) or (not is_uri(path) and os.path.exists(path))):
-        raise InputError(f"{owner}: {path!r} does not exist", remedy="Check `path`.")
-
-
-def group(paths: Sequence[str], limit: int) -> list[Part]:
-    """Parts of whole files in the given order, closed before they exceed ``limit`` bytes on disk.
-
-    Raises:
-        InputError: a path is a URI.
-    """
-    parts: list[Part] = []
-    held: list[str] = []
-    size = 0
-    for path in paths:
-        if is_uri(path):
-            raise InputError(
-                f"{path}: a URI, and only dumps of wikis are read from where they lie",
-                remedy="Copy the files to a folder of this machine, and give that.",
-            )
-        on_disk = os.path.getsize(path)
-        if held and size + on_disk > limit:
-            parts.append(Part(f"{len(parts):05d}", tuple(held), bytes=size))
-            held, size = [], 0
-        held.append(path)
-        size += on_disk
-    if held:
-        parts.append(Part(f"{len(parts):05d}", tuple(held), bytes=size))
-    return parts

@@ -6,25 +6,11 @@ import hashlib
 import json
 import os
 from pathlib import Path
+from typing import Any, cast
 
 from corpuskit.errors import InputError
-from corpuskit.storage.files import TEMPORARY, clear, sha256_file, write_json
-from corpuskit.storage.places import is_uri, stamp
-
-_STREAM_BYTES = 2**20
-
-
-def _sha256(file: str) -> str:
-    if not is_uri(file):
-        return sha256_file(Path(file))
-    from pyarrow import fs
-
-    system, path = fs.FileSystem.from_uri(file)
-    digest = hashlib.sha256()
-    with system.open_input_file(path) as stream:
-        while data := stream.read(_STREAM_BYTES):
-            digest.update(data)
-    return digest.hexdigest()
+from corpuskit.storage.files import TEMPORARY, clear, write_json
+from corpuskit.storage.places import is_uri, open_file, stamp
 
 
 class Digests:
@@ -52,7 +38,8 @@ class Digests:
             known = self._known.get(place)
             if known is not None and known[:-1] == state:
                 return str(known[-1])
-            digest = _sha256(file)
+            with open_file(file) as stream:
+                digest = hashlib.file_digest(cast(Any, stream), "sha256").hexdigest()
         except OSError as error:
             reason = error.strerror or str(error)
             raise InputError(f"{file}: cannot be read: {reason}", remedy="Check the path.") from error

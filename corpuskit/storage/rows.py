@@ -13,21 +13,25 @@ import os
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, BinaryIO, Protocol, cast
+from typing import Any, BinaryIO, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from corpuskit.errors import InputError, nearest
-from corpuskit.sources.folders import one_line
 
 MAX_ROW_BYTES = 256 * 2**20
 """A line or a text file of more bytes than this is quarantined: it could not be one document."""
 
 EXCERPT_BYTES = 200
 _CHUNK = 2**18
-_ARROW_ROWS = 256
-COMPRESSIONS = (".gz", ".bz2", ".zst")
+_ARROW_ROWS = 256  # a row may be a book
+_OPENERS: dict[str, Callable[[str], Any]] = {
+    ".gz": gzip.open,
+    ".bz2": bz2.open,
+    ".zst": lambda path: pa.CompressedInputStream(pa.OSFile(path, "rb"), "zstd"),
+}
+COMPRESSIONS = tuple(_OPENERS)
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,15 @@ class Row:
 
 @dataclass(frozen=True)
 class Damage:
-    """A row, or the rest of a file, that cannot be read. Fields as in `Quarantined`."""
+    """A row, or the rest of a file, that cannot be read.
+
+    Attributes:
+        row: counted from 0 within the file.
+        kind: a short word that is counted: ``truncated``, ``invalid_utf8``...
+        error: the thing, the value and the remedy, as one line.
+        size: raw bytes that are not read.
+        excerpt: the first of them, decoded with replacement.
+    """
 
     row: int
     kind: str
@@ -76,24 +88,15 @@ class BrokenStreamError(Exception):
         self.kind = kind
 
 
-class Reader(Protocol):
-    """Reads one file; ``name`` is what messages call it."""
-
-    def __call__(self, path: str, name: str, fields: Fields) -> Iterator[Row | Damage]:
-        """Yield the file's rows and its damaged places in order."""
-        ...
+Reader = Callable[[str, str, Fields], Iterator[Row | Damage]]
+"""Yields a file's rows and damaged places in order; takes its path, what messages call it, and the fields."""
 
 
 def _open(path: str) -> BinaryIO:
     """Open a file, decompressing by its suffix. Raises `InputError` if it is not there."""
     try:
-        if path.endswith(".gz"):
-            return cast(BinaryIO, gzip.open(path, "rb"))
-        if path.endswith(".bz2"):
-            return cast(BinaryIO, bz2.open(path, "rb"))
-        if path.endswith(".zst"):
-            return cast(BinaryIO, pa.CompressedInputStream(pa.OSFile(path, "rb"), "zstd"))
-        return open(path, "rb")
+        opener = next((opener for suffix, opener in _OPENERS.items() if path.endswith(suffix)), None)
+        return cast(BinaryIO, opener(path)) if opener else open(path, "rb")
     except OSError as error:
         raise InputError(
             f"{path}: cannot be opened: {error}", remedy="Check the path and its rights."
@@ -111,6 +114,7 @@ def chunks(path: str, size: int = _CHUNK) -> Iterator[bytes]:
             except EOFError as error:
                 raise BrokenStreamError("truncated", error) from error
             except (OSError, zlib.error) as error:
+                # Arrow has no class of error for it: its sentence is "Truncated compressed stream".
                 kind = "truncated" if "runcated" in str(error) else "corrupt"
                 raise BrokenStreamError(kind, error) from error
             if not chunk:
@@ -168,16 +172,8 @@ def _not_utf8(name: str, data: bytes, error: UnicodeDecodeError) -> str:
     return f"{name}: not UTF-8: {place}. Convert it: iconv -f {guess} -t UTF-8"
 
 
-@dataclass(frozen=True)
-class _Line:
-    """A line without its end, or how many bytes an overlong one has."""
-
-    data: bytes
-    overlong: int = 0
-
-
-def _lines(path: str) -> Iterator[_Line]:
-    """Lines of a file, cut at LF alone. A line beyond the limit is passed over and its size told.
+def _lines(path: str) -> Iterator[tuple[bytes, int]]:
+    """Lines of a file, cut at LF alone, with their sizes; of one beyond the limit the first bytes alone.
 
     When the stream breaks off, what stands after the last line end is yielded before the error is raised.
     """
@@ -190,6 +186,7 @@ def _lines(path: str) -> Iterator[_Line]:
                 yield _line([*held, piece], size + len(piece))
                 held, size = [], 0
             size += len(tail)
+            # Of a line that is too long the first piece is kept, for the excerpt; memory is bounded.
             held = [*held[:1], tail] if size > MAX_ROW_BYTES else [*held, tail]
     except BrokenStreamError:
         yield _line(held, size)
@@ -198,56 +195,49 @@ def _lines(path: str) -> Iterator[_Line]:
         yield _line(held, size)
 
 
-def _line(held: list[bytes], size: int) -> _Line:
-    if size > MAX_ROW_BYTES:
-        return _Line(held[0][:EXCERPT_BYTES], overlong=size)
-    return _Line(b"".join(held))
+def _line(held: list[bytes], size: int) -> tuple[bytes, int]:
+    return (held[0][:EXCERPT_BYTES] if size > MAX_ROW_BYTES else b"".join(held)), size
 
 
 def read_jsonl(path: str, name: str, fields: Fields) -> Iterator[Row | Damage]:
     """One row per line that is not blank; ``row`` counts all lines from 0."""
-    row, pending = 0, None
+    # A line is parsed when the next one is there: the last one before a break may be half of a line.
+    row, data, size = -1, b"", 0
     try:
-        for row, line in enumerate(_lines(path)):
-            if pending is not None:
-                yield from _json_row(pending, row - 1, name, fields)
-            pending = line
+        for following in _lines(path):
+            if row >= 0:
+                yield from _json_row(data, size, row, name, fields)
+            row, (data, size) = row + 1, following
     except BrokenStreamError as error:
-        # The last line is what was read of a line that has no end.
-        data = pending.data if pending else b""
-        size = (pending.overlong or len(data)) if pending else 0
         yield Damage(row, error.kind, _broken_stream(f"{name}#{row}", error), size, _excerpt(data))
         return
-    if pending is not None:
-        yield from _json_row(pending, row, name, fields)
+    if row >= 0:
+        yield from _json_row(data, size, row, name, fields)
 
 
-def _json_row(line: _Line, row: int, name: str, fields: Fields) -> Iterator[Row | Damage]:
+def _json_row(data: bytes, size: int, row: int, name: str, fields: Fields) -> Iterator[Row | Damage]:
     """Parse one line: a row, a damage, or nothing for a blank line."""
     place = f"{name}#{row} (line {row + 1})"
-    data = line.data.removeprefix(b"\xef\xbb\xbf") if row == 0 else line.data
-    if line.overlong:
-        error = f"{place}: {line.overlong:,} bytes are more than the {MAX_ROW_BYTES:,} of one row. Split it."
-        yield Damage(row, "too_large", error, line.overlong, _excerpt(data))
+    data = data.removeprefix(b"\xef\xbb\xbf") if row == 0 else data
+    if size > MAX_ROW_BYTES:
+        error = f"{place}: {size:,} bytes are more than the {MAX_ROW_BYTES:,} of one row. Split it."
+        yield Damage(row, "too_large", error, size, _excerpt(data))
         return
     if not data.strip():
         return
+    kind = "bad_json"
     try:
         value = json.loads(data.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        yield Damage(row, "invalid_utf8", _not_utf8(place, data, error), len(data), _excerpt(data))
-        return
-    except (ValueError, RecursionError) as error:
-        message = f"{place}: not JSON: {error}. Mend the line or remove it."
-        yield Damage(row, "bad_json", message, len(data), _excerpt(data))
-        return
-    if not isinstance(value, dict):
-        message = (
-            f"{place}: {type(value).__name__} where an object is needed. Write one JSON object per line."
-        )
-        yield Damage(row, "bad_json", message, len(data), _excerpt(data))
-        return
-    yield Row(row, **_pick(value, fields), size=len(data))
+    except UnicodeDecodeError as bad:
+        kind, error = "invalid_utf8", _not_utf8(place, data, bad)
+    except (ValueError, RecursionError) as bad:
+        error = f"{place}: not JSON: {bad}. Mend the line or remove it."
+    else:
+        if isinstance(value, dict):
+            yield Row(row, **_pick(value, fields), size=len(data))
+            return
+        error = f"{place}: {type(value).__name__} where an object is needed. Write one JSON object per line."
+    yield Damage(row, kind, error, len(data), _excerpt(data))
 
 
 def _pick(value: dict[str, Any], fields: Fields) -> dict[str, Any]:
@@ -273,7 +263,7 @@ def read_parquet(path: str, name: str, fields: Fields) -> Iterator[Row | Damage]
         try:
             columns = _columns(file.schema_arrow, name, fields)
         except InputError as error:
-            yield Damage(0, "unreadable_file", one_line(error), os.path.getsize(path))
+            yield Damage(0, "unreadable_file", error.one_line(), os.path.getsize(path))
             return
         batches = file.iter_batches(batch_size=_ARROW_ROWS, columns=columns)
         rows, size = file.metadata.num_rows, os.path.getsize(path)
@@ -288,7 +278,7 @@ def read_arrow(path: str, name: str, fields: Fields) -> Iterator[Row | Damage]:
             try:
                 columns = _columns(stream.schema, name, fields)
             except InputError as error:
-                yield Damage(0, "unreadable_file", one_line(error), size)
+                yield Damage(0, "unreadable_file", error.one_line(), size)
                 return
             batches = (b.select(columns) for b in stream)
             yield from _arrow_rows(batches, name, fields, lambda row: size - file.tell())
@@ -377,7 +367,7 @@ def _batch_rows(batch: pa.RecordBatch, first: int, name: str, fields: Fields) ->
 def _values(column: pa.Array) -> list[object]:
     """Python values of a column of ids or titles; bytes that are not UTF-8 are written out."""
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
-        raw = column.cast(pa.large_binary()).to_pylist()
+        raw = column.cast(pa.large_binary()).to_pylist()  # of strings to_pylist would raise
         return [None if v is None else v.decode("utf-8", "backslashreplace") for v in raw]
     values: list[object] = column.to_pylist()
     return values

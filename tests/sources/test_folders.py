@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from corpuskit.errors import InputError
-from corpuskit.sources.folders import survey
+from corpuskit.sources.folders import NO_KNOWN_FORMAT, FolderSelection, begin_reading, set_aside, survey
 
 
 def names(root: Path) -> list[str]:
@@ -77,3 +77,47 @@ def test_a_folder_that_cannot_be_listed_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("x")
     (tmp_path / "locked").mkdir(mode=0)
     assert survey(str(tmp_path)).others == {"folder that cannot be listed (Permission denied)": ["locked"]}
+
+
+def selection(folder: Path, **globs: tuple[str, ...]) -> FolderSelection:
+    for name in ("a.txt", "b/c.txt", "d.pdf", "e.pdf", "LICENSE", "fetch.json", ".git"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_text("four")
+    return FolderSelection("files 'x'", str(folder), **globs)
+
+
+def test_what_is_not_read_is_told_by_the_first_part(tmp_path: Path) -> None:
+    """Files of unknown kinds by their kinds, others by their names; what a fetch leaves there not at all."""
+    chosen = selection(tmp_path)
+    left = chosen.leave(NO_KNOWN_FORMAT, lambda name: not name.endswith(".txt"))
+    assert left == ["LICENSE", "d.pdf", "e.pdf", "fetch.json"]
+    chosen.unreadable = {"b/c.txt": "b/c.txt: bad"}
+    first, second = chosen.parts(5, {"key": 1})
+    assert (first.name, first.bytes, [Path(f).name for f in first.files]) == ("00000", 4, ["a.txt"])
+    assert first.detail == {
+        "key": 1,
+        "not_read": [
+            "files 'x': not read, no known format: .pdf (2), LICENSE (1)",
+            "files 'x': not read, hidden: .git",
+        ],
+    }
+    assert second.detail == {"key": 1, "unreadable": {"b/c.txt": "b/c.txt: bad"}}
+    out = begin_reading(first)
+    set_aside(out, "files 'x'", "b/c.txt", 4, "b/c.txt: bad")
+    (reading,) = out.take(rest=True)
+    assert reading.warnings == [*first.detail["not_read"], "files 'x': not read: b/c.txt: bad"]
+    assert [(q.id, q.kind, q.bytes) for q in reading.quarantined] == [("b/c.txt", "unreadable_file", 4)]
+
+
+def test_of_names_that_the_globs_leave_out_nothing_is_said(tmp_path: Path) -> None:
+    chosen = selection(tmp_path, include=("*.txt", "d.*", ".git"), exclude=("*/c.txt", ".g*"))
+    assert [name for name, _ in chosen.files] == ["a.txt", "d.pdf"]
+    assert [name for name, _ in chosen.found][-1] == "fetch.json"
+    chosen.leave("a test", lambda name: name.endswith((".pdf", "E")))
+    (part,) = chosen.parts(100)
+    assert part.detail == {"not_read": ["files 'x': not read, a test: d.pdf"]}
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"wikipedia: '.*nowhere' does not exist"):
+        FolderSelection("wikipedia", str(tmp_path / "nowhere"))

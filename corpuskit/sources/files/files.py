@@ -14,8 +14,7 @@ In a folder a file that cannot be read at all (a table without the text column, 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
 from pathlib import PurePath
 from typing import ClassVar, Literal
 
@@ -27,15 +26,11 @@ from corpuskit.errors import InputError
 from corpuskit.sources.files.saved_datasets import SavedDatasets
 from corpuskit.sources.folders import (
     NO_KNOWN_FORMAT,
+    FolderSelection,
+    begin_reading,
     by_suffix,
-    group,
-    matches,
-    noted,
-    passed_over,
     relative_name,
-    require,
-    survey,
-    unreadable,
+    set_aside,
 )
 from corpuskit.sources.source import Part, Source
 from corpuskit.storage.files import canonical_json
@@ -55,27 +50,12 @@ from corpuskit.storage.rows import (
 PART_BYTES = 16 * 2**20
 """Bytes on disk after which a part is closed. A part holds whole files, so a bigger file is a part alone."""
 
-_KINDS: dict[str, tuple[str, ...]] = {
-    "text": (".txt", ".text", ".md"),
-    "jsonl": (".jsonl", ".ndjson"),
-    "parquet": (".parquet",),
-    "datasets": (".arrow",),
+_FORMATS: dict[str, tuple[Reader, tuple[str, ...]]] = {
+    "text": (read_text, (".txt", ".text", ".md")),
+    "jsonl": (read_jsonl, (".jsonl", ".ndjson")),
+    "parquet": (read_parquet, (".parquet",)),
+    "datasets": (read_arrow, (".arrow",)),
 }
-_READERS: dict[str, Reader] = {
-    "text": read_text,
-    "jsonl": read_jsonl,
-    "parquet": read_parquet,
-    "datasets": read_arrow,
-}
-
-
-@dataclass(frozen=True)
-class _Chosen:
-    """What a folder gives: the files to read, which of them are unreadable and why, and sentences."""
-
-    files: list[tuple[str, str]]
-    unreadable: Mapping[str, str]
-    sentences: list[str]
 
 
 class Files(Source):
@@ -115,30 +95,20 @@ class Files(Source):
             InputError: the path is not there, no file in it can be read as ``format``, or none has the column
                 ``text_field``.
         """
-        require(self.path, self._owner)
-        chosen = self._choose()
-        parts = group([path for _, path in chosen.files], PART_BYTES)
-        return noted([self._with_bad(part, chosen.unreadable) for part in parts], chosen.sentences)
-
-    def _with_bad(self, part: Part, bad: Mapping[str, str]) -> Part:
-        """A part that knows which of its files are unreadable, and why."""
-        names = [relative_name(self.path, path) for path in part.files]
-        mine = {name: bad[name] for name in names if name in bad}
-        return replace(part, detail={**part.detail, "unreadable": mine}) if mine else part
+        return self._select().parts(PART_BYTES)
 
     def read(self, part: Part) -> Iterator[Reading]:
         """Read the files of a part row by row."""
         fields = self._fields
-        out = ReadingBuilder()
-        for sentence in part.detail.get("not_read", ()):
-            out.warn(sentence)
+        out = begin_reading(part)
         bad = part.detail.get("unreadable", {})
         for path in part.files:
             name = relative_name(self.path, path)
             if name in bad:
-                self._set_aside(name, os.path.getsize(path), bad[name], out)
+                set_aside(out, self._owner, name, os.path.getsize(path), bad[name])
                 continue
-            for row in _READERS[self._kind(name)](path, name, fields):
+            reader, _ = _FORMATS[self._kind(name)]
+            for row in reader(path, name, fields):
                 self._accept(row, name, out)
                 yield from out.take()
         yield from out.take(rest=True)
@@ -151,38 +121,31 @@ class Files(Source):
     def _fields(self) -> Fields:
         return Fields(self.text_field, self.id_field, self.title_field, self.url_field)
 
-    def _set_aside(self, name: str, size: int, error: str, out: ReadingBuilder) -> None:
-        """Quarantine a whole file, and say so."""
-        out.met(size)
-        out.quarantine(unreadable(name, size, error))
-        out.warn(f"{self._owner}: not read: {error}")
-
-    def _choose(self) -> _Chosen:
-        """The files to read, sorted by relative path, and what is said about the others."""
-        found = survey(self.path)
-        saved = SavedDatasets(found.files)
-        named = [(name, path) for name, path in found.files if name not in saved.passed]
-        chosen = [(name, path) for name, path in named if not self.include or matches(name, self.include)]
-        readable = [(name, path) for name, path in chosen if self._kind(name)]
-        skipped = [name for name, _ in chosen if not self._kind(name) and name not in saved.states]
-        if not readable:
-            seen = f"{len(named)} files, none of them included"
-            if skipped or saved.states:
-                seen = f"only {by_suffix([*skipped, *saved.states])}"
+    def _select(self) -> FolderSelection:
+        """The files to read. What describes a saved dataset is none, and is not spoken of."""
+        selection = FolderSelection(self._owner, self.path, self.include)
+        saved = SavedDatasets(selection.found)
+        about = saved.passed | saved.states
+        unknown = selection.leave(NO_KNOWN_FORMAT, lambda name: name not in about and not self._kind(name))
+        selection.leave("not named by state.json", saved.unnamed.__contains__)
+        selection.files = [(name, path) for name, path in selection.files if name not in about]
+        if not selection.files:
+            count = sum(name not in saved.passed for name, _ in selection.found)
+            seen = f"{count} files, none of them included"
+            if unknown or saved.states:
+                seen = f"only {by_suffix([*unknown, *saved.states])}"
             if saved.unreadable:
                 seen = next(iter(saved.unreadable.values()))
             raise InputError(
                 f"{self._owner}: nothing to read in {self.path}: {seen}",
                 remedy="Check `path` and `include`, or name the `format` of the files.",
             )
-        self._require_a_text_column(readable)
-        states = [(name, path) for name, path in named if name in saved.unreadable]
-        left = {NO_KNOWN_FORMAT: skipped, "not named by state.json": saved.unnamed}
-        return _Chosen(
-            sorted([*readable, *states]),
-            saved.unreadable,
-            passed_over(self._owner, left | found.others, self.include),
-        )
+        self._require_a_text_column(selection.files)
+        # Read for its error alone: the dataset that it describes is read as far as it is there.
+        states = [(name, path) for name, path in selection.found if name in saved.unreadable]
+        selection.files = sorted([*selection.files, *states])
+        selection.unreadable = saved.unreadable
+        return selection
 
     def _require_a_text_column(self, files: list[tuple[str, str]]) -> None:
         """Raise the first file's `InputError` unless some file can have texts; opens no more than it must."""
@@ -200,9 +163,10 @@ class Files(Source):
         bare = name.lower()
         for suffix in COMPRESSIONS:
             bare = bare.removesuffix(suffix)
-        by_suffix = next((kind for kind, ends in _KINDS.items() if bare.endswith(ends)), "")
+        by_suffix = next((kind for kind, (_, ends) in _FORMATS.items() if bare.endswith(ends)), "")
         if self.format in ("auto", by_suffix):
             return by_suffix
+        # A format is believed of files that were named, not of each README and picture in a folder.
         named = bool(self.include) or name == PurePath(self.path).name
         return self.format if named else ""
 
@@ -211,7 +175,7 @@ class Files(Source):
         place = f"{name}#{row.row}"
         origin = canonical_json({"file": name, "row": row.row})
         if isinstance(row, Damage) and row.kind == "unreadable_file":
-            self._set_aside(name, row.size, row.error, out)
+            set_aside(out, self._owner, name, row.size, row.error)
             return
         if isinstance(row, Damage):
             out.met(row.size)

@@ -35,7 +35,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import fields, replace
+from dataclasses import fields
 from importlib.metadata import version as installed
 from typing import Any, ClassVar, Literal
 
@@ -46,17 +46,7 @@ from corpuskit.documents.reading import Dropped, Quarantined, Reading, ReadingBu
 from corpuskit.documents.settings import Location
 from corpuskit.errors import InputError
 from corpuskit.sources.encoding.decode import decode
-from corpuskit.sources.folders import (
-    NO_KNOWN_FORMAT,
-    group,
-    matches,
-    noted,
-    passed_over,
-    relative_name,
-    require,
-    some,
-    survey,
-)
+from corpuskit.sources.folders import NO_KNOWN_FORMAT, FolderSelection, begin_reading, relative_name, some
 from corpuskit.sources.gutenberg.archives import NoText, RawText, Unreadable, raw_texts
 from corpuskit.sources.gutenberg.body import Body, BodyOptions
 from corpuskit.sources.gutenberg.book import Book
@@ -172,40 +162,25 @@ class Gutenberg(Source):
         Raises:
             InputError: the path is not there or holds no text file; the catalogue is not there or is none.
         """
-        require(self.path, "gutenberg")
+        selection = FolderSelection("gutenberg", self.path, self.include, self.exclude)
         if self.catalog:
             require_catalog(self.catalog)
-        found = survey(self.path)
-        kinds: dict[str, list[str]] = {NO_KNOWN_FORMAT: [], OTHER_ARCHIVE: []}
-        chosen: list[tuple[str, str]] = []
-        for name, path in found.files:
-            kind = _kind(name)
-            if kind:
-                kinds[kind].append(name)
-            elif (not self.include or matches(name, self.include)) and not matches(name, self.exclude):
-                chosen.append((name, path))
-        twins = packed_twins(name for name, _ in chosen)
-        if twins:
-            kinds[PACKED_TWIN] = sorted(twins)
-        if not chosen:
-            texts = len(found.files) - sum(map(len, kinds.values()))
+        selection.leave(NO_KNOWN_FORMAT, lambda name: _kind(name) == NO_KNOWN_FORMAT)
+        selection.leave(OTHER_ARCHIVE, lambda name: _kind(name) == OTHER_ARCHIVE)
+        selection.leave(PACKED_TWIN, packed_twins(name for name, _ in selection.files).__contains__)
+        if not selection.files:
+            texts = sum(not _kind(name) for name, _ in selection.found)
             raise InputError(
-                f"gutenberg: no book in {self.path!r}: {len(found.files)} files, {texts} of them"
+                f"gutenberg: no book in {self.path!r}: {len(selection.found)} files, {texts} of them"
                 f" {_SUFFIXES}, none left by include {self.include} and exclude {self.exclude}",
                 remedy=f"Check `path`, `include` and `exclude`; books are read from {_SUFFIXES}.",
             )
-        parts = group([path for name, path in chosen if name not in twins], PART_BYTES)
-        if self.catalog:
-            content = digest(self.catalog)
-            parts = [replace(part, detail={"catalog_sha256": content}) for part in parts]
-        return noted(parts, passed_over("gutenberg", kinds | found.others, self.include, self.exclude))
+        return selection.parts(PART_BYTES, {"catalog_sha256": digest(self.catalog)} if self.catalog else {})
 
     def read(self, part: Part) -> Iterator[Reading]:
         """Read the books of a part, one document for each text."""
-        out = ReadingBuilder(extra=self.columns)
+        out = begin_reading(part, self.columns)
         flagged: dict[str, list[str]] = {}
-        for sentence in part.detail.get("not_read", ()):
-            out.warn(sentence)
         catalog = load(self.catalog, part.detail["catalog_sha256"]) if self.catalog else None
         if catalog and part.name == FIRST_PART:
             for sentence in catalog.problems:

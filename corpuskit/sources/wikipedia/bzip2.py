@@ -56,6 +56,7 @@ class _Window:
     @property
     def ended(self) -> bool:
         """Whether the file ends as a stream does: end mark, checksum, zero bits up to a whole byte."""
+        # The mark has 48 bits, the checksum 32, the padding up to 7: they lie within the last 11 bytes.
         self._file.seek(max(0, self.size - 11))
         last = int.from_bytes(self._file.read(11))
         return any(last >> (32 + pad) & (1 << 48) - 1 == _END_MARK for pad in range(8))
@@ -107,24 +108,27 @@ def cuts(file: BinaryIO, size: int, step: int) -> list[int]:
     return found
 
 
-def decode(file: BinaryIO, size: int, part: Range, *, blocks: int = RUN_BLOCKS) -> Iterator[Chunk | Break]:
-    """Decode the blocks of a range and, for as long as the caller asks, those behind it.
+def decompress(
+    file: BinaryIO, size: int, piece: Range, *, blocks: int = RUN_BLOCKS
+) -> Iterator[Chunk | Break]:
+    """Decompress the blocks of a range and, for as long as the caller asks, those behind it.
 
     Args:
         size: of the file.
-        blocks: how many are decoded together.
+        blocks: how many are taken together.
     """
     window = _Window(file, size)
     decoder = _native.Bz2Decoder()
-    in_stream = part.start > 0
-    at = window.find(8 * part.start) if in_stream else 0
+    in_stream = piece.start > 0  # a block is looked for there; a file begins with the head of a stream
+    at = window.find(8 * piece.start) if in_stream else 0
     failures = 0
     while at >= 0:
         if window.base > at // 8 or window.end < min(size, at // 8 + _BLOCK_BYTES):
+            # Room for a block however badly it is coded, and for eight of those that occur.
             window.move(at // 8, 2 * _BLOCK_BYTES)
         shift = 8 * window.base
-        run = decoder.decode(window.data, at - shift, max(0, 8 * part.end - shift), in_stream, blocks)
-        yield from _chunks(run, shift, part)
+        run = decoder.decode(window.data, at - shift, max(0, 8 * piece.end - shift), in_stream, blocks)
+        yield from _chunks(run, shift, piece)
         at, in_stream = run["next"] + shift, run["in_stream"]
         if run["stop"] == _ENOUGH:
             failures = 0
@@ -136,21 +140,21 @@ def decode(file: BinaryIO, size: int, part: Range, *, blocks: int = RUN_BLOCKS) 
         failures = 0 if run["starts"] else failures + 1
         broken = at
         at = window.find(max(broken + 1, run["reached"] + shift if failures > _FAILURES else 0))
-        gone = _break(window, run, broken, at, part)
+        gone = _break(window, run, broken, at, piece)
         yield gone
         if gone.beyond:
             return
         in_stream = True
 
 
-def _chunks(run: _native.Bz2Run, shift: int, part: Range) -> Iterator[Chunk]:
+def _chunks(run: _native.Bz2Run, shift: int, piece: Range) -> Iterator[Chunk]:
     data, begin = run["bytes"], 0
     for start, length in zip(run["starts"], run["sizes"], strict=True):
-        yield Chunk(data[begin : begin + length].tobytes(), (start + shift) // 8 >= part.end)
+        yield Chunk(data[begin : begin + length].tobytes(), (start + shift) // 8 >= piece.end)
         begin += length
 
 
-def _break(window: _Window, run: _native.Bz2Run, bit: int, following: int, part: Range) -> Break:
+def _break(window: _Window, run: _native.Bz2Run, bit: int, following: int, piece: Range) -> Break:
     """What is lost from ``bit`` up to the block at ``following``, or to the end of the file if that is -1."""
     offset = window.edge(bit) if run["in_stream"] else bit // 8
     end = window.size if following < 0 else window.edge(following)
@@ -159,4 +163,4 @@ def _break(window: _Window, run: _native.Bz2Run, bit: int, following: int, part:
         kind, error = "truncated", "the file ends inside a compressed stream"
     elif run["stop"] == _INPUT:
         error = "the block has no end"
-    return Break(kind, offset, end - offset, error, offset >= part.end)
+    return Break(kind, offset, end - offset, error, offset >= piece.end)

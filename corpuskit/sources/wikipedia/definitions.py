@@ -16,24 +16,16 @@ from corpuskit import _native
 from corpuskit.errors import InputError, SettingError
 from corpuskit.sources.wikipedia import dump
 from corpuskit.sources.wikipedia.expand import add_redirects, template_store
-from corpuskit.sources.wikipedia.items import BadPage, Break, Page, Range
-from corpuskit.sources.wikipedia.page_xml import PageXml, parse_page
-from corpuskit.sources.wikipedia.pages import PageScanner
+from corpuskit.sources.wikipedia.items import BadPage, Break, RawPage
+from corpuskit.sources.wikipedia.page_xml import Page, parse_page
+from corpuskit.sources.wikipedia.pages import read_pages
 from corpuskit.sources.wikipedia.site import Site, parse_site
 from corpuskit.storage.files import atomic
-from corpuskit.storage.places import open_file, size_of, stamp
+from corpuskit.storage.places import stamp
 
 NAMESPACE = 10
 _CALL = re.compile(r"\{\{\s*([^{}|<>\[\]\n#]{1,200}?)\s*(?=[|}\n])")
-_HELP_PAGES = (
-    "/doc",
-    "/sandbox",
-    "/testcases",
-    "/preload",
-    "/documentation",
-    "/dokumentation",
-    "/documentación",
-)
+_HELP = ("/doc", "/sandbox", "/testcases", "/preload", "/documentation", "/dokumentation", "/documentación")
 
 
 @dataclass(frozen=True)
@@ -90,21 +82,19 @@ class WikiPages:
     path: str
     skipped: Skipped = field(default_factory=Skipped)
 
-    def __iter__(self) -> Iterator[PageXml]:
+    def __iter__(self) -> Iterator[Page]:
         """Pages that can be parsed, in the order of the dump."""
         compression = dump.sniff(self.path, self.path)
         head = dump.read_head(self.path, compression)
-        with open_file(self.path) as file:
-            whole = Range(0, size_of(file))
         self.skipped.count, self.skipped.first = 0, ""
-        for found in PageScanner(first=True).pages(dump.decode(self.path, compression, head.encoding, whole)):
+        for found in read_pages(self.path, compression, head.encoding):
             page = self._parsed(found)
             if page is not None:
                 yield page
 
-    def _parsed(self, found: Page | BadPage | Break) -> PageXml | None:
+    def _parsed(self, found: RawPage | BadPage | Break) -> Page | None:
         """The page; None for what is none that can be parsed, which is counted."""
-        if isinstance(found, Page):
+        if isinstance(found, RawPage):
             try:
                 return parse_page(found.xml, self.path)
             except (expat.ExpatError, InputError) as error:
@@ -120,11 +110,11 @@ class WikiPages:
         """Name of the template namespace."""
         return self.site.namespaces.get(NAMESPACE, "Template")
 
-    def template(self, page: PageXml) -> TemplatePage | None:
+    def template(self, page: Page) -> TemplatePage | None:
         """The page as a template; None if it is none, or only documents one."""
-        namespace = self.site.namespace_of(page.title) if page.namespace is None else page.namespace
+        namespace = self.site.namespace_of(page.title, page.namespace)
         name = page.title.partition(":")[2].strip()
-        if namespace != NAMESPACE or not name or name.lower().endswith(_HELP_PAGES):
+        if namespace != NAMESPACE or not name or name.lower().endswith(_HELP):
             return None
         target = page.leads_to[0] if page.is_redirect else ""
         prefix, colon, rest = target.partition(":")
@@ -160,10 +150,11 @@ def skipped_of(path: str) -> str:
     return _store(path, stamp(path))[1]
 
 
+# One: a store may take what a worker may hold of them.
 @lru_cache(maxsize=1)
 def _store(path: str, _: tuple[int, ...]) -> tuple[_native.TemplateStore, str]:
     pages = open_pages(path)
-    redirects: list[tuple[str, str]] = []
+    redirects: list[tuple[str, str]] = []  # met among the definitions, which the store takes one by one
 
     def definitions() -> Iterator[tuple[str, str]]:
         for page in pages:
@@ -215,6 +206,7 @@ def called_names(text: str, prefix: str = "Template") -> set[str]:
 
 
 def _key(name: str, prefix: str = "Template") -> str:
+    # As MediaWiki tells titles apart: blanks and underscores are alike, and the first letter is a capital.
     plain = " ".join(name.replace("_", " ").split())
     space, colon, rest = plain.partition(":")
     if colon and space.lower() in ("template", "subst", "safesubst", prefix.lower()):
@@ -247,7 +239,7 @@ def write_templates(path: str, out: Path, min_uses: int = 0) -> Written:
         template = pages.template(page)
         if template is not None:
             templates.append(template)
-        elif min_uses:
+        elif min_uses:  # a page counts once, however often it calls a template
             uses.update(called_names(page.newest.wikitext, pages.prefix))
     if not templates:
         raise InputError(

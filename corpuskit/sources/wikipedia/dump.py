@@ -2,9 +2,8 @@
 
 A dump is plain XML, gzip, Zstandard, xz, or bzip2 in one stream or in many. Plain files are cut into byte
 ranges, bzip2 into ranges of blocks (see `corpuskit.sources.wikipedia.bzip2`); the others are read in one
-part. A
-page belongs to the part in which its ``<page>`` begins: a reader skips to the first one and reads past the
-end of its range to finish the last one.
+part. A page belongs to the part in which its ``<page>`` begins: a reader skips to the first one and reads
+past the end of its range to finish the last one.
 
 What stands between pages should be white space alone. Anything else is what damage left of a page, and is
 reported as ``stray`` by the part of the page before it: each byte of a dump belongs to exactly one part. The
@@ -25,13 +24,13 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import BinaryIO, Literal
+from typing import Any, BinaryIO, Literal
 
 import pyarrow as pa
 
 from corpuskit.errors import InputError
 from corpuskit.sources.folders import some, survey
-from corpuskit.sources.wikipedia import bzip2 as bz2_blocks
+from corpuskit.sources.wikipedia import bzip2
 from corpuskit.sources.wikipedia.items import Break, Chunk, Range
 from corpuskit.storage.places import base_name, kind_of, open_file, size_of, stamp
 
@@ -41,6 +40,7 @@ PLAIN_PART_BYTES = 64 * 2**20
 BZ2_PART_BYTES = 8 * 2**20
 """Compressed bytes in a range of bzip2 blocks, at most, but for the block that goes beyond them."""
 
+# MediaWiki takes 2 MiB of wikitext; but a page of a dump with all revisions has one text for each of them.
 PAGE_BYTES = 64 * 2**20
 """Bytes of XML above which a page is reported as too large."""
 
@@ -69,6 +69,7 @@ def looks_like_dump(name: str) -> bool:
     (True, False)
     """
     base = name.rsplit("/", 1)[-1]
+    # Dumps in pieces end in .xml-p1p41242, compressed or not, so that .xml may stand anywhere in the name.
     return ".xml" in base and "-index" not in base and not base.endswith((".sha1", ".md5", ".tmp", ".part"))
 
 
@@ -107,9 +108,9 @@ def sniff(path: str, name: str) -> Compression:
         raise InputError(f"{name}: cannot be read: {reason}", remedy="Check `path`.") from error
     if not magic:
         raise InputError(f"{name}: the file is empty", remedy="Download it again.")
-    for start, compression in _MAGIC:
-        if magic.startswith(start):
-            return compression
+    compression = _compression(magic)
+    if compression != "plain":
+        return compression
     for start, (kind, command) in _REFUSED.items():
         if magic.startswith(start):
             raise InputError(
@@ -127,7 +128,10 @@ def sniff(path: str, name: str) -> Compression:
 def sniff_compression(path: str) -> Compression:
     """The compression of a file that need not be a dump: ``plain`` unless its first bytes say otherwise."""
     with open_file(path) as file:
-        magic = file.read(16)
+        return _compression(file.read(16))
+
+
+def _compression(magic: bytes) -> Compression:
     return next((compression for start, compression in _MAGIC if magic.startswith(start)), "plain")
 
 
@@ -154,11 +158,13 @@ def read_head(path: str, compression: Compression) -> Head:
     return _read_head(path, compression, stamp(path))
 
 
+# Two: a worker that expands templates goes back and forth between a dump and the one with the definitions.
 @lru_cache(maxsize=2)
 def _read_head(path: str, compression: Compression, _: tuple[int, ...]) -> Head:
     head, encoding = bytearray(), ""
-    for chunk in _decompress(path, compression, None):
-        if isinstance(chunk, Break):
+    # One block of bzip2 holds a whole head; eight would be decoded for the first of them.
+    for chunk in _decompress(path, compression, None, blocks=1):
+        if isinstance(chunk, Break):  # pages behind a damaged first block are still worth reading
             return Head(bytes(head), True, encoding or "utf-8")
         if not encoding:
             encoding = _UTF16.get(chunk.data[:2], "utf-8")
@@ -180,7 +186,7 @@ def ranges(path: str, compression: Compression, encoding: str) -> list[Range]:
         if encoding == "utf-8" and compression == "plain":
             cuts = list(range(0, size, _step(size, PLAIN_PART_BYTES)))
         elif encoding == "utf-8" and compression == "bz2":
-            cuts = bz2_blocks.cuts(file, size, _step(size, BZ2_PART_BYTES))
+            cuts = bzip2.cuts(file, size, _step(size, BZ2_PART_BYTES))
     return [Range(a, b) for a, b in zip(cuts, [*cuts[1:], size], strict=True)]
 
 
@@ -194,92 +200,80 @@ def _step(size: int, most: int) -> int:
     return -(-size // count)
 
 
-def decode(path: str, compression: Compression, encoding: str, part: Range) -> Iterator[Chunk | Break]:
-    """Decode a range to UTF-8 and, for as long as the caller asks, what follows it."""
+def read_chunks(
+    path: str, compression: Compression, encoding: str, piece: Range | None = None
+) -> Iterator[Chunk | Break]:
+    """Read a range, or all, as UTF-8 and, for as long as the caller asks, what follows the range."""
+    # UTF-8 is passed on as it is: whoever parses a page tells bytes that are none, page by page.
     recode = codecs.getincrementaldecoder(encoding)("replace") if encoding != "utf-8" else None
-    for chunk in _decompress(path, compression, part):
+    for chunk in _decompress(path, compression, piece):
         if recode is None or isinstance(chunk, Break):
             yield chunk
         else:
             yield Chunk(recode.decode(chunk.data).encode(), chunk.beyond)
 
 
-def _decompress(path: str, compression: Compression, part: Range | None) -> Iterator[Chunk | Break]:
-    """Decode a range; without one the whole file, of which only the beginning may be wanted."""
+def _decompress(
+    path: str, compression: Compression, piece: Range | None, blocks: int = bzip2.RUN_BLOCKS
+) -> Iterator[Chunk | Break]:
     with open_file(path) as file:
         size = size_of(file)
         file.seek(0)
-        piece = part or Range(0, size)
+        piece = piece or Range(0, size)
         if compression == "bz2":
-            blocks = bz2_blocks.RUN_BLOCKS if part else 1
-            yield from bz2_blocks.decode(file, size, piece, blocks=blocks)
-        elif compression == "gz":
-            yield from _decode_gz(file, size)
+            yield from bzip2.decompress(file, size, piece, blocks=blocks)
         elif compression == "zst":
-            yield from _decode_zst(path, size)
-        elif compression == "xz":
-            yield from _decode_xz(file, size)
-        else:
+            yield from _decompress_zst(path, size)
+        elif compression == "plain":
             yield from _read_plain(file, piece)
+        else:
+            yield from _decompress_streams(file, size, gzip=compression == "gz")
 
 
-def _read_plain(file: BinaryIO, part: Range) -> Iterator[Chunk]:
-    file.seek(part.start)
-    at = part.start
-    while data := file.read(min(CHUNK_BYTES, part.end - at) if at < part.end else CHUNK_BYTES):
-        yield Chunk(data, at >= part.end)
+def _read_plain(file: BinaryIO, piece: Range) -> Iterator[Chunk]:
+    file.seek(piece.start)
+    at = piece.start
+    while data := file.read(min(CHUNK_BYTES, piece.end - at) if at < piece.end else CHUNK_BYTES):
+        yield Chunk(data, at >= piece.end)
         at += len(data)
 
 
-def _decode_gz(file: BinaryIO, size: int) -> Iterator[Chunk | Break]:
-    start, data, decoder = 0, b"", zlib.decompressobj(wbits=31)
-    while True:
-        data = data or file.read(CHUNK_BYTES // 4)
-        if not data:
-            if start < size:
-                yield Break("truncated", start, 0, "the file ends inside a compressed stream")
-            return
-        try:
-            out = decoder.decompress(data, CHUNK_BYTES)
-        except zlib.error as error:
-            yield Break("damaged", start, size - file.tell() + len(data), str(error))
-            return
-        data = decoder.unconsumed_tail
-        if out:
-            yield Chunk(out, False)
-        if decoder.eof:
-            data = decoder.unused_data or file.read(CHUNK_BYTES // 4)
-            start = file.tell() - len(data)
-            data = data.lstrip(b"\0") if set(data) == {0} else data  # padding to a block of tape or disk
-            start = size if not data else start
-            decoder = zlib.decompressobj(wbits=31)
+def _decompress_streams(file: BinaryIO, size: int, *, gzip: bool) -> Iterator[Chunk | Break]:
+    """Decompress streams of gzip or of xz that are laid end to end."""
 
+    def begin() -> Any:
+        # 31: the largest window (15), and a head of gzip (16) instead of one of zlib.
+        return zlib.decompressobj(wbits=31) if gzip else lzma.LZMADecompressor(lzma.FORMAT_XZ)
 
-def _decode_xz(file: BinaryIO, size: int) -> Iterator[Chunk | Break]:
-    start, data, decoder = 0, b"", lzma.LZMADecompressor(lzma.FORMAT_XZ)
+    start, data, decoder = 0, b"", begin()
     while True:
-        if decoder.needs_input:
-            data = data or file.read(CHUNK_BYTES // 4)
+        # xz's keeps what it has not used yet, and says when it wants more; zlib's gives it back.
+        if not data and getattr(decoder, "needs_input", True):
+            data = file.read(CHUNK_BYTES // 4)
             if not data:
                 if start < size:
                     yield Break("truncated", start, 0, "the file ends inside a compressed stream")
                 return
         try:
             out = decoder.decompress(data, CHUNK_BYTES)
-        except lzma.LZMAError as error:
-            at = file.tell() - len(data)
-            yield Break("damaged", at, size - at, str(error))
+        except (zlib.error, lzma.LZMAError) as error:
+            left = size - file.tell() + len(data)
+            # gzip has one checksum, at its end: the damage may lie anywhere from the start of the stream on.
+            yield Break("damaged", start if gzip else size - left, left, str(error))
             return
-        data = b""
+        data = getattr(decoder, "unconsumed_tail", b"")
         if out:
             yield Chunk(out, False)
         if decoder.eof:
-            data = (decoder.unused_data or file.read(CHUNK_BYTES // 4)).lstrip(b"\0")  # padding is allowed
+            data = decoder.unused_data or file.read(CHUNK_BYTES // 4)
+            # Padding to a block of tape or disk; xz allows it between streams too.
+            if not gzip or not data.strip(b"\0"):
+                data = data.lstrip(b"\0")
             start = file.tell() - len(data) if data else size
-            decoder = lzma.LZMADecompressor(lzma.FORMAT_XZ)
+            decoder = begin()
 
 
-def _decode_zst(path: str, size: int) -> Iterator[Chunk | Break]:
+def _decompress_zst(path: str, size: int) -> Iterator[Chunk | Break]:
     """Decode frames of Zstandard.
 
     Where a read fails, what it had decoded is not handed out: it is read again up to there in smaller and
@@ -298,5 +292,6 @@ def _decode_zst(path: str, size: int) -> Iterator[Chunk | Break]:
                 return
             except OSError as failure:
                 error, at = str(failure), raw.tell()
+    # Arrow has no class of error for it; the sentence is "Truncated compressed stream".
     kind = "truncated" if at >= size and "runcated" in error else "damaged"
     yield Break(kind, at, size - at, error)

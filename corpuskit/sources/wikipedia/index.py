@@ -23,17 +23,17 @@ from numpy.typing import NDArray
 
 from corpuskit.errors import InputError, SettingError
 from corpuskit.sources.wikipedia import dump
-from corpuskit.sources.wikipedia.items import Break, Range
+from corpuskit.sources.wikipedia.items import Break
 from corpuskit.storage.files import atomic
-from corpuskit.storage.places import base_name, is_uri, open_file, size_of, stamp
+from corpuskit.storage.places import base_name, is_uri, open_file, stamp
 
 _NAME = re.compile(r"-multistream(\d*)\.xml((?:-p\d+p\d+)?)\.bz2$")
-_ENTRY = np.dtype([("key", "<u8"), ("offset", "<u8")])
+_ROW = np.dtype([("key", "<u8"), ("offset", "<u8")])
 _HEAD_BYTES = 4096
 
 
 @dataclass(frozen=True)
-class Entry:
+class IndexLine:
     """A line of the index: ``offset`` of the stream that holds the page, in the dump as it lies on disk."""
 
     offset: int
@@ -57,21 +57,18 @@ def index_of(path: str) -> str:
         return ""
 
 
-def _lines(index: str) -> Iterator[bytes]:
+def _pieces(index: str) -> Iterator[bytes]:
     """The index in pieces of whole lines.
 
     Raises:
         InputError: it is damaged or truncated.
     """
-    name = base_name(index)
-    compression = dump.sniff_compression(index)
-    with open_file(index) as file:
-        size = size_of(file)
     rest = b""
-    for chunk in dump.decode(index, compression, "utf-8", Range(0, size)):
+    for chunk in dump.read_chunks(index, dump.sniff_compression(index), "utf-8"):
         if isinstance(chunk, Break):
             raise InputError(
-                f"{name}: {chunk.kind} at byte {chunk.offset}: {chunk.error}", remedy="Download it again."
+                f"{base_name(index)}: {chunk.kind} at byte {chunk.offset}: {chunk.error}",
+                remedy="Download it again.",
             )
         data = rest + chunk.data
         end = data.rfind(b"\n") + 1
@@ -81,7 +78,7 @@ def _lines(index: str) -> Iterator[bytes]:
         yield rest + b"\n"
 
 
-def _entry(line: bytes, index: str) -> Entry:
+def _parse(line: bytes, index: str) -> IndexLine:
     offset, _, rest = line.partition(b":")
     number, colon, title = rest.partition(b":")
     if not (offset.isdigit() and number.isdigit() and colon):
@@ -89,17 +86,17 @@ def _entry(line: bytes, index: str) -> Entry:
             f"{base_name(index)}: no line of an index: {line[:80]!r}",
             remedy="Give the dump its own index: lines of offset:page id:title.",
         )
-    return Entry(int(offset), int(number), unescape(title.decode("utf-8", "replace")))
+    return IndexLine(int(offset), int(number), unescape(title.decode("utf-8", "replace")))
 
 
-def entries(index: str) -> Iterator[Entry]:
+def lines(index: str) -> Iterator[IndexLine]:
     """All lines of an index, in order."""
-    for piece in _lines(index):
+    for piece in _pieces(index):
         for line in piece.splitlines():
-            yield _entry(line, index)
+            yield _parse(line, index)
 
 
-def scan(index: str, *, title: str = "", id: int | None = None) -> Entry | None:
+def scan(index: str, *, title: str = "", id: int | None = None) -> IndexLine | None:
     """Look for a page by title or, if one is given, by id. The whole index is read if it is not there."""
     if id is not None:
         wanted = {b":%d:" % id}
@@ -108,14 +105,16 @@ def scan(index: str, *, title: str = "", id: int | None = None) -> Entry | None:
         wanted = {
             b":%s\n" % t.encode() for t in (title, escape(title), quoted, quoted.replace("'", "&#039;"))
         }
-    for piece in _lines(index):
+    # Bytes are searched and the few hits parsed: enwiki's index has tens of millions of lines.
+    for piece in _pieces(index):
         for pattern in wanted:
             at = piece.find(pattern)
             while at >= 0:
                 start = piece.rfind(b"\n", 0, at) + 1
-                entry = _entry(piece[start : piece.index(b"\n", at)], index)
-                if entry.id == id or (id is None and entry.title == title):
-                    return entry
+                line = _parse(piece[start : piece.index(b"\n", at)], index)
+                # ":7:" may stand in a title too.
+                if line.id == id or (id is None and line.title == title):
+                    return line
                 at = piece.find(pattern, at + 1)
     return None
 
@@ -131,6 +130,7 @@ def lookup_of(index: str) -> str:
 def _key(title: str) -> int:
     from xxhash import xxh3_64_intdigest
 
+    # A title that is asked for on the command line may hold bytes that are no UTF-8.
     return int(xxh3_64_intdigest(title.encode("utf-8", "surrogatepass")))
 
 
@@ -147,10 +147,11 @@ def build_lookup(index: str) -> str:
     if is_uri(index):
         raise SettingError(f"{index}: a lookup is kept on a local disk alone", remedy="Copy dump and index.")
     keys, ids, offsets = array("Q"), array("Q"), array("Q")  # 24 bytes a page while it is made
-    for entry in entries(index):
-        keys.append(_key(entry.title))
-        ids.append(entry.id)
-        offsets.append(entry.offset)
+    for line in lines(index):
+        keys.append(_key(line.title))
+        ids.append(line.id)
+        offsets.append(line.offset)
+    # The stamp tells whether the lookup was made of this index or of an older one under the same name.
     head = {"format": 1, "pages": len(ids), "index": list(stamp(index))}
     path = Path(lookup_of(index))
     tables = (_sorted(keys, offsets), _sorted(ids, offsets))
@@ -164,7 +165,7 @@ def build_lookup(index: str) -> str:
 
 
 def _sorted(keys: array[int], offsets: array[int]) -> NDArray[np.void]:
-    table = np.empty(len(keys), _ENTRY)
+    table = np.empty(len(keys), _ROW)
     table["key"], table["offset"] = np.array(keys, np.uint64), np.array(offsets, np.uint64)
     return table[np.argsort(table["key"], kind="stable")]
 
@@ -173,7 +174,7 @@ class Lookup:
     """A lookup on disk; only the pages of it that are asked for are read."""
 
     def __init__(self, path: str, pages: int) -> None:
-        self._tables = np.memmap(path, _ENTRY, "r", _HEAD_BYTES, (2, pages)) if pages else None
+        self._tables = np.memmap(path, _ROW, "r", _HEAD_BYTES, (2, pages)) if pages else None
 
     @classmethod
     def open(cls, index: str) -> Lookup | None:
@@ -188,7 +189,7 @@ class Lookup:
                 fits = head["format"] == 1 and head["index"] == list(stamp(index))
             except (ValueError, KeyError, TypeError):
                 return None
-        whole = os.path.getsize(path) == _HEAD_BYTES + 2 * pages * _ENTRY.itemsize
+        whole = os.path.getsize(path) == _HEAD_BYTES + 2 * pages * _ROW.itemsize
         return cls(path, pages) if fits and whole else None
 
     def offsets(self, *, title: str = "", id: int | None = None) -> list[int]:

@@ -41,7 +41,7 @@ class Break:
 
 
 @dataclass(frozen=True)
-class Page:
+class RawPage:
     """The bytes of one page element; ``offset`` counts decoded bytes from the start of the range."""
 
     xml: bytes

@@ -16,16 +16,16 @@ from itertools import islice
 from typing import Any
 from xml.parsers import expat
 
+from corpuskit.documents.reading import ReadingBuilder
 from corpuskit.errors import InputError
 from corpuskit.sources.wikipedia import dump
 from corpuskit.sources.wikipedia import index as multistream_index
-from corpuskit.sources.wikipedia.documents import PartReader
-from corpuskit.sources.wikipedia.items import Break, Chunk, Page, Range
-from corpuskit.sources.wikipedia.page_xml import PageXml, name_of_fragment, parse_page
-from corpuskit.sources.wikipedia.pages import PageScanner
+from corpuskit.sources.wikipedia.documents import COLUMNS, PageRules, PartReader
+from corpuskit.sources.wikipedia.items import Break, Chunk, Range, RawPage
+from corpuskit.sources.wikipedia.page_xml import Page, name_of_fragment, parse_page
+from corpuskit.sources.wikipedia.pages import PageScanner, read_pages
 from corpuskit.sources.wikipedia.site import Site, parse_site
-from corpuskit.sources.wikipedia.source import Wikipedia
-from corpuskit.storage.places import base_name, open_file, size_of
+from corpuskit.storage.places import base_name, open_file
 
 _NEAR_TITLES = 20_000
 """Titles with the same beginning that are kept to name near ones."""
@@ -50,7 +50,7 @@ class FoundPage:
     """
 
     xml: bytes
-    page: PageXml
+    page: Page
     site: Site
     redirected_from: tuple[str, ...] = ()
 
@@ -128,6 +128,7 @@ class PageFinder:
                 f"{wanted!r} is no page id", remedy="Ids are numbers; leave --id out for a title."
             )
         title = " ".join(wanted.replace("_", " ").split())
+        # MediaWiki's first letter is a capital, but a wiktionary's is as it is written: as given first.
         titles = [] if by_id else list(dict.fromkeys((title, title[:1].upper() + title[1:])))
         number = int(wanted) if wanted.isdecimal() and len(wanted) <= _ID_DIGITS else None
         near: list[str] = []
@@ -135,8 +136,8 @@ class PageFinder:
         if xml is None:
             if self.index and titles:
                 self._say("looking for near titles in the index")
-                entries = multistream_index.entries(self.index)
-                near = list(islice((e.title for e in entries if _is_near(e.title, title)), _NEAR_TITLES))
+                titles_there = (line.title for line in multistream_index.lines(self.index))
+                near = list(islice((t for t in titles_there if _is_near(t, title)), _NEAR_TITLES))
             close = difflib.get_close_matches(title, near, 5, 0.6)
             hint = f"Near: {', '.join(close)}." if close else "Check the title, or look by --id."
             raise InputError(f"{self.name}: there is no page {wanted!r}", remedy=hint)
@@ -158,12 +159,13 @@ class PageFinder:
                 offsets = self._lookup.offsets(**asked)
             else:
                 self._say(f"reading {base_name(self.index)} (--cache makes this quick)")
-                entry = multistream_index.scan(self.index, **asked)
-                offsets = [entry.offset] if entry else []
+                line = multistream_index.scan(self.index, **asked)
+                offsets = [line.offset] if line else []
             for offset in offsets:
                 for page in self._stream(offset):
                     if _is_wanted(page, [asked["title"]] if "title" in asked else [], asked.get("id")):
                         return page
+            # Two titles may share a hash: that a title of the lookup is not there proves nothing.
             if offsets and (self._lookup is None or "id" in asked):
                 (what,) = asked.values()
                 raise InputError(
@@ -174,10 +176,10 @@ class PageFinder:
 
     def _stream(self, offset: int) -> Iterator[bytes]:
         """The pages of the stream that begins at ``offset``."""
-        return (f.xml for f in PageScanner(first=False).pages(self._chunks(offset)) if isinstance(f, Page))
+        return (f.xml for f in PageScanner(first=False).pages(self._chunks(offset)) if isinstance(f, RawPage))
 
     def _chunks(self, offset: int) -> Iterator[Chunk | Break]:
-        decoder = bz2.BZ2Decompressor()
+        decoder = bz2.BZ2Decompressor()  # ends with the stream, where the engine's decoder goes on
         with open_file(self.path) as file:
             file.seek(offset)
             while not decoder.eof:
@@ -197,13 +199,9 @@ class PageFinder:
     def _from_scan(self, titles: list[str], id: int | None, near: list[str]) -> bytes | None:
         """Read the dump up to the page. A number that is no title is known for an id at the end alone."""
         self._say(f"{self.name} has no index beside it: reading it from its beginning, which may take long")
-        with open_file(self.path) as file:
-            piece = Range(0, size_of(file))
         by_id = None
-        for found in PageScanner().pages(
-            dump.decode(self.path, self._compression, self._head.encoding, piece)
-        ):
-            if not isinstance(found, Page):
+        for found in read_pages(self.path, self._compression, self._head.encoding):
+            if not isinstance(found, RawPage):
                 continue
             if _is_wanted(found.xml, titles, None):
                 return found.xml
@@ -218,14 +216,14 @@ class PageFinder:
 
 
 def _title(xml: bytes) -> str:
-    match = _TITLE.search(xml, 0, 4096)
+    match = _TITLE.search(xml, 0, 4096)  # it is the first element; a text behind it may hold another one
     return unescape(match[1].decode("utf-8", "replace")).strip() if match else ""
 
 
 def _is_wanted(xml: bytes, titles: list[str], id: int | None) -> bool:
     if titles:
         return _title(xml) in titles
-    match = _ID.search(xml, 0, xml.find(b"<revision"))
+    match = _ID.search(xml, 0, xml.find(b"<revision"))  # revisions and their authors have ids too
     return match is not None and int(match[1]) == id
 
 
@@ -240,9 +238,10 @@ def page_document(found: FoundPage, path: str, wiki: str = "") -> dict[str, Any]
         wiki: name of the wiki, where the dump does not say.
     """
     page = found.page
-    namespace = found.site.namespace_of(page.title) if page.namespace is None else page.namespace
-    settings = Wikipedia.model_validate({"path": path, "wiki": wiki, "namespaces": (namespace,)})
-    reader = PartReader(settings, base_name(path), found.site, wiki or found.site.dbname or "wiki", [])
-    reader.accept(Page(found.xml, 0), Range(0, 0))
-    rows: list[dict[str, Any]] = reader.take().batch.to_pylist()
+    namespace = found.site.namespace_of(page.title, page.namespace)
+    rules = PageRules(wiki or found.site.dbname or "wiki", namespaces=(namespace,))
+    reader = PartReader(rules, found.site, base_name(path), ReadingBuilder(extra=COLUMNS))
+    reader.accept(RawPage(found.xml, 0), Range(0, 0))
+    readings = list(reader.take(rest=True))
+    rows: list[dict[str, Any]] = readings[0].batch.to_pylist()
     return rows[0] if rows else {}

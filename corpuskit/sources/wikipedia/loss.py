@@ -38,7 +38,7 @@ from numpy.typing import NDArray
 
 from corpuskit import _native
 from corpuskit.errors import SettingError
-from corpuskit.sources.wikipedia.extract import engine_strings
+from corpuskit.sources.wikipedia.columns import to_engine
 
 KINDS = (
     "prose",
@@ -148,7 +148,7 @@ def measure(
             f"wikitext_loss.measure: {len(pages)} pages, {len(texts)} texts and {len(titles)} titles",
             remedy="Give one text and one title for each page.",
         )
-    result = _native.measure_loss(engine_strings(pages, "pages"), engine_strings(texts, "texts"), options)
+    result = _native.measure_loss(to_engine(pages, "pages"), to_engine(texts, "texts"), options)
     examples = [titles[i] if i >= 0 else "" for i in result["pages"].tolist()]
     table = pa.table(
         [
@@ -231,4 +231,5 @@ class LossTotals:
     def costliest(self, top: int) -> list[TemplateLoss]:
         """The templates that lost the most words, most costly first."""
         named = [row for (_, template), row in self.rows.items() if template and row.lost]
+        # Ties by name: the order in which parts are read must not show.
         return sorted(named, key=lambda row: (-row.lost, row.kind, row.template))[:top]

@@ -60,6 +60,7 @@ class Revision:
 
     def begins(self, characters: int) -> str:
         """The first characters of the wikitext, at most so many."""
+        # A character has at most four bytes; a cut one at the end is left out.
         return (self.data or b"")[: 4 * characters].decode("utf-8", "ignore")[:characters]
 
     @property
@@ -69,7 +70,7 @@ class Revision:
 
 
 @dataclass
-class PageXml:
+class Page:
     """One page: its newest revision, and what else is known.
 
     Attributes:
@@ -121,7 +122,7 @@ def name_of_fragment(xml: bytes) -> str:
     return f"page {number[1]} ({shown})" if shown else f"page {number[1]}"
 
 
-def parse_page(xml: bytes, path: str) -> PageXml:
+def parse_page(xml: bytes, path: str) -> Page:
     """Parse one page element.
 
     Raises:
@@ -188,11 +189,12 @@ class _Collector:
         self._depth -= 1
 
 
-def _page_of(found: Iterable[Field]) -> PageXml:
-    page, revision = PageXml(), Revision()
+def _page_of(found: Iterable[Field]) -> Page:
+    # What is no number stays 0, and the page is reported as incomplete.
+    page, revision = Page(), Revision()
     revisions: list[Revision] = []
     for name, data in found:
-        if name == "text":
+        if name == "text":  # stays bytes: it may have megabytes, and the engine takes it as it is
             revision.data = data
             continue
         value = data.decode().strip()
@@ -218,7 +220,7 @@ def _page_of(found: Iterable[Field]) -> PageXml:
     return page
 
 
-def _add(page: PageXml, new: Revision) -> None:
+def _add(page: Page, new: Revision) -> None:
     """Tell the newest revision from the others. Their texts fit in memory, as the page's XML did."""
     old = page.revision
     if old is not None and old.id > new.id:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from corpuskit._native import find_page_tag
 from corpuskit.sources.wikipedia import dump
-from corpuskit.sources.wikipedia.items import BadPage, Break, Chunk, Page
+from corpuskit.sources.wikipedia.items import BadPage, Break, Chunk, Range, RawPage
 
 GAP_BYTES = 2**20
 """Bytes between two pages that are held to judge them together."""
@@ -84,6 +84,8 @@ class _Gap:
         self._head = False
         self._offset += good
         del self._held[:good]
+        # So much from a stray byte on stays stray. Less may be a comment that is not whole yet: it is looked
+        # at again when as much more has come, so that all looks together are linear.
         if len(self._held) > GAP_BYTES // 2:
             self._passed = len(self._held)
             del self._held[FRAGMENT_BYTES:]
@@ -117,7 +119,7 @@ class PageScanner:
         self._excerpt = b""
         self._limit: int | None = None  # decoded offset at which the range ends
 
-    def pages(self, chunks: Iterator[Chunk | Break]) -> Iterator[Page | BadPage | Break]:
+    def pages(self, chunks: Iterator[Chunk | Break]) -> Iterator[RawPage | BadPage | Break]:
         """Yield what belongs to the range, in order."""
         for chunk in chunks:
             if isinstance(chunk, Break):
@@ -139,7 +141,7 @@ class PageScanner:
         self._base += count
         self._searched = max(0, self._searched - count)
 
-    def _scan(self) -> Generator[Page | BadPage, None, bool]:
+    def _scan(self) -> Generator[RawPage | BadPage, None, bool]:
         """Take what the buffer holds; returns whether the range is done."""
         while True:
             if self._state != "page":
@@ -154,6 +156,7 @@ class PageScanner:
                     yield from self._gap.stray()
                 if self._is_behind():
                     return True
+                # Searched from 1 on: the tag at 0 is the page's own.
                 self._state, self._gap, self._searched, self._passed = "page", None, 1, 0
             done = yield from self._finish()
             if not done:
@@ -175,7 +178,7 @@ class PageScanner:
         if self._gap is not None:
             self._gap.add(data)
 
-    def _finish(self) -> Generator[Page | BadPage, None, bool]:
+    def _finish(self) -> Generator[RawPage | BadPage, None, bool]:
         """Look for the end of the page that is open; returns whether it was found."""
         found, closes = find_page_tag(self._buffer, self._searched)
         if found >= 0 and not closes:  # another page begins: this one was never closed
@@ -186,9 +189,9 @@ class PageScanner:
             if self._passed or end > dump.PAGE_BYTES:
                 yield self._bad("page_too_large", end)
             else:
-                with memoryview(self._buffer) as whole:
+                with memoryview(self._buffer) as whole:  # one copy of the page instead of two
                     xml = bytes(whole[:end])
-                yield Page(xml, self._base)
+                yield RawPage(xml, self._base)
             self._drop(end)
         else:
             self._searched = max(self._searched, len(self._buffer) - _PART_OF_TAG)
@@ -219,3 +222,11 @@ class PageScanner:
                 yield from self._gap.stray()
         self._drop(len(self._buffer))
         self._begin_gap()
+
+
+def read_pages(
+    path: str, compression: dump.Compression, encoding: str, piece: Range | None = None
+) -> Iterator[RawPage | BadPage | Break]:
+    """What stands in a dump, or in a range of it: the pages that begin there, and what is none."""
+    scanner = PageScanner(first=piece is None or piece.start == 0)
+    return scanner.pages(dump.read_chunks(path, compression, encoding, piece))

@@ -32,9 +32,8 @@ def template_table(
         rules: own rules, which win over the shipped ones. A key is the name of a template, or several set
             apart by ``|``. The value is the format, or a mapping from language to format. The format language
             is told in the head of ``corpuskit/sources/wikipedia/templates.tsv``: ``{1,text}`` is the first of
-            these
-            parameters that is there, ``[ ... ]`` is left out unless its parameters are there, ``\\`` stands
-            before a sign that is meant as such. An empty format removes the template.
+            these parameters that is there, ``[ ... ]`` is left out unless its parameters are there, ``\\``
+            stands before a sign that is meant as such. An empty format removes the template.
         conversions: ``both``: ``{{convert|10|mi|km}}`` is "10 miles (16 km)", as on the page; ``author``: it
             is "10 miles", which the author wrote.
 
@@ -48,6 +47,7 @@ def template_table(
     >>> extract(page, file_prefixes=[], category_prefixes=[], templates=table).texts[0].as_py()
     'It has 12,345 people (2011).'
     """
+    # As a tuple they are a key of the cache: a table is read once in a process, not once a batch.
     own = tuple((name, lang, text) for name, value in (rules or {}).items() for lang, text in _flat(value))
     return _table(language, own, conversions)
 

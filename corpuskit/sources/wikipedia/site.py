@@ -13,6 +13,7 @@ from xml.parsers import expat
 
 from corpuskit.errors import InputError
 
+# The English names hold in every wiki, beside its own.
 _CANONICAL = {
     -2: "Media", -1: "Special", 1: "Talk", 2: "User", 3: "User talk", 4: "Wikipedia", 5: "Wikipedia talk",
     6: "File", 7: "File talk", 8: "MediaWiki", 9: "MediaWiki talk", 10: "Template", 11: "Template talk",
@@ -40,8 +41,10 @@ class Site:
     base: str = ""
     namespaces: dict[int, str] = field(default_factory=dict)
 
-    def namespace_of(self, title: str) -> int:
-        """The namespace that a title's prefix names, 0 without one. For dumps from before ``<ns>``."""
+    def namespace_of(self, title: str, told: int | None = None) -> int:
+        """The namespace that the page tells; in dumps from before ``<ns>`` the one that its title names."""
+        if told is not None:
+            return told
         prefix, colon, _ = title.partition(":")
         if not colon:
             return 0
@@ -93,7 +96,7 @@ def parse_site(head: bytes, path: str) -> Site:
     parser.CharacterDataHandler = text.append
     try:
         with suppress(_EnoughError):
-            parser.Parse(head, False)
+            parser.Parse(head, False)  # not the end: <mediawiki> is never closed in it
     except expat.ExpatError:
         return site  # pages are judged one by one; a wiki's name is asked for where it is missing
     return Site(values.get("dbname", ""), values.get("language", ""), values.get("base", ""), names)
@@ -102,7 +105,7 @@ def parse_site(head: bytes, path: str) -> Site:
 def xml_parser(path: str) -> expat.XMLParserType:
     """An expat parser that refuses document types and entities; ``path`` is what the error names."""
     parser = expat.ParserCreate()
-    parser.buffer_text = True
+    parser.buffer_text = True  # one call for a text, not one for each of its lines
     parser.buffer_size = 1 << 16
 
     def refuse(*_: object) -> None:

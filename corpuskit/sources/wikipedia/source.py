@@ -25,29 +25,25 @@ from typing import ClassVar, Literal
 import pyarrow as pa
 from pydantic import Field, model_validator
 
-from corpuskit.documents.reading import Reading, ReadingBuilder
+from corpuskit.documents.reading import Reading
 from corpuskit.documents.settings import Location
 from corpuskit.errors import InputError, SettingError
 from corpuskit.sources.folders import (
-    matches,
-    noted,
-    one_line,
-    passed_over,
+    FolderSelection,
+    begin_reading,
     relative_name,
-    require,
+    set_aside,
     still_to_come,
-    survey,
-    unreadable,
 )
 from corpuskit.sources.source import Part, Source
 from corpuskit.sources.wikipedia import dump
 from corpuskit.sources.wikipedia.definitions import skipped_of
-from corpuskit.sources.wikipedia.documents import ALIASES, COLUMNS, PartReader
-from corpuskit.sources.wikipedia.expand import ACCOUNT_SCHEMA
+from corpuskit.sources.wikipedia.documents import ALIASES, COLUMNS, LICENCE, PageRules, PartReader
+from corpuskit.sources.wikipedia.expand import EXPANSION_SCHEMA
 from corpuskit.sources.wikipedia.extract import Infobox, Options, Output, Tables
 from corpuskit.sources.wikipedia.items import Range
 from corpuskit.sources.wikipedia.loss import SIDE_TABLES
-from corpuskit.sources.wikipedia.pages import PageScanner
+from corpuskit.sources.wikipedia.pages import read_pages
 from corpuskit.sources.wikipedia.rules import Conversions, template_table
 from corpuskit.sources.wikipedia.site import Site, parse_site
 from corpuskit.storage.places import kind_of, stamp
@@ -92,14 +88,14 @@ class Wikipedia(Source):
     columns: ClassVar[Mapping[str, pa.DataType]] = COLUMNS
     side_tables: ClassVar[Mapping[str, pa.Schema]] = {
         "aliases": ALIASES,
-        "expansion": ACCOUNT_SCHEMA,
+        "expansion": EXPANSION_SCHEMA,
         **SIDE_TABLES,
     }
 
     path: Location[str]
     wiki: str = ""
     language: str = ""
-    licence: str = "CC BY-SA 4.0"
+    licence: str = LICENCE
     namespaces: tuple[int, ...] = (0,)
     include: tuple[str, ...] = ()
     output: Output = "plain"
@@ -115,11 +111,7 @@ class Wikipedia(Source):
     template_rules: dict[str, str | dict[str, str]] = Field(default_factory=dict)
     conversions: Conversions = "both"
 
-    @property
-    def extraction(self) -> Options:
-        """What becomes of the parts of a page."""
-        return Options(**{f.name: getattr(self, f.name) for f in fields(Options)})
-
+    # A wrong rule stops the recipe that holds it, not a worker in the middle of a build.
     @model_validator(mode="after")
     def _check_rules(self) -> Wikipedia:
         template_table(self.language, self.template_rules)
@@ -134,29 +126,22 @@ class Wikipedia(Source):
             InputError: there is nothing to read, or no file that could be.
             SettingError: neither the dump nor `wiki` names the wiki.
         """
-        require(self.path, "wikipedia")
         if kind_of(self.path) == "file":
             return self._parts_of(self.path, self.path, 0)
-        dumps, sentences = self._choose()
+        selection = self._select()
         parts: list[Part] = []
         bad: list[InputError | SettingError] = []
-        for name, path in dumps:
+        for name, path in selection.files:
             try:
                 parts += self._parts_of(path, name, len(parts))
             except (InputError, SettingError) as error:
                 bad.append(error)
-                parts.append(
-                    Part(
-                        _part_name(name, len(parts)),
-                        (path,),
-                        {"unreadable": one_line(error)},
-                        stamp(path)[0],
-                    )
-                )
-        if len(bad) == len(dumps):
+                why = {"unreadable": error.one_line()}
+                parts.append(Part(_part_name(name, len(parts)), (path,), why, stamp(path)[0]))
+        if len(bad) == len(selection.files):
             message = f"wikipedia: no dump in {self.path} can be read: {bad[0].message}"
             raise type(bad[0])(message, remedy=bad[0].remedy)
-        return noted(parts, sentences)
+        return selection.noted(parts, *still_to_come("wikipedia", self.path))
 
     def _parts_of(self, path: str, name: str, first: int) -> list[Part]:
         """The parts of one dump, numbered from ``first``; ``name`` is what messages call it."""
@@ -167,7 +152,7 @@ class Wikipedia(Source):
                 f"{name}: no <page> within the first {len(head.data)} bytes",
                 remedy="Give a pages-articles dump; indexes and SQL tables are not read.",
             )
-        self._wiki(parse_site(head.data, name), name)
+        self._wiki(parse_site(head.data, name), name)  # asked now: each part would fail for want of it
         # Read for definitions, the file is an input of every part: its digest is in their fingerprints.
         expands = self.templates == "expand" and self.template_pages not in ("", path)
         definitions = (self.template_pages,) if expands else ()
@@ -182,45 +167,53 @@ class Wikipedia(Source):
         """Read the pages that begin in a part."""
         path = part.files[0]
         name = relative_name(self.path, path)
-        warnings = list(part.detail.get("not_read", ()))
+        out = begin_reading(part, COLUMNS)
         if "unreadable" in part.detail:
-            yield from _unreadable(name, part, warnings)
+            set_aside(out, "wikipedia", name, part.bytes, part.detail["unreadable"])
+            yield from out.take(rest=True)
             return
         compression: dump.Compression = part.detail["compression"]
         head = dump.read_head(path, compression)
         site = parse_site(head.data, name)
-        reader = PartReader(self, name, site, self._wiki(site, name), warnings)
-        reader.definitions = self.template_pages or path
         piece = Range(int(part.detail["start"]), int(part.detail["end"]))
+        rules = self._rules(self._wiki(site, name), path)
         # Said once for a dump: by its first part.
-        skipped = skipped_of(reader.definitions) if self.templates == "expand" and piece.start == 0 else ""
-        warnings += [skipped] if skipped else []
-        scanner = PageScanner(first=piece.start == 0)
-        for found in scanner.pages(dump.decode(path, compression, head.encoding, piece)):
+        skipped = skipped_of(rules.definitions) if rules.definitions and piece.start == 0 else ""
+        if skipped:
+            out.warn(skipped)
+        reader = PartReader(rules, site, name, out)
+        for found in read_pages(path, compression, head.encoding, piece):
             reader.accept(found, piece)
-            if reader.full:
-                yield reader.take()
-        if reader.documents_in or reader.warnings:
-            yield reader.take()
+            yield from reader.take()
+        yield from reader.take(rest=True)
 
-    def _choose(self) -> tuple[list[tuple[str, str]], list[str]]:
-        """Name and path of the dumps in the folder, and sentences about what is passed over."""
-        found = survey(self.path)
-        chosen = [
-            (name, path)
-            for name, path in found.files
-            if (matches(name, self.include) if self.include else dump.looks_like_dump(name))
-        ]
-        if not chosen:
+    def _rules(self, wiki: str, path: str) -> PageRules:
+        """The settings that a reader of one dump's pages needs."""
+        return PageRules(
+            wiki=wiki,
+            language=self.language,
+            licence=self.licence,
+            namespaces=self.namespaces,
+            options=Options(**{f.name: getattr(self, f.name) for f in fields(Options)}),
+            template_rules=self.template_rules,
+            conversions=self.conversions,
+            definitions=(self.template_pages or path) if self.templates == "expand" else "",
+            loss_every=self.loss_every,
+        )
+
+    def _select(self) -> FolderSelection:
+        """The dumps in the folder."""
+        selection = FolderSelection("wikipedia", self.path, self.include)
+        if not self.include:
+            cause = "no name of a dump (`include` chooses others)"
+            selection.leave(cause, lambda name: not dump.looks_like_dump(name))
+        if not selection.files:
             chosen_by = f", none left by include {list(self.include)}" if self.include else ""
             raise InputError(
-                f"wikipedia: no dump among the {len(found.files)} files in {self.path}{chosen_by}",
+                f"wikipedia: no dump among the {len(selection.found)} files in {self.path}{chosen_by}",
                 remedy="Name a file, or files with `include`; dumps have .xml in their name.",
             )
-        read = {name for name, _ in chosen}
-        left = {"no name of a dump (`include` chooses others)": [n for n, _ in found.files if n not in read]}
-        sentences = passed_over("wikipedia", left | found.others, self.include)
-        return chosen, sentences + still_to_come("wikipedia", self.path)
+        return selection
 
     def _wiki(self, site: Site, name: str) -> str:
         wiki = self.wiki or site.dbname
@@ -234,14 +227,3 @@ class Wikipedia(Source):
 
 def _part_name(name: str, number: int) -> str:
     return f"{re.sub(r'[^A-Za-z0-9._-]', '-', name)}.{number:05d}"
-
-
-def _unreadable(name: str, part: Part, warnings: list[str]) -> Iterator[Reading]:
-    """The reading of a file that is no dump."""
-    out = ReadingBuilder(extra=COLUMNS)
-    error = str(part.detail["unreadable"])
-    out.met(part.bytes)
-    out.quarantine(unreadable(name, part.bytes, error))
-    for sentence in (*warnings, f"wikipedia: not read: {error}"):
-        out.warn(sentence)
-    yield from out.take(rest=True)

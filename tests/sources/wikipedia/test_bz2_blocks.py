@@ -20,7 +20,7 @@ from corpuskit.sources.wikipedia.items import Break, Chunk, Range
 
 def decode(data: bytes, start: int = 0, end: int = -1, blocks: int = 8) -> Iterator[Chunk | Break]:
     part = Range(start, len(data) if end < 0 else end)
-    return bz2_blocks.decode(io.BytesIO(data), len(data), part, blocks=blocks)
+    return bz2_blocks.decompress(io.BytesIO(data), len(data), part, blocks=blocks)
 
 
 def whole(data: bytes, blocks: int = 8) -> bytes:

@@ -123,7 +123,7 @@ def test_an_index_of_another_dump_is_told(tmp_path: Path) -> None:
         PageFinder(path).find("Ulm")
     Path(place).write_bytes(bz2.compress(b"an index of books\n"))
     with pytest.raises(InputError, match="no line of an index"):
-        list(index.entries(place))
+        list(index.lines(place))
     Path(place).write_bytes(bz2.compress(b"1:2:A\n")[:-20])
     with pytest.raises(InputError, match="truncated at byte"):
         PageFinder(path).find("Ulm")
@@ -173,8 +173,8 @@ def test_any_dump_is_read(tmp_path: Path) -> None:
 def test_every_page_of_a_real_index_is_found() -> None:
     path = os.path.join(CORPORA, "derived", "enwiki-derived-pages-articles-multistream.xml.bz2")
     finder = PageFinder(path)
-    entries = list(index.entries(finder.index))
-    assert len(entries) > 200
-    for entry in entries[::29]:
+    lines = list(index.lines(finder.index))
+    assert len(lines) > 200
+    for entry in lines[::29]:
         found = finder.find(entry.title, follow=False)
         assert (found.page.id, found.page.title) == (entry.id, entry.title)

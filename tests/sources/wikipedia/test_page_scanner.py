@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corpuskit.sources.wikipedia import pages as page_scanner
-from corpuskit.sources.wikipedia.items import BadPage, Break, Chunk, Page
+from corpuskit.sources.wikipedia.items import BadPage, Break, Chunk, RawPage
 from corpuskit.sources.wikipedia.pages import PageScanner, first_stray
 
 HEAD = b"<mediawiki>\n<siteinfo><dbname>xwiki</dbname></siteinfo>\n"
@@ -22,7 +22,7 @@ def scan(data: bytes, start: int = 0, end: int = -1, size: int = 7) -> list[tupl
     chunks = [Chunk(data[a:b], a >= end) for a, b in pairwise(cuts)]
     found = []
     for item in PageScanner(first=start == 0).pages(iter(chunks)):
-        if isinstance(item, Page):
+        if isinstance(item, RawPage):
             found.append(("page", start + item.offset, item.xml))
         else:
             assert isinstance(item, BadPage)

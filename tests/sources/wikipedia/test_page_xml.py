@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from corpuskit.errors import InputError
 from corpuskit.sources.wikipedia import dump
-from corpuskit.sources.wikipedia.items import Page, Range
+from corpuskit.sources.wikipedia.items import RawPage
 from corpuskit.sources.wikipedia.page_xml import Field, fields, parse_page, plain_fields
-from corpuskit.sources.wikipedia.pages import PageScanner
+from corpuskit.sources.wikipedia.pages import read_pages
 
 CORPORA = os.environ.get("CORPUSKIT_CORPORA", "")
 SEEDS = Path(__file__).parents[3] / "native" / "fuzz" / "page_xml"
@@ -174,9 +174,8 @@ def test_real_dumps_are_read_alike() -> None:
         except InputError:
             continue  # no dump: tests of the source tell what becomes of it
         head = dump.read_head(str(path), compression)
-        chunks = dump.decode(str(path), compression, head.encoding, Range(0, path.stat().st_size))
-        for found in PageScanner().pages(chunks):
-            if isinstance(found, Page):
+        for found in read_pages(str(path), compression, head.encoding):
+            if isinstance(found, RawPage):
                 plain = plain_fields(found.xml)
                 seen["read" if plain else "left"] += 1
                 assert not plain or plain == by_expat(found.xml), (path.name, found.offset)

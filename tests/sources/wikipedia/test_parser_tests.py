@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.parser_tests import DIFFERENCES, Outcome, html_text, normalise, our_text, read, run
+from benchmarks.parser_tests import DIFFERENCES, CaseResult, html_text, normalise, our_text, read, run
 
 CORPORA = os.environ.get("CORPUSKIT_CORPORA", "")
 needs_corpora = pytest.mark.skipif(not CORPORA, reason="CORPUSKIT_CORPORA is not set")
@@ -66,19 +66,19 @@ def test_only_white_space_and_signs_of_items_are_normalised() -> None:
 
 
 @pytest.fixture(scope="module")
-def outcomes() -> list[Outcome]:
+def results() -> list[CaseResult]:
     return run(Path(CORPORA, "conformance", "parsoid"))[0]
 
 
 @needs_corpora
-def test_three_of_four_parser_tests_give_the_text_of_the_expected_html(outcomes: list[Outcome]) -> None:
-    equal = sum(not outcome.difference for outcome in outcomes)
-    assert len(outcomes) > 1000
-    assert equal >= 0.80 * len(outcomes)
+def test_three_of_four_parser_tests_give_the_text_of_the_expected_html(results: list[CaseResult]) -> None:
+    equal = sum(not outcome.difference for outcome in results)
+    assert len(results) > 1000
+    assert equal >= 0.80 * len(results)
 
 
 @needs_corpora
-def test_every_other_one_has_a_class(outcomes: list[Outcome]) -> None:
-    classes = Counter(outcome.difference for outcome in outcomes if outcome.difference)
+def test_every_other_one_has_a_class(results: list[CaseResult]) -> None:
+    classes = Counter(outcome.difference for outcome in results if outcome.difference)
     assert set(classes) <= {name for name, _ in DIFFERENCES} | {"other"}
-    assert classes["other"] <= 0.05 * len(outcomes), classes
+    assert classes["other"] <= 0.05 * len(results), classes

@@ -23,7 +23,7 @@ from corpuskit.documents.reading import Dropped, Quarantined, Reading
 from corpuskit.errors import InputError, SettingError
 from corpuskit.sources.wikipedia import documents as wikipedia_pages
 from corpuskit.sources.wikipedia import dump
-from corpuskit.sources.wikipedia.items import Page, Range
+from corpuskit.sources.wikipedia.items import Range, RawPage
 from corpuskit.sources.wikipedia.pages import PageScanner
 from corpuskit.sources.wikipedia.source import Wikipedia
 from corpuskit.storage import places
@@ -337,7 +337,9 @@ CONTAINERS: dict[str, Callable[[bytes], bytes]] = {
     "gzip": gzip.compress,
     "gzip, two members": lambda data: gzip.compress(data[:1000]) + gzip.compress(data[1000:]),
     "gzip, padded": lambda data: gzip.compress(data) + b"\0" * 512,
+    "gzip, padded by a whole piece": lambda data: gzip.compress(data) + b"\0" * dump.CHUNK_BYTES,
     "xz": lzma.compress,
+    "xz, padded by a whole piece": lambda data: lzma.compress(data) + b"\0" * dump.CHUNK_BYTES,
     "xz, two streams, padded": lambda data: lzma.compress(data[:999]) + b"\0" * 8 + lzma.compress(data[999:]),
     "zstd": lambda data: zstd(data),
     "zstd, two frames": lambda data: zstd(data[:1000]) + zstd(data[1000:]),
@@ -383,8 +385,8 @@ def test_chunks_may_end_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     expected = read(Wikipedia(path=path)).texts
     monkeypatch.setattr(dump, "CHUNK_BYTES", chunk)
     scanner = PageScanner()
-    found = list(scanner.pages(dump.decode(path, "plain", "utf-8", Range(0, len(data)))))
-    assert [type(f) for f in found] == [Page] * len(expected)
+    found = list(scanner.pages(dump.read_chunks(path, "plain", "utf-8", Range(0, len(data)))))
+    assert [type(f) for f in found] == [RawPage] * len(expected)
 
 
 def test_a_folder_of_dumps(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from corpuskit.sources.wikipedia.extract import (
     FLAGS,
     STATUS,
     Budget,
-    Extracted,
+    ExtractedBatch,
     Options,
     extract,
     namespace_prefixes,
@@ -43,7 +43,7 @@ def run(
     budget: Budget | None = None,
     options: Options | None = None,
     titles: list[str] | None = None,
-) -> Extracted:
+) -> ExtractedBatch:
     texts = pages if isinstance(pages, pa.Array) else pa.array(pages, pa.large_string())
     return extract(
         texts,

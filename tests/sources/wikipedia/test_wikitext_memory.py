@@ -5,7 +5,8 @@ import pyarrow as pa
 import pytest
 
 from corpuskit import _native
-from corpuskit.sources.wikipedia.extract import engine_options, engine_strings, namespace_prefixes
+from corpuskit.sources.wikipedia.columns import to_engine
+from corpuskit.sources.wikipedia.extract import engine_options, namespace_prefixes
 
 MOST_PER_BYTE = 32
 """Bytes of tables per byte of a page: a bar takes 16, and what is grown is doubled."""
@@ -41,7 +42,7 @@ def hostile_page(kind: str, size: int) -> str:
 
 
 def strings(text: str) -> tuple[np.ndarray, np.ndarray]:
-    return engine_strings(pa.array([text], pa.large_string()), "pages")
+    return to_engine(pa.array([text], pa.large_string()), "pages")
 
 
 def held_for(page: tuple[np.ndarray, np.ndarray], store: _native.TemplateStore) -> dict[str, int]:

@@ -1,0 +1,43 @@
+"""Columns of strings as the engine takes and gives them: offsets and bytes, without a copy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+from corpuskit import _native
+from corpuskit.errors import SettingError
+
+NO_STRINGS: _native.Strings = (np.zeros(1, np.int64), np.zeros(0, np.uint8))
+"""A column of no rows."""
+
+
+def to_engine(texts: pa.LargeStringArray, name: str) -> _native.Strings:
+    """Offsets (rows + 1,) and bytes of an Arrow column, both without a copy unless it holds nulls.
+
+    Args:
+        name: what the message calls the column.
+
+    Raises:
+        SettingError: it is no large_string column.
+    """
+    if not pa.types.is_large_string(texts.type):
+        raise SettingError(
+            f"wikitext.extract: {name} are {texts.type}, not large_string",
+            remedy="Cast them: texts.cast(pyarrow.large_string()).",
+        )
+    if texts.null_count:  # what stands behind a null is undefined
+        texts = texts.fill_null("")
+    _, offset_buffer, data_buffer = texts.buffers()
+    if offset_buffer is None or offset_buffer.size == 0:
+        return NO_STRINGS
+    # A slice shares the buffers of its column and begins further on.
+    offsets = np.frombuffer(offset_buffer, np.int64, count=len(texts) + 1, offset=8 * texts.offset)
+    data = np.frombuffer(data_buffer, np.uint8) if data_buffer is not None else np.zeros(0, np.uint8)
+    return offsets, data
+
+
+def from_engine(strings: _native.Strings) -> pa.LargeStringArray:
+    """The engine's strings as an Arrow column, without a copy."""
+    offsets, data = strings
+    return pa.LargeStringArray.from_buffers(len(offsets) - 1, pa.py_buffer(offsets), pa.py_buffer(data))
