@@ -13,12 +13,12 @@
 #include <tuple>
 #include <utility>
 
-#include "engine/bz2_blocks.hpp"
-#include "engine/page_xml.hpp"
-#include "engine/wikitext.hpp"
-#include "engine/wikitext_expand.hpp"
-#include "engine/wikitext_loss.hpp"
-#include "engine/wikitext_templates.hpp"
+#include "engine/bzip2/blocks.hpp"
+#include "engine/mediawiki/page_xml.hpp"
+#include "engine/wikitext/parse/wikitext.hpp"
+#include "engine/wikitext/expand/expand.hpp"
+#include "engine/wikitext/audit/loss.hpp"
+#include "engine/wikitext/templates/templates.hpp"
 
 namespace nb = nanobind;
 

@@ -16,9 +16,9 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/wikitext.hpp"
-#include "engine/wikitext_expand.hpp"
-#include "engine/wikitext_loss.hpp"
+#include "engine/wikitext/parse/wikitext.hpp"
+#include "engine/wikitext/expand/expand.hpp"
+#include "engine/wikitext/audit/loss.hpp"
 
 namespace {
 

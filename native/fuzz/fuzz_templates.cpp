@@ -10,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/wikitext.hpp"
+#include "engine/wikitext/parse/wikitext.hpp"
 
 namespace {
 

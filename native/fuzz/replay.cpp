@@ -16,7 +16,7 @@
 #include <string>
 #include <vector>
 
-#include "engine/wikitext.hpp"
+#include "engine/wikitext/parse/wikitext.hpp"
 
 namespace {
 

@@ -13,7 +13,7 @@
 #include <numeric>
 #include <vector>
 
-#include "engine/bz2_blocks.hpp"
+#include "engine/bzip2/blocks.hpp"
 
 namespace {
 

@@ -13,7 +13,7 @@
 #include <iterator>
 #include <string>
 
-#include "engine/page_xml.hpp"
+#include "engine/mediawiki/page_xml.hpp"
 
 namespace {
 

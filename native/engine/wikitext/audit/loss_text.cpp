@@ -1,0 +1,236 @@
+// What the loss meter looks for in a text that was extracted: its words, sentences, holes and leftovers.
+#include <algorithm>
+#include <array>
+#include <iterator>
+#include <string>
+#include <unordered_map>
+
+#include "engine/text/case.hpp"
+#include "engine/wikitext/parse/engine.hpp"
+#include "engine/wikitext/audit/loss_text.hpp"
+
+namespace corpuskit {
+
+namespace {
+
+constexpr std::size_t kNone = std::string_view::npos;
+
+struct Span {
+    std::uint32_t first, last;
+};
+// Beyond ASCII, what is not part of a word: punctuation, signs, blanks, arrows, drawings, private use.
+constexpr Span kNoWord[] = {
+    {0x80, 0xA9},     {0xAB, 0xB1},     {0xB4, 0xB4},     {0xB6, 0xB8},     {0xBB, 0xBB},     {0xBF, 0xBF},
+    {0xD7, 0xD7},     {0xF7, 0xF7},     {0x37E, 0x37E},   {0x387, 0x387},   {0x55A, 0x55F},   {0x589, 0x58A},
+    {0x5BE, 0x5BE},   {0x5C0, 0x5C0},   {0x5C3, 0x5C3},   {0x5F3, 0x5F4},   {0x600, 0x60F},   {0x61B, 0x61F},
+    {0x66A, 0x66D},   {0x6D4, 0x6D4},   {0x700, 0x70D},   {0x964, 0x965},   {0xE2F, 0xE2F},   {0x2000, 0x206F},
+    {0x20A0, 0x20CF}, {0x2190, 0x2BFF}, {0x2E00, 0x2E7F}, {0x3000, 0x3004}, {0x3008, 0x3020}, {0x3030, 0x3030},
+    {0x30FB, 0x30FB}, {0xD800, 0xF8FF}, {0xFD3E, 0xFD3F}, {0xFE00, 0xFE1F}, {0xFE30, 0xFE6F}, {0xFEFF, 0xFF0F},
+    {0xFF1A, 0xFF20}, {0xFF3B, 0xFF40}, {0xFF5B, 0xFF65}, {0xFFE0, 0xFFFF},
+};
+constexpr Span kSingles[] = {
+    {0x3005, 0x3007}, {0x3021, 0x302F}, {0x3031, 0x30FF}, {0x31F0, 0x31FF},
+    {0x3400, 0x4DBF}, {0x4E00, 0x9FFF}, {0xF900, 0xFAFF}, {0x20000, 0x3FFFF},
+};
+
+template <std::size_t N>
+bool within(const Span (&spans)[N], char32_t c) {
+    const auto* found = std::upper_bound(std::begin(spans), std::end(spans), c,
+                                         [](char32_t value, const Span& span) { return value < span.first; });
+    return found != std::begin(spans) && c <= std::prev(found)->last;
+}
+
+using Bytes = std::array<bool, 256>;
+constexpr Bytes bytes_of(std::string_view list) {
+    Bytes table{};
+    for (char c : list) table[static_cast<unsigned char>(c)] = true;
+    return table;
+}
+constexpr Bytes kMarkBytes = bytes_of("[]{}|s<'=");
+constexpr Bytes kStopBytes = bytes_of(".!?\xE3\xEF");  // and the first bytes of U+3002, U+FF01, U+FF1F
+
+std::size_t next_of(const Bytes& bytes, std::string_view text, std::size_t at) {
+    while (at < text.size() && !bytes[static_cast<unsigned char>(text[at])]) ++at;
+    return at;
+}
+
+// Words that want a noun after them, so that a comma, full stop or bracket behind them is a hole.
+struct Openers {
+    std::string_view language;
+    std::string_view words;  // between blanks
+    std::string_view pairs;  // two words that cannot meet, joined by '+'
+};
+constexpr Openers kOpeners[] = {
+    {"en", " the an approximately roughly of between ",
+     " of+and of+or of+in at+and at+in from+and from+to with+and between+and by+and about+and approximately+and "
+     "the+of the+and a+of of+the+of is+and "},
+    {"de", " der des dem den von vom zum zur etwa ", " von+und zwischen+und von+bis mit+und etwa+und der+und "},
+    {"fr", " les des du au aux une environ ", " de+et entre+et du+et des+et environ+et le+et "},
+    {"es", " los las del al una aproximadamente ", " de+y entre+y del+y en+y con+y "},
+    {"it", " gli i del della dei delle al alla dal dalla ", " di+e tra+e del+e della+e con+e "},
+    {"vi", " của khoảng tại bằng với ", " của+và khoảng+và từ+đến giữa+và "},
+};
+
+/// The words and pairs of a language, looked up by the first letter and the length before anything else.
+class OpenerWords {
+  public:
+    explicit OpenerWords(const Openers& openers) {
+        each(openers.words, [&](std::string_view word) { note(word), words_.insert(std::string(word)); });
+        each(openers.pairs, [&](std::string_view pair) {
+            const std::size_t plus = pair.find('+');
+            note(pair.substr(0, plus));
+            note(pair.substr(plus + 1));
+            pairs_.insert(std::string(pair));
+        });
+    }
+    bool may_know(std::string_view word) const {
+        return word.size() < 32 && (lengths_[static_cast<unsigned char>(lower(word[0]))] >> word.size() & 1) != 0;
+    }
+    bool opens(const std::string& word) const { return words_.contains(word); }
+    bool cannot_meet(const std::string& a, const std::string& b) const { return pairs_.contains(a + "+" + b); }
+
+  private:
+    template <typename Do>
+    static void each(std::string_view list, Do what) {
+        for (std::size_t at = 1; at < list.size();) {
+            const std::size_t end = list.find(' ', at);
+            what(list.substr(at, end - at));
+            at = end + 1;
+        }
+    }
+    void note(std::string_view word) { lengths_[static_cast<unsigned char>(word[0])] |= 1U << word.size(); }
+
+    std::array<std::uint32_t, 256> lengths_{};
+    NameSet words_, pairs_;
+};
+
+const OpenerWords& openers_of(std::string_view language) {
+    static const OpenerWords kNoWords(Openers{});
+    static const std::unordered_map<std::string_view, OpenerWords> kWords = [] {
+        std::unordered_map<std::string_view, OpenerWords> words;
+        for (const Openers& openers : kOpeners) words.emplace(openers.language, OpenerWords(openers));
+        return words;
+    }();
+    const std::string_view base = language.substr(0, language.find('-'));
+    const auto found = kWords.find(base == "simple" ? "en" : base);
+    return found == kWords.end() ? kNoWords : found->second;
+}
+
+std::size_t skip_blanks(std::string_view text, std::size_t at) {
+    while (at < text.size() && text[at] == ' ') ++at;
+    return at;
+}
+
+/// "(" and what begins at `at` behind it: an empty bracket, or one that begins with a separator.
+bool opens_hole(std::string_view text, std::size_t at) {
+    at = skip_blanks(text, at);
+    if (at >= text.size()) return false;
+    if (std::string_view(")],;").find(text[at]) != kNone) return true;
+    const std::string_view rest = text.substr(at);
+    return rest.starts_with("\uFF09") || rest.starts_with("\u3001") || rest.starts_with("\uFF0C") || rest.starts_with("\uFF1B");
+}
+
+}  // namespace
+
+WordPart wide_word_part(char32_t c) {
+    if (c < 0x2E80) return within(kNoWord, c) ? WordPart::kNone : WordPart::kLetter;
+    if (within(kSingles, c) && !within(kNoWord, c)) return WordPart::kSingle;
+    return within(kNoWord, c) ? WordPart::kNone : WordPart::kLetter;
+}
+
+void count_words(std::string_view text, WordCounts& counts) {
+    WordHash word;
+    bool digit = false;
+    for (std::size_t at = 0; at < text.size();) {
+        const char32_t c = next_code_point(text, at);
+        const WordPart part = word_part(c);
+        if (part == WordPart::kLetter) {
+            word.add(c);
+            digit = c < 0x80 && is_digit(static_cast<char>(c));
+            continue;
+        }
+        if (digit && joins_digits(c) && at < text.size() && is_digit(text[at])) continue;
+        if (!word.empty()) counts.add(word.value());
+        word.clear();
+        digit = false;
+        if (part == WordPart::kNone) continue;
+        word.add(c);
+        counts.add(word.value());
+        word.clear();
+    }
+    if (!word.empty()) counts.add(word.value());
+}
+
+std::int64_t count_sentences(std::string_view text) {
+    std::int64_t sentences = 0;
+    for (std::size_t at = next_of(kStopBytes, text, 0); at < text.size(); at = next_of(kStopBytes, text, at + 1)) {
+        const std::string_view rest = text.substr(at);
+        if (static_cast<unsigned char>(rest[0]) < 0x80) sentences += rest.size() == 1 || is_space(rest[1]);
+        else sentences += rest.starts_with("\u3002") || rest.starts_with("\uFF01") || rest.starts_with("\uFF1F");
+    }
+    return sentences;
+}
+
+/// Adds to `holes`: empty brackets; doubled separators; a blank before a comma or full stop; a word that wants a noun
+/// and has a sign behind it; two words that cannot meet.
+void count_holes(std::string_view text, std::string_view language, std::int64_t* holes) {
+    const OpenerWords& openers = openers_of(language);
+    std::string last, word;   // last: the word before, in lower case, if only a blank stands between
+    for (std::size_t at = 0; at < text.size();) {
+        const char c = text[at];
+        if (c == '(' || (c == '\xEF' && text.substr(at).starts_with("\uFF08"))) holes[0] += opens_hole(text, at + (c == '(' ? 1 : 3));
+        if (c == ',') {
+            const std::size_t next = skip_blanks(text, at + 1);
+            holes[1] += next < text.size() && (text[next] == ',' || (text[next] == '.' && text.substr(next, 2) != ".."));
+        }
+        const bool separator = (c == ',' || c == '.') && (at + 1 == text.size() || is_space(text[at + 1]));
+        if (separator && at > 0 && text[at - 1] == ' ') ++holes[2];
+        if (!is_word(c)) {
+            if (c != ' ' || (at > 0 && text[at - 1] == ' ')) {
+                if (!last.empty()) {
+                    const bool closes = std::string_view(",.;)").find(c) != kNone && text.substr(at, 2) != "..";
+                    if (closes && openers.opens(last)) ++holes[3];
+                    last.clear();
+                }
+            }
+            ++at;
+            continue;
+        }
+        const std::size_t begin = at;
+        while (at < text.size() && is_word(text[at])) ++at;
+        if (!openers.may_know(text.substr(begin, at - begin))) {
+            last.clear();
+            continue;
+        }
+        word.assign(text.substr(begin, at - begin));
+        std::transform(word.begin(), word.end(), word.begin(), lower);
+        if (!last.empty() && openers.cannot_meet(last, word)) ++holes[4];
+        last.swap(word);
+    }
+}
+
+/// Adds to `leftovers`: [[ ]] {{ }} {| |- style= <tag> and '' or == at the start of a line.
+void count_leftovers(std::string_view text, std::int64_t* leftovers) {
+    std::size_t close = 0;  // the first '>' or end of a line behind the tag looked at last
+    for (std::size_t at = next_of(kMarkBytes, text, 0); at < text.size(); at = next_of(kMarkBytes, text, at)) {
+        const std::string_view rest = text.substr(at);
+        const bool line_start = at == 0 || text[at - 1] == '\n';
+        std::size_t length = 2;
+        if (rest.starts_with("[[")) ++leftovers[0];
+        else if (rest.starts_with("]]")) ++leftovers[1];
+        else if (rest.starts_with("{{")) ++leftovers[2];
+        else if (rest.starts_with("}}")) ++leftovers[3];
+        else if (rest.starts_with("{|")) ++leftovers[4];
+        else if (line_start && rest.starts_with("|-")) ++leftovers[5];
+        else if (rest.starts_with("style=")) ++leftovers[6];
+        else if (rest[0] == '<' && rest.size() > 2 && (is_alpha(rest[1]) || (rest[1] == '/' && is_alpha(rest[2])))) {
+            if (close < at) close = at;
+            while (close < text.size() && text[close] != '>' && text[close] != '\n') ++close;
+            if (close < text.size() && close - at < 120 && text[close] == '>') ++leftovers[7];
+        } else if (rest.starts_with("''") || (line_start && rest.starts_with("=="))) ++leftovers[8];
+        else length = 1;
+        at += length;
+    }
+}
+
+}  // namespace corpuskit
