@@ -215,17 +215,17 @@ NB_MODULE(_native, module) {
                "Read data files of templates, each given as kind, name and text.");
     bind_options(module);
     module.def("extract_wikitext", &extract_wikitext, nb::arg("pages"), nb::arg("titles"), nb::arg("options"),
-               "Extract text from a batch of pages; see corpuskit/ingest/wikitext.py for the meaning.");
+               "Extract text from a batch of pages; see corpuskit/sources/wikipedia/extract.py for the meaning.");
     module.def("find_bz2_block", &find_bz2_block, nb::arg("data"), nb::arg("start"),
-               "The bit at which the next bzip2 block begins; see corpuskit/ingest/bz2_blocks.py.");
+               "The bit at which the next bzip2 block begins; see corpuskit/sources/wikipedia/bzip2.py.");
     nb::class_<corpuskit::Bz2Decoder>(module, "Bz2Decoder")
         .def(nb::init<>())
         .def("decode", &decode_bz2, nb::arg("data"), nb::arg("start"), nb::arg("until"), nb::arg("in_stream"),
-             nb::arg("blocks"), "Decode a run of blocks; see corpuskit/ingest/bz2_blocks.py.");
+             nb::arg("blocks"), "Decode a run of blocks; see corpuskit/sources/wikipedia/bzip2.py.");
     module.def("find_page_tag", &find_page_tag, nb::arg("xml"), nb::arg("start"),
-               "The next tag of a page element; see corpuskit/ingest/page_scanner.py.");
+               "The next tag of a page element; see corpuskit/sources/wikipedia/pages.py.");
     module.def("read_page_xml", &read_page_xml, nb::arg("xml"),
-               "The fields of a page that is plain XML; see corpuskit/ingest/page_xml.py.");
+               "The fields of a page that is plain XML; see corpuskit/sources/wikipedia/page_xml.py.");
     nb::class_<corpuskit::TemplateStore>(module, "TemplateStore")
         .def(nb::init<const std::vector<std::string>&>(), nb::arg("prefixes"))
         .def("add", [](corpuskit::TemplateStore& s, std::string_view title, std::string_view text) { s.add(title, text); })
@@ -235,7 +235,7 @@ NB_MODULE(_native, module) {
         .def_prop_ro("bytes", &corpuskit::TemplateStore::bytes);
     module.def("expand_wikitext", &expand_wikitext, nb::arg("pages"), nb::arg("titles"), nb::arg("store"),
                nb::arg("options"), nb::arg("budget"),
-               "Expand the templates that pages call; see corpuskit/ingest/wikitext_expand.py.");
+               "Expand the templates that pages call; see corpuskit/sources/wikipedia/expand.py.");
     module.def("measure_loss", &measure_loss, nb::arg("pages"), nb::arg("texts"), nb::arg("options"),
-               "Find the words of pages that their texts lack; see corpuskit/ingest/wikitext_loss.py.");
+               "Find the words of pages that their texts lack; see corpuskit/sources/wikipedia/loss.py.");
 }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "engine/wikitext/parse/wikitext.hpp"
+#include "engine/wikitext/templates/templates.hpp"
 
 namespace {
 

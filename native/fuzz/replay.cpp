@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "engine/wikitext/parse/wikitext.hpp"
+#include "engine/wikitext/templates/templates.hpp"
 
 namespace {
 
@@ -39,12 +40,12 @@ std::string read_file(const std::filesystem::path& path) {
 
 /// The rules as users have them, and one whose text is as long as a rule can make it.
 std::vector<corpuskit::TemplateFile> template_files() {
-    const std::filesystem::path folder = "corpuskit/ingest";
+    const std::filesystem::path folder = "corpuskit/sources/wikipedia";
     std::vector<corpuskit::TemplateFile> files;
     for (const char* kind : {"words", "units", "templates"}) {
         const std::string name = std::string(kind) + ".tsv";
         files.push_back({kind, name, read_file(folder / name)});
-        if (files.back().text.empty()) fail((name + " is not in corpuskit/ingest/ of the current folder").c_str());
+        if (files.back().text.empty()) fail((name + " is not in corpuskit/sources/wikipedia/ of the current folder").c_str());
     }
     std::string many;
     while (many.size() < 4000) many.append("{1}");

@@ -6,7 +6,7 @@
 //
 // Every file is read as it is, with each of its bytes changed in turn, and cut off at each byte. With
 // -DCORPUSKIT_LIBFUZZER the same checks are a libFuzzer target. That what is read is what expat reads is shown in
-// Python (tests/ingest/test_page_xml.py).
+// Python (tests/sources/wikipedia/test_page_xml.py).
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>

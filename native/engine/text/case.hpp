@@ -1,26 +1,9 @@
 // Upper and lower case of code points, as Unicode's simple mappings have them, without regard to any locale.
 #pragma once
 
-#include <string>
-#include <string_view>
-
 namespace corpuskit {
 
 char32_t upper_case(char32_t c);
 char32_t lower_case(char32_t c);
-
-char32_t next_wide_code_point(std::string_view s, std::size_t& at);  // the part of the next one that is not inline
-
-/// The code point at s[at], which moves behind it. A byte that is no UTF-8 is passed on as 0xDC00 + byte.
-inline char32_t next_code_point(std::string_view s, std::size_t& at) {
-    const auto byte = static_cast<unsigned char>(s[at]);
-    if (byte >= 0x80) return next_wide_code_point(s, at);
-    ++at;
-    return byte;
-}
-/// Appends a code point that next_code_point gave.
-void put_code_point(std::string& out, char32_t c);
-/// Number of code points.
-std::size_t count_code_points(std::string_view s);
 
 }  // namespace corpuskit

@@ -1,14 +1,12 @@
-// The loss meter: words, lines and sections, and the account of what is lost. What nests: wikitext_loss_markup.cpp.
+// The loss meter: words, lines and sections, and the account of what is lost. What nests: loss_markup.cpp.
 #include <stdexcept>
 
-#include "engine/text/case.hpp"
+#include "engine/text/utf8.hpp"
 #include "engine/wikitext/audit/loss_meter.hpp"
 
 namespace corpuskit {
 
 namespace {
-
-constexpr std::size_t kNone = std::string::npos;
 constexpr std::size_t kExampleBytes = 160;
 
 }  // namespace

@@ -1,7 +1,7 @@
 // The loss meter: which words of a page's wikitext are missing from its text, and where they stood.
 //
 // It reads the wikitext by itself, apart from the extractor whose work it measures. What a visible word is, and when
-// one is kept, is defined in corpuskit/ingest/wikitext_loss.py.
+// one is kept, is defined in corpuskit/sources/wikipedia/loss.py.
 #pragma once
 
 #include <cstdint>

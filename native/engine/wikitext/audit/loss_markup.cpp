@@ -1,12 +1,13 @@
 // The loss meter reads what nests: templates, links, tags.
-#include "engine/text/case.hpp"
+
+#include "engine/text/utf8.hpp"
 #include "engine/wikitext/audit/loss_meter.hpp"
+#include "engine/wikitext/parse/entities.hpp"
+#include "engine/wikitext/templates/functions.hpp"
 
 namespace corpuskit {
 
 namespace {
-
-constexpr std::size_t kNone = std::string::npos;
 constexpr std::size_t kLongestName = 120;  // of a template that is told apart
 
 /// Names of arguments that hold no text: what they say is seen, not read.
@@ -15,7 +16,7 @@ bool is_style(std::string_view name) {
         "style", "class", "align", "valign", "width", "height", "colspan", "rowspan", "bgcolor", "color", "url",
         "image", "img", "file", "image_size", "imagesize", "access-date", "accessdate", "archive-url", "archiveurl",
         "id", "border", "float", "size", "lang", "isbn", "doi", "pmid", "url-status", "format", "upright"};
-    return std::any_of(std::begin(kStyles), std::end(kStyles), [&](auto s) { return equal_folded(s, name); });
+    return contains_folded(kStyles, name);
 }
 
 /// Options of a file: what is no caption.
@@ -24,8 +25,7 @@ bool is_file_option(std::string_view text) {
         "framed", "frameless", "border", "upright", "mini", "rechts", "links", "zentriert", "vignette", "droite",
         "gauche", "centré", "miniatura", "miniaturadeimagen", "derecha", "izquierda", "destra", "sinistra", "nhỏ", "phải", "trái"};
     text = trim(text);
-    return text.ends_with("px") || text.find('=') < 16 ||
-           std::any_of(std::begin(kOptions), std::end(kOptions), [&](auto s) { return equal_folded(s, text); });
+    return text.ends_with("px") || text.find('=') < 16 || contains_folded(kOptions, text);
 }
 
 }  // namespace
@@ -276,9 +276,8 @@ void LossMeter::opaque(std::string_view name, std::size_t inside) {
     static constexpr std::string_view kHidden[] = {"math", "chem", "ce", "timeline", "score", "graph", "templatedata",
                                                    "mapframe", "maplink", "imagemap", "hiero", "templatestyles"};
     static constexpr std::string_view kRaw[] = {"nowiki", "pre", "syntaxhighlight", "source", "gallery"};
-    const bool hide = std::find(std::begin(kHidden), std::end(kHidden), name) != std::end(kHidden);
-    const bool raw = std::find(std::begin(kRaw), std::end(kRaw), name) != std::end(kRaw);
-    if (!hide && !raw) return;
+    const bool raw = contains(kRaw, name);
+    if (!raw && !contains(kHidden, name)) return;
     const std::size_t end = page_.find(std::string("</").append(name), inside);
     if (end == kNone) return;
     const std::string_view text = page_.substr(inside, end - inside);

@@ -1,4 +1,4 @@
-// The reader of the loss meter; wikitext_loss.hpp tells what it measures. Shared by its files.
+// The reader of the loss meter; loss.hpp tells what it measures. Shared by its files.
 #pragma once
 
 #include <algorithm>
@@ -9,9 +9,12 @@
 #include <unordered_map>
 #include <vector>
 
-#include "engine/wikitext/parse/engine.hpp"
+#include "engine/text/words.hpp"
 #include "engine/wikitext/audit/loss.hpp"
 #include "engine/wikitext/audit/loss_text.hpp"
+#include "engine/wikitext/marks.hpp"
+#include "engine/wikitext/parse/names.hpp"
+#include "engine/wikitext/templates/templates.hpp"
 
 namespace corpuskit {
 
@@ -88,7 +91,7 @@ class LossMeter {
 
     static std::uint32_t place(std::size_t at) { return static_cast<std::uint32_t>(std::min<std::size_t>(at, kOpenEnd)); }
 
-    // words, lines and what they belong to (wikitext_loss.cpp)
+    // words, lines and what they belong to (loss.cpp)
     void special();
     void letters();
     void newline();
@@ -110,7 +113,7 @@ class LossMeter {
     void drop_piece(Frame& frame);
     bool hidden() const { return hidden_ > 0; }
     void hide(Frame& frame, bool on);
-    // templates, links, tags (wikitext_loss_markup.cpp)
+    // templates, links, tags (loss_markup.cpp)
     void open_braces();
     void close_braces();
     void template_named(Frame& frame, std::string_view name);

@@ -5,40 +5,15 @@
 #include <string>
 #include <unordered_map>
 
-#include "engine/text/case.hpp"
-#include "engine/wikitext/parse/engine.hpp"
+#include "engine/text/ascii.hpp"
+#include "engine/text/utf8.hpp"
+#include "engine/text/words.hpp"
 #include "engine/wikitext/audit/loss_text.hpp"
+#include "engine/wikitext/parse/names.hpp"
 
 namespace corpuskit {
 
 namespace {
-
-constexpr std::size_t kNone = std::string_view::npos;
-
-struct Span {
-    std::uint32_t first, last;
-};
-// Beyond ASCII, what is not part of a word: punctuation, signs, blanks, arrows, drawings, private use.
-constexpr Span kNoWord[] = {
-    {0x80, 0xA9},     {0xAB, 0xB1},     {0xB4, 0xB4},     {0xB6, 0xB8},     {0xBB, 0xBB},     {0xBF, 0xBF},
-    {0xD7, 0xD7},     {0xF7, 0xF7},     {0x37E, 0x37E},   {0x387, 0x387},   {0x55A, 0x55F},   {0x589, 0x58A},
-    {0x5BE, 0x5BE},   {0x5C0, 0x5C0},   {0x5C3, 0x5C3},   {0x5F3, 0x5F4},   {0x600, 0x60F},   {0x61B, 0x61F},
-    {0x66A, 0x66D},   {0x6D4, 0x6D4},   {0x700, 0x70D},   {0x964, 0x965},   {0xE2F, 0xE2F},   {0x2000, 0x206F},
-    {0x20A0, 0x20CF}, {0x2190, 0x2BFF}, {0x2E00, 0x2E7F}, {0x3000, 0x3004}, {0x3008, 0x3020}, {0x3030, 0x3030},
-    {0x30FB, 0x30FB}, {0xD800, 0xF8FF}, {0xFD3E, 0xFD3F}, {0xFE00, 0xFE1F}, {0xFE30, 0xFE6F}, {0xFEFF, 0xFF0F},
-    {0xFF1A, 0xFF20}, {0xFF3B, 0xFF40}, {0xFF5B, 0xFF65}, {0xFFE0, 0xFFFF},
-};
-constexpr Span kSingles[] = {
-    {0x3005, 0x3007}, {0x3021, 0x302F}, {0x3031, 0x30FF}, {0x31F0, 0x31FF},
-    {0x3400, 0x4DBF}, {0x4E00, 0x9FFF}, {0xF900, 0xFAFF}, {0x20000, 0x3FFFF},
-};
-
-template <std::size_t N>
-bool within(const Span (&spans)[N], char32_t c) {
-    const auto* found = std::upper_bound(std::begin(spans), std::end(spans), c,
-                                         [](char32_t value, const Span& span) { return value < span.first; });
-    return found != std::begin(spans) && c <= std::prev(found)->last;
-}
 
 using Bytes = std::array<bool, 256>;
 constexpr Bytes bytes_of(std::string_view list) {
@@ -131,12 +106,6 @@ bool opens_hole(std::string_view text, std::size_t at) {
 }
 
 }  // namespace
-
-WordPart wide_word_part(char32_t c) {
-    if (c < 0x2E80) return within(kNoWord, c) ? WordPart::kNone : WordPart::kLetter;
-    if (within(kSingles, c) && !within(kNoWord, c)) return WordPart::kSingle;
-    return within(kNoWord, c) ? WordPart::kNone : WordPart::kLetter;
-}
 
 void count_words(std::string_view text, WordCounts& counts) {
     WordHash word;

@@ -6,9 +6,6 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/wikitext/audit/loss.hpp"
-#include "engine/text/words.hpp"
-
 namespace corpuskit {
 
 /// A hash in kWordBits bits and a count or number in the others: a page of short words holds one for every two bytes.

@@ -1,4 +1,4 @@
-// The expander: pages, calls of templates, their arguments. Parser functions: wikitext_expand_functions.cpp.
+// The expander: pages, calls of templates, their arguments. Parser functions: functions.cpp.
 #include <stdexcept>
 
 #include "engine/wikitext/expand/machine.hpp"
@@ -6,8 +6,6 @@
 namespace corpuskit {
 
 namespace {
-
-constexpr std::size_t kNone = std::string::npos;
 constexpr std::size_t kLongestTitle = 255;
 constexpr std::int64_t kCallSteps = 32;  // what a call costs beside its bytes
 

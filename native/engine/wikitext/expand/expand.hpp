@@ -17,8 +17,8 @@
 #include <unordered_set>
 #include <vector>
 
-#include "engine/wikitext/parse/wikitext.hpp"
 #include "engine/wikitext/expand/preprocess.hpp"
+#include "engine/wikitext/parse/wikitext.hpp"
 
 namespace corpuskit {
 
@@ -82,7 +82,7 @@ class TemplateStore {
 /// "_foo bar" -> "Foo bar".
 std::string template_key(std::string_view title);
 
-class ExpandMachine;  // wikitext_expand_internal.hpp
+class ExpandMachine;  // machine.hpp
 
 /// Expands the calls of many pages. Not for sharing by threads, nor is the store.
 class WikitextExpander {

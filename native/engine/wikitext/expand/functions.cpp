@@ -6,14 +6,12 @@ namespace corpuskit {
 
 namespace {
 
-constexpr std::size_t kNone = std::string::npos;
-
 /// Modules that look at arguments and write nothing for a reader.
 bool is_silent_module(std::string_view name) {
     static constexpr std::string_view kSilent[] = {
         "check for unknown parameters", "check for deprecated parameters", "check for conflicting parameters",
         "check for clobbered parameters", "templatepar", "parameter validation", "templatedata"};
-    return std::any_of(std::begin(kSilent), std::end(kSilent), [&](auto s) { return equal_folded(s, name); });
+    return contains_folded(kSilent, name);
 }
 
 }  // namespace

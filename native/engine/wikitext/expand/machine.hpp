@@ -1,4 +1,4 @@
-// The machine that expands templates; wikitext_expand.hpp tells how it works. Shared by its files.
+// The machine that expands templates; expand.hpp tells how it works. Shared by its files.
 #pragma once
 
 #include <algorithm>
@@ -9,7 +9,10 @@
 #include <vector>
 
 #include "engine/wikitext/expand/expand.hpp"
-#include "engine/wikitext/parse/engine.hpp"
+#include "engine/wikitext/marks.hpp"
+#include "engine/wikitext/parse/names.hpp"
+#include "engine/wikitext/templates/functions.hpp"
+#include "engine/wikitext/templates/templates.hpp"
 
 namespace corpuskit {
 
@@ -84,7 +87,7 @@ class ExpandMachine {
     void lua();
     void give_up_call();
     void write_raw(const WikiNode& node);
-    // parser functions (wikitext_expand_functions.cpp)
+    // parser functions (functions.cpp)
     bool call_function_or_variable(std::string_view name);
     void begin_function(Function function, std::string_view first);
     void choose(std::uint32_t argument);

@@ -4,13 +4,12 @@
 #include <array>
 #include <iterator>
 
-#include "engine/wikitext/parse/engine.hpp"
+#include "engine/wikitext/marks.hpp"
+#include "engine/wikitext/parse/names.hpp"
 
 namespace corpuskit {
 
 namespace {
-
-constexpr std::size_t kNone = std::string::npos;
 
 /// The end of a tag that begins at `at` and has this name ("<name ...>"), or npos.
 std::size_t tag_close(std::string_view text, std::size_t at, std::string_view name) {

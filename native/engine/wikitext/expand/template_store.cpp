@@ -1,7 +1,9 @@
 // Definitions of templates by title.
+
 #include "engine/text/case.hpp"
+#include "engine/text/utf8.hpp"
 #include "engine/wikitext/expand/expand.hpp"
-#include "engine/wikitext/parse/engine.hpp"
+#include "engine/wikitext/marks.hpp"
 
 namespace corpuskit {
 

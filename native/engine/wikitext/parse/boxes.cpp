@@ -9,8 +9,6 @@ namespace corpuskit {
 
 namespace {
 
-constexpr std::size_t kNone = std::string::npos;
-
 // Words in a link to an image that place it, in the languages of the large wikis; a thumb shows its caption.
 constexpr std::string_view kThumbs[] = {
     "thumb", "thumbnail", "frame", "framed", "enframed", "mini", "miniatur", "gerahmt", "vignette", "cadre", "encadré",
@@ -40,13 +38,6 @@ constexpr std::string_view kLooks[] = {
     "hình", "background", "fontcolour", "upright", "embed", "child", "signature", "coordinates", "bodyclass", "class",
 };
 
-template <typename Words>
-bool contains(const Words& words, std::string_view word) {
-    return std::find(std::begin(words), std::end(words), word) != std::end(words);
-}
-
-bool has_word(std::string_view s) { return std::any_of(s.begin(), s.end(), is_word); }
-
 /// "250px", "x250px", "250x200px"
 bool is_size(std::string_view s) {
     return s.ends_with("px") && s.size() < 16 && s.find_first_not_of("0123456789x px") == kNone;
@@ -70,35 +61,6 @@ bool is_fact(std::string_view key, std::string_view value) {
 }
 
 }  // namespace
-
-void append_flat(std::string_view text, std::string_view line_break, std::string& out) {
-    text = trim_marks(text);
-    std::string_view wanted;  // the separator before the next sign
-    bool any = false, line_start = true;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        const char c = text[i];
-        if (c == '\n' || c == kBlock || c == kBreak || c == kCell || c == kHead) {
-            const bool soft = c == '\n' || c == kBlock;
-            if (wanted.size() < 2) wanted = soft ? " " : c == kBreak ? line_break : ", ";
-            line_start = soft;
-            continue;
-        }
-        if (line_start && (c == '*' || c == '#' || c == ':' || c == ';')) {
-            wanted = "; ";
-            continue;
-        }
-        if (is_space(c) && line_start) continue;
-        if (is_mark(c) && c != kLiteral && c != kHole && c != kGlue && c != kLost) continue;
-        line_start = false;
-        const bool apart = any && std::string_view(",;:").find(out.back()) != std::string_view::npos;
-        if (apart && !wanted.empty() && (c == ',' || c == ';')) continue;  // an item of a separator alone
-        if (any) out.append(apart && wanted.size() == 2 ? wanted.substr(1) : wanted);
-        wanted = {};
-        any = true;
-        out.push_back(c);
-        if (c == kLiteral && i + 1 < text.size()) out.push_back(text[++i]);
-    }
-}
 
 /// A template that no rule writes does what its class says; what it writes is appended to scratch_.
 void WikitextEngine::finish_box(const Frame& frame) {

@@ -1,140 +1,18 @@
-// Shared by the files of the wikitext engine; nothing outside native/engine/wikitext*.cpp includes it.
+// The engine of the first pass: shared by the files that make it up.
 #pragma once
 
 #include <array>
 #include <string>
 #include <string_view>
-#include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
+#include "engine/wikitext/marks.hpp"
+#include "engine/wikitext/parse/names.hpp"
 #include "engine/wikitext/parse/wikitext.hpp"
 #include "engine/wikitext/templates/functions.hpp"
 #include "engine/wikitext/templates/templates.hpp"
 
 namespace corpuskit {
-
-// ---------------------------------------------------------------------------------------------- marks
-// Control characters that stand for something between the two passes. The input's own are removed.
-inline constexpr char kLiteral = '\x01';        // the next byte is text, whatever it looks like
-inline constexpr char kHole = '\x02';           // something was removed here
-inline constexpr char kBreak = '\x03';          // a new line that does not start a line of wikitext
-inline constexpr char kBlock = '\x04';          // a border between paragraphs
-inline constexpr char kOpenTemplate = '\x05';   // a template begins here; still there at the end if unclosed
-inline constexpr char kOpenTable = '\x06';      // the same for a table
-inline constexpr char kGlue = '\x07';           // nothing, but keeps what stands beside it apart
-inline constexpr char kLine = '\x08';           // at the start of a line: it stands by itself
-inline constexpr char kCell = '\x0B';           // a cell of a table begins
-inline constexpr char kHead = '\x0C';           // a cell that names a row or column begins
-inline constexpr char kRow = '\x0E';            // at the start of a line: it is a row of a table
-inline constexpr char kTerm = '\x10';           // between a term and what defines it
-inline constexpr char kLost = '\x11';           // a value that nobody can know here: brackets around it say nothing
-inline constexpr char kHat = '\x0F';            // at the start of a line: italic, indented, with a link
-
-inline bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
-inline bool is_digit(char c) { return c >= '0' && c <= '9'; }
-inline bool is_alpha(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-inline bool is_word(char c) { return is_alpha(c) || is_digit(c) || static_cast<unsigned char>(c) >= 0x80; }
-inline char lower(char c) { return (c >= 'A' && c <= 'Z') ? static_cast<char>(c + 32) : c; }
-inline bool is_mark(char c) {
-    return c >= kLiteral && c < ' ' && c != '\t' && c != '\n' && c != '\r';
-}
-
-std::string_view trim(std::string_view s);        // spaces and new lines
-std::string_view trim_marks(std::string_view s);  // the same, and marks other than kLiteral
-bool equal_folded(std::string_view a, std::string_view b);  // without regard to ASCII case
-std::string lower_case(std::string_view s);       // in ASCII
-/// A name as names are compared: in lower case, with blanks for "_". Bytes that are no UTF-8 stay.
-std::string fold_name(std::string_view name);
-std::string plain(std::string_view s);            // without marks, trimmed: for names and numbers
-
-/// Appends `c` so that the second pass takes it for text.
-inline void put_literal(std::string& out, char c) {
-    if (!is_word(c)) out.push_back(kLiteral);
-    out.push_back(c);
-}
-/// The same for a string; new lines become kBreak.
-void put_literal(std::string& out, std::string_view s);
-
-/// Appends a text of several lines as one line: items apart by "; ", <br> by `line_break`, other lines by a blank.
-void append_flat(std::string_view text, std::string_view line_break, std::string& out);
-
-// ------------------------------------------------------------------------------------------- entities
-
-/// The character reference at s[0] == '&'. Sets `length` to its bytes and returns the code point, or 0 if
-/// there is none that HTML 4 and XML know or if it names a code point that may not stand in a page.
-char32_t parse_entity(std::string_view s, std::size_t& length);
-void put_utf8(std::string& out, char32_t c);
-/// Appends a decoded character so that the second pass takes it for text.
-void put_entity(std::string& out, char32_t c);
-
-// ----------------------------------------------------------------------------------------------- tags
-
-enum class Tag : std::uint8_t {
-    kUnknown,    // not a tag: '<' is text
-    kInline,     // the tag goes, what it holds stays
-    kSuper,      // <sup>
-    kBlock,      // the same as kInline, and a border between paragraphs
-    kBreak,      // <br>
-    kList,       // <ul>, <ol>
-    kItem,       // <li>
-    kRule,       // <hr>
-    kDrop,       // extension: goes with all that it holds
-    kReference,  // <ref>
-    kNowiki,     // extension: what it holds is text
-    kPre,        // <pre>: the same, as a block
-    kCode,       // <syntaxhighlight>, <source>: the same, without entities
-    kMath,       // <math>, <chem>
-    kPoem,       // new lines are kept
-    kTable,      // <table>
-    kTablePart,  // <tr>, <td>, <th>, <caption>
-    kGallery,    // <gallery>
-    kRubyText,   // <rt>: the reading of what stands before it
-};
-inline constexpr std::size_t kTagNames = 160;  // upper bound of known names
-
-struct TagName {
-    Tag kind = Tag::kUnknown;
-    std::uint32_t index = 0;  // of the name, for caches
-};
-TagName find_tag(std::string_view lower_case_name);
-
-/// Whether `code` is the prefix of links to a Wikipedia in another language.
-bool is_interlanguage(std::string_view code);
-
-/// Whether wikis in a language have its variants, written -{ }-; of an unknown language ("") they may.
-bool has_variants(std::string_view language);
-
-/// Whether the text between `__` and `__` is a behaviour switch.
-bool is_switch(std::string_view word);
-
-/// Whether a page that begins with '#' and this word leads to another one.
-bool is_redirect(std::string_view word);
-
-// ------------------------------------------------------------------------------------------- settings
-
-using NameSet = std::unordered_set<std::string>;
-
-/// What a template is, apart from what it writes.
-enum class TemplateClass : std::uint8_t { kNone, kInfobox, kHatnote, kDisambiguation, kList };
-
-/// Names of templates by class, as WikitextOptions gives them.
-class TemplateClasses {
-  public:
-    /// Throws std::invalid_argument for a class that there is none of.
-    explicit TemplateClasses(const std::vector<std::string>& names);
-    struct Entry {
-        TemplateClass kind = TemplateClass::kNone;
-        std::string lead;  // what a hatnote of this name begins with: "Main article: "
-    };
-    const Entry& find(const std::string& folded_name) const;
-
-  private:
-    std::unordered_map<std::string, Entry> exact_;
-    // Beginnings by their first byte; endings.
-    std::array<std::vector<std::pair<std::string, Entry>>, 256> prefixes_;
-    std::vector<std::pair<std::string, Entry>> suffixes_;
-};
 
 /// What the second pass needs to know.
 struct LineOptions {
@@ -143,8 +21,6 @@ struct LineOptions {
     WikitextTables tables = WikitextTables::kFlatten;
     NameSet drop_sections;  // in lower case
 };
-
-// --------------------------------------------------------------------------------------------- engine
 
 enum class Kind : std::uint8_t { kTemplate, kLink, kExternal, kTable, kHtmlTable, kVariant };
 inline constexpr std::size_t kKinds = 6;

@@ -2,7 +2,9 @@
 #include <algorithm>
 #include <iterator>
 
-#include "engine/wikitext/parse/engine.hpp"
+#include "engine/text/utf8.hpp"
+#include "engine/wikitext/marks.hpp"
+#include "engine/wikitext/parse/entities.hpp"
 
 namespace corpuskit {
 
@@ -103,29 +105,10 @@ char32_t parse_entity(std::string_view s, std::size_t& length) {
     return found->code;
 }
 
-void put_utf8(std::string& out, char32_t c) {
-    const auto tail = [&](int shift) { out.push_back(static_cast<char>(0x80 | ((c >> shift) & 0x3F))); };
-    if (c < 0x80) {
-        out.push_back(static_cast<char>(c));
-    } else if (c < 0x800) {
-        out.push_back(static_cast<char>(0xC0 | (c >> 6)));
-        tail(0);
-    } else if (c < 0x10000) {
-        out.push_back(static_cast<char>(0xE0 | (c >> 12)));
-        tail(6);
-        tail(0);
-    } else {
-        out.push_back(static_cast<char>(0xF0 | (c >> 18)));
-        tail(12);
-        tail(6);
-        tail(0);
-    }
-}
-
 void put_entity(std::string& out, char32_t c) {
     if (c == '\n' || c == '\t') put_literal(out, ' ');
     else if (c < 0x80) put_literal(out, static_cast<char>(c));
-    else put_utf8(out, c);
+    else put_code_point(out, c);
 }
 
 }  // namespace corpuskit

@@ -5,21 +5,12 @@
 
 namespace corpuskit {
 
-namespace {
-constexpr std::size_t kNone = std::string::npos;
-
-/// Without the blanks and marks that it begins with; those at its end may be an error that {{#iferror:}} asks for.
-std::string_view skip_blank(std::string_view s) {
-    while (!s.empty() && (is_space(s.front()) || (is_mark(s.front()) && s.front() != kLiteral))) s.remove_prefix(1);
-    return s;
-}
-}  // namespace
-
 /// Appends what the innermost braces give to scratch_ if they call a parser function; else returns false.
 bool WikitextEngine::finish_function(const Frame& frame) {
     const std::string_view text(out_);
     const std::size_t bars = bars_.size() - frame.first_bar;
     const std::size_t name_end = bars > 0 ? bars_[frame.first_bar].at : text.size();
+    // Not trimmed at its end, where an error may stand that {{#iferror:}} asks for.
     std::string_view title = skip_blank(text.substr(frame.content, name_end - frame.content));
     for (std::string_view prefix : {"subst:", "safesubst:"})
         if (equal_folded(title.substr(0, prefix.size()), prefix)) title = skip_blank(title.substr(prefix.size()));

@@ -8,7 +8,6 @@
 namespace corpuskit {
 
 namespace {
-constexpr std::size_t kNone = std::string::npos;
 // Stand for bold and italics in the text of a line until all of it is written.
 constexpr char kBold = '\x01', kItalic = '\x02';
 }  // namespace

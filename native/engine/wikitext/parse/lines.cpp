@@ -7,16 +7,9 @@
 namespace corpuskit {
 
 namespace {
-
-constexpr std::size_t kNone = std::string::npos;
 constexpr std::size_t kListDepth = 16;
 
 bool is_list_sign(char c) { return c == '*' || c == '#' || c == ':' || c == ';'; }
-
-std::string_view skip_blank(std::string_view s) {
-    while (!s.empty() && (is_space(s.front()) || (is_mark(s.front()) && s.front() != kLiteral))) s.remove_prefix(1);
-    return s;
-}
 
 /// Without blanks at its ends, no-break ones among them.
 std::string_view trim_blanks(std::string_view s) {
@@ -140,7 +133,7 @@ bool Page::hatnote(std::string_view line) {
 /// A line that is no part of a paragraph: of an infobox, a caption.
 void Page::own_line(std::string_view line) {
     write(line);
-    if (!has_content(text_.text)) return;
+    if (!has_word(text_.text)) return;
     std::replace(text_.text.begin(), text_.text.end(), '\n', ' ');
     emit(text_.text, block_ == Block::kLines ? "\n" : "\n\n");
     block_ = Block::kLines;
@@ -195,7 +188,7 @@ std::string_view without_lost_start(std::string_view content) {
 
 void Page::item(std::string_view prefix, std::string_view content) {
     write(without_lost_start(content));
-    if (text_.text.empty() || (text_.had_hole && !has_content(text_.text))) return;
+    if (text_.text.empty() || (text_.had_hole && !has_word(text_.text))) return;
     std::string line;
     std::size_t depth = 0;
     for (char c : prefix.substr(0, prefix.size() - 1))
@@ -262,7 +255,7 @@ void Page::paragraph(std::string_view line, bool pre) {
     const bool starts_block = line.front() == kBlock || (line.front() == kHole && line.size() > 1 && line[1] == kBlock);
     write(line);
     if (starts_block) end_block();
-    if (text_.text.empty() || (text_.had_hole && !has_content(text_.text))) {
+    if (text_.text.empty() || (text_.had_hole && !has_word(text_.text))) {
         if (blocks) end_block();
         forced_break_ = forced_break_ || breaks;
         return;

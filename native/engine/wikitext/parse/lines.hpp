@@ -79,10 +79,4 @@ class TableText {
 /// Writes a table: rows of Markdown, or lines with cells apart by tabs (kKeep) or by " | " (kFlatten).
 void write_table(const TableText& table, WikitextTables tables, bool markdown, std::string& out);
 
-inline bool has_content(std::string_view text) {
-    for (char c : text)
-        if (is_word(c)) return true;
-    return false;
-}
-
 }  // namespace corpuskit

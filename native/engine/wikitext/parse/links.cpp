@@ -6,7 +6,6 @@
 namespace corpuskit {
 
 namespace {
-constexpr std::size_t kNone = std::string::npos;
 constexpr std::string_view kSchemes[] = {"http://", "https://", "//",     "ftp://",  "mailto:", "news:",
                                          "irc://",  "ircs://",  "sftp://", "gopher://", "tel:",  "magnet:",
                                          "geo:",    "svn://",   "git://", "urn:",     "nntp://", "telnet://"};

@@ -4,8 +4,8 @@
 #include <stdexcept>
 #include <unordered_set>
 
-#include "engine/text/case.hpp"
-#include "engine/wikitext/parse/engine.hpp"
+#include "engine/wikitext/marks.hpp"
+#include "engine/wikitext/parse/names.hpp"
 
 namespace corpuskit {
 
@@ -121,7 +121,7 @@ bool has_variants(std::string_view language) {
     static constexpr std::string_view kVariantLanguages[] = {"zh", "sr",  "sh", "kk", "ku", "crh", "gan",
                                                              "iu", "shi", "tg", "uz", "ban", "mni", ""};
     const std::string_view base = language.substr(0, language.find('-'));
-    return std::find(std::begin(kVariantLanguages), std::end(kVariantLanguages), base) != std::end(kVariantLanguages);
+    return contains(kVariantLanguages, base);
 }
 
 bool is_redirect(std::string_view word) {
@@ -174,56 +174,6 @@ const TemplateClasses::Entry& TemplateClasses::find(const std::string& name) con
     for (const auto& [suffix, entry] : suffixes_)
         if (name.ends_with(suffix)) return entry;
     return kNoEntry;
-}
-
-std::string_view trim(std::string_view s) {
-    while (!s.empty() && (is_space(s.front()) || s.front() == kBreak)) s.remove_prefix(1);
-    while (!s.empty() && (is_space(s.back()) || s.back() == kBreak) && !(s.size() > 1 && s[s.size() - 2] == kLiteral))
-        s.remove_suffix(1);
-    return s;
-}
-
-std::string_view trim_marks(std::string_view s) {
-    const auto goes = [](char c) { return is_space(c) || (is_mark(c) && c != kLiteral); };
-    while (!s.empty() && goes(s.front())) s.remove_prefix(1);
-    while (!s.empty() && goes(s.back()) && !(s.size() > 1 && s[s.size() - 2] == kLiteral)) s.remove_suffix(1);
-    return s;
-}
-
-bool equal_folded(std::string_view a, std::string_view b) {
-    return a.size() == b.size() &&
-           std::equal(a.begin(), a.end(), b.begin(), [](char x, char y) { return lower(x) == lower(y); });
-}
-
-std::string lower_case(std::string_view s) {
-    std::string text(s);
-    std::transform(text.begin(), text.end(), text.begin(), lower);
-    return text;
-}
-
-std::string fold_name(std::string_view name) {
-    std::string folded;
-    folded.reserve(name.size());
-    for (std::size_t at = 0; at < name.size();) {
-        const char32_t c = next_code_point(name, at);
-        put_code_point(folded, c == '_' ? U' ' : lower_case(c));
-    }
-    return folded;
-}
-
-std::string plain(std::string_view s) {
-    std::string text;
-    for (char c : s)
-        if (!is_mark(c)) text.push_back(c);
-    return std::string(trim(text));
-}
-
-void put_literal(std::string& out, std::string_view s) {
-    for (char c : s) {
-        if (c == '\n') out.push_back(kBreak);
-        else if (static_cast<unsigned char>(c) >= 0x20 && c != 0x7F) put_literal(out, c);
-        else if (c == '\t') put_literal(out, ' ');
-    }
 }
 
 }  // namespace corpuskit

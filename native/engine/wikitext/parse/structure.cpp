@@ -4,11 +4,11 @@
 #include <stdexcept>
 
 #include "engine/wikitext/parse/engine.hpp"
+#include "engine/wikitext/parse/entities.hpp"
 
 namespace corpuskit {
 
 namespace {
-constexpr std::size_t kNone = std::string::npos;
 constexpr std::size_t kMostBars = 1 << 20;  // that are remembered at a time; further ones are text
 constexpr std::size_t kLookBack = 64;  // how far a line is looked back at for the start of a table
 }  // namespace
@@ -408,72 +408,6 @@ const TemplateRule* WikitextEngine::read_call(const Frame& frame) {
         }
     }
     return rule;
-}
-
-// ----------------------------------------------------------------------------------------------- batch
-
-WikitextExtractor::WikitextExtractor(WikitextOptions options)
-    : engine_(std::make_unique<WikitextEngine>(std::move(options))) {}
-WikitextExtractor::~WikitextExtractor() = default;
-
-WikitextStatus WikitextExtractor::extract(std::string_view page, std::string_view title, std::string& out,
-                                          WikitextFacts& facts) {
-    facts.counters = {};
-    facts.flags = 0;
-    facts.categories.clear();
-    facts.table_bytes = 0;
-    return engine_->extract(page, title, out, facts);
-}
-
-namespace {
-
-void append_facts(const WikitextFacts& facts, WikitextBatch& batch) {
-    const WikitextCounters& c = facts.counters;
-    const std::int64_t values[] = {c.steps,    c.nesting,  c.templates_dropped, c.templates_rendered, c.tables,
-                                   c.references, c.files,  c.unclosed,          c.sections,           c.hatnotes,
-                                   c.infoboxes, c.captions, c.tables_kept};
-    static_assert(std::size(values) == kWikitextCounters);
-    batch.counters.insert(batch.counters.end(), std::begin(values), std::end(values));
-    batch.flags.push_back(facts.flags);
-    for (const std::string& category : facts.categories) {
-        batch.categories.bytes.append(category);
-        batch.categories.end_string();
-    }
-    batch.category_ends.push_back(static_cast<std::int64_t>(batch.categories.offsets.size()) - 1);
-}
-
-}  // namespace
-
-void check_column(const WikitextColumn& column) {
-    for (std::size_t i = 0; i <= column.size; ++i) {
-        const bool ordered = i == 0 ? column.offsets[0] >= 0 : column.offsets[i] >= column.offsets[i - 1];
-        if (!ordered || column.offsets[i] > static_cast<std::int64_t>(column.bytes))
-            throw std::invalid_argument("offsets must ascend within the bytes");
-    }
-}
-
-WikitextBatch extract_wikitext(const WikitextColumn& pages, const WikitextColumn& titles,
-                               const WikitextOptions& options) {
-    check_column(pages);
-    if (titles.size > 0) check_column(titles);
-    if (titles.size > 0 && titles.size != pages.size) throw std::invalid_argument("there are not as many titles as pages");
-    const std::size_t n = pages.size;
-    WikitextBatch batch;
-    batch.texts.offsets.reserve(n + 1);
-    batch.status.reserve(n);
-    batch.counters.reserve(n * kWikitextCounters);
-    batch.texts.bytes.reserve(static_cast<std::size_t>(pages.offsets[n] - pages.offsets[0]) / 2);
-    WikitextExtractor extractor(options);
-    WikitextFacts facts;
-    for (std::size_t i = 0; i < n; ++i) {
-        const std::string_view title = titles.size > 0 ? titles[i] : std::string_view();
-        const WikitextStatus status = extractor.extract(pages[i], title, batch.texts.bytes, facts);
-        batch.texts.end_string();
-        batch.status.push_back(static_cast<std::int32_t>(status));
-        append_facts(facts, batch);
-        batch.table_bytes = std::max(batch.table_bytes, facts.table_bytes);
-    }
-    return batch;
 }
 
 }  // namespace corpuskit

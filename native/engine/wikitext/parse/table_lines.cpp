@@ -13,7 +13,7 @@ constexpr std::size_t kAlwaysFilled = 10'000;
 
 bool is_empty(const TableText& table, std::size_t row) {
     for (std::size_t i = 0; i < table.size(row); ++i)
-        if (has_content(table.cell(row, i))) return false;
+        if (has_word(table.cell(row, i))) return false;
     return true;
 }
 

@@ -8,8 +8,6 @@
 namespace corpuskit {
 
 namespace {
-
-constexpr std::size_t kNone = std::string::npos;
 constexpr std::size_t kMostColumns = 256;  // that spans may fill
 constexpr std::size_t kMostAttributes = 400;
 constexpr std::size_t kMostCells = std::size_t{1} << 20;  // rows and cells that a table is taken apart into
@@ -50,7 +48,7 @@ bool only_attributes(std::string_view text) {
         const std::size_t equals = text.find('=');
         if (equals == kNone || equals + 1 >= text.size()) return false;
         const std::string name = lower_case(trim(text.substr(0, equals)));
-        if (std::find(std::begin(kNames), std::end(kNames), name) == std::end(kNames)) return false;
+        if (!contains(kNames, name)) return false;
         text = trim(text.substr(equals + 1));
         const bool quoted = !text.empty() && text[0] == '"';
         const std::size_t close = quoted ? text.find('"', 1) : text.find_first_of(" \t");
@@ -144,8 +142,6 @@ class Table {
     std::string_view body_;
     Cell* open_ = nullptr;  // that a line without a sign goes on with; the rows before it do not change
 };
-
-bool has_word(std::string_view s) { return std::any_of(s.begin(), s.end(), is_word); }
 
 /// How many lines of a cell begin an item, and how many blank lines and headings it has.
 void count_lines(std::string_view text, std::size_t& items, std::size_t& breaks) {

@@ -3,11 +3,11 @@
 #include <algorithm>
 
 #include "engine/wikitext/parse/engine.hpp"
+#include "engine/wikitext/parse/entities.hpp"
 
 namespace corpuskit {
 
 namespace {
-constexpr std::size_t kNone = std::string::npos;
 constexpr std::size_t kLongestName = 24;
 constexpr std::size_t kDeepestList = 12;
 constexpr std::size_t kLongestQuoted = 128;  // an attribute's value that may hold '>'

@@ -1,10 +1,10 @@
 // Wikitext to plain text, one page at a time, in work that is linear in the page.
 //
 // Two passes over bytes, both without recursion:
-//   structure  (wikitext_structure.cpp, _tags.cpp, _links.cpp) resolves what nests: comments, templates,
+//   structure  (structure.cpp, tags.cpp, links.cpp, tables.cpp, boxes.cpp) resolves what nests: comments, templates,
 //              links, tables, extension tags. Each construct that is open has a Frame; what it holds is
 //              written to the output at once and rewritten when it closes, so nothing is scanned twice.
-//   lines      (wikitext_lines.cpp) resolves what is a matter of lines: headings, lists, paragraphs,
+//   lines      (lines.cpp) resolves what is a matter of lines: headings, lists, paragraphs,
 //              apostrophes, the holes that removed templates leave.
 // Between the passes the text carries marks: control characters, which the first pass removes from the input.
 //
@@ -14,10 +14,8 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <stdexcept>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace corpuskit {
@@ -37,30 +35,7 @@ struct WikitextBudget {
 enum class WikitextOutput : std::uint8_t { kPlain = 0, kMarkdown = 1 };
 enum class WikitextTables : std::uint8_t { kDrop = 0, kFlatten = 1, kKeep = 2 };
 
-/// A data file of templates: rules ("templates") or lists of words ("words"). `name` is for messages.
-struct TemplateFile {
-    std::string kind;
-    std::string name;
-    std::string text;
-};
-
-/// A data file of templates that is not as it should be.
-class TemplateFileError : public std::runtime_error {
-  public:
-    TemplateFileError(std::string file, std::size_t line, const std::string& what)
-        : std::runtime_error(what), file_(std::move(file)), line_(line) {}
-    const std::string& file() const { return file_; }
-    std::size_t line() const { return line_; }
-
-  private:
-    std::string file_;
-    std::size_t line_;
-};
-
-class TemplateTable;  // wikitext_templates.hpp
-
-/// Reads and checks data files of templates for the wikis of one language. Throws TemplateFileError.
-std::shared_ptr<const TemplateTable> read_templates(std::string_view language, const std::vector<TemplateFile>& files);
+class TemplateTable;  // of templates/
 
 /// Settings of one extractor. Names are compared without regard to ASCII case; other scripts as they are given.
 struct WikitextOptions {
@@ -115,7 +90,7 @@ struct WikitextFacts {
     std::size_t table_bytes = 0;          // what was held beside texts, in tables of places
 };
 
-class WikitextEngine;  // wikitext_internal.hpp
+class WikitextEngine;  // engine.hpp
 
 /// Extracts many pages with the same options; keeps its buffers between pages. Not for sharing by threads.
 class WikitextExtractor {

@@ -4,8 +4,8 @@
 #include <iterator>
 #include <optional>
 
-#include "engine/wikitext/parse/engine.hpp"
-#include "engine/wikitext/templates/units.hpp"
+#include "engine/wikitext/marks.hpp"
+#include "engine/wikitext/templates/templates.hpp"
 
 namespace corpuskit {
 

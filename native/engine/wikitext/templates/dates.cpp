@@ -2,7 +2,8 @@
 #include <algorithm>
 #include <array>
 
-#include "engine/wikitext/parse/engine.hpp"
+#include "engine/wikitext/marks.hpp"
+#include "engine/wikitext/templates/templates.hpp"
 
 namespace corpuskit {
 

@@ -5,8 +5,8 @@
 #include <cstdio>
 #include <vector>
 
+#include "engine/wikitext/marks.hpp"
 #include "engine/wikitext/templates/functions.hpp"
-#include "engine/wikitext/parse/engine.hpp"
 
 namespace corpuskit {
 

@@ -1,11 +1,12 @@
 // Formats: the small language in which a file of rules says how a template is written. It is told in the head of
-// corpuskit/ingest/templates.tsv. A format is checked when it is read, so that applying it cannot fail.
+// corpuskit/sources/wikipedia/templates.tsv. A format is checked when it is read, so that applying it cannot fail.
 #include <algorithm>
 #include <array>
 #include <optional>
 #include <stdexcept>
 
-#include "engine/wikitext/parse/engine.hpp"
+#include "engine/wikitext/marks.hpp"
+#include "engine/wikitext/templates/templates.hpp"
 
 namespace corpuskit {
 
@@ -16,9 +17,7 @@ constexpr std::string_view kFilters[] = {"number", "upper",    "lower",    "capi
                                          "plain",  "attached", "latitude", "longitude", "un-m",    "un-f",
                                          "power"};
 
-bool is_filter(std::string_view name) { return std::find(std::begin(kFilters), std::end(kFilters), name) != std::end(kFilters); }
-
-bool is_blank(std::string_view s) { return trim_marks(s).empty() && s.find(kLost) == std::string_view::npos; }
+bool is_missing(std::string_view s) { return is_blank(s) && s.find(kLost) == std::string_view::npos; }
 
 /// Where one of `signs` stands that is not literal, from `at` on, or the end.
 std::size_t find_sign(std::string_view spec, std::size_t at, std::string_view signs) {
@@ -74,7 +73,7 @@ void check_parameter(std::string_view inner, const TemplateTable& table) {
         const std::size_t end = find_sign(inner, at + 1, ":");
         std::string_view filter = inner.substr(at + 1, end - at - 1);
         if (filter.ends_with('?')) filter.remove_suffix(1);
-        if (!is_filter(filter) && !table.has_words(filter))
+        if (!contains(kFilters, filter) && !table.has_words(filter))
             fail("\"" + std::string(filter) + "\" is neither a filter nor a list of words");
         at = end;
     }
@@ -220,7 +219,7 @@ class Format {
                 return true;
             }
             const std::string_view value = value_of(key);
-            if (is_blank(value) || written_ > limit_) continue;
+            if (is_missing(value) || written_ > limit_) continue;
             const std::size_t before = out.size();
             // "{{small| (so)}}": a blank that begins the text belongs to it.
             if (first && keys == inner.size() && value.front() == ' ') out.push_back(' ');
@@ -241,7 +240,7 @@ class Format {
         for (char c : inner.substr(0, std::min<std::size_t>(plus, 3))) from = from * 10 + static_cast<std::uint32_t>(c - '0');
         bool any = false;
         for (const TemplateArgument& argument : call_.arguments) {
-            if (argument.position < from || is_blank(argument.value) || written_ > limit_) continue;
+            if (argument.position < from || is_missing(argument.value) || written_ > limit_) continue;
             std::string text;
             if (keys == inner.size()) text = trim(argument.value);
             else if (!filtered(inner.substr(keys), trim(argument.value), text)) continue;

@@ -7,13 +7,12 @@
 #include <vector>
 
 #include "engine/text/case.hpp"
-#include "engine/wikitext/parse/engine.hpp"
+#include "engine/text/utf8.hpp"
+#include "engine/wikitext/marks.hpp"
 
 namespace corpuskit {
 
 namespace {
-
-constexpr std::size_t kNone = std::string_view::npos;
 constexpr std::size_t kLongestPadded = 500;   // as in MediaWiki
 constexpr std::size_t kLongestSearched = 1000;  // code points that #pos, #replace... take, as in MediaWiki
 
@@ -66,8 +65,6 @@ constexpr std::string_view kNamespaces[] = {"", "Talk", "User", "User talk", "Pr
 std::string_view argument(Arguments arguments, std::size_t i) {
     return i < arguments.size() ? trim(arguments[i].text) : std::string_view{};
 }
-
-bool is_blank(std::string_view text) { return trim_marks(text).empty(); }
 
 /// A number as PHP knows them in strings: " -1.5e3". Exact only where the comparison of two numbers needs it.
 bool parse_number(std::string_view s, double& value) {
@@ -387,7 +384,7 @@ Function find_function(std::string_view name, bool colon) {
     std::transform(name.begin(), name.end(), folded.begin(), lower);
     const std::string_view key(folded.data(), name.size());
     if (const auto found = functions().find(key); found != functions().end()) return found->second;
-    return std::find(std::begin(kInvokes), std::end(kInvokes), key) == std::end(kInvokes) ? kUnknown : kInvoke;
+    return contains(kInvokes, key) ? kInvoke : kUnknown;
 }
 
 bool equal_values(std::string_view a, std::string_view b) {

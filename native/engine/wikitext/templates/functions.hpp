@@ -1,6 +1,6 @@
 // Parser functions that need no wiki: {{#if:...}}, {{#switch:...}}, {{#expr:...}}, {{lc:...}}, {{plural:...}}...
 //
-// The extractor calls them with arguments that are extracted already, the expander (wikitext_expand.cpp) with
+// The extractor calls them with arguments that are extracted already, the expander (expand/expand.cpp) with
 // arguments that it expands when they are needed. Sources: https://www.mediawiki.org/wiki/Help:Magic_words,
 // .../Help:Extension:ParserFunctions, https://cldr.unicode.org (plural rules).
 #pragma once

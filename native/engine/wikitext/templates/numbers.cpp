@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "engine/text/ascii.hpp"
 #include "engine/wikitext/templates/functions.hpp"
-#include "engine/wikitext/parse/engine.hpp"
 
 namespace corpuskit {
 

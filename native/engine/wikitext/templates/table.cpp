@@ -1,15 +1,14 @@
-// The data files of templates: read, checked, looked up. Their format is told in corpuskit/ingest/templates.tsv.
+// The data files of templates: read, checked, looked up. Their format is told in corpuskit/sources/wikipedia/templates.tsv.
 #include <algorithm>
 #include <array>
 #include <iterator>
 
-#include "engine/wikitext/parse/engine.hpp"
+#include "engine/wikitext/marks.hpp"
+#include "engine/wikitext/templates/templates.hpp"
 
 namespace corpuskit {
 
 namespace {
-
-constexpr std::size_t kNone = std::string::npos;
 constexpr std::size_t kLongestLine = 1 << 14;  // bytes; what a rule may hold is bounded by its line
 
 struct How {
@@ -43,21 +42,8 @@ void each_line(const TemplateFile& file, Use use) {
             if (static_cast<unsigned char>(c) < 0x20 && c != '\t')
                 throw TemplateFileError(file.name, number, "a control character");
         fields.clear();
-        for (std::size_t from = 0; from <= line.size();) {
-            const std::size_t tab = std::min(line.find('\t', from), line.size());
-            fields.push_back(line.substr(from, tab - from));
-            from = tab + 1;
-        }
+        each_part(line, '\t', [&](std::string_view field) { fields.push_back(field); });
         use(number, fields);
-    }
-}
-
-template <typename Use>
-void each_part(std::string_view list, char separator, Use use) {
-    for (std::size_t at = 0; at <= list.size();) {
-        const std::size_t end = std::min(list.find(separator, at), list.size());
-        use(list.substr(at, end - at));
-        at = end + 1;
     }
 }
 

@@ -1,8 +1,9 @@
-// Templates that are written as text by other rules than formats (wikitext_template_format.cpp): joined lists,
-// fractions, values. Numbers with units: wikitext_convert.cpp.
+// Templates that are written as text by other rules than formats (format.cpp): joined lists,
+// fractions, values. Numbers with units: convert.cpp.
 #include <algorithm>
 
-#include "engine/wikitext/parse/engine.hpp"
+#include "engine/wikitext/marks.hpp"
+#include "engine/wikitext/templates/templates.hpp"
 
 namespace corpuskit {
 
@@ -17,8 +18,6 @@ std::uint32_t parse_position(std::string_view s) {
     }
     return n;
 }
-
-bool is_blank(std::string_view s) { return trim_marks(s).empty(); }
 
 void render_join(std::string_view separator, const TemplateCall& call, std::string& out) {
     bool any = false;

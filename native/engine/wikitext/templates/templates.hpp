@@ -1,19 +1,40 @@
 // Templates that are written as text: the rules, read from data files, and how they are applied.
-// Only native/engine/wikitext*.cpp include this; the rules themselves are corpuskit/ingest/templates.tsv.
+// The rules themselves are corpuskit/sources/wikipedia/templates.tsv.
 #pragma once
 
 #include <cstdint>
 #include <deque>
+#include <memory>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
-#include "engine/wikitext/parse/wikitext.hpp"
 #include "engine/wikitext/templates/units.hpp"
 
 namespace corpuskit {
+
+/// A data file of templates: rules ("templates") or lists of words ("words"). `name` is for messages.
+struct TemplateFile {
+    std::string kind;
+    std::string name;
+    std::string text;
+};
+
+/// A data file of templates that is not as it should be.
+class TemplateFileError : public std::runtime_error {
+  public:
+    TemplateFileError(std::string file, std::size_t line, const std::string& what)
+        : std::runtime_error(what), file_(std::move(file)), line_(line) {}
+    const std::string& file() const { return file_; }
+    std::size_t line() const { return line_; }
+
+  private:
+    std::string file_;
+    std::size_t line_;
+};
 
 /// How a template is written as text; the names stand in the column "how" of the file of rules.
 enum class Render : std::uint8_t {
@@ -96,6 +117,9 @@ class TemplateTable {
     bool conversions_ = true;
     bool numerals_ = false;  // whether a name has a '#'
 };
+
+/// Reads and checks data files of templates for the wikis of one language. Throws TemplateFileError.
+std::shared_ptr<const TemplateTable> read_templates(std::string_view language, const std::vector<TemplateFile>& files);
 
 /// Resolves the escapes of a format as it stands in the file and checks it. Throws std::invalid_argument with
 /// what is wrong.

@@ -1,11 +1,11 @@
-// Numbers with units: parsing, rounding, writing. See wikitext_units.hpp.
-#include "engine/wikitext/templates/units.hpp"
+// Numbers with units: parsing, rounding, writing. See units.hpp.
 
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
 
-#include "engine/wikitext/parse/engine.hpp"
+#include "engine/text/ascii.hpp"
+#include "engine/wikitext/templates/units.hpp"
 
 namespace corpuskit {
 

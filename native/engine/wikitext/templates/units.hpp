@@ -1,4 +1,4 @@
-// Units of measurement and the arithmetic of {{convert}}. The units are data: corpuskit/ingest/units.tsv.
+// Units of measurement and the arithmetic of {{convert}}. The units are data: corpuskit/sources/wikipedia/units.tsv.
 #pragma once
 
 #include <string>
