@@ -79,6 +79,7 @@ class WikitextEngine {
     void gallery_line();
     bool at_line_start() const;
     bool push(Frame frame);
+    Frame pop();
     void pop_unclosed();
     void pop_unclosed_until(Kind kind);
     const Frame* top() const { return frames_.empty() ? nullptr : &frames_.back(); }
@@ -91,12 +92,13 @@ class WikitextEngine {
     // tags
     void angle();
     void comment();
-    void opening_tag(TagName tag, std::size_t name_end);
-    void closing_tag(TagName tag, std::size_t name_end);
-    void opaque_tag(TagName tag, std::string_view name, std::string_view attributes, std::size_t inside);
-    void reference(std::size_t inside, std::size_t close, std::size_t after);
-    void unclosed_reference(std::size_t inside, std::size_t limit);
-    void super_tag(std::size_t after);
+    void opening_tag(TagName tag, std::string_view name, std::string_view attributes, bool self_closing);
+    void closing_tag(TagName tag, std::string_view name);
+    void gallery_tag(TagName tag, std::string_view attributes, bool self_closing);
+    void opaque_tag(TagName tag, std::string_view name, std::string_view attributes);
+    void reference(std::size_t close, std::size_t after);
+    void unclosed_reference(std::size_t limit);
+    void super_tag();
     std::size_t tag_end(std::size_t at, bool& self_closing) const;
     std::size_t find_close(std::string_view name, std::uint32_t index, std::size_t from, std::size_t& after);
     std::size_t find_open_reference(std::size_t from);
@@ -104,7 +106,7 @@ class WikitextEngine {
     void put_math(std::string_view text, std::string_view command, bool block);
     void put_code_mark();
     void put_block_text(std::string_view text, std::string_view language, bool entities);
-    void item_tag(std::size_t after);
+    void item_tag();
     void inline_tag(std::string_view name, bool self_closing);
     // links
     void open_bracket();
@@ -116,7 +118,7 @@ class WikitextEngine {
     void finish_external();
     void finish_variant();
     std::string_view link_target(const Frame& frame) const;
-    bool has_prefix(std::string_view target, const NameSet& names);
+    static bool has_prefix(std::string_view target, const NameSet& names);
     std::size_t url_scheme(std::size_t at) const;
 
     WikitextOptions options_;
@@ -124,7 +126,6 @@ class WikitextEngine {
     NameSet file_names_, category_names_;  // in lower case
     TemplateClasses classes_;
     LineOptions line_options_;
-    std::string prefix_;
     bool variants_ = false;  // whether the wiki has -{ }-
     std::array<bool, 256> special_{};
 

@@ -87,9 +87,7 @@ std::string_view WikitextEngine::link_target(const Frame& frame) const {
 bool WikitextEngine::has_prefix(std::string_view target, const NameSet& names) {
     const std::size_t colon = target.substr(0, 80).find(':');
     if (colon == kNone || colon == 0) return false;
-    prefix_.assign(trim(target.substr(0, colon)));
-    std::transform(prefix_.begin(), prefix_.end(), prefix_.begin(), lower);
-    return names.contains(prefix_);
+    return names.contains(lower_case(trim(target.substr(0, colon))));
 }
 
 void WikitextEngine::finish_link() {
@@ -106,9 +104,7 @@ void WikitextEngine::finish_link() {
         add_category(target.substr(colon + 1));
     }
     if (!dropped && colon != kNone && colon > 0) dropped = is_interlanguage(target.substr(0, colon));
-    frames_.pop_back();
-    --open_[static_cast<std::size_t>(Kind::kLink)];
-    bars_.resize(frame.first_bar);
+    pop();
     if (dropped) {
         ++counters_->files;
         cut_back(frame.start);
@@ -184,9 +180,7 @@ std::string_view WikitextEngine::trim_pipe(std::string_view target) const {
 
 /// [url text] -> text; [url] -> nothing.
 void WikitextEngine::finish_external() {
-    const Frame frame = frames_.back();
-    frames_.pop_back();
-    --open_[static_cast<std::size_t>(Kind::kExternal)];
+    const Frame frame = pop();
     if (trim_marks(std::string_view(out_).substr(frame.text)).empty()) {
         cut_back(frame.start);
         return hole();
@@ -200,9 +194,7 @@ void WikitextEngine::finish_external() {
 
 /// -{zh-hans:A; zh-hant:B}- -> A; -{text}- -> text; -{H|...}- sets a rule and shows nothing.
 void WikitextEngine::finish_variant() {
-    const Frame frame = frames_.back();
-    frames_.pop_back();
-    --open_[static_cast<std::size_t>(Kind::kVariant)];
+    const Frame frame = pop();
     std::string_view body = std::string_view(out_).substr(frame.content);
     count_step(body.size());
     const std::size_t bar = body.substr(0, 64).find('|');

@@ -20,13 +20,9 @@ WikitextEngine::WikitextEngine(WikitextOptions options)
       variants_(has_variants(options_.language)) {
     for (unsigned char c : std::string_view("{}[]|=<&:\n")) special_[c] = true;
     if (variants_) special_['-'] = true;
-    const auto fold = [](std::string name) {
-        std::transform(name.begin(), name.end(), name.begin(), lower);
-        return name;
-    };
-    for (const std::string& name : options_.file_prefixes) file_names_.insert(fold(name));
-    for (const std::string& name : options_.category_prefixes) category_names_.insert(fold(name));
-    for (const std::string& name : options_.drop_sections) line_options_.drop_sections.insert(fold(name));
+    for (const std::string& name : options_.file_prefixes) file_names_.insert(lower_case(name));
+    for (const std::string& name : options_.category_prefixes) category_names_.insert(lower_case(name));
+    for (const std::string& name : options_.drop_sections) line_options_.drop_sections.insert(lower_case(name));
     line_options_.markdown = options_.output == WikitextOutput::kMarkdown;
     line_options_.hatnotes = options_.hatnotes;
     line_options_.tables = options_.tables;
@@ -271,12 +267,18 @@ bool WikitextEngine::push(Frame frame) {
     return true;
 }
 
-/// Gives up the innermost construct: its opening stays in the output as text.
-void WikitextEngine::pop_unclosed() {
-    const Frame& frame = frames_.back();
+/// Closes the innermost construct; what it wrote stays in the output.
+Frame WikitextEngine::pop() {
+    const Frame frame = frames_.back();
     --open_[static_cast<std::size_t>(frame.kind)];
     bars_.resize(frame.first_bar);
     frames_.pop_back();
+    return frame;
+}
+
+/// Gives up the innermost construct: its opening stays in the output as text.
+void WikitextEngine::pop_unclosed() {
+    pop();
     ++counters_->unclosed;
 }
 
@@ -360,14 +362,13 @@ void WikitextEngine::finish_braces(std::size_t take) {
     } else {
         scratch_.push_back(kHole);
     }
-    bars_.resize(frame.first_bar);
     cut_back(result_at);
     if (left >= 2) {
+        bars_.resize(frame.first_bar);
         frames_.back().braces = left;
         frames_.back().content = result_at;
     } else {
-        frames_.pop_back();
-        --open_[static_cast<std::size_t>(Kind::kTemplate)];
+        pop();
     }
     if (scratch_.size() == 1 && scratch_[0] == kHole) hole();
     else out_.append(scratch_);

@@ -262,10 +262,7 @@ void WikitextEngine::close_table(Kind kind) {
 /// A table that the innermost frame stands for. If the page ended before it, what follows the first blank line
 /// in its last cell was not meant to be in it.
 void WikitextEngine::finish_table(bool unclosed) {
-    const Frame frame = frames_.back();
-    frames_.pop_back();
-    --open_[static_cast<std::size_t>(frame.kind)];
-    bars_.resize(frame.first_bar);
+    const Frame frame = pop();
     const std::string body = out_.substr(frame.content);
     count_step(body.size());
     std::size_t end = body.size();

@@ -62,13 +62,17 @@ void WikitextEngine::angle() {
         name.push_back(lower(in_[end++]));
     const bool ends_well = end < in_.size() && (is_space(in_[end]) || in_[end] == '>' || in_[end] == '/');
     const TagName tag = ends_well ? find_tag(name) : TagName{};
-    if (tag.kind == Tag::kUnknown) {
+    bool self_closing = false;
+    const std::size_t close = tag.kind == Tag::kUnknown ? kNone : tag_end(end, self_closing);
+    if (close == kNone) {
         out_.push_back('<');
         ++pos_;
         return;
     }
-    if (closing) closing_tag(tag, end);
-    else opening_tag(tag, end);
+    count_step(close - pos_);
+    pos_ = close + 1;
+    if (closing) closing_tag(tag, name);
+    else opening_tag(tag, name, in_.substr(end, close - end), self_closing);
 }
 
 /// Removes a comment; if it has its lines to itself they go too. One that never ends runs to the end.
@@ -140,75 +144,62 @@ std::size_t WikitextEngine::find_close(std::string_view name, std::uint32_t inde
     return next.at;
 }
 
-void WikitextEngine::opening_tag(TagName tag, std::size_t name_end) {
-    bool self_closing = false;
-    const std::size_t close = tag_end(name_end, self_closing);
-    if (close == kNone) {
-        out_.push_back('<');
-        ++pos_;
-        return;
-    }
-    count_step(close - pos_);
-    const std::string name = lower_case(in_.substr(pos_ + 1, name_end - pos_ - 1));
-    const std::size_t inside = close + 1;
-    const std::string_view attributes = in_.substr(name_end, close - name_end);
+/// An opening tag, which ends at pos_.
+void WikitextEngine::opening_tag(TagName tag, std::string_view name, std::string_view attributes, bool self_closing) {
     switch (tag.kind) {
-        case Tag::kInline: inline_tag(name, self_closing); break;
-        case Tag::kSuper: super_tag(inside); break;
+        case Tag::kInline: return inline_tag(name, self_closing);
+        case Tag::kSuper: return super_tag();
         case Tag::kBlock:
-        case Tag::kRule: out_.push_back(kBlock); break;
-        case Tag::kBreak: out_.push_back(kBreak); break;
+        case Tag::kRule: return out_.push_back(kBlock);
+        case Tag::kBreak: return out_.push_back(kBreak);
         case Tag::kList:
             if (html_lists_.size() < kDeepestList) html_lists_.push_back(name == "ol" ? '#' : '*');
-            out_.push_back('\n');
-            break;
-        case Tag::kItem: return item_tag(inside);
+            return out_.push_back('\n');
+        case Tag::kItem: return item_tag();
         case Tag::kTable:
-            if (!self_closing) {
-                const std::size_t start = out_.size();
-                if (push({.kind = Kind::kHtmlTable, .start = start, .content = start})) put_attributes(attributes);
-                out_.push_back('\n');
-            }
-            break;
-        case Tag::kTablePart: table_tag(name, attributes); break;
-        case Tag::kRubyText: out_.push_back('('); break;
-        case Tag::kGallery: {
-            std::size_t after = 0;
-            const std::size_t end = self_closing ? kNone : find_close("gallery", tag.index, inside, after);
-            hole();
-            if (end == kNone) break;
-            out_.push_back(kBlock);
-            if (!options_.captions) {
-                count_step((after - inside) / 8);
-                pos_ = after;
-                return;
-            }
-            if (const std::string_view title = quoted_attribute(attributes, "caption"); !title.empty()) {
-                out_.append("\n").push_back(kLine);
-                put_literal(out_, title);
-                out_.push_back('\n');
-            }
-            pos_ = inside;
-            gallery_end_ = end;
-            return begin_line();
-        }
+            if (self_closing) return;
+            if (push({.kind = Kind::kHtmlTable, .start = out_.size(), .content = out_.size()}))
+                put_attributes(attributes);
+            return out_.push_back('\n');
+        case Tag::kTablePart: return table_tag(name, attributes);
+        case Tag::kRubyText: return out_.push_back('(');
+        case Tag::kGallery: return gallery_tag(tag, attributes, self_closing);
         case Tag::kPoem:
             out_.push_back(kBlock);
             // One that is never closed must not turn the rest of the page into verse.
-            if (std::size_t after = 0; !self_closing && find_close("poem", tag.index, inside, after) != kNone)
-                ++poems_;
-            break;
+            if (std::size_t after = 0; !self_closing && find_close("poem", tag.index, pos_, after) != kNone) ++poems_;
+            return;
         default:
-            if (!self_closing) return opaque_tag(tag, name, attributes, inside);
+            if (!self_closing) return opaque_tag(tag, name, attributes);
             if (tag.kind == Tag::kReference) ++counters_->references;
             if (tag.kind == Tag::kNowiki) out_.push_back(kGlue);
             else hole();
     }
-    pos_ = inside;
+}
+
+/// <gallery>: its lines are read one by one (gallery_line) where captions stay, else passed over.
+void WikitextEngine::gallery_tag(TagName tag, std::string_view attributes, bool self_closing) {
+    std::size_t after = 0;
+    const std::size_t end = self_closing ? kNone : find_close("gallery", tag.index, pos_, after);
+    hole();
+    if (end == kNone) return;
+    out_.push_back(kBlock);
+    if (!options_.captions) {
+        count_step((after - pos_) / 8);
+        pos_ = after;
+        return;
+    }
+    if (const std::string_view title = quoted_attribute(attributes, "caption"); !title.empty()) {
+        out_.append("\n").push_back(kLine);
+        put_literal(out_, title);
+        out_.push_back('\n');
+    }
+    gallery_end_ = end;
+    begin_line();
 }
 
 /// <li> begins an item as a sign at the start of a line does; what stands before its text is blank.
-void WikitextEngine::item_tag(std::size_t after) {
+void WikitextEngine::item_tag() {
     std::size_t floor = frames_.empty() ? 0 : frames_.back().content;
     if (!bars_.empty()) floor = std::max(floor, bars_.back().at + 1);
     while (out_.size() > floor && (out_.back() == '\n' || out_.back() == ' ') && !out_.ends_with("\x01 ")) out_.pop_back();
@@ -216,7 +207,7 @@ void WikitextEngine::item_tag(std::size_t after) {
     if (html_lists_.empty()) out_.push_back('*');
     else out_.append(html_lists_);
     out_.push_back(' ');
-    pos_ = after;
+    std::size_t after = pos_;
     while (after < in_.size() && is_space(in_[after])) ++after;
     if (after < in_.size() && std::string_view("*#:;{|=").find(in_[after]) == kNone) pos_ = after;
 }
@@ -229,33 +220,22 @@ void WikitextEngine::inline_tag(std::string_view name, bool self_closing) {
     else if (name == "code" || name == "tt") put_code_mark();
 }
 
-void WikitextEngine::closing_tag(TagName tag, std::size_t name_end) {
-    bool self_closing = false;
-    const std::size_t close = tag_end(name_end, self_closing);
-    if (close == kNone) {
-        out_.push_back('<');
-        ++pos_;
-        return;
-    }
-    count_step(close - pos_);
-    const std::size_t name_begin = pos_ + 2;
-    pos_ = close + 1;
+/// A closing tag, which ends at pos_.
+void WikitextEngine::closing_tag(TagName tag, std::string_view name) {
     switch (tag.kind) {
-        case Tag::kBlock: out_.push_back(kBlock); return;
+        case Tag::kBlock: return out_.push_back(kBlock);
         case Tag::kList:
             if (!html_lists_.empty()) html_lists_.pop_back();
-            out_.push_back('\n');
-            return;
-        case Tag::kBreak: out_.push_back(kBreak); return;  // </br> is a common slip
-        case Tag::kRubyText: out_.push_back(')'); return;
+            return out_.push_back('\n');
+        case Tag::kBreak: return out_.push_back(kBreak);  // </br> is a common slip
+        case Tag::kRubyText: return out_.push_back(')');
         case Tag::kGallery:
             gallery_end_ = 0;
             out_.append("\n\n");
             return;
         case Tag::kPoem:
             if (poems_ > 0) --poems_;
-            out_.push_back(kBlock);
-            return;
+            return out_.push_back(kBlock);
         case Tag::kTable: {
             if (open(Kind::kHtmlTable) == 0) return;
             // A template that is open inside the table keeps it open, as it would in MediaWiki.
@@ -265,24 +245,21 @@ void WikitextEngine::closing_tag(TagName tag, std::size_t name_end) {
             }
             return close_table(Kind::kHtmlTable);
         }
-        case Tag::kInline: return inline_tag(lower_case(in_.substr(name_begin, name_end - name_begin)), false);
+        case Tag::kInline: return inline_tag(name, false);
         default: return;  // the end of an extension that was never opened
     }
 }
 
-/// An extension whose opening tag ends at `inside`.
-void WikitextEngine::opaque_tag(TagName tag, std::string_view name, std::string_view attributes,
-                                std::size_t inside) {
+/// An extension whose opening tag ends at pos_.
+void WikitextEngine::opaque_tag(TagName tag, std::string_view name, std::string_view attributes) {
     std::size_t after = 0;
-    const std::size_t close = find_close(name, tag.index, inside, after);
-    if (tag.kind == Tag::kReference) return reference(inside, close, after);
+    const std::size_t close = find_close(name, tag.index, pos_, after);
+    if (tag.kind == Tag::kReference) return reference(close, after);
     if (close == kNone) {  // never closed: only the tag goes
         ++counters_->unclosed;
-        hole();
-        pos_ = inside;
-        return;
+        return hole();
     }
-    const std::string_view text = in_.substr(inside, close - inside);
+    const std::string_view text = in_.substr(pos_, close - pos_);
     count_step(text.size());
     pos_ = after;
     switch (tag.kind) {
@@ -325,37 +302,36 @@ std::size_t WikitextEngine::find_open_reference(std::size_t from) {
 }
 
 /// Drops a footnote. When another one is opened before this one closes, this one was never closed.
-void WikitextEngine::reference(std::size_t inside, std::size_t close, std::size_t after) {
+void WikitextEngine::reference(std::size_t close, std::size_t after) {
     ++counters_->references;
     hole();
-    const std::size_t next = find_open_reference(inside);
+    const std::size_t next = find_open_reference(pos_);
     if (close != kNone && close <= next) {
-        count_step((close - inside) / 8);
+        count_step((close - pos_) / 8);
         pos_ = after;
         return;
     }
-    unclosed_reference(inside, std::min(next, in_.size()));
+    unclosed_reference(std::min(next, in_.size()));
 }
 
 /// A footnote without an end: what it begins with goes, at most the rest of its line.
-void WikitextEngine::unclosed_reference(std::size_t inside, std::size_t limit) {
+void WikitextEngine::unclosed_reference(std::size_t limit) {
     ++counters_->unclosed;
-    pos_ = inside;
-    std::size_t at = inside;
+    std::size_t at = pos_;
     while (at < limit && in_[at] == ' ') ++at;
     if (starts_with(at, "{{")) return;  // goes by itself
     const char stop = starts_with(at, "[") && !starts_with(at, "[[") ? ']' : '\n';
     while (at < limit && in_[at] != '\n' && in_[at] != stop) ++at;
     if (at < limit && in_[at] == ']') ++at;
-    count_step(at - inside);
+    count_step(at - pos_);
     pos_ = at;
 }
 
 /// <sup>: "10<sup>6</sup>" must not become 106.
-void WikitextEngine::super_tag(std::size_t after) {
-    if (out_.empty() || after >= in_.size() || !is_digit(out_.back())) return;
-    const char c = in_[after];
-    const bool minus = c == '-' || c == '+' || starts_with(after, "\xE2\x88\x92") || starts_with(after, "&minus;");
+void WikitextEngine::super_tag() {
+    if (out_.empty() || pos_ >= in_.size() || !is_digit(out_.back())) return;
+    const char c = in_[pos_];
+    const bool minus = c == '-' || c == '+' || starts_with(pos_, "\xE2\x88\x92") || starts_with(pos_, "&minus;");
     if (is_digit(c) || minus) put_literal(out_, '^');
 }
 
