@@ -44,6 +44,21 @@ std::string plain(std::string_view s) {
     return std::string(trim(text));
 }
 
+std::string collapse(std::string_view s, std::string_view blanks, char by) {
+    std::string text;
+    bool blank = false;
+    for (char c : s) {
+        if (blanks.find(c) != kNone) {
+            blank = !text.empty();
+            continue;
+        }
+        if (blank) text.push_back(by);
+        blank = false;
+        text.push_back(c);
+    }
+    return text;
+}
+
 void put_literal(std::string& out, std::string_view s) {
     for (char c : s) {
         if (c == '\n') out.push_back(kBreak);

@@ -37,6 +37,9 @@ inline bool is_blank(std::string_view s) { return trim_marks(s).empty(); }
 std::string fold_name(std::string_view name);
 std::string plain(std::string_view s);            // without marks, trimmed: for names and numbers
 
+/// With one `by` for each run of `blanks`, and none at the ends.
+std::string collapse(std::string_view s, std::string_view blanks, char by);
+
 /// Appends `c` so that the second pass takes it for text.
 inline void put_literal(std::string& out, char c) {
     if (!is_word(c)) out.push_back(kLiteral);

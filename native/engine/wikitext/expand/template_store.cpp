@@ -8,15 +8,7 @@
 namespace corpuskit {
 
 std::string template_key(std::string_view title) {
-    std::string key;
-    for (char c : title) {
-        if (c == '_' || c == ' ' || c == '\n' || c == '\t') {
-            if (!key.empty() && key.back() != ' ') key.push_back(' ');
-        } else {
-            key.push_back(c);
-        }
-    }
-    if (!key.empty() && key.back() == ' ') key.pop_back();
+    const std::string key = collapse(title, " \t\n_", ' ');
     if (key.empty()) return key;
     std::size_t at = 0;
     const char32_t first = next_code_point(key, at);

@@ -82,15 +82,12 @@ void WikitextEngine::finish_box(const Frame& frame) {
 /// The arguments of the innermost template: named ones with their name, in order.
 template <typename Use>
 void WikitextEngine::each_argument(const Frame& frame, Use use) {
-    const std::string_view text(out_);
-    count_step((text.size() - frame.content) / 4);
+    count_step((out_.size() - frame.content) / 4);
     for (std::size_t i = frame.first_bar; i < bars_.size(); ++i) {
-        const Bar& bar = bars_[i];
-        const std::size_t end = i + 1 < bars_.size() ? bars_[i + 1].at : text.size();
-        const bool named = bar.equals != kNone;
-        const std::size_t from = (named ? bar.equals : bar.at) + 1;
-        use(named ? trim_marks(text.substr(bar.at + 1, bar.equals - bar.at - 1)) : std::string_view(),
-            trim_marks(text.substr(from, end - from)));
+        const std::string_view text = behind_bar(i);
+        const std::size_t equals = equals_of(i);
+        if (equals == kNone) use(std::string_view(), trim_marks(text));
+        else use(trim_marks(text.substr(0, equals)), trim_marks(text.substr(equals + 1)));
     }
 }
 
@@ -125,12 +122,10 @@ void WikitextEngine::write_infobox(const Frame& frame) {
 
 /// The caption of the innermost link, which leads to a file; empty when it shows none.
 std::string_view WikitextEngine::file_caption(const Frame& frame) {
-    const std::string_view text(out_);
     std::string_view caption;
     bool thumb = false;
     for (std::size_t i = frame.first_bar; i < bars_.size(); ++i) {
-        const std::size_t end = i + 1 < bars_.size() ? bars_[i + 1].at : text.size();
-        const std::string_view option = trim_marks(text.substr(bars_[i].at + 1, end - bars_[i].at - 1));
+        const std::string_view option = trim_marks(behind_bar(i));
         const std::string word = option.size() < 32 ? lower_case(option) : std::string();
         if (contains(kThumbs, word) || word.starts_with("thumb=") || word.starts_with("thumbnail=")) thumb = true;
         else if (!contains(kPlaces, word) && !is_size(word) && !is_setting(option)) caption = option;

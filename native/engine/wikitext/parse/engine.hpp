@@ -117,7 +117,12 @@ class WikitextEngine {
     std::string_view trim_pipe(std::string_view target) const;
     void finish_external();
     void finish_variant();
-    std::string_view link_target(const Frame& frame) const;
+    std::string_view before_bars(const Frame& frame) const;
+    std::string_view behind_bar(std::size_t i) const;
+    std::size_t equals_of(std::size_t i) const {  // in behind_bar(i), or npos
+        return bars_[i].equals == kNone ? kNone : bars_[i].equals - bars_[i].at - 1;
+    }
+    std::string_view link_target(const Frame& frame) const { return trim_marks(before_bars(frame)); }
     static bool has_prefix(std::string_view target, const NameSet& names);
     std::size_t url_scheme(std::size_t at) const;
 

@@ -7,26 +7,20 @@ namespace corpuskit {
 
 /// Appends what the innermost braces give to scratch_ if they call a parser function; else returns false.
 bool WikitextEngine::finish_function(const Frame& frame) {
-    const std::string_view text(out_);
-    const std::size_t bars = bars_.size() - frame.first_bar;
-    const std::size_t name_end = bars > 0 ? bars_[frame.first_bar].at : text.size();
     // Not trimmed at its end, where an error may stand that {{#iferror:}} asks for.
-    std::string_view title = skip_blank(text.substr(frame.content, name_end - frame.content));
+    std::string_view title = skip_blank(before_bars(frame));
     for (std::string_view prefix : {"subst:", "safesubst:"})
         if (equal_folded(title.substr(0, prefix.size()), prefix)) title = skip_blank(title.substr(prefix.size()));
     const std::size_t colon = title.substr(0, kLongestFunction).find(':');
     const std::string name = plain(title.substr(0, std::min(colon, kLongestFunction + 1)));
     const Function function = find_function(name, colon != kNone);
     if (function == Function::kUnknown || function == Function::kInvoke) return false;
-    count_step(bars + title.size());
+    count_step(bars_.size() - frame.first_bar + title.size());
     function_arguments_.clear();
     function_arguments_.push_back({colon == kNone ? std::string_view{} : title.substr(colon + 1)});
-    for (std::size_t i = 0; i < bars; ++i) {
-        const Bar& bar = bars_[frame.first_bar + i];
-        const std::size_t end = i + 1 < bars ? bars_[frame.first_bar + i + 1].at : text.size();
-        function_arguments_.push_back({text.substr(bar.at + 1, end - bar.at - 1),
-                                       bar.equals == kNone ? kNone : bar.equals - bar.at - 1});
-        count_step(end - bar.at);
+    for (std::size_t i = frame.first_bar; i < bars_.size(); ++i) {
+        function_arguments_.push_back({behind_bar(i), equals_of(i)});
+        count_step(behind_bar(i).size() + 1);
     }
     if (function == Function::kTag) {
         finish_tag_function();

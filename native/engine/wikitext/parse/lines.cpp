@@ -205,6 +205,17 @@ void Page::item(std::string_view prefix, std::string_view content) {
     block_ = Block::kList;
 }
 
+/// Where the colon stands that ends the term of "; term : definition"; npos if there is none.
+std::size_t term_colon(std::string_view content) {
+    if (const std::size_t at = content.find(kTerm); at != kNone) return at;
+    // In an argument of a template the first pass marked none.
+    for (std::size_t at = content.find(':'); at != kNone; at = content.find(':', at + 1)) {
+        const bool apart = (at > 0 && content[at - 1] == ' ') || (at + 1 < content.size() && content[at + 1] == ' ');
+        if (apart && (at == 0 || content[at - 1] != kLiteral)) return at;
+    }
+    return kNone;
+}
+
 void Page::list(std::string_view line) {
     std::size_t length = 0;
     while (length < line.size() && is_list_sign(line[length])) ++length;
@@ -219,23 +230,12 @@ void Page::list(std::string_view line) {
     for (std::size_t i = common + 1; i < numbers_.size(); ++i) numbers_[i] = 0;
     list_.assign(kept);
     std::string_view content = line.substr(length);
-    if (const std::size_t at = content.find(kTerm); at != kNone && kept.back() == ';') {
-        item(kept, content.substr(0, at));
-        std::string definition(kept);
-        definition.back() = ':';
-        return item(definition, content.substr(at + 1));
-    }
-    if (kept.back() == ';') {  // "; term : definition" in an argument of a template
-        for (std::size_t at = content.find(':'); at != kNone; at = content.find(':', at + 1)) {
-            const bool apart = (at > 0 && content[at - 1] == ' ') || (at + 1 < content.size() && content[at + 1] == ' ');
-            if (!apart || (at > 0 && content[at - 1] == kLiteral)) continue;
-            item(kept, content.substr(0, at));
-            std::string definition(kept);
-            definition.back() = ':';
-            return item(definition, content.substr(at + 1));
-        }
-    }
-    item(kept, content);
+    const std::size_t colon = kept.back() == ';' ? term_colon(content) : kNone;
+    item(kept, content.substr(0, colon));
+    if (colon == kNone) return;
+    std::string definition(kept);
+    definition.back() = ':';
+    item(definition, content.substr(colon + 1));
 }
 
 /// What stands between two lines of one paragraph: a new line after <br>, nothing within Chinese, else a space.

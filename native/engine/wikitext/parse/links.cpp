@@ -78,12 +78,6 @@ void WikitextEngine::close_bracket() {
     ++pos_;
 }
 
-/// What stands before the first '|' of a link that is open.
-std::string_view WikitextEngine::link_target(const Frame& frame) const {
-    const std::size_t end = bars_.size() > frame.first_bar ? bars_[frame.first_bar].at : out_.size();
-    return trim_marks(std::string_view(out_).substr(frame.content, end - frame.content));
-}
-
 bool WikitextEngine::has_prefix(std::string_view target, const NameSet& names) {
     const std::size_t colon = target.substr(0, 80).find(':');
     if (colon == kNone || colon == 0) return false;
@@ -154,14 +148,7 @@ void WikitextEngine::put_barred(std::size_t at, const std::string& text) {
 /// "Category:Cities in Ulm" without its prefix, once.
 void WikitextEngine::add_category(std::string_view target) {
     constexpr std::size_t kLongestTitle = 255;  // bytes, as in MediaWiki
-    std::string name;
-    for (char c : target.substr(0, 2 * kLongestTitle)) {
-        if (is_mark(c)) continue;
-        const bool blank = c == '_' || is_space(c);
-        if (!blank) name.push_back(c);
-        else if (!name.empty() && name.back() != ' ') name.push_back(' ');
-    }
-    while (!name.empty() && name.back() == ' ') name.pop_back();
+    std::string name = collapse(plain(target.substr(0, 2 * kLongestTitle)), " \t\n\r_", ' ');
     if (name.empty() || name.size() > kLongestTitle || name.find_first_of("[]{}|<>#") != kNone) return;
     if (seen_categories_.insert(name).second) facts_->categories.push_back(std::move(name));
 }

@@ -48,23 +48,15 @@ std::unordered_map<std::string, TagName> index_tags() {
     std::unordered_map<std::string, TagName> tags;
     std::uint32_t index = 0;
     for (const TagGroup& group : kTags) {
-        for (std::size_t at = 0; at < group.names.size();) {
-            const std::size_t end = std::min(group.names.find(' ', at), group.names.size());
-            tags[std::string(group.names.substr(at, end - at))] = {group.kind, index++};
-            at = end + 1;
-        }
+        each_part(group.names, ' ', [&](std::string_view name) { tags[std::string(name)] = {group.kind, index++}; });
     }
     if (index > kTagNames) throw std::logic_error("kTagNames is smaller than the number of tags");
     return tags;
 }
 
-std::unordered_set<std::string> words(std::string_view list) {
-    std::unordered_set<std::string> set;
-    for (std::size_t at = 0; at < list.size();) {
-        const std::size_t end = std::min(list.find(' ', at), list.size());
-        set.emplace(list.substr(at, end - at));
-        at = end + 1;
-    }
+NameSet words(std::string_view list) {
+    NameSet set;
+    each_part(list, ' ', [&](std::string_view word) { set.emplace(word); });
     return set;
 }
 
@@ -113,7 +105,7 @@ TagName find_tag(std::string_view lower_case_name) {
 }
 
 bool is_interlanguage(std::string_view code) {
-    static const std::unordered_set<std::string> languages = words(kLanguages);
+    static const NameSet languages = words(kLanguages);
     return code.size() <= 16 && languages.contains(lower_case(trim(code)));
 }
 
@@ -125,12 +117,12 @@ bool has_variants(std::string_view language) {
 }
 
 bool is_redirect(std::string_view word) {
-    static const std::unordered_set<std::string> redirects = words(kRedirects);
+    static const NameSet redirects = words(kRedirects);
     return redirects.contains(lower_case(word));
 }
 
 bool is_switch(std::string_view word) {
-    static const std::unordered_set<std::string> switches = words(kSwitches);
+    static const NameSet switches = words(kSwitches);
     if (word.size() < 3 || word.size() > 60) return false;
     const bool ascii = std::all_of(word.begin(), word.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
     if (ascii) {

@@ -291,6 +291,18 @@ void WikitextEngine::hole() {
         out_.push_back(kHole);
 }
 
+/// What stands before the first '|' of the innermost construct.
+std::string_view WikitextEngine::before_bars(const Frame& frame) const {
+    const std::size_t end = bars_.size() > frame.first_bar ? bars_[frame.first_bar].at : out_.size();
+    return std::string_view(out_).substr(frame.content, end - frame.content);
+}
+
+/// What stands between '|' number `i` and the next one of the innermost construct.
+std::string_view WikitextEngine::behind_bar(std::size_t i) const {
+    const std::size_t end = i + 1 < bars_.size() ? bars_[i + 1].at : out_.size();
+    return std::string_view(out_).substr(bars_[i].at + 1, end - bars_[i].at - 1);
+}
+
 /// Forgets the output from `to` on. Bars never point behind it: those of a closed frame are gone.
 void WikitextEngine::cut_back(std::size_t to) {
     count_step((out_.size() - to) / 8);
@@ -356,9 +368,7 @@ void WikitextEngine::finish_braces(std::size_t take) {
         if (rule == nullptr) finish_box(frame);
         if (scratch_.size() == before) scratch_.push_back(kHole);
     } else if (bars_.size() > frame.first_bar) {  // {{{name|default}}}
-        const std::size_t from = bars_[frame.first_bar].at + 1;
-        const std::size_t to = bars_.size() > frame.first_bar + 1 ? bars_[frame.first_bar + 1].at : out_.size();
-        scratch_.append(out_, from, to - from);
+        scratch_.append(behind_bar(frame.first_bar));
     } else {
         scratch_.push_back(kHole);
     }
@@ -378,12 +388,9 @@ void WikitextEngine::finish_braces(std::size_t take) {
 /// Reads the name and the arguments of the innermost template into call_; views point into out_. Returns the
 /// rule by which it is written, or null.
 const TemplateRule* WikitextEngine::read_call(const Frame& frame) {
-    const std::string_view text(out_);
-    const std::size_t bars = bars_.size() - frame.first_bar;
-    const std::size_t name_end = bars > 0 ? bars_[frame.first_bar].at : text.size();
     call_.name.clear();
     call_.arguments.clear();
-    const std::string_view title = trim_marks(text.substr(frame.content, name_end - frame.content));
+    const std::string_view title = trim_marks(before_bars(frame));
     if (title.size() > 120) return nullptr;  // no rule has such a name
     call_.name = fold_name(title);
     for (std::string_view space : {"template:", "msg:", "modèle:", "vorlage:"})
@@ -397,16 +404,12 @@ const TemplateRule* WikitextEngine::read_call(const Frame& frame) {
     }
     const TemplateRule* rule = table_->find(call_.name, call_.matched);
     if (rule == nullptr || rule->render == Render::kDrop) return nullptr;
-    count_step(bars);
-    for (std::size_t i = 0; i < bars; ++i) {
-        const Bar& bar = bars_[frame.first_bar + i];
-        const std::size_t end = i + 1 < bars ? bars_[frame.first_bar + i + 1].at : text.size();
-        if (bar.equals == kNone) {
-            call_.arguments.push_back({{}, text.substr(bar.at + 1, end - bar.at - 1), ++position});
-        } else {
-            call_.arguments.push_back({trim_marks(text.substr(bar.at + 1, bar.equals - bar.at - 1)),
-                                       trim(text.substr(bar.equals + 1, end - bar.equals - 1)), 0});
-        }
+    count_step(bars_.size() - frame.first_bar);
+    for (std::size_t i = frame.first_bar; i < bars_.size(); ++i) {
+        const std::string_view text = behind_bar(i);
+        const std::size_t equals = equals_of(i);
+        if (equals == kNone) call_.arguments.push_back({{}, text, ++position});
+        else call_.arguments.push_back({trim_marks(text.substr(0, equals)), trim(text.substr(equals + 1)), 0});
     }
     return rule;
 }

@@ -6,6 +6,7 @@
 #include <stdexcept>
 
 #include "engine/wikitext/marks.hpp"
+#include "engine/wikitext/templates/functions.hpp"
 #include "engine/wikitext/templates/templates.hpp"
 
 namespace corpuskit {
@@ -358,10 +359,7 @@ std::string group_thousands(std::string_view value, const TemplateTable& table) 
     const std::size_t digits = end - first;
     const bool group = separator != nullptr && digits >= (least != nullptr && *least == "5" ? 5U : 4U);
     std::string text(first == 1 && value[0] == '-' ? "\u2212" : value.substr(0, first));
-    for (std::size_t i = 0; i < digits; ++i) {
-        if (group && i > 0 && (digits - i) % 3 == 0) text.append(*separator);
-        text.push_back(value[first + i]);
-    }
+    put_grouped(value.substr(first, digits), group ? std::string_view(*separator) : "", false, text);
     if (!rest.empty()) text.append(decimal != nullptr ? *decimal : ".").append(rest.substr(1));
     return text;
 }

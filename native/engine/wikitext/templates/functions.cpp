@@ -247,21 +247,6 @@ void put_url(Arguments arguments, std::string& out) {
     else put_encoded(text, "-_.", "+", out);
 }
 
-void put_anchor(std::string_view text, std::string& out) {
-    bool blank = false;
-    std::string anchor;
-    for (char c : plain(text)) {
-        if (is_space(c) || c == '_') {
-            blank = !anchor.empty();
-            continue;
-        }
-        if (blank) anchor.push_back('_');
-        blank = false;
-        anchor.push_back(c);
-    }
-    out.append(anchor);
-}
-
 // --------------------------------------------------------------------------------------------- numbers
 
 void put_number(Arguments arguments, std::string_view language, std::string& out) {
@@ -429,7 +414,7 @@ bool call_function(Function function, std::span<const FunctionArgument> argument
         case kCount: return search_text(function, arguments, out);
         case kTitleParts: put_title_parts(arguments, out); return true;
         case kUrlEncode: put_url(arguments, out); return true;
-        case kAnchorEncode: put_anchor(first, out); return true;
+        case kAnchorEncode: out.append(collapse(plain(first), " \t\n\r_", '_')); return true;
         case kNamespaceName: return put_namespace(first, context.language, out);
         case kGender: out.append(argument(arguments, arguments.size() > 3 ? 3 : 1)); return true;
         case kGrammar: out.append(argument(arguments, 1)); return true;

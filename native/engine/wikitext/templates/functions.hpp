@@ -63,6 +63,8 @@ bool has_error(std::string_view text);
 /// Evaluates {{#expr:}}. Returns false when it is no expression; `result` is then empty.
 bool evaluate_expression(std::string_view expression, std::string& result);
 
+/// Appends digits with `group` between thousands, or as in India: 12,34,567.
+void put_grouped(std::string_view digits, std::string_view group, bool indian, std::string& out);
 /// 1234567.891 -> 1,234,567.891 as the language writes it.
 void format_number(std::string_view number, std::string_view language, bool grouped, std::string& out);
 /// The reverse of format_number.

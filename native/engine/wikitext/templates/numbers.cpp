@@ -42,15 +42,6 @@ const NumberStyle& style_of(std::string_view language) {
     return kEnglish;
 }
 
-void put_grouped(std::string_view digits, const NumberStyle& style, std::string& out) {
-    for (std::size_t i = 0; i < digits.size(); ++i) {
-        const std::size_t left = digits.size() - i;
-        const bool at_group = style.indian ? left == 3 || (left > 3 && left % 2 == 1) : left % 3 == 0;
-        if (i > 0 && at_group && digits.size() >= style.least) out.append(style.group);
-        out.push_back(digits[i]);
-    }
-}
-
 /// What the rules of CLDR look at: n and, for whole numbers, its last digits.
 struct Quantity {
     bool whole = true;
@@ -97,6 +88,15 @@ std::size_t arabic_form(const Quantity& q) {
 
 }  // namespace
 
+void put_grouped(std::string_view digits, std::string_view group, bool indian, std::string& out) {
+    for (std::size_t i = 0; i < digits.size(); ++i) {
+        const std::size_t left = digits.size() - i;
+        const bool at_group = indian ? left == 3 || (left > 3 && left % 2 == 1) : left % 3 == 0;
+        if (i > 0 && at_group) out.append(group);
+        out.push_back(digits[i]);
+    }
+}
+
 void format_number(std::string_view number, std::string_view language, bool grouped, std::string& out) {
     const NumberStyle& style = style_of(language);
     for (std::size_t i = 0; i < number.size();) {
@@ -109,8 +109,8 @@ void format_number(std::string_view number, std::string_view language, bool grou
         }
         std::size_t end = i;
         while (end < number.size() && is_digit(number[end])) ++end;
-        if (grouped) put_grouped(number.substr(i, end - i), style, out);
-        else out.append(number, i, end - i);
+        const bool apart = grouped && end - i >= style.least;
+        put_grouped(number.substr(i, end - i), apart ? style.group : "", style.indian, out);
         i = end;
         if (i + 1 >= number.size() || number[i] != '.' || !is_digit(number[i + 1])) continue;
         out.append(style.point);

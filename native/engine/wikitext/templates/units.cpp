@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "engine/text/ascii.hpp"
+#include "engine/wikitext/templates/functions.hpp"
 #include "engine/wikitext/templates/units.hpp"
 
 namespace corpuskit {
@@ -21,10 +22,7 @@ bool all_digits(std::string_view s) { return !s.empty() && std::all_of(s.begin()
 std::string group_digits(std::string_view digits, std::string_view group, std::string_view decimal, bool few) {
     const std::size_t point = std::min(digits.find('.'), digits.size());
     std::string text;
-    for (std::size_t i = 0; i < point; ++i) {
-        if (i > 0 && (point - i) % 3 == 0 && (few || point > 4)) text.append(group);
-        text.push_back(digits[i]);
-    }
+    put_grouped(digits.substr(0, point), few || point > 4 ? group : "", false, text);
     if (point < digits.size()) text.append(decimal).append(digits.substr(point + 1));
     return text;
 }
