@@ -32,6 +32,11 @@ using Strings = std::tuple<Input<std::int64_t>, Input<std::uint8_t>>;
 
 using Budget = std::tuple<std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t, std::uint32_t>;
 
+template <typename Bounds>
+Bounds bounds(const Budget& budget) {
+    return std::apply([](auto... each) { return Bounds{each...}; }, budget);
+}
+
 template <typename Choice>
 Choice choice(const char* name, int value, int count) {
     if (value < 0 || value >= count)
@@ -82,12 +87,11 @@ nb::dict extract_wikitext(const Strings& pages, const Strings& titles, const cor
 nb::tuple expand_wikitext(const Strings& pages, const Strings& titles, corpuskit::TemplateStore& store,
                           const corpuskit::WikitextOptions& options, const Budget& budget) {
     const auto page_column = column("pages", pages), title_column = column("titles", titles);
-    const corpuskit::ExpandBudget bounds{std::get<0>(budget), std::get<1>(budget), std::get<2>(budget),
-                                         std::get<3>(budget), std::get<4>(budget)};
     corpuskit::ExpandBatch batch;
     {
         nb::gil_scoped_release release;
-        batch = corpuskit::expand_wikitext(page_column, title_column, store, options, bounds);
+        batch = corpuskit::expand_wikitext(page_column, title_column, store, options,
+                                           bounds<corpuskit::ExpandBudget>(budget));
     }
     return nb::make_tuple(strings(std::move(batch.texts)),
                           own<std::int64_t>(std::move(batch.counters), page_column.size, corpuskit::kExpandCounters),
@@ -142,9 +146,7 @@ void bind_options(nb::module_& module) {
                 const auto& b = o.budget;
                 return std::make_tuple(b.steps_base, b.steps_per_byte, b.output_base, b.output_per_byte, b.nesting);
             },
-            [](WikitextOptions& o, const Budget& b) {
-                o.budget = {std::get<0>(b), std::get<1>(b), std::get<2>(b), std::get<3>(b), std::get<4>(b)};
-            });
+            [](WikitextOptions& o, const Budget& b) { o.budget = bounds<corpuskit::WikitextBudget>(b); });
 }
 
 /// Reads data files of templates, (kind, name, text) each. What is wrong with one is a ValueError whose arguments

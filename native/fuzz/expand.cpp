@@ -1,33 +1,21 @@
 // Replays template sets through the expander, what comes out through the extractor, and both through the loss meter,
 // for builds with sanitizers.
 //
-//   g++ -std=c++20 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -Inative
-//       native/fuzz/expand.cpp native/engine/*.cpp -o replay_expand
-//   ./replay_expand FILE...
-//
 // A file is a page and the templates that it calls, apart by lines "%%%%": the page, then for each template its name
 // on a line and its text. With -DCORPUSKIT_LIBFUZZER the same checks are a libFuzzer target.
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
-#include <fstream>
-#include <iterator>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "engine/wikitext/parse/wikitext.hpp"
-#include "engine/wikitext/expand/expand.hpp"
+#include "driver.hpp"
 #include "engine/wikitext/audit/loss.hpp"
+#include "engine/wikitext/expand/expand.hpp"
+#include "engine/wikitext/parse/wikitext.hpp"
 
 namespace {
 
 using namespace corpuskit;
-
-void fail(const char* what) {
-    std::fprintf(stderr, "replay_expand: %s\n", what);
-    std::abort();
-}
 
 constexpr std::string_view kBorder = "\n%%%%\n";
 
@@ -129,16 +117,6 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
 #else
 int main(int argc, char** argv) {
     replay_hostile();
-    for (int i = 1; i < argc; ++i) {
-        std::ifstream stream(argv[i], std::ios::binary);
-        const std::string data((std::istreambuf_iterator<char>(stream)), std::istreambuf_iterator<char>());
-        if (!stream && !stream.eof()) {
-            std::fprintf(stderr, "replay_expand: %s cannot be read\n", argv[i]);
-            return 2;
-        }
-        replay(data);
-    }
-    std::printf("replayed %d files and the hostile template sets\n", argc - 1);
-    return 0;
+    return replay_files(argc, argv, [](const std::string& path) { replay(read_file(path)); });
 }
 #endif

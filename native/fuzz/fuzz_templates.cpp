@@ -4,21 +4,15 @@
 // A file with mistakes must be refused with the number of a line in it, never read wrongly; any other must give
 // pages within their budgets, the same ones each time.
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "driver.hpp"
 #include "engine/wikitext/parse/wikitext.hpp"
 #include "engine/wikitext/templates/templates.hpp"
 
 namespace {
-
-[[noreturn]] void fail(const char* what) {
-    std::fprintf(stderr, "fuzz_templates: %s\n", what);
-    std::abort();
-}
 
 void extract_twice(std::string_view page, const corpuskit::WikitextOptions& options) {
     corpuskit::WikitextExtractor extractor(options);

@@ -1,21 +1,14 @@
 // Replays pages through the wikitext engine, for builds with sanitizers.
 //
-//   g++ -std=c++20 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -Inative
-//       native/fuzz/replay.cpp native/engine/*.cpp -o replay
-//   ./replay FILE_OR_FOLDER...     (in the root of the sources: the rules for templates are read from there)
-//
 // A file is one page. A .json file is a list of cases, each string in it is a page; files beyond 256 KiB are
 // also read in pieces, so that constructs are cut in odd places. Every page is extracted in several
 // languages, and with budgets so small that they must run out. With -DCORPUSKIT_LIBFUZZER the same checks are
 // a libFuzzer target.
-#include <cstdio>
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <string>
 #include <vector>
 
+#include "driver.hpp"
 #include "engine/wikitext/parse/wikitext.hpp"
 #include "engine/wikitext/templates/templates.hpp"
 
@@ -26,25 +19,13 @@ using corpuskit::WikitextExtractor;
 using corpuskit::WikitextOptions;
 using corpuskit::WikitextStatus;
 
-void fail(const char* what) {
-    std::fprintf(stderr, "replay: %s\n", what);
-    std::abort();
-}
-
-std::string read_file(const std::filesystem::path& path) {
-    std::ifstream stream(path, std::ios::binary);
-    std::string data((std::istreambuf_iterator<char>(stream)), std::istreambuf_iterator<char>());
-    if (!stream && !stream.eof()) fail(("cannot read " + path.string()).c_str());
-    return data;
-}
-
 /// The rules as users have them, and one whose text is as long as a rule can make it.
 std::vector<corpuskit::TemplateFile> template_files() {
     const std::filesystem::path folder = "corpuskit/sources/wikipedia";
     std::vector<corpuskit::TemplateFile> files;
     for (const char* kind : {"words", "units", "templates"}) {
         const std::string name = std::string(kind) + ".tsv";
-        files.push_back({kind, name, read_file(folder / name)});
+        files.push_back({kind, name, read_file((folder / name).string())});
         if (files.back().text.empty()) fail((name + " is not in corpuskit/sources/wikipedia/ of the current folder").c_str());
     }
     std::string many;
@@ -123,7 +104,7 @@ void replay_json(const std::string& data) {
 }
 
 void replay_file(const std::filesystem::path& path) {
-    const std::string data = read_file(path);
+    const std::string data = read_file(path.string());
     if (path.extension() == ".json") replay_json(data);
     replay(data);
     constexpr std::size_t kPiece = 65536 + 7;
@@ -158,30 +139,7 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
 }
 #else
 int main(int argc, char** argv) {
-    if (argc < 2) {
-        std::fprintf(stderr, "usage: replay FILE_OR_FOLDER...\n");
-        return 2;
-    }
     replay_hostile();
-    std::size_t files = 0;
-    for (int i = 1; i < argc; ++i) {
-        const std::filesystem::path path(argv[i]);
-        if (!std::filesystem::exists(path)) {
-            std::fprintf(stderr, "replay: %s does not exist\n", argv[i]);
-            return 2;
-        }
-        if (!std::filesystem::is_directory(path)) {
-            replay_file(path);
-            ++files;
-            continue;
-        }
-        for (const auto& entry : std::filesystem::recursive_directory_iterator(path)) {
-            if (!entry.is_regular_file()) continue;
-            replay_file(entry.path());
-            ++files;
-        }
-    }
-    std::printf("replayed %zu files and the hostile pages\n", files);
-    return 0;
+    return replay_files(argc, argv, replay_file);
 }
 #endif

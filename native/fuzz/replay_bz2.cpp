@@ -1,28 +1,16 @@
 // Replays bzip2 files through the block decoder, for builds with sanitizers.
 //
-//   g++ -std=c++20 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -Inative
-//       native/fuzz/replay_bz2.cpp native/engine/bz2_*.cpp -o replay_bz2
-//   ./replay_bz2 FILE...
-//
 // Every file is decoded as it is, with each of its bytes changed in turn, and cut off at each byte. With
 // -DCORPUSKIT_LIBFUZZER the same checks are a libFuzzer target.
-#include <cstdio>
-#include <cstdlib>
-#include <fstream>
-#include <iterator>
 #include <numeric>
 #include <vector>
 
+#include "driver.hpp"
 #include "engine/bzip2/blocks.hpp"
 
 namespace {
 
 using Bytes = std::vector<std::uint8_t>;
-
-void fail(const char* what) {
-    std::fprintf(stderr, "replay_bz2: %s\n", what);
-    std::abort();
-}
 
 /// Decodes all there is and checks what must always hold. Returns how many blocks there were.
 std::size_t replay(const Bytes& data) {
@@ -62,13 +50,9 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
 }
 #else
 int main(int argc, char** argv) {
-    if (argc < 2) {
-        std::fprintf(stderr, "usage: replay_bz2 FILE...\n");
-        return 2;
-    }
-    for (int i = 1; i < argc; ++i) {
-        std::ifstream stream(argv[i], std::ios::binary);
-        const Bytes whole((std::istreambuf_iterator<char>(stream)), std::istreambuf_iterator<char>());
+    return replay_files(argc, argv, [](const std::string& path) {
+        const std::string data = read_file(path);
+        const Bytes whole(data.begin(), data.end());
         if (replay(whole) == 0) fail("a file of the corpus holds no block");
         for (std::size_t at = 0; at < whole.size(); ++at) {
             Bytes changed = whole;
@@ -78,8 +62,6 @@ int main(int argc, char** argv) {
             }
             replay(Bytes(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(at)));
         }
-    }
-    std::printf("replayed %d files of bzip2, each byte of them changed and cut\n", argc - 1);
-    return 0;
+    });
 }
 #endif

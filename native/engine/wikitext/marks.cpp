@@ -59,6 +59,18 @@ std::string collapse(std::string_view s, std::string_view blanks, char by) {
     return text;
 }
 
+Comment read_comment(std::string_view text, std::size_t at) {
+    constexpr std::size_t kMostBlanks = 128;  // that are looked at on each side, so that many comments stay linear
+    const auto is_blank = [&](std::size_t i) { return text[i] == ' ' || text[i] == '\t'; };
+    const std::size_t close = text.find("-->", at + 4);
+    const std::size_t end = close == kNone ? text.size() : close + 3;
+    std::size_t before = at, after = end;
+    while (before > 0 && at - before < kMostBlanks && is_blank(before - 1)) --before;
+    while (after < text.size() && after - end < kMostBlanks && is_blank(after)) ++after;
+    const bool alone = (before == 0 || text[before - 1] == '\n') && after < text.size() && text[after] == '\n';
+    return {end, alone ? after + 1 : end, close != kNone};
+}
+
 void put_literal(std::string& out, std::string_view s) {
     for (char c : s) {
         if (c == '\n') out.push_back(kBreak);

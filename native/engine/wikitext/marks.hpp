@@ -40,6 +40,15 @@ std::string plain(std::string_view s);            // without marks, trimmed: for
 /// With one `by` for each run of `blanks`, and none at the ends.
 std::string collapse(std::string_view s, std::string_view blanks, char by);
 
+/// A comment: where it ends, and where reading goes on, which is a line further when it has its lines to itself.
+struct Comment {
+    std::size_t end, after;
+    bool closed;
+    bool alone() const { return after != end; }
+};
+/// The comment that begins at `at`; one that never ends runs to the end.
+Comment read_comment(std::string_view text, std::size_t at);
+
 /// Appends `c` so that the second pass takes it for text.
 inline void put_literal(std::string& out, char c) {
     if (!is_word(c)) out.push_back(kLiteral);

@@ -36,25 +36,24 @@ struct Openers {
     std::string_view pairs;  // two words that cannot meet, joined by '+'
 };
 constexpr Openers kOpeners[] = {
-    {"en", " the an approximately roughly of between ",
-     " of+and of+or of+in at+and at+in from+and from+to with+and between+and by+and about+and approximately+and "
-     "the+of the+and a+of of+the+of is+and "},
-    {"de", " der des dem den von vom zum zur etwa ", " von+und zwischen+und von+bis mit+und etwa+und der+und "},
-    {"fr", " les des du au aux une environ ", " de+et entre+et du+et des+et environ+et le+et "},
-    {"es", " los las del al una aproximadamente ", " de+y entre+y del+y en+y con+y "},
-    {"it", " gli i del della dei delle al alla dal dalla ", " di+e tra+e del+e della+e con+e "},
-    {"vi", " của khoảng tại bằng với ", " của+và khoảng+và từ+đến giữa+và "},
+    {"en", "the an approximately roughly of between",
+     "of+and of+or of+in at+and at+in from+and from+to with+and between+and by+and about+and approximately+and "
+     "the+of the+and a+of of+the+of is+and"},
+    {"de", "der des dem den von vom zum zur etwa", "von+und zwischen+und von+bis mit+und etwa+und der+und"},
+    {"fr", "les des du au aux une environ", "de+et entre+et du+et des+et environ+et le+et"},
+    {"es", "los las del al una aproximadamente", "de+y entre+y del+y en+y con+y"},
+    {"it", "gli i del della dei delle al alla dal dalla", "di+e tra+e del+e della+e con+e"},
+    {"vi", "của khoảng tại bằng với", "của+và khoảng+và từ+đến giữa+và"},
 };
 
 /// The words and pairs of a language, looked up by the first letter and the length before anything else.
 class OpenerWords {
   public:
     explicit OpenerWords(const Openers& openers) {
-        each(openers.words, [&](std::string_view word) { note(word), words_.insert(std::string(word)); });
-        each(openers.pairs, [&](std::string_view pair) {
-            const std::size_t plus = pair.find('+');
-            note(pair.substr(0, plus));
-            note(pair.substr(plus + 1));
+        if (openers.words.empty()) return;
+        each_part(openers.words, ' ', [&](std::string_view word) { note(word), words_.insert(std::string(word)); });
+        each_part(openers.pairs, ' ', [&](std::string_view pair) {
+            each_part(pair, '+', [&](std::string_view word) { note(word); });
             pairs_.insert(std::string(pair));
         });
     }
@@ -65,14 +64,6 @@ class OpenerWords {
     bool cannot_meet(const std::string& a, const std::string& b) const { return pairs_.contains(a + "+" + b); }
 
   private:
-    template <typename Do>
-    static void each(std::string_view list, Do what) {
-        for (std::size_t at = 1; at < list.size();) {
-            const std::size_t end = list.find(' ', at);
-            what(list.substr(at, end - at));
-            at = end + 1;
-        }
-    }
     void note(std::string_view word) { lengths_[static_cast<unsigned char>(word[0])] |= 1U << word.size(); }
 
     std::array<std::uint32_t, 256> lengths_{};

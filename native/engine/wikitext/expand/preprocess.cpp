@@ -44,24 +44,16 @@ class Inclusion {
     }
 
     void tag() {
-        if (text_.substr(at_, 4) == "<!--") return comment();
+        if (text_.substr(at_, 4) == "<!--") {
+            at_ = read_comment(text_, at_).after;
+            return;
+        }
         const char next = at_ + 1 < text_.size() ? text_[at_ + 1] : ' ';
         if (next == '/' || is_alpha(next)) {
             if (inclusion_tag() || raw()) return;
         }
         put("<");
         ++at_;
-    }
-
-    /// A comment that has its lines to itself takes one of them with it.
-    void comment() {
-        const std::size_t close = text_.find("-->", at_ + 4);
-        const std::size_t end = close == kNone ? text_.size() : close + 3;
-        std::size_t before = at_, after = end;
-        while (before > 0 && (text_[before - 1] == ' ' || text_[before - 1] == '\t') && at_ - before < 128) --before;
-        while (after < text_.size() && (text_[after] == ' ' || text_[after] == '\t') && after - end < 128) ++after;
-        const bool alone = (before == 0 || text_[before - 1] == '\n') && after < text_.size() && text_[after] == '\n';
-        at_ = alone ? after + 1 : end;
     }
 
     bool inclusion_tag() {

@@ -75,23 +75,13 @@ void WikitextEngine::angle() {
     else opening_tag(tag, name, in_.substr(end, close - end), self_closing);
 }
 
-/// Removes a comment; if it has its lines to itself they go too. One that never ends runs to the end.
+/// Removes a comment; if it has its lines to itself they go too.
 void WikitextEngine::comment() {
-    const std::size_t close = in_.find("-->", pos_ + 4);
-    const std::size_t end = close == kNone ? in_.size() : close + 3;
-    count_step(end - pos_);
-    if (close == kNone) ++counters_->unclosed;
-    std::size_t before = pos_;
-    while (before > 0 && pos_ - before < kLongestQuoted && (in_[before - 1] == ' ' || in_[before - 1] == '\t'))
-        --before;
-    std::size_t after = end;
-    while (after < in_.size() && after - end < kLongestQuoted && (in_[after] == ' ' || in_[after] == '\t')) ++after;
-    const bool starts_line = before == 0 || in_[before - 1] == '\n';
-    const bool ends_line = after < in_.size() && in_[after] == '\n';
-    pos_ = end;
-    if (!starts_line || !ends_line) return;
-    while (!out_.empty() && (out_.back() == ' ' || out_.back() == '\t')) out_.pop_back();
-    pos_ = after + 1;
+    const Comment comment = read_comment(in_, pos_);
+    count_step(comment.end - pos_);
+    if (!comment.closed) ++counters_->unclosed;
+    pos_ = comment.after;
+    while (comment.alone() && !out_.empty() && (out_.back() == ' ' || out_.back() == '\t')) out_.pop_back();
 }
 
 /// Finds the '>' of a tag whose name ends at `at`; npos if it has none. Stops at '<', as a tag holds none.
