@@ -1,4 +1,5 @@
-// The Python face of the native engine. It only converts: arrays in, arrays out, no work of its own.
+// The Python face of the native engine. It only converts: arrays in, arrays out, no work of its
+// own.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/shared_ptr.h>
@@ -120,7 +121,8 @@ nb::dict measure_loss(const Strings& pages, const Strings& texts, const corpuski
     return result;
 }
 
-/// The settings of the extractor, one attribute each; choices are numbers in the order of their names in Python.
+/// The settings of the extractor, one attribute each; choices are numbers in the order of their
+/// names in Python.
 void bind_options(nb::module_& module) {
     using corpuskit::WikitextOptions;
     nb::class_<WikitextOptions>(module, "WikitextOptions")
@@ -149,8 +151,8 @@ void bind_options(nb::module_& module) {
             [](WikitextOptions& o, const Budget& b) { o.budget = bounds<corpuskit::WikitextBudget>(b); });
 }
 
-/// Reads data files of templates, (kind, name, text) each. What is wrong with one is a ValueError whose arguments
-/// are the file's name, the line and a sentence.
+/// Reads data files of templates, (kind, name, text) each. What is wrong with one is a ValueError
+/// whose arguments are the file's name, the line and a sentence.
 std::shared_ptr<const corpuskit::TemplateTable> read_templates(
     const std::string& language, const std::vector<std::tuple<std::string, std::string, std::string>>& files) {
     std::vector<corpuskit::TemplateFile> read;

@@ -1,7 +1,7 @@
 // What the replays share: each gives its inputs to the engine and checks what must always hold.
 //
-// Built with sanitizers (`make sanitize`) a replay reads the files that its command line names. With
-// -DCORPUSKIT_LIBFUZZER (`make fuzz`) it is a libFuzzer target.
+// Built with sanitizers (`make sanitize`) a replay reads the files that its command line names.
+// With -DCORPUSKIT_LIBFUZZER (`make fuzz`) it is a libFuzzer target.
 #pragma once
 
 #include <cstdio>
@@ -23,7 +23,8 @@ inline std::string read_file(const std::string& path) {
     return data;
 }
 
-/// Calls `replay` with the path of each file that the command line names; of a folder with all that it holds.
+/// Calls `replay` with the path of each file that the command line names; of a folder with all that
+/// it holds.
 template <typename Replay>
 int replay_files(int argc, char** argv, Replay replay) {
     int files = 0;

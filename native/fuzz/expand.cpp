@@ -1,8 +1,9 @@
-// Replays template sets through the expander, what comes out through the extractor, and both through the loss meter,
-// for builds with sanitizers.
+// Replays template sets through the expander, what comes out through the extractor, and both
+// through the loss meter, for builds with sanitizers.
 //
-// A file is a page and the templates that it calls, apart by lines "%%%%": the page, then for each template its name
-// on a line and its text. With -DCORPUSKIT_LIBFUZZER the same checks are a libFuzzer target.
+// A file is a page and the templates that it calls, apart by lines "%%%%": the page, then for each
+// template its name on a line and its text. With -DCORPUSKIT_LIBFUZZER the same checks are a
+// libFuzzer target.
 #include <algorithm>
 #include <string>
 #include <string_view>

@@ -1,8 +1,8 @@
-// A libFuzzer target for the template engine: a data file of rules as a user may write one, and calls of its
-// templates. What the input holds up to a line "%%" is the file, the rest is the page.
+// A libFuzzer target for the template engine: a data file of rules as a user may write one, and
+// calls of its templates. What the input holds up to a line "%%" is the file, the rest is the page.
 //
-// A file with mistakes must be refused with the number of a line in it, never read wrongly; any other must give
-// pages within their budgets, the same ones each time.
+// A file with mistakes must be refused with the number of a line in it, never read wrongly; any
+// other must give pages within their budgets, the same ones each time.
 #include <algorithm>
 #include <string>
 #include <string_view>

@@ -1,9 +1,9 @@
 // Replays pages through the wikitext engine, for builds with sanitizers.
 //
-// A file is one page. A .json file is a list of cases, each string in it is a page; files beyond 256 KiB are
-// also read in pieces, so that constructs are cut in odd places. Every page is extracted in several
-// languages, and with budgets so small that they must run out. With -DCORPUSKIT_LIBFUZZER the same checks are
-// a libFuzzer target.
+// A file is one page. A .json file is a list of cases, each string in it is a page; files beyond
+// 256 KiB are also read in pieces, so that constructs are cut in odd places. Every page is
+// extracted in several languages, and with budgets so small that they must run out. With
+// -DCORPUSKIT_LIBFUZZER the same checks are a libFuzzer target.
 #include <filesystem>
 #include <string>
 #include <vector>

@@ -1,7 +1,7 @@
 // Replays bzip2 files through the block decoder, for builds with sanitizers.
 //
-// Every file is decoded as it is, with each of its bytes changed in turn, and cut off at each byte. With
-// -DCORPUSKIT_LIBFUZZER the same checks are a libFuzzer target.
+// Every file is decoded as it is, with each of its bytes changed in turn, and cut off at each byte.
+// With -DCORPUSKIT_LIBFUZZER the same checks are a libFuzzer target.
 #include <numeric>
 #include <vector>
 

@@ -1,8 +1,8 @@
 // Replays the XML of pages through the engine's reader, for builds with sanitizers.
 //
-// Every file is read as it is, with each of its bytes changed in turn, and cut off at each byte. With
-// -DCORPUSKIT_LIBFUZZER the same checks are a libFuzzer target. That what is read is what expat reads is shown in
-// Python (tests/sources/wikipedia/test_page_xml.py).
+// Every file is read as it is, with each of its bytes changed in turn, and cut off at each byte.
+// With -DCORPUSKIT_LIBFUZZER the same checks are a libFuzzer target. That what is read is what
+// expat reads is shown in Python (tests/sources/wikipedia/test_page_xml.py).
 #include <string>
 
 #include "driver.hpp"

@@ -1,4 +1,5 @@
-// Reading bits, the highest of a byte first, as bzip2 writes them. Never reads past the end of the data.
+// Reading bits, the highest of a byte first, as bzip2 writes them. Never reads past the end of the
+// data.
 #pragma once
 
 #include <algorithm>
@@ -23,8 +24,8 @@ inline std::uint64_t load_be(const std::uint8_t* data, std::size_t size, std::si
 
 /// A place in the data and the bits behind it.
 ///
-/// Bits behind the end read as 0; `overrun` tells that some were taken, and whoever decodes asks it often enough to
-/// stop soon.
+/// Bits behind the end read as 0; `overrun` tells that some were taken, and whoever decodes asks it
+/// often enough to stop soon.
 class BitReader {
   public:
     BitReader(const std::uint8_t* data, std::size_t size, std::uint64_t from) : data_(data), size_(size), at_(from) {

@@ -1,11 +1,13 @@
 // bzip2 by blocks: finding them at any bit of a file, and decoding a few at a time.
 //
-// A .bz2 file is one stream or many; a stream is "BZh1".."BZh9", blocks, an end mark with a checksum, and zero
-// bits up to the next whole byte. Blocks begin at any bit, with a magic number of 48 bits, and can be decoded
-// without those before them. So a file can be cut into runs of blocks, whatever its streams are.
+// A .bz2 file is one stream or many; a stream is "BZh1".."BZh9", blocks, an end mark with a
+// checksum, and zero bits up to the next whole byte. Blocks begin at any bit, with a magic number
+// of 48 bits, and can be decoded without those before them. So a file can be cut into runs of
+// blocks, whatever its streams are.
 //
-// Source of the format: bzip2 1.0.8 (Julian Seward), as described by its manual and Joe Tsai's "BZIP2: Format
-// Specification". Blocks that are "randomised", which bzip2 stopped writing in 1999, are refused.
+// Source of the format: bzip2 1.0.8 (Julian Seward), as described by its manual and Joe Tsai's
+// "BZIP2: Format Specification". Blocks that are "randomised", which bzip2 stopped writing in 1999,
+// are refused.
 #pragma once
 
 #include <cstddef>
@@ -46,9 +48,9 @@ struct Bz2Run {
 
 /// The bit at which the first plausible block from bit `from` on begins; -1 if there is none.
 ///
-/// Plausible: the magic number, followed by a sound description of the block's codes. That it stands somewhere by
-/// chance is out of the question for files of any size. A block whose description is cut off by the end of the
-/// data is not found.
+/// Plausible: the magic number, followed by a sound description of the block's codes. That it
+/// stands somewhere by chance is out of the question for files of any size. A block whose
+/// description is cut off by the end of the data is not found.
 std::int64_t find_bz2_block(const std::uint8_t* data, std::size_t size, std::uint64_t from);
 
 /// Decodes runs of blocks. Holds its tables between calls; not for several threads at a time.
@@ -59,13 +61,16 @@ class Bz2Decoder {
     Bz2Decoder(const Bz2Decoder&) = delete;
     Bz2Decoder& operator=(const Bz2Decoder&) = delete;
 
-    /// Decodes the blocks from bit `from` on, as long as they begin before bit `until`, and one in any case.
+    /// Decodes the blocks from bit `from` on, as long as they begin before bit `until`, and one in
+    /// any case.
     ///
     /// Args:
-    ///   in_stream: whether `from` is inside a stream, at a block or an end mark; else a stream begins there.
+    ///   in_stream: whether `from` is inside a stream, at a block or an end mark; else a stream
+    ///     begins there.
     ///   blocks: how many at most; more than kBz2Lanes never are.
     ///
-    /// The checksum of every block is verified. That of a stream is not: it says nothing beyond those.
+    /// The checksum of every block is verified. That of a stream is not: it says nothing beyond
+    /// those.
     Bz2Run decode(const std::uint8_t* data, std::size_t size, std::uint64_t from, std::uint64_t until, bool in_stream,
                   std::size_t blocks);
 

@@ -1,4 +1,5 @@
-// The head of a bzip2 block: its checksum, the bytes that occur in it, and the Huffman codes of its symbols.
+// The head of a bzip2 block: its checksum, the bytes that occur in it, and the Huffman codes of its
+// symbols.
 #pragma once
 
 #include <array>

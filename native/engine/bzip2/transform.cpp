@@ -25,7 +25,8 @@ Transforms::Transforms() {
     tables_.reset(static_cast<std::uint32_t*>(std::aligned_alloc(kPage, kBytes)));
     if (!tables_) throw std::bad_alloc();
 #ifdef __linux__
-    // Large pages spare a look-up of the page's address at each step. It is a hint: refusal costs speed only.
+    // Large pages spare a look-up of the page's address at each step. It is a hint: refusal costs
+    // speed only.
     madvise(tables_.get(), kBytes, MADV_HUGEPAGE);
 #endif
 }
@@ -43,7 +44,8 @@ void Transforms::add(std::size_t lane, std::uint8_t* bytes, std::size_t size, st
         place = sum;
         sum += count;
     }
-    // Each row now holds its own byte; above it goes the row in which the byte that follows in the text stands.
+    // Each row now holds its own byte; above it goes the row in which the byte that follows in the
+    // text stands.
     for (std::size_t i = 0; i < size; ++i) next[places[bytes[i]]++] |= static_cast<std::uint32_t>(i) << 8;
     chains_[lane] = {next, bytes, size, next[origin] >> 8};
 }

@@ -16,8 +16,8 @@ constexpr bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n'; }
 constexpr bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 constexpr bool is_name(char c) { return is_letter(c) || (c >= '0' && c <= '9') || c == ':' || c == '-' || c == '.'; }
 
-/// Bytes of text that need a look: control characters, markup, and all outside ASCII. In the value of an attribute
-/// quotes too, and white space that would become a space there.
+/// Bytes of text that need a look: control characters, markup, and all outside ASCII. In the value
+/// of an attribute quotes too, and white space that would become a space there.
 constexpr std::array<bool, 256> special_bytes(bool in_tag) {
     std::array<bool, 256> special{};
     for (std::size_t i = 0; i < 256; ++i) special[i] = i < 0x20 || i >= 0x80;
@@ -167,7 +167,8 @@ class PageReader {
         }
     }
 
-    /// Text up to `end`, which is '<' outside tags, else the quote of an attribute. `out` may be null.
+    /// Text up to `end`, which is '<' outside tags, else the quote of an attribute. `out` may be
+    /// null.
     bool read_text(char end, std::string* out) {
         const bool in_tag = end != '<';
         const auto& special = in_tag ? kSpecialInTag : kSpecialInText;

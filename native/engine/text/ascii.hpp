@@ -1,4 +1,5 @@
-// Bytes and strings, in ASCII: what all rooms of the engine share. Bytes beyond ASCII count as letters.
+// Bytes and strings, in ASCII: what all rooms of the engine share. Bytes beyond ASCII count as
+// letters.
 #pragma once
 
 #include <algorithm>

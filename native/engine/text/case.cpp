@@ -9,8 +9,9 @@ namespace corpuskit {
 
 namespace {
 
-// Code points first, first + step, ..., `count` of them, are mapped to themselves + delta. Ascending. Only mappings to one
-// code point; tests/sources/wikipedia/test_wikitext_functions.py compares them with Python's.
+// Code points first, first + step, ..., `count` of them, are mapped to themselves + delta.
+// Ascending. Only mappings to one code point; tests/sources/wikipedia/test_wikitext_functions.py
+// compares them with Python's.
 struct CaseRange {
     std::uint32_t first;
     std::int32_t delta;

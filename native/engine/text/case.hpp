@@ -1,4 +1,5 @@
-// Upper and lower case of code points, as Unicode's simple mappings have them, without regard to any locale.
+// Upper and lower case of code points, as Unicode's simple mappings have them, without regard to
+// any locale.
 #pragma once
 
 namespace corpuskit {

@@ -8,7 +8,8 @@ namespace corpuskit {
 
 char32_t next_wide_code_point(std::string_view s, std::size_t& at);  // the part of the next one that is not inline
 
-/// The code point at s[at], which moves behind it. A byte that is no UTF-8 is passed on as 0xDC00 + byte.
+/// The code point at s[at], which moves behind it. A byte that is no UTF-8 is passed on as 0xDC00 +
+/// byte.
 inline char32_t next_code_point(std::string_view s, std::size_t& at) {
     const auto byte = static_cast<unsigned char>(s[at]);
     if (byte >= 0x80) return next_wide_code_point(s, at);

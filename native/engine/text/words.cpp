@@ -10,7 +10,8 @@ namespace {
 struct Span {
     std::uint32_t first, last;
 };
-// Beyond ASCII, what is not part of a word: punctuation, signs, blanks, arrows, drawings, private use.
+// Beyond ASCII, what is not part of a word: punctuation, signs, blanks, arrows, drawings, private
+// use.
 constexpr Span kNoWord[] = {
     {0x80, 0xA9},     {0xAB, 0xB1},     {0xB4, 0xB4},     {0xB6, 0xB8},     {0xBB, 0xBB},     {0xBF, 0xBF},
     {0xD7, 0xD7},     {0xF7, 0xF7},     {0x37E, 0x37E},   {0x387, 0x387},   {0x55A, 0x55F},   {0x589, 0x58A},

@@ -1,5 +1,6 @@
-// Marks, and the strings of wikitext that may hold them. Lowest in engine/wikitext: templates/ stands on this, parse/ on
-// templates/, and expand/ and audit/, which do not know each other, on parse/.
+// Marks, and the strings of wikitext that may hold them. Lowest in engine/wikitext: templates/
+// stands on this, parse/ on templates/, and expand/ and audit/, which do not know each other, on
+// parse/.
 #pragma once
 
 #include <string>
@@ -40,7 +41,8 @@ std::string plain(std::string_view s);            // without marks, trimmed: for
 /// With one `by` for each run of `blanks`, and none at the ends.
 std::string collapse(std::string_view s, std::string_view blanks, char by);
 
-/// A comment: where it ends, and where reading goes on, which is a line further when it has its lines to itself.
+/// A comment: where it ends, and where reading goes on, which is a line further when it has its
+/// lines to itself.
 struct Comment {
     std::size_t end, after;
     bool closed;
@@ -57,7 +59,8 @@ inline void put_literal(std::string& out, char c) {
 /// The same for a string; new lines become kBreak.
 void put_literal(std::string& out, std::string_view s);
 
-/// Appends a text of several lines as one line: items apart by "; ", <br> by `line_break`, other lines by a blank.
+/// Appends a text of several lines as one line: items apart by "; ", <br> by `line_break`, other
+/// lines by a blank.
 void append_flat(std::string_view text, std::string_view line_break, std::string& out);
 
 }  // namespace corpuskit

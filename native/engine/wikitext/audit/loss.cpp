@@ -1,4 +1,5 @@
-// The loss meter: words, lines and sections, and the account of what is lost. What nests: loss_markup.cpp.
+// The loss meter: words, lines and sections, and the account of what is lost. What nests:
+// loss_markup.cpp.
 #include <stdexcept>
 
 #include "engine/text/utf8.hpp"
@@ -41,7 +42,8 @@ void LossMeter::end_word() {
     digit_ = false;
 }
 
-/// A word of prose outside of all frames can no more be forgotten and comes first anyway: it is settled at once.
+/// A word of prose outside of all frames can no more be forgotten and comes first anyway: it is
+/// settled at once.
 void LossMeter::put_word(std::uint64_t hash, std::uint32_t use) {
     if (use == 0 && frames_.empty()) return settle(hash, uses_[0], 0);
     words_.push_back(hash >> kNumberBits << kNumberBits | use);

@@ -1,7 +1,7 @@
 // The loss meter: which words of a page's wikitext are missing from its text, and where they stood.
 //
-// It reads the wikitext by itself, apart from the extractor whose work it measures. What a visible word is, and when
-// one is kept, is defined in corpuskit/sources/wikipedia/loss.py.
+// It reads the wikitext by itself, apart from the extractor whose work it measures. What a visible
+// word is, and when one is kept, is defined in corpuskit/sources/wikipedia/loss.py.
 #pragma once
 
 #include <cstdint>
@@ -49,8 +49,8 @@ struct LossBatch {
     std::size_t table_bytes = 0;        // the most that was held for a page beside its texts
 };
 
-/// Measures n pages: `texts` is what the extractor made of `pages`. Linear in both. Throws std::invalid_argument when
-/// the columns differ in length or their offsets do not ascend.
+/// Measures n pages: `texts` is what the extractor made of `pages`. Linear in both. Throws
+/// std::invalid_argument when the columns differ in length or their offsets do not ascend.
 LossBatch measure_loss(const WikitextColumn& pages, const WikitextColumn& texts, const WikitextOptions& options);
 
 }  // namespace corpuskit

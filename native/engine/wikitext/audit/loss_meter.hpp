@@ -62,13 +62,14 @@ class LossMeter {
   private:
     static constexpr std::size_t kDeepest = 200;  // frames; what opens beyond is text
 
-    /// A word that waits for its turn: its hash without the lowest bits, where the number of its use stands.
+    /// A word that waits for its turn: its hash without the lowest bits, where the number of its
+    /// use stands.
     using Word = std::uint64_t;
 
     static constexpr std::uint32_t kOpenEnd = 0xFFFFFFFF;
 
-    /// One use of a template, table, file...; use 0 of a page is its prose. Places beyond 4 GiB are cut off: they serve
-    /// an example only.
+    /// One use of a template, table, file...; use 0 of a page is its prose. Places beyond 4 GiB are
+    /// cut off: they serve an example only.
     struct Use {
         std::uint32_t row;    // of the table
         std::uint32_t start;  // in the page
@@ -142,7 +143,8 @@ class LossMeter {
     std::size_t pos_ = 0;
     std::vector<Frame> frames_;
     std::array<std::size_t, 5> open_{};  // frames by kind
-    // In blocks: a page of 10 MB may have five million words, and growing a vector would hold them twice.
+    // In blocks: a page of 10 MB may have five million words, and growing a vector would hold them
+    // twice.
     std::deque<Word> words_;
     std::deque<Use> uses_;
     std::uint32_t base_use_ = 0;    // of prose, or of a section that is dropped

@@ -1,4 +1,5 @@
-// What the loss meter looks for in a text that was extracted: its words, sentences, holes and leftovers.
+// What the loss meter looks for in a text that was extracted: its words, sentences, holes and
+// leftovers.
 #include <algorithm>
 #include <array>
 #include <iterator>
@@ -46,7 +47,8 @@ constexpr Openers kOpeners[] = {
     {"vi", "của khoảng tại bằng với", "của+và khoảng+và từ+đến giữa+và"},
 };
 
-/// The words and pairs of a language, looked up by the first letter and the length before anything else.
+/// The words and pairs of a language, looked up by the first letter and the length before anything
+/// else.
 class OpenerWords {
   public:
     explicit OpenerWords(const Openers& openers) {
@@ -131,8 +133,8 @@ std::int64_t count_sentences(std::string_view text) {
     return sentences;
 }
 
-/// Adds to `holes`: empty brackets; doubled separators; a blank before a comma or full stop; a word that wants a noun
-/// and has a sign behind it; two words that cannot meet.
+/// Adds to `holes`: empty brackets; doubled separators; a blank before a comma or full stop; a word
+/// that wants a noun and has a sign behind it; two words that cannot meet.
 void count_holes(std::string_view text, std::string_view language, std::int64_t* holes) {
     const OpenerWords& openers = openers_of(language);
     std::string last, word;   // last: the word before, in lower case, if only a blank stands between

@@ -8,12 +8,14 @@
 
 namespace corpuskit {
 
-/// A hash in kWordBits bits and a count or number in the others: a page of short words holds one for every two bytes.
+/// A hash in kWordBits bits and a count or number in the others: a page of short words holds one
+/// for every two bytes.
 inline constexpr int kWordBits = 40;
 inline constexpr int kNumberBits = 64 - kWordBits;
 inline constexpr std::uint64_t kMostNumber = (std::uint64_t{1} << kNumberBits) - 1;
 
-/// How often each word stands in a text and is not yet taken: an open hash table that is kept between pages.
+/// How often each word stands in a text and is not yet taken: an open hash table that is kept
+/// between pages.
 class WordCounts {
   public:
     void clear() {

@@ -224,7 +224,8 @@ void ExpandMachine::call_template(std::string_view name) {
     bind(0);
 }
 
-/// Binds the arguments of the call behind part `from`, whose name has just been written if `from` is not 0.
+/// Binds the arguments of the call behind part `from`, whose name has just been written if `from`
+/// is not 0.
 void ExpandMachine::bind(std::uint32_t from) {
     Task& task = tasks_.back();
     const WikiTree& tree = tree_of(task);
@@ -298,7 +299,8 @@ void ExpandMachine::leave_next() {
     push_part(Task(task), node.part + task.part);
 }
 
-/// A module was called: the template whose definition calls it is left. In a page itself nothing is written.
+/// A module was called: the template whose definition calls it is left. In a page itself nothing is
+/// written.
 void ExpandMachine::lua() {
     ++counters_->lua;
     const std::uint32_t at = tasks_.back().scope;

@@ -1,9 +1,11 @@
 // Templates that a dump itself defines are expanded: wikitext in, wikitext out, for the extractor.
 //
-// As in MediaWiki, an argument is expanded when it is asked for, in the page or template that gives it, and once.
-// The machine is a stack of tasks that write to one string; nothing recurses on input, and work is bounded by counts
-// of steps, bytes and depth. Calls are left as they are, with their arguments expanded, for the extractor's rules:
-//   - templates that have a rule or a class (it knows better: hidden text, dates of today, Lua behind it),
+// As in MediaWiki, an argument is expanded when it is asked for, in the page or template that gives
+// it, and once. The machine is a stack of tasks that write to one string; nothing recurses on
+// input, and work is bounded by counts of steps, bytes and depth. Calls are left as they are, with
+// their arguments expanded, for the extractor's rules:
+//   - templates that have a rule or a class (it knows better: hidden text, dates of today, Lua
+//   behind it),
 //   - templates that are not defined, call themselves, or nest too deep,
 //   - templates whose definition runs a Lua module ({{#invoke:}}): those are not run,
 //   - calls of a page that need more than half of the steps that the page has left.
@@ -44,8 +46,8 @@ struct ExpandCounters {
 };
 inline constexpr std::size_t kExpandCounters = 8;
 
-/// Definitions of templates by title. Titles are without namespace; blanks and underscores, and the case of the first
-/// letter, do not matter.
+/// Definitions of templates by title. Titles are without namespace; blanks and underscores, and the
+/// case of the first letter, do not matter.
 class TemplateStore {
   public:
     /// `prefixes`: names of the template namespace, without colon.
@@ -53,7 +55,8 @@ class TemplateStore {
     TemplateStore(const TemplateStore&) = delete;
     TemplateStore& operator=(const TemplateStore&) = delete;
     const std::unordered_set<std::string>& prefixes() const { return prefixes_; }
-    /// Adds a definition; the first of a title stays. A text that is a redirect is followed once, to `target`.
+    /// Adds a definition; the first of a title stays. A text that is a redirect is followed once,
+    /// to `target`.
     void add(std::string_view title, std::string_view text);
     void add_redirect(std::string_view title, std::string_view target);
     std::size_t size() const { return definitions_.size(); }
@@ -66,7 +69,8 @@ class TemplateStore {
     };
     /// The definition of a normalised title, redirects followed; null if there is none.
     Definition* find(const std::string& key);
-    /// The tree of a definition. Trees are forgotten between pages when they hold more than kMostTreeBytes.
+    /// The tree of a definition. Trees are forgotten between pages when they hold more than
+    /// kMostTreeBytes.
     const WikiTree& tree(Definition& definition, bool variants);
     void forget_trees();
 
@@ -92,7 +96,8 @@ class WikitextExpander {
     WikitextExpander(const WikitextExpander&) = delete;
     WikitextExpander& operator=(const WikitextExpander&) = delete;
 
-    /// Appends the expanded page to `out`. A page that is too large to take apart is appended as it is.
+    /// Appends the expanded page to `out`. A page that is too large to take apart is appended as it
+    /// is.
     void expand(std::string_view page, std::string_view title, std::string& out, ExpandCounters& counters);
     /// Bytes of the tables of the largest page so far, beside its text.
     std::size_t table_bytes() const;

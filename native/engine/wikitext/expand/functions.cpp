@@ -1,5 +1,5 @@
-// Parser functions that the expander meets. Those that choose ask for the argument that they take and leave the others
-// alone; the rest collect all of them first.
+// Parser functions that the expander meets. Those that choose ask for the argument that they take
+// and leave the others alone; the rest collect all of them first.
 #include "engine/wikitext/expand/machine.hpp"
 
 namespace corpuskit {

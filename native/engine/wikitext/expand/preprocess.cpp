@@ -237,7 +237,8 @@ class Preprocessor {
         take(run);
     }
 
-    /// Closes `count` of the innermost braces, 2 for a call and 3 for a parameter; at_ stands behind them.
+    /// Closes `count` of the innermost braces, 2 for a call and 3 for a parameter; at_ stands
+    /// behind them.
     void close(std::size_t count) {
         const Open open = open_.back();
         const auto left = static_cast<std::uint32_t>(open.count - count);
@@ -260,7 +261,8 @@ class Preprocessor {
         append(static_cast<std::uint32_t>(tree_.nodes.size() - 1));
     }
 
-    /// Gives up the innermost construct: it becomes text of what it stands in, with the calls that it holds.
+    /// Gives up the innermost construct: it becomes text of what it stands in, with the calls that
+    /// it holds.
     void flatten() {
         const Open open = open_.back();
         const std::vector<Part> parts(parts_.begin() + open.first, parts_.end());

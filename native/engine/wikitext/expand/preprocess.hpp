@@ -1,5 +1,6 @@
-// The brace structure of a page or a template: text, {{calls}} and {{{parameters}}}, found in one pass as MediaWiki's
-// preprocessor finds them (https://www.mediawiki.org/wiki/Preprocessor_ABNF). Nothing is expanded here.
+// The brace structure of a page or a template: text, {{calls}} and {{{parameters}}}, found in one
+// pass as MediaWiki's preprocessor finds them (https://www.mediawiki.org/wiki/Preprocessor_ABNF).
+// Nothing is expanded here.
 #pragma once
 
 #include <cstdint>
@@ -19,7 +20,8 @@ struct WikiNode {
     std::uint32_t part = 0, parts = 0;  // of a call or parameter: what stands between its bars
 };
 
-/// What stands between two bars: the sequence from `head` on; its name ends at the node `equals`, the text "=".
+/// What stands between two bars: the sequence from `head` on; its name ends at the node `equals`,
+/// the text "=".
 struct WikiPart {
     std::uint32_t head = kNoNode;
     std::uint32_t equals = kNoNode;
@@ -46,8 +48,8 @@ struct WikiTree {
 inline constexpr std::size_t kMostNodes = 1'000'000;  // as MediaWiki's limit for a page
 inline constexpr std::size_t kDeepestBraces = 2'000;  // open at a time; further ones are text
 
-/// Removes comments and resolves <noinclude>, <includeonly> and <onlyinclude> for a page that is looked at, or for a
-/// template that is called.
+/// Removes comments and resolves <noinclude>, <includeonly> and <onlyinclude> for a page that is
+/// looked at, or for a template that is called.
 std::string resolve_inclusion(std::string_view text, bool called);
 
 /// Finds the structure. `variants`: whether -{ }- is one.

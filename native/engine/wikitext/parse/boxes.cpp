@@ -1,5 +1,5 @@
-// First pass: what a page has beside its prose. Infoboxes, hatnotes, captions of images and galleries, and the
-// templates that say what a page is.
+// First pass: what a page has beside its prose. Infoboxes, hatnotes, captions of images and
+// galleries, and the templates that say what a page is.
 #include <algorithm>
 #include <iterator>
 
@@ -9,7 +9,8 @@ namespace corpuskit {
 
 namespace {
 
-// Words in a link to an image that place it, in the languages of the large wikis; a thumb shows its caption.
+// Words in a link to an image that place it, in the languages of the large wikis; a thumb shows its
+// caption.
 constexpr std::string_view kThumbs[] = {
     "thumb", "thumbnail", "frame", "framed", "enframed", "mini", "miniatur", "gerahmt", "vignette", "cadre", "encadré",
     "miniatura", "miniaturadeimagen", "miniaturaimagen", "marco", "enmarcado", "min", "riquadrato", "incorniciato",
@@ -177,7 +178,8 @@ std::string_view gallery_caption(std::string_view line) {
 
 }  // namespace
 
-/// <gallery>: each line is a file and its caption. Moves to the next caption from the line on that begins at pos_.
+/// <gallery>: each line is a file and its caption. Moves to the next caption from the line on that
+/// begins at pos_.
 void WikitextEngine::gallery_line() {
     while (pos_ < gallery_end_) {
         const std::size_t end = std::min({in_.find('\n', pos_), gallery_end_, in_.size()});

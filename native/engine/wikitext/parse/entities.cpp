@@ -1,4 +1,5 @@
-// Character references: the 252 names of HTML 4, apos, and numbers. Others are left alone, as MediaWiki does.
+// Character references: the 252 names of HTML 4, apos, and numbers. Others are left alone, as
+// MediaWiki does.
 #include <algorithm>
 #include <iterator>
 
@@ -62,7 +63,8 @@ constexpr Entity kEntities[] = {
 
 constexpr std::size_t kLongestEntity = 10;  // "&thetasym;"
 
-/// Code points that HTML allows a page to name: no control characters, surrogates or non-characters.
+/// Code points that HTML allows a page to name: no control characters, surrogates or
+/// non-characters.
 bool may_be_named(char32_t c) {
     return c == 0x09 || c == 0x0A || (c >= 0x20 && c <= 0x7E) || (c >= 0xA0 && c <= 0xD7FF) ||
            (c >= 0xE000 && c <= 0xFFFD) || (c >= 0x10000 && c <= 0x10FFFF);

@@ -1,11 +1,13 @@
-// Parser functions in a page: found when their braces close, with arguments that are extracted already.
+// Parser functions in a page: found when their braces close, with arguments that are extracted
+// already.
 #include <algorithm>
 
 #include "engine/wikitext/parse/engine.hpp"
 
 namespace corpuskit {
 
-/// Appends what the innermost braces give to scratch_ if they call a parser function; else returns false.
+/// Appends what the innermost braces give to scratch_ if they call a parser function; else returns
+/// false.
 bool WikitextEngine::finish_function(const Frame& frame) {
     // Not trimmed at its end, where an error may stand that {{#iferror:}} asks for.
     std::string_view title = skip_blank(before_bars(frame));

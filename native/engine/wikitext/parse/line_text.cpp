@@ -1,5 +1,6 @@
-// Second pass: the text of one line. Apostrophes, behaviour switches, and the holes that removed constructs leave
-// behind: "( , 1900)" and "at , in" are mended here, where it is known that something was removed.
+// Second pass: the text of one line. Apostrophes, behaviour switches, and the holes that removed
+// constructs leave behind: "( , 1900)" and "at , in" are mended here, where it is known that
+// something was removed.
 #include <algorithm>
 #include <array>
 
@@ -52,8 +53,8 @@ bool LineText::drop_open_bracket() {
     return false;
 }
 
-/// Removes the bracket that holds the value missing at line[i]: "(equivalent to $ million in 2016)". Brackets that
-/// hold a mark of bold or italics stay, as does text without brackets.
+/// Removes the bracket that holds the value missing at line[i]: "(equivalent to $ million in
+/// 2016)". Brackets that hold a mark of bold or italics stay, as does text without brackets.
 bool LineText::drop_bracket(std::string_view line, std::size_t& i) {
     constexpr std::size_t kLongest = 300;  // bytes on each side; what is longer says more than the value
     std::size_t open = text.size(), depth = 1;
@@ -79,7 +80,8 @@ bool LineText::drop_bracket(std::string_view line, std::size_t& i) {
     return true;
 }
 
-/// Handles punctuation at line[i] that follows a hole; leaves `i` alone when it is to be written as it is.
+/// Handles punctuation at line[i] that follows a hole; leaves `i` alone when it is to be written as
+/// it is.
 void LineText::after_hole(std::string_view line, std::size_t& i) {
     const std::string_view rest = line.substr(i);
     const bool wide_close = rest.starts_with("\xEF\xBC\x89");
@@ -118,8 +120,8 @@ void LineText::after_hole(std::string_view line, std::size_t& i) {
     hole_ = false;
 }
 
-/// MediaWiki's rule: 2, 3 or 5 apostrophes are marks, further ones text; if a line has an odd number of both
-/// bold and italic marks, one bold mark is an apostrophe and an italic mark.
+/// MediaWiki's rule: 2, 3 or 5 apostrophes are marks, further ones text; if a line has an odd
+/// number of both bold and italic marks, one bold mark is an apostrophe and an italic mark.
 void LineText::resolve_apostrophes(std::string_view line) {
     runs_.clear();
     std::size_t bold = 0, italic = 0;
@@ -177,7 +179,8 @@ void LineText::apostrophes(std::size_t run, std::size_t kept) {
     if (marks == 3 || marks >= 5) text.push_back(kBold);
 }
 
-/// Turns the toggles in `text` into Markdown's marks, which stand beside a word and are closed on their line.
+/// Turns the toggles in `text` into Markdown's marks, which stand beside a word and are closed on
+/// their line.
 void LineText::write_emphasis() {
     // Not `find_first_of`, which calls memchr for each byte.
     if (text.find(kBold) == kNone && text.find(kItalic) == kNone) return;

@@ -1,4 +1,5 @@
-// Second pass: what is a matter of lines. Headings, lists, paragraphs, rows of tables, sections that go.
+// Second pass: what is a matter of lines. Headings, lists, paragraphs, rows of tables, sections
+// that go.
 #include <algorithm>
 #include <array>
 
@@ -101,7 +102,8 @@ bool Page::heading(std::string_view line) {
     return true;
 }
 
-/// A heading waits for something under it; that of a section that goes takes all with it up to its next equal.
+/// A heading waits for something under it; that of a section that goes takes all with it up to its
+/// next equal.
 void Page::add_heading(std::size_t level, std::string_view text) {
     end_block();
     at_top_ = true;
@@ -119,7 +121,8 @@ void Page::add_heading(std::size_t level, std::string_view text) {
     }
 }
 
-/// Whether the line is a note at the top of a section that leads elsewhere, all of it italic, and goes.
+/// Whether the line is a note at the top of a section that leads elsewhere, all of it italic, and
+/// goes.
 bool Page::hatnote(std::string_view line) {
     if (line.front() != kHat || !at_top_ || options_.hatnotes) return false;
     line.remove_prefix(1);
@@ -177,7 +180,8 @@ bool Page::debris(std::string_view line) {
     return line.substr(0, bar).find('=') != kNone || line.substr(bar).starts_with("||");
 }
 
-/// An item without the dash that stood between something removed and its text: "* {{flag}} - [[Rome]]".
+/// An item without the dash that stood between something removed and its text: "* {{flag}} -
+/// [[Rome]]".
 std::string_view without_lost_start(std::string_view content) {
     const std::string_view after = skip_blank(content);
     if (content.substr(0, content.size() - after.size()).find(kHole) == kNone) return content;
@@ -238,7 +242,8 @@ void Page::list(std::string_view line) {
     item(definition, content.substr(colon + 1));
 }
 
-/// What stands between two lines of one paragraph: a new line after <br>, nothing within Chinese, else a space.
+/// What stands between two lines of one paragraph: a new line after <br>, nothing within Chinese,
+/// else a space.
 std::string_view Page::join_paragraph(std::string_view next) const {
     if (forced_break_) return "\n";
     const auto wide = [](std::string_view s) {

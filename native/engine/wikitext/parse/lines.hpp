@@ -16,7 +16,8 @@ class LineText {
     bool had_hole = false;
     bool disambiguates = false;  // the switch __DISAMBIG__ was met
 
-    /// Writes `line`; what was written before is forgotten. With `markdown` emphasis becomes ** and *.
+    /// Writes `line`; what was written before is forgotten. With `markdown` emphasis becomes ** and
+    /// *.
     void write(std::string_view line, bool markdown);
     /// Bytes that are held beside the text.
     std::size_t table_bytes() const { return runs_.capacity() * sizeof(runs_[0]); }
@@ -76,7 +77,8 @@ class TableText {
     std::vector<std::uint32_t> row_ends_;  // of each row, as a number of cells
 };
 
-/// Writes a table: rows of Markdown, or lines with cells apart by tabs (kKeep) or by " | " (kFlatten).
+/// Writes a table: rows of Markdown, or lines with cells apart by tabs (kKeep) or by " | "
+/// (kFlatten).
 void write_table(const TableText& table, WikitextTables tables, bool markdown, std::string& out);
 
 }  // namespace corpuskit

@@ -75,7 +75,8 @@ constexpr std::string_view kLanguages =
     "sw syl szl szy ta tay tcy tdd te tet tg th ti tig tk tl tly tn to tpi tr trv ts tt tum tw ty tyv udm ug uk ur uz "
     "ve vec vep vi vls vo vro wa war wo wuu xal xh xmf yi yo yue za zea zgh zh zh-classical zh-min-nan zh-yue zu";
 
-// Behaviour switches in ASCII; in other scripts everything in capitals between the underscores is one.
+// Behaviour switches in ASCII; in other scripts everything in capitals between the underscores is
+// one.
 constexpr std::string_view kSwitches =
     "TOC NOTOC FORCETOC NOEDITSECTION NEWSECTIONLINK NONEWSECTIONLINK NOGALLERY HIDDENCAT NOCONTENTCONVERT NOCC "
     "NOTITLECONVERT NOTC INDEX NOINDEX STATICREDIRECT NOGLOBAL DISAMBIG START END EXPECTUNUSEDCATEGORY "

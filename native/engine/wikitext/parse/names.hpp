@@ -44,7 +44,8 @@ TagName find_tag(std::string_view lower_case_name);
 /// Whether `code` is the prefix of links to a Wikipedia in another language.
 bool is_interlanguage(std::string_view code);
 
-/// Whether wikis in a language have its variants, written -{ }-; of an unknown language ("") they may.
+/// Whether wikis in a language have its variants, written -{ }-; of an unknown language ("") they
+/// may.
 bool has_variants(std::string_view language);
 
 /// Whether the text between `__` and `__` is a behaviour switch.

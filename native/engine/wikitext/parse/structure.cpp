@@ -215,8 +215,8 @@ void WikitextEngine::bar() {
     }
     const bool line_start = (open(Kind::kTable) > 0) && starts_with(pos_, "|}") && at_line_start();
     if (line_start) {
-        // "|}}" may be the end of a table or a bar and the end of a template; the latter when a template is
-        // the innermost of the two, or when it is open and the braces fit it exactly.
+        // "|}}" may be the end of a table or a bar and the end of a template; the latter when a
+        // template is the innermost of the two, or when it is open and the braces fit it exactly.
         while (top_is(Kind::kLink) || top_is(Kind::kExternal) || top_is(Kind::kVariant)) pop_unclosed();
         const bool two_braces = starts_with(pos_, "|}}") && !starts_with(pos_, "|}}}");
         if (top_is(Kind::kTable) && !(two_braces && open(Kind::kTemplate) > 0)) {
@@ -385,8 +385,8 @@ void WikitextEngine::finish_braces(std::size_t take) {
     count_step(scratch_.size() / 4);
 }
 
-/// Reads the name and the arguments of the innermost template into call_; views point into out_. Returns the
-/// rule by which it is written, or null.
+/// Reads the name and the arguments of the innermost template into call_; views point into out_.
+/// Returns the rule by which it is written, or null.
 const TemplateRule* WikitextEngine::read_call(const Frame& frame) {
     call_.name.clear();
     call_.arguments.clear();

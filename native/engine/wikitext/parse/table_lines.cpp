@@ -7,7 +7,8 @@ namespace corpuskit {
 
 namespace {
 
-// A grid of more cells for each one that the table has is not filled up: a page of n bytes could ask for n * n of them.
+// A grid of more cells for each one that the table has is not filled up: a page of n bytes could
+// ask for n * n of them.
 constexpr std::size_t kMostFilled = 2;
 constexpr std::size_t kAlwaysFilled = 10'000;
 

@@ -1,6 +1,7 @@
-// First pass: tables. What stands between {| and |}, or <table> and </table>, was written to the output with its
-// bars and line beginnings as they are; when the table closes it is read once and written anew, row by row, with
-// marks that the second pass turns into lines. A table that only lays out a page is taken apart instead.
+// First pass: tables. What stands between {| and |}, or <table> and </table>, was written to the
+// output with its bars and line beginnings as they are; when the table closes it is read once and
+// written anew, row by row, with marks that the second pass turns into lines. A table that only
+// lays out a page is taken apart instead.
 #include <algorithm>
 
 #include "engine/wikitext/parse/engine.hpp"
@@ -39,7 +40,8 @@ std::uint16_t span(std::string_view attributes, std::string_view name) {
     return static_cast<std::uint16_t>(std::clamp<std::uint32_t>(n, 1, kMostColumns));
 }
 
-/// Whether a cell without a second bar holds attributes alone: what followed them came from a template that went.
+/// Whether a cell without a second bar holds attributes alone: what followed them came from a
+/// template that went.
 bool only_attributes(std::string_view text) {
     static constexpr std::string_view kNames[] = {"rowspan", "colspan", "style", "align", "valign", "width",
                                                   "bgcolor", "class",   "scope", "data-sort-value", "nowrap", "height"};
@@ -152,7 +154,8 @@ void count_lines(std::string_view text, std::size_t& items, std::size_t& breaks)
     }
 }
 
-/// Whether the table lays out a page: it holds tables, long lists or several paragraphs, and names no columns.
+/// Whether the table lays out a page: it holds tables, long lists or several paragraphs, and names
+/// no columns.
 bool is_layout(const Table& table) {
     bool structure = false;
     for (const auto& row : table.rows)
@@ -183,8 +186,8 @@ void write_layout(const Table& table, std::string& out) {
     out.append("\n\n");
 }
 
-/// Rows with marks before each cell. With `aligned`, spans are filled with empty cells. Stops where `out` is longer
-/// than `most`: the page is over its budget then.
+/// Rows with marks before each cell. With `aligned`, spans are filled with empty cells. Stops where
+/// `out` is longer than `most`: the page is over its budget then.
 void write_rows(const Table& table, bool aligned, std::size_t most, std::string& out) {
     if (has_word(table.text(table.caption))) {
         out.append("\n").push_back(kLine);
@@ -229,7 +232,8 @@ void WikitextEngine::open_table() {
     pos_ += 2;
 }
 
-/// A part of an HTML table becomes a part of a wiki table; outside of tables its tag is a blank or a border.
+/// A part of an HTML table becomes a part of a wiki table; outside of tables its tag is a blank or
+/// a border.
 void WikitextEngine::table_tag(std::string_view name, std::string_view attributes) {
     const bool row = name == "tr", cell = name == "td", head = name == "th", caption = name == "caption";
     while (open(Kind::kTable) + open(Kind::kHtmlTable) > 0 && !top_is(Kind::kTable) && !top_is(Kind::kHtmlTable)) {
@@ -259,8 +263,8 @@ void WikitextEngine::close_table(Kind kind) {
     if (!frames_.empty()) finish_table(false);
 }
 
-/// A table that the innermost frame stands for. If the page ended before it, what follows the first blank line
-/// in its last cell was not meant to be in it.
+/// A table that the innermost frame stands for. If the page ended before it, what follows the first
+/// blank line in its last cell was not meant to be in it.
 void WikitextEngine::finish_table(bool unclosed) {
     const Frame frame = pop();
     const std::string body = out_.substr(frame.content);

@@ -1,5 +1,6 @@
-// First pass: comments and tags. Extensions such as <ref> are opaque: MediaWiki takes everything up to the
-// first closing tag, and so do we. Where the closing tag is missing only the tag goes, not the page.
+// First pass: comments and tags. Extensions such as <ref> are opaque: MediaWiki takes everything up
+// to the first closing tag, and so do we. Where the closing tag is missing only the tag goes, not
+// the page.
 #include <algorithm>
 
 #include "engine/wikitext/parse/engine.hpp"
@@ -84,7 +85,8 @@ void WikitextEngine::comment() {
     while (comment.alone() && !out_.empty() && (out_.back() == ' ' || out_.back() == '\t')) out_.pop_back();
 }
 
-/// Finds the '>' of a tag whose name ends at `at`; npos if it has none. Stops at '<', as a tag holds none.
+/// Finds the '>' of a tag whose name ends at `at`; npos if it has none. Stops at '<', as a tag
+/// holds none.
 std::size_t WikitextEngine::tag_end(std::size_t at, bool& self_closing) const {
     for (std::size_t i = at; i < in_.size(); ++i) {
         const char c = in_[i];
@@ -105,8 +107,8 @@ std::size_t WikitextEngine::tag_end(std::size_t at, bool& self_closing) const {
     return kNone;
 }
 
-/// Finds the next closing tag of `name` from `from` on; `after` is the place behind it. Each stretch of the
-/// page is searched once per name, because the last answer holds until it is passed.
+/// Finds the next closing tag of `name` from `from` on; `after` is the place behind it. Each
+/// stretch of the page is searched once per name, because the last answer holds until it is passed.
 std::size_t WikitextEngine::find_close(std::string_view name, std::uint32_t index, std::size_t from,
                                        std::size_t& after) {
     NextClose& next = next_close_[index];

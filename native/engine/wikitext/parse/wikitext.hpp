@@ -1,12 +1,14 @@
 // Wikitext to plain text, one page at a time, in work that is linear in the page.
 //
 // Two passes over bytes, both without recursion:
-//   structure  (structure.cpp, tags.cpp, links.cpp, tables.cpp, boxes.cpp) resolves what nests: comments, templates,
-//              links, tables, extension tags. Each construct that is open has a Frame; what it holds is
-//              written to the output at once and rewritten when it closes, so nothing is scanned twice.
+//   structure  (structure.cpp, tags.cpp, links.cpp, tables.cpp, boxes.cpp) resolves what nests:
+//              comments, templates, links, tables, extension tags. Each construct that is open has
+//              a Frame; what it holds is written to the output at once and rewritten when it
+//              closes, so nothing is scanned twice.
 //   lines      (lines.cpp) resolves what is a matter of lines: headings, lists, paragraphs,
 //              apostrophes, the holes that removed templates leave.
-// Between the passes the text carries marks: control characters, which the first pass removes from the input.
+// Between the passes the text carries marks: control characters, which the first pass removes from
+// the input.
 //
 // Work is bounded by a Budget of counted steps, output bytes and nesting, never by time.
 #pragma once
@@ -37,7 +39,8 @@ enum class WikitextTables : std::uint8_t { kDrop = 0, kFlatten = 1, kKeep = 2 };
 
 class TemplateTable;  // of templates/
 
-/// Settings of one extractor. Names are compared without regard to ASCII case; other scripts as they are given.
+/// Settings of one extractor. Names are compared without regard to ASCII case; other scripts as
+/// they are given.
 struct WikitextOptions {
     /// Names of the File and Category namespaces without colon.
     std::vector<std::string> file_prefixes;
@@ -53,7 +56,8 @@ struct WikitextOptions {
     bool hatnotes = false;  // notes at the top of an article or section that lead elsewhere stay
     /// Headings of sections that go with all that stands under them.
     std::vector<std::string> drop_sections;
-    /// Classes of templates, "class:name" with '*' at one end of a name for anything there; see TemplateClass.
+    /// Classes of templates, "class:name" with '*' at one end of a name for anything there; see
+    /// TemplateClass.
     std::vector<std::string> template_classes;
     WikitextBudget budget;
 };
@@ -92,7 +96,8 @@ struct WikitextFacts {
 
 class WikitextEngine;  // engine.hpp
 
-/// Extracts many pages with the same options; keeps its buffers between pages. Not for sharing by threads.
+/// Extracts many pages with the same options; keeps its buffers between pages. Not for sharing by
+/// threads.
 class WikitextExtractor {
   public:
     explicit WikitextExtractor(WikitextOptions options);
@@ -100,7 +105,8 @@ class WikitextExtractor {
     WikitextExtractor(const WikitextExtractor&) = delete;
     WikitextExtractor& operator=(const WikitextExtractor&) = delete;
 
-    /// Appends the text of `page` to `out`; appends nothing when the status is not kOk. `title` may be empty.
+    /// Appends the text of `page` to `out`; appends nothing when the status is not kOk. `title` may
+    /// be empty.
     WikitextStatus extract(std::string_view page, std::string_view title, std::string& out, WikitextFacts& facts);
 
   private:
@@ -140,8 +146,8 @@ struct WikitextBatch {
     std::size_t table_bytes = 0;  // the most of a page
 };
 
-/// Extracts a batch of n pages; `titles` has n entries or none. Throws std::invalid_argument when offsets do not
-/// ascend within their bytes.
+/// Extracts a batch of n pages; `titles` has n entries or none. Throws std::invalid_argument when
+/// offsets do not ascend within their bytes.
 WikitextBatch extract_wikitext(const WikitextColumn& pages, const WikitextColumn& titles,
                                const WikitextOptions& options);
 

@@ -1,4 +1,5 @@
-// {{convert|1300|mi|km}} -> 1,300 miles (2,100 km): the author's numbers and unit, and what the template computes.
+// {{convert|1300|mi|km}} -> 1,300 miles (2,100 km): the author's numbers and unit, and what the
+// template computes.
 #include <algorithm>
 #include <cmath>
 #include <iterator>

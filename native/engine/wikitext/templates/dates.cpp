@@ -7,7 +7,8 @@
 
 namespace corpuskit {
 
-/// Day, month, year, or all in one: {{date|1|6|2019}}, {{date|1/6/2019}}, {{date|1 juin- 2019-}} -> 1er juin 2019.
+/// Day, month, year, or all in one: {{date|1|6|2019}}, {{date|1/6/2019}}, {{date|1 juin- 2019-}} ->
+/// 1er juin 2019.
 void render_date_french(const TemplateCall& call, std::string& out) {
     static constexpr std::array<std::string_view, 12> kFrench = {
         "janvier", "f\u00E9vrier", "mars", "avril", "mai", "juin",

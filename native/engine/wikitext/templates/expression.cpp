@@ -1,5 +1,6 @@
-// {{#expr:}}: arithmetic by a bounded shunting-yard, with the operators, precedence and notation of MediaWiki's
-// ParserFunctions (https://www.mediawiki.org/wiki/Help:Calculation). Numbers are doubles, written with 14 digits.
+// {{#expr:}}: arithmetic by a bounded shunting-yard, with the operators, precedence and notation of
+// MediaWiki's ParserFunctions (https://www.mediawiki.org/wiki/Help:Calculation). Numbers are
+// doubles, written with 14 digits.
 #include <array>
 #include <cmath>
 #include <cstdio>

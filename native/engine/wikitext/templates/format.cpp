@@ -1,5 +1,6 @@
-// Formats: the small language in which a file of rules says how a template is written. It is told in the head of
-// corpuskit/sources/wikipedia/templates.tsv. A format is checked when it is read, so that applying it cannot fail.
+// Formats: the small language in which a file of rules says how a template is written. It is told
+// in the head of corpuskit/sources/wikipedia/templates.tsv. A format is checked when it is read, so
+// that applying it cannot fail.
 #include <algorithm>
 #include <array>
 #include <optional>
@@ -139,7 +140,8 @@ std::string with_power(std::string_view value) {
     return power ? std::string(value.substr(0, n - 2)) + value[n - 1] : std::string(value);
 }
 
-/// The Italian article that stands before a word, with its blank: un attore, uno scrittore, un'attrice.
+/// The Italian article that stands before a word, with its blank: un attore, uno scrittore,
+/// un'attrice.
 std::string italian_article(std::string_view word, bool feminine) {
     const std::string folded = fold_name(word);
     const std::string_view w(folded);
@@ -152,8 +154,8 @@ std::string italian_article(std::string_view word, bool feminine) {
     return impure ? "uno " : "un ";
 }
 
-/// Applies a format. Text that is left out is walked all the same, so the work is the format's length and the
-/// values'.
+/// Applies a format. Text that is left out is walked all the same, so the work is the format's
+/// length and the values'.
 class Format {
   public:
     Format(std::string_view spec, const TemplateCall& call, const TemplateTable& table)
@@ -277,8 +279,9 @@ class Format {
         return key == "0" ? std::string_view(call_.matched) : call_.get(key);
     }
 
-    /// Runs a value through ":a:b"; false when one of them gives nothing. With a '?' behind its name a filter that
-    /// does not know the value leaves it as it is; a word that is empty in its list is nothing all the same.
+    /// Runs a value through ":a:b"; false when one of them gives nothing. With a '?' behind its
+    /// name a filter that does not know the value leaves it as it is; a word that is empty in its
+    /// list is nothing all the same.
     bool filtered(std::string_view filters, std::string_view value, std::string& out) const {
         std::string text(value);
         for (std::size_t at = 0; at < filters.size();) {

@@ -39,8 +39,9 @@ const std::unordered_map<std::string_view, Function>& functions() {
     return kFunctions;
 }
 
-/// What #invoke is called beside English (https://gerrit.wikimedia.org, mediawiki/extensions/Scribunto,
-/// Scribunto.magic.php). Other functions have names in other languages too, which dumps hardly use.
+/// What #invoke is called beside English (https://gerrit.wikimedia.org,
+/// mediawiki/extensions/Scribunto, Scribunto.magic.php). Other functions have names in other
+/// languages too, which dumps hardly use.
 constexpr std::string_view kInvokes[] = {
     "#استدعاء", "#استدعا", "#nunas", "#galv", "#aufrufen", "#veynden", "#invocar", "#درخواست", "#invoque", "#chamar",
     "#बुलाएँ", "#बुलायें", "#pinta", "#호출", "#повикај", "#ഉണർത്തുക", "#စၞောန်ထ္ၜး", "#ဖော်ပြ", "#kjør", "#køyr", "#aanroepen",
@@ -66,7 +67,8 @@ std::string_view argument(Arguments arguments, std::size_t i) {
     return i < arguments.size() ? trim(arguments[i].text) : std::string_view{};
 }
 
-/// A number as PHP knows them in strings: " -1.5e3". Exact only where the comparison of two numbers needs it.
+/// A number as PHP knows them in strings: " -1.5e3". Exact only where the comparison of two numbers
+/// needs it.
 bool parse_number(std::string_view s, double& value) {
     std::size_t i = 0;
     const bool minus = !s.empty() && s[0] == '-';

@@ -1,8 +1,10 @@
-// Parser functions that need no wiki: {{#if:...}}, {{#switch:...}}, {{#expr:...}}, {{lc:...}}, {{plural:...}}...
+// Parser functions that need no wiki: {{#if:...}}, {{#switch:...}}, {{#expr:...}}, {{lc:...}},
+// {{plural:...}}...
 //
-// The extractor calls them with arguments that are extracted already, the expander (expand/expand.cpp) with
-// arguments that it expands when they are needed. Sources: https://www.mediawiki.org/wiki/Help:Magic_words,
-// .../Help:Extension:ParserFunctions, https://cldr.unicode.org (plural rules).
+// The extractor calls them with arguments that are extracted already, the expander
+// (expand/expand.cpp) with arguments that it expands when they are needed. Sources:
+// https://www.mediawiki.org/wiki/Help:Magic_words, .../Help:Extension:ParserFunctions,
+// https://cldr.unicode.org (plural rules).
 #pragma once
 
 #include <cstdint>
@@ -40,17 +42,19 @@ struct FunctionContext {
     std::string_view title;     // of the page, with its namespace; empty if it is not known
 };
 
-/// Where an error stands in what a function gives; {{#iferror:}} looks for it, and the second pass removes it.
+/// Where an error stands in what a function gives; {{#iferror:}} looks for it, and the second pass
+/// removes it.
 inline constexpr std::string_view kFunctionError = "\x07\x02\x07";
 
 inline constexpr std::size_t kLongestFunction = 40;  // bytes of a name
 
-/// The function of a name, which is what stands before the first ':' ("#if", "lc"), or all of the name when there is
-/// no colon ("PAGENAME"), trimmed.
+/// The function of a name, which is what stands before the first ':' ("#if", "lc"), or all of the
+/// name when there is no colon ("PAGENAME"), trimmed.
 Function find_function(std::string_view name, bool colon);
 
-/// Appends what a function gives. `arguments[0]` is what follows the colon. Returns false, appending nothing, when
-/// it cannot be told: the title is not known, or the function needs the wiki. Linear in the arguments.
+/// Appends what a function gives. `arguments[0]` is what follows the colon. Returns false,
+/// appending nothing, when it cannot be told: the title is not known, or the function needs the
+/// wiki. Linear in the arguments.
 bool call_function(Function function, std::span<const FunctionArgument> arguments, const FunctionContext& context,
                    std::string& out);
 

@@ -1,4 +1,5 @@
-// Numbers as languages write them ({{formatnum:}}) and the plural forms that they ask for ({{plural:}}).
+// Numbers as languages write them ({{formatnum:}}) and the plural forms that they ask for
+// ({{plural:}}).
 #include <algorithm>
 #include <cstdlib>
 

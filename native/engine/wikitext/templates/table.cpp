@@ -1,4 +1,5 @@
-// The data files of templates: read, checked, looked up. Their format is told in corpuskit/sources/wikipedia/templates.tsv.
+// The data files of templates: read, checked, looked up. Their format is told in
+// corpuskit/sources/wikipedia/templates.tsv.
 #include <algorithm>
 #include <array>
 #include <iterator>

@@ -16,7 +16,8 @@
 
 namespace corpuskit {
 
-/// A data file of templates: rules ("templates") or lists of words ("words"). `name` is for messages.
+/// A data file of templates: rules ("templates") or lists of words ("words"). `name` is for
+/// messages.
 struct TemplateFile {
     std::string kind;
     std::string name;
@@ -118,21 +119,23 @@ class TemplateTable {
     bool numerals_ = false;  // whether a name has a '#'
 };
 
-/// Reads and checks data files of templates for the wikis of one language. Throws TemplateFileError.
+/// Reads and checks data files of templates for the wikis of one language. Throws
+/// TemplateFileError.
 std::shared_ptr<const TemplateTable> read_templates(std::string_view language, const std::vector<TemplateFile>& files);
 
-/// Resolves the escapes of a format as it stands in the file and checks it. Throws std::invalid_argument with
-/// what is wrong.
+/// Resolves the escapes of a format as it stands in the file and checks it. Throws
+/// std::invalid_argument with what is wrong.
 std::string compile_format(std::string_view written, const TemplateTable& table);
 
-/// Writes a call by its rule. Appends nothing when the arguments that it needs are missing, or when the text
-/// would be longer than a few times the arguments.
+/// Writes a call by its rule. Appends nothing when the arguments that it needs are missing, or when
+/// the text would be longer than a few times the arguments.
 void render_template(const TemplateRule& rule, const TemplateCall& call, const TemplateTable& table, std::string& out);
 bool render_format(std::string_view spec, const TemplateCall& call, const TemplateTable& table, std::string& out);
 void render_convert(const TemplateCall& call, const TemplateTable& table, bool symbols, std::string& out);
 void render_date_french(const TemplateCall& call, std::string& out);
 
-/// A number as the language writes it, thousands apart: 1234567.5 -> 1,234,567.5. Other text stays as it is.
+/// A number as the language writes it, thousands apart: 1234567.5 -> 1,234,567.5. Other text stays
+/// as it is.
 std::string group_thousands(std::string_view value, const TemplateTable& table);
 
 }  // namespace corpuskit

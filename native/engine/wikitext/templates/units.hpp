@@ -1,4 +1,5 @@
-// Units of measurement and the arithmetic of {{convert}}. The units are data: corpuskit/sources/wikipedia/units.tsv.
+// Units of measurement and the arithmetic of {{convert}}. The units are data:
+// corpuskit/sources/wikipedia/units.tsv.
 #pragma once
 
 #include <string>
@@ -27,13 +28,14 @@ struct Measure {
 /// "1,300", "-5", "1.5e6", "1/2", "1+1/2", "5//8". Invalid for anything else.
 Measure parse_measure(std::string_view written, std::string_view group, std::string_view decimal, bool few_grouped);
 
-/// Decimals (negative: places before the point) to which a converted number is rounded when its author does not
-/// say: as precise as the input, with at least two significant digits. After the rule that the manual of
-/// {{convert}} on the English Wikipedia describes.
+/// Decimals (negative: places before the point) to which a converted number is rounded when its
+/// author does not say: as precise as the input, with at least two significant digits. After the
+/// rule that the manual of {{convert}} on the English Wikipedia describes.
 int default_precision(const Measure& input, double value, double result, const Unit& from, const Unit& to,
                       bool subunits);
 
-/// Digits of |value| rounded to `precision`, half away from zero, without grouping; empty beyond 15 digits.
+/// Digits of |value| rounded to `precision`, half away from zero, without grouping; empty beyond 15
+/// digits.
 std::string fixed_digits(double value, int precision);
 
 /// "0.3048", "5/18"; 0 when it is no number.
