@@ -51,7 +51,8 @@ Result expand_once(const std::vector<std::string_view>& parts, const WikitextOpt
     for (std::size_t i = 1; i < parts.size(); ++i) {
         const std::size_t line = std::min(parts[i].find('\n'), parts[i].size());
         const std::string_view text = parts[i].substr(std::min(line + 1, parts[i].size()));
-        if (text.starts_with("#REDIRECT ")) store.add_redirect(parts[i].substr(0, line), text.substr(10));
+        if (text.starts_with("#REDIRECT "))
+            store.add_redirect(parts[i].substr(0, line), text.substr(10));
         else store.add(parts[i].substr(0, line), text);
     }
     WikitextExpander expander(store, options, budget);
@@ -66,19 +67,23 @@ Result expand_once(const std::vector<std::string_view>& parts, const WikitextOpt
 void measure(std::string_view page, std::string_view text, const WikitextOptions& options) {
     const std::int64_t pages[] = {0, static_cast<std::int64_t>(page.size())};
     const std::int64_t texts[] = {0, static_cast<std::int64_t>(text.size())};
-    const LossBatch loss = measure_loss({pages, 1, page.data(), page.size()}, {texts, 1, text.data(), text.size()}, options);
+    const LossBatch loss = measure_loss({pages, 1, page.data(), page.size()},
+                                        {texts, 1, text.data(), text.size()}, options);
     for (std::size_t kind = 0; kind < kLossKinds; ++kind)
-        if (loss.columns[kLossKinds + kind] > loss.columns[kind]) fail("more words are lost than there are");
+        if (loss.columns[kLossKinds + kind] > loss.columns[kind])
+            fail("more words are lost than there are");
 }
 
 void replay(std::string_view data) {
     const std::vector<std::string_view> parts = sections(data);
     for (const char* language : {"en", "zh"}) {
         const WikitextOptions options = settings(language);
-        for (const ExpandBudget& budget : {ExpandBudget{20'000, 16, 4096, 2, 40}, ExpandBudget{64, 1, 16, 1, 2}}) {
+        for (const ExpandBudget& budget :
+             {ExpandBudget{20'000, 16, 4096, 2, 40}, ExpandBudget{64, 1, 16, 1, 2}}) {
             const Result result = expand_once(parts, options, budget);
             const std::size_t page = parts[0].size();
-            const std::size_t most = 2 * (budget.output_base + budget.output_per_byte * page) + page + data.size();
+            const std::size_t most = 2 * (budget.output_base + budget.output_per_byte * page) +
+                                     page + data.size();
             if (result.text.size() > most) fail("the page is longer than its budget");
             WikitextExtractor extractor(options);
             WikitextFacts facts;
@@ -92,12 +97,14 @@ void replay(std::string_view data) {
 /// Openings over and over, beside templates that call themselves, double, and nest.
 void replay_hostile() {
     const std::vector<std::string> units = {
-        "{{", "}}", "{{{", "}}}", "{{A|", "{{A}}", "{{B|{{{1}}}", "|", "=", "[[", "]]", "{{#if:x|", "{{#switch:a|a",
-        "{{#expr:1+", "{{#tag:ref|", "{{lc:", "{{#invoke:M", "<noinclude>", "</noinclude>", "<onlyinclude>", "<!--", "<nowiki>",
-        "-{", "}-", "{{subst:", "\xFF", "{{padleft:x|400|", "{{#replace:a|a|", "{{!}}", "\x07\x02\x07", "<ref>", "\n{|\n",
+        "{{", "}}", "{{{", "}}}", "{{A|", "{{A}}", "{{B|{{{1}}}", "|", "=", "[[", "]]", "{{#if:x|",
+        "{{#switch:a|a", "{{#expr:1+", "{{#tag:ref|", "{{lc:", "{{#invoke:M", "<noinclude>",
+        "</noinclude>", "<onlyinclude>", "<!--", "<nowiki>", "-{", "}-", "{{subst:", "\xFF",
+        "{{padleft:x|400|", "{{#replace:a|a|", "{{!}}", "\x07\x02\x07", "<ref>", "\n{|\n",
     };
-    const std::string templates = "\n%%%%\nA\n{{A}}{{B|{{{1|x}}}|y=z}}\n%%%%\nB\n{{{1}}}{{{1}}}{{C}}\n%%%%\nC\n{{#invoke:M}}"
-                                  "\n%%%%\nD\n#REDIRECT A";
+    const std::string templates =
+        "\n%%%%\nA\n{{A}}{{B|{{{1|x}}}|y=z}}\n%%%%\nB\n{{{1}}}{{{1}}}{{C}}\n%%%%\nC\n{{#invoke:M}}"
+        "\n%%%%\nD\n#REDIRECT A";
     for (const std::string& a : units) {
         for (const std::string& b : units) {
             std::string page;

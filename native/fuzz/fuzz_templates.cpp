@@ -19,8 +19,10 @@ void extract_twice(std::string_view page, const corpuskit::WikitextOptions& opti
     corpuskit::WikitextFacts facts;
     std::string first, second;
     const auto status = extractor.extract(page, "Ulm", first, facts);
-    if (extractor.extract(page, "Ulm", second, facts) != status || first != second) fail("two results for one page");
-    if (status != corpuskit::WikitextStatus::kOk && !first.empty()) fail("a page over budget has a text");
+    if (extractor.extract(page, "Ulm", second, facts) != status || first != second)
+        fail("two results for one page");
+    if (status != corpuskit::WikitextStatus::kOk && !first.empty())
+        fail("a page over budget has a text");
     if (first.size() > options.budget.output_base + options.budget.output_per_byte * page.size())
         fail("the text is longer than its budget");
 }
@@ -38,7 +40,8 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
         try {
             options.templates = corpuskit::read_templates(language, {{"templates", "fuzz", rules}});
         } catch (const corpuskit::TemplateFileError& error) {
-            const std::size_t lines = 1 + static_cast<std::size_t>(std::count(rules.begin(), rules.end(), '\n'));
+            const std::size_t lines =
+                1 + static_cast<std::size_t>(std::count(rules.begin(), rules.end(), '\n'));
             if (error.line() > lines) fail("a mistake in a line that there is none of");
             continue;
         }

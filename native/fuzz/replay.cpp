@@ -26,7 +26,8 @@ std::vector<corpuskit::TemplateFile> template_files() {
     for (const char* kind : {"words", "units", "templates"}) {
         const std::string name = std::string(kind) + ".tsv";
         files.push_back({kind, name, read_file((folder / name).string())});
-        if (files.back().text.empty()) fail((name + " is not in corpuskit/sources/wikipedia/ of the current folder").c_str());
+        if (files.back().text.empty())
+            fail((name + " is not in corpuskit/sources/wikipedia/ of the current folder").c_str());
     }
     std::string many;
     while (many.size() < 4000) many.append("{1}");
@@ -44,7 +45,8 @@ std::vector<WikitextOptions> all_options() {
         options.language = language;
         options.templates = corpuskit::read_templates(language, files);
         options.drop_sections = {"See also", "h"};
-        options.template_classes = {"hatnote:main\tMain article: ", "infobox:infobox*", "infobox:a", "disambiguation:*dab"};
+        options.template_classes = {"hatnote:main\tMain article: ", "infobox:infobox*", "infobox:a",
+                                    "disambiguation:*dab"};
         all.push_back(options);
     }
     for (std::size_t i : {1, 3, 4}) {  // with everything kept, as Markdown and as plain text
@@ -72,14 +74,17 @@ void replay(std::string_view page, const WikitextOptions& options) {
     WikitextFacts a, b;
     const WikitextStatus status = extractor.extract(page, "Ulm", first, a);
     const bool same = extractor.extract(page, "Ulm", second, b) == status && first == second &&
-                      a.counters.steps == b.counters.steps && a.categories == b.categories && a.flags == b.flags;
+                      a.counters.steps == b.counters.steps && a.categories == b.categories &&
+                      a.flags == b.flags;
     if (!same) fail("the same page gave another result the second time");
     if (!first.starts_with("before")) fail("the text before was touched");
     if (status != WikitextStatus::kOk && first != "before") fail("a page over budget has a text");
-    const std::size_t bound = options.budget.output_base + options.budget.output_per_byte * page.size();
+    const std::size_t bound = options.budget.output_base +
+                              options.budget.output_per_byte * page.size();
     if (first.size() - 6 > bound) fail("the text is longer than its budget");
     for (char c : first)
-        if (static_cast<unsigned char>(c) < ' ' && c != '\n' && c != '\t') fail("a mark was left in the text");
+        if (static_cast<unsigned char>(c) < ' ' && c != '\n' && c != '\t')
+            fail("a mark was left in the text");
 }
 
 void replay(std::string_view page) {
@@ -109,15 +114,17 @@ void replay_file(const std::filesystem::path& path) {
     replay(data);
     constexpr std::size_t kPiece = 65536 + 7;
     if (data.size() > 4 * kPiece)
-        for (std::size_t at = 0; at < data.size(); at += kPiece) replay(std::string_view(data).substr(at, kPiece));
+        for (std::size_t at = 0; at < data.size(); at += kPiece)
+            replay(std::string_view(data).substr(at, kPiece));
 }
 
 /// Pages that are made to be hard: one opening over and over, and mixtures.
 void replay_hostile() {
     const std::vector<std::string> units = {
-        "{{", "{{{{", "[[", "[[a|", "{|\n", "\n|}", "<ref>", "<ref name=a>", "''", "'''''", "}}", "]]", "[http://a ",
-        "-{", "}-", "<table>", "</table>", "<!--", "<nowiki>", "&#", "&amp;", "<poem>\n", "\n*#:;", "\n==", "{{a|b=[[c|",
-        "\n {|", "<ref", "<math>", "{{convert|1|m", "(", "\x01\x02\x03\x04\x05\x06\x07", "\xFF\xFE", "__", "{{lang|fr|",
+        "{{", "{{{{", "[[", "[[a|", "{|\n", "\n|}", "<ref>", "<ref name=a>", "''", "'''''", "}}",
+        "]]", "[http://a ", "-{", "}-", "<table>", "</table>", "<!--", "<nowiki>", "&#", "&amp;",
+        "<poem>\n", "\n*#:;", "\n==", "{{a|b=[[c|", "\n {|", "<ref", "<math>", "{{convert|1|m", "(",
+        "\x01\x02\x03\x04\x05\x06\x07", "\xFF\xFE", "__", "{{lang|fr|",
     };
     for (const std::string& a : units) {
         for (const std::string& b : units) {
@@ -134,7 +141,8 @@ void replay_hostile() {
 extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
     // The last byte chooses the settings, so that each input is quick and all settings are met.
     const std::string_view page(reinterpret_cast<const char*>(data), size);
-    if (!page.empty()) replay(page, options()[static_cast<unsigned char>(page.back()) % options().size()]);
+    if (!page.empty())
+        replay(page, options()[static_cast<unsigned char>(page.back()) % options().size()]);
     return 0;
 }
 #else

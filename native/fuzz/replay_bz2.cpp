@@ -20,22 +20,26 @@ std::size_t replay(const Bytes& data) {
     bool in_stream = false;
     std::size_t blocks = 0;
     while (true) {
-        const corpuskit::Bz2Run run = decoder.decode(data.data(), data.size(), at, bits, in_stream, 8);
+        const corpuskit::Bz2Run run = decoder.decode(data.data(), data.size(), at, bits, in_stream,
+                                                     8);
         const auto sum = std::accumulate(run.sizes.begin(), run.sizes.end(), std::int64_t{0});
         if (run.bytes.size() != static_cast<std::size_t>(sum)) fail("the sizes do not add up");
         if (run.starts.size() != run.sizes.size()) fail("blocks without a size");
         if (run.next < at || run.next > bits + 7) fail("the place to go on is outside the data");
         blocks += run.starts.size();
         in_stream = run.in_stream;
-        if (run.stop == corpuskit::Bz2Stop::kEnd || run.stop == corpuskit::Bz2Stop::kInput) return blocks;
+        if (run.stop == corpuskit::Bz2Stop::kEnd || run.stop == corpuskit::Bz2Stop::kInput)
+            return blocks;
         if (run.stop == corpuskit::Bz2Stop::kFull) {
             if (run.starts.empty()) fail("nothing was decoded and nothing is wrong");
             at = run.next;
             continue;
         }
-        const std::int64_t found = corpuskit::find_bz2_block(data.data(), data.size(), run.next + 1);
+        const std::int64_t found = corpuskit::find_bz2_block(data.data(), data.size(),
+                                                             run.next + 1);
         if (found < 0) return blocks;
-        if (static_cast<std::uint64_t>(found) <= run.next) fail("a block was found before it was looked for");
+        if (static_cast<std::uint64_t>(found) <= run.next)
+            fail("a block was found before it was looked for");
         at = static_cast<std::uint64_t>(found);
         in_stream = true;
     }

@@ -14,7 +14,8 @@ namespace {
 void replay(const std::string& xml) {
     const corpuskit::PageFields fields = corpuskit::read_page_xml(xml);
     if (fields.names.size() != fields.values.size()) fail("fields without a value");
-    if (!fields.understood && !fields.names.empty()) fail("fields of a page that was not understood");
+    if (!fields.understood && !fields.names.empty())
+        fail("fields of a page that was not understood");
     std::size_t size = 0;
     for (const std::string& value : fields.values) size += value.size();
     if (size > xml.size()) fail("more was read than there is");

@@ -28,7 +28,8 @@ inline std::uint64_t load_be(const std::uint8_t* data, std::size_t size, std::si
 /// often enough to stop soon.
 class BitReader {
   public:
-    BitReader(const std::uint8_t* data, std::size_t size, std::uint64_t from) : data_(data), size_(size), at_(from) {
+    BitReader(const std::uint8_t* data, std::size_t size, std::uint64_t from)
+        : data_(data), size_(size), at_(from) {
         refill();
     }
 
@@ -37,10 +38,14 @@ class BitReader {
     bool overrun() const { return at_ > std::uint64_t{size_} * 8; }
 
     /// Makes at least 56 bits ready for `peek` and `skip`.
-    void refill() { ready_ = load_be(data_, size_, static_cast<std::size_t>(at_ >> 3)) << (at_ & 7); }
+    void refill() {
+        ready_ = load_be(data_, size_, static_cast<std::size_t>(at_ >> 3)) << (at_ & 7);
+    }
 
     /// The next `count` bits, 1 to 32, of those that are ready.
-    std::uint32_t peek(unsigned count) const { return static_cast<std::uint32_t>(ready_ >> (64 - count)); }
+    std::uint32_t peek(unsigned count) const {
+        return static_cast<std::uint32_t>(ready_ >> (64 - count));
+    }
 
     void skip(unsigned count) {
         ready_ <<= count;

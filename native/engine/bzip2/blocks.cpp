@@ -23,7 +23,8 @@ struct Checksums {
     Checksums() {
         for (std::uint32_t i = 0; i < 256; ++i) {
             std::uint32_t value = i << 24;
-            for (int bit = 0; bit < 8; ++bit) value = value << 1 ^ (value & 0x80000000u ? 0x04C11DB7u : 0u);
+            for (int bit = 0; bit < 8; ++bit)
+                value = value << 1 ^ (value & 0x80000000u ? 0x04C11DB7u : 0u);
             table[0][i] = value;
         }
         for (std::uint32_t i = 0; i < 256; ++i)
@@ -39,8 +40,9 @@ std::uint32_t checksum(const std::uint8_t* data, std::size_t size) {
     std::size_t i = 0;
     for (; i + 8 <= size; i += 8) {
         const std::uint64_t eight = bz2::load_be(data, size, i) ^ std::uint64_t{crc} << 32;
-        crc = t[7][eight >> 56] ^ t[6][eight >> 48 & 255] ^ t[5][eight >> 40 & 255] ^ t[4][eight >> 32 & 255] ^
-              t[3][eight >> 24 & 255] ^ t[2][eight >> 16 & 255] ^ t[1][eight >> 8 & 255] ^ t[0][eight & 255];
+        crc = t[7][eight >> 56] ^ t[6][eight >> 48 & 255] ^ t[5][eight >> 40 & 255] ^
+              t[4][eight >> 32 & 255] ^ t[3][eight >> 24 & 255] ^ t[2][eight >> 16 & 255] ^
+              t[1][eight >> 8 & 255] ^ t[0][eight & 255];
     }
     for (; i < size; ++i) crc = crc << 8 ^ t[0][crc >> 24 ^ data[i]];
     return ~crc;
@@ -82,12 +84,15 @@ void expand_runs(const std::uint8_t* in, std::size_t size, std::vector<std::uint
 /// The list of bytes that move to the front when they are used.
 class Recent {
   public:
-    explicit Recent(const BlockHead& head) { std::copy_n(head.bytes.begin(), head.used, order_.begin()); }
+    explicit Recent(const BlockHead& head) {
+        std::copy_n(head.bytes.begin(), head.used, order_.begin());
+    }
     std::uint8_t front() const { return order_[0]; }
 
     std::uint8_t take(unsigned rank) {
         const std::uint8_t byte = order_[rank];
-        if (std::endian::native == std::endian::little && rank < 8) {  // most are: shifted as one number
+        // Most are: shifted as one number.
+        if (std::endian::native == std::endian::little && rank < 8) {
             std::uint64_t first;
             std::memcpy(&first, order_.data(), 8);
             const std::uint64_t moved = ~std::uint64_t{0} >> (56 - 8 * rank);
@@ -112,7 +117,8 @@ struct Block {
     std::uint32_t checksum = 0;
     std::uint32_t origin = 0;
     std::size_t size = 0;
-    std::unique_ptr<std::uint8_t[]> bytes = std::make_unique_for_overwrite<std::uint8_t[]>(kBz2BlockBytes);
+    std::unique_ptr<std::uint8_t[]> bytes =
+        std::make_unique_for_overwrite<std::uint8_t[]>(kBz2BlockBytes);
 };
 
 struct Bz2Decoder::Scratch {
@@ -129,7 +135,8 @@ struct Bz2Decoder::Scratch {
 const char* Bz2Decoder::Scratch::read_block(BitReader& in, Block& block) {
     if (const char* error = head.read(in)) return error;
     for (unsigned t = 0; t < head.tables; ++t)
-        if (!tables[t].build(head.code_bits[t].data(), head.used + 2)) return "a code of the block is impossible";
+        if (!tables[t].build(head.code_bits[t].data(), head.used + 2))
+            return "a code of the block is impossible";
     block.checksum = head.checksum;
     block.origin = head.origin;
     if (const char* error = read_symbols(in, block)) return error;
@@ -159,7 +166,8 @@ const char* Bz2Decoder::Scratch::read_symbols(BitReader& in, Block& block) {
                 if (bits > bz2::kMaxCodeBits) return "a code of the block stands for nothing";
                 const std::uint32_t code = prefix >> (bz2::kMaxCodeBits - bits);
                 const std::int64_t index = std::int64_t{code} + table.base[bits];
-                if (index < 0 || index >= table.count) return "a code of the block stands for nothing";
+                if (index < 0 || index >= table.count)
+                    return "a code of the block stands for nothing";
                 symbol = table.symbols[static_cast<std::size_t>(index)];
                 in.skip(bits);
             }
@@ -190,7 +198,8 @@ const char* Bz2Decoder::Scratch::read_symbols(BitReader& in, Block& block) {
 std::int64_t find_bz2_block(const std::uint8_t* data, std::size_t size, std::uint64_t from) {
     // However the magic number is shifted, the third byte from its start lies wholly inside it.
     std::array<bool, 256> third{};
-    for (unsigned shift = 0; shift < 8; ++shift) third[bz2::kBlockMagic >> (24 + shift) & 255] = true;
+    for (unsigned shift = 0; shift < 8; ++shift)
+        third[bz2::kBlockMagic >> (24 + shift) & 255] = true;
     BlockHead head;
     for (std::size_t byte = static_cast<std::size_t>(from >> 3); byte + 6 <= size; ++byte) {
         if (!third[data[byte + 2]]) continue;
@@ -219,11 +228,14 @@ bool seek_block(const std::uint8_t* data, std::size_t size, Bz2Run& run) {
             const auto byte = static_cast<std::size_t>(run.next >> 3);
             run.stop = byte >= size ? Bz2Stop::kEnd : Bz2Stop::kInput;
             if (size < byte + 4) {
-                const bool fits = byte >= size || std::memcmp(data + byte, "BZh", std::min<std::size_t>(size - byte, 3)) == 0;
+                const bool fits = byte >= size ||
+                                  std::memcmp(data + byte, "BZh",
+                                              std::min<std::size_t>(size - byte, 3)) == 0;
                 if (!fits) run.stop = Bz2Stop::kDamaged, run.error = "no bzip2 stream begins here";
                 return false;
             }
-            if (std::memcmp(data + byte, "BZh", 3) != 0 || data[byte + 3] < '1' || data[byte + 3] > '9') {
+            if (std::memcmp(data + byte, "BZh", 3) != 0 || data[byte + 3] < '1' ||
+                data[byte + 3] > '9') {
                 run.stop = Bz2Stop::kDamaged;
                 run.error = "no bzip2 stream begins here";
                 return false;
@@ -248,8 +260,8 @@ bool seek_block(const std::uint8_t* data, std::size_t size, Bz2Run& run) {
 
 }  // namespace
 
-Bz2Run Bz2Decoder::decode(const std::uint8_t* data, std::size_t size, std::uint64_t from, std::uint64_t until,
-                          bool in_stream, std::size_t blocks) {
+Bz2Run Bz2Decoder::decode(const std::uint8_t* data, std::size_t size, std::uint64_t from,
+                          std::uint64_t until, bool in_stream, std::size_t blocks) {
     Bz2Run run;
     run.next = run.reached = from;
     run.in_stream = in_stream;
@@ -277,7 +289,8 @@ Bz2Run Bz2Decoder::decode(const std::uint8_t* data, std::size_t size, std::uint6
         const std::size_t before = run.bytes.size();
         const bool enough = before > kBz2RunBytes;
         if (!enough) expand_runs(block.bytes.get(), block.size, run.bytes);
-        if (enough || checksum(run.bytes.data() + before, run.bytes.size() - before) != block.checksum) {
+        if (enough ||
+            checksum(run.bytes.data() + before, run.bytes.size() - before) != block.checksum) {
             run.bytes.resize(before);
             run.next = block.start;
             run.in_stream = true;

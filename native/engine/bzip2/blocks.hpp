@@ -28,9 +28,9 @@ inline constexpr std::size_t kBz2RunBytes = std::size_t{16} << 20;
 
 /// Why a run of blocks ended.
 enum class Bz2Stop : std::int32_t {
-    kFull,     ///< as many blocks as were asked for, or fewer where they are large: go on at `next`
-    kInput,    ///< the input ends inside a block or between two: give more, or the file is truncated
-    kEnd,      ///< the input ends behind a stream, as it should
+    kFull,  ///< as many blocks as were asked for, or fewer where they are large: go on at `next`
+    kInput,  ///< the input ends inside a block or between two: give more, or the file is truncated
+    kEnd,  ///< the input ends behind a stream, as it should
     kDamaged,  ///< what begins at `next` is no sound block
 };
 
@@ -40,8 +40,8 @@ struct Bz2Run {
     std::vector<std::int64_t> starts;  ///< bit at which each block begins
     std::vector<std::int64_t> sizes;   ///< decoded bytes of each block
     std::uint64_t reached = 0;         ///< bit up to which the data was looked at
-    std::uint64_t next = 0;            ///< bit at which to go on; that of the bad block after kDamaged
-    bool in_stream = true;             ///< whether a block or an end mark stands at `next`, else a stream
+    std::uint64_t next = 0;  ///< bit at which to go on; that of the bad block after kDamaged
+    bool in_stream = true;  ///< whether a block or an end mark stands at `next`, else a stream
     Bz2Stop stop = Bz2Stop::kFull;
     const char* error = "";            ///< what is wrong after kDamaged
 };
@@ -71,8 +71,8 @@ class Bz2Decoder {
     ///
     /// The checksum of every block is verified. That of a stream is not: it says nothing beyond
     /// those.
-    Bz2Run decode(const std::uint8_t* data, std::size_t size, std::uint64_t from, std::uint64_t until, bool in_stream,
-                  std::size_t blocks);
+    Bz2Run decode(const std::uint8_t* data, std::size_t size, std::uint64_t from,
+                  std::uint64_t until, bool in_stream, std::size_t blocks);
 
   private:
     struct Scratch;

@@ -19,7 +19,8 @@ bool HuffmanTable::build(const std::uint8_t* bits, unsigned symbol_count) {
         if (code + counts[n] > (1u << n)) return false;
         base[n] = index - static_cast<std::int32_t>(code);
         for (unsigned i = 0; n <= kFastBits && i < counts[n]; ++i) {
-            const auto entry = static_cast<std::uint16_t>(symbols[static_cast<unsigned>(index) + i] << 5 | n);
+            const auto entry =
+                static_cast<std::uint16_t>(symbols[static_cast<unsigned>(index) + i] << 5 | n);
             const std::uint32_t first = (code + i) << (kFastBits - n);
             std::fill_n(fast.begin() + first, 1u << (kFastBits - n), entry);
         }
@@ -40,7 +41,8 @@ bool read_bytes(BitReader& in, BlockHead& head) {
         if ((rows >> (15 - row) & 1) == 0) continue;
         const std::uint32_t map = in.take(16);
         for (unsigned i = 0; i < 16; ++i)
-            if (map >> (15 - i) & 1) head.bytes[head.used++] = static_cast<std::uint8_t>(row * 16 + i);
+            if (map >> (15 - i) & 1)
+                head.bytes[head.used++] = static_cast<std::uint8_t>(row * 16 + i);
     }
     return head.used > 0;
 }
@@ -60,7 +62,8 @@ bool read_selectors(BitReader& in, BlockHead& head) {
         if (rank == head.tables) return false;
         in.skip(1);
         std::rotate(order.begin(), order.begin() + rank, order.begin() + rank + 1);
-        if (i < kMaxSelectors) head.selector[i] = order[0];  // some encoders state more than can be used
+        // Some encoders state more than can be used.
+        if (i < kMaxSelectors) head.selector[i] = order[0];
     }
     head.selectors = std::min(stated, kMaxSelectors);
     return true;
@@ -92,10 +95,12 @@ const char* BlockHead::read(BitReader& in) {
     if (!read_bytes(in, *this)) return "the block names no bytes";
     tables = in.take(3);
     selectors = in.take(15);
-    if (tables < 2 || tables > kMaxTables || selectors < 1) return "the block's count of codes is out of range";
+    if (tables < 2 || tables > kMaxTables || selectors < 1)
+        return "the block's count of codes is out of range";
     if (!read_selectors(in, *this)) return "the block's choice of codes is out of range";
     for (unsigned t = 0; t < tables; ++t)
-        if (!read_code_bits(in, code_bits[t], used + 2)) return "a code of the block has no valid length";
+        if (!read_code_bits(in, code_bits[t], used + 2))
+            return "a code of the block has no valid length";
     return nullptr;
 }
 

@@ -21,9 +21,10 @@ inline constexpr unsigned kFastBits = 10;
 
 /// Canonical Huffman code of up to 258 symbols and 20 bits.
 struct HuffmanTable {
-    std::array<std::uint16_t, 1u << kFastBits> fast;             ///< symbol * 32 + bits; 0: the code is longer
-    std::array<std::uint32_t, kMaxCodeBits + 2> limit;           ///< first 20-bit prefix above the codes of n bits
-    std::array<std::int32_t, kMaxCodeBits + 2> base;             ///< index of a code of n bits = code + base
+    std::array<std::uint16_t, 1u << kFastBits> fast;  ///< symbol * 32 + bits; 0: the code is longer
+    std::array<std::uint32_t, kMaxCodeBits + 2>
+        limit;  ///< first 20-bit prefix above the codes of n bits
+    std::array<std::int32_t, kMaxCodeBits + 2> base;  ///< index of a code of n bits = code + base
     std::array<std::uint16_t, kMaxSymbols> symbols;              ///< in the order of their codes
     unsigned count = 0;
 

@@ -13,7 +13,8 @@ namespace corpuskit::bz2 {
 namespace {
 
 constexpr std::size_t kPage = std::size_t{2} << 20;
-constexpr std::size_t kTable = std::size_t{1} << 20;  // entries per lane: a power of two above kBz2BlockBytes
+// Entries per lane: a power of two above kBz2BlockBytes.
+constexpr std::size_t kTable = std::size_t{1} << 20;
 static_assert(kTable >= kBz2BlockBytes);
 
 }  // namespace
@@ -31,7 +32,8 @@ Transforms::Transforms() {
 #endif
 }
 
-void Transforms::add(std::size_t lane, std::uint8_t* bytes, std::size_t size, std::uint32_t origin) {
+void Transforms::add(std::size_t lane, std::uint8_t* bytes, std::size_t size,
+                     std::uint32_t origin) {
     std::uint32_t* next = tables_.get() + lane * kTable;
     std::array<std::uint32_t, 256> places{};
     for (std::size_t i = 0; i < size; ++i) {
@@ -46,7 +48,8 @@ void Transforms::add(std::size_t lane, std::uint8_t* bytes, std::size_t size, st
     }
     // Each row now holds its own byte; above it goes the row in which the byte that follows in the
     // text stands.
-    for (std::size_t i = 0; i < size; ++i) next[places[bytes[i]]++] |= static_cast<std::uint32_t>(i) << 8;
+    for (std::size_t i = 0; i < size; ++i)
+        next[places[bytes[i]]++] |= static_cast<std::uint32_t>(i) << 8;
     chains_[lane] = {next, bytes, size, next[origin] >> 8};
 }
 
@@ -77,7 +80,8 @@ void Transforms::follow(Chain* const* chains, std::size_t steps) {
 
 void Transforms::undo(std::size_t lanes) {
     static constexpr std::array<void (*)(Chain* const*, std::size_t), kBz2Lanes> kFollow = {
-        &follow<1>, &follow<2>, &follow<3>, &follow<4>, &follow<5>, &follow<6>, &follow<7>, &follow<8>,
+        &follow<1>, &follow<2>, &follow<3>, &follow<4>,
+        &follow<5>, &follow<6>, &follow<7>, &follow<8>,
     };
     std::array<Chain*, kBz2Lanes> open;
     for (std::size_t lane = 0; lane < lanes; ++lane) open[lane] = &chains_[lane];
@@ -86,7 +90,8 @@ void Transforms::undo(std::size_t lanes) {
         for (std::size_t c = 1; c < lanes; ++c) steps = std::min(steps, open[c]->left);
         kFollow[lanes - 1](open.data(), steps);
         const auto closed = [](const Chain* chain) { return chain->left == 0; };
-        lanes = static_cast<std::size_t>(std::remove_if(open.begin(), open.begin() + lanes, closed) - open.begin());
+        lanes = static_cast<std::size_t>(
+            std::remove_if(open.begin(), open.begin() + lanes, closed) - open.begin());
     }
 }
 

@@ -13,8 +13,12 @@ namespace {
 constexpr std::size_t kMostOpen = 32, kMostAttributes = 32;
 
 constexpr bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n'; }
-constexpr bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
-constexpr bool is_name(char c) { return is_letter(c) || (c >= '0' && c <= '9') || c == ':' || c == '-' || c == '.'; }
+constexpr bool is_letter(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+}
+constexpr bool is_name(char c) {
+    return is_letter(c) || (c >= '0' && c <= '9') || c == ':' || c == '-' || c == '.';
+}
 
 /// Bytes of text that need a look: control characters, markup, and all outside ASCII. In the value
 /// of an attribute quotes too, and white space that would become a space there.
@@ -26,7 +30,8 @@ constexpr std::array<bool, 256> special_bytes(bool in_tag) {
     special['<'] = special['>'] = special['&'] = true;
     return special;
 }
-constexpr std::array<bool, 256> kSpecialInText = special_bytes(false), kSpecialInTag = special_bytes(true);
+constexpr std::array<bool, 256> kSpecialInText = special_bytes(false),
+                                kSpecialInTag = special_bytes(true);
 
 /// Whether none of eight bytes of text needs a look.
 bool is_ordinary(const char* text) {
@@ -41,13 +46,15 @@ bool is_ordinary(const char* text) {
 
 /// Bytes of the character that begins at `at`, which is no ASCII; 0 if it is none that XML allows.
 std::size_t character_size(std::string_view s, std::size_t at) {
-    const auto byte = [&](std::size_t i) { return at + i < s.size() ? static_cast<unsigned char>(s[at + i]) : 0u; };
+    const auto byte = [&](std::size_t i) {
+        return at + i < s.size() ? static_cast<unsigned char>(s[at + i]) : 0u;
+    };
     const unsigned first = byte(0);
     const std::size_t size = first >= 0xF0 ? 4 : first >= 0xE0 ? 3 : 2;
     if (first < 0xC2 || first > 0xF4) return 0;
     for (std::size_t i = 1; i < size; ++i)
         if ((byte(i) & 0xC0) != 0x80) return 0;
-    if (first == 0xE0 && byte(1) < 0xA0) return 0;                          // too long for what it says
+    if (first == 0xE0 && byte(1) < 0xA0) return 0;  // too long for what it says
     if (first == 0xED && byte(1) >= 0xA0) return 0;                         // a surrogate
     if (first == 0xEF && byte(1) == 0xBF && byte(2) >= 0xBE) return 0;      // U+FFFE, U+FFFF
     if (first == 0xF0 && byte(1) < 0x90) return 0;
@@ -64,7 +71,8 @@ void append_character(std::string& out, std::uint32_t c) {
     } else if (c < 0x10000) {
         put(0xE0 | c >> 12), put(0x80 | (c >> 6 & 63)), put(0x80 | (c & 63));
     } else {
-        put(0xF0 | c >> 18), put(0x80 | (c >> 12 & 63)), put(0x80 | (c >> 6 & 63)), put(0x80 | (c & 63));
+        put(0xF0 | c >> 18), put(0x80 | (c >> 12 & 63)), put(0x80 | (c >> 6 & 63)),
+            put(0x80 | (c & 63));
     }
 }
 
@@ -76,12 +84,15 @@ std::optional<std::uint32_t> referred(std::string_view name) {
     std::uint64_t value = 0;
     for (const char c : digits) {
         const char low = static_cast<char>(c | 0x20);
-        if (c >= '0' && c <= '9') value = value * (hex ? 16 : 10) + static_cast<std::uint64_t>(c - '0');
-        else if (hex && low >= 'a' && low <= 'f') value = value * 16 + static_cast<std::uint64_t>(low - 'a' + 10);
+        if (c >= '0' && c <= '9')
+            value = value * (hex ? 16 : 10) + static_cast<std::uint64_t>(c - '0');
+        else if (hex && low >= 'a' && low <= 'f')
+            value = value * 16 + static_cast<std::uint64_t>(low - 'a' + 10);
         else return std::nullopt;
     }
     const bool control = value < 0x20 && value != 9 && value != 10 && value != 13;
-    const bool none = (value >= 0xD800 && value < 0xE000) || (value & 0xFFFE) == 0xFFFE || value > 0x10FFFF;
+    const bool none = (value >= 0xD800 && value < 0xE000) || (value & 0xFFFE) == 0xFFFE ||
+                      value > 0x10FFFF;
     return control || none ? std::nullopt : std::optional(static_cast<std::uint32_t>(value));
 }
 
@@ -91,7 +102,8 @@ class PageReader {
 
     PageFields read() {
         do {
-            if (!read_tag() || (depth_ != 0 && !read_text('<', collects_ ? &value_ : nullptr))) return {};
+            if (!read_tag() || (depth_ != 0 && !read_text('<', collects_ ? &value_ : nullptr)))
+                return {};
         } while (depth_ != 0);
         while (at_ < xml_.size() && is_space(xml_[at_])) ++at_;
         fields_.understood = at_ == xml_.size();
@@ -155,7 +167,8 @@ class PageReader {
             if (next_is('>') || next_is('/')) return true;
             const std::string_view name = take_name();
             const auto end = seen.begin() + static_cast<std::ptrdiff_t>(count);
-            if (!apart || name.empty() || count == kMostAttributes || std::find(seen.begin(), end, name) != end)
+            if (!apart || name.empty() || count == kMostAttributes ||
+                std::find(seen.begin(), end, name) != end)
                 return false;
             seen[count++] = name;
             skip_space();
@@ -163,7 +176,9 @@ class PageReader {
             skip_space();
             const char quote = next_is('\'') ? '\'' : '"';
             const bool wanted = depth_ == 2 && element == "redirect" && name == "title";
-            if (!take(quote) || !read_text(quote, wanted ? &fields_.values.back() : nullptr) || !take(quote)) return false;
+            if (!take(quote) || !read_text(quote, wanted ? &fields_.values.back() : nullptr) ||
+                !take(quote))
+                return false;
         }
     }
 
@@ -192,11 +207,15 @@ class PageReader {
             } else if (c == '"' || c == '\'') {
                 ++at_;
             } else if (c == '>') {
-                if (!in_tag && at_ >= 2 && xml_[at_ - 1] == ']' && xml_[at_ - 2] == ']') return false;
+                if (!in_tag && at_ >= 2 && xml_[at_ - 1] == ']' && xml_[at_ - 2] == ']')
+                    return false;
                 ++at_;
             } else {
-                const std::size_t size = static_cast<unsigned char>(c) >= 0x80 ? character_size(xml_, at_) : 0;
-                if (size == 0) return false;  // '<' or a tab in an attribute, a control character, or no UTF-8
+                const std::size_t size = static_cast<unsigned char>(c) >= 0x80
+                                             ? character_size(xml_, at_)
+                                             : 0;
+                // '<' or a tab in an attribute, a control character, or no UTF-8.
+                if (size == 0) return false;
                 at_ += size;
             }
         }
@@ -214,7 +233,8 @@ class PageReader {
         else if (name == "amp") c = '&';
         else if (name == "quot") c = '"';
         else if (name == "apos") c = '\'';
-        else if (const auto number = name.starts_with('#') ? referred(name) : std::nullopt) c = *number;
+        else if (const auto number = name.starts_with('#') ? referred(name) : std::nullopt)
+            c = *number;
         else return false;
         if (out) append_character(*out, c);
         at_ += stop + 2;
@@ -265,10 +285,12 @@ PageFields read_page_xml(std::string_view xml) { return PageReader(xml).read(); 
 
 PageTag find_page_tag(std::string_view xml, std::size_t from) {
     constexpr std::string_view kOpen = "<page", kClose = "</page>", kEnds = " \t\n\r\f\v>";
-    for (std::size_t at = xml.find('<', from); at != std::string_view::npos; at = xml.find('<', at + 1)) {
+    for (std::size_t at = xml.find('<', from); at != std::string_view::npos;
+         at = xml.find('<', at + 1)) {
         const std::string_view tag = xml.substr(at, kClose.size());
         if (tag == kClose) return {at, true};
-        if (tag.size() > kOpen.size() && tag.starts_with(kOpen) && kEnds.find(tag[kOpen.size()]) != kEnds.npos)
+        if (tag.size() > kOpen.size() && tag.starts_with(kOpen) &&
+            kEnds.find(tag[kOpen.size()]) != kEnds.npos)
             return {at, false};
     }
     return {};

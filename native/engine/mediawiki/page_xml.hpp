@@ -17,7 +17,9 @@ namespace corpuskit {
 
 /// What is collected of a page. The first four stand in `<page>`, those behind kRevision in
 /// `<revision>`.
-enum class PageField : std::int32_t { kTitle, kNamespace, kId, kRedirect, kRevision, kRevisionId, kTimestamp, kModel, kText };
+enum class PageField : std::int32_t {
+    kTitle, kNamespace, kId, kRedirect, kRevision, kRevisionId, kTimestamp, kModel, kText,
+};
 
 /// A page's fields in the order in which they end; kRevision, which has no value, stands where a
 /// revision begins. The value of kRedirect is its attribute `title`. Entities are decoded; white

@@ -14,7 +14,9 @@ inline constexpr std::size_t kNone = std::string_view::npos;
 inline bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 inline bool is_digit(char c) { return c >= '0' && c <= '9'; }
 inline bool is_alpha(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-inline bool is_word(char c) { return is_alpha(c) || is_digit(c) || static_cast<unsigned char>(c) >= 0x80; }
+inline bool is_word(char c) {
+    return is_alpha(c) || is_digit(c) || static_cast<unsigned char>(c) >= 0x80;
+}
 inline char lower(char c) { return (c >= 'A' && c <= 'Z') ? static_cast<char>(c + 32) : c; }
 
 inline bool has_word(std::string_view s) { return std::any_of(s.begin(), s.end(), is_word); }
@@ -27,7 +29,8 @@ inline std::string lower_case(std::string_view s) {
 
 /// Without regard to ASCII case.
 inline bool equal_folded(std::string_view a, std::string_view b) {
-    return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) { return lower(x) == lower(y); });
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                      [](char x, char y) { return lower(x) == lower(y); });
 }
 
 template <typename Words>
@@ -36,7 +39,8 @@ bool contains(const Words& words, std::string_view word) {
 }
 template <typename Words>
 bool contains_folded(const Words& words, std::string_view word) {
-    return std::any_of(std::begin(words), std::end(words), [&](std::string_view w) { return equal_folded(w, word); });
+    return std::any_of(std::begin(words), std::end(words),
+                       [&](std::string_view w) { return equal_folded(w, word); });
 }
 
 /// Calls `use` for each part of a list, empty ones too.

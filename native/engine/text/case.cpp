@@ -70,16 +70,19 @@ constexpr CaseRange kLowerAlone[] = {
 constexpr auto kInverse = [] {
     std::array<CaseRange, std::size(kPairs)> inverse;
     std::transform(std::begin(kPairs), std::end(kPairs), inverse.begin(), [](CaseRange r) {
-        return CaseRange{static_cast<std::uint32_t>(static_cast<std::int64_t>(r.first) + r.delta), -r.delta, r.count, r.step};
+        return CaseRange{static_cast<std::uint32_t>(static_cast<std::int64_t>(r.first) + r.delta),
+                         -r.delta, r.count, r.step};
     });
-    std::sort(inverse.begin(), inverse.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+    std::sort(inverse.begin(), inverse.end(),
+              [](const auto& a, const auto& b) { return a.first < b.first; });
     return inverse;
 }();
 
 template <typename Table>
 char32_t mapped(const Table& table, char32_t c) {
-    const auto* found = std::upper_bound(std::data(table), std::data(table) + std::size(table), c,
-                                         [](char32_t value, const CaseRange& range) { return value < range.first; });
+    const auto* found = std::upper_bound(
+        std::data(table), std::data(table) + std::size(table), c,
+        [](char32_t value, const CaseRange& range) { return value < range.first; });
     // Ranges with step 2 may interlock with one neighbour.
     for (int back = 0; back < 2 && found != std::data(table); ++back) {
         --found;

@@ -3,9 +3,14 @@
 namespace corpuskit {
 
 char32_t next_wide_code_point(std::string_view s, std::size_t& at) {
-    const auto byte = [&](std::size_t i) { return i < s.size() ? static_cast<unsigned char>(s[i]) : 0U; };
+    const auto byte = [&](std::size_t i) {
+        return i < s.size() ? static_cast<unsigned char>(s[i]) : 0U;
+    };
     const char32_t a = byte(at++);
-    const int more = a >= 0xF0 && a < 0xF8 ? 3 : a >= 0xE0 && a < 0xF0 ? 2 : a >= 0xC0 && a < 0xE0 ? 1 : 0;
+    const int more = a >= 0xF0 && a < 0xF8   ? 3
+                     : a >= 0xE0 && a < 0xF0 ? 2
+                     : a >= 0xC0 && a < 0xE0 ? 1
+                                             : 0;
     if (more == 0) return 0xDC00 + a;
     char32_t code = a & (0x3FU >> more);
     for (int i = 0; i < more; ++i) {
@@ -13,8 +18,10 @@ char32_t next_wide_code_point(std::string_view s, std::size_t& at) {
         if ((b & 0xC0) != 0x80) return 0xDC00 + a;
         code = code << 6 | (b & 0x3F);
     }
-    const bool odd = code < (more == 1 ? 0x80U : more == 2 ? 0x800U : 0x10000U) || code > 0x10FFFF ||
-                     (code >= 0xD800 && code < 0xE000);
+    const bool odd = code < (more == 1   ? 0x80U
+                             : more == 2 ? 0x800U
+                                         : 0x10000U) ||
+                     code > 0x10FFFF || (code >= 0xD800 && code < 0xE000);
     if (odd) return 0xDC00 + a;
     at += static_cast<std::size_t>(more);
     return code;

@@ -6,7 +6,8 @@
 
 namespace corpuskit {
 
-char32_t next_wide_code_point(std::string_view s, std::size_t& at);  // the part of the next one that is not inline
+// The part of the next one that is not inline.
+char32_t next_wide_code_point(std::string_view s, std::size_t& at);
 
 /// The code point at s[at], which moves behind it. A byte that is no UTF-8 is passed on as 0xDC00 +
 /// byte.

@@ -33,6 +33,8 @@ class WordHash {
 };
 
 /// Whether a sign between two digits belongs to the number ("1,300", "1.5") and is passed over.
-inline bool joins_digits(char32_t c) { return c == ',' || c == '.' || c == 0xA0 || c == 0x202F || c == 0x2009; }
+inline bool joins_digits(char32_t c) {
+    return c == ',' || c == '.' || c == 0xA0 || c == 0x202F || c == 0x2009;
+}
 
 }  // namespace corpuskit

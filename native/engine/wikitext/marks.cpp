@@ -7,7 +7,8 @@ namespace corpuskit {
 
 std::string_view trim(std::string_view s) {
     while (!s.empty() && (is_space(s.front()) || s.front() == kBreak)) s.remove_prefix(1);
-    while (!s.empty() && (is_space(s.back()) || s.back() == kBreak) && !(s.size() > 1 && s[s.size() - 2] == kLiteral))
+    while (!s.empty() && (is_space(s.back()) || s.back() == kBreak) &&
+           !(s.size() > 1 && s[s.size() - 2] == kLiteral))
         s.remove_suffix(1);
     return s;
 }
@@ -23,7 +24,8 @@ std::string_view skip_blank(std::string_view s) {
 
 std::string_view trim_marks(std::string_view s) {
     s = skip_blank(s);
-    while (!s.empty() && goes(s.back()) && !(s.size() > 1 && s[s.size() - 2] == kLiteral)) s.remove_suffix(1);
+    while (!s.empty() && goes(s.back()) && !(s.size() > 1 && s[s.size() - 2] == kLiteral))
+        s.remove_suffix(1);
     return s;
 }
 
@@ -60,14 +62,16 @@ std::string collapse(std::string_view s, std::string_view blanks, char by) {
 }
 
 Comment read_comment(std::string_view text, std::size_t at) {
-    constexpr std::size_t kMostBlanks = 128;  // that are looked at on each side, so that many comments stay linear
+    // Looked at on each side; a bound, so that many comments in one run of blanks cost linear work.
+    constexpr std::size_t kMostBlanks = 128;
     const auto is_blank = [&](std::size_t i) { return text[i] == ' ' || text[i] == '\t'; };
     const std::size_t close = text.find("-->", at + 4);
     const std::size_t end = close == kNone ? text.size() : close + 3;
     std::size_t before = at, after = end;
     while (before > 0 && at - before < kMostBlanks && is_blank(before - 1)) --before;
     while (after < text.size() && after - end < kMostBlanks && is_blank(after)) ++after;
-    const bool alone = (before == 0 || text[before - 1] == '\n') && after < text.size() && text[after] == '\n';
+    const bool alone = (before == 0 || text[before - 1] == '\n') && after < text.size() &&
+                       text[after] == '\n';
     return {end, alone ? after + 1 : end, close != kNone};
 }
 
@@ -98,8 +102,10 @@ void append_flat(std::string_view text, std::string_view line_break, std::string
         if (is_space(c) && line_start) continue;
         if (is_mark(c) && c != kLiteral && c != kHole && c != kGlue && c != kLost) continue;
         line_start = false;
-        const bool apart = any && std::string_view(",;:").find(out.back()) != std::string_view::npos;
-        if (apart && !wanted.empty() && (c == ',' || c == ';')) continue;  // an item of a separator alone
+        const bool apart = any &&
+                           std::string_view(",;:").find(out.back()) != std::string_view::npos;
+        // An item of a separator alone.
+        if (apart && !wanted.empty() && (c == ',' || c == ';')) continue;
         if (any) out.append(apart && wanted.size() == 2 ? wanted.substr(1) : wanted);
         wanted = {};
         any = true;

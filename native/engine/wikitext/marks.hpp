@@ -11,20 +11,21 @@
 namespace corpuskit {
 
 // Control characters that stand for something between the two passes. The input's own are removed.
-inline constexpr char kLiteral = '\x01';        // the next byte is text, whatever it looks like
-inline constexpr char kHole = '\x02';           // something was removed here
-inline constexpr char kBreak = '\x03';          // a new line that does not start a line of wikitext
-inline constexpr char kBlock = '\x04';          // a border between paragraphs
-inline constexpr char kOpenTemplate = '\x05';   // a template begins here; still there at the end if unclosed
-inline constexpr char kOpenTable = '\x06';      // the same for a table
-inline constexpr char kGlue = '\x07';           // nothing, but keeps what stands beside it apart
-inline constexpr char kLine = '\x08';           // at the start of a line: it stands by itself
-inline constexpr char kCell = '\x0B';           // a cell of a table begins
-inline constexpr char kHead = '\x0C';           // a cell that names a row or column begins
-inline constexpr char kRow = '\x0E';            // at the start of a line: it is a row of a table
-inline constexpr char kTerm = '\x10';           // between a term and what defines it
-inline constexpr char kLost = '\x11';           // a value that nobody can know here: brackets around it say nothing
-inline constexpr char kHat = '\x0F';            // at the start of a line: italic, indented, with a link
+inline constexpr char kLiteral = '\x01';       // the next byte is text, whatever it looks like
+inline constexpr char kHole = '\x02';          // something was removed here
+inline constexpr char kBreak = '\x03';         // a new line that does not start a line of wikitext
+inline constexpr char kBlock = '\x04';         // a border between paragraphs
+inline constexpr char kOpenTemplate =
+    '\x05';  // a template begins here; stays if it is never closed
+inline constexpr char kOpenTable = '\x06';     // the same for a table
+inline constexpr char kGlue = '\x07';          // nothing, but keeps what stands beside it apart
+inline constexpr char kLine = '\x08';          // at the start of a line: it stands by itself
+inline constexpr char kCell = '\x0B';          // a cell of a table begins
+inline constexpr char kHead = '\x0C';          // a cell that names a row or column begins
+inline constexpr char kRow = '\x0E';           // at the start of a line: it is a row of a table
+inline constexpr char kTerm = '\x10';          // between a term and what defines it
+inline constexpr char kLost = '\x11';  // a value that nobody knows: brackets around it say nothing
+inline constexpr char kHat = '\x0F';  // at the start of a line: italic, indented, with a link
 
 inline bool is_mark(char c) {
     return c >= kLiteral && c < ' ' && c != '\t' && c != '\n' && c != '\r';

@@ -24,7 +24,9 @@ bool LossMeter::push(Frame frame) {
 
 void LossMeter::pop() {
     end_word();
-    if (frames_.back().owner) uses_[frames_.back().use].end = place(std::min(pos_ + (at("}}") || at("]]") ? 2 : 0), page_.size()));
+    if (frames_.back().owner)
+        uses_[frames_.back().use].end =
+            place(std::min(pos_ + (at("}}") || at("]]") ? 2 : 0), page_.size()));
     hide(frames_.back(), false);
     --open_[static_cast<std::size_t>(frames_.back().kind)];
     frames_.pop_back();
@@ -63,8 +65,11 @@ std::uint32_t LossMeter::new_use(LossKind kind, std::string_view name, std::size
     if (outer_kind >= LossKind::kInfobox && outer_kind >= kind) return outer;
     if (kind == LossKind::kTable && outer_kind == LossKind::kTemplate) return outer;
     // What stands in a table or caption that goes is lost with it.
-    if (outer_kind == LossKind::kTable && options_.tables == WikitextTables::kDrop && kind <= LossKind::kCaption) return outer;
-    if (outer_kind == LossKind::kCaption && !options_.captions && kind <= LossKind::kCaption) return outer;
+    if (outer_kind == LossKind::kTable && options_.tables == WikitextTables::kDrop &&
+        kind <= LossKind::kCaption)
+        return outer;
+    if (outer_kind == LossKind::kCaption && !options_.captions && kind <= LossKind::kCaption)
+        return outer;
     if (uses_.size() > kMostNumber) return outer;
     uses_.push_back({rows.find(kind, name), place(start), kOpenEnd});
     ++rows.table.uses[uses_.back().row];
@@ -108,24 +113,29 @@ void LossMeter::special() {
             if (at("!") && top_is(Open::kTable)) frames_.back().words = words_.size(), ++pos_;
             return;
         case '\'':
-            if (at("''")) while (pos_ < page_.size() && page_[pos_] == '\'') ++pos_;  // bold may stand within a word
+            // Bold may stand within a word.
+            if (at("''")) while (pos_ < page_.size() && page_[pos_] == '\'') ++pos_;
             else end_word(), ++pos_;
             return;
         default: {  // '_'
             end_word();
-            const std::size_t end = at("__") ? page_.substr(0, pos_ + 40).find("__", pos_ + 2) : kNone;
-            pos_ = end != kNone && is_switch(page_.substr(pos_ + 2, end - pos_ - 2)) ? end + 2 : pos_ + 1;
+            const std::size_t end = at("__") ? page_.substr(0, pos_ + 40).find("__", pos_ + 2)
+                                             : kNone;
+            pos_ = end != kNone && is_switch(page_.substr(pos_ + 2, end - pos_ - 2)) ? end + 2
+                                                                                     : pos_ + 1;
         }
     }
 }
 
-// ----------------------------------------------------------------------------------------------- lines
+// ------------------------------------------------------------------------------------------- lines
 
 void LossMeter::newline() {
     end_word();
     ++pos_;
     if (in_heading_) in_heading_ = false, base_use_ = 0;
-    while (!frames_.empty() && (top_is(Open::kExternal) || (top_is(Open::kLink) && !frames_.back().file && !frames_.back().named)))
+    while (!frames_.empty() &&
+           (top_is(Open::kExternal) ||
+            (top_is(Open::kLink) && !frames_.back().file && !frames_.back().named)))
         pop();
     line_start();
 }
@@ -170,7 +180,9 @@ void LossMeter::heading() {
     const std::size_t end = std::min(page_.find('\n', pos_), page_.size());
     const std::string_view line = trim(page_.substr(pos_, end - pos_));
     std::size_t level = 0;
-    while (level < 6 && 2 * level + 1 < line.size() && line[level] == '=' && line[line.size() - 1 - level] == '=') ++level;
+    while (level < 6 && 2 * level + 1 < line.size() && line[level] == '=' &&
+           line[line.size() - 1 - level] == '=')
+        ++level;
     if (level == 0) return;
     if (section_level_ != 0 && level > section_level_) return;
     section_level_ = 0;
@@ -182,11 +194,13 @@ void LossMeter::heading() {
     if (dropped) section_level_ = level;
 }
 
-// ------------------------------------------------------------------------------------------- comparing
+// --------------------------------------------------------------------------------------- comparing
 
 std::string LossMeter::example(const Use& use) const {
     std::string line;
-    for (char c : page_.substr(use.start, std::min<std::size_t>(kExampleBytes, std::max(use.end, use.start) - use.start)))
+    for (char c : page_.substr(
+             use.start,
+             std::min<std::size_t>(kExampleBytes, std::max(use.end, use.start) - use.start)))
         line.push_back(static_cast<unsigned char>(c) < 0x20 ? ' ' : c);
     return line;
 }
@@ -199,7 +213,8 @@ void LossMeter::settle() {
         if (!used[kind]) continue;
         for (const Word word : words_) {
             Use& use = uses_[word & kMostNumber];
-            if (rows.table.kinds[use.row] == static_cast<std::int32_t>(kind)) settle(word, use, kind);
+            if (rows.table.kinds[use.row] == static_cast<std::int32_t>(kind))
+                settle(word, use, kind);
         }
     }
 }
@@ -216,7 +231,8 @@ void LossMeter::settle(std::uint64_t hash, Use& use, std::size_t kind) {
     rows.examples[use.row] = kind == 0 ? std::string() : example(use);
 }
 
-void LossMeter::measure(std::string_view page, std::string_view text, std::int64_t number, std::int64_t* columns) {
+void LossMeter::measure(std::string_view page, std::string_view text, std::int64_t number,
+                        std::int64_t* columns) {
     page_ = page;
     pos_ = 0;
     frames_.clear();
@@ -242,21 +258,25 @@ void LossMeter::measure(std::string_view page, std::string_view text, std::int64
     }
     end_word();
     settle();
-    table_bytes = std::max(table_bytes, words_.size() * sizeof(Word) + uses_.size() * sizeof(Use) + counts_.bytes());
+    table_bytes = std::max(
+        table_bytes, words_.size() * sizeof(Word) + uses_.size() * sizeof(Use) + counts_.bytes());
     columns[2 * kLossKinds] = count_sentences(text);
     count_holes(text, options_.language, columns + 2 * kLossKinds + 1);
     count_leftovers(text, columns + 2 * kLossKinds + 1 + kLossHoles);
 }
 
-LossBatch measure_loss(const WikitextColumn& pages, const WikitextColumn& texts, const WikitextOptions& options) {
-    if (pages.size != texts.size) throw std::invalid_argument("there are not as many texts as pages");
+LossBatch measure_loss(const WikitextColumn& pages, const WikitextColumn& texts,
+                       const WikitextOptions& options) {
+    if (pages.size != texts.size)
+        throw std::invalid_argument("there are not as many texts as pages");
     check_column(pages);
     check_column(texts);
     LossMeter meter(options);
     LossBatch batch;
     batch.columns.assign(pages.size * kLossColumns, 0);
     for (std::size_t i = 0; i < pages.size; ++i)
-        meter.measure(pages[i], texts[i], static_cast<std::int64_t>(i), batch.columns.data() + i * kLossColumns);
+        meter.measure(pages[i], texts[i], static_cast<std::int64_t>(i),
+                      batch.columns.data() + i * kLossColumns);
     batch.table_bytes = meter.table_bytes;
     batch.table = std::move(meter.rows.table);
     for (const std::string& example : meter.rows.examples) {

@@ -51,6 +51,7 @@ struct LossBatch {
 
 /// Measures n pages: `texts` is what the extractor made of `pages`. Linear in both. Throws
 /// std::invalid_argument when the columns differ in length or their offsets do not ascend.
-LossBatch measure_loss(const WikitextColumn& pages, const WikitextColumn& texts, const WikitextOptions& options);
+LossBatch measure_loss(const WikitextColumn& pages, const WikitextColumn& texts,
+                       const WikitextOptions& options);
 
 }  // namespace corpuskit

@@ -13,24 +13,28 @@ constexpr std::size_t kLongestName = 120;  // of a template that is told apart
 /// Names of arguments that hold no text: what they say is seen, not read.
 bool is_style(std::string_view name) {
     static constexpr std::string_view kStyles[] = {
-        "style", "class", "align", "valign", "width", "height", "colspan", "rowspan", "bgcolor", "color", "url",
-        "image", "img", "file", "image_size", "imagesize", "access-date", "accessdate", "archive-url", "archiveurl",
-        "id", "border", "float", "size", "lang", "isbn", "doi", "pmid", "url-status", "format", "upright"};
+        "style", "class", "align", "valign", "width", "height", "colspan", "rowspan", "bgcolor",
+        "color", "url", "image", "img", "file", "image_size", "imagesize", "access-date",
+        "accessdate", "archive-url", "archiveurl", "id", "border", "float", "size", "lang", "isbn",
+        "doi", "pmid", "url-status", "format", "upright",
+    };
     return contains_folded(kStyles, name);
 }
 
 /// Options of a file: what is no caption.
 bool is_file_option(std::string_view text) {
-    static constexpr std::string_view kOptions[] = {"thumb", "thumbnail", "right", "left", "center", "none", "frame",
-        "framed", "frameless", "border", "upright", "mini", "rechts", "links", "zentriert", "vignette", "droite",
-        "gauche", "centré", "miniatura", "miniaturadeimagen", "derecha", "izquierda", "destra", "sinistra", "nhỏ", "phải", "trái"};
+    static constexpr std::string_view kOptions[] = {
+        "thumb",     "thumbnail", "right",  "left",     "center", "none",      "frame",
+        "framed",    "frameless", "border", "upright",  "mini",   "rechts",    "links",
+        "zentriert", "vignette",  "droite", "gauche",   "centré", "miniatura", "miniaturadeimagen",
+        "derecha",   "izquierda", "destra", "sinistra", "nhỏ",    "phải",      "trái"};
     text = trim(text);
     return text.ends_with("px") || text.find('=') < 16 || contains_folded(kOptions, text);
 }
 
 }  // namespace
 
-// ------------------------------------------------------------------------------------------- templates
+// --------------------------------------------------------------------------------------- templates
 
 void LossMeter::open_braces() {
     end_word();
@@ -62,7 +66,8 @@ void LossMeter::close_braces() {
 /// A template that a rule drops is lost on purpose, and a footnote if that is why.
 LossKind LossMeter::kind_by_rule(const std::string& key) const {
     std::string matched;
-    const TemplateRule* rule = options_.templates ? options_.templates->find(key, matched) : nullptr;
+    const TemplateRule* rule = options_.templates ? options_.templates->find(key, matched)
+                                                  : nullptr;
     if (rule == nullptr || rule->render != Render::kDrop) return LossKind::kTemplate;
     return rule->spec.starts_with("footnote") ? LossKind::kReference : LossKind::kDropped;
 }
@@ -73,7 +78,8 @@ void LossMeter::template_named(Frame& frame, std::string_view name) {
     if (name.size() > kLongestName) name = name.substr(0, 0);
     std::string key = fold_name(name);
     const LossKind ruled = kind_by_rule(key);
-    if (const std::size_t colon = key.find(':'); colon != kNone && find_function(key.substr(0, colon), true) != Function::kUnknown)
+    if (const std::size_t colon = key.find(':');
+        colon != kNone && find_function(key.substr(0, colon), true) != Function::kUnknown)
         key.resize(colon);
     const TemplateClass found = classes_.find(key).kind;
     const LossKind kind = found == TemplateClass::kInfobox   ? LossKind::kInfobox
@@ -93,9 +99,11 @@ void LossMeter::colon() {
     end_word();
     if (top_is(Open::kTemplate) && !frames_.back().named && pos_ - frames_.back().begin < 24) {
         Frame& frame = frames_.back();
-        const std::string name = fold_name(trim(page_.substr(frame.begin + 2, pos_ - frame.begin - 2)));
+        const std::string name =
+            fold_name(trim(page_.substr(frame.begin + 2, pos_ - frame.begin - 2)));
         const Function function = find_function(name, true);
-        const bool text = function >= Function::kFormatNumber && function <= Function::kPadRight && function != Function::kPlural;
+        const bool text = function >= Function::kFormatNumber && function <= Function::kPadRight &&
+                          function != Function::kPlural;
         if (text) {
             drop_piece(frame);
             template_named(frame, name);
@@ -117,7 +125,7 @@ void LossMeter::equals() {
     ++pos_;
 }
 
-// ----------------------------------------------------------------------------------------------- links
+// ------------------------------------------------------------------------------------------- links
 
 void LossMeter::open_bracket() {
     if (at("[[")) {
@@ -135,7 +143,8 @@ void LossMeter::open_bracket() {
     }
     end_word();
     const std::string_view rest = page_.substr(pos_ + 1, 8);
-    const bool url = rest.starts_with("http://") || rest.starts_with("https://") || rest.starts_with("//") || rest.starts_with("ftp://");
+    const bool url = rest.starts_with("http://") || rest.starts_with("https://") ||
+                     rest.starts_with("//") || rest.starts_with("ftp://");
     if (url && push({.kind = Open::kExternal, .named = true, .use = use_now()})) {
         pos_ = std::min(page_.find_first_of(" ]\n\t<", pos_), page_.size());
         return;
@@ -157,7 +166,9 @@ void LossMeter::close_bracket() {
     Frame& frame = frames_.back();
     const std::string_view inside = page_.substr(frame.begin + 2, pos_ - frame.begin - 2);
     const std::size_t colon = inside.substr(0, 80).find(':');
-    const std::string prefix = colon == kNone || colon == 0 ? std::string() : fold_name(trim(inside.substr(0, colon)));
+    const std::string prefix = colon == kNone || colon == 0
+                                   ? std::string()
+                                   : fold_name(trim(inside.substr(0, colon)));
     const std::size_t bar = frame.file ? inside.rfind('|') : kNone;
     bool drop = !prefix.empty() && (categories_.contains(prefix) || is_interlanguage(prefix) ||
                                     (!frame.named && files_.contains(prefix)));
@@ -197,9 +208,11 @@ void LossMeter::bar() {
         case Open::kLink: {
             const bool first = !frame.named;
             if (first) {
-                const std::string_view target = page_.substr(frame.begin + 2, pos_ - frame.begin - 2);
+                const std::string_view target = page_.substr(frame.begin + 2,
+                                                             pos_ - frame.begin - 2);
                 const std::size_t colon = target.substr(0, 80).find(':');
-                frame.file = colon != kNone && colon > 0 && files_.contains(fold_name(trim(target.substr(0, colon))));
+                frame.file = colon != kNone && colon > 0 &&
+                             files_.contains(fold_name(trim(target.substr(0, colon))));
                 frame.named = true;
                 if (frame.file) {
                     drop_piece(frame);
@@ -221,7 +234,7 @@ void LossMeter::bar() {
     ++pos_;
 }
 
-// ------------------------------------------------------------------------------------------------ tags
+// -------------------------------------------------------------------------------------------- tags
 
 void LossMeter::skip_until(std::string_view what) {
     const std::size_t found = page_.find(what, pos_);
@@ -233,7 +246,8 @@ void LossMeter::tag() {
     const bool closing = at("</");
     std::size_t end = pos_ + (closing ? 2 : 1);
     std::string name;
-    while (end < page_.size() && name.size() < 24 && is_word(page_[end])) name.push_back(lower(page_[end++]));
+    while (end < page_.size() && name.size() < 24 && is_word(page_[end]))
+        name.push_back(lower(page_[end++]));
     const TagName known = find_tag(name);
     const std::size_t close = known.kind == Tag::kUnknown ? kNone : page_.find_first_of("<>", end);
     if (close == kNone || page_[close] == '<') {
@@ -273,9 +287,11 @@ bool LossMeter::has_close(TagName known, std::string_view name, std::size_t from
 
 /// Passes over what is not read as wikitext; `inside` is where it begins.
 void LossMeter::opaque(std::string_view name, std::size_t inside) {
-    static constexpr std::string_view kHidden[] = {"math", "chem", "ce", "timeline", "score", "graph", "templatedata",
-                                                   "mapframe", "maplink", "imagemap", "hiero", "templatestyles"};
-    static constexpr std::string_view kRaw[] = {"nowiki", "pre", "syntaxhighlight", "source", "gallery"};
+    static constexpr std::string_view kHidden[] = {
+        "math",         "chem",     "ce",      "timeline", "score", "graph",
+        "templatedata", "mapframe", "maplink", "imagemap", "hiero", "templatestyles"};
+    static constexpr std::string_view kRaw[] = {"nowiki", "pre", "syntaxhighlight", "source",
+                                                "gallery"};
     const bool raw = contains(kRaw, name);
     if (!raw && !contains(kHidden, name)) return;
     const std::size_t end = page_.find(std::string("</").append(name), inside);
@@ -287,7 +303,8 @@ void LossMeter::opaque(std::string_view name, std::size_t inside) {
         for (std::size_t at = 0; at < text.size();) {
             const std::size_t line_end = std::min(text.find('\n', at), text.size());
             const std::string_view line = text.substr(at, line_end - at);
-            if (const std::size_t bar = line.rfind('|'); bar != kNone) piece(line.substr(bar + 1), use);
+            if (const std::size_t bar = line.rfind('|'); bar != kNone)
+                piece(line.substr(bar + 1), use);
             at = line_end + 1;
         }
     } else if (raw) {

@@ -24,7 +24,8 @@ class LossRows {
     std::uint32_t find(LossKind kind, std::string_view name) {
         std::string key(1, static_cast<char>(kind));
         key.append(name);
-        const auto [it, added] = index_.emplace(std::move(key), static_cast<std::uint32_t>(table.kinds.size()));
+        const auto [it, added] = index_.emplace(std::move(key),
+                                                static_cast<std::uint32_t>(table.kinds.size()));
         if (!added) return it->second;
         table.kinds.push_back(static_cast<std::int32_t>(kind));
         table.names.bytes.append(name);
@@ -44,7 +45,8 @@ class LossRows {
 
 class LossMeter {
   public:
-    explicit LossMeter(const WikitextOptions& options) : options_(options), classes_(options.template_classes) {
+    explicit LossMeter(const WikitextOptions& options)
+        : options_(options), classes_(options.template_classes) {
         for (unsigned char c : std::string_view("{}[]|=<&\n'_!:")) special_[c] = true;
         const auto fill = [](const std::vector<std::string>& from, NameSet& to) {
             for (const std::string& name : from) to.insert(fold_name(trim(name)));
@@ -54,7 +56,8 @@ class LossMeter {
         fill(options.drop_sections, sections_);
     }
 
-    void measure(std::string_view page, std::string_view text, std::int64_t number, std::int64_t* columns);
+    void measure(std::string_view page, std::string_view text, std::int64_t number,
+                 std::int64_t* columns);
 
     LossRows rows;
     std::size_t table_bytes = 0;  // see LossBatch
@@ -82,7 +85,7 @@ class LossMeter {
         Open kind;
         bool named = false;      // a template: its name is behind us; a link: its target is
         bool file = false;       // a link to a file
-        bool hidden = false;     // what comes until the next '|' is no text: an argument that styles
+        bool hidden = false;  // what comes until the next '|' is no text: an argument that styles
         bool owner = false;      // whether its use is its own, not that of what it stands in
         bool fresh = false;      // an argument in which no '=' was met yet
         std::uint32_t use = 0;   // what its words belong to
@@ -90,7 +93,9 @@ class LossMeter {
         std::size_t words = 0;   // how many there were when its current piece began
     };
 
-    static std::uint32_t place(std::size_t at) { return static_cast<std::uint32_t>(std::min<std::size_t>(at, kOpenEnd)); }
+    static std::uint32_t place(std::size_t at) {
+        return static_cast<std::uint32_t>(std::min<std::size_t>(at, kOpenEnd));
+    }
 
     // words, lines and what they belong to (loss.cpp)
     void special();

@@ -23,7 +23,8 @@ constexpr Bytes bytes_of(std::string_view list) {
     return table;
 }
 constexpr Bytes kMarkBytes = bytes_of("[]{}|s<'=");
-constexpr Bytes kStopBytes = bytes_of(".!?\xE3\xEF");  // and the first bytes of U+3002, U+FF01, U+FF1F
+// Full stops: in ASCII, and the first bytes of U+3002, U+FF01, U+FF1F.
+constexpr Bytes kStopBytes = bytes_of(".!?\xE3\xEF");
 
 std::size_t next_of(const Bytes& bytes, std::string_view text, std::size_t at) {
     while (at < text.size() && !bytes[static_cast<unsigned char>(text[at])]) ++at;
@@ -38,9 +39,11 @@ struct Openers {
 };
 constexpr Openers kOpeners[] = {
     {"en", "the an approximately roughly of between",
-     "of+and of+or of+in at+and at+in from+and from+to with+and between+and by+and about+and approximately+and "
+     "of+and of+or of+in at+and at+in from+and from+to with+and between+and by+and about+and "
+     "approximately+and "
      "the+of the+and a+of of+the+of is+and"},
-    {"de", "der des dem den von vom zum zur etwa", "von+und zwischen+und von+bis mit+und etwa+und der+und"},
+    {"de", "der des dem den von vom zum zur etwa",
+     "von+und zwischen+und von+bis mit+und etwa+und der+und"},
     {"fr", "les des du au aux une environ", "de+et entre+et du+et des+et environ+et le+et"},
     {"es", "los las del al una aproximadamente", "de+y entre+y del+y en+y con+y"},
     {"it", "gli i del della dei delle al alla dal dalla", "di+e tra+e del+e della+e con+e"},
@@ -53,20 +56,26 @@ class OpenerWords {
   public:
     explicit OpenerWords(const Openers& openers) {
         if (openers.words.empty()) return;
-        each_part(openers.words, ' ', [&](std::string_view word) { note(word), words_.insert(std::string(word)); });
+        each_part(openers.words, ' ',
+                  [&](std::string_view word) { note(word), words_.insert(std::string(word)); });
         each_part(openers.pairs, ' ', [&](std::string_view pair) {
             each_part(pair, '+', [&](std::string_view word) { note(word); });
             pairs_.insert(std::string(pair));
         });
     }
     bool may_know(std::string_view word) const {
-        return word.size() < 32 && (lengths_[static_cast<unsigned char>(lower(word[0]))] >> word.size() & 1) != 0;
+        return word.size() < 32 &&
+               (lengths_[static_cast<unsigned char>(lower(word[0]))] >> word.size() & 1) != 0;
     }
     bool opens(const std::string& word) const { return words_.contains(word); }
-    bool cannot_meet(const std::string& a, const std::string& b) const { return pairs_.contains(a + "+" + b); }
+    bool cannot_meet(const std::string& a, const std::string& b) const {
+        return pairs_.contains(a + "+" + b);
+    }
 
   private:
-    void note(std::string_view word) { lengths_[static_cast<unsigned char>(word[0])] |= 1U << word.size(); }
+    void note(std::string_view word) {
+        lengths_[static_cast<unsigned char>(word[0])] |= 1U << word.size();
+    }
 
     std::array<std::uint32_t, 256> lengths_{};
     NameSet words_, pairs_;
@@ -76,7 +85,8 @@ const OpenerWords& openers_of(std::string_view language) {
     static const OpenerWords kNoWords(Openers{});
     static const std::unordered_map<std::string_view, OpenerWords> kWords = [] {
         std::unordered_map<std::string_view, OpenerWords> words;
-        for (const Openers& openers : kOpeners) words.emplace(openers.language, OpenerWords(openers));
+        for (const Openers& openers : kOpeners)
+            words.emplace(openers.language, OpenerWords(openers));
         return words;
     }();
     const std::string_view base = language.substr(0, language.find('-'));
@@ -95,7 +105,8 @@ bool opens_hole(std::string_view text, std::size_t at) {
     if (at >= text.size()) return false;
     if (std::string_view(")],;").find(text[at]) != kNone) return true;
     const std::string_view rest = text.substr(at);
-    return rest.starts_with("\uFF09") || rest.starts_with("\u3001") || rest.starts_with("\uFF0C") || rest.starts_with("\uFF1B");
+    return rest.starts_with("\uFF09") || rest.starts_with("\u3001") || rest.starts_with("\uFF0C") ||
+           rest.starts_with("\uFF1B");
 }
 
 }  // namespace
@@ -125,10 +136,14 @@ void count_words(std::string_view text, WordCounts& counts) {
 
 std::int64_t count_sentences(std::string_view text) {
     std::int64_t sentences = 0;
-    for (std::size_t at = next_of(kStopBytes, text, 0); at < text.size(); at = next_of(kStopBytes, text, at + 1)) {
+    for (std::size_t at = next_of(kStopBytes, text, 0); at < text.size();
+         at = next_of(kStopBytes, text, at + 1)) {
         const std::string_view rest = text.substr(at);
-        if (static_cast<unsigned char>(rest[0]) < 0x80) sentences += rest.size() == 1 || is_space(rest[1]);
-        else sentences += rest.starts_with("\u3002") || rest.starts_with("\uFF01") || rest.starts_with("\uFF1F");
+        if (static_cast<unsigned char>(rest[0]) < 0x80)
+            sentences += rest.size() == 1 || is_space(rest[1]);
+        else
+            sentences += rest.starts_with("\u3002") || rest.starts_with("\uFF01") ||
+                         rest.starts_with("\uFF1F");
     }
     return sentences;
 }
@@ -137,20 +152,24 @@ std::int64_t count_sentences(std::string_view text) {
 /// that wants a noun and has a sign behind it; two words that cannot meet.
 void count_holes(std::string_view text, std::string_view language, std::int64_t* holes) {
     const OpenerWords& openers = openers_of(language);
-    std::string last, word;   // last: the word before, in lower case, if only a blank stands between
+    std::string last, word;   // last: the word before, in lower case, behind one blank
     for (std::size_t at = 0; at < text.size();) {
         const char c = text[at];
-        if (c == '(' || (c == '\xEF' && text.substr(at).starts_with("\uFF08"))) holes[0] += opens_hole(text, at + (c == '(' ? 1 : 3));
+        if (c == '(' || (c == '\xEF' && text.substr(at).starts_with("\uFF08")))
+            holes[0] += opens_hole(text, at + (c == '(' ? 1 : 3));
         if (c == ',') {
             const std::size_t next = skip_blanks(text, at + 1);
-            holes[1] += next < text.size() && (text[next] == ',' || (text[next] == '.' && text.substr(next, 2) != ".."));
+            holes[1] += next < text.size() &&
+                        (text[next] == ',' || (text[next] == '.' && text.substr(next, 2) != ".."));
         }
-        const bool separator = (c == ',' || c == '.') && (at + 1 == text.size() || is_space(text[at + 1]));
+        const bool separator = (c == ',' || c == '.') &&
+                               (at + 1 == text.size() || is_space(text[at + 1]));
         if (separator && at > 0 && text[at - 1] == ' ') ++holes[2];
         if (!is_word(c)) {
             if (c != ' ' || (at > 0 && text[at - 1] == ' ')) {
                 if (!last.empty()) {
-                    const bool closes = std::string_view(",.;)").find(c) != kNone && text.substr(at, 2) != "..";
+                    const bool closes = std::string_view(",.;)").find(c) != kNone &&
+                                        text.substr(at, 2) != "..";
                     if (closes && openers.opens(last)) ++holes[3];
                     last.clear();
                 }
@@ -174,7 +193,8 @@ void count_holes(std::string_view text, std::string_view language, std::int64_t*
 /// Adds to `leftovers`: [[ ]] {{ }} {| |- style= <tag> and '' or == at the start of a line.
 void count_leftovers(std::string_view text, std::int64_t* leftovers) {
     std::size_t close = 0;  // the first '>' or end of a line behind the tag looked at last
-    for (std::size_t at = next_of(kMarkBytes, text, 0); at < text.size(); at = next_of(kMarkBytes, text, at)) {
+    for (std::size_t at = next_of(kMarkBytes, text, 0); at < text.size();
+         at = next_of(kMarkBytes, text, at)) {
         const std::string_view rest = text.substr(at);
         const bool line_start = at == 0 || text[at - 1] == '\n';
         std::size_t length = 2;
@@ -185,7 +205,8 @@ void count_leftovers(std::string_view text, std::int64_t* leftovers) {
         else if (rest.starts_with("{|")) ++leftovers[4];
         else if (line_start && rest.starts_with("|-")) ++leftovers[5];
         else if (rest.starts_with("style=")) ++leftovers[6];
-        else if (rest[0] == '<' && rest.size() > 2 && (is_alpha(rest[1]) || (rest[1] == '/' && is_alpha(rest[2])))) {
+        else if (rest[0] == '<' && rest.size() > 2 &&
+                 (is_alpha(rest[1]) || (rest[1] == '/' && is_alpha(rest[2])))) {
             if (close < at) close = at;
             while (close < text.size() && text[close] != '>' && text[close] != '\n') ++close;
             if (close < text.size() && close - at < 120 && text[close] == '>') ++leftovers[7];

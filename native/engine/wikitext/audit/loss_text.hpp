@@ -20,7 +20,8 @@ class WordCounts {
   public:
     void clear() {
         // After one very long page the table is not swept for every short one, nor kept.
-        if (entries_.size() > 65536 && used_ * 32 < entries_.size()) std::vector<std::uint64_t>(1024).swap(entries_);
+        if (entries_.size() > 65536 && used_ * 32 < entries_.size())
+            std::vector<std::uint64_t>(1024).swap(entries_);
         used_ = 0;
         std::fill(entries_.begin(), entries_.end(), 0);
     }
@@ -44,7 +45,8 @@ class WordCounts {
   private:
     std::uint64_t& find(std::uint64_t hash) {
         std::size_t at = hash & (entries_.size() - 1);
-        while (entries_[at] != 0 && entries_[at] >> kNumberBits != hash) at = (at + 1) & (entries_.size() - 1);
+        while (entries_[at] != 0 && entries_[at] >> kNumberBits != hash)
+            at = (at + 1) & (entries_.size() - 1);
         return entries_[at];
     }
     void grow() {

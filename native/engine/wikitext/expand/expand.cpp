@@ -12,17 +12,20 @@ constexpr std::int64_t kCallSteps = 32;  // what a call costs beside its bytes
 /// Takes "Template:" and "subst:" off a name.
 std::string_view strip_prefixes(std::string_view name, const NameSet& spaces) {
     for (std::string_view prefix : {"subst:", "safesubst:", "msg:", "raw:", "msgnw:"})
-        if (equal_folded(name.substr(0, prefix.size()), prefix)) name = trim(name.substr(prefix.size()));
+        if (equal_folded(name.substr(0, prefix.size()), prefix))
+            name = trim(name.substr(prefix.size()));
     const std::size_t colon = name.find(':');
     if (colon == kNone || colon > 40) return name;
-    return spaces.contains(fold_name(trim(name.substr(0, colon)))) ? trim(name.substr(colon + 1)) : name;
+    return spaces.contains(fold_name(trim(name.substr(0, colon)))) ? trim(name.substr(colon + 1))
+                                                                   : name;
 }
 
 }  // namespace
 
-// ------------------------------------------------------------------------------------------- the machine
+// ------------------------------------------------------------------------------------- the machine
 
-void ExpandMachine::expand(std::string_view page, std::string_view title, std::string& out, ExpandCounters& counters) {
+void ExpandMachine::expand(std::string_view page, std::string_view title, std::string& out,
+                           ExpandCounters& counters) {
     counters_ = &counters;
     const WikiTree tree = preprocess_wikitext(resolve_inclusion(page, false), variants_);
     table_bytes_ = std::max(table_bytes_, tree.table_bytes());
@@ -39,7 +42,8 @@ void ExpandMachine::expand(std::string_view page, std::string_view title, std::s
     scopes_.clear();
     scopes_.emplace_back();
     scopes_[0].tree = &tree;
-    max_steps_ = static_cast<std::int64_t>(budget_.steps_base + budget_.steps_per_byte * page.size());
+    max_steps_ =
+        static_cast<std::int64_t>(budget_.steps_base + budget_.steps_per_byte * page.size());
     max_output_ = budget_.output_base + budget_.output_per_byte * page.size();
     call_limit_ = max_steps_;
     tasks_.push_back({.state = State::kSequence, .scope = 0, .node = tree.head});
@@ -74,8 +78,13 @@ void ExpandMachine::step() {
 }
 
 void ExpandMachine::push_sequence(const Task& from, std::uint32_t head, std::uint32_t stop) {
-    tasks_.push_back({.state = State::kSequence, .scope = from.scope, .node = head, .stop = stop, .start = out_.size(),
-                      .collected = collected_.size(), .left = from.left});
+    tasks_.push_back({.state = State::kSequence,
+                      .scope = from.scope,
+                      .node = head,
+                      .stop = stop,
+                      .start = out_.size(),
+                      .collected = collected_.size(),
+                      .left = from.left});
 }
 
 void ExpandMachine::sequence(Task& task) {
@@ -89,11 +98,16 @@ void ExpandMachine::sequence(Task& task) {
         page_node_ = at;
         page_node_start_ = out_.size();
         // A call of the page itself may take half of what is left.
-        call_limit_ = counters_->steps + std::max<std::int64_t>(0, max_steps_ - counters_->steps) / 2;
+        call_limit_ = counters_->steps +
+                      std::max<std::int64_t>(0, max_steps_ - counters_->steps) / 2;
         if (over()) return write_raw(node);
     }
-    const Task inner{.state = node.kind == Kind::kCall ? State::kName : State::kParameter, .scope = task.scope, .node = at,
-                     .start = out_.size(), .collected = collected_.size(), .left = task.left};
+    const Task inner{.state = node.kind == Kind::kCall ? State::kName : State::kParameter,
+                     .scope = task.scope,
+                     .node = at,
+                     .start = out_.size(),
+                     .collected = collected_.size(),
+                     .left = task.left};
     tasks_.push_back(inner);
     push_part(inner, node.part);
 }
@@ -124,7 +138,7 @@ void ExpandMachine::trim_from(std::size_t start) {
     out_.erase(start, from);
 }
 
-// -------------------------------------------------------------------------------------------- parameters
+// -------------------------------------------------------------------------------------- parameters
 
 void ExpandMachine::parameter() {
     Task& task = tasks_.back();
@@ -165,7 +179,7 @@ void ExpandMachine::argument_done() {
     pop();
 }
 
-// ------------------------------------------------------------------------------------------------- calls
+// ------------------------------------------------------------------------------------------- calls
 
 void ExpandMachine::name_done() {
     Task& task = tasks_.back();
@@ -174,7 +188,8 @@ void ExpandMachine::name_done() {
     out_.resize(task.start);
     const std::string_view name = strip_prefixes(trim(written_name), store_.prefixes());
     if (call_function_or_variable(name)) return;
-    if (name.empty() || name.size() > kLongestTitle || name.find_first_of("[]{}<>\n") != kNone) return leave(name);
+    if (name.empty() || name.size() > kLongestTitle || name.find_first_of("[]{}<>\n") != kNone)
+        return leave(name);
     if (is_known(name)) {
         ++counters_->ruled;
         return leave(name);
@@ -190,7 +205,7 @@ bool ExpandMachine::is_known(std::string_view name) {
     return classes_.find(key).kind != TemplateClass::kNone;
 }
 
-// --------------------------------------------------------------------------------------------- templates
+// --------------------------------------------------------------------------------------- templates
 
 void ExpandMachine::call_template(std::string_view name) {
     std::string key = template_key(name);
@@ -249,12 +264,14 @@ void ExpandMachine::bind(std::uint32_t from) {
             continue;
         }
         const WikiNode& first = tree.nodes[part.head];
-        const bool plain_name = part.head == part.equals || (first.kind == Kind::kText && first.next == part.equals);
+        const bool plain_name = part.head == part.equals ||
+                                (first.kind == Kind::kText && first.next == part.equals);
         if (!plain_name) {
             task.part = i;
             return push_sequence(Task(task), part.head, part.equals);
         }
-        keep(part.head == part.equals ? std::string() : std::string(trim(tree.text(first))), tree.nodes[part.equals].next, true);
+        keep(part.head == part.equals ? std::string() : std::string(trim(tree.text(first))),
+             tree.nodes[part.equals].next, true);
     }
     task.state = State::kBody;
     Task body = task;
@@ -266,11 +283,13 @@ void ExpandMachine::bind(std::uint32_t from) {
 void ExpandMachine::body_done() {
     Task& task = tasks_.back();
     ++counters_->expanded;
-    for (const auto& [name, argument] : scopes_.back().arguments) held_ -= std::min(held_, argument.value.size());
+    for (const auto& [name, argument] : scopes_.back().arguments)
+        held_ -= std::min(held_, argument.value.size());
     scopes_.pop_back();
     const std::string_view text = written(task);
     // As in MediaWiki, a list or table that a template begins starts a line.
-    const bool block = !text.empty() && (std::string_view(":;#*").find(text[0]) != kNone || text.starts_with("{|"));
+    const bool block = !text.empty() &&
+                       (std::string_view(":;#*").find(text[0]) != kNone || text.starts_with("{|"));
     if (block && task.start > 0 && out_[task.start - 1] != '\n') {
         counters_->steps += static_cast<std::int64_t>(text.size()) / 4;
         out_.insert(task.start, 1, '\n');
@@ -311,7 +330,8 @@ void ExpandMachine::lua() {
     const std::string name = scopes_[at].key;
     const std::size_t task = scopes_[at].task;
     for (std::size_t i = at; i < scopes_.size(); ++i)
-        for (const auto& [key, argument] : scopes_[i].arguments) held_ -= std::min(held_, argument.value.size());
+        for (const auto& [key, argument] : scopes_[i].arguments)
+            held_ -= std::min(held_, argument.value.size());
     scopes_.resize(at);
     tasks_.resize(task + 1);
     collected_.resize(tasks_.back().collected);
@@ -319,21 +339,25 @@ void ExpandMachine::lua() {
     leave(name);
 }
 
-// ------------------------------------------------------------------------------------------------- batch
+// ------------------------------------------------------------------------------------------- batch
 
-WikitextExpander::WikitextExpander(TemplateStore& store, const WikitextOptions& options, const ExpandBudget& budget)
+WikitextExpander::WikitextExpander(TemplateStore& store, const WikitextOptions& options,
+                                   const ExpandBudget& budget)
     : machine_(std::make_unique<ExpandMachine>(store, options, budget)) {}
 WikitextExpander::~WikitextExpander() = default;
 std::size_t WikitextExpander::table_bytes() const { return machine_->table_bytes(); }
 
-void WikitextExpander::expand(std::string_view page, std::string_view title, std::string& out, ExpandCounters& counters) {
+void WikitextExpander::expand(std::string_view page, std::string_view title, std::string& out,
+                              ExpandCounters& counters) {
     counters = {};
     machine_->expand(page, title, out, counters);
 }
 
-ExpandBatch expand_wikitext(const WikitextColumn& pages, const WikitextColumn& titles, TemplateStore& store,
-                            const WikitextOptions& options, const ExpandBudget& budget) {
-    if (pages.size != titles.size) throw std::invalid_argument("there are not as many titles as pages");
+ExpandBatch expand_wikitext(const WikitextColumn& pages, const WikitextColumn& titles,
+                            TemplateStore& store, const WikitextOptions& options,
+                            const ExpandBudget& budget) {
+    if (pages.size != titles.size)
+        throw std::invalid_argument("there are not as many titles as pages");
     check_column(pages);
     check_column(titles);
     WikitextExpander expander(store, options, budget);
@@ -342,7 +366,8 @@ ExpandBatch expand_wikitext(const WikitextColumn& pages, const WikitextColumn& t
         ExpandCounters c;
         expander.expand(pages[i], titles[i], batch.texts.bytes, c);
         batch.texts.end_string();
-        for (std::int64_t value : {c.steps, c.depth, c.expanded, c.ruled, c.undefined, c.lua, c.loops, c.over})
+        for (std::int64_t value :
+             {c.steps, c.depth, c.expanded, c.ruled, c.undefined, c.lua, c.loops, c.over})
             batch.counters.push_back(value);
     }
     batch.table_bytes = expander.table_bytes();

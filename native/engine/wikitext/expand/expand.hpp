@@ -5,7 +5,7 @@
 // input, and work is bounded by counts of steps, bytes and depth. Calls are left as they are, with
 // their arguments expanded, for the extractor's rules:
 //   - templates that have a rule or a class (it knows better: hidden text, dates of today, Lua
-//   behind it),
+//     behind it),
 //   - templates that are not defined, call themselves, or nest too deep,
 //   - templates whose definition runs a Lua module ({{#invoke:}}): those are not run,
 //   - calls of a page that need more than half of the steps that the page has left.
@@ -40,7 +40,7 @@ struct ExpandCounters {
     std::int64_t expanded = 0;   // templates expanded
     std::int64_t ruled = 0;      // calls left to a rule or class
     std::int64_t undefined = 0;  // calls of templates that are not defined
-    std::int64_t lua = 0;        // calls of templates that run a module, and modules run by the page itself
+    std::int64_t lua = 0;  // calls of templates that run a module, and modules that the page runs
     std::int64_t loops = 0;      // calls of a template within itself
     std::int64_t over = 0;       // calls given up for steps, bytes or depth
 };
@@ -91,14 +91,16 @@ class ExpandMachine;  // machine.hpp
 /// Expands the calls of many pages. Not for sharing by threads, nor is the store.
 class WikitextExpander {
   public:
-    WikitextExpander(TemplateStore& store, const WikitextOptions& options, const ExpandBudget& budget);
+    WikitextExpander(TemplateStore& store, const WikitextOptions& options,
+                     const ExpandBudget& budget);
     ~WikitextExpander();
     WikitextExpander(const WikitextExpander&) = delete;
     WikitextExpander& operator=(const WikitextExpander&) = delete;
 
     /// Appends the expanded page to `out`. A page that is too large to take apart is appended as it
     /// is.
-    void expand(std::string_view page, std::string_view title, std::string& out, ExpandCounters& counters);
+    void expand(std::string_view page, std::string_view title, std::string& out,
+                ExpandCounters& counters);
     /// Bytes of the tables of the largest page so far, beside its text.
     std::size_t table_bytes() const;
 
@@ -113,7 +115,8 @@ struct ExpandBatch {
 };
 
 /// Expands a batch; `titles` has as many entries as `pages`.
-ExpandBatch expand_wikitext(const WikitextColumn& pages, const WikitextColumn& titles, TemplateStore& store,
-                            const WikitextOptions& options, const ExpandBudget& budget);
+ExpandBatch expand_wikitext(const WikitextColumn& pages, const WikitextColumn& titles,
+                            TemplateStore& store, const WikitextOptions& options,
+                            const ExpandBudget& budget);
 
 }  // namespace corpuskit

@@ -9,8 +9,10 @@ namespace {
 /// Modules that look at arguments and write nothing for a reader.
 bool is_silent_module(std::string_view name) {
     static constexpr std::string_view kSilent[] = {
-        "check for unknown parameters", "check for deprecated parameters", "check for conflicting parameters",
-        "check for clobbered parameters", "templatepar", "parameter validation", "templatedata"};
+        "check for unknown parameters", "check for deprecated parameters",
+        "check for conflicting parameters", "check for clobbered parameters", "templatepar",
+        "parameter validation", "templatedata",
+    };
     return contains_folded(kSilent, name);
 }
 
@@ -19,13 +21,15 @@ bool is_silent_module(std::string_view name) {
 bool ExpandMachine::call_function_or_variable(std::string_view name) {
     Task& task = tasks_.back();
     if (node_of(task).parts == 1 && (name == "!" || name == "=")) {
-        if (task.left > 0) write("{{" + std::string(name) + "}}");  // it is still to be read as a call's argument
+        // It is still to be read as a call's argument.
+        if (task.left > 0) write("{{" + std::string(name) + "}}");
         else write(name == "!" ? "|" : "=");
         pop();
         return true;
     }
     const std::size_t colon = name.find(':');
-    const Function function = find_function(trim(name.substr(0, std::min(colon, name.size()))), colon != kNone);
+    const Function function = find_function(trim(name.substr(0, std::min(colon, name.size()))),
+                                            colon != kNone);
     if (function == Function::kUnknown) return false;
     begin_function(function, colon == kNone ? std::string_view{} : trim(name.substr(colon + 1)));
     return true;
@@ -39,7 +43,8 @@ void ExpandMachine::begin_function(Function function, std::string_view first) {
         case Function::kIf: return choose(first.empty() ? 2 : 1);
         case Function::kIfExists: return choose(1);
         case Function::kIfExpression:
-            if (evaluate_expression(first, value)) return choose(value.empty() || value == "0" ? 2 : 1);
+            if (evaluate_expression(first, value))
+                return choose(value.empty() || value == "0" ? 2 : 1);
             write(kFunctionError);
             return pop();
         case Function::kIfError:
@@ -163,7 +168,11 @@ void ExpandMachine::tag_function(std::string& result) {
         std::string_view value = trim(attribute.substr(equals + 1));
         if (value.size() > 1 && (value[0] == '"' || value[0] == '\'') && value.back() == value[0])
             value = value.substr(1, value.size() - 2);
-        result.append(" ").append(trim(attribute.substr(0, equals))).append("=\"").append(value).append("\"");
+        result.append(" ")
+            .append(trim(attribute.substr(0, equals)))
+            .append("=\"")
+            .append(value)
+            .append("\"");
     }
     result.append(">");
     if (collected_.size() > first + 1) result.append(trim(collected_[first + 1]));

@@ -22,7 +22,8 @@ class ExpandMachine {
         : store_(store), options_(options), budget_(budget),
           classes_(options.template_classes), variants_(has_variants(options.language)) {}
 
-    void expand(std::string_view page, std::string_view title, std::string& out, ExpandCounters& counters);
+    void expand(std::string_view page, std::string_view title, std::string& out,
+                ExpandCounters& counters);
     std::size_t table_bytes() const { return table_bytes_; }
 
   private:
@@ -100,7 +101,8 @@ class ExpandMachine {
 
     bool is_known(std::string_view name);
     bool over() const {
-        return counters_->steps > call_limit_ || out_.size() + held_ > max_output_ || tasks_.size() > kMostTasks;
+        return counters_->steps > call_limit_ || out_.size() + held_ > max_output_ ||
+               tasks_.size() > kMostTasks;
     }
     const WikiTree& tree_of(const Task& task) const { return *scopes_[task.scope].tree; }
     const WikiNode& node_of(const Task& task) const { return tree_of(task).nodes[task.node]; }
@@ -108,14 +110,18 @@ class ExpandMachine {
         out_.append(text);
         counters_->steps += static_cast<std::int64_t>(text.size()) / 4 + 1;
     }
-    std::string_view written(const Task& task) const { return std::string_view(out_).substr(task.start); }
+    std::string_view written(const Task& task) const {
+        return std::string_view(out_).substr(task.start);
+    }
     void replace(const Task& task, std::string_view by) {
         out_.resize(task.start);
         write(by);
     }
     void trim_from(std::size_t start);
     void push_sequence(const Task& from, std::uint32_t head, std::uint32_t stop = kNoNode);
-    void push_part(const Task& from, std::uint32_t part) { push_sequence(from, tree_of(from).parts[part].head); }
+    void push_part(const Task& from, std::uint32_t part) {
+        push_sequence(from, tree_of(from).parts[part].head);
+    }
     void pop() {
         collected_.resize(tasks_.back().collected);
         tasks_.pop_back();

@@ -14,7 +14,8 @@ namespace {
 /// The end of a tag that begins at `at` and has this name ("<name ...>"), or npos.
 std::size_t tag_close(std::string_view text, std::size_t at, std::string_view name) {
     const std::string_view rest = text.substr(at);
-    if (rest.size() < name.size() + 2 || !equal_folded(rest.substr(1, name.size()), name)) return kNone;
+    if (rest.size() < name.size() + 2 || !equal_folded(rest.substr(1, name.size()), name))
+        return kNone;
     const char behind = rest[1 + name.size()];
     if (!is_space(behind) && behind != '>' && behind != '/') return kNone;
     const std::size_t end = rest.find_first_of("<>", 1 + name.size());
@@ -78,7 +79,8 @@ class Inclusion {
 
     /// <nowiki>, <pre>...: comments and tags of inclusion within are text.
     bool raw() {
-        static constexpr std::string_view kRaw[] = {"nowiki", "pre", "math", "source", "syntaxhighlight"};
+        static constexpr std::string_view kRaw[] = {"nowiki", "pre", "math", "source",
+                                                    "syntaxhighlight"};
         for (std::size_t i = 0; i < std::size(kRaw); ++i) {
             const std::size_t inside = never_closed_[i] ? kNone : tag_close(text_, at_, kRaw[i]);
             if (inside == kNone || text_[inside - 2] == '/') continue;
@@ -135,7 +137,8 @@ class Preprocessor {
             while (at_ < text_.size() && !special_[static_cast<unsigned char>(text_[at_])]) ++at_;
             literal(begin, at_);
             if (at_ < text_.size()) special();
-            if (tree_.nodes.size() + tree_.parts.size() + parts_.size() > kMostNodes) return give_up();
+            if (tree_.nodes.size() + tree_.parts.size() + parts_.size() > kMostNodes)
+                return give_up();
         }
         while (!open_.empty()) flatten();
         tree_.head = root_.head;
@@ -171,7 +174,8 @@ class Preprocessor {
                 return;
             }
         }
-        tree_.nodes.push_back({.begin = static_cast<std::uint32_t>(begin), .end = static_cast<std::uint32_t>(end)});
+        tree_.nodes.push_back(
+            {.begin = static_cast<std::uint32_t>(begin), .end = static_cast<std::uint32_t>(end)});
         append(static_cast<std::uint32_t>(tree_.nodes.size() - 1));
     }
 
@@ -206,7 +210,8 @@ class Preprocessor {
                 }
                 return take(1);
             default:
-                if (text_.substr(at_, 2) == "-{" && text_.substr(at_, 3) != "-{{" && push('-', 2)) return;
+                if (text_.substr(at_, 2) == "-{" && text_.substr(at_, 3) != "-{{" && push('-', 2))
+                    return;
                 return take(1);
         }
     }
@@ -297,10 +302,12 @@ class Preprocessor {
     }
 
     void equals() {
-        const bool ends_name = !open_.empty() && open_.back().kind == '{' && parts_.size() > open_.back().first + 1 &&
+        const bool ends_name = !open_.empty() && open_.back().kind == '{' &&
+                               parts_.size() > open_.back().first + 1 &&
                                parts_.back().equals == kNoNode;
         if (!ends_name) return take(1);
-        tree_.nodes.push_back({.begin = static_cast<std::uint32_t>(at_), .end = static_cast<std::uint32_t>(at_ + 1)});
+        tree_.nodes.push_back(
+            {.begin = static_cast<std::uint32_t>(at_), .end = static_cast<std::uint32_t>(at_ + 1)});
         append(static_cast<std::uint32_t>(tree_.nodes.size() - 1));
         parts_.back().equals = static_cast<std::uint32_t>(tree_.nodes.size() - 1);
         ++at_;
@@ -310,11 +317,13 @@ class Preprocessor {
     void angle() {
         std::string name;
         std::size_t end = at_ + 1;
-        while (end < text_.size() && name.size() < 24 && is_word(text_[end])) name.push_back(lower(text_[end++]));
+        while (end < text_.size() && name.size() < 24 && is_word(text_[end]))
+            name.push_back(lower(text_[end++]));
         if (name.empty()) return take(1);
         const TagName tag = find_tag(name);
-        const bool opaque = tag.kind == Tag::kDrop || tag.kind == Tag::kReference || tag.kind == Tag::kNowiki ||
-                            tag.kind == Tag::kPre || tag.kind == Tag::kCode || tag.kind == Tag::kMath;
+        const bool opaque = tag.kind == Tag::kDrop || tag.kind == Tag::kReference ||
+                            tag.kind == Tag::kNowiki || tag.kind == Tag::kPre ||
+                            tag.kind == Tag::kCode || tag.kind == Tag::kMath;
         if (!opaque || never_closed_[tag.index]) return take(1);
         const std::size_t close = text_.find_first_of("<>", end);
         if (close == kNone || text_[close] == '<') return take(1);
@@ -336,7 +345,9 @@ class Preprocessor {
 
 }  // namespace
 
-std::string resolve_inclusion(std::string_view text, bool called) { return Inclusion(text, called).resolve(); }
+std::string resolve_inclusion(std::string_view text, bool called) {
+    return Inclusion(text, called).resolve();
+}
 
 WikiTree preprocess_wikitext(std::string source, bool variants) {
     return Preprocessor(std::move(source), variants).run();

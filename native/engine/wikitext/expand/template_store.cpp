@@ -47,7 +47,8 @@ TemplateStore::Definition* TemplateStore::find(const std::string& key) {
 
 const WikiTree& TemplateStore::tree(Definition& definition, bool variants) {
     if (!definition.tree) {
-        definition.tree = std::make_unique<WikiTree>(preprocess_wikitext(definition.text, variants));
+        definition.tree =
+            std::make_unique<WikiTree>(preprocess_wikitext(definition.text, variants));
         tree_bytes_ += definition.tree->bytes();
     }
     return *definition.tree;

@@ -12,31 +12,36 @@ namespace {
 // Words in a link to an image that place it, in the languages of the large wikis; a thumb shows its
 // caption.
 constexpr std::string_view kThumbs[] = {
-    "thumb", "thumbnail", "frame", "framed", "enframed", "mini", "miniatur", "gerahmt", "vignette", "cadre", "encadré",
-    "miniatura", "miniaturadeimagen", "miniaturaimagen", "marco", "enmarcado", "min", "riquadrato", "incorniciato",
-    "commoldura", "miniaturadaimagem", "omkaderd", "мини", "миниатюра", "мініатюра", "обрамити", "kciuk", "mały",
-    "ramka", "缩略图", "縮圖", "サムネイル", "フレーム", "nhỏ", "khung", "تصغير", "إطار", "miniatyr", "ram", "náhled",
-    "rám", "küçükresim", "çerçeveli", "miniatiūra", "sīktēls", "섬네일",
+    "thumb", "thumbnail", "frame", "framed", "enframed", "mini", "miniatur", "gerahmt", "vignette",
+    "cadre", "encadré", "miniatura", "miniaturadeimagen", "miniaturaimagen", "marco", "enmarcado",
+    "min", "riquadrato", "incorniciato", "commoldura", "miniaturadaimagem", "omkaderd", "мини",
+    "миниатюра", "мініатюра", "обрамити", "kciuk", "mały", "ramka", "缩略图", "縮圖", "サムネイル", "フレーム",
+    "nhỏ", "khung", "تصغير", "إطار", "miniatyr", "ram", "náhled", "rám", "küçükresim", "çerçeveli",
+    "miniatiūra", "sīktēls", "섬네일",
 };
 constexpr std::string_view kPlaces[] = {
-    "left", "right", "center", "centre", "none", "frameless", "border", "baseline", "sub", "super", "sup", "top",
-    "text-top", "middle", "bottom", "text-bottom", "upright", "links", "rechts", "zentriert", "ohne", "hochkant",
-    "rahmenlos", "gauche", "droite", "centré", "néant", "redresse", "derecha", "izquierda", "centro", "centrada",
-    "centrado", "no", "sinistra", "destra", "nessuno", "verticale", "direita", "dta", "esquerda", "esq", "rechts",
-    "gecentreerd", "geen", "rechtop", "справа", "слева", "центр", "без", "праворуч", "ліворуч", "prawo", "lewo",
-    "bez", "右", "左", "居中", "置中", "无", "中央", "なし", "phải", "trái", "giữa", "không", "يمين", "يسار", "مركز",
-    "وسط", "بدون", "höger", "vänster", "centrerad", "ingen", "vlevo", "vpravo", "střed", "sağ", "sol", "orta", "yok",
+    "left", "right", "center", "centre", "none", "frameless", "border", "baseline", "sub", "super",
+    "sup", "top", "text-top", "middle", "bottom", "text-bottom", "upright", "links", "rechts",
+    "zentriert", "ohne", "hochkant", "rahmenlos", "gauche", "droite", "centré", "néant", "redresse",
+    "derecha", "izquierda", "centro", "centrada", "centrado", "no", "sinistra", "destra", "nessuno",
+    "verticale", "direita", "dta", "esquerda", "esq", "rechts", "gecentreerd", "geen", "rechtop",
+    "справа", "слева", "центр", "без", "праворуч", "ліворуч", "prawo", "lewo", "bez", "右", "左",
+    "居中", "置中", "无", "中央", "なし", "phải", "trái", "giữa", "không", "يمين", "يسار", "مركز", "وسط",
+    "بدون", "höger", "vänster", "centrerad", "ingen", "vlevo", "vpravo", "střed", "sağ", "sol",
+    "orta", "yok",
 };
 // Options with a value: "alt=a dog".
-constexpr std::string_view kSettings[] = {"alt",    "link",   "lang",     "page",    "class",   "upright", "thumb",
-                                          "start",  "end",    "thumbtime", "lien",   "langue",  "seite",   "verweis",
-                                          "enlace", "pagina", "redresse", "hochkant", "alternativtext", "sprache"};
+constexpr std::string_view kSettings[] = {
+    "alt",    "link",   "lang",      "page",     "class",          "upright", "thumb",
+    "start",  "end",    "thumbtime", "lien",     "langue",         "seite",   "verweis",
+    "enlace", "pagina", "redresse",  "hochkant", "alternativtext", "sprache"};
 // Parameters of infoboxes that say how they look.
 constexpr std::string_view kLooks[] = {
-    "image", "img", "photo", "logo", "map", "karte", "immagine", "imagen", "imagem", "taille", "légende", "size",
-    "width", "height px", "style", "color", "colour", "couleur", "alt", "caption", "didascalia", "bildbeschreibung",
-    "zoom", "pushpin", "mapframe", "bild", "flag", "coat", "blason", "drapeau", "stemma", "bandiera", "foto", "изображение",
-    "hình", "background", "fontcolour", "upright", "embed", "child", "signature", "coordinates", "bodyclass", "class",
+    "image", "img", "photo", "logo", "map", "karte", "immagine", "imagen", "imagem", "taille",
+    "légende", "size", "width", "height px", "style", "color", "colour", "couleur", "alt",
+    "caption", "didascalia", "bildbeschreibung", "zoom", "pushpin", "mapframe", "bild", "flag",
+    "coat", "blason", "drapeau", "stemma", "bandiera", "foto", "изображение", "hình", "background",
+    "fontcolour", "upright", "embed", "child", "signature", "coordinates", "bodyclass", "class",
 };
 
 /// "250px", "x250px", "250x200px"
@@ -55,9 +60,11 @@ bool is_fact(std::string_view key, std::string_view value) {
     if (!has_word(content) || name.empty()) return false;
     for (std::string_view look : kLooks)
         if (name.starts_with(look) || name.ends_with(look)) return false;
-    for (std::string_view ending : {".jpg", ".jpeg", ".png", ".svg", ".gif", ".tif", ".webp", ".ogg", "px"})
+    for (std::string_view ending :
+         {".jpg", ".jpeg", ".png", ".svg", ".gif", ".tif", ".webp", ".ogg", "px"})
         if (content.ends_with(ending)) return false;
-    static constexpr std::string_view kSwitches[] = {"yes", "no", "on", "off", "y", "n", "true", "false", "none", "oui", "non"};
+    static constexpr std::string_view kSwitches[] = {"yes",  "no",    "on",   "off", "y",  "n",
+                                                     "true", "false", "none", "oui", "non"};
     return content.front() != '#' && !contains(kSwitches, content);
 }
 
@@ -119,7 +126,7 @@ void WikitextEngine::write_infobox(const Frame& frame) {
     if (scratch_.size() > before) scratch_.append("\n\n");
 }
 
-// -------------------------------------------------------------------------------------------- captions
+// ---------------------------------------------------------------------------------------- captions
 
 /// The caption of the innermost link, which leads to a file; empty when it shows none.
 std::string_view WikitextEngine::file_caption(const Frame& frame) {
@@ -128,8 +135,10 @@ std::string_view WikitextEngine::file_caption(const Frame& frame) {
     for (std::size_t i = frame.first_bar; i < bars_.size(); ++i) {
         const std::string_view option = trim_marks(behind_bar(i));
         const std::string word = option.size() < 32 ? lower_case(option) : std::string();
-        if (contains(kThumbs, word) || word.starts_with("thumb=") || word.starts_with("thumbnail=")) thumb = true;
-        else if (!contains(kPlaces, word) && !is_size(word) && !is_setting(option)) caption = option;
+        if (contains(kThumbs, word) || word.starts_with("thumb=") || word.starts_with("thumbnail="))
+            thumb = true;
+        else if (!contains(kPlaces, word) && !is_size(word) && !is_setting(option))
+            caption = option;
     }
     return thumb && has_word(plain(caption)) ? caption : std::string_view();
 }
@@ -153,7 +162,8 @@ void WikitextEngine::flush_captions() {
     if (captions_.empty() || !frames_.empty()) return;
     const std::string_view next = in_.substr(std::min(pos_ + 1, in_.size()), 1);
     const bool line_empty = at_line_start();
-    if (!next.empty() && !line_empty && std::string_view("\n=*#:;{|").find(next[0]) == kNone) return;
+    if (!next.empty() && !line_empty && std::string_view("\n=*#:;{|").find(next[0]) == kNone)
+        return;
     out_.append(captions_);
     captions_.clear();
 }
@@ -164,13 +174,15 @@ namespace {
 std::string_view gallery_caption(std::string_view line) {
     std::string_view caption;
     int depth = 0;
-    std::size_t part = kNone;  // where the part begins that is read; the first one is the name of the file
+    // Where the part begins that is read; the first one is the name of the file.
+    std::size_t part = kNone;
     for (std::size_t i = 0; i <= line.size(); ++i) {
         const char c = i < line.size() ? line[i] : '|';
         if (c == '[' || c == '{') ++depth;
         if (c == ']' || c == '}') --depth;
         if (c != '|' || (depth > 0 && i < line.size())) continue;
-        if (part != kNone && !is_setting(line.substr(part, i - part))) caption = line.substr(part, i - part);
+        if (part != kNone && !is_setting(line.substr(part, i - part)))
+            caption = line.substr(part, i - part);
         part = i + 1;
     }
     return caption;

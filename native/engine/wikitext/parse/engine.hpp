@@ -43,7 +43,8 @@ struct Bar {
 class WikitextEngine {
   public:
     explicit WikitextEngine(WikitextOptions options);
-    WikitextStatus extract(std::string_view page, std::string_view title, std::string& out, WikitextFacts& facts);
+    WikitextStatus extract(std::string_view page, std::string_view title, std::string& out,
+                           WikitextFacts& facts);
 
   private:
     // structure
@@ -92,7 +93,8 @@ class WikitextEngine {
     // tags
     void angle();
     void comment();
-    void opening_tag(TagName tag, std::string_view name, std::string_view attributes, bool self_closing);
+    void opening_tag(TagName tag, std::string_view name, std::string_view attributes,
+                     bool self_closing);
     void closing_tag(TagName tag, std::string_view name);
     void gallery_tag(TagName tag, std::string_view attributes, bool self_closing);
     void opaque_tag(TagName tag, std::string_view name, std::string_view attributes);
@@ -100,7 +102,8 @@ class WikitextEngine {
     void unclosed_reference(std::size_t limit);
     void super_tag();
     std::size_t tag_end(std::size_t at, bool& self_closing) const;
-    std::size_t find_close(std::string_view name, std::uint32_t index, std::size_t from, std::size_t& after);
+    std::size_t find_close(std::string_view name, std::uint32_t index, std::size_t from,
+                           std::size_t& after);
     std::size_t find_open_reference(std::size_t from);
     void put_text(std::string_view text, bool entities);
     void put_math(std::string_view text, std::string_view command, bool block);
@@ -122,7 +125,9 @@ class WikitextEngine {
     std::size_t equals_of(std::size_t i) const {  // in behind_bar(i), or npos
         return bars_[i].equals == kNone ? kNone : bars_[i].equals - bars_[i].at - 1;
     }
-    std::string_view link_target(const Frame& frame) const { return trim_marks(before_bars(frame)); }
+    std::string_view link_target(const Frame& frame) const {
+        return trim_marks(before_bars(frame));
+    }
     static bool has_prefix(std::string_view target, const NameSet& names);
     std::size_t url_scheme(std::size_t at) const;
 
@@ -165,6 +170,7 @@ class WikitextEngine {
 };
 
 /// The second pass: `marked` is the output of the first. Appends the text to `out`.
-void write_lines(std::string_view marked, const LineOptions& options, std::string& out, WikitextFacts& facts);
+void write_lines(std::string_view marked, const LineOptions& options, std::string& out,
+                 WikitextFacts& facts);
 
 }  // namespace corpuskit

@@ -11,8 +11,8 @@ WikitextExtractor::WikitextExtractor(WikitextOptions options)
     : engine_(std::make_unique<WikitextEngine>(std::move(options))) {}
 WikitextExtractor::~WikitextExtractor() = default;
 
-WikitextStatus WikitextExtractor::extract(std::string_view page, std::string_view title, std::string& out,
-                                          WikitextFacts& facts) {
+WikitextStatus WikitextExtractor::extract(std::string_view page, std::string_view title,
+                                          std::string& out, WikitextFacts& facts) {
     facts.counters = {};
     facts.flags = 0;
     facts.categories.clear();
@@ -24,9 +24,10 @@ namespace {
 
 void append_facts(const WikitextFacts& facts, WikitextBatch& batch) {
     const WikitextCounters& c = facts.counters;
-    const std::int64_t values[] = {c.steps,    c.nesting,  c.templates_dropped, c.templates_rendered, c.tables,
-                                   c.references, c.files,  c.unclosed,          c.sections,           c.hatnotes,
-                                   c.infoboxes, c.captions, c.tables_kept};
+    const std::int64_t values[] = {
+        c.steps,      c.nesting,  c.templates_dropped, c.templates_rendered, c.tables,
+        c.references, c.files,    c.unclosed,          c.sections,           c.hatnotes,
+        c.infoboxes,  c.captions, c.tables_kept};
     static_assert(std::size(values) == kWikitextCounters);
     batch.counters.insert(batch.counters.end(), std::begin(values), std::end(values));
     batch.flags.push_back(facts.flags);
@@ -41,7 +42,8 @@ void append_facts(const WikitextFacts& facts, WikitextBatch& batch) {
 
 void check_column(const WikitextColumn& column) {
     for (std::size_t i = 0; i <= column.size; ++i) {
-        const bool ordered = i == 0 ? column.offsets[0] >= 0 : column.offsets[i] >= column.offsets[i - 1];
+        const bool ordered = i == 0 ? column.offsets[0] >= 0
+                                    : column.offsets[i] >= column.offsets[i - 1];
         if (!ordered || column.offsets[i] > static_cast<std::int64_t>(column.bytes))
             throw std::invalid_argument("offsets must ascend within the bytes");
     }
@@ -51,7 +53,8 @@ WikitextBatch extract_wikitext(const WikitextColumn& pages, const WikitextColumn
                                const WikitextOptions& options) {
     check_column(pages);
     if (titles.size > 0) check_column(titles);
-    if (titles.size > 0 && titles.size != pages.size) throw std::invalid_argument("there are not as many titles as pages");
+    if (titles.size > 0 && titles.size != pages.size)
+        throw std::invalid_argument("there are not as many titles as pages");
     const std::size_t n = pages.size;
     WikitextBatch batch;
     batch.texts.offsets.reserve(n + 1);

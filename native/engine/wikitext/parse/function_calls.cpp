@@ -12,7 +12,8 @@ bool WikitextEngine::finish_function(const Frame& frame) {
     // Not trimmed at its end, where an error may stand that {{#iferror:}} asks for.
     std::string_view title = skip_blank(before_bars(frame));
     for (std::string_view prefix : {"subst:", "safesubst:"})
-        if (equal_folded(title.substr(0, prefix.size()), prefix)) title = skip_blank(title.substr(prefix.size()));
+        if (equal_folded(title.substr(0, prefix.size()), prefix))
+            title = skip_blank(title.substr(prefix.size()));
     const std::size_t colon = title.substr(0, kLongestFunction).find(':');
     const std::string name = plain(title.substr(0, std::min(colon, kLongestFunction + 1)));
     const Function function = find_function(name, colon != kNone);
@@ -35,7 +36,9 @@ bool WikitextEngine::finish_function(const Frame& frame) {
 void WikitextEngine::finish_tag_function() {
     std::string name = plain(function_arguments_[0].text);
     for (char& c : name) c = lower(c);
-    const std::string_view content = function_arguments_.size() > 1 ? trim(function_arguments_[1].text) : std::string_view{};
+    const std::string_view content = function_arguments_.size() > 1
+                                         ? trim(function_arguments_[1].text)
+                                         : std::string_view{};
     switch (find_tag(name).kind) {
         case Tag::kReference: ++counters_->references; return;
         case Tag::kDrop: return;

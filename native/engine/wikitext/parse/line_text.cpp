@@ -56,7 +56,8 @@ bool LineText::drop_open_bracket() {
 /// Removes the bracket that holds the value missing at line[i]: "(equivalent to $ million in
 /// 2016)". Brackets that hold a mark of bold or italics stay, as does text without brackets.
 bool LineText::drop_bracket(std::string_view line, std::size_t& i) {
-    constexpr std::size_t kLongest = 300;  // bytes on each side; what is longer says more than the value
+    // Bytes on each side; a longer bracket says more than the value that is missing.
+    constexpr std::size_t kLongest = 300;
     std::size_t open = text.size(), depth = 1;
     while (depth > 0) {
         if (open == 0 || text.size() - open >= kLongest) return false;
@@ -144,7 +145,9 @@ void LineText::resolve_apostrophes(std::string_view line) {
             std::string_view left = line.substr(before, at - before + (run == 4 ? 1 : 0));
             const char last = left.empty() ? '\'' : left.back();
             const char last_but_one = left.size() < 2 ? '\'' : left[left.size() - 2];
-            std::size_t& slot = last == ' ' ? after_space : last_but_one == ' ' ? after_letter : after_word;
+            std::size_t& slot = last == ' '           ? after_space
+                                : last_but_one == ' ' ? after_letter
+                                                      : after_word;
             if (slot == kNone) slot = index;
         }
         runs_.push_back(static_cast<std::uint32_t>(text_count));
@@ -152,7 +155,9 @@ void LineText::resolve_apostrophes(std::string_view line) {
         at = line.find("''", end);
     }
     if (bold % 2 == 0 || italic % 2 == 0) return;
-    const std::size_t chosen = after_letter != kNone ? after_letter : after_word != kNone ? after_word : after_space;
+    const std::size_t chosen = after_letter != kNone ? after_letter
+                               : after_word != kNone ? after_word
+                                                     : after_space;
     if (chosen != kNone) ++runs_[chosen];
 }
 
@@ -165,7 +170,9 @@ constexpr auto kInlineSpecial = [] {
     return table;
 }();
 
-bool special_at(std::string_view line, std::size_t i) { return kInlineSpecial[static_cast<unsigned char>(line[i])]; }
+bool special_at(std::string_view line, std::size_t i) {
+    return kInlineSpecial[static_cast<unsigned char>(line[i])];
+}
 
 }  // namespace
 
@@ -238,7 +245,8 @@ void LineText::write(std::string_view line, bool markdown) {
         while (i < line.size()) {
             if (!special_at(line, i)) {
                 ++i;
-            } else if (i > begin && line[i] >= ' ' && i + 1 < line.size() && !special_at(line, i + 1)) {
+            } else if (i > begin && line[i] >= ' ' && i + 1 < line.size() &&
+                       !special_at(line, i + 1)) {
                 i += 2;  // a blank, apostrophe or underscore alone among letters is one
             } else {
                 break;

@@ -64,7 +64,8 @@ class Page {
     bool unclosed_;  // whether there is a mark of an unclosed template or table
     Block block_ = Block::kNone;
     bool forced_break_ = false;    // the last line ended with <br>
-    bool open_template_ = false;   // an unclosed template or table was met: lines of its arguments are debris
+    // An unclosed template or table was met: lines of its arguments are debris.
+    bool open_template_ = false;
     LineText text_;
     std::vector<Heading> headings_;
     std::size_t dropped_level_ = kNoSection;  // of the section that goes; deeper ones go with it
@@ -89,13 +90,15 @@ void Page::emit(std::string_view text, std::string_view separator) {
 }
 
 bool Page::heading(std::string_view line) {
-    while (!line.empty() && (is_space(line.back()) || (is_mark(line.back()) && line.back() != kLiteral)))
+    while (!line.empty() &&
+           (is_space(line.back()) || (is_mark(line.back()) && line.back() != kLiteral)))
         line.remove_suffix(1);
     std::size_t left = 0, right = 0;
     while (left < line.size() && left < 6 && line[left] == '=') ++left;
     while (right < line.size() && right < 6 && line[line.size() - 1 - right] == '=') ++right;
     const std::size_t level = std::min({left, right, (line.size() - 1) / 2});
-    if (level == 0 || (line.size() > level && line[line.size() - level - 1] == kLiteral)) return false;
+    if (level == 0 || (line.size() > level && line[line.size() - level - 1] == kLiteral))
+        return false;
     text_.write(line.substr(level, line.size() - 2 * level), false);
     std::replace(text_.text.begin(), text_.text.end(), '\n', ' ');
     add_heading(level, trim(text_.text));
@@ -127,7 +130,8 @@ bool Page::hatnote(std::string_view line) {
     if (line.front() != kHat || !at_top_ || options_.hatnotes) return false;
     line.remove_prefix(1);
     line = skip_blank(line.substr(std::min(line.find_first_not_of(':'), line.size())));
-    while (!line.empty() && (is_space(line.back()) || line.back() == '.' || is_mark(line.back()))) line.remove_suffix(1);
+    while (!line.empty() && (is_space(line.back()) || line.back() == '.' || is_mark(line.back())))
+        line.remove_suffix(1);
     if (!line.starts_with("''") || !line.ends_with("''")) return false;
     ++facts_.counters.hatnotes;
     return true;
@@ -175,7 +179,8 @@ bool Page::debris(std::string_view line) {
     if (line[0] == '!') return open_template_;
     if (line[0] != '|') return false;
     if (line.starts_with("|-")) open_template_ = true;  // rows of a table that a template began
-    if (open_template_ || line.size() == 1 || std::string_view("-}+ |").find(line[1]) != kNone) return true;
+    if (open_template_ || line.size() == 1 || std::string_view("-}+ |").find(line[1]) != kNone)
+        return true;
     const std::size_t bar = std::min(line.find('|', 1), line.size());  // "|x| = 3" is none
     return line.substr(0, bar).find('=') != kNone || line.substr(bar).starts_with("||");
 }
@@ -214,7 +219,8 @@ std::size_t term_colon(std::string_view content) {
     if (const std::size_t at = content.find(kTerm); at != kNone) return at;
     // In an argument of a template the first pass marked none.
     for (std::size_t at = content.find(':'); at != kNone; at = content.find(':', at + 1)) {
-        const bool apart = (at > 0 && content[at - 1] == ' ') || (at + 1 < content.size() && content[at + 1] == ' ');
+        const bool apart = (at > 0 && content[at - 1] == ' ') ||
+                           (at + 1 < content.size() && content[at + 1] == ' ');
         if (apart && (at == 0 || content[at - 1] != kLiteral)) return at;
     }
     return kNone;
@@ -248,16 +254,20 @@ std::string_view Page::join_paragraph(std::string_view next) const {
     if (forced_break_) return "\n";
     const auto wide = [](std::string_view s) {
         const auto a = static_cast<unsigned char>(s[0]);
-        return s.size() >= 3 && ((a == 0xE3 && static_cast<unsigned char>(s[1]) >= 0x80) || (a >= 0xE4 && a <= 0xE9) || a == 0xEF);
+        return s.size() >= 3 && ((a == 0xE3 && static_cast<unsigned char>(s[1]) >= 0x80) ||
+                                 (a >= 0xE4 && a <= 0xE9) || a == 0xEF);
     };
-    if (out_.size() >= start_ + 3 && wide(next) && wide(std::string_view(out_).substr(out_.size() - 3))) return "";
+    if (out_.size() >= start_ + 3 && wide(next) &&
+        wide(std::string_view(out_).substr(out_.size() - 3)))
+        return "";
     return " ";
 }
 
 void Page::paragraph(std::string_view line, bool pre) {
     const bool breaks = line.back() == kBreak;
     const bool blocks = line.back() == kBlock;
-    const bool starts_block = line.front() == kBlock || (line.front() == kHole && line.size() > 1 && line[1] == kBlock);
+    const bool starts_block = line.front() == kBlock ||
+                              (line.front() == kHole && line.size() > 1 && line[1] == kBlock);
     write(line);
     if (starts_block) end_block();
     if (text_.text.empty() || (text_.had_hole && !has_word(text_.text))) {
@@ -276,7 +286,8 @@ void Page::paragraph(std::string_view line, bool pre) {
 void Page::line(std::string_view line) {
     facts_.counters.steps += static_cast<std::int64_t>(line.size()) + 1;
     if (unclosed_ && line.find(kOpenTemplate) != kNone) open_template_ = true;
-    if (unclosed_ && line.find(kOpenTable) != kNone) {  // "{| class=wikitable" of a table that never closes
+    // "{| class=wikitable" of a table that never closes.
+    if (unclosed_ && line.find(kOpenTable) != kNone) {
         open_template_ = true;
         return end_block();
     }
@@ -290,7 +301,8 @@ void Page::line(std::string_view line) {
     }
     // What follows a mark at the start of a line is still its start: "{{clear}}* item".
     std::string_view bare = line;
-    while (!bare.empty() && (bare.front() == kHole || bare.front() == kBlock)) bare.remove_prefix(1);
+    while (!bare.empty() && (bare.front() == kHole || bare.front() == kBlock))
+        bare.remove_prefix(1);
     if (bare.front() == '=' && heading(bare)) return;
     if (dropped_level_ != kNoSection || hatnote(bare)) return;
     if (bare.front() == kRow) return row(bare);
@@ -311,7 +323,8 @@ void Page::line(std::string_view line) {
 
 }  // namespace
 
-void write_lines(std::string_view marked, const LineOptions& options, std::string& out, WikitextFacts& facts) {
+void write_lines(std::string_view marked, const LineOptions& options, std::string& out,
+                 WikitextFacts& facts) {
     const bool unclosed = marked.find(kOpenTemplate) != kNone || marked.find(kOpenTable) != kNone;
     Page page(out, facts, options, unclosed);
     for (std::size_t at = 0; at <= marked.size();) {

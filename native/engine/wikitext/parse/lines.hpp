@@ -37,7 +37,8 @@ class LineText {
     void apostrophes(std::size_t run, std::size_t kept);
     void write_emphasis();
 
-    std::vector<std::uint32_t> runs_;  // of two or more apostrophes in a line: how many of each are text
+    // Of two or more apostrophes in a line: how many of each are text.
+    std::vector<std::uint32_t> runs_;
     bool markdown_ = false;
     std::string emphasis_;  // buffer
 };
@@ -60,7 +61,9 @@ class TableText {
     std::size_t rows() const { return row_ends_.size(); }
     std::size_t cells() const { return ends_.size(); }
     std::size_t size(std::size_t row) const { return row_ends_[row] - first(row); }
-    std::string_view cell(std::size_t row, std::size_t column) const { return cell(first(row) + column); }
+    std::string_view cell(std::size_t row, std::size_t column) const {
+        return cell(first(row) + column);
+    }
     std::size_t table_bytes() const {
         return text_.capacity() + (ends_.capacity() + row_ends_.capacity()) * sizeof(ends_[0]);
     }

@@ -6,9 +6,10 @@
 namespace corpuskit {
 
 namespace {
-constexpr std::string_view kSchemes[] = {"http://", "https://", "//",     "ftp://",  "mailto:", "news:",
-                                         "irc://",  "ircs://",  "sftp://", "gopher://", "tel:",  "magnet:",
-                                         "geo:",    "svn://",   "git://", "urn:",     "nntp://", "telnet://"};
+constexpr std::string_view kSchemes[] = {"http://", "https://", "//",       "ftp://",  "mailto:",
+                                         "news:",   "irc://",   "ircs://",  "sftp://", "gopher://",
+                                         "tel:",    "magnet:",  "geo:",     "svn://",  "git://",
+                                         "urn:",    "nntp://",  "telnet://"};
 }  // namespace
 
 /// Length of the URL scheme at `at`, or 0.
@@ -17,7 +18,8 @@ std::size_t WikitextEngine::url_scheme(std::size_t at) const {
     if (in_[at] != '/' && in_.substr(at, 9).find(':') == kNone) return 0;
     for (std::string_view scheme : kSchemes) {
         if (in_.size() - std::min(at, in_.size()) <= scheme.size()) continue;
-        if (equal_folded(in_.substr(at, scheme.size()), scheme) && !is_space(in_[at + scheme.size()]))
+        if (equal_folded(in_.substr(at, scheme.size()), scheme) &&
+            !is_space(in_[at + scheme.size()]))
             return scheme.size();
     }
     return 0;
@@ -41,8 +43,8 @@ void WikitextEngine::open_bracket() {
     std::size_t end = pos_ + scheme;
     const std::string_view stops = open(Kind::kTemplate) > 0 ? " \t\n[]<>|\"{}" : " \t\n[]<>\"{";
     const auto stopped = [&](std::size_t at) {
-        return stops.find(in_[at]) != kNone || static_cast<unsigned char>(in_[at]) < 0x20 || starts_with(at, "''") ||
-               starts_with(at, "\xE3\x80\x80");
+        return stops.find(in_[at]) != kNone || static_cast<unsigned char>(in_[at]) < 0x20 ||
+               starts_with(at, "''") || starts_with(at, "\xE3\x80\x80");
     };
     while (end < in_.size() && !stopped(end)) ++end;
     out_.append(in_, pos_, end - pos_);
@@ -63,7 +65,8 @@ void WikitextEngine::close_bracket() {
             if (starts_with(pos_, "]]]") && !starts_with(pos_, "]]]]")) {
                 const std::string_view text = std::string_view(out_).substr(frames_.back().content);
                 const std::size_t last = text.find_last_of("[]");
-                count_step(std::min<std::size_t>(text.size(), text.size() - (last == kNone ? 0 : last)));
+                count_step(
+                    std::min<std::size_t>(text.size(), text.size() - (last == kNone ? 0 : last)));
                 if (last != kNone && text[last] == '[') {
                     out_.push_back(']');
                     ++pos_;
@@ -97,7 +100,8 @@ void WikitextEngine::finish_link() {
         dropped = true;
         add_category(target.substr(colon + 1));
     }
-    if (!dropped && colon != kNone && colon > 0) dropped = is_interlanguage(target.substr(0, colon));
+    if (!dropped && colon != kNone && colon > 0)
+        dropped = is_interlanguage(target.substr(0, colon));
     pop();
     if (dropped) {
         ++counters_->files;
@@ -110,7 +114,8 @@ void WikitextEngine::finish_link() {
     }
     std::size_t from = bar + 1;
     std::size_t length = piped ? out_.size() - from : 0;
-    const std::string_view text = piped ? std::string_view(out_).substr(from, length) : std::string_view();
+    const std::string_view text = piped ? std::string_view(out_).substr(from, length)
+                                        : std::string_view();
     const bool blank = piped && trim_marks(text).empty();
     if (blank && length > 0 && text.find(kHole) == kNone) {  // "[[Ulm| ]]" is not seen
         cut_back(frame.start);
@@ -128,10 +133,12 @@ void WikitextEngine::finish_link() {
     const bool sign = length > 0 && std::string_view("*#:;=! ").find(out_[from]) != kNone;
     if (sign && (frame.start == 0 || out_[frame.start - 1] == '\n')) out_[start++] = kGlue;
     // "l'[[Ulm|''Ulm'']]": the apostrophe before the link is none of the mark's.
-    const bool apostrophes = length > 0 && out_[from] == '\'' && start > 0 && out_[start - 1] == '\'';
+    const bool apostrophes = length > 0 && out_[from] == '\'' && start > 0 &&
+                             out_[start - 1] == '\'';
     if (apostrophes) out_[start++] = kGlue;
     if (bars > 1) return put_barred(frame.start, std::string(out_, from, length));
-    std::copy(out_.begin() + static_cast<std::ptrdiff_t>(from), out_.begin() + static_cast<std::ptrdiff_t>(from + length),
+    std::copy(out_.begin() + static_cast<std::ptrdiff_t>(from),
+              out_.begin() + static_cast<std::ptrdiff_t>(from + length),
               out_.begin() + static_cast<std::ptrdiff_t>(start));
     out_.resize(start + length);
 }
@@ -149,7 +156,8 @@ void WikitextEngine::put_barred(std::size_t at, const std::string& text) {
 void WikitextEngine::add_category(std::string_view target) {
     constexpr std::size_t kLongestTitle = 255;  // bytes, as in MediaWiki
     std::string name = collapse(plain(target.substr(0, 2 * kLongestTitle)), " \t\n\r_", ' ');
-    if (name.empty() || name.size() > kLongestTitle || name.find_first_of("[]{}|<>#") != kNone) return;
+    if (name.empty() || name.size() > kLongestTitle || name.find_first_of("[]{}|<>#") != kNone)
+        return;
     if (seen_categories_.insert(name).second) facts_->categories.push_back(std::move(name));
 }
 
@@ -161,7 +169,8 @@ std::string_view WikitextEngine::trim_pipe(std::string_view target) const {
         const std::size_t open = target.rfind(" (");
         if (open != kNone && open > 0) return target.substr(0, open);
     }
-    if (const std::size_t comma = target.find(", "); comma != kNone && comma > 0) return target.substr(0, comma);
+    if (const std::size_t comma = target.find(", "); comma != kNone && comma > 0)
+        return target.substr(0, comma);
     return target;
 }
 
@@ -189,10 +198,12 @@ void WikitextEngine::finish_variant() {
     if (bar != kNone) {
         const std::string_view flags = trim(body.substr(0, bar));
         const bool known = flags.find_first_not_of("ADTRHN-; abcdefghijklmnopqrstuvwxyz") == kNone;
-        hidden = known && flags.find_first_of("HT-") != kNone && flags.find_first_of("abcdefghijklmnopqrstuvwxyz") == kNone;
+        hidden = known && flags.find_first_of("HT-") != kNone &&
+                 flags.find_first_of("abcdefghijklmnopqrstuvwxyz") == kNone;
         if (known) body.remove_prefix(bar + 1);
     }
-    static constexpr std::string_view kPreferred[] = {"zh-hans", "zh-cn", "zh", "zh-hant", "zh-tw", "sr-ec", "sr-cyrl"};
+    static constexpr std::string_view kPreferred[] = {"zh-hans", "zh-cn", "zh",     "zh-hant",
+                                                      "zh-tw",   "sr-ec", "sr-cyrl"};
     std::string_view best = body;
     std::size_t best_rank = kNone;
     bool rules = false;
@@ -203,7 +214,8 @@ void WikitextEngine::finish_variant() {
         at = end + 1;
         if (colon == kNone || colon == 0 || colon > 20) continue;
         std::string_view code = trim(rule.substr(0, colon));
-        if (const std::size_t arrow = code.rfind("=>"); arrow != kNone) code = trim(code.substr(arrow + 2));
+        if (const std::size_t arrow = code.rfind("=>"); arrow != kNone)
+            code = trim(code.substr(arrow + 2));
         if (code.find_first_not_of("abcdefghijklmnopqrstuvwxyz-") != kNone) continue;
         const auto* found = std::find(std::begin(kPreferred), std::end(kPreferred), code);
         const auto rank = static_cast<std::size_t>(found - std::begin(kPreferred));

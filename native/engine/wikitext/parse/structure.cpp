@@ -21,8 +21,10 @@ WikitextEngine::WikitextEngine(WikitextOptions options)
     for (unsigned char c : std::string_view("{}[]|=<&:\n")) special_[c] = true;
     if (variants_) special_['-'] = true;
     for (const std::string& name : options_.file_prefixes) file_names_.insert(lower_case(name));
-    for (const std::string& name : options_.category_prefixes) category_names_.insert(lower_case(name));
-    for (const std::string& name : options_.drop_sections) line_options_.drop_sections.insert(lower_case(name));
+    for (const std::string& name : options_.category_prefixes)
+        category_names_.insert(lower_case(name));
+    for (const std::string& name : options_.drop_sections)
+        line_options_.drop_sections.insert(lower_case(name));
     line_options_.markdown = options_.output == WikitextOutput::kMarkdown;
     line_options_.hatnotes = options_.hatnotes;
     line_options_.tables = options_.tables;
@@ -30,8 +32,8 @@ WikitextEngine::WikitextEngine(WikitextOptions options)
     special_[0x7F] = true;
 }
 
-WikitextStatus WikitextEngine::extract(std::string_view page, std::string_view title, std::string& out,
-                                       WikitextFacts& facts) {
+WikitextStatus WikitextEngine::extract(std::string_view page, std::string_view title,
+                                       std::string& out, WikitextFacts& facts) {
     in_ = page;
     title_ = title;
     pos_ = 0;
@@ -54,7 +56,8 @@ WikitextStatus WikitextEngine::extract(std::string_view page, std::string_view t
     WikitextCounters& counters = facts.counters;
     counters_ = &counters;
     const WikitextBudget& budget = options_.budget;
-    const auto max_steps = static_cast<std::int64_t>(budget.steps_base + budget.steps_per_byte * page.size());
+    const auto max_steps =
+        static_cast<std::int64_t>(budget.steps_base + budget.steps_per_byte * page.size());
     max_output_ = budget.output_base + budget.output_per_byte * page.size();
 
     skip_redirect();
@@ -172,11 +175,13 @@ std::size_t WikitextEngine::term_end(std::size_t from, std::size_t end) const {
             tags = close != kNone;
             if (!tags) continue;
             if (starts_with(i, "</")) --depth;
-            else if (is_alpha(in_[i + 1]) && in_[close - 1] != '/' && !starts_with(i, "<br")) ++depth;
+            else if (is_alpha(in_[i + 1]) && in_[close - 1] != '/' && !starts_with(i, "<br"))
+                ++depth;
             i = close;
         }
         if (c != ':' || depth != 0 || starts_with(i, "://")) continue;
-        const bool time = i > from && is_digit(in_[i - 1]) && i + 1 < end && is_digit(in_[i + 1]);  // "12:30"
+        // The colon of "12:30" ends no term.
+        const bool time = i > from && is_digit(in_[i - 1]) && i + 1 < end && is_digit(in_[i + 1]);
         if (!time) return i;
     }
     return kNone;
@@ -197,12 +202,14 @@ void WikitextEngine::skip_redirect() {
     blanks();
     if (starts_with(at, ":")) ++at;
     blanks();
-    const std::size_t close = starts_with(at, "[[") ? in_.substr(0, at + 600).find("]]", at) : kNone;
+    const std::size_t close = starts_with(at, "[[") ? in_.substr(0, at + 600).find("]]", at)
+                                                    : kNone;
     if (close != kNone) pos_ = close + 2;
 }
 
 void WikitextEngine::equals() {
-    if (top_is(Kind::kTemplate) && bars_.size() > frames_.back().first_bar && bars_.back().equals == kNone)
+    if (top_is(Kind::kTemplate) && bars_.size() > frames_.back().first_bar &&
+        bars_.back().equals == kNone)
         bars_.back().equals = out_.size();
     out_.push_back('=');
     ++pos_;
@@ -217,7 +224,8 @@ void WikitextEngine::bar() {
     if (line_start) {
         // "|}}" may be the end of a table or a bar and the end of a template; the latter when a
         // template is the innermost of the two, or when it is open and the braces fit it exactly.
-        while (top_is(Kind::kLink) || top_is(Kind::kExternal) || top_is(Kind::kVariant)) pop_unclosed();
+        while (top_is(Kind::kLink) || top_is(Kind::kExternal) || top_is(Kind::kVariant))
+            pop_unclosed();
         const bool two_braces = starts_with(pos_, "|}}") && !starts_with(pos_, "|}}}");
         if (top_is(Kind::kTable) && !(two_braces && open(Kind::kTemplate) > 0)) {
             pos_ += 2;
@@ -263,7 +271,8 @@ bool WikitextEngine::push(Frame frame) {
     frame.first_bar = bars_.size();
     frames_.push_back(frame);
     ++open_[static_cast<std::size_t>(frame.kind)];
-    counters_->nesting = std::max<std::int64_t>(counters_->nesting, static_cast<std::int64_t>(frames_.size()));
+    counters_->nesting = std::max<std::int64_t>(counters_->nesting,
+                                                static_cast<std::int64_t>(frames_.size()));
     return true;
 }
 
@@ -287,13 +296,15 @@ void WikitextEngine::pop_unclosed_until(Kind kind) {
 }
 
 void WikitextEngine::hole() {
-    if (out_.empty() || out_.back() != kHole || (out_.size() > 1 && out_[out_.size() - 2] == kLiteral))
+    if (out_.empty() || out_.back() != kHole ||
+        (out_.size() > 1 && out_[out_.size() - 2] == kLiteral))
         out_.push_back(kHole);
 }
 
 /// What stands before the first '|' of the innermost construct.
 std::string_view WikitextEngine::before_bars(const Frame& frame) const {
-    const std::size_t end = bars_.size() > frame.first_bar ? bars_[frame.first_bar].at : out_.size();
+    const std::size_t end = bars_.size() > frame.first_bar ? bars_[frame.first_bar].at
+                                                           : out_.size();
     return std::string_view(out_).substr(frame.content, end - frame.content);
 }
 
@@ -309,7 +320,7 @@ void WikitextEngine::cut_back(std::size_t to) {
     out_.resize(to);
 }
 
-// ------------------------------------------------------------------------------------------- templates
+// --------------------------------------------------------------------------------------- templates
 
 void WikitextEngine::open_braces() {
     std::size_t end = pos_;
@@ -317,7 +328,8 @@ void WikitextEngine::open_braces() {
     const std::size_t run = end - pos_;
     count_step(run);
     if (run == 1) {
-        if (starts_with(pos_, "{|") && !starts_with(pos_, "{|}") && at_line_start()) return open_table();
+        if (starts_with(pos_, "{|") && !starts_with(pos_, "{|}") && at_line_start())
+            return open_table();
         out_.push_back('{');
         ++pos_;
         return;
@@ -409,7 +421,9 @@ const TemplateRule* WikitextEngine::read_call(const Frame& frame) {
         const std::string_view text = behind_bar(i);
         const std::size_t equals = equals_of(i);
         if (equals == kNone) call_.arguments.push_back({{}, text, ++position});
-        else call_.arguments.push_back({trim_marks(text.substr(0, equals)), trim(text.substr(equals + 1)), 0});
+        else
+            call_.arguments.push_back(
+                {trim_marks(text.substr(0, equals)), trim(text.substr(equals + 1)), 0});
     }
     return rule;
 }

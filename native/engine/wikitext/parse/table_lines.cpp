@@ -37,7 +37,8 @@ void write_tabs(const TableText& table, std::size_t row, std::string& out) {
     }
 }
 
-void write_markdown(const TableText& table, std::size_t row, std::size_t columns, std::string& out) {
+void write_markdown(const TableText& table, std::size_t row, std::size_t columns,
+                    std::string& out) {
     out.push_back('|');
     for (std::size_t i = 0; i < columns; ++i) {
         out.push_back(' ');
@@ -55,7 +56,8 @@ void write_markdown(const TableText& table, std::size_t row, std::size_t columns
 void write_table(const TableText& table, WikitextTables tables, bool markdown, std::string& out) {
     const bool grid = markdown && tables == WikitextTables::kKeep;
     std::size_t columns = 0, written = 0;
-    for (std::size_t row = 0; row < table.rows(); ++row) columns = std::max(columns, table.size(row));
+    for (std::size_t row = 0; row < table.rows(); ++row)
+        columns = std::max(columns, table.size(row));
     const bool filled = table.rows() * columns <= kAlwaysFilled + kMostFilled * table.cells();
     for (std::size_t row = 0; row < table.rows(); ++row) {
         if (is_empty(table, row)) continue;

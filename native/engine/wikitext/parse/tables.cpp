@@ -11,8 +11,10 @@ namespace corpuskit {
 namespace {
 constexpr std::size_t kMostColumns = 256;  // that spans may fill
 constexpr std::size_t kMostAttributes = 400;
-constexpr std::size_t kMostCells = std::size_t{1} << 20;  // rows and cells that a table is taken apart into
-constexpr std::size_t kMostFilled = 16;       // empty cells that spans may fill for each one that is there
+// Rows and cells that a table is taken apart into.
+constexpr std::size_t kMostCells = std::size_t{1} << 20;
+// Empty cells that spans may fill for each one that is there.
+constexpr std::size_t kMostFilled = 16;
 constexpr std::size_t kAlwaysFilled = 10'000;
 
 struct Cell {
@@ -43,8 +45,9 @@ std::uint16_t span(std::string_view attributes, std::string_view name) {
 /// Whether a cell without a second bar holds attributes alone: what followed them came from a
 /// template that went.
 bool only_attributes(std::string_view text) {
-    static constexpr std::string_view kNames[] = {"rowspan", "colspan", "style", "align", "valign", "width",
-                                                  "bgcolor", "class",   "scope", "data-sort-value", "nowrap", "height"};
+    static constexpr std::string_view kNames[] = {
+        "rowspan", "colspan", "style", "align",           "valign", "width",
+        "bgcolor", "class",   "scope", "data-sort-value", "nowrap", "height"};
     bool any = false;
     for (text = trim_marks(text); !text.empty(); text = trim_marks(text)) {
         const std::size_t equals = text.find('=');
@@ -74,7 +77,9 @@ class Table {
         if (!rows.empty() && rows.back().empty()) rows.pop_back();
     }
 
-    std::string_view text(const Cell& cell) const { return body_.substr(cell.begin, cell.end - cell.begin); }
+    std::string_view text(const Cell& cell) const {
+        return body_.substr(cell.begin, cell.end - cell.begin);
+    }
 
     std::string_view attributes;
     Cell caption{0, 0, false, 1, 1};
@@ -85,8 +90,8 @@ class Table {
   private:
     void line(std::size_t begin, std::size_t end) {
         std::size_t at = begin;
-        while (at < end && (is_space(body_[at]) || (is_mark(body_[at]) && body_[at] != kLiteral && body_[at] != kRow &&
-                                                   body_[at] != kLine)))
+        while (at < end && (is_space(body_[at]) || (is_mark(body_[at]) && body_[at] != kLiteral &&
+                                                    body_[at] != kRow && body_[at] != kLine)))
             ++at;
         const std::string_view rest = body_.substr(at, end - at);
         if (rest.starts_with("|+")) {
@@ -109,7 +114,8 @@ class Table {
     void read_cells(std::size_t begin, std::size_t end, bool head) {
         if (rows.empty()) rows.emplace_back();
         const std::string_view line = body_.substr(0, end);
-        std::size_t bars = begin, marks = head ? begin : kNone;  // where the next of each kind is looked for, or stands
+        // Where the next sign of each kind is looked for, or stands.
+        std::size_t bars = begin, marks = head ? begin : kNone;
         while (true) {
             if (bars <= begin) bars = find_sign(line, "||", begin);
             if (marks <= begin) marks = find_sign(line, "!!", begin);
@@ -142,12 +148,14 @@ class Table {
     }
 
     std::string_view body_;
-    Cell* open_ = nullptr;  // that a line without a sign goes on with; the rows before it do not change
+    // The cell that a line without a sign goes on with; the rows before it do not change.
+    Cell* open_ = nullptr;
 };
 
 /// How many lines of a cell begin an item, and how many blank lines and headings it has.
 void count_lines(std::string_view text, std::size_t& items, std::size_t& breaks) {
-    for (std::size_t at = 0; at < text.size(); at = std::min(text.find('\n', at), text.size() - 1) + 1) {
+    for (std::size_t at = 0; at < text.size();
+         at = std::min(text.find('\n', at), text.size() - 1) + 1) {
         const char c = text[at];
         items += c == '*' || c == '#' || c == ';';
         breaks += c == '\n' || c == '=';
@@ -171,14 +179,16 @@ bool is_layout(const Table& table) {
 
 bool names_class(std::string_view attributes, std::initializer_list<std::string_view> words) {
     const std::string text = lower_case(attributes);
-    return std::any_of(words.begin(), words.end(), [&](std::string_view w) { return text.find(w) != kNone; });
+    return std::any_of(words.begin(), words.end(),
+                       [&](std::string_view w) { return text.find(w) != kNone; });
 }
 
 void write_layout(const Table& table, std::string& out) {
     const auto put = [&](const Cell& cell) {
         const std::string_view text = table.text(cell);
         if (!has_word(text)) return;
-        out.append("\n\n").append(text.substr(std::min(text.find_first_not_of(" \t"), text.size())));
+        out.append("\n\n").append(
+            text.substr(std::min(text.find_first_not_of(" \t"), text.size())));
     };
     put(table.caption);
     for (const auto& row : table.rows)
@@ -211,7 +221,8 @@ void write_rows(const Table& table, bool aligned, std::size_t most, std::string&
             out.push_back(cell.head ? kHead : kCell);
             append_flat(table.text(cell), " ", out);
             if (!aligned) continue;
-            for (std::uint16_t i = 0; i < cell.columns && column < kMostColumns && room > 0; ++i, ++column, --room) {
+            for (std::uint16_t i = 0; i < cell.columns && column < kMostColumns && room > 0;
+                 ++i, ++column, --room) {
                 if (i > 0) out.push_back(cell.head ? kHead : kCell);
                 if (down.size() <= column) down.resize(column + 1, 0);
                 down[column] = static_cast<std::uint16_t>(cell.rows - 1);
@@ -235,8 +246,10 @@ void WikitextEngine::open_table() {
 /// A part of an HTML table becomes a part of a wiki table; outside of tables its tag is a blank or
 /// a border.
 void WikitextEngine::table_tag(std::string_view name, std::string_view attributes) {
-    const bool row = name == "tr", cell = name == "td", head = name == "th", caption = name == "caption";
-    while (open(Kind::kTable) + open(Kind::kHtmlTable) > 0 && !top_is(Kind::kTable) && !top_is(Kind::kHtmlTable)) {
+    const bool row = name == "tr", cell = name == "td", head = name == "th",
+               caption = name == "caption";
+    while (open(Kind::kTable) + open(Kind::kHtmlTable) > 0 && !top_is(Kind::kTable) &&
+           !top_is(Kind::kHtmlTable)) {
         if (top_is(Kind::kTemplate)) break;
         pop_unclosed();
     }
@@ -254,7 +267,8 @@ void WikitextEngine::table_tag(std::string_view name, std::string_view attribute
 
 /// Attributes of a tag without any sign that means something in a table.
 void WikitextEngine::put_attributes(std::string_view attributes) {
-    for (char c : attributes.substr(0, kMostAttributes)) out_.push_back(is_word(c) || c == '=' || c == '-' ? c : ' ');
+    for (char c : attributes.substr(0, kMostAttributes))
+        out_.push_back(is_word(c) || c == '=' || c == '-' ? c : ' ');
 }
 
 /// Ends the innermost table of this kind; the caller has made sure that it may be closed.
@@ -271,7 +285,8 @@ void WikitextEngine::finish_table(bool unclosed) {
     count_step(body.size());
     std::size_t end = body.size();
     if (unclosed) {
-        const std::size_t last = std::max({body.rfind("\n|") + 1, body.rfind("\n!") + 1, std::size_t{0}});
+        const std::size_t last =
+            std::max({body.rfind("\n|") + 1, body.rfind("\n!") + 1, std::size_t{0}});
         end = std::min({body.find("\n\n", last), body.find("\n=", last), body.size()});
         ++counters_->unclosed;
     }
@@ -279,7 +294,8 @@ void WikitextEngine::finish_table(bool unclosed) {
     const bool at_top = !has_word(std::string_view(out_).substr(0, frame.start).substr(0, 400)) &&
                         names_class(table.attributes, {"right"});
     const bool box = at_top || names_class(table.attributes, {"infobox", "sinottico", "taxobox"});
-    const bool navigation = names_class(table.attributes, {"navbox", "metadata", "noprint", "mbox", "toccolours", "nascondi"});
+    const bool navigation = names_class(
+        table.attributes, {"navbox", "metadata", "noprint", "mbox", "toccolours", "nascondi"});
     cut_back(frame.start);
     if (options_.tables == WikitextTables::kDrop || navigation || (box && !options_.infobox)) {
         ++(box ? counters_->infoboxes : counters_->tables);
@@ -287,7 +303,8 @@ void WikitextEngine::finish_table(bool unclosed) {
         out_.push_back(kBlock);
     } else {
         ++counters_->tables_kept;
-        if (has_word(table.text(table.before))) out_.append("\n\n").append(table.text(table.before)).append("\n\n");
+        if (has_word(table.text(table.before)))
+            out_.append("\n\n").append(table.text(table.before)).append("\n\n");
         if (is_layout(table)) write_layout(table, out_);
         else write_rows(table, options_.tables == WikitextTables::kKeep, max_output_, out_);
     }

@@ -18,9 +18,13 @@ std::string_view attribute(std::string_view attributes, std::string_view name) {
     const std::size_t at = attributes.find(name);
     if (at == kNone) return {};
     std::string_view value = attributes.substr(at + name.size());
-    while (!value.empty() && (is_space(value[0]) || value[0] == '=' || value[0] == '"' || value[0] == '\'')) value.remove_prefix(1);
+    while (!value.empty() &&
+           (is_space(value[0]) || value[0] == '=' || value[0] == '"' || value[0] == '\''))
+        value.remove_prefix(1);
     std::size_t end = 0;
-    while (end < value.size() && end < kLongestName && (is_word(value[end]) || value[end] == '+' || value[end] == '-')) ++end;
+    while (end < value.size() && end < kLongestName &&
+           (is_word(value[end]) || value[end] == '+' || value[end] == '-'))
+        ++end;
     return value.substr(0, end);
 }
 
@@ -38,7 +42,9 @@ std::string_view quoted_attribute(std::string_view attributes, std::string_view 
 std::string without_nowiki(std::string_view text) {
     std::string result;
     for (std::size_t i = 0; i < text.size();) {
-        const std::size_t length = text.substr(i, 8) == "<nowiki>" ? 8 : text.substr(i, 9) == "</nowiki>" ? 9 : 0;
+        const std::size_t length = text.substr(i, 8) == "<nowiki>"    ? 8
+                                   : text.substr(i, 9) == "</nowiki>" ? 9
+                                                                      : 0;
         if (length == 0) result.push_back(text[i]);
         i += std::max<std::size_t>(length, 1);
     }
@@ -59,9 +65,11 @@ void WikitextEngine::angle() {
     const std::size_t name_begin = pos_ + (closing ? 2 : 1);
     std::size_t end = name_begin;
     std::string name;
-    while (end < in_.size() && end - name_begin < kLongestName && (is_alpha(in_[end]) || is_digit(in_[end])))
+    while (end < in_.size() && end - name_begin < kLongestName &&
+           (is_alpha(in_[end]) || is_digit(in_[end])))
         name.push_back(lower(in_[end++]));
-    const bool ends_well = end < in_.size() && (is_space(in_[end]) || in_[end] == '>' || in_[end] == '/');
+    const bool ends_well = end < in_.size() &&
+                           (is_space(in_[end]) || in_[end] == '>' || in_[end] == '/');
     const TagName tag = ends_well ? find_tag(name) : TagName{};
     bool self_closing = false;
     const std::size_t close = tag.kind == Tag::kUnknown ? kNone : tag_end(end, self_closing);
@@ -82,7 +90,8 @@ void WikitextEngine::comment() {
     count_step(comment.end - pos_);
     if (!comment.closed) ++counters_->unclosed;
     pos_ = comment.after;
-    while (comment.alone() && !out_.empty() && (out_.back() == ' ' || out_.back() == '\t')) out_.pop_back();
+    while (comment.alone() && !out_.empty() && (out_.back() == ' ' || out_.back() == '\t'))
+        out_.pop_back();
 }
 
 /// Finds the '>' of a tag whose name ends at `at`; npos if it has none. Stops at '<', as a tag
@@ -137,7 +146,8 @@ std::size_t WikitextEngine::find_close(std::string_view name, std::uint32_t inde
 }
 
 /// An opening tag, which ends at pos_.
-void WikitextEngine::opening_tag(TagName tag, std::string_view name, std::string_view attributes, bool self_closing) {
+void WikitextEngine::opening_tag(TagName tag, std::string_view name, std::string_view attributes,
+                                 bool self_closing) {
     switch (tag.kind) {
         case Tag::kInline: return inline_tag(name, self_closing);
         case Tag::kSuper: return super_tag();
@@ -159,7 +169,9 @@ void WikitextEngine::opening_tag(TagName tag, std::string_view name, std::string
         case Tag::kPoem:
             out_.push_back(kBlock);
             // One that is never closed must not turn the rest of the page into verse.
-            if (std::size_t after = 0; !self_closing && find_close("poem", tag.index, pos_, after) != kNone) ++poems_;
+            if (std::size_t after = 0;
+                !self_closing && find_close("poem", tag.index, pos_, after) != kNone)
+                ++poems_;
             return;
         default:
             if (!self_closing) return opaque_tag(tag, name, attributes);
@@ -194,7 +206,9 @@ void WikitextEngine::gallery_tag(TagName tag, std::string_view attributes, bool 
 void WikitextEngine::item_tag() {
     std::size_t floor = frames_.empty() ? 0 : frames_.back().content;
     if (!bars_.empty()) floor = std::max(floor, bars_.back().at + 1);
-    while (out_.size() > floor && (out_.back() == '\n' || out_.back() == ' ') && !out_.ends_with("\x01 ")) out_.pop_back();
+    while (out_.size() > floor && (out_.back() == '\n' || out_.back() == ' ') &&
+           !out_.ends_with("\x01 "))
+        out_.pop_back();
     out_.push_back('\n');
     if (html_lists_.empty()) out_.push_back('*');
     else out_.append(html_lists_);
@@ -231,7 +245,8 @@ void WikitextEngine::closing_tag(TagName tag, std::string_view name) {
         case Tag::kTable: {
             if (open(Kind::kHtmlTable) == 0) return;
             // A template that is open inside the table keeps it open, as it would in MediaWiki.
-            for (auto it = frames_.rbegin(); it != frames_.rend() && it->kind != Kind::kHtmlTable; ++it) {
+            for (auto it = frames_.rbegin(); it != frames_.rend() && it->kind != Kind::kHtmlTable;
+                 ++it) {
                 count_step(1);
                 if (it->kind == Kind::kTemplate) return;
             }
@@ -266,7 +281,9 @@ void WikitextEngine::opaque_tag(TagName tag, std::string_view name, std::string_
             put_text(text, false);
             put_code_mark();
             break;
-        case Tag::kMath: put_math(text, name == "math" ? "" : name, attributes.find("block") != kNone); break;
+        case Tag::kMath:
+            put_math(text, name == "math" ? "" : name, attributes.find("block") != kNone);
+            break;
         default: hole();
     }
 }
@@ -278,7 +295,8 @@ std::size_t WikitextEngine::find_open_reference(std::size_t from) {
     next = {.from = from, .at = kNone, .after = kNone, .known = true};
     std::size_t at = from;
     while ((at = in_.find('<', at)) != kNone) {
-        if (matches_at(in_, at + 1, "ref") && at + 4 < in_.size() && (is_space(in_[at + 4]) || in_[at + 4] == '>')) {
+        if (matches_at(in_, at + 1, "ref") && at + 4 < in_.size() &&
+            (is_space(in_[at + 4]) || in_[at + 4] == '>')) {
             bool self_closing = false;
             const std::size_t end = tag_end(at + 4, self_closing);
             if (end != kNone) count_step(end - at);
@@ -323,7 +341,8 @@ void WikitextEngine::unclosed_reference(std::size_t limit) {
 void WikitextEngine::super_tag() {
     if (out_.empty() || pos_ >= in_.size() || !is_digit(out_.back())) return;
     const char c = in_[pos_];
-    const bool minus = c == '-' || c == '+' || starts_with(pos_, "\xE2\x88\x92") || starts_with(pos_, "&minus;");
+    const bool minus = c == '-' || c == '+' || starts_with(pos_, "\xE2\x88\x92") ||
+                       starts_with(pos_, "&minus;");
     if (is_digit(c) || minus) put_literal(out_, '^');
 }
 
@@ -349,7 +368,8 @@ void WikitextEngine::put_code_mark() {
 }
 
 /// Lines as they are; in Markdown between fences with the name of their language.
-void WikitextEngine::put_block_text(std::string_view text, std::string_view language, bool entities) {
+void WikitextEngine::put_block_text(std::string_view text, std::string_view language,
+                                    bool entities) {
     if (text.starts_with('\n')) text.remove_prefix(1);
     while (text.ends_with('\n')) text.remove_suffix(1);
     out_.push_back(kBlock);

@@ -107,7 +107,8 @@ class WikitextExtractor {
 
     /// Appends the text of `page` to `out`; appends nothing when the status is not kOk. `title` may
     /// be empty.
-    WikitextStatus extract(std::string_view page, std::string_view title, std::string& out, WikitextFacts& facts);
+    WikitextStatus extract(std::string_view page, std::string_view title, std::string& out,
+                           WikitextFacts& facts);
 
   private:
     std::unique_ptr<WikitextEngine> engine_;
@@ -141,7 +142,8 @@ struct WikitextBatch {
     std::vector<std::int32_t> status;    // n
     std::vector<std::int64_t> counters;  // n * kWikitextCounters, row by row
     std::vector<std::uint32_t> flags;    // n
-    std::vector<std::int64_t> category_ends{0};  // n + 1: page i has the categories [ends[i], ends[i + 1])
+    // n + 1: page i has the categories [ends[i], ends[i + 1])
+    std::vector<std::int64_t> category_ends{0};
     WikitextStrings categories;
     std::size_t table_bytes = 0;  // the most of a page
 };

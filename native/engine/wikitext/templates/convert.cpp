@@ -15,22 +15,25 @@ namespace {
 constexpr std::size_t kMostParts = 12;  // numbers in one call
 
 struct Range {
-    std::string_view code, name_text, symbol_text;  // between numbers, with names and with symbols of units
+    // Between numbers, with names and with symbols of units.
+    std::string_view code, name_text, symbol_text;
     bool repeat = false;  // the symbol of the unit stands behind each number
 };
 constexpr Range kRanges[] = {
-    {"-", "\u2013", "\u2013"},          {"\u2013", "\u2013", "\u2013"},     {"to", " to ", " to "},
-    {"to(-)", " to ", "\u2013"},        {"and", " and ", " and "},          {"and(-)", " and ", "\u2013"},
-    {"&", " and ", " & "},              {"or", " or ", " or "},             {"or(-)", " or ", "\u2013"},
-    {"x", " by ", " \u00D7 ", true},    {"\u00D7", " by ", " \u00D7 ", true}, {"by", " by ", " by "},
-    {"by(x)", " by ", " \u00D7 "},      {"xx", " \u00D7 ", " \u00D7 "},     {"*", " \u00D7 ", " \u00D7 "},
-    {"+/-", " \u00B1 ", " \u00B1 "},    {"\u00B1", " \u00B1 ", " \u00B1 "}, {"to about", " to about ", " to about "},
-    {"and a", " and a ", " and a "},    {",", ", ", ", "},                  {"+", " + ", " + "},
-    {"till about", " till about ", " till about "}, {"a", " \u00E0 ", "\u2013"},
+    {"-", "\u2013", "\u2013"}, {"\u2013", "\u2013", "\u2013"}, {"to", " to ", " to "},
+    {"to(-)", " to ", "\u2013"}, {"and", " and ", " and "}, {"and(-)", " and ", "\u2013"},
+    {"&", " and ", " & "}, {"or", " or ", " or "}, {"or(-)", " or ", "\u2013"},
+    {"x", " by ", " \u00D7 ", true}, {"\u00D7", " by ", " \u00D7 ", true}, {"by", " by ", " by "},
+    {"by(x)", " by ", " \u00D7 "}, {"xx", " \u00D7 ", " \u00D7 "}, {"*", " \u00D7 ", " \u00D7 "},
+    {"+/-", " \u00B1 ", " \u00B1 "}, {"\u00B1", " \u00B1 ", " \u00B1 "},
+    {"to about", " to about ", " to about "}, {"and a", " and a ", " and a "}, {",", ", ", ", "},
+    {"+", " + ", " + "}, {"till about", " till about ", " till about "},
+    {"a", " \u00E0 ", "\u2013"},
 };
 
 const Range* find_range(std::string_view code) {
-    const auto* found = std::find_if(std::begin(kRanges), std::end(kRanges), [&](const Range& r) { return r.code == code; });
+    const auto* found = std::find_if(std::begin(kRanges), std::end(kRanges),
+                                     [&](const Range& r) { return r.code == code; });
     return found == std::end(kRanges) ? nullptr : found;
 }
 
@@ -38,13 +41,16 @@ struct Joined {
     std::string_view codes, first, second;  // a unit written as two: 5 ft 11 in
 };
 constexpr Joined kJoined[] = {
-    {"ftin", "ft", "in"}, {"ft in", "ft", "in"}, {"footin", "ft", "in"}, {"foot in", "ft", "in"}, {"ft and in", "ft", "in"},
-    {"stlb", "st", "lb"}, {"st lb", "st", "lb"}, {"lboz", "lb", "oz"},   {"lb oz", "lb", "oz"},
+    {"ftin", "ft", "in"},    {"ft in", "ft", "in"},     {"footin", "ft", "in"},
+    {"foot in", "ft", "in"}, {"ft and in", "ft", "in"}, {"stlb", "st", "lb"},
+    {"st lb", "st", "lb"},   {"lboz", "lb", "oz"},      {"lb oz", "lb", "oz"},
 };
 
 std::string american(std::string name) {
-    for (const auto& [british, us] : {std::pair<std::string_view, std::string_view>{"metre", "meter"}, {"litre", "liter"}})
-        for (std::size_t at = name.find(british); at != std::string::npos; at = name.find(british, at))
+    for (const auto& [british, us] :
+         {std::pair<std::string_view, std::string_view>{"metre", "meter"}, {"litre", "liter"}})
+        for (std::size_t at = name.find(british); at != std::string::npos;
+             at = name.find(british, at))
             name.replace(at, british.size(), us);
     return name;
 }
@@ -56,7 +62,8 @@ struct Style {
 
 class Conversion {
   public:
-    Conversion(const TemplateCall& call, const TemplateTable& table, bool symbols) : call_(call), table_(table) {
+    Conversion(const TemplateCall& call, const TemplateTable& table, bool symbols)
+        : call_(call), table_(table) {
         read_style(symbols);
     }
 
@@ -67,7 +74,8 @@ class Conversion {
         const std::string disp = plain(call_.get("disp"));
         const bool output_only = disp == "out" || disp == "output only" || disp == "output";
         const bool number_only = disp == "number" || disp == "output number only" || disp == "num";
-        if (disp == "unit" || disp == "unit2") return append_unit(unit_, unit_code_, false, input_, out), true;
+        if (disp == "unit" || disp == "unit2")
+            return append_unit(unit_, unit_code_, false, input_, out), true;
         if (computed.empty()) out.append(author);
         else if (output_only || number_only) out.append(computed);
         else append_both(author, computed, disp, out);
@@ -76,25 +84,29 @@ class Conversion {
 
   private:
     void read_style(bool symbols) {
-        const std::string abbreviation = plain(call_.get("abbr")), adjective = plain(call_.get("adj"));
+        const std::string abbreviation = plain(call_.get("abbr")),
+                          adjective = plain(call_.get("adj"));
         const bool english = table_.language() == "en" || table_.inherits("en");
         const bool us = plain(call_.get("sp")) == "us";
         const std::string disp = plain(call_.get("disp"));
         const bool names = abbreviation == "off" || abbreviation == "none";
         const bool both = !names && (symbols || abbreviation == "on");
         const bool named_output = disp == "or" || disp == "slash" || disp == "/";
-        input_ = {both || abbreviation == "in" || !english, false, us, abbreviation != "values", names};
-        output_ = {!english || (!names && abbreviation != "in" && (both || !named_output)), false, us,
-                   abbreviation != "values", names};
+        input_ = {both || abbreviation == "in" || !english, false, us, abbreviation != "values",
+                  names};
+        output_ = {!english || (!names && abbreviation != "in" && (both || !named_output)), false,
+                   us, abbreviation != "values", names};
         flip_ = plain(call_.get("order")) == "flip" || disp == "flip";
         if (flip_) std::swap(input_, output_);
-        (flip_ ? output_ : input_).adjective = adjective == "on" || adjective == "mid" || adjective == "1";
+        (flip_ ? output_ : input_).adjective = adjective == "on" || adjective == "mid" ||
+                                               adjective == "1";
         before_ = adjective == "pre";
     }
 
     /// Reads the positional arguments: numbers, ranges, units, what to convert to, precision.
     bool read() {
-        const auto count = static_cast<std::size_t>(std::min<std::uint32_t>(call_.positional(), 2 * kMostParts));
+        const auto count =
+            static_cast<std::size_t>(std::min<std::uint32_t>(call_.positional(), 2 * kMostParts));
         std::size_t i = 1;
         for (bool more = true; more && i <= count; ++i) {
             add_numbers(plain(call_.at(static_cast<std::uint32_t>(i))), i);
@@ -109,7 +121,9 @@ class Conversion {
         while (i + 1 <= count && unit_ != nullptr && numbers_.size() == parts_.size() + 1) {
             const Measure more = quantity(argument(i));
             const Unit* unit = table_.unit(argument(i + 1));
-            if (!more.valid || unit == nullptr || !unit_->converts_to(*unit) || unit->scale >= unit_->scale) break;
+            if (!more.valid || unit == nullptr || !unit_->converts_to(*unit) ||
+                unit->scale >= unit_->scale)
+                break;
             parts_.push_back(unit_);
             numbers_.push_back(more);
             unit_ = unit;
@@ -127,7 +141,8 @@ class Conversion {
             const std::string value = argument(i);
             const Measure number = quantity(value);
             if (value.empty()) continue;
-            if (number.valid && number.value == std::floor(number.value) && std::abs(number.value) < 10) {
+            if (number.valid && number.value == std::floor(number.value) &&
+                std::abs(number.value) < 10) {
                 precision_ = static_cast<int>(number.value);
             } else if (targets_.empty() && find_targets(value)) {
                 continue;
@@ -138,13 +153,15 @@ class Conversion {
         if (targets_.empty() && unit_ != nullptr) find_targets(unit_->into);
         if (precision_ == kNoPrecision)
             for (const char* name : {"precision", "prec"})
-                if (const Measure n = quantity(plain(call_.get(name))); n.valid) precision_ = static_cast<int>(n.value);
+                if (const Measure n = quantity(plain(call_.get(name))); n.valid)
+                    precision_ = static_cast<int>(n.value);
     }
 
     bool find_targets(const std::string& codes) {
         for (const Joined& joined : kJoined)
             if (joined.codes == codes) {
-                targets_.push_back({table_.unit(std::string(joined.first)), table_.unit(std::string(joined.second))});
+                targets_.push_back({table_.unit(std::string(joined.first)),
+                                    table_.unit(std::string(joined.second))});
                 return true;
             }
         if (const Unit* unit = table_.unit(codes); unit != nullptr) {
@@ -168,11 +185,13 @@ class Conversion {
         Measure whole = quantity(value);
         if (!whole.valid) {
             for (const Range& range : kRanges) {
-                const std::size_t at = range.code == "," || range.code == "a" || range.code == "+" ? std::string::npos
-                                                                                               : value.find(range.code, 1);
+                const std::size_t at = range.code == "," || range.code == "a" || range.code == "+"
+                                           ? std::string::npos
+                                           : value.find(range.code, 1);
                 if (at == std::string::npos) continue;
                 Measure first = quantity(trim(std::string_view(value).substr(0, at)));
-                Measure second = quantity(trim(std::string_view(value).substr(at + range.code.size())));
+                Measure second =
+                    quantity(trim(std::string_view(value).substr(at + range.code.size())));
                 if (!first.valid || !second.valid) continue;
                 numbers_.push_back(first);
                 numbers_.push_back(second);
@@ -186,7 +205,9 @@ class Conversion {
         numbers_.push_back(std::move(whole));
     }
 
-    std::string argument(std::size_t i) const { return plain(call_.at(static_cast<std::uint32_t>(i))); }
+    std::string argument(std::size_t i) const {
+        return plain(call_.at(static_cast<std::uint32_t>(i)));
+    }
 
     Measure quantity(std::string_view written) const {
         const std::string comma = plain(call_.get("comma"));
@@ -194,12 +215,16 @@ class Conversion {
         const std::string* decimal = table_.word("number", "decimal");
         const std::string* least = table_.word("number", "least digits");
         const bool few = (least == nullptr || *least != "5") && comma != "5" && comma != "gaps5";
-        const std::string_view separator = comma == "off" ? "" : comma.starts_with("gaps") ? "\u202F"
-                                           : group == nullptr ? "" : std::string_view(*group);
-        return parse_measure(written, separator, decimal == nullptr ? "." : std::string_view(*decimal), few);
+        const std::string_view separator = comma == "off"              ? ""
+                                           : comma.starts_with("gaps") ? "\u202F"
+                                           : group == nullptr          ? ""
+                                                                       : std::string_view(*group);
+        return parse_measure(written, separator,
+                             decimal == nullptr ? "." : std::string_view(*decimal), few);
     }
 
-    void append_unit(const Unit* unit, std::string_view code, bool one, const Style& style, std::string& out) const {
+    void append_unit(const Unit* unit, std::string_view code, bool one, const Style& style,
+                     std::string& out) const {
         if (!style.units) return;
         if (unit == nullptr) {
             if (!code.empty()) out.append(" ").append(code);
@@ -223,7 +248,8 @@ class Conversion {
 
     std::string author_text() const {
         std::string text;
-        const bool names = !input_.symbols && !(unit_ != nullptr && unit_->kind.ends_with("temperature"));
+        const bool names = !input_.symbols &&
+                           !(unit_ != nullptr && unit_->kind.ends_with("temperature"));
         for (std::size_t i = 0; i < numbers_.size(); ++i) {
             const Measure& number = numbers_[i];
             text.append(number.text);
@@ -231,7 +257,8 @@ class Conversion {
                 append_unit(parts_[i], {}, is_one(number), input_, text);
                 text.append(input_.adjective && names ? "-" : " ");
             } else if (i < between_.size()) {
-                if (between_[i]->repeat && !names) append_unit(unit_, unit_code_, false, input_, text);
+                if (between_[i]->repeat && !names)
+                    append_unit(unit_, unit_code_, false, input_, text);
                 std::string joint(names ? between_[i]->name_text : between_[i]->symbol_text);
                 if (input_.adjective && names && joint.front() == ' ' && is_alpha(joint[1]))
                     std::replace(joint.begin(), joint.end(), ' ', '-');
@@ -239,8 +266,10 @@ class Conversion {
             }
         }
         if (before_ && !words_.empty()) text.append(" ").append(words_);
-        append_unit(unit_, unit_code_, numbers_.size() == parts_.size() + 1 && is_one(numbers_.back()), input_, text);
-        if (!before_ && !words_.empty()) text.append(words_.front() == '-' ? "" : " ").append(words_);
+        append_unit(unit_, unit_code_,
+                    numbers_.size() == parts_.size() + 1 && is_one(numbers_.back()), input_, text);
+        if (!before_ && !words_.empty())
+            text.append(words_.front() == '-' ? "" : " ").append(words_);
         return text;
     }
 
@@ -273,20 +302,24 @@ class Conversion {
         } else {
             double sum = 0;
             for (std::size_t i = 0; i < numbers_.size(); ++i)
-                sum += (i < parts_.size() ? parts_[i]->scale / unit_->scale : 1) * numbers_[i].value;
+                sum += (i < parts_.size() ? parts_[i]->scale / unit_->scale : 1) *
+                       numbers_[i].value;
             inputs.push_back(sum);
         }
         std::vector<int> precisions;
         for (std::size_t i = 0; i < inputs.size(); ++i) {
             values.push_back(unit_->in(unit, inputs[i]));
-            precisions.push_back(precision_of(numbers_[parts_.empty() ? i : numbers_.size() - 1], inputs[i], values[i], unit));
+            precisions.push_back(precision_of(numbers_[parts_.empty() ? i : numbers_.size() - 1],
+                                              inputs[i], values[i], unit));
         }
         if (plain(call_.get("round")) != "each")
-            std::fill(precisions.begin(), precisions.end(), *std::max_element(precisions.begin(), precisions.end()));
+            std::fill(precisions.begin(), precisions.end(),
+                      *std::max_element(precisions.begin(), precisions.end()));
         std::string text;
         for (std::size_t i = 0; i < values.size(); ++i) {
-            const std::string number = target.small != nullptr ? two_units(values[i], precisions[i], target)
-                                                               : number_text(values[i], precisions[i]);
+            const std::string number = target.small != nullptr
+                                           ? two_units(values[i], precisions[i], target)
+                                           : number_text(values[i], precisions[i]);
             if (number.empty()) return {};
             text.append(number);
             const bool last = i + 1 == values.size();
@@ -302,7 +335,8 @@ class Conversion {
     int precision_of(const Measure& number, double input, double value, const Unit& unit) const {
         if (precision_ != kNoPrecision) return precision_;
         if (const Measure digits = quantity(plain(call_.get("sigfig"))); digits.valid && value != 0)
-            return static_cast<int>(digits.value) - 1 - static_cast<int>(std::floor(std::log10(std::abs(value)) + 1e-14));
+            return static_cast<int>(digits.value) - 1 -
+                   static_cast<int>(std::floor(std::log10(std::abs(value)) + 1e-14));
         return default_precision(number, input, value, *unit_, unit, !parts_.empty());
     }
 
@@ -310,7 +344,8 @@ class Conversion {
         const Measure step = quantity(plain(call_.get("round")));
         if (std::abs(value) >= 1e10) return {};
         if (step.valid && step.value > 0 && precision_ == kNoPrecision) {
-            value = std::floor(std::abs(value) / step.value + 0.5) * step.value * (value < 0 ? -1 : 1);
+            value = std::floor(std::abs(value) / step.value + 0.5) * step.value *
+                    (value < 0 ? -1 : 1);
             precision = step.value < 1 ? 1 : 0;
         }
         const std::string digits = fixed_digits(value, precision);
@@ -336,7 +371,8 @@ class Conversion {
         return text;
     }
 
-    void append_both(std::string_view author, std::string_view computed, const std::string& disp, std::string& out) const {
+    void append_both(std::string_view author, std::string_view computed, const std::string& disp,
+                     std::string& out) const {
         if (flip_) std::swap(author, computed);
         std::string_view open = " (", close = ")";
         if (disp == "or") open = " or ", close = "";
@@ -364,7 +400,8 @@ class Conversion {
 
 }  // namespace
 
-void render_convert(const TemplateCall& call, const TemplateTable& table, bool symbols, std::string& out) {
+void render_convert(const TemplateCall& call, const TemplateTable& table, bool symbols,
+                    std::string& out) {
     std::string text;
     if (Conversion(call, table, symbols).render(text)) out.append(text);
 }

@@ -26,10 +26,12 @@ void render_date_french(const TemplateCall& call, std::string& out) {
         if (word.empty()) continue;
         const bool digits = word.size() <= 2 && std::all_of(word.begin(), word.end(), is_digit);
         const std::size_t number = digits ? static_cast<std::size_t>(std::stoi(word)) : 0;
-        if (count == 0 && number == 1 && words.find_first_not_of(" 1") != std::string::npos) word = "1er";
+        if (count == 0 && number == 1 && words.find_first_not_of(" 1") != std::string::npos)
+            word = "1er";
         else if (count == 0 && number > 1) word = std::to_string(number);  // "04"
         else if (count == 1 && number >= 1 && number <= 12) word = kFrench[number - 1];
-        else if (word.size() > 1 && word.front() == '-' && is_digit(word[1])) word = word.substr(1) + " av. J.-C.";
+        else if (word.size() > 1 && word.front() == '-' && is_digit(word[1]))
+            word = word.substr(1) + " av. J.-C.";
         if (count > 0) out.push_back(' ');
         out.append(word);
         ++count;

@@ -15,37 +15,23 @@ namespace {
 
 constexpr std::size_t kStack = 100;
 
+// The functions of one number stand between kOpen and kScientific; see is_unary.
 enum class Op : std::uint8_t {
-    kOpen, kPositive, kNegative, kNot, kSine, kCosine, kTangent, kArcSine, kArcCosine, kArcTangent, kExp, kLog,
-    kAbsolute, kFloor, kTruncate, kCeiling, kRoot, kScientific, kPower, kTimes, kDivide, kModulo, kRemainder, kPlus,
-    kMinus, kRound, kEqual, kUnequal, kLess, kGreater, kLessEqual, kGreaterEqual, kAnd, kOr,
+    kOpen, kPositive, kNegative, kNot, kSine, kCosine, kTangent, kArcSine, kArcCosine, kArcTangent,
+    kExp, kLog, kAbsolute, kFloor, kTruncate, kCeiling, kRoot, kScientific, kPower,
+    kTimes, kDivide, kModulo, kRemainder, kPlus, kMinus, kRound,
+    kEqual, kUnequal, kLess, kGreater, kLessEqual, kGreaterEqual, kAnd, kOr,
 };
 
-int precedence(Op op) {
-    switch (op) {
-        case Op::kOpen: return -1;
-        case Op::kPositive:
-        case Op::kNegative:
-        case Op::kScientific: return 10;
-        case Op::kPower: return 8;
-        case Op::kTimes:
-        case Op::kDivide:
-        case Op::kModulo:
-        case Op::kRemainder: return 7;
-        case Op::kPlus:
-        case Op::kMinus: return 6;
-        case Op::kRound: return 5;
-        case Op::kEqual:
-        case Op::kUnequal:
-        case Op::kLess:
-        case Op::kGreater:
-        case Op::kLessEqual:
-        case Op::kGreaterEqual: return 4;
-        case Op::kAnd: return 3;
-        case Op::kOr: return 2;
-        default: return 9;
-    }
-}
+// By operator, as MediaWiki has it: -2^2 is 4 and 1e3^2 is 1000000, for signs and "e" bind closest.
+constexpr std::int8_t kPrecedence[] = {
+    -1, 10, 10, 9, 9, 9, 9, 9, 9, 9,
+    9, 9, 9, 9, 9, 9, 9, 10, 8,
+    7, 7, 7, 7, 6, 6, 5,
+    4, 4, 4, 4, 4, 4, 3, 2,
+};
+
+int precedence(Op op) { return kPrecedence[static_cast<std::size_t>(op)]; }
 
 bool is_unary(Op op) { return op >= Op::kPositive && op <= Op::kRoot; }
 
@@ -54,11 +40,11 @@ struct Word {
     Op op;
 };
 constexpr Word kWords[] = {
-    {"not", Op::kNot},     {"sin", Op::kSine},        {"cos", Op::kCosine},      {"tan", Op::kTangent},
+    {"not", Op::kNot}, {"sin", Op::kSine}, {"cos", Op::kCosine}, {"tan", Op::kTangent},
     {"asin", Op::kArcSine}, {"acos", Op::kArcCosine}, {"atan", Op::kArcTangent}, {"exp", Op::kExp},
-    {"ln", Op::kLog},      {"abs", Op::kAbsolute},    {"floor", Op::kFloor},     {"trunc", Op::kTruncate},
-    {"ceil", Op::kCeiling}, {"sqrt", Op::kRoot},      {"e", Op::kScientific},    {"div", Op::kDivide},
-    {"mod", Op::kModulo},  {"fmod", Op::kRemainder},  {"round", Op::kRound},     {"and", Op::kAnd},
+    {"ln", Op::kLog}, {"abs", Op::kAbsolute}, {"floor", Op::kFloor}, {"trunc", Op::kTruncate},
+    {"ceil", Op::kCeiling}, {"sqrt", Op::kRoot}, {"e", Op::kScientific}, {"div", Op::kDivide},
+    {"mod", Op::kModulo}, {"fmod", Op::kRemainder}, {"round", Op::kRound}, {"and", Op::kAnd},
     {"or", Op::kOr},
 };
 
@@ -236,11 +222,15 @@ class Calculator {
             case Op::kTimes: left *= right; return true;
             case Op::kDivide: if (right == 0) return false; left /= right; return true;
             case Op::kModulo: {
-                if (!fits_integer(left) || !fits_integer(right) || std::trunc(right) == 0) return false;
+                if (!fits_integer(left) || !fits_integer(right) || std::trunc(right) == 0)
+                    return false;
                 left = std::fmod(std::trunc(left), std::trunc(right)) + 0.0;
                 return true;
             }
-            case Op::kRemainder: if (right == 0) return false; left = std::fmod(left, right); return true;
+            case Op::kRemainder:
+                if (right == 0) return false;
+                left = std::fmod(left, right);
+                return true;
             case Op::kPlus: left += right; return true;
             case Op::kMinus: left -= right; return true;
             case Op::kRound: left = round_to(left, right); return true;
@@ -312,8 +302,8 @@ bool evaluate_expression(std::string_view expression, std::string& result) {
             i += entity.size() - 1;
             return true;
         };
-        if (replace("&lt;", "<") || replace("&gt;", ">") || replace("&minus;", "-") || replace("&nbsp;", " ") ||
-            replace("\u00A0", " "))
+        if (replace("&lt;", "<") || replace("&gt;", ">") || replace("&minus;", "-") ||
+            replace("&nbsp;", " ") || replace("\u00A0", " "))
             continue;
         if (!is_mark(expression[i])) text.push_back(expression[i]);
     }

@@ -15,16 +15,20 @@ namespace corpuskit {
 namespace {
 
 constexpr int kDeepest = 6;  // brackets within brackets; bounds the recursion
-constexpr std::string_view kFilters[] = {"number", "upper",    "lower",    "capital",   "integer", "ordinal",
-                                         "plain",  "attached", "latitude", "longitude", "un-m",    "un-f",
-                                         "power"};
+constexpr std::string_view kFilters[] = {"number",  "upper", "lower",    "capital",  "integer",
+                                         "ordinal", "plain", "attached", "latitude", "longitude",
+                                         "un-m",    "un-f",  "power"};
 
-bool is_missing(std::string_view s) { return is_blank(s) && s.find(kLost) == std::string_view::npos; }
+bool is_missing(std::string_view s) {
+    return is_blank(s) && s.find(kLost) == std::string_view::npos;
+}
 
 /// Where one of `signs` stands that is not literal, from `at` on, or the end.
 std::size_t find_sign(std::string_view spec, std::size_t at, std::string_view signs) {
     // No `signs.find`, which calls memchr for each byte: the signs are one to three.
-    const auto is_sign = [&](char c) { return std::find(signs.begin(), signs.end(), c) != signs.end(); };
+    const auto is_sign = [&](char c) {
+        return std::find(signs.begin(), signs.end(), c) != signs.end();
+    };
     while (at < spec.size() && !is_sign(spec[at])) at += spec[at] == kLiteral ? 2 : 1;
     return std::min(at, spec.size());
 }
@@ -43,7 +47,8 @@ std::string resolve_escapes(std::string_view written) {
             case 'w': spec.push_back('\n'); break;
             case '_': spec.append("\u00A0"); break;
             default:
-                if (is_word(written[i])) throw std::invalid_argument(std::string("no such escape: \\") + written[i]);
+                if (is_word(written[i]))
+                    throw std::invalid_argument(std::string("no such escape: \\") + written[i]);
                 spec.push_back(kLiteral);
                 spec.push_back(written[i]);
         }
@@ -62,7 +67,8 @@ void check_parameter(std::string_view inner, const TemplateTable& table) {
         return;
     }
     const std::size_t keys = find_sign(inner, 0, ":");
-    if (find_sign(inner, 0, "{[]") < inner.size()) fail("a bracket within braces; close the braces, or write \\[");
+    if (find_sign(inner, 0, "{[]") < inner.size())
+        fail("a bracket within braces; close the braces, or write \\[");
     for (std::size_t at = 0; at <= keys;) {
         const std::size_t end = find_sign(inner.substr(0, keys), at, ",");
         if (end == at) fail("an empty name of a parameter");
@@ -87,13 +93,15 @@ void check(std::string_view spec, const TemplateTable& table) {
         const char c = spec[at];
         if (c == '{') {
             const std::size_t end = find_sign(spec, at, "}");
-            if (end == spec.size()) throw std::invalid_argument("{ without }; write \\{ for the sign itself");
+            if (end == spec.size())
+                throw std::invalid_argument("{ without }; write \\{ for the sign itself");
             check_parameter(spec.substr(at + 1, end - at - 1), table);
             at = end;
         } else if (c == '}') {
             throw std::invalid_argument("} without {; write \\} for the sign itself");
         } else if (c == '[' && ++depth > kDeepest) {
-            throw std::invalid_argument("brackets are nested more than " + std::to_string(kDeepest) + " deep");
+            throw std::invalid_argument("brackets are nested more than " +
+                                        std::to_string(kDeepest) + " deep");
         } else if (c == ']' && --depth < 0) {
             throw std::invalid_argument("] without [; write \\] for the sign itself");
         } else if (c == '|' && depth == 0) {
@@ -120,7 +128,8 @@ void append_ordinal(std::string_view number, std::string& out) {
 
 /// "06" -> "6"; what is no number gives nothing.
 std::string integer(std::string_view value) {
-    if (value.empty() || value.size() > 18 || !std::all_of(value.begin(), value.end(), is_digit)) return {};
+    if (value.empty() || value.size() > 18 || !std::all_of(value.begin(), value.end(), is_digit))
+        return {};
     const std::size_t first = std::min(value.find_first_not_of('0'), value.size() - 1);
     return std::string(value.substr(first));
 }
@@ -129,14 +138,16 @@ std::string integer(std::string_view value) {
 std::optional<std::string> degrees(std::string_view value, std::string_view signs) {
     const bool negative = value.starts_with('-') || value.starts_with("\u2212");
     if (negative) value.remove_prefix(value.starts_with('-') ? 1 : 3);
-    if (value.empty() || value.find_first_not_of("0123456789.") != std::string_view::npos) return std::nullopt;
+    if (value.empty() || value.find_first_not_of("0123456789.") != std::string_view::npos)
+        return std::nullopt;
     return std::string(value) + "\u00B0" + signs[negative ? 1 : 0];
 }
 
 /// "892 km 2" -> "892 km2": a last digit behind a unit is its power.
 std::string with_power(std::string_view value) {
     const std::size_t n = value.size();
-    const bool power = n > 3 && (value[n - 1] == '2' || value[n - 1] == '3') && value[n - 2] == ' ' && is_alpha(value[n - 3]);
+    const bool power = n > 3 && (value[n - 1] == '2' || value[n - 1] == '3') &&
+                       value[n - 2] == ' ' && is_alpha(value[n - 3]);
     return power ? std::string(value.substr(0, n - 2)) + value[n - 1] : std::string(value);
 }
 
@@ -145,7 +156,9 @@ std::string with_power(std::string_view value) {
 std::string italian_article(std::string_view word, bool feminine) {
     const std::string folded = fold_name(word);
     const std::string_view w(folded);
-    const auto is_vowel = [](char c) { return std::string_view("aeiou").find(c) != std::string_view::npos; };
+    const auto is_vowel = [](char c) {
+        return std::string_view("aeiou").find(c) != std::string_view::npos;
+    };
     const bool vowel = !w.empty() && is_vowel(w[0]);
     if (feminine) return vowel ? "un'" : "una ";
     const bool impure = w.size() > 1 && w[0] == 's' && !is_vowel(w[1]);
@@ -209,7 +222,8 @@ class Format {
         const std::string_view inner = spec_.substr(begin, end - begin);
         const bool first = at_ == 0;
         at_ = end + 1;
-        if (is_digit(inner.front()) && inner.find('+') != std::string_view::npos) return sequence_of(inner, out);
+        if (is_digit(inner.front()) && inner.find('+') != std::string_view::npos)
+            return sequence_of(inner, out);
         if (inner.front() == '?') return test(inner.substr(1));
         if (inner.front() == '!') return !test(inner.substr(1));
         const std::size_t keys = find_sign(inner, 0, ":");
@@ -238,12 +252,15 @@ class Format {
     bool sequence_of(std::string_view inner, std::string& out) {
         const std::size_t keys = find_sign(inner, 0, ":");
         const std::size_t plus = inner.find('+');
-        const std::string_view between = plus + 2 <= keys ? inner.substr(plus + 2, keys - plus - 2) : std::string_view();
+        const std::string_view between = plus + 2 <= keys ? inner.substr(plus + 2, keys - plus - 2)
+                                                          : std::string_view();
         std::uint32_t from = 0;
-        for (char c : inner.substr(0, std::min<std::size_t>(plus, 3))) from = from * 10 + static_cast<std::uint32_t>(c - '0');
+        for (char c : inner.substr(0, std::min<std::size_t>(plus, 3)))
+            from = from * 10 + static_cast<std::uint32_t>(c - '0');
         bool any = false;
         for (const TemplateArgument& argument : call_.arguments) {
-            if (argument.position < from || is_missing(argument.value) || written_ > limit_) continue;
+            if (argument.position < from || is_missing(argument.value) || written_ > limit_)
+                continue;
             std::string text;
             if (keys == inner.size()) text = trim(argument.value);
             else if (!filtered(inner.substr(keys), trim(argument.value), text)) continue;
@@ -304,10 +321,12 @@ class Format {
         if (filter == "number") return group_thousands(value, table_);
         if (filter == "lower") return fold_name(value);
         if (filter == "upper" || filter == "capital") {
-            const std::size_t n = filter == "upper" ? value.size() : std::min<std::size_t>(1, value.size());
+            const std::size_t n = filter == "upper" ? value.size()
+                                                    : std::min<std::size_t>(1, value.size());
             result = value;
             for (std::size_t i = 0; i < n; ++i)
-                if (result[i] >= 'a' && result[i] <= 'z') result[i] = static_cast<char>(result[i] - 32);
+                if (result[i] >= 'a' && result[i] <= 'z')
+                    result[i] = static_cast<char>(result[i] - 32);
             return result;
         }
         if (filter == "integer") {
@@ -316,9 +335,14 @@ class Format {
         }
         if (filter == "plain") return plain(value);
         if (filter == "power") return with_power(value);
-        if (filter == "attached") return (std::string_view(",;.:)").find(value.front()) == std::string_view::npos ? " " : "") + value;
-        if (filter == "latitude" || filter == "longitude") return degrees(plain(value), filter == "latitude" ? "NS" : "EW");
-        if (filter == "un-m" || filter == "un-f") return italian_article(plain(value), filter == "un-f") + value;
+        if (filter == "attached")
+            return (std::string_view(",;.:)").find(value.front()) == std::string_view::npos ? " "
+                                                                                            : "") +
+                   value;
+        if (filter == "latitude" || filter == "longitude")
+            return degrees(plain(value), filter == "latitude" ? "NS" : "EW");
+        if (filter == "un-m" || filter == "un-f")
+            return italian_article(plain(value), filter == "un-f") + value;
         if (filter == "ordinal") {
             append_ordinal(plain(value), result);
             return result;
@@ -343,7 +367,8 @@ std::string compile_format(std::string_view written, const TemplateTable& table)
     return spec;
 }
 
-bool render_format(std::string_view spec, const TemplateCall& call, const TemplateTable& table, std::string& out) {
+bool render_format(std::string_view spec, const TemplateCall& call, const TemplateTable& table,
+                   std::string& out) {
     return Format(spec, call, table).render(out);
 }
 
@@ -354,15 +379,18 @@ std::string group_thousands(std::string_view value, const TemplateTable& table) 
     std::size_t end = first;
     while (end < value.size() && is_digit(value[end])) ++end;
     std::string_view rest = value.substr(end);
-    const bool decimals = rest.starts_with('.') && rest.find_first_not_of("0123456789", 1) == std::string_view::npos;
+    const bool decimals = rest.starts_with('.') &&
+                          rest.find_first_not_of("0123456789", 1) == std::string_view::npos;
     if (end == first || (!rest.empty() && !decimals)) return std::string(value);
     const std::string* separator = table.word("number", "group");
     const std::string* decimal = table.word("number", "decimal");
     const std::string* least = table.word("number", "least digits");
     const std::size_t digits = end - first;
-    const bool group = separator != nullptr && digits >= (least != nullptr && *least == "5" ? 5U : 4U);
+    const bool group = separator != nullptr &&
+                       digits >= (least != nullptr && *least == "5" ? 5U : 4U);
     std::string text(first == 1 && value[0] == '-' ? "\u2212" : value.substr(0, first));
-    put_grouped(value.substr(first, digits), group ? std::string_view(*separator) : "", false, text);
+    put_grouped(value.substr(first, digits), group ? std::string_view(*separator) : "", false,
+                text);
     if (!rest.empty()) text.append(decimal != nullptr ? *decimal : ".").append(rest.substr(1));
     return text;
 }

@@ -14,7 +14,8 @@ namespace corpuskit {
 
 namespace {
 constexpr std::size_t kLongestPadded = 500;   // as in MediaWiki
-constexpr std::size_t kLongestSearched = 1000;  // code points that #pos, #replace... take, as in MediaWiki
+// Code points that #pos, #replace... take, as in MediaWiki.
+constexpr std::size_t kLongestSearched = 1000;
 
 using Arguments = std::span<const FunctionArgument>;
 using enum Function;
@@ -22,19 +23,22 @@ using enum Function;
 /// Functions with a colon; their names are compared without regard to case.
 const std::unordered_map<std::string_view, Function>& functions() {
     static const std::unordered_map<std::string_view, Function> kFunctions = {
-        {"#if", kIf}, {"#ifeq", kIfEqual}, {"#switch", kSwitch}, {"#ifexpr", kIfExpression}, {"#iferror", kIfError},
-        {"#ifexist", kIfExists}, {"#expr", kExpression}, {"formatnum", kFormatNumber}, {"#formatnum", kFormatNumber},
-        {"plural", kPlural}, {"lc", kLower}, {"uc", kUpper}, {"lcfirst", kLowerFirst}, {"ucfirst", kUpperFirst},
+        {"#if", kIf}, {"#ifeq", kIfEqual}, {"#switch", kSwitch}, {"#ifexpr", kIfExpression},
+        {"#iferror", kIfError}, {"#ifexist", kIfExists}, {"#expr", kExpression},
+        {"formatnum", kFormatNumber}, {"#formatnum", kFormatNumber}, {"plural", kPlural},
+        {"lc", kLower}, {"uc", kUpper}, {"lcfirst", kLowerFirst}, {"ucfirst", kUpperFirst},
         {"padleft", kPadLeft}, {"padright", kPadRight}, {"#len", kLength}, {"#sub", kSubstring},
         {"#replace", kReplace}, {"#pos", kPosition}, {"#rpos", kLastPosition}, {"#count", kCount},
         {"#titleparts", kTitleParts}, {"urlencode", kUrlEncode}, {"anchorencode", kAnchorEncode},
-        {"ns", kNamespaceName}, {"#tag", kTag}, {"gender", kGender}, {"grammar", kGrammar}, {"#invoke", kInvoke},
-        {"defaultsort", kSilent}, {"displaytitle", kSilent}, {"defaultsortkey", kSilent},
-        {"defaultcategorysort", kSilent}, {"#seo", kSilent}, {"#related", kSilent}, {"noexternallanglinks", kSilent},
-        {"pagename", kPageName}, {"pagenamee", kPageName}, {"fullpagename", kFullPageName},
-        {"fullpagenamee", kFullPageName}, {"basepagename", kBasePageName}, {"basepagenamee", kBasePageName},
-        {"subpagename", kSubPageName}, {"subpagenamee", kSubPageName}, {"rootpagename", kRootPageName},
-        {"articlepagename", kFullPageName}, {"subjectpagename", kFullPageName}, {"namespace", kNamespace},
+        {"ns", kNamespaceName}, {"#tag", kTag}, {"gender", kGender}, {"grammar", kGrammar},
+        {"#invoke", kInvoke}, {"defaultsort", kSilent}, {"displaytitle", kSilent},
+        {"defaultsortkey", kSilent}, {"defaultcategorysort", kSilent}, {"#seo", kSilent},
+        {"#related", kSilent}, {"noexternallanglinks", kSilent}, {"pagename", kPageName},
+        {"pagenamee", kPageName}, {"fullpagename", kFullPageName}, {"fullpagenamee", kFullPageName},
+        {"basepagename", kBasePageName}, {"basepagenamee", kBasePageName},
+        {"subpagename", kSubPageName}, {"subpagenamee", kSubPageName},
+        {"rootpagename", kRootPageName}, {"articlepagename", kFullPageName},
+        {"subjectpagename", kFullPageName}, {"namespace", kNamespace},
     };
     return kFunctions;
 }
@@ -43,25 +47,28 @@ const std::unordered_map<std::string_view, Function>& functions() {
 /// mediawiki/extensions/Scribunto, Scribunto.magic.php). Other functions have names in other
 /// languages too, which dumps hardly use.
 constexpr std::string_view kInvokes[] = {
-    "#استدعاء", "#استدعا", "#nunas", "#galv", "#aufrufen", "#veynden", "#invocar", "#درخواست", "#invoque", "#chamar",
-    "#बुलाएँ", "#बुलायें", "#pinta", "#호출", "#повикај", "#ഉണർത്തുക", "#စၞောန်ထ္ၜး", "#ဖော်ပြ", "#kjør", "#køyr", "#aanroepen",
-    "#вызвать", "#викликати", "#gọi", "#调用", "#調動"};
+    "#استدعاء", "#استدعا",    "#nunas",   "#galv",  "#aufrufen", "#veynden", "#invocar",
+    "#درخواست", "#invoque",   "#chamar",  "#बुलाएँ",  "#बुलायें",     "#pinta",   "#호출",
+    "#повикај", "#ഉണർത്തുക",    "#စၞောန်ထ္ၜး", "#ဖော်ပြ", "#kjør",     "#køyr",    "#aanroepen",
+    "#вызвать", "#викликати", "#gọi",     "#调用",  "#調動"};
 
 /// Variables: no colon, and their case counts.
 const std::unordered_map<std::string_view, Function>& variables() {
     static const std::unordered_map<std::string_view, Function> kVariables = {
         {"PAGENAME", kPageName}, {"PAGENAMEE", kPageName}, {"FULLPAGENAME", kFullPageName},
-        {"FULLPAGENAMEE", kFullPageName}, {"BASEPAGENAME", kBasePageName}, {"BASEPAGENAMEE", kBasePageName},
-        {"SUBPAGENAME", kSubPageName}, {"SUBPAGENAMEE", kSubPageName}, {"ROOTPAGENAME", kRootPageName},
-        {"ARTICLEPAGENAME", kFullPageName}, {"SUBJECTPAGENAME", kFullPageName}, {"NAMESPACE", kNamespace},
-        {"NAMESPACEE", kNamespace}, {"NOEXTERNALLANGLINKS", kSilent},
+        {"FULLPAGENAMEE", kFullPageName}, {"BASEPAGENAME", kBasePageName},
+        {"BASEPAGENAMEE", kBasePageName}, {"SUBPAGENAME", kSubPageName},
+        {"SUBPAGENAMEE", kSubPageName}, {"ROOTPAGENAME", kRootPageName},
+        {"ARTICLEPAGENAME", kFullPageName}, {"SUBJECTPAGENAME", kFullPageName},
+        {"NAMESPACE", kNamespace}, {"NAMESPACEE", kNamespace}, {"NOEXTERNALLANGLINKS", kSilent},
     };
     return kVariables;
 }
 
-constexpr std::string_view kNamespaces[] = {"", "Talk", "User", "User talk", "Project", "Project talk", "File",
-                                            "File talk", "MediaWiki", "MediaWiki talk", "Template", "Template talk",
-                                            "Help", "Help talk", "Category", "Category talk"};
+constexpr std::string_view kNamespaces[] = {
+    "",     "Talk",      "User",      "User talk",      "Project",  "Project talk",
+    "File", "File talk", "MediaWiki", "MediaWiki talk", "Template", "Template talk",
+    "Help", "Help talk", "Category",  "Category talk"};
 
 std::string_view argument(Arguments arguments, std::size_t i) {
     return i < arguments.size() ? trim(arguments[i].text) : std::string_view{};
@@ -78,7 +85,8 @@ bool parse_number(std::string_view s, double& value) {
     int exponent = 0;
     for (; i < s.size() && is_digit(s[i]); ++i, ++digits) mantissa = mantissa * 10 + (s[i] - '0');
     if (i < s.size() && s[i] == '.')
-        for (++i; i < s.size() && is_digit(s[i]); ++i, ++digits, --exponent) mantissa = mantissa * 10 + (s[i] - '0');
+        for (++i; i < s.size() && is_digit(s[i]); ++i, ++digits, --exponent)
+            mantissa = mantissa * 10 + (s[i] - '0');
     if (digits == 0) return false;
     if (i + 1 < s.size() && (s[i] == 'e' || s[i] == 'E')) {
         const bool negative = s[i + 1] == '-';
@@ -111,7 +119,7 @@ long parse_signed(std::string_view s) {
     return minus ? -n : n;
 }
 
-// --------------------------------------------------------------------------------------------- choices
+// ----------------------------------------------------------------------------------------- choices
 
 bool is_default(std::string_view name) { return equal_folded(name, "#default"); }
 
@@ -140,10 +148,11 @@ void choose_case(Arguments arguments, std::string& out) {
     out.append(trim(otherwise));
 }
 
-// --------------------------------------------------------------------------------------------- letters
+// ----------------------------------------------------------------------------------------- letters
 
 void put_lower(std::string_view text, std::string& out) {
-    for (std::size_t at = 0; at < text.size();) put_code_point(out, lower_case(next_code_point(text, at)));
+    for (std::size_t at = 0; at < text.size();)
+        put_code_point(out, lower_case(next_code_point(text, at)));
 }
 
 void put_upper(std::string_view text, std::string& out) {
@@ -194,9 +203,12 @@ void put_substring(Arguments arguments, std::string& out) {
     long begin = parse_signed(plain(argument(arguments, 1)));
     const long length = parse_signed(plain(argument(arguments, 2)));
     if (begin < 0) begin = std::max(0L, size + begin);
-    const long end = length == 0 ? size : length < 0 ? size + length : std::min(size, begin + length);
+    const long end = length == 0  ? size
+                     : length < 0 ? size + length
+                                  : std::min(size, begin + length);
     if (begin >= end) return;
-    put_code_points(std::u32string_view(text).substr(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin)),
+    put_code_points(std::u32string_view(text).substr(static_cast<std::size_t>(begin),
+                                                     static_cast<std::size_t>(end - begin)),
                     out);
 }
 
@@ -216,7 +228,8 @@ bool search_text(Function function, Arguments arguments, std::string& out) {
     const std::string with = plain(argument(arguments, 2));
     std::size_t from = 0, count = 0;
     std::string replaced;
-    for (std::size_t at = text.find(what); at != std::u32string::npos; at = text.find(what, from), ++count) {
+    for (std::size_t at = text.find(what); at != std::u32string::npos;
+         at = text.find(what, from), ++count) {
         put_code_points(std::u32string_view(text).substr(from, at - from), replaced);
         replaced.append(with);
         from = at + what.size();
@@ -227,7 +240,8 @@ bool search_text(Function function, Arguments arguments, std::string& out) {
     return true;
 }
 
-void put_encoded(std::string_view text, std::string_view kept, std::string_view blank, std::string& out) {
+void put_encoded(std::string_view text, std::string_view kept, std::string_view blank,
+                 std::string& out) {
     static constexpr std::string_view kDigits = "0123456789ABCDEF";
     for (char c : text) {
         if (c == ' ') out.append(blank);
@@ -249,7 +263,7 @@ void put_url(Arguments arguments, std::string& out) {
     else put_encoded(text, "-_.", "+", out);
 }
 
-// --------------------------------------------------------------------------------------------- numbers
+// ----------------------------------------------------------------------------------------- numbers
 
 void put_number(Arguments arguments, std::string_view language, std::string& out) {
     const std::string number = plain(argument(arguments, 0));
@@ -264,16 +278,18 @@ void put_plural(Arguments arguments, std::string_view language, std::string& out
     for (std::size_t i = 1; i < arguments.size(); ++i) {
         const auto& [text, equals] = arguments[i];
         const bool exact = equals != kNone && !plain(text.substr(0, equals)).empty();
-        if (exact && equal_values(plain(text.substr(0, equals)), number)) {  // {{plural:0|0=none|one|many}}
+        // {{plural:0|0=none|one|many}}.
+        if (exact && equal_values(plain(text.substr(0, equals)), number)) {
             out.append(trim(text.substr(equals + 1)));
             return;
         }
         if (!exact) forms.push_back(trim(text));
     }
-    if (!forms.empty()) out.append(forms[std::min(plural_form(number, language), forms.size() - 1)]);
+    if (!forms.empty())
+        out.append(forms[std::min(plural_form(number, language), forms.size() - 1)]);
 }
 
-// --------------------------------------------------------------------------------------------- titles
+// ------------------------------------------------------------------------------------------ titles
 
 struct TitleParts {
     std::string_view space, name;
@@ -285,7 +301,8 @@ TitleParts split_title(std::string_view title) {
     std::string prefix(title.substr(0, colon));
     std::replace(prefix.begin(), prefix.end(), '_', ' ');
     for (std::string_view space : kNamespaces)
-        if (!space.empty() && equal_folded(space, prefix)) return {title.substr(0, colon), trim(title.substr(colon + 1))};
+        if (!space.empty() && equal_folded(space, prefix))
+            return {title.substr(0, colon), trim(title.substr(colon + 1))};
     return {{}, title};
 }
 
@@ -307,7 +324,8 @@ void put_title_parts(Arguments arguments, std::string& out) {
     const std::string title = plain(argument(arguments, 0));
     std::vector<std::string_view> parts;
     for (std::size_t at = 0; at <= title.size() && parts.size() < 25;) {
-        const std::size_t slash = parts.size() == 24 ? title.size() : std::min(title.find('/', at), title.size());
+        const std::size_t slash = parts.size() == 24 ? title.size()
+                                                     : std::min(title.find('/', at), title.size());
         parts.push_back(std::string_view(title).substr(at, slash - at));
         at = slash + 1;
     }
@@ -316,7 +334,8 @@ void put_title_parts(Arguments arguments, std::string& out) {
     long begin = parse_signed(plain(argument(arguments, 2)));
     begin = begin > 0 ? begin - 1 : begin < 0 ? std::max(0L, size + begin) : 0;
     const long end = count > 0 ? std::min(size, begin + count) : size + count;
-    for (long i = begin; i < end; ++i) out.append(i > begin ? "/" : "").append(parts[static_cast<std::size_t>(i)]);
+    for (long i = begin; i < end; ++i)
+        out.append(i > begin ? "/" : "").append(parts[static_cast<std::size_t>(i)]);
 }
 
 bool put_namespace(std::string_view text, std::string_view language, std::string& out) {
@@ -342,7 +361,8 @@ bool call_choice(Function function, Arguments arguments, std::string& out) {
     switch (function) {
         case kIf: out.append(argument(arguments, is_blank(first) ? 2 : 1)); return true;
         case kIfEqual:
-            out.append(argument(arguments, equal_values(plain(first), plain(argument(arguments, 1))) ? 2 : 3));
+            out.append(argument(arguments,
+                                equal_values(plain(first), plain(argument(arguments, 1))) ? 2 : 3));
             return true;
         case kIfExists: out.append(argument(arguments, 1)); return true;
         case kIfError:
@@ -384,8 +404,8 @@ bool has_error(std::string_view text) {
     return text.find(kFunctionError) != kNone || text.find("class=\"error\"") != kNone;
 }
 
-bool call_function(Function function, std::span<const FunctionArgument> arguments, const FunctionContext& context,
-                   std::string& out) {
+bool call_function(Function function, std::span<const FunctionArgument> arguments,
+                   const FunctionContext& context, std::string& out) {
     const std::string_view first = argument(arguments, 0);
     switch (function) {
         case kIf:

@@ -33,7 +33,7 @@ enum class Function : std::uint8_t {
 };
 
 struct FunctionArgument {
-    std::string_view text;                               // the whole of it, with a name if it has one
+    std::string_view text;  // the whole of it, with a name if it has one
     std::size_t equals = std::string_view::npos;         // the '=' that ends its name, or npos
 };
 
@@ -55,8 +55,8 @@ Function find_function(std::string_view name, bool colon);
 /// Appends what a function gives. `arguments[0]` is what follows the colon. Returns false,
 /// appending nothing, when it cannot be told: the title is not known, or the function needs the
 /// wiki. Linear in the arguments.
-bool call_function(Function function, std::span<const FunctionArgument> arguments, const FunctionContext& context,
-                   std::string& out);
+bool call_function(Function function, std::span<const FunctionArgument> arguments,
+                   const FunctionContext& context, std::string& out);
 
 // What the expander needs apart, to leave arguments alone that are not chosen.
 
@@ -70,7 +70,8 @@ bool evaluate_expression(std::string_view expression, std::string& result);
 /// Appends digits with `group` between thousands, or as in India: 12,34,567.
 void put_grouped(std::string_view digits, std::string_view group, bool indian, std::string& out);
 /// 1234567.891 -> 1,234,567.891 as the language writes it.
-void format_number(std::string_view number, std::string_view language, bool grouped, std::string& out);
+void format_number(std::string_view number, std::string_view language, bool grouped,
+                   std::string& out);
 /// The reverse of format_number.
 void unformat_number(std::string_view number, std::string_view language, std::string& out);
 /// Which of the plural forms a language takes for a number: 0 for the first.

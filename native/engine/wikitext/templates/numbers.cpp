@@ -18,23 +18,27 @@ struct NumberStyle {
 };
 constexpr NumberStyle kStyles[] = {
     {" de nl da id tr el hr sr bs sl ca gl eu is vi ro mk lb fo af-x ", ".", ",", 4, false},
-    {" it pt-br ", ".", ",", 4, false},
-    {" es pl pt ", "\u00A0", ",", 5, false},
+    {" it pt-br ", ".", ",", 4, false}, {" es pl pt ", "\u00A0", ",", 5, false},
     {" fr ", "\u202F", ",", 4, false},
-    {" ru uk be bg cs sk sv fi nb no nn hu et lv lt ltg kk ky uz hy ka eo oc br af sq tt ba cv ", "\u00A0", ",", 4, false},
+    {" ru uk be bg cs sk sv fi nb no nn hu et lv lt ltg kk ky uz hy ka eo oc br af sq tt ba cv ",
+     "\u00A0", ",", 4, false},
     {" de-ch als ", "\u2019", ".", 4, false},
     {" hi bn ta te mr gu kn ml pa or as ne ", ",", ".", 4, true},
 };
 constexpr NumberStyle kEnglish = {"", ",", ".", 4, false};
 
 bool lists(std::string_view words, std::string_view word) {
-    for (std::size_t at = words.find(word); at != std::string_view::npos; at = words.find(word, at + 1))
-        if (at > 0 && words[at - 1] == ' ' && at + word.size() < words.size() && words[at + word.size()] == ' ')
+    for (std::size_t at = words.find(word); at != std::string_view::npos;
+         at = words.find(word, at + 1))
+        if (at > 0 && words[at - 1] == ' ' && at + word.size() < words.size() &&
+            words[at + word.size()] == ' ')
             return !word.empty();
     return false;
 }
 
-std::string_view base_of(std::string_view language) { return language.substr(0, language.find('-')); }
+std::string_view base_of(std::string_view language) {
+    return language.substr(0, language.find('-'));
+}
 
 const NumberStyle& style_of(std::string_view language) {
     for (std::string_view code : {language, base_of(language)})
@@ -98,11 +102,13 @@ void put_grouped(std::string_view digits, std::string_view group, bool indian, s
     }
 }
 
-void format_number(std::string_view number, std::string_view language, bool grouped, std::string& out) {
+void format_number(std::string_view number, std::string_view language, bool grouped,
+                   std::string& out) {
     const NumberStyle& style = style_of(language);
     for (std::size_t i = 0; i < number.size();) {
         if (!is_digit(number[i])) {
-            const bool minus = number[i] == '-' && i + 1 < number.size() && is_digit(number[i + 1]) && i == 0;
+            const bool minus = number[i] == '-' && i + 1 < number.size() &&
+                               is_digit(number[i + 1]) && i == 0;
             if (minus) out.append("\u2212");
             else out.push_back(number[i]);
             ++i;
@@ -144,12 +150,17 @@ std::size_t plural_form(std::string_view number, std::string_view language) {
     if (lists(" fr pt hy oc ln ", code)) return q.n < 2 ? 0 : 1;
     if (lists(" ru uk be sr hr bs sh ", code)) return slavic_form(q);
     if (code == "pl") return q.whole && q.i == 1 ? 0 : q.whole && slavic_form(q) == 1 ? 1 : 2;
-    if (lists(" cs sk ", code)) return q.whole && q.i == 1 ? 0 : q.whole && q.i >= 2 && q.i <= 4 ? 1 : 2;
+    if (lists(" cs sk ", code))
+        return q.whole && q.i == 1 ? 0 : q.whole && q.i >= 2 && q.i <= 4 ? 1 : 2;
     if (lists(" lv ltg ", code)) return q.mod10 == 1 && q.mod100 != 11 ? 0 : 1;
     if (code == "lt") return q.mod10 == 1 && (q.mod100 < 11 || q.mod100 > 19) ? 0
                              : q.mod10 >= 2 && (q.mod100 < 11 || q.mod100 > 19) ? 1 : 2;
-    if (code == "ro") return q.whole && q.i == 1 ? 0 : !q.whole || q.i == 0 || (q.mod100 >= 1 && q.mod100 <= 19) ? 1 : 2;
-    if (code == "sl") return q.mod100 == 1 ? 0 : q.mod100 == 2 ? 1 : q.mod100 == 3 || q.mod100 == 4 ? 2 : 3;
+    if (code == "ro")
+        return q.whole && q.i == 1                                         ? 0
+               : !q.whole || q.i == 0 || (q.mod100 >= 1 && q.mod100 <= 19) ? 1
+                                                                           : 2;
+    if (code == "sl")
+        return q.mod100 == 1 ? 0 : q.mod100 == 2 ? 1 : q.mod100 == 3 || q.mod100 == 4 ? 2 : 3;
     if (code == "he") return q.whole && q.i == 1 ? 0 : q.whole && q.i == 2 ? 1 : 2;
     if (code == "ar") return arabic_form(q);
     return q.n == 1 ? 0 : 1;

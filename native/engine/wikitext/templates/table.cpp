@@ -38,7 +38,8 @@ void each_line(const TemplateFile& file, Use use) {
         ++number;
         if (line.ends_with('\r')) line.remove_suffix(1);
         if (line.empty() || line.starts_with("# ") || line == "#") continue;
-        if (line.size() > kLongestLine) throw TemplateFileError(file.name, number, "the line is longer than 16 KiB");
+        if (line.size() > kLongestLine)
+            throw TemplateFileError(file.name, number, "the line is longer than 16 KiB");
         for (char c : line)
             if (static_cast<unsigned char>(c) < 0x20 && c != '\t')
                 throw TemplateFileError(file.name, number, "a control character");
@@ -52,7 +53,8 @@ std::string quoted(std::string_view s) { return "\"" + std::string(s) + "\""; }
 
 }  // namespace
 
-std::shared_ptr<const TemplateTable> read_templates(std::string_view language, const std::vector<TemplateFile>& files) {
+std::shared_ptr<const TemplateTable> read_templates(std::string_view language,
+                                                    const std::vector<TemplateFile>& files) {
     return std::make_shared<const TemplateTable>(language, files);
 }
 
@@ -63,7 +65,8 @@ TemplateTable::TemplateTable(std::string_view language, const std::vector<Templa
     for (const TemplateFile& file : files)
         if (file.kind == "words")
             each_line(file, [&](std::size_t, const std::vector<std::string_view>& fields) {
-                if (fields.size() == 4 && fields[0] == "inherits") parents[std::string(fields[2])] = fields[3];
+                if (fields.size() == 4 && fields[0] == "inherits")
+                    parents[std::string(fields[2])] = fields[3];
             });
     lineage_ = {language_};
     while (parents.contains(lineage_.front()) && lineage_.size() < 4)
@@ -74,7 +77,8 @@ TemplateTable::TemplateTable(std::string_view language, const std::vector<Templa
     for (const TemplateFile& file : files) {
         if (file.kind == "templates") add_rules(file);
         else if (file.kind == "units") add_units(file);
-        else if (file.kind != "words") throw TemplateFileError(file.name, 0, "no such kind of file: " + quoted(file.kind));
+        else if (file.kind != "words")
+            throw TemplateFileError(file.name, 0, "no such kind of file: " + quoted(file.kind));
     }
     const std::string* conversions = word("setting", "conversions");
     conversions_ = conversions == nullptr || *conversions != "author";
@@ -96,8 +100,9 @@ void TemplateTable::add_words(const TemplateFile& file) {
     std::unordered_map<std::string, int> levels;  // of what is known so far
     each_line(file, [&](std::size_t number, const std::vector<std::string_view>& fields) {
         if (fields.size() != 4)
-            throw TemplateFileError(file.name, number, "a line has 4 columns (list, language, keys, word), not " +
-                                                           std::to_string(fields.size()));
+            throw TemplateFileError(file.name, number,
+                                    "a line has 4 columns (list, language, keys, word), not " +
+                                        std::to_string(fields.size()));
         auto& list = words_[std::string(fields[0])];
         const int level = level_of(fields[1]);
         if (level < 0) return;
@@ -105,7 +110,8 @@ void TemplateTable::add_words(const TemplateFile& file) {
             std::string name = fold_name(key);
             auto [known, fresh] = levels.try_emplace(std::string(fields[0]) + '\t' + name, level);
             if (!fresh && known->second == level)
-                throw TemplateFileError(file.name, number, quoted(name) + " stands twice in " + quoted(fields[0]));
+                throw TemplateFileError(file.name, number,
+                                        quoted(name) + " stands twice in " + quoted(fields[0]));
             if (!fresh && known->second > level) return;
             known->second = level;
             list[std::move(name)] = fields[3];
@@ -115,10 +121,14 @@ void TemplateTable::add_words(const TemplateFile& file) {
 
 void TemplateTable::add_units(const TemplateFile& file) {
     each_line(file, [&](std::size_t number, const std::vector<std::string_view>& fields) {
-        const auto fail = [&](const std::string& what) { throw TemplateFileError(file.name, number, what); };
+        const auto fail = [&](const std::string& what) {
+            throw TemplateFileError(file.name, number, what);
+        };
         if (fields.size() != 8)
-            fail("a line has 8 columns (codes, symbol, one, many, kind, scale, offset, default), not " +
-                 std::to_string(fields.size()));
+            fail(
+                "a line has 8 columns (codes, symbol, one, many, kind, scale, offset, default), "
+                "not " +
+                std::to_string(fields.size()));
         Unit unit;
         if (fields[1] != "-") unit.symbol = fields[1];
         unit.one = fields[2];
@@ -127,10 +137,13 @@ void TemplateTable::add_units(const TemplateFile& file) {
         unit.scale = fields[4] == "-" ? 0 : parse_decimal(fields[5]);
         unit.offset = fields[6].empty() ? 0 : parse_decimal(fields[6]);
         unit.into = fields[7];
-        if (unit.one.empty() || unit.many.empty()) fail("a unit needs its name, for one and for many");
-        if (fields[4] != "-" && !(unit.scale > 0)) fail("the scale " + quoted(fields[5]) + " is no number above 0");
+        if (unit.one.empty() || unit.many.empty())
+            fail("a unit needs its name, for one and for many");
+        if (fields[4] != "-" && !(unit.scale > 0))
+            fail("the scale " + quoted(fields[5]) + " is no number above 0");
         each_part(fields[0], '|', [&](std::string_view code) {
-            if (!units_.emplace(std::string(code), unit).second) fail("the code " + quoted(code) + " stands twice");
+            if (!units_.emplace(std::string(code), unit).second)
+                fail("the code " + quoted(code) + " stands twice");
         });
     });
 }
@@ -152,11 +165,16 @@ void TemplateTable::add_rules(const TemplateFile& file) {
     merge();
 }
 
-void TemplateTable::add_rule(const TemplateFile& file, std::size_t line, const std::vector<std::string_view>& fields) {
-    const auto fail = [&](const std::string& what) { throw TemplateFileError(file.name, line, what); };
+void TemplateTable::add_rule(const TemplateFile& file, std::size_t line,
+                             const std::vector<std::string_view>& fields) {
+    const auto fail = [&](const std::string& what) {
+        throw TemplateFileError(file.name, line, what);
+    };
     if (fields.size() < 3 || fields.size() > 5)
-        fail("a line has 3 to 5 columns (language, names, how, spec, why), not " + std::to_string(fields.size()));
-    const auto* how = std::find_if(std::begin(kHow), std::end(kHow), [&](const How& h) { return h.name == fields[2]; });
+        fail("a line has 3 to 5 columns (language, names, how, spec, why), not " +
+             std::to_string(fields.size()));
+    const auto* how = std::find_if(std::begin(kHow), std::end(kHow),
+                                   [&](const How& h) { return h.name == fields[2]; });
     if (how == std::end(kHow)) {
         std::string names;
         for (const How& h : kHow) names.append(names.empty() ? "" : ", ").append(h.name);
@@ -166,8 +184,10 @@ void TemplateTable::add_rule(const TemplateFile& file, std::size_t line, const s
     const bool reason = fields.size() > 4 && !fields[4].empty();
     const bool drops = how->render == Render::kDrop || how->render == Render::kLost;
     if (drops && !reason) fail("a template that is dropped needs a reason in the fifth column");
-    if (!how->takes_spec && !written.empty()) fail(quoted(how->name) + " takes nothing in the fourth column");
-    if (how->render == Render::kFormat && written.empty()) fail("the format is empty; how \"drop\" writes nothing");
+    if (!how->takes_spec && !written.empty())
+        fail(quoted(how->name) + " takes nothing in the fourth column");
+    if (how->render == Render::kFormat && written.empty())
+        fail("the format is empty; how \"drop\" writes nothing");
     std::string spec;
     try {
         spec = compile_format(written, *this);
@@ -187,7 +207,8 @@ void TemplateTable::add_rule(const TemplateFile& file, std::size_t line, const s
         auto& names = prefix ? levels_[static_cast<std::size_t>(level)].prefixes
                              : levels_[static_cast<std::size_t>(level)].exact;
         numerals_ = numerals_ || folded.front() == '#';
-        if (!names.emplace(folded, rule).second) fail("the name " + quoted(name) + " stands twice for this language");
+        if (!names.emplace(folded, rule).second)
+            fail("the name " + quoted(name) + " stands twice for this language");
     });
 }
 
@@ -195,7 +216,8 @@ void TemplateTable::merge() {
     for (Level& level : levels_) {
         for (auto& [name, rule] : level.exact) exact_[name] = rule;
         for (auto& [prefix, rule] : level.prefixes) {
-            const std::string& name = prefix;  // older compilers let no lambda use a structured binding
+            // Older compilers let no lambda use a structured binding.
+            const std::string& name = prefix;
             const auto known = std::find_if(prefixes_.begin(), prefixes_.end(),
                                             [&](const auto& entry) { return entry.first == name; });
             if (known == prefixes_.end()) prefixes_.emplace_back(name, rule);
@@ -227,11 +249,13 @@ const TemplateRule* TemplateTable::find(const std::string& name, std::string& ma
     if (!numerals_) return nullptr;
     const auto is_roman = [](char c) { return std::string_view("ivxlcdm").find(c) != kNone; };
     std::size_t end = 0;
-    while (end < name.size() && (is_digit(name[0]) ? is_digit(name[end]) : is_roman(name[end]))) ++end;
+    while (end < name.size() && (is_digit(name[0]) ? is_digit(name[end]) : is_roman(name[end])))
+        ++end;
     if (end == 0) return nullptr;
     const auto found = exact_.find("#" + name.substr(end));
     if (found == exact_.end()) return nullptr;
-    for (char c : std::string_view(name).substr(0, end)) matched.push_back(is_digit(c) ? c : static_cast<char>(c - 32));
+    for (char c : std::string_view(name).substr(0, end))
+        matched.push_back(is_digit(c) ? c : static_cast<char>(c - 32));
     return &found->second;
 }
 
@@ -239,7 +263,9 @@ std::string TemplateTable::how(const std::string& name) const {
     std::string matched;
     const TemplateRule* rule = find(fold_name(name), matched);
     if (rule == nullptr) return {};
-    return std::find_if(std::begin(kHow), std::end(kHow), [&](const How& h) { return h.render == rule->render; })->name.data();
+    return std::find_if(std::begin(kHow), std::end(kHow),
+                        [&](const How& h) { return h.render == rule->render; })
+        ->name.data();
 }
 
 }  // namespace corpuskit

@@ -48,7 +48,8 @@ void render_val(const TemplateCall& call, std::string& out) {
         out.append(minus.empty() ? "\u00B1" : "+").append(plus);
         if (!minus.empty()) out.append("\u2212").append(trim(minus));
     }
-    if (const auto e = trim(call.get("e")); !e.empty()) out.append(number.empty() ? "10^" : "\u00D710^").append(e);
+    if (const auto e = trim(call.get("e")); !e.empty())
+        out.append(number.empty() ? "10^" : "\u00D710^").append(e);
     out.append(trim(call.get("s")));
     for (std::string_view name : {"u", "ul", "up", "upl"})
         if (const auto unit = trim(call.get(name)); !unit.empty()) {
@@ -87,7 +88,8 @@ std::uint32_t TemplateCall::positional() const {
     return n;
 }
 
-void render_template(const TemplateRule& rule, const TemplateCall& call, const TemplateTable& table, std::string& out) {
+void render_template(const TemplateRule& rule, const TemplateCall& call, const TemplateTable& table,
+                     std::string& out) {
     switch (rule.render) {
         case Render::kDrop: return;
         case Render::kLost: out.push_back(kLost); return;

@@ -103,13 +103,14 @@ class TemplateTable {
     void add_words(const TemplateFile& file);
     void add_units(const TemplateFile& file);
     void add_rules(const TemplateFile& file);
-    void add_rule(const TemplateFile& file, std::size_t line, const std::vector<std::string_view>& fields);
+    void add_rule(const TemplateFile& file, std::size_t line,
+                  const std::vector<std::string_view>& fields);
     int level_of(std::string_view languages) const;
     void merge();
 
     std::string language_;   // without a variant: "zh" of "zh-hans"
     std::vector<std::string> lineage_;  // languages whose rules hold, weakest first
-    std::vector<Level> levels_;         // one per language of the lineage, for the file that is read
+    std::vector<Level> levels_;  // one per language of the lineage, for the file that is read
     std::deque<std::string> specs_;     // what the rules point to
     Names exact_;
     std::vector<std::pair<std::string, TemplateRule>> prefixes_;  // longest first
@@ -121,7 +122,8 @@ class TemplateTable {
 
 /// Reads and checks data files of templates for the wikis of one language. Throws
 /// TemplateFileError.
-std::shared_ptr<const TemplateTable> read_templates(std::string_view language, const std::vector<TemplateFile>& files);
+std::shared_ptr<const TemplateTable> read_templates(std::string_view language,
+                                                    const std::vector<TemplateFile>& files);
 
 /// Resolves the escapes of a format as it stands in the file and checks it. Throws
 /// std::invalid_argument with what is wrong.
@@ -129,9 +131,12 @@ std::string compile_format(std::string_view written, const TemplateTable& table)
 
 /// Writes a call by its rule. Appends nothing when the arguments that it needs are missing, or when
 /// the text would be longer than a few times the arguments.
-void render_template(const TemplateRule& rule, const TemplateCall& call, const TemplateTable& table, std::string& out);
-bool render_format(std::string_view spec, const TemplateCall& call, const TemplateTable& table, std::string& out);
-void render_convert(const TemplateCall& call, const TemplateTable& table, bool symbols, std::string& out);
+void render_template(const TemplateRule& rule, const TemplateCall& call, const TemplateTable& table,
+                     std::string& out);
+bool render_format(std::string_view spec, const TemplateCall& call, const TemplateTable& table,
+                   std::string& out);
+void render_convert(const TemplateCall& call, const TemplateTable& table, bool symbols,
+                    std::string& out);
 void render_date_french(const TemplateCall& call, std::string& out);
 
 /// A number as the language writes it, thousands apart: 1234567.5 -> 1,234,567.5. Other text stays

@@ -16,10 +16,13 @@ constexpr double kFudge = 1e-14;  // keeps exact powers of ten from falling belo
 
 int floor_log10(double x) { return static_cast<int>(std::floor(std::log10(x) + kFudge)); }
 
-bool all_digits(std::string_view s) { return !s.empty() && std::all_of(s.begin(), s.end(), is_digit); }
+bool all_digits(std::string_view s) {
+    return !s.empty() && std::all_of(s.begin(), s.end(), is_digit);
+}
 
 /// Thousands apart: 1300.5 -> 1,300.5
-std::string group_digits(std::string_view digits, std::string_view group, std::string_view decimal, bool few) {
+std::string group_digits(std::string_view digits, std::string_view group, std::string_view decimal,
+                         bool few) {
     const std::size_t point = std::min(digits.find('.'), digits.size());
     std::string text;
     put_grouped(digits.substr(0, point), few || point > 4 ? group : "", false, text);
@@ -30,14 +33,17 @@ std::string group_digits(std::string_view digits, std::string_view group, std::s
 /// "1/2", "3+1/2", "5//8"
 bool parse_fraction(std::string_view s, Measure& q) {
     const std::size_t plus = s.find('+');
-    const std::string_view whole = plus == std::string_view::npos ? std::string_view() : s.substr(0, plus);
+    const std::string_view whole = plus == std::string_view::npos ? std::string_view()
+                                                                  : s.substr(0, plus);
     std::string_view rest = plus == std::string_view::npos ? s : s.substr(plus + 1);
     const std::size_t slash = rest.find_first_of("/");
     if (slash == std::string_view::npos) return false;
     const std::string_view top = rest.substr(0, slash);
     std::string_view bottom = rest.substr(slash + 1);
     if (bottom.starts_with('/')) bottom.remove_prefix(1);
-    if (!all_digits(top) || !all_digits(bottom) || (plus != std::string_view::npos && !all_digits(whole))) return false;
+    if (!all_digits(top) || !all_digits(bottom) ||
+        (plus != std::string_view::npos && !all_digits(whole)))
+        return false;
     if (top.size() > 6 || bottom.size() > 6 || whole.size() > 9) return false;
     q.denominator = static_cast<int>(parse_decimal(bottom));
     if (q.denominator == 0) return false;
@@ -67,7 +73,8 @@ double parse_decimal(std::string_view s) {
     return negative ? -value : value;
 }
 
-Measure parse_measure(std::string_view written, std::string_view group, std::string_view decimal, bool few_grouped) {
+Measure parse_measure(std::string_view written, std::string_view group, std::string_view decimal,
+                      bool few_grouped) {
     Measure q;
     bool negative = false;
     if (written.starts_with('-') || written.starts_with('+')) {
@@ -91,7 +98,9 @@ Measure parse_measure(std::string_view written, std::string_view group, std::str
         for (std::size_t i = 0; i < written.size(); ++i) {
             const char c = written[i];
             // A comma stands between thousands; one elsewhere makes it no number.
-            if (c == ',' && i > 0 && i + 3 < written.size() + 1 && all_digits(written.substr(i + 1, 3))) continue;
+            if (c == ',' && i > 0 && i + 3 < written.size() + 1 &&
+                all_digits(written.substr(i + 1, 3)))
+                continue;
             if (!is_digit(c) && (c != '.' || q.digits.find('.') != std::string::npos)) return q;
             q.digits.push_back(c);
         }
@@ -114,8 +123,8 @@ Measure parse_measure(std::string_view written, std::string_view group, std::str
     return q;
 }
 
-int default_precision(const Measure& input, double value, double result, const Unit& from, const Unit& to,
-                      bool subunits) {
+int default_precision(const Measure& input, double value, double result, const Unit& from,
+                      const Unit& to, bool subunits) {
     double precision = 0;
     if (input.denominator > 0) {
         precision = std::max(std::log10(static_cast<double>(input.denominator)), 1.0);
@@ -128,7 +137,8 @@ int default_precision(const Measure& input, double value, double result, const U
             precision = static_cast<double>(mantissa.size() - point - 1);
         } else if (!subunits) {
             const std::size_t last = mantissa.find_last_not_of('0');
-            precision = -static_cast<double>(mantissa.size() - (last == std::string_view::npos ? 0 : last + 1));
+            precision = -static_cast<double>(mantissa.size() -
+                                             (last == std::string_view::npos ? 0 : last + 1));
         }
         if (e < digits.size()) precision -= parse_decimal(digits.substr(e + 1));
     }
@@ -141,7 +151,8 @@ int default_precision(const Measure& input, double value, double result, const U
         const double size = std::abs(result);
         if (value == 0 || size == 0) return 0;
         // Feet and inches: a step of an inch is a step of 2.54 cm whatever the height.
-        adjust = subunits && from.kind == "length" ? std::log10(to.scale) + 2 : std::log10(std::abs(value) / size);
+        adjust = subunits && from.kind == "length" ? std::log10(to.scale) + 2
+                                                   : std::log10(std::abs(value) / size);
         least = 1 - floor_log10(size);
     }
     return std::max(static_cast<int>(std::floor(precision + adjust + std::log10(2.0))), least);

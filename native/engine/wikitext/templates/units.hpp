@@ -13,8 +13,12 @@ struct Unit {
     double scale = 0;                     // in the base unit of its kind; 0: it is not converted
     double offset = 0;                    // temperatures: the value at absolute zero
 
-    bool converts_to(const Unit& other) const { return scale > 0 && other.scale > 0 && kind == other.kind; }
-    double in(const Unit& other, double value) const { return (value - offset) * (scale / other.scale) + other.offset; }
+    bool converts_to(const Unit& other) const {
+        return scale > 0 && other.scale > 0 && kind == other.kind;
+    }
+    double in(const Unit& other, double value) const {
+        return (value - offset) * (scale / other.scale) + other.offset;
+    }
 };
 
 /// A number as its author typed it.
@@ -26,13 +30,14 @@ struct Measure {
     bool valid = false;
 };
 /// "1,300", "-5", "1.5e6", "1/2", "1+1/2", "5//8". Invalid for anything else.
-Measure parse_measure(std::string_view written, std::string_view group, std::string_view decimal, bool few_grouped);
+Measure parse_measure(std::string_view written, std::string_view group, std::string_view decimal,
+                      bool few_grouped);
 
 /// Decimals (negative: places before the point) to which a converted number is rounded when its
 /// author does not say: as precise as the input, with at least two significant digits. After the
 /// rule that the manual of {{convert}} on the English Wikipedia describes.
-int default_precision(const Measure& input, double value, double result, const Unit& from, const Unit& to,
-                      bool subunits);
+int default_precision(const Measure& input, double value, double result, const Unit& from,
+                      const Unit& to, bool subunits);
 
 /// Digits of |value| rounded to `precision`, half away from zero, without grouping; empty beyond 15
 /// digits.
