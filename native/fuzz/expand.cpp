@@ -40,12 +40,7 @@ WikitextOptions settings(const char* language) {
     return options;
 }
 
-struct Result {
-    std::string text;
-    ExpandCounters counters;
-};
-
-Result expand_once(const std::vector<std::string_view>& parts, const WikitextOptions& options,
+std::string expand_twice(const std::vector<std::string_view>& parts, const WikitextOptions& options,
                    const ExpandBudget& budget) {
     TemplateStore store({"Vorlage"});
     for (std::size_t i = 1; i < parts.size(); ++i) {
@@ -55,20 +50,19 @@ Result expand_once(const std::vector<std::string_view>& parts, const WikitextOpt
             store.add_redirect(parts[i].substr(0, line), text.substr(10));
         else store.add(parts[i].substr(0, line), text);
     }
-    WikitextExpander expander(store, options, budget);
-    Result first, second;
-    expander.expand(parts[0], "Talk:Page/Sub", first.text, first.counters);
-    expander.expand(parts[0], "Talk:Page/Sub", second.text, second.counters);
-    if (first.text != second.text || first.counters.steps != second.counters.steps)
+    WikitextStrings pages, titles;
+    for (int i = 0; i < 2; ++i) pages.add(parts[0]), titles.add("Talk:Page/Sub");
+    const auto batch = expand_wikitext(pages.column(), titles.column(), store, options, budget);
+    const WikitextColumn texts = batch.texts.column();
+    if (texts[0] != texts[1] || batch.counters[0] != batch.counters[kExpandCounters])
         fail("the same page gave another result the second time");
-    return first;
+    return std::string(texts[0]);
 }
 
 void measure(std::string_view page, std::string_view text, const WikitextOptions& options) {
-    const std::int64_t pages[] = {0, static_cast<std::int64_t>(page.size())};
-    const std::int64_t texts[] = {0, static_cast<std::int64_t>(text.size())};
-    const LossBatch loss = measure_loss({pages, 1, page.data(), page.size()},
-                                        {texts, 1, text.data(), text.size()}, options);
+    WikitextStrings pages, texts;
+    pages.add(page), texts.add(text);
+    const LossBatch loss = measure_loss(pages.column(), texts.column(), options);
     for (std::size_t kind = 0; kind < kLossKinds; ++kind)
         if (loss.columns[kLossKinds + kind] > loss.columns[kind])
             fail("more words are lost than there are");
@@ -80,16 +74,12 @@ void replay(std::string_view data) {
         const WikitextOptions options = settings(language);
         for (const ExpandBudget& budget :
              {ExpandBudget{20'000, 16, 4096, 2, 40}, ExpandBudget{64, 1, 16, 1, 2}}) {
-            const Result result = expand_once(parts, options, budget);
+            const std::string expanded = expand_twice(parts, options, budget);
             const std::size_t page = parts[0].size();
             const std::size_t most = 2 * (budget.output_base + budget.output_per_byte * page) +
                                      page + data.size();
-            if (result.text.size() > most) fail("the page is longer than its budget");
-            WikitextExtractor extractor(options);
-            WikitextFacts facts;
-            std::string text;
-            extractor.extract(result.text, "Page", text, facts);
-            measure(parts[0], text, options);
+            if (expanded.size() > most) fail("the page is longer than its budget");
+            measure(parts[0], extract_twice(expanded, options), options);
         }
     }
 }

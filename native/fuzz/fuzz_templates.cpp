@@ -12,23 +12,6 @@
 #include "engine/wikitext/parse/wikitext.hpp"
 #include "engine/wikitext/templates/templates.hpp"
 
-namespace {
-
-void extract_twice(std::string_view page, const corpuskit::WikitextOptions& options) {
-    corpuskit::WikitextExtractor extractor(options);
-    corpuskit::WikitextFacts facts;
-    std::string first, second;
-    const auto status = extractor.extract(page, "Ulm", first, facts);
-    if (extractor.extract(page, "Ulm", second, facts) != status || first != second)
-        fail("two results for one page");
-    if (status != corpuskit::WikitextStatus::kOk && !first.empty())
-        fail("a page over budget has a text");
-    if (first.size() > options.budget.output_base + options.budget.output_per_byte * page.size())
-        fail("the text is longer than its budget");
-}
-
-}  // namespace
-
 extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
     const std::string_view input(reinterpret_cast<const char*>(data), size);
     const std::size_t border = std::min(input.find("\n%%\n"), input.size());

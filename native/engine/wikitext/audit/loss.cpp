@@ -279,10 +279,7 @@ LossBatch measure_loss(const WikitextColumn& pages, const WikitextColumn& texts,
                       batch.columns.data() + i * kLossColumns);
     batch.table_bytes = meter.table_bytes;
     batch.table = std::move(meter.rows.table);
-    for (const std::string& example : meter.rows.examples) {
-        batch.table.examples.bytes.append(example);
-        batch.table.examples.end_string();
-    }
+    for (const std::string& example : meter.rows.examples) batch.table.examples.add(example);
     return batch;
 }
 

@@ -28,8 +28,7 @@ class LossRows {
                                                 static_cast<std::uint32_t>(table.kinds.size()));
         if (!added) return it->second;
         table.kinds.push_back(static_cast<std::int32_t>(kind));
-        table.names.bytes.append(name);
-        table.names.end_string();
+        table.names.add(name);
         for (auto* column : {&table.uses, &table.words, &table.lost}) column->push_back(0);
         table.pages.push_back(-1);
         examples.emplace_back();

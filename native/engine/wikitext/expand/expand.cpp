@@ -1,4 +1,6 @@
 // The expander: pages, calls of templates, their arguments. Parser functions: functions.cpp.
+#include <array>
+#include <bit>
 #include <stdexcept>
 
 #include "engine/wikitext/expand/machine.hpp"
@@ -341,18 +343,6 @@ void ExpandMachine::lua() {
 
 // ------------------------------------------------------------------------------------------- batch
 
-WikitextExpander::WikitextExpander(TemplateStore& store, const WikitextOptions& options,
-                                   const ExpandBudget& budget)
-    : machine_(std::make_unique<ExpandMachine>(store, options, budget)) {}
-WikitextExpander::~WikitextExpander() = default;
-std::size_t WikitextExpander::table_bytes() const { return machine_->table_bytes(); }
-
-void WikitextExpander::expand(std::string_view page, std::string_view title, std::string& out,
-                              ExpandCounters& counters) {
-    counters = {};
-    machine_->expand(page, title, out, counters);
-}
-
 ExpandBatch expand_wikitext(const WikitextColumn& pages, const WikitextColumn& titles,
                             TemplateStore& store, const WikitextOptions& options,
                             const ExpandBudget& budget) {
@@ -360,17 +350,16 @@ ExpandBatch expand_wikitext(const WikitextColumn& pages, const WikitextColumn& t
         throw std::invalid_argument("there are not as many titles as pages");
     check_column(pages);
     check_column(titles);
-    WikitextExpander expander(store, options, budget);
+    ExpandMachine machine(store, options, budget);
     ExpandBatch batch;
     for (std::size_t i = 0; i < pages.size; ++i) {
         ExpandCounters c;
-        expander.expand(pages[i], titles[i], batch.texts.bytes, c);
+        machine.expand(pages[i], titles[i], batch.texts.bytes, c);
         batch.texts.end_string();
-        for (std::int64_t value :
-             {c.steps, c.depth, c.expanded, c.ruled, c.undefined, c.lua, c.loops, c.over})
-            batch.counters.push_back(value);
+        const auto row = std::bit_cast<std::array<std::int64_t, kExpandCounters>>(c);
+        batch.counters.insert(batch.counters.end(), row.begin(), row.end());
     }
-    batch.table_bytes = expander.table_bytes();
+    batch.table_bytes = machine.table_bytes();
     return batch;
 }
 

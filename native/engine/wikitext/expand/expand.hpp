@@ -86,35 +86,14 @@ class TemplateStore {
 /// "_foo bar" -> "Foo bar".
 std::string template_key(std::string_view title);
 
-class ExpandMachine;  // machine.hpp
-
-/// Expands the calls of many pages. Not for sharing by threads, nor is the store.
-class WikitextExpander {
-  public:
-    WikitextExpander(TemplateStore& store, const WikitextOptions& options,
-                     const ExpandBudget& budget);
-    ~WikitextExpander();
-    WikitextExpander(const WikitextExpander&) = delete;
-    WikitextExpander& operator=(const WikitextExpander&) = delete;
-
-    /// Appends the expanded page to `out`. A page that is too large to take apart is appended as it
-    /// is.
-    void expand(std::string_view page, std::string_view title, std::string& out,
-                ExpandCounters& counters);
-    /// Bytes of the tables of the largest page so far, beside its text.
-    std::size_t table_bytes() const;
-
-  private:
-    std::unique_ptr<ExpandMachine> machine_;
-};
-
 struct ExpandBatch {
     WikitextStrings texts;               // n
     std::vector<std::int64_t> counters;  // n * kExpandCounters
     std::size_t table_bytes = 0;         // the most of a page
 };
 
-/// Expands a batch; `titles` has as many entries as `pages`.
+/// Expands a batch; `titles` has as many entries as `pages`. A page that is too large to take apart
+/// stays as it is. Not for several threads with one store.
 ExpandBatch expand_wikitext(const WikitextColumn& pages, const WikitextColumn& titles,
                             TemplateStore& store, const WikitextOptions& options,
                             const ExpandBudget& budget);

@@ -22,8 +22,10 @@ class ExpandMachine {
         : store_(store), options_(options), budget_(budget),
           classes_(options.template_classes), variants_(has_variants(options.language)) {}
 
+    /// Appends the expanded page to `out`; `counters` are 0 before.
     void expand(std::string_view page, std::string_view title, std::string& out,
                 ExpandCounters& counters);
+    /// Bytes of the tables of the largest page so far, beside its text.
     std::size_t table_bytes() const { return table_bytes_; }
 
   private:

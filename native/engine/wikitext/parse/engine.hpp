@@ -40,9 +40,12 @@ struct Bar {
     std::size_t equals;  // the first '=' after it, or npos
 };
 
+/// Extracts many pages with the same options; keeps its buffers between pages.
 class WikitextEngine {
   public:
     explicit WikitextEngine(WikitextOptions options);
+    /// Appends the text of `page` to `out`; appends nothing when the status is not kOk. `title` may
+    /// be empty.
     WikitextStatus extract(std::string_view page, std::string_view title, std::string& out,
                            WikitextFacts& facts);
 

@@ -1,40 +1,20 @@
 // Batches of pages.
 #include <algorithm>
-#include <iterator>
+#include <array>
+#include <bit>
 #include <stdexcept>
 
 #include "engine/wikitext/parse/engine.hpp"
 
 namespace corpuskit {
 
-WikitextExtractor::WikitextExtractor(WikitextOptions options)
-    : engine_(std::make_unique<WikitextEngine>(std::move(options))) {}
-WikitextExtractor::~WikitextExtractor() = default;
-
-WikitextStatus WikitextExtractor::extract(std::string_view page, std::string_view title,
-                                          std::string& out, WikitextFacts& facts) {
-    facts.counters = {};
-    facts.flags = 0;
-    facts.categories.clear();
-    facts.table_bytes = 0;
-    return engine_->extract(page, title, out, facts);
-}
-
 namespace {
 
 void append_facts(const WikitextFacts& facts, WikitextBatch& batch) {
-    const WikitextCounters& c = facts.counters;
-    const std::int64_t values[] = {
-        c.steps,      c.nesting,  c.templates_dropped, c.templates_rendered, c.tables,
-        c.references, c.files,    c.unclosed,          c.sections,           c.hatnotes,
-        c.infoboxes,  c.captions, c.tables_kept};
-    static_assert(std::size(values) == kWikitextCounters);
-    batch.counters.insert(batch.counters.end(), std::begin(values), std::end(values));
+    const auto row = std::bit_cast<std::array<std::int64_t, kWikitextCounters>>(facts.counters);
+    batch.counters.insert(batch.counters.end(), row.begin(), row.end());
     batch.flags.push_back(facts.flags);
-    for (const std::string& category : facts.categories) {
-        batch.categories.bytes.append(category);
-        batch.categories.end_string();
-    }
+    for (const std::string& category : facts.categories) batch.categories.add(category);
     batch.category_ends.push_back(static_cast<std::int64_t>(batch.categories.offsets.size()) - 1);
 }
 
@@ -61,11 +41,11 @@ WikitextBatch extract_wikitext(const WikitextColumn& pages, const WikitextColumn
     batch.status.reserve(n);
     batch.counters.reserve(n * kWikitextCounters);
     batch.texts.bytes.reserve(static_cast<std::size_t>(pages.offsets[n] - pages.offsets[0]) / 2);
-    WikitextExtractor extractor(options);
+    WikitextEngine engine(options);
     WikitextFacts facts;
     for (std::size_t i = 0; i < n; ++i) {
         const std::string_view title = titles.size > 0 ? titles[i] : std::string_view();
-        const WikitextStatus status = extractor.extract(pages[i], title, batch.texts.bytes, facts);
+        const WikitextStatus status = engine.extract(pages[i], title, batch.texts.bytes, facts);
         batch.texts.end_string();
         batch.status.push_back(static_cast<std::int32_t>(status));
         append_facts(facts, batch);

@@ -52,6 +52,9 @@ WikitextStatus WikitextEngine::extract(std::string_view page, std::string_view t
     over_nesting_ = false;
     next_close_.fill({});
     next_reference_ = {};
+    facts.counters = {};
+    facts.flags = 0;
+    facts.categories.clear();
     facts_ = &facts;
     WikitextCounters& counters = facts.counters;
     counters_ = &counters;

@@ -94,35 +94,7 @@ struct WikitextFacts {
     std::size_t table_bytes = 0;          // what was held beside texts, in tables of places
 };
 
-class WikitextEngine;  // engine.hpp
-
-/// Extracts many pages with the same options; keeps its buffers between pages. Not for sharing by
-/// threads.
-class WikitextExtractor {
-  public:
-    explicit WikitextExtractor(WikitextOptions options);
-    ~WikitextExtractor();
-    WikitextExtractor(const WikitextExtractor&) = delete;
-    WikitextExtractor& operator=(const WikitextExtractor&) = delete;
-
-    /// Appends the text of `page` to `out`; appends nothing when the status is not kOk. `title` may
-    /// be empty.
-    WikitextStatus extract(std::string_view page, std::string_view title, std::string& out,
-                           WikitextFacts& facts);
-
-  private:
-    std::unique_ptr<WikitextEngine> engine_;
-};
-
-/// Strings one behind the other: string i = bytes[offsets[i], offsets[i + 1]).
-struct WikitextStrings {
-    std::vector<std::int64_t> offsets{0};
-    std::string bytes;
-
-    void end_string() { offsets.push_back(static_cast<std::int64_t>(bytes.size())); }
-};
-
-/// The same, owned by somebody else.
+/// Strings one behind the other, somebody else's: string i is data[offsets[i], offsets[i + 1]).
 struct WikitextColumn {
     const std::int64_t* offsets;  // size + 1, ascending within [0, bytes]
     std::size_t size;
@@ -131,6 +103,18 @@ struct WikitextColumn {
 
     std::string_view operator[](std::size_t i) const {
         return {data + offsets[i], static_cast<std::size_t>(offsets[i + 1] - offsets[i])};
+    }
+};
+
+/// The same, with its strings.
+struct WikitextStrings {
+    std::vector<std::int64_t> offsets{0};
+    std::string bytes;
+
+    void end_string() { offsets.push_back(static_cast<std::int64_t>(bytes.size())); }
+    void add(std::string_view string) { bytes.append(string), end_string(); }
+    WikitextColumn column() const {
+        return {offsets.data(), offsets.size() - 1, bytes.data(), bytes.size()};
     }
 };
 
