@@ -233,42 +233,28 @@ nb::list read_page_xml(nb::bytes xml) {
 NB_MODULE(_native, module) {
     // Tables that Python caches live until the process ends; nanobind would call that a leak.
     nb::set_leak_warnings(false);
-    module.doc() = "The native engine of corpuskit; see native/ in the sources.";
-    nb::class_<corpuskit::TemplateTable>(module, "TemplateTable",
-                                         "Rules for templates; see templates.tsv.")
+    module.doc() = "The native engine of corpuskit; _native.pyi tells what each part does.";
+    nb::class_<corpuskit::TemplateTable>(module, "TemplateTable")
         .def("how", &corpuskit::TemplateTable::how, nb::arg("name"));
-    module.def("read_templates", &read_templates, nb::arg("language"), nb::arg("files"),
-               "Read data files of templates, each given as kind, name and text.");
+    module.def("read_templates", &read_templates, nb::arg("language"), nb::arg("files"));
     bind_options(module);
     module.def("extract_wikitext", &extract_wikitext, nb::arg("pages"), nb::arg("titles"),
-               nb::arg("options"),
-               "Extract text from a batch of pages; see corpuskit/sources/wikipedia/extract.py for "
-               "the meaning.");
-    module.def(
-        "find_bz2_block", &find_bz2_block, nb::arg("data"), nb::arg("start"),
-        "The bit at which the next bzip2 block begins; see corpuskit/sources/wikipedia/bzip2.py.");
+               nb::arg("options"));
+    module.def("find_bz2_block", &find_bz2_block, nb::arg("data"), nb::arg("start"));
     nb::class_<corpuskit::Bz2Decoder>(module, "Bz2Decoder")
         .def(nb::init<>())
         .def("decode", &decode_bz2, nb::arg("data"), nb::arg("start"), nb::arg("until"),
-             nb::arg("in_stream"), nb::arg("blocks"),
-             "Decode a run of blocks; see corpuskit/sources/wikipedia/bzip2.py.");
-    module.def("find_page_tag", &find_page_tag, nb::arg("xml"), nb::arg("start"),
-               "The next tag of a page element; see corpuskit/sources/wikipedia/pages.py.");
-    module.def(
-        "read_page_xml", &read_page_xml, nb::arg("xml"),
-        "The fields of a page that is plain XML; see corpuskit/sources/wikipedia/page_xml.py.");
+             nb::arg("in_stream"), nb::arg("blocks"));
+    module.def("find_page_tag", &find_page_tag, nb::arg("xml"), nb::arg("start"));
+    module.def("read_page_xml", &read_page_xml, nb::arg("xml"));
     nb::class_<corpuskit::TemplateStore>(module, "TemplateStore")
         .def(nb::init<const std::vector<std::string>&>(), nb::arg("prefixes"))
-        .def("add", [](corpuskit::TemplateStore& s, std::string_view title,
-                       std::string_view text) { s.add(title, text); })
-        .def("add_redirect", [](corpuskit::TemplateStore& s, std::string_view title,
-                                std::string_view target) { s.add_redirect(title, target); })
+        .def("add", &corpuskit::TemplateStore::add)
+        .def("add_redirect", &corpuskit::TemplateStore::add_redirect)
         .def_prop_ro("size", &corpuskit::TemplateStore::size)
         .def_prop_ro("bytes", &corpuskit::TemplateStore::bytes);
     module.def("expand_wikitext", &expand_wikitext, nb::arg("pages"), nb::arg("titles"),
-               nb::arg("store"), nb::arg("options"), nb::arg("budget"),
-               "Expand the templates that pages call; see corpuskit/sources/wikipedia/expand.py.");
-    module.def(
-        "measure_loss", &measure_loss, nb::arg("pages"), nb::arg("texts"), nb::arg("options"),
-        "Find the words of pages that their texts lack; see corpuskit/sources/wikipedia/loss.py.");
+               nb::arg("store"), nb::arg("options"), nb::arg("budget"));
+    module.def("measure_loss", &measure_loss, nb::arg("pages"), nb::arg("texts"),
+               nb::arg("options"));
 }

@@ -19,6 +19,12 @@ inline bool is_word(char c) {
 }
 inline char lower(char c) { return (c >= 'A' && c <= 'Z') ? static_cast<char>(c + 32) : c; }
 
+inline bool is_any(char c, std::string_view of) { return of.find(c) != kNone; }
+/// Where the next `c` stands from `at` on, or the end.
+inline std::size_t find_or_end(std::string_view s, char c, std::size_t at = 0) {
+    return std::min(s.find(c, at), s.size());
+}
+
 inline bool has_word(std::string_view s) { return std::any_of(s.begin(), s.end(), is_word); }
 
 inline std::string lower_case(std::string_view s) {
@@ -47,7 +53,7 @@ bool contains_folded(const Words& words, std::string_view word) {
 template <typename Use>
 void each_part(std::string_view list, char separator, Use use) {
     for (std::size_t at = 0; at <= list.size();) {
-        const std::size_t end = std::min(list.find(separator, at), list.size());
+        const std::size_t end = find_or_end(list, separator, at);
         use(list.substr(at, end - at));
         at = end + 1;
     }

@@ -102,8 +102,7 @@ void append_flat(std::string_view text, std::string_view line_break, std::string
         if (is_space(c) && line_start) continue;
         if (is_mark(c) && c != kLiteral && c != kHole && c != kGlue && c != kLost) continue;
         line_start = false;
-        const bool apart = any &&
-                           std::string_view(",;:").find(out.back()) != std::string_view::npos;
+        const bool apart = any && is_any(out.back(), ",;:");
         // An item of a separator alone.
         if (apart && !wanted.empty() && (c == ',' || c == ';')) continue;
         if (any) out.append(apart && wanted.size() == 2 ? wanted.substr(1) : wanted);

@@ -149,7 +149,7 @@ void LossMeter::line_start() {
         pos_ = i;
         const std::uint32_t use = new_use(LossKind::kTable, "", pos_);
         if (push({.kind = Open::kTable, .owner = uses_[use].start == pos_, .use = use})) {
-            pos_ = std::min(page_.find('\n', pos_), page_.size());
+            pos_ = find_or_end(page_, '\n', pos_);
             return;
         }
     }
@@ -166,7 +166,7 @@ void LossMeter::table_line() {
         return pop();
     }
     if (at("|-")) {
-        pos_ = std::min(page_.find('\n', pos_), page_.size());
+        pos_ = find_or_end(page_, '\n', pos_);
         return;
     }
     if (pos_ < page_.size() && (page_[pos_] == '|' || page_[pos_] == '!')) {
@@ -177,7 +177,7 @@ void LossMeter::table_line() {
 
 /// A heading begins a section, which may be one that is dropped with all that stands under it.
 void LossMeter::heading() {
-    const std::size_t end = std::min(page_.find('\n', pos_), page_.size());
+    const std::size_t end = find_or_end(page_, '\n', pos_);
     const std::string_view line = trim(page_.substr(pos_, end - pos_));
     std::size_t level = 0;
     while (level < 6 && 2 * level + 1 < line.size() && line[level] == '=' &&

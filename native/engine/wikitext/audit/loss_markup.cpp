@@ -301,7 +301,7 @@ void LossMeter::opaque(std::string_view name, std::size_t inside) {
         const std::uint32_t use = new_use(LossKind::kCaption, "", inside);
         uses_[use].end = std::min(place(end), uses_[use].end);
         for (std::size_t at = 0; at < text.size();) {
-            const std::size_t line_end = std::min(text.find('\n', at), text.size());
+            const std::size_t line_end = find_or_end(text, '\n', at);
             const std::string_view line = text.substr(at, line_end - at);
             if (const std::size_t bar = line.rfind('|'); bar != kNone)
                 piece(line.substr(bar + 1), use);

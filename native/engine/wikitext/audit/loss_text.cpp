@@ -103,7 +103,7 @@ std::size_t skip_blanks(std::string_view text, std::size_t at) {
 bool opens_hole(std::string_view text, std::size_t at) {
     at = skip_blanks(text, at);
     if (at >= text.size()) return false;
-    if (std::string_view(")],;").find(text[at]) != kNone) return true;
+    if (is_any(text[at], ")],;")) return true;
     const std::string_view rest = text.substr(at);
     return rest.starts_with("\uFF09") || rest.starts_with("\u3001") || rest.starts_with("\uFF0C") ||
            rest.starts_with("\uFF1B");
@@ -168,8 +168,7 @@ void count_holes(std::string_view text, std::string_view language, std::int64_t*
         if (!is_word(c)) {
             if (c != ' ' || (at > 0 && text[at - 1] == ' ')) {
                 if (!last.empty()) {
-                    const bool closes = std::string_view(",.;)").find(c) != kNone &&
-                                        text.substr(at, 2) != "..";
+                    const bool closes = is_any(c, ",.;)") && text.substr(at, 2) != "..";
                     if (closes && openers.opens(last)) ++holes[3];
                     last.clear();
                 }

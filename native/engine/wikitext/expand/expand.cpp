@@ -133,7 +133,7 @@ void ExpandMachine::trim_from(std::size_t start) {
     const std::string_view text = std::string_view(out_).substr(start);
     const std::string_view kept = trim(text);
     if (kept.size() == text.size()) return;
-    counters_->steps += static_cast<std::int64_t>(kept.size()) / 4;
+    count(kept.size() / 4);
     const auto from = static_cast<std::size_t>(kept.data() - text.data());
     const std::size_t length = kept.size();
     out_.erase(start + from + length);
@@ -177,7 +177,7 @@ void ExpandMachine::argument_done() {
     task.argument->value.assign(written(task));
     task.argument->ready = true;
     held_ += task.argument->value.size();
-    counters_->steps += static_cast<std::int64_t>(task.argument->value.size()) / 4;
+    count(task.argument->value.size() / 4);
     pop();
 }
 
@@ -290,10 +290,9 @@ void ExpandMachine::body_done() {
     scopes_.pop_back();
     const std::string_view text = written(task);
     // As in MediaWiki, a list or table that a template begins starts a line.
-    const bool block = !text.empty() &&
-                       (std::string_view(":;#*").find(text[0]) != kNone || text.starts_with("{|"));
+    const bool block = !text.empty() && (is_any(text[0], ":;#*") || text.starts_with("{|"));
     if (block && task.start > 0 && out_[task.start - 1] != '\n') {
-        counters_->steps += static_cast<std::int64_t>(text.size()) / 4;
+        count(text.size() / 4);
         out_.insert(task.start, 1, '\n');
     }
     pop();

@@ -112,7 +112,7 @@ void ExpandMachine::case_named() {
     const std::string_view name = trim(written(task));
     const bool fits = equal_values(name, collected_[task.collected]);
     const bool is_default = equal_folded(name, "#default");
-    counters_->steps += static_cast<std::int64_t>(name.size()) / 4;
+    count(name.size() / 4);
     out_.resize(task.start);
     task.last_has_equals = part.equals != kNoNode;
     if (!task.last_has_equals) {
@@ -146,7 +146,7 @@ void ExpandMachine::finish_function() {
     std::vector<FunctionArgument> arguments;
     for (std::size_t i = task.collected; i < collected_.size(); ++i) {
         held_ -= std::min(held_, collected_[i].size());
-        counters_->steps += static_cast<std::int64_t>(collected_[i].size()) / 2 + 1;
+        count(collected_[i].size() / 2 + 1);
         arguments.push_back({collected_[i], i == task.collected ? kNone : collected_[i].find('=')});
     }
     std::string result;

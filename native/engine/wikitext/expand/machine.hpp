@@ -106,11 +106,12 @@ class ExpandMachine {
         return counters_->steps > call_limit_ || out_.size() + held_ > max_output_ ||
                tasks_.size() > kMostTasks;
     }
+    void count(std::size_t steps) { counters_->steps += static_cast<std::int64_t>(steps); }
     const WikiTree& tree_of(const Task& task) const { return *scopes_[task.scope].tree; }
     const WikiNode& node_of(const Task& task) const { return tree_of(task).nodes[task.node]; }
     void write(std::string_view text) {
         out_.append(text);
-        counters_->steps += static_cast<std::int64_t>(text.size()) / 4 + 1;
+        count(text.size() / 4 + 1);
     }
     std::string_view written(const Task& task) const {
         return std::string_view(out_).substr(task.start);

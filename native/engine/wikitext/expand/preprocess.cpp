@@ -29,7 +29,7 @@ class Inclusion {
 
     std::string resolve() {
         while (at_ < text_.size()) {
-            const std::size_t angle = std::min(text_.find('<', at_), text_.size());
+            const std::size_t angle = find_or_end(text_, '<', at_);
             put(text_.substr(at_, angle - at_));
             at_ = angle;
             if (at_ < text_.size()) tag();

@@ -162,8 +162,7 @@ void WikitextEngine::flush_captions() {
     if (captions_.empty() || !frames_.empty()) return;
     const std::string_view next = in_.substr(std::min(pos_ + 1, in_.size()), 1);
     const bool line_empty = at_line_start();
-    if (!next.empty() && !line_empty && std::string_view("\n=*#:;{|").find(next[0]) == kNone)
-        return;
+    if (!next.empty() && !line_empty && !is_any(next[0], "\n=*#:;{|")) return;
     out_.append(captions_);
     captions_.clear();
 }

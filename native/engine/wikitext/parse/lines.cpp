@@ -179,9 +179,8 @@ bool Page::debris(std::string_view line) {
     if (line[0] == '!') return open_template_;
     if (line[0] != '|') return false;
     if (line.starts_with("|-")) open_template_ = true;  // rows of a table that a template began
-    if (open_template_ || line.size() == 1 || std::string_view("-}+ |").find(line[1]) != kNone)
-        return true;
-    const std::size_t bar = std::min(line.find('|', 1), line.size());  // "|x| = 3" is none
+    if (open_template_ || line.size() == 1 || is_any(line[1], "-}+ |")) return true;
+    const std::size_t bar = find_or_end(line, '|', 1);  // "|x| = 3" is none
     return line.substr(0, bar).find('=') != kNone || line.substr(bar).starts_with("||");
 }
 
@@ -328,7 +327,7 @@ void write_lines(std::string_view marked, const LineOptions& options, std::strin
     const bool unclosed = marked.find(kOpenTemplate) != kNone || marked.find(kOpenTable) != kNone;
     Page page(out, facts, options, unclosed);
     for (std::size_t at = 0; at <= marked.size();) {
-        const std::size_t end = std::min(marked.find('\n', at), marked.size());
+        const std::size_t end = find_or_end(marked, '\n', at);
         page.line(marked.substr(at, end - at));
         at = end + 1;
     }

@@ -130,7 +130,7 @@ void WikitextEngine::finish_link() {
     count_step(length / 4);
     std::size_t start = frame.start;
     // "[[#History]]" at the start of a line is no item; its brackets leave room for the mark.
-    const bool sign = length > 0 && std::string_view("*#:;=! ").find(out_[from]) != kNone;
+    const bool sign = length > 0 && is_any(out_[from], "*#:;=! ");
     if (sign && (frame.start == 0 || out_[frame.start - 1] == '\n')) out_[start++] = kGlue;
     // "l'[[Ulm|''Ulm'']]": the apostrophe before the link is none of the mark's.
     const bool apostrophes = length > 0 && out_[from] == '\'' && start > 0 &&
@@ -208,7 +208,7 @@ void WikitextEngine::finish_variant() {
     std::size_t best_rank = kNone;
     bool rules = false;
     for (std::size_t at = 0; at < body.size();) {
-        const std::size_t end = std::min(body.find(';', at), body.size());
+        const std::size_t end = find_or_end(body, ';', at);
         const std::string_view rule = trim(body.substr(at, end - at));
         const std::size_t colon = rule.find(':');
         at = end + 1;

@@ -151,8 +151,8 @@ TemplateClasses::TemplateClasses(const std::vector<std::string>& names) {
         {"disambiguation", TemplateClass::kDisambiguation}, {"list", TemplateClass::kList},
     };
     for (const std::string& text : names) {
-        const std::size_t colon = std::min(text.find(':'), text.size());
-        const std::size_t end = std::min(text.find('\t'), text.size());
+        const std::size_t colon = find_or_end(text, ':');
+        const std::size_t end = find_or_end(text, '\t');
         const auto kind = kinds.find(std::string_view(text).substr(0, colon));
         if (kind == kinds.end() || colon + 1 >= end)
             throw std::invalid_argument("template_classes: no class and name: " + text);

@@ -158,7 +158,7 @@ void WikitextEngine::begin_line() {
     count_step(text - pos_);
     const char sign = in_[text - 1];
     if (sign != ';' && (sign != ':' || !starts_with(text, "''"))) return;
-    const std::size_t end = std::min(in_.find('\n', text), in_.size());
+    const std::size_t end = find_or_end(in_, '\n', text);
     count_step((end - text) / 4);
     // ":''For other uses, see [[Ulm (disambiguation)]].''"
     if (sign == ':' && in_.substr(text, end - text).find("[[") != kNone) out_.push_back(kHat);

@@ -67,7 +67,7 @@ bool only_attributes(std::string_view text) {
 class Table {
   public:
     explicit Table(std::string_view body) : body_(body) {
-        std::size_t at = std::min(body.find('\n'), body.size());
+        std::size_t at = find_or_end(body, '\n');
         attributes = body.substr(0, at);
         while (at < body.size()) {
             const std::size_t end = std::min(body.find('\n', at + 1), body.size());

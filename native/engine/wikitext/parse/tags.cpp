@@ -215,7 +215,7 @@ void WikitextEngine::item_tag() {
     out_.push_back(' ');
     std::size_t after = pos_;
     while (after < in_.size() && is_space(in_[after])) ++after;
-    if (after < in_.size() && std::string_view("*#:;{|=").find(in_[after]) == kNone) pos_ = after;
+    if (after < in_.size() && !is_any(in_[after], "*#:;{|=")) pos_ = after;
 }
 
 /// A tag inside a line leaves its text; in Markdown emphasis and code keep their marks.

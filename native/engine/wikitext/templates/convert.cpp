@@ -49,7 +49,7 @@ constexpr Joined kJoined[] = {
 std::string american(std::string name) {
     for (const auto& [british, us] :
          {std::pair<std::string_view, std::string_view>{"metre", "meter"}, {"litre", "liter"}})
-        for (std::size_t at = name.find(british); at != std::string::npos;
+        for (std::size_t at = name.find(british); at != kNone;
              at = name.find(british, at))
             name.replace(at, british.size(), us);
     return name;
@@ -71,7 +71,7 @@ class Conversion {
         if (!read()) return false;
         const std::string author = author_text();
         std::string computed = table_.computes_conversions() ? computed_text() : std::string();
-        const std::string disp = plain(call_.get("disp"));
+        const std::string disp = option("disp");
         const bool output_only = disp == "out" || disp == "output only" || disp == "output";
         const bool number_only = disp == "number" || disp == "output number only" || disp == "num";
         if (disp == "unit" || disp == "unit2")
@@ -84,11 +84,10 @@ class Conversion {
 
   private:
     void read_style(bool symbols) {
-        const std::string abbreviation = plain(call_.get("abbr")),
-                          adjective = plain(call_.get("adj"));
+        const std::string abbreviation = option("abbr"), adjective = option("adj");
         const bool english = table_.language() == "en" || table_.inherits("en");
-        const bool us = plain(call_.get("sp")) == "us";
-        const std::string disp = plain(call_.get("disp"));
+        const bool us = option("sp") == "us";
+        const std::string disp = option("disp");
         const bool names = abbreviation == "off" || abbreviation == "none";
         const bool both = !names && (symbols || abbreviation == "on");
         const bool named_output = disp == "or" || disp == "slash" || disp == "/";
@@ -96,7 +95,7 @@ class Conversion {
                   names};
         output_ = {!english || (!names && abbreviation != "in" && (both || !named_output)), false,
                    us, abbreviation != "values", names};
-        flip_ = plain(call_.get("order")) == "flip" || disp == "flip";
+        flip_ = option("order") == "flip" || disp == "flip";
         if (flip_) std::swap(input_, output_);
         (flip_ ? output_ : input_).adjective = adjective == "on" || adjective == "mid" ||
                                                adjective == "1";
@@ -105,11 +104,10 @@ class Conversion {
 
     /// Reads the positional arguments: numbers, ranges, units, what to convert to, precision.
     bool read() {
-        const auto count =
-            static_cast<std::size_t>(std::min<std::uint32_t>(call_.positional(), 2 * kMostParts));
+        const std::size_t count = std::min<std::size_t>(call_.positional(), 2 * kMostParts);
         std::size_t i = 1;
         for (bool more = true; more && i <= count; ++i) {
-            add_numbers(plain(call_.at(static_cast<std::uint32_t>(i))), i);
+            add_numbers(argument(i), i);
             const Range* range = find_range(argument(i + 1));
             more = range != nullptr && numbers_.size() < kMostParts;
             if (more) between_.push_back(range), ++i;
@@ -136,7 +134,7 @@ class Conversion {
 
     /// What to convert to, the precision and the words of adj=mid, in any order.
     void read_target(std::size_t i, std::size_t count) {
-        const std::string adjective = plain(call_.get("adj"));
+        const std::string adjective = option("adj");
         for (; i <= count; ++i) {
             const std::string value = argument(i);
             const Measure number = quantity(value);
@@ -147,13 +145,13 @@ class Conversion {
             } else if (targets_.empty() && find_targets(value)) {
                 continue;
             } else if (adjective == "mid" || adjective == "pre") {
-                words_ = trim(call_.at(static_cast<std::uint32_t>(i)));
+                words_ = trim(call_.at(i));
             }
         }
         if (targets_.empty() && unit_ != nullptr) find_targets(unit_->into);
         if (precision_ == kNoPrecision)
             for (const char* name : {"precision", "prec"})
-                if (const Measure n = quantity(plain(call_.get(name))); n.valid)
+                if (const Measure n = quantity(option(name)); n.valid)
                     precision_ = static_cast<int>(n.value);
     }
 
@@ -186,9 +184,9 @@ class Conversion {
         if (!whole.valid) {
             for (const Range& range : kRanges) {
                 const std::size_t at = range.code == "," || range.code == "a" || range.code == "+"
-                                           ? std::string::npos
+                                           ? kNone
                                            : value.find(range.code, 1);
-                if (at == std::string::npos) continue;
+                if (at == kNone) continue;
                 Measure first = quantity(trim(std::string_view(value).substr(0, at)));
                 Measure second =
                     quantity(trim(std::string_view(value).substr(at + range.code.size())));
@@ -200,17 +198,16 @@ class Conversion {
             }
             if (value.empty()) return;
             // Not a number: the author's words are better than none.
-            whole.text = trim(call_.at(static_cast<std::uint32_t>(position)));
+            whole.text = trim(call_.at(position));
         }
         numbers_.push_back(std::move(whole));
     }
 
-    std::string argument(std::size_t i) const {
-        return plain(call_.at(static_cast<std::uint32_t>(i)));
-    }
+    std::string argument(std::size_t i) const { return plain(call_.at(i)); }
+    std::string option(std::string_view name) const { return plain(call_.get(name)); }
 
     Measure quantity(std::string_view written) const {
-        const std::string comma = plain(call_.get("comma"));
+        const std::string comma = option("comma");
         const std::string* group = table_.word("number", "group");
         const std::string* decimal = table_.word("number", "decimal");
         const std::string* least = table_.word("number", "least digits");
@@ -280,13 +277,13 @@ class Conversion {
 
     std::string computed_text() {
         std::string text;
-        if (unit_ == nullptr || unit_->scale == 0 || !plain(call_.get("frac")).empty()) return text;
+        if (unit_ == nullptr || unit_->scale == 0 || !option("frac").empty()) return text;
         for (const Measure& number : numbers_)
             if (!number.valid) return text;
-        const std::string disp = plain(call_.get("disp"));
+        const std::string disp = option("disp");
         for (const Target& target : targets_) {
             if (target.unit == nullptr || !unit_->converts_to(*target.unit)) continue;
-            std::string one = target_text(target, disp.find("num") != std::string::npos);
+            std::string one = target_text(target, disp.find("num") != kNone);
             if (one.empty()) return {};
             text.append(text.empty() ? "" : "; ").append(one);
         }
@@ -312,7 +309,7 @@ class Conversion {
             precisions.push_back(precision_of(numbers_[parts_.empty() ? i : numbers_.size() - 1],
                                               inputs[i], values[i], unit));
         }
-        if (plain(call_.get("round")) != "each")
+        if (option("round") != "each")
             std::fill(precisions.begin(), precisions.end(),
                       *std::max_element(precisions.begin(), precisions.end()));
         std::string text;
@@ -334,14 +331,14 @@ class Conversion {
 
     int precision_of(const Measure& number, double input, double value, const Unit& unit) const {
         if (precision_ != kNoPrecision) return precision_;
-        if (const Measure digits = quantity(plain(call_.get("sigfig"))); digits.valid && value != 0)
+        if (const Measure digits = quantity(option("sigfig")); digits.valid && value != 0)
             return static_cast<int>(digits.value) - 1 -
                    static_cast<int>(std::floor(std::log10(std::abs(value)) + 1e-14));
         return default_precision(number, input, value, *unit_, unit, !parts_.empty());
     }
 
     std::string number_text(double value, int precision) const {
-        const Measure step = quantity(plain(call_.get("round")));
+        const Measure step = quantity(option("round"));
         if (std::abs(value) >= 1e10) return {};
         if (step.valid && step.value > 0 && precision_ == kNoPrecision) {
             value = std::floor(std::abs(value) / step.value + 0.5) * step.value *
@@ -350,7 +347,7 @@ class Conversion {
         }
         const std::string digits = fixed_digits(value, precision);
         if (digits.empty()) return {};
-        const bool minus = value < 0 && digits.find_first_not_of("0.") != std::string::npos;
+        const bool minus = value < 0 && digits.find_first_not_of("0.") != kNone;
         return (minus ? "\u2212" : "") + quantity(digits).text;
     }
 

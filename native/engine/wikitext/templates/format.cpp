@@ -20,7 +20,7 @@ constexpr std::string_view kFilters[] = {"number",  "upper", "lower",    "capita
                                          "un-m",    "un-f",  "power"};
 
 bool is_missing(std::string_view s) {
-    return is_blank(s) && s.find(kLost) == std::string_view::npos;
+    return is_blank(s) && s.find(kLost) == kNone;
 }
 
 /// Where one of `signs` stands that is not literal, from `at` on, or the end.
@@ -138,8 +138,7 @@ std::string integer(std::string_view value) {
 std::optional<std::string> degrees(std::string_view value, std::string_view signs) {
     const bool negative = value.starts_with('-') || value.starts_with("\u2212");
     if (negative) value.remove_prefix(value.starts_with('-') ? 1 : 3);
-    if (value.empty() || value.find_first_not_of("0123456789.") != std::string_view::npos)
-        return std::nullopt;
+    if (value.empty() || value.find_first_not_of("0123456789.") != kNone) return std::nullopt;
     return std::string(value) + "\u00B0" + signs[negative ? 1 : 0];
 }
 
@@ -157,7 +156,7 @@ std::string italian_article(std::string_view word, bool feminine) {
     const std::string folded = fold_name(word);
     const std::string_view w(folded);
     const auto is_vowel = [](char c) {
-        return std::string_view("aeiou").find(c) != std::string_view::npos;
+        return is_any(c, "aeiou");
     };
     const bool vowel = !w.empty() && is_vowel(w[0]);
     if (feminine) return vowel ? "un'" : "una ";
@@ -222,8 +221,7 @@ class Format {
         const std::string_view inner = spec_.substr(begin, end - begin);
         const bool first = at_ == 0;
         at_ = end + 1;
-        if (is_digit(inner.front()) && inner.find('+') != std::string_view::npos)
-            return sequence_of(inner, out);
+        if (is_digit(inner.front()) && inner.find('+') != kNone) return sequence_of(inner, out);
         if (inner.front() == '?') return test(inner.substr(1));
         if (inner.front() == '!') return !test(inner.substr(1));
         const std::size_t keys = find_sign(inner, 0, ":");
@@ -336,7 +334,7 @@ class Format {
         if (filter == "plain") return plain(value);
         if (filter == "power") return with_power(value);
         if (filter == "attached")
-            return (std::string_view(",;.:)").find(value.front()) == std::string_view::npos ? " "
+            return (!is_any(value.front(), ",;.:)") ? " "
                                                                                             : "") +
                    value;
         if (filter == "latitude" || filter == "longitude")
@@ -379,8 +377,7 @@ std::string group_thousands(std::string_view value, const TemplateTable& table) 
     std::size_t end = first;
     while (end < value.size() && is_digit(value[end])) ++end;
     std::string_view rest = value.substr(end);
-    const bool decimals = rest.starts_with('.') &&
-                          rest.find_first_not_of("0123456789", 1) == std::string_view::npos;
+    const bool decimals = rest.starts_with('.') && rest.find_first_not_of("0123456789", 1) == kNone;
     if (end == first || (!rest.empty() && !decimals)) return std::string(value);
     const std::string* separator = table.word("number", "group");
     const std::string* decimal = table.word("number", "decimal");

@@ -325,7 +325,7 @@ void put_title_parts(Arguments arguments, std::string& out) {
     std::vector<std::string_view> parts;
     for (std::size_t at = 0; at <= title.size() && parts.size() < 25;) {
         const std::size_t slash = parts.size() == 24 ? title.size()
-                                                     : std::min(title.find('/', at), title.size());
+                                                     : find_or_end(title, '/', at);
         parts.push_back(std::string_view(title).substr(at, slash - at));
         at = slash + 1;
     }

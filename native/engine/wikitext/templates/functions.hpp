@@ -12,6 +12,8 @@
 #include <string>
 #include <string_view>
 
+#include "engine/text/ascii.hpp"
+
 namespace corpuskit {
 
 enum class Function : std::uint8_t {
@@ -34,7 +36,7 @@ enum class Function : std::uint8_t {
 
 struct FunctionArgument {
     std::string_view text;  // the whole of it, with a name if it has one
-    std::size_t equals = std::string_view::npos;         // the '=' that ends its name, or npos
+    std::size_t equals = kNone;         // the '=' that ends its name, or npos
 };
 
 struct FunctionContext {

@@ -28,7 +28,7 @@ constexpr NumberStyle kStyles[] = {
 constexpr NumberStyle kEnglish = {"", ",", ".", 4, false};
 
 bool lists(std::string_view words, std::string_view word) {
-    for (std::size_t at = words.find(word); at != std::string_view::npos;
+    for (std::size_t at = words.find(word); at != kNone;
          at = words.find(word, at + 1))
         if (at > 0 && words[at - 1] == ' ' && at + word.size() < words.size() &&
             words[at + word.size()] == ' ')

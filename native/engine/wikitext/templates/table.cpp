@@ -32,7 +32,7 @@ void each_line(const TemplateFile& file, Use use) {
     std::size_t number = 0;
     std::vector<std::string_view> fields;
     for (std::size_t at = 0; at < text.size();) {
-        const std::size_t end = std::min(text.find('\n', at), text.size());
+        const std::size_t end = find_or_end(text, '\n', at);
         std::string_view line = text.substr(at, end - at);
         at = end + 1;
         ++number;
@@ -64,7 +64,7 @@ TemplateTable::TemplateTable(std::string_view language, const std::vector<Templa
     std::unordered_map<std::string, std::string> parents;
     for (const TemplateFile& file : files)
         if (file.kind == "words")
-            each_line(file, [&](std::size_t, const std::vector<std::string_view>& fields) {
+            each_line(file, [&](std::size_t, const Fields& fields) {
                 if (fields.size() == 4 && fields[0] == "inherits")
                     parents[std::string(fields[2])] = fields[3];
             });
@@ -98,7 +98,7 @@ int TemplateTable::level_of(std::string_view languages) const {
 
 void TemplateTable::add_words(const TemplateFile& file) {
     std::unordered_map<std::string, int> levels;  // of what is known so far
-    each_line(file, [&](std::size_t number, const std::vector<std::string_view>& fields) {
+    each_line(file, [&](std::size_t number, const Fields& fields) {
         if (fields.size() != 4)
             throw TemplateFileError(file.name, number,
                                     "a line has 4 columns (list, language, keys, word), not " +
@@ -120,7 +120,7 @@ void TemplateTable::add_words(const TemplateFile& file) {
 }
 
 void TemplateTable::add_units(const TemplateFile& file) {
-    each_line(file, [&](std::size_t number, const std::vector<std::string_view>& fields) {
+    each_line(file, [&](std::size_t number, const Fields& fields) {
         const auto fail = [&](const std::string& what) {
             throw TemplateFileError(file.name, number, what);
         };
@@ -159,14 +159,13 @@ bool TemplateTable::inherits(std::string_view language) const {
 
 void TemplateTable::add_rules(const TemplateFile& file) {
     levels_.assign(lineage_.size(), {});
-    each_line(file, [&](std::size_t number, const std::vector<std::string_view>& fields) {
+    each_line(file, [&](std::size_t number, const Fields& fields) {
         add_rule(file, number, fields);
     });
     merge();
 }
 
-void TemplateTable::add_rule(const TemplateFile& file, std::size_t line,
-                             const std::vector<std::string_view>& fields) {
+void TemplateTable::add_rule(const TemplateFile& file, std::size_t line, const Fields& fields) {
     const auto fail = [&](const std::string& what) {
         throw TemplateFileError(file.name, line, what);
     };
@@ -247,7 +246,7 @@ const TemplateRule* TemplateTable::find(const std::string& name, std::string& ma
             return &rule;
         }
     if (!numerals_) return nullptr;
-    const auto is_roman = [](char c) { return std::string_view("ivxlcdm").find(c) != kNone; };
+    const auto is_roman = [](char c) { return is_any(c, "ivxlcdm"); };
     std::size_t end = 0;
     while (end < name.size() && (is_digit(name[0]) ? is_digit(name[end]) : is_roman(name[end])))
         ++end;

@@ -75,7 +75,7 @@ std::string_view TemplateCall::get(std::string_view parameter) const {
     return {};
 }
 
-std::string_view TemplateCall::at(std::uint32_t position) const {
+std::string_view TemplateCall::at(std::size_t position) const {
     for (auto it = arguments.rbegin(); it != arguments.rend(); ++it)
         if (it->position == position || (it->position == 0 && parse_position(it->name) == position))
             return trim_marks(it->value);

@@ -69,7 +69,7 @@ struct TemplateCall {
     /// Value of a parameter by name or position ("1"); empty when it is not there.
     std::string_view get(std::string_view parameter) const;
     /// The n-th positional argument (from 1), trimmed.
-    std::string_view at(std::uint32_t position) const;
+    std::string_view at(std::size_t position) const;
     std::uint32_t positional() const;
 };
 
@@ -95,6 +95,7 @@ class TemplateTable {
     bool has_words(std::string_view list) const { return words_.contains(std::string(list)); }
 
   private:
+    using Fields = std::vector<std::string_view>;  // of a line of a file
     using Names = std::unordered_map<std::string, TemplateRule>;
     struct Level {
         Names exact;
@@ -103,8 +104,7 @@ class TemplateTable {
     void add_words(const TemplateFile& file);
     void add_units(const TemplateFile& file);
     void add_rules(const TemplateFile& file);
-    void add_rule(const TemplateFile& file, std::size_t line,
-                  const std::vector<std::string_view>& fields);
+    void add_rule(const TemplateFile& file, std::size_t line, const Fields& fields);
     int level_of(std::string_view languages) const;
     void merge();
 

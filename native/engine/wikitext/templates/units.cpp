@@ -23,7 +23,7 @@ bool all_digits(std::string_view s) {
 /// Thousands apart: 1300.5 -> 1,300.5
 std::string group_digits(std::string_view digits, std::string_view group, std::string_view decimal,
                          bool few) {
-    const std::size_t point = std::min(digits.find('.'), digits.size());
+    const std::size_t point = find_or_end(digits, '.');
     std::string text;
     put_grouped(digits.substr(0, point), few || point > 4 ? group : "", false, text);
     if (point < digits.size()) text.append(decimal).append(digits.substr(point + 1));
@@ -33,16 +33,16 @@ std::string group_digits(std::string_view digits, std::string_view group, std::s
 /// "1/2", "3+1/2", "5//8"
 bool parse_fraction(std::string_view s, Measure& q) {
     const std::size_t plus = s.find('+');
-    const std::string_view whole = plus == std::string_view::npos ? std::string_view()
+    const std::string_view whole = plus == kNone ? std::string_view()
                                                                   : s.substr(0, plus);
-    std::string_view rest = plus == std::string_view::npos ? s : s.substr(plus + 1);
+    std::string_view rest = plus == kNone ? s : s.substr(plus + 1);
     const std::size_t slash = rest.find_first_of("/");
-    if (slash == std::string_view::npos) return false;
+    if (slash == kNone) return false;
     const std::string_view top = rest.substr(0, slash);
     std::string_view bottom = rest.substr(slash + 1);
     if (bottom.starts_with('/')) bottom.remove_prefix(1);
     if (!all_digits(top) || !all_digits(bottom) ||
-        (plus != std::string_view::npos && !all_digits(whole)))
+        (plus != kNone && !all_digits(whole)))
         return false;
     if (top.size() > 6 || bottom.size() > 6 || whole.size() > 9) return false;
     q.denominator = static_cast<int>(parse_decimal(bottom));
@@ -55,7 +55,7 @@ bool parse_fraction(std::string_view s, Measure& q) {
 }  // namespace
 
 double parse_decimal(std::string_view s) {
-    if (const std::size_t slash = s.find('/'); slash != std::string_view::npos) {
+    if (const std::size_t slash = s.find('/'); slash != kNone) {
         const double bottom = parse_decimal(s.substr(slash + 1));
         return bottom == 0 ? 0 : parse_decimal(s.substr(0, slash)) / bottom;
     }
@@ -91,7 +91,7 @@ Measure parse_measure(std::string_view written, std::string_view group, std::str
         q.valid = true;
     } else {
         std::string_view exponent;
-        if (const std::size_t e = written.find_first_of("eE"); e != std::string_view::npos) {
+        if (const std::size_t e = written.find_first_of("eE"); e != kNone) {
             exponent = written.substr(e + 1);
             written = written.substr(0, e);
         }
@@ -101,7 +101,7 @@ Measure parse_measure(std::string_view written, std::string_view group, std::str
             if (c == ',' && i > 0 && i + 3 < written.size() + 1 &&
                 all_digits(written.substr(i + 1, 3)))
                 continue;
-            if (!is_digit(c) && (c != '.' || q.digits.find('.') != std::string::npos)) return q;
+            if (!is_digit(c) && (c != '.' || q.digits.find('.') != kNone)) return q;
             q.digits.push_back(c);
         }
         if (q.digits.empty() || q.digits == ".") return q;
@@ -130,15 +130,15 @@ int default_precision(const Measure& input, double value, double result, const U
         precision = std::max(std::log10(static_cast<double>(input.denominator)), 1.0);
     } else {
         const std::string_view digits = input.digits;
-        const std::size_t e = std::min(digits.find('e'), digits.size());
+        const std::size_t e = find_or_end(digits, 'e');
         const std::string_view mantissa = digits.substr(0, e);
         const std::size_t point = mantissa.find('.');
-        if (point != std::string_view::npos) {
+        if (point != kNone) {
             precision = static_cast<double>(mantissa.size() - point - 1);
         } else if (!subunits) {
             const std::size_t last = mantissa.find_last_not_of('0');
             precision = -static_cast<double>(mantissa.size() -
-                                             (last == std::string_view::npos ? 0 : last + 1));
+                                             (last == kNone ? 0 : last + 1));
         }
         if (e < digits.size()) precision -= parse_decimal(digits.substr(e + 1));
     }
