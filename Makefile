@@ -5,7 +5,9 @@ VENV := .venv
 BENCH := .bench-venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
-SOURCES := pyproject.toml constraints.txt CMakeLists.txt $(wildcard native/*.cpp native/engine/*)
+ENGINE := $(shell find native/engine -name '*.cpp' | LC_ALL=C sort)
+HEADERS := $(shell find native/engine -name '*.hpp')
+SOURCES := pyproject.toml constraints.txt CMakeLists.txt native/bindings.cpp $(ENGINE) $(HEADERS)
 
 .SECONDARY:
 .PHONY: install install-dev demo test test-slow check sanitize fuzz format bench bench-install clean help
@@ -76,7 +78,7 @@ format: $(VENV)/installed-dev
 REPLAYS = build/replay build/replay_expand build/replay_bz2 build/replay_page_xml
 SANITIZE_CXX = $(or $(CXX),g++) -std=c++20 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
   -ffp-contract=off -Inative
-SANITIZE_OBJECTS = $(patsubst native/engine/%.cpp,build/sanitize/%.o,$(wildcard native/engine/*.cpp))
+SANITIZE_OBJECTS = $(ENGINE:native/engine/%.cpp=build/sanitize/%.o)
 
 sanitize:
 	$(MAKE) -j2 $(REPLAYS)
@@ -85,8 +87,8 @@ sanitize:
 	build/replay_expand $(wildcard native/fuzz/corpus_expand/*)
 	build/replay tests/cases/wikitext.json tests/cases/templates.json $(wildcard native/fuzz/corpus/*) sample_corpora/encyclopedia.xml
 
-build/sanitize/%.o: native/engine/%.cpp $(wildcard native/engine/*.hpp)
-	@mkdir -p build/sanitize
+build/sanitize/%.o: native/engine/%.cpp $(HEADERS)
+	@mkdir -p $(@D)
 	$(SANITIZE_CXX) -c -o $@ $<
 
 build/replay: native/fuzz/replay.cpp
@@ -116,9 +118,9 @@ fuzz: $(FUZZERS)
 	build/fuzz-page_xml $(FUZZ) -max_len=8192 build/fuzz/page_xml native/fuzz/page_xml
 
 FUZZ_CXX = $(CLANG) -std=c++20 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -ffp-contract=off -Inative
-FUZZ_OBJECTS = $(patsubst native/engine/%.cpp,build/fuzz-objects/%.o,$(wildcard native/engine/*.cpp))
-build/fuzz-objects/%.o: native/engine/%.cpp $(wildcard native/engine/*.hpp)
-	@mkdir -p build/fuzz-objects
+FUZZ_OBJECTS = $(ENGINE:native/engine/%.cpp=build/fuzz-objects/%.o)
+build/fuzz-objects/%.o: native/engine/%.cpp $(HEADERS)
+	@mkdir -p $(@D)
 	$(FUZZ_CXX) -c -o $@ $<
 
 build/fuzz-extractor: native/fuzz/replay.cpp

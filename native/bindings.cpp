@@ -1,4 +1,5 @@
-// The Python face of the native engine. It only converts: arrays in, arrays out, no work of its own.
+// The Python face of the native engine. It only converts: arrays in, arrays out, no work of its
+// own.
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/shared_ptr.h>
@@ -13,12 +14,12 @@
 #include <tuple>
 #include <utility>
 
-#include "engine/bz2_blocks.hpp"
-#include "engine/page_xml.hpp"
-#include "engine/wikitext.hpp"
-#include "engine/wikitext_expand.hpp"
-#include "engine/wikitext_loss.hpp"
-#include "engine/wikitext_templates.hpp"
+#include "engine/bzip2/blocks.hpp"
+#include "engine/mediawiki/page_xml.hpp"
+#include "engine/wikitext/parse/wikitext.hpp"
+#include "engine/wikitext/expand/expand.hpp"
+#include "engine/wikitext/audit/loss.hpp"
+#include "engine/wikitext/templates/templates.hpp"
 
 namespace nb = nanobind;
 
@@ -30,12 +31,19 @@ using Input = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 /// Offsets and bytes of a column of strings.
 using Strings = std::tuple<Input<std::int64_t>, Input<std::uint8_t>>;
 
-using Budget = std::tuple<std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t, std::uint32_t>;
+using Budget =
+    std::tuple<std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t, std::uint32_t>;
+
+template <typename Bounds>
+Bounds bounds(const Budget& budget) {
+    return std::apply([](auto... each) { return Bounds{each...}; }, budget);
+}
 
 template <typename Choice>
 Choice choice(const char* name, int value, int count) {
     if (value < 0 || value >= count)
-        throw nb::value_error((std::string(name) + ": no choice has the number " + std::to_string(value)).c_str());
+        throw nb::value_error(
+            (std::string(name) + ": no choice has the number " + std::to_string(value)).c_str());
     return static_cast<Choice>(value);
 }
 
@@ -44,7 +52,8 @@ template <typename T, typename Container, typename... Shape>
 nb::ndarray<nb::numpy, T> own(Container&& values, Shape... shape) {
     auto* kept = new Container(std::forward<Container>(values));
     nb::capsule owner(kept, [](void* p) noexcept { delete static_cast<Container*>(p); });
-    return nb::ndarray<nb::numpy, T>(reinterpret_cast<T*>(kept->data()), {static_cast<std::size_t>(shape)...}, owner);
+    return nb::ndarray<nb::numpy, T>(reinterpret_cast<T*>(kept->data()),
+                                     {static_cast<std::size_t>(shape)...}, owner);
 }
 
 nb::object strings(corpuskit::WikitextStrings&& column) {
@@ -56,11 +65,14 @@ nb::object strings(corpuskit::WikitextStrings&& column) {
 corpuskit::WikitextColumn column(const char* name, const Strings& strings) {
     const auto& [offsets, bytes] = strings;
     if (offsets.size() == 0)
-        throw nb::value_error((std::string(name) + ": offsets: empty; they are one more than the strings").c_str());
-    return {offsets.data(), offsets.size() - 1, reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+        throw nb::value_error(
+            (std::string(name) + ": offsets: empty; they are one more than the strings").c_str());
+    return {offsets.data(), offsets.size() - 1, reinterpret_cast<const char*>(bytes.data()),
+            bytes.size()};
 }
 
-nb::dict extract_wikitext(const Strings& pages, const Strings& titles, const corpuskit::WikitextOptions& options) {
+nb::dict extract_wikitext(const Strings& pages, const Strings& titles,
+                          const corpuskit::WikitextOptions& options) {
     const auto page_column = column("pages", pages), title_column = column("titles", titles);
     const std::size_t n = page_column.size;
     corpuskit::WikitextBatch batch;
@@ -71,7 +83,8 @@ nb::dict extract_wikitext(const Strings& pages, const Strings& titles, const cor
     nb::dict result;
     result["texts"] = strings(std::move(batch.texts));
     result["status"] = own<std::int32_t>(std::move(batch.status), n);
-    result["counters"] = own<std::int64_t>(std::move(batch.counters), n, corpuskit::kWikitextCounters);
+    result["counters"] = own<std::int64_t>(std::move(batch.counters), n,
+                                           corpuskit::kWikitextCounters);
     result["flags"] = own<std::uint32_t>(std::move(batch.flags), n);
     result["category_ends"] = own<std::int64_t>(std::move(batch.category_ends), n + 1);
     result["categories"] = strings(std::move(batch.categories));
@@ -79,22 +92,24 @@ nb::dict extract_wikitext(const Strings& pages, const Strings& titles, const cor
     return result;
 }
 
-nb::tuple expand_wikitext(const Strings& pages, const Strings& titles, corpuskit::TemplateStore& store,
+nb::tuple expand_wikitext(const Strings& pages, const Strings& titles,
+                          corpuskit::TemplateStore& store,
                           const corpuskit::WikitextOptions& options, const Budget& budget) {
     const auto page_column = column("pages", pages), title_column = column("titles", titles);
-    const corpuskit::ExpandBudget bounds{std::get<0>(budget), std::get<1>(budget), std::get<2>(budget),
-                                         std::get<3>(budget), std::get<4>(budget)};
     corpuskit::ExpandBatch batch;
     {
         nb::gil_scoped_release release;
-        batch = corpuskit::expand_wikitext(page_column, title_column, store, options, bounds);
+        batch = corpuskit::expand_wikitext(page_column, title_column, store, options,
+                                           bounds<corpuskit::ExpandBudget>(budget));
     }
-    return nb::make_tuple(strings(std::move(batch.texts)),
-                          own<std::int64_t>(std::move(batch.counters), page_column.size, corpuskit::kExpandCounters),
-                          batch.table_bytes);
+    return nb::make_tuple(
+        strings(std::move(batch.texts)),
+        own<std::int64_t>(std::move(batch.counters), page_column.size, corpuskit::kExpandCounters),
+        batch.table_bytes);
 }
 
-nb::dict measure_loss(const Strings& pages, const Strings& texts, const corpuskit::WikitextOptions& options) {
+nb::dict measure_loss(const Strings& pages, const Strings& texts,
+                      const corpuskit::WikitextOptions& options) {
     const auto page_column = column("pages", pages), text_column = column("texts", texts);
     corpuskit::LossBatch batch;
     {
@@ -104,7 +119,8 @@ nb::dict measure_loss(const Strings& pages, const Strings& texts, const corpuski
     auto& table = batch.table;
     const std::size_t rows = table.kinds.size();
     nb::dict result;
-    result["columns"] = own<std::int64_t>(std::move(batch.columns), page_column.size, corpuskit::kLossColumns);
+    result["columns"] = own<std::int64_t>(std::move(batch.columns), page_column.size,
+                                          corpuskit::kLossColumns);
     result["kinds"] = own<std::int32_t>(std::move(table.kinds), rows);
     result["names"] = strings(std::move(table.names));
     result["uses"] = own<std::int64_t>(std::move(table.uses), rows);
@@ -116,7 +132,8 @@ nb::dict measure_loss(const Strings& pages, const Strings& texts, const corpuski
     return result;
 }
 
-/// The settings of the extractor, one attribute each; choices are numbers in the order of their names in Python.
+/// The settings of the extractor, one attribute each; choices are numbers in the order of their
+/// names in Python.
 void bind_options(nb::module_& module) {
     using corpuskit::WikitextOptions;
     nb::class_<WikitextOptions>(module, "WikitextOptions")
@@ -127,10 +144,14 @@ void bind_options(nb::module_& module) {
         .def_rw("templates", &WikitextOptions::templates)
         .def_prop_rw(
             "output", [](const WikitextOptions& o) { return static_cast<int>(o.output); },
-            [](WikitextOptions& o, int v) { o.output = choice<corpuskit::WikitextOutput>("output", v, 2); })
+            [](WikitextOptions& o, int v) {
+                o.output = choice<corpuskit::WikitextOutput>("output", v, 2);
+            })
         .def_prop_rw(
             "tables", [](const WikitextOptions& o) { return static_cast<int>(o.tables); },
-            [](WikitextOptions& o, int v) { o.tables = choice<corpuskit::WikitextTables>("tables", v, 3); })
+            [](WikitextOptions& o, int v) {
+                o.tables = choice<corpuskit::WikitextTables>("tables", v, 3);
+            })
         .def_rw("infobox", &WikitextOptions::infobox)
         .def_rw("captions", &WikitextOptions::captions)
         .def_rw("hatnotes", &WikitextOptions::hatnotes)
@@ -140,17 +161,19 @@ void bind_options(nb::module_& module) {
             "budget",
             [](const WikitextOptions& o) {
                 const auto& b = o.budget;
-                return std::make_tuple(b.steps_base, b.steps_per_byte, b.output_base, b.output_per_byte, b.nesting);
+                return std::make_tuple(b.steps_base, b.steps_per_byte, b.output_base,
+                                       b.output_per_byte, b.nesting);
             },
             [](WikitextOptions& o, const Budget& b) {
-                o.budget = {std::get<0>(b), std::get<1>(b), std::get<2>(b), std::get<3>(b), std::get<4>(b)};
+                o.budget = bounds<corpuskit::WikitextBudget>(b);
             });
 }
 
-/// Reads data files of templates, (kind, name, text) each. What is wrong with one is a ValueError whose arguments
-/// are the file's name, the line and a sentence.
+/// Reads data files of templates, (kind, name, text) each. What is wrong with one is a ValueError
+/// whose arguments are the file's name, the line and a sentence.
 std::shared_ptr<const corpuskit::TemplateTable> read_templates(
-    const std::string& language, const std::vector<std::tuple<std::string, std::string, std::string>>& files) {
+    const std::string& language,
+    const std::vector<std::tuple<std::string, std::string, std::string>>& files) {
     std::vector<corpuskit::TemplateFile> read;
     for (const auto& [kind, name, text] : files) read.push_back({kind, name, text});
     try {
@@ -164,11 +187,12 @@ std::shared_ptr<const corpuskit::TemplateTable> read_templates(
 
 std::int64_t find_bz2_block(nb::bytes data, std::uint64_t from) {
     nb::gil_scoped_release release;
-    return corpuskit::find_bz2_block(static_cast<const std::uint8_t*>(data.data()), data.size(), from);
+    return corpuskit::find_bz2_block(static_cast<const std::uint8_t*>(data.data()), data.size(),
+                                     from);
 }
 
-nb::dict decode_bz2(corpuskit::Bz2Decoder& decoder, nb::bytes data, std::uint64_t from, std::uint64_t until,
-                    bool in_stream, std::size_t blocks) {
+nb::dict decode_bz2(corpuskit::Bz2Decoder& decoder, nb::bytes data, std::uint64_t from,
+                    std::uint64_t until, bool in_stream, std::size_t blocks) {
     corpuskit::Bz2Run run;
     {
         nb::gil_scoped_release release;
@@ -190,7 +214,8 @@ nb::dict decode_bz2(corpuskit::Bz2Decoder& decoder, nb::bytes data, std::uint64_
 
 nb::tuple find_page_tag(nb::bytearray xml, std::size_t from) {
     const corpuskit::PageTag tag = corpuskit::find_page_tag({xml.c_str(), xml.size()}, from);
-    return nb::make_tuple(tag.at == std::string_view::npos ? -1 : static_cast<std::int64_t>(tag.at), tag.closes);
+    return nb::make_tuple(tag.at == std::string_view::npos ? -1 : static_cast<std::int64_t>(tag.at),
+                          tag.closes);
 }
 
 nb::list read_page_xml(nb::bytes xml) {
@@ -208,34 +233,28 @@ nb::list read_page_xml(nb::bytes xml) {
 NB_MODULE(_native, module) {
     // Tables that Python caches live until the process ends; nanobind would call that a leak.
     nb::set_leak_warnings(false);
-    module.doc() = "The native engine of corpuskit; see native/ in the sources.";
-    nb::class_<corpuskit::TemplateTable>(module, "TemplateTable", "Rules for templates; see templates.tsv.")
+    module.doc() = "The native engine of corpuskit; _native.pyi tells what each part does.";
+    nb::class_<corpuskit::TemplateTable>(module, "TemplateTable")
         .def("how", &corpuskit::TemplateTable::how, nb::arg("name"));
-    module.def("read_templates", &read_templates, nb::arg("language"), nb::arg("files"),
-               "Read data files of templates, each given as kind, name and text.");
+    module.def("read_templates", &read_templates, nb::arg("language"), nb::arg("files"));
     bind_options(module);
-    module.def("extract_wikitext", &extract_wikitext, nb::arg("pages"), nb::arg("titles"), nb::arg("options"),
-               "Extract text from a batch of pages; see corpuskit/ingest/wikitext.py for the meaning.");
-    module.def("find_bz2_block", &find_bz2_block, nb::arg("data"), nb::arg("start"),
-               "The bit at which the next bzip2 block begins; see corpuskit/ingest/bz2_blocks.py.");
+    module.def("extract_wikitext", &extract_wikitext, nb::arg("pages"), nb::arg("titles"),
+               nb::arg("options"));
+    module.def("find_bz2_block", &find_bz2_block, nb::arg("data"), nb::arg("start"));
     nb::class_<corpuskit::Bz2Decoder>(module, "Bz2Decoder")
         .def(nb::init<>())
-        .def("decode", &decode_bz2, nb::arg("data"), nb::arg("start"), nb::arg("until"), nb::arg("in_stream"),
-             nb::arg("blocks"), "Decode a run of blocks; see corpuskit/ingest/bz2_blocks.py.");
-    module.def("find_page_tag", &find_page_tag, nb::arg("xml"), nb::arg("start"),
-               "The next tag of a page element; see corpuskit/ingest/page_scanner.py.");
-    module.def("read_page_xml", &read_page_xml, nb::arg("xml"),
-               "The fields of a page that is plain XML; see corpuskit/ingest/page_xml.py.");
+        .def("decode", &decode_bz2, nb::arg("data"), nb::arg("start"), nb::arg("until"),
+             nb::arg("in_stream"), nb::arg("blocks"));
+    module.def("find_page_tag", &find_page_tag, nb::arg("xml"), nb::arg("start"));
+    module.def("read_page_xml", &read_page_xml, nb::arg("xml"));
     nb::class_<corpuskit::TemplateStore>(module, "TemplateStore")
         .def(nb::init<const std::vector<std::string>&>(), nb::arg("prefixes"))
-        .def("add", [](corpuskit::TemplateStore& s, std::string_view title, std::string_view text) { s.add(title, text); })
-        .def("add_redirect", [](corpuskit::TemplateStore& s, std::string_view title,
-                                std::string_view target) { s.add_redirect(title, target); })
+        .def("add", &corpuskit::TemplateStore::add)
+        .def("add_redirect", &corpuskit::TemplateStore::add_redirect)
         .def_prop_ro("size", &corpuskit::TemplateStore::size)
         .def_prop_ro("bytes", &corpuskit::TemplateStore::bytes);
-    module.def("expand_wikitext", &expand_wikitext, nb::arg("pages"), nb::arg("titles"), nb::arg("store"),
-               nb::arg("options"), nb::arg("budget"),
-               "Expand the templates that pages call; see corpuskit/ingest/wikitext_expand.py.");
-    module.def("measure_loss", &measure_loss, nb::arg("pages"), nb::arg("texts"), nb::arg("options"),
-               "Find the words of pages that their texts lack; see corpuskit/ingest/wikitext_loss.py.");
+    module.def("expand_wikitext", &expand_wikitext, nb::arg("pages"), nb::arg("titles"),
+               nb::arg("store"), nb::arg("options"), nb::arg("budget"));
+    module.def("measure_loss", &measure_loss, nb::arg("pages"), nb::arg("texts"),
+               nb::arg("options"));
 }

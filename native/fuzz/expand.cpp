@@ -1,33 +1,22 @@
-// Replays template sets through the expander, what comes out through the extractor, and both through the loss meter,
-// for builds with sanitizers.
+// Replays template sets through the expander, what comes out through the extractor, and both
+// through the loss meter, for builds with sanitizers.
 //
-//   g++ -std=c++20 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -Inative
-//       native/fuzz/expand.cpp native/engine/*.cpp -o replay_expand
-//   ./replay_expand FILE...
-//
-// A file is a page and the templates that it calls, apart by lines "%%%%": the page, then for each template its name
-// on a line and its text. With -DCORPUSKIT_LIBFUZZER the same checks are a libFuzzer target.
+// A file is a page and the templates that it calls, apart by lines "%%%%": the page, then for each
+// template its name on a line and its text. With -DCORPUSKIT_LIBFUZZER the same checks are a
+// libFuzzer target.
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
-#include <fstream>
-#include <iterator>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "engine/wikitext.hpp"
-#include "engine/wikitext_expand.hpp"
-#include "engine/wikitext_loss.hpp"
+#include "driver.hpp"
+#include "engine/wikitext/audit/loss.hpp"
+#include "engine/wikitext/expand/expand.hpp"
+#include "engine/wikitext/parse/wikitext.hpp"
 
 namespace {
 
 using namespace corpuskit;
-
-void fail(const char* what) {
-    std::fprintf(stderr, "replay_expand: %s\n", what);
-    std::abort();
-}
 
 constexpr std::string_view kBorder = "\n%%%%\n";
 
@@ -51,51 +40,46 @@ WikitextOptions settings(const char* language) {
     return options;
 }
 
-struct Result {
-    std::string text;
-    ExpandCounters counters;
-};
-
-Result expand_once(const std::vector<std::string_view>& parts, const WikitextOptions& options,
+std::string expand_twice(const std::vector<std::string_view>& parts, const WikitextOptions& options,
                    const ExpandBudget& budget) {
     TemplateStore store({"Vorlage"});
     for (std::size_t i = 1; i < parts.size(); ++i) {
         const std::size_t line = std::min(parts[i].find('\n'), parts[i].size());
         const std::string_view text = parts[i].substr(std::min(line + 1, parts[i].size()));
-        if (text.starts_with("#REDIRECT ")) store.add_redirect(parts[i].substr(0, line), text.substr(10));
+        if (text.starts_with("#REDIRECT "))
+            store.add_redirect(parts[i].substr(0, line), text.substr(10));
         else store.add(parts[i].substr(0, line), text);
     }
-    WikitextExpander expander(store, options, budget);
-    Result first, second;
-    expander.expand(parts[0], "Talk:Page/Sub", first.text, first.counters);
-    expander.expand(parts[0], "Talk:Page/Sub", second.text, second.counters);
-    if (first.text != second.text || first.counters.steps != second.counters.steps)
+    WikitextStrings pages, titles;
+    for (int i = 0; i < 2; ++i) pages.add(parts[0]), titles.add("Talk:Page/Sub");
+    const auto batch = expand_wikitext(pages.column(), titles.column(), store, options, budget);
+    const WikitextColumn texts = batch.texts.column();
+    if (texts[0] != texts[1] || batch.counters[0] != batch.counters[kExpandCounters])
         fail("the same page gave another result the second time");
-    return first;
+    return std::string(texts[0]);
 }
 
 void measure(std::string_view page, std::string_view text, const WikitextOptions& options) {
-    const std::int64_t pages[] = {0, static_cast<std::int64_t>(page.size())};
-    const std::int64_t texts[] = {0, static_cast<std::int64_t>(text.size())};
-    const LossBatch loss = measure_loss({pages, 1, page.data(), page.size()}, {texts, 1, text.data(), text.size()}, options);
+    WikitextStrings pages, texts;
+    pages.add(page), texts.add(text);
+    const LossBatch loss = measure_loss(pages.column(), texts.column(), options);
     for (std::size_t kind = 0; kind < kLossKinds; ++kind)
-        if (loss.columns[kLossKinds + kind] > loss.columns[kind]) fail("more words are lost than there are");
+        if (loss.columns[kLossKinds + kind] > loss.columns[kind])
+            fail("more words are lost than there are");
 }
 
 void replay(std::string_view data) {
     const std::vector<std::string_view> parts = sections(data);
     for (const char* language : {"en", "zh"}) {
         const WikitextOptions options = settings(language);
-        for (const ExpandBudget& budget : {ExpandBudget{20'000, 16, 4096, 2, 40}, ExpandBudget{64, 1, 16, 1, 2}}) {
-            const Result result = expand_once(parts, options, budget);
+        for (const ExpandBudget& budget :
+             {ExpandBudget{20'000, 16, 4096, 2, 40}, ExpandBudget{64, 1, 16, 1, 2}}) {
+            const std::string expanded = expand_twice(parts, options, budget);
             const std::size_t page = parts[0].size();
-            const std::size_t most = 2 * (budget.output_base + budget.output_per_byte * page) + page + data.size();
-            if (result.text.size() > most) fail("the page is longer than its budget");
-            WikitextExtractor extractor(options);
-            WikitextFacts facts;
-            std::string text;
-            extractor.extract(result.text, "Page", text, facts);
-            measure(parts[0], text, options);
+            const std::size_t most = 2 * (budget.output_base + budget.output_per_byte * page) +
+                                     page + data.size();
+            if (expanded.size() > most) fail("the page is longer than its budget");
+            measure(parts[0], extract_twice(expanded, options), options);
         }
     }
 }
@@ -103,12 +87,14 @@ void replay(std::string_view data) {
 /// Openings over and over, beside templates that call themselves, double, and nest.
 void replay_hostile() {
     const std::vector<std::string> units = {
-        "{{", "}}", "{{{", "}}}", "{{A|", "{{A}}", "{{B|{{{1}}}", "|", "=", "[[", "]]", "{{#if:x|", "{{#switch:a|a",
-        "{{#expr:1+", "{{#tag:ref|", "{{lc:", "{{#invoke:M", "<noinclude>", "</noinclude>", "<onlyinclude>", "<!--", "<nowiki>",
-        "-{", "}-", "{{subst:", "\xFF", "{{padleft:x|400|", "{{#replace:a|a|", "{{!}}", "\x07\x02\x07", "<ref>", "\n{|\n",
+        "{{", "}}", "{{{", "}}}", "{{A|", "{{A}}", "{{B|{{{1}}}", "|", "=", "[[", "]]", "{{#if:x|",
+        "{{#switch:a|a", "{{#expr:1+", "{{#tag:ref|", "{{lc:", "{{#invoke:M", "<noinclude>",
+        "</noinclude>", "<onlyinclude>", "<!--", "<nowiki>", "-{", "}-", "{{subst:", "\xFF",
+        "{{padleft:x|400|", "{{#replace:a|a|", "{{!}}", "\x07\x02\x07", "<ref>", "\n{|\n",
     };
-    const std::string templates = "\n%%%%\nA\n{{A}}{{B|{{{1|x}}}|y=z}}\n%%%%\nB\n{{{1}}}{{{1}}}{{C}}\n%%%%\nC\n{{#invoke:M}}"
-                                  "\n%%%%\nD\n#REDIRECT A";
+    const std::string templates =
+        "\n%%%%\nA\n{{A}}{{B|{{{1|x}}}|y=z}}\n%%%%\nB\n{{{1}}}{{{1}}}{{C}}\n%%%%\nC\n{{#invoke:M}}"
+        "\n%%%%\nD\n#REDIRECT A";
     for (const std::string& a : units) {
         for (const std::string& b : units) {
             std::string page;
@@ -129,16 +115,6 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
 #else
 int main(int argc, char** argv) {
     replay_hostile();
-    for (int i = 1; i < argc; ++i) {
-        std::ifstream stream(argv[i], std::ios::binary);
-        const std::string data((std::istreambuf_iterator<char>(stream)), std::istreambuf_iterator<char>());
-        if (!stream && !stream.eof()) {
-            std::fprintf(stderr, "replay_expand: %s cannot be read\n", argv[i]);
-            return 2;
-        }
-        replay(data);
-    }
-    std::printf("replayed %d files and the hostile template sets\n", argc - 1);
-    return 0;
+    return replay_files(argc, argv, [](const std::string& path) { replay(read_file(path)); });
 }
 #endif

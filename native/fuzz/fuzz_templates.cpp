@@ -1,36 +1,16 @@
-// A libFuzzer target for the template engine: a data file of rules as a user may write one, and calls of its
-// templates. What the input holds up to a line "%%" is the file, the rest is the page.
+// A libFuzzer target for the template engine: a data file of rules as a user may write one, and
+// calls of its templates. What the input holds up to a line "%%" is the file, the rest is the page.
 //
-// A file with mistakes must be refused with the number of a line in it, never read wrongly; any other must give
-// pages within their budgets, the same ones each time.
+// A file with mistakes must be refused with the number of a line in it, never read wrongly; any
+// other must give pages within their budgets, the same ones each time.
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "engine/wikitext.hpp"
-
-namespace {
-
-[[noreturn]] void fail(const char* what) {
-    std::fprintf(stderr, "fuzz_templates: %s\n", what);
-    std::abort();
-}
-
-void extract_twice(std::string_view page, const corpuskit::WikitextOptions& options) {
-    corpuskit::WikitextExtractor extractor(options);
-    corpuskit::WikitextFacts facts;
-    std::string first, second;
-    const auto status = extractor.extract(page, "Ulm", first, facts);
-    if (extractor.extract(page, "Ulm", second, facts) != status || first != second) fail("two results for one page");
-    if (status != corpuskit::WikitextStatus::kOk && !first.empty()) fail("a page over budget has a text");
-    if (first.size() > options.budget.output_base + options.budget.output_per_byte * page.size())
-        fail("the text is longer than its budget");
-}
-
-}  // namespace
+#include "driver.hpp"
+#include "engine/wikitext/parse/wikitext.hpp"
+#include "engine/wikitext/templates/templates.hpp"
 
 extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
     const std::string_view input(reinterpret_cast<const char*>(data), size);
@@ -43,7 +23,8 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
         try {
             options.templates = corpuskit::read_templates(language, {{"templates", "fuzz", rules}});
         } catch (const corpuskit::TemplateFileError& error) {
-            const std::size_t lines = 1 + static_cast<std::size_t>(std::count(rules.begin(), rules.end(), '\n'));
+            const std::size_t lines =
+                1 + static_cast<std::size_t>(std::count(rules.begin(), rules.end(), '\n'));
             if (error.line() > lines) fail("a mistake in a line that there is none of");
             continue;
         }

@@ -1,50 +1,30 @@
 // Replays pages through the wikitext engine, for builds with sanitizers.
 //
-//   g++ -std=c++20 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -Inative
-//       native/fuzz/replay.cpp native/engine/*.cpp -o replay
-//   ./replay FILE_OR_FOLDER...     (in the root of the sources: the rules for templates are read from there)
-//
-// A file is one page. A .json file is a list of cases, each string in it is a page; files beyond 256 KiB are
-// also read in pieces, so that constructs are cut in odd places. Every page is extracted in several
-// languages, and with budgets so small that they must run out. With -DCORPUSKIT_LIBFUZZER the same checks are
-// a libFuzzer target.
-#include <cstdio>
-#include <cstdlib>
+// A file is one page. A .json file is a list of cases, each string in it is a page; files beyond
+// 256 KiB are also read in pieces, so that constructs are cut in odd places. Every page is
+// extracted in several languages, and with budgets so small that they must run out. With
+// -DCORPUSKIT_LIBFUZZER the same checks are a libFuzzer target.
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <string>
 #include <vector>
 
-#include "engine/wikitext.hpp"
+#include "driver.hpp"
+#include "engine/wikitext/parse/wikitext.hpp"
+#include "engine/wikitext/templates/templates.hpp"
 
 namespace {
 
-using corpuskit::WikitextFacts;
-using corpuskit::WikitextExtractor;
 using corpuskit::WikitextOptions;
-using corpuskit::WikitextStatus;
-
-void fail(const char* what) {
-    std::fprintf(stderr, "replay: %s\n", what);
-    std::abort();
-}
-
-std::string read_file(const std::filesystem::path& path) {
-    std::ifstream stream(path, std::ios::binary);
-    std::string data((std::istreambuf_iterator<char>(stream)), std::istreambuf_iterator<char>());
-    if (!stream && !stream.eof()) fail(("cannot read " + path.string()).c_str());
-    return data;
-}
 
 /// The rules as users have them, and one whose text is as long as a rule can make it.
 std::vector<corpuskit::TemplateFile> template_files() {
-    const std::filesystem::path folder = "corpuskit/ingest";
+    const std::filesystem::path folder = "corpuskit/sources/wikipedia";
     std::vector<corpuskit::TemplateFile> files;
     for (const char* kind : {"words", "units", "templates"}) {
         const std::string name = std::string(kind) + ".tsv";
-        files.push_back({kind, name, read_file(folder / name)});
-        if (files.back().text.empty()) fail((name + " is not in corpuskit/ingest/ of the current folder").c_str());
+        files.push_back({kind, name, read_file((folder / name).string())});
+        if (files.back().text.empty())
+            fail((name + " is not in corpuskit/sources/wikipedia/ of the current folder").c_str());
     }
     std::string many;
     while (many.size() < 4000) many.append("{1}");
@@ -62,7 +42,8 @@ std::vector<WikitextOptions> all_options() {
         options.language = language;
         options.templates = corpuskit::read_templates(language, files);
         options.drop_sections = {"See also", "h"};
-        options.template_classes = {"hatnote:main\tMain article: ", "infobox:infobox*", "infobox:a", "disambiguation:*dab"};
+        options.template_classes = {"hatnote:main\tMain article: ", "infobox:infobox*", "infobox:a",
+                                    "disambiguation:*dab"};
         all.push_back(options);
     }
     for (std::size_t i : {1, 3, 4}) {  // with everything kept, as Markdown and as plain text
@@ -82,26 +63,8 @@ const std::vector<WikitextOptions>& options() {
     return kOptions;
 }
 
-/// Extracts one page twice and checks what must always hold.
-void replay(std::string_view page, const WikitextOptions& options) {
-    WikitextExtractor extractor(options);
-    std::string first = "before";
-    std::string second = "before";
-    WikitextFacts a, b;
-    const WikitextStatus status = extractor.extract(page, "Ulm", first, a);
-    const bool same = extractor.extract(page, "Ulm", second, b) == status && first == second &&
-                      a.counters.steps == b.counters.steps && a.categories == b.categories && a.flags == b.flags;
-    if (!same) fail("the same page gave another result the second time");
-    if (!first.starts_with("before")) fail("the text before was touched");
-    if (status != WikitextStatus::kOk && first != "before") fail("a page over budget has a text");
-    const std::size_t bound = options.budget.output_base + options.budget.output_per_byte * page.size();
-    if (first.size() - 6 > bound) fail("the text is longer than its budget");
-    for (char c : first)
-        if (static_cast<unsigned char>(c) < ' ' && c != '\n' && c != '\t') fail("a mark was left in the text");
-}
-
 void replay(std::string_view page) {
-    for (const WikitextOptions& each : options()) replay(page, each);
+    for (const WikitextOptions& each : options()) extract_twice(page, each);
 }
 
 /// The strings of a JSON file, with escapes left as they are: other bytes, but pages all the same.
@@ -122,20 +85,22 @@ void replay_json(const std::string& data) {
 }
 
 void replay_file(const std::filesystem::path& path) {
-    const std::string data = read_file(path);
+    const std::string data = read_file(path.string());
     if (path.extension() == ".json") replay_json(data);
     replay(data);
     constexpr std::size_t kPiece = 65536 + 7;
     if (data.size() > 4 * kPiece)
-        for (std::size_t at = 0; at < data.size(); at += kPiece) replay(std::string_view(data).substr(at, kPiece));
+        for (std::size_t at = 0; at < data.size(); at += kPiece)
+            replay(std::string_view(data).substr(at, kPiece));
 }
 
 /// Pages that are made to be hard: one opening over and over, and mixtures.
 void replay_hostile() {
     const std::vector<std::string> units = {
-        "{{", "{{{{", "[[", "[[a|", "{|\n", "\n|}", "<ref>", "<ref name=a>", "''", "'''''", "}}", "]]", "[http://a ",
-        "-{", "}-", "<table>", "</table>", "<!--", "<nowiki>", "&#", "&amp;", "<poem>\n", "\n*#:;", "\n==", "{{a|b=[[c|",
-        "\n {|", "<ref", "<math>", "{{convert|1|m", "(", "\x01\x02\x03\x04\x05\x06\x07", "\xFF\xFE", "__", "{{lang|fr|",
+        "{{", "{{{{", "[[", "[[a|", "{|\n", "\n|}", "<ref>", "<ref name=a>", "''", "'''''", "}}",
+        "]]", "[http://a ", "-{", "}-", "<table>", "</table>", "<!--", "<nowiki>", "&#", "&amp;",
+        "<poem>\n", "\n*#:;", "\n==", "{{a|b=[[c|", "\n {|", "<ref", "<math>", "{{convert|1|m", "(",
+        "\x01\x02\x03\x04\x05\x06\x07", "\xFF\xFE", "__", "{{lang|fr|",
     };
     for (const std::string& a : units) {
         for (const std::string& b : units) {
@@ -152,35 +117,13 @@ void replay_hostile() {
 extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
     // The last byte chooses the settings, so that each input is quick and all settings are met.
     const std::string_view page(reinterpret_cast<const char*>(data), size);
-    if (!page.empty()) replay(page, options()[static_cast<unsigned char>(page.back()) % options().size()]);
+    if (!page.empty())
+        extract_twice(page, options()[static_cast<unsigned char>(page.back()) % options().size()]);
     return 0;
 }
 #else
 int main(int argc, char** argv) {
-    if (argc < 2) {
-        std::fprintf(stderr, "usage: replay FILE_OR_FOLDER...\n");
-        return 2;
-    }
     replay_hostile();
-    std::size_t files = 0;
-    for (int i = 1; i < argc; ++i) {
-        const std::filesystem::path path(argv[i]);
-        if (!std::filesystem::exists(path)) {
-            std::fprintf(stderr, "replay: %s does not exist\n", argv[i]);
-            return 2;
-        }
-        if (!std::filesystem::is_directory(path)) {
-            replay_file(path);
-            ++files;
-            continue;
-        }
-        for (const auto& entry : std::filesystem::recursive_directory_iterator(path)) {
-            if (!entry.is_regular_file()) continue;
-            replay_file(entry.path());
-            ++files;
-        }
-    }
-    std::printf("replayed %zu files and the hostile pages\n", files);
-    return 0;
+    return replay_files(argc, argv, replay_file);
 }
 #endif

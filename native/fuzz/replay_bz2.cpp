@@ -1,28 +1,16 @@
 // Replays bzip2 files through the block decoder, for builds with sanitizers.
 //
-//   g++ -std=c++20 -g -O1 -fsanitize=address,undefined -fno-sanitize-recover=all -Inative
-//       native/fuzz/replay_bz2.cpp native/engine/bz2_*.cpp -o replay_bz2
-//   ./replay_bz2 FILE...
-//
-// Every file is decoded as it is, with each of its bytes changed in turn, and cut off at each byte. With
-// -DCORPUSKIT_LIBFUZZER the same checks are a libFuzzer target.
-#include <cstdio>
-#include <cstdlib>
-#include <fstream>
-#include <iterator>
+// Every file is decoded as it is, with each of its bytes changed in turn, and cut off at each byte.
+// With -DCORPUSKIT_LIBFUZZER the same checks are a libFuzzer target.
 #include <numeric>
 #include <vector>
 
-#include "engine/bz2_blocks.hpp"
+#include "driver.hpp"
+#include "engine/bzip2/blocks.hpp"
 
 namespace {
 
 using Bytes = std::vector<std::uint8_t>;
-
-void fail(const char* what) {
-    std::fprintf(stderr, "replay_bz2: %s\n", what);
-    std::abort();
-}
 
 /// Decodes all there is and checks what must always hold. Returns how many blocks there were.
 std::size_t replay(const Bytes& data) {
@@ -32,22 +20,26 @@ std::size_t replay(const Bytes& data) {
     bool in_stream = false;
     std::size_t blocks = 0;
     while (true) {
-        const corpuskit::Bz2Run run = decoder.decode(data.data(), data.size(), at, bits, in_stream, 8);
+        const corpuskit::Bz2Run run = decoder.decode(data.data(), data.size(), at, bits, in_stream,
+                                                     8);
         const auto sum = std::accumulate(run.sizes.begin(), run.sizes.end(), std::int64_t{0});
         if (run.bytes.size() != static_cast<std::size_t>(sum)) fail("the sizes do not add up");
         if (run.starts.size() != run.sizes.size()) fail("blocks without a size");
         if (run.next < at || run.next > bits + 7) fail("the place to go on is outside the data");
         blocks += run.starts.size();
         in_stream = run.in_stream;
-        if (run.stop == corpuskit::Bz2Stop::kEnd || run.stop == corpuskit::Bz2Stop::kInput) return blocks;
+        if (run.stop == corpuskit::Bz2Stop::kEnd || run.stop == corpuskit::Bz2Stop::kInput)
+            return blocks;
         if (run.stop == corpuskit::Bz2Stop::kFull) {
             if (run.starts.empty()) fail("nothing was decoded and nothing is wrong");
             at = run.next;
             continue;
         }
-        const std::int64_t found = corpuskit::find_bz2_block(data.data(), data.size(), run.next + 1);
+        const std::int64_t found = corpuskit::find_bz2_block(data.data(), data.size(),
+                                                             run.next + 1);
         if (found < 0) return blocks;
-        if (static_cast<std::uint64_t>(found) <= run.next) fail("a block was found before it was looked for");
+        if (static_cast<std::uint64_t>(found) <= run.next)
+            fail("a block was found before it was looked for");
         at = static_cast<std::uint64_t>(found);
         in_stream = true;
     }
@@ -62,13 +54,9 @@ extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t siz
 }
 #else
 int main(int argc, char** argv) {
-    if (argc < 2) {
-        std::fprintf(stderr, "usage: replay_bz2 FILE...\n");
-        return 2;
-    }
-    for (int i = 1; i < argc; ++i) {
-        std::ifstream stream(argv[i], std::ios::binary);
-        const Bytes whole((std::istreambuf_iterator<char>(stream)), std::istreambuf_iterator<char>());
+    return replay_files(argc, argv, [](const std::string& path) {
+        const std::string data = read_file(path);
+        const Bytes whole(data.begin(), data.end());
         if (replay(whole) == 0) fail("a file of the corpus holds no block");
         for (std::size_t at = 0; at < whole.size(); ++at) {
             Bytes changed = whole;
@@ -78,8 +66,6 @@ int main(int argc, char** argv) {
             }
             replay(Bytes(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(at)));
         }
-    }
-    std::printf("replayed %d files of bzip2, each byte of them changed and cut\n", argc - 1);
-    return 0;
+    });
 }
 #endif

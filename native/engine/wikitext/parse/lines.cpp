@@ -1,0 +1,337 @@
+// Second pass: what is a matter of lines. Headings, lists, paragraphs, rows of tables, sections
+// that go.
+#include <algorithm>
+#include <array>
+
+#include "engine/wikitext/parse/lines.hpp"
+
+namespace corpuskit {
+
+namespace {
+constexpr std::size_t kListDepth = 16;
+
+bool is_list_sign(char c) { return c == '*' || c == '#' || c == ':' || c == ';'; }
+
+/// Without blanks at its ends, no-break ones among them.
+std::string_view trim_blanks(std::string_view s) {
+    constexpr std::string_view kNoBreak = "\xC2\xA0";
+    while (s.starts_with(kNoBreak) || s.starts_with(' ')) s.remove_prefix(s[0] == ' ' ? 1 : 2);
+    while (s.ends_with(kNoBreak) || s.ends_with(' ')) s.remove_suffix(s.back() == ' ' ? 1 : 2);
+    return s;
+}
+
+/// Puts the lines together: blocks, headings that wait for something under them, lists.
+class Page {
+  public:
+    Page(std::string& out, WikitextFacts& facts, const LineOptions& options, bool unclosed)
+        : out_(out), start_(out.size()), facts_(facts), options_(options), unclosed_(unclosed) {}
+
+    void line(std::string_view line);
+    void finish() {
+        end_table();
+        if (text_.disambiguates) facts_.flags |= kFlagDisambiguation;
+        facts_.table_bytes += text_.table_bytes();
+    }
+
+  private:
+    enum class Block : std::uint8_t { kNone, kParagraph, kList, kPre, kLines };
+
+    void write(std::string_view line) { text_.write(line, options_.markdown); }
+    bool heading(std::string_view line);
+    void add_heading(std::size_t level, std::string_view text);
+    bool hatnote(std::string_view line);
+    void own_line(std::string_view line);
+    void row(std::string_view line);
+    void end_table();
+    bool debris(std::string_view line);
+    void list(std::string_view line);
+    void item(std::string_view prefix, std::string_view content);
+    void paragraph(std::string_view line, bool pre);
+    void emit(std::string_view text, std::string_view separator);
+    void end_block() { block_ = Block::kNone; }
+    std::string_view join_paragraph(std::string_view next) const;
+
+    struct Heading {
+        std::size_t level;
+        std::string text;
+    };
+    static constexpr std::size_t kNoSection = 99;
+
+    std::string& out_;
+    std::size_t start_;
+    WikitextFacts& facts_;
+    const LineOptions& options_;
+    bool unclosed_;  // whether there is a mark of an unclosed template or table
+    Block block_ = Block::kNone;
+    bool forced_break_ = false;    // the last line ended with <br>
+    // An unclosed template or table was met: lines of its arguments are debris.
+    bool open_template_ = false;
+    LineText text_;
+    std::vector<Heading> headings_;
+    std::size_t dropped_level_ = kNoSection;  // of the section that goes; deeper ones go with it
+    bool at_top_ = true;                      // nothing was written since the last heading
+    TableText table_;
+    std::size_t defined_ = 0;  // depth of the last term of a definition list
+    std::string list_;                              // signs of the last list line
+    std::array<std::uint32_t, kListDepth + 1> numbers_{};
+};
+
+void Page::emit(std::string_view text, std::string_view separator) {
+    for (const Heading& heading : headings_) {
+        if (out_.size() > start_) out_.append("\n\n");
+        if (options_.markdown) out_.append(heading.level, '#').push_back(' ');
+        out_.append(heading.text);
+        separator = "\n\n";
+    }
+    headings_.clear();
+    if (out_.size() > start_) out_.append(separator);
+    out_.append(text);
+    at_top_ = false;
+}
+
+bool Page::heading(std::string_view line) {
+    while (!line.empty() &&
+           (is_space(line.back()) || (is_mark(line.back()) && line.back() != kLiteral)))
+        line.remove_suffix(1);
+    std::size_t left = 0, right = 0;
+    while (left < line.size() && left < 6 && line[left] == '=') ++left;
+    while (right < line.size() && right < 6 && line[line.size() - 1 - right] == '=') ++right;
+    const std::size_t level = std::min({left, right, (line.size() - 1) / 2});
+    if (level == 0 || (line.size() > level && line[line.size() - level - 1] == kLiteral))
+        return false;
+    text_.write(line.substr(level, line.size() - 2 * level), false);
+    std::replace(text_.text.begin(), text_.text.end(), '\n', ' ');
+    add_heading(level, trim(text_.text));
+    return true;
+}
+
+/// A heading waits for something under it; that of a section that goes takes all with it up to its
+/// next equal.
+void Page::add_heading(std::size_t level, std::string_view text) {
+    end_block();
+    at_top_ = true;
+    if (level > dropped_level_) return;
+    dropped_level_ = kNoSection;
+    while (!headings_.empty() && headings_.back().level >= level) headings_.pop_back();
+    std::string name(text);
+    std::transform(name.begin(), name.end(), name.begin(), lower);
+    while (!name.empty() && (name.back() == ':' || name.back() == ' ')) name.pop_back();
+    if (options_.drop_sections.contains(name)) {
+        dropped_level_ = level;
+        ++facts_.counters.sections;
+    } else if (!text.empty()) {
+        headings_.push_back({level, std::string(text)});
+    }
+}
+
+/// Whether the line is a note at the top of a section that leads elsewhere, all of it italic, and
+/// goes.
+bool Page::hatnote(std::string_view line) {
+    if (line.front() != kHat || !at_top_ || options_.hatnotes) return false;
+    line.remove_prefix(1);
+    line = skip_blank(line.substr(std::min(line.find_first_not_of(':'), line.size())));
+    while (!line.empty() && (is_space(line.back()) || line.back() == '.' || is_mark(line.back())))
+        line.remove_suffix(1);
+    if (!line.starts_with("''") || !line.ends_with("''")) return false;
+    ++facts_.counters.hatnotes;
+    return true;
+}
+
+/// A line that is no part of a paragraph: of an infobox, a caption.
+void Page::own_line(std::string_view line) {
+    write(line);
+    if (!has_word(text_.text)) return;
+    std::replace(text_.text.begin(), text_.text.end(), '\n', ' ');
+    emit(text_.text, block_ == Block::kLines ? "\n" : "\n\n");
+    block_ = Block::kLines;
+}
+
+void Page::row(std::string_view line) {
+    // Not `find_first_of`, which calls memchr for each byte.
+    const auto next_cell = [line](std::size_t at) {
+        while (at < line.size() && line[at] != kCell && line[at] != kHead) ++at;
+        return at;
+    };
+    for (std::size_t at = next_cell(0); at < line.size();) {
+        const std::size_t end = next_cell(at + 1);
+        write(line.substr(at + 1, end - at - 1));
+        std::replace(text_.text.begin(), text_.text.end(), '\n', ' ');
+        table_.add_cell(trim_blanks(text_.text));
+        at = end;
+    }
+    table_.end_row();
+}
+
+/// Writes the rows that were collected.
+void Page::end_table() {
+    if (table_.rows() == 0) return;
+    facts_.table_bytes = std::max(facts_.table_bytes, table_.table_bytes());
+    std::string text;
+    write_table(table_, options_.tables, options_.markdown, text);
+    facts_.counters.steps += static_cast<std::int64_t>(text.size());
+    table_.clear();
+    end_block();
+    if (!text.empty()) emit(text, "\n\n");
+}
+
+/// Whether the line is what is left of a table or of a template's arguments.
+bool Page::debris(std::string_view line) {
+    if (line[0] == '!') return open_template_;
+    if (line[0] != '|') return false;
+    if (line.starts_with("|-")) open_template_ = true;  // rows of a table that a template began
+    if (open_template_ || line.size() == 1 || is_any(line[1], "-}+ |")) return true;
+    const std::size_t bar = find_or_end(line, '|', 1);  // "|x| = 3" is none
+    return line.substr(0, bar).find('=') != kNone || line.substr(bar).starts_with("||");
+}
+
+/// An item without the dash that stood between something removed and its text: "* {{flag}} -
+/// [[Rome]]".
+std::string_view without_lost_start(std::string_view content) {
+    const std::string_view after = skip_blank(content);
+    if (content.substr(0, content.size() - after.size()).find(kHole) == kNone) return content;
+    for (std::string_view dash : {"- ", "\u2013 ", "\u2014 "})
+        if (after.starts_with(dash)) return after.substr(dash.size());
+    return content;
+}
+
+void Page::item(std::string_view prefix, std::string_view content) {
+    write(without_lost_start(content));
+    if (text_.text.empty() || (text_.had_hole && !has_word(text_.text))) return;
+    std::string line;
+    std::size_t depth = 0;
+    for (char c : prefix.substr(0, prefix.size() - 1))
+        depth += c == '*' ? 2 : c == '#' ? (options_.markdown ? 3 : 2) : 0;
+    line.append(depth, ' ');
+    const std::size_t level = std::min(prefix.size(), kListDepth);
+    const bool defines = options_.markdown && prefix.back() == ':' && defined_ == prefix.size();
+    if (prefix.back() != ':' || !defines) defined_ = prefix.back() == ';' ? prefix.size() : 0;
+    if (prefix.back() == '*') line.append("- ");
+    if (defines) line.append(": ");
+    if (prefix.back() == '#') line.append(std::to_string(++numbers_[level])).append(". ");
+    line.append(text_.text);
+    emit(line, block_ == Block::kList ? "\n" : "\n\n");
+    block_ = Block::kList;
+}
+
+/// Where the colon stands that ends the term of "; term : definition"; npos if there is none.
+std::size_t term_colon(std::string_view content) {
+    if (const std::size_t at = content.find(kTerm); at != kNone) return at;
+    // In an argument of a template the first pass marked none.
+    for (std::size_t at = content.find(':'); at != kNone; at = content.find(':', at + 1)) {
+        const bool apart = (at > 0 && content[at - 1] == ' ') ||
+                           (at + 1 < content.size() && content[at + 1] == ' ');
+        if (apart && (at == 0 || content[at - 1] != kLiteral)) return at;
+    }
+    return kNone;
+}
+
+void Page::list(std::string_view line) {
+    std::size_t length = 0;
+    while (length < line.size() && is_list_sign(line[length])) ++length;
+    const std::string_view prefix = line.substr(0, length);
+    const std::string_view kept = prefix.substr(0, kListDepth);
+    if (block_ != Block::kList) {
+        end_block();
+        list_.clear();
+    }
+    std::size_t common = 0;
+    while (common < kept.size() && common < list_.size() && kept[common] == list_[common]) ++common;
+    for (std::size_t i = common + 1; i < numbers_.size(); ++i) numbers_[i] = 0;
+    list_.assign(kept);
+    std::string_view content = line.substr(length);
+    const std::size_t colon = kept.back() == ';' ? term_colon(content) : kNone;
+    item(kept, content.substr(0, colon));
+    if (colon == kNone) return;
+    std::string definition(kept);
+    definition.back() = ':';
+    item(definition, content.substr(colon + 1));
+}
+
+/// What stands between two lines of one paragraph: a new line after <br>, nothing within Chinese,
+/// else a space.
+std::string_view Page::join_paragraph(std::string_view next) const {
+    if (forced_break_) return "\n";
+    const auto wide = [](std::string_view s) {
+        const auto a = static_cast<unsigned char>(s[0]);
+        return s.size() >= 3 && ((a == 0xE3 && static_cast<unsigned char>(s[1]) >= 0x80) ||
+                                 (a >= 0xE4 && a <= 0xE9) || a == 0xEF);
+    };
+    if (out_.size() >= start_ + 3 && wide(next) &&
+        wide(std::string_view(out_).substr(out_.size() - 3)))
+        return "";
+    return " ";
+}
+
+void Page::paragraph(std::string_view line, bool pre) {
+    const bool breaks = line.back() == kBreak;
+    const bool blocks = line.back() == kBlock;
+    const bool starts_block = line.front() == kBlock ||
+                              (line.front() == kHole && line.size() > 1 && line[1] == kBlock);
+    write(line);
+    if (starts_block) end_block();
+    if (text_.text.empty() || (text_.had_hole && !has_word(text_.text))) {
+        if (blocks) end_block();
+        forced_break_ = forced_break_ || breaks;
+        return;
+    }
+    const Block kind = pre ? Block::kPre : Block::kParagraph;
+    std::string_view separator = "\n\n";
+    if (block_ == kind) separator = pre ? "\n" : join_paragraph(text_.text);
+    emit(text_.text, separator);
+    block_ = blocks ? Block::kNone : kind;
+    forced_break_ = breaks;
+}
+
+void Page::line(std::string_view line) {
+    facts_.counters.steps += static_cast<std::int64_t>(line.size()) + 1;
+    if (unclosed_ && line.find(kOpenTemplate) != kNone) open_template_ = true;
+    // "{| class=wikitable" of a table that never closes.
+    if (unclosed_ && line.find(kOpenTable) != kNone) {
+        open_template_ = true;
+        return end_block();
+    }
+    if (table_.rows() > 0 && !line.starts_with(kRow)) end_table();
+    const std::string_view content = skip_blank(line);
+    if (content.empty()) {
+        const bool blank = line.find(kBreak) == kNone;
+        if (blank) end_block();
+        else forced_break_ = true;
+        return;
+    }
+    // What follows a mark at the start of a line is still its start: "{{clear}}* item".
+    std::string_view bare = line;
+    while (!bare.empty() && (bare.front() == kHole || bare.front() == kBlock))
+        bare.remove_prefix(1);
+    if (bare.front() == '=' && heading(bare)) return;
+    if (dropped_level_ != kNoSection || hatnote(bare)) return;
+    if (bare.front() == kRow) return row(bare);
+    if (bare.front() == kLine) return own_line(bare.substr(1));
+    if (bare.front() == kHat) bare.remove_prefix(1);
+    if (is_list_sign(bare.front())) return list(bare);
+    if (debris(content)) return end_block();
+    if (bare.starts_with("----")) {
+        end_block();
+        bare.remove_prefix(std::min(bare.find_first_not_of('-'), bare.size()));
+        if (skip_blank(bare).empty()) return;
+        return paragraph(bare, false);
+    }
+    const bool pre = line.front() == ' ';
+    if (pre) forced_break_ = false;
+    paragraph(line, pre);
+}
+
+}  // namespace
+
+void write_lines(std::string_view marked, const LineOptions& options, std::string& out,
+                 WikitextFacts& facts) {
+    const bool unclosed = marked.find(kOpenTemplate) != kNone || marked.find(kOpenTable) != kNone;
+    Page page(out, facts, options, unclosed);
+    for (std::size_t at = 0; at <= marked.size();) {
+        const std::size_t end = find_or_end(marked, '\n', at);
+        page.line(marked.substr(at, end - at));
+        at = end + 1;
+    }
+    page.finish();
+}
+
+}  // namespace corpuskit
