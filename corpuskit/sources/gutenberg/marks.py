@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-from corpuskit.sources.gutenberg.blocks import Block, Kind
-from corpuskit.sources.gutenberg.forms import is_image_file
+from corpuskit.sources.gutenberg.blocks import TextBlock
+from corpuskit.sources.gutenberg.rules import is_image_file
+from corpuskit.sources.gutenberg.shape import Kind
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ class Marks:
         took_page: whether the number of a page was all of the last block.
     """
 
-    def __init__(self, options: MarkOptions, lines: Sequence[str], blocks: Sequence[Block]) -> None:
+    def __init__(self, options: MarkOptions, lines: Sequence[str], blocks: Sequence[TextBlock]) -> None:
         self.cut: Counter[str] = Counter()
         self.took_page = False
         self._options = options
@@ -69,7 +70,7 @@ class Marks:
         self._braced_pages = remove and _count_up([int(n) for line in lines for n in _BRACED.findall(line)])
         self._open_note = False
 
-    def take(self, text: str, block: Block) -> str:
+    def take(self, text: str, block: TextBlock) -> str:
         """The block's text without its marks; empty when nothing is left of it."""
         kind = block.kind
         self.took_page = block.first in self._lone_pages
@@ -148,7 +149,7 @@ def _count_up(numbers: Sequence[int]) -> bool:
     return len(numbers) >= _LEAST_PAGES and steps * 10 >= 9 * (len(numbers) - 1)
 
 
-def _lone_pages(lines: Sequence[str], blocks: Sequence[Block]) -> frozenset[int]:
+def _lone_pages(lines: Sequence[str], blocks: Sequence[TextBlock]) -> frozenset[int]:
     """First lines of the blocks that are only the number of a page.
 
     Chapters and stanzas are numbered too: numbers are of pages when they count up and often stand in the

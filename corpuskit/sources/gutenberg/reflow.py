@@ -18,7 +18,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from corpuskit.sources.gutenberg.blocks import Block
+from corpuskit.sources.gutenberg.blocks import TextBlock
 
 _HYPHENATED = re.compile(r"(\w+)-$")
 _FIRST_WORD = re.compile(r"\w+")
@@ -66,7 +66,7 @@ class Hyphens:
         return left[:-1] + right
 
 
-def block_text(lines: Sequence[str], block: Block, hyphens: Hyphens) -> str:
+def block_text(lines: Sequence[str], block: TextBlock, hyphens: Hyphens) -> str:
     """A block as text: a paragraph on one line, what is not prose on its lines. Work is linear.
 
     Indents of prose and headings go, those of verse, lists and tables stay relative to the block.

@@ -14,11 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks.gutenberg_body import count_right
-from corpuskit.sources.encoding.decode import decode
+from corpuskit.errors import SettingError
+from corpuskit.sources.encoding.decode import decode_text
 from corpuskit.sources.gutenberg import body as gutenberg_body
 from corpuskit.sources.gutenberg.blocks import find_blocks
 from corpuskit.sources.gutenberg.body import Body, BodyOptions
 from corpuskit.sources.gutenberg.header import declared_encoding, declared_language
+from corpuskit.sources.gutenberg.rules import RULES, switched_on
 
 CORPORA = os.environ.get("CORPUSKIT_CORPORA")
 START = "*** START OF THE PROJECT GUTENBERG EBOOK X ***\n\n"
@@ -110,6 +112,42 @@ def account(raw: str, **options: Any) -> Body:
 )
 def test_kinds_of_blocks(block: str, kind: str) -> None:
     assert kinds(block) == [kind]
+
+
+def test_rules_have_names_of_their_own() -> None:
+    names = Counter(rule.name for rule in RULES)
+    assert names.total() > 50
+    assert max(names.values()) == 1
+
+
+@pytest.mark.parametrize("name", [rule.name for rule in RULES])
+def test_each_rule_can_be_switched_off(name: str) -> None:
+    left = {rule.name for section in switched_on({name}) for rule in section}
+    assert left == {rule.name for rule in RULES} - {name}
+    lines = book(VERSE, TABLE, CONTENTS, "CHAPTER II").split("\n")
+    assert [b[:2] for b in find_blocks(lines, without={name})] == [b[:2] for b in find_blocks(lines)]
+
+
+@pytest.mark.parametrize(
+    ("block", "rule"),
+    [
+        ("       *       *       *       *       *", "ornament"),
+        ("[Illustration: The lamp was out]", "caption"),
+        (VERSE, "verse_score"),
+        ("CHAPTER II", "capitals"),
+    ],
+)
+def test_a_block_without_the_rule_that_tells_it(block: str, rule: str) -> None:
+    lines = book(block).split("\n")
+    (told,) = (known.kind for known in RULES if known.name == rule)
+    assert find_blocks(lines)[3].kind == told
+    without = {rule, "chapter"}  # which would tell the heading, too
+    assert find_blocks(lines, without=without)[3].kind != told
+
+
+def test_a_rule_that_is_none_cannot_be_switched_off() -> None:
+    with pytest.raises(SettingError, match="no_such_rule"):
+        find_blocks([PROSE], without={"no_such_rule"})
 
 
 def test_speeches_of_a_play() -> None:
@@ -323,7 +361,7 @@ def test_the_account_holds_and_words_survive(parts: list[str], newline: str) -> 
 def test_the_layout_of_real_books_is_white_space_alone() -> None:
     for path in sorted((Path(str(CORPORA)) / "gutenberg").rglob("*.txt.gz"))[::24]:
         data = gzip.decompress(path.read_bytes())
-        decoded = decode(data, declared_encoding(data), declared_language(data))
+        decoded = decode_text(data, declared_encoding(data), declared_language(data))
         assert decoded is not None, path.name
         only_white_space_is_layout(decoded.text)
 
