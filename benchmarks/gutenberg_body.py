@@ -40,7 +40,7 @@ from typing import NamedTuple
 import pyarrow as pa
 
 from benchmarks.harness import OURS, Bar, Options, Row, compare
-from corpuskit.sources.encoding.decode import decode
+from corpuskit.sources.encoding.decode import decode_text
 from corpuskit.sources.gutenberg.blocks import find_blocks
 from corpuskit.sources.gutenberg.body import Body, BodyOptions
 from corpuskit.sources.gutenberg.bounds import find_bounds
@@ -72,7 +72,7 @@ def read(corpora: Path, name: str) -> str:
     if member:
         return archived(corpora / f"{archive}.tar.zst")[member]
     data = gzip.decompress((corpora / name).read_bytes())
-    decoded = decode(data, declared_encoding(data))
+    decoded = decode_text(data, declared_encoding(data))
     if decoded is None:
         raise ValueError(f"{name} cannot be decoded")
     return decoded.text.replace("\r\n", "\n").replace("\r", "\n")

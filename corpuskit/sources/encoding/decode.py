@@ -34,7 +34,7 @@ _BOMS = (
 )
 
 
-def decode(data: bytes, declared: str = "", language: str = "") -> Decoded | None:
+def decode_text(data: bytes, declared: str = "", language: str = "") -> Decoded | None:
     """Decode ``data``; None if nothing reads it well enough.
 
     Args:

@@ -64,7 +64,7 @@ class RdfError(ValueError):
 
 
 @dataclass(frozen=True)
-class Entry:
+class CatalogEntry:
     """What the catalogue says of one book; empty where it says nothing.
 
     Attributes:
@@ -89,7 +89,7 @@ class Entry:
         return self.rights.lower().startswith("copyrighted")
 
 
-def read_rdf(data: bytes) -> Entry:
+def read_rdf(data: bytes) -> CatalogEntry:
     """Read one RDF file.
 
     Subjects and bookshelves are sorted: their order in the files is accidental.
@@ -113,7 +113,7 @@ def read_rdf(data: bytes) -> Entry:
     shelves = [value for element in book.findall(f"{_PG}bookshelf") for value in _values(element)]
     languages = [value for element in book.findall(f"{_DC}language") for value in _values(element)]
     kinds = [value for element in book.findall(f"{_DC}type") for value in _values(element)]
-    return Entry(
+    return CatalogEntry(
         title=plain_title(book.findtext(f"{_DC}title") or ""),
         authors=tuple(dict.fromkeys(filter(None, authors))),
         languages=tuple(dict.fromkeys(languages)),

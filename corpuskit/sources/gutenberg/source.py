@@ -45,7 +45,7 @@ from pydantic import Field, field_validator
 from corpuskit.documents.reading import Dropped, Quarantined, Reading, ReadingBuilder
 from corpuskit.documents.settings import Location
 from corpuskit.errors import InputError
-from corpuskit.sources.encoding.decode import decode
+from corpuskit.sources.encoding.decode import decode_text
 from corpuskit.sources.folders import (
     NO_KNOWN_FORMAT,
     group,
@@ -59,7 +59,7 @@ from corpuskit.sources.folders import (
 )
 from corpuskit.sources.gutenberg.archives import NoText, RawText, Unreadable, raw_texts
 from corpuskit.sources.gutenberg.body import Body, BodyOptions
-from corpuskit.sources.gutenberg.book import Book
+from corpuskit.sources.gutenberg.book import Edition
 from corpuskit.sources.gutenberg.bounds import MAX_CUT
 from corpuskit.sources.gutenberg.catalog import Catalog, digest, load, require_catalog
 from corpuskit.sources.gutenberg.header import declared_encoding, declared_language, read_header
@@ -228,7 +228,7 @@ class Gutenberg(Source):
     ) -> None:
         """Read one text into ``out``: kept, dropped or quarantined; its name into ``flagged`` by flag."""
         declared = declared_encoding(raw.data)
-        decoded = decode(raw.data, declared, declared_language(raw.data))
+        decoded = decode_text(raw.data, declared, declared_language(raw.data))
         if decoded is None:
             said = f"declared as {declared}" if declared else "no encoding declared"
             error = (
@@ -238,7 +238,7 @@ class Gutenberg(Source):
             _quarantine(Unreadable(raw.name, "undecodable", error, len(raw.data), raw.data), out)
             return
         body = Body(decoded.text, self._body_options())
-        book = Book(raw.name, declared, decoded, body, read_header(body.header))
+        book = Edition(raw.name, declared, decoded, body, read_header(body.header))
         if book.number is None:
             error = (
                 f"{raw.name}: no number of a book in its header, its name, its folders or its licence."
@@ -256,7 +256,7 @@ class Gutenberg(Source):
     def _body_options(self) -> BodyOptions:
         return BodyOptions(**{field.name: getattr(self, field.name) for field in fields(BodyOptions)})
 
-    def _accept(self, book: Book, out: ReadingBuilder) -> None:
+    def _accept(self, book: Edition, out: ReadingBuilder) -> None:
         """Drop or keep a decoded book."""
         size = len(book.decoded.text.encode("utf-8"))
         out.met(size)
@@ -281,7 +281,7 @@ class Gutenberg(Source):
         for why, removed in book.body.cut.items():
             out.cut_bytes(why, removed)
 
-    def _reason_to_drop(self, book: Book) -> str:
+    def _reason_to_drop(self, book: Edition) -> str:
         if book.copyrighted and self.copyrighted == "drop":
             return "copyrighted"
         if book.entry and book.entry.kind not in ("", "Text"):
@@ -291,7 +291,7 @@ class Gutenberg(Source):
         return "" if book.body.text.strip() else "empty"
 
 
-def _join(book: Book, number: int, catalog: Catalog, out: ReadingBuilder) -> None:
+def _join(book: Edition, number: int, catalog: Catalog, out: ReadingBuilder) -> None:
     """Give a book what the catalogue says of it."""
     try:
         entry = catalog.find(number)
