@@ -99,7 +99,8 @@ def find_blocks(lines: Sequence[str], *, without: Collection[str] = ()) -> list[
             listed = False
         kinds.append(kind)
     for i in range(1, len(kinds) - 1):
-        if around := _around(kinds, measured, i):
+        around = _around(kinds, measured, i)
+        if around not in (None, kinds[i]):
             view = BlockView(measured[i], shape, scores[i], own=kinds[i], around=around)
             kinds[i] = first_kind(settling, view) or kinds[i]
     return [TextBlock(first, stop, kind) for (first, stop), kind in zip(spans, kinds, strict=True)]

@@ -26,7 +26,6 @@ from corpuskit.sources.gutenberg.shape import (
     BlockView,
     Kind,
     capitals,
-    lone_speaker,
 )
 
 # ----------------------------------------------------------------------------------- forms of words and lines
@@ -110,11 +109,16 @@ def _is_short_name(line: str) -> bool:
 def _is_address(b: BlockView) -> bool:
     """Few words a line, each line further in than the one above: ``Miss AUSTEN,`` / ``  Faversham.``"""
     stairs = 2 <= b.count <= 3 and all(above < below for above, below in pairwise(b.indents))
-    return stairs and b.text[0].endswith(",") and b.text[-1].endswith(".") and max(b.ends) < 40
+    return stairs and b.text[0].endswith(",") and b.text[-1].endswith(".") and b.end < 40
 
 
 def _is_salutation(b: BlockView) -> bool:
-    return b.count == 1 and bool(_SALUTED.match(b.joined) or _INITIALS.fullmatch(b.joined))
+    return bool(_SALUTED.match(b.joined) or _INITIALS.fullmatch(b.joined))
+
+
+def _names_a_chapter(b: BlockView) -> bool:
+    joined = b.joined
+    return len(joined) < 60 and b.short and joined[0].isupper() and CHAPTER.match(joined) is not None
 
 
 def _has_numbered_items(b: BlockView) -> bool:
@@ -126,7 +130,7 @@ def _has_amounts(b: BlockView) -> bool:
 
 
 def _has_bare_lines(b: BlockView) -> bool:
-    if b.count < 3 or b.beside.verse or capitals(b.lines) < 0.75 or max(b.ends) > 0.9 * b.shape.width:
+    if b.count < 3 or b.beside.verse or capitals(b.lines) < 0.75 or b.end > 0.9 * b.shape.width:
         return False
     return sum(1 for line in b.text if line.rstrip(CLOSING)[-1:] in ENDS) * 5 < b.count
 
@@ -181,13 +185,13 @@ MARKS: Rules = (
     BlockRule("caption", "caption", lambda b: _CAPTION.match(b.joined) or is_image_file(b.joined),
         "volunteers write [Illustration: ...] in place of a picture"),
     BlockRule("speaker_alone", "drama",
-        lambda b: b.count == 1 and b.above < 2 and lone_speaker(b.joined) in b.shape.speakers,
+        lambda b: b.count == 1 and b.above < 2 and b.is_speaker(b.joined),
         "the name of a speaker on a line of its own; further apart it is a heading"),
     BlockRule("direction_at_right", "drama",
         lambda b: b.shape.speakers and b.count == 1 and b.joined[0] == "[" and b.indents[0] > 20,
         "a direction of a play at the right, [_Exit_."),
     BlockRule("speaker_above_speech", "drama",
-        lambda b: b.count > 1 and lone_speaker(b.text[0]) in b.shape.speakers,
+        lambda b: b.count > 1 and b.is_speaker(b.text[0]),
         "the name of a speaker on a line, the speech below it"),
 )
 
@@ -199,7 +203,7 @@ LETTERS: Rules = (
         "a note is no letter, though it may name a date"),
     BlockRule("too_long_for_a_letter_part", None, lambda b: b.count > 4 or len(b.joined) > 160,
         "a dateline, an address or a signature takes four lines at the most"),
-    BlockRule("centred_title", None, lambda b: b.at_right and b.joined.isupper() and b.is_centred(7),
+    BlockRule("centred_title", None, lambda b: b.joined.isupper() and b.at_right and b.is_centred(7),
         "a title in capitals may be up to seven characters off the middle"),
     BlockRule("at_right", "letter", lambda b: b.at_right, "datelines and signatures stand at the right"),
     BlockRule("address", "letter", _is_address,
@@ -209,17 +213,18 @@ LETTERS: Rules = (
         "closing words with a name in capitals below them"),
     BlockRule("date_at_right", "letter", lambda b: b.count == 1 and _DATE_AT_RIGHT.search(b.joined),
         "a place at the left and a date at the right of one line"),
-    BlockRule("salutation", "letter", lambda b: b.words <= 6 and _is_salutation(b),
-        "MY DEAR SIR, or the initials of who writes: a few words"),
-    BlockRule("long_salutation", None, _is_salutation, "more than six words that begin so are a sentence"),
-    BlockRule("dateline", "letter",
-        lambda b: len(b.joined) < 60 and (b.count == 1 or b.inset >= b.shape.width // 4)
-        and _DATED.fullmatch(b.joined), "a place and a date; on several lines only where they are set in"),
-    BlockRule("dated_sentence", None, lambda b: len(b.joined) < 60 and _DATED.fullmatch(b.joined),
+    BlockRule("sentence_to_somebody", None, lambda b: b.count == 1 and b.words > 6 and _is_salutation(b),
+        "more than six words that begin as a salutation are a sentence"),
+    BlockRule("salutation", "letter", lambda b: b.count == 1 and _is_salutation(b),
+        "MY DEAR SIR, or the initials of who writes"),
+    BlockRule("dated_sentence", None, lambda b: b.count > 1 and b.inset < b.shape.width // 4
+        and len(b.joined) < 60 and _DATED.fullmatch(b.joined),
         "several lines at the left that end in a date are a sentence"),
+    BlockRule("dateline", "letter", lambda b: len(b.joined) < 60 and _DATED.fullmatch(b.joined),
+        "a place and a date"),
     BlockRule("signature", "letter",
         lambda b: (_SIGNED.fullmatch(b.joined) or _SIGNED.fullmatch(b.text[0].strip())) and b.words <= 16
-        and max(b.ends) - b.indents[0] < 0.8 * b.shape.width,
+        and b.end - b.indents[0] < 0.8 * b.shape.width,
         "I am, Sir, your obedient servant: few words, short of a full line"),
 )
 
@@ -232,13 +237,13 @@ TABLES: Rules = (
 )
 COLUMN_LISTS: Rules = (
     BlockRule("line_at_right", None,
-        lambda b: b.mostly_gapped and b.count == 1 and b.indents[0] > 20 and not _ends_in_number(b.text[0]),
+        lambda b: b.count == 1 and b.indents[0] > 20 and b.mostly_gapped and not _ends_in_number(b.text[0]),
         "one line at the right with a gap and no number is spaced out, no entry"),
     BlockRule("two_columns", "list", lambda b: b.mostly_gapped, "a name, a gap, and what belongs to it"),
     BlockRule("leader", "list", lambda b: b.count <= 4 and b.gaps[-1] == 1 and _LEADER.search(b.text[-1]),
         "an entry of contents on up to four lines ends in dots and its page"),
     BlockRule("numbers_at_ends", "list",
-        lambda b: max(b.ends) < 70 and (b.count > 1 or b.above < 2) and b.mostly(_ends_in_number),
+        lambda b: b.end < 70 and (b.count > 1 or b.above < 2) and b.mostly(_ends_in_number),
         "entries of an index end in pages; lines as wide as a page are prose with numbers"),
 )
 COLUMNS: Rules = (
@@ -252,7 +257,7 @@ COLUMNS: Rules = (
 
 CONTENTS: Rules = (
     BlockRule("no_entry", None,
-        lambda b: max(b.ends) > b.shape.width + 9 or b.joined.startswith(("\"", "“", "‘", "'")),
+        lambda b: b.end > b.shape.width + 9 or b.joined.startswith(("\"", "“", "‘", "'")),
         "speech, or far wider than the book: the contents are over"),
     BlockRule("no_entry_but_a_paragraph", None,
         lambda b: b.count >= 2 and b.score < -2 and b.text[-1].rstrip(CLOSING).endswith("."),
@@ -288,12 +293,11 @@ HEADINGS: Rules = (
         lambda b: b.count <= 5 and b.above >= 2 and (len(b.text[0].strip()) < 60 or b.above > 3)
         and CHAPTER.match(b.text[0].strip()),
         "a word or number of a chapter below a gap; a long line needs a wide one"),
-    BlockRule("chapter", "heading",
-        lambda b: b.count == 1 and b.short and not b.ended and len(b.joined) < 60 and b.joined[0].isupper()
-        and CHAPTER.match(b.joined), "a word of a chapter on one line that does not end as a sentence"),
     BlockRule("sentence_on_a_chapter", None,
-        lambda b: b.count <= 4 and b.short and len(b.joined) < 60 and b.joined[0].isupper()
-        and CHAPTER.match(b.joined), "several lines, or a sentence, that begin with such a word"),
+        lambda b: b.count <= 4 and (b.count > 1 or b.ended) and _names_a_chapter(b),
+        "several lines, or a sentence, that begin with a word of chapters"),
+    BlockRule("chapter", "heading", lambda b: b.count == 1 and _names_a_chapter(b),
+        "such a word on one line that does not end as a sentence"),
     BlockRule("numbered_title", "heading",
         lambda b: b.count <= 4 and b.apart and b.short and _ROMAN_TITLE.match(b.joined),
         "a number and a title"),
@@ -397,7 +401,10 @@ def switched_on(without: Collection[str]) -> list[Rules]:
 
 def first_kind(rules: Sequence[BlockRule], view: BlockView) -> Kind | None:
     """The kind by the first rule that holds; None when that one has none, or none holds."""
-    return next((rule.kind for rule in rules if rule.test(view)), None)
+    for rule in rules:
+        if rule.test(view):
+            return rule.kind
+    return None
 
 
 def kind_by_sections(sections: Sequence[Rules], view: BlockView) -> Kind:

@@ -241,28 +241,29 @@ class BlockView:
         self.text, self.indents, self.ends, self.above = self.lines[:4]
         self.count = len(self.text)
         self.first = self.text[0].lstrip()[:1]
+        self.inset, self.end = min(self.indents), max(self.ends)
 
     @cached_property
     def joined(self) -> str:
         """Its first eight lines as one: no sign is longer."""
         return " ".join(line.strip() for line in self.text[:8])
 
-    @cached_property
+    @property
     def words(self) -> int:
         """Words of `joined`."""
         return len(self.joined.split())
 
-    @cached_property
+    @property
     def bare(self) -> str:
         """`joined` without closing quotation marks, brackets and marks of italics."""
         return self.joined.rstrip(CLOSING)
 
-    @cached_property
+    @property
     def ended(self) -> bool:
         """Whether it ends in punctuation."""
         return self.bare[-1:] in ENDS
 
-    @cached_property
+    @property
     def starts_low(self) -> bool:
         """Whether it begins with a small letter."""
         return self.joined.lstrip(OPENING)[:1].islower()
@@ -270,7 +271,7 @@ class BlockView:
     @cached_property
     def letters(self) -> list[str]:
         """The letters of `joined`."""
-        return [c for c in self.joined if c.isalpha()]
+        return list(filter(str.isalpha, self.joined))
 
     @cached_property
     def capital_title(self) -> bool:
@@ -279,35 +280,32 @@ class BlockView:
             return False
         return sum(map(str.isupper, self.letters)) / len(self.letters) > 0.85
 
-    @cached_property
-    def inset(self) -> int:
-        """Its first column."""
-        return min(self.indents)
-
-    @cached_property
+    @property
     def short(self) -> bool:
         """Whether its lines, their indents aside, are shorter than a wrap makes them."""
-        return max(self.ends) - self.inset < 0.8 * self.shape.width
+        return self.end - self.inset < 0.8 * self.shape.width
 
     def ends_before(self, share: float) -> bool:
         """Whether all its lines end before a share of the book's width."""
-        return max(self.ends) < share * self.shape.width
+        return self.end < share * self.shape.width
 
     def is_centred(self, within: int) -> bool:
         """Whether the middles of most lines lie in the middle of the page, ``within`` so many characters."""
+        if self.inset < 4:
+            return False
         page = self.shape.width / 2
         near = sum(abs((a + z) / 2 - page) <= within for a, z in zip(self.indents, self.ends, strict=True))
-        return near * 2 > self.count and self.inset >= 4
+        return near * 2 > self.count
 
     @cached_property
     def centred(self) -> bool:
         """Whether it stands in the middle of the page."""
         return self.is_centred(4)
 
-    @cached_property
+    @property
     def at_right(self) -> bool:
         """Whether it begins in the second third of the page and ends at its right, and is not centred."""
-        right = self.inset >= self.shape.width // 3 and max(self.ends) >= 0.6 * self.shape.width
+        right = self.inset >= self.shape.width // 3 and self.end >= 0.6 * self.shape.width
         return right and not self.centred
 
     @cached_property
@@ -316,11 +314,15 @@ class BlockView:
         stripped = [line.strip() for line in self.text]
         return [len(_GAP.findall(s)) if "  " in s or ". ." in s or ".." in s else 0 for s in stripped]
 
-    @cached_property
+    @property
     def mostly_gapped(self) -> bool:
         """Whether most lines have a gap; of more than two, half of them are enough."""
         with_gap = sum(1 for gaps in self.gaps if gaps)
         return with_gap * 2 > self.count or (with_gap * 2 == self.count and self.count > 2)
+
+    def is_speaker(self, line: str) -> bool:
+        """Whether a line is the name of a speaker and no more; never outside of plays."""
+        return bool(self.shape.speakers) and lone_speaker(line) in self.shape.speakers
 
     def speeches(self, text: Sequence[str]) -> int:
         """Lines that begin with the name of a speaker; 0 outside of plays."""
