@@ -101,6 +101,7 @@ class PartialFile:
         with storing(self.path):
             target.parent.mkdir(parents=True, exist_ok=True)
             known = self._read_state()
+            # Bytes that are still in the buffer when a kill comes are asked for again.
             self._file = self.path.open("ab" if known else "wb", buffering=2**20)
             if known:
                 self._take_in()
@@ -343,6 +344,7 @@ def download_all(
         web.stop.set()
         raise
     finally:
+        # Time to close a part. One that waits for a silent server is left behind: it is a daemon.
         for thread in threads:
             thread.join(timeout=2)
 

@@ -49,7 +49,10 @@ MIRRORS = (
 )
 MAIN_SITES = ("gutenberg.org", "www.gutenberg.org", "m.gutenberg.org")
 _ROBOTS_BYTES = 2**20
+"""RFC 9309 (2.5) asks for 500 KiB at least."""
 _SAVE_EVERY = 50
+"""Books after which the manifest is written, every two minutes or so. What a kill keeps out of it is known by
+its name."""
 _IDS = re.compile(r"(\d{1,6})(?:-(\d{1,6}))?")
 
 

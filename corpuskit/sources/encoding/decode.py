@@ -25,6 +25,7 @@ from dataclasses import replace
 from corpuskit.sources.encoding.letters import CONTROL, Decoded, by_letters, strict
 from corpuskit.sources.encoding.names import codec_name
 
+# UTF-32 before UTF-16: the mark of the one begins with that of the other.
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -51,9 +52,11 @@ def _by_form(data: bytes, known: str | None) -> Decoded | None:
     for mark, name in _BOMS:
         if data.startswith(mark) and (marked := strict(data, name)) is not None:
             return Decoded(marked.removeprefix("\ufeff"), name)
-    # A stray zero byte in a text file is left to later stages.
+    # UTF-16 of Latin script is half zeros, UTF-32 of any script a quarter at least. A stray zero byte in a
+    # text file is left to later stages.
     if data.count(0) * 10 > len(data):
         return _wide(data, known)
+    # Encodings that are ASCII to the eye: read as such, their escape sequences would stay in the text.
     seven_bit = known is not None and known.startswith(("iso2022", "hz", "utf-7"))
     if data.isascii():
         escaped = known if seven_bit else _escaped(data)
@@ -86,6 +89,7 @@ def _wide(data: bytes, known: str | None) -> Decoded | None:
         ("utf-16-le", 2, 1),
         ("utf-16-be", 2, 0),
     ):
+        # UTF-32 first: UTF-16 has zeros in its places, too, but two letters of it are no code point.
         places = data[high::width]
         if len(data) % width == 0 and places.count(0) * 2 > len(places):
             text = strict(data, name)

@@ -64,6 +64,7 @@ def decode_mixed(data: bytes, around: bytes, one_byte: str, language: str = "") 
     if not sequences or not single:
         return None
     mostly_utf8 = sequences >= single
+    # Runs of high bytes are another script in one byte to a character, where sequences stand by chance.
     if not mostly_utf8 and sum(map(len, HIGH_RUN.findall(rest))) * 5 > single:
         return None
     if not mostly_utf8 and any(_UNLIKELY.search(m[0].decode()) for m in _SEQUENCE.finditer(around)):

@@ -110,6 +110,7 @@ class Edition:
     def preference(self) -> int:
         """The rank among editions of one number: the rules of `corpuskit.sources.gutenberg.source` as
         digits."""
+        # A digit or more for each rule, the first ones foremost; the last holds the size in KiB.
         encoding = self.decoded.encoding
         rank = self.body.bounds_found
         rank = rank * 10 + (0 if encoding == "ascii" else 2 if encoding.startswith("utf") else 1)

@@ -41,6 +41,7 @@ MAX_BOOKS = 2_000_000
 """Numbers after which a catalogue is refused; Project Gutenberg had given 77,000 in 2025."""
 
 _MAX_LINE = 2**20
+"""Characters: a file without line ends must not fill the memory."""
 _TABLES = (".csv", ".csv.gz")
 _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2")
 _COLUMNS = ("Text#", "Type", "Title", "Language", "Authors", "Subjects", "Bookshelves")
@@ -143,6 +144,7 @@ def _digest(path: str, stamps: tuple[tuple[int, ...], ...]) -> str:
     return total.hexdigest()
 
 
+# Few: each holds some 30 MB.
 @lru_cache(maxsize=2)
 def _load(path: str, content: str) -> Catalog:
     lower = path.lower()

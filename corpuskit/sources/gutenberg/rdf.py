@@ -31,31 +31,13 @@ _PG = "{http://www.gutenberg.org/2009/pgterms/}"
 _ROLE = "{http://id.loc.gov/vocabulary/relators/}"
 _HEADINGS = "LCSH"
 
-ROLES = {
-    "adp": "Adapter",
-    "ann": "Annotator",
-    "arr": "Arranger",
-    "art": "Artist",
-    "aui": "Author of introduction, etc.",
-    "cmm": "Commentator",
-    "cmp": "Composer",
-    "com": "Compiler",
-    "ctb": "Contributor",
-    "dub": "Dubious author",
-    "edt": "Editor",
-    "egr": "Engraver",
-    "ill": "Illustrator",
-    "lbt": "Librettist",
-    "oth": "Other",
-    "pbl": "Publisher",
-    "pht": "Photographer",
-    "prf": "Performer",
-    "prt": "Printer",
-    "res": "Researcher",
-    "trc": "Transcriber",
-    "trl": "Translator",
-    "unk": "Unknown role",
-}
+_ROLES = """
+    adp: Adapter; ann: Annotator; arr: Arranger; art: Artist; aui: Author of introduction, etc.;
+    cmm: Commentator; cmp: Composer; com: Compiler; ctb: Contributor; dub: Dubious author; edt: Editor;
+    egr: Engraver; ill: Illustrator; lbt: Librettist; oth: Other; pbl: Publisher; pht: Photographer;
+    prf: Performer; prt: Printer; res: Researcher; trc: Transcriber; trl: Translator; unk: Unknown role
+"""
+ROLES = dict(role.strip().split(": ") for role in _ROLES.split(";"))
 """MARC relator codes and the words that the catalogue's table has for them."""
 
 

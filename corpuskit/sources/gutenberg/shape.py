@@ -124,6 +124,7 @@ def book_shape(blocks: Sequence[Lines]) -> BookShape:
     names: Counter[str] = Counter()
     margin = _margin(blocks)
     for block in blocks:
+        # Verse begins most lines with capitals, and two lines do not tell a width.
         if len(block.text) >= 3 and capitals(block) < 0.6 and min(block.indents[1:]) <= margin + 1:
             widths[max(block.ends)] += len(block.text)
         if len(block.text) >= 2 and block.indents[1] == margin:
@@ -135,6 +136,8 @@ def book_shape(blocks: Sequence[Lines]) -> BookShape:
         alone = lone_speaker(block.text[0]) if block.above < 2 else ""
         if alone:
             names[alone] += 1
+    # Labels such as "Note." or "Fig." begin lines of any book: a play has several speakers who speak often,
+    # and a speech in eight blocks at least.
     speakers = {name for name, count in names.items() if count >= 5}
     speeches = sum(names[name] for name in speakers)
     if len(speakers) < 3 or speeches < 40 or speeches * 8 < len(blocks):
