@@ -256,30 +256,24 @@ class Mirror:
         return next((self.folder / name for name in CATALOGS if (self.folder / name).is_file()), None)
 
     def _fetch_catalog(self) -> Path:
-        for name in CATALOGS:
-            self._allowed(name)
-            try:
-                download(self.web, Remote(name, f"{self.address}/{name}"), self.folder)
-            except RefusedError as error:
-                if error.status not in (404, 410):
-                    raise
-                continue
-            return self.folder / name
-        raise FetchError(
-            f"{self.address}: carries no {CATALOGS[0]}",
-            remedy=f"Choose a mirror that does, or put the file at {self.folder / CATALOGS[0]} yourself.",
-        )
+        found, _ = self.fetch_first(CATALOGS)
+        if found is None:
+            raise FetchError(
+                f"{self.address}: carries no {CATALOGS[0]}",
+                remedy=f"Choose a mirror that does, or put the file at {self.folder / CATALOGS[0]} yourself.",
+            )
+        return self.folder / found.remote.name
 
-    def book(self, number: int) -> tuple[Fetched | None, int]:
-        """Fetch a book by the first name that the mirror has; with the number of names that it has not."""
-        for misses, name in enumerate(candidates(number)):
+    def fetch_first(self, names: Sequence[str]) -> tuple[Fetched | None, int]:
+        """Fetch the first of these files that the mirror has; with the number of those that it has not."""
+        for misses, name in enumerate(names):
             self._allowed(name)
             try:
                 return download(self.web, Remote(name, f"{self.address}/{name}"), self.folder), misses
             except RefusedError as error:
-                if error.status not in (404, 410):
+                if not error.not_there:
                     raise
-        return None, len(candidates(number))
+        return None, len(names)
 
     def _allowed(self, name: str) -> None:
         """Raise `FetchError` if the mirror's ``robots.txt`` forbids a path; obey its ``Crawl-delay``."""
@@ -324,7 +318,7 @@ def fetch(mirror: Mirror, wanted: Wanted, *, copyrighted: bool = False) -> Fetch
     with locked(mirror.folder):
         manifest = _manifest(mirror)
         status = _status(mirror, manifest, wanted, copyrighted)
-        mirror.web.listen("plan", {"books": status.missing, "there": status.there})
+        mirror.web.listen("begin", {"books": status.missing, "there": status.there})
         try:
             for count, book in enumerate(status.missing, 1):
                 _fetch_book(mirror, manifest, book, status, copyrighted)
@@ -358,7 +352,7 @@ def listed(numbers: Sequence[int]) -> str:
 def _fetch_book(
     mirror: Mirror, manifest: Manifest, book: CatalogRow, status: FetchStatus, copyrighted: bool
 ) -> None:
-    fetched, misses = mirror.book(book.number)
+    fetched, misses = mirror.fetch_first(candidates(book.number))
     status.misses += misses
     left = manifest.about["left_out"]
     if fetched is None:

@@ -25,7 +25,7 @@ from corpuskit.errors import FetchError, SettingError
 
 T = TypeVar("T")
 Listener = Callable[[str, Mapping[str, Any]], None]
-"""Hears what happens: ``"retry"``, ``"bytes"``, ``"done"``, each with facts about it."""
+"""Hears what happens: ``begin``, ``bytes``, ``retry``, ``note`` or ``done``, each with facts about it."""
 
 # Time-out, too early (RFC 8470), too many requests (RFC 6585), and trouble of the server's own.
 _MAY_PASS = (408, 425, 429, 500, 502, 503, 504)
@@ -94,6 +94,11 @@ class RefusedError(FetchError):
     """A final answer that is no success. ``status`` is its code."""
 
     status: int = 0
+
+    @property
+    def not_there(self) -> bool:
+        """Whether the server says that it has no such thing, now or any more."""
+        return self.status in (404, 410)
 
 
 class Stopped(Exception):  # noqa: N818 - no error: somebody asked for it

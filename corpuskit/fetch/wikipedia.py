@@ -226,9 +226,7 @@ _NAMES = (
 
 def _of_this_date(error: FetchError) -> bool:
     """Whether an error is about one dump (not there yet, its list broken) and not about the whole mirror."""
-    return isinstance(error, BrokenStatusError) or (
-        isinstance(error, RefusedError) and error.status in (404, 410)
-    )
+    return isinstance(error, BrokenStatusError) or (isinstance(error, RefusedError) and error.not_there)
 
 
 def _dates(web: Web, wiki: str, mirror: str) -> list[str]:
@@ -283,7 +281,7 @@ def fetch(
         manifest = _manifest(dump, folder)
         there = [file for file in dump.files if manifest.holds(file, manifest.add)]
         missing = [file for file in dump.files if file not in there]
-        web.listen("plan", {"files": missing, "there": there})
+        web.listen("begin", {"files": missing, "there": there})
         require_space(missing, folder)
         manifest.about["missing"] = [file.name for file in missing]
         manifest.write()

@@ -288,7 +288,7 @@ class _Display:
 
     def listen(self, event: str, facts: Mapping[str, Any]) -> None:
         """Show one event."""
-        if event == "plan":
+        if event == "begin":
             planned = facts.get("books", facts.get("files", ()))
             total = len(planned) if self._unit == "books" else sum(file.size or 0 for file in planned)
             self._progress.update(self._bar, total=total, visible=bool(planned))

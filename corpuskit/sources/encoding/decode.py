@@ -5,9 +5,9 @@ In this order, each step only where those before it do not fit:
 1. a byte order mark; zero bytes in every second or fourth place (UTF-16 and UTF-32 without a mark);
 2. ASCII, with escape sequences ISO 2022;
 3. strict UTF-8: text in another encoding is practically never valid UTF-8 by chance;
-4. UTF-8 and one-byte characters mixed, line by line (`mixed_encodings`);
+4. UTF-8 and one-byte characters mixed, line by line (`corpuskit.sources.encoding.mixed`);
 5. the declared encoding, and its maker's larger form (Windows-1252 for ISO 8859-1, CP949 for EUC-KR), if it
-   decodes without an error, leaves no control characters, and its letters fit (`encoding_evidence.misfit`);
+   decodes without an error, leaves no control characters, and its letters fit (`evidence.misfit`);
 6. the one-byte encodings of Latin script, DOS and Macintosh ones included, of which the best must fit;
 7. charset-normalizer's guess from the lines that are not ASCII, if they are enough and it decodes all;
 8. what was declared, or Windows-1252, with the flag ``doubtful_encoding``, unless it cannot be such text at

@@ -13,7 +13,7 @@ Header, licence and credits are cut and kept as cut spans (see `corpuskit.source
 they are found and when they are left alone), and so are transcriber's notes and the headers inside a file of
 several etexts (`corpuskit.sources.gutenberg.notes`). Hard-wrapped prose becomes one line a paragraph, and the
 marks of plain text for italics, pages and illustrations are taken out (`corpuskit.sources.gutenberg.blocks`,
-``gutenberg_reflow``, ``gutenberg_marks``); settings say otherwise.
+`corpuskit.sources.gutenberg.reflow`, `corpuskit.sources.gutenberg.marks`); settings say otherwise.
 
 With a `catalog`, title, authors, languages, subjects, bookshelves and rights come from there; what a header
 says otherwise is flagged (see `corpuskit.sources.gutenberg.book`). What the catalogue calls no text
