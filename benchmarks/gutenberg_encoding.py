@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.harness import Bar, Options, Row, compare
-from corpuskit.sources.encoding.decode import codec_name, decode
+from corpuskit.sources.encoding.decode import codec_name, decode_text
 from corpuskit.sources.encoding.evidence import LEAST
 from corpuskit.sources.gutenberg.header import declared_language
 
@@ -91,7 +91,7 @@ def ours_right(several: Sequence[Text], declared: str | None = None) -> float:
     right = []
     for text in several:
         said = text.declared if declared is None else declared
-        decoded = decode(text.data, said, declared_language(text.data))
+        decoded = decode_text(text.data, said, declared_language(text.data))
         right.append(decoded is not None and decoded.text == text.truth)
     return _percent(right)
 
@@ -133,7 +133,7 @@ def flagged(several: Sequence[Text], *, stated: bool) -> Flagged:
         for name in WRONG:
             if _plain(text.data, codec_name(name)) == text.truth:
                 continue  # right for this text
-            decoded = decode(text.data, name, language)
+            decoded = decode_text(text.data, name, language)
             cases += 1
             right += decoded is not None and decoded.text == text.truth
             if decoded is None or "wrong_encoding_declared" in decoded.flags:

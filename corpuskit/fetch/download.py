@@ -11,13 +11,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import queue
 import re
 import shutil
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ import httpx2
 
 from corpuskit.errors import CorpuskitError, FetchError, StorageError
 from corpuskit.fetch.http import Stopped, Transient, Web
-from corpuskit.storage.files import flush, storing
+from corpuskit.storage.files import rename, storing
 
 ROUNDS = 3
 """How often a whole file is fetched before a wrong checksum is believed."""
@@ -82,7 +81,7 @@ def part_path(target: Path) -> Path:
     return target.with_name(f".{target.name}.part")
 
 
-class Part:
+class PartialFile:
     """An unfinished file: its bytes, their running SHA-1, and the version they are of.
 
     Attributes:
@@ -102,6 +101,7 @@ class Part:
         with storing(self.path):
             target.parent.mkdir(parents=True, exist_ok=True)
             known = self._read_state()
+            # Bytes that are still in the buffer when a kill comes are asked for again.
             self._file = self.path.open("ab" if known else "wb", buffering=2**20)
             if known:
                 self._take_in()
@@ -131,6 +131,7 @@ class Part:
         self.etag = "" if etag.startswith("W/") else etag
         self.modified = response.headers.get("last-modified", "")
         state = {**self._of, "etag": self.etag, "modified": self.modified}
+        # Written in place: half of it after a kill only means that the file is begun anew.
         with storing(self.state_path):
             self.state_path.write_text(json.dumps(state, indent=1), encoding="utf-8")
 
@@ -176,10 +177,8 @@ class Part:
         """Give the file its name."""
         with storing(self.target):
             self._file.close()
-            flush(self.path)
-            os.replace(self.path, self.target)
+            rename(self.path, self.target)
             self.state_path.unlink(missing_ok=True)
-            flush(self.target.parent)
 
 
 def download(web: Web, remote: Remote, folder: Path) -> Fetched:
@@ -190,7 +189,7 @@ def download(web: Web, remote: Remote, folder: Path) -> Fetched:
         StorageError: it cannot be written. What is there stays, as after any other error.
         Stopped: the user wants to end.
     """
-    part = Part(folder / remote.name, remote)
+    part = PartialFile(folder / remote.name, remote)
     got = ""
     try:
         for turn in range(ROUNDS):
@@ -212,7 +211,7 @@ def download(web: Web, remote: Remote, folder: Path) -> Fetched:
     )
 
 
-def _more(web: Web, remote: Remote, part: Part) -> None:
+def _more(web: Web, remote: Remote, part: PartialFile) -> None:
     """Ask for what is missing and take it in, to the end of the file."""
     if remote.size is not None and part.size > remote.size:
         part.restart()
@@ -230,7 +229,7 @@ def _more(web: Web, remote: Remote, part: Part) -> None:
         raise Transient(f"{remote.url}: ended after {part.size} of {total} bytes")
 
 
-def _place(response: httpx2.Response, remote: Remote, part: Part) -> int | None:
+def _place(response: httpx2.Response, remote: Remote, part: PartialFile) -> int | None:
     """Make the part ready for the body that follows; return how long the file will be, if that is known."""
     total = _continue_at(response, part) if response.status_code == 206 else _begin(response, part)
     wrong = _not_the_file(response, remote)
@@ -245,7 +244,7 @@ def _place(response: httpx2.Response, remote: Remote, part: Part) -> int | None:
     return remote.size if total is None else total
 
 
-def _begin(response: httpx2.Response, part: Part) -> int | None:
+def _begin(response: httpx2.Response, part: PartialFile) -> int | None:
     """A body from the first byte on: nothing was there, no ranges are known, or the version is another."""
     if part.size:
         part.restart()
@@ -255,7 +254,7 @@ def _begin(response: httpx2.Response, part: Part) -> int | None:
     return int(length) if length.isascii() and length.isdigit() else None
 
 
-def _continue_at(response: httpx2.Response, part: Part) -> int | None:
+def _continue_at(response: httpx2.Response, part: PartialFile) -> int | None:
     """A body that should begin where the part ends, and be of the same version."""
     said = response.headers.get("content-range", "")
     found = _CONTENT_RANGE.match(said)
@@ -345,6 +344,7 @@ def download_all(
         web.stop.set()
         raise
     finally:
+        # Time to close a part. One that waits for a silent server is left behind: it is a daemon.
         for thread in threads:
             thread.join(timeout=2)
 
@@ -373,8 +373,3 @@ def _collect(
                 break
     if failure is not None:
         raise failure
-
-
-def plan_facts(remote: Remote) -> Mapping[str, Any]:
-    """What a person or a program is told about a file before it is fetched."""
-    return {"name": remote.name, "url": remote.url, "size": remote.size, "sha1": remote.sha1 or None}

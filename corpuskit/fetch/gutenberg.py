@@ -19,14 +19,15 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.robotparser import RobotFileParser
 
 from corpuskit.errors import FetchError, InputError, SettingError
-from corpuskit.fetch.download import Fetched, Remote, download, is_whole, sha1_file
+from corpuskit.fetch.download import Fetched, Remote, download
 from corpuskit.fetch.http import RefusedError, Web, check_mirror
 from corpuskit.fetch.manifest import Manifest, locked
 from corpuskit.sources.gutenberg.catalog import load
@@ -48,12 +49,15 @@ MIRRORS = (
 )
 MAIN_SITES = ("gutenberg.org", "www.gutenberg.org", "m.gutenberg.org")
 _ROBOTS_BYTES = 2**20
+"""RFC 9309 (2.5) asks for 500 KiB at least."""
 _SAVE_EVERY = 50
+"""Books after which the manifest is written, every two minutes or so. What a kill keeps out of it is known by
+its name."""
 _IDS = re.compile(r"(\d{1,6})(?:-(\d{1,6}))?")
 
 
 @dataclass(frozen=True)
-class Book:
+class CatalogRow:
     """A row of the catalogue; ``languages`` are ISO 639 codes."""
 
     number: int
@@ -82,14 +86,22 @@ class Wanted:
 
 
 @dataclass
-class Outcome:
-    """What a fetch did, by book number."""
+class FetchStatus:
+    """What became of the wanted books, by number.
 
-    folder: Path
-    fetched: list[int] = field(default_factory=list)
+    Attributes:
+        missing: those that are still to be fetched.
+        there: those that were there and whole before.
+        not_found: those that the mirror does not have.
+        copyrighted: those that are left out because their header says so.
+        misses: names that were asked for and are not on the mirror.
+    """
+
+    missing: list[CatalogRow] = field(default_factory=list)
     there: list[int] = field(default_factory=list)
     not_found: list[int] = field(default_factory=list)
     copyrighted: list[int] = field(default_factory=list)
+    fetched: list[int] = field(default_factory=list)
     misses: int = 0
 
 
@@ -138,7 +150,7 @@ def candidates(number: int) -> tuple[str, ...]:
 # ------------------------------------------------------------------------------------- catalogue
 
 
-def read_catalog(path: Path) -> tuple[list[Book], tuple[str, ...]]:
+def read_catalog(path: Path) -> tuple[list[CatalogRow], tuple[str, ...]]:
     """The texts of a catalogue by number, without its sounds, pictures and data; and what is wrong in it.
 
     Raises:
@@ -150,11 +162,11 @@ def read_catalog(path: Path) -> tuple[list[Book], tuple[str, ...]]:
         entry = catalog.find(number)
         if entry is not None and entry.kind == "Text":
             codes = tuple(code.lower() for code in entry.languages)
-            books.append(Book(number, entry.title, "; ".join(entry.authors), codes))
+            books.append(CatalogRow(number, entry.title, "; ".join(entry.authors), codes))
     return books, catalog.problems
 
 
-def select(books: Sequence[Book], wanted: Wanted) -> list[Book]:
+def select(books: Sequence[CatalogRow], wanted: Wanted) -> list[CatalogRow]:
     """The books that are wanted, lowest numbers first.
 
     Raises:
@@ -218,7 +230,7 @@ class Mirror:
         if self._robots is not None:
             self._robots.parse([])
 
-    def catalog(self) -> list[Book]:
+    def catalog(self) -> list[CatalogRow]:
         """The mirror's catalogue: the one in the folder if it is there, else it is fetched into it.
 
         Raises:
@@ -244,30 +256,24 @@ class Mirror:
         return next((self.folder / name for name in CATALOGS if (self.folder / name).is_file()), None)
 
     def _fetch_catalog(self) -> Path:
-        for name in CATALOGS:
-            self._allowed(name)
-            try:
-                download(self.web, Remote(name, f"{self.address}/{name}"), self.folder)
-            except RefusedError as error:
-                if error.status not in (404, 410):
-                    raise
-                continue
-            return self.folder / name
-        raise FetchError(
-            f"{self.address}: carries no {CATALOGS[0]}",
-            remedy=f"Choose a mirror that does, or put the file at {self.folder / CATALOGS[0]} yourself.",
-        )
+        found, _ = self.fetch_first(CATALOGS)
+        if found is None:
+            raise FetchError(
+                f"{self.address}: carries no {CATALOGS[0]}",
+                remedy=f"Choose a mirror that does, or put the file at {self.folder / CATALOGS[0]} yourself.",
+            )
+        return self.folder / found.remote.name
 
-    def book(self, number: int) -> tuple[Fetched | None, int]:
-        """Fetch a book by the first name that the mirror has; with the number of names that it has not."""
-        for misses, name in enumerate(candidates(number)):
+    def fetch_first(self, names: Sequence[str]) -> tuple[Fetched | None, int]:
+        """Fetch the first of these files that the mirror has; with the number of those that it has not."""
+        for misses, name in enumerate(names):
             self._allowed(name)
             try:
                 return download(self.web, Remote(name, f"{self.address}/{name}"), self.folder), misses
             except RefusedError as error:
-                if error.status not in (404, 410):
+                if not error.not_there:
                     raise
-        return None, len(candidates(number))
+        return None, len(names)
 
     def _allowed(self, name: str) -> None:
         """Raise `FetchError` if the mirror's ``robots.txt`` forbids a path; obey its ``Crawl-delay``."""
@@ -294,17 +300,12 @@ class Mirror:
         return parser
 
 
-def plan(mirror: Mirror, wanted: Wanted, *, copyrighted: bool = False) -> tuple[list[Book], list[Book]]:
-    """The wanted books that are still to be fetched, and those that need no request: see `_done`."""
-    manifest = _manifest(mirror)
-    books = _selected(mirror, wanted)
-    done = _done(mirror, manifest, books, copyrighted=copyrighted)
-    return [book for book in books if book.number not in done], [
-        book for book in books if book.number in done
-    ]
+def dry_run(mirror: Mirror, wanted: Wanted, *, copyrighted: bool = False) -> FetchStatus:
+    """What `fetch` would begin with; it writes nothing but the catalogue."""
+    return _status(mirror, _manifest(mirror), wanted, copyrighted)
 
 
-def fetch(mirror: Mirror, wanted: Wanted, *, copyrighted: bool = False) -> Outcome:
+def fetch(mirror: Mirror, wanted: Wanted, *, copyrighted: bool = False) -> FetchStatus:
     """Bring the wanted books into the mirror's folder, which then holds them and their manifest.
 
     Args:
@@ -314,27 +315,21 @@ def fetch(mirror: Mirror, wanted: Wanted, *, copyrighted: bool = False) -> Outco
         FetchError: the mirror cannot be asked; what has come is kept and noted.
         SettingError: the selection cannot be right.
     """
-    outcome = Outcome(mirror.folder)
     with locked(mirror.folder):
         manifest = _manifest(mirror)
-        books = _selected(mirror, wanted)
-        done = _done(mirror, manifest, books, copyrighted=copyrighted)
-        outcome.there = [n for n, state in done.items() if state == "there"]
-        outcome.not_found = [n for n, state in done.items() if state == "not_found"]
-        outcome.copyrighted = [n for n, state in done.items() if state == "copyrighted"]
-        missing = [book for book in books if book.number not in done]
-        mirror.web.listen("plan", {"books": missing, "there": outcome.there})
+        status = _status(mirror, manifest, wanted, copyrighted)
+        mirror.web.listen("begin", {"books": status.missing, "there": status.there})
         try:
-            for count, book in enumerate(missing, 1):
-                _fetch_book(mirror, manifest, book, outcome, copyrighted)
+            for count, book in enumerate(status.missing, 1):
+                _fetch_book(mirror, manifest, book, status, copyrighted)
                 if count % _SAVE_EVERY == 0:
                     manifest.write()
         finally:
             manifest.write()
-    return outcome
+    return status
 
 
-def _selected(mirror: Mirror, wanted: Wanted) -> list[Book]:
+def _selected(mirror: Mirror, wanted: Wanted) -> list[CatalogRow]:
     """The wanted books; numbers that the catalogue lacks are told, since a range may well hold some."""
     books = mirror.catalog()
     strange = sorted(wanted.ids - {book.number for book in books})
@@ -354,29 +349,31 @@ def listed(numbers: Sequence[int]) -> str:
     return shown if len(numbers) <= 10 else f"{shown} and {len(numbers) - 10} more"
 
 
-def _fetch_book(mirror: Mirror, manifest: Manifest, book: Book, outcome: Outcome, copyrighted: bool) -> None:
-    fetched, misses = mirror.book(book.number)
-    outcome.misses += misses
+def _fetch_book(
+    mirror: Mirror, manifest: Manifest, book: CatalogRow, status: FetchStatus, copyrighted: bool
+) -> None:
+    fetched, misses = mirror.fetch_first(candidates(book.number))
+    status.misses += misses
     left = manifest.about["left_out"]
     if fetched is None:
-        outcome.not_found.append(book.number)
+        status.not_found.append(book.number)
         left[str(book.number)] = {"reason": "not_found", "mirror": mirror.address, **_facts(book)}
     elif not copyrighted and is_copyrighted(path := mirror.folder / fetched.remote.name):
         path.unlink()
-        outcome.copyrighted.append(book.number)
+        status.copyrighted.append(book.number)
         left[str(book.number)] = {"reason": "copyrighted", "mirror": mirror.address, **_facts(book)}
     else:
         left.pop(str(book.number), None)
-        outcome.fetched.append(book.number)
-        _note(manifest, fetched, book)
+        status.fetched.append(book.number)
+        _note(manifest, book, fetched)
     mirror.web.listen("done", {"what": book.title, "number": book.number, "found": fetched is not None})
 
 
-def _facts(book: Book) -> dict[str, Any]:
+def _facts(book: CatalogRow) -> dict[str, Any]:
     return {"title": book.title, "authors": book.authors, "languages": list(book.languages)}
 
 
-def _note(manifest: Manifest, fetched: Fetched, book: Book) -> None:
+def _note(manifest: Manifest, book: CatalogRow, fetched: Fetched) -> None:
     """Put a book into the manifest, with its rights."""
     own = is_copyrighted(manifest.folder / fetched.remote.name)
     rights = "copyrighted" if own else "public domain in the USA"
@@ -391,9 +388,7 @@ def is_copyrighted(path: Path) -> bool:
 
 
 def _manifest(mirror: Mirror) -> Manifest:
-    manifest = Manifest.read(mirror.folder)
-    if manifest is None:
-        manifest = Manifest(mirror.folder, {"source": "gutenberg"}, {})
+    manifest = Manifest.read_or_begin(mirror.folder, {"source": "gutenberg"})
     if manifest.about.get("source") != "gutenberg":
         raise SettingError(
             f"--out {mirror.folder}: holds files of {manifest.about.get('source')}",
@@ -404,32 +399,19 @@ def _manifest(mirror: Mirror) -> Manifest:
     return manifest
 
 
-def _done(
-    mirror: Mirror, manifest: Manifest, books: Iterable[Book], *, copyrighted: bool = False
-) -> dict[int, str]:
-    """What needs no request, by number: ``there``, ``copyrighted``, or ``not_found`` at this very mirror."""
-    done: dict[int, str] = {}
+def _status(mirror: Mirror, manifest: Manifest, wanted: Wanted, copyrighted: bool) -> FetchStatus:
+    """The wanted books: those that are there, left out, or not found at this very mirror need no request."""
+    status = FetchStatus()
     left: dict[str, dict[str, Any]] = manifest.about["left_out"]
-    for book in books:
+    for book in _selected(mirror, wanted):
         out = left.get(str(book.number), {})
-        if any(_is_there(mirror, manifest, name, book) for name in candidates(book.number)):
-            done[book.number] = "there"
+        files = (Remote(name, f"{mirror.address}/{name}") for name in candidates(book.number))
+        if any(manifest.holds(file, partial(_note, manifest, book)) for file in files):
+            status.there.append(book.number)
         elif out.get("reason") == "copyrighted" and not copyrighted:
-            done[book.number] = "copyrighted"
+            status.copyrighted.append(book.number)
         elif out.get("reason") == "not_found" and out.get("mirror") == mirror.address:
-            done[book.number] = "not_found"
-    return done
-
-
-def _is_there(mirror: Mirror, manifest: Manifest, name: str, book: Book) -> bool:
-    """Whether a book is there and whole. A file has its name only when whole; one that a kill kept out
-    of the manifest is noted now."""
-    path = mirror.folder / name
-    if not path.is_file():
-        return False
-    noted = manifest.files.get(name)
-    if noted is not None:
-        return is_whole(path, noted["size"], noted["sha1"])
-    remote = Remote(name, f"{mirror.address}/{name}")
-    _note(manifest, Fetched(remote, path.stat().st_size, sha1_file(path), 0), book)
-    return True
+            status.not_found.append(book.number)
+        else:
+            status.missing.append(book)
+    return status

@@ -25,8 +25,9 @@ from corpuskit.errors import FetchError, SettingError
 
 T = TypeVar("T")
 Listener = Callable[[str, Mapping[str, Any]], None]
-"""Hears what happens: ``"retry"``, ``"bytes"``, ``"done"``, each with facts about it."""
+"""Hears what happens: ``begin``, ``bytes``, ``retry``, ``note`` or ``done``, each with facts about it."""
 
+# Time-out, too early (RFC 8470), too many requests (RFC 6585), and trouble of the server's own.
 _MAY_PASS = (408, 425, 429, 500, 502, 503, 504)
 _REMEDIES = {
     401: "The mirror wants a password: choose another --mirror.",
@@ -50,6 +51,9 @@ class Patience:
         longest_wait: the longest ``Retry-After`` that is obeyed; a longer one is an error that names it.
         stall: a body that brings less than ``stall_bytes`` in so many seconds is asked for anew.
         redirects: how many are followed for one request.
+
+    Eight attempts with doubled waits outlast some two minutes of a server's trouble; a name that was never
+    reached is most likely mistyped, and three attempts are soon over. Half a KB a second is no transfer.
     """
 
     connect: float = 20.0
@@ -90,6 +94,11 @@ class RefusedError(FetchError):
     """A final answer that is no success. ``status`` is its code."""
 
     status: int = 0
+
+    @property
+    def not_there(self) -> bool:
+        """Whether the server says that it has no such thing, now or any more."""
+        return self.status in (404, 410)
 
 
 class Stopped(Exception):  # noqa: N818 - no error: somebody asked for it
@@ -196,7 +205,7 @@ class Web:
         self._redirects_to = tuple(map(_plain_host, redirects_to))
         self._sleep = sleep or self.stop.wait
         self._reached = False
-        self._last = -1e9
+        self._last = -1e9  # long ago: the first request waits for nothing
         self._turn = threading.Lock()
         timeout = httpx2.Timeout(self.patience.read, connect=self.patience.connect)
         # Sizes, ranges and checksums are those of the file as it lies there: no transport compression.

@@ -10,18 +10,17 @@ whether a folder still holds what it held. One fetch at a time writes a folder.
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from corpuskit.errors import FetchError
-from corpuskit.fetch.download import Fetched, sha1_file
+from corpuskit.fetch.download import Fetched, Remote, is_whole, sha1_file
 from corpuskit.storage.files import storing, write_json
+from corpuskit.storage.lock import hold
 
 NAME = "fetch.json"
 FORMAT = 1
@@ -64,6 +63,29 @@ class Manifest:
             raise FetchError(f"{path}: format {written!r}, known is {FORMAT}", remedy=_AWAY)
         return cls(folder, value, files)
 
+    @classmethod
+    def read_or_begin(cls, folder: Path, about: Mapping[str, Any]) -> Manifest:
+        """The manifest of a folder, or the first one of a folder that has none."""
+        return cls.read(folder) or cls(folder, dict(about), {})
+
+    def holds(self, remote: Remote, note: Callable[[Fetched], object]) -> bool:
+        """Whether a file is there and whole, by the mirror's list or else by what is noted here.
+
+        Args:
+            note: gets a file that a kill kept out of the manifest. If neither this nor a list knows its
+                checksum it is believed: a file has its name only when it was whole.
+        """
+        path, noted = self.folder / remote.name, self.files.get(remote.name)
+        if not path.is_file():
+            return False
+        if remote.sha1:
+            sound = is_whole(path, remote.size, remote.sha1)
+        else:
+            sound = noted is None or is_whole(path, noted["size"], noted["sha1"])
+        if sound and noted is None:
+            note(Fetched(remote, path.stat().st_size, remote.sha1 or sha1_file(path), 0))
+        return sound
+
     def add(self, fetched: Fetched, **more: Any) -> None:
         """Note a file that is right."""
         remote = fetched.remote
@@ -85,27 +107,15 @@ class Manifest:
 _AWAY = "Move it away and fetch again: files that are whole are known by their checksums and stay."
 
 
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Hold a lock on a folder itself, so that no lock file stays in it.
+def locked(folder: Path) -> AbstractContextManager[None]:
+    """Hold a lock on a folder itself, which is made if it is not there, so that no lock file stays in it.
 
-    The system releases it when the process ends, however it ends.
-
-    Raises:
-        FetchError: another process fetches into it.
+    Entering raises `FetchError` when another process fetches into it.
     """
     with storing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    except BlockingIOError as error:
-        raise FetchError(
-            f"{folder}: another fetch is writing here", remedy="Wait for it to end, or choose another --out."
-        ) from error
-    finally:
-        os.close(descriptor)
+    remedy = "Wait for it to end, or choose another --out."
+    return hold(folder, lambda _: FetchError(f"{folder}: another fetch is writing here", remedy=remedy))
 
 
 def check(folder: Path) -> tuple[Manifest, list[str]]:

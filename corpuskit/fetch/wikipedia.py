@@ -28,7 +28,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from corpuskit.errors import FetchError, SettingError
-from corpuskit.fetch.download import Fetched, Remote, download_all, is_whole, require_space
+from corpuskit.fetch.download import Fetched, Remote, download_all, require_space
 from corpuskit.fetch.http import RefusedError, Web, check_mirror
 from corpuskit.fetch.manifest import Manifest, locked
 
@@ -50,8 +50,10 @@ _WIKI = re.compile(r"[a-z][a-z0-9_]{1,60}")
 _DATE = re.compile(r"20\d{6}")
 _SHA1 = re.compile(r"[0-9a-f]{40}")
 _DATES_TRIED = 8
+"""Newest first. Dumps are made twice a month: what failed in all of these is not made any more."""
 _LISTING_BYTES = 16 * 2**20
 _STATUS_BYTES = 64 * 2**20
+"""Bounds against an answer without end; real ones are far below."""
 
 
 @dataclass(frozen=True)
@@ -224,9 +226,7 @@ _NAMES = (
 
 def _of_this_date(error: FetchError) -> bool:
     """Whether an error is about one dump (not there yet, its list broken) and not about the whole mirror."""
-    return isinstance(error, BrokenStatusError) or (
-        isinstance(error, RefusedError) and error.status in (404, 410)
-    )
+    return isinstance(error, BrokenStatusError) or (isinstance(error, RefusedError) and error.not_there)
 
 
 def _dates(web: Web, wiki: str, mirror: str) -> list[str]:
@@ -259,18 +259,13 @@ def _dump(web: Web, wiki: str, date: str, kind: str, mirror: str) -> Dump:
 # --------------------------------------------------------------------------------------- fetching
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What a fetch did: the files that it fetched and those that were there and whole."""
-
-    folder: Path
-    dump: Dump
-    fetched: tuple[str, ...]
-    there: tuple[str, ...]
-
-
-def fetch(web: Web, dump: Dump, folder: Path, *, connections: int = CONNECTIONS) -> Outcome:
+def fetch(
+    web: Web, dump: Dump, folder: Path, *, connections: int = CONNECTIONS
+) -> tuple[list[str], list[str]]:
     """Bring a dump into a folder, which then holds it and its manifest.
+
+    Returns:
+        The files that were fetched, and those that were there and whole.
 
     Raises:
         FetchError: a file cannot be had; those that are right are kept and not fetched again.
@@ -284,9 +279,9 @@ def fetch(web: Web, dump: Dump, folder: Path, *, connections: int = CONNECTIONS)
         )
     with locked(folder):
         manifest = _manifest(dump, folder)
-        there = [file for file in dump.files if _is_there(file, manifest)]
+        there = [file for file in dump.files if manifest.holds(file, manifest.add)]
         missing = [file for file in dump.files if file not in there]
-        web.listen("plan", {"files": missing, "there": there})
+        web.listen("begin", {"files": missing, "there": there})
         require_space(missing, folder)
         manifest.about["missing"] = [file.name for file in missing]
         manifest.write()
@@ -298,15 +293,12 @@ def fetch(web: Web, dump: Dump, folder: Path, *, connections: int = CONNECTIONS)
             web.listen("done", {"what": fetched.remote.name, "size": fetched.size})
 
         download_all(web, missing, folder, done, connections=connections)
-    return Outcome(folder, dump, tuple(f.name for f in missing), tuple(f.name for f in there))
+    return [file.name for file in missing], [file.name for file in there]
 
 
 def _manifest(dump: Dump, folder: Path) -> Manifest:
     about = {"source": "wikipedia", "wiki": dump.wiki, "dump_date": dump.date, "kind": dump.kind}
-    now = {"licence": dump.licence, "mirror": dump.mirror}
-    manifest = Manifest.read(folder)
-    if manifest is None:
-        return Manifest(folder, {**about, **now}, {})
+    manifest = Manifest.read_or_begin(folder, about)
     held = {key: manifest.about.get(key) for key in about}
     if held != about:
         raise SettingError(
@@ -314,14 +306,5 @@ def _manifest(dump: Dump, folder: Path) -> Manifest:
             f" {' '.join(about.values())}",
             remedy="Choose another --out: one folder holds one dump.",
         )
-    manifest.about.update(now)
+    manifest.about.update({"licence": dump.licence, "mirror": dump.mirror})
     return manifest
-
-
-def _is_there(file: Remote, manifest: Manifest) -> bool:
-    """Whether a file is there and whole; one that lies there without being in the manifest is noted in it."""
-    if not is_whole(manifest.folder / file.name, file.size, file.sha1):
-        return False
-    if file.name not in manifest.files:
-        manifest.add(Fetched(file, file.size or 0, file.sha1, file.size or 0))
-    return True

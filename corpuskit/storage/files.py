@@ -46,12 +46,17 @@ def atomic(path: Path, temporary: Path) -> Iterator[Path]:
         unfinished = temporary / f"{name}-{os.getpid()}{path.suffix}"
         try:
             yield unfinished
-            # The bytes first, then the name: after a crash there must be no name without its bytes.
-            flush(unfinished)
-            os.replace(unfinished, path)
-            flush(path.parent)
+            rename(unfinished, path)
         finally:
             unfinished.unlink(missing_ok=True)
+
+
+def rename(unfinished: Path, path: Path) -> None:
+    """Give a finished file of the same file system its name, for good also if the machine stops now."""
+    # The bytes first, then the name: after a crash there must be no name without its bytes.
+    flush(unfinished)
+    os.replace(unfinished, path)
+    flush(path.parent)
 
 
 def flush(path: Path) -> None:

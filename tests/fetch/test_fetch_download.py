@@ -409,15 +409,15 @@ def test_an_empty_file(mirror: Any, ask: Any, tmp_path: Path) -> None:
 def test_a_full_disk_keeps_what_is_there(
     remote: Remote, ask: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    append = module.Part.append
+    append = module.PartialFile.append
 
-    def full(part: module.Part, chunk: bytes) -> None:
+    def full(part: module.PartialFile, chunk: bytes) -> None:
         if part.size > 100_000:
             with module.storing(part.path):
                 raise OSError(errno.ENOSPC, "No space left on device")
         append(part, chunk)
 
-    monkeypatch.setattr(module.Part, "append", full)
+    monkeypatch.setattr(module.PartialFile, "append", full)
     with pytest.raises(StorageError, match="No space left"):
         download(ask().web, remote, tmp_path)
     monkeypatch.undo()
@@ -436,13 +436,13 @@ def test_a_stop_keeps_the_part(
     remote: Remote, ask: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asking = ask()
-    append = module.Part.append
+    append = module.PartialFile.append
 
-    def stop(part: module.Part, chunk: bytes) -> None:
+    def stop(part: module.PartialFile, chunk: bytes) -> None:
         append(part, chunk)
         asking.web.stop.set()
 
-    monkeypatch.setattr(module.Part, "append", stop)
+    monkeypatch.setattr(module.PartialFile, "append", stop)
     with pytest.raises(Stopped):
         download(asking.web, remote, tmp_path)
     monkeypatch.undo()

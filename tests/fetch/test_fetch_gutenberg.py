@@ -12,7 +12,16 @@ import pytest
 
 from corpuskit.errors import FetchError, InputError, SettingError
 from corpuskit.fetch import gutenberg
-from corpuskit.fetch.gutenberg import Book, Mirror, Wanted, fetch, plan, read_catalog, refused_hosts, select
+from corpuskit.fetch.gutenberg import (
+    CatalogRow,
+    Mirror,
+    Wanted,
+    dry_run,
+    fetch,
+    read_catalog,
+    refused_hosts,
+    select,
+)
 from corpuskit.fetch.manifest import check
 
 CATALOGUE = """\
@@ -54,7 +63,7 @@ def library(mirror: Any) -> Any:
 
 
 @pytest.fixture
-def books(tmp_path: Path) -> list[Book]:
+def books(tmp_path: Path) -> list[CatalogRow]:
     """The texts of the catalogue."""
     (tmp_path / "c.csv").write_text(CATALOGUE)
     found, problems = read_catalog(tmp_path / "c.csv")
@@ -70,11 +79,11 @@ def visit(ask: Any, library: Any, folder: Path, **options: Any) -> Mirror:
 
 
 def test_books_from_the_first_name_that_the_mirror_has(library: Any, ask: Any, tmp_path: Path) -> None:
-    outcome = fetch(visit(ask, library, tmp_path), Wanted(languages=("en", "de")))
-    assert outcome.fetched == [5, 9, 84, 1342]
-    assert outcome.not_found == [30002]
-    assert outcome.copyrighted == [30001]
-    assert outcome.misses == 0 + 3 + 2 + 1 + 0 + 4
+    status = fetch(visit(ask, library, tmp_path), Wanted(languages=("en", "de")))
+    assert status.fetched == [5, 9, 84, 1342]
+    assert status.not_found == [30002]
+    assert status.copyrighted == [30001]
+    assert status.misses == 0 + 3 + 2 + 1 + 0 + 4
     assert [path.removeprefix("/pub/gutenberg/") for path, _ in library.requests[:6]] == [
         "/robots.txt",
         "cache/epub/feeds/pg_catalog.csv.gz",
@@ -90,8 +99,9 @@ def test_books_from_the_first_name_that_the_mirror_has(library: Any, ask: Any, t
 
 def test_numbers_that_the_catalogue_lacks_are_told(library: Any, ask: Any, tmp_path: Path) -> None:
     asking = ask(pause=0.0)
-    found = plan(Mirror(asking.web, library.address, tmp_path), Wanted(ids=frozenset({5, 6, 12, 777})))
-    assert [book.number for books in found for book in books] == [5]
+    found = dry_run(Mirror(asking.web, library.address, tmp_path), Wanted(ids=frozenset({5, 6, 12, 777})))
+    assert [book.number for book in found.missing] == [5]
+    assert found.there == found.not_found == found.copyrighted == []
     (note,) = [facts["note"] for event, facts in asking.told if event == "note"]
     assert note == "--ids: no texts of the catalogue, and passed over: 6, 12, 777"
 
@@ -126,8 +136,8 @@ def test_another_mirror_is_asked_for_what_one_had_not(library: Any, ask: Any, tm
     fetch(visit(ask, library, tmp_path), Wanted(ids=frozenset({5, 30002})))
     library.files["/other/3/0/0/0/30002/30002-0.txt"] = book(30002)
     library.address = library.url + "/other"
-    outcome = fetch(visit(ask, library, tmp_path), Wanted(ids=frozenset({5, 30002})))
-    assert (outcome.there, outcome.fetched) == ([5], [30002])
+    status = fetch(visit(ask, library, tmp_path), Wanted(ids=frozenset({5, 30002})))
+    assert (status.there, status.fetched) == ([5], [30002])
     assert json.loads((tmp_path / "fetch.json").read_text())["left_out"] == {}
 
 
@@ -220,13 +230,13 @@ def test_robots_txt_is_obeyed(library: Any, ask: Any, tmp_path: Path) -> None:
 def test_the_catalogue_packed_or_plain_and_kept(library: Any, ask: Any, tmp_path: Path) -> None:
     del library.files["/pub/gutenberg/cache/epub/feeds/pg_catalog.csv.gz"]
     library.files["/pub/gutenberg/cache/epub/feeds/pg_catalog.csv"] = CATALOGUE.encode()
-    missing, there = plan(visit(ask, library, tmp_path), Wanted(languages=("de",)))
-    assert [one.number for one in missing] == [9, 84]
-    assert there == []
+    found = dry_run(visit(ask, library, tmp_path), Wanted(languages=("de",)))
+    assert [one.number for one in found.missing] == [9, 84]
+    assert found.there == []
     assert (tmp_path / "cache/epub/feeds/pg_catalog.csv").read_bytes() == CATALOGUE.encode()
-    assert not (tmp_path / "fetch.json").exists(), "a plan writes no manifest"
+    assert not (tmp_path / "fetch.json").exists(), "a dry run writes no manifest"
     library.requests.clear()
-    plan(visit(ask, library, tmp_path), Wanted(languages=("de",)))
+    dry_run(visit(ask, library, tmp_path), Wanted(languages=("de",)))
     assert library.requests == []
 
 
@@ -267,7 +277,7 @@ def test_a_mirror_without_a_catalogue(library: Any, ask: Any, tmp_path: Path) ->
         (Wanted(limit=2), [5, 9]),
     ],
 )
-def test_what_is_wanted(wanted: Wanted, numbers: list[int], books: list[Book]) -> None:
+def test_what_is_wanted(wanted: Wanted, numbers: list[int], books: list[CatalogRow]) -> None:
     assert [b.number for b in select(books, wanted)] == numbers
 
 
@@ -278,7 +288,7 @@ def test_what_is_wanted(wanted: Wanted, numbers: list[int], books: list[Book]) -
         (Wanted(ids=frozenset({12})), "no text of the catalogue"),
     ],
 )
-def test_what_cannot_be_wanted(wanted: Wanted, said: str, books: list[Book]) -> None:
+def test_what_cannot_be_wanted(wanted: Wanted, said: str, books: list[CatalogRow]) -> None:
     with pytest.raises(SettingError, match=said):
         select(books, wanted)
 

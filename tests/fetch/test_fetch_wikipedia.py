@@ -202,8 +202,8 @@ def dump(mirror: Any, ask: Any) -> Dump:
 
 
 def test_a_dump_with_its_manifest_and_never_twice(dump: Dump, mirror: Any, ask: Any, tmp_path: Path) -> None:
-    outcome = fetch(ask().web, dump, tmp_path)
-    assert sorted(outcome.fetched) == sorted(names("20261101"))
+    fetched, _ = fetch(ask().web, dump, tmp_path)
+    assert sorted(fetched) == sorted(names("20261101"))
     held = json.loads((tmp_path / "fetch.json").read_text())
     assert {key: held[key] for key in ("source", "wiki", "dump_date", "kind", "licence", "mirror")} == {
         "source": "wikipedia",
@@ -224,7 +224,7 @@ def test_a_dump_with_its_manifest_and_never_twice(dump: Dump, mirror: Any, ask: 
     )
     mirror.requests.clear()
     again = fetch(ask().web, dump, tmp_path)
-    assert (again.fetched, sorted(again.there)) == ((), sorted(names("20261101")))
+    assert (again[0], sorted(again[1])) == ([], sorted(names("20261101")))
     assert mirror.requests == []
 
 
@@ -244,7 +244,7 @@ def test_what_is_damaged_or_missing_is_fetched_again_alone(
     assert f"{index}: is missing" in check(tmp_path)[1]
     (tmp_path / index).write_bytes(b"short")
     assert any(f"{index}: has 5 bytes" in problem for problem in check(tmp_path)[1])
-    assert len(fetch(ask().web, dump, tmp_path).fetched) == 2
+    assert len(fetch(ask().web, dump, tmp_path)[0]) == 2
     assert check(tmp_path)[1] == []
 
 
@@ -254,7 +254,7 @@ def test_files_of_an_earlier_time_are_known_by_their_checksum(
     """Fetched by other means, or the manifest was lost: they are taken in without a request."""
     for name, data in names("20261101").items():
         (tmp_path / name).write_bytes(data)
-    assert fetch(ask().web, dump, tmp_path).fetched == ()
+    assert fetch(ask().web, dump, tmp_path)[0] == []
     assert mirror.requests == []
     assert len(check(tmp_path)[0].files) == 2
 

@@ -13,7 +13,6 @@ import click
 from corpuskit.build.forecast.dry_run import size
 from corpuskit.cli.shell import Shell, counted, shell_options
 from corpuskit.fetch import gutenberg, manifest, wikipedia
-from corpuskit.fetch.download import plan_facts
 from corpuskit.fetch.http import Listener, Web
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -100,13 +99,13 @@ def wikipedia_command(
         if dry_run:
             shell.result({**facts, "dry_run": True}, _dump_table(dump, folder))
             return
-        outcome = wikipedia.fetch(web, dump, folder, connections=connections)
+        fetched, there = wikipedia.fetch(web, dump, folder, connections=connections)
     text = (
         f"{folder}: {wiki} of {dump.date}, {len(dump.files)} files, {size(dump.size)}:"
-        f" {len(outcome.fetched)} fetched, {len(outcome.there)} there before\n"
+        f" {len(fetched)} fetched, {len(there)} there before\n"
         f"licence: {dump.licence}\nin a recipe: wikipedia: {{path: {folder}}}"
     )
-    shell.result({**facts, "fetched": list(outcome.fetched), "there": list(outcome.there)}, text)
+    shell.result({**facts, "fetched": fetched, "there": there}, text)
 
 
 def _dump_facts(dump: wikipedia.Dump, folder: Path) -> dict[str, Any]:
@@ -118,7 +117,7 @@ def _dump_facts(dump: wikipedia.Dump, folder: Path) -> dict[str, Any]:
         "mirror": dump.mirror,
         "licence": dump.licence,
         "bytes": dump.size,
-        "files": [plan_facts(file) for file in dump.files],
+        "files": [{"name": f.name, "url": f.url, "size": f.size, "sha1": f.sha1 or None} for f in dump.files],
     }
 
 
@@ -181,23 +180,22 @@ def gutenberg_command(
     ):
         source = gutenberg.Mirror(web, mirror, out, permitted=permitted)
         if dry_run:
-            missing, done = gutenberg.plan(source, wanted, copyrighted=copyrighted)
-            shell.result(*_books_planned(source, missing, done, web.pause))
+            shell.result(*_books_to_come(source, gutenberg.dry_run(source, wanted, copyrighted=copyrighted)))
             return
-        outcome = gutenberg.fetch(source, wanted, copyrighted=copyrighted)
-    shell.result(*_books_fetched(source, outcome))
+        status = gutenberg.fetch(source, wanted, copyrighted=copyrighted)
+    shell.result(*_books_fetched(source, status))
 
 
-def _books_planned(
-    source: gutenberg.Mirror, missing: list[gutenberg.Book], done: list[gutenberg.Book], pause: float
-) -> tuple[dict[str, Any], str]:
-    time = gutenberg.duration(len(missing), pause)
+def _books_to_come(source: gutenberg.Mirror, status: gutenberg.FetchStatus) -> tuple[dict[str, Any], str]:
+    missing = status.missing
+    done = sorted([*status.there, *status.not_found, *status.copyrighted])
+    time = gutenberg.duration(len(missing), source.web.pause)
     facts = {
         "folder": str(source.folder),
         "mirror": source.address,
         "licence": gutenberg.LICENCE,
         "dry_run": True,
-        "there": [book.number for book in done],
+        "there": done,
         "books": [{"id": b.number, "title": b.title, "languages": list(b.languages)} for b in missing],
     }
     lines = [f"{b.number:>6}  {','.join(b.languages):6} {b.title[:80]}" for b in missing[:20]]
@@ -210,24 +208,24 @@ def _books_planned(
     return facts, "\n".join([*lines, f"licence: {gutenberg.LICENCE}"])
 
 
-def _books_fetched(source: gutenberg.Mirror, outcome: gutenberg.Outcome) -> tuple[dict[str, Any], str]:
+def _books_fetched(source: gutenberg.Mirror, status: gutenberg.FetchStatus) -> tuple[dict[str, Any], str]:
     facts = {
         "folder": str(source.folder),
         "mirror": source.address,
         "licence": gutenberg.LICENCE,
-        "fetched": outcome.fetched,
-        "there": outcome.there,
-        "not_found": outcome.not_found,
-        "copyrighted": outcome.copyrighted,
-        "misses": outcome.misses,
+        "fetched": status.fetched,
+        "there": status.there,
+        "not_found": status.not_found,
+        "copyrighted": status.copyrighted,
+        "misses": status.misses,
         "catalog": str(source.catalog_path()),
     }
-    left = {"not found at the mirror": outcome.not_found, "left out as copyrighted": outcome.copyrighted}
+    left = {"not found at the mirror": status.not_found, "left out as copyrighted": status.copyrighted}
     named = [f"{what}: {gutenberg.listed(numbers)}\n" for what, numbers in left.items() if numbers]
     text = (
-        f"{source.folder}: {counted(len(outcome.fetched), 'book')} fetched, {len(outcome.there)} there"
-        f" before, {len(outcome.not_found)} not found at the mirror,"
-        f" {len(outcome.copyrighted)} left out as copyrighted\n"
+        f"{source.folder}: {counted(len(status.fetched), 'book')} fetched, {len(status.there)} there"
+        f" before, {len(status.not_found)} not found at the mirror,"
+        f" {len(status.copyrighted)} left out as copyrighted\n"
         f"{''.join(named)}"
         f"licence: {gutenberg.LICENCE}\n"
         f"in a recipe: gutenberg: {{path: {source.folder}, catalog: {source.catalog_path()}}}"
@@ -290,7 +288,7 @@ class _Display:
 
     def listen(self, event: str, facts: Mapping[str, Any]) -> None:
         """Show one event."""
-        if event == "plan":
+        if event == "begin":
             planned = facts.get("books", facts.get("files", ()))
             total = len(planned) if self._unit == "books" else sum(file.size or 0 for file in planned)
             self._progress.update(self._bar, total=total, visible=bool(planned))

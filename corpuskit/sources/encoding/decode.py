@@ -5,9 +5,9 @@ In this order, each step only where those before it do not fit:
 1. a byte order mark; zero bytes in every second or fourth place (UTF-16 and UTF-32 without a mark);
 2. ASCII, with escape sequences ISO 2022;
 3. strict UTF-8: text in another encoding is practically never valid UTF-8 by chance;
-4. UTF-8 and one-byte characters mixed, line by line (`mixed_encodings`);
+4. UTF-8 and one-byte characters mixed, line by line (`corpuskit.sources.encoding.mixed`);
 5. the declared encoding, and its maker's larger form (Windows-1252 for ISO 8859-1, CP949 for EUC-KR), if it
-   decodes without an error, leaves no control characters, and its letters fit (`encoding_evidence.misfit`);
+   decodes without an error, leaves no control characters, and its letters fit (`evidence.misfit`);
 6. the one-byte encodings of Latin script, DOS and Macintosh ones included, of which the best must fit;
 7. charset-normalizer's guess from the lines that are not ASCII, if they are enough and it decodes all;
 8. what was declared, or Windows-1252, with the flag ``doubtful_encoding``, unless it cannot be such text at
@@ -25,6 +25,7 @@ from dataclasses import replace
 from corpuskit.sources.encoding.letters import CONTROL, Decoded, by_letters, strict
 from corpuskit.sources.encoding.names import codec_name
 
+# UTF-32 before UTF-16: the mark of the one begins with that of the other.
 _BOMS = (
     (codecs.BOM_UTF8, "utf-8"),
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -34,7 +35,7 @@ _BOMS = (
 )
 
 
-def decode(data: bytes, declared: str = "", language: str = "") -> Decoded | None:
+def decode_text(data: bytes, declared: str = "", language: str = "") -> Decoded | None:
     """Decode ``data``; None if nothing reads it well enough.
 
     Args:
@@ -51,9 +52,11 @@ def _by_form(data: bytes, known: str | None) -> Decoded | None:
     for mark, name in _BOMS:
         if data.startswith(mark) and (marked := strict(data, name)) is not None:
             return Decoded(marked.removeprefix("\ufeff"), name)
-    # A stray zero byte in a text file is left to later stages.
+    # UTF-16 of Latin script is half zeros, UTF-32 of any script a quarter at least. A stray zero byte in a
+    # text file is left to later stages.
     if data.count(0) * 10 > len(data):
         return _wide(data, known)
+    # Encodings that are ASCII to the eye: read as such, their escape sequences would stay in the text.
     seven_bit = known is not None and known.startswith(("iso2022", "hz", "utf-7"))
     if data.isascii():
         escaped = known if seven_bit else _escaped(data)
@@ -86,6 +89,7 @@ def _wide(data: bytes, known: str | None) -> Decoded | None:
         ("utf-16-le", 2, 1),
         ("utf-16-be", 2, 0),
     ):
+        # UTF-32 first: UTF-16 has zeros in its places, too, but two letters of it are no code point.
         places = data[high::width]
         if len(data) % width == 0 and places.count(0) * 2 > len(places):
             text = strict(data, name)

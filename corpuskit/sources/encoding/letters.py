@@ -22,6 +22,7 @@ CONTROL = re.compile(r"[\x00-\x08\x0e-\x19\x1b\x7f-\x84\x86-\x9f\ufffd\ue000-\uf
 """Characters that betray a wrong encoding: controls (NEL is a line end, FF and SUB occur), private use."""
 
 EVIDENCE_BYTES = 2**18
+"""Bytes above ASCII and their neighbours that are looked at: more would cost time in every reading tried."""
 _ASCII_CONTROLS = bytes({*range(9), *range(0x0E, 0x1A), 0x1B, 0x7F})
 _MAX_CONTROLS = 0.01
 """Share of control characters of ASCII from which a file is no text in any encoding."""
@@ -89,7 +90,7 @@ class _Evidence:
         Without a stated language each reading is held against the alphabet that suits it best: Turkish read
         as ISO 8859-1 is clean Icelandic.
         """
-        odd = declared.misfit * self.high
+        odd = declared.misfit * self.high  # how many characters, since a share of few says nothing
         clean = has_alphabet(self.language) and other.misfit <= CLEAN and odd >= LEAST
         return clean or other.misfit + MARGIN <= declared.misfit
 
@@ -103,6 +104,7 @@ class _Evidence:
 
     def other_script(self) -> bool:
         """Whether the bytes stand in such runs as Latin script does not have."""
+        # A fifth: names and quotations in another script stand in western books, too.
         return sum(map(len, HIGH_RUN.findall(self.around))) * 5 > self.high
 
 
@@ -115,6 +117,7 @@ def by_letters(data: bytes, known: str | None, language: str) -> Decoded | None:
     """
     if len(data) - len(data.translate(None, _ASCII_CONTROLS)) > _MAX_CONTROLS * len(data):
         return None
+    # Windows-1252 where no Latin encoding is declared: it has all letters of ISO 8859-1 and more.
     base = known if known in LATIN else "cp1252"
     around = _around(data)
     mixed = decode_mixed(data, around, WINDOWS.get(base, base), language)
@@ -182,6 +185,7 @@ def _guess(data: bytes, known: _Fit | None) -> Decoded | None:
         if own is not None and own.coherence + _GUESS_GAIN > match.coherence:
             return None
     name = codecs.lookup(match.encoding).name
+    # The narrower form first, for what people write; the maker's larger one last, if neither reads all.
     for codec in (*NARROWER.get(name, ()), name, WINDOWS.get(name, "")):
         if codec and NAMEABLE.fullmatch(codec) and _reads(data, codec):
             return Decoded(data.decode(codec), codec, ("guessed_encoding",))

@@ -52,7 +52,7 @@ def decode_mixed(data: bytes, around: bytes, one_byte: str, language: str = "") 
     """Read UTF-8 where it is, and ``one_byte`` elsewhere; None for text that is no such mixture.
 
     Many sequences and few single bytes are believed in any script. Few sequences among many single bytes are
-    believed only where they give characters of western text and the whole fits (`encoding_evidence.misfit`).
+    believed only where they give characters of western text and the whole fits (`misfit`).
 
     Args:
         around: the bytes above ASCII with their neighbours.
@@ -64,6 +64,7 @@ def decode_mixed(data: bytes, around: bytes, one_byte: str, language: str = "") 
     if not sequences or not single:
         return None
     mostly_utf8 = sequences >= single
+    # Runs of high bytes are another script in one byte to a character, where sequences stand by chance.
     if not mostly_utf8 and sum(map(len, HIGH_RUN.findall(rest))) * 5 > single:
         return None
     if not mostly_utf8 and any(_UNLIKELY.search(m[0].decode()) for m in _SEQUENCE.finditer(around)):

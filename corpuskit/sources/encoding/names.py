@@ -6,19 +6,9 @@ import codecs
 import re
 
 LATIN_CODECS = (
-    *(
-        "iso8859-1",
-        "cp1252",
-        "cp1250",
-        "iso8859-2",
-        "cp1254",
-        "iso8859-15",
-        "iso8859-3",
-        "cp1257",
-        "iso8859-4",
-    ),
-    *("iso8859-13", "iso8859-16", "cp437", "cp850", "cp852", "mac-roman", "cp865", "cp857", "cp775"),
-    "mac-latin2",
+    *("iso8859-1", "cp1252", "cp1250", "iso8859-2", "cp1254", "iso8859-15", "iso8859-3", "cp1257"),
+    *("iso8859-4", "iso8859-13", "iso8859-16", "cp437", "cp850", "cp852", "mac-roman", "cp865"),
+    *("cp857", "cp775", "mac-latin2"),
 )
 """Tried in this order where neither declaration nor UTF-8 fits; of equal ones the first is taken."""
 
@@ -68,7 +58,9 @@ LATIN = frozenset(LATIN_CODECS) | {
     *("mac-croatian", "mac-iceland", "mac-romanian", "mac-turkish", "hp-roman8"),
 }
 """Encodings of one byte to a character, of Latin script alone."""
+# Beginnings of names of encodings of several bytes to a character.
 MANY_BYTE = ("big5", "gb", "hz", "euc", "johab", "shift_jis", "iso2022", "utf", "cp932", "cp949", "cp950")
+# What headers say that Python does not know, or knows as the form with a mark.
 _ALIASES = {
     "uf-8": "utf-8",
     "utf-8-sig": "utf-8",

@@ -2,7 +2,7 @@
 
 `Body` knows nothing of files, numbers or catalogues; `corpuskit.sources.gutenberg.source` knows nothing of
 markers.
-Its account must hold: the bytes of the raw text are those of the body, of the removed pieces and of what else
+Nothing may be lost: the bytes of the raw text are those of the body, of the removed pieces and of what else
 was cut.
 """
 

@@ -16,12 +16,12 @@ from corpuskit.documents.reading import CutSpan
 from corpuskit.sources.encoding.letters import Decoded
 from corpuskit.sources.gutenberg.body import Body
 from corpuskit.sources.gutenberg.header import Header, number_in_licence
-from corpuskit.sources.gutenberg.rdf import Entry
+from corpuskit.sources.gutenberg.rdf import CatalogEntry
 from corpuskit.sources.gutenberg.tree import number_in_path, release
 from corpuskit.storage.files import canonical_json
 
 
-class Book:
+class Edition:
     """One decoded file and what is known about it.
 
     Attributes:
@@ -44,10 +44,10 @@ class Book:
         self.authors: tuple[str, ...] = (header.author,) if header.author else ()
         self.languages: tuple[str, ...] = (header.language,) if header.language else ()
         self.copyrighted = header.copyrighted
-        self.entry: Entry | None = None
+        self.entry: CatalogEntry | None = None
         self.differences: list[str] = []
 
-    def join(self, entry: Entry) -> None:
+    def join(self, entry: CatalogEntry) -> None:
         """Take over what the catalogue says, and note what the header says otherwise."""
         header = self.header
         said = {
@@ -73,7 +73,7 @@ class Book:
     def columns(self) -> dict[str, Any]:
         """Values of the columns that `corpuskit.sources.gutenberg.source.Gutenberg` declares; None for
         unknown."""
-        entry = self.entry or Entry()
+        entry = self.entry or CatalogEntry()
         return {
             "authors": list(self.authors) or None,
             "languages": list(self.languages) or None,
@@ -110,6 +110,7 @@ class Book:
     def preference(self) -> int:
         """The rank among editions of one number: the rules of `corpuskit.sources.gutenberg.source` as
         digits."""
+        # A digit or more for each rule, the first ones foremost; the last holds the size in KiB.
         encoding = self.decoded.encoding
         rank = self.body.bounds_found
         rank = rank * 10 + (0 if encoding == "ascii" else 2 if encoding.startswith("utf") else 1)

@@ -89,7 +89,10 @@ _CREDITS_WITH_ADDRESS = re.compile(rf"(?=.*\S@\S).*\b(?:{_MADE}|submitted)\s+by\
 """Thanks to people named with their e-mail address: who made the file, not the book."""
 
 _MAX_CREDIT_CHARS = 1500
+"""The longest credits met have 276; a paragraph of the book that begins so ("Produced by ...") is longer."""
 _MAX_CLOSING_REST = 400
+"""Characters that may follow a closing line where no licence does; the most met are 72. A closing line with
+a chapter below it is a quotation."""
 
 
 class Line(NamedTuple):
@@ -176,6 +179,7 @@ def _marker_end(lines: Sequence[Line], start: int) -> int:
     """The last line of a marker, which may be wrapped until its closing asterisks."""
     if lines[start].text.rstrip().endswith("***"):
         return start
+    # Long titles wrap a marker to two lines; one whose asterisks never come must not eat the book.
     for i in range(start + 1, min(start + 4, len(lines))):
         if not lines[i].text.strip():
             return start
@@ -246,6 +250,7 @@ def _closing(lines: Sequence[Line]) -> int | None:
         if not _CLOSING.match(lines[i].text) or (i and lines[i - 1].text.strip()):
             continue
         rest = "\n".join(line.text for line in lines[i + 1 :])
+        # A licence names the project again and again, a remark below the book once or twice.
         boilerplate = "SMALL PRINT" in rest or rest.count("Project Gutenberg") >= 3
         return i if len(rest.strip()) <= _MAX_CLOSING_REST or boilerplate else None
     return None

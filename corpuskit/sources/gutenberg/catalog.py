@@ -25,7 +25,14 @@ from typing import Any
 
 from corpuskit.errors import InputError
 from corpuskit.sources.folders import survey
-from corpuskit.sources.gutenberg.rdf import MAX_RDF_BYTES, Entry, RdfError, members, plain_title, read_rdf
+from corpuskit.sources.gutenberg.rdf import (
+    MAX_RDF_BYTES,
+    CatalogEntry,
+    RdfError,
+    members,
+    plain_title,
+    read_rdf,
+)
 from corpuskit.storage.files import sha256_file
 from corpuskit.storage.places import stamp
 from corpuskit.storage.rows import BrokenStreamError, chunks
@@ -34,6 +41,7 @@ MAX_BOOKS = 2_000_000
 """Numbers after which a catalogue is refused; Project Gutenberg had given 77,000 in 2025."""
 
 _MAX_LINE = 2**20
+"""Characters: a file without line ends must not fill the memory."""
 _TABLES = (".csv", ".csv.gz")
 _ARCHIVES = (".tar", ".tar.gz", ".tgz", ".tar.bz2")
 _COLUMNS = ("Text#", "Type", "Title", "Language", "Authors", "Subjects", "Bookshelves")
@@ -46,7 +54,8 @@ class Catalog:
     """A catalogue to look numbers up in.
 
     Attributes:
-        entries: JSON by number: of a table the cells of `_COLUMNS` but the first, of an archive an `Entry`.
+        entries: JSON by number: of a table the cells of `_COLUMNS` but the first, of an archive a
+            `CatalogEntry`.
         files: RDF file by number, where they lie in a folder.
         problems: sentences about what could not be read.
     """
@@ -55,7 +64,7 @@ class Catalog:
     files: Mapping[int, str] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
 
-    def find(self, number: int) -> Entry | None:
+    def find(self, number: int) -> CatalogEntry | None:
         """The entry of a book; None for a number that the catalogue does not have.
 
         Raises:
@@ -74,7 +83,7 @@ class Catalog:
         if isinstance(facts, list):
             return _of_cells(facts)
         lists = {key: tuple(value) for key, value in facts.items() if isinstance(value, list)}
-        return Entry(**{**facts, **lists})
+        return CatalogEntry(**{**facts, **lists})
 
 
 def require_catalog(path: str) -> None:
@@ -135,6 +144,7 @@ def _digest(path: str, stamps: tuple[tuple[int, ...], ...]) -> str:
     return total.hexdigest()
 
 
+# Few: each holds some 30 MB.
 @lru_cache(maxsize=2)
 def _load(path: str, content: str) -> Catalog:
     lower = path.lower()
@@ -146,7 +156,7 @@ def _load(path: str, content: str) -> Catalog:
     return _gather(path, _of_table(path) if lower.endswith(_TABLES) else _of_archive(path))
 
 
-def _gather(path: str, found: Iterable[tuple[str, int, list[str] | Entry | str]]) -> Catalog:
+def _gather(path: str, found: Iterable[tuple[str, int, list[str] | CatalogEntry | str]]) -> Catalog:
     """Hold the entries of a table or archive; what is no entry is a problem's sentence."""
     entries: dict[int, bytes] = {}
     wrong: list[str] = []
@@ -204,9 +214,9 @@ def _of_table(path: str) -> Iterator[tuple[str, int, list[str] | str]]:
             yield f"row {line}", 0, "no row of a book"
 
 
-def _of_cells(cells: Sequence[str]) -> Entry:
+def _of_cells(cells: Sequence[str]) -> CatalogEntry:
     kind, title, languages, authors, subjects, shelves = cells
-    return Entry(
+    return CatalogEntry(
         title=plain_title(title),
         authors=_several(authors),
         languages=tuple(filter(None, re.split(r"[;,\s]+", languages.strip()))),
@@ -239,7 +249,7 @@ def _lines(path: str) -> Iterator[str]:
 # ------------------------------------------------------------------------------------------------ RDF
 
 
-def _of_archive(path: str) -> Iterator[tuple[str, int, Entry | str]]:
+def _of_archive(path: str) -> Iterator[tuple[str, int, CatalogEntry | str]]:
     """The entries of an archive of RDF files."""
     try:
         for name, data in members(path):

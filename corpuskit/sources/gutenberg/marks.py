@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal
 
-from corpuskit.sources.gutenberg.blocks import Block, Kind
-from corpuskit.sources.gutenberg.forms import is_image_file
+from corpuskit.sources.gutenberg.blocks import TextBlock
+from corpuskit.sources.gutenberg.rules import is_image_file
+from corpuskit.sources.gutenberg.shape import Kind
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class MarkOptions:
 
 
 _BETWEEN = r"(?<![\w{m}]){m}(?=[^\s{m}])([^{m}]*[^\s{m}]){m}(?![\w{m}])"
+# The second form is punctuation that alone is in italics.
 _EMPHASIS = (
     ("_", "italics", re.compile(_BETWEEN.format(m="_"))),
     ("_", "italics", re.compile(r"(?<=\w)_([.,;:!?]{1,3})_(?!\w)")),
@@ -38,6 +40,7 @@ _EMPHASIS = (
     ("+", "spaced_out", re.compile(r"(?<![\w+])\+(?=[^\W\d])([^+]*[^\W\d][.,;:!?]?)\+(?![\w+])")),
 )
 _MAX_EMPHASIS = 4_000
+"""Characters between two marks: beyond them the second one opens, because the first was never closed."""
 _ADDRESS = re.compile(r"[/@\\]|www\.")
 _PAGE = re.compile(
     r"[\[{(](?:pg|page|pp?|seite|s|bl[sz]|pág|pag|sivu|str)\b\.? ?(?:\d{1,4}|[ivxlc]{1,8})[a-z]?\.?[\]})] ?",
@@ -46,6 +49,7 @@ _PAGE = re.compile(
 _BRACED = re.compile(r"\{(\d{1,4})\} ?")
 _LONE = re.compile(r"[\[{(|~ -]*(?:(?:page|pg|p)\b\.? *)?(\d{1,4})[\]})|~ .-]*", re.IGNORECASE)
 _LEAST_PAGES = 20
+"""Numbers below which a row that counts up may be of chapters, stanzas or notes."""
 _REFERENCE = re.compile(r" ?\[(?:\d{1,4}|[A-Z]|\*+|†|‡|footnote \w{1,4})\]", re.IGNORECASE)
 _NOTE = re.compile(r"\s*\[(?:footnote\b|\d{1,4}\]|[A-Z]\]|\*+\])", re.IGNORECASE)
 _NOTES_HEADING = re.compile(r"\W*(?:foot)?notes?\W*", re.IGNORECASE)
@@ -60,7 +64,7 @@ class Marks:
         took_page: whether the number of a page was all of the last block.
     """
 
-    def __init__(self, options: MarkOptions, lines: Sequence[str], blocks: Sequence[Block]) -> None:
+    def __init__(self, options: MarkOptions, lines: Sequence[str], blocks: Sequence[TextBlock]) -> None:
         self.cut: Counter[str] = Counter()
         self.took_page = False
         self._options = options
@@ -69,7 +73,7 @@ class Marks:
         self._braced_pages = remove and _count_up([int(n) for line in lines for n in _BRACED.findall(line)])
         self._open_note = False
 
-    def take(self, text: str, block: Block) -> str:
+    def take(self, text: str, block: TextBlock) -> str:
         """The block's text without its marks; empty when nothing is left of it."""
         kind = block.kind
         self.took_page = block.first in self._lone_pages
@@ -135,7 +139,7 @@ class Marks:
 def _inner(found: re.Match[str]) -> str:
     """What stands between two marks, unless they are part of an address or far apart."""
     text, start = found.string, found.start()
-    near = max(0, start - 80)
+    near = max(0, start - 80)  # an address is a word; looking further back would be quadratic
     word = text[max(text.rfind(" ", near, start), text.rfind("\n", near, start), near - 1) + 1 : start]
     if len(found[1]) > _MAX_EMPHASIS or _ADDRESS.search(word):
         return found[0]
@@ -144,11 +148,12 @@ def _inner(found: re.Match[str]) -> str:
 
 def _count_up(numbers: Sequence[int]) -> bool:
     """Whether numbers are those of pages: many, and nearly always the next one."""
+    # A page without a number makes a step of two; one number in ten may be misread.
     steps = sum(1 for a, b in pairwise(numbers) if 1 <= b - a <= 2)
     return len(numbers) >= _LEAST_PAGES and steps * 10 >= 9 * (len(numbers) - 1)
 
 
-def _lone_pages(lines: Sequence[str], blocks: Sequence[Block]) -> frozenset[int]:
+def _lone_pages(lines: Sequence[str], blocks: Sequence[TextBlock]) -> frozenset[int]:
     """First lines of the blocks that are only the number of a page.
 
     Chapters and stanzas are numbered too: numbers are of pages when they count up and often stand in the

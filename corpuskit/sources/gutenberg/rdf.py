@@ -31,31 +31,13 @@ _PG = "{http://www.gutenberg.org/2009/pgterms/}"
 _ROLE = "{http://id.loc.gov/vocabulary/relators/}"
 _HEADINGS = "LCSH"
 
-ROLES = {
-    "adp": "Adapter",
-    "ann": "Annotator",
-    "arr": "Arranger",
-    "art": "Artist",
-    "aui": "Author of introduction, etc.",
-    "cmm": "Commentator",
-    "cmp": "Composer",
-    "com": "Compiler",
-    "ctb": "Contributor",
-    "dub": "Dubious author",
-    "edt": "Editor",
-    "egr": "Engraver",
-    "ill": "Illustrator",
-    "lbt": "Librettist",
-    "oth": "Other",
-    "pbl": "Publisher",
-    "pht": "Photographer",
-    "prf": "Performer",
-    "prt": "Printer",
-    "res": "Researcher",
-    "trc": "Transcriber",
-    "trl": "Translator",
-    "unk": "Unknown role",
-}
+_ROLES = """
+    adp: Adapter; ann: Annotator; arr: Arranger; art: Artist; aui: Author of introduction, etc.;
+    cmm: Commentator; cmp: Composer; com: Compiler; ctb: Contributor; dub: Dubious author; edt: Editor;
+    egr: Engraver; ill: Illustrator; lbt: Librettist; oth: Other; pbl: Publisher; pht: Photographer;
+    prf: Performer; prt: Printer; res: Researcher; trc: Transcriber; trl: Translator; unk: Unknown role
+"""
+ROLES = dict(role.strip().split(": ") for role in _ROLES.split(";"))
 """MARC relator codes and the words that the catalogue's table has for them."""
 
 
@@ -64,7 +46,7 @@ class RdfError(ValueError):
 
 
 @dataclass(frozen=True)
-class Entry:
+class CatalogEntry:
     """What the catalogue says of one book; empty where it says nothing.
 
     Attributes:
@@ -89,7 +71,7 @@ class Entry:
         return self.rights.lower().startswith("copyrighted")
 
 
-def read_rdf(data: bytes) -> Entry:
+def read_rdf(data: bytes) -> CatalogEntry:
     """Read one RDF file.
 
     Subjects and bookshelves are sorted: their order in the files is accidental.
@@ -113,7 +95,7 @@ def read_rdf(data: bytes) -> Entry:
     shelves = [value for element in book.findall(f"{_PG}bookshelf") for value in _values(element)]
     languages = [value for element in book.findall(f"{_DC}language") for value in _values(element)]
     kinds = [value for element in book.findall(f"{_DC}type") for value in _values(element)]
-    return Entry(
+    return CatalogEntry(
         title=plain_title(book.findtext(f"{_DC}title") or ""),
         authors=tuple(dict.fromkeys(filter(None, authors))),
         languages=tuple(dict.fromkeys(languages)),

@@ -18,7 +18,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from corpuskit.sources.gutenberg.blocks import Block
+from corpuskit.sources.gutenberg.blocks import TextBlock
 
 _HYPHENATED = re.compile(r"(\w+)-$")
 _FIRST_WORD = re.compile(r"\w+")
@@ -26,6 +26,7 @@ _TOKEN = re.compile(r"\w+(?:-\w+)*")
 _OPEN_HYPHEN = frozenset(("und", "oder", "bzw", "sowie", "en", "of", "ofte", "ou", "och", "eller"))
 _ENDED = re.compile(r"[.!?:;…。！？：；．][\"'”’»)\]_*」』]*$")
 _LONGEST_CLOSING = 20
+"""Characters at the end of a line that are looked at for punctuation, brackets and quotation marks."""
 
 
 class Hyphens:
@@ -48,6 +49,7 @@ class Hyphens:
         >>> Hyphens(["he came today", "well-known men"]).join("the well-", "known man")
         'the well-known man'
         """
+        # No word is longer than 60 letters, and a line may be as long as a book.
         found, follows = _HYPHENATED.search(left[-60:]), _FIRST_WORD.match(right)
         if not found or not follows:
             return left + right
@@ -57,6 +59,7 @@ class Hyphens:
             self._words = Counter(word.lower() for line in self._lines for word in _TOKEN.findall(line))
         first, second = found[1].lower(), follows[0].lower()
         whole, parted = self._words[first + second], self._words[f"{first}-{second}"]
+        # Written neither way: one word, unless its second half is one elsewhere (here it counts itself).
         one = whole > parted or (
             whole == parted == 0 and not (self._words[first] and self._words[second] > 1)
         )
@@ -66,7 +69,7 @@ class Hyphens:
         return left[:-1] + right
 
 
-def block_text(lines: Sequence[str], block: Block, hyphens: Hyphens) -> str:
+def block_text(lines: Sequence[str], block: TextBlock, hyphens: Hyphens) -> str:
     """A block as text: a paragraph on one line, what is not prose on its lines. Work is linear.
 
     Indents of prose and headings go, those of verse, lists and tables stay relative to the block.
@@ -74,6 +77,7 @@ def block_text(lines: Sequence[str], block: Block, hyphens: Hyphens) -> str:
     text = [line.rstrip() for line in lines[block.first : block.stop]]
     if block.kind == "prose":
         return _paragraphs(text, hyphens)
+    # A caption of full lines was wrapped; shorter lines are names, numbers and credits one below the other.
     if block.kind == "caption" and len(text) > 1 and min(map(len, text[:-1])) > 50:
         return _paragraphs(text, hyphens)
     if block.kind in ("heading", "letter", "break", "caption"):

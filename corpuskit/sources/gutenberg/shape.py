@@ -6,16 +6,45 @@ indent of its paragraphs and, when it is a play, the names of its speakers.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
-from corpuskit.sources.gutenberg.forms import CHAPTER, CLOSING, OPENING, SPEAKER, SPEAKER_ALONE
+Kind = Literal["prose", "verse", "drama", "table", "list", "heading", "letter", "break", "caption"]
+"""``drama`` is a block in which several speak; one speech is prose or verse. ``list`` are contents, indexes
+and casts; ``letter`` a dateline, address or signature; ``break`` a row of asterisks; ``caption`` belongs to
+an illustration."""
 
+OPENING = " \t\u3000_\"'“”‘’«»„‚([{*=~+-—–†|"
+CLOSING = " _\"'”’»“)]}=~+*"
+CHAPTER = re.compile(
+    r"""[\W_]{0,4}(?:
+        (?:chapter|chap\.|book|part|volume|vol\.|letter|act|scene|canto|section|sect\.|stave|epilogue|prologue|preface
+        |introduction|contents|index|appendix|footnotes?|notes|glossary|dedication|foreword|postscript|finis
+        |the\ end|end\ of|first|second|third|fourth|fifth|kapitel|buch|teil|akt|szene|auftritt|vorwort
+        |inhalt|chapitre
+        |livre|tome|partie|acte|scène|table\ des|préface|capítulo|capitulo|libro|parte|canto|cap\.|tomo
+        |prólogo|capitolo
+        |atto|scena|hoofdstuk|deel|inhoud|luku|runo|fejezet|rozdział|księga|ĉapitro|fin|fine|ende)(?!\w)
+        |[IVXLC]{1,8}\.?\s*$|\d{1,3}[.)]?\s*$
+    )""",
+    re.IGNORECASE | re.VERBOSE,
+)
+SPEAKER = re.compile(
+    r"[ \t]{0,8}_?(?!(?:Mrs?|Dr|St|M|Mme|Mlle|No|Vol|Chap|Fig|Sect|Art|Page)\b)"
+    r"([A-Z][\w’']{0,15}(?:[ -][A-Z][\w’'.]{0,15}){0,3})_?(?:,? ?[(\[][^)\]\n]{1,60}[)\]])?[.:](?:_| |$)"
+)
+SPEAKER_ALONE = re.compile(
+    r"[ \t]{0,24}_?((?:[^\W\d_]|[’'. -]){3,30}?)[.:]?_?(?: ?[(\[][^)\]\n]{1,60}[)\]])?[.:]?"
+)
+"""A name in capitals on a line of its own, with or without a direction."""
+_GAP = re.compile(r"\S {3,}(?=\S)|\t|\.{4,} *(?=[\d$ivxlc])|\.{5,}|(?:\. ){4,}|\S  +(?=[\divxlc]+\.?$)")
 _SENTENCE_ENDS = frozenset(".!?:")
-_ENDS = frozenset(",.;:!?—-")
+ENDS = frozenset(",.;:!?—-")
 
 
 @dataclass(frozen=True)
@@ -95,6 +124,7 @@ def book_shape(blocks: Sequence[Lines]) -> BookShape:
     names: Counter[str] = Counter()
     margin = _margin(blocks)
     for block in blocks:
+        # Verse begins most lines with capitals, and two lines do not tell a width.
         if len(block.text) >= 3 and capitals(block) < 0.6 and min(block.indents[1:]) <= margin + 1:
             widths[max(block.ends)] += len(block.text)
         if len(block.text) >= 2 and block.indents[1] == margin:
@@ -106,6 +136,8 @@ def book_shape(blocks: Sequence[Lines]) -> BookShape:
         alone = lone_speaker(block.text[0]) if block.above < 2 else ""
         if alone:
             names[alone] += 1
+    # Labels such as "Note." or "Fig." begin lines of any book: a play has several speakers who speak often,
+    # and a speech in eight blocks at least.
     speakers = {name for name, count in names.items() if count >= 5}
     speeches = sum(names[name] for name in speakers)
     if len(speakers) < 3 or speeches < 40 or speeches * 8 < len(blocks):
@@ -150,7 +182,7 @@ def line_edges(text: Sequence[str]) -> tuple[int, int, int]:
         end = above[-1:]
         if not end.isalnum():
             end = above.rstrip(CLOSING)[-1:]
-            ended += end in _ENDS
+            ended += end in ENDS
         if end in _SENTENCE_ENDS:
             continue
         letter = line[:1]
@@ -167,3 +199,141 @@ def capitals(block: Lines) -> float:
     """Share of the lines that begin in mid-sentence which begin with a capital; half when none says."""
     known = block.upper + block.lower
     return block.upper / known if known else 0.5
+
+
+class Beside(NamedTuple):
+    """What stands near a block, as far in as it does: paragraphs that are prose beyond doubt, or verse."""
+
+    prose: bool = False
+    verse: bool = False
+
+
+_NOTHING = Beside()
+
+
+@dataclass
+class BlockView:
+    """A block in its place: what the rules look at.
+
+    Attributes:
+        lines: the block and its measures.
+        score: how much it looks like verse, `verse_score`; with `beside_score` once its neighbours are known.
+        before: kind of the block above.
+        front: whether it stands before the first paragraph of the book.
+        listed: whether it stands below "Contents".
+        apart: whether more blank lines are above it than is usual near it.
+        beside: what stands near it, as far in as it does.
+        in_verse: whether most blocks of the book are verse.
+        own: the kind found so far, for the rules of `SETTLING` alone.
+        around: the kind of the blocks above and below, where it is the same; for them too.
+    """
+
+    lines: Lines
+    shape: BookShape
+    score: float = 0.0
+    before: Kind = "heading"
+    front: bool = False
+    listed: bool = False
+    apart: bool = False
+    beside: Beside = _NOTHING
+    in_verse: bool = False
+    own: Kind | None = None
+    around: Kind | None = None
+
+    def __post_init__(self) -> None:
+        self.text, self.indents, self.ends, self.above = self.lines[:4]
+        self.count = len(self.text)
+        self.first = self.text[0].lstrip()[:1]
+        self.inset, self.end = min(self.indents), max(self.ends)
+
+    @cached_property
+    def joined(self) -> str:
+        """Its first eight lines as one: no sign is longer."""
+        return " ".join(line.strip() for line in self.text[:8])
+
+    @property
+    def words(self) -> int:
+        """Words of `joined`."""
+        return len(self.joined.split())
+
+    @property
+    def bare(self) -> str:
+        """`joined` without closing quotation marks, brackets and marks of italics."""
+        return self.joined.rstrip(CLOSING)
+
+    @property
+    def ended(self) -> bool:
+        """Whether it ends in punctuation."""
+        return self.bare[-1:] in ENDS
+
+    @property
+    def starts_low(self) -> bool:
+        """Whether it begins with a small letter."""
+        return self.joined.lstrip(OPENING)[:1].islower()
+
+    @cached_property
+    def letters(self) -> list[str]:
+        """The letters of `joined`."""
+        return list(filter(str.isalpha, self.joined))
+
+    @cached_property
+    def capital_title(self) -> bool:
+        """Whether nearly all letters are capitals: a lower-case "by" or "of" stands in many titles."""
+        if len(self.letters) < 2 or not (self.count < 4 or self.front or self.before == "heading"):
+            return False
+        return sum(map(str.isupper, self.letters)) / len(self.letters) > 0.85
+
+    @property
+    def short(self) -> bool:
+        """Whether its lines, their indents aside, are shorter than a wrap makes them."""
+        return self.end - self.inset < 0.8 * self.shape.width
+
+    def ends_before(self, share: float) -> bool:
+        """Whether all its lines end before a share of the book's width."""
+        return self.end < share * self.shape.width
+
+    def is_centred(self, within: int) -> bool:
+        """Whether the middles of most lines lie in the middle of the page, ``within`` so many characters."""
+        if self.inset < 4:
+            return False
+        page = self.shape.width / 2
+        near = sum(abs((a + z) / 2 - page) <= within for a, z in zip(self.indents, self.ends, strict=True))
+        return near * 2 > self.count
+
+    @cached_property
+    def centred(self) -> bool:
+        """Whether it stands in the middle of the page."""
+        return self.is_centred(4)
+
+    @property
+    def at_right(self) -> bool:
+        """Whether it begins in the second third of the page and ends at its right, and is not centred."""
+        right = self.inset >= self.shape.width // 3 and self.end >= 0.6 * self.shape.width
+        return right and not self.centred
+
+    @cached_property
+    def gaps(self) -> list[int]:
+        """Gaps between columns, by line."""
+        stripped = [line.strip() for line in self.text]
+        return [len(_GAP.findall(s)) if "  " in s or ". ." in s or ".." in s else 0 for s in stripped]
+
+    @property
+    def mostly_gapped(self) -> bool:
+        """Whether most lines have a gap; of more than two, half of them are enough."""
+        with_gap = sum(1 for gaps in self.gaps if gaps)
+        return with_gap * 2 > self.count or (with_gap * 2 == self.count and self.count > 2)
+
+    def is_speaker(self, line: str) -> bool:
+        """Whether a line is the name of a speaker and no more; never outside of plays."""
+        return bool(self.shape.speakers) and lone_speaker(line) in self.shape.speakers
+
+    def speeches(self, text: Sequence[str]) -> int:
+        """Lines that begin with the name of a speaker; 0 outside of plays."""
+        if not self.shape.speakers:
+            return 0
+        found = (SPEAKER.match(line) for line in text)
+        return sum(1 for match in found if match and match[1] in self.shape.speakers)
+
+    def mostly(self, test: Callable[[str], object]) -> bool:
+        """Whether three fifths of the lines pass a test."""
+        return sum(1 for line in self.text if test(line)) * 5 >= self.count * 3

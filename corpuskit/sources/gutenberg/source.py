@@ -13,7 +13,7 @@ Header, licence and credits are cut and kept as cut spans (see `corpuskit.source
 they are found and when they are left alone), and so are transcriber's notes and the headers inside a file of
 several etexts (`corpuskit.sources.gutenberg.notes`). Hard-wrapped prose becomes one line a paragraph, and the
 marks of plain text for italics, pages and illustrations are taken out (`corpuskit.sources.gutenberg.blocks`,
-``gutenberg_reflow``, ``gutenberg_marks``); settings say otherwise.
+`corpuskit.sources.gutenberg.reflow`, `corpuskit.sources.gutenberg.marks`); settings say otherwise.
 
 With a `catalog`, title, authors, languages, subjects, bookshelves and rights come from there; what a header
 says otherwise is flagged (see `corpuskit.sources.gutenberg.book`). What the catalogue calls no text
@@ -45,11 +45,11 @@ from pydantic import Field, field_validator
 from corpuskit.documents.reading import Dropped, Quarantined, Reading, ReadingBuilder
 from corpuskit.documents.settings import Location
 from corpuskit.errors import InputError
-from corpuskit.sources.encoding.decode import decode
+from corpuskit.sources.encoding.decode import decode_text
 from corpuskit.sources.folders import NO_KNOWN_FORMAT, FolderSelection, begin_reading, relative_name, some
 from corpuskit.sources.gutenberg.archives import NoText, RawText, Unreadable, raw_texts
 from corpuskit.sources.gutenberg.body import Body, BodyOptions
-from corpuskit.sources.gutenberg.book import Book
+from corpuskit.sources.gutenberg.book import Edition
 from corpuskit.sources.gutenberg.bounds import MAX_CUT
 from corpuskit.sources.gutenberg.catalog import Catalog, digest, load, require_catalog
 from corpuskit.sources.gutenberg.header import declared_encoding, declared_language, read_header
@@ -203,7 +203,7 @@ class Gutenberg(Source):
     ) -> None:
         """Read one text into ``out``: kept, dropped or quarantined; its name into ``flagged`` by flag."""
         declared = declared_encoding(raw.data)
-        decoded = decode(raw.data, declared, declared_language(raw.data))
+        decoded = decode_text(raw.data, declared, declared_language(raw.data))
         if decoded is None:
             said = f"declared as {declared}" if declared else "no encoding declared"
             error = (
@@ -213,7 +213,7 @@ class Gutenberg(Source):
             _quarantine(Unreadable(raw.name, "undecodable", error, len(raw.data), raw.data), out)
             return
         body = Body(decoded.text, self._body_options())
-        book = Book(raw.name, declared, decoded, body, read_header(body.header))
+        book = Edition(raw.name, declared, decoded, body, read_header(body.header))
         if book.number is None:
             error = (
                 f"{raw.name}: no number of a book in its header, its name, its folders or its licence."
@@ -231,7 +231,7 @@ class Gutenberg(Source):
     def _body_options(self) -> BodyOptions:
         return BodyOptions(**{field.name: getattr(self, field.name) for field in fields(BodyOptions)})
 
-    def _accept(self, book: Book, out: ReadingBuilder) -> None:
+    def _accept(self, book: Edition, out: ReadingBuilder) -> None:
         """Drop or keep a decoded book."""
         size = len(book.decoded.text.encode("utf-8"))
         out.met(size)
@@ -256,7 +256,7 @@ class Gutenberg(Source):
         for why, removed in book.body.cut.items():
             out.cut_bytes(why, removed)
 
-    def _reason_to_drop(self, book: Book) -> str:
+    def _reason_to_drop(self, book: Edition) -> str:
         if book.copyrighted and self.copyrighted == "drop":
             return "copyrighted"
         if book.entry and book.entry.kind not in ("", "Text"):
@@ -266,7 +266,7 @@ class Gutenberg(Source):
         return "" if book.body.text.strip() else "empty"
 
 
-def _join(book: Book, number: int, catalog: Catalog, out: ReadingBuilder) -> None:
+def _join(book: Edition, number: int, catalog: Catalog, out: ReadingBuilder) -> None:
     """Give a book what the catalogue says of it."""
     try:
         entry = catalog.find(number)

@@ -64,6 +64,7 @@ def release(name: str) -> int:
     >>> [release(n) for n in ("84-0.txt", "cache/pg84.txt", "old/84.txt", "frank15.txt", "8fau110.txt")]
     [999, 998, 100, 15, 10]
     """
+    # Above all releases of two digits, which are older: 100 for what was moved away, 998 and 999 for today.
     base = stem(name)
     numbered = _FILE_NUMBER.match(base)
     eight_characters = None if numbered else _RELEASE.search(base)

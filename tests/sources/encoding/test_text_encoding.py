@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corpuskit.sources.encoding.decode import codec_name, decode
+from corpuskit.sources.encoding.decode import codec_name, decode_text
 from corpuskit.sources.encoding.evidence import GOOD, misfit
 from corpuskit.sources.gutenberg.header import declared_encoding, declared_language
 
@@ -85,7 +85,7 @@ KOREAN = "오늘은 아침부터 비가 내려서 마을 사람들은 모두 집
 def test_declared_and_undeclared(
     declared: str, actual: str, words: str, used: str, flags: tuple[str, ...]
 ) -> None:
-    decoded = decode(words.encode(actual), declared)
+    decoded = decode_text(words.encode(actual), declared)
     assert decoded is not None
     assert (decoded.encoding, decoded.flags, decoded.text) == (used, flags, words)
 
@@ -113,7 +113,7 @@ OLD_CODE_PAGES = [
 def test_old_code_pages_are_told_by_the_letters_of_the_language(
     words: str, language: str, actual: str, declared: str
 ) -> None:
-    decoded = decode(words.encode(actual), declared, language)
+    decoded = decode_text(words.encode(actual), declared, language)
     assert decoded is not None
     assert decoded.text == words
     rightly = declared in ("", "ISO-8859-1") and decoded.encoding == "iso8859-1"
@@ -137,7 +137,7 @@ def test_other_scripts_are_guessed_from_strong_evidence(
 ) -> None:
     header = "The Project Gutenberg EBook, with an English header\n" * 40
     for actual in encodings:
-        decoded = decode((header + words).encode(actual), declared)
+        decoded = decode_text((header + words).encode(actual), declared)
         assert decoded is not None, actual
         assert decoded.text == header + words, actual
         assert decoded.flags == (
@@ -156,13 +156,13 @@ def test_other_scripts_are_guessed_from_strong_evidence(
     ],
 )
 def test_too_little_of_another_script_is_not_guessed(words: str, actual: str) -> None:
-    assert decode(words[:16].encode(actual)) is None
+    assert decode_text(words[:16].encode(actual)) is None
 
 
 def test_a_wrong_declaration_of_another_script_is_found() -> None:
     """Cyrillic is read by any Cyrillic code page without an error."""
     for declared, actual in (("Windows-1251", "koi8-r"), ("KOI8-R", "cp1251"), ("ISO-8859-5", "cp1251")):
-        decoded = decode(RUSSIAN.encode(actual), declared)
+        decoded = decode_text(RUSSIAN.encode(actual), declared)
         assert decoded is not None
         assert decoded.text == RUSSIAN
         assert decoded.flags == ("guessed_encoding", "wrong_encoding_declared")
@@ -171,7 +171,7 @@ def test_a_wrong_declaration_of_another_script_is_found() -> None:
 def test_a_right_declaration_is_believed_without_a_language() -> None:
     words = "Le café était déjà fermé; l'élève, très gêné, rentra à l'hôtel de la forêt. " * 4
     for text, actual in ((words, "latin-1"), (GERMAN, "cp1252"), (SPANISH, "latin-1"), (POLISH, "iso8859-2")):
-        decoded = decode(text.encode(actual), actual)
+        decoded = decode_text(text.encode(actual), actual)
         assert decoded is not None
         assert (decoded.text, decoded.flags) == (text, ())
 
@@ -184,7 +184,7 @@ def test_a_reading_all_in_the_stated_language_overrules_one_with_letters_that_it
         (hungarian, "hu", "iso8859-2", "ISO-8859-1"),
         (spanish, "es", "iso8859-1", "ISO-8859-2"),
     ):
-        decoded = decode(words.encode(actual), wrong, language)
+        decoded = decode_text(words.encode(actual), wrong, language)
         assert decoded is not None
         assert (decoded.text, decoded.flags) == (words, ("wrong_encoding_declared",))
 
@@ -192,7 +192,7 @@ def test_a_reading_all_in_the_stated_language_overrules_one_with_letters_that_it
 def test_without_a_stated_language_a_clean_reading_overrules_nothing() -> None:
     """Turkish read as ISO 8859-1 is clean Icelandic; read rightly, the foreign name stands out."""
     words = "Işık çok güzel bir şehir, İstanbul'da yağmur yağıyor, çocuklar şimdi Åse ile evde. " * 9
-    decoded = decode(words.encode("iso8859-9"), "ISO-8859-9")
+    decoded = decode_text(words.encode("iso8859-9"), "ISO-8859-9")
     assert decoded is not None
     assert (decoded.text, decoded.flags) == (words, ("doubtful_encoding",))
 
@@ -200,7 +200,7 @@ def test_without_a_stated_language_a_clean_reading_overrules_nothing() -> None:
 def test_macintosh_quotes_are_no_lines_of_boxes() -> None:
     words = "“Don’t go,” he said—“it’s late.” The old man’s café was closed. " * 9
     for language in ("en", ""):
-        decoded = decode(words.encode("mac-roman"), "", language)
+        decoded = decode_text(words.encode("mac-roman"), "", language)
         assert decoded is not None
         assert (decoded.text, decoded.encoding) == (words, "mac-roman")
 
@@ -209,11 +209,11 @@ def test_foreign_names_do_not_overrule_a_declaration() -> None:
     words = "He met Herr Müller, Señor Núñez, Åse Bjørnson and M. Lefèvre; then “Þór” spoke. " * 4
     for declared in ("Windows-1252", ""):
         for language in ("en", ""):
-            decoded = decode(words.encode("cp1252"), declared, language)
+            decoded = decode_text(words.encode("cp1252"), declared, language)
             assert decoded is not None
             assert (decoded.text, decoded.flags) == (words, ())
     indented = ("\u00a0" * 8 + "Dos reyes, él y yo.\n") * 30
-    decoded = decode(indented.encode("latin-1"), "ISO-8859-1", "es")
+    decoded = decode_text(indented.encode("latin-1"), "ISO-8859-1", "es")
     assert decoded is not None
     assert (decoded.text, decoded.flags) == (indented, ())
 
@@ -230,7 +230,7 @@ def test_lines_of_two_encodings_are_read_each_in_its_own(
     one, other = "Où êtes-vous, “monsieur” ?\r\n", "Déjà à l’été…\r\n"
     data = one.encode() * utf8_lines + b"plain\r\n" + other.encode("cp1252") * other_lines
     for declared in ("", "UTF-8", "Windows-1252"):
-        decoded = decode(data, declared, "fr")
+        decoded = decode_text(data, declared, "fr")
         assert decoded is not None
         assert decoded.text == one * utf8_lines + "plain\r\n" + other * other_lines
         assert decoded.encoding == encoding
@@ -239,7 +239,7 @@ def test_lines_of_two_encodings_are_read_each_in_its_own(
 
 
 def test_a_line_of_two_encodings_is_read_piece_by_piece() -> None:
-    decoded = decode("naïve “words” here, ".encode() + "café au lait\n".encode("latin-1"))
+    decoded = decode_text("naïve “words” here, ".encode() + "café au lait\n".encode("latin-1"))
     assert decoded is not None
     assert decoded.text == "naïve “words” here, café au lait\n"
     assert decoded.flags == ("mixed_encodings",)
@@ -247,10 +247,10 @@ def test_a_line_of_two_encodings_is_read_piece_by_piece() -> None:
 
 def test_a_character_cut_off_at_the_end_or_damaged_is_marked() -> None:
     whole = "Все хорошо".encode()
-    decoded = decode(whole[:-1], "UTF-8")
+    decoded = decode_text(whole[:-1], "UTF-8")
     assert decoded is not None
     assert (decoded.text, decoded.flags) == ("Все хорош\ufffd", ("damaged_characters",))
-    decoded = decode(whole + b" \x81 " + whole, "UTF-8")
+    decoded = decode_text(whole + b" \x81 " + whole, "UTF-8")
     assert decoded is not None
     assert decoded.text == "Все хорошо \ufffd Все хорошо"
     assert decoded.flags == ("mixed_encodings", "damaged_characters")
@@ -261,7 +261,7 @@ def test_two_macintosh_letters_are_no_letter_of_utf8() -> None:
     words = "L’été, l’élève et l’âge d’or. " * 9
     data = words.encode("mac-roman")
     assert b"\xd5\x8e" in data, "which is a letter of Armenian in UTF-8"
-    decoded = decode(data, "", "fr")
+    decoded = decode_text(data, "", "fr")
     assert decoded is not None
     assert (decoded.text, decoded.encoding) == (words, "mac-roman")
 
@@ -277,7 +277,7 @@ def test_two_macintosh_letters_are_no_letter_of_utf8() -> None:
     st.sampled_from(["", "en", "hu", "ru", "xx"]),
 )
 def test_any_bytes_decode_or_do_not(data: bytes, declared: str, language: str) -> None:
-    decoded = decode(data, declared, language)
+    decoded = decode_text(data, declared, language)
     if decoded is not None:
         assert decoded.text.encode("utf-8").decode("utf-8") == decoded.text
 
@@ -286,13 +286,13 @@ def test_any_bytes_decode_or_do_not(data: bytes, declared: str, language: str) -
     "piece", [b"\xff", b"\xc3", b"a\xe9", b"\xe9\n", b"\x8e\xd5 ", b"\xc3\xa9\xe9", b"\x00\xff"]
 )
 def test_much_of_anything_ends_in_linear_work(piece: bytes) -> None:
-    decode(piece * (2**16 // len(piece)), "ISO-8859-1")
-    decode(piece * (2**16 // len(piece)))
+    decode_text(piece * (2**16 // len(piece)), "ISO-8859-1")
+    decode_text(piece * (2**16 // len(piece)))
 
 
 def test_what_is_no_text_is_not_decoded() -> None:
-    assert decode(bytes(range(256)) * 40) is None
-    assert decode(b"\x00\x01\x02\xff words" * 40, "ISO-8859-1") is None
+    assert decode_text(bytes(range(256)) * 40) is None
+    assert decode_text(b"\x00\x01\x02\xff words" * 40, "ISO-8859-1") is None
 
 
 def test_misfit_counts_what_stands_wrong() -> None:
@@ -349,7 +349,7 @@ def test_every_real_book_is_read_in_its_true_encoding_and_wrong_declarations_are
     for name, (declared, encoding, flags) in known.items():
         data = gzip.decompress((root / name).read_bytes())
         assert declared_encoding(data) == declared, name
-        decoded = decode(data, declared, declared_language(data))
+        decoded = decode_text(data, declared, declared_language(data))
         assert decoded is not None, name
         assert (decoded.encoding, ",".join(decoded.flags)) == (encoding, flags), name
 
@@ -372,7 +372,7 @@ def test_real_texts_of_40_encodings_are_read_as_declared_and_not_flagged() -> No
         for file in sorted(folder.iterdir()):
             if file.name in NOT_TEXT:
                 continue
-            decoded = decode(file.read_bytes(), declared)
+            decoded = decode_text(file.read_bytes(), declared)
             assert decoded is not None, file
             assert decoded.encoding in (codec_name(declared), "ascii", "utf-16", "utf-32", "cp874"), file
             assert "doubtful_encoding" not in decoded.flags, file

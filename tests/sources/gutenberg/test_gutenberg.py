@@ -71,7 +71,7 @@ def book(language: str = "English", encoding: str = "UTF-8", body: str = BODY) -
 
 
 def read_all(source: Gutenberg) -> list[Reading]:
-    """All readings; each account is checked on the way."""
+    """All readings; each ledger is checked on the way."""
     readings = [reading for part in source.parts() for reading in source.read(part)]
     for reading in readings:
         batches.check(reading.batch, source.columns, "gutenberg")

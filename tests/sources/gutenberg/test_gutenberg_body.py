@@ -13,12 +13,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks import gutenberg_body as gutenberg_body_rows
 from benchmarks.gutenberg_body import count_right
-from corpuskit.sources.encoding.decode import decode
+from corpuskit.errors import SettingError
+from corpuskit.sources.encoding.decode import decode_text
 from corpuskit.sources.gutenberg import body as gutenberg_body
 from corpuskit.sources.gutenberg.blocks import find_blocks
 from corpuskit.sources.gutenberg.body import Body, BodyOptions
 from corpuskit.sources.gutenberg.header import declared_encoding, declared_language
+from corpuskit.sources.gutenberg.rules import RULES, switched_on
 
 CORPORA = os.environ.get("CORPUSKIT_CORPORA")
 START = "*** START OF THE PROJECT GUTENBERG EBOOK X ***\n\n"
@@ -73,11 +76,11 @@ def kinds(*blocks: str) -> list[str]:
 
 
 def typeset(text: str, **options: Any) -> str:
-    return account(START + text + END, **options).text
+    return balanced(START + text + END, **options).text
 
 
-def account(raw: str, **options: Any) -> Body:
-    """The body; its account is checked on the way."""
+def balanced(raw: str, **options: Any) -> Body:
+    """The body; its bytes are checked to balance on the way."""
     body = Body(raw, BodyOptions(**options))
     pieces = sum(len(raw[p.start : p.stop].encode()) for p in body.pieces)
     assert len(raw.encode()) == len(body.text.encode()) + pieces + sum(body.cut.values())
@@ -112,6 +115,54 @@ def test_kinds_of_blocks(block: str, kind: str) -> None:
     assert kinds(block) == [kind]
 
 
+def test_rules_have_names_of_their_own() -> None:
+    names = Counter(rule.name for rule in RULES)
+    assert names.total() > 50
+    assert max(names.values()) == 1
+
+
+@pytest.mark.parametrize("name", [rule.name for rule in RULES])
+def test_each_rule_can_be_switched_off(name: str) -> None:
+    left = {rule.name for section in switched_on({name}) for rule in section}
+    assert left == {rule.name for rule in RULES} - {name}
+    lines = book(VERSE, TABLE, CONTENTS, "CHAPTER II").split("\n")
+    assert [b[:2] for b in find_blocks(lines, without={name})] == [b[:2] for b in find_blocks(lines)]
+
+
+@pytest.mark.parametrize(
+    ("block", "rule"),
+    [
+        ("       *       *       *       *       *", "ornament"),
+        ("[Illustration: The lamp was out]", "caption"),
+        (VERSE, "verse_score"),
+        ("CHAPTER II", "capitals"),
+    ],
+)
+def test_a_block_without_the_rule_that_tells_it(block: str, rule: str) -> None:
+    lines = book(block).split("\n")
+    (told,) = (known.kind for known in RULES if known.name == rule)
+    assert find_blocks(lines)[3].kind == told
+    without = {rule, "chapter"}  # which would tell the heading, too
+    assert find_blocks(lines, without=without)[3].kind != told
+
+
+def test_a_rule_that_is_none_cannot_be_switched_off() -> None:
+    with pytest.raises(SettingError, match="no_such_rule"):
+        find_blocks([PROSE], without={"no_such_rule"})
+
+
+def test_the_benchmark_says_what_a_rule_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = book("       *       *       *", VERSE).split("\n")
+    marks = {find_blocks(lines)[3].first: "break"}
+    monkeypatch.setattr(gutenberg_body_rows, "marked_blocks", lambda *_: iter([(lines, marks)]))
+    said = list(gutenberg_body_rows.without_rules(Path(), ["ornament", "caption"], ["uniform"]))
+    assert said[0] == "1 books, 7 blocks, 1 of them marked"
+    assert [line.split()[:4] for line in said[2:]] == [
+        ["ornament", "break", "1", "-1"],
+        ["caption", "caption", "0", "+0"],
+    ]
+
+
 def test_speeches_of_a_play() -> None:
     scenes = [DRAMA, "ANNE. It is late.", "JOHN. It is."] * 20 + ["MARY. And dark."] * 6
     found = find_blocks(book(*scenes).split("\n"))
@@ -133,7 +184,7 @@ def test_without_reflow_every_line_stays() -> None:
     raw = book("  Indented", "   \n\n\n" + VERSE, PROSE)
     assert typeset(raw, reflow=False) == raw
     assert typeset(raw.replace("\n", "\r\n"), reflow=False) == raw
-    assert account(START + raw.replace("\n", "\r\n") + END).cut["line_ends"] == raw.count("\n")
+    assert balanced(START + raw.replace("\n", "\r\n") + END).cut["line_ends"] == raw.count("\n")
 
 
 @pytest.mark.parametrize(
@@ -186,7 +237,7 @@ def test_line_ends_of_prose(left: str, right: str, joined: str) -> None:
         filler.pop()
     paragraph = "\n".join([first, " ".join([*filler, left]), right, "and no more."])
     more = "He was receiving them; a well-known thing, day by day. " * 3
-    body = account(START + book(paragraph, more.strip()) + END)
+    body = balanced(START + book(paragraph, more.strip()) + END)
     assert joined in body.text
     assert body.cut.get("hyphens", 0) == (left.endswith("receiv-"))
 
@@ -312,9 +363,9 @@ def test_pages_in_brackets_and_named_ones_join_what_they_cut() -> None:
     ),
     st.sampled_from(["\n", "\r\n", "\r"]),
 )
-def test_the_account_holds_and_words_survive(parts: list[str], newline: str) -> None:
+def test_bytes_balance_and_words_survive(parts: list[str], newline: str) -> None:
     raw = START + "\n\n".join([PROSE, *parts, PROSE]).replace("\n", newline) + END
-    account(raw, footnotes="remove", illustrations="remove")
+    balanced(raw, footnotes="remove", illustrations="remove")
     only_white_space_is_layout(raw)
 
 
@@ -323,7 +374,7 @@ def test_the_account_holds_and_words_survive(parts: list[str], newline: str) -> 
 def test_the_layout_of_real_books_is_white_space_alone() -> None:
     for path in sorted((Path(str(CORPORA)) / "gutenberg").rglob("*.txt.gz"))[::24]:
         data = gzip.decompress(path.read_bytes())
-        decoded = decode(data, declared_encoding(data), declared_language(data))
+        decoded = decode_text(data, declared_encoding(data), declared_language(data))
         assert decoded is not None, path.name
         only_white_space_is_layout(decoded.text)
 
@@ -331,7 +382,7 @@ def test_the_layout_of_real_books_is_white_space_alone() -> None:
 def only_white_space_is_layout(raw: str) -> None:
     """Check that a book with its marks kept has lost nothing but the hyphens that are counted."""
     keep = {"emphasis": "keep", "illustrations": "keep", "page_numbers": "keep", "transcriber_notes": "keep"}
-    body, lines = account(raw, **keep), account(raw, **keep, reflow=False)
+    body, lines = balanced(raw, **keep), balanced(raw, **keep, reflow=False)
     assert set(body.cut) <= {"hyphens", "layout", "line_ends"}
     words, all_words = "".join(body.text.split()), "".join(lines.text.split())
     removed = body.cut.get("hyphens", 0)
@@ -342,10 +393,10 @@ def only_white_space_is_layout(raw: str) -> None:
 def test_a_text_too_long_to_typeset_keeps_its_lines_and_is_flagged(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gutenberg_body, "TYPESET_CHARS", 60)
     raw = "one _two_\r\nthree\r\n" * 6
-    body = account(raw)
+    body = balanced(raw)
     assert body.text == raw.replace("\r\n", "\n")
     assert "too_long_to_typeset" in body.flags
-    assert "too_long_to_typeset" not in account(raw[:38]).flags
+    assert "too_long_to_typeset" not in balanced(raw[:38]).flags
 
 
 @pytest.mark.parametrize(
@@ -371,7 +422,7 @@ def test_a_text_too_long_to_typeset_keeps_its_lines_and_is_flagged(monkeypatch: 
 )
 def test_hostile_texts_end(hostile: str) -> None:
     """A step that is not linear would not end in minutes."""
-    account(START + "x\n" + hostile + END)
+    balanced(START + "x\n" + hostile + END)
 
 
 def test_marks_of_real_blocks_are_well_formed() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from corpuskit.sources.encoding.decode import decode
+from corpuskit.sources.encoding.decode import decode_text
 from corpuskit.sources.gutenberg.body import Body, BodyOptions
 from corpuskit.sources.gutenberg.header import declared_encoding
 
@@ -29,7 +29,7 @@ def marks() -> Iterator[tuple[str, int, int, list[tuple[int, int]]]]:
 
 def real_text(name: str) -> str:
     data = gzip.decompress((Path(str(CORPORA)) / name).read_bytes())
-    decoded = decode(data, declared_encoding(data))
+    decoded = decode_text(data, declared_encoding(data))
     assert decoded is not None
     return decoded.text
 

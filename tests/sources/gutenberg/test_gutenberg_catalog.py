@@ -19,7 +19,7 @@ from corpuskit.errors import InputError
 from corpuskit.sources.gutenberg import catalog as gutenberg_catalog
 from corpuskit.sources.gutenberg import rdf as gutenberg_rdf
 from corpuskit.sources.gutenberg.catalog import digest, load
-from corpuskit.sources.gutenberg.rdf import Entry, RdfError, members, read_rdf
+from corpuskit.sources.gutenberg.rdf import CatalogEntry, RdfError, members, read_rdf
 from corpuskit.sources.gutenberg.source import Gutenberg
 
 CORPORA = os.environ.get("CORPUSKIT_CORPORA")
@@ -56,7 +56,7 @@ With a Subtitle</dcterms:title>
 """
 PUBLIC = "Public domain in the USA."
 OWNED = "Copyrighted. Read the copyright notice inside this book for details."
-ENTRY = Entry(
+ENTRY = CatalogEntry(
     title="A Small Book: With a Subtitle",
     authors=(
         "Author, Ann, 1820-1887",
@@ -152,7 +152,7 @@ def test_a_table_as_it_is_published(tmp_path: Path) -> None:
         put(tmp_path / "a.csv.gz", gzip.compress(text.encode())),
     ):
         catalog = load(path)
-        assert catalog.find(7) == Entry(
+        assert catalog.find(7) == CatalogEntry(
             title="A Small Book: With a Subtitle",
             authors=("Author, Ann, 1820-1887", "Other, Otto, 44 BCE- [Translator]"),
             languages=("de", "en"),
@@ -160,7 +160,7 @@ def test_a_table_as_it_is_published(tmp_path: Path) -> None:
             bookshelves=("Small Books", "Category: Novels"),
             kind="Text",
         )
-        assert catalog.find(8) == Entry(
+        assert catalog.find(8) == CatalogEntry(
             title="A Small Book", authors=("Author, Ann, 1820-1887",), kind="Sound"
         )
         assert catalog.problems == (
