@@ -8,6 +8,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 ENGINE := $(shell find native/engine -name '*.cpp' | LC_ALL=C sort)
 HEADERS := $(shell find native/engine -name '*.hpp')
 SOURCES := pyproject.toml constraints.txt CMakeLists.txt native/bindings.cpp $(ENGINE) $(HEADERS)
+# An editable install knows each module by its place: where one comes, goes or moves, it must be made again.
+MODULES := $(VENV)/modules-$(firstword $(shell find corpuskit -name '*.py' | LC_ALL=C sort | cksum))
 
 .SECONDARY:
 .PHONY: install install-dev demo test test-slow check sanitize fuzz format bench bench-install clean help
@@ -28,7 +30,11 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 # torch comes first and by its pinned version, so that nothing else chooses a build of it.
-$(VENV)/installed: $(SOURCES) | $(BIN)/python
+$(MODULES): | $(BIN)/python
+	@rm -f $(VENV)/modules-*
+	@touch $@
+
+$(VENV)/installed: $(SOURCES) $(MODULES) | $(BIN)/python
 	@command -v c++ >/dev/null || command -v g++ >/dev/null || command -v clang++ >/dev/null || { \
 	  echo "A C++20 compiler is needed to build corpuskit's engine and none was found."; \
 	  echo "Debian, Ubuntu: apt-get install g++    Fedora: dnf install gcc-c++    macOS: xcode-select --install"; \

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import fcntl
 import json
-import os
 import tempfile
 import time
 from collections.abc import Iterator
@@ -34,6 +33,7 @@ from corpuskit.storage.files import (
     write_bytes,
     write_json,
 )
+from corpuskit.storage.lock import hold
 from corpuskit.storage.tables import KEPT_LEVEL, Sink, parquet, read_batches
 
 FORMAT = 1
@@ -176,24 +176,14 @@ class Run:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the run's lock. The system releases it when the process ends, however it ends."""
-        path = self.local(layout.path("logs", "lock"))
-        with storing(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            file = path.open("a+")
-        with file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as error:
-                file.seek(0)
-                owner = file.read().strip() or "unknown"
-                raise RunLockedError(
-                    f"{self.folder}: another build is writing this run (process {owner})",
-                    remedy="Wait for it to end, or build into another folder.",
-                ) from error
-            # Only now: until the lock is held, what stands in the file is its holder's word.
-            file.truncate(0)
-            file.write(str(os.getpid()))
-            file.flush()
+
+        def taken(owner: str) -> RunLockedError:
+            return RunLockedError(
+                f"{self.folder}: another build is writing this run (process {owner})",
+                remedy="Wait for it to end, or build into another folder.",
+            )
+
+        with hold(self.local(layout.path("logs", "lock")), taken):
             self._wait_for_workers()
             yield
 
