@@ -87,7 +87,7 @@ def encode_index(lengths: npt.NDArray[np.int32], dtype: str) -> bytes:
     ends = np.cumsum(lengths, dtype=np.int64) * numpy_dtype(dtype).itemsize
     pointers = np.concatenate([np.zeros(1, np.int64), ends])[:sequences]
     header = _HEADER.pack(IDX_MAGIC, IDX_VERSION, TOKEN_DTYPES[dtype], sequences, sequences + 1)
-    documents = np.arange(sequences + 1)
+    documents = np.arange(sequences + 1)  # Each document is one sequence.
     return header + b"".join(
         (lengths.astype("<i4").tobytes(), pointers.astype("<i8").tobytes(), documents.astype("<i8").tobytes())
     )

@@ -57,6 +57,7 @@ class Permutation:
         bits = max(2, (size - 1).bit_length())  # Each half has one at least.
         self._low_bits = bits // 2
         self._high_bits = bits - self._low_bits
+        # Of the size too: neighbouring sizes under one key are ordered independently.
         seed = derive_key(size, *key)
         self._round_keys = [mix64(seed ^ mix64(number)) for number in range(ROUNDS)]
 

@@ -70,6 +70,7 @@ class Shards:
     @property
     def fingerprint(self) -> str:
         """sha256, in hex, of the manifest's content: type, vocabulary, tokenizer and shard digests."""
+        # Neither names nor provenance: equal tokens train equal models. A mixture has one of its own.
         content = {
             "format": MANIFEST_FORMAT,
             "dtype": self.dtype,
@@ -104,8 +105,8 @@ class Shards:
 
         Batch k follows from (shards, rows, context, seed, epoch, k) alone, so that a loop resumes at any.
         What `world` processes read at a step is together, in order of rank, what one alone reads. Batches of
-        epoch 0 are those that corpuskit trains on with the same rows, context and seed. Rows at the end of
-        an epoch that fill no batch are left out; each epoch has an order and cuts of its own.
+        epoch 0 are those that a decoder of corpuskit is trained on with the same rows, context and seed. Rows
+        at the end of an epoch that fill no batch are left out; each epoch has an order and cuts of its own.
 
         Args:
             rows: rows of a batch over all processes, B; a multiple of `world`.

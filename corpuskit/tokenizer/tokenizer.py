@@ -116,6 +116,7 @@ class Tokenizer:
             raise SettingError(f"pattern {pattern!r} is unknown", remedy=nearest(pattern, PATTERNS))
         model = tokenizers.Tokenizer(models.BPE())
         split = pre_tokenizers.Split(Regex(PATTERNS[pattern]), behavior="isolated")
+        # Without its own pattern, which is GPT-2's and would cut once more.
         byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
         model.pre_tokenizer = pre_tokenizers.Sequence([split, byte_level])
         model.decoder = decoders.ByteLevel()
@@ -242,6 +243,7 @@ class Tokenizer:
         ids: list[npt.NDArray[np.uint32]] = []
         for batch in _batches(self._pieces(texts)):
             try:
+                # A batch is encoded on all cores; "fast" leaves offsets out, which no one asks for here.
                 encodings = self._model.encode_batch_fast([p for p, _ in batch], add_special_tokens=False)
             except TypeError:
                 for piece, _ in batch:

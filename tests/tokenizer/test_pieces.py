@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import tokenizers
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import pre_tokenizers, trainers
 
@@ -30,6 +30,7 @@ def texts() -> list[str]:
 
 
 @given(st.lists(st.sampled_from(TRICKY), max_size=200).map("".join))
+@settings(deadline=None)
 def test_pieces_encode_like_the_whole(tokenizer: Tokenizer, text: str) -> None:
     whole = tokenizers.Tokenizer.from_str(tokenizer.data.decode())
     expected = whole.encode(text, add_special_tokens=False).ids

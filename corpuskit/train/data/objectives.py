@@ -261,6 +261,7 @@ class Spans:
         return {"source": np.stack([source for source, _ in pairs]), "ids": ids, "targets": targets}
 
     def _parts(self, tokens: int) -> tuple[int, int]:
+        # Some tokens are taken and some kept; a span holds one at least, and a kept one stands before it.
         noise = min(max(round(tokens * self.density), 1), tokens - 1)
         return noise, min(max(round(noise / self.length), 1), noise, tokens - noise)
 
