@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, overload
 
 import ftfy
 import pyarrow as pa
@@ -106,3 +106,26 @@ def _is_left_alone(line: str, config: TextFixerConfig) -> bool:
         or (form is not None and not unicodedata.is_normalized(form, line))
         or (config.fix_encoding and is_bad(line))
     )
+
+
+@overload
+def fix_unicode(texts: str, settings: Unicode | None = None) -> str: ...
+
+
+@overload
+def fix_unicode(texts: list[str] | tuple[str, ...], settings: Unicode | None = None) -> list[str]: ...
+
+
+def fix_unicode(texts: str | list[str] | tuple[str, ...], settings: Unicode | None = None) -> str | list[str]:
+    """Repair broken Unicode in a text or in several, as the stage `Unicode` does.
+
+    Args:
+        settings: the stage with other settings than the default ones.
+
+    >>> fix_unicode("schÃ¶n"), fix_unicode(["schÃ¶n", "a\\ufb01ne"])
+    ('schön', ['schön', 'afine'])
+    """
+    config = (settings or Unicode()).config()
+    if isinstance(texts, str):
+        return fix_text(texts, config)
+    return [fix_text(text, config) for text in texts]

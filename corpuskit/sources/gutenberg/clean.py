@@ -1,0 +1,78 @@
+"""One file of Project Gutenberg, cleaned on its own, as the source does it in a build."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from corpuskit.documents.reading import CutSpan
+from corpuskit.errors import InputError
+from corpuskit.sources.encoding.decode import decode_text
+from corpuskit.sources.encoding.letters import Decoded
+from corpuskit.sources.gutenberg.body import Body, BodyOptions
+from corpuskit.sources.gutenberg.book import Edition
+from corpuskit.sources.gutenberg.header import Header, declared_encoding, declared_language, read_header
+
+
+@dataclass(frozen=True)
+class Book:
+    """The text of a book, and what was around it.
+
+    Attributes:
+        text: without header, licence, notes of its makers and marks of plain text; a paragraph is a line.
+        header: what the file says of itself: number, title, author, language, dates, rights.
+        cuts: the removed pieces with their reasons, as ranges of UTF-8 bytes of the decoded file.
+        flags: what was odd: ends that were not found, a wrong declaration of the encoding...
+        encoding: Python's name of the encoding of the file; ``utf-8`` for a string.
+    """
+
+    text: str
+    header: Header
+    cuts: tuple[CutSpan, ...]
+    flags: tuple[str, ...]
+    encoding: str
+
+
+def clean_book(raw: bytes | str, options: BodyOptions | None = None) -> Book:
+    """Take the book out of a file of Project Gutenberg, as the source `Gutenberg` does.
+
+    Args:
+        raw: the bytes of a text file, in whatever encoding, or its decoded text.
+        options: what becomes of notes, footnotes, illustrations, page numbers, line breaks...
+
+    Raises:
+        InputError: the bytes are in no encoding that is known here.
+
+    >>> file = '''The Project Gutenberg EBook of Two Lines, by Nobody
+    ...
+    ... Title: Two Lines
+    ...
+    ... *** START OF THIS PROJECT GUTENBERG EBOOK TWO LINES ***
+    ...
+    ... The tide went out, and nobody on the
+    ... shore had seen it go.
+    ...
+    ... *** END OF THIS PROJECT GUTENBERG EBOOK TWO LINES ***
+    ... '''
+    >>> book = clean_book(file)
+    >>> book.text, book.header.title, [cut.reason for cut in book.cuts]
+    ('The tide went out, and nobody on the shore had seen it go.', 'Two Lines', ['header', 'licence'])
+    """
+    declared = "" if isinstance(raw, str) else declared_encoding(raw)
+    decoded = _decoded(raw, declared)
+    body = Body(decoded.text, options or BodyOptions())
+    edition = Edition("", declared, decoded, body, read_header(body.header))
+    cuts = tuple(edition.cuts())
+    return Book(body.text, edition.header, cuts, tuple(edition.flags()), decoded.encoding)
+
+
+def _decoded(raw: bytes | str, declared: str) -> Decoded:
+    if isinstance(raw, str):
+        return Decoded(raw, "utf-8")
+    decoded = decode_text(raw, declared, declared_language(raw))
+    if decoded is None:
+        said = f"declared as {declared}" if declared else "no encoding declared"
+        raise InputError(
+            f"clean_book: {len(raw)} bytes in no encoding that is known here ({said})",
+            remedy="Decode them yourself and give the text, or convert the file: iconv -f ENCODING -t UTF-8",
+        )
+    return decoded
