@@ -2,9 +2,9 @@
 
 A rule is a sign that a reader can check against the lines. Sections are asked in their order and the rules of
 a section in theirs; the first that holds gives the kind. One without a kind ends its section: the block is
-none of what the section tells. Each can be switched off by its name, `corpuskit.sources.gutenberg.blocks.
-find_blocks(lines, without={"imprint"})`, and ``python -m benchmarks.gutenberg_body --without all`` says what
-each changes. Numbers were set on the blocks marked by hand (``tests/cases/gutenberg_blocks.tsv``).
+none of what the section tells. Each can be switched off by its name: `find_blocks` takes it as ``without``,
+and ``python -m benchmarks.gutenberg_body --without all`` says what each changes. Numbers were set on the
+blocks marked by hand (``tests/cases/gutenberg_blocks.tsv``).
 
 Widths are in characters and columns; shares of a width are of the width that the book's prose is wrapped at.
 Words are those of the languages of the corpora: English, German, French, Spanish, Portuguese, Italian, Dutch,
