@@ -94,6 +94,7 @@ class FetchStatus:
         there: those that were there and whole before.
         not_found: those that the mirror does not have.
         copyrighted: those that are left out because their header says so.
+        fetched: those that have come now.
         misses: names that were asked for and are not on the mirror.
     """
 

@@ -2,9 +2,9 @@
 
 A rule is a sign that a reader can check against the lines. Sections are asked in their order and the rules of
 a section in theirs; the first that holds gives the kind. One without a kind ends its section: the block is
-none of what the section tells. Each can be switched off by its name, `corpuskit.sources.gutenberg.blocks.
-find_blocks(lines, without={"imprint"})`, and ``python -m benchmarks.gutenberg_body --without all`` says what
-each changes. Numbers were set on the blocks marked by hand (``tests/cases/gutenberg_blocks.tsv``).
+none of what the section tells. Each can be switched off by its name: `find_blocks` takes it as ``without``,
+and ``python -m benchmarks.gutenberg_body --without all`` says what each changes. Numbers were set on the
+blocks marked by hand (``tests/cases/gutenberg_blocks.tsv``).
 
 Widths are in characters and columns; shares of a width are of the width that the book's prose is wrapped at.
 Words are those of the languages of the corpora: English, German, French, Spanish, Portuguese, Italian, Dutch,
@@ -169,7 +169,6 @@ PLAIN: Rules = (
     BlockRule("line_of_speech", "prose",
         lambda b: b.count == 1 and b.first in _QUOTES and b.above < 2 and "   " not in b.text[0].lstrip(),
         "one line in quotation marks, neither apart nor in columns, is said by somebody"),
-    BlockRule("other_line", None, lambda b: b.count == 1, "one line says little by its shape"),
     BlockRule("uneven", None, lambda b: any(indent != b.shape.margin for indent in b.indents[1:]),
         "a paragraph is set in at its first line alone"),
     BlockRule("gaps_inside", None, lambda b: any("   " in s.lstrip() or "..." in s for s in b.text[1:]),
@@ -371,8 +370,8 @@ SETTLING: Rules = (
 # fmt: on
 
 SECTIONS = (MARKS, LETTERS, COLUMNS, CONTENTS, HEADINGS, SINGLES, SEVERAL)
-"""Asked in this order for what is not `PLAIN`: marks are sure, a letter's head would pass for a heading, and
-columns would pass for either."""
+"""Asked in this order for what is not `PLAIN`: datelines have gaps as columns have, entries below "Contents"
+look like headings, and a heading would pass for a line of prose or verse."""
 
 RULES = tuple(chain(PLAIN, *SECTIONS, SETTLING))
 """All rules."""
