@@ -315,6 +315,7 @@ def _columns(schema: pa.Schema, name: str, fields: Fields) -> list[str]:
     kind = schema.field(fields.text).type
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
+    # Parquet files of some writers lack the mark that tells strings from bytes.
     stringlike = (
         pa.types.is_string,
         pa.types.is_large_string,

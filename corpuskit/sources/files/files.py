@@ -210,6 +210,7 @@ def _problem(row: Row, text_field: str, id_field: str) -> tuple[str, str] | None
         return "no_text", f"field {text_field!r} holds {kind}, not a string. Set text_field, or mend the row."
     if not _encodable(row.text):
         return "invalid_utf8", f"field {text_field!r} holds half of a surrogate pair. Mend the row."
+    # In Python True is a whole number; as an id it is a mistake in the name of the field.
     if row.id is not None and (isinstance(row.id, bool) or not isinstance(row.id, (str, int))):
         kind = type(row.id).__name__
         return "bad_id", f"field {id_field!r} holds {kind}, not a string or whole number. Set id_field."

@@ -48,6 +48,7 @@ class SavedDatasets:
         if missing:
             more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
             self.unreadable[name] = f"{name}: names {missing[0]}{more}, not there. Save the dataset again."
+        # Beside the data lie caches of `map`: other versions of the same rows.
         rest = inside - named - self.unreadable.keys()
         self.passed |= rest
         self.unnamed += sorted(n for n in rest if n.endswith(".arrow"))

@@ -90,7 +90,7 @@ def parse_site(head: bytes, path: str) -> Site:
         elif name == "namespace" and key[0] is not None:
             names[key[0]] = "".join(text).strip()
         elif name == "siteinfo":
-            raise _EnoughError
+            raise _EnoughError  # there is no other way to stop expat
 
     parser.StartElementHandler, parser.EndElementHandler = start, end
     parser.CharacterDataHandler = text.append
