@@ -62,7 +62,7 @@ class LossMeter {
     std::size_t table_bytes = 0;  // see LossBatch
 
   private:
-    static constexpr std::size_t kDeepest = 200;  // frames; what opens beyond is text
+    static constexpr std::size_t kDeepest = 200;  // frames, as in the extractor; the rest is text
 
     /// A word that waits for its turn: its hash without the lowest bits, where the number of its
     /// use stands.

@@ -9,7 +9,9 @@
 namespace corpuskit {
 
 namespace {
-constexpr std::size_t kMostBars = 1 << 20;  // that are remembered at a time; further ones are text
+// A page of 10 MB of bars must not hold 160 MB of places.
+constexpr std::size_t kMostBars = 1 << 20;  // remembered at a time; further ones are text
+// Bounded, so that a look is constant work.
 constexpr std::size_t kLookBack = 64;  // how far a line is looked back at for the start of a table
 }  // namespace
 
@@ -205,6 +207,7 @@ void WikitextEngine::skip_redirect() {
     blanks();
     if (starts_with(at, ":")) ++at;
     blanks();
+    // Bounded: a page that begins so and has no link is not searched to its end.
     const std::size_t close = starts_with(at, "[[") ? in_.substr(0, at + 600).find("]]", at)
                                                     : kNone;
     if (close != kNone) pos_ = close + 2;
@@ -351,6 +354,7 @@ void WikitextEngine::close_braces() {
     count_step(run);
     while (run >= 2 && open(Kind::kTemplate) > 0) {
         pop_unclosed_until(Kind::kTemplate);
+        // Three braces close a parameter and two a template, as in MediaWiki's preprocessor.
         const std::size_t take = std::min<std::size_t>({run, frames_.back().braces, 3});
         finish_braces(take);
         run -= take;
