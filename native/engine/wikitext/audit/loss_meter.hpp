@@ -114,6 +114,7 @@ class LossMeter {
     std::uint32_t use_now() const { return frames_.empty() ? base_use_ : frames_.back().use; }
     std::uint32_t new_use(LossKind kind, std::string_view name, std::size_t start);
     void end_word();
+    void skip() { end_word(), ++pos_; }  // a sign that only ends a word
     void put_word(std::uint64_t hash, std::uint32_t use);
     void drop_piece(Frame& frame);
     bool hidden() const { return hidden_ > 0; }

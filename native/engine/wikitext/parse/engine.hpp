@@ -92,6 +92,7 @@ class WikitextEngine {
     /// Counts work: bytes that are looked at one by one in full, those that are moved or searched
     /// for one sign, which is faster, as a quarter or an eighth.
     void count_step(std::size_t n) { counters_->steps += static_cast<std::int64_t>(n); }
+    void copy() { out_.push_back(in_[pos_++]); }  // the byte at pos_ means nothing: it is text
     void hole();
     void cut_back(std::size_t to);
     bool starts_with(std::size_t at, std::string_view what) const;

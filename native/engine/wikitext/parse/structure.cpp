@@ -112,24 +112,16 @@ void WikitextEngine::structure() {
         case '&': {
             std::size_t length = 0;
             const char32_t code = parse_entity(in_.substr(pos_), length);
-            if (code == 0) {
-                out_.push_back('&');
-                ++pos_;
-            } else {
-                put_entity(out_, code);
-                pos_ += length;
-            }
+            if (code == 0) return copy();
+            put_entity(out_, code);
+            pos_ += length;
             return;
         }
         case '-':
-            if (starts_with(pos_, "-{") && !starts_with(pos_, "-{{")) {
-                push({.kind = Kind::kVariant, .start = out_.size(), .content = out_.size() + 2});
-                out_.append("-{");
-                pos_ += 2;
-            } else {
-                out_.push_back('-');
-                ++pos_;
-            }
+            if (!starts_with(pos_, "-{") || starts_with(pos_, "-{{")) return copy();
+            push({.kind = Kind::kVariant, .start = out_.size(), .content = out_.size() + 2});
+            out_.append("-{");
+            pos_ += 2;
             return;
         default: ++pos_;  // a control character: not text, and the marks need their meaning
     }
@@ -217,8 +209,7 @@ void WikitextEngine::equals() {
     if (top_is(Kind::kTemplate) && bars_.size() > frames_.back().first_bar &&
         bars_.back().equals == kNone)
         bars_.back().equals = out_.size();
-    out_.push_back('=');
-    ++pos_;
+    copy();
 }
 
 void WikitextEngine::bar() {
@@ -245,8 +236,7 @@ void WikitextEngine::bar() {
             frame.file = has_prefix(link_target(frame), file_names_);
         if (bars_.size() < kMostBars) bars_.push_back({out_.size(), kNone});
     }
-    out_.push_back('|');
-    ++pos_;
+    copy();
 }
 
 bool WikitextEngine::starts_with(std::size_t at, std::string_view what) const {
@@ -336,9 +326,7 @@ void WikitextEngine::open_braces() {
     if (run == 1) {
         if (starts_with(pos_, "{|") && !starts_with(pos_, "{|}") && at_line_start())
             return open_table();
-        out_.push_back('{');
-        ++pos_;
-        return;
+        return copy();
     }
     const std::size_t start = out_.size();
     out_.push_back(kOpenTemplate);
