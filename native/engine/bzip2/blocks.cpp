@@ -91,7 +91,7 @@ class Recent {
 
     std::uint8_t take(unsigned rank) {
         const std::uint8_t byte = order_[rank];
-        // Most are: shifted as one number.
+        // Most ranks are below 8: the bytes before are moved as one number, without a call.
         if (std::endian::native == std::endian::little && rank < 8) {
             std::uint64_t first;
             std::memcpy(&first, order_.data(), 8);
@@ -154,6 +154,7 @@ const char* Bz2Decoder::Scratch::read_symbols(BitReader& in, Block& block) {
         if (in.overrun()) return "the block has no end";
         const HuffmanTable& table = tables[head.selector[group]];
         for (unsigned i = 0; i < bz2::kGroupSymbols; ++i) {
+            // 56 bits are enough for two codes of 20.
             if ((i & 1) == 0) in.refill();
             unsigned symbol = table.fast[in.peek(bz2::kFastBits)];
             if (symbol != 0) {
@@ -171,6 +172,7 @@ const char* Bz2Decoder::Scratch::read_symbols(BitReader& in, Block& block) {
                 symbol = table.symbols[static_cast<std::size_t>(index)];
                 in.skip(bits);
             }
+            // The length of a run is a binary number of the digits 1 and 2, lowest first.
             if (symbol <= 1) {
                 run += weight << symbol;
                 weight <<= 1;
@@ -252,6 +254,7 @@ bool seek_block(const std::uint8_t* data, std::size_t size, Bz2Run& run) {
             run.error = "neither a block nor the end of a stream";
             return false;
         }
+        // The end mark has 48 bits, the stream's checksum 32.
         if (run.next + 80 > bits) return false;
         run.next = (run.next + 80 + 7) / 8 * 8;
         run.in_stream = false;
@@ -283,6 +286,7 @@ Bz2Run Bz2Decoder::decode(const std::uint8_t* data, std::size_t size, std::uint6
         ++count;
     }
     scratch_->transforms.undo(count);
+    // Text hardly grows when its runs are undone.
     run.bytes.reserve(count * (kBz2BlockBytes + kBz2BlockBytes / 64));
     for (std::size_t i = 0; i < count; ++i) {
         const Block& block = scratch_->blocks[i];

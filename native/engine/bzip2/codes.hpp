@@ -10,13 +10,17 @@
 
 namespace corpuskit::bz2 {
 
+// The first digits of pi and of its square root: the format's own marks.
 inline constexpr std::uint64_t kBlockMagic = 0x314159265359;
 inline constexpr std::uint64_t kEndMagic = 0x177245385090;
 inline constexpr unsigned kMaxSymbols = 258;
 inline constexpr unsigned kMaxCodeBits = 20;
 inline constexpr unsigned kMaxTables = 6;
+// One for each group of a full block, 900,000 / 50, and the two that bzip2 1.0.8 adds.
 inline constexpr unsigned kMaxSelectors = 18'002;
 inline constexpr unsigned kGroupSymbols = 50;  ///< symbols after which the table is chosen anew
+// Codes up to here are looked up at once: six tables of 2 KiB. Longer ones are found by their
+// length.
 inline constexpr unsigned kFastBits = 10;
 
 /// Canonical Huffman code of up to 258 symbols and 20 bits.

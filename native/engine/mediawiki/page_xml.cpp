@@ -10,6 +10,8 @@ namespace corpuskit {
 
 namespace {
 
+// Dumps nest four deep (page, revision, contributor, id). A page with more is left to expat, like
+// all that is not plain.
 constexpr std::size_t kMostOpen = 32, kMostAttributes = 32;
 
 constexpr bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n'; }
@@ -38,6 +40,8 @@ bool is_ordinary(const char* text) {
     constexpr std::uint64_t kEach = 0x0101010101010101, kHigh = kEach * 0x80;
     std::uint64_t x;
     std::memcpy(&x, text, 8);
+    // Sets the highest bit of a byte that is 0. A borrow may set it in bytes above such a one too,
+    // but if no byte is 0 it sets none, and more is not asked.
     const auto zero = [](std::uint64_t v) { return (v - kEach) & ~v; };
     const std::uint64_t control = (x - kEach * 0x20) & ~x, ampersand = zero(x ^ kEach * '&');
     const std::uint64_t angle = zero((x | kEach * 2) ^ kEach * '>');  // '<' is '>' without that bit
@@ -80,6 +84,7 @@ void append_character(std::string& out, std::uint32_t c) {
 std::optional<std::uint32_t> referred(std::string_view name) {
     const bool hex = name.size() > 1 && name[1] == 'x';
     const std::string_view digits = name.substr(hex ? 2 : 1);
+    // Eight digits cannot overflow, and no character needs more.
     if (digits.empty() || digits.size() > 8) return std::nullopt;
     std::uint64_t value = 0;
     for (const char c : digits) {
@@ -223,6 +228,7 @@ class PageReader {
     }
 
     bool read_entity(std::string* out) {
+        // The longest is "#x", eight digits and ";": a lone '&' costs no search.
         const std::string_view rest = xml_.substr(at_ + 1, 12);
         const std::size_t stop = rest.find(';');
         if (stop == std::string_view::npos) return false;

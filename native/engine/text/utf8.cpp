@@ -11,6 +11,7 @@ char32_t next_wide_code_point(std::string_view s, std::size_t& at) {
                      : a >= 0xE0 && a < 0xF0 ? 2
                      : a >= 0xC0 && a < 0xE0 ? 1
                                              : 0;
+    // Valid UTF-8 gives no surrogate, so that such a byte can be told and written again.
     if (more == 0) return 0xDC00 + a;
     char32_t code = a & (0x3FU >> more);
     for (int i = 0; i < more; ++i) {

@@ -1,6 +1,9 @@
-// Marks, and the strings of wikitext that may hold them. Lowest in engine/wikitext: templates/
-// stands on this, parse/ on templates/, and expand/ and audit/, which do not know each other, on
-// parse/.
+// Marks, and the strings of wikitext that may hold them.
+//
+// The lowest floor of engine/wikitext. templates/ stands on it: rules and parser functions take
+// strings and give strings. parse/, the extractor, calls templates/ when braces close. expand/ and
+// audit/ stand on parse/, for the names and settings of a wiki, and know nothing of each other.
+// Below all of them lies engine/text, which knows nothing of wikitext, as does engine/bzip2.
 #pragma once
 
 #include <string>
@@ -10,7 +13,8 @@
 
 namespace corpuskit {
 
-// Control characters that stand for something between the two passes. The input's own are removed.
+// Control characters that stand for something between the two passes. The input's own are removed,
+// so that no page can write one: text is never control.
 inline constexpr char kLiteral = '\x01';       // the next byte is text, whatever it looks like
 inline constexpr char kHole = '\x02';          // something was removed here
 inline constexpr char kBreak = '\x03';         // a new line that does not start a line of wikitext

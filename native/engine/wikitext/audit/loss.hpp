@@ -1,7 +1,8 @@
 // The loss meter: which words of a page's wikitext are missing from its text, and where they stood.
 //
-// It reads the wikitext by itself, apart from the extractor whose work it measures. What a visible
-// word is, and when one is kept, is defined in corpuskit/sources/wikipedia/loss.py.
+// Stands on parse/ for settings and names alone: it reads the wikitext by itself, apart from the
+// extractor whose work it measures. What a visible word is, and when one is kept, is defined in
+// corpuskit/sources/wikipedia/loss.py.
 #pragma once
 
 #include <cstdint>

@@ -38,10 +38,7 @@ bool is_file_option(std::string_view text) {
 
 void LossMeter::open_braces() {
     end_word();
-    if (!at("{{")) {
-        ++pos_;
-        return;
-    }
+    if (!at("{{")) return skip();
     const std::size_t length = at("{{{") && !at("{{{{") ? 3 : 2;
     if (push({.kind = Open::kTemplate, .use = use_now()})) frames_.back().words = words_.size();
     pos_ += length;
@@ -158,11 +155,7 @@ void LossMeter::close_bracket() {
         ++pos_;
         return;
     }
-    if (!at("]]") || !top_is(Open::kLink)) {
-        end_word();
-        ++pos_;
-        return;
-    }
+    if (!at("]]") || !top_is(Open::kLink)) return skip();
     Frame& frame = frames_.back();
     const std::string_view inside = page_.substr(frame.begin + 2, pos_ - frame.begin - 2);
     const std::size_t colon = inside.substr(0, 80).find(':');
@@ -184,11 +177,7 @@ void LossMeter::close_bracket() {
 }
 
 void LossMeter::bar() {
-    if (frames_.empty()) {
-        end_word();
-        ++pos_;
-        return;
-    }
+    if (frames_.empty()) return skip();
     while (top_is(Open::kExternal) && frames_.size() > 1) pop();
     Frame& frame = frames_.back();
     switch (frame.kind) {
@@ -250,11 +239,7 @@ void LossMeter::tag() {
         name.push_back(lower(page_[end++]));
     const TagName known = find_tag(name);
     const std::size_t close = known.kind == Tag::kUnknown ? kNone : page_.find_first_of("<>", end);
-    if (close == kNone || page_[close] == '<') {
-        end_word();
-        ++pos_;
-        return;
-    }
+    if (close == kNone || page_[close] == '<') return skip();
     const bool self_closing = page_[close - 1] == '/';
     const bool joins = known.kind == Tag::kInline;  // "H<sub>2</sub>O" is one word
     if (!joins) end_word();
@@ -329,11 +314,7 @@ void LossMeter::piece(std::string_view text, std::uint32_t use) {
 void LossMeter::entity() {
     std::size_t length = 0;
     const char32_t c = parse_entity(page_.substr(pos_), length);
-    if (c == 0) {
-        end_word();
-        ++pos_;
-        return;
-    }
+    if (c == 0) return skip();
     pos_ += length;
     if (digit_ && joins_digits(c) && pos_ < page_.size() && is_digit(page_[pos_])) return;
     if (word_part(c) == WordPart::kNone) return end_word();

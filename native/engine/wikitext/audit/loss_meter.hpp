@@ -62,7 +62,7 @@ class LossMeter {
     std::size_t table_bytes = 0;  // see LossBatch
 
   private:
-    static constexpr std::size_t kDeepest = 200;  // frames; what opens beyond is text
+    static constexpr std::size_t kDeepest = 200;  // frames, as in the extractor; the rest is text
 
     /// A word that waits for its turn: its hash without the lowest bits, where the number of its
     /// use stands.
@@ -114,6 +114,7 @@ class LossMeter {
     std::uint32_t use_now() const { return frames_.empty() ? base_use_ : frames_.back().use; }
     std::uint32_t new_use(LossKind kind, std::string_view name, std::size_t start);
     void end_word();
+    void skip() { end_word(), ++pos_; }  // a sign that only ends a word
     void put_word(std::uint64_t hash, std::uint32_t use);
     void drop_piece(Frame& frame);
     bool hidden() const { return hidden_ > 0; }

@@ -9,6 +9,7 @@ namespace corpuskit {
 
 namespace {
 constexpr std::size_t kLongestTitle = 255;
+// A call costs look-ups and a scope even when it writes nothing.
 constexpr std::int64_t kCallSteps = 32;  // what a call costs beside its bytes
 
 /// Takes "Template:" and "subst:" off a name.
@@ -99,7 +100,8 @@ void ExpandMachine::sequence(Task& task) {
         held_ = 0;
         page_node_ = at;
         page_node_start_ = out_.size();
-        // A call of the page itself may take half of what is left.
+        // A call of the page itself may take half of what is left, so that one that explodes leaves
+        // steps for those behind it.
         call_limit_ = counters_->steps +
                       std::max<std::int64_t>(0, max_steps_ - counters_->steps) / 2;
         if (over()) return write_raw(node);

@@ -1,4 +1,5 @@
 // Templates that a dump itself defines are expanded: wikitext in, wikitext out, for the extractor.
+// Stands on parse/, for settings and names, and on templates/, for rules and parser functions.
 //
 // As in MediaWiki, an argument is expanded when it is asked for, in the page or template that gives
 // it, and once. The machine is a stack of tasks that write to one string; nothing recurses on
@@ -28,7 +29,7 @@ namespace corpuskit {
 struct ExpandBudget {
     std::uint64_t steps_base = 4'000'000;
     std::uint64_t steps_per_byte = 64;
-    std::uint64_t output_base = 2 << 20;
+    std::uint64_t output_base = 2 << 20;  // as MediaWiki's limit of a page with its templates
     std::uint64_t output_per_byte = 4;
     std::uint32_t depth = 40;  // templates within templates
 };
@@ -74,6 +75,7 @@ class TemplateStore {
     const WikiTree& tree(Definition& definition, bool variants);
     void forget_trees();
 
+    /// Trees are made anew in a moment; the definitions alone may take STORE_BYTES (expand.py).
     static constexpr std::size_t kMostTreeBytes = 64 << 20;
 
   private:

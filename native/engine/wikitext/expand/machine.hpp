@@ -30,6 +30,7 @@ class ExpandMachine {
 
   private:
     using Kind = WikiNode::Kind;
+    // The stack of the machine: it takes the place of recursion, and this bounds it at some 7 MB.
     static constexpr std::size_t kMostTasks = 100'000;
 
     struct Argument {

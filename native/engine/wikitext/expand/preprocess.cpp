@@ -155,11 +155,19 @@ class Preprocessor {
 
     Sequence& current() { return open_.empty() ? root_ : parts_.back().all; }
 
-    void append(std::uint32_t node) {
+    std::uint32_t append(const WikiNode& node) {
+        const auto number = static_cast<std::uint32_t>(tree_.nodes.size());
+        tree_.nodes.push_back(node);
+        join({number, number});
+        return number;
+    }
+
+    /// Puts nodes that follow each other behind those of the innermost part.
+    void join(const Sequence& nodes) {
         Sequence& to = current();
-        if (to.tail == kNoNode) to.head = node;
-        else tree_.nodes[to.tail].next = node;
-        to.tail = node;
+        if (to.tail == kNoNode) to.head = nodes.head;
+        else tree_.nodes[to.tail].next = nodes.head;
+        to.tail = nodes.tail;
     }
 
     void literal(std::size_t begin, std::size_t end) {
@@ -174,9 +182,8 @@ class Preprocessor {
                 return;
             }
         }
-        tree_.nodes.push_back(
-            {.begin = static_cast<std::uint32_t>(begin), .end = static_cast<std::uint32_t>(end)});
-        append(static_cast<std::uint32_t>(tree_.nodes.size() - 1));
+        append({.begin = static_cast<std::uint32_t>(begin),
+                .end = static_cast<std::uint32_t>(end)});
     }
 
     void take(std::size_t n) {
@@ -262,8 +269,7 @@ class Preprocessor {
         } else if (left == 1) {
             literal(open.at, open.at + 1);
         }
-        tree_.nodes.push_back(node);
-        append(static_cast<std::uint32_t>(tree_.nodes.size() - 1));
+        append(node);
     }
 
     /// Gives up the innermost construct: it becomes text of what it stands in, with the calls that
@@ -282,10 +288,7 @@ class Preprocessor {
                 end += i > 0;
                 continue;
             }
-            Sequence& to = current();
-            if (to.tail == kNoNode) to.head = all.head;
-            else tree_.nodes[to.tail].next = all.head;
-            to.tail = all.tail;
+            join(all);
             end = tree_.nodes[all.tail].end;
         }
     }
@@ -306,10 +309,8 @@ class Preprocessor {
                                parts_.size() > open_.back().first + 1 &&
                                parts_.back().equals == kNoNode;
         if (!ends_name) return take(1);
-        tree_.nodes.push_back(
-            {.begin = static_cast<std::uint32_t>(at_), .end = static_cast<std::uint32_t>(at_ + 1)});
-        append(static_cast<std::uint32_t>(tree_.nodes.size() - 1));
-        parts_.back().equals = static_cast<std::uint32_t>(tree_.nodes.size() - 1);
+        parts_.back().equals = append({.begin = static_cast<std::uint32_t>(at_),
+                                       .end = static_cast<std::uint32_t>(at_ + 1)});
         ++at_;
     }
 

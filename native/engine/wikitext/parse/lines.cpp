@@ -8,6 +8,7 @@
 namespace corpuskit {
 
 namespace {
+// Deeper signs are of the last level; the bound keeps the counters of numbered lists in an array.
 constexpr std::size_t kListDepth = 16;
 
 bool is_list_sign(char c) { return c == '*' || c == '#' || c == ':' || c == ';'; }

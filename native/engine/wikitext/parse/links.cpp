@@ -34,8 +34,7 @@ void WikitextEngine::open_bracket() {
         return;
     }
     const std::size_t scheme = starts_with(pos_, "[[") ? 0 : url_scheme(pos_ + 1);
-    out_.push_back('[');
-    ++pos_;
+    copy();
     if (scheme == 0) return;
     while (top_is(Kind::kExternal)) pop_unclosed();  // links do not hold links
     const std::size_t start = out_.size() - 1;
@@ -67,18 +66,13 @@ void WikitextEngine::close_bracket() {
                 const std::size_t last = text.find_last_of("[]");
                 count_step(
                     std::min<std::size_t>(text.size(), text.size() - (last == kNone ? 0 : last)));
-                if (last != kNone && text[last] == '[') {
-                    out_.push_back(']');
-                    ++pos_;
-                    return;
-                }
+                if (last != kNone && text[last] == '[') return copy();
             }
             pos_ += 2;
             return finish_link();
         }
     }
-    out_.push_back(']');
-    ++pos_;
+    copy();
 }
 
 bool WikitextEngine::has_prefix(std::string_view target, const NameSet& names) {

@@ -9,7 +9,9 @@
 namespace corpuskit {
 
 namespace {
-constexpr std::size_t kMostBars = 1 << 20;  // that are remembered at a time; further ones are text
+// A page of 10 MB of bars must not hold 160 MB of places.
+constexpr std::size_t kMostBars = 1 << 20;  // remembered at a time; further ones are text
+// Bounded, so that a look is constant work.
 constexpr std::size_t kLookBack = 64;  // how far a line is looked back at for the start of a table
 }  // namespace
 
@@ -110,24 +112,16 @@ void WikitextEngine::structure() {
         case '&': {
             std::size_t length = 0;
             const char32_t code = parse_entity(in_.substr(pos_), length);
-            if (code == 0) {
-                out_.push_back('&');
-                ++pos_;
-            } else {
-                put_entity(out_, code);
-                pos_ += length;
-            }
+            if (code == 0) return copy();
+            put_entity(out_, code);
+            pos_ += length;
             return;
         }
         case '-':
-            if (starts_with(pos_, "-{") && !starts_with(pos_, "-{{")) {
-                push({.kind = Kind::kVariant, .start = out_.size(), .content = out_.size() + 2});
-                out_.append("-{");
-                pos_ += 2;
-            } else {
-                out_.push_back('-');
-                ++pos_;
-            }
+            if (!starts_with(pos_, "-{") || starts_with(pos_, "-{{")) return copy();
+            push({.kind = Kind::kVariant, .start = out_.size(), .content = out_.size() + 2});
+            out_.append("-{");
+            pos_ += 2;
             return;
         default: ++pos_;  // a control character: not text, and the marks need their meaning
     }
@@ -205,6 +199,7 @@ void WikitextEngine::skip_redirect() {
     blanks();
     if (starts_with(at, ":")) ++at;
     blanks();
+    // Bounded: a page that begins so and has no link is not searched to its end.
     const std::size_t close = starts_with(at, "[[") ? in_.substr(0, at + 600).find("]]", at)
                                                     : kNone;
     if (close != kNone) pos_ = close + 2;
@@ -214,8 +209,7 @@ void WikitextEngine::equals() {
     if (top_is(Kind::kTemplate) && bars_.size() > frames_.back().first_bar &&
         bars_.back().equals == kNone)
         bars_.back().equals = out_.size();
-    out_.push_back('=');
-    ++pos_;
+    copy();
 }
 
 void WikitextEngine::bar() {
@@ -242,8 +236,7 @@ void WikitextEngine::bar() {
             frame.file = has_prefix(link_target(frame), file_names_);
         if (bars_.size() < kMostBars) bars_.push_back({out_.size(), kNone});
     }
-    out_.push_back('|');
-    ++pos_;
+    copy();
 }
 
 bool WikitextEngine::starts_with(std::size_t at, std::string_view what) const {
@@ -333,9 +326,7 @@ void WikitextEngine::open_braces() {
     if (run == 1) {
         if (starts_with(pos_, "{|") && !starts_with(pos_, "{|}") && at_line_start())
             return open_table();
-        out_.push_back('{');
-        ++pos_;
-        return;
+        return copy();
     }
     const std::size_t start = out_.size();
     out_.push_back(kOpenTemplate);
@@ -351,6 +342,7 @@ void WikitextEngine::close_braces() {
     count_step(run);
     while (run >= 2 && open(Kind::kTemplate) > 0) {
         pop_unclosed_until(Kind::kTemplate);
+        // Three braces close a parameter and two a template, as in MediaWiki's preprocessor.
         const std::size_t take = std::min<std::size_t>({run, frames_.back().braces, 3});
         finish_braces(take);
         run -= take;

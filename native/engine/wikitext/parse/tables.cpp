@@ -9,6 +9,7 @@
 namespace corpuskit {
 
 namespace {
+// Spans, cells and what they fill are bounded, since a short page can ask for n * n of them.
 constexpr std::size_t kMostColumns = 256;  // that spans may fill
 constexpr std::size_t kMostAttributes = 400;
 // Rows and cells that a table is taken apart into.

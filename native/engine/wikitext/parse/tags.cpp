@@ -73,11 +73,7 @@ void WikitextEngine::angle() {
     const TagName tag = ends_well ? find_tag(name) : TagName{};
     bool self_closing = false;
     const std::size_t close = tag.kind == Tag::kUnknown ? kNone : tag_end(end, self_closing);
-    if (close == kNone) {
-        out_.push_back('<');
-        ++pos_;
-        return;
-    }
+    if (close == kNone) return copy();
     count_step(close - pos_);
     pos_ = close + 1;
     if (closing) closing_tag(tag, name);

@@ -10,6 +10,8 @@
 // Between the passes the text carries marks: control characters, which the first pass removes from
 // the input.
 //
+// Templates are written by templates/, which knows nothing of this folder.
+//
 // Work is bounded by a Budget of counted steps, output bytes and nesting, never by time.
 #pragma once
 

@@ -13,6 +13,7 @@ namespace corpuskit {
 
 namespace {
 
+// Operators and operands that wait, as in ParserFunctions.
 constexpr std::size_t kStack = 100;
 
 // The functions of one number stand between kOpen and kScientific; see is_unary.
@@ -62,6 +63,7 @@ double round_to(double value, double places) {
     return std::isfinite(rounded) ? rounded : value;
 }
 
+// Below 2^63: mod works on PHP's integers.
 bool fits_integer(double value) { return std::abs(value) < 9.2e18; }
 
 class Calculator {

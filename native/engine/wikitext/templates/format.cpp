@@ -174,6 +174,8 @@ class Format {
         : spec_(spec), call_(call), table_(table) {
         std::size_t size = 0;
         for (const TemplateArgument& argument : call.arguments) size += argument.value.size();
+        // A format may write an argument many times, and templates nest: without a bound a page
+        // could grow with the power of its depth.
         limit_ = 4096 + 8 * size;
     }
 

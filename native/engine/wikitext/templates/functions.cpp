@@ -93,11 +93,13 @@ bool parse_number(std::string_view s, double& value) {
         std::size_t at = i + (negative || s[i + 1] == '+' ? 2 : 1);
         if (at >= s.size()) return false;
         int e = 0;
+        // The bound keeps a long exponent from overflowing; 9999 is beyond any double.
         for (; at < s.size() && is_digit(s[at]); ++at) e = std::min(e * 10 + (s[at] - '0'), 9999);
         exponent += negative ? -e : e;
         i = at;
     }
     if (i != s.size()) return false;
+    // Neither runs 9999 times: the one stops beyond 1e300, the other at 0.
     for (; exponent > 0 && mantissa < 1e300; --exponent) mantissa *= 10;
     for (; exponent < 0 && mantissa != 0; ++exponent) mantissa /= 10;
     value = minus ? -mantissa : mantissa;
@@ -323,6 +325,7 @@ bool put_title(Function function, std::string_view title, std::string& out) {
 void put_title_parts(Arguments arguments, std::string& out) {
     const std::string title = plain(argument(arguments, 0));
     std::vector<std::string_view> parts;
+    // 25 parts at most, the last of them with all that is left, as MediaWiki splits titles.
     for (std::size_t at = 0; at <= title.size() && parts.size() < 25;) {
         const std::size_t slash = parts.size() == 24 ? title.size()
                                                      : find_or_end(title, '/', at);

@@ -36,7 +36,7 @@ enum class Function : std::uint8_t {
 
 struct FunctionArgument {
     std::string_view text;  // the whole of it, with a name if it has one
-    std::size_t equals = kNone;         // the '=' that ends its name, or npos
+    std::size_t equals = kNone;  // the '=' that ends its name, or npos
 };
 
 struct FunctionContext {
@@ -45,7 +45,7 @@ struct FunctionContext {
 };
 
 /// Where an error stands in what a function gives; {{#iferror:}} looks for it, and the second pass
-/// removes it.
+/// removes it. The hole stands between two kGlue, as none that a template leaves does.
 inline constexpr std::string_view kFunctionError = "\x07\x02\x07";
 
 inline constexpr std::size_t kLongestFunction = 40;  // bytes of a name

@@ -71,6 +71,7 @@ Quantity read_quantity(std::string_view text) {
             }
         }
     }
+    // 18 digits fit 64 bits; of longer numbers the last ones decide about the form.
     for (char c : digits.substr(digits.size() > 18 ? digits.size() - 18 : 0))
         q.i = q.i * 10 + static_cast<unsigned long>(c - '0');
     q.n = static_cast<double>(q.i) + fraction;

@@ -69,6 +69,7 @@ TemplateTable::TemplateTable(std::string_view language, const std::vector<Templa
                     parents[std::string(fields[2])] = fields[3];
             });
     lineage_ = {language_};
+    // The bound ends a circle in the data.
     while (parents.contains(lineage_.front()) && lineage_.size() < 4)
         lineage_.insert(lineage_.begin(), parents[lineage_.front()]);
     lineage_.insert(lineage_.begin(), "*");
@@ -82,6 +83,7 @@ TemplateTable::TemplateTable(std::string_view language, const std::vector<Templa
     }
     const std::string* conversions = word("setting", "conversions");
     conversions_ = conversions == nullptr || *conversions != "author";
+    // The longest beginning that fits wins.
     std::stable_sort(prefixes_.begin(), prefixes_.end(),
                      [](const auto& a, const auto& b) { return a.first.size() > b.first.size(); });
 }

@@ -1,5 +1,6 @@
 // Templates that are written as text: the rules, read from data files, and how they are applied.
-// The rules themselves are corpuskit/sources/wikipedia/templates.tsv.
+// Stands on marks.hpp alone; parse/ calls it. The rules themselves are
+// corpuskit/sources/wikipedia/templates.tsv.
 #pragma once
 
 #include <cstdint>

@@ -160,6 +160,7 @@ int default_precision(const Measure& input, double value, double result, const U
 
 std::string fixed_digits(double value, int precision) {
     const double scaled = std::floor(std::abs(value) * std::pow(10.0, precision) + 0.5 + kFudge);
+    // Below 2^53 a double holds each whole number.
     if (!(scaled < 1e15) || precision > 12) return {};
     std::string digits = std::to_string(static_cast<std::uint64_t>(scaled));
     if (precision < 0) {
