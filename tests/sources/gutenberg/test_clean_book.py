@@ -30,16 +30,14 @@ def test_it_is_what_the_source_gives(settings: dict[str, object]) -> None:
     files = sorted(BOOKS.rglob("*.txt"))
     books = [clean_book(path.read_bytes(), BodyOptions(**settings)) for path in files]  # type: ignore[arg-type]
     kept = [book for book in books if book.text in texts]
-    # Copyrighted books and other languages are the source's to drop; what it keeps of plain files is all here.
+    # Copyrighted books and other editions are the source's to drop; what it keeps of plain files is here.
     assert len(kept) >= 10
     assert {"header", "licence"} <= {cut.reason for book in kept for cut in book.cuts}
 
 
 def test_nothing_is_lost_between_the_book_and_what_was_cut() -> None:
     raw = (BOOKS / "90001" / "90001-0.txt").read_bytes()
-    book = clean_book(
-        raw, BodyOptions(reflow=False, emphasis="keep", illustrations="keep", page_numbers="keep")
-    )
+    book = clean_book(raw, BodyOptions(reflow=False, emphasis="keep"))
     whole = raw.decode("utf-8-sig").encode()
     for cut in book.cuts:
         assert whole[cut.start : cut.end].decode() == cut.text
