@@ -23,7 +23,7 @@ def digests(texts: Sequence[str]) -> pa.Array:
 
 def digest_words(column: pa.Array) -> npt.NDArray[np.uint64]:
     """Digests as two 64-bit words each: shape (rows, 2)."""
-    raw = b"".join(column.to_pylist())
+    raw = b"".join(column.to_pylist())  # Not the column's buffer: it may be a slice of a larger one.
     return np.frombuffer(raw, "<u8").reshape(-1, 2)
 
 

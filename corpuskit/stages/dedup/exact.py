@@ -63,9 +63,11 @@ class UniqueId(Barrier):
         """Keep the best of each id."""
         losers: dict[int, int] = {}
         for group in equal_groups(scans, "id"):
+            # By preference, and among equal ones by part order: the last key of `lexsort` is the first.
             order = np.lexsort((group, -scans.preference[group]))
             best = int(group[order[0]])
             losers |= {int(group[i]): best for i in order[1:]}
+        # An id that stands for two titles is more often a mistake of its source than a newer edition.
         titles, kinds = self._facts(scans, losers.keys() | losers.values())
         differing = [o for o, best in losers.items() if titles[o] != titles[best]]
         for ordinal, best in sorted(losers.items()):

@@ -115,6 +115,7 @@ class NearDuplicates(Barrier):
         for place, groups in _by_rank(scans.groups(keys, per_document=bands), rank, scans.folder, bands):
             ordinal = int(order[place])
             near = sorted({leader for group in groups for leader in leaders.get(group, ())})
+            # Equal places of two signatures: their share is the estimate (Broder 1997).
             estimates = (signatures[near] == signatures[ordinal]).mean(axis=1) if near else np.empty(0)
             alike = [near[i] for i in np.flatnonzero(estimates >= self.threshold)]
             if not alike:
@@ -123,6 +124,7 @@ class NearDuplicates(Barrier):
                     leaders[group].append(ordinal)
                 crowded += not open_groups
                 continue
+            # Of several kept ones that it resembles, the best is named; all of them are one cluster now.
             scans.drop(ordinal, "near_duplicate", min(alike, key=rank.__getitem__))
             for other in alike:
                 scans.join(other, ordinal)
@@ -144,6 +146,7 @@ class NearDuplicates(Barrier):
         """One key per band of every kept document; ``signatures`` (documents, 128) takes all signatures."""
         for first, rows in scans.rows("signature"):
             column = rows.column("signature")
+            # A text without words has no signature and stands in no band: it is nobody's copy.
             there = np.flatnonzero(~column.is_null().to_numpy(zero_copy_only=False))
             raw = b"".join(s for s in column.to_pylist() if s is not None)
             values = np.frombuffer(raw, "<u4").reshape(-1, _SIGNATURE_SIZE)

@@ -62,10 +62,11 @@ class _PunctuationTable(dict[int, str]):
     def __missing__(self, code: int) -> str:
         character = chr(code)
         value = " " if unicodedata.category(character)[0] in "PS" else character
-        self[code] = value
+        self[code] = value  # `translate` asks for a character again at each place where it stands.
         return value
 
 
+# Kept between batches, and with it what it has looked up; not in the stage, whose settings are frozen.
 @lru_cache(maxsize=8)
 def _punctuation_table(keep: str) -> _PunctuationTable:
     return _PunctuationTable(keep)
@@ -95,6 +96,7 @@ class Punctuation(Stage):
         apostrophes = not set(_APOSTROPHES) & set(self.keep)
 
         def bare(text: str, row: int) -> str:
+            # Before the table, which would part "don't" into two words.
             text = _APOSTROPHE_IN_WORD.sub("", text) if apostrophes else text
             return _tidy_spaces(text.translate(table))
 
@@ -111,6 +113,7 @@ def _words_of_file(path: str) -> tuple[frozenset[str], str]:
     return _words_as_of(path, state)
 
 
+# Asked for each document: reading the file each time would cost more than removing its words.
 @lru_cache(maxsize=8)
 def _words_as_of(path: str, state: tuple[int, ...]) -> tuple[frozenset[str], str]:
     """The words of a file in one state of it: an edited file is read anew."""

@@ -18,6 +18,7 @@ def decode_texts(batch: pa.RecordBatch) -> tuple[list[str], dict[int, str]]:
     """
     texts: list[str] = []
     errors: dict[int, str] = {}
+    # As bytes: `to_pylist` of a string column would raise for the whole batch at the first byte that is wrong.
     for row, data in enumerate(batch.column("text").cast(pa.large_binary()).to_pylist()):
         try:
             texts.append(data.decode("utf-8", "surrogatepass"))
@@ -51,5 +52,6 @@ def map_texts(batch: pa.RecordBatch, function: Callable[[str, int], str]) -> Eff
         if not new and row not in errors:
             drops[row] = "empty"
         changed.append(old[row].as_py() if row in errors or row in drops else data)
+    # Unchecked, so that texts which are not UTF-8 can be kept as they were and looked at.
     column = pa.array(changed, pa.large_binary()).cast(pa.large_string(), safe=False)
     return Effect(replace_text(batch, column), drops=drops, errors=errors)

@@ -47,7 +47,8 @@ def tidy(text: str) -> str:
     >>> tidy("  one\\u00a0two \\r\\n\\r\\n\\r\\n\\u200bthree\\t")
     'one two\\n\\nthree'
     """
-    text = text.replace("\r\n", "\n")
+    text = text.replace("\r\n", "\n")  # First: one by one, each of the two would become a line end.
+    # A look is several times as fast as `translate`, and most texts hold none of these.
     if _SPECIAL.search(text):
         text = text.translate(_TABLE)
     return _MANY_LINE_ENDS.sub("\n\n", _BEFORE_LINE_END.sub("", text)).strip(" \t\n")
