@@ -67,7 +67,7 @@ class UniqueId(Barrier):
             order = np.lexsort((group, -scans.preference[group]))
             best = int(group[order[0]])
             losers |= {int(group[i]): best for i in order[1:]}
-        # An id that stands for two titles is more often a mistake of its source than a newer edition.
+        # Two titles under one id may be a mistake of the source: worth a warning, though one of them goes.
         titles, kinds = self._facts(scans, losers.keys() | losers.values())
         differing = [o for o, best in losers.items() if titles[o] != titles[best]]
         for ordinal, best in sorted(losers.items()):

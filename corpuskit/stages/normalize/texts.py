@@ -18,7 +18,7 @@ def decode_texts(batch: pa.RecordBatch) -> tuple[list[str], dict[int, str]]:
     """
     texts: list[str] = []
     errors: dict[int, str] = {}
-    # As bytes: `to_pylist` of a string column would raise for the whole batch at the first byte that is wrong.
+    # As bytes: `to_pylist` of a string column would raise for the whole batch at its first wrong byte.
     for row, data in enumerate(batch.column("text").cast(pa.large_binary()).to_pylist()):
         try:
             texts.append(data.decode("utf-8", "surrogatepass"))
