@@ -128,7 +128,9 @@ class Files(Source):
         about = saved.passed | saved.states
         unknown = selection.leave(NO_KNOWN_FORMAT, lambda name: name not in about and not self._kind(name))
         selection.leave("not named by state.json", saved.unnamed.__contains__)
-        selection.files = [(name, path) for name, path in selection.files if name not in about]
+        selection.files = [
+            (name, path) for name, path in selection.files if name not in saved.passed and self._kind(name)
+        ]
         if not selection.files:
             count = sum(name not in saved.passed for name, _ in selection.found)
             seen = f"{count} files, none of them included"
