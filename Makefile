@@ -101,8 +101,8 @@ build/replay: native/fuzz/replay.cpp
 build/replay_expand: native/fuzz/expand.cpp
 build/replay_bz2: native/fuzz/replay_bz2.cpp
 build/replay_page_xml: native/fuzz/replay_page_xml.cpp
-$(REPLAYS): $(SANITIZE_OBJECTS)
-	$(SANITIZE_CXX) -o $@ $(filter-out %.o,$^) $(SANITIZE_OBJECTS)
+$(REPLAYS): $(SANITIZE_OBJECTS) native/fuzz/driver.hpp
+	$(SANITIZE_CXX) -o $@ $(filter %.cpp,$^) $(SANITIZE_OBJECTS)
 
 # libFuzzer on the extractor, the rules of templates, their expansion, the bzip2 decoder and the reader of pages' XML,
 # FUZZ_SECONDS each; what it finds lies in build/fuzz/.
@@ -134,8 +134,8 @@ build/fuzz-templates: native/fuzz/fuzz_templates.cpp
 build/fuzz-expand: native/fuzz/expand.cpp
 build/fuzz-bz2: native/fuzz/replay_bz2.cpp
 build/fuzz-page_xml: native/fuzz/replay_page_xml.cpp
-$(FUZZERS): $(FUZZ_OBJECTS)
-	$(FUZZ_CXX) -DCORPUSKIT_LIBFUZZER -o $@ $(filter-out %.o,$^) $(FUZZ_OBJECTS)
+$(FUZZERS): $(FUZZ_OBJECTS) native/fuzz/driver.hpp
+	$(FUZZ_CXX) -DCORPUSKIT_LIBFUZZER -o $@ $(filter %.cpp,$^) $(FUZZ_OBJECTS)
 
 bench-install:
 	$(PYTHON) -m venv $(BENCH)
