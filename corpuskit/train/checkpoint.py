@@ -33,8 +33,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from corpuskit.errors import TrainError
-from corpuskit.shards.writer import sync_folder
-from corpuskit.train.files import TEMPORARY, json_bytes, write_durably, write_file, writing
+from corpuskit.storage.files import UNFINISHED, flush, json_bytes, write_durably, write_file, writing
 from corpuskit.train.parallel.layout import Layout
 from corpuskit.train.parallel.processes import Grid
 
@@ -69,7 +68,7 @@ def save_checkpoint(
     """
     folder = out / FOLDER
     name = grid.texts(_unused_name(folder, f"step-{state['step']:08d}"))[0]
-    temporary = folder / f"{TEMPORARY}{name}"
+    temporary = folder / f"{UNFINISHED}{name}"
     with writing(folder / name):
         with _together(grid, temporary):
             if grid.is_first:
@@ -87,9 +86,9 @@ def save_checkpoint(
                 write_durably(
                     temporary / "state.json", json_bytes({"format": FORMAT, **state, "sha256": digests})
                 )
-                sync_folder(temporary)
+                flush(temporary)
                 os.replace(temporary, folder / name)
-                sync_folder(folder)
+                flush(folder)
                 write_file(folder / "latest", name.encode())
                 _remove_old(folder, name, keep)
     return folder / name

@@ -10,11 +10,11 @@ import torch
 from safetensors.torch import load_file
 
 from corpuskit.shards.reader import Shards
+from corpuskit.storage.files import json_bytes, write_file
 from corpuskit.train.data.held_out import validation_of
 from corpuskit.train.data.mixture import ROUND, Mixture
 from corpuskit.train.device import device_name, peak_flops
 from corpuskit.train.evaluate.loss import Measure, measure
-from corpuskit.train.files import json_bytes, write_file
 from corpuskit.train.generate.generate import model_document
 from corpuskit.train.job import Job, Progress
 from corpuskit.train.model.cost import parameter_count, training_flops

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from corpuskit.errors import SettingError
 from corpuskit.shards.reader import Shards
+from corpuskit.storage.files import write_file, writing
 from corpuskit.tokenizer.codec import Codec
 from corpuskit.train.checkpoint import FOLDER as CHECKPOINTS
 from corpuskit.train.device import (
     process_state,
 )
-from corpuskit.train.files import write_file, writing
 from corpuskit.train.job import Progress
 from corpuskit.train.loop import Saver, fit
 from corpuskit.train.parallel.processes import processes

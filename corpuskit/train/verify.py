@@ -18,8 +18,8 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
+from corpuskit.storage.files import UNFINISHED
 from corpuskit.train.checkpoint import FOLDER, read_state
-from corpuskit.train.files import TEMPORARY
 from corpuskit.train.parallel.processes import processes
 from corpuskit.train.plan.plan import resolved
 from corpuskit.train.settings.settings import TrainSettings
@@ -80,7 +80,7 @@ def verify_resume(run: Path | str, out: Path | str, settings: TrainSettings | No
         changes |= {"minutes": None, "steps": 100 * steps}
     elif own.steps is not None:
         changes["steps"] = max(2, own.steps)
-    folder = out.parent / f"{TEMPORARY}verify-{out.name}"
+    folder = out.parent / f"{UNFINISHED}verify-{out.name}"
     whole, halves = folder / "whole", folder / "halves"
     with processes(own.tensor_parallel) as grid:
         if own.minutes is not None:  # Whether blocks are compiled follows from the run's own length.

@@ -351,7 +351,9 @@ def test_a_text_continued_with_a_cache_is_read_as_without(settings: ModelSetting
         model(piece, memory=memory, cache=cache)
         for piece in (ids[:, :5], ids[:, 5:6], ids[:, 6:10], ids[:, 10:])
     ]
-    torch.testing.assert_close(torch.cat(pieces, 1), whole)
+    # Products of other heights add in another order: over 20 seeds float32 leaves up to 1.2e-6 of the largest
+    # logit, as far as it lies from float64 too. One key more or less moves logits by a tenth of it.
+    torch.testing.assert_close(torch.cat(pieces, 1), whole, rtol=0, atol=5e-6 * float(whole.abs().max()))
     with pytest.raises(ValueError, match="13 positions are more than the model's context 12"):
         model(ids[:, :1], memory=memory, cache=cache)
 

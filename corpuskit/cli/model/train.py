@@ -98,8 +98,8 @@ def command(
     from rich.console import Console
 
     from corpuskit.cli.model.training_display import Display
+    from corpuskit.storage.files import finite
     from corpuskit.train import TrainSettings, train_model
-    from corpuskit.train.files import finite
     from corpuskit.train.settings.settings import load_recipe
     from corpuskit.train.watch.events import Board, together
 

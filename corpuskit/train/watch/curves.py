@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
-from corpuskit.train.files import write_file
+from corpuskit.storage.files import write_file
 from corpuskit.train.watch.events import Event
 
 NAME = "curves.svg"

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from corpuskit.errors import SettingError, TrainError
-from corpuskit.train.files import finite, write_file, writing
+from corpuskit.storage.files import finite, write_file, writing
 
 FOLDER = Path("logs") / "tensorboard"
 
