@@ -10,7 +10,8 @@ import torch
 
 from corpuskit.errors import SettingError, ShardError
 from corpuskit.shards.reader import Shards
-from corpuskit.train.data.batches import Batches, Feed, dropout_seed, spread_rows
+from corpuskit.train.data.batches import Batches, dropout_seed, spread_rows
+from corpuskit.train.device import Feed
 
 
 @pytest.fixture

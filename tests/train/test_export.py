@@ -25,7 +25,7 @@ from corpuskit.train.generate.generate import model_document
 from corpuskit.train.hub import export, families
 from corpuskit.train.hub.config import read_config
 from corpuskit.train.hub.importing import import_model
-from corpuskit.train.settings.settings import resolve, shaped_as
+from corpuskit.train.settings.resolve import resolve, shaped_as
 
 MakeModel = Callable[..., Path]
 

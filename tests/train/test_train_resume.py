@@ -16,14 +16,12 @@ import torch
 from torch import Tensor
 
 from corpuskit.errors import TrainError
-from corpuskit.shards.reader import Shards
-from corpuskit.tokenizer.codec import Codec
 from corpuskit.train import TrainSettings, train_model
-from corpuskit.train.data.batches import Tensors
 from corpuskit.train.model.transformer import Transformer
-from corpuskit.train.settings.settings import resolve
-from corpuskit.train.setup import make_task
+from corpuskit.train.settings.resolve import resolve
+from corpuskit.train.setup import Corpus, make_task
 from corpuskit.train.tasks.pretrain import Pretraining
+from corpuskit.train.tasks.task import Tensors
 from corpuskit.train.watch.events import Event
 
 # Kills itself like the machine would: argv is run, out, settings as JSON, event, step of the event.
@@ -207,7 +205,6 @@ def state_of(out: Path) -> dict[str, Any]:
     return state
 
 
-def _resolved(run: Path, settings: TrainSettings) -> tuple[TrainSettings, Shards, Codec]:
-    shards = Shards(run / "shards")
-    codec = Codec(run / "tokenizer" / "tokenizer.json", shards.tokenizer_sha256, shards.end_of_text)
-    return resolve(settings, shards.split("train").tokens, "cpu", False), shards, codec
+def _resolved(run: Path, settings: TrainSettings) -> tuple[TrainSettings, Corpus]:
+    corpus = Corpus.open(run)
+    return resolve(settings, corpus.shards.split("train").tokens, "cpu", False), corpus

@@ -7,8 +7,7 @@ its row in each epoch. Nothing is kept between batches, and only the rows asked 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Protocol
@@ -16,12 +15,12 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Tensor
 
 from corpuskit.errors import SettingError, ShardError
 from corpuskit.shards.permutation import Permutation, derive_key
 from corpuskit.shards.reader import Split
 from corpuskit.train.data.objectives import Arrays
+from corpuskit.train.tasks.task import Tensors
 
 # What a key is drawn for; part of the key, so that draws for different ends are independent.
 _ORDER, _OFFSET, _DROPOUT, _OBJECTIVE, _EVALUATION, MIXTURE = 1, 2, 3, 4, 5, 6
@@ -150,38 +149,6 @@ def checked_ids(ids: npt.NDArray[np.int64], vocab_size: int, split: str) -> npt.
             remedy="Build the shards again with the tokenizer that goes with them.",
         )
     return ids
-
-
-class Feed:
-    """Batches made ready in the background, one step ahead, so that the device need not wait for them.
-
-    Which batch comes next is only guessed; a wrong guess costs time and changes nothing.
-    """
-
-    def __init__(self, batch: Callable[[int], dict[str, Tensor]], device: torch.device) -> None:
-        self._batch, self._device = batch, device
-        self._pool = ThreadPoolExecutor(1, thread_name_prefix="batches")
-        self._ahead: tuple[int, Future[dict[str, Tensor]]] | None = None
-
-    def take(self, step: int) -> dict[str, Tensor]:
-        """Batch `step`, in memory that a GPU copies from without waiting, where there is one."""
-        if self._ahead is not None and self._ahead[0] == step:
-            tensors = self._ahead[1].result()
-        else:
-            tensors = self._make(step)
-        self._ahead = (step + 1, self._pool.submit(self._make, step + 1))
-        return tensors
-
-    def close(self) -> None:
-        """Stop what runs in the background."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
-
-    def _make(self, step: int) -> dict[str, Tensor]:
-        tensors = self._batch(step)
-        return {k: v.pin_memory() for k, v in tensors.items()} if self._device.type == "cuda" else tensors
-
-
-Tensors = dict[str, Tensor]
 
 
 def as_tensors(arrays: Arrays) -> Tensors:

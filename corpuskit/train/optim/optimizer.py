@@ -11,7 +11,7 @@ import contextlib
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,7 @@ from torch.optim.adamw import adamw
 
 from corpuskit.train.optim.muon import Muon, Pieces
 from corpuskit.train.parallel.layout import Layout, Rank, fused_parts, local_tensor, whole_layouts
+from corpuskit.train.settings.settings import Optimization
 
 BETA1 = 0.9
 EPSILON = 1e-8
@@ -56,29 +57,6 @@ class Schedule:
         return self.peak * min(rise, max(0.0, (self.steps - step) / max(1, self.steps - self.decay_start)))
 
 
-@dataclass(frozen=True)
-class OptimizerSettings:
-    """What an optimizer is made of.
-
-    Attributes:
-        kind: "muon" (matrices by Muon, the rest by AdamW) or "adamw" (all by AdamW).
-        peak: greatest learning rate of AdamW, to which rates of steps are relative.
-        matrix_peak: greatest learning rate of Muon.
-        weight_decay: of matrices and embeddings; gains do not decay.
-        fading_decay: weight decay falls with the learning rate, to zero at the end.
-        beta2: AdamW's.
-        ema: decay of the moving average of the weights, 0 for none.
-    """
-
-    kind: Literal["muon", "adamw"] = "adamw"
-    peak: float = 1e-3
-    matrix_peak: float = 1e-3
-    weight_decay: float = 0.1
-    fading_decay: bool = False
-    beta2: float = 0.99
-    ema: float = 0.0
-
-
 class _Moments(NamedTuple):
     """What AdamW keeps of a parameter."""
 
@@ -103,7 +81,7 @@ class Optimizer:
     def __init__(
         self,
         model: nn.Module,
-        settings: OptimizerSettings,
+        settings: Optimization,
         *,
         layouts: Mapping[str, Layout] | None = None,
         parts: Mapping[str, tuple[int, ...]] | None = None,
@@ -125,7 +103,7 @@ class Optimizer:
         by_muon = [
             name
             for name, shape in shapes.items()
-            if settings.kind == "muon" and is_hidden_matrix(name, shape)
+            if settings.optimizer == "muon" and is_hidden_matrix(name, shape)
         ]
         self._muon: Muon | None = None
         if by_muon:
@@ -172,7 +150,7 @@ class Optimizer:
         some = self._local[self._adamw_names[0]]
         kept = torch.ones((), device=some.device) if keep is None else keep.to(torch.float32)
         share = rate / settings.peak
-        decay = settings.weight_decay * (share if settings.fading_decay else 1.0)
+        decay = (settings.weight_decay or 0.0) * (share if settings.weight_decay_fades else 1.0)
         # The fused kernels read this flag on the device: it is how a loss scaler skips a step.
         refused = None if keep is None else 1 - kept
         gains = [name for name in self._adamw_names if self._local[name].dim() < 2]
@@ -181,7 +159,7 @@ class Optimizer:
             if names:
                 self._update(names, gradients, rate, weight_decay, refused)
         if self._muon is not None:
-            self._muon.step(gradients, share * settings.matrix_peak, decay, kept)
+            self._muon.step(gradients, share * settings.muon_peak, decay, kept)
         self.zero_grad()
 
     def _update(

@@ -1,4 +1,4 @@
-"""What a model is trained on: the one interface between the loop and everything that can be learnt."""
+"""Pretraining: to predict the tokens of a split, the next ones, masked ones, or spans that were taken out."""
 
 from __future__ import annotations
 
@@ -6,32 +6,44 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from corpuskit.shards.reader import Split
-from corpuskit.train.data.batches import (
-    Batches,
-    Tensors,
-    as_tensors,
-    objective_key,
-)
-from corpuskit.train.data.mixture import Mixture
+from corpuskit.shards.reader import Shards, Split
+from corpuskit.train.data.batches import Batches, as_tensors, objective_key
+from corpuskit.train.data.held_out import validation_of
+from corpuskit.train.data.mixture import ROUND, Mixture
 from corpuskit.train.data.objectives import Causal, Masked, Spans
 from corpuskit.train.model.loss import IGNORED
 from corpuskit.train.model.transformer import Transformer
-from corpuskit.train.tasks.task import Inputs
+from corpuskit.train.tasks.task import Inputs, Tensors, Validation
 
 
 @dataclass(frozen=True)
 class Pretraining:
     """Learning from the shards of a split, by one of the three objectives."""
 
+    shards: Shards
     split: Split
     batches: Batches | Mixture
     objective: Causal | Masked | Spans
 
     @property
+    def tokens(self) -> int:
+        """Tokens of the split."""
+        return self.split.tokens
+
+    @property
+    def tokens_left_out(self) -> int:
+        """Tokens that no row of an epoch reaches."""
+        return self.batches.tokens_left_out
+
+    @property
     def batch_rows(self) -> int:
         """B."""
         return self.batches.batch_rows
+
+    @property
+    def rows_per_epoch(self) -> int:
+        """Rows of all sources, each read once."""
+        return self.batches.rows_per_epoch
 
     @property
     def tokens_per_step(self) -> int:
@@ -49,6 +61,24 @@ class Pretraining:
         if isinstance(self.batches, Mixture):
             return self.batches.mean_epochs(steps * self.batch_rows)
         return steps * self.tokens_per_step / self.split.tokens
+
+    @property
+    def fingerprint(self) -> str:
+        """Of a mixture, which tokens are of which source."""
+        return self.batches.fingerprint if isinstance(self.batches, Mixture) else ""
+
+    def shares(self, steps: int) -> str:
+        """How often so many steps read each source of a mixture; empty without one."""
+        if not isinstance(self.batches, Mixture):
+            return ""
+        return "of what is read: " + ", ".join(
+            f"{source} {self.batches.counts[source] / ROUND:.1%}, {each:.1f} times over"
+            for source, each in self.batches.epochs(steps * self.batch_rows).items()
+        )
+
+    def validation(self, most_tokens: int) -> Validation:
+        """Rows of the validation split."""
+        return validation_of(self.shards, self.objective, most_tokens)
 
     def loss(self, model: Transformer, batch: Inputs) -> Tensor:
         """Sum of -log p(target)."""
