@@ -69,7 +69,7 @@ class Prompt:
     may_say: Sequence[int] = ()
 
 
-class Draft:
+class Completion:
     """A text while it is written.
 
     Attributes:
