@@ -131,7 +131,7 @@ def fit(trainer: Trainer, progress: Progress, pause_at: int | None = None) -> st
     reason = _reason_to_stop(trainer, progress, pause_at)
     with Stopper() as stopper, contextlib.closing(feed):
         while not reason:
-            if progress.steps is None and _fix_horizon(trainer, progress, pace):
+            if progress.steps is None and fix_horizon(trainer, progress, pace):
                 # The clock has fixed it: a run that is killed now must go on to the same end.
                 _report_steps(trainer, progress, pending, pace)
                 saver.save(progress)
@@ -248,7 +248,7 @@ def decay_begins(steps: int, decay_share: float) -> int:
     return steps - round(steps * decay_share)
 
 
-def _fix_horizon(trainer: Trainer, progress: Progress, pace: Pace) -> bool:
+def fix_horizon(trainer: Trainer, progress: Progress, pace: Pace) -> bool:
     """Fix the length of a run by minutes when its decay must begin, by the speed measured up to now.
 
     Returns whether it was fixed.

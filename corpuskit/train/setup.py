@@ -16,10 +16,8 @@ from torch import Tensor
 from corpuskit.errors import TrainError
 from corpuskit.shards.permutation import derive_key
 from corpuskit.shards.reader import Shards
-from corpuskit.tokenizer.codec import SENTINEL, SENTINELS, Codec
-from corpuskit.train.data.batches import Batches, dropout_seed
-from corpuskit.train.data.mixture import mix
-from corpuskit.train.data.objectives import Causal, Masked, Spans
+from corpuskit.tokenizer.codec import Codec
+from corpuskit.train.data.batches import dropout_seed
 from corpuskit.train.device import bf16_pays, compile_blocks, compiling_pays, on_device
 from corpuskit.train.evaluate.loss import Evaluator
 from corpuskit.train.evaluate.score import milestones
@@ -33,7 +31,7 @@ from corpuskit.train.parallel.parallel import Parallel
 from corpuskit.train.parallel.processes import Grid
 from corpuskit.train.settings.resolve import EPOCHS, model_settings, regularise, resolve, shaped_as
 from corpuskit.train.settings.settings import TrainSettings
-from corpuskit.train.tasks.pretrain import Pretraining
+from corpuskit.train.tasks.pretrain import pretraining
 from corpuskit.train.tasks.task import Inputs, Task
 from corpuskit.train.trainer import Clock, Intervals, Learner, Progress, Trainer
 
@@ -78,7 +76,7 @@ def settle(settings: TrainSettings, corpus: Corpus, grid: Grid) -> Setup:
     settings, weights = _begin_with(settings, corpus)
     tokens = corpus.shards.split("train").tokens
     chosen = resolve(settings, tokens, grid.device.type, bf16_pays(grid.device))
-    task = make_task(chosen, corpus)
+    task = pretraining(chosen, *corpus)
     steps = _planned_steps(chosen, task, corpus.shards.vocab_size, grid)
     chosen = regularise(chosen, task.epochs(steps))
     if chosen.compile == "auto":
@@ -144,37 +142,6 @@ def _planned_steps(settings: TrainSettings, task: Task, vocab_size: int, grid: G
     return steps_in(60 * settings.minutes - passed - measured, each, final_rows, task.batch_rows)
 
 
-def make_task(settings: TrainSettings, corpus: Corpus) -> Pretraining:
-    """The task of resolved settings; raises TrainError where the tokenizer lacks a token that it needs."""
-    assert settings.context is not None
-    assert settings.batch_rows is not None
-    shards, codec = corpus
-    end = shards.end_of_text
-    objective: Causal | Masked | Spans
-    if settings.objective == "causal":
-        objective = Causal(settings.context, end, settings.document_mask, settings.goldfish)
-    elif settings.objective == "masked":
-        objective = Masked(
-            settings.context,
-            end,
-            codec.mask_id(),
-            tuple(codec.special_ids()),
-            shards.vocab_size,
-            settings.mask_rate,
-            settings.document_mask,
-        )
-    else:
-        sentinels = tuple(codec.special_id(SENTINEL.format(i)) for i in range(SENTINELS))
-        objective = Spans(settings.context, end, sentinels, settings.span_density, settings.span_length)
-    split = shards.split("train")
-    rows = objective.row_tokens, objective.stride
-    if settings.mixture is None:
-        batches = Batches(split, *rows, settings.batch_rows, settings.seed, shards.vocab_size)
-        return Pretraining(shards, split, batches, objective)
-    mixture = mix(shards, split.name, settings.mixture, rows, settings.batch_rows, settings.seed)
-    return Pretraining(shards, split, mixture, objective)
-
-
 def make_learner(setup: Setup, vocab_size: int, grid: Grid) -> Learner:
     """A model with its optimizer, as they are at the beginning."""
     settings, task = setup.settings, setup.task
@@ -206,14 +173,7 @@ def make_learner(setup: Setup, vocab_size: int, grid: Grid) -> Learner:
     return Learner(
         task=task,
         parallel=parallel,
-        optimizer=Optimizer(
-            model,
-            settings,
-            layouts=parallel.layouts,
-            parts=parallel.parts,
-            ranks=grid.ranks,
-            me=grid.index,
-        ),
+        optimizer=Optimizer(model, settings, parallel),
         guard=Guard(grid.device, settings.spike_guard),
         place=place,
         micro_rows=micro_rows,

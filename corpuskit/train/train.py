@@ -15,7 +15,8 @@ from corpuskit.train.parallel.processes import processes
 from corpuskit.train.result import TrainResult, start_event, sum_up, write_model_document
 from corpuskit.train.resume import checkpoint_of, refuse_model
 from corpuskit.train.settings.settings import TrainSettings
-from corpuskit.train.setup import Corpus, Setup, beginning, make_task, make_trainer, settle
+from corpuskit.train.setup import Corpus, Setup, beginning, make_trainer, settle
+from corpuskit.train.tasks.pretrain import pretraining
 from corpuskit.train.trainer import Progress
 from corpuskit.train.watch.curves import NAME as CURVES
 from corpuskit.train.watch.curves import Curves
@@ -73,7 +74,7 @@ def train_model(
     chosen = checkpoint.settings(settings) if checkpoint else settings or TrainSettings()
     with processes(chosen.tensor_parallel) as grid, process_state(grid.device, chosen.deterministic):
         if checkpoint:
-            setup = Setup(chosen, int(checkpoint.state["planned_steps"]), make_task(chosen, corpus))
+            setup = Setup(chosen, int(checkpoint.state["planned_steps"]), pretraining(chosen, *corpus))
         else:
             setup = settle(chosen, corpus, grid)
         trainer = make_trainer(out, setup, corpus, grid, began)

@@ -76,9 +76,7 @@ def run_case(grid: Grid, case: Mapping[str, Any]) -> dict[str, Any]:
         weight_decay_fades=True,
         ema=case.get("ema", 0.0),
     )
-    optimizer = Optimizer(
-        model, settings, layouts=parallel.layouts, parts=parallel.parts, ranks=grid.ranks, me=grid.index
-    )
+    optimizer = Optimizer(model, settings, parallel)
     rows = grid.rows(ROWS)
     micro = case.get("micro", len(rows))
     losses, norms = [], []

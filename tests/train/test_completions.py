@@ -15,7 +15,7 @@ from corpuskit.errors import SettingError, TrainError
 from corpuskit.tokenizer.codec import Codec
 from corpuskit.train import LanguageModel, ModelSettings, Sampling, Transformer
 from corpuskit.train.generate.fill import fill_masks, fill_spans
-from corpuskit.train.generate.generate import _Reader
+from corpuskit.train.generate.generate import Reader
 from corpuskit.train.generate.sampling import Completion, Prompt, draw
 from corpuskit.train.model.transformer import Kind, initialise
 
@@ -90,8 +90,8 @@ def test_a_batch_is_read_as_each_text_alone(codec: Codec, kind: Kind) -> None:
         prompts = [dataclasses.replace(p, start=[0, *range(9, 9 + 5 * n)]) for n, p in enumerate(prompts)]
     together = [Completion(codec, prompt) for prompt in prompts]
     alone = [[Completion(codec, prompt)] for prompt in prompts]
-    reader = _Reader(model.model, together, 60)
-    readers = [_Reader(model.model, completion, 60) for completion in alone]
+    reader = Reader(model.model, together, 60)
+    readers = [Reader(model.model, completion, 60) for completion in alone]
     context, checked = model.model.settings.context, 0
     for step in range(60):
         logits = reader.logits(together)

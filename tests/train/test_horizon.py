@@ -8,7 +8,7 @@ import pytest
 
 from corpuskit.train import TrainSettings, train_model
 from corpuskit.train.checkpoint import latest_checkpoint, read_state
-from corpuskit.train.loop import Pace, _fix_horizon
+from corpuskit.train.loop import Pace, fix_horizon
 from corpuskit.train.trainer import Progress
 from corpuskit.train.watch.events import Event
 
@@ -52,7 +52,7 @@ def test_the_steps_that_are_left_follow_from_the_speed(
     pace.note(Progress(step=first, seconds=start))
     progress = Progress(step=step, seconds=seconds)
     pace.note(progress)
-    assert _fix_horizon(of_a_minute(final_rows), progress, pace) == (steps is not None)
+    assert fix_horizon(of_a_minute(final_rows), progress, pace) == (steps is not None)
     assert progress.steps == steps
     assert progress.decay_start == (None if steps is None else step)
 

@@ -16,11 +16,12 @@ import torch
 from torch import Tensor
 
 from corpuskit.errors import TrainError
+from corpuskit.shards.reader import Shards
+from corpuskit.tokenizer.codec import Codec
 from corpuskit.train import TrainSettings, train_model
 from corpuskit.train.model.transformer import Transformer
 from corpuskit.train.settings.resolve import resolve
-from corpuskit.train.setup import Corpus, make_task
-from corpuskit.train.tasks.pretrain import Pretraining
+from corpuskit.train.tasks.pretrain import Pretraining, pretraining
 from corpuskit.train.tasks.task import Tensors
 from corpuskit.train.watch.events import Event
 
@@ -188,7 +189,7 @@ def test_a_bad_batch_is_skipped_and_the_run_goes_on_and_resumes_exactly(
     assert [event["step"] for event in events(tmp_path / "whole", "step")] == [*range(7), *range(8, 12)]
     (skip,) = events(tmp_path / "whole", "skip")
     assert (skip["step"], skip["reason"], skip["loss"]) == (7, "not finite", None)
-    task = make_task(*_resolved(run, settings))
+    task = pretraining(*_resolved(run, settings))
     first = task.split.sequence_at(task.batches.starts(task.batches.samples(7, range(4)))[0])
     assert str(first) in skip["batch"]
     for pause_at in (7, 8):
@@ -205,6 +206,7 @@ def state_of(out: Path) -> dict[str, Any]:
     return state
 
 
-def _resolved(run: Path, settings: TrainSettings) -> tuple[TrainSettings, Corpus]:
-    corpus = Corpus.open(run)
-    return resolve(settings, corpus.shards.split("train").tokens, "cpu", False), corpus
+def _resolved(run: Path, settings: TrainSettings) -> tuple[TrainSettings, Shards, Codec]:
+    shards = Shards(run / "shards")
+    codec = Codec(run / "tokenizer" / "tokenizer.json", shards.tokenizer_sha256, shards.end_of_text)
+    return resolve(settings, shards.split("train").tokens, "cpu", False), shards, codec

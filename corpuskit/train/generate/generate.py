@@ -197,7 +197,7 @@ class LanguageModel:
         was_training = self.model.training
         self.model.eval()
         try:
-            reader, live = _Reader(self.model, completions, max_tokens), list(completions)
+            reader, live = Reader(self.model, completions, max_tokens), list(completions)
             for step in range(max_tokens):
                 logits = self._allowed(reader.logits(live), live)
                 tokens = draw(logits, sampling, [completion.random for completion in live])
@@ -222,7 +222,7 @@ class LanguageModel:
         return allowed
 
 
-class _Reader:
+class Reader:
     """Reads texts that grow, each token once; of a text longer than the context its last part."""
 
     def __init__(self, model: Transformer, completions: Sequence[Completion], max_tokens: int) -> None:

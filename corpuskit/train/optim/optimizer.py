@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from torch.optim.adamw import adamw
 
 from corpuskit.train.optim.muon import Muon, Pieces
-from corpuskit.train.parallel.layout import Layout, Rank, fused_parts, local_tensor, whole_layouts
+from corpuskit.train.parallel.layout import Rank, fused_parts, local_tensor, whole_layouts
+from corpuskit.train.parallel.parallel import Parallel
 from corpuskit.train.settings.settings import Optimization
 
 BETA1 = 0.9
@@ -82,23 +83,13 @@ class Optimizer:
         self,
         model: nn.Module,
         settings: Optimization,
-        *,
-        layouts: Mapping[str, Layout] | None = None,
-        parts: Mapping[str, tuple[int, ...]] | None = None,
-        ranks: tuple[Rank, ...] = (Rank(),),
-        me: int = 0,
+        parallel: Parallel | None = None,
     ) -> None:
-        """An optimizer that has done no step.
-
-        Args:
-            layouts, parts: of a model that ranks hold in pieces, by name of the parameter, see
-                `corpuskit.train.parallel.layout`; by default of one that this process holds whole.
-            ranks, me: all ranks in the order of the process group, and which of them this is.
-        """
+        """An optimizer that has done no step; of a model that this process holds whole, or of `parallel`."""
         self.settings = settings
         self._parameters = {name: each for name, each in model.named_parameters() if each.requires_grad}
         self._local = {name: local_tensor(each) for name, each in self._parameters.items()}
-        layouts = layouts or whole_layouts(model)
+        layouts = parallel.layouts if parallel else whole_layouts(model)
         shapes = {name: layouts[name].shape for name in self._local}
         by_muon = [
             name
@@ -107,9 +98,10 @@ class Optimizer:
         ]
         self._muon: Muon | None = None
         if by_muon:
+            here = (parallel.grid.index, parallel.grid.ranks) if parallel else (0, (Rank(),))
             device = self._local[by_muon[0]].device
-            pieces = Pieces(me, ranks, {name: layouts[name] for name in by_muon}, device)
-            fused = fused_parts(model) if parts is None else parts
+            pieces = Pieces(*here, {name: layouts[name] for name in by_muon}, device)
+            fused = parallel.parts if parallel else fused_parts(model)
             self._muon = Muon({name: self._local[name] for name in by_muon}, fused, pieces)
         rest = [name for name in self._local if name not in by_muon]
         self._adamw_names = rest

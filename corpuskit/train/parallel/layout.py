@@ -65,10 +65,6 @@ class Layout:
         rest = tuple(each.stop - each.start for each in regions[0][1:]) if regions else self._empty_rest(rank)
         return (sum(region[0].stop - region[0].start for region in regions), *rest)
 
-    def local_elements(self, rank: Rank) -> int:
-        """Elements of the rank's local tensor."""
-        return int(torch.Size(self.local_shape(rank)).numel())
-
     def take(self, whole: Tensor, rank: Rank) -> Tensor:
         """The rank's local tensor out of the whole one."""
         if self.replicated:

@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from corpuskit.shards.reader import Shards, Split
+from corpuskit.tokenizer.codec import SENTINEL, SENTINELS, Codec
 from corpuskit.train.data.batches import Batches, as_tensors, objective_key
 from corpuskit.train.data.held_out import validation_of
-from corpuskit.train.data.mixture import ROUND, Mixture
+from corpuskit.train.data.mixture import ROUND, Mixture, mix
 from corpuskit.train.data.objectives import Causal, Masked, Spans
 from corpuskit.train.model.loss import IGNORED
 from corpuskit.train.model.transformer import Transformer
+from corpuskit.train.settings.settings import TrainSettings
 from corpuskit.train.tasks.task import Inputs, Tensors, Validation
 
 
@@ -98,3 +100,33 @@ class Pretraining:
             f"rows that begin in the documents {', '.join(map(str, numbers))} of the split {split.name!r}, "
             f"the first at token {offset} of {shard}"
         )
+
+
+def pretraining(settings: TrainSettings, shards: Shards, codec: Codec) -> Pretraining:
+    """That of resolved settings; raises TrainError where the tokenizer lacks a token that it needs."""
+    assert settings.context is not None
+    assert settings.batch_rows is not None
+    end = shards.end_of_text
+    objective: Causal | Masked | Spans
+    if settings.objective == "causal":
+        objective = Causal(settings.context, end, settings.document_mask, settings.goldfish)
+    elif settings.objective == "masked":
+        objective = Masked(
+            settings.context,
+            end,
+            codec.mask_id(),
+            tuple(codec.special_ids()),
+            shards.vocab_size,
+            settings.mask_rate,
+            settings.document_mask,
+        )
+    else:
+        sentinels = tuple(codec.special_id(SENTINEL.format(i)) for i in range(SENTINELS))
+        objective = Spans(settings.context, end, sentinels, settings.span_density, settings.span_length)
+    split = shards.split("train")
+    rows = objective.row_tokens, objective.stride
+    if settings.mixture is None:
+        batches = Batches(split, *rows, settings.batch_rows, settings.seed, shards.vocab_size)
+        return Pretraining(shards, split, batches, objective)
+    mixture = mix(shards, split.name, settings.mixture, rows, settings.batch_rows, settings.seed)
+    return Pretraining(shards, split, mixture, objective)

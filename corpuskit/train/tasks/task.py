@@ -39,60 +39,47 @@ class Task(Protocol):
     @property
     def tokens(self) -> int:
         """Tokens that there are to learn from."""
-        ...
 
     @property
     def tokens_left_out(self) -> int:
         """Of those, what a pass does not reach."""
-        ...
 
     @property
     def batch_rows(self) -> int:
         """Rows of a batch, over all processes."""
-        ...
 
     @property
     def rows_per_epoch(self) -> int:
         """Rows of a pass."""
-        ...
 
     @property
     def tokens_per_step(self) -> int:
         """Tokens of the corpus that a batch reads."""
-        ...
 
     @property
     def fingerprint(self) -> str:
         """Of what fixes the batches beside settings and shards; empty where nothing does."""
-        ...
 
     def epochs(self, steps: int) -> float:
         """How often so many steps read what they read."""
-        ...
 
     def shares(self, steps: int) -> str:
         """How often so many steps read each part of the data, in words; empty where all is read alike."""
-        ...
 
     def validation(self, most_tokens: int) -> Validation:
         """What to measure on, all or so many tokens of it."""
-        ...
 
     def batch(self, step: int, rows: range) -> Tensors:
         """These rows of batch `step`: tensors on the CPU whose first dimension counts them."""
-        ...
 
     def loss(self, model: Transformer, batch: Inputs) -> Tensor:
         """Sum of the losses of the batch's targets, a float32 scalar."""
-        ...
 
     def count(self, batch: Tensors) -> int:
         """Targets of a batch, by which its loss is divided."""
-        ...
 
     def describe(self, step: int) -> str:
         """Where batch `step` comes from, for a message about it."""
-        ...
 
 
 def micro_batches(batch: Tensors, rows: int) -> list[Tensors]:
