@@ -118,7 +118,7 @@ def _write_files(folder: Path, held: Held, grid: Grid, layouts: Mapping[str, Lay
         mine, pieces = {}, {}
         for name, tensor in tensors.items():
             layout = layout_of(name, tensor, layouts)
-            if not layout.is_first_holder(grid.here):
+            if not layout.is_first_holder(grid.here):  # What several hold is written once.
                 continue
             if not layout.replicated:
                 regions = [
@@ -300,6 +300,7 @@ def _unused_name(folder: Path, name: str) -> str:
 
 def _remove_old(folder: Path, newest: str, keep: int) -> None:
     """Remove what is older than the newest `keep` checkpoints, what is later than this one, and leftovers."""
+    # Later ones are of a run that went back to an older checkpoint: it will write them again.
     names = sorted(path.name for path in folder.glob("step-*"))
     kept = [name for name in names if name <= newest][-keep:]
     for path in folder.iterdir():

@@ -18,14 +18,16 @@ from corpuskit.errors import TrainError
 from corpuskit.train.checkpoint import save_checkpoint, save_weights
 from corpuskit.train.device import Feed, memory_bytes, uncompiled
 from corpuskit.train.optim.optimizer import Schedule
-from corpuskit.train.settings.settings import TrainSettings
+from corpuskit.train.settings.settings import Optimization
 from corpuskit.train.tasks.task import Tensors, micro_batches
 from corpuskit.train.trainer import Learner, Progress, Trainer
 
+# To read a loss waits for the GPU, which would then stand still: results of so many steps are read at once.
 _CUDA_SYNC_STEPS = 10
 _SAVE_SECONDS = 60.0
 # Of the time left when the run's end is fixed, this share is planned: steps do not all take as long.
 _PLANNED_SHARE = 0.98
+# One step that had to wait for something must not fix the length of the whole run.
 _PACE_STEPS = 3
 
 
@@ -47,7 +49,7 @@ class Stopper:
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self.requested = True
-        self._restore()
+        self._restore()  # So that a step that hangs can be left by a second signal.
 
     def _restore(self) -> None:
         while self._before:
@@ -146,9 +148,12 @@ def fit(trainer: Trainer, progress: Progress, pause_at: int | None = None) -> st
             save = save or last
             stops = asked or bool(_reason_to_stop(trainer, progress, pause_at))
             sample = last or trainer.intervals.samples(progress.step)
+            # On a CPU a step is done when it is asked for: to read its loss costs nothing.
             waits = validate or save or stops or sample or learner.device.type == "cpu"
             if waits or len(pending) == _CUDA_SYNC_STEPS:
                 train_loss = _report_steps(trainer, progress, pending, pace)
+            # Before the checkpoint that will call these weights the best: killed in between, a run measures
+            # again, while the other way about its best weights would be missing.
             if validate:
                 _validate(trainer, progress, train_loss)
             # While updates are skipped the weights may be such that nothing can be drawn.
@@ -229,6 +234,7 @@ def train_step(learner: Learner, step: int, rate: float, batch: Tensors) -> Step
     parallel.finish(gradients)
     norm, loss = parallel.norm(gradients) / targets, loss / targets
     kept = learner.guard.keep(loss, norm)
+    # The 1e-6 is that of torch's clip_grad_norm_: a gradient of zero has no norm to divide by.
     torch._foreach_mul_(list(gradients.values()), (learner.clip / (norm + 1e-6)).clamp(max=1.0) / targets)
     optimizer.step(rate, kept, gradients)
     optimizer.update_average(step)
@@ -237,7 +243,7 @@ def train_step(learner: Learner, step: int, rate: float, batch: Tensors) -> Step
 
 def schedule(trainer: Trainer, progress: Progress) -> Schedule:
     """The learning rates as far as they are known: while the run's length is open they warm up and stay."""
-    settings, never = trainer.settings, 2**62
+    settings, never = trainer.settings, 2**62  # A step that no run comes to, with which can be reckoned.
     steps = never if progress.steps is None else progress.steps
     decay_start = never if progress.decay_start is None else progress.decay_start
     return Schedule(settings.schedule, settings.peak, trainer.intervals.warmup, decay_start, steps)
@@ -265,7 +271,7 @@ def fix_horizon(trainer: Trainer, progress: Progress, pace: Pace) -> bool:
     return True
 
 
-def fits_on_the_way(settings: TrainSettings) -> bool:
+def fits_on_the_way(settings: Optimization) -> bool:
     """Whether a run by minutes fixes its length when its decay begins, and not before its first step."""
     return settings.schedule == "wsd" and settings.decay_share > 0
 

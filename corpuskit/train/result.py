@@ -143,6 +143,7 @@ def sum_up(trainer: Trainer, progress: Progress, reason: str) -> TrainResult:
         epochs=task.epochs(progress.step),
         seconds=progress.seconds,
     )
+    # What model.json says elsewhere, or what is no property of the model.
     unsaid = ("out", "objective", "parameters", "tokens", "seconds")
     write_model_document(trainer, {name: each for name, each in vars(result).items() if name not in unsaid})
     return result

@@ -43,7 +43,7 @@ class Checkpoint(NamedTuple):
             own = getattr(saved, name)
             if name in _SAME_AGAIN:
                 changed[name] = value
-            elif value not in (None, "auto") and value != own:
+            elif value not in (None, "auto") and value != own:  # What was left open was chosen then.
                 raise SettingError(
                     f"{name} = {value!r} contradicts the run that is resumed, which has {own!r}",
                     remedy="Leave it out, or begin anew with another --out.",
@@ -56,6 +56,7 @@ class Checkpoint(NamedTuple):
         Raises TrainError where the checkpoint is damaged, or where the tables beside the shards no longer
         give each source the same tokens.
         """
+        # What was written before there were mixtures names none.
         mixture, out = trainer.identity["mixture_fingerprint"], trainer.out
         if self.state.get("mixture_fingerprint", "") != mixture and not allow_changed_data:
             raise TrainError(

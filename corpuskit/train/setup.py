@@ -39,7 +39,8 @@ FINAL_TOKENS = 262_144
 """Of the validation split, so many tokens are measured on after the last step."""
 
 _VALIDATIONS, _SAMPLES = 20, 5  # in a run, where nobody says how often
-_LEAST_STEPS, _MOST_STEPS = 200, 20_000  # of a run whose length nobody says
+# Of a run whose length nobody says: ten passes are a few steps of a page and millions of a Wikipedia.
+_LEAST_STEPS, _MOST_STEPS = 200, 20_000
 _PROBE_SHARE, _PROBE_STEPS = 0.03, 8  # spent to see how fast a run by minutes will be
 
 
@@ -105,7 +106,7 @@ def _begin_with(settings: TrainSettings, corpus: Corpus) -> tuple[TrainSettings,
             remedy=f"Build the shards with it: `tokenizer: {{file: {file}}}` in the recipe.",
         )
     weights = begun.model.state_dict()
-    weights.pop("classifier.weight", None)
+    weights.pop("classifier.weight", None)  # The model that is trained here has no classes.
     return shaped_as(settings, begun.model.settings, shards.split("train").tokens), weights
 
 
@@ -211,6 +212,7 @@ def make_trainer(out: Path, setup: Setup, corpus: Corpus, grid: Grid, began: flo
 
 
 def _intervals(settings: TrainSettings, steps: int) -> Intervals:
+    # A fiftieth of the run, at least 10 and at most 200 steps, and of a short run no more than a quarter.
     warmup = min(max(10, steps // 50), 200, max(1, steps // 4))
     return Intervals(
         warmup=warmup if settings.warmup_steps is None else settings.warmup_steps,

@@ -113,6 +113,7 @@ def _remove_model(out: Path) -> None:
         with writing(out / name):
             if (out / name).exists():
                 shutil.rmtree(out / name)
+    # Without model.json OUT is no longer known as a model: killed in between, the rest would be nobody's.
     for name in (CURVES, "model.safetensors", "tokenizer.json", "model.json"):
         with writing(out / name):
             (out / name).unlink(missing_ok=True)

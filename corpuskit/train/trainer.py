@@ -100,6 +100,7 @@ class Learner:
         found = load_checkpoint(folder, self.held(), self.parallel.grid, self.parallel.layouts)
         self.parallel.load(found["model"])
         self.guard.load(found["optimizer"])
+        # The optimizer refuses names that are not its own.
         self.optimizer.load({k: v for k, v in found["optimizer"].items() if not k.startswith("guard.")})
 
 

@@ -74,6 +74,7 @@ def verify_resume(run: Path | str, out: Path | str, settings: TrainSettings | No
     """
     out, own = Path(out), settings or TrainSettings()
     steps = min(_STEPS, max(1, own.steps // 2)) if own.steps else _STEPS
+    # Of both runs the steps that are compared must be saved and still be there.
     changes: dict[str, Any] = {"keep": 3, "patience": 0, "save_every": steps + 1}
     changes["eval_every"] = min(own.eval_every or steps, steps)
     if own.minutes is not None:
@@ -100,6 +101,7 @@ def verify_resume(run: Path | str, out: Path | str, settings: TrainSettings | No
 
 
 def _disturb() -> None:
+    # A run that took numbers from here would now take others than the run that was not stopped.
     random.seed(0)
     np.random.seed(0)
     torch.manual_seed(0)

@@ -17,7 +17,7 @@ from corpuskit.train.model.transformer import Transformer
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _SPECIAL = re.compile(r"<\|\w*\|>")
 _KNOWN_TOKENS = 500_000
-_PIECES = 16
+_PIECES = 16  # spread, since a corpus is written source by source
 _SAMPLES, _SAMPLE_TOKENS = 4, 60
 _PASSAGE_TOKENS, _EVERY = 64, 6
 _GAP = "\N{OBJECT REPLACEMENT CHARACTER}"

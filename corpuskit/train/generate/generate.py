@@ -240,6 +240,7 @@ class Reader:
     def logits(self, completions: Sequence[Completion]) -> Tensor:
         """Logits (B, V) of what follows each completion, which has one id more than at the last call."""
         read = self._cache.lengths
+        # Nothing was read yet, or the context is full and its last part must be read again from position 0.
         fresh = [row for row in range(len(completions)) if read[row] in (0, self._context)]
         going = [row for row in range(len(completions)) if read[row] not in (0, self._context)]
         parts = [self._part(completions[row].all_ids) for row in fresh]
@@ -257,6 +258,7 @@ class Reader:
 
     def _part(self, ids: list[int]) -> list[int]:
         """What is read of a text: when the context is full, a quarter of it is made free."""
+        # One position made free at a time would have the whole context read again for each token.
         return ids if len(ids) <= self._context else ids[-max(1, self._context - self._context // 4) :]
 
     def select(self, rows: list[int]) -> None:

@@ -127,6 +127,7 @@ def draw(logits: Tensor, sampling: Sampling, generators: Sequence[torch.Generato
     scaled = logits / sampling.temperature
     scale = scaled.logsumexp(1, keepdim=True)
     ordered, order = _ordered(scaled, scale, sampling)
+    # Summed up in float32, the many small ones of a large vocabulary would be lost.
     probabilities = (ordered - scale).exp().double()
     total: Tensor | float = 1.0
     if sampling.top_k:
@@ -158,6 +159,7 @@ def _ordered(scaled: Tensor, scale: Tensor, sampling: Sampling) -> tuple[Tensor,
             enough = (values > last).sum(1) >= sampling.top_k
         else:
             above = torch.where(values > last, values - scale, -torch.inf).exp().sum(1)
+            # Sums in another order differ in their last bits: only what is clearly above p is surely enough.
             enough = above > sampling.top_p * (1 + 1e-6)
             if sampling.min_p:
                 enough |= (last - values[:, :1]).flatten() < math.log(sampling.min_p)

@@ -22,8 +22,10 @@ from corpuskit.train.parallel.layout import Rank, fused_parts, local_tensor, who
 from corpuskit.train.parallel.parallel import Parallel
 from corpuskit.train.settings.settings import Optimization
 
+# Those of Adam's paper, arXiv:1412.6980.
 BETA1 = 0.9
 EPSILON = 1e-8
+# Their rows belong to a token or a class each. They are no maps between hidden states, for which Muon is.
 _LOOKED_UP = ("embedding.weight", "head.weight", "classifier.weight")
 
 

@@ -97,6 +97,7 @@ class Layout:
 
     def _sharded(self, rows: list[tuple[int, int]], data_rank: int) -> Iterator[tuple[int, int]]:
         """Of the rows that are laid one behind the other, those of one data rank, as ranges of the whole."""
+        # The first ranks hold equally many rows, the last ones fewer or none: so does torch.chunk.
         total = sum(stop - start for start, stop in rows)
         chunk = -(-total // self.data)
         number = data_rank if self.data > 1 else 0

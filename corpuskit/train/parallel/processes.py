@@ -21,7 +21,9 @@ from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from corpuskit.errors import SettingError, TrainError
 from corpuskit.train.parallel.layout import Rank
 
+# What gloo says when a process at the other end has ended; it has no type for it.
 _GONE = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "remote process exited")
+# While the first process writes a sample or the kept weights the others stand in an exchange.
 _WAIT = timedelta(minutes=30)
 
 

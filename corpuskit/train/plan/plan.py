@@ -28,6 +28,7 @@ from corpuskit.train.tasks.pretrain import Pretraining
 from corpuskit.train.tasks.task import Task, Validation
 from corpuskit.train.trainer import Learner, Progress, Trainer
 
+# Three for a median; more as long as they are short, so that a plan takes seconds.
 _LEAST_STEPS, _MOST_STEPS, _PROBE_SECONDS = 3, 20, 10.0
 _MEASURED_TOKENS = 16_384
 
@@ -206,6 +207,7 @@ def _probe(trainer: Trainer, start: float) -> _Probe:
         trainer.evaluator.evaluate(Validation(part, {}))
         validation = (time.monotonic() - began) * rows / measured
         final = validation * trainer.final.rows / rows
+    # The first one also collects the words of the corpus, by which all are scored.
     samples = [0.0, 0.0]
     for number in range(2):
         began = time.monotonic()

@@ -30,6 +30,7 @@ EPOCHS = 10
 
 _SIZE_LIMITS = (("nano", 100_000), ("tiny", 300_000), ("small", 10_000_000), ("15m", 500_000_000))
 _MICRO_BATCH_TOKENS = 16_384
+# No step has to read each token of its corpus more often: such a number is a slip.
 _MOST_EPOCHS_A_BATCH = 100
 # Narrower matrices are too small for a CPU's bfloat16 tiles to pay: of 128 columns a step takes 1.3 times as
 # long as in float32, of 256 columns two thirds as long.
@@ -115,7 +116,9 @@ def resolve(settings: TrainSettings, train_tokens: int, device: str, bf16_pays: 
     # A gate is a third matrix where an MLP has two: 8/3 of the width costs what 4 times does there.
     gated = settings.activation in ("swiglu", "geglu")
     values.setdefault("hidden", -(-(8 if gated else 12) * values["width"] // (3 * 64)) * 64)
+    # Of a small model the embedding is a large part: a head of its own would be as large again.
     values.setdefault("tie_embeddings", size != "124m")
+    # After the shape, on whose width the rate depends, and before the parts that a batch is divided into.
     values.update(_batch_and_rate(settings, values, train_tokens, device))
     if values["batch_rows"] * values["context"] > _MOST_EPOCHS_A_BATCH * train_tokens:
         raise SettingError(

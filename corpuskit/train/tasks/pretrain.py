@@ -62,6 +62,7 @@ class Pretraining:
         """How often so many steps read a token that they read; of sources read unequally often, the mean."""
         if isinstance(self.batches, Mixture):
             return self.batches.mean_epochs(steps * self.batch_rows)
+        # Of all tokens, though a pass leaves some out at its ends: the next one leaves out others.
         return steps * self.tokens_per_step / self.split.tokens
 
     @property
