@@ -17,7 +17,6 @@ processes reads what any other number wrote. All of them must see the same folde
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import itertools
 import json
 import math
@@ -33,7 +32,15 @@ from safetensors.torch import save
 from torch import Tensor
 
 from corpuskit.errors import TrainError
-from corpuskit.storage.files import UNFINISHED, flush, json_bytes, write_durably, write_file, writing
+from corpuskit.storage.files import (
+    UNFINISHED,
+    flush,
+    json_bytes,
+    sha256_file,
+    write_durably,
+    write_file,
+    writing,
+)
 from corpuskit.train.parallel.layout import Layout
 from corpuskit.train.parallel.processes import Grid
 
@@ -126,11 +133,8 @@ def _write_files(folder: Path, held: Held, grid: Grid, layouts: Mapping[str, Lay
                 ]
                 pieces[name] = {"shape": layout.shape, "regions": regions}
             mine[name] = tensor
-        file = (
-            f"{stem}.safetensors"
-            if grid.size == 1
-            else f"{stem}-{grid.index:05d}-of-{grid.size:05d}.safetensors"
-        )
+        share = "" if grid.size == 1 else f"-{grid.index:05d}-of-{grid.size:05d}"
+        file = f"{stem}{share}.safetensors"
         if mine:
             notes = {"pieces": json.dumps(pieces, sort_keys=True)} if pieces else None
             digests[file] = write_durably(folder / file, save(_on_cpu(mine), notes))
@@ -279,9 +283,7 @@ def save_weights(path: Path, weights: Mapping[str, Tensor], notes: Mapping[str, 
 def _check(path: Path, sha256: str) -> None:
     """Raise TrainError unless the file's bytes are those that were written."""
     try:
-        with open(path, "rb") as file:
-            actual = hashlib.file_digest(file, "sha256").hexdigest()
-        if actual == sha256:
+        if (actual := sha256_file(path)) == sha256:
             return
     except OSError as error:
         raise TrainError(f"cannot read {path}: {error}", remedy=_others(path.parent)) from error

@@ -37,19 +37,8 @@ _MOST_EPOCHS_A_BATCH = 100
 _CPU_BF16_WIDTH = 256
 
 _SHAPE = (
-    *(
-        "layers",
-        "width",
-        "heads",
-        "kv_heads",
-        "head_dim",
-        "hidden",
-        "context",
-        "norm",
-        "activation",
-        "qk_norm",
-    ),
-    *("tie_embeddings", "zero_init", "rope_base", "softcap", "norm_eps"),
+    *("layers", "width", "heads", "kv_heads", "head_dim", "hidden", "context", "norm"),
+    *("activation", "qk_norm", "tie_embeddings", "zero_init", "rope_base", "softcap", "norm_eps"),
 )
 """Settings of a run that are the model's, by the same names."""
 
