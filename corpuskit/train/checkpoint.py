@@ -93,6 +93,7 @@ def save_checkpoint(
                 write_durably(
                     temporary / "state.json", json_bytes({"format": FORMAT, **state, "sha256": digests})
                 )
+                # Before it bears its name and after: else the name might outlive what it stands for.
                 flush(temporary)
                 os.replace(temporary, folder / name)
                 flush(folder)
@@ -291,6 +292,7 @@ def _check(path: Path, sha256: str) -> None:
 
 
 def _on_cpu(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    # safetensors writes a tensor's memory as it lies there.
     return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
 
 

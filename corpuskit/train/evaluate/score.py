@@ -83,6 +83,7 @@ def gaps(text: str, codec: Codec, one_token: bool) -> tuple[str, list[str]]:
 
     With one_token only words that are one token with the space before them, which a mask can stand for.
     """
+    # 2: the fourth word is the first gap, so that something stands before it.
     parts, answers, end, since = [], [], 0, 2
     for match in _WORD.finditer(text):
         since += 1

@@ -142,6 +142,7 @@ def draw(logits: Tensor, sampling: Sampling, generators: Sequence[torch.Generato
     sums = probabilities.cumsum(1)
     uniform = torch.stack([torch.rand(1, generator=g, dtype=torch.float64) for g in generators])
     places = torch.searchsorted(sums, uniform * sums[:, -1:], right=True)
+    # Rounded up, the number drawn can be the whole sum, behind which stands what may not be drawn.
     places = torch.minimum(places, (probabilities > 0).sum(1, keepdim=True) - 1)
     return [int(token) for token in order.gather(1, places)]
 
@@ -164,7 +165,7 @@ def _ordered(scaled: Tensor, scale: Tensor, sampling: Sampling) -> tuple[Tensor,
             if sampling.min_p:
                 enough |= (last - values[:, :1]).flatten() < math.log(sampling.min_p)
         if bool(enough.all()):
-            ids = ids.sort(dim=1).values
+            ids = ids.sort(dim=1).values  # So that of equals the lower id comes first, as among all.
             ordered, places = scaled.gather(1, ids).sort(dim=1, descending=True, stable=True)
             return ordered, ids.gather(1, places)
     return torch.sort(scaled, dim=1, descending=True, stable=True)

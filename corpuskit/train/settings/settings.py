@@ -88,7 +88,7 @@ class Learning(_Group):
     span_length: float = Field(default=3.0, ge=1)
 
 
-class Budget(_Group):
+class Batching(_Group):
     """How long, and on how much at once.
 
     Seldom set: micro_batch_rows.
@@ -191,7 +191,7 @@ class Computing(_Group):
 
 
 # The fields of the last base come first: in this order documents and `--settings` have them.
-class TrainSettings(Computing, Watching, Optimization, Budget, Learning, Shape):
+class TrainSettings(Computing, Watching, Optimization, Batching, Learning, Shape):
     """Settings of a pretraining run. Those that are None are chosen by `resolve`, which says how.
 
     Rows are sequences of `context` tokens; a step trains on `batch_rows` of them. The objective decides what
@@ -219,4 +219,4 @@ class TrainSettings(Computing, Watching, Optimization, Budget, Learning, Shape):
         return {name: getattr(self, name) for name in sorted(self.model_fields_set)}
 
 
-GROUPS = (Shape, Learning, Budget, Optimization, Watching, Computing)
+GROUPS = (Shape, Learning, Batching, Optimization, Watching, Computing)

@@ -33,6 +33,7 @@ class TensorBoard:
         """Write an event by the steps done; those that a resumed run does again replace those of before."""
         with writing(self._folder):
             if event["event"] == "start":
+                # TensorBoard would show both what was done before a kill and what is done again.
                 purge = event["step"] + 1 if event["step"] else None
                 self._writer = self._open(str(self._folder), purge_step=purge)
             elif self._writer is not None:
