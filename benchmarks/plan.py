@@ -98,11 +98,14 @@ def _steps(settings: Any, load: Any, count: int) -> None:
     import torch
 
     from corpuskit.train.model.transformer import Transformer, initialise
-    from corpuskit.train.optim.optimizer import Optimizer, OptimizerSettings
+    from corpuskit.train.optim.optimizer import Optimizer
+    from corpuskit.train.settings.settings import Optimization
 
     model = Transformer(settings)
     initialise(model, 1)
-    optimizer = Optimizer(model, OptimizerSettings(load.optimizer))
+    optimizer = Optimizer(
+        model, Optimization(optimizer=load.optimizer, learning_rate=1e-3, muon_rate=1e-3, weight_decay=0.1)
+    )
 
     def ids(length: int) -> torch.Tensor:
         return torch.randint(0, settings.vocab_size, (load.rows, length))

@@ -18,7 +18,8 @@ from torch import Tensor
 from corpuskit.train.device import compile_blocks, device_name, freed_memory_kept, peak_flops
 from corpuskit.train.model.cost import training_flops
 from corpuskit.train.model.transformer import ModelSettings, Transformer, initialise
-from corpuskit.train.optim.optimizer import Optimizer, OptimizerSettings
+from corpuskit.train.optim.optimizer import Optimizer
+from corpuskit.train.settings.settings import Optimization
 
 WARM_UP = 3
 
@@ -47,7 +48,7 @@ def main() -> None:
     shape = json.loads(sys.argv[1])
     device = torch.device(shape.get("device", "cpu"))
     model = make_model(shape).to(device)
-    optimizer = Optimizer(model, OptimizerSettings(peak=1e-3))
+    optimizer = Optimizer(model, Optimization(optimizer="adamw", learning_rate=1e-3, weight_decay=0.1))
     generator = torch.Generator().manual_seed(0)
     size = (8, shape["rows"], shape["context"] + 1)
     rows = torch.randint(shape["vocab_size"], size, generator=generator).to(device)

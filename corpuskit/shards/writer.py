@@ -159,6 +159,3 @@ def _storing(path: Path) -> Iterator[None]:
         raise StorageError(
             f"the shard {path} could not be written: {error.strerror}", remedy=write_remedy(error)
         ) from error
-
-
-sync_folder = flush

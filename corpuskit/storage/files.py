@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from corpuskit.errors import RunError, StorageError, write_remedy
-
-if TYPE_CHECKING:
-    pass
+from corpuskit.errors import RunError, StorageError, TrainError, write_remedy
 
 TEMPORARY = ".tmp"
 """Folder of a run that holds unfinished files; emptied when a build begins and gone when it ends."""
@@ -114,3 +112,92 @@ _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_asci
 def canonical_json(value: object) -> str:
     """JSON with sorted keys, no spaces and plain Unicode: the form that is hashed and stored."""
     return _CANONICAL.encode(value)
+
+
+# ------------------------------------------------------------------------- folders that are no runs
+# A model folder has no place of its own for unfinished files: they stand beside what they will become.
+
+UNFINISHED = "tmp-"
+"""What the names of unfinished files and folders begin with, where they stand beside finished ones."""
+
+
+@contextmanager
+def writing(
+    path: Path, kept: str = "What was saved is whole: a run that had begun goes on with --resume."
+) -> Iterator[None]:
+    """`storing` for a training run, whose remedy is another: what was saved, and how to go on."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(
+            f"{path} could not be written: {error.strerror or error}", remedy=f"{write_remedy(error)} {kept}"
+        ) from error
+
+
+def write_file(path: Path, data: bytes) -> str:
+    """Write a file so that a kill leaves the old one or the new one; returns its sha256 in hex.
+
+    Raises StorageError, with the old file in place, when it cannot be written.
+    """
+    unfinished = path.with_name(f"{UNFINISHED}{path.name}")
+    with writing(path):
+        try:
+            digest = write_durably(unfinished, data)
+            os.replace(unfinished, path)
+            flush(path.parent)
+        except OSError:
+            # On a full disk the half that was written takes the room that is needed. If even this fails, the
+            # first error says why.
+            with suppress(OSError):
+                unfinished.unlink(missing_ok=True)
+            raise
+    return digest
+
+
+def write_durably(path: Path, data: bytes) -> str:
+    """Write a file under its own name and flush it to the disk; returns its sha256 in hex. Raises OSError."""
+    path.write_bytes(data)
+    flush(path)
+    return hashlib.sha256(data).hexdigest()
+
+
+@contextmanager
+def making_folder(out: Path) -> Iterator[Path]:
+    """A temporary folder that becomes OUT, whole, when the block is done; an error leaves nothing.
+
+    Raises TrainError when OUT holds something, StorageError when it cannot be written.
+    """
+    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
+        raise TrainError(f"{out} is there already", remedy="Choose another --out, or remove it first.")
+    place = out.resolve()
+    unfinished = place.with_name(f"{UNFINISHED}{place.name}-{os.getpid()}")
+    with writing(out, "Nothing of it was left there."):
+        unfinished.mkdir(parents=True)
+        try:
+            yield unfinished
+            for path in unfinished.iterdir():
+                flush(path)
+            os.replace(unfinished, place)
+            flush(place.parent)
+        finally:
+            shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def finite(value: Any) -> Any:
+    """The value with None for each number that JSON has no word for: infinities and not-a-number.
+
+    >>> finite({"loss": 710.0, "perplexity": float("inf"), "rates": [0.5, float("nan")]})
+    {'loss': 710.0, 'perplexity': None, 'rates': [0.5, None]}
+    """
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {name: finite(each) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(each) for each in value]
+    return value
+
+
+def json_bytes(document: Any) -> bytes:
+    """A document as JSON with sorted keys, one a line; numbers that are not finite become null."""
+    return (json.dumps(finite(document), indent=1, sort_keys=True, allow_nan=False) + "\n").encode()

@@ -7,7 +7,8 @@ from corpuskit.train.hub.export import ExportResult, export_model
 from corpuskit.train.hub.importing import ImportResult, import_model
 from corpuskit.train.model.transformer import ModelSettings, Transformer
 from corpuskit.train.result import TrainResult
-from corpuskit.train.settings.settings import PRESETS, TrainSettings
+from corpuskit.train.settings.resolve import PRESETS
+from corpuskit.train.settings.settings import TrainSettings
 from corpuskit.train.train import train_model
 from corpuskit.train.verify import ResumeProof, verify_resume
 

@@ -17,7 +17,6 @@ processes reads what any other number wrote. All of them must see the same folde
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import itertools
 import json
 import math
@@ -33,8 +32,15 @@ from safetensors.torch import save
 from torch import Tensor
 
 from corpuskit.errors import TrainError
-from corpuskit.shards.writer import sync_folder
-from corpuskit.train.files import TEMPORARY, json_bytes, write_durably, write_file, writing
+from corpuskit.storage.files import (
+    UNFINISHED,
+    flush,
+    json_bytes,
+    sha256_file,
+    write_durably,
+    write_file,
+    writing,
+)
 from corpuskit.train.parallel.layout import Layout
 from corpuskit.train.parallel.processes import Grid
 
@@ -69,7 +75,7 @@ def save_checkpoint(
     """
     folder = out / FOLDER
     name = grid.texts(_unused_name(folder, f"step-{state['step']:08d}"))[0]
-    temporary = folder / f"{TEMPORARY}{name}"
+    temporary = folder / f"{UNFINISHED}{name}"
     with writing(folder / name):
         with _together(grid, temporary):
             if grid.is_first:
@@ -87,9 +93,10 @@ def save_checkpoint(
                 write_durably(
                     temporary / "state.json", json_bytes({"format": FORMAT, **state, "sha256": digests})
                 )
-                sync_folder(temporary)
+                # Before it bears its name and after: else the name might outlive what it stands for.
+                flush(temporary)
                 os.replace(temporary, folder / name)
-                sync_folder(folder)
+                flush(folder)
                 write_file(folder / "latest", name.encode())
                 _remove_old(folder, name, keep)
     return folder / name
@@ -119,7 +126,7 @@ def _write_files(folder: Path, held: Held, grid: Grid, layouts: Mapping[str, Lay
         mine, pieces = {}, {}
         for name, tensor in tensors.items():
             layout = layout_of(name, tensor, layouts)
-            if not layout.is_first_holder(grid.here):
+            if not layout.is_first_holder(grid.here):  # What several hold is written once.
                 continue
             if not layout.replicated:
                 regions = [
@@ -127,11 +134,8 @@ def _write_files(folder: Path, held: Held, grid: Grid, layouts: Mapping[str, Lay
                 ]
                 pieces[name] = {"shape": layout.shape, "regions": regions}
             mine[name] = tensor
-        file = (
-            f"{stem}.safetensors"
-            if grid.size == 1
-            else f"{stem}-{grid.index:05d}-of-{grid.size:05d}.safetensors"
-        )
+        share = "" if grid.size == 1 else f"-{grid.index:05d}-of-{grid.size:05d}"
+        file = f"{stem}{share}.safetensors"
         if mine:
             notes = {"pieces": json.dumps(pieces, sort_keys=True)} if pieces else None
             digests[file] = write_durably(folder / file, save(_on_cpu(mine), notes))
@@ -280,9 +284,7 @@ def save_weights(path: Path, weights: Mapping[str, Tensor], notes: Mapping[str, 
 def _check(path: Path, sha256: str) -> None:
     """Raise TrainError unless the file's bytes are those that were written."""
     try:
-        with open(path, "rb") as file:
-            actual = hashlib.file_digest(file, "sha256").hexdigest()
-        if actual == sha256:
+        if (actual := sha256_file(path)) == sha256:
             return
     except OSError as error:
         raise TrainError(f"cannot read {path}: {error}", remedy=_others(path.parent)) from error
@@ -290,6 +292,7 @@ def _check(path: Path, sha256: str) -> None:
 
 
 def _on_cpu(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    # safetensors writes a tensor's memory as it lies there.
     return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
 
 
@@ -301,6 +304,7 @@ def _unused_name(folder: Path, name: str) -> str:
 
 def _remove_old(folder: Path, newest: str, keep: int) -> None:
     """Remove what is older than the newest `keep` checkpoints, what is later than this one, and leftovers."""
+    # Later ones are of a run that went back to an older checkpoint: it will write them again.
     names = sorted(path.name for path in folder.glob("step-*"))
     kept = [name for name in names if name <= newest][-keep:]
     for path in folder.iterdir():

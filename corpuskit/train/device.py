@@ -1,4 +1,8 @@
-"""The device that a model is trained on: memory, speed, random state, and what is compiled for it."""
+"""The device that a model is trained on: which it is, how fast, its memory and random state, the batches that
+it waits for, and what is compiled for it.
+
+How its threads wait is settled before torch is loaded, in `corpuskit.train.threads`.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +13,81 @@ import platform
 import resource
 import sys
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import torch
 from torch import Tensor
 
-from corpuskit.errors import TrainError
+from corpuskit.errors import SettingError, TrainError
 from corpuskit.train.model.loss import TokenLosses
-from corpuskit.train.model.transformer import Attention, Block, Transformer, attend
+from corpuskit.train.model.transformer import Attention, Block, Ends, Transformer, attend, ends_of
+from corpuskit.train.tasks.task import Inputs, Tensors
+
+_PEAKS = {
+    # Dense bfloat16 products with float32 sums, in 10^12 operations a second: the makers' data sheets.
+    "B200": 2250,
+    "H200": 989,
+    "H100 PCIe": 756,
+    "H100 NVL": 835,
+    "H100": 989,
+    "GH200": 989,
+    "L40S": 362,
+    "L4": 121,
+    "A100": 312,
+    "A40": 150,
+    "A30": 165,
+    "A10G": 70,
+    "A10": 125,
+    "RTX 4090": 165,
+    "RTX 3090": 71,
+}
+
+
+# ----------------------------------------------------------------------------------------------- what it is
+
+
+def choose_device(wanted: str) -> str:
+    """The device of "auto", "cpu" or "cuda"; raises SettingError for "cuda" where there is none."""
+    found = torch.cuda.is_available()
+    if wanted == "cuda" and not found:
+        raise SettingError("device = cuda: torch finds no GPU", remedy="Leave --device out, or give cpu.")
+    return "cuda" if found and wanted != "cpu" else "cpu"
+
+
+def bf16_pays(device: torch.device) -> bool:
+    """Whether bfloat16 matrix products are faster here: GPUs that have them, and CPUs with AMX tiles."""
+    if device.type == "cuda":
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    probe = getattr(torch.cpu, "_is_amx_tile_supported", None)
+    return bool(probe and probe())
+
+
+def peak_flops(device: str, precision: str) -> float | None:
+    """Operations a second that a device of this name is able to; None where that is not known.
+
+    Known are bfloat16 products on some GPUs, not float32, whose products may run in other types.
+
+    >>> peak_flops("NVIDIA H100 80GB HBM3", "bf16"), peak_flops("NVIDIA H100 PCIe", "bf16")
+    (989000000000000.0, 756000000000000.0)
+    >>> peak_flops("NVIDIA H100 80GB HBM3", "fp32"), peak_flops("cpu", "bf16")
+    (None, None)
+    """
+    if precision != "bf16":
+        return None
+    words = device.replace("-", " ").split()
+    for name, peak in _PEAKS.items():
+        if all(word in words for word in name.split()):
+            return peak * 1e12
+    return None
+
+
+def device_name(device: torch.device) -> str:
+    """The maker's name of a GPU, or "cpu"."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
+# ----------------------------------------------------------------------------------------------- its memory
+
 
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # malloc.h of glibc, mallopt(3)
 _DEFAULT_TRIM, _DEFAULT_MMAP_MAX = 128 * 1024, 65_536
@@ -43,56 +115,105 @@ def freed_memory_kept() -> Iterator[None]:
         libc.malloc_trim(0)
 
 
-_PEAKS = {
-    # Dense bfloat16 products with float32 sums, in 10^12 operations a second: the makers' data sheets.
-    "B200": 2250,
-    "H200": 989,
-    "H100 PCIe": 756,
-    "H100 NVL": 835,
-    "H100": 989,
-    "GH200": 989,
-    "L40S": 362,
-    "L4": 121,
-    "A100": 312,
-    "A40": 150,
-    "A30": 165,
-    "A10G": 70,
-    "A10": 125,
-    "RTX 4090": 165,
-    "RTX 3090": 71,
-}
-
-
-def peak_flops(device: str, precision: str) -> float | None:
-    """Operations a second that a device of this name is able to; None where that is not known.
-
-    Known are bfloat16 products on some GPUs, not float32, whose products may run in other types.
-
-    >>> peak_flops("NVIDIA H100 80GB HBM3", "bf16"), peak_flops("NVIDIA H100 PCIe", "bf16")
-    (989000000000000.0, 756000000000000.0)
-    >>> peak_flops("NVIDIA H100 80GB HBM3", "fp32"), peak_flops("cpu", "bf16")
-    (None, None)
-    """
-    if precision != "bf16":
-        return None
-    words = device.replace("-", " ").split()
-    for name, peak in _PEAKS.items():
-        if all(word in words for word in name.split()):
-            return peak * 1e12
-    return None
-
-
-def device_name(device: torch.device) -> str:
-    """The maker's name of a GPU, or "cpu"."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-
-
 def memory_bytes(device: torch.device) -> int:
     """The most memory that was in use up to now: of the GPU by torch, else of this process."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
+
+
+# ------------------------------------------------------------------------------------------------ its state
+
+
+@contextlib.contextmanager
+def process_state(device: torch.device, deterministic: bool = False) -> Iterator[None]:
+    """What training does to the process and gives back: torch's generators are seeded, memory is kept.
+
+    Raises TrainError where the device has too little memory for what is done within.
+    """
+    kept = freed_memory_kept() if device.type == "cpu" else contextlib.nullcontext()
+    try:
+        with (
+            kept,
+            fixed_order(deterministic),
+            torch.random.fork_rng([device] if device.type == "cuda" else []),
+        ):
+            yield
+    except RuntimeError as error:  # A CPU's allocator knows no type of its own.
+        if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
+            raise
+        raise TrainError(
+            f"{device_name(device)} has too little memory for this run: {str(error).partition('. ')[0]}",
+            remedy="Lower micro_batch_rows, or set recompute=true; `--plan` says what a run needs.",
+        ) from error
+
+
+@contextlib.contextmanager
+def fixed_order(deterministic: bool) -> Iterator[None]:
+    """Have torch choose kernels that add in a fixed order, if so wanted; it says so where it knows none."""
+    if not deterministic:  # Also to ask torch for it takes seconds.
+        yield
+        return
+    before = (
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+    )
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS reads it before its first product.
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
+
+
+# ---------------------------------------------------------------------------------------------- its batches
+
+
+class Feed:
+    """Batches made ready in the background, one step ahead, so that the device need not wait for them.
+
+    Which batch comes next is only guessed; a wrong guess costs time and changes nothing.
+    """
+
+    def __init__(self, batch: Callable[[int], Tensors], device: torch.device) -> None:
+        self._batch, self._device = batch, device
+        self._pool = ThreadPoolExecutor(1, thread_name_prefix="batches")
+        self._ahead: tuple[int, Future[Tensors]] | None = None
+
+    def take(self, step: int) -> Tensors:
+        """Batch `step`, in memory that a GPU copies from without waiting, where there is one."""
+        if self._ahead is not None and self._ahead[0] == step:
+            tensors = self._ahead[1].result()
+        else:
+            tensors = self._make(step)
+        self._ahead = (step + 1, self._pool.submit(self._make, step + 1))
+        return tensors
+
+    def close(self) -> None:
+        """Stop what runs in the background."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _make(self, step: int) -> Tensors:
+        tensors = self._batch(step)
+        return {k: v.pin_memory() for k, v in tensors.items()} if self._device.type == "cuda" else tensors
+
+
+def on_device(batch: Tensors, device: torch.device, *, by_ends: bool = False) -> Inputs:
+    """A batch on a device; its documents by their ends, if so wanted, for which nothing waits."""
+    if not by_ends or "documents" not in batch:
+        return {name: tensor.to(device, non_blocking=True) for name, tensor in batch.items()}
+    rest = {name: tensor for name, tensor in batch.items() if name != "documents"}
+    ends, longest = ends_of(batch["documents"])
+    if device.type == "cuda":
+        ends = ends.pin_memory()
+    return {
+        **on_device(rest, device),
+        "documents": Ends(ends.to(device, non_blocking=True), longest),
+    }
+
+
+# ---------------------------------------------------------------------------------- what is compiled for it
 
 
 WORTH_FLOPS = 5e13
@@ -177,44 +298,3 @@ def uncompiled() -> Iterator[None]:
     dynamo = "torch._dynamo" in sys.modules
     with torch.compiler.set_stance("force_eager") if dynamo else contextlib.nullcontext():
         yield
-
-
-@contextlib.contextmanager
-def process_state(device: torch.device, deterministic: bool = False) -> Iterator[None]:
-    """What training does to the process and gives back: torch's generators are seeded, memory is kept.
-
-    Raises TrainError where the device has too little memory for what is done within.
-    """
-    kept = freed_memory_kept() if device.type == "cpu" else contextlib.nullcontext()
-    try:
-        with (
-            kept,
-            fixed_order(deterministic),
-            torch.random.fork_rng([device] if device.type == "cuda" else []),
-        ):
-            yield
-    except RuntimeError as error:  # A CPU's allocator knows no type of its own.
-        if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
-            raise
-        raise TrainError(
-            f"{device_name(device)} has too little memory for this run: {str(error).partition('. ')[0]}",
-            remedy="Lower micro_batch_rows, or set recompute=true; `--plan` says what a run needs.",
-        ) from error
-
-
-@contextlib.contextmanager
-def fixed_order(deterministic: bool) -> Iterator[None]:
-    """Have torch choose kernels that add in a fixed order, if so wanted; it says so where it knows none."""
-    if not deterministic:  # Also to ask torch for it takes seconds.
-        yield
-        return
-    before = (
-        torch.are_deterministic_algorithms_enabled(),
-        torch.is_deterministic_algorithms_warn_only_enabled(),
-    )
-    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS reads it before its first product.
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(before[0], warn_only=before[1])

@@ -15,22 +15,19 @@ import torch
 from torch import Tensor
 
 from corpuskit.errors import TrainError
-from corpuskit.shards.batches import dropout_seed
 from corpuskit.train.checkpoint import save_checkpoint, save_weights
-from corpuskit.train.data.batches import Feed, Tensors
-from corpuskit.train.device import memory_bytes, uncompiled
-from corpuskit.train.evaluate.loss import measure
-from corpuskit.train.evaluate.score import milestone
-from corpuskit.train.generate.generate import LanguageModel
-from corpuskit.train.job import Job, Progress
+from corpuskit.train.device import Feed, memory_bytes, uncompiled
 from corpuskit.train.optim.optimizer import Schedule
-from corpuskit.train.settings.settings import TrainSettings
-from corpuskit.train.tasks.task import micro_batches
+from corpuskit.train.settings.settings import Optimization
+from corpuskit.train.tasks.task import Tensors, micro_batches
+from corpuskit.train.trainer import Learner, Progress, Trainer
 
+# To read a loss waits for the GPU, which would then stand still: results of so many steps are read at once.
 _CUDA_SYNC_STEPS = 10
 _SAVE_SECONDS = 60.0
 # Of the time left when the run's end is fixed, this share is planned: steps do not all take as long.
 _PLANNED_SHARE = 0.98
+# One step that had to wait for something must not fix the length of the whole run.
 _PACE_STEPS = 3
 
 
@@ -52,7 +49,7 @@ class Stopper:
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self.requested = True
-        self._restore()
+        self._restore()  # So that a step that hangs can be left by a second signal.
 
     def _restore(self) -> None:
         while self._before:
@@ -70,24 +67,27 @@ class Saver:
     When a checkpoint is saved changes nothing of what is computed, so the clock may decide it.
     """
 
-    def __init__(self, job: Job) -> None:
-        self._job = job
+    def __init__(self, trainer: Trainer) -> None:
+        self._trainer = trainer
         self._saved_at = time.monotonic()
         self._pause = _SAVE_SECONDS
 
     def due(self, step: int) -> bool:
         """Whether to save now, after so many steps."""
-        every = self._job.settings.save_every
+        every = self._trainer.settings.save_every
         return step % every == 0 if every else time.monotonic() - self._saved_at >= self._pause
 
     def save(self, progress: Progress) -> None:
         """Save a checkpoint."""
-        job, began = self._job, time.monotonic()
-        state = {**job.saved_with, **asdict(progress)}
-        path = save_checkpoint(job.out, job.held(), state, job.settings.keep, job.grid, job.parallel.layouts)
+        trainer, began = self._trainer, time.monotonic()
+        learner = trainer.learner
+        state = {**trainer.identity, **asdict(progress)}
+        path = save_checkpoint(
+            trainer.out, learner.held(), state, trainer.settings.keep, trainer.grid, learner.parallel.layouts
+        )
         self._saved_at = time.monotonic()
         self._pause = max(_SAVE_SECONDS, 20 * (self._saved_at - began))
-        job.emit({"event": "save", "step": progress.step, "checkpoint": path.name})
+        trainer.emit({"event": "save", "step": progress.step, "checkpoint": path.name})
 
 
 @dataclass
@@ -119,82 +119,85 @@ class Pace:
         return (seconds - self._first[1]) / self.steps
 
 
-def fit(job: Job, progress: Progress, pause_at: int | None = None) -> str:
+def fit(trainer: Trainer, progress: Progress, pause_at: int | None = None) -> str:
     """Train from where `progress` stands; returns why it ended, see `TrainResult`.
 
     Each ending leaves a checkpoint of the last step. Raises TrainError, naming step and batch, where more
     updates in a row are refused than `skip_limit`; the checkpoint before them stays the latest.
     """
     train_loss = math.nan
-    saver, pace = Saver(job), Pace()
-    rows = job.grid.rows(job.task.batch_rows)
-    feed = Feed(lambda step: job.task.batch(step, rows), job.device)
-    pending: list[Done] = []
-    reason = _reason_to_stop(job, progress, pause_at)
+    saver, pace = Saver(trainer), Pace()
+    learner, rows = trainer.learner, trainer.learner.rows
+    feed = Feed(lambda step: trainer.task.batch(step, rows), learner.device)
+    pending: list[StepResult] = []
+    reason = _reason_to_stop(trainer, progress, pause_at)
     with Stopper() as stopper, contextlib.closing(feed):
         while not reason:
-            if progress.steps is None and _fix_horizon(job, progress, pace):
+            if progress.steps is None and fix_horizon(trainer, progress, pace):
                 # The clock has fixed it: a run that is killed now must go on to the same end.
-                _report_steps(job, progress, pending, pace)
+                _report_steps(trainer, progress, pending, pace)
                 saver.save(progress)
-                job.emit({"event": "horizon", "step": progress.step, "steps": progress.steps})
-            rate = schedule(job, progress).rate(progress.step)
-            pending.append(train_step(job, progress.step, rate, feed.take(progress.step)))
+                trainer.emit({"event": "horizon", "step": progress.step, "steps": progress.steps})
+            rate = schedule(trainer, progress).rate(progress.step)
+            pending.append(train_step(learner, progress.step, rate, feed.take(progress.step)))
             progress.step += 1
 
-            progress.seconds, asked, save = _agree(job, progress, stopper, saver)
-            last = bool(_end(job, progress))
-            validate = progress.step % job.eval_every == 0 or last
+            progress.seconds, asked, save = _agree(trainer, progress, stopper, saver)
+            last = bool(_end(trainer, progress))
+            validate = progress.step % trainer.intervals.validation == 0 or last
             save = save or last
-            stops = asked or bool(_reason_to_stop(job, progress, pause_at))
-            sample = last or job.samples_at(progress.step)
-            waits = validate or save or stops or sample or job.device.type == "cpu"
+            stops = asked or bool(_reason_to_stop(trainer, progress, pause_at))
+            sample = last or trainer.intervals.samples(progress.step)
+            # On a CPU a step is done when it is asked for: to read its loss costs nothing.
+            waits = validate or save or stops or sample or learner.device.type == "cpu"
             if waits or len(pending) == _CUDA_SYNC_STEPS:
-                train_loss = _report_steps(job, progress, pending, pace)
+                train_loss = _report_steps(trainer, progress, pending, pace)
+            # Before the checkpoint that will call these weights the best: killed in between, a run measures
+            # again, while the other way about its best weights would be missing.
             if validate:
-                _validate(job, progress, train_loss)
+                _validate(trainer, progress, train_loss)
             # While updates are skipped the weights may be such that nothing can be drawn.
             if sample and not progress.skipped_in_a_row:
-                write_sample(job, progress)
-            reason = _reason_to_stop(job, progress, pause_at) or ("interrupted" if stops else "")
+                write_sample(trainer, progress)
+            reason = _reason_to_stop(trainer, progress, pause_at) or ("interrupted" if stops else "")
             if reason or save:
                 saver.save(progress)
-    job.emit({"event": "stop", "step": progress.step, "reason": reason})
+    trainer.emit({"event": "stop", "step": progress.step, "reason": reason})
     return reason
 
 
-def _agree(job: Job, progress: Progress, stopper: Stopper, saver: Saver) -> tuple[float, bool, bool]:
+def _agree(trainer: Trainer, progress: Progress, stopper: Stopper, saver: Saver) -> tuple[float, bool, bool]:
     """Seconds spent, whether a signal asked to stop, and whether to save: alike in all processes."""
-    local = job.seconds(), stopper.requested, saver.due(progress.step)
-    if job.grid.size == 1:
+    local = trainer.clock.seconds(), stopper.requested, saver.due(progress.step)
+    if trainer.grid.size == 1:
         return local
-    seconds, asked, due = job.grid.agree(*(float(each) for each in local))
+    seconds, asked, due = trainer.grid.agree(*(float(each) for each in local))
     return seconds, bool(asked), bool(due)
 
 
-def _end(job: Job, progress: Progress) -> str:
+def _end(trainer: Trainer, progress: Progress) -> str:
     """Why the run is at its end; empty while it is not."""
     if progress.step == progress.steps:
         return "done"
-    minutes = job.settings.minutes
+    minutes = trainer.settings.minutes
     # One that was fitted to its time on the way ends its decay, sooner or later; of another the fit was made
     # before its first step, and whatever slows it down would make it last longer.
-    if minutes is not None and not fits_on_the_way(job.settings) and progress.seconds >= 60 * minutes:
+    if minutes is not None and not fits_on_the_way(trainer.settings) and progress.seconds >= 60 * minutes:
         return "time is up"
     return ""
 
 
-def _reason_to_stop(job: Job, progress: Progress, pause_at: int | None) -> str:
+def _reason_to_stop(trainer: Trainer, progress: Progress, pause_at: int | None) -> str:
     """Why no further step is to be done; empty where one is."""
-    end = _end(job, progress)
+    end = _end(trainer, progress)
     if end:
         return end
-    if 0 < job.settings.patience <= progress.validations_since_best:
+    if 0 < trainer.settings.patience <= progress.validations_since_best:
         return "early stop"
     return "paused" if pause_at is not None and progress.step >= pause_at else ""
 
 
-class Done(NamedTuple):
+class StepResult(NamedTuple):
     """A step as the device knows it: scalars that are read later, so that nothing waits for them.
 
     Attributes:
@@ -210,41 +213,40 @@ class Done(NamedTuple):
     kept: Tensor
 
 
-def train_step(job: Job, step: int, rate: float, batch: Tensors) -> Done:
+def train_step(learner: Learner, step: int, rate: float, batch: Tensors) -> StepResult:
     """One update of the weights from this process's rows of a batch.
 
     Micro-batches of all processes add the gradients of their summed losses; the sum is divided by the whole
     batch's count of targets, so that the gradient is that of the whole batch however it is divided.
     """
-    settings, parallel, rows = job.settings, job.parallel, job.grid.rows(job.task.batch_rows)
-    totals = torch.zeros(2, device=job.device)
-    job.model.train()
-    parts = micro_batches(batch, job.micro_rows)
+    parallel, optimizer = learner.parallel, learner.optimizer
+    totals = torch.zeros(2, device=learner.device)
+    learner.model.train()
+    parts = micro_batches(batch, learner.micro_rows)
     for number, part in enumerate(parts):
-        if settings.dropout:  # Seeding takes over a millisecond.
+        if learner.dropout_seed is not None:  # Seeding takes over a millisecond.
             # A micro-batch of these rows has these dropout masks, whichever process computes it.
-            first = rows.start + number * (job.micro_rows or len(rows))
-            torch.manual_seed(dropout_seed(settings.seed, step, first))
-        totals[0] += parallel.backward(job.place(part), number == len(parts) - 1)
-    totals[1] = job.task.count(batch)
-    loss, targets = job.grid.sum_over_data(totals)
-    gradients = job.optimizer.gradients()
+            torch.manual_seed(learner.dropout_seed(step, learner.rows.start + number * learner.micro_rows))
+        totals[0] += parallel.backward(learner.place(part), number == len(parts) - 1)
+    totals[1] = learner.task.count(batch)
+    loss, targets = parallel.grid.sum_over_data(totals)
+    gradients = optimizer.gradients()
     parallel.finish(gradients)
     norm, loss = parallel.norm(gradients) / targets, loss / targets
-    kept = job.guard.keep(loss, norm)
-    torch._foreach_mul_(list(gradients.values()), (settings.clip / (norm + 1e-6)).clamp(max=1.0) / targets)
-    job.optimizer.step(rate, kept, gradients)
-    job.optimizer.update_average(step)
-    return Done(step, rate, loss, norm, kept)
+    kept = learner.guard.keep(loss, norm)
+    # The 1e-6 is that of torch's clip_grad_norm_: a gradient of zero has no norm to divide by.
+    torch._foreach_mul_(list(gradients.values()), (learner.clip / (norm + 1e-6)).clamp(max=1.0) / targets)
+    optimizer.step(rate, kept, gradients)
+    optimizer.update_average(step)
+    return StepResult(step, rate, loss, norm, kept)
 
 
-def schedule(job: Job, progress: Progress) -> Schedule:
+def schedule(trainer: Trainer, progress: Progress) -> Schedule:
     """The learning rates as far as they are known: while the run's length is open they warm up and stay."""
-    settings = job.settings
-    steps = progress.steps if progress.steps is not None else 2**62
-    decay_start = progress.decay_start if progress.decay_start is not None else 2**62
-    assert settings.learning_rate is not None
-    return Schedule(settings.schedule, settings.learning_rate, job.warmup, decay_start, steps)
+    settings, never = trainer.settings, 2**62  # A step that no run comes to, with which can be reckoned.
+    steps = never if progress.steps is None else progress.steps
+    decay_start = never if progress.decay_start is None else progress.decay_start
+    return Schedule(settings.schedule, settings.peak, trainer.intervals.warmup, decay_start, steps)
 
 
 def decay_begins(steps: int, decay_share: float) -> int:
@@ -252,35 +254,36 @@ def decay_begins(steps: int, decay_share: float) -> int:
     return steps - round(steps * decay_share)
 
 
-def _fix_horizon(job: Job, progress: Progress, pace: Pace) -> bool:
+def fix_horizon(trainer: Trainer, progress: Progress, pace: Pace) -> bool:
     """Fix the length of a run by minutes when its decay must begin, by the speed measured up to now.
 
     Returns whether it was fixed.
     """
-    settings = job.settings
+    settings = trainer.settings
     assert settings.minutes is not None
     budget = settings.minutes * 60
     spent = progress.seconds
     if pace.steps < _PACE_STEPS or spent < budget * (1 - settings.decay_share):
         return False
     progress.decay_start = progress.step
-    progress.steps = progress.step + steps_in(job, budget - spent, pace.seconds)
+    final, batch = trainer.final.rows, trainer.task.batch_rows
+    progress.steps = progress.step + steps_in(budget - spent, pace.seconds, final, batch)
     return True
 
 
-def fits_on_the_way(settings: TrainSettings) -> bool:
+def fits_on_the_way(settings: Optimization) -> bool:
     """Whether a run by minutes fixes its length when its decay begins, and not before its first step."""
     return settings.schedule == "wsd" and settings.decay_share > 0
 
 
-def steps_in(job: Job, seconds: float, each: float) -> int:
+def steps_in(seconds: float, each: float, final_rows: int, batch_rows: int) -> int:
     """Steps of so many seconds each, and what is measured after the last, in so much time; 1 at least."""
     # A row of the final measurement goes forward only: about a third of the cost of a training row.
-    left = seconds * _PLANNED_SHARE - job.final_rows / (3 * job.task.batch_rows) * each
+    left = seconds * _PLANNED_SHARE - final_rows / (3 * batch_rows) * each
     return max(1, int(left / each))
 
 
-def _report_steps(job: Job, progress: Progress, pending: list[Done], pace: Pace) -> float:
+def _report_steps(trainer: Trainer, progress: Progress, pending: list[StepResult], pace: Pace) -> float:
     """Emit and clear the pending steps, which waits for the device; returns the last loss.
 
     Raises TrainError when the guards refused more updates in a row than they may.
@@ -290,15 +293,15 @@ def _report_steps(job: Job, progress: Progress, pending: list[Done], pace: Pace)
     # This waits for the device: what the clock says before would be how fast steps are asked for.
     scalars = [torch.stack([each.loss, each.norm, each.kept.float()]) for each in pending]
     numbers: list[list[float]] = torch.stack(scalars).tolist()
-    progress.seconds = job.grid.agree(job.seconds())[0]
+    progress.seconds = trainer.grid.agree(trainer.clock.seconds())[0]
     pace.note(progress)
-    memory, each = memory_bytes(job.device), pace.seconds
+    memory, each = memory_bytes(trainer.learner.device), pace.seconds
     for done, (loss, norm, kept) in zip(pending, numbers, strict=True):
         if not kept:
-            _report_skip(job, progress, done.step, loss, norm)
+            _report_skip(trainer, progress, done.step, loss, norm)
             continue
         progress.skipped_in_a_row = 0
-        job.emit(
+        trainer.emit(
             {
                 "event": "step",
                 "step": done.step,
@@ -306,64 +309,67 @@ def _report_steps(job: Job, progress: Progress, pending: list[Done], pace: Pace)
                 "learning_rate": done.rate,
                 "gradient_norm": norm,
                 "memory_bytes": memory,
-                "tokens_per_s": job.task.tokens_per_step / each,
-                "eta_s": _seconds_left(job, progress, each),
+                "tokens_per_s": trainer.task.tokens_per_step / each,
+                "eta_s": _seconds_left(trainer, progress, each),
             }
         )
     pending.clear()
     return numbers[-1][0]
 
 
-def _report_skip(job: Job, progress: Progress, step: int, loss: float, norm: float) -> None:
+def _report_skip(trainer: Trainer, progress: Progress, step: int, loss: float, norm: float) -> None:
     """Count a step whose update was refused; raises TrainError when it is one too many."""
     progress.skipped += 1
     progress.skipped_in_a_row += 1
     finite = math.isfinite(loss) and math.isfinite(norm)
-    job.emit(
+    trainer.emit(
         {
             "event": "skip",
             "step": step,
             "loss": loss,
             "gradient_norm": norm,
             "reason": "spike" if finite else "not finite",
-            "batch": job.task.describe(step),
+            "batch": trainer.task.describe(step),
         }
     )
-    if progress.skipped_in_a_row <= job.settings.skip_limit:
+    if progress.skipped_in_a_row <= trainer.settings.skip_limit:
         return
     raise TrainError(
         f"the loss of step {step} is {loss:.4g} and its gradient norm {norm:.4g}"
         + (", far above those of the steps before" if finite else "")
         + f"; {progress.skipped_in_a_row - 1} updates in a row were skipped for that before. "
-        f"Its batch holds the {job.task.describe(step)}",
+        f"Its batch holds the {trainer.task.describe(step)}",
         remedy="Begin again with another --out and a "
-        f"learning_rate below {job.settings.learning_rate:g}, or with precision fp32.",
+        f"learning_rate below {trainer.settings.peak:g}, or with precision fp32.",
     )
 
 
-def _seconds_left(job: Job, progress: Progress, each: float) -> float | None:
+def _seconds_left(trainer: Trainer, progress: Progress, each: float) -> float | None:
     if progress.steps is not None:
         return (progress.steps - progress.step) * each
-    return None if job.settings.minutes is None else max(0.0, job.settings.minutes * 60 - progress.seconds)
+    return (
+        None
+        if trainer.settings.minutes is None
+        else max(0.0, trainer.settings.minutes * 60 - progress.seconds)
+    )
 
 
-def _validate(job: Job, progress: Progress, train_loss: float) -> None:
+def _validate(trainer: Trainer, progress: Progress, train_loss: float) -> None:
     """Measure, and keep the weights where they are the best so far or there is nothing to measure on."""
     best = True
-    if job.validation.batch:
-        with job.optimizer.averaged():
-            result = measure(job, job.validation)
+    if trainer.validation.batch:
+        with trainer.learner.optimizer.averaged():
+            result = trainer.evaluator.evaluate(trainer.validation)
         if not math.isfinite(result.loss):
             raise TrainError(
                 f"the validation loss after {progress.step} steps is {result.loss}",
-                remedy="Begin again with another --out and a "
-                f"learning_rate below {job.settings.learning_rate:g}.",
+                remedy=f"Begin again with another --out and a learning_rate below {trainer.settings.peak:g}.",
             )
         best = progress.best_loss is None or result.loss < progress.best_loss
         progress.validations_since_best = 0 if best else progress.validations_since_best + 1
         if best:
             progress.best_loss, progress.best_step = result.loss, progress.step
-        job.emit(
+        trainer.emit(
             {
                 "event": "validation",
                 "step": progress.step,
@@ -374,30 +380,28 @@ def _validate(job: Job, progress: Progress, train_loss: float) -> None:
                 "sources": result.sources,
                 "best": best,
                 "seconds": progress.seconds,
-                "tokens_per_s": progress.step * job.task.tokens_per_step / progress.seconds,
+                "tokens_per_s": progress.step * trainer.task.tokens_per_step / progress.seconds,
             }
         )
     if best:
-        keep_weights(job, progress)
+        keep_weights(trainer, progress)
 
 
-def keep_weights(job: Job, progress: Progress) -> None:
+def keep_weights(trainer: Trainer, progress: Progress) -> None:
     """Write the weights, or their moving average where there is one, as the model that the run leaves."""
-    with job.optimizer.averaged():
-        weights = job.parallel.whole_weights()
-    if job.grid.is_first:
-        save_weights(job.out / "model.safetensors", weights, {"step": str(progress.step)})
+    with trainer.learner.optimizer.averaged():
+        weights = trainer.learner.parallel.whole_weights()
+    if trainer.grid.is_first:
+        save_weights(trainer.out / "model.safetensors", weights, {"step": str(progress.step)})
 
 
-def write_sample(job: Job, progress: Progress) -> None:
+def write_sample(trainer: Trainer, progress: Progress) -> None:
     """Emit a text that the model writes at this point, and its scores."""
-    with job.optimizer.averaged():
-        model = job.parallel.readable()
-        if not job.grid.is_first:
+    with trainer.learner.optimizer.averaged():
+        model = trainer.learner.parallel.readable()
+        if not trainer.grid.is_first:
             return
-        writer = LanguageModel(model, job.language_model.codec, job.language_model.end_of_text)
-        settings = job.settings
         with uncompiled():
-            made = milestone(writer, settings.prompt, settings.seed, job.known_words(), job.passage())
-    if made is not None:
-        job.emit({"event": "sample", "step": progress.step, **made})
+            written = trainer.milestone(model)
+    if written is not None:
+        trainer.emit({"event": "sample", "step": progress.step, **written})

@@ -1,101 +1,102 @@
-"""From settings, shards and a device to a job that the loop can run."""
+"""From a run folder, settings and a device to a trainer that the loop can run."""
 
 from __future__ import annotations
 
 import functools
 import gc
+import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from corpuskit.errors import TrainError
-from corpuskit.shards.batches import Batches
+from corpuskit.shards.batches import dropout_seed
 from corpuskit.shards.permutation import derive_key
 from corpuskit.shards.reader import Shards
 from corpuskit.tokenizer.tokenizer import Tokenizer
-from corpuskit.train.data.held_out import validation_of, validation_rows
-from corpuskit.train.data.mixture import Mixture, mix
-from corpuskit.train.data.objectives import Causal, Masked, Spans
-from corpuskit.train.device import compile_blocks, compiling_pays
-from corpuskit.train.evaluate.score import known_words, passage
-from corpuskit.train.generate.generate import LanguageModel
-from corpuskit.train.job import Job, micro_rows
-from corpuskit.train.loop import steps_in, train_step
+from corpuskit.train.device import bf16_pays, compile_blocks, compiling_pays, on_device
+from corpuskit.train.evaluate.loss import Evaluator
+from corpuskit.train.evaluate.score import milestones
+from corpuskit.train.generate.generate import LanguageModel, model_document
+from corpuskit.train.loop import decay_begins, fits_on_the_way, steps_in, train_step
+from corpuskit.train.model.cost import flops_per_token
 from corpuskit.train.model.transformer import Transformer, initialise, takes_ends
 from corpuskit.train.optim.guard import Guard
-from corpuskit.train.optim.optimizer import Optimizer, OptimizerSettings
+from corpuskit.train.optim.optimizer import Optimizer
 from corpuskit.train.parallel.parallel import Parallel
 from corpuskit.train.parallel.processes import Grid
-from corpuskit.train.result import (
-    FINAL_TOKENS,
-    flops_per_token,
-)
-from corpuskit.train.settings.settings import (
-    EPOCHS,
-    TrainSettings,
-    model_settings,
-    regularise,
-    resolve,
-    shaped_as,
-)
-from corpuskit.train.tasks.pretrain import Pretraining
-from corpuskit.train.tasks.task import Inputs, on_device
+from corpuskit.train.settings.resolve import EPOCHS, model_settings, regularise, resolve, shaped_as
+from corpuskit.train.settings.settings import TrainSettings
+from corpuskit.train.tasks.pretrain import pretraining
+from corpuskit.train.tasks.task import Inputs, Task
+from corpuskit.train.trainer import Clock, Intervals, Learner, Progress, Trainer
 
-_VALIDATIONS = 20
+FINAL_TOKENS = 262_144
+"""Of the validation split, so many tokens are measured on after the last step."""
 
-
-_SAMPLES = 5
-
-
+_VALIDATIONS, _SAMPLES = 20, 5  # in a run, where nobody says how often
+# Of a run whose length nobody says: ten passes are a few steps of a page and millions of a Wikipedia.
 _LEAST_STEPS, _MOST_STEPS = 200, 20_000
+_PROBE_SHARE, _PROBE_STEPS = 0.03, 8  # spent to see how fast a run by minutes will be
 
 
-# Of rates once, twice and four times AdamW's twice is best by little: a 4-layer model of 128 on Shakespeare.
-_MUON_RATIO = 2.0
+class Corpus(NamedTuple):
+    """What a trainer sees of a build: its shards and their tokenizer."""
+
+    shards: Shards
+    codec: Tokenizer
+
+    @classmethod
+    def open(cls, run: Path) -> Corpus:
+        """Those of a run folder; raises ShardError or TrainError where they do not hold together."""
+        shards, file = Shards(run / "shards"), run / "tokenizer" / "tokenizer.json"
+        return cls(shards, Tokenizer.load_expected(file, shards.tokenizer_sha256, shards.end_of_text))
 
 
-_PROBE_SHARE, _PROBE_STEPS = 0.03, 8
+class Setup(NamedTuple):
+    """What a run is made from.
+
+    Attributes:
+        settings: all of them; nothing is open but the length of a run by minutes.
+        steps: that the run is expected to have; exact unless it goes by minutes.
+        weights: to begin with, where they are not drawn.
+    """
+
+    settings: TrainSettings
+    steps: int
+    task: Task
+    weights: Mapping[str, Tensor] | None = None
 
 
-def settle(
-    settings: TrainSettings, out: Path, shards: Shards, codec: Tokenizer, grid: Grid
-) -> tuple[TrainSettings, int, Pretraining, dict[str, Tensor] | None]:
-    """A new run: all of its settings, its planned steps, its task, and weights to begin with, if any."""
-    settings, weights = _begin_with(settings, shards, codec)
-    corpus = shards.split("train").tokens
-    chosen = resolve(settings, corpus, grid.device.type, _bf16_pays(grid.device))
-    task = make_task(chosen, shards, codec)
-    planned = _planned_steps(chosen, out, task, shards, codec, grid)
-    chosen = regularise(chosen, task.epochs(planned))
-    return _with_compile(chosen, planned, task, shards.vocab_size, grid), planned, task, weights
+def settle(settings: TrainSettings, corpus: Corpus, grid: Grid) -> Setup:
+    """A new run: all that was left open is chosen."""
+    settings, weights = _begin_with(settings, corpus)
+    tokens = corpus.shards.split("train").tokens
+    chosen = resolve(settings, tokens, grid.device.type, bf16_pays(grid.device))
+    task = pretraining(chosen, *corpus)
+    steps = _planned_steps(chosen, task, corpus.shards.vocab_size, grid)
+    chosen = regularise(chosen, task.epochs(steps))
+    if chosen.compile == "auto":
+        shape = model_settings(chosen, corpus.shards.vocab_size)
+        flops = flops_per_token(shape, task) * task.tokens_per_step * steps
+        # Blocks divided by tensors hold hooks that talk to other processes: nobody has measured these.
+        pays = grid.tensor == 1 and not chosen.recompute and compiling_pays(grid.device.type, flops)
+        chosen = chosen.model_copy(update={"compile": "on" if pays else "off"})
+    return Setup(chosen, steps, task, weights)
 
 
-def _with_compile(
-    settings: TrainSettings, planned: int, task: Pretraining, vocab_size: int, grid: Grid
-) -> TrainSettings:
-    """The settings with compile on or off, where it was left to us."""
-    if settings.compile != "auto":
-        return settings
-    flops = flops_per_token(model_settings(settings, vocab_size), task) * task.tokens_per_step * planned
-    # Blocks divided by tensors hold hooks that talk to other processes: nobody has measured those compiled.
-    pays = grid.tensor == 1 and not settings.recompute and compiling_pays(grid.device.type, flops)
-    return settings.model_copy(update={"compile": "on" if pays else "off"})
-
-
-def _begin_with(
-    settings: TrainSettings, shards: Shards, codec: Tokenizer
-) -> tuple[TrainSettings, dict[str, Tensor] | None]:
+def _begin_with(settings: TrainSettings, corpus: Corpus) -> tuple[TrainSettings, dict[str, Tensor] | None]:
     """The settings with the shape of the model that `init_from` names, and its weights; none without it.
 
     Raises TrainError when it is not whole or of another tokenizer, SettingError when settings contradict it.
     """
     if settings.init_from is None:
         return settings, None
-    folder = Path(settings.init_from)
+    folder, (shards, codec) = Path(settings.init_from), corpus
     begun, file = LanguageModel.load(folder), folder / "tokenizer.json"
     vocab_size = begun.model.settings.vocab_size
     if (begun.codec.sha256, vocab_size) != (codec.sha256, shards.vocab_size):
@@ -105,13 +106,11 @@ def _begin_with(
             remedy=f"Build the shards with it: `tokenizer: {{file: {file}}}` in the recipe.",
         )
     weights = begun.model.state_dict()
-    weights.pop("classifier.weight", None)
+    weights.pop("classifier.weight", None)  # The model that is trained here has no classes.
     return shaped_as(settings, begun.model.settings, shards.split("train").tokens), weights
 
 
-def _planned_steps(
-    settings: TrainSettings, out: Path, task: Pretraining, shards: Shards, codec: Tokenizer, grid: Grid
-) -> int:
+def _planned_steps(settings: TrainSettings, task: Task, vocab_size: int, grid: Grid) -> int:
     """Steps that the run is expected to have; exact unless it goes by minutes.
 
     Without steps and minutes a run reads the corpus 10 times, in 200 to 20,000 steps. By minutes, a
@@ -120,14 +119,14 @@ def _planned_steps(
     if settings.steps is not None:
         return settings.steps
     if settings.minutes is None:
-        steps = EPOCHS * task.batches.rows_per_epoch // task.batch_rows
+        steps = EPOCHS * task.rows_per_epoch // task.batch_rows
         return min(max(steps, _LEAST_STEPS), _MOST_STEPS)
     began = time.monotonic()
     # On a GPU blocks are compiled, unless that was forbidden: eager steps would say nothing of theirs.
     compiled = "on" if settings.compile != "off" and grid.device.type == "cuda" else settings.compile
     chosen = regularise(settings.model_copy(update={"compile": compiled}), EPOCHS)
-    provisional = make_job(out, chosen, 1, task, shards, codec, grid, began)
-    batch = task.batch(0, grid.rows(task.batch_rows))
+    provisional = make_learner(Setup(chosen, 1, task), vocab_size, grid)
+    batch = task.batch(0, provisional.rows)
     train_step(provisional, 0, 0.0, batch).loss.item()  # The first step is slower than the rest.
     first, done, spent = time.monotonic(), 0, 0.0
     while done == 0 or (done < _PROBE_STEPS and spent < _PROBE_SHARE * settings.minutes * 60):
@@ -138,59 +137,20 @@ def _planned_steps(
     # What came before is spent; the run itself begins with such a first step, and measures now and then.
     passed = grid.agree(time.monotonic() - began)[0] + (first - began)
     measured = _VALIDATIONS * (settings.eval_tokens or 0) / (3 * task.tokens_per_step) * each
-    steps = steps_in(provisional, 60 * settings.minutes - passed - measured, each)
     del provisional
     gc.collect()  # Parts of it refer to one another: on a GPU two models would stand beside each other.
-    return steps
+    final_rows = task.validation(FINAL_TOKENS).rows
+    return steps_in(60 * settings.minutes - passed - measured, each, final_rows, task.batch_rows)
 
 
-def make_task(settings: TrainSettings, shards: Shards, codec: Tokenizer) -> Pretraining:
-    """The task of resolved settings; raises TrainError where the tokenizer lacks a token that it needs."""
-    assert settings.context is not None
-    assert settings.batch_rows is not None
-    end = shards.end_of_text
-    objective: Causal | Masked | Spans
-    if settings.objective == "causal":
-        objective = Causal(settings.context, end, settings.document_mask, settings.goldfish)
-    elif settings.objective == "masked":
-        objective = Masked(
-            settings.context,
-            end,
-            codec.mask_id(),
-            tuple(codec.special_ids()),
-            shards.vocab_size,
-            settings.mask_rate,
-            settings.document_mask,
-        )
-    else:
-        sentinels = tuple(codec.sentinel_ids())
-        objective = Spans(settings.context, end, sentinels, settings.span_density, settings.span_length)
-    split = shards.split("train")
-    rows = objective.row_tokens, objective.stride
-    if settings.mixture is None:
-        batches = Batches(split, *rows, settings.batch_rows, settings.seed, shards.vocab_size)
-        return Pretraining(split, batches, objective)
-    mixture = mix(shards, split.name, settings.mixture, rows, settings.batch_rows, settings.seed)
-    return Pretraining(split, mixture, objective)
-
-
-def make_job(
-    out: Path,
-    settings: TrainSettings,
-    planned: int,
-    task: Pretraining,
-    shards: Shards,
-    codec: Tokenizer,
-    grid: Grid,
-    began: float,
-    weights: Mapping[str, Tensor] | None = None,
-) -> Job:
-    """Put together a run of about `planned` steps, its weights as they are at the beginning."""
-    assert settings.learning_rate is not None
-    model = Transformer(model_settings(settings, shards.vocab_size)).to(grid.device)
+def make_learner(setup: Setup, vocab_size: int, grid: Grid) -> Learner:
+    """A model with its optimizer, as they are at the beginning."""
+    settings, task = setup.settings, setup.task
+    assert settings.micro_batch_rows is not None
+    model = Transformer(model_settings(settings, vocab_size)).to(grid.device)
     initialise(model, derive_key(settings.seed) >> 1)
-    if weights is not None:
-        model.load_state_dict(weights)
+    if setup.weights is not None:
+        model.load_state_dict(setup.weights)
     bf16 = settings.precision == "bf16"
 
     def loss(model: Transformer, batch: Inputs) -> Tensor:
@@ -199,75 +159,66 @@ def make_job(
 
     by_ends = takes_ends(grid.device, bf16, model.settings.head_width)
     place = functools.partial(on_device, device=grid.device, by_ends=by_ends)
+    # Parts of one size: of those of a process's own, each of which may be fewer than were asked for.
+    micro_rows = math.gcd(settings.micro_batch_rows, len(grid.rows(task.batch_rows)))
+
+    def example() -> Inputs:
+        return place(task.batch(0, range(micro_rows)))
 
     failure = ""
-    own = len(grid.rows(task.batch_rows))
-    rows = range(micro_rows(settings.micro_batch_rows, own) or own)
     if settings.compile == "on":
-        example = place(task.batch(0, rows))
-        failure = compile_blocks(model, lambda: loss(model, example))
+        batch = example()
+        failure = compile_blocks(model, lambda: loss(model, batch))
     parallel = Parallel(model, grid, loss, mode=settings.parallel, recompute=settings.recompute, bf16=bf16)
-    parallel.settle(lambda: place(task.batch(0, rows)))
-    optimizer = Optimizer(
-        model,
-        optimizer_settings(settings),
-        layouts=parallel.layouts,
-        parts=parallel.parts,
-        ranks=grid.ranks,
-        me=grid.index,
+    parallel.settle(example)
+    return Learner(
+        task=task,
+        parallel=parallel,
+        optimizer=Optimizer(model, settings, parallel),
+        guard=Guard(grid.device, settings.spike_guard),
+        place=place,
+        micro_rows=micro_rows,
+        clip=settings.clip,
+        dropout_seed=functools.partial(dropout_seed, settings.seed) if settings.dropout else None,
+        not_compiled=failure,
     )
-    default_warmup = min(max(10, planned // 50), 200, max(1, planned // 4))
-    held_out = "validation" in shards.splits
-    says_all = isinstance(task.objective, Causal)
-    return Job(
+
+
+def make_trainer(out: Path, setup: Setup, corpus: Corpus, grid: Grid, began: float) -> Trainer:
+    """Put together a run, its weights as they are at the beginning; `began` on the monotonic clock."""
+    settings, (shards, codec) = setup.settings, corpus
+    learner = make_learner(setup, shards.vocab_size, grid)
+    token_bytes = codec.token_bytes(shards.vocab_size) if settings.objective == "causal" else None
+    return Trainer(
         out=out,
         settings=settings,
-        model=model,
-        parallel=parallel,
-        optimizer=optimizer,
-        guard=Guard(grid.device, settings.spike_guard),
-        task=task,
-        validation=validation_of(shards, task.objective, settings.eval_tokens or FINAL_TOKENS),
-        known_words=functools.cache(lambda: known_words(task.split, codec)),
-        passage=lambda: passage(
-            shards.split("validation" if held_out else "train"),
-            codec,
-            model.settings.context,
-        ),
-        language_model=LanguageModel(model, codec, shards.end_of_text),
-        token_bytes=codec.token_bytes(shards.vocab_size) if says_all else None,
-        device=grid.device,
-        place=place,
-        warmup=default_warmup if settings.warmup_steps is None else settings.warmup_steps,
-        eval_every=settings.eval_every or max(1, planned // _VALIDATIONS),
-        sample_every=max(1, planned // _SAMPLES),
-        saved_with={
+        learner=learner,
+        evaluator=Evaluator(learner.parallel, learner.place, learner.micro_rows, token_bytes),
+        validation=setup.task.validation(settings.eval_tokens or FINAL_TOKENS),
+        final=setup.task.validation(FINAL_TOKENS),
+        milestone=milestones(shards, codec, settings.prompt, settings.seed),
+        intervals=_intervals(settings, setup.steps),
+        clock=Clock(began),
+        document=model_document(learner.model.settings, shards.end_of_text, codec.sha256),
+        identity={
             "settings": settings.model_dump(),
-            "planned_steps": planned,
+            "planned_steps": setup.steps,
             "shards_fingerprint": shards.fingerprint,
-            "mixture_fingerprint": task.batches.fingerprint if isinstance(task.batches, Mixture) else "",
+            "mixture_fingerprint": setup.task.fingerprint,
             "tokenizer_sha256": codec.sha256,
-            "machine": _machine(grid, settings.compile == "on" and not failure),
+            "machine": _machine(grid, settings.compile == "on" and not learner.not_compiled),
         },
-        final_rows=validation_rows(shards.split("validation"), task.objective, FINAL_TOKENS)
-        if held_out
-        else 0,
-        not_compiled=failure,
-        started=began,
     )
 
 
-def optimizer_settings(settings: TrainSettings) -> OptimizerSettings:
-    """The optimizer out of resolved settings."""
-    assert settings.learning_rate is not None
-    return OptimizerSettings(
-        settings.optimizer,
-        settings.learning_rate,
-        settings.muon_rate or _MUON_RATIO * settings.learning_rate,
-        settings.weight_decay or 0.0,
-        settings.weight_decay_fades,
-        settings.beta2,
-        settings.ema,
+def _intervals(settings: TrainSettings, steps: int) -> Intervals:
+    # A fiftieth of the run, at least 10 and at most 200 steps, and of a short run no more than a quarter.
+    warmup = min(max(10, steps // 50), 200, max(1, steps // 4))
+    return Intervals(
+        warmup=warmup if settings.warmup_steps is None else settings.warmup_steps,
+        validation=settings.eval_every or max(1, steps // _VALIDATIONS),
+        sample=max(1, steps // _SAMPLES),
+        sample_at=settings.sample_at,
     )
 
 
@@ -282,9 +233,9 @@ def _machine(grid: Grid, compiled: bool) -> dict[str, Any]:
     }
 
 
-def _bf16_pays(device: torch.device) -> bool:
-    """Whether bfloat16 matrix products are faster here: GPUs that have them, and CPUs with AMX tiles."""
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    probe = getattr(torch.cpu, "_is_amx_tile_supported", None)
-    return bool(probe and probe())
+def beginning(setup: Setup) -> Progress:
+    """Where a new run stands: its length is open where the clock will fix it on the way."""
+    settings, steps = setup.settings, setup.steps
+    if settings.minutes is not None and fits_on_the_way(settings):
+        return Progress()
+    return Progress(steps=steps, decay_start=decay_begins(steps, settings.decay_share))

@@ -7,27 +7,17 @@ import time
 from pathlib import Path
 
 from corpuskit.errors import SettingError
-from corpuskit.shards.reader import Shards
-from corpuskit.tokenizer.tokenizer import Tokenizer
+from corpuskit.storage.files import write_file, writing
 from corpuskit.train.checkpoint import FOLDER as CHECKPOINTS
-from corpuskit.train.device import (
-    process_state,
-)
-from corpuskit.train.files import write_file, writing
-from corpuskit.train.job import Progress
+from corpuskit.train.device import process_state
 from corpuskit.train.loop import Saver, fit
 from corpuskit.train.parallel.processes import processes
-from corpuskit.train.result import (
-    TrainResult,
-    start_event,
-    sum_up,
-    write_model_document,
-)
-from corpuskit.train.resume import _check_mixture, _progress, _settings_to_resume, _state_to_resume
-from corpuskit.train.settings.settings import (
-    TrainSettings,
-)
-from corpuskit.train.setup import make_job, make_task, settle
+from corpuskit.train.result import TrainResult, start_event, sum_up, write_model_document
+from corpuskit.train.resume import checkpoint_of, refuse_model
+from corpuskit.train.settings.settings import TrainSettings
+from corpuskit.train.setup import Corpus, Setup, beginning, make_trainer, settle
+from corpuskit.train.tasks.pretrain import pretraining
+from corpuskit.train.trainer import Progress
 from corpuskit.train.watch.curves import NAME as CURVES
 from corpuskit.train.watch.curves import Curves
 from corpuskit.train.watch.events import Listener, Log
@@ -75,48 +65,45 @@ def train_model(
         raise SettingError(
             "resume and overwrite exclude each other", remedy="Resume to go on, overwrite to begin anew."
         )
-    shards = Shards(run / "shards")
-    codec = Tokenizer.load_expected(
-        run / "tokenizer" / "tokenizer.json", shards.tokenizer_sha256, shards.end_of_text
-    )
-    state = _state_to_resume(out, shards, resume, overwrite, allow_changed_data)
-    resumed = None if state is None else _settings_to_resume(state, settings)
-    wanted = resumed or settings or TrainSettings()
-    with processes(wanted.tensor_parallel) as grid, process_state(grid.device, wanted.deterministic):
-        weights = None
-        if resumed is None or state is None:
-            chosen, planned, task, weights = settle(settings or TrainSettings(), out, shards, codec, grid)
+    corpus = Corpus.open(run)
+    shards, checkpoint = corpus.shards, None
+    if resume:
+        checkpoint = checkpoint_of(out, shards, allow_changed_data)
+    elif not overwrite:
+        refuse_model(out)
+    chosen = checkpoint.settings(settings) if checkpoint else settings or TrainSettings()
+    with processes(chosen.tensor_parallel) as grid, process_state(grid.device, chosen.deterministic):
+        if checkpoint:
+            setup = Setup(chosen, int(checkpoint.state["planned_steps"]), pretraining(chosen, *corpus))
         else:
-            chosen, planned, task = resumed, int(state["planned_steps"]), make_task(resumed, shards, codec)
-        job = make_job(out, chosen, planned, task, shards, codec, grid, began, weights)
-        if state is not None and not allow_changed_data:
-            _check_mixture(state, job, shards)
-        progress = _progress(job, state, shards)
-        log = _begin_folder(out, codec, overwrite, progress) if grid.is_first else None
+            setup = settle(chosen, corpus, grid)
+        trainer = make_trainer(out, setup, corpus, grid, began)
+        progress = checkpoint.load(trainer, shards, allow_changed_data) if checkpoint else beginning(setup)
+        log = _begin_folder(out, corpus.codec.data, overwrite, progress) if grid.is_first else None
         grid.barrier()
         try:
             if log is not None:
                 curves = Curves(out, log.path if progress.step else None)
-                job.listeners.extend([log, curves, *([listen] if listen else [])])
-            job.emit(start_event(job, task, shards, progress, state))
-            if state is None:
-                Saver(job).save(progress)
+                trainer.listeners.extend([log, curves, *([listen] if listen else [])])
+            trainer.emit(start_event(trainer, progress, checkpoint.state if checkpoint else None))
+            if not checkpoint:
+                Saver(trainer).save(progress)
             # OUT counts as a model from here on, when there is something to resume.
-            write_model_document(job, shards.end_of_text, {})
-            reason = fit(job, progress, pause_at)
-            return sum_up(job, task, shards, progress, reason)
+            write_model_document(trainer, {})
+            reason = fit(trainer, progress, pause_at)
+            return sum_up(trainer, progress, reason)
         finally:
             if log is not None:
                 log.close()
 
 
-def _begin_folder(out: Path, codec: Tokenizer, overwrite: bool, progress: Progress) -> Log:
+def _begin_folder(out: Path, tokenizer: bytes, overwrite: bool, progress: Progress) -> Log:
     """Make OUT ready to be written; returns the log of the run."""
     if overwrite:
         _remove_model(out)
     with writing(out):
         out.mkdir(parents=True, exist_ok=True)
-    write_file(out / "tokenizer.json", codec.data)
+    write_file(out / "tokenizer.json", tokenizer)
     return Log(out, progress.step)
 
 
@@ -126,6 +113,7 @@ def _remove_model(out: Path) -> None:
         with writing(out / name):
             if (out / name).exists():
                 shutil.rmtree(out / name)
+    # Without model.json OUT is no longer known as a model: killed in between, the rest would be nobody's.
     for name in (CURVES, "model.safetensors", "tokenizer.json", "model.json"):
         with writing(out / name):
             (out / name).unlink(missing_ok=True)

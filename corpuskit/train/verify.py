@@ -18,8 +18,8 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
+from corpuskit.storage.files import UNFINISHED
 from corpuskit.train.checkpoint import FOLDER, read_state
-from corpuskit.train.files import TEMPORARY
 from corpuskit.train.parallel.processes import processes
 from corpuskit.train.plan.plan import resolved
 from corpuskit.train.settings.settings import TrainSettings
@@ -74,13 +74,14 @@ def verify_resume(run: Path | str, out: Path | str, settings: TrainSettings | No
     """
     out, own = Path(out), settings or TrainSettings()
     steps = min(_STEPS, max(1, own.steps // 2)) if own.steps else _STEPS
+    # Of both runs the steps that are compared must be saved and still be there.
     changes: dict[str, Any] = {"keep": 3, "patience": 0, "save_every": steps + 1}
     changes["eval_every"] = min(own.eval_every or steps, steps)
     if own.minutes is not None:
         changes |= {"minutes": None, "steps": 100 * steps}
     elif own.steps is not None:
         changes["steps"] = max(2, own.steps)
-    folder = out.parent / f"{TEMPORARY}verify-{out.name}"
+    folder = out.parent / f"{UNFINISHED}verify-{out.name}"
     whole, halves = folder / "whole", folder / "halves"
     with processes(own.tensor_parallel) as grid:
         if own.minutes is not None:  # Whether blocks are compiled follows from the run's own length.
@@ -100,6 +101,7 @@ def verify_resume(run: Path | str, out: Path | str, settings: TrainSettings | No
 
 
 def _disturb() -> None:
+    # A run that took numbers from here would now take others than the run that was not stopped.
     random.seed(0)
     np.random.seed(0)
     torch.manual_seed(0)

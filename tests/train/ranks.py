@@ -17,9 +17,10 @@ from torch import Tensor
 
 from corpuskit.train.model.loss import IGNORED
 from corpuskit.train.model.transformer import ModelSettings, Transformer, initialise
-from corpuskit.train.optim.optimizer import Optimizer, OptimizerSettings
+from corpuskit.train.optim.optimizer import Optimizer
 from corpuskit.train.parallel.parallel import Parallel
 from corpuskit.train.parallel.processes import Grid, processes
+from corpuskit.train.settings.settings import Optimization
 
 ROWS, LENGTH, VOCABULARY = 8, 12, 61
 
@@ -67,10 +68,15 @@ def run_case(grid: Grid, case: Mapping[str, Any]) -> dict[str, Any]:
 
     recompute = case.get("recompute", False)
     parallel = Parallel(model, grid, loss, mode=case.get("mode", "ddp"), recompute=recompute, bf16=bf16)
-    settings = OptimizerSettings(case["optimizer"], 1e-2, 1e-2, fading_decay=True, ema=case.get("ema", 0.0))
-    optimizer = Optimizer(
-        model, settings, layouts=parallel.layouts, parts=parallel.parts, ranks=grid.ranks, me=grid.index
+    settings = Optimization(
+        optimizer=case["optimizer"],
+        learning_rate=1e-2,
+        muon_rate=1e-2,
+        weight_decay=0.1,
+        weight_decay_fades=True,
+        ema=case.get("ema", 0.0),
     )
+    optimizer = Optimizer(model, settings, parallel)
     rows = grid.rows(ROWS)
     micro = case.get("micro", len(rows))
     losses, norms = [], []

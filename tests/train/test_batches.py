@@ -9,7 +9,7 @@ import torch
 from corpuskit.errors import ShardError
 from corpuskit.shards.batches import Batches
 from corpuskit.shards.reader import Shards
-from corpuskit.train.data.batches import Feed
+from corpuskit.train.device import Feed
 
 
 def test_a_feed_gives_the_batch_that_is_asked_for(run: Path) -> None:

@@ -12,7 +12,8 @@ from torch import nn
 
 from corpuskit.errors import StorageError, TrainError
 from corpuskit.train import checkpoint
-from corpuskit.train.optim.optimizer import Optimizer, OptimizerSettings
+from corpuskit.train.optim.optimizer import Optimizer
+from corpuskit.train.settings.settings import Optimization
 
 
 class Killed(BaseException):
@@ -22,7 +23,7 @@ class Killed(BaseException):
 def model_after(steps: int) -> tuple[nn.Linear, Optimizer]:
     torch.manual_seed(0)
     model = nn.Linear(4, 3)
-    optimizer = Optimizer(model, OptimizerSettings("muon", ema=0.9))
+    optimizer = Optimizer(model, Optimization(optimizer="muon", learning_rate=1e-3, ema=0.9))
     for step in range(steps):
         do_step(model, optimizer, step)
     return model, optimizer
@@ -150,7 +151,7 @@ def test_missing_checkpoint_and_foreign_weights_are_named(tmp_path: Path) -> Non
     other = nn.Linear(5, 3)
     with pytest.raises(TrainError, match=r"model\.safetensors does not hold .*: weight is not of the shape"):
         checkpoint.load_checkpoint(folder, {"model": dict(other.state_dict())})
-    adamw = Optimizer(nn.Linear(4, 3), OptimizerSettings("adamw", ema=0.9))
+    adamw = Optimizer(nn.Linear(4, 3), Optimization(optimizer="adamw", learning_rate=1e-3, ema=0.9))
     with pytest.raises(TrainError, match=r"optimizer\.safetensors does not hold the optimizer") as caught:
         checkpoint.load_checkpoint(folder, {"optimizer": adamw.state()})
     assert "they differ in exp_avg.weight, exp_avg_sq.weight, momentum.weight" in str(caught.value)

@@ -14,7 +14,7 @@ from corpuskit.cli.main import cli
 from corpuskit.errors import SettingError
 from corpuskit.train import TrainSettings, train_model
 from corpuskit.train.watch.curves import NAME, Curves, Series
-from corpuskit.train.watch.events import FOLDER, Board
+from corpuskit.train.watch.tensorboard import FOLDER, TensorBoard
 
 SVG = "{http://www.w3.org/2000/svg}"
 SCORES = {"known_words": 0.5, "distinct_2": None, "longest_repeat": 2}
@@ -155,7 +155,7 @@ def test_tensorboard_has_each_step_of_a_run_that_was_killed_once(tmp_path: Path)
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     for first, last in ((0, 5), (3, 6)):
-        board = Board(tmp_path)
+        board = TensorBoard(tmp_path)
         board({"event": "start", "step": first})
         for step in range(first, last):
             board({"event": "step", "step": step, "loss": step + first / 10})
@@ -176,7 +176,7 @@ def test_without_tensorboard_an_error_says_how_to_get_it(
 ) -> None:
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(SettingError, match="tensorboard cannot be used") as caught:
-        Board(tmp_path)
+        TensorBoard(tmp_path)
     assert "pip install 'corpuskit[tensorboard]'" in str(caught.value)
     found = CliRunner().invoke(
         cli, ["train", str(run), "--out", str(tmp_path / "m"), "--tensorboard", *OPTIONS]

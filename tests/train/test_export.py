@@ -18,14 +18,14 @@ from safetensors.torch import load_file, save_file
 from corpuskit.cli.model.export import command as export_command
 from corpuskit.cli.model.import_model import command as import_command
 from corpuskit.errors import InputError, SettingError, TrainError
+from corpuskit.storage.files import json_bytes
 from corpuskit.tokenizer.tokenizer import Tokenizer
 from corpuskit.train import LanguageModel, ModelSettings, Sampling, TrainSettings, Transformer, train_model
-from corpuskit.train.files import json_bytes
 from corpuskit.train.generate.generate import model_document
 from corpuskit.train.hub import export, families
 from corpuskit.train.hub.config import read_config
 from corpuskit.train.hub.importing import import_model
-from corpuskit.train.settings.settings import resolve, shaped_as
+from corpuskit.train.settings.resolve import resolve, shaped_as
 
 MakeModel = Callable[..., Path]
 
@@ -283,6 +283,7 @@ def test_one_file_loads_the_model_without_us(make_model: MakeModel, settings: Mo
         "with torch.inference_mode():\n"
         "    both = model.settings.kind == 'encoder-decoder'\n"
         "    torch.save(model(ids, memory=model.encode(ids) if both else None), 'logits.pt')\n"
+        "model.loss(ids, ids, source=ids if both else None).backward()\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=result.out, capture_output=True, text=True, check=False

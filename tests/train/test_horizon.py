@@ -8,8 +8,8 @@ import pytest
 
 from corpuskit.train import TrainSettings, train_model
 from corpuskit.train.checkpoint import latest_checkpoint, read_state
-from corpuskit.train.job import Progress
-from corpuskit.train.loop import Pace, _fix_horizon
+from corpuskit.train.loop import Pace, fix_horizon
+from corpuskit.train.trainer import Progress
 from corpuskit.train.watch.events import Event
 
 
@@ -25,10 +25,10 @@ def state_of(out: Path) -> dict[str, Any]:
 
 
 def of_a_minute(final_rows: int = 0) -> Any:
-    """A job of one minute whose last 60 % are the decay."""
+    """A run of one minute whose last 60 % are the decay."""
     return SimpleNamespace(
         settings=SimpleNamespace(minutes=1.0, decay_share=0.6, schedule="wsd"),
-        final_rows=final_rows,
+        final=SimpleNamespace(rows=final_rows),
         task=SimpleNamespace(batch_rows=4),
     )
 
@@ -52,7 +52,7 @@ def test_the_steps_that_are_left_follow_from_the_speed(
     pace.note(Progress(step=first, seconds=start))
     progress = Progress(step=step, seconds=seconds)
     pace.note(progress)
-    assert _fix_horizon(of_a_minute(final_rows), progress, pace) == (steps is not None)
+    assert fix_horizon(of_a_minute(final_rows), progress, pace) == (steps is not None)
     assert progress.steps == steps
     assert progress.decay_start == (None if steps is None else step)
 
@@ -94,7 +94,7 @@ def test_a_run_whose_length_was_fixed_before_ends_when_its_time_is_up(
     run: Path, small: TrainSettings, tmp_path: Path, change: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It was thought to be faster than it is: it ends as one that is done, measured and kept."""
-    monkeypatch.setattr("corpuskit.train.setup.steps_in", lambda job, seconds, each: 10**6)
+    monkeypatch.setattr("corpuskit.train.setup.steps_in", lambda *_: 10**6)
     events: list[Event] = []
     result = train_model(
         run, tmp_path / "model", by_minutes(small, 0.02, patience=0, **change), listen=events.append

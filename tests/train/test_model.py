@@ -10,6 +10,7 @@ import torch
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
+from corpuskit.train.device import on_device
 from corpuskit.train.model.cost import parameter_count, training_flops
 from corpuskit.train.model.loss import CHUNK_LOGITS, IGNORED, chunk_rows, linear_cross_entropy
 from corpuskit.train.model.transformer import (
@@ -29,7 +30,6 @@ from corpuskit.train.model.transformer import (
     sight,
     takes_ends,
 )
-from corpuskit.train.tasks.task import on_device
 
 SHAPE = ModelSettings(vocab_size=100, layers=2, width=32, heads=4, kv_heads=4, hidden=64, context=12)
 VARIANTS = [
@@ -351,7 +351,11 @@ def test_a_text_continued_with_a_cache_is_read_as_without(settings: ModelSetting
         model(piece, memory=memory, cache=cache)
         for piece in (ids[:, :5], ids[:, 5:6], ids[:, 6:10], ids[:, 10:])
     ]
-    torch.testing.assert_close(torch.cat(pieces, 1), whole)
+    # Products of other heights add in another order: over 20 seeds float32 leaves up to 1.2e-6 of the largest
+    # logit, as far as it lies from float64 too. One key more or less moves logits by a tenth of it.
+    torch.testing.assert_close(
+        torch.cat(pieces, 1), whole, rtol=0, atol=5e-6 * float(whole.detach().abs().max())
+    )
     with pytest.raises(ValueError, match="13 positions are more than the model's context 12"):
         model(ids[:, :1], memory=memory, cache=cache)
 

@@ -1,6 +1,7 @@
 """Muon is torch's; updates that a guard refuses change nothing; averages and states are exact."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -9,8 +10,9 @@ from torch import Tensor, nn
 from corpuskit.train.model.transformer import ModelSettings, Transformer, initialise
 from corpuskit.train.optim.guard import WINDOW, Guard
 from corpuskit.train.optim.muon import Muon, Pieces, orthogonalise
-from corpuskit.train.optim.optimizer import Optimizer, OptimizerSettings
-from corpuskit.train.parallel.layout import Cut, Layout, Rank, fused_parts, whole_layouts
+from corpuskit.train.optim.optimizer import Optimizer
+from corpuskit.train.parallel.layout import Layout, Partition, Rank, fused_parts, whole_layouts
+from corpuskit.train.settings.settings import Optimization
 
 ONE = torch.ones(())
 
@@ -21,6 +23,11 @@ def make_model() -> Transformer:
     )
     initialise(model, 3)
     return model
+
+
+def settings_of(optimizer: str, **change: Any) -> Optimization:
+    usual = {"learning_rate": 1e-3, "muon_rate": 1e-3, "weight_decay": 0.1}
+    return Optimization.model_validate({"optimizer": optimizer, **usual, **change})
 
 
 def take_step(model: Transformer, optimizer: Optimizer, seed: int, keep: Tensor | None = None) -> None:
@@ -94,7 +101,7 @@ def test_fused_matrices_move_as_they_would_apart() -> None:
 @pytest.mark.parametrize("kind", ["muon", "adamw"])
 def test_a_refused_update_changes_no_bit(kind: str, poison: float) -> None:
     model = make_model()
-    optimizer = Optimizer(model, OptimizerSettings(kind, weight_decay=0.3))  # type: ignore[arg-type]
+    optimizer = Optimizer(model, settings_of(kind, weight_decay=0.3))
     for seed in range(3):
         take_step(model, optimizer, seed, ONE)
     before = {name: each.clone() for name, each in {**model.state_dict(), **optimizer.state()}.items()}
@@ -110,8 +117,7 @@ def test_a_refused_update_changes_no_bit(kind: str, poison: float) -> None:
 @pytest.mark.parametrize("kind", ["muon", "adamw"])
 def test_with_a_flag_that_keeps_all_it_is_the_plain_update(kind: str) -> None:
     (plain, first), (flagged, second) = (
-        (model, Optimizer(model, OptimizerSettings(kind)))  # type: ignore[arg-type]
-        for model in (make_model(), make_model())
+        (model, Optimizer(model, settings_of(kind))) for model in (make_model(), make_model())
     )
     for seed in range(3):
         take_step(plain, first, seed)
@@ -122,7 +128,7 @@ def test_with_a_flag_that_keeps_all_it_is_the_plain_update(kind: str) -> None:
 
 def test_adamw_is_torchs() -> None:
     ours, theirs = make_model(), make_model()
-    optimizer = Optimizer(ours, OptimizerSettings("adamw", 1e-2, weight_decay=0.2, beta2=0.95))
+    optimizer = Optimizer(ours, settings_of("adamw", learning_rate=1e-2, weight_decay=0.2, beta2=0.95))
     matrices = [each for each in theirs.parameters() if each.dim() == 2]
     gains = [each for each in theirs.parameters() if each.dim() == 1]
     groups = [{"params": matrices}, {"params": gains, "weight_decay": 0.0}]
@@ -138,7 +144,7 @@ def test_adamw_is_torchs() -> None:
 
 
 def test_muon_takes_the_matrices_between_embedding_and_head() -> None:
-    names = Optimizer(make_model(), OptimizerSettings("muon")).state()
+    names = Optimizer(make_model(), settings_of("muon")).state()
     by_muon = {name.removeprefix("momentum.") for name in names if name.startswith("momentum.")}
     assert by_muon == {
         f"decoder.blocks.{block}.{part}.weight"
@@ -153,7 +159,9 @@ def test_weight_decay_fades_with_the_rate_where_it_is_told_to() -> None:
     left = {}
     for fading in (False, True):
         model = make_model()
-        settings = OptimizerSettings("muon", 1.0, 1.0, weight_decay=0.5, fading_decay=fading)
+        settings = settings_of(
+            "muon", learning_rate=1.0, muon_rate=1.0, weight_decay=0.5, weight_decay_fades=fading
+        )
         optimizer = Optimizer(model, settings)
         start = model.embedding.weight.detach().clone()
         optimizer.step(0.1)  # No gradients: nothing but the decay moves the weights.
@@ -164,7 +172,7 @@ def test_weight_decay_fades_with_the_rate_where_it_is_told_to() -> None:
 
 def test_the_average_is_lent_and_the_own_weights_come_back() -> None:
     model = make_model()
-    optimizer = Optimizer(model, OptimizerSettings("muon", ema=0.5))
+    optimizer = Optimizer(model, settings_of("muon", ema=0.5))
     history = []
     for seed in range(4):
         take_step(model, optimizer, seed)
@@ -179,7 +187,7 @@ def test_the_average_is_lent_and_the_own_weights_come_back() -> None:
 
 
 def test_foreign_states_are_refused() -> None:
-    optimizer = Optimizer(make_model(), OptimizerSettings("muon"))
+    optimizer = Optimizer(make_model(), settings_of("muon"))
     state = optimizer.state()
     with pytest.raises(KeyError, match=r"exp_avg\.embedding\.weight"):
         optimizer.load({name: each for name, each in state.items() if name != "exp_avg.embedding.weight"})
@@ -218,19 +226,21 @@ def test_guards_refuse_what_is_not_finite_and_what_leaps() -> None:
 
 @pytest.mark.parametrize("data", [1, 2, 3, 5])
 @pytest.mark.parametrize(
-    ("shape", "cut"),
+    ("shape", "partition"),
     [
-        ((12, 6), Cut(0, (8, 2, 2))),
-        ((12, 6), Cut(1, (6,))),
+        ((12, 6), Partition(0, (8, 2, 2))),
+        ((12, 6), Partition(1, (6,))),
         ((12, 6), None),
         ((4,), None),
-        ((2, 4), Cut(0, (2,))),
+        ((2, 4), Partition(0, (2,))),
     ],
 )
-def test_every_element_has_one_first_holder(shape: tuple[int, ...], cut: Cut | None, data: int) -> None:
+def test_every_element_has_one_first_holder(
+    shape: tuple[int, ...], partition: Partition | None, data: int
+) -> None:
     whole = torch.arange(math.prod(shape)).view(shape)
     for tensor in (1, 2):
-        layout = Layout(shape, cut, data, tensor)
+        layout = Layout(shape, partition, data, tensor)
         again, counts = torch.full(shape, -1), torch.zeros(shape)
         for number in range(data * tensor):
             rank = Rank(number // tensor, number % tensor)
@@ -245,7 +255,7 @@ def test_every_element_has_one_first_holder(shape: tuple[int, ...], cut: Cut | N
 
 def test_heads_stay_whole_when_a_fused_matrix_is_cut() -> None:
     """Queries 0-3 in two heads of two rows, one key and one value head of two rows each for either rank."""
-    layout = Layout((12, 1), Cut(0, (4, 4, 4)), tensor=2)
+    layout = Layout((12, 1), Partition(0, (4, 4, 4)), tensor=2)
     rows = torch.arange(12)[:, None]
     assert layout.take(rows, Rank(0, 1)).flatten().tolist() == [2, 3, 6, 7, 10, 11]
 

@@ -14,8 +14,9 @@ from corpuskit.cli.model.train import command, merged
 from corpuskit.errors import SettingError
 from corpuskit.train import TrainSettings, Transformer, train_model
 from corpuskit.train.model.cost import parameter_count
-from corpuskit.train.plan.plan import plan, resolved
-from corpuskit.train.settings.settings import load_recipe, model_settings, regularise, resolve, shipped
+from corpuskit.train.plan.plan import plan_training, resolved
+from corpuskit.train.settings.recipes import load_recipe, shipped
+from corpuskit.train.settings.resolve import model_settings, regularise, resolve
 
 ROOT = Path(__file__).parents[2]
 RECIPES = {
@@ -44,7 +45,7 @@ def contents(folder: Path) -> dict[str, str]:
 
 def test_a_plan_says_what_the_run_will_be(run: Path, small: TrainSettings, tmp_path: Path) -> None:
     before, generator = contents(run), torch.get_rng_state()
-    found = plan(run, small, hourly=36.0)
+    found = plan_training(run, small, hourly=36.0)
     assert contents(run) == before
     assert torch.equal(torch.get_rng_state(), generator)
 
@@ -54,14 +55,16 @@ def test_a_plan_says_what_the_run_will_be(run: Path, small: TrainSettings, tmp_p
     assert found.cost == pytest.approx(found.seconds / 100)
     assert found.seconds > found.steps * found.seconds_per_step > 0
     # Of a step of many micro-batches two are made.
-    many = plan(run, TrainSettings.checked(small.given() | {"batch_rows": 64, "micro_batch_rows": 1}))
+    many = plan_training(
+        run, TrainSettings.checked(small.given() | {"batch_rows": 64, "micro_batch_rows": 1})
+    )
     assert many.seconds_per_step > found.seconds_per_step
     document = json.loads((tmp_path / "model" / "model.json").read_text())
     assert document["training"]["settings"] == json.loads(found.settings.model_dump_json())
 
 
 def test_a_plan_by_minutes_has_their_length(run: Path, small: TrainSettings) -> None:
-    found = plan(run, small.model_copy(update={"steps": None, "minutes": 0.05}))
+    found = plan_training(run, small.model_copy(update={"steps": None, "minutes": 0.05}))
     assert found.seconds == 3.0
     assert found.steps > 1
 
@@ -81,8 +84,8 @@ def test_memory_is_that_of_the_micro_batch(
 ) -> None:
     # In Muon's step a model as small as this holds more than in its passes.
     adamw = small.given() | {"optimizer": "adamw"}
-    usual = plan(special_run, TrainSettings.checked(adamw)).memory
-    changed = plan(special_run, TrainSettings.checked(adamw | change))
+    usual = plan_training(special_run, TrainSettings.checked(adamw)).memory
+    changed = plan_training(special_run, TrainSettings.checked(adamw | change))
     assert changed.memory != usual
     if "micro_batch_rows" in change:
         assert changed.memory.gradients == 4 * changed.parameters

@@ -16,9 +16,8 @@ from corpuskit.train import TrainSettings, train_model
 from corpuskit.train.data.held_out import validation
 from corpuskit.train.model.loss import IGNORED
 from corpuskit.train.model.transformer import Transformer, initialise
-from corpuskit.train.settings.settings import model_settings, regularise, resolve
-from corpuskit.train.setup import make_task
-from corpuskit.train.tasks.pretrain import Pretraining
+from corpuskit.train.settings.resolve import model_settings, regularise, resolve
+from corpuskit.train.tasks.pretrain import Pretraining, pretraining
 
 OBJECTIVES: dict[str, dict[str, Any]] = {
     "causal": {},
@@ -45,7 +44,7 @@ def task_of(run: Path, settings: TrainSettings) -> tuple[Pretraining, Transforme
     resolved = regularise(resolve(settings, shards.split("train").tokens, "cpu", False), 1)
     model = Transformer(model_settings(resolved, shards.vocab_size))
     initialise(model, 1)
-    return make_task(resolved, shards, codec), model
+    return pretraining(resolved, shards, codec), model
 
 
 def step_losses(out: Path) -> list[tuple[int, float]]:

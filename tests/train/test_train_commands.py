@@ -13,9 +13,8 @@ from click.testing import CliRunner
 from corpuskit.cli.model.sample import command as sample
 from corpuskit.cli.model.train import command as train
 from corpuskit.train import loop
-from corpuskit.train import result as summary
-from corpuskit.train.data.batches import Tensors
-from corpuskit.train.evaluate.loss import Measure
+from corpuskit.train.evaluate.loss import Evaluator, Metrics
+from corpuskit.train.tasks.task import Tensors
 
 SHAPE = ["layers=2", "width=32", "heads=2", "context=16", "batch-rows=4", "precision=fp32", "eval_every=5"]
 OPTIONS = [part for assignment in SHAPE for part in ("--set", assignment)]
@@ -70,8 +69,7 @@ def test_json_has_null_for_what_is_infinite(
     run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A validation loss of 710 is a perplexity that no float holds."""
-    for module in (loop, summary):
-        monkeypatch.setattr(module, "measure", lambda job, validation: Measure(7100.0, 10, 5000))
+    monkeypatch.setattr(Evaluator, "evaluate", lambda *_: Metrics(7100.0, 10, 5000))
     code, stdout, _ = call(train, run, "--out", tmp_path / "m", "--steps", 5, *OPTIONS, "--json")
     documents = [stdout, (tmp_path / "m" / "model.json").read_text()]
     documents += (tmp_path / "m" / "logs" / "train.jsonl").read_text().splitlines()
@@ -96,10 +94,10 @@ def test_interruption_saves_and_exits_with_130(
 ) -> None:
     real = loop.train_step
 
-    def interrupted(job: loop.Job, step: int, rate: float, batch: Tensors) -> object:
+    def interrupted(learner: loop.Learner, step: int, rate: float, batch: Tensors) -> object:
         if step == 2:
             os.kill(os.getpid(), signal.SIGINT)
-        return real(job, step, rate, batch)
+        return real(learner, step, rate, batch)
 
     monkeypatch.setattr(loop, "train_step", interrupted)
     code, stdout, stderr = call(train, run, "--out", tmp_path / "m", "--steps", 9, *OPTIONS, "--json")

@@ -15,8 +15,8 @@ from click.testing import CliRunner
 
 from corpuskit.cli.model.train import command
 from corpuskit.errors import StorageError
+from corpuskit.storage.files import finite, write_file
 from corpuskit.train import TrainSettings, train_model
-from corpuskit.train.files import finite, write_file
 from corpuskit.train.watch.events import Event
 
 

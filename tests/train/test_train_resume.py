@@ -19,11 +19,10 @@ from corpuskit.errors import TrainError
 from corpuskit.shards.reader import Shards
 from corpuskit.tokenizer.tokenizer import Tokenizer
 from corpuskit.train import TrainSettings, train_model
-from corpuskit.train.data.batches import Tensors
 from corpuskit.train.model.transformer import Transformer
-from corpuskit.train.settings.settings import resolve
-from corpuskit.train.setup import make_task
-from corpuskit.train.tasks.pretrain import Pretraining
+from corpuskit.train.settings.resolve import resolve
+from corpuskit.train.tasks.pretrain import Pretraining, pretraining
+from corpuskit.train.tasks.task import Tensors
 from corpuskit.train.watch.events import Event
 
 # Kills itself like the machine would: argv is run, out, settings as JSON, event, step of the event.
@@ -190,7 +189,7 @@ def test_a_bad_batch_is_skipped_and_the_run_goes_on_and_resumes_exactly(
     assert [event["step"] for event in events(tmp_path / "whole", "step")] == [*range(7), *range(8, 12)]
     (skip,) = events(tmp_path / "whole", "skip")
     assert (skip["step"], skip["reason"], skip["loss"]) == (7, "not finite", None)
-    task = make_task(*_resolved(run, settings))
+    task = pretraining(*_resolved(run, settings))
     first = task.split.sequence_at(task.batches.starts(task.batches.samples(7, range(4)))[0])
     assert str(first) in skip["batch"]
     for pause_at in (7, 8):

@@ -10,7 +10,7 @@ from corpuskit.train import PRESETS, TrainSettings
 from corpuskit.train.model.cost import parameter_count
 from corpuskit.train.optim.optimizer import Schedule
 from corpuskit.train.settings.defaults import batch_tokens_for_steps
-from corpuskit.train.settings.settings import choose_size, model_settings, regularise, resolve
+from corpuskit.train.settings.resolve import choose_size, model_settings, regularise, resolve
 
 
 def test_faults_are_named_together_with_the_nearest_name() -> None:

@@ -146,14 +146,10 @@ def command(
 
 def load_model(folder: Path, device: str) -> LanguageModel:
     """Load a model folder; raises SettingError for "cuda" where there is none."""
-    import torch
-
     from corpuskit.train import LanguageModel
+    from corpuskit.train.device import choose_device
 
-    found = torch.cuda.is_available()
-    if device == "cuda" and not found:
-        raise SettingError("device = cuda: torch finds no GPU", remedy="Leave --device out, or give cpu.")
-    return LanguageModel.load(folder, "cuda" if found and device != "cpu" else "cpu")
+    return LanguageModel.load(folder, choose_device(device))
 
 
 def _prompts(prompts: tuple[str, ...], lines: Path | None) -> list[str]:

@@ -98,10 +98,11 @@ def command(
     from rich.console import Console
 
     from corpuskit.cli.model.training_display import Display
+    from corpuskit.storage.files import finite
     from corpuskit.train import TrainSettings, train_model
-    from corpuskit.train.files import finite
-    from corpuskit.train.settings.settings import load_recipe
-    from corpuskit.train.watch.events import Board, together
+    from corpuskit.train.settings.recipes import load_recipe
+    from corpuskit.train.watch.events import together
+    from corpuskit.train.watch.tensorboard import TensorBoard
 
     given = {name: value for name, value in options.items() if value is not None}
     values = merged(load_recipe(recipe) if recipe else {}, {**given, **parse_assignments(assignments)})
@@ -116,7 +117,7 @@ def command(
     with contextlib.ExitStack() as stack:
         listeners: list[Listener] = []
         if tensorboard and speaks:
-            listeners.append(stack.enter_context(contextlib.closing(Board(out))))
+            listeners.append(stack.enter_context(contextlib.closing(TensorBoard(out))))
         console = Console(stderr=True, quiet=shell.quiet or not speaks)
         listeners.append(stack.enter_context(Display(console)))
         result = train_model(
@@ -138,12 +139,13 @@ def command(
 
 
 def list_settings(context: click.Context) -> None:
-    """Print the settings of a run."""
-    from corpuskit.train import TrainSettings
+    """Print the settings of a run, and what they mean by subject."""
+    from corpuskit.train.settings.settings import GROUPS, TrainSettings
 
     for name, field in TrainSettings.model_fields.items():
         click.echo(f"{name} = {'(chosen)' if field.default is None else field.default}")
-    click.echo("\n" + inspect.cleandoc(TrainSettings.__doc__ or ""))
+    for group in (TrainSettings, *GROUPS):
+        click.echo("\n" + inspect.cleandoc(group.__doc__ or ""))
     context.exit()
 
 
@@ -174,13 +176,13 @@ def show(shell: Shell, run: Path, settings: TrainSettings, hourly: float | None,
     import yaml
 
     from corpuskit.cli.model.plan_text import plan_text
-    from corpuskit.train.plan.plan import plan, resolved
+    from corpuskit.train.plan.plan import plan_training, resolved
 
     speaks = os.environ.get("RANK", "0") == "0"
     if plans:
         if speaks:
             shell.say("Making some steps to see how long they take ...")
-        found = plan(run, settings, hourly)
+        found = plan_training(run, settings, hourly)
         if speaks:
             shell.result(found.as_json(), plan_text(found))
         return

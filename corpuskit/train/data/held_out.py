@@ -9,28 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import NamedTuple
 
 import numpy as np
 
 from corpuskit.shards.batches import evaluation_key, spread_rows, spread_starts
 from corpuskit.shards.provenance import Numbers, source_ranges
 from corpuskit.shards.reader import Shards, SplitTokens
-from corpuskit.train.data.batches import Tensors, as_tensors
+from corpuskit.train.data.batches import as_tensors
 from corpuskit.train.data.objectives import LEAST_CONTEXT, Causal, Masked, Objective, Spans
 from corpuskit.train.model.loss import IGNORED
-
-
-class Validation(NamedTuple):
-    """What to measure on.
-
-    Attributes:
-        batch: fixed rows of the split; empty where there is nothing to measure on.
-        by_source: the same by source, where there are several and they are known.
-    """
-
-    batch: Tensors
-    by_source: dict[str, Tensors]
+from corpuskit.train.tasks.task import Tensors, Validation
 
 
 def validation_of(shards: Shards, objective: Objective, max_tokens: int) -> Validation:

@@ -1,25 +1,25 @@
-"""Loss of a model on fixed batches, whole and by source."""
+"""Metrics of a model on fixed batches, whole and by source."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
-from corpuskit.train.data.batches import Tensors
-from corpuskit.train.data.held_out import Validation
 from corpuskit.train.device import uncompiled
-from corpuskit.train.job import Job
 from corpuskit.train.model.loss import IGNORED
-from corpuskit.train.tasks.task import micro_batches
+from corpuskit.train.parallel.parallel import Parallel
+from corpuskit.train.tasks.task import Inputs, Tensors, Validation, micro_batches
 
-_MEASURED_TOKENS = 8192
+_TOKENS_AT_ONCE = 8192
 
 
 @dataclass(frozen=True)
-class Measure:
+class Metrics:
     """What the targets of a fixed batch cost.
 
     Attributes:
@@ -32,7 +32,7 @@ class Measure:
     nats: float
     targets: int
     bytes: int
-    by_source: Mapping[str, Measure] = field(default_factory=dict)
+    by_source: Mapping[str, Metrics] = field(default_factory=dict)
 
     @property
     def loss(self) -> float:
@@ -58,36 +58,50 @@ class Measure:
         }
 
 
-def measure(job: Job, validation: Validation) -> Measure:
-    """Loss of the model on what there is to measure on; no target is read twice."""
-    if not validation.by_source:
-        return measure_batch(job, validation.batch)
-    found = {source: measure_batch(job, part) for source, part in validation.by_source.items()}
-    parts = found.values()
-    return Measure(
-        sum(each.nats for each in parts),
-        sum(each.targets for each in parts),
-        sum(each.bytes for each in parts),
-        found,
-    )
+@dataclass(frozen=True)
+class Evaluator:
+    """Measures a model as it is.
 
+    Attributes:
+        parallel: the model, divided among the processes that train it.
+        place: brings a batch to the device.
+        least_rows: rows that a process can surely compute at a time.
+        token_bytes: bytes of text per id, where they are known and all of the text is predicted.
+    """
 
-@torch.no_grad()
-def measure_batch(job: Job, batch: Tensors) -> Measure:
-    """Loss of the model on one batch."""
-    job.model.eval()
-    total = torch.zeros((), dtype=torch.float64, device=job.device)
-    # Without a backward pass more rows fit than a micro-batch has, and few large products are faster.
-    longest = max(tensor.shape[1] for tensor in batch.values())
-    rows = max(job.micro_rows or 1, _MEASURED_TOKENS // longest)
-    parts, grid = micro_batches(batch, rows), job.grid
-    for first in range(0, len(parts), grid.data):
-        # Processes that shard the model must call it equally often: one without a part repeats the first.
-        number = first + grid.here.data
-        part = parts[number if number < len(parts) else 0]
-        with uncompiled():
-            loss = job.parallel.loss(job.place(part))
-        total += loss if number < len(parts) else 0.0
-    targets = batch["targets"][batch["targets"] != IGNORED].numpy()
-    size = 0 if job.token_bytes is None else int(job.token_bytes[targets].sum())
-    return Measure(float(grid.sum_over_data(total)), targets.size, size)
+    parallel: Parallel
+    place: Callable[[Tensors], Inputs]
+    least_rows: int
+    token_bytes: npt.NDArray[np.int64] | None
+
+    def evaluate(self, validation: Validation) -> Metrics:
+        """What there is to measure on, measured; no target is read twice."""
+        if not validation.by_source:
+            return self._of_batch(validation.batch)
+        found = {source: self._of_batch(part) for source, part in validation.by_source.items()}
+        parts = found.values()
+        return Metrics(
+            sum(each.nats for each in parts),
+            sum(each.targets for each in parts),
+            sum(each.bytes for each in parts),
+            found,
+        )
+
+    @torch.no_grad()
+    def _of_batch(self, batch: Tensors) -> Metrics:
+        grid = self.parallel.grid
+        self.parallel.model.eval()
+        total = torch.zeros((), dtype=torch.float64, device=grid.device)
+        # Without a backward pass more rows fit than a micro-batch has, and few large products are faster.
+        longest = max(tensor.shape[1] for tensor in batch.values())
+        parts = micro_batches(batch, max(self.least_rows, _TOKENS_AT_ONCE // longest))
+        for first in range(0, len(parts), grid.data):
+            # Processes that shard the model must call it equally often: one without a part repeats the first.
+            number = first + grid.here.data
+            part = parts[number if number < len(parts) else 0]
+            with uncompiled():
+                loss = self.parallel.loss(self.place(part))
+            total += loss if number < len(parts) else 0.0
+        targets = batch["targets"][batch["targets"] != IGNORED].numpy()
+        size = 0 if self.token_bytes is None else int(self.token_bytes[targets].sum())
+        return Metrics(float(grid.sum_over_data(total)), targets.size, size)

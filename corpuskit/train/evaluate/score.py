@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import functools
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
-from corpuskit.shards.reader import SplitTokens
+from corpuskit.shards.reader import Shards, SplitTokens
 from corpuskit.tokenizer.tokenizer import Tokenizer
 from corpuskit.train.generate.fill import fill_masks, fill_spans
 from corpuskit.train.generate.generate import LanguageModel
 from corpuskit.train.generate.sampling import Sampling
+from corpuskit.train.model.transformer import Transformer
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _SPECIAL = re.compile(r"<\|\w*\|>")
 _KNOWN_TOKENS = 500_000
-_PIECES = 16
+_PIECES = 16  # spread, since a corpus is written source by source
 _SAMPLES, _SAMPLE_TOKENS = 4, 60
 _PASSAGE_TOKENS, _EVERY = 64, 6
 _GAP = "\N{OBJECT REPLACEMENT CHARACTER}"
@@ -81,6 +83,7 @@ def gaps(text: str, codec: Tokenizer, one_token: bool) -> tuple[str, list[str]]:
 
     With one_token only words that are one token with the space before them, which a mask can stand for.
     """
+    # 2: the fourth word is the first gap, so that something stands before it.
     parts, answers, end, since = [], [], 0, 2
     for match in _WORD.finditer(text):
         since += 1
@@ -92,34 +95,43 @@ def gaps(text: str, codec: Tokenizer, one_token: bool) -> tuple[str, list[str]]:
     return "".join([*parts, text[end:]]), answers
 
 
-def milestone(
-    model: LanguageModel, prompt: str, seed: int, known: Collection[str], held_out: str
-) -> dict[str, Any] | None:
-    """What the model writes at this point, from the same prompt and seed each time, and its scores.
+def milestones(
+    shards: Shards, codec: Tokenizer, prompt: str, seed: int
+) -> Callable[[Transformer], dict[str, Any] | None]:
+    """What a model writes at some point of its training, from the same prompt and seed each time, scored.
 
     Of a decoder four texts of 60 tokens are scored without the prompt, and the first is shown. An encoder and
-    an encoder-decoder fill gaps in the text `held_out`, shown in brackets; "right" is the share of the words
-    that were there. None where that text is too short to have gaps.
+    an encoder-decoder fill gaps in a passage of the validation split, or of the training split where there is
+    none, shown in brackets; "right" is the share of the words that were there. None where that passage is too
+    short to have gaps.
     """
-    kind = model.model.settings.kind
-    if kind != "decoder":
-        text, answers = gaps(held_out, model.codec, kind == "encoder")
-        if not answers:
-            return None
-        if kind == "encoder":
-            spans = fill_masks(model, text, 1, _GAP).spans
-        else:
-            spans = fill_spans(model, text, 8 * len(answers), Sampling(temperature=0), marker=_GAP)[0].spans
-        right = sum(span.strip() == answer for span, answer in zip(spans, answers, strict=True))
-        shown = "".join(
-            f"{part}[{span.strip()}]" for part, span in zip(text.split(_GAP), spans, strict=False)
-        )
-        return {"text": shown + text.split(_GAP)[-1], "scores": {"right": _share(right, len(answers))}}
-    samples = model.sample(prompt, _SAMPLE_TOKENS, Sampling(), seed, _SAMPLES)
-    return {
-        "text": samples[0].text,
-        "scores": score([sample.text[len(prompt) :] for sample in samples], known),
-    }
+    held_out = shards.split("validation" if "validation" in shards.splits else "train")
+    known = functools.cache(lambda: known_words(shards.split("train"), codec))
+
+    def write(network: Transformer) -> dict[str, Any] | None:
+        model = LanguageModel(network, codec, shards.end_of_text)
+        if network.settings.kind != "decoder":
+            return _filled(model, passage(held_out, codec, network.settings.context))
+        samples = model.sample(prompt, _SAMPLE_TOKENS, Sampling(), seed, _SAMPLES)
+        scores = score([sample.text[len(prompt) :] for sample in samples], known())
+        return {"text": samples[0].text, "scores": scores}
+
+    return write
+
+
+def _filled(model: LanguageModel, passage: str) -> dict[str, Any] | None:
+    masks = model.model.settings.kind == "encoder"
+    text, answers = gaps(passage, model.codec, masks)
+    if not answers:
+        return None
+    if masks:
+        spans = fill_masks(model, text, 1, _GAP).spans
+    else:
+        spans = fill_spans(model, text, 8 * len(answers), Sampling(temperature=0), marker=_GAP)[0].spans
+    right = sum(span.strip() == answer for span, answer in zip(spans, answers, strict=True))
+    *parts, last = text.split(_GAP)
+    shown = "".join(f"{part}[{span.strip()}]" for part, span in zip(parts, spans, strict=True))
+    return {"text": shown + last, "scores": {"right": _share(right, len(answers))}}
 
 
 def _share(part: int, whole: int) -> float | None:

@@ -119,6 +119,7 @@ class Chat:
         head, opening = self._head(), self._marked("assistant")[0]
         room = self._room - len(head) - len(opening)
         kept = [self._turn(said[-1], room)]
+        # The newest first, question and answer together: half of a pair would let one side speak twice.
         for asked, answered in zip(said[-3::-2], said[-2::-2], strict=True):
             earlier = [self._turn(asked), self._turn(answered)]
             if sum(map(len, [*earlier, *kept])) > room:

@@ -102,8 +102,8 @@ def fill_spans(
         Prompt([end], derive_key(seed, number) >> 1, (end,), source, may_say=sentinels)
         for number in range(count)
     ]
-    drafts = model.write(prompts, max_tokens, sampling, batch_rows)
-    spans = [_spans(model, draft.ids, sentinels) for draft in drafts]
+    completions = model.write(prompts, max_tokens, sampling, batch_rows)
+    spans = [_spans(model, completion.ids, sentinels) for completion in completions]
     return [Filled(_interleaved(parts, each), each, []) for each in spans]
 
 

@@ -22,7 +22,7 @@ from torch import Tensor
 from corpuskit.errors import SettingError, TrainError
 from corpuskit.shards.permutation import derive_key
 from corpuskit.tokenizer.tokenizer import Tokenizer
-from corpuskit.train.generate.sampling import Draft, Prompt, Sampling, draw
+from corpuskit.train.generate.sampling import Completion, Prompt, Sampling, draw
 from corpuskit.train.model.transformer import ModelSettings, Transformer
 
 MODEL_FORMAT = 2
@@ -138,12 +138,12 @@ class LanguageModel:
         check_counts(tokens=max_tokens, count=count, batch_rows=batch_rows)
         asked = [prompt] if isinstance(prompt, str) else list(prompt)
         prompts = [self.prompt(each, seed, number, stop) for each in asked for number in range(count)]
-        drafts = self.write(prompts, max_tokens, sampling, batch_rows)
+        completions = self.write(prompts, max_tokens, sampling, batch_rows)
         answers = self.model.settings.kind == "encoder-decoder"
         begins = ["" if answers else each for each in asked for _ in range(count)]
         return [
-            Sample(begin + draft.text, draft.ids, draft.ended)
-            for begin, draft in zip(begins, drafts, strict=True)
+            Sample(begin + completion.text, completion.ids, completion.ended)
+            for begin, completion in zip(begins, completions, strict=True)
         ]
 
     def stream(
@@ -188,26 +188,26 @@ class LanguageModel:
         max_tokens: int,
         sampling: Sampling | None = None,
         batch_rows: int = BATCH_ROWS,
-    ) -> list[Draft]:
+    ) -> list[Completion]:
         """One text for each prompt, `batch_rows` at a time, of at most max_tokens tokens each."""
-        drafts = [Draft(self.codec, prompt) for prompt in prompts]
-        for first in range(0, len(drafts), batch_rows):
-            for _ in self.pieces(drafts[first : first + batch_rows], max_tokens, sampling or Sampling()):
+        completions = [Completion(self.codec, prompt) for prompt in prompts]
+        for first in range(0, len(completions), batch_rows):
+            for _ in self.pieces(completions[first : first + batch_rows], max_tokens, sampling or Sampling()):
                 pass
-        return drafts
+        return completions
 
-    def pieces(self, drafts: Sequence[Draft], max_tokens: int, sampling: Sampling) -> Iterator[str]:
-        """Write all drafts together; yields what is new in each, draft by draft in every step."""
+    def pieces(self, completions: Sequence[Completion], max_tokens: int, sampling: Sampling) -> Iterator[str]:
+        """Write all completions together; yields what is new in each, text by text in every step."""
         was_training = self.model.training
         self.model.eval()
         try:
-            reader, live = _Reader(self.model, drafts, max_tokens), list(drafts)
+            reader, live = Reader(self.model, completions, max_tokens), list(completions)
             for step in range(max_tokens):
                 logits = self._allowed(reader.logits(live), live)
-                tokens = draw(logits, sampling, [draft.random for draft in live])
-                for draft, token in zip(live, tokens, strict=True):
-                    yield draft.add(token, last=step == max_tokens - 1)
-                rows = [row for row, draft in enumerate(live) if not draft.done]
+                tokens = draw(logits, sampling, [completion.random for completion in live])
+                for completion, token in zip(live, tokens, strict=True):
+                    yield completion.add(token, last=step == max_tokens - 1)
+                rows = [row for row, completion in enumerate(live) if not completion.done]
                 if not rows:
                     return
                 if len(rows) < len(live):
@@ -216,43 +216,44 @@ class LanguageModel:
         finally:
             self.model.train(was_training)
 
-    def _allowed(self, logits: Tensor, drafts: Sequence[Draft]) -> Tensor:
-        """Logits (B, V) as (B, vocab_size), float32 on the CPU; -inf for what a draft may not say."""
+    def _allowed(self, logits: Tensor, completions: Sequence[Completion]) -> Tensor:
+        """Logits (B, V) as (B, vocab_size), float32 on the CPU; -inf for what a completion may not say."""
         logits = logits[:, : self.model.settings.vocab_size].float().cpu()
         allowed = logits.index_fill(1, self._special, -torch.inf)
-        for row, draft in enumerate(drafts):
-            said = [*draft.prompt.ends, *draft.prompt.may_say]
+        for row, completion in enumerate(completions):
+            said = [*completion.prompt.ends, *completion.prompt.may_say]
             allowed[row, said] = logits[row, said]
         return allowed
 
 
-class _Reader:
+class Reader:
     """Reads texts that grow, each token once; of a text longer than the context its last part."""
 
-    def __init__(self, model: Transformer, drafts: Sequence[Draft], max_tokens: int) -> None:
+    def __init__(self, model: Transformer, completions: Sequence[Completion], max_tokens: int) -> None:
         self._model, self._context = model, model.settings.context
-        longest = max(len(draft.prompt.start) for draft in drafts) + max_tokens
-        self._cache = model.new_cache(len(drafts), min(longest, self._context))
+        longest = max(len(each.prompt.start) for each in completions) + max_tokens
+        self._cache = model.new_cache(len(completions), min(longest, self._context))
         self._memory: dict[str, Tensor] = {}
-        sources = [draft.prompt.source for draft in drafts if draft.prompt.source is not None]
+        sources = [each.prompt.source for each in completions if each.prompt.source is not None]
         if sources:
             ids, real = self._padded(sources)
             with torch.inference_mode():
                 memory = model.encode(ids, real.long())
             self._memory = {"memory": memory, "memory_mask": real[:, None]}
 
-    def logits(self, drafts: Sequence[Draft]) -> Tensor:
-        """Logits (B, V) of what follows each draft, which has one id more than at the last call."""
+    def logits(self, completions: Sequence[Completion]) -> Tensor:
+        """Logits (B, V) of what follows each completion, which has one id more than at the last call."""
         read = self._cache.lengths
-        fresh = [row for row in range(len(drafts)) if read[row] in (0, self._context)]
-        going = [row for row in range(len(drafts)) if read[row] not in (0, self._context)]
-        parts = [self._part(drafts[row].all_ids) for row in fresh]
+        # Nothing was read yet, or the context is full and its last part must be read again from position 0.
+        fresh = [row for row in range(len(completions)) if read[row] in (0, self._context)]
+        going = [row for row in range(len(completions)) if read[row] not in (0, self._context)]
+        parts = [self._part(completions[row].all_ids) for row in fresh]
         for row in fresh:
             read[row] = 0
         with torch.inference_mode():
             if not going:
                 return self._read(fresh, parts)
-            logits = self._read(going, [drafts[row].ids[-1:] for row in going])
+            logits = self._read(going, [completions[row].ids[-1:] for row in going])
             if not fresh:
                 return logits
             logits = torch.cat([logits, self._read(fresh, parts)])
@@ -261,6 +262,7 @@ class _Reader:
 
     def _part(self, ids: list[int]) -> list[int]:
         """What is read of a text: when the context is full, a quarter of it is made free."""
+        # One position made free at a time would have the whole context read again for each token.
         return ids if len(ids) <= self._context else ids[-max(1, self._context - self._context // 4) :]
 
     def select(self, rows: list[int]) -> None:
@@ -296,18 +298,18 @@ class Stream:
     """A text as it is written: iterate over it for its pieces, each a string of one or more characters."""
 
     def __init__(self, model: LanguageModel, prompt: Prompt, max_tokens: int, sampling: Sampling) -> None:
-        self._draft = Draft(model.codec, prompt)
-        self._pieces = model.pieces([self._draft], max_tokens, sampling)
+        self._completion = Completion(model.codec, prompt)
+        self._pieces = model.pieces([self._completion], max_tokens, sampling)
 
     @property
     def ids(self) -> list[int]:
         """The ids so far, without the prompt's and without the one that ended the text."""
-        return self._draft.ids
+        return self._completion.ids
 
     @property
     def ended(self) -> bool:
         """Whether the model ended the text itself."""
-        return self._draft.ended
+        return self._completion.ended
 
     def __iter__(self) -> Iterator[str]:
         return (piece for piece in self._pieces if piece)

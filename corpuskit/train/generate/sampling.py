@@ -69,7 +69,7 @@ class Prompt:
     may_say: Sequence[int] = ()
 
 
-class Draft:
+class Completion:
     """A text while it is written.
 
     Attributes:
@@ -127,6 +127,7 @@ def draw(logits: Tensor, sampling: Sampling, generators: Sequence[torch.Generato
     scaled = logits / sampling.temperature
     scale = scaled.logsumexp(1, keepdim=True)
     ordered, order = _ordered(scaled, scale, sampling)
+    # Summed up in float32, the many small ones of a large vocabulary would be lost.
     probabilities = (ordered - scale).exp().double()
     total: Tensor | float = 1.0
     if sampling.top_k:
@@ -141,6 +142,7 @@ def draw(logits: Tensor, sampling: Sampling, generators: Sequence[torch.Generato
     sums = probabilities.cumsum(1)
     uniform = torch.stack([torch.rand(1, generator=g, dtype=torch.float64) for g in generators])
     places = torch.searchsorted(sums, uniform * sums[:, -1:], right=True)
+    # Rounded up, the number drawn can be the whole sum, behind which stands what may not be drawn.
     places = torch.minimum(places, (probabilities > 0).sum(1, keepdim=True) - 1)
     return [int(token) for token in order.gather(1, places)]
 
@@ -158,11 +160,12 @@ def _ordered(scaled: Tensor, scale: Tensor, sampling: Sampling) -> tuple[Tensor,
             enough = (values > last).sum(1) >= sampling.top_k
         else:
             above = torch.where(values > last, values - scale, -torch.inf).exp().sum(1)
+            # Sums in another order differ in their last bits: only what is clearly above p is surely enough.
             enough = above > sampling.top_p * (1 + 1e-6)
             if sampling.min_p:
                 enough |= (last - values[:, :1]).flatten() < math.log(sampling.min_p)
         if bool(enough.all()):
-            ids = ids.sort(dim=1).values
+            ids = ids.sort(dim=1).values  # So that of equals the lower id comes first, as among all.
             ordered, places = scaled.gather(1, ids).sort(dim=1, descending=True, stable=True)
             return ordered, ids.gather(1, places)
     return torch.sort(scaled, dim=1, descending=True, stable=True)

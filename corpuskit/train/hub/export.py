@@ -14,9 +14,11 @@ what was written, whether it was compared, and what came out.
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import importlib
 import inspect
+import re
 import sys
 import types
 import warnings
@@ -33,11 +35,12 @@ from torch import Tensor
 
 import corpuskit
 from corpuskit.errors import SettingError, StorageError, TrainError, write_remedy
-from corpuskit.train.files import json_bytes, making_folder, write_durably
+from corpuskit.storage.files import json_bytes, making_folder, write_durably
 from corpuskit.train.generate.generate import LanguageModel
 from corpuskit.train.generate.sampling import Sampling
 from corpuskit.train.hub.config import write_config
 from corpuskit.train.hub.families import Family, family_of, to_theirs
+from corpuskit.train.model import loss as loss_module
 from corpuskit.train.model import transformer as model_module
 from corpuskit.train.model.transformer import ModelSettings, Transformer
 
@@ -331,9 +334,22 @@ def _write_own(folder: Path, language_model: LanguageModel) -> None:
     model, codec = language_model.model, language_model.codec
     write_durably(folder / "model.json", json_bytes(language_model.document))
     write_durably(folder / "tokenizer.json", codec.data)
-    source = _HEADER + inspect.getsource(model_module).rstrip() + "\n" + _LOAD
-    write_durably(folder / LOADER, source.encode())
+    write_durably(folder / LOADER, _one_file().encode())
     save_tensors(folder / "model.safetensors", model.state_dict())
+
+
+def _one_file() -> str:
+    """The source of the model, with that of its loss where it imports it: a test loads it without us.
+
+    All that the loss imports, the model imports too.
+    """
+    loss = inspect.getsource(loss_module)
+    imports = [node for node in ast.parse(loss).body if isinstance(node, ast.Import | ast.ImportFrom)]
+    body = "".join(loss.splitlines(keepends=True)[imports[-1].end_lineno :]).strip()
+    whole = re.sub(
+        r"^from corpuskit\..*$", lambda _: body + "\n", inspect.getsource(model_module), flags=re.M
+    )
+    return f"{_HEADER}{whole.rstrip()}\n{_LOAD}"
 
 
 def _compare_own(folder: Path, language_model: LanguageModel) -> Check:

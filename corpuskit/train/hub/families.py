@@ -48,7 +48,7 @@ class Link:
         """Theirs out of ours, by name; none shares memory with another."""
         pieces = torch.split(tensor, list(self.rows)) if self.rows else [tensor] * len(self.theirs)
         for name, piece in zip(self.theirs, pieces, strict=True):
-            yield name, piece.clone()
+            yield name, piece.clone()  # safetensors refuses tensors that share memory.
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,8 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from corpuskit.errors import InputError
+from corpuskit.storage.files import json_bytes, making_folder, write_durably
 from corpuskit.tokenizer.tokenizer import Tokenizer
-from corpuskit.train.files import json_bytes, making_folder, write_durably
 from corpuskit.train.generate.generate import model_document
 from corpuskit.train.hub.config import read_config
 from corpuskit.train.hub.export import save_tensors

@@ -15,6 +15,7 @@ import torch
 
 from corpuskit.train.model.loss import chunk_rows
 from corpuskit.train.model.transformer import SMALL, ModelSettings
+from corpuskit.train.tasks.task import Task
 
 _FLOAT = 4
 # On a CPU, glibc's allocator holds so much more than the tensors that come and go: between 0.4 and 1 of them
@@ -56,6 +57,14 @@ def training_flops(s: ModelSettings, positions: int, source: int = 0, predicted:
         looks = 12 * s.attention_width * source * (source + positions)
         total += s.layers * (6 * source * _block(s) + crossed + looks)
     return total
+
+
+def flops_per_token(s: ModelSettings, task: Task) -> int:
+    """Operations of a training step for each token of the corpus that it reads."""
+    batch = task.batch(0, range(1))
+    source = batch["source"].shape[1] if "source" in batch else 0
+    flops = training_flops(s, batch["ids"].shape[1], source, batch["targets"].shape[1])
+    return flops // (task.tokens_per_step // task.batch_rows)
 
 
 @dataclass(frozen=True)

@@ -80,6 +80,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
         for first in range(0, len(targets), rows):
             x, target = states[first : first + rows], targets[first : first + rows, None]
             counts = target != IGNORED
+            # IGNORED is no place in the logits: whatever is looked up for it is not counted.
             losses, error = token_losses(functional.linear(x, matrix), target.clamp_min(0), learns)
             total += (losses * counts).sum()
             if to_states is not None and to_weight is not None:
@@ -87,6 +88,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
                 to_states[first : first + rows] = (error @ matrix) * counts
                 to_weight += error.T @ (x * counts)
             del error  # The next chunk's logits take its place.
+        # Made with the loss, while the logits were there: to make it later they would be computed again.
         ctx.save_for_backward(to_states, to_weight)
         return total
 

@@ -186,6 +186,7 @@ class Dropout(nn.Module):
         if x.device.type != "cpu":
             return functional.dropout(x, self.p)
         dropped = min(max(round(self.p * 256), 1), 255)
+        # Of all 64 bits of a word, so that each number that is drawn decides eight elements.
         words = torch.empty(-(-x.numel() // 8), dtype=torch.int64).random_(-(2**63), None)
         keep = words.view(torch.uint8)[: x.numel()].view(x.shape) >= dropped
         return x * keep.to(x.dtype).mul_(256 / (256 - dropped))
@@ -207,8 +208,10 @@ class Rotation(NamedTuple):
 def rotary_tables(settings: ModelSettings) -> Rotation:
     """The angles of all positions of the context."""
     half = settings.head_width // 2
+    # Rounded to float32 once, at the end: an angle's own rounding grows with the position.
     frequencies = settings.rope_base ** (-torch.arange(half, dtype=torch.float64) / half)
     angles = torch.outer(torch.arange(settings.context, dtype=torch.float64), frequencies)
+    # With their signs in the table a rotation is x cos + swapped(x) sin.
     sines = torch.cat([-angles.sin(), angles.sin()], dim=1)
     return Rotation(torch.cat([angles, angles], dim=1).cos().float(), sines.float())
 
@@ -434,6 +437,7 @@ class Attention(nn.Module):
         """x (B, T, C) -> (B, T, C); keys and values of `block` are kept in the cache, if there is one."""
         heads = self._heads(self.qkv(x), self.heads + 2 * self.kv_heads)
         q, k, v = torch.split(heads, [self.heads, self.kv_heads, self.kv_heads], dim=1)  # (B, H or G, T, D)
+        # The tables are float32, and so is what was turned by them, under autocast too.
         q = rotate(self.query_norm(q), rotation).to(v.dtype)
         k = rotate(self.key_norm(k), rotation).to(v.dtype)
         if cache is not None:
@@ -578,8 +582,9 @@ class Transformer(nn.Module):
             self.head = nn.Linear(settings.width, settings.padded_vocab_size, bias=False)
         if settings.classes:
             self.classifier = nn.Linear(settings.width, settings.classes, bias=False)
-        self.token_losses = TokenLosses(settings.softcap)
+        self.token_losses = TokenLosses(settings.softcap)  # A module: it is compiled by itself.
         cos, sin = rotary_tables(settings)
+        # They follow from the shape: no file of weights has to hold them.
         self.register_buffer("cos", cos, persistent=False)
         self.register_buffer("sin", sin, persistent=False)
 
@@ -727,7 +732,7 @@ def initialise(model: Transformer, seed: int) -> None:
     zero; output projections are zero or, without zero_init, scaled by 1 / sqrt(2 N); gains are 1.
     """
     settings = model.settings
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)  # The CPU's: on all devices the same weights.
 
     def normal(weight: Tensor, std: float) -> None:
         weight.copy_(torch.randn(weight.shape, generator=generator) * std)

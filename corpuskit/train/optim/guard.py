@@ -8,6 +8,7 @@ from torch import Tensor
 WINDOW = 64
 """Steps, of those whose updates were made, that a loss and a norm are compared with."""
 
+# From fewer values mean and deviation are too uncertain to refuse a step by.
 _LEAST = 32
 
 
@@ -32,10 +33,11 @@ class Guard:
         kept = values.isfinite().all()
         if self._deviations:
             filled = self._places < self._count
-            size = self._count.clamp(2, WINDOW)
+            size = self._count.clamp(2, WINDOW)  # 2: the variance is divided by one less.
             mean = (self._window * filled).sum(1) / size
             squares = ((self._window - mean[:, None]) * filled).square().sum(1)
             limit = mean + self._deviations * (squares / (size - 1)).sqrt()
+            # All on the device, also whether there are enough: to ask would be to wait for it.
             kept &= (values <= limit).all() | (self._count < _LEAST)
         here = (self._places == self._count % WINDOW) & kept
         self._window = torch.where(here, values[:, None], self._window)

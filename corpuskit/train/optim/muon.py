@@ -41,9 +41,11 @@ def orthogonalise(matrices: Tensor, dtype: torch.dtype | None = None) -> Tensor:
             128 or more wide, else float32.
     """
     x = matrices.to(dtype or _iteration_type(matrices))
+    # What is multiplied most is the product with itself: it is the smaller one of a wide matrix.
     tall = x.shape[1] > x.shape[2]
     if tall:
         x = x.mT
+    # The iteration converges for singular values of up to 1, which this norm bounds; zeros stay zeros.
     x = x / x.norm(dim=(1, 2), keepdim=True).clamp_min(_EPSILON)
     for _ in range(_ITERATIONS):
         gram = x @ x.mT

@@ -11,17 +11,21 @@ import contextlib
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.optim.adamw import adamw
 
 from corpuskit.train.optim.muon import Muon, Pieces
-from corpuskit.train.parallel.layout import Layout, Rank, fused_parts, local_tensor, whole_layouts
+from corpuskit.train.parallel.layout import Rank, fused_parts, local_tensor, whole_layouts
+from corpuskit.train.parallel.parallel import Parallel
+from corpuskit.train.settings.settings import Optimization
 
+# Those of Adam's paper, arXiv:1412.6980.
 BETA1 = 0.9
 EPSILON = 1e-8
+# Their rows belong to a token or a class each. They are no maps between hidden states, for which Muon is.
 _LOOKED_UP = ("embedding.weight", "head.weight", "classifier.weight")
 
 
@@ -56,29 +60,6 @@ class Schedule:
         return self.peak * min(rise, max(0.0, (self.steps - step) / max(1, self.steps - self.decay_start)))
 
 
-@dataclass(frozen=True)
-class OptimizerSettings:
-    """What an optimizer is made of.
-
-    Attributes:
-        kind: "muon" (matrices by Muon, the rest by AdamW) or "adamw" (all by AdamW).
-        peak: greatest learning rate of AdamW, to which rates of steps are relative.
-        matrix_peak: greatest learning rate of Muon.
-        weight_decay: of matrices and embeddings; gains do not decay.
-        fading_decay: weight decay falls with the learning rate, to zero at the end.
-        beta2: AdamW's.
-        ema: decay of the moving average of the weights, 0 for none.
-    """
-
-    kind: Literal["muon", "adamw"] = "adamw"
-    peak: float = 1e-3
-    matrix_peak: float = 1e-3
-    weight_decay: float = 0.1
-    fading_decay: bool = False
-    beta2: float = 0.99
-    ema: float = 0.0
-
-
 class _Moments(NamedTuple):
     """What AdamW keeps of a parameter."""
 
@@ -103,35 +84,26 @@ class Optimizer:
     def __init__(
         self,
         model: nn.Module,
-        settings: OptimizerSettings,
-        *,
-        layouts: Mapping[str, Layout] | None = None,
-        parts: Mapping[str, tuple[int, ...]] | None = None,
-        ranks: tuple[Rank, ...] = (Rank(),),
-        me: int = 0,
+        settings: Optimization,
+        parallel: Parallel | None = None,
     ) -> None:
-        """An optimizer that has done no step.
-
-        Args:
-            layouts, parts: of a model that ranks hold in pieces, by name of the parameter, see
-                `corpuskit.train.parallel.layout`; by default of one that this process holds whole.
-            ranks, me: all ranks in the order of the process group, and which of them this is.
-        """
+        """An optimizer that has done no step; of a model that this process holds whole, or of `parallel`."""
         self.settings = settings
         self._parameters = {name: each for name, each in model.named_parameters() if each.requires_grad}
         self._local = {name: local_tensor(each) for name, each in self._parameters.items()}
-        layouts = layouts or whole_layouts(model)
+        layouts = parallel.layouts if parallel else whole_layouts(model)
         shapes = {name: layouts[name].shape for name in self._local}
         by_muon = [
             name
             for name, shape in shapes.items()
-            if settings.kind == "muon" and is_hidden_matrix(name, shape)
+            if settings.optimizer == "muon" and is_hidden_matrix(name, shape)
         ]
         self._muon: Muon | None = None
         if by_muon:
+            here = (parallel.grid.index, parallel.grid.ranks) if parallel else (0, (Rank(),))
             device = self._local[by_muon[0]].device
-            pieces = Pieces(me, ranks, {name: layouts[name] for name in by_muon}, device)
-            fused = fused_parts(model) if parts is None else parts
+            pieces = Pieces(*here, {name: layouts[name] for name in by_muon}, device)
+            fused = parallel.parts if parallel else fused_parts(model)
             self._muon = Muon({name: self._local[name] for name in by_muon}, fused, pieces)
         rest = [name for name in self._local if name not in by_muon]
         self._adamw_names = rest
@@ -172,7 +144,7 @@ class Optimizer:
         some = self._local[self._adamw_names[0]]
         kept = torch.ones((), device=some.device) if keep is None else keep.to(torch.float32)
         share = rate / settings.peak
-        decay = settings.weight_decay * (share if settings.fading_decay else 1.0)
+        decay = (settings.weight_decay or 0.0) * (share if settings.weight_decay_fades else 1.0)
         # The fused kernels read this flag on the device: it is how a loss scaler skips a step.
         refused = None if keep is None else 1 - kept
         gains = [name for name in self._adamw_names if self._local[name].dim() < 2]
@@ -181,7 +153,7 @@ class Optimizer:
             if names:
                 self._update(names, gradients, rate, weight_decay, refused)
         if self._muon is not None:
-            self._muon.step(gradients, share * settings.matrix_peak, decay, kept)
+            self._muon.step(gradients, share * settings.muon_peak, decay, kept)
         self.zero_grad()
 
     def _update(

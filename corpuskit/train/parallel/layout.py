@@ -21,7 +21,7 @@ Region = tuple[slice, ...]
 
 
 @dataclass(frozen=True)
-class Cut:
+class Partition:
     """How tensor parallelism divides a tensor: along `dim`, each of the fused `parts` (lengths) evenly."""
 
     dim: int
@@ -34,29 +34,29 @@ class Layout:
 
     Attributes:
         shape: of the whole tensor.
-        cut: by tensor parallelism; None where every tensor rank holds all.
+        partition: by tensor parallelism; None where every tensor rank holds all.
         data, tensor: among how many ranks it is divided by rows, and by the cut; 1 where it is not.
     """
 
     shape: tuple[int, ...]
-    cut: Cut | None = None
+    partition: Partition | None = None
     data: int = 1
     tensor: int = 1
 
     @property
     def replicated(self) -> bool:
         """Whether every rank holds the whole tensor."""
-        return self.data == 1 and (self.cut is None or self.tensor == 1)
+        return self.data == 1 and (self.partition is None or self.tensor == 1)
 
     def regions(self, rank: Rank) -> list[Region]:
         """The boxes that the rank holds; laid one below the other they are its local tensor."""
         rows, columns = [(0, self.shape[0])], [slice(0, size) for size in self.shape[1:]]
-        if self.cut is not None and self.tensor > 1:
-            ranges = list(self._cut_ranges(self.cut, rank.tensor))
-            if self.cut.dim == 0:
+        if self.partition is not None and self.tensor > 1:
+            ranges = list(self._partition_ranges(self.partition, rank.tensor))
+            if self.partition.dim == 0:
                 rows = ranges
             else:
-                columns[self.cut.dim - 1] = slice(ranges[0][0], ranges[0][1])
+                columns[self.partition.dim - 1] = slice(ranges[0][0], ranges[0][1])
         return [(slice(*each), *columns) for each in self._sharded(rows, rank.data)]
 
     def local_shape(self, rank: Rank) -> tuple[int, ...]:
@@ -64,10 +64,6 @@ class Layout:
         regions = self.regions(rank)
         rest = tuple(each.stop - each.start for each in regions[0][1:]) if regions else self._empty_rest(rank)
         return (sum(region[0].stop - region[0].start for region in regions), *rest)
-
-    def local_elements(self, rank: Rank) -> int:
-        """Elements of the rank's local tensor."""
-        return int(torch.Size(self.local_shape(rank)).numel())
 
     def take(self, whole: Tensor, rank: Rank) -> Tensor:
         """The rank's local tensor out of the whole one."""
@@ -89,18 +85,19 @@ class Layout:
     def is_first_holder(self, rank: Rank) -> bool:
         """Whether the rank is the first of those that hold the same elements: it writes and counts them."""
         return (self.data > 1 or rank.data == 0) and (
-            (self.cut is not None and self.tensor > 1) or rank.tensor == 0
+            (self.partition is not None and self.tensor > 1) or rank.tensor == 0
         )
 
-    def _cut_ranges(self, cut: Cut, tensor_rank: int) -> Iterator[tuple[int, int]]:
+    def _partition_ranges(self, partition: Partition, tensor_rank: int) -> Iterator[tuple[int, int]]:
         start = 0
-        for length in cut.parts:
+        for length in partition.parts:
             each = length // self.tensor
             yield start + tensor_rank * each, start + (tensor_rank + 1) * each
             start += length
 
     def _sharded(self, rows: list[tuple[int, int]], data_rank: int) -> Iterator[tuple[int, int]]:
         """Of the rows that are laid one behind the other, those of one data rank, as ranges of the whole."""
+        # The first ranks hold equally many rows, the last ones fewer or none: so does torch.chunk.
         total = sum(stop - start for start, stop in rows)
         chunk = -(-total // self.data)
         number = data_rank if self.data > 1 else 0
@@ -113,8 +110,8 @@ class Layout:
 
     def _empty_rest(self, rank: Rank) -> tuple[int, ...]:
         rest = list(self.shape[1:])
-        if self.cut is not None and self.tensor > 1 and self.cut.dim > 0:
-            rest[self.cut.dim - 1] //= self.tensor
+        if self.partition is not None and self.tensor > 1 and self.partition.dim > 0:
+            rest[self.partition.dim - 1] //= self.tensor
         return tuple(rest)
 
 

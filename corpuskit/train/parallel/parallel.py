@@ -3,7 +3,7 @@
 They stand on a grid, see `corpuskit.train.parallel.processes`. Rows of a batch are divided among its data
 ranks, whose
 gradients are summed ("ddp": each holds all weights; "fsdp": each holds a share of every one). Matrices of a
-block are divided among the tensor ranks, by the table `PLAN`; what stands between them is computed by all
+block are divided among the tensor ranks, by the table `STYLES`; what stands between them is computed by all
 tensor ranks alike.
 
 Tensor parallelism is Megatron's (arXiv:1909.08053) on plain local tensors: the matrices here are fused, and
@@ -28,14 +28,14 @@ from torch.utils.checkpoint import checkpoint
 
 from corpuskit.errors import SettingError
 from corpuskit.train.model.transformer import Attention, Block, Transformer
-from corpuskit.train.parallel.layout import Cut, Layout, Rank, fused_parts, local_tensor, whole_layouts
+from corpuskit.train.parallel.layout import Layout, Partition, Rank, fused_parts, local_tensor, whole_layouts
 from corpuskit.train.parallel.processes import Grid
 from corpuskit.train.tasks.task import Inputs
 
 Mode = Literal["ddp", "fsdp"]
 Style = Literal["columns", "rows", "partial", "copied"]
 
-PLAN: tuple[tuple[str, Style], ...] = (
+STYLES: tuple[tuple[str, Style], ...] = (
     ("attention.qkv", "columns"),
     ("attention.query_norm", "partial"),
     ("attention.key_norm", "partial"),
@@ -200,7 +200,7 @@ class Parallel:
         """
         if self.grid.tensor == 1:
             return
-        shared = [name for name in gradients if self.layouts[name].cut is None]
+        shared = [name for name in gradients if self.layouts[name].partition is None]
         sizes = [gradients[name].numel() for name in shared]
         flat = torch.cat([gradients[name].flatten() for name in shared])
         dist.all_reduce(flat, group=self.grid.group("tensor"))
@@ -271,7 +271,7 @@ def _styles(model: nn.Module) -> dict[str, Style]:
     return {
         name: style
         for name, _ in model.named_modules()
-        for ending, style in PLAN
+        for ending, style in STYLES
         if name.endswith(f".{ending}")
     }
 
@@ -287,17 +287,19 @@ def _layouts(
     found = {}
     for name, layout in whole_layouts(model).items():
         style = styles.get(name.removesuffix(".weight"))
-        cut = None
+        partition = None
         if style == "columns":
-            cut = Cut(0, parts.get(name, layout.shape[:1]))
+            partition = Partition(0, parts.get(name, layout.shape[:1]))
         elif style == "rows":
-            cut = Cut(1, (layout.shape[1],))
-        if cut is not None and any(part % grid.tensor for part in cut.parts):
+            partition = Partition(1, (layout.shape[1],))
+        if partition is not None and any(part % grid.tensor for part in partition.parts):
             raise SettingError(
-                f"tensor_parallel = {grid.tensor} does not divide {name}, whose parts are {cut.parts}",
+                f"tensor_parallel = {grid.tensor} does not divide {name}, whose parts are {partition.parts}",
                 remedy="Choose a number that divides heads, kv_heads and hidden.",
             )
-        found[name] = replace(layout, cut=cut, data=grid.data if mode == "fsdp" else 1, tensor=grid.tensor)
+        found[name] = replace(
+            layout, partition=partition, data=grid.data if mode == "fsdp" else 1, tensor=grid.tensor
+        )
     return found
 
 

@@ -21,7 +21,9 @@ from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 from corpuskit.errors import SettingError, TrainError
 from corpuskit.train.parallel.layout import Rank
 
+# What gloo says when a process at the other end has ended; it has no type for it.
 _GONE = ("Connection closed by peer", "Connection reset by peer", "Broken pipe", "remote process exited")
+# While the first process writes a sample or the kept weights the others stand in an exchange.
 _WAIT = timedelta(minutes=30)
 
 
@@ -151,14 +153,13 @@ def processes(tensor: int) -> Iterator[Grid]:
     if size == 1:
         yield Grid(torch.device(device.type))
         return
-    if dist.is_initialized():  # By a caller, whose context ends it.
-        mesh = init_device_mesh(device.type, (size // tensor, tensor), mesh_dim_names=("data", "tensor"))
-        yield Grid(device, size // tensor, tensor, dist.get_rank(), mesh)
-        return
+    shape = (size // tensor, tensor)
+    outer = dist.is_initialized()  # By a caller, whose context ends it.
     try:
-        # Both: tensors of a GPU travel by NCCL, what processes agree on by gloo, which waits for no GPU.
-        dist.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo", timeout=_WAIT)
-        mesh = init_device_mesh(device.type, (size // tensor, tensor), mesh_dim_names=("data", "tensor"))
+        if not outer:
+            # Both: tensors of a GPU travel by NCCL, what processes agree on by gloo, which waits for no GPU.
+            dist.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo", timeout=_WAIT)
+        mesh = init_device_mesh(device.type, shape, mesh_dim_names=("data", "tensor"))
     except (RuntimeError, ValueError) as error:
         raise TrainError(
             f"the {size} processes do not find each other: {error}",
@@ -175,4 +176,5 @@ def processes(tensor: int) -> Iterator[Grid]:
             ) from error
         raise
     # After an error the others may wait in an exchange: they end when this process does.
-    dist.destroy_process_group()
+    if not outer:
+        dist.destroy_process_group()

@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import time
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from corpuskit.shards.reader import Shards
-from corpuskit.tokenizer.tokenizer import Tokenizer
-from corpuskit.train.data.held_out import Validation
 from corpuskit.train.device import process_state
-from corpuskit.train.evaluate.loss import measure
-from corpuskit.train.job import Job, Progress
 from corpuskit.train.loop import train_step, write_sample
-from corpuskit.train.model.cost import Load, Memory, generation_memory, parameter_count, training_memory
+from corpuskit.train.model.cost import (
+    Load,
+    Memory,
+    flops_per_token,
+    generation_memory,
+    parameter_count,
+    training_memory,
+)
 from corpuskit.train.parallel.processes import processes
 from corpuskit.train.plan.advice import Advice, Facts, advise, expectation
-from corpuskit.train.result import flops_per_token
 from corpuskit.train.settings.settings import TrainSettings
-from corpuskit.train.setup import make_job, settle
+from corpuskit.train.setup import Corpus, make_trainer, settle
 from corpuskit.train.tasks.pretrain import Pretraining
+from corpuskit.train.tasks.task import Task, Validation
+from corpuskit.train.trainer import Learner, Progress, Trainer
 
+# Three for a median; more as long as they are short, so that a plan takes seconds.
 _LEAST_STEPS, _MOST_STEPS, _PROBE_SECONDS = 3, 20, 10.0
 _MEASURED_TOKENS = 16_384
 
@@ -77,7 +79,9 @@ class Plan:
         return plain
 
 
-def plan(run: Path | str, settings: TrainSettings | None = None, hourly: float | None = None) -> Plan:
+def plan_training(
+    run: Path | str, settings: TrainSettings | None = None, hourly: float | None = None
+) -> Plan:
     """Plan a run on the shards of a build: some steps are made to see how long they take, and forgotten.
 
     Args:
@@ -88,41 +92,50 @@ def plan(run: Path | str, settings: TrainSettings | None = None, hourly: float |
     Raises:
         SettingError, ShardError, TrainError: as `corpuskit.train.train.train_model` does.
     """
-    began = time.monotonic()
-    with _prepared(Path(run), settings or TrainSettings()) as (job, task, planned):
-        probe = _probe(job, task, time.monotonic() - began)
-        return _plan(job, task, planned, probe, hourly)
+    began, settings = time.monotonic(), settings or TrainSettings()
+    corpus = Corpus.open(Path(run))
+    with processes(settings.tensor_parallel) as grid, process_state(grid.device, settings.deterministic):
+        setup = settle(settings, corpus, grid)
+        trainer = make_trainer(Path(run), setup, corpus, grid, began)
+        probe = _probe(trainer, time.monotonic() - began)
+        return _plan(trainer, setup.steps, probe, hourly, _bytes_per_token(setup.task, corpus))
 
 
-def _plan(job: Job, task: Pretraining, planned: int, probe: _Probe, hourly: float | None) -> Plan:
-    chosen, shape = job.settings, job.model.settings
-    tokens = planned * task.tokens_per_step
-    train_tokens = task.split.tokens
-    seconds = probe.seconds(job, planned) if chosen.minutes is None else chosen.minutes * 60
+def _bytes_per_token(task: Task, corpus: Corpus) -> float:
+    """Of text, in the rows of the first batch; that of English where the tokenizer is not one of bytes."""
+    sizes = corpus.codec.token_bytes(corpus.shards.vocab_size)
+    if sizes is None or not isinstance(task, Pretraining):
+        return Facts.bytes_per_token
+    return float(sizes[task.batches.read(task.batches.samples(0, range(task.batch_rows)))].mean())
+
+
+def _plan(trainer: Trainer, steps: int, probe: _Probe, hourly: float | None, bytes_per_token: float) -> Plan:
+    chosen, shape, task = trainer.settings, trainer.learner.model.settings, trainer.task
+    tokens, device = steps * task.tokens_per_step, trainer.learner.device.type
+    seconds = probe.seconds(trainer, steps) if chosen.minutes is None else chosen.minutes * 60
     facts = Facts(
         # Of a mixture, those of a corpus that would be read as often.
-        train_tokens=round(tokens / task.epochs(planned)),
+        train_tokens=round(tokens / task.epochs(steps)),
         seen=tokens,
         parameters=parameter_count(shape),
         dropout=shape.dropout,
         weight_decay=chosen.weight_decay or 0.0,
         goldfish=chosen.goldfish,
         patience=chosen.patience,
-        bytes_per_token=_bytes_per_token(job, task),
+        bytes_per_token=bytes_per_token,
         causal=chosen.objective == "causal",
-        validated=bool(job.validation.batch),
+        validated=bool(trainer.validation.batch),
     )
-    is_cpu = job.device.type == "cpu"
     return Plan(
         settings=chosen,
-        device=f"cpu, {torch.get_num_threads()} threads" if is_cpu else job.device.type,
+        device=f"cpu, {torch.get_num_threads()} threads" if device == "cpu" else device,
         parameters=facts.parameters,
-        train_tokens=train_tokens,
-        steps=planned,
+        train_tokens=task.tokens,
+        steps=steps,
         tokens=tokens,
         epochs=facts.epochs,
         batch_tokens=task.tokens_per_step,
-        memory=training_memory(shape, load_of(job, task)),
+        memory=training_memory(shape, load_of(trainer)),
         generation=generation_memory(shape, 1),
         flops=flops_per_token(shape, task) * tokens,
         seconds_per_step=probe.step,
@@ -134,56 +147,30 @@ def _plan(job: Job, task: Pretraining, planned: int, probe: _Probe, hourly: floa
 
 
 def resolved(run: Path | str, settings: TrainSettings | None = None) -> TrainSettings:
-    """The settings that a run would have, with what is open chosen; raises what `plan` raises."""
-    settings, shards, codec = settings or TrainSettings(), *_inputs(Path(run))
+    """The settings that a run would have, with what is open chosen; raises what `plan_training` raises."""
+    settings, corpus = settings or TrainSettings(), Corpus.open(Path(run))
     with processes(settings.tensor_parallel) as grid, process_state(grid.device):
-        return settle(settings, Path(run), shards, codec, grid)[0]
+        return settle(settings, corpus, grid).settings
 
 
-def load_of(job: Job, task: Pretraining) -> Load:
-    """What a micro-batch of the job asks of the device's memory."""
-    settings = job.settings
-    own = len(job.grid.rows(task.batch_rows))
-    rows = job.micro_rows or own
-    batch = task.batch(0, range(1))
+def load_of(trainer: Trainer) -> Load:
+    """What a micro-batch of the run asks of the device's memory."""
+    settings, learner, grid = trainer.settings, trainer.learner, trainer.grid
+    batch = learner.task.batch(0, range(1))
     return Load(
-        rows=rows,
+        rows=learner.micro_rows,
         positions=batch["ids"].shape[1],
         source=batch["source"].shape[1] if "source" in batch else 0,
         predicted=batch["targets"].shape[1],
         documents="documents" in batch,
-        accumulates=rows < own,
+        accumulates=learner.micro_rows < len(learner.rows),
         bf16=settings.precision == "bf16",
         checkpointing=settings.recompute,
         optimizer=settings.optimizer,
         ema=settings.ema > 0,
-        ranks=job.grid.tensor * (job.grid.data if settings.parallel == "fsdp" else 1),
-        device=job.device.type,
+        ranks=grid.tensor * (grid.data if settings.parallel == "fsdp" else 1),
+        device=learner.device.type,
     )
-
-
-def _bytes_per_token(job: Job, task: Pretraining) -> float:
-    """Of text, in the rows of the first batch; that of English where the tokenizer is not one of bytes."""
-    sizes = job.language_model.codec.token_bytes(job.model.settings.vocab_size)
-    rows = task.batches.read(task.batches.samples(0, range(task.batch_rows)))
-    return Facts.bytes_per_token if sizes is None else float(sizes[rows].mean())
-
-
-def _inputs(run: Path) -> tuple[Shards, Tokenizer]:
-    shards = Shards(run / "shards")
-    return shards, Tokenizer.load_expected(
-        run / "tokenizer" / "tokenizer.json", shards.tokenizer_sha256, shards.end_of_text
-    )
-
-
-@contextlib.contextmanager
-def _prepared(run: Path, settings: TrainSettings) -> Iterator[tuple[Job, Pretraining, int]]:
-    """A run as it stands before its first step, its task, and its planned steps."""
-    began = time.monotonic()
-    shards, codec = _inputs(run)
-    with processes(settings.tensor_parallel) as grid, process_state(grid.device, settings.deterministic):
-        chosen, planned, task, weights = settle(settings, run, shards, codec, grid)
-        yield make_job(run, chosen, planned, task, shards, codec, grid, began, weights), task, planned
 
 
 @dataclass(frozen=True)
@@ -197,48 +184,48 @@ class _Probe:
     first_sample: float
     sample: float
 
-    def seconds(self, job: Job, steps: int) -> float:
+    def seconds(self, trainer: Trainer, steps: int) -> float:
         """Of a run of so many steps that is not stopped early."""
-        validations = math.ceil(steps / job.eval_every)
-        samples = 1 + sum(job.samples_at(step) for step in range(1, steps))
+        validations = math.ceil(steps / trainer.intervals.validation)
+        samples = 1 + sum(trainer.intervals.samples(step) for step in range(1, steps))
         passing = steps * self.step + validations * self.validation + self.final
         return self.start + passing + self.first_sample + (samples - 1) * self.sample
 
 
-def _probe(job: Job, task: Pretraining, start: float) -> _Probe:
+def _probe(trainer: Trainer, start: float) -> _Probe:
     """Make some steps, measure and write once, all at a rate of zero."""
-    own = len(job.grid.rows(task.batch_rows))
-    parts = own // (job.micro_rows or own)
+    learner, batch, rows = trainer.learner, trainer.validation.batch, trainer.validation.rows
+    parts = len(learner.rows) // learner.micro_rows
     # Of many micro-batches the time of one and of two tells that of all.
-    few = _step_seconds(job, task, min(parts, 2))
-    step = few if parts <= 2 else few + (parts - 2) * max(0.0, few - _step_seconds(job, task, 1))
+    few = _step_seconds(learner, min(parts, 2))
+    step = few if parts <= 2 else few + (parts - 2) * max(0.0, few - _step_seconds(learner, 1))
     validation = final = 0.0
-    if job.validation.batch:
-        rows = len(job.validation.batch["targets"])
-        measured = min(rows, max(1, _MEASURED_TOKENS // job.validation.batch["targets"].shape[1]))
-        part = {name: each[:measured] for name, each in job.validation.batch.items()}
+    if rows:
+        measured = min(rows, max(1, _MEASURED_TOKENS // batch["targets"].shape[1]))
+        part = {name: each[:measured] for name, each in batch.items()}
         began = time.monotonic()
-        measure(job, Validation(part, {}))
+        trainer.evaluator.evaluate(Validation(part, {}))
         validation = (time.monotonic() - began) * rows / measured
-        final = validation * job.final_rows / rows
+        final = validation * trainer.final.rows / rows
+    # The first one also collects the words of the corpus, by which all are scored.
     samples = [0.0, 0.0]
     for number in range(2):
         began = time.monotonic()
-        write_sample(job, Progress())
+        write_sample(trainer, Progress())
         samples[number] = time.monotonic() - began
     return _Probe(start, step, validation, final, *samples)
 
 
-def _step_seconds(job: Job, task: Pretraining, parts: int) -> float:
+def _step_seconds(learner: Learner, parts: int) -> float:
     """Median seconds of steps of so many micro-batches of this process's rows."""
-    own = job.grid.rows(task.batch_rows)
-    rows = range(own.start, own.start + parts * (job.micro_rows or len(own)))
-    train_step(job, 0, 0.0, task.batch(0, rows)).loss.item()  # slower than the rest
+    first, grid = learner.rows.start, learner.parallel.grid
+    rows = range(first, first + parts * learner.micro_rows)
+    train_step(learner, 0, 0.0, learner.task.batch(0, rows)).loss.item()  # slower than the rest
     times: list[float] = []
     while len(times) < _LEAST_STEPS or (len(times) < _MOST_STEPS and sum(times) < _PROBE_SECONDS):
-        batch = task.batch(1 + len(times), rows)
+        batch = learner.task.batch(1 + len(times), rows)
         began = time.monotonic()
-        train_step(job, 1 + len(times), 0.0, batch).loss.item()
+        train_step(learner, 1 + len(times), 0.0, batch).loss.item()
         # The processes agree, so that none of them stops before the others.
-        times.append(job.grid.agree(time.monotonic() - began)[0])
+        times.append(grid.agree(time.monotonic() - began)[0])
     return sorted(times)[len(times) // 2]

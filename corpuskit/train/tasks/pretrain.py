@@ -1,4 +1,4 @@
-"""What a model is trained on: the one interface between the loop and everything that can be learnt."""
+"""Pretraining: to predict the tokens of a split, the next ones, masked ones, or spans that were taken out."""
 
 from __future__ import annotations
 
@@ -7,27 +7,46 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from corpuskit.shards.batches import Batches, objective_key
-from corpuskit.shards.reader import SplitTokens
-from corpuskit.train.data.batches import Tensors, as_tensors
-from corpuskit.train.data.mixture import Mixture
+from corpuskit.shards.reader import Shards, SplitTokens
+from corpuskit.tokenizer.tokenizer import Tokenizer
+from corpuskit.train.data.batches import as_tensors
+from corpuskit.train.data.held_out import validation_of
+from corpuskit.train.data.mixture import ROUND, Mixture, mix
 from corpuskit.train.data.objectives import Causal, Masked, Spans
 from corpuskit.train.model.loss import IGNORED
 from corpuskit.train.model.transformer import Transformer
-from corpuskit.train.tasks.task import Inputs
+from corpuskit.train.settings.settings import TrainSettings
+from corpuskit.train.tasks.task import Inputs, Tensors, Validation
 
 
 @dataclass(frozen=True)
 class Pretraining:
     """Learning from the shards of a split, by one of the three objectives."""
 
+    shards: Shards
     split: SplitTokens
     batches: Batches | Mixture
     objective: Causal | Masked | Spans
 
     @property
+    def tokens(self) -> int:
+        """Tokens of the split."""
+        return self.split.tokens
+
+    @property
+    def tokens_left_out(self) -> int:
+        """Tokens that no row of an epoch reaches."""
+        return self.batches.tokens_left_out
+
+    @property
     def batch_rows(self) -> int:
         """B."""
         return self.batches.batch_rows
+
+    @property
+    def rows_per_epoch(self) -> int:
+        """Rows of all sources, each read once."""
+        return self.batches.rows_per_epoch
 
     @property
     def tokens_per_step(self) -> int:
@@ -44,7 +63,26 @@ class Pretraining:
         """How often so many steps read a token that they read; of sources read unequally often, the mean."""
         if isinstance(self.batches, Mixture):
             return self.batches.mean_epochs(steps * self.batch_rows)
+        # Of all tokens, though a pass leaves some out at its ends: the next one leaves out others.
         return steps * self.tokens_per_step / self.split.tokens
+
+    @property
+    def fingerprint(self) -> str:
+        """Of a mixture, which tokens are of which source."""
+        return self.batches.fingerprint if isinstance(self.batches, Mixture) else ""
+
+    def shares(self, steps: int) -> str:
+        """How often so many steps read each source of a mixture; empty without one."""
+        if not isinstance(self.batches, Mixture):
+            return ""
+        return "of what is read: " + ", ".join(
+            f"{source} {self.batches.counts[source] / ROUND:.1%}, {each:.1f} times over"
+            for source, each in self.batches.epochs(steps * self.batch_rows).items()
+        )
+
+    def validation(self, most_tokens: int) -> Validation:
+        """Rows of the validation split."""
+        return validation_of(self.shards, self.objective, most_tokens)
 
     def loss(self, model: Transformer, batch: Inputs) -> Tensor:
         """Sum of -log p(target)."""
@@ -64,3 +102,33 @@ class Pretraining:
             f"rows that begin in the documents {', '.join(map(str, numbers))} of the split {split.name!r}, "
             f"the first at token {offset} of {shard}"
         )
+
+
+def pretraining(settings: TrainSettings, shards: Shards, codec: Tokenizer) -> Pretraining:
+    """That of resolved settings; raises TrainError where the tokenizer lacks a token that it needs."""
+    assert settings.context is not None
+    assert settings.batch_rows is not None
+    end = shards.end_of_text
+    objective: Causal | Masked | Spans
+    if settings.objective == "causal":
+        objective = Causal(settings.context, end, settings.document_mask, settings.goldfish)
+    elif settings.objective == "masked":
+        objective = Masked(
+            settings.context,
+            end,
+            codec.mask_id(),
+            tuple(codec.special_ids()),
+            shards.vocab_size,
+            settings.mask_rate,
+            settings.document_mask,
+        )
+    else:
+        sentinels = tuple(codec.sentinel_ids())
+        objective = Spans(settings.context, end, sentinels, settings.span_density, settings.span_length)
+    split = shards.split("train")
+    rows = objective.row_tokens, objective.stride
+    if settings.mixture is None:
+        batches = Batches(split, *rows, settings.batch_rows, settings.seed, shards.vocab_size)
+        return Pretraining(shards, split, batches, objective)
+    mixture = mix(shards, split.name, settings.mixture, rows, settings.batch_rows, settings.seed)
+    return Pretraining(shards, split, mixture, objective)

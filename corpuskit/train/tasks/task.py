@@ -1,68 +1,88 @@
-"""The `Task` protocol: all that the loop knows of what a model is trained for."""
+"""The `Task` protocol: all that setup, loop and result know of what a model is trained for."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
-import torch
 from torch import Tensor
 
-from corpuskit.train.data.batches import (
-    Tensors,
-)
-from corpuskit.train.model.transformer import Ends, Transformer, ends_of
+from corpuskit.train.model.transformer import Transformer
+
+Tensors = dict[str, Tensor]
+"""A batch on the CPU, its rows along the first dimension of each tensor."""
 
 Inputs = Mapping[str, Any]
 """A batch where the model is: Tensors, but that documents may be told by their Ends."""
 
 
+class Validation(NamedTuple):
+    """What to measure on.
+
+    Attributes:
+        batch: fixed rows of the split; empty where there is nothing to measure on.
+        by_source: the same by source, where there are several and they are known.
+    """
+
+    batch: Tensors
+    by_source: dict[str, Tensors]
+
+    @property
+    def rows(self) -> int:
+        """Rows of the batch."""
+        return len(self.batch.get("targets", ()))
+
+
 class Task(Protocol):
-    """What the loop asks for. A batch is a function of the step alone, whoever makes it and when."""
+    """What is asked of it. A batch is a function of the step alone, whoever makes it and when."""
+
+    @property
+    def tokens(self) -> int:
+        """Tokens that there are to learn from."""
+
+    @property
+    def tokens_left_out(self) -> int:
+        """Of those, what a pass does not reach."""
 
     @property
     def batch_rows(self) -> int:
         """Rows of a batch, over all processes."""
-        ...
+
+    @property
+    def rows_per_epoch(self) -> int:
+        """Rows of a pass."""
 
     @property
     def tokens_per_step(self) -> int:
         """Tokens of the corpus that a batch reads."""
-        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Of what fixes the batches beside settings and shards; empty where nothing does."""
+
+    def epochs(self, steps: int) -> float:
+        """How often so many steps read what they read."""
+
+    def shares(self, steps: int) -> str:
+        """How often so many steps read each part of the data, in words; empty where all is read alike."""
+
+    def validation(self, most_tokens: int) -> Validation:
+        """What to measure on, all or so many tokens of it."""
 
     def batch(self, step: int, rows: range) -> Tensors:
         """These rows of batch `step`: tensors on the CPU whose first dimension counts them."""
-        ...
 
     def loss(self, model: Transformer, batch: Inputs) -> Tensor:
         """Sum of the losses of the batch's targets, a float32 scalar."""
-        ...
 
     def count(self, batch: Tensors) -> int:
         """Targets of a batch, by which its loss is divided."""
-        ...
 
     def describe(self, step: int) -> str:
         """Where batch `step` comes from, for a message about it."""
-        ...
 
 
-def micro_batches(batch: Tensors, rows: int | None) -> list[Tensors]:
-    """A batch in parts of so many rows; whole without a number."""
-    whole = len(next(iter(batch.values())))
-    starts = range(0, whole, rows or whole)
-    return [{name: tensor[i : i + (rows or whole)] for name, tensor in batch.items()} for i in starts]
-
-
-def on_device(batch: Tensors, device: torch.device, *, by_ends: bool = False) -> Inputs:
-    """A batch on a device; its documents by their ends, if so wanted, for which nothing waits."""
-    if not by_ends or "documents" not in batch:
-        return {name: tensor.to(device, non_blocking=True) for name, tensor in batch.items()}
-    rest = {name: tensor for name, tensor in batch.items() if name != "documents"}
-    ends, longest = ends_of(batch["documents"])
-    if device.type == "cuda":
-        ends = ends.pin_memory()
-    return {
-        **on_device(rest, device),
-        "documents": Ends(ends.to(device, non_blocking=True), longest),
-    }
+def micro_batches(batch: Tensors, rows: int) -> list[Tensors]:
+    """A batch in parts of so many rows."""
+    starts = range(0, len(next(iter(batch.values()))), rows)
+    return [{name: tensor[i : i + rows] for name, tensor in batch.items()} for i in starts]

@@ -15,12 +15,12 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
-from corpuskit.train.files import write_file
+from corpuskit.storage.files import write_file
 from corpuskit.train.watch.events import Event
 
 NAME = "curves.svg"
 
-_POINTS = 1000
+_POINTS = 1000  # The panel is 694 units wide: more would not be seen.
 _WIDTH, _LEFT, _RIGHT = 960, 66, 200
 _PANELS = {"loss": 330, "learning rate": 110, "samples": 130}
 _TOP, _GAP, _BOTTOM = 64, 46, 40
@@ -252,6 +252,7 @@ def ticks(low: float, high: float, about: int) -> list[float]:
         return [low]
     raw = (high - low) / about
     unit = 10.0 ** math.floor(math.log10(raw))
+    # What is a multiple but for rounding counts as one.
     step = next(unit * factor for factor in (1, 2, 5, 10) if unit * factor >= raw * 0.999)
     first = math.ceil(low / step - 1e-9)
     return [round(number * step, 12) for number in range(first, math.floor(high / step + 1e-9) + 1)]

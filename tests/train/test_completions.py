@@ -16,8 +16,8 @@ from corpuskit.errors import SettingError, TrainError
 from corpuskit.tokenizer.tokenizer import Tokenizer
 from corpuskit.train import LanguageModel, ModelSettings, Sampling, Transformer
 from corpuskit.train.generate.fill import fill_masks, fill_spans
-from corpuskit.train.generate.generate import _Reader
-from corpuskit.train.generate.sampling import Draft, Prompt, draw
+from corpuskit.train.generate.generate import Reader
+from corpuskit.train.generate.sampling import Completion, Prompt, draw
 from corpuskit.train.model.transformer import Kind, initialise
 
 TEXTS = ["The miller sold a lantern to my aunt.", "Über die Brücke, 日本語 😀 naïve café."] * 20
@@ -89,22 +89,22 @@ def test_a_batch_is_read_as_each_text_alone(codec: Tokenizer, kind: Kind) -> Non
     prompts = [model.prompt(text) for text in PROMPTS]
     if kind == "encoder-decoder":  # Targets that have begun, each at another length.
         prompts = [dataclasses.replace(p, start=[0, *range(9, 9 + 5 * n)]) for n, p in enumerate(prompts)]
-    together = [Draft(codec, prompt) for prompt in prompts]
-    alone = [[Draft(codec, prompt)] for prompt in prompts]
-    reader = _Reader(model.model, together, 60)
-    readers = [_Reader(model.model, draft, 60) for draft in alone]
+    together = [Completion(codec, prompt) for prompt in prompts]
+    alone = [[Completion(codec, prompt)] for prompt in prompts]
+    reader = Reader(model.model, together, 60)
+    readers = [Reader(model.model, completion, 60) for completion in alone]
     context, checked = model.model.settings.context, 0
     for step in range(60):
         logits = reader.logits(together)
-        for row, draft in enumerate(together):
+        for row, completion in enumerate(together):
             expected = readers[row].logits(alone[row])[0]
             torch.testing.assert_close(logits[row], expected, rtol=1e-5, atol=1e-4)
-            if len(draft.all_ids) <= context:
-                plain = reads(model, draft.prompt, draft.all_ids)
+            if len(completion.all_ids) <= context:
+                plain = reads(model, completion.prompt, completion.all_ids)
                 torch.testing.assert_close(logits[row], plain, rtol=1e-5, atol=1e-4)
                 checked += 1
             token = tokens.randrange(5, model.model.settings.vocab_size)
-            draft.add(token, last=False)
+            completion.add(token, last=False)
             alone[row][0].add(token, last=False)
         if step == 30:  # One text is done: the others go on without it.
             del together[1], readers[1], alone[1]
@@ -197,12 +197,12 @@ def test_other_tokenizers_say_the_same_piece_by_piece(tmp_path: Path, byte_fallb
 def test_a_long_text_is_decoded_once(codec: Tokenizer, monkeypatch: pytest.MonkeyPatch) -> None:
     decoded: list[int] = []
     monkeypatch.setattr(Tokenizer, "decode", lambda self, ids: decoded.append(len(ids)) or "")
-    draft = Draft(codec, Prompt([0, *range(5, 200)], 1, (0,), stop=("never",)))
+    completion = Completion(codec, Prompt([0, *range(5, 200)], 1, (0,), stop=("never",)))
     for token in codec.encode("The miller sold a lantern. " * 50):
-        draft.add(token, last=False)
+        completion.add(token, last=False)
     assert sum(decoded) == 0
-    assert draft.text.startswith("The miller")
-    assert len(draft.text) == len("The miller sold a lantern. " * 50) - 4
+    assert completion.text.startswith("The miller")
+    assert len(completion.text) == len("The miller sold a lantern. " * 50) - 4
 
 
 def test_a_gap_is_filled_by_its_likeliest_tokens(codec: Tokenizer) -> None:
@@ -233,12 +233,12 @@ def test_spans_stand_where_their_sentinels_say(codec: Tokenizer, monkeypatch: py
     script = [6, codec.special_id("<|sentinel_1|>"), *codec.encode(" blue")]
     script.append(codec.special_id("<|sentinel_0|>"))
 
-    def scripted(self: LanguageModel, prompts: Sequence[Prompt], *rest: object) -> list[Draft]:
+    def scripted(self: LanguageModel, prompts: Sequence[Prompt], *rest: object) -> list[Completion]:
         asked.extend(prompts)
-        drafts = real(self, prompts, *rest)  # type: ignore[arg-type]
-        for draft in drafts:
-            draft.ids = list(script)
-        return drafts
+        completions = real(self, prompts, *rest)  # type: ignore[arg-type]
+        for completion in completions:
+            completion.ids = list(script)
+        return completions
 
     monkeypatch.setattr(LanguageModel, "write", scripted)
     (filled,) = fill_spans(model, "The <mask> sold a <mask> lamp.", 10)
@@ -260,12 +260,12 @@ def test_only_the_sentinels_of_the_source_may_be_said(codec: Tokenizer) -> None:
     with torch.no_grad():  # All logits are equal: the likeliest token is the first that is allowed.
         model.model.decoder.norm.weight.zero_()
     end = model.end_of_text
-    (draft,) = model.write([Prompt([end], 1, (end,), [9], may_say=[3, 4])], 4, Sampling(temperature=0))
-    assert (draft.ids, draft.ended) == ([], True)
-    (draft,) = model.write([Prompt([end], 1, (), [9], may_say=[3, 4])], 4, Sampling(temperature=0))
-    assert draft.ids == [3] * 4
-    (draft,) = model.write([Prompt([end], 1, (), [9])], 4, Sampling(temperature=0))
-    assert draft.ids == [5] * 4
+    (completion,) = model.write([Prompt([end], 1, (end,), [9], may_say=[3, 4])], 4, Sampling(temperature=0))
+    assert (completion.ids, completion.ended) == ([], True)
+    (completion,) = model.write([Prompt([end], 1, (), [9], may_say=[3, 4])], 4, Sampling(temperature=0))
+    assert completion.ids == [3] * 4
+    (completion,) = model.write([Prompt([end], 1, (), [9])], 4, Sampling(temperature=0))
+    assert completion.ids == [5] * 4
 
 
 @pytest.mark.parametrize(
