@@ -112,7 +112,7 @@ def _stands_apart(blocks: Sequence[Lines], i: int) -> bool:
     if above < 2:
         return False
     gaps = sorted(block.above for block in blocks[max(0, i - 4) : i + 5])
-    # In a book with two blank lines between all blocks, four and more still set one apart.
+    # Four and more set a block apart even where most blocks near it have as many.
     return above > gaps[len(gaps) // 2] or above > 3
 
 
