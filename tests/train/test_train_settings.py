@@ -11,6 +11,7 @@ from corpuskit.train.model.cost import parameter_count
 from corpuskit.train.optim.optimizer import Schedule
 from corpuskit.train.settings.defaults import batch_tokens_for_steps
 from corpuskit.train.settings.resolve import choose_size, model_settings, regularise, resolve
+from corpuskit.train.settings.settings import GROUPS
 
 
 def test_faults_are_named_together_with_the_nearest_name() -> None:
@@ -36,6 +37,12 @@ def test_there_are_few_settings_and_text_is_understood() -> None:
         "qk_norm": False,
         "steps": 7,
     }
+
+
+def test_each_setting_is_of_one_subject_and_documents_have_them_in_that_order() -> None:
+    names = [name for group in GROUPS for name in group.model_fields]
+    assert names == list(TrainSettings.model_fields) == list(TrainSettings().model_dump())
+    assert len(set(names)) == len(names)
 
 
 def test_size_follows_the_corpus() -> None:
