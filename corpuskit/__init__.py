@@ -35,13 +35,21 @@ _PLACES = {
     "Split": "corpuskit.build.decide.held_out",
     "Stage": "corpuskit.stages.stage",
     "StopWords": "corpuskit.stages.normalize.classical",
+    "Tokenizer": "corpuskit.tokenizer.tokenizer",
     "TrainTokenizer": "corpuskit.tokenizer.train",
     "Unicode": "corpuskit.stages.normalize.unicode",
     "Whitespace": "corpuskit.stages.normalize.whitespace",
     "Wikipedia": "corpuskit.sources.wikipedia.source",
     "WriteShards": "corpuskit.build.write.write_shards",
     "build_corpus": "corpuskit.build.build",
+    "clean_book": "corpuskit.sources.gutenberg.clean",
+    "extract_wikitext": "corpuskit.sources.wikipedia.extract",
+    "fix_unicode": "corpuskit.stages.normalize.unicode",
+    "load_model": "corpuskit.train.generate.generate",
     "load_recipe": "corpuskit.build.recipe.recipe",
+    "near_duplicates": "corpuskit.stages.dedup.near",
+    "open_shards": "corpuskit.shards.reader",
+    "train_model": "corpuskit.train.train",
 }
 
 __all__ = sorted([*_PLACES, "__version__"])
@@ -55,20 +63,25 @@ if TYPE_CHECKING:
     from corpuskit.documents.settings import Decides, Location
     from corpuskit.errors import CorpuskitError
     from corpuskit.run.folder import Run
-    from corpuskit.shards.reader import Shards
+    from corpuskit.shards.reader import Shards, open_shards
     from corpuskit.sources.files.files import Files
+    from corpuskit.sources.gutenberg.clean import clean_book
     from corpuskit.sources.gutenberg.source import Gutenberg
     from corpuskit.sources.source import Source
+    from corpuskit.sources.wikipedia.extract import extract_wikitext
     from corpuskit.sources.wikipedia.source import Wikipedia
     from corpuskit.stages.barrier import Barrier
     from corpuskit.stages.dedup.exact import ExactDuplicates
-    from corpuskit.stages.dedup.near import NearDuplicates
+    from corpuskit.stages.dedup.near import NearDuplicates, near_duplicates
     from corpuskit.stages.normalize.classical import Lowercase, Punctuation, StopWords
-    from corpuskit.stages.normalize.unicode import Unicode
+    from corpuskit.stages.normalize.unicode import Unicode, fix_unicode
     from corpuskit.stages.normalize.whitespace import Whitespace
     from corpuskit.stages.quality.length import Length
     from corpuskit.stages.stage import Effect, Rule, Stage
+    from corpuskit.tokenizer.tokenizer import Tokenizer
     from corpuskit.tokenizer.train import TrainTokenizer
+    from corpuskit.train.generate.generate import load_model
+    from corpuskit.train.train import train_model
 
 try:
     __version__ = version("corpuskit")

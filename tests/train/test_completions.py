@@ -117,8 +117,8 @@ def test_a_batch_is_read_as_each_text_alone(codec: Tokenizer, kind: Kind) -> Non
 def test_samples_do_not_depend_on_their_batch(codec: Tokenizer, kind: Kind, batch_rows: int) -> None:
     model = language_model(codec, kind)
     options = (40, Sampling(1.0, 50, 0.95, 0.001), 7)
-    together = model.sample(PROMPTS, *options, count=2, batch_rows=batch_rows)
-    alone = [each for text in PROMPTS for each in model.sample(text, *options, count=2, batch_rows=1)]
+    together = model.generate(PROMPTS, *options, count=2, batch_rows=batch_rows)
+    alone = [each for text in PROMPTS for each in model.generate(text, *options, count=2, batch_rows=1)]
     assert together == alone
     assert len({sample.text for sample in together}) == 8
     if kind == "encoder-decoder":
@@ -127,28 +127,28 @@ def test_samples_do_not_depend_on_their_batch(codec: Tokenizer, kind: Kind, batc
 
 def test_texts_of_a_batch_end_each_at_its_own_end(codec: Tokenizer) -> None:
     model = language_model(codec, "decoder")
-    (plain,) = model.sample("The", 30, Sampling(temperature=0))
+    (plain,) = model.generate("The", 30, Sampling(temperature=0))
     stop = plain.text[8:11]
-    both = model.sample(["The", "naïve"], 30, Sampling(temperature=0), stop=[stop])
+    both = model.generate(["The", "naïve"], 30, Sampling(temperature=0), stop=[stop])
     assert both[0].text == plain.text[: plain.text.index(stop, 3)]
-    assert both[1] == model.sample("naïve", 30, Sampling(temperature=0), stop=[stop])[0]
+    assert both[1] == model.generate("naïve", 30, Sampling(temperature=0), stop=[stop])[0]
     assert len(both[0].ids) < 30
 
 
 def test_an_encoder_decoder_answers_its_source(codec: Tokenizer) -> None:
     """Another source gives another text; the prompt is no part of what is written."""
     model = language_model(codec, "encoder-decoder")
-    first, second = model.sample(["The miller", "The sailor"], 12, Sampling(temperature=0))
+    first, second = model.generate(["The miller", "The sailor"], 12, Sampling(temperature=0))
     assert first.ids != second.ids
     with pytest.raises(SettingError, match="source is 0 tokens long"):
-        model.sample("", 5)
+        model.generate("", 5)
     with pytest.raises(SettingError, match="this model reads 1 to 32"):
-        model.sample("lantern " * 40, 5)
+        model.generate("lantern " * 40, 5)
 
 
 def test_an_encoder_writes_no_text(codec: Tokenizer) -> None:
     with pytest.raises(SettingError, match="encoder, which writes no text") as caught:
-        language_model(codec, "encoder").sample("The", 5)
+        language_model(codec, "encoder").generate("The", 5)
     assert "--fill" in str(caught.value)
 
 

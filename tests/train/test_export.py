@@ -151,7 +151,7 @@ def test_greedy_text_is_the_same(make_model: MakeModel) -> None:
     import transformers
 
     model, result = exported(make_model, DECODERS[6])
-    ours = LanguageModel.load(model).sample("My aunt", 12, Sampling(temperature=0))[0]
+    ours = LanguageModel.load(model).generate("My aunt", 12, Sampling(temperature=0))[0]
     theirs = transformers.AutoModelForCausalLM.from_pretrained(result.out)
     tokenizer = transformers.AutoTokenizer.from_pretrained(result.out)
     prompt = tokenizer(tokenizer.bos_token + "My aunt", return_tensors="pt")
@@ -368,7 +368,7 @@ def test_an_imported_model_writes(make_model: MakeModel) -> None:
     answer = json.loads(stdout)
     assert (code, answer["settings"]["context"], answer["architecture"]) == (0, 16, "Qwen3ForCausalLM")
     ours, back = (LanguageModel.load(folder) for folder in (model, model / "back"))
-    drawn = [each.sample("My aunt", 8, Sampling(temperature=0))[0].ids for each in (ours, back)]
+    drawn = [each.generate("My aunt", 8, Sampling(temperature=0))[0].ids for each in (ours, back)]
     assert drawn[0] == drawn[1]
 
 

@@ -24,19 +24,19 @@ def folder(run: Path, small: TrainSettings, tmp_path_factory: pytest.TempPathFac
 
 def test_seed_fixes_the_text(folder: Path) -> None:
     model = LanguageModel.load(folder)
-    first = model.sample("The", 30, seed=3, count=3)
-    assert first == LanguageModel.load(folder).sample("The", 30, seed=3, count=3)
-    assert first[:1] == model.sample("The", 30, seed=3, count=1)
+    first = model.generate("The", 30, seed=3, count=3)
+    assert first == LanguageModel.load(folder).generate("The", 30, seed=3, count=3)
+    assert first[:1] == model.generate("The", 30, seed=3, count=1)
     assert len({sample.text for sample in first}) > 1
-    assert first != model.sample("The", 30, seed=4, count=3)
+    assert first != model.generate("The", 30, seed=4, count=3)
     assert all(sample.text.startswith("The") for sample in first)
 
 
 def test_greedy_is_the_limit_of_each_option(folder: Path) -> None:
     model = LanguageModel.load(folder)
-    greedy = model.sample("My aunt", 20, Sampling(temperature=0))
-    assert greedy == model.sample("My aunt", 20, Sampling(temperature=1, top_k=1, top_p=1), seed=5)
-    assert greedy == model.sample("My aunt", 20, Sampling(temperature=1, top_p=1e-9), seed=5)
+    greedy = model.generate("My aunt", 20, Sampling(temperature=0))
+    assert greedy == model.generate("My aunt", 20, Sampling(temperature=1, top_k=1, top_p=1), seed=5)
+    assert greedy == model.generate("My aunt", 20, Sampling(temperature=1, top_p=1e-9), seed=5)
     ids = [0, *model.codec.encode("My aunt")]
     for expected in greedy[0].ids[:5]:
         with torch.inference_mode():
@@ -64,7 +64,7 @@ def test_text_ends_with_the_document(folder: Path) -> None:
     with torch.no_grad():
         # With all logits equal the likeliest token is the first, id 0: the end of text.
         model.model.decoder.norm.weight.zero_()
-    (sample,) = model.sample("The", 30, Sampling(temperature=0))
+    (sample,) = model.generate("The", 30, Sampling(temperature=0))
     assert (sample.text, sample.ids, sample.ended) == ("The", [], True)
 
 
@@ -111,13 +111,13 @@ def test_padding_of_the_vocabulary_is_never_drawn(folder: Path) -> None:
     settings = model.model.settings
     assert settings.padded_vocab_size > settings.vocab_size
     hot = Sampling(temperature=1000, top_p=1)
-    assert max(model.sample("", 300, hot)[0].ids) < settings.vocab_size
+    assert max(model.generate("", 300, hot)[0].ids) < settings.vocab_size
 
 
 def test_prompt_may_be_longer_than_the_context(folder: Path) -> None:
     model = LanguageModel.load(folder)
     prompt = "The miller found a lantern. " * 10
-    assert len(model.sample(prompt, 3)[0].ids) == 3
+    assert len(model.generate(prompt, 3)[0].ids) == 3
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_broken_folders_are_named(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(TrainError, match=r"holds no model\.json"):
         LanguageModel.load(tmp_path)
     with pytest.raises(SettingError, match="tokens = 0: less than 1"):
-        LanguageModel.load(folder).sample("", 0)
+        LanguageModel.load(folder).generate("", 0)
     copy = tmp_path / "copy"
     shutil.copytree(folder, copy)
     (copy / "tokenizer.json").write_bytes((copy / "tokenizer.json").read_bytes() + b" ")
@@ -166,16 +166,16 @@ def test_broken_folders_are_named(folder: Path, tmp_path: Path) -> None:
 
 def test_a_prompt_that_is_no_text_is_named(folder: Path) -> None:
     with pytest.raises(SettingError, match="is no text in UTF-8"):
-        LanguageModel.load(folder).sample(b"caf\xe9".decode("utf-8", "surrogateescape"), 4)
+        LanguageModel.load(folder).generate(b"caf\xe9".decode("utf-8", "surrogateescape"), 4)
 
 
 def test_special_tokens_are_never_drawn_but_the_end(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     loaded = LanguageModel.load(folder)
-    likely = loaded.sample("The", 1, Sampling(temperature=0))[0].ids
+    likely = loaded.generate("The", 1, Sampling(temperature=0))[0].ids
     assert likely
     assert loaded.end_of_text not in likely
     monkeypatch.setattr(loaded.codec, "special_ids", lambda: [loaded.end_of_text, *likely])
     model = LanguageModel(loaded.model, loaded.codec, loaded.end_of_text)
-    drawn = {i for sample in model.sample("The", 20, Sampling(top_p=1.0), count=5) for i in sample.ids}
+    drawn = {i for sample in model.generate("The", 20, Sampling(top_p=1.0), count=5) for i in sample.ids}
     assert not drawn & set(likely)
-    assert model.sample("The", 1, Sampling(temperature=0))[0].ids != likely
+    assert model.generate("The", 1, Sampling(temperature=0))[0].ids != likely

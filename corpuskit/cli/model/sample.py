@@ -132,7 +132,7 @@ def command(
     if len(asked) * count == 1 and not shell.as_json:
         _stream(loaded, asked[0], tokens, sampling, seed, stop)
         return
-    samples = loaded.sample(asked, tokens, sampling, seed, count, stop, batch)
+    samples = loaded.generate(asked, tokens, sampling, seed, count, stop, batch)
     data = {
         "model": str(model),
         "seed": seed,

@@ -112,7 +112,7 @@ def milestones(
         model = LanguageModel(network, codec, shards.end_of_text)
         if network.settings.kind != "decoder":
             return _filled(model, passage(held_out, codec, network.settings.context))
-        samples = model.sample(prompt, _SAMPLE_TOKENS, Sampling(), seed, _SAMPLES)
+        samples = model.generate(prompt, _SAMPLE_TOKENS, Sampling(), seed, _SAMPLES)
         scores = score([sample.text[len(prompt) :] for sample in samples], known())
         return {"text": samples[0].text, "scores": scores}
 

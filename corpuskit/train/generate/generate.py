@@ -116,7 +116,7 @@ class LanguageModel:
         codec = Tokenizer.load_expected(folder / "tokenizer.json", sha256, end_of_text)
         return cls(model.to(device).eval(), codec, end_of_text, document)
 
-    def sample(
+    def generate(
         self,
         prompt: str | Sequence[str] = "",
         max_tokens: int = 200,
@@ -224,6 +224,14 @@ class LanguageModel:
             said = [*completion.prompt.ends, *completion.prompt.may_say]
             allowed[row, said] = logits[row, said]
         return allowed
+
+
+def load_model(folder: Path | str, device: str = "cpu") -> LanguageModel:
+    """Load a trained or imported model from its folder, ready to write; see `LanguageModel.load`.
+
+    print(load_model("models/sample").generate("The river")[0].text)
+    """
+    return LanguageModel.load(folder, device)
 
 
 class Reader:
