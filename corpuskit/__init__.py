@@ -36,6 +36,7 @@ _PLACES = {
     "Stage": "corpuskit.stages.stage",
     "StopWords": "corpuskit.stages.normalize.classical",
     "Tokenizer": "corpuskit.tokenizer.tokenizer",
+    "TrainSettings": "corpuskit.train.settings.settings",
     "TrainTokenizer": "corpuskit.tokenizer.train",
     "Unicode": "corpuskit.stages.normalize.unicode",
     "Whitespace": "corpuskit.stages.normalize.whitespace",
@@ -81,6 +82,7 @@ if TYPE_CHECKING:
     from corpuskit.tokenizer.tokenizer import Tokenizer
     from corpuskit.tokenizer.train import TrainTokenizer
     from corpuskit.train.generate.generate import load_model
+    from corpuskit.train.settings.settings import TrainSettings
     from corpuskit.train.train import train_model
 
 try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import runpy
 import shlex
@@ -96,14 +97,32 @@ def test_the_resolved_recipe_is_a_recipe(tmp_path: Path) -> None:
     assert yaml.safe_load(pipeline.resolved(public=True))["tokenizer"]["vocab_size"] == 2048
 
 
-def test_the_readme_python_example_runs(tmp_path: Path) -> None:
-    (text,) = blocks(ROOT / "README.md", "python")
-    script = tmp_path / "example.py"
+def run_example(text: str, folder: Path) -> str:
+    """What an example of README prints where the project's files lie beside it."""
+    script = folder / "example.py"
     script.write_text(text, encoding="utf-8")
-    (tmp_path / "sample_corpora").symlink_to(ROOT / "sample_corpora")
-    done = subprocess.run([sys.executable, script], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    for name in ("sample_corpora", "pipelines"):
+        (folder / name).symlink_to(ROOT / name)
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, script], cwd=folder, env=environment, capture_output=True, text=True, timeout=240
+    )
     assert done.returncode == 0, done.stderr
-    assert re.search(r"^\d+ documents, \d+ training tokens$", done.stdout, re.M)
+    return done.stdout
+
+
+def test_the_readme_builds_a_corpus_in_python(tmp_path: Path) -> None:
+    printed = run_example(blocks(ROOT / "README.md", "python")[0], tmp_path)
+    assert re.search(r"^\d+ documents, \d+ training tokens$", printed, re.M)
+
+
+def test_the_pieces_that_the_readme_shows_work(tmp_path: Path) -> None:
+    _, text = blocks(ROOT / "README.md", "python")
+    lines = run_example(text, tmp_path).splitlines()
+    assert lines[0] == "Ulm lies on the Danube, 10 miles (16 km) away."
+    assert lines[2] == "schön"
+    assert "NearCopies(kept=2, copies=((1, " in lines[3]
+    assert lines[-1].startswith("The river")
 
 
 def test_the_stage_of_the_contributing_guide_works(tmp_path: Path) -> None:
