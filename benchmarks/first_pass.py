@@ -8,9 +8,13 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from corpuskit.build.build import Build
+from corpuskit.build.parts import list_parts
 from corpuskit.build.pipeline import Pipeline
+from corpuskit.build.steps import steps
+from corpuskit.run.folder import Run
+from corpuskit.run.local_engine import LocalEngine
 from corpuskit.sources.wikipedia.source import Wikipedia
+from corpuskit.storage.digests import Digests
 
 WORKERS = 2
 
@@ -18,13 +22,13 @@ WORKERS = 2
 def first_pass(path: Path, out: Path) -> None:
     """The first pass of `corpuskit build` over one dump: candidates, their scans, and what goes aside."""
     pipeline = Pipeline([Wikipedia.model_validate({"path": str(path), "wiki": "enwiki"})])
-    build = Build(pipeline, out, workers=WORKERS)
-    build.store.create()
-    with build.store.locked(), build.engine:
-        segments = pipeline.segments()
-        parts = build.plan_parts()
-        tasks = [build._pass_task(segments[0], segments, part, [], [], i) for i, part in enumerate(parts)]
-        build.perform(segments[0].title, tasks)
+    run = Run(out)
+    run.create()
+    with run.locked(), LocalEngine(WORKERS) as engine:
+        parts = list_parts(pipeline.sources, Digests(run.local(run.path("logs", "digests.json"))))
+        first = next(steps(pipeline, run, parts))
+        for _ in engine.run(sorted(first.tasks, key=lambda task: -task.bytes)):
+            pass
 
 
 if __name__ == "__main__":

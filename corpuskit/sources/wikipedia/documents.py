@@ -349,7 +349,7 @@ def page_kind(title: str, flags: int, categories: Iterable[str], language: str) 
     that is both is a disambiguation.
 
     Args:
-        flags: the page's bits of `corpuskit.sources.wikipedia.extract.ExtractedBatch.flags`.
+        flags: the page's bits, as in `corpuskit.sources.wikipedia.extract.ExtractedBatch`.
         language: code of the wiki's language.
 
     >>> page_kind("Mercury (disambiguation)", 0, [], "en"), page_kind("List of rivers", 0, [], "en")
