@@ -144,7 +144,7 @@ def test_the_output_of_the_tokenizer(prose: Callable[..., Any]) -> None:
 
 
 def test_the_output_of_the_runner(built: Path, outputs: Callable[[Path], dict[str, str]]) -> None:
-    """All files of a small build: guarded by CODE in corpuskit.build.build, per version of pyarrow and
+    """All files of a small build: guarded by CODE in corpuskit.build.steps, per version of pyarrow and
     others."""
     import datasketch
     import pyarrow

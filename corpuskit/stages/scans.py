@@ -50,7 +50,6 @@ class Scans:
         reasons: each reason that was given, with its number.
         decider, reason: of each dropped document: index into ``deciders`` and number of the reason; else -1.
         original: ordinal of the kept document that a dropped one repeats; -1 for none.
-        warnings: sentences for the log.
     """
 
     def __init__(self, parts: Sequence[PartScan], folder: Path, read: Read) -> None:
@@ -59,7 +58,7 @@ class Scans:
         self.documents = sum(p.count for p in parts)
         self.deciders: list[str] = []
         self.reasons: dict[str, int] = {}
-        self.warnings: list[str] = []
+        self._warnings: list[str] = []
         self.folder = folder
         self._read_table = read
         self._clusters: dict[int, int] = {}
@@ -73,6 +72,11 @@ class Scans:
             last = first + rows.num_rows
             self.bytes[first:last] = rows.column("bytes").to_numpy()
             self.preference[first:last] = rows.column("preference").to_numpy()
+
+    @property
+    def warnings(self) -> list[str]:
+        """Sentences for the log, to add to; no view can have others of its own."""
+        return self._warnings
 
     def seen_by(self, label: str) -> Scans:
         """The same documents for one more decider: it reads its own scan columns and drops in its name."""
@@ -121,7 +125,7 @@ class Scans:
         """Group documents by 64-bit keys; yield the ordinals of each group of at least two, ascending.
 
         Args:
-            keys: arrays of keys, spread evenly as hashes are, and of the ordinals they belong to.
+            keys: arrays of keys and of the ordinals they belong to.
             per_document: how many keys a document has.
         """
         return grouped(keys, self.folder, self.documents * per_document)

@@ -47,17 +47,36 @@ def imports(path: Path) -> Iterator[str]:
 
 
 @cache
+def face() -> dict[str, str]:
+    """Names at the door of the package, each with the module that it is handed on from."""
+    tree = ast.parse((PACKAGE / "__init__.py").read_text(encoding="utf-8"))
+    [places] = [
+        node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "_PLACES"
+    ]
+    found: dict[str, str] = ast.literal_eval(places)
+    return found
+
+
+@cache
 def arrows() -> dict[str, set[str]]:
-    """Each module with the modules of ours that it imports; the lazy face of the package has none."""
-    known = modules()
-    found: dict[str, set[str]] = {}
-    for name, path in known.items():
-        targets = set()
-        for full in imports(path):
-            target = full if full in known else full.rpartition(".")[0]
-            if target in known and target not in (name, "corpuskit"):
-                targets.add(target)
-        found[name] = set() if name == "corpuskit" else targets
+    """Each module with the modules of ours that it imports, those behind names of the package's face too.
+
+    The face itself has none: it only hands names on when they are asked for.
+    """
+    return {name: set() if name == "corpuskit" else targets(name, path) for name, path in modules().items()}
+
+
+def targets(name: str, path: Path) -> set[str]:
+    """The modules of ours that one file imports."""
+    found = set()
+    for full in imports(path):
+        parent, _, last = full.rpartition(".")
+        target = face().get(last, parent) if parent == "corpuskit" and full not in modules() else full
+        target = target if target in modules() else parent
+        if target in modules() and target not in (name, "corpuskit"):
+            found.add(target)
     return found
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.laws.house import PACKAGE, READ, arrows, circles, closure, imports, modules
+from tests.laws.house import PACKAGE, READ, arrows, circles, closure, imports, modules, targets
 
 FLOORS = (
     # Lowest first. A room imports from the floors below its own.
@@ -138,11 +138,39 @@ def test_a_run_owns_its_layout() -> None:
         for name in within()
         if room(name) in ("build", "report", "cli")
         for node in ast.walk(ast.parse(modules()[name].read_text(encoding="utf-8")))
-        if isinstance(node, ast.BinOp)
-        and isinstance(node.op, ast.Div)
-        and ast.unparse(node.left) in ("run.folder", "self.run.folder")
+        if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Div) and joins_to_a_run(node.left)
     ]
     assert not found
+
+
+def joins_to_a_run(left: ast.expr) -> bool:
+    """Whether what stands left of a slash is a run, its folder, or a place that a run has told."""
+    while isinstance(left, ast.BinOp):
+        left = left.left
+    if isinstance(left, ast.Call):
+        return isinstance(left.func, ast.Attribute) and left.func.attr == "local"
+    return ast.unparse(left) in ("run", "run.folder", "self.run.folder")
+
+
+@pytest.mark.parametrize(
+    ("code", "joins"),
+    [
+        ("run.folder / 'x'", True),
+        ("run.local('shards') / name / 'x'", True),
+        ("run / 'x'", True),
+        ("a / b", False),
+    ],
+)
+def test_a_join_is_seen(code: str, joins: bool) -> None:
+    node = ast.parse(code, mode="eval").body
+    assert isinstance(node, ast.BinOp)
+    assert joins_to_a_run(node.left) == joins
+
+
+def test_names_of_the_face_count_for_where_they_come_from(tmp_path: Path) -> None:
+    path = tmp_path / "x.py"
+    path.write_text("def f():\n    from corpuskit import build_corpus, errors\n")
+    assert targets("x", path) == {"corpuskit.build.build", "corpuskit.errors"}
 
 
 def test_no_function_is_long() -> None:

@@ -51,6 +51,14 @@ def test_each_decider_has_its_columns_and_all_see_what_was_dropped(scans: Scans)
     assert scans.cluster(4) == 0
 
 
+def test_warnings_are_added_to_and_never_replaced(scans: Scans) -> None:
+    mine = scans.seen_by("mine")
+    mine.warnings.append("odd")
+    assert scans.warnings == ["odd"]
+    with pytest.raises(AttributeError):
+        mine.warnings = ["lost"]  # type: ignore[misc]
+
+
 def test_a_document_that_is_not_there_cannot_be_dropped(scans: Scans) -> None:
     with pytest.raises(StageError, match="mine: drops document 5 of 5"):
         scans.seen_by("mine").drop(5, "odd")

@@ -79,11 +79,13 @@ def _run_decider(scans: Scans, decider: Rule | Barrier, ledger: Ledger) -> None:
             f"{scans.label}: document {nameless[0]} is gone without a reason",
             remedy="A barrier drops with `scans.drop`; it never writes into `scans.kept`.",
         )
-    for reason, number in scans.reasons.items():
-        theirs = dropped[scans.reason[dropped] == number]
-        if len(theirs):
-            entry.documents_dropped[reason] = len(theirs)
-            entry.bytes_dropped[reason] = int(scans.bytes[theirs].sum())
+    numbers, counts = np.unique(scans.reason[dropped], return_counts=True)
+    sizes = np.zeros(len(scans.reasons), np.int64)
+    np.add.at(sizes, scans.reason[dropped], scans.bytes[dropped])
+    reasons = list(scans.reasons)
+    for number, count in zip(numbers.tolist(), counts.tolist(), strict=True):
+        entry.documents_dropped[reasons[number]] = count
+        entry.bytes_dropped[reasons[number]] = int(sizes[number])
     entry.documents_kept = len(before) - len(dropped)
     entry.bytes_kept = int(scans.bytes[scans.kept].sum())
     ledger.add(entry)

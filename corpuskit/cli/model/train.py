@@ -15,6 +15,7 @@ import click
 from corpuskit.cli.shell import Shell, shell_options
 from corpuskit.errors import RunError, SettingError
 from corpuskit.run.folder import Run
+from corpuskit.run.layout import SHARDS_MANIFEST
 
 if TYPE_CHECKING:
     from corpuskit.train import TrainResult, TrainSettings
@@ -86,7 +87,7 @@ def command(
     corpuskit train runs/austen --out models/austen --resume
     corpuskit train runs/austen --recipe austen-15m --plan --hourly 2.50
     """
-    if not (run / "shards" / "shards.json").is_file():
+    if not Run(run).exists(SHARDS_MANIFEST):
         Run.open(run)  # Says so when it is no run at all.
         raise RunError(
             f"{run}: holds no shards: the build is not finished, or its recipe has no `shards:`",
