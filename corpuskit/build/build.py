@@ -65,6 +65,15 @@ def build_corpus(
         engine: who runs the tasks; by default as many processes of this machine as ``workers`` says.
         listen: called with an event's name and facts as the build goes on.
 
+    >>> from tempfile import mkdtemp
+    >>> from corpuskit import ExactDuplicates, Files
+    >>> folder = Path(mkdtemp())
+    >>> for name in ("one.txt", "two.txt", "copy.txt"):
+    ...     _ = (folder / name).write_text("A note." if name == "copy.txt" else f"Note {name}.")
+    >>> result = build_corpus([Files(path=str(folder), label="notes"), ExactDuplicates()], out=mkdtemp())
+    >>> result.documents, result.tokens
+    (3, {})
+
     Raises:
         CorpuskitError: any of its kinds; what was finished stays and is used by the next call.
     """

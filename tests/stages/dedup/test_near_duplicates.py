@@ -19,6 +19,7 @@ from datasketch import MinHash
 from corpuskit import Files, NearDuplicates
 from corpuskit.build.build import build_corpus
 from corpuskit.documents.batch import BatchBuilder
+from corpuskit.errors import InputError, SettingError
 from corpuskit.stages.dedup.near import banding, near_duplicates, shingles
 
 Jsonl = Callable[..., None]
@@ -273,6 +274,23 @@ def test_texts_in_memory_are_judged_as_in_a_build(tmp_path: Path, jsonl: Jsonl) 
     assert copies == {d["id"]: d["duplicate_of"] for d in dropped}
     assert len(texts) - len(copies) == len(found)
     assert all(similarity >= 0.8 for one in alone for _, similarity in one.copies)
+
+
+@pytest.mark.parametrize(
+    ("texts", "settings", "message"),
+    [
+        ("abc", {}, "texts is one string"),
+        (["a"], {"threshold": 2}, "threshold = 2: "),
+        (["a"], {"ngram": 0}, "ngram = 0: "),
+        (["a"], {"keep": "x"}, "keep = 'x': "),
+        (["a", "\ud800 b"], {}, "half of a surrogate pair at character 0"),
+    ],
+)
+def test_what_cannot_be_compared_is_named(texts: Any, settings: Any, message: str) -> None:
+    with pytest.raises((SettingError, InputError)) as caught:
+        near_duplicates(texts, **settings)
+    assert message in caught.value.message
+    assert caught.value.remedy
 
 
 def test_no_texts_and_texts_without_words_have_no_copies() -> None:
