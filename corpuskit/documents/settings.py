@@ -12,7 +12,6 @@ from pydantic import BaseModel, ConfigDict
 
 T = TypeVar("T")
 
-
 _DECIDES, _LOCATION = object(), object()  # marks in annotations
 
 Decides = Annotated[T, _DECIDES]

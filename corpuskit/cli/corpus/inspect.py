@@ -11,7 +11,7 @@ import click
 import pyarrow as pa
 
 from corpuskit.build.forecast.dry_run import size
-from corpuskit.cli.shell import Shell, counted, shell_options
+from corpuskit.cli.shell import PATH, Shell, counted, shell_options
 from corpuskit.documents.ledger import Entry, Ledger
 from corpuskit.errors import RunError
 from corpuskit.report.check import read_ledger
@@ -24,7 +24,7 @@ _COSTLIEST = 5
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=PATH)
 @shell_options
 def command(shell: Shell, run: Path) -> None:
     """Show what a run holds: ledger, sources, tokens, shards.

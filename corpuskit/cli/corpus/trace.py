@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
-from corpuskit.cli.shell import Shell, shell_options
+from corpuskit.cli.shell import PATH, Shell, shell_options
 from corpuskit.report.trace import Trace, trace
 from corpuskit.run.folder import Run
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=PATH)
 @click.option("--shard", required=True, help="Name of the shard, e.g. train-00000.")
 @click.option("--token", type=int, required=True, help="Place of the token in the shard, from 0.")
 @shell_options

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import click
 
-from corpuskit.cli.shell import Shell, shell_options
+from corpuskit.cli.shell import PATH, Shell, shell_options
 from corpuskit.report.check import problems
 from corpuskit.run.folder import Run
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=PATH)
 @shell_options
 def command(shell: Shell, run: Path) -> None:
     """Check a run: checksums, ledger, shards and their index.

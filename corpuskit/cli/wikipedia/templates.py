@@ -6,15 +6,13 @@ from pathlib import Path
 
 import click
 
-from corpuskit.cli.shell import Shell, shell_options
+from corpuskit.cli.shell import PATH, Shell, shell_options
 from corpuskit.sources.wikipedia.definitions import write_templates
 
 
 @click.command("templates")
 @click.argument("dump")
-@click.option(
-    "--out", required=True, type=click.Path(path_type=Path), help="File to write: .xml or .xml.bz2."
-)
+@click.option("--out", required=True, type=PATH, help="File to write: .xml or .xml.bz2.")
 @click.option(
     "--min-uses",
     type=click.IntRange(0),

@@ -68,7 +68,6 @@ ALPHABETS = {language: letters.replace(" ", "") for language, letters in _OWN_AN
 }
 _OWN = tuple(letters.split()[0] for letters in _OWN_AND_LOANED.values())
 
-
 _GLUE = frozenset("’‘´`—–‐‑-…·\u00ad\u00a0\u200d•ˈ“”„«»/'")
 """Marks that stand between two letters in honest text: apostrophes, dashes, dots, quotes without spaces."""
 
