@@ -47,9 +47,8 @@ def check(batch: pa.RecordBatch, extra: Mapping[str, pa.DataType], owner: str) -
         owner: the stage or source to blame in the message.
     """
     if len(set(batch.schema.names)) != len(batch.schema.names):
-        raise StageError(
-            f"{owner}: a column stands twice: {batch.schema.names}", remedy="Replace it instead of adding it."
-        )
+        remedy = "Replace it instead of adding it."
+        raise StageError(f"{owner}: a column stands twice: {batch.schema.names}", remedy=remedy)
     expected = {f.name: f.type for f in SCHEMA} | dict(extra)
     actual = {f.name: f.type for f in batch.schema}
     if expected != actual:
@@ -89,9 +88,8 @@ def replace_text(batch: pa.RecordBatch, texts: Sequence[str] | pa.Array) -> pa.R
     """The same batch with other texts; ``texts`` has one entry per row."""
     column = texts if isinstance(texts, pa.Array) else pa.array(texts, pa.large_string())
     if len(column) != batch.num_rows:
-        raise StageError(
-            f"replace_text: {len(column)} texts for {batch.num_rows} rows", remedy="Give one text per row."
-        )
+        remedy = "Give one text per row."
+        raise StageError(f"replace_text: {len(column)} texts for {batch.num_rows} rows", remedy=remedy)
     return batch.set_column(batch.schema.get_field_index("text"), SCHEMA.field("text"), column)
 
 

@@ -295,10 +295,8 @@ def require_space(remotes: Iterable[Remote], folder: Path) -> None:
         place = place.parent
     free = shutil.disk_usage(place).free
     if missing > free:
-        raise StorageError(
-            f"{folder}: {missing:,} bytes are to be fetched and {free:,} are free",
-            remedy="Free some space, or choose another --out.",
-        )
+        message = f"{folder}: {missing:,} bytes are to be fetched and {free:,} are free"
+        raise StorageError(message, remedy="Free some space, or choose another --out.")
 
 
 def download_all(

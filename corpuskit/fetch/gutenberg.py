@@ -80,9 +80,8 @@ class Wanted:
 
     def __post_init__(self) -> None:
         if not (self.languages or self.ids or self.limit):
-            raise SettingError(
-                "fetch gutenberg: nothing is asked for", remedy="Give --languages, --ids or --limit."
-            )
+            remedy = "Give --languages, --ids or --limit."
+            raise SettingError("fetch gutenberg: nothing is asked for", remedy=remedy)
 
 
 @dataclass
@@ -125,9 +124,8 @@ def parse_ids(text: str) -> frozenset[int]:
         match = _IDS.fullmatch(piece)
         first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
         if not 0 < first <= last:
-            raise SettingError(
-                f"--ids {piece!r}: no book number", remedy="Give numbers and ranges: 84,1340-1342"
-            )
+            remedy = "Give numbers and ranges: 84,1340-1342"
+            raise SettingError(f"--ids {piece!r}: no book number", remedy=remedy)
         found.update(range(first, last + 1))
     return frozenset(found)
 
@@ -187,10 +185,8 @@ def select(books: Sequence[CatalogRow], wanted: Wanted) -> list[CatalogRow]:
         and (not wanted.ids or book.number in wanted.ids)
     ]
     if not chosen:
-        raise SettingError(
-            "fetch gutenberg: no text of the catalogue is what is asked for",
-            remedy="Check --ids and --languages: both must hold for a book.",
-        )
+        remedy = "Check --ids and --languages: both must hold for a book."
+        raise SettingError("fetch gutenberg: no text of the catalogue is what is asked for", remedy=remedy)
     return chosen[: wanted.limit]
 
 
@@ -259,10 +255,8 @@ class Mirror:
     def _fetch_catalog(self) -> Path:
         found, _ = self.fetch_first(CATALOGS)
         if found is None:
-            raise FetchError(
-                f"{self.address}: carries no {CATALOGS[0]}",
-                remedy=f"Choose a mirror that does, or put the file at {self.folder / CATALOGS[0]} yourself.",
-            )
+            remedy = f"Choose a mirror that does, or put the file at {self.folder / CATALOGS[0]} yourself."
+            raise FetchError(f"{self.address}: carries no {CATALOGS[0]}", remedy=remedy)
         return self.folder / found.remote.name
 
     def fetch_first(self, names: Sequence[str]) -> tuple[Fetched | None, int]:
@@ -391,10 +385,8 @@ def is_copyrighted(path: Path) -> bool:
 def _manifest(mirror: Mirror) -> Manifest:
     manifest = Manifest.read_or_begin(mirror.folder, {"source": "gutenberg"})
     if manifest.about.get("source") != "gutenberg":
-        raise SettingError(
-            f"--out {mirror.folder}: holds files of {manifest.about.get('source')}",
-            remedy="Choose another --out.",
-        )
+        message = f"--out {mirror.folder}: holds files of {manifest.about.get('source')}"
+        raise SettingError(message, remedy="Choose another --out.")
     manifest.about.update({"licence": LICENCE, "mirror": mirror.address})
     manifest.about.setdefault("left_out", {})
     return manifest

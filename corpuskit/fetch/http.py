@@ -143,10 +143,8 @@ def check_mirror(mirror: str) -> str:
     except ValueError:
         sound = False
     if not sound:
-        raise SettingError(
-            f"--mirror {mirror!r}: not the address of a folder on a web server",
-            remedy="Give one like https://mirror.example.org/path.",
-        )
+        remedy = "Give one like https://mirror.example.org/path."
+        raise SettingError(f"--mirror {mirror!r}: not the address of a folder on a web server", remedy=remedy)
     return mirror.rstrip("/")
 
 
@@ -274,10 +272,8 @@ class Web:
         host = _host(url)
         allowed = (_host(first), *self._redirects_to)
         if not any(host == known or host.endswith(f".{known}") for known in allowed):
-            raise FetchError(
-                f"{first}: redirects to {url}, on another host",
-                remedy=f"If the mirror keeps its files there, allow it: --redirects-to {host}",
-            )
+            remedy = f"If the mirror keeps its files there, allow it: --redirects-to {host}"
+            raise FetchError(f"{first}: redirects to {url}, on another host", remedy=remedy)
 
     def check_stop(self) -> None:
         """Raise `Stopped` if the user wants to end."""
@@ -335,10 +331,8 @@ class Web:
                 return response
             response.close()
             url = _target(url, response.headers["location"])
-        raise FetchError(
-            f"{first}: more than {self.patience.redirects} redirects, the last to {url}",
-            remedy="Choose another --mirror.",
-        )
+        message = f"{first}: more than {self.patience.redirects} redirects, the last to {url}"
+        raise FetchError(message, remedy="Choose another --mirror.")
 
     def _failure(self, response: httpx2.Response) -> Exception:
         """What to raise for an answer that is no success."""
@@ -385,9 +379,8 @@ class Web:
                 for chunk in self.chunks(response):
                     held += chunk
                     if len(held) > limit:
-                        raise FetchError(
-                            f"{url}: longer than {limit} bytes", remedy="That is not what is served there."
-                        )
+                        remedy = "That is not what is served there."
+                        raise FetchError(f"{url}: longer than {limit} bytes", remedy=remedy)
             return bytes(held)
 
         return self.persist(url, attempt)

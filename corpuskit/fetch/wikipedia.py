@@ -119,10 +119,8 @@ def read_status(data: bytes, url: str) -> dict[str, Any]:
         problem = "its jobs are no table"
     except (ValueError, KeyError, TypeError) as error:
         problem = f"{type(error).__name__}: {error}"
-    raise BrokenStatusError(
-        f"{url}: not a list of dump files ({problem}); it begins {data[:60]!r}",
-        remedy="Try again later, choose another --date, or another --mirror.",
-    )
+    message = f"{url}: not a list of dump files ({problem}); it begins {data[:60]!r}"
+    raise BrokenStatusError(message, remedy="Try again later, choose another --date, or another --mirror.")
 
 
 class NotReady(Exception):  # noqa: N818 - an older dump is tried, or it becomes a FetchError
@@ -273,10 +271,8 @@ def fetch(
         SettingError: the folder holds another dump.
     """
     if connections > CONNECTIONS and urlsplit(dump.mirror).hostname == urlsplit(MIRROR).hostname:
-        raise SettingError(
-            f"--connections {connections}: dumps.wikimedia.org grants {CONNECTIONS} to one client",
-            remedy=f"Give at most {CONNECTIONS}, or a --mirror that grants more.",
-        )
+        message = f"--connections {connections}: dumps.wikimedia.org grants {CONNECTIONS} to one client"
+        raise SettingError(message, remedy=f"Give at most {CONNECTIONS}, or a --mirror that grants more.")
     with locked(folder):
         manifest = _manifest(dump, folder)
         there = [file for file in dump.files if manifest.holds(file, manifest.add)]

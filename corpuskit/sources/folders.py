@@ -217,10 +217,8 @@ def _groups(paths: Sequence[str], limit: int) -> Iterator[tuple[list[str], int]]
     size = 0
     for path in paths:
         if is_uri(path):
-            raise InputError(
-                f"{path}: a URI, and only dumps of wikis are read from where they lie",
-                remedy="Copy the files to a folder of this machine, and give that.",
-            )
+            message = f"{path}: a URI, and only dumps of wikis are read from where they lie"
+            raise InputError(message, remedy="Copy the files to a folder of this machine, and give that.")
         on_disk = os.path.getsize(path)
         if held and size + on_disk > limit:
             yield held, size

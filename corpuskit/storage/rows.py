@@ -98,9 +98,8 @@ def _open(path: str) -> BinaryIO:
         opener = next((opener for suffix, opener in _OPENERS.items() if path.endswith(suffix)), None)
         return cast(BinaryIO, opener(path)) if opener else open(path, "rb")
     except OSError as error:
-        raise InputError(
-            f"{path}: cannot be opened: {error}", remedy="Check the path and its rights."
-        ) from error
+        remedy = "Check the path and its rights."
+        raise InputError(f"{path}: cannot be opened: {error}", remedy=remedy) from error
 
 
 def chunks(path: str, size: int = _CHUNK) -> Iterator[bytes]:
@@ -250,9 +249,8 @@ def read_parquet(path: str, name: str, fields: Fields) -> Iterator[Row | Damage]
     try:
         file = pq.ParquetFile(path)
     except FileNotFoundError as error:
-        raise InputError(
-            f"{path}: is not there any more", remedy="Put the file back or run again."
-        ) from error
+        remedy = "Put the file back or run again."
+        raise InputError(f"{path}: is not there any more", remedy=remedy) from error
     except (OSError, pa.ArrowException) as error:
         size = os.path.getsize(path)
         yield Damage(

@@ -40,10 +40,8 @@ def command(shell: Shell, run: Path) -> None:
 def gather(run: Run) -> dict[str, Any]:
     """The facts of a finished run as JSON values."""
     if not run.exists(LEDGER):
-        raise RunError(
-            f"{run.folder}: the build is not finished: there is no ledger.json",
-            remedy="Call `corpuskit build` again with the same recipe: it goes on where it stopped.",
-        )
+        remedy = "Call `corpuskit build` again with the same recipe: it goes on where it stopped."
+        raise RunError(f"{run.folder}: the build is not finished: there is no ledger.json", remedy=remedy)
     records = run.records()
     return {
         "run": str(run.folder),
@@ -90,10 +88,8 @@ def _loss(run: Run, records: list[Record]) -> dict[str, Any] | None:
         try:
             tables = {name: run.read_table(f"{folder_of('tables')}{name}/{part}") for name in SIDE_TABLES}
         except (OSError, pa.ArrowException) as error:
-            raise RunError(
-                f"{run.local(prefix)}: cannot be read: {error}",
-                remedy="Call `corpuskit verify`: it names what is damaged or missing.",
-            ) from error
+            remedy = "Call `corpuskit verify`: it names what is damaged or missing."
+            raise RunError(f"{run.local(prefix)}: cannot be read: {error}", remedy=remedy) from error
         # Somebody else's source may call a table of its own so.
         if all(table.schema.equals(SIDE_TABLES[name]) for name, table in tables.items()):
             totals.add(tables)

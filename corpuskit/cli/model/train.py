@@ -198,9 +198,8 @@ def parse_assignments(assignments: tuple[str, ...]) -> dict[str, str]:
     for assignment in assignments:
         name, equals, value = assignment.partition("=")
         if not equals or not name or not value:
-            raise SettingError(
-                f"--set {assignment} is not NAME=VALUE", remedy="Write it as --set dropout=0.2."
-            )
+            remedy = "Write it as --set dropout=0.2."
+            raise SettingError(f"--set {assignment} is not NAME=VALUE", remedy=remedy)
         values[name.strip().replace("-", "_")] = value.strip()
     return values
 

@@ -138,10 +138,8 @@ class Files(Source):
                 seen = f"only {by_suffix([*unknown, *saved.states])}"
             if saved.unreadable:
                 seen = next(iter(saved.unreadable.values()))
-            raise InputError(
-                f"{self._owner}: nothing to read in {self.path}: {seen}",
-                remedy="Check `path` and `include`, or name the `format` of the files.",
-            )
+            remedy = "Check `path` and `include`, or name the `format` of the files."
+            raise InputError(f"{self._owner}: nothing to read in {self.path}: {seen}", remedy=remedy)
         self._require_a_text_column(selection.files)
         # Read for its error alone: the dataset that it describes is read as far as it is there.
         states = [(name, path) for name, path in selection.found if name in saved.unreadable]

@@ -50,10 +50,7 @@ class Edition:
     def join(self, entry: CatalogEntry) -> None:
         """Take over what the catalogue says, and note what the header says otherwise."""
         header = self.header
-        said = {
-            "title": (header.title, entry.title),
-            "author": (header.author, " ".join(entry.authors)),
-        }
+        said = {"title": (header.title, entry.title), "author": (header.author, " ".join(entry.authors))}
         self.differences = [f"{what}_differs_from_catalog" for what, pair in said.items() if _unlike(*pair)]
         if header.language and entry.languages and header.language not in entry.languages:
             self.differences.append("language_differs_from_catalog")

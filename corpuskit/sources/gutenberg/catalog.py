@@ -169,10 +169,8 @@ def _gather(path: str, found: Iterable[tuple[str, int, list[str] | CatalogEntry 
             facts = entry if isinstance(entry, list) else vars(entry)
             entries[number] = json.dumps(facts, ensure_ascii=False, separators=(",", ":")).encode()
         if len(entries) > MAX_BOOKS:
-            raise InputError(
-                f"gutenberg: catalog {Path(path).name!r} has more than {MAX_BOOKS:,} books",
-                remedy=f"Give {_FORMS}.",
-            )
+            message = f"gutenberg: catalog {Path(path).name!r} has more than {MAX_BOOKS:,} books"
+            raise InputError(message, remedy=f"Give {_FORMS}.")
     if not entries:
         raise InputError(f"gutenberg: no book in catalog {path!r}", remedy=f"Give {_FORMS}.")
     problems: tuple[str, ...] = ()
@@ -193,10 +191,8 @@ def _table_rows(path: str) -> Iterator[list[str]]:
         heading = next(rows, [])
         missing = [column for column in _COLUMNS if column not in heading]
         if missing:
-            raise InputError(
-                f"gutenberg: catalog {name!r} has no column {', '.join(missing)}",
-                remedy="Give pg_catalog.csv as Project Gutenberg publishes it.",
-            )
+            remedy = "Give pg_catalog.csv as Project Gutenberg publishes it."
+            raise InputError(f"gutenberg: catalog {name!r} has no column {', '.join(missing)}", remedy=remedy)
         at = [heading.index(column) for column in _COLUMNS]
         for row in rows:
             yield [row[i] for i in at] if len(row) > max(at) else row

@@ -19,14 +19,7 @@ from dataclasses import dataclass
 from itertools import chain, pairwise
 
 from corpuskit.errors import SettingError
-from corpuskit.sources.gutenberg.shape import (
-    CHAPTER,
-    CLOSING,
-    ENDS,
-    BlockView,
-    Kind,
-    capitals,
-)
+from corpuskit.sources.gutenberg.shape import CHAPTER, CLOSING, ENDS, BlockView, Kind, capitals
 
 # ----------------------------------------------------------------------------------- forms of words and lines
 
@@ -391,9 +384,8 @@ def switched_on(without: Collection[str]) -> list[Rules]:
     """`PLAIN`, `SETTLING` and the sections, without some rules."""
     unknown = sorted(set(without) - {rule.name for rule in RULES})
     if unknown:
-        raise SettingError(
-            f"without={unknown}: no rules of blocks", remedy=f"Known: {', '.join(r.name for r in RULES)}."
-        )
+        remedy = f"Known: {', '.join(r.name for r in RULES)}."
+        raise SettingError(f"without={unknown}: no rules of blocks", remedy=remedy)
     sections = (PLAIN, SETTLING, *SECTIONS)
     return [tuple(rule for rule in section if rule.name not in without) for section in sections]
 

@@ -242,10 +242,8 @@ def write_templates(path: str, out: Path, min_uses: int = 0) -> Written:
         elif min_uses:  # a page counts once, however often it calls a template
             uses.update(called_names(page.newest.wikitext, pages.prefix))
     if not templates:
-        raise InputError(
-            f"{path}: none of its {count} pages defines a template",
-            remedy="Give a dump with the pages of templates, such as pages-articles of the whole wiki.",
-        )
+        remedy = "Give a dump with the pages of templates, such as pages-articles of the whole wiki."
+        raise InputError(f"{path}: none of its {count} pages defines a template", remedy=remedy)
     chosen = _closure(templates, pages.prefix, uses, min_uses) if min_uses else templates
     size = 0
     opened = bz2.open if out.suffix == ".bz2" else open

@@ -113,15 +113,11 @@ def sniff(path: str, name: str) -> Compression:
         return compression
     for start, (kind, command) in _REFUSED.items():
         if magic.startswith(start):
-            raise InputError(
-                f"{name}: {kind} is not read",
-                remedy=f"Unpack it first ({command} {base_name(name)}), or download the dump as .bz2.",
-            )
+            remedy = f"Unpack it first ({command} {base_name(name)}), or download the dump as .bz2."
+            raise InputError(f"{name}: {kind} is not read", remedy=remedy)
     if magic[:2] not in _UTF16 and not magic.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
-        raise InputError(
-            f"{name}: no XML dump: it begins with {magic!r}",
-            remedy="Give a pages-articles dump (.xml, .bz2, .gz, .zst, .xz).",
-        )
+        remedy = "Give a pages-articles dump (.xml, .bz2, .gz, .zst, .xz)."
+        raise InputError(f"{name}: no XML dump: it begins with {magic!r}", remedy=remedy)
     return "plain"
 
 

@@ -154,10 +154,8 @@ def expand(
     'Hello, Ulm! Hello, world!'
     """
     if len(texts) != len(titles):
-        raise SettingError(
-            f"wikitext_expand.expand: {len(titles)} titles for {len(texts)} texts",
-            remedy="Give one title for each text.",
-        )
+        message = f"wikitext_expand.expand: {len(titles)} titles for {len(texts)} texts"
+        raise SettingError(message, remedy="Give one title for each text.")
     strings, counters, _ = _native.expand_wikitext(
         to_engine(texts, "texts"),
         to_engine(titles, "titles"),

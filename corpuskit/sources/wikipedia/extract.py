@@ -153,10 +153,8 @@ def extract(
     'Ulm lies 10 miles (16 km) from there.'
     """
     if titles is not None and len(titles) != len(texts):
-        raise SettingError(
-            f"wikitext.extract: {len(titles)} titles for {len(texts)} texts",
-            remedy="Give one title for each text, or none at all.",
-        )
+        remedy = "Give one title for each text, or none at all."
+        raise SettingError(f"wikitext.extract: {len(titles)} titles for {len(texts)} texts", remedy=remedy)
     result = _native.extract_wikitext(
         to_engine(texts, "texts"),
         NO_STRINGS if titles is None else to_engine(titles, "titles"),

@@ -66,10 +66,8 @@ def _pieces(index: str) -> Iterator[bytes]:
     rest = b""
     for chunk in dump.read_chunks(index, dump.sniff_compression(index), "utf-8"):
         if isinstance(chunk, Break):
-            raise InputError(
-                f"{base_name(index)}: {chunk.kind} at byte {chunk.offset}: {chunk.error}",
-                remedy="Download it again.",
-            )
+            message = f"{base_name(index)}: {chunk.kind} at byte {chunk.offset}: {chunk.error}"
+            raise InputError(message, remedy="Download it again.")
         data = rest + chunk.data
         end = data.rfind(b"\n") + 1
         rest = data[end:]
@@ -82,10 +80,8 @@ def _parse(line: bytes, index: str) -> IndexLine:
     offset, _, rest = line.partition(b":")
     number, colon, title = rest.partition(b":")
     if not (offset.isdigit() and number.isdigit() and colon):
-        raise InputError(
-            f"{base_name(index)}: no line of an index: {line[:80]!r}",
-            remedy="Give the dump its own index: lines of offset:page id:title.",
-        )
+        remedy = "Give the dump its own index: lines of offset:page id:title."
+        raise InputError(f"{base_name(index)}: no line of an index: {line[:80]!r}", remedy=remedy)
     return IndexLine(int(offset), int(number), unescape(title.decode("utf-8", "replace")))
 
 

@@ -144,10 +144,8 @@ def measure(
         SettingError: the three are not of one length.
     """
     if not len(pages) == len(texts) == len(titles):
-        raise SettingError(
-            f"wikitext_loss.measure: {len(pages)} pages, {len(texts)} texts and {len(titles)} titles",
-            remedy="Give one text and one title for each page.",
-        )
+        message = f"wikitext_loss.measure: {len(pages)} pages, {len(texts)} texts and {len(titles)} titles"
+        raise SettingError(message, remedy="Give one text and one title for each page.")
     result = _native.measure_loss(to_engine(pages, "pages"), to_engine(texts, "texts"), options)
     examples = [titles[i] if i >= 0 else "" for i in result["pages"].tolist()]
     table = pa.table(

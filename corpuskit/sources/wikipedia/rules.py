@@ -86,8 +86,6 @@ def _line(name: str, language: str, text: str) -> str:
         bad = next((c for c in value if c < " "), None)
         if bad is not None or (what != "format" and not value.strip()):
             problem = f"holds the control character {bad!r}" if bad else "is empty"
-            raise SettingError(
-                f"template_rules: {name!r}: the {what} {problem}",
-                remedy=r"Write \n for a new line; a format is one line.",
-            )
+            remedy = r"Write \n for a new line; a format is one line."
+            raise SettingError(f"template_rules: {name!r}: the {what} {problem}", remedy=remedy)
     return f"{language}\t{name}\t" + (f"format\t{text}\n" if text else "drop\t\ta rule of the recipe\n")
