@@ -54,11 +54,8 @@ def check(batch: pa.RecordBatch, extra: Mapping[str, pa.DataType], owner: str) -
     if expected != actual:
         missing = sorted(expected.keys() - actual.keys())
         surplus = sorted(actual.keys() - expected.keys())
-        wrong = sorted(
-            f"{k} is {actual[k]}, not {expected[k]}"
-            for k in expected.keys() & actual.keys()
-            if expected[k] != actual[k]
-        )
+        unlike = [k for k in expected.keys() & actual.keys() if expected[k] != actual[k]]
+        wrong = sorted(f"{k} is {actual[k]}, not {expected[k]}" for k in unlike)
         raise StageError(
             f"{owner}: batch columns differ from those declared:"
             f" missing {missing}, undeclared {surplus}, types {wrong}",
@@ -66,15 +63,13 @@ def check(batch: pa.RecordBatch, extra: Mapping[str, pa.DataType], owner: str) -
         )
     for name in COLUMNS:
         if batch.column(name).null_count:
-            raise StageError(
-                f"{owner}: column {name!r} holds {batch.column(name).null_count} nulls",
-                remedy="Use an empty string (or 0 for preference) where nothing is known.",
-            )
+            message = f"{owner}: column {name!r} holds {batch.column(name).null_count} nulls"
+            remedy = "Use an empty string (or 0 for preference) where nothing is known."
+            raise StageError(message, remedy=remedy)
 
 
 def byte_lengths(texts: pa.Array) -> np.ndarray:
     """UTF-8 bytes of each string of an Arrow string column, as int64 of shape (rows,)."""
-
     lengths: np.ndarray = pc.binary_length(texts).to_numpy(zero_copy_only=False).astype(np.int64)
     return lengths
 

@@ -146,9 +146,6 @@ def candidates(number: int) -> tuple[str, ...]:
     )
 
 
-# ------------------------------------------------------------------------------------- catalogue
-
-
 def read_catalog(path: Path) -> tuple[list[CatalogRow], tuple[str, ...]]:
     """The texts of a catalogue by number, without its sounds, pictures and data; and what is wrong in it.
 
@@ -174,16 +171,11 @@ def select(books: Sequence[CatalogRow], wanted: Wanted) -> list[CatalogRow]:
     known = {code for book in books for code in book.languages}
     strange = sorted(set(wanted.languages) - known)
     if strange:
-        raise SettingError(
-            f"--languages {','.join(strange)}: no book of the catalogue is in it",
-            remedy=f"Give codes such as en, de, fr. Known: {', '.join(sorted(known))}.",
-        )
-    chosen = [
-        book
-        for book in books
-        if (not wanted.languages or set(wanted.languages) & set(book.languages))
-        and (not wanted.ids or book.number in wanted.ids)
-    ]
+        message = f"--languages {','.join(strange)}: no book of the catalogue is in it"
+        remedy = f"Give codes such as en, de, fr. Known: {', '.join(sorted(known))}."
+        raise SettingError(message, remedy=remedy)
+    spoken = [b for b in books if not wanted.languages or set(wanted.languages) & set(b.languages)]
+    chosen = [book for book in spoken if not wanted.ids or book.number in wanted.ids]
     if not chosen:
         remedy = "Check --ids and --languages: both must hold for a book."
         raise SettingError("fetch gutenberg: no text of the catalogue is what is asked for", remedy=remedy)
@@ -198,9 +190,6 @@ def duration(books: int, pause: float) -> str:
     """
     minutes = max(1, math.ceil(books * pause / 60))
     return f"{minutes} min" if minutes < 120 else f"{minutes / 60:.0f} h"
-
-
-# ---------------------------------------------------------------------------------------- fetching
 
 
 class Mirror:
@@ -234,14 +223,12 @@ class Mirror:
             FetchError: the mirror carries none.
             InputError: it is damaged or no catalogue; one that has just come is removed.
         """
-        path, fresh = self.catalog_path(), False
-        if path is None:
-            path = self._fetch_catalog()
-            fresh = True
+        there = self.catalog_path()
+        path = there or self._fetch_catalog()
         try:
             books, problems = read_catalog(path)
         except InputError:
-            if fresh:
+            if not there:
                 path.unlink()
             raise
         for problem in problems:
@@ -275,10 +262,9 @@ class Mirror:
         if self._robots is None:
             self._robots = self._read_robots()
         if not self._robots.can_fetch("corpuskit", f"{self.address}/{name}"):
-            raise FetchError(
-                f"{self.address}/{name}: robots.txt of the mirror forbids it to programs",
-                remedy="Choose another --mirror, or ask its operator and then give --i-have-permission.",
-            )
+            message = f"{self.address}/{name}: robots.txt of the mirror forbids it to programs"
+            remedy = "Choose another --mirror, or ask its operator and then give --i-have-permission."
+            raise FetchError(message, remedy=remedy)
 
     def _read_robots(self) -> RobotFileParser:
         parser = RobotFileParser()

@@ -90,9 +90,6 @@ def licence_of(wiki: str) -> str:
     return "CC BY-SA 4.0 and GFDL"
 
 
-# ------------------------------------------------------------------------------- what the site says
-
-
 def dates_in(listing: str) -> list[str]:
     """The dates that the page of a wiki links to, newest first.
 
@@ -142,9 +139,8 @@ def files_of(jobs: Mapping[str, Any], wiki: str, date: str, kind: str, mirror: s
     files = job.get("files")
     if not isinstance(files, dict) or not files:
         raise NotReady(f"{kind} is done and names no files")
-    found = [
-        _remote(name, facts, f"{mirror}/{wiki}/{date}", f"{wiki}-{date}-") for name, facts in files.items()
-    ]
+    base, prefix = f"{mirror}/{wiki}/{date}", f"{wiki}-{date}-"
+    found = [_remote(name, facts, base, prefix) for name, facts in files.items()]
     return sorted(found, key=lambda file: _order(file.name))
 
 
@@ -168,13 +164,8 @@ def _order(name: str) -> list[tuple[int, str]]:
 
 def sums_in(text: str) -> dict[str, str]:
     """SHA-1 by file name, from a ``sha1sums.txt``: lines of checksum, two spaces, name."""
-    pairs = (line.split(None, 1) for line in text.splitlines())
-    return {
-        p[1].strip().lstrip("*"): p[0].lower() for p in pairs if len(p) == 2 and _SHA1.fullmatch(p[0].lower())
-    }
-
-
-# --------------------------------------------------------------------------------------- choosing
+    pairs = [pair for line in text.splitlines() if len(pair := line.split(None, 1)) == 2]
+    return {name.strip().lstrip("*"): sha1.lower() for sha1, name in pairs if _SHA1.fullmatch(sha1.lower())}
 
 
 def choose(
@@ -244,17 +235,13 @@ def _dump(web: Web, wiki: str, date: str, kind: str, mirror: str) -> Dump:
     files = files_of(read_status(web.get(url, limit=_STATUS_BYTES), url), wiki, date, kind, mirror)
     if not all(file.sha1 for file in files):
         # Some mirrors' lists lack checksums; those of the dump as a whole stand in a file of their own.
-        sums = sums_in(
-            web.get(f"{base}/{wiki}-{date}-sha1sums.txt", limit=_STATUS_BYTES).decode("utf-8", "replace")
-        )
+        listing = web.get(f"{base}/{wiki}-{date}-sha1sums.txt", limit=_STATUS_BYTES)
+        sums = sums_in(listing.decode("utf-8", "replace"))
         files = [Remote(f.name, f.url, f.size, f.sha1 or sums.get(f.name, "")) for f in files]
         missing = [file.name for file in files if not file.sha1]
         if missing:
             raise NotReady(f"gives no SHA-1 for {', '.join(missing[:3])}")
     return Dump(wiki, date, kind, mirror, tuple(files))
-
-
-# --------------------------------------------------------------------------------------- fetching
 
 
 def fetch(

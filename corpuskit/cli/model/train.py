@@ -86,10 +86,9 @@ def command(
     """
     if not (run / "shards" / "shards.json").is_file():
         Run.open(run)  # Says so when it is no run at all.
-        raise RunError(
-            f"{run}: holds no shards: the build is not finished, or its recipe has no `shards:`",
-            remedy="Call `corpuskit build` with a recipe that has `tokenizer:` and `shards:`.",
-        )
+        message = f"{run}: holds no shards: the build is not finished, or its recipe has no `shards:`"
+        remedy = "Call `corpuskit build` with a recipe that has `tokenizer:` and `shards:`."
+        raise RunError(message, remedy=remedy)
     if out is None and not plans and not print_config and not verify_resume:
         raise SettingError("there is no --out", remedy="Name the folder that the model is to be written to.")
     # torch takes seconds to load: not before there is something to train.

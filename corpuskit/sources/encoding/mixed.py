@@ -28,7 +28,6 @@ _UNLIKELY = re.compile("[^\x00-\u017f\u2010-\u205f\u20ac\u2122]")
 """What few sequences among many single bytes may not give: in Macintosh text two letters in a row can look
 like one Armenian or Cyrillic letter of UTF-8."""
 
-
 _MOSTLY = 0.3
 """Misfit up to which a text that is mostly sequences is believed: a short Macintosh text can look so."""
 

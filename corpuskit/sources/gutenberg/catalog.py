@@ -25,14 +25,8 @@ from typing import Any
 
 from corpuskit.errors import InputError
 from corpuskit.sources.folders import survey
-from corpuskit.sources.gutenberg.rdf import (
-    MAX_RDF_BYTES,
-    CatalogEntry,
-    RdfError,
-    members,
-    plain_title,
-    read_rdf,
-)
+from corpuskit.sources.gutenberg import rdf
+from corpuskit.sources.gutenberg.rdf import CatalogEntry, RdfError
 from corpuskit.storage.files import sha256_file
 from corpuskit.storage.places import stamp
 from corpuskit.storage.rows import BrokenStreamError, chunks
@@ -73,7 +67,7 @@ class Catalog:
         if number in self.files:
             try:
                 with open(self.files[number], "rb") as stream:
-                    return read_rdf(stream.read(MAX_RDF_BYTES + 1))
+                    return rdf.read_rdf(stream.read(rdf.MAX_RDF_BYTES + 1))
             except OSError as error:
                 raise RdfError(f"cannot be read ({error.strerror})") from error
         known = self.entries.get(number)
@@ -173,14 +167,8 @@ def _gather(path: str, found: Iterable[tuple[str, int, list[str] | CatalogEntry 
             raise InputError(message, remedy=f"Give {_FORMS}.")
     if not entries:
         raise InputError(f"gutenberg: no book in catalog {path!r}", remedy=f"Give {_FORMS}.")
-    problems: tuple[str, ...] = ()
-    if wrong:
-        first = "; ".join(wrong[:3])
-        problems = (f"gutenberg: {len(wrong):,} entries of the catalogue are left out: {first}",)
-    return Catalog(entries, problems=problems)
-
-
-# --------------------------------------------------------------------------------------------- tables
+    left_out = f"gutenberg: {len(wrong):,} entries of the catalogue are left out: {'; '.join(wrong[:3])}"
+    return Catalog(entries, problems=(left_out,) if wrong else ())
 
 
 def _table_rows(path: str) -> Iterator[list[str]]:
@@ -213,7 +201,7 @@ def _of_table(path: str) -> Iterator[tuple[str, int, list[str] | str]]:
 def _of_cells(cells: Sequence[str]) -> CatalogEntry:
     kind, title, languages, authors, subjects, shelves = cells
     return CatalogEntry(
-        title=plain_title(title),
+        title=rdf.plain_title(title),
         authors=_several(authors),
         languages=tuple(filter(None, re.split(r"[;,\s]+", languages.strip()))),
         subjects=_several(subjects),
@@ -242,18 +230,15 @@ def _lines(path: str) -> Iterator[str]:
         yield rest
 
 
-# ------------------------------------------------------------------------------------------------ RDF
-
-
 def _of_archive(path: str) -> Iterator[tuple[str, int, CatalogEntry | str]]:
     """The entries of an archive of RDF files."""
     try:
-        for name, data in members(path):
+        for name, data in rdf.members(path):
             named = _RDF_NAME.match(name)
             if not named:
                 continue
             try:
-                yield name, int(named[1]), read_rdf(data)
+                yield name, int(named[1]), rdf.read_rdf(data)
             except RdfError as error:
                 yield name, 0, str(error)
     except (OSError, EOFError, zlib.error, RdfError) as error:

@@ -71,8 +71,7 @@ def _decoded(raw: bytes | str, declared: str) -> Decoded:
     decoded = decode_text(raw, declared, declared_language(raw))
     if decoded is None:
         said = f"declared as {declared}" if declared else "no encoding declared"
-        raise InputError(
-            f"clean_book: {len(raw)} bytes in no encoding that is known here ({said})",
-            remedy="Decode them yourself and give the text, or convert the file: iconv -f ENCODING -t UTF-8",
-        )
+        message = f"clean_book: {len(raw)} bytes in no encoding that is known here ({said})"
+        remedy = "Decode them yourself and give the text, or convert the file: iconv -f ENCODING -t UTF-8"
+        raise InputError(message, remedy=remedy)
     return decoded

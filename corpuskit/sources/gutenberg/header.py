@@ -20,21 +20,16 @@ _FIELD = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _CHARSET = re.compile(rb"character set encoding:[ \t]*([^\r\n]*)", re.IGNORECASE)
-_LANGUAGE_FIELD = re.compile(
-    rb"^[ \t]*(?:language|sprache|langue|idioma):[ \t]*([^\r\n]*)", re.IGNORECASE | re.MULTILINE
-)
+_LANGUAGE_FIELD = re.compile(rb"(?im)^[ \t]*(?:language|sprache|langue|idioma):[ \t]*([^\r\n]*)")
 _NUMBER = re.compile(
     r"\[\s*(?:project\s+gutenberg\s+)?e-?(?:texte?|book|buch|bok|boek|kirja|libro|livre)[\s-]*"
     r"(?:#|no?[.:]|n[°ºo]\.?|nr\.?|number|nummer|numero)\s*:?\s*(\d{1,6})[a-z]?\s*\]",
     re.IGNORECASE,
 )
 """``[EBook #1342]``, ``[Etext #11]``, ``[E-Text No. 11]``, ``[eBook-Nr. 2229]``."""
-_FILE_NAME = re.compile(
-    r"this\s+file\s+should\s+be\s+named\s+(?:pg)?(\d{1,6})(?:-\w+)?\.(?:txt|zip)", re.IGNORECASE
-)
+_FILE_NAME = re.compile(r"(?i)this\s+file\s+should\s+be\s+named\s+(?:pg)?(\d{1,6})(?:-\w+)?\.(?:txt|zip)")
 _OLD_TITLE = re.compile(
-    r"^\W*(?:this is )?(?:the )?project gutenberg(?:['’]s)? (?:e-?text|e-?book)(?: of)?[ ,]+(.+?)\W*$",
-    re.IGNORECASE | re.MULTILINE,
+    r"(?im)^\W*(?:this is )?(?:the )?project gutenberg(?:['’]s)? (?:e-?text|e-?book)(?: of)?[ ,]+(.+?)\W*$"
 )
 _IN_LANGUAGE = re.compile(
     r"(?:project gutenberg(?:['’]s)? e-?text .*[ ,(]|this e-?text is )in ([A-Z][a-z]+)\b", re.IGNORECASE
@@ -168,12 +163,7 @@ def _language_code(name: str) -> str:
     return LANGUAGES.get(name.strip().lower()) or LANGUAGES.get(words[0], "")
 
 
-_MONTHS = {
-    name: i
-    for i, name in enumerate(
-        ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"], 1
-    )
-}
+_MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 
 
 def _date(words: str) -> int:
@@ -186,8 +176,7 @@ def _date(words: str) -> int:
     year = re.search(r"\b(1[89]\d\d|20\d\d)\b", words)
     if not year:
         return 0
-    month = next(
-        (_MONTHS[w[:3].lower()] for w in re.findall(r"[A-Za-z]{3,}", words) if w[:3].lower() in _MONTHS), 0
-    )
+    names = (word[:3].lower() for word in re.findall(r"[A-Za-z]{3,}", words))
+    month = next((_MONTHS.index(name) + 1 for name in names if name in _MONTHS), 0)
     day = re.search(r"\b([0-2]?\d|3[01])\b(?!\d)", words.replace(year[0], " "))
     return int(year[0]) * 10_000 + month * 100 + (int(day[0]) if day and month else 0)

@@ -111,6 +111,7 @@ _OF_THE_PROJECT = re.compile(
 )
 _DIGITIZED = re.compile(r"\W{0,8}(?:digiti[sz]ed|scanned|typed)\b.{0,40}\bby\b", re.IGNORECASE)
 _RULE = re.compile(r"[_=~-]{20,} *\n")
+_RULE_BELOW = re.compile(r"^[_=~-]{20,}[ ]*$", re.MULTILINE)
 _BOX_LINE = re.compile(r"\s*[|+*#:│┃┌┐└┘├╔╚║]")
 _NOTE_WORDS = re.compile(
     r"italic|underscor|hyphen|spelling|typograph|corrected|punctuation|footnote|e-?text|e-?book|transcri"
@@ -119,8 +120,7 @@ _NOTE_WORDS = re.compile(
     re.IGNORECASE,
 )
 _NOT_A_NOTE = re.compile(
-    r"\W{0,8}(?:foot\s*notes?|index|the\s+end|fin(?:is)?|chapter|contents|appendix|advertise\w+)\W*$",
-    re.IGNORECASE,
+    r"(?i)\W{0,8}(?:foot\s*notes?|index|the\s+end|fin(?:is)?|chapter|contents|appendix|advertise\w+)\W*$"
 )
 _ILLUSTRATION = re.compile(r"\s*\[?illustration", re.IGNORECASE)
 
@@ -177,9 +177,6 @@ def same_length_lf(text: str) -> str:
     return text.replace("\r\n", " \n").replace("\r", "\n") if "\r" in text else text
 
 
-# ------------------------------------------------------------------------------- notes that name their maker
-
-
 def _named_notes(body: str, lines: list[int]) -> list[Note]:
     found: list[Note] = []
     done = 0
@@ -195,10 +192,9 @@ def _note_at(body: str, line: int) -> tuple[int, int] | None:
     """The note that begins on the line at offset ``line``; None where none does or its end cannot be told."""
     named = _NAMED.match(body, line)
     if not named:
-        bracket = _BRACKETED.search(body, line, min(_line_end(body, line) + 200, len(body)))
-        return (
-            _bracket(body, bracket.start()) if bracket and bracket.start() <= _line_end(body, line) else None
-        )
+        end = _line_end(body, line)
+        bracket = _BRACKETED.search(body, line, min(end + 200, len(body)))
+        return _bracket(body, bracket.start()) if bracket and bracket.start() <= end else None
     before = body[line : named.start(1)]
     if before.rfind("[") > before.rfind("]"):
         closed = _bracket(body, line + before.rindex("["))
@@ -293,9 +289,6 @@ def _headed(body: str, line: int) -> tuple[int, int] | None:
     return _whole_lines(body, line, last_note_like) if last_note_like > heading else None
 
 
-# ----------------------------------------------------------------------headers and statements of the project
-
-
 def _inner_headers(body: str, lines: list[int]) -> list[Note]:
     """Headers of the single etexts in a file of several; from a header to the last mention close below."""
     found: list[Note] = []
@@ -329,7 +322,8 @@ def _statements(body: str) -> list[Note]:
             continue
         rule = _RULE.match(words)
         if rule and "this transcription" in words:
-            ruled = _next_rule(body, begin + rule.end(), begin + _MAX_HEADED) or end
+            below = _RULE_BELOW.search(body, begin + rule.end(), min(begin + _MAX_HEADED, len(body)))
+            ruled = below.end() if below else end
             found.append(Note(*_whole_lines(body, begin, ruled), "transcriber_note"))
         elif _speaks_of_the_file(words):
             found.append(Note(*_whole_lines(body, begin, end), "transcriber_note"))
@@ -342,14 +336,6 @@ def _speaks_of_the_file(words: str) -> bool:
     if len(words.splitlines()) > 12 and re.search(r"\n {1,8}\S", words):
         return False  # a list of contents that names a preface to the etext
     return bool(_OF_THE_PROJECT.match(words))
-
-
-def _next_rule(body: str, start: int, limit: int) -> int | None:
-    found = re.compile(r"^[_=~-]{20,}[ ]*$", re.MULTILINE).search(body, start, min(limit, len(body)))
-    return found.end() if found else None
-
-
-# -----------------------------------------------------------------------------------------------small parts
 
 
 def _line_end(body: str, position: int) -> int:

@@ -86,12 +86,8 @@ def read_rdf(data: bytes) -> CatalogEntry:
         if element.tag.startswith(_ROLE):
             code = element.tag.removeprefix(_ROLE)
             authors.append(_person(element, agents, ROLES.get(code, code)))
-    subjects = [
-        value
-        for element in book.findall(f"{_DC}subject")
-        for value in _values(element)
-        if _scheme(element).endswith(_HEADINGS)
-    ]
+    headings = [e for e in book.findall(f"{_DC}subject") if _scheme(e).endswith(_HEADINGS)]
+    subjects = [value for element in headings for value in _values(element)]
     shelves = [value for element in book.findall(f"{_PG}bookshelf") for value in _values(element)]
     languages = [value for element in book.findall(f"{_DC}language") for value in _values(element)]
     kinds = [value for element in book.findall(f"{_DC}type") for value in _values(element)]
@@ -174,9 +170,6 @@ def _year(written: str | None) -> str:
     """
     year = (written or "").strip()
     return f"{year[1:]} BCE" if year.startswith("-") else year
-
-
-# -------------------------------------------------------------------------------------------- archives
 
 
 def members(path: str) -> Iterator[tuple[str, bytes]]:

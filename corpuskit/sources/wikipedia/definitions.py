@@ -171,9 +171,6 @@ def _store(path: str, _: tuple[int, ...]) -> tuple[_native.TemplateStore, str]:
     return store, pages.skipped.sentence(path)
 
 
-# ------------------------------------------------------------------------------------------ a small dump
-
-
 @dataclass(frozen=True)
 class Written:
     """What `write_templates` did.

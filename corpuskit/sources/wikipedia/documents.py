@@ -55,6 +55,7 @@ EXPAND_PAGES = 16
 EXPANDED_BYTES = 4 * BATCH_BYTES
 """Bytes of expanded pages after which a reading is closed."""
 
+_Sizes = NDArray[np.int64]
 _BREAK_REMEDY = "Compare the file's size and checksum with the mirror's and download it again."
 
 
@@ -161,9 +162,8 @@ class PartReader:
             what = f"no {', '.join(missing)}. Download the dump again."
             self._no_page(found, place, "incomplete_page", what)
             return
-        for (
-            old
-        ) in page.older:  # each revision counts, so that the bytes of a page with many are accounted for
+        # Each revision counts, so that the bytes of a page with many are accounted for.
+        for old in page.older:
             self._out.met(old.size)
             self._drop(page, old, "older_revision")
         self._out.met(page.newest.size)
@@ -232,11 +232,7 @@ class PartReader:
             self._out.add_bytes("templates", added)
 
     def _batch(
-        self,
-        result: ExtractedBatch,
-        kept: NDArray[np.bool_],
-        sizes: NDArray[np.int64],
-        lengths: NDArray[np.int64],
+        self, result: ExtractedBatch, kept: NDArray[np.bool_], sizes: _Sizes, lengths: _Sizes
     ) -> pa.RecordBatch:
         """The pages that are kept; ``sizes`` are the bytes of the wikitext, ``lengths`` those of the text."""
         pages = [page for page, keep in zip(self._pages, kept.tolist(), strict=True) if keep]
@@ -258,12 +254,7 @@ class PartReader:
             "wikitext_bytes": sizes[kept],
             "text_bytes": lengths[kept],
         }
-        schema = empty_batch(COLUMNS).schema
-        arrays = [
-            column if isinstance(column, pa.Array) else pa.array(column, schema.field(name).type)
-            for name, column in columns.items()
-        ]
-        return pa.RecordBatch.from_arrays(arrays, schema=schema)
+        return pa.RecordBatch.from_pydict(columns, schema=empty_batch(COLUMNS).schema)
 
     def _expand_waiting(self) -> None:
         """Expand the templates of the pages that have come since the last time."""

@@ -98,9 +98,8 @@ def scan(index: str, *, title: str = "", id: int | None = None) -> IndexLine | N
         wanted = {b":%d:" % id}
     else:  # titles stand in the index as in XML, but not in every index
         quoted = escape(title, {'"': "&quot;"})
-        wanted = {
-            b":%s\n" % t.encode() for t in (title, escape(title), quoted, quoted.replace("'", "&#039;"))
-        }
+        forms = (title, escape(title), quoted, quoted.replace("'", "&#039;"))
+        wanted = {b":%s\n" % form.encode() for form in forms}
     # Bytes are searched and the few hits parsed: enwiki's index has tens of millions of lines.
     for piece in _pieces(index):
         for pattern in wanted:
@@ -113,9 +112,6 @@ def scan(index: str, *, title: str = "", id: int | None = None) -> IndexLine | N
                     return line
                 at = piece.find(pattern, at + 1)
     return None
-
-
-# ----------------------------------------------------------------------------------------- the lookup
 
 
 def lookup_of(index: str) -> str:

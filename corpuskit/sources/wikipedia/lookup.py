@@ -140,8 +140,6 @@ class PageFinder:
             message = f"{self.name}: {name_of_fragment(xml)} is no sound XML: {error}"
             raise InputError(message, remedy="Download the dump again.") from None
 
-    # ---------------------------------------------------------------------------------- with an index
-
     def _from_index(self, titles: list[str], id: int | None) -> bytes | None:
         wanted: list[dict[str, Any]] = [{"title": title} for title in titles]
         wanted += [{"id": id}] if id is not None else []
@@ -180,12 +178,9 @@ class PageFinder:
                 try:
                     yield Chunk(decoder.decompress(data, dump.CHUNK_BYTES), False)
                 except OSError as error:
-                    raise InputError(
-                        f"{self.name}: no stream of bzip2 can be read at byte {offset}: {error}",
-                        remedy="Compare dump and index with the mirror's checksums and download them again.",
-                    ) from None
-
-    # ------------------------------------------------------------------------------- without an index
+                    message = f"{self.name}: no stream of bzip2 can be read at byte {offset}: {error}"
+                    remedy = "Compare dump and index with the mirror's checksums and download them again."
+                    raise InputError(message, remedy=remedy) from None
 
     def _from_scan(self, titles: list[str], id: int | None, near: list[str]) -> bytes | None:
         """Read the dump up to the page. A number that is no title is known for an id at the end alone."""

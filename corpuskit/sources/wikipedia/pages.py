@@ -205,8 +205,7 @@ class PageScanner:
         return True
 
     def _begin_gap(self) -> None:
-        self._state, self._searched, self._passed = "gap", 0, 0
-        self._gap = None
+        self._state, self._gap, self._searched, self._passed = "gap", None, 0, 0
 
     def _bad(self, kind: str, size: int) -> BadPage:
         excerpt = self._excerpt if self._passed else bytes(self._buffer[: min(size, FRAGMENT_BYTES)])

@@ -201,10 +201,9 @@ class Wikipedia(Source):
             selection.leave(cause, lambda name: not dump.looks_like_dump(name))
         if not selection.files:
             chosen_by = f", none left by include {list(self.include)}" if self.include else ""
-            raise InputError(
-                f"wikipedia: no dump among the {len(selection.found)} files in {self.path}{chosen_by}",
-                remedy="Name a file, or files with `include`; dumps have .xml in their name.",
-            )
+            message = f"wikipedia: no dump among the {len(selection.found)} files in {self.path}{chosen_by}"
+            remedy = "Name a file, or files with `include`; dumps have .xml in their name."
+            raise InputError(message, remedy=remedy)
         return selection
 
     def _wiki(self, site: Site, name: str) -> str:
