@@ -345,8 +345,7 @@ def _next(waiting: deque[Remote]) -> Remote | None:
 def _collect(results: _Results, running: int, done: Done) -> None:
     failure: BaseException | None = None
     while running:
-        result = results.get()
-        if result is None:
+        if (result := results.get()) is None:
             running -= 1
         elif isinstance(result, Fetched):
             done(result)

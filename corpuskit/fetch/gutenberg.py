@@ -169,14 +169,12 @@ def select(books: Sequence[CatalogRow], wanted: Wanted) -> list[CatalogRow]:
         SettingError: a language is not in the catalogue, or no book is left.
     """
     known = {code for book in books for code in book.languages}
-    strange = sorted(set(wanted.languages) - known)
-    if strange:
+    if strange := sorted(set(wanted.languages) - known):
         message = f"--languages {','.join(strange)}: no book of the catalogue is in it"
         remedy = f"Give codes such as en, de, fr. Known: {', '.join(sorted(known))}."
         raise SettingError(message, remedy=remedy)
     spoken = [b for b in books if not wanted.languages or set(wanted.languages) & set(b.languages)]
-    chosen = [book for book in spoken if not wanted.ids or book.number in wanted.ids]
-    if not chosen:
+    if not (chosen := [book for book in spoken if not wanted.ids or book.number in wanted.ids]):
         remedy = "Check --ids and --languages: both must hold for a book."
         raise SettingError("fetch gutenberg: no text of the catalogue is what is asked for", remedy=remedy)
     return chosen[: wanted.limit]
@@ -313,8 +311,7 @@ def fetch(mirror: Mirror, wanted: Wanted, *, copyrighted: bool = False) -> Fetch
 def _selected(mirror: Mirror, wanted: Wanted) -> list[CatalogRow]:
     """The wanted books; numbers that the catalogue lacks are told, since a range may well hold some."""
     books = mirror.catalog()
-    strange = sorted(wanted.ids - {book.number for book in books})
-    if strange:
+    if strange := sorted(wanted.ids - {book.number for book in books}):
         note = f"--ids: no texts of the catalogue, and passed over: {listed(strange)}"
         mirror.web.listen("note", {"note": note})
     return select(books, wanted)

@@ -120,8 +120,7 @@ def check(folder: Path) -> tuple[Manifest, list[str]]:
     Raises:
         FetchError: there is no manifest.
     """
-    manifest = Manifest.read(folder)
-    if manifest is None:
+    if (manifest := Manifest.read(folder)) is None:
         what = f"holds no {NAME}" if folder.is_dir() else "there is no such folder"
         raise FetchError(f"{folder}: {what}", remedy="Give a folder that `corpuskit fetch` wrote.")
     problems = [f"{name}: is not fetched yet" for name in manifest.about.get("missing", ())]

@@ -130,8 +130,7 @@ def files_of(jobs: Mapping[str, Any], wiki: str, date: str, kind: str, mirror: s
     Raises:
         NotReady: the job is not done, or there is none of that kind.
     """
-    job = jobs.get(KINDS[kind])
-    if job is None:
+    if (job := jobs.get(KINDS[kind])) is None:
         have = [name for name, key in KINDS.items() if jobs.get(key, {}).get("status") == "done"]
         raise NotReady(f"has no {kind}; done there: {', '.join(have) or 'nothing that is known here'}")
     if job.get("status") != "done":
@@ -151,8 +150,7 @@ def _remote(name: str, facts: Any, base: str, prefix: str) -> Remote:
         raise NotReady(f"names a file {name!r}, which is not of this dump")
     if not isinstance(size, int) or isinstance(size, bool) or size < 0:
         raise NotReady(f"gives no size for {name}")
-    sha1 = str(facts.get("sha1") or "").lower()
-    if sha1 and not _SHA1.fullmatch(sha1):
+    if (sha1 := str(facts.get("sha1") or "").lower()) and not _SHA1.fullmatch(sha1):
         raise NotReady(f"gives {sha1!r} as SHA-1 of {name}")
     return Remote(name, f"{base}/{name}", size, sha1)
 
@@ -238,8 +236,7 @@ def _dump(web: Web, wiki: str, date: str, kind: str, mirror: str) -> Dump:
         listing = web.get(f"{base}/{wiki}-{date}-sha1sums.txt", limit=_STATUS_BYTES)
         sums = sums_in(listing.decode("utf-8", "replace"))
         files = [Remote(f.name, f.url, f.size, f.sha1 or sums.get(f.name, "")) for f in files]
-        missing = [file.name for file in files if not file.sha1]
-        if missing:
+        if missing := [file.name for file in files if not file.sha1]:
             raise NotReady(f"gives no SHA-1 for {', '.join(missing[:3])}")
     return Dump(wiki, date, kind, mirror, tuple(files))
 

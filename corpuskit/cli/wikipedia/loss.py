@@ -105,8 +105,7 @@ def _text(totals: LossTotals, top: int) -> str:
         shown = ", ".join(f"{name.replace('_', ' ')} {n}" for name, n in found.items() if n) or "none"
         rate = sum(found.values()) * per
         console.print(f"{what}: {rate:.2f} in 1,000 sentences ({shown})", highlight=False, markup=False)
-    rows = totals.costliest(top)
-    if rows:
+    if rows := totals.costliest(top):
         console.print()
         console.print(_templates(rows))
     text = console.file.getvalue()  # type: ignore[attr-defined]

@@ -74,15 +74,12 @@ def decode_mixed(data: bytes, around: bytes, one_byte: str, language: str = "") 
         text, wrong = _line(line, one_byte)
         pieces.append(text)
         damaged += wrong
-        lines += not line.isascii() and (not _is_utf8(line) if mostly_utf8 else bool(_SEQUENCE.search(line)))
+        if not line.isascii():
+            lines += not _SEQUENCE.sub(b"", line).isascii() if mostly_utf8 else bool(_SEQUENCE.search(line))
     whole = "".join(pieces)
     if misfit(whole, language) > (_MOSTLY if mostly_utf8 else GOOD) or (damaged and not mostly_utf8):
         return None
     return Mixed(whole, mostly_utf8, lines, damaged)
-
-
-def _is_utf8(line: bytes) -> bool:
-    return _SEQUENCE.sub(b"", line).isascii()
 
 
 def _line(line: bytes, one_byte: str) -> tuple[str, int]:

@@ -135,8 +135,7 @@ class Files(Source):
         """Raise the first file's `InputError` unless some file can have texts; opens no more than it must."""
         first: InputError | None = None
         for name, path in files:
-            problem = rows.column_problem(path, name, self._kind(name), self._fields)
-            if problem is None:
+            if (problem := rows.column_problem(path, name, self._kind(name), self._fields)) is None:
                 return
             first = first or problem
         if first is not None:
@@ -165,8 +164,7 @@ class Files(Source):
             out.met(row.size)
             out.quarantine(Quarantined(place, row.kind, row.error, row.size, row.excerpt, origin))
             return
-        problem = _problem(row, self.text_field, self.id_field)
-        if problem:
+        if problem := _problem(row, self.text_field, self.id_field):
             kind, error = problem
             out.met(row.size)
             excerpt = str(row.text)[:200].encode("utf-8", "replace").decode() if row.text else ""

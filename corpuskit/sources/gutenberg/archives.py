@@ -114,8 +114,7 @@ def _zipped(path: str, name: str) -> Iterator[RawText | Unreadable | NoText]:
             return
         with zipfile.ZipFile(path) as archive:
             files = (m for m in archive.infolist() if not m.is_dir())
-            members = [m for m in files if m.filename.lower().endswith(".txt")]
-            if not members:
+            if not (members := [m for m in files if m.filename.lower().endswith(".txt")]):
                 yield NoText(name, size)
             for member in members[:MAX_TEXTS]:
                 yield _member(archive, member, name)

@@ -75,16 +75,14 @@ def find_blocks(lines: Sequence[str], *, without: Collection[str] = ()) -> list[
     for i, block in enumerate(measured):
         listed = listed and block.above < _NEW_SECTION
         view = BlockView(block, shape, scores[i], front=i < story, listed=listed, in_verse=in_verse)
-        kind = rules.first_kind(plain, view)
-        if kind is None:
+        if (kind := rules.first_kind(plain, view)) is None:
             view.before = kinds[-1] if kinds else "heading"
             view.apart = _stands_apart(measured, i)
             view.beside = neighbours(measured, scores, i)
             scores[i] += beside_score(block, shape, view.beside)
             view.score = scores[i]
             kind = rules.kind_by_sections(sections, view)
-        open_caption = _still_open(block, kind, open_caption)
-        if open_caption and kind != "caption":
+        if (open_caption := _still_open(block, kind, open_caption)) and kind != "caption":
             kind = "caption"
         elif kind == "heading":
             listed = len(block.text) <= 2 and bool(rules.LISTS.fullmatch(" ".join(block.text)))

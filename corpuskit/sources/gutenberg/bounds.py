@@ -235,8 +235,7 @@ def _tail(text: str, body: int, max_cut: int) -> tuple[int, list[str]]:
         return len(text), ["end_marker_too_early" if early else "no_end_marker"]
     while (above := _paragraph_above(lines, marker)) is not None and _CLOSING.match(lines[above].text):
         marker = above
-    last = next((i for i in reversed(range(marker)) if lines[i].text.strip()), None)
-    if last is None:
+    if (last := next((i for i in reversed(range(marker)) if lines[i].text.strip()), None)) is None:
         return (body if begin == body else lines[marker].start), flags
     return lines[last].start + len(lines[last].text), flags
 
@@ -255,8 +254,7 @@ def _closing(lines: Sequence[Line]) -> int | None:
 
 def _paragraph_above(lines: Sequence[Line], index: int) -> int | None:
     """Index of the first line of the paragraph that ends above ``index``."""
-    last = next((i for i in reversed(range(index)) if lines[i].text.strip()), None)
-    if last is None:
+    if (last := next((i for i in reversed(range(index)) if lines[i].text.strip()), None)) is None:
         return None
     first = last
     while first > 0 and lines[first - 1].text.strip():

@@ -70,8 +70,7 @@ class Catalog:
                     return rdf.read_rdf(stream.read(rdf.MAX_RDF_BYTES + 1))
             except OSError as error:
                 raise RdfError(f"cannot be read ({error.strerror})") from error
-        known = self.entries.get(number)
-        if known is None:
+        if (known := self.entries.get(number)) is None:
             return None
         facts: dict[str, Any] | list[str] = json.loads(known)
         if isinstance(facts, list):
@@ -177,8 +176,7 @@ def _table_rows(path: str) -> Iterator[list[str]]:
     rows = csv.reader(_lines(path), strict=True)
     try:
         heading = next(rows, [])
-        missing = [column for column in _COLUMNS if column not in heading]
-        if missing:
+        if missing := [column for column in _COLUMNS if column not in heading]:
             remedy = "Give pg_catalog.csv as Project Gutenberg publishes it."
             raise InputError(f"gutenberg: catalog {name!r} has no column {', '.join(missing)}", remedy=remedy)
         at = [heading.index(column) for column in _COLUMNS]
@@ -234,8 +232,7 @@ def _of_archive(path: str) -> Iterator[tuple[str, int, CatalogEntry | str]]:
     """The entries of an archive of RDF files."""
     try:
         for name, data in rdf.members(path):
-            named = _RDF_NAME.match(name)
-            if not named:
+            if not (named := _RDF_NAME.match(name)):
                 continue
             try:
                 yield name, int(named[1]), rdf.read_rdf(data)

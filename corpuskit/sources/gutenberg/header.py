@@ -126,7 +126,9 @@ def read_header(text: str) -> Header:
     number = _NUMBER.search(text)
     old_title, old_author = _old_title(text)
     languages = (fields.get(k, "") for k in ("language", "sprache", "langue", "idioma"))
-    language = next(filter(None, languages), "") or _old_language(text)
+    spoken = _IN_LANGUAGE.search(text)
+    old_language = spoken[1] if spoken and spoken[1].lower() in LANGUAGES else ""
+    language = next(filter(None, languages), old_language)
     return Header(
         number=int(number[1]) if number and int(number[1]) else None,
         title=fields.get("title") or old_title,
@@ -140,17 +142,11 @@ def read_header(text: str) -> Header:
 
 def _old_title(text: str) -> tuple[str, str]:
     """Title and author from ``The Project Gutenberg Etext of TITLE, by AUTHOR``."""
-    found = _OLD_TITLE.search(text)
-    if not found:
+    if not (found := _OLD_TITLE.search(text)):
         return "", ""
     title, _, author = re.sub(r"\s+", " ", found[1]).partition(" by ")
     author = re.sub(r",? in [A-Z][a-z]+$", "", author)
     return title.strip(' ,"*'), author.strip(' ,"*')
-
-
-def _old_language(text: str) -> str:
-    found = _IN_LANGUAGE.search(text)
-    return found[1] if found and found[1].lower() in LANGUAGES else ""
 
 
 def _language_code(name: str) -> str:
@@ -173,8 +169,7 @@ def _date(words: str) -> int:
     (20080625, 19940300, 20110726, 19990000)
     """
     words = words.split("[")[0]
-    year = re.search(r"\b(1[89]\d\d|20\d\d)\b", words)
-    if not year:
+    if not (year := re.search(r"\b(1[89]\d\d|20\d\d)\b", words)):
         return 0
     names = (word[:3].lower() for word in re.findall(r"[A-Za-z]{3,}", words))
     month = next((_MONTHS.index(name) + 1 for name in names if name in _MONTHS), 0)

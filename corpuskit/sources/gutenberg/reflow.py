@@ -103,8 +103,7 @@ def _paragraphs(text: list[str], hyphens: Hyphens) -> str:
     for line, indent, before in zip(text[1:], indents[1:], text, strict=False):
         piece = line.lstrip()
         if indent >= usual + (1 if line[:1] == "\u3000" else 2) and _ENDED.search(before):
-            pieces.append("\n")
-            pieces.append(piece)
+            pieces += ["\n", piece]
         else:
             append_line(pieces, piece, hyphens)
     return "".join(pieces)
@@ -118,8 +117,7 @@ def append_line(pieces: list[str], piece: str, hyphens: Hyphens) -> None:
     elif _closes_up(left, piece):
         pieces.append(piece)
     else:
-        pieces.append(" ")
-        pieces.append(piece)
+        pieces += [" ", piece]
 
 
 def _closes_up(left: str, right: str) -> bool:

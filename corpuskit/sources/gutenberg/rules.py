@@ -377,8 +377,7 @@ def _least_inset(b: BlockView) -> int:
 
 def switched_on(without: Collection[str]) -> list[Rules]:
     """`PLAIN`, `SETTLING` and the sections, without some rules."""
-    unknown = sorted(set(without) - {rule.name for rule in RULES})
-    if unknown:
+    if unknown := sorted(set(without) - {rule.name for rule in RULES}):
         remedy = f"Known: {', '.join(r.name for r in RULES)}."
         raise SettingError(f"without={unknown}: no rules of blocks", remedy=remedy)
     sections = (PLAIN, SETTLING, *SECTIONS)

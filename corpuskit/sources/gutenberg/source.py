@@ -195,8 +195,7 @@ class Gutenberg(Source):
     ) -> None:
         """Read one text into ``out``: kept, dropped or quarantined; its name into ``flagged`` by flag."""
         declared = declared_encoding(raw.data)
-        decoded = decode_text(raw.data, declared, declared_language(raw.data))
-        if decoded is None:
+        if (decoded := decode_text(raw.data, declared, declared_language(raw.data))) is None:
             said = f"declared as {declared}" if declared else "no encoding declared"
             error = (
                 f"{raw.name}: in no encoding that is known here, nor in that of its header ({said})."
@@ -225,8 +224,7 @@ class Gutenberg(Source):
         """Drop or keep a decoded book."""
         size = len(book.decoded.text.encode("utf-8"))
         out.met(size)
-        reason = self._reason_to_drop(book)
-        if reason:
+        if reason := self._reason_to_drop(book):
             out.drop(Dropped(book.id, reason, size, book.title, book.decoded.text, book.origin()))
             return
         out.keep(

@@ -157,8 +157,7 @@ class PartReader:
             self._no_page(found, place, kind, what)
             return
         parts = {"id": page.id, "title": page.title, "revision": page.revision}
-        missing = [name for name, value in parts.items() if not value]
-        if missing:
+        if missing := [name for name, value in parts.items() if not value]:
             what = f"no {', '.join(missing)}. Download the dump again."
             self._no_page(found, place, "incomplete_page", what)
             return
@@ -167,8 +166,7 @@ class PartReader:
             self._out.met(old.size)
             self._drop(page, old, "older_revision")
         self._out.met(page.newest.size)
-        reason = self._reason_to_drop(page)
-        if reason:
+        if reason := self._reason_to_drop(page):
             self._drop(page, page.newest, reason)
             if reason == "redirect":
                 target, fragment = page.leads_to

@@ -166,8 +166,7 @@ def _read_head(path: str, compression: Compression, _: tuple[int, ...]) -> Head:
             encoding = _UTF16.get(chunk.data[:2], "utf-8")
             recode = codecs.getincrementaldecoder(encoding)("replace")
         head += chunk.data if encoding == "utf-8" else recode.decode(chunk.data).encode()
-        match = _OPEN.search(head)
-        if match is not None:
+        if (match := _OPEN.search(head)) is not None:
             return Head(bytes(head[: match.start()]), True, encoding)
         if len(head) > 4 * CHUNK_BYTES:
             break

@@ -181,8 +181,7 @@ class _Collector:
             self._text.append(data)
 
     def end(self, name: str) -> None:
-        known = self._known(name)
-        if known and self._text is not None:
+        if (known := self._known(name)) and self._text is not None:
             self.fields.append((known, "".join(self._text).encode()))
             self._text = None
         self._depth -= 1

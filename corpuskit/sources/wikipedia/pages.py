@@ -93,8 +93,7 @@ class _Gap:
     def stray(self) -> Iterator[BadPage]:
         """What is stray in it, from the first such byte on."""
         good = 0 if self._passed else first_stray(self._held, head=self._head)
-        left = bytes(self._held[good:]).rstrip()
-        if left:
+        if left := bytes(self._held[good:]).rstrip():
             yield BadPage("stray", self._passed or len(left), left[:FRAGMENT_BYTES], self._offset + good)
 
 

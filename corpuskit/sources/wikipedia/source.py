@@ -207,8 +207,7 @@ class Wikipedia(Source):
         return selection
 
     def _wiki(self, site: Site, name: str) -> str:
-        wiki = self.wiki or site.dbname
-        if not wiki:
+        if not (wiki := self.wiki or site.dbname):
             message = f"{name}: does not name its wiki (no <dbname>), and ids need it"
             raise SettingError(message, remedy="Set `wiki`, for example to enwiki.")
         return wiki
