@@ -22,9 +22,7 @@ from corpuskit.storage.files import canonical_json
 from corpuskit.storage.places import is_uri, kind_of, list_files, name_below
 
 NO_KNOWN_FORMAT = "no known format"
-COMPANION = re.compile(
-    r"(?:.*/)?(?:fetch\.json|[^/]+-multistream-index\d*\.txt[^/]*|pg_catalog\.csv(?:\.gz)?)"
-)
+COMPANION = re.compile(r"(.*/)?(fetch\.json|[^/]+-multistream-index\d*\.txt[^/]*|pg_catalog\.csv(\.gz)?)")
 """What `corpuskit fetch` brings beside the texts. Nobody needs to be told that it is not read as one."""
 
 SHOWN = 8

@@ -230,7 +230,7 @@ def verify_command(shell: Shell, folder: Path) -> None:
     facts = {"folder": str(folder), "sound": not problems, "problems": problems, "files": len(held.files)}
     total = sum(file["size"] for file in held.files.values())
     text = f"{folder}: sound: {counted(len(held.files), 'file')}, {size(total)}"
-    shell.result(facts, "\n".join(problems) if problems else text)
+    shell.result(facts, "\n".join(problems) or text)
     if problems:
         shell.say("Call the same `corpuskit fetch` again: what is wrong is fetched anew.")
         sys.exit(1)

@@ -79,6 +79,5 @@ def encode_command(shell: Shell, tokenizer: Path, text: str) -> None:
     loaded = Tokenizer.load(tokenizer)
     ids = loaded.encode(text)
     pieces = [loaded.decode([i]) for i in ids]
-    shell.result(
-        {"ids": ids, "tokens": pieces}, " ".join(f"{i}:{p!r}" for i, p in zip(ids, pieces, strict=True))
-    )
+    shown = " ".join(f"{i}:{piece!r}" for i, piece in zip(ids, pieces, strict=True))
+    shell.result({"ids": ids, "tokens": pieces}, shown)

@@ -36,8 +36,7 @@ def _text(traced: Trace) -> str:
     names = ("id", "title", "source", "licence", "url", "language", "split", "cluster")
     lines += [f"  {name:<9}{document[name]}" for name in names if document[name]]
     lines += [f"  origin   {key}: {value}" for key, value in document["origin"].items()]
-    lines += [
-        f"  cut      {c['stage']}, {c['reason']}: bytes {c['start']} to {c['end']}" for c in traced.cuts
-    ]
+    for cut in traced.cuts:
+        lines.append(f"  cut      {cut['stage']}, {cut['reason']}: bytes {cut['start']} to {cut['end']}")
     lines += [f"  kept in place of {d['id']} ({d['stage']}: {d['reason']})" for d in traced.dropped_for]
     return "\n".join(lines)

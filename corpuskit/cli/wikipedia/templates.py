@@ -33,7 +33,5 @@ def templates_command(shell: Shell, dump: str, out: Path, min_uses: int) -> None
     done = write_templates(dump, out, min_uses)
     if done.warning:
         shell.say(done.warning)
-    facts = {"out": str(out), **vars(done)}
-    shell.result(
-        facts, f"{out}: {done.written:,} of {done.found:,} templates, {done.bytes:,} bytes before compression"
-    )
+    text = f"{out}: {done.written:,} of {done.found:,} templates, {done.bytes:,} bytes before compression"
+    shell.result({"out": str(out), **vars(done)}, text)

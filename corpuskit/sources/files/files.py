@@ -120,8 +120,7 @@ class Files(Source):
             seen = f"{count} files, none of them included"
             if unknown or saved.states:
                 seen = f"only {folders.by_suffix([*unknown, *saved.states])}"
-            if saved.unreadable:
-                seen = next(iter(saved.unreadable.values()))
+            seen = next(iter(saved.unreadable.values()), seen)
             remedy = "Check `path` and `include`, or name the `format` of the files."
             raise InputError(f"{self._owner}: nothing to read in {self.path}: {seen}", remedy=remedy)
         self._require_a_text_column(selection.files)
@@ -157,19 +156,16 @@ class Files(Source):
         """Keep, drop or quarantine one row."""
         place = f"{name}#{row.row}"
         origin = canonical_json({"file": name, "row": row.row})
-        if isinstance(row, rows.Damage) and row.kind == "unreadable_file":
-            folders.set_aside(out, self._owner, name, row.size, row.error)
-            return
         if isinstance(row, rows.Damage):
+            if row.kind == "unreadable_file":
+                return folders.set_aside(out, self._owner, name, row.size, row.error)
             out.met(row.size)
-            out.quarantine(Quarantined(place, row.kind, row.error, row.size, row.excerpt, origin))
-            return
+            return out.quarantine(Quarantined(place, row.kind, row.error, row.size, row.excerpt, origin))
         if problem := _problem(row, self.text_field, self.id_field):
             kind, error = problem
             out.met(row.size)
             excerpt = str(row.text)[:200].encode("utf-8", "replace").decode() if row.text else ""
-            out.quarantine(Quarantined(place, kind, f"{place}: {error}", row.size, excerpt, origin))
-            return
+            return out.quarantine(Quarantined(place, kind, f"{place}: {error}", row.size, excerpt, origin))
         text = str(row.text)
         size = len(text.encode("utf-8"))
         known = row.id is not None and row.id != ""
@@ -177,8 +173,7 @@ class Files(Source):
         title = _plain(row.title)
         out.met(size)
         if not text or text.isspace():
-            out.drop(Dropped(identity, "empty", size, title, text, origin))
-            return
+            return out.drop(Dropped(identity, "empty", size, title, text, origin))
         columns = {"title": title, "url": _plain(row.url), "language": self.language, "licence": self.licence}
         out.keep(id=identity, source=self.label, text=text, origin=origin, **columns)
 

@@ -36,8 +36,7 @@ class Edition:
         self.body = body
         self.header = header
         in_path = number_in_path(name)
-        tail = "" if header.number or in_path else self._licence()
-        self.number = header.number or in_path or number_in_licence(tail)
+        self.number = header.number or in_path or number_in_licence(self._licence())
         self.number_from = "header" if header.number else "path" if in_path else "licence"
         self.id = f"gutenberg:{self.number}"
         self.title = header.title

@@ -60,9 +60,8 @@ class Hyphens:
         first, second = found[1].lower(), follows[0].lower()
         whole, parted = self._words[first + second], self._words[f"{first}-{second}"]
         # Written neither way: one word, unless its second half is one elsewhere (here it counts itself).
-        one = whole > parted or (
-            whole == parted == 0 and not (self._words[first] and self._words[second] > 1)
-        )
+        both = self._words[first] and self._words[second] > 1
+        one = whole > parted or (whole == parted == 0 and not both)
         if not one or not second.islower() or follows[0][0].isupper():
             return left + right
         self.removed += 1

@@ -152,7 +152,8 @@ class PartReader:
             page = parse_page(found.xml, self._file)
         except expat.ExpatError as error:
             # expat says the same of both, but they are mended differently.
-            kind = "malformed_xml" if _is_utf8(found.xml) else "invalid_utf8"
+            is_utf8 = found.xml.decode("utf-8", "ignore").encode() == found.xml
+            kind = "malformed_xml" if is_utf8 else "invalid_utf8"
             what = f"{error}. The other pages are read; mend this one or download it again."
             self._no_page(found, place, kind, what)
             return
@@ -223,10 +224,9 @@ class PartReader:
         self._out.keep_batch(self._batch(result, kept, sizes, lengths))
         # Of a page the balance is known: it lost bytes (marks) or gained some (texts of templates).
         change = lengths[kept] - sizes[kept]
-        cut, added = -int(change[change < 0].sum()), int(change[change > 0].sum())
-        if cut:
+        if cut := -int(change[change < 0].sum()):
             self._out.cut_bytes("markup", cut)
-        if added:
+        if added := int(change[change > 0].sum()):
             self._out.add_bytes("templates", added)
 
     def _batch(
@@ -311,14 +311,6 @@ def _language_of(wiki: str) -> str:
     code = wiki.removesuffix("wiki").replace("_", "-")
     # The longest code of a Wikipedia is zh-classical.
     return code if wiki.endswith("wiki") and 2 <= len(code) <= 12 and code not in ("commons", "meta") else ""
-
-
-def _is_utf8(data: bytes) -> bool:
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 @cache
