@@ -12,26 +12,20 @@ import click
 
 from corpuskit import __version__
 
-# Name: (module, one line for --help). The line is repeated as the first line of the command's docstring.
+# Name: (module of this package, one line for --help). The line is the first one of the command's docstring.
 COMMANDS = {
-    "fetch": ("corpuskit.cli.corpus.fetch", "Fetch Wikipedia dumps and Gutenberg books from mirrors."),
-    "build": ("corpuskit.cli.corpus.build", "Build documents, tokenizer and shards from a recipe."),
-    "inspect": ("corpuskit.cli.corpus.inspect", "Show what a run holds: ledger, sources, tokens, shards."),
-    "verify": ("corpuskit.cli.corpus.verify", "Check a run: checksums, ledger, shards and their index."),
-    "trace": ("corpuskit.cli.corpus.trace", "Lead a token back to its document, source and licence."),
-    "tokenizer": ("corpuskit.cli.corpus.tokenizer", "Train a tokenizer on files, or look at one."),
-    "wikipedia": ("corpuskit.cli.wikipedia.wikipedia", "Look into a dump of Wikipedia or another wiki."),
-    "train": ("corpuskit.cli.model.train", "Train a model on the shards of a run."),
-    "sample": ("corpuskit.cli.model.sample", "Write text with a trained model."),
-    "chat": ("corpuskit.cli.model.chat", "Talk with a trained model."),
-    "export": (
-        "corpuskit.cli.model.export",
-        "Export a model: for transformers, or in one file with its class.",
-    ),
-    "import": (
-        "corpuskit.cli.model.import_model",
-        "Import a model of Hugging Face transformers from a folder.",
-    ),
+    "fetch": ("corpus.fetch", "Fetch Wikipedia dumps and Gutenberg books from mirrors."),
+    "build": ("corpus.build", "Build documents, tokenizer and shards from a recipe."),
+    "inspect": ("corpus.inspect", "Show what a run holds: ledger, sources, tokens, shards."),
+    "verify": ("corpus.verify", "Check a run: checksums, ledger, shards and their index."),
+    "trace": ("corpus.trace", "Lead a token back to its document, source and licence."),
+    "tokenizer": ("corpus.tokenizer", "Train a tokenizer on files, or look at one."),
+    "wikipedia": ("wikipedia.wikipedia", "Look into a dump of Wikipedia or another wiki."),
+    "train": ("model.train", "Train a model on the shards of a run."),
+    "sample": ("model.sample", "Write text with a trained model."),
+    "chat": ("model.chat", "Talk with a trained model."),
+    "export": ("model.export", "Export a model: for transformers, or in one file with its class."),
+    "import": ("model.import_model", "Import a model of Hugging Face transformers from a folder."),
 }
 
 
@@ -46,7 +40,7 @@ class LazyGroup(click.Group):
         """Import the module and return its ``command``."""
         if cmd_name not in COMMANDS:
             return None
-        command = import_module(COMMANDS[cmd_name][0]).command
+        command = import_module(f"corpuskit.cli.{COMMANDS[cmd_name][0]}").command
         assert isinstance(command, click.Command)
         return command
 

@@ -10,13 +10,19 @@ import functools
 import json
 import sys
 from collections.abc import Callable
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from corpuskit.errors import CorpuskitError, SettingError
 
+if TYPE_CHECKING:
+    from rich.progress import Progress, ProgressColumn
+
 F = TypeVar("F", bound=Callable[..., Any])
+PATH = click.Path(path_type=Path)
+COUNT = click.IntRange(min=1)
 
 
 class Shell:
@@ -59,12 +65,21 @@ def shell_options(function: F) -> F:
         except OSError as error:
             fail(shell, CorpuskitError(f"the system refused: {error}", remedy="Look at the file it names."))
         except KeyboardInterrupt:
-            click.echo(
-                "Interrupted. Finished tasks are kept: call the same command again to go on.", err=True
-            )
+            kept = "Finished tasks are kept: call the same command again to go on."
+            click.echo(f"Interrupted. {kept}", err=True)
             sys.exit(130)
 
     return wrapper  # type: ignore[return-value]
+
+
+def progress(shell: Shell, *figures: ProgressColumn) -> Progress:
+    """Bars on standard error with ``figures`` behind them; in a terminal alone, and not with --quiet."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    console = Console(stderr=True, quiet=shell.quiet)
+    hidden = shell.quiet or not console.is_terminal
+    return Progress(TextColumn("{task.description}"), BarColumn(), *figures, console=console, disable=hidden)
 
 
 def counted(number: int, what: str) -> str:

@@ -47,19 +47,15 @@ def check(batch: pa.RecordBatch, extra: Mapping[str, pa.DataType], owner: str) -
         owner: the stage or source to blame in the message.
     """
     if len(set(batch.schema.names)) != len(batch.schema.names):
-        raise StageError(
-            f"{owner}: a column stands twice: {batch.schema.names}", remedy="Replace it instead of adding it."
-        )
+        remedy = "Replace it instead of adding it."
+        raise StageError(f"{owner}: a column stands twice: {batch.schema.names}", remedy=remedy)
     expected = {f.name: f.type for f in SCHEMA} | dict(extra)
     actual = {f.name: f.type for f in batch.schema}
     if expected != actual:
         missing = sorted(expected.keys() - actual.keys())
         surplus = sorted(actual.keys() - expected.keys())
-        wrong = sorted(
-            f"{k} is {actual[k]}, not {expected[k]}"
-            for k in expected.keys() & actual.keys()
-            if expected[k] != actual[k]
-        )
+        unlike = [k for k in expected.keys() & actual.keys() if expected[k] != actual[k]]
+        wrong = sorted(f"{k} is {actual[k]}, not {expected[k]}" for k in unlike)
         raise StageError(
             f"{owner}: batch columns differ from those declared:"
             f" missing {missing}, undeclared {surplus}, types {wrong}",
@@ -67,15 +63,13 @@ def check(batch: pa.RecordBatch, extra: Mapping[str, pa.DataType], owner: str) -
         )
     for name in COLUMNS:
         if batch.column(name).null_count:
-            raise StageError(
-                f"{owner}: column {name!r} holds {batch.column(name).null_count} nulls",
-                remedy="Use an empty string (or 0 for preference) where nothing is known.",
-            )
+            message = f"{owner}: column {name!r} holds {batch.column(name).null_count} nulls"
+            remedy = "Use an empty string (or 0 for preference) where nothing is known."
+            raise StageError(message, remedy=remedy)
 
 
 def byte_lengths(texts: pa.Array) -> np.ndarray:
     """UTF-8 bytes of each string of an Arrow string column, as int64 of shape (rows,)."""
-
     lengths: np.ndarray = pc.binary_length(texts).to_numpy(zero_copy_only=False).astype(np.int64)
     return lengths
 
@@ -89,9 +83,8 @@ def replace_text(batch: pa.RecordBatch, texts: Sequence[str] | pa.Array) -> pa.R
     """The same batch with other texts; ``texts`` has one entry per row."""
     column = texts if isinstance(texts, pa.Array) else pa.array(texts, pa.large_string())
     if len(column) != batch.num_rows:
-        raise StageError(
-            f"replace_text: {len(column)} texts for {batch.num_rows} rows", remedy="Give one text per row."
-        )
+        remedy = "Give one text per row."
+        raise StageError(f"replace_text: {len(column)} texts for {batch.num_rows} rows", remedy=remedy)
     return batch.set_column(batch.schema.get_field_index("text"), SCHEMA.field("text"), column)
 
 

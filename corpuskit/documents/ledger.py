@@ -120,10 +120,9 @@ class Ledger:
             for what in ("documents", "bytes"):
                 kept, taken = getattr(before, f"{what}_kept"), getattr(entry, f"{what}_in")
                 if kept != taken:
-                    raise LedgerError(
-                        f"{entry.stage}: took in {taken} {what}, but {before.stage} kept {kept}",
-                        remedy="Something was lost between the two. Run `corpuskit verify` on the run.",
-                    )
+                    message = f"{entry.stage}: took in {taken} {what}, but {before.stage} kept {kept}"
+                    remedy = "Something was lost between the two. Run `corpuskit verify` on the run."
+                    raise LedgerError(message, remedy=remedy)
             before = entry
 
     def to_json(self) -> list[dict[str, Any]]:

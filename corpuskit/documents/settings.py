@@ -12,7 +12,6 @@ from pydantic import BaseModel, ConfigDict
 
 T = TypeVar("T")
 
-
 _DECIDES, _LOCATION = object(), object()  # marks in annotations
 
 Decides = Annotated[T, _DECIDES]
@@ -45,14 +44,13 @@ class Settings(BaseModel):
             deciding: True for the settings marked `Decides` alone, False for all others.
         """
         decides = self._marked(_DECIDES)
-        hidden = self._marked(_LOCATION)
-        keys = decides if deciding else set(type(self).model_fields) - decides - hidden
+        keys = decides if deciding else set(type(self).model_fields) - decides - self.locations()
         values = self.model_dump(mode="json", include=keys)
         return {"name": self.name, "version": self.version, "settings": values, **self.libraries()}
 
     def public(self) -> dict[str, Any]:
         """The settings without locations: what may stand in an output."""
-        return self.model_dump(mode="json", exclude=self._marked(_LOCATION))
+        return self.model_dump(mode="json", exclude=self.locations())
 
     @classmethod
     def locations(cls) -> set[str]:

@@ -60,6 +60,10 @@ class Fetched:
     resumed: int
 
 
+Done = Callable[[Fetched], None]
+_Results = queue.SimpleQueue[Fetched | BaseException | None]
+
+
 def sha1_file(path: Path) -> str:
     """The SHA-1 of a file's bytes, in hexadecimal: what the mirrors' lists give."""
     with path.open("rb") as file:
@@ -86,7 +90,7 @@ class PartialFile:
 
     Attributes:
         size: bytes there.
-        best: the most bytes that were ever there since the last `discard`: what counts as progress.
+        best: the most bytes that were ever there since the last wrong checksum: what counts as progress.
         resumed: bytes that an earlier process had left.
     """
 
@@ -104,7 +108,10 @@ class PartialFile:
             # Bytes that are still in the buffer when a kill comes are asked for again.
             self._file = self.path.open("ab" if known else "wb", buffering=2**20)
             if known:
-                self._take_in()
+                with self.path.open("rb") as there:
+                    while block := there.read(2**20):
+                        self.hash.update(block)
+                        self.size += len(block)
         self.best = self.resumed = self.size
 
     def _read_state(self) -> bool:
@@ -117,12 +124,6 @@ class PartialFile:
         except (OSError, ValueError, KeyError, TypeError):
             return False  # no state, or a broken one: the part is of unknown origin and begun anew
         return bool(self._of["sha1"] or self.etag or self.modified)
-
-    def _take_in(self) -> None:
-        with self.path.open("rb") as file:
-            while block := file.read(2**20):
-                self.hash.update(block)
-                self.size += len(block)
 
     def describe(self, response: httpx2.Response) -> None:
         """Note the version that the server is about to send, before its first byte is kept."""
@@ -161,11 +162,6 @@ class PartialFile:
         self.size = 0
         self.etag = self.modified = ""
 
-    def discard(self) -> None:
-        """Throw the bytes away and begin anew."""
-        self.restart()
-        self.best = 0
-
     def close(self) -> None:
         """Keep what is there for a later attempt, and no file if the server had none to send."""
         with storing(self.path):
@@ -198,17 +194,17 @@ def download(web: Web, remote: Remote, folder: Path) -> Fetched:
             if remote.sha1 in ("", got):
                 part.finish()
                 return Fetched(remote, part.size, got, part.resumed)
-            part.discard()
+            part.restart()
+            part.best = 0
             reason = f"sha1 is {got} instead of {remote.sha1}: deleted"
             web.listen("retry", {"what": remote.name, "reason": reason, "wait": 0, "turn": turn})
     finally:
         part.close()
     part.path.unlink(missing_ok=True)
     part.state_path.unlink(missing_ok=True)
-    raise FetchError(
-        f"{remote.name}: sha1 is {got} instead of {remote.sha1}, {ROUNDS} times in a row ({remote.url})",
-        remedy="The mirror's copy is damaged, or something on the way changes it: choose another --mirror.",
-    )
+    message = f"{remote.name}: sha1 is {got} instead of {remote.sha1}, {ROUNDS} times in a row ({remote.url})"
+    remedy = "The mirror's copy is damaged, or something on the way changes it: choose another --mirror."
+    raise FetchError(message, remedy=remedy)
 
 
 def _more(web: Web, remote: Remote, part: PartialFile) -> None:
@@ -264,9 +260,8 @@ def _continue_at(response: httpx2.Response, part: PartialFile) -> int | None:
         at = part.size
         part.restart()
         other = f"a range {said!r} where the rest from byte {at} was asked for"
-        raise Transient(
-            f"{response.request.url}: sends {other if same else 'a version that is not the same'}", wait=0
-        )
+        what = other if same else "a version that is not the same"
+        raise Transient(f"{response.request.url}: sends {what}", wait=0)
     return None if found[3] == "*" else int(found[3])
 
 
@@ -281,9 +276,6 @@ def _not_the_file(response: httpx2.Response, remote: Remote) -> str:
     return ""
 
 
-# --------------------------------------------------------------------------------------- many files
-
-
 def require_space(remotes: Iterable[Remote], folder: Path) -> None:
     """Raise `StorageError` unless the disk has room for what is still to come."""
     missing = 0
@@ -295,19 +287,12 @@ def require_space(remotes: Iterable[Remote], folder: Path) -> None:
         place = place.parent
     free = shutil.disk_usage(place).free
     if missing > free:
-        raise StorageError(
-            f"{folder}: {missing:,} bytes are to be fetched and {free:,} are free",
-            remedy="Free some space, or choose another --out.",
-        )
+        message = f"{folder}: {missing:,} bytes are to be fetched and {free:,} are free"
+        raise StorageError(message, remedy="Free some space, or choose another --out.")
 
 
 def download_all(
-    web: Web,
-    remotes: Iterable[Remote],
-    folder: Path,
-    done: Callable[[Fetched], None],
-    *,
-    connections: int = 2,
+    web: Web, remotes: Iterable[Remote], folder: Path, done: Done, *, connections: int = 2
 ) -> None:
     """Fetch files over so many connections at once, in their order.
 
@@ -320,7 +305,7 @@ def download_all(
         FetchError, StorageError: the first failure. Files that are right stay, and parts of others.
     """
     waiting = deque(remotes)
-    results: queue.SimpleQueue[Fetched | BaseException | None] = queue.SimpleQueue()
+    results: _Results = queue.SimpleQueue()
 
     def work() -> None:
         try:
@@ -357,13 +342,10 @@ def _next(waiting: deque[Remote]) -> Remote | None:
         return None
 
 
-def _collect(
-    results: queue.SimpleQueue[Fetched | BaseException | None], running: int, done: Callable[[Fetched], None]
-) -> None:
+def _collect(results: _Results, running: int, done: Done) -> None:
     failure: BaseException | None = None
     while running:
-        result = results.get()
-        if result is None:
+        if (result := results.get()) is None:
             running -= 1
         elif isinstance(result, Fetched):
             done(result)

@@ -80,9 +80,8 @@ class Wanted:
 
     def __post_init__(self) -> None:
         if not (self.languages or self.ids or self.limit):
-            raise SettingError(
-                "fetch gutenberg: nothing is asked for", remedy="Give --languages, --ids or --limit."
-            )
+            remedy = "Give --languages, --ids or --limit."
+            raise SettingError("fetch gutenberg: nothing is asked for", remedy=remedy)
 
 
 @dataclass
@@ -125,9 +124,8 @@ def parse_ids(text: str) -> frozenset[int]:
         match = _IDS.fullmatch(piece)
         first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
         if not 0 < first <= last:
-            raise SettingError(
-                f"--ids {piece!r}: no book number", remedy="Give numbers and ranges: 84,1340-1342"
-            )
+            remedy = "Give numbers and ranges: 84,1340-1342"
+            raise SettingError(f"--ids {piece!r}: no book number", remedy=remedy)
         found.update(range(first, last + 1))
     return frozenset(found)
 
@@ -146,9 +144,6 @@ def candidates(number: int) -> tuple[str, ...]:
         f"{folder}/{number}-8.txt",
         f"{folder}/{number}.txt",
     )
-
-
-# ------------------------------------------------------------------------------------- catalogue
 
 
 def read_catalog(path: Path) -> tuple[list[CatalogRow], tuple[str, ...]]:
@@ -174,23 +169,14 @@ def select(books: Sequence[CatalogRow], wanted: Wanted) -> list[CatalogRow]:
         SettingError: a language is not in the catalogue, or no book is left.
     """
     known = {code for book in books for code in book.languages}
-    strange = sorted(set(wanted.languages) - known)
-    if strange:
-        raise SettingError(
-            f"--languages {','.join(strange)}: no book of the catalogue is in it",
-            remedy=f"Give codes such as en, de, fr. Known: {', '.join(sorted(known))}.",
-        )
-    chosen = [
-        book
-        for book in books
-        if (not wanted.languages or set(wanted.languages) & set(book.languages))
-        and (not wanted.ids or book.number in wanted.ids)
-    ]
-    if not chosen:
-        raise SettingError(
-            "fetch gutenberg: no text of the catalogue is what is asked for",
-            remedy="Check --ids and --languages: both must hold for a book.",
-        )
+    if strange := sorted(set(wanted.languages) - known):
+        message = f"--languages {','.join(strange)}: no book of the catalogue is in it"
+        remedy = f"Give codes such as en, de, fr. Known: {', '.join(sorted(known))}."
+        raise SettingError(message, remedy=remedy)
+    spoken = [b for b in books if not wanted.languages or set(wanted.languages) & set(b.languages)]
+    if not (chosen := [book for book in spoken if not wanted.ids or book.number in wanted.ids]):
+        remedy = "Check --ids and --languages: both must hold for a book."
+        raise SettingError("fetch gutenberg: no text of the catalogue is what is asked for", remedy=remedy)
     return chosen[: wanted.limit]
 
 
@@ -202,9 +188,6 @@ def duration(books: int, pause: float) -> str:
     """
     minutes = max(1, math.ceil(books * pause / 60))
     return f"{minutes} min" if minutes < 120 else f"{minutes / 60:.0f} h"
-
-
-# ---------------------------------------------------------------------------------------- fetching
 
 
 class Mirror:
@@ -238,14 +221,12 @@ class Mirror:
             FetchError: the mirror carries none.
             InputError: it is damaged or no catalogue; one that has just come is removed.
         """
-        path, fresh = self.catalog_path(), False
-        if path is None:
-            path = self._fetch_catalog()
-            fresh = True
+        there = self.catalog_path()
+        path = there or self._fetch_catalog()
         try:
             books, problems = read_catalog(path)
         except InputError:
-            if fresh:
+            if not there:
                 path.unlink()
             raise
         for problem in problems:
@@ -259,10 +240,8 @@ class Mirror:
     def _fetch_catalog(self) -> Path:
         found, _ = self.fetch_first(CATALOGS)
         if found is None:
-            raise FetchError(
-                f"{self.address}: carries no {CATALOGS[0]}",
-                remedy=f"Choose a mirror that does, or put the file at {self.folder / CATALOGS[0]} yourself.",
-            )
+            remedy = f"Choose a mirror that does, or put the file at {self.folder / CATALOGS[0]} yourself."
+            raise FetchError(f"{self.address}: carries no {CATALOGS[0]}", remedy=remedy)
         return self.folder / found.remote.name
 
     def fetch_first(self, names: Sequence[str]) -> tuple[Fetched | None, int]:
@@ -281,10 +260,9 @@ class Mirror:
         if self._robots is None:
             self._robots = self._read_robots()
         if not self._robots.can_fetch("corpuskit", f"{self.address}/{name}"):
-            raise FetchError(
-                f"{self.address}/{name}: robots.txt of the mirror forbids it to programs",
-                remedy="Choose another --mirror, or ask its operator and then give --i-have-permission.",
-            )
+            message = f"{self.address}/{name}: robots.txt of the mirror forbids it to programs"
+            remedy = "Choose another --mirror, or ask its operator and then give --i-have-permission."
+            raise FetchError(message, remedy=remedy)
 
     def _read_robots(self) -> RobotFileParser:
         parser = RobotFileParser()
@@ -333,8 +311,7 @@ def fetch(mirror: Mirror, wanted: Wanted, *, copyrighted: bool = False) -> Fetch
 def _selected(mirror: Mirror, wanted: Wanted) -> list[CatalogRow]:
     """The wanted books; numbers that the catalogue lacks are told, since a range may well hold some."""
     books = mirror.catalog()
-    strange = sorted(wanted.ids - {book.number for book in books})
-    if strange:
+    if strange := sorted(wanted.ids - {book.number for book in books}):
         note = f"--ids: no texts of the catalogue, and passed over: {listed(strange)}"
         mirror.web.listen("note", {"note": note})
     return select(books, wanted)
@@ -391,10 +368,8 @@ def is_copyrighted(path: Path) -> bool:
 def _manifest(mirror: Mirror) -> Manifest:
     manifest = Manifest.read_or_begin(mirror.folder, {"source": "gutenberg"})
     if manifest.about.get("source") != "gutenberg":
-        raise SettingError(
-            f"--out {mirror.folder}: holds files of {manifest.about.get('source')}",
-            remedy="Choose another --out.",
-        )
+        message = f"--out {mirror.folder}: holds files of {manifest.about.get('source')}"
+        raise SettingError(message, remedy="Choose another --out.")
     manifest.about.update({"licence": LICENCE, "mirror": mirror.address})
     manifest.about.setdefault("left_out", {})
     return manifest

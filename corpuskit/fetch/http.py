@@ -29,6 +29,7 @@ Listener = Callable[[str, Mapping[str, Any]], None]
 
 # Time-out, too early (RFC 8470), too many requests (RFC 6585), and trouble of the server's own.
 _MAY_PASS = (408, 425, 429, 500, 502, 503, 504)
+_AGAIN = "call the same command again: it goes on where it stopped"
 _REMEDIES = {
     401: "The mirror wants a password: choose another --mirror.",
     403: "The mirror refuses this client. Say who you are with --contact YOUR-ADDRESS, or choose another"
@@ -81,13 +82,8 @@ class Transient(Exception):  # noqa: N818 - never shown: it becomes a FetchError
         self, reason: str, wait: float | None = None, *, remedy: str = "", attempts: int = 1000
     ) -> None:
         super().__init__(reason)
-        self.reason = reason
-        self.wait = wait
-        self.remedy = remedy or (
-            "Look at the connection and at --mirror, then call the same command again: it goes on where it"
-            " stopped."
-        )
-        self.attempts = attempts
+        self.reason, self.wait, self.attempts = reason, wait, attempts
+        self.remedy = remedy or f"Look at the connection and at --mirror, then {_AGAIN}."
 
 
 class RefusedError(FetchError):
@@ -119,13 +115,11 @@ def user_agent(contact: str) -> str:
 def check_contact(contact: str) -> None:
     """Raise `SettingError` unless it is empty, an e-mail address or a web address."""
     known = "@" in contact or contact.startswith(("http://", "https://"))
-    if contact and not (
-        known and contact.isascii() and contact.isprintable() and not set(contact) & set("()")
-    ):
-        raise SettingError(
-            f"--contact {contact!r}: neither an e-mail address nor a web address",
-            remedy="Give what a mirror's operator can reach you by: --contact me@example.org",
-        )
+    plain = contact.isascii() and contact.isprintable() and not set(contact) & set("()")
+    if contact and not (known and plain):
+        message = f"--contact {contact!r}: neither an e-mail address nor a web address"
+        remedy = "Give what a mirror's operator can reach you by: --contact me@example.org"
+        raise SettingError(message, remedy=remedy)
 
 
 def check_mirror(mirror: str) -> str:
@@ -136,17 +130,13 @@ def check_mirror(mirror: str) -> str:
     """
     try:
         parts = urlsplit(mirror)
-        sound = (
-            parts.scheme in ("http", "https") and bool(parts.hostname) and not (parts.query or parts.fragment)
-        )
-        sound = sound and (parts.port is None or parts.port > 0)
+        folder = bool(parts.hostname) and not (parts.query or parts.fragment)
+        sound = parts.scheme in ("http", "https") and folder and (parts.port is None or parts.port > 0)
     except ValueError:
         sound = False
     if not sound:
-        raise SettingError(
-            f"--mirror {mirror!r}: not the address of a folder on a web server",
-            remedy="Give one like https://mirror.example.org/path.",
-        )
+        remedy = "Give one like https://mirror.example.org/path."
+        raise SettingError(f"--mirror {mirror!r}: not the address of a folder on a web server", remedy=remedy)
     return mirror.rstrip("/")
 
 
@@ -218,8 +208,6 @@ class Web:
     def __exit__(self, *_: object) -> None:
         self._client.close()
 
-    # ----------------------------------------------------------------------------- attempts and waits
-
     def persist(self, what: str, attempt: Callable[[], T], progress: Callable[[], int] = lambda: 0) -> T:
         """Call ``attempt`` until it succeeds or fails for good.
 
@@ -253,10 +241,9 @@ class Web:
         if error.wait is None:
             return min(rules.backoff * 2.0 ** (failures - 1), rules.longest_backoff)
         if error.wait > rules.longest_wait:
-            raise FetchError(
-                f"{said}; the server wants {error.wait:.0f} s of quiet",
-                remedy="Call the same command again after that time: it goes on where it stopped.",
-            ) from error
+            message = f"{said}; the server wants {error.wait:.0f} s of quiet"
+            remedy = "Call the same command again after that time: it goes on where it stopped."
+            raise FetchError(message, remedy=remedy) from error
         return error.wait
 
     def check_host(self, url: str) -> None:
@@ -274,10 +261,8 @@ class Web:
         host = _host(url)
         allowed = (_host(first), *self._redirects_to)
         if not any(host == known or host.endswith(f".{known}") for known in allowed):
-            raise FetchError(
-                f"{first}: redirects to {url}, on another host",
-                remedy=f"If the mirror keeps its files there, allow it: --redirects-to {host}",
-            )
+            remedy = f"If the mirror keeps its files there, allow it: --redirects-to {host}"
+            raise FetchError(f"{first}: redirects to {url}, on another host", remedy=remedy)
 
     def check_stop(self) -> None:
         """Raise `Stopped` if the user wants to end."""
@@ -294,8 +279,6 @@ class Web:
                 self._sleep(wait)
                 self.check_stop()
             self._last = time.monotonic()
-
-    # -------------------------------------------------------------------------------------- requests
 
     @contextmanager
     def exchange(
@@ -335,10 +318,8 @@ class Web:
                 return response
             response.close()
             url = _target(url, response.headers["location"])
-        raise FetchError(
-            f"{first}: more than {self.patience.redirects} redirects, the last to {url}",
-            remedy="Choose another --mirror.",
-        )
+        message = f"{first}: more than {self.patience.redirects} redirects, the last to {url}"
+        raise FetchError(message, remedy="Choose another --mirror.")
 
     def _failure(self, response: httpx2.Response) -> Exception:
         """What to raise for an answer that is no success."""
@@ -385,9 +366,8 @@ class Web:
                 for chunk in self.chunks(response):
                     held += chunk
                     if len(held) > limit:
-                        raise FetchError(
-                            f"{url}: longer than {limit} bytes", remedy="That is not what is served there."
-                        )
+                        remedy = "That is not what is served there."
+                        raise FetchError(f"{url}: longer than {limit} bytes", remedy=remedy)
             return bytes(held)
 
         return self.persist(url, attempt)

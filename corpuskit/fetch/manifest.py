@@ -53,10 +53,8 @@ class Manifest:
         try:
             value = json.loads(path.read_text(encoding="utf-8"))
             files, written = value.pop("files"), value.pop("format")
-            sound = all(
-                isinstance(f["size"], int) and isinstance(f["sha1"], str) and isinstance(f["url"], str)
-                for f in files.values()
-            )
+            kinds = {"size": int, "sha1": str, "url": str}
+            sound = all(isinstance(f[key], kind) for f in files.values() for key, kind in kinds.items())
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise FetchError(f"{path}: cannot be read: {error!r}", remedy=_AWAY) from error
         if written != FORMAT or not sound:
@@ -89,13 +87,8 @@ class Manifest:
     def add(self, fetched: Fetched, **more: Any) -> None:
         """Note a file that is right."""
         remote = fetched.remote
-        self.files[remote.name] = {
-            "url": remote.url,
-            "size": fetched.size,
-            "sha1": fetched.sha1,
-            "fetched": datetime.now(UTC).date().isoformat(),
-            **more,
-        }
+        facts = {"url": remote.url, "size": fetched.size, "sha1": fetched.sha1}
+        self.files[remote.name] = {**facts, "fetched": datetime.now(UTC).date().isoformat(), **more}
 
     def write(self) -> None:
         """Write it, old or new but never half."""
@@ -127,8 +120,7 @@ def check(folder: Path) -> tuple[Manifest, list[str]]:
     Raises:
         FetchError: there is no manifest.
     """
-    manifest = Manifest.read(folder)
-    if manifest is None:
+    if (manifest := Manifest.read(folder)) is None:
         what = f"holds no {NAME}" if folder.is_dir() else "there is no such folder"
         raise FetchError(f"{folder}: {what}", remedy="Give a folder that `corpuskit fetch` wrote.")
     problems = [f"{name}: is not fetched yet" for name in manifest.about.get("missing", ())]

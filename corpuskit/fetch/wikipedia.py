@@ -90,9 +90,6 @@ def licence_of(wiki: str) -> str:
     return "CC BY-SA 4.0 and GFDL"
 
 
-# ------------------------------------------------------------------------------- what the site says
-
-
 def dates_in(listing: str) -> list[str]:
     """The dates that the page of a wiki links to, newest first.
 
@@ -119,10 +116,8 @@ def read_status(data: bytes, url: str) -> dict[str, Any]:
         problem = "its jobs are no table"
     except (ValueError, KeyError, TypeError) as error:
         problem = f"{type(error).__name__}: {error}"
-    raise BrokenStatusError(
-        f"{url}: not a list of dump files ({problem}); it begins {data[:60]!r}",
-        remedy="Try again later, choose another --date, or another --mirror.",
-    )
+    message = f"{url}: not a list of dump files ({problem}); it begins {data[:60]!r}"
+    raise BrokenStatusError(message, remedy="Try again later, choose another --date, or another --mirror.")
 
 
 class NotReady(Exception):  # noqa: N818 - an older dump is tried, or it becomes a FetchError
@@ -135,8 +130,7 @@ def files_of(jobs: Mapping[str, Any], wiki: str, date: str, kind: str, mirror: s
     Raises:
         NotReady: the job is not done, or there is none of that kind.
     """
-    job = jobs.get(KINDS[kind])
-    if job is None:
+    if (job := jobs.get(KINDS[kind])) is None:
         have = [name for name, key in KINDS.items() if jobs.get(key, {}).get("status") == "done"]
         raise NotReady(f"has no {kind}; done there: {', '.join(have) or 'nothing that is known here'}")
     if job.get("status") != "done":
@@ -144,9 +138,8 @@ def files_of(jobs: Mapping[str, Any], wiki: str, date: str, kind: str, mirror: s
     files = job.get("files")
     if not isinstance(files, dict) or not files:
         raise NotReady(f"{kind} is done and names no files")
-    found = [
-        _remote(name, facts, f"{mirror}/{wiki}/{date}", f"{wiki}-{date}-") for name, facts in files.items()
-    ]
+    base, prefix = f"{mirror}/{wiki}/{date}", f"{wiki}-{date}-"
+    found = [_remote(name, facts, base, prefix) for name, facts in files.items()]
     return sorted(found, key=lambda file: _order(file.name))
 
 
@@ -157,8 +150,7 @@ def _remote(name: str, facts: Any, base: str, prefix: str) -> Remote:
         raise NotReady(f"names a file {name!r}, which is not of this dump")
     if not isinstance(size, int) or isinstance(size, bool) or size < 0:
         raise NotReady(f"gives no size for {name}")
-    sha1 = str(facts.get("sha1") or "").lower()
-    if sha1 and not _SHA1.fullmatch(sha1):
+    if (sha1 := str(facts.get("sha1") or "").lower()) and not _SHA1.fullmatch(sha1):
         raise NotReady(f"gives {sha1!r} as SHA-1 of {name}")
     return Remote(name, f"{base}/{name}", size, sha1)
 
@@ -170,13 +162,8 @@ def _order(name: str) -> list[tuple[int, str]]:
 
 def sums_in(text: str) -> dict[str, str]:
     """SHA-1 by file name, from a ``sha1sums.txt``: lines of checksum, two spaces, name."""
-    pairs = (line.split(None, 1) for line in text.splitlines())
-    return {
-        p[1].strip().lstrip("*"): p[0].lower() for p in pairs if len(p) == 2 and _SHA1.fullmatch(p[0].lower())
-    }
-
-
-# --------------------------------------------------------------------------------------- choosing
+    pairs = [pair for line in text.splitlines() if len(pair := line.split(None, 1)) == 2]
+    return {name.strip().lstrip("*"): sha1.lower() for sha1, name in pairs if _SHA1.fullmatch(sha1.lower())}
 
 
 def choose(
@@ -246,17 +233,12 @@ def _dump(web: Web, wiki: str, date: str, kind: str, mirror: str) -> Dump:
     files = files_of(read_status(web.get(url, limit=_STATUS_BYTES), url), wiki, date, kind, mirror)
     if not all(file.sha1 for file in files):
         # Some mirrors' lists lack checksums; those of the dump as a whole stand in a file of their own.
-        sums = sums_in(
-            web.get(f"{base}/{wiki}-{date}-sha1sums.txt", limit=_STATUS_BYTES).decode("utf-8", "replace")
-        )
+        listing = web.get(f"{base}/{wiki}-{date}-sha1sums.txt", limit=_STATUS_BYTES)
+        sums = sums_in(listing.decode("utf-8", "replace"))
         files = [Remote(f.name, f.url, f.size, f.sha1 or sums.get(f.name, "")) for f in files]
-        missing = [file.name for file in files if not file.sha1]
-        if missing:
+        if missing := [file.name for file in files if not file.sha1]:
             raise NotReady(f"gives no SHA-1 for {', '.join(missing[:3])}")
     return Dump(wiki, date, kind, mirror, tuple(files))
-
-
-# --------------------------------------------------------------------------------------- fetching
 
 
 def fetch(
@@ -273,10 +255,8 @@ def fetch(
         SettingError: the folder holds another dump.
     """
     if connections > CONNECTIONS and urlsplit(dump.mirror).hostname == urlsplit(MIRROR).hostname:
-        raise SettingError(
-            f"--connections {connections}: dumps.wikimedia.org grants {CONNECTIONS} to one client",
-            remedy=f"Give at most {CONNECTIONS}, or a --mirror that grants more.",
-        )
+        message = f"--connections {connections}: dumps.wikimedia.org grants {CONNECTIONS} to one client"
+        raise SettingError(message, remedy=f"Give at most {CONNECTIONS}, or a --mirror that grants more.")
     with locked(folder):
         manifest = _manifest(dump, folder)
         there = [file for file in dump.files if manifest.holds(file, manifest.add)]

@@ -22,9 +22,7 @@ from corpuskit.storage.files import canonical_json
 from corpuskit.storage.places import is_uri, kind_of, list_files, name_below
 
 NO_KNOWN_FORMAT = "no known format"
-COMPANION = re.compile(
-    r"(?:.*/)?(?:fetch\.json|[^/]+-multistream-index\d*\.txt[^/]*|pg_catalog\.csv(?:\.gz)?)"
-)
+COMPANION = re.compile(r"(.*/)?(fetch\.json|[^/]+-multistream-index\d*\.txt[^/]*|pg_catalog\.csv(\.gz)?)")
 """What `corpuskit fetch` brings beside the texts. Nobody needs to be told that it is not read as one."""
 
 SHOWN = 8
@@ -217,10 +215,8 @@ def _groups(paths: Sequence[str], limit: int) -> Iterator[tuple[list[str], int]]
     size = 0
     for path in paths:
         if is_uri(path):
-            raise InputError(
-                f"{path}: a URI, and only dumps of wikis are read from where they lie",
-                remedy="Copy the files to a folder of this machine, and give that.",
-            )
+            message = f"{path}: a URI, and only dumps of wikis are read from where they lie"
+            raise InputError(message, remedy="Copy the files to a folder of this machine, and give that.")
         on_disk = os.path.getsize(path)
         if held and size + on_disk > limit:
             yield held, size

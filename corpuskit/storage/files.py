@@ -83,10 +83,8 @@ def read_json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, OSError) as error:
-        raise RunError(
-            f"{path}: not readable as JSON: {error}",
-            remedy="Delete this file and build again: only what depends on it is redone.",
-        ) from error
+        remedy = "Delete this file and build again: only what depends on it is redone."
+        raise RunError(f"{path}: not readable as JSON: {error}", remedy=remedy) from error
 
 
 def sha256_file(path: Path) -> str:
@@ -129,9 +127,8 @@ def writing(
     try:
         yield
     except OSError as error:
-        raise StorageError(
-            f"{path} could not be written: {error.strerror or error}", remedy=f"{write_remedy(error)} {kept}"
-        ) from error
+        message = f"{path} could not be written: {error.strerror or error}"
+        raise StorageError(message, remedy=f"{write_remedy(error)} {kept}") from error
 
 
 def write_file(path: Path, data: bytes) -> str:

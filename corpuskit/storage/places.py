@@ -8,22 +8,19 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Literal, cast
+from typing import BinaryIO, Literal, cast
 from urllib.parse import quote, unquote
 
-from corpuskit.errors import InputError
+from pyarrow import ArrowException, fs
 
-if TYPE_CHECKING:
-    from pyarrow.fs import FileSystem
+from corpuskit.errors import InputError
 
 _PLAIN = "/:@!$&'()*+,;=~"
 """What is not percent-encoded in the path of a URI, beside letters, digits, ``-``, ``.`` and ``_``."""
 
 
-def _system(place: str) -> tuple[FileSystem, str]:
+def _system(place: str) -> tuple[fs.FileSystem, str]:
     """The file system of a URI and the path within it."""
-    from pyarrow import ArrowException, fs
-
     try:
         system, path = fs.FileSystem.from_uri(place)
     except (ArrowException, OSError) as error:
@@ -53,8 +50,6 @@ def kind_of(place: str) -> Literal["file", "folder", ""]:
     """What lies at a place; empty if nothing does, or nothing that can be read."""
     if not is_uri(place):
         return "file" if os.path.isfile(place) else "folder" if os.path.isdir(place) else ""
-    from pyarrow import fs
-
     system, path = _system(place)
     try:
         kind = system.get_file_info(path).type
@@ -69,8 +64,6 @@ def list_files(folder: str) -> tuple[list[str], list[str]]:
     Returns:
         The URIs of the files, and the relative names of what is hidden (``.git``), which is left out.
     """
-    from pyarrow import fs
-
     system, path = _system(folder)
     found = system.get_file_info(fs.FileSelector(path, recursive=True))
     files, hidden = [], set[str]()
@@ -110,8 +103,6 @@ def stamp(file: str | Path) -> tuple[int, ...]:
         OSError: the file is not there or cannot be looked at.
     """
     if is_uri(str(file)):
-        from pyarrow import fs
-
         system, path = fs.FileSystem.from_uri(str(file))
         info = system.get_file_info(path)
         if info.type != fs.FileType.File:

@@ -98,9 +98,8 @@ def _open(path: str) -> BinaryIO:
         opener = next((opener for suffix, opener in _OPENERS.items() if path.endswith(suffix)), None)
         return cast(BinaryIO, opener(path)) if opener else open(path, "rb")
     except OSError as error:
-        raise InputError(
-            f"{path}: cannot be opened: {error}", remedy="Check the path and its rights."
-        ) from error
+        remedy = "Check the path and its rights."
+        raise InputError(f"{path}: cannot be opened: {error}", remedy=remedy) from error
 
 
 def chunks(path: str, size: int = _CHUNK) -> Iterator[bytes]:
@@ -127,10 +126,8 @@ def _excerpt(data: bytes) -> str:
 
 
 def _broken_stream(name: str, error: BrokenStreamError) -> str:
-    return (
-        f"{name}: the compressed file is {error.kind} ({error}); what follows could not be read."
-        " Fetch the file again."
-    )
+    what = f"the compressed file is {error.kind} ({error}); what follows could not be read"
+    return f"{name}: {what}. Fetch the file again."
 
 
 def read_text(path: str, name: str, fields: Fields) -> Iterator[Row | Damage]:
@@ -250,14 +247,11 @@ def read_parquet(path: str, name: str, fields: Fields) -> Iterator[Row | Damage]
     try:
         file = pq.ParquetFile(path)
     except FileNotFoundError as error:
-        raise InputError(
-            f"{path}: is not there any more", remedy="Put the file back or run again."
-        ) from error
+        remedy = "Put the file back or run again."
+        raise InputError(f"{path}: is not there any more", remedy=remedy) from error
     except (OSError, pa.ArrowException) as error:
-        size = os.path.getsize(path)
-        yield Damage(
-            0, "corrupt", f"{name}: not a readable Parquet file: {error}. Fetch or write it again.", size
-        )
+        message = f"{name}: not a readable Parquet file: {error}. Fetch or write it again."
+        yield Damage(0, "corrupt", message, os.path.getsize(path))
         return
     with file:
         try:
@@ -316,14 +310,7 @@ def _columns(schema: pa.Schema, name: str, fields: Fields) -> list[str]:
     if pa.types.is_dictionary(kind):
         kind = kind.value_type
     # Parquet files of some writers lack the mark that tells strings from bytes.
-    stringlike = (
-        pa.types.is_string,
-        pa.types.is_large_string,
-        pa.types.is_string_view,
-        pa.types.is_binary,
-        pa.types.is_large_binary,
-    )
-    if not any(test(kind) for test in stringlike):
+    if kind not in (pa.string(), pa.large_string(), pa.string_view(), pa.binary(), pa.large_binary()):
         raise InputError(f"{name}: column {fields.text!r} holds {kind}, not text", remedy="Set text_field.")
     wanted = dict.fromkeys((fields.text, fields.id, fields.title, fields.url))
     return [column for column in wanted if column in schema.names]

@@ -24,7 +24,6 @@ PARQUET: Mapping[str, Any] = {
 }
 """Fixed encoding rules: the same rows in the same batches give the same bytes (per pyarrow version)."""
 
-
 KEPT_LEVEL, PASSING_LEVEL = 3, 1
 """zstd levels: of the corpus, and of what only later passes read, where speed is worth more than size."""
 

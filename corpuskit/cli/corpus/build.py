@@ -10,17 +10,18 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.progress import MofNCompleteColumn, TimeElapsedColumn
 
 from corpuskit.build.build import BuildResult, Listener, build_corpus
 from corpuskit.build.forecast.dry_run import dry_run, render, size
 from corpuskit.build.recipe.recipe import load
-from corpuskit.cli.shell import Shell, shell_options
+from corpuskit.cli.shell import COUNT, PATH, Shell, progress, shell_options
 
 
 @click.command()
-@click.argument("recipe", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="The run folder.")
-@click.option("--workers", type=click.IntRange(min=1), help="Processes. Default: one per core.")
+@click.argument("recipe", type=PATH)
+@click.option("--out", type=PATH, required=True, help="The run folder.")
+@click.option("--workers", type=COUNT, help="Processes. Default: one per core.")
 @click.option(
     "--set", "overrides", multiple=True, metavar="A.B=VALUE", help="Override a setting of the recipe."
 )
@@ -50,24 +51,20 @@ def command(
 @contextmanager
 def _progress(shell: Shell) -> Iterator[Listener]:
     """A line of progress per step on standard error: a live bar in a terminal, plain lines elsewhere."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    console = Console(stderr=True, quiet=shell.quiet)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     bars: dict[str, Any] = {}
-    with Progress(*columns, console=console, disable=not console.is_terminal or shell.quiet) as progress:
+    with progress(shell, MofNCompleteColumn(), TimeElapsedColumn()) as shown:
+        console = shown.console
 
         def listen(event: str, facts: Mapping[str, Any]) -> None:
             title = str(facts.get("title", ""))
             if event == "step":
                 tasks, skipped = facts["tasks"], facts["skipped"]
-                bars[title] = progress.add_task(title, total=tasks, completed=skipped)
+                bars[title] = shown.add_task(title, total=tasks, completed=skipped)
                 done = f", {skipped} done before" if skipped else ""
                 if not console.is_terminal:
                     console.print(f"{title}: {tasks} task{'s' * (tasks != 1)}{done}", highlight=False)
             elif event == "done":
-                progress.advance(bars[title])
+                shown.advance(bars[title])
             elif event == "warning":
                 console.print(f"warning: {facts['warning']}", highlight=False)
 

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
+from rich.progress import DownloadColumn, MofNCompleteColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from corpuskit.build.forecast.dry_run import size
-from corpuskit.cli.shell import Shell, counted, shell_options
+from corpuskit.cli.shell import COUNT, PATH, F, Shell, counted, progress, shell_options
 from corpuskit.fetch import gutenberg, manifest, wikipedia
 from corpuskit.fetch.http import Listener, Web
-
-F = TypeVar("F", bound=Callable[..., Any])
 
 
 @click.group()
@@ -53,7 +53,7 @@ def _common(function: F) -> F:
 @command.command("wikipedia")
 @click.option("--wiki", required=True, help="The wiki, as its database is called: simplewiki, dewiki.")
 @click.option("--date", default="latest", show_default=True, help="YYYYMMDD, or latest.")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder.  [default: dumps/WIKI-DATE]")
+@click.option("--out", type=PATH, help="Folder.  [default: dumps/WIKI-DATE]")
 @click.option(
     "--kind",
     type=click.Choice(list(wikipedia.KINDS)),
@@ -109,16 +109,9 @@ def wikipedia_command(
 
 
 def _dump_facts(dump: wikipedia.Dump, folder: Path) -> dict[str, Any]:
-    return {
-        "folder": str(folder),
-        "wiki": dump.wiki,
-        "date": dump.date,
-        "kind": dump.kind,
-        "mirror": dump.mirror,
-        "licence": dump.licence,
-        "bytes": dump.size,
-        "files": [{"name": f.name, "url": f.url, "size": f.size, "sha1": f.sha1 or None} for f in dump.files],
-    }
+    about = {name: getattr(dump, name) for name in ("wiki", "date", "kind", "mirror", "licence")}
+    files = [{"name": f.name, "url": f.url, "size": f.size, "sha1": f.sha1 or None} for f in dump.files]
+    return {"folder": str(folder), **about, "bytes": dump.size, "files": files}
 
 
 def _dump_table(dump: wikipedia.Dump, folder: Path) -> str:
@@ -139,8 +132,8 @@ def _dump_table(dump: wikipedia.Dump, folder: Path) -> str:
 )
 @click.option("--languages", default="", metavar="CODES", help="en, or en,de: books in any of them.")
 @click.option("--ids", default="", metavar="NUMBERS", help="84,1340-1342: these books alone.")
-@click.option("--limit", type=click.IntRange(min=1), help="At most so many, lowest numbers first.")
-@click.option("--out", type=click.Path(path_type=Path), default=Path("gutenberg"), show_default=True)
+@click.option("--limit", type=COUNT, help="At most so many, lowest numbers first.")
+@click.option("--out", type=PATH, default=Path("gutenberg"), show_default=True)
 @click.option(
     "--pause", type=click.FloatRange(min=0), default=gutenberg.PAUSE, show_default=True, metavar="SECONDS"
 )
@@ -186,18 +179,16 @@ def gutenberg_command(
     shell.result(*_books_fetched(source, status))
 
 
+def _about(source: gutenberg.Mirror) -> dict[str, Any]:
+    return {"folder": str(source.folder), "mirror": source.address, "licence": gutenberg.LICENCE}
+
+
 def _books_to_come(source: gutenberg.Mirror, status: gutenberg.FetchStatus) -> tuple[dict[str, Any], str]:
     missing = status.missing
     done = sorted([*status.there, *status.not_found, *status.copyrighted])
     time = gutenberg.duration(len(missing), source.web.pause)
-    facts = {
-        "folder": str(source.folder),
-        "mirror": source.address,
-        "licence": gutenberg.LICENCE,
-        "dry_run": True,
-        "there": done,
-        "books": [{"id": b.number, "title": b.title, "languages": list(b.languages)} for b in missing],
-    }
+    books = [{"id": b.number, "title": b.title, "languages": list(b.languages)} for b in missing]
+    facts = {**_about(source), "dry_run": True, "there": done, "books": books}
     lines = [f"{b.number:>6}  {','.join(b.languages):6} {b.title[:80]}" for b in missing[:20]]
     if len(missing) > len(lines):
         lines.append(f"        and {len(missing) - len(lines)} more")
@@ -209,32 +200,23 @@ def _books_to_come(source: gutenberg.Mirror, status: gutenberg.FetchStatus) -> t
 
 
 def _books_fetched(source: gutenberg.Mirror, status: gutenberg.FetchStatus) -> tuple[dict[str, Any], str]:
-    facts = {
-        "folder": str(source.folder),
-        "mirror": source.address,
-        "licence": gutenberg.LICENCE,
-        "fetched": status.fetched,
-        "there": status.there,
-        "not_found": status.not_found,
-        "copyrighted": status.copyrighted,
-        "misses": status.misses,
-        "catalog": str(source.catalog_path()),
+    told = {
+        name: getattr(status, name) for name in ("fetched", "there", "not_found", "copyrighted", "misses")
     }
+    facts = {**_about(source), **told, "catalog": str(source.catalog_path())}
     left = {"not found at the mirror": status.not_found, "left out as copyrighted": status.copyrighted}
     named = [f"{what}: {gutenberg.listed(numbers)}\n" for what, numbers in left.items() if numbers]
     text = (
         f"{source.folder}: {counted(len(status.fetched), 'book')} fetched, {len(status.there)} there"
-        f" before, {len(status.not_found)} not found at the mirror,"
-        f" {len(status.copyrighted)} left out as copyrighted\n"
-        f"{''.join(named)}"
-        f"licence: {gutenberg.LICENCE}\n"
+        f" before, {', '.join(f'{len(numbers)} {what}' for what, numbers in left.items())}\n"
+        f"{''.join(named)}licence: {gutenberg.LICENCE}\n"
         f"in a recipe: gutenberg: {{path: {source.folder}, catalog: {source.catalog_path()}}}"
     )
     return facts, text
 
 
 @command.command("verify")
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folder", type=PATH)
 @shell_options
 def verify_command(shell: Shell, folder: Path) -> None:
     """Check a fetched folder against its manifest, without a connection.
@@ -248,7 +230,7 @@ def verify_command(shell: Shell, folder: Path) -> None:
     facts = {"folder": str(folder), "sound": not problems, "problems": problems, "files": len(held.files)}
     total = sum(file["size"] for file in held.files.values())
     text = f"{folder}: sound: {counted(len(held.files), 'file')}, {size(total)}"
-    shell.result(facts, "\n".join(problems) if problems else text)
+    shell.result(facts, "\n".join(problems) or text)
     if problems:
         shell.say("Call the same `corpuskit fetch` again: what is wrong is fetched anew.")
         sys.exit(1)
@@ -257,61 +239,35 @@ def verify_command(shell: Shell, folder: Path) -> None:
 @contextmanager
 def _progress(shell: Shell, unit: str) -> Iterator[Listener]:
     """A bar on standard error in a terminal, a line for each file or hundred books elsewhere."""
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        DownloadColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeRemainingColumn,
-        TransferSpeedColumn,
-    )
+    books = unit == "books"
+    figures = (MofNCompleteColumn(),) if books else (DownloadColumn(), TransferSpeedColumn())
+    held: Counter[str] = Counter()  # bytes by file, or books
+    with progress(shell, *figures, TimeRemainingColumn()) as shown:
+        bar = shown.add_task("fetching", total=None, visible=False)
 
-    console = Console(stderr=True, quiet=shell.quiet)
-    counts = (DownloadColumn(), TransferSpeedColumn()) if unit == "bytes" else (MofNCompleteColumn(),)
-    columns = (TextColumn("{task.description}"), BarColumn(), *counts, TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal or shell.quiet) as progress:
-        yield _Display(console, progress, unit).listen
+        def say(text: str) -> None:
+            shown.console.print(text, highlight=False, markup=False, soft_wrap=True)
 
+        def listen(event: str, facts: Mapping[str, Any]) -> None:
+            if event == "begin":
+                planned = facts.get("books", facts.get("files", ()))
+                total = len(planned) if books else sum(file.size or 0 for file in planned)
+                shown.update(bar, total=total, visible=bool(planned))
+            elif event == "retry":
+                wait = f"; again in {facts['wait']:.0f} s" if facts["wait"] else "; again"
+                what, reason = facts["what"], facts["reason"]
+                say(f"{reason}{wait}" if reason.startswith(what) else f"{what}: {reason}{wait}")
+            elif event == "note":
+                say(facts["note"])
+            elif event == "bytes" and not books:
+                held[facts["what"]] = facts["done"]
+                shown.update(bar, completed=held.total())
+            elif event == "done" and books:
+                held[unit] += 1
+                shown.update(bar, completed=held[unit])
+                if held[unit] % 100 == 0 and not shown.console.is_terminal:
+                    say(f"{held[unit]} books")
+            elif event == "done" and not shown.console.is_terminal:
+                say(f"{facts['what']}: {size(facts['size'])}, whole")
 
-class _Display:
-    """What the events of a fetch look like."""
-
-    def __init__(self, console: Any, progress: Any, unit: str) -> None:
-        self._console = console
-        self._progress = progress
-        self._bar = progress.add_task("fetching", total=None, visible=False)
-        self._unit = unit
-        self._held: dict[str, int] = {}
-        self._done = 0
-
-    def listen(self, event: str, facts: Mapping[str, Any]) -> None:
-        """Show one event."""
-        if event == "begin":
-            planned = facts.get("books", facts.get("files", ()))
-            total = len(planned) if self._unit == "books" else sum(file.size or 0 for file in planned)
-            self._progress.update(self._bar, total=total, visible=bool(planned))
-        elif event == "retry":
-            wait = f"; again in {facts['wait']:.0f} s" if facts["wait"] else "; again"
-            what, reason = facts["what"], facts["reason"]
-            self._say(f"{reason}{wait}" if reason.startswith(what) else f"{what}: {reason}{wait}")
-        elif event == "note":
-            self._say(facts["note"])
-        elif event == "bytes" and self._unit == "bytes":
-            self._held[facts["what"]] = facts["done"]
-            self._progress.update(self._bar, completed=sum(self._held.values()))
-        elif event == "done":
-            self._finish(facts)
-
-    def _finish(self, facts: Mapping[str, Any]) -> None:
-        self._done += 1
-        if self._unit == "books":
-            self._progress.update(self._bar, completed=self._done)
-            if self._done % 100 == 0 and not self._console.is_terminal:
-                self._say(f"{self._done} books")
-        elif not self._console.is_terminal:
-            self._say(f"{facts['what']}: {size(facts['size'])}, whole")
-
-    def _say(self, text: str) -> None:
-        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
+        yield listen

@@ -11,7 +11,7 @@ import click
 import pyarrow as pa
 
 from corpuskit.build.forecast.dry_run import size
-from corpuskit.cli.shell import Shell, counted, shell_options
+from corpuskit.cli.shell import PATH, Shell, counted, shell_options
 from corpuskit.documents.ledger import Entry, Ledger
 from corpuskit.errors import RunError
 from corpuskit.report.check import read_ledger
@@ -24,7 +24,7 @@ _COSTLIEST = 5
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=PATH)
 @shell_options
 def command(shell: Shell, run: Path) -> None:
     """Show what a run holds: ledger, sources, tokens, shards.
@@ -40,10 +40,8 @@ def command(shell: Shell, run: Path) -> None:
 def gather(run: Run) -> dict[str, Any]:
     """The facts of a finished run as JSON values."""
     if not run.exists(LEDGER):
-        raise RunError(
-            f"{run.folder}: the build is not finished: there is no ledger.json",
-            remedy="Call `corpuskit build` again with the same recipe: it goes on where it stopped.",
-        )
+        remedy = "Call `corpuskit build` again with the same recipe: it goes on where it stopped."
+        raise RunError(f"{run.folder}: the build is not finished: there is no ledger.json", remedy=remedy)
     records = run.records()
     return {
         "run": str(run.folder),
@@ -90,10 +88,8 @@ def _loss(run: Run, records: list[Record]) -> dict[str, Any] | None:
         try:
             tables = {name: run.read_table(f"{folder_of('tables')}{name}/{part}") for name in SIDE_TABLES}
         except (OSError, pa.ArrowException) as error:
-            raise RunError(
-                f"{run.local(prefix)}: cannot be read: {error}",
-                remedy="Call `corpuskit verify`: it names what is damaged or missing.",
-            ) from error
+            remedy = "Call `corpuskit verify`: it names what is damaged or missing."
+            raise RunError(f"{run.local(prefix)}: cannot be read: {error}", remedy=remedy) from error
         # Somebody else's source may call a table of its own so.
         if all(table.schema.equals(SIDE_TABLES[name]) for name, table in tables.items()):
             totals.add(tables)

@@ -9,7 +9,7 @@ from typing import Literal
 
 import click
 
-from corpuskit.cli.shell import Shell, shell_options
+from corpuskit.cli.shell import PATH, Shell, shell_options
 from corpuskit.errors import InputError, SettingError
 from corpuskit.sources.files.files import Files
 from corpuskit.tokenizer.tokenizer import Tokenizer
@@ -26,8 +26,8 @@ def command() -> None:
 
 
 @command.command("train")
-@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="The tokenizer.json to write.")
+@click.argument("files", nargs=-1, required=True, type=PATH)
+@click.option("--out", required=True, type=PATH, help="The tokenizer.json to write.")
 @click.option("--vocab-size", type=click.IntRange(min=384), default=32768, show_default=True)
 @click.option("--pattern", type=click.Choice(["llama3", "gpt2"]), default="llama3", show_default=True)
 @shell_options
@@ -63,7 +63,7 @@ def _texts(shell: Shell, files: tuple[Path, ...]) -> Iterator[str]:
 
 
 @command.command("encode")
-@click.argument("tokenizer", type=click.Path(path_type=Path))
+@click.argument("tokenizer", type=PATH)
 @click.argument("text")
 @shell_options
 def encode_command(shell: Shell, tokenizer: Path, text: str) -> None:
@@ -79,6 +79,5 @@ def encode_command(shell: Shell, tokenizer: Path, text: str) -> None:
     loaded = Tokenizer.load(tokenizer)
     ids = loaded.encode(text)
     pieces = [loaded.decode([i]) for i in ids]
-    shell.result(
-        {"ids": ids, "tokens": pieces}, " ".join(f"{i}:{p!r}" for i, p in zip(ids, pieces, strict=True))
-    )
+    shown = " ".join(f"{i}:{piece!r}" for i, piece in zip(ids, pieces, strict=True))
+    shell.result({"ids": ids, "tokens": pieces}, shown)

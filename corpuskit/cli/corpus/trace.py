@@ -6,13 +6,13 @@ from pathlib import Path
 
 import click
 
-from corpuskit.cli.shell import Shell, shell_options
+from corpuskit.cli.shell import PATH, Shell, shell_options
 from corpuskit.report.trace import Trace, trace
 from corpuskit.run.folder import Run
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=PATH)
 @click.option("--shard", required=True, help="Name of the shard, e.g. train-00000.")
 @click.option("--token", type=int, required=True, help="Place of the token in the shard, from 0.")
 @shell_options
@@ -36,8 +36,7 @@ def _text(traced: Trace) -> str:
     names = ("id", "title", "source", "licence", "url", "language", "split", "cluster")
     lines += [f"  {name:<9}{document[name]}" for name in names if document[name]]
     lines += [f"  origin   {key}: {value}" for key, value in document["origin"].items()]
-    lines += [
-        f"  cut      {c['stage']}, {c['reason']}: bytes {c['start']} to {c['end']}" for c in traced.cuts
-    ]
+    for cut in traced.cuts:
+        lines.append(f"  cut      {cut['stage']}, {cut['reason']}: bytes {cut['start']} to {cut['end']}")
     lines += [f"  kept in place of {d['id']} ({d['stage']}: {d['reason']})" for d in traced.dropped_for]
     return "\n".join(lines)

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import click
 
-from corpuskit.cli.shell import Shell, shell_options
+from corpuskit.cli.shell import PATH, Shell, shell_options
 from corpuskit.report.check import problems
 from corpuskit.run.folder import Run
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=PATH)
 @shell_options
 def command(shell: Shell, run: Path) -> None:
     """Check a run: checksums, ledger, shards and their index.
@@ -28,10 +28,8 @@ def command(shell: Shell, run: Path) -> None:
     records = opened.records()
     files = sum(len(r.outputs) for r in records)
     facts = {"run": str(run), "sound": not found, "problems": found, "files": files, "tasks": len(records)}
-    text = (
-        "\n".join(found) if found else f"{run}: sound: {files} files of {len(records)} tasks, ledger balanced"
-    )
-    shell.result(facts, text)
+    sound = f"{run}: sound: {files} files of {len(records)} tasks, ledger balanced"
+    shell.result(facts, "\n".join(found) or sound)
     if found:
         shell.say("Delete what is damaged and call `corpuskit build` with the same recipe: it is made anew.")
         sys.exit(1)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from corpuskit.cli.model.sample import load_model, sampling_options
-from corpuskit.cli.shell import Shell, shell_options
+from corpuskit.cli.shell import COUNT, PATH, Shell, shell_options
 from corpuskit.errors import CorpuskitError, SettingError, nearest
 
 if TYPE_CHECKING:
@@ -28,27 +28,15 @@ COMMANDS = {
 
 
 @click.command()
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model", type=PATH)
 @click.option("--system", default="", help="What the model is told before the conversation.")
-@click.option(
-    "--tokens", type=click.IntRange(min=1), default=200, show_default=True, help="Most tokens of a reply."
-)
+@click.option("--tokens", type=COUNT, default=200, show_default=True, help="Most tokens of a reply.")
 @sampling_options
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same replies.")
 @click.option("--plain", is_flag=True, help="Write who speaks as words although there are role tokens.")
 @shell_options
 def command(
-    shell: Shell,
-    model: Path,
-    system: str,
-    tokens: int,
-    temperature: float,
-    top_k: int,
-    top_p: float,
-    min_p: float,
-    device: str,
-    seed: int,
-    plain: bool,
+    shell: Shell, model: Path, system: str, tokens: int, device: str, seed: int, plain: bool, **drawn: Any
 ) -> None:
     """Talk with a trained model.
 
@@ -63,7 +51,7 @@ def command(
     from corpuskit.train import Sampling
     from corpuskit.train.generate.chat import Chat
 
-    sampling = Sampling(temperature, top_k, top_p, min_p)
+    sampling = Sampling(**drawn)
     chat = Chat(load_model(model, device), sampling, seed, tokens, system, plain)
     if not chat.is_tuned:
         shell.say(

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Literal
 
 import click
 
-from corpuskit.cli.shell import Shell, shell_options
+from corpuskit.cli.shell import PATH, Shell, shell_options
 
 if TYPE_CHECKING:
     from corpuskit.train.hub.export import ExportResult
 
 
 @click.command()
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model", type=PATH)
 @click.option(
     "--to",
     type=click.Choice(["hf", "torch"]),
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="hf: a model of transformers. torch: our own class, in one file.",
 )
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="The folder to make.")
+@click.option("--out", type=PATH, required=True, help="The folder to make.")
 @click.option("--no-check", is_flag=True, help="Do not compare what was written with the model.")
 @click.option("--keep-padding", is_flag=True, help="Keep the rows that pad the vocabulary to 64s.")
 @shell_options

@@ -7,15 +7,13 @@ from pathlib import Path
 
 import click
 
-from corpuskit.cli.shell import Shell, shell_options
+from corpuskit.cli.shell import COUNT, PATH, Shell, shell_options
 
 
 @click.command()
-@click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="The model folder to make.")
-@click.option(
-    "--context", type=click.IntRange(min=1), help="Use at most so many positions. Default: all that it has."
-)
+@click.argument("folder", type=PATH)
+@click.option("--out", type=PATH, required=True, help="The model folder to make.")
+@click.option("--context", type=COUNT, help="Use at most so many positions. Default: all that it has.")
 @click.option("--end-of-text", type=click.IntRange(min=0), help="Id that ends a text. Default: eos_token_id.")
 @shell_options
 def command(shell: Shell, folder: Path, out: Path, context: int | None, end_of_text: int | None) -> None:

@@ -3,57 +3,38 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from corpuskit.cli.shell import Shell, shell_options
+from corpuskit.cli.shell import COUNT, PATH, F, Shell, shell_options
 from corpuskit.errors import SettingError
 
 if TYPE_CHECKING:
     from corpuskit.train import LanguageModel, Sampling
     from corpuskit.train.generate.fill import Filled
 
-F = TypeVar("F", bound=Callable[..., Any])
+_DEVICES = click.Choice(["auto", "cpu", "cuda"])
+_SAMPLING: tuple[tuple[str, Any, Any, str], ...] = (
+    ("--temperature", float, 0.8, "0 takes the likeliest token."),
+    ("--top-k", int, 0, "Only the k likeliest tokens; 0: all."),
+    ("--top-p", float, 0.95, "Only the likeliest tokens up to p."),
+    ("--min-p", float, 0.0, "Only tokens at least so many times as likely as the likeliest."),
+    ("--device", _DEVICES, "auto", "Where it is computed; auto: on a GPU where there is one."),
+)
 
 
 def sampling_options(function: F) -> F:
-    """Give a command the options of `Sampling`, and --device."""
-    options = [
-        click.option(
-            "--temperature", type=float, default=0.8, show_default=True, help="0 takes the likeliest token."
-        ),
-        click.option(
-            "--top-k", type=int, default=0, show_default=True, help="Only the k likeliest tokens; 0: all."
-        ),
-        click.option(
-            "--top-p", type=float, default=0.95, show_default=True, help="Only the likeliest tokens up to p."
-        ),
-        click.option(
-            "--min-p",
-            type=float,
-            default=0.0,
-            show_default=True,
-            help="Only tokens at least so many times as likely as the likeliest.",
-        ),
-        click.option(
-            "--device",
-            type=click.Choice(["auto", "cpu", "cuda"]),
-            default="auto",
-            show_default=True,
-            help="Where it is computed; auto: on a GPU where there is one.",
-        ),
-    ]
-    for option in reversed(options):
-        function = option(function)
+    """Give a command the options of `Sampling` under their names, and --device."""
+    for name, kind, default, text in reversed(_SAMPLING):
+        function = click.option(name, type=kind, default=default, show_default=True, help=text)(function)
     return function
 
 
 @click.command()
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model", type=PATH)
 @click.option(
     "--prompt",
     "prompts",
@@ -61,29 +42,16 @@ def sampling_options(function: F) -> F:
     help="Text to continue, or an encoder-decoder's source; may be given several times; - reads standard "
     "input. Default: the beginning of a new document.",
 )
-@click.option(
-    "--prompts",
-    "lines",
-    type=click.Path(path_type=Path),
-    help="A file of one prompt a line; - is standard input.",
-)
+@click.option("--prompts", "lines", type=PATH, help="A file of one prompt a line; - is standard input.")
 @click.option("--fill", help="A text whose gaps, marked <mask>, an encoder or encoder-decoder fills.")
 @click.option("--marker", default="<mask>", show_default=True, help="What marks a gap in --fill.")
-@click.option(
-    "--top", type=click.IntRange(min=1), default=5, show_default=True, help="Tokens shown for each mask."
-)
-@click.option(
-    "--tokens", type=click.IntRange(min=1), default=200, show_default=True, help="Most tokens to write."
-)
+@click.option("--top", type=COUNT, default=5, show_default=True, help="Tokens shown for each mask.")
+@click.option("--tokens", type=COUNT, default=200, show_default=True, help="Most tokens to write.")
 @sampling_options
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed writes the same text.")
-@click.option(
-    "--count", type=click.IntRange(min=1), default=1, show_default=True, help="Texts for each prompt."
-)
+@click.option("--count", type=COUNT, default=1, show_default=True, help="Texts for each prompt.")
 @click.option("--stop", multiple=True, help="End a text before this string; may be given several times.")
-@click.option(
-    "--batch", type=click.IntRange(min=1), default=8, show_default=True, help="Texts written at once."
-)
+@click.option("--batch", type=COUNT, default=8, show_default=True, help="Texts written at once.")
 @shell_options
 def command(
     shell: Shell,
@@ -94,15 +62,12 @@ def command(
     marker: str,
     top: int,
     tokens: int,
-    temperature: float,
-    top_k: int,
-    top_p: float,
-    min_p: float,
     device: str,
     seed: int,
     count: int,
     stop: tuple[str, ...],
     batch: int,
+    **drawn: Any,
 ) -> None:
     """Write text with a trained model.
 
@@ -117,14 +82,18 @@ def command(
     """
     # torch takes seconds to load: not before there is something to sample.
     from corpuskit.train import Sampling
+    from corpuskit.train.generate.fill import fill_masks, fill_spans
 
-    sampling = Sampling(temperature, top_k, top_p, min_p)
+    sampling = Sampling(**drawn)
     asked = _prompts(prompts, lines)
     if fill is not None and asked:
         raise SettingError("--fill and a prompt exclude each other", remedy="Give one of them.")
     loaded = load_model(model, device)
     if fill is not None:
-        filled = _fill(loaded, fill, marker, top, tokens, sampling, seed, count, batch)
+        if loaded.model.settings.kind == "encoder-decoder":
+            filled = fill_spans(loaded, fill, tokens, sampling, seed, count, marker, batch)
+        else:
+            filled = [fill_masks(loaded, fill, top, marker)]
         data = {"model": str(model), "seed": seed, "filled": [asdict(each) for each in filled]}
         shell.result(data, "\n\n---\n\n".join(_shown(each) for each in filled))
         return
@@ -133,14 +102,11 @@ def command(
         _stream(loaded, asked[0], tokens, sampling, seed, stop)
         return
     samples = loaded.generate(asked, tokens, sampling, seed, count, stop, batch)
-    data = {
-        "model": str(model),
-        "seed": seed,
-        "samples": [
-            {"prompt": prompt, "text": each.text, "tokens": len(each.ids), "ended": each.ended}
-            for prompt, each in zip((p for p in asked for _ in range(count)), samples, strict=True)
-        ],
-    }
+    told = [
+        {"prompt": prompt, "text": each.text, "tokens": len(each.ids), "ended": each.ended}
+        for prompt, each in zip((p for p in asked for _ in range(count)), samples, strict=True)
+    ]
+    data = {"model": str(model), "seed": seed, "samples": told}
     shell.result(data, "\n\n---\n\n".join(each.text for each in samples))
 
 
@@ -183,24 +149,6 @@ def _stream(
         click.echo(piece, nl=False)
         sys.stdout.flush()
     click.echo()
-
-
-def _fill(
-    model: LanguageModel,
-    text: str,
-    marker: str,
-    top: int,
-    tokens: int,
-    sampling: Sampling,
-    seed: int,
-    count: int,
-    batch: int,
-) -> list[Filled]:
-    from corpuskit.train.generate.fill import fill_masks, fill_spans
-
-    if model.model.settings.kind == "encoder-decoder":
-        return fill_spans(model, text, tokens, sampling, seed, count, marker, batch)
-    return [fill_masks(model, text, top, marker)]
 
 
 def _shown(filled: Filled) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from corpuskit.cli.shell import Shell, shell_options
+from corpuskit.cli.shell import COUNT, PATH, Shell, shell_options
 from corpuskit.errors import RunError, SettingError
 from corpuskit.run.folder import Run
 from corpuskit.run.layout import SHARDS_MANIFEST
@@ -25,12 +25,10 @@ SIZES = ("nano", "tiny", "small", "15m", "124m")
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
-@click.option("--out", type=click.Path(path_type=Path), help="The model folder.")
+@click.argument("run", type=PATH)
+@click.option("--out", type=PATH, help="The model folder.")
 @click.option("--recipe", metavar="NAME|FILE", help="Settings from a recipe that ships, or from a YAML file.")
-@click.option(
-    "--steps", type=click.IntRange(min=1), help="Length of the run. Default: 10 times over the corpus."
-)
+@click.option("--steps", type=COUNT, help="Length of the run. Default: 10 times over the corpus.")
 @click.option("--minutes", type=float, help="Length of the run by time; the schedule is fitted to the speed.")
 @click.option(
     "--size", type=click.Choice(SIZES), help="Size of the model. Default: by the size of the corpus."
@@ -53,7 +51,7 @@ SIZES = ("nano", "tiny", "small", "15m", "124m")
 @click.option("--print-config", is_flag=True, help="Print all settings, with what is open chosen, as YAML.")
 @click.option("--resume", is_flag=True, help="Go on from the latest checkpoint of --out.")
 @click.option("--overwrite", is_flag=True, help="Remove the model that --out holds and begin anew.")
-@click.option("--pause-at", type=click.IntRange(min=1), help="Stop, to be resumed, after so many steps.")
+@click.option("--pause-at", type=COUNT, help="Stop, to be resumed, after so many steps.")
 @click.option("--allow-changed-data", is_flag=True, help="Resume on other shards than the run began with.")
 @click.option("--tensorboard", is_flag=True, help="Write OUT/logs/tensorboard too.")
 @click.option(
@@ -89,10 +87,9 @@ def command(
     """
     if not Run(run).exists(SHARDS_MANIFEST):
         Run.open(run)  # Says so when it is no run at all.
-        raise RunError(
-            f"{run}: holds no shards: the build is not finished, or its recipe has no `shards:`",
-            remedy="Call `corpuskit build` with a recipe that has `tokenizer:` and `shards:`.",
-        )
+        message = f"{run}: holds no shards: the build is not finished, or its recipe has no `shards:`"
+        remedy = "Call `corpuskit build` with a recipe that has `tokenizer:` and `shards:`."
+        raise RunError(message, remedy=remedy)
     if out is None and not plans and not print_config and not verify_resume:
         raise SettingError("there is no --out", remedy="Name the folder that the model is to be written to.")
     # torch takes seconds to load: not before there is something to train.
@@ -114,7 +111,7 @@ def command(
         prove_resume(shell, run, out or run, settings)
         return
     assert out is not None
-    speaks = os.environ.get("RANK", "0") == "0"  # Of processes that torchrun started, the first.
+    speaks = _speaks()
     with contextlib.ExitStack() as stack:
         listeners: list[Listener] = []
         if tensorboard and speaks:
@@ -139,6 +136,10 @@ def command(
         sys.exit(130)
 
 
+def _speaks() -> bool:
+    return os.environ.get("RANK", "0") == "0"  # Of processes that torchrun started, the first.
+
+
 def list_settings(context: click.Context) -> None:
     """Print the settings of a run, and what they mean by subject."""
     from corpuskit.train.settings.settings import GROUPS, TrainSettings
@@ -155,7 +156,7 @@ def prove_resume(shell: Shell, run: Path, out: Path, settings: TrainSettings) ->
     from corpuskit.train.verify import verify_resume
 
     proof = verify_resume(run, out, settings)
-    if os.environ.get("RANK", "0") == "0":
+    if _speaks():
         shell.result({"exact": proof.exact, **dataclasses.asdict(proof)}, str(proof))
     if not proof.exact:
         sys.exit(1)
@@ -179,16 +180,15 @@ def show(shell: Shell, run: Path, settings: TrainSettings, hourly: float | None,
     from corpuskit.cli.model.plan_text import plan_text
     from corpuskit.train.plan.plan import plan_training, resolved
 
-    speaks = os.environ.get("RANK", "0") == "0"
     if plans:
-        if speaks:
+        if _speaks():
             shell.say("Making some steps to see how long they take ...")
         found = plan_training(run, settings, hourly)
-        if speaks:
+        if _speaks():
             shell.result(found.as_json(), plan_text(found))
         return
     chosen = {k: v for k, v in resolved(run, settings).model_dump(mode="json").items() if v is not None}
-    if speaks:
+    if _speaks():
         shell.result(chosen, yaml.safe_dump(chosen, sort_keys=False).rstrip())
 
 
@@ -198,9 +198,8 @@ def parse_assignments(assignments: tuple[str, ...]) -> dict[str, str]:
     for assignment in assignments:
         name, equals, value = assignment.partition("=")
         if not equals or not name or not value:
-            raise SettingError(
-                f"--set {assignment} is not NAME=VALUE", remedy="Write it as --set dropout=0.2."
-            )
+            remedy = "Write it as --set dropout=0.2."
+            raise SettingError(f"--set {assignment} is not NAME=VALUE", remedy=remedy)
         values[name.strip().replace("-", "_")] = value.strip()
     return values
 

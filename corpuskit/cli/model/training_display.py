@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Mapping
-from types import TracebackType
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -34,15 +33,13 @@ class Display:
             self._live.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._live:
             self._live.stop()
 
     def __call__(self, event: Event) -> None:
-        """Show an event."""
-        getattr(self, f"_on_{event['event']}", self._ignore)(event)
+        """Show an event; some, such as "save", have no line of their own."""
+        getattr(self, f"_on_{event['event']}", lambda _: None)(event)
 
     def __rich__(self) -> RenderableType:
         """The table as it stands."""
@@ -58,9 +55,6 @@ class Display:
                 row += [Text(name, style="dim"), Text(value, justify="right")]
             table.add_row(*row)
         return Group(head, table)
-
-    def _ignore(self, event: Event) -> None:
-        """Events without a line of their own, such as "save"."""
 
     def _on_start(self, event: Event) -> None:
         self._say(event["summary"])
@@ -100,8 +94,7 @@ class Display:
         self._facts["validation"] = f"{event['loss']:.3f}"
         if event["best"]:
             self._facts["best"] = f"{event['loss']:.3f} at {event['step']:,}"
-        per_byte = event["bits_per_byte"]
-        if per_byte is not None:
+        if (per_byte := event["bits_per_byte"]) is not None:
             self._facts["bits/byte"] = f"{per_byte:.3f}"
         self._say(
             f"step {event['step']:6d}  train {event['train_loss']:.3f}  validation {event['loss']:.3f}"

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import click
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.progress import DownloadColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
 
-from corpuskit.cli.shell import Shell, shell_options
+from corpuskit.cli.shell import COUNT, PATH, Shell, progress, shell_options
 from corpuskit.errors import CorpuskitError
 from corpuskit.sources.wikipedia.loss import BY_SETTING, HOLES, KINDS, LEFTOVERS, ON_PURPOSE, LossTotals
 from corpuskit.sources.wikipedia.source import Wikipedia
@@ -31,13 +34,9 @@ WIDTHS = {"kind": 9, "template": 24, "page": 20, "example": 58}
 
 
 @click.command("loss")
-@click.argument("dump", type=click.Path(path_type=Path))
-@click.option(
-    "--top", type=click.IntRange(1), default=30, show_default=True, help="Templates that are shown."
-)
-@click.option(
-    "--every", type=click.IntRange(1), default=1, show_default=True, help="Measure every N-th page."
-)
+@click.argument("dump", type=PATH)
+@click.option("--top", type=COUNT, default=30, show_default=True, help="Templates that are shown.")
+@click.option("--every", type=COUNT, default=1, show_default=True, help="Measure every N-th page.")
 @click.option("--wiki", default="", help="Name of the wiki (enwiki), where the dump does not tell it.")
 @click.option("--language", default="", help="Language code, where the dump tells none or a wrong one.")
 @shell_options
@@ -68,42 +67,27 @@ def _in_the_command(sentence: str) -> str:
 
 def _measure(shell: Shell, source: Wikipedia, totals: LossTotals) -> None:
     parts = source.parts()
-    with _progress(shell, sum(part.bytes for part in parts)) as advance:
+    with progress(shell, DownloadColumn(), TimeRemainingColumn()) as shown:
+        bar = shown.add_task("reading", total=sum(part.bytes for part in parts))
         for part in parts:
             for reading in source.read(part):
                 if "loss" in reading.tables:
                     totals.add(reading.tables)
                 for sentence in reading.warnings:
                     shell.say(_in_the_command(sentence))
-            advance(part.bytes)
-
-
-@contextmanager
-def _progress(shell: Shell, total: int) -> Iterator[Any]:
-    """A bar on standard error, in a terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True, quiet=shell.quiet)
-    columns = (TextColumn("reading"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=shell.quiet or not console.is_terminal) as progress:
-        bar = progress.add_task("reading", total=total)
-        yield lambda size: progress.advance(bar, size)
+            shown.advance(bar, part.bytes)
 
 
 def _facts(totals: LossTotals, top: int) -> dict[str, Any]:
     counts = totals.counts
+    kinds = {
+        k: {"words": counts[f"words_{k}"], "lost": counts[f"lost_{k}"], "kept": totals.kept((k,))}
+        for k in KINDS
+    }
     return {
         "pages": totals.pages,
         "sentences": counts["sentences"],
-        "kinds": {
-            kind: {
-                "words": counts[f"words_{kind}"],
-                "lost": counts[f"lost_{kind}"],
-                "kept": totals.kept((kind,)),
-            }
-            for kind in KINDS
-        },
+        "kinds": kinds,
         "holes": {hole: counts[f"hole_{hole}"] for hole in HOLES},
         "leftovers": {mark: counts[f"left_{mark}"] for mark in LEFTOVERS},
         "templates": [vars(row) for row in totals.costliest(top)],
@@ -111,8 +95,6 @@ def _facts(totals: LossTotals, top: int) -> dict[str, Any]:
 
 
 def _text(totals: LossTotals, top: int) -> str:
-    from rich.console import Console
-
     if not totals.pages:
         return "no page was measured"
     console = Console(file=StringIO(), width=WIDTH)
@@ -123,18 +105,14 @@ def _text(totals: LossTotals, top: int) -> str:
         shown = ", ".join(f"{name.replace('_', ' ')} {n}" for name, n in found.items() if n) or "none"
         rate = sum(found.values()) * per
         console.print(f"{what}: {rate:.2f} in 1,000 sentences ({shown})", highlight=False, markup=False)
-    rows = totals.costliest(top)
-    if rows:
+    if rows := totals.costliest(top):
         console.print()
         console.print(_templates(rows))
     text = console.file.getvalue()  # type: ignore[attr-defined]
     return "\n".join(line.rstrip() for line in text.splitlines())
 
 
-def _kinds(totals: LossTotals) -> Any:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
+def _kinds(totals: LossTotals) -> Table:
     table = Table(title=f"words of {totals.pages:,} pages", title_justify="left", box=SIMPLE_HEAD)
     table.add_column("where they stand")
     for name in ("visible", "lost", "kept"):
@@ -147,11 +125,7 @@ def _kinds(totals: LossTotals) -> Any:
     return table
 
 
-def _templates(rows: list[Any]) -> Any:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-    from rich.text import Text
-
+def _templates(rows: list[Any]) -> Table:
     table = Table(title="templates that lost the most", title_justify="left", box=SIMPLE_HEAD)
     for name in ("lost", "of", "uses"):
         table.add_column(name, justify="right", no_wrap=True)

@@ -6,15 +6,13 @@ from pathlib import Path
 
 import click
 
-from corpuskit.cli.shell import Shell, shell_options
+from corpuskit.cli.shell import PATH, Shell, shell_options
 from corpuskit.sources.wikipedia.definitions import write_templates
 
 
 @click.command("templates")
 @click.argument("dump")
-@click.option(
-    "--out", required=True, type=click.Path(path_type=Path), help="File to write: .xml or .xml.bz2."
-)
+@click.option("--out", required=True, type=PATH, help="File to write: .xml or .xml.bz2.")
 @click.option(
     "--min-uses",
     type=click.IntRange(0),
@@ -35,7 +33,5 @@ def templates_command(shell: Shell, dump: str, out: Path, min_uses: int) -> None
     done = write_templates(dump, out, min_uses)
     if done.warning:
         shell.say(done.warning)
-    facts = {"out": str(out), **vars(done)}
-    shell.result(
-        facts, f"{out}: {done.written:,} of {done.found:,} templates, {done.bytes:,} bytes before compression"
-    )
+    text = f"{out}: {done.written:,} of {done.found:,} templates, {done.bytes:,} bytes before compression"
+    shell.result({"out": str(out), **vars(done)}, text)

@@ -9,7 +9,7 @@ from corpuskit.cli.wikipedia.page import page_command
 from corpuskit.cli.wikipedia.templates import templates_command
 
 
-@click.group()
+@click.group(commands=(page_command, loss_command, templates_command))
 def command() -> None:
     """Look into a dump of Wikipedia or another wiki.
 
@@ -17,8 +17,3 @@ def command() -> None:
     corpuskit wikipedia page simplewiki-latest-pages-articles-multistream.xml.bz2 "Alan Turing"
     corpuskit wikipedia loss sample_corpora/encyclopedia.xml
     """
-
-
-command.add_command(page_command)
-command.add_command(loss_command)
-command.add_command(templates_command)

@@ -68,7 +68,6 @@ ALPHABETS = {language: letters.replace(" ", "") for language, letters in _OWN_AN
 }
 _OWN = tuple(letters.split()[0] for letters in _OWN_AND_LOANED.values())
 
-
 _GLUE = frozenset("’‘´`—–‐‑-…·\u00ad\u00a0\u200d•ˈ“”„«»/'")
 """Marks that stand between two letters in honest text: apostrophes, dashes, dots, quotes without spaces."""
 
@@ -100,17 +99,13 @@ def misfit(text: str, language: str = "", *, narrow: bool = False) -> float:
         return 0.0
     known = ALPHABETS.get(language)
     alphabets = (known,) if known else _OWN if narrow else tuple(ALPHABETS.values())
-    return (len(_ODD.findall(_classes(text))) + _foreign(beyond, alphabets)) / beyond.total()
-
-
-def _classes(text: str) -> str:
-    """A letter for the class of each character, see `_ODD`."""
-    table = {ord(c): _class(c) for c in set(text)}
-    return text.translate(table)
+    classes = text.translate({ord(char): _class(char) for char in set(text)})
+    return (len(_ODD.findall(classes)) + _foreign(beyond, alphabets)) / beyond.total()
 
 
 @lru_cache(maxsize=4096)
 def _class(char: str) -> str:
+    """The letter that stands for a character in `_ODD`."""
     if char < "\x80":
         return "l" if char.islower() else "u" if char.isupper() else " "
     if char in _GLUE:
@@ -121,8 +116,7 @@ def _class(char: str) -> str:
         return "m" if unicodedata.category(char).startswith("M") else "S"
     if char in "ªº":
         return "-"
-    latin = unicodedata.name(char, "").startswith("LATIN")
-    if latin:
+    if unicodedata.name(char, "").startswith("LATIN"):
         return "U" if char.isupper() else "L"
     return "P" if char.isupper() else "O" if not char.islower() else "o"
 

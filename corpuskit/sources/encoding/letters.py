@@ -120,8 +120,7 @@ def by_letters(data: bytes, known: str | None, language: str) -> Decoded | None:
     # Windows-1252 where no Latin encoding is declared: it has all letters of ISO 8859-1 and more.
     base = known if known in LATIN else "cp1252"
     around = _around(data)
-    mixed = decode_mixed(data, around, WINDOWS.get(base, base), language)
-    if mixed is not None:
+    if (mixed := decode_mixed(data, around, WINDOWS.get(base, base), language)) is not None:
         flags = ("mixed_encodings", *(["damaged_characters"] if mixed.damaged else []))
         return Decoded(mixed.text, "utf-8" if mixed.mostly_utf8 else base, flags, mixed.lines)
     around = around[:EVIDENCE_BYTES]
@@ -146,8 +145,7 @@ def _choose(data: bytes, declared: _Fit | None, evidence: _Evidence) -> Decoded 
         return _guess(data, None)
     flags: tuple[str, ...] = ()
     if not evidence.few and not best.name.startswith(MANY_BYTE):
-        other = _other_reading(data, best, evidence)
-        if other is not None:
+        if (other := _other_reading(data, best, evidence)) is not None:
             return other
         flags = ("doubtful_encoding",) if best.misfit > GOOD else ()
     text = strict(data, best.name)

@@ -28,7 +28,6 @@ _UNLIKELY = re.compile("[^\x00-\u017f\u2010-\u205f\u20ac\u2122]")
 """What few sequences among many single bytes may not give: in Macintosh text two letters in a row can look
 like one Armenian or Cyrillic letter of UTF-8."""
 
-
 _MOSTLY = 0.3
 """Misfit up to which a text that is mostly sequences is believed: a short Macintosh text can look so."""
 
@@ -75,15 +74,12 @@ def decode_mixed(data: bytes, around: bytes, one_byte: str, language: str = "") 
         text, wrong = _line(line, one_byte)
         pieces.append(text)
         damaged += wrong
-        lines += not line.isascii() and (not _is_utf8(line) if mostly_utf8 else bool(_SEQUENCE.search(line)))
+        if not line.isascii():
+            lines += not _SEQUENCE.sub(b"", line).isascii() if mostly_utf8 else bool(_SEQUENCE.search(line))
     whole = "".join(pieces)
     if misfit(whole, language) > (_MOSTLY if mostly_utf8 else GOOD) or (damaged and not mostly_utf8):
         return None
     return Mixed(whole, mostly_utf8, lines, damaged)
-
-
-def _is_utf8(line: bytes) -> bool:
-    return _SEQUENCE.sub(b"", line).isascii()
 
 
 def _line(line: bytes, one_byte: str) -> tuple[str, int]:

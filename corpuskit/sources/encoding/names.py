@@ -12,38 +12,19 @@ LATIN_CODECS = (
 )
 """Tried in this order where neither declaration nor UTF-8 fits; of equal ones the first is taken."""
 
-WINDOWS = {
-    "iso8859-1": "cp1252",
-    "iso8859-2": "cp1250",
-    "iso8859-7": "cp1253",
-    "iso8859-9": "cp1254",
-    "iso8859-15": "cp1252",
-    "iso8859-4": "cp1257",
-    "iso8859-5": "cp1251",
-    "iso8859-6": "cp1256",
-    "iso8859-8": "cp1255",
-    "tis-620": "cp874",
-    "big5": "cp950",
-    "gb2312": "gb18030",
-    "gbk": "gb18030",
-    "shift_jis": "cp932",
-    "euc_kr": "cp949",
-}
+_WINDOWS = """
+    iso8859-1 cp1252, iso8859-2 cp1250, iso8859-7 cp1253, iso8859-9 cp1254, iso8859-15 cp1252,
+    iso8859-4 cp1257, iso8859-5 cp1251, iso8859-6 cp1256, iso8859-8 cp1255, tis-620 cp874, big5 cp950,
+    gb2312 gb18030, gbk gb18030, shift_jis cp932, euc_kr cp949
+"""
+WINDOWS = dict(pair.split() for pair in _WINDOWS.split(","))
 """The makers' forms of standards, which hold more characters: text is often declared under the standard."""
 
-NARROWER = {
-    "cp932": ("shift_jis",),
-    "shift_jis_2004": ("shift_jis", "cp932"),
-    "euc_jis_2004": ("euc_jp",),
-    "gbk": ("gb2312",),
-    "gb18030": ("gb2312", "gbk"),
-    "cp949": ("euc_kr",),
-    "cp950": ("big5",),
-    "big5hkscs": ("big5", "cp950"),
-    "cp1125": ("cp866",),
-    "cp1253": ("iso8859-7",),
-    "cp874": ("tis-620",),
-}
+_NARROWER = """
+    cp932 shift_jis, shift_jis_2004 shift_jis cp932, euc_jis_2004 euc_jp, gbk gb2312, gb18030 gb2312 gbk,
+    cp949 euc_kr, cp950 big5, big5hkscs big5 cp950, cp1125 cp866, cp1253 iso8859-7, cp874 tis-620
+"""
+NARROWER = {larger: smaller for larger, *smaller in map(str.split, _NARROWER.split(","))}
 """Where a guess is the larger of two forms: the smaller ones are tried first, as people write them."""
 
 NAMEABLE = re.compile(

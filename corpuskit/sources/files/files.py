@@ -23,38 +23,20 @@ from pydantic import Field
 from corpuskit.documents.reading import Dropped, Quarantined, Reading, ReadingBuilder
 from corpuskit.documents.settings import Location
 from corpuskit.errors import InputError
+from corpuskit.sources import folders
 from corpuskit.sources.files.saved_datasets import SavedDatasets
-from corpuskit.sources.folders import (
-    NO_KNOWN_FORMAT,
-    FolderSelection,
-    begin_reading,
-    by_suffix,
-    relative_name,
-    set_aside,
-)
 from corpuskit.sources.source import Part, Source
+from corpuskit.storage import rows
 from corpuskit.storage.files import canonical_json
-from corpuskit.storage.rows import (
-    COMPRESSIONS,
-    Damage,
-    Fields,
-    Reader,
-    Row,
-    column_problem,
-    read_arrow,
-    read_jsonl,
-    read_parquet,
-    read_text,
-)
 
 PART_BYTES = 16 * 2**20
 """Bytes on disk after which a part is closed. A part holds whole files, so a bigger file is a part alone."""
 
-_FORMATS: dict[str, tuple[Reader, tuple[str, ...]]] = {
-    "text": (read_text, (".txt", ".text", ".md")),
-    "jsonl": (read_jsonl, (".jsonl", ".ndjson")),
-    "parquet": (read_parquet, (".parquet",)),
-    "datasets": (read_arrow, (".arrow",)),
+_FORMATS: dict[str, tuple[rows.Reader, tuple[str, ...]]] = {
+    "text": (rows.read_text, (".txt", ".text", ".md")),
+    "jsonl": (rows.read_jsonl, (".jsonl", ".ndjson")),
+    "parquet": (rows.read_parquet, (".parquet",)),
+    "datasets": (rows.read_arrow, (".arrow",)),
 }
 
 
@@ -100,12 +82,12 @@ class Files(Source):
     def read(self, part: Part) -> Iterator[Reading]:
         """Read the files of a part row by row."""
         fields = self._fields
-        out = begin_reading(part)
+        out = folders.begin_reading(part)
         bad = part.detail.get("unreadable", {})
         for path in part.files:
-            name = relative_name(self.path, path)
+            name = folders.relative_name(self.path, path)
             if name in bad:
-                set_aside(out, self._owner, name, os.path.getsize(path), bad[name])
+                folders.set_aside(out, self._owner, name, os.path.getsize(path), bad[name])
                 continue
             reader, _ = _FORMATS[self._kind(name)]
             for row in reader(path, name, fields):
@@ -118,15 +100,17 @@ class Files(Source):
         return f"files {self.label!r}"
 
     @property
-    def _fields(self) -> Fields:
-        return Fields(self.text_field, self.id_field, self.title_field, self.url_field)
+    def _fields(self) -> rows.Fields:
+        return rows.Fields(self.text_field, self.id_field, self.title_field, self.url_field)
 
-    def _select(self) -> FolderSelection:
+    def _select(self) -> folders.FolderSelection:
         """The files to read. What describes a saved dataset is none, and is not spoken of."""
-        selection = FolderSelection(self._owner, self.path, self.include)
+        selection = folders.FolderSelection(self._owner, self.path, self.include)
         saved = SavedDatasets(selection.found)
         about = saved.passed | saved.states
-        unknown = selection.leave(NO_KNOWN_FORMAT, lambda name: name not in about and not self._kind(name))
+        unknown = selection.leave(
+            folders.NO_KNOWN_FORMAT, lambda name: name not in about and not self._kind(name)
+        )
         selection.leave("not named by state.json", saved.unnamed.__contains__)
         selection.files = [
             (name, path) for name, path in selection.files if name not in saved.passed and self._kind(name)
@@ -135,13 +119,10 @@ class Files(Source):
             count = sum(name not in saved.passed for name, _ in selection.found)
             seen = f"{count} files, none of them included"
             if unknown or saved.states:
-                seen = f"only {by_suffix([*unknown, *saved.states])}"
-            if saved.unreadable:
-                seen = next(iter(saved.unreadable.values()))
-            raise InputError(
-                f"{self._owner}: nothing to read in {self.path}: {seen}",
-                remedy="Check `path` and `include`, or name the `format` of the files.",
-            )
+                seen = f"only {folders.by_suffix([*unknown, *saved.states])}"
+            seen = next(iter(saved.unreadable.values()), seen)
+            remedy = "Check `path` and `include`, or name the `format` of the files."
+            raise InputError(f"{self._owner}: nothing to read in {self.path}: {seen}", remedy=remedy)
         self._require_a_text_column(selection.files)
         # Read for its error alone: the dataset that it describes is read as far as it is there.
         states = [(name, path) for name, path in selection.found if name in saved.unreadable]
@@ -153,8 +134,7 @@ class Files(Source):
         """Raise the first file's `InputError` unless some file can have texts; opens no more than it must."""
         first: InputError | None = None
         for name, path in files:
-            problem = column_problem(path, name, self._kind(name), self._fields)
-            if problem is None:
+            if (problem := rows.column_problem(path, name, self._kind(name), self._fields)) is None:
                 return
             first = first or problem
         if first is not None:
@@ -163,7 +143,7 @@ class Files(Source):
     def _kind(self, name: str) -> str:
         """The format to read a file as, ``""`` for a file that is not for us."""
         bare = name.lower()
-        for suffix in COMPRESSIONS:
+        for suffix in rows.COMPRESSIONS:
             bare = bare.removesuffix(suffix)
         by_suffix = next((kind for kind, (_, ends) in _FORMATS.items() if bare.endswith(ends)), "")
         if self.format in ("auto", by_suffix):
@@ -172,24 +152,20 @@ class Files(Source):
         named = bool(self.include) or name == PurePath(self.path).name
         return self.format if named else ""
 
-    def _accept(self, row: Row | Damage, name: str, out: ReadingBuilder) -> None:
+    def _accept(self, row: rows.Row | rows.Damage, name: str, out: ReadingBuilder) -> None:
         """Keep, drop or quarantine one row."""
         place = f"{name}#{row.row}"
         origin = canonical_json({"file": name, "row": row.row})
-        if isinstance(row, Damage) and row.kind == "unreadable_file":
-            set_aside(out, self._owner, name, row.size, row.error)
-            return
-        if isinstance(row, Damage):
+        if isinstance(row, rows.Damage):
+            if row.kind == "unreadable_file":
+                return folders.set_aside(out, self._owner, name, row.size, row.error)
             out.met(row.size)
-            out.quarantine(Quarantined(place, row.kind, row.error, row.size, row.excerpt, origin))
-            return
-        problem = _problem(row, self.text_field, self.id_field)
-        if problem:
+            return out.quarantine(Quarantined(place, row.kind, row.error, row.size, row.excerpt, origin))
+        if problem := _problem(row, self.text_field, self.id_field):
             kind, error = problem
             out.met(row.size)
             excerpt = str(row.text)[:200].encode("utf-8", "replace").decode() if row.text else ""
-            out.quarantine(Quarantined(place, kind, f"{place}: {error}", row.size, excerpt, origin))
-            return
+            return out.quarantine(Quarantined(place, kind, f"{place}: {error}", row.size, excerpt, origin))
         text = str(row.text)
         size = len(text.encode("utf-8"))
         known = row.id is not None and row.id != ""
@@ -197,13 +173,12 @@ class Files(Source):
         title = _plain(row.title)
         out.met(size)
         if not text or text.isspace():
-            out.drop(Dropped(identity, "empty", size, title, text, origin))
-            return
+            return out.drop(Dropped(identity, "empty", size, title, text, origin))
         columns = {"title": title, "url": _plain(row.url), "language": self.language, "licence": self.licence}
         out.keep(id=identity, source=self.label, text=text, origin=origin, **columns)
 
 
-def _problem(row: Row, text_field: str, id_field: str) -> tuple[str, str] | None:
+def _problem(row: rows.Row, text_field: str, id_field: str) -> tuple[str, str] | None:
     """Why a row is no document: a short word and a sentence with the remedy; None for a good row."""
     if row.text is None:
         return "no_text", f"no field {text_field!r}. Set text_field, or mend the row."

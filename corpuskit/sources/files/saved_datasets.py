@@ -44,8 +44,7 @@ class SavedDatasets:
             named = {n for n in inside if n.endswith(".arrow")}
             problem = f"not the state of a saved dataset: {error!r}"
             self.unreadable[name] = f"{name}: {problem}. Its .arrow files are read; save the dataset again."
-        missing = sorted(named - inside)
-        if missing:
+        if missing := sorted(named - inside):
             more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
             self.unreadable[name] = f"{name}: names {missing[0]}{more}, not there. Save the dataset again."
         # Beside the data lie caches of `map`: other versions of the same rows.

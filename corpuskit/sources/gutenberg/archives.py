@@ -109,24 +109,19 @@ def _zipped(path: str, name: str) -> Iterator[RawText | Unreadable | NoText]:
     try:
         directory = _directory_bytes(path, size)
         if directory > MAX_DIRECTORY_BYTES:
-            error = (
-                f"{name}: a directory of {directory:,} bytes, {MAX_DIRECTORY_BYTES:,} allowed. Exclude it."
-            )
-            yield Unreadable(name, "zip_bomb", error, size)
+            what = f"a directory of {directory:,} bytes, {MAX_DIRECTORY_BYTES:,} allowed"
+            yield Unreadable(name, "zip_bomb", f"{name}: {what}. Exclude it.", size)
             return
         with zipfile.ZipFile(path) as archive:
-            members = [
-                m for m in archive.infolist() if not m.is_dir() and m.filename.lower().endswith(".txt")
-            ]
-            if not members:
+            files = (m for m in archive.infolist() if not m.is_dir())
+            if not (members := [m for m in files if m.filename.lower().endswith(".txt")]):
                 yield NoText(name, size)
             for member in members[:MAX_TEXTS]:
                 yield _member(archive, member, name)
             if len(members) > MAX_TEXTS:
                 error = f"{name}: {len(members):,} texts, of which the first {MAX_TEXTS} are read. Unpack it."
-                yield Unreadable(
-                    name, "too_many_texts", error, sum(m.compress_size for m in members[MAX_TEXTS:])
-                )
+                rest = sum(m.compress_size for m in members[MAX_TEXTS:])
+                yield Unreadable(name, "too_many_texts", error, rest)
     except NotImplementedError as unknown:
         error = f"{name}: packed by a version of zip that is not read ({_words(unknown)}). Use unzip."
         yield Unreadable(name, "unsupported_zip", error, size)
@@ -178,9 +173,8 @@ def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, archive_name: str
             while chunk := stream.read(_CHUNK):
                 size += len(chunk)
                 if size > MAX_ROW_BYTES or size > max(2**20, MAX_RATIO * max(stored, 1)):
-                    error = (
-                        f"{name}: {stored:,} bytes unpack to more than {size:,}: no book does. Exclude it."
-                    )
+                    what = f"{stored:,} bytes unpack to more than {size:,}: no book does"
+                    error = f"{name}: {what}. Exclude it."
                     return Unreadable(name, "zip_bomb", error, stored, held[0] if held else b"")
                 held.append(chunk)
     except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, ValueError) as broken:

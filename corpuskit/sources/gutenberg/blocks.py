@@ -17,14 +17,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
-from corpuskit.sources.gutenberg.rules import (
-    COLUMN_LISTS,
-    LISTS,
-    TABLES,
-    first_kind,
-    kind_by_sections,
-    switched_on,
-)
+from corpuskit.sources.gutenberg import rules
 from corpuskit.sources.gutenberg.shape import (
     CHAPTER,
     BlockView,
@@ -69,7 +62,7 @@ def find_blocks(lines: Sequence[str], *, without: Collection[str] = ()) -> list[
     >>> find_blocks(["CHAPTER I", "", "It was so late that nobody in the house", "came to the door."])
     [TextBlock(first=0, stop=1, kind='heading'), TextBlock(first=2, stop=4, kind='prose')]
     """
-    plain, settling, *sections = switched_on(without)
+    plain, settling, *sections = rules.switched_on(without)
     spans = block_spans(lines)
     measured = [measure(lines, spans, i) for i in range(len(spans))]
     shape = book_shape(measured)
@@ -82,19 +75,17 @@ def find_blocks(lines: Sequence[str], *, without: Collection[str] = ()) -> list[
     for i, block in enumerate(measured):
         listed = listed and block.above < _NEW_SECTION
         view = BlockView(block, shape, scores[i], front=i < story, listed=listed, in_verse=in_verse)
-        kind = first_kind(plain, view)
-        if kind is None:
+        if (kind := rules.first_kind(plain, view)) is None:
             view.before = kinds[-1] if kinds else "heading"
             view.apart = _stands_apart(measured, i)
             view.beside = neighbours(measured, scores, i)
             scores[i] += beside_score(block, shape, view.beside)
             view.score = scores[i]
-            kind = kind_by_sections(sections, view)
-        open_caption = _still_open(block, kind, open_caption)
-        if open_caption and kind != "caption":
+            kind = rules.kind_by_sections(sections, view)
+        if (open_caption := _still_open(block, kind, open_caption)) and kind != "caption":
             kind = "caption"
         elif kind == "heading":
-            listed = len(block.text) <= 2 and bool(LISTS.fullmatch(" ".join(block.text)))
+            listed = len(block.text) <= 2 and bool(rules.LISTS.fullmatch(" ".join(block.text)))
         elif kind in ("prose", "verse") and len(block.text) > _SHORT:
             listed = False
         kinds.append(kind)
@@ -102,7 +93,7 @@ def find_blocks(lines: Sequence[str], *, without: Collection[str] = ()) -> list[
         around = _around(kinds, measured, i)
         if around not in (None, kinds[i]):
             view = BlockView(measured[i], shape, scores[i], own=kinds[i], around=around)
-            kinds[i] = first_kind(settling, view) or kinds[i]
+            kinds[i] = rules.first_kind(settling, view) or kinds[i]
     return [TextBlock(first, stop, kind) for (first, stop), kind in zip(spans, kinds, strict=True)]
 
 
@@ -132,12 +123,10 @@ def _first_paragraph(blocks: Sequence[Lines], scores: Sequence[float], shape: Bo
     for i, block in enumerate(blocks[:_FRONT_BLOCKS]):
         # Four lines and odds of one to three against verse: mottoes and entries are shorter or looser.
         paragraph = len(block.text) >= 4 and scores[i] < -1
-        if paragraph and not first_kind((*TABLES, *COLUMN_LISTS), BlockView(block, shape)):
+        columns = (*rules.TABLES, *rules.COLUMN_LISTS)
+        if paragraph and not rules.first_kind(columns, BlockView(block, shape)):
             return i
     return 0
-
-
-# -------------------------------------------------------------------------------------------- with neighbours
 
 
 def _around(kinds: Sequence[Kind], blocks: Sequence[Lines], i: int) -> Kind | None:

@@ -9,7 +9,7 @@ was cut.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from typing import Literal
@@ -18,7 +18,7 @@ from corpuskit.sources.gutenberg.blocks import find_blocks
 from corpuskit.sources.gutenberg.bounds import MAX_CUT, find_bounds
 from corpuskit.sources.gutenberg.header import HEAD_CHARS
 from corpuskit.sources.gutenberg.marks import MarkOptions, Marks
-from corpuskit.sources.gutenberg.notes import find_notes
+from corpuskit.sources.gutenberg.notes import Piece, find_notes
 from corpuskit.sources.gutenberg.reflow import Hyphens, append_line, block_text, goes_on
 
 _MAX_BLANK = 2
@@ -37,15 +37,6 @@ class BodyOptions(MarkOptions):
     max_cut: int = MAX_CUT
     transcriber_notes: Literal["remove", "keep"] = "remove"
     reflow: bool = True
-
-
-@dataclass(frozen=True)
-class Piece:
-    """``text[start:stop]`` of the raw text (characters), removed for ``reason`` and kept for a look."""
-
-    reason: str
-    start: int
-    stop: int
 
 
 class Body:
@@ -75,11 +66,10 @@ class Body:
     def pieces(self) -> tuple[Piece, ...]:
         """Removed pieces that are worth keeping, in order, none overlapping."""
         raw, bounds = self._raw, self._bounds
-        pieces = [Piece("header", 0, bounds.header), Piece("credits", bounds.header, bounds.body)]
+        pieces = [Piece(0, bounds.header, "header"), Piece(bounds.header, bounds.body, "credits")]
         if self._options.transcriber_notes == "remove" and not self._too_long:
-            notes = find_notes(raw, bounds.body, bounds.licence)
-            pieces += [Piece(note.reason, note.start, note.stop) for note in notes]
-        pieces.append(Piece("licence", bounds.licence, len(raw)))
+            pieces += find_notes(raw, bounds.body, bounds.licence)
+        pieces.append(Piece(bounds.licence, len(raw), "licence"))
         return tuple(_close_gaps(raw, [piece for piece in pieces if piece.start < piece.stop]))
 
     @property
@@ -138,7 +128,7 @@ def _close_gaps(text: str, pieces: list[Piece]) -> list[Piece]:
     closed: list[Piece] = []
     for piece in pieces:
         if closed and _is_blank(text, closed[-1].stop, piece.start):
-            closed[-1] = replace(closed[-1], stop=piece.start)
+            closed[-1] = closed[-1]._replace(stop=piece.start)
         closed.append(piece)
     first = len(closed) - 1
     if first < 0 or closed[first].stop < len(text):
@@ -148,7 +138,7 @@ def _close_gaps(text: str, pieces: list[Piece]) -> list[Piece]:
     if first > 0:
         last = closed[first]
         book = text[closed[first - 1].stop : last.start]
-        closed[first] = replace(last, start=last.start - len(book) + len(book.rstrip()))
+        closed[first] = last._replace(start=last.start - len(book) + len(book.rstrip()))
     return closed
 
 

@@ -36,8 +36,7 @@ class Edition:
         self.body = body
         self.header = header
         in_path = number_in_path(name)
-        tail = "" if header.number or in_path else self._licence()
-        self.number = header.number or in_path or number_in_licence(tail)
+        self.number = header.number or in_path or number_in_licence(self._licence())
         self.number_from = "header" if header.number else "path" if in_path else "licence"
         self.id = f"gutenberg:{self.number}"
         self.title = header.title
@@ -50,10 +49,7 @@ class Edition:
     def join(self, entry: CatalogEntry) -> None:
         """Take over what the catalogue says, and note what the header says otherwise."""
         header = self.header
-        said = {
-            "title": (header.title, entry.title),
-            "author": (header.author, " ".join(entry.authors)),
-        }
+        said = {"title": (header.title, entry.title), "author": (header.author, " ".join(entry.authors))}
         self.differences = [f"{what}_differs_from_catalog" for what, pair in said.items() if _unlike(*pair)]
         if header.language and entry.languages and header.language not in entry.languages:
             self.differences.append("language_differs_from_catalog")

@@ -197,9 +197,8 @@ def _small_print_below(lines: Sequence[Line], marker: int) -> int | None:
 
 
 def _is_credit(words: str) -> bool:
-    if len(words) > _MAX_CREDIT_CHARS:
-        return False
-    return bool(_CREDITS.match(words) or _CREDITS_WITH_ADDRESS.match(words))
+    short = len(words) <= _MAX_CREDIT_CHARS
+    return short and bool(_CREDITS.match(words) or _CREDITS_WITH_ADDRESS.match(words))
 
 
 def _next_paragraph(lines: Sequence[Line], start: int) -> tuple[int, int] | None:
@@ -213,10 +212,8 @@ def _next_paragraph(lines: Sequence[Line], start: int) -> tuple[int, int] | None
 
 def _skip_blank(lines: Sequence[Line], index: int) -> int:
     """Offset of the first line from ``index`` on that is not blank."""
-    for line in lines[index:]:
-        if line.text.strip():
-            return line.start
-    return lines[-1].stop if lines else 0
+    starts = (line.start for line in lines[index:] if line.text.strip())
+    return next(starts, lines[-1].stop if lines else 0)
 
 
 def _tail(text: str, body: int, max_cut: int) -> tuple[int, list[str]]:
@@ -238,8 +235,7 @@ def _tail(text: str, body: int, max_cut: int) -> tuple[int, list[str]]:
         return len(text), ["end_marker_too_early" if early else "no_end_marker"]
     while (above := _paragraph_above(lines, marker)) is not None and _CLOSING.match(lines[above].text):
         marker = above
-    last = next((i for i in reversed(range(marker)) if lines[i].text.strip()), None)
-    if last is None:
+    if (last := next((i for i in reversed(range(marker)) if lines[i].text.strip()), None)) is None:
         return (body if begin == body else lines[marker].start), flags
     return lines[last].start + len(lines[last].text), flags
 
@@ -258,8 +254,7 @@ def _closing(lines: Sequence[Line]) -> int | None:
 
 def _paragraph_above(lines: Sequence[Line], index: int) -> int | None:
     """Index of the first line of the paragraph that ends above ``index``."""
-    last = next((i for i in reversed(range(index)) if lines[i].text.strip()), None)
-    if last is None:
+    if (last := next((i for i in reversed(range(index)) if lines[i].text.strip()), None)) is None:
         return None
     first = last
     while first > 0 and lines[first - 1].text.strip():
@@ -269,7 +264,5 @@ def _paragraph_above(lines: Sequence[Line], index: int) -> int | None:
 
 def _stands_elsewhere(text: str, marker: re.Pattern[str], start: int) -> bool:
     """Whether a marker stands at the beginning of a line from ``start`` on, outside of the window."""
-    for stars in re.finditer(r"[\r\n]\W{0,8}\*\*\*\s*(?:START|END)\b", text[start:], re.IGNORECASE):
-        if marker.match(text, start + stars.start() + 1):
-            return True
-    return False
+    stars = re.finditer(r"(?i)[\r\n]\W{0,8}\*\*\*\s*(?:START|END)\b", text[start:])
+    return any(marker.match(text, start + found.start() + 1) for found in stars)

@@ -25,14 +25,8 @@ from typing import Any
 
 from corpuskit.errors import InputError
 from corpuskit.sources.folders import survey
-from corpuskit.sources.gutenberg.rdf import (
-    MAX_RDF_BYTES,
-    CatalogEntry,
-    RdfError,
-    members,
-    plain_title,
-    read_rdf,
-)
+from corpuskit.sources.gutenberg import rdf
+from corpuskit.sources.gutenberg.rdf import CatalogEntry, RdfError
 from corpuskit.storage.files import sha256_file
 from corpuskit.storage.places import stamp
 from corpuskit.storage.rows import BrokenStreamError, chunks
@@ -73,11 +67,10 @@ class Catalog:
         if number in self.files:
             try:
                 with open(self.files[number], "rb") as stream:
-                    return read_rdf(stream.read(MAX_RDF_BYTES + 1))
+                    return rdf.read_rdf(stream.read(rdf.MAX_RDF_BYTES + 1))
             except OSError as error:
                 raise RdfError(f"cannot be read ({error.strerror})") from error
-        known = self.entries.get(number)
-        if known is None:
+        if (known := self.entries.get(number)) is None:
             return None
         facts: dict[str, Any] | list[str] = json.loads(known)
         if isinstance(facts, list):
@@ -169,20 +162,12 @@ def _gather(path: str, found: Iterable[tuple[str, int, list[str] | CatalogEntry 
             facts = entry if isinstance(entry, list) else vars(entry)
             entries[number] = json.dumps(facts, ensure_ascii=False, separators=(",", ":")).encode()
         if len(entries) > MAX_BOOKS:
-            raise InputError(
-                f"gutenberg: catalog {Path(path).name!r} has more than {MAX_BOOKS:,} books",
-                remedy=f"Give {_FORMS}.",
-            )
+            message = f"gutenberg: catalog {Path(path).name!r} has more than {MAX_BOOKS:,} books"
+            raise InputError(message, remedy=f"Give {_FORMS}.")
     if not entries:
         raise InputError(f"gutenberg: no book in catalog {path!r}", remedy=f"Give {_FORMS}.")
-    problems: tuple[str, ...] = ()
-    if wrong:
-        first = "; ".join(wrong[:3])
-        problems = (f"gutenberg: {len(wrong):,} entries of the catalogue are left out: {first}",)
-    return Catalog(entries, problems=problems)
-
-
-# --------------------------------------------------------------------------------------------- tables
+    left_out = f"gutenberg: {len(wrong):,} entries of the catalogue are left out: {'; '.join(wrong[:3])}"
+    return Catalog(entries, problems=(left_out,) if wrong else ())
 
 
 def _table_rows(path: str) -> Iterator[list[str]]:
@@ -191,12 +176,9 @@ def _table_rows(path: str) -> Iterator[list[str]]:
     rows = csv.reader(_lines(path), strict=True)
     try:
         heading = next(rows, [])
-        missing = [column for column in _COLUMNS if column not in heading]
-        if missing:
-            raise InputError(
-                f"gutenberg: catalog {name!r} has no column {', '.join(missing)}",
-                remedy="Give pg_catalog.csv as Project Gutenberg publishes it.",
-            )
+        if missing := [column for column in _COLUMNS if column not in heading]:
+            remedy = "Give pg_catalog.csv as Project Gutenberg publishes it."
+            raise InputError(f"gutenberg: catalog {name!r} has no column {', '.join(missing)}", remedy=remedy)
         at = [heading.index(column) for column in _COLUMNS]
         for row in rows:
             yield [row[i] for i in at] if len(row) > max(at) else row
@@ -217,7 +199,7 @@ def _of_table(path: str) -> Iterator[tuple[str, int, list[str] | str]]:
 def _of_cells(cells: Sequence[str]) -> CatalogEntry:
     kind, title, languages, authors, subjects, shelves = cells
     return CatalogEntry(
-        title=plain_title(title),
+        title=rdf.plain_title(title),
         authors=_several(authors),
         languages=tuple(filter(None, re.split(r"[;,\s]+", languages.strip()))),
         subjects=_several(subjects),
@@ -246,18 +228,14 @@ def _lines(path: str) -> Iterator[str]:
         yield rest
 
 
-# ------------------------------------------------------------------------------------------------ RDF
-
-
 def _of_archive(path: str) -> Iterator[tuple[str, int, CatalogEntry | str]]:
     """The entries of an archive of RDF files."""
     try:
-        for name, data in members(path):
-            named = _RDF_NAME.match(name)
-            if not named:
+        for name, data in rdf.members(path):
+            if not (named := _RDF_NAME.match(name)):
                 continue
             try:
-                yield name, int(named[1]), read_rdf(data)
+                yield name, int(named[1]), rdf.read_rdf(data)
             except RdfError as error:
                 yield name, 0, str(error)
     except (OSError, EOFError, zlib.error, RdfError) as error:

@@ -68,11 +68,9 @@ def clean_book(raw: bytes | str, options: BodyOptions | None = None) -> Book:
 def _decoded(raw: bytes | str, declared: str) -> Decoded:
     if isinstance(raw, str):
         return Decoded(raw, "utf-8")
-    decoded = decode_text(raw, declared, declared_language(raw))
-    if decoded is None:
+    if (decoded := decode_text(raw, declared, declared_language(raw))) is None:
         said = f"declared as {declared}" if declared else "no encoding declared"
-        raise InputError(
-            f"clean_book: {len(raw)} bytes in no encoding that is known here ({said})",
-            remedy="Decode them yourself and give the text, or convert the file: iconv -f ENCODING -t UTF-8",
-        )
+        message = f"clean_book: {len(raw)} bytes in no encoding that is known here ({said})"
+        remedy = "Decode them yourself and give the text, or convert the file: iconv -f ENCODING -t UTF-8"
+        raise InputError(message, remedy=remedy)
     return decoded

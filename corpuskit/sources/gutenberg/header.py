@@ -20,21 +20,16 @@ _FIELD = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _CHARSET = re.compile(rb"character set encoding:[ \t]*([^\r\n]*)", re.IGNORECASE)
-_LANGUAGE_FIELD = re.compile(
-    rb"^[ \t]*(?:language|sprache|langue|idioma):[ \t]*([^\r\n]*)", re.IGNORECASE | re.MULTILINE
-)
+_LANGUAGE_FIELD = re.compile(rb"(?im)^[ \t]*(?:language|sprache|langue|idioma):[ \t]*([^\r\n]*)")
 _NUMBER = re.compile(
     r"\[\s*(?:project\s+gutenberg\s+)?e-?(?:texte?|book|buch|bok|boek|kirja|libro|livre)[\s-]*"
     r"(?:#|no?[.:]|n[°ºo]\.?|nr\.?|number|nummer|numero)\s*:?\s*(\d{1,6})[a-z]?\s*\]",
     re.IGNORECASE,
 )
 """``[EBook #1342]``, ``[Etext #11]``, ``[E-Text No. 11]``, ``[eBook-Nr. 2229]``."""
-_FILE_NAME = re.compile(
-    r"this\s+file\s+should\s+be\s+named\s+(?:pg)?(\d{1,6})(?:-\w+)?\.(?:txt|zip)", re.IGNORECASE
-)
+_FILE_NAME = re.compile(r"(?i)this\s+file\s+should\s+be\s+named\s+(?:pg)?(\d{1,6})(?:-\w+)?\.(?:txt|zip)")
 _OLD_TITLE = re.compile(
-    r"^\W*(?:this is )?(?:the )?project gutenberg(?:['’]s)? (?:e-?text|e-?book)(?: of)?[ ,]+(.+?)\W*$",
-    re.IGNORECASE | re.MULTILINE,
+    r"(?im)^\W*(?:this is )?(?:the )?project gutenberg(?:['’]s)? (?:e-?text|e-?book)(?: of)?[ ,]+(.+?)\W*$"
 )
 _IN_LANGUAGE = re.compile(
     r"(?:project gutenberg(?:['’]s)? e-?text .*[ ,(]|this e-?text is )in ([A-Z][a-z]+)\b", re.IGNORECASE
@@ -131,7 +126,9 @@ def read_header(text: str) -> Header:
     number = _NUMBER.search(text)
     old_title, old_author = _old_title(text)
     languages = (fields.get(k, "") for k in ("language", "sprache", "langue", "idioma"))
-    language = next(filter(None, languages), "") or _old_language(text)
+    spoken = _IN_LANGUAGE.search(text)
+    old_language = spoken[1] if spoken and spoken[1].lower() in LANGUAGES else ""
+    language = next(filter(None, languages), old_language)
     return Header(
         number=int(number[1]) if number and int(number[1]) else None,
         title=fields.get("title") or old_title,
@@ -145,17 +142,11 @@ def read_header(text: str) -> Header:
 
 def _old_title(text: str) -> tuple[str, str]:
     """Title and author from ``The Project Gutenberg Etext of TITLE, by AUTHOR``."""
-    found = _OLD_TITLE.search(text)
-    if not found:
+    if not (found := _OLD_TITLE.search(text)):
         return "", ""
     title, _, author = re.sub(r"\s+", " ", found[1]).partition(" by ")
     author = re.sub(r",? in [A-Z][a-z]+$", "", author)
     return title.strip(' ,"*'), author.strip(' ,"*')
-
-
-def _old_language(text: str) -> str:
-    found = _IN_LANGUAGE.search(text)
-    return found[1] if found and found[1].lower() in LANGUAGES else ""
 
 
 def _language_code(name: str) -> str:
@@ -168,12 +159,7 @@ def _language_code(name: str) -> str:
     return LANGUAGES.get(name.strip().lower()) or LANGUAGES.get(words[0], "")
 
 
-_MONTHS = {
-    name: i
-    for i, name in enumerate(
-        ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"], 1
-    )
-}
+_MONTHS = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
 
 
 def _date(words: str) -> int:
@@ -183,11 +169,9 @@ def _date(words: str) -> int:
     (20080625, 19940300, 20110726, 19990000)
     """
     words = words.split("[")[0]
-    year = re.search(r"\b(1[89]\d\d|20\d\d)\b", words)
-    if not year:
+    if not (year := re.search(r"\b(1[89]\d\d|20\d\d)\b", words)):
         return 0
-    month = next(
-        (_MONTHS[w[:3].lower()] for w in re.findall(r"[A-Za-z]{3,}", words) if w[:3].lower() in _MONTHS), 0
-    )
+    names = (word[:3].lower() for word in re.findall(r"[A-Za-z]{3,}", words))
+    month = next((_MONTHS.index(name) + 1 for name in names if name in _MONTHS), 0)
     day = re.search(r"\b([0-2]?\d|3[01])\b(?!\d)", words.replace(year[0], " "))
     return int(year[0]) * 10_000 + month * 100 + (int(day[0]) if day and month else 0)

@@ -129,9 +129,8 @@ class Marks:
         if kind == "heading":
             self._open_note = False
             return bool(_NOTES_HEADING.fullmatch(text))
-        starts = bool(_NOTE.match(text))
-        if starts or self._open_note:
-            self._open_note = (starts or self._open_note) and text.count("[") > text.count("]")
+        if _NOTE.match(text) or self._open_note:
+            self._open_note = text.count("[") > text.count("]")
             return True
         return False
 
@@ -162,12 +161,10 @@ def _lone_pages(lines: Sequence[str], blocks: Sequence[TextBlock]) -> frozenset[
     found = []
     broken = bracketed = 0
     for i, block in enumerate(blocks):
-        if block.stop - block.first == 1:
-            lone = _LONE.fullmatch(lines[block.first])
-            if lone:
-                found.append((block.first, int(lone[1])))
-                bracketed += lines[block.first].lstrip()[:1] in "[{"
-                broken += i > 0 and lines[blocks[i - 1].stop - 1].rstrip()[-1:].isalpha()
+        if block.stop - block.first == 1 and (lone := _LONE.fullmatch(lines[block.first])):
+            found.append((block.first, int(lone[1])))
+            bracketed += lines[block.first].lstrip()[:1] in "[{"
+            broken += i > 0 and lines[blocks[i - 1].stop - 1].rstrip()[-1:].isalpha()
     if not _count_up([number for _, number in found]) or (broken + bracketed) * 5 < len(found):
         return frozenset()
     return frozenset(first for first, _ in found)

@@ -111,6 +111,7 @@ _OF_THE_PROJECT = re.compile(
 )
 _DIGITIZED = re.compile(r"\W{0,8}(?:digiti[sz]ed|scanned|typed)\b.{0,40}\bby\b", re.IGNORECASE)
 _RULE = re.compile(r"[_=~-]{20,} *\n")
+_RULE_BELOW = re.compile(r"^[_=~-]{20,}[ ]*$", re.MULTILINE)
 _BOX_LINE = re.compile(r"\s*[|+*#:│┃┌┐└┘├╔╚║]")
 _NOTE_WORDS = re.compile(
     r"italic|underscor|hyphen|spelling|typograph|corrected|punctuation|footnote|e-?text|e-?book|transcri"
@@ -119,21 +120,20 @@ _NOTE_WORDS = re.compile(
     re.IGNORECASE,
 )
 _NOT_A_NOTE = re.compile(
-    r"\W{0,8}(?:foot\s*notes?|index|the\s+end|fin(?:is)?|chapter|contents|appendix|advertise\w+)\W*$",
-    re.IGNORECASE,
+    r"(?i)\W{0,8}(?:foot\s*notes?|index|the\s+end|fin(?:is)?|chapter|contents|appendix|advertise\w+)\W*$"
 )
 _ILLUSTRATION = re.compile(r"\s*\[?illustration", re.IGNORECASE)
 
 
-class Note(NamedTuple):
-    """``text[start:stop]`` was written by the makers of the file; ``reason`` names it in the ledger."""
+class Piece(NamedTuple):
+    """``text[start:stop]`` of the raw text (characters) is no part of the book; the ledger has the reason."""
 
     start: int
     stop: int
     reason: str
 
 
-def find_notes(text: str, start: int, stop: int) -> list[Note]:
+def find_notes(text: str, start: int, stop: int) -> list[Piece]:
     """The notes inside the body ``text[start:stop]``, in order, none overlapping. Work is linear.
 
     Args:
@@ -149,15 +149,15 @@ def find_notes(text: str, start: int, stop: int) -> list[Note]:
     lines = _lines_with_stems(body)
     found = [*_named_notes(body, lines), *_inner_headers(body, lines), *_statements(body)]
     for notice in _WORLD_LIBRARY.finditer(body):
-        found.append(Note(*_whole_lines(body, notice.start(), notice.end()), "inner_header"))
-    merged: list[Note] = []
+        found.append(Piece(*_whole_lines(body, notice.start(), notice.end()), "inner_header"))
+    merged: list[Piece] = []
     for note in sorted(found):
         if merged and note.start <= merged[-1].stop:
             last = merged.pop()
             merged.append(last._replace(stop=max(last.stop, note.stop)))
         else:
             merged.append(note)
-    return [Note(start + n.start, start + n.stop, n.reason) for n in merged if n.start < n.stop]
+    return [Piece(start + n.start, start + n.stop, n.reason) for n in merged if n.start < n.stop]
 
 
 def _lines_with_stems(body: str) -> list[int]:
@@ -177,37 +177,28 @@ def same_length_lf(text: str) -> str:
     return text.replace("\r\n", " \n").replace("\r", "\n") if "\r" in text else text
 
 
-# ------------------------------------------------------------------------------- notes that name their maker
-
-
-def _named_notes(body: str, lines: list[int]) -> list[Note]:
-    found: list[Note] = []
+def _named_notes(body: str, lines: list[int]) -> list[Piece]:
+    found: list[Piece] = []
     done = 0
     for line in lines:
         at = _note_at(body, line) if line >= done else None
         if at and at[1] - at[0] <= MAX_NOTE:
-            found.append(Note(*at, "transcriber_note"))
+            found.append(Piece(*at, "transcriber_note"))
             done = at[1]
     return found
 
 
 def _note_at(body: str, line: int) -> tuple[int, int] | None:
     """The note that begins on the line at offset ``line``; None where none does or its end cannot be told."""
-    named = _NAMED.match(body, line)
-    if not named:
-        bracket = _BRACKETED.search(body, line, min(_line_end(body, line) + 200, len(body)))
-        return (
-            _bracket(body, bracket.start()) if bracket and bracket.start() <= _line_end(body, line) else None
-        )
+    if not (named := _NAMED.match(body, line)):
+        end = _line_end(body, line)
+        bracket = _BRACKETED.search(body, line, min(end + 200, len(body)))
+        return _bracket(body, bracket.start()) if bracket and bracket.start() <= end else None
     before = body[line : named.start(1)]
-    if before.rfind("[") > before.rfind("]"):
-        closed = _bracket(body, line + before.rindex("["))
-        if closed:
-            return closed
-    if _BOX_LINE.match(before):
-        boxed = _box(body, line)
-        if boxed:
-            return boxed
+    if before.rfind("[") > before.rfind("]") and (closed := _bracket(body, line + before.rindex("["))):
+        return closed
+    if _BOX_LINE.match(before) and (boxed := _box(body, line)):
+        return boxed
     end = _line_end(body, line)
     rest = body[named.end() : end].strip()
     alone = _is_blank(body, end + 1)
@@ -293,12 +284,9 @@ def _headed(body: str, line: int) -> tuple[int, int] | None:
     return _whole_lines(body, line, last_note_like) if last_note_like > heading else None
 
 
-# ----------------------------------------------------------------------headers and statements of the project
-
-
-def _inner_headers(body: str, lines: list[int]) -> list[Note]:
+def _inner_headers(body: str, lines: list[int]) -> list[Piece]:
     """Headers of the single etexts in a file of several; from a header to the last mention close below."""
-    found: list[Note] = []
+    found: list[Piece] = []
     done = 0
     for line in lines:
         if line < done or not _INNER_HEADER.match(body, line) or not _is_blank_above(body, line):
@@ -310,12 +298,12 @@ def _inner_headers(body: str, lines: list[int]) -> list[Note]:
             if since > 4 or begin - stop > 1500:
                 break
             stop = stop if since else end
-        found.append(Note(*_whole_lines(body, line, stop), "inner_header"))
+        found.append(Piece(*_whole_lines(body, line, stop), "inner_header"))
         done = stop
     return found if sum(n.stop - n.start for n in found) <= len(body) // 4 else []
 
 
-def _statements(body: str) -> list[Note]:
+def _statements(body: str) -> list[Piece]:
     """Paragraphs near the beginning that speak of this file and of Project Gutenberg."""
     window = body[:_HEAD_WINDOW]
     if body.count("Project Gutenberg") > _MANY_MENTIONS:
@@ -327,12 +315,12 @@ def _statements(body: str) -> list[Note]:
         # What is longer, or cut off by the window, is a chapter of the book that mentions the project.
         if begin < ruled or len(words) > 2_500 or end == len(window) < len(body):
             continue
-        rule = _RULE.match(words)
-        if rule and "this transcription" in words:
-            ruled = _next_rule(body, begin + rule.end(), begin + _MAX_HEADED) or end
-            found.append(Note(*_whole_lines(body, begin, ruled), "transcriber_note"))
+        if (rule := _RULE.match(words)) and "this transcription" in words:
+            below = _RULE_BELOW.search(body, begin + rule.end(), min(begin + _MAX_HEADED, len(body)))
+            ruled = below.end() if below else end
+            found.append(Piece(*_whole_lines(body, begin, ruled), "transcriber_note"))
         elif _speaks_of_the_file(words):
-            found.append(Note(*_whole_lines(body, begin, end), "transcriber_note"))
+            found.append(Piece(*_whole_lines(body, begin, end), "transcriber_note"))
     return found
 
 
@@ -342,14 +330,6 @@ def _speaks_of_the_file(words: str) -> bool:
     if len(words.splitlines()) > 12 and re.search(r"\n {1,8}\S", words):
         return False  # a list of contents that names a preface to the etext
     return bool(_OF_THE_PROJECT.match(words))
-
-
-def _next_rule(body: str, start: int, limit: int) -> int | None:
-    found = re.compile(r"^[_=~-]{20,}[ ]*$", re.MULTILINE).search(body, start, min(limit, len(body)))
-    return found.end() if found else None
-
-
-# -----------------------------------------------------------------------------------------------small parts
 
 
 def _line_end(body: str, position: int) -> int:

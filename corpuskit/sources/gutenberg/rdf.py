@@ -15,7 +15,7 @@ import tarfile
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 MAX_RDF_BYTES = 8 * 2**20
 """The largest met is below 200 KB."""
@@ -86,12 +86,8 @@ def read_rdf(data: bytes) -> CatalogEntry:
         if element.tag.startswith(_ROLE):
             code = element.tag.removeprefix(_ROLE)
             authors.append(_person(element, agents, ROLES.get(code, code)))
-    subjects = [
-        value
-        for element in book.findall(f"{_DC}subject")
-        for value in _values(element)
-        if _scheme(element).endswith(_HEADINGS)
-    ]
+    headings = [e for e in book.findall(f"{_DC}subject") if _scheme(e).endswith(_HEADINGS)]
+    subjects = [value for element in headings for value in _values(element)]
     shelves = [value for element in book.findall(f"{_PG}bookshelf") for value in _values(element)]
     languages = [value for element in book.findall(f"{_DC}language") for value in _values(element)]
     kinds = [value for element in book.findall(f"{_DC}type") for value in _values(element)]
@@ -128,18 +124,14 @@ def _ebook(data: bytes) -> ET.Element:
         raise RdfError("a document type, which could define entities")
     try:
         # Nine tenths of a file are about the book's files, which nobody asks for.
-        root = ET.fromstring(_without_files(data), parser=ET.XMLParser(encoding="utf-8"))
+        first, *rest = data.split(b"<dcterms:hasFormat>")
+        asked = first + b"".join(piece.partition(b"</dcterms:hasFormat>")[2] for piece in rest)
+        root = ET.fromstring(asked, parser=ET.XMLParser(encoding="utf-8"))
     except ET.ParseError as error:
         raise RdfError(f"no XML ({error})") from error
-    book = root.find(f"{_PG}ebook")
-    if book is None:
+    if (book := root.find(f"{_PG}ebook")) is None:
         raise RdfError("no pgterms:ebook in it")
     return book
-
-
-def _without_files(data: bytes) -> bytes:
-    first, *rest = data.split(b"<dcterms:hasFormat>")
-    return first + b"".join(piece.partition(b"</dcterms:hasFormat>")[2] for piece in rest)
 
 
 def _values(element: ET.Element) -> list[str]:
@@ -155,8 +147,7 @@ def _scheme(element: ET.Element) -> str:
 
 def _person(element: ET.Element, agents: dict[str, ET.Element], role: str) -> str:
     """``Name, 1832-1898 [Role]``, as the catalogue's table writes it."""
-    agent = element.find(f"{_PG}agent")
-    if agent is None:
+    if (agent := element.find(f"{_PG}agent")) is None:
         agent = agents.get(element.get(f"{_RDF}resource", ""))
     name = " ".join((agent.findtext(f"{_PG}name") or "").split()) if agent is not None else ""
     if agent is None or not name:
@@ -176,9 +167,6 @@ def _year(written: str | None) -> str:
     return f"{year[1:]} BCE" if year.startswith("-") else year
 
 
-# -------------------------------------------------------------------------------------------- archives
-
-
 def members(path: str) -> Iterator[tuple[str, bytes]]:
     """Names and bytes of the regular files in a tar archive, in its order.
 
@@ -196,8 +184,7 @@ def members(path: str) -> Iterator[tuple[str, bytes]]:
                     continue
                 if member.size > MAX_RDF_BYTES:
                     raise RdfError(f"{member.name!r} has {member.size:,} bytes: no description of a book")
-                held = archive.extractfile(member)
-                if held is not None:
+                if (held := archive.extractfile(member)) is not None:
                     yield member.name, held.read()
             while forward.read(_CHUNK):
                 pass  # the checksum of a compressed archive stands at its very end
@@ -208,11 +195,9 @@ def members(path: str) -> Iterator[tuple[str, bytes]]:
 
 
 def _open(path: str) -> BinaryIO:
-    if path.lower().endswith(".bz2"):
-        return cast(BinaryIO, bz2.open(path, "rb"))
-    if path.lower().endswith(("gz",)):
-        return cast(BinaryIO, gzip.open(path, "rb"))
-    return open(path, "rb")
+    lower = path.lower()
+    opener: Any = bz2.open if lower.endswith(".bz2") else gzip.open if lower.endswith("gz") else open
+    return cast(BinaryIO, opener(path, "rb"))
 
 
 class _Forward:

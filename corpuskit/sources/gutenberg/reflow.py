@@ -60,9 +60,8 @@ class Hyphens:
         first, second = found[1].lower(), follows[0].lower()
         whole, parted = self._words[first + second], self._words[f"{first}-{second}"]
         # Written neither way: one word, unless its second half is one elsewhere (here it counts itself).
-        one = whole > parted or (
-            whole == parted == 0 and not (self._words[first] and self._words[second] > 1)
-        )
+        both = self._words[first] and self._words[second] > 1
+        one = whole > parted or (whole == parted == 0 and not both)
         if not one or not second.islower() or follows[0][0].isupper():
             return left + right
         self.removed += 1
@@ -103,8 +102,7 @@ def _paragraphs(text: list[str], hyphens: Hyphens) -> str:
     for line, indent, before in zip(text[1:], indents[1:], text, strict=False):
         piece = line.lstrip()
         if indent >= usual + (1 if line[:1] == "\u3000" else 2) and _ENDED.search(before):
-            pieces.append("\n")
-            pieces.append(piece)
+            pieces += ["\n", piece]
         else:
             append_line(pieces, piece, hyphens)
     return "".join(pieces)
@@ -118,8 +116,7 @@ def append_line(pieces: list[str], piece: str, hyphens: Hyphens) -> None:
     elif _closes_up(left, piece):
         pieces.append(piece)
     else:
-        pieces.append(" ")
-        pieces.append(piece)
+        pieces += [" ", piece]
 
 
 def _closes_up(left: str, right: str) -> bool:

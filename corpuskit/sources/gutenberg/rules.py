@@ -19,14 +19,7 @@ from dataclasses import dataclass
 from itertools import chain, pairwise
 
 from corpuskit.errors import SettingError
-from corpuskit.sources.gutenberg.shape import (
-    CHAPTER,
-    CLOSING,
-    ENDS,
-    BlockView,
-    Kind,
-    capitals,
-)
+from corpuskit.sources.gutenberg.shape import CHAPTER, CLOSING, ENDS, BlockView, Kind, capitals
 
 # ----------------------------------------------------------------------------------- forms of words and lines
 
@@ -59,7 +52,7 @@ _SIGNED = re.compile(
     re.IGNORECASE,
 )
 _SALUTED = re.compile(
-    r"[\W_]{0,3}(?:my |o )?(?:dear|dearest|beloved|honou?red|sir|madam|gentlemen)\b.{0,40}[,:—-]+$", re.I
+    r"(?i)[\W_]{0,3}(?:my |o )?(?:dear|dearest|beloved|honou?red|sir|madam|gentlemen)\b.{0,40}[,:—-]+$"
 )
 _INITIALS = re.compile(r"_?(?![IVXLC]+\.)(?:[A-Z]\. ?){1,4}_?")
 _DATED = re.compile(
@@ -69,9 +62,7 @@ _DATED = re.compile(
 _DATE_AT_RIGHT = re.compile(
     rf"\S {{3,}}(?=\S)[^.!?;]{{0,30}}\b(?:{_MONTH})\b[^a-z]{{0,12}}\d\D{{0,3}}\W*\d{{0,4}}\W*$", re.IGNORECASE
 )
-_CAPTION = re.compile(
-    r"\[?[_* ]*illustration\b|\[(?:picture|image|map|plate|headpiece|tailpiece)\b", re.IGNORECASE
-)
+_CAPTION = re.compile(r"(?i)\[?[_* ]*illustration\b|\[(?:picture|image|map|plate|headpiece|tailpiece)\b")
 LISTS = re.compile(
     r"\W*(?:table of |list of |the )?(?:contents|illustrations|plates|maps|persons.{0,40}"
     r"|dramatis person.{0,4}|characters.{0,30}"
@@ -82,12 +73,9 @@ LISTS = re.compile(
 )
 """Headings of contents, indexes and casts."""
 _IMPRINT = re.compile(
-    r"\W*(?:copyright|all rights reserved|printed (?:in|by)|published (?:in|by)|entered,? according)\b",
-    re.IGNORECASE,
+    r"(?i)\W*(?:copyright|all rights reserved|printed (?:in|by)|published (?:in|by)|entered,? according)\b"
 )
-_IMAGE_FILE = re.compile(
-    r"\W*(?:\S+\.(?:jpe?g|png|gif)\b.{0,40}|full size|enlarge|original size)\W*", re.IGNORECASE
-)
+_IMAGE_FILE = re.compile(r"(?i)\W*(?:\S+\.(?:jpe?g|png|gif)\b.{0,40}|full size|enlarge|original size)\W*")
 _LONGEST_FILE_NAME = 300
 
 
@@ -389,11 +377,9 @@ def _least_inset(b: BlockView) -> int:
 
 def switched_on(without: Collection[str]) -> list[Rules]:
     """`PLAIN`, `SETTLING` and the sections, without some rules."""
-    unknown = sorted(set(without) - {rule.name for rule in RULES})
-    if unknown:
-        raise SettingError(
-            f"without={unknown}: no rules of blocks", remedy=f"Known: {', '.join(r.name for r in RULES)}."
-        )
+    if unknown := sorted(set(without) - {rule.name for rule in RULES}):
+        remedy = f"Known: {', '.join(r.name for r in RULES)}."
+        raise SettingError(f"without={unknown}: no rules of blocks", remedy=remedy)
     sections = (PLAIN, SETTLING, *SECTIONS)
     return [tuple(rule for rule in section if rule.name not in without) for section in sections]
 
@@ -408,7 +394,5 @@ def first_kind(rules: Sequence[BlockRule], view: BlockView) -> Kind | None:
 
 def kind_by_sections(sections: Sequence[Rules], view: BlockView) -> Kind:
     """The kind by the first section that tells one; prose when none does."""
-    for section in sections:
-        if kind := first_kind(section, view):
-            return kind
-    return "prose"
+    kinds = (first_kind(section, view) for section in sections)
+    return next(filter(None, kinds), "prose")

@@ -47,7 +47,7 @@ from corpuskit.documents.settings import Location
 from corpuskit.errors import InputError
 from corpuskit.sources.encoding.decode import decode_text
 from corpuskit.sources.folders import NO_KNOWN_FORMAT, FolderSelection, begin_reading, relative_name, some
-from corpuskit.sources.gutenberg.archives import NoText, RawText, Unreadable, raw_texts
+from corpuskit.sources.gutenberg.archives import RawText, Unreadable, raw_texts
 from corpuskit.sources.gutenberg.body import Body, BodyOptions
 from corpuskit.sources.gutenberg.book import Edition
 from corpuskit.sources.gutenberg.bounds import MAX_CUT
@@ -69,22 +69,12 @@ _SUFFIXES = ", ".join((*TEXT_SUFFIXES, ZIP_SUFFIX))
 _CODE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]+)*")
 
 FIRST_PART = "00000"
-WARNED = frozenset(
-    {
-        "wrong_encoding_declared",
-        "unknown_encoding_declared",
-        "doubtful_encoding",
-        "guessed_encoding",
-        "mixed_encodings",
-        "damaged_characters",
-        "number_differs_from_path",
-        "title_differs_from_catalog",
-        "author_differs_from_catalog",
-        "language_differs_from_catalog",
-        "rights_differ_from_catalog",
-        "not_in_catalog",
-    }
-)
+WARNED = {
+    *("wrong_encoding_declared", "unknown_encoding_declared", "doubtful_encoding", "guessed_encoding"),
+    *("mixed_encodings", "damaged_characters", "number_differs_from_path", "title_differs_from_catalog"),
+    *("author_differs_from_catalog", "language_differs_from_catalog", "rights_differ_from_catalog"),
+    "not_in_catalog",
+}
 """Flags that the log counts too; all stand in the ``origin`` of their books."""
 
 PUBLIC_DOMAIN = "Public domain in the USA"
@@ -192,7 +182,9 @@ class Gutenberg(Source):
                 elif isinstance(raw, Unreadable):
                     _quarantine(raw, out)
                 else:
-                    _without_text(raw, out)
+                    out.met(raw.size)
+                    identity, origin = f"gutenberg:file/{raw.name}", canonical_json({"file": raw.name})
+                    out.drop(Dropped(identity, "no_text", raw.size, "", "", origin))
                 yield from out.take()
         for flag, names in sorted(flagged.items()):
             out.warn(f"gutenberg: {flag}: {len(names)} of this part's texts, {some(names)}")
@@ -203,8 +195,7 @@ class Gutenberg(Source):
     ) -> None:
         """Read one text into ``out``: kept, dropped or quarantined; its name into ``flagged`` by flag."""
         declared = declared_encoding(raw.data)
-        decoded = decode_text(raw.data, declared, declared_language(raw.data))
-        if decoded is None:
+        if (decoded := decode_text(raw.data, declared, declared_language(raw.data))) is None:
             said = f"declared as {declared}" if declared else "no encoding declared"
             error = (
                 f"{raw.name}: in no encoding that is known here, nor in that of its header ({said})."
@@ -212,7 +203,8 @@ class Gutenberg(Source):
             )
             _quarantine(Unreadable(raw.name, "undecodable", error, len(raw.data), raw.data), out)
             return
-        body = Body(decoded.text, self._body_options())
+        options = BodyOptions(**{field.name: getattr(self, field.name) for field in fields(BodyOptions)})
+        body = Body(decoded.text, options)
         book = Edition(raw.name, declared, decoded, body, read_header(body.header))
         if book.number is None:
             error = (
@@ -228,15 +220,11 @@ class Gutenberg(Source):
                 flagged.setdefault(flag, []).append(raw.name)
         self._accept(book, out)
 
-    def _body_options(self) -> BodyOptions:
-        return BodyOptions(**{field.name: getattr(self, field.name) for field in fields(BodyOptions)})
-
     def _accept(self, book: Edition, out: ReadingBuilder) -> None:
         """Drop or keep a decoded book."""
         size = len(book.decoded.text.encode("utf-8"))
         out.met(size)
-        reason = self._reason_to_drop(book)
-        if reason:
+        if reason := self._reason_to_drop(book):
             out.drop(Dropped(book.id, reason, size, book.title, book.decoded.text, book.origin()))
             return
         out.keep(
@@ -268,11 +256,11 @@ class Gutenberg(Source):
 
 def _join(book: Edition, number: int, catalog: Catalog, out: ReadingBuilder) -> None:
     """Give a book what the catalogue says of it."""
+    entry = None
     try:
         entry = catalog.find(number)
     except RdfError as error:
         out.warn(f"gutenberg: the catalogue's entry of book {number} is left out: {error}")
-        entry = None
     if entry is None:
         book.differences.append("not_in_catalog")
     else:
@@ -291,13 +279,5 @@ def _kind(name: str) -> str:
 
 def _quarantine(bad: Unreadable, out: ReadingBuilder) -> None:
     out.met(bad.size)
-    excerpt = bad.data[:EXCERPT_BYTES].decode("utf-8", "replace")
-    out.quarantine(
-        Quarantined(bad.name, bad.kind, bad.error, bad.size, excerpt, canonical_json({"file": bad.name}))
-    )
-
-
-def _without_text(archive: NoText, out: ReadingBuilder) -> None:
-    out.met(archive.size)
-    origin = canonical_json({"file": archive.name})
-    out.drop(Dropped(f"gutenberg:file/{archive.name}", "no_text", archive.size, "", "", origin))
+    excerpt, origin = bad.data[:EXCERPT_BYTES].decode("utf-8", "replace"), canonical_json({"file": bad.name})
+    out.quarantine(Quarantined(bad.name, bad.kind, bad.error, bad.size, excerpt, origin))

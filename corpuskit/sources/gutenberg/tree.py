@@ -83,16 +83,14 @@ def number_in_path(name: str) -> int | None:
     >>> [number_in_path(n) for n in ("1/3/4/1342/old/pandp10.txt", "01342_Pride/x.txt.gz", "2023/notes.txt")]
     [1342, 1342, None]
     """
-    in_name = _FILE_NUMBER.match(stem(name))
-    if in_name:
+    if in_name := _FILE_NUMBER.match(stem(name)):
         return int(in_name[2]) or None
     folders = name.split("/")[:-1]
     for depth in reversed(range(len(folders))):
         packed = folders[depth].lower().endswith(ZIP_SUFFIX) and _FILE_NUMBER.match(stem(folders[depth]))
         if packed:
             return int(packed[2]) or None
-        titled = _TITLED_FOLDER.match(folders[depth])
-        if titled:
+        if titled := _TITLED_FOLDER.match(folders[depth]):
             return int(titled[1]) or None
         if folders[depth].isascii() and folders[depth].isdigit() and _is_mirror_folder(folders[: depth + 1]):
             return int(folders[depth])

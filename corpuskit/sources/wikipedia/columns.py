@@ -22,10 +22,8 @@ def to_engine(texts: pa.LargeStringArray, name: str) -> _native.Strings:
         SettingError: it is no large_string column.
     """
     if not pa.types.is_large_string(texts.type):
-        raise SettingError(
-            f"wikitext.extract: {name} are {texts.type}, not large_string",
-            remedy="Cast them: texts.cast(pyarrow.large_string()).",
-        )
+        remedy = "Cast them: texts.cast(pyarrow.large_string())."
+        raise SettingError(f"wikitext.extract: {name} are {texts.type}, not large_string", remedy=remedy)
     if texts.null_count:  # what stands behind a null is undefined
         texts = texts.fill_null("")
     _, offset_buffer, data_buffer = texts.buffers()

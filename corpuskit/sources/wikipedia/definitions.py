@@ -6,7 +6,7 @@ import bz2
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from xml.parsers import expat
@@ -43,53 +43,26 @@ class TemplatePage:
 
 
 @dataclass
-class Skipped:
-    """What could not be read of a dump.
-
-    Attributes:
-        count: pages, and stretches that may hold pages.
-        first: where the first one begins and what is wrong with it.
-    """
-
-    count: int = 0
-    first: str = ""
-
-    def add(self, place: str) -> None:
-        """Count one more."""
-        self.count += 1
-        self.first = self.first or place
-
-    def sentence(self, path: str) -> str:
-        """A warning about the file; empty if all of it was read."""
-        if not self.count:
-            return ""
-        return (
-            f"{path.rsplit('/', 1)[-1]}: {self.count} damaged page{'s' * (self.count > 1)} passed over while"
-            f" templates were read, the first at {self.first}. What they define is not expanded;"
-            " download the file again."
-        )
-
-
-@dataclass(frozen=True)
 class WikiPages:
     """What is read of a dump: its site, and the pages one by one.
 
     Attributes:
-        skipped: what the last reading passed over.
+        skipped: pages, and stretches that may hold pages, that the last reading could not read.
+        first: where the first of them begins and what is wrong with it.
     """
 
     site: Site
     path: str
-    skipped: Skipped = field(default_factory=Skipped)
+    skipped: int = 0
+    first: str = ""
 
     def __iter__(self) -> Iterator[Page]:
         """Pages that can be parsed, in the order of the dump."""
         compression = dump.sniff(self.path, self.path)
         head = dump.read_head(self.path, compression)
-        self.skipped.count, self.skipped.first = 0, ""
+        self.skipped, self.first = 0, ""
         for found in read_pages(self.path, compression, head.encoding):
-            page = self._parsed(found)
-            if page is not None:
+            if (page := self._parsed(found)) is not None:
                 yield page
 
     def _parsed(self, found: RawPage | BadPage | Break) -> Page | None:
@@ -98,12 +71,23 @@ class WikiPages:
             try:
                 return parse_page(found.xml, self.path)
             except (expat.ExpatError, InputError) as error:
-                self.skipped.add(f"decoded byte {found.offset} ({error})")
+                place = f"decoded byte {found.offset} ({error})"
         elif isinstance(found, Break):
-            self.skipped.add(f"byte {found.offset} ({found.kind}: {found.error})")
+            place = f"byte {found.offset} ({found.kind}: {found.error})"
         else:
-            self.skipped.add(f"decoded byte {found.offset} ({found.kind}, {found.size} bytes)")
+            place = f"decoded byte {found.offset} ({found.kind}, {found.size} bytes)"
+        self.skipped, self.first = self.skipped + 1, self.first or place
         return None
+
+    def warning(self, path: str) -> str:
+        """A sentence about what was skipped of the file; empty if all of it was read."""
+        if not self.skipped:
+            return ""
+        return (
+            f"{path.rsplit('/', 1)[-1]}: {self.skipped} damaged page{'s' * (self.skipped > 1)} passed over"
+            f" while templates were read, the first at {self.first}. What they define is not expanded;"
+            " download the file again."
+        )
 
     @property
     def prefix(self) -> str:
@@ -158,8 +142,7 @@ def _store(path: str, _: tuple[int, ...]) -> tuple[_native.TemplateStore, str]:
 
     def definitions() -> Iterator[tuple[str, str]]:
         for page in pages:
-            template = pages.template(page)
-            if template is None:
+            if (template := pages.template(page)) is None:
                 continue
             if template.target:
                 redirects.append((template.name, template.target))
@@ -168,10 +151,7 @@ def _store(path: str, _: tuple[int, ...]) -> tuple[_native.TemplateStore, str]:
 
     store = template_store(definitions(), prefixes=[pages.prefix])
     add_redirects(store, redirects)
-    return store, pages.skipped.sentence(path)
-
-
-# ------------------------------------------------------------------------------------------ a small dump
+    return store, pages.warning(path)
 
 
 @dataclass(frozen=True)
@@ -236,24 +216,20 @@ def write_templates(path: str, out: Path, min_uses: int = 0) -> Written:
     count = 0
     for page in pages:
         count += 1
-        template = pages.template(page)
-        if template is not None:
+        if (template := pages.template(page)) is not None:
             templates.append(template)
         elif min_uses:  # a page counts once, however often it calls a template
             uses.update(called_names(page.newest.wikitext, pages.prefix))
     if not templates:
-        raise InputError(
-            f"{path}: none of its {count} pages defines a template",
-            remedy="Give a dump with the pages of templates, such as pages-articles of the whole wiki.",
-        )
+        remedy = "Give a dump with the pages of templates, such as pages-articles of the whole wiki."
+        raise InputError(f"{path}: none of its {count} pages defines a template", remedy=remedy)
     chosen = _closure(templates, pages.prefix, uses, min_uses) if min_uses else templates
     size = 0
     opened = bz2.open if out.suffix == ".bz2" else open
     with atomic(out, out.parent) as unfinished, opened(unfinished, "wb") as file:
         for piece in _dump_lines(pages, chosen):
             size += file.write(piece.encode())
-    skipped = pages.skipped
-    return Written(count, len(templates), len(chosen), size, skipped.count, skipped.sentence(path))
+    return Written(count, len(templates), len(chosen), size, pages.skipped, pages.warning(path))
 
 
 def _closure(

@@ -55,6 +55,7 @@ EXPAND_PAGES = 16
 EXPANDED_BYTES = 4 * BATCH_BYTES
 """Bytes of expanded pages after which a reading is closed."""
 
+_Sizes = NDArray[np.int64]
 _BREAK_REMEDY = "Compare the file's size and checksum with the mirror's and download it again."
 
 
@@ -151,24 +152,22 @@ class PartReader:
             page = parse_page(found.xml, self._file)
         except expat.ExpatError as error:
             # expat says the same of both, but they are mended differently.
-            kind = "malformed_xml" if _is_utf8(found.xml) else "invalid_utf8"
+            is_utf8 = found.xml.decode("utf-8", "ignore").encode() == found.xml
+            kind = "malformed_xml" if is_utf8 else "invalid_utf8"
             what = f"{error}. The other pages are read; mend this one or download it again."
             self._no_page(found, place, kind, what)
             return
         parts = {"id": page.id, "title": page.title, "revision": page.revision}
-        missing = [name for name, value in parts.items() if not value]
-        if missing:
+        if missing := [name for name, value in parts.items() if not value]:
             what = f"no {', '.join(missing)}. Download the dump again."
             self._no_page(found, place, "incomplete_page", what)
             return
-        for (
-            old
-        ) in page.older:  # each revision counts, so that the bytes of a page with many are accounted for
+        # Each revision counts, so that the bytes of a page with many are accounted for.
+        for old in page.older:
             self._out.met(old.size)
             self._drop(page, old, "older_revision")
         self._out.met(page.newest.size)
-        reason = self._reason_to_drop(page)
-        if reason:
+        if reason := self._reason_to_drop(page):
             self._drop(page, page.newest, reason)
             if reason == "redirect":
                 target, fragment = page.leads_to
@@ -225,18 +224,13 @@ class PartReader:
         self._out.keep_batch(self._batch(result, kept, sizes, lengths))
         # Of a page the balance is known: it lost bytes (marks) or gained some (texts of templates).
         change = lengths[kept] - sizes[kept]
-        cut, added = -int(change[change < 0].sum()), int(change[change > 0].sum())
-        if cut:
+        if cut := -int(change[change < 0].sum()):
             self._out.cut_bytes("markup", cut)
-        if added:
+        if added := int(change[change > 0].sum()):
             self._out.add_bytes("templates", added)
 
     def _batch(
-        self,
-        result: ExtractedBatch,
-        kept: NDArray[np.bool_],
-        sizes: NDArray[np.int64],
-        lengths: NDArray[np.int64],
+        self, result: ExtractedBatch, kept: NDArray[np.bool_], sizes: _Sizes, lengths: _Sizes
     ) -> pa.RecordBatch:
         """The pages that are kept; ``sizes`` are the bytes of the wikitext, ``lengths`` those of the text."""
         pages = [page for page, keep in zip(self._pages, kept.tolist(), strict=True) if keep]
@@ -258,12 +252,7 @@ class PartReader:
             "wikitext_bytes": sizes[kept],
             "text_bytes": lengths[kept],
         }
-        schema = empty_batch(COLUMNS).schema
-        arrays = [
-            column if isinstance(column, pa.Array) else pa.array(column, schema.field(name).type)
-            for name, column in columns.items()
-        ]
-        return pa.RecordBatch.from_arrays(arrays, schema=schema)
+        return pa.RecordBatch.from_pydict(columns, schema=empty_batch(COLUMNS).schema)
 
     def _expand_waiting(self) -> None:
         """Expand the templates of the pages that have come since the last time."""
@@ -322,14 +311,6 @@ def _language_of(wiki: str) -> str:
     code = wiki.removesuffix("wiki").replace("_", "-")
     # The longest code of a Wikipedia is zh-classical.
     return code if wiki.endswith("wiki") and 2 <= len(code) <= 12 and code not in ("commons", "meta") else ""
-
-
-def _is_utf8(data: bytes) -> bool:
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 @cache

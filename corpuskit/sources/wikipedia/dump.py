@@ -113,15 +113,11 @@ def sniff(path: str, name: str) -> Compression:
         return compression
     for start, (kind, command) in _REFUSED.items():
         if magic.startswith(start):
-            raise InputError(
-                f"{name}: {kind} is not read",
-                remedy=f"Unpack it first ({command} {base_name(name)}), or download the dump as .bz2.",
-            )
+            remedy = f"Unpack it first ({command} {base_name(name)}), or download the dump as .bz2."
+            raise InputError(f"{name}: {kind} is not read", remedy=remedy)
     if magic[:2] not in _UTF16 and not magic.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"<"):
-        raise InputError(
-            f"{name}: no XML dump: it begins with {magic!r}",
-            remedy="Give a pages-articles dump (.xml, .bz2, .gz, .zst, .xz).",
-        )
+        remedy = "Give a pages-articles dump (.xml, .bz2, .gz, .zst, .xz)."
+        raise InputError(f"{name}: no XML dump: it begins with {magic!r}", remedy=remedy)
     return "plain"
 
 
@@ -170,8 +166,7 @@ def _read_head(path: str, compression: Compression, _: tuple[int, ...]) -> Head:
             encoding = _UTF16.get(chunk.data[:2], "utf-8")
             recode = codecs.getincrementaldecoder(encoding)("replace")
         head += chunk.data if encoding == "utf-8" else recode.decode(chunk.data).encode()
-        match = _OPEN.search(head)
-        if match is not None:
+        if (match := _OPEN.search(head)) is not None:
             return Head(bytes(head[: match.start()]), True, encoding)
         if len(head) > 4 * CHUNK_BYTES:
             break

@@ -36,7 +36,6 @@ EXPAND_COUNTERS = ("steps", "depth", "expanded", "ruled", "undefined", "lua", "l
 """Names of the columns of `Expanded.counters`: steps, deepest nesting, and calls that were expanded, left to
 a rule, not defined, left because of a Lua module, left because of a loop, given up for the budget."""
 
-
 EXPANSION_SCHEMA = pa.schema(
     [pa.field(name, pa.int64(), nullable=False) for name in ("pages", *EXPAND_COUNTERS[1:])]
 )
@@ -80,9 +79,7 @@ def expansion_table(expanded: Expanded) -> pa.Table:
     counters = expanded.counters
     depth = int(counters[:, 1].max(initial=0))
     row = [len(counters), depth, *counters[:, 2:].sum(axis=0).tolist()]
-    return pa.Table.from_pylist(
-        [dict(zip(EXPANSION_SCHEMA.names, row, strict=True))], schema=EXPANSION_SCHEMA
-    )
+    return pa.table([[figure] for figure in row], schema=EXPANSION_SCHEMA)
 
 
 def template_store(
@@ -154,15 +151,9 @@ def expand(
     'Hello, Ulm! Hello, world!'
     """
     if len(texts) != len(titles):
-        raise SettingError(
-            f"wikitext_expand.expand: {len(titles)} titles for {len(texts)} texts",
-            remedy="Give one title for each text.",
-        )
-    strings, counters, _ = _native.expand_wikitext(
-        to_engine(texts, "texts"),
-        to_engine(titles, "titles"),
-        store,
-        options,
-        astuple(budget or ExpandBudget()),
-    )
+        message = f"wikitext_expand.expand: {len(titles)} titles for {len(texts)} texts"
+        raise SettingError(message, remedy="Give one title for each text.")
+    pages, names = to_engine(texts, "texts"), to_engine(titles, "titles")
+    bounds = astuple(budget or ExpandBudget())
+    strings, counters, _ = _native.expand_wikitext(pages, names, store, options, bounds)
     return Expanded(from_engine(strings), counters)

@@ -33,22 +33,10 @@ STATUS = ("ok", "steps", "output", "nesting")
 """What the status codes mean: the text is there, or which bound of the budget was exceeded."""
 
 COUNTERS = (
-    "steps",
-    "nesting",
-    "templates_dropped",
-    "templates_rendered",
-    "tables",
-    "references",
-    "files",
-    "unclosed",
-    "sections",
-    "hatnotes",
-    "infoboxes",
-    "captions",
-    "tables_kept",
+    *("steps", "nesting", "templates_dropped", "templates_rendered", "tables", "references", "files"),
+    *("unclosed", "sections", "hatnotes", "infoboxes", "captions", "tables_kept"),
 )
 """Names of the columns of `ExtractedBatch.counters`."""
-
 
 FLAGS = ("disambiguation", "list")
 """What the bits of `ExtractedBatch.flags` mean, the lowest first."""
@@ -153,10 +141,8 @@ def extract(
     'Ulm lies 10 miles (16 km) from there.'
     """
     if titles is not None and len(titles) != len(texts):
-        raise SettingError(
-            f"wikitext.extract: {len(titles)} titles for {len(texts)} texts",
-            remedy="Give one title for each text, or none at all.",
-        )
+        remedy = "Give one title for each text, or none at all."
+        raise SettingError(f"wikitext.extract: {len(titles)} titles for {len(texts)} texts", remedy=remedy)
     result = _native.extract_wikitext(
         to_engine(texts, "texts"),
         NO_STRINGS if titles is None else to_engine(titles, "titles"),
@@ -169,15 +155,13 @@ def extract(
             budget=budget,
         ),
     )
-    return ExtractedBatch(
-        from_engine(result["texts"]),
-        result["status"],
-        result["counters"],
-        result["flags"],
-        pa.ListArray.from_arrays(
-            pa.array(result["category_ends"], pa.int32()), from_engine(result["categories"]).cast(pa.string())
-        ),
+    names, ends = (
+        from_engine(result["categories"]).cast(pa.string()),
+        pa.array(result["category_ends"], pa.int32()),
     )
+    categories = pa.ListArray.from_arrays(ends, names)
+    figures = result["status"], result["counters"], result["flags"]
+    return ExtractedBatch(from_engine(result["texts"]), *figures, categories)
 
 
 def engine_options(
@@ -219,11 +203,8 @@ def _choice(name: str, value: str, known: tuple[str, ...]) -> int:
 @cache
 def _spellings(prefixes: tuple[str, ...]) -> list[str]:
     """Each prefix as written and in the cases that are common outside ASCII; the engine folds ASCII."""
-    seen = dict.fromkeys(
-        form for p in prefixes for form in (p, p.lower(), p.upper(), p[:1].upper() + p[1:].lower())
-    )
-    seen |= dict.fromkeys(form.replace(" ", "_") for form in list(seen))  # in a link both mean a blank
-    return sorted(form for form in seen if form)
+    forms = {f for p in prefixes for f in (p, p.lower(), p.upper(), p[:1].upper() + p[1:].lower()) if f}
+    return sorted(forms | {form.replace(" ", "_") for form in forms})  # in a link both mean a blank
 
 
 def table_rows(name: str) -> list[list[str]]:
@@ -269,9 +250,6 @@ def namespace_prefixes(key: int, local: Iterable[str] = ()) -> tuple[str, ...]:
     pages are copied between wikis, so the names of all languages count everywhere.
     """
     return tuple(sorted({*_known_prefixes().get(str(key), ()), *local}))
-
-
-# ------------------------------------------------------------------------------------------ a page alone
 
 
 @dataclass(frozen=True)
@@ -389,7 +367,6 @@ def _strings(what: str, strings: Sequence[object]) -> pa.LargeStringArray:
     try:
         return pa.array(strings, pa.large_string())
     except UnicodeEncodeError as error:
-        raise InputError(
-            f"extract_wikitext: a {what} holds half of a surrogate pair at character {error.start}",
-            remedy="Read its file as UTF-8, or replace it: text.encode('utf-8', 'replace').decode().",
-        ) from None
+        message = f"extract_wikitext: a {what} holds half of a surrogate pair at character {error.start}"
+        remedy = "Read its file as UTF-8, or replace it: text.encode('utf-8', 'replace').decode()."
+        raise InputError(message, remedy=remedy) from None

@@ -66,10 +66,8 @@ def _pieces(index: str) -> Iterator[bytes]:
     rest = b""
     for chunk in dump.read_chunks(index, dump.sniff_compression(index), "utf-8"):
         if isinstance(chunk, Break):
-            raise InputError(
-                f"{base_name(index)}: {chunk.kind} at byte {chunk.offset}: {chunk.error}",
-                remedy="Download it again.",
-            )
+            message = f"{base_name(index)}: {chunk.kind} at byte {chunk.offset}: {chunk.error}"
+            raise InputError(message, remedy="Download it again.")
         data = rest + chunk.data
         end = data.rfind(b"\n") + 1
         rest = data[end:]
@@ -82,10 +80,8 @@ def _parse(line: bytes, index: str) -> IndexLine:
     offset, _, rest = line.partition(b":")
     number, colon, title = rest.partition(b":")
     if not (offset.isdigit() and number.isdigit() and colon):
-        raise InputError(
-            f"{base_name(index)}: no line of an index: {line[:80]!r}",
-            remedy="Give the dump its own index: lines of offset:page id:title.",
-        )
+        remedy = "Give the dump its own index: lines of offset:page id:title."
+        raise InputError(f"{base_name(index)}: no line of an index: {line[:80]!r}", remedy=remedy)
     return IndexLine(int(offset), int(number), unescape(title.decode("utf-8", "replace")))
 
 
@@ -102,9 +98,8 @@ def scan(index: str, *, title: str = "", id: int | None = None) -> IndexLine | N
         wanted = {b":%d:" % id}
     else:  # titles stand in the index as in XML, but not in every index
         quoted = escape(title, {'"': "&quot;"})
-        wanted = {
-            b":%s\n" % t.encode() for t in (title, escape(title), quoted, quoted.replace("'", "&#039;"))
-        }
+        forms = (title, escape(title), quoted, quoted.replace("'", "&#039;"))
+        wanted = {b":%s\n" % form.encode() for form in forms}
     # Bytes are searched and the few hits parsed: enwiki's index has tens of millions of lines.
     for piece in _pieces(index):
         for pattern in wanted:
@@ -117,9 +112,6 @@ def scan(index: str, *, title: str = "", id: int | None = None) -> IndexLine | N
                     return line
                 at = piece.find(pattern, at + 1)
     return None
-
-
-# ----------------------------------------------------------------------------------------- the lookup
 
 
 def lookup_of(index: str) -> str:

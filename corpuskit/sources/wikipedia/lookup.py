@@ -73,18 +73,14 @@ class PageFinder:
         self._compression = dump.sniff(path, self.name)
         self._head = dump.read_head(path, self._compression)
         if not self._head.page:
-            raise InputError(
-                f"{self.name}: no <page> within its first {len(self._head.data)} bytes",
-                remedy="Give a pages-articles dump; its index is found beside it.",
-            )
+            message = f"{self.name}: no <page> within its first {len(self._head.data)} bytes"
+            raise InputError(message, remedy="Give a pages-articles dump; its index is found beside it.")
         self.site = parse_site(self._head.data, self.name)
         self.index = multistream_index.index_of(path) if self._compression == "bz2" else ""
         self._lookup = multistream_index.Lookup.open(self.index) if self.index else None
         if cache and not self.index:
-            raise InputError(
-                f"{self.name}: there is no index beside it to make a lookup of",
-                remedy="Give a multistream dump, and lay its ...-multistream-index.txt.bz2 beside it.",
-            )
+            remedy = "Give a multistream dump, and lay its ...-multistream-index.txt.bz2 beside it."
+            raise InputError(f"{self.name}: there is no index beside it to make a lookup of", remedy=remedy)
         if cache and self._lookup is None:
             say(f"making {base_name(multistream_index.lookup_of(self.index))}")
             multistream_index.build_lookup(self.index)
@@ -116,17 +112,14 @@ class PageFinder:
             try:
                 found = self._one(target, False)
             except InputError as error:
-                raise InputError(
-                    f"{error.message}, to which {trail[-1]!r} leads",
-                    remedy=f"Show the redirect itself with --no-redirect. {error.remedy}",
-                ) from None
+                remedy = f"Show the redirect itself with --no-redirect. {error.remedy}"
+                raise InputError(f"{error.message}, to which {trail[-1]!r} leads", remedy=remedy) from None
         return replace(found, redirected_from=tuple(trail))
 
     def _one(self, wanted: str, by_id: bool) -> FoundPage:
         if by_id and not wanted.isdecimal():
-            raise InputError(
-                f"{wanted!r} is no page id", remedy="Ids are numbers; leave --id out for a title."
-            )
+            remedy = "Ids are numbers; leave --id out for a title."
+            raise InputError(f"{wanted!r} is no page id", remedy=remedy)
         title = " ".join(wanted.replace("_", " ").split())
         # MediaWiki's first letter is a capital, but a wiktionary's is as it is written: as given first.
         titles = [] if by_id else list(dict.fromkeys((title, title[:1].upper() + title[1:])))
@@ -144,12 +137,8 @@ class PageFinder:
         try:
             return FoundPage(xml, parse_page(xml, self.name), self.site)
         except expat.ExpatError as error:
-            raise InputError(
-                f"{self.name}: {name_of_fragment(xml)} is no sound XML: {error}",
-                remedy="Download the dump again.",
-            ) from None
-
-    # ---------------------------------------------------------------------------------- with an index
+            message = f"{self.name}: {name_of_fragment(xml)} is no sound XML: {error}"
+            raise InputError(message, remedy="Download the dump again.") from None
 
     def _from_index(self, titles: list[str], id: int | None) -> bytes | None:
         wanted: list[dict[str, Any]] = [{"title": title} for title in titles]
@@ -189,12 +178,9 @@ class PageFinder:
                 try:
                     yield Chunk(decoder.decompress(data, dump.CHUNK_BYTES), False)
                 except OSError as error:
-                    raise InputError(
-                        f"{self.name}: no stream of bzip2 can be read at byte {offset}: {error}",
-                        remedy="Compare dump and index with the mirror's checksums and download them again.",
-                    ) from None
-
-    # ------------------------------------------------------------------------------- without an index
+                    message = f"{self.name}: no stream of bzip2 can be read at byte {offset}: {error}"
+                    remedy = "Compare dump and index with the mirror's checksums and download them again."
+                    raise InputError(message, remedy=remedy) from None
 
     def _from_scan(self, titles: list[str], id: int | None, near: list[str]) -> bytes | None:
         """Read the dump up to the page. A number that is no title is known for an id at the end alone."""

@@ -41,15 +41,7 @@ from corpuskit.errors import SettingError
 from corpuskit.sources.wikipedia.columns import to_engine
 
 KINDS = (
-    "prose",
-    "heading",
-    "template",
-    "table",
-    "caption",
-    "infobox",
-    "hatnote",
-    "dropped",
-    "section",
+    *("prose", "heading", "template", "table", "caption", "infobox", "hatnote", "dropped", "section"),
     "reference",
 )
 """Where words stand.
@@ -67,10 +59,7 @@ BY_SETTING = ("table", "caption", "infobox", "hatnote", "section")
 """Kinds that a setting may drop as a whole."""
 
 HOLES = (
-    "empty_brackets",
-    "doubled_separator",
-    "blank_before_stop",
-    "open_ended_word",
+    *("empty_brackets", "doubled_separator", "blank_before_stop", "open_ended_word"),
     "words_that_cannot_meet",
 )
 """``()`` or ``(,``; ``, ,`` or ``,.``; `` ,`` or `` .``; ``approximately .`` or ``of)``; ``of and``. The last
@@ -88,26 +77,15 @@ COLUMNS = (
 )
 """Names of the columns of `Loss.columns`."""
 
-TABLE_SCHEMA = pa.schema(
-    [
-        pa.field("kind", pa.string(), nullable=False),
-        pa.field("template", pa.string(), nullable=False),
-        pa.field("uses", pa.int64(), nullable=False),
-        pa.field("words", pa.int64(), nullable=False),
-        pa.field("lost", pa.int64(), nullable=False),
-        pa.field("page", pa.string(), nullable=False),
-        pa.field("example", pa.string(), nullable=False),
-    ]
-)
+_TEXT, _COUNT = pa.string(), pa.int64()
+_TABLE = {"kind": _TEXT, "template": _TEXT} | dict.fromkeys(("uses", "words", "lost"), _COUNT)
+_TABLE |= {"page": _TEXT, "example": _TEXT}
+TABLE_SCHEMA = pa.schema([pa.field(name, kind, nullable=False) for name, kind in _TABLE.items()])
 """One row per kind and template: uses, visible words, lost words, and the title of a page with a use that
 lost words and how that use begins. ``template`` is empty for what is none."""
 
-PAGE_SCHEMA = pa.schema(
-    [
-        pa.field("id", pa.string(), nullable=False),
-        *(pa.field(name, pa.int64(), nullable=False) for name in COLUMNS),
-    ]
-)
+_PAGE = {"id": _TEXT} | dict.fromkeys(COLUMNS, _COUNT)
+PAGE_SCHEMA = pa.schema([pa.field(name, kind, nullable=False) for name, kind in _PAGE.items()])
 """One row per page that was measured."""
 
 SIDE_TABLES = {"loss": TABLE_SCHEMA, "loss_pages": PAGE_SCHEMA}
@@ -144,25 +122,14 @@ def measure(
         SettingError: the three are not of one length.
     """
     if not len(pages) == len(texts) == len(titles):
-        raise SettingError(
-            f"wikitext_loss.measure: {len(pages)} pages, {len(texts)} texts and {len(titles)} titles",
-            remedy="Give one text and one title for each page.",
-        )
+        message = f"wikitext_loss.measure: {len(pages)} pages, {len(texts)} texts and {len(titles)} titles"
+        raise SettingError(message, remedy="Give one text and one title for each page.")
     result = _native.measure_loss(to_engine(pages, "pages"), to_engine(texts, "texts"), options)
     examples = [titles[i] if i >= 0 else "" for i in result["pages"].tolist()]
-    table = pa.table(
-        [
-            pa.array([KINDS[kind] for kind in result["kinds"].tolist()], pa.string()),
-            _decoded(result["names"]),
-            result["uses"],
-            result["words"],
-            result["lost"],
-            pa.array(examples, pa.string()),
-            _decoded(result["examples"]),
-        ],
-        schema=TABLE_SCHEMA,
-    )
-    return Loss(result["columns"], table)
+    where = [pa.array([KINDS[kind] for kind in result["kinds"].tolist()], _TEXT), _decoded(result["names"])]
+    figures = (result["uses"], result["words"], result["lost"])
+    columns = [*where, *figures, pa.array(examples, _TEXT), _decoded(result["examples"])]
+    return Loss(result["columns"], pa.table(columns, schema=TABLE_SCHEMA))
 
 
 def side_tables(loss: Loss, ids: list[str]) -> dict[str, pa.Table]:
@@ -175,8 +142,7 @@ def _decoded(strings: _native.Strings) -> pa.StringArray:
     """Strings that may be cut within a character, which then becomes the replacement character."""
     offsets, data = strings
     raw = data.tobytes()
-    ends = offsets.tolist()
-    return pa.array([raw[a:b].decode("utf-8", "replace") for a, b in pairwise(ends)], pa.string())
+    return pa.array([raw[a:b].decode("utf-8", "replace") for a, b in pairwise(offsets.tolist())], _TEXT)
 
 
 @dataclass

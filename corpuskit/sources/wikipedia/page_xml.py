@@ -102,10 +102,9 @@ class Page:
         """Title and fragment (the heading) that a redirect leads to; empty where it does not say."""
         link = _LINK.search(self.newest.begins(2000))
         target, fragment = (link[1], link[2] or "") if link else ("", "")
-        tidy = [
-            " ".join(unescape(name).replace("_", " ").split()) for name in (self.target or target, fragment)
-        ]
-        return tidy[0].removeprefix(":"), tidy[1]
+        named = (self.target or target, fragment)
+        title, heading = (" ".join(unescape(name).replace("_", " ").split()) for name in named)
+        return title.removeprefix(":"), heading
 
 
 def name_of_fragment(xml: bytes) -> str:
@@ -182,8 +181,7 @@ class _Collector:
             self._text.append(data)
 
     def end(self, name: str) -> None:
-        known = self._known(name)
-        if known and self._text is not None:
+        if (known := self._known(name)) and self._text is not None:
             self.fields.append((known, "".join(self._text).encode()))
             self._text = None
         self._depth -= 1
@@ -215,16 +213,11 @@ def _page_of(found: Iterable[Field]) -> Page:
             revision.timestamp = value
         elif name == "model":
             revision.model = value
-    for new in revisions:
-        _add(page, new)
+    # The newest is told from the others, whose texts fit in memory, as the page's XML did.
+    for revision in revisions:
+        newest, older = revision, page.revision
+        if older is not None and older.id > newest.id:
+            newest, older = older, newest
+        page.revision = newest
+        page.older += [older] if older is not None else []
     return page
-
-
-def _add(page: Page, new: Revision) -> None:
-    """Tell the newest revision from the others. Their texts fit in memory, as the page's XML did."""
-    old = page.revision
-    if old is not None and old.id > new.id:
-        old, new = new, old
-    page.revision = new
-    if old is not None:
-        page.older.append(old)

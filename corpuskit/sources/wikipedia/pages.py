@@ -93,8 +93,7 @@ class _Gap:
     def stray(self) -> Iterator[BadPage]:
         """What is stray in it, from the first such byte on."""
         good = 0 if self._passed else first_stray(self._held, head=self._head)
-        left = bytes(self._held[good:]).rstrip()
-        if left:
+        if left := bytes(self._held[good:]).rstrip():
             yield BadPage("stray", self._passed or len(left), left[:FRAGMENT_BYTES], self._offset + good)
 
 
@@ -205,8 +204,7 @@ class PageScanner:
         return True
 
     def _begin_gap(self) -> None:
-        self._state, self._searched, self._passed = "gap", 0, 0
-        self._gap = None
+        self._state, self._gap, self._searched, self._passed = "gap", None, 0, 0
 
     def _bad(self, kind: str, size: int) -> BadPage:
         excerpt = self._excerpt if self._passed else bytes(self._buffer[: min(size, FRAGMENT_BYTES)])

@@ -48,12 +48,9 @@ def template_table(
     'It has 12,345 people (2011).'
     """
     # As a tuple they are a key of the cache: a table is read once in a process, not once a batch.
-    own = tuple((name, lang, text) for name, value in (rules or {}).items() for lang, text in _flat(value))
+    each = {n: {"*": value} if isinstance(value, str) else value for n, value in (rules or {}).items()}
+    own = tuple((name, lang, text) for name, value in each.items() for lang, text in value.items())
     return _table(language, own, conversions)
-
-
-def _flat(value: str | Mapping[str, str]) -> list[tuple[str, str]]:
-    return [("*", value)] if isinstance(value, str) else list(value.items())
 
 
 @cache
@@ -86,8 +83,6 @@ def _line(name: str, language: str, text: str) -> str:
         bad = next((c for c in value if c < " "), None)
         if bad is not None or (what != "format" and not value.strip()):
             problem = f"holds the control character {bad!r}" if bad else "is empty"
-            raise SettingError(
-                f"template_rules: {name!r}: the {what} {problem}",
-                remedy=r"Write \n for a new line; a format is one line.",
-            )
+            remedy = r"Write \n for a new line; a format is one line."
+            raise SettingError(f"template_rules: {name!r}: the {what} {problem}", remedy=remedy)
     return f"{language}\t{name}\t" + (f"format\t{text}\n" if text else "drop\t\ta rule of the recipe\n")

@@ -109,10 +109,8 @@ def xml_parser(path: str) -> expat.XMLParserType:
     parser.buffer_size = 1 << 16
 
     def refuse(*_: object) -> None:
-        raise InputError(
-            f"{path}: the XML declares a document type or an entity, which no MediaWiki dump does",
-            remedy="Download the dump again from a source that you trust.",
-        )
+        message = f"{path}: the XML declares a document type or an entity, which no MediaWiki dump does"
+        raise InputError(message, remedy="Download the dump again from a source that you trust.")
 
     parser.StartDoctypeDeclHandler = refuse
     parser.EntityDeclHandler = refuse

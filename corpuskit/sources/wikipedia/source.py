@@ -28,13 +28,7 @@ from pydantic import Field, model_validator
 from corpuskit.documents.reading import Reading
 from corpuskit.documents.settings import Location
 from corpuskit.errors import InputError, SettingError
-from corpuskit.sources.folders import (
-    FolderSelection,
-    begin_reading,
-    relative_name,
-    set_aside,
-    still_to_come,
-)
+from corpuskit.sources.folders import FolderSelection, begin_reading, relative_name, set_aside, still_to_come
 from corpuskit.sources.source import Part, Source
 from corpuskit.sources.wikipedia import dump
 from corpuskit.sources.wikipedia.definitions import skipped_of
@@ -148,10 +142,8 @@ class Wikipedia(Source):
         compression = dump.sniff(path, name)
         head = dump.read_head(path, compression)
         if not head.page:
-            raise InputError(
-                f"{name}: no <page> within the first {len(head.data)} bytes",
-                remedy="Give a pages-articles dump; indexes and SQL tables are not read.",
-            )
+            remedy = "Give a pages-articles dump; indexes and SQL tables are not read."
+            raise InputError(f"{name}: no <page> within the first {len(head.data)} bytes", remedy=remedy)
         self._wiki(parse_site(head.data, name), name)  # asked now: each part would fail for want of it
         # Read for definitions, the file is an input of every part: its digest is in their fingerprints.
         expands = self.templates == "expand" and self.template_pages not in ("", path)
@@ -209,19 +201,15 @@ class Wikipedia(Source):
             selection.leave(cause, lambda name: not dump.looks_like_dump(name))
         if not selection.files:
             chosen_by = f", none left by include {list(self.include)}" if self.include else ""
-            raise InputError(
-                f"wikipedia: no dump among the {len(selection.found)} files in {self.path}{chosen_by}",
-                remedy="Name a file, or files with `include`; dumps have .xml in their name.",
-            )
+            message = f"wikipedia: no dump among the {len(selection.found)} files in {self.path}{chosen_by}"
+            remedy = "Name a file, or files with `include`; dumps have .xml in their name."
+            raise InputError(message, remedy=remedy)
         return selection
 
     def _wiki(self, site: Site, name: str) -> str:
-        wiki = self.wiki or site.dbname
-        if not wiki:
-            raise SettingError(
-                f"{name}: does not name its wiki (no <dbname>), and ids need it",
-                remedy="Set `wiki`, for example to enwiki.",
-            )
+        if not (wiki := self.wiki or site.dbname):
+            message = f"{name}: does not name its wiki (no <dbname>), and ids need it"
+            raise SettingError(message, remedy="Set `wiki`, for example to enwiki.")
         return wiki
 
 
