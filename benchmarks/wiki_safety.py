@@ -30,7 +30,7 @@ from benchmarks.wiki_sides import KEPT, PEERS, ROOT, Sides
 from corpuskit.errors import CorpuskitError
 from corpuskit.sources.wikipedia.expand import expand, template_store
 from corpuskit.sources.wikipedia.extract import STATUS, engine_options, extract, namespace_prefixes
-from corpuskit.sources.wikipedia.loss import measure
+from corpuskit.sources.wikipedia.loss import measure_loss
 from corpuskit.sources.wikipedia.source import Wikipedia
 
 HOSTILE_BYTES = 10_000_000
@@ -164,7 +164,7 @@ def _read(column: pa.LargeStringArray, way: str) -> str:
         page = expand(column, pa.array(["Ulm"], pa.large_string()), store, native).texts
     made = extract(page, **settings)
     if way == WAYS[1]:
-        measure(column, made.texts, ["Ulm"], native)
+        measure_loss(column, made.texts, ["Ulm"], native)
     return STATUS[int(made.status[0])]
 
 

@@ -57,8 +57,8 @@ class Entry:
         if went_in != came_out:
             raise LedgerError(
                 f"{self.stage}: {went_in} {what} went in, {came_out} came out or were accounted for",
-                remedy="The stage lost or made some without naming them: see Effect and Reading in"
-                " corpuskit.stages.stage.",
+                remedy="The stage lost or made some without naming them: see Effect in"
+                " corpuskit.stages.stage and Reading in corpuskit.documents.reading.",
             )
 
     def to_json(self) -> dict[str, Any]:

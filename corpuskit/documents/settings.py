@@ -6,9 +6,11 @@ are annotated with `Location`. A pass over the text is redone when a setting wit
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, TypeVar
+from typing import Annotated, Any, ClassVar, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from corpuskit.errors import SettingError, nearest
 
 T = TypeVar("T")
 
@@ -32,6 +34,18 @@ class Settings(BaseModel):
 
     name: ClassVar[str]
     version: ClassVar[int] = 1
+
+    @classmethod
+    def checked(cls, owner: str, **values: Any) -> Self:
+        """Settings from the keywords of a function; `SettingError` in its name for what is wrong first."""
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            problem = error.errors()[0]
+            name = ".".join(map(str, problem["loc"]))
+            message = f"{owner}: {name} = {problem['input']!r}: {problem['msg']}"
+            known = nearest(name, cls.model_fields) if problem["type"] == "extra_forbidden" else ""
+            raise SettingError(message, remedy=known or "Correct the value.") from error
 
     @classmethod
     def _marked(cls, mark: object) -> set[str]:

@@ -79,7 +79,8 @@ class Manifest:
         if remote.sha1:
             sound = is_whole(path, remote.size, remote.sha1)
         else:
-            sound = noted is None or is_whole(path, noted["size"], noted["sha1"])
+            sound = remote.size in (None, path.stat().st_size)
+            sound = sound and (noted is None or is_whole(path, noted["size"], noted["sha1"]))
         if sound and noted is None:
             note(Fetched(remote, path.stat().st_size, remote.sha1 or sha1_file(path), 0))
         return sound

@@ -24,6 +24,7 @@ from corpuskit.errors import RunError, RunLockedError
 from corpuskit.run import layout
 from corpuskit.run.record import Output, Record, read_record
 from corpuskit.storage.files import (
+    TEMPORARY,
     atomic,
     clear,
     flush,
@@ -96,7 +97,7 @@ class Run:
         """How many rows a table has, by its footer."""
         return int(pq.read_metadata(self.local(path)).num_rows)
 
-    def writing(self, path: str) -> AbstractContextManager[Path]:
+    def unfinished(self, path: str) -> AbstractContextManager[Path]:
         """A temporary name to write to; the file appears under ``path`` when the block ends well."""
         return atomic(self.local(path), self._temporary)
 
@@ -118,7 +119,7 @@ class Run:
 
     @property
     def _temporary(self) -> Path:
-        return self.folder / layout.TEMPORARY
+        return self.folder / TEMPORARY
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:

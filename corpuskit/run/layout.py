@@ -12,8 +12,7 @@ from __future__ import annotations
 
 import re
 
-TEMPORARY = ".tmp"
-"""Folder that holds unfinished files; emptied when a build begins and gone when it ends."""
+from corpuskit.storage.files import TEMPORARY
 
 UNTRACKED = ("logs", "report", TEMPORARY)
 """Folders that are not outputs: no promise of equal bytes, no record in the manifest."""

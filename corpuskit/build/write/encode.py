@@ -34,7 +34,11 @@ def encode_part(run: Run, *, part: str, documents: str, split: Split) -> TaskRes
     end_of_text = dtype.type(tokenizer.end_of_text).tobytes()
     tokens, pieces = run.path("encoded", part, "bin"), run.path("encoded", part, "parquet")
     entry = Entry(LABEL)
-    with run.writing(tokens) as unfinished, unfinished.open("wb") as file, run.table(pieces, PIECES) as sink:
+    with (
+        run.unfinished(tokens) as unfinished,
+        unfinished.open("wb") as file,
+        run.table(pieces, PIECES) as sink,
+    ):
         for batch in run.read_batches(documents, ["id", "source", "licence", "text", "split"]):
             rows, sides, texts = _pieces(batch, split)
             counts = []

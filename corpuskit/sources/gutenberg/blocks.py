@@ -26,7 +26,7 @@ from corpuskit.sources.gutenberg.shape import (
     Lines,
     block_spans,
     book_shape,
-    measure,
+    measure_block,
 )
 from corpuskit.sources.gutenberg.verse import beside_score, neighbours, verse_score
 
@@ -64,7 +64,7 @@ def find_blocks(lines: Sequence[str], *, without: Collection[str] = ()) -> list[
     """
     plain, settling, *sections = rules.switched_on(without)
     spans = block_spans(lines)
-    measured = [measure(lines, spans, i) for i in range(len(spans))]
+    measured = [measure_block(lines, spans, i) for i in range(len(spans))]
     shape = book_shape(measured)
     scores = [verse_score(block, shape) for block in measured]
     in_verse = sum(score > 0 for score in scores) > sum(score < 0 for score in scores)

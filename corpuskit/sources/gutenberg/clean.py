@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, TypedDict, Unpack
 
 from corpuskit.documents.reading import CutSpan
 from corpuskit.errors import InputError
 from corpuskit.sources.encoding.decode import decode_text
 from corpuskit.sources.encoding.letters import Decoded
-from corpuskit.sources.gutenberg.body import Body, BodyOptions
+from corpuskit.sources.gutenberg.body import Body
 from corpuskit.sources.gutenberg.book import Edition
 from corpuskit.sources.gutenberg.header import Header, declared_encoding, declared_language, read_header
+from corpuskit.sources.gutenberg.source import Gutenberg
 
 
 @dataclass(frozen=True)
@@ -32,15 +34,30 @@ class Book:
     encoding: str
 
 
-def clean_book(raw: bytes | str, options: BodyOptions | None = None) -> Book:
+class BookSettings(TypedDict, total=False):
+    """Keywords of `clean_book`: settings of `Gutenberg` that say what becomes of a book's inside."""
+
+    emphasis: Literal["unwrap", "keep"]
+    illustrations: Literal["caption", "remove", "keep"]
+    footnotes: Literal["keep", "remove"]
+    page_numbers: Literal["remove", "keep"]
+    transcriber_notes: Literal["remove", "keep"]
+    reflow: bool
+    max_cut: int
+
+
+def clean_book(raw: bytes | str, **settings: Unpack[BookSettings]) -> Book:
     """Take the book out of a file of Project Gutenberg, as the source `Gutenberg` does.
 
     Args:
         raw: the bytes of a text file, in whatever encoding, or its decoded text.
-        options: what becomes of notes, footnotes, illustrations, page numbers, line breaks...
+        settings: those of `Gutenberg` that say what becomes of notes, footnotes, illustrations, page numbers,
+            line breaks...
 
     Raises:
-        InputError: the bytes are in no encoding that is known here.
+        SettingError: a setting is unknown, or has an unknown value.
+        InputError: the bytes are in no encoding that is known here, or the text holds half of a surrogate
+            pair, which is no text.
 
     >>> file = '''The Project Gutenberg EBook of Two Lines, by Nobody
     ...
@@ -59,7 +76,7 @@ def clean_book(raw: bytes | str, options: BodyOptions | None = None) -> Book:
     """
     declared = "" if isinstance(raw, str) else declared_encoding(raw)
     decoded = _decoded(raw, declared)
-    body = Body(decoded.text, options or BodyOptions())
+    body = Body(decoded.text, Gutenberg.checked("clean_book", path="", **settings).body_options())
     edition = Edition("", declared, decoded, body, read_header(body.header))
     cuts = tuple(edition.cuts())
     return Book(body.text, edition.header, cuts, tuple(edition.flags()), decoded.encoding)
@@ -67,6 +84,11 @@ def clean_book(raw: bytes | str, options: BodyOptions | None = None) -> Book:
 
 def _decoded(raw: bytes | str, declared: str) -> Decoded:
     if isinstance(raw, str):
+        try:
+            raw.encode()
+        except UnicodeEncodeError as error:
+            message = f"clean_book: the text holds half of a surrogate pair at character {error.start}"
+            raise InputError(message, remedy="Give the bytes of the file: they are decoded here.") from None
         return Decoded(raw, "utf-8")
     if (decoded := decode_text(raw, declared, declared_language(raw))) is None:
         said = f"declared as {declared}" if declared else "no encoding declared"

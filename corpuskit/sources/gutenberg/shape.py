@@ -104,7 +104,7 @@ def block_spans(lines: Sequence[str]) -> list[tuple[int, int]]:
     return spans
 
 
-def measure(lines: Sequence[str], spans: Sequence[tuple[int, int]], i: int) -> Lines:
+def measure_block(lines: Sequence[str], spans: Sequence[tuple[int, int]], i: int) -> Lines:
     """The measures of block ``i``, tabs expanded; 9 blank lines above the first and below the last."""
     first, stop = spans[i]
     text = [line.rstrip() for line in lines[first:stop]]

@@ -190,6 +190,10 @@ class Gutenberg(Source):
             out.warn(f"gutenberg: {flag}: {len(names)} of this part's texts, {some(names)}")
         yield from out.take(rest=True)
 
+    def body_options(self) -> BodyOptions:
+        """The settings that say how the inside of a book is treated."""
+        return BodyOptions(**{field.name: getattr(self, field.name) for field in fields(BodyOptions)})
+
     def _book(
         self, raw: RawText, catalog: Catalog | None, out: ReadingBuilder, flagged: dict[str, list[str]]
     ) -> None:
@@ -203,8 +207,7 @@ class Gutenberg(Source):
             )
             _quarantine(Unreadable(raw.name, "undecodable", error, len(raw.data), raw.data), out)
             return
-        options = BodyOptions(**{field.name: getattr(self, field.name) for field in fields(BodyOptions)})
-        body = Body(decoded.text, options)
+        body = Body(decoded.text, self.body_options())
         book = Edition(raw.name, declared, decoded, body, read_header(body.header))
         if book.number is None:
             error = (

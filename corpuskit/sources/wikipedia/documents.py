@@ -28,7 +28,7 @@ from corpuskit.sources.wikipedia.extract import (
     table_rows,
 )
 from corpuskit.sources.wikipedia.items import BadPage, Break, Range, RawPage
-from corpuskit.sources.wikipedia.loss import measure, side_tables
+from corpuskit.sources.wikipedia.loss import measure_loss, side_tables
 from corpuskit.sources.wikipedia.page_xml import Page, Revision, name_of_fragment, parse_page
 from corpuskit.sources.wikipedia.pages import FRAGMENT_BYTES
 from corpuskit.sources.wikipedia.rules import Conversions, TemplateRules, template_table
@@ -280,7 +280,7 @@ class PartReader:
         if not chosen:
             return
         titles, options = [pages[i].title for i in chosen], engine_options(**self._settings)
-        loss = measure(texts.take(chosen), result.texts.take(chosen), titles, options)
+        loss = measure_loss(texts.take(chosen), result.texts.take(chosen), titles, options)
         for name, table in side_tables(loss, [self._id(pages[i]) for i in chosen]).items():
             self._out.side_table(name, table)
 

@@ -151,7 +151,7 @@ def expand(
     'Hello, Ulm! Hello, world!'
     """
     if len(texts) != len(titles):
-        message = f"wikitext_expand.expand: {len(titles)} titles for {len(texts)} texts"
+        message = f"expand: {len(titles)} titles for {len(texts)} texts"
         raise SettingError(message, remedy="Give one title for each text.")
     pages, names = to_engine(texts, "texts"), to_engine(titles, "titles")
     bounds = astuple(budget or ExpandBudget())

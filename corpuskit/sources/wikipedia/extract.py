@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from corpuskit import _native
 from corpuskit.errors import InputError, SettingError, nearest
 from corpuskit.sources.wikipedia.columns import NO_STRINGS, from_engine, to_engine
-from corpuskit.sources.wikipedia.loss import LossTotals, measure, side_tables
+from corpuskit.sources.wikipedia.loss import LossTotals, measure_loss, side_tables
 from corpuskit.sources.wikipedia.rules import Conversions, TemplateRules, template_table
 
 STATUS = ("ok", "steps", "output", "nesting")
@@ -142,7 +142,7 @@ def extract(
     """
     if titles is not None and len(titles) != len(texts):
         remedy = "Give one title for each text, or none at all."
-        raise SettingError(f"wikitext.extract: {len(titles)} titles for {len(texts)} texts", remedy=remedy)
+        raise SettingError(f"extract: {len(titles)} titles for {len(texts)} texts", remedy=remedy)
     result = _native.extract_wikitext(
         to_engine(texts, "texts"),
         NO_STRINGS if titles is None else to_engine(titles, "titles"),
@@ -355,7 +355,9 @@ def extract_wikitext(
         loss = LossTotals() if measured and not status else None
         name = names[row].as_py()
         if loss is not None:
-            lost = measure(pages.slice(row, 1), batch.texts.slice(row, 1), [name], engine_options(**given))
+            lost = measure_loss(
+                pages.slice(row, 1), batch.texts.slice(row, 1), [name], engine_options(**given)
+            )
             loss.add(side_tables(lost, [name]))
         counts = dict(zip(COUNTERS, batch.counters[row].tolist(), strict=True))
         categories = tuple(batch.categories[row].as_py())

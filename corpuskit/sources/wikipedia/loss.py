@@ -104,7 +104,7 @@ class Loss:
     table: pa.Table
 
 
-def measure(
+def measure_loss(
     pages: pa.LargeStringArray,
     texts: pa.LargeStringArray,
     titles: list[str],
@@ -122,7 +122,7 @@ def measure(
         SettingError: the three are not of one length.
     """
     if not len(pages) == len(texts) == len(titles):
-        message = f"wikitext_loss.measure: {len(pages)} pages, {len(texts)} texts and {len(titles)} titles"
+        message = f"measure_loss: {len(pages)} pages, {len(texts)} texts and {len(titles)} titles"
         raise SettingError(message, remedy="Give one text and one title for each page.")
     result = _native.measure_loss(to_engine(pages, "pages"), to_engine(texts, "texts"), options)
     examples = [titles[i] if i >= 0 else "" for i in result["pages"].tolist()]

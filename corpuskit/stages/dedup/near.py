@@ -22,7 +22,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import xxhash
 from datasketch import MinHash
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from corpuskit.documents.settings import Decides
 from corpuskit.errors import InputError, SettingError
@@ -198,14 +198,7 @@ def near_duplicates(
     """
     if isinstance(texts, str):
         raise SettingError("near_duplicates: texts is one string", remedy="Give a list of texts.")
-    try:
-        barrier = NearDuplicates(threshold=threshold, ngram=ngram, keep=keep, seed=1)
-    except ValidationError as error:
-        problem = error.errors()[0]
-        raise SettingError(
-            f"near_duplicates: {problem['loc'][0]} = {problem['input']!r}: {problem['msg']}",
-            remedy="Correct the value.",
-        ) from error
+    barrier = NearDuplicates.checked("near_duplicates", threshold=threshold, ngram=ngram, keep=keep)
     try:
         batch = pa.record_batch({"text": pa.array(list(texts), pa.large_string())})
     except UnicodeEncodeError as error:

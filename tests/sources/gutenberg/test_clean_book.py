@@ -2,42 +2,48 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from corpuskit import Gutenberg
-from corpuskit.errors import InputError
-from corpuskit.sources.gutenberg.body import BodyOptions
-from corpuskit.sources.gutenberg.clean import clean_book
+from corpuskit.errors import InputError, SettingError
+from corpuskit.sources.gutenberg.clean import BookSettings, clean_book
 
 BOOKS = Path(__file__).parents[3] / "sample_corpora" / "books"
 
 
-def by_file(**settings: object) -> dict[str, str]:
-    source = Gutenberg(path=str(BOOKS), **settings)  # type: ignore[arg-type]
+SETTINGS: list[BookSettings] = [{}, {"reflow": False, "footnotes": "remove", "emphasis": "keep"}]
+
+
+def of_source(settings: BookSettings) -> dict[str, tuple[str, list[tuple[str, int, int]]]]:
+    """Text and cuts of each file that the source keeps, by the file's name."""
+    source = Gutenberg.model_validate({"path": str(BOOKS), **settings})
     found = {}
-    for part in source.parts():
-        for reading in source.read(part):
-            for row in reading.batch.to_pylist():
-                found[row["origin"]] = row["text"]
+    for reading in (reading for part in source.parts() for reading in source.read(part)):
+        for row in reading.batch.to_pylist():
+            cuts = [(span.reason, span.start, span.end) for span in reading.spans if span.id == row["id"]]
+            found[json.loads(row["origin"])["file"].rpartition("/")[2]] = row["text"], cuts
     return found
 
 
-@pytest.mark.parametrize("settings", [{}, {"reflow": False, "footnotes": "remove", "emphasis": "keep"}])
-def test_it_is_what_the_source_gives(settings: dict[str, object]) -> None:
-    texts = set(by_file(**settings).values())
-    files = sorted(BOOKS.rglob("*.txt"))
-    books = [clean_book(path.read_bytes(), BodyOptions(**settings)) for path in files]  # type: ignore[arg-type]
-    kept = [book for book in books if book.text in texts]
-    # Copyrighted books and other editions are the source's to drop; what it keeps of plain files is here.
-    assert len(kept) >= 10
-    assert {"header", "licence"} <= {cut.reason for book in kept for cut in book.cuts}
+@pytest.mark.parametrize("settings", SETTINGS)
+def test_it_is_what_the_source_gives(settings: BookSettings) -> None:
+    texts = of_source(settings)
+    files = [path for path in sorted(BOOKS.rglob("*.txt")) if path.name in texts]
+    assert len(files) >= 13
+    for path in files:
+        book = clean_book(path.read_bytes(), **settings)
+        text, cuts = texts[path.name]
+        assert book.text == text, path
+        # Two editions of one number share the id of their cuts.
+        assert {(cut.reason, cut.start, cut.end) for cut in book.cuts} <= set(cuts), path
 
 
 def test_nothing_is_lost_between_the_book_and_what_was_cut() -> None:
     raw = (BOOKS / "90001" / "90001-0.txt").read_bytes()
-    book = clean_book(raw, BodyOptions(reflow=False, emphasis="keep"))
+    book = clean_book(raw, reflow=False, emphasis="keep")
     whole = raw.decode("utf-8-sig").encode()
     for cut in book.cuts:
         assert whole[cut.start : cut.end].decode() == cut.text
@@ -53,3 +59,13 @@ def test_a_text_and_its_bytes_give_the_same_book() -> None:
 def test_bytes_in_no_encoding() -> None:
     with pytest.raises(InputError, match=r"clean_book: 300 bytes in no encoding"):
         clean_book(bytes(range(256)) + bytes(44))
+
+
+def test_what_is_no_text_or_no_setting() -> None:
+    with pytest.raises(InputError, match="half of a surrogate pair at character 1"):
+        clean_book("a\ud800")
+    with pytest.raises(SettingError, match="clean_book: footnotes = 'none': "):
+        clean_book("a", footnotes="none")  # type: ignore[typeddict-item]
+    with pytest.raises(SettingError, match="clean_book: footnote = 'keep': ") as caught:
+        clean_book("a", footnote="keep")  # type: ignore[call-arg]
+    assert "'footnotes'" in caught.value.remedy

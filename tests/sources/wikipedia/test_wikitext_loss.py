@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from corpuskit.cli.main import cli
 from corpuskit.errors import SettingError
 from corpuskit.sources.wikipedia.extract import Options, engine_options, extract
-from corpuskit.sources.wikipedia.loss import COLUMNS, KINDS, Loss, LossTotals, measure
+from corpuskit.sources.wikipedia.loss import COLUMNS, KINDS, Loss, LossTotals, measure_loss
 from corpuskit.sources.wikipedia.source import Wikipedia
 
 SAMPLE = Path(__file__).parents[3] / "sample_corpora" / "encyclopedia.xml"
@@ -27,7 +27,7 @@ def column(*texts: str) -> pa.LargeStringArray:
 
 def compare(page: str, text: str, language: str = "en", options: Options | None = None) -> Loss:
     settings = engine_options(**NAMES, language=language, options=options)
-    return measure(column(page), column(text), ["Title"], settings)
+    return measure_loss(column(page), column(text), ["Title"], settings)
 
 
 def counts(page: str, text: str = "", language: str = "en") -> dict[str, int]:
@@ -137,15 +137,15 @@ def test_a_batch_equals_single_pages() -> None:
     pages = [page for page, _, _ in VISIBLE]
     settings = engine_options(**NAMES, language="en")
     texts = extract(column(*pages), **NAMES, language="en").texts
-    together = measure(column(*pages), texts, pages, settings).columns
+    together = measure_loss(column(*pages), texts, pages, settings).columns
     for i, page in enumerate(pages):
-        alone = measure(column(page), texts.slice(i, 1), [page], settings).columns
+        alone = measure_loss(column(page), texts.slice(i, 1), [page], settings).columns
         assert together[i].tolist() == alone[0].tolist()
 
 
 def test_lengths_must_agree() -> None:
     with pytest.raises(SettingError, match="2 pages, 1 texts"):
-        measure(column("a", "b"), column("a"), ["t"], engine_options(**NAMES))
+        measure_loss(column("a", "b"), column("a"), ["t"], engine_options(**NAMES))
 
 
 @pytest.mark.parametrize(
