@@ -141,6 +141,17 @@ def test_the_stage_of_the_contributing_guide_works(tmp_path: Path) -> None:
     assert stage(max_share=0.3).decide(scored) == {0: "too_many_digits", 1: "too_many_digits"}
 
 
+def test_the_map_of_the_house_has_every_room_and_file_that_it_names() -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").split("## The house")[1].split("\n## ")[0]
+    package = ROOT / "corpuskit"
+    rooms = {p.stem for p in package.iterdir() if (p / "__init__.py").is_file() or p.name == "errors.py"}
+    assert rooms == {room.rstrip("/") for room in re.findall(r"^\| \d \| `(\w+/?)`", text, re.M)}
+    ways = text.split("**The way of a document.**")[1]
+    named = set(re.findall(r"`((?:\w+/)+\w+)`", ways))
+    assert len(named) > 15
+    assert {name for name in named if not (package / f"{name}.py").is_file()} == set()
+
+
 def test_every_registered_name_is_in_a_recipe_or_optional() -> None:
     """A built-in stage that no recipe shows would never be found; the classical steps are off by default."""
     text = "\n".join(p.read_text(encoding="utf-8") for p in (ROOT / "pipelines").glob("*.yaml"))
