@@ -219,7 +219,6 @@ def on_device(batch: Tensors, device: torch.device, *, by_ends: bool = False) ->
 WORTH_FLOPS = 5e13
 """Operations of a whole run on a CPU from which on compiling pays: some five minutes at 150 GFLOP/s."""
 
-
 _ALIKE = 0.4  # of a gradient's norm: compiled blocks draw other dropout masks
 
 

@@ -15,7 +15,6 @@ _SAME_AGAIN = ("keep", "save_every", "patience", "parallel", "tensor_parallel", 
 """Settings that may be given anew when a run is resumed: they change nothing of what it computes, but for the
 order in which processes add."""
 
-
 _STATE = {
     **dict.fromkeys(Progress.__dataclass_fields__, object),
     "step": int,
