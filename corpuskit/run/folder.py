@@ -154,8 +154,7 @@ class Run:
             raise RunError(f"{self.folder}: is a file", remedy="Give a new or empty folder as --out.")
         if self.folder.is_dir() and any(p.name not in layout.UNTRACKED for p in self.folder.iterdir()):
             raise RunError(
-                f"{self.folder}: is not empty and is not a run",
-                remedy="Give a new or empty folder as --out.",
+                f"{self.folder}: is not empty and is not a run", remedy="Give a new or empty folder as --out."
             )
         with storing(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)

@@ -159,8 +159,7 @@ def latest_checkpoint(out: Path) -> Path | None:
     folder = pointer.parent / pointer.read_text(encoding="utf-8", errors="replace").strip()
     if not (folder / "state.json").is_file():
         raise TrainError(
-            f"{pointer} names the checkpoint {folder.name}, which is not there",
-            remedy=_others(folder),
+            f"{pointer} names the checkpoint {folder.name}, which is not there", remedy=_others(folder)
         )
     return folder
 

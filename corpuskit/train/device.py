@@ -207,10 +207,7 @@ def on_device(batch: Tensors, device: torch.device, *, by_ends: bool = False) ->
     ends, longest = ends_of(batch["documents"])
     if device.type == "cuda":
         ends = ends.pin_memory()
-    return {
-        **on_device(rest, device),
-        "documents": Ends(ends.to(device, non_blocking=True), longest),
-    }
+    return {**on_device(rest, device), "documents": Ends(ends.to(device, non_blocking=True), longest)}
 
 
 # ---------------------------------------------------------------------------------- what is compiled for it

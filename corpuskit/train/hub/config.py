@@ -184,8 +184,7 @@ def _shape(config: Mapping[str, Any], family: Family, folder: Path) -> dict[str,
         ]
     if faults:
         raise InputError(
-            f"{folder}/config.json: {'; '.join(faults)}",
-            remedy="Bring back the model's own config.json.",
+            f"{folder}/config.json: {'; '.join(faults)}", remedy="Bring back the model's own config.json."
         )
     ours = {**_NAMES, "kv_heads": "num_key_value_heads", "head_dim": "head_dim"}
     shape = {name: int(found[theirs] or 0) for name, theirs in ours.items() if theirs in found}

@@ -135,12 +135,7 @@ class ExportResult:
 
 
 def export_model(
-    folder: Path | str,
-    out: Path | str,
-    to: Target = "hf",
-    *,
-    check: bool = True,
-    keep_padding: bool = False,
+    folder: Path | str, out: Path | str, to: Target = "hf", *, check: bool = True, keep_padding: bool = False
 ) -> ExportResult:
     """Write a model folder for others.
 

@@ -81,12 +81,7 @@ class Optimizer:
         steps: updates done, as a scalar tensor: AdamW's, which skipped steps do not count for.
     """
 
-    def __init__(
-        self,
-        model: nn.Module,
-        settings: Optimization,
-        parallel: Parallel | None = None,
-    ) -> None:
+    def __init__(self, model: nn.Module, settings: Optimization, parallel: Parallel | None = None) -> None:
         """An optimizer that has done no step; of a model that this process holds whole, or of `parallel`."""
         self.settings = settings
         self._parameters = {name: each for name, each in model.named_parameters() if each.requires_grad}
