@@ -127,8 +127,6 @@ def stage_order(pipeline: Pipeline) -> list[str]:
 
 
 # ------------------------------------------------------------------------------------------------ the tasks
-
-
 def _pass(
     pipeline: Pipeline,
     run: Run,

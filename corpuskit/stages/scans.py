@@ -127,7 +127,6 @@ class Scans:
         return grouped(keys, self.folder, self.documents * per_document)
 
     # ------------------------------------------------------------------------------------- deciding
-
     def drop(self, ordinal: int, reason: str, original: int | None = None) -> None:
         """Drop a document; ``original`` is the kept document that it repeats."""
         if not 0 <= ordinal < self.documents:

@@ -96,8 +96,6 @@ def _run_rule(scans: Scans, rule: Rule) -> None:
 
 
 # ----------------------------------------------------------------------------------------- what is written
-
-
 def _write(
     run: Run,
     segment: Segment,

@@ -33,16 +33,8 @@ DECISIONS = pa.schema(
 )
 
 
-class PassInput:
-    """Where the documents of a pass come from."""
-
-    def batches(self, run: Run, account: PassAccount) -> Iterator[pa.RecordBatch]:
-        """Yield batches with all columns that the segment's first stage expects."""
-        raise NotImplementedError
-
-
 @dataclass(frozen=True)
-class SourceInput(PassInput):
+class SourceInput:
     """The first pass: a part of a source.
 
     Attributes:
@@ -119,7 +111,7 @@ class SourceInput(PassInput):
 
 
 @dataclass(frozen=True)
-class DecidedInput(PassInput):
+class DecidedInput:
     """A later pass: the documents of an earlier one, less those that the decisions drop.
 
     Attributes:
@@ -171,6 +163,10 @@ class DecidedInput(PassInput):
             reasons = why.select(["stage", "reason", "duplicate_of"]).to_pylist()
             merged = [r | w | {"bytes": s} for r, w, s in zip(rows, reasons, sizes, strict=True)]
             account.aside.write("dropped", merged)
+
+
+PassInput = SourceInput | DecidedInput
+"""Where the documents of a pass come from; batches have all columns that its first stage expects."""
 
 
 class DecisionReader:

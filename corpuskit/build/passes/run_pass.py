@@ -28,8 +28,6 @@ from corpuskit.stages.barrier import Barrier
 from corpuskit.stages.stage import Stage
 from corpuskit.storage.tables import KEPT_LEVEL, PASSING_LEVEL, Sink
 
-# ------------------------------------------------------------------------------------------- the pass
-
 
 def run_pass(run: Run, *, segment: Segment, part: str, documents: PassInput) -> TaskResult:
     """Run one segment over one part and write its documents, scans and what is set aside.
@@ -44,9 +42,7 @@ def run_pass(run: Run, *, segment: Segment, part: str, documents: PassInput) -> 
         passing = segment.folder != FINAL
         level = PASSING_LEVEL if passing else KEPT_LEVEL
         sink = stack.enter_context(run.table(written, segment.schema, level))
-        scan = None
-        if passing:
-            scan = stack.enter_context(run.table(scanned, segment.scan_schema))
+        scan = stack.enter_context(run.table(scanned, segment.scan_schema)) if passing else None
         entry = Entry(segment.folder)
         by_source: dict[str, list[int]] = {}
         for batch in documents.batches(run, account):

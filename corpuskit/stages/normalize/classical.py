@@ -106,24 +106,18 @@ class Punctuation(Stage):
 def _words_of_file(path: str) -> tuple[frozenset[str], str]:
     """Words of a user's file, and the sha256 of its bytes. Raises `InputError` for one that is not usable."""
     try:
-        state = stamp(Path(path))
-    except OSError as error:
+        return _words_as_of(path, stamp(Path(path)))
+    except (OSError, UnicodeDecodeError) as error:
         remedy = "Give a UTF-8 text file with one word per line."
         raise InputError(f"stop_words: {path}: {error}", remedy=remedy) from error
-    return _words_as_of(path, state)
 
 
 # Asked for each document: reading the file each time would cost more than removing its words.
 @lru_cache(maxsize=8)
 def _words_as_of(path: str, state: tuple[int, ...]) -> tuple[frozenset[str], str]:
     """The words of a file in one state of it: an edited file is read anew."""
-    try:
-        with open(path, "rb") as file:
-            data = file.read()
-        lines = data.decode("utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        remedy = "Give a UTF-8 text file with one word per line."
-        raise InputError(f"stop_words: {path}: {error}", remedy=remedy) from error
+    data = Path(path).read_bytes()
+    lines = data.decode("utf-8-sig").splitlines()
     words = frozenset(_plain_word(line) for line in lines if line.strip() and not line.startswith("#"))
     if not words:
         raise InputError(f"stop_words: {path} holds no word", remedy="Write one word per line.")

@@ -74,17 +74,7 @@ def validation(split: SplitTokens, objective: Objective, max_tokens: int, vocab_
     # What training leaves out is measured too, so that runs with and without goldfish compare.
     if isinstance(objective, Causal):
         objective = replace(objective, goldfish=0)
-    if not validation_rows(split, objective, max_tokens):
+    if split.tokens < (LEAST_CONTEXT if isinstance(objective, Spans) else 2):
         return {}
     rows = spread_rows(split, objective.row_tokens, objective.stride, max_tokens, vocab_size)
     return as_tensors(objective.arrays(rows, [evaluation_key(row) for row in range(len(rows))]))
-
-
-def validation_rows(split: SplitTokens, objective: Objective, max_tokens: int) -> int:
-    """Rows of the batch of `validation`."""
-    if split.tokens < 2:
-        return 0
-    length = min(objective.row_tokens, split.tokens)
-    if isinstance(objective, Spans) and length < LEAST_CONTEXT:
-        return 0
-    return len(spread_starts(split.tokens, length, objective.stride, max_tokens))

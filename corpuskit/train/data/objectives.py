@@ -43,16 +43,13 @@ class Objective(Protocol):
     @property
     def row_tokens(self) -> int:
         """R."""
-        ...
 
     @property
     def stride(self) -> int:
         """Tokens from the start of a row to that of the next."""
-        ...
 
     def arrays(self, rows: Ids, keys: Sequence[int]) -> Arrays:
         """The arguments of `Transformer.loss` for rows (B, R) with one key each."""
-        ...
 
 
 def documents(ids: Ids, end_of_text: int, *, begins: bool = False) -> Ids:
@@ -73,8 +70,6 @@ def documents(ids: Ids, end_of_text: int, *, begins: bool = False) -> Ids:
 
 
 # ------------------------------------------------------------------------------------------- causal
-
-
 @dataclass(frozen=True)
 class Causal:
     """Predict each token from those before it.
@@ -129,8 +124,6 @@ def goldfish_mask(rows: Ids, one_in: int) -> npt.NDArray[np.bool_]:
 
 
 # ------------------------------------------------------------------------------------------- masked
-
-
 @dataclass(frozen=True)
 class Masked:
     """Predict tokens that were masked, from both sides.
@@ -193,8 +186,6 @@ class Masked:
 
 
 # -------------------------------------------------------------------------------------------- spans
-
-
 @dataclass(frozen=True)
 class Spans:
     """Write the spans that were taken out of a text and stand for by sentinels.
@@ -287,8 +278,6 @@ class Spans:
 
 
 # ------------------------------------------------------------------------------------------ chance
-
-
 def _draws(keys: Sequence[int], count: int) -> npt.NDArray[np.uint64]:
     """`count` words for each key, (keys, count): SplitMix64's stream from a state that is the key."""
     steps = np.arange(count, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)

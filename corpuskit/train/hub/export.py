@@ -209,8 +209,6 @@ def _remarks(settings: ModelSettings, family: Family | None) -> Iterator[str]:
 
 
 # ------------------------------------------------------------------------------- as a known family
-
-
 def _write_family(folder: Path, language_model: LanguageModel, family: Family, rows: int) -> None:
     model, codec = language_model.model, language_model.codec
     special = _special_tokens(codec.data, language_model.end_of_text)
@@ -323,8 +321,6 @@ def _quiet(transformers: Any) -> Iterator[None]:
 
 
 # -------------------------------------------------------------------------------- with our own class
-
-
 def _write_own(folder: Path, language_model: LanguageModel) -> None:
     model, codec = language_model.model, language_model.codec
     write_durably(folder / "model.json", json_bytes(language_model.document))
@@ -361,8 +357,6 @@ def _compare_own(folder: Path, language_model: LanguageModel) -> Check:
 
 
 # --------------------------------------------------------------------------------------- comparing
-
-
 def _rows(settings: ModelSettings) -> Tensor:
     """A few rows of ids of the model's vocabulary."""
     generator = torch.Generator().manual_seed(0)

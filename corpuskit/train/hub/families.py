@@ -116,8 +116,6 @@ def family_of(settings: ModelSettings) -> Family:
 
 
 # ------------------------------------------------------------------------------------------ tensors
-
-
 def links(family: Family, settings: ModelSettings) -> Iterator[Link]:
     """All weights of a model, ours and theirs."""
     names = _encoder_links if family is MODERNBERT else _decoder_links
