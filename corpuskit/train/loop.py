@@ -8,7 +8,6 @@ import signal
 import threading
 import time
 from dataclasses import asdict, dataclass
-from types import FrameType, TracebackType
 from typing import Any, NamedTuple
 
 import torch
@@ -47,7 +46,7 @@ class Stopper:
                 self._before[number] = signal.signal(number, self._on_signal)
         return self
 
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+    def _on_signal(self, *_: object) -> None:
         self.requested = True
         self._restore()  # So that a step that hangs can be left by a second signal.
 
@@ -55,9 +54,7 @@ class Stopper:
         while self._before:
             signal.signal(*self._before.popitem())
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._restore()
 
 
@@ -168,10 +165,8 @@ def fit(trainer: Trainer, progress: Progress, pause_at: int | None = None) -> st
 
 def _agree(trainer: Trainer, progress: Progress, stopper: Stopper, saver: Saver) -> tuple[float, bool, bool]:
     """Seconds spent, whether a signal asked to stop, and whether to save: alike in all processes."""
-    local = trainer.clock.seconds(), stopper.requested, saver.due(progress.step)
-    if trainer.grid.size == 1:
-        return local
-    seconds, asked, due = trainer.grid.agree(*(float(each) for each in local))
+    local = trainer.seconds(), stopper.requested, saver.due(progress.step)
+    seconds, asked, due = trainer.grid.agree(*local)
     return seconds, bool(asked), bool(due)
 
 
@@ -249,11 +244,6 @@ def schedule(trainer: Trainer, progress: Progress) -> Schedule:
     return Schedule(settings.schedule, settings.peak, trainer.intervals.warmup, decay_start, steps)
 
 
-def decay_begins(steps: int, decay_share: float) -> int:
-    """First step of the decay of a run of so many steps."""
-    return steps - round(steps * decay_share)
-
-
 def fix_horizon(trainer: Trainer, progress: Progress, pace: Pace) -> bool:
     """Fix the length of a run by minutes when its decay must begin, by the speed measured up to now.
 
@@ -293,7 +283,7 @@ def _report_steps(trainer: Trainer, progress: Progress, pending: list[StepResult
     # This waits for the device: what the clock says before would be how fast steps are asked for.
     scalars = [torch.stack([each.loss, each.norm, each.kept.float()]) for each in pending]
     numbers: list[list[float]] = torch.stack(scalars).tolist()
-    progress.seconds = trainer.grid.agree(trainer.clock.seconds())[0]
+    progress.seconds = trainer.grid.agree(trainer.seconds())[0]
     pace.note(progress)
     memory, each = memory_bytes(trainer.learner.device), pace.seconds
     for done, (loss, norm, kept) in zip(pending, numbers, strict=True):
@@ -347,11 +337,8 @@ def _report_skip(trainer: Trainer, progress: Progress, step: int, loss: float, n
 def _seconds_left(trainer: Trainer, progress: Progress, each: float) -> float | None:
     if progress.steps is not None:
         return (progress.steps - progress.step) * each
-    return (
-        None
-        if trainer.settings.minutes is None
-        else max(0.0, trainer.settings.minutes * 60 - progress.seconds)
-    )
+    minutes = trainer.settings.minutes
+    return None if minutes is None else max(0.0, minutes * 60 - progress.seconds)
 
 
 def _validate(trainer: Trainer, progress: Progress, train_loss: float) -> None:
@@ -383,12 +370,9 @@ def _validate(trainer: Trainer, progress: Progress, train_loss: float) -> None:
                 "tokens_per_s": progress.step * trainer.task.tokens_per_step / progress.seconds,
             }
         )
-    if best:
-        keep_weights(trainer, progress)
-
-
-def keep_weights(trainer: Trainer, progress: Progress) -> None:
-    """Write the weights, or their moving average where there is one, as the model that the run leaves."""
+    if not best:
+        return
+    # The weights, or their moving average where there is one, as the model that the run leaves.
     with trainer.learner.optimizer.averaged():
         weights = trainer.learner.parallel.whole_weights()
     if trainer.grid.is_first:

@@ -64,7 +64,7 @@ class Checkpoint(NamedTuple):
             )
         trainer.learner.load(self.folder)
         progress = Progress(**{name: self.state[name] for name in Progress.__dataclass_fields__})
-        trainer.clock.earlier = progress.seconds
+        trainer.started -= progress.seconds
         if self.state["shards_fingerprint"] != shards.fingerprint:
             # Losses on other validation data cannot be compared: the best so far is unknown.
             progress.best_loss = progress.best_step = None

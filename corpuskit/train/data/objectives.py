@@ -13,7 +13,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -32,24 +31,6 @@ LEAST_CONTEXT = 4
 """Positions that spans need."""
 
 _MASKED, _RANDOM = 0.8, 0.1  # BERT's shares of the chosen positions; the rest stays as it is
-
-
-class Objective(Protocol):
-    """How rows of tokens become a batch.
-
-    It reads rows of R tokens, of which those that follow each other may share some.
-    """
-
-    @property
-    def row_tokens(self) -> int:
-        """R."""
-
-    @property
-    def stride(self) -> int:
-        """Tokens from the start of a row to that of the next."""
-
-    def arrays(self, rows: Ids, keys: Sequence[int]) -> Arrays:
-        """The arguments of `Transformer.loss` for rows (B, R) with one key each."""
 
 
 def documents(ids: Ids, end_of_text: int, *, begins: bool = False) -> Ids:
@@ -153,10 +134,7 @@ class Masked:
         """T."""
         return self.context
 
-    @property
-    def stride(self) -> int:
-        """T."""
-        return self.context
+    stride = row_tokens
 
     @functools.cached_property
     def _ordinary(self) -> Ids:
@@ -238,10 +216,7 @@ class Spans:
             tokens += 1
         return tokens
 
-    @property
-    def stride(self) -> int:
-        """R."""
-        return self.row_tokens
+    stride = row_tokens
 
     def arrays(self, rows: Ids, keys: Sequence[int]) -> Arrays:
         """source (B, S), ids and targets (B, U): the decoder reads the target one token late."""
@@ -275,6 +250,11 @@ class Spans:
         at = np.flatnonzero(first_taken)
         target = np.insert(row, at, sentinels)[np.insert(is_taken, at, True)]
         return source, np.append(target, self.end_of_text)
+
+
+Objective = Causal | Masked | Spans
+"""How rows of tokens become a batch: `arrays` takes rows (B, R) with one key each. It reads rows of R tokens,
+`row_tokens`, the next one `stride` tokens behind the start of the one before."""
 
 
 # ------------------------------------------------------------------------------------------ chance

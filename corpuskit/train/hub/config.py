@@ -142,7 +142,12 @@ def read_config(
     shape["context"] = min(shape["context"], context or shape["context"])
     activation, faults = _activation(config, family)
     theta, rotary_faults = _rotary(config, family)
-    faults += [*rotary_faults, *_attention_faults(config, family, shape["layers"]), *_other_faults(config)]
+    faults += [*rotary_faults, *_attention_faults(config, family, shape["layers"])]
+    faults += [
+        f"{name} = {config[name]!r} (imported: {value!r})"
+        for name, value in _MUST_BE.items()
+        if (config.get(name) or value) != value
+    ]
     name, usual = _EPSILONS[family.model_type]
     epsilon = config.get(name, usual)
     if not faults:
@@ -215,12 +220,6 @@ def _attention_faults(config: Mapping[str, Any], family: Family, layers: int) ->
     others = sorted({str(kind) for kind in kinds or ()} - {"full_attention"})
     if others:
         yield f"layer_types has {', '.join(others)} (imported: full_attention, no sliding windows)"
-
-
-def _other_faults(config: Mapping[str, Any]) -> Iterator[str]:
-    for name, value in _MUST_BE.items():
-        if (config.get(name) or value) != value:
-            yield f"{name} = {config[name]!r} (imported: {value!r})"
 
 
 def _rotary(config: Mapping[str, Any], family: Family) -> tuple[float, list[str]]:

@@ -176,7 +176,9 @@ def export_model(
             _compared(temporary, language_model, family) if check else Check(False, "not asked for"),
             tuple(_remarks(settings, family)),
         )
-        write_durably(temporary / "export.json", json_bytes(_note(result)))
+        note = {"corpuskit": corpuskit.__version__, "tolerance": TOLERANCE, **asdict(result)}
+        del note["out"]
+        write_durably(temporary / "export.json", json_bytes(note))
     return result
 
 
@@ -193,12 +195,6 @@ def _compared(folder: Path, language_model: LanguageModel, family: Family | None
             remedy=f"Nothing was written. It was loaded by {compare.by}: try another version.",
         )
     return compare
-
-
-def _note(result: ExportResult) -> dict[str, Any]:
-    document = asdict(result)
-    del document["out"]
-    return {"corpuskit": corpuskit.__version__, "tolerance": TOLERANCE, **document}
 
 
 def _remarks(settings: ModelSettings, family: Family | None) -> Iterator[str]:

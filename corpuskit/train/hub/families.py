@@ -56,22 +56,20 @@ class Family:
     """A family of models of `transformers`.
 
     Attributes:
-        name: as people say it.
         model_type: as its config.json says it.
         architecture: the class.
         auto: the class of `transformers` that finds it.
     """
 
-    name: str
     model_type: str
     architecture: str
     auto: Literal["AutoModelForCausalLM", "AutoModelForMaskedLM"] = "AutoModelForCausalLM"
 
 
-QWEN3 = Family("Qwen3", "qwen3", "Qwen3ForCausalLM")
-LLAMA = Family("Llama", "llama", "LlamaForCausalLM")
-STABLELM = Family("StableLM", "stablelm", "StableLmForCausalLM")
-MODERNBERT = Family("ModernBERT", "modernbert", "ModernBertForMaskedLM", "AutoModelForMaskedLM")
+QWEN3 = Family("qwen3", "Qwen3ForCausalLM")
+LLAMA = Family("llama", "LlamaForCausalLM")
+STABLELM = Family("stablelm", "StableLmForCausalLM")
+MODERNBERT = Family("modernbert", "ModernBertForMaskedLM", "AutoModelForMaskedLM")
 FAMILIES = {family.model_type: family for family in (QWEN3, LLAMA, STABLELM, MODERNBERT)}
 
 
@@ -118,8 +116,7 @@ def family_of(settings: ModelSettings) -> Family:
 # ------------------------------------------------------------------------------------------ tensors
 def links(family: Family, settings: ModelSettings) -> Iterator[Link]:
     """All weights of a model, ours and theirs."""
-    names = _encoder_links if family is MODERNBERT else _decoder_links
-    yield from names(family, settings)
+    return _encoder_links(settings) if family is MODERNBERT else _decoder_links(family, settings)
 
 
 def _decoder_links(family: Family, s: ModelSettings) -> Iterator[Link]:
@@ -148,7 +145,7 @@ def _decoder_links(family: Family, s: ModelSettings) -> Iterator[Link]:
         yield Link("head.weight", ("lm_head.weight",), is_vocabulary=True)
 
 
-def _encoder_links(family: Family, s: ModelSettings) -> Iterator[Link]:
+def _encoder_links(s: ModelSettings) -> Iterator[Link]:
     """ModernBERT lays queries, keys and values, and gate and up, below one another as we do."""
     yield Link("embedding.weight", ("model.embeddings.tok_embeddings.weight",), is_vocabulary=True)
     yield Link("embedding_norm.weight", ("model.embeddings.norm.weight",))

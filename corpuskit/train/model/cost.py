@@ -1,9 +1,8 @@
 """What a model of a given shape holds and costs, by formula: parameters, operations, and memory.
 
 Symbols as in `corpuskit.train.model.transformer`. Source of the operations: arXiv:2001.08361. The memory of a
-step is
-what the forward pass of that file keeps for its backward pass, counted tensor by tensor; tests compare it
-with what autograd keeps, and `python -m benchmarks.plan` with what the process takes.
+step is what the forward pass of that file keeps for its backward pass, counted tensor by tensor; tests
+compare it with what autograd keeps, and `python -m benchmarks.plan` with what the process takes.
 """
 
 from __future__ import annotations

@@ -61,9 +61,10 @@ class Layout:
 
     def local_shape(self, rank: Rank) -> tuple[int, ...]:
         """Shape of the rank's local tensor."""
-        regions = self.regions(rank)
-        rest = tuple(each.stop - each.start for each in regions[0][1:]) if regions else self._empty_rest(rank)
-        return (sum(region[0].stop - region[0].start for region in regions), *rest)
+        rest = list(self.shape[1:])
+        if self.partition is not None and self.tensor > 1 and self.partition.dim > 0:
+            rest[self.partition.dim - 1] //= self.tensor
+        return (sum(region[0].stop - region[0].start for region in self.regions(rank)), *rest)
 
     def take(self, whole: Tensor, rank: Rank) -> Tensor:
         """The rank's local tensor out of the whole one."""
@@ -107,12 +108,6 @@ class Layout:
             if inside[0] < inside[1]:
                 yield inside
             first, last = first - (stop - start), last - (stop - start)
-
-    def _empty_rest(self, rank: Rank) -> tuple[int, ...]:
-        rest = list(self.shape[1:])
-        if self.partition is not None and self.tensor > 1 and self.partition.dim > 0:
-            rest[self.partition.dim - 1] //= self.tensor
-        return tuple(rest)
 
 
 @dataclass(frozen=True)

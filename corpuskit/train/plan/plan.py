@@ -12,14 +12,7 @@ import torch
 
 from corpuskit.train.device import process_state
 from corpuskit.train.loop import train_step, write_sample
-from corpuskit.train.model.cost import (
-    Load,
-    Memory,
-    flops_per_token,
-    generation_memory,
-    parameter_count,
-    training_memory,
-)
+from corpuskit.train.model import cost as costs
 from corpuskit.train.parallel.processes import processes
 from corpuskit.train.plan.advice import Advice, Facts, advise, expectation
 from corpuskit.train.settings.settings import TrainSettings
@@ -62,8 +55,8 @@ class Plan:
     tokens: int
     epochs: float
     batch_tokens: int
-    memory: Memory
-    generation: Memory
+    memory: costs.Memory
+    generation: costs.Memory
     flops: int
     seconds_per_step: float
     seconds: float
@@ -117,7 +110,7 @@ def _plan(trainer: Trainer, steps: int, probe: _Probe, hourly: float | None, byt
         # Of a mixture, those of a corpus that would be read as often.
         train_tokens=round(tokens / task.epochs(steps)),
         seen=tokens,
-        parameters=parameter_count(shape),
+        parameters=costs.parameter_count(shape),
         dropout=shape.dropout,
         weight_decay=chosen.weight_decay or 0.0,
         goldfish=chosen.goldfish,
@@ -135,9 +128,9 @@ def _plan(trainer: Trainer, steps: int, probe: _Probe, hourly: float | None, byt
         tokens=tokens,
         epochs=facts.epochs,
         batch_tokens=task.tokens_per_step,
-        memory=training_memory(shape, load_of(trainer)),
-        generation=generation_memory(shape, 1),
-        flops=flops_per_token(shape, task) * tokens,
+        memory=costs.training_memory(shape, load_of(trainer)),
+        generation=costs.generation_memory(shape, 1),
+        flops=costs.flops_per_token(shape, task) * tokens,
         seconds_per_step=probe.step,
         seconds=seconds,
         cost=None if hourly is None else hourly * seconds / 3600,
@@ -153,11 +146,11 @@ def resolved(run: Path | str, settings: TrainSettings | None = None) -> TrainSet
         return settle(settings, corpus, grid).settings
 
 
-def load_of(trainer: Trainer) -> Load:
+def load_of(trainer: Trainer) -> costs.Load:
     """What a micro-batch of the run asks of the device's memory."""
     settings, learner, grid = trainer.settings, trainer.learner, trainer.grid
     batch = learner.task.batch(0, range(1))
-    return Load(
+    return costs.Load(
         rows=learner.micro_rows,
         positions=batch["ids"].shape[1],
         source=batch["source"].shape[1] if "source" in batch else 0,
