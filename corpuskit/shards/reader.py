@@ -225,19 +225,14 @@ class SplitTokens:
             return pieces[0]
         return np.concatenate(pieces) if pieces else np.zeros(0, self._dtype)
 
-    def sequence_bounds(self, number: int) -> tuple[int, int]:
-        """Where sequence `number` stands: tokens [start, end) of the split. IndexError for no such one."""
+    def sequence(self, number: int) -> npt.NDArray[np.integer]:
+        """The tokens of sequence `number`, its end-of-text included. IndexError outside the split."""
         if not 0 <= number < self.sequences:
             raise IndexError(f"sequence {number} lies outside split {self.name!r} of {self.sequences}")
         shard, local = find(self._sequence_ends, number)
-        base = int(self._token_ends[shard]) - self._infos[shard].tokens
-        starts = self._index(shard).starts
-        return base + int(starts[local]), base + int(starts[local + 1])
-
-    def sequence(self, number: int) -> npt.NDArray[np.integer]:
-        """The tokens of sequence `number`, its end-of-text included. IndexError outside the split."""
-        start, end = self.sequence_bounds(number)
-        return self.read(start, end - start)
+        start, end = self._index(shard).starts[local : local + 2].tolist()
+        before = int(self._token_ends[shard]) - self._infos[shard].tokens
+        return self.read(before + start, end - start)
 
     def sequence_at(self, token: int) -> int:
         """Number of the sequence that holds the token at position `token`. IndexError outside the split."""

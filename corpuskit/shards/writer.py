@@ -38,9 +38,7 @@ class ShardWriter:
 
     def __init__(self, folder: Path, name: str, dtype: str) -> None:
         """Open it; raises ShardError for an unknown token type, StorageError where it cannot be written."""
-        self.name = name
-        self.dtype = dtype
-        self._numpy_dtype = numpy_dtype(dtype)
+        self.name, self.dtype, self._numpy_dtype = name, dtype, numpy_dtype(dtype)
         self._folder = Path(folder)
         self._temporary = self._folder / f"{name}.bin.tmp"
         self._lengths = array("i")

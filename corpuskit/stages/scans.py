@@ -55,13 +55,11 @@ class Scans:
 
     def __init__(self, parts: Sequence[PartScan], folder: Path, read: Read) -> None:
         self.label, self._number = "scans", -1
-        self.parts = parts
+        self.parts, self.folder, self._read_table = parts, folder, read
         self.documents = sum(p.count for p in parts)
         self.deciders: list[str] = []
         self.reasons: dict[str, int] = {}
         self.warnings: list[str] = []
-        self.folder = folder
-        self._read_table = read
         self._clusters: dict[int, int] = {}
         self.kept = self.array("kept", np.bool_, fill=True)
         self.bytes = self.array("bytes", np.int64)

@@ -66,11 +66,9 @@ class Tokenizer:
         # A file may ask for both: the first loses text, the second adds tokens that stand for none.
         model.no_truncation()
         model.no_padding()
-        self._model = model
-        self.data = data
+        self._model, self.data, self.end_of_text = model, data, end_of_text
         self.sha256 = hashlib.sha256(data).hexdigest()
         self.vocab_size = model.get_vocab_size(with_added_tokens=True)
-        self.end_of_text = end_of_text
 
     @classmethod
     def train(

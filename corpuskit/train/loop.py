@@ -139,11 +139,12 @@ def fit(trainer: Trainer, progress: Progress, pause_at: int | None = None) -> st
             pending.append(train_step(learner, progress.step, rate, feed.take(progress.step)))
             progress.step += 1
 
-            progress.seconds, asked, save = _agree(trainer, progress, stopper, saver)
+            local = trainer.seconds(), stopper.requested, saver.due(progress.step)
+            progress.seconds, asked, due = trainer.grid.agree(*local)
             last = bool(_end(trainer, progress))
             validate = progress.step % trainer.intervals.validation == 0 or last
-            save = save or last
-            stops = asked or bool(_reason_to_stop(trainer, progress, pause_at))
+            save = bool(due) or last
+            stops = bool(asked or _reason_to_stop(trainer, progress, pause_at))
             sample = last or trainer.intervals.samples(progress.step)
             # On a CPU a step is done when it is asked for: to read its loss costs nothing.
             waits = validate or save or stops or sample or learner.device.type == "cpu"
@@ -161,13 +162,6 @@ def fit(trainer: Trainer, progress: Progress, pause_at: int | None = None) -> st
                 saver.save(progress)
     trainer.emit({"event": "stop", "step": progress.step, "reason": reason})
     return reason
-
-
-def _agree(trainer: Trainer, progress: Progress, stopper: Stopper, saver: Saver) -> tuple[float, bool, bool]:
-    """Seconds spent, whether a signal asked to stop, and whether to save: alike in all processes."""
-    local = trainer.seconds(), stopper.requested, saver.due(progress.step)
-    seconds, asked, due = trainer.grid.agree(*local)
-    return seconds, bool(asked), bool(due)
 
 
 def _end(trainer: Trainer, progress: Progress) -> str:

@@ -186,7 +186,9 @@ def make_learner(setup: Setup, vocab_size: int, grid: Grid) -> Learner:
 
 def make_trainer(out: Path, setup: Setup, corpus: Corpus, grid: Grid, began: float) -> Trainer:
     """Put together a run, its weights as they are at the beginning; `began` on the monotonic clock."""
-    settings, (shards, codec) = setup.settings, corpus
+    settings, steps, (shards, codec) = setup.settings, setup.steps, corpus
+    # A fiftieth of the run, at least 10 and at most 200 steps, and of a short run no more than a quarter.
+    warmup = min(max(10, steps // 50), 200, max(1, steps // 4))
     learner = make_learner(setup, shards.vocab_size, grid)
     token_bytes = codec.token_bytes(shards.vocab_size) if settings.objective == "causal" else None
     return Trainer(
@@ -197,12 +199,17 @@ def make_trainer(out: Path, setup: Setup, corpus: Corpus, grid: Grid, began: flo
         validation=setup.task.validation(settings.eval_tokens or FINAL_TOKENS),
         final=setup.task.validation(FINAL_TOKENS),
         milestone=milestones(shards, codec, settings.prompt, settings.seed),
-        intervals=_intervals(settings, setup.steps),
+        intervals=Intervals(
+            warmup=warmup if settings.warmup_steps is None else settings.warmup_steps,
+            validation=settings.eval_every or max(1, steps // _VALIDATIONS),
+            sample=max(1, steps // _SAMPLES),
+            sample_at=settings.sample_at,
+        ),
         started=began,
         document=model_document(learner.model.settings, shards.end_of_text, codec.sha256),
         identity={
             "settings": settings.model_dump(),
-            "planned_steps": setup.steps,
+            "planned_steps": steps,
             "shards_fingerprint": shards.fingerprint,
             "mixture_fingerprint": setup.task.fingerprint,
             "tokenizer_sha256": codec.sha256,
@@ -215,17 +222,6 @@ def make_trainer(out: Path, setup: Setup, corpus: Corpus, grid: Grid, began: flo
                 "compiled": settings.compile == "on" and not learner.not_compiled,
             },
         },
-    )
-
-
-def _intervals(settings: TrainSettings, steps: int) -> Intervals:
-    # A fiftieth of the run, at least 10 and at most 200 steps, and of a short run no more than a quarter.
-    warmup = min(max(10, steps // 50), 200, max(1, steps // 4))
-    return Intervals(
-        warmup=warmup if settings.warmup_steps is None else settings.warmup_steps,
-        validation=settings.eval_every or max(1, steps // _VALIDATIONS),
-        sample=max(1, steps // _SAMPLES),
-        sample_at=settings.sample_at,
     )
 
 

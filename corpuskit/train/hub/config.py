@@ -181,7 +181,8 @@ def _shape(config: Mapping[str, Any], family: Family, folder: Path) -> dict[str,
     if family in (QWEN3, LLAMA):
         head_width = config.get("head_dim", 128 if family is QWEN3 else None)
         found |= {} if head_width is None else {"head_dim": head_width}
-    faults = [f"{name} = {value!r} is no count" for name, value in found.items() if not _is_count(value)]
+    # Not isinstance: true and false would be numbers.
+    faults = [f"{n} = {v!r} is no count" for n, v in found.items() if type(v) is not int or v < 1]
     for kind, names in ((dict, ("rope_parameters", "rope_scaling")), (list, ("layer_types",))):
         values = {name: config.get(name) for name in names}
         faults += [
@@ -196,10 +197,6 @@ def _shape(config: Mapping[str, Any], family: Family, folder: Path) -> dict[str,
     if shape.get("head_dim", 0) * shape["heads"] == shape["width"]:
         del shape["head_dim"]
     return shape
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
 def _activation(config: Mapping[str, Any], family: Family) -> tuple[Activation, list[str]]:

@@ -167,7 +167,10 @@ def export_model(
             _write_family(temporary, language_model, family, rows)
         else:
             rows = settings.padded_vocab_size
-            _write_own(temporary, language_model)
+            write_durably(temporary / "model.json", json_bytes(language_model.document))
+            write_durably(temporary / "tokenizer.json", language_model.codec.data)
+            write_durably(temporary / LOADER, _one_file().encode())
+            save_tensors(temporary / "model.safetensors", language_model.model.state_dict())
         result = ExportResult(
             out,
             family.architecture if family else f"{LOADER}: Transformer",
@@ -317,14 +320,6 @@ def _quiet(transformers: Any) -> Iterator[None]:
 
 
 # -------------------------------------------------------------------------------- with our own class
-def _write_own(folder: Path, language_model: LanguageModel) -> None:
-    model, codec = language_model.model, language_model.codec
-    write_durably(folder / "model.json", json_bytes(language_model.document))
-    write_durably(folder / "tokenizer.json", codec.data)
-    write_durably(folder / LOADER, _one_file().encode())
-    save_tensors(folder / "model.safetensors", model.state_dict())
-
-
 def _one_file() -> str:
     """The source of the model, with that of its loss where it imports it: a test loads it without us.
 

@@ -52,7 +52,11 @@ class Layout:
         """The boxes that the rank holds; laid one below the other they are its local tensor."""
         rows, columns = [(0, self.shape[0])], [slice(0, size) for size in self.shape[1:]]
         if self.partition is not None and self.tensor > 1:
-            ranges = list(self._partition_ranges(self.partition, rank.tensor))
+            start, ranges = 0, []
+            for length in self.partition.parts:
+                each = length // self.tensor
+                ranges.append((start + rank.tensor * each, start + (rank.tensor + 1) * each))
+                start += length
             if self.partition.dim == 0:
                 rows = ranges
             else:
@@ -88,13 +92,6 @@ class Layout:
         return (self.data > 1 or rank.data == 0) and (
             (self.partition is not None and self.tensor > 1) or rank.tensor == 0
         )
-
-    def _partition_ranges(self, partition: Partition, tensor_rank: int) -> Iterator[tuple[int, int]]:
-        start = 0
-        for length in partition.parts:
-            each = length // self.tensor
-            yield start + tensor_rank * each, start + (tensor_rank + 1) * each
-            start += length
 
     def _sharded(self, rows: list[tuple[int, int]], data_rank: int) -> Iterator[tuple[int, int]]:
         """Of the rows that are laid one behind the other, those of one data rank, as ranges of the whole."""
