@@ -285,18 +285,10 @@ def _report_steps(trainer: Trainer, progress: Progress, pending: list[StepResult
             _report_skip(trainer, progress, done.step, loss, norm)
             continue
         progress.skipped_in_a_row = 0
-        trainer.emit(
-            {
-                "event": "step",
-                "step": done.step,
-                "loss": loss,
-                "learning_rate": done.rate,
-                "gradient_norm": norm,
-                "memory_bytes": memory,
-                "tokens_per_s": trainer.task.tokens_per_step / each,
-                "eta_s": _seconds_left(trainer, progress, each),
-            }
-        )
+        event = {"event": "step", "step": done.step, "loss": loss, "learning_rate": done.rate}
+        event |= {"gradient_norm": norm, "memory_bytes": memory}
+        speed = trainer.task.tokens_per_step / each
+        trainer.emit(event | {"tokens_per_s": speed, "eta_s": _seconds_left(trainer, progress, each)})
     pending.clear()
     return numbers[-1][0]
 
@@ -306,16 +298,9 @@ def _report_skip(trainer: Trainer, progress: Progress, step: int, loss: float, n
     progress.skipped += 1
     progress.skipped_in_a_row += 1
     finite = math.isfinite(loss) and math.isfinite(norm)
-    trainer.emit(
-        {
-            "event": "skip",
-            "step": step,
-            "loss": loss,
-            "gradient_norm": norm,
-            "reason": "spike" if finite else "not finite",
-            "batch": trainer.task.describe(step),
-        }
-    )
+    event = {"event": "skip", "step": step, "loss": loss, "gradient_norm": norm}
+    reason = "spike" if finite else "not finite"
+    trainer.emit(event | {"reason": reason, "batch": trainer.task.describe(step)})
     if progress.skipped_in_a_row <= trainer.settings.skip_limit:
         return
     raise TrainError(

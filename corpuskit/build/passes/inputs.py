@@ -21,15 +21,8 @@ from corpuskit.sources.source import Part, Source
 from corpuskit.storage.places import stamp
 
 DECISIONS = pa.schema(
-    [
-        pa.field("id", pa.string(), nullable=False),
-        pa.field("kept", pa.bool_(), nullable=False),
-        pa.field("stage", pa.string()),
-        pa.field("reason", pa.string()),
-        pa.field("duplicate_of", pa.string()),
-        pa.field("cluster", pa.string()),
-        pa.field("split", pa.string()),
-    ]
+    [pa.field("id", pa.string(), nullable=False), pa.field("kept", pa.bool_(), nullable=False)]
+    + [pa.field(name, pa.string()) for name in ("stage", "reason", "duplicate_of", "cluster", "split")]
 )
 
 

@@ -66,8 +66,7 @@ def write_config(
         "bos_token_id": special["bos"],
         "eos_token_id": special["eos"],
         "pad_token_id": None,
-        "dtype": "float32",
-        "torch_dtype": "float32",
+        **dict.fromkeys(("dtype", "torch_dtype"), "float32"),
     }
     return common | (_encoder(s, special) if family is MODERNBERT else _decoder(family, s))
 
@@ -80,10 +79,7 @@ def _encoder(s: ModelSettings, special: Mapping[str, int | None]) -> dict[str, A
     return {
         "hidden_activation": GATES[s.activation],
         "norm_eps": s.epsilon,
-        "norm_bias": False,
-        "mlp_bias": False,
-        "decoder_bias": False,
-        "classifier_bias": False,
+        **dict.fromkeys(("norm_bias", "mlp_bias", "decoder_bias", "classifier_bias"), False),
         "classifier_activation": "gelu",
         "classifier_pooling": "mean",
         "cls_token_id": special["cls"],
@@ -91,8 +87,7 @@ def _encoder(s: ModelSettings, special: Mapping[str, int | None]) -> dict[str, A
         "layer_types": ["full_attention"] * s.layers,
         "global_attn_every_n_layers": 1,
         "rope_parameters": {"full_attention": _angles(s), "sliding_attention": _angles(s)},
-        "global_rope_theta": float(s.rope_base),
-        "local_rope_theta": float(s.rope_base),
+        **dict.fromkeys(("global_rope_theta", "local_rope_theta"), float(s.rope_base)),
     }
 
 
