@@ -78,7 +78,7 @@ class LocalEngine:
         try:
             while waiting or running:
                 while waiting and len(running) < 2 * self.workers:
-                    running.add(self._pool.submit(_execute, waiting.pop()))
+                    running.add(self._pool.submit(BuildTask.execute, waiting.pop()))
                 finished, running = wait(running, return_when=FIRST_COMPLETED)
                 for future in finished:
                     yield future.result()
@@ -123,10 +123,6 @@ def _check_picklable(tasks: Sequence[BuildTask]) -> None:
             remedy="Define your stages in an importable module, not in __main__ or inside a function,"
             " or use workers=1.",
         ) from error
-
-
-def _execute(task: BuildTask) -> FinishedTask:
-    return task.execute()
 
 
 def _begin_worker(parent: int, stop: Event, run: Run) -> None:

@@ -91,8 +91,6 @@ class Engine(Protocol):
     def run(self, tasks: Sequence[BuildTask]) -> Iterator[FinishedTask]:
         """Run independent tasks and yield each when it is finished, in any order."""
 
-    def __enter__(self) -> Engine:
-        """Begin."""
+    def __enter__(self) -> Engine: ...
 
-    def __exit__(self, *error: object) -> None:
-        """End."""
+    def __exit__(self, *error: object) -> None: ...

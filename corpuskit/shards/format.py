@@ -66,14 +66,8 @@ def manifest(
     splits: Mapping[str, Sequence[Mapping[str, Any]]],
 ) -> dict[str, Any]:
     """The content of shards.json, see `Shards`; each entry of a split has the fields of `ShardInfo`."""
-    return {
-        "format": MANIFEST_FORMAT,
-        "dtype": token_dtype(vocab_size),
-        "vocab_size": vocab_size,
-        "end_of_text": end_of_text,
-        "tokenizer_sha256": tokenizer_sha256,
-        "splits": splits,
-    }
+    facts = {"format": MANIFEST_FORMAT, "dtype": token_dtype(vocab_size), "vocab_size": vocab_size}
+    return facts | {"end_of_text": end_of_text, "tokenizer_sha256": tokenizer_sha256, "splits": splits}
 
 
 def index_bytes(sequences: int) -> int:

@@ -70,16 +70,11 @@ class Shards:
     def fingerprint(self) -> str:
         """sha256, in hex, of the manifest's content: type, vocabulary, tokenizer and shard digests."""
         # Neither names nor provenance: equal tokens train equal models. A mixture has one of its own.
-        content = {
-            "format": MANIFEST_FORMAT,
-            "dtype": self.dtype,
-            "vocab_size": self.vocab_size,
-            "end_of_text": self.end_of_text,
-            "tokenizer_sha256": self.tokenizer_sha256,
-            "splits": {
-                split: [[info.tokens, info.sequences, info.bin_sha256, info.idx_sha256] for info in infos]
-                for split, infos in self.splits.items()
-            },
+        names = ("dtype", "vocab_size", "end_of_text", "tokenizer_sha256")
+        content = {"format": MANIFEST_FORMAT, **{name: getattr(self, name) for name in names}}
+        content["splits"] = {
+            split: [[info.tokens, info.sequences, info.bin_sha256, info.idx_sha256] for info in infos]
+            for split, infos in self.splits.items()
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 

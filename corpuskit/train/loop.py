@@ -335,20 +335,11 @@ def _validate(trainer: Trainer, progress: Progress, train_loss: float) -> None:
         progress.validations_since_best = 0 if best else progress.validations_since_best + 1
         if best:
             progress.best_loss, progress.best_step = result.loss, progress.step
-        trainer.emit(
-            {
-                "event": "validation",
-                "step": progress.step,
-                "train_loss": train_loss,
-                "loss": result.loss,
-                "perplexity": result.perplexity,
-                "bits_per_byte": result.bits_per_byte,
-                "sources": result.sources,
-                "best": best,
-                "seconds": progress.seconds,
-                "tokens_per_s": progress.step * trainer.task.tokens_per_step / progress.seconds,
-            }
-        )
+        event = {"event": "validation", "step": progress.step, "train_loss": train_loss, "loss": result.loss}
+        event |= {"perplexity": result.perplexity, "bits_per_byte": result.bits_per_byte}
+        event |= {"sources": result.sources, "best": best, "seconds": progress.seconds}
+        speed = progress.step * trainer.task.tokens_per_step / progress.seconds
+        trainer.emit(event | {"tokens_per_s": speed})
     if not best:
         return
     # The weights, or their moving average where there is one, as the model that the run leaves.

@@ -328,13 +328,9 @@ def _setting_at(place: Place) -> Place:
 
 def _message(problem: Any) -> str:
     """What pydantic says, in the words of YAML."""
-    known = {
-        "tuple_type": "should be a list",
-        "list_type": "should be a list",
-        "dict_type": "should be a mapping, key: value",
-        "bool_type": "should be true or false",
-        "bool_parsing": "should be true or false",
-    }
+    known = dict.fromkeys(("tuple_type", "list_type"), "should be a list")
+    known |= dict.fromkeys(("bool_type", "bool_parsing"), "should be true or false")
+    known["dict_type"] = "should be a mapping, key: value"
     said = str(problem["msg"]).removeprefix("Value error, ")
     return known.get(problem["type"], said)
 

@@ -29,10 +29,6 @@ _SPACES = re.compile(r" {2,}")
 _WORD = re.compile(rf"[^\W\d_]+(?:[{_APOSTROPHES}][^\W\d_]+)*")
 
 
-def _unicode_version() -> dict[str, Any]:
-    return {"unicode": unicodedata.unidata_version}
-
-
 def _tidy_spaces(text: str) -> str:
     """Single spaces, and none at the ends of lines or of the text."""
     lines = _SPACES.sub(" ", text).split("\n")
@@ -46,7 +42,7 @@ class Lowercase(Stage):
 
     def libraries(self) -> dict[str, Any]:
         """The Unicode version of the mapping."""
-        return _unicode_version()
+        return {"unicode": unicodedata.unidata_version}
 
     def apply(self, batch: pa.RecordBatch) -> Effect:
         """Lower-case every text."""
@@ -88,7 +84,7 @@ class Punctuation(Stage):
 
     def libraries(self) -> dict[str, Any]:
         """The Unicode version of the categories."""
-        return _unicode_version()
+        return {"unicode": unicodedata.unidata_version}
 
     def apply(self, batch: pa.RecordBatch) -> Effect:
         """Remove the punctuation of every text."""

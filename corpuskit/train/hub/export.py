@@ -248,13 +248,9 @@ def _generation(language_model: LanguageModel, ids: dict[str, int]) -> dict[str,
     sampling = Sampling()
     unsaid = [n for n in language_model.codec.special_ids() if n != language_model.end_of_text]
     return {
-        "bos_token_id": ids["bos"],
-        "eos_token_id": ids["eos"],
-        "pad_token_id": ids["pad"],
+        **{f"{role}_token_id": ids[role] for role in ("bos", "eos", "pad")},
         "do_sample": True,
-        "temperature": sampling.temperature,
-        "top_k": sampling.top_k,
-        "top_p": sampling.top_p,
+        **{name: getattr(sampling, name) for name in ("temperature", "top_k", "top_p")},
         "suppress_tokens": [n for n in unsaid if n < language_model.model.settings.vocab_size] or None,
     }
 
