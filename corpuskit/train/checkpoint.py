@@ -116,9 +116,7 @@ def _write_files(folder: Path, held: Held, grid: Grid, layouts: Mapping[str, Lay
             if not layout.is_first_holder(grid.here):  # What several hold is written once.
                 continue
             if not layout.replicated:
-                regions = [
-                    [[part.start, part.stop] for part in region] for region in layout.regions(grid.here)
-                ]
+                regions = [[(p.start, p.stop) for p in region] for region in layout.regions(grid.here)]
                 pieces[name] = {"shape": layout.shape, "regions": regions}
             mine[name] = tensor
         share = "" if grid.size == 1 else f"-{grid.index:05d}-of-{grid.size:05d}"

@@ -57,9 +57,8 @@ def assign(scans: Scans, split: Split) -> npt.NDArray[np.int8]:
         # A cluster never straddles a border: all of it stands where its first document stands.
         ordered = keys[order]
         before = before[np.searchsorted(ordered, ordered)]
-        sides[order] = np.searchsorted(
-            [split.validation, split.validation + split.test], before, side="right"
-        )
+        borders = [split.validation, split.validation + split.test]
+        sides[order] = np.searchsorted(borders, before, side="right")
     return sides
 
 

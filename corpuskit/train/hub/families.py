@@ -70,6 +70,7 @@ QWEN3 = Family("qwen3", "Qwen3ForCausalLM")
 LLAMA = Family("llama", "LlamaForCausalLM")
 STABLELM = Family("stablelm", "StableLmForCausalLM")
 MODERNBERT = Family("modernbert", "ModernBertForMaskedLM", "AutoModelForMaskedLM")
+_STABLELM_NORMS = ("input_layernorm", "post_attention_layernorm")
 FAMILIES = {family.model_type: family for family in (QWEN3, LLAMA, STABLELM, MODERNBERT)}
 
 
@@ -165,15 +166,6 @@ def _encoder_links(s: ModelSettings) -> Iterator[Link]:
         yield Link("head.weight", ("decoder.weight",), is_vocabulary=True)
 
 
-def zero_biases(family: Family, settings: ModelSettings) -> Iterator[str]:
-    """Biases that the family's class has and ours has not, each (width,): they are written as zeros."""
-    if family is STABLELM:
-        for n in range(settings.layers):
-            yield f"model.layers.{n}.input_layernorm.bias"
-            yield f"model.layers.{n}.post_attention_layernorm.bias"
-        yield "model.norm.bias"
-
-
 def to_theirs(
     state: Mapping[str, Tensor], family: Family, s: ModelSettings, tokens: int
 ) -> dict[str, Tensor]:
@@ -182,7 +174,9 @@ def to_theirs(
     for link in links(family, s):
         tensor = state[link.ours].detach().float().cpu()
         theirs.update(link.split(tensor[:tokens] if link.is_vocabulary else tensor))
-    theirs.update({name: torch.zeros(s.width) for name in zero_biases(family, s)})
+    if family is STABLELM:  # Its class has biases and ours has none.
+        norms = [f"layers.{n}.{each}" for n in range(s.layers) for each in _STABLELM_NORMS]
+        theirs |= {f"model.{name}.bias": torch.zeros(s.width) for name in (*norms, "norm")}
     return theirs
 
 
