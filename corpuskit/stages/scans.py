@@ -55,11 +55,13 @@ class Scans:
 
     def __init__(self, parts: Sequence[PartScan], folder: Path, read: Read) -> None:
         self.label, self._number = "scans", -1
-        self.parts, self.folder, self._read_table = parts, folder, read
+        self.parts = parts
         self.documents = sum(p.count for p in parts)
         self.deciders: list[str] = []
         self.reasons: dict[str, int] = {}
         self.warnings: list[str] = []
+        self.folder = folder
+        self._read_table = read
         self._clusters: dict[int, int] = {}
         self.kept = self.array("kept", np.bool_, fill=True)
         self.bytes = self.array("bytes", np.int64)
@@ -125,6 +127,7 @@ class Scans:
         return grouped(keys, self.folder, self.documents * per_document)
 
     # ------------------------------------------------------------------------------------- deciding
+
     def drop(self, ordinal: int, reason: str, original: int | None = None) -> None:
         """Drop a document; ``original`` is the kept document that it repeats."""
         if not 0 <= ordinal < self.documents:
