@@ -114,8 +114,7 @@ class _Driver:
     """Hands the tasks of each step that are not done to an engine, and keeps what is to be told of them."""
 
     def __init__(self, run: Run, listen: Listener | None) -> None:
-        self.run = run
-        self.listen = listen
+        self.run, self.listen = run, listen
         self.kept: set[str] = set()
         self.warnings: list[str] = []
         self.done = self.skipped = 0

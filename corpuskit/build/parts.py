@@ -78,8 +78,8 @@ def logical_name(source: Source, file: str) -> str:
     if is_uri(file):
         root_uri = str(getattr(source, "path", "")).rstrip("/") + "/"
         return file[len(root_uri) :] if file.startswith(root_uri) else file.rpartition("/")[2]
-    root = Path(str(getattr(source, "path", Path(file).parent)))
     path = Path(file)
+    root = Path(str(getattr(source, "path", path.parent)))
     below = path != root and path.is_relative_to(root)
     name = path.relative_to(root).as_posix() if below else path.name
     # A name that is not UTF-8 could not be stored; its odd bytes are written out.

@@ -83,7 +83,6 @@ class Pipeline:
                     )
 
     # -------------------------------------------------------------------------------------- the parts
-
     @property
     def sources(self) -> list[tuple[str, Source]]:
         """Label and source: what the ledger and part names call them.
@@ -133,9 +132,7 @@ class Pipeline:
                 groups.append([])
             groups[-1].append((label, step))
         # Whatever else is asked for, one document stands under one id.
-        implied: list[tuple[str, Stage | Barrier]] = [("leave_out", LeaveOut(ids=self.leave_out))]
-        implied.append(("unique_id", UniqueId(reasons=reasons)))
-        first[:0] = implied
+        first[:0] = [("leave_out", LeaveOut(ids=self.leave_out)), ("unique_id", UniqueId(reasons=reasons))]
         return as_segments(groups, self.source_columns)
 
     def resolved(self, *, public: bool) -> str:
@@ -162,8 +159,7 @@ class Pipeline:
 
 
 def _kind(step: object) -> int:
-    kinds = (Source, Stage | Barrier, TrainTokenizer, WriteShards)
-    for index, kind in enumerate(kinds):
+    for index, kind in enumerate((Source, Stage | Barrier, TrainTokenizer, WriteShards)):
         if isinstance(step, kind):
             return index
     raise SettingError(
@@ -173,11 +169,8 @@ def _kind(step: object) -> int:
 
 
 def _own_label(source: Source) -> str | None:
-    label = getattr(source, "label", None)
-    path = getattr(source, "path", None)
-    if label is None and isinstance(path, str) and Path(path).is_file():
-        return Path(path).name
-    return label
+    label, path = getattr(source, "label", None), getattr(source, "path", None)
+    return Path(path).name if label is None and isinstance(path, str) and Path(path).is_file() else label
 
 
 def _labelled(steps: Sequence[tuple[str | None, Any]]) -> list[tuple[str, Any]]:

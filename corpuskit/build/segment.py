@@ -53,15 +53,10 @@ class Segment:
     @property
     def scan_schema(self) -> pa.Schema:
         """Schema of the scans: identity and size of each document, then each barrier's columns."""
-        fields = [
-            pa.field("id", pa.string()),
-            pa.field("preference", pa.int64()),
-            pa.field("bytes", pa.int64()),
-        ]
-        if self.index:
-            fields.append(pa.field(CLUSTER, pa.string()))
+        fields = [("id", pa.string()), ("preference", pa.int64()), ("bytes", pa.int64())]
+        fields += [(CLUSTER, pa.string())] if self.index else []
         for label, barrier in self.barriers:
-            fields += [pa.field(f"{label}.{f.name}", f.type) for f in barrier.scan_schema]
+            fields += [(f"{label}.{f.name}", f.type) for f in barrier.scan_schema]
         return pa.schema(fields)
 
 

@@ -23,17 +23,7 @@ import pyarrow.parquet as pq
 from corpuskit.errors import RunError, RunLockedError
 from corpuskit.run import layout
 from corpuskit.run.record import Output, Record, read_record
-from corpuskit.storage.files import (
-    TEMPORARY,
-    atomic,
-    clear,
-    flush,
-    read_json,
-    sha256_file,
-    storing,
-    write_bytes,
-    write_json,
-)
+from corpuskit.storage import files
 from corpuskit.storage.lock import hold
 from corpuskit.storage.tables import KEPT_LEVEL, Sink, parquet, read_batches
 
@@ -53,7 +43,6 @@ class Run:
         self.folder = Path(folder)
 
     # ------------------------------------------------------------------------------- what lies in it
-
     path = staticmethod(layout.path)
 
     def local(self, path: str) -> Path:
@@ -70,7 +59,7 @@ class Run:
 
     def sha256(self, path: str) -> str:
         """Digest of a file, in hexadecimal."""
-        return sha256_file(self.local(path))
+        return files.sha256_file(self.local(path))
 
     def files(self, folder: str = "") -> list[str]:
         """Paths of all files below a folder, in the order of names; none where there is no such folder."""
@@ -83,7 +72,7 @@ class Run:
 
     def read_json(self, path: str) -> Any:
         """The value of a JSON file. Raises `RunError` for one that is missing or damaged."""
-        return read_json(self.local(path))
+        return files.read_json(self.local(path))
 
     def read_batches(self, path: str, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
         """The row groups of a table, one at a time."""
@@ -99,7 +88,7 @@ class Run:
 
     def unfinished(self, path: str) -> AbstractContextManager[Path]:
         """A temporary name to write to; the file appears under ``path`` when the block ends well."""
-        return atomic(self.local(path), self._temporary)
+        return files.atomic(self.local(path), self._temporary)
 
     def table(self, path: str, schema: pa.Schema, level: int = KEPT_LEVEL) -> AbstractContextManager[Sink]:
         """Write a table batch by batch; it appears under ``path`` when the block ends well."""
@@ -107,11 +96,11 @@ class Run:
 
     def write_bytes(self, path: str, data: bytes) -> None:
         """Write a whole file."""
-        write_bytes(self.local(path), data, self._temporary)
+        files.write_bytes(self.local(path), data, self._temporary)
 
     def write_json(self, path: str, value: object) -> None:
         """Write a JSON file."""
-        write_json(self.local(path), value, self._temporary)
+        files.write_json(self.local(path), value, self._temporary)
 
     def remove(self, path: str) -> None:
         """Remove a file, if it is there."""
@@ -119,21 +108,20 @@ class Run:
 
     @property
     def _temporary(self) -> Path:
-        return self.folder / TEMPORARY
+        return self.folder / files.TEMPORARY
 
     @contextmanager
     def scratch(self) -> Iterator[Path]:
         """A folder on this disk for what is spilled, gone at the end; a full disk is a `StorageError`."""
         self._temporary.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=self._temporary) as folder, storing(self._temporary):
+        with tempfile.TemporaryDirectory(dir=self._temporary) as folder, files.storing(self._temporary):
             yield Path(folder)
 
     def clear_temporary(self) -> None:
         """Remove what a call that was killed has left unfinished."""
-        clear(self._temporary)
+        files.clear(self._temporary)
 
     # -------------------------------------------------------------------------------- life of a run
-
     @classmethod
     def open(cls, folder: str | Path) -> Run:
         """A finished or unfinished run to look at. Raises `RunError` if the folder is none."""
@@ -155,10 +143,9 @@ class Run:
             raise RunError(f"{self.folder}: is a file", remedy="Give a new or empty folder as --out.")
         if self.folder.is_dir() and any(p.name not in layout.UNTRACKED for p in self.folder.iterdir()):
             raise RunError(
-                f"{self.folder}: is not empty and is not a run",
-                remedy="Give a new or empty folder as --out.",
+                f"{self.folder}: is not empty and is not a run", remedy="Give a new or empty folder as --out."
             )
-        with storing(self.folder):
+        with files.storing(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
         self.write_json(layout.path("run"), {"format": FORMAT})
 
@@ -211,7 +198,6 @@ class Run:
         )
 
     # -------------------------------------------------------------------------------------- records
-
     def record(self, task: str) -> Record | None:
         """The record of a task, if there is one that can be read; a damaged one counts as none."""
         path = self.local(layout.path("record", task))
@@ -237,7 +223,8 @@ class Run:
         path = self.local(layout.path("record", task))
         if path.exists():
             path.unlink()
-            flush(path.parent)  # The name lives in the folder: without this it may come back after a crash.
+            # The name lives in the folder: without this it may come back after a crash.
+            files.flush(path.parent)
 
     def finish(self, record: Record) -> None:
         """Store a record: from now on its task is done."""
@@ -276,11 +263,10 @@ class Run:
         return removed
 
     # ----------------------------------------------------------------------------------------- logs
-
     def log(self, event: str, **facts: Any) -> None:
         """Append a line to ``logs/build.jsonl``. Clocks and machine facts belong here and nowhere else."""
         path = self.local(layout.path("logs", "build.jsonl"))
         path.parent.mkdir(parents=True, exist_ok=True)
         line = json.dumps({"time": round(time.time(), 3), "event": event, **facts}, ensure_ascii=False)
-        with storing(path), path.open("a", encoding="utf-8") as file:
+        with files.storing(path), path.open("a", encoding="utf-8") as file:
             file.write(line + "\n")

@@ -19,7 +19,6 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing.synchronize import Event
-from types import TracebackType
 
 from corpuskit.errors import EngineError, StageError
 from corpuskit.run.folder import Run
@@ -79,7 +78,7 @@ class LocalEngine:
         try:
             while waiting or running:
                 while waiting and len(running) < 2 * self.workers:
-                    running.add(self._pool.submit(_execute, waiting.pop()))
+                    running.add(self._pool.submit(BuildTask.execute, waiting.pop()))
                 finished, running = wait(running, return_when=FIRST_COMPLETED)
                 for future in finished:
                     yield future.result()
@@ -100,9 +99,7 @@ class LocalEngine:
     def __enter__(self) -> LocalEngine:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self.close()
 
 
@@ -126,10 +123,6 @@ def _check_picklable(tasks: Sequence[BuildTask]) -> None:
             remedy="Define your stages in an importable module, not in __main__ or inside a function,"
             " or use workers=1.",
         ) from error
-
-
-def _execute(task: BuildTask) -> FinishedTask:
-    return task.execute()
 
 
 def _begin_worker(parent: int, stop: Event, run: Run) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -46,14 +46,8 @@ class Record:
 
     def to_json(self) -> dict[str, Any]:
         """The record as JSON values."""
-        return {
-            "task": self.task,
-            "fingerprint": self.fingerprint,
-            "made_from": self.made_from,
-            "outputs": [vars(o) for o in self.outputs],
-            "ledger": self.ledger.to_json(),
-            "facts": self.facts,
-        }
+        plain = {each.name: getattr(self, each.name) for each in fields(self)}
+        return plain | {"outputs": [vars(o) for o in self.outputs], "ledger": self.ledger.to_json()}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Record:

@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from types import TracebackType
 from typing import Any, Protocol
 
 from corpuskit.documents.ledger import Ledger
@@ -92,10 +91,6 @@ class Engine(Protocol):
     def run(self, tasks: Sequence[BuildTask]) -> Iterator[FinishedTask]:
         """Run independent tasks and yield each when it is finished, in any order."""
 
-    def __enter__(self) -> Engine:
-        """Begin."""
+    def __enter__(self) -> Engine: ...
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """End."""
+    def __exit__(self, *error: object) -> None: ...

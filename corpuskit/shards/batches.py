@@ -31,7 +31,6 @@ class TokenLine(Protocol):
 
     def read(self, start: int, count: int) -> npt.NDArray[np.integer]:
         """The tokens [start, start + count)."""
-        ...
 
 
 def find(ends: npt.NDArray[np.int64], position: int) -> tuple[int, int]:
@@ -169,10 +168,8 @@ def spread_rows(
 ) -> npt.NDArray[np.int64]:
     """Fixed rows of a split to measure on, (rows, R): all whole rows, or spread ones up to max_tokens.
 
-    A split shorter than a row gives one shorter row, one without two tokens gives no row.
+    A split shorter than a row gives one shorter row.
     """
-    if split.tokens < 2:
-        return np.zeros((0, 2), np.int64)
     row_tokens = min(row_tokens, split.tokens)
     starts = spread_starts(split.tokens, row_tokens, stride, max_tokens)
     rows = [split.read(start, row_tokens) for start in starts]

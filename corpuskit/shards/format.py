@@ -66,14 +66,8 @@ def manifest(
     splits: Mapping[str, Sequence[Mapping[str, Any]]],
 ) -> dict[str, Any]:
     """The content of shards.json, see `Shards`; each entry of a split has the fields of `ShardInfo`."""
-    return {
-        "format": MANIFEST_FORMAT,
-        "dtype": token_dtype(vocab_size),
-        "vocab_size": vocab_size,
-        "end_of_text": end_of_text,
-        "tokenizer_sha256": tokenizer_sha256,
-        "splits": splits,
-    }
+    facts = {"format": MANIFEST_FORMAT, "dtype": token_dtype(vocab_size), "vocab_size": vocab_size}
+    return facts | {"end_of_text": end_of_text, "tokenizer_sha256": tokenizer_sha256, "splits": splits}
 
 
 def index_bytes(sequences: int) -> int:
@@ -117,31 +111,11 @@ class ShardInfo(WrittenShard):
     provenance_sha256: str
 
 
-@dataclass(frozen=True)
-class Index:
-    """A shard's .idx file: the type of its tokens and where its sequences begin.
+def read_index(path: Path) -> npt.NDArray[np.int64]:
+    """Where the sequences of an .idx file begin: sequence i is the tokens [starts[i], starts[i + 1]).
 
-    Attributes:
-        dtype: name of the token type, a key of TOKEN_DTYPES.
-        starts: int64[n + 1], token positions: sequence i is the tokens [starts[i], starts[i + 1]).
+    Raises ShardError, naming the file, when it is not a whole index.
     """
-
-    dtype: str
-    starts: npt.NDArray[np.int64]
-
-    @property
-    def sequences(self) -> int:
-        """Number of sequences."""
-        return len(self.starts) - 1
-
-    @property
-    def tokens(self) -> int:
-        """Number of tokens in all sequences."""
-        return int(self.starts[-1])
-
-
-def read_index(path: Path) -> Index:
-    """Read and check an .idx file; raises ShardError, naming the file, when it is not a whole index."""
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -164,4 +138,4 @@ def read_index(path: Path) -> Index:
     itemsize = numpy_dtype(names[code]).itemsize
     if (lengths < 0).any() or not np.array_equal(pointers, starts[:-1] * itemsize):
         raise ShardError(f"{path} is damaged: its sequence pointers do not follow from its lengths")
-    return Index(names[code], starts)
+    return starts

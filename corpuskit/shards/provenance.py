@@ -11,16 +11,9 @@ from corpuskit.errors import ShardError
 from corpuskit.shards.reader import Shards
 
 PROVENANCE = pa.schema(
-    [
-        pa.field("token_start", pa.int64()),
-        pa.field("token_end", pa.int64()),
-        pa.field("id", pa.string()),
-        pa.field("source", pa.string()),
-        pa.field("licence", pa.string()),
-        pa.field("part", pa.string()),
-        pa.field("byte_start", pa.int64()),
-        pa.field("byte_end", pa.int64()),
-    ]
+    [(name, pa.int64()) for name in ("token_start", "token_end")]
+    + [(name, pa.string()) for name in ("id", "source", "licence", "part")]
+    + [(name, pa.int64()) for name in ("byte_start", "byte_end")]
 )
 """One row per contiguous range of tokens of a shard: [token_start, token_end), end-of-text included."""
 

@@ -18,7 +18,6 @@ from corpuskit.shards.batches import Batch, Batches, epoch_batches, find
 from corpuskit.shards.format import (
     MANIFEST_FORMAT,
     MANIFEST_NAME,
-    Index,
     ShardInfo,
     index_bytes,
     numpy_dtype,
@@ -71,16 +70,11 @@ class Shards:
     def fingerprint(self) -> str:
         """sha256, in hex, of the manifest's content: type, vocabulary, tokenizer and shard digests."""
         # Neither names nor provenance: equal tokens train equal models. A mixture has one of its own.
-        content = {
-            "format": MANIFEST_FORMAT,
-            "dtype": self.dtype,
-            "vocab_size": self.vocab_size,
-            "end_of_text": self.end_of_text,
-            "tokenizer_sha256": self.tokenizer_sha256,
-            "splits": {
-                split: [[info.tokens, info.sequences, info.bin_sha256, info.idx_sha256] for info in infos]
-                for split, infos in self.splits.items()
-            },
+        names = ("dtype", "vocab_size", "end_of_text", "tokenizer_sha256")
+        content = {"format": MANIFEST_FORMAT, **{name: getattr(self, name) for name in names}}
+        content["splits"] = {
+            split: [[info.tokens, info.sequences, info.bin_sha256, info.idx_sha256] for info in infos]
+            for split, infos in self.splits.items()
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
@@ -203,7 +197,7 @@ class SplitTokens:
         self.tokens = int(self._token_ends[-1]) if self._infos else 0
         self.sequences = int(self._sequence_ends[-1]) if self._infos else 0
         self._maps: OrderedDict[int, npt.NDArray[np.integer]] = OrderedDict()
-        self._indices: OrderedDict[int, Index] = OrderedDict()
+        self._indices: OrderedDict[int, npt.NDArray[np.int64]] = OrderedDict()
 
     def read(self, start: int, count: int) -> npt.NDArray[np.integer]:
         """The tokens [start, start + count), across shards where need be; (count,) of the shards' type.
@@ -225,26 +219,21 @@ class SplitTokens:
             return pieces[0]
         return np.concatenate(pieces) if pieces else np.zeros(0, self._dtype)
 
-    def sequence_bounds(self, number: int) -> tuple[int, int]:
-        """Where sequence `number` stands: tokens [start, end) of the split. IndexError for no such one."""
+    def sequence(self, number: int) -> npt.NDArray[np.integer]:
+        """The tokens of sequence `number`, its end-of-text included. IndexError outside the split."""
         if not 0 <= number < self.sequences:
             raise IndexError(f"sequence {number} lies outside split {self.name!r} of {self.sequences}")
         shard, local = find(self._sequence_ends, number)
-        base = int(self._token_ends[shard]) - self._infos[shard].tokens
-        starts = self._index(shard).starts
-        return base + int(starts[local]), base + int(starts[local + 1])
-
-    def sequence(self, number: int) -> npt.NDArray[np.integer]:
-        """The tokens of sequence `number`, its end-of-text included. IndexError outside the split."""
-        start, end = self.sequence_bounds(number)
-        return self.read(start, end - start)
+        start, end = self._starts(shard)[local : local + 2].tolist()
+        before = int(self._token_ends[shard]) - self._infos[shard].tokens
+        return self.read(before + start, end - start)
 
     def sequence_at(self, token: int) -> int:
         """Number of the sequence that holds the token at position `token`. IndexError outside the split."""
         name, offset = self.locate(token)
         shard = next(number for number, info in enumerate(self._infos) if info.name == name)
         before = int(self._sequence_ends[shard]) - self._infos[shard].sequences
-        return before + int(np.searchsorted(self._index(shard).starts, offset, side="right")) - 1
+        return before + int(np.searchsorted(self._starts(shard), offset, side="right")) - 1
 
     def locate(self, token: int) -> tuple[str, int]:
         """The shard that holds the token at position `token`, and its position there; else IndexError."""
@@ -262,18 +251,18 @@ class SplitTokens:
                 raise ShardError(f"cannot read the shard {path}: {error}", remedy=_REMEDY) from error
         return _recent(self._maps, shard)
 
-    def _index(self, shard: int) -> Index:
+    def _starts(self, shard: int) -> npt.NDArray[np.int64]:
         if shard not in self._indices:
             info = self._infos[shard]
             path = self._folder / f"{info.name}.idx"
-            index = read_index(path)
-            if (index.tokens, index.sequences) != (info.tokens, info.sequences):
+            starts = read_index(path)
+            if (starts[-1], len(starts) - 1) != (info.tokens, info.sequences):
                 raise ShardError(
-                    f"{path} counts {index.tokens} tokens in {index.sequences} sequences, "
+                    f"{path} counts {starts[-1]} tokens in {len(starts) - 1} sequences, "
                     f"the manifest {info.tokens} in {info.sequences}",
                     remedy=_REMEDY,
                 )
-            self._indices[shard] = index
+            self._indices[shard] = starts
         return _recent(self._indices, shard)
 
 

@@ -8,7 +8,6 @@ from array import array
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import BinaryIO
 
 import numpy as np
@@ -23,7 +22,7 @@ _MAX_SEQUENCE = (1 << 31) - 1
 
 
 class ShardWriter:
-    """Writes `folder/name.bin` and `folder/name.idx`.
+    """Writes `folder/name.bin` and `folder/name.idx`; `tokens` says where the next sequence will stand.
 
     Memory: 4 bytes for each sequence, nothing for the tokens. Both files are written under a temporary name,
     flushed to disk and renamed by `close`; a writer that is left by an exception removes what it wrote.
@@ -39,49 +38,29 @@ class ShardWriter:
 
     def __init__(self, folder: Path, name: str, dtype: str) -> None:
         """Open it; raises ShardError for an unknown token type, StorageError where it cannot be written."""
-        self.name = name
-        self.dtype = dtype
-        self._numpy_dtype = numpy_dtype(dtype)
+        self.name, self.dtype, self._numpy_dtype = name, dtype, numpy_dtype(dtype)
         self._folder = Path(folder)
         self._temporary = self._folder / f"{name}.bin.tmp"
         self._lengths = array("i")
-        self._tokens = 0
+        self.tokens = 0
         self._digest = hashlib.sha256()
         self._closed: WrittenShard | None = None
         with _storing(self._temporary):
             self._file: BinaryIO = open(self._temporary, "wb")  # noqa: SIM115 - close() closes it
-
-    @property
-    def tokens(self) -> int:
-        """Tokens appended so far: the position that the next sequence will get."""
-        return self._tokens
-
-    @property
-    def sequences(self) -> int:
-        """Sequences appended so far."""
-        return len(self._lengths)
 
     def append(self, tokens: npt.NDArray[np.integer]) -> int:
         """Add a sequence (a document's ids with its end-of-text); returns its first token's position.
 
         Raises ShardError when it is empty, has more than 2**31 - 1 tokens, or holds an id above the type.
         """
-        return self.extend(tokens, np.array([len(tokens)], np.int64))
-
-    def extend(self, tokens: npt.NDArray[np.integer], lengths: npt.NDArray[np.integer]) -> int:
-        """Add many sequences at once: their tokens in one line and the length of each.
-
-        Returns the position of the first one's first token. Raises ShardError like `append`, and when the
-        lengths do not add up to the tokens; nothing is added then.
-        """
-        self._check(tokens, lengths)
-        position = self._tokens
+        self._check(tokens)
+        position = self.tokens
         data = np.ascontiguousarray(tokens, self._numpy_dtype).tobytes()
         with _storing(self._temporary):
             self._file.write(data)
         self._digest.update(data)
-        self._lengths.extend(lengths.tolist())
-        self._tokens += len(tokens)
+        self._lengths.append(len(tokens))
+        self.tokens += len(tokens)
         return position
 
     def close(self) -> WrittenShard:
@@ -92,29 +71,20 @@ class ShardWriter:
         with _storing(self._temporary):
             self._put_in_place(index)
         digest = hashlib.sha256(index).hexdigest()
-        self._closed = WrittenShard(self.name, self._tokens, self.sequences, self._digest.hexdigest(), digest)
+        counts = self.tokens, len(self._lengths)
+        self._closed = WrittenShard(self.name, *counts, self._digest.hexdigest(), digest)
         return self._closed
-
-    def abort(self) -> None:
-        """Drop an unfinished shard: no file of it stays. After `close` it does nothing."""
-        if self._closed is None:
-            self._file.close()
-            self._temporary.unlink(missing_ok=True)
-            (self._folder / f"{self.name}.idx.tmp").unlink(missing_ok=True)
 
     def __enter__(self) -> ShardWriter:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         if kind is None:
             self.close()
-        else:
-            self.abort()
+        elif self._closed is None:
+            self._file.close()
+            self._temporary.unlink(missing_ok=True)
+            (self._folder / f"{self.name}.idx.tmp").unlink(missing_ok=True)
 
     def _put_in_place(self, index: bytes) -> None:
         self._file.close()
@@ -127,24 +97,18 @@ class ShardWriter:
         os.replace(index_temporary, self._folder / f"{self.name}.idx")
         flush(self._folder)
 
-    def _check(self, tokens: npt.NDArray[np.integer], lengths: npt.NDArray[np.integer]) -> None:
-        where = f"shard {self.name}, sequence {self.sequences}"
+    def _check(self, tokens: npt.NDArray[np.integer]) -> None:
+        where, count = f"shard {self.name}, sequence {len(self._lengths)}", len(tokens)
         if self._closed is not None or self._file.closed:
             raise ShardError(f"shard {self.name} is closed; open another ShardWriter to write more")
-        if not np.issubdtype(tokens.dtype, np.integer) or tokens.ndim != 1 or lengths.ndim != 1:
+        if not np.issubdtype(tokens.dtype, np.integer) or tokens.ndim != 1:
             raise ShardError(
                 f"{where}: tokens must be a line of integers, not {tokens.dtype}{list(tokens.shape)}"
             )
-        if len(lengths) and (lengths.min() < 1 or lengths.max() > _MAX_SEQUENCE):
-            raise ShardError(
-                f"{where}: lengths run from {lengths.min()} to {lengths.max()}; allowed are 1 to 2**31 - 1"
-            )
-        if int(lengths.sum(dtype=np.int64)) != len(tokens):
-            raise ShardError(
-                f"{where}: the lengths add up to {int(lengths.sum())}, but there are {len(tokens)} tokens"
-            )
+        if not 1 <= count <= _MAX_SEQUENCE:
+            raise ShardError(f"{where}: lengths run from {count} to {count}; allowed are 1 to 2**31 - 1")
         # All that uint16 can say are ids: only wider types are looked through.
-        if not len(tokens) or (tokens.dtype == self._numpy_dtype and self.dtype == "uint16"):
+        if tokens.dtype == self._numpy_dtype and self.dtype == "uint16":
             return
         low, high, limit = int(tokens.min()), int(tokens.max()), int(np.iinfo(self._numpy_dtype).max)
         if low < 0 or high > limit:

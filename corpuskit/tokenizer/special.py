@@ -19,6 +19,9 @@ _NAMED = (END_OF_TEXT, PAD, MASK, CLS, SEP, SYSTEM, USER, ASSISTANT, "<|tool|>",
 SPECIAL_TOKENS = (*_NAMED, *(f"<|reserved_{i}|>" for i in range(RESERVED - len(_NAMED))))
 """All 128, in the order of their ids; ``<|endoftext|>`` is 0."""
 
+ROLES = {"eos_token": END_OF_TEXT, "pad_token": PAD, "mask_token": MASK, "cls_token": CLS, "sep_token": SEP}
+"""What ``transformers`` calls these special tokens."""
+
 OTHER_MASKS = ("[MASK]", "<mask>")
 """What BERT and RoBERTa call the token of a mask."""
 

@@ -15,11 +15,9 @@ class Decoder(Protocol):
 
     def add(self, token: int) -> str:
         """What is certain with this id and was not before: part of a character waits for the rest of it."""
-        ...
 
     def rest(self) -> str:
         """What still waits when no id follows: U+FFFD for part of a character."""
-        ...
 
 
 def decoder_of(

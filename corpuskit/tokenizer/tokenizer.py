@@ -20,22 +20,10 @@ from tokenizers import Regex, decoders, models, pre_tokenizers, trainers
 
 from corpuskit.errors import InputError, SettingError, TrainError, nearest
 from corpuskit.storage.files import write_bytes, write_json
-from corpuskit.tokenizer.special import (
-    CLS,
-    END_OF_TEXT,
-    MASK,
-    OTHER_MASKS,
-    PAD,
-    PATTERNS,
-    RESERVED,
-    SENTINEL,
-    SENTINELS,
-    SEP,
-    SPECIAL_TOKENS,
-)
+from corpuskit.tokenizer import special
 from corpuskit.tokenizer.streaming import Decoder, byte_alphabet, decoder_of
 
-LEAST_VOCABULARY = RESERVED + 256
+LEAST_VOCABULARY = special.RESERVED + 256
 """Special tokens and single bytes: a vocabulary without merges."""
 
 _BATCH_CHARACTERS = 2**20
@@ -46,15 +34,12 @@ _PROBE = "Ab 1\u00e9 \u03a9\n\u65e5\u672c \u0639 \U0001f600\t\u0007."
 
 _PIECE_CHARACTERS = 2**15
 _SAFE = {
-    PATTERNS["llama3"]: re.compile(r"(?<=\n)(?=[A-Za-z])"),
-    PATTERNS["gpt2"]: re.compile(r"(?<=\S\n)(?=[A-Za-z])"),
+    special.PATTERNS["llama3"]: re.compile(r"(?<=\n)(?=[A-Za-z])"),
+    special.PATTERNS["gpt2"]: re.compile(r"(?<=\S\n)(?=[A-Za-z])"),
 }
 """Where a text may be cut without changing a pretoken. Llama 3's pattern ends a run of white space at its
 last line feed and begins the next pretoken with the letter. GPT-2's looks beyond a run of several, so that
 only a single line feed will do."""
-
-_ROLES = {"eos_token": END_OF_TEXT, "pad_token": PAD, "mask_token": MASK, "cls_token": CLS, "sep_token": SEP}
-"""What ``transformers`` calls these special tokens."""
 
 
 class Tokenizer:
@@ -81,11 +66,9 @@ class Tokenizer:
         # A file may ask for both: the first loses text, the second adds tokens that stand for none.
         model.no_truncation()
         model.no_padding()
-        self._model = model
-        self.data = data
+        self._model, self.data, self.end_of_text = model, data, end_of_text
         self.sha256 = hashlib.sha256(data).hexdigest()
         self.vocab_size = model.get_vocab_size(with_added_tokens=True)
-        self.end_of_text = end_of_text
 
     @classmethod
     def train(
@@ -110,12 +93,12 @@ class Tokenizer:
         if vocab_size < LEAST_VOCABULARY:
             raise SettingError(
                 f"vocab_size = {vocab_size} is below {LEAST_VOCABULARY}",
-                remedy=f"{RESERVED} special tokens and 256 bytes have an id in any case.",
+                remedy=f"{special.RESERVED} special tokens and 256 bytes have an id in any case.",
             )
-        if pattern not in PATTERNS:
-            raise SettingError(f"pattern {pattern!r} is unknown", remedy=nearest(pattern, PATTERNS))
+        if pattern not in special.PATTERNS:
+            raise SettingError(f"pattern {pattern!r} is unknown", remedy=nearest(pattern, special.PATTERNS))
         model = tokenizers.Tokenizer(models.BPE())
-        split = pre_tokenizers.Split(Regex(PATTERNS[pattern]), behavior="isolated")
+        split = pre_tokenizers.Split(Regex(special.PATTERNS[pattern]), behavior="isolated")
         # Without its own pattern, which is GPT-2's and would cut once more.
         byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
         model.pre_tokenizer = pre_tokenizers.Sequence([split, byte_level])
@@ -123,14 +106,15 @@ class Tokenizer:
         trainer = trainers.BpeTrainer(
             vocab_size=vocab_size,
             min_frequency=min_frequency,
-            special_tokens=list(SPECIAL_TOKENS),
+            special_tokens=list(special.SPECIAL_TOKENS),
             initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
             show_progress=False,
         )
         whole = [texts] if isinstance(texts, str) else texts
-        safe = _SAFE[PATTERNS[pattern]]
+        safe = _SAFE[special.PATTERNS[pattern]]
         model.train_from_iterator((piece for text in whole for piece in pieces(text, safe)), trainer)
-        return cls(model, model.to_str(pretty=True).encode(), SPECIAL_TOKENS.index(END_OF_TEXT))
+        end_of_text = special.SPECIAL_TOKENS.index(special.END_OF_TEXT)
+        return cls(model, model.to_str(pretty=True).encode(), end_of_text)
 
     @classmethod
     def load(cls, path: Path | str) -> Tokenizer:
@@ -150,16 +134,16 @@ class Tokenizer:
                 f"{path}: not a tokenizer.json that `tokenizers` {tokenizers.__version__} reads: {error}",
                 remedy="Train one with `corpuskit tokenizer train`, or give the file of another.",
             ) from error
-        end_of_text = model.token_to_id(END_OF_TEXT)
+        end_of_text = model.token_to_id(special.END_OF_TEXT)
         if end_of_text is None:
             raise SettingError(
-                f"{path}: has no token {END_OF_TEXT!r}, which ends each document",
+                f"{path}: has no token {special.END_OF_TEXT!r}, which ends each document",
                 remedy="Add it to the tokenizer as a special token, or train one with corpuskit.",
             )
         loaded = cls(model, data, end_of_text)
         if loaded._taken_for_control():
             raise SettingError(
-                f"{path}: encodes a typed {END_OF_TEXT!r} as the end of a text",
+                f"{path}: encodes a typed {special.END_OF_TEXT!r} as the end of a text",
                 remedy="Mark that token as special in the tokenizer, or train one with corpuskit.",
             )
         if loaded.decode(loaded.encode(_PROBE)) != _PROBE:
@@ -212,9 +196,9 @@ class Tokenizer:
         """
         path = Path(path)
         unfinished = temporary or path.parent / ".tmp-tokenizer"
-        special = set(self.special_ids())
+        marked = set(self.special_ids())
         config: dict[str, Any] = {"tokenizer_class": "PreTrainedTokenizerFast"}
-        config |= {role: n for role, n in _ROLES.items() if self._model.token_to_id(n) in special}
+        config |= {role: n for role, n in special.ROLES.items() if self._model.token_to_id(n) in marked}
         # Else `transformers` may take spaces before punctuation away from what it decodes.
         config |= {"clean_up_tokenization_spaces": False, "model_max_length": 10**9}
         write_bytes(path, self.data, unfinished)
@@ -291,14 +275,14 @@ class Tokenizer:
 
     def mask_id(self) -> int:
         """Id of the token that stands for a masked one; raises TrainError where there is none."""
-        special = set(self.special_ids())
-        known = (self._model.token_to_id(name) for name in (MASK, *OTHER_MASKS))
-        found = next((number for number in known if number in special), None)
-        return self.special_id(MASK) if found is None else int(found)
+        marked = set(self.special_ids())
+        known = (self._model.token_to_id(name) for name in (special.MASK, *special.OTHER_MASKS))
+        found = next((number for number in known if number in marked), None)
+        return self.special_id(special.MASK) if found is None else int(found)
 
-    def sentinel_ids(self, count: int = len(SENTINELS)) -> list[int]:
+    def sentinel_ids(self, count: int = len(special.SENTINELS)) -> list[int]:
         """Ids of the first sentinels, which stand for spans; raises TrainError where there are fewer."""
-        return [self.special_id(SENTINEL.format(number)) for number in range(count)]
+        return [self.special_id(special.SENTINEL.format(number)) for number in range(count)]
 
     def token_bytes(self, vocab_size: int) -> npt.NDArray[np.int64] | None:
         """Bytes of text that each id stands for, (vocab_size,); 0 for special tokens.
@@ -345,7 +329,7 @@ class Tokenizer:
     def _taken_for_control(self) -> str | None:
         """A text that is encoded as the end of a document: an added token that is not marked as special."""
         # Models of others end a text by a token of another name; ours is what their users may type, too.
-        words = (END_OF_TEXT, self._model.id_to_token(self.end_of_text) or END_OF_TEXT)
+        words = (special.END_OF_TEXT, self._model.id_to_token(self.end_of_text) or special.END_OF_TEXT)
         return next((word for word in words if self.end_of_text in self.encode(f"a{word}b")), None)
 
 
@@ -354,7 +338,7 @@ def pieces(text: str, safe: re.Pattern[str]) -> Iterator[str]:
 
     Books as a whole would make ``tokenizers`` hold hundreds of times their size, on one core.
 
-    >>> [len(piece) for piece in pieces("A line of words.\\n" * 4000, _SAFE[PATTERNS["gpt2"]])]
+    >>> [len(piece) for piece in pieces("A line of words.\\n" * 4000, _SAFE[special.PATTERNS["gpt2"]])]
     [32776, 32776, 2448]
     """
     start = 0

@@ -32,15 +32,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from corpuskit.errors import TrainError
-from corpuskit.storage.files import (
-    UNFINISHED,
-    flush,
-    json_bytes,
-    sha256_file,
-    write_durably,
-    write_file,
-    writing,
-)
+from corpuskit.storage import files as storage
 from corpuskit.train.parallel.layout import Layout
 from corpuskit.train.parallel.processes import Grid
 
@@ -75,29 +67,24 @@ def save_checkpoint(
     """
     folder = out / FOLDER
     name = grid.texts(_unused_name(folder, f"step-{state['step']:08d}"))[0]
-    temporary = folder / f"{UNFINISHED}{name}"
-    with writing(folder / name):
+    temporary = folder / f"{storage.UNFINISHED}{name}"
+    with storage.writing(folder / name):
         with _together(grid, temporary):
             if grid.is_first:
                 shutil.rmtree(temporary, ignore_errors=True)
                 temporary.mkdir(parents=True)
         with _together(grid, temporary):
             digests = _write_files(temporary, held, grid, layouts or {})
-        digests = {
-            file: digest
-            for each in grid.texts(json.dumps(digests))
-            for file, digest in json.loads(each).items()
-        }
+        digests = {k: v for each in grid.texts(json.dumps(digests)) for k, v in json.loads(each).items()}
         with _together(grid, temporary):
             if grid.is_first:
-                write_durably(
-                    temporary / "state.json", json_bytes({"format": FORMAT, **state, "sha256": digests})
-                )
+                document = storage.json_bytes({"format": FORMAT, **state, "sha256": digests})
+                storage.write_durably(temporary / "state.json", document)
                 # Before it bears its name and after: else the name might outlive what it stands for.
-                flush(temporary)
+                storage.flush(temporary)
                 os.replace(temporary, folder / name)
-                flush(folder)
-                write_file(folder / "latest", name.encode())
+                storage.flush(folder)
+                storage.write_file(folder / "latest", name.encode())
                 _remove_old(folder, name, keep)
     return folder / name
 
@@ -129,16 +116,14 @@ def _write_files(folder: Path, held: Held, grid: Grid, layouts: Mapping[str, Lay
             if not layout.is_first_holder(grid.here):  # What several hold is written once.
                 continue
             if not layout.replicated:
-                regions = [
-                    [[part.start, part.stop] for part in region] for region in layout.regions(grid.here)
-                ]
+                regions = [[(p.start, p.stop) for p in region] for region in layout.regions(grid.here)]
                 pieces[name] = {"shape": layout.shape, "regions": regions}
             mine[name] = tensor
         share = "" if grid.size == 1 else f"-{grid.index:05d}-of-{grid.size:05d}"
         file = f"{stem}{share}.safetensors"
         if mine:
             notes = {"pieces": json.dumps(pieces, sort_keys=True)} if pieces else None
-            digests[file] = write_durably(folder / file, save(_on_cpu(mine), notes))
+            digests[file] = storage.write_durably(folder / file, save(_on_cpu(mine), notes))
     return digests
 
 
@@ -159,8 +144,7 @@ def latest_checkpoint(out: Path) -> Path | None:
     folder = pointer.parent / pointer.read_text(encoding="utf-8", errors="replace").strip()
     if not (folder / "state.json").is_file():
         raise TrainError(
-            f"{pointer} names the checkpoint {folder.name}, which is not there",
-            remedy=_others(folder),
+            f"{pointer} names the checkpoint {folder.name}, which is not there", remedy=_others(folder)
         )
     return folder
 
@@ -228,10 +212,12 @@ def _read(
     grid: Grid,
     layouts: Mapping[str, Layout],
 ) -> dict[str, Tensor]:
-    foreign = TrainError(
-        f"{folder / stem}.safetensors does not hold the {stem} of this run",
-        remedy="It was changed, or is another model's: go on from an older checkpoint, or begin anew.",
-    )
+    def foreign(how: str) -> TrainError:
+        return TrainError(
+            f"{folder / stem}.safetensors does not hold the {stem} of this run: {how}",
+            remedy="It was changed, or is another model's: go on from an older checkpoint, or begin anew.",
+        )
+
     with contextlib.ExitStack() as stack:
         opened = [stack.enter_context(safe_open(folder / name, "pt")) for name in files]
         pieces = [json.loads((each.metadata() or {}).get("pieces", "{}")) for each in opened]
@@ -240,18 +226,13 @@ def _read(
             for name in each.keys():  # noqa: SIM118 - it is no dictionary
                 places.setdefault(name, []).append(number)
         if places.keys() != wanted.keys():
-            raise TrainError(
-                f"{foreign.message}: they differ in {', '.join(sorted(places.keys() ^ wanted.keys())[:5])}",
-                remedy=foreign.remedy,
-            )
+            raise foreign(f"they differ in {', '.join(sorted(places.keys() ^ wanted.keys())[:5])}")
         found = {}
         for name, like in wanted.items():
             layout = layout_of(name, like, layouts)
             whole = _assemble(name, [(opened[n], pieces[n].get(name)) for n in places[name]])
             if whole is None or tuple(whole.shape) != layout.shape:
-                raise TrainError(
-                    f"{foreign.message}: {name} is not of the shape {layout.shape}", remedy=foreign.remedy
-                )
+                raise foreign(f"{name} is not of the shape {layout.shape}")
             found[name] = layout.take(whole, grid.here).to(like.device)
     return found
 
@@ -278,13 +259,13 @@ def save_weights(path: Path, weights: Mapping[str, Tensor], notes: Mapping[str, 
 
     Raises StorageError, with the old file in place, when it cannot be written.
     """
-    return write_file(path, save(_on_cpu(weights), dict(notes)))
+    return storage.write_file(path, save(_on_cpu(weights), dict(notes)))
 
 
 def _check(path: Path, sha256: str) -> None:
     """Raise TrainError unless the file's bytes are those that were written."""
     try:
-        if (actual := sha256_file(path)) == sha256:
+        if (actual := storage.sha256_file(path)) == sha256:
             return
     except OSError as error:
         raise TrainError(f"cannot read {path}: {error}", remedy=_others(path.parent)) from error

@@ -44,8 +44,6 @@ _PEAKS = {
 
 
 # ----------------------------------------------------------------------------------------------- what it is
-
-
 def choose_device(wanted: str) -> str:
     """The device of "auto", "cpu" or "cuda"; raises SettingError for "cuda" where there is none."""
     found = torch.cuda.is_available()
@@ -87,8 +85,6 @@ def device_name(device: torch.device) -> str:
 
 
 # ----------------------------------------------------------------------------------------------- its memory
-
-
 _TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # malloc.h of glibc, mallopt(3)
 _DEFAULT_TRIM, _DEFAULT_MMAP_MAX = 128 * 1024, 65_536
 
@@ -124,8 +120,6 @@ def memory_bytes(device: torch.device) -> int:
 
 
 # ------------------------------------------------------------------------------------------------ its state
-
-
 @contextlib.contextmanager
 def process_state(device: torch.device, deterministic: bool = False) -> Iterator[None]:
     """What training does to the process and gives back: torch's generators are seeded, memory is kept.
@@ -168,8 +162,6 @@ def fixed_order(deterministic: bool) -> Iterator[None]:
 
 
 # ---------------------------------------------------------------------------------------------- its batches
-
-
 class Feed:
     """Batches made ready in the background, one step ahead, so that the device need not wait for them.
 
@@ -207,18 +199,12 @@ def on_device(batch: Tensors, device: torch.device, *, by_ends: bool = False) ->
     ends, longest = ends_of(batch["documents"])
     if device.type == "cuda":
         ends = ends.pin_memory()
-    return {
-        **on_device(rest, device),
-        "documents": Ends(ends.to(device, non_blocking=True), longest),
-    }
+    return {**on_device(rest, device), "documents": Ends(ends.to(device, non_blocking=True), longest)}
 
 
 # ---------------------------------------------------------------------------------- what is compiled for it
-
-
 WORTH_FLOPS = 5e13
 """Operations of a whole run on a CPU from which on compiling pays: some five minutes at 150 GFLOP/s."""
-
 
 _ALIKE = 0.4  # of a gradient's norm: compiled blocks draw other dropout masks
 

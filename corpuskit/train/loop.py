@@ -8,7 +8,6 @@ import signal
 import threading
 import time
 from dataclasses import asdict, dataclass
-from types import FrameType, TracebackType
 from typing import Any, NamedTuple
 
 import torch
@@ -47,7 +46,7 @@ class Stopper:
                 self._before[number] = signal.signal(number, self._on_signal)
         return self
 
-    def _on_signal(self, number: int, frame: FrameType | None) -> None:
+    def _on_signal(self, *_: object) -> None:
         self.requested = True
         self._restore()  # So that a step that hangs can be left by a second signal.
 
@@ -55,9 +54,7 @@ class Stopper:
         while self._before:
             signal.signal(*self._before.popitem())
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         self._restore()
 
 
@@ -142,11 +139,12 @@ def fit(trainer: Trainer, progress: Progress, pause_at: int | None = None) -> st
             pending.append(train_step(learner, progress.step, rate, feed.take(progress.step)))
             progress.step += 1
 
-            progress.seconds, asked, save = _agree(trainer, progress, stopper, saver)
+            local = trainer.seconds(), stopper.requested, saver.due(progress.step)
+            progress.seconds, asked, due = trainer.grid.agree(*local)
             last = bool(_end(trainer, progress))
             validate = progress.step % trainer.intervals.validation == 0 or last
-            save = save or last
-            stops = asked or bool(_reason_to_stop(trainer, progress, pause_at))
+            save = bool(due) or last
+            stops = bool(asked or _reason_to_stop(trainer, progress, pause_at))
             sample = last or trainer.intervals.samples(progress.step)
             # On a CPU a step is done when it is asked for: to read its loss costs nothing.
             waits = validate or save or stops or sample or learner.device.type == "cpu"
@@ -164,15 +162,6 @@ def fit(trainer: Trainer, progress: Progress, pause_at: int | None = None) -> st
                 saver.save(progress)
     trainer.emit({"event": "stop", "step": progress.step, "reason": reason})
     return reason
-
-
-def _agree(trainer: Trainer, progress: Progress, stopper: Stopper, saver: Saver) -> tuple[float, bool, bool]:
-    """Seconds spent, whether a signal asked to stop, and whether to save: alike in all processes."""
-    local = trainer.clock.seconds(), stopper.requested, saver.due(progress.step)
-    if trainer.grid.size == 1:
-        return local
-    seconds, asked, due = trainer.grid.agree(*(float(each) for each in local))
-    return seconds, bool(asked), bool(due)
 
 
 def _end(trainer: Trainer, progress: Progress) -> str:
@@ -249,11 +238,6 @@ def schedule(trainer: Trainer, progress: Progress) -> Schedule:
     return Schedule(settings.schedule, settings.peak, trainer.intervals.warmup, decay_start, steps)
 
 
-def decay_begins(steps: int, decay_share: float) -> int:
-    """First step of the decay of a run of so many steps."""
-    return steps - round(steps * decay_share)
-
-
 def fix_horizon(trainer: Trainer, progress: Progress, pace: Pace) -> bool:
     """Fix the length of a run by minutes when its decay must begin, by the speed measured up to now.
 
@@ -293,7 +277,7 @@ def _report_steps(trainer: Trainer, progress: Progress, pending: list[StepResult
     # This waits for the device: what the clock says before would be how fast steps are asked for.
     scalars = [torch.stack([each.loss, each.norm, each.kept.float()]) for each in pending]
     numbers: list[list[float]] = torch.stack(scalars).tolist()
-    progress.seconds = trainer.grid.agree(trainer.clock.seconds())[0]
+    progress.seconds = trainer.grid.agree(trainer.seconds())[0]
     pace.note(progress)
     memory, each = memory_bytes(trainer.learner.device), pace.seconds
     for done, (loss, norm, kept) in zip(pending, numbers, strict=True):
@@ -301,18 +285,10 @@ def _report_steps(trainer: Trainer, progress: Progress, pending: list[StepResult
             _report_skip(trainer, progress, done.step, loss, norm)
             continue
         progress.skipped_in_a_row = 0
-        trainer.emit(
-            {
-                "event": "step",
-                "step": done.step,
-                "loss": loss,
-                "learning_rate": done.rate,
-                "gradient_norm": norm,
-                "memory_bytes": memory,
-                "tokens_per_s": trainer.task.tokens_per_step / each,
-                "eta_s": _seconds_left(trainer, progress, each),
-            }
-        )
+        event = {"event": "step", "step": done.step, "loss": loss, "learning_rate": done.rate}
+        event |= {"gradient_norm": norm, "memory_bytes": memory}
+        speed = trainer.task.tokens_per_step / each
+        trainer.emit(event | {"tokens_per_s": speed, "eta_s": _seconds_left(trainer, progress, each)})
     pending.clear()
     return numbers[-1][0]
 
@@ -322,16 +298,9 @@ def _report_skip(trainer: Trainer, progress: Progress, step: int, loss: float, n
     progress.skipped += 1
     progress.skipped_in_a_row += 1
     finite = math.isfinite(loss) and math.isfinite(norm)
-    trainer.emit(
-        {
-            "event": "skip",
-            "step": step,
-            "loss": loss,
-            "gradient_norm": norm,
-            "reason": "spike" if finite else "not finite",
-            "batch": trainer.task.describe(step),
-        }
-    )
+    event = {"event": "skip", "step": step, "loss": loss, "gradient_norm": norm}
+    reason = "spike" if finite else "not finite"
+    trainer.emit(event | {"reason": reason, "batch": trainer.task.describe(step)})
     if progress.skipped_in_a_row <= trainer.settings.skip_limit:
         return
     raise TrainError(
@@ -347,11 +316,8 @@ def _report_skip(trainer: Trainer, progress: Progress, step: int, loss: float, n
 def _seconds_left(trainer: Trainer, progress: Progress, each: float) -> float | None:
     if progress.steps is not None:
         return (progress.steps - progress.step) * each
-    return (
-        None
-        if trainer.settings.minutes is None
-        else max(0.0, trainer.settings.minutes * 60 - progress.seconds)
-    )
+    minutes = trainer.settings.minutes
+    return None if minutes is None else max(0.0, minutes * 60 - progress.seconds)
 
 
 def _validate(trainer: Trainer, progress: Progress, train_loss: float) -> None:
@@ -369,26 +335,14 @@ def _validate(trainer: Trainer, progress: Progress, train_loss: float) -> None:
         progress.validations_since_best = 0 if best else progress.validations_since_best + 1
         if best:
             progress.best_loss, progress.best_step = result.loss, progress.step
-        trainer.emit(
-            {
-                "event": "validation",
-                "step": progress.step,
-                "train_loss": train_loss,
-                "loss": result.loss,
-                "perplexity": result.perplexity,
-                "bits_per_byte": result.bits_per_byte,
-                "sources": result.sources,
-                "best": best,
-                "seconds": progress.seconds,
-                "tokens_per_s": progress.step * trainer.task.tokens_per_step / progress.seconds,
-            }
-        )
-    if best:
-        keep_weights(trainer, progress)
-
-
-def keep_weights(trainer: Trainer, progress: Progress) -> None:
-    """Write the weights, or their moving average where there is one, as the model that the run leaves."""
+        event = {"event": "validation", "step": progress.step, "train_loss": train_loss, "loss": result.loss}
+        event |= {"perplexity": result.perplexity, "bits_per_byte": result.bits_per_byte}
+        event |= {"sources": result.sources, "best": best, "seconds": progress.seconds}
+        speed = progress.step * trainer.task.tokens_per_step / progress.seconds
+        trainer.emit(event | {"tokens_per_s": speed})
+    if not best:
+        return
+    # The weights, or their moving average where there is one, as the model that the run leaves.
     with trainer.learner.optimizer.averaged():
         weights = trainer.learner.parallel.whole_weights()
     if trainer.grid.is_first:

@@ -88,13 +88,9 @@ def start_event(trainer: Trainer, progress: Progress, state: dict[str, Any] | No
         + (f"\nresumed at step {progress.step}" if state is not None else "")
     )
     peak = peak_flops(device_name(trainer.learner.device), settings.precision)
-    return {
-        "event": "start",
-        "step": progress.step,
-        "steps": progress.steps,
-        "planned_steps": planned,
-        "settings": settings.model_dump(),
-        "parameters": parameter_count(shape),
+    event = {"event": "start", "step": progress.step, "steps": progress.steps, "planned_steps": planned}
+    event |= {"settings": settings.model_dump(), "parameters": parameter_count(shape)}
+    return event | {
         "flops_per_token": flops_per_token(shape, task),
         "peak_flops": peak and peak * trainer.grid.size,
         "train_tokens": task.tokens,

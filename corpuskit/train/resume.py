@@ -15,7 +15,6 @@ _SAME_AGAIN = ("keep", "save_every", "patience", "parallel", "tensor_parallel", 
 """Settings that may be given anew when a run is resumed: they change nothing of what it computes, but for the
 order in which processes add."""
 
-
 _STATE = {
     **dict.fromkeys(Progress.__dataclass_fields__, object),
     "step": int,
@@ -65,7 +64,7 @@ class Checkpoint(NamedTuple):
             )
         trainer.learner.load(self.folder)
         progress = Progress(**{name: self.state[name] for name in Progress.__dataclass_fields__})
-        trainer.clock.earlier = progress.seconds
+        trainer.started -= progress.seconds
         if self.state["shards_fingerprint"] != shards.fingerprint:
             # Losses on other validation data cannot be compared: the best so far is unknown.
             progress.best_loss = progress.best_step = None

@@ -8,7 +8,7 @@ import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -22,7 +22,7 @@ from corpuskit.train.device import bf16_pays, compile_blocks, compiling_pays, on
 from corpuskit.train.evaluate.loss import Evaluator
 from corpuskit.train.evaluate.score import milestones
 from corpuskit.train.generate.generate import LanguageModel, model_document
-from corpuskit.train.loop import decay_begins, fits_on_the_way, steps_in, train_step
+from corpuskit.train.loop import fits_on_the_way, steps_in, train_step
 from corpuskit.train.model.cost import flops_per_token
 from corpuskit.train.model.transformer import Transformer, initialise, takes_ends
 from corpuskit.train.optim.guard import Guard
@@ -33,7 +33,7 @@ from corpuskit.train.settings.resolve import EPOCHS, model_settings, regularise,
 from corpuskit.train.settings.settings import TrainSettings
 from corpuskit.train.tasks.pretrain import pretraining
 from corpuskit.train.tasks.task import Inputs, Task
-from corpuskit.train.trainer import Clock, Intervals, Learner, Progress, Trainer
+from corpuskit.train.trainer import Intervals, Learner, Progress, Trainer
 
 FINAL_TOKENS = 262_144
 """Of the validation split, so many tokens are measured on after the last step."""
@@ -186,7 +186,9 @@ def make_learner(setup: Setup, vocab_size: int, grid: Grid) -> Learner:
 
 def make_trainer(out: Path, setup: Setup, corpus: Corpus, grid: Grid, began: float) -> Trainer:
     """Put together a run, its weights as they are at the beginning; `began` on the monotonic clock."""
-    settings, (shards, codec) = setup.settings, corpus
+    settings, steps, (shards, codec) = setup.settings, setup.steps, corpus
+    # A fiftieth of the run, at least 10 and at most 200 steps, and of a short run no more than a quarter.
+    warmup = min(max(10, steps // 50), 200, max(1, steps // 4))
     learner = make_learner(setup, shards.vocab_size, grid)
     token_bytes = codec.token_bytes(shards.vocab_size) if settings.objective == "causal" else None
     return Trainer(
@@ -197,40 +199,30 @@ def make_trainer(out: Path, setup: Setup, corpus: Corpus, grid: Grid, began: flo
         validation=setup.task.validation(settings.eval_tokens or FINAL_TOKENS),
         final=setup.task.validation(FINAL_TOKENS),
         milestone=milestones(shards, codec, settings.prompt, settings.seed),
-        intervals=_intervals(settings, setup.steps),
-        clock=Clock(began),
+        intervals=Intervals(
+            warmup=warmup if settings.warmup_steps is None else settings.warmup_steps,
+            validation=settings.eval_every or max(1, steps // _VALIDATIONS),
+            sample=max(1, steps // _SAMPLES),
+            sample_at=settings.sample_at,
+        ),
+        started=began,
         document=model_document(learner.model.settings, shards.end_of_text, codec.sha256),
         identity={
             "settings": settings.model_dump(),
-            "planned_steps": setup.steps,
+            "planned_steps": steps,
             "shards_fingerprint": shards.fingerprint,
             "mixture_fingerprint": setup.task.fingerprint,
             "tokenizer_sha256": codec.sha256,
-            "machine": _machine(grid, settings.compile == "on" and not learner.not_compiled),
+            # What the last bits of a result depend on besides the run itself.
+            "machine": {
+                "torch": torch.__version__,
+                "device": grid.device.type,
+                "threads": torch.get_num_threads(),
+                "processes": [grid.data, grid.tensor],
+                "compiled": settings.compile == "on" and not learner.not_compiled,
+            },
         },
     )
-
-
-def _intervals(settings: TrainSettings, steps: int) -> Intervals:
-    # A fiftieth of the run, at least 10 and at most 200 steps, and of a short run no more than a quarter.
-    warmup = min(max(10, steps // 50), 200, max(1, steps // 4))
-    return Intervals(
-        warmup=warmup if settings.warmup_steps is None else settings.warmup_steps,
-        validation=settings.eval_every or max(1, steps // _VALIDATIONS),
-        sample=max(1, steps // _SAMPLES),
-        sample_at=settings.sample_at,
-    )
-
-
-def _machine(grid: Grid, compiled: bool) -> dict[str, Any]:
-    """What the last bits of a result depend on besides the run itself."""
-    return {
-        "torch": torch.__version__,
-        "device": grid.device.type,
-        "threads": torch.get_num_threads(),
-        "processes": [grid.data, grid.tensor],
-        "compiled": compiled,
-    }
 
 
 def beginning(setup: Setup) -> Progress:
@@ -238,4 +230,4 @@ def beginning(setup: Setup) -> Progress:
     settings, steps = setup.settings, setup.steps
     if settings.minutes is not None and fits_on_the_way(settings):
         return Progress()
-    return Progress(steps=steps, decay_start=decay_begins(steps, settings.decay_share))
+    return Progress(steps=steps, decay_start=steps - round(steps * settings.decay_share))

@@ -119,23 +119,6 @@ class Intervals:
 
 
 @dataclass
-class Clock:
-    """Time spent on a run, interruptions excluded.
-
-    Attributes:
-        started: when the run began or was resumed, on the monotonic clock.
-        earlier: seconds that it had taken by then.
-    """
-
-    started: float
-    earlier: float = 0.0
-
-    def seconds(self) -> float:
-        """Up to now."""
-        return self.earlier + time.monotonic() - self.started
-
-
-@dataclass
 class Trainer:
     """A training run; `settings` are resolved, so that nothing in them is open but the run's length.
 
@@ -145,6 +128,8 @@ class Trainer:
         validation: what to measure on meanwhile; empty where there is nothing.
         final: what to measure on after the last step.
         milestone: a text that a model writes, and its scores; None where it has nothing to say.
+        started: when the run began, or was resumed less the seconds that it had taken by then, on the
+            monotonic clock.
         document: what model.json says of the model.
         identity: what checkpoints and model.json hold besides Progress: settings, data, tokenizer, machine.
     """
@@ -157,7 +142,7 @@ class Trainer:
     final: Validation
     milestone: Callable[[Transformer], dict[str, Any] | None]
     intervals: Intervals
-    clock: Clock
+    started: float
     document: dict[str, Any]
     identity: dict[str, Any]
     listeners: list[Listener] = field(default_factory=list)
@@ -171,6 +156,10 @@ class Trainer:
     def grid(self) -> Grid:
         """The processes of the run."""
         return self.learner.parallel.grid
+
+    def seconds(self) -> float:
+        """Time spent up to now, interruptions excluded."""
+        return time.monotonic() - self.started
 
     def emit(self, event: Event) -> None:
         """Tell all listeners."""

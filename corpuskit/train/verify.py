@@ -90,7 +90,10 @@ def verify_resume(run: Path | str, out: Path | str, settings: TrainSettings | No
         try:
             train_model(run, whole, chosen, overwrite=True, pause_at=2 * steps)
             train_model(run, halves, chosen, overwrite=True, pause_at=steps)
-            _disturb()
+            # A run that took numbers from here would now take others than the run that was not stopped.
+            random.seed(0)
+            np.random.seed(0)
+            torch.manual_seed(0)
             train_model(run, halves, resume=True, pause_at=2 * steps)
             grid.barrier()
             return _compare(whole, halves, steps)
@@ -98,13 +101,6 @@ def verify_resume(run: Path | str, out: Path | str, settings: TrainSettings | No
             grid.barrier()
             if grid.is_first:
                 shutil.rmtree(folder, ignore_errors=True)
-
-
-def _disturb() -> None:
-    # A run that took numbers from here would now take others than the run that was not stopped.
-    random.seed(0)
-    np.random.seed(0)
-    torch.manual_seed(0)
 
 
 def _compare(whole: Path, halves: Path, steps: int) -> ResumeProof:

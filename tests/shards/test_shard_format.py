@@ -60,15 +60,6 @@ def test_record_states_what_was_written(tmp_path: Path) -> None:
     ]
 
 
-def test_extend_equals_append(tmp_path: Path) -> None:
-    write(tmp_path, [[1, 0], [2, 3, 0], [4, 0]], name="one")
-    with ShardWriter(tmp_path, "many", "uint16") as writer:
-        assert writer.extend(np.array([1, 0]), np.array([2])) == 0
-        assert writer.extend(np.array([2, 3, 0, 4, 0]), np.array([3, 2])) == 2
-    for suffix in ("bin", "idx"):
-        assert (tmp_path / f"one.{suffix}").read_bytes() == (tmp_path / f"many.{suffix}").read_bytes()
-
-
 @pytest.mark.parametrize(
     ("tokens", "words"),
     [
@@ -85,13 +76,6 @@ def test_bad_tokens_are_refused(tmp_path: Path, tokens: list[float], words: str)
         writer.append(np.array(tokens) if tokens else np.zeros(0, np.int64))
     assert "train-00000, sequence 1" in str(caught.value)
     assert writer.close().tokens == 2
-
-
-def test_lengths_must_add_up(tmp_path: Path) -> None:
-    with ShardWriter(tmp_path, "a", "uint16") as writer:
-        with pytest.raises(ShardError, match="add up to 3, but there are 2 tokens"):
-            writer.extend(np.array([1, 0]), np.array([3]))
-        assert writer.tokens == 0
 
 
 def test_abandoned_writer_leaves_nothing(tmp_path: Path) -> None:

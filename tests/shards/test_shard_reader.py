@@ -46,7 +46,6 @@ def test_sequences_and_positions(folder: Path) -> None:
     assert split.locate(4) == ("train-00000", 4)
     assert split.locate(5) == ("train-00001", 0)
     assert split.locate(7) == ("train-00002", 0)
-    assert split.sequence_bounds(2) == (5, 7)
 
 
 def test_few_files_stay_open(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -96,16 +96,16 @@ def write_provenance() -> Callable[[Path, str, Sequence[str]], None]:
 
     def write(folder: Path, name: str, sources: Sequence[str]) -> None:
         shards = Shards(folder)
-        split, number, base = shards.split(name), 0, 0
+        split, number = shards.split(name), 0
         for info in shards.splits[name]:
-            bounds = [split.sequence_bounds(number + i) for i in range(info.sequences)]
+            ends = np.cumsum([len(split.sequence(number + i)) for i in range(info.sequences)]).tolist()
             rows = {
-                "token_start": [start - base for start, _ in bounds],
-                "token_end": [end - base for _, end in bounds],
+                "token_start": [0, *ends[:-1]],
+                "token_end": ends,
                 "source": [sources[(number + i) % len(sources)] for i in range(info.sequences)],
             }
             pq.write_table(pa.table(rows), folder / f"{info.name}.provenance.parquet")
-            number, base = number + info.sequences, base + info.tokens
+            number += info.sequences
 
     return write
 

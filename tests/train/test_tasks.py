@@ -13,7 +13,7 @@ from corpuskit.errors import SettingError, TrainError
 from corpuskit.shards.reader import Shards
 from corpuskit.tokenizer.tokenizer import Tokenizer
 from corpuskit.train import TrainSettings, train_model
-from corpuskit.train.data.held_out import validation
+from corpuskit.train.data.held_out import validation_of
 from corpuskit.train.model.loss import IGNORED
 from corpuskit.train.model.transformer import Transformer, initialise
 from corpuskit.train.settings.resolve import model_settings, regularise, resolve
@@ -110,7 +110,7 @@ def test_what_is_measured_on_is_masked_alike_in_all_runs(special_run: Path, smal
     found = []
     for seed in (1, 2):
         task, _ = task_of(special_run, settings_for("masked", small, seed=seed))
-        found.append(validation(shards.split("validation"), task.objective, 10**6, shards.vocab_size))
+        found.append(validation_of(shards, task.objective, 10**6).batch)
         assert not torch.equal(
             task.batch(0, range(2))["ids"], task.batch(task.batches.rows_per_epoch, range(2))["ids"]
         )
@@ -121,7 +121,7 @@ def test_goldfish_leaves_out_no_target_that_is_measured(special_run: Path, small
     shards, _ = load(special_run)
     task, _ = task_of(special_run, settings_for("causal, documents apart, goldfish", small, context=64))
     assert (task.batch(0, range(4))["targets"] == IGNORED).any()
-    measured = validation(shards.split("validation"), task.objective, 10**6, shards.vocab_size)
+    measured = validation_of(shards, task.objective, 10**6).batch
     assert (measured["targets"] != IGNORED).all()
 
 

@@ -13,7 +13,7 @@ import torch
 from corpuskit.errors import ShardError
 from corpuskit.shards.reader import Shards
 from corpuskit.train import ModelSettings, TrainSettings, Transformer, train_model
-from corpuskit.train.data.held_out import validation, validation_of
+from corpuskit.train.data.held_out import validation_of
 from corpuskit.train.data.objectives import Causal, Masked, Objective, Spans
 from corpuskit.train.model.loss import IGNORED
 from corpuskit.train.model.transformer import initialise
@@ -61,7 +61,7 @@ def test_each_target_of_a_causal_row_is_in_one_part(told: Path) -> None:
 def test_the_parts_are_the_whole(told: Path, objective: Objective) -> None:
     """Targets and losses add up; which rows a source has depends on no other source."""
     shards = Shards(told / "shards")
-    whole = validation(shards.split("validation"), objective, 400, 300)
+    whole = validation_of(shards, objective, 400).batch
     parts = validation_of(shards, objective, 400).by_source
     assert set(parts) == {"books", "wiki"}
     kind = (

@@ -29,11 +29,7 @@ from corpuskit.stages.stage import Rule
 
 
 def decide(
-    run: Run,
-    *,
-    segment: Segment,
-    parts: Sequence[tuple[str, int]],
-    split: Split | None,
+    run: Run, *, segment: Segment, parts: Sequence[tuple[str, int]], split: Split | None
 ) -> TaskResult:
     """Decide about all documents of a pass, and write one row per document, part by part.
 
@@ -102,8 +98,6 @@ def _run_rule(scans: Scans, rule: Rule) -> None:
 
 
 # ----------------------------------------------------------------------------------------- what is written
-
-
 def _write(
     run: Run,
     segment: Segment,

@@ -57,9 +57,8 @@ def assign(scans: Scans, split: Split) -> npt.NDArray[np.int8]:
         # A cluster never straddles a border: all of it stands where its first document stands.
         ordered = keys[order]
         before = before[np.searchsorted(ordered, ordered)]
-        sides[order] = np.searchsorted(
-            [split.validation, split.validation + split.test], before, side="right"
-        )
+        borders = [split.validation, split.validation + split.test]
+        sides[order] = np.searchsorted(borders, before, side="right")
     return sides
 
 
@@ -70,8 +69,7 @@ def _cluster_keys(scans: Scans) -> npt.NDArray[np.uint64]:
         # A hash that is the same everywhere and in each run, which Python's own is not.
         digests = b"".join(hashlib.sha256(identity.encode()).digest()[:8] for identity in ids)
         keys[first : first + len(ids)] = np.frombuffer(digests, ">u8")
-    members = scans.clustered()
-    for ordinal in members:
+    for ordinal in scans.clustered():
         keys[ordinal] = keys[scans.cluster(ordinal)]
     return keys
 
@@ -100,12 +98,8 @@ def sections(identity: str, text: str, split: Split) -> list[tuple[str, int, int
     # A side without a share must stay empty: its border must not be looked for on its own.
     border = _border(text, start + validation, reach) if validation else start
     end = _border(text, start + held_out, reach) if held_out > validation else border
-    pieces = [
-        ("train", 0, start),
-        ("validation", start, border),
-        ("test", border, end),
-        ("train", end, length),
-    ]
+    borders = (0, start, border, end, length)
+    pieces = zip(("train", "validation", "test", "train"), borders[:-1], borders[1:], strict=True)
     return [piece for piece in pieces if piece[1] < piece[2]]
 
 

@@ -34,15 +34,9 @@ def dry_run(pipeline: Pipeline, folder: Path) -> dict[str, Any]:
         records = [run.done(task.name, task.fingerprint) for task in step.tasks]
         done = [record for record in records if record is not None]
         pending = [task for task, record in zip(step.tasks, records, strict=True) if record is None]
-        reached.append(
-            {
-                "title": step.title,
-                "tasks": len(step.tasks),
-                "done": len(done),
-                "bytes": sum(task.bytes for task in pending),
-                "pending": [task.name for task in pending],
-            }
-        )
+        counts = {"title": step.title, "tasks": len(step.tasks), "done": len(done)}
+        work = {"bytes": sum(task.bytes for task in pending), "pending": [task.name for task in pending]}
+        reached.append({**counts, **work})
         if pending:  # What comes after it cannot be fingerprinted yet.
             break
         try:

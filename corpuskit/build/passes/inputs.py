@@ -21,28 +21,13 @@ from corpuskit.sources.source import Part, Source
 from corpuskit.storage.places import stamp
 
 DECISIONS = pa.schema(
-    [
-        pa.field("id", pa.string(), nullable=False),
-        pa.field("kept", pa.bool_(), nullable=False),
-        pa.field("stage", pa.string()),
-        pa.field("reason", pa.string()),
-        pa.field("duplicate_of", pa.string()),
-        pa.field("cluster", pa.string()),
-        pa.field("split", pa.string()),
-    ]
+    [pa.field("id", pa.string(), nullable=False), pa.field("kept", pa.bool_(), nullable=False)]
+    + [pa.field(name, pa.string()) for name in ("stage", "reason", "duplicate_of", "cluster", "split")]
 )
 
 
-class PassInput:
-    """Where the documents of a pass come from."""
-
-    def batches(self, run: Run, account: PassAccount) -> Iterator[pa.RecordBatch]:
-        """Yield batches with all columns that the segment's first stage expects."""
-        raise NotImplementedError
-
-
 @dataclass(frozen=True)
-class SourceInput(PassInput):
+class SourceInput:
     """The first pass: a part of a source.
 
     Attributes:
@@ -119,7 +104,7 @@ class SourceInput(PassInput):
 
 
 @dataclass(frozen=True)
-class DecidedInput(PassInput):
+class DecidedInput:
     """A later pass: the documents of an earlier one, less those that the decisions drop.
 
     Attributes:
@@ -171,6 +156,10 @@ class DecidedInput(PassInput):
             reasons = why.select(["stage", "reason", "duplicate_of"]).to_pylist()
             merged = [r | w | {"bytes": s} for r, w, s in zip(rows, reasons, sizes, strict=True)]
             account.aside.write("dropped", merged)
+
+
+PassInput = SourceInput | DecidedInput
+"""Where the documents of a pass come from; batches have all columns that its first stage expects."""
 
 
 class DecisionReader:

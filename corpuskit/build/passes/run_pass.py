@@ -7,7 +7,6 @@ not handle. From the two the ledger is made, so a row that vanishes without a na
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
 
 import numpy as np
@@ -28,8 +27,6 @@ from corpuskit.stages.barrier import Barrier
 from corpuskit.stages.stage import Stage
 from corpuskit.storage.tables import KEPT_LEVEL, PASSING_LEVEL, Sink
 
-# ------------------------------------------------------------------------------------------- the pass
-
 
 def run_pass(run: Run, *, segment: Segment, part: str, documents: PassInput) -> TaskResult:
     """Run one segment over one part and write its documents, scans and what is set aside.
@@ -44,14 +41,17 @@ def run_pass(run: Run, *, segment: Segment, part: str, documents: PassInput) -> 
         passing = segment.folder != FINAL
         level = PASSING_LEVEL if passing else KEPT_LEVEL
         sink = stack.enter_context(run.table(written, segment.schema, level))
-        scan = None
-        if passing:
-            scan = stack.enter_context(run.table(scanned, segment.scan_schema))
+        scan = stack.enter_context(run.table(scanned, segment.scan_schema)) if passing else None
         entry = Entry(segment.folder)
         by_source: dict[str, list[int]] = {}
         for batch in documents.batches(run, account):
-            for final in _through(segment, batch, account):
-                _write(final, sink, scan, segment, entry, by_source, account)
+            for label, step in segment.steps:
+                if isinstance(step, Stage) and batch.num_rows:
+                    started = time.perf_counter()
+                    batch = run_stage(label, step, batch, account)
+                    account.clock(label, started)
+            if batch.num_rows:
+                _write(batch, sink, scan, segment, entry, by_source, account)
         if scan is None:  # The corpus is an entry of the ledger; what only later passes read is none.
             account.ledger.add(entry)
     outputs = [run.output(written, sink.rows)]
@@ -60,17 +60,6 @@ def run_pass(run: Run, *, segment: Segment, part: str, documents: PassInput) -> 
     outputs += account.aside.outputs()
     facts = {"sources": {k: {"documents": v[0], "bytes": v[1]} for k, v in sorted(by_source.items())}}
     return TaskResult(outputs, account.ledger, facts, account.seconds, account.warnings)
-
-
-def _through(segment: Segment, batch: pa.RecordBatch, account: PassAccount) -> Iterator[pa.RecordBatch]:
-    """Run the stages of a segment over one batch."""
-    for label, step in segment.steps:
-        if isinstance(step, Stage) and batch.num_rows:
-            started = time.perf_counter()
-            batch = run_stage(label, step, batch, account)
-            account.clock(label, started)
-    if batch.num_rows:
-        yield batch
 
 
 def _write(

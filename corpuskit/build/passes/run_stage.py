@@ -102,7 +102,13 @@ def _set_aside(
 def _apply(label: str, stage: Stage, batch: pa.RecordBatch) -> Effect:
     """Apply a stage; when it fails on a batch, find the documents it fails on and quarantine those."""
     try:
-        effect = _effect(label, stage.apply(batch))
+        result = stage.apply(batch)
+        effect = result if isinstance(result, Effect) else Effect(result)
+        if not isinstance(effect.batch, pa.RecordBatch):
+            raise StageError(
+                f"{label}: gave back {type(effect.batch).__name__}, not a record batch",
+                remedy="`apply` returns a pyarrow.RecordBatch, or an Effect that holds one.",
+            )
     except (CorpuskitError, MemoryError):
         raise
     except Exception as error:
@@ -123,16 +129,6 @@ def _apply(label: str, stage: Stage, batch: pa.RecordBatch) -> Effect:
         errors={row: r.errors[0] for row, r in enumerate(results) if r.errors},
         cuts=[Cut(row, c.start, c.end, c.reason) for row, r in enumerate(results) for c in r.cuts],
     )
-
-
-def _effect(label: str, result: object) -> Effect:
-    effect = result if isinstance(result, Effect) else Effect(result)
-    if not isinstance(effect.batch, pa.RecordBatch):
-        raise StageError(
-            f"{label}: gave back {type(effect.batch).__name__}, not a record batch",
-            remedy="`apply` returns a pyarrow.RecordBatch, or an Effect that holds one.",
-        )
-    return effect
 
 
 def with_columns(batch: pa.RecordBatch, columns: Mapping[str, pa.DataType]) -> pa.RecordBatch:

@@ -42,9 +42,8 @@ class SetAside:
     def write(self, kind: str, rows: Sequence[Mapping[str, object]]) -> None:
         """Add rows to ``dropped``, ``quarantine`` or ``cuts``."""
         if rows:
-            self._add(
-                self.run.path(kind, self.segment, self.part), pa.Table.from_pylist(list(rows), ASIDE[kind])
-            )
+            table = pa.Table.from_pylist(list(rows), ASIDE[kind])
+            self._add(self.run.path(kind, self.segment, self.part), table)
 
     def write_table(self, name: str, table: pa.Table) -> None:
         """Add rows to the side table ``name``; its schema is that of the first rows."""

@@ -204,14 +204,11 @@ class _Reader:
             if key not in KEYS:
                 raise self.error((key,), f"unknown key {key!r}", nearest(str(key), KEYS))
         steps: list[PipelineStep] = []
-        for index, item in enumerate(self._list(values, "sources")):
-            steps.append(self._step(("sources", index), item))
-        for index, item in enumerate(self._list(values, "stages")):
-            steps.append(self._step(("stages", index), item))
-        if "tokenizer" in values:
-            steps.append(self._settings(("tokenizer",), TrainTokenizer, values["tokenizer"]))
-        if "shards" in values:
-            steps.append(self._settings(("shards",), WriteShards, values["shards"]))
+        for key in ("sources", "stages"):
+            steps += [self._step((key, index), item) for index, item in enumerate(self._list(values, key))]
+        for kind in (TrainTokenizer, WriteShards):
+            if kind.name in values:
+                steps.append(self._settings((kind.name,), kind, values[kind.name]))
         try:
             return Pipeline(tuple(steps), self._leave_out(values.get("leave_out")))
         except SettingError as error:
@@ -219,10 +216,9 @@ class _Reader:
 
     def error(self, place: Place, message: str, remedy: str) -> SettingError:
         """An error with the line of ``place``, or of the nearest thing around it that has one."""
-        inner = place
-        while inner and inner not in self.lines:
-            inner = inner[:-1]
-        return SettingError(f"recipe {self.path}, line {self.lines.get(inner, 1)}: {message}", remedy=remedy)
+        while place and place not in self.lines:
+            place = place[:-1]
+        return SettingError(f"recipe {self.path}, line {self.lines.get(place, 1)}: {message}", remedy=remedy)
 
     def _list(self, values: Mapping[str, Any], key: str) -> list[Any]:
         value = values.get(key)
@@ -332,13 +328,9 @@ def _setting_at(place: Place) -> Place:
 
 def _message(problem: Any) -> str:
     """What pydantic says, in the words of YAML."""
-    known = {
-        "tuple_type": "should be a list",
-        "list_type": "should be a list",
-        "dict_type": "should be a mapping, key: value",
-        "bool_type": "should be true or false",
-        "bool_parsing": "should be true or false",
-    }
+    known = dict.fromkeys(("tuple_type", "list_type"), "should be a list")
+    known |= dict.fromkeys(("bool_type", "bool_parsing"), "should be true or false")
+    known["dict_type"] = "should be a mapping, key: value"
     said = str(problem["msg"]).removeprefix("Value error, ")
     return known.get(problem["type"], said)
 

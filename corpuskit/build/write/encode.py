@@ -86,6 +86,5 @@ def _book(entry: Entry, batch: pa.RecordBatch, pieces: pa.Table) -> None:
     entry.documents_in += batch.num_rows
     entry.bytes_in += text_bytes(batch)
     entry.documents_kept += pc.count_distinct(pieces.column("id")).as_py()
-    entry.bytes_kept += (
-        pc.sum(pc.subtract(pieces.column("byte_end"), pieces.column("byte_start"))).as_py() or 0
-    )
+    sizes = pc.subtract(pieces.column("byte_end"), pieces.column("byte_start"))
+    entry.bytes_kept += pc.sum(sizes).as_py() or 0

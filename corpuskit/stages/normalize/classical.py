@@ -29,10 +29,6 @@ _SPACES = re.compile(r" {2,}")
 _WORD = re.compile(rf"[^\W\d_]+(?:[{_APOSTROPHES}][^\W\d_]+)*")
 
 
-def _unicode_version() -> dict[str, Any]:
-    return {"unicode": unicodedata.unidata_version}
-
-
 def _tidy_spaces(text: str) -> str:
     """Single spaces, and none at the ends of lines or of the text."""
     lines = _SPACES.sub(" ", text).split("\n")
@@ -46,7 +42,7 @@ class Lowercase(Stage):
 
     def libraries(self) -> dict[str, Any]:
         """The Unicode version of the mapping."""
-        return _unicode_version()
+        return {"unicode": unicodedata.unidata_version}
 
     def apply(self, batch: pa.RecordBatch) -> Effect:
         """Lower-case every text."""
@@ -88,7 +84,7 @@ class Punctuation(Stage):
 
     def libraries(self) -> dict[str, Any]:
         """The Unicode version of the categories."""
-        return _unicode_version()
+        return {"unicode": unicodedata.unidata_version}
 
     def apply(self, batch: pa.RecordBatch) -> Effect:
         """Remove the punctuation of every text."""
@@ -106,24 +102,18 @@ class Punctuation(Stage):
 def _words_of_file(path: str) -> tuple[frozenset[str], str]:
     """Words of a user's file, and the sha256 of its bytes. Raises `InputError` for one that is not usable."""
     try:
-        state = stamp(Path(path))
-    except OSError as error:
+        return _words_as_of(path, stamp(Path(path)))
+    except (OSError, UnicodeDecodeError) as error:
         remedy = "Give a UTF-8 text file with one word per line."
         raise InputError(f"stop_words: {path}: {error}", remedy=remedy) from error
-    return _words_as_of(path, state)
 
 
 # Asked for each document: reading the file each time would cost more than removing its words.
 @lru_cache(maxsize=8)
 def _words_as_of(path: str, state: tuple[int, ...]) -> tuple[frozenset[str], str]:
     """The words of a file in one state of it: an edited file is read anew."""
-    try:
-        with open(path, "rb") as file:
-            data = file.read()
-        lines = data.decode("utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        remedy = "Give a UTF-8 text file with one word per line."
-        raise InputError(f"stop_words: {path}: {error}", remedy=remedy) from error
+    data = Path(path).read_bytes()
+    lines = data.decode("utf-8-sig").splitlines()
     words = frozenset(_plain_word(line) for line in lines if line.strip() and not line.startswith("#"))
     if not words:
         raise InputError(f"stop_words: {path} holds no word", remedy="Write one word per line.")

@@ -26,20 +26,18 @@ we'd they're they've they'll they'd that's there's who's what's let's
 
 _GERMAN = """
 der die das den dem des ein eine einen einem einer eines
-ich mich mir mein meine meinen meinem meiner meines du dich dir dein deine deinen deinem deiner deines er
-ihn ihm
-sein seine seinen seinem seiner seines sie ihr ihre ihren ihrem ihrer ihres es wir uns unser unsere unseren
-unserem unserer unseres euch euer eure euren eurem eurer eures ihnen sich man selbst
+ich mich mir mein meine meinen meinem meiner meines du dich dir dein deine deinen deinem deiner deines er ihn
+ihm sein seine seinen seinem seiner seines sie ihr ihre ihren ihrem ihrer ihres es wir uns unser unsere
+unseren unserem unserer unseres euch euer eure euren eurem eurer eures ihnen sich man selbst
 dies diese diesen diesem dieser dieses jene jenen jenem jener jenes welche welchen welchem welcher welches wer
 wen wem wessen was derselbe dieselbe dasselbe solche solchen solchem solcher solches
 und oder aber denn sondern sowie wenn weil dass daß ob als wie obwohl damit während bis bevor nachdem indem
 an am ans auf aus bei beim durch für gegen hinter in im ins mit nach neben ohne seit über um unter von vom vor
 zu zum zur zwischen
 bin bist ist sind seid war warst waren wart gewesen sei seien wäre wären habe hast hat haben habt hatte
-hattest
-hatten hattet gehabt werde wirst wird werden werdet wurde wurden worden würde würden kann kannst können könnt
-konnte konnten könnte könnten muss muß müssen musste mussten soll sollen sollte sollten will wollen wollte
-wollten darf dürfen durfte durften mag mögen mochte möchte möchten
+hattest hatten hattet gehabt werde wirst wird werden werdet wurde wurden worden würde würden kann kannst
+können könnt konnte konnten könnte könnten muss muß müssen musste mussten soll sollen sollte sollten will
+wollen wollte wollten darf dürfen durfte durften mag mögen mochte möchte möchten
 da dann dort hier so auch noch nur schon sehr doch ja mal etwa also wo wann warum hin her viel mehr
 """
 
@@ -91,14 +89,6 @@ avrebbe avrebbero abbia abbiano avuto avere avendo
 più molto così qui qua là lì poi già ancora tutto tutta tutti tutte altro altra altri altre stesso stessa
 """
 
-STOP_WORDS = {
-    language: frozenset(words.split())
-    for language, words in [
-        ("en", _ENGLISH),
-        ("de", _GERMAN),
-        ("fr", _FRENCH),
-        ("es", _SPANISH),
-        ("it", _ITALIAN),
-    ]
-}
+_LISTS = {"en": _ENGLISH, "de": _GERMAN, "fr": _FRENCH, "es": _SPANISH, "it": _ITALIAN}
+STOP_WORDS = {language: frozenset(words.split()) for language, words in _LISTS.items()}
 """ISO 639-1 code to words."""

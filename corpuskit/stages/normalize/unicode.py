@@ -126,6 +126,4 @@ def fix_unicode(texts: str | list[str] | tuple[str, ...], settings: Unicode | No
     ('schön', ['schön', 'afine'])
     """
     config = (settings or Unicode()).config()
-    if isinstance(texts, str):
-        return fix_text(texts, config)
-    return [fix_text(text, config) for text in texts]
+    return fix_text(texts, config) if isinstance(texts, str) else [fix_text(text, config) for text in texts]

@@ -14,7 +14,7 @@ import numpy as np
 
 from corpuskit.shards.batches import evaluation_key, spread_rows, spread_starts
 from corpuskit.shards.provenance import Numbers, source_ranges
-from corpuskit.shards.reader import Shards, SplitTokens
+from corpuskit.shards.reader import Shards
 from corpuskit.train.data.batches import as_tensors
 from corpuskit.train.data.objectives import LEAST_CONTEXT, Causal, Masked, Objective, Spans
 from corpuskit.train.model.loss import IGNORED
@@ -22,14 +22,18 @@ from corpuskit.train.tasks.task import Tensors, Validation
 
 
 def validation_of(shards: Shards, objective: Objective, max_tokens: int) -> Validation:
-    """Rows of the validation split, all or so many tokens; nothing where there is none to speak of.
+    """Fixed rows of the validation split, all or so many tokens, masked alike in all runs; maybe none.
 
     Raises ShardError for a provenance table that cannot be read or does not cover its shard.
     """
-    if "validation" not in shards.splits:
+    split = shards.split("validation") if "validation" in shards.splits else None
+    if split is None or split.tokens < (LEAST_CONTEXT if isinstance(objective, Spans) else 2):
         return Validation({}, {})
-    batch = validation(shards.split("validation"), objective, max_tokens, shards.vocab_size)
-    return Validation(batch, _by_source(shards, objective, max_tokens, batch) if batch else {})
+    # What training leaves out is measured too, so that runs with and without goldfish compare.
+    asked = replace(objective, goldfish=0) if isinstance(objective, Causal) else objective
+    rows = spread_rows(split, objective.row_tokens, objective.stride, max_tokens, shards.vocab_size)
+    batch = as_tensors(asked.arrays(rows, [evaluation_key(row) for row in range(len(rows))]))
+    return Validation(batch, _by_source(shards, objective, max_tokens, batch))
 
 
 def _by_source(shards: Shards, objective: Objective, max_tokens: int, batch: Tensors) -> dict[str, Tensors]:
@@ -67,24 +71,3 @@ def _owners_of_targets(objective: Objective, by_token: Numbers, arrays: Mapping[
         return np.take_along_axis(by_token, arrays["positions"], axis=1)
     most = np.array([[np.bincount(row).argmax()] for row in by_token])
     return np.broadcast_to(most, arrays["targets"].shape)
-
-
-def validation(split: SplitTokens, objective: Objective, max_tokens: int, vocab_size: int) -> Tensors:
-    """A fixed batch of a split to measure on, masked alike in all runs; empty when the split is too short."""
-    # What training leaves out is measured too, so that runs with and without goldfish compare.
-    if isinstance(objective, Causal):
-        objective = replace(objective, goldfish=0)
-    if not validation_rows(split, objective, max_tokens):
-        return {}
-    rows = spread_rows(split, objective.row_tokens, objective.stride, max_tokens, vocab_size)
-    return as_tensors(objective.arrays(rows, [evaluation_key(row) for row in range(len(rows))]))
-
-
-def validation_rows(split: SplitTokens, objective: Objective, max_tokens: int) -> int:
-    """Rows of the batch of `validation`."""
-    if split.tokens < 2:
-        return 0
-    length = min(objective.row_tokens, split.tokens)
-    if isinstance(objective, Spans) and length < LEAST_CONTEXT:
-        return 0
-    return len(spread_starts(split.tokens, length, objective.stride, max_tokens))

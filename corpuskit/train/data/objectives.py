@@ -13,7 +13,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -34,27 +33,6 @@ LEAST_CONTEXT = 4
 _MASKED, _RANDOM = 0.8, 0.1  # BERT's shares of the chosen positions; the rest stays as it is
 
 
-class Objective(Protocol):
-    """How rows of tokens become a batch.
-
-    It reads rows of R tokens, of which those that follow each other may share some.
-    """
-
-    @property
-    def row_tokens(self) -> int:
-        """R."""
-        ...
-
-    @property
-    def stride(self) -> int:
-        """Tokens from the start of a row to that of the next."""
-        ...
-
-    def arrays(self, rows: Ids, keys: Sequence[int]) -> Arrays:
-        """The arguments of `Transformer.loss` for rows (B, R) with one key each."""
-        ...
-
-
 def documents(ids: Ids, end_of_text: int, *, begins: bool = False) -> Ids:
     """Which document of its row each position belongs to, (B, T): the token that ends one belongs to it.
 
@@ -73,8 +51,6 @@ def documents(ids: Ids, end_of_text: int, *, begins: bool = False) -> Ids:
 
 
 # ------------------------------------------------------------------------------------------- causal
-
-
 @dataclass(frozen=True)
 class Causal:
     """Predict each token from those before it.
@@ -129,8 +105,6 @@ def goldfish_mask(rows: Ids, one_in: int) -> npt.NDArray[np.bool_]:
 
 
 # ------------------------------------------------------------------------------------------- masked
-
-
 @dataclass(frozen=True)
 class Masked:
     """Predict tokens that were masked, from both sides.
@@ -160,10 +134,7 @@ class Masked:
         """T."""
         return self.context
 
-    @property
-    def stride(self) -> int:
-        """T."""
-        return self.context
+    stride = row_tokens
 
     @functools.cached_property
     def _ordinary(self) -> Ids:
@@ -193,8 +164,6 @@ class Masked:
 
 
 # -------------------------------------------------------------------------------------------- spans
-
-
 @dataclass(frozen=True)
 class Spans:
     """Write the spans that were taken out of a text and stand for by sentinels.
@@ -247,10 +216,7 @@ class Spans:
             tokens += 1
         return tokens
 
-    @property
-    def stride(self) -> int:
-        """R."""
-        return self.row_tokens
+    stride = row_tokens
 
     def arrays(self, rows: Ids, keys: Sequence[int]) -> Arrays:
         """source (B, S), ids and targets (B, U): the decoder reads the target one token late."""
@@ -286,9 +252,12 @@ class Spans:
         return source, np.append(target, self.end_of_text)
 
 
+Objective = Causal | Masked | Spans
+"""How rows of tokens become a batch: `arrays` takes rows (B, R) with one key each. It reads rows of R tokens,
+`row_tokens`, the next one `stride` tokens behind the start of the one before."""
+
+
 # ------------------------------------------------------------------------------------------ chance
-
-
 def _draws(keys: Sequence[int], count: int) -> npt.NDArray[np.uint64]:
     """`count` words for each key, (keys, count): SplitMix64's stream from a state that is the key."""
     steps = np.arange(count, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)

@@ -79,13 +79,9 @@ class Evaluator:
         if not validation.by_source:
             return self._of_batch(validation.batch)
         found = {source: self._of_batch(part) for source, part in validation.by_source.items()}
-        parts = found.values()
-        return Metrics(
-            sum(each.nats for each in parts),
-            sum(each.targets for each in parts),
-            sum(each.bytes for each in parts),
-            found,
-        )
+        names = ("nats", "targets", "bytes")
+        totals = {name: sum(getattr(each, name) for each in found.values()) for name in names}
+        return Metrics(**totals, by_source=found)
 
     @torch.no_grad()
     def _of_batch(self, batch: Tensors) -> Metrics:

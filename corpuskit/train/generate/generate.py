@@ -71,9 +71,7 @@ class LanguageModel:
         end_of_text: int,
         document: Mapping[str, Any] | None = None,
     ) -> None:
-        self.model = model
-        self.codec = codec
-        self.end_of_text = end_of_text
+        self.model, self.codec, self.end_of_text = model, codec, end_of_text
         self.document = dict(document or {})
         # Special tokens carry structure, not text: a young model that has never seen them would still
         # draw some. Only those that a prompt allows may be said.

@@ -66,8 +66,7 @@ def write_config(
         "bos_token_id": special["bos"],
         "eos_token_id": special["eos"],
         "pad_token_id": None,
-        "dtype": "float32",
-        "torch_dtype": "float32",
+        **dict.fromkeys(("dtype", "torch_dtype"), "float32"),
     }
     return common | (_encoder(s, special) if family is MODERNBERT else _decoder(family, s))
 
@@ -80,10 +79,7 @@ def _encoder(s: ModelSettings, special: Mapping[str, int | None]) -> dict[str, A
     return {
         "hidden_activation": GATES[s.activation],
         "norm_eps": s.epsilon,
-        "norm_bias": False,
-        "mlp_bias": False,
-        "decoder_bias": False,
-        "classifier_bias": False,
+        **dict.fromkeys(("norm_bias", "mlp_bias", "decoder_bias", "classifier_bias"), False),
         "classifier_activation": "gelu",
         "classifier_pooling": "mean",
         "cls_token_id": special["cls"],
@@ -91,8 +87,7 @@ def _encoder(s: ModelSettings, special: Mapping[str, int | None]) -> dict[str, A
         "layer_types": ["full_attention"] * s.layers,
         "global_attn_every_n_layers": 1,
         "rope_parameters": {"full_attention": _angles(s), "sliding_attention": _angles(s)},
-        "global_rope_theta": float(s.rope_base),
-        "local_rope_theta": float(s.rope_base),
+        **dict.fromkeys(("global_rope_theta", "local_rope_theta"), float(s.rope_base)),
     }
 
 
@@ -142,7 +137,12 @@ def read_config(
     shape["context"] = min(shape["context"], context or shape["context"])
     activation, faults = _activation(config, family)
     theta, rotary_faults = _rotary(config, family)
-    faults += [*rotary_faults, *_attention_faults(config, family, shape["layers"]), *_other_faults(config)]
+    faults += [*rotary_faults, *_attention_faults(config, family, shape["layers"])]
+    faults += [
+        f"{name} = {config[name]!r} (imported: {value!r})"
+        for name, value in _MUST_BE.items()
+        if (config.get(name) or value) != value
+    ]
     name, usual = _EPSILONS[family.model_type]
     epsilon = config.get(name, usual)
     if not faults:
@@ -176,7 +176,8 @@ def _shape(config: Mapping[str, Any], family: Family, folder: Path) -> dict[str,
     if family in (QWEN3, LLAMA):
         head_width = config.get("head_dim", 128 if family is QWEN3 else None)
         found |= {} if head_width is None else {"head_dim": head_width}
-    faults = [f"{name} = {value!r} is no count" for name, value in found.items() if not _is_count(value)]
+    # Not isinstance: true and false would be numbers.
+    faults = [f"{n} = {v!r} is no count" for n, v in found.items() if type(v) is not int or v < 1]
     for kind, names in ((dict, ("rope_parameters", "rope_scaling")), (list, ("layer_types",))):
         values = {name: config.get(name) for name in names}
         faults += [
@@ -184,18 +185,13 @@ def _shape(config: Mapping[str, Any], family: Family, folder: Path) -> dict[str,
         ]
     if faults:
         raise InputError(
-            f"{folder}/config.json: {'; '.join(faults)}",
-            remedy="Bring back the model's own config.json.",
+            f"{folder}/config.json: {'; '.join(faults)}", remedy="Bring back the model's own config.json."
         )
     ours = {**_NAMES, "kv_heads": "num_key_value_heads", "head_dim": "head_dim"}
     shape = {name: int(found[theirs] or 0) for name, theirs in ours.items() if theirs in found}
     if shape.get("head_dim", 0) * shape["heads"] == shape["width"]:
         del shape["head_dim"]
     return shape
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
 def _activation(config: Mapping[str, Any], family: Family) -> tuple[Activation, list[str]]:
@@ -216,12 +212,6 @@ def _attention_faults(config: Mapping[str, Any], family: Family, layers: int) ->
     others = sorted({str(kind) for kind in kinds or ()} - {"full_attention"})
     if others:
         yield f"layer_types has {', '.join(others)} (imported: full_attention, no sliding windows)"
-
-
-def _other_faults(config: Mapping[str, Any]) -> Iterator[str]:
-    for name, value in _MUST_BE.items():
-        if (config.get(name) or value) != value:
-            yield f"{name} = {config[name]!r} (imported: {value!r})"
 
 
 def _rotary(config: Mapping[str, Any], family: Family) -> tuple[float, list[str]]:

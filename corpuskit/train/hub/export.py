@@ -135,12 +135,7 @@ class ExportResult:
 
 
 def export_model(
-    folder: Path | str,
-    out: Path | str,
-    to: Target = "hf",
-    *,
-    check: bool = True,
-    keep_padding: bool = False,
+    folder: Path | str, out: Path | str, to: Target = "hf", *, check: bool = True, keep_padding: bool = False
 ) -> ExportResult:
     """Write a model folder for others.
 
@@ -172,7 +167,10 @@ def export_model(
             _write_family(temporary, language_model, family, rows)
         else:
             rows = settings.padded_vocab_size
-            _write_own(temporary, language_model)
+            write_durably(temporary / "model.json", json_bytes(language_model.document))
+            write_durably(temporary / "tokenizer.json", language_model.codec.data)
+            write_durably(temporary / LOADER, _one_file().encode())
+            save_tensors(temporary / "model.safetensors", language_model.model.state_dict())
         result = ExportResult(
             out,
             family.architecture if family else f"{LOADER}: Transformer",
@@ -181,7 +179,9 @@ def export_model(
             _compared(temporary, language_model, family) if check else Check(False, "not asked for"),
             tuple(_remarks(settings, family)),
         )
-        write_durably(temporary / "export.json", json_bytes(_note(result)))
+        note = {"corpuskit": corpuskit.__version__, "tolerance": TOLERANCE, **asdict(result)}
+        del note["out"]
+        write_durably(temporary / "export.json", json_bytes(note))
     return result
 
 
@@ -200,12 +200,6 @@ def _compared(folder: Path, language_model: LanguageModel, family: Family | None
     return compare
 
 
-def _note(result: ExportResult) -> dict[str, Any]:
-    document = asdict(result)
-    del document["out"]
-    return {"corpuskit": corpuskit.__version__, "tolerance": TOLERANCE, **document}
-
-
 def _remarks(settings: ModelSettings, family: Family | None) -> Iterator[str]:
     if settings.classes and family:
         yield f"The head for {settings.classes} classes is left out: {family.architecture} has none."
@@ -214,8 +208,6 @@ def _remarks(settings: ModelSettings, family: Family | None) -> Iterator[str]:
 
 
 # ------------------------------------------------------------------------------- as a known family
-
-
 def _write_family(folder: Path, language_model: LanguageModel, family: Family, rows: int) -> None:
     model, codec = language_model.model, language_model.codec
     special = _special_tokens(codec.data, language_model.end_of_text)
@@ -256,13 +248,9 @@ def _generation(language_model: LanguageModel, ids: dict[str, int]) -> dict[str,
     sampling = Sampling()
     unsaid = [n for n in language_model.codec.special_ids() if n != language_model.end_of_text]
     return {
-        "bos_token_id": ids["bos"],
-        "eos_token_id": ids["eos"],
-        "pad_token_id": ids["pad"],
+        **{f"{role}_token_id": ids[role] for role in ("bos", "eos", "pad")},
         "do_sample": True,
-        "temperature": sampling.temperature,
-        "top_k": sampling.top_k,
-        "top_p": sampling.top_p,
+        **{name: getattr(sampling, name) for name in ("temperature", "top_k", "top_p")},
         "suppress_tokens": [n for n in unsaid if n < language_model.model.settings.vocab_size] or None,
     }
 
@@ -328,16 +316,6 @@ def _quiet(transformers: Any) -> Iterator[None]:
 
 
 # -------------------------------------------------------------------------------- with our own class
-
-
-def _write_own(folder: Path, language_model: LanguageModel) -> None:
-    model, codec = language_model.model, language_model.codec
-    write_durably(folder / "model.json", json_bytes(language_model.document))
-    write_durably(folder / "tokenizer.json", codec.data)
-    write_durably(folder / LOADER, _one_file().encode())
-    save_tensors(folder / "model.safetensors", model.state_dict())
-
-
 def _one_file() -> str:
     """The source of the model, with that of its loss where it imports it: a test loads it without us.
 
@@ -366,8 +344,6 @@ def _compare_own(folder: Path, language_model: LanguageModel) -> Check:
 
 
 # --------------------------------------------------------------------------------------- comparing
-
-
 def _rows(settings: ModelSettings) -> Tensor:
     """A few rows of ids of the model's vocabulary."""
     generator = torch.Generator().manual_seed(0)

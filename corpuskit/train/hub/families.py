@@ -56,22 +56,21 @@ class Family:
     """A family of models of `transformers`.
 
     Attributes:
-        name: as people say it.
         model_type: as its config.json says it.
         architecture: the class.
         auto: the class of `transformers` that finds it.
     """
 
-    name: str
     model_type: str
     architecture: str
     auto: Literal["AutoModelForCausalLM", "AutoModelForMaskedLM"] = "AutoModelForCausalLM"
 
 
-QWEN3 = Family("Qwen3", "qwen3", "Qwen3ForCausalLM")
-LLAMA = Family("Llama", "llama", "LlamaForCausalLM")
-STABLELM = Family("StableLM", "stablelm", "StableLmForCausalLM")
-MODERNBERT = Family("ModernBERT", "modernbert", "ModernBertForMaskedLM", "AutoModelForMaskedLM")
+QWEN3 = Family("qwen3", "Qwen3ForCausalLM")
+LLAMA = Family("llama", "LlamaForCausalLM")
+STABLELM = Family("stablelm", "StableLmForCausalLM")
+MODERNBERT = Family("modernbert", "ModernBertForMaskedLM", "AutoModelForMaskedLM")
+_STABLELM_NORMS = ("input_layernorm", "post_attention_layernorm")
 FAMILIES = {family.model_type: family for family in (QWEN3, LLAMA, STABLELM, MODERNBERT)}
 
 
@@ -116,12 +115,9 @@ def family_of(settings: ModelSettings) -> Family:
 
 
 # ------------------------------------------------------------------------------------------ tensors
-
-
 def links(family: Family, settings: ModelSettings) -> Iterator[Link]:
     """All weights of a model, ours and theirs."""
-    names = _encoder_links if family is MODERNBERT else _decoder_links
-    yield from names(family, settings)
+    return _encoder_links(settings) if family is MODERNBERT else _decoder_links(family, settings)
 
 
 def _decoder_links(family: Family, s: ModelSettings) -> Iterator[Link]:
@@ -150,7 +146,7 @@ def _decoder_links(family: Family, s: ModelSettings) -> Iterator[Link]:
         yield Link("head.weight", ("lm_head.weight",), is_vocabulary=True)
 
 
-def _encoder_links(family: Family, s: ModelSettings) -> Iterator[Link]:
+def _encoder_links(s: ModelSettings) -> Iterator[Link]:
     """ModernBERT lays queries, keys and values, and gate and up, below one another as we do."""
     yield Link("embedding.weight", ("model.embeddings.tok_embeddings.weight",), is_vocabulary=True)
     yield Link("embedding_norm.weight", ("model.embeddings.norm.weight",))
@@ -170,15 +166,6 @@ def _encoder_links(family: Family, s: ModelSettings) -> Iterator[Link]:
         yield Link("head.weight", ("decoder.weight",), is_vocabulary=True)
 
 
-def zero_biases(family: Family, settings: ModelSettings) -> Iterator[str]:
-    """Biases that the family's class has and ours has not, each (width,): they are written as zeros."""
-    if family is STABLELM:
-        for n in range(settings.layers):
-            yield f"model.layers.{n}.input_layernorm.bias"
-            yield f"model.layers.{n}.post_attention_layernorm.bias"
-        yield "model.norm.bias"
-
-
 def to_theirs(
     state: Mapping[str, Tensor], family: Family, s: ModelSettings, tokens: int
 ) -> dict[str, Tensor]:
@@ -187,7 +174,9 @@ def to_theirs(
     for link in links(family, s):
         tensor = state[link.ours].detach().float().cpu()
         theirs.update(link.split(tensor[:tokens] if link.is_vocabulary else tensor))
-    theirs.update({name: torch.zeros(s.width) for name in zero_biases(family, s)})
+    if family is STABLELM:  # Its class has biases and ours has none.
+        norms = [f"layers.{n}.{each}" for n in range(s.layers) for each in _STABLELM_NORMS]
+        theirs |= {f"model.{name}.bias": torch.zeros(s.width) for name in (*norms, "norm")}
     return theirs
 
 

@@ -1,9 +1,8 @@
 """What a model of a given shape holds and costs, by formula: parameters, operations, and memory.
 
 Symbols as in `corpuskit.train.model.transformer`. Source of the operations: arXiv:2001.08361. The memory of a
-step is
-what the forward pass of that file keeps for its backward pass, counted tensor by tensor; tests compare it
-with what autograd keeps, and `python -m benchmarks.plan` with what the process takes.
+step is what the forward pass of that file keeps for its backward pass, counted tensor by tensor; tests
+compare it with what autograd keeps, and `python -m benchmarks.plan` with what the process takes.
 """
 
 from __future__ import annotations
@@ -189,18 +188,16 @@ def activation_memory(s: ModelSettings, load: Load) -> int:
     return rest + (entered + block if load.checkpointing else blocks)
 
 
-def generation_memory(s: ModelSettings, rows: int, bf16: bool = False) -> Memory:
+def generation_memory(s: ModelSettings, rows: int) -> Memory:
     """Bytes of continuing `rows` texts up to the whole context: weights, and keys and values of all blocks.
 
     An encoder-decoder holds those of a source as long as its context too.
     """
-    n = 2 if bf16 else _FLOAT
     sources = 2 if s.kind == "encoder-decoder" else 1
     cache = (
         0 if s.kind == "encoder" else sources * 2 * s.layers * rows * s.kv_heads * s.context * s.head_width
     )
-    weights = _FLOAT * parameter_count(s) + (2 * _matrices(s) if bf16 else 0)
-    return Memory(weights, 0, 0, n * cache, 3 * _FLOAT * rows * s.padded_vocab_size)
+    return Memory(_FLOAT * parameter_count(s), 0, 0, _FLOAT * cache, 3 * _FLOAT * rows * s.padded_vocab_size)
 
 
 def _block_memory(s: ModelSettings, load: Load, positions: int) -> int:

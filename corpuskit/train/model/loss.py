@@ -11,7 +11,6 @@ from torch.nn import functional
 IGNORED = -100
 """A target that is not to be predicted."""
 
-
 CHUNK_LOGITS = {"cpu": 2**24, "cuda": 2**27}
 """Logits that are held at a time while a loss is computed: 64 MB of them, on a GPU 512 MB. For each chunk the
 gradient of the whole head is read and written once."""

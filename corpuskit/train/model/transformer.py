@@ -40,7 +40,6 @@ Activation = Literal["swiglu", "geglu", "gelu", "relu2"]
 VOCABULARY_MULTIPLE = 64
 """Embedding rows are padded to a multiple of this, which matrix kernels like; the extra ids never occur."""
 
-
 SMALL = 256
 """Positions up to which a CPU multiplies scores out in bfloat16: there its fused kernel is slower."""
 

@@ -28,6 +28,7 @@ from corpuskit.train.parallel.layout import Layout, Rank
 # Coefficients of the quintic iteration: Keller Jordan, https://kellerjordan.github.io/posts/muon/
 _A, _B, _C = 3.4445, -4.7750, 2.0315
 _ITERATIONS = 5
+_MOMENTUM = 0.95
 _EPSILON = 1e-7
 # Below this the tiles that multiply bfloat16 are not filled: of 32 x 32 float32 takes a quarter of the time.
 _BF16_WIDTH = 128
@@ -160,11 +161,7 @@ class Muon:
     """
 
     def __init__(
-        self,
-        matrices: Mapping[str, Tensor],
-        parts: Mapping[str, tuple[int, ...]],
-        pieces: Pieces,
-        momentum: float = 0.95,
+        self, matrices: Mapping[str, Tensor], parts: Mapping[str, tuple[int, ...]], pieces: Pieces
     ) -> None:
         """Begin with zero momentum.
 
@@ -173,7 +170,7 @@ class Muon:
             parts: rows of each fused matrix in a whole one; names that are not here hold one matrix.
             pieces: how matrices are made whole.
         """
-        self._matrices, self._parts, self._pieces, self._momentum = dict(matrices), parts, pieces, momentum
+        self._matrices, self._parts, self._pieces = dict(matrices), parts, pieces
         self.momentum_buffers = {name: torch.zeros_like(each) for name, each in matrices.items()}
 
     @torch.no_grad()
@@ -188,8 +185,8 @@ class Muon:
         for update, buffer in zip(updates, buffers, strict=True):
             # Where nothing is kept the gradient is replaced: zero times not-a-number would be not-a-number.
             torch.where(keep > 0, update, buffer, out=update)
-        torch._foreach_lerp_(buffers, updates, 1 - self._momentum)
-        torch._foreach_lerp_(updates, buffers, self._momentum)
+        torch._foreach_lerp_(buffers, updates, 1 - _MOMENTUM)
+        torch._foreach_lerp_(updates, buffers, _MOMENTUM)
         whole = self._pieces.gather(dict(zip(names, updates, strict=True)))
         self._orthogonalise(whole)
         local = self._pieces.scatter(whole)

@@ -67,12 +67,6 @@ class _Moments(NamedTuple):
     exp_avg: Tensor
     exp_avg_sq: Tensor
 
-    @classmethod
-    def of(cls, parameter: Tensor) -> _Moments:
-        """Those of one that no step has been done with."""
-        zeros = torch.zeros_like(parameter, requires_grad=False)
-        return cls(torch.zeros((), device=parameter.device), zeros, zeros.clone())
-
 
 class Optimizer:
     """Updates a model's parameters from their gradients.
@@ -81,23 +75,15 @@ class Optimizer:
         steps: updates done, as a scalar tensor: AdamW's, which skipped steps do not count for.
     """
 
-    def __init__(
-        self,
-        model: nn.Module,
-        settings: Optimization,
-        parallel: Parallel | None = None,
-    ) -> None:
+    def __init__(self, model: nn.Module, settings: Optimization, parallel: Parallel | None = None) -> None:
         """An optimizer that has done no step; of a model that this process holds whole, or of `parallel`."""
         self.settings = settings
         self._parameters = {name: each for name, each in model.named_parameters() if each.requires_grad}
         self._local = {name: local_tensor(each) for name, each in self._parameters.items()}
         layouts = parallel.layouts if parallel else whole_layouts(model)
         shapes = {name: layouts[name].shape for name in self._local}
-        by_muon = [
-            name
-            for name, shape in shapes.items()
-            if settings.optimizer == "muon" and is_hidden_matrix(name, shape)
-        ]
+        by_muon = [name for name, shape in shapes.items() if len(shape) == 2 and name not in _LOOKED_UP]
+        by_muon = by_muon if settings.optimizer == "muon" else []
         self._muon: Muon | None = None
         if by_muon:
             here = (parallel.grid.index, parallel.grid.ranks) if parallel else (0, (Rank(),))
@@ -108,7 +94,10 @@ class Optimizer:
         rest = [name for name in self._local if name not in by_muon]
         self._adamw_names = rest
         # Not the class: to make one loads torch's compiler, which takes longer than some runs.
-        self._adamw = {name: _Moments.of(self._local[name]) for name in rest}
+        zeros = {name: torch.zeros_like(self._local[name]) for name in rest}
+        self._adamw = {
+            n: _Moments(torch.zeros((), device=each.device), each, each.clone()) for n, each in zeros.items()
+        }
         self._average = (
             {n: each.detach().float().clone() for n, each in self._local.items()} if settings.ema else {}
         )
@@ -120,13 +109,10 @@ class Optimizer:
 
     def gradients(self) -> dict[str, Tensor]:
         """What this process holds of the gradients, by name; zeros where a parameter took no part."""
-        found = {}
-        for name, parameter in self._parameters.items():
-            if parameter.grad is None:
-                found[name] = torch.zeros_like(self._local[name])
-            else:
-                found[name] = local_tensor(parameter.grad)
-        return found
+        return {
+            name: torch.zeros_like(self._local[name]) if each.grad is None else local_tensor(each.grad)
+            for name, each in self._parameters.items()
+        }
 
     @torch.no_grad()
     def step(
@@ -239,8 +225,3 @@ class Optimizer:
     def _write(self, weights: Mapping[str, Tensor]) -> None:
         for name, each in weights.items():
             self._local[name].detach().copy_(each)
-
-
-def is_hidden_matrix(name: str, shape: tuple[int, ...]) -> bool:
-    """Whether a parameter is a matrix between the embedding and the head: what Muon is for."""
-    return len(shape) == 2 and name not in _LOOKED_UP

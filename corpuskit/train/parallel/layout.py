@@ -52,7 +52,11 @@ class Layout:
         """The boxes that the rank holds; laid one below the other they are its local tensor."""
         rows, columns = [(0, self.shape[0])], [slice(0, size) for size in self.shape[1:]]
         if self.partition is not None and self.tensor > 1:
-            ranges = list(self._partition_ranges(self.partition, rank.tensor))
+            start, ranges = 0, []
+            for length in self.partition.parts:
+                each = length // self.tensor
+                ranges.append((start + rank.tensor * each, start + (rank.tensor + 1) * each))
+                start += length
             if self.partition.dim == 0:
                 rows = ranges
             else:
@@ -61,9 +65,10 @@ class Layout:
 
     def local_shape(self, rank: Rank) -> tuple[int, ...]:
         """Shape of the rank's local tensor."""
-        regions = self.regions(rank)
-        rest = tuple(each.stop - each.start for each in regions[0][1:]) if regions else self._empty_rest(rank)
-        return (sum(region[0].stop - region[0].start for region in regions), *rest)
+        rest = list(self.shape[1:])
+        if self.partition is not None and self.tensor > 1 and self.partition.dim > 0:
+            rest[self.partition.dim - 1] //= self.tensor
+        return (sum(region[0].stop - region[0].start for region in self.regions(rank)), *rest)
 
     def take(self, whole: Tensor, rank: Rank) -> Tensor:
         """The rank's local tensor out of the whole one."""
@@ -88,13 +93,6 @@ class Layout:
             (self.partition is not None and self.tensor > 1) or rank.tensor == 0
         )
 
-    def _partition_ranges(self, partition: Partition, tensor_rank: int) -> Iterator[tuple[int, int]]:
-        start = 0
-        for length in partition.parts:
-            each = length // self.tensor
-            yield start + tensor_rank * each, start + (tensor_rank + 1) * each
-            start += length
-
     def _sharded(self, rows: list[tuple[int, int]], data_rank: int) -> Iterator[tuple[int, int]]:
         """Of the rows that are laid one behind the other, those of one data rank, as ranges of the whole."""
         # The first ranks hold equally many rows, the last ones fewer or none: so does torch.chunk.
@@ -107,12 +105,6 @@ class Layout:
             if inside[0] < inside[1]:
                 yield inside
             first, last = first - (stop - start), last - (stop - start)
-
-    def _empty_rest(self, rank: Rank) -> tuple[int, ...]:
-        rest = list(self.shape[1:])
-        if self.partition is not None and self.tensor > 1 and self.partition.dim > 0:
-            rest[self.partition.dim - 1] //= self.tensor
-        return tuple(rest)
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,9 @@
 """Several processes that train one model, by torch.distributed alone; one process is the smallest case.
 
 They stand on a grid, see `corpuskit.train.parallel.processes`. Rows of a batch are divided among its data
-ranks, whose
-gradients are summed ("ddp": each holds all weights; "fsdp": each holds a share of every one). Matrices of a
-block are divided among the tensor ranks, by the table `STYLES`; what stands between them is computed by all
-tensor ranks alike.
+ranks, whose gradients are summed ("ddp": each holds all weights; "fsdp": each holds a share of every one).
+Matrices of a block are divided among the tensor ranks, by the table `STYLES`; what stands between them is
+computed by all tensor ranks alike.
 
 Tensor parallelism is Megatron's (arXiv:1909.08053) on plain local tensors: the matrices here are fused, and
 cross-attention and the loss read weights without calling a module, which plans of torch's DTensor, made of

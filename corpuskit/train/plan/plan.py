@@ -12,14 +12,7 @@ import torch
 
 from corpuskit.train.device import process_state
 from corpuskit.train.loop import train_step, write_sample
-from corpuskit.train.model.cost import (
-    Load,
-    Memory,
-    flops_per_token,
-    generation_memory,
-    parameter_count,
-    training_memory,
-)
+from corpuskit.train.model import cost as costs
 from corpuskit.train.parallel.processes import processes
 from corpuskit.train.plan.advice import Advice, Facts, advise, expectation
 from corpuskit.train.settings.settings import TrainSettings
@@ -62,8 +55,8 @@ class Plan:
     tokens: int
     epochs: float
     batch_tokens: int
-    memory: Memory
-    generation: Memory
+    memory: costs.Memory
+    generation: costs.Memory
     flops: int
     seconds_per_step: float
     seconds: float
@@ -97,8 +90,8 @@ def plan_training(
     with processes(settings.tensor_parallel) as grid, process_state(grid.device, settings.deterministic):
         setup = settle(settings, corpus, grid)
         trainer = make_trainer(Path(run), setup, corpus, grid, began)
-        probe = _probe(trainer, time.monotonic() - began)
-        return _plan(trainer, setup.steps, probe, hourly, _bytes_per_token(setup.task, corpus))
+        step, whole = _probe(trainer, time.monotonic() - began, setup.steps)
+        return _plan(trainer, setup.steps, step, whole, hourly, _bytes_per_token(setup.task, corpus))
 
 
 def _bytes_per_token(task: Task, corpus: Corpus) -> float:
@@ -109,15 +102,17 @@ def _bytes_per_token(task: Task, corpus: Corpus) -> float:
     return float(sizes[task.batches.read(task.batches.samples(0, range(task.batch_rows)))].mean())
 
 
-def _plan(trainer: Trainer, steps: int, probe: _Probe, hourly: float | None, bytes_per_token: float) -> Plan:
+def _plan(
+    trainer: Trainer, steps: int, step: float, whole: float, hourly: float | None, bytes_per_token: float
+) -> Plan:
     chosen, shape, task = trainer.settings, trainer.learner.model.settings, trainer.task
     tokens, device = steps * task.tokens_per_step, trainer.learner.device.type
-    seconds = probe.seconds(trainer, steps) if chosen.minutes is None else chosen.minutes * 60
+    seconds = whole if chosen.minutes is None else chosen.minutes * 60
     facts = Facts(
         # Of a mixture, those of a corpus that would be read as often.
         train_tokens=round(tokens / task.epochs(steps)),
         seen=tokens,
-        parameters=parameter_count(shape),
+        parameters=costs.parameter_count(shape),
         dropout=shape.dropout,
         weight_decay=chosen.weight_decay or 0.0,
         goldfish=chosen.goldfish,
@@ -135,10 +130,10 @@ def _plan(trainer: Trainer, steps: int, probe: _Probe, hourly: float | None, byt
         tokens=tokens,
         epochs=facts.epochs,
         batch_tokens=task.tokens_per_step,
-        memory=training_memory(shape, load_of(trainer)),
-        generation=generation_memory(shape, 1),
-        flops=flops_per_token(shape, task) * tokens,
-        seconds_per_step=probe.step,
+        memory=costs.training_memory(shape, load_of(trainer)),
+        generation=costs.generation_memory(shape, 1),
+        flops=costs.flops_per_token(shape, task) * tokens,
+        seconds_per_step=step,
         seconds=seconds,
         cost=None if hourly is None else hourly * seconds / 3600,
         expectation=expectation(facts),
@@ -153,11 +148,11 @@ def resolved(run: Path | str, settings: TrainSettings | None = None) -> TrainSet
         return settle(settings, corpus, grid).settings
 
 
-def load_of(trainer: Trainer) -> Load:
+def load_of(trainer: Trainer) -> costs.Load:
     """What a micro-batch of the run asks of the device's memory."""
     settings, learner, grid = trainer.settings, trainer.learner, trainer.grid
     batch = learner.task.batch(0, range(1))
-    return Load(
+    return costs.Load(
         rows=learner.micro_rows,
         positions=batch["ids"].shape[1],
         source=batch["source"].shape[1] if "source" in batch else 0,
@@ -173,27 +168,11 @@ def load_of(trainer: Trainer) -> Load:
     )
 
 
-@dataclass(frozen=True)
-class _Probe:
-    """Seconds of what a run consists of: getting ready, a step, a validation, the last one, a sample."""
+def _probe(trainer: Trainer, start: float, steps: int) -> tuple[float, float]:
+    """Seconds of a step, and of a run of so many that is not stopped early and took `start` to get ready.
 
-    start: float
-    step: float
-    validation: float
-    final: float
-    first_sample: float
-    sample: float
-
-    def seconds(self, trainer: Trainer, steps: int) -> float:
-        """Of a run of so many steps that is not stopped early."""
-        validations = math.ceil(steps / trainer.intervals.validation)
-        samples = 1 + sum(trainer.intervals.samples(step) for step in range(1, steps))
-        passing = steps * self.step + validations * self.validation + self.final
-        return self.start + passing + self.first_sample + (samples - 1) * self.sample
-
-
-def _probe(trainer: Trainer, start: float) -> _Probe:
-    """Make some steps, measure and write once, all at a rate of zero."""
+    Some steps are made, it is measured and written, all at a rate of zero.
+    """
     learner, batch, rows = trainer.learner, trainer.validation.batch, trainer.validation.rows
     parts = len(learner.rows) // learner.micro_rows
     # Of many micro-batches the time of one and of two tells that of all.
@@ -213,7 +192,10 @@ def _probe(trainer: Trainer, start: float) -> _Probe:
         began = time.monotonic()
         write_sample(trainer, Progress())
         samples[number] = time.monotonic() - began
-    return _Probe(start, step, validation, final, *samples)
+    validations = math.ceil(steps / trainer.intervals.validation)
+    later = sum(trainer.intervals.samples(done) for done in range(1, steps))
+    passing = steps * step + validations * validation + final
+    return step, start + passing + samples[0] + later * samples[1]
 
 
 def _step_seconds(learner: Learner, parts: int) -> float:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from torch import Tensor
 
 from corpuskit.shards.batches import Batches, objective_key
@@ -12,46 +10,26 @@ from corpuskit.tokenizer.tokenizer import Tokenizer
 from corpuskit.train.data.batches import as_tensors
 from corpuskit.train.data.held_out import validation_of
 from corpuskit.train.data.mixture import ROUND, Mixture, mix
-from corpuskit.train.data.objectives import Causal, Masked, Spans
+from corpuskit.train.data.objectives import Causal, Masked, Objective, Spans
 from corpuskit.train.model.loss import IGNORED
 from corpuskit.train.model.transformer import Transformer
 from corpuskit.train.settings.settings import TrainSettings
 from corpuskit.train.tasks.task import Inputs, Tensors, Validation
 
 
-@dataclass(frozen=True)
 class Pretraining:
-    """Learning from the shards of a split, by one of the three objectives."""
+    """Learning from the shards of a split, by one of the three objectives; a `Task`."""
 
-    shards: Shards
-    split: SplitTokens
-    batches: Batches | Mixture
-    objective: Causal | Masked | Spans
-
-    @property
-    def tokens(self) -> int:
-        """Tokens of the split."""
-        return self.split.tokens
-
-    @property
-    def tokens_left_out(self) -> int:
-        """Tokens that no row of an epoch reaches."""
-        return self.batches.tokens_left_out
-
-    @property
-    def batch_rows(self) -> int:
-        """B."""
-        return self.batches.batch_rows
-
-    @property
-    def rows_per_epoch(self) -> int:
-        """Rows of all sources, each read once."""
-        return self.batches.rows_per_epoch
-
-    @property
-    def tokens_per_step(self) -> int:
-        """Tokens of the split that a batch reads for the first time in its epoch."""
-        return self.batches.batch_rows * self.batches.stride
+    def __init__(
+        self, shards: Shards, split: SplitTokens, batches: Batches | Mixture, objective: Objective
+    ) -> None:
+        self.shards, self.split, self.batches, self.objective = shards, split, batches, objective
+        self.tokens, self.tokens_left_out = split.tokens, batches.tokens_left_out
+        self.batch_rows, self.rows_per_epoch = batches.batch_rows, batches.rows_per_epoch
+        # Of the split, those that a batch reads for the first time in its epoch.
+        self.tokens_per_step = batches.batch_rows * batches.stride
+        # Of a mixture, which tokens are of which source.
+        self.fingerprint = batches.fingerprint if isinstance(batches, Mixture) else ""
 
     def batch(self, step: int, rows: range) -> Tensors:
         """Arguments of `Transformer.loss`, see `corpuskit.train.data.objectives`."""
@@ -65,11 +43,6 @@ class Pretraining:
             return self.batches.mean_epochs(steps * self.batch_rows)
         # Of all tokens, though a pass leaves some out at its ends: the next one leaves out others.
         return steps * self.tokens_per_step / self.split.tokens
-
-    @property
-    def fingerprint(self) -> str:
-        """Of a mixture, which tokens are of which source."""
-        return self.batches.fingerprint if isinstance(self.batches, Mixture) else ""
 
     def shares(self, steps: int) -> str:
         """How often so many steps read each source of a mixture; empty without one."""
@@ -109,7 +82,7 @@ def pretraining(settings: TrainSettings, shards: Shards, codec: Tokenizer) -> Pr
     assert settings.context is not None
     assert settings.batch_rows is not None
     end = shards.end_of_text
-    objective: Causal | Masked | Spans
+    objective: Objective
     if settings.objective == "causal":
         objective = Causal(settings.context, end, settings.document_mask, settings.goldfish)
     elif settings.objective == "masked":

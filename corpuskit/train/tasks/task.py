@@ -34,31 +34,23 @@ class Validation(NamedTuple):
 
 
 class Task(Protocol):
-    """What is asked of it. A batch is a function of the step alone, whoever makes it and when."""
+    """What is asked of it. A batch is a function of the step alone, whoever makes it and when.
 
-    @property
-    def tokens(self) -> int:
-        """Tokens that there are to learn from."""
+    Attributes:
+        tokens: tokens that there are to learn from.
+        tokens_left_out: of those, what a pass does not reach.
+        batch_rows: rows of a batch, over all processes.
+        rows_per_epoch: rows of a pass.
+        tokens_per_step: tokens of the corpus that a batch reads.
+        fingerprint: of what fixes the batches beside settings and shards; empty where nothing does.
+    """
 
-    @property
-    def tokens_left_out(self) -> int:
-        """Of those, what a pass does not reach."""
-
-    @property
-    def batch_rows(self) -> int:
-        """Rows of a batch, over all processes."""
-
-    @property
-    def rows_per_epoch(self) -> int:
-        """Rows of a pass."""
-
-    @property
-    def tokens_per_step(self) -> int:
-        """Tokens of the corpus that a batch reads."""
-
-    @property
-    def fingerprint(self) -> str:
-        """Of what fixes the batches beside settings and shards; empty where nothing does."""
+    tokens: int
+    tokens_left_out: int
+    batch_rows: int
+    rows_per_epoch: int
+    tokens_per_step: int
+    fingerprint: str
 
     def epochs(self, steps: int) -> float:
         """How often so many steps read what they read."""

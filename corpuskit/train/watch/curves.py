@@ -6,6 +6,7 @@ pictures. A long run's losses are averaged over neighbouring steps as they come:
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 import re
@@ -132,7 +133,7 @@ class Curves:
         yield panel.line(train, _TRAIN, 0.8, faint=True)
         yield panel.line(smooth, _TRAIN, 1.8)
         legend = [("train", _TRAIN, f"{smooth[-1][1]:.3f}")]
-        for (name, points), colour in zip(sources.items(), _cycle(len(sources)), strict=True):
+        for (name, points), colour in zip(sources.items(), itertools.cycle(_MORE), strict=False):
             yield panel.line(points, colour, 1.4)
             legend.append((name, colour, f"{points[-1][1]:.3f}" if points else ""))
         if measured:
@@ -153,8 +154,7 @@ class Curves:
 
     def _scores(self) -> list[str]:
         """The scores that are drawn and that some sample has."""
-        names = tuple(_SCORES)
-        return [n for n in names if any(scores.get(n) is not None for _, _, scores in self._samples)]
+        return [n for n in _SCORES if any(scores.get(n) is not None for _, _, scores in self._samples)]
 
     def _draw_samples(self, top: float, tall: float, last: float) -> Iterator[str]:
         panel = _Panel(top, tall, last, 0.0, 1.0, "samples (share)")
@@ -271,10 +271,6 @@ def _smoothed(points: Sequence[Point]) -> list[Point]:
         total, weight = total * keep + value, weight * keep + 1
         smooth.append((step, total / weight))
     return smooth
-
-
-def _cycle(count: int) -> list[str]:
-    return [_MORE[number % len(_MORE)] for number in range(count)]
 
 
 def _safe(text: str) -> str:
