@@ -48,7 +48,7 @@ class Corpus(NamedTuple):
     """What a trainer sees of a build: its shards and their tokenizer."""
 
     shards: Shards
-    codec: Tokenizer
+    tokenizer: Tokenizer
 
     @classmethod
     def open(cls, run: Path) -> Corpus:
@@ -96,13 +96,13 @@ def _begin_with(settings: TrainSettings, corpus: Corpus) -> tuple[TrainSettings,
     """
     if settings.init_from is None:
         return settings, None
-    folder, (shards, codec) = Path(settings.init_from), corpus
+    folder, (shards, tokenizer) = Path(settings.init_from), corpus
     begun, file = LanguageModel.load(folder), folder / "tokenizer.json"
     vocab_size = begun.model.settings.vocab_size
-    if (begun.codec.sha256, vocab_size) != (codec.sha256, shards.vocab_size):
+    if (begun.tokenizer.sha256, vocab_size) != (tokenizer.sha256, shards.vocab_size):
         raise TrainError(
             f"{folder} has another tokenizer than the shards: {vocab_size:,} tokens, "
-            f"sha256 {begun.codec.sha256[:12]}; theirs {shards.vocab_size:,}, {codec.sha256[:12]}",
+            f"sha256 {begun.tokenizer.sha256[:12]}; theirs {shards.vocab_size:,}, {tokenizer.sha256[:12]}",
             remedy=f"Build the shards with it: `tokenizer: {{file: {file}}}` in the recipe.",
         )
     weights = begun.model.state_dict()
@@ -186,11 +186,11 @@ def make_learner(setup: Setup, vocab_size: int, grid: Grid) -> Learner:
 
 def make_trainer(out: Path, setup: Setup, corpus: Corpus, grid: Grid, began: float) -> Trainer:
     """Put together a run, its weights as they are at the beginning; `began` on the monotonic clock."""
-    settings, steps, (shards, codec) = setup.settings, setup.steps, corpus
+    settings, steps, (shards, tokenizer) = setup.settings, setup.steps, corpus
     # A fiftieth of the run, at least 10 and at most 200 steps, and of a short run no more than a quarter.
     warmup = min(max(10, steps // 50), 200, max(1, steps // 4))
     learner = make_learner(setup, shards.vocab_size, grid)
-    token_bytes = codec.token_bytes(shards.vocab_size) if settings.objective == "causal" else None
+    token_bytes = tokenizer.token_bytes(shards.vocab_size) if settings.objective == "causal" else None
     return Trainer(
         out=out,
         settings=settings,
@@ -198,7 +198,7 @@ def make_trainer(out: Path, setup: Setup, corpus: Corpus, grid: Grid, began: flo
         evaluator=Evaluator(learner.parallel, learner.place, learner.micro_rows, token_bytes),
         validation=setup.task.validation(settings.eval_tokens or FINAL_TOKENS),
         final=setup.task.validation(FINAL_TOKENS),
-        milestone=milestones(shards, codec, settings.prompt, settings.seed),
+        milestone=milestones(shards, tokenizer, settings.prompt, settings.seed),
         intervals=Intervals(
             warmup=warmup if settings.warmup_steps is None else settings.warmup_steps,
             validation=settings.eval_every or max(1, steps // _VALIDATIONS),
@@ -206,13 +206,13 @@ def make_trainer(out: Path, setup: Setup, corpus: Corpus, grid: Grid, began: flo
             sample_at=settings.sample_at,
         ),
         started=began,
-        document=model_document(learner.model.settings, shards.end_of_text, codec.sha256),
+        document=model_document(learner.model.settings, shards.end_of_text, tokenizer.sha256),
         identity={
             "settings": settings.model_dump(),
             "planned_steps": steps,
             "shards_fingerprint": shards.fingerprint,
             "mixture_fingerprint": setup.task.fingerprint,
-            "tokenizer_sha256": codec.sha256,
+            "tokenizer_sha256": tokenizer.sha256,
             # What the last bits of a result depend on besides the run itself.
             "machine": {
                 "torch": torch.__version__,

@@ -79,7 +79,7 @@ def train_model(
             setup = settle(chosen, corpus, grid)
         trainer = make_trainer(out, setup, corpus, grid, began)
         progress = checkpoint.load(trainer, shards, allow_changed_data) if checkpoint else beginning(setup)
-        log = _begin_folder(out, corpus.codec.data, overwrite, progress) if grid.is_first else None
+        log = _begin_folder(out, corpus.tokenizer.data, overwrite, progress) if grid.is_first else None
         grid.barrier()
         try:
             if log is not None:

@@ -70,8 +70,8 @@ def say(chat: Chat, text: str) -> str:
 def test_turns_are_marked_by_role_tokens(model: LanguageModel) -> None:
     chat = Chat(model, max_tokens=5, system="be kind")
     chat.turns = [Turn("user", "hello"), Turn("assistant", "good day")]
-    system, user, assistant, end = (model.codec.special_id(role) for role in ROLES)
-    encode = model.codec.encode
+    system, user, assistant, end = (model.tokenizer.special_id(role) for role in ROLES)
+    encode = model.tokenizer.encode
     expected = [0, system, *encode("be kind"), end, user, *encode("hello"), end]
     expected += [assistant, *encode("good day"), end, user, *encode("you?"), end, assistant]
     assert chat._ids([*chat.turns, Turn("user", "you?")]) == expected
@@ -83,15 +83,15 @@ def test_turns_are_marked_by_role_tokens(model: LanguageModel) -> None:
 def test_without_role_tokens_roles_are_words(plain_model: LanguageModel, model: LanguageModel) -> None:
     for chat in (Chat(plain_model, max_tokens=5), Chat(model, max_tokens=5, plain=True)):
         assert not chat.has_roles
-        codec = plain_model.codec if chat._model is plain_model else model.codec
+        codec = plain_model.tokenizer if chat._model is plain_model else model.tokenizer
         ids = chat._ids([Turn("user", "hello"), Turn("assistant", "good day"), Turn("user", "you?")])
         assert ids[0] == 0
         assert codec.decode(ids[1:]) == "User: hello\nAssistant: good day\nUser: you?\nAssistant:"
 
 
 def test_a_reply_ends_with_the_turn(model: LanguageModel, monkeypatch: pytest.MonkeyPatch) -> None:
-    end = model.codec.special_id("<|end_of_turn|>")
-    script = [*model.codec.encode(" good"), end, *model.codec.encode("more")]
+    end = model.tokenizer.special_id("<|end_of_turn|>")
+    script = [*model.tokenizer.encode(" good"), end, *model.tokenizer.encode("more")]
 
     def scripted(logits: torch.Tensor, *rest: object) -> list[int]:
         token = script.pop(0)
@@ -107,7 +107,7 @@ def test_a_reply_ends_with_the_turn(model: LanguageModel, monkeypatch: pytest.Mo
 def test_a_reply_in_words_ends_before_the_next_user(
     plain_model: LanguageModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    script = plain_model.codec.encode(" good day\nUser: and")
+    script = plain_model.tokenizer.encode(" good day\nUser: and")
     monkeypatch.setattr("corpuskit.train.generate.generate.draw", lambda *rest: [script.pop(0)])
     assert say(Chat(plain_model, max_tokens=40), "hello") == "good day"
 
@@ -135,7 +135,7 @@ def test_the_oldest_turns_are_forgotten_first(model: LanguageModel) -> None:
     turns = [Turn("user", "hello 1"), Turn("assistant", "good day one"), Turn("user", "hello 2")]
     turns += [Turn("assistant", "good day two"), Turn("user", "you?")]
     ids = chat._ids(turns)
-    text = model.codec.decode(ids)
+    text = model.tokenizer.decode(ids)
     assert len(ids) <= 64 - 30
     assert chat.forgotten == 2
     assert "kind" in text
@@ -149,8 +149,8 @@ def test_of_a_message_that_is_too_long_the_end_is_read(model: LanguageModel) -> 
     chat = Chat(model, max_tokens=500)
     ids = chat._ids([Turn("user", "x" * 300 + " the end?")])
     assert len(ids) == 32
-    assert model.codec.decode(ids).startswith("<|endoftext|><|user|>x")
-    assert model.codec.decode(ids).endswith("the end?<|end_of_turn|><|assistant|>")
+    assert model.tokenizer.decode(ids).startswith("<|endoftext|><|user|>x")
+    assert model.tokenizer.decode(ids).endswith("the end?<|end_of_turn|><|assistant|>")
     assert say(chat, "x" * 300)
 
 

@@ -37,7 +37,7 @@ def test_greedy_is_the_limit_of_each_option(folder: Path) -> None:
     greedy = model.generate("My aunt", 20, Sampling(temperature=0))
     assert greedy == model.generate("My aunt", 20, Sampling(temperature=1, top_k=1, top_p=1), seed=5)
     assert greedy == model.generate("My aunt", 20, Sampling(temperature=1, top_p=1e-9), seed=5)
-    ids = [0, *model.codec.encode("My aunt")]
+    ids = [0, *model.tokenizer.encode("My aunt")]
     for expected in greedy[0].ids[:5]:
         with torch.inference_mode():
             logits = model.model(torch.tensor([ids[-16:]]))[0, -1, : model.model.settings.vocab_size]
@@ -70,9 +70,9 @@ def test_text_ends_with_the_document(folder: Path) -> None:
 
 def test_control_words_in_a_prompt_are_text(folder: Path) -> None:
     model = LanguageModel.load(folder)
-    ids = model.codec.encode("a<|endoftext|>b")
+    ids = model.tokenizer.encode("a<|endoftext|>b")
     assert model.end_of_text not in ids
-    assert model.codec.decode(ids) == "a<|endoftext|>b"
+    assert model.tokenizer.decode(ids) == "a<|endoftext|>b"
 
 
 def test_a_tokenizer_that_makes_control_from_text_is_refused(folder: Path, tmp_path: Path) -> None:
@@ -174,8 +174,8 @@ def test_special_tokens_are_never_drawn_but_the_end(folder: Path, monkeypatch: p
     likely = loaded.generate("The", 1, Sampling(temperature=0))[0].ids
     assert likely
     assert loaded.end_of_text not in likely
-    monkeypatch.setattr(loaded.codec, "special_ids", lambda: [loaded.end_of_text, *likely])
-    model = LanguageModel(loaded.model, loaded.codec, loaded.end_of_text)
+    monkeypatch.setattr(loaded.tokenizer, "special_ids", lambda: [loaded.end_of_text, *likely])
+    model = LanguageModel(loaded.model, loaded.tokenizer, loaded.end_of_text)
     drawn = {i for sample in model.generate("The", 20, Sampling(top_p=1.0), count=5) for i in sample.ids}
     assert not drawn & set(likely)
     assert model.generate("The", 1, Sampling(temperature=0))[0].ids != likely

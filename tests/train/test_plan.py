@@ -15,7 +15,7 @@ from corpuskit.errors import SettingError
 from corpuskit.train import TrainSettings, Transformer, train_model
 from corpuskit.train.model.cost import parameter_count
 from corpuskit.train.plan.plan import plan_training, resolved
-from corpuskit.train.settings.recipes import load_recipe, shipped
+from corpuskit.train.settings.recipes import load_training_recipe, shipped
 from corpuskit.train.settings.resolve import model_settings, regularise, resolve
 
 ROOT = Path(__file__).parents[2]
@@ -112,7 +112,7 @@ def test_a_printed_config_is_a_recipe_that_resolves_to_itself(run: Path, tmp_pat
     assert code == 0
     path = tmp_path / "again.yaml"
     path.write_text(stdout, encoding="utf-8")
-    values = load_recipe(path)
+    values = load_training_recipe(path)
     assert values["steps"] == 30
     assert values["learning_rate"] > 0
     assert values == yaml.safe_load(call(run, "--print-config", "--recipe", path)[1])
@@ -130,7 +130,7 @@ def test_what_is_given_stands_above_the_recipe(run: Path, tmp_path: Path) -> Non
 
 def test_bad_recipes_are_refused_with_a_remedy(run: Path, tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="austin-15m is neither a file nor a recipe") as caught:
-        load_recipe("austin-15m")
+        load_training_recipe("austin-15m")
     assert "austen-15m" in caught.value.remedy
     for text, words in (
         ("- steps", "no mapping of settings"),
@@ -140,7 +140,7 @@ def test_bad_recipes_are_refused_with_a_remedy(run: Path, tmp_path: Path) -> Non
         path = tmp_path / "bad.yaml"
         path.write_text(text)
         with pytest.raises(SettingError, match=words):
-            load_recipe(path)
+            load_training_recipe(path)
     path.write_text("stepz: 4")
     code, _, stderr = call(run, "--recipe", path, "--plan")
     assert code == 2
@@ -158,7 +158,7 @@ def test_all_recipes_that_ship_are_known() -> None:
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_recipe_builds_the_model_of_its_sheet(name: str) -> None:
     vocab_size, millions = RECIPES[name]
-    settings = TrainSettings.checked(load_recipe(name))
+    settings = TrainSettings.checked(load_training_recipe(name))
     chosen = resolve(settings, 10**9, "cuda", True)
     shape = model_settings(regularise(chosen, 1.0), vocab_size)
     with torch.device("meta"):

@@ -98,12 +98,14 @@ def command(
     from corpuskit.cli.model.training_display import Display
     from corpuskit.storage.files import finite
     from corpuskit.train import TrainSettings, train_model
-    from corpuskit.train.settings.recipes import load_recipe
+    from corpuskit.train.settings.recipes import load_training_recipe
     from corpuskit.train.watch.events import together
     from corpuskit.train.watch.tensorboard import TensorBoard
 
     given = {name: value for name, value in options.items() if value is not None}
-    values = merged(load_recipe(recipe) if recipe else {}, {**given, **parse_assignments(assignments)})
+    values = merged(
+        load_training_recipe(recipe) if recipe else {}, {**given, **parse_assignments(assignments)}
+    )
     settings = TrainSettings.checked(values)
     if plans or print_config:
         return show(shell, run, settings, hourly, plans)

@@ -32,14 +32,14 @@ def words(text: str) -> list[str]:
     return [word.lower().replace("’", "'") for word in _WORD.findall(text)]
 
 
-def known_words(split: SplitTokens, codec: Tokenizer, max_tokens: int = _KNOWN_TOKENS) -> frozenset[str]:
+def known_words(split: SplitTokens, tokenizer: Tokenizer, max_tokens: int = _KNOWN_TOKENS) -> frozenset[str]:
     """The words that stand in a split; in one above max_tokens, in 16 pieces of it with so many in all."""
     whole = split.tokens <= max_tokens
     length = split.tokens if whole else max_tokens // _PIECES
     starts = [0] if whole else [split.tokens // _PIECES * number for number in range(_PIECES)]
     found: set[str] = set()
     for start in starts:
-        piece = words(_SPECIAL.sub(" ", codec.decode(split.read(start, length).tolist())))
+        piece = words(_SPECIAL.sub(" ", tokenizer.decode(split.read(start, length).tolist())))
         # The first and the last word of a piece may be cut.
         found.update(piece if whole else piece[1:-1])
     return frozenset(found)
@@ -70,15 +70,15 @@ def score(texts: Sequence[str], known: Collection[str]) -> dict[str, float | Non
     return scores
 
 
-def passage(split: SplitTokens, codec: Tokenizer, context: int) -> str:
+def passage(split: SplitTokens, tokenizer: Tokenizer, context: int) -> str:
     """The text with which a split begins, for models that fill gaps: up to 64 tokens, half of the context."""
     ids = split.read(0, min(split.tokens, _PASSAGE_TOKENS, max(1, context // 2))).tolist()
-    text = _SPECIAL.sub("\n", codec.decode(ids))
+    text = _SPECIAL.sub("\n", tokenizer.decode(ids))
     # The last word may be cut.
     return text.rpartition(" ")[0].strip()
 
 
-def gaps(text: str, codec: Tokenizer, one_token: bool) -> tuple[str, list[str]]:
+def gaps(text: str, tokenizer: Tokenizer, one_token: bool) -> tuple[str, list[str]]:
     """A text with some words taken out, _GAP in place of each, and those words: one in six, the fourth first.
 
     With one_token only words that are one token with the space before them, which a mask can stand for.
@@ -88,7 +88,7 @@ def gaps(text: str, codec: Tokenizer, one_token: bool) -> tuple[str, list[str]]:
     for match in _WORD.finditer(text):
         since += 1
         fits = match.start() > 0 and text[match.start() - 1] == " "
-        if since >= _EVERY and fits and not (one_token and len(codec.encode(f" {match[0]}")) > 1):
+        if since >= _EVERY and fits and not (one_token and len(tokenizer.encode(f" {match[0]}")) > 1):
             parts += [text[end : match.start()], _GAP]
             answers.append(match[0])
             end, since = match.end(), 0
@@ -96,7 +96,7 @@ def gaps(text: str, codec: Tokenizer, one_token: bool) -> tuple[str, list[str]]:
 
 
 def milestones(
-    shards: Shards, codec: Tokenizer, prompt: str, seed: int
+    shards: Shards, tokenizer: Tokenizer, prompt: str, seed: int
 ) -> Callable[[Transformer], dict[str, Any] | None]:
     """What a model writes at some point of its training, from the same prompt and seed each time, scored.
 
@@ -106,12 +106,12 @@ def milestones(
     short to have gaps.
     """
     held_out = shards.split("validation" if "validation" in shards.splits else "train")
-    known = functools.cache(lambda: known_words(shards.split("train"), codec))
+    known = functools.cache(lambda: known_words(shards.split("train"), tokenizer))
 
     def write(network: Transformer) -> dict[str, Any] | None:
-        model = LanguageModel(network, codec, shards.end_of_text)
+        model = LanguageModel(network, tokenizer, shards.end_of_text)
         if network.settings.kind != "decoder":
-            return _filled(model, passage(held_out, codec, network.settings.context))
+            return _filled(model, passage(held_out, tokenizer, network.settings.context))
         samples = model.generate(prompt, _SAMPLE_TOKENS, Sampling(), seed, _SAMPLES)
         scores = score([sample.text[len(prompt) :] for sample in samples], known())
         return {"text": samples[0].text, "scores": scores}
@@ -121,7 +121,7 @@ def milestones(
 
 def _filled(model: LanguageModel, passage: str) -> dict[str, Any] | None:
     masks = model.model.settings.kind == "encoder"
-    text, answers = gaps(passage, model.codec, masks)
+    text, answers = gaps(passage, model.tokenizer, masks)
     if not answers:
         return None
     if masks:

@@ -135,7 +135,7 @@ class Chat:
     def _turn(self, turn: Turn, room: int | None = None) -> list[int]:
         """Ids of a turn; of one that is longer than `room` the end, which is nearest to the reply."""
         before, after = self._marked(turn.role)
-        text = self._model.codec.encode(turn.text if self._roles else f" {turn.text}")
+        text = self._model.tokenizer.encode(turn.text if self._roles else f" {turn.text}")
         if room is not None:
             text = text[max(0, len(before) + len(text) + len(after) - room) :]
         return [*before, *text, *after]
@@ -144,12 +144,12 @@ class Chat:
         """What stands before and behind what a role says."""
         if self._roles is not None:
             return [self._roles[_TOKENS[role]]], [self._roles[END_OF_TURN]]
-        return self._model.codec.encode(f"{_WORDS[role]}:"), self._model.codec.encode("\n")
+        return self._model.tokenizer.encode(f"{_WORDS[role]}:"), self._model.tokenizer.encode("\n")
 
 
 def _role_ids(model: LanguageModel) -> dict[str, int] | None:
     """The ids of the role tokens by name; None unless the tokenizer has them all."""
     try:
-        return {name: model.codec.special_id(name) for name in (*_TOKENS.values(), END_OF_TURN)}
+        return {name: model.tokenizer.special_id(name) for name in (*_TOKENS.values(), END_OF_TURN)}
     except TrainError:
         return None

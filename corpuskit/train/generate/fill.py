@@ -50,7 +50,7 @@ def fill_masks(model: LanguageModel, text: str, top: int = 5, marker: str = MARK
     """
     _check_kind(model, "encoder")
     check_counts(top=top)
-    mask = model.codec.mask_id()
+    mask = model.tokenizer.mask_id()
     parts = _parts(text, marker)
     ids, gaps = _joined(model, parts, [mask] * (len(parts) - 1))
     network = model.model
@@ -59,12 +59,12 @@ def fill_masks(model: LanguageModel, text: str, top: int = 5, marker: str = MARK
     with torch.inference_mode():
         rows = torch.tensor([ids], device=network.embedding.weight.device)
         logits = network.logits(network.encode(rows)[0, gaps])[:, : network.settings.vocab_size].float().cpu()
-        logits[:, [i for i in model.codec.special_ids() if i < logits.shape[1]]] = -torch.inf
+        logits[:, [i for i in model.tokenizer.special_ids() if i < logits.shape[1]]] = -torch.inf
         best = logits.softmax(1).sort(dim=1, descending=True, stable=True)
     network.train(was_training)
     candidates = [
         [
-            Candidate(model.codec.decode([int(token)]), float(p))
+            Candidate(model.tokenizer.decode([int(token)]), float(p))
             for p, token in zip(values[:top], tokens[:top], strict=True)
         ]
         for values, tokens in zip(best.values, best.indices, strict=True)
@@ -95,7 +95,7 @@ def fill_spans(
     _check_kind(model, "encoder-decoder")
     check_counts(tokens=max_tokens, count=count, batch_rows=batch_rows)
     parts = _parts(text, marker)
-    sentinels = model.codec.sentinel_ids(len(parts) - 1)
+    sentinels = model.tokenizer.sentinel_ids(len(parts) - 1)
     source, _ = _joined(model, parts, sentinels)
     end = model.end_of_text
     prompts = [
@@ -134,11 +134,11 @@ def _joined(
     model: LanguageModel, parts: Sequence[str], between: Sequence[int]
 ) -> tuple[list[int], list[int]]:
     """Ids of the parts with one special token between each two, and where those stand."""
-    ids = model.codec.encode(parts[0])
+    ids = model.tokenizer.encode(parts[0])
     gaps = []
     for special, part in zip(between, parts[1:], strict=True):
         gaps.append(len(ids))
-        ids += [special, *model.codec.encode(part)]
+        ids += [special, *model.tokenizer.encode(part)]
     if len(ids) > model.model.settings.context:
         raise SettingError(
             f"the text has {len(ids)} tokens, and this model reads {model.model.settings.context}",
@@ -158,7 +158,7 @@ def _spans(model: LanguageModel, ids: Sequence[int], sentinels: Sequence[int]) -
             spans.setdefault(token, current)
         else:
             current.append(token)
-    return [model.codec.decode(spans.get(sentinel, [])) for sentinel in sentinels]
+    return [model.tokenizer.decode(spans.get(sentinel, [])) for sentinel in sentinels]
 
 
 def _interleaved(parts: Sequence[str], spans: Sequence[str]) -> str:

@@ -59,7 +59,7 @@ class LanguageModel:
     """A model folder, loaded.
 
     Attributes:
-        model, codec: the model and its tokenizer.
+        model, tokenizer: what writes, and what makes its ids of text and back.
         end_of_text: the id that ends a text.
         document: what model.json says.
     """
@@ -67,15 +67,15 @@ class LanguageModel:
     def __init__(
         self,
         model: Transformer,
-        codec: Tokenizer,
+        tokenizer: Tokenizer,
         end_of_text: int,
         document: Mapping[str, Any] | None = None,
     ) -> None:
-        self.model, self.codec, self.end_of_text = model, codec, end_of_text
+        self.model, self.tokenizer, self.end_of_text = model, tokenizer, end_of_text
         self.document = dict(document or {})
         # Special tokens carry structure, not text: a young model that has never seen them would still
         # draw some. Only those that a prompt allows may be said.
-        special = [i for i in codec.special_ids() if i < model.settings.vocab_size]
+        special = [i for i in tokenizer.special_ids() if i < model.settings.vocab_size]
         self._special = torch.tensor(special, dtype=torch.long)
 
     @classmethod
@@ -111,8 +111,8 @@ class LanguageModel:
             raise TrainError(
                 f"{weights} does not hold this model's weights: {error}", remedy=_BACK
             ) from error
-        codec = Tokenizer.load_expected(folder / "tokenizer.json", sha256, end_of_text)
-        return cls(model.to(device).eval(), codec, end_of_text, document)
+        tokenizer = Tokenizer.load_expected(folder / "tokenizer.json", sha256, end_of_text)
+        return cls(model.to(device).eval(), tokenizer, end_of_text, document)
 
     def generate(
         self,
@@ -170,7 +170,7 @@ class LanguageModel:
             raise SettingError(
                 "stop holds an empty string, which ends every text before it begins", remedy="Leave it out."
             )
-        ids, drawn = self.codec.encode(text), derive_key(seed, number) >> 1
+        ids, drawn = self.tokenizer.encode(text), derive_key(seed, number) >> 1
         if settings.kind == "decoder":
             return Prompt([self.end_of_text, *ids], drawn, (self.end_of_text,), None, stop)
         if not 1 <= len(ids) <= settings.context:
@@ -188,7 +188,7 @@ class LanguageModel:
         batch_rows: int = BATCH_ROWS,
     ) -> list[Completion]:
         """One text for each prompt, `batch_rows` at a time, of at most max_tokens tokens each."""
-        completions = [Completion(self.codec, prompt) for prompt in prompts]
+        completions = [Completion(self.tokenizer, prompt) for prompt in prompts]
         for first in range(0, len(completions), batch_rows):
             for _ in self.pieces(completions[first : first + batch_rows], max_tokens, sampling or Sampling()):
                 pass
@@ -304,7 +304,7 @@ class Stream:
     """A text as it is written: iterate over it for its pieces, each a string of one or more characters."""
 
     def __init__(self, model: LanguageModel, prompt: Prompt, max_tokens: int, sampling: Sampling) -> None:
-        self._completion = Completion(model.codec, prompt)
+        self._completion = Completion(model.tokenizer, prompt)
         self._pieces = model.pieces([self._completion], max_tokens, sampling)
 
     @property

@@ -80,12 +80,12 @@ class Completion:
         random: where its random numbers come from.
     """
 
-    def __init__(self, codec: Tokenizer, prompt: Prompt) -> None:
+    def __init__(self, tokenizer: Tokenizer, prompt: Prompt) -> None:
         self.prompt = prompt
         self.ids: list[int] = []
         self.ended = self.done = False
         self.random = torch.Generator().manual_seed(prompt.seed)
-        self._decoder = codec.decoder(prompt.start)
+        self._decoder = tokenizer.decoder(prompt.start)
         self._said: list[str] = []
         self._held = ""
         # What may yet become a string to stop at is held back.

@@ -168,7 +168,7 @@ def export_model(
         else:
             rows = settings.padded_vocab_size
             write_durably(temporary / "model.json", json_bytes(language_model.document))
-            write_durably(temporary / "tokenizer.json", language_model.codec.data)
+            write_durably(temporary / "tokenizer.json", language_model.tokenizer.data)
             write_durably(temporary / LOADER, _one_file().encode())
             save_tensors(temporary / "model.safetensors", language_model.model.state_dict())
         result = ExportResult(
@@ -209,8 +209,8 @@ def _remarks(settings: ModelSettings, family: Family | None) -> Iterator[str]:
 
 # ------------------------------------------------------------------------------- as a known family
 def _write_family(folder: Path, language_model: LanguageModel, family: Family, rows: int) -> None:
-    model, codec = language_model.model, language_model.codec
-    special = _special_tokens(codec.data, language_model.end_of_text)
+    model, tokenizer = language_model.model, language_model.tokenizer
+    special = _special_tokens(tokenizer.data, language_model.end_of_text)
     ids = {role: number for role, (number, _) in special.items()}
     words = {f"{role}_token": word for role, (_, word) in special.items()}
     everyone = dict.fromkeys((*_SPECIAL, "bos", "eos")) | ids
@@ -226,7 +226,7 @@ def _write_family(folder: Path, language_model: LanguageModel, family: Family, r
     }
     if model.settings.kind == "decoder":
         documents["generation_config.json"] = _generation(language_model, ids)
-    write_durably(folder / "tokenizer.json", codec.data)
+    write_durably(folder / "tokenizer.json", tokenizer.data)
     for name, document in documents.items():
         write_durably(folder / name, json_bytes(document))
     save_tensors(folder / "model.safetensors", to_theirs(model.state_dict(), family, model.settings, rows))
@@ -246,7 +246,7 @@ def _special_tokens(tokenizer: bytes, end_of_text: int) -> dict[str, tuple[int, 
 def _generation(language_model: LanguageModel, ids: dict[str, int]) -> dict[str, Any]:
     """A generation_config.json that draws as `corpuskit sample` does: no special token but the end."""
     sampling = Sampling()
-    unsaid = [n for n in language_model.codec.special_ids() if n != language_model.end_of_text]
+    unsaid = [n for n in language_model.tokenizer.special_ids() if n != language_model.end_of_text]
     return {
         **{f"{role}_token_id": ids[role] for role in ("bos", "eos", "pad")},
         "do_sample": True,
@@ -280,7 +280,7 @@ def _compare_family(folder: Path, language_model: LanguageModel, family: Family)
     with _quiet(transformers):
         try:
             theirs = getattr(transformers, family.auto).from_pretrained(folder, local_files_only=True)
-            tokenizer = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
+            other = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
         except Exception as error:  # Whatever it is, the export is of no use.
             raise TrainError(
                 f"{by} does not load {family.architecture} as it was written: {error}",
@@ -288,11 +288,11 @@ def _compare_family(folder: Path, language_model: LanguageModel, family: Family)
             ) from error
         theirs = theirs.float().eval()
         difference, largest = _differ(language_model.model, lambda ids: theirs(input_ids=ids).logits)
-        codec = language_model.codec
-        texts = [codec.decode(row) for row in _rows(language_model.model.settings).tolist()]
+        tokenizer = language_model.tokenizer
+        texts = [tokenizer.decode(row) for row in _rows(language_model.model.settings).tolist()]
         texts += ["It is a truth, universally acknowledged.", " two  spaces\n\nand\tmore é 日本 "]
         same = all(
-            tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True) == codec.encode(text)
+            other.encode(text, add_special_tokens=False, split_special_tokens=True) == tokenizer.encode(text)
             for text in texts
         )
     return Check(True, by, difference, largest, same)

@@ -96,7 +96,7 @@ def plan_training(
 
 def _bytes_per_token(task: Task, corpus: Corpus) -> float:
     """Of text, in the rows of the first batch; that of English where the tokenizer is not one of bytes."""
-    sizes = corpus.codec.token_bytes(corpus.shards.vocab_size)
+    sizes = corpus.tokenizer.token_bytes(corpus.shards.vocab_size)
     if sizes is None or not isinstance(task, Pretraining):
         return Facts.bytes_per_token
     return float(sizes[task.batches.read(task.batches.samples(0, range(task.batch_rows)))].mean())

@@ -21,7 +21,7 @@ def shipped() -> dict[str, Path]:
     return {}
 
 
-def load_recipe(recipe: Path | str) -> dict[str, Any]:
+def load_training_recipe(recipe: Path | str) -> dict[str, Any]:
     """Settings by name from a recipe, the path of a YAML file or the name of one that ships.
 
     Raises SettingError when there is no such recipe, or it is not a mapping of names to values; the values

@@ -77,7 +77,7 @@ class Pretraining:
         )
 
 
-def pretraining(settings: TrainSettings, shards: Shards, codec: Tokenizer) -> Pretraining:
+def pretraining(settings: TrainSettings, shards: Shards, tokenizer: Tokenizer) -> Pretraining:
     """That of resolved settings; raises TrainError where the tokenizer lacks a token that it needs."""
     assert settings.context is not None
     assert settings.batch_rows is not None
@@ -89,14 +89,14 @@ def pretraining(settings: TrainSettings, shards: Shards, codec: Tokenizer) -> Pr
         objective = Masked(
             settings.context,
             end,
-            codec.mask_id(),
-            tuple(codec.special_ids()),
+            tokenizer.mask_id(),
+            tuple(tokenizer.special_ids()),
             shards.vocab_size,
             settings.mask_rate,
             settings.document_mask,
         )
     else:
-        sentinels = tuple(codec.sentinel_ids())
+        sentinels = tuple(tokenizer.sentinel_ids())
         objective = Spans(settings.context, end, sentinels, settings.span_density, settings.span_length)
     split = shards.split("train")
     rows = objective.row_tokens, objective.stride
