@@ -197,8 +197,14 @@ def _encoding(
     """Encode part by part; `_shards` joins the parts."""
     tasks = []
     for part, written in zip(parts, documents, strict=True):
-        made_from = {**RUNNER, "tokenizer": digest, "tokenizers": tokenizers.__version__}
-        made_from |= {"documents": written.sha256, "part": part.name, "split": split.model_dump(mode="json")}
+        made_from = {
+            **RUNNER,
+            "tokenizer": digest,
+            "tokenizers": tokenizers.__version__,
+            "documents": written.sha256,
+            "part": part.name,
+            "split": split.model_dump(mode="json"),
+        }
         arguments = {"part": part.name, "documents": written.path, "split": split}
         tasks.append(BuildTask(f"encoded/{part.name}", made_from, encode_part, run, arguments, written.bytes))
     return tasks
@@ -212,9 +218,13 @@ def _shards(
     digest: str,
     facts: Mapping[str, Any],
 ) -> BuildTask:
-    made_from = {**RUNNER, "shards": settings.fingerprint(deciding=False), "tokenizer": digest}
-    made_from["tokenizers"] = tokenizers.__version__
-    made_from["documents"] = [[p.name, d.sha256] for p, d in zip(parts, documents, strict=True)]
+    made_from = {
+        **RUNNER,
+        "shards": settings.fingerprint(deciding=False),
+        "tokenizer": digest,
+        "tokenizers": tokenizers.__version__,
+        "documents": [[p.name, d.sha256] for p, d in zip(parts, documents, strict=True)],
+    }
     arguments: dict[str, Any] = {"parts": [part.name for part in parts], "settings": settings}
     arguments |= {"tokenizer_sha256": digest, "facts": facts}
     return BuildTask("shards", made_from, write_shards, run, arguments)
