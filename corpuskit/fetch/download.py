@@ -60,7 +60,7 @@ class Fetched:
     resumed: int
 
 
-Done = Callable[[Fetched], None]
+OnFetched = Callable[[Fetched], None]
 _Results = queue.SimpleQueue[Fetched | BaseException | None]
 
 
@@ -292,7 +292,7 @@ def require_space(remotes: Iterable[Remote], folder: Path) -> None:
 
 
 def download_all(
-    web: Web, remotes: Iterable[Remote], folder: Path, done: Done, *, connections: int = 2
+    web: Web, remotes: Iterable[Remote], folder: Path, done: OnFetched, *, connections: int = 2
 ) -> None:
     """Fetch files over so many connections at once, in their order.
 
@@ -342,7 +342,7 @@ def _next(waiting: deque[Remote]) -> Remote | None:
         return None
 
 
-def _collect(results: _Results, running: int, done: Done) -> None:
+def _collect(results: _Results, running: int, done: OnFetched) -> None:
     failure: BaseException | None = None
     while running:
         if (result := results.get()) is None:

@@ -83,6 +83,7 @@ def command(
     # torch takes seconds to load: not before there is something to sample.
     from corpuskit.train import Sampling
     from corpuskit.train.generate.fill import fill_masks, fill_spans
+    from corpuskit.train.generate.generate import load_model
 
     sampling = Sampling(**drawn)
     asked = _prompts(prompts, lines)
@@ -108,14 +109,6 @@ def command(
     ]
     data = {"model": str(model), "seed": seed, "samples": told}
     shell.result(data, "\n\n---\n\n".join(each.text for each in samples))
-
-
-def load_model(folder: Path, device: str) -> LanguageModel:
-    """Load a model folder; raises SettingError for "cuda" where there is none."""
-    from corpuskit.train import LanguageModel
-    from corpuskit.train.device import choose_device
-
-    return LanguageModel.load(folder, choose_device(device))
 
 
 def _prompts(prompts: tuple[str, ...], lines: Path | None) -> list[str]:

@@ -22,6 +22,7 @@ from torch import Tensor
 from corpuskit.errors import SettingError, TrainError
 from corpuskit.shards.permutation import derive_key
 from corpuskit.tokenizer.tokenizer import Tokenizer
+from corpuskit.train.device import choose_device
 from corpuskit.train.generate.sampling import Completion, Prompt, Sampling, draw
 from corpuskit.train.model.transformer import ModelSettings, Transformer
 
@@ -224,12 +225,14 @@ class LanguageModel:
         return allowed
 
 
-def load_model(folder: Path | str, device: str = "cpu") -> LanguageModel:
-    """Load a trained or imported model from its folder, ready to write; see `LanguageModel.load`.
+def load_model(folder: Path | str, device: str = "auto") -> LanguageModel:
+    """Load a trained or imported model from its folder, ready to write, onto a GPU where there is one.
+
+    Raises SettingError for "cuda" where there is none, TrainError for a folder that holds no model:
 
     print(load_model("models/sample").generate("The river")[0].text)
     """
-    return LanguageModel.load(folder, device)
+    return LanguageModel.load(folder, choose_device(device))
 
 
 class Reader:
