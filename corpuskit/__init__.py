@@ -56,34 +56,52 @@ _PLACES = {
 __all__ = sorted([*_PLACES, "__version__"])
 
 if TYPE_CHECKING:
-    from corpuskit.build.build import build_corpus
-    from corpuskit.build.decide.held_out import Split
-    from corpuskit.build.pipeline import Pipeline
+    from corpuskit.build.build import build_corpus as build_corpus
+    from corpuskit.build.decide.held_out import Split as Split
+    from corpuskit.build.pipeline import Pipeline as Pipeline
     from corpuskit.build.recipe.recipe import load as load_recipe
-    from corpuskit.build.write.write_shards import WriteShards
-    from corpuskit.documents.settings import Decides, Location
-    from corpuskit.errors import CorpuskitError
-    from corpuskit.run.folder import Run
-    from corpuskit.shards.reader import Shards, open_shards
-    from corpuskit.sources.files.files import Files
-    from corpuskit.sources.gutenberg.clean import clean_book
-    from corpuskit.sources.gutenberg.source import Gutenberg
-    from corpuskit.sources.source import Source
-    from corpuskit.sources.wikipedia.extract import extract_wikitext
-    from corpuskit.sources.wikipedia.source import Wikipedia
-    from corpuskit.stages.barrier import Barrier
-    from corpuskit.stages.dedup.exact import ExactDuplicates
-    from corpuskit.stages.dedup.near import NearDuplicates, near_duplicates
-    from corpuskit.stages.normalize.classical import Lowercase, Punctuation, StopWords
-    from corpuskit.stages.normalize.unicode import Unicode, fix_unicode
-    from corpuskit.stages.normalize.whitespace import Whitespace
-    from corpuskit.stages.quality.length import Length
-    from corpuskit.stages.stage import Effect, Rule, Stage
-    from corpuskit.tokenizer.tokenizer import Tokenizer
-    from corpuskit.tokenizer.train import TrainTokenizer
-    from corpuskit.train.generate.generate import load_model
-    from corpuskit.train.settings.settings import TrainSettings
-    from corpuskit.train.train import train_model
+    from corpuskit.build.write.write_shards import WriteShards as WriteShards
+    from corpuskit.documents.settings import Decides as Decides
+    from corpuskit.documents.settings import Location as Location
+    from corpuskit.errors import CorpuskitError as CorpuskitError
+    from corpuskit.run.folder import Run as Run
+    from corpuskit.shards.reader import Shards as Shards
+    from corpuskit.shards.reader import open_shards as open_shards
+    from corpuskit.sources.files.files import Files as Files
+    from corpuskit.sources.gutenberg.clean import clean_book as clean_book
+    from corpuskit.sources.gutenberg.source import Gutenberg as Gutenberg
+    from corpuskit.sources.source import Source as Source
+    from corpuskit.sources.wikipedia.extract import extract_wikitext as extract_wikitext
+    from corpuskit.sources.wikipedia.source import Wikipedia as Wikipedia
+    from corpuskit.stages.barrier import Barrier as Barrier
+    from corpuskit.stages.dedup.exact import ExactDuplicates as ExactDuplicates
+    from corpuskit.stages.dedup.near import (
+        NearDuplicates as NearDuplicates,
+    )
+    from corpuskit.stages.dedup.near import (
+        near_duplicates as near_duplicates,
+    )
+    from corpuskit.stages.normalize.classical import (
+        Lowercase as Lowercase,
+    )
+    from corpuskit.stages.normalize.classical import (
+        Punctuation as Punctuation,
+    )
+    from corpuskit.stages.normalize.classical import (
+        StopWords as StopWords,
+    )
+    from corpuskit.stages.normalize.unicode import Unicode as Unicode
+    from corpuskit.stages.normalize.unicode import fix_unicode as fix_unicode
+    from corpuskit.stages.normalize.whitespace import Whitespace as Whitespace
+    from corpuskit.stages.quality.length import Length as Length
+    from corpuskit.stages.stage import Effect as Effect
+    from corpuskit.stages.stage import Rule as Rule
+    from corpuskit.stages.stage import Stage as Stage
+    from corpuskit.tokenizer.tokenizer import Tokenizer as Tokenizer
+    from corpuskit.tokenizer.train import TrainTokenizer as TrainTokenizer
+    from corpuskit.train.generate.generate import load_model as load_model
+    from corpuskit.train.settings.settings import TrainSettings as TrainSettings
+    from corpuskit.train.train import train_model as train_model
 
 try:
     __version__ = version("corpuskit")
@@ -96,3 +114,7 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module 'corpuskit' has no attribute {name!r}")
     attribute = "load" if name == "load_recipe" else name
     return getattr(import_module(_PLACES[name]), attribute)
+
+
+def __dir__() -> list[str]:
+    return __all__

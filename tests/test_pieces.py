@@ -12,7 +12,7 @@ from pathlib import Path
 import corpuskit
 
 SCRIPT = """
-import importlib, json, pkgutil, sys, tempfile
+import importlib, json, sys, tempfile
 from pathlib import Path
 import numpy as np
 import corpuskit
@@ -65,9 +65,11 @@ PIECES = {
 
 first = {name: piece() for name, piece in PIECES.items()}
 second = {name: piece() for name, piece in PIECES.items()}
-for module in pkgutil.walk_packages(corpuskit.__path__, "corpuskit."):
-    if module.name != "corpuskit.__main__":
-        importlib.import_module(module.name)
+package = Path(corpuskit.__file__).parent
+for path in sorted(package.rglob("*.py")):
+    name = ".".join(path.relative_to(package.parent).with_suffix("").parts).removesuffix(".__init__")
+    if path.name != "__main__.py":
+        importlib.import_module(name)
 third = {name: piece() for name, piece in PIECES.items()}
 public = [name for name in corpuskit.__all__ if type(getattr(corpuskit, name)).__name__ == "module"]
 print(json.dumps([first, second, third, public]))

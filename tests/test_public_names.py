@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
-import re
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -26,12 +27,13 @@ def test_all_is_sorted_and_whole() -> None:
     assert corpuskit.__all__ == sorted(set(corpuskit.__all__))
     # What type checkers see is what there is.
     block = SOURCE.split("if TYPE_CHECKING:\n")[1].split("\ntry:")[0]
-    seen = {
-        word.split(" as ")[-1].strip()
-        for line in re.findall(r"import (.+)", block)
-        for word in line.split(",")
-    }
+    names = [a for node in ast.walk(ast.parse(textwrap.dedent(block))) for a in getattr(node, "names", ())]
+    seen = {alias.asname for alias in names}
     assert seen | {"__version__"} == set(corpuskit.__all__)
+
+
+def test_what_can_be_completed_is_what_there_is() -> None:
+    assert dir(corpuskit) == corpuskit.__all__
 
 
 def test_an_unknown_name() -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from corpuskit.build.parts import list_parts
 from corpuskit.build.pipeline import Pipeline, PipelineStep
-from corpuskit.build.recipe.recipe import load
+from corpuskit.build.recipe.recipe import Recipe, load
 from corpuskit.build.steps import Records, Step, stage_order, steps
 from corpuskit.documents.ledger import Ledger
 from corpuskit.errors import SettingError
@@ -49,7 +49,7 @@ class BuildResult:
 
 
 def build_corpus(
-    recipe: str | Path | Pipeline | Sequence[PipelineStep],
+    recipe: str | Path | Recipe | Pipeline | Iterable[PipelineStep],
     out: str | Path,
     *,
     workers: int = 1,
@@ -59,7 +59,7 @@ def build_corpus(
     """Build into a run folder, or go on with a build there; what is done is not done again.
 
     Args:
-        recipe: the path of a recipe, a pipeline, or its steps in order.
+        recipe: a recipe or its path, a pipeline, or its steps in order.
         out: the run folder, made where it is missing.
         workers: processes. With more than one, a script needs ``if __name__ == "__main__":``.
         engine: who runs the tasks; by default as many processes of this machine as ``workers`` says.
@@ -79,10 +79,11 @@ def build_corpus(
     """
     if workers < 1:
         raise SettingError(f"workers: {workers} is less than 1", remedy="Give the number of processes.")
-    if isinstance(recipe, str | Path):
-        pipeline = load(recipe).pipeline
+    recipe = load(recipe) if isinstance(recipe, str | Path) else recipe
+    if isinstance(recipe, Recipe):
+        pipeline = recipe.pipeline
     else:
-        pipeline = recipe if isinstance(recipe, Pipeline) else Pipeline(recipe)
+        pipeline = recipe if isinstance(recipe, Pipeline) else Pipeline(tuple(recipe))
     started = time.perf_counter()
     run = Run(out)
     run.create()

@@ -46,6 +46,8 @@ class Pipeline:
     leave_out: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        # A generator is used up by the first look at it.
+        object.__setattr__(self, "steps", tuple(self.steps))
         order = [_kind(step) for step in self.steps]
         for step in self.steps:
             if isinstance(step, LeaveOut | UniqueId):

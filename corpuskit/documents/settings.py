@@ -36,7 +36,7 @@ class Settings(BaseModel):
     version: ClassVar[int] = 1
 
     @classmethod
-    def checked(cls, owner: str, **values: Any) -> Self:
+    def checked(cls, owner: str, /, **values: Any) -> Self:
         """Settings from the keywords of a function; `SettingError` in its name for what is wrong first."""
         try:
             return cls(**values)

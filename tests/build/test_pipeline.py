@@ -281,3 +281,9 @@ def test_names_beyond_the_file_system_are_shortened(tmp_path: Path) -> None:
     (folder / name).write_text("Some words to keep.", encoding="utf-8")
     result = build_corpus([Files(path=str(folder / name), label="l" * 200)], tmp_path / "run")
     assert result.documents == 1
+
+
+def test_steps_may_come_from_a_generator(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("A note.")
+    steps = (step for step in [Files(path=str(tmp_path / "a.txt"), label="x"), ExactDuplicates()])
+    assert build_corpus(steps, tmp_path / "run").documents == 1

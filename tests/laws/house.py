@@ -118,7 +118,10 @@ def lines(name: str) -> int:
 def main(wanted: list[str]) -> None:
     """Print the closures."""
     for entry in wanted or READ:
-        names = closure(_name(PACKAGE / entry.removeprefix("corpuskit/")))
+        name = _name(PACKAGE / entry.removeprefix("./").removeprefix("corpuskit/"))
+        if name not in modules():
+            raise SystemExit(f"{entry}: no such module; name it as stages/quality/length.py")
+        names = closure(name)
         print(f"{entry}: {len(names)} files, {sum(map(lines, names))} lines")
         if wanted:
             print("".join(f"  {lines(name):5}  {name}\n" for name in names), end="")

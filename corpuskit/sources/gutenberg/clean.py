@@ -6,13 +6,16 @@ from dataclasses import dataclass
 from typing import Literal, TypedDict, Unpack
 
 from corpuskit.documents.reading import CutSpan
-from corpuskit.errors import InputError
+from corpuskit.errors import InputError, SettingError, nearest
 from corpuskit.sources.encoding.decode import decode_text
 from corpuskit.sources.encoding.letters import Decoded
 from corpuskit.sources.gutenberg.body import Body
 from corpuskit.sources.gutenberg.book import Edition
 from corpuskit.sources.gutenberg.header import Header, declared_encoding, declared_language, read_header
 from corpuskit.sources.gutenberg.source import Gutenberg
+from corpuskit.sources.gutenberg.tree import TEXT_SUFFIXES, ZIP_SUFFIX
+
+_NAMES_OF_FILES = (*TEXT_SUFFIXES, ZIP_SUFFIX)
 
 
 @dataclass(frozen=True)
@@ -55,7 +58,7 @@ def clean_book(raw: bytes | str, **settings: Unpack[BookSettings]) -> Book:
             line breaks...
 
     Raises:
-        SettingError: a setting is unknown, or has an unknown value.
+        SettingError: a setting is unknown or has an unknown value, or a file is named in place of its bytes.
         InputError: the bytes are in no encoding that is known here, or the text holds half of a surrogate
             pair, which is no text.
 
@@ -74,6 +77,12 @@ def clean_book(raw: bytes | str, **settings: Unpack[BookSettings]) -> Book:
     >>> book.text, book.header.title, [cut.reason for cut in book.cuts]
     ('The tide went out, and nobody on the shore had seen it go.', 'Two Lines', ['header', 'licence'])
     """
+    if unknown := [name for name in settings if name not in BookSettings.__annotations__]:
+        remedy = nearest(unknown[0], BookSettings.__annotations__)
+        raise SettingError(f"clean_book: no setting is called {unknown[0]!r}", remedy=remedy)
+    if not isinstance(raw, str | bytes) or (isinstance(raw, str) and raw.endswith(_NAMES_OF_FILES)):
+        message = f"clean_book: {str(raw)[:80]!r} is the name of a file or none of its contents"
+        raise SettingError(message, remedy="Give what it holds: Path(...).read_bytes().")
     declared = "" if isinstance(raw, str) else declared_encoding(raw)
     decoded = _decoded(raw, declared)
     body = Body(decoded.text, Gutenberg.checked("clean_book", path="", **settings).body_options())

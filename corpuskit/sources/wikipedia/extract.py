@@ -24,6 +24,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from corpuskit import _native
+from corpuskit.documents.texts import as_texts
 from corpuskit.errors import InputError, SettingError, nearest
 from corpuskit.sources.wikipedia.columns import NO_STRINGS, from_engine, to_engine
 from corpuskit.sources.wikipedia.loss import LossTotals, measure_loss, side_tables
@@ -336,9 +337,10 @@ def extract_wikitext(
     >>> [page.text for page in pages], [row.template for row in pages[0].loss.costliest(1)]
     (['## A\\n\\nb', '- e'], ['c'])
     """
-    texts = [text] if isinstance(text, str) else list(text)
+    texts = [text] if isinstance(text, str) else as_texts("extract_wikitext", text)
     titles = [title] if title and isinstance(title, str) else list(title) or [""] * len(texts)
     pages, names = _strings("text", texts), _strings("title", titles)
+    _check_settings(settings)
     options: dict[str, Any] = dict(settings)
     rules, conversions = options.pop("template_rules", None), options.pop("conversions", "both")
     measured = options.pop("measure_loss", False)
@@ -372,3 +374,26 @@ def _strings(what: str, strings: Sequence[object]) -> pa.LargeStringArray:
         message = f"extract_wikitext: a {what} holds half of a surrogate pair at character {error.start}"
         remedy = "Read its file as UTF-8, or replace it: text.encode('utf-8', 'replace').decode()."
         raise InputError(message, remedy=remedy) from None
+
+
+def _check_settings(settings: Mapping[str, object]) -> None:
+    for name, value in settings.items():
+        if name not in ExtractionSettings.__annotations__:
+            remedy = nearest(name, ExtractionSettings.__annotations__)
+            raise SettingError(f"extract_wikitext: no setting is called {name!r}", remedy=remedy)
+        wrong = {
+            "conversions": value not in ("both", "author"),
+            "drop_sections": isinstance(value, str) and value != "auto",
+            "captions": not isinstance(value, bool),
+            "hatnotes": not isinstance(value, bool),
+            "template_rules": not isinstance(value, Mapping | None),
+        }
+        if wrong.get(name):
+            remedies = {
+                "conversions": "Give both or author.",
+                "drop_sections": "Give auto, or a list of headings.",
+            }
+            remedy = remedies.get(
+                name, "Give rules by template." if "rules" in name else "Give True or False."
+            )
+            raise SettingError(f"extract_wikitext: {name} = {value!r}", remedy=remedy)

@@ -25,7 +25,8 @@ from datasketch import MinHash
 from pydantic import Field
 
 from corpuskit.documents.settings import Decides
-from corpuskit.errors import InputError, SettingError
+from corpuskit.documents.texts import as_texts
+from corpuskit.errors import InputError
 from corpuskit.stages.barrier import Barrier, scan_alone
 from corpuskit.stages.scans import Scans
 from corpuskit.storage.spill import Keys, Ordinals, runs, sorted_rows
@@ -190,17 +191,15 @@ def near_duplicates(
 
     Raises:
         SettingError: ``texts`` is one string, or a setting is out of bounds.
-        InputError: a text holds half of a surrogate pair, which is no text.
+        InputError: a text is no string, or holds half of a surrogate pair.
 
     >>> verse = "the sea is calm tonight the tide is full the moon lies fair upon the straits"
     >>> near_duplicates([verse, "On the French coast the light gleams.", verse + " ."])
     [NearCopies(kept=2, copies=((0, 1.0),))]
     """
-    if isinstance(texts, str):
-        raise SettingError("near_duplicates: texts is one string", remedy="Give a list of texts.")
     barrier = NearDuplicates.checked("near_duplicates", threshold=threshold, ngram=ngram, keep=keep)
     try:
-        batch = pa.record_batch({"text": pa.array(list(texts), pa.large_string())})
+        batch = pa.record_batch({"text": pa.array(as_texts("near_duplicates", texts), pa.large_string())})
     except UnicodeEncodeError as error:
         raise InputError(
             f"near_duplicates: a text holds half of a surrogate pair at character {error.start}",

@@ -18,6 +18,7 @@ from ftfy import TextFixerConfig
 from ftfy.badness import is_bad
 from ftfy.chardata import CONTROL_CHARS, LIGATURES
 
+from corpuskit.documents.texts import as_texts
 from corpuskit.stages.normalize.texts import map_texts
 from corpuskit.stages.stage import Effect, Stage
 
@@ -126,4 +127,6 @@ def fix_unicode(texts: str | list[str] | tuple[str, ...], settings: Unicode | No
     ('schön', ['schön', 'afine'])
     """
     config = (settings or Unicode()).config()
-    return fix_text(texts, config) if isinstance(texts, str) else [fix_text(text, config) for text in texts]
+    if isinstance(texts, str):
+        return fix_text(texts, config)
+    return [fix_text(text, config) for text in as_texts("fix_unicode", texts)]

@@ -128,8 +128,9 @@ class LanguageModel:
         """Continue each prompt `count` times with at most max_tokens tokens each; those of a prompt together.
 
         Sample i of a prompt depends on (prompt, seed, i), not on count, batch_rows or the other prompts, but
-        for rounding (see above). An empty prompt begins a new document. A text ends before the first of the
-        strings `stop` that the model writes. An encoder-decoder reads the prompt as its source.
+        for rounding: batches of other sizes add in another order. An empty prompt begins a new document. A
+        text ends before the first of the strings `stop` that the model writes. An encoder-decoder reads the
+        prompt as its source.
 
         Raises SettingError for max_tokens, count or batch_rows below 1, an empty string in `stop`, a source
         that is empty or longer than the context, and for an encoder, which writes no text.
@@ -154,13 +155,15 @@ class LanguageModel:
         number: int = 0,
         stop: Sequence[str] = (),
     ) -> Stream:
-        """As `sample`, its sample `number` alone, piece by piece as it is written."""
+        """As `generate`, its sample `number` alone, piece by piece as it is written."""
         if isinstance(prompt, str):
             prompt = self.prompt(prompt, seed, number, stop)
         return Stream(self, prompt, max_tokens, sampling or Sampling())
 
     def prompt(self, text: str, seed: int = 0, number: int = 0, stop: Sequence[str] = ()) -> Prompt:
-        """The prompt of a text to be continued or, for an encoder-decoder, answered; raises as `sample`."""
+        """The prompt of a text to be continued or, for an encoder-decoder, answered; raises as `generate`."""
+        if isinstance(stop, str):  # Each of its letters would end the text.
+            raise SettingError(f"stop: {stop!r} is one string", remedy="Give a list of strings.")
         settings = self.model.settings
         if settings.kind == "encoder":
             raise SettingError(

@@ -66,6 +66,9 @@ def test_what_is_no_text_or_no_setting() -> None:
         clean_book("a\ud800")
     with pytest.raises(SettingError, match="clean_book: footnotes = 'none': "):
         clean_book("a", footnotes="none")  # type: ignore[typeddict-item]
-    with pytest.raises(SettingError, match="clean_book: footnote = 'keep': ") as caught:
+    with pytest.raises(SettingError, match="no setting is called 'footnote'") as caught:
         clean_book("a", footnote="keep")  # type: ignore[call-arg]
     assert "'footnotes'" in caught.value.remedy
+    for wrong in ("books/90001-0.txt", BOOKS, 5):
+        with pytest.raises(SettingError, match="is the name of a file or none of its contents"):
+            clean_book(wrong)  # type: ignore[arg-type]

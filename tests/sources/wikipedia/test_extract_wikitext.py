@@ -89,8 +89,25 @@ def test_wrong_settings_are_named() -> None:
         extract_wikitext(["x"], title=["a", "b"])
     with pytest.raises(SettingError, match="template_rules"):
         extract_wikitext("x", template_rules={"pop": "{1:nosuch"})
-    with pytest.raises(TypeError, match="ouput"):
+    with pytest.raises(SettingError, match="no setting is called 'ouput'") as caught:
         extract_wikitext("x", ouput="plain")  # type: ignore[call-overload]
+    assert "'output'" in caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [{"conversions": "autor"}, {"drop_sections": "History"}, {"captions": "yes"}, {"template_rules": "pop"}],
+)
+def test_a_wrong_value_is_named(setting: dict[str, str]) -> None:
+    [(name, value)] = setting.items()
+    with pytest.raises(SettingError, match=f"extract_wikitext: {name} = '{value}'"):
+        extract_wikitext("x", **setting)  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize("text", [b"x", ["a", None], {"a": "b"}])
+def test_what_is_no_text_is_named(text: object) -> None:
+    with pytest.raises((SettingError, InputError), match="extract_wikitext: "):
+        extract_wikitext(text)  # type: ignore[call-overload]
 
 
 def test_half_of_a_surrogate_pair_is_named() -> None:

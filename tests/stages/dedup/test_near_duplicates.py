@@ -279,7 +279,9 @@ def test_texts_in_memory_are_judged_as_in_a_build(tmp_path: Path, jsonl: Jsonl) 
 @pytest.mark.parametrize(
     ("texts", "settings", "message"),
     [
-        ("abc", {}, "texts is one string"),
+        ("abc", {}, "a str is no list of texts"),
+        ({"x": "a"}, {}, "a dict is no list of texts"),
+        (["a", None], {}, "text 1 is of type NoneType"),
         (["a"], {"threshold": 2}, "threshold = 2: "),
         (["a"], {"ngram": 0}, "ngram = 0: "),
         (["a"], {"keep": "x"}, "keep = 'x': "),
