@@ -30,18 +30,18 @@ CHILD = """
 import json, os, signal, sys
 import torch
 from corpuskit.train import TrainSettings, train_model
-from corpuskit.train import checkpoint
+from corpuskit.storage import files
 run, out, settings, keywords, killed, at = sys.argv[1:]
 torch.set_num_threads(1)
 if os.environ["RANK"] == killed:
-    real, saves = checkpoint.write_durably, []
+    real, saves = files.write_durably, []
     def write(path, data):
         saves.append(path)
         if len(saves) == int(at):
             path.write_bytes(data[: len(data) // 2])
             os.kill(os.getpid(), signal.SIGKILL)
         return real(path, data)
-    checkpoint.write_durably = write
+    files.write_durably = write
 chosen = TrainSettings.model_validate_json(settings) if settings else None
 print(train_model(run, out, chosen, **json.loads(keywords)).validation_loss)
 """
