@@ -8,6 +8,7 @@ with the id of every document, and applying one to another document is an error.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -45,8 +46,8 @@ def decide(
         for label, decider in segment.deciders:
             _run_decider(scans.seen_by(label), decider, ledger)
         splits = assign(scans, split) if split else None
-        ids = scans.ids(_named(scans))
-        outputs = [_write(run, segment, scans, part, splits, ids) for part in scans.parts]
+        named = _named(scans)
+        outputs = [_write(run, segment, scans, part, splits, named) for part in scans.parts]
         facts = {"kept": int(scans.kept.sum()), "clusters": len(scans.clustered())}
         return TaskResult(outputs, ledger, facts, warnings=scans.warnings)
 
@@ -98,37 +99,46 @@ def _run_rule(scans: Scans, rule: Rule) -> None:
 
 
 # ----------------------------------------------------------------------------------------- what is written
+class Named(NamedTuple):
+    """Some documents: their ordinals, ascending, and the id of each. Looked up once, for all parts."""
+
+    ordinals: npt.NDArray[np.int64]
+    ids: pa.Array
+
+
 def _write(
     run: Run,
     segment: Segment,
     scans: Scans,
     part: PartScan,
     splits: npt.NDArray[np.int8] | None,
-    ids: dict[int, str],
+    named: Named,
 ) -> Output:
     path = Run.path("decisions", segment.folder, part.name)
     with run.table(path, DECISIONS) as sink:
         position = part.first
         for rows in run.read_batches(part.scans, ["id"]):
-            sink.write(_decisions(scans, position, rows.column("id"), splits, ids))
+            sink.write(_decisions(scans, position, rows.column("id"), splits, named))
             position += rows.num_rows
     return run.output(path, part.count)
 
 
-def _named(scans: Scans) -> set[int]:
-    """Ordinals whose ids stand in decisions about others: originals of duplicates, roots of clusters."""
+def _named(scans: Scans) -> Named:
+    """Whose ids stand in decisions about others: originals of duplicates and roots of clusters."""
     originals = np.unique(scans.original).tolist()
-    return {o for o in originals if o >= 0} | {scans.cluster(o) for o in scans.clustered()}
+    ordinals = {o for o in originals if o >= 0} | {scans.cluster(o) for o in scans.clustered()}
+    ids = scans.ids(ordinals)
+    others = sorted(ids)
+    return Named(np.array(others, np.int64), pa.array([ids[o] for o in others], pa.string()))
 
 
 def _decisions(
-    scans: Scans, first: int, own: pa.Array, splits: npt.NDArray[np.int8] | None, ids: dict[int, str]
+    scans: Scans, first: int, own: pa.Array, splits: npt.NDArray[np.int8] | None, named: Named
 ) -> pa.Table:
     """The decisions about the documents from ``first`` on, whose ids are ``own``, as columns."""
     last = first + len(own)
     kept = np.asarray(scans.kept[first:last])
-    others = np.array(sorted(ids), np.int64)
-    names = [ids[o] for o in others.tolist()]
+    others, names = named
     original = scans.original[first:last]
     roots = np.fromiter((scans.cluster(o) for o in range(first, last)), np.int64, len(own))
     joined = roots != np.arange(first, last)
@@ -150,6 +160,7 @@ def _decisions(
     return pa.table(columns, schema=DECISIONS)
 
 
-def _pick(names: Collection[str], numbers: npt.NDArray[np.integer]) -> pa.Array:
+def _pick(names: pa.Array | Collection[str], numbers: npt.NDArray[np.integer]) -> pa.Array:
     """The name of each number, null for one below 0."""
-    return pa.array(names, pa.string()).take(pa.array(numbers, mask=np.asarray(numbers < 0)))
+    names = names if isinstance(names, pa.Array) else pa.array(names, pa.string())
+    return names.take(pa.array(numbers, mask=np.asarray(numbers < 0)))

@@ -381,19 +381,15 @@ def _check_settings(settings: Mapping[str, object]) -> None:
         if name not in ExtractionSettings.__annotations__:
             remedy = nearest(name, ExtractionSettings.__annotations__)
             raise SettingError(f"extract_wikitext: no setting is called {name!r}", remedy=remedy)
-        wrong = {
-            "conversions": value not in ("both", "author"),
-            "drop_sections": isinstance(value, str) and value != "auto",
-            "captions": not isinstance(value, bool),
-            "hatnotes": not isinstance(value, bool),
-            "template_rules": not isinstance(value, Mapping | None),
-        }
-        if wrong.get(name):
-            remedies = {
-                "conversions": "Give both or author.",
-                "drop_sections": "Give auto, or a list of headings.",
-            }
-            remedy = remedies.get(
-                name, "Give rules by template." if "rules" in name else "Give True or False."
-            )
+        sound, remedy = {
+            "conversions": (value in ("both", "author"), "Give both or author."),
+            "drop_sections": (
+                value == "auto" or not isinstance(value, str),
+                "Give auto, or a list of headings.",
+            ),
+            "captions": (isinstance(value, bool), "Give True or False."),
+            "hatnotes": (isinstance(value, bool), "Give True or False."),
+            "template_rules": (isinstance(value, Mapping | None), "Give rules by template."),
+        }.get(name, (True, ""))
+        if not sound:
             raise SettingError(f"extract_wikitext: {name} = {value!r}", remedy=remedy)
