@@ -11,6 +11,11 @@ SOURCES := pyproject.toml constraints.txt CMakeLists.txt native/bindings.cpp $(E
 # An editable install knows each module by its place: where one comes, goes or moves, it must be made again.
 MODULES := $(VENV)/modules-$(firstword $(shell find corpuskit -name '*.py' | LC_ALL=C sort | cksum))
 
+# pip says nothing while it compiles, and with -v too much: of that, the steps of the compiler are shown.
+watched = { PIP_CONSTRAINT=constraints.txt $(PIP) install -v -c constraints.txt $(1); echo "exit $$?"; } 2>&1 \
+  | tee build/install.log | awk '/^ *\[[0-9]+\/[0-9]+\] / {sub(/CMakeFiles\/.*dir\//, ""); print; fflush()} \
+  /^exit / {code = $$2} END {exit code}' || { tail -n 40 build/install.log; exit 1; }
+
 .SECONDARY:
 .PHONY: install install-dev demo test test-slow check sanitize fuzz format bench bench-install clean help
 
@@ -39,13 +44,17 @@ $(VENV)/installed: $(SOURCES) $(MODULES) | $(BIN)/python
 	  echo "A C++20 compiler is needed to build corpuskit's engine and none was found."; \
 	  echo "Debian, Ubuntu: apt-get install g++    Fedora: dnf install gcc-c++    macOS: xcode-select --install"; \
 	  exit 1; }
-	@echo "== installing pinned packages into $(VENV)/ and compiling the engine: about three minutes"
+	@echo "== installing pinned packages into $(VENV)/"
 	$(PIP) install -c constraints.txt torch==2.13.0
-	PIP_CONSTRAINT=constraints.txt $(PIP) install -c constraints.txt -e .
+	@echo "== compiling the engine: $(words $(ENGINE)) files of C++, two to five minutes; all that is said: build/install.log"
+	@mkdir -p build
+	@$(call watched,-e .)
 	@touch $@
 
 $(VENV)/installed-dev: $(VENV)/installed
-	PIP_CONSTRAINT=constraints.txt $(PIP) install -c constraints.txt -e '.[dev]'
+	@echo "== installing what tests and checks need"
+	@mkdir -p build
+	@$(call watched,-e '.[dev]')
 	@touch $@
 
 demo: $(VENV)/installed

@@ -16,10 +16,10 @@ from corpuskit import __version__
 COMMANDS = {
     "fetch": ("corpus.fetch", "Fetch Wikipedia dumps and Gutenberg books from mirrors."),
     "build": ("corpus.build", "Build documents, tokenizer and shards from a recipe."),
-    "inspect": ("corpus.inspect", "Show what a run holds: ledger, sources, tokens, shards."),
+    "inspect": ("corpus.inspect", "Show what a run or a model holds."),
     "verify": ("corpus.verify", "Check a run: checksums, ledger, shards and their index."),
     "trace": ("corpus.trace", "Lead a token back to its document, source and licence."),
-    "tokenizer": ("corpus.tokenizer", "Train a tokenizer on files, or look at one."),
+    "tokenizer": ("corpus.tokenizer", "Train a tokenizer, or look at one."),
     "wikipedia": ("wikipedia.wikipedia", "Look into a dump of Wikipedia or another wiki."),
     "train": ("model.train", "Train a model on the shards of a run."),
     "sample": ("model.sample", "Write text with a trained model."),

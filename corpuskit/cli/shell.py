@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -80,6 +81,11 @@ def progress(shell: Shell, *figures: ProgressColumn) -> Progress:
     console = Console(stderr=True, quiet=shell.quiet)
     hidden = shell.quiet or not console.is_terminal
     return Progress(TextColumn("{task.description}"), BarColumn(), *figures, console=console, disable=hidden)
+
+
+def terminal_columns() -> int:
+    """Columns of the terminal that standard output is; 0 for a file or a pipe, which have no width."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
 
 
 def counted(number: int, what: str) -> str:

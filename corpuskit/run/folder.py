@@ -134,6 +134,15 @@ class Run:
         run._check_format()
         return run
 
+    @classmethod
+    def open_finished(cls, folder: str | Path) -> Run:
+        """A run whose build has ended. Raises `RunError` if the folder is none, or has no account yet."""
+        run = cls.open(folder)
+        if not run.exists(layout.LEDGER):
+            remedy = "Call `corpuskit build` again with the same recipe: it goes on where it stopped."
+            raise RunError(f"{run.folder}: the build is not finished: there is no ledger.json", remedy=remedy)
+        return run
+
     def create(self) -> None:
         """Make the folder, or check that an existing one has this format."""
         if self.exists(layout.path("run")):

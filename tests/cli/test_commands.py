@@ -19,7 +19,11 @@ from click.testing import CliRunner
 
 from corpuskit.build.build import build_corpus
 from corpuskit.build.recipe.recipe import load
+from corpuskit.cli.corpus.inspect import gather, render
 from corpuskit.cli.main import COMMANDS, cli
+from corpuskit.run.folder import Run
+
+SAMPLES = Path(__file__).parents[2] / "sample_corpora"
 
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -211,6 +215,18 @@ def test_verify_sees_damage(path: str, damage: str, problem: str, finished: Path
     assert any(problem in line for line in answer["problems"]), answer["problems"]
 
 
+def test_the_table_of_a_run_keeps_to_the_width_of_the_terminal(sample_run: Path) -> None:
+    facts = gather(Run.open(sample_run))
+    words = render(facts).split()
+    for columns in (60, 100, 140):
+        lines = render(facts, columns).splitlines()
+        table = lines[: lines.index("", 3)]
+        assert max(map(len, table[2:])) <= columns, columns
+        # The same words in the same order, and no number without its reason.
+        assert " ".join(lines).split() == words
+        assert not any(re.search(r"(^|, )\d+$", line) for line in table[3:] if "  " not in line.strip())
+
+
 def test_inspecting_an_unfinished_run(finished: Path) -> None:
     (finished / "ledger.json").unlink()
     found = call("inspect", finished)
@@ -244,6 +260,47 @@ def test_a_tokenizer_of_its_own(corpus: Path, tmp_path: Path) -> None:
     built = build_corpus(load(corpus / "recipe.yaml").pipeline, tmp_path / "run")
     assert (tmp_path / "run/tokenizer/tokenizer.json").read_bytes() == out.read_bytes()
     assert built.tokens["train"] > 1000
+
+
+def test_a_tokenizer_of_whatever_a_build_reads(corpus: Path, finished: Path, tmp_path: Path) -> None:
+    """Rows by their own field, a wiki's dump, and the documents of a run, which give what the run trained."""
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text("".join(json.dumps({"body": f"tick tock {i}"}) + "\n" for i in range(30)))
+    out = tmp_path / "tokenizer.json"
+
+    def train(*words: object) -> dict[str, Any]:
+        return one_object(call("tokenizer", "train", *words, "--out", out, "--json"))
+
+    assert train(rows, "--set", "text_field=body", "--vocab-size", 390)["merges"] == 6
+    dump = SAMPLES / "encyclopedia.xml"
+    wiki = train(dump, "--source", "wikipedia", "--set", "language=en", "--vocab-size", 500)
+    assert wiki["vocab_size"] == 500
+    often = train(dump, "--source", "wikipedia", "--vocab-size", 5000, "--min-frequency", 50)
+    assert 384 < often["vocab_size"] < 1000
+    assert train(finished, "--vocab-size", 450)["vocab_size"] == 450
+    assert out.read_bytes() == (finished / "tokenizer" / "tokenizer.json").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "hint"),
+    [
+        (["notes.txt", "--source", "unicode"], 2, "Known: files, gutenberg, wikipedia"),
+        (["notes.txt", "--source", "wikipedai"], 2, "wikipedia"),
+        (["notes.txt", "--set", "include"], 2, "has no '='"),
+        (["notes.txt", "--set", "include=[a"], 2, "is no YAML"),
+        (["empty.txt"], 1, "hold no text"),
+        (["run", "--set", "language=en"], 2, "is a run"),
+    ],
+)
+def test_a_tokenizer_of_inputs_that_cannot_be_read(
+    finished: Path, words: list[str], code: int, hint: str
+) -> None:
+    folder = finished.parent
+    (folder / "notes.txt").write_text("a note")
+    (folder / "empty.txt").write_text("")
+    found = call("tokenizer", "train", folder / words[0], *words[1:], "--out", folder / "tokenizer.json")
+    assert (found.exit_code, hint in found.stderr) == (code, True), found.stderr
+    assert not (folder / "tokenizer.json").exists()
 
 
 # --------------------------------------------------------------------------------------- interruption

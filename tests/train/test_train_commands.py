@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from corpuskit.cli.corpus.inspect import command as inspect
 from corpuskit.cli.model.sample import command as sample
 from corpuskit.cli.model.train import command as train
 from corpuskit.train import loop
@@ -43,10 +45,37 @@ def test_help_has_an_example(command: object) -> None:
     assert f"corpuskit {'train' if command is train else 'sample'} " in stdout
 
 
+def test_inspect_shows_a_model(model: Path) -> None:
+    code, stdout, _ = call(inspect, model)
+    assert code == 0
+    assert "a decoder of 2 layers 32 wide, 2 heads, context 16" in stdout
+    assert "causal, 10 of 10 steps" in stdout
+    facts = json.loads(call(inspect, model, "--json")[1])
+    assert facts["training"]["reason"] == "done"
+    assert [event["step"] for event in facts["validations"]] == [5, 10]
+    assert f"validation loss {facts['training']['validation_loss']:.4f}" in stdout
+    assert facts["checkpoints"][-1] == "step-00000010"
+    assert facts["parameters"] > 10_000
+
+
+def test_inspect_of_a_model_that_is_damaged_or_under_way(model: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(model, tmp_path / "model"))
+    with open(folder / "logs" / "train.jsonl", "a") as log:
+        log.write('{"event": "validation", "st')
+    document = json.loads((folder / "model.json").read_text())
+    for name in ("step", "validation_loss", "reason"):
+        del document["training"][name]
+    (folder / "model.json").write_text(json.dumps(document))
+    code, stdout, _ = call(inspect, folder)
+    assert (code, "training has not ended" in stdout) == (0, True)
+    (folder / "model.json").write_text('{"model": 3}')
+    code, _, stderr = call(inspect, folder)
+    assert (code, f"{folder / 'model.json'} does not describe a model" in stderr) == (1, True)
+
+
 def test_help_does_not_load_torch() -> None:
-    code = (
-        "import sys, corpuskit.cli.model.train, corpuskit.cli.model.sample; sys.exit('torch' in sys.modules)"
-    )
+    modules = ", ".join(f"corpuskit.cli.{name}" for name in ("model.train", "model.sample", "corpus.inspect"))
+    code = f"import sys, {modules}; sys.exit('torch' in sys.modules)"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     assert subprocess.run([sys.executable, "-c", code], env=environment, check=False).returncode == 0
 

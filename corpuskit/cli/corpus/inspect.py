@@ -1,7 +1,8 @@
-"""``corpuskit inspect``: what a run holds."""
+"""``corpuskit inspect``: what a run or a model folder holds."""
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,37 +12,45 @@ import click
 import pyarrow as pa
 
 from corpuskit.build.forecast.dry_run import size
-from corpuskit.cli.shell import PATH, Shell, counted, shell_options
+from corpuskit.cli.model import describe
+from corpuskit.cli.shell import PATH, Shell, counted, shell_options, terminal_columns
 from corpuskit.documents.ledger import Entry, Ledger
 from corpuskit.errors import RunError
 from corpuskit.report.check import read_ledger
 from corpuskit.run.folder import Run
-from corpuskit.run.layout import FINAL, LEDGER, SHARDS_MANIFEST, folder_of
+from corpuskit.run.layout import FINAL, SHARDS_MANIFEST, folder_of
 from corpuskit.run.record import Record
 
 _COSTLIEST = 5
 """Templates that are named; `corpuskit wikipedia loss` shows them all."""
 
+_WORDS_WIDTH = 30
+"""Columns behind the figures of a table from which on words are written beside them."""
+
 
 @click.command()
-@click.argument("run", type=PATH)
+@click.argument("folder", type=PATH)
 @shell_options
-def command(shell: Shell, run: Path) -> None:
-    """Show what a run holds: ledger, sources, tokens, shards.
+def command(shell: Shell, folder: Path) -> None:
+    """Show what a run or a model holds.
+
+    Of a run: its ledger, sources, tokens, shards. Of a model: its shape, training and losses.
 
     \b
     corpuskit inspect runs/sample
     corpuskit inspect runs/sample --json | jq .sources
+    corpuskit inspect models/sample
     """
-    facts = gather(Run.open(run))
-    shell.result(facts, render(facts))
+    if describe.is_model(folder):
+        model = describe.gather(folder)
+        shell.result(model, describe.render(model))
+        return
+    facts = gather(Run.open_finished(folder))
+    shell.result(facts, render(facts, terminal_columns()))
 
 
 def gather(run: Run) -> dict[str, Any]:
     """The facts of a finished run as JSON values."""
-    if not run.exists(LEDGER):
-        remedy = "Call `corpuskit build` again with the same recipe: it goes on where it stopped."
-        raise RunError(f"{run.folder}: the build is not finished: there is no ledger.json", remedy=remedy)
     records = run.records()
     return {
         "run": str(run.folder),
@@ -103,13 +112,13 @@ def _loss(run: Run, records: list[Record]) -> dict[str, Any] | None:
     }
 
 
-def render(facts: dict[str, Any]) -> str:
-    """The facts as text for a terminal."""
+def render(facts: dict[str, Any], columns: int = 0) -> str:
+    """The facts as text for a terminal of so many columns; 0: no limit."""
     ledger = Ledger.from_json(facts["ledger"])
     # What a rule measured is no news: its decision follows.
     shown = [e for name, e in ledger.entries.items() if f"{name} decided" not in ledger.entries]
     rows = [("stage", "in", "kept", "bytes in", "kept", "what went"), *map(_entry, shown)]
-    lines = [f"{facts['run']}", "", *_table(rows), ""]
+    lines = [f"{facts['run']}", "", *_table(rows, columns), ""]
     sources = [(s, str(f["documents"]), size(f["bytes"])) for s, f in facts["sources"].items()]
     lines += _table([("source", "documents", "bytes"), *sources])
     if facts["tokenizer"]:
@@ -143,11 +152,31 @@ def _entry(entry: Entry) -> tuple[str, ...]:
     return (entry.stage, *documents, size(entry.bytes_in), size(entry.bytes_kept), ", ".join(parts))
 
 
-def _table(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Columns as wide as they must be: the first to the left, figures to the right, words last."""
+def _table(rows: Sequence[Sequence[str]], columns: int = 0) -> list[str]:
+    """Columns as wide as they must be: the first to the left, figures to the right, words last.
+
+    Args:
+        columns: of the terminal; words that go beyond it are continued in the next line, below where they
+            began, or, where less than a few words have room there, below the first column. 0: no limit.
+    """
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = []
     for first, *others in rows:
         figures = [cell.rjust(width) for cell, width in zip(others[:4], widths[1:5], strict=False)]
-        lines.append("  ".join([first.ljust(widths[0]), *figures, *others[4:]]).rstrip())
+        start = "  ".join([first.ljust(widths[0]), *figures])
+        words = " ".join(others[4:])
+        begins = len(start) + 2
+        if not columns or begins + len(words) <= columns:
+            lines.append(f"{start}  {words}".rstrip())
+        elif columns - begins >= _WORDS_WIDTH:
+            lines += _wrapped(words, columns, f"{start}  ", " " * begins)
+        else:
+            lines += [start, *_wrapped(words, columns, "    ", "    ")]
     return lines
+
+
+def _wrapped(words: str, columns: int, first: str, indent: str) -> list[str]:
+    """Items with commas between them as lines; a number stays beside its reason."""
+    glued = words.replace(" ", "\xa0").replace(",\xa0", ", ")
+    lines = textwrap.wrap(glued, columns, initial_indent=first, subsequent_indent=indent)
+    return [line.replace("\xa0", " ") for line in lines]

@@ -1,23 +1,27 @@
-"""``corpuskit tokenizer``: train one on files, or look at one."""
+"""``corpuskit tokenizer``: train one on what a build reads, or look at one."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import click
+import yaml
 
-from corpuskit.cli.shell import PATH, Shell, shell_options
+from corpuskit.cli.shell import COUNT, PATH, Shell, counted, shell_options
 from corpuskit.errors import InputError, SettingError
-from corpuskit.sources.files.files import Files
-from corpuskit.tokenizer.tokenizer import Tokenizer
+from corpuskit.run import layout
+from corpuskit.run.folder import Run
+from corpuskit.sources.source import Part, Source
+from corpuskit.stages import registry
+from corpuskit.tokenizer.tokenizer import LEAST_VOCABULARY, Tokenizer
 
 
 @click.group()
 def command() -> None:
-    """Train a tokenizer on files, or look at one.
+    """Train a tokenizer, or look at one.
 
     \b
     corpuskit tokenizer train books/*.txt --vocab-size 8192 --out tokenizer.json
@@ -26,40 +30,103 @@ def command() -> None:
 
 
 @command.command("train")
-@click.argument("files", nargs=-1, required=True, type=PATH)
+@click.argument("inputs", nargs=-1, required=True)
 @click.option("--out", required=True, type=PATH, help="The tokenizer.json to write.")
-@click.option("--vocab-size", type=click.IntRange(min=384), default=32768, show_default=True)
+@click.option("--source", "kind", default="files", show_default=True, help="What reads the inputs.")
+@click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting of the source.")
+@click.option("--vocab-size", type=click.IntRange(min=LEAST_VOCABULARY), default=32768, show_default=True)
 @click.option("--pattern", type=click.Choice(["llama3", "gpt2"]), default="llama3", show_default=True)
+@click.option("--min-frequency", type=COUNT, default=2, show_default=True, help="Of a pair that is merged.")
 @shell_options
 def train_command(
-    shell: Shell, files: tuple[Path, ...], out: Path, vocab_size: int, pattern: Literal["llama3", "gpt2"]
+    shell: Shell,
+    inputs: tuple[str, ...],
+    out: Path,
+    kind: str,
+    settings: tuple[str, ...],
+    vocab_size: int,
+    pattern: Literal["llama3", "gpt2"],
+    min_frequency: int,
 ) -> None:
-    """Train a byte-level BPE on text, JSON Lines or Parquet files or folders of them.
+    """Train a byte-level BPE on whatever a build reads, or on the documents of a finished run.
+
+    An input is a run folder, or a path of a source: files or folders of your own, or what --source names.
+    What a source reads is taken as it is; the documents of a run went through its stages.
 
     \b
     corpuskit tokenizer train books/*.txt --vocab-size 8192 --out tokenizer.json
+    corpuskit tokenizer train rows.jsonl --set text_field=body --out tokenizer.json
+    corpuskit tokenizer train simplewiki.xml.bz2 --source wikipedia --out tokenizer.json
+    corpuskit tokenizer train runs/sample --vocab-size 1024 --out small/tokenizer.json
     """
     if out.name != "tokenizer.json":
         raise SettingError(f"--out {out}: is not called tokenizer.json", remedy="Others look for that name.")
-    trained = Tokenizer.train(_texts(shell, files), vocab_size, pattern)
+    readers = [_reader(shell, path, kind, settings) for path in inputs]
+    texts = _some(text for reader in readers for text in reader)
+    trained = Tokenizer.train(texts, vocab_size, pattern, min_frequency)
     trained.save(out)
     merges = len(json.loads(trained.data)["model"]["merges"])
+    if trained.vocab_size < vocab_size:
+        times = counted(min_frequency, "time")
+        shell.say(f"warning: no further pair of tokens occurs {times}: {trained.vocab_size} tokens instead")
     facts = {"vocab_size": trained.vocab_size, "merges": merges}
     shell.result({"tokenizer": str(out), **facts}, f"{out}: {facts['vocab_size']} tokens")
 
 
-def _texts(shell: Shell, files: tuple[Path, ...]) -> Iterator[str]:
-    met = False
-    for path in files:
-        source = Files(path=str(path), label="files")
-        for part in source.parts():
-            for reading in source.read(part):
-                for item in reading.quarantined:
-                    shell.say(f"warning: left out: {item.error}")
-                met = met or bool(reading.batch.num_rows)
-                yield from reading.batch.column("text").to_pylist()
-    if not met:
-        raise InputError("tokenizer train: the files hold no text", remedy="Give files with text in them.")
+def _reader(shell: Shell, path: str, kind: str, settings: tuple[str, ...]) -> Iterator[str]:
+    """The texts of an input. What is wrong with its settings or its place is told before any text is read."""
+    if (Path(path) / layout.path("run")).is_file():
+        if settings or kind != "files":
+            raise SettingError(
+                f"{path}: is a run, whose documents no source reads",
+                remedy="Leave --source and --set away, or give a path of the source.",
+            )
+        return _documents(Run.open_finished(path))
+    source = _source(path, kind, settings)
+    return _read(shell, source, source.parts())
+
+
+def _documents(run: Run) -> Iterator[str]:
+    for path in run.files(layout.FINAL):
+        for batch in run.read_batches(path, ["text"]):
+            yield from batch.column("text").to_pylist()
+
+
+def _source(path: str, kind: str, settings: tuple[str, ...]) -> Source:
+    found = registry.find(kind)
+    if not issubclass(found, Source):
+        sources = ", ".join(registry.known((Source,)))
+        raise SettingError(f"--source {kind}: is no source", remedy=f"Known: {sources}.")
+    values: dict[str, Any] = {"path": path}
+    if "label" in found.model_fields:
+        values["label"] = "files"
+    for setting in settings:
+        key, equals, text = setting.partition("=")
+        if not equals:
+            raise SettingError(f"--set {setting!r}: has no '='", remedy="Write it as key=value.")
+        try:
+            values[key] = yaml.safe_load(text)
+        except (yaml.YAMLError, ValueError) as error:
+            raise SettingError(f"--set {setting!r}: the value is no YAML", remedy="Quote it.") from error
+    return found(**values)
+
+
+def _read(shell: Shell, source: Source, parts: Sequence[Part]) -> Iterator[str]:
+    for part in parts:
+        for reading in source.read(part):
+            for item in reading.quarantined:
+                shell.say(f"warning: left out: {item.error}")
+            for warning in reading.warnings:
+                shell.say(f"warning: {warning}")
+            yield from reading.batch.column("text").to_pylist()
+
+
+def _some(texts: Iterator[str]) -> Iterator[str]:
+    first = next(texts, None)
+    if first is None:
+        raise InputError("tokenizer train: the inputs hold no text", remedy="Give files with text in them.")
+    yield first
+    yield from texts
 
 
 @command.command("encode")
