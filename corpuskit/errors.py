@@ -96,6 +96,31 @@ def write_remedy(error: OSError) -> str:
     return _WRITE_REMEDIES.get(error.errno or 0, "Look at the disk and the folder.")
 
 
+_READ_REMEDIES = {
+    errno.ENOENT: "Put it back, or take it out of the list, and run again.",
+    errno.EACCES: "You may not read it: change its permissions.",
+    errno.EPERM: "You may not read it: change its permissions.",
+    errno.EIO: "The disk fails: copy the file from elsewhere.",
+    errno.ELOOP: "Links lead in a circle: remove them.",
+}
+
+
+def read_remedy(error: OSError) -> str:
+    """What helps when the system refuses to read a file: one or two sentences."""
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return f"{_handles()} Raise it: `ulimit -n 4096`; or use fewer --workers."
+    return _READ_REMEDIES.get(error.errno or 0, "Check the path and its rights.")
+
+
+def _handles() -> str:
+    """How many files this process may hold open."""
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return "The process may not open more files."
+    return f"This process may hold {resource.getrlimit(resource.RLIMIT_NOFILE)[0]} files open."
+
+
 class FetchError(CorpuskitError):
     """Something could not be fetched from a mirror, whole and with the checksum that it should have."""
 

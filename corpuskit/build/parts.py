@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -12,10 +11,11 @@ from typing import Any
 
 from corpuskit.build.passes.run_stage import blaming
 from corpuskit.errors import StageError
+from corpuskit.sources.folders import split_pattern
 from corpuskit.sources.source import Part, Source
 from corpuskit.storage.digests import Digests
 from corpuskit.storage.files import sha256_json
-from corpuskit.storage.places import is_uri, stamp
+from corpuskit.storage.places import is_uri, plain_name, stamp
 
 _LONGEST_NAME = 120
 """Characters of a part's name: file systems take 255 bytes, and suffixes come behind it."""
@@ -79,8 +79,6 @@ def logical_name(source: Source, file: str) -> str:
         root_uri = str(getattr(source, "path", "")).rstrip("/") + "/"
         return file[len(root_uri) :] if file.startswith(root_uri) else file.rpartition("/")[2]
     path = Path(file)
-    root = Path(str(getattr(source, "path", path.parent)))
+    root = Path(split_pattern(str(getattr(source, "path", path.parent)))[0])
     below = path != root and path.is_relative_to(root)
-    name = path.relative_to(root).as_posix() if below else path.name
-    # A name that is not UTF-8 could not be stored; its odd bytes are written out.
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
+    return plain_name(path.relative_to(root).as_posix() if below else path.name)

@@ -6,9 +6,10 @@ are annotated with `Location`. A pass over the text is redone when a setting wit
 
 from __future__ import annotations
 
+import os
 from typing import Annotated, Any, ClassVar, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
 from corpuskit.errors import SettingError, nearest
 
@@ -19,7 +20,13 @@ _DECIDES, _LOCATION = object(), object()  # marks in annotations
 Decides = Annotated[T, _DECIDES]
 """``threshold: Decides[float] = 0.8``: changing it redoes the decisions, not the pass over the text."""
 
-Location = Annotated[T, _LOCATION]
+
+def _from_home(value: Any) -> Any:
+    """A path with the home folder in place of its ``~``."""
+    return os.path.expanduser(value) if isinstance(value, str) else value
+
+
+Location = Annotated[T, _LOCATION, BeforeValidator(_from_home)]
 """``path: Location[str]``: says where an input lies. Never part of a fingerprint or an output."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -19,8 +20,10 @@ from corpuskit.documents.reading import Quarantined, ReadingBuilder
 from corpuskit.errors import InputError
 from corpuskit.sources.source import Part
 from corpuskit.storage.files import canonical_json
-from corpuskit.storage.places import is_uri, kind_of, list_files, name_below
+from corpuskit.storage.places import is_uri, kind_of, list_files, name_below, plain_name
+from corpuskit.storage.streams import size_on_disk, unreadable
 
+_WILD = re.compile(r"[*?\[]")
 NO_KNOWN_FORMAT = "no known format"
 COMPANION = re.compile(r"(.*/)?(fetch\.json|[^/]+-multistream-index\d*\.txt[^/]*|pg_catalog\.csv(\.gz)?)")
 """What `corpuskit fetch` brings beside the texts. Nobody needs to be told that it is not read as one."""
@@ -42,11 +45,47 @@ class Found:
     others: dict[str, list[str]]
 
 
-def survey(root: str) -> Found:
+def split_pattern(path: str) -> tuple[str, str]:
+    """The folder to look in and the pattern of names below it; no pattern for the path of a file or folder.
+
+    >>> split_pattern("in/2024-*/**/*.txt"), split_pattern("in")
+    (('in', '2024-*/**/*.txt'), ('in', ''))
+    """
+    if not _WILD.search(path) or is_uri(path) or os.path.lexists(path):
+        return path, ""
+    pieces = path.split("/")
+    first = next(i for i, piece in enumerate(pieces) if _WILD.search(piece))
+    root = "/".join(pieces[:first]) or ("/" if path.startswith("/") else ".")
+    return root, "/".join(pieces[first:])
+
+
+def fits_pattern(name: str, pattern: str) -> bool:
+    """Whether a relative name fits a pattern as shells know them.
+
+    ``*`` and ``?`` stay within a folder, ``**`` is any number of folders.
+
+    >>> [fits_pattern(name, "**/a*.txt") for name in ("a.txt", "b/c/ab.txt", "b/c.txt")]
+    [True, True, False]
+    """
+    return _fits(name.split("/"), pattern.split("/"))
+
+
+def _fits(names: list[str], globs: list[str]) -> bool:
+    if not globs or not names:
+        return not globs and not names
+    if globs[0] == "**":
+        return len(globs) == 1 or any(_fits(names[i:], globs[1:]) for i in range(len(names)))
+    return fnmatchcase(names[0], globs[0]) and _fits(names[1:], globs[1:])
+
+
+def survey(root: str, depth: int | None = None) -> Found:
     """All files below a folder, or the one file that ``root`` is; it may be a URI.
 
     Hidden files and folders are left out. Links to folders are followed, each real folder being read once:
     where it lies itself, else under the first link to it. Nothing but regular files is ever opened.
+
+    Args:
+        depth: how many folders below ``root`` are entered; all without it.
 
     Raises:
         InputError: ``root`` is a folder that may not be listed, or neither a file nor a folder.
@@ -61,6 +100,7 @@ def survey(root: str) -> Found:
         raise InputError(f"{root}: neither a file nor a folder", remedy="Check `path`.")
     files: list[str] = []
     others: dict[str, list[str]] = {}
+    deepest = None if depth is None else len(Path(root).parts) + depth
     # Links wait until all that lies below is known: a folder keeps its own name, whatever leads to it.
     links, seen = [root], set[str]()
     while links:
@@ -68,13 +108,24 @@ def survey(root: str) -> Found:
         if os.path.realpath(folder) in seen:
             others.setdefault("link to a folder that is read already", []).append(relative_name(root, folder))
             continue
-        links += sorted(_walk(folder, root, seen, files, others))
+        links += sorted(_walk(folder, root, seen, files, others, deepest))
     found = sorted((relative_name(root, path), path) for path in files)
     return Found(found, {kind: sorted(names) for kind, names in sorted(others.items())})
 
 
-def _walk(top: str, root: str, seen: set[str], files: list[str], others: dict[str, list[str]]) -> list[str]:
-    """Take in what lies below ``top`` without following links; returns those that lead to folders."""
+def _walk(
+    top: str,
+    root: str,
+    seen: set[str],
+    files: list[str],
+    others: dict[str, list[str]],
+    deepest: int | None,
+) -> list[str]:
+    """Take in what lies below ``top`` without following links; returns those that lead to folders.
+
+    Args:
+        deepest: pieces that the path of a folder may have to be entered.
+    """
     links: list[str] = []
     waiting = [top]
     while waiting:
@@ -88,8 +139,8 @@ def _walk(top: str, root: str, seen: set[str], files: list[str], others: dict[st
                 # File systems list in orders of their own; parts and ids must not show them.
                 entries = sorted(listing, key=lambda entry: entry.name)
         except OSError as error:
-            if folder == root:
-                raise InputError(f"{root}: {error.strerror}", remedy="Check its rights.") from error
+            if folder == root or error.errno in (errno.EMFILE, errno.ENFILE):
+                raise unreadable(folder, error) from error
             kind = f"folder that cannot be listed ({error.strerror})"
             others.setdefault(kind, []).append(relative_name(root, folder))
             continue
@@ -97,10 +148,9 @@ def _walk(top: str, root: str, seen: set[str], files: list[str], others: dict[st
             kind = "hidden" if entry.name.startswith(".") else _kind(entry)
             if kind == "file":
                 files.append(entry.path)
-            elif kind == "folder":
-                waiting.append(entry.path)
-            elif kind == "link":
-                links.append(entry.path)
+            elif kind in ("folder", "link"):
+                if deepest is None or len(Path(entry.path).parts) <= deepest:
+                    (waiting if kind == "folder" else links).append(entry.path)
             else:
                 others.setdefault(kind, []).append(relative_name(root, entry.path))
     return links
@@ -113,7 +163,7 @@ def _kind(entry: os.DirEntry[str]) -> str:
     except OSError as error:
         return "dangling link" if entry.is_symlink() else f"file that is not there ({error.strerror})"
     if stat.S_ISREG(mode):
-        return "file"
+        return "file" if os.access(entry.path, os.R_OK) else "file that you may not read"
     if stat.S_ISDIR(mode):
         return "link" if entry.is_symlink() else "folder"
     kinds = {stat.S_IFIFO: "named pipe", stat.S_IFSOCK: "socket"}
@@ -141,9 +191,10 @@ class FolderSelection:
 
     Args:
         owner: what messages call the source.
-        root: the folder, or one file; it may be a URI.
+        root: the folder, or one file.
         include, exclude: globs, matched against the relative name and its last piece; no ``include`` lets
             all in.
+        pattern: a pattern that the relative name must fit (`fits_pattern`); none without it.
 
     Attributes:
         found: relative name and path of all files, whatever the globs say, sorted by name.
@@ -151,23 +202,37 @@ class FolderSelection:
         unreadable: relative names of files that are quarantined as a whole when they are read, and why.
 
     Raises:
-        InputError: as of `survey`, or ``root`` does not exist.
+        InputError: as of `survey`, or ``root`` does not exist or is a URI.
     """
 
     def __init__(
-        self, owner: str, root: str, include: Sequence[str] = (), exclude: Sequence[str] = ()
+        self,
+        owner: str,
+        root: str,
+        include: Sequence[str] = (),
+        exclude: Sequence[str] = (),
+        pattern: str = "",
     ) -> None:
-        if not (kind_of(root) or (not is_uri(root) and os.path.exists(root))):
+        if is_uri(root):
+            message = f"{owner}: {root} is a URI, and only dumps of wikis are read from where they lie"
+            raise InputError(message, remedy="Copy the files to a folder of this machine, and give that.")
+        if not os.path.exists(root):
             raise InputError(f"{owner}: {root!r} does not exist", remedy="Check `path`.")
         self._owner, self._root, self._include, self._exclude = owner, root, include, exclude
-        found = survey(root)
+        self._pattern = pattern
+        found = survey(root, None if not pattern or "**" in pattern else pattern.count("/"))
         self.found = found.files
         self.files = [(name, path) for name, path in found.files if self._lets_in(name)]
         self.unreadable: dict[str, str] = {}
         self._left: dict[str, list[str]] = {}
+        names = [name for name, _ in found.files] + [name for each in found.others.values() for name in each]
+        unused = [glob for glob in include if not any(matches(name, [glob]) for name in names)]
+        self._unused = unused if len(unused) < len(include) else []
         self._others = {kind: list(filter(self._lets_in, names)) for kind, names in found.others.items()}
 
     def _lets_in(self, name: str) -> bool:
+        if self._pattern and not fits_pattern(name, self._pattern):
+            return False
         return (not self._include or matches(name, self._include)) and not matches(name, self._exclude)
 
     def leave(self, cause: str, test: Callable[[str], bool]) -> list[str]:
@@ -178,11 +243,7 @@ class FolderSelection:
         return self._left[cause]
 
     def parts(self, limit: int, detail: Mapping[str, Any] | None = None) -> list[Part]:
-        """Parts of whole files, closed before they exceed ``limit`` bytes on disk, each with ``detail``.
-
-        Raises:
-            InputError: a file is given by its URI.
-        """
+        """Parts of whole files, closed before they exceed ``limit`` bytes on disk, each with ``detail``."""
         parts: list[Part] = []
         for paths, size in _groups([path for _, path in self.files], limit):
             names = [relative_name(self._root, path) for path in paths]
@@ -203,6 +264,8 @@ class FolderSelection:
             # Of files of unknown kinds there may be thousands; their kinds are few.
             shown = by_suffix(left) if cause == NO_KNOWN_FORMAT else some(left)
             sentences += [f"{self._owner}: not read, {cause}: {shown}"] if left else []
+        if self._unused:
+            sentences.append(f"{self._owner}: no file fits of `include`: {some(self._unused)}")
         sentences += more
         if not parts or not sentences:
             return parts
@@ -214,10 +277,7 @@ def _groups(paths: Sequence[str], limit: int) -> Iterator[tuple[list[str], int]]
     held: list[str] = []
     size = 0
     for path in paths:
-        if is_uri(path):
-            message = f"{path}: a URI, and only dumps of wikis are read from where they lie"
-            raise InputError(message, remedy="Copy the files to a folder of this machine, and give that.")
-        on_disk = os.path.getsize(path)
+        on_disk = size_on_disk(path)
         if held and size + on_disk > limit:
             yield held, size
             held, size = [], 0
@@ -260,12 +320,13 @@ def still_to_come(owner: str, root: str) -> list[str]:
 def relative_name(root: str, path: str) -> str:
     """The path of a file below ``root`` with ``/`` as separator, as it stands in ids.
 
-    A name that is not UTF-8 could not be stored; its odd bytes are written out.
+    Bytes that are not UTF-8 could not be stored, and control characters would speak to a terminal: both are
+    written out.
     """
     if is_uri(path):
-        return name_below(root, path)
+        return plain_name(name_below(root, path))
     name = Path(root).name if Path(path) == Path(root) else Path(path).relative_to(root).as_posix()
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
+    return plain_name(name)
 
 
 def matches(name: str, globs: Sequence[str]) -> bool:

@@ -7,6 +7,7 @@ random, so that parts of one object are read by several workers without a copy o
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import BinaryIO, Literal, cast
 from urllib.parse import quote, unquote
@@ -14,6 +15,9 @@ from urllib.parse import quote, unquote
 from pyarrow import ArrowException, fs
 
 from corpuskit.errors import InputError
+
+CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+"""What speaks to a terminal or ends a line."""
 
 _PLAIN = "/:@!$&'()*+,;=~"
 """What is not percent-encoded in the path of a URI, beside letters, digits, ``-``, ``.`` and ``_``."""
@@ -86,6 +90,25 @@ def name_below(root: str, place: str) -> str:
     """The path of a file below a folder, both given as URIs; the last piece alone of the root itself."""
     below = place.removeprefix(root.rstrip("/")).strip("/")
     return unquote(below) if below else base_name(place)
+
+
+def plain_name(name: str) -> str:
+    """A name of a file or field as it may be stored and shown: odd bytes and control characters written out.
+
+    >>> plain_name("a\\x1b[31m\\n.txt")
+    'a\\\\x1b[31m\\\\x0a.txt'
+    """
+    try:
+        text = os.fsencode(name).decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # half of a surrogate pair, which no file system gave
+        text = name.encode("utf-8", "backslashreplace").decode("utf-8")
+    return CONTROL.sub(written_out, text)
+
+
+def written_out(control: re.Match[str]) -> str:
+    """A control character as it is written in Python: ``\\x1b``."""
+    code = ord(control[0])
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
 def is_uri(file: str) -> bool:

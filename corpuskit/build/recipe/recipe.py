@@ -167,7 +167,7 @@ def _from_here(value: Any) -> Any:
     """The absolute path of a location, or of each of a list of them; what is no plain path stays."""
     if isinstance(value, list):
         return [_from_here(item) for item in value]
-    given = isinstance(value, str) and value and not value.startswith("${") and not is_uri(value)
+    given = isinstance(value, str) and value and not value.startswith(("${", "~")) and not is_uri(value)
     return os.path.abspath(value) if given else value
 
 
@@ -287,7 +287,9 @@ class _Reader:
         if not isinstance(value, str):
             return value
         text = _VARIABLE.sub(lambda match: self._variable(place, match.group(1)), value)
-        if text and key in kind.locations() and not os.path.isabs(text) and not is_uri(text):
+        if not text or key not in kind.locations() or text.startswith("~"):
+            return text
+        if not os.path.isabs(text) and not is_uri(text):
             return str(self.folder / text)
         return text
 

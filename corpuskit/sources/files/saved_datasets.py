@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 
+from corpuskit.storage.places import plain_name
+
 
 class SavedDatasets:
     """The saved datasets among the files of a folder, by their ``state.json``.
@@ -40,13 +42,14 @@ class SavedDatasets:
         try:
             with open(paths[name], encoding="utf-8") as file:
                 named = {folder + str(entry["filename"]) for entry in json.load(file)["_data_files"]}
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
             named = {n for n in inside if n.endswith(".arrow")}
             problem = f"not the state of a saved dataset: {error!r}"
             self.unreadable[name] = f"{name}: {problem}. Its .arrow files are read; save the dataset again."
         if missing := sorted(named - inside):
             more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-            self.unreadable[name] = f"{name}: names {missing[0]}{more}, not there. Save the dataset again."
+            first = plain_name(missing[0])
+            self.unreadable[name] = f"{name}: names {first}{more}, not there. Save the dataset again."
         # Beside the data lie caches of `map`: other versions of the same rows.
         rest = inside - named - self.unreadable.keys()
         self.passed |= rest

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from corpuskit.storage.rows import MAX_ROW_BYTES, BrokenStreamError, chunks
+from corpuskit.storage.streams import MAX_ROW_BYTES, BrokenStreamError, chunks
 
 MAX_DIRECTORY_BYTES = 16 * 2**20
 """An archive's directory is read whole; that of a thousand page images is below 200 KB."""

@@ -29,7 +29,7 @@ from corpuskit.sources.gutenberg import rdf
 from corpuskit.sources.gutenberg.rdf import CatalogEntry, RdfError
 from corpuskit.storage.files import sha256_file
 from corpuskit.storage.places import stamp
-from corpuskit.storage.rows import BrokenStreamError, chunks
+from corpuskit.storage.streams import BrokenStreamError, chunks
 
 MAX_BOOKS = 2_000_000
 """Numbers after which a catalogue is refused; Project Gutenberg had given 77,000 in 2025."""

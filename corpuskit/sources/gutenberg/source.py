@@ -57,7 +57,7 @@ from corpuskit.sources.gutenberg.rdf import RdfError
 from corpuskit.sources.gutenberg.tree import TEXT_SUFFIXES, ZIP_SUFFIX, is_other_format, packed_twins
 from corpuskit.sources.source import Part, Source
 from corpuskit.storage.files import canonical_json
-from corpuskit.storage.rows import EXCERPT_BYTES
+from corpuskit.storage.streams import EXCERPT_BYTES
 
 PART_BYTES = 16 * 2**20
 """Bytes on disk after which a part is closed; a part holds whole files."""

@@ -20,7 +20,7 @@ from corpuskit.documents.reading import Reading
 from corpuskit.errors import InputError
 from corpuskit.sources.files import files as files_module
 from corpuskit.sources.files.files import Files
-from corpuskit.storage import rows as file_rows
+from corpuskit.storage import streams
 
 
 def read_all(source: Files) -> list[Reading]:
@@ -105,7 +105,13 @@ def test_jsonl_reads_on_after_every_kind_of_bad_row(tmp_path: Path) -> None:
     )
     (tmp_path / "a.jsonl").write_bytes(data)
     source = Files(path=str(tmp_path), label="x")
-    assert documents(source) == {"files:x:a.jsonl#0": "first", "files:x:12": "last"}
+    assert documents(source) == {
+        "files:x:a.jsonl#0": "first",
+        "files:x:a.jsonl#11": "x",
+        "files:x:true": "x",
+        "files:x:a.jsonl#14": "x",
+        "files:x:12": "last",
+    }
     assert quarantined(source) == [
         ("a.jsonl#1", "bad_json"),
         ("a.jsonl#3", "invalid_utf8"),
@@ -114,10 +120,7 @@ def test_jsonl_reads_on_after_every_kind_of_bad_row(tmp_path: Path) -> None:
         ("a.jsonl#6", "no_text"),
         ("a.jsonl#7", "bad_json"),
         ("a.jsonl#10", "invalid_utf8"),
-        ("a.jsonl#11", "bad_id"),
-        ("a.jsonl#12", "bad_id"),
         ("a.jsonl#13", "bad_json"),
-        ("a.jsonl#14", "bad_json"),
     ]
     assert dropped(source) == [("files:x:a.jsonl#8", "empty"), ("files:x:a.jsonl#9", "empty")]
     (row,) = [r for reading in read_all(source) for r in reading.batch.to_pylist() if r["id"] == "files:x:12"]
@@ -176,8 +179,8 @@ def test_corrupt_and_truncated_text_files_are_quarantined_alone(tmp_path: Path) 
 
 
 def test_overlong_lines_and_files_are_set_aside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(file_rows, "MAX_ROW_BYTES", 1000)
-    monkeypatch.setattr(file_rows, "_CHUNK", 64)
+    monkeypatch.setattr(streams, "MAX_ROW_BYTES", 1000)
+    monkeypatch.setattr(streams, "CHUNK_BYTES", 64)
     long = {"text": "x" * 5000}
     (tmp_path / "a.jsonl").write_bytes(lines({"text": "one"}, long, {"text": "two"}, long))
     (tmp_path / "b.txt").write_text("y" * 1001, encoding="utf-8")
@@ -328,7 +331,7 @@ def test_include_and_format_choose_files(tmp_path: Path) -> None:
         (None, {}, "does not exist"),
         ([], {}, "0 files"),
         (["a.pdf", "b.pdf"], {}, r"only \.pdf \(2\)"),
-        (["a.txt"], {"include": ("*.md",)}, "1 files, none of them included"),
+        (["a.txt"], {"include": ("*.md",)}, "1 file, none of them included"),
         (["a.txt"], {"format": "parquet"}, r"only \.txt \(1\)"),
     ],
 )
@@ -372,7 +375,7 @@ def test_a_table_without_the_column_among_others_is_set_aside(tmp_path: Path, su
     (bad,) = [q for r in read_all(source) for q in r.quarantined]
     assert (bad.id, bad.kind) == (f"a.{suffix}", "unreadable_file")
     assert bad.bytes == (tmp_path / f"a.{suffix}").stat().st_size
-    assert bad.error == f"a.{suffix}: no column 'text'. Set text_field. Known: id."
+    assert bad.error == f"a.{suffix}: no column 'text'. Set text_field. There are: id."
     assert warned(source) == [f"files 'x': not read: {bad.error}"]
     with pytest.raises(InputError, match="no column 'text'"):
         Files(path=str(tmp_path / f"a.{suffix}"), label="x").parts()
