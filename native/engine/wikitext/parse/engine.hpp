@@ -98,6 +98,7 @@ class WikitextEngine {
     void count_step(std::size_t n) { counters_->steps += static_cast<std::int64_t>(n); }
     void copy() { out_.push_back(in_[pos_++]); }  // the byte at pos_ means nothing: it is text
     void hole();
+    void put_apart(std::string_view text);
     void cut_back(std::size_t to);
     bool starts_with(std::size_t at, std::string_view what) const;
     // tags

@@ -298,6 +298,13 @@ void WikitextEngine::hole() {
         out_.push_back(kHole);
 }
 
+/// Appends the text of a template or an address; where it begins a line the mark tells.
+void WikitextEngine::put_apart(std::string_view text) {
+    if (!text.empty() && frames_.empty() && (is_word(text[0]) || text[0] == '"') && at_line_start())
+        out_.push_back(kCalled);
+    out_.append(text);
+}
+
 /// What stands before the first '|' of the innermost construct.
 std::string_view WikitextEngine::before_bars(const Frame& frame) const {
     const std::size_t end = bars_.size() > frame.first_bar ? bars_[frame.first_bar].at
@@ -390,7 +397,7 @@ void WikitextEngine::finish_braces(std::size_t take, std::size_t end) {
         pop();
     }
     if (scratch_.size() == 1 && scratch_[0] == kHole) hole();
-    else out_.append(scratch_);
+    else put_apart(scratch_);
     count_step(scratch_.size() / 4);
 }
 
@@ -406,11 +413,12 @@ void WikitextEngine::finish_template(const Frame& frame, std::string_view call) 
     const std::size_t before = scratch_.size();
     if (rule != nullptr || classes_.find(call_.name).kind != TemplateClass::kNone) finish_box(frame);
     else fall_back(frame, call);
-    if (scratch_.size() == before) ++counters_->templates_dropped;
+    if (scratch_.size() == before || scratch_.back() == kGap) ++counters_->templates_dropped;
 }
 
 /// A template that nothing tells of is written as its first text, where it stands in running text.
 void WikitextEngine::fall_back(const Frame& frame, std::string_view call) {
+    // One without arguments holds no word of the page: a flag, a remark, a sign.
     if (bars_.size() == frame.first_bar || !may_fall_back(call_.name)) return;
     const auto begin = static_cast<std::size_t>(call.data() - in_.data());
     count_step(call.size() / 8 + 32);
@@ -419,6 +427,7 @@ void WikitextEngine::fall_back(const Frame& frame, std::string_view call) {
     const std::size_t before = scratch_.size();
     put_fallback(call_, *table_, scratch_);
     if (scratch_.size() > before) ++counters_->templates_fallback;
+    else if (call_.positional() > 0) scratch_.push_back(kGap);
 }
 
 /// Reads the name of the innermost template into call_, and its argument behind a colon. Returns
