@@ -35,7 +35,7 @@ STATUS = ("ok", "steps", "output", "nesting")
 
 COUNTERS = (
     *("steps", "nesting", "templates_dropped", "templates_rendered", "tables", "references", "files"),
-    *("unclosed", "sections", "hatnotes", "infoboxes", "captions", "tables_kept"),
+    *("unclosed", "sections", "hatnotes", "infoboxes", "captions", "tables_kept", "templates_fallback"),
 )
 """Names of the columns of `ExtractedBatch.counters`."""
 

@@ -41,13 +41,15 @@ from corpuskit.errors import SettingError
 from corpuskit.sources.wikipedia.columns import to_engine
 
 KINDS = (
-    *("prose", "heading", "template", "table", "caption", "infobox", "hatnote", "dropped", "section"),
-    "reference",
+    *("prose", "heading", "template", "gap", "fallback", "table", "caption", "infobox", "hatnote"),
+    *("dropped", "section", "reference"),
 )
 """Where words stand.
 
 ``heading``: headings, which go where nothing that stays stands under them. ``template``: templates that are
-written by a rule, or that no rule knows. ``dropped``: templates that a rule drops for what they are, such as
+written by a rule, or that no rule knows. ``gap`` and ``fallback``: templates within running text that neither a
+rule nor a class knows; a ``gap`` gave nothing, of a ``fallback`` the first argument that reads as text was
+written (`corpuskit.sources.wikipedia.extract`), which is kept but may be the wrong one. ``dropped``: templates that a rule drops for what they are, such as
 remarks for editors (the last column of templates.tsv). ``section``: sections that are dropped by setting.
 ``reference``: footnotes, among them the templates that a rule drops as such (``sfn``, ``efn``).
 """
@@ -177,7 +179,8 @@ class LossTotals:
         pages = tables["loss_pages"]
         self.pages += pages.num_rows
         for name in COLUMNS:
-            self.counts[name] += sum(pages.column(name).to_pylist())
+            if name in pages.column_names:  # runs made before a kind was told apart lack its columns
+                self.counts[name] += sum(pages.column(name).to_pylist())
         for row in tables["loss"].to_pylist():
             key = (row["kind"], row["template"])
             total = self.rows.setdefault(key, TemplateLoss(*key))
@@ -195,7 +198,11 @@ class LossTotals:
         return 1 - lost / words if words else 1.0
 
     def costliest(self, top: int) -> list[TemplateLoss]:
-        """The templates that lost the most words, most costly first."""
-        named = [row for (_, template), row in self.rows.items() if template and row.lost]
+        """The templates that lost the most words, most costly first; a gap costs a word at least."""
+        named = [row for (_, template), row in self.rows.items() if template and _cost(row)]
         # Ties by name: the order in which parts are read must not show.
-        return sorted(named, key=lambda row: (-row.lost, row.kind, row.template))[:top]
+        return sorted(named, key=lambda row: (-_cost(row), row.kind, row.template))[:top]
+
+
+def _cost(row: TemplateLoss) -> int:
+    return max(row.lost, row.uses) if row.kind == "gap" else row.lost

@@ -29,6 +29,9 @@ inline constexpr char kHead = '\x0C';          // a cell that names a row or col
 inline constexpr char kRow = '\x0E';           // at the start of a line: it is a row of a table
 inline constexpr char kTerm = '\x10';          // between a term and what defines it
 inline constexpr char kLost = '\x11';  // a value that nobody knows: brackets around it say nothing
+// At the start of a line: its text begins with that of a template or an address.
+inline constexpr char kCalled = '\x13';
+inline constexpr char kGap = '\x12';  // something was removed that may have been text: not mended
 inline constexpr char kHat = '\x0F';  // at the start of a line: italic, indented, with a link
 
 inline bool is_mark(char c) {

@@ -208,7 +208,14 @@ std::string LossMeter::example(const Use& use) const {
 /// Takes each word that waits from those of the text, prose first.
 void LossMeter::settle() {
     std::array<bool, kLossKinds> used{};
-    for (const Use& use : uses_) used[static_cast<std::size_t>(rows.table.kinds[use.row])] = true;
+    for (const Use& use : uses_) {
+        const auto kind = static_cast<std::size_t>(rows.table.kinds[use.row]);
+        used[kind] = true;
+        if (kind == static_cast<std::size_t>(LossKind::kGap)) {
+            used[static_cast<std::size_t>(LossKind::kFallback)] = true;
+            if (rows.table.pages[use.row] < 0) note_example(use);  // it may have no word to lose
+        }
+    }
     for (std::size_t kind = 0; kind < kLossKinds; ++kind) {
         if (!used[kind]) continue;
         for (const Word word : words_) {
@@ -221,14 +228,28 @@ void LossMeter::settle() {
 
 /// Takes a word of the wikitext from those of the text; what is not there any more is lost.
 void LossMeter::settle(std::uint64_t hash, Use& use, std::size_t kind) {
+    const bool taken = counts_.take(hash);
+    if (taken && kind == static_cast<std::size_t>(LossKind::kGap)) {
+        // Its other words are settled with this kind, which comes next.
+        const std::uint32_t row = rows.find(LossKind::kFallback, rows.name(use.row));
+        --rows.table.uses[use.row];
+        ++rows.table.uses[row];
+        use.row = row;
+        if (rows.table.pages[row] < 0) note_example(use);
+        kind = static_cast<std::size_t>(LossKind::kFallback);
+    }
     ++columns_[kind];
     ++rows.table.words[use.row];
-    if (counts_.take(hash)) return;
+    if (taken) return;
     ++columns_[kLossKinds + kind];
     ++rows.table.lost[use.row];
-    if (rows.table.pages[use.row] >= 0) return;
+    if (rows.table.pages[use.row] < 0) note_example(use);
+}
+
+void LossMeter::note_example(const Use& use) {
     rows.table.pages[use.row] = number_;
-    rows.examples[use.row] = kind == 0 ? std::string() : example(use);
+    const bool prose = rows.table.kinds[use.row] == static_cast<std::int32_t>(LossKind::kProse);
+    rows.examples[use.row] = prose ? std::string() : example(use);
 }
 
 void LossMeter::measure(std::string_view page, std::string_view text, std::int64_t number,

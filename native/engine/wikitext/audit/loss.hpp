@@ -19,6 +19,8 @@ enum class LossKind : std::uint8_t {
     kProse,      // paragraphs, lists
     kHeading,    // goes where nothing that stays stands under it
     kTemplate,   // arguments of templates
+    kGap,        // of those in running text that no rule knows, and that gave no word
+    kFallback,   // of those in running text that no rule knows, and that gave some
     kTable,
     kCaption,    // of files and galleries
     kInfobox,
@@ -27,7 +29,7 @@ enum class LossKind : std::uint8_t {
     kSection,    // a section that is dropped by setting
     kReference,  // footnotes, those of templates too
 };
-inline constexpr std::size_t kLossKinds = 10;
+inline constexpr std::size_t kLossKinds = 12;
 
 /// Places in a text where something seems to be missing, and marks that should have gone.
 inline constexpr std::size_t kLossHoles = 5;      // see count_holes

@@ -3,6 +3,7 @@
 #include "engine/text/utf8.hpp"
 #include "engine/wikitext/audit/loss_meter.hpp"
 #include "engine/wikitext/parse/entities.hpp"
+#include "engine/wikitext/templates/fallback.hpp"
 #include "engine/wikitext/templates/functions.hpp"
 
 namespace corpuskit {
@@ -53,6 +54,8 @@ void LossMeter::close_braces() {
             template_named(frame, page_.substr(frame.begin, pos_ - frame.begin));
             drop_piece(frame);
         }
+        end_argument(frame);
+        judge_unknown(frame);
         pop();
         pos_ += at("}}}") && !at("}}}}") ? 3 : 2;
         return;
@@ -60,11 +63,30 @@ void LossMeter::close_braces() {
     ++pos_;
 }
 
+/// Of {{convert|10|mi|km}} the numbers stay; codes of units and settings become other words.
+void LossMeter::end_argument(Frame& frame) {
+    if (frame.converts && !is_number(frame.begin)) drop_piece(frame);
+}
+
+bool LossMeter::is_number(std::size_t begin) const {
+    const std::string_view text = trim(page_.substr(begin, pos_ - begin));
+    return !text.empty() && is_digit(text[is_any(text[0], "-+.") && text.size() > 1 ? 1 : 0]);
+}
+
+/// A template that nothing tells of is a gap in running text, until one of its words is found.
+void LossMeter::judge_unknown(const Frame& frame) {
+    Use& use = uses_[frame.use];
+    if (!frame.unknown || !frame.owner ||
+        find_call_site(page_, use.start, pos_ + 2) != CallSite::kRunning)
+        return;
+    const std::uint32_t row = rows.find(LossKind::kGap, rows.name(use.row));
+    --rows.table.uses[use.row];
+    ++rows.table.uses[row];
+    use.row = row;
+}
+
 /// A template that a rule drops is lost on purpose, and a footnote if that is why.
-LossKind LossMeter::kind_by_rule(const std::string& key) const {
-    std::string matched;
-    const TemplateRule* rule = options_.templates ? options_.templates->find(key, matched)
-                                                  : nullptr;
+LossKind LossMeter::kind_by_rule(const TemplateRule* rule) const {
     if (rule == nullptr || rule->render != Render::kDrop) return LossKind::kTemplate;
     return rule->spec.starts_with("footnote") ? LossKind::kReference : LossKind::kDropped;
 }
@@ -74,13 +96,17 @@ void LossMeter::template_named(Frame& frame, std::string_view name) {
     name = trim(name.substr(std::min(name.find_first_not_of('{'), name.size())));
     if (name.size() > kLongestName) name = name.substr(0, 0);
     std::string key = fold_name(name);
-    const LossKind ruled = kind_by_rule(key);
+    std::string matched;
+    const TemplateRule* rule = options_.templates ? options_.templates->find(key, matched)
+                                                  : nullptr;
+    const LossKind ruled = kind_by_rule(rule);
     if (const std::size_t colon = key.find(':');
         colon != kNone && find_function(key.substr(0, colon), true) != Function::kUnknown)
         key.resize(colon);
     const TemplateClass found = classes_.find(key).kind;
     const LossKind kind = found == TemplateClass::kInfobox   ? LossKind::kInfobox
                           : found == TemplateClass::kHatnote ? LossKind::kHatnote
+                          : found == TemplateClass::kApart   ? LossKind::kDropped
                                                              : ruled;
     frame.named = true;
     const Frame kept = frame;
@@ -89,6 +115,10 @@ void LossMeter::template_named(Frame& frame, std::string_view name) {
     frames_.push_back(kept);
     frames_.back().use = use;
     frames_.back().owner = uses_[use].start == kept.begin;
+    frames_.back().unknown = rule == nullptr && found == TemplateClass::kNone &&
+                             options_.templates && may_fall_back(key);
+    frames_.back().converts = rule != nullptr && (rule->render == Render::kConvert ||
+                                                  rule->render == Render::kConvertSymbol);
 }
 
 /// "{{lc:Text": what follows the colon of such a function is text.
@@ -117,7 +147,7 @@ void LossMeter::equals() {
         frame.fresh = false;
         const std::string_view name = trim(page_.substr(frame.begin, pos_ - frame.begin));
         drop_piece(frame);
-        hide(frame, is_style(name));
+        hide(frame, frame.converts || is_style(name));
     }
     ++pos_;
 }
@@ -184,6 +214,7 @@ void LossMeter::bar() {
         case Open::kTemplate: {
             end_word();
             hide(frame, false);
+            end_argument(frame);
             if (!frame.named) {
                 template_named(frame, page_.substr(frame.begin, pos_ - frame.begin));
                 drop_piece(frames_.back());

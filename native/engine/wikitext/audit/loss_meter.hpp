@@ -35,6 +35,8 @@ class LossRows {
         return it->second;
     }
 
+    std::string name(std::uint32_t row) const { return std::string(table.names.column()[row]); }
+
     LossTable table;
     std::vector<std::string> examples;
 
@@ -87,6 +89,8 @@ class LossMeter {
         bool hidden = false;  // what comes until the next '|' is no text: an argument that styles
         bool owner = false;      // whether its use is its own, not that of what it stands in
         bool fresh = false;      // an argument in which no '=' was met yet
+        bool unknown = false;    // a template of which neither a rule nor a class tells
+        bool converts = false;   // a template that writes its numbers alone as they are
         std::uint32_t use = 0;   // what its words belong to
         std::size_t begin = 0;   // in the page
         std::size_t words = 0;   // how many there were when its current piece began
@@ -123,7 +127,10 @@ class LossMeter {
     void open_braces();
     void close_braces();
     void template_named(Frame& frame, std::string_view name);
-    LossKind kind_by_rule(const std::string& key) const;
+    LossKind kind_by_rule(const TemplateRule* rule) const;
+    void end_argument(Frame& frame);
+    void judge_unknown(const Frame& frame);
+    bool is_number(std::size_t begin) const;
     void colon();
     void equals();
     void open_bracket();
@@ -139,6 +146,7 @@ class LossMeter {
     void settle();
     void settle(std::uint64_t hash, Use& use, std::size_t kind);
     std::string example(const Use& use) const;
+    void note_example(const Use& use);
 
     const WikitextOptions& options_;
     TemplateClasses classes_;

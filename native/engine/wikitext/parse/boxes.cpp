@@ -74,7 +74,8 @@ bool is_fact(std::string_view key, std::string_view value) {
 void WikitextEngine::finish_box(const Frame& frame) {
     const TemplateClasses::Entry& entry = classes_.find(call_.name);
     switch (entry.kind) {
-        case TemplateClass::kNone: return;
+        case TemplateClass::kNone:
+        case TemplateClass::kApart: return;
         case TemplateClass::kDisambiguation: facts_->flags |= kFlagDisambiguation; return;
         case TemplateClass::kList: facts_->flags |= kFlagList; return;
         case TemplateClass::kHatnote:

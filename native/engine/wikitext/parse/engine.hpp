@@ -29,6 +29,7 @@ struct Frame {
     Kind kind;
     bool file = false;           // a link into the File namespace
     std::size_t braces = 0;      // braces that are open (templates)
+    std::size_t from = 0;        // where its braces begin in the page
     std::size_t start = 0;       // where its mark or opening stands in the output
     std::size_t content = 0;     // where what it holds begins in the output
     std::size_t first_bar = 0;   // its first entry in `bars_`
@@ -58,8 +59,11 @@ class WikitextEngine {
     void bar();
     void open_braces();
     void close_braces();
-    void finish_braces(std::size_t take);
-    const TemplateRule* read_call(const Frame& frame);
+    void finish_braces(std::size_t take, std::size_t end);
+    void finish_template(const Frame& frame, std::string_view call);
+    const TemplateRule* read_name(const Frame& frame);
+    void read_arguments(const Frame& frame);
+    void fall_back(const Frame& frame, std::string_view call);
     bool finish_function(const Frame& frame);
     void finish_tag_function();
     void begin_line();
@@ -94,6 +98,7 @@ class WikitextEngine {
     void count_step(std::size_t n) { counters_->steps += static_cast<std::int64_t>(n); }
     void copy() { out_.push_back(in_[pos_++]); }  // the byte at pos_ means nothing: it is text
     void hole();
+    void put_apart(std::string_view text);
     void cut_back(std::size_t to);
     bool starts_with(std::size_t at, std::string_view what) const;
     // tags

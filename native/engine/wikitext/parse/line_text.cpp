@@ -268,6 +268,10 @@ void LineText::write(std::string_view line, bool markdown) {
                 hole_ = had_hole = true;
                 ++i;
                 break;
+            case kGap:
+                had_hole = true;
+                ++i;
+                break;
             case kLost:
                 hole_ = had_hole = true;
                 if (!drop_bracket(line, i)) ++i;

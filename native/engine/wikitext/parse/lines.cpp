@@ -27,7 +27,8 @@ class Page {
     Page(std::string& out, WikitextFacts& facts, const LineOptions& options, bool unclosed)
         : out_(out), start_(out.size()), facts_(facts), options_(options), unclosed_(unclosed) {}
 
-    void line(std::string_view line);
+    /// `rest` is what follows the line.
+    void line(std::string_view line, std::string_view rest);
     void finish() {
         end_table();
         if (text_.disambiguates) facts_.flags |= kFlagDisambiguation;
@@ -38,8 +39,8 @@ class Page {
     enum class Block : std::uint8_t { kNone, kParagraph, kList, kPre, kLines };
 
     void write(std::string_view line) { text_.write(line, options_.markdown); }
-    bool heading(std::string_view line);
-    void add_heading(std::size_t level, std::string_view text);
+    bool heading(std::string_view line, std::string_view rest);
+    void add_heading(std::size_t level, std::string_view text, std::string_view rest);
     bool hatnote(std::string_view line);
     void own_line(std::string_view line);
     void row(std::string_view line);
@@ -90,25 +91,78 @@ void Page::emit(std::string_view text, std::string_view separator) {
     at_top_ = false;
 }
 
-bool Page::heading(std::string_view line) {
-    while (!line.empty() &&
-           (is_space(line.back()) || (is_mark(line.back()) && line.back() != kLiteral)))
-        line.remove_suffix(1);
+/// The level of a heading, whose line is trimmed at its end then; 0 if it is none.
+std::size_t heading_level(std::string_view& line) {
+    if (line.empty() || line.front() != '=') return 0;
+    std::string_view trimmed = line;
+    while (!trimmed.empty() &&
+           (is_space(trimmed.back()) || (is_mark(trimmed.back()) && trimmed.back() != kLiteral)))
+        trimmed.remove_suffix(1);
     std::size_t left = 0, right = 0;
-    while (left < line.size() && left < 6 && line[left] == '=') ++left;
-    while (right < line.size() && right < 6 && line[line.size() - 1 - right] == '=') ++right;
-    const std::size_t level = std::min({left, right, (line.size() - 1) / 2});
-    if (level == 0 || (line.size() > level && line[line.size() - level - 1] == kLiteral))
-        return false;
+    const std::size_t size = trimmed.size();
+    while (left < size && left < 6 && trimmed[left] == '=') ++left;
+    while (right < size && right < 6 && trimmed[size - 1 - right] == '=') ++right;
+    const std::size_t level = size == 0 ? 0 : std::min({left, right, (size - 1) / 2});
+    if (level == 0 || (size > level && trimmed[size - level - 1] == kLiteral)) return 0;
+    line = trimmed;
+    return level;
+}
+
+/// What follows a mark at the start of a line is still its start: "{{clear}}* item".
+std::string_view without_start_marks(std::string_view line) {
+    while (!line.empty() && (line.front() == kHole || line.front() == kBlock || line.front() == kGap))
+        line.remove_prefix(1);
+    return line;
+}
+
+/// Whether a line reads as prose: it is none of a list or table, begins with its own words, ends as
+/// a sentence does and names no book or address.
+bool is_prose(std::string_view line) {
+    if (line.empty() || is_any(line.front(), "*#:;|!= \x08\x0E\x0F\x13")) return false;
+    for (std::string_view sign : {"ISBN", "ISSN", "doi:", "://"})
+        if (line.find(sign) != kNone) return false;
+    while (!line.empty() && (is_space(line.back()) || is_mark(line.back()) ||
+                             is_any(line.back(), "'\")]\xBB\x9D")))
+        line.remove_suffix(1);
+    static constexpr std::string_view kStops[] = {".", "!", "?", "\u3002", "\uFF01", "\uFF1F",
+                                                  "\u061F", "\u06D4", "\u0964", "\u0589"};
+    return std::any_of(std::begin(kStops), std::end(kStops),
+                       [&](std::string_view stop) { return line.ends_with(stop); });
+}
+
+/// Whether a section is prose for the most part, counted in bytes of letters: lists, tables, what
+/// begins with a template or an address, and names of works are not. `rest` is what follows its
+/// heading, which is of `level`.
+bool is_prose_section(std::string_view rest, std::size_t level, std::int64_t& steps) {
+    std::size_t prose = 0, other = 0;
+    for (std::size_t at = 0; at < rest.size();) {
+        const std::size_t end = find_or_end(rest, '\n', at);
+        std::string_view line = without_start_marks(rest.substr(at, end - at));
+        at = end + 1;
+        steps += static_cast<std::int64_t>(line.size()) + 1;
+        if (const std::size_t next = heading_level(line); next > 0) {
+            if (next <= level) break;
+            continue;
+        }
+        const auto letters =
+            static_cast<std::size_t>(std::count_if(line.begin(), line.end(), is_word));
+        (is_prose(line) ? prose : other) += letters;
+    }
+    return prose > other;
+}
+
+bool Page::heading(std::string_view line, std::string_view rest) {
+    const std::size_t level = heading_level(line);
+    if (level == 0) return false;
     text_.write(line.substr(level, line.size() - 2 * level), false);
     std::replace(text_.text.begin(), text_.text.end(), '\n', ' ');
-    add_heading(level, trim(text_.text));
+    add_heading(level, trim(text_.text), rest);
     return true;
 }
 
 /// A heading waits for something under it; that of a section that goes takes all with it up to its
-/// next equal.
-void Page::add_heading(std::size_t level, std::string_view text) {
+/// next equal, unless the section is prose.
+void Page::add_heading(std::size_t level, std::string_view text, std::string_view rest) {
     end_block();
     at_top_ = true;
     if (level > dropped_level_) return;
@@ -117,7 +171,8 @@ void Page::add_heading(std::size_t level, std::string_view text) {
     std::string name(text);
     std::transform(name.begin(), name.end(), name.begin(), lower);
     while (!name.empty() && (name.back() == ':' || name.back() == ' ')) name.pop_back();
-    if (options_.drop_sections.contains(name)) {
+    if (options_.drop_sections.contains(name) &&
+        !is_prose_section(rest, level, facts_.counters.steps)) {
         dropped_level_ = level;
         ++facts_.counters.sections;
     } else if (!text.empty()) {
@@ -148,6 +203,7 @@ void Page::own_line(std::string_view line) {
 }
 
 void Page::row(std::string_view line) {
+    if (line.substr(1).starts_with(kGlue)) table_.keep_places();
     // Not `find_first_of`, which calls memchr for each byte.
     const auto next_cell = [line](std::size_t at) {
         while (at < line.size() && line[at] != kCell && line[at] != kHead) ++at;
@@ -283,7 +339,7 @@ void Page::paragraph(std::string_view line, bool pre) {
     forced_break_ = breaks;
 }
 
-void Page::line(std::string_view line) {
+void Page::line(std::string_view line, std::string_view rest) {
     facts_.counters.steps += static_cast<std::int64_t>(line.size()) + 1;
     if (unclosed_ && line.find(kOpenTemplate) != kNone) open_template_ = true;
     // "{| class=wikitable" of a table that never closes.
@@ -299,11 +355,8 @@ void Page::line(std::string_view line) {
         else forced_break_ = true;
         return;
     }
-    // What follows a mark at the start of a line is still its start: "{{clear}}* item".
-    std::string_view bare = line;
-    while (!bare.empty() && (bare.front() == kHole || bare.front() == kBlock))
-        bare.remove_prefix(1);
-    if (bare.front() == '=' && heading(bare)) return;
+    std::string_view bare = without_start_marks(line);
+    if (bare.front() == '=' && heading(bare, rest)) return;
     if (dropped_level_ != kNoSection || hatnote(bare)) return;
     if (bare.front() == kRow) return row(bare);
     if (bare.front() == kLine) return own_line(bare.substr(1));
@@ -329,7 +382,7 @@ void write_lines(std::string_view marked, const LineOptions& options, std::strin
     Page page(out, facts, options, unclosed);
     for (std::size_t at = 0; at <= marked.size();) {
         const std::size_t end = find_or_end(marked, '\n', at);
-        page.line(marked.substr(at, end - at));
+        page.line(marked.substr(at, end - at), marked.substr(std::min(end + 1, marked.size())));
         at = end + 1;
     }
     page.finish();

@@ -57,6 +57,9 @@ class TableText {
         row_ends_.push_back(static_cast<std::uint32_t>(ends_.size()));
     }
     void clear() { *this = {}; }
+    /// Where cells span several places, those that they fill stay empty in lines, too.
+    void keep_places() { places_ = true; }
+    bool keeps_places() const { return places_; }
 
     std::size_t rows() const { return row_ends_.size(); }
     std::size_t cells() const { return ends_.size(); }
@@ -78,6 +81,7 @@ class TableText {
     std::string text_;
     std::vector<std::uint32_t> ends_;      // of each cell in the text
     std::vector<std::uint32_t> row_ends_;  // of each row, as a number of cells
+    bool places_ = false;
 };
 
 /// Writes a table: rows of Markdown, or lines with cells apart by tabs (kKeep) or by " | "

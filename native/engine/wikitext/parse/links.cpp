@@ -178,8 +178,10 @@ void WikitextEngine::finish_external() {
     std::size_t from = frame.text;
     while (from < out_.size() && (out_[from] == ' ' || out_[from] == '\t')) ++from;
     while (out_.back() == ' ') out_.pop_back();
-    count_step((out_.size() - from) / 4);
-    out_.erase(frame.start, from - frame.start);
+    count_step((out_.size() - from) / 2);
+    scratch_.assign(out_, from);
+    out_.resize(frame.start);
+    put_apart(scratch_);
 }
 
 /// -{zh-hans:A; zh-hant:B}- -> A; -{text}- -> text; -{H|...}- sets a rule and shows nothing.

@@ -147,6 +147,7 @@ bool is_switch(std::string_view word) {
 
 TemplateClasses::TemplateClasses(const std::vector<std::string>& names) {
     static const std::unordered_map<std::string_view, TemplateClass> kinds = {
+        {"apart", TemplateClass::kApart},
         {"infobox", TemplateClass::kInfobox}, {"hatnote", TemplateClass::kHatnote},
         {"disambiguation", TemplateClass::kDisambiguation}, {"list", TemplateClass::kList},
     };

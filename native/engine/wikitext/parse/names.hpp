@@ -57,7 +57,10 @@ bool is_redirect(std::string_view word);
 using NameSet = std::unordered_set<std::string>;
 
 /// What a template is, apart from what it writes.
-enum class TemplateClass : std::uint8_t { kNone, kInfobox, kHatnote, kDisambiguation, kList };
+enum class TemplateClass : std::uint8_t {
+    kNone, kInfobox, kHatnote, kDisambiguation, kList,
+    kApart,  // beside the text: a picture, a link to a sister project, a remark for editors
+};
 
 /// Names of templates by class, as WikitextOptions gives them.
 class TemplateClasses {

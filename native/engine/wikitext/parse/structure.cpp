@@ -5,6 +5,7 @@
 
 #include "engine/wikitext/parse/engine.hpp"
 #include "engine/wikitext/parse/entities.hpp"
+#include "engine/wikitext/templates/fallback.hpp"
 
 namespace corpuskit {
 
@@ -297,6 +298,13 @@ void WikitextEngine::hole() {
         out_.push_back(kHole);
 }
 
+/// Appends the text of a template or an address; where it begins a line the mark tells.
+void WikitextEngine::put_apart(std::string_view text) {
+    if (!text.empty() && frames_.empty() && (is_word(text[0]) || text[0] == '"') && at_line_start())
+        out_.push_back(kCalled);
+    out_.append(text);
+}
+
 /// What stands before the first '|' of the innermost construct.
 std::string_view WikitextEngine::before_bars(const Frame& frame) const {
     const std::size_t end = bars_.size() > frame.first_bar ? bars_[frame.first_bar].at
@@ -331,7 +339,11 @@ void WikitextEngine::open_braces() {
     const std::size_t start = out_.size();
     out_.push_back(kOpenTemplate);
     out_.append(run, '{');
-    push({.kind = Kind::kTemplate, .braces = run, .start = start, .content = out_.size()});
+    push({.kind = Kind::kTemplate,
+          .braces = run,
+          .from = pos_,
+          .start = start,
+          .content = out_.size()});
     pos_ = end;
 }
 
@@ -344,8 +356,8 @@ void WikitextEngine::close_braces() {
         pop_unclosed_until(Kind::kTemplate);
         // Three braces close a parameter and two a template, as in MediaWiki's preprocessor.
         const std::size_t take = std::min<std::size_t>({run, frames_.back().braces, 3});
-        finish_braces(take);
         run -= take;
+        finish_braces(take, end - run);
         count_step(1);
     }
     if (run == 1 && starts_with(end - 1, "}-") && top_is(Kind::kVariant)) {
@@ -356,8 +368,9 @@ void WikitextEngine::close_braces() {
     pos_ = end;
 }
 
-/// Closes `take` (2: template, 3: parameter) of the braces of the innermost template.
-void WikitextEngine::finish_braces(std::size_t take) {
+/// Closes `take` (2: template, 3: parameter) of the braces of the innermost template, which end
+/// before `end` in the page.
+void WikitextEngine::finish_braces(std::size_t take, std::size_t end) {
     const Frame frame = frames_.back();
     const std::size_t left = frame.braces - take;
     // The last `take` braces are this construct's; one that is left over is text again.
@@ -367,12 +380,8 @@ void WikitextEngine::finish_braces(std::size_t take) {
     if (take == 2 && finish_function(frame)) {
         if (scratch_.size() == (left == 1 ? 1 : 0)) scratch_.push_back(kHole);
     } else if (take == 2) {
-        const TemplateRule* rule = read_call(frame);
-        const std::size_t before = scratch_.size();
-        if (rule != nullptr) render_template(*rule, call_, *table_, scratch_);
-        if (rule != nullptr) ++counters_->templates_rendered;
-        else ++counters_->templates_dropped;
-        if (rule == nullptr) finish_box(frame);
+        const std::size_t before = scratch_.size(), begin = frame.from + left;
+        finish_template(frame, in_.substr(begin, end - begin));
         if (scratch_.size() == before) scratch_.push_back(kHole);
     } else if (bars_.size() > frame.first_bar) {  // {{{name|default}}}
         scratch_.append(behind_bar(frame.first_bar));
@@ -388,13 +397,42 @@ void WikitextEngine::finish_braces(std::size_t take) {
         pop();
     }
     if (scratch_.size() == 1 && scratch_[0] == kHole) hole();
-    else out_.append(scratch_);
+    else put_apart(scratch_);
     count_step(scratch_.size() / 4);
 }
 
-/// Reads the name and the arguments of the innermost template into call_; views point into out_.
-/// Returns the rule by which it is written, or null.
-const TemplateRule* WikitextEngine::read_call(const Frame& frame) {
+/// Appends what the innermost template gives to scratch_; `call` is all of it in the page.
+void WikitextEngine::finish_template(const Frame& frame, std::string_view call) {
+    const TemplateRule* rule = read_name(frame);
+    if (rule != nullptr && rule->render != Render::kDrop) {
+        read_arguments(frame);
+        render_template(*rule, call_, *table_, scratch_);
+        ++counters_->templates_rendered;
+        return;
+    }
+    const std::size_t before = scratch_.size();
+    if (rule != nullptr || classes_.find(call_.name).kind != TemplateClass::kNone) finish_box(frame);
+    else fall_back(frame, call);
+    if (scratch_.size() == before || scratch_.back() == kGap) ++counters_->templates_dropped;
+}
+
+/// A template that nothing tells of is written as its first text, where it stands in running text.
+void WikitextEngine::fall_back(const Frame& frame, std::string_view call) {
+    // One without arguments holds no word of the page: a flag, a remark, a sign.
+    if (bars_.size() == frame.first_bar || !may_fall_back(call_.name)) return;
+    const auto begin = static_cast<std::size_t>(call.data() - in_.data());
+    count_step(call.size() / 8 + 32);
+    if (find_call_site(in_, begin, begin + call.size()) != CallSite::kRunning) return;
+    read_arguments(frame);
+    const std::size_t before = scratch_.size();
+    put_fallback(call_, *table_, scratch_);
+    if (scratch_.size() > before) ++counters_->templates_fallback;
+    else if (call_.positional() > 0) scratch_.push_back(kGap);
+}
+
+/// Reads the name of the innermost template into call_, and its argument behind a colon. Returns
+/// its rule, or null.
+const TemplateRule* WikitextEngine::read_name(const Frame& frame) {
     call_.name.clear();
     call_.arguments.clear();
     const std::string_view title = trim_marks(before_bars(frame));
@@ -403,14 +441,17 @@ const TemplateRule* WikitextEngine::read_call(const Frame& frame) {
     for (std::string_view space : {"template:", "msg:", "modèle:", "vorlage:"})
         if (call_.name.starts_with(space)) call_.name.erase(0, space.size());
     // A parser function: {{formatnum:1234}}
-    std::uint32_t position = 0;
     if (const std::size_t colon = call_.name.find(':'); colon != kNone) {
         const std::size_t at = title.find(':');
         call_.name.resize(colon + 1);
-        call_.arguments.push_back({{}, trim(title.substr(at + 1)), ++position});
+        call_.arguments.push_back({{}, trim(title.substr(at + 1)), 1});
     }
-    const TemplateRule* rule = table_->find(call_.name, call_.matched);
-    if (rule == nullptr || rule->render == Render::kDrop) return nullptr;
+    return table_->find(call_.name, call_.matched);
+}
+
+/// Reads the arguments of the innermost template into call_; views point into out_.
+void WikitextEngine::read_arguments(const Frame& frame) {
+    auto position = static_cast<std::uint32_t>(call_.arguments.size());
     count_step(bars_.size() - frame.first_bar);
     for (std::size_t i = frame.first_bar; i < bars_.size(); ++i) {
         const std::string_view text = behind_bar(i);
@@ -420,7 +461,6 @@ const TemplateRule* WikitextEngine::read_call(const Frame& frame) {
             call_.arguments.push_back(
                 {trim_marks(text.substr(0, equals)), trim(text.substr(equals + 1)), 0});
     }
-    return rule;
 }
 
 }  // namespace corpuskit

@@ -18,14 +18,17 @@ bool is_empty(const TableText& table, std::size_t row) {
     return true;
 }
 
-/// The cells that hold something, apart by " | "; a position says little where empty ones are many.
+/// The cells apart by " | ". Empty ones are left out, since a position says little where they are
+/// many, but not in a table with cells that span: "a | | d", and "– | b" where the first is empty, as
+/// a line that begins with a bar reads as markup.
 void write_flat(const TableText& table, std::size_t row, std::string& out) {
     bool any = false;
     for (std::size_t i = 0; i < table.size(row); ++i) {
         const std::string_view text = table.cell(row, i);
-        if (text.empty()) continue;
-        if (any) out.append(" | ");
-        out.append(text);
+        if (text.empty() && !table.keeps_places()) continue;
+        if (any) out.append(" |");
+        if (!text.empty()) out.append(any ? " " : "").append(text);
+        else if (!any) out.append("\u2013");
         any = true;
     }
 }

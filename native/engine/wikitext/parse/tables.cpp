@@ -17,6 +17,7 @@ constexpr std::size_t kMostCells = std::size_t{1} << 20;
 // Empty cells that spans may fill for each one that is there.
 constexpr std::size_t kMostFilled = 16;
 constexpr std::size_t kAlwaysFilled = 10'000;
+constexpr std::size_t kLongestRepeated = 200;  // bytes of a cell that reaches down
 
 struct Cell {
     std::size_t begin, end;
@@ -87,6 +88,7 @@ class Table {
     Cell before{0, 0, false, 1, 1};  // what stands before the first cell
     std::vector<std::vector<Cell>> rows;
     std::size_t cells = 0, heads = 0;
+    bool spans = false;  // whether a cell fills more than its place
 
   private:
     void line(std::size_t begin, std::size_t end) {
@@ -124,6 +126,7 @@ class Table {
             rows.back().push_back(cell(begin, std::min(next, end), head));
             ++cells;
             heads += head;
+            spans = spans || rows.back().back().rows > 1 || rows.back().back().columns > 1;
             if (next >= end) break;
             begin = next + 2;
         }
@@ -197,36 +200,49 @@ void write_layout(const Table& table, std::string& out) {
     out.append("\n\n");
 }
 
-/// Rows with marks before each cell. With `aligned`, spans are filled with empty cells. Stops where
-/// `out` is longer than `most`: the page is over its budget then.
-void write_rows(const Table& table, bool aligned, std::size_t most, std::string& out) {
+/// What the cell above that reaches down into a row still fills of a column.
+struct Reach {
+    std::uint16_t rows = 0;
+    std::string_view text;  // repeated where a row begins with it; empty where it is long
+};
+
+/// Rows with marks before each cell. With `aligned`, spans are filled with empty cells; with
+/// `repeat`, a row that a cell above reaches into at its beginning begins with what that says. Stops
+/// where `out` is longer than `most`: the page is over its budget then.
+void write_rows(const Table& table, bool aligned, bool repeat, std::size_t most, std::string& out) {
     if (has_word(table.text(table.caption))) {
         out.append("\n").push_back(kLine);
         append_flat(table.text(table.caption), " ", out);
         out.push_back('\n');
     }
-    std::vector<std::uint16_t> down;  // rows that a cell above still fills, by column
+    std::vector<Reach> down;  // by column
     std::size_t room = kAlwaysFilled + kMostFilled * table.cells;
     for (const auto& row : table.rows) {
         if (out.size() > most) return;
         out.append("\n").push_back(kRow);
+        if (table.spans) out.push_back(kGlue);
         std::size_t column = 0;
+        bool leading = true;  // whether no cell of the row itself was written yet
         const auto fill = [&] {
-            for (; column < down.size() && down[column] > 0 && room > 0; ++column, --room) {
-                --down[column];
+            for (; column < down.size() && down[column].rows > 0 && room > 0; ++column, --room) {
+                --down[column].rows;
                 out.push_back(kCell);
+                if (leading) append_flat(down[column].text, " ", out);
             }
         };
         for (const Cell& cell : row) {
             if (aligned) fill();
+            leading = false;
             out.push_back(cell.head ? kHead : kCell);
             append_flat(table.text(cell), " ", out);
             if (!aligned) continue;
             for (std::uint16_t i = 0; i < cell.columns && column < kMostColumns && room > 0;
                  ++i, ++column, --room) {
                 if (i > 0) out.push_back(cell.head ? kHead : kCell);
-                if (down.size() <= column) down.resize(column + 1, 0);
-                down[column] = static_cast<std::uint16_t>(cell.rows - 1);
+                if (down.size() <= column) down.resize(column + 1);
+                const std::string_view text = repeat && i == 0 ? table.text(cell) : "";
+                down[column] = {static_cast<std::uint16_t>(cell.rows - 1),
+                                text.size() <= kLongestRepeated ? text : ""};
             }
         }
         if (aligned) fill();
@@ -298,6 +314,7 @@ void WikitextEngine::finish_table(bool unclosed) {
     const bool navigation = names_class(
         table.attributes, {"navbox", "metadata", "noprint", "mbox", "toccolours", "nascondi"});
     cut_back(frame.start);
+    const bool keep = options_.tables == WikitextTables::kKeep;
     if (options_.tables == WikitextTables::kDrop || navigation || (box && !options_.infobox)) {
         ++(box ? counters_->infoboxes : counters_->tables);
         out_.push_back(kHole);
@@ -307,7 +324,7 @@ void WikitextEngine::finish_table(bool unclosed) {
         if (has_word(table.text(table.before)))
             out_.append("\n\n").append(table.text(table.before)).append("\n\n");
         if (is_layout(table)) write_layout(table, out_);
-        else write_rows(table, options_.tables == WikitextTables::kKeep, max_output_, out_);
+        else write_rows(table, keep || table.spans, !keep, max_output_, out_);
     }
     count_step((out_.size() - frame.start) / 4);
     out_.append(body, end);

@@ -74,7 +74,7 @@ enum WikitextFlag : std::uint32_t {
 struct WikitextCounters {
     std::int64_t steps = 0;               // bytes looked at or moved
     std::int64_t nesting = 0;             // deepest nesting met
-    std::int64_t templates_dropped = 0;   // templates without a rule
+    std::int64_t templates_dropped = 0;   // templates that gave nothing, for want of a rule or by it
     std::int64_t templates_rendered = 0;  // templates written as text
     std::int64_t tables = 0;              // tables dropped
     std::int64_t references = 0;          // <ref> dropped
@@ -85,8 +85,9 @@ struct WikitextCounters {
     std::int64_t infoboxes = 0;           // infoboxes dropped
     std::int64_t captions = 0;            // captions dropped
     std::int64_t tables_kept = 0;         // tables written
+    std::int64_t templates_fallback = 0;  // templates without a rule, written as their first text
 };
-inline constexpr std::size_t kWikitextCounters = 13;
+inline constexpr std::size_t kWikitextCounters = 14;
 
 /// What an extractor tells of one page beside its text.
 struct WikitextFacts {

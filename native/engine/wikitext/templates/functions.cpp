@@ -37,8 +37,10 @@ const std::unordered_map<std::string_view, Function>& functions() {
         {"pagenamee", kPageName}, {"fullpagename", kFullPageName}, {"fullpagenamee", kFullPageName},
         {"basepagename", kBasePageName}, {"basepagenamee", kBasePageName},
         {"subpagename", kSubPageName}, {"subpagenamee", kSubPageName},
-        {"rootpagename", kRootPageName}, {"articlepagename", kFullPageName},
+        {"rootpagename", kRootPageName}, {"rootpagenamee", kRootPageName}, {"articlepagename", kFullPageName},
+        {"articlepagenamee", kFullPageName}, {"subjectpagenamee", kFullPageName},
         {"subjectpagename", kFullPageName}, {"namespace", kNamespace},
+        {"namespacee", kNamespace},
     };
     return kFunctions;
 }
@@ -59,6 +61,8 @@ const std::unordered_map<std::string_view, Function>& variables() {
         {"FULLPAGENAMEE", kFullPageName}, {"BASEPAGENAME", kBasePageName},
         {"BASEPAGENAMEE", kBasePageName}, {"SUBPAGENAME", kSubPageName},
         {"SUBPAGENAMEE", kSubPageName}, {"ROOTPAGENAME", kRootPageName},
+        {"ROOTPAGENAMEE", kRootPageName}, {"ARTICLEPAGENAMEE", kFullPageName},
+        {"SUBJECTPAGENAMEE", kFullPageName},
         {"ARTICLEPAGENAME", kFullPageName}, {"SUBJECTPAGENAME", kFullPageName},
         {"NAMESPACE", kNamespace}, {"NAMESPACEE", kNamespace}, {"NOEXTERNALLANGLINKS", kSilent},
     };

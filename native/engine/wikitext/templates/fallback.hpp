@@ -1,0 +1,30 @@
+// What stands in for a template that nothing else writes: within running text its first argument
+// that reads as text. A box, a bar or a note for editors stands by itself and goes.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "engine/wikitext/templates/templates.hpp"
+
+namespace corpuskit {
+
+/// Where a call stands in its wikitext.
+enum class CallSite : std::uint8_t {
+    kAlone,    // on lines, in a cell or an item of its own
+    kNote,     // behind a word or stop without a blank, as the mark of a footnote
+    kRunning,  // within running text, or the whole of an argument of another call
+};
+
+/// The site of the call `page[begin, end)`. Looks at a bounded stretch on each side.
+CallSite find_call_site(std::string_view page, std::size_t begin, std::size_t end);
+
+/// Whether a call of this name (folded) may have a fallback: no parser function, no page of
+/// another namespace.
+bool may_fall_back(std::string_view name);
+
+/// Appends the first positional argument that is text: no number of columns, file, address, code,
+/// option, sort key or date of maintenance. Appends nothing when there is none.
+void put_fallback(const TemplateCall& call, const TemplateTable& table, std::string& out);
+
+}  // namespace corpuskit
