@@ -2,16 +2,17 @@
 
 In this order, each step only where those before it do not fit:
 
-1. a byte order mark; zero bytes in every second or fourth place (UTF-16 and UTF-32 without a mark);
-2. ASCII, with escape sequences ISO 2022;
-3. strict UTF-8: text in another encoding is practically never valid UTF-8 by chance;
-4. UTF-8 and one-byte characters mixed, line by line (`corpuskit.sources.encoding.mixed`);
-5. the declared encoding, and its maker's larger form (Windows-1252 for ISO 8859-1, CP949 for EUC-KR), if it
-   decodes without an error, leaves no control characters, and its letters fit (`evidence.misfit`);
-6. the one-byte encodings of Latin script, DOS and Macintosh ones included, of which the best must fit;
-7. charset-normalizer's guess from the lines that are not ASCII, if they are enough and it decodes all;
-8. what was declared, or Windows-1252, with the flag ``doubtful_encoding``, unless it cannot be such text at
-   all: then nothing.
+1. a byte order mark;
+2. UTF-16 and UTF-32 without a mark, where zero bytes or control characters show that bytes are no characters;
+3. ASCII, with escape sequences ISO 2022;
+4. strict UTF-8: text in another encoding is practically never valid UTF-8 by chance;
+5. UTF-8 and one-byte characters mixed, line by line (`corpuskit.sources.encoding.mixed`);
+6. by letters (`corpuskit.sources.encoding.letters`): the declared encoding, or its maker's larger form
+   (Windows-1252 for ISO 8859-1, CP949 for EUC-KR), unless another reading is clearly better; that is the one
+   which chardet ranks first, or among those that it finds as likely the one whose letters fit best; where the
+   letters are too few for it, the encoding of Latin script whose letters fit best.
+
+A text whose letters fit in no reading has the flag ``doubtful_encoding``; one that nothing reads is none.
 
 Whatever is used, a declaration that says otherwise is flagged as ``wrong_encoding_declared``.
 """
@@ -20,6 +21,7 @@ from __future__ import annotations
 
 import codecs
 import re
+import unicodedata
 from dataclasses import replace
 
 from corpuskit.sources.encoding.letters import CONTROL, Decoded, by_letters, strict
@@ -34,6 +36,17 @@ _BOMS = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 
+# BS is not counted, which manual pages print letters twice with, nor SO, SI and ESC, which switch ISO 2022.
+_CONTROLS = bytes({*range(8), *range(0x10, 0x1A), 0x7F})
+_FEW_CONTROLS, _MANY_CONTROLS, _FEW_ZEROS = 0.01, 0.1, 0.002
+"""Shares of bytes: what is no ASCII, no UTF-8 and has more than few of them is no text of single bytes; what
+has many is none in any case. UTF-16 in a script without spaces has a zero byte at each line end alone."""
+_HEAD = 2**18
+"""Bytes at the beginning in which control characters are counted."""
+_STOPS = re.compile("[ \n\r\u3000-\u3002\uff01\uff0c\uff0e\uff1f]")
+_STOP_EVERY = 200
+"""Characters of which one at least is a space, a line end or a stop; lines of old Chinese books are long."""
+
 
 def decode_text(data: bytes, declared: str = "", language: str = "") -> Decoded | None:
     """Decode ``data``; None if nothing reads it well enough.
@@ -43,19 +56,28 @@ def decode_text(data: bytes, declared: str = "", language: str = "") -> Decoded 
         language: ISO 639 code of the language as the file states it, ``""`` if it does not.
     """
     known = codec_name(declared) if declared else None
-    decoded = _by_form(data, known) or by_letters(data, known, language)
+    marked = (_marked(data, mark, name) for mark, name in _BOMS)
+    if (decoded := next(filter(None, marked), None)) is None:
+        head = data[:_HEAD]
+        controls = (len(head) - len(head.translate(None, _CONTROLS))) / max(1, len(head))
+        # Spaces and line ends of UTF-16 and UTF-32 hold zero bytes, as do halves of its Latin letters;
+        # halves of other letters are control characters.
+        if controls > _FEW_CONTROLS or data.count(0) > _FEW_ZEROS * len(data):
+            decoded = _wide(data, known)
+        if decoded is None and controls <= _MANY_CONTROLS:
+            decoded = _by_form(data, known)
+        if decoded is None and controls <= _FEW_CONTROLS:
+            decoded = by_letters(data, known, language)
     return None if decoded is None else _flagged(decoded, declared, known)
 
 
+def _marked(data: bytes, mark: bytes, name: str) -> Decoded | None:
+    text = strict(data, name) if data.startswith(mark) else None
+    return None if text is None else Decoded(text.removeprefix("\ufeff"), name)
+
+
 def _by_form(data: bytes, known: str | None) -> Decoded | None:
-    """Steps 1 to 3: encodings that show in the bytes themselves."""
-    for mark, name in _BOMS:
-        if data.startswith(mark) and (marked := strict(data, name)) is not None:
-            return Decoded(marked.removeprefix("\ufeff"), name)
-    # UTF-16 of Latin script is half zeros, UTF-32 of any script a quarter at least. A stray zero byte in a
-    # text file is left to later stages.
-    if data.count(0) * 10 > len(data):
-        return _wide(data, known)
+    """Steps 3 and 4: ASCII and UTF-8."""
     # Encodings that are ASCII to the eye: read as such, their escape sequences would stay in the text.
     seven_bit = known is not None and known.startswith(("iso2022", "hz", "utf-7"))
     if data.isascii():
@@ -78,23 +100,25 @@ def _cut_off(data: bytes) -> Decoded | None:
 
 
 def _wide(data: bytes, known: str | None) -> Decoded | None:
-    """UTF-16 or UTF-32 without a mark, by where the zero bytes of ASCII characters stand."""
+    """UTF-16 or UTF-32 without a mark, declared or told by its bytes; None for what is neither.
+
+    Of the two bytes of a letter of UTF-16 the higher one names its script: there are fewer of them. In
+    UTF-32 both higher bytes are the same in nearly all texts. A text has spaces, line ends or full stops.
+    """
     if known is not None and known.startswith(("utf-16", "utf-32")):
         named = strict(data, known)
         if named is not None and not CONTROL.search(named):
             return Decoded(named, known)
-    for name, width, high in (
-        ("utf-32-le", 4, 3),
-        ("utf-32-be", 4, 0),
-        ("utf-16-le", 2, 1),
-        ("utf-16-be", 2, 0),
-    ):
-        # UTF-32 first: UTF-16 has zeros in its places, too, but two letters of it are no code point.
-        places = data[high::width]
-        if len(data) % width == 0 and places.count(0) * 2 > len(places):
-            text = strict(data, name)
-            if text is not None and not CONTROL.search(text):
-                return Decoded(text, name)
+    kinds = [len(set(data[place::2])) for place in (0, 1)]
+    utf_16 = ("utf-16-be", "utf-16-le") if kinds[0] < kinds[1] else ("utf-16-le", "utf-16-be")
+    # UTF-32 first: as UTF-16, each of its characters is a letter and a zero.
+    for name in ("utf-32-le", "utf-32-be", *utf_16):
+        odd = len(data) % (4 if "32" in name else 2)
+        text = strict(data[: len(data) - odd], name)
+        if not text or CONTROL.search(text) or len(_STOPS.findall(text)) * _STOP_EVERY < len(text):
+            continue
+        if not any(unicodedata.category(char) == "Cn" for char in set(text)):
+            return Decoded(text + "\ufffd" * bool(odd), name, ("damaged_characters",) * bool(odd))
     return None
 
 

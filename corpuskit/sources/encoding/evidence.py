@@ -66,7 +66,6 @@ ALPHABETS = {language: letters.replace(" ", "") for language, letters in _OWN_AN
     "la": _WESTERN + "āēīōūăĕĭŏŭ",
     "vi": "àáâãèéêìíòóôõùúýăđĩũơư",
 }
-_OWN = tuple(letters.split()[0] for letters in _OWN_AND_LOANED.values())
 
 _GLUE = frozenset("’‘´`—–‐‑-…·\u00ad\u00a0\u200d•ˈ“”„«»/'")
 """Marks that stand between two letters in honest text: apostrophes, dashes, dots, quotes without spaces."""
@@ -76,9 +75,12 @@ _ODD = re.compile(
     r"|(?<=[lL])B|B(?=[luL])"  # a line of a box at a letter
     r"|(?<=[lL])U|(?<=o)P"  # a capital behind a small letter
     r"|(?<=[luLU])[oOP]|[oOP](?=[luLU])"  # letters of another script beside Latin ones
+    r"|(?<![luLUoOP])[LUoOP](?=d)"  # a letter in the place of the sign before a number
 )
-"""Over classes: l u Latin letters of ASCII, L U those beyond, o P O small, capital, other letters of other
-scripts, S symbols."""
+"""Over classes: d digits, l u Latin letters of ASCII, L U those beyond, o P O small, capital, other letters
+of other scripts, S symbols."""
+_ALONE = re.compile(r"(?<![luLUoOP])[oOP](?![luLUoOP])")
+"""One letter of another script by itself, which a language of Latin script has no use for."""
 
 
 def has_alphabet(language: str) -> bool:
@@ -86,32 +88,33 @@ def has_alphabet(language: str) -> bool:
     return language in ALPHABETS
 
 
-def misfit(text: str, language: str = "", *, narrow: bool = False) -> float:
+def misfit(text: str, language: str = "") -> float:
     """The share of the characters above ASCII that speak against how a text was decoded, 0 to 1 and more.
 
     Args:
         language: ISO 639 code if it is known; else the alphabet that fits best counts.
-        narrow: of an unknown language, that it has one alphabet without foreign names: not the letters of
-            all western languages, which English books have.
     """
     beyond = Counter({char: count for char, count in Counter(text).items() if char > "\x7f"})
     if not beyond:
         return 0.0
     known = ALPHABETS.get(language)
-    alphabets = (known,) if known else _OWN if narrow else tuple(ALPHABETS.values())
+    alphabets = (known,) if known else tuple(ALPHABETS.values())
     classes = text.translate({ord(char): _class(char) for char in set(text)})
-    return (len(_ODD.findall(classes)) + _foreign(beyond, alphabets)) / beyond.total()
+    odd = len(_ODD.findall(classes)) + (len(_ALONE.findall(classes)) if known else 0)
+    return (odd + _foreign(beyond, alphabets)) / beyond.total()
 
 
 @lru_cache(maxsize=4096)
 def _class(char: str) -> str:
     """The letter that stands for a character in `_ODD`."""
     if char < "\x80":
-        return "l" if char.islower() else "u" if char.isupper() else " "
+        return "l" if char.islower() else "u" if char.isupper() else "d" if char.isdigit() else " "
     if char in _GLUE:
         return "-"
     if "\u2500" <= char <= "\u259f":
         return "B"
+    if "\uff61" <= char <= "\uff9f":
+        return "O"  # half-width Japanese, its punctuation too
     if not char.isalpha():
         return "m" if unicodedata.category(char).startswith("M") else "S"
     if char in "ªº":

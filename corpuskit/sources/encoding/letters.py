@@ -1,15 +1,16 @@
-"""Encodings that show only in what their letters make: steps 4 to 8 of `corpuskit.sources.encoding.decode`.
+"""Encodings that show only in what their letters make: steps 5 and 6 of `corpuskit.sources.encoding.decode`.
 
-All candidates are held against the same evidence: the bytes above ASCII with their neighbours, which in most
-books is a small part. The text itself is decoded once, by the winner.
+chardet (0BSD) ranks the encodings in which the lines that are not ASCII could be, by what letters stand
+beside one another in which languages; `misfit` says of each how much speaks against it. Both look at a part
+of the text, which is decoded once, by the winner.
 """
 
 from __future__ import annotations
 
-import codecs
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -22,18 +23,20 @@ CONTROL = re.compile(r"[\x00-\x08\x0e-\x19\x1b\x7f-\x84\x86-\x9f\ufffd\ue000-\uf
 """Characters that betray a wrong encoding: controls (NEL is a line end, FF and SUB occur), private use."""
 
 EVIDENCE_BYTES = 2**18
-"""Bytes above ASCII and their neighbours that are looked at: more would cost time in every reading tried."""
-_ASCII_CONTROLS = bytes({*range(9), *range(0x0E, 0x1A), 0x1B, 0x7F})
-_MAX_CONTROLS = 0.01
-"""Share of control characters of ASCII from which a file is no text in any encoding."""
-
+"""Bytes of the lines that are not ASCII which are looked at: more would cost time in every reading tried."""
 _HIGH_BYTES = bytes(range(0x80, 0x100))
-_GUESS_LEAST = 40
-"""Bytes above ASCII that a guess needs: some twenty characters."""
-_GUESS_CHAOS = 0.2
-"""charset-normalizer's share of disorder up to which its guess is believed; right ones stay within it."""
-_GUESS_GAIN = 0.1
-"""Coherence (0 to 1) by which a guess must exceed that of the reading that it is to replace."""
+
+_BELIEVED = 0.05
+"""chardet's confidence from which its first encoding counts; right ones are below it only where the letters
+beyond ASCII are few."""
+_AS_LIKELY = 0.8
+"""Share of the highest confidence from which an encoding is as likely: those that differ in a few signs."""
+_OTHER_LEAST = 40
+"""Bytes beyond ASCII that an encoding which was not declared needs where it is not of Latin script."""
+_WIDER: dict[str, list[str]] = {}
+for _large, _forms in NARROWER.items():
+    for _small in _forms:
+        _WIDER.setdefault(_small, []).append(_large)
 
 
 @dataclass(frozen=True)
@@ -54,58 +57,100 @@ class Decoded:
     mixed: int = 0
 
 
-class _Fit(NamedTuple):
-    """An encoding, and the share of the evidence that speaks against it."""
+class _Reading(NamedTuple):
+    """An encoding that reads a text, chardet's confidence in it (0 to 1), and what speaks against it."""
 
     name: str
+    confidence: float
     misfit: float
 
 
-@dataclass(frozen=True)
 class _Evidence:
-    """Bytes above ASCII with their neighbours (``around``), how many are above ASCII, the language."""
+    """What tells of an encoding: the lines that are not ASCII, and in them the bytes beyond it.
 
-    around: bytes
-    high: int
-    language: str
+    Attributes:
+        around: bytes beyond ASCII with one neighbour at either side.
+        high: how many there are beyond ASCII, of those that are looked at.
+    """
 
-    @property
-    def few(self) -> bool:
-        """Too little to tell anything against a declaration."""
-        return self.high < LEAST
+    def __init__(self, data: bytes, around: bytes, language: str) -> None:
+        self._data, self.around, self._language = data, around[:EVIDENCE_BYTES], language
+        self.high = len(self.around) - len(self.around.translate(None, _HIGH_BYTES))
+        # Four letters in a row beyond ASCII are rare in Latin script; names and quotations in another
+        # script stand in western books too, hence the fifth.
+        self._in_runs = sum(map(len, HIGH_RUN.findall(self.around))) * 5 > self.high
 
-    def fits(self, names: Iterable[str]) -> list[_Fit]:
-        """Those encodings in which the evidence can be read, and how badly."""
+    @cached_property
+    def _lines(self) -> bytes:
+        lines = (line for line in re.split(rb"[\r\n]+", self._data) if not line.isascii())
+        return b"\n".join(lines)[:EVIDENCE_BYTES]
+
+    @cached_property
+    def _ranked(self) -> dict[str, float]:
+        """Python's names of encodings with chardet's confidence, highest first."""
+        from chardet import detect_all
+
+        found = detect_all(self._lines, ignore_threshold=True, max_bytes=EVIDENCE_BYTES, compat_names=False)
+        ranked = {str(one["encoding"]): one["confidence"] for one in found}
+        return {name: ranked[name] for name in ranked if NAMEABLE.fullmatch(name) and name != "utf-8"}
+
+    def reading(self, name: str) -> _Reading | None:
+        """A reading of all of the text; None where an encoding leaves errors or control characters."""
+        # A second byte may be ASCII, so that encodings of several bytes need whole lines.
+        text = strict(self._lines if name.startswith(MANY_BYTE) else self.around, name)
+        if text is None or CONTROL.search(text) or strict(self._data, name) is None:
+            return None
+        forms = (name, *NARROWER.get(name, ()), WINDOWS.get(name, ""), *_WIDER.get(name, ()))
+        confidence = max(self._ranked.get(form, 0.0) for form in forms)
+        return _Reading(name, confidence, misfit(text, self._language))
+
+    def best(self) -> _Reading | None:
+        """The reading that fits best of those that are as likely as any; None where nothing tells enough."""
+        top = next(iter(self._ranked.values()), 0.0)
+        names = [name for name, confidence in self._ranked.items() if confidence >= _AS_LIKELY * top]
+        likely = self._readings(names) if top >= _BELIEVED and self.high >= LEAST else []
+        others = [] if likely or self._in_runs else self._readings(LATIN_CODECS)
+        return min(likely or others, key=lambda found: found.misfit, default=None)
+
+    def _readings(self, names: Iterable[str]) -> list[_Reading]:
         found = []
         for name in names:
-            text = strict(self.around, name)
-            if text is None or CONTROL.search(text) or (name in LATIN and self.other_script()):
-                continue
-            found.append(_Fit(name, misfit(text, self.language)))
-        return found
+            forms = (*NARROWER.get(name, ()), name, WINDOWS.get(name, ""))
+            reading = next(filter(None, map(self.reading, filter(None, forms))), None)
+            if reading and (reading.name in LATIN or self.high >= _OTHER_LEAST):
+                found.append(reading)
+        return sorted(found, key=_order)
 
-    def prefers(self, other: _Fit, declared: _Fit) -> bool:
-        """Whether another reading is taken: it fits far better, or is all in the stated language.
+    def stands(self, declared: _Reading) -> bool:
+        """Whether `overrules` holds for no reading, so that none need be looked at."""
+        odd = declared.misfit * self.high
+        top = next(iter(self._ranked.values()), 0.0)
+        return odd < LEAST and declared.misfit < MARGIN and declared.confidence >= _AS_LIKELY * top
 
-        Without a stated language each reading is held against the alphabet that suits it best: Turkish read
-        as ISO 8859-1 is clean Icelandic.
-        """
+    def overrules(self, best: _Reading, declared: _Reading) -> bool:
+        """Whether a reading is taken in place of the declared one."""
+        if strict(self._lines, best.name) == strict(self._lines, declared.name):
+            return False
+        likelier = best.confidence >= _BELIEVED and declared.confidence < _AS_LIKELY * best.confidence
+        if self.high >= LEAST and likelier:
+            return best.misfit <= declared.misfit + GOOD
         odd = declared.misfit * self.high  # how many characters, since a share of few says nothing
-        clean = has_alphabet(self.language) and other.misfit <= CLEAN and odd >= LEAST
-        return clean or other.misfit + MARGIN <= declared.misfit
+        # In a language that is not known Latin letters are held against the alphabet that suits them best:
+        # Turkish read as ISO 8859-1 is clean Icelandic.
+        sure = has_alphabet(self._language) or best.name not in LATIN
+        clean = sure and best.misfit <= CLEAN and odd >= LEAST
+        return clean or best.misfit + MARGIN <= declared.misfit
 
-    def many_byte_misfit(self) -> float:
-        """0 where bytes stand in runs; else as much as a Latin reading that fits may overrule."""
-        return 0.0 if self.few or self.other_script() else GOOD + MARGIN
+    def flags(self, chosen: _Reading, *, guessed: bool) -> tuple[str, ...]:
+        """What is to be said of a reading."""
+        if guessed and (chosen.name not in LATIN or chosen.misfit > CLEAN):
+            return ("guessed_encoding",)
+        many = chosen.name.startswith(MANY_BYTE)
+        return ("doubtful_encoding",) if chosen.misfit > GOOD and self.high >= LEAST and not many else ()
 
-    def narrow(self, name: str) -> float:
-        """The misfit if all is to be in one language."""
-        return misfit(self.around.decode(name), narrow=True)
 
-    def other_script(self) -> bool:
-        """Whether the bytes stand in such runs as Latin script does not have."""
-        # A fifth: names and quotations in another script stand in western books, too.
-        return sum(map(len, HIGH_RUN.findall(self.around))) * 5 > self.high
+def _order(reading: _Reading) -> int:
+    return LATIN_CODECS.index(reading.name) if reading.name in LATIN_CODECS else len(LATIN_CODECS)
 
 
 def by_letters(data: bytes, known: str | None, language: str) -> Decoded | None:
@@ -115,79 +160,22 @@ def by_letters(data: bytes, known: str | None, language: str) -> Decoded | None:
         known: Python's name of the declared encoding; None for none, or one that is not known.
         language: ISO 639 code, ``""`` if it is not known.
     """
-    if len(data) - len(data.translate(None, _ASCII_CONTROLS)) > _MAX_CONTROLS * len(data):
-        return None
     # Windows-1252 where no Latin encoding is declared: it has all letters of ISO 8859-1 and more.
     base = known if known in LATIN else "cp1252"
     around = _around(data)
     if (mixed := decode_mixed(data, around, WINDOWS.get(base, base), language)) is not None:
         flags = ("mixed_encodings", *(["damaged_characters"] if mixed.damaged else []))
         return Decoded(mixed.text, "utf-8" if mixed.mostly_utf8 else base, flags, mixed.lines)
-    around = around[:EVIDENCE_BYTES]
-    evidence = _Evidence(around, len(around) - len(around.translate(None, _HIGH_BYTES)), language)
+    evidence = _Evidence(data, around, language)
     tried = [] if known in (None, "ascii", "utf-8") else [str(known), WINDOWS.get(str(known), "")]
-    # A second byte may be ASCII, so many-byte encodings are tried on the text itself, not on the evidence.
-    many = [n for n in tried if n.startswith(MANY_BYTE) and _reads(data, n)]
-    one = [n for n in tried if n and not n.startswith(MANY_BYTE) and strict(data, n) is not None]
-    fits = [_Fit(n, evidence.many_byte_misfit()) for n in many] or evidence.fits(one)
-    best = fits[0] if fits else None
-    return _choose(data, best, evidence)
-
-
-def _choose(data: bytes, declared: _Fit | None, evidence: _Evidence) -> Decoded | None:
-    """The declared reading, a Latin one, or a guess."""
-    best = declared
-    if best is None or (best.misfit > CLEAN and not evidence.few):
-        best = min(evidence.fits(LATIN_CODECS), key=lambda fit: fit.misfit, default=declared)
-        if declared and best and not evidence.prefers(best, declared):
-            best = declared
-    if best is None:
-        return _guess(data, None)
-    flags: tuple[str, ...] = ()
-    if not evidence.few and not best.name.startswith(MANY_BYTE):
-        if (other := _other_reading(data, best, evidence)) is not None:
-            return other
-        flags = ("doubtful_encoding",) if best.misfit > GOOD else ()
-    text = strict(data, best.name)
-    return None if text is None else Decoded(text, best.name, flags)
-
-
-def _other_reading(data: bytes, best: _Fit, evidence: _Evidence) -> Decoded | None:
-    """A better reading than `best`, where the language does not speak for it."""
-    if has_alphabet(evidence.language):
-        return _guess(data, best) if best.misfit > GOOD else None
-    if best.name in LATIN:
-        least = evidence.narrow(best.name) - CLEAN
-        if least <= 0:
-            return None  # all in one language: nothing is gained by a guess
-        names = [fit.name for fit in evidence.fits(LATIN_CODECS)] if evidence.high >= _GUESS_LEAST else []
-        clean = next((name for name in names if evidence.narrow(name) <= min(CLEAN, least)), None)
-        text = strict(data, clean) if clean else None
-        if text is not None:
-            return Decoded(text, str(clean), ("guessed_encoding",))
-    return _guess(data, best)
-
-
-def _guess(data: bytes, known: _Fit | None) -> Decoded | None:
-    """charset-normalizer's guess, where it makes clearly more sense than what is known; else None."""
-    lines = b"\n".join(line for line in re.split(rb"[\r\n]+", data) if not line.isascii())[:EVIDENCE_BYTES]
-    if len(lines) - len(lines.translate(None, _HIGH_BYTES)) < _GUESS_LEAST:
+    declared = next(filter(None, map(evidence.reading, filter(None, tried))), None)
+    best = declared if declared and evidence.stands(declared) else evidence.best()
+    if best is None or (declared and not evidence.overrules(best, declared)):
+        best = declared
+    text = strict(data, best.name) if best else None
+    if best is None or text is None:
         return None
-    from charset_normalizer import from_bytes
-
-    match = from_bytes(lines).best()
-    if match is None or match.chaos > _GUESS_CHAOS:
-        return None
-    if known is not None:
-        own = from_bytes(lines, cp_isolation=[known.name]).best()
-        if own is not None and own.coherence + _GUESS_GAIN > match.coherence:
-            return None
-    name = codecs.lookup(match.encoding).name
-    # The narrower form first, for what people write; the maker's larger one last, if neither reads all.
-    for codec in (*NARROWER.get(name, ()), name, WINDOWS.get(name, "")):
-        if codec and NAMEABLE.fullmatch(codec) and _reads(data, codec):
-            return Decoded(data.decode(codec), codec, ("guessed_encoding",))
-    return None
+    return Decoded(text, best.name, evidence.flags(best, guessed=best is not declared))
 
 
 def _around(data: bytes) -> bytes:
@@ -199,12 +187,6 @@ def _around(data: bytes) -> bytes:
     places = np.flatnonzero(near)
     gaps = np.flatnonzero(np.diff(places) > 1) + 1
     return np.insert(held[places], gaps, 0x20).tobytes()
-
-
-def _reads(data: bytes, name: str) -> bool:
-    """Whether an encoding reads all of a text and leaves no control characters behind."""
-    text = strict(data, name)
-    return text is not None and not CONTROL.search(text)
 
 
 def strict(data: bytes, name: str) -> str | None:

@@ -142,9 +142,9 @@ class Gutenberg(Source):
         return codes
 
     def libraries(self) -> dict[str, Any]:
-        """The version of charset-normalizer: another one may guess otherwise. The digest of the catalogue."""
+        """The version of chardet: another one may guess otherwise. The digest of the catalogue."""
         catalog = {"catalog_sha256": digest(self.catalog)} if self.catalog else {}
-        return {"charset_normalizer": installed("charset-normalizer"), **catalog}
+        return {"chardet": installed("chardet"), **catalog}
 
     def parts(self) -> list[Part]:
         """Whole files in the order of their relative paths, grouped up to `PART_BYTES`.

@@ -295,6 +295,52 @@ def test_what_is_no_text_is_not_decoded() -> None:
     assert decode_text(b"\x00\x01\x02\xff words" * 40, "ISO-8859-1") is None
 
 
+SCRIPTS = {
+    "ru": "Высокая горная страна лежит на севере, и реки её текут на юг, к тёплому морю.\n",
+    "el": "Το πρωί ο Γιάννης πήγε στην αγορά και αγόρασε ψωμί.\n",
+    "ja": JAPANESE + "\n",
+    "zh": "\r\n".join([CHINESE] * 3),
+    "ko": KOREAN,
+    "hi": "नदी पहाड़ से निकलकर मैदान की ओर बहती है और गाँव के लोग उसका पानी पीते हैं।\n",
+    "th": "แม่น้ำไหลจากภูเขาลงสู่ทะเล และชาวบ้านดื่มน้ำจากแม่น้ำนั้น\n",
+    "ar": "ينبع النهر من الجبل ويجري نحو البحر ويشرب منه أهل القرية.\n",
+    "short": "Привет, мир",
+}
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be", "utf-32-le", "utf-32-be"])
+@pytest.mark.parametrize("words", SCRIPTS.values(), ids=SCRIPTS)
+def test_wide_characters_without_a_mark_are_read_in_every_script(words: str, encoding: str) -> None:
+    for declared in ("", "UTF-8", "Windows-1251"):
+        decoded = decode_text(words.encode(encoding), declared)
+        assert decoded is not None
+        assert (decoded.text, decoded.encoding) == (words, encoding)
+    cut = decode_text(words.encode(encoding)[:-1])
+    assert cut is not None
+    assert (cut.text, cut.flags) == (words[:-1] + "\ufffd", ("damaged_characters",))
+
+
+def test_control_characters_are_no_text_in_any_encoding() -> None:
+    assert decode_text(bytes(range(8)) * 9 + b" words" * 9) is None
+    assert decode_text(bytes(range(256)) * 2) is None
+    assert decode_text(b"\x01\x02\x03" + "é".encode() + b"\x04") is None
+    for sound in (b"M\x08MA\x08AN\x08N(1)\n" * 9, b"a stray \x00 byte" + b" in a text" * 99):
+        decoded = decode_text(sound)
+        assert decoded is not None
+        assert decoded.text == sound.decode()
+
+
+@pytest.mark.parametrize("wrong", ["Windows-1251", "ISO-8859-2", "Shift_JIS", "KOI8-R", "Big5"])
+@pytest.mark.parametrize("words", ["He paid £5.", "a café of his", "He paid £25 for it", "the naïve man"])
+def test_one_letter_tells_against_a_declaration_of_another_script(words: str, wrong: str) -> None:
+    data = ("All of it is plain English. " * 9 + words).encode("latin-1")
+    if data.decode(str(codec_name(wrong)), "replace") != data.decode("latin-1"):
+        decoded = decode_text(data, wrong, "en")
+        assert decoded is not None
+        assert decoded.text.endswith(words)
+        assert decoded.flags == ("wrong_encoding_declared",)
+
+
 def test_misfit_counts_what_stands_wrong() -> None:
     assert misfit("plain") == 0
     assert misfit(FRENCH, "fr") <= GOOD
