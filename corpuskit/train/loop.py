@@ -160,6 +160,11 @@ def fit(trainer: Trainer, progress: Progress, pause_at: int | None = None) -> st
             reason = _reason_to_stop(trainer, progress, pause_at) or ("interrupted" if stops else "")
             if reason or save:
                 saver.save(progress)
+    if _end(trainer, progress) and progress.skipped == progress.step:
+        raise TrainError(
+            f"nothing was learnt: of {progress.step} batches none had a target and a finite gradient",
+            remedy="Look at what the objective leaves out, and at the learning rate.",
+        )
     trainer.emit({"event": "stop", "step": progress.step, "reason": reason})
     return reason
 
@@ -192,7 +197,8 @@ class StepResult(NamedTuple):
     Attributes:
         loss: mean over the batch's targets.
         norm: of the gradient, before it was clipped.
-        kept: 1 where the update was made, 0 where a guard refused it.
+        kept: 1 where the update was made, 0 where a guard refused it or there was no target.
+        some: whether the batch had a target.
     """
 
     step: int
@@ -200,6 +206,7 @@ class StepResult(NamedTuple):
     loss: Tensor
     norm: Tensor
     kept: Tensor
+    some: Tensor
 
 
 def train_step(learner: Learner, step: int, rate: float, batch: Tensors) -> StepResult:
@@ -219,15 +226,17 @@ def train_step(learner: Learner, step: int, rate: float, batch: Tensors) -> Step
         totals[0] += parallel.backward(learner.place(part), number == len(parts) - 1)
     totals[1] = learner.task.count(batch)
     loss, targets = parallel.grid.sum_over_data(totals)
+    # A batch may have no target, all of which a mask left out: nothing is learnt from it.
+    some, targets = targets > 0, targets.clamp(min=1)
     gradients = optimizer.gradients()
     parallel.finish(gradients)
     norm, loss = parallel.norm(gradients) / targets, loss / targets
-    kept = learner.guard.keep(loss, norm)
+    kept = learner.guard.keep(loss, norm, some)
     # The 1e-6 is that of torch's clip_grad_norm_: a gradient of zero has no norm to divide by.
     torch._foreach_mul_(list(gradients.values()), (learner.clip / (norm + 1e-6)).clamp(max=1.0) / targets)
     optimizer.step(rate, kept, gradients)
     optimizer.update_average(step)
-    return StepResult(step, rate, loss, norm, kept)
+    return StepResult(step, rate, loss, norm, kept, some)
 
 
 def schedule(trainer: Trainer, progress: Progress) -> Schedule:
@@ -275,12 +284,17 @@ def _report_steps(trainer: Trainer, progress: Progress, pending: list[StepResult
     if not pending:
         return math.nan
     # This waits for the device: what the clock says before would be how fast steps are asked for.
-    scalars = [torch.stack([each.loss, each.norm, each.kept.float()]) for each in pending]
+    scalars = [torch.stack([each.loss, each.norm, each.kept.float(), each.some.float()]) for each in pending]
     numbers: list[list[float]] = torch.stack(scalars).tolist()
     progress.seconds = trainer.grid.agree(trainer.seconds())[0]
     pace.note(progress)
     memory, each = memory_bytes(trainer.learner.device), pace.seconds
-    for done, (loss, norm, kept) in zip(pending, numbers, strict=True):
+    for done, (loss, norm, kept, some) in zip(pending, numbers, strict=True):
+        if not some:
+            progress.skipped += 1
+            event = {"event": "skip", "step": done.step, "loss": None, "gradient_norm": None}
+            trainer.emit(event | {"reason": "no target", "batch": trainer.task.describe(done.step)})
+            continue
         if not kept:
             _report_skip(trainer, progress, done.step, loss, norm)
             continue
@@ -290,7 +304,8 @@ def _report_steps(trainer: Trainer, progress: Progress, pending: list[StepResult
         speed = trainer.task.tokens_per_step / each
         trainer.emit(event | {"tokens_per_s": speed, "eta_s": _seconds_left(trainer, progress, each)})
     pending.clear()
-    return numbers[-1][0]
+    loss, *_, some = numbers[-1]
+    return loss if some else math.nan
 
 
 def _report_skip(trainer: Trainer, progress: Progress, step: int, loss: float, norm: float) -> None:

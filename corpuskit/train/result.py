@@ -102,6 +102,7 @@ def start_event(trainer: Trainer, progress: Progress, state: dict[str, Any] | No
 
 def _warnings(trainer: Trainer, state: dict[str, Any] | None) -> Iterator[str]:
     failure, now = trainer.learner.not_compiled, trainer.identity
+    yield from trainer.notes
     if failure:
         yield f"torch.compile failed, the run goes on without it: {failure}"
     if not trainer.validation.batch:

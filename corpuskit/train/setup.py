@@ -64,17 +64,19 @@ class Setup(NamedTuple):
         settings: all of them; nothing is open but the length of a run by minutes.
         steps: that the run is expected to have; exact unless it goes by minutes.
         weights: to begin with, where they are not drawn.
+        notes: what was chosen that a user would not expect, in sentences.
     """
 
     settings: TrainSettings
     steps: int
     task: Task
     weights: Mapping[str, Tensor] | None = None
+    notes: tuple[str, ...] = ()
 
 
 def settle(settings: TrainSettings, corpus: Corpus, grid: Grid) -> Setup:
     """A new run: all that was left open is chosen."""
-    settings, weights = _begin_with(settings, corpus)
+    settings, weights, notes = _begin_with(settings, corpus)
     tokens = corpus.shards.split("train").tokens
     chosen = resolve(settings, tokens, grid.device.type, bf16_pays(grid.device))
     task = pretraining(chosen, *corpus)
@@ -86,16 +88,19 @@ def settle(settings: TrainSettings, corpus: Corpus, grid: Grid) -> Setup:
         # Blocks divided by tensors hold hooks that talk to other processes: nobody has measured these.
         pays = grid.tensor == 1 and not chosen.recompute and compiling_pays(grid.device.type, flops)
         chosen = chosen.model_copy(update={"compile": "on" if pays else "off"})
-    return Setup(chosen, steps, task, weights)
+    return Setup(chosen, steps, task, weights, notes)
 
 
-def _begin_with(settings: TrainSettings, corpus: Corpus) -> tuple[TrainSettings, dict[str, Tensor] | None]:
-    """The settings with the shape of the model that `init_from` names, and its weights; none without it.
+def _begin_with(
+    settings: TrainSettings, corpus: Corpus
+) -> tuple[TrainSettings, dict[str, Tensor] | None, tuple[str, ...]]:
+    """The settings with the shape of the model that `init_from` names, its weights, and what became of them.
 
-    Raises TrainError when it is not whole or of another tokenizer, SettingError when settings contradict it.
+    There are no weights where it names none. Raises TrainError when the model is not whole or of another
+    tokenizer, SettingError when settings contradict it.
     """
     if settings.init_from is None:
-        return settings, None
+        return settings, None, ()
     folder, (shards, tokenizer) = Path(settings.init_from), corpus
     begun, file = LanguageModel.load(folder), folder / "tokenizer.json"
     vocab_size = begun.model.settings.vocab_size
@@ -105,9 +110,16 @@ def _begin_with(settings: TrainSettings, corpus: Corpus) -> tuple[TrainSettings,
             f"sha256 {begun.tokenizer.sha256[:12]}; theirs {shards.vocab_size:,}, {tokenizer.sha256[:12]}",
             remedy=f"Build the shards with it: `tokenizer: {{file: {file}}}` in the recipe.",
         )
-    weights = begun.model.state_dict()
-    weights.pop("classifier.weight", None)  # The model that is trained here has no classes.
-    return shaped_as(settings, begun.model.settings, shards.split("train").tokens), weights
+    chosen = shaped_as(settings, begun.model.settings, shards.split("train").tokens)
+    weights, notes = begun.model.state_dict(), []
+    if weights.pop("classifier.weight", None) is not None:  # The model that is trained here has no classes.
+        notes.append(f"The classes of {folder} are left out: only its language model is trained on.")
+    if chosen.tie_embeddings and weights.pop("head.weight", None) is not None:
+        notes.append(f"The head of {folder} is left out: tie_embeddings = True takes its embedding for one.")
+    elif not chosen.tie_embeddings and "head.weight" not in weights:
+        weights["head.weight"] = weights["embedding.weight"].clone()
+        notes.append(f"{folder} has no head of its own: it begins as a copy of its embedding.")
+    return chosen, weights, tuple(notes)
 
 
 def _planned_steps(settings: TrainSettings, task: Task, vocab_size: int, grid: Grid) -> int:
@@ -206,6 +218,7 @@ def make_trainer(out: Path, setup: Setup, corpus: Corpus, grid: Grid, began: flo
             sample_at=settings.sample_at,
         ),
         started=began,
+        notes=setup.notes,
         document=model_document(learner.model.settings, shards.end_of_text, tokenizer.sha256),
         identity={
             "settings": settings.model_dump(),

@@ -130,6 +130,7 @@ class Trainer:
         milestone: a text that a model writes, and its scores; None where it has nothing to say.
         started: when the run began, or was resumed less the seconds that it had taken by then, on the
             monotonic clock.
+        notes: what was chosen that a user would not expect, in sentences.
         document: what model.json says of the model.
         identity: what checkpoints and model.json hold besides Progress: settings, data, tokenizer, machine.
     """
@@ -143,6 +144,7 @@ class Trainer:
     milestone: Callable[[Transformer], dict[str, Any] | None]
     intervals: Intervals
     started: float
+    notes: tuple[str, ...]
     document: dict[str, Any]
     identity: dict[str, Any]
     listeners: list[Listener] = field(default_factory=list)

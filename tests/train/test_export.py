@@ -569,3 +569,28 @@ def test_weights_of_another_vocabulary_are_refused(make_model: MakeModel, run: P
     model = make_model(SHAPE)
     with pytest.raises(TrainError, match=r"another tokenizer.*\n.*tokenizer: {file: "):
         train_model(run, model / "run", TrainSettings(init_from=str(model)))
+
+
+@pytest.mark.parametrize("tied", [True, False])
+def test_a_head_may_be_another_than_the_models(make_model: MakeModel, special_run: Path, tied: bool) -> None:
+    """One of its own is left out, or begins as the embedding that served as one: the run says which."""
+    model = make_model(dataclasses.replace(SHAPE, tie_embeddings=not tied))
+    settings = TrainSettings(
+        init_from=str(model), tie_embeddings=tied, steps=2, batch_rows=4, precision="fp32"
+    )
+    events: list[Any] = []
+    train_model(special_run, model / "run", settings, listen=events.append)
+    assert sum("head" in warning for warning in events[0]["warnings"]) == 1
+    begun = load_file(model / "model.safetensors")
+    first = load_file(model / "run" / "checkpoints" / "step-00000000" / "model.safetensors")
+    assert torch.equal(first["embedding.weight"], begun["embedding.weight"])
+    assert ("head.weight" in first) is not tied
+    assert tied or torch.equal(first["head.weight"], begun["embedding.weight"])
+
+
+def test_classes_are_left_out_and_named(make_model: MakeModel, special_run: Path) -> None:
+    model = make_model(dataclasses.replace(SHAPE, classes=2))
+    events: list[Any] = []
+    settings = TrainSettings(init_from=str(model), steps=1, batch_rows=4, precision="fp32")
+    train_model(special_run, model / "run", settings, listen=events.append)
+    assert "classes of" in events[0]["warnings"][0]

@@ -457,3 +457,29 @@ def test_one_batch_is_learnt_by_heart_by_every_kind(kind: str) -> None:
         loss.backward()
         optimizer.step()
     assert loss.item() < 0.05
+
+
+@pytest.mark.parametrize("kind", ["decoder", "encoder"])
+@pytest.mark.parametrize("lengths", [[3, 0], [-1, 3], [3, 6]])
+def test_rows_without_a_real_position_have_no_class(kind: str, lengths: list[int]) -> None:
+    model = decoder(dataclasses.replace(SHAPE, kind=kind, classes=3))
+    with pytest.raises(ValueError, match=f"between 1 and 5.* from {min(lengths)} to {max(lengths)}"):
+        model.classify(random_ids(2, 5), torch.tensor(lengths))
+
+
+def test_dropout_does_not_cut_a_compiled_block() -> None:
+    """A block is one graph, and drops what it drops uncompiled."""
+    model = Transformer(dataclasses.replace(SHAPE, dropout=0.3, zero_init=False))
+    initialise(model, 0)
+    block, x = model.train().decoder.blocks[0], torch.randn(2, 5, SHAPE.width)
+    rest = Rotation(model.cos[:5], model.sin[:5]), Sight(True)
+    explained = torch._dynamo.explain(block)(x, *rest)
+    assert (explained.graph_count, explained.break_reasons) == (1, [])
+    compiled = torch.compile(block, backend="aot_eager", fullgraph=True)
+    gradients = []
+    for each in (block, compiled):
+        torch.manual_seed(5)
+        own = x.clone().requires_grad_()
+        each(own, *rest).square().sum().backward()
+        gradients.append(own.grad)
+    torch.testing.assert_close(*gradients)

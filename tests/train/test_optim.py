@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from corpuskit.errors import SettingError
 from corpuskit.train.model.transformer import ModelSettings, Transformer, initialise
 from corpuskit.train.optim.guard import WINDOW, Guard
 from corpuskit.train.optim.muon import Muon, Pieces, orthogonalise
@@ -164,7 +165,9 @@ def test_weight_decay_fades_with_the_rate_where_it_is_told_to() -> None:
         )
         optimizer = Optimizer(model, settings)
         start = model.embedding.weight.detach().clone()
-        optimizer.step(0.1)  # No gradients: nothing but the decay moves the weights.
+        # With gradients of zero nothing but the decay moves the weights.
+        zeros = {name: torch.zeros_like(each) for name, each in model.named_parameters()}
+        optimizer.step(0.1, None, zeros)
         left[fading] = float((model.embedding.weight.detach() / start).nanmean())
     assert left[False] == pytest.approx(1 - 0.1 * 0.5)
     assert left[True] == pytest.approx(1 - 0.1 * 0.1 * 0.5)
@@ -270,3 +273,40 @@ def test_parts_of_a_model() -> None:
     pieces = Pieces(0, tuple(Rank(n) for n in range(3)), {name: layouts[name] for name in parts})
     assert sorted(name for names in pieces.owned for name in names) == sorted(parts)
     assert {len(names) for names in pieces.owned} <= {1, 2}
+
+
+@pytest.mark.parametrize("kind", ["muon", "adamw"])
+def test_matrices_alone_can_learn(kind: str) -> None:
+    """As where all else is frozen: then AdamW has nothing to do, and counts the updates all the same."""
+    model = make_model()
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(parameter.dim() == 2 and "embedding" not in name)
+    before = {name: each.clone() for name, each in model.state_dict().items()}
+    optimizer = Optimizer(model, settings_of(kind, ema=0.9))
+    take_step(model, optimizer, 0)
+    take_step(model, optimizer, 1, torch.zeros(()))
+    assert float(optimizer.steps) == 1
+    for name, parameter in model.named_parameters():
+        assert torch.equal(parameter, before[name]) is not parameter.requires_grad or not parameter.any()
+    again = Optimizer(model, settings_of(kind, ema=0.9))
+    again.load(optimizer.state())
+    assert float(again.steps) == 1
+
+
+def test_a_model_of_which_nothing_learns_is_refused() -> None:
+    with pytest.raises(SettingError, match="no parameter"):
+        Optimizer(make_model().requires_grad_(False), settings_of("muon"))
+
+
+@pytest.mark.parametrize("kind", ["muon", "adamw"])
+def test_what_takes_no_part_does_not_decay(kind: str) -> None:
+    """A classifier and a block's matrix that no loss comes past stay, to the last bit."""
+    model = make_model()
+    model.unused = nn.Linear(16, 16)
+    model.classifier = nn.Linear(16, 3)
+    before = {name: each.clone() for name, each in model.state_dict().items()}
+    optimizer = Optimizer(model, settings_of(kind, weight_decay=0.5))
+    for seed in range(3):
+        take_step(model, optimizer, seed)
+    for name, each in model.state_dict().items():
+        assert torch.equal(each, before[name]) == name.startswith(("unused", "classifier")), name

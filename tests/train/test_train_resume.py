@@ -15,10 +15,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from corpuskit.errors import TrainError
+from corpuskit.errors import SettingError, TrainError
 from corpuskit.shards.reader import Shards
 from corpuskit.tokenizer.tokenizer import Tokenizer
 from corpuskit.train import TrainSettings, train_model
+from corpuskit.train.model.loss import IGNORED
 from corpuskit.train.model.transformer import Transformer
 from corpuskit.train.settings.resolve import resolve
 from corpuskit.train.tasks.pretrain import Pretraining, pretraining
@@ -198,6 +199,39 @@ def test_a_bad_batch_is_skipped_and_the_run_goes_on_and_resumes_exactly(
         train_model(run, out, resume=True)
         assert last_weights(out) == last_weights(tmp_path / "whole")
         assert state_of(out)["skipped"] == 1
+
+
+@pytest.mark.parametrize("optimizer", ["muon", "adamw"])
+def test_batches_without_a_target_teach_nothing_and_end_nothing(
+    run: Path, small: TrainSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, optimizer: str
+) -> None:
+    """However many there are in a row; a run of nothing else has learnt nothing, and says so."""
+    real, empty = Pretraining.batch, set(range(3, 10))
+
+    def without(self: Pretraining, step: int, rows: range) -> Tensors:
+        batch = real(self, step, rows)
+        return batch | {"targets": torch.full_like(batch["targets"], IGNORED)} if step in empty else batch
+
+    monkeypatch.setattr(Pretraining, "batch", without)
+    settings = small.model_copy(
+        update={"optimizer": optimizer, "steps": 12, "skip_limit": 0, "save_every": 1}
+    )
+    settings = settings.model_copy(update={"keep": 20})
+    result = train_model(run, tmp_path / "m", settings)
+    assert (result.reason, state_of(tmp_path / "m")["skipped"]) == ("done", len(empty))
+    found = events(tmp_path / "m", "skip")
+    assert [(event["step"], event["reason"]) for event in found] == [(n, "no target") for n in sorted(empty)]
+    checkpoints = tmp_path / "m" / "checkpoints"
+    before, after = (checkpoints / f"step-{n:08d}" / "model.safetensors" for n in (3, 10))
+    assert before.read_bytes() == after.read_bytes()
+    empty.update(range(12))
+    with pytest.raises(TrainError, match="nothing was learnt: of 12 batches"):
+        train_model(run, tmp_path / "nothing", settings)
+
+
+def test_goldfish_of_one_would_leave_nothing(run: Path, small: TrainSettings, tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match="goldfish = 1"):
+        train_model(run, tmp_path / "m", small.model_copy(update={"goldfish": 1}))
 
 
 def state_of(out: Path) -> dict[str, Any]:

@@ -112,8 +112,10 @@ def test_a_skipped_update_is_told() -> None:
     with Display(Console(file=file)) as display:
         event = {"event": "skip", "step": 4, "reason": "not finite", "loss": math.nan, "gradient_norm": 2.0}
         display({**event, "batch": "rows of document 3"})
+        display({**event, "reason": "no target", "loss": None, "gradient_norm": None, "batch": "rows"})
     assert "step      4  update skipped: not finite (loss nan" in file.getvalue()
     assert "rows of document 3" in file.getvalue()
+    assert "update skipped: no target; its batch holds the rows" in file.getvalue()
 
 
 def test_what_json_cannot_say_is_null(tmp_path: Path) -> None:

@@ -79,9 +79,12 @@ class Display:
             self._facts["memory"] = f"{event['memory_bytes'] / 1e9:.2f} GB"
 
     def _on_skip(self, event: Event) -> None:
+        figures = ""
+        if event["loss"] is not None:
+            figures = f" (loss {event['loss']:.4g}, gradient norm {event['gradient_norm']:.4g})"
         self._say(
-            f"step {event['step']:6d}  update skipped: {event['reason']} (loss {event['loss']:.4g}, gradient "
-            f"norm {event['gradient_norm']:.4g}); its batch holds the {event['batch']}"
+            f"step {event['step']:6d}  update skipped: {event['reason']}{figures}; "
+            f"its batch holds the {event['batch']}"
         )
 
     def _on_horizon(self, event: Event) -> None:

@@ -185,10 +185,23 @@ class Dropout(nn.Module):
         if x.device.type != "cpu":
             return functional.dropout(x, self.p)
         dropped = min(max(round(self.p * 256), 1), 255)
-        # Of all 64 bits of a word, so that each number that is drawn decides eight elements.
-        words = torch.empty(-(-x.numel() // 8), dtype=torch.int64).random_(-(2**63), None)
-        keep = words.view(torch.uint8)[: x.numel()].view(x.shape) >= dropped
-        return x * keep.to(x.dtype).mul_(256 / (256 - dropped))
+        keep = _draw_kept if torch.compiler.is_compiling() else _kept
+        return x * keep(x, dropped).to(x.dtype).mul_(256 / (256 - dropped))
+
+
+def _kept(x: Tensor, dropped: int) -> Tensor:
+    """Which elements of x stay, where of 256 so many are dropped."""
+    # Of all 64 bits of a word, so that each number that is drawn decides eight elements.
+    words = torch.empty(-(-x.numel() // 8), dtype=torch.int64).random_(-(2**63), None)
+    return words.view(torch.uint8)[: x.numel()].view(x.shape) >= dropped
+
+
+# A compiler knows no drawing in place, and would cut each block's graph there: to it this is one operation,
+# which it does not make again for the backward pass. That x is named keeps them in their order.
+_draw_kept = torch.library.custom_op(
+    "corpuskit::kept", _kept, mutates_args=(), tags=torch.Tag.nondeterministic_seeded
+)
+_draw_kept.register_fake(lambda x, dropped: torch.empty_like(x, dtype=torch.bool))
 
 
 # ---------------------------------------------------------------------------------------- positions
@@ -686,8 +699,15 @@ class Transformer(nn.Module):
         """Logits of classes (B, classes) for rows of ids (B, T) of which the first `lengths` (B,) are real.
 
         A decoder answers at its last real position, which alone has read all of them; an encoder by the mean
-        of its positions.
+        of its positions. Raises ValueError, for which a GPU is waited for, where a row has no real position
+        or more than there are.
         """
+        shortest, longest = int(lengths.min()), int(lengths.max())
+        if shortest < 1 or longest > ids.shape[1]:
+            raise ValueError(
+                f"lengths must lie between 1 and {ids.shape[1]}, the positions of a row; "
+                f"they go from {shortest} to {longest}"
+            )
         real = torch.arange(ids.shape[1], device=ids.device)[None, :] < lengths[:, None]
         if self.settings.kind == "encoder":
             states = self._before_head(self.encode(ids, real.long()))

@@ -27,10 +27,16 @@ class Guard:
         self._places = torch.arange(WINDOW, device=device)
 
     @torch.no_grad()
-    def keep(self, loss: Tensor, norm: Tensor) -> Tensor:
-        """1.0 where the step is to be made, else 0.0, as a scalar on the device; takes the step in."""
+    def keep(self, loss: Tensor, norm: Tensor, some: Tensor | None = None) -> Tensor:
+        """1.0 where the step is to be made, else 0.0, as a scalar on the device; takes the step in.
+
+        Args:
+            some: a scalar, False where the batch had no target, which makes no step.
+        """
         values = torch.stack([loss, norm]).float()
         kept = values.isfinite().all()
+        if some is not None:
+            kept &= some
         if self._deviations:
             filled = self._places < self._count
             size = self._count.clamp(2, WINDOW)  # 2: the variance is divided by one less.

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -174,10 +174,17 @@ class Muon:
         self.momentum_buffers = {name: torch.zeros_like(each) for name, each in matrices.items()}
 
     @torch.no_grad()
-    def step(self, gradients: Mapping[str, Tensor], rate: float, decay: float, keep: Tensor) -> None:
+    def step(
+        self,
+        gradients: Mapping[str, Tensor],
+        rate: float,
+        decay: float,
+        keep: Tensor,
+        decaying: Collection[str] | None = None,
+    ) -> None:
         """One update; none, to the last bit, where `keep` (a scalar, 0 or 1) is 0, whatever the gradients.
 
-        The gradients' memory is written over.
+        The gradients' memory is written over. Of the matrices only those of `decaying` decay; all if None.
         """
         names = list(self._matrices)
         matrices, buffers = list(self._matrices.values()), [self.momentum_buffers[name] for name in names]
@@ -192,7 +199,9 @@ class Muon:
         local = self._pieces.scatter(whole)
         scaled = [local[name] for name in names]
         torch._foreach_mul_(scaled, keep * rate)
-        torch._foreach_mul_(matrices, 1 - keep * (rate * decay))
+        decayed = [each for name, each in self._matrices.items() if decaying is None or name in decaying]
+        if decayed:
+            torch._foreach_mul_(decayed, 1 - keep * (rate * decay))
         torch._foreach_sub_(matrices, scaled)
 
     def _orthogonalise(self, whole: Mapping[str, Tensor]) -> None:

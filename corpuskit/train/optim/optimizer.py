@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim.adamw import adamw
 
+from corpuskit.errors import SettingError
 from corpuskit.train.optim.muon import Muon, Pieces
 from corpuskit.train.parallel.layout import Rank, fused_parts, local_tensor, whole_layouts
 from corpuskit.train.parallel.parallel import Parallel
@@ -76,9 +77,14 @@ class Optimizer:
     """
 
     def __init__(self, model: nn.Module, settings: Optimization, parallel: Parallel | None = None) -> None:
-        """An optimizer that has done no step; of a model that this process holds whole, or of `parallel`."""
+        """An optimizer that has done no step; of a model that this process holds whole, or of `parallel`.
+
+        Raises SettingError for a model of which nothing learns.
+        """
         self.settings = settings
         self._parameters = {name: each for name, each in model.named_parameters() if each.requires_grad}
+        if not self._parameters:
+            raise SettingError("no parameter of the model learns", remedy="Let one require a gradient.")
         self._local = {name: local_tensor(each) for name, each in self._parameters.items()}
         layouts = parallel.layouts if parallel else whole_layouts(model)
         shapes = {name: layouts[name].shape for name in self._local}
@@ -93,25 +99,19 @@ class Optimizer:
             self._muon = Muon({name: self._local[name] for name in by_muon}, fused, pieces)
         rest = [name for name in self._local if name not in by_muon]
         self._adamw_names = rest
+        self._device = next(iter(self._local.values())).device
         # Not the class: to make one loads torch's compiler, which takes longer than some runs.
         zeros = {name: torch.zeros_like(self._local[name]) for name in rest}
-        self._adamw = {
-            n: _Moments(torch.zeros((), device=each.device), each, each.clone()) for n, each in zeros.items()
-        }
+        self.steps = torch.zeros((), device=self._device)
+        self._adamw = {n: _Moments(self.steps.clone(), each, each.clone()) for n, each in zeros.items()}
         self._average = (
             {n: each.detach().float().clone() for n, each in self._local.items()} if settings.ema else {}
         )
 
-    @property
-    def steps(self) -> Tensor:
-        """Updates done, skipped ones left out; a scalar."""
-        return self._adamw[self._adamw_names[0]].step
-
     def gradients(self) -> dict[str, Tensor]:
-        """What this process holds of the gradients, by name; zeros where a parameter took no part."""
+        """What this process holds of the gradients, by name; of parameters that took no part none."""
         return {
-            name: torch.zeros_like(self._local[name]) if each.grad is None else local_tensor(each.grad)
-            for name, each in self._parameters.items()
+            name: local_tensor(each.grad) for name, each in self._parameters.items() if each.grad is not None
         }
 
     @torch.no_grad()
@@ -123,23 +123,28 @@ class Optimizer:
         Args:
             rate: AdamW's; Muon's is in the same proportion to its own peak.
             keep: a scalar, 0 or 1, on the device: with 0 nothing changes, whatever the gradients are.
-            gradients: by default the parameters' own.
+            gradients: by default the parameters' own. A parameter without one does not decay either; its
+                moments fade.
         """
         settings = self.settings
-        gradients = self.gradients() if gradients is None else gradients
-        some = self._local[self._adamw_names[0]]
-        kept = torch.ones((), device=some.device) if keep is None else keep.to(torch.float32)
+        taking = self.gradients() if gradients is None else gradients
+        gradients = {
+            name: taking[name] if name in taking else torch.zeros_like(each)
+            for name, each in self._local.items()
+        }
+        kept = torch.ones((), device=self._device) if keep is None else keep.to(torch.float32)
         share = rate / settings.peak
         decay = (settings.weight_decay or 0.0) * (share if settings.weight_decay_fades else 1.0)
         # The fused kernels read this flag on the device: it is how a loss scaler skips a step.
         refused = None if keep is None else 1 - kept
-        gains = [name for name in self._adamw_names if self._local[name].dim() < 2]
-        others = [name for name in self._adamw_names if self._local[name].dim() >= 2]
-        for names, weight_decay in ((others, decay), (gains, 0.0)):
+        decaying = [name for name in self._adamw_names if self._local[name].dim() >= 2 and name in taking]
+        others = [name for name in self._adamw_names if name not in decaying]
+        for names, weight_decay in ((decaying, decay), (others, 0.0)):
             if names:
                 self._update(names, gradients, rate, weight_decay, refused)
         if self._muon is not None:
-            self._muon.step(gradients, share * settings.muon_peak, decay, kept)
+            self._muon.step(gradients, share * settings.muon_peak, decay, kept, taking.keys())
+        self.steps += kept
         self.zero_grad()
 
     def _update(
@@ -218,8 +223,8 @@ class Optimizer:
                     f"{name} has the shape {tuple(state[name].shape)}, not {tuple(tensor.shape)}"
                 )
             tensor.copy_(state[name])
-        for name in self._adamw_names:
-            self._adamw[name].step.copy_(state["steps"])
+        for moments in self._adamw.values():
+            moments.step.copy_(self.steps)
 
     @torch.no_grad()
     def _write(self, weights: Mapping[str, Tensor]) -> None:

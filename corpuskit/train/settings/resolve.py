@@ -80,6 +80,10 @@ def resolve(settings: TrainSettings, train_tokens: int, device: str, bf16_pays: 
             f"goldfish is for objective = 'causal' only, not {settings.objective!r}",
             remedy="Leave goldfish out.",
         )
+    if settings.goldfish == 1:
+        raise SettingError(
+            "goldfish = 1 leaves out every target: nothing could be learnt", remedy="Give 2 or more, or 0."
+        )
     if settings.mixture is not None and not any(settings.mixture.values()):
         raise SettingError(
             f"mixture = {settings.mixture} gives no source a weight above 0",
@@ -166,7 +170,8 @@ def regularise(settings: TrainSettings, epochs: float) -> TrainSettings:
 def shaped_as(settings: TrainSettings, shape: ModelSettings, train_tokens: int) -> TrainSettings:
     """The settings with the shape and the objective of a model that the run begins with.
 
-    Of its context a short corpus gets a part, so that it has at least 8 rows.
+    Of its context a short corpus gets a part, so that it has at least 8 rows. Its head may be another: tied
+    to the embedding where it had one of its own, or the reverse.
 
     Raises SettingError, naming all settings that contradict it.
     """
@@ -177,13 +182,14 @@ def shaped_as(settings: TrainSettings, shape: ModelSettings, train_tokens: int) 
     faults = [
         f"{name} = {given[name]!r}, it has {value!r}"
         for name, value in theirs.items()
-        if given.get(name, value) != value
+        if name != "tie_embeddings" and given.get(name, value) != value
     ]
     if faults:
         raise SettingError(
             f"{settings.init_from} is another model: {'; '.join(faults)}", remedy="Leave these settings out."
         )
     context = max(1, min(shape.context, (train_tokens - 1) // 8))
+    theirs["tie_embeddings"] = given.get("tie_embeddings", shape.tie_embeddings)
     return TrainSettings.checked({"context": context, **given, **theirs})
 
 
