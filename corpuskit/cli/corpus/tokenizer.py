@@ -12,6 +12,7 @@ import click
 from corpuskit.cli.shell import PATH, Shell, shell_options
 from corpuskit.errors import InputError, SettingError
 from corpuskit.sources.files.files import Files
+from corpuskit.storage.ownership import making_files, refuse_overlap
 from corpuskit.tokenizer.tokenizer import Tokenizer
 
 
@@ -41,8 +42,10 @@ def train_command(
     """
     if out.name != "tokenizer.json":
         raise SettingError(f"--out {out}: is not called tokenizer.json", remedy="Others look for that name.")
-    trained = Tokenizer.train(_texts(shell, files), vocab_size, pattern)
-    trained.save(out)
+    refuse_overlap(out, [("tokenizer train", path) for path in files])
+    with making_files(out, out.with_name("tokenizer_config.json")):
+        trained = Tokenizer.train(_texts(shell, files), vocab_size, pattern)
+        trained.save(out)
     merges = len(json.loads(trained.data)["model"]["merges"])
     facts = {"vocab_size": trained.vocab_size, "merges": merges}
     shell.result({"tokenizer": str(out), **facts}, f"{out}: {facts['vocab_size']} tokens")
