@@ -23,7 +23,6 @@ def first_pass(path: Path, out: Path) -> None:
     """The first pass of `corpuskit build` over one dump: candidates, their scans, and what goes aside."""
     pipeline = Pipeline([Wikipedia.model_validate({"path": str(path), "wiki": "enwiki"})])
     run = Run(out)
-    run.create()
     with run.locked(), LocalEngine(WORKERS) as engine:
         parts = list_parts(pipeline.sources, Digests(run.local(run.path("logs", "digests.json"))))
         first = next(steps(pipeline, run, parts))

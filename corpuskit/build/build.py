@@ -21,6 +21,7 @@ from corpuskit.run.local_engine import LocalEngine
 from corpuskit.run.record import Record
 from corpuskit.run.task import Engine, FinishedTask
 from corpuskit.storage.digests import Digests
+from corpuskit.storage.ownership import refuse_overlap
 
 Listener = Callable[[str, Mapping[str, Any]], None]
 
@@ -86,7 +87,7 @@ def build_corpus(
         pipeline = recipe if isinstance(recipe, Pipeline) else Pipeline(tuple(recipe))
     started = time.perf_counter()
     run = Run(out)
-    run.create()
+    refuse_overlap(run.folder, pipeline.inputs)
     with run.locked():
         run.clear_temporary()
         # From here on the run is unfinished, also if this build fails.
@@ -102,7 +103,7 @@ def build_corpus(
             digests.save()
             records = driver.drive(steps(pipeline, run, parts), running)
         ledger = _ledger(pipeline, records)
-        run.sweep(driver.kept)
+        driver.warn_of(run.sweep(driver.kept))
         # Last of all: whoever sees a ledger sees a whole run with nothing old in it.
         sources = [label for label, _ in pipeline.sources]
         run.write_json(LEDGER, {"sources": sources, "stages": ledger.to_json()})
@@ -162,6 +163,16 @@ class _Driver:
             self._tell("warning", task=task, warning=warning)
         self.warnings += finished.warnings
         self._tell("done", title=title, **facts)
+
+    def warn_of(self, strangers: list[str]) -> None:
+        """Say what others put among the outputs of the run."""
+        if not strangers:
+            return
+        more = f" and {len(strangers) - 3} more" if len(strangers) > 3 else ""
+        warning = f"not of this build, and left where it is: {', '.join(strangers[:3])}{more}"
+        self.run.log("warning", warning=warning)
+        self._tell("warning", warning=warning)
+        self.warnings.append(warning)
 
     def _tell(self, event: str, **facts: Any) -> None:
         if self.listen is not None:

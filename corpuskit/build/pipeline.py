@@ -22,6 +22,7 @@ from corpuskit.sources.source import Source
 from corpuskit.stages.barrier import Barrier
 from corpuskit.stages.dedup.exact import LeaveOut, UniqueId
 from corpuskit.stages.stage import Rule, Stage
+from corpuskit.storage.places import is_uri
 from corpuskit.tokenizer.train import TrainTokenizer
 
 PipelineStep = Source | Stage | Barrier | TrainTokenizer | WriteShards
@@ -94,6 +95,17 @@ class Pipeline:
         """
         sources = [s for s in self.steps if isinstance(s, Source)]
         return _labelled([(_own_label(s), s) for s in sources])
+
+    @property
+    def inputs(self) -> list[tuple[str, Path]]:
+        """What the steps read on this machine: the step that reads it, and where it lies."""
+        found = []
+        for step in self.steps:
+            for key in sorted(step.locations()):
+                value = getattr(step, key)
+                places = [value] if isinstance(value, str) else value or []
+                found += [(step.name, Path(p).expanduser()) for p in places if p and not is_uri(p)]
+        return found
 
     @property
     def labelled(self) -> list[tuple[str, Stage | Barrier]]:

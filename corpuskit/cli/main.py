@@ -74,9 +74,13 @@ def cli() -> None:
 
 def main() -> None:
     """Entry point of the ``corpuskit`` command."""
+    from corpuskit.cli.shell import Steady, silence
+
+    if sys.stderr is not None:
+        sys.stderr = Steady(sys.stderr)
     try:
         cli()
     except BrokenPipeError:
         # `corpuskit inspect RUN | head` closes the pipe early; that is no error of ours.
-        sys.stderr.close()
+        silence(sys.stdout)
         sys.exit(0)

@@ -6,13 +6,18 @@ Data goes to standard output, messages and progress to standard error.
 
 from __future__ import annotations
 
+import errno
 import functools
 import json
+import os
 import shutil
+import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
 
@@ -21,17 +26,24 @@ from corpuskit.errors import CorpuskitError, SettingError
 if TYPE_CHECKING:
     from rich.progress import Progress, ProgressColumn
 
+GO_ON = "Finished tasks are kept: call the same command again to go on."
+
 F = TypeVar("F", bound=Callable[..., Any])
 PATH = click.Path(path_type=Path)
 COUNT = click.IntRange(min=1)
 
 
 class Shell:
-    """Where a command says things. `say` is for people (standard error), `result` is the answer."""
+    """Where a command says things. `say` is for people (standard error), `result` is the answer.
+
+    Attributes:
+        kept: what is said of an interrupted command's work.
+    """
 
     def __init__(self, *, as_json: bool, quiet: bool) -> None:
         self.as_json = as_json
         self.quiet = quiet
+        self.kept = "Nothing was written."
 
     def say(self, message: str) -> None:
         """A message for a person, on standard error; nothing with --quiet."""
@@ -40,10 +52,14 @@ class Shell:
 
     def result(self, data: dict[str, Any], text: str) -> None:
         """The answer: ``data`` as one JSON object with --json, else ``text``, on standard output."""
-        if self.as_json:
-            click.echo(json.dumps(data, ensure_ascii=False, allow_nan=False))
-        elif text:
-            click.echo(text)
+        said = json.dumps(data, ensure_ascii=False, allow_nan=False) if self.as_json else text
+        try:
+            if said:
+                click.echo(said)
+        except OSError as error:
+            if error.errno not in GONE:
+                raise
+            silence(sys.stdout)  # The work is done, whoever reads of it.
 
 
 def shell_options(function: F) -> F:
@@ -55,7 +71,8 @@ def shell_options(function: F) -> F:
     def wrapper(*args: Any, as_json: bool, quiet: bool, **kwargs: Any) -> Any:
         shell = Shell(as_json=as_json, quiet=quiet)
         try:
-            return function(shell, *args, **kwargs)
+            with _signals_interrupt():
+                return function(shell, *args, **kwargs)
         except CorpuskitError as error:
             fail(shell, error)
         except MemoryError:
@@ -66,11 +83,62 @@ def shell_options(function: F) -> F:
         except OSError as error:
             fail(shell, CorpuskitError(f"the system refused: {error}", remedy="Look at the file it names."))
         except KeyboardInterrupt:
-            kept = "Finished tasks are kept: call the same command again to go on."
-            click.echo(f"Interrupted. {kept}", err=True)
+            click.echo(f"Interrupted. {shell.kept}", err=True)
             sys.exit(130)
 
     return wrapper  # type: ignore[return-value]
+
+
+@contextmanager
+def _signals_interrupt() -> Iterator[None]:
+    """SIGTERM and SIGHUP (a closed terminal) do what Ctrl-C does, unless they are ignored (`nohup`)."""
+    before = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) == signal.SIG_DFL:
+                before[number] = signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+GONE = (errno.EPIPE, errno.EIO)
+"""What the system says of a pipe that nobody reads any more, and of a terminal that was closed."""
+
+
+def silence(stream: TextIO) -> None:
+    """Let what is still written to a stream go nowhere: nobody is at its other end."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+
+
+class Steady:
+    """Standard error whose other end may go away: messages are lost then, and the work goes on."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write, or be silent from now on."""
+        try:
+            return self._stream.write(text)
+        except OSError:
+            silence(self._stream)
+            return len(text)
+
+    def flush(self) -> None:
+        """Flush, or be silent from now on."""
+        try:
+            self._stream.flush()
+        except OSError:
+            silence(self._stream)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 def progress(shell: Shell, *figures: ProgressColumn) -> Progress:

@@ -20,6 +20,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -29,7 +30,7 @@ from urllib.robotparser import RobotFileParser
 from corpuskit.errors import FetchError, InputError, SettingError
 from corpuskit.fetch.download import Fetched, Remote, download
 from corpuskit.fetch.http import RefusedError, Web, check_mirror
-from corpuskit.fetch.manifest import Manifest, locked
+from corpuskit.fetch.manifest import Manifest, finished_name, locked
 from corpuskit.sources.gutenberg.catalog import load
 from corpuskit.sources.gutenberg.header import HEAD_CHARS, read_header
 
@@ -144,6 +145,13 @@ def candidates(number: int) -> tuple[str, ...]:
         f"{folder}/{number}-8.txt",
         f"{folder}/{number}.txt",
     )
+
+
+def _is_of_a_mirror(path: str) -> bool:
+    """Whether a file of a folder without a manifest has its place on a mirror, whoever has brought it."""
+    name = finished_name(path)
+    number = re.search(r"(\d{1,6})(?:-[08])?\.txt$", name)
+    return name in CATALOGS or (number is not None and name in candidates(int(number[1])))
 
 
 def read_catalog(path: Path) -> tuple[list[CatalogRow], tuple[str, ...]]:
@@ -281,7 +289,9 @@ class Mirror:
 
 def dry_run(mirror: Mirror, wanted: Wanted, *, copyrighted: bool = False) -> FetchStatus:
     """What `fetch` would begin with; it writes nothing but the catalogue."""
-    return _status(mirror, _manifest(mirror), wanted, copyrighted)
+    # Who has the catalogue needs no lock: a fetch may be at work there.
+    with nullcontext() if mirror.catalog_path() else locked(mirror.folder, _is_of_a_mirror):
+        return _status(mirror, _manifest(mirror), wanted, copyrighted)
 
 
 def fetch(mirror: Mirror, wanted: Wanted, *, copyrighted: bool = False) -> FetchStatus:
@@ -294,7 +304,7 @@ def fetch(mirror: Mirror, wanted: Wanted, *, copyrighted: bool = False) -> Fetch
         FetchError: the mirror cannot be asked; what has come is kept and noted.
         SettingError: the selection cannot be right.
     """
-    with locked(mirror.folder):
+    with locked(mirror.folder, _is_of_a_mirror):
         manifest = _manifest(mirror)
         status = _status(mirror, manifest, wanted, copyrighted)
         mirror.web.listen("begin", {"books": status.missing, "there": status.there})

@@ -11,16 +11,17 @@ whether a folder still holds what it held. One fetch at a time writes a folder.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from corpuskit.errors import FetchError
 from corpuskit.fetch.download import Fetched, Remote, is_whole, sha1_file
-from corpuskit.storage.files import storing, write_json
-from corpuskit.storage.lock import hold
+from corpuskit.storage.files import write_json
+from corpuskit.storage.ownership import FETCHED, claim
 
 NAME = "fetch.json"
 FORMAT = 1
@@ -95,21 +96,32 @@ class Manifest:
         """Write it, old or new but never half."""
         value = {"format": FORMAT, **self.about, "files": self.files}
         write_json(self.folder / NAME, value, self.folder / _TEMPORARY)
-        (self.folder / _TEMPORARY).rmdir()
+        with suppress(OSError):  # It holds what is not ours.
+            (self.folder / _TEMPORARY).rmdir()
 
 
 _AWAY = "Move it away and fetch again: files that are whole are known by their checksums and stay."
 
 
-def locked(folder: Path) -> AbstractContextManager[None]:
-    """Hold a lock on a folder itself, which is made if it is not there, so that no lock file stays in it.
+def locked(folder: Path, adopts: Callable[[str], bool] | None = None) -> AbstractContextManager[None]:
+    """Hold the lock of a folder of fetched files, which is made if it is not there.
 
-    Entering raises `FetchError` when another process fetches into it.
+    Args:
+        adopts: whether a file, by its path below the folder, may be taken in where there is no manifest.
+
+    Entering raises `FetchError` when another process fetches into it, or when it is somebody else's.
     """
-    with storing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-    remedy = "Wait for it to end, or choose another --out."
-    return hold(folder, lambda _: FetchError(f"{folder}: another fetch is writing here", remedy=remedy))
+    Manifest.read(folder)  # One that is damaged is an error of its own.
+    return claim(folder, FETCHED, FetchError, adopts=adopts)
+
+
+def finished_name(path: str) -> str:
+    """The name of a file below a folder when it is whole, also from that of half a file in `download`.
+
+    >>> finished_name("0/5/.5-0.txt.part"), finished_name(".a.xml.part.json"), finished_name("b.xml")
+    ('0/5/5-0.txt', 'a.xml', 'b.xml')
+    """
+    return re.sub(r"(^|/)\.([^/]+)\.part(\.json)?$", r"\1\2", path)
 
 
 def check(folder: Path) -> tuple[Manifest, list[str]]:

@@ -28,9 +28,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from corpuskit.errors import FetchError, SettingError
-from corpuskit.fetch.download import Fetched, Remote, download_all, require_space
+from corpuskit.fetch.download import Fetched, Remote, download_all, is_whole, require_space
 from corpuskit.fetch.http import RefusedError, Web, check_mirror
-from corpuskit.fetch.manifest import Manifest, locked
+from corpuskit.fetch.manifest import Manifest, finished_name, locked
 
 MIRROR = "https://dumps.wikimedia.org"
 CONNECTIONS = 2
@@ -257,7 +257,13 @@ def fetch(
     if connections > CONNECTIONS and urlsplit(dump.mirror).hostname == urlsplit(MIRROR).hostname:
         message = f"--connections {connections}: dumps.wikimedia.org grants {CONNECTIONS} to one client"
         raise SettingError(message, remedy=f"Give at most {CONNECTIONS}, or a --mirror that grants more.")
-    with locked(folder):
+    by_name = {file.name: file for file in dump.files}
+
+    def adopts(path: str) -> bool:
+        file = by_name.get(finished_name(path))
+        return file is not None and (path != file.name or is_whole(folder / path, file.size, file.sha1))
+
+    with locked(folder, adopts):
         manifest = _manifest(dump, folder)
         there = [file for file in dump.files if manifest.holds(file, manifest.add)]
         missing = [file for file in dump.files if file not in there]

@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import fcntl
 import json
+import shutil
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -24,7 +25,7 @@ from corpuskit.errors import RunError, RunLockedError
 from corpuskit.run import layout
 from corpuskit.run.record import Output, Record, read_record
 from corpuskit.storage import files
-from corpuskit.storage.lock import hold
+from corpuskit.storage.ownership import RUN, claim, refuse_foreign
 from corpuskit.storage.tables import KEPT_LEVEL, Sink, parquet, read_batches
 
 FORMAT = 1
@@ -32,6 +33,8 @@ FORMAT = 1
 
 WORKERS_END = 60
 """Seconds that the workers of a killed build are given to end; they look for it 5 times a second."""
+
+_SPILL = "spill-"
 
 _ATTENDED: list[IO[str]] = []  # Kept open to the end of a worker: closing a file gives its lock back.
 
@@ -88,19 +91,34 @@ class Run:
 
     def unfinished(self, path: str) -> AbstractContextManager[Path]:
         """A temporary name to write to; the file appears under ``path`` when the block ends well."""
+        self.note(path)
         return files.atomic(self.local(path), self._temporary)
 
     def table(self, path: str, schema: pa.Schema, level: int = KEPT_LEVEL) -> AbstractContextManager[Sink]:
         """Write a table batch by batch; it appears under ``path`` when the block ends well."""
+        self.note(path)
         return parquet(self.local(path), schema, self._temporary, level)
 
     def write_bytes(self, path: str, data: bytes) -> None:
         """Write a whole file."""
+        self.note(path)
         files.write_bytes(self.local(path), data, self._temporary)
 
     def write_json(self, path: str, value: object) -> None:
         """Write a JSON file."""
+        self.note(path)
         files.write_json(self.local(path), value, self._temporary)
+
+    def note(self, path: str) -> None:
+        """Note that an output is ours before it is written, since only what is ours is ever swept.
+
+        Records name what was finished; this names what a task had written when it was killed.
+        """
+        if layout.is_output(path):
+            written = self.local(layout.path("logs", "written"))
+            written.parent.mkdir(parents=True, exist_ok=True)
+            with files.storing(written), written.open("a", encoding="utf-8") as file:
+                file.write(path + "\n")
 
     def remove(self, path: str) -> None:
         """Remove a file, if it is there."""
@@ -114,12 +132,23 @@ class Run:
     def scratch(self) -> Iterator[Path]:
         """A folder on this disk for what is spilled, gone at the end; a full disk is a `StorageError`."""
         self._temporary.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=self._temporary) as folder, files.storing(self._temporary):
+        with (
+            tempfile.TemporaryDirectory(prefix=_SPILL, dir=self._temporary) as folder,
+            files.storing(self._temporary),
+        ):
             yield Path(folder)
 
     def clear_temporary(self) -> None:
-        """Remove what a call that was killed has left unfinished."""
-        files.clear(self._temporary)
+        """Remove what a call that was killed has left unfinished, and nothing that others put beside it."""
+        if not self._temporary.is_dir():
+            return
+        for path in self._temporary.iterdir():
+            if path.is_dir() and path.name.startswith(_SPILL):
+                shutil.rmtree(path)
+            elif files.ATOMIC.fullmatch(path.name) and not path.is_dir():
+                path.unlink()
+        with suppress(OSError):  # It holds what is not ours.
+            self._temporary.rmdir()
 
     # -------------------------------------------------------------------------------- life of a run
     @classmethod
@@ -143,20 +172,11 @@ class Run:
             raise RunError(f"{run.folder}: the build is not finished: there is no ledger.json", remedy=remedy)
         return run
 
-    def create(self) -> None:
-        """Make the folder, or check that an existing one has this format."""
+    def require_ours(self) -> None:
+        """Raise `RunError` unless a build may write here: into nothing, an empty folder or a run of ours."""
         if self.exists(layout.path("run")):
             self._check_format()
-            return
-        if self.folder.exists() and not self.folder.is_dir():
-            raise RunError(f"{self.folder}: is a file", remedy="Give a new or empty folder as --out.")
-        if self.folder.is_dir() and any(p.name not in layout.UNTRACKED for p in self.folder.iterdir()):
-            raise RunError(
-                f"{self.folder}: is not empty and is not a run", remedy="Give a new or empty folder as --out."
-            )
-        with files.storing(self.folder):
-            self.folder.mkdir(parents=True, exist_ok=True)
-        self.write_json(layout.path("run"), {"format": FORMAT})
+        refuse_foreign(self.folder, RUN, RunError)
 
     def _check_format(self) -> None:
         try:
@@ -172,15 +192,11 @@ class Run:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the run's lock. The system releases it when the process ends, however it ends."""
-
-        def taken(owner: str) -> RunLockedError:
-            return RunLockedError(
-                f"{self.folder}: another build is writing this run (process {owner})",
-                remedy="Wait for it to end, or build into another folder.",
-            )
-
-        with hold(self.local(layout.path("logs", "lock")), taken):
+        """Hold the run's lock; the folder is made where it is missing. Raises what `require_ours` raises."""
+        self.require_ours()
+        with claim(self.folder, RUN, RunError, taken=RunLockedError):
+            if not self.exists(layout.path("run")):
+                self.write_json(layout.path("run"), {"format": FORMAT})
             self._wait_for_workers()
             yield
 
@@ -228,9 +244,12 @@ class Run:
         return record if whole else None
 
     def forget(self, task: str) -> None:
-        """Remove the record of a task, for good also if the machine stops now."""
+        """Remove the record of a task, for good also if the machine stops now. Its outputs are still ours."""
         path = self.local(layout.path("record", task))
         if path.exists():
+            record = self.record(task)
+            for output in record.outputs if record else ():
+                self.note(output.path)
             path.unlink()
             # The name lives in the folder: without this it may come back after a crash.
             files.flush(path.parent)
@@ -245,31 +264,38 @@ class Run:
 
     def records(self) -> list[Record]:
         """All records, by task name. A damaged one is an error here."""
-        files = self.files(layout.folder_of("record"))
-        return [read_record(self.local(path)) for path in files if path.endswith(".json")]
+        return [read_record(self.local(path)) for path in self._record_files()]
+
+    def _record_files(self) -> list[str]:
+        return [path for path in self.files(layout.folder_of("record")) if path.endswith(".json")]
 
     def sweep(self, tasks: set[str]) -> list[str]:
-        """Remove records of other tasks than ``tasks`` and files that no record names; return the paths.
+        """Remove what builds wrote and no record of ``tasks`` names, with the folders that this leaves empty.
 
-        Only folders that a build writes are looked at: a model or a note that a user put beside them stays.
+        Returns:
+            What lies among the outputs and is not ours: nobody but its owner removes it.
         """
-        removed = []
-        named = set(layout.KEPT)
-        for record in filter(None, map(self.record, sorted(tasks))):
-            named |= {o.path for o in record.outputs} | {layout.path("record", record.task)}
-        # Backwards, so that a folder comes after all that lay in it, and is gone when it is empty.
-        for path in sorted(self.folder.rglob("*"), reverse=True):
-            relative = path.relative_to(self.folder).as_posix()
-            if not layout.is_output(relative):
-                continue
-            # A link to a folder goes as a link: what it points to is not ours.
-            if path.is_dir() and not path.is_symlink():
-                if not any(path.iterdir()):
-                    path.rmdir()
-            elif relative not in named:
-                path.unlink()
-                removed.append(relative)
-        return removed
+        written = self.local(layout.path("logs", "written"))
+        ours = set(written.read_text(encoding="utf-8").splitlines()) if written.is_file() else set()
+        kept = set(layout.KEPT)
+        for path in self._record_files():
+            record = self.record(layout.task_of(path))
+            outputs = {o.path for o in record.outputs} if record else set()
+            ours |= {path, *outputs}
+            if layout.task_of(path) in tasks:
+                kept |= {path, *outputs}
+        strangers = []
+        for path in filter(layout.is_output, self.files()):
+            if path not in ours and path.removesuffix(".tmp") not in ours:
+                strangers.append(path)
+            elif path not in kept:
+                self.remove(path)
+                for folder in self.local(path).parents:
+                    if folder == self.folder or any(folder.iterdir()):
+                        break
+                    folder.rmdir()
+        written.unlink(missing_ok=True)
+        return strangers
 
     # ----------------------------------------------------------------------------------------- logs
     def log(self, event: str, **facts: Any) -> None:

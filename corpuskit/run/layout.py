@@ -62,6 +62,15 @@ def path(kind: str, *names: str) -> str:
     return _PATHS[kind].format(*names)
 
 
+def task_of(record: str) -> str:
+    """The task of a record's path.
+
+    >>> task_of("manifest/documents/books-00000.json")
+    'documents/books-00000'
+    """
+    return record.removeprefix(folder_of("record")).removesuffix(".json")
+
+
 def folder_of(kind: str) -> str:
     """The first folder of a kind's paths, with its slash: ``dropped/``."""
     return _PATHS[kind].partition("/")[0] + "/"

@@ -127,8 +127,10 @@ def _check_picklable(tasks: Sequence[BuildTask]) -> None:
 
 def _begin_worker(parent: int, stop: Event, run: Run) -> None:
     """Make this process a worker that ends when its build does, so that a killed build leaves no orphans."""
-    # Ctrl-C reaches all processes of a terminal: the main one alone decides what becomes of it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Ctrl-C and the end of a terminal reach all of its processes: the main one alone decides what becomes of
+    # them. Not so SIGTERM, with which a pool ends its workers.
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     run.attend()
 
     # A parent that is killed tells nobody; its orphans get another parent, and that can be seen.

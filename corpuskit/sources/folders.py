@@ -20,12 +20,16 @@ from corpuskit.documents.reading import Quarantined, ReadingBuilder
 from corpuskit.errors import InputError
 from corpuskit.sources.source import Part
 from corpuskit.storage.files import canonical_json
+from corpuskit.storage.ownership import FETCHED, RUN, kind_of_folder
 from corpuskit.storage.places import is_uri, kind_of, list_files, name_below, plain_name
 from corpuskit.storage.streams import size_on_disk, unreadable
 
 _WILD = re.compile(r"[*?\[]")
 NO_KNOWN_FORMAT = "no known format"
-COMPANION = re.compile(r"(.*/)?(fetch\.json|[^/]+-multistream-index\d*\.txt[^/]*|pg_catalog\.csv(\.gz)?)")
+COMPANION = re.compile(
+    r"(.*/)?(fetch\.json|[^/]+-multistream-index\d*\.txt[^/]*|pg_catalog\.csv(\.gz)?"
+    r"|\.fetch-(lock|tmp))"
+)
 """What `corpuskit fetch` brings beside the texts. Nobody needs to be told that it is not read as one."""
 
 SHOWN = 8
@@ -81,14 +85,16 @@ def _fits(names: list[str], globs: list[str]) -> bool:
 def survey(root: str, depth: int | None = None) -> Found:
     """All files below a folder, or the one file that ``root`` is; it may be a URI.
 
-    Hidden files and folders are left out. Links to folders are followed, each real folder being read once:
-    where it lies itself, else under the first link to it. Nothing but regular files is ever opened.
+    Hidden files and folders are left out, and so are runs and models of corpuskit. Links to folders are
+    followed, each real folder being read once: where it lies itself, else under the first link to it. Nothing
+    but regular files is ever opened.
 
     Args:
         depth: how many folders below ``root`` are entered; all without it.
 
     Raises:
-        InputError: ``root`` is a folder that may not be listed, or neither a file nor a folder.
+        InputError: ``root`` is a folder that may not be listed, a run or a model, or neither a file nor a
+            folder.
     """
     if kind_of(root) == "file":
         return Found([(relative_name(root, root), root)], {})
@@ -98,6 +104,9 @@ def survey(root: str, depth: int | None = None) -> Found:
         return Found(named, {"hidden": hidden} if hidden else {})
     if not os.path.isdir(root):
         raise InputError(f"{root}: neither a file nor a folder", remedy="Check `path`.")
+    if (made := kind_of_folder(root)) is not None and made is not FETCHED:
+        own = f" To read the documents of a run, name them: {root}/documents." if made is RUN else ""
+        raise InputError(f"{root}: is a {made.name} of corpuskit, no texts", remedy=f"Check `path`.{own}")
     files: list[str] = []
     others: dict[str, list[str]] = {}
     deepest = None if depth is None else len(Path(root).parts) + depth
@@ -143,6 +152,11 @@ def _walk(
                 raise unreadable(folder, error) from error
             kind = f"folder that cannot be listed ({error.strerror})"
             others.setdefault(kind, []).append(relative_name(root, folder))
+            continue
+        made = None if folder == root else kind_of_folder(folder, [entry.name for entry in entries])
+        if made is not None and made is not FETCHED:
+            # Its documents are copies of others, its logs and tables no text at all.
+            others.setdefault(f"{made.name} of corpuskit", []).append(relative_name(root, folder))
             continue
         for entry in entries:
             kind = "hidden" if entry.name.startswith(".") else _kind(entry)

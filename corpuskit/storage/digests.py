@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
 from corpuskit.errors import InputError
-from corpuskit.storage.files import TEMPORARY, clear, write_json
+from corpuskit.storage.files import TEMPORARY, write_json
 from corpuskit.storage.places import is_uri, open_file, stamp
 
 
@@ -49,4 +50,5 @@ class Digests:
     def save(self) -> None:
         """Remember what was computed."""
         write_json(self._memory, self._known, self._memory.parent / TEMPORARY)
-        clear(self._memory.parent / TEMPORARY)
+        with suppress(OSError):  # Another process is writing there, too.
+            (self._memory.parent / TEMPORARY).rmdir()

@@ -6,16 +6,19 @@ import hashlib
 import json
 import math
 import os
-import shutil
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from corpuskit.errors import RunError, StorageError, TrainError, write_remedy
+from corpuskit.errors import RunError, StorageError, write_remedy
 
 TEMPORARY = ".tmp"
 """Folder of a run that holds unfinished files; emptied when a build begins and gone when it ends."""
+
+ATOMIC = re.compile(r"[0-9a-f]{16}-\d+(\.\w+)?")
+"""Names of unfinished files in such a folder, see `atomic`."""
 
 
 @contextmanager
@@ -98,10 +101,18 @@ def sha256_json(value: object) -> str:
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
-def clear(folder: Path) -> None:
-    """Remove a folder and all in it, if it is there."""
-    if folder.exists():
-        shutil.rmtree(folder)
+def remove_files(folder: Path, names: re.Pattern[str]) -> None:
+    """Remove the files in a folder whose names match, last names first, and the folder if it is empty then.
+
+    Nothing below it is looked at, and a link to a folder is no folder of ours. Raises OSError.
+    """
+    if folder.is_symlink() or not folder.is_dir():
+        return
+    for path in sorted(folder.iterdir(), reverse=True):
+        if names.fullmatch(path.name) and not path.is_dir():
+            path.unlink()
+    with suppress(OSError):  # It holds what others put there.
+        folder.rmdir()
 
 
 _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
@@ -156,28 +167,6 @@ def write_durably(path: Path, data: bytes) -> str:
     path.write_bytes(data)
     flush(path)
     return hashlib.sha256(data).hexdigest()
-
-
-@contextmanager
-def making_folder(out: Path) -> Iterator[Path]:
-    """A temporary folder that becomes OUT, whole, when the block is done; an error leaves nothing.
-
-    Raises TrainError when OUT holds something, StorageError when it cannot be written.
-    """
-    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
-        raise TrainError(f"{out} is there already", remedy="Choose another --out, or remove it first.")
-    place = out.resolve()
-    unfinished = place.with_name(f"{UNFINISHED}{place.name}-{os.getpid()}")
-    with writing(out, "Nothing of it was left there."):
-        unfinished.mkdir(parents=True)
-        try:
-            yield unfinished
-            for path in unfinished.iterdir():
-                flush(path)
-            os.replace(unfinished, place)
-            flush(place.parent)
-        finally:
-            shutil.rmtree(unfinished, ignore_errors=True)
 
 
 def finite(value: Any) -> Any:

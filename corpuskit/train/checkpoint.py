@@ -21,8 +21,8 @@ import itertools
 import json
 import math
 import os
-import shutil
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +38,12 @@ from corpuskit.train.parallel.processes import Grid
 
 FORMAT = 2
 FOLDER = "checkpoints"
+
+NAMES = re.compile(rf"(?:{storage.UNFINISHED})?step-\d{{8,}}(?:-\d+)?")
+"""Folders of checkpoints, finished or not: others in their place are not ours."""
+
+FILES = re.compile(r"state\.json|(?:model|optimizer)(?:-\d{5}-of-\d{5})?\.safetensors")
+"""Files of a checkpoint."""
 
 Held = Mapping[str, Mapping[str, Tensor]]
 """What this process holds: tensors by name, under the stem of the file that they go into."""
@@ -71,8 +77,8 @@ def save_checkpoint(
     with storage.writing(folder / name):
         with _together(grid, temporary):
             if grid.is_first:
-                shutil.rmtree(temporary, ignore_errors=True)
-                temporary.mkdir(parents=True)
+                storage.remove_files(temporary, FILES)
+                temporary.mkdir(parents=True, exist_ok=True)
         with _together(grid, temporary):
             digests = _write_files(temporary, held, grid, layouts or {})
         digests = {k: v for each in grid.texts(json.dumps(digests)) for k, v in json.loads(each).items()}
@@ -102,7 +108,8 @@ def _together(grid: Grid, temporary: Path) -> Iterator[None]:
         failure = error
     if grid.agree(float(failure is not None))[0]:
         if grid.is_first:
-            shutil.rmtree(temporary, ignore_errors=True)
+            with contextlib.suppress(OSError):  # The first error says why.
+                storage.remove_files(temporary, FILES)
         raise failure or OSError("another process could not write its share")
 
 
@@ -286,8 +293,13 @@ def _unused_name(folder: Path, name: str) -> str:
 def _remove_old(folder: Path, newest: str, keep: int) -> None:
     """Remove what is older than the newest `keep` checkpoints, what is later than this one, and leftovers."""
     # Later ones are of a run that went back to an older checkpoint: it will write them again.
-    names = sorted(path.name for path in folder.glob("step-*"))
-    kept = [name for name in names if name <= newest][-keep:]
-    for path in folder.iterdir():
-        if path.is_dir() and path.name not in kept:
-            shutil.rmtree(path)
+    names = sorted(path.parent.name for path in folder.glob("step-*/state.json"))
+    kept = [name for name in names if NAMES.fullmatch(name) and name <= newest][-keep:]
+    remove_checkpoints(folder, kept)
+
+
+def remove_checkpoints(folder: Path, kept: Collection[str] = ()) -> None:
+    """Remove the checkpoints in a folder but those that are named. Raises OSError."""
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if NAMES.fullmatch(path.name) and path.name not in kept:
+            storage.remove_files(path, FILES)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import math
+import os
 import signal
+import sys
 import threading
 import time
 from dataclasses import asdict, dataclass
@@ -30,32 +32,44 @@ _PLANNED_SHARE = 0.98
 _PACE_STEPS = 3
 
 
-class Stopper:
-    """Turns the first SIGINT or SIGTERM into a request to stop after the step; a second one acts as usual.
+_STOPPING = b"\nStopping after this step, with a checkpoint. A second time leaves at once, without one.\n"
 
-    Signals reach the main thread only; in another one the run can be stopped by nothing but its end.
+
+class Stopper:
+    """Turns the first SIGINT, SIGTERM or SIGHUP into a request to stop after the step, and says so.
+
+    A second one raises KeyboardInterrupt wherever the run is, and leaves what was saved before; a third one
+    acts as the system has it, so that also a step that hangs can be left. Signals that the caller ignores
+    stay ignored (`nohup`). They reach the main thread only; in another one the run can be stopped by nothing
+    but its end.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, speaks: bool = True) -> None:
         self.requested = False
+        self._speaks = speaks
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Stopper:
         if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._on_signal)
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                if signal.getsignal(number) is not signal.SIG_IGN:
+                    self._before[number] = signal.signal(number, self._on_signal)
         return self
 
     def _on_signal(self, *_: object) -> None:
+        if self.requested:
+            for number in self._before:
+                signal.signal(number, signal.SIG_DFL)
+            raise KeyboardInterrupt
         self.requested = True
-        self._restore()  # So that a step that hangs can be left by a second signal.
-
-    def _restore(self) -> None:
-        while self._before:
-            signal.signal(*self._before.popitem())
+        if self._speaks:
+            # Past all buffers, in which the run may just be writing; there may be nobody to read it.
+            with contextlib.suppress(OSError, ValueError, AttributeError):
+                os.write(sys.stderr.fileno(), _STOPPING)
 
     def __exit__(self, *error: object) -> None:
-        self._restore()
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
 
 class Saver:
@@ -128,7 +142,7 @@ def fit(trainer: Trainer, progress: Progress, pause_at: int | None = None) -> st
     feed = Feed(lambda step: trainer.task.batch(step, rows), learner.device)
     pending: list[StepResult] = []
     reason = _reason_to_stop(trainer, progress, pause_at)
-    with Stopper() as stopper, contextlib.closing(feed):
+    with Stopper(trainer.grid.is_first) as stopper, contextlib.closing(feed):
         while not reason:
             if progress.steps is None and fix_horizon(trainer, progress, pace):
                 # The clock has fixed it: a run that is killed now must go on to the same end.

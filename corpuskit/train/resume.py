@@ -80,6 +80,14 @@ def refuse_model(out: Path) -> None:
         )
 
 
+def refuse_own_beginning(out: Path, init_from: str | None) -> None:
+    """Raises TrainError where a run would begin with the model that it writes over."""
+    if init_from is not None and Path(init_from).resolve() == out.resolve():
+        raise TrainError(
+            f"init_from = {init_from} is --out itself", remedy="Choose another --out, or go on with --resume."
+        )
+
+
 def checkpoint_of(out: Path, shards: Shards, allow_changed_data: bool) -> Checkpoint:
     """The latest checkpoint in OUT; raises TrainError where there is none, or it is of other shards."""
     folder = latest_checkpoint(out)

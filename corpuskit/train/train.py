@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import shutil
+import contextlib
+import os
+import re
 import time
 from pathlib import Path
 
-from corpuskit.errors import SettingError
-from corpuskit.storage.files import write_file, writing
+from corpuskit.errors import SettingError, TrainError
+from corpuskit.storage.files import UNFINISHED, remove_files, write_file, writing
+from corpuskit.storage.ownership import MODEL, claim
 from corpuskit.train.checkpoint import FOLDER as CHECKPOINTS
+from corpuskit.train.checkpoint import remove_checkpoints
 from corpuskit.train.device import process_state
 from corpuskit.train.loop import Saver, fit
 from corpuskit.train.parallel.processes import processes
 from corpuskit.train.result import TrainResult, start_event, sum_up, write_model_document
-from corpuskit.train.resume import checkpoint_of, refuse_model
+from corpuskit.train.resume import checkpoint_of, refuse_model, refuse_own_beginning
 from corpuskit.train.settings.settings import TrainSettings
 from corpuskit.train.setup import Corpus, Setup, beginning, make_trainer, settle
 from corpuskit.train.tasks.pretrain import pretraining
@@ -44,10 +48,12 @@ def train_model(
 
     Args:
         run: folder of a finished build, with shards/ and tokenizer/tokenizer.json.
-        out: the model folder; must not hold a model unless `resume` or `overwrite` is set.
+        out: the model folder: new, empty or one that a run of this kind has written; it must not hold a model
+            unless `resume` or `overwrite` is set. One process at a time writes it.
         settings: see TrainSettings; a resumed run has its own, and what contradicts them is refused.
         resume: go on from OUT's latest checkpoint; each run saves one before its first step.
-        overwrite: remove the model that OUT holds, with its checkpoints and logs, and begin anew.
+        overwrite: remove the model that OUT holds, with its checkpoints and logs, and begin anew; what
+            others put there stays.
         allow_changed_data: resume although the shards are not those that the run began with.
         pause_at: stop, resumably, after so many steps.
         listen: is called with every event, see corpuskit.train.watch.events.
@@ -55,8 +61,9 @@ def train_model(
     Raises:
         SettingError: a setting is wrong, or contradicts the run that is resumed.
         ShardError: the shards do not hold together.
-        TrainError: OUT holds a model, or nothing to resume; a checkpoint is damaged, the data changed, the
-            tokenizer makes its end-of-text id from text, or losses are not finite.
+        TrainError: OUT holds a model, nothing to resume or what others wrote, or another process is writing
+            it; a checkpoint is damaged, the data changed, the tokenizer makes its end-of-text id from text,
+            or losses are not finite.
         StorageError: OUT cannot be written.
     """
     began = time.monotonic()
@@ -65,36 +72,40 @@ def train_model(
         raise SettingError(
             "resume and overwrite exclude each other", remedy="Resume to go on, overwrite to begin anew."
         )
-    corpus = Corpus.open(run)
-    shards, checkpoint = corpus.shards, None
-    if resume:
-        checkpoint = checkpoint_of(out, shards, allow_changed_data)
-    elif not overwrite:
-        refuse_model(out)
-    chosen = checkpoint.settings(settings) if checkpoint else settings or TrainSettings()
-    with processes(chosen.tensor_parallel) as grid, process_state(grid.device, chosen.deterministic):
-        if checkpoint:
-            setup = Setup(chosen, int(checkpoint.state["planned_steps"]), pretraining(chosen, *corpus))
-        else:
-            setup = settle(chosen, corpus, grid)
-        trainer = make_trainer(out, setup, corpus, grid, began)
-        progress = checkpoint.load(trainer, shards, allow_changed_data) if checkpoint else beginning(setup)
-        log = _begin_folder(out, corpus.tokenizer.data, overwrite, progress) if grid.is_first else None
-        grid.barrier()
-        try:
+    # Of processes that torchrun started the first one writes.
+    first = os.environ.get("RANK", "0") == "0"
+    with claim(out, MODEL, TrainError) if first else contextlib.nullcontext():
+        corpus = Corpus.open(run)
+        checkpoint = checkpoint_of(out, corpus.shards, allow_changed_data) if resume else None
+        chosen = checkpoint.settings(settings) if checkpoint else settings or TrainSettings()
+        if not checkpoint:
+            refuse_own_beginning(out, chosen.init_from)
+            if first and not overwrite:
+                refuse_model(out)
+        with processes(chosen.tensor_parallel) as grid, process_state(grid.device, chosen.deterministic):
+            if checkpoint:
+                setup = Setup(chosen, int(checkpoint.state["planned_steps"]), pretraining(chosen, *corpus))
+            else:
+                setup = settle(chosen, corpus, grid)
+            trainer = make_trainer(out, setup, corpus, grid, began)
+            progress = (
+                checkpoint.load(trainer, corpus.shards, allow_changed_data)
+                if checkpoint
+                else beginning(setup)
+            )
+            log = _begin_folder(out, corpus.tokenizer.data, overwrite, progress) if grid.is_first else None
+            grid.barrier()
             if log is not None:
                 curves = Curves(out, log.path if progress.step else None)
                 trainer.listeners.extend([log, curves, *([listen] if listen else [])])
-            trainer.emit(start_event(trainer, progress, checkpoint.state if checkpoint else None))
-            if not checkpoint:
-                Saver(trainer).save(progress)
-            # OUT counts as a model from here on, when there is something to resume.
-            write_model_document(trainer, {})
-            reason = fit(trainer, progress, pause_at)
-            return sum_up(trainer, progress, reason)
-        finally:
-            if log is not None:
-                log.close()
+            with contextlib.closing(log) if log else contextlib.nullcontext():
+                trainer.emit(start_event(trainer, progress, checkpoint.state if checkpoint else None))
+                if not checkpoint:
+                    Saver(trainer).save(progress)
+                # OUT counts as a model from here on, when there is something to resume.
+                write_model_document(trainer, {})
+                reason = fit(trainer, progress, pause_at)
+                return sum_up(trainer, progress, reason)
 
 
 def _begin_folder(out: Path, tokenizer: bytes, overwrite: bool, progress: Progress) -> Log:
@@ -109,11 +120,17 @@ def _begin_folder(out: Path, tokenizer: bytes, overwrite: bool, progress: Progre
 
 def _remove_model(out: Path) -> None:
     """Remove what a training run writes, and nothing else that may lie in OUT; model.json last."""
-    for name in (CHECKPOINTS, "logs"):
-        with writing(out / name):
-            if (out / name).exists():
-                shutil.rmtree(out / name)
-    # Without model.json OUT is no longer known as a model: killed in between, the rest would be nobody's.
-    for name in (CURVES, "model.safetensors", "tokenizer.json", "model.json"):
-        with writing(out / name):
-            (out / name).unlink(missing_ok=True)
+    checkpoints, logs = out / CHECKPOINTS, out / "logs"
+    with writing(out):
+        remove_checkpoints(checkpoints)
+        remove_files(checkpoints, _names("latest"))
+        remove_files(logs / "tensorboard", re.compile(r"events\.out\.tfevents\..*"))
+        remove_files(logs, _names("train.jsonl"))
+        # Without model.json OUT is no longer known as a model: killed in between, the rest would be nobody's.
+        for names in ((CURVES, "model.safetensors", "tokenizer.json"), ("model.json",)):
+            remove_files(out, _names(*names))
+
+
+def _names(*names: str) -> re.Pattern[str]:
+    """Matches these names, also of files that a kill left unfinished."""
+    return re.compile(rf"(?:{UNFINISHED})?(?:{'|'.join(map(re.escape, names))})")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import shutil
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +19,7 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
-from corpuskit.storage.files import UNFINISHED
+from corpuskit.storage.files import UNFINISHED, writing
 from corpuskit.train.checkpoint import FOLDER, read_state
 from corpuskit.train.parallel.processes import processes
 from corpuskit.train.plan.plan import resolved
@@ -81,12 +82,17 @@ def verify_resume(run: Path | str, out: Path | str, settings: TrainSettings | No
         changes |= {"minutes": None, "steps": 100 * steps}
     elif own.steps is not None:
         changes["steps"] = max(2, own.steps)
-    folder = out.parent / f"{UNFINISHED}verify-{out.name}"
-    whole, halves = folder / "whole", folder / "halves"
     with processes(own.tensor_parallel) as grid:
         if own.minutes is not None:  # Whether blocks are compiled follows from the run's own length.
             changes["compile"] = resolved(run, own).compile
         chosen = TrainSettings.checked({**own.given(), **changes})
+        made = ""
+        with writing(out, "Nothing was begun."):
+            out.parent.mkdir(parents=True, exist_ok=True)
+            if grid.is_first:  # A new name: what bears one of ours may be somebody else's.
+                made = tempfile.mkdtemp(prefix=f"{UNFINISHED}verify-", dir=out.parent)
+        folder = out.parent / grid.texts(Path(made).name)[0]
+        whole, halves = folder / "whole", folder / "halves"
         try:
             train_model(run, whole, chosen, overwrite=True, pause_at=2 * steps)
             train_model(run, halves, chosen, overwrite=True, pause_at=steps)

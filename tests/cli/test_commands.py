@@ -269,6 +269,8 @@ def test_a_tokenizer_of_whatever_a_build_reads(corpus: Path, finished: Path, tmp
     out = tmp_path / "tokenizer.json"
 
     def train(*words: object) -> dict[str, Any]:
+        for made in (out, out.with_name("tokenizer_config.json")):
+            made.unlink(missing_ok=True)
         return one_object(call("tokenizer", "train", *words, "--out", out, "--json"))
 
     assert train(rows, "--set", "text_field=body", "--vocab-size", 390)["merges"] == 6

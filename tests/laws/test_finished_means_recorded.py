@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -145,15 +147,23 @@ def test_a_removed_source_leaves_nothing_behind(
 
 
 def test_what_others_put_into_a_run_stays(corpus: Path, run: Path) -> None:
-    """A model that was trained into the run folder is not the build's to remove."""
+    """What no build wrote is not the build's to remove, wherever it lies; among the outputs it is told."""
     (run / "model").mkdir()
     (run / "model" / "weights.safetensors").write_bytes(b"precious")
     (run / "notes.txt").write_text("mine")
-    (run / "documents" / "stray.parquet").write_bytes(b"unrecorded")
-    build(corpus, run, "tokenizer.vocab_size=420")
+    strays = ["documents/stray.parquet", "shards/notes.txt", "manifest/notes.txt", "scans/mine/deep/x.txt"]
+    strays += ["documents/files-letters-00001.parquet", ".tmp/notes.txt", "logs/mine.jsonl", "dropped/.git/x"]
+    for stray in strays:
+        (run / stray).parent.mkdir(parents=True, exist_ok=True)
+        (run / stray).write_text(stray)
+    (run / "documents" / "empty").mkdir()
+    recipe = load(corpus / "recipe.yaml", ["tokenizer.vocab_size=420"])
+    (warning,) = [w for w in build_corpus(recipe, run).warnings if "not of this build" in w]
+    assert "documents/files-letters-00001.parquet, documents/stray.parquet" in warning
+    assert all((run / stray).read_text() == stray for stray in strays)
+    assert (run / "documents" / "empty").is_dir()
     assert (run / "model" / "weights.safetensors").read_bytes() == b"precious"
     assert (run / "notes.txt").exists()
-    assert not (run / "documents" / "stray.parquet").exists()
 
 
 def outputs_to_damage() -> list[str]:
@@ -258,7 +268,9 @@ def test_a_second_build_on_a_locked_run(
         done = command("build", corpus / "recipe.yaml", "--out", run, "--json")
     assert done.returncode == 1
     assert json.loads(done.stdout)["error"] == "RunLockedError"
-    assert "another build is writing this run" in done.stderr
+    assert f"another build is writing this run (process {os.getpid()} on {socket.gethostname()} since 2" in (
+        done.stderr
+    )
 
 
 def test_a_dry_run_needs_no_lock_and_writes_nothing(

@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from corpuskit.cli.model.train import command
-from corpuskit.errors import StorageError
+from corpuskit.errors import StorageError, TrainError
 from corpuskit.storage.files import finite, write_file
 from corpuskit.train import TrainSettings, train_model
 from corpuskit.train.watch.events import Event
@@ -78,10 +78,12 @@ def test_the_command_exits_with_1_and_names_the_file(run: Path, tmp_path: Path) 
 
 def test_an_out_that_cannot_be_made_is_named(run: Path, small: TrainSettings, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
-    for out in (tmp_path / "file", tmp_path / "file" / "model"):
-        with pytest.raises(StorageError, match="could not be written: ") as caught:
-            train_model(run, out, small)
-        assert "choose another --out" in caught.value.remedy
+    with pytest.raises(TrainError, match="file: is a file, not a folder") as caught:
+        train_model(run, tmp_path / "file", small)
+    assert "Choose another --out" in caught.value.remedy
+    with pytest.raises(StorageError, match=r"cannot be written: Not a directory") as refused:
+        train_model(run, tmp_path / "file" / "model", small)
+    assert "choose another --out" in refused.value.remedy
     assert (tmp_path / "file").read_text() == "mine"
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from corpuskit.build.parts import list_parts
 from corpuskit.build.pipeline import Pipeline
 from corpuskit.build.steps import Step, steps, titles
+from corpuskit.errors import RunLockedError
 from corpuskit.run.folder import Run
 from corpuskit.storage.digests import Digests
+from corpuskit.storage.ownership import refuse_overlap
 
 
 def dry_run(pipeline: Pipeline, folder: Path) -> dict[str, Any]:
@@ -20,13 +23,14 @@ def dry_run(pipeline: Pipeline, folder: Path) -> dict[str, Any]:
         ``later`` (titles of steps that depend on pending ones), ``stages`` (labels by pass).
     """
     run = Run(folder)
+    run.require_ours()
+    refuse_overlap(run.folder, pipeline.inputs)
     begun = run.exists(run.path("run"))
-    if begun:
-        Run.open(folder)
     digests = Digests(run.local(run.path("logs", "digests.json")))
     parts = list_parts(pipeline.sources, digests)
     if begun:  # Nothing else is written, but a later build need not compute these again.
-        digests.save()
+        with suppress(RunLockedError), run.locked():
+            digests.save()
     reached = []
     going = steps(pipeline, run, parts)
     step: Step | None = next(going)

@@ -19,9 +19,12 @@ def make_tokenizer(run: Run, *, settings: TrainTokenizer, documents: Sequence[st
     else:
         choices = settings.model_dump(include={"vocab_size", "pattern", "min_frequency"})
         trained = Tokenizer.train(_texts(run, documents), **choices)
+        config = run.path("tokenizer", "tokenizer_config.json")
+        for path in (TOKENIZER, config):
+            run.note(path)
         with run.scratch() as temporary:
             trained.save(run.local(TOKENIZER), temporary)
-        outputs = [run.output(TOKENIZER), run.output(run.path("tokenizer", "tokenizer_config.json"))]
+        outputs = [run.output(TOKENIZER), run.output(config)]
     tokenizer = Tokenizer.load(run.local(TOKENIZER))
     facts = {"vocab_size": tokenizer.vocab_size, "end_of_text": tokenizer.end_of_text}
     warnings = []

@@ -56,6 +56,8 @@ class _Open:
     @classmethod
     def begin(cls, run: Run, name: str, dtype: str) -> _Open:
         with ExitStack() as stack:
+            for suffix in (".bin", ".idx"):
+                run.note(run.path("shards", f"{name}{suffix}"))
             writer = stack.enter_context(ShardWriter(run.local(SHARDS), name, dtype))
             path = run.path("shards", f"{name}.provenance.parquet")
             sink = stack.enter_context(run.table(path, PROVENANCE))

@@ -15,7 +15,7 @@ from rich.progress import MofNCompleteColumn, TimeElapsedColumn
 from corpuskit.build.build import BuildResult, Listener, build_corpus
 from corpuskit.build.forecast.dry_run import dry_run, render, size
 from corpuskit.build.recipe.recipe import load
-from corpuskit.cli.shell import COUNT, PATH, Shell, progress, shell_options
+from corpuskit.cli.shell import COUNT, GO_ON, PATH, Shell, progress, shell_options
 
 
 @click.command()
@@ -43,6 +43,7 @@ def command(
         planned = dry_run(loaded.pipeline, out)
         shell.result(planned, render(planned))
         return
+    shell.kept = GO_ON
     with _progress(shell) as listen:
         result = build_corpus(loaded.pipeline, out, workers=workers or os.cpu_count() or 1, listen=listen)
     shell.result(_facts(result), _sentence(result))

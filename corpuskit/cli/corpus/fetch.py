@@ -13,7 +13,7 @@ import click
 from rich.progress import DownloadColumn, MofNCompleteColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from corpuskit.build.forecast.dry_run import size
-from corpuskit.cli.shell import COUNT, PATH, F, Shell, counted, progress, shell_options
+from corpuskit.cli.shell import COUNT, GO_ON, PATH, F, Shell, counted, progress, shell_options
 from corpuskit.fetch import gutenberg, manifest, wikipedia
 from corpuskit.fetch.http import Listener, Web
 
@@ -99,6 +99,7 @@ def wikipedia_command(
         if dry_run:
             shell.result({**facts, "dry_run": True}, _dump_table(dump, folder))
             return
+        shell.kept = GO_ON
         fetched, there = wikipedia.fetch(web, dump, folder, connections=connections)
     text = (
         f"{folder}: {wiki} of {dump.date}, {len(dump.files)} files, {size(dump.size)}:"
@@ -175,6 +176,7 @@ def gutenberg_command(
         if dry_run:
             shell.result(*_books_to_come(source, gutenberg.dry_run(source, wanted, copyrighted=copyrighted)))
             return
+        shell.kept = GO_ON
         status = gutenberg.fetch(source, wanted, copyrighted=copyrighted)
     shell.result(*_books_fetched(source, status))
 

@@ -16,6 +16,7 @@ from corpuskit.run import layout
 from corpuskit.run.folder import Run
 from corpuskit.sources.source import Part, Source
 from corpuskit.stages import registry
+from corpuskit.storage.ownership import making_files, refuse_overlap
 from corpuskit.tokenizer.tokenizer import LEAST_VOCABULARY, Tokenizer
 
 
@@ -61,10 +62,12 @@ def train_command(
     """
     if out.name != "tokenizer.json":
         raise SettingError(f"--out {out}: is not called tokenizer.json", remedy="Others look for that name.")
+    refuse_overlap(out, [("tokenizer train", Path(path)) for path in inputs])
     readers = [_reader(shell, path, kind, settings) for path in inputs]
     texts = _some(text for reader in readers for text in reader)
-    trained = Tokenizer.train(texts, vocab_size, pattern, min_frequency)
-    trained.save(out)
+    with making_files(out, out.with_name("tokenizer_config.json")):
+        trained = Tokenizer.train(texts, vocab_size, pattern, min_frequency)
+        trained.save(out)
     merges = len(json.loads(trained.data)["model"]["merges"])
     if trained.vocab_size < vocab_size:
         times = counted(min_frequency, "time")

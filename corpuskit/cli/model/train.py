@@ -19,7 +19,7 @@ from corpuskit.run.layout import SHARDS_MANIFEST
 
 if TYPE_CHECKING:
     from corpuskit.train import TrainResult, TrainSettings
-    from corpuskit.train.watch.events import Listener
+    from corpuskit.train.watch.events import Event, Listener
 
 SIZES = ("nano", "tiny", "small", "15m", "124m")
 
@@ -77,7 +77,7 @@ def command(
 ) -> None:
     """Train a model on the shards of a run.
 
-    Stop it with Ctrl-C and go on with --resume: the result is the same, bit for bit.
+    Stop it with Ctrl-C (once: it saves) and go on with --resume: the result is the same, bit for bit.
 
     \b
     corpuskit train runs/sample --out models/sample --minutes 1
@@ -93,14 +93,8 @@ def command(
     if out is None and not plans and not print_config and not verify_resume:
         raise SettingError("there is no --out", remedy="Name the folder that the model is to be written to.")
     # torch takes seconds to load: not before there is something to train.
-    from rich.console import Console
-
-    from corpuskit.cli.model.training_display import Display
-    from corpuskit.storage.files import finite
-    from corpuskit.train import TrainSettings, train_model
+    from corpuskit.train import TrainSettings
     from corpuskit.train.settings.recipes import load_training_recipe
-    from corpuskit.train.watch.events import together
-    from corpuskit.train.watch.tensorboard import TensorBoard
 
     given = {name: value for name, value in options.items() if value is not None}
     values = merged(
@@ -113,27 +107,40 @@ def command(
         prove_resume(shell, run, out or run, settings)
         return
     assert out is not None
-    speaks = _speaks()
+    how = {"resume": resume, "overwrite": overwrite, "pause_at": pause_at}
+    _train(shell, run, out, settings, tensorboard, **how, allow_changed_data=allow_changed_data)
+
+
+def _train(
+    shell: Shell, run: Path, out: Path, settings: TrainSettings, tensorboard: bool, **how: Any
+) -> None:
+    """Train, with a display, and say what came of it; exits with 130 when a signal stopped it."""
+    from rich.console import Console
+
+    from corpuskit.cli.model.training_display import Display
+    from corpuskit.storage.files import finite
+    from corpuskit.train import train_model
+    from corpuskit.train.watch.events import together
+    from corpuskit.train.watch.tensorboard import TensorBoard
+
+    speaks, go_on = _speaks(), f"corpuskit train {run} --out {out} --resume"
+    shell.kept = "Nothing new was saved: call the same command again."
+
+    def note(event: Event) -> None:
+        if event["event"] == "save":
+            shell.kept = f"The checkpoint of step {event['step']:,} is kept. Go on with: {go_on}"
+
     with contextlib.ExitStack() as stack:
-        listeners: list[Listener] = []
+        listeners: list[Listener] = [note]
         if tensorboard and speaks:
             listeners.append(stack.enter_context(contextlib.closing(TensorBoard(out))))
         console = Console(stderr=True, quiet=shell.quiet or not speaks)
         listeners.append(stack.enter_context(Display(console)))
-        result = train_model(
-            run,
-            out,
-            settings,
-            resume=resume,
-            overwrite=overwrite,
-            allow_changed_data=allow_changed_data,
-            pause_at=pause_at,
-            listen=together(listeners),
-        )
+        result = train_model(run, out, settings, **how, listen=together(listeners))
     if speaks:
         shell.result(finite({**dataclasses.asdict(result), "out": str(result.out)}), sentence(result))
     if result.can_resume and speaks:
-        shell.say(f"Go on with: corpuskit train {run} --out {out} --resume")
+        shell.say(f"Go on with: {go_on}")
     if result.reason == "interrupted":
         sys.exit(130)
 

@@ -8,6 +8,8 @@ import click
 
 from corpuskit.cli.shell import PATH, Shell, shell_options
 from corpuskit.sources.wikipedia.definitions import write_templates
+from corpuskit.storage.ownership import making_files, refuse_overlap
+from corpuskit.storage.places import is_uri
 
 
 @click.command("templates")
@@ -30,7 +32,10 @@ def templates_command(shell: Shell, dump: str, out: Path, min_uses: int) -> None
     \b
     corpuskit wikipedia templates simplewiki-pages-articles.xml.bz2 --out templates.xml.bz2 --min-uses 2
     """
-    done = write_templates(dump, out, min_uses)
+    if not is_uri(dump):
+        refuse_overlap(out, [("wikipedia templates", Path(dump))])
+    with making_files(out):
+        done = write_templates(dump, out, min_uses)
     if done.warning:
         shell.say(done.warning)
     text = f"{out}: {done.written:,} of {done.found:,} templates, {done.bytes:,} bytes before compression"

@@ -35,7 +35,8 @@ from torch import Tensor
 
 import corpuskit
 from corpuskit.errors import SettingError, StorageError, TrainError, write_remedy
-from corpuskit.storage.files import json_bytes, making_folder, write_durably
+from corpuskit.storage.files import json_bytes, write_durably
+from corpuskit.storage.ownership import EXPORT, making_folder
 from corpuskit.train.generate.generate import LanguageModel
 from corpuskit.train.generate.sampling import Sampling
 from corpuskit.train.hub.config import write_config
@@ -161,7 +162,7 @@ def export_model(
     language_model = LanguageModel.load(folder)
     settings = language_model.model.settings
     family = family_of(settings) if to == "hf" else None
-    with making_folder(out) as temporary:
+    with making_folder(out, EXPORT, TrainError) as temporary:
         if family:
             rows = settings.padded_vocab_size if keep_padding else settings.vocab_size
             _write_family(temporary, language_model, family, rows)

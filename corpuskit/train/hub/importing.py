@@ -19,8 +19,9 @@ import tokenizers
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from corpuskit.errors import InputError
-from corpuskit.storage.files import json_bytes, making_folder, write_durably
+from corpuskit.errors import InputError, TrainError
+from corpuskit.storage.files import json_bytes, write_durably
+from corpuskit.storage.ownership import MODEL, making_folder
 from corpuskit.tokenizer.tokenizer import Tokenizer
 from corpuskit.train.generate.generate import model_document
 from corpuskit.train.hub.config import read_config
@@ -95,7 +96,7 @@ def import_model(
     with ExitStack() as stack:
         read, names = _open_tensors(folder, stack)
         state = to_ours(read, names, family, settings, rows, folder)
-    with making_folder(out) as temporary:
+    with making_folder(out, MODEL, TrainError) as temporary:
         write_durably(temporary / "tokenizer.json", tokenizer)
         # It must be one that the trainer takes: it says so itself if not.
         sha256 = hashlib.sha256(tokenizer).hexdigest()
