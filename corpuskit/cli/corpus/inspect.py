@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import pyarrow as pa
 
 from corpuskit.build.forecast.dry_run import size
 from corpuskit.cli.shell import PATH, Shell, counted, shell_options
@@ -85,11 +84,7 @@ def _loss(run: Run, records: list[Record]) -> dict[str, Any] | None:
     prefix = f"{folder_of('tables')}loss_pages/"
     measured = [o.path for record in records for o in record.outputs if o.path.startswith(prefix)]
     for part in (path.removeprefix(prefix) for path in measured):
-        try:
-            tables = {name: run.read_table(f"{folder_of('tables')}{name}/{part}") for name in SIDE_TABLES}
-        except (OSError, pa.ArrowException) as error:
-            remedy = "Call `corpuskit verify`: it names what is damaged or missing."
-            raise RunError(f"{run.local(prefix)}: cannot be read: {error}", remedy=remedy) from error
+        tables = {name: run.read_table(f"{folder_of('tables')}{name}/{part}") for name in SIDE_TABLES}
         # Somebody else's source may call a table of its own so.
         if all(table.schema.equals(SIDE_TABLES[name]) for name, table in tables.items()):
             totals.add(tables)
