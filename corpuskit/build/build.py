@@ -91,6 +91,7 @@ def build_corpus(
     run.create()
     with run.locked():
         run.clear_temporary()
+        run.mend_format()
         # From here on the run is unfinished, also if this build fails.
         run.remove(LEDGER)
         run.forget(BUILD)

@@ -12,7 +12,17 @@ from corpuskit.documents.ledger import Ledger
 from corpuskit.errors import CorpuskitError, RunError
 from corpuskit.report.round_trip import differences
 from corpuskit.run.folder import Run
-from corpuskit.run.layout import FINAL, KEPT, LEDGER, SHARDS, SHARDS_MANIFEST, TOKENIZER, folder_of, is_output
+from corpuskit.run.layout import (
+    BUILD,
+    FINAL,
+    KEPT,
+    LEDGER,
+    SHARDS,
+    SHARDS_MANIFEST,
+    TOKENIZER,
+    folder_of,
+    is_output,
+)
 from corpuskit.run.record import Record, read_record
 from corpuskit.shards.reader import Shards
 from corpuskit.storage.sealed import is_sealed
@@ -42,6 +52,8 @@ class Checked:
 
 def read_ledger(run: Run) -> dict[str, Any]:
     """A run's ledger.json: ``sources`` (labels) and ``stages``. Raises `RunError` for anything else."""
+    if run.record(BUILD) is not None:  # Older versions wrote none.
+        run.check_output(BUILD, LEDGER)
     account = run.read_json(LEDGER)
     try:
         Ledger.from_json(account["stages"])

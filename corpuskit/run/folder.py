@@ -177,26 +177,21 @@ class Run:
         """Make the folder, or check that an existing one has this format."""
         if self.exists(layout.path("run")):
             self._check_format()
-            self._write_format()  # The same bytes, whatever stood around them.
             return
         if self.folder.exists() and not self.folder.is_dir():
             raise RunError(f"{self.folder}: is a file", remedy="Give a new or empty folder as --out.")
         if self.folder.is_dir() and any(p.name not in layout.UNTRACKED for p in self.folder.iterdir()):
-            lost = self.local(layout.folder_of("record")).is_dir()
-            text = json.dumps({"format": FORMAT})
             raise RunError(
-                f"{self.folder}: is not empty and is not a run" + (": it has no run.json" if lost else ""),
-                remedy="Give a new or empty folder as --out."
-                + (f" If a run lost its file: write {text} into run.json, and build again." if lost else ""),
+                f"{self.folder}: is not empty and is not a run", remedy="Give a new or empty folder as --out."
             )
         with files.storing(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
-        self._write_format()
+        self.write_json(layout.path("run"), {"format": FORMAT})
 
-    def _write_format(self) -> None:
-        path = layout.path("run")
-        if not self.exists(path) or self.local(path).read_bytes() != self.format_bytes():
-            self.write_bytes(path, self.format_bytes())
+    def mend_format(self) -> None:
+        """Write run.json anew where more stands in it than the format that it names."""
+        if self.local(layout.path("run")).read_bytes() != self.format_bytes():
+            self.write_bytes(layout.path("run"), self.format_bytes())
 
     @staticmethod
     def format_bytes() -> bytes:

@@ -54,8 +54,8 @@ def train_model(
 
     Raises:
         SettingError: a setting is wrong, or contradicts the run that is resumed.
-        ShardError: the shards do not hold together.
-        TrainError: OUT holds a model, or nothing to resume; a checkpoint is damaged, the data changed, the
+        ShardError: the shards do not hold together, or a file of them is damaged: all are read once.
+        TrainError: OUT holds a model, or nothing to resume; no checkpoint is whole, the data changed, the
             tokenizer makes its end-of-text id from text, or losses are not finite.
         StorageError: OUT cannot be written.
     """
@@ -73,6 +73,8 @@ def train_model(
         refuse_model(out)
     chosen = checkpoint.settings(settings) if checkpoint else settings or TrainSettings()
     with processes(chosen.tensor_parallel) as grid, process_state(grid.device, chosen.deterministic):
+        if grid.is_first:
+            shards.verify()
         if checkpoint:
             setup = Setup(chosen, int(checkpoint.state["planned_steps"]), pretraining(chosen, *corpus))
         else:

@@ -15,8 +15,9 @@ from corpuskit.documents.ledger import Entry, Ledger
 from corpuskit.errors import RunError
 from corpuskit.report.check import read_ledger
 from corpuskit.run.folder import Run
-from corpuskit.run.layout import FINAL, LEDGER, SHARDS_MANIFEST, folder_of
+from corpuskit.run.layout import FINAL, LEDGER, SHARDS, SHARDS_MANIFEST, folder_of
 from corpuskit.run.record import Record
+from corpuskit.shards.reader import Shards
 
 _COSTLIEST = 5
 """Templates that are named; `corpuskit wikipedia loss` shows them all."""
@@ -47,10 +48,15 @@ def gather(run: Run) -> dict[str, Any]:
         "ledger": read_ledger(run)["stages"],
         "sources": _sources(records),
         "tokenizer": next((dict(r.facts) for r in records if r.task == "tokenizer"), None),
-        "shards": run.read_json(SHARDS_MANIFEST)["splits"] if run.exists(SHARDS_MANIFEST) else {},
+        "shards": _shards(run) if run.exists(SHARDS_MANIFEST) else {},
         "aside": _aside(records),
         "loss": _loss(run, records),
     }
+
+
+def _shards(run: Run) -> dict[str, list[dict[str, Any]]]:
+    splits = Shards(run.local(SHARDS)).splits
+    return {split: [vars(info) for info in infos] for split, infos in splits.items()}
 
 
 def _sources(records: list[Record]) -> dict[str, dict[str, int]]:
