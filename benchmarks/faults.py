@@ -2,9 +2,9 @@
 
     python -m benchmarks.faults [--quick] [--json FILE] [--only damage|kills]
 
-Damage: each class of file of a run and of a model is flipped, cut, emptied, deleted, lengthened, exchanged for
-another and replaced by a folder; see `benchmarks.fault_damage`. Kills: 300 seeded SIGKILLs over builds and
-training, 40 with --quick; see `benchmarks.fault_kills`. The tables of both go to standard error.
+Damage: each class of file of a run and of a model is flipped, cut, emptied, deleted, lengthened, exchanged
+for another and replaced by a folder; see `benchmarks.fault_damage`. Kills: 300 seeded SIGKILLs over builds
+and training, 40 with --quick; see `benchmarks.fault_kills`. The tables of both go to standard error.
 """
 
 from __future__ import annotations

@@ -100,6 +100,12 @@ def build_corpus(
         run.write_bytes(run.path("recipe"), pipeline.resolved(public=True).encode())
         run.write_bytes(run.path("logs", "recipe.yaml"), pipeline.resolved(public=False).encode())
         driver = _Driver(run, listen)
+        for name in pipeline.sourceless():
+            driver.warn(
+                name,
+                f"{name}: its source cannot be read, so that an edit goes unnoticed: raise its `version` with"
+                " each, or define it in a module or a script",
+            )
         with engine or LocalEngine(workers) as running:
             digests = Digests(run.local(run.path("logs", "digests.json")))
             parts = list_parts(pipeline.sources, digests)
@@ -159,9 +165,10 @@ class _Driver:
         for path in self.run.damaged:
             warning = f"{path}: was not as recorded; it is made again"
             if warning not in self.warnings:
-                self._warn(path, warning)
+                self.warn(path, warning)
 
-    def _warn(self, task: str, warning: str) -> None:
+    def warn(self, task: str, warning: str) -> None:
+        """Tell a sentence that the user should read."""
         self.warnings.append(warning)
         self.run.log("warning", task=task, warning=warning)
         self._tell("warning", task=task, warning=warning)
@@ -177,7 +184,7 @@ class _Driver:
         facts = {"task": task, "seconds": round(finished.seconds, 3), "peak_bytes": finished.peak_bytes}
         self.run.log("done", **facts, stages={k: round(v, 4) for k, v in finished.stages.items()})
         for warning in finished.warnings:
-            self._warn(task, warning)
+            self.warn(task, warning)
         self._tell("done", title=title, **facts)
 
     def _tell(self, event: str, **facts: Any) -> None:

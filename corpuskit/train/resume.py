@@ -125,7 +125,7 @@ def _check_kept(out: Path, state: dict[str, Any]) -> None:
 
 
 def checkpoint_of(out: Path, shards: Shards, allow_changed_data: bool) -> Checkpoint:
-    """The latest checkpoint in OUT that is whole. Raises TrainError without one, or for one of other shards."""
+    """The latest whole checkpoint in OUT. Raises TrainError without one, or for one of other shards."""
     found = _newest_whole(out)
     if found is None:
         begun = (out / "model.json").exists()
