@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import resource
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping
@@ -12,15 +13,16 @@ from typing import Any
 from corpuskit.build.parts import list_parts
 from corpuskit.build.pipeline import Pipeline, PipelineStep
 from corpuskit.build.recipe.recipe import Recipe, load
-from corpuskit.build.steps import Records, Step, stage_order, steps
+from corpuskit.build.steps import RUNNER, Records, Step, stage_order, steps
 from corpuskit.documents.ledger import Ledger
 from corpuskit.errors import SettingError
 from corpuskit.run.folder import Run
-from corpuskit.run.layout import FINAL, LEDGER
+from corpuskit.run.layout import BUILD, FINAL, LEDGER
 from corpuskit.run.local_engine import LocalEngine
-from corpuskit.run.record import Record
+from corpuskit.run.record import Output, Record
 from corpuskit.run.task import Engine, FinishedTask
 from corpuskit.storage.digests import Digests
+from corpuskit.storage.files import json_text, sha256_json
 from corpuskit.storage.ownership import refuse_overlap
 
 Listener = Callable[[str, Mapping[str, Any]], None]
@@ -90,13 +92,21 @@ def build_corpus(
     refuse_overlap(run.folder, pipeline.inputs)
     with run.locked():
         run.clear_temporary()
+        run.mend_format()
         # From here on the run is unfinished, also if this build fails.
         run.remove(LEDGER)
+        run.forget(BUILD)
         run.log("begin", workers=workers)
         # The resolved recipe: as an output without the places of inputs, in `logs/` with them.
         run.write_bytes(run.path("recipe"), pipeline.resolved(public=True).encode())
         run.write_bytes(run.path("logs", "recipe.yaml"), pipeline.resolved(public=False).encode())
         driver = _Driver(run, listen)
+        for name in pipeline.sourceless():
+            driver.warn(
+                name,
+                f"{name}: its source cannot be read, so that an edit goes unnoticed: raise its `version` with"
+                " each, or define it in a module or a script",
+            )
         with engine or LocalEngine(workers) as running:
             digests = Digests(run.local(run.path("logs", "digests.json")))
             parts = list_parts(pipeline.sources, digests)
@@ -104,9 +114,11 @@ def build_corpus(
             records = driver.drive(steps(pipeline, run, parts), running)
         ledger = _ledger(pipeline, records)
         driver.warn_of(run.sweep(driver.kept))
-        # Last of all: whoever sees a ledger sees a whole run with nothing old in it.
         sources = [label for label, _ in pipeline.sources]
-        run.write_json(LEDGER, {"sources": sources, "stages": ledger.to_json()})
+        account = json_text({"sources": sources, "stages": ledger.to_json()}).encode()
+        run.finish(_record(run, account))
+        # Last of all: whoever sees a ledger sees a whole run with nothing old in it.
+        run.write_bytes(LEDGER, account)
         driver.report(time.perf_counter() - started, workers)
         run.log("end", seconds=round(time.perf_counter() - started, 3))
     return _result(run, records, ledger, driver)
@@ -138,6 +150,7 @@ class _Driver:
         self.kept |= {task.name for task in step.tasks if step.kept}
         done = {task.name: self.run.done(task.name, task.fingerprint) for task in step.tasks}
         records = {name: record for name, record in done.items() if record is not None}
+        self._tell_damaged()
         # A large part that is begun last would keep one worker busy while the others have nothing to do.
         pending = sorted((t for t in step.tasks if t.name not in records), key=lambda task: -task.bytes)
         self.skipped += len(records)
@@ -147,6 +160,19 @@ class _Driver:
             self.done += 1
             self._note(step.title, finished)
         return [records[task.name] for task in step.tasks]
+
+    def _tell_damaged(self) -> None:
+        """Tell of each file that was found damaged, once."""
+        for path in self.run.damaged:
+            warning = f"{path}: was not as recorded; it is made again"
+            if warning not in self.warnings:
+                self.warn(path, warning)
+
+    def warn(self, task: str, warning: str) -> None:
+        """Tell a sentence that the user should read."""
+        self.warnings.append(warning)
+        self.run.log("warning", task=task, warning=warning)
+        self._tell("warning", task=task, warning=warning)
 
     def _note(self, title: str, finished: FinishedTask) -> None:
         clock = self._clocks.setdefault(title, {"tasks": 0, "seconds": 0.0, "peak_bytes": 0})
@@ -159,9 +185,7 @@ class _Driver:
         facts = {"task": task, "seconds": round(finished.seconds, 3), "peak_bytes": finished.peak_bytes}
         self.run.log("done", **facts, stages={k: round(v, 4) for k, v in finished.stages.items()})
         for warning in finished.warnings:
-            self.run.log("warning", task=task, warning=warning)
-            self._tell("warning", task=task, warning=warning)
-        self.warnings += finished.warnings
+            self.warn(task, warning)
         self._tell("done", title=title, **facts)
 
     def warn_of(self, strangers: list[str]) -> None:
@@ -170,9 +194,7 @@ class _Driver:
             return
         more = f" and {len(strangers) - 3} more" if len(strangers) > 3 else ""
         warning = f"not of this build, and left where it is: {', '.join(strangers[:3])}{more}"
-        self.run.log("warning", warning=warning)
-        self._tell("warning", warning=warning)
-        self.warnings.append(warning)
+        self.warn("build", warning)
 
     def _tell(self, event: str, **facts: Any) -> None:
         if self.listen is not None:
@@ -201,6 +223,14 @@ def _ledger(pipeline: Pipeline, records: Records) -> Ledger:
     total.entries = {label: total.entries[label] for label in order if label in total.entries}
     total.balance(sources=[label for label, _ in pipeline.sources])
     return total
+
+
+def _record(run: Run, account: bytes) -> Record:
+    """The record of what no task has written, the ledger included, which is still to be written."""
+    recipe = run.output(run.path("recipe"))
+    made_from = {**RUNNER, "recipe": recipe.sha256}
+    outputs = (recipe, Output(LEDGER, hashlib.sha256(account).hexdigest(), len(account)))
+    return Record(BUILD, sha256_json(made_from), made_from, outputs)
 
 
 def _result(run: Run, records: Records, ledger: Ledger, driver: _Driver) -> BuildResult:

@@ -17,6 +17,7 @@ from corpuskit.build.decide.held_out import Split
 from corpuskit.build.segment import Segment, add_columns, as_segments
 from corpuskit.build.write.write_shards import WriteShards
 from corpuskit.documents.settings import Settings
+from corpuskit.documents.source_code import source_sha256
 from corpuskit.errors import SettingError
 from corpuskit.sources.source import Source
 from corpuskit.stages.barrier import Barrier
@@ -111,6 +112,10 @@ class Pipeline:
     def labelled(self) -> list[tuple[str, Stage | Barrier]]:
         """Label and step of all stages, rules and barriers that the user named."""
         return _labelled([(None, s) for s in self.steps if isinstance(s, Stage | Barrier)])
+
+    def sourceless(self) -> list[str]:
+        """Names of the user's own steps whose source cannot be read, so that an edit cannot be noticed."""
+        return [step.name for step in self.steps if source_sha256(type(step)) is None]
 
     @property
     def tokenizer(self) -> TrainTokenizer | None:

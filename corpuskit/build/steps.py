@@ -92,15 +92,16 @@ def steps(pipeline: Pipeline, run: Run, parts: Sequence[NamedPart]) -> Generator
     if pipeline.tokenizer is not None:
         [records.tokenizer] = yield Step("tokenizer", [_tokenizer(pipeline, run, documents)])
         if pipeline.shards is not None:
-            digest, facts = records.tokenizer.file(TOKENIZER).sha256, records.tokenizer.facts
-            task = _shards(pipeline.shards, run, parts, documents, digest, facts)
-            account = Ledger()
+            tokenizer, facts = records.tokenizer.file(TOKENIZER), records.tokenizer.facts
+            task = _shards(pipeline.shards, run, parts, documents, tokenizer.sha256, facts)
+            account, encoded = Ledger(), list[Output]()
             # The encoded parts are long swept when the shards are there.
             if run.done(task.name, task.fingerprint) is None:
-                encoding = _encoding(pipeline.shards.split, run, parts, documents, digest)
+                encoding = _encoding(pipeline.shards.split, run, parts, documents, tokenizer)
                 for record in (yield Step(LABEL, encoding, kept=False)):
                     account.merge(record.ledger)
-            [records.shards] = yield Step("shards", [task.given(ledger=account)])
+                    encoded += record.outputs
+            [records.shards] = yield Step("shards", [task.given(encoded, ledger=account)])
     return records
 
 
@@ -142,6 +143,7 @@ def _pass(
         "columns": [[name, str(kind)] for name, kind in segment.columns.items()],
     }
     taken: PassInput
+    reads: list[Output] = []
     if earlier is None:
         made_from["part"] = part.made_from
         taken = SourceInput(part.label, part.source, part.part, pipeline.source_columns, part.stamps)
@@ -149,9 +151,11 @@ def _pass(
         documents = records.passes[-1][index].file(run.path("documents", earlier.folder, part.name))
         decided = records.decisions[-1].file(run.path("decisions", earlier.folder, part.name))
         made_from |= {"documents": documents.sha256, "decisions": decided.sha256}
+        reads = [documents, decided]
         taken = DecidedInput(documents.path, decided.path, final=segment.folder == FINAL)
     arguments = {"segment": segment, "part": part.name, "documents": taken}
-    return BuildTask(f"{segment.folder}/{part.name}", made_from, run_pass, run, arguments, part.part.bytes)
+    name = f"{segment.folder}/{part.name}"
+    return BuildTask(name, made_from, run_pass, run, arguments, part.part.bytes, reads)
 
 
 def _decision(
@@ -160,12 +164,13 @@ def _decision(
     """Decide about what a pass has written."""
     # Rules read their scores from the documents, so decisions depend on these too.
     rules = any(isinstance(decider, Rule) for _, decider in segment.deciders)
-    counts, scans = [], []
+    counts, scans, reads = [], [], list[Output]()
     for part, record in zip(parts, records, strict=True):
         scan = record.file(run.path("scans", segment.folder, part.name))
         documents = record.file(run.path("documents", segment.folder, part.name))
         counts.append((part.name, scan.rows))
         scans.append([scan.sha256, documents.sha256 if rules else None])
+        reads += [scan, documents] if rules else [scan]
     made_from = {
         **RUNNER,
         # All settings, not only those marked `Decides`: an unmarked one that is used here must count too.
@@ -178,7 +183,7 @@ def _decision(
         "split": None if split is None else split.model_dump(mode="json"),
     }
     arguments = {"segment": segment, "parts": counts, "split": split}
-    return BuildTask(f"decisions/{segment.folder}", made_from, decide, run, arguments)
+    return BuildTask(f"decisions/{segment.folder}", made_from, decide, run, arguments, reads=reads)
 
 
 def _tokenizer(pipeline: Pipeline, run: Run, documents: Sequence[Output]) -> BuildTask:
@@ -188,25 +193,27 @@ def _tokenizer(pipeline: Pipeline, run: Run, documents: Sequence[Output]) -> Bui
     if settings.file is None:
         made_from["documents"] = [d.sha256 for d in documents]
     arguments = {"settings": settings, "documents": [d.path for d in documents]}
-    return BuildTask("tokenizer", made_from, make_tokenizer, run, arguments)
+    reads = documents if settings.file is None else ()
+    return BuildTask("tokenizer", made_from, make_tokenizer, run, arguments, reads=reads)
 
 
 def _encoding(
-    split: Split, run: Run, parts: Sequence[NamedPart], documents: Sequence[Output], digest: str
+    split: Split, run: Run, parts: Sequence[NamedPart], documents: Sequence[Output], tokenizer: Output
 ) -> list[BuildTask]:
     """Encode part by part; `_shards` joins the parts."""
     tasks = []
     for part, written in zip(parts, documents, strict=True):
         made_from = {
             **RUNNER,
-            "tokenizer": digest,
+            "tokenizer": tokenizer.sha256,
             "tokenizers": tokenizers.__version__,
             "documents": written.sha256,
             "part": part.name,
             "split": split.model_dump(mode="json"),
         }
         arguments = {"part": part.name, "documents": written.path, "split": split}
-        tasks.append(BuildTask(f"encoded/{part.name}", made_from, encode_part, run, arguments, written.bytes))
+        name, reads = f"encoded/{part.name}", [written, tokenizer]
+        tasks.append(BuildTask(name, made_from, encode_part, run, arguments, written.bytes, reads))
     return tasks
 
 

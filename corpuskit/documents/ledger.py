@@ -75,11 +75,15 @@ class Entry:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Entry:
-        """The inverse of `to_json`."""
-        entry = cls(value["stage"])
+        """The inverse of `to_json`. Raises KeyError, TypeError or AttributeError for anything else."""
+        entry = cls(str(value["stage"]))
         for group in ("documents", "bytes"):
             for key, figure in value[group].items():
-                setattr(entry, f"{group}_{key}", Counter(figure) if isinstance(figure, dict) else figure)
+                known = getattr(entry, f"{group}_{key}")  # AttributeError for a figure that there is not.
+                counts = figure.values() if isinstance(known, Counter) else [figure]
+                if not all(type(count) is int for count in counts):
+                    raise TypeError(f"{entry.stage}: {group} {key} is {figure!r}")
+                setattr(entry, f"{group}_{key}", type(known)(figure))
         return entry
 
 

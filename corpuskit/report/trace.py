@@ -58,10 +58,14 @@ def trace(run: Run, shard: str, token: int) -> Trace:
         raise SettingError(
             f"token {token}: {shard} has tokens 0 to {tokens[shard] - 1}", remedy="Give one of those."
         )
-    row = _provenance(run, shard, token)
+    table, line_path = (run.path("shards", f"{shard}{end}") for end in (".provenance.parquet", ".bin"))
+    run.check_output("shards", table)
+    run.check_output("shards", line_path)
+    row = _provenance(run, table, token)
     document, text = _document(run, row["part"], row["id"])
-    tokenizer = Tokenizer.load(run.local(TOKENIZER))
-    line = np.memmap(run.local(run.path("shards", f"{shard}.bin")), numpy_dtype(shards.dtype), "r")
+    end_of_text = shards.end_of_text
+    tokenizer = Tokenizer.load_expected(run.local(TOKENIZER), shards.tokenizer_sha256, end_of_text)
+    line = np.memmap(run.local(line_path), numpy_dtype(shards.dtype), "r")
     start, end = _place(tokenizer, text, row, token)
     raw = text.encode()
     # Bytes, not characters: a token may end inside of one, whose rest is left out of what is shown.
@@ -81,8 +85,8 @@ def trace(run: Run, shard: str, token: int) -> Trace:
     )
 
 
-def _provenance(run: Run, shard: str, token: int) -> dict[str, Any]:
-    table = run.read_table(run.path("shards", f"{shard}.provenance.parquet"))
+def _provenance(run: Run, path: str, token: int) -> dict[str, Any]:
+    table = run.read_table(path)
     index = int(np.searchsorted(table.column("token_start").to_numpy(), token, side="right")) - 1
     row: dict[str, Any] = table.slice(index, 1).to_pylist()[0]
     return row
@@ -91,6 +95,7 @@ def _provenance(run: Run, shard: str, token: int) -> dict[str, Any]:
 def _document(run: Run, part: str, identity: str) -> tuple[dict[str, Any], str]:
     """Find a document by its id; a row number would be wrong as soon as anything moves."""
     path = run.path("documents", FINAL, part)
+    run.check_output(f"{FINAL}/{part}", path)
     for batch in run.read_batches(path):
         found = batch.filter(pc.equal(batch.column("id"), identity))
         if found.num_rows:

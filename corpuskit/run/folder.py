@@ -1,7 +1,7 @@
 """The run folder: what a build has made, and the records that prove it.
 
 A task is done when its record stands in ``manifest/`` with the fingerprint of what made it and its
-outputs are there with the recorded sizes. A marker file alone proves nothing. Paths are those of
+outputs are there with the recorded bytes. A marker file alone proves nothing. Paths are those of
 `corpuskit.run.layout`, relative to the run; what lies there is read and written through `Run` alone, so that
 another kind of storage has one place to stand in.
 """
@@ -26,7 +26,9 @@ from corpuskit.run import layout
 from corpuskit.run.record import Output, Record, read_record
 from corpuskit.storage import files
 from corpuskit.storage.ownership import RUN, claim, refuse_foreign
-from corpuskit.storage.tables import KEPT_LEVEL, Sink, parquet, read_batches
+from corpuskit.storage.places import stamp
+from corpuskit.storage.sealed import seal
+from corpuskit.storage.tables import KEPT_LEVEL, Sink, parquet, read_batches, reading_table
 
 FORMAT = 1
 """Version of the folder's layout. Raised when older builds could not go on in it."""
@@ -35,6 +37,7 @@ WORKERS_END = 60
 """Seconds that the workers of a killed build are given to end; they look for it 5 times a second."""
 
 _SPILL = "spill-"
+_AGAIN = "Call `corpuskit build` with the same recipe: it is made again."
 
 _ATTENDED: list[IO[str]] = []  # Kept open to the end of a worker: closing a file gives its lock back.
 
@@ -44,6 +47,13 @@ class Run:
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
+        self.damaged: list[str] = []
+        """What was found not to be as recorded, by path: whoever drives tasks tells of it."""
+        self._hashed: dict[str, tuple[tuple[int, ...], str]] = {}
+
+    def __getstate__(self) -> dict[str, object]:
+        """Its folder alone: a task takes its run along to a worker."""
+        return {"folder": self.folder, "damaged": [], "_hashed": {}}
 
     # ------------------------------------------------------------------------------- what lies in it
     path = staticmethod(layout.path)
@@ -61,8 +71,29 @@ class Run:
         return self.local(path).stat().st_size
 
     def sha256(self, path: str) -> str:
-        """Digest of a file, in hexadecimal."""
-        return files.sha256_file(self.local(path))
+        """Digest of a file, in hexadecimal. One that is the same file as before is not read again."""
+        state = stamp(self.local(path))
+        known = self._hashed.get(path)
+        if known is None or known[0] != state:
+            known = self._hashed[path] = (state, files.sha256_file(self.local(path)))
+        return known[1]
+
+    def is_whole(self, output: Output) -> bool:
+        """Whether a file that a record names is there with the recorded bytes."""
+        try:
+            # The size first: it costs nothing.
+            return self.size(output.path) == output.bytes and self.sha256(output.path) == output.sha256
+        except OSError:  # Missing, a folder, or not to be read.
+            return False
+
+    def check(self, output: Output) -> None:
+        """Raise `RunError` unless a file is as recorded. What a task or a command reads is checked by it."""
+        if not self.is_whole(output):
+            raise RunError(f"{self.local(output.path)}: is damaged: not what its record says", remedy=_AGAIN)
+
+    def check_output(self, task: str, path: str) -> None:
+        """`check` of a file by the task that made it."""
+        self.check(read_record(self.local(layout.path("record", task))).file(path))
 
     def files(self, folder: str = "") -> list[str]:
         """Paths of all files below a folder, in the order of names; none where there is no such folder."""
@@ -83,11 +114,13 @@ class Run:
 
     def read_table(self, path: str, columns: list[str] | None = None) -> pa.Table:
         """A whole table."""
-        return pq.read_table(self.local(path), columns=columns)
+        with reading_table(self.local(path)):
+            return pq.read_table(self.local(path), columns=columns)
 
     def rows(self, path: str) -> int:
         """How many rows a table has, by its footer."""
-        return int(pq.read_metadata(self.local(path)).num_rows)
+        with reading_table(self.local(path)):
+            return int(pq.read_metadata(self.local(path)).num_rows)
 
     def unfinished(self, path: str) -> AbstractContextManager[Path]:
         """A temporary name to write to; the file appears under ``path`` when the block ends well."""
@@ -121,8 +154,13 @@ class Run:
                 file.write(path + "\n")
 
     def remove(self, path: str) -> None:
-        """Remove a file, if it is there."""
-        self.local(path).unlink(missing_ok=True)
+        """Remove a file, if it is there, for good also if the machine stops now."""
+        file = self.local(path)
+        with files.storing(file):
+            if file.is_symlink() or file.exists():
+                file.unlink()
+                # The name lives in the folder: without this it may come back after a crash.
+                files.flush(file.parent)
 
     @property
     def _temporary(self) -> Path:
@@ -178,13 +216,24 @@ class Run:
             self._check_format()
         refuse_foreign(self.folder, RUN, RunError)
 
+    def mend_format(self) -> None:
+        """Write run.json anew where more stands in it than the format that it names."""
+        if self.local(layout.path("run")).read_bytes() != self.format_bytes():
+            self.write_bytes(layout.path("run"), self.format_bytes())
+
+    @staticmethod
+    def format_bytes() -> bytes:
+        """What run.json holds."""
+        return files.json_text({"format": FORMAT}).encode()
+
     def _check_format(self) -> None:
         try:
             facts = self.read_json(layout.path("run"))
         except RunError as error:
-            raise RunError(error.message, remedy="Build into a new folder, or mend the file.") from error
+            remedy = f"Write {json.dumps({'format': FORMAT})} into it, or build into a new folder."
+            raise RunError(error.message, remedy=remedy) from error
         found = facts.get("format") if isinstance(facts, dict) else facts
-        if found != FORMAT:
+        if found != FORMAT or type(found) is not int:
             raise RunError(
                 f"{self.folder}: run format {found!r}; this corpuskit reads and writes {FORMAT}",
                 remedy="Build into a new folder, or use the corpuskit that wrote this run.",
@@ -225,23 +274,36 @@ class Run:
     # -------------------------------------------------------------------------------------- records
     def record(self, task: str) -> Record | None:
         """The record of a task, if there is one that can be read; a damaged one counts as none."""
-        path = self.local(layout.path("record", task))
-        if not path.is_file():
+        path = layout.path("record", task)
+        if not self.exists(path):
             return None
         try:
-            return read_record(path)
+            record = read_record(self.local(path))
         except RunError:
-            self.log("damaged_record", task=task)
+            self._found_damaged(path)
             return None
+        if record.task != task:  # That of another task, under its name.
+            self._found_damaged(path)
+            return None
+        return record
 
     def done(self, task: str, fingerprint: str) -> Record | None:
-        """The record of a task if it was made from ``fingerprint`` and its outputs are all there."""
+        """The record of a task if it was made from ``fingerprint`` and its outputs are as recorded.
+
+        Reads all of them, at the speed of sha256: what is not made again is what a build vouches for.
+        """
         record = self.record(task)
         if record is None or record.fingerprint != fingerprint:
             return None
-        # Sizes, not digests: this is asked for every task of every call, and reading all would cost a build.
-        whole = all(self.exists(o.path) and self.size(o.path) == o.bytes for o in record.outputs)
-        return record if whole else None
+        damaged = [o.path for o in record.outputs if not self.is_whole(o)]
+        for path in damaged:
+            self._found_damaged(path)
+        return None if damaged else record
+
+    def _found_damaged(self, path: str) -> None:
+        if path not in self.damaged:
+            self.log("damaged", path=path)
+            self.damaged.append(path)
 
     def forget(self, task: str) -> None:
         """Remove the record of a task, for good also if the machine stops now. Its outputs are still ours."""
@@ -250,13 +312,11 @@ class Run:
             record = self.record(task)
             for output in record.outputs if record else ():
                 self.note(output.path)
-            path.unlink()
-            # The name lives in the folder: without this it may come back after a crash.
-            files.flush(path.parent)
+            self.remove(layout.path("record", task))
 
     def finish(self, record: Record) -> None:
         """Store a record: from now on its task is done."""
-        self.write_json(layout.path("record", record.task), record.to_json())
+        self.write_json(layout.path("record", record.task), seal(record.to_json()))
 
     def output(self, path: str, rows: int | None = None) -> Output:
         """Describe a file that was just written."""

@@ -2,7 +2,8 @@
 
 run.json         format of the folder
 recipe.yaml      the resolved recipe, without the places where inputs lie
-manifest/        one record per finished task: fingerprint, outputs with sha256, its ledger
+manifest/        one record per finished task: fingerprint, outputs with sha256, its ledger;
+                 build.json is that of the recipe and the ledger
 ledger.json      the account of the whole build, written when it is finished
 candidates/ scans/ decisions/ documents/ dropped/ quarantine/ cuts/ tables/ tokenizer/ encoded/ shards/
 logs/ report/    the only places for clocks, machines and absolute paths
@@ -37,7 +38,10 @@ _PATHS = {
 }
 
 KEPT = (_PATHS["run"], _PATHS["recipe"], _PATHS["ledger"])
-"""Files of a run that have no record of their own."""
+"""Files of a run that no task writes."""
+
+BUILD = "build"
+"""Name of the record of a finished build: of its recipe and its ledger."""
 
 TOKENIZER = "tokenizer/tokenizer.json"
 SHARDS, SHARDS_MANIFEST = "shards", "shards/shards.json"

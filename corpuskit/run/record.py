@@ -10,7 +10,7 @@ from typing import Any
 
 from corpuskit.documents.ledger import Ledger
 from corpuskit.errors import RunError
-from corpuskit.storage.files import read_json
+from corpuskit.storage.sealed import read_sealed
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,12 @@ class Output:
     sha256: str
     bytes: int
     rows: int | None = None
+
+    def __post_init__(self) -> None:
+        kinds = {"path": str, "sha256": str, "bytes": int, "rows": int | None}
+        for name, kind in kinds.items():
+            if not isinstance(getattr(self, name), kind):
+                raise TypeError(f"{name} of an output is {getattr(self, name)!r}")
 
 
 @dataclass(frozen=True)
@@ -51,23 +57,23 @@ class Record:
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> Record:
-        """The inverse of `to_json`."""
+        """The inverse of `to_json`. Raises KeyError, TypeError or ValueError for anything else."""
         return cls(
-            value["task"],
-            value["fingerprint"],
-            value["made_from"],
+            str(value["task"]),
+            str(value["fingerprint"]),
+            dict(value["made_from"]),
             tuple(Output(**o) for o in value["outputs"]),
             Ledger.from_json(value["ledger"]),
-            value["facts"],
+            dict(value["facts"]),
         )
 
 
 def read_record(path: Path) -> Record:
     """Read the record of a task. Raises `RunError` for a file that is none."""
     try:
-        return Record.from_json(read_json(path))
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        return Record.from_json(read_sealed(path))
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError, OSError) as error:
         raise RunError(
             f"{path}: is no record of a task: {type(error).__name__}: {error}",
-            remedy="Delete this file and build again: only what depends on it is redone.",
+            remedy="Call `corpuskit build` with the same recipe: only what this task made is made again.",
         ) from error

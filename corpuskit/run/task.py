@@ -49,6 +49,8 @@ class BuildTask:
         made_from: JSON values that the outputs are a function of; their hash is the fingerprint.
         function: a module-level function ``(run, **arguments) -> TaskResult``.
         arguments: picklable.
+        bytes: of what it reads, as far as known: the largest are begun first.
+        reads: files of the run that it reads: each is checked against its record before the work begins.
     """
 
     name: str
@@ -57,15 +59,16 @@ class BuildTask:
     run: Run
     arguments: Mapping[str, Any]
     bytes: int = 0
+    reads: Sequence[Output] = ()
 
     @cached_property
     def fingerprint(self) -> str:
         """sha256 of what the outputs are made from."""
         return sha256_json(self.made_from)
 
-    def given(self, **arguments: Any) -> BuildTask:
+    def given(self, reads: Sequence[Output] = (), **arguments: Any) -> BuildTask:
         """The same task with further arguments, which its outputs are no function of."""
-        return replace(self, arguments={**self.arguments, **arguments})
+        return replace(self, arguments={**self.arguments, **arguments}, reads=[*self.reads, *reads])
 
     def execute(self) -> FinishedTask:
         """Do the work, then store the record: in this order, so that a record always tells the truth.
@@ -73,6 +76,8 @@ class BuildTask:
         An older record of the task goes first: killed half-way, its files would be new and its word old.
         """
         started = time.perf_counter()
+        for output in self.reads:
+            self.run.check(output)
         self.run.forget(self.name)
         made = self.function(self.run, **self.arguments)
         made.ledger.balance()

@@ -23,12 +23,14 @@ from corpuskit.shards.format import (
     numpy_dtype,
     read_index,
 )
+from corpuskit.storage.files import sha256_file
+from corpuskit.storage.sealed import read_sealed
 
 _OPEN_FILES = 128
 """Maps at a time: a corpus may have thousands of shards, a process 256 files (macOS) or 1,024 (Linux)."""
 _ENTRY: dict[str, type] = dict.fromkeys((field.name for field in fields(ShardInfo)), str)
 _ENTRY |= {"tokens": int, "sequences": int}
-_REMEDY = "Build the shards again, or bring the folder back from where it was copied."
+_REMEDY = "Call `corpuskit build` with the same recipe, or bring the folder back from where it was copied."
 
 
 class Shards:
@@ -135,12 +137,22 @@ class Shards:
         return epoch_batches(batches, self.end_of_text, epoch, own, step)
 
     def verify(self) -> None:
-        """Read every .bin and .idx file; raises ShardError for the first whose sha256 is not as recorded."""
+        """Read every file; raises ShardError for the first whose sha256 is not as recorded.
+
+        Provenance tables may be missing: tokens are read without them.
+        """
         for info in self._all():
-            for suffix, expected in (("bin", info.bin_sha256), ("idx", info.idx_sha256)):
+            for suffix in ("bin", "idx", "provenance.parquet"):
                 path = self.folder / f"{info.name}.{suffix}"
-                with open(path, "rb") as file:
-                    actual = hashlib.file_digest(file, "sha256").hexdigest()
+                expected = getattr(info, f"{suffix.partition('.')[0]}_sha256")
+                try:
+                    actual = sha256_file(path)
+                except FileNotFoundError as error:
+                    if suffix == "provenance.parquet":
+                        continue
+                    raise _unreadable(path, error) from error
+                except OSError as error:
+                    raise _unreadable(path, error) from error
                 if actual != expected:
                     raise ShardError(
                         f"{path} is damaged: sha256 {actual}, recorded {expected}", remedy=_REMEDY
@@ -151,7 +163,9 @@ class Shards:
 
     def _shard_infos(self, split: str, entries: Any) -> list[ShardInfo]:
         if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
-            raise ShardError(f"{self._path}: split {split!r} must be a list of shards, not {entries!r}")
+            raise ShardError(
+                f"{self._path}: split {split!r} must be a list of shards, not {entries!r}", remedy=_REMEDY
+            )
         return [
             ShardInfo(**{key: _field(entry, key, kind, self._path) for key, kind in _ENTRY.items()})
             for entry in entries
@@ -279,16 +293,18 @@ def _recent(cache: OrderedDict[int, _Value], key: int) -> _Value:
 
 def _load_manifest(path: Path) -> dict[str, Any]:
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        manifest = read_sealed(path)
     except FileNotFoundError as error:
         raise ShardError(
             f"{path.parent} holds no {MANIFEST_NAME}", remedy="Name the shards folder of a finished build."
         ) from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ShardError(f"cannot read {path}: {error}", remedy=_REMEDY) from error
-    if not isinstance(manifest, dict) or manifest.get("format") != MANIFEST_FORMAT:
-        found = manifest.get("format") if isinstance(manifest, dict) else manifest
-        raise ShardError(f"{path} has format {found!r}; this version reads format {MANIFEST_FORMAT}")
+    if manifest.get("format") != MANIFEST_FORMAT:
+        found = manifest.get("format")
+        raise ShardError(
+            f"{path} has format {found!r}; this version reads format {MANIFEST_FORMAT}", remedy=_REMEDY
+        )
     return manifest
 
 
@@ -301,10 +317,14 @@ def _field(entry: dict[str, Any], key: str, kind: type, path: Path) -> Any:
     return value
 
 
+def _unreadable(path: Path, error: OSError) -> ShardError:
+    return ShardError(f"the shard file {path} cannot be read: {error.strerror}", remedy=_REMEDY)
+
+
 def _check_size(path: Path, expected: int) -> None:
     try:
         actual = path.stat().st_size
     except OSError as error:
-        raise ShardError(f"the shard file {path} cannot be read: {error.strerror}", remedy=_REMEDY) from error
+        raise _unreadable(path, error) from error
     if actual != expected:
         raise ShardError(f"{path} has {actual} bytes where the manifest counts {expected}", remedy=_REMEDY)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any, cast
 from corpuskit.errors import InputError
 from corpuskit.storage.files import TEMPORARY, write_json
 from corpuskit.storage.places import is_uri, open_file, stamp
+from corpuskit.storage.sealed import read_sealed, seal
 
 
 class Digests:
@@ -20,11 +20,9 @@ class Digests:
     def __init__(self, memory: Path) -> None:
         self._memory = memory
         self._known: dict[str, list[object]] = {}
-        if memory.is_file():
-            try:
-                known = json.loads(memory.read_text(encoding="utf-8"))
-            except ValueError:
-                known = {}  # Damaged: the files are read again.
+        # Damaged, or of an older version: the files are read again.
+        with suppress(OSError, ValueError):
+            known = read_sealed(memory).get("files")
             self._known = known if isinstance(known, dict) else {}
 
     def of(self, file: str) -> str:
@@ -49,6 +47,6 @@ class Digests:
 
     def save(self) -> None:
         """Remember what was computed."""
-        write_json(self._memory, self._known, self._memory.parent / TEMPORARY)
+        write_json(self._memory, seal({"files": self._known}), self._memory.parent / TEMPORARY)
         with suppress(OSError):  # Another process is writing there, too.
             (self._memory.parent / TEMPORARY).rmdir()

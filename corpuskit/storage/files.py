@@ -76,9 +76,13 @@ def write_bytes(path: Path, data: bytes, temporary: Path) -> None:
 
 
 def write_json(path: Path, value: object, temporary: Path) -> None:
-    """Write JSON with sorted keys, one key a line so that people and `diff` can read it."""
-    text = json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False) + "\n"
-    write_bytes(path, text.encode(), temporary)
+    """Write JSON as `json_text` gives it."""
+    write_bytes(path, json_text(value).encode(), temporary)
+
+
+def json_text(value: object) -> str:
+    """JSON with sorted keys, one key a line so that people and `diff` can read it."""
+    return json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False) + "\n"
 
 
 def read_json(path: Path) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from corpuskit.errors import RunError
 from corpuskit.storage.files import atomic
 
 PARQUET: Mapping[str, Any] = {
@@ -58,9 +59,22 @@ def parquet(path: Path, schema: pa.Schema, temporary: Path, level: int = KEPT_LE
             writer.close()
 
 
+@contextmanager
+def reading_table(path: Path) -> Iterator[None]:
+    """Turn what pyarrow says of a file that is missing or damaged into a `RunError` that names it."""
+    try:
+        yield
+    except (OSError, pa.ArrowException) as error:
+        reason = str(error).partition("\n")[0]
+        raise RunError(
+            f"{path}: cannot be read as Parquet: {reason}",
+            remedy="Call `corpuskit build` with the same recipe: what is damaged is made again.",
+        ) from error
+
+
 def read_batches(path: Path, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
     """Yield one record batch per row group of a Parquet file; memory holds one at a time."""
-    with pq.ParquetFile(path) as file:
+    with reading_table(path), pq.ParquetFile(path) as file:
         for index in range(file.num_row_groups):
             # Workers are as many as cores: threads of Arrow's own would take them from one another.
             table = file.read_row_group(index, columns=columns, use_threads=False)

@@ -33,13 +33,16 @@ from torch import Tensor
 
 from corpuskit.errors import TrainError
 from corpuskit.storage import files as storage
+from corpuskit.storage.sealed import read_sealed, seal
 from corpuskit.train.parallel.layout import Layout
 from corpuskit.train.parallel.processes import Grid
 
 FORMAT = 2
 FOLDER = "checkpoints"
+STEP = re.compile(r"step-\d{8,}(?:-\d+)?")
+"""Names of checkpoints; see `_unused_name`."""
 
-NAMES = re.compile(rf"(?:{storage.UNFINISHED})?step-\d{{8,}}(?:-\d+)?")
+NAMES = re.compile(f"(?:{storage.UNFINISHED})?{STEP.pattern}")
 """Folders of checkpoints, finished or not: others in their place are not ours."""
 
 FILES = re.compile(r"state\.json|(?:model|optimizer)(?:-\d{5}-of-\d{5})?\.safetensors")
@@ -84,7 +87,7 @@ def save_checkpoint(
         digests = {k: v for each in grid.texts(json.dumps(digests)) for k, v in json.loads(each).items()}
         with _together(grid, temporary):
             if grid.is_first:
-                document = storage.json_bytes({"format": FORMAT, **state, "sha256": digests})
+                document = storage.json_bytes(seal({"format": FORMAT, **state, "sha256": digests}))
                 storage.write_durably(temporary / "state.json", document)
                 # Before it bears its name and after: else the name might outlive what it stands for.
                 storage.flush(temporary)
@@ -143,17 +146,31 @@ def layout_of(name: str, tensor: Tensor, layouts: Mapping[str, Layout]) -> Layou
 def latest_checkpoint(out: Path) -> Path | None:
     """Folder of the checkpoint that `latest` names; None where there is none yet.
 
-    Raises TrainError when `latest` names a folder that is not there.
+    Raises TrainError when `latest` is damaged, or names a folder that is not there.
     """
     pointer = out / FOLDER / "latest"
     if not pointer.exists():
+        if any(pointer.parent.glob("step-*/state.json")):
+            raise TrainError(f"{pointer} is missing", remedy=_others(pointer))
         return None
-    folder = pointer.parent / pointer.read_text(encoding="utf-8", errors="replace").strip()
-    if not (folder / "state.json").is_file():
+    try:
+        name = pointer.read_text(encoding="utf-8", errors="replace").strip()
+    except OSError as error:
+        raise TrainError(f"cannot read {pointer}: {error.strerror}", remedy=_others(pointer)) from error
+    folder = pointer.parent / name
+    if not STEP.fullmatch(name) or not (folder / "state.json").is_file():
         raise TrainError(
-            f"{pointer} names the checkpoint {folder.name}, which is not there", remedy=_others(folder)
+            f"{pointer} names the checkpoint {name!r}, which is not there", remedy=_others(folder)
         )
     return folder
+
+
+def check_checkpoint(folder: Path, needed: Mapping[str, type] | None = None) -> dict[str, Any]:
+    """A checkpoint's state.json, as `read_state`; raises TrainError too for a damaged file."""
+    state = read_state(folder, {"sha256": dict, **(needed or {})})
+    for name, sha256 in state["sha256"].items():
+        _check(folder / name, sha256)
+    return state
 
 
 def read_state(folder: Path, needed: Mapping[str, type] | None = None) -> dict[str, Any]:
@@ -167,10 +184,10 @@ def read_state(folder: Path, needed: Mapping[str, type] | None = None) -> dict[s
     """
     path = folder / "state.json"
     try:
-        state = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        state = read_sealed(path)
+    except (OSError, ValueError, RecursionError) as error:
         raise TrainError(f"cannot read {path}: {error}", remedy=_others(folder)) from error
-    if not isinstance(state, dict) or state.get("format") != FORMAT:
+    if state.get("format") != FORMAT:
         raise TrainError(
             f"{path} is no checkpoint of format {FORMAT}",
             remedy="Go on with the version of corpuskit that wrote it, or begin anew with --overwrite.",
@@ -201,7 +218,7 @@ def load_checkpoint(
     Raises:
         TrainError: a file is damaged, or does not hold what is wanted.
     """
-    digests = read_state(folder)["sha256"]
+    digests = read_state(folder, {"sha256": dict})["sha256"]
     found = {}
     for stem, wanted in held.items():
         files = [name for name in sorted(digests) if name.removesuffix(".safetensors").split("-")[0] == stem]

@@ -8,13 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
+from torch import Tensor
 
-from corpuskit.storage.files import json_bytes, write_file
+from corpuskit.errors import TrainError
+from corpuskit.storage.files import json_bytes, sha256_file, write_file
+from corpuskit.storage.sealed import seal
 from corpuskit.train.device import device_name, peak_flops
 from corpuskit.train.evaluate.loss import Metrics
+from corpuskit.train.generate.generate import WEIGHTS
 from corpuskit.train.model.cost import flops_per_token, parameter_count
 from corpuskit.train.trainer import Progress, Trainer
+from corpuskit.train.watch.curves import NAME as CURVES
 from corpuskit.train.watch.events import Event
 
 RESUMABLE = ("interrupted", "paused")
@@ -64,10 +70,13 @@ class TrainResult:
 
 
 def write_model_document(trainer: Trainer, ending: dict[str, Any]) -> None:
-    """Write OUT/model.json: the model's shape, the run's settings, and how it ended."""
+    """Write OUT/model.json: the model's shape, the run's settings, and how it ended, with what it left."""
     if trainer.grid.is_first:
         document = trainer.document | {"training": {**trainer.identity, **ending}}
-        write_file(trainer.out / "model.json", json_bytes(document))
+        if ending:
+            paths = [trainer.out / name for name in (WEIGHTS, "tokenizer.json", CURVES)]
+            document["files"] = {path.name: sha256_file(path) for path in paths if path.exists()}
+        write_file(trainer.out / "model.json", json_bytes(seal(document)))
 
 
 def start_event(trainer: Trainer, progress: Progress, state: dict[str, Any] | None) -> Event:
@@ -107,11 +116,23 @@ def _warnings(trainer: Trainer, state: dict[str, Any] | None) -> Iterator[str]:
         yield f"torch.compile failed, the run goes on without it: {failure}"
     if not trainer.validation.batch:
         yield "There is no validation split: overfitting goes unseen, and the last weights are kept."
+    for passed in state.get("passed_over", ()) if state is not None else ():
+        yield f"{passed.message}. The checkpoint before it was taken: nothing is lost but time."
     if state is not None and state["machine"] != now["machine"]:
         yield f"Resumed on {now['machine']} after {state['machine']}: not bit for bit the same."
     fingerprints = ("shards_fingerprint", "mixture_fingerprint")
     if state is not None and any(state.get(name, "") != now[name] for name in fingerprints):
         yield "Resumed on changed data, as allowed."
+
+
+def _kept_weights(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise TrainError(
+            f"{path} does not hold the weights that this run has kept: {error}",
+            remedy="Bring the file back from a copy, or begin anew with --overwrite.",
+        ) from error
 
 
 def sum_up(trainer: Trainer, progress: Progress, reason: str) -> TrainResult:
@@ -120,7 +141,7 @@ def sum_up(trainer: Trainer, progress: Progress, reason: str) -> TrainResult:
     loss, task = progress.best_loss, trainer.task
     if reason not in RESUMABLE:
         trainer.grid.barrier()  # The first process may still be writing it.
-        trainer.learner.parallel.load_whole(load_file(trainer.out / "model.safetensors"))
+        trainer.learner.parallel.load_whole(_kept_weights(trainer.out / WEIGHTS))
         if trainer.final.batch:
             found = trainer.evaluator.evaluate(trainer.final)
             loss = found.loss

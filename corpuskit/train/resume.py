@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 
 from corpuskit.errors import SettingError, TrainError
 from corpuskit.shards.reader import Shards
-from corpuskit.train.checkpoint import latest_checkpoint, read_state
+from corpuskit.storage.sealed import read_sealed
+from corpuskit.train.checkpoint import FOLDER, check_checkpoint, latest_checkpoint
+from corpuskit.train.generate.generate import WEIGHTS, check_file
 from corpuskit.train.settings.settings import TrainSettings
 from corpuskit.train.trainer import Progress, Trainer
 
@@ -88,16 +90,59 @@ def refuse_own_beginning(out: Path, init_from: str | None) -> None:
         )
 
 
+def _newest_whole(out: Path) -> tuple[Path, dict[str, Any]] | None:
+    """The checkpoint that `latest` names or, where that is damaged, the newest before it that is not.
+
+    A run is a function of the step: what is done again comes out as it was. The state tells under
+    "passed_over" what was found damaged. None where there is no checkpoint; raises TrainError where none is
+    whole.
+    """
+    damaged: list[TrainError] = []
+    folders = sorted((out / FOLDER).glob("step-*"), reverse=True)
+    try:
+        latest = latest_checkpoint(out)
+        if latest is None:
+            return None
+        # What is later was left by a run that went back to this one.
+        folders = [folder for folder in folders if folder.name <= latest.name]
+    except TrainError as error:
+        damaged.append(error)
+    for folder in folders:
+        try:
+            return folder, {**check_checkpoint(folder, _STATE), "passed_over": damaged}
+        except TrainError as error:
+            damaged.append(error)
+    raise TrainError(
+        damaged[0].message,
+        remedy="No other checkpoint is whole: bring one back from a copy, or begin anew with --overwrite.",
+    )
+
+
+def _check_kept(out: Path, state: dict[str, Any]) -> None:
+    """Raise TrainError where the best weights so far are gone: no checkpoint holds them."""
+    try:
+        document = read_sealed(out / "model.json")
+    except (OSError, ValueError):  # The run writes it anew.
+        document = {}
+    check_file(out, WEIGHTS, document)
+    if state["best_step"] is not None and not (out / WEIGHTS).is_file():
+        raise TrainError(
+            f"{out / WEIGHTS} is missing: the weights of step {state['best_step']}, the best so far",
+            remedy="Bring the file back from a copy, or begin anew with --overwrite.",
+        )
+
+
 def checkpoint_of(out: Path, shards: Shards, allow_changed_data: bool) -> Checkpoint:
-    """The latest checkpoint in OUT; raises TrainError where there is none, or it is of other shards."""
-    folder = latest_checkpoint(out)
-    if folder is None:
+    """The latest whole checkpoint in OUT. Raises TrainError without one, or for one of other shards."""
+    found = _newest_whole(out)
+    if found is None:
         begun = (out / "model.json").exists()
         raise TrainError(
             f"{out} holds no checkpoint: there is nothing to resume",
             remedy=f"Begin {'anew with --overwrite in place of' if begun else 'without'} --resume.",
         )
-    state = read_state(folder, _STATE)
+    folder, state = found
+    _check_kept(out, state)
     if state["shards_fingerprint"] != shards.fingerprint and not allow_changed_data:
         raise TrainError(
             f"{shards.folder} is not what {out} was trained on: fingerprint {shards.fingerprint[:12]}, "

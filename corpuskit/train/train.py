@@ -60,9 +60,9 @@ def train_model(
 
     Raises:
         SettingError: a setting is wrong, or contradicts the run that is resumed.
-        ShardError: the shards do not hold together.
+        ShardError: the shards do not hold together, or a file of them is damaged: all are read once.
         TrainError: OUT holds a model, nothing to resume or what others wrote, or another process is writing
-            it; a checkpoint is damaged, the data changed, the tokenizer makes its end-of-text id from text,
+            it; no checkpoint is whole, the data changed, the tokenizer makes its end-of-text id from text,
             or losses are not finite.
         StorageError: OUT cannot be written.
     """
@@ -83,6 +83,8 @@ def train_model(
             if first and not overwrite:
                 refuse_model(out)
         with processes(chosen.tensor_parallel) as grid, process_state(grid.device, chosen.deterministic):
+            if grid.is_first:
+                corpus.shards.verify()
             if checkpoint:
                 setup = Setup(chosen, int(checkpoint.state["planned_steps"]), pretraining(chosen, *corpus))
             else:

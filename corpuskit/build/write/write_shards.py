@@ -23,6 +23,7 @@ from corpuskit.shards.format import manifest, numpy_dtype, token_dtype
 from corpuskit.shards.provenance import PROVENANCE
 from corpuskit.shards.writer import ShardWriter
 from corpuskit.storage.files import storing
+from corpuskit.storage.sealed import seal
 from corpuskit.storage.tables import Sink
 
 SPLITS = ("train", "validation", "test")
@@ -102,7 +103,7 @@ def write_shards(
                 splits[split].append(_close(run, shard, outputs))
     present = {name: shards for name, shards in splits.items() if shards or name == "train"}
     document = manifest(facts["vocab_size"], facts["end_of_text"], tokenizer_sha256, present)
-    run.write_json(SHARDS_MANIFEST, document)
+    run.write_json(SHARDS_MANIFEST, seal(document))
     outputs.append(run.output(SHARDS_MANIFEST))
     totals = {name: sum(s["tokens"] for s in shards) for name, shards in splits.items()}
     return TaskResult(outputs, ledger, {"tokens": totals})

@@ -9,17 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import click
-import pyarrow as pa
 
 from corpuskit.build.forecast.dry_run import size
 from corpuskit.cli.model import describe
 from corpuskit.cli.shell import PATH, Shell, counted, shell_options, terminal_columns
 from corpuskit.documents.ledger import Entry, Ledger
-from corpuskit.errors import RunError
 from corpuskit.report.check import read_ledger
 from corpuskit.run.folder import Run
-from corpuskit.run.layout import FINAL, SHARDS_MANIFEST, folder_of
+from corpuskit.run.layout import FINAL, SHARDS, SHARDS_MANIFEST, folder_of
 from corpuskit.run.record import Record
+from corpuskit.shards.reader import Shards
 
 _COSTLIEST = 5
 """Templates that are named; `corpuskit wikipedia loss` shows them all."""
@@ -57,10 +56,15 @@ def gather(run: Run) -> dict[str, Any]:
         "ledger": read_ledger(run)["stages"],
         "sources": _sources(records),
         "tokenizer": next((dict(r.facts) for r in records if r.task == "tokenizer"), None),
-        "shards": run.read_json(SHARDS_MANIFEST)["splits"] if run.exists(SHARDS_MANIFEST) else {},
+        "shards": _shards(run) if run.exists(SHARDS_MANIFEST) else {},
         "aside": _aside(records),
         "loss": _loss(run, records),
     }
+
+
+def _shards(run: Run) -> dict[str, list[dict[str, Any]]]:
+    splits = Shards(run.local(SHARDS)).splits
+    return {split: [vars(info) for info in infos] for split, infos in splits.items()}
 
 
 def _sources(records: list[Record]) -> dict[str, dict[str, int]]:
@@ -94,11 +98,7 @@ def _loss(run: Run, records: list[Record]) -> dict[str, Any] | None:
     prefix = f"{folder_of('tables')}loss_pages/"
     measured = [o.path for record in records for o in record.outputs if o.path.startswith(prefix)]
     for part in (path.removeprefix(prefix) for path in measured):
-        try:
-            tables = {name: run.read_table(f"{folder_of('tables')}{name}/{part}") for name in SIDE_TABLES}
-        except (OSError, pa.ArrowException) as error:
-            remedy = "Call `corpuskit verify`: it names what is damaged or missing."
-            raise RunError(f"{run.local(prefix)}: cannot be read: {error}", remedy=remedy) from error
+        tables = {name: run.read_table(f"{folder_of('tables')}{name}/{part}") for name in SIDE_TABLES}
         # Somebody else's source may call a table of its own so.
         if all(table.schema.equals(SIDE_TABLES[name]) for name, table in tables.items()):
             totals.add(tables)

@@ -8,7 +8,6 @@ height may add in another order; a token drawn can differ only where two are tha
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,12 +20,15 @@ from torch import Tensor
 
 from corpuskit.errors import SettingError, TrainError
 from corpuskit.shards.permutation import derive_key
+from corpuskit.storage.files import sha256_file
+from corpuskit.storage.sealed import read_sealed
 from corpuskit.tokenizer.tokenizer import Tokenizer
 from corpuskit.train.device import choose_device
 from corpuskit.train.generate.sampling import Completion, Prompt, Sampling, draw
 from corpuskit.train.model.transformer import ModelSettings, Transformer
 
 MODEL_FORMAT = 2
+WEIGHTS = "model.safetensors"
 
 BATCH_ROWS = 8
 """Texts that are written at once, unless the caller says otherwise."""
@@ -85,9 +87,7 @@ class LanguageModel:
         folder = Path(folder)
         path = folder / "model.json"
         try:
-            document = json.loads(path.read_text(encoding="utf-8"))
-            if not isinstance(document, dict):
-                raise ValueError("it is no JSON object")
+            document = read_sealed(path)
             if document.get("format") != MODEL_FORMAT:
                 raise TrainError(
                     f"{path} has format {document.get('format')!r}, this version reads {MODEL_FORMAT}",
@@ -101,7 +101,8 @@ class LanguageModel:
             ) from error
         except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
             raise TrainError(f"{path} does not describe a model: {error}", remedy=_BACK) from error
-        weights = folder / "model.safetensors"
+        weights = folder / WEIGHTS
+        check_file(folder, WEIGHTS, document)
         try:
             model.load_state_dict(load_file(weights))
         except FileNotFoundError as error:
@@ -226,6 +227,26 @@ class LanguageModel:
             said = [*completion.prompt.ends, *completion.prompt.may_say]
             allowed[row, said] = logits[row, said]
         return allowed
+
+
+def recorded_files(document: Mapping[str, Any]) -> dict[str, str]:
+    """Names and sha256 of what a run has left, by model.json; none while it goes on."""
+    files = document.get("files")
+    return files if isinstance(files, dict) else {}
+
+
+def check_file(folder: Path, name: str, document: Mapping[str, Any]) -> None:
+    """Raise TrainError unless a file of a model folder is as model.json says, if that says anything of it.
+
+    A run that has not ended says nothing: it goes on writing.
+    """
+    expected, path = recorded_files(document).get(name), folder / name
+    try:
+        if expected is None or (actual := sha256_file(path)) == expected:
+            return
+    except OSError as error:
+        raise TrainError(f"cannot read {path}: {error.strerror}", remedy=_BACK) from error
+    raise TrainError(f"{path} is damaged: sha256 {actual}, recorded {expected}", remedy=_BACK)
 
 
 def load_model(folder: Path | str, device: str = "auto") -> LanguageModel:

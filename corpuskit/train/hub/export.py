@@ -168,7 +168,8 @@ def export_model(
             _write_family(temporary, language_model, family, rows)
         else:
             rows = settings.padded_vocab_size
-            write_durably(temporary / "model.json", json_bytes(language_model.document))
+            document = {k: v for k, v in language_model.document.items() if k != "files"}
+            write_durably(temporary / "model.json", json_bytes(document))
             write_durably(temporary / "tokenizer.json", language_model.tokenizer.data)
             write_durably(temporary / LOADER, _one_file().encode())
             save_tensors(temporary / "model.safetensors", language_model.model.state_dict())

@@ -20,10 +20,11 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from corpuskit.errors import InputError, TrainError
-from corpuskit.storage.files import json_bytes, write_durably
+from corpuskit.storage.files import json_bytes, sha256_file, write_durably
 from corpuskit.storage.ownership import MODEL, making_folder
+from corpuskit.storage.sealed import seal
 from corpuskit.tokenizer.tokenizer import Tokenizer
-from corpuskit.train.generate.generate import model_document
+from corpuskit.train.generate.generate import WEIGHTS, model_document
 from corpuskit.train.hub.config import read_config
 from corpuskit.train.hub.export import save_tensors
 from corpuskit.train.hub.families import to_ours
@@ -103,8 +104,9 @@ def import_model(
         Tokenizer.load_expected(temporary / "tokenizer.json", sha256, end)
         document = model_document(settings, end, sha256)
         document["imported"] = {"architecture": family.architecture, "remarks": remarks}
-        write_durably(temporary / "model.json", json_bytes(document))
-        save_tensors(temporary / "model.safetensors", state)
+        save_tensors(temporary / WEIGHTS, state)
+        document["files"] = {name: sha256_file(temporary / name) for name in (WEIGHTS, "tokenizer.json")}
+        write_durably(temporary / "model.json", json_bytes(seal(document)))
     return ImportResult(out, family.architecture, settings, parameter_count(settings), end, tuple(remarks))
 
 

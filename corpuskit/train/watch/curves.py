@@ -17,7 +17,7 @@ from typing import Any
 from xml.sax.saxutils import escape
 
 from corpuskit.storage.files import write_file
-from corpuskit.train.watch.events import Event
+from corpuskit.train.watch.events import Event, damaged_line
 
 NAME = "curves.svg"
 
@@ -73,8 +73,11 @@ class Curves:
         self._best: Point | None = None
         if log is not None:
             with open(log, encoding="utf-8") as file:
-                for line in file:
-                    self._take(json.loads(line))
+                for number, line in enumerate(file, 1):
+                    try:
+                        self._take(json.loads(line))
+                    except (ValueError, KeyError, TypeError, AttributeError) as error:
+                        raise damaged_line(log, number, line) from error
 
     def __call__(self, event: Event) -> None:
         """Take an event, and draw if it is time."""
