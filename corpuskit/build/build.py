@@ -85,6 +85,7 @@ def build_corpus(
     else:
         pipeline = recipe if isinstance(recipe, Pipeline) else Pipeline(tuple(recipe))
     started = time.perf_counter()
+    foreseen = pipeline.tokenizer.prove() if pipeline.tokenizer is not None else []
     run = Run(out)
     run.create()
     with run.locked():
@@ -96,6 +97,7 @@ def build_corpus(
         run.write_bytes(run.path("recipe"), pipeline.resolved(public=True).encode())
         run.write_bytes(run.path("logs", "recipe.yaml"), pipeline.resolved(public=False).encode())
         driver = _Driver(run, listen)
+        driver.warn(foreseen)
         with engine or LocalEngine(workers) as running:
             digests = Digests(run.local(run.path("logs", "digests.json")))
             parts = list_parts(pipeline.sources, digests)
@@ -157,11 +159,15 @@ class _Driver:
         task = finished.record.task
         facts = {"task": task, "seconds": round(finished.seconds, 3), "peak_bytes": finished.peak_bytes}
         self.run.log("done", **facts, stages={k: round(v, 4) for k, v in finished.stages.items()})
-        for warning in finished.warnings:
+        self.warn(finished.warnings, task)
+        self._tell("done", title=title, **facts)
+
+    def warn(self, warnings: Iterable[str], task: str = "") -> None:
+        """Log, tell and keep sentences that the user should read."""
+        for warning in warnings:
             self.run.log("warning", task=task, warning=warning)
             self._tell("warning", task=task, warning=warning)
-        self.warnings += finished.warnings
-        self._tell("done", title=title, **facts)
+            self.warnings.append(warning)
 
     def _tell(self, event: str, **facts: Any) -> None:
         if self.listen is not None:

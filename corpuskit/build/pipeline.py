@@ -106,6 +106,11 @@ class Pipeline:
         return next((s for s in self.steps if isinstance(s, TrainTokenizer)), None)
 
     @property
+    def lossy(self) -> bool:
+        """Whether a given tokenizer may lose text."""
+        return self.tokenizer is not None and self.tokenizer.lossy == "allow"
+
+    @property
     def shards(self) -> WriteShards | None:
         """The shards step, if there is one."""
         return next((s for s in self.steps if isinstance(s, WriteShards)), None)
@@ -152,7 +157,9 @@ class Pipeline:
         recipe["stages"] = [{s.name: settings(s)} for _, s in self.labelled]
         if self.tokenizer is not None:
             given = {"file": "(given)" if public else self.tokenizer.file}
-            recipe["tokenizer"] = given if self.tokenizer.file else settings(self.tokenizer)
+            given |= {"lossy": "allow"} if self.lossy else {}
+            trained = {name: value for name, value in settings(self.tokenizer).items() if name != "lossy"}
+            recipe["tokenizer"] = given if self.tokenizer.file else trained
         if self.shards is not None:
             recipe["shards"] = settings(self.shards)
         if self.leave_out:

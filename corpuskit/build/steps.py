@@ -23,9 +23,9 @@ from corpuskit.build.passes.inputs import DecidedInput, PassInput, SourceInput
 from corpuskit.build.passes.run_pass import run_pass
 from corpuskit.build.pipeline import Pipeline
 from corpuskit.build.segment import Segment
-from corpuskit.build.write.encode import LABEL, encode_part
+from corpuskit.build.write.encode import LABEL, Proof, encode_part
 from corpuskit.build.write.train_tokenizer import make_tokenizer
-from corpuskit.build.write.write_shards import WriteShards, write_shards
+from corpuskit.build.write.write_shards import write_shards
 from corpuskit.documents.ledger import Ledger
 from corpuskit.run.folder import Run
 from corpuskit.run.layout import FINAL, TOKENIZER
@@ -93,14 +93,16 @@ def steps(pipeline: Pipeline, run: Run, parts: Sequence[NamedPart]) -> Generator
         [records.tokenizer] = yield Step("tokenizer", [_tokenizer(pipeline, run, documents)])
         if pipeline.shards is not None:
             digest, facts = records.tokenizer.file(TOKENIZER).sha256, records.tokenizer.facts
-            task = _shards(pipeline.shards, run, parts, documents, digest, facts)
-            account = Ledger()
+            task = _shards(pipeline, run, parts, documents, digest, facts)
+            account, proof = Ledger(), Proof()
             # The encoded parts are long swept when the shards are there.
             if run.done(task.name, task.fingerprint) is None:
-                encoding = _encoding(pipeline.shards.split, run, parts, documents, digest)
+                encoding = _encoding(pipeline, run, parts, documents, digest)
                 for record in (yield Step(LABEL, encoding, kept=False)):
                     account.merge(record.ledger)
-            [records.shards] = yield Step("shards", [task.given(ledger=account)])
+                    proof.add(Proof(**record.facts["proof"]))
+            lossy = {"lossy": vars(proof)} if pipeline.lossy else {}
+            [records.shards] = yield Step("shards", [task.given(ledger=account, lossy=lossy)])
     return records
 
 
@@ -192,10 +194,10 @@ def _tokenizer(pipeline: Pipeline, run: Run, documents: Sequence[Output]) -> Bui
 
 
 def _encoding(
-    split: Split, run: Run, parts: Sequence[NamedPart], documents: Sequence[Output], digest: str
+    pipeline: Pipeline, run: Run, parts: Sequence[NamedPart], documents: Sequence[Output], digest: str
 ) -> list[BuildTask]:
     """Encode part by part; `_shards` joins the parts."""
-    tasks = []
+    tasks, split, lossy = [], pipeline.split, pipeline.lossy
     for part, written in zip(parts, documents, strict=True):
         made_from = {
             **RUNNER,
@@ -204,24 +206,28 @@ def _encoding(
             "documents": written.sha256,
             "part": part.name,
             "split": split.model_dump(mode="json"),
+            "lossy": lossy,
         }
-        arguments = {"part": part.name, "documents": written.path, "split": split}
+        arguments = {"part": part.name, "documents": written.path, "split": split, "lossy": lossy}
         tasks.append(BuildTask(f"encoded/{part.name}", made_from, encode_part, run, arguments, written.bytes))
     return tasks
 
 
 def _shards(
-    settings: WriteShards,
+    pipeline: Pipeline,
     run: Run,
     parts: Sequence[NamedPart],
     documents: Sequence[Output],
     digest: str,
     facts: Mapping[str, Any],
 ) -> BuildTask:
+    settings = pipeline.shards
+    assert settings is not None
     made_from = {
         **RUNNER,
         "shards": settings.fingerprint(deciding=False),
-        "tokenizer": digest,
+        # What came of an allowance must not pass as done without it.
+        "tokenizer": [digest, "lossy"] if pipeline.lossy else digest,
         "tokenizers": tokenizers.__version__,
         "documents": [[p.name, d.sha256] for p, d in zip(parts, documents, strict=True)],
     }

@@ -60,7 +60,7 @@ def trace(run: Run, shard: str, token: int) -> Trace:
         )
     row = _provenance(run, shard, token)
     document, text = _document(run, row["part"], row["id"])
-    tokenizer = Tokenizer.load(run.local(TOKENIZER))
+    tokenizer = Tokenizer.load(run.local(TOKENIZER), lossy=True)
     line = np.memmap(run.local(run.path("shards", f"{shard}.bin")), numpy_dtype(shards.dtype), "r")
     start, end = _place(tokenizer, text, row, token)
     raw = text.encode()

@@ -17,8 +17,10 @@ def dry_run(pipeline: Pipeline, folder: Path) -> dict[str, Any]:
 
     Returns:
         ``parts`` (name, source, raw bytes), ``steps`` (title, tasks, done, pending, bytes of the pending),
-        ``later`` (titles of steps that depend on pending ones), ``stages`` (labels by pass).
+        ``later`` (titles of steps that depend on pending ones), ``stages`` (labels by pass), ``warnings``.
+        Raises what a build would before it reads a document.
     """
+    warnings = pipeline.tokenizer.prove() if pipeline.tokenizer is not None else []
     run = Run(folder)
     begun = run.exists(run.path("run"))
     if begun:
@@ -49,6 +51,7 @@ def dry_run(pipeline: Pipeline, folder: Path) -> dict[str, Any]:
         "stages": {s.folder: [label for label, _ in s.steps] for s in pipeline.segments()},
         "steps": reached,
         "later": [title for title in titles(pipeline) if title not in seen] if step is not None else [],
+        "warnings": warnings,
     }
 
 
@@ -67,6 +70,7 @@ def render(planned: dict[str, Any]) -> str:
     for title in planned["later"]:
         lines.append(f"{title}: after that")
         lines += [f"  {label}" for label in planned["stages"].get(title.split(": ")[-1], [])]
+    lines += [f"warning: {warning}" for warning in planned["warnings"]]
     return "\n".join(lines)
 
 

@@ -81,12 +81,14 @@ def write_shards(
     tokenizer_sha256: str,
     facts: Mapping[str, int],
     ledger: Ledger,
+    lossy: Mapping[str, Any],
 ) -> TaskResult:
     """Join the encoded parts into shards, split by split, and write ``shards.json``.
 
     Args:
         ledger: the account of the encoding, which the record of the shards takes over.
         facts: ``vocab_size`` and ``end_of_text`` of the tokenizer.
+        lossy: what a tokenizer that may lose text has lost of a sample, for the record; empty for others.
     """
     folder = run.local(SHARDS)
     folder.mkdir(parents=True, exist_ok=True)
@@ -103,7 +105,7 @@ def write_shards(
     run.write_json(SHARDS_MANIFEST, document)
     outputs.append(run.output(SHARDS_MANIFEST))
     totals = {name: sum(s["tokens"] for s in shards) for name, shards in splits.items()}
-    return TaskResult(outputs, ledger, {"tokens": totals})
+    return TaskResult(outputs, ledger, {"tokens": totals, **lossy})
 
 
 def _shards(run: Run, split: str, parts: Sequence[str], dtype: str, limit: int) -> Iterator[_Open]:
