@@ -31,9 +31,9 @@ from corpuskit.run.folder import Run
 from corpuskit.run.layout import FINAL, TOKENIZER
 from corpuskit.run.record import Output, Record
 from corpuskit.run.task import BuildTask
-from corpuskit.stages.stage import Rule, Stage
+from corpuskit.stages.stage import Stage
 
-CODE = 1
+CODE = 2
 """Version of what the runner itself does to bytes: raised when equal settings would give others."""
 
 RUNNER: Mapping[str, Any] = {
@@ -160,14 +160,13 @@ def _decision(
     run: Run, segment: Segment, parts: Sequence[NamedPart], records: Sequence[Record], split: Split | None
 ) -> BuildTask:
     """Decide about what a pass has written."""
-    # Rules read their scores from the documents, so decisions depend on these too.
-    rules = any(isinstance(decider, Rule) for _, decider in segment.deciders)
     counts, scans = [], []
     for part, record in zip(parts, records, strict=True):
         scan = record.file(run.path("scans", segment.folder, part.name))
         documents = record.file(run.path("documents", segment.folder, part.name))
         counts.append((part.name, scan.rows))
-        scans.append([scan.sha256, documents.sha256 if rules else None])
+        # Scores, sources and places are read from the documents, so decisions depend on these too.
+        scans.append([scan.sha256, documents.sha256])
     made_from = {
         **RUNNER,
         # All settings, not only those marked `Decides`: an unmarked one that is used here must count too.

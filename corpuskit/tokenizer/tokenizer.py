@@ -166,7 +166,7 @@ class Tokenizer:
             raise SettingError(
                 f"{path}: text would be lost without a word: {reason}",
                 remedy="Take a byte-level tokenizer without normalization, or train one with corpuskit; with"
-                " `lossy: allow` beside `file` in a recipe (`lossy=True`) it is used, and losses are counted.",
+                " `lossy: allow` beside `file` in a recipe (`lossy=True` here) losses are counted instead.",
             )
         return loaded
 
@@ -268,7 +268,7 @@ class Tokenizer:
         return offsets
 
     def decode(self, ids: Sequence[int] | npt.NDArray[np.integer]) -> str:
-        """The text of some ids, special tokens spelled out. Raises SettingError for an id that no token has."""
+        """The text of some ids, special tokens spelled out; SettingError for an id that no token has."""
         numbers = ids.tolist() if isinstance(ids, np.ndarray) else list(ids)
         # The library passes over ids that it does not know.
         for number in numbers:
@@ -280,7 +280,7 @@ class Tokenizer:
         return str(self._model.decode(numbers, skip_special_tokens=False))
 
     def changes(self, text: str) -> str | None:
-        """Where the text that comes back from a text's tokens differs from it, in words; None where it is equal."""
+        """Where what comes back from a text's tokens differs from it, in words; None where it is equal."""
         back = self.decode(self.encode(text))
         return None if back == text else lossless.difference(text, back)
 
@@ -357,7 +357,7 @@ class Tokenizer:
         return _SAFE.get(steps[0].get("pattern", {}).get("Regex"))
 
     def _loses(self) -> str | None:
-        """Why some text does not come back from its tokens; None where all that can be seen and tried does."""
+        """Why some text does not come back from its tokens; None where all that is seen and tried does."""
         vocabulary = self._model.get_vocab(with_added_tokens=True)
         found = lossless.objections(self._document, type(self._model.model).__name__, vocabulary)
         if (reason := next(found, None)) is not None:

@@ -48,9 +48,8 @@ class TrainTokenizer(Settings):
         given = Tokenizer.load(self.file, lossy=self.lossy == "allow")
         if not given.dropout:
             return []
-        return [
-            f"tokenizer: {self.file} leaves out merges by lot (dropout {given.dropout:g}): it is applied without"
-        ]
+        lots = f"leaves out merges by lot (dropout {given.dropout:g})"
+        return [f"tokenizer: {self.file} {lots}: it is applied without, so that a text has one encoding"]
 
     def libraries(self) -> dict[str, Any]:
         """The trainer's version, and the content of a given file."""

@@ -94,7 +94,7 @@ def encode_part(run: Run, *, part: str, documents: str, split: Split, lossy: boo
     if proof.changed and not lossy:
         raise SettingError(
             f"tokenizer: text would be lost without a word: {proof.example}",
-            remedy="Take another tokenizer, or set `lossy: allow` beside its `file`: losses are counted then.",
+            remedy="Take another tokenizer; with `lossy: allow` beside its `file` losses are counted.",
         )
     outputs = [run.output(tokens), run.output(pieces, sink.rows)]
     return TaskResult(outputs, Ledger([entry]), {"proof": vars(proof)})

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from corpuskit.cli.shell import PATH, Shell, shell_options
+from corpuskit.cli.shell import PATH, Shell, counted, shell_options
 from corpuskit.report.check import problems
 from corpuskit.run.folder import Run
 
@@ -28,7 +28,7 @@ def command(shell: Shell, run: Path) -> None:
     records = opened.records()
     files = sum(len(r.outputs) for r in records)
     facts = {"run": str(run), "sound": not found, "problems": found, "files": files, "tasks": len(records)}
-    sound = f"{run}: sound: {files} files of {len(records)} tasks, ledger balanced"
+    sound = f"{run}: sound: {counted(files, 'file')} of {counted(len(records), 'task')}, ledger balanced"
     shell.result(facts, "\n".join(found) or sound)
     if found:
         shell.say("Delete what is damaged and call `corpuskit build` with the same recipe: it is made anew.")
