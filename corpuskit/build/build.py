@@ -13,6 +13,7 @@ from corpuskit.build.parts import list_parts
 from corpuskit.build.pipeline import Pipeline, PipelineStep
 from corpuskit.build.recipe.recipe import Recipe, load
 from corpuskit.build.steps import Records, Step, stage_order, steps
+from corpuskit.build.told import warnings_of
 from corpuskit.documents.ledger import Ledger
 from corpuskit.errors import SettingError
 from corpuskit.run.folder import Run
@@ -104,6 +105,7 @@ def build_corpus(
             digests.save()
             records = driver.drive(steps(pipeline, run, parts), running)
         ledger = _ledger(pipeline, records)
+        driver.warn(warnings_of(records.shards.facts) if records.shards is not None else [])
         run.sweep(driver.kept)
         # Last of all: whoever sees a ledger sees a whole run with nothing old in it.
         sources = [label for label, _ in pipeline.sources]

@@ -11,6 +11,7 @@ import click
 import pyarrow as pa
 
 from corpuskit.build.forecast.dry_run import size
+from corpuskit.build.told import warnings_of
 from corpuskit.cli.shell import PATH, Shell, counted, shell_options
 from corpuskit.documents.ledger import Entry, Ledger
 from corpuskit.errors import RunError
@@ -48,6 +49,7 @@ def gather(run: Run) -> dict[str, Any]:
         "ledger": read_ledger(run)["stages"],
         "sources": _sources(records),
         "tokenizer": next((dict(r.facts) for r in records if r.task == "tokenizer"), None),
+        "warnings": [w for r in records if r.task == "shards" for w in warnings_of(r.facts)],
         "shards": run.read_json(SHARDS_MANIFEST)["splits"] if run.exists(SHARDS_MANIFEST) else {},
         "aside": _aside(records),
         "loss": _loss(run, records),
@@ -117,6 +119,7 @@ def render(facts: dict[str, Any]) -> str:
     for split, shards in facts["shards"].items():
         tokens, sequences = (sum(s[k] for s in shards) for k in ("tokens", "sequences"))
         lines.append(f"{split}: {tokens} tokens in {sequences} sequences, {counted(len(shards), 'shard')}")
+    lines += [f"warning: {warning}" for warning in facts["warnings"]]
     if facts["loss"]:
         lines += ["", _loss_line(facts["loss"])]
     if facts["aside"]:
