@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import resource
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from corpuskit.build.empty import great_losses, nothing_left, refuse_empty
 from corpuskit.build.parts import list_parts
 from corpuskit.build.pipeline import Pipeline, PipelineStep
 from corpuskit.build.recipe.recipe import Recipe, load
@@ -76,7 +77,8 @@ def build_corpus(
     (3, {})
 
     Raises:
-        CorpuskitError: any of its kinds; what was finished stays and is used by the next call.
+        EmptyError: a source gave no document, or none is left at the end.
+        CorpuskitError: any other of its kinds; what was finished stays and is used by the next call.
     """
     if workers < 1:
         raise SettingError(f"workers: {workers} is less than 1", remedy="Give the number of processes.")
@@ -97,7 +99,8 @@ def build_corpus(
         # The resolved recipe: as an output without the places of inputs, in `logs/` with them.
         run.write_bytes(run.path("recipe"), pipeline.resolved(public=True).encode())
         run.write_bytes(run.path("logs", "recipe.yaml"), pipeline.resolved(public=False).encode())
-        driver = _Driver(run, listen)
+        sources = [label for label, _ in pipeline.sources]
+        driver = _Driver(run, listen, sources)
         driver.warn(foreseen)
         with engine or LocalEngine(workers) as running:
             digests = Digests(run.local(run.path("logs", "digests.json")))
@@ -106,20 +109,23 @@ def build_corpus(
             records = driver.drive(steps(pipeline, run, parts), running)
         ledger = _ledger(pipeline, records)
         driver.warn(warnings_of(records.shards.facts) if records.shards is not None else [])
+        if records.documents:
+            driver.warn(great_losses(run, records.passes, [part.label for part in parts], ledger))
         run.sweep(driver.kept)
         # Last of all: whoever sees a ledger sees a whole run with nothing old in it.
-        sources = [label for label, _ in pipeline.sources]
         run.write_json(LEDGER, {"sources": sources, "stages": ledger.to_json()})
         driver.report(time.perf_counter() - started, workers)
         run.log("end", seconds=round(time.perf_counter() - started, 3))
+        if not records.documents:
+            raise nothing_left(run, [r for one_pass in records.passes for r in one_pass], ledger)
     return _result(run, records, ledger, driver)
 
 
 class _Driver:
     """Hands the tasks of each step that are not done to an engine, and keeps what is to be told of them."""
 
-    def __init__(self, run: Run, listen: Listener | None) -> None:
-        self.run, self.listen = run, listen
+    def __init__(self, run: Run, listen: Listener | None, sources: Sequence[str]) -> None:
+        self.run, self.listen, self.sources = run, listen, sources
         self.kept: set[str] = set()
         self.warnings: list[str] = []
         self.done = self.skipped = 0
@@ -130,6 +136,7 @@ class _Driver:
         step = next(going)
         while True:
             records = self._perform(step, engine)
+            refuse_empty(self.run, records, self.sources)
             try:
                 step = going.send(records)
             except StopIteration as end:
@@ -202,12 +209,15 @@ def _ledger(pipeline: Pipeline, records: Records) -> Ledger:
 
 def _result(run: Run, records: Records, ledger: Ledger, driver: _Driver) -> BuildResult:
     kept = [record.ledger.entries[FINAL] for record in records.passes[-1]]
-    documents = sum(entry.documents_kept for entry in kept)
-    warnings = list(driver.warnings)
-    if not documents:
-        warnings.append("no document was kept: see `dropped/` and `quarantine/` of the run")
     size = sum(entry.bytes_kept for entry in kept)
     tokens = records.shards.facts["tokens"] if records.shards is not None else {}
     return BuildResult(
-        run.folder, documents, size, ledger, tokens, driver.done, driver.skipped, tuple(warnings)
+        run.folder,
+        records.documents,
+        size,
+        ledger,
+        tokens,
+        driver.done,
+        driver.skipped,
+        tuple(driver.warnings),
     )

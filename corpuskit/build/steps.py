@@ -67,6 +67,11 @@ class Records:
     tokenizer: Record | None = None
     shards: Record | None = None
 
+    @property
+    def documents(self) -> int:
+        """Documents that are left at the end of the last pass; without any there is nothing to encode."""
+        return sum(record.ledger.entries[FINAL].documents_kept for record in self.passes[-1])
+
 
 def steps(pipeline: Pipeline, run: Run, parts: Sequence[NamedPart]) -> Generator[Step, list[Record], Records]:
     """Yield the steps of a build in order; send each one's records, in the order of its tasks.
@@ -89,7 +94,7 @@ def steps(pipeline: Pipeline, run: Run, parts: Sequence[NamedPart]) -> Generator
         record.file(run.path("documents", FINAL, part.name))
         for record, part in zip(records.passes[-1], parts, strict=True)
     ]
-    if pipeline.tokenizer is not None:
+    if pipeline.tokenizer is not None and records.documents:
         [records.tokenizer] = yield Step("tokenizer", [_tokenizer(pipeline, run, documents)])
         if pipeline.shards is not None:
             digest, facts = records.tokenizer.file(TOKENIZER).sha256, records.tokenizer.facts

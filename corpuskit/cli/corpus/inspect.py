@@ -10,6 +10,7 @@ from typing import Any
 import click
 import pyarrow as pa
 
+from corpuskit.build.empty import most_lost
 from corpuskit.build.forecast.dry_run import size
 from corpuskit.build.told import warnings_of
 from corpuskit.cli.shell import PATH, Shell, counted, shell_options
@@ -43,15 +44,16 @@ def gather(run: Run) -> dict[str, Any]:
     if not run.exists(LEDGER):
         remedy = "Call `corpuskit build` again with the same recipe: it goes on where it stopped."
         raise RunError(f"{run.folder}: the build is not finished: there is no ledger.json", remedy=remedy)
-    records = run.records()
+    records, ledger = run.records(), read_ledger(run)
     return {
         "run": str(run.folder),
-        "ledger": read_ledger(run)["stages"],
+        "ledger": ledger["stages"],
         "sources": _sources(records),
         "tokenizer": next((dict(r.facts) for r in records if r.task == "tokenizer"), None),
         "warnings": [w for r in records if r.task == "shards" for w in warnings_of(r.facts)],
         "shards": run.read_json(SHARDS_MANIFEST)["splits"] if run.exists(SHARDS_MANIFEST) else {},
         "aside": _aside(records),
+        "most_lost": most_lost(run, records, Ledger.from_json(ledger["stages"])),
         "loss": _loss(run, records),
     }
 
@@ -108,8 +110,10 @@ def _loss(run: Run, records: list[Record]) -> dict[str, Any] | None:
 def render(facts: dict[str, Any]) -> str:
     """The facts as text for a terminal."""
     ledger = Ledger.from_json(facts["ledger"])
-    # What a rule measured is no news: its decision follows.
-    shown = [e for name, e in ledger.entries.items() if f"{name} decided" not in ledger.entries]
+    # What a rule measured is no news: its decision follows. What it failed on is.
+    decided = {name for name in ledger.entries if f"{name} decided" in ledger.entries}
+    entries = ledger.entries.items()
+    shown = [e for name, e in entries if name not in decided or e.documents_kept != e.documents_in]
     rows = [("stage", "in", "kept", "bytes in", "kept", "what went"), *map(_entry, shown)]
     lines = [f"{facts['run']}", "", *_table(rows), ""]
     sources = [(s, str(f["documents"]), size(f["bytes"])) for s, f in facts["sources"].items()]
@@ -125,6 +129,8 @@ def render(facts: dict[str, Any]) -> str:
     if facts["aside"]:
         places = ", ".join(f"{counted(n, 'row')} in {folder}/" for folder, n in facts["aside"].items())
         lines += ["", f"to look at: {places}"]
+    if facts["most_lost"]:
+        lines.append(f"the most went here: {facts['most_lost']}")
     return "\n".join(lines)
 
 
