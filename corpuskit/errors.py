@@ -3,6 +3,7 @@
 CorpuskitError              anything below; catch this to catch all
 ├── SettingError            a recipe, a setting or a call is wrong (exit code 2)
 ├── InputError              an input cannot be read at all
+├── EmptyError              a source or a build yields no document
 ├── StageError              a stage or source broke its contract
 ├── RunError                a run folder cannot be used: another format, damaged, not a run
 │   └── RunLockedError      another build is writing this run
@@ -56,6 +57,10 @@ class SettingError(CorpuskitError):
 
 class InputError(CorpuskitError):
     """An input cannot be read at all; damage inside an input is quarantined instead."""
+
+
+class EmptyError(CorpuskitError):
+    """A source or a whole build yields no document."""
 
 
 class StageError(CorpuskitError):

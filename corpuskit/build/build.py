@@ -5,15 +5,17 @@ from __future__ import annotations
 import hashlib
 import resource
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from corpuskit.build.empty import great_losses, nothing_left, refuse_empty
 from corpuskit.build.parts import list_parts
 from corpuskit.build.pipeline import Pipeline, PipelineStep
 from corpuskit.build.recipe.recipe import Recipe, load
 from corpuskit.build.steps import RUNNER, Records, Step, stage_order, steps
+from corpuskit.build.told import warnings_of
 from corpuskit.documents.ledger import Ledger
 from corpuskit.errors import SettingError
 from corpuskit.run.folder import Run
@@ -78,7 +80,8 @@ def build_corpus(
     (3, {})
 
     Raises:
-        CorpuskitError: any of its kinds; what was finished stays and is used by the next call.
+        EmptyError: a source gave no document, or none is left at the end.
+        CorpuskitError: any other of its kinds; what was finished stays and is used by the next call.
     """
     if workers < 1:
         raise SettingError(f"workers: {workers} is less than 1", remedy="Give the number of processes.")
@@ -88,6 +91,7 @@ def build_corpus(
     else:
         pipeline = recipe if isinstance(recipe, Pipeline) else Pipeline(tuple(recipe))
     started = time.perf_counter()
+    foreseen = pipeline.tokenizer.prove() if pipeline.tokenizer is not None else []
     run = Run(out)
     refuse_overlap(run.folder, pipeline.inputs)
     with run.locked():
@@ -100,35 +104,40 @@ def build_corpus(
         # The resolved recipe: as an output without the places of inputs, in `logs/` with them.
         run.write_bytes(run.path("recipe"), pipeline.resolved(public=True).encode())
         run.write_bytes(run.path("logs", "recipe.yaml"), pipeline.resolved(public=False).encode())
-        driver = _Driver(run, listen)
-        for name in pipeline.sourceless():
-            driver.warn(
-                name,
-                f"{name}: its source cannot be read, so that an edit goes unnoticed: raise its `version` with"
-                " each, or define it in a module or a script",
-            )
+        sources = [label for label, _ in pipeline.sources]
+        driver = _Driver(run, listen, sources)
+        driver.warn(foreseen)
+        driver.warn(
+            f"{name}: its source cannot be read, so that an edit goes unnoticed: raise its `version` with"
+            " each, or define it in a module or a script"
+            for name in pipeline.sourceless()
+        )
         with engine or LocalEngine(workers) as running:
             digests = Digests(run.local(run.path("logs", "digests.json")))
             parts = list_parts(pipeline.sources, digests)
             digests.save()
             records = driver.drive(steps(pipeline, run, parts), running)
         ledger = _ledger(pipeline, records)
+        driver.warn(warnings_of(records.shards.facts) if records.shards is not None else [])
+        if records.documents:
+            driver.warn(great_losses(run, records.passes, [part.label for part in parts], ledger))
         driver.warn_of(run.sweep(driver.kept))
-        sources = [label for label, _ in pipeline.sources]
         account = json_text({"sources": sources, "stages": ledger.to_json()}).encode()
         run.finish(_record(run, account))
         # Last of all: whoever sees a ledger sees a whole run with nothing old in it.
         run.write_bytes(LEDGER, account)
         driver.report(time.perf_counter() - started, workers)
         run.log("end", seconds=round(time.perf_counter() - started, 3))
+        if not records.documents:
+            raise nothing_left(run, [r for one_pass in records.passes for r in one_pass], ledger)
     return _result(run, records, ledger, driver)
 
 
 class _Driver:
     """Hands the tasks of each step that are not done to an engine, and keeps what is to be told of them."""
 
-    def __init__(self, run: Run, listen: Listener | None) -> None:
-        self.run, self.listen = run, listen
+    def __init__(self, run: Run, listen: Listener | None, sources: Sequence[str]) -> None:
+        self.run, self.listen, self.sources = run, listen, sources
         self.kept: set[str] = set()
         self.warnings: list[str] = []
         self.done = self.skipped = 0
@@ -139,6 +148,7 @@ class _Driver:
         step = next(going)
         while True:
             records = self._perform(step, engine)
+            refuse_empty(self.run, records, self.sources)
             try:
                 step = going.send(records)
             except StopIteration as end:
@@ -166,13 +176,7 @@ class _Driver:
         for path in self.run.damaged:
             warning = f"{path}: was not as recorded; it is made again"
             if warning not in self.warnings:
-                self.warn(path, warning)
-
-    def warn(self, task: str, warning: str) -> None:
-        """Tell a sentence that the user should read."""
-        self.warnings.append(warning)
-        self.run.log("warning", task=task, warning=warning)
-        self._tell("warning", task=task, warning=warning)
+                self.warn([warning], path)
 
     def _note(self, title: str, finished: FinishedTask) -> None:
         clock = self._clocks.setdefault(title, {"tasks": 0, "seconds": 0.0, "peak_bytes": 0})
@@ -184,9 +188,15 @@ class _Driver:
         task = finished.record.task
         facts = {"task": task, "seconds": round(finished.seconds, 3), "peak_bytes": finished.peak_bytes}
         self.run.log("done", **facts, stages={k: round(v, 4) for k, v in finished.stages.items()})
-        for warning in finished.warnings:
-            self.warn(task, warning)
+        self.warn(finished.warnings, task)
         self._tell("done", title=title, **facts)
+
+    def warn(self, warnings: Iterable[str], task: str = "") -> None:
+        """Log, tell and keep sentences that the user should read."""
+        for warning in warnings:
+            self.run.log("warning", task=task, warning=warning)
+            self._tell("warning", task=task, warning=warning)
+            self.warnings.append(warning)
 
     def warn_of(self, strangers: list[str]) -> None:
         """Say what others put among the outputs of the run."""
@@ -194,7 +204,7 @@ class _Driver:
             return
         more = f" and {len(strangers) - 3} more" if len(strangers) > 3 else ""
         warning = f"not of this build, and left where it is: {', '.join(strangers[:3])}{more}"
-        self.warn("build", warning)
+        self.warn([warning])
 
     def _tell(self, event: str, **facts: Any) -> None:
         if self.listen is not None:
@@ -235,12 +245,15 @@ def _record(run: Run, account: bytes) -> Record:
 
 def _result(run: Run, records: Records, ledger: Ledger, driver: _Driver) -> BuildResult:
     kept = [record.ledger.entries[FINAL] for record in records.passes[-1]]
-    documents = sum(entry.documents_kept for entry in kept)
-    warnings = list(driver.warnings)
-    if not documents:
-        warnings.append("no document was kept: see `dropped/` and `quarantine/` of the run")
     size = sum(entry.bytes_kept for entry in kept)
     tokens = records.shards.facts["tokens"] if records.shards is not None else {}
     return BuildResult(
-        run.folder, documents, size, ledger, tokens, driver.done, driver.skipped, tuple(warnings)
+        run.folder,
+        records.documents,
+        size,
+        ledger,
+        tokens,
+        driver.done,
+        driver.skipped,
+        tuple(driver.warnings),
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pyarrow as pa
 
@@ -42,14 +42,21 @@ class Pipeline:
         steps: sources first, then stages, rules and barriers, then at most one `TrainTokenizer`, then at
             most one `WriteShards` (which needs the tokenizer).
         leave_out: ids of documents to drop.
+        shared_ids: what becomes of different texts of files under one id: ``keep`` keeps all, with their
+            places behind the id, ``refuse`` ends the build.
     """
 
     steps: Sequence[PipelineStep]
     leave_out: tuple[str, ...] = ()
+    shared_ids: Literal["keep", "refuse"] = "keep"
 
     def __post_init__(self) -> None:
         # A generator is used up by the first look at it.
         object.__setattr__(self, "steps", tuple(self.steps))
+        if self.shared_ids not in ("keep", "refuse"):
+            raise SettingError(
+                f"shared_ids: {self.shared_ids!r} is unknown", remedy="Write shared_ids: keep, or refuse."
+            )
         order = [_kind(step) for step in self.steps]
         for step in self.steps:
             if isinstance(step, LeaveOut | UniqueId):
@@ -123,6 +130,11 @@ class Pipeline:
         return next((s for s in self.steps if isinstance(s, TrainTokenizer)), None)
 
     @property
+    def lossy(self) -> bool:
+        """Whether a given tokenizer may lose text."""
+        return self.tokenizer is not None and self.tokenizer.lossy == "allow"
+
+    @property
     def shards(self) -> WriteShards | None:
         """The shards step, if there is one."""
         return next((s for s in self.steps if isinstance(s, WriteShards)), None)
@@ -151,7 +163,8 @@ class Pipeline:
                 groups.append([])
             groups[-1].append((label, step))
         # Whatever else is asked for, one document stands under one id.
-        first[:0] = [("leave_out", LeaveOut(ids=self.leave_out)), ("unique_id", UniqueId(reasons=reasons))]
+        unique = UniqueId(reasons=reasons, shared_ids=self.shared_ids)
+        first[:0] = [("unique_id", unique), ("leave_out", LeaveOut(ids=self.leave_out))]
         return as_segments(groups, self.source_columns)
 
     def resolved(self, *, public: bool) -> str:
@@ -169,11 +182,15 @@ class Pipeline:
         recipe["stages"] = [{s.name: settings(s)} for _, s in self.labelled]
         if self.tokenizer is not None:
             given = {"file": "(given)" if public else self.tokenizer.file}
-            recipe["tokenizer"] = given if self.tokenizer.file else settings(self.tokenizer)
+            given |= {"lossy": "allow"} if self.lossy else {}
+            trained = {name: value for name, value in settings(self.tokenizer).items() if name != "lossy"}
+            recipe["tokenizer"] = given if self.tokenizer.file else trained
         if self.shards is not None:
             recipe["shards"] = settings(self.shards)
         if self.leave_out:
             recipe["leave_out"] = list(self.leave_out)
+        if self.shared_ids != "keep":
+            recipe["shared_ids"] = self.shared_ids
         return yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True)
 
 

@@ -23,17 +23,17 @@ from corpuskit.build.passes.inputs import DecidedInput, PassInput, SourceInput
 from corpuskit.build.passes.run_pass import run_pass
 from corpuskit.build.pipeline import Pipeline
 from corpuskit.build.segment import Segment
-from corpuskit.build.write.encode import LABEL, encode_part
+from corpuskit.build.write.encode import LABEL, Proof, encode_part
 from corpuskit.build.write.train_tokenizer import make_tokenizer
-from corpuskit.build.write.write_shards import WriteShards, write_shards
+from corpuskit.build.write.write_shards import write_shards
 from corpuskit.documents.ledger import Ledger
 from corpuskit.run.folder import Run
 from corpuskit.run.layout import FINAL, TOKENIZER
 from corpuskit.run.record import Output, Record
 from corpuskit.run.task import BuildTask
-from corpuskit.stages.stage import Rule, Stage
+from corpuskit.stages.stage import Stage
 
-CODE = 1
+CODE = 2
 """Version of what the runner itself does to bytes: raised when equal settings would give others."""
 
 RUNNER: Mapping[str, Any] = {
@@ -67,6 +67,11 @@ class Records:
     tokenizer: Record | None = None
     shards: Record | None = None
 
+    @property
+    def documents(self) -> int:
+        """Documents that are left at the end of the last pass; without any there is nothing to encode."""
+        return sum(record.ledger.entries[FINAL].documents_kept for record in self.passes[-1])
+
 
 def steps(pipeline: Pipeline, run: Run, parts: Sequence[NamedPart]) -> Generator[Step, list[Record], Records]:
     """Yield the steps of a build in order; send each one's records, in the order of its tasks.
@@ -89,19 +94,21 @@ def steps(pipeline: Pipeline, run: Run, parts: Sequence[NamedPart]) -> Generator
         record.file(run.path("documents", FINAL, part.name))
         for record, part in zip(records.passes[-1], parts, strict=True)
     ]
-    if pipeline.tokenizer is not None:
+    if pipeline.tokenizer is not None and records.documents:
         [records.tokenizer] = yield Step("tokenizer", [_tokenizer(pipeline, run, documents)])
         if pipeline.shards is not None:
             tokenizer, facts = records.tokenizer.file(TOKENIZER), records.tokenizer.facts
-            task = _shards(pipeline.shards, run, parts, documents, tokenizer.sha256, facts)
-            account, encoded = Ledger(), list[Output]()
+            task = _shards(pipeline, run, parts, documents, tokenizer.sha256, facts)
+            account, encoded, proof = Ledger(), list[Output](), Proof()
             # The encoded parts are long swept when the shards are there.
             if run.done(task.name, task.fingerprint) is None:
-                encoding = _encoding(pipeline.shards.split, run, parts, documents, tokenizer)
+                encoding = _encoding(pipeline, run, parts, documents, tokenizer)
                 for record in (yield Step(LABEL, encoding, kept=False)):
                     account.merge(record.ledger)
                     encoded += record.outputs
-            [records.shards] = yield Step("shards", [task.given(encoded, ledger=account)])
+                    proof.add(Proof(**record.facts["proof"]))
+            lossy = {"lossy": vars(proof)} if pipeline.lossy else {}
+            [records.shards] = yield Step("shards", [task.given(encoded, ledger=account, lossy=lossy)])
     return records
 
 
@@ -162,15 +169,14 @@ def _decision(
     run: Run, segment: Segment, parts: Sequence[NamedPart], records: Sequence[Record], split: Split | None
 ) -> BuildTask:
     """Decide about what a pass has written."""
-    # Rules read their scores from the documents, so decisions depend on these too.
-    rules = any(isinstance(decider, Rule) for _, decider in segment.deciders)
     counts, scans, reads = [], [], list[Output]()
     for part, record in zip(parts, records, strict=True):
         scan = record.file(run.path("scans", segment.folder, part.name))
         documents = record.file(run.path("documents", segment.folder, part.name))
         counts.append((part.name, scan.rows))
-        scans.append([scan.sha256, documents.sha256 if rules else None])
-        reads += [scan, documents] if rules else [scan]
+        # Scores, sources and places are read from the documents, so decisions depend on these too.
+        scans.append([scan.sha256, documents.sha256])
+        reads += [scan, documents]
     made_from = {
         **RUNNER,
         # All settings, not only those marked `Decides`: an unmarked one that is used here must count too.
@@ -198,10 +204,10 @@ def _tokenizer(pipeline: Pipeline, run: Run, documents: Sequence[Output]) -> Bui
 
 
 def _encoding(
-    split: Split, run: Run, parts: Sequence[NamedPart], documents: Sequence[Output], tokenizer: Output
+    pipeline: Pipeline, run: Run, parts: Sequence[NamedPart], documents: Sequence[Output], tokenizer: Output
 ) -> list[BuildTask]:
     """Encode part by part; `_shards` joins the parts."""
-    tasks = []
+    tasks, split, lossy = [], pipeline.split, pipeline.lossy
     for part, written in zip(parts, documents, strict=True):
         made_from = {
             **RUNNER,
@@ -210,25 +216,29 @@ def _encoding(
             "documents": written.sha256,
             "part": part.name,
             "split": split.model_dump(mode="json"),
+            "lossy": lossy,
         }
-        arguments = {"part": part.name, "documents": written.path, "split": split}
+        arguments = {"part": part.name, "documents": written.path, "split": split, "lossy": lossy}
         name, reads = f"encoded/{part.name}", [written, tokenizer]
         tasks.append(BuildTask(name, made_from, encode_part, run, arguments, written.bytes, reads))
     return tasks
 
 
 def _shards(
-    settings: WriteShards,
+    pipeline: Pipeline,
     run: Run,
     parts: Sequence[NamedPart],
     documents: Sequence[Output],
     digest: str,
     facts: Mapping[str, Any],
 ) -> BuildTask:
+    settings = pipeline.shards
+    assert settings is not None
     made_from = {
         **RUNNER,
         "shards": settings.fingerprint(deciding=False),
-        "tokenizer": digest,
+        # What came of an allowance must not pass as done without it.
+        "tokenizer": [digest, "lossy"] if pipeline.lossy else digest,
         "tokenizers": tokenizers.__version__,
         "documents": [[p.name, d.sha256] for p, d in zip(parts, documents, strict=True)],
     }

@@ -146,7 +146,8 @@ def progress(shell: Shell, *figures: ProgressColumn) -> Progress:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
 
-    console = Console(stderr=True, quiet=shell.quiet)
+    # What is told names files and texts of others: `[b]` and `:x:` in them are no markup and no emoji.
+    console = Console(stderr=True, quiet=shell.quiet, markup=False, emoji=False, highlight=False)
     hidden = shell.quiet or not console.is_terminal
     return Progress(TextColumn("{task.description}"), BarColumn(), *figures, console=console, disable=hidden)
 

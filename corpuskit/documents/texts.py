@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from corpuskit.errors import InputError, SettingError
 
@@ -17,14 +17,36 @@ def as_texts(owner: str, texts: Iterable[object]) -> list[str]:
         SettingError: one string, bytes or a mapping in place of several texts: each would be taken apart.
         InputError: one of them is no string.
     """
+    return list(strings(owner, texts))
+
+
+def each_text(owner: str, texts: Iterable[object]) -> Iterator[str]:
+    """The texts one by one; raises as `as_texts`, and InputError for one that holds half a surrogate pair."""
+    return (_whole(owner, number, text) for number, text in enumerate(strings(owner, texts)))
+
+
+def strings(owner: str, texts: Iterable[object]) -> Iterator[str]:
+    """The texts one by one; what is no list of them is named at once, what is no text when it is met."""
     if isinstance(texts, str | bytes | Mapping) or not isinstance(texts, Iterable):
         raise SettingError(
             f"{owner}: a {type(texts).__name__} is no list of texts", remedy="Give [text, ...]."
         )
-    found: list[str] = []
-    for number, text in enumerate(texts):
-        if not isinstance(text, str):
-            message = f"{owner}: text {number} is of type {type(text).__name__}, not str"
-            raise InputError(message, remedy="Decode bytes, and leave out what is missing.")
-        found.append(text)
-    return found
+    return (_string(owner, number, text) for number, text in enumerate(texts))
+
+
+def _string(owner: str, number: int, text: object) -> str:
+    if isinstance(text, str):
+        return text
+    message = f"{owner}: text {number} is of type {type(text).__name__}, not str"
+    raise InputError(message, remedy="Decode bytes, and leave out what is missing.")
+
+
+def _whole(owner: str, number: int, text: str) -> str:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise InputError(
+            f"{owner}: text {number} holds half of a surrogate pair at character {error.start}",
+            remedy="Read its file as UTF-8, or call fix_unicode on the texts before.",
+        ) from None
+    return text

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow.compute as pc
 
+from corpuskit.documents.batch import place_of
 from corpuskit.errors import RunError, SettingError, nearest
 from corpuskit.run.folder import Run
 from corpuskit.run.layout import FINAL, SHARDS, TOKENIZER, folder_of
@@ -80,7 +82,7 @@ def trace(run: Run, shard: str, token: int) -> Trace:
         start,
         end,
         f"{before[-60:]}[{middle}]{after[:60]}",
-        _aside(run, "cuts", row["part"], "id", row["id"], ["stage", "reason", "start", "end"]),
+        _cuts(run, row["part"], row["id"], document["origin"]),
         _aside(run, "dropped", None, "duplicate_of", row["id"], ["id", "stage", "reason"]),
     )
 
@@ -122,6 +124,23 @@ def _place(tokenizer: Tokenizer, text: str, row: dict[str, Any], token: int) -> 
         row["byte_start"] + len(section[:start].encode()),
         row["byte_start"] + len(section[:end].encode()),
     )
+
+
+def _cuts(run: Run, part: str, identity: str, origin: dict[str, Any]) -> list[dict[str, Any]]:
+    columns = ["stage", "reason", "start", "end"]
+    found = _aside(run, "cuts", part, "id", identity, columns)
+    as_read = _as_read(part, identity, origin)
+    if as_read != identity:  # What was cut before the id got its place is known by file and row.
+        early = _aside(run, "cuts", part, "id", as_read, [*columns, "origin"])
+        found += [cut for cut in early if json.loads(cut.pop("origin") or "{}") == origin]
+    return found
+
+
+def _as_read(part: str, identity: str, origin: dict[str, Any]) -> str:
+    """The id that a document was read with: without the place that tells it from others of that id."""
+    place = place_of(json.dumps(origin))
+    bare = identity.removesuffix(f"#{place}") if place else identity
+    return re.sub(rf"#{re.escape(part)}#\d+$", "", bare)
 
 
 def _aside(

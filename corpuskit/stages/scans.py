@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from corpuskit.documents.batch import CLUSTER
+from corpuskit.documents.batch import CLUSTER, place_of
 from corpuskit.errors import StageError
 from corpuskit.storage.spill import Keys, Ordinals, array_on_disk, grouped
 
@@ -50,6 +50,8 @@ class Scans:
         reasons: each reason that was given, with its number.
         decider, reason: of each dropped document: index into ``deciders`` and number of the reason; else -1.
         original: ordinal of the kept document that a dropped one repeats; -1 for none.
+        placed: per document 1 where its place stands behind its id, since others share that, and 2 where
+            not even its file and row tell it from these; else 0.
     """
 
     def __init__(self, parts: Sequence[PartScan], folder: Path, read: Read) -> None:
@@ -68,6 +70,7 @@ class Scans:
         self.decider = self.array("decider", np.int16, fill=-1)
         self.reason = self.array("reason", np.int32, fill=-1)
         self.original = self.array("original", np.int64, fill=-1)
+        self.placed = self.array("placed", np.int8)
         for first, rows in self._read(["bytes", "preference"]):
             last = first + rows.num_rows
             self.bytes[first:last] = rows.column("bytes").to_numpy()
@@ -106,19 +109,38 @@ class Scans:
         """Yield (ordinal of the first row, rows) of columns of the documents themselves."""
         return self._read(columns, of="documents")
 
+    def names(self, part: PartScan) -> Iterator[tuple[int, list[str], list[str]]]:
+        """Yield (ordinal of the first, ids as they were read, ids that they stand under) of a part."""
+        first = part.first
+        shared = self.placed[first : first + part.count].any()
+        # Only the documents know their places, and few builds have to ask.
+        table, columns = (part.documents, ["id", "origin"]) if shared else (part.scans, ["id"])
+        for rows in self._read_table(table, columns):
+            as_read = rows.column("id").to_pylist()
+            names = as_read
+            if shared:
+                places = enumerate(zip(as_read, rows.column("origin").to_pylist(), strict=True), first)
+                names = [self._name(part, ordinal, *place) for ordinal, place in places]
+            yield first, as_read, names
+            first += rows.num_rows
+
+    def _name(self, part: PartScan, ordinal: int, identity: str, origin: str) -> str:
+        if not self.placed[ordinal]:
+            return identity
+        place = f"{part.name}#{ordinal - part.first}"
+        return f"{identity}#{place if self.placed[ordinal] > 1 else place_of(origin) or place}"
+
     def identities(self) -> Iterator[tuple[int, list[str]]]:
         """Yield (ordinal of the first, ids) of all documents."""
-        for first, rows in self._read(["id"]):
-            yield first, rows.column("id").to_pylist()
+        return ((first, ids) for part in self.parts for first, _, ids in self.names(part))
 
     def ids(self, ordinals: Iterable[int]) -> dict[int, str]:
         """The ids of some documents, by ordinal."""
         wanted = np.array(sorted(set(ordinals)), np.int64)
         found: dict[int, str] = {}
-        for first, rows in self._read(["id"]):
-            low, high = np.searchsorted(wanted, [first, first + rows.num_rows])
-            ids = rows.column("id")
-            found |= {int(o): ids[int(o) - first].as_py() for o in wanted[low:high]}
+        for first, ids in self.identities():
+            low, high = np.searchsorted(wanted, [first, first + len(ids)])
+            found |= {o: ids[o - first] for o in wanted[low:high].tolist()}
         return found
 
     def groups(self, keys: Iterable[tuple[Keys, Ordinals]], per_document: int = 1) -> Iterator[Ordinals]:

@@ -18,9 +18,10 @@ import numpy.typing as npt
 import tokenizers
 from tokenizers import Regex, decoders, models, pre_tokenizers, trainers
 
+from corpuskit.documents.texts import each_text, strings
 from corpuskit.errors import InputError, SettingError, TrainError, nearest
 from corpuskit.storage.files import write_bytes, write_json
-from corpuskit.tokenizer import special
+from corpuskit.tokenizer import lossless, special
 from corpuskit.tokenizer.streaming import Decoder, byte_alphabet, decoder_of
 
 LEAST_VOCABULARY = special.RESERVED + 256
@@ -28,9 +29,6 @@ LEAST_VOCABULARY = special.RESERVED + 256
 
 _BATCH_CHARACTERS = 2**20
 """Text given to ``tokenizers`` at a time: its encodings weigh some 50 times the text."""
-
-_PROBE = "Ab 1\u00e9 \u03a9\n\u65e5\u672c \u0639 \U0001f600\t\u0007."
-"""A few scripts, a control character and an emoji: what a tokenizer must give back."""
 
 _PIECE_CHARACTERS = 2**15
 _SAFE = {
@@ -50,6 +48,7 @@ class Tokenizer:
         sha256: their digest in hex.
         vocab_size: ids are below it.
         end_of_text: the id that ends a document.
+        dropout: the share of merges that its file leaves out by lot, which is not done here; 0 for most.
 
     >>> tokenizer = Tokenizer.train(["the cat sat on the mat, the rat on the cat"], vocab_size=400)
     >>> ids = tokenizer.encode("the rat")
@@ -66,9 +65,15 @@ class Tokenizer:
         # A file may ask for both: the first loses text, the second adds tokens that stand for none.
         model.no_truncation()
         model.no_padding()
+        # A text has the same ids each time.
+        self.dropout = float(getattr(model.model, "dropout", None) or 0)
+        if self.dropout:
+            model.model.dropout = None
         self._model, self.data, self.end_of_text = model, data, end_of_text
         self.sha256 = hashlib.sha256(data).hexdigest()
-        self.vocab_size = model.get_vocab_size(with_added_tokens=True)
+        self._known = frozenset(model.get_vocab(with_added_tokens=True).values())
+        # Not their number: some files leave ids out.
+        self.vocab_size = max(self._known, default=-1) + 1
 
     @classmethod
     def train(
@@ -88,15 +93,24 @@ class Tokenizer:
             pattern: how text is cut into pretokens.
             min_frequency: how often a pair must occur to be merged.
 
-        Raises SettingError for a vocabulary below 384 ids and for an unknown pattern.
+        Raises SettingError for a vocabulary below 384 ids, an unknown pattern and what is no list of texts,
+        InputError for one of them that is no text or holds half of a surrogate pair.
         """
+        for name, value in (("vocab_size", vocab_size), ("min_frequency", min_frequency)):
+            if type(value) is not int or not 1 <= value < 2**31:
+                raise SettingError(
+                    f"{name} = {value!r} is no whole number that can be used",
+                    remedy="Give one from 1 on, below 2,147,483,648.",
+                )
         if vocab_size < LEAST_VOCABULARY:
             raise SettingError(
                 f"vocab_size = {vocab_size} is below {LEAST_VOCABULARY}",
                 remedy=f"{special.RESERVED} special tokens and 256 bytes have an id in any case.",
             )
-        if pattern not in special.PATTERNS:
-            raise SettingError(f"pattern {pattern!r} is unknown", remedy=nearest(pattern, special.PATTERNS))
+        if pattern not in tuple(special.PATTERNS):
+            raise SettingError(
+                f"pattern {pattern!r} is unknown", remedy=nearest(str(pattern), special.PATTERNS)
+            )
         model = tokenizers.Tokenizer(models.BPE())
         split = pre_tokenizers.Split(Regex(special.PATTERNS[pattern]), behavior="isolated")
         # Without its own pattern, which is GPT-2's and would cut once more.
@@ -110,24 +124,26 @@ class Tokenizer:
             initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
             show_progress=False,
         )
-        whole = [texts] if isinstance(texts, str) else texts
         safe = _SAFE[special.PATTERNS[pattern]]
-        model.train_from_iterator((piece for text in whole for piece in pieces(text, safe)), trainer)
+        checked = each_text("Tokenizer.train", [texts] if isinstance(texts, str) else texts)
+        model.train_from_iterator((piece for text in checked for piece in pieces(text, safe)), trainer)
         end_of_text = special.SPECIAL_TOKENS.index(special.END_OF_TEXT)
         return cls(model, model.to_str(pretty=True).encode(), end_of_text)
 
     @classmethod
-    def load(cls, path: Path | str) -> Tokenizer:
-        """Read a tokenizer.json that is to make tokens.
+    def load(cls, path: Path | str, *, lossy: bool = False) -> Tokenizer:
+        """Read a tokenizer.json, or that of a folder, that is to make tokens.
+
+        Args:
+            lossy: whether it may lose or change text. Without it, it must know all 256 bytes, have no step
+                that changes text, and give back a set of odd texts.
 
         Raises InputError for anything else, SettingError for one that cannot end a document, takes text for
         control, or from which a text does not come back.
         """
-        path = Path(path)
-        if not path.is_file():
-            raise InputError(f"{path}: is not there", remedy="Give the path of a tokenizer.json.")
-        data = path.read_bytes()
+        path = tokenizer_file(path)
         try:
+            data = path.read_bytes()
             model = tokenizers.Tokenizer.from_buffer(data)
         except Exception as error:  # `tokenizers` raises bare Exception.
             raise InputError(
@@ -146,10 +162,11 @@ class Tokenizer:
                 f"{path}: encodes a typed {special.END_OF_TEXT!r} as the end of a text",
                 remedy="Mark that token as special in the tokenizer, or train one with corpuskit.",
             )
-        if loaded.decode(loaded.encode(_PROBE)) != _PROBE:
+        if not lossy and (reason := loaded._loses()):
             raise SettingError(
-                f"{path}: text does not come back from its tokens: it would be lost without a word",
-                remedy="Take a byte-level tokenizer without normalization, or train one with corpuskit.",
+                f"{path}: text would be lost without a word: {reason}",
+                remedy="Take a byte-level tokenizer without normalization, or train one with corpuskit; with"
+                " `lossy: allow` beside `file` in a recipe (`lossy=True` here) losses are counted instead.",
             )
         return loaded
 
@@ -217,7 +234,7 @@ class Tokenizer:
         Raises SettingError for a text that is no Unicode.
         """
         if not isinstance(texts, str):
-            return self._encode_all(texts)
+            return self._encode_all(strings("Tokenizer.encode", texts))
         try:
             return list(self._model.encode(texts, add_special_tokens=False).ids)
         except TypeError as error:  # Bytes of an argument that are no UTF-8 come as half characters.
@@ -251,8 +268,21 @@ class Tokenizer:
         return offsets
 
     def decode(self, ids: Sequence[int] | npt.NDArray[np.integer]) -> str:
-        """The text of some ids, special tokens spelled out."""
-        return str(self._model.decode(list(ids), skip_special_tokens=False))
+        """The text of some ids, special tokens spelled out; SettingError for an id that no token has."""
+        numbers = ids.tolist() if isinstance(ids, np.ndarray) else list(ids)
+        # The library passes over ids that it does not know.
+        for number in numbers:
+            if number not in self._known:
+                raise SettingError(
+                    f"id {number!r}: the tokenizer has no such token",
+                    remedy=f"Its ids are whole numbers from 0 to {self.vocab_size - 1}.",
+                )
+        return str(self._model.decode(numbers, skip_special_tokens=False))
+
+    def changes(self, text: str) -> str | None:
+        """Where what comes back from a text's tokens differs from it, in words; None where it is equal."""
+        back = self.decode(self.encode(text))
+        return None if back == text else lossless.difference(text, back)
 
     def decoder(self, before: Sequence[int] = ()) -> Decoder:
         """Decode, one by one, ids that follow `before`."""
@@ -326,11 +356,38 @@ class Tokenizer:
             return None
         return _SAFE.get(steps[0].get("pattern", {}).get("Regex"))
 
+    def _loses(self) -> str | None:
+        """Why some text does not come back from its tokens; None where all that is seen and tried does."""
+        vocabulary = self._model.get_vocab(with_added_tokens=True)
+        found = lossless.objections(self._document, type(self._model.model).__name__, vocabulary)
+        if (reason := next(found, None)) is not None:
+            return reason
+        added = self._model.get_added_tokens_decoder().values()
+        texts = lossless.probes([token.content for token in added if not token.special])
+        tried = (self.changes(text) for text in texts)
+        return next((f"text does not come back: {change}" for change in tried if change is not None), None)
+
     def _taken_for_control(self) -> str | None:
         """A text that is encoded as the end of a document: an added token that is not marked as special."""
         # Models of others end a text by a token of another name; ours is what their users may type, too.
         words = (special.END_OF_TEXT, self._model.id_to_token(self.end_of_text) or special.END_OF_TEXT)
         return next((word for word in words if self.end_of_text in self.encode(f"a{word}b")), None)
+
+
+def tokenizer_file(path: Path | str) -> Path:
+    """The tokenizer.json that a path means: itself, or the one of a folder, a run or a model.
+
+    Raises InputError where none is.
+    """
+    path = Path(path)
+    if path.is_file():
+        return path
+    inside = (path / "tokenizer.json", path / "tokenizer" / "tokenizer.json")
+    found = next((file for file in inside if file.is_file()), None)
+    if found is None:
+        what = "is a folder without a tokenizer.json" if path.is_dir() else "is not there"
+        raise InputError(f"tokenizer file: {path}: {what}", remedy="Give the path of a tokenizer.json.")
+    return found
 
 
 def pieces(text: str, safe: re.Pattern[str]) -> Iterator[str]:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import tokenizers
 from pydantic import Field, model_validator
 
-from corpuskit.documents.settings import Location, Settings
-from corpuskit.errors import InputError
+from corpuskit.documents.settings import Decides, Location, Settings
 from corpuskit.storage.files import sha256_file
-from corpuskit.tokenizer.tokenizer import LEAST_VOCABULARY
+from corpuskit.tokenizer.tokenizer import LEAST_VOCABULARY, Tokenizer, tokenizer_file
 
 
 class TrainTokenizer(Settings):
@@ -25,25 +23,37 @@ class TrainTokenizer(Settings):
     pattern: Literal["llama3", "gpt2"] = Field("llama3", description="How text is cut into pretokens.")
     min_frequency: int = Field(2, ge=1, description="How often a pair must occur to be merged.")
     file: Location[str | None] = Field(None, description="A tokenizer.json to use instead of training one.")
+    # No output depends on it: what it allows is refused otherwise.
+    lossy: Decides[Literal["refuse", "allow"]] = Field(
+        "refuse", description="Of a given file: whether text may be changed or lost on its way to tokens."
+    )
 
     @model_validator(mode="after")
     def _one_of_both(self) -> TrainTokenizer:
-        given = self.model_fields_set - {"file"}
+        given = self.model_fields_set - {"file", "lossy"}
         if self.file is not None and given:
             raise ValueError(f"file and {', '.join(sorted(given))} exclude each other: drop one of them")
+        if self.file is None and self.lossy == "allow":
+            raise ValueError("lossy is for a given file: a tokenizer that is trained here loses nothing")
         return self
+
+    def prove(self) -> list[str]:
+        """Hold a given file to what is asked of it, before any document is read.
+
+        Returns:
+            sentences that the user should read. Raises as `Tokenizer.load`.
+        """
+        if self.file is None:
+            return []
+        given = Tokenizer.load(self.file, lossy=self.lossy == "allow")
+        if not given.dropout:
+            return []
+        lots = f"leaves out merges by lot (dropout {given.dropout:g})"
+        return [f"tokenizer: {self.file} {lots}: it is applied without, so that a text has one encoding"]
 
     def libraries(self) -> dict[str, Any]:
         """The trainer's version, and the content of a given file."""
         facts: dict[str, Any] = {"tokenizers": tokenizers.__version__}
         if self.file is not None:
-            facts["file_sha256"] = sha256_file(existing(self.file))
+            facts["file_sha256"] = sha256_file(tokenizer_file(self.file))
         return facts
-
-
-def existing(file: str) -> Path:
-    """A tokenizer.json that a recipe names; raises InputError where none is."""
-    path = Path(file)
-    if not path.is_file():
-        raise InputError(f"tokenizer file: {file} is not there", remedy="Give the path of a tokenizer.json.")
-    return path

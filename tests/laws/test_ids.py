@@ -95,7 +95,7 @@ def test_the_greatest_preference_wins_and_the_first_of_equals(tmp_path: Path) ->
 
 
 def test_another_title_under_one_id_is_warned_about(tmp_path: Path, jsonl: Callable[..., None]) -> None:
-    documents = [{"id": "1", "title": "A", "text": "one"}, {"id": "1", "title": "B", "text": "two"}]
+    documents = [{"id": "1", "title": "A", "text": "one"}, {"id": "1", "title": "B", "text": "one"}]
     jsonl(tmp_path / "x.jsonl", documents)
     result = build_corpus([Files(path=str(tmp_path / "x.jsonl"), label="x")], tmp_path / "run")
     assert [d["reason"] for d in rows(tmp_path / "run", "dropped")] == ["same_id"]

@@ -17,7 +17,9 @@ from corpuskit.build.build import build_corpus
 from corpuskit.documents.batch import BatchBuilder, replace_text
 from corpuskit.documents.ledger import Entry, Ledger
 from corpuskit.documents.reading import CutSpan, Dropped, Quarantined, Reading
-from corpuskit.errors import CorpuskitError, LedgerError, StageError
+from corpuskit.errors import CorpuskitError, EmptyError, LedgerError, StageError
+from corpuskit.report.check import problems
+from corpuskit.run.folder import Run
 from corpuskit.sources.source import Part, Source
 from corpuskit.stages.barrier import Barrier
 from corpuskit.stages.scans import Scans
@@ -439,7 +441,15 @@ class CutsAndDrops(Plain):
 def test_cuts_are_counted_and_kept_for_a_look(notes: Files, tmp_path: Path) -> None:
     result = build_corpus([notes, CutsAndDrops()], tmp_path / "run")
     assert rows(tmp_path / "run", "cuts") == [
-        {"id": "files:n:1", "stage": "plain", "reason": "brackets", "start": 9, "end": 17, "text": "[cut me]"}
+        {
+            "id": "files:n:1",
+            "stage": "plain",
+            "reason": "brackets",
+            "origin": '{"file":"notes.jsonl","row":1}',
+            "start": 9,
+            "end": 17,
+            "text": "[cut me]",
+        }
     ]
     entry = result.ledger.entries["plain"]
     assert entry.bytes_cut == {"brackets": 8}
@@ -463,9 +473,13 @@ class NeedsRows(Plain):
 
 def test_a_build_that_keeps_nothing_still_balances(notes: Files, tmp_path: Path) -> None:
     steps = [notes, DropsAll(), NeedsRows(), TrainTokenizer(vocab_size=400), WriteShards()]
-    result = build_corpus(Pipeline(steps), tmp_path / "run")
-    assert (result.documents, dict(result.tokens)) == (0, {"train": 0, "validation": 0, "test": 0})
+    with pytest.raises(
+        EmptyError, match=r"no document is left: 5 of 5 documents went as all, e\.g\. files:n:"
+    ):
+        build_corpus(Pipeline(steps), tmp_path / "run")
     assert len(rows(tmp_path / "run", "dropped")) == len(TEXTS)
+    assert list(problems(Run.open(tmp_path / "run"))) == []
+    assert not (tmp_path / "run" / "tokenizer").exists()
 
 
 # ------------------------------------------------------------------------------------- the equations

@@ -116,10 +116,9 @@ def _write(
 ) -> Output:
     path = Run.path("decisions", segment.folder, part.name)
     with run.table(path, DECISIONS) as sink:
-        position = part.first
-        for rows in run.read_batches(part.scans, ["id"]):
-            sink.write(_decisions(scans, position, rows.column("id"), splits, named))
-            position += rows.num_rows
+        for first, as_read, ids in scans.names(part):
+            own, stands = pa.array(as_read, pa.string()), pa.array(ids, pa.string())
+            sink.write(_decisions(scans, first, own, stands, splits, named))
     return run.output(path, part.count)
 
 
@@ -133,9 +132,14 @@ def _named(scans: Scans) -> Named:
 
 
 def _decisions(
-    scans: Scans, first: int, own: pa.Array, splits: npt.NDArray[np.int8] | None, named: Named
+    scans: Scans,
+    first: int,
+    own: pa.Array,
+    stands: pa.Array,
+    splits: npt.NDArray[np.int8] | None,
+    named: Named,
 ) -> pa.Table:
-    """The decisions about the documents from ``first`` on, whose ids are ``own``, as columns."""
+    """The decisions about the documents from ``first`` on, read as ``own``, standing as ``stands``."""
     last = first + len(own)
     kept = np.asarray(scans.kept[first:last])
     others, names = named
@@ -143,13 +147,14 @@ def _decisions(
     roots = np.fromiter((scans.cluster(o) for o in range(first, last)), np.int64, len(own))
     joined = roots != np.arange(first, last)
     root_names = _pick(names, np.searchsorted(others, roots[joined]))
-    cluster = pc.replace_with_mask(own, pa.array(joined), root_names)
+    cluster = pc.replace_with_mask(stands, pa.array(joined), root_names)
     if splits is None:
         split = pa.nulls(len(own), pa.string())
     else:
         split = _pick(SIDES, np.where(kept, splits[first:last], -1))
     columns = {
         "id": own,
+        "final_id": pc.if_else(pc.equal(own, stands), None, stands),
         "kept": pa.array(kept),
         "stage": _pick(scans.deciders, scans.decider[first:last]),
         "reason": _pick(list(scans.reasons), scans.reason[first:last]),

@@ -1,14 +1,17 @@
 """Which documents train, which are held out.
 
-Documents are put in the order of the hash of their duplicate cluster's id, and held out from the smallest
-on until the wanted share of bytes is reached: the same ids give the same split however the build ran, near
-duplicates stand on one side, and one more document moves few others. With fewer than `FEW` documents a
-whole document is too coarse a unit: a contiguous section of each is held out instead.
+The documents of each source are put in the order of the hash of their duplicate cluster's id, and held out
+from the smallest on until the wanted share of the source's bytes is reached: the same ids give the same split
+however the build ran, near duplicates stand on one side, and one more document moves few others. Of a
+document that is larger than a share, and of each one where there are fewer than `FEW`, a contiguous section
+is held out instead.
 """
 
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
+from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +27,17 @@ SECTIONS = "sections"
 
 SIDES = ("validation", "test", "train", SECTIONS)
 """Values of the ``split`` column, in the order in which shares are handed out."""
+
+_TRAIN, _SECTIONS = SIDES.index("train"), SIDES.index(SECTIONS)
+
+TOLERANCE = 0.2
+"""A share that is missed by more than this part of itself is told."""
+
+_NAMED = 4
+"""Sources whose shares are told."""
+
+_NEAR = 0.005
+"""A share that lacks no more than this part of itself takes no further document, which ends the search."""
 
 
 class Split(BaseModel):
@@ -46,19 +60,70 @@ def assign(scans: Scans, split: Split) -> npt.NDArray[np.int8]:
     sides = np.full(scans.documents, -1, np.int8)
     kept = np.flatnonzero(scans.kept)
     if not split.validation and not split.test:
-        sides[kept] = SIDES.index("train")
+        sides[kept] = _TRAIN
     elif len(kept) < FEW:
-        sides[kept] = SIDES.index(SECTIONS)
+        sides[kept] = _SECTIONS
     else:
         keys = _cluster_keys(scans)
         order = kept[np.lexsort((kept, keys[kept]))]
-        sizes = scans.bytes[order]
-        before = (np.cumsum(sizes) - sizes) / max(1, int(sizes.sum()))
-        # A cluster never straddles a border: all of it stands where its first document stands.
-        ordered = keys[order]
-        before = before[np.searchsorted(ordered, ordered)]
-        borders = [split.validation, split.validation + split.test]
-        sides[order] = np.searchsorted(borders, before, side="right")
+        first = np.flatnonzero(np.diff(keys[order], prepend=~keys[order[:1]]))
+        # A cluster never straddles a border, and counts to that of its sources which has the most documents.
+        sizes = np.add.reduceat(scans.bytes[order], first)
+        alone = np.diff(first, append=len(order)) == 1
+        strata = np.maximum.reduceat(_sources(scans)[order], first)
+        chosen = np.full(len(first), _TRAIN, np.int8)
+        for stratum in np.unique(strata):
+            units = np.flatnonzero(strata == stratum)
+            chosen[units] = _held_out(sizes[units], alone[units], (split.validation, split.test))
+        sides[order] = np.repeat(chosen, np.diff(first, append=len(order)))
+    return sides
+
+
+def _sources(scans: Scans) -> npt.NDArray[np.int32]:
+    """The rank of each document's source by its number of kept documents: a greater one has more."""
+    numbers: dict[str, int] = {}
+    sources = scans.array("source", np.int32)
+    for first, rows in scans.scores(["source"]):
+        names = rows.column("source").to_pylist()
+        sources[first : first + len(names)] = [numbers.setdefault(name, len(numbers)) for name in names]
+    counts = np.bincount(sources[scans.kept], minlength=len(numbers))
+    # By name among equal ones: the order in which they were met is that of the recipe.
+    names = sorted(numbers, key=lambda name: (counts[numbers[name]], name))
+    ranks = np.empty(len(names), np.int32)
+    ranks[[numbers[name] for name in names]] = np.arange(len(names))
+    ranked: npt.NDArray[np.int32] = ranks[sources]
+    return ranked
+
+
+def _held_out(
+    sizes: npt.NDArray[np.int64], alone: npt.NDArray[np.bool_], shares: tuple[float, float]
+) -> npt.NDArray[np.int8]:
+    """Sides of the clusters of one source, which come in the order of their hashes.
+
+    What is larger than a share cannot be held out whole: of such a document a section is, while a cluster
+    trains, since sections of near duplicates would stand on both sides. Of the rest each side takes the first
+    that bring it nearer to its share. Where this misses a share, documents are too large for it: a section of
+    each is held out.
+    """
+    least = min(share for share in shares if share) * (1 + TOLERANCE)
+    fits = np.ones(len(sizes), bool)
+    # Without the large ones the share is smaller, and others may be too large for it.
+    while (fitting := fits & (sizes <= least * sizes[fits].sum())).sum() < fits.sum():
+        fits = fitting
+    sides = np.where(alone & ~fits, _SECTIONS, _TRAIN).astype(np.int8)
+    total = int(sizes[fits].sum())
+    wanted = [share * total for share in shares]
+    held = [0, 0]
+    for unit in np.flatnonzero(fits).tolist():
+        size = int(sizes[unit])
+        for side, (goal, so_far) in enumerate(zip(wanted, held, strict=True)):
+            if goal and size <= 2 * (goal - so_far) and so_far + size <= goal * (1 + TOLERANCE):
+                sides[unit], held[side] = side, so_far + size
+                break
+        if all(goal - so_far <= _NEAR * goal for goal, so_far in zip(wanted, held, strict=True)):
+            break
+    if any(abs(so_far - goal) > TOLERANCE * goal for goal, so_far in zip(wanted, held, strict=True)):
+        sides[fits] = np.where(alone[fits], _SECTIONS, _TRAIN)
     return sides
 
 
@@ -72,6 +137,38 @@ def _cluster_keys(scans: Scans) -> npt.NDArray[np.uint64]:
     for ordinal in scans.clustered():
         keys[ordinal] = keys[scans.cluster(ordinal)]
     return keys
+
+
+def missed(asked: Mapping[str, float], held: Mapping[str, Mapping[str, int]]) -> list[str]:
+    """A sentence for each share that is missed by more than a fifth of itself, of all text or of a source.
+
+    Args:
+        asked: share of bytes of each held-out side.
+        held: bytes of each side, training included, by source.
+
+    >>> missed({"validation": 0.05}, {"train": {"a": 980, "b": 95}, "validation": {"a": 20, "b": 5}})
+    ["split: validation: asked were 5 % of the bytes, it holds 2.27 % of all and 2 % of 'a'"]
+    """
+    told = []
+    names = sorted({name for sources in held.values() for name in sources})
+    for side, share in asked.items():
+        mine = Counter(held.get(side, {}))
+        whole = sum((Counter(sources) for sources in held.values()), Counter())
+        found = {"all": (mine.total(), whole.total())}
+        if len(names) > 1:
+            found |= {repr(name): (mine[name], whole[name]) for name in names}
+        shown = [
+            f"{f'{100 * part / size:.3g} %' if part else 'nothing'} of {name}"
+            for name, (part, size) in found.items()
+            if abs(part / max(1, size) - share) > TOLERANCE * share
+        ]
+        if shown:
+            more = [f"{len(shown) - _NAMED} sources more"] if len(shown) > _NAMED else []
+            *first, last = [*shown[:_NAMED], *more]
+            holds = f"holds {', '.join(first)} and {last}" if first else f"holds {last}"
+            holds = holds if mine.total() else "is empty"
+            told.append(f"split: {side}: asked were {100 * share:.3g} % of the bytes, it {holds}")
+    return told
 
 
 def sections(identity: str, text: str, split: Split) -> list[tuple[str, int, int]]:

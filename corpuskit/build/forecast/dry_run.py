@@ -9,6 +9,7 @@ from typing import Any
 from corpuskit.build.parts import list_parts
 from corpuskit.build.pipeline import Pipeline
 from corpuskit.build.steps import Step, steps, titles
+from corpuskit.build.told import foreseen, warnings_of
 from corpuskit.errors import RunLockedError
 from corpuskit.run.folder import Run
 from corpuskit.storage.digests import Digests
@@ -20,8 +21,10 @@ def dry_run(pipeline: Pipeline, folder: Path) -> dict[str, Any]:
 
     Returns:
         ``parts`` (name, source, raw bytes), ``steps`` (title, tasks, done, pending, bytes of the pending),
-        ``later`` (titles of steps that depend on pending ones), ``stages`` (labels by pass).
+        ``later`` (titles of steps that depend on pending ones), ``stages`` (labels by pass), ``warnings``.
+        Raises what a build would before it reads a document.
     """
+    warnings = pipeline.tokenizer.prove() if pipeline.tokenizer is not None else []
     run = Run(folder)
     run.require_ours()
     refuse_overlap(run.folder, pipeline.inputs)
@@ -31,7 +34,8 @@ def dry_run(pipeline: Pipeline, folder: Path) -> dict[str, Any]:
     if begun:  # Nothing else is written, but a later build need not compute these again.
         with suppress(RunLockedError), run.locked():
             digests.save()
-    reached = []
+    reached: list[dict[str, Any]] = []
+    warnings += foreseen(pipeline.split, sum(part.part.bytes for part in parts))
     going = steps(pipeline, run, parts)
     step: Step | None = next(going)
     while step is not None:
@@ -45,20 +49,24 @@ def dry_run(pipeline: Pipeline, folder: Path) -> dict[str, Any]:
             break
         try:
             step = going.send(done)
-        except StopIteration:
+        except StopIteration as end:
             step = None
+            warnings += warnings_of(end.value.shards.facts) if end.value.shards is not None else []
     seen = {one["title"] for one in reached}
     return {
         "parts": [{"name": p.name, "source": p.label, "bytes": p.part.bytes} for p in parts],
         "stages": {s.folder: [label for label, _ in s.steps] for s in pipeline.segments()},
         "steps": reached,
         "later": [title for title in titles(pipeline) if title not in seen] if step is not None else [],
+        "warnings": warnings,
     }
 
 
 def render(planned: dict[str, Any]) -> str:
     """A dry run as an indented tree for a terminal."""
-    lines = [f"sources: {len(planned['parts'])} parts, {size(sum(p['bytes'] for p in planned['parts']))}"]
+    lines = [
+        f"sources: {_count(len(planned['parts']), 'part')}, {size(sum(p['bytes'] for p in planned['parts']))}"
+    ]
     lines += [f"  {p['name']}  {size(p['bytes'])}" for p in planned["parts"][:20]]
     if len(planned["parts"]) > 20:
         lines.append(f"  and {len(planned['parts']) - 20} more")
@@ -66,12 +74,17 @@ def render(planned: dict[str, Any]) -> str:
         pending = len(step["pending"])
         work = f", {size(step['bytes'])} to read" if step["bytes"] else ""
         state = f"{pending} to do{work}" if pending else "nothing to do"
-        lines.append(f"{step['title']}: {step['tasks']} tasks, {step['done']} done before, {state}")
+        lines.append(f"{step['title']}: {_count(step['tasks'], 'task')}, {step['done']} done before, {state}")
         lines += [f"  {label}" for label in planned["stages"].get(step["title"].split(": ")[-1], [])]
     for title in planned["later"]:
         lines.append(f"{title}: after that")
         lines += [f"  {label}" for label in planned["stages"].get(title.split(": ")[-1], [])]
+    lines += [f"warning: {warning}" for warning in planned["warnings"]]
     return "\n".join(lines)
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"
 
 
 def size(count: float) -> str:

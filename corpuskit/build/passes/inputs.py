@@ -22,8 +22,12 @@ from corpuskit.storage.places import stamp
 
 DECISIONS = pa.schema(
     [pa.field("id", pa.string(), nullable=False), pa.field("kept", pa.bool_(), nullable=False)]
-    + [pa.field(name, pa.string()) for name in ("stage", "reason", "duplicate_of", "cluster", "split")]
+    + [
+        pa.field(name, pa.string())
+        for name in ("final_id", "stage", "reason", "duplicate_of", "cluster", "split")
+    ]
 )
+"""``id`` as the document has it; ``final_id`` the one that it stands under from now on where it differs."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +131,7 @@ class DecidedInput:
                     f"{self.decisions}: decisions do not belong to the documents of {self.documents}",
                     remedy="Delete the decisions folder of this run and build again.",
                 )
+            batch = _renamed(batch, decided.column("final_id").combine_chunks())
             kept = decided.column("kept").combine_chunks()
             self._store(batch, decided, account)
             staying = batch.filter(kept)
@@ -156,6 +161,15 @@ class DecidedInput:
             reasons = why.select(["stage", "reason", "duplicate_of"]).to_pylist()
             merged = [r | w | {"bytes": s} for r, w, s in zip(rows, reasons, sizes, strict=True)]
             account.aside.write("dropped", merged)
+
+
+def _renamed(batch: pa.RecordBatch, names: pa.Array) -> pa.RecordBatch:
+    """Documents with the ids of ``names`` where these are not null."""
+    if names.null_count == len(names):
+        return batch
+    place = batch.schema.get_field_index("id")
+    ids = pc.coalesce(names, batch.column("id").cast(pa.string()))
+    return batch.set_column(place, batch.schema.field(place), ids)
 
 
 PassInput = SourceInput | DecidedInput

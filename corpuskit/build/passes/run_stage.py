@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -11,7 +12,6 @@ import pyarrow as pa
 from corpuskit.build.passes.set_aside import PassAccount
 from corpuskit.documents import batch as batches
 from corpuskit.documents.ledger import Entry
-from corpuskit.documents.reading import CutSpan
 from corpuskit.errors import CorpuskitError, InputError, StageError
 from corpuskit.stages.stage import Cut, Effect, Rule, Stage
 
@@ -52,7 +52,7 @@ def run_stage(label: str, stage: Stage, batch: pa.RecordBatch, account: PassAcco
     leaving = {**effect.drops, **effect.errors}
     cuts = [cut for cut in effect.cuts if cut.row not in leaving]
     after, spans = _apply_cuts(label, effect.batch, cuts)
-    account.aside.write("cuts", [{**vars(span), "stage": label} for span in spans])
+    account.aside.write("cuts", spans)
     sizes = batches.byte_lengths(after.column("text"))
     cut_by_row = np.zeros(batch.num_rows, np.int64)
     for cut in cuts:
@@ -161,13 +161,13 @@ def _check_effect(label: str, stage: Stage, before: pa.RecordBatch, effect: Effe
 
 def _apply_cuts(
     label: str, batch: pa.RecordBatch, cuts: Sequence[Cut]
-) -> tuple[pa.RecordBatch, list[CutSpan]]:
-    """Remove the named spans from the texts."""
+) -> tuple[pa.RecordBatch, list[dict[str, Any]]]:
+    """Remove the named spans from the texts; the rows to keep of them, for a look."""
     if not cuts:
         return batch, []
     texts = batch.column("text").to_pylist()
     ids = batch.column("id")
-    spans = []
+    spans: list[dict[str, Any]] = []
     by_row: dict[int, list[Cut]] = {}
     for cut in cuts:
         by_row.setdefault(cut.row, []).append(cut)
@@ -183,7 +183,9 @@ def _apply_cuts(
                 )
             kept.append(raw[position : cut.start])
             text = raw[cut.start : cut.end].decode("utf-8", "replace")
-            spans.append(CutSpan(ids[row].as_py(), cut.reason, cut.start, cut.end, text))
+            whose = {"id": ids[row].as_py(), "origin": batch.column("origin")[row].as_py()}
+            place = {"start": cut.start, "end": cut.end, "text": text}
+            spans.append({**whose, "stage": label, "reason": cut.reason, **place})
             position = cut.end
         texts[row] = _joined(label, ids[row].as_py(), [*kept, raw[position:]])
     return batches.replace_text(batch, texts), spans

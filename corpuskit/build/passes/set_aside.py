@@ -23,7 +23,7 @@ QUARANTINED = pa.schema(
     + [("bytes", pa.int64()), ("text", pa.large_string())]
 )
 CUT = pa.schema(
-    [(name, pa.string()) for name in ("id", "stage", "reason")]
+    [(name, pa.string()) for name in ("id", "stage", "reason", "origin")]
     + [("start", pa.int64()), ("end", pa.int64()), ("text", pa.large_string())]
 )
 ASIDE = {"dropped": DROPPED, "quarantine": QUARANTINED, "cuts": CUT}

@@ -37,7 +37,7 @@ from corpuskit.stages.stage import Stage
 from corpuskit.storage.places import is_uri
 from corpuskit.tokenizer.train import TrainTokenizer
 
-KEYS = ("sources", "stages", "tokenizer", "shards", "leave_out")
+KEYS = ("sources", "stages", "tokenizer", "shards", "leave_out", "shared_ids")
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -210,7 +210,8 @@ class _Reader:
             if kind.name in values:
                 steps.append(self._settings((kind.name,), kind, values[kind.name]))
         try:
-            return Pipeline(tuple(steps), self._leave_out(values.get("leave_out")))
+            leave_out = self._leave_out(values.get("leave_out"))
+            return Pipeline(tuple(steps), leave_out, values.get("shared_ids", "keep"))
         except SettingError as error:
             raise SettingError(f"recipe {self.path}: {error.message}", remedy=error.remedy) from error
 

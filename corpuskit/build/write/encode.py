@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
@@ -11,6 +12,7 @@ import pyarrow.compute as pc
 from corpuskit.build.decide.held_out import SECTIONS, Split, sections
 from corpuskit.documents.batch import byte_lengths, text_bytes
 from corpuskit.documents.ledger import Entry, Ledger
+from corpuskit.errors import SettingError
 from corpuskit.run.folder import Run
 from corpuskit.run.layout import TOKENIZER
 from corpuskit.run.task import TaskResult
@@ -24,12 +26,50 @@ PIECES = pa.schema([pa.field("split", pa.string()), pa.field("tokens", pa.int64(
 LABEL = "encode"
 
 
-def encode_part(run: Run, *, part: str, documents: str, split: Split) -> TaskResult:
+PROVED_EVERY = 32
+"""Of the sequences of a part the first, and each that many behind it, is decoded and compared."""
+
+_PROVED_CHARACTERS = 2**15
+"""A longer sequence is proved by its beginning."""
+
+
+@dataclass
+class Proof:
+    """Whether texts come back from the tokens that were made of them, as a sample shows it.
+
+    Attributes:
+        sampled, changed: sequences that were decoded, and those of them that came back otherwise.
+        example: the first of these, in words.
+    """
+
+    sampled: int = 0
+    changed: int = 0
+    example: str = ""
+
+    def look(self, tokenizer: Tokenizer, identity: str, text: str) -> None:
+        """Encode, decode and compare a text."""
+        self.sampled += 1
+        if (change := tokenizer.changes(text[:_PROVED_CHARACTERS])) is not None:
+            self.changed += 1
+            self.example = self.example or f"{identity}: {change}"
+
+    def add(self, other: Proof) -> None:
+        """Add the figures of another part."""
+        self.sampled += other.sampled
+        self.changed += other.changed
+        self.example = self.example or other.example
+
+
+def encode_part(run: Run, *, part: str, documents: str, split: Split, lossy: bool) -> TaskResult:
     """Encode the documents of a part into ``encoded/<part>.bin`` and ``.parquet``, its list of pieces.
 
     The token file holds the sequences of all splits in document order; the shard writer sorts them out.
+
+    Args:
+        lossy: whether the text of a sequence may come back otherwise; it is a `SettingError` without it.
     """
-    tokenizer = Tokenizer.load(run.local(TOKENIZER))
+    tokenizer = Tokenizer.load(run.local(TOKENIZER), lossy=True)
+    proof, sequences = Proof(), 0
     dtype = numpy_dtype(token_dtype(tokenizer.vocab_size))
     end_of_text = dtype.type(tokenizer.end_of_text).tobytes()
     tokens, pieces = run.path("encoded", part, "bin"), run.path("encoded", part, "parquet")
@@ -45,10 +85,19 @@ def encode_part(run: Run, *, part: str, documents: str, split: Split) -> TaskRes
             for ids in tokenizer.encode(texts):
                 file.write(ids.astype(dtype).tobytes() + end_of_text)
                 counts.append(len(ids) + 1)
+            for number in range(-sequences % PROVED_EVERY, len(texts), PROVED_EVERY):
+                proof.look(tokenizer, batch.column("id")[rows[number]].as_py(), texts[number])
+            sequences += len(texts)
             table = _table(batch, part, rows, sides, texts)
             sink.write(table.append_column("tokens", pa.array(counts, pa.int64())))
             _book(entry, batch, table)
-    return TaskResult([run.output(tokens), run.output(pieces, sink.rows)], Ledger([entry]))
+    if proof.changed and not lossy:
+        raise SettingError(
+            f"tokenizer: text would be lost without a word: {proof.example}",
+            remedy="Take another tokenizer; with `lossy: allow` beside its `file` losses are counted.",
+        )
+    outputs = [run.output(tokens), run.output(pieces, sink.rows)]
+    return TaskResult(outputs, Ledger([entry]), {"proof": vars(proof)})
 
 
 def _pieces(batch: pa.RecordBatch, split: Split) -> tuple[list[int], list[str], list[str]]:

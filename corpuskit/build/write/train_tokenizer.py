@@ -7,14 +7,14 @@ from collections.abc import Iterator, Sequence
 from corpuskit.run.folder import Run
 from corpuskit.run.layout import TOKENIZER
 from corpuskit.run.task import TaskResult
-from corpuskit.tokenizer.tokenizer import Tokenizer
-from corpuskit.tokenizer.train import TrainTokenizer, existing
+from corpuskit.tokenizer.tokenizer import Tokenizer, tokenizer_file
+from corpuskit.tokenizer.train import TrainTokenizer
 
 
 def make_tokenizer(run: Run, *, settings: TrainTokenizer, documents: Sequence[str]) -> TaskResult:
     """Train on the documents of a run, in part order, or copy a given tokenizer into the run."""
     if settings.file is not None:
-        run.write_bytes(TOKENIZER, existing(settings.file).read_bytes())
+        run.write_bytes(TOKENIZER, tokenizer_file(settings.file).read_bytes())
         outputs = [run.output(TOKENIZER)]
     else:
         choices = settings.model_dump(include={"vocab_size", "pattern", "min_frequency"})
@@ -25,7 +25,7 @@ def make_tokenizer(run: Run, *, settings: TrainTokenizer, documents: Sequence[st
         with run.scratch() as temporary:
             trained.save(run.local(TOKENIZER), temporary)
         outputs = [run.output(TOKENIZER), run.output(config)]
-    tokenizer = Tokenizer.load(run.local(TOKENIZER))
+    tokenizer = Tokenizer.load(run.local(TOKENIZER), lossy=settings.lossy == "allow")
     facts = {"vocab_size": tokenizer.vocab_size, "end_of_text": tokenizer.end_of_text}
     warnings = []
     if settings.file is None and tokenizer.vocab_size < settings.vocab_size:

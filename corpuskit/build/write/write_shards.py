@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -84,33 +85,43 @@ def write_shards(
     tokenizer_sha256: str,
     facts: Mapping[str, int],
     ledger: Ledger,
+    lossy: Mapping[str, Any],
 ) -> TaskResult:
     """Join the encoded parts into shards, split by split, and write ``shards.json``.
 
     Args:
         ledger: the account of the encoding, which the record of the shards takes over.
         facts: ``vocab_size`` and ``end_of_text`` of the tokenizer.
+        lossy: what a tokenizer that may lose text has lost of a sample, for the record; empty for others.
     """
     folder = run.local(SHARDS)
     folder.mkdir(parents=True, exist_ok=True)
     dtype = token_dtype(facts["vocab_size"])
     outputs: list[Output] = []
     splits: dict[str, list[dict[str, Any]]] = {}
+    held: dict[str, Counter[str]] = {split: Counter() for split in SPLITS}
     with storing(folder):
         for split in SPLITS:
             splits[split] = []
-            for shard in _shards(run, split, parts, dtype, settings.shard_tokens):
+            for shard in _shards(run, split, parts, dtype, settings.shard_tokens, held[split]):
                 splits[split].append(_close(run, shard, outputs))
     present = {name: shards for name, shards in splits.items() if shards or name == "train"}
     document = manifest(facts["vocab_size"], facts["end_of_text"], tokenizer_sha256, present)
     run.write_json(SHARDS_MANIFEST, seal(document))
     outputs.append(run.output(SHARDS_MANIFEST))
     totals = {name: sum(s["tokens"] for s in shards) for name, shards in splits.items()}
-    return TaskResult(outputs, ledger, {"tokens": totals})
+    shares = {"asked": settings.split.model_dump(), "held": {name: dict(held[name]) for name in SPLITS}}
+    return TaskResult(outputs, ledger, {"tokens": totals, **shares, **lossy})
 
 
-def _shards(run: Run, split: str, parts: Sequence[str], dtype: str, limit: int) -> Iterator[_Open]:
-    """Fill shards with the sequences of one split and yield each when it is full."""
+def _shards(
+    run: Run, split: str, parts: Sequence[str], dtype: str, limit: int, held: Counter[str]
+) -> Iterator[_Open]:
+    """Fill shards with the sequences of one split and yield each when it is full.
+
+    Args:
+        held: bytes by source, to be added to.
+    """
     shard: _Open | None = None
     count = 0
     for row, ids in _sequences(run, split, parts, dtype):
@@ -122,6 +133,7 @@ def _shards(run: Run, split: str, parts: Sequence[str], dtype: str, limit: int) 
             shard, count = _Open.begin(run, f"{split}-{count:05d}", dtype), count + 1
         with shard.files.pop_all() as files:  # An error in between closes and removes the half shard.
             shard.append(row, ids)
+            held[row["source"]] += row["byte_end"] - row["byte_start"]
             shard.files = files.pop_all()
     if shard is not None:
         yield shard

@@ -15,7 +15,7 @@ from rich.progress import MofNCompleteColumn, TimeElapsedColumn
 from corpuskit.build.build import BuildResult, Listener, build_corpus
 from corpuskit.build.forecast.dry_run import dry_run, render, size
 from corpuskit.build.recipe.recipe import load
-from corpuskit.cli.shell import COUNT, GO_ON, PATH, Shell, progress, shell_options
+from corpuskit.cli.shell import COUNT, GO_ON, PATH, Shell, counted, progress, shell_options
 
 
 @click.command()
@@ -63,11 +63,12 @@ def _progress(shell: Shell) -> Iterator[Listener]:
                 bars[title] = shown.add_task(title, total=tasks, completed=skipped)
                 done = f", {skipped} done before" if skipped else ""
                 if not console.is_terminal:
-                    console.print(f"{title}: {tasks} task{'s' * (tasks != 1)}{done}", highlight=False)
+                    console.print(f"{title}: {counted(tasks, 'task')}{done}", soft_wrap=True)
             elif event == "done":
                 shown.advance(bars[title])
             elif event == "warning":
-                console.print(f"warning: {facts['warning']}", highlight=False)
+                # Whoever reads it from a file finds it whole on one line.
+                console.print(f"warning: {facts['warning']}", soft_wrap=True)
 
         yield listen
 
@@ -86,7 +87,7 @@ def _facts(result: BuildResult) -> dict[str, Any]:
 
 
 def _sentence(result: BuildResult) -> str:
-    lines = [f"{result.folder}: {result.documents} documents, {size(result.bytes)} of text"]
+    lines = [f"{result.folder}: {counted(result.documents, 'document')}, {size(result.bytes)} of text"]
     if result.tokens:
         split = ", ".join(f"{count} {name}" for name, count in result.tokens.items() if count)
         lines.append(f"tokens: {split or 'none'}")

@@ -10,7 +10,9 @@ from typing import Any
 
 import click
 
+from corpuskit.build.empty import most_lost
 from corpuskit.build.forecast.dry_run import size
+from corpuskit.build.told import warnings_of
 from corpuskit.cli.model import describe
 from corpuskit.cli.shell import PATH, Shell, counted, shell_options, terminal_columns
 from corpuskit.documents.ledger import Entry, Ledger
@@ -50,14 +52,16 @@ def command(shell: Shell, folder: Path) -> None:
 
 def gather(run: Run) -> dict[str, Any]:
     """The facts of a finished run as JSON values."""
-    records = run.records()
+    records, ledger = run.records(), read_ledger(run)
     return {
         "run": str(run.folder),
-        "ledger": read_ledger(run)["stages"],
+        "ledger": ledger["stages"],
         "sources": _sources(records),
         "tokenizer": next((dict(r.facts) for r in records if r.task == "tokenizer"), None),
         "shards": _shards(run) if run.exists(SHARDS_MANIFEST) else {},
+        "warnings": [w for r in records if r.task == "shards" for w in warnings_of(r.facts)],
         "aside": _aside(records),
+        "most_lost": most_lost(run, records, Ledger.from_json(ledger["stages"])),
         "loss": _loss(run, records),
     }
 
@@ -115,8 +119,10 @@ def _loss(run: Run, records: list[Record]) -> dict[str, Any] | None:
 def render(facts: dict[str, Any], columns: int = 0) -> str:
     """The facts as text for a terminal of so many columns; 0: no limit."""
     ledger = Ledger.from_json(facts["ledger"])
-    # What a rule measured is no news: its decision follows.
-    shown = [e for name, e in ledger.entries.items() if f"{name} decided" not in ledger.entries]
+    # What a rule measured is no news: its decision follows. What it failed on is.
+    decided = {name for name in ledger.entries if f"{name} decided" in ledger.entries}
+    entries = ledger.entries.items()
+    shown = [e for name, e in entries if name not in decided or e.documents_kept != e.documents_in]
     rows = [("stage", "in", "kept", "bytes in", "kept", "what went"), *map(_entry, shown)]
     lines = [f"{facts['run']}", "", *_table(rows, columns), ""]
     sources = [(s, str(f["documents"]), size(f["bytes"])) for s, f in facts["sources"].items()]
@@ -126,11 +132,14 @@ def render(facts: dict[str, Any], columns: int = 0) -> str:
     for split, shards in facts["shards"].items():
         tokens, sequences = (sum(s[k] for s in shards) for k in ("tokens", "sequences"))
         lines.append(f"{split}: {tokens} tokens in {sequences} sequences, {counted(len(shards), 'shard')}")
+    lines += [f"warning: {warning}" for warning in facts["warnings"]]
     if facts["loss"]:
         lines += ["", _loss_line(facts["loss"])]
     if facts["aside"]:
         places = ", ".join(f"{counted(n, 'row')} in {folder}/" for folder, n in facts["aside"].items())
         lines += ["", f"to look at: {places}"]
+    if facts["most_lost"]:
+        lines.append(f"the most went here: {facts['most_lost']}")
     return "\n".join(lines)
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from corpuskit.cli.shell import PATH, Shell, shell_options
+from corpuskit.cli.shell import PATH, Shell, counted, shell_options
 from corpuskit.report.check import check_run
 from corpuskit.run.folder import Run
 
@@ -35,7 +35,7 @@ def command(shell: Shell, run: Path) -> None:
         return
     found = check_run(Run.open(run))
     facts = {"run": str(run), "sound": not found.problems, **dataclasses.asdict(found)}
-    sound = f"{run}: sound: {found.files} files of {found.tasks} tasks, ledger balanced"
+    sound = f"{run}: sound: {counted(found.files, 'file')} of {counted(found.tasks, 'task')}, ledger balanced"
     shell.result(facts, "\n".join([*(found.problems or [sound]), *found.notes]))
     if found.problems:
         sys.exit(1)

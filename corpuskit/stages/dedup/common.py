@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -28,11 +28,11 @@ def digest_words(column: pa.Array) -> npt.NDArray[np.uint64]:
 
 
 def kept_keys(
-    scans: Scans, column: str, store: npt.NDArray[np.uint64]
+    scans: Scans, columns: Iterable[tuple[int, pa.Array]], store: npt.NDArray[np.uint64]
 ) -> Iterator[tuple[npt.NDArray[np.uint64], Ordinals]]:
     """Yield first words and ordinals of the kept documents' digests; ``store`` (documents, 2) takes all."""
-    for first, rows in scans.rows(column):
-        words = digest_words(rows.column(column))
+    for first, column in columns:
+        words = digest_words(column)
         store[first : first + len(words)] = words
         ordinals = np.arange(first, first + len(words), dtype=np.int64)
         kept = scans.kept[first : first + len(words)]
@@ -41,8 +41,17 @@ def kept_keys(
 
 def equal_groups(scans: Scans, column: str) -> Iterator[Ordinals]:
     """Groups of kept documents with equal digests in ``column``, each ascending."""
+    return _equal(scans, ((first, rows.column(column)) for first, rows in scans.rows(column)))
+
+
+def equal_names(scans: Scans) -> Iterator[Ordinals]:
+    """Groups of kept documents that stand under one id, each ascending."""
+    return _equal(scans, ((first, digests(ids)) for first, ids in scans.identities()))
+
+
+def _equal(scans: Scans, columns: Iterable[tuple[int, pa.Array]]) -> Iterator[Ordinals]:
     store = scans.array("digest", np.uint64, (2,))
-    for group in scans.groups(kept_keys(scans, column, store)):
+    for group in scans.groups(kept_keys(scans, columns, store)):
         # Equal first words are all but certain to be equal digests; the second word makes it exact.
         second = store[group, 1]
         for value in np.unique(second):
