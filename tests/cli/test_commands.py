@@ -308,16 +308,20 @@ def test_a_tokenizer_of_inputs_that_cannot_be_read(
 # --------------------------------------------------------------------------------------- interruption
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize(
+    ("workers", "number"),
+    [(1, signal.SIGINT), (2, signal.SIGINT), (1, signal.SIGTERM), (2, signal.SIGTERM), (2, signal.SIGHUP)],
+)
 def test_ctrl_c_is_130_keeps_what_is_done_and_goes_on(
     workers: int,
+    number: int,
     plugin: Path,
     tmp_path: Path,
     jsonl: Callable[..., None],
     environment: Callable[..., dict[str, str]],
     outputs: Callable[[Path], dict[str, str]],
 ) -> None:
-    """SIGINT to the whole group of processes, as a terminal sends it, while a slow stage is at work."""
+    """To the whole group of processes, as a terminal sends it, while a slow stage is at work."""
     for name in "abcde":
         jsonl(tmp_path / f"{name}.jsonl", [{"id": str(i), "text": f"text {i} of {name}"} for i in range(5)])
     sources = "".join(f"  - files: {{path: {name}.jsonl, label: {name}}}\n" for name in "abcde")
@@ -339,7 +343,7 @@ def test_ctrl_c_is_130_keeps_what_is_done_and_goes_on(
         time.sleep(0.02)
     import os
 
-    os.killpg(build.pid, signal.SIGINT)
+    os.killpg(build.pid, number)
     stdout, stderr = build.communicate(timeout=60)
     assert build.returncode == 130, stderr
     assert "Interrupted. Finished tasks are kept" in stderr

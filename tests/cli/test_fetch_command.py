@@ -183,8 +183,13 @@ def test_errors_have_a_remedy_and_a_code(call: Call, samplewiki: str, tmp_path: 
     assert not (tmp_path / "dumps").exists()
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda n: n.name)
 def test_an_interruption_keeps_what_has_come(
-    site: tuple[str, Path], environment: Callable[..., dict[str, str]], call: Call, tmp_path: Path
+    number: signal.Signals,
+    site: tuple[str, Path],
+    environment: Callable[..., dict[str, str]],
+    call: Call,
+    tmp_path: Path,
 ) -> None:
     data = os.urandom(400_000)
     publish(site[1], "slowwiki", data, b"BZh9")
@@ -204,7 +209,10 @@ def test_an_interruption_keeps_what_has_come(
         if state.exists() or child.poll() is not None:
             break
         time.sleep(0.01)
-    child.send_signal(signal.SIGINT)
+    second = call(*words, "--json")
+    assert second.exit_code == 1
+    assert f"another fetch is writing here (process {child.pid} on " in told(second)["message"]
+    child.send_signal(number)
     _, said = child.communicate(timeout=60)
     assert child.returncode == 130, said
     assert "call the same command again" in said

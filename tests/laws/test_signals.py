@@ -1,0 +1,201 @@
+"""Whoever stops a command, and however: what is promised then is what happens."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+import termios
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from corpuskit.train import TrainSettings, train_model
+from tests.laws.waiting import ROOT, waiting
+
+SETTINGS = TrainSettings(
+    layers=1, width=32, heads=2, context=16, batch_rows=2, steps=100_000, eval_tokens=64, eval_every=50_000
+)
+TRAIN = [f"--set={name}={value}" for name, value in SETTINGS.given().items()]
+
+
+def default_signals() -> None:
+    """A shell's background jobs ignore Ctrl-C, and so would their children."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
+def until(holds: Callable[[], bool], child: subprocess.Popen[str]) -> None:
+    """Wait until something holds, in a child that has not ended."""
+    while not holds():
+        assert child.poll() is None, child.communicate()
+        time.sleep(0.02)
+
+
+def until_it_says(words: str, child: subprocess.Popen[str]) -> None:
+    """Read its standard error up to a line with these words."""
+    assert child.stderr is not None
+    while words not in (line := child.stderr.readline()):
+        assert line, "it has ended"
+
+
+def latest(out: Path) -> int:
+    """The step of the checkpoint that would be gone on from; -1 where there is none."""
+    pointer = out / "checkpoints" / "latest"
+    return int(pointer.read_text()[5:13]) if pointer.exists() else -1
+
+
+def goes_on(run: Path, out: Path, step: int) -> None:
+    result = train_model(run, out, resume=True, pause_at=step + 1)
+    assert (result.reason, result.step) == ("paused", step + 1)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda n: n.name)
+def test_one_signal_saves_and_a_second_one_leaves_at_once(
+    number: signal.Signals, built: Path, tmp_path: Path
+) -> None:
+    """The function that waits is a step, so that both come while it is under way."""
+    out, run = tmp_path / "model", built / "run"
+    words = ("train", run, "--out", out, *TRAIN)
+    place = "corpuskit.train.loop:train_step"
+    with waiting(place, *words, preexec_fn=default_signals) as child:
+        assert child.stdin is not None
+        child.stdin.write("\n")
+        child.stdin.flush()  # The first step is made; the second one waits.
+        until_it_says("here", child)
+        child.send_signal(number)
+        until(
+            lambda: child.stderr is not None and "Stopping after this step" in child.stderr.readline(), child
+        )
+        _, stderr = child.communicate("\n", timeout=120)
+    assert child.returncode == 130, stderr
+    assert f"Go on with: corpuskit train {run} --out {out} --resume" in stderr
+    assert latest(out) == 2
+    with waiting(place, "train", run, "--out", out, "--resume", preexec_fn=default_signals) as child:
+        child.send_signal(number)
+        until(
+            lambda: child.stderr is not None and "Stopping after this step" in child.stderr.readline(), child
+        )
+        child.send_signal(number)
+        _, stderr = child.communicate(timeout=120)
+    assert child.returncode == 130, stderr
+    assert "Interrupted. Nothing new was saved: call the same command again." in stderr
+    assert "Traceback" not in stderr
+    assert latest(out) == 2
+    goes_on(run, out, 2)
+
+
+def test_a_second_signal_in_a_new_run_names_what_is_kept(built: Path, tmp_path: Path) -> None:
+    out, run = tmp_path / "model", built / "run"
+    words = ("train", run, "--out", out, *TRAIN, "--quiet")
+    with waiting("corpuskit.train.loop:train_step", *words, preexec_fn=default_signals) as child:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            child.send_signal(number)
+            time.sleep(0.2)  # Two signals of which the first is not yet taken could arrive as one.
+        _, stderr = child.communicate(timeout=120)
+    assert child.returncode == 130, stderr
+    assert "Interrupted. The checkpoint of step 0 is kept. Go on with: corpuskit train" in stderr
+    goes_on(run, out, 0)
+
+
+def test_before_anything_is_begun_nothing_is_left(built: Path, tmp_path: Path) -> None:
+    words = ("train", built / "run", "--out", tmp_path / "a" / "model", *TRAIN)
+    with waiting("corpuskit.train.train:settle", *words, preexec_fn=default_signals) as child:
+        child.send_signal(signal.SIGHUP)
+        _, stderr = child.communicate(timeout=120)
+    assert child.returncode == 130, stderr
+    assert "Nothing new was saved: call the same command again." in stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("gone", ["terminal", "pipe"])
+def test_a_run_whose_terminal_goes_saves(gone: str, built: Path, tmp_path: Path) -> None:
+    """A closed window: SIGHUP, and EIO for all that is still said; a closed pipe: EPIPE, here with SIGTERM."""
+    out, run = tmp_path / "model", built / "run"
+    words = [sys.executable, "-m", "corpuskit", "train", str(run), "--out", str(out), *TRAIN]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "TERM": "xterm"}
+    reader, writer = pty.openpty() if gone == "terminal" else os.pipe()
+
+    def settle() -> None:
+        default_signals()
+        if gone == "terminal":
+            fcntl.ioctl(1, termios.TIOCSCTTY, 0)
+
+    child = subprocess.Popen(
+        words,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=writer,
+        stderr=writer,
+        start_new_session=True,
+        preexec_fn=settle,
+        text=True,
+    )
+    os.close(writer)
+    try:
+        until(lambda: latest(out) == 0 and (out / "model.json").exists(), child)
+        os.close(reader)
+        if gone == "pipe":
+            time.sleep(0.5)
+            child.terminate()
+        assert child.wait(timeout=120) == 130
+    finally:
+        child.kill()
+    assert latest(out) > 0
+    goes_on(run, out, latest(out))
+
+
+def test_a_run_that_nobody_listens_to_comes_to_its_end(built: Path, tmp_path: Path) -> None:
+    out, line = tmp_path / "model", f"{sys.executable} -m corpuskit train {built}/run --out {tmp_path}/model"
+    more = " ".join([*TRAIN, "--steps=60", "--set=eval_every=1"]).replace("--set=steps=100000", "")
+    found = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", f"{line} {more} 2>&1 | true"],
+        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=240,
+    )
+    assert (found.returncode, found.stdout, found.stderr) == (0, "", "")
+    assert latest(out) == 60
+    assert json.loads((out / "model.json").read_text())["training"]["reason"] == "done"
+
+
+def test_what_nohup_ignores_stays_ignored(built: Path, tmp_path: Path) -> None:
+    def nohup() -> None:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    out = tmp_path / "model"
+    words = ("train", built / "run", "--out", out, *TRAIN)
+    with waiting("corpuskit.train.loop:train_step", *words, preexec_fn=nohup) as child:
+        for number in (signal.SIGHUP, signal.SIGHUP, signal.SIGTERM):
+            child.send_signal(number)
+        _, stderr = child.communicate("\n", timeout=120)
+    assert child.returncode == 130, stderr
+    assert stderr.count("Stopping after this step") == 1
+    assert latest(out) == 1
+
+
+@pytest.mark.parametrize("name", ["export", "tokenizer"])
+def test_what_is_made_whole_or_not_at_all_leaves_nothing(name: str, built: Path, tmp_path: Path) -> None:
+    if name == "export":
+        train_model(
+            built / "run", tmp_path / "model", SETTINGS.model_copy(update={"steps": 1, "eval_every": 1})
+        )
+        place, words = "corpuskit.train.hub.export:save_tensors", ("export", tmp_path / "model")
+    else:
+        place = "corpuskit.cli.corpus.tokenizer:_texts"
+        words = ("tokenizer", "train", built / "corpus" / "books")
+    (tmp_path / "x").mkdir()
+    out = tmp_path / "x" / "tokenizer.json"
+    with waiting(place, *words, "--out", out) as child:
+        child.send_signal(signal.SIGTERM)
+        _, stderr = child.communicate(timeout=120)
+    assert child.returncode == 130, stderr
+    assert "Interrupted. Nothing was written." in stderr
+    assert list((tmp_path / "x").iterdir()) == []
