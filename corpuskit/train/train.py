@@ -9,6 +9,7 @@ from pathlib import Path
 from corpuskit.errors import SettingError
 from corpuskit.storage.files import write_file, writing
 from corpuskit.train.checkpoint import FOLDER as CHECKPOINTS
+from corpuskit.train.checkpoint import remove_later
 from corpuskit.train.device import process_state
 from corpuskit.train.loop import Saver, fit
 from corpuskit.train.parallel.processes import processes
@@ -81,6 +82,8 @@ def train_model(
             setup = settle(chosen, corpus, grid)
         trainer = make_trainer(out, setup, corpus, grid, began)
         progress = checkpoint.load(trainer, shards, allow_changed_data) if checkpoint else beginning(setup)
+        if grid.is_first and checkpoint and checkpoint.state["passed_over"]:
+            remove_later(checkpoint.folder)
         log = _begin_folder(out, corpus.tokenizer.data, overwrite, progress) if grid.is_first else None
         grid.barrier()
         try:
