@@ -307,6 +307,14 @@ def _unused_name(folder: Path, name: str) -> str:
     return next(candidate for candidate in tries if not (folder / candidate).exists())
 
 
+def remove_later(folder: Path) -> None:
+    """Remove the checkpoints later than this one, which a run cannot go on from and will write again."""
+    with storage.writing(folder.parent):
+        for path in folder.parent.glob("step-*"):
+            if path.name > folder.name and STEP.fullmatch(path.name):
+                shutil.rmtree(path)
+
+
 def _remove_old(folder: Path, newest: str, keep: int) -> None:
     """Remove what is older than the newest `keep` checkpoints, what is later than this one, and leftovers."""
     # Later ones are of a run that went back to an older checkpoint: it will write them again.

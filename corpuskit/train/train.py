@@ -12,7 +12,7 @@ from corpuskit.errors import SettingError, TrainError
 from corpuskit.storage.files import UNFINISHED, remove_files, write_file, writing
 from corpuskit.storage.ownership import MODEL, claim
 from corpuskit.train.checkpoint import FOLDER as CHECKPOINTS
-from corpuskit.train.checkpoint import remove_checkpoints
+from corpuskit.train.checkpoint import remove_checkpoints, remove_later
 from corpuskit.train.device import process_state
 from corpuskit.train.loop import Saver, fit
 from corpuskit.train.parallel.processes import processes
@@ -95,6 +95,8 @@ def train_model(
                 if checkpoint
                 else beginning(setup)
             )
+            if grid.is_first and checkpoint and checkpoint.state["passed_over"]:
+                remove_later(checkpoint.folder)
             log = _begin_folder(out, corpus.tokenizer.data, overwrite, progress) if grid.is_first else None
             grid.barrier()
             if log is not None:

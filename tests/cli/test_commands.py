@@ -190,7 +190,8 @@ def test_the_same_as_text(finished: Path, corpus: Path) -> None:
         ("dropped/documents-files-letters-00000.parquet", "delete", "is missing"),
         ("ledger.json", "delete", "not finished"),
         ("documents/stranger.parquet", "add", "in no record"),
-        ("ledger.json", "ledger", "went in"),
+        ("ledger.json", "ledger", "sha256 differs"),
+        ("recipe.yaml", "flip", "sha256 differs"),
         ("manifest/tokenizer.json", "delete", "in no record"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import socket
 import subprocess
@@ -19,7 +20,7 @@ from corpuskit import Files, Run
 from corpuskit.build.build import build_corpus
 from corpuskit.build.forecast.dry_run import dry_run
 from corpuskit.build.recipe.recipe import load
-from corpuskit.errors import RunError
+from corpuskit.errors import RunError, StorageError
 from corpuskit.stages.stage import Rule
 
 Outputs = Callable[[Path], dict[str, str]]
@@ -178,6 +179,92 @@ def outputs_to_damage() -> list[str]:
         "shards/shards.json",
         "dropped/documents-files-letters-00000.parquet",
     ]
+
+
+def flip(path: Path, chance: random.Random) -> None:
+    """Flip one bit of a file: its size and, here, its times of change tell nothing."""
+    data, times = bytearray(path.read_bytes()), path.stat()
+    data[chance.randrange(len(data))] ^= 1 << chance.randrange(8)
+    path.write_bytes(bytes(data))
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+@pytest.mark.parametrize("path", outputs_to_damage())
+def test_a_flipped_bit_is_made_again_and_told(
+    path: str, corpus: Path, run: Path, tmp_path: Path, outputs: Outputs
+) -> None:
+    before = outputs(run)
+    flip(run / path, random.Random(path))
+    result = build_corpus(load(corpus / "recipe.yaml"), run)
+    assert result.done
+    assert [w for w in result.warnings if w.startswith(f"{path}: was not as recorded")]
+    assert outputs(run) == before
+    assert build_corpus(load(corpus / "recipe.yaml"), run).warnings == ()
+
+
+@pytest.mark.parametrize("path", outputs_to_damage()[:4])
+def test_a_changed_recipe_reads_no_damaged_file(
+    path: str, corpus: Path, run: Path, tmp_path: Path, outputs: Outputs
+) -> None:
+    flip(run / path, random.Random(path))
+    assert build(corpus, run, "tokenizer.vocab_size=420")
+    assert outputs(run) == fresh(corpus, tmp_path, outputs, "tokenizer.vocab_size=420")
+
+
+@pytest.mark.parametrize("path", ["recipe.yaml", "ledger.json", "run.json", "manifest/build.json"])
+@pytest.mark.parametrize("more", [b"\n", b"#"])
+def test_what_no_task_writes_is_written_again(
+    path: str, more: bytes, corpus: Path, run: Path, outputs: Outputs
+) -> None:
+    before = outputs(run)
+    (run / path).write_bytes((run / path).read_bytes() + more)
+    if (path, more) == ("run.json", b"#"):  # Nothing says any more what this folder is.
+        with pytest.raises(RunError, match=r"run\.json: not readable as JSON"):
+            tasks(corpus, run)
+        return
+    assert tasks(corpus, run) == set()
+    assert outputs(run) == before
+
+
+def test_a_task_reads_what_was_recorded_or_nothing(corpus: Path, tmp_path: Path, outputs: Outputs) -> None:
+    """A file that is damaged while the build is under way is named; the next call makes it again."""
+    target = "documents/files-letters-00000.parquet"
+
+    def listen(event: str, facts: Any) -> None:
+        if event == "done" and facts["task"] == target.removesuffix(".parquet"):
+            flip(tmp_path / "run" / target, random.Random(1))
+
+    pipeline = load(corpus / "recipe.yaml").pipeline
+    with pytest.raises(RunError, match=rf"{target}: is damaged") as caught:
+        build_corpus(pipeline, tmp_path / "run", listen=listen)
+    assert "corpuskit build" in caught.value.remedy
+    assert build_corpus(pipeline, tmp_path / "run").warnings
+    assert outputs(tmp_path / "run") == fresh(corpus, tmp_path, outputs)
+
+
+def test_damaged_digests_of_inputs_are_not_believed(
+    corpus: Path, run: Path, tmp_path: Path, outputs: Outputs
+) -> None:
+    before, memory = outputs(run), run / "logs" / "digests.json"
+    text = memory.read_text()
+    digest = next(iter(json.loads(text)["files"].values()))[-1]
+    memory.write_text(text.replace(digest, digest[::-1]))
+    assert tasks(corpus, run) == set()
+    assert outputs(run) == before
+
+
+def test_a_folder_in_the_place_of_a_file_is_named_and_stays(corpus: Path, run: Path) -> None:
+    for path in ("documents/files-letters-00000.parquet", "ledger.json", "manifest/tokenizer.json"):
+        (run / path).unlink()
+        (run / path / "mine").mkdir(parents=True)
+        with pytest.raises(StorageError, match=path) as caught:
+            tasks(corpus, run)
+        assert "folder" in caught.value.remedy
+        assert (run / path / "mine").is_dir()
+        (run / path / "mine").rmdir()
+        (run / path).rmdir()
+        tasks(corpus, run)
+        assert (run / path).is_file()
 
 
 @pytest.mark.parametrize("path", outputs_to_damage())
