@@ -1,51 +1,71 @@
 """Memory of one large document through a whole build, in scripts of one, two and three bytes a character.
 
-A child process builds a small document first: what it has taken by then is the base of a worker. What it takes
-beyond that for a document of 5 or 20 MB of UTF-8 is measured by the kernel's peak, and told in times of the
-document. There is no peer: each tool of the path hands whole documents to the next.
+A process of its own builds 20 small documents first: what it has taken by then, caches of the libraries
+included, is the base of a worker. What the kernel's peak shows beyond it for a document of 5 or 20 MB is told
+in times of the document's UTF-8 bytes. Half of them have no line ends. There is no peer to compare with:
+those of the other benchmarks are chains of tools.
 """
 
 from __future__ import annotations
 
+import json
 import random
 import resource
 import subprocess
 import sys
 import tempfile
+from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
-BAR = 20
-"""Times the document that a worker may take above its base."""
+from benchmarks.harness import OURS, Bar, Row, run_benchmark
 
+BAR = Bar(20, of="value", side="at most")
+
+# Letters of words, what parts them, and what ends a sentence.
 SCRIPTS = {
-    "Latin": ("abcdefghilmnoprstuvàéöß", " ", ". "),
-    "Cyrillic": ("абвгдежзиклмнопрстуфчшыья", " ", ". "),
-    "Chinese": (
-        "的一是不了在人有我他这中大来上国个到说们为子和你地出道也时年得就那要下以生会自着去之过家",
-        "，",
-        "。",
-    ),
+    "Latin": ("abcdefghilmnoprstuv\u00e0\u00e9\u00f6\u00df", " ", ". "),
+    "Cyrillic": ("".join(map(chr, range(0x430, 0x44F))), " ", ". "),
+    "Chinese": ("".join(map(chr, range(0x4E00, 0x4E00 + 900, 9))), "\uff0c", "\u3002"),
 }
 
 
 def text_of(script: str, size: int, *, lines: bool) -> str:
-    """About ``size`` bytes of invented prose of a script, with or without line ends; the same each time."""
+    """About ``size`` bytes of invented prose of a script, the same each time.
+
+    Args:
+        lines: whether every tenth sentence or so ends a line.
+    """
     letters, between, end = SCRIPTS[script]
     chance = random.Random(7)
     words = ["".join(chance.choices(letters, k=chance.randint(2, 9))) for _ in range(8000)]
-    picked, length = [], 0
+    sentences, length = [], 0
     while length < size:
-        sentence = between.join(chance.choices(words, k=14)) + end
-        # A line end now and then, as between paragraphs.
-        sentence += "\n" if lines and chance.random() < 0.1 else ""
-        picked.append(sentence)
-        length += len(sentence.encode())
-    return "".join(picked)
+        line_end = "\n" if lines and chance.random() < 0.1 else ""
+        sentences.append(between.join(chance.choices(words, k=14)) + end + line_end)
+        length += len(sentences[-1].encode())
+    return "".join(sentences)
 
 
-def child(script: str, size: int, lines: bool) -> dict[str, Any]:
-    """Build a small and then a large document in this process; peaks in bytes."""
+def times(script: str, size: int, *, lines: bool) -> float:
+    """Peak above the base, in times of a document of ``size`` bytes, in a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        text = text_of(script, size, lines=lines)
+        for name, texts in (
+            ("small", [text[n * 9000 : n * 9000 + 9000] for n in range(20)]),
+            ("large", [text]),
+        ):
+            (Path(folder) / name).mkdir()
+            for number, one in enumerate(texts):
+                (Path(folder) / name / f"{number}.txt").write_text(one, encoding="utf-8")
+        command = [sys.executable, "-m", "benchmarks.large_document", "--child", folder]
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        base, peak = json.loads(done.stdout)
+        return float(peak - base) / len(text.encode())
+
+
+def child(folder: Path) -> list[int]:
+    """Build both corpora of a folder in this process; its peak after each, in bytes."""
     from corpuskit import (
         ExactDuplicates,
         Files,
@@ -58,40 +78,31 @@ def child(script: str, size: int, lines: bool) -> dict[str, Any]:
         build_corpus,
     )
 
-    def build(folder: Path, text: str) -> dict[str, int]:
-        (folder / "in").mkdir(parents=True)
-        (folder / "in" / "a.txt").write_text(text, encoding="utf-8")
-        del text
-        steps = [Files(path=str(folder / "in"), label="x"), Unicode(), Whitespace(), Length()]
+    peaks = []
+    for name in ("small", "large"):
+        steps: list[Any] = [Files(path=str(folder / name), label="x"), Unicode(), Whitespace(), Length()]
         steps += [ExactDuplicates(), NearDuplicates(), TrainTokenizer(vocab_size=2000), WriteShards()]
-        peaks: dict[str, int] = {}
-
-        def listen(event: str, facts: Any) -> None:
-            if event == "done":
-                peaks[facts["title"]] = facts["peak_bytes"]
-
-        build_corpus(steps, folder / "run", listen=listen)
-        return peaks
-
-    with tempfile.TemporaryDirectory() as folder:
-        build(Path(folder, "small"), text_of(script, 20_000, lines=lines))
-        base = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-        source = Path(folder, "text")
-        # Made in a process of its own, so that the making does not count.
-        code = f"from benchmarks.large_document import *; Path({str(source)!r}).write_text(text_of({script!r}, {size}, lines={lines}), encoding='utf-8')"
-        subprocess.run([sys.executable, "-c", code], check=True)
-        peaks = build_file(Path(folder, "large"), source, build)
-    return {"base": base, "peaks": peaks}
+        build_corpus(steps, folder / f"run-{name}")
+        peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+    return peaks
 
 
-def build_file(folder: Path, source: Path, build: Any) -> dict[str, int]:
-    return build(folder, source.read_text(encoding="utf-8"))
+def collect(options: Namespace) -> list[Row]:
+    """A row for each script and size; with --quick of 5 MB alone."""
+    rows = []
+    for size in (5_000_000,) if options.quick else (5_000_000, 20_000_000):
+        for script in SCRIPTS:
+            for lines in (True, False):
+                found = times(script, size, lines=lines)
+                shape = "lines" if lines else "one line"
+                what = f"{script}, {size // 10**6} MB, {shape}"
+                value, met = round(found, 1), BAR.is_met(found, None)
+                rows.append(Row(what, OURS, value, "x", bar=str(BAR), met=met, input="invented prose"))
+    return rows
 
 
 if __name__ == "__main__":
-    out = child(sys.argv[1], int(sys.argv[2]), sys.argv[3] == "1")
-    b = out["base"]
-    n = int(sys.argv[2])
-    print(
-        sys.argv[1:], "base", b >> 20, {k: round((v - b) / n, 1) for k, v in out["peaks"].items()}, flush=True
-    )
+    if sys.argv[1:2] == ["--child"]:
+        print(json.dumps(child(Path(sys.argv[2]))))
+    else:
+        sys.exit(run_benchmark("large_document", collect))

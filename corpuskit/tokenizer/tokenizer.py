@@ -27,7 +27,7 @@ from corpuskit.tokenizer.streaming import Decoder, byte_alphabet, decoder_of
 LEAST_VOCABULARY = special.RESERVED + 256
 """Special tokens and single bytes: a vocabulary without merges."""
 
-_BATCH_BYTES = 2**18
+_BATCH_BYTES = 2**17
 """About as much text is given to ``tokenizers`` at a time: its encodings weigh some 100 times the text."""
 
 # A blank in front belongs to what follows, and no pretoken goes on behind its letters: so much holds of all.
