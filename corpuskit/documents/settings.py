@@ -6,8 +6,11 @@ are annotated with `Location`. A pass over the text is redone when a setting wit
 
 from __future__ import annotations
 
+import difflib
 import os
-from typing import Annotated, Any, ClassVar, Self, TypeVar
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
@@ -31,7 +34,30 @@ Location = Annotated[T, _LOCATION, BeforeValidator(_from_home)]
 """``path: Location[str]``: says where an input lies. Never part of a fingerprint or an output."""
 
 
-class Settings(BaseModel):
+if TYPE_CHECKING:
+
+    class Checked(BaseModel):
+        """Values with known names; the constructor raises `SettingError` for what is wrong."""
+
+else:
+
+    class _Checking(type(BaseModel)):
+        # Not in `__init__`, which values inside of others have too: their error needs the place there.
+        def __call__(cls, *values: Any, **named: Any) -> Any:
+            if values:
+                raise SettingError(
+                    f"{cls.__name__}: {values[0]!r} has no name", remedy="Give each setting as name=value."
+                )
+            try:
+                return super().__call__(**named)
+            except ValidationError as error:
+                raise first_problem(cls.__name__, cls, error).error() from error
+
+    class Checked(BaseModel, metaclass=_Checking):
+        """Values with known names; the constructor raises `SettingError` for what is wrong."""
+
+
+class Settings(Checked):
     """Frozen settings with a registered name and an integer version.
 
     The version is raised by hand whenever the same settings would give other bytes than before; a test
@@ -47,13 +73,9 @@ class Settings(BaseModel):
     def checked(cls, owner: str, /, **values: Any) -> Self:
         """Settings from the keywords of a function; `SettingError` in its name for what is wrong first."""
         try:
-            return cls(**values)
+            return cls.model_validate(values)
         except ValidationError as error:
-            problem = error.errors()[0]
-            name = ".".join(map(str, problem["loc"]))
-            message = f"{owner}: {name} = {problem['input']!r}: {problem['msg']}"
-            known = nearest(name, cls.model_fields) if problem["type"] == "extra_forbidden" else ""
-            raise SettingError(message, remedy=known or "Correct the value.") from error
+            raise first_problem(owner, cls, error).error() from error
 
     @classmethod
     def _marked(cls, mark: object) -> set[str]:
@@ -84,3 +106,87 @@ class Settings(BaseModel):
     def libraries(self) -> dict[str, Any]:
         """Further facts that the output depends on, e.g. ``{"ftfy": "6.3.1"}``."""
         return {}
+
+
+# ------------------------------------------------------------------------------- what is wrong, in our words
+class Problem(NamedTuple):
+    """What is wrong with a value.
+
+    Attributes:
+        place: of the setting, inside of the settings.
+        wants_text: whether a text would do, or one of some words.
+    """
+
+    place: tuple[str | int, ...]
+    message: str
+    remedy: str
+    wants_text: bool = False
+
+    def error(self) -> SettingError:
+        """What to raise."""
+        return SettingError(self.message, remedy=self.remedy)
+
+
+def first_problem(owner: str, kind: type[BaseModel], error: ValidationError) -> Problem:
+    """The first problem that pydantic found with the settings of ``kind``, called ``owner``."""
+    # A misspelt key also makes another one missing: the misspelt one is what the user can mend.
+    problems = error.errors()
+    problem = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
+    place = _setting_at(problem["loc"])
+    name, value = ".".join(map(str, place)), problem["input"]
+    if problem["type"] == "extra_forbidden":
+        known = nearest(str(place[-1]), _fields_at(kind, place[:-1]))
+        return Problem(place, f"{owner}: unknown setting {name!r}", known)
+    if problem["type"] == "missing":
+        return Problem(place[:-1], f"{owner}: the setting {name!r} is missing", f"Add a value for {name!r}.")
+    shown = f"{owner}.{name}: {value!r}: " if name else f"{owner}: "
+    # A setting of several forms has a problem for each of them: a user may choose the form.
+    same = [p for p in problems if _setting_at(p["loc"]) == place]
+    message = " or ".join(dict.fromkeys(_message(p) for p in same))
+    wants_text = any(p["type"] in ("string_type", "literal_error") for p in same)
+    return Problem(place, f"{shown}{message}", _remedy(same), wants_text)
+
+
+# Settings that may be of several types have a problem for each, told apart by such words in its place.
+_FORM = re.compile(r"(literal|tuple|list|dict)\[|(str|int|float|bool|function-.*)$")
+"""What pydantic puts into the place of a problem for each form that a setting may have."""
+
+_CHOICE = re.compile(r"'([^']*)'")
+
+
+def _setting_at(place: tuple[str | int, ...]) -> tuple[str | int, ...]:
+    """The setting that pydantic means, without the names that it gives to the forms of a setting.
+
+    >>> _setting_at(("drop_sections", "tuple[str, ...]", 0))
+    ('drop_sections', 0)
+    """
+    return tuple(word for word in place if not (isinstance(word, str) and _FORM.match(word)))
+
+
+def _message(problem: Any) -> str:
+    """What pydantic says, in the words of YAML."""
+    known = dict.fromkeys(("tuple_type", "list_type"), "should be a list")
+    known |= dict.fromkeys(("bool_type", "bool_parsing"), "should be true or false")
+    known["dict_type"] = "should be a mapping, key: value"
+    said = str(problem["msg"]).removeprefix("Value error, ")
+    return known.get(problem["type"], said)
+
+
+def _remedy(problems: Sequence[Any]) -> str:
+    """How the value can be mended, from the forms that it might have had."""
+    value = str(problems[0]["input"])
+    if any(p["type"] in ("tuple_type", "list_type") for p in problems):
+        return f"Write [{value}] for a list of one, [] for none."
+    if isinstance(problems[0]["input"], bool) and any(p["type"] == "string_type" for p in problems):
+        return "Give a text, in quotes: YAML takes yes, no, on and off for true and false."
+    choices = [word for p in problems for word in _CHOICE.findall(p.get("ctx", {}).get("expected", ""))]
+    close = difflib.get_close_matches(value, choices, n=1, cutoff=0.6)
+    return f"Did you mean {close[0]!r}?" if close else "Correct the value."
+
+
+def _fields_at(kind: type[Any], place: Sequence[str | int]) -> list[str]:
+    """Names of the settings of a model, or of a model inside it."""
+    for word in place:
+        field = getattr(kind, "model_fields", {}).get(word)
+        kind = field.annotation if field is not None else type(None)
+    return list(getattr(kind, "model_fields", {}))

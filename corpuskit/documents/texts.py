@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from corpuskit.errors import InputError, SettingError
@@ -23,6 +24,26 @@ def as_texts(owner: str, texts: Iterable[object]) -> list[str]:
 def each_text(owner: str, texts: Iterable[object]) -> Iterator[str]:
     """The texts one by one; raises as `as_texts`, and InputError for one that holds half a surrogate pair."""
     return (_whole(owner, number, text) for number, text in enumerate(strings(owner, texts)))
+
+
+PIECE_CHARACTERS = 2**15
+"""Where a long text is taken piece by piece, so that what is made of it takes memory for one piece alone."""
+
+
+def pieces(text: str, border: re.Pattern[str], size: int | None = None) -> Iterator[str]:
+    """Cut a text at the first border behind each `PIECE_CHARACTERS` or ``size``; without one it stays whole.
+
+    >>> list(pieces("one two three", re.compile("(?= )"), 2))
+    ['one', ' two', ' three']
+    """
+    start, size = 0, size or PIECE_CHARACTERS
+    while len(text) - start > size:
+        found = border.search(text, start + size)
+        if found is None:
+            break
+        yield text[start : found.start()]
+        start = found.start()
+    yield text[start:] if start else text
 
 
 def strings(owner: str, texts: Iterable[object]) -> Iterator[str]:

@@ -18,7 +18,7 @@ import numpy.typing as npt
 import tokenizers
 from tokenizers import Regex, decoders, models, pre_tokenizers, trainers
 
-from corpuskit.documents.texts import each_text, strings
+from corpuskit.documents.texts import each_text, pieces, strings
 from corpuskit.errors import InputError, SettingError, TrainError, nearest
 from corpuskit.storage.files import write_bytes, write_json
 from corpuskit.tokenizer import lossless, special
@@ -27,17 +27,22 @@ from corpuskit.tokenizer.streaming import Decoder, byte_alphabet, decoder_of
 LEAST_VOCABULARY = special.RESERVED + 256
 """Special tokens and single bytes: a vocabulary without merges."""
 
-_BATCH_CHARACTERS = 2**20
-"""Text given to ``tokenizers`` at a time: its encodings weigh some 50 times the text."""
+_BATCH_BYTES = 2**17
+"""About as much text is given to ``tokenizers`` at a time: its encodings weigh some 100 times the text."""
 
-_PIECE_CHARACTERS = 2**15
+# A blank in front belongs to what follows, and no pretoken goes on behind its letters: so much holds of all.
+_WORDS = (
+    r"(?<=\S)(?= )|"
+    r"(?<=[\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fff])(?=[\u3001\u3002\uff01\uff0c\uff1a\uff1b\uff1f])"
+)
+_LAST_LINE_FEED = re.compile(rf"(?<=\n)(?=\S)|{_WORDS}")
 _SAFE = {
-    special.PATTERNS["llama3"]: re.compile(r"(?<=\n)(?=[A-Za-z])"),
-    special.PATTERNS["gpt2"]: re.compile(r"(?<=\S\n)(?=[A-Za-z])"),
+    special.PATTERNS["llama3"]: _LAST_LINE_FEED,
+    special.PATTERNS["llama3"].replace(r"\p{N}{1,3}", r"\p{N}"): _LAST_LINE_FEED,  # Qwen 2 and 3
+    special.PATTERNS["gpt2"]: re.compile(rf"(?<=\S\n)(?=\S)|{_WORDS}"),
 }
 """Where a text may be cut without changing a pretoken. Llama 3's pattern ends a run of white space at its
-last line feed and begins the next pretoken with the letter. GPT-2's looks beyond a run of several, so that
-only a single line feed will do."""
+last line feed. GPT-2's looks beyond a run of several, so that only a single line feed will do."""
 
 
 class Tokenizer:
@@ -253,14 +258,19 @@ class Tokenizer:
             for encoding, (_, last) in zip(encodings, batch, strict=True):
                 ids.append(np.array(encoding.ids, np.uint32))
                 if last:
-                    yield np.concatenate(ids)
+                    whole = np.concatenate(ids) if len(ids) > 1 else ids[0]
                     ids = []
+                    yield whole
 
     def _pieces(self, texts: Iterable[str]) -> Iterator[tuple[str, bool]]:
         """Pieces of the texts, each with whether it is the last of its text."""
         for text in texts:
-            cut = list(pieces(text, self._safe)) if self._safe else [text]
-            yield from ((piece, number == len(cut)) for number, piece in enumerate(cut, 1))
+            held = None
+            for piece in pieces(text, self._safe) if self._safe else (text,):
+                if held is not None:
+                    yield held, False
+                held = piece
+            yield held or "", True
 
     def offsets(self, text: str) -> list[tuple[int, int]]:
         """Where each token of one text lies: (start, end) in characters."""
@@ -348,8 +358,15 @@ class Tokenizer:
 
     @cached_property
     def _safe(self) -> re.Pattern[str] | None:
-        """Where texts may be cut; None unless it cuts text into pretokens as one that `train` made."""
-        steps = (self._document.get("pre_tokenizer") or {}).get("pretokenizers") or [{}]
+        """Where texts may be cut; None unless it cuts text into pretokens by a pattern that is known.
+
+        Books as a whole would make ``tokenizers`` hold hundreds of times their size, on one core.
+        """
+        first = self._document.get("pre_tokenizer") or {}
+        steps = first.get("pretokenizers") or [first]
+        if first.get("type") == "ByteLevel" and first.get("use_regex") and not first.get("add_prefix_space"):
+            # It cuts by GPT-2's pattern itself.
+            steps = [{"behavior": "Isolated", "pattern": {"Regex": special.PATTERNS["gpt2"]}}]
         # An added token that is not special is looked for in the text, and a cut could part it.
         added = any(not token.get("special") for token in self._document.get("added_tokens", []))
         if steps[0].get("behavior") != "Isolated" or self._document.get("normalizer") is not None or added:
@@ -390,31 +407,13 @@ def tokenizer_file(path: Path | str) -> Path:
     return found
 
 
-def pieces(text: str, safe: re.Pattern[str]) -> Iterator[str]:
-    """Cut a text into pieces of about 32,768 characters that give, one by one, the pretokens of the whole.
-
-    Books as a whole would make ``tokenizers`` hold hundreds of times their size, on one core.
-
-    >>> [len(piece) for piece in pieces("A line of words.\\n" * 4000, _SAFE[special.PATTERNS["gpt2"]])]
-    [32776, 32776, 2448]
-    """
-    start = 0
-    while len(text) - start > _PIECE_CHARACTERS:
-        border = safe.search(text, start + _PIECE_CHARACTERS)
-        if border is None:
-            break
-        yield text[start : border.start()]
-        start = border.start()
-    yield text[start:]
-
-
 def _batches(pieces: Iterable[tuple[str, bool]]) -> Iterator[list[tuple[str, bool]]]:
     batch: list[tuple[str, bool]] = []
     size = 0
     for piece in pieces:
         batch.append(piece)
-        size += len(piece[0])
-        if size >= _BATCH_CHARACTERS:
+        size += len(piece[0]) * (1 if piece[0].isascii() else 3)
+        if size >= _BATCH_BYTES:
             yield batch
             batch, size = [], 0
     if batch:

@@ -310,9 +310,8 @@ def _unused_name(folder: Path, name: str) -> str:
 def remove_later(folder: Path) -> None:
     """Remove the checkpoints later than this one, which a run cannot go on from and will write again."""
     with storage.writing(folder.parent):
-        for path in folder.parent.glob("step-*"):
-            if path.name > folder.name and STEP.fullmatch(path.name):
-                shutil.rmtree(path)
+        names = [path.name for path in folder.parent.glob("step-*")]
+        remove_checkpoints(folder.parent, [name for name in names if name <= folder.name])
 
 
 def _remove_old(folder: Path, newest: str, keep: int) -> None:

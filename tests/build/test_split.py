@@ -11,11 +11,11 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
 from corpuskit import Files, NearDuplicates, Split, TrainTokenizer, WriteShards
 from corpuskit.build.build import build_corpus
 from corpuskit.build.decide.held_out import FEW, sections
+from corpuskit.errors import SettingError
 
 
 def run_split(folder: Path, source: Files, split: Split, *steps: Any) -> list[dict[str, Any]]:
@@ -184,5 +184,5 @@ def test_the_share_of_a_section(length: int, unit: str, identity: str) -> None:
 
 
 def test_shares_that_leave_nothing() -> None:
-    with pytest.raises(ValidationError, match=r"more than 0\.8"):
+    with pytest.raises(SettingError, match=r"more than 0\.8"):
         Split(validation=0.5, test=0.4)

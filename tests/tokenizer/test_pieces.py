@@ -10,13 +10,32 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import pre_tokenizers, trainers
 
-from corpuskit.tokenizer import tokenizer as module
+from corpuskit.documents import texts as module
+from corpuskit.documents.texts import pieces
 from corpuskit.tokenizer.special import PATTERNS, SPECIAL_TOKENS
-from corpuskit.tokenizer.tokenizer import Tokenizer, pieces
+from corpuskit.tokenizer.tokenizer import Tokenizer
 
 ROOT = Path(__file__).parents[2]
 
 TRICKY = ["\n", "\n\n", "\r\n", " ", "  ", "\t", "A", "the", "'s", "1", "234", ".", "!\n", "é", "　", "Ω"]
+TRICKY += [
+    " x",
+    "，",
+    "。",
+    "中",
+    "の",
+    "ー",
+    "½",
+    "\x1c",
+    "\x85",
+    "\u0301",
+    "'re",
+    "_",
+    "字，",
+    "！",
+    "\u200b",
+    "и ",
+]
 
 
 @pytest.fixture(scope="module", params=sorted(PATTERNS))
@@ -35,7 +54,7 @@ def test_pieces_encode_like_the_whole(tokenizer: Tokenizer, text: str) -> None:
     whole = tokenizers.Tokenizer.from_str(tokenizer.data.decode())
     expected = whole.encode(text, add_special_tokens=False).ids
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "_PIECE_CHARACTERS", 10)
+        patch.setattr(module, "PIECE_CHARACTERS", 10)
         assert next(tokenizer.encode([text])).tolist() == expected
 
 
@@ -45,14 +64,14 @@ def test_long_texts_are_really_cut(tokenizer: Tokenizer) -> None:
     cut = list(pieces(text, tokenizer._safe))
     assert "".join(cut) == text
     assert len(cut) > 2
-    assert max(map(len, cut)) < 2 * module._PIECE_CHARACTERS
+    assert max(map(len, cut)) < 2 * module.PIECE_CHARACTERS
 
 
 @pytest.mark.parametrize("pattern", sorted(PATTERNS))
 def test_training_on_pieces_is_training_on_whole_texts(
     pattern: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_PIECE_CHARACTERS", 50)
+    monkeypatch.setattr(module, "PIECE_CHARACTERS", 50)
     ours = tokenizers.Tokenizer.from_str(Tokenizer.train(texts(), 600, pattern).data.decode())
     whole = tokenizers.Tokenizer.from_str(ours.to_str())
     whole.model = type(whole.model)()

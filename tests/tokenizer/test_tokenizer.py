@@ -15,7 +15,6 @@ import pytest
 import tokenizers
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pydantic import ValidationError
 from tokenizers import AddedToken, decoders, models, pre_tokenizers, trainers
 
 from corpuskit import TrainTokenizer
@@ -85,7 +84,7 @@ def test_a_batch_encodes_like_its_texts(tokenizer: Tokenizer, monkeypatch: pytes
     from corpuskit.tokenizer import tokenizer as module
 
     whole = [ids.tolist() for ids in tokenizer.encode(TEXTS * 3)]
-    monkeypatch.setattr(module, "_BATCH_CHARACTERS", 10)
+    monkeypatch.setattr(module, "_BATCH_BYTES", 10)
     assert [ids.tolist() for ids in tokenizer.encode(TEXTS * 3)] == whole
     assert [next(tokenizer.encode([t])).tolist() for t in TEXTS] * 3 == whole
     assert list(tokenizer.encode([])) == []
@@ -236,9 +235,9 @@ def test_wrong_calls_of_train() -> None:
 
 
 def test_settings_that_exclude_each_other() -> None:
-    with pytest.raises(ValidationError, match="exclude each other"):
+    with pytest.raises(SettingError, match="exclude each other"):
         TrainTokenizer(file="x", vocab_size=500)
-    with pytest.raises(ValidationError, match="384"):
+    with pytest.raises(SettingError, match="384"):
         TrainTokenizer(vocab_size=383)
 
 

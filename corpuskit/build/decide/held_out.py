@@ -15,8 +15,9 @@ from collections.abc import Mapping
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
+from corpuskit.documents.settings import Checked
 from corpuskit.stages.scans import Scans
 
 FEW = 100
@@ -40,7 +41,7 @@ _NEAR = 0.005
 """A share that lacks no more than this part of itself takes no further document, which ends the search."""
 
 
-class Split(BaseModel):
+class Split(Checked):
     """Shares of bytes that are held out."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -15,7 +15,6 @@ error that names its line and the nearest known key.
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -28,7 +27,7 @@ from pydantic import ValidationError
 
 from corpuskit.build.pipeline import Pipeline, PipelineStep
 from corpuskit.build.write.write_shards import WriteShards
-from corpuskit.documents.settings import Settings
+from corpuskit.documents.settings import Settings, first_problem
 from corpuskit.errors import SettingError, nearest
 from corpuskit.sources.source import Source
 from corpuskit.stages import registry
@@ -41,13 +40,10 @@ KEYS = ("sources", "stages", "tokenizer", "shards", "leave_out", "shared_ids")
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
-# Settings that may be of several types have a problem for each, told apart by such words in its place.
-_FORM = re.compile(r"(literal|tuple|list|dict)\[|(str|int|float|bool|function-.*)$")
-"""What pydantic puts into the place of a problem for each form that a setting may have."""
-
-_CHOICE = re.compile(r"'([^']*)'")
-
 _KINDS: Mapping[str, tuple[type[Settings], ...]] = {"source": (Source,), "stage": (Stage, Barrier)}
+
+_OTHER_BASE = re.compile(r"[-+]?(0[0-7_]+|\d[\d_]*(:[0-5]?\d)+(\.\d*)?)$")
+"""A zero in front makes a number octal in YAML, colons make it one to the base of 60."""
 
 Place = tuple[str | int, ...]
 """Where a value stands in a recipe: ``("stages", 2, "near_duplicates", "threshold")``."""
@@ -85,37 +81,50 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         raise SettingError(
             f"recipe {path}: cannot be read: {error}", remedy="Give a text file in UTF-8."
         ) from error
-    values, lines = _parse(path, text)
+    values, lines, words = _parse(path, text)
     # Before anything is checked: an override may mend what the recipe says wrong.
     for override in overrides:
         _override(values, override)
-    reader = _Reader(str(path), lines, path.resolve().parent)
+    reader = _Reader(str(path), lines, words, path.resolve().parent)
     return Recipe(reader.pipeline(values), values)
 
 
-def _parse(path: Path, text: str) -> tuple[dict[str, Any], dict[Place, int]]:
-    """The values of a YAML text and the line of each, keyed by place."""
+def _parse(path: Path, text: str) -> tuple[dict[str, Any], dict[Place, int], dict[Place, str]]:
+    """The values of a YAML text, and by place the line of each and the word where it is no text."""
     try:
         node = yaml.compose(text, yaml.SafeLoader)
         values = yaml.safe_load(text)
     except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that is none, say.
         quote = ' Inside {...} a variable needs quotes: {path: "${NAME}/x"}.' if "${" in text else ""
-        remedy = f"Mend the line it names.{quote}"
+        # As of a text: its repr shows a tab as \\t.
+        tabs = " Indent with spaces: YAML takes no tabs." if r"'\t'" in str(error) else ""
+        remedy = f"Mend the line it names.{quote}{tabs}"
         raise SettingError(f"recipe {path}: is no YAML: {error}", remedy=remedy) from error
     if not isinstance(values, dict) or node is None:
         raise SettingError(f"recipe {path}: is no mapping", remedy=f"Its keys are {', '.join(KEYS)}.")
     lines: dict[Place, int] = {}
+    words: dict[Place, str] = {}
     try:
-        _lines(path, node, (), lines)
+        _lines(path, node, (), lines, words)
     except RecursionError as error:
         raise SettingError(
             f"recipe {path}: holds itself", remedy="An alias (*name) may not stand inside its anchor (&name)."
         ) from error
-    return values, lines
+    return values, lines, words
 
 
-def _lines(path: Path, node: yaml.Node, place: Place, lines: dict[Place, int]) -> None:
+def _lines(
+    path: Path, node: yaml.Node, place: Place, lines: dict[Place, int], words: dict[Place, str]
+) -> None:
     lines.setdefault(place, node.start_mark.line + 1)
+    if isinstance(node, yaml.ScalarNode) and node.tag != "tag:yaml.org,2002:str":
+        words[place] = node.value
+        if _OTHER_BASE.match(node.value):
+            read = _in_yaml(yaml.safe_load(node.value))
+            raise SettingError(
+                f"recipe {path}, line {lines[place]}: YAML reads {node.value} as {read}",
+                remedy=f'Write it without zeros in front and colons or, if it is a text, "{node.value}".',
+            )
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             inner = (*place, key.value)
@@ -126,10 +135,10 @@ def _lines(path: Path, node: yaml.Node, place: Place, lines: dict[Place, int]) -
                     remedy=f"It also stands in line {lines[inner]}: drop one of them.",
                 )
             lines[inner] = key.start_mark.line + 1
-            _lines(path, value, inner, lines)
+            _lines(path, value, inner, lines, words)
     elif isinstance(node, yaml.SequenceNode):
         for index, item in enumerate(node.value):
-            _lines(path, item, (*place, index), lines)
+            _lines(path, item, (*place, index), lines, words)
 
 
 def _override(values: dict[str, Any], override: str) -> None:
@@ -197,6 +206,7 @@ class _Reader:
 
     path: str
     lines: Mapping[Place, int]
+    words: Mapping[Place, str]
     folder: Path
 
     def pipeline(self, values: Mapping[str, Any]) -> Pipeline:
@@ -258,28 +268,24 @@ class _Reader:
             )
         located = {str(k): self._locate(kind, (*place, k), k, v) for k, v in values.items()}
         try:
-            return kind(**located)
+            return kind.model_validate(located)
         except ValidationError as error:
             raise self._invalid(place, kind, error) from error
 
     def _invalid(self, place: Place, kind: type[Settings], error: ValidationError) -> SettingError:
         """The first problem that pydantic found, in our words."""
-        # A misspelt key also makes another one missing: the misspelt one is what the user can mend.
-        problems = error.errors()
-        problem = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
-        found = _setting_at(problem["loc"])
-        where = (*place, *found)
-        name = ".".join(map(str, found))
-        if problem["type"] == "extra_forbidden":
-            known = _fields_at(kind, found[:-1])
-            return self.error(where, f"{kind.name}: unknown setting {name!r}", nearest(str(where[-1]), known))
-        if problem["type"] == "missing":
-            return self.error(place, f"{kind.name}: the setting {name!r} is missing", f"Add `{name}:`.")
-        shown = f"{kind.name}.{name}: {problem['input']!r}: " if name else f"{kind.name}: "
-        # A setting of several forms has a problem for each of them: a user may choose the form.
-        same = [p for p in problems if _setting_at(p["loc"]) == found]
-        message = " or ".join(dict.fromkeys(_message(p) for p in same))
-        return self.error(where, f"{shown}{message}", _remedy(same))
+        problem = first_problem(kind.name, kind, error)
+        where = (*place, *problem.place)
+        remedy = self._as_read(where) if problem.wants_text else ""
+        return self.error(where, problem.message, remedy or problem.remedy)
+
+    def _as_read(self, place: Place) -> str:
+        """What helps where YAML takes for something else what was meant as a text: ``no`` for false, say."""
+        if (word := self.words.get(place)) is None:
+            return ""
+        read = _in_yaml(yaml.safe_load(word))
+        quoted = f'YAML reads {word} as {read}: where a text is meant, write it in quotes: "{word}".'
+        return quoted if word else "Give it a value, or leave the line out."
 
     def _locate(self, kind: type[Settings], place: Place, key: str, value: Any) -> Any:
         """Resolve ``${NAME}`` everywhere, and the relative paths of settings that are locations."""
@@ -307,7 +313,11 @@ class _Reader:
         if value is None:
             return ()
         if isinstance(value, list):
-            return tuple(str(item) for item in value)
+            for index, item in enumerate(value):
+                if not isinstance(item, str):
+                    remedy = self._as_read(("leave_out", index)) or "Write an id as documents/ has it."
+                    raise self.error(("leave_out", index), f"leave_out: {item!r} is no id", remedy)
+            return tuple(value)
         path = self.folder / str(value)
         if not path.is_file():
             raise self.error(
@@ -320,37 +330,12 @@ class _Reader:
         return tuple(line.strip() for line in lines if line.strip() and not line.startswith("#"))
 
 
-def _setting_at(place: Place) -> Place:
-    """The setting that pydantic means, without the names that it gives to the forms of a setting.
+def _in_yaml(value: Any) -> str:
+    """A value in the words of YAML.
 
-    >>> _setting_at(("drop_sections", "tuple[str, ...]", 0))
-    ('drop_sections', 0)
+    >>> _in_yaml(False), _in_yaml(8)
+    ('false', 'the number 8')
     """
-    return tuple(word for word in place if not (isinstance(word, str) and _FORM.match(word)))
-
-
-def _message(problem: Any) -> str:
-    """What pydantic says, in the words of YAML."""
-    known = dict.fromkeys(("tuple_type", "list_type"), "should be a list")
-    known |= dict.fromkeys(("bool_type", "bool_parsing"), "should be true or false")
-    known["dict_type"] = "should be a mapping, key: value"
-    said = str(problem["msg"]).removeprefix("Value error, ")
-    return known.get(problem["type"], said)
-
-
-def _remedy(problems: Sequence[Any]) -> str:
-    """How the value can be mended, from the forms that it might have had."""
-    value = str(problems[0]["input"])
-    if any(p["type"] in ("tuple_type", "list_type") for p in problems):
-        return f"Write [{value}] for a list of one, [] for none."
-    choices = [word for p in problems for word in _CHOICE.findall(p.get("ctx", {}).get("expected", ""))]
-    close = difflib.get_close_matches(value, choices, n=1, cutoff=0.6)
-    return f"Did you mean {close[0]!r}?" if close else "Correct the value."
-
-
-def _fields_at(kind: type[Any], place: Sequence[str | int]) -> list[str]:
-    """Names of the settings of a model, or of a model inside it."""
-    for word in place:
-        field = getattr(kind, "model_fields", {}).get(word)
-        kind = field.annotation if field is not None else type(None)
-    return list(getattr(kind, "model_fields", {}))
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    return f"the {'number' if isinstance(value, int | float) else type(value).__name__} {value}"

@@ -83,7 +83,8 @@ def encode_part(run: Run, *, part: str, documents: str, split: Split, lossy: boo
             rows, sides, texts = _pieces(batch, split)
             counts = []
             for ids in tokenizer.encode(texts):
-                file.write(ids.astype(dtype).tobytes() + end_of_text)
+                file.write(ids.astype(dtype).data)
+                file.write(end_of_text)
                 counts.append(len(ids) + 1)
             for number in range(-sequences % PROVED_EVERY, len(texts), PROVED_EVERY):
                 proof.look(tokenizer, batch.column("id")[rows[number]].as_py(), texts[number])

@@ -25,7 +25,7 @@ from datasketch import MinHash
 from pydantic import Field
 
 from corpuskit.documents.settings import Decides
-from corpuskit.documents.texts import as_texts
+from corpuskit.documents.texts import as_texts, pieces
 from corpuskit.errors import InputError
 from corpuskit.stages.barrier import Barrier, scan_alone
 from corpuskit.stages.scans import Scans
@@ -46,6 +46,10 @@ share bands without being copies, from costing a comparison for every two of the
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\u0e00-\u0e7f]|\w+")
 
 
+# White space and marks of a sentence: no word goes on behind them, and no letter's lower case looks beyond.
+_BORDER = re.compile(r"(?=[\s,;!?()\u3001\u3002\uff0c\uff01\uff1b\uff1f])")
+
+
 def shingles(text: str, size: int) -> set[str]:
     """The set of word ``size``-grams of a text, lower-cased, without punctuation.
 
@@ -55,10 +59,20 @@ def shingles(text: str, size: int) -> set[str]:
     >>> sorted(shingles("One fish, two fish.", 3))
     ['fish two fish', 'one fish two']
     """
-    words = _WORD.findall(text.lower())
-    if not words:
-        return set()
-    return {" ".join(words[i : i + size]) for i in range(max(1, len(words) - size + 1))}
+    return set().union(*_shingles(text, size))
+
+
+def _shingles(text: str, size: int) -> Iterator[set[str]]:
+    """The shingles of one piece of a text after the other; those of two pieces may be the same."""
+    words: list[str] = []
+    whole = True
+    for piece in pieces(text, _BORDER):
+        words += _WORD.findall(piece.lower())
+        if len(words) >= size:
+            yield {" ".join(words[i : i + size]) for i in range(len(words) - size + 1)}
+            words, whole = words[len(words) - size + 1 :], False
+    if whole and words:
+        yield {" ".join(words)}
 
 
 class NearDuplicates(Barrier):
@@ -90,15 +104,14 @@ class NearDuplicates(Barrier):
         return pa.RecordBatch.from_arrays([column], schema=self.scan_schema)
 
     def _signature(self, text: str, base: MinHash) -> bytes | None:
-        # A signature is a minimum over the set: its order, which varies from run to run, has no part in it.
-        grams = list(shingles(text, self.ngram))
-        if not grams:
-            return None
-        minhash = base.copy()
-        for first in range(0, len(grams), _CHUNK):
-            minhash.update_batch([gram.encode() for gram in grams[first : first + _CHUNK]])
-        signature: bytes = minhash.hashvalues.astype("<u4").tobytes()
-        return signature
+        # A signature is a minimum over the set: neither its order, which varies from run to run, nor what
+        # comes twice has a part in it.
+        minhash = None
+        for grams in map(list, _shingles(text, self.ngram)):
+            minhash = minhash or base.copy()
+            for first in range(0, len(grams), _CHUNK):
+                minhash.update_batch([gram.encode() for gram in grams[first : first + _CHUNK]])
+        return None if minhash is None else minhash.hashvalues.astype("<u4").tobytes()
 
     def decide(self, scans: Scans) -> None:
         """Keep greedily in the order of ``keep``.

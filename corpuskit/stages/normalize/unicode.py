@@ -88,7 +88,8 @@ def fix_text(text: str, config: TextFixerConfig) -> str:
     if not _TOUCHED.search(text):
         return text
     fixed = []
-    for line in _LINE.findall(text):
+    for found in _LINE.finditer(text):
+        line = found[0]
         if config.unescape_html == "auto" and "<" in line:
             config = config._replace(unescape_html=False)
         plain = line[:-2] + "\n" if line.endswith("\r\n") else line

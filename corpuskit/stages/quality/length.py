@@ -12,12 +12,15 @@ import pyarrow.compute as pc
 from pydantic import Field, model_validator
 
 from corpuskit.documents.settings import Decides
+from corpuskit.documents.texts import pieces
 from corpuskit.stages.stage import Rule
 
 _CJK = re.compile(
     "[\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff]"
 )
 """Han characters, Hiragana and Katakana: scripts that put no spaces between words."""
+
+_BLANK = re.compile(r"(?=\s)")
 
 
 class Length(Rule):
@@ -79,7 +82,11 @@ def count_words(text: str) -> int:
     >>> count_words("Don't panic, 42!"), count_words("日本語 text と"), count_words("")
     (3, 5, 0)
     """
-    if text.isascii():
-        return len(text.split())
-    spaced, characters = _CJK.subn(" ", text)
+    return sum(map(_count, pieces(text, _BLANK)))
+
+
+def _count(piece: str) -> int:
+    if piece.isascii():
+        return len(piece.split())
+    spaced, characters = _CJK.subn(" ", piece)
     return characters + len(spaced.split())

@@ -6,9 +6,9 @@ import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
 
 from corpuskit.documents import batch as batches
+from corpuskit.errors import SettingError
 from corpuskit.stages.quality.length import Length, count_words
 
 
@@ -79,7 +79,7 @@ def test_thresholds_do_not_redo_the_pass_over_the_text() -> None:
     ],
 )
 def test_settings_that_make_no_sense(settings: dict[str, int], message: str) -> None:
-    with pytest.raises(ValidationError, match=message):
+    with pytest.raises(SettingError, match=message):
         Length.model_validate(settings)
 
 
