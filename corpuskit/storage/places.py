@@ -98,6 +98,8 @@ def plain_name(name: str) -> str:
     >>> plain_name("a\\x1b[31m\\n.txt")
     'a\\\\x1b[31m\\\\x0a.txt'
     """
+    if name.isascii() and name.isprintable():
+        return name
     try:
         text = os.fsencode(name).decode("utf-8", "backslashreplace")
     except UnicodeEncodeError:  # half of a surrogate pair, which no file system gave

@@ -199,11 +199,10 @@ def _batch_rows(
 ) -> Rows:
     """Rows of a batch. The bytes of a text are decoded here: Arrow does not check that they are UTF-8."""
     texts = _plain(_column(batch, columns[wanted.text])).cast(pa.large_binary()).to_pylist()
-    others = {
-        asked: _values(_column(batch, place)) for asked, place in columns.items() if asked != wanted.text
-    }
+    others = {asked: place for asked, place in columns.items() if asked != wanted.text}
+    rest = zip(*(_values(_column(batch, place)) for place in others.values()), strict=True)
     for i, data in enumerate(texts):
-        values: dict[str, Any] = {asked: each[i] for asked, each in others.items()}
+        values: dict[str, Any] = dict(zip(others, next(rest, ()), strict=True))
         if data is None:
             yield Row(first + i, values, 0, known)
             continue
