@@ -25,6 +25,7 @@ from corpuskit.run import layout
 from corpuskit.run.record import Output, Record, read_record
 from corpuskit.storage import files
 from corpuskit.storage.lock import hold
+from corpuskit.storage.places import local_path
 from corpuskit.storage.tables import KEPT_LEVEL, Sink, parquet, read_batches
 
 FORMAT = 1
@@ -40,7 +41,7 @@ class Run:
     """A run folder on a local disk."""
 
     def __init__(self, folder: str | Path) -> None:
-        self.folder = Path(folder)
+        self.folder = local_path(folder)
 
     # ------------------------------------------------------------------------------- what lies in it
     path = staticmethod(layout.path)

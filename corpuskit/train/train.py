@@ -8,6 +8,7 @@ from pathlib import Path
 
 from corpuskit.errors import SettingError
 from corpuskit.storage.files import write_file, writing
+from corpuskit.storage.places import local_path
 from corpuskit.train.checkpoint import FOLDER as CHECKPOINTS
 from corpuskit.train.device import process_state
 from corpuskit.train.loop import Saver, fit
@@ -60,7 +61,7 @@ def train_model(
         StorageError: OUT cannot be written.
     """
     began = time.monotonic()
-    run, out = Path(run), Path(out)
+    run, out = local_path(run), local_path(out)
     if resume and overwrite:
         raise SettingError(
             "resume and overwrite exclude each other", remedy="Resume to go on, overwrite to begin anew."

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from corpuskit.cli.shell import COUNT, PATH, Shell, shell_options
+from corpuskit.cli.terminal import plain_console
 from corpuskit.errors import RunError, SettingError
 from corpuskit.run.folder import Run
 from corpuskit.run.layout import SHARDS_MANIFEST
@@ -93,8 +94,6 @@ def command(
     if out is None and not plans and not print_config and not verify_resume:
         raise SettingError("there is no --out", remedy="Name the folder that the model is to be written to.")
     # torch takes seconds to load: not before there is something to train.
-    from rich.console import Console
-
     from corpuskit.cli.model.training_display import Display
     from corpuskit.storage.files import finite
     from corpuskit.train import TrainSettings, train_model
@@ -118,7 +117,7 @@ def command(
         listeners: list[Listener] = []
         if tensorboard and speaks:
             listeners.append(stack.enter_context(contextlib.closing(TensorBoard(out))))
-        console = Console(stderr=True, quiet=shell.quiet or not speaks)
+        console = plain_console(stderr=True, quiet=shell.quiet or not speaks)
         listeners.append(stack.enter_context(Display(console)))
         result = train_model(
             run,

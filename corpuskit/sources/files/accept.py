@@ -61,11 +61,11 @@ class Accept:
     def tell(self) -> None:
         """All files are read: say what was counted."""
         for kind, count in sorted(self._odd_ids.items()):
-            self._say(f"{count} rows have an id that is none ({kind}): their places are their ids")
+            self._say(f"named by their places, since {kind} is no id: {_counted(count, 'row')}")
         for how, count in sorted(self._decoded.items()):
             encoding, *flags = how.split()
             odd = f" ({', '.join(flags)})" if flags else ""
-            self._say(f"{count} texts are not UTF-8 and were decoded as {encoding}{odd}")
+            self._say(f"not UTF-8, decoded as {encoding}{odd}: {_counted(count, 'text')}")
         if self._empty:
             self._say(f"without any row: {folders.some(self._empty)}")
 
@@ -141,6 +141,10 @@ class Accept:
                 known = None
                 self._odd_ids[type(value).__name__] += 1
         return f"files:{self._label}:{known or place}"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"
 
 
 def _encodable(text: str) -> bool:

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from corpuskit.errors import InputError
 from corpuskit.storage.files import json_bytes, making_folder, write_durably
+from corpuskit.storage.places import local_path
 from corpuskit.tokenizer.tokenizer import Tokenizer
 from corpuskit.train.generate.generate import model_document
 from corpuskit.train.hub.config import read_config
@@ -70,7 +71,7 @@ def import_model(
         TrainError: `out` holds something, or the tokenizer makes the id `end_of_text` from text.
         StorageError: `out` cannot be written.
     """
-    folder, out = Path(folder), Path(out)
+    folder, out = local_path(folder), local_path(out)
     config = _read_json(folder / "config.json")
     tokenizer, tokens = _read_tokenizer(folder / "tokenizer.json")
     remarks: list[str] = []
