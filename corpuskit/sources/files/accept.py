@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from corpuskit.documents.reading import Dropped, Quarantined, ReadingBuilder
 from corpuskit.sources import folders
 from corpuskit.storage.files import canonical_json
+from corpuskit.storage.places import plain_name
 from corpuskit.storage.rows.row import Damage, Row, TwiceError, as_id, as_text, there_are
 
 
@@ -106,7 +107,7 @@ class Accept:
         self._out.keep(id=known, source=self._label, text=text, **columns)
 
     def _damaged(self, row: Damage, place: str, facts: dict[str, Any]) -> None:
-        error = row.error.encode("utf-8", "backslashreplace").decode()
+        error = plain_name(row.error)
         if row.kind == "unreadable_file":
             return folders.set_aside(self._out, self._owner, self._name, row.size, error)
         self._out.met(row.size)
