@@ -25,6 +25,10 @@ class FieldSettings(Protocol):
     language: str
     licence: str
 
+    @property
+    def model_fields_set(self) -> set[str]:
+        """Names of the settings that were given."""
+
 
 class Accept:
     """Takes the rows of the files of a part, one after the other.
@@ -39,14 +43,19 @@ class Accept:
         self._others = (settings.id_field, settings.title_field, settings.url_field, settings.language_field)
         self._label, self._language, self._licence = settings.label, settings.language, settings.licence
         self._owner, self._out = owner, out
+        # Fields that were named on purpose: one that no row has is a mistake in its name.
+        named = settings.model_fields_set & {"id_field", "title_field", "url_field", "language_field"}
+        self._unseen = {name for name in (getattr(settings, each) for each in named) if name}
+        self._unseen |= set(settings.keep.values())
+        self._there: list[str] = []
         self._odd_ids: Counter[str] = Counter()
         self._decoded: Counter[str] = Counter()
         self._empty: list[str] = []
         self.begin("")
 
-    def begin(self, name: str) -> None:
-        """Begin with a file, by its relative name."""
-        self._name = name
+    def begin(self, name: str, *, fields: bool = True) -> None:
+        """Begin with a file, by its relative name; ``fields`` says whether its rows have any."""
+        self._name, self._fields = name, fields
         self._rows = self._without = 0
         self._known: list[str] = []
 
@@ -67,6 +76,8 @@ class Accept:
             encoding, *flags = how.split()
             odd = f" ({', '.join(flags)})" if flags else ""
             self._say(f"not UTF-8, decoded as {encoding}{odd}: {_counted(count, 'text')}")
+        for name in sorted(self._unseen) if self._there else ():
+            self._say(f"no row has the field {name!r}. {there_are(name, self._there)}")
         if self._empty:
             self._say(f"without any row: {folders.some(self._empty)}")
 
@@ -91,6 +102,9 @@ class Accept:
             data = text.encode("utf-8")
             identity, title, url, language = (row.get(name) for name in self._others)
             columns = {column: _plain(row.get(name)) for column, name in self._keep}
+            if self._unseen and self._fields:
+                self._unseen = {name for name in self._unseen if row.get(name) is None}
+                self._there = self._there or row.fields()
         except (TwiceError, AttributeError, UnicodeEncodeError) as error:
             kind, sentence = self._problem(row, text, error)
             self._out.met(row.size)

@@ -131,8 +131,9 @@ class Files(Source):
             if name in bad:
                 folders.set_aside(out, self._owner, name, size_on_disk(path), bad[name])
                 continue
-            accept.begin(name)
-            for row in read_rows(path, wanted, name=name, kind=self._kind(name)):
+            kind = self._kind(name)
+            accept.begin(name, fields=kind != "text")
+            for row in read_rows(path, wanted, name=name, kind=kind):
                 accept(row)
                 yield from out.take()
             accept.end()

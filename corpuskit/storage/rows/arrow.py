@@ -263,7 +263,9 @@ def _values(column: pa.Array) -> list[Any]:
         if pa.types.is_timestamp(kind):
             naive = column.cast(pa.timestamp(kind.unit)).cast(pa.string()).to_pylist()
             return [v and _iso(v) + ("Z" if kind.tz else "") for v in naive]
-        if pa.types.is_temporal(kind) and not pa.types.is_duration(kind):
+        if pa.types.is_duration(kind):
+            return [None if v is None else f"{v}{kind.unit}" for v in column.cast(pa.int64()).to_pylist()]
+        if pa.types.is_temporal(kind):
             return [v and _iso(v) for v in column.cast(pa.string()).to_pylist()]
         values: list[Any] = column.to_pylist()
         return values
@@ -279,8 +281,8 @@ def _iso(time: str) -> str:
 
 
 def _value(item: pa.Scalar) -> Any:
-    """The Python value of one item; how it is printed where it has none, of nanoseconds for example."""
+    """The Python value of one item; None where it has none, as strings inside a list that are not UTF-8."""
     try:
         return item.as_py()
-    except (ValueError, ImportError, OverflowError):
-        return str(item.cast(pa.int64())) if pa.types.is_temporal(item.type) else None
+    except _DAMAGE:
+        return None
