@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import functools
-import json
 import os
 import shutil
 import signal
@@ -21,7 +20,8 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
 
-from corpuskit.errors import CorpuskitError, SettingError
+from corpuskit.cli.terminal import LocalPath, plain, plain_console, plain_json
+from corpuskit.errors import CorpuskitError, SettingError, read_remedy
 
 if TYPE_CHECKING:
     from rich.progress import Progress, ProgressColumn
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 GO_ON = "Finished tasks are kept: call the same command again to go on."
 
 F = TypeVar("F", bound=Callable[..., Any])
-PATH = click.Path(path_type=Path)
+PATH = LocalPath(path_type=Path)
 COUNT = click.IntRange(min=1)
 
 
@@ -48,11 +48,11 @@ class Shell:
     def say(self, message: str) -> None:
         """A message for a person, on standard error; nothing with --quiet."""
         if not self.quiet:
-            click.echo(message, err=True)
+            click.echo(plain(message), err=True)
 
     def result(self, data: dict[str, Any], text: str) -> None:
         """The answer: ``data`` as one JSON object with --json, else ``text``, on standard output."""
-        said = json.dumps(data, ensure_ascii=False, allow_nan=False) if self.as_json else text
+        said = plain_json(data) if self.as_json else plain(text)
         try:
             if said:
                 click.echo(said)
@@ -81,7 +81,7 @@ def shell_options(function: F) -> F:
         except BrokenPipeError:
             raise
         except OSError as error:
-            fail(shell, CorpuskitError(f"the system refused: {error}", remedy="Look at the file it names."))
+            fail(shell, CorpuskitError(f"the system refused: {error}", remedy=read_remedy(error)))
         except KeyboardInterrupt:
             click.echo(f"Interrupted. {shell.kept}", err=True)
             sys.exit(130)
@@ -143,13 +143,16 @@ class Steady:
 
 def progress(shell: Shell, *figures: ProgressColumn) -> Progress:
     """Bars on standard error with ``figures`` behind them; in a terminal alone, and not with --quiet."""
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn
+    from rich.progress import BarColumn, Progress, RenderableColumn, Task
+    from rich.text import Text
 
-    # What is told names files and texts of others: `[b]` and `:x:` in them are no markup and no emoji.
-    console = Console(stderr=True, quiet=shell.quiet, markup=False, emoji=False, highlight=False)
+    class Description(RenderableColumn):
+        def render(self, task: Task) -> Text:
+            return Text(plain(task.description))
+
+    console = plain_console(stderr=True, quiet=shell.quiet)
     hidden = shell.quiet or not console.is_terminal
-    return Progress(TextColumn("{task.description}"), BarColumn(), *figures, console=console, disable=hidden)
+    return Progress(Description(), BarColumn(), *figures, console=console, disable=hidden)
 
 
 def terminal_columns() -> int:
@@ -164,8 +167,8 @@ def counted(number: int, what: str) -> str:
 
 def fail(shell: Shell, error: CorpuskitError) -> None:
     """Print an error (as JSON too, with --json) and leave with its exit code."""
-    click.echo(f"Error: {error}", err=True)
+    click.echo(plain(f"Error: {error}"), err=True)
     if shell.as_json:
         kind = type(error).__name__
-        click.echo(json.dumps({"error": kind, "message": error.message, "remedy": error.remedy}))
+        click.echo(plain_json({"error": kind, "message": error.message, "remedy": error.remedy}))
     sys.exit(2 if isinstance(error, SettingError) else 1)

@@ -26,7 +26,7 @@ from corpuskit.run import layout
 from corpuskit.run.record import Output, Record, read_record
 from corpuskit.storage import files
 from corpuskit.storage.ownership import RUN, claim, refuse_foreign
-from corpuskit.storage.places import stamp
+from corpuskit.storage.places import local_path, stamp
 from corpuskit.storage.sealed import seal
 from corpuskit.storage.tables import KEPT_LEVEL, Sink, parquet, read_batches, reading_table
 
@@ -46,7 +46,7 @@ class Run:
     """A run folder on a local disk."""
 
     def __init__(self, folder: str | Path) -> None:
-        self.folder = Path(folder)
+        self.folder = local_path(folder)
         self.damaged: list[str] = []
         """What was found not to be as recorded, by path: whoever drives tasks tells of it."""
         self._hashed: dict[str, tuple[tuple[int, ...], str]] = {}

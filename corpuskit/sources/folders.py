@@ -339,6 +339,9 @@ def relative_name(root: str, path: str) -> str:
     """
     if is_uri(path):
         return plain_name(name_below(root, path))
+    top = f"{root.rstrip('/')}/"
+    if path.startswith(top):  # as `survey` gives it
+        return plain_name(path[len(top) :])
     name = Path(root).name if Path(path) == Path(root) else Path(path).relative_to(root).as_posix()
     return plain_name(name)
 

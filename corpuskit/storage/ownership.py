@@ -19,12 +19,10 @@ from typing import NamedTuple
 from corpuskit.errors import CorpuskitError, SettingError, StorageError
 from corpuskit.storage.files import UNFINISHED, flush, writing
 from corpuskit.storage.lock import hold, written_by
+from corpuskit.storage.places import local_path
 
 _SHOWN = 3
 """Names of a foreign folder that a message lists."""
-
-_URI = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+:/")
-"""``s3://bucket/run``, also after a path has made one slash of its two."""
 
 
 class Kind(NamedTuple):
@@ -108,7 +106,7 @@ def _holds(path: Path, keys: frozenset[str]) -> bool:
     """Whether a file is a JSON object with these keys."""
     try:
         value = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return False
     return isinstance(value, dict) and keys <= value.keys()
 
@@ -190,11 +188,7 @@ def refuse_foreign(
         error: it holds something of others, is of another kind, is a file, or lies within a folder of ours.
         SettingError: it is a URI.
     """
-    if _URI.match(str(out)):
-        raise SettingError(
-            f"--out {out}: is a URI, and only folders of this machine are written",
-            remedy="Write to a folder here, and copy it there.",
-        )
+    local_path(out)
     new = "Choose another --out: a new or empty folder."
     if out.is_symlink() and not out.exists():
         raise error(f"{out}: is a link that leads nowhere: {out.readlink()}", remedy=new)

@@ -14,7 +14,7 @@ from urllib.parse import quote, unquote
 
 from pyarrow import ArrowException, fs
 
-from corpuskit.errors import InputError
+from corpuskit.errors import InputError, SettingError
 
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 """What speaks to a terminal or ends a line."""
@@ -98,6 +98,8 @@ def plain_name(name: str) -> str:
     >>> plain_name("a\\x1b[31m\\n.txt")
     'a\\\\x1b[31m\\\\x0a.txt'
     """
+    if name.isascii() and name.isprintable():
+        return name
     try:
         text = os.fsencode(name).decode("utf-8", "backslashreplace")
     except UnicodeEncodeError:  # half of a surrogate pair, which no file system gave
@@ -114,6 +116,17 @@ def written_out(control: re.Match[str]) -> str:
 def is_uri(file: str) -> bool:
     """Whether an input is named by the URI of one of pyarrow's file systems (``s3://bucket/key``)."""
     return "://" in file
+
+
+def local_path(place: str | Path) -> Path:
+    """The path of something that must lie on this machine. Raises `SettingError` for a URI.
+
+    As a path a URI has lost one of its slashes: it would become a folder called ``s3:``.
+    """
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", str(place)):
+        message = f"{place}: is a URI, and this must lie on this machine"
+        raise SettingError(message, remedy="Give the path of a folder, and copy what is in it afterwards.")
+    return Path(place)
 
 
 def stamp(file: str | Path) -> tuple[int, ...]:

@@ -24,7 +24,7 @@ _OPENERS: dict[str, Callable[[str], Any]] = {
     ".gz": gzip.open,
     ".bz2": bz2.open,
     ".xz": lzma.open,
-    ".zst": lambda path: pa.CompressedInputStream(pa.OSFile(path, "rb"), "zstd"),
+    ".zst": lambda path: pa.CompressedInputStream(arrow_file(path), "zstd"),
 }
 COMPRESSIONS = tuple(_OPENERS)
 
@@ -57,6 +57,11 @@ class BrokenStreamError(Exception):
         super().__init__(str(cause))
         self.kind = kind
         self.remedy = remedy
+
+
+def arrow_file(path: str) -> pa.OSFile:
+    """A file as Arrow opens it, also under a name that is not UTF-8. Raises OSError."""
+    return pa.OSFile(os.fsencode(path), "rb")
 
 
 def compression(name: str) -> str:

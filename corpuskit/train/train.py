@@ -11,6 +11,7 @@ from pathlib import Path
 from corpuskit.errors import SettingError, TrainError
 from corpuskit.storage.files import UNFINISHED, remove_files, write_file, writing
 from corpuskit.storage.ownership import MODEL, claim
+from corpuskit.storage.places import local_path
 from corpuskit.train.checkpoint import FOLDER as CHECKPOINTS
 from corpuskit.train.checkpoint import remove_checkpoints, remove_later
 from corpuskit.train.device import process_state
@@ -67,7 +68,7 @@ def train_model(
         StorageError: OUT cannot be written.
     """
     began = time.monotonic()
-    run, out = Path(run), Path(out)
+    run, out = local_path(run), local_path(out)
     if resume and overwrite:
         raise SettingError(
             "resume and overwrite exclude each other", remedy="Resume to go on, overwrite to begin anew."

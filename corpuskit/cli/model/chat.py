@@ -11,6 +11,7 @@ import click
 
 from corpuskit.cli.model.sample import sampling_options
 from corpuskit.cli.shell import COUNT, PATH, Shell, shell_options
+from corpuskit.cli.terminal import plain
 from corpuskit.errors import CorpuskitError, SettingError, nearest
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def _answer(shell: Shell, chat: Chat, text: str) -> None:
     try:
         for piece in reply:
             if not shell.as_json:
-                click.echo(piece, nl=False)
+                click.echo(plain(piece), nl=False)
                 sys.stdout.flush()
     except KeyboardInterrupt:
         reply.close()

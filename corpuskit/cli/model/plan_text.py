@@ -5,8 +5,9 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.table import Table
+
+from corpuskit.cli.terminal import plain_console
 
 if TYPE_CHECKING:
     from corpuskit.train.model.cost import Memory
@@ -19,7 +20,7 @@ def plan_text(plan: Plan) -> str:
     for name, value in _figures(plan):
         table.add_row(name, value)
     lines = io.StringIO()
-    console = Console(file=lines, width=110)
+    console = plain_console(file=lines, width=110)
     console.print(table)
     console.print()
     console.print(plan.expectation)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from corpuskit.cli.shell import COUNT, PATH, F, Shell, shell_options
+from corpuskit.cli.terminal import plain
 from corpuskit.errors import SettingError
 
 if TYPE_CHECKING:
@@ -137,9 +138,9 @@ def _stream(
     """Show one text as it is written."""
     pieces = model.stream(prompt, tokens, sampling, seed, stop=stop)
     if model.model.settings.kind == "decoder":
-        click.echo(prompt, nl=False)
+        click.echo(plain(prompt), nl=False)
     for piece in pieces:
-        click.echo(piece, nl=False)
+        click.echo(plain(piece), nl=False)
         sys.stdout.flush()
     click.echo()
 

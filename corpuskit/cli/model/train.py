@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from corpuskit.cli.shell import COUNT, PATH, Shell, shell_options
+from corpuskit.cli.terminal import plain_console
 from corpuskit.errors import RunError, SettingError
 from corpuskit.run.folder import Run
 from corpuskit.run.layout import SHARDS_MANIFEST
@@ -115,8 +116,6 @@ def _train(
     shell: Shell, run: Path, out: Path, settings: TrainSettings, tensorboard: bool, **how: Any
 ) -> None:
     """Train, with a display, and say what came of it; exits with 130 when a signal stopped it."""
-    from rich.console import Console
-
     from corpuskit.cli.model.training_display import Display
     from corpuskit.storage.files import finite
     from corpuskit.train import train_model
@@ -134,7 +133,7 @@ def _train(
         listeners: list[Listener] = [note]
         if tensorboard and speaks:
             listeners.append(stack.enter_context(contextlib.closing(TensorBoard(out))))
-        console = Console(stderr=True, quiet=shell.quiet or not speaks)
+        console = plain_console(stderr=True, quiet=shell.quiet or not speaks)
         listeners.append(stack.enter_context(Display(console)))
         result = train_model(run, out, settings, **how, listen=together(listeners))
     if speaks:

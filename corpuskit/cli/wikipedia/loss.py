@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from io import StringIO
-from pathlib import Path
 from typing import Any
 
 import click
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.progress import DownloadColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
-from corpuskit.cli.shell import COUNT, PATH, Shell, progress, shell_options
+from corpuskit.cli.shell import COUNT, Shell, progress, shell_options
+from corpuskit.cli.terminal import plain_console
 from corpuskit.errors import CorpuskitError
 from corpuskit.sources.wikipedia.loss import BY_SETTING, HOLES, KINDS, LEFTOVERS, ON_PURPOSE, LossTotals
 from corpuskit.sources.wikipedia.source import Wikipedia
@@ -34,13 +33,13 @@ WIDTHS = {"kind": 9, "template": 24, "page": 20, "example": 58}
 
 
 @click.command("loss")
-@click.argument("dump", type=PATH)
+@click.argument("dump")
 @click.option("--top", type=COUNT, default=30, show_default=True, help="Templates that are shown.")
 @click.option("--every", type=COUNT, default=1, show_default=True, help="Measure every N-th page.")
 @click.option("--wiki", default="", help="Name of the wiki (enwiki), where the dump does not tell it.")
 @click.option("--language", default="", help="Language code, where the dump tells none or a wrong one.")
 @shell_options
-def loss_command(shell: Shell, dump: Path, top: int, every: int, wiki: str, language: str) -> None:
+def loss_command(shell: Shell, dump: str, top: int, every: int, wiki: str, language: str) -> None:
     """Show which words of a dump its texts lack: by kind, and by template, most costly first.
 
     Also counts holes ("()", "of and") and marks that were left over. What a visible word is, and when one is
@@ -49,7 +48,7 @@ def loss_command(shell: Shell, dump: Path, top: int, every: int, wiki: str, lang
     \b
     corpuskit wikipedia loss sample_corpora/encyclopedia.xml --top 10
     """
-    source = Wikipedia(path=str(dump), wiki=wiki, language=language, loss_every=every)
+    source = Wikipedia(path=dump, wiki=wiki, language=language, loss_every=every)
     totals = LossTotals()
     try:
         _measure(shell, source, totals)
@@ -97,7 +96,7 @@ def _facts(totals: LossTotals, top: int) -> dict[str, Any]:
 def _text(totals: LossTotals, top: int) -> str:
     if not totals.pages:
         return "no page was measured"
-    console = Console(file=StringIO(), width=WIDTH)
+    console = plain_console(file=StringIO(), width=WIDTH)
     console.print(_kinds(totals))
     per = 1000 / max(1, totals.counts["sentences"])
     for what, prefix, names in (("holes", "hole", HOLES), ("leftovers", "left", LEFTOVERS)):

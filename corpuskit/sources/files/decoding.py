@@ -6,7 +6,7 @@ from collections import Counter
 
 from corpuskit.sources.encoding.decode import decode_text
 from corpuskit.storage.rows.row import Decoded
-from corpuskit.storage.rows.text import seems_binary
+from corpuskit.storage.rows.text import marked, seems_binary
 
 _ONE_SCRIPT = 0.9
 """Share of the characters of UTF-16 that must be of ASCII or of the one script that has most of them. 256
@@ -28,8 +28,8 @@ def decode(data: bytes) -> Decoded | None:
     """
     found = decode_text(data)
     one_byte = found is not None and not found.encoding.startswith("utf-")
-    if one_byte and len(data) - len(data.translate(None, _HIGH)) < _LEAST:
-        return None
+    if one_byte and (marked(data) or len(data) - len(data.translate(None, _HIGH)) < _LEAST):
+        return None  # damage to UTF-8, or to UTF-16 with its mark
     if found is not None and not seems_binary(found.text[: 2**16].encode("utf-8")):
         return Decoded(found.text, found.encoding, found.flags)
     for name, high in (("utf-16-le", 1), ("utf-16-be", 0)):

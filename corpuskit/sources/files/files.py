@@ -19,9 +19,7 @@ In a folder a file that cannot be read at all (a table without the text column, 
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from pathlib import PurePath
 from typing import Any, ClassVar, Literal
 
@@ -29,16 +27,16 @@ import pyarrow as pa
 from pydantic import Field, field_validator
 
 from corpuskit.documents.batch import SCHEMA
-from corpuskit.documents.reading import Dropped, Quarantined, Reading, ReadingBuilder
+from corpuskit.documents.reading import Reading
 from corpuskit.documents.settings import Location
 from corpuskit.errors import InputError
 from corpuskit.sources import folders
+from corpuskit.sources.files.accept import Accept
 from corpuskit.sources.files.decoding import decode
 from corpuskit.sources.files.saved_datasets import SavedDatasets
 from corpuskit.sources.source import Part, Source
-from corpuskit.storage.files import canonical_json
-from corpuskit.storage.rows.formats import FORMATS, format_of, read_rows, table_problem
-from corpuskit.storage.rows.row import Damage, Row, TwiceError, Wanted, as_id, as_text, there_are
+from corpuskit.storage.rows.formats import format_of, read_rows, table_problem
+from corpuskit.storage.rows.row import Wanted
 from corpuskit.storage.streams import size_on_disk
 
 PART_BYTES = 16 * 2**20
@@ -126,34 +124,25 @@ class Files(Source):
         """Read the files of a part row by row."""
         out = folders.begin_reading(part, self.columns)
         bad = part.detail.get("unreadable", {})
-        root, wanted = self._root, self._wanted
-        said = _Said()
+        root, wanted = folders.split_pattern(self.path)[0], self._wanted
+        accept = Accept(self, self._owner, out)
         for path in part.files:
             name = folders.relative_name(root, path)
             if name in bad:
                 folders.set_aside(out, self._owner, name, size_on_disk(path), bad[name])
                 continue
-            rows, without = 0, _WithoutText()
-            for row in read_rows(path, wanted, name=name, kind=self._kind(name)):
-                rows += 1
-                self._accept(row, name, out, said, without)
+            kind = self._kind(name)
+            accept.begin(name, fields=kind != "text")
+            for row in read_rows(path, wanted, name=name, kind=kind):
+                accept(row)
                 yield from out.take()
-            if not rows:
-                said.empty.append(name)
-            elif without.rows == rows > 1:
-                known = there_are(self.text_field, without.known)
-                out.warn(f"{self._owner}: {name}: none of {rows} rows has a {self.text_field!r}. {known}")
-        for sentence in said.sentences():
-            out.warn(f"{self._owner}: {sentence}")
+            accept.end()
+        accept.tell()
         yield from out.take(rest=True)
 
     @property
     def _owner(self) -> str:
         return f"files {self.label!r}"
-
-    @property
-    def _root(self) -> str:
-        return folders.split_pattern(self.path)[0]
 
     @property
     def _wanted(self) -> Wanted:
@@ -214,121 +203,3 @@ class Files(Source):
         pattern = folders.split_pattern(self.path)[1]
         named = bool(self.include or pattern) or name == PurePath(self.path).name
         return self.format if named else ""
-
-    def _accept(
-        self, row: Row | Damage, name: str, out: ReadingBuilder, said: _Said, without: _WithoutText
-    ) -> None:
-        """Keep, drop or quarantine one row."""
-        place = f"{name}#{row.row}"
-        facts: dict[str, Any] = {"file": name, "row": row.row}
-        if isinstance(row, Damage):
-            if row.kind == "unreadable_file":
-                return folders.set_aside(out, self._owner, name, row.size, row.error)
-            out.met(row.size)
-            error = row.error.encode("utf-8", "backslashreplace").decode()
-            bad = Quarantined(place, row.kind, error, row.size, row.excerpt, canonical_json(facts))
-            return out.quarantine(bad)
-        if row.decoded is not None:
-            facts |= {"encoding": row.decoded.encoding}
-            facts |= {"flags": list(row.decoded.flags)} if row.decoded.flags else {}
-            said.decoded[" ".join((row.decoded.encoding, *row.decoded.flags))] += 1
-        origin = canonical_json(facts)
-        try:
-            text, problem = self._text(row, without)
-            wanted = (self.id_field, self.title_field, self.url_field, self.language_field)
-            id_, title, url, language = (row.get(field) for field in wanted)
-            columns = {column: _plain(row.get(field)) for column, field in self.keep.items()}
-        except TwiceError as error:
-            text = ""
-            problem = "twice", f"field {str(error)!r} stands twice, with different values. Mend the row."
-        if problem:
-            kind, sentence = problem
-            out.met(row.size)
-            excerpt = text[:200].encode("utf-8", "replace").decode()
-            bad = Quarantined(place, kind, f"{place}: {sentence}", row.size, excerpt, origin)
-            return out.quarantine(bad)
-        size = len(text.encode("utf-8"))
-        identity = f"files:{self.label}:{self._id(id_, place, said)}"
-        out.met(size)
-        if not text or text.isspace():
-            return out.drop(Dropped(identity, "empty", size, _plain(title), text, origin))
-        columns |= {"title": _plain(title), "url": _plain(url), "licence": self.licence}
-        columns["language"] = _plain(language) or self.language
-        out.keep(id=identity, source=self.label, text=text, origin=origin, **columns)
-
-    def _text(self, row: Row, without: _WithoutText) -> tuple[str, tuple[str, str] | None]:
-        """The text of a row, and why it is no document: a short word and a sentence with the remedy."""
-        text = row.get(self.text_field)
-        if text is None:
-            known = row.fields()
-            without.rows += 1
-            without.known = without.known or known
-            is_null = self.text_field in known
-            what = f"field {self.text_field!r} is null." if is_null else f"no field {self.text_field!r}."
-            hint = "" if is_null else f" {there_are(self.text_field, known)}"
-            return "", ("no_text", f"{what}{hint} Set text_field, or mend the row.")
-        if not isinstance(text, str):
-            what = f"field {self.text_field!r} holds {type(text).__name__}, not a string."
-            return str(text)[:200], ("no_text", f"{what} Set text_field, or mend the row.")
-        if not _encodable(text):
-            return text, (
-                "invalid_utf8",
-                f"field {self.text_field!r} holds half of a surrogate pair. Mend the row.",
-            )
-        return text, None
-
-    def _id(self, value: Any, place: str, said: _Said) -> str:
-        """The id of a row: the value of its field, or its place where there is none or it is no id."""
-        if value is None or value == "":
-            return place
-        identity = as_id(value)
-        if identity is None and value != value:  # not-a-number: how tables hold a missing number
-            return place
-        if not identity or not _encodable(identity):
-            said.odd_ids[type(value).__name__] += 1
-            return place
-        return identity
-
-
-@dataclass
-class _Said:
-    """What is counted over the files of a part, for one sentence each."""
-
-    odd_ids: Counter[str] = field(default_factory=Counter)
-    decoded: Counter[str] = field(default_factory=Counter)
-    empty: list[str] = field(default_factory=list)
-
-    def sentences(self) -> Iterator[str]:
-        """The sentences for the log."""
-        for kind, count in sorted(self.odd_ids.items()):
-            yield f"ids that are none ({kind}): {count}; these rows are named by their places"
-        for how, count in sorted(self.decoded.items()):
-            encoding, *flags = how.split()
-            yield f"not UTF-8, decoded as {encoding}{' (' + ', '.join(flags) + ')' if flags else ''}: {count}"
-        if self.empty:
-            yield f"without any row: {folders.some(self.empty)}"
-
-
-@dataclass
-class _WithoutText:
-    """How many rows of a file have no text, and which fields the first of them has."""
-
-    rows: int = 0
-    known: list[str] = field(default_factory=list)
-
-
-def _encodable(text: str) -> bool:
-    """Whether a string is free of lone surrogates, which JSON can escape but UTF-8 cannot hold."""
-    try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _plain(value: Any) -> str:
-    """A title, an address or a kept value as text; empty if there is none."""
-    return (as_text(value) or "").encode("utf-8", "replace").decode("utf-8")
-
-
-__all__ = ["FORMATS", "Files"]

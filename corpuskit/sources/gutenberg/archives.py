@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from corpuskit.storage.places import plain_name
 from corpuskit.storage.streams import MAX_ROW_BYTES, BrokenStreamError, chunks
 
 MAX_DIRECTORY_BYTES = 16 * 2**20
@@ -154,7 +155,7 @@ def _directory_bytes(path: str, size: int) -> int:
 def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, archive_name: str) -> RawText | Unreadable:
     """Unpack one text, or say why not."""
     inside = member.filename.replace("\\", "/")
-    name = f"{archive_name}/{_words(inside)}"
+    name = f"{archive_name}/{plain_name(_words(inside))}"
     stored = member.compress_size
     if inside.startswith("/") or ":" in inside or ".." in PurePosixPath(inside).parts:
         error = f"{name}: a name that leads out of its archive. Unpack it by hand if it is to be trusted."

@@ -11,14 +11,14 @@ import pyarrow.parquet as pq
 
 from corpuskit.errors import InputError
 from corpuskit.storage.rows.row import Damage, Row, Rows, Wanted, excerpt, not_utf8, once, there_are
-from corpuskit.storage.streams import compression, size_on_disk, unreadable, what_it_is
+from corpuskit.storage.streams import arrow_file, compression, size_on_disk, unreadable, what_it_is
 
 _ROWS = 256  # a row may be a book
 _FILE_MAGIC = b"ARROW1"
 _STRINGS = (pa.string(), pa.large_string(), pa.string_view())
 _BYTES = (pa.binary(), pa.large_binary(), pa.binary_view())
 # A damaged file makes Arrow raise what it likes: bytes of a name that are no text, a size without sense.
-_DAMAGE = (OSError, pa.ArrowException, ValueError, LookupError, OverflowError, NotImplementedError)
+_DAMAGE = (OSError, pa.ArrowException, ValueError, LookupError, OverflowError, SystemError)
 Place = tuple[str, ...]
 """Name of a column, and of fields inside of it."""
 
@@ -28,7 +28,7 @@ def read_parquet(path: str, name: str, wanted: Wanted) -> Rows:
     size = size_on_disk(path)
     try:
         _require_plain(path, name)
-        with pq.ParquetFile(path) as file:
+        with arrow_file(path) as raw, pq.ParquetFile(raw) as file:
             columns = _columns(file.schema_arrow, name, wanted)
             rows = file.metadata.num_rows
             batches = file.iter_batches(batch_size=_ROWS, columns=[".".join(c) for c in columns.values()])
@@ -45,7 +45,7 @@ def read_arrow(path: str, name: str, wanted: Wanted) -> Rows:
     size = size_on_disk(path)
     try:
         _require_plain(path, name)
-        with pa.OSFile(path, "rb") as file:
+        with arrow_file(path) as file:
             schema, batches = _open_arrow(file)
             columns = _columns(schema, name, wanted)
             yield from _rows(batches, name, wanted, columns, _names(schema), lambda row: size - file.tell())
@@ -73,9 +73,10 @@ def column_problem(path: str, name: str, kind: str, wanted: Wanted) -> InputErro
     """
     try:
         if kind == "parquet":
-            schema = pq.read_schema(path)
+            with arrow_file(path) as file:
+                schema = pq.read_schema(file)
         else:
-            with pa.OSFile(path, "rb") as file:
+            with arrow_file(path) as file:
                 schema, _ = _open_arrow(file)
         _columns(schema, name, wanted)
     except InputError as error:
@@ -199,11 +200,10 @@ def _batch_rows(
 ) -> Rows:
     """Rows of a batch. The bytes of a text are decoded here: Arrow does not check that they are UTF-8."""
     texts = _plain(_column(batch, columns[wanted.text])).cast(pa.large_binary()).to_pylist()
-    others = {
-        asked: _values(_column(batch, place)) for asked, place in columns.items() if asked != wanted.text
-    }
+    others = {asked: place for asked, place in columns.items() if asked != wanted.text}
+    rest = zip(*(_values(_column(batch, place)) for place in others.values()), strict=True)
     for i, data in enumerate(texts):
-        values: dict[str, Any] = {asked: each[i] for asked, each in others.items()}
+        values: dict[str, Any] = dict(zip(others, next(rest, ()), strict=True))
         if data is None:
             yield Row(first + i, values, 0, known)
             continue
@@ -218,7 +218,22 @@ def _batch_rows(
 
 def _column(batch: pa.RecordBatch, place: Place) -> pa.Array:
     column = batch.column(place[0])
+    _require_sound(column)
     return pc.struct_field(column, list(place[1:])) if len(place) > 1 else column
+
+
+def _require_sound(column: pa.Array) -> None:
+    """Raise ArrowInvalid for offsets that lead out of the data: a damaged stream is taken in as it is.
+
+    Whether strings are UTF-8 is looked at string by string.
+    """
+    as_bytes = {
+        pa.string(): pa.binary(),
+        pa.large_string(): pa.large_binary(),
+        pa.string_view(): pa.binary_view(),
+    }
+    kind = as_bytes.get(column.type)
+    (column.view(kind) if kind else column).validate(full=True)
 
 
 def _plain(column: pa.Array) -> pa.Array:
@@ -248,7 +263,9 @@ def _values(column: pa.Array) -> list[Any]:
         if pa.types.is_timestamp(kind):
             naive = column.cast(pa.timestamp(kind.unit)).cast(pa.string()).to_pylist()
             return [v and _iso(v) + ("Z" if kind.tz else "") for v in naive]
-        if pa.types.is_temporal(kind) and not pa.types.is_duration(kind):
+        if pa.types.is_duration(kind):
+            return [None if v is None else f"{v}{kind.unit}" for v in column.cast(pa.int64()).to_pylist()]
+        if pa.types.is_temporal(kind):
             return [v and _iso(v) for v in column.cast(pa.string()).to_pylist()]
         values: list[Any] = column.to_pylist()
         return values
@@ -264,8 +281,8 @@ def _iso(time: str) -> str:
 
 
 def _value(item: pa.Scalar) -> Any:
-    """The Python value of one item; how it is printed where it has none, of nanoseconds for example."""
+    """The Python value of one item; None where it has none, as strings inside a list that are not UTF-8."""
     try:
         return item.as_py()
-    except (ValueError, ImportError, OverflowError):
-        return str(item.cast(pa.int64())) if pa.types.is_temporal(item.type) else None
+    except _DAMAGE:
+        return None

@@ -212,7 +212,7 @@ def _columns(records: _Records, name: str, wanted: Wanted) -> _Columns | None:
     places = {column: _place(column, names, name) for column in (wanted.text, *wanted.others)}
     if places[wanted.text] is None:
         remedy = (
-            "Set text_field to one of these, or to a column's number; header: false if the first is data."
+            "Set text_field to one of these or to a column's number; header: false if none names columns."
         )
         known = there_are(wanted.text, names)
         message = f"{name}: no column {wanted.text!r} with commas, semicolons, tabs or bars between cells"
@@ -231,7 +231,7 @@ def _cells(text: str, delimiter: str) -> list[str]:
 
 def _place(column: str, names: Sequence[str], name: str) -> int | None:
     """Where a column stands, by its name or else its number from 1. Raises `InputError` if it does twice."""
-    once(column, names, name)
+    once(column, names, name, numbered=True)
     if column in names:
         return names.index(column)
     numbered = column.isdecimal() and 1 <= int(column) <= len(names)

@@ -154,7 +154,7 @@ def as_text(value: Any) -> str | None:
     Whole floats lose their ``.0`` (tables of ids with a gap hold 1.0 for 1), decimals the zeros at their
     end; truth values are ``true`` and ``false``, times ISO 8601 without a fraction of zeros, those of a zone
     in UTC with a ``Z``; bytes are their text where they are printable UTF-8, else hexadecimal; lists and
-    objects JSON. None for nothing: null and not-a-number.
+    objects JSON. None for nothing: null, not-a-number, and what is nested too deeply to be written.
 
     >>> [as_text(v) for v in (1.0, 0.5, True, b"k7", b"\\xff\\x00", Decimal("7.50"), [1, None])]
     ['1', '0.5', 'true', 'k7', 'ff00', '7.5', '[1,null]']
@@ -177,7 +177,10 @@ def as_text(value: Any) -> str | None:
     if isinstance(value, datetime.date | datetime.time):
         return value.isoformat()
     if isinstance(value, dict | list | tuple):
-        return canonical_json(_jsonable(value))
+        try:
+            return canonical_json(_jsonable(value))
+        except RecursionError:
+            return None
     return str(value)
 
 
@@ -240,12 +243,16 @@ def too_large(name: str, size: int, limit: int, remedy: str) -> str:
     return f"{name}: {size:,} bytes are more than the {limit:,} of one document. {remedy}"
 
 
-def once(column: str, names: Sequence[str], name: str) -> None:
-    """Raise `InputError` for a column that stands twice in a table: which is meant cannot be known."""
+def once(column: str, names: Sequence[str], name: str, *, numbered: bool = False) -> None:
+    """Raise `InputError` for a column that stands twice in a table: which is meant cannot be known.
+
+    Args:
+        numbered: whether columns may be named by their numbers, too.
+    """
     places = [str(place) for place, each in enumerate(names, 1) if each == column]
     if len(places) > 1:
         message = f"{name}: column {column!r} stands {len(places)} times (columns {', '.join(places)})"
-        raise InputError(message, remedy="Rename one of them.")
+        raise InputError(message, remedy=f"Rename one of them{' or name it by its number' * numbered}.")
 
 
 def there_are(name: str, known: Sequence[str]) -> str:

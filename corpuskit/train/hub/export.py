@@ -37,6 +37,7 @@ import corpuskit
 from corpuskit.errors import SettingError, StorageError, TrainError, write_remedy
 from corpuskit.storage.files import json_bytes, write_durably
 from corpuskit.storage.ownership import EXPORT, making_folder
+from corpuskit.storage.places import local_path
 from corpuskit.train.generate.generate import LanguageModel
 from corpuskit.train.generate.sampling import Sampling
 from corpuskit.train.hub.config import write_config
@@ -156,7 +157,7 @@ def export_model(
             something else than the original: then nothing is left there.
         StorageError: `out` cannot be written.
     """
-    folder, out = Path(folder), Path(out)
+    folder, out = local_path(folder), local_path(out)
     if to not in ("hf", "torch"):
         raise SettingError(f"to = {to!r} is no target", remedy="Give 'hf' or 'torch'.")
     language_model = LanguageModel.load(folder)

@@ -22,6 +22,7 @@ from torch import Tensor
 from corpuskit.errors import InputError, TrainError
 from corpuskit.storage.files import json_bytes, sha256_file, write_durably
 from corpuskit.storage.ownership import MODEL, making_folder
+from corpuskit.storage.places import local_path
 from corpuskit.storage.sealed import seal
 from corpuskit.tokenizer.tokenizer import Tokenizer
 from corpuskit.train.generate.generate import WEIGHTS, model_document
@@ -72,7 +73,7 @@ def import_model(
         TrainError: `out` holds something, or the tokenizer makes the id `end_of_text` from text.
         StorageError: `out` cannot be written.
     """
-    folder, out = Path(folder), Path(out)
+    folder, out = local_path(folder), local_path(out)
     config = _read_json(folder / "config.json")
     tokenizer, tokens = _read_tokenizer(folder / "tokenizer.json")
     remarks: list[str] = []
