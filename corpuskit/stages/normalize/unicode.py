@@ -31,6 +31,9 @@ _REPLACED = re.compile(
 """What a step of ftfy may replace by itself: entities, line ends, terminal escapes, C1 controls, surrogates,
 control characters, ligatures."""
 
+_DECODED = frozenset({"wikipedia"})
+"""Sources whose texts hold no entities any more: what looks like one is what the page says."""
+
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 """A line with its end, as ftfy cuts text."""
 
@@ -39,7 +42,9 @@ class Unicode(Stage):
     """Repairs broken Unicode with ``ftfy.fix_text`` and brings text to one normal form.
 
     Attributes:
-        unescape_html: replace ``&amp;`` and the like; ``auto`` does so until the first ``<`` of a text.
+        unescape_html: replace ``&amp;`` and the like; ``auto`` does so until the first ``<`` of a text, and not
+            in documents of the source ``wikipedia``, whose entities were decoded when they were extracted: a
+            page that says "write &amp;" means it.
         fix_encoding: repair text that was decoded with the wrong encoding (``Ã©`` for ``é``).
         fix_latin_ligatures: write ``fi`` for the ligature.
         fix_character_width: write ``A`` for the fullwidth letter. Off: it also turns the fullwidth comma and
@@ -52,6 +57,7 @@ class Unicode(Stage):
     """
 
     name: ClassVar[str] = "unicode"
+    version: ClassVar[int] = 2
 
     unescape_html: bool | Literal["auto"] = "auto"
     fix_encoding: bool = True
@@ -72,8 +78,13 @@ class Unicode(Stage):
 
     def apply(self, batch: pa.RecordBatch) -> Effect:
         """Repair every text."""
-        config = self.config()
-        return map_texts(batch, lambda text, _: fix_text(text, config))
+        config = decoded = self.config()
+        if config.unescape_html == "auto":
+            decoded = config._replace(unescape_html=False)
+        sources = batch.column("source").to_pylist()
+        return map_texts(
+            batch, lambda text, row: fix_text(text, decoded if sources[row] in _DECODED else config)
+        )
 
 
 def fix_text(text: str, config: TextFixerConfig) -> str:

@@ -65,7 +65,7 @@ VISIBLE = [
     ),
     (
         "a{{sfn|Ruiz|1999}} b {{efn|a {{lang|fr|note}}}} {{citation needed|why}} {{unheard of|c}}",
-        {"prose": 2, "reference": 5, "dropped": 1, "template": 1},
+        {"prose": 2, "reference": 5, "dropped": 1, "gap": 1},
         "what a rule drops, by its class",
     ),
     ("=== {{lang|fr|a}} b ===\n c", {"template": 2, "heading": 1, "prose": 1}, "headings"),
@@ -84,8 +84,9 @@ def test_visible_words(page: str, expected: dict[str, int], why: str) -> None:
 def test_a_word_answers_for_one_word_and_prose_comes_first() -> None:
     found = counts("{{a|word}} word", "word")
     assert (found["words_prose"], found.get("lost_prose", 0)) == (1, 0)
-    assert (found["words_template"], found["lost_template"]) == (1, 1)
-    assert "lost_template" not in counts("{{a|word}} word", "word word")
+    assert (found["words_gap"], found["lost_gap"]) == (1, 1)
+    found = counts("{{a|word}} word", "word word")
+    assert (found["words_fallback"], found.get("lost_fallback", 0)) == (1, 0)
 
 
 def test_the_table_names_the_template_and_shows_a_use_that_lost() -> None:

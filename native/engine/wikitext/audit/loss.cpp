@@ -9,6 +9,8 @@ namespace corpuskit {
 
 namespace {
 constexpr std::size_t kExampleBytes = 160;
+constexpr auto kGaps = static_cast<std::size_t>(LossKind::kGap);
+constexpr auto kFallbacks = static_cast<std::size_t>(LossKind::kFallback);
 
 }  // namespace
 
@@ -28,6 +30,7 @@ void LossMeter::pop() {
         uses_[frames_.back().use].end =
             place(std::min(pos_ + (at("}}") || at("]]") ? 2 : 0), page_.size()));
     hide(frames_.back(), false);
+    unknown_ -= frames_.back().unknown;
     --open_[static_cast<std::size_t>(frames_.back().kind)];
     frames_.pop_back();
 }
@@ -211,17 +214,17 @@ void LossMeter::settle() {
     for (const Use& use : uses_) {
         const auto kind = static_cast<std::size_t>(rows.table.kinds[use.row]);
         used[kind] = true;
-        if (kind == static_cast<std::size_t>(LossKind::kGap)) {
-            used[static_cast<std::size_t>(LossKind::kFallback)] = true;
-            if (rows.table.pages[use.row] < 0) note_example(use);  // it may have no word to lose
-        }
+        // It may have no word to lose.
+        if (kind == kGaps && rows.table.pages[use.row] < 0) note_example(use);
     }
     for (std::size_t kind = 0; kind < kLossKinds; ++kind) {
         if (!used[kind]) continue;
         for (const Word word : words_) {
             Use& use = uses_[word & kMostNumber];
-            if (rows.table.kinds[use.row] == static_cast<std::int32_t>(kind))
-                settle(word, use, kind);
+            const auto its_kind = static_cast<std::size_t>(rows.table.kinds[use.row]);
+            // A fallback is a gap of which a word was found.
+            if (its_kind == kind || (kind == kGaps && its_kind == kFallbacks))
+                settle(word, use, its_kind);
         }
     }
 }
@@ -229,14 +232,13 @@ void LossMeter::settle() {
 /// Takes a word of the wikitext from those of the text; what is not there any more is lost.
 void LossMeter::settle(std::uint64_t hash, Use& use, std::size_t kind) {
     const bool taken = counts_.take(hash);
-    if (taken && kind == static_cast<std::size_t>(LossKind::kGap)) {
-        // Its other words are settled with this kind, which comes next.
+    if (taken && kind == kGaps) {
         const std::uint32_t row = rows.find(LossKind::kFallback, rows.name(use.row));
         --rows.table.uses[use.row];
         ++rows.table.uses[row];
         use.row = row;
         if (rows.table.pages[row] < 0) note_example(use);
-        kind = static_cast<std::size_t>(LossKind::kFallback);
+        kind = kFallbacks;
     }
     ++columns_[kind];
     ++rows.table.words[use.row];
@@ -263,7 +265,7 @@ void LossMeter::measure(std::string_view page, std::string_view text, std::int64
     ++rows.table.uses[uses_[0].row];
     base_use_ = 0;
     in_heading_ = false;
-    section_level_ = hidden_ = 0;
+    section_level_ = hidden_ = unknown_ = 0;
     word_.clear();
     digit_ = false;
     never_closed_.fill(false);

@@ -76,7 +76,8 @@ bool LossMeter::is_number(std::size_t begin) const {
 /// A template that nothing tells of is a gap in running text, until one of its words is found.
 void LossMeter::judge_unknown(const Frame& frame) {
     Use& use = uses_[frame.use];
-    if (!frame.unknown || !frame.owner ||
+    // Within another such template, a bar perhaps, it is a part of that.
+    if (!frame.unknown || !frame.owner || unknown_ > 1 ||
         find_call_site(page_, use.start, pos_ + 2) != CallSite::kRunning)
         return;
     const std::uint32_t row = rows.find(LossKind::kGap, rows.name(use.row));
@@ -117,6 +118,7 @@ void LossMeter::template_named(Frame& frame, std::string_view name) {
     frames_.back().owner = uses_[use].start == kept.begin;
     frames_.back().unknown = rule == nullptr && found == TemplateClass::kNone &&
                              options_.templates && may_fall_back(key);
+    unknown_ += frames_.back().unknown;
     frames_.back().converts = rule != nullptr && (rule->render == Render::kConvert ||
                                                   rule->render == Render::kConvertSymbol);
 }

@@ -164,6 +164,7 @@ class LossMeter {
     bool in_heading_ = false;       // base_use_ is a heading's
     std::size_t section_level_ = 0;  // of the section that is dropped
     std::size_t hidden_ = 0;
+    std::size_t unknown_ = 0;       // frames that are open, by their flag
     WordHash word_;
     std::uint32_t word_use_ = 0;
     bool digit_ = false;            // whether the word ends with a digit

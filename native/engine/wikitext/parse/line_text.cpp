@@ -265,10 +265,8 @@ void LineText::write(std::string_view line, bool markdown) {
                 hole_ = false;
                 break;
             case kHole:
-                hole_ = had_hole = true;
-                ++i;
-                break;
             case kGap:
+                hole_ = line[i] == kHole;
                 had_hole = true;
                 ++i;
                 break;

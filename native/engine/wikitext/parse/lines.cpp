@@ -110,7 +110,7 @@ std::size_t heading_level(std::string_view& line) {
 
 /// What follows a mark at the start of a line is still its start: "{{clear}}* item".
 std::string_view without_start_marks(std::string_view line) {
-    while (!line.empty() && (line.front() == kHole || line.front() == kBlock || line.front() == kGap))
+    while (!line.empty() && is_any(line.front(), "\x02\x04\x12"))  // kHole, kBlock, kGap
         line.remove_prefix(1);
     return line;
 }
@@ -118,6 +118,7 @@ std::string_view without_start_marks(std::string_view line) {
 /// Whether a line reads as prose: it is none of a list or table, begins with its own words, ends as
 /// a sentence does and names no book or address.
 bool is_prose(std::string_view line) {
+    // Signs of lists and tables, kLine, kRow, kHat, kCalled.
     if (line.empty() || is_any(line.front(), "*#:;|!= \x08\x0E\x0F\x13")) return false;
     for (std::string_view sign : {"ISBN", "ISSN", "doi:", "://"})
         if (line.find(sign) != kNone) return false;

@@ -404,15 +404,19 @@ void WikitextEngine::finish_braces(std::size_t take, std::size_t end) {
 /// Appends what the innermost template gives to scratch_; `call` is all of it in the page.
 void WikitextEngine::finish_template(const Frame& frame, std::string_view call) {
     const TemplateRule* rule = read_name(frame);
+    const std::size_t before = scratch_.size();
     if (rule != nullptr && rule->render != Render::kDrop) {
         read_arguments(frame);
         render_template(*rule, call_, *table_, scratch_);
         ++counters_->templates_rendered;
+        // A rule of numbers says nothing of a template of this name that takes words.
+        if (rule->render == Render::kVal && scratch_.size() == before) fall_back(frame, call);
         return;
     }
-    const std::size_t before = scratch_.size();
-    if (rule != nullptr || classes_.find(call_.name).kind != TemplateClass::kNone) finish_box(frame);
-    else fall_back(frame, call);
+    if (rule != nullptr || classes_.find(call_.name).kind != TemplateClass::kNone)
+        finish_box(frame);
+    else
+        fall_back(frame, call);
     if (scratch_.size() == before || scratch_.back() == kGap) ++counters_->templates_dropped;
 }
 
@@ -423,7 +427,7 @@ void WikitextEngine::fall_back(const Frame& frame, std::string_view call) {
     const auto begin = static_cast<std::size_t>(call.data() - in_.data());
     count_step(call.size() / 8 + 32);
     if (find_call_site(in_, begin, begin + call.size()) != CallSite::kRunning) return;
-    read_arguments(frame);
+    if (call_.arguments.empty()) read_arguments(frame);
     const std::size_t before = scratch_.size();
     put_fallback(call_, *table_, scratch_);
     if (scratch_.size() > before) ++counters_->templates_fallback;

@@ -19,8 +19,8 @@ bool is_empty(const TableText& table, std::size_t row) {
 }
 
 /// The cells apart by " | ". Empty ones are left out, since a position says little where they are
-/// many, but not in a table with cells that span: "a | | d", and "– | b" where the first is empty, as
-/// a line that begins with a bar reads as markup.
+/// many, but not in a table with cells that span: "a | | d", and "– | b" where the first is empty,
+/// as a line that begins with a bar reads as markup.
 void write_flat(const TableText& table, std::size_t row, std::string& out) {
     bool any = false;
     for (std::size_t i = 0; i < table.size(row); ++i) {

@@ -74,7 +74,7 @@ enum WikitextFlag : std::uint32_t {
 struct WikitextCounters {
     std::int64_t steps = 0;               // bytes looked at or moved
     std::int64_t nesting = 0;             // deepest nesting met
-    std::int64_t templates_dropped = 0;   // templates that gave nothing, for want of a rule or by it
+    std::int64_t templates_dropped = 0;   // templates that gave nothing
     std::int64_t templates_rendered = 0;  // templates written as text
     std::int64_t tables = 0;              // tables dropped
     std::int64_t references = 0;          // <ref> dropped

@@ -2,6 +2,7 @@
 // template computes.
 #include <algorithm>
 #include <cmath>
+#include <deque>
 #include <iterator>
 #include <optional>
 
@@ -31,6 +32,23 @@ constexpr Range kRanges[] = {
     {"a", " \u00E0 ", "\u2013"},
 };
 
+struct Power {
+    std::string_view code;
+    int exponent;
+    std::string_view name;
+};
+constexpr Power kPowers[] = {{"e3", 3, "thousand"},
+                             {"e6", 6, "million"},
+                             {"e9", 9, "billion"},
+                             {"e12", 12, "trillion"},
+                             {"e15", 15, "quadrillion"}};
+
+std::string_view power_name(int exponent) {
+    const auto* found = std::find_if(std::begin(kPowers), std::end(kPowers),
+                                     [&](const Power& p) { return p.exponent == exponent; });
+    return found == std::end(kPowers) ? std::string_view() : found->name;
+}
+
 const Range* find_range(std::string_view code) {
     const auto* found = std::find_if(std::begin(kRanges), std::end(kRanges),
                                      [&](const Range& r) { return r.code == code; });
@@ -52,12 +70,14 @@ std::string american(std::string name) {
         for (std::size_t at = name.find(british); at != kNone;
              at = name.find(british, at))
             name.replace(at, british.size(), us);
+    if (name.starts_with("tonne")) name.replace(0, 5, "metric ton");
     return name;
 }
 
 /// How one side of the conversion is written.
 struct Style {
     bool symbols = false, adjective = false, american = false, units = true, degrees = false;
+    bool powers = false;  // of ten as numbers: 6.5×10^6 km², else as words: 6.5 million km²
 };
 
 class Conversion {
@@ -89,13 +109,15 @@ class Conversion {
         const bool us = option("sp") == "us";
         const std::string disp = option("disp");
         const bool names = abbreviation == "off" || abbreviation == "none";
-        const bool both = !names && (symbols || abbreviation == "on");
+        const bool both = !names && (symbols || abbreviation == "on" || abbreviation == "unit");
         const bool named_output = disp == "or" || disp == "slash" || disp == "/";
         input_ = {both || abbreviation == "in" || !english, false, us, abbreviation != "values",
                   names};
         output_ = {!english || (!names && abbreviation != "in" && (both || !named_output)), false,
                    us, abbreviation != "values", names};
         flip_ = option("order") == "flip" || disp == "flip";
+        input_.powers = input_.symbols && (abbreviation != "unit" || !english);
+        output_.powers = output_.symbols && (abbreviation != "unit" || !english);
         if (flip_) std::swap(input_, output_);
         (flip_ ? output_ : input_).adjective = adjective == "on" || adjective == "mid" ||
                                                adjective == "1";
@@ -115,16 +137,16 @@ class Conversion {
         if (numbers_.empty()) return false;
         unit_code_ = argument(i++);
         if (unit_code_.empty()) return true;
-        unit_ = table_.unit(unit_code_);
+        unit_ = unit(unit_code_);
         while (i + 1 <= count && unit_ != nullptr && numbers_.size() == parts_.size() + 1) {
             const Measure more = quantity(argument(i));
-            const Unit* unit = table_.unit(argument(i + 1));
-            if (!more.valid || unit == nullptr || !unit_->converts_to(*unit) ||
-                unit->scale >= unit_->scale)
+            const Unit* small = unit(argument(i + 1));
+            if (!more.valid || small == nullptr || !unit_->converts_to(*small) ||
+                small->scale >= unit_->scale)
                 break;
             parts_.push_back(unit_);
             numbers_.push_back(more);
-            unit_ = unit;
+            unit_ = small;
             unit_code_ = argument(i + 1);
             i += 2;
         }
@@ -158,21 +180,21 @@ class Conversion {
     bool find_targets(const std::string& codes) {
         for (const Joined& joined : kJoined)
             if (joined.codes == codes) {
-                targets_.push_back({table_.unit(std::string(joined.first)),
-                                    table_.unit(std::string(joined.second))});
+                targets_.push_back({unit(std::string(joined.first)),
+                                    unit(std::string(joined.second))});
                 return true;
             }
-        if (const Unit* unit = table_.unit(codes); unit != nullptr) {
-            targets_.push_back({unit, nullptr});
+        if (const Unit* whole = unit(codes); whole != nullptr) {
+            targets_.push_back({whole, nullptr});
             return true;
         }
         std::vector<Target> found;
         for (std::size_t at = 0; at < codes.size();) {
             const std::size_t end = std::min(codes.find_first_of(" +", at), codes.size());
-            const Unit* unit = table_.unit(codes.substr(at, end - at));
+            const Unit* one = unit(codes.substr(at, end - at));
             at = end + 1;
-            if (unit == nullptr || found.size() > 4) return false;
-            found.push_back({unit, nullptr});
+            if (one == nullptr || found.size() > 4) return false;
+            found.push_back({one, nullptr});
         }
         targets_ = found;
         return !found.empty();
@@ -203,6 +225,25 @@ class Conversion {
         numbers_.push_back(std::move(whole));
     }
 
+    /// A unit of the table, or a power of ten of one: "e6km2".
+    const Unit* unit(const std::string& code) {
+        if (const Unit* known = table_.unit(code); known != nullptr) return known;
+        const Power* power = std::find_if(std::begin(kPowers), std::end(kPowers),
+                                          [&](const Power& p) { return code.starts_with(p.code); });
+        if (power == std::end(kPowers)) return nullptr;
+        const Unit* base = table_.unit(code.substr(power->code.size()));
+        if (base == nullptr || base->kind.ends_with("temperature")) return nullptr;
+        Unit& scaled = scaled_.emplace_back(*base);
+        scaled.exponent = power->exponent;
+        scaled.scale *= std::pow(10.0, power->exponent);
+        scaled.into.clear();
+        each_part(base->into, ' ', [&](std::string_view into) {
+            if (into.empty()) return;
+            scaled.into.append(scaled.into.empty() ? "" : " ").append(power->code).append(into);
+        });
+        return &scaled;
+    }
+
     std::string argument(std::size_t i) const { return plain(call_.at(i)); }
     std::string option(std::string_view name) const { return plain(call_.get(name)); }
 
@@ -228,12 +269,17 @@ class Conversion {
             return;
         }
         const bool degrees = unit->kind.ends_with("temperature") && !style.degrees;
+        const bool hyphen = style.adjective && !style.symbols;
+        if (unit->exponent > 0) {
+            one = false;
+            if (style.powers) out.append("\u00D710^").append(std::to_string(unit->exponent));
+            else out.append(hyphen ? "-" : " ").append(power_name(unit->exponent));
+        }
         if ((style.symbols && !unit->symbol.empty()) || degrees || unit->symbol == "\u00B0") {
             const bool tight = unit->symbol.starts_with('/') || unit->symbol == "\u00B0";
             out.append(tight ? "" : " ").append(unit->symbol);
             return;
         }
-        const bool hyphen = style.adjective && !style.symbols;
         std::string name = one || hyphen ? unit->one : unit->many;
         if (hyphen) std::replace(name.begin(), name.end(), ' ', '-');
         out.append(hyphen ? "-" : " ").append(style.american ? american(std::move(name)) : name);
@@ -392,6 +438,7 @@ class Conversion {
     const Unit* unit_ = nullptr;
     std::string unit_code_, words_;
     std::vector<Target> targets_;
+    std::deque<Unit> scaled_;  // what unit() made
     int precision_ = kNoPrecision;
 };
 

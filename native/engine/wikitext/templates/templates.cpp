@@ -38,10 +38,16 @@ void render_fraction(const TemplateCall& call, std::string& out) {
     else out.append(a).append(" ").append(b).append("/").append(c);
 }
 
+bool begins_number(std::string_view s) {
+    const std::size_t digit = s.find_first_of("0123456789");
+    return digit != kNone && std::none_of(s.begin(), s.begin() + static_cast<std::ptrdiff_t>(digit),
+                                          is_alpha);
+}
+
 /// {{val|1.5|0.2|e=6|u=kg}} -> 1.5±0.2×10^6 kg
 void render_val(const TemplateCall& call, std::string& out) {
     const std::string_view number = call.at(1);
-    if (number.empty() && call.get("e").empty()) return;
+    if (number.empty() ? call.get("e").empty() : !begins_number(number)) return;
     out.append(trim(call.get("p"))).append(number);
     if (const auto plus = call.at(2); !plus.empty()) {
         const auto minus = call.at(3);

@@ -12,6 +12,7 @@ struct Unit {
     std::string into;                     // codes of the units it is converted into by default
     double scale = 0;                     // in the base unit of its kind; 0: it is not converted
     double offset = 0;                    // temperatures: the value at absolute zero
+    int exponent = 0;                     // 6: millions of what the names say
 
     bool converts_to(const Unit& other) const {
         return scale > 0 && other.scale > 0 && kind == other.kind;
