@@ -18,7 +18,7 @@ from corpuskit.sources.wikipedia.rules import UNCONFIRMED, ShippedRule, shipped_
 
 FOLDER = Path(__file__).parents[2] / "cases" / "templates"
 COLUMNS = ["wiki", "input", "expected", "source"]
-NOT_COVERED = {"*", *["en", "fr", "it", "de", "es", "zh", "vi", "ca", "hu", "ro", "id", "fi", "ja", "ar", "la", "eo", "tr"]}
+NOT_COVERED = {"*", "en", "fr"}
 """Languages whose rules have no cases in these files yet."""
 
 CALL = re.compile(r"\{\{\s*([^|{}\n]+)")
