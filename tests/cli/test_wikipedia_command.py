@@ -122,3 +122,13 @@ def test_inspect_of_a_run_without_measured_pages_says_nothing_of_loss(dump: str,
     run = str(tmp_path / "run")
     build_corpus([Wikipedia(path=dump, loss_every=0)], run, workers=1)
     assert json.loads(CliRunner().invoke(cli, ["inspect", run, "--json"]).stdout)["loss"] is None
+
+
+def test_rules_are_shown_and_counted() -> None:
+    run = CliRunner().invoke
+    every = json.loads(run(cli, ["wikipedia", "rules", "--json"]).stdout)
+    assert every["rules"] == len(every["shown"]) >= every["write_text"] >= every["unconfirmed"]
+    shown = run(cli, ["wikipedia", "rules", "--language", "vi", "--unconfirmed"]).stdout.splitlines()
+    assert all(line.endswith("(unconfirmed)") for line in shown[:-1])
+    assert shown[-1].endswith(f"{len(shown) - 1} unconfirmed")
+    assert "vi  ngoặc nhọn  format ⟨{1}⟩" in run(cli, ["wikipedia", "rules", "--language", "vi"]).stdout

@@ -6,10 +6,11 @@ import click
 
 from corpuskit.cli.wikipedia.loss import loss_command
 from corpuskit.cli.wikipedia.page import page_command
+from corpuskit.cli.wikipedia.rules import rules_command
 from corpuskit.cli.wikipedia.templates import templates_command
 
 
-@click.group(commands=(page_command, loss_command, templates_command))
+@click.group(commands=(page_command, loss_command, rules_command, templates_command))
 def command() -> None:
     """Look into a dump of Wikipedia or another wiki.
 

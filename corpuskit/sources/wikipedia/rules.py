@@ -7,6 +7,7 @@ and turns what the engine says about a bad line into a `SettingError`.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import Literal
@@ -51,6 +52,47 @@ def template_table(
     each = {n: {"*": value} if isinstance(value, str) else value for n, value in (rules or {}).items()}
     own = tuple((name, lang, text) for name, value in each.items() for lang, text in value.items())
     return _table(language, own, conversions)
+
+
+UNCONFIRMED = "unconfirmed"
+
+
+@dataclass(frozen=True)
+class ShippedRule:
+    """A line of ``templates.tsv``; the head of that file tells its columns.
+
+    Attributes:
+        confirmed: whether a case in the tests shows, from the wiki's documentation or a rendered page, that
+            it writes what the wiki does. A rule that writes nothing needs none.
+    """
+
+    line: int
+    languages: tuple[str, ...]
+    names: tuple[str, ...]
+    how: str
+    spec: str
+    confirmed: bool
+
+    @property
+    def writes(self) -> bool:
+        """Whether it makes text."""
+        return self.how not in ("drop", "lost")
+
+
+@cache
+def shipped_rules() -> tuple[ShippedRule, ...]:
+    """The shipped rules of all wikis, in the order of their file."""
+    text = next(text for kind, _, text in _shipped() if kind == "templates")
+    rules = []
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line or line.startswith("# ") or line == "#":
+            continue
+        languages, names, how, spec, note = [*line.split("\t"), "", ""][:5]
+        confirmed = note != UNCONFIRMED
+        rules.append(
+            ShippedRule(number, tuple(languages.split(",")), tuple(names.split("|")), how, spec, confirmed)
+        )
+    return tuple(rules)
 
 
 @cache
