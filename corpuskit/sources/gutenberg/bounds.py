@@ -27,6 +27,8 @@ MAX_CUT = 49_152
 """Characters. The longest header met is below 16,000 and the longest licence below 21,000; twice that is room
 for other years' wording, and far less than what a wrong marker in the middle of a book would take away."""
 
+_SHORT_HEADER = 6_000
+"""Characters of a header told by its fields that need no further proof: their row is one already."""
 _LEAST_LEFT = 0.5
 """Share of the text that one marker without its partner must leave to be believed."""
 
@@ -69,7 +71,8 @@ _FIELD = re.compile(
     r"""(?:
         (?:sub|alternate\s+)?title | authors? | editors? | translators? | illustrators? | contributors?
       | compilers? | commentators? | annotators? | language | edition | credits?
-      | (?:official\s+|original\s+)?(?:release|posting|publication)(?:\s+date)? | character\s+set(?:\s+encoding)?
+      | (?:official\s+|original\s+)?(?:release|posting|publication)(?:\s+date)?
+      | character\s+set(?:\s+encoding)?
       | (?:most\s+recently|last)\s+updated? | e-?(?:book|text)\s+(?:no|number)
       | titel | verfasser | autoren | übersetzer | sprache | zeichensatz | veröffentlichung\w*
       | titre | auteurs? | traduct(?:eur|or|ores) | langue | date\s+de\s+\w+
@@ -139,8 +142,8 @@ class Bounds:
     Attributes:
         flags: why a side was left whole, or what was odd: ``no_start_marker``, ``no_end_marker``,
             ``start_marker_too_late``, ``end_marker_too_early``, ``start_marker_remnant``,
-            ``start_after_end``; ``header_cut_at_fields``, beside ``no_start_marker``; ``cut_too_much``: with a marker at one end alone, less than half of
-            the text would have been left, so it was left whole.
+            ``start_after_end``, ``header_cut_at_fields``; ``cut_too_much``: with a marker at one end alone,
+            less than half of the text would have been left, so it was left whole.
     """
 
     header: int
@@ -154,7 +157,8 @@ def find_bounds(text: str, max_cut: int = MAX_CUT) -> Bounds:
     header, body, head_flags = _head(text, max_cut)
     licence, tail_flags = _tail(text, body, max_cut)
     flags = (*head_flags, *tail_flags)
-    if (body > 0) == (licence < len(text)) or licence - body >= _LEAST_LEFT * len(text):
+    by_fields = "header_cut_at_fields" in flags and body <= _SHORT_HEADER
+    if by_fields or (body > 0) == (licence < len(text)) or licence - body >= _LEAST_LEFT * len(text):
         return Bounds(header, body, licence, flags)
     return Bounds(0, 0, len(text), (*flags, "cut_too_much"))
 
@@ -214,13 +218,7 @@ def _last_of_fields(lines: Sequence[Line]) -> int | None:
         if last is None and not _NAMES_PROJECT.search(words):
             return None  # the first paragraph of such a file says what it is
         known = sum(1 for line in lines[first:at] if _FIELD.match(line.text))
-        if (
-            known
-            or last is None
-            or _TERMS.search(words)
-            or _HEADER_PARAGRAPH.match(words)
-            or _is_credit(words)
-        ):
+        if known or last is None or _TERMS.search(words) or _is_credit(words):
             last, fields, strangers = at - 1, fields + known, 0
         else:
             strangers += 1
