@@ -5,6 +5,9 @@ around the book (``*** START OF THE PROJECT GUTENBERG EBOOK ...`` and ``*** END 
 header ends with the "small print" and the book is followed by a line such as ``End of the Project Gutenberg
 Etext of ...``.
 
+A file that names Project Gutenberg above its first fields and has no such line is cut below the last
+paragraph of its header: fields, terms of use, credits. It is flagged all the same.
+
 Nothing is searched for in the whole book: a header lies within the first `max_cut` characters and a licence
 within the last ones, so that a phrase quoted in the middle of a book can never cut it. A side without a
 marker is left whole and the reason flagged. Line ends may be LF, CRLF or CR.
@@ -24,6 +27,8 @@ MAX_CUT = 49_152
 """Characters. The longest header met is below 16,000 and the longest licence below 21,000; twice that is room
 for other years' wording, and far less than what a wrong marker in the middle of a book would take away."""
 
+_SHORT_HEADER = 6_000
+"""Characters of a header told by its fields that need no further proof: their row is one already."""
 _LEAST_LEFT = 0.5
 """Share of the text that one marker without its partner must leave to be believed."""
 
@@ -58,6 +63,30 @@ _HEADER_PARAGRAPH = re.compile(
     re.IGNORECASE | re.VERBOSE,
 )
 """Paragraphs after the small print that still belong to the header."""
+
+_NAMES_PROJECT = re.compile(
+    r"(?i)project\s+gutenberg|\[e-?(?:book|text)\s+#\d+\]|this\s+e-?(?:book|text)\s+is\b"
+)
+_FIELD = re.compile(
+    r"""(?:
+        (?:sub|alternate\s+)?title | authors? | editors? | translators? | illustrators? | contributors?
+      | compilers? | commentators? | annotators? | language | edition | credits?
+      | (?:official\s+|original\s+)?(?:release|posting|publication)(?:\s+date)?
+      | character\s+set(?:\s+encoding)?
+      | (?:most\s+recently|last)\s+updated? | e-?(?:book|text)\s+(?:no|number)
+      | titel | verfasser | autoren | übersetzer | sprache | zeichensatz | veröffentlichung\w*
+      | titre | auteurs? | traduct(?:eur|or|ores) | langue | date\s+de\s+\w+
+      | título | titulo | titolo | autor[ae]?s? | idioma | lingua | taal
+    )\s*[:\#]\s*\S | \[e-?(?:book|text)\s+\#\d+\]""",
+    re.IGNORECASE | re.VERBOSE,
+)
+"""Fields of headers, in the languages that headers are in."""
+_TERMS = re.compile(
+    r"(?i)for\s+the\s+use\s+of\s+anyone|almost\s+no\s+restrictions|copyright\s+laws|project\s+gutenberg"
+    r"|this\s+header\s+should|plain\s+vanilla|www\.gutenberg|if\s+you\s+are\s+not\s+located\s+in\s+the\s+united"
+)
+_LEAST_FIELDS, _STRANGERS = 2, 1
+"""Fields that make a header, and paragraphs of others that may stand between its own (a field's value)."""
 
 _MADE = r"produced|prepared|scanned|transcribed|typed|digiti[sz]ed|reformatted|created|proofed|proofread"
 _MAKERS = rf"(?:{_MADE})"
@@ -113,8 +142,8 @@ class Bounds:
     Attributes:
         flags: why a side was left whole, or what was odd: ``no_start_marker``, ``no_end_marker``,
             ``start_marker_too_late``, ``end_marker_too_early``, ``start_marker_remnant``,
-            ``start_after_end``; ``cut_too_much``: with a marker at one end alone, less than half of
-            the text would have been left, so it was left whole.
+            ``start_after_end``, ``header_cut_at_fields``; ``cut_too_much``: with a marker at one end alone,
+            less than half of the text would have been left, so it was left whole.
     """
 
     header: int
@@ -128,7 +157,8 @@ def find_bounds(text: str, max_cut: int = MAX_CUT) -> Bounds:
     header, body, head_flags = _head(text, max_cut)
     licence, tail_flags = _tail(text, body, max_cut)
     flags = (*head_flags, *tail_flags)
-    if (body > 0) == (licence < len(text)) or licence - body >= _LEAST_LEFT * len(text):
+    by_fields = "header_cut_at_fields" in flags and body <= _SHORT_HEADER
+    if by_fields or (body > 0) == (licence < len(text)) or licence - body >= _LEAST_LEFT * len(text):
         return Bounds(header, body, licence, flags)
     return Bounds(0, 0, len(text), (*flags, "cut_too_much"))
 
@@ -145,8 +175,12 @@ def _head(text: str, max_cut: int) -> tuple[int, int, list[str]]:
     lines = _lines(text, 0, max_cut)
     last, flags = _header_end(lines)
     if last is None:
-        late = _stands_elsewhere(text, _START, max_cut)
-        return 0, 0, ["start_marker_too_late" if late else "no_start_marker"]
+        if _stands_elsewhere(text, _START, max_cut):
+            return 0, 0, ["start_marker_too_late"]
+        flags = ["no_start_marker"]
+        if (last := _last_of_fields(lines)) is None:
+            return 0, 0, flags
+        flags.append("header_cut_at_fields")
     header = body = last + 1
     while paragraph := _next_paragraph(lines, body):
         first, after = paragraph
@@ -173,6 +207,22 @@ def _header_end(lines: Sequence[Line]) -> tuple[int | None, list[str]]:
     if first is not None and _REMNANT.match(lines[first].text):
         return first, ["start_marker_remnant"]
     return None, []
+
+
+def _last_of_fields(lines: Sequence[Line]) -> int | None:
+    """Index of the last line of a header that nothing closes; None where none is to be seen."""
+    last, fields, strangers, at = None, 0, 0, 0
+    while (paragraph := _next_paragraph(lines, at)) and strangers <= _STRANGERS:
+        first, at = paragraph
+        words = "\n".join(line.text.strip() for line in lines[first:at])
+        if last is None and not _NAMES_PROJECT.search(words):
+            return None  # the first paragraph of such a file says what it is
+        known = sum(1 for line in lines[first:at] if _FIELD.match(line.text))
+        if known or last is None or _TERMS.search(words) or _is_credit(words):
+            last, fields, strangers = at - 1, fields + known, 0
+        else:
+            strangers += 1
+    return last if fields >= _LEAST_FIELDS else None
 
 
 def _marker_end(lines: Sequence[Line], start: int) -> int:

@@ -2,22 +2,31 @@
 
 ``_italics_``, ``=bold=``, ``+spaced out+``, ``~spaced out~``; ``[Pg 12]``, ``{12}``, ``[p. 12]`` and lines
 that are only a number; ``[Illustration: caption]``; ``[1]`` and ``[Footnote 1: ...]``. A mark is
-only taken for one where it stands as one: an underscore inside of a word, an address or a name of a file
-stays, and numbers are pages only when they count up through the book.
+only taken for one where it stands as one: a single underscore inside of a word, an address or a name of a
+file stays, and numbers are pages only when they count up through the book
+(`corpuskit.sources.gutenberg.pages`).
+
+Underscores stand for spaces, too (``_der_letzte_Mensch_``), and touch words that are not in italics. These
+are the rest of one word (``_un_likely``, ``2_s._``) or have lost their space (``_Nautilus_aurait``): the
+words of the book decide, and where it has neither, syllables are joined and words parted.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import Literal
 
 from corpuskit.sources.gutenberg.blocks import TextBlock
+from corpuskit.sources.gutenberg.pages import LEAST_PAGES, PAGE_WORD, PageNumbers
 from corpuskit.sources.gutenberg.rules import is_image_file
 from corpuskit.sources.gutenberg.shape import Kind
+
+_By = str | Callable[[re.Match[str]], str]
 
 
 @dataclass(frozen=True)
@@ -39,21 +48,42 @@ _EMPHASIS = (
     ("~", "spaced_out", re.compile(_BETWEEN.format(m="~"))),
     ("+", "spaced_out", re.compile(r"(?<![\w+])\+(?=[^\W\d])([^+]*[^\W\d][.,;:!?]?)\+(?![\w+])")),
 )
+_SPACES = re.compile(r"(?<![\w_])_((?:[^\W_][^\s_]*_)+[^\W_][^\s_]*)_(?![\w_])")
+"""Underscores in place of the spaces between words in italics."""
+_TOUCHING = re.compile(r"(?<![^\W_])([^\W_]{0,60})(?<!_)_(?=[^\s_])([^_\n]{0,200}[^\s_])_(?!_)([^\W_]{0,60})")
+"""Italics, and the letters that touch them at either side."""
+_SUFFIX, _WORD = 2, 4
+"""Letters up to which what touches a word is an ending of it, and from which both are words."""
 _MAX_EMPHASIS = 4_000
 """Characters between two marks: beyond them the second one opens, because the first was never closed."""
-_ADDRESS = re.compile(r"[/@\\]|www\.")
-_PAGE = re.compile(
-    r"[\[{(](?:pg|page|pp?|seite|s|bl[sz]|pág|pag|sivu|str)\b\.? ?(?:\d{1,4}|[ivxlc]{1,8})[a-z]?\.?[\]})] ?",
-    re.IGNORECASE,
+_NAME_OF_COMPUTERS = re.compile(
+    r"[^\W_]__[^\W_]|(?<!\w)__[^\W_]|(?<!\S)[^\W\d_]{1,60}_[^\W\d_]{1,60}(?=[.,;:]*(?:\s|\Z))"
 )
-_BRACED = re.compile(r"\{(\d{1,4})\} ?")
+_FIRST_WORD, _LAST_WORD = re.compile(r"[^\W_]+"), re.compile(r"[^\W_]+\Z")
+_FILE_ENDING = re.compile(r"[\w.-]{0,60}\.[a-z]{2,4}\b(?!\.)")
+_ADDRESS = re.compile(r"[/@\\]|www\.")
+_NUMBER_OF_PAGE = r"\.? ?(?:\d{1,4}|[ivxlc]{1,8})[a-z]?\.?"
+_PAGE = re.compile(
+    rf"(?:[\[{{<|]{PAGE_WORD}{_NUMBER_OF_PAGE}[\]}}>|]|\(pg\b{_NUMBER_OF_PAGE}\)) ?", re.IGNORECASE
+)
+"""Not in round brackets: authors cite pages so. `corpuskit.sources.gutenberg.pages` tells which are none."""
+_BRACKET = re.compile(r"[\[{(<|]")
 _LONE = re.compile(r"[\[{(|~ -]*(?:(?:page|pg|p)\b\.? *)?(\d{1,4})[\]})|~ .-]*", re.IGNORECASE)
-_LEAST_PAGES = 20
-"""Numbers below which a row that counts up may be of chapters, stanzas or notes."""
 _REFERENCE = re.compile(r" ?\[(?:\d{1,4}|[A-Z]|\*+|†|‡|footnote \w{1,4})\]", re.IGNORECASE)
 _NOTE = re.compile(r"\s*\[(?:footnote\b|\d{1,4}\]|[A-Z]\]|\*+\])", re.IGNORECASE)
 _NOTES_HEADING = re.compile(r"\W*(?:foot)?notes?\W*", re.IGNORECASE)
 _CAPTION = re.compile(r"[_* ]*\[?[_* ]*(?:illustration|picture|image)\s*(?:\(\w+\))?[\s:.]*", re.IGNORECASE)
+
+_PICTURE_INSIDE = re.compile(r"\[Illustration(?::\s*([^\[\]\n]{0,80}))?\] ?")
+# A file's name is one word with a number in it. A year is none of a file.
+_FILE_NAME = re.compile(
+    r"(?!1[0-9]\d\d\Z|20[0-2]\d\Z)(?:[a-z]{0,16}[-_.]?){0,3}\d{2,6}(?:[-_]?\d{1,4})?[-_]?[a-z]{0,8}(?:[-_][a-z]{1,8})?"
+    r"|(?:illo|ill|img|image|pic|fig|i|p|f|plate|illus)[-_]?\d{1,6}[a-z]?"
+)
+_BINDING = re.compile(
+    r"(?:the )?(?:original |book )?(?:front |back |inside )?(?:cover|spine|end-?papers?|dust ?jacket"
+    r"|bookcover|(?:half ?)?title ?page|blank page)(?: image)?|decorati(?:on|ve)|uncaptioned|no caption"
+)
 
 
 class Marks:
@@ -70,12 +100,16 @@ class Marks:
         self._options = options
         remove = options.page_numbers == "remove"
         self._lone_pages = _lone_pages(lines, blocks) if remove else frozenset()
-        self._braced_pages = remove and _count_up([int(n) for line in lines for n in _BRACED.findall(line)])
+        whole = ["\n".join(lines[block.first : block.stop]) for block in blocks] if remove else []
+        self._numbers = PageNumbers(whole)
+        self._block = -1
+        self._lines = lines
         self._open_note = False
 
     def take(self, text: str, block: TextBlock) -> str:
         """The block's text without its marks; empty when nothing is left of it."""
         kind = block.kind
+        self._block += 1
         self.took_page = block.first in self._lone_pages
         if self.took_page:
             return self._drop(text, "page_numbers")
@@ -84,9 +118,12 @@ class Marks:
         if self._options.footnotes == "remove" and self._is_note(text, kind):
             return self._drop(text, "footnotes")
         if self._options.page_numbers == "remove":
-            text = self._sub(_PAGE, "", text, "page_numbers") if text.count("[") or "{" in text else text
-            text = self._sub(_BRACED, "", text, "page_numbers") if self._braced_pages else text
-            self.took_page = not text
+            plain = self._numbers.without(self._block, text)
+            plain = _PAGE.sub("", plain) if _BRACKET.search(plain) else plain
+            self.cut["page_numbers"] += len(text.encode("utf-8")) - len(plain.encode("utf-8"))
+            self.took_page, text = not plain, plain
+        if self._options.illustrations != "keep" and "[I" in text:
+            text = self._sub(_PICTURE_INSIDE, _without_file_names, text, "illustrations")
         if self._options.footnotes == "remove" and "[" in text:
             text = self._sub(_REFERENCE, "", text, "footnotes")
         if self._options.emphasis == "unwrap" and kind != "table":
@@ -97,18 +134,63 @@ class Marks:
         self.cut[reason] += len(text.encode("utf-8"))
         return ""
 
-    def _sub(self, pattern: re.Pattern[str], by: str, text: str, reason: str) -> str:
+    def _sub(self, pattern: re.Pattern[str], by: _By, text: str, reason: str) -> str:
         out = pattern.sub(by, text)
         self.cut[reason] += len(text.encode("utf-8")) - len(out.encode("utf-8")) if out != text else 0
         return out
 
     def _unwrap(self, text: str) -> str:
+        if text.count("_") > 2:
+            text = self._sub(_SPACES, _spaced, text, "italics")
         for mark, reason, pattern in _EMPHASIS:
             if mark in text:
                 out = pattern.sub(_inner, text)
                 self.cut[reason] += len(text) - len(out)
                 text = out
+        if text.count("_") > 1:
+            text = self._sub(_TOUCHING, self._touching, text, "italics")
         return text
+
+    def _touching(self, found: re.Match[str]) -> str:
+        """Italics that touch other letters, as one word or as several."""
+        left, inner, right = found.groups()
+        if not (left or right) or _is_in_address(found) or _FILE_ENDING.match(found.string, found.end()):
+            return found[0]
+        first, last = _FIRST_WORD.match(inner), _LAST_WORD.search(inner)
+        if left and right:
+            whole = f"{left}{inner}{right}"
+            return whole if self._knows(whole) or not self._has_names_of_computers else found[0]
+        several = any(map(str.isspace, inner))  # a part of a word is one piece
+        parted = (left and first and (several or self._are_words(left, first[0]))) or (
+            right and last and (several or self._are_words(last[0], right))
+        )
+        return f"{left}{' ' * bool(left and parted)}{inner}{' ' * bool(right and parted)}{right}"
+
+    def _are_words(self, left: str, right: str) -> bool:
+        """Whether two pieces are words of their own, not one word."""
+        if self._knows(left + right) or left.isdigit():
+            return False
+        if len(left) >= _SUFFIX and left[-1].islower() and right[0].isupper():
+            return True
+        if min(len(left), len(right)) <= _SUFFIX:
+            return False
+        if self._knows(left) and self._knows(right):
+            return True
+        return len(left) >= _WORD and len(right) >= _WORD and right[0].isalpha()
+
+    @cached_property
+    def _has_names_of_computers(self) -> bool:
+        """Whether underscores join the pieces of names in the book: ``__init__``, ``file_name``."""
+        return any(_NAME_OF_COMPUTERS.search(line) for line in self._lines if "_" in line)
+
+    def _knows(self, word: str) -> bool:
+        """Whether the book has a word elsewhere."""
+        return word.lower() in self._words
+
+    @cached_property
+    def _words(self) -> frozenset[str]:
+        found = (re.findall(r"(?<![\w_])[^\W_]+(?![\w_])", line) for line in self._lines)
+        return frozenset(word.lower() for words in found for word in words)
 
     def _caption(self, text: str) -> str:
         """The words of a caption, without the brackets and the word before them."""
@@ -119,7 +201,7 @@ class Marks:
         closes = words.count("]") > words.count("[")
         words = words[: words.rindex("]")] + words[words.rindex("]") + 1 :] if closes else words
         words = words.strip()
-        if self._options.illustrations == "remove" or is_image_file(words) or not re.search(r"\w", words):
+        if self._options.illustrations == "remove" or _is_no_caption(words):
             words = ""
         self.cut["illustrations"] += len(text.encode("utf-8")) - len(words.encode("utf-8"))
         return self._unwrap(words) if self._options.emphasis == "unwrap" else words
@@ -135,21 +217,40 @@ class Marks:
         return False
 
 
+def _is_no_caption(words: str) -> bool:
+    """Whether what stands for a picture says nothing of it: a file's name, a part of the binding, no word."""
+    bare = words.strip(" _*=.:").lower()
+    names = (_FILE_NAME, _BINDING)
+    return not re.search(r"[^\W_]", bare) or is_image_file(words) or any(n.fullmatch(bare) for n in names)
+
+
+def _without_file_names(found: re.Match[str]) -> str:
+    return "" if _is_no_caption(found[1] or "") else found[0]
+
+
 def _inner(found: re.Match[str]) -> str:
     """What stands between two marks, unless they are part of an address or far apart."""
+    return found[0] if len(found[1]) > _MAX_EMPHASIS or _is_in_address(found) else found[1]
+
+
+def _spaced(found: re.Match[str]) -> str:
+    """Words in italics with spaces between them."""
+    return found[0] if _is_in_address(found) else found[1].replace("_", " ")
+
+
+def _is_in_address(found: re.Match[str]) -> bool:
+    """Whether a mark is part of an address or of the name of a file."""
     text, start = found.string, found.start()
     near = max(0, start - 80)  # an address is a word; looking further back would be quadratic
     word = text[max(text.rfind(" ", near, start), text.rfind("\n", near, start), near - 1) + 1 : start]
-    if len(found[1]) > _MAX_EMPHASIS or _ADDRESS.search(word):
-        return found[0]
-    return found[1]
+    return _ADDRESS.search(word) is not None
 
 
 def _count_up(numbers: Sequence[int]) -> bool:
     """Whether numbers are those of pages: many, and nearly always the next one."""
     # A page without a number makes a step of two; one number in ten may be misread.
     steps = sum(1 for a, b in pairwise(numbers) if 1 <= b - a <= 2)
-    return len(numbers) >= _LEAST_PAGES and steps * 10 >= 9 * (len(numbers) - 1)
+    return len(numbers) >= LEAST_PAGES and steps * 10 >= 9 * (len(numbers) - 1)
 
 
 def _lone_pages(lines: Sequence[str], blocks: Sequence[TextBlock]) -> frozenset[int]:

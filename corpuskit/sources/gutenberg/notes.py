@@ -7,7 +7,9 @@ its maker (a transcriber, a scanner, in the languages of the volunteers) is foun
 of Project Gutenberg is believed near the beginning alone, and not at all in a book about Project Gutenberg.
 
 A note ends where its form ends: at the closing bracket, at the edge of the box, at the next gap of two blank
-lines, or with the book. No note is longer than `MAX_NOTE` characters.
+lines, at a title, or with the book. No note is longer than `MAX_NOTE` characters, and none ends inside of a
+paragraph. A list of errata is the book's own, unless its words say that this file was mended: what was
+corrected, changed or transcribed here.
 
 Source: the forms were collected from files of Project Gutenberg of 1991 to 2025 and from the guidelines of
 Distributed Proofreaders (https://www.pgdp.net/wiki/DP_Official_Documentation:PP_and_PPV).
@@ -19,6 +21,8 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from corpuskit.sources.gutenberg.note_words import FORMS, STEMS
+
 MAX_NOTE = 24_576
 """Characters. The longest list of corrections met has 16,000; a longer one is left in the book."""
 
@@ -26,51 +30,32 @@ _MAX_BRACKET = 6_000
 """Characters in which a bracket must close (the longest met has 1,686): one that never closes would take the
 book with it."""
 _MAX_HEADED = 6_000
-"""A note under a heading at the beginning or in the middle; at the end `MAX_NOTE` holds."""
+"""Characters of a note, at the beginning or in the middle, that may follow the last word that notes have."""
+_MAX_PARAGRAPH = 8_000
+"""The longest paragraph of a note; a line of a list of corrections is none."""
 _HEAD_WINDOW = 12_000
 """Characters at the beginning of the body in which a paragraph on Project Gutenberg is a note."""
 _MANY_MENTIONS = 40
 """Mentions of Project Gutenberg that make a book one about it; in no other are there more than 22."""
 
-_NAMED_FORMS = r"""
-    (?:original\s+)?(?:transcriber|transcriptor|transcriptionist|scanner|digiti[sz]er|e-?(?:book|text)\s+(?:editor|
-        transcriber|producer|maker|preparer)|proof-?reader|post-?processor)s?['’´`]?s?['’]?\s+
-        (?:end\s*|foot\s*|editorial\s+)?(?:notes?\b|comments?\b|remarks?\b|errata\b|corrections\b|changes\b|
-        amendments\b|preface\b|foreword\b|appendix\b)
-  | transcription\s+notes?\b
-  | notes?\s+(?:by|from|of)\s+(?:the\s+)?(?:e-?text\s+)?transcribers?\b
-  | (?:a\s+)?notes?\s+(?:on|about|to|regarding)\s+(?:the\s+|this\s+)?(?:present\s+)?(?:e-?texts?\b|
-        e-?books?\b|transcription\b|electronic\s+(?:text|edition|version)\b|digital\s+(?:text|edition)\b|
-        project\s+gutenberg\b)
-  | executive\s+director['’]s\s+notes?\b
-  | (?:typographical\s+|typos?\s+|spelling\s+|printer['’]?s['’]?\s+)errors?\s+(?:have\s+been\s+)?
-        corrected\s+in
-  | preface\s+to\s+the\s+project\s+gutenberg\b
-  | an?merkung(?:en)?\s+(?:zur|zu\s+dieser|der|des|zum)\s+(?:trans[ck]ri\w+|bearbeit\w+|elektronischen\s+\w+|
-        digitalen\s+\w+|e-?(?:text|book)\w*)
-  | (?:hinweise?|bemerkung(?:en)?|notiz(?:en)?|nachbemerkung(?:en)?)\s+(?:zur|zu\s+dieser|des|der)\s+
-        trans[ck]ri\w+
-  | notes?\s+(?:de|du|des|sur|à\s+propos\s+de|concernant)\s+(?:la\s+|le\s+|les\s+|cette\s+)?(?:transcri\w+|
-        version\s+(?:électronique|electronique|numérique))
-  | notes?\s+(?:du|au)\s+lecteur\s+de\s+ce\s+fichier\b
-  | (?:opmerking(?:en)?|noot|noten|aantekening(?:en)?|verantwoording)\s+(?:van|bij)\s+(?:de|het|deze)\s+(?:
-        bewerkers?|trans[ck]ri\w+|e-?(?:boek|tekst|book|text)|digitale\s+\w+|elektronische\s+\w+)
-  | not(?:as?|es|e)\s+(?:del?\s+la|della|dell['’]|del|dei|delle|de|di|do|da|dos|sobre\s+la)\s*trans?cri\w+
-  | not(?:a|e)\s+(?:della?|dei|di|del)\s+trascri\w+
-  | (?:huomautu(?:s|ksia|kset)|huomio(?:ita)?)\s+(?:sähköis\w+|transkri\w+|digit\w+)
-  | transkri\w+\s+(?:huomautu\w+|huomio\w+)
-  | (?:anmärkning(?:ar)?|noteringar?|anteckning(?:ar)?)\s+(?:till|om|för|av|från)\s+(?:den\s+)?(?:
-        transkri\w+|avskri\w+|elektronisk\w+|digital\w+)
-  | (?:transkriberar|avskrivar|renskrivar|transskribent|transkribent|transskriptør)\w*s\s+(?:anmärkning|
-        anteckning|bemærkning|kommentar|note|notering|merknad)\w*
-  | not(?:o|oj)\s+de\s+(?:la\s+)?trans?skri\w+
-  | (?:uwag[ai]|notk?[ai]|przypis[ky]?i?)\s+(?:do\s+|od\s+)?(?:transkry\w+|wydania\s+elektronicznego)
-  | poznámk[ay]\s+(?:k\s+)?(?:přepis\w+|transkrip\w+|elektronick\w+)
-  | (?:az\s+)?átíró\s+megjegyzés\w*
-  | megjegyzés(?:ek)?\s+(?:az|a)\s+(?:átír\w+|digitál\w+|elektronikus\w*)
-  | notae?\s+transcript\w+
-"""
-_NAMED = re.compile(rf"[^\w\n]{{0,80}}(?:\[\w{{1,4}}\]\s*)?({_NAMED_FORMS})", re.IGNORECASE | re.VERBOSE)
+_NAMED = re.compile(rf"[^\w\n]{{0,80}}(?:\[\w{{1,4}}\]\s*)?({FORMS})", re.IGNORECASE | re.VERBOSE)
+_LIST_OF_CHANGES = re.compile(
+    r"\W*(?:list\s+of\s+|liste?\s+d(?:er|es)\s+|lijst\s+van\s+|lista\s+de\s+)?(?:errata|erratum|corrigenda|corrections|changes"
+    r"|emendations|amendments|typos|(?:printer['’]?s\s+)?errors|verbeteringen|correcties|berichtigungen|korrekturen"
+    r"|änderungen|rettelser|rättelser|korjauksia|javítások|erros|erratas|fe\s+de\s+erratas|corrigés|poprawki|opravy"
+    r"|διορθώσεις|опечатки|исправления|colophon|colofon|kolofon)\b[^.!?\n]{0,60}[.:]?\W*",
+    re.IGNORECASE,
+)
+_MENDED = re.compile(
+    r"(?:has|have|was|were)\s+been\s+(?:corrected|changed|amended|emended|mended)|\b(?:corrected|changed|amended)\s+(?:to|from|in)"
+    r"|\b(?:was|were)\s+(?:corrected|changed|amended|emended)|trans[ck]ri|e-?text|e-?bo[eo]k|gutenberg"
+    r"|in\s+th(?:is|e)\s+(?:file|electronic|digital|online)|original\s+(?:reads|has|had|text\s+(?:reads|has))"
+    r"|geändert|korrigiert|verbessert\s+in|verbeterd\s+in|gewijzigd|\bwas\s*:|ont\s+été\s+corrig|corrigid[oa]s?\b"
+    r"|se\s+han?\s+corregido|sono\s+stat[ie]\s+corrett|javított|javítva|er\s+rettet|har\s+rättats|ändrat|korjattu"
+    r"|poprawiono|opraveno|διορθώθηκ|исправлен",
+    re.IGNORECASE,
+)
+"""What says that a list of errata was worked into the file: an author asks his readers to do so."""
 _BRACKETED = re.compile(
     r"""
     \[\W{0,4}(?:t\.?n\.?\s*: | (?:original\s+)?transcri(?:ber|ptor)\b['’´`]?s?['’]?(?:\s+notes?)?\b
@@ -84,15 +69,6 @@ _BRACKETED = re.compile(
     """,
     re.IGNORECASE | re.VERBOSE,
 )
-_STEMS = (
-    *("transcri", "transkri", "trascri", "transskri", "scanner", "digit", "proofread", "etext"),
-    *("e-text", "ebook", "e-book", "e-boek", "gutenberg", "bearbeit", "elektronis", "electronic"),
-    *("elektronic", "électronique", "numérique", "bewerk", "avskri", "renskri", "sähköis", "átír"),
-    *("megjegyz", "přepis", "post-proc", "postproc", "[t.n", "[tn", "executive director"),
-    *("errors corrected in", "ce fichier", "to this version"),
-)
-"""Every form above holds one of these on its first line; finding them is what makes the search fast."""
-
 _WORLD_LIBRARY = re.compile(r"<<THIS ELECTRONIC VERSION OF[^<>]{0,1500}>>")
 """Stands dozens of times in the complete Shakespeare of 1994."""
 _INNER_HEADER = re.compile(
@@ -116,12 +92,18 @@ _BOX_LINE = re.compile(r"\s*[|+*#:│┃┌┐└┘├╔╚║]")
 _NOTE_WORDS = re.compile(
     r"italic|underscor|hyphen|spelling|typograph|corrected|punctuation|footnote|e-?text|e-?book|transcri"
     r"|scan|proof|small capitals|printer|original (?:text|book|edition)|\bpages? \d|e-?mail|illustration"
-    r"|retained|archaic",
+    r"|retained|archaic"
+    # the same in other languages: spelling, misprints, what was mended, kept or changed
+    r"|ortogr|orthogra|rechtschreib|druckfehler|zeichensetzung|interpunk|kursiv|cursiv|cursief|gesperrt|corrig|korrig"
+    r"|coquille|erreur|erros?\b|errores|ponctuation|puntua|pontua|stavning|stavefejl|skrivefeil|trykfejl|tryckfel|trykkfeil"
+    r"|rettet|rättat|oikeinkirj|painovirh|spelfout|drukfout|spelling|verbeter|pisowni|błęd|helyesír|nyomdai|javít|pravopis"
+    r"|chyb|tiskov|greșel|tipogr|pagbabaybay|binago|орфогр|правопис|опечат|исправл|ορθογρ|διορθ|τονισ|τονικ|原文|誤植|校正|修正|改正",
     re.IGNORECASE,
 )
 _NOT_A_NOTE = re.compile(
     r"(?i)\W{0,8}(?:foot\s*notes?|index|the\s+end|fin(?:is)?|chapter|contents|appendix|advertise\w+)\W*$"
 )
+_AUTHOR = re.compile(r"(?i)(?:by|von|par|por|di|door|af|av|do|od|de)\n?\s+\S[^\n.!?]{1,60}")
 _ILLUSTRATION = re.compile(r"\s*\[?illustration", re.IGNORECASE)
 
 
@@ -164,7 +146,7 @@ def _lines_with_stems(body: str) -> list[int]:
     """Offsets of the lines that hold a stem, in whatever case."""
     lower = body.replace("İ", "I").lower()  # the one letter whose lower case is longer
     lines = set()
-    for stem in _STEMS:
+    for stem in STEMS:
         at = lower.find(stem)
         while at >= 0:
             lines.add(lower.rfind("\n", 0, at) + 1)
@@ -191,6 +173,8 @@ def _named_notes(body: str, lines: list[int]) -> list[Piece]:
 def _note_at(body: str, line: int) -> tuple[int, int] | None:
     """The note that begins on the line at offset ``line``; None where none does or its end cannot be told."""
     if not (named := _NAMED.match(body, line)):
+        if (mended := _list_of_changes(body, line)) is not None:
+            return mended
         end = _line_end(body, line)
         bracket = _BRACKETED.search(body, line, min(end + 200, len(body)))
         return _bracket(body, bracket.start()) if bracket and bracket.start() <= end else None
@@ -201,12 +185,37 @@ def _note_at(body: str, line: int) -> tuple[int, int] | None:
         return boxed
     end = _line_end(body, line)
     rest = body[named.end() : end].strip()
-    alone = _is_blank(body, end + 1)
+    alone = end >= len(body) or _is_blank(body, end + 1)
     if named[1].lower().startswith("preface"):
         return _headed(body, line) if alone and _is_blank_above(body, line) else None
-    if not re.search(r"\w", rest) or (alone and rest.endswith(":")):
+    if alone and (not re.search(r"\w", rest) or rest.endswith(":")):
         return _headed(body, line)
-    return _run_on(body, line)
+    # Where heading and first paragraph are one, a title page may follow close by; not so at the end.
+    return (
+        _headed(body, line)
+        if _is_near_end(body, line) and not re.search(r"\w", rest)
+        else _run_on(body, line)
+    )
+
+
+def _is_near_end(body: str, line: int) -> bool:
+    return len(body) - line <= min(MAX_NOTE, max(4_000, len(body) // 4)) and line > len(body) // 2
+
+
+def _list_of_changes(body: str, line: int) -> tuple[int, int] | None:
+    """A list of errata, or a colophon, whose words speak of this file; the book's own has no such words."""
+    end = _line_end(body, line)
+    if not _LIST_OF_CHANGES.fullmatch(body, line, end) or not _is_blank_above(body, line):
+        return None
+    stop = end
+    for begin, last, gap in _paragraphs(body, line, min(len(body), line + MAX_NOTE)):
+        words = body[begin:last]
+        if begin > line and (_NOT_A_NOTE.match(words) or _ILLUSTRATION.match(words) or _is_title(words)):
+            break
+        if begin > line and gap > 2 and not _is_near_end(body, line):
+            break
+        stop = last
+    return _whole_lines(body, line, stop) if _MENDED.search(body, end, stop) else None
 
 
 def _bracket(body: str, opening: int) -> tuple[int, int] | None:
@@ -245,14 +254,15 @@ def _is_stars(line: str) -> bool:
 
 def _run_on(body: str, line: int) -> tuple[int, int] | None:
     """A note that begins on the line of its name: the paragraph, and those after it that go on about it."""
-    paragraphs = _paragraphs(body, line, min(len(body), line + _MAX_HEADED))
-    _, stop, _ = next(paragraphs)
-    if stop == line + _MAX_HEADED:
+    paragraphs = _paragraphs(body, line, min(len(body), line + MAX_NOTE))
+    _, stop, _ = next(paragraphs, (0, 0, 0))
+    if not stop:
         return None
     for begin, end, gap in paragraphs:
         words = body[begin:end]
         if (
             _ILLUSTRATION.match(words)
+            or _is_title(words)
             or gap > 1
             or len(words) > 1500  # a note goes on in short paragraphs, the book in long ones
             or not _NOTE_WORDS.search(words)
@@ -265,23 +275,40 @@ def _run_on(body: str, line: int) -> tuple[int, int] | None:
 
 def _headed(body: str, line: int) -> tuple[int, int] | None:
     """A note under a heading: to the end of the book when it is near, else to the next wide gap."""
-    at_end = len(body) - line <= min(MAX_NOTE, max(4_000, len(body) // 4)) and line > len(body) // 2
-    paragraphs = _paragraphs(body, line, min(len(body), line + (MAX_NOTE if at_end else _MAX_HEADED)))
-    _, heading, _ = next(paragraphs)
-    stop = last_note_like = heading
+    at_end = _is_near_end(body, line)
+    paragraphs = _paragraphs(body, line, min(len(body), line + MAX_NOTE))
+    _, heading, _ = next(paragraphs, (0, line, 0))
+    stop = last_note_like = sure = heading
     for i, (begin, end, gap) in enumerate(paragraphs, start=1):
         words = body[begin:end]
+        like_a_note = bool(_NOTE_WORDS.search(words))
         if _ILLUSTRATION.match(words) or (at_end and _NOT_A_NOTE.match(words)):
             return _whole_lines(body, line, stop)
         first_words = i == 1 and gap <= 4
-        if not at_end and gap >= 2 and not first_words and not (gap == 2 and _NOTE_WORDS.search(words)):
-            return _whole_lines(body, line, stop)
+        if not at_end:
+            if (gap >= 2 and not first_words and not (gap == 2 and like_a_note)) or _is_title(words):
+                return _whole_lines(body, line, sure) if sure > heading else None
+            if end - last_note_like > _MAX_HEADED:
+                break
         stop = end
-        if _NOTE_WORDS.search(words):
-            last_note_like = end
-    if at_end:
-        return _whole_lines(body, line, len(body))
+        sure = sure if _is_bare(words) and not like_a_note else end
+        last_note_like = end if like_a_note else last_note_like
+    else:
+        if at_end:
+            return _whole_lines(body, line, len(body))
     return _whole_lines(body, line, last_note_like) if last_note_like > heading else None
+
+
+def _is_bare(words: str) -> bool:
+    """Whether a paragraph is a line or two without the end of a sentence, as titles are."""
+    return len(words) < 120 and words.count("\n") < 2 and words.strip()[-1:] not in ".,;:!?)]\"'”’»。"
+
+
+def _is_title(words: str) -> bool:
+    """Whether a paragraph stands on a title page: in capitals, or who wrote the book."""
+    letters = [char for char in words if char.isalpha()]
+    capitals = sum(map(str.isupper, letters)) > 0.85 * len(letters) and len(letters) > 1
+    return (capitals or _AUTHOR.fullmatch(words.strip()) is not None) and not _NOTE_WORDS.search(words)
 
 
 def _inner_headers(body: str, lines: list[int]) -> list[Piece]:
@@ -292,7 +319,7 @@ def _inner_headers(body: str, lines: list[int]) -> list[Piece]:
         if line < done or not _INNER_HEADER.match(body, line) or not _is_blank_above(body, line):
             continue
         paragraphs = _paragraphs(body, line, min(len(body), line + _MAX_HEADED))
-        (_, stop, _), since = next(paragraphs), 0
+        (_, stop, _), since = next(paragraphs, (0, line, 0)), 0
         for begin, end, _ in paragraphs:
             since = 0 if _MENTION.search(body, begin, end) else since + 1
             if since > 4 or begin - stop > 1500:
@@ -349,9 +376,15 @@ _BLOCK = re.compile(r"^[^\S\n]*+\S[^\n]*(?:\n[^\S\n]*+\S[^\n]*)*", re.MULTILINE)
 
 
 def _paragraphs(body: str, start: int, stop: int) -> Iterator[tuple[int, int, int]]:
-    """Runs of lines that are not blank in ``body[start:stop]``: first and last offset, blank lines above."""
+    """Runs of lines that are not blank: first and last offset, blank lines above.
+
+    Those that are whole in ``body[start:stop]``, and shorter than `_MAX_PARAGRAPH` in a note's window.
+    """
     last = start
     for block in _BLOCK.finditer(body, start, stop):
+        cut = block.end() == stop < len(body) and body[stop] != "\n" and body[stop - 1] != "\n"
+        if cut or (stop - start > _MAX_PARAGRAPH and block.end() - block.start() > _MAX_PARAGRAPH):
+            return
         gap = max(0, body.count("\n", last, block.start()) - 1)
         yield block.start(), block.end(), gap
         last = block.end()
