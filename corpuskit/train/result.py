@@ -11,11 +11,13 @@ import torch
 from safetensors.torch import load_file
 
 from corpuskit.storage.files import json_bytes, write_file
-from corpuskit.train.device import device_name, peak_flops
+from corpuskit.train.device import UNTRIED, device_name, peak_flops
 from corpuskit.train.evaluate.loss import Metrics
 from corpuskit.train.model.cost import flops_per_token, parameter_count
 from corpuskit.train.trainer import Progress, Trainer
 from corpuskit.train.watch.events import Event
+
+_LEAST_EPOCHS = 0.5  # below which a user is warned
 
 RESUMABLE = ("interrupted", "paused")
 """Of the reasons to stop those that leave something to do."""
@@ -102,9 +104,12 @@ def start_event(trainer: Trainer, progress: Progress, state: dict[str, Any] | No
 
 def _warnings(trainer: Trainer, state: dict[str, Any] | None) -> Iterator[str]:
     failure, now = trainer.learner.not_compiled, trainer.identity
+    if trainer.learner.device.type == "mps":
+        yield UNTRIED
     yield from trainer.notes
     if failure:
         yield f"torch.compile failed, the run goes on without it: {failure}"
+    yield from _about_length(trainer, state)
     if not trainer.validation.batch:
         yield "There is no validation split: overfitting goes unseen, and the last weights are kept."
     if state is not None and state["machine"] != now["machine"]:
@@ -112,6 +117,23 @@ def _warnings(trainer: Trainer, state: dict[str, Any] | None) -> Iterator[str]:
     fingerprints = ("shards_fingerprint", "mixture_fingerprint")
     if state is not None and any(state.get(name, "") != now[name] for name in fingerprints):
         yield "Resumed on changed data, as allowed."
+
+
+def _about_length(trainer: Trainer, state: dict[str, Any] | None) -> Iterator[str]:
+    """What is odd in the length of a run, and what to do about it."""
+    settings, steps = trainer.settings, int(trainer.identity["planned_steps"])
+    epochs, about = trainer.task.epochs(steps), "about " if settings.minutes is not None else ""
+    if epochs < _LEAST_EPOCHS:
+        smaller = "" if settings.size == "nano" else ", or a smaller --size"
+        yield (
+            f"In {about}{steps:,} steps the run reads {epochs:.0%} of the corpus once, too little to learn "
+            f"much: give it more time{smaller}."
+        )
+    if state is None and trainer.intervals.warmup > steps:
+        yield (
+            f"warmup_steps = {trainer.intervals.warmup:,} are more than the run's {about}{steps:,}: the rate "
+            "never reaches learning_rate."
+        )
 
 
 def sum_up(trainer: Trainer, progress: Progress, reason: str) -> TrainResult:

@@ -11,9 +11,9 @@ from corpuskit.train.checkpoint import latest_checkpoint, read_state
 from corpuskit.train.settings.settings import TrainSettings
 from corpuskit.train.trainer import Progress, Trainer
 
-_SAME_AGAIN = ("keep", "save_every", "patience", "parallel", "tensor_parallel", "recompute")
+_SAME_AGAIN = ("keep", "save_every", "patience", "device", "parallel", "tensor_parallel", "recompute")
 """Settings that may be given anew when a run is resumed: they change nothing of what it computes, but for the
-order in which processes add."""
+order in which processes add and the last bits that differ between devices."""
 
 _STATE = {
     **dict.fromkeys(Progress.__dataclass_fields__, object),

@@ -6,7 +6,7 @@ import shutil
 import time
 from pathlib import Path
 
-from corpuskit.errors import SettingError
+from corpuskit.errors import SettingError, checks_arguments
 from corpuskit.storage.files import write_file, writing
 from corpuskit.train.checkpoint import FOLDER as CHECKPOINTS
 from corpuskit.train.device import process_state
@@ -23,6 +23,7 @@ from corpuskit.train.watch.curves import Curves
 from corpuskit.train.watch.events import Listener, Log
 
 
+@checks_arguments
 def train_model(
     run: Path | str,
     out: Path | str,
@@ -33,6 +34,7 @@ def train_model(
     allow_changed_data: bool = False,
     pause_at: int | None = None,
     listen: Listener | None = None,
+    began: float | None = None,
 ) -> TrainResult:
     """Train a language model on RUN/shards into the folder OUT.
 
@@ -51,6 +53,7 @@ def train_model(
         allow_changed_data: resume although the shards are not those that the run began with.
         pause_at: stop, resumably, after so many steps.
         listen: is called with every event, see corpuskit.train.watch.events.
+        began: when it began on the monotonic clock, where what came before counts among its minutes too.
 
     Raises:
         SettingError: a setting is wrong, or contradicts the run that is resumed.
@@ -59,7 +62,7 @@ def train_model(
             tokenizer makes its end-of-text id from text, or losses are not finite.
         StorageError: OUT cannot be written.
     """
-    began = time.monotonic()
+    began = time.monotonic() if began is None else began
     run, out = Path(run), Path(out)
     if resume and overwrite:
         raise SettingError(
@@ -72,7 +75,10 @@ def train_model(
     elif not overwrite:
         refuse_model(out)
     chosen = checkpoint.settings(settings) if checkpoint else settings or TrainSettings()
-    with processes(chosen.tensor_parallel) as grid, process_state(grid.device, chosen.deterministic):
+    with (
+        processes(chosen.tensor_parallel, chosen.device) as grid,
+        process_state(grid.device, chosen.deterministic),
+    ):
         if checkpoint:
             setup = Setup(chosen, int(checkpoint.state["planned_steps"]), pretraining(chosen, *corpus))
         else:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from corpuskit.cli.model.sample import sampling_options
+from corpuskit.cli.model.sample import loaded_model, sampling_options
 from corpuskit.cli.shell import COUNT, PATH, Shell, shell_options
 from corpuskit.errors import CorpuskitError, SettingError, nearest
 
@@ -50,10 +50,9 @@ def command(
     # torch takes seconds to load: not before there is something to talk with.
     from corpuskit.train import Sampling
     from corpuskit.train.generate.chat import Chat
-    from corpuskit.train.generate.generate import load_model
 
     sampling = Sampling(**drawn)
-    chat = Chat(load_model(model, device), sampling, seed, tokens, system, plain)
+    chat = Chat(loaded_model(shell, model, device), sampling, seed, tokens, system, plain)
     if not chat.is_tuned:
         shell.say(
             f"{model} was not tuned for conversations: it goes on with a text and knows no questions."

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from corpuskit.train import LanguageModel, Sampling
     from corpuskit.train.generate.fill import Filled
 
-_DEVICES = click.Choice(["auto", "cpu", "cuda"])
+_DEVICES = click.Choice(["auto", "cpu", "cuda", "mps"])
 _SAMPLING: tuple[tuple[str, Any, Any, str], ...] = (
     ("--temperature", float, 0.8, "0 takes the likeliest token."),
     ("--top-k", int, 0, "Only the k likeliest tokens; 0: all."),
@@ -83,13 +83,12 @@ def command(
     # torch takes seconds to load: not before there is something to sample.
     from corpuskit.train import Sampling
     from corpuskit.train.generate.fill import fill_masks, fill_spans
-    from corpuskit.train.generate.generate import load_model
 
     sampling = Sampling(**drawn)
     asked = _prompts(prompts, lines)
     if fill is not None and asked:
         raise SettingError("--fill and a prompt exclude each other", remedy="Give one of them.")
-    loaded = load_model(model, device)
+    loaded = loaded_model(shell, model, device)
     if fill is not None:
         if loaded.model.settings.kind == "encoder-decoder":
             filled = fill_spans(loaded, fill, tokens, sampling, seed, count, marker, batch)
@@ -109,6 +108,17 @@ def command(
     ]
     data = {"model": str(model), "seed": seed, "samples": told}
     shell.result(data, "\n\n---\n\n".join(each.text for each in samples))
+
+
+def loaded_model(shell: Shell, folder: Path, device: str) -> LanguageModel:
+    """The model of a folder, on a device; where that is one that nobody has tried, it is said."""
+    from corpuskit.train.device import UNTRIED
+    from corpuskit.train.generate.generate import load_model
+
+    loaded = load_model(folder, device)
+    if loaded.device.type == "mps":
+        shell.say(UNTRIED)
+    return loaded
 
 
 def _prompts(prompts: tuple[str, ...], lines: Path | None) -> list[str]:

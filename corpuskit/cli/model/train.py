@@ -7,6 +7,7 @@ import dataclasses
 import inspect
 import os
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,6 +86,7 @@ def command(
     corpuskit train runs/austen --out models/austen --resume
     corpuskit train runs/austen --recipe austen-15m --plan --hourly 2.50
     """
+    began = time.monotonic()
     if not Run(run).exists(SHARDS_MANIFEST):
         Run.open(run)  # Says so when it is no run at all.
         message = f"{run}: holds no shards: the build is not finished, or its recipe has no `shards:`"
@@ -129,6 +131,7 @@ def command(
             allow_changed_data=allow_changed_data,
             pause_at=pause_at,
             listen=together(listeners),
+            began=began,
         )
     if speaks:
         shell.result(finite({**dataclasses.asdict(result), "out": str(result.out)}), sentence(result))

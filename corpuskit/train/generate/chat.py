@@ -14,7 +14,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Literal
 
-from corpuskit.errors import SettingError, TrainError
+from corpuskit.errors import SettingError, TrainError, checks_arguments
 from corpuskit.shards.permutation import derive_key
 from corpuskit.tokenizer.special import ASSISTANT, END_OF_TURN, SYSTEM, USER
 from corpuskit.train.generate.generate import LanguageModel, check_counts
@@ -45,6 +45,7 @@ class Chat:
         forgotten: turns at the beginning that the last reply was written without.
     """
 
+    @checks_arguments
     def __init__(
         self,
         model: LanguageModel,
@@ -97,6 +98,7 @@ class Chat:
         self.turns.clear()
         self.forgotten = 0
 
+    @checks_arguments
     def reply(self, text: str) -> Generator[str, None, None]:
         """What the model says to `text`, piece by piece. Both turns are remembered, a reply cut off too."""
         ids = self._ids([*self.turns, Turn("user", text)])

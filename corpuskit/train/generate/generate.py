@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from corpuskit.errors import SettingError, TrainError
+from corpuskit.errors import SettingError, TrainError, checks_arguments
 from corpuskit.shards.permutation import derive_key
 from corpuskit.tokenizer.tokenizer import Tokenizer
 from corpuskit.train.device import choose_device
@@ -31,14 +31,20 @@ MODEL_FORMAT = 2
 BATCH_ROWS = 8
 """Texts that are written at once, unless the caller says otherwise."""
 
+MOST = 10**7
+"""Texts, or tokens of a text, that may be asked for: more is a slip, and would never end."""
+
 _BACK = "Bring the file back from where it was copied, or train the model again."
 
 
 def check_counts(**counts: int) -> None:
-    """Raises SettingError, naming each of these that is below 1."""
+    """Raises SettingError, naming each of these that is below 1 or above MOST."""
     faults = [f"{name} = {value}" for name, value in counts.items() if value < 1]
     if faults:
         raise SettingError(f"{', '.join(faults)}: less than 1", remedy="Ask for 1 at least.")
+    faults = [f"{name} = {value}" for name, value in counts.items() if value > MOST]
+    if faults:
+        raise SettingError(f"{', '.join(faults)}: more than {MOST:,}", remedy="Ask for fewer.")
 
 
 @dataclass(frozen=True)
@@ -80,9 +86,13 @@ class LanguageModel:
         self._special = torch.tensor(special, dtype=torch.long)
 
     @classmethod
+    @checks_arguments
     def load(cls, folder: Path | str, device: str = "cpu") -> LanguageModel:
-        """Load OUT of a training run onto a device; raises TrainError, naming the file, if it is damaged."""
-        folder = Path(folder)
+        """Load OUT of a training run onto a device, see `choose_device`.
+
+        Raises TrainError, naming the file, if it is damaged, SettingError for a device that is not there.
+        """
+        folder, device = Path(folder), choose_device(device)
         path = folder / "model.json"
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
@@ -115,6 +125,12 @@ class LanguageModel:
         tokenizer = Tokenizer.load_expected(folder / "tokenizer.json", sha256, end_of_text)
         return cls(model.to(device).eval(), tokenizer, end_of_text, document)
 
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self.model.embedding.weight.device
+
+    @checks_arguments
     def generate(
         self,
         prompt: str | Sequence[str] = "",
@@ -137,6 +153,8 @@ class LanguageModel:
         """
         check_counts(tokens=max_tokens, count=count, batch_rows=batch_rows)
         asked = [prompt] if isinstance(prompt, str) else list(prompt)
+        if not asked:
+            raise SettingError("prompt = [] holds none", remedy="Give '' to begin a new document.")
         prompts = [self.prompt(each, seed, number, stop) for each in asked for number in range(count)]
         completions = self.write(prompts, max_tokens, sampling, batch_rows)
         answers = self.model.settings.kind == "encoder-decoder"
@@ -146,6 +164,7 @@ class LanguageModel:
             for begin, completion in zip(begins, completions, strict=True)
         ]
 
+    @checks_arguments
     def stream(
         self,
         prompt: str | Prompt = "",
@@ -160,10 +179,9 @@ class LanguageModel:
             prompt = self.prompt(prompt, seed, number, stop)
         return Stream(self, prompt, max_tokens, sampling or Sampling())
 
+    @checks_arguments
     def prompt(self, text: str, seed: int = 0, number: int = 0, stop: Sequence[str] = ()) -> Prompt:
         """The prompt of a text to be continued or, for an encoder-decoder, answered; raises as `generate`."""
-        if isinstance(stop, str):  # Each of its letters would end the text.
-            raise SettingError(f"stop: {stop!r} is one string", remedy="Give a list of strings.")
         settings = self.model.settings
         if settings.kind == "encoder":
             raise SettingError(
@@ -184,6 +202,7 @@ class LanguageModel:
             )
         return Prompt([self.end_of_text], drawn, (self.end_of_text,), ids, stop)
 
+    @checks_arguments
     def write(
         self,
         prompts: Sequence[Prompt],
@@ -228,14 +247,15 @@ class LanguageModel:
         return allowed
 
 
+@checks_arguments
 def load_model(folder: Path | str, device: str = "auto") -> LanguageModel:
     """Load a trained or imported model from its folder, ready to write, onto a GPU where there is one.
 
-    Raises SettingError for "cuda" where there is none, TrainError for a folder that holds no model:
+    Raises SettingError for a device that is not there, TrainError for a folder that holds no model:
 
     print(load_model("models/sample").generate("The river")[0].text)
     """
-    return LanguageModel.load(folder, choose_device(device))
+    return LanguageModel.load(folder, device)
 
 
 class Reader:

@@ -19,7 +19,7 @@ import tokenizers
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from corpuskit.errors import InputError
+from corpuskit.errors import InputError, checks_arguments
 from corpuskit.storage.files import json_bytes, making_folder, write_durably
 from corpuskit.tokenizer.tokenizer import Tokenizer
 from corpuskit.train.generate.generate import model_document
@@ -53,6 +53,7 @@ class ImportResult:
     remarks: tuple[str, ...]
 
 
+@checks_arguments
 def import_model(
     folder: Path | str, out: Path | str, *, context: int | None = None, end_of_text: int | None = None
 ) -> ImportResult:

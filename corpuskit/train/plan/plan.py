@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from corpuskit.errors import checks_arguments
 from corpuskit.train.device import process_state
 from corpuskit.train.loop import train_step, write_sample
 from corpuskit.train.model import cost as costs
@@ -72,6 +73,7 @@ class Plan:
         return plain
 
 
+@checks_arguments
 def plan_training(
     run: Path | str, settings: TrainSettings | None = None, hourly: float | None = None
 ) -> Plan:
@@ -87,7 +89,10 @@ def plan_training(
     """
     began, settings = time.monotonic(), settings or TrainSettings()
     corpus = Corpus.open(Path(run))
-    with processes(settings.tensor_parallel) as grid, process_state(grid.device, settings.deterministic):
+    with (
+        processes(settings.tensor_parallel, settings.device) as grid,
+        process_state(grid.device, settings.deterministic),
+    ):
         setup = settle(settings, corpus, grid)
         trainer = make_trainer(Path(run), setup, corpus, grid, began)
         step, whole = _probe(trainer, time.monotonic() - began, setup.steps)
@@ -141,10 +146,11 @@ def _plan(
     )
 
 
+@checks_arguments
 def resolved(run: Path | str, settings: TrainSettings | None = None) -> TrainSettings:
     """The settings that a run would have, with what is open chosen; raises what `plan_training` raises."""
     settings, corpus = settings or TrainSettings(), Corpus.open(Path(run))
-    with processes(settings.tensor_parallel) as grid, process_state(grid.device):
+    with processes(settings.tensor_parallel, settings.device) as grid, process_state(grid.device):
         return settle(settings, corpus, grid).settings
 
 
