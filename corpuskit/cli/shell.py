@@ -83,8 +83,8 @@ def progress(shell: Shell, *figures: ProgressColumn) -> Progress:
 
 
 def counted(number: int, what: str) -> str:
-    """A number of things in words: ``1 book``, ``2 books``."""
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+    """A number of things in words: ``1 book``, ``2,000 books``."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def fail(shell: Shell, error: CorpuskitError) -> None:

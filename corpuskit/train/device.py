@@ -63,8 +63,10 @@ def choose_device(wanted: str) -> str:
     if kind not in found or (colon and not number.isdecimal()):
         raise SettingError(f"device = {wanted!r} is none", remedy=nearest(wanted, DEVICES))
     if int(number or 0) >= found[kind]:
-        others = [f"{each}, of which there are {count}" for each, count in found.items() if count]
-        raise SettingError(f"device = {wanted}: torch finds none", remedy=f"Give {' or '.join(others)}.")
+        there = " or ".join(each for each, count in found.items() if count)
+        raise SettingError(
+            f"device = {wanted}: torch finds no such GPU", remedy=f"Leave it out, or give {there}."
+        )
     return wanted
 
 

@@ -36,6 +36,7 @@ class TrainResult:
         best_step: steps done when the kept weights were measured; None without a validation split.
         validation_loss: nats per token of the kept weights; on the whole validation split (up to 262,144
             tokens) for a run that ended, on the rows measured meanwhile for one that can be resumed.
+        validation_share: of the split that this was measured on.
         perplexity, bits_per_byte: the same in other units; bits per byte only for byte-level tokenizers.
         sources: loss, bits per byte and targets of each source, of a run that ended, where there are several.
         parameters: learned numbers in the model.
@@ -51,6 +52,7 @@ class TrainResult:
     steps: int | None
     best_step: int | None
     validation_loss: float | None
+    validation_share: float
     perplexity: float | None
     bits_per_byte: float | None
     sources: dict[str, dict[str, float | None]]
@@ -154,6 +156,7 @@ def sum_up(trainer: Trainer, progress: Progress, reason: str) -> TrainResult:
         steps=progress.steps,
         best_step=progress.best_step,
         validation_loss=loss,
+        validation_share=trainer.final.share if found else trainer.validation.share,
         perplexity=None if loss is None else Metrics(loss, 1, 0).perplexity,
         bits_per_byte=found.bits_per_byte if found else None,
         sources=found.sources if found else {},

@@ -43,9 +43,15 @@ class Checkpoint(NamedTuple):
             if name in _SAME_AGAIN:
                 changed[name] = value
             elif value not in (None, "auto") and value != own:  # What was left open was chosen then.
+                remedy = "Leave it out, or begin anew with another --out."
+                if name in ("steps", "minutes"):
+                    remedy = (
+                        "The rates of a run are made for its length. To train its model on, give another "
+                        f"--out and --set init_from={self.folder.parent.parent}."
+                    )
                 raise SettingError(
                     f"{name} = {value!r} contradicts the run that is resumed, which has {own!r}",
-                    remedy="Leave it out, or begin anew with another --out.",
+                    remedy=remedy,
                 )
         return saved.model_copy(update=changed)
 

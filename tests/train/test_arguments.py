@@ -85,6 +85,10 @@ def calls(run: Path, model: Path, out: Path) -> Iterator[tuple[Callable[..., Any
     yield Sampling, {}
 
 
+def _first_batch(opened: type[Shards], run: Path, given: dict[str, Any]) -> list[Any]:
+    return list(itertools.islice(opened(run / "shards").batches(**given), 1))
+
+
 def names(function: Callable[..., Any]) -> list[str]:
     found = inspect.signature(function).parameters
     if "given" not in found:
@@ -177,7 +181,7 @@ def test_numbers_of_numpy_are_numbers(model: Path) -> None:
     [
         ("gpu", "device = 'gpu' is none"),
         ("CPU", "device = 'CPU' is none"),
-        ("cuda:99", "torch finds none"),
+        ("cuda:99", "torch finds no such GPU"),
         ("cuda:x", "is none"),
     ],
 )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from corpuskit.cli.model.sample import loaded_model, sampling_options
-from corpuskit.cli.shell import COUNT, PATH, Shell, shell_options
+from corpuskit.cli.shell import COUNT, PATH, Shell, counted, shell_options
 from corpuskit.errors import CorpuskitError, SettingError, nearest
 
 if TYPE_CHECKING:
@@ -104,7 +104,9 @@ def _answer(shell: Shell, chat: Chat, text: str) -> None:
     if not shell.as_json:
         click.echo()
     if chat.forgotten:
-        shell.say(f"(Written without the first {chat.forgotten} turns: the context is full.)")
+        shell.say(f"(Written without the first {counted(chat.forgotten, 'turn')}: the context is full.)")
+    if chat.unread:
+        shell.say(f"(Written without the first {counted(chat.unread, 'token')} of what you said: too long.)")
 
 
 def _obey(chat: Chat, text: str) -> str:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from corpuskit.cli.shell import COUNT, PATH, F, Shell, shell_options
+from corpuskit.cli.model.wrapped import width_of, wrapped
+from corpuskit.cli.shell import COUNT, PATH, F, Shell, counted, shell_options
 from corpuskit.errors import SettingError
 
 if TYPE_CHECKING:
@@ -99,11 +100,19 @@ def command(
         return
     asked = asked or [""]
     if len(asked) * count == 1 and not shell.as_json:
+        _tell_unread(shell, loaded, [loaded.unread(loaded.prompt(asked[0], seed, 0, stop))])
         _stream(loaded, asked[0], tokens, sampling, seed, stop)
         return
     samples = loaded.generate(asked, tokens, sampling, seed, count, stop, batch)
+    _tell_unread(shell, loaded, [each.unread for each in samples[::count]])
     told = [
-        {"prompt": prompt, "text": each.text, "tokens": len(each.ids), "ended": each.ended}
+        {
+            "prompt": prompt,
+            "text": each.text,
+            "tokens": len(each.ids),
+            "ended": each.ended,
+            "unread": each.unread,
+        }
         for prompt, each in zip((p for p in asked for _ in range(count)), samples, strict=True)
     ]
     data = {"model": str(model), "seed": seed, "samples": told}
@@ -119,6 +128,21 @@ def loaded_model(shell: Shell, folder: Path, device: str) -> LanguageModel:
     if loaded.device.type == "mps":
         shell.say(UNTRIED)
     return loaded
+
+
+def _tell_unread(shell: Shell, model: LanguageModel, unread: list[int]) -> None:
+    """Say which prompts are longer than the context, of which the end alone is read."""
+    for number, each in enumerate(unread, 1):
+        if each:
+            which = "The prompt" if len(unread) == 1 else f"Prompt {number}"
+            context = model.model.settings.context
+            shell.say(
+                wrapped(
+                    f"{which} is longer than the model's context of {counted(context, 'token')}: without its "
+                    f"first {counted(each, 'token')} it is read.",
+                    width_of(sys.stderr),
+                )
+            )
 
 
 def _prompts(prompts: tuple[str, ...], lines: Path | None) -> list[str]:

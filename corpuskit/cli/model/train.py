@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from corpuskit.cli.shell import COUNT, PATH, Shell, shell_options
+from corpuskit.cli.model.wrapped import width_of, wrapped
+from corpuskit.cli.shell import COUNT, PATH, Shell, counted, shell_options
 from corpuskit.errors import RunError, SettingError
 from corpuskit.run.folder import Run
 from corpuskit.run.layout import SHARDS_MANIFEST
@@ -134,7 +135,8 @@ def command(
             began=began,
         )
     if speaks:
-        shell.result(finite({**dataclasses.asdict(result), "out": str(result.out)}), sentence(result))
+        told = wrapped(sentence(result), width_of(sys.stdout))
+        shell.result(finite({**dataclasses.asdict(result), "out": str(result.out)}), told)
     if result.can_resume and speaks:
         shell.say(f"Go on with: corpuskit train {run} --out {out} --resume")
     if result.reason == "interrupted":
@@ -162,7 +164,9 @@ def prove_resume(shell: Shell, run: Path, out: Path, settings: TrainSettings) ->
 
     proof = verify_resume(run, out, settings)
     if _speaks():
-        shell.result({"exact": proof.exact, **dataclasses.asdict(proof)}, str(proof))
+        shell.result(
+            {"exact": proof.exact, **dataclasses.asdict(proof)}, wrapped(str(proof), width_of(sys.stdout))
+        )
     if not proof.exact:
         sys.exit(1)
 
@@ -181,16 +185,17 @@ def merged(recipe: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
 def show(shell: Shell, run: Path, settings: TrainSettings, hourly: float | None, plans: bool) -> None:
     """Print what the run would be, or its settings alone."""
     import yaml
+    from rich.console import Console
 
-    from corpuskit.cli.model.plan_text import plan_text
+    from corpuskit.cli.model.plan_text import PlanProgress, plan_text
     from corpuskit.train.plan.plan import plan_training, resolved
 
     if plans:
+        console = Console(stderr=True, quiet=shell.quiet or not _speaks())
+        with PlanProgress(console) as progress:
+            found = plan_training(run, settings, hourly, progress)
         if _speaks():
-            shell.say("Making some steps to see how long they take ...")
-        found = plan_training(run, settings, hourly)
-        if _speaks():
-            shell.result(found.as_json(), plan_text(found))
+            shell.result(found.as_json(), plan_text(found, width_of(sys.stdout)))
         return
     chosen = {k: v for k, v in resolved(run, settings).model_dump(mode="json").items() if v is not None}
     if _speaks():
@@ -212,11 +217,16 @@ def parse_assignments(assignments: tuple[str, ...]) -> dict[str, str]:
 def sentence(result: TrainResult) -> str:
     """What a person wants to know about a finished run."""
     lines = [
-        f"{result.out}: {result.reason} after {result.step:,} steps in {result.seconds:,.0f} s; "
-        f"{result.parameters / 1e6:.1f}M parameters, {result.tokens:,} tokens, {result.epochs:.1f} epochs"
+        f"{result.out}: {result.reason} after {counted(result.step, 'step')} in {result.seconds:,.0f} s; "
+        f"{result.parameters / 1e6:.1f}M parameters, {counted(result.tokens, 'token')}, "
+        f"{result.epochs:.1f} epochs"
     ]
     if result.validation_loss is not None:
-        where = "on what is measured meanwhile" if result.can_resume else "on the whole split"
+        where = "on the whole split"
+        if result.can_resume:
+            where = "on what is measured meanwhile"
+        elif result.validation_share < 1:
+            where = f"on {result.validation_share:.1%} of the split, spread over it"
         per_byte = "" if result.bits_per_byte is None else f", {result.bits_per_byte:.3f} bits per byte"
         lines.append(
             f"validation loss {result.validation_loss:.4f}, perplexity {result.perplexity:.2f}{per_byte} "

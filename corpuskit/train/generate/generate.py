@@ -55,11 +55,14 @@ class Sample:
         text: prompt and continuation; of an encoder-decoder what it writes for the prompt.
         ids: the ids that were generated, without the prompt's and without the one that ended the text.
         ended: whether the model ended the text itself.
+        unread: tokens at the beginning of the prompt that the model did not read, since all of it did not fit
+            its context.
     """
 
     text: str
     ids: list[int]
     ended: bool
+    unread: int = 0
 
 
 class LanguageModel:
@@ -160,9 +163,13 @@ class LanguageModel:
         answers = self.model.settings.kind == "encoder-decoder"
         begins = ["" if answers else each for each in asked for _ in range(count)]
         return [
-            Sample(begin + completion.text, completion.ids, completion.ended)
-            for begin, completion in zip(begins, completions, strict=True)
+            Sample(begin + each.text, each.ids, each.ended, self.unread(each.prompt))
+            for begin, each in zip(begins, completions, strict=True)
         ]
+
+    def unread(self, prompt: Prompt) -> int:
+        """Tokens at the beginning of a prompt that are not read, since all of it does not fit the context."""
+        return len(prompt.start) - len(last_part(prompt.start, self.model.settings.context))
 
     @checks_arguments
     def stream(
@@ -258,6 +265,12 @@ def load_model(folder: Path | str, device: str = "auto") -> LanguageModel:
     return LanguageModel.load(folder, device)
 
 
+def last_part(ids: list[int], context: int) -> list[int]:
+    """What is read of a text: when the context is full, a quarter of it is made free."""
+    # One position made free at a time would have the whole context read again for each token.
+    return ids if len(ids) <= context else ids[-max(1, context - context // 4) :]
+
+
 class Reader:
     """Reads texts that grow, each token once; of a text longer than the context its last part."""
 
@@ -279,7 +292,7 @@ class Reader:
         # Nothing was read yet, or the context is full and its last part must be read again from position 0.
         fresh = [row for row in range(len(completions)) if read[row] in (0, self._context)]
         going = [row for row in range(len(completions)) if read[row] not in (0, self._context)]
-        parts = [self._part(completions[row].all_ids) for row in fresh]
+        parts = [last_part(completions[row].all_ids, self._context) for row in fresh]
         for row in fresh:
             read[row] = 0
         with torch.inference_mode():
@@ -291,11 +304,6 @@ class Reader:
             logits = torch.cat([logits, self._read(fresh, parts)])
             rows = [*going, *fresh]
             return logits[[rows.index(row) for row in range(len(rows))]]
-
-    def _part(self, ids: list[int]) -> list[int]:
-        """What is read of a text: when the context is full, a quarter of it is made free."""
-        # One position made free at a time would have the whole context read again for each token.
-        return ids if len(ids) <= self._context else ids[-max(1, self._context - self._context // 4) :]
 
     def select(self, rows: list[int]) -> None:
         """Go on with these rows alone."""
