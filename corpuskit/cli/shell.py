@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import functools
 import os
-import shutil
 import signal
 import sys
 import threading
@@ -155,14 +154,9 @@ def progress(shell: Shell, *figures: ProgressColumn) -> Progress:
     return Progress(Description(), BarColumn(), *figures, console=console, disable=hidden)
 
 
-def terminal_columns() -> int:
-    """Columns of the terminal that standard output is; 0 for a file or a pipe, which have no width."""
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
-
-
 def counted(number: int, what: str) -> str:
-    """A number of things in words: ``1 book``, ``2 books``."""
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+    """A number of things in words: ``1 book``, ``2,000 books``."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
 
 
 def fail(shell: Shell, error: CorpuskitError) -> None:

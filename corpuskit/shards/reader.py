@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from corpuskit.errors import SettingError, ShardError, nearest
+from corpuskit.errors import SettingError, ShardError, checks_arguments, nearest
 from corpuskit.shards.batches import Batch, Batches, epoch_batches, find
 from corpuskit.shards.format import (
     MANIFEST_FORMAT,
@@ -86,6 +86,7 @@ class Shards:
             raise SettingError(f"{self._path} has no split {name!r}", remedy=nearest(name, self.splits))
         return SplitTokens(self, name)
 
+    @checks_arguments
     def batches(
         self,
         rows: int = 8,

@@ -18,7 +18,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import torch
 from torch import Tensor
 
-from corpuskit.errors import SettingError, TrainError
+from corpuskit.errors import SettingError, TrainError, checks_arguments, nearest
 from corpuskit.train.model.loss import TokenLosses
 from corpuskit.train.model.transformer import Attention, Block, Ends, Transformer, attend, ends_of
 from corpuskit.train.tasks.task import Inputs, Tensors
@@ -44,18 +44,38 @@ _PEAKS = {
 
 
 # ----------------------------------------------------------------------------------------------- what it is
+DEVICES = ("auto", "cpu", "cuda", "mps")
+"""What can be asked for; "mps" is the GPU of an Apple computer."""
+
+UNTRIED = "mps: Apple GPUs are untried. Where something fails or looks wrong, give device cpu."
+
+
+@checks_arguments
 def choose_device(wanted: str) -> str:
-    """The device of "auto", "cpu" or "cuda"; raises SettingError for "cuda" where there is none."""
-    found = torch.cuda.is_available()
-    if wanted == "cuda" and not found:
-        raise SettingError("device = cuda: torch finds no GPU", remedy="Leave --device out, or give cpu.")
-    return "cuda" if found and wanted != "cpu" else "cpu"
+    """The device of "auto" (a GPU where there is one), "cpu", "cuda", "cuda:N" or "mps".
+
+    Raises SettingError for one that is not there.
+    """
+    found = {"cpu": 1, "cuda": torch.cuda.device_count(), "mps": int(torch.backends.mps.is_available())}
+    if wanted == "auto":
+        return next(kind for kind in ("cuda", "mps", "cpu") if found[kind])
+    kind, colon, number = wanted.partition(":")
+    if kind not in found or (colon and not number.isdecimal()):
+        raise SettingError(f"device = {wanted!r} is none", remedy=nearest(wanted, DEVICES))
+    if int(number or 0) >= found[kind]:
+        there = " or ".join(each for each, count in found.items() if count)
+        raise SettingError(
+            f"device = {wanted}: torch finds no such GPU", remedy=f"Leave it out, or give {there}."
+        )
+    return wanted
 
 
 def bf16_pays(device: torch.device) -> bool:
     """Whether bfloat16 matrix products are faster here: GPUs that have them, and CPUs with AMX tiles."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
+    if device.type == "mps":
+        return False  # Nobody has measured it.
     probe = getattr(torch.cpu, "_is_amx_tile_supported", None)
     return bool(probe and probe())
 
@@ -115,6 +135,8 @@ def memory_bytes(device: torch.device) -> int:
     """The most memory that was in use up to now: of the GPU by torch, else of this process."""
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
+    if device.type == "mps":
+        return torch.mps.driver_allocated_memory()
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 
@@ -131,7 +153,10 @@ def process_state(device: torch.device, deterministic: bool = False) -> Iterator
         with (
             kept,
             fixed_order(deterministic),
-            torch.random.fork_rng([device] if device.type == "cuda" else []),
+            torch.random.fork_rng(
+                [] if device.type == "cpu" else [device],
+                device_type="cuda" if device.type == "cpu" else device.type,
+            ),
         ):
             yield
     except RuntimeError as error:  # A CPU's allocator knows no type of its own.

@@ -106,10 +106,14 @@ class Pace:
     """How long a step takes, with what happens between steps: by those that this process has made.
 
     The first ones count with all that was before them, loading and compiling, and are left out.
+
+    Attributes:
+        row_seconds: how long it takes to measure on a row; None before that was done.
     """
 
     _first: tuple[int, float] | None = None
     _last: tuple[int, float] = (0, 0.0)
+    row_seconds: float | None = None
 
     def note(self, progress: Progress) -> None:
         """Take note of the steps made and the time spent, when the device has made them."""
@@ -167,7 +171,11 @@ def fit(trainer: Trainer, progress: Progress, pause_at: int | None = None) -> st
             # Before the checkpoint that will call these weights the best: killed in between, a run measures
             # again, while the other way about its best weights would be missing.
             if validate:
+                began = time.monotonic()
                 _validate(trainer, progress, train_loss)
+                if trainer.validation.rows:
+                    spent = trainer.grid.agree(time.monotonic() - began)[0]
+                    pace.row_seconds = spent / trainer.validation.rows
             # While updates are skipped the weights may be such that nothing can be drawn.
             if sample and not progress.skipped_in_a_row:
                 write_sample(trainer, progress)
@@ -273,8 +281,9 @@ def fix_horizon(trainer: Trainer, progress: Progress, pace: Pace) -> bool:
     if pace.steps < _PACE_STEPS or spent < budget * (1 - settings.decay_share):
         return False
     progress.decay_start = progress.step
-    final, batch = trainer.final.rows, trainer.task.batch_rows
-    progress.steps = progress.step + steps_in(budget - spent, pace.seconds, final, batch)
+    # A row that is measured on goes forward only: about a third of the cost of a training row.
+    row = pace.row_seconds or pace.seconds / (3 * trainer.task.batch_rows)
+    progress.steps = progress.step + steps_in(budget - spent, pace.seconds, trainer.final.rows * row)
     return True
 
 
@@ -283,11 +292,9 @@ def fits_on_the_way(settings: Optimization) -> bool:
     return settings.schedule == "wsd" and settings.decay_share > 0
 
 
-def steps_in(seconds: float, each: float, final_rows: int, batch_rows: int) -> int:
-    """Steps of so many seconds each, and what is measured after the last, in so much time; 1 at least."""
-    # A row of the final measurement goes forward only: about a third of the cost of a training row.
-    left = seconds * _PLANNED_SHARE - final_rows / (3 * batch_rows) * each
-    return max(1, int(left / each))
+def steps_in(seconds: float, each: float, after: float) -> int:
+    """Steps of so many seconds each, and `after` seconds for what follows, in so much time; 1 at least."""
+    return max(1, int((seconds * _PLANNED_SHARE - after) / each))
 
 
 def _report_steps(trainer: Trainer, progress: Progress, pending: list[StepResult], pace: Pace) -> float:

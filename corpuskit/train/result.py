@@ -15,13 +15,15 @@ from torch import Tensor
 from corpuskit.errors import TrainError
 from corpuskit.storage.files import json_bytes, sha256_file, write_file
 from corpuskit.storage.sealed import seal
-from corpuskit.train.device import device_name, peak_flops
+from corpuskit.train.device import UNTRIED, device_name, peak_flops
 from corpuskit.train.evaluate.loss import Metrics
 from corpuskit.train.generate.generate import WEIGHTS
 from corpuskit.train.model.cost import flops_per_token, parameter_count
 from corpuskit.train.trainer import Progress, Trainer
 from corpuskit.train.watch.curves import NAME as CURVES
 from corpuskit.train.watch.events import Event
+
+_LEAST_EPOCHS = 0.5  # below which a user is warned
 
 RESUMABLE = ("interrupted", "paused")
 """Of the reasons to stop those that leave something to do."""
@@ -40,6 +42,7 @@ class TrainResult:
         best_step: steps done when the kept weights were measured; None without a validation split.
         validation_loss: nats per token of the kept weights; on the whole validation split (up to 262,144
             tokens) for a run that ended, on the rows measured meanwhile for one that can be resumed.
+        validation_share: of the split that this was measured on.
         perplexity, bits_per_byte: the same in other units; bits per byte only for byte-level tokenizers.
         sources: loss, bits per byte and targets of each source, of a run that ended, where there are several.
         parameters: learned numbers in the model.
@@ -55,6 +58,7 @@ class TrainResult:
     steps: int | None
     best_step: int | None
     validation_loss: float | None
+    validation_share: float
     perplexity: float | None
     bits_per_byte: float | None
     sources: dict[str, dict[str, float | None]]
@@ -111,9 +115,12 @@ def start_event(trainer: Trainer, progress: Progress, state: dict[str, Any] | No
 
 def _warnings(trainer: Trainer, state: dict[str, Any] | None) -> Iterator[str]:
     failure, now = trainer.learner.not_compiled, trainer.identity
+    if trainer.learner.device.type == "mps":
+        yield UNTRIED
     yield from trainer.notes
     if failure:
         yield f"torch.compile failed, the run goes on without it: {failure}"
+    yield from _about_length(trainer, state)
     if not trainer.validation.batch:
         yield "There is no validation split: overfitting goes unseen, and the last weights are kept."
     for passed in state.get("passed_over", ()) if state is not None else ():
@@ -135,6 +142,23 @@ def _kept_weights(path: Path) -> dict[str, Tensor]:
         ) from error
 
 
+def _about_length(trainer: Trainer, state: dict[str, Any] | None) -> Iterator[str]:
+    """What is odd in the length of a run, and what to do about it."""
+    settings, steps = trainer.settings, int(trainer.identity["planned_steps"])
+    epochs, about = trainer.task.epochs(steps), "about " if settings.minutes is not None else ""
+    if epochs < _LEAST_EPOCHS:
+        smaller = "" if settings.size == "nano" else ", or a smaller --size"
+        yield (
+            f"In {about}{steps:,} steps the run reads {epochs:.0%} of the corpus once, too little to learn "
+            f"much: give it more time{smaller}."
+        )
+    if state is None and trainer.intervals.warmup > steps:
+        yield (
+            f"warmup_steps = {trainer.intervals.warmup:,} are more than the run's {about}{steps:,}: the rate "
+            "never reaches learning_rate."
+        )
+
+
 def sum_up(trainer: Trainer, progress: Progress, reason: str) -> TrainResult:
     """Sum up; for a run that ended, measure the kept weights on the whole validation split and note it."""
     found: Metrics | None = None
@@ -153,6 +177,7 @@ def sum_up(trainer: Trainer, progress: Progress, reason: str) -> TrainResult:
         steps=progress.steps,
         best_step=progress.best_step,
         validation_loss=loss,
+        validation_share=trainer.final.share if found else trainer.validation.share,
         perplexity=None if loss is None else Metrics(loss, 1, 0).perplexity,
         bits_per_byte=found.bits_per_byte if found else None,
         sources=found.sources if found else {},

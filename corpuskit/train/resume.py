@@ -13,9 +13,9 @@ from corpuskit.train.generate.generate import WEIGHTS, check_file
 from corpuskit.train.settings.settings import TrainSettings
 from corpuskit.train.trainer import Progress, Trainer
 
-_SAME_AGAIN = ("keep", "save_every", "patience", "parallel", "tensor_parallel", "recompute")
+_SAME_AGAIN = ("keep", "save_every", "patience", "device", "parallel", "tensor_parallel", "recompute")
 """Settings that may be given anew when a run is resumed: they change nothing of what it computes, but for the
-order in which processes add."""
+order in which processes add and the last bits that differ between devices."""
 
 _STATE = {
     **dict.fromkeys(Progress.__dataclass_fields__, object),
@@ -45,9 +45,15 @@ class Checkpoint(NamedTuple):
             if name in _SAME_AGAIN:
                 changed[name] = value
             elif value not in (None, "auto") and value != own:  # What was left open was chosen then.
+                remedy = "Leave it out, or begin anew with another --out."
+                if name in ("steps", "minutes"):
+                    remedy = (
+                        "The rates of a run are made for its length. To train its model on, give another "
+                        f"--out and --set init_from={self.folder.parent.parent}."
+                    )
                 raise SettingError(
                     f"{name} = {value!r} contradicts the run that is resumed, which has {own!r}",
-                    remedy="Leave it out, or begin anew with another --out.",
+                    remedy=remedy,
                 )
         return saved.model_copy(update=changed)
 

@@ -23,16 +23,24 @@ from corpuskit.train.evaluate.loss import Evaluator
 from corpuskit.train.evaluate.score import milestones
 from corpuskit.train.generate.generate import LanguageModel, model_document
 from corpuskit.train.loop import fits_on_the_way, steps_in, train_step
-from corpuskit.train.model.cost import flops_per_token
+from corpuskit.train.model.cost import flops_per_token, parameter_count
 from corpuskit.train.model.transformer import Transformer, initialise, takes_ends
 from corpuskit.train.optim.guard import Guard
 from corpuskit.train.optim.optimizer import Optimizer
 from corpuskit.train.parallel.parallel import Parallel
 from corpuskit.train.parallel.processes import Grid
-from corpuskit.train.settings.resolve import EPOCHS, model_settings, regularise, resolve, shaped_as
+from corpuskit.train.settings.resolve import (
+    EPOCHS,
+    PRESETS,
+    choose_size,
+    model_settings,
+    regularise,
+    resolve,
+    shaped_as,
+)
 from corpuskit.train.settings.settings import TrainSettings
 from corpuskit.train.tasks.pretrain import pretraining
-from corpuskit.train.tasks.task import Inputs, Task
+from corpuskit.train.tasks.task import Inputs, Task, Validation
 from corpuskit.train.trainer import Intervals, Learner, Progress, Trainer
 
 FINAL_TOKENS = 262_144
@@ -78,6 +86,8 @@ def settle(settings: TrainSettings, corpus: Corpus, grid: Grid) -> Setup:
     """A new run: all that was left open is chosen."""
     settings, weights, notes = _begin_with(settings, corpus)
     tokens = corpus.shards.split("train").tokens
+    if settings.minutes is not None and settings.init_from is None and not settings.is_shaped:
+        settings = _sized(settings, corpus, grid)
     chosen = resolve(settings, tokens, grid.device.type, bf16_pays(grid.device))
     task = pretraining(chosen, *corpus)
     steps = _planned_steps(chosen, task, corpus.shards.vocab_size, grid)
@@ -125,14 +135,23 @@ def _begin_with(
 def _planned_steps(settings: TrainSettings, task: Task, vocab_size: int, grid: Grid) -> int:
     """Steps that the run is expected to have; exact unless it goes by minutes.
 
-    Without steps and minutes a run reads the corpus 10 times, in 200 to 20,000 steps. By minutes, a
-    throw-away model makes some steps, for at most about 3 % of the time, to see how long they take.
+    Without steps and minutes a run reads the corpus 10 times, in 200 to 20,000 steps.
     """
     if settings.steps is not None:
         return settings.steps
     if settings.minutes is None:
         steps = EPOCHS * task.rows_per_epoch // task.batch_rows
         return min(max(steps, _LEAST_STEPS), _MOST_STEPS)
+    each, row, passed = _probe(settings, task, vocab_size, grid)
+    rows = _VALIDATIONS * task.validation(settings.eval_tokens or 0).rows + task.validation(FINAL_TOKENS).rows
+    return steps_in(60 * settings.minutes - passed, each, rows * row)
+
+
+def _probe(settings: TrainSettings, task: Task, vocab_size: int, grid: Grid) -> tuple[float, float, float]:
+    """Seconds of a step of a throw-away model, of measuring on a row, and of what is spent and will be again.
+
+    Takes about 3 % of the run's time.
+    """
     began = time.monotonic()
     # On a GPU blocks are compiled, unless that was forbidden: eager steps would say nothing of theirs.
     compiled = "on" if settings.compile != "off" and grid.device.type == "cuda" else settings.compile
@@ -141,18 +160,48 @@ def _planned_steps(settings: TrainSettings, task: Task, vocab_size: int, grid: G
     batch = task.batch(0, provisional.rows)
     train_step(provisional, 0, 0.0, batch).loss.item()  # The first step is slower than the rest.
     first, done, spent = time.monotonic(), 0, 0.0
-    while done == 0 or (done < _PROBE_STEPS and spent < _PROBE_SHARE * settings.minutes * 60):
+    while done == 0 or (done < _PROBE_STEPS and spent < _PROBE_SHARE * (settings.minutes or 0.0) * 60):
         done += 1
         train_step(provisional, done, 0.0, batch).loss.item()
         spent = grid.agree(time.monotonic() - first)[0]
-    each = spent / done
-    # What came before is spent; the run itself begins with such a first step, and measures now and then.
+    row, validation = 0.0, task.validation(settings.eval_tokens or 0)
+    if validation.rows:
+        evaluator = Evaluator(provisional.parallel, provisional.place, provisional.micro_rows, None)
+        start = time.monotonic()
+        evaluator.evaluate(Validation(validation.batch, {}))
+        row = grid.agree(time.monotonic() - start)[0] / validation.rows
+    # The run itself begins with such a first step too.
     passed = grid.agree(time.monotonic() - began)[0] + (first - began)
-    measured = _VALIDATIONS * (settings.eval_tokens or 0) / (3 * task.tokens_per_step) * each
     del provisional
     gc.collect()  # Parts of it refer to one another: on a GPU two models would stand beside each other.
-    final_rows = task.validation(FINAL_TOKENS).rows
-    return steps_in(60 * settings.minutes - passed - measured, each, final_rows, task.batch_rows)
+    return spent / done, row, passed
+
+
+def _sized(settings: TrainSettings, corpus: Corpus, grid: Grid) -> TrainSettings:
+    """Settings with the largest size for the corpus that reads a token for each of its parameters in time.
+
+    A larger one makes too few steps to say anything, where a smaller one can. How many operations a second
+    this machine does is told by the smallest; on a CPU the others do about as many. On a GPU, where they do
+    far more, the corpus alone decides.
+    """
+    tokens, vocab_size = corpus.shards.split("train").tokens, corpus.shards.vocab_size
+    sizes = list(PRESETS)[: list(PRESETS).index(choose_size(tokens, grid.device.type)) + 1]
+    if grid.device.type != "cpu":
+        return settings
+    assert settings.minutes is not None
+    speed = 0.0
+    fitting = sizes[0]
+    for size in sizes if len(sizes) > 1 else ():
+        # Named like any other: what is derived from a size asks which settings were given.
+        sized = TrainSettings.checked({**settings.given(), "size": size})
+        chosen = resolve(sized, tokens, grid.device.type, bf16_pays(grid.device))
+        task, shape = pretraining(chosen, *corpus), model_settings(chosen, vocab_size)
+        flops = flops_per_token(shape, task)
+        if not speed:
+            speed = flops * task.tokens_per_step / _probe(chosen, task, vocab_size, grid)[0]
+        elif speed * settings.minutes * 60 / flops >= parameter_count(shape):
+            fitting = size
+    return TrainSettings.checked({**settings.given(), "size": fitting})
 
 
 def make_learner(setup: Setup, vocab_size: int, grid: Grid) -> Learner:

@@ -8,7 +8,7 @@ import re
 import time
 from pathlib import Path
 
-from corpuskit.errors import SettingError, TrainError
+from corpuskit.errors import SettingError, TrainError, checks_arguments
 from corpuskit.storage.files import UNFINISHED, remove_files, write_file, writing
 from corpuskit.storage.ownership import MODEL, claim
 from corpuskit.storage.places import local_path
@@ -28,6 +28,7 @@ from corpuskit.train.watch.curves import Curves
 from corpuskit.train.watch.events import Listener, Log
 
 
+@checks_arguments
 def train_model(
     run: Path | str,
     out: Path | str,
@@ -38,6 +39,7 @@ def train_model(
     allow_changed_data: bool = False,
     pause_at: int | None = None,
     listen: Listener | None = None,
+    began: float | None = None,
 ) -> TrainResult:
     """Train a language model on RUN/shards into the folder OUT.
 
@@ -58,6 +60,7 @@ def train_model(
         allow_changed_data: resume although the shards are not those that the run began with.
         pause_at: stop, resumably, after so many steps.
         listen: is called with every event, see corpuskit.train.watch.events.
+        began: when it began on the monotonic clock, where what came before counts among its minutes too.
 
     Raises:
         SettingError: a setting is wrong, or contradicts the run that is resumed.
@@ -67,7 +70,7 @@ def train_model(
             or losses are not finite.
         StorageError: OUT cannot be written.
     """
-    began = time.monotonic()
+    began = time.monotonic() if began is None else began
     run, out = local_path(run), local_path(out)
     if resume and overwrite:
         raise SettingError(
@@ -83,7 +86,10 @@ def train_model(
             refuse_own_beginning(out, chosen.init_from)
             if first and not overwrite:
                 refuse_model(out)
-        with processes(chosen.tensor_parallel) as grid, process_state(grid.device, chosen.deterministic):
+        with (
+            processes(chosen.tensor_parallel, chosen.device) as grid,
+            process_state(grid.device, chosen.deterministic),
+        ):
             if grid.is_first:
                 corpus.shards.verify()
             if checkpoint:

@@ -19,6 +19,7 @@ import torch
 from safetensors import safe_open
 from torch import Tensor
 
+from corpuskit.errors import checks_arguments
 from corpuskit.storage.files import UNFINISHED, writing
 from corpuskit.train.checkpoint import FOLDER, read_state
 from corpuskit.train.parallel.processes import processes
@@ -65,6 +66,7 @@ class ResumeProof:
         )
 
 
+@checks_arguments
 def verify_resume(run: Path | str, out: Path | str, settings: TrainSettings | None = None) -> ResumeProof:
     """Train twice beside the folder OUT, which is not touched, and compare.
 
@@ -82,9 +84,10 @@ def verify_resume(run: Path | str, out: Path | str, settings: TrainSettings | No
         changes |= {"minutes": None, "steps": 100 * steps}
     elif own.steps is not None:
         changes["steps"] = max(2, own.steps)
-    with processes(own.tensor_parallel) as grid:
-        if own.minutes is not None:  # Whether blocks are compiled follows from the run's own length.
-            changes["compile"] = resolved(run, own).compile
+    with processes(own.tensor_parallel, own.device) as grid:
+        if own.minutes is not None:  # Its size, and whether blocks are compiled, follow from its own length.
+            meant = resolved(run, own)
+            changes |= {"compile": meant.compile, "size": meant.size}
         chosen = TrainSettings.checked({**own.given(), **changes})
         made = ""
         with writing(out, "Nothing was begun."):

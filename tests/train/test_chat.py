@@ -229,7 +229,7 @@ def test_a_folder_that_is_not_whole(folder: Path, tmp_path: Path) -> None:
     if not torch.cuda.is_available():
         code, _, stderr = call("chat", folder, "--device", "cuda", stdin="hello\n")
         assert code == 2
-        assert "torch finds no GPU" in stderr
+        assert "torch finds no such GPU" in stderr
 
 
 def test_gaps_are_filled_from_the_command_line(tmp_path: Path) -> None:

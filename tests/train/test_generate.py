@@ -139,7 +139,7 @@ def test_broken_folders_are_named(folder: Path, tmp_path: Path) -> None:
         LanguageModel.load(tmp_path)
     with pytest.raises(SettingError, match="tokens = 0: less than 1"):
         LanguageModel.load(folder).generate("", 0)
-    with pytest.raises(SettingError, match="stop: 'sea' is one string"):
+    with pytest.raises(SettingError, match="stop = 'sea' is not a list whose items are text"):
         LanguageModel.load(folder).generate("The", 3, stop="sea")
     copy = tmp_path / "copy"
     shutil.copytree(folder, copy)

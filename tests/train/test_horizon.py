@@ -9,6 +9,8 @@ import pytest
 from corpuskit.train import TrainSettings, train_model
 from corpuskit.train.checkpoint import latest_checkpoint, read_state
 from corpuskit.train.loop import Pace, fix_horizon
+from corpuskit.train.plan.plan import resolved
+from corpuskit.train.settings.resolve import resolve
 from corpuskit.train.trainer import Progress
 from corpuskit.train.watch.events import Event
 
@@ -55,6 +57,63 @@ def test_the_steps_that_are_left_follow_from_the_speed(
     assert fix_horizon(of_a_minute(final_rows), progress, pace) == (steps is not None)
     assert progress.steps == steps
     assert progress.decay_start == (None if steps is None else step)
+
+
+def test_what_is_measured_at_the_end_takes_as_long_as_it_took_before() -> None:
+    """Sixteen rows of half a second each leave 27 of the 36 seconds, less their 2 %."""
+    pace = Pace(row_seconds=0.5)
+    pace.note(Progress(step=1, seconds=1.0))
+    progress = Progress(step=24, seconds=24.0)
+    pace.note(progress)
+    assert fix_horizon(of_a_minute(16), progress, pace)
+    assert progress.steps == 24 + 27
+
+
+@pytest.mark.parametrize(
+    ("seconds", "change", "size"),
+    [
+        (1e-6, {}, "small"),  # of a step: fast enough for all
+        (1e4, {}, "nano"),
+        (1e4, {"size": "tiny"}, "tiny"),
+        (1e4, {"width": 64}, "small"),
+    ],
+)
+def test_a_run_by_minutes_is_of_a_size_that_gets_somewhere(
+    run: Path, seconds: float, change: dict[str, Any], size: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The largest for the corpus that reads a token for each parameter; unless the user says how large."""
+    monkeypatch.setattr("corpuskit.train.setup.choose_size", lambda *_: "small")
+    monkeypatch.setattr("corpuskit.train.settings.resolve.choose_size", lambda *_: "small")
+    monkeypatch.setattr("corpuskit.train.setup._probe", lambda *_: (seconds, 0.0, 0.0))
+    settings = TrainSettings.checked({"minutes": 1, "precision": "fp32", **change})
+    assert resolved(run, settings).size == size
+
+
+def test_sizes_follow_the_time_in_steps(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More time never makes the model smaller, and each size has its time."""
+    monkeypatch.setattr("corpuskit.train.setup.choose_size", lambda *_: "small")
+    monkeypatch.setattr("corpuskit.train.setup._probe", lambda *_: (0.02, 0.0, 0.0))
+    found = [resolved(run, TrainSettings(minutes=minutes, precision="fp32")).size for minutes in (1, 6, 600)]
+    assert found == ["nano", "tiny", "small"]
+
+
+def test_less_than_half_an_epoch_is_told(make_run: Any, small: TrainSettings, tmp_path: Path) -> None:
+    seen: list[Event] = []
+    run = make_run(documents=60, seed=7)
+    few = small.model_copy(update={"steps": 3, "warmup_steps": 5})
+    train_model(run, tmp_path / "few", few, listen=seen.append)
+    assert any("of the corpus once" in warning for warning in seen[0]["warnings"])
+    assert any("warmup_steps = 5 are more than the run's 3" in warning for warning in seen[0]["warnings"])
+    seen.clear()
+    train_model(run, tmp_path / "enough", small.model_copy(update={"steps": 80}), listen=seen.append)
+    assert seen[0]["warnings"] == []
+
+
+def test_weights_are_chosen_on_enough_tokens() -> None:
+    """A batch of the smallest size is 256 tokens: four of them would tell little."""
+    assert resolve(TrainSettings(size="nano"), 10**6, "cpu", False).eval_tokens == 8192
+    assert resolve(TrainSettings(size="15m"), 10**6, "cpu", False).eval_tokens == 4 * 32 * 512
+    assert resolve(TrainSettings(size="nano", eval_tokens=9), 10**6, "cpu", False).eval_tokens == 9
 
 
 def test_a_run_that_is_killed_goes_on_to_the_end_that_the_clock_fixed(

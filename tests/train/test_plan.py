@@ -1,7 +1,9 @@
 """What a run is said to be is what it then is; and the recipes of runs that ship can be built."""
 
 import hashlib
+import io
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +11,15 @@ import pytest
 import torch
 import yaml
 from click.testing import CliRunner
+from rich.console import Console
 
-from corpuskit.cli.model.train import command, merged
+from corpuskit.cli.model.plan_text import PlanProgress, plan_text
+from corpuskit.cli.model.train import command, merged, sentence
+from corpuskit.cli.terminal import UNBROKEN
 from corpuskit.errors import SettingError
 from corpuskit.train import TrainSettings, Transformer, train_model
 from corpuskit.train.model.cost import parameter_count
-from corpuskit.train.plan.plan import plan_training, resolved
+from corpuskit.train.plan.plan import Plan, plan_training, resolved
 from corpuskit.train.settings.recipes import load_training_recipe, shipped
 from corpuskit.train.settings.resolve import model_settings, regularise, resolve
 
@@ -186,3 +191,64 @@ def test_samples_are_written_when_asked(run: Path, small: TrainSettings, tmp_pat
     assert [event["step"] for event in events if event["event"] == "sample"] == [3, 7, 20]
     with pytest.raises(SettingError, match="sample_at"):
         TrainSettings.checked({"sample_at": "3,0"})
+
+
+@pytest.mark.parametrize("width", [40, 50, 60, 110, UNBROKEN])
+def test_a_plan_fits_its_terminal(run: Path, small: TrainSettings, width: int) -> None:
+    """All words are there in their order, none is cut, and no line is too long."""
+    plan = plan_training(run, small.model_copy(update={"steps": 400}), 3.5) if not PLANS else PLANS[0]
+    PLANS.append(plan)
+    text = plan_text(plan, width)
+    assert max(map(len, text.splitlines())) <= width
+    assert text.split() == plan_text(plan, UNBROKEN).split()
+    assert "1 rows" not in text
+
+
+PLANS: list[Plan] = []
+
+
+def test_a_plan_says_what_it_is_doing(run: Path, small: TrainSettings) -> None:
+    told: list[tuple[str, int]] = []
+    plan_training(run, small, None, lambda what, number: told.append((what, number)))
+    steps = [number for what, number in told if what.startswith("Making steps")]
+    assert steps == list(range(1, len(steps) + 1))
+    assert len(steps) >= 4
+    assert {what for what, _ in told} >= {"Measuring on held-out text", "Writing a sample"}
+    for terminal, words in ((True, "see how long they take: 3"), (False, "Writing a sample ...")):
+        file = io.StringIO()
+        with PlanProgress(Console(file=file, force_terminal=terminal, width=100)) as progress:
+            for each in told:
+                progress(*each)
+                time.sleep(0.1 if terminal and each[1] == 3 else 0)
+        assert words in file.getvalue() or terminal
+        assert file.getvalue().count("Making steps") == 1 or terminal
+
+
+def test_a_run_cannot_be_lengthened_and_its_model_can(
+    run: Path, small: TrainSettings, tmp_path: Path
+) -> None:
+    """The message says how, and what it says works."""
+    out = tmp_path / "model"
+    train_model(run, out, small)
+    longer = TrainSettings.checked({"steps": 40})
+    with pytest.raises(SettingError, match="steps = 40 contradicts") as caught:
+        train_model(run, out, longer, resume=True)
+    assert f"--set init_from={out}" in caught.value.remedy
+    with pytest.raises(SettingError, match="minutes"):
+        train_model(run, out, TrainSettings.checked({"minutes": 1}), resume=True)
+    on = train_model(run, tmp_path / "on", TrainSettings(init_from=str(out), steps=5, precision="fp32"))
+    assert on.reason == "done"
+    assert train_model(run, out, small, resume=True).step == 20
+
+
+def test_a_part_of_the_split_is_told(
+    run: Path, small: TrainSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = train_model(run, tmp_path / "whole", small.model_copy(update={"steps": 1}))
+    assert whole.validation_share == 1
+    assert "on the whole split" in sentence(whole)
+    assert "1 step in" in sentence(whole)
+    monkeypatch.setattr("corpuskit.train.setup.FINAL_TOKENS", 64)
+    part = train_model(run, tmp_path / "part", small.model_copy(update={"steps": 1}))
+    assert 0 < part.validation_share < 0.2
+    assert f"on {part.validation_share:.1%} of the split" in sentence(part)

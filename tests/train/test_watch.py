@@ -48,9 +48,9 @@ START = {
 SCORES = {"known_words": 0.625, "distinct_1": 0.5, "distinct_2": 0.75, "distinct_3": 1.0, "longest_repeat": 3}
 
 
-def shown(terminal: bool) -> str:
+def shown(terminal: bool, width: int = 120) -> str:
     file = io.StringIO()
-    with Display(Console(file=file, force_terminal=terminal, width=120)) as display:
+    with Display(Console(file=file, force_terminal=terminal, width=width)) as display:
         for event in (
             START,
             STEP,
@@ -92,6 +92,25 @@ def test_on_a_terminal_there_is_a_live_table() -> None:
         "bits/byte 1.750",
     ):
         assert fact in text
+
+
+@pytest.mark.parametrize("width", [24, 40, 60, 79])
+def test_a_narrow_terminal_cuts_no_word(width: int) -> None:
+    """No line is longer than the terminal, and each word of the events stands whole in one."""
+    text = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown(terminal=True, width=width))
+    lines = [line for part in text.splitlines() for line in part.split("\r")]
+    assert max(map(len, lines)) <= width
+    for word in (
+        "validation",
+        "perplexity",
+        "bits/byte",
+        "learning",
+        "rate",
+        "1.00e-03",
+        "tokens/s",
+        "1,234",
+    ):
+        assert any(word in line.split() for line in lines), word
 
 
 def test_what_is_not_known_is_not_shown() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import textwrap
 from collections import Counter
 from collections.abc import Sequence
@@ -14,7 +15,8 @@ from corpuskit.build.empty import most_lost
 from corpuskit.build.forecast.dry_run import size
 from corpuskit.build.told import warnings_of
 from corpuskit.cli.model import describe
-from corpuskit.cli.shell import PATH, Shell, counted, shell_options, terminal_columns
+from corpuskit.cli.shell import PATH, Shell, counted, shell_options
+from corpuskit.cli.terminal import UNBROKEN, width_of
 from corpuskit.documents.ledger import Entry, Ledger
 from corpuskit.report.check import read_ledger
 from corpuskit.run.folder import Run
@@ -47,7 +49,7 @@ def command(shell: Shell, folder: Path) -> None:
         shell.result(model, describe.render(model))
         return
     facts = gather(Run.open_finished(folder))
-    shell.result(facts, render(facts, terminal_columns()))
+    shell.result(facts, render(facts, width_of(sys.stdout)))
 
 
 def gather(run: Run) -> dict[str, Any]:
@@ -116,8 +118,8 @@ def _loss(run: Run, records: list[Record]) -> dict[str, Any] | None:
     }
 
 
-def render(facts: dict[str, Any], columns: int = 0) -> str:
-    """The facts as text for a terminal of so many columns; 0: no limit."""
+def render(facts: dict[str, Any], columns: int = UNBROKEN) -> str:
+    """The facts as text for a terminal of so many columns."""
     ledger = Ledger.from_json(facts["ledger"])
     # What a rule measured is no news: its decision follows. What it failed on is.
     decided = {name for name in ledger.entries if f"{name} decided" in ledger.entries}
@@ -161,12 +163,12 @@ def _entry(entry: Entry) -> tuple[str, ...]:
     return (entry.stage, *documents, size(entry.bytes_in), size(entry.bytes_kept), ", ".join(parts))
 
 
-def _table(rows: Sequence[Sequence[str]], columns: int = 0) -> list[str]:
+def _table(rows: Sequence[Sequence[str]], columns: int = UNBROKEN) -> list[str]:
     """Columns as wide as they must be: the first to the left, figures to the right, words last.
 
     Args:
         columns: of the terminal; words that go beyond it are continued in the next line, below where they
-            began, or, where less than a few words have room there, below the first column. 0: no limit.
+            began, or, where less than a few words have room there, below the first column.
     """
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = []
@@ -175,7 +177,7 @@ def _table(rows: Sequence[Sequence[str]], columns: int = 0) -> list[str]:
         start = "  ".join([first.ljust(widths[0]), *figures])
         words = " ".join(others[4:])
         begins = len(start) + 2
-        if not columns or begins + len(words) <= columns:
+        if begins + len(words) <= columns:
             lines.append(f"{start}  {words}".rstrip())
         elif columns - begins >= _WORDS_WIDTH:
             lines += _wrapped(words, columns, f"{start}  ", " " * begins)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from corpuskit.cli.model.sample import sampling_options
-from corpuskit.cli.shell import COUNT, PATH, Shell, shell_options
+from corpuskit.cli.model.sample import loaded_model, sampling_options
+from corpuskit.cli.shell import COUNT, PATH, Shell, counted, shell_options
 from corpuskit.cli.terminal import plain
 from corpuskit.errors import CorpuskitError, SettingError, nearest
 
@@ -51,10 +51,9 @@ def command(
     # torch takes seconds to load: not before there is something to talk with.
     from corpuskit.train import Sampling
     from corpuskit.train.generate.chat import Chat
-    from corpuskit.train.generate.generate import load_model
 
     sampling = Sampling(**drawn)
-    chat = Chat(load_model(model, device), sampling, seed, tokens, system, plain)
+    chat = Chat(loaded_model(shell, model, device), sampling, seed, tokens, system, plain)
     if not chat.is_tuned:
         shell.say(
             f"{model} was not tuned for conversations: it goes on with a text and knows no questions."
@@ -106,7 +105,9 @@ def _answer(shell: Shell, chat: Chat, text: str) -> None:
     if not shell.as_json:
         click.echo()
     if chat.forgotten:
-        shell.say(f"(Written without the first {chat.forgotten} turns: the context is full.)")
+        shell.say(f"(Written without the first {counted(chat.forgotten, 'turn')}: the context is full.)")
+    if chat.unread:
+        shell.say(f"(Written without the first {counted(chat.unread, 'token')} of what you said: too long.)")
 
 
 def _obey(chat: Chat, text: str) -> str:

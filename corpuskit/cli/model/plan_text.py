@@ -2,40 +2,79 @@
 
 from __future__ import annotations
 
-import io
+import textwrap
 from typing import TYPE_CHECKING
 
-from rich.table import Table
+from rich.console import Console
 
-from corpuskit.cli.terminal import plain_console
+from corpuskit.cli.shell import counted
+from corpuskit.cli.terminal import wrapped
 
 if TYPE_CHECKING:
     from corpuskit.train.model.cost import Memory
     from corpuskit.train.plan.plan import Plan
 
 
-def plan_text(plan: Plan) -> str:
-    """A table of figures, then what to expect and what to change."""
-    table = Table(show_header=False, box=None, pad_edge=False)
-    for name, value in _figures(plan):
-        table.add_row(name, value)
-    lines = io.StringIO()
-    console = plain_console(file=lines, width=110)
-    console.print(table)
-    console.print()
-    console.print(plan.expectation)
+_BESIDE = 60
+"""Columns from which on there is room for names and figures beside each other."""
+
+
+def plan_text(plan: Plan, width: int) -> str:
+    """Figures by name, then what to expect and what to change, in lines of so many columns."""
+    figures = _figures(plan)
+    longest = max(len(name) for name, _ in figures) + 2
+    lines = []
+    for name, value in figures:
+        if width < _BESIDE:
+            lines += [name, textwrap.indent(wrapped(value, width - 2), "  ")]
+        else:
+            first, *more = wrapped(value, width - longest).split("\n")
+            lines += [f"{name:{longest}}{first}", *(" " * longest + each for each in more)]
+    lines += ["", wrapped(plan.expectation, width)]
     for item in plan.advice:
-        console.print(f"- {item}", markup=False)
-    return "\n".join(line.rstrip() for line in lines.getvalue().splitlines())
+        lines.append("- " + wrapped(str(item), width - 2).replace("\n", "\n  "))
+    return "\n".join(lines)
+
+
+class PlanProgress:
+    """What a plan is doing: a line that moves on a terminal, a line for each kind of work elsewhere."""
+
+    def __init__(self, console: Console) -> None:
+        self._console, self._before = console, ""
+        self._status = console.status("") if console.is_terminal else None
+
+    def __enter__(self) -> PlanProgress:
+        if self._status:
+            self._status.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._status:
+            self._status.stop()
+
+    def __call__(self, what: str, number: int) -> None:
+        """Say what is done for which time."""
+        if self._status:
+            self._status.update(f"{what}: {number} ...")
+        elif what != self._before:
+            self._console.print(f"{what} ...", markup=False, highlight=False, soft_wrap=True)
+        self._before = what
 
 
 def _figures(plan: Plan) -> list[tuple[str, str]]:
     s = plan.settings
     rows = [
-        ("model", f"{plan.parameters:,} parameters: {s.layers} layers of {s.width} ({s.objective})"),
+        (
+            "model",
+            f"{plan.parameters:,} parameters: {counted(s.layers or 0, 'layer')} of {s.width} ({s.objective})",
+        ),
         ("corpus", f"{plan.train_tokens:,} training tokens"),
-        ("reads", f"{plan.tokens:,} tokens: {plan.epochs:,.1f} epochs, {plan.steps:,} steps"),
-        ("batch", f"{s.batch_rows} rows, {plan.batch_tokens:,} tokens; {s.micro_batch_rows} rows at a time"),
+        ("reads", f"{plan.tokens:,} tokens: {plan.epochs:,.1f} epochs, {counted(plan.steps, 'step')}"),
+        (
+            "batch",
+            f"{counted(s.batch_rows or 0, 'row')}, {counted(plan.batch_tokens, 'token')}; "
+            f"{counted(s.micro_batch_rows or 0, 'row')} at a time",
+        ),
         (
             "rate",
             f"{s.learning_rate:g} ({s.schedule}), dropout {s.dropout:g}, weight decay {s.weight_decay:g}",

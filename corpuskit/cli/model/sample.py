@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from corpuskit.cli.shell import COUNT, PATH, F, Shell, shell_options
-from corpuskit.cli.terminal import plain
+from corpuskit.cli.shell import COUNT, PATH, F, Shell, counted, shell_options
+from corpuskit.cli.terminal import plain, width_of, wrapped
 from corpuskit.errors import SettingError
 
 if TYPE_CHECKING:
     from corpuskit.train import LanguageModel, Sampling
     from corpuskit.train.generate.fill import Filled
 
-_DEVICES = click.Choice(["auto", "cpu", "cuda"])
+_DEVICES = click.Choice(["auto", "cpu", "cuda", "mps"])
 _SAMPLING: tuple[tuple[str, Any, Any, str], ...] = (
     ("--temperature", float, 0.8, "0 takes the likeliest token."),
     ("--top-k", int, 0, "Only the k likeliest tokens; 0: all."),
@@ -84,13 +84,12 @@ def command(
     # torch takes seconds to load: not before there is something to sample.
     from corpuskit.train import Sampling
     from corpuskit.train.generate.fill import fill_masks, fill_spans
-    from corpuskit.train.generate.generate import load_model
 
     sampling = Sampling(**drawn)
     asked = _prompts(prompts, lines)
     if fill is not None and asked:
         raise SettingError("--fill and a prompt exclude each other", remedy="Give one of them.")
-    loaded = load_model(model, device)
+    loaded = loaded_model(shell, model, device)
     if fill is not None:
         if loaded.model.settings.kind == "encoder-decoder":
             filled = fill_spans(loaded, fill, tokens, sampling, seed, count, marker, batch)
@@ -101,15 +100,49 @@ def command(
         return
     asked = asked or [""]
     if len(asked) * count == 1 and not shell.as_json:
+        _tell_unread(shell, loaded, [loaded.unread(loaded.prompt(asked[0], seed, 0, stop))])
         _stream(loaded, asked[0], tokens, sampling, seed, stop)
         return
     samples = loaded.generate(asked, tokens, sampling, seed, count, stop, batch)
+    _tell_unread(shell, loaded, [each.unread for each in samples[::count]])
     told = [
-        {"prompt": prompt, "text": each.text, "tokens": len(each.ids), "ended": each.ended}
+        {
+            "prompt": prompt,
+            "text": each.text,
+            "tokens": len(each.ids),
+            "ended": each.ended,
+            "unread": each.unread,
+        }
         for prompt, each in zip((p for p in asked for _ in range(count)), samples, strict=True)
     ]
     data = {"model": str(model), "seed": seed, "samples": told}
     shell.result(data, "\n\n---\n\n".join(each.text for each in samples))
+
+
+def loaded_model(shell: Shell, folder: Path, device: str) -> LanguageModel:
+    """The model of a folder, on a device; where that is one that nobody has tried, it is said."""
+    from corpuskit.train.device import UNTRIED
+    from corpuskit.train.generate.generate import load_model
+
+    loaded = load_model(folder, device)
+    if loaded.device.type == "mps":
+        shell.say(UNTRIED)
+    return loaded
+
+
+def _tell_unread(shell: Shell, model: LanguageModel, unread: list[int]) -> None:
+    """Say which prompts are longer than the context, of which the end alone is read."""
+    for number, each in enumerate(unread, 1):
+        if each:
+            which = "The prompt" if len(unread) == 1 else f"Prompt {number}"
+            context = model.model.settings.context
+            shell.say(
+                wrapped(
+                    f"{which} is longer than the model's context of {counted(context, 'token')}: without its "
+                    f"first {counted(each, 'token')} it is read.",
+                    width_of(sys.stderr),
+                )
+            )
 
 
 def _prompts(prompts: tuple[str, ...], lines: Path | None) -> list[str]:

@@ -7,13 +7,14 @@ import dataclasses
 import inspect
 import os
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from corpuskit.cli.shell import COUNT, PATH, Shell, shell_options
-from corpuskit.cli.terminal import plain_console
+from corpuskit.cli.shell import COUNT, PATH, Shell, counted, shell_options
+from corpuskit.cli.terminal import plain_console, width_of, wrapped
 from corpuskit.errors import RunError, SettingError
 from corpuskit.run.folder import Run
 from corpuskit.run.layout import SHARDS_MANIFEST
@@ -86,6 +87,7 @@ def command(
     corpuskit train runs/austen --out models/austen --resume
     corpuskit train runs/austen --recipe austen-15m --plan --hourly 2.50
     """
+    began = time.monotonic()
     if not Run(run).exists(SHARDS_MANIFEST):
         Run.open(run)  # Says so when it is no run at all.
         message = f"{run}: holds no shards: the build is not finished, or its recipe has no `shards:`"
@@ -109,11 +111,11 @@ def command(
         return
     assert out is not None
     how = {"resume": resume, "overwrite": overwrite, "pause_at": pause_at}
-    _train(shell, run, out, settings, tensorboard, **how, allow_changed_data=allow_changed_data)
+    _train(shell, run, out, settings, tensorboard, began, **how, allow_changed_data=allow_changed_data)
 
 
 def _train(
-    shell: Shell, run: Path, out: Path, settings: TrainSettings, tensorboard: bool, **how: Any
+    shell: Shell, run: Path, out: Path, settings: TrainSettings, tensorboard: bool, began: float, **how: Any
 ) -> None:
     """Train, with a display, and say what came of it; exits with 130 when a signal stopped it."""
     from corpuskit.cli.model.training_display import Display
@@ -135,9 +137,10 @@ def _train(
             listeners.append(stack.enter_context(contextlib.closing(TensorBoard(out))))
         console = plain_console(stderr=True, quiet=shell.quiet or not speaks)
         listeners.append(stack.enter_context(Display(console)))
-        result = train_model(run, out, settings, **how, listen=together(listeners))
+        result = train_model(run, out, settings, **how, listen=together(listeners), began=began)
     if speaks:
-        shell.result(finite({**dataclasses.asdict(result), "out": str(result.out)}), sentence(result))
+        told = wrapped(sentence(result), width_of(sys.stdout))
+        shell.result(finite({**dataclasses.asdict(result), "out": str(result.out)}), told)
     if result.can_resume and speaks:
         shell.say(f"Go on with: {go_on}")
     if result.reason == "interrupted":
@@ -165,7 +168,9 @@ def prove_resume(shell: Shell, run: Path, out: Path, settings: TrainSettings) ->
 
     proof = verify_resume(run, out, settings)
     if _speaks():
-        shell.result({"exact": proof.exact, **dataclasses.asdict(proof)}, str(proof))
+        shell.result(
+            {"exact": proof.exact, **dataclasses.asdict(proof)}, wrapped(str(proof), width_of(sys.stdout))
+        )
     if not proof.exact:
         sys.exit(1)
 
@@ -184,16 +189,17 @@ def merged(recipe: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
 def show(shell: Shell, run: Path, settings: TrainSettings, hourly: float | None, plans: bool) -> None:
     """Print what the run would be, or its settings alone."""
     import yaml
+    from rich.console import Console
 
-    from corpuskit.cli.model.plan_text import plan_text
+    from corpuskit.cli.model.plan_text import PlanProgress, plan_text
     from corpuskit.train.plan.plan import plan_training, resolved
 
     if plans:
+        console = Console(stderr=True, quiet=shell.quiet or not _speaks())
+        with PlanProgress(console) as progress:
+            found = plan_training(run, settings, hourly, progress)
         if _speaks():
-            shell.say("Making some steps to see how long they take ...")
-        found = plan_training(run, settings, hourly)
-        if _speaks():
-            shell.result(found.as_json(), plan_text(found))
+            shell.result(found.as_json(), plan_text(found, width_of(sys.stdout)))
         return
     chosen = {k: v for k, v in resolved(run, settings).model_dump(mode="json").items() if v is not None}
     if _speaks():
@@ -215,11 +221,16 @@ def parse_assignments(assignments: tuple[str, ...]) -> dict[str, str]:
 def sentence(result: TrainResult) -> str:
     """What a person wants to know about a finished run."""
     lines = [
-        f"{result.out}: {result.reason} after {result.step:,} steps in {result.seconds:,.0f} s; "
-        f"{result.parameters / 1e6:.1f}M parameters, {result.tokens:,} tokens, {result.epochs:.1f} epochs"
+        f"{result.out}: {result.reason} after {counted(result.step, 'step')} in {result.seconds:,.0f} s; "
+        f"{result.parameters / 1e6:.1f}M parameters, {counted(result.tokens, 'token')}, "
+        f"{result.epochs:.1f} epochs"
     ]
     if result.validation_loss is not None:
-        where = "on what is measured meanwhile" if result.can_resume else "on the whole split"
+        where = "on the whole split"
+        if result.can_resume:
+            where = "on what is measured meanwhile"
+        elif result.validation_share < 1:
+            where = f"on {result.validation_share:.1%} of the split, spread over it"
         per_byte = "" if result.bits_per_byte is None else f", {result.bits_per_byte:.3f} bits per byte"
         lines.append(
             f"validation loss {result.validation_loss:.4f}, perplexity {result.perplexity:.2f}{per_byte} "

@@ -11,10 +11,14 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from corpuskit.cli.shell import counted
+from corpuskit.cli.terminal import UNBROKEN, wrapped
 from corpuskit.train.watch.events import Event
 
 _SPARKS = "▁▂▃▄▅▆▇█"
 _SPARK_POINTS = 24
+_BAR = 30
+_FACT = 24  # columns that a figure takes with its name
 
 
 class Display:
@@ -45,13 +49,19 @@ class Display:
         """The table as it stands."""
         head = Table.grid(padding=(0, 2))
         of = f"/{self._steps:,}" if self._steps else ""
-        bar = ProgressBar(total=self._steps or None, completed=self._step, width=30, pulse=not self._steps)
-        head.add_row(Text(f"step {self._step:,}{of}"), bar, Text(sparkline(self._losses)))
+        count = f"step {self._step:,}{of}"
+        # What does not fit is left out, the curve first; the bar is as long as there is room.
+        room = self._console.width - len(count) - 4
+        sparks = _SPARK_POINTS if room >= _SPARK_POINTS + _BAR else 0
+        long = max(4, min(_BAR, room - sparks))
+        bar = ProgressBar(total=self._steps or None, completed=self._step, width=long, pulse=not self._steps)
+        head.add_row(Text(count), bar, *([Text(sparkline(self._losses))] if sparks else []))
         table = Table.grid(padding=(0, 2))
         facts = list(self._facts.items())
-        for first in range(0, len(facts), 4):
+        beside = max(1, min(4, self._console.width // _FACT))
+        for first in range(0, len(facts), beside):
             row: list[Text] = []
-            for name, value in facts[first : first + 4]:
+            for name, value in facts[first : first + beside]:
                 row += [Text(name, style="dim"), Text(value, justify="right")]
             table.add_row(*row)
         return Group(head, table)
@@ -90,7 +100,8 @@ class Display:
     def _on_horizon(self, event: Event) -> None:
         self._steps = event["steps"]
         self._say(
-            f"The run will have {event['steps']} steps; the learning rate falls from step {event['step']} on."
+            f"The run will have {event['steps']:,} steps; the learning rate falls from step "
+            f"{event['step']:,} on."
         )
 
     def _on_validation(self, event: Event) -> None:
@@ -120,13 +131,15 @@ class Display:
             self._say(
                 f"known words {scores['known_words']:.0%}"
                 + ("" if distinct is None else f", different pairs {distinct:.0%}")
-                + f", longest repeat {scores['longest_repeat']} words"
+                + f", longest repeat {counted(scores['longest_repeat'], 'word')}"
             )
 
     def _on_stop(self, event: Event) -> None:
         self._say(f"Stopped at step {event['step']}: {event['reason']}.")
 
     def _say(self, text: str) -> None:
+        # A terminal would break lines within words; what is no terminal has no width.
+        text = wrapped(text, self._console.width if self._console.is_terminal else UNBROKEN)
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 

@@ -33,7 +33,8 @@ def validation_of(shards: Shards, objective: Objective, max_tokens: int) -> Vali
     asked = replace(objective, goldfish=0) if isinstance(objective, Causal) else objective
     rows = spread_rows(split, objective.row_tokens, objective.stride, max_tokens, shards.vocab_size)
     batch = as_tensors(asked.arrays(rows, [evaluation_key(row) for row in range(len(rows))]))
-    return Validation(batch, _by_source(shards, objective, max_tokens, batch))
+    rows_in_all = (split.tokens - min(objective.row_tokens, split.tokens)) // objective.stride + 1
+    return Validation(batch, _by_source(shards, objective, max_tokens, batch), len(rows) / rows_in_all)
 
 
 def _by_source(shards: Shards, objective: Objective, max_tokens: int, batch: Tensors) -> dict[str, Tensors]:

@@ -87,7 +87,8 @@ class Evaluator:
     def _of_batch(self, batch: Tensors) -> Metrics:
         grid = self.parallel.grid
         self.parallel.model.eval()
-        total = torch.zeros((), dtype=torch.float64, device=grid.device)
+        wide = torch.float32 if grid.device.type == "mps" else torch.float64  # Apple's GPUs have no doubles.
+        total = torch.zeros((), dtype=wide, device=grid.device)
         # Without a backward pass more rows fit than a micro-batch has, and few large products are faster.
         longest = max(tensor.shape[1] for tensor in batch.values())
         parts = micro_batches(batch, max(self.least_rows, _TOKENS_AT_ONCE // longest))

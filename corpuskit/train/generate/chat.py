@@ -14,7 +14,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Literal
 
-from corpuskit.errors import SettingError, TrainError
+from corpuskit.errors import SettingError, TrainError, checks_arguments
 from corpuskit.shards.permutation import derive_key
 from corpuskit.tokenizer.special import ASSISTANT, END_OF_TURN, SYSTEM, USER
 from corpuskit.train.generate.generate import LanguageModel, check_counts
@@ -43,8 +43,10 @@ class Chat:
         seed: of the replies; the same conversation with the same seed has the same replies.
         sampling: how tokens are drawn.
         forgotten: turns at the beginning that the last reply was written without.
+        unread: tokens at the beginning of the last question that the reply was written without.
     """
 
+    @checks_arguments
     def __init__(
         self,
         model: LanguageModel,
@@ -72,7 +74,7 @@ class Chat:
         check_counts(tokens=max_tokens)
         self.turns: list[Turn] = []
         self.system, self.seed, self.sampling = system, seed, sampling or Sampling()
-        self.forgotten = 0
+        self.forgotten = self.unread = 0
         self._model, self._max_tokens = model, max_tokens
         self._room = settings.context - min(max_tokens, settings.context // 2)
         self._roles = None if plain else _role_ids(model)
@@ -95,8 +97,9 @@ class Chat:
     def reset(self) -> None:
         """Forget all that was said, but for the system's text."""
         self.turns.clear()
-        self.forgotten = 0
+        self.forgotten = self.unread = 0
 
+    @checks_arguments
     def reply(self, text: str) -> Generator[str, None, None]:
         """What the model says to `text`, piece by piece. Both turns are remembered, a reply cut off too."""
         ids = self._ids([*self.turns, Turn("user", text)])
@@ -119,6 +122,7 @@ class Chat:
         head, opening = self._head(), self._marked("assistant")[0]
         room = self._room - len(head) - len(opening)
         kept = [self._turn(said[-1], room)]
+        self.unread = len(self._turn(said[-1])) - len(kept[0])
         # The newest first, question and answer together: half of a pair would let one side speak twice.
         for asked, answered in zip(said[-3::-2], said[-2::-2], strict=True):
             earlier = [self._turn(asked), self._turn(answered)]

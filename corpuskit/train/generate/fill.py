@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from corpuskit.errors import SettingError
+from corpuskit.errors import SettingError, checks_arguments
 from corpuskit.shards.permutation import derive_key
 from corpuskit.train.generate.generate import BATCH_ROWS, LanguageModel, check_counts
 from corpuskit.train.generate.sampling import Prompt, Sampling
@@ -39,6 +39,7 @@ class Filled:
     candidates: list[list[Candidate]]
 
 
+@checks_arguments
 def fill_masks(model: LanguageModel, text: str, top: int = 5, marker: str = MARKER) -> Filled:
     """What an encoder would put in place of each `marker` in the text, each gap being one token.
 
@@ -73,6 +74,7 @@ def fill_masks(model: LanguageModel, text: str, top: int = 5, marker: str = MARK
     return Filled(_interleaved(parts, spans), spans, candidates)
 
 
+@checks_arguments
 def fill_spans(
     model: LanguageModel,
     text: str,

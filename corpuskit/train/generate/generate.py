@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from corpuskit.errors import SettingError, TrainError
+from corpuskit.errors import SettingError, TrainError, checks_arguments
 from corpuskit.shards.permutation import derive_key
 from corpuskit.storage.files import sha256_file
 from corpuskit.storage.sealed import read_sealed
@@ -33,14 +33,20 @@ WEIGHTS = "model.safetensors"
 BATCH_ROWS = 8
 """Texts that are written at once, unless the caller says otherwise."""
 
+MOST = 10**7
+"""Texts, or tokens of a text, that may be asked for: more is a slip, and would never end."""
+
 _BACK = "Bring the file back from where it was copied, or train the model again."
 
 
 def check_counts(**counts: int) -> None:
-    """Raises SettingError, naming each of these that is below 1."""
+    """Raises SettingError, naming each of these that is below 1 or above MOST."""
     faults = [f"{name} = {value}" for name, value in counts.items() if value < 1]
     if faults:
         raise SettingError(f"{', '.join(faults)}: less than 1", remedy="Ask for 1 at least.")
+    faults = [f"{name} = {value}" for name, value in counts.items() if value > MOST]
+    if faults:
+        raise SettingError(f"{', '.join(faults)}: more than {MOST:,}", remedy="Ask for fewer.")
 
 
 @dataclass(frozen=True)
@@ -51,11 +57,14 @@ class Sample:
         text: prompt and continuation; of an encoder-decoder what it writes for the prompt.
         ids: the ids that were generated, without the prompt's and without the one that ended the text.
         ended: whether the model ended the text itself.
+        unread: tokens at the beginning of the prompt that the model did not read, since all of it did not fit
+            its context.
     """
 
     text: str
     ids: list[int]
     ended: bool
+    unread: int = 0
 
 
 class LanguageModel:
@@ -82,9 +91,13 @@ class LanguageModel:
         self._special = torch.tensor(special, dtype=torch.long)
 
     @classmethod
+    @checks_arguments
     def load(cls, folder: Path | str, device: str = "cpu") -> LanguageModel:
-        """Load OUT of a training run onto a device; raises TrainError, naming the file, if it is damaged."""
-        folder = Path(folder)
+        """Load OUT of a training run onto a device, see `choose_device`.
+
+        Raises TrainError, naming the file, if it is damaged, SettingError for a device that is not there.
+        """
+        folder, device = Path(folder), choose_device(device)
         path = folder / "model.json"
         try:
             document = read_sealed(path)
@@ -116,6 +129,12 @@ class LanguageModel:
         tokenizer = Tokenizer.load_expected(folder / "tokenizer.json", sha256, end_of_text)
         return cls(model.to(device).eval(), tokenizer, end_of_text, document)
 
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+        return self.model.embedding.weight.device
+
+    @checks_arguments
     def generate(
         self,
         prompt: str | Sequence[str] = "",
@@ -138,15 +157,22 @@ class LanguageModel:
         """
         check_counts(tokens=max_tokens, count=count, batch_rows=batch_rows)
         asked = [prompt] if isinstance(prompt, str) else list(prompt)
+        if not asked:
+            raise SettingError("prompt = [] holds none", remedy="Give '' to begin a new document.")
         prompts = [self.prompt(each, seed, number, stop) for each in asked for number in range(count)]
         completions = self.write(prompts, max_tokens, sampling, batch_rows)
         answers = self.model.settings.kind == "encoder-decoder"
         begins = ["" if answers else each for each in asked for _ in range(count)]
         return [
-            Sample(begin + completion.text, completion.ids, completion.ended)
-            for begin, completion in zip(begins, completions, strict=True)
+            Sample(begin + each.text, each.ids, each.ended, self.unread(each.prompt))
+            for begin, each in zip(begins, completions, strict=True)
         ]
 
+    def unread(self, prompt: Prompt) -> int:
+        """Tokens at the beginning of a prompt that are not read, since all of it does not fit the context."""
+        return len(prompt.start) - len(last_part(prompt.start, self.model.settings.context))
+
+    @checks_arguments
     def stream(
         self,
         prompt: str | Prompt = "",
@@ -161,10 +187,9 @@ class LanguageModel:
             prompt = self.prompt(prompt, seed, number, stop)
         return Stream(self, prompt, max_tokens, sampling or Sampling())
 
+    @checks_arguments
     def prompt(self, text: str, seed: int = 0, number: int = 0, stop: Sequence[str] = ()) -> Prompt:
         """The prompt of a text to be continued or, for an encoder-decoder, answered; raises as `generate`."""
-        if isinstance(stop, str):  # Each of its letters would end the text.
-            raise SettingError(f"stop: {stop!r} is one string", remedy="Give a list of strings.")
         settings = self.model.settings
         if settings.kind == "encoder":
             raise SettingError(
@@ -185,6 +210,7 @@ class LanguageModel:
             )
         return Prompt([self.end_of_text], drawn, (self.end_of_text,), ids, stop)
 
+    @checks_arguments
     def write(
         self,
         prompts: Sequence[Prompt],
@@ -249,14 +275,21 @@ def check_file(folder: Path, name: str, document: Mapping[str, Any]) -> None:
     raise TrainError(f"{path} is damaged: sha256 {actual}, recorded {expected}", remedy=_BACK)
 
 
+@checks_arguments
 def load_model(folder: Path | str, device: str = "auto") -> LanguageModel:
     """Load a trained or imported model from its folder, ready to write, onto a GPU where there is one.
 
-    Raises SettingError for "cuda" where there is none, TrainError for a folder that holds no model:
+    Raises SettingError for a device that is not there, TrainError for a folder that holds no model:
 
     print(load_model("models/sample").generate("The river")[0].text)
     """
-    return LanguageModel.load(folder, choose_device(device))
+    return LanguageModel.load(folder, device)
+
+
+def last_part(ids: list[int], context: int) -> list[int]:
+    """What is read of a text: when the context is full, a quarter of it is made free."""
+    # One position made free at a time would have the whole context read again for each token.
+    return ids if len(ids) <= context else ids[-max(1, context - context // 4) :]
 
 
 class Reader:
@@ -280,7 +313,7 @@ class Reader:
         # Nothing was read yet, or the context is full and its last part must be read again from position 0.
         fresh = [row for row in range(len(completions)) if read[row] in (0, self._context)]
         going = [row for row in range(len(completions)) if read[row] not in (0, self._context)]
-        parts = [self._part(completions[row].all_ids) for row in fresh]
+        parts = [last_part(completions[row].all_ids, self._context) for row in fresh]
         for row in fresh:
             read[row] = 0
         with torch.inference_mode():
@@ -292,11 +325,6 @@ class Reader:
             logits = torch.cat([logits, self._read(fresh, parts)])
             rows = [*going, *fresh]
             return logits[[rows.index(row) for row in range(len(rows))]]
-
-    def _part(self, ids: list[int]) -> list[int]:
-        """What is read of a text: when the context is full, a quarter of it is made free."""
-        # One position made free at a time would have the whole context read again for each token.
-        return ids if len(ids) <= self._context else ids[-max(1, self._context - self._context // 4) :]
 
     def select(self, rows: list[int]) -> None:
         """Go on with these rows alone."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from corpuskit.errors import SettingError
+from corpuskit.errors import SettingError, check_fields
 from corpuskit.tokenizer.tokenizer import Tokenizer
 
 _FEW = 256
@@ -27,7 +27,7 @@ class Sampling:
         min_p: only tokens at least so many times as likely as the likeliest may be drawn; 0 for all
             (arXiv:2407.01082).
 
-    Raises SettingError for values outside those ranges.
+    Raises SettingError for values outside those ranges, or of other types.
     """
 
     temperature: float = 0.8
@@ -36,6 +36,7 @@ class Sampling:
     min_p: float = 0.0
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if not 0 <= self.temperature < math.inf:
             raise SettingError(
                 f"temperature = {self.temperature} is not in [0, inf)", remedy="Give 0 (greedy) or more."

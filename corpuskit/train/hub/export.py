@@ -34,7 +34,7 @@ from tokenizers import Tokenizer
 from torch import Tensor
 
 import corpuskit
-from corpuskit.errors import SettingError, StorageError, TrainError, write_remedy
+from corpuskit.errors import SettingError, StorageError, TrainError, checks_arguments, write_remedy
 from corpuskit.storage.files import json_bytes, write_durably
 from corpuskit.storage.ownership import EXPORT, making_folder
 from corpuskit.storage.places import local_path
@@ -136,6 +136,7 @@ class ExportResult:
     remarks: tuple[str, ...]
 
 
+@checks_arguments
 def export_model(
     folder: Path | str, out: Path | str, to: Target = "hf", *, check: bool = True, keep_padding: bool = False
 ) -> ExportResult:

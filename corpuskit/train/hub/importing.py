@@ -19,7 +19,7 @@ import tokenizers
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from corpuskit.errors import InputError, TrainError
+from corpuskit.errors import InputError, TrainError, checks_arguments
 from corpuskit.storage.files import json_bytes, sha256_file, write_durably
 from corpuskit.storage.ownership import MODEL, making_folder
 from corpuskit.storage.places import local_path
@@ -56,6 +56,7 @@ class ImportResult:
     remarks: tuple[str, ...]
 
 
+@checks_arguments
 def import_model(
     folder: Path | str, out: Path | str, *, context: int | None = None, end_of_text: int | None = None
 ) -> ImportResult:

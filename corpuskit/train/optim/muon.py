@@ -59,7 +59,7 @@ def _iteration_type(matrices: Tensor) -> torch.dtype:
     if matrices.device.type == "cpu":
         probe = getattr(torch.cpu, "_is_amx_tile_supported", None)
         return torch.bfloat16 if wide and probe and probe() else torch.float32
-    return torch.bfloat16
+    return torch.bfloat16 if matrices.device.type == "cuda" else torch.float32
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.distributed.device_mesh import DeviceMesh, init_device_mesh
 
 from corpuskit.errors import SettingError, TrainError
+from corpuskit.train.device import choose_device
 from corpuskit.train.parallel.layout import Rank
 
 # What gloo says when a process at the other end has ended; it has no type for it.
@@ -125,14 +126,15 @@ class Grid:
 
 
 @contextlib.contextmanager
-def processes(tensor: int) -> Iterator[Grid]:
+def processes(tensor: int, wanted: str = "auto") -> Iterator[Grid]:
     """Join the processes that torchrun started with this one, or be a single one where it did not.
 
     Args:
         tensor: ranks that divide each matrix; the rest of the processes divide rows.
+        wanted: where they compute, "auto", "cpu", "cuda" or "mps".
 
     Raises:
-        SettingError: the number of processes is no multiple of `tensor`.
+        SettingError: the number of processes is no multiple of `tensor`, or there is no such device.
         TrainError: the processes do not find each other.
     """
     size = int(os.environ.get("WORLD_SIZE", "1"))
@@ -141,13 +143,16 @@ def processes(tensor: int) -> Iterator[Grid]:
             f"tensor_parallel = {tensor} does not divide the number of processes, {size}",
             remedy=f"Start a multiple of them: torchrun --nproc-per-node {tensor} -m corpuskit train ...",
         )
-    cuda, local = torch.cuda.is_available(), int(os.environ.get("LOCAL_RANK", "0"))
+    chosen = choose_device(wanted)
+    if size > 1 and chosen == "mps":
+        chosen = "cpu"  # One computer has one, which processes cannot share.
+    cuda, local = chosen == "cuda", int(os.environ.get("LOCAL_RANK", "0"))
     if cuda and local >= torch.cuda.device_count():
         raise SettingError(
             f"process {local} of this machine has no GPU: there are {torch.cuda.device_count()}",
             remedy=f"Start as many as there are: torchrun --nproc-per-node {torch.cuda.device_count()} ...",
         )
-    device = torch.device("cuda", local) if cuda else torch.device("cpu")
+    device = torch.device("cuda", local) if cuda else torch.device(chosen)
     if cuda:
         torch.cuda.set_device(device)
     if size == 1:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from corpuskit.errors import SettingError, checks_arguments
 from corpuskit.train.device import process_state
 from corpuskit.train.loop import train_step, write_sample
 from corpuskit.train.model import cost as costs
@@ -24,6 +26,9 @@ from corpuskit.train.trainer import Learner, Progress, Trainer
 # Three for a median; more as long as they are short, so that a plan takes seconds.
 _LEAST_STEPS, _MOST_STEPS, _PROBE_SECONDS = 3, 20, 10.0
 _MEASURED_TOKENS = 16_384
+_MAKING = "Making steps to see how long they take"
+
+Tell = Callable[[str, int], None]
 
 
 @dataclass(frozen=True)
@@ -72,8 +77,12 @@ class Plan:
         return plain
 
 
+@checks_arguments
 def plan_training(
-    run: Path | str, settings: TrainSettings | None = None, hourly: float | None = None
+    run: Path | str,
+    settings: TrainSettings | None = None,
+    hourly: float | None = None,
+    tell: Callable[[str, int], None] | None = None,
 ) -> Plan:
     """Plan a run on the shards of a build: some steps are made to see how long they take, and forgotten.
 
@@ -81,16 +90,24 @@ def plan_training(
         run: folder of a finished build.
         settings: as for `corpuskit.train.train.train_model`.
         hourly: price of an hour of this machine.
+        tell: is called with what is being done, and for which time.
 
     Raises:
         SettingError, ShardError, TrainError: as `corpuskit.train.train.train_model` does.
     """
+    if hourly is not None and not 0 <= hourly < math.inf:
+        raise SettingError(f"hourly = {hourly} is no price", remedy="Give 0 or more.")
     began, settings = time.monotonic(), settings or TrainSettings()
+    if tell is not None:
+        tell("Getting the model and its corpus ready", 1)
     corpus = Corpus.open(Path(run))
-    with processes(settings.tensor_parallel) as grid, process_state(grid.device, settings.deterministic):
+    with (
+        processes(settings.tensor_parallel, settings.device) as grid,
+        process_state(grid.device, settings.deterministic),
+    ):
         setup = settle(settings, corpus, grid)
         trainer = make_trainer(Path(run), setup, corpus, grid, began)
-        step, whole = _probe(trainer, time.monotonic() - began, setup.steps)
+        step, whole = _probe(trainer, time.monotonic() - began, setup.steps, tell or (lambda *_: None))
         return _plan(trainer, setup.steps, step, whole, hourly, _bytes_per_token(setup.task, corpus))
 
 
@@ -141,10 +158,11 @@ def _plan(
     )
 
 
+@checks_arguments
 def resolved(run: Path | str, settings: TrainSettings | None = None) -> TrainSettings:
     """The settings that a run would have, with what is open chosen; raises what `plan_training` raises."""
     settings, corpus = settings or TrainSettings(), Corpus.open(Path(run))
-    with processes(settings.tensor_parallel) as grid, process_state(grid.device):
+    with processes(settings.tensor_parallel, settings.device) as grid, process_state(grid.device):
         return settle(settings, corpus, grid).settings
 
 
@@ -168,7 +186,7 @@ def load_of(trainer: Trainer) -> costs.Load:
     )
 
 
-def _probe(trainer: Trainer, start: float, steps: int) -> tuple[float, float]:
+def _probe(trainer: Trainer, start: float, steps: int, tell: Tell) -> tuple[float, float]:
     """Seconds of a step, and of a run of so many that is not stopped early and took `start` to get ready.
 
     Some steps are made, it is measured and written, all at a rate of zero.
@@ -176,12 +194,13 @@ def _probe(trainer: Trainer, start: float, steps: int) -> tuple[float, float]:
     learner, batch, rows = trainer.learner, trainer.validation.batch, trainer.validation.rows
     parts = len(learner.rows) // learner.micro_rows
     # Of many micro-batches the time of one and of two tells that of all.
-    few = _step_seconds(learner, min(parts, 2))
-    step = few if parts <= 2 else few + (parts - 2) * max(0.0, few - _step_seconds(learner, 1))
+    few = _step_seconds(learner, min(parts, 2), tell)
+    step = few if parts <= 2 else few + (parts - 2) * max(0.0, few - _step_seconds(learner, 1, tell))
     validation = final = 0.0
     if rows:
         measured = min(rows, max(1, _MEASURED_TOKENS // batch["targets"].shape[1]))
         part = {name: each[:measured] for name, each in batch.items()}
+        tell("Measuring on held-out text", 1)
         began = time.monotonic()
         trainer.evaluator.evaluate(Validation(part, {}))
         validation = (time.monotonic() - began) * rows / measured
@@ -189,6 +208,7 @@ def _probe(trainer: Trainer, start: float, steps: int) -> tuple[float, float]:
     # The first one also collects the words of the corpus, by which all are scored.
     samples = [0.0, 0.0]
     for number in range(2):
+        tell("Writing a sample", number + 1)
         began = time.monotonic()
         write_sample(trainer, Progress())
         samples[number] = time.monotonic() - began
@@ -198,13 +218,15 @@ def _probe(trainer: Trainer, start: float, steps: int) -> tuple[float, float]:
     return step, start + passing + samples[0] + later * samples[1]
 
 
-def _step_seconds(learner: Learner, parts: int) -> float:
+def _step_seconds(learner: Learner, parts: int, tell: Tell) -> float:
     """Median seconds of steps of so many micro-batches of this process's rows."""
     first, grid = learner.rows.start, learner.parallel.grid
     rows = range(first, first + parts * learner.micro_rows)
+    tell(_MAKING, 1)
     train_step(learner, 0, 0.0, learner.task.batch(0, rows)).loss.item()  # slower than the rest
     times: list[float] = []
     while len(times) < _LEAST_STEPS or (len(times) < _MOST_STEPS and sum(times) < _PROBE_SECONDS):
+        tell(_MAKING, len(times) + 2)
         batch = learner.task.batch(1 + len(times), rows)
         began = time.monotonic()
         train_step(learner, 1 + len(times), 0.0, batch).loss.item()

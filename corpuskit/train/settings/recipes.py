@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 
 import corpuskit
-from corpuskit.errors import SettingError, nearest
+from corpuskit.errors import SettingError, checks_arguments, nearest
 
 
 def shipped() -> dict[str, Path]:
@@ -21,6 +21,7 @@ def shipped() -> dict[str, Path]:
     return {}
 
 
+@checks_arguments
 def load_training_recipe(recipe: Path | str) -> dict[str, Any]:
     """Settings by name from a recipe, the path of a YAML file or the name of one that ships.
 

@@ -30,6 +30,8 @@ EPOCHS = 10
 
 _SIZE_LIMITS = (("nano", 100_000), ("tiny", 300_000), ("small", 10_000_000), ("15m", 500_000_000))
 _MICRO_BATCH_TOKENS = 16_384
+# The loss of so many tokens is known to some 0.03 nats.
+_LEAST_EVAL_TOKENS = 8192
 # No step has to read each token of its corpus more often: such a number is a slip.
 _MOST_EPOCHS_A_BATCH = 100
 # Narrower matrices are too small for a CPU's bfloat16 tiles to pay: of 128 columns a step takes 1.3 times as
@@ -49,14 +51,15 @@ def choose_size(train_tokens: int, device: str) -> str:
     """The preset for a corpus when none is named.
 
     Up to 100,000 training tokens (some 300 kB of English) "nano", up to 300,000 "tiny", up to 10 million
-    "small", up to 500 million "15m", above "124m"; on a CPU never more than "small": a larger one would not
-    get far in an hour. "nano" is for the first minutes: two blocks read such a corpus often enough in one.
+    "small", up to 500 million "15m", above "124m"; without a CUDA GPU never more than "small": a larger one
+    would not get far in an hour. "nano" is for the first minutes: two blocks read such a corpus often
+    enough in them.
 
     >>> choose_size(50_000, "cpu"), choose_size(10**9, "cpu"), choose_size(10**9, "cuda")
     ('nano', 'small', '124m')
     """
     fitting = next((name for name, limit in _SIZE_LIMITS if train_tokens <= limit), "124m")
-    return "small" if device == "cpu" and fitting in ("15m", "124m") else fitting
+    return "small" if device != "cuda" and fitting in ("15m", "124m") else fitting
 
 
 def resolve(settings: TrainSettings, train_tokens: int, device: str, bf16_pays: bool) -> TrainSettings:
@@ -129,8 +132,9 @@ def resolve(settings: TrainSettings, train_tokens: int, device: str, bf16_pays: 
             f"micro_batch_rows = {values['micro_batch_rows']}",
             remedy="Choose one that divides it, or leave micro_batch_rows open.",
         )
-    # Measuring on as much as four batches takes about as long as one and a third steps.
-    values.setdefault("eval_tokens", 4 * values["batch_rows"] * values["context"])
+    # Measuring on as much as four batches takes about as long as one and a third steps. On fewer tokens than
+    # the floor, which takes a small model a moment, which weights are best is a matter of chance.
+    values.setdefault("eval_tokens", max(_LEAST_EVAL_TOKENS, 4 * values["batch_rows"] * values["context"]))
     if settings.init_from is not None and settings.learning_rate is None:
         values["learning_rate"] /= 10  # Steps as long as a beginner's would undo what was learnt.
     if settings.precision == "auto":
@@ -144,7 +148,7 @@ def _batch_and_rate(
 ) -> dict[str, Any]:
     """Rows of a batch and learning rate where they are open: the preset's, moved by the rules."""
     preset, rows, rate = PRESETS[values["size"]], values["batch_rows"], values["learning_rate"]
-    if settings.batch_rows is None and settings.minutes is None and device != "cpu":
+    if settings.batch_rows is None and settings.minutes is None and device == "cuda":
         fitting = (
             rules.batch_tokens(EPOCHS * train_tokens)
             if settings.steps is None

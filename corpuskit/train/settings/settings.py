@@ -5,6 +5,7 @@ A `TrainSettings` is one of each group, so that whoever needs a group alone asks
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -172,6 +173,7 @@ class Computing(_Group):
     """Where and how it is computed.
 
     Attributes:
+        device: "auto" takes a GPU where there is one ("mps" is Apple's, which is untried).
         compile: compile the blocks of the model: "auto" does on a GPU, and on a CPU where the run is long.
         parallel: how processes that torchrun starts share a model: "ddp", each holds it; "fsdp", each holds a
             share of every parameter.
@@ -182,6 +184,7 @@ class Computing(_Group):
     """
 
     seed: int = Field(default=1337, ge=0, lt=2**63)
+    device: Literal["auto", "cpu", "cuda", "mps"] = "auto"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     compile: Literal["auto", "on", "off"] = "auto"
     parallel: Literal["ddp", "fsdp"] = "ddp"
@@ -198,21 +201,31 @@ class TrainSettings(Computing, Watching, Optimization, Batching, Learning, Shape
     the model is: "causal" trains a decoder, "masked" an encoder, "spans" an encoder-decoder.
     """
 
-    @classmethod
-    def checked(cls, values: Mapping[str, Any]) -> TrainSettings:
-        """Settings from plain values; raises SettingError, naming all faults and the nearest known names."""
+    def __init__(self, **values: Any) -> None:
+        """Raises SettingError, naming all faults and the nearest known names."""
         try:
-            return cls.model_validate(dict(values))
+            super().__init__(**values)
         except ValidationError as error:
             faults, remedy = [], ""
             for fault in error.errors():
                 name = ".".join(str(part) for part in fault["loc"])
                 if fault["type"] == "extra_forbidden":
                     faults.append(f"{name} is not a training setting")
-                    remedy = nearest(name, cls.model_fields)
+                    remedy = nearest(name, type(self).model_fields)
                 else:
-                    faults.append(f"{name} = {fault['input']!r}: {fault['msg']}")
+                    faults.append(f"{name} = {reprlib.repr(fault['input'])}: {fault['msg']}")
+            remedy = remedy or "Correct the value; `corpuskit train --settings` lists all settings."
             raise SettingError("; ".join(faults), remedy=remedy) from error
+
+    @classmethod
+    def checked(cls, values: Mapping[str, Any]) -> TrainSettings:
+        """Settings from plain values; raises SettingError as the class does."""
+        return cls(**values)
+
+    @property
+    def is_shaped(self) -> bool:
+        """Whether the caller says how large the model is."""
+        return any(self.given().get(name) is not None for name in ("size", "layers", "width"))
 
     def given(self) -> dict[str, Any]:
         """The settings that the caller named, with their values."""

@@ -22,10 +22,12 @@ class Validation(NamedTuple):
     Attributes:
         batch: fixed rows of the split; empty where there is nothing to measure on.
         by_source: the same by source, where there are several and they are known.
+        share: of the split that the rows are.
     """
 
     batch: Tensors
     by_source: dict[str, Tensors]
+    share: float = 1.0
 
     @property
     def rows(self) -> int:
