@@ -116,7 +116,7 @@ def test_before_anything_is_begun_nothing_is_left(built: Path, tmp_path: Path) -
 
 @pytest.mark.parametrize("gone", ["terminal", "pipe"])
 def test_a_run_whose_terminal_goes_saves(gone: str, built: Path, tmp_path: Path) -> None:
-    """A closed window: SIGHUP, and EIO for all that is still said; a closed pipe: EPIPE, here with SIGTERM."""
+    """A closed window: SIGHUP, and EIO for what is still said; a closed pipe: EPIPE, here with SIGTERM."""
     out, run = tmp_path / "model", built / "run"
     words = [sys.executable, "-m", "corpuskit", "train", str(run), "--out", str(out), *TRAIN]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT), "TERM": "xterm"}
