@@ -67,7 +67,7 @@ def survey(root: str) -> Found:
         raise InputError(f"{root}: neither a file nor a folder", remedy="Check `path`.")
     if (made := kind_of_folder(root)) is not None and made is not FETCHED:
         own = f" To read the documents of a run, name them: {root}/documents." if made is RUN else ""
-        raise InputError(f"{root}: is a {made.name} of corpuskit, no texts", remedy=f"Check `path`.{own}")
+        raise InputError(f"{root}: is {made} of corpuskit, no texts", remedy=f"Check `path`.{own}")
     files: list[str] = []
     others: dict[str, list[str]] = {}
     # Links wait until all that lies below is known: a folder keeps its own name, whatever leads to it.
