@@ -194,8 +194,9 @@ def refuse_foreign(
         SettingError: it is a URI.
     """
     if _URI.match(str(out)):
+        given = re.sub(":/+", "://", str(out))
         raise SettingError(
-            f"--out {out}: is a URI, and only folders of this machine are written",
+            f"--out {given}: is a URI, and only folders of this machine are written",
             remedy="Write to a folder here, and copy it there.",
         )
     new = "Choose another --out: a new or empty folder."
@@ -300,8 +301,9 @@ def refuse_overlap(out: Path, inputs: Iterable[tuple[str, Path]]) -> None:
                 remedy=f"Choose an --out outside of {path}.",
             )
         if read.is_relative_to(place):
+            how = "is" if read == place else f"holds {path},"
             raise SettingError(
-                f"--out {out}: {path}, which {name} reads, lies in it",
+                f"--out {out}: {how} what {name} reads",
                 remedy="Choose another --out: what is read is never written.",
             )
 
