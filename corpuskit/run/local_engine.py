@@ -18,6 +18,8 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing import resource_tracker
 from multiprocessing.synchronize import Event
 
 from corpuskit.errors import EngineError, StageError
@@ -108,9 +110,25 @@ def _make_pool(workers: int, run: Run) -> tuple[ProcessPoolExecutor, Event]:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # Forked children of a process that has threads may hang on a lock that one of them held.
     context = multiprocessing.get_context("spawn")
+    # It cleans up behind the pool, and must outlive the end of a terminal, as it does Ctrl-C.
+    with _hangups_ignored():
+        resource_tracker.ensure_running()
     stop = context.Event()
     arguments = (os.getpid(), stop, run)
     return ProcessPoolExecutor(workers, context, initializer=_begin_worker, initargs=arguments), stop
+
+
+@contextmanager
+def _hangups_ignored() -> Iterator[None]:
+    """What is started within ignores SIGHUP for good; signals are the main thread's alone to set."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 def _check_picklable(tasks: Sequence[BuildTask]) -> None:

@@ -43,6 +43,9 @@ class Kind(NamedTuple):
     lock: str = ""
     taken: str = ""
 
+    def __str__(self) -> str:
+        return f"{'an' if self.name[0] in 'aeiou' else 'a'} {self.name}"
+
 
 # A run's own folders are those of `corpuskit.run.layout`; what else lies in a run is its user's.
 _RUN_FOLDERS = (
@@ -206,7 +209,7 @@ def refuse_foreign(
     if names and not (adopts and all(map(adopts, _files(out)))):
         more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
         raise error(
-            f"{out}: is not empty and is not a {kind.name}: it holds {', '.join(names[:_SHOWN])}{more}",
+            f"{out}: is not empty and is not {kind}: it holds {', '.join(names[:_SHOWN])}{more}",
             remedy=f"{new} What others wrote is never touched.",
         )
     _refuse_inside(out, error)
@@ -214,7 +217,7 @@ def refuse_foreign(
 
 def _not_this(out: Path, found: Kind, kind: Kind, error: type[CorpuskitError]) -> CorpuskitError:
     return error(
-        f"{out}: is a {found.name}, not a {kind.name}",
+        f"{out}: is {found}, not {kind}",
         remedy="Choose another --out: a folder of its own for each.",
     )
 
@@ -270,9 +273,7 @@ def _refuse_existing(paths: Iterable[Path]) -> None:
                 f"--out {path}: is there already", remedy="Remove it, or choose another --out."
             )
         if (kind := kind_of_folder(path.parent)) is not None:
-            raise SettingError(
-                f"--out {path}: {path.parent} is a {kind.name}", remedy="Choose another --out."
-            )
+            raise SettingError(f"--out {path}: {path.parent} is {kind}", remedy="Choose another --out.")
         _refuse_inside(path, SettingError)
 
 
@@ -293,8 +294,9 @@ def refuse_overlap(out: Path, inputs: Iterable[tuple[str, Path]]) -> None:
                 remedy=f"Choose an --out outside of {path}.",
             )
         if read.is_relative_to(place):
+            how = "is" if read == place else f"holds {path},"
             raise SettingError(
-                f"--out {out}: {path}, which {name} reads, lies in it",
+                f"--out {out}: {how} what {name} reads",
                 remedy="Choose another --out: what is read is never written.",
             )
 

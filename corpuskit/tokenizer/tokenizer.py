@@ -9,6 +9,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, overload
@@ -226,7 +227,8 @@ class Tokenizer:
         write_bytes(path, self.data, unfinished)
         write_json(path.with_name("tokenizer_config.json"), config, unfinished)
         if temporary is None:
-            unfinished.rmdir()
+            with suppress(OSError):  # It holds what is not ours.
+                unfinished.rmdir()
 
     # A text is an iterable of texts too: which of the two is meant only the first can say.
     @overload

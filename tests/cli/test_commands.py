@@ -371,6 +371,18 @@ def test_a_closed_pipe_is_no_error(finished: Path, environment: Callable[..., di
     assert "BrokenPipe" not in found.stderr
 
 
+def test_a_build_that_nobody_listens_to_comes_to_its_end(
+    corpus: Path, tmp_path: Path, environment: Callable[..., dict[str, str]]
+) -> None:
+    """Both ends closed: all that is said is lost, and nothing else."""
+    line = f"{sys.executable} -m corpuskit build {corpus}/recipe.yaml --out {tmp_path}/out 2>&1 | true"
+    found = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", line], env=environment(), capture_output=True, text=True, timeout=120
+    )
+    assert (found.returncode, found.stdout, found.stderr) == (0, "", "")
+    assert (tmp_path / "out" / "ledger.json").is_file()
+
+
 def test_a_text_that_is_not_utf8_is_told(tmp_path: Path) -> None:
     (tmp_path / "tokenizer.json").write_text("{}")
     done = subprocess.run(

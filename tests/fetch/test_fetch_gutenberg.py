@@ -159,6 +159,20 @@ def test_a_kill_between_a_book_and_the_manifest(library: Any, ask: Any, tmp_path
     assert len(check(tmp_path)[0].files) == 2
 
 
+def test_a_folder_of_others_is_refused_before_the_first_request(
+    library: Any, ask: Any, tmp_path: Path
+) -> None:
+    for name in ("notes.txt", "0/5/5-h.zip", "1/2/3/84-0.txt", ".git/HEAD"):
+        path = tmp_path / name.replace("/", "-") / name
+        path.parent.mkdir(parents=True)
+        path.write_text("theirs")
+        for call in (fetch, dry_run):
+            with pytest.raises(FetchError, match="is not empty and is not a folder of fetched files"):
+                call(visit(ask, library, tmp_path / name.replace("/", "-")), Wanted(limit=1))
+        assert path.read_text() == "theirs"
+    assert library.requests == []
+
+
 def test_an_error_keeps_and_notes_what_has_come(library: Any, ask: Any, tricks: Any, tmp_path: Path) -> None:
     library.trick("/pub/gutenberg/0/9/9-0.txt", tricks.status(403))
     with pytest.raises(FetchError, match="403"):

@@ -259,6 +259,36 @@ def test_files_of_an_earlier_time_are_known_by_their_checksum(
     assert len(check(tmp_path)[0].files) == 2
 
 
+@pytest.mark.parametrize("stranger", ["notes.txt", ".git/HEAD", "run.json", "a dump", "half a dump"])
+def test_a_folder_of_others_is_refused_and_left_as_it_is(
+    stranger: str, dump: Dump, mirror: Any, ask: Any, tmp_path: Path
+) -> None:
+    """Also one that holds a file of the same name with other bytes: it may be somebody's own."""
+    first = dump.files[0].name
+    name = {"a dump": first, "half a dump": f".{first}.part.mine"}.get(stranger, stranger)
+    path = tmp_path / "out" / name
+    path.parent.mkdir(parents=True)
+    path.write_text('{"format": 1}')
+    with pytest.raises(FetchError) as caught:
+        fetch(ask().web, dump, tmp_path / "out")
+    assert str(tmp_path / "out") in caught.value.message
+    assert "another --out" in caught.value.remedy
+    assert mirror.requests == []
+    assert [p for p in (tmp_path / "out").rglob("*") if p.is_file()] == [path]
+    assert path.read_text() == '{"format": 1}'
+
+
+def test_what_others_put_beside_a_dump_stays(dump: Dump, ask: Any, tmp_path: Path) -> None:
+    fetch(ask().web, dump, tmp_path)
+    for name in ("notes.txt", ".fetch-tmp/mine", "deep/.x.part"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(name)
+    (tmp_path / dump.files[0].name).write_bytes(b"damaged")
+    assert fetch(ask().web, dump, tmp_path)[0] == [dump.files[0].name]
+    assert all((tmp_path / n).read_text() == n for n in ("notes.txt", ".fetch-tmp/mine", "deep/.x.part"))
+    assert not (tmp_path / ".fetch-lock").exists()
+
+
 def test_a_folder_holds_one_dump(dump: Dump, mirror: Any, ask: Any, tmp_path: Path) -> None:
     fetch(ask().web, dump, tmp_path)
     mirror.dump(WIKI, "20261201", names("20261201"))

@@ -243,7 +243,7 @@ def test_a_file_that_is_there_is_not_written_over(ours: dict[str, Path], tmp_pat
             ["tokenizer", "train", str(books), "--out", str(books / "tokenizer.json")],
             "tokenizer train reads",
         ),
-        (["wikipedia", "templates", str(dump), "--out", str(dump)], "lies in it"),
+        (["wikipedia", "templates", str(dump), "--out", str(dump)], "is what wikipedia templates reads"),
         (["wikipedia", "templates", str(tmp_path), "--out", str(tmp_path / "t.xml")], "templates reads"),
     ):
         done = CliRunner().invoke(cli, words)
@@ -296,11 +296,14 @@ def test_what_is_read_from_the_run_itself_is_refused(ours: dict[str, Path], tmp_
     run = Path(shutil.copytree(ours["run"], tmp_path / "run"))
     before = tree(run)
     for text, said in (
-        (f"sources:\n  - files: {{path: {run}/documents, label: x}}\n", "which files reads, lies in it"),
+        (
+            f"sources:\n  - files: {{path: {run}/documents, label: x}}\n",
+            f"holds {run}/documents, what files reads",
+        ),
         (
             f"sources:\n  - files: {{path: {ours['corpus']}/books, label: x}}\n"
             f"tokenizer: {{file: {run}/tokenizer/tokenizer.json}}\n",
-            "which tokenizer reads, lies in it",
+            "json, what tokenizer reads",
         ),
     ):
         (tmp_path / "own.yaml").write_text(text)

@@ -10,7 +10,7 @@ from corpuskit.build.parts import list_parts
 from corpuskit.build.pipeline import Pipeline
 from corpuskit.build.steps import Step, steps, titles
 from corpuskit.build.told import foreseen, warnings_of
-from corpuskit.errors import RunLockedError
+from corpuskit.errors import RunLockedError, StorageError
 from corpuskit.run.folder import Run
 from corpuskit.storage.digests import Digests
 from corpuskit.storage.ownership import refuse_overlap
@@ -32,7 +32,7 @@ def dry_run(pipeline: Pipeline, folder: Path) -> dict[str, Any]:
     digests = Digests(run.local(run.path("logs", "digests.json")))
     parts = list_parts(pipeline.sources, digests)
     if begun:  # Nothing else is written, but a later build need not compute these again.
-        with suppress(RunLockedError), run.locked():
+        with suppress(RunLockedError, StorageError), run.locked():
             digests.save()
     reached: list[dict[str, Any]] = []
     warnings += foreseen(pipeline.split, sum(part.part.bytes for part in parts))

@@ -13,6 +13,7 @@ import os
 import re
 from array import array
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from html import unescape
 from pathlib import Path
@@ -152,7 +153,8 @@ def build_lookup(index: str) -> str:
         file.write(json.dumps(head).encode().ljust(_HEAD_BYTES))
         for table in tables:
             file.write(table.tobytes())
-    temporary.rmdir()
+    with suppress(OSError):  # Another process is writing there, too.
+        temporary.rmdir()
     return str(path)
 
 
