@@ -25,7 +25,7 @@ from corpuskit.run.layout import (
 )
 from corpuskit.run.record import Record, read_record
 from corpuskit.shards.reader import Shards
-from corpuskit.storage.sealed import is_sealed
+from corpuskit.storage.files import is_sealed
 from corpuskit.tokenizer.tokenizer import Tokenizer
 
 AGAIN = "Call `corpuskit build` with the same recipe: what is damaged is made again."

@@ -24,9 +24,9 @@ from corpuskit.errors import RunError, RunLockedError
 from corpuskit.run import layout
 from corpuskit.run.record import Output, Record, read_record
 from corpuskit.storage import files
+from corpuskit.storage.files import seal
 from corpuskit.storage.lock import hold
 from corpuskit.storage.places import stamp
-from corpuskit.storage.sealed import seal
 from corpuskit.storage.tables import KEPT_LEVEL, Sink, parquet, read_batches, reading_table
 
 FORMAT = 1

@@ -23,8 +23,7 @@ from corpuskit.shards.format import (
     numpy_dtype,
     read_index,
 )
-from corpuskit.storage.files import sha256_file
-from corpuskit.storage.sealed import read_sealed
+from corpuskit.storage.files import read_sealed, sha256_file
 
 _OPEN_FILES = 128
 """Maps at a time: a corpus may have thousands of shards, a process 256 files (macOS) or 1,024 (Linux)."""

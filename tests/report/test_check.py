@@ -23,7 +23,7 @@ from corpuskit.build.write.write_shards import WriteShards
 from corpuskit.errors import RunError
 from corpuskit.report.check import check_run, read_ledger
 from corpuskit.run.folder import Run
-from corpuskit.storage.sealed import read_sealed, seal
+from corpuskit.storage.files import read_sealed, seal
 from corpuskit.tokenizer.tokenizer import Tokenizer
 from corpuskit.tokenizer.train import TrainTokenizer
 

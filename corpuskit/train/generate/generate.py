@@ -20,8 +20,7 @@ from torch import Tensor
 
 from corpuskit.errors import SettingError, TrainError
 from corpuskit.shards.permutation import derive_key
-from corpuskit.storage.files import sha256_file
-from corpuskit.storage.sealed import read_sealed
+from corpuskit.storage.files import read_sealed, sha256_file
 from corpuskit.tokenizer.tokenizer import Tokenizer
 from corpuskit.train.device import choose_device
 from corpuskit.train.generate.sampling import Completion, Prompt, Sampling, draw

@@ -20,8 +20,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from corpuskit.errors import InputError
-from corpuskit.storage.files import json_bytes, making_folder, sha256_file, write_durably
-from corpuskit.storage.sealed import seal
+from corpuskit.storage.files import json_bytes, making_folder, seal, sha256_file, write_durably
 from corpuskit.tokenizer.tokenizer import Tokenizer
 from corpuskit.train.generate.generate import WEIGHTS, model_document
 from corpuskit.train.hub.config import read_config
