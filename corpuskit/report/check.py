@@ -65,6 +65,21 @@ def read_ledger(run: Run) -> dict[str, Any]:
     return dict(account)
 
 
+def read_records(run: Run) -> list[Record]:
+    """All records of a finished run. Raises `RunError` for one that is damaged, another's, or missing."""
+    records = run.records()
+    for task in _unrecorded(records):
+        raise RunError(f"{run.local(run.path('record', task))}: is missing", remedy=AGAIN)
+    return records
+
+
+def _unrecorded(records: list[Record]) -> list[str]:
+    """Tasks of the build that have no record any more. Older versions did not say which there were."""
+    known = {record.task for record in records}
+    tasks: list[str] = next((r.facts.get("tasks", []) for r in records if r.task == BUILD), [])
+    return [task for task in tasks if task not in known]
+
+
 def problems(run: Run) -> Iterator[str]:
     """Yield a sentence for each thing that does not hold. Nothing is yielded for a sound run."""
     yield from check_run(run).problems
@@ -105,6 +120,10 @@ def _records(run: Run, found: Checked) -> list[Record]:
             found.problems.append(f"{path}: is the record of the task {record.task!r}. {AGAIN}")
             continue
         records.append(record)
+    told = {sentence.partition(":")[0] for sentence in found.problems}
+    for path in (run.path("record", task) for task in _unrecorded(records)):
+        if path not in told:
+            found.problems.append(f"{path}: is missing. {AGAIN}")
     return records
 
 

@@ -294,9 +294,15 @@ class Run:
         return Output(path, self.sha256(path), self.size(path), rows)
 
     def records(self) -> list[Record]:
-        """All records, by task name. A damaged one is an error here."""
-        files = self.files(layout.folder_of("record"))
-        return [read_record(self.local(path)) for path in files if path.endswith(".json")]
+        """All records, by task name. A damaged one, or one under another's name, is an error here."""
+        paths = [path for path in self.files(layout.folder_of("record")) if path.endswith(".json")]
+        records = [read_record(self.local(path)) for path in paths]
+        for path, record in zip(paths, records, strict=True):
+            if path != layout.path("record", record.task):
+                raise RunError(
+                    f"{self.local(path)}: is the record of the task {record.task!r}", remedy=_AGAIN
+                )
+        return records
 
     def sweep(self, tasks: set[str]) -> list[str]:
         """Remove records of other tasks than ``tasks`` and files that no record names; return the paths.

@@ -13,7 +13,7 @@ from corpuskit.build.forecast.dry_run import size
 from corpuskit.cli.shell import PATH, Shell, counted, shell_options
 from corpuskit.documents.ledger import Entry, Ledger
 from corpuskit.errors import RunError
-from corpuskit.report.check import read_ledger
+from corpuskit.report.check import read_ledger, read_records
 from corpuskit.run.folder import Run
 from corpuskit.run.layout import FINAL, LEDGER, SHARDS, SHARDS_MANIFEST, folder_of
 from corpuskit.run.record import Record
@@ -42,7 +42,7 @@ def gather(run: Run) -> dict[str, Any]:
     if not run.exists(LEDGER):
         remedy = "Call `corpuskit build` again with the same recipe: it goes on where it stopped."
         raise RunError(f"{run.folder}: the build is not finished: there is no ledger.json", remedy=remedy)
-    records = run.records()
+    records = read_records(run)
     return {
         "run": str(run.folder),
         "ledger": read_ledger(run)["stages"],
