@@ -243,6 +243,8 @@ def check_file(folder: Path, name: str, document: Mapping[str, Any]) -> None:
     try:
         if expected is None or (actual := sha256_file(path)) == expected:
             return
+    except FileNotFoundError as error:
+        raise TrainError(f"{path} is not there", remedy=_BACK) from error
     except OSError as error:
         raise TrainError(f"cannot read {path}: {error.strerror}", remedy=_BACK) from error
     raise TrainError(f"{path} is damaged: sha256 {actual}, recorded {expected}", remedy=_BACK)
