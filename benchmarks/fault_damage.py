@@ -177,13 +177,17 @@ class Bench:
 
     @classmethod
     def make(cls, folder: Path, recipe: Path, changed: tuple[str, ...]) -> Bench:
-        """Build and train all that is damaged afterwards."""
-        from corpuskit.train import TrainSettings, train_model
-
+        """Build what is damaged afterwards."""
         bench = cls(folder, recipe, changed)
         _well(call("build", recipe, "--out", bench.run, "--workers", 1))
         _well(call("build", recipe, "--out", folder / "changed", "--workers", 1, *_overrides(changed)))
-        _well(call("train", bench.run, "--out", bench.model, *_STEPS, *_OFTEN))
+        return bench
+
+    def train(self) -> Bench:
+        """Train the models."""
+        from corpuskit.train import TrainSettings, train_model
+
+        _well(call("train", self.run, "--out", self.model, *_STEPS, *_OFTEN))
         settings = TrainSettings.checked(
             {
                 "steps": 8,
@@ -195,8 +199,8 @@ class Bench:
                 "keep": 3,
             }
         )
-        train_model(bench.run, bench.paused, settings, pause_at=5)
-        return bench
+        train_model(self.run, self.paused, settings, pause_at=5)
+        return self
 
 
 def _overrides(changed: Sequence[str]) -> list[str]:
@@ -313,16 +317,22 @@ SUBJECTS = (
 
 
 def trials(
-    bench: Bench, seed: int, damages: Sequence[str] = DAMAGES, flips: int = 3, share: float = 1.0
+    bench: Bench,
+    seed: int,
+    share: float = 1.0,
+    damages: Sequence[str] = DAMAGES,
+    flips: int = 3,
+    subjects: Sequence[Subject] = (),
 ) -> Iterator[Trial]:
     """Damage each class of file in each way, and call each command on a copy.
 
     Args:
         flips: how many bits, one after the other, each in a copy of its own.
         share: of the trials, chosen by the seed, that are made.
+        subjects: all without any.
     """
     chance = random.Random(seed)
-    for subject in SUBJECTS:
+    for subject in subjects or SUBJECTS:
         whole = bench.folder / subject.name
         expected = {name: _expected(bench, subject, name, do) for name, do in subject.commands.items()}
         for kind, pattern in subject.files.items():

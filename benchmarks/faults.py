@@ -47,7 +47,7 @@ def damage_rows(folder: Path, seed: int, share: float) -> list[Row]:
     """Trials of damage: how many were unnoticed, and how many ended in a traceback."""
     recipe = folder / "recipe.yaml"
     recipe.write_text(RECIPE.format(samples=fault_kills.SAMPLES), encoding="utf-8")
-    bench = fault_damage.Bench.make(folder, recipe, CHANGED)
+    bench = fault_damage.Bench.make(folder, recipe, CHANGED).train()
     found = []
     for trial in fault_damage.trials(bench, seed, share=share):
         found.append(trial)

@@ -123,7 +123,7 @@ def build_corpus(
             driver.warn(great_losses(run, records.passes, [part.label for part in parts], ledger))
         driver.warn_of(run.sweep(driver.kept))
         account = json_text({"sources": sources, "stages": ledger.to_json()}).encode()
-        run.finish(_record(run, account))
+        run.finish(_record(run, account, driver.kept))
         # Last of all: whoever sees a ledger sees a whole run with nothing old in it.
         run.write_bytes(LEDGER, account)
         driver.report(time.perf_counter() - started, workers)
@@ -235,12 +235,13 @@ def _ledger(pipeline: Pipeline, records: Records) -> Ledger:
     return total
 
 
-def _record(run: Run, account: bytes) -> Record:
-    """The record of what no task has written, the ledger included, which is still to be written."""
+def _record(run: Run, account: bytes, tasks: set[str]) -> Record:
+    """The record of what no task has written: the recipe, the ledger to come, and whose records there are."""
     recipe = run.output(run.path("recipe"))
     made_from = {**RUNNER, "recipe": recipe.sha256}
     outputs = (recipe, Output(LEDGER, hashlib.sha256(account).hexdigest(), len(account)))
-    return Record(BUILD, sha256_json(made_from), made_from, outputs)
+    facts = {"tasks": sorted(tasks)}
+    return Record(BUILD, sha256_json(made_from), made_from, outputs, facts=facts)
 
 
 def _result(run: Run, records: Records, ledger: Ledger, driver: _Driver) -> BuildResult:

@@ -25,7 +25,7 @@ from corpuskit.run.layout import (
 )
 from corpuskit.run.record import Record, read_record
 from corpuskit.shards.reader import Shards
-from corpuskit.storage.sealed import is_sealed
+from corpuskit.storage.files import is_sealed
 from corpuskit.tokenizer.tokenizer import Tokenizer
 
 AGAIN = "Call `corpuskit build` with the same recipe: what is damaged is made again."
@@ -63,6 +63,21 @@ def read_ledger(run: Run) -> dict[str, Any]:
             f"{run.local(LEDGER)}: is no ledger: {error!r}", remedy="Call `corpuskit build` again."
         ) from error
     return dict(account)
+
+
+def read_records(run: Run) -> list[Record]:
+    """All records of a finished run. Raises `RunError` for one that is damaged, another's, or missing."""
+    records = run.records()
+    for task in _unrecorded(records):
+        raise RunError(f"{run.local(run.path('record', task))}: is missing", remedy=AGAIN)
+    return records
+
+
+def _unrecorded(records: list[Record]) -> list[str]:
+    """Tasks of the build that have no record any more. Older versions did not say which there were."""
+    known = {record.task for record in records}
+    tasks: list[str] = next((r.facts.get("tasks", []) for r in records if r.task == BUILD), [])
+    return [task for task in tasks if task not in known]
 
 
 def problems(run: Run) -> Iterator[str]:
@@ -105,6 +120,10 @@ def _records(run: Run, found: Checked) -> list[Record]:
             found.problems.append(f"{path}: is the record of the task {record.task!r}. {AGAIN}")
             continue
         records.append(record)
+    told = {sentence.partition(":")[0] for sentence in found.problems}
+    for path in (run.path("record", task) for task in _unrecorded(records)):
+        if path not in told:
+            found.problems.append(f"{path}: is missing. {AGAIN}")
     return records
 
 

@@ -25,9 +25,9 @@ from corpuskit.errors import RunError, RunLockedError
 from corpuskit.run import layout
 from corpuskit.run.record import Output, Record, read_record
 from corpuskit.storage import files
+from corpuskit.storage.files import seal
 from corpuskit.storage.ownership import RUN, claim, refuse_foreign
 from corpuskit.storage.places import local_path, stamp
-from corpuskit.storage.sealed import seal
 from corpuskit.storage.tables import KEPT_LEVEL, Sink, parquet, read_batches, reading_table
 
 FORMAT = 1
@@ -323,8 +323,15 @@ class Run:
         return Output(path, self.sha256(path), self.size(path), rows)
 
     def records(self) -> list[Record]:
-        """All records, by task name. A damaged one is an error here."""
-        return [read_record(self.local(path)) for path in self._record_files()]
+        """All records, by task name. A damaged one, or one under another's name, is an error here."""
+        paths = self._record_files()
+        records = [read_record(self.local(path)) for path in paths]
+        for path, record in zip(paths, records, strict=True):
+            if path != layout.path("record", record.task):
+                raise RunError(
+                    f"{self.local(path)}: is the record of the task {record.task!r}", remedy=_AGAIN
+                )
+        return records
 
     def _record_files(self) -> list[str]:
         return [path for path in self.files(layout.folder_of("record")) if path.endswith(".json")]

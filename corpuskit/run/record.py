@@ -10,7 +10,7 @@ from typing import Any
 
 from corpuskit.documents.ledger import Ledger
 from corpuskit.errors import RunError
-from corpuskit.storage.sealed import read_sealed
+from corpuskit.storage.files import read_sealed
 
 
 @dataclass(frozen=True)

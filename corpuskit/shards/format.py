@@ -38,6 +38,7 @@ TOKEN_DTYPES = {"uint16": 8, "int32": 4}
 """Name of the token type -> Megatron's code."""
 MANIFEST_NAME = "shards.json"
 MANIFEST_FORMAT = 1
+REMEDY = "Call `corpuskit build` with the same recipe, or bring the folder back from where it was copied."
 _HEADER = struct.Struct("<9sQBQQ")
 HEADER_BYTES = _HEADER.size
 
@@ -55,7 +56,9 @@ def token_dtype(vocab_size: int) -> str:
 def numpy_dtype(dtype: str) -> np.dtype[np.integer]:
     """The little-endian NumPy type of a token type's name; raises ShardError for an unknown name."""
     if dtype not in TOKEN_DTYPES:
-        raise ShardError(f"token type {dtype!r} is unknown; known are {', '.join(TOKEN_DTYPES)}")
+        raise ShardError(
+            f"token type {dtype!r} is unknown; known are {', '.join(TOKEN_DTYPES)}", remedy=REMEDY
+        )
     return np.dtype(dtype).newbyteorder("<")
 
 
@@ -119,17 +122,20 @@ def read_index(path: Path) -> npt.NDArray[np.int64]:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise ShardError(f"cannot read the shard index {path}: {error}") from error
+        raise ShardError(f"cannot read the shard index {path}: {error}", remedy=REMEDY) from error
     if len(data) < HEADER_BYTES or not data.startswith(IDX_MAGIC):
-        raise ShardError(f"{path} is no Megatron index: it does not begin with {IDX_MAGIC!r}")
+        raise ShardError(f"{path} is no Megatron index: it does not begin with {IDX_MAGIC!r}", remedy=REMEDY)
     _, version, code, sequences, document_entries = _HEADER.unpack_from(data)
     names = {code: name for name, code in TOKEN_DTYPES.items()}
     if version != IDX_VERSION or code not in names:
-        raise ShardError(f"{path} has version {version} and token type {code}; known: 1 and {sorted(names)}")
+        raise ShardError(
+            f"{path} has version {version} and token type {code}; known: 1 and {sorted(names)}", remedy=REMEDY
+        )
     if document_entries != sequences + 1 or len(data) != index_bytes(sequences):
         raise ShardError(
             f"{path} holds {len(data)} bytes, {sequences} sequences and {document_entries} document entries; "
-            f"that many documents need {index_bytes(sequences)} bytes and {sequences + 1} entries"
+            f"that many documents need {index_bytes(sequences)} bytes and {sequences + 1} entries",
+            remedy=REMEDY,
         )
     # Megatron trusts the pointers; so that it reads what we read, they must be what the lengths say.
     lengths = np.frombuffer(data, "<i4", sequences, HEADER_BYTES)
@@ -137,5 +143,7 @@ def read_index(path: Path) -> npt.NDArray[np.int64]:
     starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths, dtype=np.int64)])
     itemsize = numpy_dtype(names[code]).itemsize
     if (lengths < 0).any() or not np.array_equal(pointers, starts[:-1] * itemsize):
-        raise ShardError(f"{path} is damaged: its sequence pointers do not follow from its lengths")
+        raise ShardError(
+            f"{path} is damaged: its sequence pointers do not follow from its lengths", remedy=REMEDY
+        )
     return starts

@@ -18,19 +18,18 @@ from corpuskit.shards.batches import Batch, Batches, epoch_batches, find
 from corpuskit.shards.format import (
     MANIFEST_FORMAT,
     MANIFEST_NAME,
+    REMEDY,
     ShardInfo,
     index_bytes,
     numpy_dtype,
     read_index,
 )
-from corpuskit.storage.files import sha256_file
-from corpuskit.storage.sealed import read_sealed
+from corpuskit.storage.files import read_sealed, sha256_file
 
 _OPEN_FILES = 128
 """Maps at a time: a corpus may have thousands of shards, a process 256 files (macOS) or 1,024 (Linux)."""
 _ENTRY: dict[str, type] = dict.fromkeys((field.name for field in fields(ShardInfo)), str)
 _ENTRY |= {"tokens": int, "sequences": int}
-_REMEDY = "Call `corpuskit build` with the same recipe, or bring the folder back from where it was copied."
 
 
 class Shards:
@@ -156,7 +155,7 @@ class Shards:
                     raise _unreadable(path, error) from error
                 if actual != expected:
                     raise ShardError(
-                        f"{path} is damaged: sha256 {actual}, recorded {expected}", remedy=_REMEDY
+                        f"{path} is damaged: sha256 {actual}, recorded {expected}", remedy=REMEDY
                     )
 
     def _all(self) -> list[ShardInfo]:
@@ -165,7 +164,7 @@ class Shards:
     def _shard_infos(self, split: str, entries: Any) -> list[ShardInfo]:
         if not isinstance(entries, list) or not all(isinstance(entry, dict) for entry in entries):
             raise ShardError(
-                f"{self._path}: split {split!r} must be a list of shards, not {entries!r}", remedy=_REMEDY
+                f"{self._path}: split {split!r} must be a list of shards, not {entries!r}", remedy=REMEDY
             )
         return [
             ShardInfo(**{key: _field(entry, key, kind, self._path) for key, kind in _ENTRY.items()})
@@ -263,7 +262,7 @@ class SplitTokens:
             try:
                 self._maps[shard] = np.memmap(path, self._dtype, mode="r", shape=(self._infos[shard].tokens,))
             except (OSError, ValueError) as error:
-                raise ShardError(f"cannot read the shard {path}: {error}", remedy=_REMEDY) from error
+                raise ShardError(f"cannot read the shard {path}: {error}", remedy=REMEDY) from error
         return _recent(self._maps, shard)
 
     def _starts(self, shard: int) -> npt.NDArray[np.int64]:
@@ -275,7 +274,7 @@ class SplitTokens:
                 raise ShardError(
                     f"{path} counts {starts[-1]} tokens in {len(starts) - 1} sequences, "
                     f"the manifest {info.tokens} in {info.sequences}",
-                    remedy=_REMEDY,
+                    remedy=REMEDY,
                 )
             self._indices[shard] = starts
         return _recent(self._indices, shard)
@@ -300,11 +299,11 @@ def _load_manifest(path: Path) -> dict[str, Any]:
             f"{path.parent} holds no {MANIFEST_NAME}", remedy="Name the shards folder of a finished build."
         ) from error
     except (OSError, ValueError, RecursionError) as error:
-        raise ShardError(f"cannot read {path}: {error}", remedy=_REMEDY) from error
+        raise ShardError(f"cannot read {path}: {error}", remedy=REMEDY) from error
     if manifest.get("format") != MANIFEST_FORMAT:
         found = manifest.get("format")
         raise ShardError(
-            f"{path} has format {found!r}; this version reads format {MANIFEST_FORMAT}", remedy=_REMEDY
+            f"{path} has format {found!r}; this version reads format {MANIFEST_FORMAT}", remedy=REMEDY
         )
     return manifest
 
@@ -314,12 +313,12 @@ def _field(entry: dict[str, Any], key: str, kind: type, path: Path) -> Any:
     value = entry.get(key)
     # Not isinstance: true and false would be numbers.
     if type(value) is not kind or (isinstance(value, int) and value < 0):
-        raise ShardError(f"{path}: {key} is {value!r} where {kind.__name__} is needed", remedy=_REMEDY)
+        raise ShardError(f"{path}: {key} is {value!r} where {kind.__name__} is needed", remedy=REMEDY)
     return value
 
 
 def _unreadable(path: Path, error: OSError) -> ShardError:
-    return ShardError(f"the shard file {path} cannot be read: {error.strerror}", remedy=_REMEDY)
+    return ShardError(f"the shard file {path} cannot be read: {error.strerror}", remedy=REMEDY)
 
 
 def _check_size(path: Path, expected: int) -> None:
@@ -328,4 +327,4 @@ def _check_size(path: Path, expected: int) -> None:
     except OSError as error:
         raise _unreadable(path, error) from error
     if actual != expected:
-        raise ShardError(f"{path} has {actual} bytes where the manifest counts {expected}", remedy=_REMEDY)
+        raise ShardError(f"{path} has {actual} bytes where the manifest counts {expected}", remedy=REMEDY)

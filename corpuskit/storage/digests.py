@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from corpuskit.errors import InputError
-from corpuskit.storage.files import TEMPORARY, write_json
+from corpuskit.storage.files import TEMPORARY, read_sealed, seal, write_json
 from corpuskit.storage.places import is_uri, open_file, stamp
-from corpuskit.storage.sealed import read_sealed, seal
 
 
 class Digests:

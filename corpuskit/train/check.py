@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from corpuskit.errors import CorpuskitError, TrainError
-from corpuskit.storage.sealed import read_sealed
+from corpuskit.storage.files import read_sealed
 from corpuskit.train.checkpoint import FOLDER, check_checkpoint, latest_checkpoint
 from corpuskit.train.generate.generate import LanguageModel, check_file, recorded_files
 from corpuskit.train.result import RESUMABLE

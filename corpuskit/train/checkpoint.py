@@ -33,7 +33,7 @@ from torch import Tensor
 
 from corpuskit.errors import TrainError
 from corpuskit.storage import files as storage
-from corpuskit.storage.sealed import read_sealed, seal
+from corpuskit.storage.files import read_sealed, seal
 from corpuskit.train.parallel.layout import Layout
 from corpuskit.train.parallel.processes import Grid
 

@@ -13,8 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from corpuskit.errors import TrainError
-from corpuskit.storage.files import json_bytes, sha256_file, write_file
-from corpuskit.storage.sealed import seal
+from corpuskit.storage.files import json_bytes, seal, sha256_file, write_file
 from corpuskit.train.device import UNTRIED, device_name, peak_flops
 from corpuskit.train.evaluate.loss import Metrics
 from corpuskit.train.generate.generate import WEIGHTS

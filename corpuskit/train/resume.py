@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from corpuskit.errors import SettingError, TrainError
 from corpuskit.shards.reader import Shards
-from corpuskit.storage.sealed import read_sealed
+from corpuskit.storage.files import read_sealed
 from corpuskit.train.checkpoint import FOLDER, check_checkpoint, latest_checkpoint
 from corpuskit.train.generate.generate import WEIGHTS, check_file
 from corpuskit.train.settings.settings import TrainSettings

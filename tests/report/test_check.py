@@ -21,9 +21,9 @@ from corpuskit.build.build import build_corpus
 from corpuskit.build.recipe.recipe import load
 from corpuskit.build.write.write_shards import WriteShards
 from corpuskit.errors import RunError
-from corpuskit.report.check import check_run, read_ledger
+from corpuskit.report.check import check_run, read_ledger, read_records
 from corpuskit.run.folder import Run
-from corpuskit.storage.sealed import read_sealed, seal
+from corpuskit.storage.files import read_sealed, seal
 from corpuskit.tokenizer.tokenizer import Tokenizer
 from corpuskit.tokenizer.train import TrainTokenizer
 
@@ -137,6 +137,15 @@ def test_a_run_of_before_is_read_and_its_ledger_is_reckoned(
     assert "went in" in found(finished)[0]
     result = build_corpus(load(corpus / "recipe.yaml"), finished)
     assert (result.done, found(finished)) == (0, [])
+
+
+@pytest.mark.parametrize("task", ["candidates/files-letters-00000", "documents/files-books-00000", "shards"])
+def test_a_missing_record_is_named_by_who_reads_all(task: str, finished: Path) -> None:
+    assert read_records(Run(finished))
+    (finished / "manifest" / f"{task}.json").unlink()
+    assert f"manifest/{task}.json: is missing" in found(finished)[0]
+    with pytest.raises(RunError, match=rf"manifest/{task}\.json: is missing"):
+        read_records(Run(finished))
 
 
 def test_the_ledger_that_is_read_is_the_one_that_was_written(finished: Path) -> None:

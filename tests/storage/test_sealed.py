@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from corpuskit.storage.files import json_text
-from corpuskit.storage.sealed import CHECKSUM, is_sealed, read_sealed, seal
+from corpuskit.storage.files import CHECKSUM, is_sealed, json_text, read_sealed, seal
 
 DOCUMENT = {"task": "read/x", "rows": 12, "share": 0.25, "none": None, "names": ("ä", "b"), "by": {"1": 2}}
 

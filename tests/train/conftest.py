@@ -104,8 +104,13 @@ def write_provenance() -> Callable[[Path, str, Sequence[str]], None]:
                 "token_end": ends,
                 "source": [sources[(number + i) % len(sources)] for i in range(info.sequences)],
             }
-            pq.write_table(pa.table(rows), folder / f"{info.name}.provenance.parquet")
+            path = folder / f"{info.name}.provenance.parquet"
+            pq.write_table(pa.table(rows), path)
             number += info.sequences
+            document = json.loads((folder / "shards.json").read_text())
+            [entry] = [each for each in document["splits"][name] if each["name"] == info.name]
+            entry["provenance_sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
+            (folder / "shards.json").write_text(json.dumps(document))
 
     return write
 

@@ -156,7 +156,7 @@ def test_missing_checkpoint_and_foreign_weights_are_named(tmp_path: Path) -> Non
         checkpoint.load_checkpoint(folder, {"optimizer": adamw.state()})
     assert "they differ in exp_avg.weight, exp_avg_sq.weight, momentum.weight" in str(caught.value)
     (tmp_path / "checkpoints" / "latest").write_text("step-00000009")
-    with pytest.raises(TrainError, match="names the checkpoint step-00000009, which is not there"):
+    with pytest.raises(TrainError, match="names the checkpoint 'step-00000009', which is not there"):
         checkpoint.latest_checkpoint(tmp_path)
 
 

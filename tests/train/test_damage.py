@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from corpuskit.errors import CorpuskitError, ShardError, TrainError
-from corpuskit.storage.sealed import read_sealed, seal
+from corpuskit.storage.files import read_sealed, seal
 from corpuskit.train import TrainSettings, train_model
 from corpuskit.train.check import problems
 from corpuskit.train.generate.generate import LanguageModel

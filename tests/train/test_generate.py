@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from corpuskit.errors import SettingError, TrainError
+from corpuskit.storage.files import read_sealed
 from corpuskit.tokenizer.tokenizer import Tokenizer
 from corpuskit.train import LanguageModel, Sampling, TrainSettings, train_model
 from corpuskit.train.generate.sampling import draw
@@ -147,12 +148,16 @@ def test_broken_folders_are_named(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(TrainError, match=r"tokenizer\.json is not the tokenizer"):
         LanguageModel.load(copy)
     (copy / "model.safetensors").write_bytes((copy / "model.safetensors").read_bytes()[:-9])
+    with pytest.raises(TrainError, match=r"model\.safetensors is damaged: sha256 .*, recorded "):
+        LanguageModel.load(copy)
+    document = read_sealed(copy / "model.json")
+    # Of a run that goes on nothing is recorded.
+    (copy / "model.json").write_text(json.dumps({k: v for k, v in document.items() if k != "files"}))
     with pytest.raises(TrainError, match=r"model\.safetensors does not hold this model's weights"):
         LanguageModel.load(copy)
     (copy / "model.safetensors").unlink()
     with pytest.raises(TrainError, match=r"model\.safetensors is not there"):
         LanguageModel.load(copy)
-    document = json.loads((copy / "model.json").read_text())
     for change, words in (
         ({"format": 9}, "has format 9"),
         ({"model": {"layers": 2}}, "does not describe a model"),

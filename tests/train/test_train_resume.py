@@ -17,6 +17,7 @@ from torch import Tensor
 
 from corpuskit.errors import SettingError, TrainError
 from corpuskit.shards.reader import Shards
+from corpuskit.storage.files import read_sealed
 from corpuskit.tokenizer.tokenizer import Tokenizer
 from corpuskit.train import TrainSettings, train_model
 from corpuskit.train.model.loss import IGNORED
@@ -106,19 +107,21 @@ def test_damaged_notes_of_a_run_are_named(run: Path, small: TrainSettings, tmp_p
     log = out / "logs" / "train.jsonl"
     lines = log.read_text().splitlines(keepends=True)
     log.write_text("".join([lines[0], '{"event": "st\n', *lines[1:]]))
+    (out / "logs" / "train.jsonl.sha256").unlink()  # As after a kill.
     with pytest.raises(TrainError, match=r"line 2 of .*train\.jsonl is no event: '{\"event\": \"st'"):
         train_model(run, out, resume=True, pause_at=4)
     log.write_text("".join(lines))
     path = out / "checkpoints" / (out / "checkpoints" / "latest").read_text() / "state.json"
-    state = json.loads(path.read_text())
+    for other in path.parent.parent.glob("step-*"):
+        if other != path.parent:
+            shutil.rmtree(other)
+    state = read_sealed(path)
     for name in ("step", "sha256", "settings"):
         path.write_text(json.dumps({k: [1] if k == name else v for k, v in state.items()}))
         with pytest.raises(TrainError, match=rf"state\.json is damaged: it lacks {name}"):
             train_model(run, out, resume=True)
     path.write_text(json.dumps(state))
-    (out / "checkpoints" / "latest").write_bytes(b"\xff\xfe")
-    with pytest.raises(TrainError, match="which is not there"):
-        train_model(run, out, resume=True)
+    assert train_model(run, out, resume=True, pause_at=3).step == 3
 
 
 @pytest.mark.parametrize("pause_at", [3, 2])

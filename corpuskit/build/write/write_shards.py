@@ -23,8 +23,7 @@ from corpuskit.run.task import TaskResult
 from corpuskit.shards.format import manifest, numpy_dtype, token_dtype
 from corpuskit.shards.provenance import PROVENANCE
 from corpuskit.shards.writer import ShardWriter
-from corpuskit.storage.files import storing
-from corpuskit.storage.sealed import seal
+from corpuskit.storage.files import seal, storing
 from corpuskit.storage.tables import Sink
 
 SPLITS = ("train", "validation", "test")

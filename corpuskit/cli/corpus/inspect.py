@@ -18,7 +18,7 @@ from corpuskit.cli.model import describe
 from corpuskit.cli.shell import PATH, Shell, counted, shell_options
 from corpuskit.cli.terminal import UNBROKEN, width_of
 from corpuskit.documents.ledger import Entry, Ledger
-from corpuskit.report.check import read_ledger
+from corpuskit.report.check import read_ledger, read_records
 from corpuskit.run.folder import Run
 from corpuskit.run.layout import FINAL, SHARDS, SHARDS_MANIFEST, folder_of
 from corpuskit.run.record import Record
@@ -54,7 +54,7 @@ def command(shell: Shell, folder: Path) -> None:
 
 def gather(run: Run) -> dict[str, Any]:
     """The facts of a finished run as JSON values."""
-    records, ledger = run.records(), read_ledger(run)
+    records, ledger = read_records(run), read_ledger(run)
     return {
         "run": str(run.folder),
         "ledger": ledger["stages"],

@@ -20,8 +20,7 @@ from torch import Tensor
 
 from corpuskit.errors import SettingError, TrainError, checks_arguments
 from corpuskit.shards.permutation import derive_key
-from corpuskit.storage.files import sha256_file
-from corpuskit.storage.sealed import read_sealed
+from corpuskit.storage.files import read_sealed, sha256_file
 from corpuskit.tokenizer.tokenizer import Tokenizer
 from corpuskit.train.device import choose_device
 from corpuskit.train.generate.sampling import Completion, Prompt, Sampling, draw
@@ -270,6 +269,8 @@ def check_file(folder: Path, name: str, document: Mapping[str, Any]) -> None:
     try:
         if expected is None or (actual := sha256_file(path)) == expected:
             return
+    except FileNotFoundError as error:
+        raise TrainError(f"{path} is not there", remedy=_BACK) from error
     except OSError as error:
         raise TrainError(f"cannot read {path}: {error.strerror}", remedy=_BACK) from error
     raise TrainError(f"{path} is damaged: sha256 {actual}, recorded {expected}", remedy=_BACK)

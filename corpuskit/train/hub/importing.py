@@ -20,10 +20,9 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from corpuskit.errors import InputError, TrainError, checks_arguments
-from corpuskit.storage.files import json_bytes, sha256_file, write_durably
+from corpuskit.storage.files import json_bytes, seal, sha256_file, write_durably
 from corpuskit.storage.ownership import MODEL, making_folder
 from corpuskit.storage.places import local_path
-from corpuskit.storage.sealed import seal
 from corpuskit.tokenizer.tokenizer import Tokenizer
 from corpuskit.train.generate.generate import WEIGHTS, model_document
 from corpuskit.train.hub.config import read_config
