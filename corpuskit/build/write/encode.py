@@ -26,7 +26,6 @@ PIECES = pa.schema([pa.field("split", pa.string()), pa.field("tokens", pa.int64(
 
 LABEL = "encode"
 
-
 PROVED_EVERY = 32
 """Of the sequences of a part the first, and each that many behind it, is decoded and compared."""
 
