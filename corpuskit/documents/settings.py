@@ -138,7 +138,9 @@ def first_problem(owner: str, kind: type[BaseModel], error: ValidationError) -> 
         known = nearest(str(place[-1]), _fields_at(kind, place[:-1]))
         return Problem(place, f"{owner}: unknown setting {name!r}", known)
     if problem["type"] == "missing":
-        return Problem(place[:-1], f"{owner}: the setting {name!r} is missing", f"Add a value for {name!r}.")
+        return Problem(
+            place[:-1], f"{owner}: the setting {name!r} is missing", f"Add a value: `{name}: ...`."
+        )
     shown = f"{owner}.{name}: {value!r}: " if name else f"{owner}: "
     # A setting of several forms has a problem for each of them: a user may choose the form.
     same = [p for p in problems if _setting_at(p["loc"]) == place]

@@ -168,7 +168,7 @@ class Tokenizer:
                 f"{path}: encodes a typed {special.END_OF_TEXT!r} as the end of a text",
                 remedy="Mark that token as special in the tokenizer, or train one with corpuskit.",
             )
-        if not lossy and (reason := loaded._loses()):
+        if not lossy and (reason := loaded.loses()):
             raise SettingError(
                 f"{path}: text would be lost without a word: {reason}",
                 remedy="Take a byte-level tokenizer without normalization, or train one with corpuskit; with"
@@ -291,9 +291,9 @@ class Tokenizer:
                 )
         return str(self._model.decode(numbers, skip_special_tokens=False))
 
-    def changes(self, text: str) -> str | None:
+    def changes(self, text: str, ids: npt.NDArray[np.unsignedinteger] | None = None) -> str | None:
         """Where what comes back from a text's tokens differs from it, in words; None where it is equal."""
-        back = self.decode(self.encode(text))
+        back = self.decode(self.encode(text) if ids is None else ids)
         return None if back == text else lossless.difference(text, back)
 
     def decoder(self, before: Sequence[int] = ()) -> Decoder:
@@ -304,6 +304,11 @@ class Tokenizer:
         """Ids of the tokens that the tokenizer marks as special, ascending."""
         added = self._model.get_added_tokens_decoder()
         return sorted(number for number, token in added.items() if token.special)
+
+    def never_text(self, vocab_size: int) -> list[int]:
+        """Ids below `vocab_size`, a model's, that stand for no text: special ones, and those of no token."""
+        special = set(self.special_ids())
+        return [i for i in range(vocab_size) if i in special or i not in self._known]
 
     def special_id(self, name: str) -> int:
         """Id of the special token of this name; raises TrainError where there is none."""
@@ -375,7 +380,7 @@ class Tokenizer:
             return None
         return _SAFE.get(steps[0].get("pattern", {}).get("Regex"))
 
-    def _loses(self) -> str | None:
+    def loses(self) -> str | None:
         """Why some text does not come back from its tokens; None where all that is seen and tried does."""
         vocabulary = self._model.get_vocab(with_added_tokens=True)
         found = lossless.objections(self._document, type(self._model.model).__name__, vocabulary)

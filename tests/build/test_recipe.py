@@ -263,3 +263,68 @@ def test_a_wrong_value_is_told_with_its_remedy(
     assert message in caught.value.message
     assert "literal[" not in caught.value.message
     assert remedy in str(caught.value.remedy)
+
+
+@pytest.mark.parametrize(
+    ("written", "message", "remedy"),
+    [
+        (
+            "language: no",
+            "files.language: False",
+            'YAML reads no as false: where a text is meant, write it in quotes: "no"',
+        ),
+        ("language: on", "files.language: True", '"on"'),
+        ("language: ", "files.language: None", "Give it a value, or leave the line out"),
+        ("language: ~", "files.language: None", "YAML reads ~ as null"),
+        ("language: 1.5", "files.language: 1.5", '"1.5"'),
+        ("language: 2024-01-02", "files.language: datetime.date", "the date 2024-01-02"),
+        ("text_field: 2024", "files.text_field: 2024", 'write it in quotes: "2024"'),
+        ("include: [no]", "files.include.0: False", '"no"'),
+        ("format: no", "files.format: False", '"no"'),
+        ("language: 010", "YAML reads 010 as the number 8", '"010"'),
+        ("language: 12:30", "YAML reads 12:30 as the number 750", '"12:30"'),
+    ],
+)
+def test_what_yaml_takes_for_something_else_is_told(
+    written: str, message: str, remedy: str, tmp_path: Path
+) -> None:
+    with pytest.raises(SettingError) as caught:
+        read(tmp_path, f"sources:\n  - files: {{path: x, label: x, {written}}}\n")
+    assert "line 2" in caught.value.message
+    assert message in caught.value.message
+    assert remedy in caught.value.remedy
+
+
+@pytest.mark.parametrize("item", ["no", "12", "2024-01-02", "~"])
+def test_ids_to_leave_out_are_texts(item: str, tmp_path: Path) -> None:
+    text = f"sources:\n  - files: {{path: x, label: x}}\nleave_out:\n  - {item}\n"
+    with pytest.raises(SettingError, match=r"line 4: leave_out: .* is no id") as caught:
+        read(tmp_path, text)
+    assert f'"{item}"' in caught.value.remedy
+
+
+def test_a_number_that_is_out_of_bounds_is_no_matter_of_quotes(tmp_path: Path) -> None:
+    text = "sources:\n  - files: {path: x, label: x}\nstages:\n  - near_duplicates: {threshold: 1.4}\n"
+    with pytest.raises(SettingError, match=r"threshold: 1\.4: ") as caught:
+        read(tmp_path, text)
+    assert caught.value.remedy == "Correct the value."
+
+
+def test_a_word_for_false_that_is_set_by_hand(tmp_path: Path) -> None:
+    text = "sources:\n  - files: {path: x, label: x, language: en}\n"
+    with pytest.raises(SettingError, match=r"files\.language: False") as caught:
+        read(tmp_path, text, "sources.files.language=no")
+    assert "in quotes" in caught.value.remedy
+
+
+def test_tabs_are_named(tmp_path: Path) -> None:
+    with pytest.raises(SettingError, match="is no YAML") as caught:
+        read(tmp_path, "sources:\n\t- files: {path: x, label: x}\n")
+    assert "Indent with spaces" in caught.value.remedy
+
+
+def test_shared_ids(tmp_path: Path) -> None:
+    text = "sources:\n  - files: {path: x, label: x}\nshared_ids: "
+    assert read(tmp_path, f"{text}refuse").pipeline.shared_ids == "refuse"
+    with pytest.raises(SettingError, match="shared_ids: 'drop' is unknown"):
+        read(tmp_path, f"{text}drop")

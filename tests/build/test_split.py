@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from corpuskit import Files, NearDuplicates, Split, TrainTokenizer, WriteShards
+from corpuskit import Files, NearDuplicates, Pipeline, Split, TrainTokenizer, WriteShards
 from corpuskit.build.build import build_corpus
-from corpuskit.build.decide.held_out import FEW, sections
+from corpuskit.build.decide.held_out import FEW, SIDES, TOLERANCE, _held_out, sections
+from corpuskit.build.forecast.dry_run import dry_run
+from corpuskit.cli.main import cli
 from corpuskit.errors import SettingError
 
 
@@ -147,6 +152,88 @@ def test_from_a_hundred_on_whole_documents_are_held_out(tmp_path: Path, jsonl: C
     jsonl(tmp_path / "x.jsonl", [{"id": f"{i}", "text": f"text {i}"} for i in range(FEW)])
     source = Files(path=str(tmp_path / "x.jsonl"), label="x")
     assert {d["split"] for d in run_split(tmp_path / "run", source, Split())} == {"train", "validation"}
+
+
+def held(run: Path) -> dict[str, dict[str, float]]:
+    """Share of bytes of each side by source, and of all as ``""``, as the provenance of the shards has it."""
+    sizes: dict[str, dict[str, int]] = {}
+    for path in (run / "shards").glob("*.provenance.parquet"):
+        for row in pq.read_table(path).to_pylist():
+            for source in (row["source"], ""):
+                of = sizes.setdefault(source, {})
+                side = path.name.split("-")[0]
+                of[side] = of.get(side, 0) + row["byte_end"] - row["byte_start"]
+    return {
+        source: {side: size / sum(of.values()) for side, size in of.items()} for source, of in sizes.items()
+    }
+
+
+def sources_of(folder: Path, jsonl: Callable[..., None], texts: dict[str, list[str]]) -> list[Files]:
+    for label, of in texts.items():
+        jsonl(folder / f"{label}.jsonl", [{"id": f"{i}", "text": text} for i, text in enumerate(of)])
+    return [Files(path=str(folder / f"{label}.jsonl"), label=label) for label in texts]
+
+
+CORPORA: dict[str, Callable[[Any], dict[str, list[str]]]] = {
+    "one document is half of all": lambda w: {
+        "a": [*(w.text(120) for _ in range(400)), w.text(45_000)],
+    },
+    "three of them hold nearly all": lambda w: {
+        "a": [*(w.text(24) for _ in range(200)), *(w.text(30_000) for _ in range(3))],
+    },
+    "books beside notes": lambda w: {
+        "books": [w.text(20_000) for _ in range(3)],
+        "notes": [w.text(36) for _ in range(300)],
+    },
+    "many small sources": lambda w: {f"s{n}": [w.text(150) for _ in range(25)] for n in range(8)},
+    "sizes of every kind": lambda w: {"a": [w.text(12 * 2 ** (i % 9)) for i in range(300)]},
+}
+
+
+@pytest.mark.parametrize("name", CORPORA)
+def test_no_document_eats_a_share(
+    name: str, tmp_path: Path, jsonl: Callable[..., None], prose: Callable[..., Any]
+) -> None:
+    """Shares are held within a fifth, of all text and of each source; and so nothing is told of them."""
+    sources = sources_of(tmp_path, jsonl, CORPORA[name](prose(3)))
+    tail = [TrainTokenizer(vocab_size=400), WriteShards(split=Split(validation=0.05, test=0.05))]
+    result = build_corpus([*sources, *tail], tmp_path / "run")
+    for found in held(tmp_path / "run").values():
+        assert found["validation"] == pytest.approx(0.05, rel=TOLERANCE)
+        assert found["test"] == pytest.approx(0.05, rel=TOLERANCE)
+    assert [w for w in result.warnings if w.startswith("split: ")] == []
+
+
+@pytest.mark.parametrize(("alone", "side"), [(True, "sections"), (False, "train")])
+def test_a_large_document_is_cut_and_a_large_cluster_trains(alone: bool, side: str) -> None:
+    """Sections of near duplicates would stand on both sides."""
+    sizes = np.array([50_000, *[100] * 200])
+    found = _held_out(sizes, np.array([alone, *[True] * 200]), (0.05, 0.1))
+    assert SIDES[found[0]] == side
+    counts = Counter(SIDES[side] for side in found[1:])
+    assert counts == {"validation": 10, "test": 20, "train": 170}
+
+
+@pytest.mark.parametrize(
+    ("texts", "told"),
+    [
+        (["a", "b", "c"], "split: validation: asked were 5 % of the bytes, it is empty"),
+        (["word " * 4] * 3, "split: validation: asked were 5 % of the bytes, it holds "),
+    ],
+)
+def test_a_share_that_is_missed_is_told_each_time(
+    texts: list[str], told: str, tmp_path: Path, jsonl: Callable[..., None]
+) -> None:
+    sources = sources_of(tmp_path, jsonl, {"a": [f"{n}{text}" for n, text in enumerate(texts)]})
+    steps = [*sources, TrainTokenizer(vocab_size=400), WriteShards(split=Split(validation=0.05))]
+    for _ in range(2):
+        result = build_corpus(steps, tmp_path / "run")
+        assert [w[: len(told)] for w in result.warnings if w.startswith("split: ")] == [told]
+    inspected = CliRunner().invoke(cli, ["inspect", str(tmp_path / "run")])
+    assert f"warning: {told}" in inspected.stdout
+    planned = dry_run(Pipeline(steps), tmp_path / "other")
+    assert any("is next to nothing" in warning for warning in planned["warnings"])
+    assert any(w.startswith(told) for w in dry_run(Pipeline(steps), tmp_path / "run")["warnings"])
 
 
 TEXTS = st.one_of(

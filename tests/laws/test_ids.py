@@ -11,13 +11,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from corpuskit import ExactDuplicates, Files, Pipeline
+from corpuskit import ExactDuplicates, Files, Pipeline, TrainTokenizer, WriteShards
 from corpuskit.build.build import build_corpus
 from corpuskit.build.passes.inputs import DECISIONS, DecidedInput
 from corpuskit.documents.batch import BatchBuilder
 from corpuskit.documents.reading import Reading
-from corpuskit.errors import LedgerError
+from corpuskit.errors import InputError, LedgerError, SettingError
+from corpuskit.report.trace import trace
+from corpuskit.run.folder import Run
 from corpuskit.sources.source import Part, Source
+from corpuskit.stages.stage import Cut, Effect, Stage
 
 
 def rows(run: Path, folder: str) -> list[dict[str, Any]]:
@@ -100,6 +103,122 @@ def test_another_title_under_one_id_is_warned_about(tmp_path: Path, jsonl: Calla
     result = build_corpus([Files(path=str(tmp_path / "x.jsonl"), label="x")], tmp_path / "run")
     assert [d["reason"] for d in rows(tmp_path / "run", "dropped")] == ["same_id"]
     assert any("files:x:1" in warning and "another title" in warning for warning in result.warnings)
+
+
+def per_file(folder: Path, jsonl: Callable[..., None], files: int = 4) -> Files:
+    """Ids that begin anew in each file; one text stands in two of them under one id."""
+    for number in range(files):
+        rows_ = [{"id": i, "text": f"Text {i} of file {number}."} for i in range(5)]
+        rows_.append({"id": 9, "text": f"Text 9 of file {number // 2}."})
+        jsonl(folder / "in" / f"s{number}.jsonl", rows_)
+    return Files(path=str(folder / "in"), label="x")
+
+
+def test_ids_that_begin_anew_in_each_file_lose_no_text(tmp_path: Path, jsonl: Callable[..., None]) -> None:
+    result = build_corpus([per_file(tmp_path, jsonl)], tmp_path / "run")
+    documents = rows(tmp_path / "run", "documents")
+    assert len({d["text"] for d in documents}) == len(documents) == 22
+    assert {d["id"] for d in documents} == {d["cluster"] for d in documents}
+    assert sorted(d["id"] for d in documents)[:2] == ["files:x:0#s0.jsonl#0", "files:x:0#s1.jsonl#0"]
+    # The same text under the same id is one document, as ever.
+    dropped = sorted((d["id"], d["reason"], d["duplicate_of"]) for d in rows(tmp_path / "run", "dropped"))
+    assert dropped == [
+        ("files:x:9", "same_id", "files:x:9#s0.jsonl#5"),
+        ("files:x:9", "same_id", "files:x:9#s2.jsonl#5"),
+    ]
+    [told] = [w for w in result.warnings if "unique_id" in w]
+    assert "22 documents share their ids with documents of other texts" in told
+    assert "files:x:0#s0.jsonl#0 and files:x:0#s1.jsonl#0" in told
+    result.ledger.balance(sources=["files:x"])
+
+
+def test_an_id_that_returns_once_leaves_the_others_as_they_are(
+    tmp_path: Path, jsonl: Callable[..., None]
+) -> None:
+    texts = [("1", "one"), ("2", "two"), ("1", "one again"), ("3", "three"), ("1", "one")]
+    jsonl(tmp_path / "x.jsonl", [{"id": i, "text": text} for i, text in texts])
+    build_corpus([Files(path=str(tmp_path / "x.jsonl"), label="x")], tmp_path / "run")
+    found = {d["id"]: d["text"] for d in rows(tmp_path / "run", "documents")}
+    assert found == {
+        "files:x:1#x.jsonl#0": "one",
+        "files:x:2": "two",
+        "files:x:1#x.jsonl#2": "one again",
+        "files:x:3": "three",
+    }
+
+
+def test_shared_ids_are_the_same_for_any_number_of_workers_and_one_file_more(
+    tmp_path: Path, jsonl: Callable[..., None], outputs: Callable[[Path], dict[str, str]]
+) -> None:
+    source = per_file(tmp_path, jsonl)
+    # A large file each: as many parts as files.
+    for number in range(4):
+        jsonl(tmp_path / "big" / f"b{number}.jsonl", [{"id": 0, "text": f"{number} words " * 700_000}])
+    big = Files(path=str(tmp_path / "big"), label="big")
+    build_corpus([source, big], tmp_path / "one")
+    build_corpus([source, big], tmp_path / "two", workers=2)
+    assert outputs(tmp_path / "one") == outputs(tmp_path / "two")
+    before = {d["id"]: d["text"] for d in rows(tmp_path / "one", "documents")}
+    assert len(before) == 26
+    jsonl(tmp_path / "in" / "a.jsonl", [{"id": 0, "text": "Quite another."}])
+    build_corpus([source, big], tmp_path / "more")
+    assert before.items() < {d["id"]: d["text"] for d in rows(tmp_path / "more", "documents")}.items()
+
+
+def test_places_that_are_the_same_are_told_apart_by_their_parts(
+    tmp_path: Path, jsonl: Callable[..., None]
+) -> None:
+    """Two folders under one label, with files of one name."""
+    for name in ("a", "b"):
+        jsonl(tmp_path / name / "s.jsonl", [{"id": 0, "text": f"Text of {name}."}])
+    sources = [Files(path=str(tmp_path / name), label="x") for name in ("a", "b")]
+    build_corpus(sources, tmp_path / "run")
+    assert [d["id"] for d in rows(tmp_path / "run", "documents")] == [
+        "files:x:0#files-x-00000#0",
+        "files:x:0#files-x-2-00000#0",
+    ]
+
+
+def test_shared_ids_can_be_refused(tmp_path: Path, jsonl: Callable[..., None]) -> None:
+    pipeline = Pipeline([per_file(tmp_path, jsonl)], shared_ids="refuse")
+    with pytest.raises(InputError, match=r"22 documents share their ids .* files:x:0#s0\.jsonl#0 and"):
+        build_corpus(pipeline, tmp_path / "run")
+    with pytest.raises(SettingError, match="shared_ids: 'drop' is unknown"):
+        Pipeline(pipeline.steps, shared_ids="drop")  # type: ignore[arg-type]
+
+
+def test_ids_with_places_can_be_left_out_one_by_one_or_together(
+    tmp_path: Path, jsonl: Callable[..., None]
+) -> None:
+    pipeline = Pipeline([per_file(tmp_path, jsonl)], ("files:x:0", "files:x:1#s2.jsonl#1"))
+    result = build_corpus(pipeline, tmp_path / "run")
+    left_out = [d["id"] for d in rows(tmp_path / "run", "dropped") if d["reason"] == "left_out"]
+    assert sorted(left_out) == [*(f"files:x:0#s{n}.jsonl#0" for n in range(4)), "files:x:1#s2.jsonl#1"]
+    assert not any("that no document has" in warning for warning in result.warnings)
+
+
+class CutsTheFirstWord(Stage):
+    name: ClassVar[str] = "cuts_the_first_word"
+
+    def apply(self, batch: pa.RecordBatch) -> Effect:
+        return Effect(batch, cuts=[Cut(row, 0, 5, "word") for row in range(batch.num_rows)])
+
+
+def test_a_token_leads_to_the_document_with_its_place(tmp_path: Path, jsonl: Callable[..., None]) -> None:
+    """Two rows of one file share an id, and each has its own cut."""
+    jsonl(
+        tmp_path / "x.jsonl", [{"id": 7, "text": "First the old mill."}, {"id": 7, "text": "Other bridge."}]
+    )
+    tail = [TrainTokenizer(vocab_size=400), WriteShards(split={"validation": 0})]
+    source = Files(path=str(tmp_path / "x.jsonl"), label="x")
+    build_corpus([source, CutsTheFirstWord(), *tail], tmp_path / "run")
+    opened = Run.open(tmp_path / "run")
+    last = opened.read_json("shards/shards.json")["splits"]["train"][0]["tokens"] - 2
+    for token, row in ((0, 0), (last, 1)):
+        traced = trace(opened, "train-00000", token)
+        assert traced.document["id"] == f"files:x:7#x.jsonl#{row}"
+        assert traced.document["origin"] == {"file": "x.jsonl", "row": row}
+        assert len(traced.cuts) == 1
 
 
 def test_left_out_ids(tmp_path: Path, jsonl: Callable[..., None]) -> None:

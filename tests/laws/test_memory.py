@@ -25,6 +25,19 @@ shards: {split: {validation: 0.02}}
 """
 
 
+LARGE = """\
+sources:
+  - files: {path: big.txt, label: big}
+stages:
+  - unicode
+  - whitespace
+  - length: {min_words: 3}
+  - near_duplicates
+tokenizer: {vocab_size: 600}
+shards: {split: {validation: 0.02}}
+"""
+
+
 def peak(corpus: Path, run: Path, environment: Callable[..., dict[str, str]]) -> int:
     """Peak resident bytes of a build with one worker, where all tasks run in one process."""
     code = (
@@ -63,3 +76,31 @@ def test_four_times_the_input_needs_no_more_memory(
     assert large <= max(1.25 * small, small + 12 * BATCH_BYTES), (
         f"{small / 1e6:.0f} MB and {large / 1e6:.0f} MB"
     )
+
+
+@pytest.mark.parametrize("script", [pytest.param("Latin", marks=pytest.mark.slow), "Chinese"])
+def test_one_large_document_needs_less_than_20_times_its_size(
+    script: str, tmp_path: Path, prose: Callable[..., Any], environment: Callable[..., dict[str, str]]
+) -> None:
+    """A document of 2 MB without a line end against one of 4 MB: what the second takes more, by its 2 MB.
+
+    The difference of two peaks is free of what libraries take once. Whole words in a list, or a whole text
+    given to the tokenizer, take 40 times and more.
+    """
+    chance = prose(4)
+    letters = [chr(0x4E00 + 9 * n) for n in range(900)]
+    of = {
+        "Latin": lambda: chance.sentence() + " ",
+        "Chinese": lambda: "".join(chance.random.choices(letters, k=20)) + "\uff0c",
+    }[script]
+    block = "".join(of() for _ in range(2000))
+    peaks, sizes = [], []
+    for megabytes in (2, 4):
+        corpus = tmp_path / str(megabytes)
+        corpus.mkdir()
+        text = block * (megabytes * 1_000_000 // len(block.encode()))
+        sizes.append(len(text.encode()))
+        (corpus / "big.txt").write_text(text, encoding="utf-8")
+        (corpus / "recipe.yaml").write_text(LARGE)
+        peaks.append(peak(corpus, corpus / "run", environment))
+    assert peaks[1] - peaks[0] < 20 * (sizes[1] - sizes[0]), [size / 1e6 for size in (*peaks, *sizes)]

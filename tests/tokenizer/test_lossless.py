@@ -257,14 +257,20 @@ def test_an_id_that_no_token_has_is_named(tmp_path: Path) -> None:
     for wrong in (tokenizer.vocab_size, -1):
         with pytest.raises(SettingError, match=f"id {wrong}: the tokenizer has no such token"):
             tokenizer.decode([200, wrong])
-    document = json.loads(tokenizer.data)
-    document["added_tokens"].append(document["added_tokens"][0] | {"id": 900, "content": "<|far|>"})
+
+
+def test_ids_may_be_left_out_of_a_vocabulary(tmp_path: Path) -> None:
+    """It is the greatest id that says how many there are; those between stand for no text."""
+    document = json.loads(byte_level().to_str())
+    document["model"]["vocab"] = {token: n + 10 * (n > 200) for n, token in enumerate(ALPHABET)}
+    document["added_tokens"][0]["id"] = 300
+    document["model"]["vocab"][END_OF_TEXT] = 300
     (tmp_path / "t.json").write_text(json.dumps(document))
-    # Ids may be left out: it is the greatest that says how many there are.
     loaded = Tokenizer.load(tmp_path / "t.json")
-    if loaded.vocab_size > tokenizer.vocab_size + 1:
-        with pytest.raises(SettingError, match="id 899: the tokenizer has no such token"):
-            loaded.decode([899])
+    assert loaded.vocab_size == 301
+    assert loaded.never_text(305) == [*range(201, 211), *range(266, 305)]
+    with pytest.raises(SettingError, match="id 205: the tokenizer has no such token"):
+        loaded.decode([205])
 
 
 @pytest.mark.parametrize(

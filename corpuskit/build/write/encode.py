@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -24,7 +25,6 @@ PIECES = pa.schema([pa.field("split", pa.string()), pa.field("tokens", pa.int64(
 """One row per sequence, in part order: ``tokens`` counts the closing end-of-text, bytes are of the text."""
 
 LABEL = "encode"
-
 
 PROVED_EVERY = 32
 """Of the sequences of a part the first, and each that many behind it, is decoded and compared."""
@@ -46,10 +46,14 @@ class Proof:
     changed: int = 0
     example: str = ""
 
-    def look(self, tokenizer: Tokenizer, identity: str, text: str) -> None:
-        """Encode, decode and compare a text."""
+    def look(
+        self, tokenizer: Tokenizer, identity: str, text: str, ids: npt.NDArray[np.unsignedinteger]
+    ) -> None:
+        """Decode the tokens of a text and compare; of a long one its beginning is encoded anew for it."""
         self.sampled += 1
-        if (change := tokenizer.changes(text[:_PROVED_CHARACTERS])) is not None:
+        start = text[:_PROVED_CHARACTERS]
+        change = tokenizer.changes(start, ids if len(start) == len(text) else None)
+        if change is not None:
             self.changed += 1
             self.example = self.example or f"{identity}: {change}"
 
@@ -82,13 +86,14 @@ def encode_part(run: Run, *, part: str, documents: str, split: Split, lossy: boo
         for batch in run.read_batches(documents, ["id", "source", "licence", "text", "split"]):
             rows, sides, texts = _pieces(batch, split)
             counts = []
-            for ids in tokenizer.encode(texts):
+            for number, ids in enumerate(tokenizer.encode(texts)):
+                if sequences % PROVED_EVERY == 0:
+                    identity = batch.column("id")[rows[number]].as_py()
+                    proof.look(tokenizer, identity, texts[number], ids)
+                sequences += 1
                 file.write(ids.astype(dtype).data)
                 file.write(end_of_text)
                 counts.append(len(ids) + 1)
-            for number in range(-sequences % PROVED_EVERY, len(texts), PROVED_EVERY):
-                proof.look(tokenizer, batch.column("id")[rows[number]].as_py(), texts[number])
-            sequences += len(texts)
             table = _table(batch, part, rows, sides, texts)
             sink.write(table.append_column("tokens", pa.array(counts, pa.int64())))
             _book(entry, batch, table)

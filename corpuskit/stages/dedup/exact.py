@@ -40,7 +40,7 @@ class LeaveOut(Barrier):
                         met.update(either)
                         scans.drop(first + row, "left_out")
         if missing := sorted(wanted - met):
-            scans.warnings.append(f"leave_out: {len(missing)} ids match no document, e.g. {missing[0]}")
+            scans.warnings.append(f"leave_out: ids that no document has: {len(missing)}, e.g. {missing[0]}")
 
 
 class UniqueId(Barrier):
@@ -110,7 +110,7 @@ class UniqueId(Barrier):
         if differing:
             example = scans.ids(differing[:1])[differing[0]]
             scans.warnings.append(
-                f"unique_id: {len(differing)} documents share an id with one of another title, e.g. {example}"
+                f"unique_id: documents dropped for one of another title: {len(differing)}, e.g. {example}"
             )
 
     def _tell(self, scans: Scans, example: list[int]) -> None:

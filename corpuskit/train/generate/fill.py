@@ -60,7 +60,7 @@ def fill_masks(model: LanguageModel, text: str, top: int = 5, marker: str = MARK
     with torch.inference_mode():
         rows = torch.tensor([ids], device=network.embedding.weight.device)
         logits = network.logits(network.encode(rows)[0, gaps])[:, : network.settings.vocab_size].float().cpu()
-        logits[:, [i for i in model.tokenizer.special_ids() if i < logits.shape[1]]] = -torch.inf
+        logits[:, model.tokenizer.never_text(logits.shape[1])] = -torch.inf
         best = logits.softmax(1).sort(dim=1, descending=True, stable=True)
     network.train(was_training)
     candidates = [

@@ -86,7 +86,7 @@ class LanguageModel:
         self.document = dict(document or {})
         # Special tokens carry structure, not text: a young model that has never seen them would still
         # draw some. Only those that a prompt allows may be said.
-        special = [i for i in tokenizer.special_ids() if i < model.settings.vocab_size]
+        special = tokenizer.never_text(model.settings.vocab_size)
         self._special = torch.tensor(special, dtype=torch.long)
 
     @classmethod

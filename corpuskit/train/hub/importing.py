@@ -102,7 +102,8 @@ def import_model(
         write_durably(temporary / "tokenizer.json", tokenizer)
         # It must be one that the trainer takes: it says so itself if not.
         sha256 = hashlib.sha256(tokenizer).hexdigest()
-        Tokenizer.load_expected(temporary / "tokenizer.json", sha256, end)
+        if reason := Tokenizer.load_expected(temporary / "tokenizer.json", sha256, end).loses():
+            remarks.append(f"Its tokenizer does not give back every text: {reason}.")
         document = model_document(settings, end, sha256)
         document["imported"] = {"architecture": family.architecture, "remarks": remarks}
         save_tensors(temporary / WEIGHTS, state)
