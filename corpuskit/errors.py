@@ -108,6 +108,8 @@ _WRITE_REMEDIES = {
 
 def write_remedy(error: OSError) -> str:
     """What helps when the system refuses to write a file: one or two sentences."""
+    if error.errno in _TOO_MANY:
+        return _more_handles()
     return _WRITE_REMEDIES.get(error.errno or 0, "Look at the disk and the folder.")
 
 
@@ -122,18 +124,22 @@ _READ_REMEDIES = {
 
 def read_remedy(error: OSError) -> str:
     """What helps when the system refuses to read a file: one or two sentences."""
-    if error.errno in (errno.EMFILE, errno.ENFILE):
-        return f"{_handles()} Raise it: `ulimit -n 4096`; or use fewer --workers."
+    if error.errno in _TOO_MANY:
+        return _more_handles()
     return _READ_REMEDIES.get(error.errno or 0, "Check the path and its rights.")
 
 
-def _handles() -> str:
-    """How many files this process may hold open."""
+_TOO_MANY = (errno.EMFILE, errno.ENFILE)
+
+
+def _more_handles() -> str:
+    """How many files this process may hold open, and how they become more."""
+    more = "Raise it: `ulimit -n 4096`; or use fewer --workers."
     try:
         import resource
     except ImportError:  # not on Windows
-        return "The process may not open more files."
-    return f"This process may hold {resource.getrlimit(resource.RLIMIT_NOFILE)[0]} files open."
+        return f"No more files may be open. {more}"
+    return f"This process may hold {resource.getrlimit(resource.RLIMIT_NOFILE)[0]} files open. {more}"
 
 
 class FetchError(CorpuskitError):

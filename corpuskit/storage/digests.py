@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
-from corpuskit.errors import InputError
+from corpuskit.errors import InputError, read_remedy
 from corpuskit.storage.files import TEMPORARY, read_sealed, seal, write_json
 from corpuskit.storage.places import is_uri, open_file, stamp
 
@@ -40,7 +40,7 @@ class Digests:
                 digest = hashlib.file_digest(cast(Any, stream), "sha256").hexdigest()
         except OSError as error:
             reason = error.strerror or str(error)
-            raise InputError(f"{file}: cannot be read: {reason}", remedy="Check the path.") from error
+            raise InputError(f"{file}: cannot be read: {reason}", remedy=read_remedy(error)) from error
         self._known[place] = [*state, digest]
         return digest
 

@@ -328,3 +328,16 @@ def test_shared_ids(tmp_path: Path) -> None:
     assert read(tmp_path, f"{text}refuse").pipeline.shared_ids == "refuse"
     with pytest.raises(SettingError, match="shared_ids: 'drop' is unknown"):
         read(tmp_path, f"{text}drop")
+
+
+def test_the_home_folder_in_a_recipe_and_at_a_prompt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    recipe = tmp_path / "r.yaml"
+    recipe.write_text(
+        "sources:\n  - files: {path: ~/notes/*.txt, label: x}\nstages: [unicode]\n", encoding="utf-8"
+    )
+    (source,) = [step for step in load(recipe).pipeline.steps if hasattr(step, "path")]
+    assert source.path == "/home/me/notes/*.txt"
+    given = load(recipe, ["sources.files.path=~/other"])
+    (source,) = [step for step in given.pipeline.steps if hasattr(step, "path")]
+    assert source.path == "/home/me/other"

@@ -299,10 +299,11 @@ def odd_folder(root: Path, seed: int, files: int) -> None:
     os.makedirs(root, exist_ok=True)
     for _ in range(files):
         if rng.random() < 0.15:
-            folders.append(
-                os.path.join(rng.choice(folders), rng.choice(STEMS)[:40] + rng.choice([b"", b".jsonl"]))
-            )
-            os.makedirs(folders[-1], exist_ok=True)
+            inner = rng.choice(STEMS)[:40] + rng.choice([b"", b".jsonl"])
+            folder = os.path.join(rng.choice(folders), inner)
+            if not os.path.isfile(folder):
+                os.makedirs(folder, exist_ok=True)
+                folders.append(folder)
         name, data = odd_file(rng)
         path = os.path.join(rng.choice(folders), name)
         os.makedirs(os.path.dirname(path), exist_ok=True)  # a name in brackets has a slash

@@ -9,7 +9,16 @@ from pathlib import Path
 import pytest
 
 from corpuskit.errors import InputError
-from corpuskit.sources.folders import NO_KNOWN_FORMAT, FolderSelection, begin_reading, set_aside, survey
+from corpuskit.sources.folders import (
+    NO_KNOWN_FORMAT,
+    FolderSelection,
+    begin_reading,
+    fits_pattern,
+    relative_name,
+    set_aside,
+    split_pattern,
+    survey,
+)
 
 
 def names(root: Path) -> list[str]:
@@ -121,3 +130,61 @@ def test_of_names_that_the_globs_leave_out_nothing_is_said(tmp_path: Path) -> No
 def test_a_folder_that_is_not_there_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"wikipedia: '.*nowhere' does not exist"):
         FolderSelection("wikipedia", str(tmp_path / "nowhere"))
+
+
+@pytest.mark.parametrize(
+    ("name", "pattern", "fits"),
+    [
+        ("a.txt", "*.txt", True),
+        ("b/a.txt", "*.txt", False),
+        ("b/a.txt", "*/*.txt", True),
+        ("b/c/a.txt", "**/*.txt", True),
+        ("a.txt", "**/*.txt", True),
+        ("b/c/a.txt", "b/**", True),
+        ("b", "b/**", False),
+        ("b/c/d/a.txt", "b/**/d/*", True),
+        ("b/a.txt", "b?a.txt", False),
+        ("2024-05/a.txt", "2024-[01][0-9]/a.*", True),
+        ("A.TXT", "*.txt", False),
+    ],
+)
+def test_patterns_are_those_of_shells(name: str, pattern: str, fits: bool) -> None:
+    assert fits_pattern(name, pattern) is fits
+
+
+def test_a_pattern_begins_where_the_first_wild_card_is(tmp_path: Path) -> None:
+    assert split_pattern("/data/2024/*.txt") == ("/data/2024", "*.txt")
+    assert split_pattern("/*/a.txt") == ("/", "*/a.txt")
+    assert split_pattern("*.txt") == (".", "*.txt")
+    assert split_pattern("plain/a.txt") == ("plain/a.txt", "")
+    assert split_pattern("s3://bucket/*.txt") == ("s3://bucket/*.txt", "")
+    (tmp_path / "[x]").mkdir()
+    assert split_pattern(str(tmp_path / "[x]")) == (str(tmp_path / "[x]"), "")
+
+
+def test_only_so_many_folders_are_entered(tmp_path: Path) -> None:
+    (tmp_path / "a" / "b" / "c").mkdir(parents=True)
+    for folder in (tmp_path, tmp_path / "a", tmp_path / "a" / "b", tmp_path / "a" / "b" / "c"):
+        (folder / "x.txt").write_text("x")
+    found = [[n for n, _ in survey(str(tmp_path), depth).files] for depth in (0, 1, None)]
+    assert found[:2] == [["x.txt"], ["a/x.txt", "x.txt"]]
+    assert len(found[2]) == 4
+
+
+def test_names_below_a_folder(tmp_path: Path) -> None:
+    assert relative_name("/data/in", "/data/in/b/a.txt") == "b/a.txt"
+    assert relative_name("/data/in/", "/data/in/b/a.txt") == "b/a.txt"
+    assert relative_name("/data//in", "/data/in/a.txt") == "a.txt"
+    assert relative_name("/data/a.txt", "/data/a.txt") == "a.txt"
+    assert relative_name(".", "./a\x1b\n.txt") == "a\\x1b\\x0a.txt"
+
+
+def test_a_folder_is_not_listed_by_its_uri() -> None:
+    with pytest.raises(InputError, match=r"files 'x': s3://bucket/in is a URI"):
+        FolderSelection("files 'x'", "s3://bucket/in")
+
+
+def test_a_glob_that_fits_nothing_is_told_beside_one_that_does(tmp_path: Path) -> None:
+    chosen = selection(tmp_path, include=("*.txt", "*.tex"))
+    (part,) = chosen.parts(100)
+    assert part.detail["not_read"] == ["files 'x': no file fits of `include`: *.tex"]

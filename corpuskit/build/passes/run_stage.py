@@ -12,7 +12,7 @@ import pyarrow as pa
 from corpuskit.build.passes.set_aside import PassAccount
 from corpuskit.documents import batch as batches
 from corpuskit.documents.ledger import Entry
-from corpuskit.errors import CorpuskitError, InputError, StageError
+from corpuskit.errors import CorpuskitError, InputError, StageError, read_remedy
 from corpuskit.stages.stage import Cut, Effect, Rule, Stage
 
 
@@ -32,7 +32,7 @@ def blaming(label: str, doing: str, *, reads: bool = False) -> Iterator[None]:
         if not reads:
             raise
         raise InputError(
-            f"{label}: {doing}: {error}", remedy="Check the input it names; what was finished is kept."
+            f"{label}: {doing}: {error}", remedy=f"{read_remedy(error)} What was finished is kept."
         ) from error
     except Exception as error:
         raise StageError(

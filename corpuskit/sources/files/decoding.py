@@ -27,11 +27,16 @@ def decode(data: bytes) -> Decoded | None:
         The text; None if nothing reads the bytes well enough.
     """
     found = decode_text(data)
-    one_byte = found is not None and not found.encoding.startswith("utf-")
-    if one_byte and (marked(data) or len(data) - len(data.translate(None, _HIGH)) < _LEAST):
-        return None  # damage to UTF-8, or to UTF-16 with its mark
     if found is not None and not seems_binary(found.text[: 2**16].encode("utf-8")):
+        high = len(data) - len(data.translate(None, _HIGH))
+        if not found.encoding.startswith("utf-") and (marked(data) or high < _LEAST):
+            return None  # damage to UTF-8, or to UTF-16 with its mark
         return Decoded(found.text, found.encoding, found.flags)
+    return _without_mark(data)
+
+
+def _without_mark(data: bytes) -> Decoded | None:
+    """UTF-16 without its mark, in one script that is not Latin; None for anything else."""
     for name, high in (("utf-16-le", 1), ("utf-16-be", 0)):
         blocks = Counter(data[high::2])
         most = max((count for block, count in blocks.items() if block), default=0)
