@@ -7,9 +7,9 @@
 
 namespace corpuskit {
 
-/// Day, month, year, or all in one, perhaps behind the day of the week, which is shown as an argument of its
-/// own alone: {{date|1|6|2019}}, {{date|1/6/2019}}, {{date|1 juin 2019}} -> 1er juin 2019. A month or year with "-" behind it is
-/// not shown: {{date|14 mars 2018-}} -> 14 mars.
+/// Day, month, year, or all in one, perhaps behind the day of the week, which is shown where it is
+/// an argument of its own: {{date|1|6|2019}}, {{date|1/6/2019}}, {{date|1 juin 2019}} -> 1er juin
+/// 2019. A month or year with "-" behind it is not shown: {{date|14 mars 2018-}} -> 14 mars.
 void render_date_french(const TemplateCall& call, std::string& out) {
     static constexpr std::array<std::string_view, 12> kFrench = {
         "janvier", "f\u00E9vrier", "mars", "avril", "mai", "juin",

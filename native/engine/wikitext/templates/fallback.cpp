@@ -283,4 +283,13 @@ void put_fallback(const TemplateCall& call, const TemplateTable& table, std::str
         out.append(number);
 }
 
+bool has_number(const TemplateCall& call) {
+    const std::uint32_t count = std::min<std::uint32_t>(call.positional(), kMostArguments);
+    for (std::uint32_t i = 1; i <= count; ++i)
+        if (const std::string value = plain(call.at(i));
+            is_number(value) && value.size() <= kLongestNumber)
+            return true;
+    return false;
+}
+
 }  // namespace corpuskit

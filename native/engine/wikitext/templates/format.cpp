@@ -170,7 +170,7 @@ std::string without_qualifier(std::string_view value) {
 
 /// A sound between square brackets, unless it stands between signs already.
 std::string phonetic(std::string_view value) {
-    const bool done = !value.empty() && (is_any(value.front(), "/[\\") || value.front() == kLiteral);
+    const bool done = !value.empty() && is_any(value.front(), "/[\\\x01");  // kLiteral
     return done ? std::string(value) : "\x01[" + std::string(value) + "\x01]";
 }
 
