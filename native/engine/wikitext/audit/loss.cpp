@@ -10,7 +10,6 @@ namespace corpuskit {
 namespace {
 constexpr std::size_t kExampleBytes = 160;
 constexpr auto kGaps = static_cast<std::size_t>(LossKind::kGap);
-constexpr auto kFallbacks = static_cast<std::size_t>(LossKind::kFallback);
 
 }  // namespace
 
@@ -211,38 +210,46 @@ std::string LossMeter::example(const Use& use) const {
 /// Takes each word that waits from those of the text, prose first.
 void LossMeter::settle() {
     std::array<bool, kLossKinds> used{};
-    for (const Use& use : uses_) {
-        const auto kind = static_cast<std::size_t>(rows.table.kinds[use.row]);
-        used[kind] = true;
-        // It may have no word to lose.
-        if (kind == kGaps && rows.table.pages[use.row] < 0) note_example(use);
-    }
+    for (const Use& use : uses_) used[static_cast<std::size_t>(rows.table.kinds[use.row])] = true;
+    const bool gaps = used[kGaps];
+    if (gaps) used[kGaps + 1] = true;
     for (std::size_t kind = 0; kind < kLossKinds; ++kind) {
+        if (kind == kGaps && gaps) find_fallbacks();
         if (!used[kind]) continue;
         for (const Word word : words_) {
             Use& use = uses_[word & kMostNumber];
-            const auto its_kind = static_cast<std::size_t>(rows.table.kinds[use.row]);
-            // A fallback is a gap of which a word was found.
-            if (its_kind == kind || (kind == kGaps && its_kind == kFallbacks))
-                settle(word, use, its_kind);
+            if (rows.table.kinds[use.row] == static_cast<std::int32_t>(kind))
+                settle(word, use, kind);
         }
     }
 }
 
+/// A gap of which a word stands in the text, and is not prose's, is a fallback.
+void LossMeter::find_fallbacks() {
+    const auto gap = static_cast<std::int32_t>(LossKind::kGap);
+    for (const Word word : words_) {
+        Use& use = uses_[word & kMostNumber];
+        if (rows.table.kinds[use.row] == gap && counts_.has(word))
+            move(use, LossKind::kFallback);
+    }
+    // Neither may have a word to lose.
+    for (const Use& use : uses_)
+        if (const auto kind = rows.table.kinds[use.row]; kind == gap || kind == gap + 1)
+            if (rows.table.pages[use.row] < 0) note_example(use);
+}
+
+void LossMeter::move(Use& use, LossKind kind) {
+    const std::uint32_t row = rows.find(kind, rows.name(use.row));
+    --rows.table.uses[use.row];
+    ++rows.table.uses[row];
+    use.row = row;
+}
+
 /// Takes a word of the wikitext from those of the text; what is not there any more is lost.
 void LossMeter::settle(std::uint64_t hash, Use& use, std::size_t kind) {
-    const bool taken = counts_.take(hash);
-    if (taken && kind == kGaps) {
-        const std::uint32_t row = rows.find(LossKind::kFallback, rows.name(use.row));
-        --rows.table.uses[use.row];
-        ++rows.table.uses[row];
-        use.row = row;
-        if (rows.table.pages[row] < 0) note_example(use);
-        kind = kFallbacks;
-    }
     ++columns_[kind];
     ++rows.table.words[use.row];
-    if (taken) return;
+    if (counts_.take(hash)) return;
     ++columns_[kLossKinds + kind];
     ++rows.table.lost[use.row];
     if (rows.table.pages[use.row] < 0) note_example(use);
@@ -301,8 +308,7 @@ LossBatch measure_loss(const WikitextColumn& pages, const WikitextColumn& texts,
         meter.measure(pages[i], texts[i], static_cast<std::int64_t>(i),
                       batch.columns.data() + i * kLossColumns);
     batch.table_bytes = meter.table_bytes;
-    batch.table = std::move(meter.rows.table);
-    for (const std::string& example : meter.rows.examples) batch.table.examples.add(example);
+    meter.rows.take(batch.table);
     return batch;
 }
 

@@ -80,10 +80,7 @@ void LossMeter::judge_unknown(const Frame& frame) {
     if (!frame.unknown || !frame.owner || unknown_ > 1 ||
         find_call_site(page_, use.start, pos_ + 2) != CallSite::kRunning)
         return;
-    const std::uint32_t row = rows.find(LossKind::kGap, rows.name(use.row));
-    --rows.table.uses[use.row];
-    ++rows.table.uses[row];
-    use.row = row;
+    move(use, LossKind::kGap);
 }
 
 /// A template that a rule drops is lost on purpose, and a footnote if that is why.

@@ -35,6 +35,20 @@ class LossRows {
         return it->second;
     }
 
+    /// Moves the rows that have uses to `out`: some have none, since all became another row's.
+    void take(LossTable& out) const {
+        const WikitextColumn names = table.names.column();
+        for (std::size_t row = 0; row < examples.size(); ++row) {
+            if (table.uses[row] == 0) continue;
+            out.kinds.push_back(table.kinds[row]);
+            out.names.add(names[row]);
+            out.uses.push_back(table.uses[row]);
+            out.words.push_back(table.words[row]);
+            out.lost.push_back(table.lost[row]);
+            out.pages.push_back(table.pages[row]);
+            out.examples.add(examples[row]);
+        }
+    }
     std::string name(std::uint32_t row) const { return std::string(table.names.column()[row]); }
 
     LossTable table;
@@ -147,6 +161,8 @@ class LossMeter {
     void settle(std::uint64_t hash, Use& use, std::size_t kind);
     std::string example(const Use& use) const;
     void note_example(const Use& use);
+    void find_fallbacks();
+    void move(Use& use, LossKind kind);
 
     const WikitextOptions& options_;
     TemplateClasses classes_;

@@ -32,6 +32,9 @@ class WordCounts {
         if (entry == 0) entry = word >> kNumberBits << kNumberBits;
         entry += (entry & kMostNumber) < kMostNumber;
     }
+    bool has(std::uint64_t word) {
+        return !entries_.empty() && (find(word >> kNumberBits) & kMostNumber) != 0;
+    }
     /// Takes one occurrence, if there is one left.
     bool take(std::uint64_t word) {
         if (entries_.empty()) return false;

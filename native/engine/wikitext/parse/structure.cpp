@@ -422,7 +422,8 @@ void WikitextEngine::finish_template(const Frame& frame, std::string_view call) 
 
 /// A template that nothing tells of is written as its first text, where it stands in running text.
 void WikitextEngine::fall_back(const Frame& frame, std::string_view call) {
-    // One without arguments holds no word of the page: a flag, a remark, a sign.
+    // One without arguments holds no word of the page: a flag, a remark, a sign. One of codes alone
+    // does not either, but numbers may be what the sentence is about.
     if (bars_.size() == frame.first_bar || !may_fall_back(call_.name)) return;
     const auto begin = static_cast<std::size_t>(call.data() - in_.data());
     count_step(call.size() / 8 + 32);
@@ -431,7 +432,7 @@ void WikitextEngine::fall_back(const Frame& frame, std::string_view call) {
     const std::size_t before = scratch_.size();
     put_fallback(call_, *table_, scratch_);
     if (scratch_.size() > before) ++counters_->templates_fallback;
-    else if (call_.positional() > 0) scratch_.push_back(kGap);
+    else if (has_number(call_)) scratch_.push_back(kGap);
 }
 
 /// Reads the name of the innermost template into call_, and its argument behind a colon. Returns

@@ -7,23 +7,39 @@
 
 namespace corpuskit {
 
-/// Day, month, year, or all in one: {{date|1|6|2019}}, {{date|1/6/2019}}, {{date|1 juin- 2019-}} ->
-/// 1er juin 2019.
+/// Day, month, year, or all in one, perhaps behind the day of the week, which is shown where it is
+/// an argument of its own: {{date|1|6|2019}}, {{date|1/6/2019}}, {{date|1 juin 2019}} -> 1er juin
+/// 2019. A month or year with "-" behind it is not shown: {{date|14 mars 2018-}} -> 14 mars.
 void render_date_french(const TemplateCall& call, std::string& out) {
     static constexpr std::array<std::string_view, 12> kFrench = {
         "janvier", "f\u00E9vrier", "mars", "avril", "mai", "juin",
         "juillet", "ao\u00FBt", "septembre", "octobre", "novembre", "d\u00E9cembre"};
+    static constexpr std::array<std::string_view, 7> kDays = {
+        "lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche"};
+    const auto is_day = [](std::string_view word) { return contains_folded(kDays, word); };
     std::string words;
-    for (std::uint32_t i = 1; i <= 3; ++i) words.append(plain(call.at(i))).push_back(' ');
+    const std::uint32_t parts = is_day(plain(call.at(1))) ? 4 : 3;
+    for (std::uint32_t i = 1; i <= parts; ++i) {
+        const std::string part = plain(call.at(i));
+        // {{date|1982|en musique}}: what the link leads to.
+        if (i == 1 || part.find(' ') == kNone) words.append(part).push_back(' ');
+    }
     const bool slashes = words.find('/') != kNone;
     if (slashes) std::replace(words.begin(), words.end(), '/', ' ');
-    std::size_t count = 0;
-    for (std::size_t at = 0; at < words.size();) {
+    std::size_t count = 0, shown = 0;
+    for (std::size_t at = 0; at < words.size() && count < 4;) {
         const std::size_t end = find_or_end(words, ' ', at);
         std::string word = words.substr(at, end - at);
         at = end + 1;
-        while (word.size() > 1 && word.back() == '-') word.pop_back();  // "2019-": without a link
         if (word.empty()) continue;
+        if (count > 0 && word.size() > 1 && word.back() == '-') {
+            ++count;
+            continue;
+        }
+        if (count == 0 && is_day(word)) {
+            if (parts == 4) out.append(word), ++shown;
+            continue;
+        }
         const bool digits = word.size() <= 2 && std::all_of(word.begin(), word.end(), is_digit);
         const std::size_t number = digits ? static_cast<std::size_t>(std::stoi(word)) : 0;
         if (count == 0 && number == 1 && words.find_first_not_of(" 1") != kNone) word = "1er";
@@ -31,9 +47,10 @@ void render_date_french(const TemplateCall& call, std::string& out) {
         else if (count == 1 && number >= 1 && number <= 12) word = kFrench[number - 1];
         else if (word.size() > 1 && word.front() == '-' && is_digit(word[1]))
             word = word.substr(1) + " av. J.-C.";
-        if (count > 0) out.push_back(' ');
+        if (shown > 0) out.push_back(' ');
         out.append(word);
         ++count;
+        ++shown;
     }
 }
 

@@ -62,6 +62,15 @@ struct Side {
     bool argument = false;  // the border of an argument of another call
 };
 
+/// Behind a link that shows no text in its place: to a file or a category.
+std::size_t past_link(std::string_view page, std::size_t at, std::size_t limit) {
+    const std::string_view inside = page.substr(at + 2, 32);
+    const std::size_t colon = inside.find_first_of(":|]");
+    if (colon == kNone || colon == 0 || inside[colon] != ':') return at;
+    const std::size_t close = page.substr(0, limit).find("]]", at);
+    return close == kNone ? limit : close + 2;
+}
+
 Side look_back(std::string_view page, std::size_t begin) {
     const std::size_t floor = begin > kLookAround ? begin - kLookAround : 0;
     for (std::size_t at = begin; at > floor;) {
@@ -75,6 +84,9 @@ Side look_back(std::string_view page, std::size_t begin) {
         }
         if (c == '}' && at >= 2 && page[at - 2] == '}') {
             at = back_over(page, at, floor, "{{", "}}");
+        } else if (c == ']' && at >= 2 && page[at - 2] == ']') {
+            at = back_over(page, at, floor, "[[", "]]");
+            if (past_link(page, at, begin) == at) return {true, false};
         } else if (c == '>') {
             const std::size_t open = page.substr(floor, at - floor).rfind('<');
             if (open == kNone) return {};
@@ -86,15 +98,6 @@ Side look_back(std::string_view page, std::size_t begin) {
         }
     }
     return {};
-}
-
-/// Behind a link that shows no text in its place: to a file or a category.
-std::size_t past_link(std::string_view page, std::size_t at, std::size_t limit) {
-    const std::string_view inside = page.substr(at + 2, 32);
-    const std::size_t colon = inside.find_first_of(":|]");
-    if (colon == kNone || colon == 0 || inside[colon] != ':') return at;
-    const std::size_t close = page.substr(0, limit).find("]]", at);
-    return close == kNone ? limit : close + 2;
 }
 
 Side look_ahead(std::string_view page, std::size_t end) {
@@ -248,10 +251,11 @@ bool may_fall_back(std::string_view name) {
 }
 
 void put_fallback(const TemplateCall& call, const TemplateTable& table, std::string& out) {
-    const std::uint32_t count = std::min<std::uint32_t>(call.positional(), kMostArguments);
     std::string_view code;  // that may be a word, should there be no other
-    for (std::uint32_t i = 1; i <= count; ++i) {
+    std::uint32_t count = 0;
+    for (std::uint32_t i = 1; i <= kMostArguments; ++i) {
         const std::string_view value = call.at(i);
+        count += !value.empty();
         if (!is_text(value)) continue;
         if (const auto number = i == 2 ? plain(call.at(1)) : std::string();
             is_number(number) && is_unit(plain(value))) {
@@ -262,7 +266,7 @@ void put_fallback(const TemplateCall& call, const TemplateTable& table, std::str
             code = code.empty() ? value : code;
             continue;
         }
-        const std::string_view next = i < count ? call.at(i + 1) : std::string_view();
+        const std::string_view next = call.at(i + 1);
         const bool sorts = next != value && same_letters(value, next) && is_text(next);
         out.append(sorts ? next : value);
         return;
@@ -281,6 +285,14 @@ void put_fallback(const TemplateCall& call, const TemplateTable& table, std::str
     if (word) out.append(code);
     else if (count == 1 && is_number(number) && std::min(run, number.size()) <= kLongestNumber)
         out.append(number);
+}
+
+bool has_number(const TemplateCall& call) {
+    for (std::uint32_t i = 1; i <= kMostArguments; ++i)
+        if (const std::string value = plain(call.at(i));
+            is_number(value) && value.size() <= kLongestNumber)
+            return true;
+    return false;
 }
 
 }  // namespace corpuskit

@@ -27,4 +27,7 @@ bool may_fall_back(std::string_view name);
 /// option, sort key or date of maintenance. Appends nothing when there is none.
 void put_fallback(const TemplateCall& call, const TemplateTable& table, std::string& out);
 
+/// Whether one of its positional arguments is a number, which may be what a sentence is about.
+bool has_number(const TemplateCall& call);
+
 }  // namespace corpuskit

@@ -17,7 +17,8 @@ namespace {
 constexpr int kDeepest = 6;  // brackets within brackets; bounds the recursion
 constexpr std::string_view kFilters[] = {"number",  "upper", "lower",    "capital",  "integer",
                                          "ordinal", "plain", "attached", "latitude", "longitude",
-                                         "un-m",    "un-f",  "power"};
+                                         "un-m",    "un-f",  "power",    "prose",    "bare",
+                                         "phonetic"};
 
 bool is_missing(std::string_view s) {
     return is_blank(s) && s.find(kLost) == kNone;
@@ -148,6 +149,29 @@ std::string with_power(std::string_view value) {
     const bool power = n > 3 && (value[n - 1] == '2' || value[n - 1] == '3') &&
                        value[n - 2] == ' ' && is_alpha(value[n - 3]);
     return power ? std::string(value.substr(0, n - 2)) + value[n - 1] : std::string(value);
+}
+
+/// Text in which a word stands; a number or a width ("2", "20em") gives nothing.
+std::optional<std::string> prose(std::string_view value) {
+    const std::string text = plain(value);
+    const std::size_t unit = text.find_first_not_of("0123456789. ");
+    const std::string_view rest = unit == kNone ? "" : std::string_view(text).substr(unit);
+    if (!has_word(rest) || (unit > 0 && (rest == "em" || rest == "px" || rest == "rem")))
+        return std::nullopt;
+    return std::string(value);
+}
+
+/// "Jacques II (roi d'Angleterre)" -> "Jacques II": a title without what tells it apart.
+std::string without_qualifier(std::string_view value) {
+    const std::size_t open = value.rfind(" (");
+    return std::string(value.ends_with(')') && open != kNone && open > 0 ? value.substr(0, open)
+                                                                         : value);
+}
+
+/// A sound between square brackets, unless it stands between signs already.
+std::string phonetic(std::string_view value) {
+    const bool done = !value.empty() && is_any(value.front(), "/[\\\x01");  // kLiteral
+    return done ? std::string(value) : "\x01[" + std::string(value) + "\x01]";
 }
 
 /// The Italian article that stands before a word, with its blank: un attore, uno scrittore,
@@ -334,6 +358,9 @@ class Format {
             return result.empty() ? std::nullopt : std::optional(result);
         }
         if (filter == "plain") return plain(value);
+        if (filter == "prose") return prose(value);
+        if (filter == "bare") return without_qualifier(value);
+        if (filter == "phonetic") return phonetic(value);
         if (filter == "power") return with_power(value);
         if (filter == "attached")
             return (!is_any(value.front(), ",;.:)") ? " "

@@ -45,10 +45,12 @@ bool begins_number(std::string_view s) {
 }
 
 /// {{val|1.5|0.2|e=6|u=kg}} -> 1.5±0.2×10^6 kg
-void render_val(const TemplateCall& call, std::string& out) {
+void render_val(const TemplateCall& call, const TemplateTable& table, std::string& out) {
     const std::string_view number = call.at(1);
     if (number.empty() ? call.get("e").empty() : !begins_number(number)) return;
-    out.append(trim(call.get("p"))).append(number);
+    out.append(trim(call.get("p")));
+    if (trim(call.get("fmt")) == "commas") out.append(group_thousands(number, table));
+    else out.append(number);
     if (const auto plus = call.at(2); !plus.empty()) {
         const auto minus = call.at(3);
         out.append(minus.empty() ? "\u00B1" : "+").append(plus);
@@ -103,7 +105,7 @@ void render_template(const TemplateRule& rule, const TemplateCall& call, const T
         case Render::kJoin: return render_join(rule.spec, call, out);
         case Render::kConvert: return render_convert(call, table, false, out);
         case Render::kConvertSymbol: return render_convert(call, table, true, out);
-        case Render::kVal: return render_val(call, out);
+        case Render::kVal: return render_val(call, table, out);
         case Render::kFraction: return render_fraction(call, out);
         case Render::kDateFrench: return render_date_french(call, out);
     }
