@@ -9,6 +9,7 @@ Each group of rows has a module of its own: `benchmarks.gutenberg_encoding` (dec
 from __future__ import annotations
 
 import sys
+from functools import partial
 
 from benchmarks import gutenberg_body, gutenberg_encoding
 from benchmarks.harness import Options, Row, run_benchmark
@@ -16,7 +17,9 @@ from benchmarks.harness import Options, Row, run_benchmark
 
 def collect(options: Options) -> list[Row]:
     """The rows of all groups."""
-    return [*gutenberg_encoding.collect(options), *gutenberg_body.collect(options)]
+    groups = {"encodings": gutenberg_encoding.collect, "bounds and blocks": gutenberg_body.collect}
+    measured = (options.attempt(name, partial(group, options), []) for name, group in groups.items())
+    return [row for rows in measured for row in rows]
 
 
 if __name__ == "__main__":

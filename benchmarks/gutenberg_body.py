@@ -125,7 +125,7 @@ def marked(options: Options) -> Iterator[Marked]:
 def bounds(options: Options) -> list[Row]:
     """Words of the book kept, words of the wrapper left, books cut wrongly: ours and the peers."""
     books = list(marked(options))
-    outputs = peers_texts(options, books)
+    outputs = options.attempt("bounds, rows of the peers", lambda: peers_texts(options, books), {})
     outputs[OURS] = [Body(book.text, AS_IT_IS).text for book in books]
     kept, left, wrong = {}, {}, {}
     for tool, texts in outputs.items():
@@ -166,7 +166,7 @@ def peers_texts(options: Options, books: list[Marked]) -> dict[str, list[str]]:
             files[-1].write_text(book.text, encoding="utf-8")
         out = Path(folder) / "out.jsonl"
         command = [
-            str(options.require_peers().absolute()),
+            str(options.require_peers("gutenbergpy", "gutenberg-cleaner").absolute()),
             "-m",
             "benchmarks.peers.gutenberg_bodies",
             str(out),

@@ -16,20 +16,27 @@ import argparse
 import json
 import math
 import os
+import shutil
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
+from functools import cache, partial
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeVar
 
 from rich.console import Console
 from rich.table import Table
 
+T = TypeVar("T")
 Better = Literal["lower", "higher"]
 OURS = "corpuskit"
+
+
+class MissingError(SystemExit):
+    """A peer, a program or data that rows need is not there; the message says what to do."""
 
 
 class Bar(NamedTuple):
@@ -234,6 +241,7 @@ class Options:
         corpora: Folder of the real corpora (``--corpora`` or ``CORPUSKIT_CORPORA``).
         peers: Python of the peers' environment (``--peers`` or ``.bench-venv``).
         only: The groups of rows to measure (``--only``), of a benchmark that has groups; empty for all.
+        left_out: Rows that something was missing for, with what to do about it; shown below the table.
     """
 
     quick: bool
@@ -241,14 +249,60 @@ class Options:
     corpora: Path
     peers: Path
     only: tuple[str, ...] = ()
+    left_out: list[str] = field(default_factory=list)
 
-    def require_peers(self) -> Path:
-        """The Python of the peers' environment; raises `SystemExit` with the remedy where it is missing."""
+    def require_peers(self, *packages: str) -> Path:
+        """The Python of the peers' environment; raises `MissingError` where it lacks one of the packages."""
         if not self.peers.exists():
-            raise SystemExit(
+            raise MissingError(
                 f"{self.peers} is not there: run 'make bench-install', or name a Python with --peers"
             )
+        if absent := [name for name in packages if name not in peers_there(self.peers, packages)]:
+            raise MissingError(f"{self.peers} lacks {', '.join(absent)}: run 'make bench-install'")
         return self.peers
+
+    def there(self, rows: str, packages: Sequence[str]) -> list[str]:
+        """Those of the peers that are installed; the rows of the others are left out."""
+        found = peers_there(self.peers, packages) if self.peers.exists() else []
+        if absent := [name for name in packages if name not in found]:
+            remedy = "not installed: run 'make bench-install', or name a Python with --peers"
+            self.left_out.append(f"{rows}, rows of {', '.join(absent)}: {remedy}")
+        return found
+
+    def attempt(self, rows: str, measure: Callable[[], T], otherwise: T) -> T:
+        """What ``measure`` gives; ``otherwise`` where something that it needs is missing, which is noted."""
+        try:
+            return measure()
+        except MissingError as error:
+            self.left_out.append(f"{rows}: {error}")
+        except FileNotFoundError as error:
+            name = str(error.filename)
+            if not name.startswith(str(self.corpora)):
+                raise
+            self.left_out.append(
+                f"{rows}: the corpora lack {name.removeprefix(str(self.corpora)).strip('/')}"
+            )
+        return otherwise
+
+
+def require_program(name: str) -> str:
+    """The path of a program; raises `MissingError` where it is not installed."""
+    if (path := shutil.which(name)) is None:
+        raise MissingError(
+            f"the program {name} is not there: install it (Debian, Ubuntu: apt-get install {name})"
+        )
+    return path
+
+
+@cache
+def peers_there(python: Path, packages: Sequence[str]) -> list[str]:
+    """Those of the packages that the peers' Python has."""
+    program = (
+        "import importlib.metadata as m, sys\n"
+        "for name in sys.argv[1:]:\n try: m.version(name); print(name)\n except m.PackageNotFoundError: pass"
+    )
+    command = [os.path.abspath(python), "-c", program, *packages]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
 
 
 def peer_versions(python: Path, packages: Sequence[str]) -> list[str]:
@@ -300,6 +354,8 @@ def run_benchmark(
 ) -> int:
     """Measure, print the table, write the JSON. Returns the exit code, 1 when a bar of ours is not met.
 
+    Groups for which something is missing are left out by name; where nothing is left, the exit code is 1.
+
     Args:
         name: Name of the benchmark's module.
         collect: What measures all rows; or by name what measures one group of them. With groups the JSON file
@@ -315,11 +371,13 @@ def run_benchmark(
             continue
         if group:
             print(f"{name}: {group}", file=sys.stderr, flush=True)
-        rows += measure(options)
+        rows += options.attempt(group or name, partial(measure, options), [])
         if options.json:
             write_rows(merge_rows(kept, rows), options.json)
     print_table(name, rows)
-    return 1 if any(row.met is False for row in rows) else 0
+    for line in options.left_out:
+        print(f"left out: {line}")
+    return 1 if not rows or any(row.met is False for row in rows) else 0
 
 
 def merge_rows(old: Sequence[Row], new: Sequence[Row]) -> list[Row]:

@@ -114,7 +114,7 @@ class Side:
 
 def collect(options: Options) -> list[Row]:
     """Measure both sides and return the rows."""
-    options.require_peers()
+    options.require_peers(*PEER_PACKAGES)
     with tempfile.TemporaryDirectory(prefix="corpuskit-path-") as folder:
         work = Path(folder)
         given = fixed_input(options.corpora, work, quick=options.quick)

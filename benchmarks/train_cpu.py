@@ -17,7 +17,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from benchmarks.harness import OURS, Bar, Options, Row, compare, peer_versions, run_benchmark, time_functions
+from benchmarks.harness import (
+    OURS,
+    Bar,
+    MissingError,
+    Options,
+    Row,
+    compare,
+    peer_versions,
+    run_benchmark,
+    time_functions,
+)
 from benchmarks.measure import measure_command
 from benchmarks.shakespeare import TEXT, write_run
 
@@ -93,10 +103,10 @@ SEEDS, TARGET_LOSS = (1, 2, 3), 2.0
 
 
 def nanogpt() -> Path:
-    """The folder of nanoGPT's source; raises SystemExit with the remedy where it is missing."""
+    """The folder of nanoGPT's source; raises `MissingError` with the remedy where it is missing."""
     folder = Path(os.environ.get("NANOGPT", ""))
     if not (folder / "model.py").is_file():
-        raise SystemExit(
+        raise MissingError(
             f"NANOGPT is {folder}, which holds no model.py: clone https://github.com/karpathy/nanoGPT "
             "and name its folder"
         )
@@ -108,7 +118,7 @@ def nanogpt() -> Path:
 
 def speed(options: Options) -> list[Row]:
     """Tokens a second of whole training steps, the same shape for all; sides take turns."""
-    peers, folder = options.require_peers(), nanogpt()
+    peers, folder = options.require_peers("torch", "litgpt"), nanogpt()
     (version,) = peer_versions(peers, ["litgpt"])
     rows = []
     for title, shape in SHAPES.items():
@@ -187,7 +197,10 @@ def attention(options: Options) -> list[Row]:
 def shakespeare(options: Options) -> list[Row]:
     """Time from process start to nanoGPT's last validation loss, whole split, windows that do not overlap."""
     text = options.corpora / TEXT
-    command = [str(options.require_peers()), str(Path(__file__).parent / "peers" / "nanogpt_shakespeare.py")]
+    command = [
+        str(options.require_peers("torch")),
+        str(Path(__file__).parent / "peers" / "nanogpt_shakespeare.py"),
+    ]
     command += [str(nanogpt()), str(text), str(QUICK_STEPS if options.quick else NANOGPT_STEPS)]
     ours: list[tuple[float, float]] = []
     theirs: list[tuple[float, float]] = []

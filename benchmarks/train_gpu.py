@@ -47,7 +47,7 @@ def steps(options: Options) -> list[Row]:
     shape = {**GPT2, "folder": str(nanogpt())}
     said = json.dumps({**shape, "steps": 10} if options.quick else shape)
     ours = [sys.executable, "-m", "benchmarks.train_steps", said]
-    theirs = [str(options.require_peers()), str(Path(__file__).parent / "peers" / "train_steps.py")]
+    theirs = [str(options.require_peers("torch")), str(Path(__file__).parent / "peers" / "train_steps.py")]
     seconds = take_turns(ours, [*theirs, "nanogpt", said], 1 if options.quick else 3)
     tokens = GPT2["rows"] * GPT2["context"]
     rows = compare(

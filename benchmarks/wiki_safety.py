@@ -16,17 +16,18 @@ import tempfile
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import yaml
 
-from benchmarks.harness import OURS, Bar, Options, Row, compare
+from benchmarks.harness import OURS, Bar, Options, Row, compare, require_program
 from benchmarks.kept import open_input
 from benchmarks.measure import measure_command
 from benchmarks.wiki_pages import DUMPS, Page, as_column, write_pages
-from benchmarks.wiki_sides import KEPT, PEERS, ROOT, Sides
+from benchmarks.wiki_sides import KEPT, ROOT, Sides
 from corpuskit.errors import CorpuskitError
 from corpuskit.sources.wikipedia.expand import expand, template_store
 from corpuskit.sources.wikipedia.extract import STATUS, engine_options, extract, namespace_prefixes
@@ -94,7 +95,8 @@ NOT_PAGES = frozenset({"truncated", "damaged", "stray", "unreadable_file"})
 def hostile(options: Options) -> list[Row]:
     """10 MB of one kind of mark after the other, each in a process of its own, in each of `WAYS`."""
     described = f"{len(HOSTILE)} pages of {HOSTILE_BYTES / 1e6:g} MB each"
-    rows = [] if options.quick else _hostile_peers(options, described)
+    peers = partial(_hostile_peers, options, described)
+    rows = [] if options.quick else options.attempt("hostile, rows of the peers", peers, [])
     summary = []
     for way in WAYS:
         costs = {kind: _hostile_ours(kind, way) for kind in HOSTILE}
@@ -187,7 +189,9 @@ def _hostile_peers(options: Options, described: str) -> list[Row]:
         bounds = [f"--cpu={PEER_SECONDS}:{PEER_SECONDS}", f"--as={PEER_MEMORY}:{PEER_MEMORY}"]
         command = [python, "-m", "benchmarks.peers.wikitext_tools", peer, str(given), str(texts), str(report)]
         start = time.perf_counter()
-        done = subprocess.run(["prlimit", *bounds, *command], cwd=ROOT, capture_output=True, check=False)
+        done = subprocess.run(
+            [require_program("prlimit"), *bounds, *command], cwd=ROOT, capture_output=True, check=False
+        )
         seconds = round(time.perf_counter() - start, 2)
         error = json.loads(texts.read_text())["error"] if done.returncode == 0 else "killed"
         for file in (given, texts):
@@ -195,8 +199,8 @@ def _hostile_peers(options: Options, described: str) -> list[Row]:
         note = f"wall time; {error or 'ended well'}; bounds: {PEER_SECONDS} s of processor time, 4 GiB"
         return Row(f"hostile page {kind}", sides.name(peer), seconds, "s", input=described, note=note)
 
-    tasks = [(kind, peer) for kind in HOSTILE_FOR_PEERS for peer in PEERS[:4]]
-    for peer in PEERS[:4]:
+    tasks = [(kind, peer) for kind in HOSTILE_FOR_PEERS for peer in sides.peers[:4]]
+    for peer in sides.peers[:4]:
         sides.name(peer)
     with ThreadPoolExecutor(max_workers=2) as pool:
         return list(pool.map(row, tasks))

@@ -36,6 +36,10 @@ _NAMES = {"hf-recipe": "Hugging Face recipe on mwparserfromhell", "gensim": "gen
 _FUNCTIONS = {"mwparserfromhell": "strip_code", "wikitextparser": "plain_text", "wikiextractor": "clean_text"}
 
 
+def _package(peer: str) -> str:
+    return "mwparserfromhell" if peer == "hf-recipe" else peer
+
+
 class Sides:
     """Runs ours and the peers on sets of pages.
 
@@ -44,13 +48,15 @@ class Sides:
     """
 
     def __init__(self, options: Options) -> None:
-        self._python = options.require_peers().absolute()
+        there = options.there("wikitext", tuple(dict.fromkeys(map(_package, PEERS))))
+        self._python = options.peers.absolute()
+        self.peers = [peer for peer in PEERS if _package(peer) in there]
         self._names: dict[str, str] = {}
 
     def texts(self, pages: Sequence[Page], *, everything: bool = False) -> dict[str, list[str]]:
         """The texts of all sides by the tool's name, ours first; a page that a peer raises on has none."""
         sides = {OURS: ours_by_language(pages, everything=everything)}
-        for peer in PEERS:
+        for peer in self.peers:
             lines, _ = self._run(peer, pages, runs=0)
             sides[self.name(peer)] = [json.loads(line)["text"] for line in lines]
         return sides
@@ -71,7 +77,7 @@ class Sides:
         our_extracted(column, language)
         measure_ours()
         seconds = {}
-        for peer in PEERS[:4] if quick else PEERS:
+        for peer in self.peers[:4] if quick else self.peers:
             _, measured = self._run(peer, pages, runs=1 if quick else RUNS[peer], timed=True)
             seconds[self.name(peer)] = statistics.median(measured)
             measure_ours()
@@ -80,8 +86,7 @@ class Sides:
     def name(self, peer: str) -> str:
         """The peer's name with its version and function, as rows give it."""
         if peer not in self._names:
-            shown = "mwparserfromhell" if peer == "hf-recipe" else peer
-            (version,) = peer_versions(self._python, [shown])
+            (version,) = peer_versions(self._python, [_package(peer)])
             self._names[peer] = f"{_NAMES.get(peer, peer)} {version} {_FUNCTIONS.get(peer, '')}".strip()
         return self._names[peer]
 

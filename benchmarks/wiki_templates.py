@@ -51,7 +51,7 @@ def marks(options: Options, pages: Sequence[Page]) -> list[list[dict[str, Any]]]
     KEPT.mkdir(parents=True, exist_ok=True)
     given, out = KEPT / "marks.pages", KEPT / "marks.jsonl"
     write_pages([replace(page, wikitext=without_apparatus(page.wikitext)) for page in pages], given)
-    python = os.path.abspath(options.require_peers())
+    python = os.path.abspath(options.require_peers("mwparserfromhell"))
     command = [python, "-m", "benchmarks.peers.template_marks", str(given), str(out)]
     subprocess.run(command, check=True, cwd=ROOT)
     return [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.first_pass import WORKERS
-from benchmarks.harness import OURS, Bar, Options, Row, compare
+from benchmarks.harness import OURS, Bar, Options, Row, compare, require_program
 from benchmarks.measure import Usage, measure_command
 from corpuskit.sources.wikipedia import dump
 from corpuskit.sources.wikipedia.items import Chunk
@@ -49,19 +49,21 @@ def bz2_to_candidates(options: Options) -> list[Row]:
         folder = Path(name)
         path = folder / "enwiki-pages-articles.xml.bz2"
         size = write_dump(options.corpora, path, QUICK_MEGABYTES if options.quick else MEGABYTES)
-        ours, theirs = _take_turns(path, folder / "run", turns=1 if options.quick else 3)
+        lbzip2 = options.attempt("reading, row of lbzip2", lambda: require_program("lbzip2"), "")
+        ours, theirs = _take_turns(path, folder / "run", lbzip2, turns=1 if options.quick else 3)
     described = f"{size:.0f} MB of XML in {len(STREAMS)} real dumps, repeated, {WORKERS} processes"
     what = ".bz2 to candidates, 2 cores"
     peer = f"lbzip2 -n{WORKERS}, decompression alone"
-    speeds = [size / statistics.median(u.wall_s for u in side) for side in (ours, theirs)]
-    cpu = [statistics.median(u.cpu_s for u in side) for side in (ours, theirs)]
+    sides = (ours, theirs) if theirs else (ours, ours)
+    speeds = [size / statistics.median(u.wall_s for u in side) for side in sides]
+    cpu = [statistics.median(u.cpu_s for u in side) for side in sides]
     rows = compare(
         what,
         round(speeds[0], 1),
-        {peer: round(speeds[1], 1)},
+        {peer: round(speeds[1], 1)} if theirs else {},
         unit="MB/s",
         better="higher",
-        bar=Bar(0.6),
+        bar=Bar(0.6) if theirs else None,
         input=described,
         note=f"wall time, medians of {len(ours)}; processor seconds {cpu[0]:.1f} against {cpu[1]:.1f}",
     )
@@ -81,12 +83,17 @@ def bz2_to_candidates(options: Options) -> list[Row]:
     ]
 
 
-def _take_turns(path: Path, out: Path, turns: int) -> tuple[list[Usage], list[Usage]]:
-    """Both sides one after the other, several times, so that a busy moment falls on both."""
+def _take_turns(path: Path, out: Path, lbzip2: str, turns: int) -> tuple[list[Usage], list[Usage]]:
+    """Both sides one after the other, several times, so that a busy moment falls on both.
+
+    Args:
+        lbzip2: path of the program; empty where it is missing.
+    """
     command = [sys.executable, "-m", "benchmarks.first_pass", str(path), str(out)]
     ours, theirs = [], []
     for _ in range(turns):
-        theirs.append(_checked(["lbzip2", f"-n{WORKERS}", "-dc", str(path)]))
+        if lbzip2:
+            theirs.append(_checked([lbzip2, f"-n{WORKERS}", "-dc", str(path)]))
         ours.append(_checked(command))
         shutil.rmtree(out)
     return ours, theirs

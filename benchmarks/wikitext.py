@@ -99,7 +99,8 @@ def rendered_blocks(options: Options) -> list[list[Block]]:
     """The blocks of the rendered pages, in the order of `french_articles`."""
     KEPT.mkdir(parents=True, exist_ok=True)
     out = KEPT / "rendered.jsonl"
-    command = [str(options.require_peers().absolute()), "-m", "benchmarks.peers.rendered_html", str(out)]
+    python = str(options.require_peers("lxml").absolute())
+    command = [python, "-m", "benchmarks.peers.rendered_html", str(out)]
     subprocess.run([*command, *map(str, rendered_files(options.corpora))], check=True, cwd=ROOT)
     with open(out, encoding="utf-8") as lines:
         return [[(part, text) for part, text in json.loads(line)["blocks"]] for line in lines]

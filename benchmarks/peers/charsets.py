@@ -14,21 +14,30 @@ from pathlib import Path
 
 
 def main() -> None:
-    """Detect with both peers, on all bytes of each file."""
-    import chardet
-    from charset_normalizer import from_bytes
-
-    found: dict[str, list[str | None]] = {}
-    tools = {"chardet": [], "charset-normalizer": []}
+    """Detect with the peers that the arguments name, on all bytes of each file."""
+    found: dict[str, list[str | None]] = {tool: [] for tool in sys.argv[1:]}
     for path in json.load(sys.stdin):
         data = Path(path).read_bytes()
         data = gzip.decompress(data) if path.endswith(".gz") else data
-        tools["chardet"].append(chardet.detect(data)["encoding"])
-        best = from_bytes(data).best()
-        tools["charset-normalizer"].append(best.encoding if best else None)
-    for tool, names in tools.items():
-        found[f"{tool} {version(tool)}"] = names
-    json.dump(found, sys.stdout)
+        for tool, names in found.items():
+            names.append(DETECT[tool](data))
+    json.dump({f"{tool} {version(tool)}": names for tool, names in found.items()}, sys.stdout)
+
+
+def by_chardet(data: bytes) -> str | None:
+    import chardet
+
+    return chardet.detect(data)["encoding"]
+
+
+def by_charset_normalizer(data: bytes) -> str | None:
+    from charset_normalizer import from_bytes
+
+    best = from_bytes(data).best()
+    return best.encoding if best else None
+
+
+DETECT = {"chardet": by_chardet, "charset-normalizer": by_charset_normalizer}
 
 
 if __name__ == "__main__":

@@ -42,12 +42,14 @@ class Remote:
         name: its path below the folder that it goes to, with ``/``.
         size: bytes, None if not known beforehand.
         sha1: hexadecimal, empty if not known beforehand.
+        most: bytes above which it cannot be the file, where the size is not known beforehand.
     """
 
     name: str
     url: str
     size: int | None = None
     sha1: str = ""
+    most: int = 2**40
 
 
 @dataclass(frozen=True)
@@ -169,6 +171,13 @@ class PartialFile:
             if not self.size and not self.state_path.exists():
                 self.path.unlink(missing_ok=True)
 
+    def discard(self) -> None:
+        """Leave nothing."""
+        with storing(self.path):
+            self._file.close()
+            self.path.unlink(missing_ok=True)
+            self.state_path.unlink(missing_ok=True)
+
     def finish(self) -> None:
         """Give the file its name."""
         with storing(self.target):
@@ -200,8 +209,7 @@ def download(web: Web, remote: Remote, folder: Path) -> Fetched:
             web.listen("retry", {"what": remote.name, "reason": reason, "wait": 0, "turn": turn})
     finally:
         part.close()
-    part.path.unlink(missing_ok=True)
-    part.state_path.unlink(missing_ok=True)
+    part.discard()
     message = f"{remote.name}: sha1 is {got} instead of {remote.sha1}, {ROUNDS} times in a row ({remote.url})"
     remedy = "The mirror's copy is damaged, or something on the way changes it: choose another --mirror."
     raise FetchError(message, remedy=remedy)
@@ -216,6 +224,8 @@ def _more(web: Web, remote: Remote, part: PartialFile) -> None:
     with web.exchange(remote.url, part.range_headers(), also=(416,)) as response:
         total = _place(response, remote, part)
         for chunk in web.chunks(response):
+            if total is None and part.size + len(chunk) > remote.most:
+                raise _too_much(remote, part, "sends more and more")
             part.append(chunk)
             if total is not None and part.size > total:
                 part.restart()
@@ -235,9 +245,18 @@ def _place(response: httpx2.Response, remote: Remote, part: PartialFile) -> int 
         part.restart()
         remedy = "What the mirror serves there is not the file: choose another --mirror, or try again later."
         raise Transient(f"{remote.url}: {wrong}", remedy=remedy, attempts=ROUNDS)
+    if total is not None and total > remote.most:
+        raise _too_much(remote, part, f"offers {total:,} bytes")
     if not part.size:
         part.describe(response)
     return remote.size if total is None else total
+
+
+def _too_much(remote: Remote, part: PartialFile, what: str) -> FetchError:
+    """The error for a mirror whose file has no end; the part goes."""
+    part.discard()
+    message = f"{remote.url}: the mirror {what} where a file has at most {remote.most:,}"
+    return FetchError(message, remedy="What it serves there is not the file: choose another --mirror.")
 
 
 def _begin(response: httpx2.Response, part: PartialFile) -> int | None:

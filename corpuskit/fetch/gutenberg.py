@@ -37,6 +37,8 @@ from corpuskit.sources.gutenberg.header import HEAD_CHARS, read_header
 PAUSE = 2.0
 """Seconds between two requests, which is what Project Gutenberg asks of programs."""
 
+MOST_BYTES = 256 * 2**20
+"""Bytes of a book or of the catalogue: the largest text has some 60 MB, the catalogue packed 6."""
 CATALOGS = ("cache/epub/feeds/pg_catalog.csv.gz", "cache/epub/feeds/pg_catalog.csv")
 LICENCE = (
     "Public domain in the USA; the Project Gutenberg licence in each file's header and footer applies to"
@@ -257,7 +259,8 @@ class Mirror:
         for misses, name in enumerate(names):
             self._allowed(name)
             try:
-                return download(self.web, Remote(name, f"{self.address}/{name}"), self.folder), misses
+                remote = Remote(name, f"{self.address}/{name}", most=MOST_BYTES)
+                return download(self.web, remote, self.folder), misses
             except RefusedError as error:
                 if not error.not_there:
                     raise

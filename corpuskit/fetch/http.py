@@ -7,6 +7,7 @@ after 1, 2, 4... seconds, or after what ``Retry-After`` says. Any other answer i
 
 from __future__ import annotations
 
+import queue
 import ssl
 import threading
 import time
@@ -30,6 +31,9 @@ Listener = Callable[[str, Mapping[str, Any]], None]
 # Time-out, too early (RFC 8470), too many requests (RFC 6585), and trouble of the server's own.
 _MAY_PASS = (408, 425, 429, 500, 502, 503, 504)
 _AGAIN = "call the same command again: it goes on where it stopped"
+_OTHER_MIRROR = f"Choose another --mirror, or {_AGAIN}."
+_LOOK_UP = 0.5
+"""Seconds between two looks at whether the user wants to end."""
 _REMEDIES = {
     401: "The mirror wants a password: choose another --mirror.",
     403: "The mirror refuses this client. Say who you are with --contact YOUR-ADDRESS, or choose another"
@@ -46,11 +50,13 @@ class Patience:
     Attributes:
         connect: until a connection stands.
         read: until the next bytes come.
+        answer: until the headers of an answer are there, however slowly they come.
         attempts: failures in a row, without one new byte between them, before it is given up.
         first_attempts: the same while the server has never answered, as with a mistyped address.
         backoff: before the second attempt; doubled for each further one, up to ``longest_backoff``.
         longest_wait: the longest ``Retry-After`` that is obeyed; a longer one is an error that names it.
-        stall: a body that brings less than ``stall_bytes`` in so many seconds is asked for anew.
+        stall: a body that brings less than ``stall_bytes`` in so many seconds is asked for anew, and left for
+            good after ``stalls`` times in a row: six minutes.
         redirects: how many are followed for one request.
 
     Eight attempts with doubled waits outlast some two minutes of a server's trouble; a name that was never
@@ -59,6 +65,7 @@ class Patience:
 
     connect: float = 20.0
     read: float = 60.0
+    answer: float = 120.0
     attempts: int = 8
     first_attempts: int = 3
     backoff: float = 1.0
@@ -66,6 +73,7 @@ class Patience:
     longest_wait: float = 600.0
     stall: float = 120.0
     stall_bytes: int = 64 * 2**10
+    stalls: int = 3
     redirects: int = 5
 
 
@@ -213,7 +221,7 @@ class Web:
 
         Args:
             what: named in errors and messages.
-            progress: a number that grows with what was achieved; growth forgives earlier failures.
+            progress: bytes that were achieved; `Patience.stall_bytes` more of them forgive earlier failures.
 
         Raises:
             FetchError: it failed too often in a row, or the server wants a longer wait than we grant.
@@ -224,8 +232,10 @@ class Web:
             try:
                 return attempt()
             except Transient as error:
-                failures = 1 if progress() > best else failures + 1
-                best = max(best, progress())
+                # The last bytes of a file may be few: what is whole by then raises nothing.
+                if progress() - best >= self.patience.stall_bytes:
+                    best, failures = progress(), 0
+                failures += 1
                 wait = self._next_wait(what, error, failures)
                 self.listen("retry", {"what": what, "reason": error.reason, "wait": wait})
                 if wait:
@@ -313,13 +323,48 @@ class Web:
             self._check_redirect(first, url)
             self._pace()
             request = self._client.build_request("GET", url, headers=dict(headers))
-            response = self._client.send(request, stream=True)
+            response = self._answer(request)
             if not response.has_redirect_location:
                 return response
             response.close()
             url = _target(url, response.headers["location"])
         message = f"{first}: more than {self.patience.redirects} redirects, the last to {url}"
         raise FetchError(message, remedy="Choose another --mirror.")
+
+    def _answer(self, request: httpx2.Request) -> httpx2.Response:
+        """The headers of an answer, within a time.
+
+        The client bounds the wait for each byte alone, so that a server which sends one a second is never
+        left. The request is made by a thread of its own, a daemon, which is left behind when it takes too
+        long.
+        """
+        answers: queue.SimpleQueue[httpx2.Response | BaseException] = queue.SimpleQueue()
+        too_late = threading.Event()
+
+        def send() -> None:
+            try:
+                response = self._client.send(request, stream=True)
+                if too_late.is_set():
+                    response.close()
+                answers.put(response)
+            except BaseException as error:
+                answers.put(error)
+
+        threading.Thread(target=send, daemon=True).start()
+        until = time.monotonic() + self.patience.answer
+        while True:
+            try:
+                answer = answers.get(timeout=min(_LOOK_UP, max(0.0, until - time.monotonic())))
+            except queue.Empty:
+                if time.monotonic() < until and not self.stop.is_set():
+                    continue
+                too_late.set()
+                self.check_stop()
+                reason = f"{request.url}: no whole answer within {self.patience.answer:.0f} s"
+                raise Transient(reason, remedy=_OTHER_MIRROR, attempts=self.patience.stalls) from None
+            if isinstance(answer, BaseException):
+                raise answer
+            return answer
 
     def _failure(self, response: httpx2.Response) -> Exception:
         """What to raise for an answer that is no success."""
@@ -347,7 +392,8 @@ class Web:
             passed = time.monotonic() - since
             if passed >= rules.stall:
                 if held < rules.stall_bytes:
-                    raise Transient(f"only {held} bytes came in {passed:.0f} s")
+                    reason = f"{response.request.url}: only {held} bytes came in {passed:.0f} s"
+                    raise Transient(reason, remedy=_OTHER_MIRROR, attempts=rules.stalls)
                 since, held = time.monotonic(), 0
 
     def get(self, url: str, *, limit: int) -> bytes:
@@ -407,4 +453,10 @@ def _broken(url: str, error: httpx2.TransportError) -> Exception:
     if isinstance(error, httpx2.UnsupportedProtocol):
         return FetchError(f"{url}: {error}", remedy="Check --mirror.")
     words = str(error) or type(error).__name__
-    return Transient(f"{url}: {words[:1].lower()}{words[1:]}")
+    reason = f"{url}: {words[:1].lower()}{words[1:]}"
+    if isinstance(error, httpx2.RemoteProtocolError) and "peer closed" not in words:
+        # A length below zero, headers without end: no hitch on the way, but what the server sends.
+        return Transient(
+            reason, remedy="The mirror's answers are broken: choose another --mirror.", attempts=3
+        )
+    return Transient(reason)

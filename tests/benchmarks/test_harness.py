@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,12 +20,14 @@ from benchmarks.harness import (
     parse_options,
     print_table,
     read_rows,
+    require_program,
     run_benchmark,
     summarize,
     time_functions,
     write_rows,
 )
 
+BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 FIELDS = ["what", "tool", "value", "unit", "best_peer", "ratio", "bar", "met", "input", "note"]
 
 
@@ -232,3 +236,64 @@ def test_one_group_is_measured_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert [(one.what, one.value) for one in read_rows(out)] == [("a", 5.0), ("b", 1.0)]
     with pytest.raises(SystemExit):
         run_benchmark("pages", groups, ["--only", "none"])
+
+
+def test_what_is_missing_is_left_out_by_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Peers, one peer, a program, data: the other rows are measured."""
+    monkeypatch.setenv("CORPUSKIT_CORPORA", str(tmp_path))
+
+    def measured(options: Options) -> list[Row]:
+        return [row()]
+
+    def without_peers(options: Options) -> list[Row]:
+        return [row()] if options.require_peers("no-such-package") else []
+
+    def without_program(options: Options) -> list[Row]:
+        return [row()] if require_program("no-such-program") else []
+
+    def without_data(options: Options) -> list[Row]:
+        return [row()] if (options.corpora / "dumps" / "x.bz2").read_bytes() else []
+
+    def without_one(options: Options) -> list[Row]:
+        assert options.there("sides", ("pytest", "no-such-package")) == ["pytest"]
+        return [row()]
+
+    groups = {f.__name__: f for f in (measured, without_peers, without_program, without_data, without_one)}
+    assert run_benchmark("x", groups, ["--peers", sys.executable]) == 0
+    said = capsys.readouterr().out
+    assert (
+        f"left out: without_peers: {sys.executable} lacks no-such-package: run 'make bench-install'" in said
+    )
+    assert "left out: without_program: the program no-such-program is not there: install it" in said
+    assert "left out: without_data: the corpora lack dumps/x.bz2" in said
+    assert "left out: sides, rows of no-such-package: not installed: run 'make bench-install'" in said
+    assert run_benchmark("x", {"a": without_program}, []) == 1, "nothing was measured"
+    assert run_benchmark("x", {"a": without_peers}, ["--peers", "nowhere/python"]) == 1
+    assert "nowhere/python is not there: run 'make bench-install'" in capsys.readouterr().out
+
+
+def test_a_file_of_ours_that_is_missing_is_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    corpora = tmp_path / "corpora"
+    corpora.mkdir()
+    monkeypatch.setenv("CORPUSKIT_CORPORA", str(corpora))
+    with pytest.raises(FileNotFoundError):
+        run_benchmark("x", {"a": lambda options: [row(what=(tmp_path / "ours").read_text())]}, [])
+
+
+PACKAGES = {"gutenberg_cleaner": "gutenberg-cleaner", "charset_normalizer": "charset-normalizer"}
+LEFT_TO_THE_USER = {"torch", "model"}
+"""PyTorch is installed for the machine, and nanoGPT's ``model`` is a file of its source."""
+
+
+@pytest.mark.parametrize("path", sorted((BENCHMARKS / "peers").glob("*.py")), ids=lambda p: p.stem)
+def test_bench_install_brings_every_package_that_peers_import(path: Path) -> None:
+    wanted = "\n".join((BENCHMARKS / f"requirements{end}.txt").read_text() for end in ("", "_train"))
+    known = {line.partition("==")[0].strip().lower() for line in wanted.splitlines()}
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names = [node.module] if isinstance(node, ast.ImportFrom) else []
+        names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        for name in (str(name).partition(".")[0] for name in names):
+            if name not in {*sys.stdlib_module_names, "benchmarks", *LEFT_TO_THE_USER}:
+                assert PACKAGES.get(name, name).lower() in known, f"{path.name} imports {name}"

@@ -6,6 +6,7 @@ import errno
 import hashlib
 import json
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,7 @@ def test_a_broken_connection_goes_on_where_it_broke(
 ) -> None:
     cut = getattr(tricks, kind)
     mirror.trick(PATH, cut(100_000), cut(50_000))
-    asking = ask()
+    asking = ask(stall_bytes=10_000)
     download(asking.web, remote, tmp_path)
     assert (tmp_path / "f.bz2").read_bytes() == body
     first, second, third = mirror.asked(PATH)
@@ -391,6 +392,118 @@ def test_a_silent_server_and_one_that_trickles(
     assert "timed out" in asking.reasons()[0]
     assert "bytes came in" in asking.reasons()[1]
     assert mirror.ranges(PATH)[2] is not None
+
+
+def test_a_mirror_that_trickles_for_ever_is_left_with_its_part_kept(
+    remote: Remote, mirror: Any, ask: Any, tricks: Any, body: bytes, tmp_path: Path
+) -> None:
+    """Each attempt brings bytes, and goes on where the one before it stopped: too few to forgive it."""
+    mirror.trick(PATH, *[tricks.trickle(10, 0.005)] * 9)
+    asking = ask(stall=0.02, stall_bytes=10_000, stalls=3)
+    with pytest.raises(
+        FetchError, match=r"/f\.bz2: only \d+ bytes came in 0 s \(3 failures in a row\)"
+    ) as error:
+        download(asking.web, remote, tmp_path)
+    assert mirror.url in error.value.message
+    assert "another --mirror" in error.value.remedy
+    mirror.tricks[PATH].clear()
+    assert download(asking.web, remote, tmp_path).resumed > 0
+    assert (tmp_path / "f.bz2").read_bytes() == body
+
+
+def test_drops_after_a_byte_each_are_no_progress(
+    remote: Remote, mirror: Any, ask: Any, tricks: Any, tmp_path: Path
+) -> None:
+    mirror.trick(PATH, *[tricks.drop(1)] * 50)
+    asking = ask(attempts=4)
+    with pytest.raises(FetchError, match="4 failures in a row"):
+        download(asking.web, remote, tmp_path)
+    assert len(mirror.asked(PATH)) == 4
+
+
+def test_a_body_without_end_is_left_and_nothing_stays(mirror: Any, ask: Any, tmp_path: Path) -> None:
+    def endless(handler: Any, data: bytes) -> None:
+        handler.send_response(200)
+        handler.end_headers()
+        while True:
+            handler.wfile.write(b"x" * 4096)
+
+    mirror.trick(PATH, endless)
+    asking = ask()
+    with pytest.raises(FetchError, match="sends more and more where a file has at most 50,000") as error:
+        download(asking.web, Remote("f.txt", mirror.url + PATH, most=50_000), tmp_path)
+    assert mirror.url in error.value.message
+    assert "another --mirror" in error.value.remedy
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("length", ["-1", "-99999999", "1e9", "0x10", "12, 13", "9" * 300])
+def test_a_length_that_is_none_ends_in_an_error(length: str, mirror: Any, ask: Any, tmp_path: Path) -> None:
+    def wrong(handler: Any, data: bytes) -> None:
+        handler.send_response(200)
+        handler.send_header("Content-Length", length)
+        handler.end_headers()
+        handler.wfile.write(b"some bytes")
+        handler.close_connection = True
+
+    mirror.trick(PATH, *[wrong] * 9)
+    asking = ask()
+    with pytest.raises(FetchError, match="3 failures in a row") as error:
+        download(asking.web, Remote("f.txt", mirror.url + PATH, most=50_000), tmp_path)
+    assert mirror.url in error.value.message
+    assert "another --mirror" in error.value.remedy
+    assert len(mirror.asked(PATH)) == 3
+
+
+def test_a_length_above_all_files_is_not_waited_for(mirror: Any, ask: Any, tmp_path: Path) -> None:
+    mirror.trick(PATH, lambda handler, data: handler.answer(200, b"some", {}, length=10**19))
+    asking = ask()
+    with pytest.raises(FetchError, match=r"offers 10,000,000,000,000,000,000 bytes"):
+        download(asking.web, Remote("f.txt", mirror.url + PATH, most=50_000), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    assert asking.waits == []
+
+
+def test_a_length_that_is_too_long_is_an_error(mirror: Any, ask: Any, tmp_path: Path) -> None:
+    def promise(handler: Any, data: bytes) -> None:
+        handler.answer(200, b"some", {}, length=4_000)
+        handler.close_connection = True
+
+    mirror.trick(PATH, *[promise] * 50)
+    asking = ask(attempts=4)
+    with pytest.raises(FetchError, match="4 failures in a row"):
+        download(asking.web, Remote("f.txt", mirror.url + PATH), tmp_path)
+    assert len(mirror.asked(PATH)) <= 5
+
+
+@pytest.mark.parametrize("many", [True, False])
+def test_headers_without_end_are_left(many: bool, mirror: Any, ask: Any, tmp_path: Path) -> None:
+    """Many, or one byte of them after the other: the answer as a whole has its time."""
+
+    def endless(handler: Any, data: bytes) -> None:
+        handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
+        while True:
+            handler.wfile.write(b"X-More: and more\r\n" * 100 if many else b"x")
+            time.sleep(0 if many else 0.01)
+
+    mirror.trick(PATH, *[endless] * 9)
+    asking = ask(answer=0.3, read=0.2)
+    with pytest.raises(FetchError, match="3 failures in a row") as error:
+        download(asking.web, Remote("f.txt", mirror.url + PATH), tmp_path)
+    assert mirror.url in error.value.message
+    assert "another --mirror" in error.value.remedy
+
+
+def test_a_stop_is_heard_while_an_answer_is_waited_for(
+    mirror: Any, ask: Any, tricks: Any, tmp_path: Path
+) -> None:
+    free = threading.Event()
+    mirror.trick(PATH, tricks.silent(free))
+    asking = ask(read=60.0)
+    threading.Timer(0.1, asking.web.stop.set).start()
+    with pytest.raises(Stopped):
+        download(asking.web, Remote("f.txt", mirror.url + PATH), tmp_path)
+    free.set()
 
 
 def test_a_server_that_is_not_there_is_given_up_soon(ask: Any, tmp_path: Path) -> None:

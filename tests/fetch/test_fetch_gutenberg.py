@@ -316,3 +316,16 @@ def test_something_must_be_wanted() -> None:
 def test_ids_that_are_none(text: str) -> None:
     with pytest.raises(SettingError, match="--ids"):
         gutenberg.parse_ids(text)
+
+
+def test_a_catalogue_that_unpacks_without_end_is_left(
+    library: Any, ask: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    heading, row = b"Text#,Type,Issued,Title,Language,Authors,Subjects,LoCC,Bookshelves\n", b"x,y\n"
+    name = "/pub/gutenberg/cache/epub/feeds/pg_catalog.csv.gz"
+    library.files[name] = gzip.compress(heading + row * 2_000_000)
+    monkeypatch.setattr("corpuskit.sources.gutenberg.catalog._MAX_TABLE", 2**20)
+    mirror = Mirror(ask().web, library.address, tmp_path)
+    with pytest.raises(InputError, match="unpacks to more than 1,048,576 bytes"):
+        mirror.catalog()
+    assert mirror.catalog_path() is None

@@ -78,6 +78,7 @@ def find_blocks(lines: Sequence[str], *, without: Collection[str] = ()) -> list[
         if (kind := rules.first_kind(plain, view)) is None:
             view.before = kinds[-1] if kinds else "heading"
             view.apart = _stands_apart(measured, i)
+            view.in_row = _goes_on_counting(measured, i)
             view.beside = neighbours(measured, scores, i)
             scores[i] += beside_score(block, shape, view.beside)
             view.score = scores[i]
@@ -105,6 +106,14 @@ def _stands_apart(blocks: Sequence[Lines], i: int) -> bool:
     gaps = sorted(block.above for block in blocks[max(0, i - 4) : i + 5])
     # Four and more set a block apart even where most blocks near it have as many.
     return above > gaps[len(gaps) // 2] or above > 3
+
+
+def _goes_on_counting(blocks: Sequence[Lines], i: int) -> bool:
+    """Whether a line begins with a number, and two of the four beside it with those before and after."""
+    if (own := rules.item_number(blocks[i].text)) is None:
+        return False
+    beside = (j for j in range(max(0, i - 2), min(len(blocks), i + 3)) if j != i)
+    return sum(rules.item_number(blocks[j].text) == own + j - i for j in beside) >= 2
 
 
 def _still_open(block: Lines, kind: Kind, blocks_open: int) -> int:

@@ -34,6 +34,8 @@ from corpuskit.storage.streams import BrokenStreamError, chunks
 MAX_BOOKS = 2_000_000
 """Numbers after which a catalogue is refused; Project Gutenberg had given 77,000 in 2025."""
 
+_MAX_TABLE = 2**30
+"""Bytes of a table, unpacked: that of 2026 has 22 million. A packed file may have no end."""
 _MAX_LINE = 2**20
 """Characters: a file without line ends must not fill the memory."""
 _TABLES = (".csv", ".csv.gz")
@@ -152,12 +154,14 @@ def _load(path: str, content: str) -> Catalog:
 def _gather(path: str, found: Iterable[tuple[str, int, list[str] | CatalogEntry | str]]) -> Catalog:
     """Hold the entries of a table or archive; what is no entry is a problem's sentence."""
     entries: dict[int, bytes] = {}
-    wrong: list[str] = []
+    wrong: list[str] = []  # the first ones: a broken table may have nothing else
+    wrong_count = 0
     for place, number, entry in found:
-        if isinstance(entry, str):
-            wrong.append(f"{place}: {entry}")
-        elif number in entries:
-            wrong.append(f"{place}: number {number} stands twice, the first is taken")
+        if isinstance(entry, str) or number in entries:
+            wrong_count += 1
+            if len(wrong) < 3:
+                twice = f"number {number} stands twice, the first is taken"
+                wrong.append(f"{place}: {entry if isinstance(entry, str) else twice}")
         else:
             facts = entry if isinstance(entry, list) else vars(entry)
             entries[number] = json.dumps(facts, ensure_ascii=False, separators=(",", ":")).encode()
@@ -166,7 +170,7 @@ def _gather(path: str, found: Iterable[tuple[str, int, list[str] | CatalogEntry 
             raise InputError(message, remedy=f"Give {_FORMS}.")
     if not entries:
         raise InputError(f"gutenberg: no book in catalog {path!r}", remedy=f"Give {_FORMS}.")
-    left_out = f"gutenberg: {len(wrong):,} entries of the catalogue are left out: {'; '.join(wrong[:3])}"
+    left_out = f"gutenberg: {wrong_count:,} entries of the catalogue are left out: {'; '.join(wrong)}"
     return Catalog(entries, problems=(left_out,) if wrong else ())
 
 
@@ -218,7 +222,10 @@ def _lines(path: str) -> Iterator[str]:
     """The lines of a UTF-8 file with their ends. Raises `csv.Error` for one above `_MAX_LINE` characters."""
     decoder = codecs.getincrementaldecoder("utf-8-sig")()
     rest = ""
+    length = 0
     for chunk in chunks(path):
+        if (length := length + len(chunk)) > _MAX_TABLE:
+            raise csv.Error(f"it unpacks to more than {_MAX_TABLE:,} bytes")
         *whole, rest = (rest + decoder.decode(chunk)).split("\n")
         yield from (line + "\n" for line in whole)
         if len(rest) > _MAX_LINE:

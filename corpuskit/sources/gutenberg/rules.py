@@ -39,6 +39,7 @@ _NOTE_LABEL = re.compile(r"\W*footnotes? \w{1,4}\W*", re.IGNORECASE)
 _FOOTNOTE = re.compile(r"\s*(?:\[[\w*]{1,4}\]|\d{1,3}[:.)]|\*|\[?footnote)", re.IGNORECASE)
 _LEADER = re.compile(r"\S(?: {3,}|\.{4,})_?(?:\$?[\d.]+|[ivxlc]+|frontispiece)[_.]*$", re.IGNORECASE)
 _ITEM = re.compile(r"\s*(?:\d{1,3}[.)]|[IVXLC]{1,7}[.)]|\([a-z\d]{1,3}\)|[*•-])\s+\S")
+_ITEM_NUMBER = re.compile(r"\s*(?:\((?=\d{1,3}\)\.))?(\d{1,3})[.)]")
 _ORNAMENT = re.compile(r"[\s*_=·•.#~+<>|–—o-]+")
 _ROMAN_TITLE = re.compile(r"[\W_]{0,4}(?:[IVXLC]{1,8}|\d{1,3})\.(?:\s|--|—)+\S")
 _YEAR = re.compile(r"\W*(?:1[4-9]\d\d|M[DCLXVI]{3,})\W*")
@@ -54,6 +55,9 @@ _SIGNED = re.compile(
 _SALUTED = re.compile(
     r"(?i)[\W_]{0,3}(?:my |o )?(?:dear|dearest|beloved|honou?red|sir|madam|gentlemen)\b.{0,40}[,:—-]+$"
 )
+_NAME_IN_CAPITALS = re.compile(r"_?(?:[A-Z][a-z]{0,3}\. ?){1,3}(?:[A-Z]{2,} ?){1,2}[,.]?_?")
+_GAP = 3
+"""Blank lines that set a line apart from what is below it, too."""
 _INITIALS = re.compile(r"_?(?![IVXLC]+\.)(?:[A-Z]\. ?){1,4}_?")
 _DATED = re.compile(
     rf"[^.!?;]{{0,50}}\b(?:{_MONTH}|(?:mon|tues|wednes|thurs|fri|satur|sun)day)\b[^a-z]{{0,12}}\d[^!?]{{0,24}}$",
@@ -88,6 +92,12 @@ def _ends_in_number(line: str) -> bool:
     """Whether a line ends as one of an index does. Only its end is looked at, however long it is."""
     end = line[-_LONGEST_NUMBERS:]
     return end.rstrip(" .;,_=-–")[-1:] in _DIGITS and _NUMBER_AT_END.search(end) is not None
+
+
+def item_number(text: Sequence[str]) -> int | None:
+    """The number that a block of one line begins with; None for other blocks."""
+    found = _ITEM_NUMBER.match(text[0]) if len(text) == 1 else None
+    return int(found[1]) if found else None
 
 
 def _is_short_name(line: str) -> bool:
@@ -195,6 +205,9 @@ LETTERS: Rules = (
     BlockRule("at_right", "letter", lambda b: b.at_right, "datelines and signatures stand at the right"),
     BlockRule("address", "letter", _is_address,
         "lines like stairs, from a comma to a full stop, shorter than half a line"),
+    BlockRule("name_and_office", "letter",
+        lambda b: 2 <= b.count <= 3 and b.ends_before(0.7) and _NAME_IN_CAPITALS.fullmatch(b.text[0].strip()),
+        "a name in capitals with its initials, and what he is"),
     BlockRule("closing_and_name", "letter",
         lambda b: b.count > 1 and _SIGNED_FIRST.match(b.joined) and _is_short_name(b.text[-1]),
         "closing words with a name in capitals below them"),
@@ -257,6 +270,9 @@ HEADINGS: Rules = (
         lambda b: b.count > 12 or (b.count > 4 and not b.front and not b.joined.isupper())
         or len(b.joined) > 60 * b.count + 40,
         "a title page has up to twelve lines, other headings four if they are not in capitals"),
+    BlockRule("year_alone", "heading",
+        lambda b: b.count == 1 and _YEAR.fullmatch(b.joined) and (b.front or b.lines.below >= _GAP),
+        "a year that ends a title page"),
     BlockRule("number_alone", "heading",
         lambda b: not b.letters and b.count == 1 and (b.apart or CHAPTER.match(b.joined)),
         "the number of a chapter"),
@@ -294,6 +310,9 @@ HEADINGS: Rules = (
         "the rest of a sentence that something else has cut"),
     BlockRule("short_apart", "heading", lambda b: b.apart and b.short and b.count <= 3 and not b.ended,
         "up to three short lines that are no sentence, below a gap"),
+    BlockRule("alone_in_a_gap", "heading",
+        lambda b: b.apart and b.short and b.count == 1 and b.lines.below >= _GAP and b.above >= _GAP,
+        "a line far from what is above and below it, even a question"),
     BlockRule("few_words_apart", "heading",
         lambda b: b.apart and b.count == 1 and b.bare.endswith(".") and b.words <= 4,
         "titles of up to four words had a full stop once"),
@@ -314,6 +333,8 @@ HEADINGS: Rules = (
 SINGLES: Rules = (
     BlockRule("note_label", "heading", lambda b: b.count == 1 and _NOTE_LABEL.fullmatch(b.joined),
         "Footnote 3, with the note below it"),
+    BlockRule("numbered_line", "list", lambda b: b.count == 1 and b.in_row,
+        "numbers go on in the lines beside it"),
     BlockRule("line_of_note", "prose", lambda b: b.count == 1 and _FOOTNOTE.match(b.joined),
         "a note on one line, which may be set in"),
     BlockRule("line_beside_prose", "prose",

@@ -222,6 +222,7 @@ class BlockView:
         front: whether it stands before the first paragraph of the book.
         listed: whether it stands below "Contents".
         apart: whether more blank lines are above it than is usual near it.
+        in_row: whether its number goes on from the lines beside it.
         beside: what stands near it, as far in as it does.
         in_verse: whether most blocks of the book are verse.
         own: the kind found so far, for the rules of `SETTLING` alone.
@@ -235,6 +236,7 @@ class BlockView:
     front: bool = False
     listed: bool = False
     apart: bool = False
+    in_row: bool = False
     beside: Beside = _NOTHING
     in_verse: bool = False
     own: Kind | None = None

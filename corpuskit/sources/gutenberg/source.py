@@ -108,7 +108,7 @@ class Gutenberg(Source):
     """
 
     name: ClassVar[str] = "gutenberg"
-    version: ClassVar[int] = 3
+    version: ClassVar[int] = 4
     same_id_reason: ClassVar[str] = "other_edition"
     columns: ClassVar[Mapping[str, pa.DataType]] = {
         "authors": pa.list_(pa.string()),

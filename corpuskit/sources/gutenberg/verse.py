@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from corpuskit.sources.gutenberg.shape import Beside, BookShape, Lines
+from corpuskit.sources.gutenberg.shape import CHAPTER, Beside, BookShape, Lines
 
 WEIGHTS = {
     "bias": -1.5,
@@ -24,7 +24,9 @@ WEIGHTS = {
     "short_unfilled": 1.2,  # the same again for two or three lines
     "ended": 1.5,  # share of the line ends with punctuation
     "ragged": 2.9,  # four lines and more, shorter than a wrap makes them
-    "inset": 1.4,  # further in than a paragraph of the book
+    "full": -4.0,  # four lines and more, as wide as the book: no next word had fitted (names make capitals)
+    "inset": 1.4,  # further in than all lines but the first of a paragraph of the book
+    "inset_short": 1.0,  # two or three such lines with room for words more
     "inset_as_prose": -1.8,  # but so is a sure paragraph near it
     "quote_flush": -1.3,  # speech: begins with a quotation mark and is not inset
     "beside_verse": 1.4,  # sure verse near it is as far in
@@ -51,7 +53,7 @@ def beside_score(block: Lines, shape: BookShape, beside: Beside) -> float:
     """What is added to the score of a block of two lines and more for what stands beside it."""
     if len(block.text) < 2:
         return 0.0
-    inset_as_prose = beside.prose and min(block.indents) > shape.indent + 1
+    inset_as_prose = beside.prose and min(block.indents) > shape.margin + 1
     return WEIGHTS["inset_as_prose"] * inset_as_prose + WEIGHTS["beside_verse"] * beside.verse
 
 
@@ -67,7 +69,9 @@ def features(block: Lines, shape: BookShape) -> dict[str, float]:
         fits += room > 0 and _first_word(text[i + 1], indents[i + 1], room) <= room
     filled = (sum(ends[:-1]) / last - inset) / max(1, shape.width - inset)
     short = last < 3
-    stands_in = inset > shape.indent + 1
+    stands_in = inset > shape.margin + 1
+    full = not (short or fits or stands_in) and filled > 0.85 and width > 0.9 * shape.width
+    full = full and not CHAPTER.match(text[0])  # entries of contents, all of whose words have capitals
     # 0.4 and 0.8 only centre a feature; the bias takes up what they move.
     return {
         "bias": 1.0,
@@ -79,7 +83,9 @@ def features(block: Lines, shape: BookShape) -> dict[str, float]:
         "short_unfilled": 0.8 - filled if short else 0.0,
         "ended": block.ended / last - 0.4,
         "ragged": float(not short and fits > 0.3 * last and filled < 0.7),
+        "full": float(full),
         "inset": float(stands_in),
+        "inset_short": float(stands_in and short and filled < 0.7),
         "quote_flush": float(not stands_in and text[0].lstrip()[:1] in tuple("\"“‘'«„")),
     }
 

@@ -72,3 +72,46 @@ def test_what_is_no_text_or_no_setting() -> None:
     for wrong in ("books/90001-0.txt", BOOKS, 5):
         with pytest.raises(SettingError, match="is the name of a file or none of its contents"):
             clean_book(wrong)  # type: ignore[arg-type]
+
+
+HEADLESS = """The Project Gutenberg EBook of The Lane, by A. Writer
+
+This eBook is for the use of anyone anywhere at no cost and with
+almost no restrictions whatsoever.
+
+Title: The Lane
+       A Tale
+
+Author: A. Writer
+
+Posting Date: June 1, 2010 [EBook #77777]
+
+Language: English
+
+Produced by J. Doe
+
+"""
+
+
+def test_a_book_without_a_start_line_is_cut_below_its_fields_and_flagged() -> None:
+    story = "THE LANE\n\nby A. Writer\n\nTitle: a word that he liked."
+    for header in (
+        HEADLESS,
+        HEADLESS.replace("Title", "Titre").replace("Author", "Auteur").replace("Language", "Langue"),
+    ):
+        found = clean_book(header + story)
+        assert found.text == story
+        assert found.flags[:2] == ("no_start_marker", "header_cut_at_fields")
+        assert [cut.reason for cut in found.cuts] == ["header", "credits"] or found.cuts[0].reason == "header"
+        assert found.header.number == 77777
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Title: The Lane\n\nAuthor: nobody knows.\n\nIt was late.",
+        "A HISTORY OF BOOKS\n\nProject Gutenberg began in 1971.\n\nTitle: it had none.",
+    ],
+)
+def test_what_only_looks_like_a_header_stays(text: str) -> None:
+    assert clean_book(text).text == text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import os
+import textwrap
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -261,6 +262,13 @@ def test_paragraphs_that_are_told_by_their_indent_alone() -> None:
         ("see http://x.org/_a_/b_c_d.html there", "see http://x.org/_a_/b_c_d.html there"),
         ("a _____ blank, x = y = z, 2 + 3 + 4", "a _____ blank, x = y = z, 2 + 3 + 4"),
         ("an _unclosed mark", "an _unclosed mark"),
+        ("so _der_letzte_Mensch_ and _Nautilus_aurait been", "so der letzte Mensch and Nautilus aurait been"),
+        ("“_Jean_Valjean_”, (_Mme._Bovary_), 2_s._ 6_d._", "“Jean Valjean”, (Mme. Bovary), 2s. 6d."),
+        ("_un_likely, pre_tend_ed, _T_he and Tag_es_", "unlikely, pretended, The and Tages"),
+        ("the_Nautilus_ and _il y a_beaucoup d'eau", "the Nautilus and il y a beaucoup d'eau"),
+        ("a _friend_ship in friendship", "a friendship in friendship"),
+        ("_self_same_, then _house_, _lamp_; two_three", "self same, then house, lamp; two_three"),
+        ("my_file_name.txt and a_b_c.txt and __x__", "my_file_name.txt and a_b_c.txt and __x__"),
     ],
 )
 def test_emphasis(marked: str, plain: str) -> None:
@@ -297,6 +305,87 @@ def test_page_numbers() -> None:
     assert "{" not in typeset(book(*braced))
     few = "A note {3} and another {311} that count nothing up."
     assert few in typeset(book(few))
+
+
+SENTENCES = (
+    "Somebody had cut the elms down before the spring of that year, and nobody could look for {}miles along"
+    " the thick tops of the hedge{} without a thought of them."
+)
+
+
+@pytest.mark.parametrize(
+    "form", ["[{}]", "[{}] ", "({})", "{{{}}}", "<{}>", "|{}|", "(p. {})", "[σελ. {}]", "[S. {}]"]
+)
+def test_numbers_of_pages_stay_inside_the_sentence(form: str) -> None:
+    """Notes of the same book, which are numbered in brackets too, keep their numbers."""
+    pages = [textwrap.fill(SENTENCES.format(form.format(n), f"[{n % 10 + 1}]"), 70) for n in range(2, 60)]
+    notes = [f"[{n}] What the author says of it." for n in range(1, 11)]
+    whole = typeset(book(*pages, *notes))
+    assert whole.count("could look for miles along the thick") == 58
+    assert all(f"hedge[{n % 10 + 1}] without" in whole for n in range(2, 60))
+    assert all(note in whole for note in notes)
+    assert form.format(47).strip() in typeset(book(*pages, *notes), page_numbers="keep")
+
+
+def test_numbers_that_are_of_no_page_stay() -> None:
+    notes = [f"He had seen it [{n}] and went on.\n\n[{n}] In the year {1700 + n}." for n in range(1, 60)]
+    assert all(f"[{n}] and went" in typeset(book(*notes)) for n in range(1, 60))
+    sections = [f"({n}) Whoever fells an elm pays for it." for n in range(1, 60)]
+    assert all(section in typeset(book(*sections)) for section in sections)
+
+
+@pytest.mark.parametrize(
+    ("caption", "left"),
+    [
+        (name, "")
+        for name in (
+            "0023m",
+            "Bookcover",
+            "i_012",
+            "p012.jpg",
+            "Front cover",
+            "_0009_",
+            "illus-034a",
+            "Titlepage",
+        )
+    ]
+    + [(name, name) for name in ("1805", "Plate 12", "The lamp", "Henry VIII", "Frontispiece", "7th")],
+)
+def test_captions_that_are_names_of_files_go(caption: str, left: str) -> None:
+    assert typeset(book(f"[Illustration: {caption}]")) == typeset(book(*filter(None, [left])))
+    inside = f"The elms were [Illustration: {caption}] felled in the spring of that year."
+    assert (caption in typeset(book(inside))) == bool(left)
+
+
+NAMES = """Emma Woodhouse, who had been at school with Mary Parker and with Susan
+Harding, the daughters of the rector, was standing at the window with
+John Harding when the carriage of Lord Ashby came up the lane, and with
+Captain Parker, whom nobody in the house expected before Easter, old Mr.
+Harding got down from it and asked for Miss Woodhouse and for her aunt
+Margaret, who was said to be at Bath."""
+
+
+def test_a_paragraph_whose_lines_begin_with_names_is_one_line() -> None:
+    joined = NAMES.replace("\n", " ")
+    assert joined in typeset(book(NAMES)).split("\n")
+    first = f"CHAPTER I\n\n{NAMES}\n\n{PROSE}\n\n{PROSE}"
+    assert joined in typeset(first).split("\n")
+
+
+@pytest.mark.parametrize("indent", [2, 4, 8])
+@pytest.mark.parametrize(
+    "couplet",
+    [
+        "Arbor alta fuit, qua nulla superbior ulli\nDescendit silva vertice nigra suo.",
+        "Luce carent ulmi, viduo stat semita muro\net nova per vacuas ventilat aura fores.",
+    ],
+)
+def test_a_couplet_that_is_set_in_keeps_its_lines(couplet: str, indent: int) -> None:
+    """Also where paragraphs begin as far in."""
+    set_in = textwrap.indent(couplet, " " * indent)
+    indented = "\n\n".join([f"{' ' * indent}{PROSE}"] * 5)
+    for text in (book(set_in), f"{indented}\n\n{set_in}\n\n{indented}"):
+        assert f"\n{couplet}\n" in typeset(text)
 
 
 def test_lone_numbers_are_pages_only_in_the_middle_of_sentences() -> None:
@@ -449,7 +538,7 @@ def test_marks_of_real_blocks_are_well_formed() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("which", "least"), [("test", 489), ("tune2", 291), ("uniform", 486), ("uniform2", 482)]
+    ("which", "least"), [("test", 489), ("tune2", 291), ("uniform", 486), ("uniform2", 487)]
 )
 @pytest.mark.skipif(not CORPORA, reason="CORPUSKIT_CORPORA does not name the corpora")
 def test_blocks_in_the_right_class_do_not_become_fewer(which: str, least: int) -> None:

@@ -52,6 +52,41 @@ ANYWHERE = [
     "[Anmärkningar till den elektroniska utgåvan: stavningen har behållits.]",
     "[Noto de la transskribinto: la ortografio estas konservita.]",
     "[Uwagi do wydania elektronicznego: zachowano pisownię.]",
+    *(
+        f"[{heading}: ok.]"
+        for heading in (
+            "Afskriverens bemærkninger",
+            "Bemærkninger fra afskriveren",
+            "Paalala ng nagsalin",
+            "Avskriverens merknad",
+            "Avskrivarens anmärkningar",
+            "Sähköisen laitoksen huomautus",
+            "Poznámka přepisovatele",
+            "Az átíró megjegyzése",
+            "Σημείωση του μεταγραφέα",
+            "Примечание переписчика",
+            "Примітка транскрибатора",
+            "Бележка на преписвача",
+            "Напомена преписивача",
+            "Opomba prepisovalca",
+            "轉錄者註",
+            "录入者说明",
+            "入力者注",
+            "전사자 주",
+            "הערת המעתיק",
+            "ملاحظة الناسخ",
+            "Nodyn y trawsgrifydd",
+            "Nóta an tras-scríobhaí",
+            "Nota transcriptorului",
+            "Nota transcriptoris",
+            "Aantekening van die transkribeerder",
+            "Opmerking fan de bewurker",
+            "Athugasemd afritara",
+            "Ümberkirjutaja märkus",
+            "Çevriyazanın notu",
+            "Ghi chú của người chép",
+        )
+    ),
 ]
 
 
@@ -93,9 +128,52 @@ def test_notes_under_a_heading(heading: str) -> None:
     assert left(at_the_beginning) == TITLE + STORY
 
 
+@pytest.mark.parametrize("title", ["THE GARDEN BOOK\n\nby Ann Author", "The Garden Book\n\nAnn Author"])
+@pytest.mark.parametrize(
+    "note",
+    [
+        "Transcriber's Note:\nThe spelling was kept, and misprints\nwere corrected.",
+        "Transcriber's Note: The spelling\nwas kept.",
+        "Transcriber's Notes\n\nThe spelling was kept.",
+        "Afskriverens bemærkninger:\n\nStavefejl er rettet.",
+    ],
+)
+def test_the_title_page_below_a_note_stays(note: str, title: str) -> None:
+    assert left(f"{note}\n\n{title}\n\n\n{STORY}") == f"{title}\n\n\n{STORY}"
+
+
+def test_a_long_note_ends_with_a_paragraph() -> None:
+    lines = "\n\n".join(f"Page {n}: the spelling of word {n} was corrected." for n in range(300))
+    assert 6_000 < len(lines) < MAX_NOTE
+    assert left(f"TRANSCRIBER'S NOTE\n\n{lines}\n\n\n\n{TITLE}{STORY}") == TITLE + STORY
+    others = "\n\n".join(
+        f"The lamp of house number {n} was lit for the whole of the night." for n in range(300)
+    )
+    for text in (f"TRANSCRIBER'S NOTE\n\nThe spelling was kept.\n\n{others}\n\n{STORY}", lines + others):
+        kept = left(text)
+        assert all(line in lines + others + STORY for line in kept.split("\n\n") if "lamp" in line)
+        assert others.endswith(kept.split("\n\n" + STORY)[0][-200:])
+
+
+MENDED = [
+    "Original comments on the preparation of the e-text:\n\nScanned in 1999.\n\nAll by hand.",
+    "ERRATA\n\nThe following have been corrected in this file:\n\nPage 3: elm changed to elms",
+    "Corrections\n\nThe first line is the original, the second was changed to it.\n\np. 3:\nelm",
+    "Lista de erros corrigidos\n\nOs erros encontrados e corrigidos:\n\n| pág. 3 | a | b |",
+    "Verbeteringen\n\nDe volgende verbeteringen zijn aangebracht in het eBoek:\n\nBladzijde 3 iep iepen",
+    "Colofon\n\nBeschikbaarheid\n\nDit eBoek is voor kosteloos gebruik door iedereen overal.",
+]
+
+
+@pytest.mark.parametrize("words", MENDED)
+def test_a_list_of_what_was_mended_in_the_file_is_no_part_of_the_book(words: str) -> None:
+    assert left(f"{TITLE}{STORY}\n\n\n{words}\n").rstrip() == f"{TITLE}{STORY}"
+
+
 @pytest.mark.parametrize(
     "words",
     [
+        "ERRATA\n\nPage 3, line 2, for elm read elms.\n\nPage 9, for a read the.",
         "The transcriber of this manuscript was a monk, and his note stands in the margin.",
         "NOTE.\n\nThe author wishes to say that nothing here is invented.",
         "AUTHOR'S NOTE\n\nEvery word is true.\n\n\nCHAPTER I",
