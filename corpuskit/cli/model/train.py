@@ -113,8 +113,7 @@ def command(
     if plans or print_config:
         return show(shell, run, settings, hourly, plans)
     if verify_resume:
-        prove_resume(shell, run, out or run, settings)
-        return
+        return prove_resume(shell, run, out or run, settings)
     assert out is not None
     speaks = _speaks()
     with contextlib.ExitStack() as stack:
@@ -135,8 +134,7 @@ def command(
             began=began,
         )
     if speaks:
-        told = wrapped(sentence(result), width_of(sys.stdout))
-        shell.result(finite({**dataclasses.asdict(result), "out": str(result.out)}), told)
+        shell.result(finite({**dataclasses.asdict(result), "out": str(result.out)}), _shown(result))
     if result.can_resume and speaks:
         shell.say(f"Go on with: corpuskit train {run} --out {out} --resume")
     if result.reason == "interrupted":
@@ -212,6 +210,10 @@ def parse_assignments(assignments: tuple[str, ...]) -> dict[str, str]:
             raise SettingError(f"--set {assignment} is not NAME=VALUE", remedy=remedy)
         values[name.strip().replace("-", "_")] = value.strip()
     return values
+
+
+def _shown(result: TrainResult) -> str:
+    return wrapped(sentence(result), width_of(sys.stdout))
 
 
 def sentence(result: TrainResult) -> str:
