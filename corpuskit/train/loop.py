@@ -61,7 +61,9 @@ class Stopper:
 class Saver:
     """Saves every `save_every` steps; by default every minute, or twenty times as long as a save takes.
 
-    When a checkpoint is saved changes nothing of what is computed, so the clock may decide it.
+    When a checkpoint is saved changes nothing of what is computed, so the clock may decide it. The run stands
+    still meanwhile, by default for a twentieth of its time at most, and what the larger file of a checkpoint
+    holds stands in memory once more.
     """
 
     def __init__(self, trainer: Trainer) -> None:
