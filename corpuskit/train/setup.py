@@ -265,18 +265,22 @@ def make_trainer(out: Path, setup: Setup, corpus: Corpus, grid: Grid, began: flo
     # A fiftieth of the run, at least 10 and at most 200 steps, and of a short run no more than a quarter.
     warmup = min(max(10, steps // 50), 200, max(1, steps // 4))
     learner = make_learner(setup, shards.vocab_size, grid)
+    validation = setup.task.validation(settings.eval_tokens or FINAL_TOKENS)
+    # A row that is measured on goes forward only: about a third of the cost of a training row. In a short run
+    # the steps take four times as long as what is measured between them at least.
+    least = 4 * validation.rows // (3 * setup.task.batch_rows)
     token_bytes = tokenizer.token_bytes(shards.vocab_size) if settings.objective == "causal" else None
     return Trainer(
         out=out,
         settings=settings,
         learner=learner,
         evaluator=Evaluator(learner.parallel, learner.place, learner.micro_rows, token_bytes),
-        validation=setup.task.validation(settings.eval_tokens or FINAL_TOKENS),
+        validation=validation,
         final=setup.task.validation(FINAL_TOKENS),
         milestone=milestones(shards, tokenizer, settings.prompt, settings.seed),
         intervals=Intervals(
             warmup=warmup if settings.warmup_steps is None else settings.warmup_steps,
-            validation=settings.eval_every or max(1, steps // _VALIDATIONS),
+            validation=settings.eval_every or max(1, steps // _VALIDATIONS, least),
             sample=max(1, steps // _SAMPLES),
             sample_at=settings.sample_at,
         ),
