@@ -36,6 +36,10 @@ MEMORY_CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {**_WIDE, "layers": 8, "kv_heads": 8},
         {"rows": 1, "positions": 128, "optimizer": "muon"},
     ),
+    "decoder of 28M, Muon, 1 row, 2 micro-batches": (
+        {**_WIDE, "layers": 8, "kv_heads": 8},
+        {"rows": 1, "positions": 128, "optimizer": "muon", "accumulates": True},
+    ),
     "decoder, tiny, Muon": (_TINY, {"rows": 8, "positions": 128, "optimizer": "muon"}),
     "decoder, dropout, 32 rows": ({**_SMALL, "dropout": 0.1}, {"rows": 32, "positions": 256}),
     "decoder, bf16": (_SMALL, {"rows": 8, "positions": 256, "bf16": True}),

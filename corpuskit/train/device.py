@@ -160,6 +160,11 @@ def process_state(device: torch.device, deterministic: bool = False) -> Iterator
         ):
             yield
     except RuntimeError as error:  # A CPU's allocator knows no type of its own.
+        if "does not have a deterministic implementation" in str(error):
+            raise TrainError(
+                f"deterministic = True: {str(error).partition(',')[0]}",
+                remedy="Leave deterministic out: a run that goes on may then differ in its last bits.",
+            ) from error
         if not isinstance(error, torch.OutOfMemoryError) and "can't allocate memory" not in str(error):
             raise
         raise TrainError(
@@ -170,7 +175,10 @@ def process_state(device: torch.device, deterministic: bool = False) -> Iterator
 
 @contextlib.contextmanager
 def fixed_order(deterministic: bool) -> Iterator[None]:
-    """Have torch choose kernels that add in a fixed order, if so wanted; it says so where it knows none."""
+    """Have torch choose kernels that add in a fixed order, if so wanted, and fail where it knows none.
+
+    Only so do attention's fused kernels keep an order in their backward pass: asked to warn, they warn.
+    """
     if not deterministic:  # Also to ask torch for it takes seconds.
         yield
         return
@@ -179,7 +187,7 @@ def fixed_order(deterministic: bool) -> Iterator[None]:
         torch.is_deterministic_algorithms_warn_only_enabled(),
     )
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS reads it before its first product.
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.use_deterministic_algorithms(True)
     try:
         yield
     finally:
@@ -239,6 +247,26 @@ def compiling_pays(device: str, flops: float) -> bool:
     return device == "cuda" or flops >= WORTH_FLOPS
 
 
+def compile_parts(model: Transformer) -> None:
+    """Have the model's blocks and its loss compiled when they are called first."""
+    for part in model.modules():
+        if isinstance(part, Block | TokenLosses):
+            part.compile()
+        if isinstance(part, Attention) and next(model.parameters()).device.type == "cpu":
+            # There is nothing to fuse, and compiled for a CPU (torch 2.13) products in bfloat16 have a
+            # gradient that is no number where queries, keys and values are parts of one matrix.
+            part.attend = torch.compiler.disable(attend)  # type: ignore[no-untyped-call]
+
+
+def graphs_compiled() -> int:
+    """Graphs that were compiled in this process up to now."""
+    if "torch._dynamo" not in sys.modules:  # What nobody has loaded has compiled nothing.
+        return 0
+    from torch._dynamo.utils import counters
+
+    return int(counters["stats"]["unique_graphs"])
+
+
 def compile_blocks(model: Transformer, loss: Callable[[], Tensor]) -> str:
     """Compile the model's blocks and try them; where that fails they are left as they were.
 
@@ -248,16 +276,9 @@ def compile_blocks(model: Transformer, loss: Callable[[], Tensor]) -> str:
     Returns:
         Why it failed, in one line; nothing where it did not.
     """
-    parts = [part for part in model.modules() if isinstance(part, Block | TokenLosses)]
     zeros = _filled(model)
     usual = _gradient_norms(model, loss)
-    attentions = [part for part in model.modules() if isinstance(part, Attention)]
-    for part in parts:
-        part.compile()
-    for attention in attentions if next(model.parameters()).device.type == "cpu" else []:
-        # There is nothing to fuse, and compiled for a CPU (torch 2.13) products in bfloat16 have a gradient
-        # that is no number where queries, keys and values are parts of one matrix.
-        attention.attend = torch.compiler.disable(attend)  # type: ignore[no-untyped-call]
+    compile_parts(model)
     try:
         found = _gradient_norms(model, loss)
         other = [name for name, norm in usual.items() if not abs(found[name] - norm) <= _ALIKE * norm]
@@ -273,10 +294,11 @@ def compile_blocks(model: Transformer, loss: Callable[[], Tensor]) -> str:
         for weight in zeros:
             weight.zero_()
     if failure:
-        for part in parts:
-            part._compiled_call_impl = None
-        for attention in attentions:
-            attention.attend = attend
+        for part in model.modules():
+            if isinstance(part, Block | TokenLosses):
+                part._compiled_call_impl = None
+            if isinstance(part, Attention):
+                part.attend = attend
     return failure
 
 

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from corpuskit.errors import TrainError
 from corpuskit.train.checkpoint import save_checkpoint, save_weights
-from corpuskit.train.device import Feed, memory_bytes, uncompiled
+from corpuskit.train.device import Feed, graphs_compiled, memory_bytes, uncompiled
 from corpuskit.train.optim.optimizer import Schedule
 from corpuskit.train.settings.settings import Optimization
 from corpuskit.train.tasks.task import Tensors, micro_batches
@@ -75,7 +75,9 @@ class Stopper:
 class Saver:
     """Saves every `save_every` steps; by default every minute, or twenty times as long as a save takes.
 
-    When a checkpoint is saved changes nothing of what is computed, so the clock may decide it.
+    When a checkpoint is saved changes nothing of what is computed, so the clock may decide it. The run stands
+    still meanwhile, by default for a twentieth of its time at most, and what the larger file of a checkpoint
+    holds stands in memory once more.
     """
 
     def __init__(self, trainer: Trainer) -> None:
@@ -140,7 +142,7 @@ def fit(trainer: Trainer, progress: Progress, pause_at: int | None = None) -> st
     Each ending leaves a checkpoint of the last step. Raises TrainError, naming step and batch, where more
     updates in a row are refused than `skip_limit`; the checkpoint before them stays the latest.
     """
-    train_loss = math.nan
+    train_loss, graphs = math.nan, graphs_compiled()
     saver, pace = Saver(trainer), Pace()
     learner, rows = trainer.learner, trainer.learner.rows
     feed = Feed(lambda step: trainer.task.batch(step, rows), learner.device)
@@ -168,6 +170,9 @@ def fit(trainer: Trainer, progress: Progress, pause_at: int | None = None) -> st
             waits = validate or save or stops or sample or learner.device.type == "cpu"
             if waits or len(pending) == _CUDA_SYNC_STEPS:
                 train_loss = _report_steps(trainer, progress, pending, pace)
+                if (found := graphs_compiled()) > graphs:  # The first ones were before the first step.
+                    trainer.emit({"event": "compile", "step": progress.step, "graphs": found - graphs})
+                    graphs = found
             # Before the checkpoint that will call these weights the best: killed in between, a run measures
             # again, while the other way about its best weights would be missing.
             if validate:

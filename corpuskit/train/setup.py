@@ -7,6 +7,7 @@ import gc
 import math
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,13 +19,13 @@ from corpuskit.shards.batches import dropout_seed
 from corpuskit.shards.permutation import derive_key
 from corpuskit.shards.reader import Shards
 from corpuskit.tokenizer.tokenizer import Tokenizer
-from corpuskit.train.device import bf16_pays, compile_blocks, compiling_pays, on_device
+from corpuskit.train.device import bf16_pays, compile_blocks, compile_parts, compiling_pays, on_device
 from corpuskit.train.evaluate.loss import Evaluator
 from corpuskit.train.evaluate.score import milestones
 from corpuskit.train.generate.generate import LanguageModel, model_document
 from corpuskit.train.loop import fits_on_the_way, steps_in, train_step
 from corpuskit.train.model.cost import flops_per_token, parameter_count
-from corpuskit.train.model.transformer import Transformer, initialise, takes_ends
+from corpuskit.train.model.transformer import Transformer, initial_weights, initialise, takes_ends
 from corpuskit.train.optim.guard import Guard
 from corpuskit.train.optim.optimizer import Optimizer
 from corpuskit.train.parallel.parallel import Parallel
@@ -208,10 +209,15 @@ def make_learner(setup: Setup, vocab_size: int, grid: Grid) -> Learner:
     """A model with its optimizer, as they are at the beginning."""
     settings, task = setup.settings, setup.task
     assert settings.micro_batch_rows is not None
-    model = Transformer(model_settings(settings, vocab_size)).to(grid.device)
-    initialise(model, derive_key(settings.seed) >> 1)
-    if setup.weights is not None:
-        model.load_state_dict(setup.weights)
+    shape, seed = model_settings(settings, vocab_size), derive_key(settings.seed) >> 1
+    # Of a model that is sharded no process could perhaps hold the whole: it is filled when it is divided.
+    sharded = settings.parallel == "fsdp" and grid.data > 1
+    with torch.device("meta" if sharded else "cpu"):
+        model = Transformer(shape)
+    if not sharded:
+        initialise(model.to(grid.device), seed)
+        if setup.weights is not None:
+            model.load_state_dict(setup.weights)
     bf16 = settings.precision == "bf16"
 
     def loss(model: Transformer, batch: Inputs) -> Tensor:
@@ -228,9 +234,17 @@ def make_learner(setup: Setup, vocab_size: int, grid: Grid) -> Learner:
 
     failure = ""
     if settings.compile == "on":
-        batch = example()
-        failure = compile_blocks(model, lambda: loss(model, batch))
+        batch, tried = example(), model
+        if sharded:  # A model of one block is compiled and compared in its place.
+            tried = Transformer(replace(shape, layers=1)).to(grid.device)
+            initialise(tried, seed)
+        failure = compile_blocks(tried, lambda: loss(tried, batch))
+        if sharded and not failure:
+            compile_parts(model)
+        del tried
     parallel = Parallel(model, grid, loss, mode=settings.parallel, recompute=settings.recompute, bf16=bf16)
+    if sharded:
+        parallel.fill(initial_weights(shape, seed) if setup.weights is None else setup.weights.items())
     parallel.settle(example)
     return Learner(
         task=task,
@@ -251,18 +265,22 @@ def make_trainer(out: Path, setup: Setup, corpus: Corpus, grid: Grid, began: flo
     # A fiftieth of the run, at least 10 and at most 200 steps, and of a short run no more than a quarter.
     warmup = min(max(10, steps // 50), 200, max(1, steps // 4))
     learner = make_learner(setup, shards.vocab_size, grid)
+    validation = setup.task.validation(settings.eval_tokens or FINAL_TOKENS)
+    # A row that is measured on goes forward only: about a third of the cost of a training row. In a short run
+    # the steps take four times as long as what is measured between them at least.
+    least = 4 * validation.rows // (3 * setup.task.batch_rows)
     token_bytes = tokenizer.token_bytes(shards.vocab_size) if settings.objective == "causal" else None
     return Trainer(
         out=out,
         settings=settings,
         learner=learner,
         evaluator=Evaluator(learner.parallel, learner.place, learner.micro_rows, token_bytes),
-        validation=setup.task.validation(settings.eval_tokens or FINAL_TOKENS),
+        validation=validation,
         final=setup.task.validation(FINAL_TOKENS),
         milestone=milestones(shards, tokenizer, settings.prompt, settings.seed),
         intervals=Intervals(
             warmup=warmup if settings.warmup_steps is None else settings.warmup_steps,
-            validation=settings.eval_every or max(1, steps // _VALIDATIONS),
+            validation=settings.eval_every or max(1, steps // _VALIDATIONS, least),
             sample=max(1, steps // _SAMPLES),
             sample_at=settings.sample_at,
         ),

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from corpuskit.train.model.loss import IGNORED
-from corpuskit.train.model.transformer import ModelSettings, Transformer, initialise
+from corpuskit.train.model.transformer import ModelSettings, Transformer, initial_weights, initialise
 from corpuskit.train.optim.optimizer import Optimizer
 from corpuskit.train.parallel.parallel import Parallel
 from corpuskit.train.parallel.processes import Grid, processes
@@ -37,7 +37,8 @@ def make_model(kind: str, **changes: Any) -> Transformer:
         "zero_init": False,
     }
     model = Transformer(ModelSettings(kind=kind, **{**shape, **changes}))  # type: ignore[arg-type]
-    initialise(model, 5)
+    if not model.embedding.weight.is_meta:
+        initialise(model, 5)
     return model
 
 
@@ -59,7 +60,9 @@ def loss_of(model: Transformer, batch: Mapping[str, Tensor]) -> Tensor:
 
 def run_case(grid: Grid, case: Mapping[str, Any]) -> dict[str, Any]:
     """Losses, gradient norms, validation and final weights of some steps."""
-    model = make_model(case["kind"], **case.get("model", {}))
+    empty = case.get("empty", False)
+    with torch.device("meta" if empty else "cpu"):
+        model = make_model(case["kind"], **case.get("model", {}))
     bf16 = case.get("bf16", False)
 
     def loss(model: Transformer, batch: Mapping[str, Tensor]) -> Tensor:
@@ -68,6 +71,8 @@ def run_case(grid: Grid, case: Mapping[str, Any]) -> dict[str, Any]:
 
     recompute = case.get("recompute", False)
     parallel = Parallel(model, grid, loss, mode=case.get("mode", "ddp"), recompute=recompute, bf16=bf16)
+    if empty:
+        parallel.fill(initial_weights(model.settings, 5))
     settings = Optimization(
         optimizer=case["optimizer"],
         learning_rate=1e-2,

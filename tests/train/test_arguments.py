@@ -143,6 +143,10 @@ def _settings(name: str, value: object) -> None:
         raise _Own if error.message.startswith(name) and error.remedy else error from error
 
 
+def test_settings_can_be_completed() -> None:
+    assert inspect.signature(TrainSettings).parameters.keys() == TrainSettings.model_fields.keys()
+
+
 def test_an_unknown_setting_is_named_with_the_nearest_known() -> None:
     with pytest.raises(SettingError, match=r"(?s)lr is not a training setting.*"):
         TrainSettings(lr=0.1)  # type: ignore[call-arg]

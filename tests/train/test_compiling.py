@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from corpuskit.train import ModelSettings, TrainSettings, Transformer, train_model
-from corpuskit.train.device import WORTH_FLOPS, compile_blocks, compiling_pays, uncompiled
+from corpuskit.train.device import WORTH_FLOPS, compile_blocks, compiling_pays, graphs_compiled, uncompiled
 from corpuskit.train.model.loss import TokenLosses
 from corpuskit.train.model.transformer import Block, initialise
 
@@ -109,3 +109,20 @@ def test_a_compiled_run_resumes_bit_for_bit(run: Path, small: TrainSettings, tmp
         whole, halves = tmp_path / "whole" / file, tmp_path / "halves" / file
         if whole.exists():
             assert whole.read_bytes() == halves.read_bytes()
+
+
+def test_what_is_compiled_on_the_way_is_told(
+    run: Path, small: TrainSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was compiled before the first step is not; a later graph is, with how many there are."""
+    counts = iter([3, 3, 3, 5, *[5] * 100])
+    monkeypatch.setattr("corpuskit.train.loop.graphs_compiled", lambda: next(counts))
+    train_model(run, tmp_path / "m", small.model_copy(update={"steps": 4}))
+    lines = [json.loads(line) for line in (tmp_path / "m" / "logs" / "train.jsonl").read_text().splitlines()]
+    assert [(e["step"], e["graphs"]) for e in lines if e["event"] == "compile"] == [(3, 2)]
+
+
+def test_graphs_are_counted() -> None:
+    before = graphs_compiled()
+    torch.compile(lambda x: x + 1, backend="eager")(torch.ones(3))
+    assert graphs_compiled() == before + 1

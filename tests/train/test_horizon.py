@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from corpuskit.shards.reader import Shards
 from corpuskit.train import TrainSettings, train_model
 from corpuskit.train.checkpoint import latest_checkpoint, read_state
 from corpuskit.train.loop import Pace, fix_horizon
@@ -196,3 +197,15 @@ def test_stopping_early_counts_over_interruptions(make_run: Any, tmp_path: Path)
     )
     assert on.step == whole.step + 20
     assert on.best_step == whole.best_step
+
+
+def test_a_short_run_trains_more_than_it_measures(run: Path, tmp_path: Path) -> None:
+    """The rows for one measurement cost as much as a third of them in training."""
+    events: list[Event] = []
+    settings = TrainSettings(size="nano", context=16, steps=40, precision="fp32")
+    train_model(run, tmp_path / "model", settings, listen=events.append)
+    measured = [event["step"] for event in events if event["event"] == "validation"]
+    shards = Shards(run / "shards")
+    rows = (shards.split("validation").tokens - 1) // 16
+    assert measured[-1] == 40
+    assert (len(measured) - 1) * rows / 3 <= 40 * 4 / 4

@@ -24,6 +24,7 @@ from corpuskit.train.model.transformer import (
     Transformer,
     attend,
     ends_of,
+    expands,
     initialise,
     rotary_tables,
     rotate,
@@ -483,3 +484,53 @@ def test_dropout_does_not_cut_a_compiled_block() -> None:
         each(own, *rest).square().sum().backward()
         gradients.append(own.grad)
     torch.testing.assert_close(*gradients)
+
+
+def test_keys_are_expanded_where_a_kernel_would_hold_all_scores() -> None:
+    plain, masked = Sight(True), Sight(True, torch.ones(1, 1, 4, 4, dtype=torch.bool))
+    assert not expands("cuda", torch.bfloat16, 4, plain)
+    assert expands("cuda", torch.bfloat16, 4, masked)
+    assert expands("cuda", torch.float32, 4, plain)
+    assert not expands("cuda", torch.float32, 1, masked)  # A text that goes on by one token.
+    assert not expands("cpu", torch.float32, 4, masked)
+
+
+@pytest.mark.parametrize("masked", [True, False])
+def test_expanded_keys_give_the_same_attention(masked: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    results = []
+    for expanded in (False, True):
+        monkeypatch.setattr("corpuskit.train.model.transformer.expands", lambda *_, is_so=expanded: is_so)
+        chance = torch.Generator().manual_seed(3)
+        q, k, v = (torch.randn(2, heads, 7, 8, generator=chance).requires_grad_() for heads in (6, 2, 2))
+        documents = torch.tensor([[0, 0, 0, 1, 1, 1, 1], [0, 1, 1, 1, 1, 2, 2]])
+        out = attend(q, k, v, sight(True, documents if masked else None))
+        out.square().sum().backward()
+        results.append((out, q.grad, k.grad, v.grad))
+    for one, other in zip(*results, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
+
+
+def test_the_heads_gradient_is_not_rounded_where_that_can_be_had(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As CUDA's products can: here they are made in float32, and no chunk's is rounded to 16 bits."""
+
+    def wide(total: torch.Tensor, a: torch.Tensor, b: torch.Tensor, out_dtype: torch.dtype) -> torch.Tensor:
+        assert (a.dtype, b.dtype, total.dtype) == (torch.bfloat16, torch.bfloat16, out_dtype)
+        return total + a.float() @ b.float()
+
+    chance = torch.Generator().manual_seed(1)
+    states, targets = torch.randn(64, 32, generator=chance), torch.randint(0, 128, (64,), generator=chance)
+    start = torch.randn(128, 32, generator=chance)
+    monkeypatch.setitem(CHUNK_LOGITS, "cpu", 8 * 128)
+    gradients = []
+    for devices in ((), ("cpu",)):
+        monkeypatch.setattr("corpuskit.train.model.loss.WIDE_PRODUCTS", devices)
+        monkeypatch.setattr("torch.addmm", wide)
+        weight = start.clone().requires_grad_()
+        with torch.autocast("cpu", torch.bfloat16):
+            linear_cross_entropy(states, weight, targets).backward()
+        gradients.append(weight.grad)
+    rounded, unrounded = gradients
+    assert not torch.equal(rounded, unrounded)
+    torch.testing.assert_close(rounded, unrounded, rtol=0.05, atol=0.02)

@@ -274,3 +274,12 @@ if os.environ["RANK"] == "1":
     assert (first.returncode, second.returncode) == (1, 1)
     assert "the disk of this process is on fire" in second.stderr
     assert "another process of the 2 that train together has ended" in first.stderr
+
+
+@pytest.mark.parametrize("tensor", [1, 2])
+def test_a_model_that_is_filled_when_it_is_sharded_is_the_same(tensor: int, tmp_path: Path) -> None:
+    """To the last bit, of every kind: no process ever holds the whole."""
+    usual = [{"kind": kind, "optimizer": "muon", "mode": "fsdp"} for kind in KINDS]
+    empty = [case | {"empty": True} for case in usual]
+    found = ranks.run_cases(2 * tensor, tensor, [*usual, *empty], tmp_path)
+    assert found[: len(usual)] == found[len(usual) :]

@@ -21,6 +21,7 @@ from corpuskit.errors import SettingError, ShardError, TrainError
 from corpuskit.shards.batches import spread_rows
 from corpuskit.shards.reader import Shards
 from corpuskit.train import TrainResult, TrainSettings, train_model
+from corpuskit.train.device import process_state
 from corpuskit.train.watch.events import Event
 
 
@@ -366,3 +367,17 @@ def test_bf16_trains_and_resumes_exactly(run: Path, small: TrainSettings, tmp_pa
     assert outcome(tmp_path / "whole") == outcome(tmp_path / "parts")
     losses = [loss for _, loss, *_ in outcome(tmp_path / "whole")["steps"]]
     assert losses[-1] < losses[0]
+
+
+def test_an_operation_without_a_fixed_order_is_refused_by_name() -> None:
+    """Where a fixed order was asked for, in place of a warning that nobody reads."""
+
+    def run() -> None:
+        with process_state(torch.device("cpu"), deterministic=True):
+            assert not torch.is_deterministic_algorithms_warn_only_enabled()
+            torch.zeros(4).put_(torch.tensor([1, 1]), torch.tensor([1.0, 2.0]))
+
+    with pytest.raises(TrainError, match="deterministic = True: put_") as caught:
+        run()
+    assert "Leave deterministic out" in caught.value.remedy
+    assert not torch.are_deterministic_algorithms_enabled()

@@ -107,8 +107,7 @@ def command(
     if plans or print_config:
         return show(shell, run, settings, hourly, plans)
     if verify_resume:
-        prove_resume(shell, run, out or run, settings)
-        return
+        return prove_resume(shell, run, out or run, settings)
     assert out is not None
     how = {"resume": resume, "overwrite": overwrite, "pause_at": pause_at}
     _train(shell, run, out, settings, tensorboard, began, **how, allow_changed_data=allow_changed_data)
@@ -139,8 +138,7 @@ def _train(
         listeners.append(stack.enter_context(Display(console)))
         result = train_model(run, out, settings, **how, listen=together(listeners), began=began)
     if speaks:
-        told = wrapped(sentence(result), width_of(sys.stdout))
-        shell.result(finite({**dataclasses.asdict(result), "out": str(result.out)}), told)
+        shell.result(finite({**dataclasses.asdict(result), "out": str(result.out)}), _shown(result))
     if result.can_resume and speaks:
         shell.say(f"Go on with: {go_on}")
     if result.reason == "interrupted":
@@ -216,6 +214,10 @@ def parse_assignments(assignments: tuple[str, ...]) -> dict[str, str]:
             raise SettingError(f"--set {assignment} is not NAME=VALUE", remedy=remedy)
         values[name.strip().replace("-", "_")] = value.strip()
     return values
+
+
+def _shown(result: TrainResult) -> str:
+    return wrapped(sentence(result), width_of(sys.stdout))
 
 
 def sentence(result: TrainResult) -> str:

@@ -97,6 +97,11 @@ class Display:
             f"its batch holds the {event['batch']}"
         )
 
+    def _on_compile(self, event: Event) -> None:
+        self._say(
+            f"step {event['step']:6d}  compiled again: {counted(event['graphs'], 'graph')}, which takes time"
+        )
+
     def _on_horizon(self, event: Event) -> None:
         self._steps = event["steps"]
         self._say(

@@ -151,17 +151,16 @@ def training_memory(s: ModelSettings, load: Load) -> Memory:
     gradients = _FLOAT * parameters // load.ranks
     copies = 2 * _matrices(s) if load.bf16 and load.ranks == 1 else 0
 
-    activations = activation_memory(s, load)
+    activations, on_cpu = activation_memory(s, load), load.device == "cpu"
     head = _FLOAT * s.padded_vocab_size * s.width
-    begins = (gradients if load.accumulates else head) + activations + max(_loss_memory(s, load), head)
-    last = max(head, _muon_memory(s, load))
-    ends = gradients + last
-    if begins + copies > ends:
-        standing = gradients if load.accumulates else head
-        passing = begins - standing
-        slack = int(_CPU_SLACK * passing) if load.device == "cpu" else 0
-        return Memory(weights + copies, standing, moments, activations, passing - activations, slack)
-    return Memory(weights, gradients, moments, 0, last)
+    loss = max(_loss_memory(s, load), head)
+    slack = int(_CPU_SLACK * (activations + loss)) if on_cpu else 0
+    standing = gradients if load.accumulates else head
+    begins = Memory(weights + copies, standing, moments, activations, loss, slack)
+    # On a CPU gradients come to stand between activations: what these leave is too cut up for Muon's copies.
+    slack = activations + loss if on_cpu else 0
+    ends = Memory(weights, gradients, moments, 0, max(head, _muon_memory(s, load)), slack)
+    return max(begins, ends, key=lambda memory: memory.total)
 
 
 def activation_memory(s: ModelSettings, load: Load) -> int:

@@ -85,7 +85,7 @@ class _LinearCrossEntropy(torch.autograd.Function):
             if to_states is not None and to_weight is not None:
                 # What is not to be predicted is left out here, where a row is narrower than its logits.
                 to_states[first : first + rows] = (error @ matrix) * counts
-                to_weight += error.T @ (x * counts)
+                to_weight = _with_product(to_weight, error.T, x * counts)
             del error  # The next chunk's logits take its place.
         # Made with the loss, while the logits were there: to make it later they would be computed again.
         ctx.save_for_backward(to_states, to_weight)
@@ -96,6 +96,17 @@ class _LinearCrossEntropy(torch.autograd.Function):
         to_states, to_weight = ctx.saved_tensors
         to_states = to_states * grad_outputs[0].to(to_states.dtype)
         return to_states, to_weight * grad_outputs[0], None, None, None
+
+
+WIDE_PRODUCTS = ("cuda",)
+"""Devices whose products of 16-bit numbers can be had in 32 bits."""
+
+
+def _with_product(total: Tensor, a: Tensor, b: Tensor) -> Tensor:
+    """total + a b, in float32, where the device can without rounding the product to the type of a and b."""
+    if a.dtype != total.dtype and total.device.type in WIDE_PRODUCTS:
+        return torch.addmm(total, a, b, out_dtype=total.dtype)
+    return total.add_(a @ b)
 
 
 def chunk_rows(targets: int, vocabulary: int, device: str) -> int:

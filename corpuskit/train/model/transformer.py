@@ -25,6 +25,7 @@ arXiv:2412.13663; encoder-decoder arXiv:1910.10683.
 from __future__ import annotations
 
 import inspect
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, cast
 
@@ -332,6 +333,9 @@ def attend(q: Tensor, k: Tensor, v: Tensor, seen: Sight) -> Tensor:
     grouped = k.shape[1] != q.shape[1]
     if _small_on_cpu(q, k):
         return attend_by_products(q, k, v, seen)
+    if grouped and seen.documents is None and expands(q.device.type, q.dtype, q.shape[2], seen):
+        k, v = (x.repeat_interleave(q.shape[1] // x.shape[1], dim=1) for x in (k, v))
+        grouped = False
     if seen.documents is None:
         return functional.scaled_dot_product_attention(
             q, k, v, attn_mask=seen.mask, is_causal=seen.causal and seen.mask is None, enable_gqa=grouped
@@ -352,6 +356,16 @@ def attend(q: Tensor, k: Tensor, v: Tensor, seen: Sight) -> Tensor:
         options["is_causal"] = seen.causal
     out = cast(Tensor, varlen_attn(flat_q, flat_k, flat_v, ends, ends, longest, longest, **options))
     return out.view(q.shape[0], q.shape[2], *out.shape[1:]).transpose(1, 2)
+
+
+def expands(device: str, dtype: torch.dtype, queries: int, seen: Sight) -> bool:
+    """Whether each query head gets keys and values of its own before attention.
+
+    On CUDA only flash attention takes fewer of them, in 16 bits and without a mask. The kernel for the rest
+    holds all scores (B, H, T, S), which are more than the copies unless there is one query.
+    """
+    flash = seen.mask is None and dtype in (torch.bfloat16, torch.float16)
+    return device == "cuda" and queries > 1 and not flash
 
 
 def _small_on_cpu(q: Tensor, k: Tensor) -> bool:
@@ -744,24 +758,29 @@ class Transformer(nn.Module):
 
 @torch.no_grad()
 def initialise(model: Transformer, seed: int) -> None:
-    """Set every weight, from the seed alone.
+    """Set every weight, from the seed alone."""
+    parameters = dict(model.named_parameters())
+    for name, weight in initial_weights(model.settings, seed):
+        parameters[name].copy_(weight)
+
+
+def initial_weights(settings: ModelSettings, seed: int) -> Iterator[tuple[str, Tensor]]:
+    """The weights with which a model begins, by name, one at a time, on the CPU.
 
     Matrices have a standard deviation of 1 / sqrt(fan-in), the embedding of 0.02 (as GPT-2: tied to the head,
     a greater one would begin by predicting each token to follow itself); an untied head and a classifier are
     zero; output projections are zero or, without zero_init, scaled by 1 / sqrt(2 N); gains are 1.
     """
-    settings = model.settings
     generator = torch.Generator().manual_seed(seed)  # The CPU's: on all devices the same weights.
-
-    def normal(weight: Tensor, std: float) -> None:
-        weight.copy_(torch.randn(weight.shape, generator=generator) * std)
-
-    normal(model.embedding.weight, 0.02)
+    with torch.device("meta"):
+        model = Transformer(settings)
+    yield "embedding.weight", torch.randn(model.embedding.weight.shape, generator=generator) * 0.02
     output_scale = 0.0 if settings.zero_init else (2 * settings.layers) ** -0.5
     for name, part in model.named_modules():
         if isinstance(part, Norm):
-            part.weight.fill_(1.0)
+            yield f"{name}.weight", torch.ones(part.weight.shape)
         elif isinstance(part, nn.Linear):
             is_output = name.endswith((".out", ".down"))
             scale = 0.0 if name in ("head", "classifier") else output_scale if is_output else 1.0
-            normal(part.weight, part.in_features**-0.5 * scale)
+            weight = torch.randn(part.weight.shape, generator=generator)
+            yield f"{name}.weight", weight * (part.in_features**-0.5 * scale)

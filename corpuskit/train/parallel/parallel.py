@@ -15,7 +15,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Literal, cast
 
@@ -26,7 +26,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils.checkpoint import checkpoint
 
 from corpuskit.errors import SettingError
-from corpuskit.train.model.transformer import Attention, Block, Transformer
+from corpuskit.train.model.transformer import Attention, Block, Transformer, rotary_tables
 from corpuskit.train.parallel.layout import Layout, Partition, Rank, fused_parts, local_tensor, whole_layouts
 from corpuskit.train.parallel.processes import Grid
 from corpuskit.train.tasks.task import Inputs
@@ -119,7 +119,7 @@ class Parallel:
         recompute: bool = False,
         bf16: bool = False,
     ) -> None:
-        """Divide a model, which must hold the same weights in every process; it is changed in place.
+        """Divide a model, which must hold the same weights in every process, or none; it is changed in place.
 
         Args:
             loss: summed loss of a model on a batch.
@@ -237,6 +237,22 @@ class Parallel:
         return found
 
     @torch.no_grad()
+    def fill(self, weights: Iterable[tuple[str, Tensor]]) -> None:
+        """Take whole weights, by name and one at a time, of which each process keeps its part.
+
+        A model that was divided without memory (on "meta") gets its own, of that part alone.
+        """
+        if any(parameter.is_meta for parameter in self.model.parameters()):
+            self._losses.to_empty(device=self.grid.device)
+            tables = rotary_tables(self.model.settings)
+            self.model.cos.copy_(tables.cos)
+            self.model.sin.copy_(tables.sin)
+        parameters = dict(self.model.named_parameters())
+        for name, whole in weights:
+            here = self.layouts[name].take(whole, self.grid.here)
+            local_tensor(parameters[name].detach()).copy_(here)
+
+    @torch.no_grad()
     def load(self, weights: Mapping[str, Tensor]) -> None:
         """Take weights that are divided as the model is."""
         for name, parameter in self.model.named_parameters():
@@ -244,7 +260,7 @@ class Parallel:
 
     def load_whole(self, weights: Mapping[str, Tensor]) -> None:
         """Take whole weights, of which each process keeps its part."""
-        self.load({name: layout.take(weights[name], self.grid.here) for name, layout in self.layouts.items()})
+        self.fill((name, weights[name]) for name in self.layouts)
 
     def readable(self) -> Transformer:
         """The model as one that can be called by itself: it, or at the first process a whole copy of it.

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -201,21 +201,23 @@ class TrainSettings(Computing, Watching, Optimization, Batching, Learning, Shape
     the model is: "causal" trains a decoder, "masked" an encoder, "spans" an encoder-decoder.
     """
 
-    def __init__(self, **values: Any) -> None:
-        """Raises SettingError, naming all faults and the nearest known names."""
-        try:
-            super().__init__(**values)
-        except ValidationError as error:
-            faults, remedy = [], ""
-            for fault in error.errors():
-                name = ".".join(str(part) for part in fault["loc"])
-                if fault["type"] == "extra_forbidden":
-                    faults.append(f"{name} is not a training setting")
-                    remedy = nearest(name, type(self).model_fields)
-                else:
-                    faults.append(f"{name} = {reprlib.repr(fault['input'])}: {fault['msg']}")
-            remedy = remedy or "Correct the value; `corpuskit train --settings` lists all settings."
-            raise SettingError("; ".join(faults), remedy=remedy) from error
+    if not TYPE_CHECKING:  # Whose readers see the fields as arguments.
+
+        def __init__(self, **values: Any) -> None:
+            """Raises SettingError, naming all faults and the nearest known names."""
+            try:
+                super().__init__(**values)
+            except ValidationError as error:
+                faults, remedy = [], ""
+                for fault in error.errors():
+                    name = ".".join(str(part) for part in fault["loc"])
+                    if fault["type"] == "extra_forbidden":
+                        faults.append(f"{name} is not a training setting")
+                        remedy = nearest(name, type(self).model_fields)
+                    else:
+                        faults.append(f"{name} = {reprlib.repr(fault['input'])}: {fault['msg']}")
+                remedy = remedy or "Correct the value; `corpuskit train --settings` lists all settings."
+                raise SettingError("; ".join(faults), remedy=remedy) from error
 
     @classmethod
     def checked(cls, values: Mapping[str, Any]) -> TrainSettings:
