@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from corpuskit.errors import SettingError, TrainError
 from corpuskit.shards.reader import Shards
 from corpuskit.storage.files import read_sealed
-from corpuskit.train.checkpoint import FOLDER, check_checkpoint, latest_checkpoint
+from corpuskit.train.checkpoint import FOLDER, check_checkpoint, latest_checkpoint, remove_later
 from corpuskit.train.generate.generate import WEIGHTS, check_file
 from corpuskit.train.settings.settings import TrainSettings
 from corpuskit.train.trainer import Progress, Trainer
@@ -77,6 +77,8 @@ class Checkpoint(NamedTuple):
             # Losses on other validation data cannot be compared: the best so far is unknown.
             progress.best_loss = progress.best_step = None
             progress.validations_since_best = 0
+        if self.state["passed_over"] and trainer.grid.is_first:
+            remove_later(self.folder)
         return progress
 
 

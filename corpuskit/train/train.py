@@ -13,7 +13,7 @@ from corpuskit.storage.files import UNFINISHED, remove_files, write_file, writin
 from corpuskit.storage.ownership import MODEL, claim
 from corpuskit.storage.places import local_path
 from corpuskit.train.checkpoint import FOLDER as CHECKPOINTS
-from corpuskit.train.checkpoint import remove_checkpoints, remove_later
+from corpuskit.train.checkpoint import remove_checkpoints
 from corpuskit.train.device import process_state
 from corpuskit.train.loop import Saver, fit
 from corpuskit.train.parallel.processes import processes
@@ -94,16 +94,11 @@ def train_model(
                 corpus.shards.verify()
             if checkpoint:
                 setup = Setup(chosen, int(checkpoint.state["planned_steps"]), pretraining(chosen, *corpus))
+                trainer = make_trainer(out, setup, corpus, grid, began)
+                progress = checkpoint.load(trainer, corpus.shards, allow_changed_data)
             else:
                 setup = settle(chosen, corpus, grid)
-            trainer = make_trainer(out, setup, corpus, grid, began)
-            progress = (
-                checkpoint.load(trainer, corpus.shards, allow_changed_data)
-                if checkpoint
-                else beginning(setup)
-            )
-            if grid.is_first and checkpoint and checkpoint.state["passed_over"]:
-                remove_later(checkpoint.folder)
+                trainer, progress = make_trainer(out, setup, corpus, grid, began), beginning(setup)
             log = _begin_folder(out, corpus.tokenizer.data, overwrite, progress) if grid.is_first else None
             grid.barrier()
             if log is not None:
