@@ -51,7 +51,7 @@ else:
             try:
                 return super().__call__(**named)
             except ValidationError as error:
-                raise first_problem(cls.__name__, cls, error).error() from error
+                raise first_problem(cls.__name__, cls, error, call=True).error() from error
 
     class Checked(BaseModel, metaclass=_Checking):
         """Values with known names; the constructor raises `SettingError` for what is wrong."""
@@ -75,7 +75,7 @@ class Settings(Checked):
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            raise first_problem(owner, cls, error).error() from error
+            raise first_problem(owner, cls, error, call=True).error() from error
 
     @classmethod
     def _marked(cls, mark: object) -> set[str]:
@@ -127,8 +127,14 @@ class Problem(NamedTuple):
         return SettingError(self.message, remedy=self.remedy)
 
 
-def first_problem(owner: str, kind: type[BaseModel], error: ValidationError) -> Problem:
-    """The first problem that pydantic found with the settings of ``kind``, called ``owner``."""
+def first_problem(
+    owner: str, kind: type[BaseModel], error: ValidationError, *, call: bool = False
+) -> Problem:
+    """The first problem that pydantic found with the settings of ``kind``, called ``owner``.
+
+    Args:
+        call: whether they were given as ``name = value`` in a call, not in a recipe.
+    """
     # A misspelt key also makes another one missing: the misspelt one is what the user can mend.
     problems = error.errors()
     problem = next((p for p in problems if p["type"] == "extra_forbidden"), problems[0])
@@ -141,7 +147,8 @@ def first_problem(owner: str, kind: type[BaseModel], error: ValidationError) -> 
         return Problem(
             place[:-1], f"{owner}: the setting {name!r} is missing", f"Add a value: `{name}: ...`."
         )
-    shown = f"{owner}.{name}: {value!r}: " if name else f"{owner}: "
+    given = f"{owner}: {name} = {value!r}: " if call else f"{owner}.{name}: {value!r}: "
+    shown = given if name else f"{owner}: "
     # A setting of several forms has a problem for each of them: a user may choose the form.
     same = [p for p in problems if _setting_at(p["loc"]) == place]
     message = " or ".join(dict.fromkeys(_message(p) for p in same))

@@ -14,16 +14,16 @@ from corpuskit.errors import SettingError
 WRONG: list[tuple[Callable[[], Any], str, str]] = [
     (lambda: Length(min_word=5), "Length: unknown setting 'min_word'", "Did you mean 'min_words'?"),
     (lambda: Length(5), "Length: 5 has no name", "name=value"),
-    (lambda: Length(min_words=-1), "Length.min_words: -1: ", "Correct the value."),
+    (lambda: Length(min_words=-1), "Length: min_words = -1: ", "Correct the value."),
     (lambda: Length(min_words=9, max_words=3), "max_words: 3 is below min_words: 9", ""),
     (lambda: Files(), "Files: the setting 'path' is missing", "Add a value: `path: ...`."),
-    (lambda: Files(path=3, label="x"), "Files.path: 3: ", ""),
-    (lambda: Split(validation=2), "Split.validation: 2: ", ""),
+    (lambda: Files(path=3, label="x"), "Files: path = 3: ", ""),
+    (lambda: Split(validation=2), "Split: validation = 2: ", ""),
     (lambda: WriteShards(split={"validaton": 0.1}), "unknown setting 'split.validaton'", "'validation'"),
-    (lambda: Unicode(normalization="NFCC"), "Unicode.normalization: 'NFCC': ", "Did you mean 'NFC'?"),
-    (lambda: TrainTokenizer(file="x", lossy="yes"), "TrainTokenizer.lossy: 'yes'", ""),
+    (lambda: Unicode(normalization="NFCC"), "Unicode: normalization = 'NFCC': ", "Did you mean 'NFC'?"),
+    (lambda: TrainTokenizer(file="x", lossy="yes"), "TrainTokenizer: lossy = 'yes'", ""),
     (lambda: TrainTokenizer(lossy="allow"), "lossy is for a given file", ""),
-    (lambda: NearDuplicates(threshold="high"), "NearDuplicates.threshold: 'high': ", ""),
+    (lambda: NearDuplicates(threshold="high"), "NearDuplicates: threshold = 'high': ", ""),
     (lambda: Wikipedia(path="x", drop_sections="Notes"), "should be a list", "[Notes]"),
 ]
 
