@@ -119,7 +119,6 @@ def _warnings(trainer: Trainer, state: dict[str, Any] | None) -> Iterator[str]:
     yield from trainer.notes
     if failure:
         yield f"torch.compile failed, the run goes on without it: {failure}"
-    yield from _about_length(trainer, state)
     if not trainer.validation.batch:
         yield "There is no validation split: overfitting goes unseen, and the last weights are kept."
     for passed in state.get("passed_over", ()) if state is not None else ():
@@ -129,6 +128,8 @@ def _warnings(trainer: Trainer, state: dict[str, Any] | None) -> Iterator[str]:
     fingerprints = ("shards_fingerprint", "mixture_fingerprint")
     if state is not None and any(state.get(name, "") != now[name] for name in fingerprints):
         yield "Resumed on changed data, as allowed."
+    if state is None:
+        yield from _about_length(trainer)
 
 
 def _kept_weights(path: Path) -> dict[str, Tensor]:
@@ -141,8 +142,8 @@ def _kept_weights(path: Path) -> dict[str, Tensor]:
         ) from error
 
 
-def _about_length(trainer: Trainer, state: dict[str, Any] | None) -> Iterator[str]:
-    """What is odd in the length of a run, and what to do about it."""
+def _about_length(trainer: Trainer) -> Iterator[str]:
+    """What is odd in the length of a new run, and what to do about it."""
     settings, steps = trainer.settings, int(trainer.identity["planned_steps"])
     epochs, about = trainer.task.epochs(steps), "about " if settings.minutes is not None else ""
     if epochs < _LEAST_EPOCHS:
@@ -151,7 +152,7 @@ def _about_length(trainer: Trainer, state: dict[str, Any] | None) -> Iterator[st
             f"In {about}{steps:,} steps the run reads {epochs:.0%} of the corpus once, too little to learn "
             f"much: give it more time{smaller}."
         )
-    if state is None and trainer.intervals.warmup > steps:
+    if trainer.intervals.warmup > steps:
         yield (
             f"warmup_steps = {trainer.intervals.warmup:,} are more than the run's {about}{steps:,}: the rate "
             "never reaches learning_rate."

@@ -316,7 +316,7 @@ def test_too_little_memory_is_told_with_a_remedy(
 
 def test_validation_loss_in_bits_per_byte(run: Path, whole: Path) -> None:
     shards = Shards(run / "shards")
-    rows = spread_rows(shards.split("validation"), 17, 16, 4 * 4 * 16, shards.vocab_size)
+    rows = spread_rows(shards.split("validation"), 17, 16, 8192, shards.vocab_size)
     tokenizer = Tokenizer.from_file(str(run / "tokenizer" / "tokenizer.json"))
     text = tokenizer.decode(rows[:, 1:].ravel().tolist(), skip_special_tokens=True)
     last = events(whole, "validation")[-1]
