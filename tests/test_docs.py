@@ -122,7 +122,9 @@ def test_the_pieces_that_the_readme_shows_work(tmp_path: Path) -> None:
     assert lines[0] == "Ulm lies on the Danube, 10 miles (16 km) away."
     assert lines[2] == "schön"
     assert "NearCopies(kept=2, copies=((1, " in lines[3]
-    assert lines[-1].startswith("The river")
+    assert any(line.startswith("The river") for line in lines[4:]), "several lines are written, or one"
+        "what the model writes may have several lines"
+    )
 
 
 def test_the_stage_of_the_contributing_guide_works(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def call(*words: str) -> Any:
 def book(number: int) -> bytes:
     words = ("river", "lane", "lamp", "elm", "house", "letter", "aunt", "carriage")
     told = "\n\n".join(
-        f"On day {day} of {number} the {words[day % 8]} of {words[(day + number) % 8]} number {day * number}\n"
+        f"On day {day} of {number} the {words[day % 8]} of {words[(day + number) % 8]} {day * number}\n"
         f"was seen by {words[(day * number) % 8]} and by nobody."
         for day in range(number % 7, 200)
     )
