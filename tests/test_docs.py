@@ -123,8 +123,6 @@ def test_the_pieces_that_the_readme_shows_work(tmp_path: Path) -> None:
     assert lines[2] == "schön"
     assert "NearCopies(kept=2, copies=((1, " in lines[3]
     assert any(line.startswith("The river") for line in lines[4:]), "several lines are written, or one"
-        "what the model writes may have several lines"
-    )
 
 
 def test_the_stage_of_the_contributing_guide_works(tmp_path: Path) -> None:

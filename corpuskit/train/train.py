@@ -73,9 +73,8 @@ def train_model(
     began = time.monotonic() if began is None else began
     run, out = local_path(run), local_path(out)
     if resume and overwrite:
-        raise SettingError(
-            "resume and overwrite exclude each other", remedy="Resume to go on, overwrite to begin anew."
-        )
+        remedy = "Resume to go on, overwrite to begin anew."
+        raise SettingError("resume and overwrite exclude each other", remedy=remedy)
     # Of processes that torchrun started the first one writes.
     first = os.environ.get("RANK", "0") == "0"
     with claim(out, MODEL, TrainError) if first else contextlib.nullcontext():
@@ -86,10 +85,8 @@ def train_model(
             refuse_own_beginning(out, chosen.init_from)
             if first and not overwrite:
                 refuse_model(out)
-        with (
-            processes(chosen.tensor_parallel, chosen.device) as grid,
-            process_state(grid.device, chosen.deterministic),
-        ):
+        started = processes(chosen.tensor_parallel, chosen.device)
+        with started as grid, process_state(grid.device, chosen.deterministic):
             if grid.is_first:
                 corpus.shards.verify()
             if checkpoint:
@@ -102,8 +99,8 @@ def train_model(
             log = _begin_folder(out, corpus.tokenizer.data, overwrite, progress) if grid.is_first else None
             grid.barrier()
             if log is not None:
-                curves = Curves(out, log.path if progress.step else None)
-                trainer.listeners.extend([log, curves, *([listen] if listen else [])])
+                trainer.listeners += [log, Curves(out, log.path if progress.step else None)]
+                trainer.listeners += [listen] if listen else []
             with contextlib.closing(log) if log else contextlib.nullcontext():
                 trainer.emit(start_event(trainer, progress, checkpoint.state if checkpoint else None))
                 if not checkpoint:
