@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from corpuskit.build.passes.run_stage import blaming
+from corpuskit.build.source_code import fingerprint
 from corpuskit.errors import StageError
 from corpuskit.sources.folders import split_pattern
 from corpuskit.sources.source import Part, Source
@@ -43,7 +44,7 @@ def list_parts(sources: Sequence[tuple[str, Source]], digests: Digests) -> list[
     """List the parts of all sources, in their order."""
     named = []
     for label, source in sources:
-        identity = source.fingerprint(deciding=False)
+        identity = fingerprint(source, deciding=False)
         with blaming(label, "parts", reads=True):
             parts = source.parts()
         for part in parts:

@@ -15,9 +15,9 @@ import pyarrow as pa
 
 from corpuskit.build.decide.held_out import Split
 from corpuskit.build.segment import Segment, add_columns, as_segments
+from corpuskit.build.source_code import source_sha256
 from corpuskit.build.write.write_shards import WriteShards
 from corpuskit.documents.settings import Settings
-from corpuskit.documents.source_code import source_sha256
 from corpuskit.errors import SettingError
 from corpuskit.sources.source import Source
 from corpuskit.stages.barrier import Barrier

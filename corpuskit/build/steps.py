@@ -23,6 +23,7 @@ from corpuskit.build.passes.inputs import DecidedInput, PassInput, SourceInput
 from corpuskit.build.passes.run_pass import run_pass
 from corpuskit.build.pipeline import Pipeline
 from corpuskit.build.segment import Segment
+from corpuskit.build.source_code import fingerprint
 from corpuskit.build.write.encode import LABEL, Proof, encode_part
 from corpuskit.build.write.train_tokenizer import make_tokenizer
 from corpuskit.build.write.write_shards import write_shards
@@ -146,7 +147,7 @@ def _pass(
 ) -> BuildTask:
     made_from: dict[str, Any] = {
         **RUNNER,
-        "steps": [[label, step.fingerprint(deciding=False)] for label, step in segment.steps],
+        "steps": [[label, fingerprint(step, deciding=False)] for label, step in segment.steps],
         "columns": [[name, str(kind)] for name, kind in segment.columns.items()],
     }
     taken: PassInput
@@ -181,7 +182,7 @@ def _decision(
         **RUNNER,
         # All settings, not only those marked `Decides`: an unmarked one that is used here must count too.
         "deciders": [
-            [label, decider.fingerprint(deciding=True), decider.fingerprint(deciding=False)]
+            [label, fingerprint(decider, deciding=True), fingerprint(decider, deciding=False)]
             for label, decider in segment.deciders
         ],
         "scans": scans,
@@ -195,7 +196,7 @@ def _decision(
 def _tokenizer(pipeline: Pipeline, run: Run, documents: Sequence[Output]) -> BuildTask:
     settings = pipeline.tokenizer
     assert settings is not None
-    made_from: dict[str, Any] = {**RUNNER, "tokenizer": settings.fingerprint(deciding=False)}
+    made_from: dict[str, Any] = {**RUNNER, "tokenizer": fingerprint(settings, deciding=False)}
     if settings.file is None:
         made_from["documents"] = [d.sha256 for d in documents]
     arguments = {"settings": settings, "documents": [d.path for d in documents]}
@@ -236,7 +237,7 @@ def _shards(
     assert settings is not None
     made_from = {
         **RUNNER,
-        "shards": settings.fingerprint(deciding=False),
+        "shards": fingerprint(settings, deciding=False),
         # What came of an allowance must not pass as done without it.
         "tokenizer": [digest, "lossy"] if pipeline.lossy else digest,
         "tokenizers": tokenizers.__version__,

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple, Self, Ty
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 
-from corpuskit.documents.source_code import source_sha256
 from corpuskit.errors import SettingError, nearest
 
 T = TypeVar("T")
@@ -61,7 +60,7 @@ class Settings(Checked):
     """Frozen settings with a registered name and an integer version.
 
     The version is raised by hand whenever the same settings would give other bytes than before; a test
-    with golden output guards it. Of a user's own class the source counts too, where it can be had.
+    with golden output guards it. Of a user's own class a build counts the source too, where it can be had.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=False)
@@ -82,7 +81,7 @@ class Settings(Checked):
         return {k for k, f in cls.model_fields.items() if mark in f.metadata}
 
     def fingerprint(self, *, deciding: bool) -> dict[str, Any]:
-        """What goes into a fingerprint, as JSON values: name, version, settings without locations, source.
+        """What goes into a fingerprint, as JSON values: name, version, settings without locations.
 
         Args:
             deciding: True for the settings marked `Decides` alone, False for all others.
@@ -90,9 +89,7 @@ class Settings(Checked):
         decides = self._marked(_DECIDES)
         keys = decides if deciding else set(type(self).model_fields) - decides - self.locations()
         values = self.model_dump(mode="json", include=keys)
-        found = {"name": self.name, "version": self.version, "settings": values, **self.libraries()}
-        source = source_sha256(type(self))
-        return {**found, "source": source} if source else found
+        return {"name": self.name, "version": self.version, "settings": values, **self.libraries()}
 
     def public(self) -> dict[str, Any]:
         """The settings without locations: what may stand in an output."""

@@ -14,7 +14,7 @@ import pytest
 
 from corpuskit import Length
 from corpuskit.build.build import build_corpus
-from corpuskit.documents.source_code import source_sha256
+from corpuskit.build.source_code import fingerprint, source_sha256
 from corpuskit.sources.files.files import Files
 from corpuskit.stages.stage import Stage
 
@@ -118,7 +118,7 @@ def test_what_is_edited_after_it_was_imported_still_does_what_it_did(package: Ca
 
 def test_built_in_classes_have_versions() -> None:
     assert source_sha256(Length) == ""
-    assert "source" not in Length().fingerprint(deciding=False)
+    assert "source" not in fingerprint(Length(), deciding=False)
 
 
 def _cell(code: str, name: str) -> type:

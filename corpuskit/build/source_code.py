@@ -15,10 +15,18 @@ from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from types import FunctionType, ModuleType
+from typing import Any
 
+from corpuskit.documents.settings import Settings
 from corpuskit.errors import CorpuskitError
 
 _PACKAGE = CorpuskitError.__module__.partition(".")[0]
+
+
+def fingerprint(step: Settings, *, deciding: bool) -> dict[str, Any]:
+    """What a step puts into the fingerprint of a task, and the digest of its source if it is a user's."""
+    source = source_sha256(type(step))
+    return {**step.fingerprint(deciding=deciding), **({"source": source} if source else {})}
 
 
 # Once for each class: a module that is edited after it was imported still does what it did.
