@@ -15,7 +15,7 @@ from corpuskit.documents.ledger import Entry, Ledger
 from corpuskit.errors import RunError
 from corpuskit.report.check import read_ledger, read_records
 from corpuskit.run.folder import Run
-from corpuskit.run.layout import FINAL, LEDGER, SHARDS, SHARDS_MANIFEST, folder_of
+from corpuskit.run.layout import FINAL, LEDGER, SHARDS, folder_of
 from corpuskit.run.record import Record
 from corpuskit.shards.reader import Shards
 
@@ -48,7 +48,8 @@ def gather(run: Run) -> dict[str, Any]:
         "ledger": read_ledger(run)["stages"],
         "sources": _sources(records),
         "tokenizer": next((dict(r.facts) for r in records if r.task == "tokenizer"), None),
-        "shards": _shards(run) if run.exists(SHARDS_MANIFEST) else {},
+        # Where they were made they must be there: without shards.json that is an error.
+        "shards": _shards(run) if any(record.task == "shards" for record in records) else {},
         "aside": _aside(records),
         "loss": _loss(run, records),
     }
