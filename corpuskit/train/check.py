@@ -13,7 +13,7 @@ from corpuskit.storage.files import read_sealed
 from corpuskit.train.checkpoint import FOLDER, check_checkpoint, latest_checkpoint
 from corpuskit.train.generate.generate import LanguageModel, check_file, recorded_files
 from corpuskit.train.result import RESUMABLE
-from corpuskit.train.watch.events import check_log
+from corpuskit.train.watch.events import check_log, digest_of
 
 
 def problems(folder: Path) -> Iterator[str]:
@@ -25,7 +25,7 @@ def problems(folder: Path) -> Iterator[str]:
     log, steps = folder / "logs" / "train.jsonl", sorted((folder / FOLDER).glob("step-*"))
     checks: list[Callable[[], object]] = [
         partial(_check_model, folder, document),
-        partial(check_log, log),
+        partial(_check_log, log, document),
         # These that loading does not read.
         *(partial(check_file, folder, name, document) for name in recorded_files(document)),
         partial(_check_latest, folder, document),
@@ -58,6 +58,17 @@ def _check_latest(folder: Path, document: dict[str, Any]) -> None:
             f"{folder / FOLDER} holds no checkpoint, and the run has not ended",
             remedy="Bring it back from a copy, or begin anew with --overwrite.",
         )
+
+
+def _check_log(log: Path, document: dict[str, Any]) -> None:
+    """The log is what was written; of a run that has ended its digest must be there."""
+    digest = digest_of(log)
+    if document.get("training") and recorded_files(document) and not digest.exists():
+        raise TrainError(
+            f"{digest} is missing",
+            remedy=f"To take the log as it is: `sha256sum {log.name} > {digest.name}` beside it.",
+        )
+    check_log(log)
 
 
 def _check_lines(log: Path) -> Iterator[str]:

@@ -115,7 +115,8 @@ def test_inspect_tells_what_a_sample_of_pages_lost(tmp_path: Path) -> None:
     next((run / "tables" / "loss").iterdir()).write_bytes(b"PAR1")
     answer = invoke(cli, ["inspect", str(run)])
     assert answer.exit_code == 1
-    assert "corpuskit verify" in answer.stderr
+    assert "cannot be read as Parquet" in answer.stderr
+    assert "corpuskit build" in answer.stderr
 
 
 def test_inspect_of_a_run_without_measured_pages_says_nothing_of_loss(dump: str, tmp_path: Path) -> None:

@@ -118,7 +118,7 @@ def test_a_token_that_is_not_there(sample_run: Path) -> None:
         trace(Run(sample_run), "train-0000", 0)
 
 
-def test_a_text_that_was_changed_behind_the_shards(finished: Path) -> None:
+def test_a_text_that_was_changed_behind_the_shards(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The section is encoded anew: another number of tokens is told instead of guessed over."""
     path = finished / "documents/files-letters-00000.parquet"
     table = pq.read_table(path)
@@ -128,6 +128,9 @@ def test_a_text_that_was_changed_behind_the_shards(finished: Path) -> None:
     shorter = pa.array([t.replace("a", "", 40) for t in table.column("text").to_pylist()], pa.large_string())
     assert len(changed) == len(shorter)
     pq.write_table(table.set_column(table.schema.get_field_index("text"), "text", shorter), path)
+    with pytest.raises(RunError, match="is damaged"):
+        trace(Run(finished), "train-00000", 30)
+    monkeypatch.setattr(Run, "check_output", lambda *_: None)
     with pytest.raises(RunError, match="verify"):
         trace(Run(finished), "train-00000", 30)
 

@@ -20,7 +20,8 @@ from corpuskit import Files
 from corpuskit.build.build import build_corpus
 from corpuskit.build.recipe.recipe import load
 from corpuskit.build.write.write_shards import WriteShards
-from corpuskit.errors import RunError
+from corpuskit.cli.corpus.inspect import gather
+from corpuskit.errors import RunError, ShardError
 from corpuskit.report.check import check_run, read_ledger, read_records
 from corpuskit.run.folder import Run
 from corpuskit.storage.files import read_sealed, seal
@@ -146,6 +147,13 @@ def test_a_missing_record_is_named_by_who_reads_all(task: str, finished: Path) -
     assert f"manifest/{task}.json: is missing" in found(finished)[0]
     with pytest.raises(RunError, match=rf"manifest/{task}\.json: is missing"):
         read_records(Run(finished))
+
+
+def test_inspect_misses_shards_that_were_made(finished: Path) -> None:
+    assert gather(Run(finished))["shards"]["train"]
+    (finished / "shards" / "shards.json").unlink()
+    with pytest.raises(ShardError, match=r"holds no shards\.json"):
+        gather(Run(finished))
 
 
 def test_the_ledger_that_is_read_is_the_one_that_was_written(finished: Path) -> None:

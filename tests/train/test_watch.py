@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from corpuskit.cli.model.training_display import Display
-from corpuskit.train.watch.events import Log
+from corpuskit.train.watch.events import Log, digest_of
 
 STEP = {
     "event": "step",
@@ -155,6 +155,7 @@ def test_resumed_log_drops_what_will_be_done_again(tmp_path: Path) -> None:
     log.close()
     with open(log.path, "a", encoding="utf-8") as file:
         file.write('{"event": "step", "st')
+    digest_of(log.path).unlink()  # As after a kill, which closes no log.
     resumed = Log(tmp_path, 4)
     resumed({"event": "step", "step": 4})
     resumed.close()

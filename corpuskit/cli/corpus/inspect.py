@@ -20,7 +20,7 @@ from corpuskit.cli.terminal import UNBROKEN, width_of
 from corpuskit.documents.ledger import Entry, Ledger
 from corpuskit.report.check import read_ledger, read_records
 from corpuskit.run.folder import Run
-from corpuskit.run.layout import FINAL, SHARDS, SHARDS_MANIFEST, folder_of
+from corpuskit.run.layout import FINAL, SHARDS, folder_of
 from corpuskit.run.record import Record
 from corpuskit.shards.reader import Shards
 
@@ -60,8 +60,9 @@ def gather(run: Run) -> dict[str, Any]:
         "ledger": ledger["stages"],
         "sources": _sources(records),
         "tokenizer": next((dict(r.facts) for r in records if r.task == "tokenizer"), None),
-        "shards": _shards(run) if run.exists(SHARDS_MANIFEST) else {},
         "warnings": [w for r in records if r.task == "shards" for w in warnings_of(r.facts)],
+        # Where they were made they must be there: without shards.json that is an error.
+        "shards": _shards(run) if any(record.task == "shards" for record in records) else {},
         "aside": _aside(records),
         "most_lost": most_lost(run, records, Ledger.from_json(ledger["stages"])),
         "loss": _loss(run, records),

@@ -30,7 +30,7 @@ def command(shell: Shell, run: Path) -> None:
     corpuskit verify runs/sample
     corpuskit verify models/sample
     """
-    if not (run / "run.json").exists() and any((run / name).exists() for name in _MODEL):
+    if not Run(run).exists(Run.path("run")) and _is_model(run):
         _verify_model(shell, run)
         return
     found = check_run(Run.open(run))
@@ -39,6 +39,10 @@ def command(shell: Shell, run: Path) -> None:
     shell.result(facts, "\n".join([*(found.problems or [sound]), *found.notes]))
     if found.problems:
         sys.exit(1)
+
+
+def _is_model(folder: Path) -> bool:
+    return any((folder / name).exists() for name in _MODEL)
 
 
 def _verify_model(shell: Shell, model: Path) -> None:
