@@ -49,6 +49,13 @@ class Found:
     others: dict[str, list[str]]
 
 
+def require_local(owner: str, root: str) -> None:
+    """Raise `InputError` for a URI, before anything is asked of it."""
+    if is_uri(root):
+        message = f"{owner}: {root} is a URI, and only dumps of wikis are read from where they lie"
+        raise InputError(message, remedy="Copy the files to a folder of this machine, and give that.")
+
+
 def split_pattern(path: str) -> tuple[str, str]:
     """The folder to look in and the pattern of names below it; no pattern for the path of a file or folder.
 
@@ -205,7 +212,7 @@ class FolderSelection:
 
     Args:
         owner: what messages call the source.
-        root: the folder, or one file.
+        root: the folder, or one file; it may be a URI.
         include, exclude: globs, matched against the relative name and its last piece; no ``include`` lets
             all in.
         pattern: a pattern that the relative name must fit (`fits_pattern`); none without it.
@@ -216,7 +223,7 @@ class FolderSelection:
         unreadable: relative names of files that are quarantined as a whole when they are read, and why.
 
     Raises:
-        InputError: as of `survey`, or ``root`` does not exist or is a URI.
+        InputError: as of `survey`, or ``root`` does not exist.
     """
 
     def __init__(
@@ -227,10 +234,7 @@ class FolderSelection:
         exclude: Sequence[str] = (),
         pattern: str = "",
     ) -> None:
-        if is_uri(root):
-            message = f"{owner}: {root} is a URI, and only dumps of wikis are read from where they lie"
-            raise InputError(message, remedy="Copy the files to a folder of this machine, and give that.")
-        if not os.path.exists(root):
+        if not (kind_of(root) or (not is_uri(root) and os.path.exists(root))):
             raise InputError(f"{owner}: {root!r} does not exist", remedy="Check `path`.")
         self._owner, self._root, self._include, self._exclude = owner, root, include, exclude
         self._pattern = pattern

@@ -18,7 +18,6 @@ from corpuskit.documents.batch import BatchBuilder
 from corpuskit.documents.reading import Reading
 from corpuskit.errors import InputError, LedgerError, SettingError
 from corpuskit.report.trace import trace
-from corpuskit.run.folder import Run
 from corpuskit.sources.source import Part, Source
 from corpuskit.stages.stage import Cut, Effect, Stage
 

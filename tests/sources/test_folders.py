@@ -15,6 +15,7 @@ from corpuskit.sources.folders import (
     begin_reading,
     fits_pattern,
     relative_name,
+    require_local,
     set_aside,
     split_pattern,
     survey,
@@ -181,7 +182,7 @@ def test_names_below_a_folder(tmp_path: Path) -> None:
 
 def test_a_folder_is_not_listed_by_its_uri() -> None:
     with pytest.raises(InputError, match=r"files 'x': s3://bucket/in is a URI"):
-        FolderSelection("files 'x'", "s3://bucket/in")
+        require_local("files 'x'", "s3://bucket/in")
 
 
 def test_a_glob_that_fits_nothing_is_told_beside_one_that_does(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from corpuskit.cli.corpus.inspect import command as inspect
 from corpuskit.cli.model.sample import command as sample
 from corpuskit.cli.model.train import command as train
+from corpuskit.cli.terminal import plain
 from corpuskit.train import loop
 from corpuskit.train.evaluate.loss import Evaluator, Metrics
 from corpuskit.train.tasks.task import Tensors
@@ -191,12 +192,12 @@ def test_sample_is_reproducible_data(model: Path) -> None:
     assert (code, stderr) == (0, "")
     assert stdout == call(sample, *arguments)[1]
     result = json.loads(call(sample, *arguments, "--json")[1])
-    assert "\n\n---\n\n".join(each["text"] for each in result["samples"]) + "\n" == stdout
+    assert plain("\n\n---\n\n".join(each["text"] for each in result["samples"])) + "\n" == stdout
     assert all(each["text"].startswith("The") and each["tokens"] <= 12 for each in result["samples"])
     assert call(sample, model, "--temperature", -1)[0] == 2
     # One text is shown while it is written: the same bytes.
     alone = call(sample, *arguments[:-2])[1]
-    assert alone == result["samples"][0]["text"] + "\n"
+    assert alone == plain(result["samples"][0]["text"]) + "\n"
 
 
 def test_many_prompts_of_options_files_and_standard_input(model: Path, tmp_path: Path) -> None:
@@ -216,10 +217,11 @@ def test_many_prompts_of_options_files_and_standard_input(model: Path, tmp_path:
 
 
 def test_a_stop_string_ends_the_text(model: Path) -> None:
-    plain = call(sample, model, "--prompt", "The", "--tokens", 40)[1]
-    stop = plain[10:13]
-    cut = call(sample, model, "--prompt", "The", "--tokens", 40, "--stop", stop, "--stop", "@@@")[1]
-    assert cut == plain[: plain.index(stop, 3)] + "\n"
+    asked = (model, "--prompt", "The", "--tokens", 40, "--json")
+    whole = json.loads(call(sample, *asked)[1])["samples"][0]["text"]
+    stop = whole[10:13]
+    cut = json.loads(call(sample, *asked, "--stop", stop, "--stop", "@@@")[1])["samples"][0]["text"]
+    assert cut == whole[: whole.index(stop, 3)]
 
 
 @pytest.mark.parametrize(

@@ -55,7 +55,7 @@ class Accept:
 
     def begin(self, name: str, *, fields: bool = True) -> None:
         """Begin with a file, by its relative name; ``fields`` says whether its rows have any."""
-        self._name, self._fields = name, fields
+        self._name, self._fields, self._quoted = name, fields, canonical_json(name)
         self._rows = self._without = 0
         self._known: list[str] = []
 
@@ -88,19 +88,20 @@ class Accept:
         """Keep, drop or quarantine one row."""
         self._rows += 1
         place = f"{self._name}#{row.row}"
-        facts: dict[str, Any] = {"file": self._name, "row": row.row}
+        # Canonical JSON; written out, since it is made for each row of a corpus.
+        origin = f'{{"file":{self._quoted},"row":{row.row}}}'
         if isinstance(row, Damage):
-            return self._damaged(row, place, facts)
+            return self._damaged(row, place, origin)
         if row.decoded is not None:
             _, encoding, flags = row.decoded
-            facts |= {"encoding": encoding, **({"flags": list(flags)} if flags else {})}
+            facts = {"file": self._name, "row": row.row, "encoding": encoding}
+            origin = canonical_json(facts | ({"flags": list(flags)} if flags else {}))
             self._decoded[" ".join((encoding, *flags))] += 1
-        origin = canonical_json(facts)
         text = None
         try:
             text = row.get(self._text_field)
             data = text.encode("utf-8")
-            identity, title, url, language = (row.get(name) for name in self._others)
+            identity, title, url, language = map(row.get, self._others)
             columns = {column: _plain(row.get(name)) for column, name in self._keep}
             if self._unseen and self._fields:
                 self._unseen = {name for name in self._unseen if row.get(name) is None}
@@ -120,12 +121,12 @@ class Accept:
         columns["language"] = _plain(language) or self._language
         self._out.keep(id=known, source=self._label, text=text, **columns)
 
-    def _damaged(self, row: Damage, place: str, facts: dict[str, Any]) -> None:
+    def _damaged(self, row: Damage, place: str, origin: str) -> None:
         error = plain_name(row.error)
         if row.kind == "unreadable_file":
             return folders.set_aside(self._out, self._owner, self._name, row.size, error)
         self._out.met(row.size)
-        bad = Quarantined(place, row.kind, error, row.size, row.excerpt, canonical_json(facts))
+        bad = Quarantined(place, row.kind, error, row.size, row.excerpt, origin)
         return self._out.quarantine(bad)
 
     def _problem(self, row: Row, text: Any, error: Exception) -> tuple[str, str]:
@@ -173,4 +174,5 @@ def _encodable(text: str) -> bool:
 
 def _plain(value: Any) -> str:
     """A title, an address or a kept value as text; empty if there is none."""
-    return (as_text(value) or "").encode("utf-8", "replace").decode("utf-8")
+    text = as_text(value) or ""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")

@@ -152,6 +152,7 @@ class Files(Source):
 
     def _select(self) -> folders.FolderSelection:
         """The files to read. What describes a saved dataset is none, and is not spoken of."""
+        folders.require_local(self._owner, self.path)
         root, pattern = folders.split_pattern(self.path)
         selection = folders.FolderSelection(self._owner, root, self.include, pattern=pattern)
         saved = SavedDatasets(selection.found)

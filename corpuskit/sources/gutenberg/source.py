@@ -46,7 +46,14 @@ from corpuskit.documents.reading import Dropped, Quarantined, Reading, ReadingBu
 from corpuskit.documents.settings import Location
 from corpuskit.errors import InputError
 from corpuskit.sources.encoding.decode import decode_text
-from corpuskit.sources.folders import NO_KNOWN_FORMAT, FolderSelection, begin_reading, relative_name, some
+from corpuskit.sources.folders import (
+    NO_KNOWN_FORMAT,
+    FolderSelection,
+    begin_reading,
+    relative_name,
+    require_local,
+    some,
+)
 from corpuskit.sources.gutenberg.archives import RawText, Unreadable, raw_texts
 from corpuskit.sources.gutenberg.body import Body, BodyOptions
 from corpuskit.sources.gutenberg.book import Edition
@@ -152,6 +159,7 @@ class Gutenberg(Source):
         Raises:
             InputError: the path is not there or holds no text file; the catalogue is not there or is none.
         """
+        require_local("gutenberg", self.path)
         selection = FolderSelection("gutenberg", self.path, self.include, self.exclude)
         if self.catalog:
             require_catalog(self.catalog)
