@@ -204,3 +204,21 @@ def test_equal_to_ftfy_on_real_text() -> None:
             for start in range(0, len(wrong), 20_000):
                 document = wrong[start : start + 20_000]
                 assert fix_text(document, config) == ftfy.fix_text(document, config), path
+
+
+@pytest.mark.parametrize(
+    ("setting", "wiki", "file"),
+    [
+        ("auto", "write &eacute; or &amp;lt;", "write é or <"),
+        (True, "write é or <", "write é or <"),
+        (False, "write &eacute; or &amp;lt;", "write &eacute; or &amp;lt;"),
+    ],
+)
+def test_entities_of_wiki_pages_were_decoded_before(
+    setting: bool | Literal["auto"], wiki: str, file: str
+) -> None:
+    builder = batches.BatchBuilder()
+    for source in ("wikipedia", "notes"):
+        builder.add(id=f"{source}:1", source=source, text="write &eacute; or &amp;lt;")
+    effect = Unicode(unescape_html=setting).apply(next(builder.take(rest=True)))
+    assert effect.batch.column("text").to_pylist() == [wiki, file]
