@@ -19,6 +19,7 @@ from corpuskit.build.source_code import source_sha256
 from corpuskit.build.write.write_shards import WriteShards
 from corpuskit.documents.settings import Settings
 from corpuskit.errors import SettingError
+from corpuskit.sources.folders import split_pattern
 from corpuskit.sources.source import Source
 from corpuskit.stages.barrier import Barrier
 from corpuskit.stages.dedup.exact import LeaveOut, UniqueId
@@ -112,7 +113,9 @@ class Pipeline:
             for key in sorted(step.locations()):
                 value = getattr(step, key)
                 places = [value] if isinstance(value, str) else value or []
-                found += [(step.name, Path(p).expanduser()) for p in places if p and not is_uri(p)]
+                # Of a pattern, the folder that is searched.
+                roots = [split_pattern(place)[0] for place in places if place and not is_uri(place)]
+                found += [(step.name, Path(root).expanduser()) for root in roots]
         return found
 
     @property
