@@ -42,9 +42,9 @@ class Unicode(Stage):
     """Repairs broken Unicode with ``ftfy.fix_text`` and brings text to one normal form.
 
     Attributes:
-        unescape_html: replace ``&amp;`` and the like; ``auto`` does so until the first ``<`` of a text, and not
-            in documents of the source ``wikipedia``, whose entities were decoded when they were extracted: a
-            page that says "write &amp;" means it.
+        unescape_html: replace ``&amp;`` and the like; ``auto`` does so until the first ``<`` of a text, and
+            not in documents of the source ``wikipedia``, whose entities were decoded when they were
+            extracted: a page that says "write &amp;" means it.
         fix_encoding: repair text that was decoded with the wrong encoding (``Ã©`` for ``é``).
         fix_latin_ligatures: write ``fi`` for the ligature.
         fix_character_width: write ``A`` for the fullwidth letter. Off: it also turns the fullwidth comma and

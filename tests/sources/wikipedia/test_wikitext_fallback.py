@@ -34,8 +34,30 @@ def test_the_first_text_stands_in_running_text(page: str, expected: str) -> None
 @pytest.mark.parametrize(
     "skipped",
     [
-        *("2", "tower.jpg", "File:Tower.png", "https://a.example", "www.a.example", "#ff0000", "20em", "120px"),
-        *("color: red;", "red", "left", "yes", "nocat", "fr", "zh-hant", "GER", "DE-NHN", "x", "2010-05", "May 2010"),
+        *(
+            "2",
+            "tower.jpg",
+            "File:Tower.png",
+            "https://a.example",
+            "www.a.example",
+            "#ff0000",
+            "20em",
+            "120px",
+        ),
+        *(
+            "color: red;",
+            "red",
+            "left",
+            "yes",
+            "nocat",
+            "fr",
+            "zh-hant",
+            "GER",
+            "DE-NHN",
+            "x",
+            "2010-05",
+            "May 2010",
+        ),
         *("Q42", "bpt6k_12", "12,5", "TIMESTAMP"),
     ],
 )
@@ -74,7 +96,8 @@ def test_boxes_cells_and_known_names_go() -> None:
 
 
 @pytest.mark.parametrize(
-    "note", ["stands.{{Note x|Stone}} It", "stands{{Note x|Stone|2001}}. It", "stands.<ref>a</ref>{{pg|iv}} It"]
+    "note",
+    ["stands.{{Note x|Stone}} It", "stands{{Note x|Stone|2001}}. It", "stands.<ref>a</ref>{{pg|iv}} It"],
 )
 def test_a_mark_behind_a_word_without_a_blank_is_a_note(note: str) -> None:
     shown = text(f"The tower {note} is high.")
@@ -122,4 +145,8 @@ def test_conversions_lose_no_words() -> None:
 
 def test_what_came_of_them_is_counted() -> None:
     counts = extract_wikitext("A {{unheard|b}} c {{unheard}} {{lang|de|d}}.").counts
-    assert (counts["templates_fallback"], counts["templates_dropped"], counts["templates_rendered"]) == (1, 1, 1)
+    assert (counts["templates_fallback"], counts["templates_dropped"], counts["templates_rendered"]) == (
+        1,
+        1,
+        1,
+    )
