@@ -26,7 +26,8 @@ constexpr std::string_view kOptions[] = {
     "yes",  "no",    "y",      "n",    "on",     "off",    "true",  "false",  "none",   "left",
     "right", "center", "centre", "link", "nolink", "nocat",  "auto",  "thumb",  "small",  "big",
     "short", "long",  "full",   "oui",  "non",    "nein",   "show",  "hide",   "inline", "block",
-    "top",   "bottom", "bold",  "italic", "default", "lang", "local", "date", "datum", "timestamp", "да",    "нет",    "так"};
+    "top",   "bottom", "bold",  "italic",
+    "default", "lang", "local", "date", "datum", "timestamp", "да",    "нет",    "так"};
 constexpr std::string_view kColours[] = {"red",   "green", "blue",   "black", "white", "yellow",
                                          "gray",  "grey",  "orange", "purple", "brown", "pink",
                                          "silver", "gold", "navy",   "maroon", "teal",  "olive"};
