@@ -2,8 +2,10 @@
 
 What stays: prose, headings that have something under them, lists (``- item``, ``1. item``), quotations,
 tables, formulas as LaTeX between dollar signs, code, and the templates that stand for text (numbers with
-units, words in other languages, dates). What goes: other templates, footnotes, files, categories and all
-marks. `Options` decide about tables, infoboxes, captions, hatnotes and sections of references. Paragraphs
+units, words in other languages, dates). A template within running text that neither a rule nor a class knows
+is written as its first argument that reads as text, and counted (``templates_fallback``). What goes: other
+templates, footnotes, files, categories and all marks. `Options` decide about tables, infoboxes, captions,
+hatnotes and sections of references. Paragraphs
 are separated by one blank line.
 
 The work on a page is bounded by a `Budget` of counted steps, never by time, so that slow machines decide
@@ -53,13 +55,17 @@ class Options:
 
     Attributes:
         output: ``plain``, or ``markdown`` with headings, lists, tables, fenced code and emphasis as marks.
-        tables: ``drop``; ``flatten``, a line per row with the cells joined by `` | ``; or ``keep``, tables of
+        tables: ``drop``; ``flatten``, a line per row with the cells joined by `` | ``, those that
+        span kept in
+            their columns; or ``keep``, tables of
             Markdown in Markdown and cells apart by tabs in plain text.
         infobox: ``drop``, or ``lines`` of ``key: value`` from the arguments of an infobox.
         captions: keep the captions of images and galleries.
         hatnotes: keep notes that lead elsewhere (``Main article: ...``, ``For other uses, see ...``).
-        drop_sections: headings of sections that go with all that stands under them; ``auto`` for those of
-            references and pointers in the wiki's language, see `section_names`.
+        drop_sections: headings of sections that go with all that stands under them, unless most of it is
+            prose: lines that are no part of a list or table, begin with their own words, end as a sentence
+            does and name no ISBN, ISSN, DOI or address, counted in bytes; ``auto`` for those of references
+            and pointers in the wiki's language, see `section_names`.
     """
 
     output: Output = "plain"
@@ -311,7 +317,9 @@ def extract_wikitext(
 ) -> Extracted | list[Extracted]:
     """Extract the text of a page of wikitext, or of each of several, as the Wikipedia source does.
 
-    Templates are written by rules; those that only their wiki defines are dropped and counted. Links to files
+    Templates are written by rules; of those that only their wiki defines the first text stays in
+    running text,
+    and the others are dropped; both are counted. Links to files
     and categories are known by the names that these namespaces have in the large Wikipedias.
 
     Args:

@@ -47,12 +47,12 @@ KINDS = (
 """Where words stand.
 
 ``heading``: headings, which go where nothing that stays stands under them. ``template``: templates that are
-written by a rule, or that no rule knows. ``gap`` and ``fallback``: templates within running text that
-neither a rule nor a class knows; a ``gap`` gave nothing, of a ``fallback`` the first argument that reads as
-text was written (`corpuskit.sources.wikipedia.extract`), which is kept but may be the wrong one.
-``dropped``: templates that a rule drops for what they are, such as remarks for editors (the last column of
-templates.tsv). ``section``: sections that are dropped by setting. ``reference``: footnotes, among them the
-templates that a rule drops as such (``sfn``, ``efn``).
+written by a rule, or that no rule knows. ``gap`` and ``fallback``: templates within running text that neither
+a rule nor a class knows; a ``gap`` gave nothing, of a ``fallback`` the first argument that reads as text was
+written, which is kept but may be the wrong one. ``dropped``: templates that a rule or their class drops for
+what they are, such as remarks for editors (the last column of templates.tsv). ``section``: sections that are
+dropped by setting. ``reference``: footnotes, among them the templates that a rule drops as such (``sfn``,
+``efn``).
 """
 
 ON_PURPOSE = ("dropped", "reference")

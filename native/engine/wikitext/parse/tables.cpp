@@ -207,8 +207,8 @@ struct Reach {
 };
 
 /// Rows with marks before each cell. With `aligned`, spans are filled with empty cells; with
-/// `repeat`, a row that a cell above reaches into at its beginning begins with what that says. Stops
-/// where `out` is longer than `most`: the page is over its budget then.
+/// `repeat`, a row that a cell above reaches into at its beginning begins with what that says.
+/// Stops where `out` is longer than `most`: the page is over its budget then.
 void write_rows(const Table& table, bool aligned, bool repeat, std::size_t most,
                 std::string& out) {
     if (has_word(table.text(table.caption))) {

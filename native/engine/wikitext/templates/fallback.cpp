@@ -26,7 +26,8 @@ constexpr std::string_view kOptions[] = {
     "yes",  "no",    "y",      "n",    "on",     "off",    "true",  "false",  "none",   "left",
     "right", "center", "centre", "link", "nolink", "nocat",  "auto",  "thumb",  "small",  "big",
     "short", "long",  "full",   "oui",  "non",    "nein",   "show",  "hide",   "inline", "block",
-    "top",   "bottom", "bold",  "italic", "default", "lang", "local", "date", "datum", "timestamp", "да",    "нет",    "так"};
+    "top",   "bottom", "bold",  "italic",
+    "default", "lang", "local", "date", "datum", "timestamp", "да",    "нет",    "так"};
 constexpr std::string_view kColours[] = {"red",   "green", "blue",   "black", "white", "yellow",
                                          "gray",  "grey",  "orange", "purple", "brown", "pink",
                                          "silver", "gold", "navy",   "maroon", "teal",  "olive"};
@@ -78,8 +79,11 @@ Side look_back(std::string_view page, std::size_t begin) {
         if (c == '\n') return {};
         if (c == '{' && at >= 2 && page[at - 2] == '{') return {false, true};
         if (c == '|') {
-            const std::size_t line = page.substr(0, at).rfind('\n') + 1;
-            const char sign = line < at ? *skip_blank(page.substr(line, at - line)).data() : '|';
+            // Within what is looked at: a line that begins before holds more than a cell.
+            const std::string_view seen = page.substr(floor, at - floor);
+            const std::size_t line = seen.rfind('\n');
+            const std::string_view start = line == kNone ? "{" : skip_blank(seen.substr(line));
+            const char sign = start.empty() ? '|' : start[0];
             return {false, sign != '|' && sign != '!'};
         }
         if (c == '}' && at >= 2 && page[at - 2] == '}') {
