@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
-from corpuskit.storage.places import is_uri, written_out
-
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -28,6 +26,11 @@ def plain(text: str) -> str:
     >>> plain("a\\x1b[31m.txt\\n")
     'a\\\\x1b[31m.txt\\n'
     """
+    if not _CONTROL.search(text):
+        return text
+    # It loads pyarrow, which --help needs not.
+    from corpuskit.storage.places import written_out
+
     return _CONTROL.sub(written_out, text)
 
 
@@ -53,6 +56,8 @@ class LocalPath(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Turn a word of the command line into a path. Refuses a URI: it would become a folder so called."""
+        from corpuskit.storage.places import is_uri
+
         word = os.fsdecode(value)
         if is_uri(word):
             remedy = "give the path of a file or folder of this machine"

@@ -98,10 +98,10 @@ def train_model(
                 trainer, progress = make_trainer(out, setup, corpus, grid, began), beginning(setup)
             log = _begin_folder(out, corpus.tokenizer.data, overwrite, progress) if grid.is_first else None
             grid.barrier()
-            if log is not None:
-                trainer.listeners += [log, Curves(out, log.path if progress.step else None)]
-                trainer.listeners += [listen] if listen else []
             with contextlib.closing(log) if log else contextlib.nullcontext():
+                if log is not None:
+                    trainer.listeners += [log, Curves(out, log.path if progress.step else None)]
+                    trainer.listeners += [listen] if listen else []
                 trainer.emit(start_event(trainer, progress, checkpoint.state if checkpoint else None))
                 if not checkpoint:
                     Saver(trainer).save(progress)

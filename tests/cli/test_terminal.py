@@ -115,7 +115,7 @@ def test_no_command_takes_a_uri_for_a_path(words: tuple[str, ...]) -> None:
         ["verify", "URI"],
         ["train", "URI", "--out", "model"],
         ["train", "run", "--out", "URI"],
-        ["tokenizer", "train", "URI", "--out", "tokenizer.json"],
+        ["tokenizer", "train", "notes.txt", "--out", "URI"],
         ["fetch", "wikipedia", "--wiki", "x", "--out", "URI"],
         ["export", "model", "--out", "URI"],
     ],
@@ -128,6 +128,14 @@ def test_a_uri_is_refused_and_nothing_is_made(
     found = CliRunner().invoke(cli, [uri if word == "URI" else word for word in words])
     assert found.exit_code == 2
     assert f"{uri}: is a URI" in found.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_tokenizer_is_trained_on_no_uri(tmp_path: Path) -> None:
+    words = ["tokenizer", "train", "s3://bucket/notes", "--out", str(tmp_path / "tokenizer.json")]
+    found = CliRunner().invoke(cli, words)
+    assert found.exit_code == 1
+    assert "s3://bucket/notes is a URI, and only dumps of wikis are read" in found.stderr
     assert list(tmp_path.iterdir()) == []
 
 

@@ -50,7 +50,8 @@ def call(name: str, out: Path | str, ours: dict[str, Path]) -> tuple[int, dict[s
     words = [word.format(out=out, **ours) for word in COMMANDS[name]]
     done = CliRunner().invoke(cli, [*words, "--json"])
     assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
-    return done.exit_code, json.loads(done.stdout)
+    # A wrong word of the call is told before the command begins.
+    return done.exit_code, json.loads(done.stdout) if done.stdout else {"message": done.stderr}
 
 
 def tree(folder: Path) -> dict[str, bytes | str | None]:

@@ -189,7 +189,7 @@ def test_what_is_made_whole_or_not_at_all_leaves_nothing(name: str, built: Path,
         )
         place, words = "corpuskit.train.hub.export:save_tensors", ("export", tmp_path / "model")
     else:
-        place = "corpuskit.cli.corpus.tokenizer:_texts"
+        place = "corpuskit.cli.corpus.tokenizer:_some"
         words = ("tokenizer", "train", built / "corpus" / "books")
     (tmp_path / "x").mkdir()
     out = tmp_path / "x" / "tokenizer.json"

@@ -143,7 +143,7 @@ def test_two_tokenizers_and_two_dumps_of_templates(built: Path, tmp_path: Path) 
     )
     for place, words in (
         (
-            "corpuskit.cli.corpus.tokenizer:_texts",
+            "corpuskit.cli.corpus.tokenizer:_some",
             ("tokenizer", "train", built / "corpus" / "books", "--out"),
         ),
         ("corpuskit.cli.wikipedia.templates:write_templates", ("wikipedia", "templates", dump, "--out")),

@@ -25,7 +25,6 @@ from corpuskit.errors import RunError, ShardError
 from corpuskit.report.check import check_run, read_ledger, read_records
 from corpuskit.run.folder import Run
 from corpuskit.storage.files import read_sealed, seal
-from corpuskit.tokenizer.tokenizer import Tokenizer
 from corpuskit.tokenizer.train import TrainTokenizer
 
 RECORDED = [
@@ -207,18 +206,14 @@ def lossy(folder: Path) -> Path:
     return folder / "lossy.json"
 
 
-def test_what_an_allowed_tokenizer_loses_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_an_allowed_tokenizer_loses_is_told(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("Anna saw Otto.\n" * 40)
     file = lossy(tmp_path)
-
-    def allow(path: Path) -> Tokenizer:
-        data = Path(path).read_bytes()
-        model = tokenizers.Tokenizer.from_buffer(data)
-        return Tokenizer(model, data, model.token_to_id("<|endoftext|>"))
-
-    monkeypatch.setattr(Tokenizer, "load", staticmethod(allow))
-    source = Files(path=str(tmp_path / "a.txt"), label="a")
-    build_corpus([source, TrainTokenizer(file=str(file)), WriteShards()], tmp_path / "run")
+    source, given = (
+        Files(path=str(tmp_path / "a.txt"), label="a"),
+        TrainTokenizer(file=str(file), lossy="allow"),
+    )
+    build_corpus([source, given, WriteShards()], tmp_path / "run")
     checked = check_run(Run.open(tmp_path / "run"))
     assert checked.problems == []
     assert "do not give their text back" in checked.notes[0]

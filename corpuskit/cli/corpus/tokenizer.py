@@ -64,8 +64,8 @@ def train_command(
         raise SettingError(f"--out {out}: is not called tokenizer.json", remedy="Others look for that name.")
     refuse_overlap(out, [("tokenizer train", Path(path)) for path in inputs])
     readers = [_reader(shell, path, kind, settings) for path in inputs]
-    texts = _some(text for reader in readers for text in reader)
     with making_files(out, out.with_name("tokenizer_config.json")):
+        texts = _some(text for reader in readers for text in reader)
         trained = Tokenizer.train(texts, vocab_size, pattern, min_frequency)
         trained.save(out)
     merges = len(json.loads(trained.data)["model"]["merges"])

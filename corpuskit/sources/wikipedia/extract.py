@@ -341,9 +341,9 @@ def extract_wikitext(
     >>> ulm = extract_wikitext("'''Ulm''' is {{convert|10|mi|km}} away. [[Category:Towns]]", title="Ulm")
     >>> ulm.text, ulm.categories
     ('Ulm is 10 miles (16 km) away.', ('Towns',))
-    >>> pages = extract_wikitext(["== A ==\\nb {{c|d}}", "* e"], output="markdown", measure_loss=True)
+    >>> pages = extract_wikitext(["== A ==\\nb {{c}} d", "* e"], output="markdown", measure_loss=True)
     >>> [page.text for page in pages], [row.template for row in pages[0].loss.costliest(1)]
-    (['## A\\n\\nb', '- e'], ['c'])
+    (['## A\\n\\nb d', '- e'], ['c'])
     """
     texts = [text] if isinstance(text, str) else as_texts("extract_wikitext", text)
     titles = [title] if title and isinstance(title, str) else list(title) or [""] * len(texts)
