@@ -262,3 +262,8 @@ def _in_words(kind: Any) -> str:
     if origin is Sequence:
         return f"a list whose items are {_in_words(parts[0])}"
     return _WORDS.get(origin) or f"a {origin.__name__}"
+
+
+def counted(number: int, what: str) -> str:
+    """A number of things in words: ``1 book``, ``2,000 books``."""
+    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"

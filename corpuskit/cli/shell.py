@@ -154,11 +154,6 @@ def progress(shell: Shell, *figures: ProgressColumn) -> Progress:
     return Progress(Description(), BarColumn(), *figures, console=console, disable=hidden)
 
 
-def counted(number: int, what: str) -> str:
-    """A number of things in words: ``1 book``, ``2,000 books``."""
-    return f"{number:,} {what}" if number == 1 else f"{number:,} {what}s"
-
-
 def fail(shell: Shell, error: CorpuskitError) -> None:
     """Print an error (as JSON too, with --json) and leave with its exit code."""
     click.echo(plain(f"Error: {error}"), err=True)

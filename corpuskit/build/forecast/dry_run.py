@@ -10,7 +10,7 @@ from corpuskit.build.parts import list_parts
 from corpuskit.build.pipeline import Pipeline
 from corpuskit.build.steps import Step, steps, titles
 from corpuskit.build.told import foreseen, warnings_of
-from corpuskit.errors import RunLockedError, StorageError
+from corpuskit.errors import RunLockedError, StorageError, counted
 from corpuskit.run.folder import Run
 from corpuskit.storage.digests import Digests
 from corpuskit.storage.ownership import refuse_overlap
@@ -64,9 +64,8 @@ def dry_run(pipeline: Pipeline, folder: Path) -> dict[str, Any]:
 
 def render(planned: dict[str, Any]) -> str:
     """A dry run as an indented tree for a terminal."""
-    lines = [
-        f"sources: {_count(len(planned['parts']), 'part')}, {size(sum(p['bytes'] for p in planned['parts']))}"
-    ]
+    read = size(sum(part["bytes"] for part in planned["parts"]))
+    lines = [f"sources: {counted(len(planned['parts']), 'part')}, {read}"]
     lines += [f"  {p['name']}  {size(p['bytes'])}" for p in planned["parts"][:20]]
     if len(planned["parts"]) > 20:
         lines.append(f"  and {len(planned['parts']) - 20} more")
@@ -74,17 +73,15 @@ def render(planned: dict[str, Any]) -> str:
         pending = len(step["pending"])
         work = f", {size(step['bytes'])} to read" if step["bytes"] else ""
         state = f"{pending} to do{work}" if pending else "nothing to do"
-        lines.append(f"{step['title']}: {_count(step['tasks'], 'task')}, {step['done']} done before, {state}")
+        lines.append(
+            f"{step['title']}: {counted(step['tasks'], 'task')}, {step['done']} done before, {state}"
+        )
         lines += [f"  {label}" for label in planned["stages"].get(step["title"].split(": ")[-1], [])]
     for title in planned["later"]:
         lines.append(f"{title}: after that")
         lines += [f"  {label}" for label in planned["stages"].get(title.split(": ")[-1], [])]
     lines += [f"warning: {warning}" for warning in planned["warnings"]]
     return "\n".join(lines)
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}{'s' * (number != 1)}"
 
 
 def size(count: float) -> str:

@@ -15,7 +15,8 @@ from rich.progress import MofNCompleteColumn, TimeElapsedColumn
 from corpuskit.build.build import BuildResult, Listener, build_corpus
 from corpuskit.build.forecast.dry_run import dry_run, render, size
 from corpuskit.build.recipe.recipe import load
-from corpuskit.cli.shell import COUNT, GO_ON, PATH, Shell, counted, progress, shell_options
+from corpuskit.cli.shell import COUNT, GO_ON, PATH, Shell, progress, shell_options
+from corpuskit.errors import counted
 
 
 @click.command()

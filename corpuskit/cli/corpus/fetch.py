@@ -13,7 +13,8 @@ import click
 from rich.progress import DownloadColumn, MofNCompleteColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from corpuskit.build.forecast.dry_run import size
-from corpuskit.cli.shell import COUNT, GO_ON, PATH, F, Shell, counted, progress, shell_options
+from corpuskit.cli.shell import COUNT, GO_ON, PATH, F, Shell, progress, shell_options
+from corpuskit.errors import counted
 from corpuskit.fetch import gutenberg, manifest, wikipedia
 from corpuskit.fetch.http import Listener, Web
 
@@ -102,7 +103,7 @@ def wikipedia_command(
         shell.kept = GO_ON
         fetched, there = wikipedia.fetch(web, dump, folder, connections=connections)
     text = (
-        f"{folder}: {wiki} of {dump.date}, {len(dump.files)} files, {size(dump.size)}:"
+        f"{folder}: {wiki} of {dump.date}, {counted(len(dump.files), 'file')}, {size(dump.size)}:"
         f" {len(fetched)} fetched, {len(there)} there before\n"
         f"licence: {dump.licence}\nin a recipe: wikipedia: {{path: {folder}}}"
     )
@@ -118,7 +119,7 @@ def _dump_facts(dump: wikipedia.Dump, folder: Path) -> dict[str, Any]:
 def _dump_table(dump: wikipedia.Dump, folder: Path) -> str:
     width = max(len(file.name) for file in dump.files)
     rows = [f"{f.name:{width}}  {size(f.size or 0):>9}  sha1 {f.sha1}" for f in dump.files]
-    rows.append(f"{len(dump.files)} files, {size(dump.size)}, from {dump.mirror} to {folder}")
+    rows.append(f"{counted(len(dump.files), 'file')}, {size(dump.size)}, from {dump.mirror} to {folder}")
     rows.append(f"licence: {dump.licence}")
     return "\n".join(rows)
 

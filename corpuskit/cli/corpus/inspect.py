@@ -15,9 +15,10 @@ from corpuskit.build.empty import most_lost
 from corpuskit.build.forecast.dry_run import size
 from corpuskit.build.told import warnings_of
 from corpuskit.cli.model import describe
-from corpuskit.cli.shell import PATH, Shell, counted, shell_options
+from corpuskit.cli.shell import PATH, Shell, shell_options
 from corpuskit.cli.terminal import UNBROKEN, width_of
 from corpuskit.documents.ledger import Entry, Ledger
+from corpuskit.errors import counted
 from corpuskit.report.check import read_ledger, read_records
 from corpuskit.run.folder import Run
 from corpuskit.run.layout import FINAL, SHARDS, folder_of
@@ -134,7 +135,8 @@ def render(facts: dict[str, Any], columns: int = UNBROKEN) -> str:
         lines += ["", f"tokenizer: {facts['tokenizer']['vocab_size']} tokens"]
     for split, shards in facts["shards"].items():
         tokens, sequences = (sum(s[k] for s in shards) for k in ("tokens", "sequences"))
-        lines.append(f"{split}: {tokens} tokens in {sequences} sequences, {counted(len(shards), 'shard')}")
+        told = f"{counted(tokens, 'token')} in {counted(sequences, 'sequence')}"
+        lines.append(f"{split}: {told}, {counted(len(shards), 'shard')}")
     lines += [f"warning: {warning}" for warning in facts["warnings"]]
     if facts["loss"]:
         lines += ["", _loss_line(facts["loss"])]

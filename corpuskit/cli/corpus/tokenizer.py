@@ -10,8 +10,8 @@ from typing import Any, Literal
 import click
 import yaml
 
-from corpuskit.cli.shell import COUNT, PATH, Shell, counted, shell_options
-from corpuskit.errors import InputError, SettingError
+from corpuskit.cli.shell import COUNT, PATH, Shell, shell_options
+from corpuskit.errors import InputError, SettingError, counted
 from corpuskit.run import layout
 from corpuskit.run.folder import Run
 from corpuskit.sources.source import Part, Source

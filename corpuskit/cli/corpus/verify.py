@@ -8,7 +8,8 @@ from pathlib import Path
 
 import click
 
-from corpuskit.cli.shell import PATH, Shell, counted, shell_options
+from corpuskit.cli.shell import PATH, Shell, shell_options
+from corpuskit.errors import counted
 from corpuskit.report.check import check_run
 from corpuskit.run.folder import Run
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from corpuskit.cli.model.sample import loaded_model, sampling_options
-from corpuskit.cli.shell import COUNT, PATH, Shell, counted, shell_options
+from corpuskit.cli.shell import COUNT, PATH, Shell, shell_options
 from corpuskit.cli.terminal import plain
-from corpuskit.errors import CorpuskitError, SettingError, nearest
+from corpuskit.errors import CorpuskitError, SettingError, counted, nearest
 
 if TYPE_CHECKING:
     from corpuskit.train.generate.chat import Chat

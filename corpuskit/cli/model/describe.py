@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from corpuskit.build.forecast.dry_run import size
-from corpuskit.cli.shell import counted
-from corpuskit.errors import TrainError
+from corpuskit.errors import TrainError, counted
 
 _SHOWN = 8
 """Validations that are shown, the last of them and others evenly before it; the log has them all."""

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
-from corpuskit.cli.shell import counted
 from corpuskit.cli.terminal import wrapped
+from corpuskit.errors import counted
 
 if TYPE_CHECKING:
     from corpuskit.train.model.cost import Memory

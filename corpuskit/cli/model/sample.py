@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from corpuskit.cli.shell import COUNT, PATH, F, Shell, counted, shell_options
+from corpuskit.cli.shell import COUNT, PATH, F, Shell, shell_options
 from corpuskit.cli.terminal import plain, width_of, wrapped
-from corpuskit.errors import SettingError
+from corpuskit.errors import SettingError, counted
 
 if TYPE_CHECKING:
     from corpuskit.train import LanguageModel, Sampling

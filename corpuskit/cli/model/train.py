@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from corpuskit.cli.shell import COUNT, PATH, Shell, counted, shell_options
+from corpuskit.cli.shell import COUNT, PATH, Shell, shell_options
 from corpuskit.cli.terminal import plain_console, width_of, wrapped
-from corpuskit.errors import RunError, SettingError
+from corpuskit.errors import RunError, SettingError, counted
 from corpuskit.run.folder import Run
 from corpuskit.run.layout import SHARDS_MANIFEST
 

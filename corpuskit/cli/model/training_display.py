@@ -11,8 +11,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from corpuskit.cli.shell import counted
 from corpuskit.cli.terminal import UNBROKEN, wrapped
+from corpuskit.errors import counted
 from corpuskit.train.watch.events import Event
 
 _SPARKS = "▁▂▃▄▅▆▇█"

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from corpuskit.cli.shell import COUNT, Shell, progress, shell_options
 from corpuskit.cli.terminal import plain_console
-from corpuskit.errors import CorpuskitError
+from corpuskit.errors import CorpuskitError, counted
 from corpuskit.sources.wikipedia.loss import BY_SETTING, HOLES, KINDS, LEFTOVERS, ON_PURPOSE, LossTotals
 from corpuskit.sources.wikipedia.source import Wikipedia
 
@@ -112,7 +112,7 @@ def _text(totals: LossTotals, top: int) -> str:
 
 
 def _kinds(totals: LossTotals) -> Table:
-    table = Table(title=f"words of {totals.pages:,} pages", title_justify="left", box=SIMPLE_HEAD)
+    table = Table(title=f"words of {counted(totals.pages, 'page')}", title_justify="left", box=SIMPLE_HEAD)
     table.add_column("where they stand")
     for name in ("visible", "lost", "kept"):
         table.add_column(name, justify="right")
