@@ -69,18 +69,27 @@ _STEPS = (1, 2, 3)
 
 # A number of a page has a word before it only where it cuts one; a note's number touches the word that it
 # belongs to. In braces only pages are numbered.
-_BEFORE = r"(?:(?<![^\s\"“‘'«„—–-])|(?<=[^\W\d_])(?=\S\d{1,4}\S[^\W\d_]))"
+
+
+def _where_pages_stand(opening: str) -> str:
+    """An opening bracket in such a place; it is looked for first, and what is before it only then."""
+    return (
+        rf"\{opening}(?:(?<![^\s\"“‘'«„—–-]\{opening})"
+        rf"|(?<=[^\W\d_]\{opening})(?=\d{{1,4}}\S[^\W\d_]))"
+    )
+
+
 _PAGE_WORD = (
     r"(?:pg|page|pp?|seite|s|bl[sz]?|bladzijde|p[áàa]g(?:in[ae])?|página|pàgina|sivu|side|sid(?:an)?"
     r"|str(?:ona|ana)?|oldal|paĝo|lk|tud|lch|σελ|стр|с)\b"
 )
 """Words for page in the languages of the volunteers."""
 _FORMS = (
-    re.compile(_BEFORE + r"\[(\d{1,4})\] ?"),
+    re.compile(_where_pages_stand("[") + r"(\d{1,4})\] ?"),
     re.compile(r"\{(\d{1,4})\} ?"),
-    re.compile(_BEFORE + rf"\((?:{_PAGE_WORD}\.? ?)?(\d{{1,4}})\) ?", re.IGNORECASE),
-    re.compile(_BEFORE + r"<(\d{1,4})> ?"),
-    re.compile(_BEFORE + r"\|(\d{1,4})\| ?"),
+    re.compile(_where_pages_stand("(") + rf"(?:{_PAGE_WORD}\.? ?)?(\d{{1,4}})\) ?", re.IGNORECASE),
+    re.compile(_where_pages_stand("<") + r"(\d{1,4})> ?"),
+    re.compile(_where_pages_stand("|") + r"(\d{1,4})\| ?"),
 )
 _ANY = tuple(
     re.compile(rf"\{opening}\D{{0,6}}(\d{{1,4}})\{closing}")
@@ -146,7 +155,8 @@ class Marks:
         if self._options.page_numbers == "remove":
             plain = self._numbers.without(self._block, text)
             plain = _PAGE.sub("", plain) if _BRACKET.search(plain) else plain
-            self.cut["page_numbers"] += len(text.encode("utf-8")) - len(plain.encode("utf-8"))
+            if plain is not text:
+                self.cut["page_numbers"] += len(text.encode("utf-8")) - len(plain.encode("utf-8"))
             self.took_page, text = not plain, plain
         if self._options.illustrations != "keep" and "[I" in text:
             text = self._sub(_PICTURE_INSIDE, _without_file_names, text, "illustrations")
@@ -319,7 +329,7 @@ class PageNumbers:
     """
 
     def __init__(self, blocks: Sequence[str]) -> None:
-        self._pages: list[dict[int, set[int]]] = []
+        self._forms_met: list[tuple[re.Pattern[str], dict[int, set[int]]]] = []
         for form, anywhere in zip(_FORMS, _ANY, strict=True):
             opening = anywhere.pattern.removeprefix("\\")[0]
             held = [(i, text) for i, text in enumerate(blocks) if opening in text]
@@ -328,11 +338,12 @@ class PageNumbers:
             pages: dict[int, set[int]] = {}
             for one in _row(found, known):
                 pages.setdefault(one.block, set()).add(one.place)
-            self._pages.append(pages)
+            if pages:
+                self._forms_met.append((form, pages))
 
     def without(self, i: int, text: str) -> str:
         """The text of block ``i``, joined or not, without its numbers of pages."""
-        for form, pages in zip(_FORMS, self._pages, strict=True):
+        for form, pages in self._forms_met:
             if places := pages.get(i):
                 found = list(form.finditer(text))
                 for place in sorted(places & set(range(len(found))), reverse=True):

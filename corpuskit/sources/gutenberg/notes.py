@@ -21,7 +21,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from corpuskit.sources.gutenberg.note_words import FORMS, STEMS
+from corpuskit.sources.gutenberg.note_words import FORMS, lines_with_stems
 
 MAX_NOTE = 24_576
 """Characters. The longest list of corrections met has 16,000; a longer one is left in the book."""
@@ -128,7 +128,7 @@ def find_notes(text: str, start: int, stop: int) -> list[Piece]:
     ["[Transcriber's Note: Two typos mended.]\\n\\n"]
     """
     body = same_length_lf(text[start:stop])
-    lines = _lines_with_stems(body)
+    lines = lines_with_stems(body)
     found = [*_named_notes(body, lines), *_inner_headers(body, lines), *_statements(body)]
     for notice in _WORLD_LIBRARY.finditer(body):
         found.append(Piece(*_whole_lines(body, notice.start(), notice.end()), "inner_header"))
@@ -140,18 +140,6 @@ def find_notes(text: str, start: int, stop: int) -> list[Piece]:
         else:
             merged.append(note)
     return [Piece(start + n.start, start + n.stop, n.reason) for n in merged if n.start < n.stop]
-
-
-def _lines_with_stems(body: str) -> list[int]:
-    """Offsets of the lines that hold a stem, in whatever case."""
-    lower = body.replace("İ", "I").lower()  # the one letter whose lower case is longer
-    lines = set()
-    for stem in STEMS:
-        at = lower.find(stem)
-        while at >= 0:
-            lines.add(lower.rfind("\n", 0, at) + 1)
-            at = lower.find(stem, _line_end(lower, at))
-    return sorted(lines)
 
 
 def same_length_lf(text: str) -> str:
