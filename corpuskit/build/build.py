@@ -17,7 +17,7 @@ from corpuskit.build.recipe.recipe import Recipe, load
 from corpuskit.build.steps import RUNNER, Records, Step, stage_order, steps
 from corpuskit.build.told import warnings_of
 from corpuskit.documents.ledger import Ledger
-from corpuskit.errors import SettingError
+from corpuskit.errors import EmptyError, SettingError
 from corpuskit.run.folder import Run
 from corpuskit.run.layout import BUILD, FINAL, LEDGER
 from corpuskit.run.local_engine import LocalEngine
@@ -85,7 +85,9 @@ def build_corpus(
     """
     if workers < 1:
         raise SettingError(f"workers: {workers} is less than 1", remedy="Give the number of processes.")
-    recipe = load(recipe) if isinstance(recipe, str | Path) else recipe
+    if isinstance(recipe, str | Path):
+        refuse_overlap(Path(out), [("the build", Path(recipe))])
+        recipe = load(recipe)
     if isinstance(recipe, Recipe):
         pipeline = recipe.pipeline
     else:
@@ -130,7 +132,13 @@ def build_corpus(
         run.log("end", seconds=round(time.perf_counter() - started, 3))
         if not records.documents:
             raise nothing_left(run, [r for one_pass in records.passes for r in one_pass], ledger)
-    return _result(run, records, ledger, driver)
+        result = _result(run, records, ledger, driver)
+        if not result.bytes:
+            raise EmptyError(
+                f"{run.folder}: each of its {result.documents} documents is an empty text",
+                remedy="Mend the stage that empties them: `corpuskit inspect` shows bytes by stage.",
+            )
+    return result
 
 
 class _Driver:

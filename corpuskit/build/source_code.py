@@ -96,7 +96,7 @@ def _bound(statement: ast.stmt) -> Iterator[str]:
 
 
 def _imported(statements: list[ast.stmt], module: ModuleType) -> list[str]:
-    """The texts of modules of the same package or folder that statements import."""
+    """The texts of modules of the same package or folder that statements import, and that these import."""
     own = getattr(module, "__file__", None)
     if own is None:
         return []
@@ -105,6 +105,21 @@ def _imported(statements: list[ast.stmt], module: ModuleType) -> list[str]:
     for _ in package.split(".") if package else ():
         root = root.parent
     top = package.partition(".")[0]
+    found: dict[str, str] = {}
+    waiting = _names(statements, package)
+    while waiting:
+        imported = sys.modules.get(waiting.pop(0))
+        file = getattr(imported, "__file__", None)
+        if imported is None or file is None or file in found or not file.endswith(".py"):
+            continue
+        if imported.__name__.partition(".")[0] == top or Path(file).resolve().parent == root:
+            found[file] = Path(file).read_text(encoding="utf-8")
+            waiting += _names(ast.parse(found[file]).body, imported.__package__ or "")
+    return list(found.values())
+
+
+def _names(statements: list[ast.stmt], package: str) -> list[str]:
+    """Names of the modules that statements of a module of a package may import."""
     names = []
     for each in (node for statement in statements for node in ast.walk(statement)):
         if isinstance(each, ast.Import):
@@ -113,10 +128,4 @@ def _imported(statements: list[ast.stmt], module: ModuleType) -> list[str]:
             parents = package.split(".")[: len(package.split(".")) - each.level + 1] if each.level else []
             base = ".".join([*parents, *([each.module] if each.module else [])])
             names += [base, *(f"{base}.{alias.name}" for alias in each.names)]
-    texts = []
-    for name in dict.fromkeys(names):
-        file = getattr(sys.modules.get(name), "__file__", None)
-        beside = file is not None and (name.partition(".")[0] == top or Path(file).resolve().parent == root)
-        if file is not None and beside and file.endswith(".py"):
-            texts.append(Path(file).read_text(encoding="utf-8"))
-    return texts
+    return names

@@ -5,6 +5,7 @@ No command module is imported for ``--help``, so that it answers at once and nev
 
 from __future__ import annotations
 
+import signal
 import sys
 from importlib import import_module
 
@@ -74,8 +75,10 @@ def cli() -> None:
 
 def main() -> None:
     """Entry point of the ``corpuskit`` command."""
-    from corpuskit.cli.shell import Steady, silence
+    from corpuskit.cli.shell import Steady, leave, silence
 
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, leave)
     if sys.stderr is not None:
         sys.stderr = Steady(sys.stderr)
     try:

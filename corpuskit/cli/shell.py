@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -70,7 +71,7 @@ def shell_options(function: F) -> F:
     def wrapper(*args: Any, as_json: bool, quiet: bool, **kwargs: Any) -> Any:
         shell = Shell(as_json=as_json, quiet=quiet)
         try:
-            with _signals_interrupt():
+            with _signals_interrupt(shell):
                 return function(shell, *args, **kwargs)
         except CorpuskitError as error:
             fail(shell, error)
@@ -89,18 +90,59 @@ def shell_options(function: F) -> F:
 
 
 @contextmanager
-def _signals_interrupt() -> Iterator[None]:
-    """SIGTERM and SIGHUP (a closed terminal) do what Ctrl-C does, unless they are ignored (`nohup`)."""
+def _signals_interrupt(shell: Shell) -> Iterator[None]:
+    """SIGTERM and SIGHUP (a closed terminal) do what Ctrl-C does, unless they are ignored (`nohup`).
+
+    Python answers a signal between two of its own instructions. A long call of native code, as the training
+    of a tokenizer is one, has none: there a second signal ends the process.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    answered = 0
+
+    def interrupt(number: int, frame: object) -> None:
+        nonlocal answered
+        answered += 1
+        raise KeyboardInterrupt
+
     before = {}
-    if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            if signal.getsignal(number) == signal.SIG_DFL:
-                before[number] = signal.signal(number, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler, leave):
+            before[number] = signal.signal(number, interrupt)
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    earlier = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
+
+    def watch() -> None:
+        came = 0
+        while number := os.read(reading, 1):
+            # Who has a handler of his own, as training does, answers for himself.
+            if number[0] in before and signal.getsignal(number[0]) is interrupt:
+                came += 1
+                time.sleep(_PATIENCE)
+                if came - answered >= 2:
+                    click.echo(f"Interrupted. {shell.kept}", err=True)
+                    os._exit(130)
+        os.close(reading)
+
+    threading.Thread(target=watch, daemon=True).start()
     try:
         yield
     finally:
+        signal.set_wakeup_fd(earlier)
+        os.close(writing)  # Which ends the thread.
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+_PATIENCE = 1.0
+"""Seconds after a signal in which Python has answered it, unless it is within a call of native code."""
+
+
+def leave(*_: object) -> None:
+    """What a signal does before a command has begun: nothing is to be kept."""
+    sys.exit(130)
 
 
 GONE = (errno.EPIPE, errno.EIO)

@@ -89,7 +89,7 @@ def read_json(path: Path) -> Any:
     """Read JSON; a damaged file is a `RunError` that names it."""
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, RecursionError) as error:
         remedy = "Delete this file and build again: only what depends on it is redone."
         raise RunError(f"{path}: not readable as JSON: {error}", remedy=remedy) from error
 
@@ -219,7 +219,10 @@ def read_sealed(path: Path) -> dict[str, Any]:
         ValueError: it is no JSON object, or not what was written.
     """
     data = path.read_bytes()
-    document = json.loads(data.decode())
+    try:
+        document = json.loads(data.decode())
+    except RecursionError as error:
+        raise ValueError("it is nested too deep") from error
     if not isinstance(document, dict):
         raise ValueError("it is no JSON object")
     stated = document.pop(CHECKSUM, None)

@@ -111,7 +111,8 @@ def _holds(path: Path, keys: frozenset[str]) -> bool:
         value = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return False
-    return isinstance(value, dict) and keys <= value.keys()
+    # run.json holds its format alone, a word that others use too: with more it is theirs.
+    return isinstance(value, dict) and keys <= value.keys() and (keys != RUN.keys or value.keys() == keys)
 
 
 # ------------------------------------------------------------------------------------------- to be written

@@ -60,11 +60,15 @@ def objections(document: Mapping[str, Any], model: str, vocabulary: Collection[s
     for step in normalizers:
         if step["type"] not in ("ByteLevel", "Prepend") and not _marks_blanks(step) and not _is_idle(step):
             yield f"its normalizer {step['type']} changes text"
+    for step in (*splits, *decoders):
+        if step["type"] == "Metaspace" and step.get("replacement", "\u2581") != "\u2581":
+            yield f"it writes blanks as {step['replacement']!r}, which texts hold too"
     for step in splits:
         if step["type"] in _REMOVING or step.get("behavior") == "Removed":
             yield f"its pre-tokenizer {step['type']} removes characters"
     for step in decoders:
-        if step["type"] in _GLUING or (step["type"] == "Replace" and not _marks_blanks(step)):
+        strips = step["type"] == "Strip" and (step.get("content") != " " or step.get("stop"))
+        if step["type"] in _GLUING or strips or (step["type"] == "Replace" and not _marks_blanks(step)):
             yield f"its decoder {step['type']} changes text"
 
 

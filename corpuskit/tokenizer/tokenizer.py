@@ -163,6 +163,11 @@ class Tokenizer:
                 remedy="Add it to the tokenizer as a special token, or train one with corpuskit.",
             )
         loaded = cls(model, data, end_of_text)
+        if loaded.vocab_size > 2**31:
+            raise SettingError(
+                f"{path}: has the id {loaded.vocab_size - 1}, and shards hold ids below 2**31",
+                remedy="Give its tokens ids without gaps.",
+            )
         if loaded._taken_for_control():
             raise SettingError(
                 f"{path}: encodes a typed {special.END_OF_TEXT!r} as the end of a text",

@@ -16,7 +16,7 @@ from corpuskit.build.build import build_corpus
 from corpuskit.cli.main import cli
 from corpuskit.errors import EmptyError, StageError
 from corpuskit.run.folder import Run
-from corpuskit.stages.stage import Effect, Rule, Stage
+from corpuskit.stages.stage import Cut, Effect, Rule, Stage
 
 
 class Fails(Stage):
@@ -46,6 +46,22 @@ class Measures(Rule):
         return {}
 
 
+class Empties(Stage):
+    """Leaves nothing of any text, or drops it without a word."""
+
+    name: ClassVar[str] = "empties"
+    reason: str | int = "unset"
+
+    def apply(self, batch: pa.RecordBatch) -> Effect:
+        if self.reason != "unset":
+            return Effect(batch, drops={0: self.reason})  # type: ignore[dict-item]
+        return Effect(batch, cuts=[Cut(n, 0, len(t), "all") for n, t in enumerate(sizes(batch))])
+
+
+def sizes(batch: pa.RecordBatch) -> list[bytes]:
+    return [text.encode() for text in batch.column("text").to_pylist()]
+
+
 def source(
     folder: Path, jsonl: Callable[..., None], label: str, texts: list[str], field: str = "text"
 ) -> Files:
@@ -63,6 +79,21 @@ def test_a_source_without_the_text_field(tmp_path: Path, jsonl: Callable[..., No
         assert "files:lacking: gave no document: 2 of 2 documents went as no_text" in caught.value.message
         assert "e.g. a.jsonl#0: no field 'text'" in caught.value.message
         assert "take it out of the recipe" in caught.value.remedy
+
+
+def test_a_build_of_empty_texts(tmp_path: Path, jsonl: Callable[..., None]) -> None:
+    texts = source(tmp_path, jsonl, "some", ["one", "two"])
+    for _ in "ab":
+        with pytest.raises(EmptyError, match="each of its 2 documents is an empty text"):
+            build_corpus([texts, Empties()], tmp_path / "run")
+
+
+@pytest.mark.parametrize("reason", [3, ""])
+def test_a_document_is_dropped_for_a_reason(
+    reason: str | int, tmp_path: Path, jsonl: Callable[..., None]
+) -> None:
+    with pytest.raises(StageError, match=f"empties: {reason!r} is no reason"):
+        build_corpus([source(tmp_path, jsonl, "some", ["one"]), Empties(reason=reason)], tmp_path / "run")
 
 
 def test_a_stage_that_fails_on_every_document(tmp_path: Path, jsonl: Callable[..., None]) -> None:

@@ -100,6 +100,16 @@ def test_a_module_beside_it_counts_where_it_is_used(package: Callable[..., type]
     assert source_sha256(package(MODULE)) == source_sha256(package(MODULE, changed))
 
 
+def test_what_a_module_beside_it_imports_counts_too(package: Callable[..., type], tmp_path: Path) -> None:
+    used = MODULE.replace('PATTERN.sub("a", text)', 'PATTERN.sub("a" * WORDS, text)')
+    before = []
+    for more in (1, 1, 2):
+        (tmp_path / "own_package" / "more.py").write_text(f"MORE = {more}\n")
+        sys.modules.pop("own_package.more", None)
+        before.append(source_sha256(package(used, "from .more import MORE as WORDS\n")))
+    assert before[0] == before[1] != before[2]
+
+
 def test_a_class_that_is_derived_from_another_of_ones_own(package: Callable[..., type]) -> None:
     def derived(module: str) -> Any:
         return source_sha256(type("Derived", (package(module),), {"__module__": __name__}))

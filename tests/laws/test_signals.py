@@ -181,6 +181,56 @@ def test_what_nohup_ignores_stays_ignored(built: Path, tmp_path: Path) -> None:
     assert latest(out) == 1
 
 
+NATIVE = """
+import hashlib, sys
+import click
+from corpuskit.cli import main, shell
+
+@click.command()
+@shell.shell_options
+def command(shell):
+    print("here", file=sys.stderr, flush=True)
+    hashlib.pbkdf2_hmac("sha256", b"x", b"y", 2**31 - 1)
+
+if sys.argv[1] == "native":
+    command(["--quiet"])
+print("here", file=sys.stderr, flush=True)
+main.cli.get_help = lambda context: __import__("time").sleep(100)
+sys.argv = ["corpuskit", "--help"]
+main.main()
+"""
+
+
+def test_a_second_signal_ends_a_long_call_of_native_code() -> None:
+    """Python answers none of them there, and a tokenizer may be trained for an hour."""
+    command = [sys.executable, "-c", NATIVE, "native"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, env=environment, text=True, stderr=subprocess.PIPE) as child:
+        assert child.stderr is not None
+        assert child.stderr.readline() == "here\n"
+        time.sleep(1)
+        child.send_signal(signal.SIGTERM)
+        time.sleep(2)
+        assert child.poll() is None
+        child.send_signal(signal.SIGHUP)
+        assert child.wait(timeout=30) == 130
+        assert "Interrupted. " in child.stderr.read()
+
+
+def test_an_interruption_before_a_command_begins() -> None:
+    command = [sys.executable, "-c", NATIVE, "early"]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        command, env=environment, text=True, stderr=subprocess.PIPE, preexec_fn=default_signals
+    ) as child:
+        assert child.stderr is not None
+        assert child.stderr.readline() == "here\n"
+        time.sleep(1)
+        child.send_signal(signal.SIGINT)
+        assert child.wait(timeout=30) == 130
+        assert "Traceback" not in child.stderr.read()
+
+
 @pytest.mark.parametrize("name", ["export", "tokenizer"])
 def test_what_is_made_whole_or_not_at_all_leaves_nothing(name: str, built: Path, tmp_path: Path) -> None:
     if name == "export":

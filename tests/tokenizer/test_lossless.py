@@ -115,6 +115,11 @@ LOSSY: dict[str, tuple[Callable[[], Made], str]] = {
     "white space": (lambda: byte_level(before=pre_tokenizers.WhitespaceSplit()), "WhitespaceSplit removes"),
     "decoder": (lambda: with_decoder(decoders.Replace("teh", "the")), "decoder Replace changes"),
     "stripping": (lambda: with_decoder(decoders.Strip(" ", 1, 0)), "text does not come back"),
+    "stripping another sign": (lambda: with_decoder(decoders.Strip("\u3007", 1, 0)), "decoder Strip changes"),
+    "blanks by another sign": (
+        lambda: byte_level(before=pre_tokenizers.Metaspace("\u2423", "never")),
+        "it writes blanks as '\u2423'",
+    ),
     "marked blanks": (
         lambda: with_fallback(BYTES, blanks=True),
         "text does not come back: '\u2581under",

@@ -157,6 +157,9 @@ def _check_effect(label: str, stage: Stage, before: pa.RecordBatch, effect: Effe
         raise StageError(
             f"{label}: names row {wrong[0]} of a batch of {before.num_rows}", remedy="Rows count from 0."
         )
+    reasons = (*effect.drops.values(), *effect.errors.values())
+    if unsaid := [reason for reason in reasons if not isinstance(reason, str) or not reason]:
+        raise StageError(f"{label}: {unsaid[0]!r} is no reason", remedy="Give a word for each document.")
 
 
 def _apply_cuts(

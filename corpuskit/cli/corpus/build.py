@@ -17,6 +17,7 @@ from corpuskit.build.forecast.dry_run import dry_run, render, size
 from corpuskit.build.recipe.recipe import load
 from corpuskit.cli.shell import COUNT, GO_ON, PATH, Shell, progress, shell_options
 from corpuskit.errors import counted
+from corpuskit.storage.ownership import refuse_overlap
 
 
 @click.command()
@@ -40,6 +41,7 @@ def command(
     corpuskit build pipelines/austen.yaml --out runs/austen --set tokenizer.vocab_size=2048
     """
     loaded = load(recipe, overrides)
+    refuse_overlap(out, [("the build", recipe)])
     if dry:
         planned = dry_run(loaded.pipeline, out)
         shell.result(planned, render(planned))

@@ -90,9 +90,13 @@ def _reader(shell: Shell, path: str, kind: str, settings: tuple[str, ...]) -> It
 
 
 def _documents(run: Run) -> Iterator[str]:
-    for path in run.files(layout.FINAL):
-        for batch in run.read_batches(path, ["text"]):
-            yield from batch.column("text").to_pylist()
+    prefix = f"{layout.FINAL}/"
+    for record in run.records():
+        for output in record.outputs if record.task.startswith(prefix) else ():
+            if output.path.startswith(prefix):
+                run.check(output)
+                for batch in run.read_batches(output.path, ["text"]):
+                    yield from batch.column("text").to_pylist()
 
 
 def _source(path: str, kind: str, settings: tuple[str, ...]) -> Source:
