@@ -60,7 +60,7 @@ std::shared_ptr<const TemplateTable> read_templates(std::string_view language,
 
 TemplateTable::TemplateTable(std::string_view language, const std::vector<TemplateFile>& files)
     : language_(fold_name(language.substr(0, language.find('-')))) {
-    // "inherits  *  vi  en": rules of English hold in Vietnamese, below its own.
+    // "inherits  *  simple  en": rules of English hold in Simple English, below its own.
     std::unordered_map<std::string, std::string> parents;
     for (const TemplateFile& file : files)
         if (file.kind == "words")
