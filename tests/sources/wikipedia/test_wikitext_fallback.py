@@ -197,7 +197,7 @@ def test_a_template_that_looks_up_a_key_is_a_gap(name: str) -> None:
 @pytest.mark.parametrize(
     "argument",
     [
-        *("k", "ab", "mi", "km2", "m/s", "/DMS", "08421000", "Q1", "нп"),
+        *("k", "ab", "mi", "km2", "sqmi", "m/s", "/DMS", "08421000", "Q1", "нп"),
         *("rechts", "gauche", "sí", "destra", "direita", "слева", "праворуч", "lewo", "midden", "höger"),
         *("يسار", "چپ", "zentriert", "oui", "não", "нет"),
         *("Kategorie:Towers", "Categoría:Towers", "Категория:Башни", "File:Tower", "Vorlage:Tower"),

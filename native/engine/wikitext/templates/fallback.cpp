@@ -13,6 +13,7 @@ namespace {
 constexpr std::size_t kLookAround = 160;  // bytes on each side of a call
 constexpr std::size_t kLongestCall = 2000;  // bytes; a longer one, or one of lines, is a box
 constexpr std::uint32_t kMostArguments = 8;  // that are looked at
+constexpr std::size_t kLongestUnit = 5;  // bytes of a code of units.tsv: "sqmi"
 constexpr std::size_t kLongestNumber = 7;  // digits in a row
 
 // Arguments that hold the text of a template, by the names that wikis give them.
@@ -244,6 +245,7 @@ void put_fallback(const TemplateCall& call, const TemplateTable& table, std::str
         count += !value.empty();
         if (!is_text(value)) continue;
         const std::string word = plain(value);
+        if (word.size() <= kLongestUnit && table.unit(word) != nullptr) continue;
         // A number and a word are a measure, whose number is true without its unit ("70", "m"), or
         // part of a date, which is not ("14", "julho", "1789").
         const bool dated = is_number(plain(call.at(3)));
