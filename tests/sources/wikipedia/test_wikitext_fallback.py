@@ -248,3 +248,8 @@ def test_links_to_other_wikis_are_no_text() -> None:
     assert text("המגדל {{אנ|Tower}} כאן", "he") == "המגדל כאן"
     assert text("{{Détail|Tour}}\nLa tour.", "fr") == "La tour."
     assert text("{{DetailsLink|Tháp}}\nTháp cao.", "vi") == "Tháp cao."
+
+
+def test_codes_of_countries_are_told_from_words_by_their_case() -> None:
+    assert text("A {{ESP}} ganhou {{esp|a copa}} aqui.", "pt") == "A Espanha ganhou a copa aqui."
+    assert text("Qui {{per}} e {{PER}} sono.", "it") == "Qui e Perù sono."

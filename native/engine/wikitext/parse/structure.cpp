@@ -472,7 +472,7 @@ const TemplateRule* WikitextEngine::read_name(const Frame& frame) {
         call_.name.resize(colon + 1);
         call_.arguments.push_back({{}, trim(title.substr(at + 1)), 1});
     }
-    return table_->find(call_.name, call_.matched);
+    return table_->find(call_.name, title, call_.matched);
 }
 
 /// Reads the arguments of the innermost template into call_; views point into out_.
