@@ -245,7 +245,8 @@ void put_fallback(const TemplateCall& call, const TemplateTable& table, std::str
         count += !value.empty();
         if (!is_text(value)) continue;
         const std::string word = plain(value);
-        if (word.size() <= kLongestUnit && table.unit(word) != nullptr) continue;
+        const Unit* unit = word.size() <= kLongestUnit ? table.unit(word) : nullptr;
+        if (unit != nullptr && unit->one != word) continue;
         // A number and a word are a measure, whose number is true without its unit ("70", "m"), or
         // part of a date, which is not ("14", "julho", "1789").
         const bool dated = is_number(plain(call.at(3)));

@@ -192,6 +192,7 @@ bool ends_with_prefix(std::string_view s) {
     const std::size_t start = s.find_last_of(" \n|\t(") + 1;  // 0 where there is none
     const std::string_view word = s.substr(start);
     const auto lead = [&](std::size_t i) { return static_cast<unsigned char>(word[i]); };
+    if (word.size() <= 8 && word.ends_with("ال")) return true;  // the article, "and the", "by the"
     // Hebrew and Arabic are U+0590 to U+06FF: two bytes a letter.
     return (word.size() == 2 || word.size() == 4) && lead(0) >= 0xD6 && lead(0) <= 0xDB &&
            lead(word.size() - 2) >= 0xD6 && lead(word.size() - 2) <= 0xDB;
