@@ -109,6 +109,16 @@ def test_the_marks_of_unconfirmed_rules_agree_with_the_cases() -> None:
     assert wrong == [], "mark these in the last column of templates.tsv, or take the mark away"
 
 
+def test_rules_of_english_hold_in_english_alone() -> None:
+    heirs = {row[2] for row in table_rows("words.tsv") if row[0] == "inherits" and row[3] == "en"}
+    assert heirs == {"simple"}
+    words = {"the", "of", "and", "by", "from", "since", "class", "pronunciation", "born", "died", "at"}
+    for rule in writing_rules():
+        if set(rule.languages) - {"en", "simple"}:
+            text = re.sub(r"\{[^{}]*\}", "", rule.spec)
+            assert not words & set(re.findall(r"\b[a-z]+\b", text)), said(rule)
+
+
 def test_a_rule_that_writes_text_has_no_other_note() -> None:
     for row in table_rows("templates.tsv"):
         assert row[2] in ("drop", "lost") or row[4:] in ([], [UNCONFIRMED]), row

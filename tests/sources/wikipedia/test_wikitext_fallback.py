@@ -21,7 +21,7 @@ def text(page: str, language: str = "en") -> str:
         ("It is ({{unheard|text=a tower}}) here.", "It is (a tower) here."),
         ("It is {{unheard|1=a tower}} here.", "It is a tower here."),
         ("no {{unheard|XIII}}, Berlim", "no XIII, Berlim"),
-        ("Het telt {{unheard|90|km}} en meer.", "Het telt 90 km en meer."),
+        ("Het telt {{unheard|90|km}} en meer.", "Het telt 90 en meer."),
         ("Het telt {{unheard|90}} en meer.", "Het telt 90 en meer."),
         ("この{{unheard|語}}は{{unheard|将|ひき}}だ。", "この語は将だ。"),
         ("и {{unheard|Кот}} спит.", "и Кот спит."),
@@ -144,9 +144,115 @@ def test_conversions_lose_no_words() -> None:
 
 
 def test_what_came_of_them_is_counted() -> None:
-    counts = extract_wikitext("A {{unheard|b}} c {{unheard}} {{lang|de|d}}.").counts
+    counts = extract_wikitext("A {{unheard|tower}} c {{unheard}} {{lang|de|d}}.").counts
     assert (counts["templates_fallback"], counts["templates_dropped"], counts["templates_rendered"]) == (
         1,
         1,
         1,
     )
+
+
+@pytest.mark.parametrize(
+    ("language", "page", "expected"),
+    [
+        ("ru", "Город{{unheard+|Пояснение}} стоит.", "Город стоит."),
+        ("fr", "La cité{{unheard|Une note}} dort.", "La cité dort."),
+        ("el", "Η πόλη{{unheard|σημείωση}} εδώ.", "Η πόλη εδώ."),
+        ("de", "In 1990{{unheard|Eine Notiz}} war es.", "In 1990 war es."),
+        # No notes: behind a sign, within a word, behind an article that is written with its word,
+        # and in scripts without blanks.
+        ("ru", "«{{unheard|слово}}» тут", "«слово» тут"),
+        ("en", "the H{{unheard|two}}O here", "the HtwoO here"),
+        ("he", "העיר ב{{unheard|מגדל}} כאן", "העיר במגדל כאן"),
+        ("ar", "وال{{unheard|برج}} كبير", "والبرج كبير"),
+        ("hi", "और शहर{{unheard|नोट}} है", "और शहर है"),
+        ("ko", "서울{{unheard|시}}는", "서울시는"),
+        ("ja", "町{{unheard|文字}}が", "町文字が"),
+        ("th", "เมือง{{unheard|หอคอย}}นี้", "เมืองหอคอยนี้"),
+    ],
+)
+def test_a_call_attached_to_a_word_is_a_note(language: str, page: str, expected: str) -> None:
+    assert text(page, language) == expected
+
+
+@pytest.mark.parametrize(
+    ("call", "expected"),
+    [
+        ("{{unheard|70|m}}", "It is 70 here."),
+        ("{{unheard|34|w}}", "It is 34 here."),
+        ("{{unheard|5|gg}}", "It is 5 here."),
+        ("{{unheard|14|julho|1789}}", "It is here."),
+        ("{{unheard|14|Juli|1789}}", "It is here."),
+        ("{{unheard|2|A tower}}", "It is A tower here."),
+    ],
+)
+def test_no_measure_or_date_is_made_of_arguments(call: str, expected: str) -> None:
+    assert text(f"It is {call} here.") == expected
+
+
+@pytest.mark.parametrize(
+    "name", ["Population", "Einwohner Ulm", "density", "Metadaten Ulm", "UN_Population", "xref"]
+)
+def test_a_template_that_looks_up_a_key_is_a_gap(name: str) -> None:
+    assert text(f"It has {{{{{name}|Ulm Town}}}} people.") == "It has people."
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [
+        *("k", "ab", "mi", "km2", "sqmi", "m/s", "/DMS", "08421000", "Q1", "нп"),
+        *("rechts", "gauche", "sí", "destra", "direita", "слева", "праворуч", "lewo", "midden", "höger"),
+        *("يسار", "چپ", "zentriert", "oui", "não", "нет"),
+        *("Kategorie:Towers", "Categoría:Towers", "Категория:Башни", "File:Tower", "Vorlage:Tower"),
+        *("Tower#Roof", "example.org", "sub.example.org/a", "color:red", "text-align:left"),
+        *("10.1000/182", "10.1000/abc", "978-3-16-148410-0", "978-3-16-148410-X", "ISBN:316"),
+    ],
+)
+def test_keys_options_and_addresses_are_no_text(argument: str) -> None:
+    assert text(f"It is {{{{unheard|{argument}}}}} here.") == "It is here."
+
+
+def test_a_call_that_fills_a_cell_is_written() -> None:
+    def cell(content: str) -> str:
+        return text(f"{{|\n! A !! B\n|-\n| {content} || end\n|}}", "it")
+
+    assert cell("{{Numero|199}}") == "A | B\n199 | end"
+    assert cell("{{unheard|a tower}}") == "A | B\na tower | end"
+    assert cell("{{unheard|GER}}") == "A | B\nend"
+    assert cell("{{unheard|Tower.jpg}}") == "A | B\nend"
+    assert cell("{{bandiera|ITA}}") == "A | B\nend"
+    assert text("{{unheard box|a={{unheard|a tower}}|b=c}}") == ""
+
+
+def test_rows_keep_their_places_without_signs_of_their_own() -> None:
+    head = "{|\n! A !! B !! C\n|-\n"
+    assert text(head + "| rowspan=2 | x || b || c\n|-\n| d\n|}") == "A | B | C\nx | b | c\nx | d"
+    assert text(head + "| colspan=2 | || b\n|}") == "A | B | C\n| | b"
+    wide = text(head + "| colspan=999 | x || y\n|}").split("\n")[1]
+    assert wide.startswith("x |")
+    assert wide.endswith("| y")
+    assert wide.count("|") == 100
+    assert text(head + "| x || colspan=999 | y\n|}") == "A | B | C\nx | y"
+
+
+def test_lists_and_summaries_of_unknown_templates_stay() -> None:
+    assert text("A tower.\n\n{{unheard|\n* a stone\n* a roof\n}}\n\nIt stands.") == (
+        "A tower.\n\n- a stone\n- a roof\n\nIt stands."
+    )
+    told = "The town lies by the river and has an old tower."
+    for name in ("ShortSummary", "Summary", "ZF", "trama", "résumé", "resumen"):
+        assert text(f"{{{{unheard\n|Title=A\n|{name}={told}\n}}}}") == told
+    assert text("{{unheard|Title=A|Summary=A tower}}") == ""
+    assert text("{{unheard|style=\n* a stone\n* a roof\n}}") == ""
+
+
+def test_links_to_other_wikis_are_no_text() -> None:
+    assert text("町{{enlink|Tower}}がある。", "ja") == "町がある。"
+    assert text("המגדל {{אנ|Tower}} כאן", "he") == "המגדל כאן"
+    assert text("{{Détail|Tour}}\nLa tour.", "fr") == "La tour."
+    assert text("{{DetailsLink|Tháp}}\nTháp cao.", "vi") == "Tháp cao."
+
+
+def test_codes_of_countries_are_told_from_words_by_their_case() -> None:
+    assert text("A {{ESP}} ganhou {{esp|a copa}} aqui.", "pt") == "A Espanha ganhou a copa aqui."
+    assert text("Qui {{per}} e {{PER}} sono.", "it") == "Qui e Perù sono."

@@ -95,7 +95,7 @@ void LossMeter::template_named(Frame& frame, std::string_view name) {
     if (name.size() > kLongestName) name = name.substr(0, 0);
     std::string key = fold_name(name);
     std::string matched;
-    const TemplateRule* rule = options_.templates ? options_.templates->find(key, matched)
+    const TemplateRule* rule = options_.templates ? options_.templates->find(key, name, matched)
                                                   : nullptr;
     const LossKind ruled = kind_by_rule(rule);
     if (const std::size_t colon = key.find(':');

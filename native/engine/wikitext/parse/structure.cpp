@@ -429,16 +429,28 @@ void WikitextEngine::finish_template(const Frame& frame, std::string_view call) 
     if (scratch_.size() == before || scratch_.back() == kGap) ++counters_->templates_dropped;
 }
 
-/// A template that nothing tells of is written as its first text, where it stands in running text.
+/// A template that nothing tells of is written as its first text, where it stands in running text
+/// or fills a cell; one that stands by itself as the lists and summaries that it holds.
 void WikitextEngine::fall_back(const Frame& frame, std::string_view call) {
     // One without arguments holds no word of the page: a flag, a remark, a sign. One of codes alone
     // does not either, but numbers may be what the sentence is about.
     if (bars_.size() == frame.first_bar || !may_fall_back(call_.name)) return;
     const auto begin = static_cast<std::size_t>(call.data() - in_.data());
-    count_step(call.size() / 8 + 32);
-    if (find_call_site(in_, begin, begin + call.size()) != CallSite::kRunning) return;
+    count_step(call.size() / 4 + 32);
+    const CallSite site = find_call_site(in_, begin, begin + call.size());
+    if (site == CallSite::kNote) return;
     if (call_.arguments.empty()) read_arguments(frame);
     const std::size_t before = scratch_.size();
+    const bool in_table = frames_.size() > 1 && frames_[frames_.size() - 2].kind == Kind::kTable;
+    if (site == CallSite::kAlone && !(in_table && is_whole_cell(in_, begin, begin + call.size()))) {
+        if (put_blocks(call_, scratch_)) ++counters_->templates_fallback;
+        return;
+    }
+    for (TemplateArgument& argument : call_.arguments) {
+        const std::string_view value = trim_marks(argument.value);
+        if (has_prefix(value, category_names_) || has_prefix(value, file_names_))
+            argument.value = {};
+    }
     put_fallback(call_, *table_, scratch_);
     if (scratch_.size() > before) ++counters_->templates_fallback;
     else if (has_number(call_)) scratch_.push_back(kGap);
@@ -460,7 +472,7 @@ const TemplateRule* WikitextEngine::read_name(const Frame& frame) {
         call_.name.resize(colon + 1);
         call_.arguments.push_back({{}, trim(title.substr(at + 1)), 1});
     }
-    return table_->find(call_.name, call_.matched);
+    return table_->find(call_.name, title, call_.matched);
 }
 
 /// Reads the arguments of the innermost template into call_; views point into out_.

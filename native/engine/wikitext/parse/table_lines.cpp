@@ -19,16 +19,17 @@ bool is_empty(const TableText& table, std::size_t row) {
 }
 
 /// The cells apart by " | ". Empty ones are left out, since a position says little where they are
-/// many, but not in a table with cells that span: "a | | d", and "– | b" where the first is empty,
-/// as a line that begins with a bar reads as markup.
+/// many, but not in a table with cells that span: "a | | d", and "| b" where the first is empty.
+/// Those behind the last cell that says something go in both.
 void write_flat(const TableText& table, std::size_t row, std::string& out) {
+    std::size_t last = table.size(row);
+    while (last > 0 && table.cell(row, last - 1).empty()) --last;
     bool any = false;
-    for (std::size_t i = 0; i < table.size(row); ++i) {
+    for (std::size_t i = 0; i < last; ++i) {
         const std::string_view text = table.cell(row, i);
         if (text.empty() && !table.keeps_places()) continue;
-        if (any) out.append(" |");
+        if (any) out.append(out.ends_with('\n') || out.empty() ? "|" : " |");
         if (!text.empty()) out.append(any ? " " : "").append(text);
-        else if (!any) out.append("\u2013");
         any = true;
     }
 }

@@ -11,6 +11,7 @@ namespace corpuskit {
 namespace {
 // Spans, cells and what they fill are bounded, since a short page can ask for n * n of them.
 constexpr std::size_t kMostColumns = 256;  // that spans may fill
+constexpr std::uint32_t kWidestSpan = 100;  // places that one cell may fill
 constexpr std::size_t kMostAttributes = 400;
 // Rows and cells that a table is taken apart into.
 constexpr std::size_t kMostCells = std::size_t{1} << 20;
@@ -41,7 +42,7 @@ std::uint16_t span(std::string_view attributes, std::string_view name) {
     std::uint32_t n = 0;
     for (std::size_t i = digit; i < text.size() && i < digit + 4 && is_digit(text[i]); ++i)
         n = n * 10 + static_cast<std::uint32_t>(text[i] - '0');
-    return static_cast<std::uint16_t>(std::clamp<std::uint32_t>(n, 1, kMostColumns));
+    return static_cast<std::uint16_t>(std::clamp<std::uint32_t>(n, 1, kWidestSpan));
 }
 
 /// Whether a cell without a second bar holds attributes alone: what followed them came from a

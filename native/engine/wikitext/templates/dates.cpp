@@ -7,6 +7,34 @@
 
 namespace corpuskit {
 
+namespace {
+
+/// Cuts "av. J.-C." off the end of a year and returns it as it is shown; empty when there is none.
+std::string_view take_era(std::string& part) {
+    struct Era {
+        std::string_view written, shown;
+    };
+    static constexpr std::string_view kBefore = " av. J.-C.", kAfter = " apr. J.-C.";
+    static constexpr Era kEras[] = {
+        {"av. j.-c.", kBefore}, {"av. j-c", kBefore}, {"av j.-c.", kBefore},
+        {"av jc", kBefore}, {"avjc", kBefore}, {"avant j.-c.", kBefore},
+        {"avant jésus-christ", kBefore}, {"ap. j.-c.", kAfter}, {"apr. j.-c.", kAfter},
+        {"ap jc", kAfter}, {"après j.-c.", kAfter}};
+    for (std::size_t at = part.find("\u00A0"); at != kNone; at = part.find("\u00A0", at))
+        part.replace(at, 2, " ");
+    const std::string folded = fold_name(part);
+    if (folded.size() != part.size()) return {};
+    for (const Era& era : kEras)
+        if (folded.ends_with(era.written)) {
+            part.resize(part.size() - era.written.size());
+            part = trim(part);
+            return era.shown;
+        }
+    return {};
+}
+
+}  // namespace
+
 /// Day, month, year, or all in one, perhaps behind the day of the week, which is shown where it is
 /// an argument of its own: {{date|1|6|2019}}, {{date|1/6/2019}}, {{date|1 juin 2019}} -> 1er juin
 /// 2019. A month or year with "-" behind it is not shown: {{date|14 mars 2018-}} -> 14 mars.
@@ -18,9 +46,13 @@ void render_date_french(const TemplateCall& call, std::string& out) {
         "lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche"};
     const auto is_day = [](std::string_view word) { return contains_folded(kDays, word); };
     std::string words;
+    std::string_view era;
     const std::uint32_t parts = is_day(plain(call.at(1))) ? 4 : 3;
-    for (std::uint32_t i = 1; i <= parts; ++i) {
-        const std::string part = plain(call.at(i));
+    for (std::uint32_t i = 1; i <= parts + 1; ++i) {
+        std::string part = plain(call.at(i));
+        const std::string_view found = take_era(part);
+        if (!found.empty()) era = found;
+        if (i > parts) break;
         // {{date|1982|en musique}}: what the link leads to.
         if (i == 1 || part.find(' ') == kNone) words.append(part).push_back(' ');
     }
@@ -52,6 +84,7 @@ void render_date_french(const TemplateCall& call, std::string& out) {
         ++count;
         ++shown;
     }
+    if (shown > 0) out.append(era);
 }
 
 }  // namespace corpuskit

@@ -2,9 +2,9 @@
 #include "engine/wikitext/templates/fallback.hpp"
 
 #include <algorithm>
-#include <array>
 
 #include "engine/wikitext/marks.hpp"
+#include "engine/wikitext/templates/forms.hpp"
 
 namespace corpuskit {
 
@@ -12,8 +12,8 @@ namespace {
 
 constexpr std::size_t kLookAround = 160;  // bytes on each side of a call
 constexpr std::size_t kLongestCall = 2000;  // bytes; a longer one, or one of lines, is a box
-constexpr std::size_t kLongestUnit = 12;  // bytes: "км", "ans"
 constexpr std::uint32_t kMostArguments = 8;  // that are looked at
+constexpr std::size_t kLongestUnit = 5;  // bytes of a code of units.tsv: "sqmi"
 constexpr std::size_t kLongestNumber = 7;  // digits in a row
 
 // Arguments that hold the text of a template, by the names that wikis give them.
@@ -22,18 +22,53 @@ constexpr std::string_view kTextNames[] = {
     "текст", "نص",    "متن",      "テキスト", "文字",      "文本",    "內容",   "内容",
     "本文",  "content", "contenu", "contenido", "contenuto", "conteúdo", "содержание",
 };
-constexpr std::string_view kOptions[] = {
-    "yes",  "no",    "y",      "n",    "on",     "off",    "true",  "false",  "none",   "left",
-    "right", "center", "centre", "link", "nolink", "nocat",  "auto",  "thumb",  "small",  "big",
-    "short", "long",  "full",   "oui",  "non",    "nein",   "show",  "hide",   "inline", "block",
-    "top",   "bottom", "bold",  "italic",
-    "default", "lang", "local", "date", "datum", "timestamp", "да",    "нет",    "так"};
-constexpr std::string_view kColours[] = {"red",   "green", "blue",   "black", "white", "yellow",
-                                         "gray",  "grey",  "orange", "purple", "brown", "pink",
-                                         "silver", "gold", "navy",   "maroon", "teal",  "olive"};
-constexpr std::string_view kFiles[] = {".jpg", ".jpeg", ".png", ".svg", ".gif",  ".tif", ".webp",
-                                       ".ogg", ".oga",  ".ogv", ".mp3", ".webm", ".pdf", ".wav",
-                                       ".djvu", ".mid",  ".flac", ".stl", ".tiff"};
+// Templates that look up a key of theirs, by what their names begin or end with.
+constexpr std::string_view kDataNames[] = {
+    "population", "einwohner", "density", "metadat", "un ", "données/", "bevölkerung", "inwoners",
+    "ludność", "население", "населення", "populacja", "poblacion", "población", "população",
+    "abitanti", "dân số", "wikidata", "altitude", "fläche", "superficie ", "data "};
+bool looks_up(std::string_view name) {
+    return name.ends_with("ref") ||
+           std::any_of(std::begin(kDataNames), std::end(kDataNames),
+                       [&](std::string_view word) { return name.starts_with(word); });
+}
+
+// Arguments that tell what happens, in rows of tables of episodes, books and stages.
+constexpr std::string_view kProseNames[] = {
+    "shortsummary", "short summary", "summary", "zf", "zusammenfassung", "handlung", "inhalt",
+    "trama", "résumé", "resume", "resumen", "sinopsis", "sinopse", "resumo", "samenvatting",
+    "streszczenie", "opis", "краткое содержание", "содержание", "описание", "сюжет", "опис",
+    "あらすじ", "概要", "剧情", "劇情", "简介", "簡介", "tóm tắt", "nội dung", "ملخص", "خلاصه",
+    "sammanfattning", "handling", "özet", "plot", "synopsis", "description", "beschreibung",
+};
+constexpr std::size_t kShortestProse = 40;  // bytes
+
+bool is_list_line(std::string_view line) {
+    const std::size_t text = line.find_first_not_of("*#");
+    return text != 0 && text != kNone && has_word(line);
+}
+
+/// Whether most lines begin items, the first one among them.
+bool is_list(std::string_view value) {
+    std::size_t items = 0, others = 0;
+    bool first = false;
+    each_part(value, '\n', [&](std::string_view line) {
+        line = skip_blank(line);
+        if (!has_word(line)) return;
+        const bool item = is_list_line(line);
+        if (items + others == 0) first = item;
+        ++(item ? items : others);
+    });
+    return first && items > 1 && items > others;
+}
+
+/// Whether it has the length of a sentence and the end of one.
+bool is_prose(std::string_view value) {
+    if (value.size() < kShortestProse || value.find(kRow) != kNone) return false;
+    const bool wide = value.find("\u3002") != kNone;
+    return wide || (std::count(value.begin(), value.end(), ' ') >= 5 &&
+                    value.find_first_of(".!?") != kNone);
+}
 
 // ------------------------------------------------------------------------------------------ places
 
@@ -141,8 +176,9 @@ Side look_ahead(std::string_view page, std::size_t end) {
     return {};
 }
 
-/// Whether the call stands behind a stop, a note or a word without a blank, as marks of notes do.
-bool is_attached(std::string_view page, std::size_t begin) {
+/// Whether the call stands behind a stop, a note or a word without a blank, as marks of notes do,
+/// and no word goes on behind it.
+bool is_attached(std::string_view page, std::size_t begin, std::size_t end) {
     const std::size_t floor = begin > kLookAround ? begin - kLookAround : 0;
     std::size_t at = begin;
     while (at >= floor + 2 && page.substr(at - 2, 2) == "}}")
@@ -156,86 +192,23 @@ bool is_attached(std::string_view page, std::size_t begin) {
     }
     if (at >= floor + 3 && is_wide_stop(page.substr(at - 3, 3))) return true;
     if (is_any(c, ".,;:!?")) return true;
-    // A word of a script without blanks goes on in a call.
-    const bool wide = at >= floor + 3 && static_cast<unsigned char>(page[at - 3]) >= 0xE0;
-    return is_word(c) && !wide && static_cast<unsigned char>(c) < 0x80;
+    if (begins_with_letter(page.substr(end, 4))) return false;
+    const std::string_view before = page.substr(floor, at - floor);
+    return ends_with_letter(before) && !ends_with_prefix(before);
 }
 
-// ------------------------------------------------------------------------------------------- forms
-
-bool is_number(std::string_view s) {
-    return has_word(s) && std::all_of(s.begin(), s.end(), [](char c) {
-               return is_digit(c) || is_any(c, "+-.,: /%");
-           });
-}
-
-/// "2010-05", "2010-05-11", "May 2010": when an editor left a remark. Templates took dates from
-/// 2001 on.
-bool is_editing_date(std::string_view s) {
-    const auto year = [](std::string_view y) {
-        return y.size() == 4 && y[0] == '2' && y[1] == '0' && y[2] < '4' && is_digit(y[2]) &&
-               is_digit(y[3]) && y != "2000";
-    };
-    if (s.size() >= 7 && year(s.substr(0, 4)) && s[4] == '-' && is_number(s)) return true;
-    const std::size_t blank = s.rfind(' ');
-    if (blank == kNone || !year(s.substr(blank + 1))) return false;
-    const std::string_view word = s.substr(0, blank);
-    return std::none_of(word.begin(), word.end(), [](char c) { return is_digit(c) || c == ' '; });
-}
-
-/// A colour, a width, a rule of CSS, an address, a file, a number of Wikidata.
-bool is_code(std::string_view s) {
-    const std::string text = lower_case(s);
-    const std::string_view view(text);
-    if (view.find("://") != kNone || view.starts_with("www.") || view.starts_with("mailto:"))
-        return true;
-    for (std::string_view ending : kFiles)
-        if (view.ends_with(ending)) return true;
-    if (view.starts_with('#') && view.find(' ') == kNone) return true;
-    if (view.find_first_of("{}<>\\") != kNone || contains(kColours, view)) return true;
-    if (view.find('_') != kNone && view.find(' ') == kNone) return true;  // a key of a register
-    if (view.find(':') != kNone && view.ends_with(';')) return true;
-    const std::size_t unit = view.find_first_not_of("0123456789.");
-    const std::string_view rest = unit == kNone ? std::string_view() : view.substr(unit);
-    if (unit > 0 && unit != kNone && (rest == "px" || rest == "em" || rest == "pt")) return true;
-    return view.size() > 1 && view[0] == 'q' && is_digit(view[1]) && is_number(view.substr(1));
-}
-
-/// "fr", "zh-hant", "GER", "DE-NHN", "k": rather the code of something than a word. Roman numbers
-/// are none.
-bool is_short_code(std::string_view s) {
-    const std::string_view first = s.substr(0, s.find('-'));
-    const bool roman = s.find_first_not_of("IVXLCDM") == kNone;
-    const bool letters = std::all_of(first.begin(), first.end(), is_alpha) &&
-                         std::all_of(s.begin(), s.end(), [](char c) {
-                             return is_alpha(c) || is_digit(c) || c == '-';
-                         });
-    const auto big = [](char c) { return lower(c) != c; };
-    const bool one_case = std::none_of(first.begin(), first.end(), big) ||
-                          std::all_of(first.begin(), first.end(), big);
-    return letters && one_case && !roman && first.size() <= 3 && s.size() <= 12;
-}
-
-/// Whether two values have the same letters: "Curie, Marie" sorts what "Marie Curie" shows.
-bool same_letters(std::string_view a, std::string_view b) {
-    std::array<int, 256> count{};
-    for (char c : a)
-        if (is_word(c)) ++count[static_cast<unsigned char>(lower(c))];
-    for (char c : b)
-        if (is_word(c)) --count[static_cast<unsigned char>(lower(c))];
-    return std::all_of(count.begin(), count.end(), [](int n) { return n == 0; });
-}
-
-bool is_text(std::string_view value) {
-    if (value.find(kRow) != kNone || value.find(kCell) != kNone) return false;
-    const std::string text = plain(value);
-    return has_word(text) && !is_number(text) && !is_code(text) && !is_editing_date(text) &&
-           !contains_folded(kOptions, text);
-}
-
-/// "km" behind "90": short, one word, in lower case.
-bool is_unit(std::string_view s) {
-    return !s.empty() && s.size() <= kLongestUnit && s.find(' ') == kNone && fold_name(s) == s;
+/// Appends a number that stands alone or before a unit, unless it is one of a register: it is what
+/// the template is about. Several are a date, a score, a place.
+void put_number(const TemplateCall& call, std::string_view number, std::uint32_t count,
+                std::string& out) {
+    const std::string unit = plain(call.at(2)), third = plain(call.at(3));
+    const bool measure = has_word(unit) && !is_number(unit) && !is_number(third);
+    const std::size_t run = std::min(number.find_first_not_of("0123456789"), number.size());
+    const auto digits = static_cast<std::size_t>(
+        std::count_if(number.begin(), number.end(), is_digit));
+    const bool key = run > kLongestNumber || (run > 1 && number[0] == '0') ||
+                     (digits > kLongestNumber && number.find_first_of("-/") != kNone);
+    if ((count == 1 || measure) && !key) out.append(number);
 }
 
 }  // namespace
@@ -247,26 +220,40 @@ CallSite find_call_site(std::string_view page, std::size_t begin, std::size_t en
     const Side before = look_back(page, begin), after = look_ahead(page, end);
     if (!before.text && !after.text)
         return before.argument && after.argument ? CallSite::kRunning : CallSite::kAlone;
-    return is_attached(page, begin) ? CallSite::kNote : CallSite::kRunning;
+    return is_attached(page, begin, end) ? CallSite::kNote : CallSite::kRunning;
 }
 
 bool may_fall_back(std::string_view name) {
     return !name.empty() && name.find_first_of(":#/<>[]") == kNone;
 }
 
+bool is_whole_cell(std::string_view page, std::size_t begin, std::size_t end) {
+    while (begin > 0 && page[begin - 1] == ' ') --begin;
+    while (end < page.size() && page[end] == ' ') ++end;
+    if (begin == 0 || !is_any(page[begin - 1], "|!")) return false;
+    const std::string_view next = page.substr(end, 2);
+    return next.starts_with('\n') || next == "||" || next == "!!";
+}
+
 void put_fallback(const TemplateCall& call, const TemplateTable& table, std::string& out) {
+    if (looks_up(call.name)) return;
     std::string_view code;  // that may be a word, should there be no other
+    const std::string number = plain(call.at(1));
     std::uint32_t count = 0;
     for (std::uint32_t i = 1; i <= kMostArguments; ++i) {
         const std::string_view value = call.at(i);
         count += !value.empty();
         if (!is_text(value)) continue;
-        if (const auto number = i == 2 ? plain(call.at(1)) : std::string();
-            is_number(number) && is_unit(plain(value))) {
-            out.append(number).append(" ").append(value);
-            return;
-        }
-        if (is_short_code(value)) {
+        const std::string word = plain(value);
+        const Unit* unit = word.size() <= kLongestUnit ? table.unit(word) : nullptr;
+        if (unit != nullptr && unit->one != word) continue;
+        // A number and a word are a measure, whose number is true without its unit ("70", "m"), or
+        // part of a date, which is not ("14", "julho", "1789").
+        const bool dated = is_number(plain(call.at(3)));
+        if (i == 2 && is_number(number) && word.find(' ') == kNone &&
+            (dated || fold_name(word) == word))
+            break;
+        if (is_short_code(word)) {
             code = code.empty() ? value : code;
             continue;
         }
@@ -280,15 +267,27 @@ void put_fallback(const TemplateCall& call, const TemplateTable& table, std::str
             out.append(value);
             return;
         }
-    const bool word = code.size() == 1 || (code.size() == 3 && fold_name(code) == code &&
-                                           table.word("languages", std::string(code)) == nullptr);
-    // A number alone is what the template is about, unless it is one of a register; several are a
-    // date, a score, a place.
-    const std::string number = plain(call.at(1));
-    const std::size_t run = number.find_first_not_of("0123456789");
-    if (word) out.append(code);
-    else if (count == 1 && is_number(number) && std::min(run, number.size()) <= kLongestNumber)
-        out.append(number);
+    const std::string key(code);
+    const bool word = code.size() == 3 && fold_name(code) == code && table.unit(key) == nullptr &&
+                      table.word("languages", key) == nullptr &&
+                      table.word("labels", key) == nullptr;
+    if (is_number(number)) put_number(call, number, count, out);
+    else if (word) out.append(code);
+}
+
+bool put_blocks(const TemplateCall& call, std::string& out) {
+    const std::size_t before = out.size();
+    for (const TemplateArgument& argument : call.arguments) {
+        const std::string_view value = trim_marks(argument.value);
+        const std::string name = fold_name(argument.name);
+        const std::string_view stem = std::string_view(name).substr(
+            0, name.find_last_not_of("0123456789 ") + 1);
+        const bool is_body = stem.empty() || stem == "col" || contains(kTextNames, stem);
+        if (is_body && is_list(value)) out.append("\n").append(value).append("\n");
+        else if (contains(kProseNames, stem) && is_prose(value))
+            out.append("\n\n").append(value).append("\n\n");
+    }
+    return out.size() > before;
 }
 
 bool has_number(const TemplateCall& call) {

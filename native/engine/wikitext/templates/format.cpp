@@ -18,7 +18,7 @@ constexpr int kDeepest = 6;  // brackets within brackets; bounds the recursion
 constexpr std::string_view kFilters[] = {"number",  "upper", "lower",    "capital",  "integer",
                                          "ordinal", "plain", "attached", "latitude", "longitude",
                                          "un-m",    "un-f",  "power",    "prose",    "bare",
-                                         "phonetic"};
+                                         "phonetic", "exponent"};
 
 bool is_missing(std::string_view s) {
     return is_blank(s) && s.find(kLost) == kNone;
@@ -141,6 +141,15 @@ std::optional<std::string> degrees(std::string_view value, std::string_view sign
     if (negative) value.remove_prefix(value.starts_with('-') ? 1 : 3);
     if (value.empty() || value.find_first_not_of("0123456789.") != kNone) return std::nullopt;
     return std::string(value) + "\u00B0" + signs[negative ? 1 : 0];
+}
+
+/// "-2" -> "−2"; nothing where it is no whole number of one or two digits.
+std::string exponent(std::string_view value) {
+    const bool minus = value.starts_with('-') || value.starts_with("\u2212");
+    if (minus) value.remove_prefix(value[0] == '-' ? 1 : 3);
+    const bool number = !value.empty() && value.size() < 3 &&
+                        std::all_of(value.begin(), value.end(), is_digit);
+    return number ? (minus ? "\u2212" : "") + std::string(value) : std::string();
 }
 
 /// "892 km 2" -> "892 km2": a last digit behind a unit is its power.
@@ -308,9 +317,11 @@ class Format {
             return false;
         }
         const std::string value = plain(value_of(condition.substr(0, equals)));
-        for (std::size_t at = equals + 1; at <= condition.size();) {
+        const bool exact = condition.substr(equals).starts_with("==");
+        for (std::size_t at = equals + (exact ? 2 : 1); at <= condition.size();) {
             const std::size_t comma = find_sign(condition, at, ",");
-            if (equal_folded(value, condition.substr(at, comma - at))) return true;
+            const std::string_view wanted = condition.substr(at, comma - at);
+            if (exact ? value == wanted : equal_folded(value, wanted)) return true;
             at = comma + 1;
         }
         return false;
@@ -358,6 +369,10 @@ class Format {
             return result.empty() ? std::nullopt : std::optional(result);
         }
         if (filter == "plain") return plain(value);
+        if (filter == "exponent") {
+            result = exponent(plain(value));
+            return result.empty() ? std::nullopt : std::optional(result);
+        }
         if (filter == "prose") return prose(value);
         if (filter == "bare") return without_qualifier(value);
         if (filter == "phonetic") return phonetic(value);

@@ -60,7 +60,7 @@ std::shared_ptr<const TemplateTable> read_templates(std::string_view language,
 
 TemplateTable::TemplateTable(std::string_view language, const std::vector<TemplateFile>& files)
     : language_(fold_name(language.substr(0, language.find('-')))) {
-    // "inherits  *  vi  en": rules of English hold in Vietnamese, below its own.
+    // "inherits  *  simple  en": rules of English hold in Simple English, below its own.
     std::unordered_map<std::string, std::string> parents;
     for (const TemplateFile& file : files)
         if (file.kind == "words")
@@ -199,7 +199,7 @@ void TemplateTable::add_rule(const TemplateFile& file, std::size_t line, const F
     if (level < 0) return;
     if (how->render == Render::kDrop) spec = fields[4];
     specs_.push_back(std::move(spec));
-    const TemplateRule rule{how->render, specs_.back()};
+    TemplateRule rule{how->render, specs_.back()};
     each_part(fields[1], '|', [&](std::string_view name) {
         std::string folded = fold_name(name);
         if (folded.empty()) fail("an empty name");
@@ -207,6 +207,9 @@ void TemplateTable::add_rule(const TemplateFile& file, std::size_t line, const F
         if (prefix) folded.pop_back();
         auto& names = prefix ? levels_[static_cast<std::size_t>(level)].prefixes
                              : levels_[static_cast<std::size_t>(level)].exact;
+        rule.capitals = name.size() == 3 && rule.spec == "{0:nations}" &&
+                        std::all_of(name.begin(), name.end(),
+                                    [](char c) { return c >= 'A' && c <= 'Z'; });
         numerals_ = numerals_ || folded.front() == '#';
         if (!names.emplace(folded, rule).second)
             fail("the name " + quoted(name) + " stands twice for this language");
@@ -233,6 +236,14 @@ const std::string* TemplateTable::word(std::string_view list, const std::string&
     if (found == words_.end()) return nullptr;
     const auto entry = found->second.find(key);
     return entry == found->second.end() ? nullptr : &entry->second;
+}
+
+const TemplateRule* TemplateTable::find(const std::string& name, std::string_view title,
+                                        std::string& matched) const {
+    const TemplateRule* rule = find(name, matched);
+    // The case of the first letter says nothing to MediaWiki.
+    const bool small = !title.empty() && title.back() >= 'a' && title.back() <= 'z';
+    return rule != nullptr && rule->capitals && small ? nullptr : rule;
 }
 
 const TemplateRule* TemplateTable::find(const std::string& name, std::string& matched) const {

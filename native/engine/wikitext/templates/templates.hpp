@@ -54,6 +54,7 @@ enum class Render : std::uint8_t {
 struct TemplateRule {
     Render render = Render::kDrop;
     std::string_view spec;  // with marks in place of its escapes; of kDrop the reason
+    bool capitals = false;  // whether it is the code of a country: "ESP" holds, "esp" does not
 };
 
 struct TemplateArgument {
@@ -83,6 +84,9 @@ class TemplateTable {
 
     /// The rule for a normalised name, or null; sets `matched` (see TemplateCall).
     const TemplateRule* find(const std::string& name, std::string& matched) const;
+    /// The same for a name as a page writes it, `title`, where case tells a code from a word.
+    const TemplateRule* find(const std::string& name, std::string_view title,
+                             std::string& matched) const;
     /// How a template is written, as the file of rules has it; empty without a rule.
     std::string how(const std::string& name) const;
     /// What `key` (normalised) is in a list of words, or null.
