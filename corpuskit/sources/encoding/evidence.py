@@ -88,6 +88,11 @@ def has_alphabet(language: str) -> bool:
     return language in ALPHABETS
 
 
+def is_of_latin_script(language: str) -> bool:
+    """Whether a language is known to be written in Latin script alone, as Serbian is not."""
+    return language in ALPHABETS and language != "sr"
+
+
 def misfit(text: str, language: str = "") -> float:
     """The share of the characters above ASCII that speak against how a text was decoded, 0 to 1 and more.
 

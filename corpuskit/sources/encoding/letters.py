@@ -15,7 +15,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from corpuskit.sources.encoding.evidence import CLEAN, GOOD, LEAST, MARGIN, has_alphabet, misfit
+from corpuskit.sources.encoding.evidence import (
+    CLEAN,
+    GOOD,
+    LEAST,
+    MARGIN,
+    has_alphabet,
+    is_of_latin_script,
+    misfit,
+)
 from corpuskit.sources.encoding.mixed import HIGH_RUN, decode_mixed
 from corpuskit.sources.encoding.names import LATIN, LATIN_CODECS, MANY_BYTE, NAMEABLE, NARROWER, WINDOWS
 
@@ -32,7 +40,8 @@ beyond ASCII are few."""
 _AS_LIKELY = 0.8
 """Share of the highest confidence from which an encoding is as likely: those that differ in a few signs."""
 _OTHER_LEAST = 40
-"""Bytes beyond ASCII that an encoding which was not declared needs where it is not of Latin script."""
+"""Bytes beyond ASCII that an encoding which was not declared needs where it is not of Latin script; where
+they stand one by one, as in Latin script, those of different words."""
 _WIDER: dict[str, list[str]] = {}
 for _large, _forms in NARROWER.items():
     for _small in _forms:
@@ -81,6 +90,15 @@ class _Evidence:
         self._in_runs = sum(map(len, HIGH_RUN.findall(self.around))) * 5 > self.high
 
     @cached_property
+    def _may_be_of_other_script(self) -> bool:
+        """Whether enough tells of it; what is said again tells once, a known language more."""
+        if self._in_runs:
+            return self.high >= _OTHER_LEAST
+        once = b"".join(set(self.around.split()))
+        enough = len(once) - len(once.translate(None, _HIGH_BYTES)) >= _OTHER_LEAST
+        return enough and not is_of_latin_script(self._language)
+
+    @cached_property
     def _lines(self) -> bytes:
         lines = (line for line in re.split(rb"[\r\n]+", self._data) if not line.isascii())
         return b"\n".join(lines)[:EVIDENCE_BYTES]
@@ -109,15 +127,16 @@ class _Evidence:
         top = next(iter(self._ranked.values()), 0.0)
         names = [name for name, confidence in self._ranked.items() if confidence >= _AS_LIKELY * top]
         likely = self._readings(names) if top >= _BELIEVED and self.high >= LEAST else []
-        others = [] if likely or self._in_runs else self._readings(LATIN_CODECS)
-        return min(likely or others, key=lambda found: found.misfit, default=None)
+        fits = any(found.misfit <= GOOD for found in likely) or not is_of_latin_script(self._language)
+        others = [] if self._in_runs or (likely and fits) else self._readings(LATIN_CODECS)
+        return min([*likely, *others], key=lambda found: found.misfit, default=None)
 
     def _readings(self, names: Iterable[str]) -> list[_Reading]:
         found = []
         for name in names:
             forms = (*NARROWER.get(name, ()), name, WINDOWS.get(name, ""))
             reading = next(filter(None, map(self.reading, filter(None, forms))), None)
-            if reading and (reading.name in LATIN or self.high >= _OTHER_LEAST):
+            if reading and (reading.name in LATIN or self._may_be_of_other_script):
                 found.append(reading)
         return sorted(found, key=_order)
 

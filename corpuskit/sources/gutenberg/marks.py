@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Literal, NamedTuple
 
 from corpuskit.sources.gutenberg.blocks import TextBlock
@@ -98,11 +98,19 @@ _ANY = tuple(
 _WORD_BEFORE = re.compile(r"[^\W\d_][,;]?\s*\Z")
 _WORD_AFTER = re.compile(r"\s*[^\W\d_]")
 _NUMBER_OF_PAGE = r"\.? ?(?:\d{1,4}|[ivxlc]{1,8})[a-z]?\.?"
-_PAGE = re.compile(
-    rf"(?:[\[{{<|]{_PAGE_WORD}{_NUMBER_OF_PAGE}[\]}}>|]|\(pg\b{_NUMBER_OF_PAGE}\)) ?", re.IGNORECASE
-)
+_PAGE_MARK = rf"(?:[\[{{<|]{_PAGE_WORD}{_NUMBER_OF_PAGE}[\]}}>|]|\(pg\b{_NUMBER_OF_PAGE}\))"
+_PAGE = re.compile(rf" *{_PAGE_MARK}(?=[.,;:!?])|{_PAGE_MARK} ?", re.IGNORECASE)
 """Not in round brackets: authors cite pages so. `PageNumbers` tells which are none."""
 _BRACKET = re.compile(r"[\[{(<|]")
+_STOPS = frozenset(".,;:!?")
+"""Signs that no blank stands before."""
+_NOTE_NUMBER = re.compile(
+    r"^[ _*]{0,4}(?:(?:foot)?notes?\W{1,3})?(\d{1,4})[.:)]\s", re.IGNORECASE | re.MULTILINE
+)
+"""The number that a note begins with; one in brackets is counted with the references."""
+_CLOSE, _FEW_CLOSE = 3, 10
+"""A number of a page that is nearer to the one before it than a third of the mean is rare, as few as
+one in ten; of references to notes a fifth and more stand so."""
 _LONE = re.compile(r"[\[{(|~ -]*(?:(?:page|pg|p)\b\.? *)?(\d{1,4})[\]})|~ .-]*", re.IGNORECASE)
 _REFERENCE = re.compile(r" ?\[(?:\d{1,4}|[A-Z]|\*+|†|‡|footnote \w{1,4})\]", re.IGNORECASE)
 _NOTE = re.compile(r"\s*\[(?:footnote\b|\d{1,4}\]|[A-Z]\]|\*+\])", re.IGNORECASE)
@@ -308,10 +316,20 @@ def _lone_pages(lines: Sequence[str], blocks: Sequence[TextBlock]) -> frozenset[
 
 
 class _Found(NamedTuple):
-    """A number where the number of a page may stand: block, place among those of the block, value."""
+    """A number where the number of a page may stand.
+
+    Attributes:
+        block: which block it is in.
+        place: its place among those of the block.
+        at: characters before it in the book.
+        number: its value.
+        glued: whether it touches the next word.
+        in_sentence: whether words stand at both sides.
+    """
 
     block: int
     place: int
+    at: int
     number: int
     glued: bool
     in_sentence: bool
@@ -322,7 +340,8 @@ class PageNumbers:
 
     Notes, items and paragraphs are numbered in brackets, too. Numbers are of pages when they count up through
     the book, when they stand in the middle of sentences, as the ends of pages do, and when most of them stand
-    there alone: the number of a note stands at its reference and again before the note.
+    there alone: the number of a note stands at its reference and again before the note. Pages are as long as
+    one another, and one number of theirs comes after the other; references stand as they come.
 
     Args:
         blocks: the text of each block, as its lines are.
@@ -330,13 +349,18 @@ class PageNumbers:
 
     def __init__(self, blocks: Sequence[str]) -> None:
         self._forms_met: list[tuple[re.Pattern[str], dict[int, set[int]]]] = []
+        starts = list(accumulate(map(len, blocks), initial=0))
+        notes: set[int] = set()
         for form, anywhere in zip(_FORMS, _ANY, strict=True):
             opening = anywhere.pattern.removeprefix("\\")[0]
             held = [(i, text) for i, text in enumerate(blocks) if opening in text]
-            found = [one for i, text in held for one in _numbers(i, text, form)]
+            found = [one for i, text in held for one in _numbers(i, starts[i], text, form)]
+            if len(found) < _LEAST_GLUED:
+                continue
+            notes = notes or {int(n) for text in blocks for n in _NOTE_NUMBER.findall(text)}
             known = Counter(int(n) for _, text in held for n in anywhere.findall(text))
             pages: dict[int, set[int]] = {}
-            for one in _row(found, known):
+            for one in _row(found, known, notes):
                 pages.setdefault(one.block, set()).add(one.place)
             if pages:
                 self._forms_met.append((form, pages))
@@ -347,19 +371,20 @@ class PageNumbers:
             if places := pages.get(i):
                 found = list(form.finditer(text))
                 for place in sorted(places & set(range(len(found))), reverse=True):
-                    text = text[: found[place].start()] + text[found[place].end() :]
+                    left, right = text[: found[place].start()], text[found[place].end() :]
+                    text = (left.rstrip(" ") if right[:1] in _STOPS else left) + right
         return text
 
 
-def _numbers(block: int, text: str, form: re.Pattern[str]) -> Iterable[_Found]:
+def _numbers(block: int, start: int, text: str, form: re.Pattern[str]) -> Iterable[_Found]:
     for place, found in enumerate(form.finditer(text)):
         glued = text[found.end() - 1] != " " and text[found.end() : found.end() + 1].isalpha()
         before, after = text[max(0, found.start() - 9) : found.start()], text[found.end() : found.end() + 9]
         in_sentence = bool(_WORD_BEFORE.search(before) and _WORD_AFTER.match(after))
-        yield _Found(block, place, int(found[1]), glued, in_sentence)
+        yield _Found(block, place, start + found.start(), int(found[1]), glued, in_sentence)
 
 
-def _row(found: Sequence[_Found], known: Counter[int]) -> list[_Found]:
+def _row(found: Sequence[_Found], known: Counter[int], notes: Collection[int]) -> list[_Found]:
     """The longest row that counts up, if it is of pages; work is linear."""
     longest: dict[int, tuple[int, int]] = {}  # by last number: length, place in `found`
     before: list[int | None] = []
@@ -376,7 +401,14 @@ def _row(found: Sequence[_Found], known: Counter[int]) -> list[_Found]:
         row.append(found[next_one])
         next_one = before[next_one]
     glued = sum(one.glued for one in row) * 2 > len(row)
-    alone = sum(known[one.number] == 1 for one in row) * 2 > len(row)
+    alone = sum(known[one.number] == 1 for one in row) * 2 > len(row) and not _are_references(row, notes)
     in_sentences = sum(one.in_sentence for one in row) * 3 > len(row)
     enough = len(row) >= (_LEAST_GLUED if glued else _LEAST_PAGES)
     return row if enough and in_sentences and (alone or glued) else []
+
+
+def _are_references(row: Sequence[_Found], notes: Collection[int]) -> bool:
+    """Whether numbers refer to notes: the notes are there, or the numbers stand unevenly."""
+    gaps = [after.at - before.at for after, before in pairwise(row)]
+    close = sum(gap * _CLOSE * len(gaps) < sum(gaps) for gap in gaps)
+    return close * _FEW_CLOSE > len(gaps) or sum(one.number in notes for one in row) * 2 > len(row)

@@ -104,6 +104,9 @@ _NOT_A_NOTE = re.compile(
     r"(?i)\W{0,8}(?:foot\s*notes?|index|the\s+end|fin(?:is)?|chapter|contents|appendix|advertise\w+)\W*$"
 )
 _AUTHOR = re.compile(r"(?i)(?:by|von|par|por|di|door|af|av|do|od|de)\n?\s+\S[^\n.!?]{1,60}")
+_SIGNATURE = re.compile(r"(?:[-—]+ *)?[^\W\d_a-z][\w.'’-]*(?:,? [^\W\d_a-z][\w.'’-]*){1,3}")
+_FIRST_PERSON = re.compile(r"\b(?:I|[Ww]e|[Mm]y|[Oo]ur|ich|[Ww]ir|[Jj]e|[Nn]ous|ik|jag|jeg)\b")
+"""Who signs a note speaks of himself in it; without that a name below a note is a title."""
 _ILLUSTRATION = re.compile(r"\s*\[?illustration", re.IGNORECASE)
 
 
@@ -267,6 +270,7 @@ def _headed(body: str, line: int) -> tuple[int, int] | None:
     paragraphs = _paragraphs(body, line, min(len(body), line + MAX_NOTE))
     _, heading, _ = next(paragraphs, (0, line, 0))
     stop = last_note_like = sure = heading
+    signed = 0  # where a signature ends that would be one below the note
     for i, (begin, end, gap) in enumerate(paragraphs, start=1):
         words = body[begin:end]
         like_a_note = bool(_NOTE_WORDS.search(words))
@@ -275,10 +279,12 @@ def _headed(body: str, line: int) -> tuple[int, int] | None:
         first_words = i == 1 and gap <= 4
         if not at_end:
             if (gap >= 2 and not first_words and not (gap == 2 and like_a_note)) or _is_title(words):
-                return _whole_lines(body, line, sure) if sure > heading else None
+                return _whole_lines(body, line, max(sure, signed)) if sure > heading else None
             if end - last_note_like > _MAX_HEADED:
                 break
-        stop = end
+        before, stop = stop, end
+        signs = gap == 1 and sure == before > heading and _SIGNATURE.fullmatch(words.strip())
+        signed = end if signs and _FIRST_PERSON.search(body, heading, begin) else 0
         sure = sure if _is_bare(words) and not like_a_note else end
         last_note_like = end if like_a_note else last_note_like
     else:

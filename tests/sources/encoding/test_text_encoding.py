@@ -424,3 +424,42 @@ def test_real_texts_of_40_encodings_are_read_as_declared_and_not_flagged() -> No
             assert "doubtful_encoding" not in decoded.flags, file
             read += 1
     assert read > 150
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "iso8859-1"])
+@pytest.mark.parametrize(
+    ("language", "sentence", "times"),
+    [
+        ("it", "È già così. Perché no?", 30),
+        ("it", "Più tardi andrò a trovarlo, però la città è già così bella.", 30),
+        ("fr", "Il a été là où déjà tout était né.", 120),
+        ("fr", "Voilà où.", 120),
+        ("es", "El niño comió más en el jardín.", 100),
+        ("de", "Er aß süße Äpfel.", 200),
+    ],
+)
+@pytest.mark.parametrize("known", [True, False])
+def test_what_is_said_again_and_again_makes_no_other_script(
+    encoding: str, language: str, sentence: str, times: int, known: bool
+) -> None:
+    text = f"{sentence} " * times
+    decoded = decode_text(text.encode(encoding), "", language if known else "")
+    assert decoded is not None
+    assert decoded.text == text
+
+
+def test_a_known_language_of_latin_script_is_read_in_it() -> None:
+    words = [
+        f"{a}{b}{c}" for a in ("citt", "virt", "per") for b in "àèìòù" for c in ("", "ti", "l", "no", "m")
+    ]
+    text = ", ".join(words)
+    decoded = decode_text(text.encode("cp1252"), "", "it")
+    assert decoded is not None
+    assert decoded.text == text
+
+
+def test_repeated_words_of_another_script_are_read_in_it() -> None:
+    text = "Все счастливые семьи похожи друг на друга. " * 30
+    decoded = decode_text(text.encode("cp1251"))
+    assert decoded is not None
+    assert decoded.text == text

@@ -334,6 +334,32 @@ def test_numbers_that_are_of_no_page_stay() -> None:
     assert all(section in typeset(book(*sections)) for section in sections)
 
 
+@pytest.mark.parametrize("form", ["[{}]", "({})", "<{}>"])
+def test_references_that_count_up_are_no_pages(form: str) -> None:
+    """They stand as they come, several to a sentence or none for long; pages are as long as one another."""
+    several = "Of Ansgar, {} Willem, {}, Jost and Henrik {}. In that house {} nobody else spoke of them."
+    texts = []
+    for n in range(1, 80, 4):
+        texts += [several.format(*(form.format(n + i) for i in range(4))), f"{PROSE}\n{PROSE}"]
+    raw = book(*texts)
+    assert all(form.format(n) in typeset(raw) for n in range(1, 81))
+
+
+def test_references_to_notes_at_the_end_are_no_pages() -> None:
+    texts = [f"{PROSE}\nHe had gone upon them [{n}] and went on." for n in range(1, 60)]
+    assert "[30]" not in typeset(book(*texts))
+    notes = "\n".join(f"{n}. In the book of {1700 + n}, by the same." for n in range(1, 60))
+    whole = typeset(book(*texts, "NOTES", notes))
+    assert all(f"upon them [{n}] and" in whole for n in range(1, 60))
+
+
+@pytest.mark.parametrize("form", ["[{}]", "{{{}}}", "[Pg {}]"])
+def test_no_blank_is_left_before_a_stop_where_a_page_was(form: str) -> None:
+    ends = ("They had come upon them {}. They", "They had come {} upon them. They")
+    texts = [f"{PROSE}\n{ends[n % 2].format(form.format(n))} went on." for n in range(1, 61)]
+    assert typeset(book(*texts)).count("had come upon them. They went on.") == 60
+
+
 @pytest.mark.parametrize(
     ("caption", "left"),
     [

@@ -142,6 +142,18 @@ def test_the_title_page_below_a_note_stays(note: str, title: str) -> None:
     assert left(f"{note}\n\n{title}\n\n\n{STORY}") == f"{title}\n\n\n{STORY}"
 
 
+@pytest.mark.parametrize(
+    ("words", "name_goes"), [("I have mended two typos.", True), ("Two typos mended.", False)]
+)
+def test_the_name_below_a_note_goes_with_who_speaks_in_it(words: str, name_goes: bool) -> None:
+    chapter = "\n\n".join(f"It was the {n}th day of the year, and the lamp burned." for n in range(400))
+    raw = f"A TITLE\n\n\n\nTranscriber's Note\n\n{words}\n\nAnna Holm\n\n\n\nPreface\n\n{chapter}"
+    kept = Body(raw, BodyOptions()).text
+    assert words not in kept
+    assert ("Anna Holm" in kept) != name_goes
+    assert "Preface" in kept
+
+
 def test_a_long_note_ends_with_a_paragraph() -> None:
     lines = "\n\n".join(f"Page {n}: the spelling of word {n} was corrected." for n in range(300))
     assert 6_000 < len(lines) < MAX_NOTE
