@@ -50,6 +50,10 @@ _SPACES = re.compile(r"(?<![\w_])_((?:[^\W_][^\s_]*_)+[^\W_][^\s_]*)_(?![\w_])")
 """Underscores in place of the spaces between words in italics."""
 _TOUCHING = re.compile(r"(?<![^\W_])([^\W_]{0,60})(?<!_)_(?=[^\s_])([^_\n]{0,200}[^\s_])_(?!_)([^\W_]{0,60})")
 """Italics, and the letters that touch them at either side."""
+_ORDINALS = frozenset(
+    ("st", "nd", "rd", "th", "d", "er", "re", "ère", "e", "ème", "me", "ter", "ten", "te", "de")
+)
+"""What follows a number in the word of it."""
 _SUFFIX, _WORD = 2, 4
 """Letters up to which what touches a word is an ending of it, and from which both are words."""
 _MAX_EMPHASIS = 4_000
@@ -126,6 +130,9 @@ _FILE_NAME = re.compile(
 _BINDING = re.compile(
     r"(?:the )?(?:original |book )?(?:front |back |inside )?(?:cover|spine|end-?papers?|dust ?jacket"
     r"|bookcover|(?:half ?)?title ?page|blank page)(?: image)?|decorati(?:on|ve)|uncaptioned|no caption"
+    r"|(?:publisher['’]?s?['’]? |printer['’]?s?['’]? )?(?:logo|device)|page \d{1,4}|\d{1,4} page"
+    r"|(?:the )?(?:image|illustration|picture)s?(?: of [\w'’ ]{1,40})?,? (?:is )?(?:not |un)available"
+    r"|(?:image )?of [\w'’ ]{1,40}(?:not |un)available"
 )
 
 
@@ -205,6 +212,8 @@ class Marks:
             whole = f"{left}{inner}{right}"
             return whole if self._knows(whole) or not self._has_names_of_computers else found[0]
         several = any(map(str.isspace, inner))  # a part of a word is one piece
+        if left[-1:].isdigit() and (inner[0].isdigit() or (first and first[0] in _ORDINALS)):
+            return f"{left}{inner}{' ' * bool(right and several)}{right}"  # 6_th October_
         parted = (left and first and (several or self._are_words(left, first[0]))) or (
             right and last and (several or self._are_words(last[0], right))
         )

@@ -334,6 +334,19 @@ def test_numbers_that_are_of_no_page_stay() -> None:
     assert all(section in typeset(book(*sections)) for section in sections)
 
 
+@pytest.mark.parametrize(
+    ("marked", "left"),
+    [
+        ("It was the 6_th October_ when they came.", "It was the 6th October when they came."),
+        ("On the 3_rd of May_ they came.", "On the 3rd of May they came."),
+        ("In _1743. A..._ they came.", "In 1743. A... they came."),
+        ("In 1_743. A..._ they came.", "In 1743. A... they came."),
+    ],
+)
+def test_italics_that_touch_a_number(marked: str, left: str) -> None:
+    assert left in typeset(book(marked))
+
+
 @pytest.mark.parametrize("form", ["[{}]", "({})", "<{}>"])
 def test_references_that_count_up_are_no_pages(form: str) -> None:
     """They stand as they come, several to a sentence or none for long; pages are as long as one another."""
@@ -366,6 +379,10 @@ def test_no_blank_is_left_before_a_stop_where_a_page_was(form: str) -> None:
         (name, "")
         for name in (
             "0023m",
+            "0034 page",
+            "Logo",
+            "Publisher's logo",
+            "image of the book's cover unavailable",
             "Bookcover",
             "i_012",
             "p012.jpg",

@@ -154,6 +154,11 @@ def test_the_name_below_a_note_goes_with_who_speaks_in_it(words: str, name_goes:
     assert "Preface" in kept
 
 
+def test_a_heading_of_notes_that_names_no_maker_is_the_books() -> None:
+    raw = f"A TITLE\n\n\n\nHuomautuksia:\n\nTalo on vanha.\n\n\n\n{'Sanoja. ' * 40}"
+    assert "Huomautuksia:" in Body(raw, BodyOptions()).text
+
+
 def test_a_long_note_ends_with_a_paragraph() -> None:
     lines = "\n\n".join(f"Page {n}: the spelling of word {n} was corrected." for n in range(300))
     assert 6_000 < len(lines) < MAX_NOTE
