@@ -132,13 +132,7 @@ def build_corpus(
         run.log("end", seconds=round(time.perf_counter() - started, 3))
         if not records.documents:
             raise nothing_left(run, [r for one_pass in records.passes for r in one_pass], ledger)
-        result = _result(run, records, ledger, driver)
-        if not result.bytes:
-            raise EmptyError(
-                f"{run.folder}: each of its {result.documents} documents is an empty text",
-                remedy="Mend the stage that empties them: `corpuskit inspect` shows bytes by stage.",
-            )
-    return result
+    return _result(run, records, ledger, driver)
 
 
 class _Driver:
@@ -255,6 +249,11 @@ def _record(run: Run, account: bytes, tasks: set[str]) -> Record:
 def _result(run: Run, records: Records, ledger: Ledger, driver: _Driver) -> BuildResult:
     kept = [record.ledger.entries[FINAL] for record in records.passes[-1]]
     size = sum(entry.bytes_kept for entry in kept)
+    if not size:
+        raise EmptyError(
+            f"{run.folder}: each of its {records.documents} documents is an empty text",
+            remedy="Mend the stage that empties them: `corpuskit inspect` shows bytes by stage.",
+        )
     tokens = records.shards.facts["tokens"] if records.shards is not None else {}
     return BuildResult(
         run.folder,
