@@ -217,7 +217,7 @@ class Run:
         refuse_foreign(self.folder, RUN, RunError)
 
     def mend_format(self) -> None:
-        """Write run.json anew where more stands in it than the format that it names."""
+        """Write run.json anew where blanks or the like stand in it too."""
         if self.local(layout.path("run")).read_bytes() != self.format_bytes():
             self.write_bytes(layout.path("run"), self.format_bytes())
 

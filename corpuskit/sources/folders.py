@@ -82,11 +82,16 @@ def fits_pattern(name: str, pattern: str) -> bool:
 
 
 def _fits(names: list[str], globs: list[str]) -> bool:
-    if not globs or not names:
-        return not globs and not names
-    if globs[0] == "**":
-        return len(globs) == 1 or any(_fits(names[i:], globs[1:]) for i in range(len(names)))
-    return fnmatchcase(names[0], globs[0]) and _fits(names[1:], globs[1:])
+    # How many names may be taken by the globs so far: several ``**`` then cost no more than one.
+    taken = {0}
+    for number, glob in enumerate(globs, 1):
+        if glob == "**":
+            # At the end it stands for what lies in a folder, not for the folder.
+            least = min(taken, default=len(names) + 1) + (number == len(globs))
+            taken = set(range(least, len(names) + 1))
+        else:
+            taken = {n + 1 for n in taken if n < len(names) and fnmatchcase(names[n], glob)}
+    return len(names) in taken
 
 
 def survey(root: str, depth: int | None = None) -> Found:

@@ -189,3 +189,11 @@ def test_a_glob_that_fits_nothing_is_told_beside_one_that_does(tmp_path: Path) -
     chosen = selection(tmp_path, include=("*.txt", "*.tex"))
     (part,) = chosen.parts(100)
     assert part.detail["not_read"] == ["files 'x': no file fits of `include`: *.tex"]
+
+
+def test_many_folders_of_any_name_in_a_pattern_cost_no_more_than_one() -> None:
+    name, pattern = "/".join("a" * 60), "/".join(["**", "a"] * 25)
+    assert fits_pattern(name, pattern)
+    assert not fits_pattern(name, f"{pattern}/b")
+    assert not fits_pattern("a", "a/**")
+    assert fits_pattern("a/b", "a/**")

@@ -30,7 +30,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor, library, nn
 from torch.nn import functional
 
 from corpuskit.train.model.loss import TokenLosses, linear_cross_entropy
@@ -199,7 +199,7 @@ def _kept(x: Tensor, dropped: int) -> Tensor:
 
 # A compiler knows no drawing in place, and would cut each block's graph there: to it this is one operation,
 # which it does not make again for the backward pass. That x is named keeps them in their order.
-_draw_kept = torch.library.custom_op(
+_draw_kept = library.custom_op(
     "corpuskit::kept", _kept, mutates_args=(), tags=torch.Tag.nondeterministic_seeded
 )
 _draw_kept.register_fake(lambda x, dropped: torch.empty_like(x, dtype=torch.bool))

@@ -109,7 +109,12 @@ def test_zstd_with_a_long_window_says_how_to_pack_it_again(tmp_path: Path) -> No
         ("a.txt.gz", b"PK\x03\x04" + b"x" * 99, "corrupt", "it is a zip archive"),
         ("a.txt", b"PK\x03\x04\xff" + b"x" * 99, "not_text", "it is a zip archive. Unpack it"),
         ("a.txt", b"x" * 257 + b"ustar\xff" + b"x" * 99, "not_text", "a tar archive"),
-        ("a.txt", gzip.compress(b"text", mtime=0), "not_text", "compressed with gzip. Give it the ending .gz"),
+        (
+            "a.txt",
+            gzip.compress(b"text", mtime=0),
+            "not_text",
+            "compressed with gzip. Give it the ending .gz",
+        ),
         ("a.md", b"%PDF-1.7 \xff\xfe", "not_text", "a PDF. Convert it"),
         ("a.txt", bytes(range(128)) * 4, "not_text", "control characters"),
         ("a.txt", b"\x00" * 300, "not_text", "control characters"),
