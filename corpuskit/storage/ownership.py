@@ -82,7 +82,7 @@ FETCHED = Kind(
 KINDS = (RUN, EXPORT, MODEL, FETCHED)
 """In the order in which they are asked for: an export in one file has a ``model.json`` too."""
 
-_CHECKPOINT = frozenset({"format", "settings", "sha256", "shards_fingerprint"})
+_CHECKPOINT = frozenset({"format", "settings", "sha256", "planned_steps"})
 
 
 def kind_of_folder(folder: Path | str, names: Iterable[str] | None = None) -> Kind | None:

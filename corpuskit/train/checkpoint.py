@@ -192,10 +192,17 @@ def read_state(folder: Path, needed: Mapping[str, type] | None = None) -> dict[s
             f"{path} is no checkpoint of format {FORMAT}",
             remedy="Go on with the version of corpuskit that wrote it, or begin anew with --overwrite.",
         )
-    missing = [name for name, kind in (needed or {}).items() if not isinstance(state.get(name), kind)]
-    if missing:
-        raise TrainError(f"{path} is damaged: it lacks {', '.join(missing)}", remedy=_others(folder))
+    check_state(folder, state, needed or {})
     return state
+
+
+def check_state(folder: Path, state: Mapping[str, Any], needed: Mapping[str, type]) -> None:
+    """Raise TrainError where what a checkpoint says lacks something, or has it of another type."""
+    missing = [name for name, kind in needed.items() if not isinstance(state.get(name), kind)]
+    if missing:
+        raise TrainError(
+            f"{folder / 'state.json'} is damaged: it lacks {', '.join(missing)}", remedy=_others(folder)
+        )
 
 
 def _others(folder: Path) -> str:

@@ -16,11 +16,12 @@ import torch
 from torch import Tensor
 
 from corpuskit.errors import TrainError
+from corpuskit.storage.files import write_file
 from corpuskit.train.checkpoint import save_checkpoint, save_weights
 from corpuskit.train.device import Feed, graphs_compiled, memory_bytes, uncompiled
 from corpuskit.train.optim.optimizer import Schedule
 from corpuskit.train.settings.settings import Optimization
-from corpuskit.train.tasks.task import Tensors, micro_batches
+from corpuskit.train.tasks.task import Tensors
 from corpuskit.train.trainer import Learner, Progress, Trainer
 
 # To read a loss waits for the GPU, which would then stand still: results of so many steps are read at once.
@@ -148,6 +149,8 @@ def fit(trainer: Trainer, progress: Progress, pause_at: int | None = None) -> st
     feed = Feed(lambda step: trainer.task.batch(step, rows), learner.device)
     pending: list[StepResult] = []
     reason = _reason_to_stop(trainer, progress, pause_at)
+    if not progress.step and trainer.intervals.samples(0):
+        write_sample(trainer, progress)
     with Stopper(trainer.grid.is_first) as stopper, contextlib.closing(feed):
         while not reason:
             if progress.steps is None and fix_horizon(trainer, progress, pace):
@@ -245,7 +248,7 @@ def train_step(learner: Learner, step: int, rate: float, batch: Tensors) -> Step
     parallel, optimizer = learner.parallel, learner.optimizer
     totals = torch.zeros(2, device=learner.device)
     learner.model.train()
-    parts = micro_batches(batch, learner.micro_rows)
+    parts = learner.task.micro_batches(batch, learner.micro_rows)
     for number, part in enumerate(parts):
         if learner.dropout_seed is not None:  # Seeding takes over a millisecond.
             # A micro-batch of these rows has these dropout masks, whichever process computes it.
@@ -372,22 +375,30 @@ def _validate(trainer: Trainer, progress: Progress, train_loss: float) -> None:
                 f"the validation loss after {progress.step} steps is {result.loss}",
                 remedy=f"Begin again with another --out and a learning_rate below {trainer.settings.peak:g}.",
             )
-        best = progress.best_loss is None or result.loss < progress.best_loss
+        chosen = trainer.task.best
+        value = result.figures[chosen.figure]
+        assert value is not None  # A task names no figure that may be missing.
+        best = chosen.beats(value, progress.best)
         progress.validations_since_best = 0 if best else progress.validations_since_best + 1
         if best:
-            progress.best_loss, progress.best_step = result.loss, progress.step
-        event = {"event": "validation", "step": progress.step, "train_loss": train_loss, "loss": result.loss}
-        event |= {"perplexity": result.perplexity, "bits_per_byte": result.bits_per_byte}
-        event |= {"sources": result.sources, "best": best, "seconds": progress.seconds}
+            progress.best, progress.best_step = value, progress.step
+        event: dict[str, Any] = {"event": "validation", "step": progress.step, "train_loss": train_loss}
+        event |= {**result.figures, "sources": result.sources, "best": best, "seconds": progress.seconds}
         speed = progress.step * trainer.task.tokens_per_step / progress.seconds
         trainer.emit(event | {"tokens_per_s": speed})
-    if not best:
-        return
-    # The weights, or their moving average where there is one, as the model that the run leaves.
+    if best:
+        keep_weights(trainer, progress)
+
+
+def keep_weights(trainer: Trainer, progress: Progress) -> None:
+    """Write the weights, or their moving average where there is one, as the model that the run leaves."""
     with trainer.learner.optimizer.averaged():
         weights = trainer.learner.parallel.whole_weights()
     if trainer.grid.is_first:
-        save_weights(trainer.out / "model.safetensors", weights, {"step": str(progress.step)})
+        for name, content in trainer.task.files(weights).items():
+            write_file(trainer.out / name, content)
+        kept = trainer.task.kept(weights)
+        save_weights(trainer.out / "model.safetensors", kept, {"step": str(progress.step)})
 
 
 def write_sample(trainer: Trainer, progress: Progress) -> None:
@@ -397,6 +408,6 @@ def write_sample(trainer: Trainer, progress: Progress) -> None:
         if not trainer.grid.is_first:
             return
         with uncompiled():
-            written = trainer.milestone(model)
+            written = trainer.task.milestone(model)
     if written is not None:
         trainer.emit({"event": "sample", "step": progress.step, **written})

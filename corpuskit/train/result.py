@@ -15,14 +15,15 @@ from torch import Tensor
 from corpuskit.errors import TrainError
 from corpuskit.storage.files import json_bytes, seal, sha256_file, write_file
 from corpuskit.train.device import UNTRIED, device_name, peak_flops
-from corpuskit.train.evaluate.loss import Metrics
 from corpuskit.train.generate.generate import WEIGHTS
 from corpuskit.train.model.cost import flops_per_token, parameter_count
+from corpuskit.train.tasks.task import Metrics
 from corpuskit.train.trainer import Progress, Trainer
 from corpuskit.train.watch.curves import NAME as CURVES
 from corpuskit.train.watch.events import Event
 
 _LEAST_EPOCHS = 0.5  # below which a user is warned
+_SMALLER = ("tiny", "small", "15m", "124m")  # sizes below which there is another
 
 RESUMABLE = ("interrupted", "paused")
 """Of the reasons to stop those that leave something to do."""
@@ -34,7 +35,7 @@ class TrainResult:
 
     Attributes:
         out: the model folder.
-        objective: what was learnt: "causal", "masked" or "spans".
+        task: what was learnt: "causal", "masked", "spans", "classify" and so on.
         reason: "done", "early stop", "time is up" (by minutes, where the length was fixed before the first
             step), "interrupted" or "paused"; after the last two the run can be resumed.
         step, steps: steps done, and the length of the run where it is fixed.
@@ -43,6 +44,7 @@ class TrainResult:
             tokens) for a run that ended, on the rows measured meanwhile for one that can be resumed.
         validation_share: of the split that this was measured on.
         perplexity, bits_per_byte: the same in other units; bits per byte only for byte-level tokenizers.
+        figures: what else the task measures, of a run that ended, by name.
         sources: loss, bits per byte and targets of each source, of a run that ended, where there are several.
         parameters: learned numbers in the model.
         tokens: training tokens seen.
@@ -51,7 +53,7 @@ class TrainResult:
     """
 
     out: Path
-    objective: str
+    task: str
     reason: str
     step: int
     steps: int | None
@@ -60,6 +62,7 @@ class TrainResult:
     validation_share: float
     perplexity: float | None
     bits_per_byte: float | None
+    figures: dict[str, float | None]
     sources: dict[str, dict[str, float | None]]
     parameters: int
     tokens: int
@@ -84,12 +87,12 @@ def write_model_document(trainer: Trainer, ending: dict[str, Any]) -> None:
 
 def start_event(trainer: Trainer, progress: Progress, state: dict[str, Any] | None) -> Event:
     """The first event of a run: what it is, in figures and in words; `state` is what it goes on from."""
-    settings, shape, task = trainer.settings, trainer.learner.model.settings, trainer.task
+    shape, task, settings = trainer.task.shape, trainer.task, trainer.settings
     planned = progress.steps or int(trainer.identity["planned_steps"])
     shares = task.shares(planned)
     summary = (
-        f"{settings.size}: {parameter_count(shape) / 1e6:.1f}M parameters, {shape.layers} layers of "
-        f"{shape.width}, vocabulary {shape.vocab_size:,}; {settings.objective}, batch {task.batch_rows} x "
+        f"{trainer.title}: {parameter_count(shape) / 1e6:.1f}M parameters, {shape.layers} layers of "
+        f"{shape.width}, vocabulary {shape.vocab_size:,}; {task.name}, batch {task.batch_rows} x "
         f"{task.tokens_per_step // task.batch_rows} = {task.tokens_per_step:,} tokens\n"
         f"{'about ' if progress.steps is None else ''}{planned:,} steps read the {task.tokens:,} training "
         f"tokens {task.epochs(planned):.1f} times; dropout {shape.dropout:g}, "
@@ -125,7 +128,7 @@ def _warnings(trainer: Trainer, state: dict[str, Any] | None) -> Iterator[str]:
         yield f"{passed.message}. The checkpoint before it was taken: nothing is lost but time."
     if state is not None and state["machine"] != now["machine"]:
         yield f"Resumed on {now['machine']} after {state['machine']}: not bit for bit the same."
-    fingerprints = ("shards_fingerprint", "mixture_fingerprint")
+    fingerprints = ("data_fingerprint", "mixture_fingerprint")
     if state is not None and any(state.get(name, "") != now[name] for name in fingerprints):
         yield "Resumed on changed data, as allowed."
     if state is None:
@@ -147,9 +150,9 @@ def _about_length(trainer: Trainer) -> Iterator[str]:
     settings, steps = trainer.settings, int(trainer.identity["planned_steps"])
     epochs, about = trainer.task.epochs(steps), "about " if settings.minutes is not None else ""
     if epochs < _LEAST_EPOCHS:
-        smaller = "" if settings.size == "nano" else ", or a smaller --size"
+        smaller = ", or a smaller --size" if trainer.title in _SMALLER else ""
         yield (
-            f"In {about}{steps:,} steps the run reads {epochs:.0%} of the corpus once, too little to learn "
+            f"In {about}{steps:,} steps the run reads {epochs:.0%} of the data once, too little to learn "
             f"much: give it more time{smaller}."
         )
     if trainer.intervals.warmup > steps:
@@ -162,24 +165,28 @@ def _about_length(trainer: Trainer) -> Iterator[str]:
 def sum_up(trainer: Trainer, progress: Progress, reason: str) -> TrainResult:
     """Sum up; for a run that ended, measure the kept weights on the whole validation split and note it."""
     found: Metrics | None = None
-    loss, task = progress.best_loss, trainer.task
+    task = trainer.task
     if reason not in RESUMABLE:
         trainer.grid.barrier()  # The first process may still be writing it.
-        trainer.learner.parallel.load_whole(_kept_weights(trainer.out / WEIGHTS))
+        kept = _kept_weights(trainer.out / WEIGHTS)
+        trainer.learner.parallel.load_whole(task.taken(kept))
         if trainer.final.batch:
             found = trainer.evaluator.evaluate(trainer.final)
-            loss = found.loss
+    # Of a run that can be resumed what was measured meanwhile is known by the figure that it is chosen by.
+    loss = found.loss if found else progress.best if task.best.figure == "loss" else None
+    of_tokens = found.of_tokens if found else task.bytes_per_token > 0
     result = TrainResult(
         out=trainer.out,
-        objective=trainer.settings.objective,
+        task=task.name,
         reason=reason,
         step=progress.step,
         steps=progress.steps,
         best_step=progress.best_step,
         validation_loss=loss,
         validation_share=trainer.final.share if found else trainer.validation.share,
-        perplexity=None if loss is None else Metrics(loss, 1, 0).perplexity,
-        bits_per_byte=found.bits_per_byte if found else None,
+        perplexity=None if loss is None or not of_tokens else Metrics(loss, 1).perplexity,
+        bits_per_byte=found.bits_per_byte if found and of_tokens else None,
+        figures=dict(found.others) if found else {},
         sources=found.sources if found else {},
         parameters=parameter_count(trainer.learner.model.settings),
         tokens=progress.step * task.tokens_per_step,
@@ -187,6 +194,6 @@ def sum_up(trainer: Trainer, progress: Progress, reason: str) -> TrainResult:
         seconds=progress.seconds,
     )
     # What model.json says elsewhere, or what is no property of the model.
-    unsaid = ("out", "objective", "parameters", "tokens", "seconds")
+    unsaid = ("out", "task", "parameters", "tokens", "seconds")
     write_model_document(trainer, {name: each for name, each in vars(result).items() if name not in unsaid})
     return result

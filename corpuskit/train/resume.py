@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple
 
 from corpuskit.errors import SettingError, TrainError
-from corpuskit.shards.reader import Shards
 from corpuskit.storage.files import read_sealed
-from corpuskit.train.checkpoint import FOLDER, check_checkpoint, latest_checkpoint, remove_later
+from corpuskit.train.checkpoint import FOLDER, check_checkpoint, check_state, latest_checkpoint, remove_later
 from corpuskit.train.generate.generate import WEIGHTS, check_file
-from corpuskit.train.settings.settings import TrainSettings
+from corpuskit.train.job import Job, Settings
+from corpuskit.train.settings.settings import RunSettings
 from corpuskit.train.trainer import Progress, Trainer
 
 _SAME_AGAIN = ("keep", "save_every", "patience", "device", "parallel", "tensor_parallel", "recompute")
@@ -25,20 +25,24 @@ _STATE = {
     "settings": dict,
     "sha256": dict,
     "machine": dict,
-    "shards_fingerprint": str,
+    "data_fingerprint": str,
 }
 """What a checkpoint to go on from must hold."""
 
+_RENAMED = {"shards_fingerprint": "data_fingerprint", "best_loss": "best"}
+"""What checkpoints of before call what these are now."""
 
-class Checkpoint(NamedTuple):
-    """What a run goes on from: a folder, and what its state.json says."""
+
+class Checkpoint(NamedTuple, Generic[Settings]):
+    """What a run goes on from: a folder, what its state.json says, and of which kind its settings are."""
 
     folder: Path
     state: dict[str, Any]
+    kind: type[Settings]
 
-    def settings(self, given: TrainSettings | None) -> TrainSettings:
+    def settings(self, given: RunSettings | None) -> Settings:
         """The run's settings; raises SettingError when the caller named one with another value."""
-        saved = TrainSettings.checked(self.state["settings"])
+        saved = self.kind.checked(self.state["settings"])
         changed = {}
         for name, value in (given.given() if given else {}).items():
             own = getattr(saved, name)
@@ -57,7 +61,17 @@ class Checkpoint(NamedTuple):
                 )
         return saved.model_copy(update=changed)
 
-    def load(self, trainer: Trainer, shards: Shards, allow_changed_data: bool) -> Progress:
+    def check_data(self, job: Job[Settings], allow_changed_data: bool) -> None:
+        """Raises TrainError for other data than the run was begun with."""
+        recorded = self.state["data_fingerprint"]
+        if recorded != job.fingerprint and not allow_changed_data:
+            raise TrainError(
+                f"{job.data} is not what {self.folder.parent.parent} was trained on: fingerprint "
+                f"{job.fingerprint[:12]}, recorded {recorded[:12]}",
+                remedy="Bring the data back, choose another --out, or accept it with --allow-changed-data.",
+            )
+
+    def load(self, trainer: Trainer, allow_changed_data: bool) -> Progress:
         """Bring a trainer to where the run was left.
 
         Raises TrainError where the checkpoint is damaged, or where the tables beside the shards no longer
@@ -67,15 +81,15 @@ class Checkpoint(NamedTuple):
         mixture, out = trainer.identity["mixture_fingerprint"], trainer.out
         if self.state.get("mixture_fingerprint", "") != mixture and not allow_changed_data:
             raise TrainError(
-                f"the tables *.provenance.parquet in {shards.folder} are not those of the run in {out}",
+                f"the tables *.provenance.parquet beside the shards are not those of the run in {out}",
                 remedy="Bring them back, choose another --out, or accept it with --allow-changed-data.",
             )
         trainer.learner.load(self.folder)
         progress = Progress(**{name: self.state[name] for name in Progress.__dataclass_fields__})
         trainer.started -= progress.seconds
-        if self.state["shards_fingerprint"] != shards.fingerprint:
-            # Losses on other validation data cannot be compared: the best so far is unknown.
-            progress.best_loss = progress.best_step = None
+        if self.state["data_fingerprint"] != trainer.identity["data_fingerprint"]:
+            # Figures of other validation data cannot be compared: the best so far is unknown.
+            progress.best = progress.best_step = None
             progress.validations_since_best = 0
         if self.state["passed_over"] and trainer.grid.is_first:
             remove_later(self.folder)
@@ -117,7 +131,9 @@ def _newest_whole(out: Path) -> tuple[Path, dict[str, Any]] | None:
         damaged.append(error)
     for folder in folders:
         try:
-            return folder, {**check_checkpoint(folder, _STATE), "passed_over": damaged}
+            state = {_RENAMED.get(name, name): value for name, value in check_checkpoint(folder).items()}
+            check_state(folder, state, _STATE)
+            return folder, {**state, "passed_over": damaged}
         except TrainError as error:
             damaged.append(error)
     raise TrainError(
@@ -140,8 +156,8 @@ def _check_kept(out: Path, state: dict[str, Any]) -> None:
         )
 
 
-def checkpoint_of(out: Path, shards: Shards, allow_changed_data: bool) -> Checkpoint:
-    """The latest whole checkpoint in OUT. Raises TrainError without one, or for one of other shards."""
+def newest_checkpoint(out: Path, job: Job[Settings]) -> Checkpoint[Settings]:
+    """The latest whole checkpoint in OUT. Raises TrainError without one, or for one of another command."""
     found = _newest_whole(out)
     if found is None:
         begun = (out / "model.json").exists()
@@ -151,10 +167,10 @@ def checkpoint_of(out: Path, shards: Shards, allow_changed_data: bool) -> Checkp
         )
     folder, state = found
     _check_kept(out, state)
-    if state["shards_fingerprint"] != shards.fingerprint and not allow_changed_data:
+    begun_by = state.get("command", "train")
+    if begun_by != job.command:
         raise TrainError(
-            f"{shards.folder} is not what {out} was trained on: fingerprint {shards.fingerprint[:12]}, "
-            f"recorded {state['shards_fingerprint'][:12]}",
-            remedy="Bring the shards back, choose another --out, or accept it with --allow-changed-data.",
+            f"{out} was begun by `corpuskit {begun_by}`, not by `corpuskit {job.command}`",
+            remedy=f"Go on with `corpuskit {begun_by} ... --resume`, or choose another --out.",
         )
-    return Checkpoint(folder, state)
+    return Checkpoint(folder, state, job.kind)

@@ -2,30 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import re
 import time
 from pathlib import Path
 
-from corpuskit.errors import SettingError, TrainError, checks_arguments
-from corpuskit.storage.files import UNFINISHED, remove_files, write_file, writing
-from corpuskit.storage.ownership import MODEL, claim
+from corpuskit.errors import checks_arguments
 from corpuskit.storage.places import local_path
-from corpuskit.train.checkpoint import FOLDER as CHECKPOINTS
-from corpuskit.train.checkpoint import remove_checkpoints
-from corpuskit.train.device import process_state
-from corpuskit.train.loop import Saver, fit
-from corpuskit.train.parallel.processes import processes
-from corpuskit.train.result import TrainResult, start_event, sum_up, write_model_document
-from corpuskit.train.resume import checkpoint_of, refuse_model, refuse_own_beginning
+from corpuskit.train import run as runs
+from corpuskit.train.corpus import Corpus
+from corpuskit.train.result import TrainResult
 from corpuskit.train.settings.settings import TrainSettings
-from corpuskit.train.setup import Corpus, Setup, beginning, make_trainer, settle
-from corpuskit.train.tasks.pretrain import pretraining
-from corpuskit.train.trainer import Progress
-from corpuskit.train.watch.curves import NAME as CURVES
-from corpuskit.train.watch.curves import Curves
-from corpuskit.train.watch.events import Listener, Log
+from corpuskit.train.watch.events import Listener
 
 
 @checks_arguments
@@ -44,23 +30,12 @@ def train_model(
     """Train a language model on RUN/shards into the folder OUT.
 
     OUT holds model.json, model.safetensors (the weights with the least validation loss), tokenizer.json,
-    checkpoints/, logs/train.jsonl and curves.svg. A run is a function of (settings, shards, seed, step): one
-    stopped, by a signal or by force, and resumed computes bit for bit what it would have computed in one go,
-    on the same kind of device with the same number of threads and version of torch; on a GPU with the
-    setting `deterministic`.
+    checkpoints/, logs/train.jsonl and curves.svg.
 
     Args:
         run: folder of a finished build, with shards/ and tokenizer/tokenizer.json.
-        out: the model folder: new, empty or one that a run of this kind has written; it must not hold a model
-            unless `resume` or `overwrite` is set. One process at a time writes it.
-        settings: see TrainSettings; a resumed run has its own, and what contradicts them is refused.
-        resume: go on from OUT's latest checkpoint; each run saves one before its first step.
-        overwrite: remove the model that OUT holds, with its checkpoints and logs, and begin anew; what
-            others put there stays.
-        allow_changed_data: resume although the shards are not those that the run began with.
-        pause_at: stop, resumably, after so many steps.
-        listen: is called with every event, see corpuskit.train.watch.events.
-        began: when it began on the monotonic clock, where what came before counts among its minutes too.
+        out, settings, resume, overwrite, allow_changed_data, pause_at, listen, began: as of
+            `corpuskit.train.run.run`; the settings are TrainSettings.
 
     Raises:
         SettingError: a setting is wrong, or contradicts the run that is resumed.
@@ -71,69 +46,14 @@ def train_model(
         StorageError: OUT cannot be written.
     """
     began = time.monotonic() if began is None else began
-    run, out = local_path(run), local_path(out)
-    if resume and overwrite:
-        remedy = "Resume to go on, overwrite to begin anew."
-        raise SettingError("resume and overwrite exclude each other", remedy=remedy)
-    # Of processes that torchrun started the first one writes.
-    first = os.environ.get("RANK", "0") == "0"
-    with claim(out, MODEL, TrainError) if first else contextlib.nullcontext():
-        corpus = Corpus.open(run)
-        checkpoint = checkpoint_of(out, corpus.shards, allow_changed_data) if resume else None
-        chosen = checkpoint.settings(settings) if checkpoint else settings or TrainSettings()
-        if not checkpoint:
-            refuse_own_beginning(out, chosen.init_from)
-            if first and not overwrite:
-                refuse_model(out)
-        started = processes(chosen.tensor_parallel, chosen.device)
-        with started as grid, process_state(grid.device, chosen.deterministic):
-            if grid.is_first:
-                corpus.shards.verify()
-            if checkpoint:
-                setup = Setup(chosen, int(checkpoint.state["planned_steps"]), pretraining(chosen, *corpus))
-                trainer = make_trainer(out, setup, corpus, grid, began)
-                progress = checkpoint.load(trainer, corpus.shards, allow_changed_data)
-            else:
-                setup = settle(chosen, corpus, grid)
-                trainer, progress = make_trainer(out, setup, corpus, grid, began), beginning(setup)
-            log = _begin_folder(out, corpus.tokenizer.data, overwrite, progress) if grid.is_first else None
-            grid.barrier()
-            with contextlib.closing(log) if log else contextlib.nullcontext():
-                if log is not None:
-                    trainer.listeners += [log, Curves(out, log.path if progress.step else None)]
-                    trainer.listeners += [listen] if listen else []
-                trainer.emit(start_event(trainer, progress, checkpoint.state if checkpoint else None))
-                if not checkpoint:
-                    Saver(trainer).save(progress)
-                # OUT counts as a model from here on, when there is something to resume.
-                write_model_document(trainer, {})
-                reason = fit(trainer, progress, pause_at)
-                return sum_up(trainer, progress, reason)
-
-
-def _begin_folder(out: Path, tokenizer: bytes, overwrite: bool, progress: Progress) -> Log:
-    """Make OUT ready to be written; returns the log of the run."""
-    if overwrite:
-        _remove_model(out)
-    with writing(out):
-        out.mkdir(parents=True, exist_ok=True)
-    write_file(out / "tokenizer.json", tokenizer)
-    return Log(out, progress.step)
-
-
-def _remove_model(out: Path) -> None:
-    """Remove what a training run writes, and nothing else that may lie in OUT; model.json last."""
-    checkpoints, logs = out / CHECKPOINTS, out / "logs"
-    with writing(out):
-        remove_checkpoints(checkpoints)
-        remove_files(checkpoints, _names("latest"))
-        remove_files(logs / "tensorboard", re.compile(r"events\.out\.tfevents\..*"))
-        remove_files(logs, _names("train.jsonl"))
-        # Without model.json OUT is no longer known as a model: killed in between, the rest would be nobody's.
-        for names in ((CURVES, "model.safetensors", "tokenizer.json"), ("model.json",)):
-            remove_files(out, _names(*names))
-
-
-def _names(*names: str) -> re.Pattern[str]:
-    """Matches these names, also of files that a kill left unfinished."""
-    return re.compile(rf"(?:{UNFINISHED})?(?:{'|'.join(map(re.escape, names))})")
+    return runs.run(
+        Corpus(local_path(run)),
+        local_path(out),
+        settings,
+        resume=resume,
+        overwrite=overwrite,
+        allow_changed_data=allow_changed_data,
+        pause_at=pause_at,
+        listen=listen,
+        began=began,
+    )

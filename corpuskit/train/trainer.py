@@ -17,9 +17,9 @@ from corpuskit.train.model.transformer import Transformer
 from corpuskit.train.optim.guard import Guard
 from corpuskit.train.optim.optimizer import Optimizer
 from corpuskit.train.parallel.layout import local_tensor
-from corpuskit.train.parallel.parallel import Parallel
+from corpuskit.train.parallel.parallel import LossOf, Parallel
 from corpuskit.train.parallel.processes import Grid
-from corpuskit.train.settings.settings import TrainSettings
+from corpuskit.train.settings.settings import RunSettings
 from corpuskit.train.tasks.task import Inputs, Task, Tensors, Validation
 from corpuskit.train.watch.events import Event, Listener
 
@@ -32,7 +32,7 @@ class Progress:
         step: steps done.
         steps: length of the run; None while a run by minutes has not fixed it.
         decay_start: first step of the learning rate's decay; None as long as steps is.
-        best_loss, best_step: least validation loss (nats per token) and the steps done then.
+        best, best_step: of the figure that the task chooses weights by, and the steps done then.
         validations_since_best: for stopping early.
         skipped, skipped_in_a_row: steps whose updates the guards refused, and those of them since the last
             that was made.
@@ -42,7 +42,7 @@ class Progress:
     step: int = 0
     steps: int | None = None
     decay_start: int | None = None
-    best_loss: float | None = None
+    best: float | None = None
     best_step: int | None = None
     validations_since_best: int = 0
     skipped: int = 0
@@ -59,6 +59,7 @@ class Learner:
         parallel: the model, divided among the processes that train it.
         guard: decides which updates are made.
         place: brings a batch to the device.
+        answers_of: what the task makes of a model and a batch where it is measured by more than its loss.
         micro_rows: rows that this process computes at a time; its own are a multiple of them.
         clip: greatest norm of a gradient.
         dropout_seed: of a step's micro-batch, by the number of its first row; None where nothing is dropped.
@@ -70,6 +71,7 @@ class Learner:
     optimizer: Optimizer
     guard: Guard
     place: Callable[[Tensors], Inputs]
+    answers_of: LossOf
     micro_rows: int
     clip: float
     dropout_seed: Callable[[int, int], int] | None
@@ -91,8 +93,9 @@ class Learner:
         return self.parallel.grid.rows(self.task.batch_rows)
 
     def held(self) -> dict[str, dict[str, Tensor]]:
-        """What this process holds of the run's state, for a checkpoint."""
-        weights = {name: local_tensor(each.detach()) for name, each in self.model.named_parameters()}
+        """What this process holds of the run's state, for a checkpoint: of the weights those that learn."""
+        learning = [(name, each) for name, each in self.model.named_parameters() if each.requires_grad]
+        weights = {name: local_tensor(each.detach()) for name, each in learning}
         return {"model": weights, "optimizer": {**self.optimizer.state(), **self.guard.state()}}
 
     def load(self, folder: Path) -> None:
@@ -120,14 +123,14 @@ class Intervals:
 
 @dataclass
 class Trainer:
-    """A training run; `settings` are resolved, so that nothing in them is open but the run's length.
+    """A training run.
 
     Attributes:
         out: the model folder.
+        title: what the model is called, in a word.
         evaluator: measures the model as it is.
         validation: what to measure on meanwhile; empty where there is nothing.
         final: what to measure on after the last step.
-        milestone: a text that a model writes, and its scores; None where it has nothing to say.
         started: when the run began, or was resumed less the seconds that it had taken by then, on the
             monotonic clock.
         notes: what was chosen that a user would not expect, in sentences.
@@ -136,12 +139,11 @@ class Trainer:
     """
 
     out: Path
-    settings: TrainSettings
+    title: str
     learner: Learner
     evaluator: Evaluator
     validation: Validation
     final: Validation
-    milestone: Callable[[Transformer], dict[str, Any] | None]
     intervals: Intervals
     started: float
     notes: tuple[str, ...]
@@ -153,6 +155,11 @@ class Trainer:
     def task(self) -> Task:
         """What is learnt."""
         return self.learner.task
+
+    @property
+    def settings(self) -> RunSettings:
+        """The task's."""
+        return self.learner.task.settings
 
     @property
     def grid(self) -> Grid:

@@ -30,7 +30,10 @@ def plan_text(plan: Plan, width: int) -> str:
         else:
             first, *more = wrapped(value, width - longest).split("\n")
             lines += [f"{name:{longest}}{first}", *(" " * longest + each for each in more)]
-    lines += ["", wrapped(plan.expectation, width)]
+    for note in plan.notes:
+        lines.append(wrapped(note, width))
+    if plan.expectation:
+        lines += ["", wrapped(plan.expectation, width)]
     for item in plan.advice:
         lines.append("- " + wrapped(str(item), width - 2).replace("\n", "\n  "))
     return "\n".join(lines)
@@ -66,7 +69,8 @@ def _figures(plan: Plan) -> list[tuple[str, str]]:
     rows = [
         (
             "model",
-            f"{plan.parameters:,} parameters: {counted(s.layers or 0, 'layer')} of {s.width} ({s.objective})",
+            f"{plan.parameters:,} parameters: {counted(plan.shape.layers, 'layer')} of {plan.shape.width} "
+            f"({plan.task})",
         ),
         ("corpus", f"{plan.train_tokens:,} training tokens"),
         ("reads", f"{plan.tokens:,} tokens: {plan.epochs:,.1f} epochs, {counted(plan.steps, 'step')}"),
@@ -77,10 +81,11 @@ def _figures(plan: Plan) -> list[tuple[str, str]]:
         ),
         (
             "rate",
-            f"{s.learning_rate:g} ({s.schedule}), dropout {s.dropout:g}, weight decay {s.weight_decay:g}",
+            f"{s.learning_rate:g} ({s.schedule}), dropout {plan.shape.dropout:g}, "
+            f"weight decay {s.weight_decay or 0:g}",
         ),
         ("memory", f"{_size(plan.memory.total)}: {_parts(plan.memory)}"),
-        ("to write with", f"{_size(plan.generation.total)}: one text of {s.context} tokens"),
+        ("to write with", f"{_size(plan.generation.total)}: one text of {plan.shape.context} tokens"),
         ("time", f"{_duration(plan.seconds)} on {plan.device}, {s.precision}; {_step(plan)}"),
         (
             "work",

@@ -19,6 +19,8 @@ _SPARKS = "▁▂▃▄▅▆▇█"
 _SPARK_POINTS = 24
 _BAR = 30
 _FACT = 24  # columns that a figure takes with its name
+_FIGURES = {"perplexity": ("perplexity", ".1f"), "bits_per_byte": ("bits/byte", ".3f")}
+_UNSHOWN = ("train_loss", "loss", "seconds", "tokens_per_s")  # said otherwise, or elsewhere
 
 
 class Display:
@@ -113,12 +115,16 @@ class Display:
         self._facts["validation"] = f"{event['loss']:.3f}"
         if event["best"]:
             self._facts["best"] = f"{event['loss']:.3f} at {event['step']:,}"
-        if (per_byte := event["bits_per_byte"]) is not None:
-            self._facts["bits/byte"] = f"{per_byte:.3f}"
+        shown = [f"train {event['train_loss']:.3f}", f"validation {event['loss']:.3f}"]
+        for name, value in event.items():
+            if name in _UNSHOWN or not isinstance(value, float):
+                continue
+            word, form = _FIGURES.get(name, (name.replace("_", " "), ".3f"))
+            shown.append(f"{word} {value:{form}}")
+            if name != "perplexity":
+                self._facts[word] = f"{value:{form}}"
         self._say(
-            f"step {event['step']:6d}  train {event['train_loss']:.3f}  validation {event['loss']:.3f}"
-            f"  perplexity {event['perplexity']:.1f}"
-            + (f"  bits/byte {per_byte:.3f}" if per_byte is not None else "")
+            "  ".join([f"step {event['step']:6d}", *shown])
             + ("  (best)" if event["best"] else "")
             + f"  {event['tokens_per_s']:,.0f} tokens/s"
             + (f"  {self._facts['left']} left" if "left" in self._facts else "")

@@ -59,11 +59,11 @@ def training_flops(s: ModelSettings, positions: int, source: int = 0, predicted:
 
 
 def flops_per_token(s: ModelSettings, task: Task) -> int:
-    """Operations of a training step for each token of the corpus that it reads."""
-    batch = task.batch(0, range(1))
-    source = batch["source"].shape[1] if "source" in batch else 0
-    flops = training_flops(s, batch["ids"].shape[1], source, batch["targets"].shape[1])
-    return flops // (task.tokens_per_step // task.batch_rows)
+    """Operations of a training step for each token of the corpus that it reads, all weights learning."""
+    row = task.extent()
+    flops = training_flops(s, row.positions, row.source, row.predicted)
+    # Rows of different lengths hold fewer tokens than the longest, and take as much less.
+    return flops // max(1, row.tokens)
 
 
 @dataclass(frozen=True)

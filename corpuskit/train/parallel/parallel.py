@@ -90,14 +90,14 @@ LossOf = Callable[[Transformer, Inputs], Tensor]
 
 
 class _Losses(nn.Module):
-    """What DDP and FSDP2 wrap: its forward is the task's loss, whatever that calls of the model."""
+    """What DDP and FSDP2 wrap: its forward is what the task asks of the model, whatever that calls of it."""
 
     def __init__(self, model: Transformer, loss: LossOf) -> None:
         super().__init__()
         self.model, self._loss = model, loss
 
-    def forward(self, batch: Inputs) -> Tensor:
-        return self._loss(self.model, batch)
+    def forward(self, batch: Inputs, other: LossOf | None = None) -> Tensor:
+        return (other or self._loss)(self.model, batch)
 
 
 class Parallel:
@@ -180,12 +180,12 @@ class Parallel:
             (loss * factor).backward()  # type: ignore[no-untyped-call]
         return loss.detach()
 
-    def loss(self, batch: Inputs) -> Tensor:
-        """The summed loss of this process's rows; no gradients are asked for."""
+    def loss(self, batch: Inputs, other: LossOf | None = None) -> Tensor:
+        """The summed loss of this process's rows, or what `other` makes of them; no gradient is asked for."""
         module = self._losses
         if isinstance(module, DistributedDataParallel):
             module = module.module
-        loss: Tensor = module(batch)
+        loss: Tensor = module(batch, other)
         if self._sharded:
             # Without a backward pass the outermost weights would stay whole.
             cast(Any, self._losses).reshard()
@@ -254,9 +254,10 @@ class Parallel:
 
     @torch.no_grad()
     def load(self, weights: Mapping[str, Tensor]) -> None:
-        """Take weights that are divided as the model is."""
-        for name, parameter in self.model.named_parameters():
-            local_tensor(parameter.detach()).copy_(weights[name])
+        """Take weights that are divided as the model is; the others stay."""
+        parameters = dict(self.model.named_parameters())
+        for name, each in weights.items():
+            local_tensor(parameters[name].detach()).copy_(each)
 
     def load_whole(self, weights: Mapping[str, Tensor]) -> None:
         """Take whole weights, of which each process keeps its part."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -12,15 +14,17 @@ from typing import Any
 import torch
 
 from corpuskit.errors import SettingError, checks_arguments
+from corpuskit.train.corpus import Corpus
 from corpuskit.train.device import process_state
+from corpuskit.train.job import Job, Settings, Setup
 from corpuskit.train.loop import train_step, write_sample
 from corpuskit.train.model import cost as costs
-from corpuskit.train.parallel.processes import processes
+from corpuskit.train.model.transformer import ModelSettings
+from corpuskit.train.parallel.processes import Grid, processes
 from corpuskit.train.plan.advice import Advice, Facts, advise, expectation
-from corpuskit.train.settings.settings import TrainSettings
-from corpuskit.train.setup import Corpus, make_trainer, settle
-from corpuskit.train.tasks.pretrain import Pretraining
-from corpuskit.train.tasks.task import Task, Validation
+from corpuskit.train.settings.settings import RunSettings, TrainSettings
+from corpuskit.train.setup import make_trainer
+from corpuskit.train.tasks.task import Validation
 from corpuskit.train.trainer import Learner, Progress, Trainer
 
 # Three for a median; more as long as they are short, so that a plan takes seconds.
@@ -37,8 +41,11 @@ class Plan:
 
     Attributes:
         settings: all of them, resolved: what `train` would use.
+        task: what is learnt.
+        shape: of the model.
         device: its kind, with the number of threads on a CPU.
         parameters: learned numbers in the model.
+        trained: of all numbers, those that this run changes.
         train_tokens: tokens of the corpus.
         steps: of the run; about so many where it goes by minutes.
         tokens, epochs: what it reads of the corpus, repetitions included.
@@ -48,13 +55,17 @@ class Plan:
         seconds_per_step: measured, the median of some steps on this device.
         seconds: of the whole run, with validation and samples.
         cost: of those seconds, at the price of an hour.
+        notes: what was found or chosen that a user would not expect.
         expectation: what reading the corpus so often does.
         advice: what to change.
     """
 
-    settings: TrainSettings
+    settings: RunSettings
+    task: str
+    shape: ModelSettings
     device: str
     parameters: int
+    trained: int
     train_tokens: int
     steps: int
     tokens: int
@@ -66,6 +77,7 @@ class Plan:
     seconds_per_step: float
     seconds: float
     cost: float | None
+    notes: tuple[str, ...]
     expectation: str
     advice: list[Advice]
 
@@ -84,45 +96,61 @@ def plan_training(
     hourly: float | None = None,
     tell: Callable[[str, int], None] | None = None,
 ) -> Plan:
-    """Plan a run on the shards of a build: some steps are made to see how long they take, and forgotten.
+    """Plan a pretraining run on the shards of a build, see `plan_job`.
 
     Args:
         run: folder of a finished build.
         settings: as for `corpuskit.train.train.train_model`.
-        hourly: price of an hour of this machine.
-        tell: is called with what is being done, and for which time.
+        hourly, tell: as of `plan_job`.
 
     Raises:
         SettingError, ShardError, TrainError: as `corpuskit.train.train.train_model` does.
     """
+    return plan_job(Corpus(Path(run)), settings or TrainSettings(), hourly, tell)
+
+
+def plan_job(
+    job: Job[Settings],
+    settings: Settings,
+    hourly: float | None = None,
+    tell: Callable[[str, int], None] | None = None,
+) -> Plan:
+    """Plan a run: some steps are made to see how long they take, and forgotten.
+
+    Args:
+        job, settings: as for `corpuskit.train.run.run`.
+        hourly: price of an hour of this machine.
+        tell: is called with what is being done, and for which time.
+
+    Raises:
+        SettingError, TrainError: as `corpuskit.train.run.run` does.
+    """
     if hourly is not None and not 0 <= hourly < math.inf:
         raise SettingError(f"hourly = {hourly} is no price", remedy="Give 0 or more.")
-    began, settings = time.monotonic(), settings or TrainSettings()
+    began = time.monotonic()
     if tell is not None:
-        tell("Getting the model and its corpus ready", 1)
-    corpus = Corpus.open(Path(run))
-    with (
-        processes(settings.tensor_parallel, settings.device) as grid,
-        process_state(grid.device, settings.deterministic),
-    ):
-        setup = settle(settings, corpus, grid)
-        trainer = make_trainer(Path(run), setup, corpus, grid, began)
+        tell("Getting the model and its data ready", 1)
+    with _settled(job, settings) as (setup, grid, folder):
+        trainer = make_trainer(folder, setup, job, grid, began)
         step, whole = _probe(trainer, time.monotonic() - began, setup.steps, tell or (lambda *_: None))
-        return _plan(trainer, setup.steps, step, whole, hourly, _bytes_per_token(setup.task, corpus))
+        return _plan(trainer, setup.steps, step, whole, hourly)
 
 
-def _bytes_per_token(task: Task, corpus: Corpus) -> float:
-    """Of text, in the rows of the first batch; that of English where the tokenizer is not one of bytes."""
-    sizes = corpus.tokenizer.token_bytes(corpus.shards.vocab_size)
-    if sizes is None or not isinstance(task, Pretraining):
-        return Facts.bytes_per_token
-    return float(sizes[task.batches.read(task.batches.samples(0, range(task.batch_rows)))].mean())
+@contextlib.contextmanager
+def _settled(job: Job[Settings], settings: Settings) -> Iterator[tuple[Setup, Grid, Path]]:
+    """A run as it would begin, in a folder that is gone afterwards."""
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="corpuskit-plan-")))
+        grid = stack.enter_context(processes(settings.tensor_parallel, settings.device))
+        stack.enter_context(process_state(grid.device, settings.deterministic))
+        folder = folder.parent / grid.texts(folder.name)[0]  # The first process's, for all of them.
+        job.open(folder, settings, grid, resumes=False)
+        yield job.settle(settings, grid), grid, folder
+        grid.barrier()
 
 
-def _plan(
-    trainer: Trainer, steps: int, step: float, whole: float, hourly: float | None, bytes_per_token: float
-) -> Plan:
-    chosen, shape, task = trainer.settings, trainer.learner.model.settings, trainer.task
+def _plan(trainer: Trainer, steps: int, step: float, whole: float, hourly: float | None) -> Plan:
+    chosen, shape, task = trainer.settings, trainer.task.shape, trainer.task
     tokens, device = steps * task.tokens_per_step, trainer.learner.device.type
     seconds = whole if chosen.minutes is None else chosen.minutes * 60
     facts = Facts(
@@ -132,16 +160,19 @@ def _plan(
         parameters=costs.parameter_count(shape),
         dropout=shape.dropout,
         weight_decay=chosen.weight_decay or 0.0,
-        goldfish=chosen.goldfish,
+        goldfish=getattr(chosen, "goldfish", 0),
         patience=chosen.patience,
-        bytes_per_token=bytes_per_token,
-        causal=chosen.objective == "causal",
+        bytes_per_token=task.bytes_per_token,
+        causal=task.name == "causal",
         validated=bool(trainer.validation.batch),
     )
     return Plan(
         settings=chosen,
+        task=task.name,
+        shape=shape,
         device=f"cpu, {torch.get_num_threads()} threads" if device == "cpu" else device,
         parameters=facts.parameters,
+        trained=sum(each.numel() for each in trainer.learner.model.parameters() if each.requires_grad),
         train_tokens=task.tokens,
         steps=steps,
         tokens=tokens,
@@ -153,29 +184,35 @@ def _plan(
         seconds_per_step=step,
         seconds=seconds,
         cost=None if hourly is None else hourly * seconds / 3600,
-        expectation=expectation(facts),
-        advice=advise(facts),
+        notes=trainer.notes,
+        # What reading text so often does is known of language models alone.
+        expectation=expectation(facts) if facts.bytes_per_token else "",
+        advice=advise(facts) if facts.bytes_per_token else [],
     )
 
 
 @checks_arguments
 def resolved(run: Path | str, settings: TrainSettings | None = None) -> TrainSettings:
     """The settings that a run would have, with what is open chosen; raises what `plan_training` raises."""
-    settings, corpus = settings or TrainSettings(), Corpus.open(Path(run))
-    with processes(settings.tensor_parallel, settings.device) as grid, process_state(grid.device):
-        return settle(settings, corpus, grid).settings
+    return resolved_of(Corpus(Path(run)), settings or TrainSettings())
+
+
+def resolved_of(job: Job[Settings], settings: Settings) -> Settings:
+    """The settings that a job's run would have, with what is open chosen."""
+    with _settled(job, settings) as (setup, _, _):
+        return job.kind.checked(setup.task.settings.model_dump())
 
 
 def load_of(trainer: Trainer) -> costs.Load:
     """What a micro-batch of the run asks of the device's memory."""
     settings, learner, grid = trainer.settings, trainer.learner, trainer.grid
-    batch = learner.task.batch(0, range(1))
+    row = learner.task.extent()
     return costs.Load(
         rows=learner.micro_rows,
-        positions=batch["ids"].shape[1],
-        source=batch["source"].shape[1] if "source" in batch else 0,
-        predicted=batch["targets"].shape[1],
-        documents="documents" in batch,
+        positions=row.positions,
+        source=row.source,
+        predicted=row.predicted,
+        documents=row.documents,
         accumulates=learner.micro_rows < len(learner.rows),
         bf16=settings.precision == "bf16",
         checkpointing=settings.recompute,
@@ -198,7 +235,7 @@ def _probe(trainer: Trainer, start: float, steps: int, tell: Tell) -> tuple[floa
     step = few if parts <= 2 else few + (parts - 2) * max(0.0, few - _step_seconds(learner, 1, tell))
     validation = final = 0.0
     if rows:
-        measured = min(rows, max(1, _MEASURED_TOKENS // batch["targets"].shape[1]))
+        measured = min(rows, max(1, _MEASURED_TOKENS // learner.task.extent().positions))
         part = {name: each[:measured] for name, each in batch.items()}
         tell("Measuring on held-out text", 1)
         began = time.monotonic()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import reprlib
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
@@ -79,6 +79,8 @@ class Learning(_Group):
         goldfish: "causal" leaves out one target in so many, the same ones each time; 0 for none.
         mask_rate: share of the positions that "masked" predicts.
         span_density, span_length: share of the tokens that "spans" takes out, and a span's mean length.
+        mixture: weights of the corpus's sources, each of which then has its share of the run, whatever its
+            share of the corpus; without it all is read equally often.
     """
 
     objective: ObjectiveName = "causal"
@@ -87,21 +89,17 @@ class Learning(_Group):
     mask_rate: float = Field(default=0.3, gt=0, lt=1)
     span_density: float = Field(default=0.15, gt=0, lt=1)
     span_length: float = Field(default=3.0, ge=1)
+    mixture: Annotated[dict[str, Annotated[float, Field(ge=0)]] | None, BeforeValidator(_weights)] = None
 
 
 class Batching(_Group):
     """How long, and on how much at once.
 
     Seldom set: micro_batch_rows.
-
-    Attributes:
-        mixture: weights of the corpus's sources, each of which then has its share of the run, whatever its
-            share of the corpus; without it all is read equally often.
     """
 
     steps: int | None = Field(default=None, ge=1)
     minutes: float | None = Field(default=None, gt=0)
-    mixture: Annotated[dict[str, Annotated[float, Field(ge=0)]] | None, BeforeValidator(_weights)] = None
     batch_rows: int | None = Field(default=None, ge=1)
     micro_batch_rows: int | None = Field(default=None, ge=1)
 
@@ -157,7 +155,8 @@ class Watching(_Group):
     Seldom set: eval_tokens, keep.
 
     Attributes:
-        sample_at: steps done when the model writes a sample; without any, five times in a run.
+        sample_at: steps done when the model writes a sample, 0 for before the first; without any, five times
+            in a run.
     """
 
     eval_every: int | None = Field(default=None, ge=1)
@@ -166,7 +165,7 @@ class Watching(_Group):
     save_every: int | None = Field(default=None, ge=1)
     keep: int = Field(default=2, ge=1)
     prompt: str = ""
-    sample_at: Annotated[tuple[Annotated[int, Field(ge=1)], ...], BeforeValidator(_numbers)] = ()
+    sample_at: Annotated[tuple[Annotated[int, Field(ge=0)], ...], BeforeValidator(_numbers)] = ()
 
 
 class Computing(_Group):
@@ -193,13 +192,12 @@ class Computing(_Group):
     deterministic: bool = False
 
 
-# The fields of the last base come first: in this order documents and `--settings` have them.
-class TrainSettings(Computing, Watching, Optimization, Batching, Learning, Shape):
-    """Settings of a pretraining run. Those that are None are chosen by `resolve`, which says how.
+Settings = TypeVar("Settings", bound="RunSettings")
 
-    Rows are sequences of `context` tokens; a step trains on `batch_rows` of them. The objective decides what
-    the model is: "causal" trains a decoder, "masked" an encoder, "spans" an encoder-decoder.
-    """
+
+# The fields of the last base come first: in this order documents and `--settings` have them.
+class RunSettings(Computing, Watching, Optimization, Batching):
+    """What each run is told, whatever it trains for. Those that are None are chosen by what it trains for."""
 
     if not TYPE_CHECKING:  # Whose readers see the fields as arguments.
 
@@ -216,22 +214,32 @@ class TrainSettings(Computing, Watching, Optimization, Batching, Learning, Shape
                         remedy = nearest(name, type(self).model_fields)
                     else:
                         faults.append(f"{name} = {reprlib.repr(fault['input'])}: {fault['msg']}")
-                remedy = remedy or "Correct the value; `corpuskit train --settings` lists all settings."
+                remedy = remedy or f"Correct the value; `{self.LISTED}` lists all settings."
                 raise SettingError("; ".join(faults), remedy=remedy) from error
 
+    LISTED: ClassVar[str] = "corpuskit train --settings"
+
     @classmethod
-    def checked(cls, values: Mapping[str, Any]) -> TrainSettings:
+    def checked(cls: type[Settings], values: Mapping[str, Any]) -> Settings:
         """Settings from plain values; raises SettingError as the class does."""
         return cls(**values)
+
+    def given(self) -> dict[str, Any]:
+        """The settings that the caller named, with their values."""
+        return {name: getattr(self, name) for name in sorted(self.model_fields_set)}
+
+
+class TrainSettings(RunSettings, Learning, Shape):
+    """Settings of a pretraining run. Those that are None are chosen by `resolve`, which says how.
+
+    Rows are sequences of `context` tokens; a step trains on `batch_rows` of them. The objective decides what
+    the model is: "causal" trains a decoder, "masked" an encoder, "spans" an encoder-decoder.
+    """
 
     @property
     def is_shaped(self) -> bool:
         """Whether the caller says how large the model is."""
         return any(self.given().get(name) is not None for name in ("size", "layers", "width"))
-
-    def given(self) -> dict[str, Any]:
-        """The settings that the caller named, with their values."""
-        return {name: getattr(self, name) for name in sorted(self.model_fields_set)}
 
 
 GROUPS = (Shape, Learning, Batching, Optimization, Watching, Computing)

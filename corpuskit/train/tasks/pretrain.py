@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 from torch import Tensor
 
 from corpuskit.shards.batches import Batches, objective_key
@@ -11,31 +15,72 @@ from corpuskit.train.data.batches import as_tensors
 from corpuskit.train.data.held_out import validation_of
 from corpuskit.train.data.mixture import ROUND, Mixture, mix
 from corpuskit.train.data.objectives import Causal, Masked, Objective, Spans
+from corpuskit.train.evaluate.score import milestones
 from corpuskit.train.model.loss import IGNORED
 from corpuskit.train.model.transformer import Transformer
+from corpuskit.train.settings.resolve import model_settings
 from corpuskit.train.settings.settings import TrainSettings
-from corpuskit.train.tasks.task import Inputs, Tensors, Validation
+from corpuskit.train.tasks.task import (
+    Best,
+    Extent,
+    Inputs,
+    Measuring,
+    Metrics,
+    Plain,
+    Tensors,
+    Validation,
+)
+
+_BYTES_PER_TOKEN = 4.5  # of English
 
 
-class Pretraining:
+class Pretraining(Plain):
     """Learning from the shards of a split, by one of the three objectives; a `Task`."""
 
+    best = Best()
+
     def __init__(
-        self, shards: Shards, split: SplitTokens, batches: Batches | Mixture, objective: Objective
+        self,
+        settings: TrainSettings,
+        shards: Shards,
+        tokenizer: Tokenizer,
+        batches: Batches | Mixture,
+        objective: Objective,
     ) -> None:
-        self.shards, self.split, self.batches, self.objective = shards, split, batches, objective
-        self.tokens, self.tokens_left_out = split.tokens, batches.tokens_left_out
+        self.name: str = settings.objective
+        self.settings, self.tokenizer = settings, tokenizer
+        self.shape = model_settings(settings, shards.vocab_size)
+        self.shards, self.split, self.batches = shards, shards.split("train"), batches
+        self.objective = objective
+        self.tokens, self.tokens_left_out = self.split.tokens, batches.tokens_left_out
         self.batch_rows, self.rows_per_epoch = batches.batch_rows, batches.rows_per_epoch
         # Of the split, those that a batch reads for the first time in its epoch.
         self.tokens_per_step = batches.batch_rows * batches.stride
         # Of a mixture, which tokens are of which source.
         self.fingerprint = batches.fingerprint if isinstance(batches, Mixture) else ""
+        self._token_bytes = tokenizer.token_bytes(shards.vocab_size)
+        self._write = milestones(shards, tokenizer, settings.prompt, settings.seed)
+
+    @property
+    def bytes_per_token(self) -> float:
+        """Of text, in the first batch's rows; that of English where the tokenizer is not one of bytes."""
+        if self._token_bytes is None:
+            return _BYTES_PER_TOKEN
+        rows = self.batches.read(self.batches.samples(0, range(self.batch_rows)))
+        return float(self._token_bytes[rows].mean())
 
     def batch(self, step: int, rows: range) -> Tensors:
         """Arguments of `Transformer.loss`, see `corpuskit.train.data.objectives`."""
         samples = self.batches.samples(step, rows)
         keys = [objective_key(self.batches.seed, sample) for sample in samples]
         return as_tensors(self.objective.arrays(self.batches.read(samples), keys))
+
+    def extent(self) -> Extent:
+        """That of all rows, which are equally long."""
+        batch = self.batch(0, range(1))
+        source = batch["source"].shape[1] if "source" in batch else 0
+        predicted = batch["targets"].shape[1]
+        return Extent(batch["ids"].shape[1], source, predicted, "documents" in batch, self.objective.stride)
 
     def epochs(self, steps: int) -> float:
         """How often so many steps read a token that they read; of sources read unequally often, the mean."""
@@ -61,20 +106,59 @@ class Pretraining:
         """Sum of -log p(target)."""
         return model.loss(**batch)
 
-    def count(self, batch: Tensors) -> int:
+    def count(self, batch: Tensors) -> float:
         """Targets that are not IGNORED."""
         return int((batch["targets"] != IGNORED).sum())
 
+    def measure(self, model: Measuring, validation: Validation) -> Metrics:
+        """The loss of the rows, whole and by source; no target is read twice."""
+        sizes = self._token_bytes if isinstance(self.objective, Causal) else None
+        return measure_tokens(model, validation, sizes)
+
+    def milestone(self, model: Transformer) -> dict[str, Any] | None:
+        """A text that the model writes, or gaps that it fills, and scores."""
+        return self._write(model)
+
     def describe(self, step: int) -> str:
         """The documents that the batch's rows begin in, and where the first stands."""
-        starts = self.batches.starts(self.batches.samples(step, range(self.batch_rows)))
-        split = self.split
-        numbers = sorted({split.sequence_at(start) for start in starts})
-        shard, offset = split.locate(starts[0])
-        return (
-            f"rows that begin in the documents {', '.join(map(str, numbers))} of the split {split.name!r}, "
-            f"the first at token {offset} of {shard}"
-        )
+        return described(self.split, self.batches, step)
+
+
+def described(split: SplitTokens, batches: Batches | Mixture, step: int) -> str:
+    """The documents of a split that a batch's rows begin in, and where the first stands."""
+    starts = batches.starts(batches.samples(step, range(batches.batch_rows)))
+    numbers = sorted({split.sequence_at(start) for start in starts})
+    shard, offset = split.locate(starts[0])
+    return (
+        f"rows that begin in the documents {', '.join(map(str, numbers))} of the split {split.name!r}, "
+        f"the first at token {offset} of {shard}"
+    )
+
+
+def measure_tokens(
+    model: Measuring, validation: Validation, token_bytes: npt.NDArray[np.int64] | None
+) -> Metrics:
+    """The loss of rows whose targets are tokens, whole and by source.
+
+    Args:
+        token_bytes: bytes of text per id, where they are known and all of the text is predicted.
+    """
+
+    def of(batch: Tensors) -> Metrics:
+        targets = batch["targets"][batch["targets"] != IGNORED].numpy()
+        size = 0 if token_bytes is None else int(token_bytes[targets].sum())
+        return Metrics(model.loss(batch), targets.size, size)
+
+    if not validation.by_source:
+        return of(validation.batch)
+    found = {source: of(part) for source, part in validation.by_source.items()}
+    each = found.values()
+    return Metrics(
+        sum(part.nats for part in each),
+        sum(part.targets for part in each),
+        sum(part.bytes for part in each),
+        by_source=found,
+    )
 
 
 def pretraining(settings: TrainSettings, shards: Shards, tokenizer: Tokenizer) -> Pretraining:
@@ -100,8 +184,9 @@ def pretraining(settings: TrainSettings, shards: Shards, tokenizer: Tokenizer) -
         objective = Spans(settings.context, end, sentinels, settings.span_density, settings.span_length)
     split = shards.split("train")
     rows = objective.row_tokens, objective.stride
+    batches: Batches | Mixture
     if settings.mixture is None:
         batches = Batches(split, *rows, settings.batch_rows, settings.seed, shards.vocab_size)
-        return Pretraining(shards, split, batches, objective)
-    mixture = mix(shards, split.name, settings.mixture, rows, settings.batch_rows, settings.seed)
-    return Pretraining(shards, split, mixture, objective)
+    else:
+        batches = mix(shards, split.name, settings.mixture, rows, settings.batch_rows, settings.seed)
+    return Pretraining(settings, shards, tokenizer, batches, objective)

@@ -51,8 +51,9 @@ class TensorBoard:
             for name in ("loss", "learning_rate", "gradient_norm", "tokens_per_s", "memory_bytes"):
                 self._scalar(f"train/{name}", event.get(name), step + 1)
         elif event["event"] == "validation":
-            for name in ("loss", "perplexity", "bits_per_byte"):
-                self._scalar(f"validation/{name}", event[name], step)
+            for name, value in event.items():
+                if isinstance(value, float) and name not in ("train_loss", "seconds", "tokens_per_s"):
+                    self._scalar(f"validation/{name}", value, step)
             for source, each in event.get("sources", {}).items():
                 for name, value in each.items():
                     self._scalar(f"validation/{source}/{name}", value, step)

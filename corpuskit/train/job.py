@@ -1,0 +1,75 @@
+"""What is asked for before anything is made: data, and settings that leave things open."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Generic, NamedTuple, Protocol, TypeVar
+
+from torch import Tensor
+
+from corpuskit.tokenizer.tokenizer import Tokenizer
+from corpuskit.train.parallel.processes import Grid
+from corpuskit.train.settings.settings import RunSettings
+from corpuskit.train.tasks.task import Task
+
+Settings = TypeVar("Settings", bound=RunSettings)
+
+
+class Setup(NamedTuple):
+    """What a run is made from.
+
+    Attributes:
+        task: what is learnt, with its settings: nothing in them is open but the length of a run by minutes.
+        steps: that the run is expected to have; exact unless it goes by minutes.
+        title: what the model is called, in a word.
+        weights: to begin with, where they are not drawn; those that it lacks are.
+        notes: what was chosen that a user would not expect, in sentences.
+    """
+
+    task: Task
+    steps: int
+    title: str
+    weights: Mapping[str, Tensor] | None = None
+    notes: tuple[str, ...] = ()
+
+
+class Job(Protocol, Generic[Settings]):
+    """What one kind of run asks for; `corpuskit.train.run.run` does it.
+
+    Attributes:
+        command: that asks for it: "train", "finetune" and so on.
+        kind: of its settings.
+        tokenizer, end_of_text: what makes ids of text, and the id that ends one.
+    """
+
+    command: str
+    kind: type[Settings]
+    tokenizer: Tokenizer
+    end_of_text: int
+
+    @property
+    def data(self) -> str:
+        """What messages call the data."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the data, once it is open."""
+
+    def refuse(self, out: Path, settings: Settings) -> None:
+        """Raise where a new run into `out` cannot be, before anything is read."""
+
+    def open(self, out: Path, settings: Settings, grid: Grid, *, resumes: bool) -> None:
+        """Make the data ready; what has to be kept of it lies below `out`. All processes call it together."""
+
+    def verify(self) -> None:
+        """Raise where a file of the data is damaged: all of it is read once."""
+
+    def settle(self, settings: Settings, grid: Grid) -> Setup:
+        """A new run: all that was left open is chosen."""
+
+    def again(self, settings: Settings, steps: int) -> Setup:
+        """A run that goes on, with the settings and the length that it was given."""
+
+    def remove(self, out: Path) -> None:
+        """Remove what `open` keeps below `out`, by name."""

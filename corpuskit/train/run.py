@@ -1,0 +1,143 @@
+"""A training run, whatever it trains for: `run(job, out, settings)` does a job into a model folder."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import time
+from pathlib import Path
+
+from corpuskit.errors import SettingError, TrainError
+from corpuskit.storage.files import UNFINISHED, remove_files, write_file, writing
+from corpuskit.storage.ownership import MODEL, claim
+from corpuskit.train.checkpoint import FOLDER as CHECKPOINTS
+from corpuskit.train.checkpoint import remove_checkpoints
+from corpuskit.train.device import process_state
+from corpuskit.train.job import Job, Settings
+from corpuskit.train.loop import Saver, fit
+from corpuskit.train.parallel.processes import processes
+from corpuskit.train.result import TrainResult, start_event, sum_up, write_model_document
+from corpuskit.train.resume import newest_checkpoint, refuse_model
+from corpuskit.train.setup import beginning, make_trainer
+from corpuskit.train.trainer import Progress
+from corpuskit.train.watch.curves import NAME as CURVES
+from corpuskit.train.watch.curves import Curves
+from corpuskit.train.watch.events import Listener, Log
+
+
+def run(
+    job: Job[Settings],
+    out: Path,
+    settings: Settings | None = None,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    allow_changed_data: bool = False,
+    pause_at: int | None = None,
+    listen: Listener | None = None,
+    began: float | None = None,
+) -> TrainResult:
+    """Do a job: train into the folder OUT, from its settings and from where OUT stands.
+
+    A run is a function of (settings, data, seed, step): one stopped, by a signal or by force, and resumed
+    computes bit for bit what it would have computed in one go, on the same kind of device with the same
+    number of threads and version of torch; on a GPU with the setting `deterministic`.
+
+    Args:
+        job: what is trained on what.
+        out: the model folder: new, empty or one that a run has written; it must not hold a model unless
+            `resume` or `overwrite` is set. One process at a time writes it.
+        settings: of the job's kind; a resumed run has its own, and what contradicts them is refused.
+        resume: go on from OUT's latest checkpoint; each run saves one before its first step.
+        overwrite: remove the model that OUT holds, with its checkpoints and logs, and begin anew; what
+            others put there stays.
+        allow_changed_data: resume although the data are not those that the run began with.
+        pause_at: stop, resumably, after so many steps.
+        listen: is called with every event, see corpuskit.train.watch.events.
+        began: when it began on the monotonic clock, where what came before counts among its minutes too.
+
+    Raises:
+        SettingError: a setting is wrong, or contradicts the run that is resumed.
+        TrainError: OUT holds a model, nothing to resume or what others wrote, or another process is writing
+            it; no checkpoint is whole, the data changed, or losses are not finite.
+        StorageError: OUT cannot be written.
+        CorpuskitError: what the job's data raise.
+    """
+    began = time.monotonic() if began is None else began
+    if resume and overwrite:
+        remedy = "Resume to go on, overwrite to begin anew."
+        raise SettingError("resume and overwrite exclude each other", remedy=remedy)
+    # Of processes that torchrun started the first one writes.
+    first = os.environ.get("RANK", "0") == "0"
+    with claim(out, MODEL, TrainError) if first else contextlib.nullcontext():
+        checkpoint = newest_checkpoint(out, job) if resume else None
+        chosen = checkpoint.settings(settings) if checkpoint else settings or job.kind()
+        if not checkpoint:
+            job.refuse(out, chosen)
+            if first and not overwrite:
+                refuse_model(out)
+        with contextlib.ExitStack() as stack:
+            grid = stack.enter_context(processes(chosen.tensor_parallel, chosen.device))
+            stack.enter_context(process_state(grid.device, chosen.deterministic))
+            if not checkpoint and grid.is_first:
+                stack.callback(_remove_unbegun, job, out)
+            job.open(out, chosen, grid, resumes=resume)
+            if checkpoint:
+                checkpoint.check_data(job, allow_changed_data)
+            if grid.is_first:
+                job.verify()
+            if checkpoint:
+                setup = job.again(chosen, int(checkpoint.state["planned_steps"]))
+                trainer = make_trainer(out, setup, job, grid, began)
+                progress = checkpoint.load(trainer, allow_changed_data)
+            else:
+                setup = job.settle(chosen, grid)
+                trainer, progress = make_trainer(out, setup, job, grid, began), beginning(setup)
+            log = _begin_folder(out, job.tokenizer.data, overwrite, progress) if grid.is_first else None
+            grid.barrier()
+            with contextlib.closing(log) if log else contextlib.nullcontext():
+                if log is not None:
+                    trainer.listeners += [log, Curves(out, log.path if progress.step else None)]
+                    trainer.listeners += [listen] if listen else []
+                trainer.emit(start_event(trainer, progress, checkpoint.state if checkpoint else None))
+                if not checkpoint:
+                    Saver(trainer).save(progress)
+                # OUT counts as a model from here on, when there is something to resume.
+                write_model_document(trainer, {})
+                reason = fit(trainer, progress, pause_at)
+                return sum_up(trainer, progress, reason)
+
+
+def _remove_unbegun(job: Job[Settings], out: Path) -> None:
+    """Remove what a job keeps in OUT where a run ended before its first checkpoint: nothing goes on there."""
+    if not (out / CHECKPOINTS / "latest").exists() and not (out / "model.json").exists():
+        job.remove(out)
+
+
+def _begin_folder(out: Path, tokenizer: bytes, overwrite: bool, progress: Progress) -> Log:
+    """Make OUT ready to be written; returns the log of the run."""
+    if overwrite:
+        _remove_model(out)
+    with writing(out):
+        out.mkdir(parents=True, exist_ok=True)
+    write_file(out / "tokenizer.json", tokenizer)
+    return Log(out, progress.step)
+
+
+def _remove_model(out: Path) -> None:
+    """Remove what a training run writes, and nothing else that may lie in OUT; model.json last."""
+    checkpoints, logs = out / CHECKPOINTS, out / "logs"
+    with writing(out):
+        remove_checkpoints(checkpoints)
+        remove_files(checkpoints, _names("latest"))
+        remove_files(logs / "tensorboard", re.compile(r"events\.out\.tfevents\..*"))
+        remove_files(logs, _names("train.jsonl"))
+        # Without model.json OUT is no longer known as a model: killed in between, the rest would be nobody's.
+        for names in ((CURVES, "model.safetensors", "tokenizer.json"), ("model.json",)):
+            remove_files(out, _names(*names))
+
+
+def _names(*names: str) -> re.Pattern[str]:
+    """Matches these names, also of files that a kill left unfinished."""
+    return re.compile(rf"(?:{UNFINISHED})?(?:{'|'.join(map(re.escape, names))})")
