@@ -26,6 +26,8 @@ from corpuskit.train.trainer import Progress
 from corpuskit.train.watch.curves import NAME as CURVES
 from corpuskit.train.watch.curves import Curves
 from corpuskit.train.watch.events import Listener, Log
+from corpuskit.train.watch.tensorboard import FILES as EVENT_FILES
+from corpuskit.train.watch.tensorboard import FOLDER as EVENTS
 
 
 @checks_arguments
@@ -127,7 +129,7 @@ def _remove_model(out: Path) -> None:
     with writing(out):
         remove_checkpoints(checkpoints)
         remove_files(checkpoints, _names("latest"))
-        remove_files(logs / "tensorboard", re.compile(r"events\.out\.tfevents\..*"))
+        remove_files(out / EVENTS, EVENT_FILES)
         remove_files(logs, _names("train.jsonl"))
         # Without model.json OUT is no longer known as a model: killed in between, the rest would be nobody's.
         for names in ((CURVES, "model.safetensors", "tokenizer.json"), ("model.json",)):
