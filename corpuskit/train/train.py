@@ -6,10 +6,11 @@ import contextlib
 import os
 import re
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
-from corpuskit.errors import SettingError, TrainError, checks_arguments
-from corpuskit.storage.files import UNFINISHED, remove_files, write_file, writing
+from corpuskit.errors import SettingError, StorageError, TrainError, checks_arguments
+from corpuskit.storage.files import GOES_ON, UNFINISHED, remove_files, write_file, writing
 from corpuskit.storage.ownership import MODEL, claim
 from corpuskit.storage.places import local_path
 from corpuskit.train.checkpoint import FOLDER as CHECKPOINTS
@@ -79,7 +80,7 @@ def train_model(
         raise SettingError("resume and overwrite exclude each other", remedy=remedy)
     # Of processes that torchrun started the first one writes.
     first = os.environ.get("RANK", "0") == "0"
-    with claim(out, MODEL, TrainError) if first else contextlib.nullcontext():
+    with _unsaved(out), claim(out, MODEL, TrainError) if first else contextlib.nullcontext():
         corpus = Corpus.open(run)
         checkpoint = checkpoint_of(out, corpus.shards, allow_changed_data) if resume else None
         chosen = checkpoint.settings(settings) if checkpoint else settings or TrainSettings()
@@ -111,6 +112,18 @@ def train_model(
                 write_model_document(trainer, {})
                 reason = fit(trainer, progress, pause_at)
                 return sum_up(trainer, progress, reason)
+
+
+@contextlib.contextmanager
+def _unsaved(out: Path) -> Iterator[None]:
+    """What could not be written before there is a checkpoint is told without a promise of one."""
+    try:
+        yield
+    except StorageError as error:
+        if any((out / CHECKPOINTS).glob("step-*/state.json")):
+            raise
+        begin = "Nothing was saved that a run could go on from: then call the same command again."
+        raise StorageError(error.message, remedy=error.remedy.replace(GOES_ON, begin)) from error
 
 
 def _begin_folder(out: Path, tokenizer: bytes, overwrite: bool, progress: Progress) -> Log:
