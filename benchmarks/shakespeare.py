@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from corpuskit.shards.format import MANIFEST_NAME, manifest
+from corpuskit.shards.format import MANIFEST_NAME, NO_PROVENANCE, manifest
 from corpuskit.shards.writer import ShardWriter
 from corpuskit.tokenizer.tokenizer import Tokenizer
 
@@ -35,6 +35,6 @@ def write_run(path: Path, run: Path, *, held_back: bool = False) -> None:
     for split, piece in (("train", text[:cut]), ("validation", text[cut:])):
         with ShardWriter(run / "shards", f"{split}-00000", "uint16") as writer:
             writer.append(np.asarray(next(tokenizer.encode([piece]))))
-            splits[split] = [{**vars(writer.close()), "provenance_sha256": "0" * 64}]
+            splits[split] = [{**vars(writer.close()), "provenance_sha256": NO_PROVENANCE}]
     document = manifest(tokenizer.vocab_size, tokenizer.end_of_text, tokenizer.sha256, splits)
     (run / "shards" / MANIFEST_NAME).write_text(json.dumps(document), encoding="utf-8")

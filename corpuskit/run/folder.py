@@ -26,7 +26,7 @@ from corpuskit.run import layout
 from corpuskit.run.record import Output, Record, read_record
 from corpuskit.storage import files
 from corpuskit.storage.files import seal
-from corpuskit.storage.ownership import RUN, claim, refuse_foreign
+from corpuskit.storage.ownership import RUN, claim, no_run, refuse_foreign
 from corpuskit.storage.places import local_path, stamp
 from corpuskit.storage.tables import KEPT_LEVEL, Sink, parquet, read_batches, reading_table
 
@@ -194,10 +194,8 @@ class Run:
         """A finished or unfinished run to look at. Raises `RunError` if the folder is none."""
         run = cls(folder)
         if not run.exists(layout.path("run")):
-            raise RunError(
-                f"{run.folder}: not a run folder: it has no run.json",
-                remedy="Give the folder that `corpuskit build --out` has written.",
-            )
+            reason, remedy = no_run(run.folder)
+            raise RunError(reason, remedy=remedy)
         run._check_format()
         return run
 

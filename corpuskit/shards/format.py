@@ -107,9 +107,17 @@ class WrittenShard:
     idx_sha256: str
 
 
+NO_PROVENANCE = ""
+"""Recorded as the digest of a provenance table where none was written: shards that no build made."""
+
+
 @dataclass(frozen=True)
 class ShardInfo(WrittenShard):
-    """A shard as the manifest records it: with the digest of the provenance table beside it."""
+    """A shard as the manifest records it: with the digest of the provenance table beside it.
+
+    Attributes:
+        provenance_sha256: hex digest, or `NO_PROVENANCE`.
+    """
 
     provenance_sha256: str
 

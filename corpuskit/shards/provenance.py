@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from corpuskit.errors import ShardError
+from corpuskit.shards.format import NO_PROVENANCE
 from corpuskit.shards.reader import Shards
 
 PROVENANCE = pa.schema(
@@ -31,7 +32,7 @@ def source_ranges(shards: Shards, name: str) -> tuple[list[str], Numbers, Number
     numbers: dict[str, int] = {}
     for info in shards.splits[name]:
         path = shards.folder / f"{info.name}.provenance.parquet"
-        if not path.exists():
+        if info.provenance_sha256 == NO_PROVENANCE or not path.exists():
             return None
         try:
             table = pq.read_table(path, columns=["token_end", "source"])

@@ -18,6 +18,7 @@ from corpuskit.shards.batches import Batch, Batches, epoch_batches, find
 from corpuskit.shards.format import (
     MANIFEST_FORMAT,
     MANIFEST_NAME,
+    NO_PROVENANCE,
     REMEDY,
     ShardInfo,
     index_bytes,
@@ -137,20 +138,19 @@ class Shards:
         return epoch_batches(batches, self.end_of_text, epoch, own, step)
 
     def verify(self) -> None:
-        """Read every file; raises ShardError for the first whose sha256 is not as recorded.
+        """Read every file; raises ShardError for the first that is missing, or not as its sha256 records it.
 
-        Provenance tables may be missing: tokens are read without them.
+        A shard of which no provenance is recorded needs no table of it. A recorded one is needed although
+        tokens are read without it: losses of each source would be missing, and nobody would say why.
         """
         for info in self._all():
             for suffix in ("bin", "idx", "provenance.parquet"):
                 path = self.folder / f"{info.name}.{suffix}"
                 expected = getattr(info, f"{suffix.partition('.')[0]}_sha256")
+                if suffix == "provenance.parquet" and expected == NO_PROVENANCE:
+                    continue
                 try:
                     actual = sha256_file(path)
-                except FileNotFoundError as error:
-                    if suffix == "provenance.parquet":
-                        continue
-                    raise _unreadable(path, error) from error
                 except OSError as error:
                     raise _unreadable(path, error) from error
                 if actual != expected:

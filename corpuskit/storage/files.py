@@ -134,10 +134,11 @@ UNFINISHED = "tmp-"
 """What the names of unfinished files and folders begin with, where they stand beside finished ones."""
 
 
+GOES_ON = "What was saved is whole: a run that had begun goes on with --resume."
+
+
 @contextmanager
-def writing(
-    path: Path, kept: str = "What was saved is whole: a run that had begun goes on with --resume."
-) -> Iterator[None]:
+def writing(path: Path, kept: str = GOES_ON) -> Iterator[None]:
     """`storing` for a training run, whose remedy is another: what was saved, and how to go on."""
     try:
         yield

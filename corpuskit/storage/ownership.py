@@ -115,6 +115,29 @@ def _holds(path: Path, keys: frozenset[str]) -> bool:
     return isinstance(value, dict) and keys <= value.keys() and (keys != RUN.keys or value.keys() == keys)
 
 
+def no_model(folder: Path) -> tuple[str, str]:
+    """What a folder without its model.json is, and what to do: the two parts of a message."""
+    found, lacks = kind_of_folder(folder) if folder.is_dir() else None, f"{folder} holds no {MODEL.mark}"
+    if found is not MODEL:
+        return lacks + (f": it is {found}" if found else ""), "Name the --out of a training run."
+    if any(folder.glob("checkpoints/step-*/state.json")):
+        return lacks, "Go on with `corpuskit train --resume`: it is written anew."
+    return (
+        f"{folder} holds no model yet: a training has begun here, and has saved no checkpoint",
+        "If it has ended, call the same `corpuskit train` again: it begins anew.",
+    )
+
+
+def no_run(folder: Path) -> tuple[str, str]:
+    """What a folder without its run.json is, and what to do: the two parts of a message."""
+    found = kind_of_folder(folder) if folder.is_dir() else None
+    if found is RUN:
+        begun = f"{folder}: a build has begun here, but there is no {RUN.mark}"
+        return begun, "If it has ended, call the same `corpuskit build` again: it begins anew."
+    why = f"it is {found}" if found else f"it has no {RUN.mark}"
+    return f"{folder}: not a run folder: {why}", "Give the folder that `corpuskit build --out` has written."
+
+
 # ------------------------------------------------------------------------------------------- to be written
 @contextmanager
 def claim(

@@ -6,10 +6,11 @@ import contextlib
 import os
 import re
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
-from corpuskit.errors import SettingError, TrainError
-from corpuskit.storage.files import UNFINISHED, remove_files, write_file, writing
+from corpuskit.errors import SettingError, StorageError, TrainError
+from corpuskit.storage.files import GOES_ON, UNFINISHED, remove_files, write_file, writing
 from corpuskit.storage.ownership import MODEL, claim
 from corpuskit.train.checkpoint import FOLDER as CHECKPOINTS
 from corpuskit.train.checkpoint import remove_checkpoints
@@ -24,6 +25,8 @@ from corpuskit.train.trainer import Progress
 from corpuskit.train.watch.curves import NAME as CURVES
 from corpuskit.train.watch.curves import Curves
 from corpuskit.train.watch.events import Listener, Log
+from corpuskit.train.watch.tensorboard import FILES as EVENT_FILES
+from corpuskit.train.watch.tensorboard import FOLDER as EVENTS
 
 
 def run(
@@ -70,7 +73,7 @@ def run(
         raise SettingError("resume and overwrite exclude each other", remedy=remedy)
     # Of processes that torchrun started the first one writes.
     first = os.environ.get("RANK", "0") == "0"
-    with claim(out, MODEL, TrainError) if first else contextlib.nullcontext():
+    with _unsaved(out), claim(out, MODEL, TrainError) if first else contextlib.nullcontext():
         checkpoint = newest_checkpoint(out, job) if resume else None
         chosen = checkpoint.settings(settings) if checkpoint else settings or job.kind()
         if not checkpoint:
@@ -109,6 +112,18 @@ def run(
                 return sum_up(trainer, progress, reason)
 
 
+@contextlib.contextmanager
+def _unsaved(out: Path) -> Iterator[None]:
+    """What could not be written before there is a checkpoint is told without a promise of one."""
+    try:
+        yield
+    except StorageError as error:
+        if any((out / CHECKPOINTS).glob("step-*/state.json")):
+            raise
+        begin = "Nothing was saved that a run could go on from: then call the same command again."
+        raise StorageError(error.message, remedy=error.remedy.replace(GOES_ON, begin)) from error
+
+
 def _remove_unbegun(job: Job[Settings], out: Path) -> None:
     """Remove what a job keeps in OUT where a run ended before its first checkpoint: nothing goes on there."""
     if not (out / CHECKPOINTS / "latest").exists() and not (out / "model.json").exists():
@@ -131,7 +146,7 @@ def _remove_model(out: Path) -> None:
     with writing(out):
         remove_checkpoints(checkpoints)
         remove_files(checkpoints, _names("latest"))
-        remove_files(logs / "tensorboard", re.compile(r"events\.out\.tfevents\..*"))
+        remove_files(out / EVENTS, EVENT_FILES)
         remove_files(logs, _names("train.jsonl"))
         # Without model.json OUT is no longer known as a model: killed in between, the rest would be nobody's.
         for names in ((CURVES, "model.safetensors", "tokenizer.json"), ("model.json",)):

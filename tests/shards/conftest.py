@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from corpuskit.shards.format import MANIFEST_NAME, manifest
+from corpuskit.shards.format import MANIFEST_NAME, NO_PROVENANCE, manifest
 from corpuskit.shards.writer import ShardWriter
 
 Documents = Sequence[Sequence[int]]
@@ -27,7 +27,7 @@ def write_shards(folder: Path, splits: Mapping[str, Sequence[Documents]], vocab_
             with ShardWriter(folder, f"{split}-{number:05d}", "uint16") as writer:
                 for document in documents:
                     writer.append(np.array(document))
-                entries[split].append({**vars(writer.close()), "provenance_sha256": "0" * 64})
+                entries[split].append({**vars(writer.close()), "provenance_sha256": NO_PROVENANCE})
     (folder / MANIFEST_NAME).write_text(json.dumps(manifest(vocab_size, 0, "ab", entries)))
     return folder
 

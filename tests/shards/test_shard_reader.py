@@ -10,6 +10,7 @@ import pytest
 
 from corpuskit.errors import SettingError, ShardError
 from corpuskit.shards import reader as reader_module
+from corpuskit.shards.format import NO_PROVENANCE
 from corpuskit.shards.reader import Shards
 from corpuskit.shards.writer import ShardWriter
 
@@ -85,6 +86,17 @@ def test_verify_finds_one_flipped_bit(folder: Path) -> None:
     data[3] ^= 1
     path.write_bytes(data)
     with pytest.raises(ShardError, match=r"train-00002\.bin is damaged"):
+        Shards(folder).verify()
+
+
+def test_verify_asks_for_the_provenance_that_is_recorded_alone(folder: Path) -> None:
+    edit(folder, lambda manifest: manifest["splits"]["train"][1].update(provenance_sha256="1" * 64))
+    with pytest.raises(ShardError, match=r"train-00001\.provenance\.parquet cannot be read: No such file"):
+        Shards(folder).verify()
+    edit(folder, lambda manifest: manifest["splits"]["train"][1].update(provenance_sha256=NO_PROVENANCE))
+    Shards(folder).verify()
+    edit(folder, lambda manifest: manifest["splits"]["train"][1].update(bin_sha256=""))
+    with pytest.raises(ShardError, match=r"train-00001\.bin is damaged"):
         Shards(folder).verify()
 
 

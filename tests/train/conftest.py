@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from corpuskit.shards.format import manifest
+from corpuskit.shards.format import NO_PROVENANCE, manifest
 from corpuskit.shards.reader import Shards
 from corpuskit.shards.writer import ShardWriter
 from corpuskit.tokenizer.special import SPECIAL_TOKENS
@@ -66,7 +66,7 @@ def write_run(
             with ShardWriter(run / "shards", f"{split}-{number:05d}", "uint16") as writer:
                 for text in shard:
                     writer.append(np.array([*tokenizer.encode(text).ids, 0]))
-                entries[split].append({**vars(writer.close()), "provenance_sha256": "0" * 64})
+                entries[split].append({**vars(writer.close()), "provenance_sha256": NO_PROVENANCE})
     sha256 = hashlib.sha256((run / "tokenizer" / "tokenizer.json").read_bytes()).hexdigest()
     document = manifest(tokenizer.get_vocab_size(), 0, sha256, entries)
     (run / "shards" / "shards.json").write_text(json.dumps(document))

@@ -1,5 +1,6 @@
 """The picture of a run: whole XML, the same for equal runs, points where the values are; and TensorBoard."""
 
+import contextlib
 import itertools
 import math
 import sys
@@ -169,6 +170,25 @@ def test_tensorboard_has_each_step_of_a_run_that_was_killed_once(tmp_path: Path)
     assert values == [(1, 0), (2, 1), (3, 2), (4, 3.3), (5, 4.3), (6, 5.3)]
     assert [each.step for each in found.Scalars("validation/loss")] == [3]
     assert "validation/perplexity" not in found.Tags()["scalars"]
+
+
+def test_of_events_only_those_of_the_model_go_with_it(
+    run: Path, small: TrainSettings, tmp_path: Path
+) -> None:
+    pytest.importorskip("tensorboard")
+    from torch.utils.tensorboard import SummaryWriter
+
+    folder = tmp_path / FOLDER
+    settings = small.model_copy(update={"steps": 2})
+    with contextlib.closing(TensorBoard(tmp_path)) as board:
+        train_model(run, tmp_path, settings, listen=board)
+    (ours,) = folder.iterdir()
+    with SummaryWriter(str(folder)) as theirs:
+        theirs.add_scalar("their/loss", 1.0, 0)
+    kept = {path.name: path.read_bytes() for path in folder.iterdir() if path != ours}
+    assert len(kept) == 1
+    train_model(run, tmp_path, settings, overwrite=True)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == kept
 
 
 def test_without_tensorboard_an_error_says_how_to_get_it(

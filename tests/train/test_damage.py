@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -237,6 +238,29 @@ def test_training_reads_no_damaged_shard(
     with pytest.raises(ShardError, match=file.partition(".")[0]) as caught:
         train_model(copy, tmp_path / "model", settings)
     assert caught.value.remedy
+    assert not (tmp_path / "model").exists()
+
+
+@pytest.mark.parametrize("split", ["train", "validation"])
+@pytest.mark.parametrize("damage", [flip, Path.unlink])
+def test_a_recorded_table_of_provenance_must_be_there(
+    damage: Callable[[Path], None],
+    split: str,
+    make_run: Callable[..., Path],
+    write_provenance: Callable[[Path, str, Sequence[str]], None],
+    settings: TrainSettings,
+    tmp_path: Path,
+) -> None:
+    """Without it the losses of each source would be missing, and nobody would say why."""
+    copy = Path(shutil.copytree(make_run(), tmp_path / "run"))
+    write_provenance(copy / "shards", split, ["books", "wiki"])
+    settings = TrainSettings.checked({**settings.given(), "steps": 3})
+    train_model(copy, tmp_path / "sound", settings)
+    path = copy / "shards" / f"{split}-00000.provenance.parquet"
+    damage(path)
+    with pytest.raises(ShardError, match=re.escape(str(path))) as caught:
+        train_model(copy, tmp_path / "model", settings)
+    assert "bring the folder back" in caught.value.remedy
     assert not (tmp_path / "model").exists()
 
 

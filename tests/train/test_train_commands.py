@@ -8,14 +8,17 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from click.testing import CliRunner
 
 from corpuskit.cli.corpus.inspect import command as inspect
+from corpuskit.cli.corpus.verify import command as verify
 from corpuskit.cli.model.sample import command as sample
 from corpuskit.cli.model.train import command as train
 from corpuskit.cli.terminal import plain
-from corpuskit.train import loop
+from corpuskit.storage.ownership import EXPORT, FETCHED, RUN, Kind
+from corpuskit.train import TrainSettings, loop, train_model
 from corpuskit.train.evaluate.loss import Evaluator, Metrics
 from corpuskit.train.tasks.task import Tensors
 
@@ -249,3 +252,73 @@ def test_a_folder_without_shards_is_told_apart_from_no_run(tmp_path: Path) -> No
     begun = CliRunner().invoke(train, [str(tmp_path / "run"), "--out", str(tmp_path / "m")])
     assert begun.exit_code == 1
     assert "holds no shards" in begun.stderr
+
+
+@pytest.mark.parametrize("command", [verify, inspect, sample])
+def test_a_training_that_died_before_its_first_checkpoint_is_told(
+    command: click.Command, run: Path, small: TrainSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And what the message says helps: the same call goes through."""
+    out = tmp_path / "model"
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("corpuskit.train.train.Saver", die)
+    with pytest.raises(KeyboardInterrupt):
+        train_model(run, out, small)
+    monkeypatch.undo()
+    code, stdout, stderr = call(command, out)
+    assert code == 1
+    assert f"{out} holds no model yet: a training has begun here" in stdout + stderr
+    assert "call the same `corpuskit train` again" in stdout + stderr
+    assert train_model(run, out, small).reason == "done"
+    assert call(verify, out)[0] == 0
+
+
+@pytest.mark.parametrize("command", [verify, inspect, sample])
+def test_a_training_that_died_with_its_first_checkpoint_goes_on(
+    command: click.Command, run: Path, small: TrainSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "model"
+
+    def die(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("corpuskit.train.train.write_model_document", die)
+    with pytest.raises(KeyboardInterrupt):
+        train_model(run, out, small)
+    monkeypatch.undo()
+    code, stdout, stderr = call(command, out)
+    assert code == 1
+    assert f"{out} holds no model.json" in stdout + stderr
+    assert "Go on with `corpuskit train --resume`" in stdout + stderr
+    assert train_model(run, out, resume=True).reason == "done"
+
+
+@pytest.mark.parametrize("command", [verify, inspect])
+def test_a_build_that_died_as_it_began_is_told(command: click.Command, tmp_path: Path) -> None:
+    lock = tmp_path / "run" / RUN.lock
+    lock.parent.mkdir(parents=True)
+    lock.write_text('{"writes": "run"}')
+    code, _, stderr = call(command, tmp_path / "run")
+    assert code == 1
+    assert "a build has begun here, but there is no run.json" in stderr
+    assert "call the same `corpuskit build` again" in stderr
+
+
+@pytest.mark.parametrize(
+    ("command", "mark", "said"),
+    [
+        (verify, FETCHED, "not a run folder: it is a folder of fetched files"),
+        (inspect, EXPORT, "not a run folder: it is an exported model"),
+        (sample, RUN, "holds no model.json: it is a run"),
+    ],
+)
+def test_another_kind_of_folder_is_called_by_its_name(
+    command: click.Command, mark: Kind, said: str, tmp_path: Path
+) -> None:
+    (tmp_path / mark.mark).write_text(json.dumps(dict.fromkeys(mark.keys)))
+    code, _, stderr = call(command, tmp_path)
+    assert code == 1
+    assert said in stderr

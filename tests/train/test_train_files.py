@@ -3,7 +3,9 @@
 The refusals are the system's own: `RLIMIT_FSIZE` lets no file grow past a size, as a full disk does.
 """
 
+import errno
 import json
+import os
 import resource
 import shutil
 from collections.abc import Iterator
@@ -62,6 +64,40 @@ def test_a_refused_write_stops_the_run_and_can_be_resumed(
     assert train_model(run, out, resume=True).reason == "done"
     for file in ("model.safetensors", "checkpoints/step-00000020/optimizer.safetensors"):
         assert (out / file).read_bytes() == (tmp_path / "whole" / file).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("size", "name"), [(1000, "tokenizer.json"), (20_000, "checkpoints/step-00000000"), (None, "latest")]
+)
+def test_before_the_first_checkpoint_nothing_is_promised(
+    run: Path,
+    small: TrainSettings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    size: int | None,
+    name: str,
+) -> None:
+    """What the message says is what helps: --resume is refused there, and the same call goes through."""
+    out, settings = tmp_path / "model", small.model_copy(update={"steps": 2})
+    with file_size_limit(), monkeypatch.context() as patch:
+        if size is not None:
+            limit_files(size)
+        else:  # The checkpoint is whole, its name is not written: there is one to go on from.
+            patch.setattr("corpuskit.train.checkpoint._remove_old", refuse)
+        with pytest.raises(StorageError) as caught:
+            train_model(run, out, settings)
+    saved = size is None
+    assert ("goes on with --resume" in caught.value.remedy) is saved
+    assert ("call the same command again" in caught.value.remedy) is not saved
+    if not saved:
+        assert caught.value.message.startswith(f"{out / name} could not be written: ")
+        with pytest.raises(TrainError, match="nothing to resume"):
+            train_model(run, out, resume=True)
+    assert train_model(run, out, settings if not saved else None, resume=saved).reason == "done"
+
+
+def refuse(*_: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def test_the_command_exits_with_1_and_names_the_file(run: Path, tmp_path: Path) -> None:

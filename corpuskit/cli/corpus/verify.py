@@ -8,13 +8,11 @@ from pathlib import Path
 
 import click
 
+from corpuskit.cli.model import describe
 from corpuskit.cli.shell import PATH, Shell, shell_options
 from corpuskit.errors import counted
 from corpuskit.report.check import check_run
 from corpuskit.run.folder import Run
-
-_MODEL = ("model.json", "model.safetensors", "checkpoints")
-"""A model folder holds one of these, whatever was damaged."""
 
 
 @click.command()
@@ -31,7 +29,7 @@ def command(shell: Shell, run: Path) -> None:
     corpuskit verify runs/sample
     corpuskit verify models/sample
     """
-    if not Run(run).exists(Run.path("run")) and _is_model(run):
+    if describe.is_model(run):
         _verify_model(shell, run)
         return
     found = check_run(Run.open(run))
@@ -40,10 +38,6 @@ def command(shell: Shell, run: Path) -> None:
     shell.result(facts, "\n".join([*(found.problems or [sound]), *found.notes]))
     if found.problems:
         sys.exit(1)
-
-
-def _is_model(folder: Path) -> bool:
-    return any((folder / name).exists() for name in _MODEL)
 
 
 def _verify_model(shell: Shell, model: Path) -> None:

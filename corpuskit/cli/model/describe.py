@@ -9,26 +9,35 @@ from typing import Any
 
 from corpuskit.build.forecast.dry_run import size
 from corpuskit.errors import TrainError, counted
+from corpuskit.storage.ownership import MODEL, RUN, kind_of_folder, no_model
+
+_FILES = ("model.json", "model.safetensors", "checkpoints")
+"""A model folder holds one of these, whatever was damaged, from its first checkpoint on."""
 
 _SHOWN = 8
 """Validations that are shown, the last of them and others evenly before it; the log has them all."""
 
 
 def is_model(folder: Path) -> bool:
-    """Whether a folder was written by ``train``, ``import`` or ``export --to torch``."""
-    return (folder / "model.json").is_file()
+    """Whether a folder was written by ``train``, ``import`` or ``export --to torch``, in whatever state."""
+    if any((folder / name).exists() for name in _FILES):
+        return not (folder / RUN.mark).is_file()
+    return folder.is_dir() and kind_of_folder(folder) is MODEL
 
 
 def gather(folder: Path) -> dict[str, Any]:
     """The facts of a model folder as JSON values, of a run under way too.
 
-    Raises TrainError, naming the file, for a model.json that is damaged. A damaged line of the log counts as
-    none: ``corpuskit verify`` is what looks for damage.
+    Raises TrainError, naming the file, for a model.json that is damaged or missing. A damaged line of the log
+    counts as none: ``corpuskit verify`` is what looks for damage.
     """
     path = folder / "model.json"
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         model, training = dict(document["model"]), dict(document.get("training", {}))
+    except FileNotFoundError as error:
+        reason, remedy = no_model(folder)
+        raise TrainError(reason, remedy=remedy) from error
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         remedy = "Take it from a copy, or train again; checkpoints/ hold the weights."
         raise TrainError(f"{path} does not describe a model: {error}", remedy=remedy) from error

@@ -21,6 +21,7 @@ from torch import Tensor
 from corpuskit.errors import SettingError, TrainError, checks_arguments
 from corpuskit.shards.permutation import derive_key
 from corpuskit.storage.files import read_sealed, sha256_file
+from corpuskit.storage.ownership import no_model
 from corpuskit.tokenizer.tokenizer import Tokenizer
 from corpuskit.train.device import choose_device
 from corpuskit.train.generate.sampling import Completion, Prompt, Sampling, draw
@@ -108,9 +109,8 @@ class LanguageModel:
             model = Transformer(ModelSettings(**document["model"]))
             end_of_text, sha256 = int(document["end_of_text"]), str(document["tokenizer_sha256"])
         except FileNotFoundError as error:
-            raise TrainError(
-                f"{folder} holds no model.json", remedy="Name the --out of a training run."
-            ) from error
+            reason, remedy = no_model(folder)
+            raise TrainError(reason, remedy=remedy) from error
         except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
             raise TrainError(f"{path} does not describe a model: {error}", remedy=_BACK) from error
         weights = folder / WEIGHTS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,11 @@ from corpuskit.storage.files import writing
 from corpuskit.train.watch.events import Event
 
 FOLDER = Path("logs") / "tensorboard"
+
+_SUFFIX = ".corpuskit"
+# By their first part alone nobody could tell them from events that others write into the same folder.
+FILES = re.compile(rf"events\.out\.tfevents\..*{re.escape(_SUFFIX)}")
+"""Names of the files that are written here."""
 
 
 class TensorBoard:
@@ -35,7 +41,7 @@ class TensorBoard:
             if event["event"] == "start":
                 # TensorBoard would show both what was done before a kill and what is done again.
                 purge = event["step"] + 1 if event["step"] else None
-                self._writer = self._open(str(self._folder), purge_step=purge)
+                self._writer = self._open(str(self._folder), purge_step=purge, filename_suffix=_SUFFIX)
             elif self._writer is not None:
                 self._write(event)
 
