@@ -37,6 +37,7 @@ from corpuskit.train.model.loss import TokenLosses, linear_cross_entropy
 
 Kind = Literal["decoder", "encoder", "encoder-decoder"]
 Activation = Literal["swiglu", "geglu", "gelu", "relu2"]
+Pooling = Literal["last", "mean", "first"]
 
 VOCABULARY_MULTIPLE = 64
 """Embedding rows are padded to a multiple of this, which matrix kernels like; the extra ids never occur."""
@@ -444,6 +445,18 @@ class Cache:
             self.lengths[row] = length
 
 
+class Matrix(nn.Linear):
+    """A linear map without bias of which a part, or the matrix itself, is wanted too."""
+
+    def rows(self, x: Tensor, first: int, last: int) -> Tensor:
+        """The outputs [first, last) for x (..., inputs)."""
+        return functional.linear(x, self.weight[first:last])
+
+    def whole(self) -> Tensor:
+        """The matrix (outputs, inputs)."""
+        return self.weight
+
+
 class Attention(nn.Module):
     """Attention of a block's positions to each other (`forward`) or to a memory (`cross`)."""
 
@@ -451,7 +464,7 @@ class Attention(nn.Module):
         super().__init__()
         self.heads, self.kv_heads, self.head_width = settings.heads, settings.kv_heads, settings.head_width
         # Queries, keys and values in one matrix: one large product is faster than three.
-        self.qkv = nn.Linear(settings.width, (self.heads + 2 * self.kv_heads) * self.head_width, bias=False)
+        self.qkv = Matrix(settings.width, (self.heads + 2 * self.kv_heads) * self.head_width, bias=False)
         self.out = nn.Linear(settings.attention_width, settings.width, bias=False)
         self.query_norm = Norm(settings, self.head_width) if settings.qk_norm else nn.Identity()
         self.key_norm = Norm(settings, self.head_width) if settings.qk_norm else nn.Identity()
@@ -474,20 +487,16 @@ class Attention(nn.Module):
         self, x: Tensor, memory: Tensor, seen: Sight, cache: Cache | None = None, block: int = 0
     ) -> Tensor:
         """x (B, T, C) looks at memory (B, S, C) -> (B, T, C). Positions play no part."""
-        queries, rest = torch.split(self.qkv.weight, [self.heads * self.head_width, self._key_value_width])
-        q = self.query_norm(self._heads(functional.linear(x, queries), self.heads))
+        first, last = self.heads * self.head_width, (self.heads + 2 * self.kv_heads) * self.head_width
+        q = self.query_norm(self._heads(self.qkv.rows(x, 0, first), self.heads))
         if cache is not None and block in cache.memory:
             k, v = cache.memory[block]
         else:
-            k, v = self._heads(functional.linear(memory, rest), 2 * self.kv_heads).chunk(2, dim=1)
+            k, v = self._heads(self.qkv.rows(memory, first, last), 2 * self.kv_heads).chunk(2, dim=1)
             k = self.key_norm(k).to(v.dtype)
             if cache is not None:
                 cache.memory[block] = (k, v)
         return self._join(self.attend(q.to(v.dtype), k, v, seen))
-
-    @property
-    def _key_value_width(self) -> int:
-        return 2 * self.kv_heads * self.head_width
 
     def _heads(self, x: Tensor, heads: int) -> Tensor:
         return x.view(*x.shape[:-1], heads, self.head_width).transpose(1, 2)
@@ -573,10 +582,13 @@ class Stack(nn.Module):
         seen: Sight,
         memory: tuple[Tensor, Sight] | None = None,
         cache: Cache | None = None,
+        kept: list[Tensor] | None = None,
     ) -> Tensor:
-        """x (B, T, C)."""
+        """x (B, T, C); what comes out of each block is added to `kept`, where that is asked for."""
         for block in self.blocks:
             x = block(x, rotation, seen, memory, cache)
+            if kept is not None:
+                kept.append(x)
         out: Tensor = self.norm(x)
         return out
 
@@ -605,7 +617,7 @@ class Transformer(nn.Module):
         if settings.kind != "encoder":
             self.decoder = Stack(settings, crosses=both)
         if not settings.tie_embeddings:
-            self.head = nn.Linear(settings.width, settings.padded_vocab_size, bias=False)
+            self.head = Matrix(settings.width, settings.padded_vocab_size, bias=False)
         if settings.classes:
             self.classifier = nn.Linear(settings.width, settings.classes, bias=False)
         self.token_losses = TokenLosses(settings.softcap)  # A module: it is compiled by itself.
@@ -623,17 +635,20 @@ class Transformer(nn.Module):
         keys, values = (torch.zeros(shape, dtype=dtype, device=weight.device) for _ in range(2))
         return Cache(keys, values, [0] * rows, torch.zeros((rows, 0), dtype=torch.long))
 
-    def encode(self, ids: Tensor, documents: Tensor | Ends | None = None) -> Tensor:
+    def encode(
+        self, ids: Tensor, documents: Tensor | Ends | None = None, kept: list[Tensor] | None = None
+    ) -> Tensor:
         """The encoder's output (B, T, C) for ids (B, T); raises ValueError for T above the context.
 
         Args:
             documents: (B, T), what belongs together in packed or padded rows, see `sight`.
+            kept: gets what comes out of each block, (B, T, C), before the last norm.
         """
         x = self._embed(ids)
         if self.settings.kind == "encoder":
             x = self.embedding_norm(x)
         seen = sight(False, documents)
-        out: Tensor = self.encoder(self.dropout(x), self._rotation(ids.shape[1]), seen)
+        out: Tensor = self.encoder(self.dropout(x), self._rotation(ids.shape[1]), seen, kept=kept)
         return out
 
     def states(
@@ -644,6 +659,7 @@ class Transformer(nn.Module):
         memory: Tensor | None = None,
         memory_mask: Tensor | None = None,
         cache: Cache | None = None,
+        kept: list[Tensor] | None = None,
     ) -> Tensor:
         """What the head reads, (B, T, C), for ids (B, T).
 
@@ -653,12 +669,13 @@ class Transformer(nn.Module):
             memory_mask: which positions of the memory each position sees, (B, T, S) or (B, 1, S); all if
                 None.
             cache: continue the positions that it holds, and keep these in it too.
+            kept: gets what comes out of each block of this stack, (B, T, C), before the last norm.
 
         Raises:
             ValueError: T, with what the cache holds, is above the context or the cache's room.
         """
         if self.settings.kind == "encoder":
-            return self.encode(ids, documents)
+            return self.encode(ids, documents, kept)
         x = self.dropout(self._embed(ids, cache))
         if cache is not None:
             cache.begin(ids.shape[1])
@@ -669,7 +686,7 @@ class Transformer(nn.Module):
         source = None
         if memory is not None:
             source = (memory, Sight(False, None if memory_mask is None else memory_mask[:, None]))
-        out: Tensor = self.decoder(x, rotation, seen, source, cache)
+        out: Tensor = self.decoder(x, rotation, seen, source, cache, kept)
         if cache is not None:
             cache.lengths = [length + ids.shape[1] for length in cache.lengths]
         return out
@@ -709,33 +726,58 @@ class Transformer(nn.Module):
         states = self._before_head(states).flatten(0, 1)
         return linear_cross_entropy(states, self.head_weight, targets.flatten(), self.token_losses)
 
-    def classify(self, ids: Tensor, lengths: Tensor) -> Tensor:
+    def classify(self, ids: Tensor, lengths: Tensor, pooling: Pooling | None = None) -> Tensor:
         """Logits of classes (B, classes) for rows of ids (B, T) of which the first `lengths` (B,) are real.
 
-        A decoder answers at its last real position, which alone has read all of them; an encoder by the mean
-        of its positions. Raises ValueError, for which a GPU is waited for, where a row has no real position
-        or more than there are.
+        What is pooled is what the language model's head reads: of an encoder its positions, of a decoder or
+        with "last" of an encoder-decoder, both of whose sides then read the row, those of the decoder; else
+        of an encoder-decoder its memory. An encoder's dense part follows on pooling, as in ModernBERT.
+
+        Args:
+            pooling: "last", the last real position, which alone of a decoder has read all; "mean" of the
+                real ones; "first". By default "last" of a decoder and "mean" of the others.
+
+        Raises:
+            ValueError: a row has no real position or more than there are, for which a GPU is waited for; or
+                "first" of a decoder, whose first position has read nothing else.
         """
+        pooling = pooling or ("last" if self.settings.kind == "decoder" else "mean")
+        if pooling == "first" and self.settings.kind == "decoder":
+            raise ValueError("pooling = 'first': a decoder's first position has read none but itself")
+        states = self._read(ids, lengths, through=pooling == "last")
+        return self._classes(pool(states, lengths, pooling))
+
+    def classify_positions(self, ids: Tensor, lengths: Tensor) -> Tensor:
+        """Logits of classes (B, T, classes) of every position, of which the first `lengths` (B,) are real.
+
+        A decoder's positions know what stands before them alone. Raises ValueError as `classify`.
+        """
+        return self._classes(self._read(ids, lengths, through=False))
+
+    def _read(self, ids: Tensor, lengths: Tensor, through: bool) -> Tensor:
+        """What of each position of padded rows is classified, (B, T, C); `through` to the decoder's end."""
         shortest, longest = int(lengths.min()), int(lengths.max())
         if shortest < 1 or longest > ids.shape[1]:
             raise ValueError(
                 f"lengths must lie between 1 and {ids.shape[1]}, the positions of a row; "
                 f"they go from {shortest} to {longest}"
             )
-        real = torch.arange(ids.shape[1], device=ids.device)[None, :] < lengths[:, None]
-        if self.settings.kind == "encoder":
-            states = self._before_head(self.encode(ids, real.long()))
-            pooled = (states * real[:, :, None]).sum(1) / lengths[:, None]
-        else:
-            states = self.states(ids)
-            pooled = states[torch.arange(len(ids), device=ids.device), lengths - 1]
-        out: Tensor = self.classifier(pooled)
+        if self.settings.kind == "decoder":
+            return self.states(ids)  # No real position sees the padding behind it.
+        real = is_real(ids, lengths)
+        states = self.encode(ids, real.long())
+        if self.settings.kind == "encoder" or not through:
+            return states
+        return self.states(ids, memory=states, memory_mask=real[:, None])
+
+    def _classes(self, states: Tensor) -> Tensor:
+        out: Tensor = self.classifier(self._before_head(states))
         return out
 
     @property
     def head_weight(self) -> Tensor:
         """The matrix that turns hidden states into logits, (V, C)."""
-        return self.embedding.weight if self.settings.tie_embeddings else self.head.weight
+        return self.embedding.weight if self.settings.tie_embeddings else self.head.whole()
 
     def _embed(self, ids: Tensor, cache: Cache | None = None) -> Tensor:
         positions = ids.shape[1] + (max(cache.lengths) if cache else 0)
@@ -754,6 +796,20 @@ class Transformer(nn.Module):
             return states
         out: Tensor = self.head_norm(functional.gelu(self.head_dense(states)))
         return out
+
+
+def is_real(ids: Tensor, lengths: Tensor) -> Tensor:
+    """Which positions of rows (B, T, ...) stand before their `lengths` (B,): (B, T), True or False."""
+    return torch.arange(ids.shape[1], device=ids.device)[None, :] < lengths[:, None]
+
+
+def pool(states: Tensor, lengths: Tensor, pooling: Pooling) -> Tensor:
+    """One vector a row, (B, C), out of states (B, T, C) of which the first `lengths` (B,) count."""
+    if pooling == "first":
+        return states[:, 0]
+    if pooling == "last":
+        return states[torch.arange(len(states), device=states.device), lengths - 1]
+    return (states * is_real(states, lengths)[:, :, None]).sum(1) / lengths[:, None]
 
 
 @torch.no_grad()
