@@ -1,0 +1,95 @@
+"""The settings of fine-tuning: what all its tasks have in common, by subject, and what each has of its own."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BeforeValidator, Field
+
+from corpuskit.train.settings.settings import RunSettings, _Group
+
+
+def _names(value: Any) -> Any:
+    """A list of names as the command line has it: q,v."""
+    return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
+
+
+class Adapting(_Group):
+    """What of the model learns.
+
+    Attributes:
+        layers: only the last so many blocks of each stack learn, with the norm behind them and what the task
+            adds; 0 for nothing but what the task adds; without it all weights do.
+        lora_rank: in place of the weights, products of two matrices of this rank beside them learn
+            (arXiv:2106.09685); 0 for none.
+        lora_alpha: what the product is multiplied by is lora_alpha / lora_rank; twice the rank without it.
+        lora_targets: the matrices that get one, of q, k, v, o, gate, up, down.
+        dropout: while training.
+    """
+
+    layers: int | None = Field(default=None, ge=0)
+    lora_rank: int = Field(default=0, ge=0)
+    lora_alpha: float | None = Field(default=None, gt=0)
+    lora_targets: Names = ("q", "k", "v", "o")
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+
+
+class Reading(_Group):
+    """What is read of the data.
+
+    Attributes:
+        epochs: how often all examples are read, where neither steps nor minutes are given.
+        context: tokens of a row at most; the model's without it.
+        validation: a file of its own to measure on, or a share of the data; by default a tenth.
+        test: the same, measured once, at the end; by default none.
+        delimiter, header, encoding: of CSV files; found without them.
+    """
+
+    epochs: float | None = Field(default=None, gt=0)
+    context: int | None = Field(default=None, ge=2)
+    validation: str | None = None
+    test: str | None = None
+    delimiter: str | None = None
+    header: bool | None = None
+    encoding: str | None = None
+
+
+class TuneSettings(RunSettings, Reading, Adapting):
+    """Settings of fine-tuning, whatever for. Those that are None are chosen by what it is for."""
+
+    LISTED: ClassVar[str] = "corpuskit finetune --settings"
+
+    optimizer: Literal["muon", "adamw"] = "adamw"
+    weight_decay: float | None = Field(default=0.01, ge=0)
+    patience: int = Field(default=0, ge=0)
+
+
+class ClassifySettings(TuneSettings):
+    """Settings of `classify`: one or several labels of a text or of a pair of texts.
+
+    Attributes:
+        text, pair, label: columns, by name or as #3; found without them.
+        several: what stands between several labels of one cell; without it a text has one label.
+        pooling: what the classes are told by: the "last" token that a decoder reads, the "mean" of all, or
+            the "first".
+        long_texts: what is kept of a text longer than the context: its "start", its "end", or "both", half of
+            each.
+        class_weights: "balanced" lets each label weigh as much as any other, however rare it is.
+        label_smoothing: share of a target that is spread over all labels.
+        choose: the figure by which the kept weights are chosen.
+    """
+
+    text: str | None = None
+    pair: str | None = None
+    label: str | None = None
+    several: str | None = None
+    pooling: Literal["last", "mean", "first"] | None = None
+    long_texts: Literal["start", "end", "both"] = "start"
+    class_weights: Literal["none", "balanced"] = "none"
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    choose: str = "loss"
+
+

@@ -1,0 +1,172 @@
+"""What all tasks share that learn from encoded examples: their order, rows of different lengths, what learns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from corpuskit.train.data.examples import Examples, Line
+from corpuskit.train.data.rows import ExampleOrder
+from corpuskit.train.model.transformer import ModelSettings, Transformer
+from corpuskit.train.settings.tune import TuneSettings
+from corpuskit.train.tasks.task import Best, Extent, Plain, Tensors, Validation, micro_batches
+
+_MULTIPLE = 8
+"""Rows are as long as a multiple of this: fewer shapes, which a compiler likes and kernels too."""
+
+Example = Mapping[str, Line]
+
+
+class Tuned(Plain):
+    """Rows made of one or several examples each, in an order of their own in each epoch.
+
+    A class of its own says how examples become a row (`tensors`), and what that costs. Rows of a batch stand
+    by length, the longest first, so that those of a micro-batch are about equally long.
+
+    Attributes:
+        train, validation: the examples, with the tokens of each under "ids" or what `lengths` says.
+        rows: of which examples each row of training is made.
+    """
+
+    name = "tuned"
+    best = Best()
+    bytes_per_token = 0.0
+    tokens_left_out = 0
+    fingerprint = ""
+
+    def __init__(
+        self,
+        settings: TuneSettings,
+        shape: ModelSettings,
+        train: Examples,
+        validation: Examples | None,
+        rows: Sequence[Sequence[int]] | None = None,
+    ) -> None:
+        assert settings.batch_rows is not None
+        self._settings, self.shape = settings, shape
+        self.train, self.validation_examples = train, validation
+        self.rows = rows if rows is not None else [[number] for number in range(len(train))]
+        lengths = self.lengths(train)
+        self.row_lengths = np.array([int(lengths[list(row)].sum()) for row in self.rows], np.int64)
+        self.tokens = int(lengths.sum())
+        self.batch_rows, self.rows_per_epoch = settings.batch_rows, len(self.rows)
+        self.order = ExampleOrder(len(self.rows), settings.batch_rows, settings.seed)
+        self.tokens_per_step = max(1, round(self.tokens / self.order.steps_per_epoch))
+
+    @property
+    def settings(self) -> TuneSettings:
+        """Those of the run."""
+        return self._settings
+
+    # ------------------------------------------------------------------------ what a class says of itself
+    def lengths(self, examples: Examples) -> npt.NDArray[np.int64]:
+        """Positions that each example takes in a row."""
+        return examples.lengths("ids")
+
+    def tensors(self, rows: Sequence[Sequence[Example]]) -> Tensors:
+        """Rows of examples as a batch; a row without any is one of no target, to fill the last of an epoch."""
+        raise NotImplementedError
+
+    # ------------------------------------------------------------------------------------- the data
+    def batch(self, step: int, rows: range) -> Tensors:
+        """These rows of a batch, of which those behind the last example hold nothing."""
+        numbers = self.order.batch_at(step)
+        ordered = numbers[np.argsort(-self.row_lengths[numbers], kind="stable")].tolist()
+        chosen = [self.rows[ordered[at]] if at < len(ordered) else [] for at in rows]
+        return self.tensors([[self.train.row(number) for number in row] for row in chosen])
+
+    def micro_batches(self, batch: Tensors, rows: int) -> list[Tensors]:
+        """Parts of so many rows, each as long as its longest row."""
+        return [trimmed(part) for part in micro_batches(batch, rows)]
+
+    def epochs(self, steps: int) -> float:
+        """How often so many steps read the examples."""
+        return self.order.seen_before(steps) / len(self.rows)
+
+    def extent(self) -> Extent:
+        """That of the longest row."""
+        longest = rounded(int(self.row_lengths.max()))
+        tokens = max(1, round(self.tokens / len(self.rows)))
+        return Extent(longest, 0, self.predicted(longest), False, tokens)
+
+    def predicted(self, positions: int) -> int:
+        """Of so many positions, those whose logits over the vocabulary are computed."""
+        return positions
+
+    def describe(self, step: int) -> str:
+        """The examples of a batch by number."""
+        numbers = sorted(n for row in self.order.batch_at(step).tolist() for n in self.rows[row])
+        shown = ", ".join(str(number + 1) for number in numbers[:20])
+        more = f" and {len(numbers) - 20} more" if len(numbers) > 20 else ""
+        return f"examples {shown}{more} of those that are used"
+
+    def validation(self, most_tokens: int) -> Validation:
+        """Held-out examples, the longest first: all, or spread ones with so many tokens."""
+        examples = self.validation_examples
+        if examples is None or not len(examples):
+            return Validation({}, {})
+        numbers = spread(self.lengths(examples), most_tokens)
+        rows = [[examples.row(number)] for number in numbers]
+        return Validation(self.tensors(rows), {}, len(numbers) / len(examples))
+
+    # -------------------------------------------------------------------------------- what is learnt
+    def prepare(self, model: Transformer) -> None:
+        """Let what the settings name learn, and nothing else."""
+        freeze(model, self.settings.layers)
+
+    def milestone(self, model: Transformer) -> dict[str, Any] | None:
+        """Nothing."""
+        return None
+
+
+def spread(lengths: npt.NDArray[np.int64], most_tokens: int) -> list[int]:
+    """Numbers of examples, evenly over all of them, that hold so many tokens together, the longest first."""
+    total = int(lengths.sum())
+    count = len(lengths)
+    if total > most_tokens:
+        count = max(1, int(count * most_tokens / total))
+    chosen = [len(lengths) * number // count for number in range(count)]
+    return sorted(chosen, key=lambda number: -int(lengths[number]))
+
+
+def rounded(length: int) -> int:
+    """A length as rows have it."""
+    return -(-length // _MULTIPLE) * _MULTIPLE
+
+
+def padded(lines: Sequence[Line], fill: int) -> Tensor:
+    """Lines of different lengths as one tensor (rows, T) of int64."""
+    longest = rounded(max(1, *(len(line) for line in lines)))
+    out = np.full((len(lines), longest), fill, np.int64)
+    for row, line in enumerate(lines):
+        out[row, : len(line)] = line
+    return torch.from_numpy(out)
+
+
+def trimmed(part: Tensors) -> Tensors:
+    """Rows cut to the longest of them, by their "lengths"."""
+    longest = rounded(max(1, int(part["lengths"].max())))
+    return {name: each[:, :longest] if each.dim() > 1 else each for name, each in part.items()}
+
+
+def freeze(model: Transformer, layers: int | None) -> None:
+    """Let only the last blocks of each stack learn, the norm behind them, and a classifier.
+
+    Args:
+        layers: so many; none with 0, all of the model with None.
+    """
+    if layers is None:
+        return
+    learning = {"classifier.weight"}
+    for name, part in model.named_modules():
+        if name in ("encoder", "decoder") and layers:
+            blocks = list(part.blocks.named_children())[-layers:]  # type: ignore[union-attr]
+            learning |= {f"{name}.blocks.{number}.{each}" for number, b in blocks for each, _ in b.named_parameters()}
+            learning.add(f"{name}.norm.weight")
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(name in learning)

@@ -1,0 +1,187 @@
+"""The job of fine-tuning: a model that is there, data of one's own, and what it is to learn from them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Generic, Protocol, TypeVar
+
+from torch import Tensor
+
+from corpuskit.errors import SettingError, TrainError
+from corpuskit.storage.files import UNFINISHED, read_sealed, remove_files, sha256_file, sha256_json
+from corpuskit.train.data.examples import Examples
+from corpuskit.train.device import bf16_pays
+from corpuskit.train.generate.generate import WEIGHTS, LanguageModel
+from corpuskit.train.job import Setup
+from corpuskit.train.parallel.processes import Grid
+from corpuskit.train.resume import refuse_own_beginning
+from corpuskit.train.settings.tune import TuneSettings
+from corpuskit.train.setup import planned_steps, with_compile
+from corpuskit.train.tasks.tuned import Tuned
+
+FOLDER = "data"
+"""Where the encoded examples lie in the model folder, each side in a folder of its own."""
+
+SIDES = ("train", "validation", "test")
+
+EXAMPLE_FILES = re.compile(rf"(?:{UNFINISHED})?(?:examples\.json|[a-z][a-z0-9_]*\.(?:values|ends))")
+"""Files of encoded examples, finished or not."""
+
+_MICRO_BATCH_TOKENS = 16_384
+_CPU_BF16_WIDTH = 256  # as in pretraining, see settings/resolve
+_EVAL_TOKENS = 65_536
+
+Own = TypeVar("Own", bound=TuneSettings)
+
+
+class Purpose(Protocol[Own]):
+    """What a model is fine-tuned for.
+
+    Attributes:
+        name: as the command line has it.
+        settings: their kind.
+        epochs, batch_rows, rate: where the settings leave them open; the rate is for a model 768 wide.
+    """
+
+    name: str
+    settings: type[Own]
+    epochs: float
+    batch_rows: int
+    rate: float
+
+    def encode(self, data: str, begun: LanguageModel, settings: Own, folder: Path) -> list[str]:
+        """Read the data and write its examples below `folder`, by side; returns what is to be told.
+
+        Raises, before anything is written, for data that cannot be learnt from.
+        """
+
+    def task(self, settings: Own, begun: LanguageModel, sides: dict[str, Examples]) -> Tuned:
+        """What is learnt from encoded examples."""
+
+
+class Tuning(Generic[Own]):
+    """A model to be fine-tuned on data, for a purpose; a `Job`."""
+
+    command = "finetune"
+
+    def __init__(self, model: Path, data: str, purpose: Purpose[Own]) -> None:
+        """Raises TrainError for a folder that holds no whole model."""
+        self.folder, self.data, self.purpose = model, data, purpose
+        self.kind = purpose.settings
+        self.begun = LanguageModel.load(model)
+        self.tokenizer, self.end_of_text = self.begun.tokenizer, self.begun.end_of_text
+        self.base = fingerprint_of(model)
+        self._sides: dict[str, Examples] = {}
+        self._told: Sequence[str] = ()
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the examples and of the model that is begun with."""
+        return sha256_json({side: each.fingerprint for side, each in self._sides.items()} | {"base": self.base})
+
+    def refuse(self, out: Path, settings: Own) -> None:
+        """Raises TrainError where a run would write over the model that it begins with."""
+        refuse_own_beginning(out, str(self.folder))
+        context = self.begun.model.settings.context
+        if settings.context is not None and settings.context > context:
+            raise SettingError(
+                f"context = {settings.context}: {self.folder} reads {context} tokens",
+                remedy=f"Give {context} or less.",
+            )
+
+    def open(self, out: Path, settings: Own, grid: Grid, *, resumes: bool) -> None:
+        """Encode the data once, or open what was encoded when the run began."""
+        folder = out / FOLDER
+        if not resumes and grid.is_first:
+            self._told = self.purpose.encode(self.data, self.begun, settings, folder)
+        grid.barrier()
+        self._sides = {
+            side: Examples(folder / side) for side in SIDES if (folder / side / "examples.json").exists()
+        }
+        if "train" not in self._sides:
+            raise TrainError(
+                f"{folder} holds no examples", remedy="Bring it back from a copy, or begin anew."
+            )
+
+    def verify(self) -> None:
+        """Raises TrainError for a damaged file of the examples."""
+        for side in self._sides.values():
+            side.verify()
+
+    def settle(self, settings: Own, grid: Grid) -> Setup:
+        """A new run: all that was left open is chosen."""
+        chosen = self._chosen(settings, grid)
+        task = self.purpose.task(chosen, self.begun, self._sides)
+        usual = max(1, round((chosen.epochs or self.purpose.epochs) * task.order.steps_per_epoch))
+        steps = planned_steps(task, usual, grid)
+        final = with_compile(chosen, task, steps, grid)
+        return self._setup(final, steps, tuple(self._told))
+
+    def again(self, settings: Own, steps: int) -> Setup:
+        """A run that goes on: what did not learn is the base's, whose fingerprint is part of the data's."""
+        return self._setup(settings, steps, ())
+
+    def remove(self, out: Path) -> None:
+        """Remove the examples."""
+        remove_examples(out)
+
+    def _setup(self, settings: Own, steps: int, notes: tuple[str, ...]) -> Setup:
+        task = self.purpose.task(settings, self.begun, self._sides)
+        weights: dict[str, Tensor] = dict(self.begun.model.state_dict())
+        # Classes of another task are no beginning for those of this one.
+        if task.shape.classes != self.begun.model.settings.classes:
+            weights.pop("classifier.weight", None)
+        return Setup(task, steps, self.folder.name, weights, notes)
+
+    def _chosen(self, settings: Own, grid: Grid) -> Own:
+        if settings.steps is not None and settings.minutes is not None:
+            raise SettingError(
+                f"steps = {settings.steps} and minutes = {settings.minutes:g} exclude each other",
+                remedy="Give one of them.",
+            )
+        shape, train = self.begun.model.settings, len(self._sides["train"])
+        context = settings.context or shape.context
+        rows = settings.batch_rows or self.purpose.batch_rows
+        # A batch is part of an epoch: of three examples there is no batch of 32.
+        rows = min(rows, max(1, train))
+        fitting = max(1, min(rows, _MICRO_BATCH_TOKENS // context))
+        micro = settings.micro_batch_rows or next(n for n in range(fitting, 0, -1) if rows % n == 0)
+        if rows % micro:
+            raise SettingError(
+                f"batch_rows = {rows} is no multiple of micro_batch_rows = {micro}",
+                remedy="Choose one that divides it, or leave micro_batch_rows open.",
+            )
+        wide = grid.device.type != "cpu" or shape.width >= _CPU_BF16_WIDTH
+        precision = "bf16" if bf16_pays(grid.device) and wide else "fp32"
+        # As muP has it the best rate of AdamW falls with the width: arXiv:2203.03466.
+        rate = self.purpose.rate * min(4.0, 768 / shape.width)
+        return settings.model_copy(
+            update={
+                "context": context,
+                "batch_rows": rows,
+                "micro_batch_rows": micro,
+                "learning_rate": settings.learning_rate or rate,
+                "precision": precision if settings.precision == "auto" else settings.precision,
+                "eval_tokens": settings.eval_tokens or _EVAL_TOKENS,
+                "epochs": settings.epochs or self.purpose.epochs,
+            }
+        )
+
+
+def fingerprint_of(model: Path) -> str:
+    """sha256 of a model's weights, in hex; raises TrainError where there are none."""
+    try:
+        recorded = read_sealed(model / "model.json").get("files", {}).get(WEIGHTS)
+        return str(recorded or sha256_file(model / WEIGHTS))
+    except (OSError, ValueError) as error:
+        raise TrainError(f"{model} holds no whole model: {error}", remedy="Name the --out of a run.") from error
+
+
+def remove_examples(out: Path) -> None:
+    """Remove encoded examples from a model folder, by name."""
+    for side in SIDES:
+        remove_files(out / FOLDER / side, EXAMPLE_FILES)
+    if (out / FOLDER).is_dir() and not any((out / FOLDER).iterdir()):
+        (out / FOLDER).rmdir()
