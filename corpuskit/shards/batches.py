@@ -20,7 +20,7 @@ from corpuskit.shards.permutation import Permutation, derive_key
 
 # What a key is drawn for; part of the key, so that draws for different ends are independent. A change of
 # these numbers changes every run: none could be resumed.
-_ORDER, _OFFSET, _DROPOUT, _OBJECTIVE, _EVALUATION, MIXTURE = 1, 2, 3, 4, 5, 6
+_ORDER, _OFFSET, _DROPOUT, _OBJECTIVE, _EVALUATION, MIXTURE, EXAMPLES = 1, 2, 3, 4, 5, 6, 7
 
 
 class TokenLine(Protocol):

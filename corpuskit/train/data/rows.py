@@ -1,0 +1,122 @@
+"""Which examples stand in which row and batch: packing by length, and an order for each epoch.
+
+Packing is best fit on lengths in decreasing order: of the rows that still have room for an example it goes
+into the one with the least room. Source: D. S. Johnson, "Near-Optimal Bin Packing Algorithms", 1973: at most
+11/9 of the best number of rows, and a few.
+"""
+
+from __future__ import annotations
+
+import heapq
+from bisect import bisect_left, insort
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+
+from corpuskit.errors import SettingError
+from corpuskit.shards.batches import EXAMPLES
+from corpuskit.shards.permutation import Permutation
+
+
+def pack(lengths: Sequence[int] | npt.NDArray[np.integer], capacity: int) -> list[list[int]]:
+    """Rows of example numbers, of which none holds more than `capacity` tokens; every example stands in one.
+
+    The longest examples come first, equal ones in their order; of rows with equal room the one that was begun
+    first is taken. Time O(n log n).
+
+    >>> pack([3, 5, 2, 4, 1], capacity=6)
+    [[1, 4], [3, 2], [0]]
+
+    Raises SettingError for an example without tokens, and for one that is longer than a row.
+    """
+    sizes = np.asarray(lengths, np.int64)
+    for wrong in np.flatnonzero((sizes < 1) | (sizes > capacity))[:1].tolist():
+        remedy = "Leave empty examples out, and cut long ones to the context."
+        raise SettingError(f"example {wrong} has {sizes[wrong]} tokens, a row {capacity}", remedy=remedy)
+    rows: list[list[int]] = []
+    rooms: list[int] = []  # those that some row has left, ascending
+    having: dict[int, list[int]] = {}  # the rows with so much room, a heap of their numbers
+    for example in np.argsort(-sizes, kind="stable").tolist():
+        size = int(sizes[example])
+        at = bisect_left(rooms, size)
+        if at == len(rooms):
+            row, left = len(rows), capacity
+            rows.append([])
+        else:
+            left = rooms[at]
+            row = heapq.heappop(having[left])
+            if not having[left]:
+                del having[left], rooms[at]
+        rows[row].append(example)
+        if left := left - size:
+            if left not in having:
+                having[left] = []
+                insort(rooms, left)
+            heapq.heappush(having[left], row)
+    return rows
+
+
+@dataclass(frozen=True)
+class ExampleOrder:
+    """The order in which examples or packed rows are learned from: a function of count, batch, seed and step.
+
+    Each epoch visits all of them once, in an order of its own. The last batch of an epoch holds what is left,
+    so that none is lost however few there are.
+
+    >>> order = ExampleOrder(examples=3, batch=2, seed=1)
+    >>> [len(order.batch_at(step)) for step in range(4)]
+    [2, 1, 2, 1]
+    >>> sorted(number for step in (2, 3) for number in order.batch_at(step).tolist())
+    [0, 1, 2]
+
+    Attributes:
+        examples: how many there are, at least 1.
+        batch: examples of a batch, at least 1.
+        seed: fixes the order of each epoch.
+    """
+
+    examples: int
+    batch: int
+    seed: int
+
+    def __post_init__(self) -> None:
+        """Raises SettingError without an example, and for a batch without any."""
+        for name in ("examples", "batch"):
+            if getattr(self, name) < 1:
+                raise SettingError(f"{name} = {getattr(self, name)} is below 1", remedy="Give 1 or more.")
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches of an epoch, the last one included."""
+        return -(-self.examples // self.batch)
+
+    def epoch_of(self, step: int) -> int:
+        """The epoch, from 0, to which a step belongs."""
+        return step // self.steps_per_epoch
+
+    def batch_at(self, step: int) -> npt.NDArray[np.int64]:
+        """Numbers of the examples of batch `step` of the run, int64 (batch or fewer,)."""
+        epoch, place = divmod(step, self.steps_per_epoch)
+        order = _order(self.examples, self.seed, epoch)
+        last = min((place + 1) * self.batch, self.examples)
+        return np.array([order[at] for at in range(place * self.batch, last)], np.int64)
+
+    def seen_before(self, step: int) -> int:
+        """Examples that were learned from before a step, repeats counted."""
+        epoch, place = divmod(step, self.steps_per_epoch)
+        return epoch * self.examples + min(place * self.batch, self.examples)
+
+
+@lru_cache(maxsize=8)
+def _order(examples: int, seed: int, epoch: int) -> Permutation:
+    return Permutation(examples, seed, EXAMPLES, epoch)
+
+
+def epoch_batches(order: ExampleOrder, epoch: int, first: int = 0) -> Iterator[npt.NDArray[np.int64]]:
+    """The batches of one epoch, from its batch `first` on."""
+    start = epoch * order.steps_per_epoch
+    for place in range(first, order.steps_per_epoch):
+        yield order.batch_at(start + place)
