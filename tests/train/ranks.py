@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from corpuskit.train.model.lora import LoraSettings, add_adapters, merged_weights
 from corpuskit.train.model.loss import IGNORED
 from corpuskit.train.model.transformer import ModelSettings, Transformer, initial_weights, initialise
 from corpuskit.train.optim.optimizer import Optimizer
@@ -63,6 +64,8 @@ def run_case(grid: Grid, case: Mapping[str, Any]) -> dict[str, Any]:
     empty = case.get("empty", False)
     with torch.device("meta" if empty else "cpu"):
         model = make_model(case["kind"], **case.get("model", {}))
+    if "lora" in case:
+        add_adapters(model, LoraSettings(**case["lora"]), seed=4)
     bf16 = case.get("bf16", False)
 
     def loss(model: Transformer, batch: Mapping[str, Tensor]) -> Tensor:
@@ -102,8 +105,14 @@ def run_case(grid: Grid, case: Mapping[str, Any]) -> dict[str, Any]:
     with torch.no_grad(), optimizer.averaged():
         measured = grid.sum_over_data(parallel.loss(batch_of(99, rows)))
     # The model is whole again after a measurement, and its readable copy says the same.
-    readable = parallel.readable()
     weights = parallel.whole_weights()
+    readable = model
+    if "lora" not in case:  # Their copy is made of merged weights, see below.
+        readable = parallel.readable()
+    elif grid.is_first:
+        merged = merged_weights(weights, model.settings, LoraSettings(**case["lora"]))
+        readable = make_model(case["kind"], **case.get("model", {}))
+        readable.load_state_dict(merged)
     result: dict[str, Any] = {"losses": losses, "norms": norms, "measured": float(measured)}
     if grid.is_first:
         with torch.no_grad():

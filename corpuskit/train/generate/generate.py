@@ -339,7 +339,9 @@ class Reader:
         ids, _ = self._padded(parts)
         before = cache.lengths
         memory = {name: tensor if whole else tensor[rows] for name, tensor in self._memory.items()}
-        states = self._model.states(ids, cache=cache, **memory)
+        states = self._model.states(
+            ids, cache=cache, memory=memory.get("memory"), memory_mask=memory.get("memory_mask")
+        )
         # The padding has been read too: it is forgotten.
         cache.lengths = [read + len(part) for read, part in zip(before, parts, strict=True)]
         if not whole:

@@ -28,6 +28,13 @@ BETA1 = 0.9
 EPSILON = 1e-8
 # Their rows belong to a token or a class each. They are no maps between hidden states, for which Muon is.
 _LOOKED_UP = ("embedding.weight", "head.weight", "classifier.weight")
+# Neither are the halves of an adapter, see `corpuskit.train.model.lora`: only their product is one.
+_HALVES = (".lora_a", ".lora_b")
+
+
+def is_map(name: str) -> bool:
+    """Whether a matrix of this name maps hidden states to hidden states: such are for Muon."""
+    return name not in _LOOKED_UP and not name.endswith(_HALVES)
 
 
 @dataclass(frozen=True)
@@ -88,7 +95,7 @@ class Optimizer:
         self._local = {name: local_tensor(each) for name, each in self._parameters.items()}
         layouts = parallel.layouts if parallel else whole_layouts(model)
         shapes = {name: layouts[name].shape for name in self._local}
-        by_muon = [name for name, shape in shapes.items() if len(shape) == 2 and name not in _LOOKED_UP]
+        by_muon = [name for name, shape in shapes.items() if len(shape) == 2 and is_map(name)]
         by_muon = by_muon if settings.optimizer == "muon" else []
         self._muon: Muon | None = None
         if by_muon:

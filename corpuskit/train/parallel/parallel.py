@@ -136,6 +136,7 @@ class Parallel:
         self.layouts = _layouts(model, grid, mode, self.parts, styles)
         self._partial = [f"{name}.weight" for name, style in styles.items() if style == "partial"]
         if grid.tensor > 1:
+            _refuse_frozen(model, grid)
             _divide_matrices(model, grid, self.layouts, styles)
         if recompute:
             for part in model.modules():
@@ -317,6 +318,16 @@ def _layouts(
             layout, partition=partition, data=grid.data if mode == "fsdp" else 1, tensor=grid.tensor
         )
     return found
+
+
+def _refuse_frozen(model: Transformer, grid: Grid) -> None:
+    """Raises SettingError where not all learns: adapters have no style, and a copy would always learn."""
+    frozen = [name for name, each in model.named_parameters() if not each.requires_grad]
+    if frozen:
+        raise SettingError(
+            f"tensor_parallel = {grid.tensor} divides no model of which a part is frozen, as {frozen[0]} is",
+            remedy="Let all processes share the rows instead: tensor_parallel = 1.",
+        )
 
 
 def _divide_matrices(
