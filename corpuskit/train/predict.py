@@ -49,7 +49,11 @@ class Classifier:
                 remedy="Fine-tune it: `corpuskit finetune MODEL DATA --task classify --out MODEL2`.",
             )
         self.model, self.labels, self.several = model, tuple(tuned["labels"]), bool(tuned["several"])
-        self._pooling, self._long_texts, self._context = tuned["pooling"], tuned["long_texts"], tuned["context"]
+        self._pooling, self._long_texts, self._context = (
+            tuned["pooling"],
+            tuned["long_texts"],
+            tuned["context"],
+        )
         if len(self.labels) != model.model.settings.classes:
             raise TrainError(
                 f"model.json names {len(self.labels)} labels, the model has {model.model.settings.classes}",

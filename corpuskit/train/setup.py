@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import gc
+import itertools
 import math
 import time
 from collections.abc import Callable, Mapping
@@ -21,6 +22,7 @@ from corpuskit.train.generate.generate import model_document
 from corpuskit.train.job import Job, Settings, Setup
 from corpuskit.train.loop import fits_on_the_way, steps_in, train_step
 from corpuskit.train.model.cost import flops_per_token
+from corpuskit.train.model.lora import initial_adapters
 from corpuskit.train.model.transformer import Transformer, initial_weights, initialise, takes_ends
 from corpuskit.train.optim.guard import Guard
 from corpuskit.train.optim.optimizer import Optimizer
@@ -138,7 +140,8 @@ def make_learner(
     parallel = Parallel(model, grid, loss, mode=settings.parallel, recompute=settings.recompute, bf16=bf16)
     if sharded:
         given = weights or {}
-        parallel.fill((name, given.get(name, drawn)) for name, drawn in initial_weights(shape, seed))
+        drawn = itertools.chain(initial_weights(shape, seed), initial_adapters(model, seed))
+        parallel.fill((name, given.get(name, each)) for name, each in drawn)
     parallel.settle(example)
     return Learner(
         task=task,

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
 
 from torch import Tensor
 
 from corpuskit.errors import SettingError, TrainError
-from corpuskit.storage.files import UNFINISHED, read_sealed, remove_files, sha256_file, sha256_json
+from corpuskit.storage.files import UNFINISHED, remove_files, sha256_json
 from corpuskit.train.data.examples import Examples
 from corpuskit.train.device import bf16_pays
-from corpuskit.train.generate.generate import WEIGHTS, LanguageModel
+from corpuskit.train.generate.generate import LanguageModel
 from corpuskit.train.job import Setup
+from corpuskit.train.model.lora import base_fingerprint
 from corpuskit.train.parallel.processes import Grid
 from corpuskit.train.resume import refuse_own_beginning
 from corpuskit.train.settings.tune import TuneSettings
@@ -57,8 +58,8 @@ class Purpose(Protocol[Own]):
         Raises, before anything is written, for data that cannot be learnt from.
         """
 
-    def task(self, settings: Own, begun: LanguageModel, sides: dict[str, Examples]) -> Tuned:
-        """What is learnt from encoded examples."""
+    def task(self, settings: Own, begun: LanguageModel, sides: Mapping[str, Examples], base: str) -> Tuned:
+        """What is learnt from encoded examples; `base` is the fingerprint of the model."""
 
 
 class Tuning(Generic[Own]):
@@ -72,14 +73,16 @@ class Tuning(Generic[Own]):
         self.kind = purpose.settings
         self.begun = LanguageModel.load(model)
         self.tokenizer, self.end_of_text = self.begun.tokenizer, self.begun.end_of_text
-        self.base = fingerprint_of(model)
+        self.base = base_fingerprint(self.begun.model)
         self._sides: dict[str, Examples] = {}
         self._told: Sequence[str] = ()
 
     @property
     def fingerprint(self) -> str:
         """Of the examples and of the model that is begun with."""
-        return sha256_json({side: each.fingerprint for side, each in self._sides.items()} | {"base": self.base})
+        return sha256_json(
+            {side: each.fingerprint for side, each in self._sides.items()} | {"base": self.base}
+        )
 
     def refuse(self, out: Path, settings: Own) -> None:
         """Raises TrainError where a run would write over the model that it begins with."""
@@ -113,7 +116,7 @@ class Tuning(Generic[Own]):
     def settle(self, settings: Own, grid: Grid) -> Setup:
         """A new run: all that was left open is chosen."""
         chosen = self._chosen(settings, grid)
-        task = self.purpose.task(chosen, self.begun, self._sides)
+        task = self.purpose.task(chosen, self.begun, self._sides, self.base)
         usual = max(1, round((chosen.epochs or self.purpose.epochs) * task.order.steps_per_epoch))
         steps = planned_steps(task, usual, grid)
         final = with_compile(chosen, task, steps, grid)
@@ -128,7 +131,7 @@ class Tuning(Generic[Own]):
         remove_examples(out)
 
     def _setup(self, settings: Own, steps: int, notes: tuple[str, ...]) -> Setup:
-        task = self.purpose.task(settings, self.begun, self._sides)
+        task = self.purpose.task(settings, self.begun, self._sides, self.base)
         weights: dict[str, Tensor] = dict(self.begun.model.state_dict())
         # Classes of another task are no beginning for those of this one.
         if task.shape.classes != self.begun.model.settings.classes:
@@ -168,15 +171,6 @@ class Tuning(Generic[Own]):
                 "epochs": settings.epochs or self.purpose.epochs,
             }
         )
-
-
-def fingerprint_of(model: Path) -> str:
-    """sha256 of a model's weights, in hex; raises TrainError where there are none."""
-    try:
-        recorded = read_sealed(model / "model.json").get("files", {}).get(WEIGHTS)
-        return str(recorded or sha256_file(model / WEIGHTS))
-    except (OSError, ValueError) as error:
-        raise TrainError(f"{model} holds no whole model: {error}", remedy="Name the --out of a run.") from error
 
 
 def remove_examples(out: Path) -> None:

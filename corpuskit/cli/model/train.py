@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import inspect
-import os
 import sys
 import time
 from pathlib import Path
@@ -13,15 +11,22 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from corpuskit.cli.model.running import (
+    merged,
+    parse_assignments,
+    run_options,
+    show_job,
+    speaks,
+    train_shown,
+)
 from corpuskit.cli.shell import COUNT, PATH, Shell, shell_options
-from corpuskit.cli.terminal import plain_console, width_of, wrapped
+from corpuskit.cli.terminal import width_of, wrapped
 from corpuskit.errors import RunError, SettingError, counted
 from corpuskit.run.folder import Run
 from corpuskit.run.layout import SHARDS_MANIFEST
 
 if TYPE_CHECKING:
     from corpuskit.train import TrainResult, TrainSettings
-    from corpuskit.train.watch.events import Event, Listener
 
 SIZES = ("nano", "tiny", "small", "15m", "124m")
 
@@ -48,14 +53,7 @@ SIZES = ("nano", "tiny", "small", "15m", "124m")
     callback=lambda context, _, wanted: list_settings(context) if wanted else None,
     help="List all settings with their defaults, and what they mean, and end.",
 )
-@click.option("--plan", "plans", is_flag=True, help="Say what the run would be, what it takes, and advice.")
-@click.option("--hourly", type=click.FloatRange(min=0), help="Price of an hour of this machine, for --plan.")
-@click.option("--print-config", is_flag=True, help="Print all settings, with what is open chosen, as YAML.")
-@click.option("--resume", is_flag=True, help="Go on from the latest checkpoint of --out.")
-@click.option("--overwrite", is_flag=True, help="Remove the model that --out holds and begin anew.")
-@click.option("--pause-at", type=COUNT, help="Stop, to be resumed, after so many steps.")
-@click.option("--allow-changed-data", is_flag=True, help="Resume on other shards than the run began with.")
-@click.option("--tensorboard", is_flag=True, help="Write OUT/logs/tensorboard too.")
+@run_options
 @click.option(
     "--verify-resume", is_flag=True, help="Only prove, in some steps, that these settings resume bit for bit."
 )
@@ -96,7 +94,8 @@ def command(
     if out is None and not plans and not print_config and not verify_resume:
         raise SettingError("there is no --out", remedy="Name the folder that the model is to be written to.")
     # torch takes seconds to load: not before there is something to train.
-    from corpuskit.train import TrainSettings
+    from corpuskit.train import TrainSettings, train_model
+    from corpuskit.train.corpus import Corpus
     from corpuskit.train.settings.recipes import load_training_recipe
 
     given = {name: value for name, value in options.items() if value is not None}
@@ -105,48 +104,21 @@ def command(
     )
     settings = TrainSettings.checked(values)
     if plans or print_config:
-        return show(shell, run, settings, hourly, plans)
+        return show_job(shell, Corpus(run), settings, hourly, plans)
     if verify_resume:
         return prove_resume(shell, run, out or run, settings)
     assert out is not None
-    how = {"resume": resume, "overwrite": overwrite, "pause_at": pause_at}
-    _train(shell, run, out, settings, tensorboard, began, **how, allow_changed_data=allow_changed_data)
-
-
-def _train(
-    shell: Shell, run: Path, out: Path, settings: TrainSettings, tensorboard: bool, began: float, **how: Any
-) -> None:
-    """Train, with a display, and say what came of it; exits with 130 when a signal stopped it."""
-    from corpuskit.cli.model.training_display import Display
-    from corpuskit.storage.files import finite
-    from corpuskit.train import train_model
-    from corpuskit.train.watch.events import together
-    from corpuskit.train.watch.tensorboard import TensorBoard
-
-    speaks, go_on = _speaks(), f"corpuskit train {run} --out {out} --resume"
-    shell.kept = "Nothing new was saved: call the same command again."
-
-    def note(event: Event) -> None:
-        if event["event"] == "save":
-            shell.kept = f"The checkpoint of step {event['step']:,} is kept. Go on with: {go_on}"
-
-    with contextlib.ExitStack() as stack:
-        listeners: list[Listener] = [note]
-        if tensorboard and speaks:
-            listeners.append(stack.enter_context(contextlib.closing(TensorBoard(out))))
-        console = plain_console(stderr=True, quiet=shell.quiet or not speaks)
-        listeners.append(stack.enter_context(Display(console)))
-        result = train_model(run, out, settings, **how, listen=together(listeners), began=began)
-    if speaks:
-        shell.result(finite({**dataclasses.asdict(result), "out": str(result.out)}), _shown(result))
-    if result.can_resume and speaks:
-        shell.say(f"Go on with: {go_on}")
-    if result.reason == "interrupted":
-        sys.exit(130)
-
-
-def _speaks() -> bool:
-    return os.environ.get("RANK", "0") == "0"  # Of processes that torchrun started, the first.
+    into = out
+    how: dict[str, Any] = {"resume": resume, "overwrite": overwrite, "pause_at": pause_at}
+    how |= {"allow_changed_data": allow_changed_data}
+    train_shown(
+        shell,
+        out,
+        f"corpuskit train {run} --out {out} --resume",
+        tensorboard,
+        lambda listen: train_model(run, into, settings, **how, listen=listen, began=began),
+        sentence,
+    )
 
 
 def list_settings(context: click.Context) -> None:
@@ -165,59 +137,12 @@ def prove_resume(shell: Shell, run: Path, out: Path, settings: TrainSettings) ->
     from corpuskit.train.verify import verify_resume
 
     proof = verify_resume(run, out, settings)
-    if _speaks():
+    if speaks():
         shell.result(
             {"exact": proof.exact, **dataclasses.asdict(proof)}, wrapped(str(proof), width_of(sys.stdout))
         )
     if not proof.exact:
         sys.exit(1)
-
-
-def merged(recipe: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
-    """The recipe's settings under those that are given; a length that is given stands for any other.
-
-    >>> merged({"steps": 100, "size": "tiny"}, {"minutes": 1.0})
-    {'size': 'tiny', 'minutes': 1.0}
-    """
-    lengths = {"steps", "minutes"}
-    replaced = lengths if lengths & given.keys() else set()
-    return {name: value for name, value in recipe.items() if name not in replaced} | given
-
-
-def show(shell: Shell, run: Path, settings: TrainSettings, hourly: float | None, plans: bool) -> None:
-    """Print what the run would be, or its settings alone."""
-    import yaml
-    from rich.console import Console
-
-    from corpuskit.cli.model.plan_text import PlanProgress, plan_text
-    from corpuskit.train.plan.plan import plan_training, resolved
-
-    if plans:
-        console = Console(stderr=True, quiet=shell.quiet or not _speaks())
-        with PlanProgress(console) as progress:
-            found = plan_training(run, settings, hourly, progress)
-        if _speaks():
-            shell.result(found.as_json(), plan_text(found, width_of(sys.stdout)))
-        return
-    chosen = {k: v for k, v in resolved(run, settings).model_dump(mode="json").items() if v is not None}
-    if _speaks():
-        shell.result(chosen, yaml.safe_dump(chosen, sort_keys=False).rstrip())
-
-
-def parse_assignments(assignments: tuple[str, ...]) -> dict[str, str]:
-    """NAME=VALUE, ... as a dictionary; raises SettingError for one without a name or a value."""
-    values = {}
-    for assignment in assignments:
-        name, equals, value = assignment.partition("=")
-        if not equals or not name or not value:
-            remedy = "Write it as --set dropout=0.2."
-            raise SettingError(f"--set {assignment} is not NAME=VALUE", remedy=remedy)
-        values[name.strip().replace("-", "_")] = value.strip()
-    return values
-
-
-def _shown(result: TrainResult) -> str:
-    return wrapped(sentence(result), width_of(sys.stdout))
 
 
 def sentence(result: TrainResult) -> str:

@@ -1,37 +1,14 @@
-"""A conversation with a model: who said what, written as the model was taught to read it, and what fits.
-
-With role tokens a conversation is
-
-    <|endoftext|> [<|system|> text <|end_of_turn|>] <|user|> text <|end_of_turn|> <|assistant|> text ...
-
-and a reply ends with <|end_of_turn|>. A tokenizer without them writes the roles as lines, "User: ..." and
-"Assistant: ...", and a reply ends before the next line that begins with "User:".
-"""
+"""A conversation with a model: who said what, and what of it fits; its form is that of `turns`."""
 
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
-from typing import Literal
 
-from corpuskit.errors import SettingError, TrainError, checks_arguments
+from corpuskit.errors import SettingError, checks_arguments
 from corpuskit.shards.permutation import derive_key
-from corpuskit.tokenizer.special import ASSISTANT, END_OF_TURN, SYSTEM, USER
 from corpuskit.train.generate.generate import LanguageModel, check_counts
 from corpuskit.train.generate.sampling import Prompt, Sampling
-
-Role = Literal["system", "user", "assistant"]
-
-_TOKENS: dict[Role, str] = {"system": SYSTEM, "user": USER, "assistant": ASSISTANT}
-_WORDS: dict[Role, str] = {"system": "System", "user": "User", "assistant": "Assistant"}
-
-
-@dataclass(frozen=True)
-class Turn:
-    """What one side said."""
-
-    role: Role
-    text: str
+from corpuskit.train.generate.turns import Speech, Turn
 
 
 class Chat:
@@ -77,17 +54,18 @@ class Chat:
         self.forgotten = self.unread = 0
         self._model, self._max_tokens = model, max_tokens
         self._room = settings.context - min(max_tokens, settings.context // 2)
-        self._roles = None if plain else _role_ids(model)
-        if len(self._head()) > self._room // 2:
+        self._speech = Speech(model.tokenizer, model.end_of_text, plain)
+        self._head = self._speech.head(system)
+        if len(self._head) > self._room // 2:
             raise SettingError(
-                f"the system text takes {len(self._head())} of {settings.context} tokens of the context",
+                f"the system text takes {len(self._head)} of {settings.context} tokens of the context",
                 remedy="Shorten it.",
             )
 
     @property
     def has_roles(self) -> bool:
         """Whether turns are marked by role tokens."""
-        return self._roles is not None
+        return self._speech.has_roles
 
     @property
     def is_tuned(self) -> bool:
@@ -104,11 +82,10 @@ class Chat:
         """What the model says to `text`, piece by piece. Both turns are remembered, a reply cut off too."""
         ids = self._ids([*self.turns, Turn("user", text)])
         drawn = derive_key(self.seed, len(self.turns)) >> 1
-        ends = [self._model.end_of_text, *([self._roles[END_OF_TURN]] if self._roles else [])]
-        stop = () if self._roles else (f"\n{_WORDS['user']}:",)
+        prompt = Prompt(ids, drawn, self._speech.ends, None, self._speech.stop)
         said = ""
         try:
-            stream = self._model.stream(Prompt(ids, drawn, ends, None, stop), self._max_tokens, self.sampling)
+            stream = self._model.stream(prompt, self._max_tokens, self.sampling)
             for piece in stream:
                 piece = piece if said else piece.lstrip()
                 said += piece
@@ -119,41 +96,15 @@ class Chat:
 
     def _ids(self, said: list[Turn]) -> list[int]:
         """Ids of the conversation up to where the reply begins: the newest turns that fit."""
-        head, opening = self._head(), self._marked("assistant")[0]
-        room = self._room - len(head) - len(opening)
-        kept = [self._turn(said[-1], room)]
-        self.unread = len(self._turn(said[-1])) - len(kept[0])
+        opening = self._speech.opening()
+        room = self._room - len(self._head) - len(opening)
+        kept = [self._speech.turn(said[-1], room)]
+        self.unread = len(self._speech.turn(said[-1])) - len(kept[0])
         # The newest first, question and answer together: half of a pair would let one side speak twice.
         for asked, answered in zip(said[-3::-2], said[-2::-2], strict=True):
-            earlier = [self._turn(asked), self._turn(answered)]
+            earlier = [self._speech.turn(asked), self._speech.turn(answered)]
             if sum(map(len, [*earlier, *kept])) > room:
                 break
             kept = [*earlier, *kept]
         self.forgotten = len(said) - len(kept)
-        return [*head, *(token for ids in kept for token in ids), *opening]
-
-    def _head(self) -> list[int]:
-        system = self._turn(Turn("system", self.system)) if self.system else []
-        return [self._model.end_of_text, *system]
-
-    def _turn(self, turn: Turn, room: int | None = None) -> list[int]:
-        """Ids of a turn; of one that is longer than `room` the end, which is nearest to the reply."""
-        before, after = self._marked(turn.role)
-        text = self._model.tokenizer.encode(turn.text if self._roles else f" {turn.text}")
-        if room is not None:
-            text = text[max(0, len(before) + len(text) + len(after) - room) :]
-        return [*before, *text, *after]
-
-    def _marked(self, role: Role) -> tuple[list[int], list[int]]:
-        """What stands before and behind what a role says."""
-        if self._roles is not None:
-            return [self._roles[_TOKENS[role]]], [self._roles[END_OF_TURN]]
-        return self._model.tokenizer.encode(f"{_WORDS[role]}:"), self._model.tokenizer.encode("\n")
-
-
-def _role_ids(model: LanguageModel) -> dict[str, int] | None:
-    """The ids of the role tokens by name; None unless the tokenizer has them all."""
-    try:
-        return {name: model.tokenizer.special_id(name) for name in (*_TOKENS.values(), END_OF_TURN)}
-    except TrainError:
-        return None
+        return [*self._head, *(token for ids in kept for token in ids), *opening]

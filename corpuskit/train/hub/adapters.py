@@ -12,17 +12,17 @@ are laid together as one of so many times the rank, which adds the same.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
 from torch import Tensor
 
 from corpuskit.errors import TrainError
 from corpuskit.storage.files import json_bytes, write_file
-from corpuskit.train.checkpoint import save_weights
 from corpuskit.train.hub.export import save_tensors
 from corpuskit.train.hub.families import Link, family_of, links
 from corpuskit.train.model.lora import (
@@ -44,13 +44,19 @@ _NOTE = "adapter"
 _PREFIX = "base_model.model."
 
 
+def adapter_bytes(tensors: Mapping[str, Tensor], settings: LoraSettings, base_fingerprint: str) -> bytes:
+    """Our file of an adapter, out of its tensors by the model's names, those of `adapter_state`."""
+    note = {"base": base_fingerprint, **_plain(settings)}
+    on_cpu = {name: each.detach().cpu().contiguous() for name, each in tensors.items()}
+    return save(on_cpu, {_NOTE: json.dumps(note, sort_keys=True)})
+
+
 def save_adapter(path: Path, model: Transformer, settings: LoraSettings, base_fingerprint: str) -> str:
     """Write a model's adapters without their base; returns the file's sha256 in hex.
 
     Raises StorageError, with the old file in place, when it cannot be written.
     """
-    note = {"base": base_fingerprint, **_plain(settings)}
-    return save_weights(path, adapter_state(model), {_NOTE: json.dumps(note, sort_keys=True)})
+    return write_file(path, adapter_bytes(adapter_state(model), settings, base_fingerprint))
 
 
 def read_adapter(path: Path) -> SavedAdapter:

@@ -37,7 +37,7 @@ TARGETS = ("q", "k", "v", "o", "gate", "up", "down", "head", "embedding")
 and the MLP's matrices; the head and the embedding, where these are two."""
 
 _LEARNED = ("lora_a", "lora_b")
-_CLASSIFIER = "classifier.weight"
+CLASSIFIER = "classifier.weight"
 
 Range = tuple[int, int]
 """Rows [first, last) of a matrix."""
@@ -209,7 +209,7 @@ def add_adapters(model: Transformer, settings: LoraSettings, seed: int) -> None:
         raise SettingError("the model has adapters already", remedy="Merge them first, or go on with them.")
     _refuse(model.settings, settings)
     for name, parameter in model.named_parameters():
-        parameter.requires_grad_(name == _CLASSIFIER)
+        parameter.requires_grad_(name == CLASSIFIER)
     for name, ranges in list(_places(model, settings.targets)):
         base = model.get_submodule(name)
         new = (
@@ -364,7 +364,7 @@ def adapter_state(model: nn.Module) -> dict[str, Tensor]:
     return {
         name: parameter.detach()
         for name, parameter in model.named_parameters()
-        if is_adapter(name) or name == _CLASSIFIER
+        if is_adapter(name) or name == CLASSIFIER
     }
 
 
@@ -407,7 +407,7 @@ def base_fingerprint(model: Transformer) -> str:
     """sha256, in hex, of a model's weights without adapters and head for classes: equal wherever it lies."""
     digest = hashlib.sha256()
     for name, parameter in sorted(model.named_parameters()):
-        if not is_adapter(name) and name != _CLASSIFIER:
+        if not is_adapter(name) and name != CLASSIFIER:
             tensor = parameter.detach().cpu().contiguous()
             digest.update(f"{name} {tensor.dtype} {list(tensor.shape)} ".encode())
             digest.update(tensor.view(torch.uint8).numpy())

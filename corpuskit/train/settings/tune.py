@@ -93,3 +93,11 @@ class ClassifySettings(TuneSettings):
     choose: str = "loss"
 
 
+class InstructSettings(TuneSettings):
+    """Settings of `instruct`: answers in conversations, and what follows a prompt.
+
+    Attributes:
+        pack: several examples share a row, none of which sees another.
+    """
+
+    pack: bool = True

@@ -38,8 +38,9 @@ class Classify(Tuned):
         labels: Sequence[str],
         train: Examples,
         validation: Examples | None,
+        base: str = "",
     ) -> None:
-        super().__init__(settings, shape, train, validation)
+        super().__init__(settings, shape, train, validation, base)
         self._own, self.labels = settings, tuple(labels)
         self.best = Best(settings.choose, DIRECTIONS[settings.choose] == "less")
         self.weights = self._class_weights()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,11 +11,32 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from corpuskit.errors import SettingError
+from corpuskit.shards.permutation import derive_key
 from corpuskit.train.data.examples import Examples, Line
 from corpuskit.train.data.rows import ExampleOrder
-from corpuskit.train.model.transformer import ModelSettings, Transformer
+from corpuskit.train.hub.adapters import ADAPTER, adapter_bytes
+from corpuskit.train.model.lora import (
+    CLASSIFIER,
+    LoraSettings,
+    adapter_state,
+    add_adapters,
+    is_adapter,
+    merged_weights,
+)
+from corpuskit.train.model.transformer import ModelSettings, Stack, Transformer
 from corpuskit.train.settings.tune import TuneSettings
-from corpuskit.train.tasks.task import Best, Extent, Plain, Tensors, Validation, micro_batches
+from corpuskit.train.tasks.task import (
+    Best,
+    Extent,
+    Inputs,
+    Measuring,
+    Metrics,
+    Plain,
+    Tensors,
+    Validation,
+    micro_batches,
+)
 
 _MULTIPLE = 8
 """Rows are as long as a multiple of this: fewer shapes, which a compiler likes and kernels too."""
@@ -22,14 +44,15 @@ _MULTIPLE = 8
 Example = Mapping[str, Line]
 
 
-class Tuned(Plain):
+class Tuned(Plain, ABC):
     """Rows made of one or several examples each, in an order of their own in each epoch.
 
     A class of its own says how examples become a row (`tensors`), and what that costs. Rows of a batch stand
     by length, the longest first, so that those of a micro-batch are about equally long.
 
     Attributes:
-        train, validation: the examples, with the tokens of each under "ids" or what `lengths` says.
+        train, validation_examples: the examples, with the tokens of each under "ids" or as `lengths` says.
+        base: fingerprint of the model that is begun with, which adapters belong to.
         rows: of which examples each row of training is made.
     """
 
@@ -45,9 +68,12 @@ class Tuned(Plain):
         shape: ModelSettings,
         train: Examples,
         validation: Examples | None,
+        base: str = "",
         rows: Sequence[Sequence[int]] | None = None,
     ) -> None:
         assert settings.batch_rows is not None
+        self.base, self.lora = base, lora_of(settings)
+        self._adapters: dict[str, torch.Size] = {}
         self._settings, self.shape = settings, shape
         self.train, self.validation_examples = train, validation
         self.rows = rows if rows is not None else [[number] for number in range(len(train))]
@@ -68,9 +94,21 @@ class Tuned(Plain):
         """Positions that each example takes in a row."""
         return examples.lengths("ids")
 
+    @abstractmethod
     def tensors(self, rows: Sequence[Sequence[Example]]) -> Tensors:
         """Rows of examples as a batch; a row without any is one of no target, to fill the last of an epoch."""
-        raise NotImplementedError
+
+    @abstractmethod
+    def loss(self, model: Transformer, batch: Inputs) -> Tensor:
+        """Sum of the losses of the batch's targets, a float32 scalar."""
+
+    @abstractmethod
+    def count(self, batch: Tensors) -> float:
+        """Targets of a batch, by which its loss is divided."""
+
+    @abstractmethod
+    def measure(self, model: Measuring, validation: Validation) -> Metrics:
+        """What there is to measure on, measured."""
 
     # ------------------------------------------------------------------------------------- the data
     def batch(self, step: int, rows: range) -> Tensors:
@@ -86,7 +124,7 @@ class Tuned(Plain):
 
     def epochs(self, steps: int) -> float:
         """How often so many steps read the examples."""
-        return self.order.seen_before(steps) / len(self.rows)
+        return int(self.order.seen_before(steps)) / len(self.rows)
 
     def extent(self) -> Extent:
         """That of the longest row."""
@@ -117,11 +155,43 @@ class Tuned(Plain):
     # -------------------------------------------------------------------------------- what is learnt
     def prepare(self, model: Transformer) -> None:
         """Let what the settings name learn, and nothing else."""
-        freeze(model, self.settings.layers)
+        if self.lora is None:
+            freeze(model, self.settings.layers)
+            return
+        add_adapters(model, self.lora, derive_key(self.settings.seed) >> 1)
+        self._adapters = {name: each.shape for name, each in adapter_state(model).items() if is_adapter(name)}
+
+    def kept(self, weights: Tensors) -> Tensors:
+        """Those of a plain model: adapters are merged into them."""
+        return weights if self.lora is None else merged_weights(weights, self.shape, self.lora)
+
+    def taken(self, weights: Tensors) -> Tensors:
+        """The merged weights, and adapters that add nothing to them."""
+        return weights | {name: torch.zeros(shape) for name, shape in self._adapters.items()}
+
+    def files(self, weights: Tensors) -> dict[str, bytes]:
+        """The adapter apart from its base, where there is one."""
+        if self.lora is None:
+            return {}
+        own = {name: each for name, each in weights.items() if is_adapter(name) or name == CLASSIFIER}
+        return {ADAPTER: adapter_bytes(own, self.lora, self.base)}
 
     def milestone(self, model: Transformer) -> dict[str, Any] | None:
         """Nothing."""
         return None
+
+
+def lora_of(settings: TuneSettings) -> LoraSettings | None:
+    """The adapters that settings ask for; None for none."""
+    if not settings.lora_rank:
+        return None
+    if settings.layers is not None:
+        raise SettingError(
+            f"layers = {settings.layers} and lora_rank = {settings.lora_rank} exclude each other",
+            remedy="Give one of them.",
+        )
+    alpha = settings.lora_alpha or 2.0 * settings.lora_rank
+    return LoraSettings(settings.lora_rank, alpha, settings.lora_targets, settings.dropout)
 
 
 def spread(lengths: npt.NDArray[np.int64], most_tokens: int) -> list[int]:
@@ -162,11 +232,13 @@ def freeze(model: Transformer, layers: int | None) -> None:
     """
     if layers is None:
         return
-    learning = {"classifier.weight"}
+    learning = {CLASSIFIER}
     for name, part in model.named_modules():
         if name in ("encoder", "decoder") and layers:
-            blocks = list(part.blocks.named_children())[-layers:]  # type: ignore[union-attr]
-            learning |= {f"{name}.blocks.{number}.{each}" for number, b in blocks for each, _ in b.named_parameters()}
+            assert isinstance(part, Stack)
+            first = max(0, len(part.blocks) - layers)
             learning.add(f"{name}.norm.weight")
+            for number, block in enumerate(part.blocks[first:], first):
+                learning |= {f"{name}.blocks.{number}.{each}" for each, _ in block.named_parameters()}
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(name in learning)
