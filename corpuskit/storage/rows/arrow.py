@@ -17,8 +17,8 @@ _ROWS = 256  # a row may be a book
 _FILE_MAGIC = b"ARROW1"
 _STRINGS = (pa.string(), pa.large_string(), pa.string_view())
 _BYTES = (pa.binary(), pa.large_binary(), pa.binary_view())
-# A damaged file makes Arrow raise what it likes: bytes of a name that are no text, a size without sense.
-_DAMAGE = (OSError, pa.ArrowException, ValueError, LookupError, OverflowError, SystemError)
+DAMAGE = (OSError, pa.ArrowException, ValueError, LookupError, OverflowError, SystemError)
+"""A damaged file makes Arrow raise what it likes: bytes of a name that are no text, a size without sense."""
 Place = tuple[str, ...]
 """Name of a column, and of fields inside of it."""
 
@@ -27,7 +27,7 @@ def read_parquet(path: str, name: str, wanted: Wanted) -> Rows:
     """One row per row of a Parquet file; memory holds a row group."""
     size = size_on_disk(path)
     try:
-        _require_plain(path, name)
+        _requireplain(path, name)
         with arrow_file(path) as raw, pq.ParquetFile(raw) as file:
             columns = _columns(file.schema_arrow, name, wanted)
             rows = file.metadata.num_rows
@@ -36,7 +36,7 @@ def read_parquet(path: str, name: str, wanted: Wanted) -> Rows:
             yield from _rows(batches, name, wanted, columns, known, lambda row: size * (rows - row) // rows)
     except InputError as error:
         yield Damage(0, "unreadable_file", error.one_line(), size)
-    except _DAMAGE as error:
+    except DAMAGE as error:
         yield _damaged(path, name, "Parquet file", error, size)
 
 
@@ -44,18 +44,18 @@ def read_arrow(path: str, name: str, wanted: Wanted) -> Rows:
     """One row per row of an Arrow stream (what ``datasets.save_to_disk`` writes) or file (Feather)."""
     size = size_on_disk(path)
     try:
-        _require_plain(path, name)
+        _requireplain(path, name)
         with arrow_file(path) as file:
-            schema, batches = _open_arrow(file)
+            schema, batches = open_batches(file)
             columns = _columns(schema, name, wanted)
             yield from _rows(batches, name, wanted, columns, _names(schema), lambda row: size - file.tell())
     except InputError as error:
         yield Damage(0, "unreadable_file", error.one_line(), size)
-    except _DAMAGE as error:
+    except DAMAGE as error:
         yield _damaged(path, name, "Arrow stream or file", error, size)
 
 
-def _open_arrow(file: pa.OSFile) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
+def open_batches(file: pa.OSFile) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
     """Schema and batches: a file begins with its magic bytes, a stream with its schema."""
     whole = file.read(len(_FILE_MAGIC)) == _FILE_MAGIC
     file.seek(0)
@@ -77,16 +77,16 @@ def column_problem(path: str, name: str, kind: str, wanted: Wanted) -> InputErro
                 schema = pq.read_schema(file)
         else:
             with arrow_file(path) as file:
-                schema, _ = _open_arrow(file)
+                schema, _ = open_batches(file)
         _columns(schema, name, wanted)
     except InputError as error:
         return error
-    except _DAMAGE:
+    except DAMAGE:
         return None
     return None
 
 
-def _require_plain(path: str, name: str) -> None:
+def _requireplain(path: str, name: str) -> None:
     """Tables carry their own compression; a packed one cannot be read at random."""
     if packed := compression(path):
         raise InputError(f"{name}: a table packed as {packed}", remedy="Unpack it: tables are packed inside.")
@@ -189,7 +189,7 @@ def _rows(
             for first in range(0, batch.num_rows, _ROWS):
                 yield from _batch_rows(batch.slice(first, _ROWS), row, name, wanted, columns, known)
                 row += min(_ROWS, batch.num_rows - first)
-    except _DAMAGE as error:
+    except DAMAGE as error:
         why = " ".join(str(error).split()) or type(error).__name__
         message = f"{name}#{row}: the file cannot be read from here on: {why}. Fetch or write it again."
         yield Damage(row, "corrupt", message, left(row))
@@ -199,7 +199,7 @@ def _batch_rows(
     batch: pa.RecordBatch, first: int, name: str, wanted: Wanted, columns: dict[str, Place], known: list[str]
 ) -> Rows:
     """Rows of a batch. The bytes of a text are decoded here: Arrow does not check that they are UTF-8."""
-    texts = _plain(_column(batch, columns[wanted.text])).cast(pa.large_binary()).to_pylist()
+    texts = plain(_column(batch, columns[wanted.text])).cast(pa.large_binary()).to_pylist()
     others = {asked: place for asked, place in columns.items() if asked != wanted.text}
     rest = zip(*(_values(_column(batch, place)) for place in others.values()), strict=True)
     for i, data in enumerate(texts):
@@ -236,7 +236,7 @@ def _require_sound(column: pa.Array) -> None:
     (column.view(kind) if kind else column).validate(full=True)
 
 
-def _plain(column: pa.Array) -> pa.Array:
+def plain(column: pa.Array) -> pa.Array:
     """The values of a column, whatever they are packed in."""
     while True:
         if pa.types.is_dictionary(column.type):
@@ -254,7 +254,7 @@ def _plain(column: pa.Array) -> pa.Array:
 def _values(column: pa.Array) -> list[Any]:
     """Python values of a column of ids, titles or kept fields; bytes of strings that are not UTF-8 are
     written out, and times are ISO 8601, those of a zone in UTC."""
-    column = _plain(column)
+    column = plain(column)
     kind = column.type
     if kind in _STRINGS:
         raw = column.cast(pa.large_binary()).to_pylist()  # of strings to_pylist would raise
@@ -269,7 +269,7 @@ def _values(column: pa.Array) -> list[Any]:
             return [v and _iso(v) for v in column.cast(pa.string()).to_pylist()]
         values: list[Any] = column.to_pylist()
         return values
-    except _DAMAGE:
+    except DAMAGE:
         return [_value(item) for item in column]
 
 
@@ -284,5 +284,5 @@ def _value(item: pa.Scalar) -> Any:
     """The Python value of one item; None where it has none, as strings inside a list that are not UTF-8."""
     try:
         return item.as_py()
-    except _DAMAGE:
+    except DAMAGE:
         return None

@@ -34,7 +34,7 @@ def read_delimited(path: str, name: str, wanted: Wanted) -> Rows:
 
     All values are the cells' text as it stands: nothing is taken for a number, a date or a missing value.
     """
-    records = _Records(Lines(path, wanted.decode, _LEAST))
+    records = Records(Lines(path, wanted.decode, _LEAST, wanted.encoding))
     row, pending = -1, None
     try:
         columns = _columns(records, name, wanted) or _Columns([], {})
@@ -58,7 +58,7 @@ def read_delimited(path: str, name: str, wanted: Wanted) -> Rows:
 def header_problem(path: str, name: str, wanted: Wanted) -> InputError | None:
     """Why no record of a table can have a text; None for one that can, and for one that is damaged."""
     try:
-        _columns(_Records(Lines(path, wanted.decode, _LEAST)), name, wanted)
+        _columns(Records(Lines(path, wanted.decode, _LEAST, wanted.encoding)), name, wanted)
     except InputError as error:
         return error
     except BrokenStreamError:
@@ -75,7 +75,7 @@ class _Columns:
 
 
 @dataclass
-class _Record:
+class Record:
     """The cells of a record, or what is wrong with it.
 
     Attributes:
@@ -97,37 +97,43 @@ class _Record:
         return not self.problem and (not self.cells or (len(self.cells) == 1 and not self.cells[0].strip()))
 
 
-class _Records:
+class Records:
     """The records of a file.
+
+    Args:
+        quotes: whether quotes hold cells together; plain characters otherwise.
 
     A quote that is never closed would take in the rest of the file: then its first line alone is damage, and
     the lines behind it are read one by one.
     """
 
-    def __init__(self, lines: Lines) -> None:
+    def __init__(self, lines: Lines, delimiter: str = ",", quotes: bool = True) -> None:
+        # A process has one limit for all cells; Python's own is 128 KiB, less than a document may have.
+        csv.field_size_limit(max(csv.field_size_limit(), streams.MAX_ROW_BYTES))
         self._lines = lines
         self._physical = _physical(lines)
         self._again: deque[Line] = deque()  # lines that are read a second time, each by itself
         self._held: list[bytes] = []
         self._line = 0
-        self.delimiter = ","
+        self.delimiter = delimiter
+        self._quoting = csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE
 
     @property
     def held_bytes(self) -> int:
         """Bytes of the record that is being read."""
         return sum(map(len, self._held))
 
-    def text(self, record: _Record) -> str:
+    def text(self, record: Record) -> str:
         """The lines of a record as text, whatever its cells are."""
         found = self._lines.decode(b"".join(record.raw))
         return found[0] if found else b"".join(record.raw).decode("utf-8", "replace")
 
-    def push_back(self, record: _Record) -> None:
+    def push_back(self, record: Record) -> None:
         """Have a record read again, which was the first."""
         self._physical = chain([(line, len(line)) for line in record.raw], self._physical)
         self._line = 0
 
-    def next(self) -> _Record | None:
+    def next(self) -> Record | None:
         """The next record; None at the end. Raises `BrokenStreamError` where the stream breaks off."""
         self._held = []
         alone = bool(self._again)
@@ -137,20 +143,21 @@ class _Records:
         number, (data, size) = self._line, first
         if size > streams.MAX_ROW_BYTES:
             problem = f"{size:,} bytes in one line. Split it"
-            return _Record([], [data], number, size, None, "too_large", problem)
-        record = _Record([], self._held, number, size)
+            return Record([], [data], number, size, None, "too_large", problem)
+        record = Record([], self._held, number, size)
         try:
             feed = self._feed(first, alone, record)
-            record.cells = next(csv.reader(feed, delimiter=self.delimiter, strict=True))
+            reader = csv.reader(feed, delimiter=self.delimiter, strict=True, quoting=self._quoting)
+            record.cells = next(reader)
         except csv.Error as error:
             # Lines behind the first one may be records of their own.
             self._again.extendleft((line, len(line)) for line in reversed(self._held[1:]))
             self._line -= len(self._held) - 1
-            return _Record([], self._held[:1], number, size, None, "bad_csv", f"{error}. Mend the line")
+            return Record([], self._held[:1], number, size, None, "bad_csv", f"{error}. Mend the line")
         record.size = self.held_bytes
         return record
 
-    def _feed(self, line: Line | None, alone: bool, record: _Record) -> Iterator[str]:
+    def _feed(self, line: Line | None, alone: bool, record: Record) -> Iterator[str]:
         """The text of the lines of a record, as many as are asked for."""
         size = 0
         while line is not None:
@@ -184,7 +191,7 @@ def _physical(lines: Lines) -> Iterator[Line]:
             yield line, len(line)
 
 
-def _columns(records: _Records, name: str, wanted: Wanted) -> _Columns | None:
+def _columns(records: Records, name: str, wanted: Wanted) -> _Columns | None:
     """The columns, by the first record that is not blank; None without one. Sets the delimiter.
 
     The delimiter is the one with which the text's column is found, the ending's own first.
@@ -193,8 +200,6 @@ def _columns(records: _Records, name: str, wanted: Wanted) -> _Columns | None:
         InputError: the text's column is not there, or a wanted one stands twice.
         BrokenStreamError: the stream breaks off before.
     """
-    # A process has one limit for all cells; Python's own is 128 KiB, less than a document may have.
-    csv.field_size_limit(max(csv.field_size_limit(), streams.MAX_ROW_BYTES))
     own = "\t" if streams.bare(name).endswith((".tsv", ".tab")) else ","
     records.delimiter = own
     record = records.next()
@@ -203,7 +208,7 @@ def _columns(records: _Records, name: str, wanted: Wanted) -> _Columns | None:
     if record is None:
         return None
     head = records.text(record)
-    found = [(d, _cells(head, d)) for d in (own, *_DELIMITERS.replace(own, ""))]
+    found = [(d, split_cells(head, d)) for d in (own, *_DELIMITERS.replace(own, ""))]
     named = (pair for pair in found if wanted.header and wanted.text in pair[1])
     records.delimiter, names = next(named, None) or max(found, key=lambda pair: len(pair[1]))
     if not wanted.header:
@@ -220,7 +225,8 @@ def _columns(records: _Records, name: str, wanted: Wanted) -> _Columns | None:
     return _Columns(names, {column: place for column, place in places.items() if place is not None})
 
 
-def _cells(text: str, delimiter: str) -> list[str]:
+def split_cells(text: str, delimiter: str) -> list[str]:
+    """The cells of a text's first record, without blanks around them; none where it is no record."""
     try:
         return [
             cell.strip() for cell in next(csv.reader(text.splitlines(keepends=True), delimiter=delimiter), [])
@@ -238,7 +244,7 @@ def _place(column: str, names: Sequence[str], name: str) -> int | None:
     return int(column) - 1 if numbered else None
 
 
-def _row(record: _Record, row: int, columns: _Columns, name: str) -> Row | Damage:
+def _row(record: Record, row: int, columns: _Columns, name: str) -> Row | Damage:
     place = f"{name}#{row} (line {record.line})"
     cells, names = record.cells, columns.names
     kind, problem = record.kind, record.problem
@@ -249,7 +255,8 @@ def _row(record: _Record, row: int, columns: _Columns, name: str) -> Row | Damag
             f"{len(cells)} cells under {len(names)} columns. Quote cells that hold the delimiter",
         )
     if problem:
-        return Damage(row, kind, f"{place}: {problem}.", record.size, excerpt(b"".join(record.raw[:1])))
+        start = excerpt(b"".join(record.raw[:1]))
+        return Damage(row, kind, f"{place}: {problem}.", record.size, start, record.line)
     cells = cells + [""] * (len(names) - len(cells))
     values = {column: cells[at] for column, at in columns.places.items()}
-    return Row(row, values, record.size, names, record.decoded)
+    return Row(row, values, record.size, names, record.decoded, record.line)

@@ -72,7 +72,7 @@ def read_json(path: str, name: str, wanted: Wanted) -> Rows:
     Lines that hold an object each are read one by one, so that a damaged one costs itself alone; ``row``
     counts lines then, and objects otherwise.
     """
-    lines = Lines(path, wanted.decode, _LEAST)
+    lines = Lines(path, wanted.decode, _LEAST, wanted.encoding)
     try:
         form = _form(lines)
     except BrokenStreamError:
@@ -124,7 +124,7 @@ def _line_row(lines: Lines, data: bytes, size: int, row: int, name: str) -> Rows
     data = data.removeprefix(BOM) if row == 0 else data
     if size > streams.MAX_ROW_BYTES:
         error = too_large(place, size, streams.MAX_ROW_BYTES, "Split it.")
-        yield Damage(row, "too_large", error, size, excerpt(data))
+        yield Damage(row, "too_large", error, size, excerpt(data), row + 1)
         return
     if not data.strip():
         return
@@ -138,11 +138,11 @@ def _line_row(lines: Lines, data: bytes, size: int, row: int, name: str) -> Rows
             error = f"{place}: not JSON: {bad}. Mend the line or remove it."
         else:
             if isinstance(value, dict):
-                yield Row(row, value, len(data), decoded=decoded[1])
+                yield Row(row, value, len(data), decoded=decoded[1], line=row + 1)
                 return
             what = type(value).__name__
             error = f"{place}: {what} where an object is needed. Write one JSON object per line."
-    yield Damage(row, kind, error, len(data), excerpt(data))
+    yield Damage(row, kind, error, len(data), excerpt(data), row + 1)
 
 
 def _read_values(lines: Lines, name: str) -> Rows:

@@ -47,12 +47,14 @@ class Wanted:
             from 1 otherwise.
         decode: decodes what is not UTF-8; without it UTF-16 and UTF-32 with a byte order mark are read, and
             the rest is damage.
+        encoding: what a text file is in, where that was told; found out otherwise.
     """
 
     text: str
     others: tuple[str, ...] = ()
     header: bool = True
     decode: Decode | None = None
+    encoding: str = ""
 
 
 @dataclass(slots=True)
@@ -65,6 +67,7 @@ class Row:
         size: bytes to set aside if the row turns out not to be a document.
         known: names of the fields that are there, where ``values`` does not have them all.
         decoded: how the row was decoded, its text left out; None for UTF-8.
+        line: where it begins, from 1, in a file whose rows begin lines; 0 in others.
     """
 
     row: int
@@ -72,6 +75,7 @@ class Row:
     size: int = 0
     known: Sequence[str] | None = None
     decoded: Decoded | None = None
+    line: int = 0
 
     def get(self, name: str) -> Any:
         """The value of a field; None where it is not there. Raises `TwiceError` as `look_up`."""
@@ -97,6 +101,7 @@ class Damage:
         error: the thing, the value and the remedy, as one line.
         size: raw bytes that are not read.
         excerpt: the first of them, decoded with replacement.
+        line: as of `Row`.
     """
 
     row: int
@@ -104,6 +109,7 @@ class Damage:
     error: str
     size: int
     excerpt: str = ""
+    line: int = 0
 
 
 Rows = Iterator[Row | Damage]

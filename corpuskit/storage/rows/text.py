@@ -118,11 +118,12 @@ class Lines:
 
     Args:
         least: bytes beyond ASCII that must be there for the lines to be decoded; fewer may be damage.
+        encoding: that of all of the file, where it was told.
     """
 
-    def __init__(self, path: str, decode: Decode | None, least: int) -> None:
+    def __init__(self, path: str, decode: Decode | None, least: int, encoding: str = "") -> None:
         self._path, self._decode, self._least = path, decode, least
-        self._wide = ""
+        self._wide = self._told = encoding
         self._odd: Decoded | None = None
         self._asked = False
 
@@ -168,14 +169,14 @@ class Lines:
 
     @property
     def wide(self) -> Decoded | None:
-        """The UTF-16 or UTF-32 in which all of the file is; None for other files."""
+        """The UTF-16, UTF-32 or told encoding in which all of the file is; None for other files."""
         return Decoded("", self._wide) if self._wide else None
 
     def utf8(self) -> Iterator[bytes]:
-        """The chunks of the file, as UTF-8 if they are UTF-16 or UTF-32."""
+        """The chunks of the file, as UTF-8 if they are UTF-16, UTF-32 or in a told encoding."""
         pieces = chunks(self._path, streams.CHUNK_BYTES)
         first = next(pieces, b"")
-        self._wide = marked(first)
+        self._wide = self._told or marked(first)
         if not self._wide and self._decode and seems_binary(first):
             found = self._decode(first[: len(first) // 4 * 4])
             self._wide = found.encoding if found and found.encoding.startswith("utf-") else ""
