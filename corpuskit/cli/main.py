@@ -23,6 +23,8 @@ COMMANDS = {
     "tokenizer": ("corpus.tokenizer", "Train a tokenizer, or look at one."),
     "wikipedia": ("wikipedia.wikipedia", "Look into a dump of Wikipedia or another wiki."),
     "train": ("model.train", "Train a model on the shards of a run."),
+    "finetune": ("model.finetune", "Fine-tune a model on labels, answers or texts of your own."),
+    "predict": ("model.predict", "Say the labels of texts with a fine-tuned model."),
     "sample": ("model.sample", "Write text with a trained model."),
     "chat": ("model.chat", "Talk with a trained model."),
     "export": ("model.export", "Export a model: for transformers, or in one file with its class."),

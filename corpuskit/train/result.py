@@ -97,8 +97,13 @@ def start_event(trainer: Trainer, progress: Progress, state: dict[str, Any] | No
         f"{'about ' if progress.steps is None else ''}{planned:,} steps read the {task.tokens:,} training "
         f"tokens {task.epochs(planned):.1f} times; dropout {shape.dropout:g}, "
         f"weight decay {settings.weight_decay:g}\n"
-        f"each pass leaves out {task.tokens_left_out:,} tokens at its ends; {trainer.learner.device.type}, "
-        f"{settings.precision}, {torch.get_num_threads()} threads"
+        + (
+            f"each pass leaves out {task.tokens_left_out:,} tokens at its ends; "
+            if task.tokens_left_out
+            else ""
+        )
+        + f"{trainer.learner.device.type}, {settings.precision}, {torch.get_num_threads()} threads"
+        + _learning(trainer)
         + (f"\n{shares}" if shares else "")
         + (f"\nresumed at step {progress.step}" if state is not None else "")
     )
@@ -111,15 +116,23 @@ def start_event(trainer: Trainer, progress: Progress, state: dict[str, Any] | No
         "train_tokens": task.tokens,
         "tokens_left_out_per_epoch": task.tokens_left_out,
         "summary": summary,
+        "notes": list(trainer.notes),
         "warnings": list(_warnings(trainer, state)),
     }
+
+
+def _learning(trainer: Trainer) -> str:
+    """How many numbers learn, where not all do."""
+    parameters = list(trainer.learner.model.parameters())
+    learning = sum(each.numel() for each in parameters if each.requires_grad)
+    frozen = sum(each.numel() for each in parameters) - learning
+    return f"\n{learning:,} numbers learn, {frozen:,} stay as they are" if frozen else ""
 
 
 def _warnings(trainer: Trainer, state: dict[str, Any] | None) -> Iterator[str]:
     failure, now = trainer.learner.not_compiled, trainer.identity
     if trainer.learner.device.type == "mps":
         yield UNTRIED
-    yield from trainer.notes
     if failure:
         yield f"torch.compile failed, the run goes on without it: {failure}"
     if not trainer.validation.batch:

@@ -33,9 +33,7 @@ def run_options(function: Callable[..., Any]) -> Callable[..., Any]:
             click.option("--resume", is_flag=True, help="Go on from the latest checkpoint of --out."),
             click.option("--overwrite", is_flag=True, help="Remove the model that --out holds, begin anew."),
             click.option("--pause-at", type=COUNT, help="Stop, to be resumed, after so many steps."),
-            click.option(
-                "--allow-changed-data", is_flag=True, help="Resume on other data than before."
-            ),
+            click.option("--allow-changed-data", is_flag=True, help="Resume on other data than before."),
             click.option("--tensorboard", is_flag=True, help="Write OUT/logs/tensorboard too."),
         )
     ):

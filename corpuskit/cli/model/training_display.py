@@ -70,6 +70,8 @@ class Display:
 
     def _on_start(self, event: Event) -> None:
         self._say(event["summary"])
+        for note in event.get("notes", ()):
+            self._say(f"{note}.".replace("..", "."))
         for warning in event["warnings"]:
             self._say(f"Warning: {warning}")
         self._step, self._steps = event["step"], event["steps"] or 0

@@ -106,5 +106,3 @@ class Instruct(Tuned):
     def document(self) -> dict[str, Any]:
         """That it can be talked with, and how it was taught."""
         return {"chat": self._chats, "tuned": {"task": self.name, "context": self._own.context}}
-
-

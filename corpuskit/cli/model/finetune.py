@@ -1,0 +1,169 @@
+"""``corpuskit finetune``: a model that is there learns something from data of one's own."""
+
+from __future__ import annotations
+
+import inspect
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from corpuskit.cli.model.running import (
+    merged,
+    parse_assignments,
+    run_options,
+    show_job,
+    train_shown,
+)
+from corpuskit.cli.shell import COUNT, PATH, Shell, shell_options
+from corpuskit.errors import SettingError, counted
+
+if TYPE_CHECKING:
+    from corpuskit.train import TrainResult
+
+TASKS = ("classify", "instruct")
+
+
+@click.command()
+@click.argument("model", type=PATH)
+@click.argument("data")
+@click.option("--task", type=click.Choice(TASKS), required=True, help="What it is to learn.")
+@click.option("--out", type=PATH, help="The new model's folder.")
+@click.option("--recipe", metavar="FILE", help="Settings from a YAML file.")
+@click.option("--text", help="Column of the texts, by name or number. Default: by its usual names.")
+@click.option("--pair", help="Column of the second text of each row.")
+@click.option("--label", help="Column of the labels.")
+@click.option("--several", metavar="SIGN", help="A text may have several labels, parted by this sign.")
+@click.option("--validation", metavar="FILE|SHARE", help="What is measured on. Default: a tenth of the data.")
+@click.option("--test", metavar="FILE|SHARE", help="What is measured on once, at the end.")
+@click.option("--epochs", type=float, help="How often all examples are read.")
+@click.option("--steps", type=COUNT, help="Length of the run, in place of epochs.")
+@click.option("--minutes", type=float, help="Length of the run by time.")
+@click.option("--lr", "learning_rate", type=float, help="Greatest learning rate.")
+@click.option("--batch", "batch_rows", type=COUNT, help="Examples, or packed rows, of a step.")
+@click.option("--accumulate", type=COUNT, help="Parts that a step's examples are computed in.")
+@click.option("--seed", type=click.IntRange(min=0), help="Seed of order, dropout and what is new.")
+@click.option("--layers", type=click.IntRange(min=0), help="Only the last so many blocks learn.")
+@click.option("--lora-rank", type=COUNT, help="Adapters of this rank learn in place of the weights.")
+@click.option("--lora-alpha", type=float, help="Strength of the adapters. Default: twice the rank.")
+@click.option(
+    "--set", "assignments", multiple=True, metavar="NAME=VALUE", help="Any setting; --settings lists them."
+)
+@click.option(
+    "--settings",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=lambda context, _, wanted: list_settings(context) if wanted else None,
+    help="List the settings of all tasks with their defaults, and end.",
+)
+@run_options
+@shell_options
+def command(
+    shell: Shell,
+    model: Path,
+    data: str,
+    task: str,
+    out: Path | None,
+    recipe: str | None,
+    assignments: tuple[str, ...],
+    accumulate: int | None,
+    plans: bool,
+    hourly: float | None,
+    print_config: bool,
+    resume: bool,
+    overwrite: bool,
+    pause_at: int | None,
+    allow_changed_data: bool,
+    tensorboard: bool,
+    **options: Any,
+) -> None:
+    """Fine-tune a model on data of one's own: tables in CSV, JSON, Parquet, Arrow, or of `datasets`.
+
+    What was found in the data is shown before the first step; columns that it does not find are named by
+    options. Stop it with Ctrl-C (once: it saves) and go on with --resume: the result is the same, bit for bit.
+
+    \b
+    corpuskit finetune models/sample reviews.csv --task classify --out models/reviews
+    corpuskit finetune models/sample talks.jsonl --task instruct --lora-rank 8 --out models/talks
+    corpuskit finetune models/sample reviews.csv --task classify --plan
+    """
+    began = time.monotonic()
+    if out is None and not plans and not print_config:
+        raise SettingError("there is no --out", remedy="Name the folder that the model is to be written to.")
+    from corpuskit.train.finetune import finetuning
+    from corpuskit.train.run import run
+    from corpuskit.train.settings.recipes import load_training_recipe
+
+    given = {name: value for name, value in options.items() if value is not None}
+    if accumulate is not None:
+        rows = given.setdefault("batch_rows", 1)
+        # A step has `accumulate` parts of so many rows each.
+        given |= {"batch_rows": rows * accumulate, "micro_batch_rows": rows}
+    values = load_training_recipe(recipe) if recipe else {}
+    job = finetuning(model, data, task)
+    settings = job.kind.checked(merged(values, {**given, **parse_assignments(assignments)}))
+    if plans or print_config:
+        return show_job(shell, job, settings, hourly, plans)
+    assert out is not None
+    into = out
+    how: dict[str, Any] = {"resume": resume, "overwrite": overwrite, "pause_at": pause_at}
+    how |= {"allow_changed_data": allow_changed_data}
+    train_shown(
+        shell,
+        out,
+        f"corpuskit finetune {model} {data} --task {task} --out {out} --resume",
+        tensorboard,
+        lambda listen: run(job, into, settings, **how, listen=listen, began=began),
+        sentence,
+    )
+
+
+def list_settings(context: click.Context) -> None:
+    """Print the settings of each task, and what they mean by subject."""
+    from corpuskit.train.finetune import PURPOSES
+    from corpuskit.train.settings.settings import Batching, Computing, Optimization, Watching
+    from corpuskit.train.settings.tune import Adapting, Reading, TuneSettings
+
+    shared = TuneSettings.model_fields
+    for name, field in shared.items():
+        click.echo(f"{name} = {'(chosen)' if field.default is None else field.default}")
+    for purpose in PURPOSES.values():
+        click.echo(f"\n--task {purpose.name}")
+        for name, field in purpose.settings.model_fields.items():
+            if name not in shared:
+                click.echo(f"{name} = {'(none)' if field.default is None else field.default}")
+    groups = (TuneSettings, *(purpose.settings for purpose in PURPOSES.values()))
+    for group in (*groups, Adapting, Reading, Batching, Optimization, Watching, Computing):
+        click.echo("\n" + inspect.cleandoc(group.__doc__ or ""))
+    context.exit()
+
+
+def sentence(result: TrainResult) -> str:
+    """What a person wants to know about a finished run."""
+    lines = [
+        f"{result.out}: {result.reason} after {counted(result.step, 'step')} in {result.seconds:,.0f} s; "
+        f"{result.epochs:.1f} epochs"
+    ]
+    if result.validation_loss is not None:
+        where = "on all held-out examples"
+        if result.can_resume:
+            where = "on what is measured meanwhile"
+        elif result.validation_share < 1:
+            where = f"on {result.validation_share:.1%} of the held-out examples"
+        figures = [f"validation loss {result.validation_loss:.4f}"]
+        figures += [
+            f"{name.replace('_', ' ')} {value:.4f}"
+            for name, value in result.figures.items()
+            if value is not None
+        ]
+        lines.append(f"{', '.join(figures)} {where} (weights of step {result.best_step:,})")
+    if not result.can_resume:
+        use = (
+            f'corpuskit predict {result.out} "..."'
+            if result.task in ("classify", "tag")
+            else f"corpuskit chat {result.out}"
+        )
+        lines.append(f"use it: {use}")
+    return "\n".join(lines)
