@@ -68,7 +68,7 @@ class Classifier:
 
     @checks_arguments
     def predict(self, texts: Sequence[str | tuple[str, str]], batch_rows: int = 32) -> list[Prediction]:
-        """What it says of each text or pair of texts; the result does not depend on the batch, but for rounding."""
+        """What it says of each text or pair of texts; it does not depend on the batch, but for rounding."""
         return list(self.stream(texts, batch_rows))
 
     def stream(self, texts: Sequence[str | tuple[str, str]], batch_rows: int = 32) -> Iterator[Prediction]:

@@ -82,7 +82,7 @@ def command(
     """Fine-tune a model on data of one's own: tables in CSV, JSON, Parquet, Arrow, or of `datasets`.
 
     What was found in the data is shown before the first step; columns that it does not find are named by
-    options. Stop it with Ctrl-C (once: it saves) and go on with --resume: the result is the same, bit for bit.
+    options. Stop it with Ctrl-C (once: it saves) and go on with --resume: the result is the same, bit by bit.
 
     \b
     corpuskit finetune models/sample reviews.csv --task classify --out models/reviews

@@ -1,4 +1,4 @@
-"""The settings of fine-tuning: what all its tasks have in common, by subject, and what each has of its own."""
+"""The settings of fine-tuning: what all its tasks have in common, and what each has of its own."""
 
 from __future__ import annotations
 

@@ -22,8 +22,8 @@ from corpuskit.train.tasks.tuned import Example, Tuned, padded
 class Classify(Tuned):
     """A label of each text out of a list, or any number of them; a `Task`.
 
-    Examples have "ids" and "labels", the numbers of the labels that hold. The loss is the cross entropy of the
-    label, or with several the mean over labels of that of each by itself.
+    Examples have "ids" and "labels", the numbers of the labels that hold. The loss is the cross entropy of
+    the label, or with several the mean over labels of that of each by itself.
 
     Attributes:
         labels: the names, in the order of the classifier's outputs.
@@ -51,7 +51,7 @@ class Classify(Tuned):
         return self._own.several is not None
 
     def tensors(self, rows: Sequence[Sequence[Example]]) -> Tensors:
-        """ids (B, T), lengths (B,), and labels: (B,) with IGNORED in empty rows, or (B, C) of 0, 1 and IGNORED."""
+        """ids (B, T), lengths (B,), labels (B,) with IGNORED in empty rows, or (B, C) of 0, 1 and IGNORED."""
         lines = [row[0]["ids"] if row else np.zeros(1, np.int64) for row in rows]
         lengths = torch.tensor([len(line) for line in lines])
         if not self.several:

@@ -30,8 +30,8 @@ class Instruct(Tuned):
     """Answers, and nothing of what they answer; a `Task`.
 
     Examples have "ids" and "learnt", which of them are to be written. Of an example of n ids n - 1 positions
-    read the ids but the last, and are asked for the ids but the first. Packed rows hold several examples, none
-    of which sees another.
+    read the ids but the last, and are asked for the ids but the first. Packed rows hold several examples,
+    none of which sees another.
     """
 
     name = "instruct"

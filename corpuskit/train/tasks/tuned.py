@@ -1,4 +1,4 @@
-"""What all tasks share that learn from encoded examples: their order, rows of different lengths, what learns."""
+"""What tasks share that learn from encoded examples: order, rows of different lengths, what learns."""
 
 from __future__ import annotations
 
@@ -11,28 +11,17 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from corpuskit.errors import SettingError
-from corpuskit.shards.permutation import derive_key
 from corpuskit.train.data.examples import Examples, Line
 from corpuskit.train.data.rows import ExampleOrder
-from corpuskit.train.hub.adapters import ADAPTER, adapter_bytes
-from corpuskit.train.model.lora import (
-    CLASSIFIER,
-    LoraSettings,
-    adapter_state,
-    add_adapters,
-    is_adapter,
-    merged_weights,
-)
-from corpuskit.train.model.transformer import ModelSettings, Stack, Transformer
+from corpuskit.train.model.transformer import ModelSettings, Transformer
 from corpuskit.train.settings.tune import TuneSettings
+from corpuskit.train.tasks.adapting import Adaptable
 from corpuskit.train.tasks.task import (
     Best,
     Extent,
     Inputs,
     Measuring,
     Metrics,
-    Plain,
     Tensors,
     Validation,
     micro_batches,
@@ -44,7 +33,7 @@ _MULTIPLE = 8
 Example = Mapping[str, Line]
 
 
-class Tuned(Plain, ABC):
+class Tuned(Adaptable, ABC):
     """Rows made of one or several examples each, in an order of their own in each epoch.
 
     A class of its own says how examples become a row (`tensors`), and what that costs. Rows of a batch stand
@@ -52,7 +41,6 @@ class Tuned(Plain, ABC):
 
     Attributes:
         train, validation_examples: the examples, with the tokens of each under "ids" or as `lengths` says.
-        base: fingerprint of the model that is begun with, which adapters belong to.
         rows: of which examples each row of training is made.
     """
 
@@ -72,8 +60,7 @@ class Tuned(Plain, ABC):
         rows: Sequence[Sequence[int]] | None = None,
     ) -> None:
         assert settings.batch_rows is not None
-        self.base, self.lora = base, lora_of(settings)
-        self._adapters: dict[str, torch.Size] = {}
+        self.adapt(settings, base, settings.seed)
         self._settings, self.shape = settings, shape
         self.train, self.validation_examples = train, validation
         self.rows = rows if rows is not None else [[number] for number in range(len(train))]
@@ -96,7 +83,7 @@ class Tuned(Plain, ABC):
 
     @abstractmethod
     def tensors(self, rows: Sequence[Sequence[Example]]) -> Tensors:
-        """Rows of examples as a batch; a row without any is one of no target, to fill the last of an epoch."""
+        """Rows of examples as a batch; one without any has no target: it fills an epoch's last batch."""
 
     @abstractmethod
     def loss(self, model: Transformer, batch: Inputs) -> Tensor:
@@ -152,46 +139,9 @@ class Tuned(Plain, ABC):
         rows = [[examples.row(number)] for number in numbers]
         return Validation(self.tensors(rows), {}, len(numbers) / len(examples))
 
-    # -------------------------------------------------------------------------------- what is learnt
-    def prepare(self, model: Transformer) -> None:
-        """Let what the settings name learn, and nothing else."""
-        if self.lora is None:
-            freeze(model, self.settings.layers)
-            return
-        add_adapters(model, self.lora, derive_key(self.settings.seed) >> 1)
-        self._adapters = {name: each.shape for name, each in adapter_state(model).items() if is_adapter(name)}
-
-    def kept(self, weights: Tensors) -> Tensors:
-        """Those of a plain model: adapters are merged into them."""
-        return weights if self.lora is None else merged_weights(weights, self.shape, self.lora)
-
-    def taken(self, weights: Tensors) -> Tensors:
-        """The merged weights, and adapters that add nothing to them."""
-        return weights | {name: torch.zeros(shape) for name, shape in self._adapters.items()}
-
-    def files(self, weights: Tensors) -> dict[str, bytes]:
-        """The adapter apart from its base, where there is one."""
-        if self.lora is None:
-            return {}
-        own = {name: each for name, each in weights.items() if is_adapter(name) or name == CLASSIFIER}
-        return {ADAPTER: adapter_bytes(own, self.lora, self.base)}
-
     def milestone(self, model: Transformer) -> dict[str, Any] | None:
         """Nothing."""
         return None
-
-
-def lora_of(settings: TuneSettings) -> LoraSettings | None:
-    """The adapters that settings ask for; None for none."""
-    if not settings.lora_rank:
-        return None
-    if settings.layers is not None:
-        raise SettingError(
-            f"layers = {settings.layers} and lora_rank = {settings.lora_rank} exclude each other",
-            remedy="Give one of them.",
-        )
-    alpha = settings.lora_alpha or 2.0 * settings.lora_rank
-    return LoraSettings(settings.lora_rank, alpha, settings.lora_targets, settings.dropout)
 
 
 def spread(lengths: npt.NDArray[np.int64], most_tokens: int) -> list[int]:
@@ -222,23 +172,3 @@ def trimmed(part: Tensors) -> Tensors:
     """Rows cut to the longest of them, by their "lengths"."""
     longest = rounded(max(1, int(part["lengths"].max())))
     return {name: each[:, :longest] if each.dim() > 1 else each for name, each in part.items()}
-
-
-def freeze(model: Transformer, layers: int | None) -> None:
-    """Let only the last blocks of each stack learn, the norm behind them, and a classifier.
-
-    Args:
-        layers: so many; none with 0, all of the model with None.
-    """
-    if layers is None:
-        return
-    learning = {CLASSIFIER}
-    for name, part in model.named_modules():
-        if name in ("encoder", "decoder") and layers:
-            assert isinstance(part, Stack)
-            first = max(0, len(part.blocks) - layers)
-            learning.add(f"{name}.norm.weight")
-            for number, block in enumerate(part.blocks[first:], first):
-                learning |= {f"{name}.blocks.{number}.{each}" for each, _ in block.named_parameters()}
-    for name, parameter in model.named_parameters():
-        parameter.requires_grad_(name in learning)

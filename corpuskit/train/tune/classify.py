@@ -41,7 +41,7 @@ class Classification:
     epochs, batch_rows, rate = 3.0, 16, 1e-4
 
     def encode(self, data: str, begun: LanguageModel, settings: ClassifySettings, folder: Path) -> list[str]:
-        """Two passes: the first counts labels and copies and refuses what cannot be learnt, the second encodes."""
+        """Two passes: one counts labels and copies and refuses what cannot be learnt, the other encodes."""
         columns = columns_of(open_data(data, settings), settings)
         account, counter = Account(), self._counter(columns, settings)
         validation, test = (share_of(getattr(settings, side), side) for side in ("validation", "test"))
@@ -192,7 +192,7 @@ class _Writer:
         )
 
     def add_file(self, side: str, columns: Columns) -> list[str]:
-        """Encode a file that is held out, without the texts that are learnt from; what is to be told of it."""
+        """Encode a file that is held out, but for texts that are learnt from; what is to be told of it."""
         account = Account()
         known = np.sort(np.frombuffer(self._train_keys, np.uint64))
         for row in _rows(columns, account):

@@ -22,8 +22,8 @@ def text_ids(
 ) -> tuple[npt.NDArray[np.int64], int]:
     """Ids of a text, or of the texts of a pair, as a classifier reads them; and how many were cut away.
 
-    They begin with the token that ends a text, as what a model writes from nothing does, and it stands between
-    the texts of a pair. Of a pair that is too long the longer text is cut first.
+    They begin with the token that ends a text, as what a model writes from nothing does, and it stands
+    between the texts of a pair. Of a pair that is too long the longer text is cut first.
 
     Args:
         context: most ids.

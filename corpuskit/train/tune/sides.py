@@ -37,7 +37,7 @@ def key_of(*texts: str) -> int:
 
 
 def share_of(given: str | None, name: str) -> float | None:
-    """A share that a setting names; None where it names a file. Raises SettingError for one outside [0, 1)."""
+    """A share that a setting names; None where it names a file. Raises SettingError outside [0, 1)."""
     try:
         share = float(given) if given is not None else None
     except ValueError:
