@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from typing import Literal
 
 from corpuskit.errors import InputError
 from corpuskit.storage import streams
@@ -116,7 +117,7 @@ class Records:
         self._held: list[bytes] = []
         self._line = 0
         self.delimiter = delimiter
-        self._quoting = csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE
+        self._quotes = quotes
 
     @property
     def held_bytes(self) -> int:
@@ -147,8 +148,8 @@ class Records:
         record = Record([], self._held, number, size)
         try:
             feed = self._feed(first, alone, record)
-            reader = csv.reader(feed, delimiter=self.delimiter, strict=True, quoting=self._quoting)
-            record.cells = next(reader)
+            quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if self._quotes else csv.QUOTE_NONE
+            record.cells = next(csv.reader(feed, delimiter=self.delimiter, strict=True, quoting=quoting))
         except csv.Error as error:
             # Lines behind the first one may be records of their own.
             self._again.extendleft((line, len(line)) for line in reversed(self._held[1:]))

@@ -252,7 +252,9 @@ class Examples:
         """How many integers each example has in a column, int64 (examples,)."""
         if column not in self._ends:
             raise SettingError(f"no column {column!r}", remedy=f"There are: {_listed(self.columns)}.")
-        return np.diff(np.asarray(self._ends[column], np.int64), prepend=np.int64(0))
+        ends = np.asarray(self._ends[column], np.int64)
+        lengths: npt.NDArray[np.int64] = ends - np.concatenate([np.zeros(1, np.int64), ends])[:-1]
+        return lengths
 
     def verify(self) -> None:
         """Read all files once; raises TrainError for the first that is not what was written."""

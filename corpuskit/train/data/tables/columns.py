@@ -39,7 +39,7 @@ class Columns:
         only = frozenset(self.keys.values()) | {key.partition(".")[0] for key in self.keys.values()}
         for row in self.table.rows(account, only):
             try:
-                values = {name: look_up(row.values, key) for name, key in self.keys.items()}  # type: ignore[arg-type]
+                values = {name: look_up(row.values, key) for name, key in self.keys.items()}
             except TwiceError as error:
                 reason = f"field {error} stands twice, with two values"
                 if account is None:
@@ -104,20 +104,20 @@ def find_columns(
         SettingError: a column is not there, stands twice, or one column is given for two things; the columns
             that are there are named.
     """
-    given = {name: str(column) for name, column in (given or {}).items() if column is not None}
-    for name in given:
+    asked = {name: str(column) for name, column in (given or {}).items() if column is not None}
+    for name in asked:
         if name not in wanted:
             raise SettingError(f"no column is wanted as {name!r}", remedy=f"Wanted: {', '.join(wanted)}.")
-    table = _with_right_header(table, list(given.values()))
+    table = _with_right_header(table, list(asked.values()))
     keys: dict[str, str] = {}
     told: list[str] = []
     for name, usual in wanted.items():
-        if name in given:
-            keys[name] = _given(table, name, given[name])
+        if name in asked:
+            keys[name] = _given(table, name, asked[name])
             told.append(f"{name}: column {_shown(table, keys[name])}, as given")
             continue
         free = [each for each in _usual(table, usual) if each not in keys.values()]
-        taken = {_given(table, each, given[each]) for each in given}
+        taken = {_given(table, each, asked[each]) for each in asked}
         free = [each for each in free if each not in taken]
         if free:
             keys[name] = _given(table, name, free[0])

@@ -160,8 +160,8 @@ def open_table(
         SettingError: an encoding, delimiter or split that is not known, or that does not apply.
     """
     if isinstance(data, str) and data.startswith(HUB):
-        file = hub_table(data, split)
-        return Table(data, (file,), file.columns, file.keys, file.told)
+        loaded = hub_table(data, split)
+        return Table(data, (loaded,), loaded.columns, loaded.keys, loaded.told)
     codec, parted = known_encoding(encoding), known_delimiter(delimiter)
     found = find_files(data, split)
     options = {"delimiter": parted, "header": header, "columns": columns}
