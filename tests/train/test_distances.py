@@ -51,9 +51,9 @@ def distil(
     n = student.shape[1]
     chosen = Distillation(**{"share": 1.0, **settings})
     found = linear_distillation(student, identity(n), targets, given, chosen, n)
-    (found.total / found.count).backward()
+    (found.total / found.positions).backward()
     assert student.grad is not None
-    return float(found.total.detach() / found.count), student.grad
+    return float(found.total.detach() / found.positions), student.grad
 
 
 def test_the_direction_of_a_distance() -> None:
@@ -139,7 +139,7 @@ def test_what_is_masked_counts_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
         )
         for rows in (slice(0, 4), slice(4, 8))
     ]
-    assert [int(part.count) for part in parts] == [4, 1]
+    assert [int(part.positions) for part in parts] == [4, 1]
     assert float(sum(part.total for part in parts)) / 5 == pytest.approx(1.565812, abs=1e-6)
     monkeypatch.setitem(CHUNK_LOGITS, "cpu", 5)
     assert distil(STUDENT, TEACHER, COUNTS)[0] == pytest.approx(mean)
@@ -302,8 +302,8 @@ def test_of_a_frozen_head_no_gradient_is_computed(monkeypatch: pytest.MonkeyPatc
     expected = linear_cross_entropy(states, weight, targets)
     to_states, to_weight = torch.autograd.grad(expected, (states, weight))
     products = []
-    real = loss_module._with_product
-    monkeypatch.setattr(loss_module, "_with_product", lambda *a: products.append(1) or real(*a))
+    real = loss_module.with_product
+    monkeypatch.setattr(loss_module, "with_product", lambda *a: products.append(1) or real(*a))
     loss = linear_cross_entropy(states, weight.detach(), targets)
     loss.backward()
     assert not products

@@ -109,13 +109,13 @@ class DistillationLoss(NamedTuple):
         total: what to learn by; it alone has a gradient.
         plain: cross entropy, with label smoothing where that is asked for.
         distance: times T^2.
-        count: positions.
+        positions: how many.
     """
 
     total: Tensor
     plain: Tensor
     distance: Tensor
-    count: Tensor
+    positions: Tensor
 
 
 def linear_distillation(

@@ -125,7 +125,7 @@ class _LinearCost(torch.autograd.Function):
             if to_states is not None and error is not None:
                 to_states[rows] = (error @ matrix) * counted
             if to_weight is not None and error is not None:
-                to_weight = _with_product(to_weight, error.T, x * counted)
+                to_weight = with_product(to_weight, error.T, x * counted)
             del error  # The next chunk's logits take its place.
         # Made with the loss, while the logits were there: to make it later they would be computed again.
         ctx.save_for_backward(to_states, to_weight)
@@ -145,7 +145,7 @@ WIDE_PRODUCTS = ("cuda",)
 """Devices whose products of 16-bit numbers can be had in 32 bits."""
 
 
-def _with_product(total: Tensor, a: Tensor, b: Tensor) -> Tensor:
+def with_product(total: Tensor, a: Tensor, b: Tensor) -> Tensor:
     """total + a b, in float32, where the device can without rounding the product to the type of a and b."""
     if a.dtype != total.dtype and total.device.type in WIDE_PRODUCTS:
         return torch.addmm(total, a, b, out_dtype=total.dtype)
