@@ -190,7 +190,8 @@ class AdaptedEmbedding(nn.Embedding):
         """What the adapter adds to the embedding, (V, C), in float32 or wider."""
         adapter: Any = self.adapters["embedding"]
         with torch.autocast(self.weight.device.type, enabled=False):
-            return self.scale * (adapter.lora_b @ adapter.lora_a).T
+            change: Tensor = self.scale * (adapter.lora_b @ adapter.lora_a).T
+        return change
 
 
 Adapted = AdaptedMatrix | AdaptedEmbedding
@@ -410,7 +411,7 @@ def base_fingerprint(model: Transformer) -> str:
         if not is_adapter(name) and name != CLASSIFIER:
             tensor = parameter.detach().cpu().contiguous()
             digest.update(f"{name} {tensor.dtype} {list(tensor.shape)} ".encode())
-            digest.update(tensor.view(torch.uint8).numpy())
+            digest.update(tensor.view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 

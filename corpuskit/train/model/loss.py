@@ -24,8 +24,8 @@ class TokenLosses(nn.Module):
         self.softcap = softcap
 
     def capped(self, logits: Tensor) -> Tensor:
-        """softcap * tanh(logits / softcap), as float32; the logits themselves without a cap."""
-        return self.softcap * torch.tanh(logits.float() / self.softcap) if self.softcap else logits
+        """softcap * tanh(logits / softcap), in float32 or wider; the logits themselves without a cap."""
+        return self.softcap * torch.tanh(wide(logits) / self.softcap) if self.softcap else logits
 
     def forward(self, logits: Tensor, targets: Tensor, learns: bool) -> tuple[Tensor, Tensor | None]:
         """-log p(target), (R, 1) float32, and its gradient by the logits, (R, V) of their type."""
@@ -39,6 +39,11 @@ class TokenLosses(nn.Module):
         if self.softcap:
             error *= 1 - (z / self.softcap).square_()
         return losses, error.to(logits.dtype)
+
+
+def wide(x: Tensor) -> Tensor:
+    """x in float32, or in its own type where that is wider."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
 def linear_cross_entropy(
@@ -56,53 +61,91 @@ def linear_cross_entropy(
         targets: (M,).
         token_losses: may cap the logits.
     """
+    cost = _TargetCost(targets, token_losses or TokenLosses())
+    return linear_cost(states, weight, cost, (targets != IGNORED)[:, None])
+
+
+class Cost:
+    """What logits cost, a chunk of rows at a time; it computes its gradient itself, in the same pass."""
+
+    def __call__(self, logits: Tensor, rows: slice, learns: bool) -> tuple[Tensor, Tensor | None]:
+        """The cost of logits (R, V) of these rows, (R, 1) in float32 or wider.
+
+        If it `learns`, its gradient by the logits too, (R, V) of their type.
+        """
+        raise NotImplementedError
+
+
+class _TargetCost(Cost):
+    def __init__(self, targets: Tensor, token_losses: TokenLosses) -> None:
+        self._targets, self._token_losses = targets[:, None], token_losses
+
+    def __call__(self, logits: Tensor, rows: slice, learns: bool) -> tuple[Tensor, Tensor | None]:
+        # IGNORED is no place in the logits: whatever is looked up for it is not counted.
+        found: tuple[Tensor, Tensor | None]
+        found = self._token_losses(logits, self._targets[rows].clamp_min(0), learns)
+        return found
+
+
+def linear_cost(states: Tensor, weight: Tensor, cost: Cost, counts: Tensor) -> Tensor:
+    """Sum over rows of what the logits states weight^T cost, a scalar, a chunk of them at a time.
+
+    The sum is in float32, or in the type of the states where that is wider. Gradients are computed for what
+    requires one: none of a head that is frozen, which would be a third of the work, and none of the states
+    where the head alone learns.
+
+    Args:
+        states: (M, C).
+        weight: (V, C).
+        cost: of a chunk's logits.
+        counts: (M, 1), the rows that count; the others' cost is dropped, with their gradient.
+    """
     device = states.device.type
     if torch.is_autocast_enabled(device):
         states = states.to(torch.get_autocast_dtype(device))
     learns = torch.is_grad_enabled() and (states.requires_grad or weight.requires_grad)
     with torch.autocast(device, enabled=False):
-        out: Tensor = _LinearCrossEntropy.apply(
-            states, weight, targets, token_losses or TokenLosses(), learns
-        )  # type: ignore[no-untyped-call]
+        out: Tensor = _LinearCost.apply(states, weight, cost, counts, learns)  # type: ignore[no-untyped-call]
     return out
 
 
-class _LinearCrossEntropy(torch.autograd.Function):
+class _LinearCost(torch.autograd.Function):
     @staticmethod
-    def forward(
-        ctx: Any, states: Tensor, weight: Tensor, targets: Tensor, token_losses: TokenLosses, learns: bool
-    ) -> Tensor:
-        matrix, rows = weight.to(states.dtype), chunk_rows(len(targets), len(weight), states.device.type)
-        total = torch.zeros((), device=states.device)
-        to_states = torch.empty_like(states) if learns else None
-        to_weight = torch.zeros_like(weight) if learns else None
-        for first in range(0, len(targets), rows):
-            x, target = states[first : first + rows], targets[first : first + rows, None]
-            counts = target != IGNORED
-            # IGNORED is no place in the logits: whatever is looked up for it is not counted.
-            losses, error = token_losses(functional.linear(x, matrix), target.clamp_min(0), learns)
-            total += (losses * counts).sum()
-            if to_states is not None and to_weight is not None:
-                # What is not to be predicted is left out here, where a row is narrower than its logits.
-                to_states[first : first + rows] = (error @ matrix) * counts
-                to_weight = _with_product(to_weight, error.T, x * counts)
+    def forward(ctx: Any, states: Tensor, weight: Tensor, cost: Cost, counts: Tensor, learns: bool) -> Tensor:
+        matrix, chunk = weight.to(states.dtype), chunk_rows(len(states), len(weight), states.device.type)
+        total = wide(states.new_zeros(()))
+        to_states = torch.empty_like(states) if learns and ctx.needs_input_grad[0] else None
+        to_weight = torch.zeros_like(weight) if learns and ctx.needs_input_grad[1] else None
+        for first in range(0, len(states), chunk):
+            rows = slice(first, first + chunk)
+            x, counted = states[rows], counts[rows]
+            losses, error = cost(functional.linear(x, matrix), rows, learns)
+            total += (losses * counted).sum()
+            # What does not count is left out here, where a row is narrower than its logits.
+            if to_states is not None and error is not None:
+                to_states[rows] = (error @ matrix) * counted
+            if to_weight is not None and error is not None:
+                to_weight = with_product(to_weight, error.T, x * counted)
             del error  # The next chunk's logits take its place.
         # Made with the loss, while the logits were there: to make it later they would be computed again.
         ctx.save_for_backward(to_states, to_weight)
         return total
 
     @staticmethod
-    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, Tensor | None, None, None, None]:
         to_states, to_weight = ctx.saved_tensors
-        to_states = to_states * grad_outputs[0].to(to_states.dtype)
-        return to_states, to_weight * grad_outputs[0], None, None, None
+        if to_states is not None:
+            to_states = to_states * grad_outputs[0].to(to_states.dtype)
+        if to_weight is not None:
+            to_weight = to_weight * grad_outputs[0]
+        return to_states, to_weight, None, None, None
 
 
 WIDE_PRODUCTS = ("cuda",)
 """Devices whose products of 16-bit numbers can be had in 32 bits."""
 
 
-def _with_product(total: Tensor, a: Tensor, b: Tensor) -> Tensor:
+def with_product(total: Tensor, a: Tensor, b: Tensor) -> Tensor:
     """total + a b, in float32, where the device can without rounding the product to the type of a and b."""
     if a.dtype != total.dtype and total.device.type in WIDE_PRODUCTS:
         return torch.addmm(total, a, b, out_dtype=total.dtype)
