@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -23,12 +23,14 @@ class Item:
     Attributes:
         place: file and row, for messages.
         prompt: what stands before, examples included.
+        question: the same without examples.
         answers: what may follow: the choices, the one continuation, or what is compared with what is written.
         gold: number of the right one.
     """
 
     place: str
     prompt: str
+    question: str
     answers: tuple[str, ...]
     gold: int = 0
 
@@ -48,6 +50,16 @@ class Questions:
     path: Path
     items: tuple[Item, ...]
     directly: bool
+
+    @property
+    def name(self) -> str:
+        """What results call it."""
+        return self.task.name
+
+    @property
+    def what(self) -> str:
+        """In words."""
+        return f"{len(self.items):,} questions of {self.path.name}"
 
 
 def questions_of(path: Path, limit: int | None = None) -> Questions:
@@ -82,8 +94,7 @@ def _questions(task: TaskFile, path: Path, limit: int | None) -> Questions:
     most = min((each for each in (limit, task.limit) if each is not None), default=None)
     before = _examples(task, path, data)
     items = tuple(
-        Item(item.place, before + item.prompt, item.answers, item.gold)
-        for item in islice(_items(task, path, data), most)
+        replace(item, prompt=before + item.question) for item in islice(_items(task, path, data), most)
     )
     if not items:
         raise EmptyError(f"{data}: holds no row", remedy="Name a file with questions.")
@@ -125,16 +136,22 @@ def _items(task: TaskFile, path: Path, data: Path) -> Iterator[Item]:
         names.append(task.gold)
     names = list(dict.fromkeys(names)) or ["text"]
     for row in _rows(data, Wanted(names[0], tuple(names[1:]), header=task.header)):
-        place = f"{data}#{row.row}"
+        place = place_of(data, row)
         prompt = _filled(task.prompt, row, place)
         if task.kind == "choice":
             choices = _choices(task, row, place)
-            yield Item(place, prompt, choices, _gold(task, row, choices, place))
+            yield Item(place, prompt, prompt, choices, _gold(task, row, choices, place))
             continue
         answer = _filled((task.continuation or task.answer) or "", row, place)
         if not answer:
             raise InputError(f"{place}: what is to follow is empty", remedy="Fill it, or leave the row out.")
-        yield Item(place, prompt, (answer,))
+        yield Item(place, prompt, prompt, (answer,))
+
+
+def place_of(path: Path, row: Row) -> str:
+    """Where a row stands, for a person: rows are counted from 1, of JSON lines the lines of the file."""
+    what = "line" if format_of(path.name) == "jsonl" else "row"
+    return f"{path} {what} {row.row + 1}"
 
 
 def _rows(path: Path, wanted: Wanted) -> Iterator[Row]:

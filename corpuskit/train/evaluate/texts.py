@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ from corpuskit.storage.rows.formats import FORMATS, format_of, read_rows, table_
 from corpuskit.storage.rows.row import Damage, TwiceError, Wanted, as_text, there_are
 from corpuskit.storage.tables import read_batches
 from corpuskit.tokenizer.tokenizer import Tokenizer
+from corpuskit.train.evaluate.items import place_of
 
 UNKNOWN = ""
 """The language or source of a text of which none is known."""
@@ -40,25 +41,6 @@ class Text(NamedTuple):
     language: str
 
 
-class Texts(Protocol):
-    """Texts that can be read again for each model.
-
-    Attributes:
-        name: what results call them.
-        what: what they are, in words.
-        count: how many there are.
-        tokenizer_sha256: the tokenizer that a model must have; empty for any.
-    """
-
-    name: str
-    what: str
-    count: int
-    tokenizer_sha256: str
-
-    def read(self, tokenizer: Tokenizer) -> Iterator[Text]:
-        """One after the other, always in the same order."""
-
-
 # --------------------------------------------------------------------------------------------- of a run
 @dataclass(frozen=True)
 class SplitTexts:
@@ -75,13 +57,10 @@ class SplitTexts:
         """In words."""
         return f"the {self.count:,} documents of the split {self.split!r}"
 
-    @property
-    def tokenizer_sha256(self) -> str:
-        """That of the shards: their ids are read as they are."""
-        return self.shards.tokenizer_sha256
-
     def read(self, tokenizer: Tokenizer) -> Iterator[Text]:
-        """Raises ShardError for a provenance table that does not fit its shard."""
+        """One after the other, for the tokenizer of the shards, whose ids are read as they are.
+
+        Raises ShardError for a provenance table that does not fit its shard."""
         split, first = self.shards.split(self.split), 0
         sizes = tokenizer.token_bytes(self.shards.vocab_size)
         for info in self.shards.splits[self.split]:
@@ -174,7 +153,6 @@ class FileTexts:
     names: tuple[str, ...]
     field: str
     count: int
-    tokenizer_sha256: str = UNKNOWN
 
     @property
     def what(self) -> str:
@@ -182,11 +160,16 @@ class FileTexts:
         return f"{self.count:,} texts of {len(self.files):,} files"
 
     def read(self, tokenizer: Tokenizer) -> Iterator[Text]:
-        """Their languages are those of a field of that name, where there is one."""
+        """One after the other. Their languages are those of a field of that name, where there is one."""
         for file, name in zip(self.files, self.names, strict=True):
-            for text, language in _rows(file, self.field):
+            for _, text, language in _rows(file, self.field):
                 ids = next(iter(tokenizer.encode([text])))
                 yield Text(ids, len(text.encode()), name, language)
+
+    def lines(self) -> Iterator[tuple[str, str]]:
+        """Each text with its place, for a person."""
+        for file in self.files:
+            yield from ((place, text) for place, text, _ in _rows(file, self.field))
 
 
 def texts_of(path: Path, field: str = "text") -> FileTexts:
@@ -218,8 +201,12 @@ def texts_of(path: Path, field: str = "text") -> FileTexts:
     return FileTexts(path.name or str(path), tuple(files), tuple(names), field, count)
 
 
-def _rows(file: Path, field: str) -> Iterator[tuple[str, str]]:
-    """Texts that are not empty, each with its language; raises InputError for a row without one."""
+Texts = SplitTexts | FileTexts
+"""Texts that can be read again for each model, always in the same order."""
+
+
+def _rows(file: Path, field: str) -> Iterator[tuple[str, str, str]]:
+    """Texts that are not empty, each with its place and language; raises InputError for a row without one."""
     wanted = Wanted(field, _LANGUAGES)
     kind = format_of(file.name)
     if kind and (problem := table_problem(str(file), str(file), kind, wanted)) is not None:
@@ -228,15 +215,14 @@ def _rows(file: Path, field: str) -> Iterator[tuple[str, str]]:
     for row in read_rows(str(file), wanted):
         if isinstance(row, Damage):
             raise InputError(row.error, remedy="Mend it, or take it out.")
+        place = str(file) if kind == "text" else place_of(file, row)
         try:
             value = row.get(field)
         except TwiceError as error:
-            raise InputError(
-                f"{file}#{row.row}: field {field!r} stands twice", remedy="Rename one."
-            ) from error
+            raise InputError(f"{place}: field {field!r} stands twice", remedy="Rename one.") from error
         if value is None:
             raise InputError(
-                f"{file}#{row.row}: has no field {field!r}",
+                f"{place}: has no field {field!r}",
                 remedy=f"{there_are(field, row.fields())} Name it with --field.",
             )
         text = as_text(value) or ""
@@ -244,9 +230,9 @@ def _rows(file: Path, field: str) -> Iterator[tuple[str, str]]:
             text.encode()
         except UnicodeEncodeError as error:
             raise InputError(
-                f"{file}#{row.row}: half of a surrogate pair at character {error.start}",
+                f"{place}: half of a surrogate pair at character {error.start}",
                 remedy="Write it as UTF-8 again.",
             ) from error
         if text:
             language = next((row.get(name) for name in _LANGUAGES if row.get(name)), UNKNOWN)
-            yield text, as_text(language) or UNKNOWN
+            yield place, text, as_text(language) or UNKNOWN
