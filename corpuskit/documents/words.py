@@ -1,0 +1,51 @@
+"""What a word is, for every script: what is counted, compared and looked for word by word."""
+
+from __future__ import annotations
+
+import functools
+import re
+import sys
+import unicodedata
+from itertools import groupby
+
+_APART = (
+    # Scripts without blanks between words: each letter, with the marks on it, stands for a word.
+    "\u3040-\u30ff\u31f0-\u31ff\uff66-\uff9f"  # Hiragana, Katakana
+    "\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"  # Han
+    "\u0e01-\u0e30\u0e32-\u0e33\u0e40-\u0e46"  # Thai
+    "\u0e81-\u0eb0\u0eb2-\u0eb3\u0ebd-\u0ec6\u0edc-\u0edf"  # Lao
+    "\u1000-\u102a\u103f\u1780-\u17b3"  # Burmese, Khmer
+)
+
+
+def words(text: str) -> list[str]:
+    """The words of a text in lower case: letters with their marks, digits, and apostrophes between them.
+
+    Letters of scripts that put no blanks between words (Han, Hiragana, Katakana, Thai, Lao, Khmer, Burmese)
+    are a word each, with their marks: of such a text there are more words than a reader would count.
+
+    >>> words("Don't panic: 42 हिन्दी!"), words("日本語 text")
+    (["don't", 'panic', '42', 'हिन्दी'], ['日', '本', '語', 'text'])
+    """
+    if not unicodedata.is_normalized("NFC", text):
+        text = unicodedata.normalize("NFC", text)
+    return [word.casefold() for word in _pattern().findall(text.replace("’", "'"))]
+
+
+@functools.cache
+def _pattern() -> re.Pattern[str]:
+    """Made when it is first asked for: Python's own \\w knows no marks, and looking for them takes time."""
+    marks = _marks()
+    letter = rf"[^\W_{_APART}]"
+    word = rf"(?:{letter}|[{marks}])+"
+    return re.compile(rf"[{_APART}][{marks}]*|{letter}[{marks}]*(?:{word})?(?:'{word})*")
+
+
+def _marks() -> str:
+    """All combining marks as ranges of a character class."""
+    numbers = [n for n in range(sys.maxunicode + 1) if unicodedata.category(chr(n))[0] == "M"]
+    ranges = []
+    for _, run in groupby(enumerate(numbers), lambda pair: pair[1] - pair[0]):
+        found = [number for _, number in run]
+        ranges.append(f"{chr(found[0])}-{chr(found[-1])}")
+    return "".join(ranges)
