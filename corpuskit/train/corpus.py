@@ -78,12 +78,14 @@ class Corpus:
             settings = self._sized(settings, grid)
         chosen = resolve(settings, tokens, grid.device.type, bf16_pays(grid.device))
         task = self.task(chosen)
-        # Without steps and minutes a run reads the corpus 10 times, in 200 to 20,000 steps.
-        usual = min(max(EPOCHS * task.rows_per_epoch // task.batch_rows, _LEAST_STEPS), _MOST_STEPS)
-        steps = planned_steps(_as_measured(task), usual, grid)
+        steps = planned_steps(_as_measured(task), self.usual_steps(task), grid)
         chosen = regularise(chosen, task.epochs(steps))
         task = self.task(with_compile(chosen, task, steps, grid))
         return Setup(task, steps, str(chosen.size), weights, notes)
+
+    def usual_steps(self, task: Pretraining) -> int:
+        """Steps of a run whose length nobody says: it reads the corpus 10 times, in 200 to 20,000 steps."""
+        return min(max(EPOCHS * task.rows_per_epoch // task.batch_rows, _LEAST_STEPS), _MOST_STEPS)
 
     def again(self, settings: TrainSettings, steps: int) -> Setup:
         """A run that goes on: all weights are those of its checkpoint."""

@@ -9,9 +9,11 @@ from typing import Any
 from corpuskit.errors import SettingError, checks_arguments, nearest
 from corpuskit.storage.places import local_path
 from corpuskit.train import run as runs
+from corpuskit.train.job import Job
 from corpuskit.train.result import TrainResult
-from corpuskit.train.settings.tune import TuneSettings
+from corpuskit.train.settings.tune import ContinueSettings, TuneSettings
 from corpuskit.train.tune.classify import Classification
+from corpuskit.train.tune.continued import Continuation
 from corpuskit.train.tuning import Purpose, Tuning
 from corpuskit.train.watch.events import Listener
 
@@ -19,10 +21,16 @@ PURPOSES: dict[str, Purpose[Any]] = {purpose.name: purpose for purpose in (Class
 """What a model can be fine-tuned for, by name."""
 
 
-def finetuning(model: Path | str, data: str, task: str) -> Tuning[Any]:
+TASKS = (*PURPOSES, "lm")
+"""These, and to read on."""
+
+
+def finetuning(model: Path | str, data: str, task: str) -> Job[Any]:
     """The job of fine-tuning a model on data; raises SettingError for a task that is not known."""
-    if task not in PURPOSES:
-        raise SettingError(f"task = {task!r} is not known", remedy=nearest(task, PURPOSES))
+    if task not in TASKS:
+        raise SettingError(f"task = {task!r} is not known", remedy=nearest(task, TASKS))
+    if task == "lm":
+        return Continuation(local_path(model), data)
     return Tuning(local_path(model), data, PURPOSES[task])
 
 
@@ -32,7 +40,7 @@ def finetune_model(
     data: str,
     out: Path | str,
     task: str,
-    settings: TuneSettings | None = None,
+    settings: TuneSettings | ContinueSettings | None = None,
     *,
     resume: bool = False,
     overwrite: bool = False,

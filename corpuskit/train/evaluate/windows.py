@@ -16,8 +16,8 @@ import numpy.typing as npt
 
 from corpuskit.errors import SettingError, checks_arguments
 from corpuskit.train.evaluate.likelihood import TOKENS_AT_ONCE, Line, Told, check_decoder, score_lines
-from corpuskit.train.evaluate.loss import Metrics
 from corpuskit.train.generate.generate import LanguageModel
+from corpuskit.train.tasks.task import Metrics
 
 
 @dataclass(frozen=True)

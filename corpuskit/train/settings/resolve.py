@@ -140,7 +140,7 @@ def resolve(settings: TrainSettings, train_tokens: int, device: str, bf16_pays: 
     if settings.precision == "auto":
         wide = device != "cpu" or values["width"] >= _CPU_BF16_WIDTH
         values["precision"] = "bf16" if bf16_pays and wide else "fp32"
-    return TrainSettings.checked(values)
+    return type(settings).checked(values)
 
 
 def _batch_and_rate(
@@ -194,7 +194,7 @@ def shaped_as(settings: TrainSettings, shape: ModelSettings, train_tokens: int) 
         )
     context = max(1, min(shape.context, (train_tokens - 1) // 8))
     theirs["tie_embeddings"] = given.get("tie_embeddings", shape.tie_embeddings)
-    return TrainSettings.checked({"context": context, **given, **theirs})
+    return type(settings).checked({"context": context, **given, **theirs})
 
 
 def model_settings(settings: TrainSettings, vocab_size: int) -> ModelSettings:

@@ -6,7 +6,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
-from corpuskit.train.settings.settings import RunSettings, _Group
+from corpuskit.train.settings.settings import RunSettings, TrainSettings, _Group
 
 
 def _names(value: Any) -> Any:
@@ -27,14 +27,12 @@ class Adapting(_Group):
             (arXiv:2106.09685); 0 for none.
         lora_alpha: what the product is multiplied by is lora_alpha / lora_rank; twice the rank without it.
         lora_targets: the matrices that get one, of q, k, v, o, gate, up, down.
-        dropout: while training.
     """
 
     layers: int | None = Field(default=None, ge=0)
     lora_rank: int = Field(default=0, ge=0)
     lora_alpha: float | None = Field(default=None, gt=0)
     lora_targets: Names = ("q", "k", "v", "o")
-    dropout: float = Field(default=0.0, ge=0, lt=1)
 
 
 class Reading(_Group):
@@ -58,13 +56,18 @@ class Reading(_Group):
 
 
 class TuneSettings(RunSettings, Reading, Adapting):
-    """Settings of fine-tuning, whatever for. Those that are None are chosen by what it is for."""
+    """Settings of fine-tuning, whatever for. Those that are None are chosen by what it is for.
+
+    Attributes:
+        dropout: while training; of adapters, where these learn.
+    """
 
     LISTED: ClassVar[str] = "corpuskit finetune --settings"
 
     optimizer: Literal["muon", "adamw"] = "adamw"
     weight_decay: float | None = Field(default=0.01, ge=0)
     patience: int = Field(default=0, ge=0)
+    dropout: float = Field(default=0.0, ge=0, lt=1)
 
 
 class ClassifySettings(TuneSettings):
@@ -101,3 +104,18 @@ class InstructSettings(TuneSettings):
     """
 
     pack: bool = True
+
+
+class ContinueSettings(TrainSettings, Adapting):
+    """Settings of `lm`: pretraining that goes on, on texts of one's own or on another run.
+
+    Attributes:
+        epochs: how often the texts are read, where neither steps nor minutes are given; once without it.
+        validation: texts to measure on; without them the last tenth of each document of 1,000 tokens or more,
+            and with 0 nothing.
+    """
+
+    LISTED: ClassVar[str] = "corpuskit finetune --settings"
+
+    epochs: float | None = Field(default=None, gt=0)
+    validation: str | None = None

@@ -30,9 +30,9 @@ class Adaptable(Plain):
 
     shape: ModelSettings
 
-    def adapt(self, adapting: Adapting, base: str, seed: int) -> None:
+    def adapt(self, adapting: Adapting, base: str, seed: int, dropout: float) -> None:
         """Take what the settings ask for; raises SettingError where that cannot be."""
-        self.base, self.lora = base, lora_of(adapting)
+        self.base, self.lora = base, lora_of(adapting, dropout)
         self._layers, self._seed = adapting.layers, derive_key(seed) >> 1
         self._adapters: dict[str, torch.Size] = {}
 
@@ -60,7 +60,7 @@ class Adaptable(Plain):
         return {ADAPTER: adapter_bytes(own, self.lora, self.base)}
 
 
-def lora_of(settings: Adapting) -> LoraSettings | None:
+def lora_of(settings: Adapting, dropout: float) -> LoraSettings | None:
     """The adapters that settings ask for; None for none."""
     if not settings.lora_rank:
         return None
@@ -70,7 +70,7 @@ def lora_of(settings: Adapting) -> LoraSettings | None:
             remedy="Give one of them.",
         )
     alpha = settings.lora_alpha or 2.0 * settings.lora_rank
-    return LoraSettings(settings.lora_rank, alpha, settings.lora_targets, settings.dropout or 0.0)
+    return LoraSettings(settings.lora_rank, alpha, settings.lora_targets, dropout)
 
 
 def freeze(model: Transformer, layers: int | None) -> None:

@@ -60,7 +60,7 @@ class Tuned(Adaptable, ABC):
         rows: Sequence[Sequence[int]] | None = None,
     ) -> None:
         assert settings.batch_rows is not None
-        self.adapt(settings, base, settings.seed)
+        self.adapt(settings, base, settings.seed, settings.dropout)
         self._settings, self.shape = settings, shape
         self.train, self.validation_examples = train, validation
         self.rows = rows if rows is not None else [[number] for number in range(len(train))]

@@ -1,0 +1,104 @@
+"""The job of continued pretraining: a model that is there, and texts or a run that it is to read."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from corpuskit.errors import SettingError
+from corpuskit.shards.reader import Shards
+from corpuskit.storage.files import UNFINISHED, remove_files, sha256_json
+from corpuskit.train.corpus import Corpus
+from corpuskit.train.generate.generate import LanguageModel
+from corpuskit.train.job import Setup
+from corpuskit.train.model.lora import base_fingerprint
+from corpuskit.train.parallel.processes import Grid
+from corpuskit.train.resume import refuse_own_beginning
+from corpuskit.train.settings.settings import TrainSettings
+from corpuskit.train.settings.tune import ContinueSettings
+from corpuskit.train.tasks.continued import Continued
+from corpuskit.train.tasks.pretrain import Pretraining, pretraining
+from corpuskit.train.tune.texts import write_shards
+
+FOLDER = Path("data") / "shards"
+"""Where the texts lie as shards in the model folder."""
+
+FILES = re.compile(rf"(?:{UNFINISHED})?(?:shards\.json|(?:train|validation)-00000\.(?:bin|idx)(?:\.tmp)?)")
+"""Names of the files in it."""
+
+
+class Continuation(Corpus):
+    """A model that reads on; a `Job`. Its shards are those of a run, or made of texts when the run begins."""
+
+    command = "finetune"
+    kind = ContinueSettings
+
+    def __init__(self, model: Path, data: str) -> None:
+        """Raises TrainError for a folder that holds no whole model."""
+        self.model, self._data = model, data
+        self.begun = LanguageModel.load(model)
+        self.tokenizer, self.end_of_text = self.begun.tokenizer, self.begun.end_of_text
+        self.base, self._told = base_fingerprint(self.begun.model), list[str]()
+        self._adapts = False
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the shards; with that of the model, where not all of it learns."""
+        return sha256_json([self.shards.fingerprint, self.base]) if self._adapts else self.shards.fingerprint
+
+    def refuse(self, out: Path, settings: TrainSettings) -> None:
+        """Raises TrainError where a run would write over the model that it begins with."""
+        refuse_own_beginning(out, str(self.model))
+        if settings.init_from is not None:
+            raise SettingError("init_from is the model that is named first", remedy="Leave it out.")
+
+    def open(self, out: Path, settings: TrainSettings, grid: Grid, *, resumes: bool) -> None:
+        """Open the shards of a run, or make shards of texts."""
+        assert isinstance(settings, ContinueSettings)
+        self._adapts = bool(settings.lora_rank) or settings.layers is not None
+        of_run = Path(self._data) / "shards"
+        if (of_run / "shards.json").exists():
+            self.shards = Shards(of_run)
+            return
+        if not resumes and grid.is_first:
+            vocab_size = self.begun.model.settings.vocab_size
+            self._told = write_shards(
+                self._data, settings.validation, self.tokenizer, vocab_size, self.end_of_text, out / FOLDER
+            )
+        grid.barrier()
+        self.shards = Shards(out / FOLDER)
+
+    def remove(self, out: Path) -> None:
+        """Remove the shards that were made."""
+        remove_files(out / FOLDER, FILES)
+        if (out / FOLDER.parent).is_dir() and not any((out / FOLDER.parent).iterdir()):
+            (out / FOLDER.parent).rmdir()
+
+    def task(self, settings: TrainSettings) -> Pretraining:
+        """What is learnt with these settings."""
+        assert isinstance(settings, ContinueSettings)
+        plain = pretraining(settings, self.shards, self.tokenizer)
+        return Continued.of(plain, settings, self.base)
+
+    def settle(self, settings: TrainSettings, grid: Grid) -> Setup:
+        """A new run: it has the model's context, or that of all the texts where they are fewer tokens."""
+        train = self.shards.split("train").tokens
+        values = settings.given()
+        context = min(self.begun.model.settings.context, train - 1)
+        values |= {"init_from": str(self.model), "context": settings.context or context}
+        if settings.batch_rows is None:
+            rows = max(1, (train - 1) // values["context"])
+            values["batch_rows"] = min(8, rows)
+        setup = super().settle(self.kind.checked(values), grid)
+        return setup._replace(title=self.model.name, notes=(*self._told, *setup.notes))
+
+    def again(self, settings: TrainSettings, steps: int) -> Setup:
+        """A run that goes on; what does not learn is the model's, whose fingerprint is part of the data's."""
+        weights = dict(self.begun.model.state_dict()) if self._adapts else None
+        return Setup(self.task(settings), steps, self.model.name, weights)
+
+    def usual_steps(self, task: Pretraining) -> int:
+        """One pass over the texts, or as many as the settings say."""
+        settings = task.settings
+        assert isinstance(settings, ContinueSettings)
+        return max(1, round((settings.epochs or 1.0) * task.rows_per_epoch / task.batch_rows))
