@@ -117,8 +117,11 @@ class Intervals:
     sample_at: tuple[int, ...]
 
     def samples(self, step: int) -> bool:
-        """Whether the model writes a sample after so many steps; it does so after the last one too."""
-        return step in self.sample_at if self.sample_at else step % self.sample == 0
+        """Whether the model writes a sample after so many steps; it does so after the last one too.
+
+        Before the first one it does where that is asked for.
+        """
+        return step in self.sample_at if self.sample_at else step > 0 and step % self.sample == 0
 
 
 @dataclass

@@ -44,7 +44,7 @@ TASKS = ("classify", "lm")
 @click.option("--batch", "batch_rows", type=COUNT, help="Examples, or packed rows, of a step.")
 @click.option("--accumulate", type=COUNT, help="Parts that a step's examples are computed in.")
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of order, dropout and what is new.")
-@click.option("--layers", type=click.IntRange(min=0), help="Only the last so many blocks learn.")
+@click.option("--last-layers", type=click.IntRange(min=0), help="Only the last so many blocks learn.")
 @click.option("--lora-rank", type=COUNT, help="Adapters of this rank learn in place of the weights.")
 @click.option("--lora-alpha", type=float, help="Strength of the adapters. Default: twice the rank.")
 @click.option(
@@ -160,10 +160,11 @@ def sentence(result: TrainResult) -> str:
         ]
         lines.append(f"{', '.join(figures)} {where} (weights of step {result.best_step:,})")
     if not result.can_resume:
-        use = (
-            f'corpuskit predict {result.out} "..."'
-            if result.task in ("classify", "tag")
-            else f"corpuskit chat {result.out}"
-        )
-        lines.append(f"use it: {use}")
+        use = {
+            "instruct": "chat {}",
+            "prefer": "chat {}",
+            "classify": 'predict {} "..."',
+            "tag": 'predict {} "..."',
+        }
+        lines.append(f"use it: corpuskit {use.get(result.task, 'sample {}').format(result.out)}")
     return "\n".join(lines)

@@ -710,7 +710,7 @@ class Transformer(nn.Module):
     ) -> Tensor:
         """Sum of -log p(target) over all targets that are not IGNORED, a float32 scalar.
 
-        The padding of the vocabulary takes part in the softmax: training drives it to nothing.
+        The padding of the vocabulary is no part of the softmax: p is what it is without it.
 
         Args:
             ids: (B, T).
@@ -724,7 +724,7 @@ class Transformer(nn.Module):
         if positions is not None:
             states = states.gather(1, positions[:, :, None].expand(-1, -1, states.shape[2]))
         states = self._before_head(states).flatten(0, 1)
-        return linear_cross_entropy(states, self.head_weight, targets.flatten(), self.token_losses)
+        return linear_cross_entropy(states, self.token_weight, targets.flatten(), self.token_losses)
 
     def classify(self, ids: Tensor, lengths: Tensor, pooling: Pooling | None = None) -> Tensor:
         """Logits of classes (B, classes) for rows of ids (B, T) of which the first `lengths` (B,) are real.
@@ -778,6 +778,13 @@ class Transformer(nn.Module):
     def head_weight(self) -> Tensor:
         """The matrix that turns hidden states into logits, (V, C)."""
         return self.embedding.weight if self.settings.tie_embeddings else self.head.whole()
+
+    @property
+    def token_weight(self) -> Tensor:
+        """Of that matrix the rows that belong to tokens, (vocab_size, C)."""
+        weight, tokens = self.head_weight, self.settings.vocab_size
+        # A part of it costs a copy of its gradient, where there is nothing to leave out for nothing.
+        return weight if len(weight) == tokens else weight[:tokens]
 
     def _embed(self, ids: Tensor, cache: Cache | None = None) -> Tensor:
         positions = ids.shape[1] + (max(cache.lengths) if cache else 0)

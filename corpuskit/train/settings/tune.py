@@ -21,7 +21,7 @@ class Adapting(_Group):
     """What of the model learns.
 
     Attributes:
-        layers: only the last so many blocks of each stack learn, with the norm behind them and what the task
+        last_layers: only the last so many blocks of each stack learn, with the norm behind them and what the task
             adds; 0 for nothing but what the task adds; without it all weights do.
         lora_rank: in place of the weights, products of two matrices of this rank beside them learn
             (arXiv:2106.09685); 0 for none.
@@ -29,7 +29,7 @@ class Adapting(_Group):
         lora_targets: the matrices that get one, of q, k, v, o, gate, up, down.
     """
 
-    layers: int | None = Field(default=None, ge=0)
+    last_layers: int | None = Field(default=None, ge=0)
     lora_rank: int = Field(default=0, ge=0)
     lora_alpha: float | None = Field(default=None, gt=0)
     lora_targets: Names = ("q", "k", "v", "o")

@@ -33,7 +33,7 @@ class Adaptable(Plain):
     def adapt(self, adapting: Adapting, base: str, seed: int, dropout: float) -> None:
         """Take what the settings ask for; raises SettingError where that cannot be."""
         self.base, self.lora = base, lora_of(adapting, dropout)
-        self._layers, self._seed = adapting.layers, derive_key(seed) >> 1
+        self._layers, self._seed = adapting.last_layers, derive_key(seed) >> 1
         self._adapters: dict[str, torch.Size] = {}
 
     def prepare(self, model: Transformer) -> None:
@@ -64,9 +64,9 @@ def lora_of(settings: Adapting, dropout: float) -> LoraSettings | None:
     """The adapters that settings ask for; None for none."""
     if not settings.lora_rank:
         return None
-    if settings.layers is not None:
+    if settings.last_layers is not None:
         raise SettingError(
-            f"layers = {settings.layers} and lora_rank = {settings.lora_rank} exclude each other",
+            f"last_layers = {settings.last_layers} and lora_rank = {settings.lora_rank} exclude each other",
             remedy="Give one of them.",
         )
     alpha = settings.lora_alpha or 2.0 * settings.lora_rank

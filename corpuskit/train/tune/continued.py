@@ -55,7 +55,7 @@ class Continuation(Corpus):
     def open(self, out: Path, settings: TrainSettings, grid: Grid, *, resumes: bool) -> None:
         """Open the shards of a run, or make shards of texts."""
         assert isinstance(settings, ContinueSettings)
-        self._adapts = bool(settings.lora_rank) or settings.layers is not None
+        self._adapts = bool(settings.lora_rank) or settings.last_layers is not None
         of_run = Path(self._data) / "shards"
         if (of_run / "shards.json").exists():
             self.shards = Shards(of_run)
