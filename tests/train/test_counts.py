@@ -43,7 +43,9 @@ def step_loss(model: Transformer, load: Load) -> torch.Tensor:
 def kept_bytes(model: Transformer, load: Load) -> int:
     """Bytes that autograd keeps, without weights, their bfloat16 copies and the gradient of the head."""
     constant = {x.untyped_storage().data_ptr() for x in [*model.parameters(), *model.buffers()]}
-    matrices = {tuple(p.shape) for p in model.parameters()}
+    # That of the head's gradient has no rows for the padding of the vocabulary.
+    shape = model.settings
+    matrices = {tuple(p.shape) for p in model.parameters()} | {(shape.vocab_size, shape.width)}
     kept: dict[int, torch.Tensor] = {}
 
     def keep(tensor: torch.Tensor) -> torch.Tensor:

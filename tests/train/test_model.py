@@ -192,8 +192,19 @@ def test_one_batch_is_learnt_by_heart(norm: str) -> None:
 def test_loss_is_the_sum_over_positions() -> None:
     model = decoder(SHAPE)
     ids = torch.randint(0, 100, (3, 13), generator=torch.Generator().manual_seed(1))
-    each = functional.cross_entropy(model(ids[:, :-1]).transpose(1, 2), ids[:, 1:], reduction="none")
+    logits = model(ids[:, :-1])[:, :, : SHAPE.vocab_size]
+    each = functional.cross_entropy(logits.transpose(1, 2), ids[:, 1:], reduction="none")
     torch.testing.assert_close(model.loss(ids[:, :-1], ids[:, 1:]), each.sum())
+
+
+def test_the_padding_of_the_vocabulary_is_no_part_of_the_loss() -> None:
+    model = decoder(SHAPE)
+    ids = random_ids(2, 12)
+    before = model.loss(ids, ids)
+    assert model.settings.padded_vocab_size > model.settings.vocab_size
+    with torch.no_grad():
+        model.embedding.weight[model.settings.vocab_size :] = 5.0
+    torch.testing.assert_close(model.loss(ids, ids), before)
 
 
 def test_initial_weights_follow_from_the_seed_alone() -> None:
@@ -379,7 +390,7 @@ def test_loss_at_chosen_positions() -> None:
     model = decoder(dataclasses.replace(SHAPE, kind="encoder"))
     ids = random_ids(2, 12)
     positions, targets = torch.tensor([[1, 5], [0, 11]]), torch.tensor([[3, 4], [5, IGNORED]])
-    logits = model(ids)
+    logits = model(ids)[:, :, : SHAPE.vocab_size]
     expected = functional.cross_entropy(
         torch.stack([logits[0, 1], logits[0, 5], logits[1, 0]]), torch.tensor([3, 4, 5]), reduction="sum"
     )
@@ -413,7 +424,7 @@ def test_capped_logits(monkeypatch: pytest.MonkeyPatch) -> None:
     plain, capped = (decoder(dataclasses.replace(SHAPE, softcap=cap)) for cap in (0.0, 0.5))
     ids = random_ids(1, 12)
     torch.testing.assert_close(capped(ids), 0.5 * torch.tanh(plain(ids) / 0.5))
-    each = functional.cross_entropy(capped(ids)[0], ids[0], reduction="sum")
+    each = functional.cross_entropy(capped(ids)[0, :, : SHAPE.vocab_size], ids[0], reduction="sum")
     expected = torch.autograd.grad(each, list(capped.parameters()))
     for chunk in (128 * 5, 2**24):
         monkeypatch.setitem(CHUNK_LOGITS, "cpu", chunk)

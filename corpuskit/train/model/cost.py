@@ -48,7 +48,7 @@ def training_flops(s: ModelSettings, positions: int, source: int = 0, predicted:
     """
     predicted = positions if predicted is None else predicted
     pairs = positions * positions // (1 if s.kind == "encoder" else 2)
-    total = 6 * predicted * (s.padded_vocab_size * s.width + _head(s))
+    total = 6 * predicted * (s.vocab_size * s.width + _head(s))
     total += s.layers * (6 * positions * _block(s) + 12 * s.attention_width * pairs)
     if s.kind == "encoder-decoder":
         # Of the cross-attention only keys and values read the source.
@@ -245,10 +245,10 @@ def _score_memory(s: ModelSettings, load: Load, queries: int, keys: int) -> int:
 
 def _loss_memory(s: ModelSettings, load: Load) -> int:
     """Bytes that the loss takes for a moment: chunks of logits, and what one adds to the head's gradient."""
-    rows = chunk_rows(load.rows * load.targets, s.padded_vocab_size, load.device)
+    rows = chunk_rows(load.rows * load.targets, s.vocab_size, load.device)
     # Logits and probabilities in float32; under autocast logits in 16 bits, probabilities in both.
     held = 4 if s.softcap else 2
-    return _FLOAT * s.padded_vocab_size * (held * rows + s.width)
+    return _FLOAT * s.vocab_size * (held * rows + s.width)
 
 
 def _muon_memory(s: ModelSettings, load: Load) -> int:
