@@ -125,7 +125,9 @@ def answers_of(
     """
     memory = None if source is None else model.encode(source)
     states = model.states(ids, documents=documents, memory=memory).flatten(0, 1)
-    found = linear_log_probabilities(states, model.token_weight, targets.flatten(), model.token_losses)
+    # Without the rows that pad the head: so it is what an exported model says, which has none.
+    head = model.token_weight[: model.settings.vocab_size]
+    found = linear_log_probabilities(states, head, targets.flatten(), model.token_losses)
     return Answers(found.view(targets.shape).sum(1), (targets != IGNORED).sum(1))
 
 
