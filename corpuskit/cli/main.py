@@ -25,6 +25,7 @@ COMMANDS = {
     "train": ("model.train", "Train a model on the shards of a run."),
     "sample": ("model.sample", "Write text with a trained model."),
     "chat": ("model.chat", "Talk with a trained model."),
+    "eval": ("model.evaluate", "Measure models on texts and on questions."),
     "export": ("model.export", "Export a model: for transformers, or in one file with its class."),
     "import": ("model.import_model", "Import a model of Hugging Face transformers from a folder."),
 }
