@@ -27,6 +27,7 @@ COMMANDS = {
     "predict": ("model.predict", "Say the labels of texts with a fine-tuned model."),
     "sample": ("model.sample", "Write text with a trained model."),
     "chat": ("model.chat", "Talk with a trained model."),
+    "eval": ("model.evaluate", "Measure models on texts and on questions."),
     "export": ("model.export", "Export a model: for transformers, or in one file with its class."),
     "import": ("model.import_model", "Import a model of Hugging Face transformers from a folder."),
 }

@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from corpuskit.train import LanguageModel, Sampling
     from corpuskit.train.generate.fill import Filled
 
-_DEVICES = click.Choice(["auto", "cpu", "cuda", "mps"])
+DEVICES = click.Choice(["auto", "cpu", "cuda", "mps"])
 _SAMPLING: tuple[tuple[str, Any, Any, str], ...] = (
     ("--temperature", float, 0.8, "0 takes the likeliest token."),
     ("--top-k", int, 0, "Only the k likeliest tokens; 0: all."),
     ("--top-p", float, 0.95, "Only the likeliest tokens up to p."),
     ("--min-p", float, 0.0, "Only tokens at least so many times as likely as the likeliest."),
-    ("--device", _DEVICES, "auto", "Where it is computed; auto: on a GPU where there is one."),
+    ("--device", DEVICES, "auto", "Where it is computed; auto: on a GPU where there is one."),
 )
 
 

@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -38,13 +39,18 @@ class Answers:
         values: by figure, one number for each question: 1 for right, 0 for wrong; nats for a cloze.
         sizes: by figure, what its sum is divided by, where that is not the number of questions.
         counts: of what else is to be told.
-        said: what the model chose or wrote, by question.
+        rows: what is told of each question: what the model said, and the ln p of each answer.
     """
 
     values: dict[str, list[float]]
     sizes: dict[str, list[float]] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
-    said: list[str] = field(default_factory=list)
+    rows: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def said(self) -> list[str]:
+        """What the model chose or wrote, by question."""
+        return [row["said"] for row in self.rows]
 
 
 def answer(model: LanguageModel, questions: Questions, told: Told | None = None) -> Answers:
@@ -59,19 +65,19 @@ def _choose(model: LanguageModel, questions: Questions, told: Told | None) -> An
     pairs = [(item.prompt, task.separator + choice) for item in items for choice in item.answers]
     found = log_likelihoods(model, pairs, begin=task.begin, told=told)
     values: dict[str, list[float]] = {"acc": [], "acc_norm": [], "acc_bytes": [], "acc_drawn": []}
-    said, ties, first = [], 0, 0
+    rows, ties, first = [], 0, 0
     for item in items:
         each = found.found[first : first + len(item.answers)]
         first += len(item.answers)
         best = chosen(each, [1] * len(each))
         ties += len(best) > 1
-        said.append(item.answers[best[0]])
+        rows.append({"said": item.answers[best[0]], "log_likelihoods": [one.nats for one in each]})
         values["acc"].append(float(best[0] == item.gold))
         values["acc_drawn"].append((item.gold in best) / len(best))
         for name, length in (("acc_norm", len), ("acc_bytes", _bytes)):
             values[name].append(float(chosen(each, list(map(length, item.answers)))[0] == item.gold))
     counts = {"ties": ties, "cut": found.cut, "over_border": found.over_border}
-    return Answers(values, counts=counts, said=said)
+    return Answers(values, counts=counts, rows=rows)
 
 
 def chosen(likelihoods: Sequence[Likelihood], lengths: Sequence[int]) -> list[int]:
@@ -100,6 +106,10 @@ def _cloze(model: LanguageModel, questions: Questions, told: Told | None) -> Ans
         {"greedy": [float(each.greedy) for each in found.found], "loss": nats, "bits_per_byte": _bits(nats)},
         {"loss": tokens, "bits_per_byte": [float(_bytes(text)) for text in texts]},
         {"tokens": int(sum(tokens)), "cut": found.cut, "over_border": found.over_border},
+        [
+            {"log_likelihoods": [each.nats], "tokens": each.tokens, "greedy": each.greedy}
+            for each in found.found
+        ],
     )
 
 
@@ -108,27 +118,53 @@ def _bits(nats: Sequence[float]) -> list[float]:
 
 
 def _write(model: LanguageModel, questions: Questions, told: Told | None) -> Answers:
-    task, said, cut = questions.task, [], 0
-    prompts = []
-    for item in questions.items:
-        ids = model.tokenizer.encode(item.prompt)
-        if task.begin or not ids:
+    task, items = questions.task, questions.items
+    prompts = [item.prompt for item in items]
+    said, cut = written(model, prompts, task.tokens, task.stop, begin=task.begin, told=told)
+    right = [float(matches(task, text, item)) for text, item in zip(said, items, strict=True)]
+    return Answers({"exact_match": right}, counts={"cut": cut}, rows=[{"said": text} for text in said])
+
+
+def written(
+    model: LanguageModel,
+    prompts: Sequence[str],
+    tokens: int,
+    stop: Sequence[str] = (),
+    sampling: Sampling | None = None,
+    *,
+    begin: bool = False,
+    told: Told | None = None,
+) -> tuple[list[str], int]:
+    """What a decoder writes behind each prompt, and how many prompts were cut on the left.
+
+    A prompt is cut where it does not leave room for the answer in the model's context.
+
+    Args:
+        tokens: most of an answer.
+        stop: strings before the first of which it ends.
+        sampling: the likeliest token each time unless it is given.
+        begin: as of `log_likelihoods`.
+    """
+    check_decoder(model)
+    room, cut, asked = max(1, model.model.settings.context - tokens), 0, []
+    for number, prompt in enumerate(prompts):
+        ids = model.tokenizer.encode(prompt)
+        if begin or not ids:
             ids = [model.end_of_text, *ids]
-        # Of a prompt that does not fit the end is read, so that the answer has its room.
-        room = max(1, model.model.settings.context - task.tokens)
         cut += len(ids) > room
-        prompts.append(
-            Prompt(
-                ids[-room:], derive_key(0) >> 1, (model.end_of_text,), None, tuple(filter(None, task.stop))
-            )
-        )
-    for first in range(0, len(prompts), _ROWS):
-        written = model.write(prompts[first : first + _ROWS], task.tokens, Sampling(temperature=0), _ROWS)
-        said += [completion.text for completion in written]
+        seed, ends = derive_key(0, number) >> 1, (model.end_of_text,)
+        asked.append(Prompt(ids[-room:], seed, ends, None, tuple(filter(None, stop))))
+    # Prompts of about one length together: the others of a batch are padded.
+    order, said = sorted(range(len(asked)), key=lambda n: -len(asked[n].start)), [""] * len(asked)
+    for first in range(0, len(order), _ROWS):
+        numbers = order[first : first + _ROWS]
+        batch = [asked[number] for number in numbers]
+        answers = model.write(batch, tokens, sampling or Sampling(temperature=0), _ROWS)
+        for number, completion in zip(numbers, answers, strict=True):
+            said[number] = completion.text
         if told is not None:
-            told(len(written))
-    right = [float(matches(task, text, item)) for text, item in zip(said, questions.items, strict=True)]
-    return Answers({"exact_match": right}, counts={"cut": cut}, said=said)
+            told(len(numbers))
+    return said, cut
 
 
 def matches(task: TaskFile, said: str, item: Item) -> bool:

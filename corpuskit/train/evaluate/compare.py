@@ -44,10 +44,12 @@ class Outcome:
     Attributes:
         figures: all that is told of it, as JSON values.
         items: the figures by which it is compared.
+        rows: what is told of each item, as JSON values.
     """
 
     figures: dict[str, Any]
     items: dict[str, Figure]
+    rows: list[dict[str, Any]]
 
 
 def figures_of(figure: Figure) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -51,11 +51,13 @@ class Evaluation:
 
     Attributes:
         sets: a result for each set, as JSON values: set, kind, what, models, comparisons.
+        items: by model folder and set, what was found of each question or text.
         contamination: by set, what of it stands in the training documents; None where none were looked at.
     """
 
     sets: list[dict[str, Any]]
     contamination: dict[str, Any] | None
+    items: dict[str, dict[str, list[dict[str, Any]]]]
 
 
 # --------------------------------------------------------------------------------------------- what is given
@@ -86,6 +88,25 @@ def opened(path: Path, *, split: str | None = None, field: str = "text", limit: 
     if path.is_file() and (found := questions_in(path, limit)) is not None:
         return found
     return texts_of(path, field)
+
+
+def distinct(sets: Sequence[Set]) -> list[Set]:
+    """The sets with names of their own: those that would share one are called by their paths.
+
+    Raises SettingError for a set that is given twice.
+    """
+    names = [each.name for each in sets]
+    found = [each if names.count(each.name) == 1 else _by_path(each) for each in sets]
+    paths = [str(each.path) for each in found]
+    if twice := next((path for path in paths if paths.count(path) > 1), None):
+        raise SettingError(f"{twice} is given twice", remedy="Name what to measure on once.")
+    return found
+
+
+def _by_path(each: Set) -> Set:
+    if isinstance(each, Questions):
+        return replace(each, task=each.task.model_copy(update={"name": str(each.path)}))
+    return replace(each, name=str(each.path))
 
 
 def check_models(contenders: Sequence[Contender], sets: Iterable[Set], stride: int | None = None) -> None:
@@ -174,7 +195,11 @@ def evaluate(
         _side_by_side(each, {c: [outcomes[f][number] for f in c.folders] for c in contenders})
         for number, each in enumerate(sets)
     ]
-    return Evaluation(found, None if run is None else _contamination(run, sets, begins))
+    rows = {
+        str(folder): {each.name: outcome.rows for each, outcome in zip(sets, by_set, strict=True)}
+        for folder, by_set in outcomes.items()
+    }
+    return Evaluation(found, None if run is None else _contamination(run, sets, begins), rows)
 
 
 def _outcome(
@@ -183,12 +208,13 @@ def _outcome(
     if isinstance(each, Questions):
         steps = sum(len(item.answers) for item in each.items)
         told = begins(f"{name} on {each.name}", steps) if begins else None
-        return _of_answers(each, answer(model, each, told))
+        return of_answers(each, answer(model, each, told))
     told = begins(f"{name} on {each.name}", 0) if begins else None
     return _of_texts(measure(model, each, stride, told))
 
 
-def _of_answers(questions: Questions, answers: Answers) -> Outcome:
+def of_answers(questions: Questions, answers: Answers) -> Outcome:
+    """The figures of what a model answered."""
     by_name = {
         name: Figure(values, answers.sizes.get(name), name in ("loss", "bits_per_byte"))
         for name, values in answers.values.items()
@@ -196,12 +222,21 @@ def _of_answers(questions: Questions, answers: Answers) -> Outcome:
     told = {name: figures_of(figure) for name, figure in by_name.items()}
     kind = {"choice": ("acc", "acc_norm"), "cloze": ("greedy", "bits_per_byte"), "write": ("exact_match",)}
     compared = {name: by_name[name] for name in kind[questions.task.kind]}
-    return Outcome({**told, "items": len(questions.items), **answers.counts}, compared)
+    rows = [
+        {"place": item.place, "gold": item.answers[item.gold], **found}
+        for item, found in zip(questions.items, answers.rows, strict=True)
+    ]
+    return Outcome({**told, "items": len(questions.items), **answers.counts}, compared, rows)
 
 
 def _of_texts(measured: Measured) -> Outcome:
     name, values, sizes = items(measured)
-    return Outcome(figures(measured), {name: Figure(values, sizes, True)})
+    columns = (measured.losses, measured.sizes, measured.sources, measured.languages)
+    rows = [
+        {"source": source, "language": language, "nats": loss.nats, "tokens": loss.tokens, "bytes": size}
+        for loss, size, source, language in zip(*columns, strict=True)
+    ]
+    return Outcome(figures(measured), {name: Figure(values, sizes, True)}, rows)
 
 
 def _side_by_side(each: Set, outcomes: Mapping[Contender, Sequence[Outcome]]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from corpuskit.errors import EmptyError, InputError, SettingError
+from corpuskit.errors import EmptyError, InputError, SettingError, counted
 from corpuskit.storage.rows.formats import format_of, read_rows
 from corpuskit.storage.rows.row import Damage, Row, TwiceError, Wanted, as_text, there_are
 from corpuskit.train.evaluate.task_file import TaskFile, fields_of, of_file, parts_of, read_task, templates
@@ -59,7 +59,7 @@ class Questions:
     @property
     def what(self) -> str:
         """In words."""
-        return f"{len(self.items):,} questions of {self.path.name}"
+        return f"{counted(len(self.items), 'question')} of {self.path.name}"
 
 
 def questions_of(path: Path, limit: int | None = None) -> Questions:

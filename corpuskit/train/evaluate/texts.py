@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow.parquet as pq
 
-from corpuskit.errors import EmptyError, InputError, SettingError, ShardError, nearest
+from corpuskit.errors import EmptyError, InputError, SettingError, ShardError, counted, nearest
 from corpuskit.shards.format import ShardInfo
 from corpuskit.shards.reader import Shards
 from corpuskit.storage.rows.formats import FORMATS, format_of, read_rows, table_problem
@@ -46,7 +46,7 @@ class Text(NamedTuple):
 class SplitTexts:
     """The documents of a split; their languages where the run still has its documents."""
 
-    run: Path
+    path: Path
     shards: Shards
     split: str
     name: str
@@ -55,7 +55,7 @@ class SplitTexts:
     @property
     def what(self) -> str:
         """In words."""
-        return f"the {self.count:,} documents of the split {self.split!r}"
+        return f"{counted(self.count, 'document')} of the split {self.split!r}"
 
     def read(self, tokenizer: Tokenizer) -> Iterator[Text]:
         """One after the other, for the tokenizer of the shards, whose ids are read as they are.
@@ -101,7 +101,7 @@ class SplitTexts:
         """Languages of these documents, which stand in these parts of the run."""
         found: dict[str, str] = {}
         for part in parts:
-            path = self.run / "documents" / f"{part}.parquet"
+            path = self.path / "documents" / f"{part}.parquet"
             if path.is_file():
                 for batch in read_batches(path, ["id", "language"]):
                     pairs = zip(*(batch.column(name).to_pylist() for name in ("id", "language")), strict=True)
@@ -148,6 +148,7 @@ def split_of(run: Path, split: str | None = None) -> SplitTexts:
 class FileTexts:
     """Texts of files: a text file is one, each row of a table or of JSON lines is one."""
 
+    path: Path
     name: str
     files: tuple[Path, ...]
     names: tuple[str, ...]
@@ -157,7 +158,7 @@ class FileTexts:
     @property
     def what(self) -> str:
         """In words."""
-        return f"{self.count:,} texts of {len(self.files):,} files"
+        return f"{counted(self.count, 'text')} of {counted(len(self.files), 'file')}"
 
     def read(self, tokenizer: Tokenizer) -> Iterator[Text]:
         """One after the other. Their languages are those of a field of that name, where there is one."""
@@ -198,7 +199,7 @@ def texts_of(path: Path, field: str = "text") -> FileTexts:
             raise EmptyError(f"{file} holds no text", remedy="Take it out, or name another.")
         count += found
     names = [each.relative_to(path).as_posix() if path.is_dir() else each.name for each in files]
-    return FileTexts(path.name or str(path), tuple(files), tuple(names), field, count)
+    return FileTexts(path, path.name or str(path), tuple(files), tuple(names), field, count)
 
 
 Texts = SplitTexts | FileTexts
