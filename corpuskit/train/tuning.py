@@ -120,7 +120,8 @@ class Tuning(Generic[Own]):
         usual = max(1, round((chosen.epochs or self.purpose.epochs) * task.order.steps_per_epoch))
         steps = planned_steps(task, usual, grid)
         final = with_compile(chosen, task, steps, grid)
-        return self._setup(final, steps, tuple(self._told))
+        begins = f"begins with {self.folder}, weights {self.base[:12]}"
+        return self._setup(final, steps, (begins, *self._told))
 
     def again(self, settings: Own, steps: int) -> Setup:
         """A run that goes on: what did not learn is the base's, whose fingerprint is part of the data's."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -60,7 +60,7 @@ def command(
             + (" Its role tokens mean nothing to it yet: try --plain." if chat.has_roles else "")
         )
     _converse(shell, chat)
-    turns = [asdict(turn) for turn in chat.turns]
+    turns = [{"role": turn.role, "text": turn.text} for turn in chat.turns]
     shell.result({"model": str(model), "tuned": chat.is_tuned, "seed": chat.seed, "turns": turns}, "")
 
 

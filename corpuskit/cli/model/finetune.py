@@ -22,7 +22,7 @@ from corpuskit.errors import SettingError, counted
 if TYPE_CHECKING:
     from corpuskit.train import TrainResult
 
-TASKS = ("classify", "lm")
+TASKS = ("classify", "tag", "instruct", "prefer", "lm")
 
 
 @click.command()

@@ -6,9 +6,10 @@ from collections.abc import Generator
 
 from corpuskit.errors import SettingError, checks_arguments
 from corpuskit.shards.permutation import derive_key
+from corpuskit.train.data.tables.conversations import Turn
 from corpuskit.train.generate.generate import LanguageModel, check_counts
 from corpuskit.train.generate.sampling import Prompt, Sampling
-from corpuskit.train.generate.turns import Speech, Turn
+from corpuskit.train.generate.turns import Speech
 
 
 class Chat:

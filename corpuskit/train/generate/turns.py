@@ -12,25 +12,14 @@ never becomes one of these tokens.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Literal
 
 from corpuskit.errors import TrainError
 from corpuskit.tokenizer.special import ASSISTANT, END_OF_TURN, SYSTEM, USER
 from corpuskit.tokenizer.tokenizer import Tokenizer
-
-Role = Literal["system", "user", "assistant"]
+from corpuskit.train.data.tables.conversations import Role, Turn
 
 _TOKENS: dict[Role, str] = {"system": SYSTEM, "user": USER, "assistant": ASSISTANT}
 _WORDS: dict[Role, str] = {"system": "System", "user": "User", "assistant": "Assistant"}
-
-
-@dataclass(frozen=True)
-class Turn:
-    """What one side said."""
-
-    role: Role
-    text: str
 
 
 class Speech:
@@ -69,19 +58,31 @@ class Speech:
     def taught(self, turns: Sequence[Turn]) -> tuple[list[int], list[bool]]:
         """Ids of a whole conversation, and which of them a model is to learn to write.
 
-        Those are what the assistant says, and the token behind it that ends the turn; of roles as lines the
-        line's end, and behind the last reply the token that ends a text.
+        Those are the texts of turns that are `learned`, and the token behind each that ends it; of roles as
+        lines the line's end, and behind the last turn the token that ends a text.
         """
         ids, learnt = self.head(), [False]
         for number, turn in enumerate(turns):
             before, after = self._marked(turn.role)
-            answers = turn.role == "assistant"
-            if answers and not self.has_roles and number == len(turns) - 1:
+            if turn.role == "assistant" and not self.has_roles and number == len(turns) - 1:
                 after = [self._end_of_text]
             said = self._said(turn)
             ids += [*before, *said, *after]
-            learnt += [False] * len(before) + [answers] * (len(said) + len(after))
+            learnt += [False] * len(before) + [turn.learned] * (len(said) + len(after))
         return ids, learnt
+
+    def taught_plain(self, turns: Sequence[Turn]) -> tuple[list[int], list[bool]]:
+        """The same of a prompt and what follows it, without roles: each is encoded by itself.
+
+        So the prompt's ids are those that a model is asked with. Behind the last text stands the token that
+        ends a text, which is learnt with it.
+        """
+        ids, learnt = [self._end_of_text], [False]
+        for turn in turns:
+            said = self._tokenizer.encode(turn.text)
+            ids += said
+            learnt += [turn.learned] * len(said)
+        return [*ids, self._end_of_text], [*learnt, turns[-1].learned]
 
     def _said(self, turn: Turn) -> list[int]:
         return self._tokenizer.encode(turn.text if self.has_roles else f" {turn.text}")

@@ -126,7 +126,7 @@ def answers_of(
     memory = None if source is None else model.encode(source)
     states = model.states(ids, documents=documents, memory=memory).flatten(0, 1)
     # Without the rows that pad the head: so it is what an exported model says, which has none.
-    head = model.token_weight[: model.settings.vocab_size]
+    head = model.token_weight
     found = linear_log_probabilities(states, head, targets.flatten(), model.token_losses)
     return Answers(found.view(targets.shape).sum(1), (targets != IGNORED).sum(1))
 

@@ -21,8 +21,8 @@ class Adapting(_Group):
     """What of the model learns.
 
     Attributes:
-        last_layers: only the last so many blocks of each stack learn, with the norm behind them and what the task
-            adds; 0 for nothing but what the task adds; without it all weights do.
+        last_layers: only the last so many blocks of each stack learn, with the norm behind them and what the
+            task adds; 0 for nothing but what the task adds; without it all weights do.
         lora_rank: in place of the weights, products of two matrices of this rank beside them learn
             (arXiv:2106.09685); 0 for none.
         lora_alpha: what the product is multiplied by is lora_alpha / lora_rank; twice the rank without it.
@@ -43,6 +43,8 @@ class Reading(_Group):
         context: tokens of a row at most; the model's without it.
         validation: a file of its own to measure on, or a share of the data; by default a tenth.
         test: the same, measured once, at the end; by default none.
+        split_seed: which texts a share holds out; another one than `seed`, so that runs of several seeds are
+            measured on the same.
         delimiter, header, encoding: of CSV files; found without them.
     """
 
@@ -50,6 +52,7 @@ class Reading(_Group):
     context: int | None = Field(default=None, ge=2)
     validation: str | None = None
     test: str | None = None
+    split_seed: int = Field(default=0, ge=0, lt=2**63)
     delimiter: str | None = None
     header: bool | None = None
     encoding: str | None = None
@@ -100,10 +103,67 @@ class InstructSettings(TuneSettings):
     """Settings of `instruct`: answers in conversations, and what follows a prompt.
 
     Attributes:
+        messages, prompt_column, completion, instruction, input, output: columns, by name or as #3; found
+            without them.
         pack: several examples share a row, none of which sees another.
     """
 
+    messages: str | None = None
+    prompt_column: str | None = None
+    completion: str | None = None
+    instruction: str | None = None
+    input: str | None = None
+    output: str | None = None
     pack: bool = True
+
+    @property
+    def columns(self) -> dict[str, str | int]:
+        """The columns that were given, by what they are."""
+        names = {"messages": self.messages, "prompt": self.prompt_column, "completion": self.completion}
+        names |= {"instruction": self.instruction, "input": self.input, "output": self.output}
+        return {name: column for name, column in names.items() if column is not None}
+
+
+class TagSettings(TuneSettings):
+    """Settings of `tag`: a label for each word.
+
+    Attributes:
+        word, tag: columns, by number from 1, or by name in tables; found without them.
+        scheme: of the labels: IOB1, IOB2, BIOES, BILOU or plain; found without it.
+        mode: how spans are counted: "conlleval" takes an I- without a B- before it for a beginning, "strict"
+            does not.
+        choose: the figure by which the kept weights are chosen.
+    """
+
+    word: str | None = None
+    tag: str | None = None
+    scheme: str | None = None
+    mode: Literal["conlleval", "strict"] = "conlleval"
+    choose: str = "loss"
+
+
+class PreferSettings(TuneSettings):
+    """Settings of `prefer`: of two answers the better one (arXiv:2305.18290).
+
+    Attributes:
+        beta: how much it costs to leave the model that is begun with.
+        kind: "dpo" or "ipo".
+        label_smoothing: share of the pairs that are taken to be the wrong way round.
+        chosen, rejected, prompt_column: columns; found without them.
+    """
+
+    beta: float = Field(default=0.1, gt=0)
+    kind: Literal["dpo", "ipo"] = "dpo"
+    label_smoothing: float = Field(default=0.0, ge=0, lt=0.5)
+    chosen: str | None = None
+    rejected: str | None = None
+    prompt_column: str | None = None
+
+    @property
+    def columns(self) -> dict[str, str | int]:
+        """The columns that were given, by what they are."""
+        names = {"chosen": self.chosen, "rejected": self.rejected, "prompt": self.prompt_column}
+        return {name: column for name, column in names.items() if column is not None}
 
 
 class ContinueSettings(TrainSettings, Adapting):

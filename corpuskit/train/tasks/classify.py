@@ -11,12 +11,17 @@ from torch import Tensor
 from torch.nn import functional
 
 from corpuskit.train.data.examples import Examples
-from corpuskit.train.evaluate.classification import DIRECTIONS, classification_scores
+from corpuskit.train.data.tables.labels import UNKNOWN
+from corpuskit.train.evaluate.classification import classification_scores, multilabel_scores
+from corpuskit.train.evaluate.figures import direction
 from corpuskit.train.model.loss import IGNORED
 from corpuskit.train.model.transformer import ModelSettings, Transformer
 from corpuskit.train.settings.tune import ClassifySettings
 from corpuskit.train.tasks.task import Best, Inputs, Measuring, Metrics, Tensors, Validation
 from corpuskit.train.tasks.tuned import Example, Tuned, padded
+
+_FIGURES = ("accuracy", "subset_accuracy", "micro_f1", "macro_f1", "ece")
+"""Of the scores, what is shown at each validation."""
 
 
 class Classify(Tuned):
@@ -42,7 +47,7 @@ class Classify(Tuned):
     ) -> None:
         super().__init__(settings, shape, train, validation, base)
         self._own, self.labels = settings, tuple(labels)
-        self.best = Best(settings.choose, DIRECTIONS[settings.choose] == "less")
+        self.best = Best(settings.choose, direction(settings.choose) == "less")
         self.weights = self._class_weights()
 
     @property
@@ -56,13 +61,15 @@ class Classify(Tuned):
         lengths = torch.tensor([len(line) for line in lines])
         if not self.several:
             labels = torch.tensor([int(row[0]["labels"][0]) if row else IGNORED for row in rows])
+            return {"ids": padded(lines, 0), "lengths": lengths, "labels": labels}
         else:
             labels = torch.full((len(rows), len(self.labels)), IGNORED)
             for number, row in enumerate(rows):
                 if row:
                     labels[number] = 0
                     labels[number, torch.from_numpy(row[0]["labels"].astype(np.int64))] = 1
-        return {"ids": padded(lines, 0), "lengths": lengths, "labels": labels}
+        unknown = torch.tensor([int(row[0]["unknown"][0]) if row else 0 for row in rows])
+        return {"ids": padded(lines, 0), "lengths": lengths, "labels": labels, "unknown": unknown}
 
     def predicted(self, positions: int) -> int:
         """No logits over the vocabulary are computed."""
@@ -83,7 +90,7 @@ class Classify(Tuned):
         if not self.several:
             return functional.cross_entropy(
                 logits,
-                labels,
+                labels.where(labels != UNKNOWN, IGNORED),
                 weights if self._own.class_weights == "balanced" else None,
                 ignore_index=IGNORED,
                 reduction="sum",
@@ -98,19 +105,26 @@ class Classify(Tuned):
         labels = batch["labels"]
         if self.several:
             return int((labels[:, 0] != IGNORED).sum())
-        if self._own.class_weights == "balanced":
-            return float(self.weights[labels[labels != IGNORED]].sum())
-        return int((labels != IGNORED).sum())
+        known = labels[labels >= 0]
+        return float(self.weights[known].sum()) if self._own.class_weights == "balanced" else len(known)
 
     def measure(self, model: Measuring, validation: Validation) -> Metrics:
-        """The loss, and what `classification_scores` finds, of held-out rows."""
+        """The loss, and the scores of held-out rows; a label that is not known counts as a wrong answer."""
         logits, labels = model.answers(validation.batch), validation.batch["labels"]
+        scores = self.scores(logits, validation.batch)
+        others = {name: scores[name] for name in _FIGURES if name in scores}
+        count = self.count(validation.batch)
+        return Metrics(float(self.loss_of(logits, labels)), count, others=others, of_tokens=False)
+
+    def scores(self, logits: Tensor, batch: Tensors, resamples: int = 0) -> dict[str, Any]:
+        """All scores of answers to a batch, with intervals by so many resamples of its rows."""
+        labels = batch["labels"].numpy()
         if self.several:
-            scores = classification_scores(labels.numpy(), logits.sigmoid().numpy(), several=True)
-        else:
-            scores = classification_scores(labels.numpy(), logits.softmax(1).numpy())
-        return Metrics(
-            float(self.loss_of(logits, labels)), self.count(validation.batch), others=scores, of_tokens=False
+            unknown = batch["unknown"].numpy()
+            shares = logits.sigmoid().numpy()
+            return multilabel_scores(labels, shares, self.labels, unknown=unknown, resamples=resamples)
+        return classification_scores(
+            labels, logits.double().softmax(1).numpy(), self.labels, resamples=resamples
         )
 
     def document(self) -> dict[str, Any]:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-from array import array
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,17 +10,18 @@ from typing import NamedTuple
 import numpy as np
 
 from corpuskit.errors import SettingError, counted
-from corpuskit.train.data.examples import Examples, ExamplesWriter
+from corpuskit.train.data.examples import Examples
 from corpuskit.train.data.tables import usual
 from corpuskit.train.data.tables.columns import Columns, find_columns
 from corpuskit.train.data.tables.labels import LabelCounter, Labels, UnknownLabels
 from corpuskit.train.data.tables.row import Account, Place
+from corpuskit.train.data.tables.splits import TRAIN, TextIndex
 from corpuskit.train.data.tables.table import Table, open_table
 from corpuskit.train.generate.generate import LanguageModel
 from corpuskit.train.settings.tune import ClassifySettings, TuneSettings
 from corpuskit.train.tasks.classify import Classify
 from corpuskit.train.tune.reading import text_ids
-from corpuskit.train.tune.sides import DEFAULT_SHARE, Cut, contained, key_of, share_of
+from corpuskit.train.tune.sides import Sides, SidesWriter
 
 _LABELS_SHOWN = 30
 
@@ -43,46 +42,49 @@ class Classification:
     def encode(self, data: str, begun: LanguageModel, settings: ClassifySettings, folder: Path) -> list[str]:
         """Two passes: one counts labels and copies and refuses what cannot be learnt, the other encodes."""
         columns = columns_of(open_data(data, settings), settings)
-        account, counter = Account(), self._counter(columns, settings)
-        validation, test = (share_of(getattr(settings, side), side) for side in ("validation", "test"))
-        cut = Cut(
-            (DEFAULT_SHARE if settings.validation is None else validation or 0.0), test or 0.0, settings.seed
-        )
-        for row in _rows(columns, account):
-            counter.add(row.label, row.place)
-            cut.add(key_of(*row.texts))
-        labels = counter.finish()
-        told = [*columns.table.told, *columns.told, *labels.told, _shown(labels), *account.sentences()]
-        told += cut.finish()
-        writer = _Writer(begun, settings, labels, folder)
-        with writer:
-            for row in _rows(columns, Account()):
-                side = cut.side(key_of(*row.texts))
-                writer.add(side, row)
-            for side, given in (("validation", settings.validation), ("test", settings.test)):
-                if given is not None and share_of(given, side) is None:
-                    told += writer.add_file(side, columns_of(open_data(given, settings), settings))
-        return [*told, *writer.told()]
-
-    def task(
-        self,
-        settings: ClassifySettings,
-        begun: LanguageModel,
-        sides: Mapping[str, Examples],
-        base: str,
-    ) -> Classify:
-        """Learning the labels that were found."""
-        train = sides["train"]
-        labels = train.facts["labels"]
-        shape = replace(
-            begun.model.settings, classes=len(labels), dropout=0.0 if settings.lora_rank else settings.dropout
-        )
-        return Classify(settings, shape, labels, train, sides.get("validation"), base)
-
-    def _counter(self, columns: Columns, settings: ClassifySettings) -> LabelCounter:
-        return LabelCounter(
+        account, sides = Account(), Sides(settings)
+        counter = LabelCounter(
             columns.keys["label"], several=settings.several is not None, separator=settings.several or ""
         )
+        numbers: dict[str, int] = {}
+        for row in _rows(columns, account):
+            counter.add(row.label, row.place)
+            label = numbers.setdefault(str(row.label).strip(), len(numbers))
+            sides.add(row.place, *row.texts, label=label)
+        labels = counter.finish()
+        told = [*columns.table.told, *columns.told, *labels.told, _shown(labels), *account.sentences()]
+        told += sides.finish()
+        held = {side: columns_of(open_data(file, settings), settings) for side, file in sides.files.items()}
+        with SidesWriter(folder, {"labels": list(labels.names)}) as writer:
+            encoder = _Encoder(begun, settings, labels, writer)
+            for number, row in enumerate(_rows(columns, Account())):
+                encoder.add(sides.of_row(number), row)
+            for side, others in held.items():
+                told += _add_held_out(encoder, sides, side, others, data)
+            encoder.require_all_labels()
+            told += encoder.told()
+        return told
+
+    def task(
+        self, settings: ClassifySettings, begun: LanguageModel, sides: Mapping[str, Examples], base: str
+    ) -> Classify:
+        """Learning the labels that were found."""
+        labels = sides[TRAIN].facts["labels"]
+        dropout = 0.0 if settings.lora_rank else settings.dropout
+        shape = replace(begun.model.settings, classes=len(labels), dropout=dropout)
+        return Classify(settings, shape, labels, sides[TRAIN], sides.get("validation"), base)
+
+
+def _add_held_out(encoder: _Encoder, sides: Sides, side: str, columns: Columns, data: str) -> list[str]:
+    """Encode a held-out file, but for the texts that are learnt from; returns what is to be told of it."""
+    index, account = TextIndex(), Account()
+    for row in _rows(columns, account):
+        index.add(row.place, *row.texts)
+    left, told = sides.held_out(side, index, Path(data).name)
+    for number, row in enumerate(_rows(columns, Account())):
+        if number not in left:
+            encoder.add(side, row)
+    return [*columns.told, *account.sentences(), *told]
 
 
 def open_data(data: str, settings: TuneSettings) -> Table:
@@ -142,87 +144,48 @@ def _shown(labels: Labels) -> str:
     return f"labels in {counted(labels.rows, 'row')}: {shown}{more}{none}"
 
 
-class _Writer:
+class _Encoder:
     """Encodes rows into the examples of each side."""
 
     def __init__(
-        self, begun: LanguageModel, settings: ClassifySettings, labels: Labels, folder: Path
+        self, begun: LanguageModel, settings: ClassifySettings, labels: Labels, writer: SidesWriter
     ) -> None:
-        self._begun, self._settings, self._labels, self._folder = begun, settings, labels, folder
+        self._begun, self._settings, self._labels, self._writer = begun, settings, labels, writer
         self._context = settings.context or begun.model.settings.context
-        self._stack = contextlib.ExitStack()
-        self._writers: dict[str, ExamplesWriter] = {}
-        self._train_keys = array("Q")
         self._unknown = UnknownLabels(labels)
-        self._rows: dict[str, int] = {}
-        self._cut, self._learnt = 0, np.zeros(len(labels), np.int64)
-
-    def __enter__(self) -> _Writer:
-        self._stack.__enter__()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._stack.__exit__(*error)  # type: ignore[arg-type]
-        if error[0] is None:
-            self._require_all_labels()
+        self._rows = self._cut = 0
+        self._learnt = np.zeros(len(labels), np.int64)
 
     def add(self, side: str, row: _Row) -> None:
         """Encode a row of a side."""
         if self._labels.several:
             numbers, unknown = self._unknown.numbers(row.label, row.place)
         else:
-            number = self._unknown.number(row.label, row.place)
-            numbers, unknown = [number], 0
-        ids, cut = text_ids(
-            self._begun.tokenizer,
-            self._begun.end_of_text,
-            row.texts,
-            self._context,
-            self._settings.long_texts,
-        )
+            numbers, unknown = [self._unknown.number(row.label, row.place)], 0
+        tokenizer, end, rule = self._begun.tokenizer, self._begun.end_of_text, self._settings.long_texts
+        ids, cut = text_ids(tokenizer, end, row.texts, self._context, rule)
+        self._rows += 1
         self._cut += bool(cut)
-        if side == "train":
-            self._train_keys.append(key_of(*row.texts))
+        if side == TRAIN:
             np.add.at(self._learnt, numbers, 1)
-        self._rows[side] = self._rows.get(side, 0) + 1
-        self._writer(side).add(
-            ids=ids.astype(np.int32),
-            labels=np.array(numbers, np.int32),
-            unknown=np.array([unknown], np.int32),
-        )
+        line = np.array(numbers, np.int32)
+        self._writer.add(side, ids=ids.astype(np.int32), labels=line, unknown=np.array([unknown], np.int32))
 
-    def add_file(self, side: str, columns: Columns) -> list[str]:
-        """Encode a file that is held out, but for texts that are learnt from; what is to be told of it."""
-        account = Account()
-        known = np.sort(np.frombuffer(self._train_keys, np.uint64))
-        for row in _rows(columns, account):
-            if contained([key_of(*row.texts)], known)[0]:
-                account.leave(f"the text is learnt from too, so it is not measured on ({side})", row.place)
-                continue
-            self.add(side, row)
-        return [*columns.told, *account.sentences()]
-
-    def told(self) -> list[str]:
-        """What is to be told of what was written."""
-        sides = ", ".join(f"{counted(count, 'row')} {side}" for side, count in self._rows.items())
-        told = [sides]
-        if self._cut:
-            told.append(
-                f"{counted(self._cut, 'text')} of {sum(self._rows.values()):,} longer than the context of "
-                f"{self._context} tokens: of each its {self._settings.long_texts} is kept"
-            )
-        return [*told, *self._unknown.sentences()]
-
-    def _writer(self, side: str) -> ExamplesWriter:
-        if side not in self._writers:
-            facts = {"labels": list(self._labels.names)}
-            self._writers[side] = self._stack.enter_context(ExamplesWriter(self._folder / side, facts=facts))
-        return self._writers[side]
-
-    def _require_all_labels(self) -> None:
+    def require_all_labels(self) -> None:
+        """Raise SettingError where a label cannot be learnt: no row of it is learnt from."""
         missing = [n for n, count in zip(self._labels.names, self._learnt, strict=True) if not count]
         if missing and not self._labels.several:
             raise SettingError(
                 f"label {missing[0]!r} stands in held-out rows alone: there is none to learn it from",
-                remedy="Hold out less, give another --seed, or add rows of it.",
+                remedy="Hold out less, --set split_seed=N for another cut, or add rows of it.",
             )
+
+    def told(self) -> list[str]:
+        """What is to be told of what was written."""
+        told = [self._writer.told("row")]
+        if self._cut:
+            told.append(
+                f"{counted(self._cut, 'text')} of {self._rows:,} longer than the context of {self._context} "
+                f"tokens; of each is kept: {self._settings.long_texts}"
+            )
+        return [*told, *self._unknown.sentences()]

@@ -1,112 +1,127 @@
-"""Which examples are learnt from and which are held out: by what they say, so that equal ones never part.
-
-A share is cut by a hash of the text: of the different texts in the order of their hashes the first ones are
-held out, until they have that share of the rows. A file of its own is held out as it is, but for texts that
-are learnt from too: these are left out of it, and named.
-"""
+"""The sides of data, train and held out, as examples are written to them."""
 
 from __future__ import annotations
 
-import hashlib
-from array import array
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+import contextlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
-import numpy as np
 import numpy.typing as npt
 
 from corpuskit.errors import SettingError, counted
-from corpuskit.shards.permutation import derive_key, mix64_array
+from corpuskit.train.data.examples import ExamplesWriter
+from corpuskit.train.data.tables.row import Place
+from corpuskit.train.data.tables.splits import TEST, TRAIN, VALIDATION, Cut, TextIndex, cut, overlap
+from corpuskit.train.settings.tune import TuneSettings
 
-_CUT = 7  # what keys of these draws are derived for
+SIDES = (TRAIN, VALIDATION, TEST)
 
 DEFAULT_SHARE = 0.1
 """Of the data, where nobody says what is held out to measure on."""
 
 
-def key_of(*texts: str) -> int:
-    """64 bits of a text or of the texts of an example; blanks between words and capitals make no difference.
+def share_of(given: str | None) -> float | None:
+    """A share that a setting names; None where it names a file or nothing.
 
-    >>> key_of("Win a  prize ") == key_of("win a prize"), key_of("a", "b") == key_of("ab", "")
-    (True, False)
+    >>> share_of("0.2"), share_of("dev.csv"), share_of(None)
+    (0.2, None, None)
     """
-    folded = "\\0".join(" ".join(text.casefold().split()) for text in texts)
-    return int.from_bytes(
-        hashlib.blake2b(folded.encode("utf-8", "surrogatepass"), digest_size=8).digest(), "big"
-    )
-
-
-def share_of(given: str | None, name: str) -> float | None:
-    """A share that a setting names; None where it names a file. Raises SettingError outside [0, 1)."""
     try:
-        share = float(given) if given is not None else None
+        return None if given is None else float(given)
     except ValueError:
         return None
-    if share is not None and not 0 <= share < 1:
-        raise SettingError(f"{name} = {given} is no share", remedy="Give one from 0 to below 1, or a file.")
-    return share
 
 
-@dataclass
-class Cut:
-    """Takes the keys of all examples, then says on which side each stands.
+class Sides:
+    """Which side each row of the data stands on, and which files are held out.
+
+    Rows are added once, in order; then `of_row` says where each stands. A held-out file loses the rows whose
+    texts are learnt from.
 
     Attributes:
-        validation, test: shares that are held out.
-        seed: fixes which texts they are.
+        files: held-out files by side.
     """
 
-    validation: float
-    test: float
-    seed: int
-    _keys: array[int] = field(default_factory=lambda: array("Q"))
-    _held: dict[str, npt.NDArray[np.uint64]] = field(default_factory=dict)
+    def __init__(self, settings: TuneSettings) -> None:
+        self._shares: dict[str, float] = {}
+        self.files: dict[str, str] = {}
+        self._seed = settings.split_seed
+        for side, given in ((VALIDATION, settings.validation), (TEST, settings.test)):
+            share = share_of(given)
+            if given is not None and share is None:
+                self.files[side] = given
+            elif share is not None:
+                self._shares[side] = share
+        if settings.validation is None:
+            self._shares[VALIDATION] = DEFAULT_SHARE
+        self.index = TextIndex()
+        self._cut: Cut | None = None
 
-    def add(self, key: int) -> None:
-        """Take the key of one example."""
-        self._keys.append(key)
+    def add(self, place: Place, *texts: str, label: int = 0) -> None:
+        """Take a row of the data."""
+        self.index.add(place, *texts, label=label)
 
     def finish(self) -> list[str]:
-        """Decide; returns what is to be told of copies among the examples.
+        """Decide; returns what is to be told of copies. Raises SettingError as `cut`."""
+        asked = {side: share for side, share in self._shares.items() if share}
+        self._cut = cut(self.index, **asked, seed=self._seed)
+        told = self.index.sentences()
+        if asked and len(self.index.copies()):
+            told.append("equal texts stay on one side")
+        return told
 
-        Raises SettingError where nothing is left to learn from.
-        """
-        keys, counts = np.unique(np.frombuffer(self._keys, np.uint64), return_counts=True)
-        rows = int(counts.sum())
-        self._keys = array("Q")
-        order = np.argsort(mix64_array(keys ^ np.uint64(derive_key(self.seed, _CUT))), kind="stable")
-        taken, sums = 0, np.cumsum(counts[order])
-        for side, share in (("validation", self.validation), ("test", self.test)):
-            before = int(sums[taken - 1]) if taken else 0
-            end = int(np.searchsorted(sums, before + share * rows)) + 1 if share else taken
-            self._held[side] = np.sort(keys[order[taken:end]])
-            taken = end
-        if taken >= len(keys):
-            raise SettingError(
-                f"{counted(len(keys), 'different text')} and nothing left to learn from: validation = "
-                f"{self.validation:g}, test = {self.test:g}",
-                remedy="Hold out less, or give more data.",
-            )
-        copies = rows - len(keys)
-        if not copies:
-            return []
-        return [
-            f"{counted(copies, 'row')} of {rows:,} repeat the text of another: equal texts stay on one side"
-        ]
+    def of_row(self, number: int) -> str:
+        """The side of a row, by its number from 0."""
+        assert self._cut is not None
+        return self._cut.splits[int(self._cut.of_row[number])]
 
-    def side(self, key: int) -> str:
-        """Where an example stands: "train", "validation" or "test"."""
-        for side, held in self._held.items():
-            at = int(np.searchsorted(held, np.uint64(key)))
-            if at < len(held) and int(held[at]) == key:
-                return side
-        return "train"
+    def learnt(self) -> TextIndex:
+        """The texts of the rows that are learnt from."""
+        assert self._cut is not None
+        return self.index.subset(self._cut.rows(TRAIN))
+
+    def held_out(self, side: str, index: TextIndex, name: str) -> tuple[set[int], list[str]]:
+        """Numbers of a held-out file's rows that are left out, and what is to be told of them."""
+        found = overlap(self.learnt(), index, split=side, name=name)
+        return set(found.left_out.tolist()), found.sentences()
 
 
-def contained(keys: Iterable[int], others: npt.NDArray[np.uint64]) -> list[bool]:
-    """Which keys stand among others, which are sorted."""
-    found = np.array(list(keys), np.uint64)
-    if not len(others) or not len(found):
-        return [False] * len(found)
-    at = np.minimum(np.searchsorted(others, found), len(others) - 1)
-    return [bool(each) for each in others[at] == found]
+class SidesWriter:
+    """Writes examples by side below a folder; nothing stays of what an exception interrupts."""
+
+    def __init__(self, folder: Path, facts: Mapping[str, Any]) -> None:
+        self._folder, self._facts = folder, dict(facts)
+        self._stack = contextlib.ExitStack()
+        self._writers: dict[str, ExamplesWriter] = {}
+
+    def __enter__(self) -> SidesWriter:
+        self._stack.__enter__()
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._stack.__exit__(*error)
+
+    def add(self, side: str, **arrays: npt.ArrayLike) -> None:
+        """Append an example to a side."""
+        if side not in self._writers:
+            writer = ExamplesWriter(self._folder / side, facts=self._facts)
+            self._writers[side] = self._stack.enter_context(writer)
+        self._writers[side].add(**arrays)
+
+    def count(self, side: str) -> int:
+        """Examples of a side so far."""
+        return len(self._writers[side]) if side in self._writers else 0
+
+    def told(self, what: str) -> str:
+        """How many examples there are on each side, in words."""
+        sides = [(side, self.count(side)) for side in SIDES if self.count(side)]
+        return ", ".join(f"{counted(count, what)} to {_USES[side]}" for side, count in sides)
+
+    def require(self, why: str) -> None:
+        """Raise SettingError where nothing is left to learn from."""
+        if not self.count(TRAIN):
+            raise SettingError(f"no example is left to learn from: {why}", remedy="Give more or other data.")
+
+
+_USES = {TRAIN: "learn from", VALIDATION: "measure on", TEST: "test on at the end"}

@@ -70,6 +70,17 @@ class TextIndex:
         self._file.append(self._files[place.file])
         self._labels.append(label)
 
+    def subset(self, rows: npt.NDArray[np.int64]) -> TextIndex:
+        """An index of some rows alone, by their numbers."""
+        found = TextIndex()
+        found._files, found._names = dict(self._files), list(self._names)
+        for own, other in zip(found._columns(), self._columns(), strict=True):
+            own.extend(other[row] for row in rows.tolist())
+        return found
+
+    def _columns(self) -> tuple[array[int], ...]:
+        return self._keys, self._rows, self._lines, self._file, self._labels
+
     def place(self, row: int) -> Place:
         """Where a row stands, by its number here, from 0."""
         return Place(self._names[self._file[row]], self._rows[row], self._lines[row])

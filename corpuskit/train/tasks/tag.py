@@ -1,0 +1,134 @@
+"""Tagging: a label of each word of a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from corpuskit.train.data.examples import Examples
+from corpuskit.train.evaluate.figures import direction
+from corpuskit.train.evaluate.tagging import span_f1
+from corpuskit.train.model.loss import IGNORED
+from corpuskit.train.model.transformer import ModelSettings, Transformer
+from corpuskit.train.settings.tune import TagSettings
+from corpuskit.train.tasks.task import Best, Inputs, Measuring, Metrics, Tensors, Validation
+from corpuskit.train.tasks.tuned import Example, Tuned, padded
+
+UNKNOWN = "\x00"
+"""Stands in scores for a tag that is not known from training: no prediction is it."""
+
+
+class Tag(Tuned):
+    """A tag of each word out of a list; a `Task`.
+
+    Examples have "ids", "at", where the last token of each word stands, and "tags", the number of each word's
+    tag, -1 for one that is not known. A word's tag is told where its last token is read, of which a decoder
+    alone has read all of it.
+
+    Attributes:
+        tags: the names, in the order of the outputs.
+        scheme: of the tags; "plain" for labels that mark no spans.
+    """
+
+    name = "tag"
+
+    def __init__(
+        self,
+        settings: TagSettings,
+        shape: ModelSettings,
+        tags: Sequence[str],
+        scheme: str,
+        train: Examples,
+        validation: Examples | None,
+        base: str = "",
+    ) -> None:
+        super().__init__(settings, shape, train, validation, base)
+        self._own, self.tags, self.scheme = settings, tuple(tags), scheme
+        self.best = Best(settings.choose, direction(settings.choose) == "less")
+        held = [] if validation is None else [validation]
+        self._most_words = max(int(each.lengths("tags").max(initial=0)) for each in (train, *held))
+
+    def tensors(self, rows: Sequence[Sequence[Example]]) -> Tensors:
+        """ids (B, T), lengths (B,), at and tags (B, W), the tags IGNORED where there is no word."""
+        nothing = np.zeros(1, np.int64)
+        lines = [row[0]["ids"] if row else nothing for row in rows]
+        places = [row[0]["at"] if row else nothing for row in rows]
+        tags = [row[0]["tags"] if row else np.full(1, IGNORED) for row in rows]
+        lengths = torch.tensor([len(line) for line in lines])
+        return {
+            "ids": padded(lines, 0),
+            "lengths": lengths,
+            "at": padded(places, 0),
+            "tags": padded(tags, IGNORED),
+        }
+
+    def predicted(self, positions: int) -> int:
+        """No logits over the vocabulary are computed."""
+        return 0
+
+    def logits(self, model: Transformer, batch: Inputs) -> Tensor:
+        """Logits of the tags of each word, (B, W, C)."""
+        found = model.classify_positions(batch["ids"], batch["lengths"]).float()
+        return found.gather(1, batch["at"][:, :, None].expand(-1, -1, found.shape[2]))
+
+    def loss(self, model: Transformer, batch: Inputs) -> Tensor:
+        """Sum of the cross entropies of the words' tags."""
+        return _losses(self.logits(model, batch), batch["tags"]).sum()
+
+    def count(self, batch: Tensors) -> float:
+        """Words whose tag is known."""
+        return int((batch["tags"] >= 0).sum())
+
+    def answers(self, model: Transformer, batch: Inputs) -> Tensor:
+        """Of each row its loss, then the tag of each word as a number, (B, 1 + most words)."""
+        logits = self.logits(model, batch)
+        chosen = logits.argmax(2).float()
+        losses = _losses(logits, batch["tags"]).sum(1, keepdim=True)
+        room = self._most_words - chosen.shape[1]
+        chosen = functional.pad(chosen, (0, room), value=-1.0) if room > 0 else chosen[:, : self._most_words]
+        return torch.cat([losses, chosen], dim=1)
+
+    def measure(self, model: Measuring, validation: Validation) -> Metrics:
+        """The loss, the share of right words, and the F1 of spans where tags mark some."""
+        batch = validation.batch
+        found = model.answers(batch)
+        scores = self.scores(found, batch)
+        others = {"accuracy": scores["accuracy"]}
+        if self.scheme != "plain":
+            others["span_f1"] = scores["f1"]
+        return Metrics(float(found[:, 0].double().sum()), self.count(batch), others=others, of_tokens=False)
+
+    def scores(self, answers: Tensor, batch: Tensors) -> dict[str, Any]:
+        """All scores of answers to a batch, see `span_f1`."""
+        gold, predicted = [], []
+        for row, tags in enumerate(batch["tags"].tolist()):
+            words = [number for number in tags if number != IGNORED]
+            gold.append([self.tags[number] if number >= 0 else UNKNOWN for number in words])
+            predicted.append([self.tags[int(n)] for n in answers[row, 1 : 1 + len(words)].tolist()])
+        return span_f1(gold, predicted, self.scheme, self._own.mode)
+
+    def document(self) -> dict[str, Any]:
+        """The tags and how they are counted."""
+        own = self._own
+        return {
+            "tuned": {
+                "task": self.name,
+                "labels": list(self.tags),
+                "scheme": self.scheme,
+                "mode": own.mode,
+                "context": own.context,
+            }
+        }
+
+
+def _losses(logits: Tensor, tags: Tensor) -> Tensor:
+    """-log p of each tag that is known, (B, W); 0 elsewhere."""
+    asked = tags.where(tags >= 0, IGNORED)
+    return functional.cross_entropy(
+        logits.flatten(0, 1), asked.flatten(), ignore_index=IGNORED, reduction="none"
+    ).view(tags.shape)
