@@ -20,6 +20,9 @@ SIDES = (TRAIN, VALIDATION, TEST)
 DEFAULT_SHARE = 0.1
 """Of the data, where nobody says what is held out to measure on."""
 
+LEAST_TEXTS = 20
+"""Of fewer examples nothing is held out unless somebody says so: a figure of one or two would say nothing."""
+
 
 def share_of(given: str | None) -> float | None:
     """A share that a setting names; None where it names a file or nothing.
@@ -53,8 +56,7 @@ class Sides:
                 self.files[side] = given
             elif share is not None:
                 self._shares[side] = share
-        if settings.validation is None:
-            self._shares[VALIDATION] = DEFAULT_SHARE
+        self._chooses = settings.validation is None
         self.index = TextIndex()
         self._cut: Cut | None = None
 
@@ -64,9 +66,13 @@ class Sides:
 
     def finish(self) -> list[str]:
         """Decide; returns what is to be told of copies. Raises SettingError as `cut`."""
+        told = self.index.sentences()
+        if self._chooses and len(self.index) - len(self.index.copies()) >= LEAST_TEXTS:
+            self._shares[VALIDATION] = DEFAULT_SHARE
+        elif self._chooses:
+            told.append(f"fewer than {LEAST_TEXTS} different examples: none is held out to measure on")
         asked = {side: share for side, share in self._shares.items() if share}
         self._cut = cut(self.index, **asked, seed=self._seed)
-        told = self.index.sentences()
         if asked and len(self.index.copies()):
             told.append("equal texts stay on one side")
         return told
