@@ -79,7 +79,15 @@ FETCHED = Kind(
     ".fetch-lock",
     "another fetch is writing here",
 )
-KINDS = (RUN, EXPORT, MODEL, FETCHED)
+TEACHER = Kind(
+    "folder of a teacher's answers",
+    "teacher.json",
+    frozenset({"format", "teacher", "shards_fingerprint", "splits"}),
+    re.compile("logs"),
+    "logs/lock",
+    "another process is storing answers here",
+)
+KINDS = (RUN, EXPORT, MODEL, FETCHED, TEACHER)
 """In the order in which they are asked for: an export in one file has a ``model.json`` too."""
 
 _CHECKPOINT = frozenset({"format", "settings", "sha256", "planned_steps"})
