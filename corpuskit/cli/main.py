@@ -24,6 +24,7 @@ COMMANDS = {
     "wikipedia": ("wikipedia.wikipedia", "Look into a dump of Wikipedia or another wiki."),
     "train": ("model.train", "Train a model on the shards of a run."),
     "finetune": ("model.finetune", "Fine-tune a model on labels, answers or texts of your own."),
+    "distill": ("model.distill", "Train a smaller model that learns from a larger one."),
     "predict": ("model.predict", "Say the labels of texts with a fine-tuned model."),
     "sample": ("model.sample", "Write text with a trained model."),
     "chat": ("model.chat", "Talk with a trained model."),

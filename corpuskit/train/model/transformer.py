@@ -719,12 +719,24 @@ class Transformer(nn.Module):
             source: (B, S), what an encoder-decoder reads first.
             documents: as for `states`.
         """
+        states = self.head_states(ids, positions=positions, source=source, documents=documents)
+        return linear_cross_entropy(states, self.token_weight, targets.flatten(), self.token_losses)
+
+    def head_states(
+        self,
+        ids: Tensor,
+        *,
+        positions: Tensor | None = None,
+        source: Tensor | None = None,
+        documents: Tensor | Ends | None = None,
+        kept: list[Tensor] | None = None,
+    ) -> Tensor:
+        """What is multiplied by the head for each target, (M, C); arguments as of `loss` and `states`."""
         memory = None if source is None else self.encode(source)
-        states = self.states(ids, documents=documents, memory=memory)
+        states = self.states(ids, documents=documents, memory=memory, kept=kept)
         if positions is not None:
             states = states.gather(1, positions[:, :, None].expand(-1, -1, states.shape[2]))
-        states = self._before_head(states).flatten(0, 1)
-        return linear_cross_entropy(states, self.token_weight, targets.flatten(), self.token_losses)
+        return self._before_head(states).flatten(0, 1)
 
     def classify(self, ids: Tensor, lengths: Tensor, pooling: Pooling | None = None) -> Tensor:
         """Logits of classes (B, classes) for rows of ids (B, T) of which the first `lengths` (B,) are real.

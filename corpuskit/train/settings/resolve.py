@@ -179,9 +179,7 @@ def shaped_as(settings: TrainSettings, shape: ModelSettings, train_tokens: int) 
 
     Raises SettingError, naming all settings that contradict it.
     """
-    names = [name for name in _SHAPE if name != "context"]
-    theirs = {name: getattr(shape, name) for name in names}
-    theirs["objective"] = next(objective for objective, kind in _KINDS.items() if kind == shape.kind)
+    theirs = {name: value for name, value in shape_settings(shape).items() if name != "context"}
     given = {name: value for name, value in settings.given().items() if value is not None}
     faults = [
         f"{name} = {given[name]!r}, it has {value!r}"
@@ -195,6 +193,12 @@ def shaped_as(settings: TrainSettings, shape: ModelSettings, train_tokens: int) 
     context = max(1, min(shape.context, (train_tokens - 1) // 8))
     theirs["tie_embeddings"] = given.get("tie_embeddings", shape.tie_embeddings)
     return type(settings).checked({"context": context, **given, **theirs})
+
+
+def shape_settings(shape: ModelSettings) -> dict[str, Any]:
+    """The settings, by name, of a run whose model has this shape, with the objective of its kind."""
+    objective = next(objective for objective, kind in _KINDS.items() if kind == shape.kind)
+    return {name: getattr(shape, name) for name in _SHAPE} | {"objective": objective}
 
 
 def model_settings(settings: TrainSettings, vocab_size: int) -> ModelSettings:
