@@ -246,12 +246,10 @@ def _rotary(config: Mapping[str, Any], family: Family) -> tuple[float, tuple[flo
     for name, value in (("rope_scaling", config.get("rope_scaling")), ("rope_parameters", parameters)):
         kind = (value or {}).get("rope_type", (value or {}).get("type", _DEFAULT))
         if kind == _LLAMA3 and family is not MODERNBERT:
-            scaling = tuple((value or {}).get(each) for each in _SCALING)
-            faults += [
-                f"{name} of type {kind!r} has {each} = {number!r}"
-                for each, number in zip(_SCALING, scaling, strict=True)
-                if not isinstance(number, int | float) or isinstance(number, bool)
-            ]
+            numbers = {each: (value or {}).get(each) for each in _SCALING}
+            wrong = [each for each, number in numbers.items() if type(number) not in (int, float)]
+            faults += [f"{name} of type {kind!r} has {each} = {numbers[each]!r}" for each in wrong]
+            scaling = () if wrong else tuple(float(number or 0) for number in numbers.values())
         elif kind != _DEFAULT:
             only = "none" if family is MODERNBERT else f"none, {_LLAMA3!r}"
             faults.append(f"{name} of type {kind!r} (imported: {only})")

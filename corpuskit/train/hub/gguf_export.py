@@ -109,7 +109,7 @@ def export_gguf(
         try:
             with writing(out, "Nothing of it was left there."):
                 other, count = _write(gguf, unfinished, model, family, words, type)
-            found = _compared(gguf, unfinished, model.model, family) if check else (None, None)
+            difference, largest = _compared(gguf, unfinished, model.model, family) if check else (None, None)
             with writing(out, "Nothing of it was left there."):
                 rename(unfinished, out)
         finally:
@@ -127,7 +127,8 @@ def export_gguf(
         settings.padded_vocab_size - settings.vocab_size,
         words.pre,
         check,
-        *found,
+        difference,
+        largest,
         tuple(_remarks(model, family, words)),
     )
 
