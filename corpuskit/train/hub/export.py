@@ -8,6 +8,7 @@
                  family computes (an encoder-decoder above all). transformer.py needs torch and safetensors
                  alone; its `load(folder)` gives the model.
 
+README.md is the model's card, with the header that the Hugging Face Hub reads, and curves.svg goes along.
 The model that was written is loaded and its logits are compared with the original's. OUT/export.json notes
 what was written, whether it was compared, and what came out.
 """
@@ -40,12 +41,15 @@ from corpuskit.storage.ownership import EXPORT, making_folder
 from corpuskit.storage.places import local_path
 from corpuskit.train.generate.generate import LanguageModel
 from corpuskit.train.generate.sampling import Sampling
+from corpuskit.train.hub.card import NAME as CARD
+from corpuskit.train.hub.card import exported_card
 from corpuskit.train.hub.chat_template import chat_template, turn_end
 from corpuskit.train.hub.config import write_config
 from corpuskit.train.hub.families import Family, family_of, to_theirs
 from corpuskit.train.model import loss as loss_module
 from corpuskit.train.model import transformer as model_module
 from corpuskit.train.model.transformer import ModelSettings, Transformer
+from corpuskit.train.watch.curves import NAME as CURVES
 
 Target = Literal["hf", "torch"]
 
@@ -178,6 +182,11 @@ def export_model(
             write_durably(temporary / "tokenizer.json", language_model.tokenizer.data)
             write_durably(temporary / LOADER, _one_file().encode())
             save_tensors(temporary / "model.safetensors", language_model.model.state_dict())
+        write_durably(
+            temporary / CARD, exported_card(folder, "transformers" if family else None, _use(family))
+        )
+        if (curves := folder / CURVES).is_file():
+            write_durably(temporary / CURVES, curves.read_bytes())
         result = ExportResult(
             out,
             family.architecture if family else f"{LOADER}: Transformer",
@@ -190,6 +199,18 @@ def export_model(
         del note["out"]
         write_durably(temporary / "export.json", json_bytes(note))
     return result
+
+
+def _use(family: Family | None) -> str:
+    """How the card says that an export is loaded."""
+    if family is None:
+        return "    from transformer import load\n    model = load(FOLDER)"
+    return (
+        f"    from transformers import {family.auto}, AutoTokenizer\n"
+        f"    model = {family.auto}.from_pretrained(FOLDER)\n"
+        "    tokenizer = AutoTokenizer.from_pretrained(FOLDER)\n\n"
+        "Put the token that ends a text before each: the model has seen it there."
+    )
 
 
 def _compared(folder: Path, language_model: LanguageModel, family: Family | None) -> Check:
