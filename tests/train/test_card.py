@@ -197,7 +197,14 @@ def test_evaluations_are_shown(model: Path) -> None:
         {
             "what": "5 questions | of a file",
             "command": "corpuskit eval my-model quiz.jsonl --save quiz",
-            "figures": {"quiz": {"acc": {"value": 0.4, "interval": [0.2, 0.6]}, "ties": 4, "rows": [1, 2]}},
+            "figures": {
+                "quiz": {
+                    "acc": {"value": 0.4, "interval": [0.2, 0.6]},
+                    "by": {"a": 1},
+                    "ties": 4,
+                    "rows": [1, 2],
+                }
+            },
             "limits": ["It answers B more often than A."],
         },
     )
@@ -208,6 +215,7 @@ def test_evaluations_are_shown(model: Path) -> None:
     assert "| quiz / acc | 0.4 (0.2 to 0.6) |" in text
     assert "| quiz / ties | 4 |" in text
     assert "| quiz / rows | 2 entries, in the file |" in text
+    assert text.index("quiz / ties") < text.index("| quiz / by / a | 1 |")
     assert "`corpuskit eval my-model quiz.jsonl --save quiz`" in text
     assert "`evaluations/old.json` is damaged" in text
     assert "- It answers B more often than A. (quiz)" in text
@@ -221,7 +229,7 @@ def test_memorization_is_shown(model: Path) -> None:
     assert "after 50 tokens the next 50 word for word, train | 3.10% of 1,000 (2.00% to 5.00%) |" in found
     assert "validation | 0.00% of 900 (0.00% to 0.40%) |" in found
     assert "0.71 (0.6 to 0.8)" in found
-    assert "5 copies: exposure, greatest possible 19.9 | 3.1; 0 recited |" in found
+    assert "copies 5: exposure, greatest possible 19.9 | 3.1; 0 recited |" in found
     limits = "\n".join(lines_of(text, "Limits and known failures"))
     assert "gave back 31 of 1,000 passages" in limits
     assert "AUC 0.71" in limits

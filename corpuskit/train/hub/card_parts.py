@@ -249,20 +249,25 @@ def _evaluation(name: str, document: Mapping[str, Any]) -> str:
 
 
 def _figures(figures: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:
-    """Names and values of all figures; of lists how many entries they have."""
-    for name, value in figures.items():
+    """Names and values of all figures, the deeper ones last; of lists how many entries they have."""
+    # Figures of figures, such as those of each source, come behind those of all.
+    for name, value in sorted(figures.items(), key=lambda each: _is_deep(each[1])):
         place = f"{above} / {name}" if above else str(name)
         if isinstance(value, Mapping) and "value" in value:
             low, high = (value.get("interval") or (None, None))[:2]
             around = "" if low is None else f" ({number(low)} to {number(high)})"
             yield place, f"{number(value['value'])}{around}"
-        elif isinstance(value, Mapping):
+        elif _is_deep(value):
             yield from _figures(value, place)
         elif isinstance(value, list | tuple):
             if value:
                 yield place, f"{len(value)} entries, in the file"
         elif value is not None:
             yield place, number(value)
+
+
+def _is_deep(value: Any) -> bool:
+    return isinstance(value, Mapping) and "value" not in value
 
 
 # -------------------------------------------------------------------------------------- memorization
@@ -310,7 +315,7 @@ def _memorized(figures: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         )
     for row in figures.get("canaries_by_copies") or ():
         yield (
-            f"planted secrets, {number(row.get('copies'))} copies: exposure, greatest possible "
+            f"planted secrets, copies {number(row.get('copies'))}: exposure, greatest possible "
             f"{number(row.get('highest_possible'))}",
             f"{number(row.get('exposure'))}; {number(row.get('recited'))} recited",
         )

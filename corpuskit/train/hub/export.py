@@ -209,7 +209,7 @@ def _use(family: Family | None) -> str:
         f"    from transformers import {family.auto}, AutoTokenizer\n"
         f"    model = {family.auto}.from_pretrained(FOLDER)\n"
         "    tokenizer = AutoTokenizer.from_pretrained(FOLDER)\n\n"
-        "Put the token that ends a text before each: the model has seen it there."
+        "Begin each text with `tokenizer.bos_token`, as in training: the tokenizer does not add it."
     )
 
 
