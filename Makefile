@@ -17,7 +17,7 @@ watched = { PIP_CONSTRAINT=constraints.txt $(PIP) install -v -c constraints.txt 
   /^exit / {code = $$2} END {exit code}' || { tail -n 40 build/install.log; exit 1; }
 
 .SECONDARY:
-.PHONY: install install-dev demo test test-slow check sanitize fuzz format bench bench-install clean help
+.PHONY: install install-dev demo test test-slow check sanitize fuzz format bench bench-install bench-install-gguf clean help
 
 help:
 	@echo "make demo           documents, tokenizer, shards and a small model from sample_corpora/, in minutes"
@@ -151,6 +151,11 @@ bench-install:
 	$(BENCH)/bin/python -m pip --disable-pip-version-check install torch==2.13.0
 	$(BENCH)/bin/python -m pip --disable-pip-version-check install -r benchmarks/requirements.txt
 	$(BENCH)/bin/python -m pip --disable-pip-version-check install --no-deps -r benchmarks/requirements_train.txt
+
+# Apart from the others: llama.cpp is compiled, 10 to 30 minutes.
+bench-install-gguf:
+	test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
+	$(BENCH)/bin/python -m pip --disable-pip-version-check install --no-binary llama-cpp-python -r benchmarks/requirements_gguf.txt
 
 bench: $(VENV)/installed-dev
 	@status=0; for name in path wikitext gutenberg; do \

@@ -272,7 +272,14 @@ def test_one_file_loads_the_model_without_us(make_model: MakeModel, settings: Mo
     model, result = exported(make_model, settings, to="torch")
     assert result.check.done
     assert result.check.difference == 0
-    names = ["export.json", "model.json", "model.safetensors", "tokenizer.json", "transformer.py"]
+    names = [
+        "README.md",
+        "export.json",
+        "model.json",
+        "model.safetensors",
+        "tokenizer.json",
+        "transformer.py",
+    ]
     assert sorted(path.name for path in result.out.iterdir()) == names
     code = (
         "import sys, torch\n"

@@ -9,37 +9,62 @@ from typing import TYPE_CHECKING, Literal
 import click
 
 from corpuskit.cli.shell import PATH, Shell, shell_options
+from corpuskit.errors import SettingError
 
 if TYPE_CHECKING:
     from corpuskit.train.hub.export import ExportResult
+    from corpuskit.train.hub.gguf_export import GgufResult, GgufType
 
 
 @click.command()
 @click.argument("model", type=PATH)
 @click.option(
     "--to",
-    type=click.Choice(["hf", "torch"]),
+    type=click.Choice(["hf", "torch", "gguf"]),
     default="hf",
     show_default=True,
-    help="hf: a model of transformers. torch: our own class, in one file.",
+    help="hf: a model of transformers. torch: our own class, in one file. gguf: one file for llama.cpp.",
 )
-@click.option("--out", type=PATH, required=True, help="The folder to make.")
+@click.option("--out", type=PATH, required=True, help="The folder to make, or of gguf the file.")
+@click.option(
+    "--type",
+    "kind",
+    type=click.Choice(["f32", "f16", "bf16", "q8_0"]),
+    help="Of the matrices in a gguf. Default: f32, as they are.",
+)
 @click.option("--no-check", is_flag=True, help="Do not compare what was written with the model.")
-@click.option("--keep-padding", is_flag=True, help="Keep the rows that pad the vocabulary to 64s.")
+@click.option("--keep-padding", is_flag=True, help="Keep the rows that pad the vocabulary to 64s (of hf).")
 @shell_options
 def command(
-    shell: Shell, model: Path, to: Literal["hf", "torch"], out: Path, no_check: bool, keep_padding: bool
+    shell: Shell,
+    model: Path,
+    to: Literal["hf", "torch", "gguf"],
+    out: Path,
+    kind: GgufType | None,
+    no_check: bool,
+    keep_padding: bool,
 ) -> None:
-    """Export a model: for transformers, or in one file with its class.
+    """Export a model: for transformers, for llama.cpp, or in one file with its class.
 
-    Which class of transformers it is follows from the model's settings: Qwen3, Llama, StableLM or ModernBERT.
-    What was written is loaded, and its logits are compared.
+    Which class of transformers it is follows from the model's settings: Qwen3, Llama, StableLM or ModernBERT;
+    a GGUF file has the first three. What was written is loaded, and compared with the model.
 
     \b
     corpuskit export models/austen --to hf --out export/austen
     corpuskit export models/summaries --to torch --out export/summaries
+    corpuskit export models/austen --to gguf --type q8_0 --out export/austen.gguf
     """
-    # torch takes seconds to load: not before there is something to export.
+    if to == "gguf":
+        if keep_padding:
+            raise SettingError("--keep-padding is not of --to gguf", remedy="Leave it out.")
+        # torch takes seconds to load: not before there is something to export.
+        from corpuskit.train.hub.gguf_export import export_gguf
+
+        written = export_gguf(model, out, kind or "f32", check=not no_check)
+        shell.result({**dataclasses.asdict(written), "out": str(written.out)}, gguf_sentence(written))
+        return
+    if kind is not None:
+        raise SettingError(f"--type {kind} is of --to gguf alone", remedy="Leave it out.")
     from corpuskit.train.hub.export import export_model
 
     result = export_model(model, out, to, check=not no_check, keep_padding=keep_padding)
@@ -57,3 +82,20 @@ def sentence(result: ExportResult) -> str:
         found = f"NOT checked: {check.by}"
     head = f"{result.out}: {result.architecture}, vocabulary {result.vocab_size:,}{removed}"
     return "\n".join([head, found, *result.remarks])
+
+
+def gguf_sentence(result: GgufResult) -> str:
+    """What a person wants to know about a GGUF file."""
+    removed = f", {result.padding_removed} rows of padding removed" if result.padding_removed else ""
+    head = (
+        f"{result.out}: {result.architecture}, {result.type}, {result.bytes / 1e6:,.1f} MB, vocabulary "
+        f"{result.vocab_size:,}{removed}, pre-tokenizer {result.pre}"
+    )
+    found = "NOT read back: not asked for"
+    if result.checked:
+        found = (
+            f"read back: {result.tensors} tensors are the model's; with them logits of up to "
+            f"{result.largest:.3g} differ by {result.difference:.1e}"
+        )
+    other = f"Not {result.type} but f16, as their rows have another length: {', '.join(result.other)}."
+    return "\n".join([head, found, *([other] if result.other else []), *result.remarks])

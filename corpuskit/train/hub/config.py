@@ -16,7 +16,10 @@ from corpuskit.errors import InputError
 from corpuskit.train.hub.families import FAMILIES, GATES, LLAMA, MODERNBERT, QWEN3, STABLELM, Family
 from corpuskit.train.model.transformer import Activation, ModelSettings
 
-_DEFAULT = "default"
+_DEFAULT, _LLAMA3 = "default", "llama3"
+
+_SCALING = ("factor", "low_freq_factor", "high_freq_factor", "original_max_position_embeddings")
+"""What transformers calls the four numbers of `ModelSettings.rope_scaling`."""
 
 _NAMES = {
     "width": "hidden_size",
@@ -72,7 +75,16 @@ def write_config(
 
 
 def _angles(s: ModelSettings) -> dict[str, Any]:
-    return {"rope_type": _DEFAULT, "rope_theta": float(s.rope_base)}
+    return {**_scaling(s), "rope_theta": float(s.rope_base)}
+
+
+def _scaling(s: ModelSettings) -> dict[str, Any]:
+    if not s.rope_scaling:
+        return {"rope_type": _DEFAULT}
+    numbers = dict(zip(_SCALING, s.rope_scaling, strict=True))
+    # transformers wants a whole number here, and decimal ones before.
+    context = {_SCALING[-1]: int(numbers.pop(_SCALING[-1]))}
+    return {"rope_type": _LLAMA3} | {name: float(number) for name, number in numbers.items()} | context
 
 
 def _encoder(s: ModelSettings, special: Mapping[str, int | None]) -> dict[str, Any]:
@@ -99,6 +111,8 @@ def _decoder(family: Family, s: ModelSettings) -> dict[str, Any]:
         "rope_theta": float(s.rope_base),
         "rope_parameters": _angles(s),
     }
+    if s.rope_scaling:
+        common["rope_scaling"] = _scaling(s)
     if family is STABLELM:
         return common | {
             "layer_norm_eps": s.epsilon,
@@ -136,7 +150,7 @@ def read_config(
     shape = _shape(config, family, folder)
     shape["context"] = min(shape["context"], context or shape["context"])
     activation, faults = _activation(config, family)
-    theta, rotary_faults = _rotary(config, family)
+    theta, scaling, rotary_faults = _rotary(config, family)
     faults += [*rotary_faults, *_attention_faults(config, family, shape["layers"])]
     faults += [
         f"{name} = {config[name]!r} (imported: {value!r})"
@@ -157,6 +171,7 @@ def read_config(
                 tie_embeddings=bool(config.get("tie_word_embeddings", family is MODERNBERT)),
                 zero_init=False,
                 rope_base=theta,
+                rope_scaling=scaling,
                 norm_eps=0.0 if epsilon == usual else float(epsilon),
             )
         except (ValueError, TypeError) as error:
@@ -214,8 +229,8 @@ def _attention_faults(config: Mapping[str, Any], family: Family, layers: int) ->
         yield f"layer_types has {', '.join(others)} (imported: full_attention, no sliding windows)"
 
 
-def _rotary(config: Mapping[str, Any], family: Family) -> tuple[float, list[str]]:
-    """Base of the rotary wavelengths, and what is not imported about them."""
+def _rotary(config: Mapping[str, Any], family: Family) -> tuple[float, tuple[float, ...], list[str]]:
+    """Base of the rotary wavelengths, how they are stretched, and what is not imported about them."""
     parameters = config.get("rope_parameters") or {}
     theta = config.get("rope_theta", 10_000.0)
     if family is MODERNBERT:
@@ -227,12 +242,19 @@ def _rotary(config: Mapping[str, Any], family: Family) -> tuple[float, list[str]
     if not isinstance(theta, int | float) or isinstance(theta, bool) or not 0 < theta < math.inf:
         faults.append(f"rope_theta = {theta!r} is not a number above 0")
         theta = 10_000.0
+    scaling: tuple[float, ...] = ()
     for name, value in (("rope_scaling", config.get("rope_scaling")), ("rope_parameters", parameters)):
         kind = (value or {}).get("rope_type", (value or {}).get("type", _DEFAULT))
-        if kind != _DEFAULT:
-            faults.append(f"{name} of type {kind!r} (imported: none)")
+        if kind == _LLAMA3 and family is not MODERNBERT:
+            numbers = {each: (value or {}).get(each) for each in _SCALING}
+            wrong = [each for each, number in numbers.items() if type(number) not in (int, float)]
+            faults += [f"{name} of type {kind!r} has {each} = {numbers[each]!r}" for each in wrong]
+            scaling = () if wrong else tuple(float(number or 0) for number in numbers.values())
+        elif kind != _DEFAULT:
+            only = "none" if family is MODERNBERT else f"none, {_LLAMA3!r}"
+            faults.append(f"{name} of type {kind!r} (imported: {only})")
     whole = config.get("partial_rotary_factor", 0.25 if family is STABLELM else 1.0)
     share = parameters.get("partial_rotary_factor", whole)
     if share != 1:
         faults.append(f"partial_rotary_factor = {share} (imported: 1.0)")
-    return float(theta), faults
+    return float(theta), scaling, faults

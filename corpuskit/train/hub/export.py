@@ -8,6 +8,7 @@
                  family computes (an encoder-decoder above all). transformer.py needs torch and safetensors
                  alone; its `load(folder)` gives the model.
 
+README.md is the model's card, with the header that the Hugging Face Hub reads, and curves.svg goes along.
 The model that was written is loaded and its logits are compared with the original's. OUT/export.json notes
 what was written, whether it was compared, and what came out.
 """
@@ -40,11 +41,15 @@ from corpuskit.storage.ownership import EXPORT, making_folder
 from corpuskit.storage.places import local_path
 from corpuskit.train.generate.generate import LanguageModel
 from corpuskit.train.generate.sampling import Sampling
+from corpuskit.train.hub.card import NAME as CARD
+from corpuskit.train.hub.card import exported_card
+from corpuskit.train.hub.chat_template import chat_template, turn_end
 from corpuskit.train.hub.config import write_config
 from corpuskit.train.hub.families import Family, family_of, to_theirs
 from corpuskit.train.model import loss as loss_module
 from corpuskit.train.model import transformer as model_module
 from corpuskit.train.model.transformer import ModelSettings, Transformer
+from corpuskit.train.watch.curves import NAME as CURVES
 
 Target = Literal["hf", "torch"]
 
@@ -160,7 +165,9 @@ def export_model(
     """
     folder, out = local_path(folder), local_path(out)
     if to not in ("hf", "torch"):
-        raise SettingError(f"to = {to!r} is no target", remedy="Give 'hf' or 'torch'.")
+        raise SettingError(
+            f"to = {to!r} is no target", remedy="Give 'hf' or 'torch'; for GGUF call export_gguf."
+        )
     language_model = LanguageModel.load(folder)
     settings = language_model.model.settings
     family = family_of(settings) if to == "hf" else None
@@ -175,6 +182,11 @@ def export_model(
             write_durably(temporary / "tokenizer.json", language_model.tokenizer.data)
             write_durably(temporary / LOADER, _one_file().encode())
             save_tensors(temporary / "model.safetensors", language_model.model.state_dict())
+        write_durably(
+            temporary / CARD, exported_card(folder, "transformers" if family else None, _use(family))
+        )
+        if (curves := folder / CURVES).is_file():
+            write_durably(temporary / CURVES, curves.read_bytes())
         result = ExportResult(
             out,
             family.architecture if family else f"{LOADER}: Transformer",
@@ -187,6 +199,18 @@ def export_model(
         del note["out"]
         write_durably(temporary / "export.json", json_bytes(note))
     return result
+
+
+def _use(family: Family | None) -> str:
+    """How the card says that an export is loaded."""
+    if family is None:
+        return "    from transformer import load\n    model = load(FOLDER)"
+    return (
+        f"    from transformers import {family.auto}, AutoTokenizer\n"
+        f"    model = {family.auto}.from_pretrained(FOLDER)\n"
+        "    tokenizer = AutoTokenizer.from_pretrained(FOLDER)\n\n"
+        "Begin each text with `tokenizer.bos_token`, as in training: the tokenizer does not add it."
+    )
 
 
 def _compared(folder: Path, language_model: LanguageModel, family: Family | None) -> Check:
@@ -218,6 +242,7 @@ def _write_family(folder: Path, language_model: LanguageModel, family: Family, r
     ids = {role: number for role, (number, _) in special.items()}
     words = {f"{role}_token": word for role, (_, word) in special.items()}
     everyone = dict.fromkeys((*_SPECIAL, "bos", "eos")) | ids
+    template = chat_template(language_model.document, tokenizer, special["bos"][1])
     documents = {
         "config.json": write_config(family, model.settings, rows, everyone),
         "tokenizer_config.json": words
@@ -225,7 +250,8 @@ def _write_family(folder: Path, language_model: LanguageModel, family: Family, r
             "tokenizer_class": "PreTrainedTokenizerFast",
             "model_max_length": model.settings.context,
             "clean_up_tokenization_spaces": False,
-        },
+        }
+        | ({} if template is None else {"chat_template": template}),
         "special_tokens_map.json": words,
     }
     if model.settings.kind == "decoder":
@@ -250,9 +276,13 @@ def _special_tokens(tokenizer: bytes, end_of_text: int) -> dict[str, tuple[int, 
 def _generation(language_model: LanguageModel, ids: dict[str, int]) -> dict[str, Any]:
     """A generation_config.json that draws as `corpuskit sample` does: no special token but the end."""
     sampling = Sampling()
-    unsaid = [n for n in language_model.tokenizer.special_ids() if n != language_model.end_of_text]
+    # A reply of a tuned model ends with the turn.
+    answered = turn_end(language_model.document, language_model.tokenizer)
+    ends = [language_model.end_of_text] + ([] if answered is None else [answered])
+    unsaid = [n for n in language_model.tokenizer.special_ids() if n not in ends]
     return {
         **{f"{role}_token_id": ids[role] for role in ("bos", "eos", "pad")},
+        **({"eos_token_id": ends} if len(ends) > 1 else {}),
         "do_sample": True,
         **{name: getattr(sampling, name) for name in ("temperature", "top_k", "top_p")},
         "suppress_tokens": [n for n in unsaid if n < language_model.model.settings.vocab_size] or None,

@@ -102,6 +102,8 @@ def family_of(settings: ModelSettings) -> Family:
         faults.append("qk_norm = True (of an encoder exported: False)")
     if encoder and settings.kv_heads != settings.heads:
         faults.append(f"kv_heads = {settings.kv_heads} (of an encoder exported: heads = {settings.heads})")
+    if encoder and settings.rope_scaling:
+        faults.append(f"rope_scaling = {settings.rope_scaling} (of an encoder exported: none)")
     if faults:
         raise SettingError(
             f"no family of transformers computes what this model does: {'; '.join(faults)}",

@@ -25,6 +25,7 @@ from corpuskit.storage.ownership import MODEL, making_folder
 from corpuskit.storage.places import local_path
 from corpuskit.tokenizer.tokenizer import Tokenizer
 from corpuskit.train.generate.generate import WEIGHTS, model_document
+from corpuskit.train.hub.card_facts import hub_name
 from corpuskit.train.hub.config import read_config
 from corpuskit.train.hub.export import save_tensors
 from corpuskit.train.hub.families import to_ours
@@ -105,7 +106,9 @@ def import_model(
         if reason := Tokenizer.load_expected(temporary / "tokenizer.json", sha256, end).loses():
             remarks.append(f"Its tokenizer does not give back every text: {reason}.")
         document = model_document(settings, end, sha256)
+        named = hub_name(folder, config)
         document["imported"] = {"architecture": family.architecture, "remarks": remarks}
+        document["imported"] |= {} if named is None else {"hub": named}
         save_tensors(temporary / WEIGHTS, state)
         document["files"] = {name: sha256_file(temporary / name) for name in (WEIGHTS, "tokenizer.json")}
         write_durably(temporary / "model.json", json_bytes(seal(document)))

@@ -16,15 +16,16 @@ Shapes: B rows, T positions, S positions of the source, C width, H query heads, 
 width (C / H if nobody says otherwise), F hidden width of the MLP, V padded vocabulary. No linear map has a
 bias.
 
-Sources: rotary positions arXiv:2104.09864; grouped-query attention arXiv:2305.13245; SwiGLU and GEGLU
-arXiv:2002.05202; squared ReLU arXiv:2109.08668; RMSNorm arXiv:1910.07467; normalised queries and keys
-arXiv:2302.05442; capped logits arXiv:2408.00118; depth-scaled output projections GPT-2; the encoder's shape
-arXiv:2412.13663; encoder-decoder arXiv:1910.10683.
+Sources: rotary positions arXiv:2104.09864, stretched arXiv:2407.21783; grouped-query attention
+arXiv:2305.13245; SwiGLU and GEGLU arXiv:2002.05202; squared ReLU arXiv:2109.08668; RMSNorm arXiv:1910.07467;
+normalised queries and keys arXiv:2302.05442; capped logits arXiv:2408.00118; depth-scaled output projections
+GPT-2; the encoder's shape arXiv:2412.13663; encoder-decoder arXiv:1910.10683.
 """
 
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, cast
@@ -73,6 +74,10 @@ class ModelSettings:
         zero_init: output projections start at zero, so that every block starts as the identity; otherwise
             they start at 1 / sqrt(2 N) of the usual scale.
         rope_base: base of the rotary wavelengths.
+        rope_scaling: (factor, low, high, context) as Llama 3.1 stretches wavelengths for texts longer than
+            the context that it was first trained with: what turns fewer than `low` times over that context
+            turns `factor` times more slowly, what turns more than `high` times as before, and between them
+            it goes over evenly. Empty for none.
         softcap: logits z become softcap * tanh(z / softcap); 0 leaves them.
         classes: outputs of a head for classification beside the language model's; 0 for none.
         norm_eps: added to the mean square or variance in a norm; 0 for the usual, see `epsilon`.
@@ -97,9 +102,11 @@ class ModelSettings:
     classes: int = 0
     norm_eps: float = 0.0
     head_dim: int = 0
+    rope_scaling: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         """Raises ValueError, naming all faults, for a shape that cannot be built."""
+        object.__setattr__(self, "rope_scaling", tuple(self.rope_scaling))  # JSON has lists alone.
         faults = [
             f"{name} must be at least 1, not {getattr(self, name)}"
             for name in ("vocab_size", "layers", "width", "heads", "kv_heads", "hidden", "context")
@@ -119,6 +126,11 @@ class ModelSettings:
             faults.append(
                 f"softcap {self.softcap}, classes {self.classes} and norm_eps {self.norm_eps} "
                 "must not be below 0"
+            )
+        if self.rope_scaling and not _is_scaling(self.rope_scaling):
+            faults.append(
+                "rope_scaling must be (factor of at least 1, low, high above it, context of at least 1), not "
+                f"{self.rope_scaling}"
             )
         for name, choices in _CHOICES.items():
             if getattr(self, name) not in choices:
@@ -150,6 +162,13 @@ class ModelSettings:
     def is_gated(self) -> bool:
         """Whether the MLP has a gate."""
         return self.activation in ("swiglu", "geglu")
+
+
+def _is_scaling(numbers: tuple[float, ...]) -> bool:
+    if len(numbers) != 4 or not all(isinstance(number, int | float) for number in numbers):
+        return False
+    factor, low, high, context = numbers
+    return 1 <= factor < math.inf and 0 < low < high < math.inf and 1 <= context < math.inf
 
 
 class Norm(nn.Module):
@@ -219,11 +238,26 @@ class Rotation(NamedTuple):
     sin: Tensor
 
 
+def rotary_slowing(settings: ModelSettings) -> Tensor:
+    """By what each rotary frequency is divided, float64 (D / 2,): 1 without rope_scaling."""
+    half = settings.head_width // 2
+    if not settings.rope_scaling:
+        return torch.ones(half, dtype=torch.float64)
+    factor, low, high, context = settings.rope_scaling
+    turns = _frequencies(settings) * context / (2 * math.pi)
+    kept = ((turns - low) / (high - low)).clamp(0, 1)
+    return 1 / (kept + (1 - kept) / factor)
+
+
+def _frequencies(settings: ModelSettings) -> Tensor:
+    half = settings.head_width // 2
+    return settings.rope_base ** (-torch.arange(half, dtype=torch.float64) / half)
+
+
 def rotary_tables(settings: ModelSettings) -> Rotation:
     """The angles of all positions of the context."""
-    half = settings.head_width // 2
     # Rounded to float32 once, at the end: an angle's own rounding grows with the position.
-    frequencies = settings.rope_base ** (-torch.arange(half, dtype=torch.float64) / half)
+    frequencies = _frequencies(settings) / rotary_slowing(settings)
     angles = torch.outer(torch.arange(settings.context, dtype=torch.float64), frequencies)
     # With their signs in the table a rotation is x cos + swapped(x) sin.
     sines = torch.cat([-angles.sin(), angles.sin()], dim=1)
