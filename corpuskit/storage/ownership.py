@@ -49,8 +49,8 @@ class Kind(NamedTuple):
 
 # A run's own folders are those of `corpuskit.run.layout`; what else lies in a run is its user's.
 _RUN_FOLDERS = (
-    r"candidates(-\d+)?|scans|decisions|documents|dropped|quarantine|cuts|tables|tokenizer|encoded|shards"
-    r"|manifest|logs|report|\.tmp"
+    r"candidates(-\d+)?|scans|decisions|documents|dropped|quarantine|cuts|tables|planted|tokenizer|encoded"
+    r"|shards|manifest|logs|report|\.tmp"
 )
 RUN = Kind(
     "run",
@@ -64,7 +64,7 @@ MODEL = Kind(
     "model",
     "model.json",
     frozenset({"format", "model", "end_of_text", "tokenizer_sha256"}),
-    re.compile("checkpoints|logs"),
+    re.compile("checkpoints|logs|evaluations"),
     "logs/lock",
     "another training is writing this model",
 )
