@@ -97,7 +97,9 @@ def render(report: Mapping[str, Any], columns: int) -> str:
     )
     lines = [f"{report['model']} ({report['weights']} weights{epochs})", ""]
     lines.append(f"given {prefix} tokens of a document, the next {following} are recited word for word:")
-    rows = [("split", "windows", "documents", "recited", "95 %", "tokens until it errs")]
+    rows: list[tuple[str, ...]] = [
+        ("split", "windows", "documents", "recited", "95 %", "tokens until it errs")
+    ]
     rows += [_rate(name, split) for name, split in report["splits"].items()]
     rows += [_rate(f"  {_copies(row['copies'])}", row) for row in report["by_copies"]]
     lines += _table(rows)

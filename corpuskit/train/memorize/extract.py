@@ -54,7 +54,8 @@ class Extraction:
     @property
     def extracted(self) -> npt.NDArray[np.bool_]:
         """Whether all of them are."""
-        return self.recited == self.windows.ids.shape[1] - self.prefix
+        whole: npt.NDArray[np.bool_] = self.recited == self.windows.ids.shape[1] - self.prefix
+        return whole
 
     def rate(self, rows: npt.NDArray[np.bool_] | None = None) -> dict[str, Any]:
         """The share that is extracted, with its interval; of the fair sample unless rows are named."""

@@ -130,9 +130,13 @@ def memorize(
         "membership": _membership(model, own, list(others.values())),
     }
     report["long_run_tokens"] = LONG_RUN
-    texts = free_samples(model, asked.samples, asked.tokens, asked.seed, asked.batch_rows)
+    texts = (
+        free_samples(model, asked.samples, asked.tokens, asked.seed, asked.batch_rows)
+        if asked.samples
+        else []
+    )
     report["samples"] = copied(index, texts, shards, model.tokenizer) if texts else None
-    compared = held_out_texts(shards, names, max(1, asked.samples), asked.tokens, asked.seed)
+    compared = held_out_texts(shards, names, asked.samples, asked.tokens, asked.seed) if texts else []
     report["samples_held_out"] = copied(index, compared, shards, model.tokenizer) if compared else None
     found = exposures(model, read_canaries(run), asked.candidates, asked.seed, asked.batch_rows)
     report["canaries"] = [each.to_json() for each in found]
@@ -174,9 +178,9 @@ def _epochs(model: LanguageModel) -> float | None:
     """How often the measured weights have read the training split, by the record of their training."""
     training = model.document.get("training", {})
     epochs, steps, step = training.get("epochs"), training.get("step"), model.document.get("measured_step")
-    if not isinstance(epochs, int | float) or not steps:
+    if not isinstance(epochs, int | float) or not isinstance(steps, int) or not steps:
         return None
-    return float(epochs) * (step if step is not None else steps) / steps
+    return float(epochs) * (step if isinstance(step, int) else steps) / steps
 
 
 def _split(found: Extraction) -> dict[str, Any]:

@@ -39,7 +39,8 @@ class Scored:
         Greedy writing goes wrong where its first token differs, so that one reading of the true tokens tells
         how far it would have come: up to there it would have read the same.
         """
-        return np.cumprod(self.greedy[:, prefix - 1 :], axis=1).sum(1).astype(np.int64)
+        counted: Ids = np.cumprod(self.greedy[:, prefix - 1 :], axis=1).sum(1).astype(np.int64)
+        return counted
 
 
 def require_decoder(model: LanguageModel) -> None:
