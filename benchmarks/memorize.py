@@ -58,10 +58,11 @@ class Scale:
     seeds: int
     layers: int
     width: int
+    context: int
 
 
-QUICK = Scale(characters=250_000, planted=4, steps=500, seeds=2, layers=2, width=128)
-FULL = Scale(characters=1_200_000, planted=10, steps=2500, seeds=3, layers=4, width=192)
+QUICK = Scale(characters=100_000, planted=3, steps=300, seeds=2, layers=2, width=128, context=64)
+FULL = Scale(characters=400_000, planted=6, steps=1000, seeds=3, layers=2, width=160, context=128)
 
 ARMS: Mapping[str, Mapping[str, Any]] = {
     "nothing": {},
@@ -162,9 +163,9 @@ def _arm(work: Path, runs: Mapping[str, Path], scale: Scale, seed: int, arm: str
 
 
 def _settings(scale: Scale, width: int, seed: int, own: Mapping[str, Any]) -> TrainSettings:
-    shared = {"layers": scale.layers, "width": width, "heads": 4, "context": 128, "batch_rows": 16}
+    shared = {"layers": scale.layers, "width": width, "heads": 4, "context": scale.context, "batch_rows": 16}
     shared |= {"steps": scale.steps, "dropout": 0.0, "weight_decay": 0.0, "patience": 0, "seed": seed}
-    shared |= {"eval_every": max(1, scale.steps // 25), "sample_at": (scale.steps,), "device": "cpu"}
+    shared |= {"eval_every": max(1, scale.steps // 15), "sample_at": (scale.steps,), "device": "cpu"}
     return TrainSettings(**{**shared, "precision": "fp32", "compile": "off", **own})
 
 
@@ -187,7 +188,7 @@ def _ask(out: Path, run: Path, weights: str, planted: Mapping[str, int]) -> dict
             model, split, index, prefix=PREFIX, following=NEXT, most=400, only=np.array(sequences, np.int64)
         )
         figures[f"recited, {copies} copies"] = 100 * float(asked.extracted[: asked.sampled].mean())
-    held = draw_windows(shards.split("validation"), 128, 10**9)
+    held = draw_windows(shards.split("validation"), PREFIX + NEXT, 500)
     figures["held-out loss"] = float(score_windows(model, held.ids).losses.mean())
     for row in canaries_by_copies(exposures(model, read_canaries(run))):
         figures[f"exposure, {row['copies']} copies"] = row["exposure"]

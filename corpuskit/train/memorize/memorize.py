@@ -169,7 +169,7 @@ def _extract(model: LanguageModel, split: SplitTokens, index: VerbatimIndex, ask
         raise SettingError(
             f"all {found.windows.sequences} documents of the training split are shorter than"
             f" {asked.prefix} + {asked.following} tokens",
-            remedy="Lower --prefix and --next.",
+            remedy="Lower --prefix and --next. Of a corpus below 100 documents each is cut into sections.",
         )
     return found
 
