@@ -183,6 +183,22 @@ def test_a_document_that_is_held_out_is_not_repeated(recipe: Path, plain: Path, 
         build(recipe, tmp_path / "run", f"repeat={{ids: {{'{held}': 2}}}}")
 
 
+def test_a_copy_never_takes_the_id_of_another_document(
+    tmp_path: Path, jsonl: Callable[..., None], prose: Any
+) -> None:
+    words = prose(9)
+    jsonl(
+        tmp_path / "rows" / "r.jsonl", [{"id": name, "text": words.text(24)} for name in ("a", "a@3", "b@x")]
+    )
+    (tmp_path / "r.yaml").write_text(
+        "sources: [files: {path: rows, label: rows}]\ntokenizer: {vocab_size: 400}\n"
+        "shards: {split: {validation: 0}}\nrepeat: {ids: {'files:rows:a': 2}}\n"
+    )
+    build(tmp_path / "r.yaml", tmp_path / "run")
+    with pytest.raises(SettingError, match="would have the id of another document, 'files:rows:a@3'"):
+        build(tmp_path / "r.yaml", tmp_path / "run", "repeat={ids: {'files:rows:a': 3}}")
+
+
 def test_nothing_is_planted_without_shards(recipe: Path, tmp_path: Path) -> None:
     (tmp_path / "r.yaml").write_text(
         f"sources: [files: {{path: {recipe.parent}/rows, label: rows}}]\ncanaries: {{}}\n"

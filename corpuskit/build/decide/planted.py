@@ -163,10 +163,13 @@ def _chosen(run: Run, documents: Sequence[str], repeat: Repeat) -> dict[str, int
     """How often each document stands that stands more than once, by its id."""
     wanted, sides = sum(repeat.draw.values()), dict[str, str]()
     smallest: list[tuple[int, str]] = []  # of the hashes so far, negative: the greatest of them goes first
+    like_copies = set[str]()
     for path in documents:
         for batch in run.read_batches(path, ["id", "split"]):
             columns = (batch.column(name).to_pylist() for name in ("id", "split"))
             for identity, side in zip(*columns, strict=True):
+                if identity.rpartition("@")[2].isdecimal():
+                    like_copies.add(identity)
                 if identity in repeat.ids:
                     sides[identity] = side
                 elif side == "train" and wanted:
@@ -184,7 +187,15 @@ def _chosen(run: Run, documents: Sequence[str], repeat: Repeat) -> dict[str, int
         )
     drawn = [identity for _, identity in sorted(smallest, reverse=True)]
     numbers = [times for times, count in sorted(repeat.draw.items()) for _ in range(count)]
-    return {**repeat.ids, **dict(zip(drawn, numbers, strict=True))}
+    times = {**repeat.ids, **dict(zip(drawn, numbers, strict=True))}
+    for identity in sorted(like_copies):
+        own, _, number = identity.rpartition("@")
+        if 2 <= int(number) <= times.get(own, 0):
+            raise SettingError(
+                f"repeat: copy {number} of {own!r} would have the id of another document, {identity!r}",
+                remedy="Leave one of the two out, or repeat another document.",
+            )
+    return times
 
 
 def _refuse(identity: str, sides: dict[str, str]) -> None:
