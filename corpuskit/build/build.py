@@ -225,6 +225,8 @@ def _ledger(pipeline: Pipeline, records: Records) -> Ledger:
     total = Ledger()
     for record in (record for one_pass in records.passes for record in one_pass):
         total.merge(record.ledger)
+    if records.planted is not None:
+        total.merge(records.planted.ledger)
     if records.shards is not None:
         total.merge(records.shards.ledger)
     for record in records.decisions:

@@ -14,6 +14,7 @@ from typing import Any, Literal
 import pyarrow as pa
 
 from corpuskit.build.decide.held_out import Split
+from corpuskit.build.decide.planted import Canaries, Repeat
 from corpuskit.build.segment import Segment, add_columns, as_segments
 from corpuskit.build.source_code import source_sha256
 from corpuskit.build.write.write_shards import WriteShards
@@ -45,11 +46,14 @@ class Pipeline:
         leave_out: ids of documents to drop.
         shared_ids: what becomes of different texts of files under one id: ``keep`` keeps all, with their
             places behind the id, ``refuse`` ends the build.
+        canaries, repeat: what is planted among the training split, and what stands in it more than once.
     """
 
     steps: Sequence[PipelineStep]
     leave_out: tuple[str, ...] = ()
     shared_ids: Literal["keep", "refuse"] = "keep"
+    canaries: Canaries | None = None
+    repeat: Repeat | None = None
 
     def __post_init__(self) -> None:
         # A generator is used up by the first look at it.
@@ -77,6 +81,11 @@ class Pipeline:
         self._check_tables()
         if 3 in order and 2 not in order:
             raise SettingError("shards: there is no tokenizer", remedy="Add a tokenizer step before it.")
+        for planted in (self.canaries, self.repeat):
+            if planted is not None and 3 not in order:
+                raise SettingError(
+                    f"{planted.name}: there are no shards to plant into", remedy="Add a shards step."
+                )
 
     def _check_tables(self) -> None:
         """One side table, one schema, and a name that can be that of a folder."""
@@ -143,6 +152,11 @@ class Pipeline:
         return next((s for s in self.steps if isinstance(s, WriteShards)), None)
 
     @property
+    def plants(self) -> bool:
+        """Whether anything enters behind the decisions."""
+        return self.canaries is not None or self.repeat is not None
+
+    @property
     def split(self) -> Split:
         """Shares of the text that are held out; none without shards."""
         return self.shards.split if self.shards is not None else Split(validation=0)
@@ -194,6 +208,9 @@ class Pipeline:
             recipe["leave_out"] = list(self.leave_out)
         if self.shared_ids != "keep":
             recipe["shared_ids"] = self.shared_ids
+        for planted in (self.canaries, self.repeat):
+            if planted is not None:
+                recipe[planted.name] = settings(planted)
         return yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True)
 
 

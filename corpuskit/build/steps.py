@@ -18,6 +18,8 @@ import tokenizers
 
 from corpuskit.build.decide.decide import decide
 from corpuskit.build.decide.held_out import Split
+from corpuskit.build.decide.planted import LABEL as PLANT
+from corpuskit.build.decide.planted import plant
 from corpuskit.build.parts import NamedPart
 from corpuskit.build.passes.inputs import DecidedInput, PassInput, SourceInput
 from corpuskit.build.passes.run_pass import run_pass
@@ -29,7 +31,7 @@ from corpuskit.build.write.train_tokenizer import make_tokenizer
 from corpuskit.build.write.write_shards import write_shards
 from corpuskit.documents.ledger import Ledger
 from corpuskit.run.folder import Run
-from corpuskit.run.layout import FINAL, TOKENIZER
+from corpuskit.run.layout import FINAL, PLANTED, REPEATED, TOKENIZER
 from corpuskit.run.record import Output, Record
 from corpuskit.run.task import BuildTask
 from corpuskit.stages.stage import Stage
@@ -66,12 +68,19 @@ class Records:
     passes: list[list[Record]] = field(default_factory=list)
     decisions: list[Record] = field(default_factory=list)
     tokenizer: Record | None = None
+    planted: Record | None = None
     shards: Record | None = None
 
     @property
     def documents(self) -> int:
         """Documents that are left at the end of the last pass; without any there is nothing to encode."""
-        return sum(record.ledger.entries[FINAL].documents_kept for record in self.passes[-1])
+        return self.standing[0]
+
+    @property
+    def standing(self) -> tuple[int, int]:
+        """Documents at the end of the last pass, and bytes of their texts."""
+        entries = [record.ledger.entries[FINAL] for record in self.passes[-1]]
+        return sum(e.documents_kept for e in entries), sum(e.bytes_kept for e in entries)
 
 
 def steps(pipeline: Pipeline, run: Run, parts: Sequence[NamedPart]) -> Generator[Step, list[Record], Records]:
@@ -99,11 +108,16 @@ def steps(pipeline: Pipeline, run: Run, parts: Sequence[NamedPart]) -> Generator
         [records.tokenizer] = yield Step("tokenizer", [_tokenizer(pipeline, run, documents)])
         if pipeline.shards is not None:
             tokenizer, facts = records.tokenizer.file(TOKENIZER), records.tokenizer.facts
-            task = _shards(pipeline, run, parts, documents, tokenizer.sha256, facts)
+            planted = dict[str, Output]()
+            if pipeline.plants:
+                [records.planted] = yield Step(PLANT, [_planting(pipeline, run, documents, records.standing)])
+                planted = {name: records.planted.file(path) for name, path in _tables(pipeline, run).items()}
+            written = dict(zip((part.name for part in parts), documents, strict=True))
+            task = _shards(pipeline, run, written, planted, tokenizer.sha256, facts)
             account, encoded, proof = Ledger(), list[Output](), Proof()
             # The encoded parts are long swept when the shards are there.
             if run.done(task.name, task.fingerprint) is None:
-                encoding = _encoding(pipeline, run, parts, documents, tokenizer)
+                encoding = _encoding(pipeline, run, written | planted, tokenizer)
                 for record in (yield Step(LABEL, encoding, kept=False)):
                     account.merge(record.ledger)
                     encoded += record.outputs
@@ -122,6 +136,7 @@ def titles(pipeline: Pipeline) -> list[str]:
             found.append(f"decisions/{segment.folder}")
     if pipeline.tokenizer is not None:
         found.append("tokenizer")
+        found += [PLANT] if pipeline.plants else []
         found += [LABEL, "shards"] if pipeline.shards is not None else []
     return found
 
@@ -132,7 +147,7 @@ def stage_order(pipeline: Pipeline) -> list[str]:
     for segment in pipeline.segments():
         order += [label for label, step in segment.steps if isinstance(step, Stage)]
         order += [f"{label} decided" for label, _ in segment.deciders]
-    return [*order, FINAL, LABEL]
+    return [*order, FINAL, PLANT, LABEL]
 
 
 # ------------------------------------------------------------------------------------------------ the tasks
@@ -204,23 +219,48 @@ def _tokenizer(pipeline: Pipeline, run: Run, documents: Sequence[Output]) -> Bui
     return BuildTask("tokenizer", made_from, make_tokenizer, run, arguments, reads=reads)
 
 
+def _planting(
+    pipeline: Pipeline, run: Run, documents: Sequence[Output], standing: tuple[int, int]
+) -> BuildTask:
+    """Plant canaries, and repeat documents; of the tokenizer it knows nothing, nor that of it."""
+    chosen = {kind.name: kind for kind in (pipeline.canaries, pipeline.repeat) if kind is not None}
+    schema = pipeline.segments()[-1].schema
+    made_from = {
+        **RUNNER,
+        "planted": [fingerprint(kind, deciding=False) for kind in chosen.values()],
+        "columns": [[field.name, str(field.type)] for field in schema],
+        # Repeated documents are read; canaries stand beside the documents in the account.
+        "documents": [d.sha256 for d in documents],
+    }
+    arguments = {"documents": [d.path for d in documents], "schema": schema, "standing": standing}
+    arguments |= {"canaries": pipeline.canaries, "repeat": pipeline.repeat}
+    reads = documents if pipeline.repeat is not None else ()
+    return BuildTask(PLANT, made_from, plant, run, arguments, reads=reads)
+
+
+def _tables(pipeline: Pipeline, run: Run) -> dict[str, str]:
+    """Paths of the tables that are planted, by the name that their part has."""
+    parts = {PLANTED: pipeline.canaries, REPEATED: pipeline.repeat}
+    return {name: run.path("planted", f"{name}.parquet") for name, kind in parts.items() if kind is not None}
+
+
 def _encoding(
-    pipeline: Pipeline, run: Run, parts: Sequence[NamedPart], documents: Sequence[Output], tokenizer: Output
+    pipeline: Pipeline, run: Run, documents: Mapping[str, Output], tokenizer: Output
 ) -> list[BuildTask]:
-    """Encode part by part; `_shards` joins the parts."""
+    """Encode part by part, each named; `_shards` joins the parts."""
     tasks, split, lossy = [], pipeline.split, pipeline.lossy
-    for part, written in zip(parts, documents, strict=True):
+    for part, written in documents.items():
         made_from = {
             **RUNNER,
             "tokenizer": tokenizer.sha256,
             "tokenizers": tokenizers.__version__,
             "documents": written.sha256,
-            "part": part.name,
+            "part": part,
             "split": split.model_dump(mode="json"),
             "lossy": lossy,
         }
-        arguments = {"part": part.name, "documents": written.path, "split": split, "lossy": lossy}
-        name, reads = f"encoded/{part.name}", [written, tokenizer]
+        arguments = {"part": part, "documents": written.path, "split": split, "lossy": lossy}
+        name, reads = f"encoded/{part}", [written, tokenizer]
         tasks.append(BuildTask(name, made_from, encode_part, run, arguments, written.bytes, reads))
     return tasks
 
@@ -228,8 +268,8 @@ def _encoding(
 def _shards(
     pipeline: Pipeline,
     run: Run,
-    parts: Sequence[NamedPart],
-    documents: Sequence[Output],
+    documents: Mapping[str, Output],
+    planted: Mapping[str, Output],
     digest: str,
     facts: Mapping[str, Any],
 ) -> BuildTask:
@@ -241,8 +281,10 @@ def _shards(
         # What came of an allowance must not pass as done without it.
         "tokenizer": [digest, "lossy"] if pipeline.lossy else digest,
         "tokenizers": tokenizers.__version__,
-        "documents": [[p.name, d.sha256] for p, d in zip(parts, documents, strict=True)],
+        "documents": [[name, d.sha256] for name, d in documents.items()],
     }
-    arguments: dict[str, Any] = {"parts": [part.name for part in parts], "settings": settings}
+    if planted:  # Without, it is the same task as before there was anything to plant.
+        made_from["planted"] = [[name, d.sha256] for name, d in planted.items()]
+    arguments: dict[str, Any] = {"parts": list(documents), "planted": list(planted), "settings": settings}
     arguments |= {"tokenizer_sha256": digest, "facts": facts}
     return BuildTask("shards", made_from, write_shards, run, arguments)

@@ -29,6 +29,7 @@ COMMANDS = {
     "sample": ("model.sample", "Write text with a trained model."),
     "chat": ("model.chat", "Talk with a trained model."),
     "eval": ("model.evaluate", "Measure models on texts and on questions."),
+    "memorize": ("model.memorize", "Measure what a model has learnt by heart of its corpus."),
     "export": ("model.export", "Export a model: for transformers, or in one file with its class."),
     "import": ("model.import_model", "Import a model of Hugging Face transformers from a folder."),
 }

@@ -2,7 +2,7 @@
 
 For each stage, and from stage to stage:
 
-    documents in = kept + dropped (by reason) + quarantined (by kind)
+    documents in + added (by reason) = kept + dropped (by reason) + quarantined (by kind)
     bytes in + added (by reason) = kept + cut (by reason) + dropped + quarantined
 
 What goes in and what is kept is counted by the runner, what is dropped or cut is named by the stage, so
@@ -26,6 +26,7 @@ class Entry:
     stage: str
     documents_in: int = 0
     documents_kept: int = 0
+    documents_added: Counter[str] = field(default_factory=Counter)
     documents_dropped: Counter[str] = field(default_factory=Counter)
     documents_quarantined: Counter[str] = field(default_factory=Counter)
     bytes_in: int = 0
@@ -50,7 +51,7 @@ class Entry:
         # The sum of two counters would leave out what is negative, and hide the fault that made it so.
         documents_out = self.documents_kept + sum(map(Counter.total, documents))
         bytes_out = self.bytes_kept + sum(map(Counter.total, removed))
-        self._equal("documents", self.documents_in, documents_out)
+        self._equal("documents", self.documents_in + self.documents_added.total(), documents_out)
         self._equal("bytes", self.bytes_in + self.bytes_added.total(), bytes_out)
 
     def _equal(self, what: str, went_in: int, came_out: int) -> None:

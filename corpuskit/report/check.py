@@ -17,6 +17,7 @@ from corpuskit.run.layout import (
     FINAL,
     KEPT,
     LEDGER,
+    PLANTED,
     SHARDS,
     SHARDS_MANIFEST,
     TOKENIZER,
@@ -188,6 +189,11 @@ def _ledger(run: Run, records: list[Record]) -> Iterator[str]:
     kept = ledger.entries["documents"].documents_kept if "documents" in ledger.entries else -1
     if documents != kept:
         yield f"ledger.json: {kept} documents kept, but documents/ has {documents} rows. {_FAULT}"
+
+    planted = sum(entry.documents_added.total() for entry in ledger.entries.values())
+    rows = _rows(records, PLANTED)
+    if planted != rows:
+        yield f"ledger.json: {planted} documents planted or repeated, but planted/ has {rows} rows. {_FAULT}"
 
 
 def _rows(records: list[Record], folder: str) -> int:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from corpuskit.run.folder import Run
-from corpuskit.run.layout import FINAL
+from corpuskit.run.layout import text_of
 from corpuskit.shards.reader import Shards
 from corpuskit.tokenizer.tokenizer import Tokenizer
 
@@ -95,7 +95,7 @@ def _evenly(count: int, most: int) -> list[int]:
 
 def _texts(run: Run, part: str, ids: set[str]) -> dict[str, str]:
     wanted, found = pa.array(sorted(ids)), dict[str, str]()
-    for batch in run.read_batches(run.path("documents", FINAL, part), ["id", "text"]):
+    for batch in run.read_batches(text_of(part)[0], ["id", "text"]):
         rows = batch.filter(pc.is_in(batch.column("id"), wanted))
         found |= zip(*(rows.column(name).to_pylist() for name in ("id", "text")), strict=True)
     return found

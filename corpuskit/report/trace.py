@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from corpuskit.documents.batch import place_of
 from corpuskit.errors import RunError, SettingError, nearest
 from corpuskit.run.folder import Run
-from corpuskit.run.layout import FINAL, SHARDS, TOKENIZER, folder_of
+from corpuskit.run.layout import SHARDS, TOKENIZER, folder_of, text_of
 from corpuskit.shards.format import numpy_dtype
 from corpuskit.shards.reader import Shards
 from corpuskit.tokenizer.tokenizer import Tokenizer
@@ -96,8 +96,8 @@ def _provenance(run: Run, path: str, token: int) -> dict[str, Any]:
 
 def _document(run: Run, part: str, identity: str) -> tuple[dict[str, Any], str]:
     """Find a document by its id; a row number would be wrong as soon as anything moves."""
-    path = run.path("documents", FINAL, part)
-    run.check_output(f"{FINAL}/{part}", path)
+    path, task = text_of(part)
+    run.check_output(task, path)
     for batch in run.read_batches(path):
         found = batch.filter(pc.equal(batch.column("id"), identity))
         if found.num_rows:

@@ -5,7 +5,8 @@ recipe.yaml      the resolved recipe, without the places where inputs lie
 manifest/        one record per finished task: fingerprint, outputs with sha256, its ledger;
                  build.json is that of the recipe and the ledger
 ledger.json      the account of the whole build, written when it is finished
-candidates/ scans/ decisions/ documents/ dropped/ quarantine/ cuts/ tables/ tokenizer/ encoded/ shards/
+candidates/ scans/ decisions/ documents/ dropped/ quarantine/ cuts/ tables/ planted/ tokenizer/ encoded/
+shards/
 logs/ report/    the only places for clocks, machines and absolute paths
 """
 
@@ -30,6 +31,7 @@ _PATHS = {
     "quarantine": "quarantine/{}-{}.parquet",  # segment, part
     "cuts": "cuts/{}-{}.parquet",  # segment, part
     "tables": "tables/{}/{}-{}.parquet",  # side table, segment, part
+    "planted": "planted/{}",  # file
     "tokenizer": "tokenizer/{}",  # file
     "encoded": "encoded/{}.{}",  # part, bin or parquet
     "shards": "shards/{}",  # file
@@ -50,8 +52,12 @@ LEDGER = _PATHS["ledger"]
 FINAL = "documents"
 """Folder of the last pass: the corpus that a user reads and loads."""
 
+PLANTED, REPEATED = "planted", "repeated"
+"""Parts that no source has: canaries, and documents that stand more than once. One task makes both."""
+
 _OUTPUTS = re.compile(
-    r"(?:candidates(?:-\d+)?|scans|decisions|documents|dropped|quarantine|cuts|tables|tokenizer|encoded|shards|manifest)/"
+    r"(?:candidates(?:-\d+)?|scans|decisions|documents|dropped|quarantine|cuts|tables|planted|tokenizer|encoded"
+    r"|shards|manifest)/"
 )
 
 
@@ -73,6 +79,17 @@ def task_of(record: str) -> str:
     'documents/books-00000'
     """
     return record.removeprefix(folder_of("record")).removesuffix(".json")
+
+
+def text_of(part: str) -> tuple[str, str]:
+    """Where the texts of a part of the shards lie, and the task that wrote them.
+
+    >>> text_of("books-00000"), text_of("planted")
+    (('documents/books-00000.parquet', 'documents/books-00000'), ('planted/planted.parquet', 'planted'))
+    """
+    if part in (PLANTED, REPEATED):
+        return path("planted", f"{part}.parquet"), PLANTED
+    return path("documents", FINAL, part), f"{FINAL}/{part}"
 
 
 def folder_of(kind: str) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -56,3 +59,45 @@ def source_ranges(shards: Shards, name: str) -> tuple[list[str], Numbers, Number
     sorted_number = np.empty(len(names), np.int64)
     sorted_number[[numbers[name] for name in names]] = np.arange(len(names))
     return names, np.concatenate(ends), sorted_number[np.concatenate(codes)]
+
+
+class Origin(NamedTuple):
+    """Where a token of a split comes from; what the tables beside the shards do not say is None.
+
+    Attributes:
+        shard, token: the shard that holds it, and its place there: what `corpuskit trace` asks for.
+        id, source, licence: of its document.
+    """
+
+    shard: str
+    token: int
+    id: str | None = None
+    source: str | None = None
+    licence: str | None = None
+
+
+def origins(shards: Shards, name: str, places: Sequence[int]) -> list[Origin]:
+    """The origin of the token at each place of a split. One table is held at a time.
+
+    Raises IndexError for a place outside of the split, ShardError for a table that cannot be read.
+    """
+    split = shards.split(name)
+    located = [split.locate(place) for place in places]
+    found = [Origin(shard, token) for shard, token in located]
+    for shard in sorted({shard for shard, _ in located}):
+        path = shards.folder / f"{shard}.provenance.parquet"
+        if not path.exists():
+            continue
+        try:
+            table = pq.read_table(path, columns=["token_end", "id", "source", "licence"])
+        except (OSError, pa.ArrowException) as error:
+            raise ShardError(f"cannot read the provenance {path}: {error}", remedy=_REMEDY) from error
+        mine = [number for number, (own, _) in enumerate(located) if own == shard]
+        ends = table.column("token_end").to_numpy()
+        rows = np.searchsorted(ends, [located[number][1] for number in mine], side="right")
+        if len(rows) and int(rows.max()) >= table.num_rows:
+            raise ShardError(f"{path} does not cover all tokens of its shard", remedy=_REMEDY)
+        told = table.take(pa.array(rows)).select(["id", "source", "licence"]).to_pylist()
+        for number, row in zip(mine, told, strict=True):
+            found[number] = Origin(*located[number], **row)
+    return found

@@ -249,6 +249,14 @@ class SplitTokens:
         before = int(self._sequence_ends[shard]) - self._infos[shard].sequences
         return before + int(np.searchsorted(self._starts(shard), offset, side="right")) - 1
 
+    def starts(self) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
+        """For each shard the place of its first token in the split, and where each sequence starts in it.
+
+        The starts are (sequences + 1,), the end of the last one behind them. One shard is held at a time.
+        """
+        for number, info in enumerate(self._infos):
+            yield int(self._token_ends[number]) - info.tokens, self._starts(number)
+
     def locate(self, token: int) -> tuple[str, int]:
         """The shard that holds the token at position `token`, and its position there; else IndexError."""
         if not 0 <= token < self.tokens:

@@ -25,6 +25,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from corpuskit.build.decide.planted import Canaries, Repeat
 from corpuskit.build.pipeline import Pipeline, PipelineStep
 from corpuskit.build.write.write_shards import WriteShards
 from corpuskit.documents.settings import Settings, first_problem
@@ -36,7 +37,7 @@ from corpuskit.stages.stage import Stage
 from corpuskit.storage.places import is_uri
 from corpuskit.tokenizer.train import TrainTokenizer
 
-KEYS = ("sources", "stages", "tokenizer", "shards", "leave_out", "shared_ids")
+KEYS = ("sources", "stages", "tokenizer", "shards", "canaries", "repeat", "leave_out", "shared_ids")
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -221,7 +222,13 @@ class _Reader:
                 steps.append(self._settings((kind.name,), kind, values[kind.name]))
         try:
             leave_out = self._leave_out(values.get("leave_out"))
-            return Pipeline(tuple(steps), leave_out, values.get("shared_ids", "keep"))
+            planted = [
+                self._settings((kind.name,), kind, values[kind.name])
+                if values.get(kind.name) is not None
+                else None
+                for kind in (Canaries, Repeat)
+            ]
+            return Pipeline(tuple(steps), leave_out, values.get("shared_ids", "keep"), *planted)
         except SettingError as error:
             raise SettingError(f"recipe {self.path}: {error.message}", remedy=error.remedy) from error
 

@@ -6,11 +6,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from itertools import islice
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import Field
 
 from corpuskit.build.decide.held_out import Split
@@ -25,6 +27,10 @@ from corpuskit.shards.provenance import PROVENANCE
 from corpuskit.shards.writer import ShardWriter
 from corpuskit.storage.files import seal, storing
 from corpuskit.storage.tables import Sink
+
+T = TypeVar("T")
+_Sequence = tuple[dict[str, Any], npt.NDArray[np.integer]]
+"""A row of its provenance, and its tokens."""
 
 SPLITS = ("train", "validation", "test")
 
@@ -80,6 +86,7 @@ def write_shards(
     run: Run,
     *,
     parts: Sequence[str],
+    planted: Sequence[str],
     settings: WriteShards,
     tokenizer_sha256: str,
     facts: Mapping[str, int],
@@ -89,6 +96,7 @@ def write_shards(
     """Join the encoded parts into shards, split by split, and write ``shards.json``.
 
     Args:
+        planted: parts that are spread evenly among the others of the training split.
         ledger: the account of the encoding, which the record of the shards takes over.
         facts: ``vocab_size`` and ``end_of_text`` of the tokenizer.
         lossy: what a tokenizer that may lose text has lost of a sample, for the record; empty for others.
@@ -102,7 +110,7 @@ def write_shards(
     with storing(folder):
         for split in SPLITS:
             splits[split] = []
-            for shard in _shards(run, split, parts, dtype, settings.shard_tokens, held[split]):
+            for shard in _shards(run, split, (parts, planted), dtype, settings.shard_tokens, held[split]):
                 splits[split].append(_close(run, shard, outputs))
     present = {name: shards for name, shards in splits.items() if shards or name == "train"}
     document = manifest(facts["vocab_size"], facts["end_of_text"], tokenizer_sha256, present)
@@ -114,16 +122,22 @@ def write_shards(
 
 
 def _shards(
-    run: Run, split: str, parts: Sequence[str], dtype: str, limit: int, held: Counter[str]
+    run: Run,
+    split: str,
+    parts: tuple[Sequence[str], Sequence[str]],
+    dtype: str,
+    limit: int,
+    held: Counter[str],
 ) -> Iterator[_Open]:
     """Fill shards with the sequences of one split and yield each when it is full.
 
     Args:
-        held: bytes by source, to be added to.
+        parts: those of the corpus, and those that are planted.
+        held: bytes by source, to be added to; of the corpus alone, whose split it shows.
     """
     shard: _Open | None = None
     count = 0
-    for row, ids in _sequences(run, split, parts, dtype):
+    for row, ids in _sequences(run, split, *parts, dtype):
         # Before the next sequence, not after the last: an empty shard would follow a full last one.
         if shard is not None and shard.writer.tokens >= limit:
             yield shard
@@ -132,15 +146,49 @@ def _shards(
             shard, count = _Open.begin(run, f"{split}-{count:05d}", dtype), count + 1
         with shard.files.pop_all() as files:  # An error in between closes and removes the half shard.
             shard.append(row, ids)
-            held[row["source"]] += row["byte_end"] - row["byte_start"]
+            if row["part"] not in parts[1]:
+                held[row["source"]] += row["byte_end"] - row["byte_start"]
             shard.files = files.pop_all()
     if shard is not None:
         yield shard
 
 
 def _sequences(
-    run: Run, split: str, parts: Sequence[str], dtype: str
-) -> Iterator[tuple[dict[str, Any], npt.NDArray[np.integer]]]:
+    run: Run, split: str, parts: Sequence[str], planted: Sequence[str], dtype: str
+) -> Iterator[_Sequence]:
+    """The sequences of a split; what is planted stands between those of the corpus, in their order."""
+    own = _of_parts(run, split, parts, dtype)
+    if split != "train" or not planted:
+        return own
+    guests = [(_count(run, split, [part]), _of_parts(run, split, [part], dtype)) for part in planted]
+    return woven(_count(run, split, parts), own, guests)
+
+
+def woven(count: int, own: Iterator[T], guests: Sequence[tuple[int, Iterator[T]]]) -> Iterator[T]:
+    """`count` items with so many guests evenly between them, each kind in its order.
+
+    >>> "".join(woven(4, iter("abcd"), [(2, iter("xy")), (1, iter("z"))]))
+    'abxcdyz'
+    """
+    given = [0] * len(guests)
+    for number, item in enumerate(own, 1):
+        yield item
+        for which, (total, others) in enumerate(guests):
+            due = total * number // count
+            yield from islice(others, due - given[which])
+            given[which] = due
+    for _, others in guests:  # Where nothing stands that they could be spread among.
+        yield from others
+
+
+def _count(run: Run, split: str, parts: Sequence[str]) -> int:
+    """Sequences of a split in some encoded parts."""
+    tables = (run.path("encoded", part, "parquet") for part in parts)
+    batches = (batch for table in tables for batch in run.read_batches(table, ["split"]))
+    return sum(pc.sum(pc.equal(batch.column("split"), split)).as_py() or 0 for batch in batches)
+
+
+def _of_parts(run: Run, split: str, parts: Sequence[str], dtype: str) -> Iterator[_Sequence]:
     kind = numpy_dtype(dtype)
     for part in parts:
         # Read a batch at a time, not mapped: a map's pages count as this process's memory until it ends.

@@ -159,6 +159,7 @@ def _loss_line(loss: dict[str, Any]) -> str:
 def _entry(entry: Entry) -> tuple[str, ...]:
     gone = entry.documents_dropped + entry.documents_quarantined
     parts = [f"{count} {reason}" for reason, count in sorted(gone.items())]
+    parts += [f"{count} {reason}" for reason, count in sorted(entry.documents_added.items())]
     for verb, counter in (("cut", entry.bytes_cut), ("added", entry.bytes_added)):
         if counter.total():
             parts.append(f"{size(counter.total())} {verb}")
