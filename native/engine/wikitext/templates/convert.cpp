@@ -219,7 +219,8 @@ class Conversion : ConvertCall {
     int precision_of(const Measure& number, double input, double value, const Unit& unit) const {
         if (precision_ != kNoPrecision) return precision_;
         if (hands_) return 0;
-        if (const Measure digits = quantity(option("sigfig")); digits.valid && value != 0)
+        if (const Measure digits = quantity(option("sigfig"));
+            digits.valid && digits.value < 100 && value != 0)
             return static_cast<int>(digits.value) - 1 -
                    static_cast<int>(std::floor(std::log10(std::abs(value)) + 1e-14));
         return default_precision(number, input, value, *unit_, unit, !parts_.empty());
@@ -265,7 +266,7 @@ class Conversion : ConvertCall {
         const double large = std::floor(rounded / ratio + 1e-9);
         std::string text;
         if (large > 0) {
-            text.append(value < 0 ? "\u2212" : "").append(fixed_digits(large, 0));
+            text.append(value < 0 ? "\u2212" : "").append(quantity(fixed_digits(large, 0)).text);
             append_unit(target.unit, {}, large == 1, style, text);
             text.append(style.adjective && !style.symbols ? "-" : " ");
             value = std::abs(rounded - large * ratio);

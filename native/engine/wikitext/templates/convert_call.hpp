@@ -119,7 +119,7 @@ class ConvertCall {
         if (targets_.empty() && unit_ != nullptr) find_targets(default_target());
         if (precision_ == kNoPrecision)
             for (const char* name : {"precision", "prec"})
-                if (const Measure n = quantity(option(name)); n.valid)
+                if (const Measure n = quantity(option(name)); n.valid && std::abs(n.value) < 100)
                     precision_ = static_cast<int>(n.value);
     }
 
