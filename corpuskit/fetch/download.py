@@ -1,16 +1,12 @@
 """One file from a mirror, whole and right; several at once.
 
-Until it is right a file stands as ``.NAME.part``, hidden, so that no build reads half of it, with
-``.NAME.part.json`` beside it: what it is a part of and which version the server sent (``ETag``,
-``Last-Modified``). A later attempt asks for the rest alone (``Range`` with ``If-Range``, RFC 9110, sections
-13.1.5 and 14), and begins anew when the server has another version by then or knows no ranges. The name
-appears when size and SHA-1 are those that the mirror's list gives.
+A later attempt asks for the rest of a part alone (`corpuskit.fetch.part`), and begins anew when the server
+has another version by then or knows no ranges. The name appears when size and SHA-1 are those that the
+mirror's list gives.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import queue
 import re
 import shutil
@@ -19,37 +15,20 @@ from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import httpx2
 
 from corpuskit.errors import CorpuskitError, FetchError, StorageError
-from corpuskit.fetch.http import Stopped, Transient, Web
-from corpuskit.storage.files import rename, storing
+from corpuskit.fetch.http import Web
+from corpuskit.fetch.part import PartialFile, Remote, part_path, sha1_file
+from corpuskit.fetch.patience import Stopped, Transient
 
 ROUNDS = 3
 """How often a whole file is fetched before a wrong checksum is believed."""
 
+_NOT_THE_FILE = "What the mirror serves there is not the file: choose another --mirror, or try again later."
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19}|\*)$")
 _ENCODED = {"gzip": ".gz", "x-gzip": ".gz", "br": ".br", "zstd": ".zst", "deflate": ".zz"}
-
-
-@dataclass(frozen=True)
-class Remote:
-    """A file on a mirror.
-
-    Attributes:
-        name: its path below the folder that it goes to, with ``/``.
-        size: bytes, None if not known beforehand.
-        sha1: hexadecimal, empty if not known beforehand.
-        most: bytes above which it cannot be the file, where the size is not known beforehand.
-    """
-
-    name: str
-    url: str
-    size: int | None = None
-    sha1: str = ""
-    most: int = 2**40
 
 
 @dataclass(frozen=True)
@@ -66,128 +45,17 @@ OnFetched = Callable[[Fetched], None]
 _Results = queue.SimpleQueue[Fetched | BaseException | None]
 
 
-def sha1_file(path: Path) -> str:
-    """The SHA-1 of a file's bytes, in hexadecimal: what the mirrors' lists give."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, _sha1).hexdigest()
-
-
-def _sha1() -> Any:
-    """SHA-1 as a checksum, which systems that forbid it for signatures still allow."""
-    return hashlib.sha1(usedforsecurity=False)
-
-
 def is_whole(path: Path, size: int | None, sha1: str) -> bool:
     """Whether a file is there with this size and SHA-1."""
     return path.is_file() and size in (None, path.stat().st_size) and sha1_file(path) == sha1
 
 
-def part_path(target: Path) -> Path:
-    """Where a file stands until it is right."""
-    return target.with_name(f".{target.name}.part")
-
-
-class PartialFile:
-    """An unfinished file: its bytes, their running SHA-1, and the version they are of.
-
-    Attributes:
-        size: bytes there.
-        best: the most bytes that were ever there since the last wrong checksum: what counts as progress.
-        resumed: bytes that an earlier process had left.
-    """
-
-    def __init__(self, target: Path, remote: Remote) -> None:
-        self.target = target
-        self.path = part_path(target)
-        self.state_path = self.path.with_name(self.path.name + ".json")
-        self._of = {"url": remote.url, "size": remote.size, "sha1": remote.sha1}
-        self.etag = self.modified = ""
-        self.hash = _sha1()
-        self.size = 0
-        with storing(self.path):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            known = self._read_state()
-            # Bytes that are still in the buffer when a kill comes are asked for again.
-            self._file = self.path.open("ab" if known else "wb", buffering=2**20)
-            if known:
-                with self.path.open("rb") as there:
-                    while block := there.read(2**20):
-                        self.hash.update(block)
-                        self.size += len(block)
-        self.best = self.resumed = self.size
-
-    def _read_state(self) -> bool:
-        """Whether what is there is a part of this very file, and of a version that can be asked for."""
-        try:
-            state = json.loads(self.state_path.read_text(encoding="utf-8"))
-            if not self.path.is_file() or {key: state[key] for key in self._of} != self._of:
-                return False
-            self.etag, self.modified = str(state["etag"]), str(state["modified"])
-        except (OSError, ValueError, KeyError, TypeError):
-            return False  # no state, or a broken one: the part is of unknown origin and begun anew
-        return bool(self._of["sha1"] or self.etag or self.modified)
-
-    def describe(self, response: httpx2.Response) -> None:
-        """Note the version that the server is about to send, before its first byte is kept."""
-        etag = response.headers.get("etag", "")
-        # A weak one does not promise equal bytes, so it must not stand in If-Range.
-        self.etag = "" if etag.startswith("W/") else etag
-        self.modified = response.headers.get("last-modified", "")
-        state = {**self._of, "etag": self.etag, "modified": self.modified}
-        # Written in place: half of it after a kill only means that the file is begun anew.
-        with storing(self.state_path):
-            self.state_path.write_text(json.dumps(state, indent=1), encoding="utf-8")
-
-    def range_headers(self) -> dict[str, str]:
-        """What asks for the rest alone, if the version is still the same."""
-        if not self.size:
-            return {}
-        headers = {"Range": f"bytes={self.size}-"}
-        if validator := self.etag or self.modified:
-            headers["If-Range"] = validator
-        return headers
-
-    def append(self, chunk: bytes) -> None:
-        """Add bytes."""
-        with storing(self.path):
-            self._file.write(chunk)
-        self.hash.update(chunk)
-        self.size += len(chunk)
-        self.best = max(self.best, self.size)
-
-    def restart(self) -> None:
-        """Throw the bytes away. What was reached before still counts, so that this cannot go on for ever."""
-        with storing(self.path):
-            self._file.close()
-            self._file = self.path.open("wb", buffering=2**20)
-        self.hash = _sha1()
-        self.size = 0
-        self.etag = self.modified = ""
-
-    def close(self) -> None:
-        """Keep what is there for a later attempt, and no file if the server had none to send."""
-        with storing(self.path):
-            self._file.close()
-            if not self.size and not self.state_path.exists():
-                self.path.unlink(missing_ok=True)
-
-    def discard(self) -> None:
-        """Leave nothing."""
-        with storing(self.path):
-            self._file.close()
-            self.path.unlink(missing_ok=True)
-            self.state_path.unlink(missing_ok=True)
-
-    def finish(self) -> None:
-        """Give the file its name."""
-        with storing(self.target):
-            self._file.close()
-            rename(self.path, self.target)
-            self.state_path.unlink(missing_ok=True)
-
-
-def download(web: Web, remote: Remote, folder: Path) -> Fetched:
+def download(web: Web, remote: Remote, folder: Path, *, rounds: int = ROUNDS) -> Fetched:
     """Fetch one file into a folder.
+
+    Args:
+        rounds: how often the whole file is fetched before a wrong checksum is believed. What an earlier
+            process or another mirror began is not held against this one: then it is twice at least.
 
     Raises:
         FetchError: it cannot be had, or its checksum is always wrong; `RefusedError` if the server says so.
@@ -195,10 +63,11 @@ def download(web: Web, remote: Remote, folder: Path) -> Fetched:
         Stopped: the user wants to end.
     """
     part = PartialFile(folder / remote.name, remote)
+    rounds = max(rounds, 2 if part.resumed else 1)
     got = ""
     try:
-        for turn in range(ROUNDS):
-            web.persist(remote.name, lambda: _more(web, remote, part), lambda: part.best)
+        for turn in range(rounds):
+            web.persist(remote.url, lambda: _more(web, remote, part), lambda: part.best, what=remote.name)
             got = part.hash.hexdigest()
             if remote.sha1 in ("", got):
                 part.finish()
@@ -206,11 +75,13 @@ def download(web: Web, remote: Remote, folder: Path) -> Fetched:
             part.restart()
             part.best = 0
             reason = f"sha1 is {got} instead of {remote.sha1}: deleted"
-            web.listen("retry", {"what": remote.name, "reason": reason, "wait": 0, "turn": turn})
+            if turn < rounds - 1:
+                web.listen("retry", {"what": remote.name, "reason": reason, "wait": 0, "turn": turn})
     finally:
         part.close()
     part.discard()
-    message = f"{remote.name}: sha1 is {got} instead of {remote.sha1}, {ROUNDS} times in a row ({remote.url})"
+    often = f", {rounds} times in a row" if rounds > 1 else ""
+    message = f"{remote.name}: sha1 is {got} instead of {remote.sha1}{often} ({remote.url})"
     remedy = "The mirror's copy is damaged, or something on the way changes it: choose another --mirror."
     raise FetchError(message, remedy=remedy)
 
@@ -229,7 +100,9 @@ def _more(web: Web, remote: Remote, part: PartialFile) -> None:
             part.append(chunk)
             if total is not None and part.size > total:
                 part.restart()
-                raise Transient(f"{remote.url}: more than {total} bytes came")
+                raise Transient(
+                    f"{remote.url}: more than {total} bytes came", remedy=_NOT_THE_FILE, attempts=ROUNDS
+                )
             web.listen("bytes", {"what": remote.name, "done": part.size})
     if total is not None and part.size != total:
         raise Transient(f"{remote.url}: ended after {part.size} of {total} bytes")
@@ -243,12 +116,10 @@ def _place(response: httpx2.Response, remote: Remote, part: PartialFile) -> int 
         wrong = f"offers {total} bytes where the mirror's list says {remote.size}"
     if wrong:
         part.restart()
-        remedy = "What the mirror serves there is not the file: choose another --mirror, or try again later."
-        raise Transient(f"{remote.url}: {wrong}", remedy=remedy, attempts=ROUNDS)
+        raise Transient(f"{remote.url}: {wrong}", remedy=_NOT_THE_FILE, attempts=ROUNDS)
     if total is not None and total > remote.most:
         raise _too_much(remote, part, f"offers {total:,} bytes")
-    if not part.size:
-        part.describe(response)
+    part.describe(response, total)
     return remote.size if total is None else total
 
 
@@ -273,15 +144,15 @@ def _continue_at(response: httpx2.Response, part: PartialFile) -> int | None:
     """A body that should begin where the part ends, and be of the same version."""
     said = response.headers.get("content-range", "")
     found = _CONTENT_RANGE.match(said)
-    etag = response.headers.get("etag", "")
-    same = not (part.etag and etag) or etag == part.etag
+    length = None if not found or found[3] == "*" else int(found[3])
+    same = part.same_version(response, length)
     if not part.size or not found or int(found[1]) != part.size or not same:
         at = part.size
         part.restart()
         other = f"a range {said!r} where the rest from byte {at} was asked for"
         what = other if same else "a version that is not the same"
         raise Transient(f"{response.request.url}: sends {what}", wait=0)
-    return None if found[3] == "*" else int(found[3])
+    return length
 
 
 def _not_the_file(response: httpx2.Response, remote: Remote) -> str:
@@ -311,7 +182,13 @@ def require_space(remotes: Iterable[Remote], folder: Path) -> None:
 
 
 def download_all(
-    web: Web, remotes: Iterable[Remote], folder: Path, done: OnFetched, *, connections: int = 2
+    web: Web,
+    remotes: Iterable[Remote],
+    folder: Path,
+    done: OnFetched,
+    *,
+    connections: int = 2,
+    get: Callable[[Remote], Fetched] | None = None,
 ) -> None:
     """Fetch files over so many connections at once, in their order.
 
@@ -319,6 +196,7 @@ def download_all(
 
     Args:
         done: called in this thread with each file as it becomes right.
+        get: fetches one file, in a thread; `download` from the file's own address by default.
 
     Raises:
         FetchError, StorageError: the first failure. Files that are right stay, and parts of others.
@@ -329,7 +207,7 @@ def download_all(
     def work() -> None:
         try:
             while remote := _next(waiting):
-                results.put(download(web, remote, folder))
+                results.put(get(remote) if get else download(web, remote, folder))
         except Stopped:
             pass  # the user wants to end: nothing is left to do
         except BaseException as error:

@@ -19,54 +19,33 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.robotparser import RobotFileParser
 
-from corpuskit.errors import FetchError, InputError, SettingError
-from corpuskit.fetch.download import Fetched, Remote, download
-from corpuskit.fetch.http import RefusedError, Web, check_mirror
+from corpuskit.errors import SettingError
+from corpuskit.fetch.download import Fetched
+from corpuskit.fetch.library import CATALOGS, MIRRORS, CatalogRow, Library
 from corpuskit.fetch.manifest import Manifest, finished_name, locked
-from corpuskit.sources.gutenberg.catalog import load
+from corpuskit.fetch.mirrors import LackingError
+from corpuskit.fetch.part import Remote
 from corpuskit.sources.gutenberg.header import HEAD_CHARS, read_header
 
 PAUSE = 2.0
 """Seconds between two requests, which is what Project Gutenberg asks of programs."""
 
-MOST_BYTES = 256 * 2**20
-"""Bytes of a book or of the catalogue: the largest text has some 60 MB, the catalogue packed 6."""
-CATALOGS = ("cache/epub/feeds/pg_catalog.csv.gz", "cache/epub/feeds/pg_catalog.csv")
 LICENCE = (
     "Public domain in the USA; the Project Gutenberg licence in each file's header and footer applies to"
     " copies that keep its name. Elsewhere the law of that country decides."
 )
-MIRRORS = (
-    "Mirrors are listed at https://www.gutenberg.org/MIRRORS.ALL; take one near you that speaks http and"
-    " carries cache/epub, and give its address: --mirror https://MIRROR/PATH"
-    " (or CORPUSKIT_GUTENBERG_MIRROR). For very many books rsync is better:"
-    " https://www.gutenberg.org/help/mirroring.html; a build reads such a folder as it is."
-)
 MAIN_SITES = ("gutenberg.org", "www.gutenberg.org", "m.gutenberg.org")
-_ROBOTS_BYTES = 2**20
-"""RFC 9309 (2.5) asks for 500 KiB at least."""
 _SAVE_EVERY = 50
 """Books after which the manifest is written, every two minutes or so. What a kill keeps out of it is known by
 its name."""
 _IDS = re.compile(r"(\d{1,6})(?:-(\d{1,6}))?")
-
-
-@dataclass(frozen=True)
-class CatalogRow:
-    """A row of the catalogue; ``languages`` are ISO 639 codes."""
-
-    number: int
-    title: str
-    authors: str
-    languages: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -156,22 +135,6 @@ def _is_of_a_mirror(path: str) -> bool:
     return name in CATALOGS or (number is not None and name in candidates(int(number[1])))
 
 
-def read_catalog(path: Path) -> tuple[list[CatalogRow], tuple[str, ...]]:
-    """The texts of a catalogue by number, without its sounds, pictures and data; and what is wrong in it.
-
-    Raises:
-        InputError: it is damaged, or no catalogue.
-    """
-    catalog = load(str(path))
-    books = []
-    for number in sorted(catalog.entries):
-        entry = catalog.find(number)
-        if entry is not None and entry.kind == "Text":
-            codes = tuple(code.lower() for code in entry.languages)
-            books.append(CatalogRow(number, entry.title, "; ".join(entry.authors), codes))
-    return books, catalog.problems
-
-
 def select(books: Sequence[CatalogRow], wanted: Wanted) -> list[CatalogRow]:
     """The books that are wanted, lowest numbers first.
 
@@ -200,120 +163,30 @@ def duration(books: int, pause: float) -> str:
     return f"{minutes} min" if minutes < 120 else f"{minutes / 60:.0f} h"
 
 
-class Mirror:
-    """A mirror and the folder that takes after it.
-
-    Args:
-        permitted: its operator allows what its ``robots.txt`` does not, or it is the main site.
-
-    Raises:
-        SettingError: no mirror, or the main site without permission.
-    """
-
-    def __init__(self, web: Web, address: str, folder: Path, *, permitted: bool = False) -> None:
-        if not address:
-            raise SettingError("fetch gutenberg: no --mirror", remedy=MIRRORS)
-        self.web = web
-        self.address = check_mirror(address)
-        try:
-            web.check_host(self.address)
-        except FetchError as error:
-            raise SettingError(f"--mirror {error.message}", remedy=error.remedy) from error
-        self.folder = folder
-        self._robots: RobotFileParser | None = None if not permitted else RobotFileParser()
-        if self._robots is not None:
-            self._robots.parse([])
-
-    def catalog(self) -> list[CatalogRow]:
-        """The mirror's catalogue: the one in the folder if it is there, else it is fetched into it.
-
-        Raises:
-            FetchError: the mirror carries none.
-            InputError: it is damaged or no catalogue; one that has just come is removed.
-        """
-        there = self.catalog_path()
-        path = there or self._fetch_catalog()
-        try:
-            books, problems = read_catalog(path)
-        except InputError:
-            if not there:
-                path.unlink()
-            raise
-        for problem in problems:
-            self.web.listen("note", {"note": problem})
-        return books
-
-    def catalog_path(self) -> Path | None:
-        """Where the catalogue lies in the folder, if it does."""
-        return next((self.folder / name for name in CATALOGS if (self.folder / name).is_file()), None)
-
-    def _fetch_catalog(self) -> Path:
-        found, _ = self.fetch_first(CATALOGS)
-        if found is None:
-            remedy = f"Choose a mirror that does, or put the file at {self.folder / CATALOGS[0]} yourself."
-            raise FetchError(f"{self.address}: carries no {CATALOGS[0]}", remedy=remedy)
-        return self.folder / found.remote.name
-
-    def fetch_first(self, names: Sequence[str]) -> tuple[Fetched | None, int]:
-        """Fetch the first of these files that the mirror has; with the number of those that it has not."""
-        for misses, name in enumerate(names):
-            self._allowed(name)
-            try:
-                remote = Remote(name, f"{self.address}/{name}", most=MOST_BYTES)
-                return download(self.web, remote, self.folder), misses
-            except RefusedError as error:
-                if not error.not_there:
-                    raise
-        return None, len(names)
-
-    def _allowed(self, name: str) -> None:
-        """Raise `FetchError` if the mirror's ``robots.txt`` forbids a path; obey its ``Crawl-delay``."""
-        if self._robots is None:
-            self._robots = self._read_robots()
-        if not self._robots.can_fetch("corpuskit", f"{self.address}/{name}"):
-            message = f"{self.address}/{name}: robots.txt of the mirror forbids it to programs"
-            remedy = "Choose another --mirror, or ask its operator and then give --i-have-permission."
-            raise FetchError(message, remedy=remedy)
-
-    def _read_robots(self) -> RobotFileParser:
-        parser = RobotFileParser()
-        root = "/".join(self.address.split("/")[:3])
-        try:
-            text = self.web.get(f"{root}/robots.txt", limit=_ROBOTS_BYTES).decode("utf-8", "replace")
-        except RefusedError as error:
-            if error.status >= 500:
-                raise
-            text = ""  # RFC 9309, 2.3.1.3: none there means none is meant
-        parser.parse(text.splitlines())
-        if delay := parser.crawl_delay("corpuskit"):
-            self.web.pause = max(self.web.pause, float(delay))
-        return parser
-
-
-def dry_run(mirror: Mirror, wanted: Wanted, *, copyrighted: bool = False) -> FetchStatus:
+def dry_run(library: Library, wanted: Wanted, *, copyrighted: bool = False) -> FetchStatus:
     """What `fetch` would begin with; it writes nothing but the catalogue."""
     # Who has the catalogue needs no lock: a fetch may be at work there.
-    with nullcontext() if mirror.catalog_path() else locked(mirror.folder, _is_of_a_mirror):
-        return _status(mirror, _manifest(mirror), wanted, copyrighted)
+    with nullcontext() if library.catalog_path() else locked(library.folder, _is_of_a_mirror):
+        return _status(library, _manifest(library), wanted, copyrighted)
 
 
-def fetch(mirror: Mirror, wanted: Wanted, *, copyrighted: bool = False) -> FetchStatus:
-    """Bring the wanted books into the mirror's folder, which then holds them and their manifest.
+def fetch(library: Library, wanted: Wanted, *, copyrighted: bool = False) -> FetchStatus:
+    """Bring the wanted books into the library's folder, which then holds them and their manifest.
 
     Args:
         copyrighted: keep books whose header says that they are under copyright.
 
     Raises:
-        FetchError: the mirror cannot be asked; what has come is kept and noted.
+        FetchError: no mirror can be asked; what has come is kept and noted.
         SettingError: the selection cannot be right.
     """
-    with locked(mirror.folder, _is_of_a_mirror):
-        manifest = _manifest(mirror)
-        status = _status(mirror, manifest, wanted, copyrighted)
-        mirror.web.listen("begin", {"books": status.missing, "there": status.there})
+    with locked(library.folder, _is_of_a_mirror):
+        manifest = _manifest(library)
+        status = _status(library, manifest, wanted, copyrighted)
+        library.web.listen("begin", {"books": status.missing, "there": status.there})
         try:
             for count, book in enumerate(status.missing, 1):
-                _fetch_book(mirror, manifest, book, status, copyrighted)
+                _fetch_book(library, manifest, book, status, copyrighted)
                 if count % _SAVE_EVERY == 0:
                     manifest.write()
         finally:
@@ -321,12 +194,12 @@ def fetch(mirror: Mirror, wanted: Wanted, *, copyrighted: bool = False) -> Fetch
     return status
 
 
-def _selected(mirror: Mirror, wanted: Wanted) -> list[CatalogRow]:
+def _selected(library: Library, wanted: Wanted) -> list[CatalogRow]:
     """The wanted books; numbers that the catalogue lacks are told, since a range may well hold some."""
-    books = mirror.catalog()
+    books = library.catalog()
     if strange := sorted(wanted.ids - {book.number for book in books}):
         note = f"--ids: no texts of the catalogue, and passed over: {listed(strange)}"
-        mirror.web.listen("note", {"note": note})
+        library.web.listen("note", {"note": note})
     return select(books, wanted)
 
 
@@ -341,23 +214,38 @@ def listed(numbers: Sequence[int]) -> str:
 
 
 def _fetch_book(
-    mirror: Mirror, manifest: Manifest, book: CatalogRow, status: FetchStatus, copyrighted: bool
+    library: Library, manifest: Manifest, book: CatalogRow, status: FetchStatus, copyrighted: bool
 ) -> None:
-    fetched, misses = mirror.fetch_first(candidates(book.number))
-    status.misses += misses
     left = manifest.about["left_out"]
-    if fetched is None:
+    names = candidates(book.number)
+    try:
+        fetched, misses = library.fetch_first(names)
+    except LackingError as error:
+        misses = len(names) * len(error.addresses)
         status.not_found.append(book.number)
-        left[str(book.number)] = {"reason": "not_found", "mirror": mirror.address, **_facts(book)}
-    elif not copyrighted and is_copyrighted(path := mirror.folder / fetched.remote.name):
-        path.unlink()
-        status.copyrighted.append(book.number)
-        left[str(book.number)] = {"reason": "copyrighted", "mirror": mirror.address, **_facts(book)}
+        lacking = sorted(_lacking(left, book).union(error.addresses))
+        left[str(book.number)] = {"reason": "not_found", "mirrors": lacking, **_facts(book)}
+        found = False
     else:
-        left.pop(str(book.number), None)
-        status.fetched.append(book.number)
-        _note(manifest, book, fetched)
-    mirror.web.listen("done", {"what": book.title, "number": book.number, "found": fetched is not None})
+        found = True
+        path = library.folder / fetched.remote.name
+        if not copyrighted and is_copyrighted(path):
+            path.unlink()
+            status.copyrighted.append(book.number)
+            left[str(book.number)] = {"reason": "copyrighted", "url": fetched.remote.url, **_facts(book)}
+        else:
+            left.pop(str(book.number), None)
+            status.fetched.append(book.number)
+            _note(manifest, book, fetched)
+    status.misses += misses
+    library.web.listen("done", {"what": book.title, "number": book.number, "found": found})
+
+
+def _lacking(left: Mapping[str, dict[str, Any]], book: CatalogRow) -> set[str]:
+    """The mirrors that are known not to have a book."""
+    out = left.get(str(book.number), {})
+    # Manifests of one mirror a call have `mirror`.
+    return set(out.get("mirrors", [out.get("mirror")])) if out.get("reason") == "not_found" else set()
 
 
 def _facts(book: CatalogRow) -> dict[str, Any]:
@@ -378,28 +266,30 @@ def is_copyrighted(path: Path) -> bool:
     return read_header(head[:HEAD_CHARS]).copyrighted
 
 
-def _manifest(mirror: Mirror) -> Manifest:
-    manifest = Manifest.read_or_begin(mirror.folder, {"source": "gutenberg"})
+def _manifest(library: Library) -> Manifest:
+    manifest = Manifest.read_or_begin(library.folder, {"source": "gutenberg"})
     if manifest.about.get("source") != "gutenberg":
-        message = f"--out {mirror.folder}: holds files of {manifest.about.get('source')}"
+        message = f"--out {library.folder}: holds files of {manifest.about.get('source')}"
         raise SettingError(message, remedy="Choose another --out.")
-    manifest.about.update({"licence": LICENCE, "mirror": mirror.address})
+    addresses = list(library.mirrors.addresses)
+    manifest.about |= {"licence": LICENCE, "mirror": addresses[0], "mirrors": addresses}
     manifest.about.setdefault("left_out", {})
     return manifest
 
 
-def _status(mirror: Mirror, manifest: Manifest, wanted: Wanted, copyrighted: bool) -> FetchStatus:
-    """The wanted books: those that are there, left out, or not found at this very mirror need no request."""
+def _status(library: Library, manifest: Manifest, wanted: Wanted, copyrighted: bool) -> FetchStatus:
+    """The wanted books: those that are there, left out, or not found at these mirrors need no request."""
     status = FetchStatus()
     left: dict[str, dict[str, Any]] = manifest.about["left_out"]
-    for book in _selected(mirror, wanted):
+    asked = set(library.mirrors.addresses)
+    for book in _selected(library, wanted):
         out = left.get(str(book.number), {})
-        files = (Remote(name, f"{mirror.address}/{name}") for name in candidates(book.number))
+        files = (Remote(name, f"{library.mirrors.addresses[0]}/{name}") for name in candidates(book.number))
         if any(manifest.holds(file, partial(_note, manifest, book)) for file in files):
             status.there.append(book.number)
         elif out.get("reason") == "copyrighted" and not copyrighted:
             status.copyrighted.append(book.number)
-        elif out.get("reason") == "not_found" and out.get("mirror") == mirror.address:
+        elif asked <= _lacking(left, book):
             status.not_found.append(book.number)
         else:
             status.missing.append(book)

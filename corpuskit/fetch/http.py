@@ -13,16 +13,14 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
-from urllib.parse import urljoin, urlsplit
 
 import httpx2
 
 from corpuskit import __version__
 from corpuskit.errors import FetchError, SettingError
+from corpuskit.fetch.address import host_of, plain_host, target_of
+from corpuskit.fetch.patience import AGAIN, Patience, Stopped, Transient, wait_of
 
 T = TypeVar("T")
 Listener = Callable[[str, Mapping[str, Any]], None]
@@ -30,8 +28,7 @@ Listener = Callable[[str, Mapping[str, Any]], None]
 
 # Time-out, too early (RFC 8470), too many requests (RFC 6585), and trouble of the server's own.
 _MAY_PASS = (408, 425, 429, 500, 502, 503, 504)
-_AGAIN = "call the same command again: it goes on where it stopped"
-_OTHER_MIRROR = f"Choose another --mirror, or {_AGAIN}."
+_OTHER_MIRROR = f"Choose another --mirror, or {AGAIN}."
 _LOOK_UP = 0.5
 """Seconds between two looks at whether the user wants to end."""
 _REMEDIES = {
@@ -43,57 +40,6 @@ _REMEDIES = {
 }
 
 
-@dataclass(frozen=True)
-class Patience:
-    """How long and how often a server is waited for. Times are in seconds.
-
-    Attributes:
-        connect: until a connection stands.
-        read: until the next bytes come.
-        answer: until the headers of an answer are there, however slowly they come.
-        attempts: failures in a row, without one new byte between them, before it is given up.
-        first_attempts: the same while the server has never answered, as with a mistyped address.
-        backoff: before the second attempt; doubled for each further one, up to ``longest_backoff``.
-        longest_wait: the longest ``Retry-After`` that is obeyed; a longer one is an error that names it.
-        stall: a body that brings less than ``stall_bytes`` in so many seconds is asked for anew, and left for
-            good after ``stalls`` times in a row: six minutes.
-        redirects: how many are followed for one request.
-
-    Eight attempts with doubled waits outlast some two minutes of a server's trouble; a name that was never
-    reached is most likely mistyped, and three attempts are soon over. Half a KB a second is no transfer.
-    """
-
-    connect: float = 20.0
-    read: float = 60.0
-    answer: float = 120.0
-    attempts: int = 8
-    first_attempts: int = 3
-    backoff: float = 1.0
-    longest_backoff: float = 60.0
-    longest_wait: float = 600.0
-    stall: float = 120.0
-    stall_bytes: int = 64 * 2**10
-    stalls: int = 3
-    redirects: int = 5
-
-
-class Transient(Exception):  # noqa: N818 - never shown: it becomes a FetchError when it does not pass
-    """An attempt that failed and may succeed when made again.
-
-    Args:
-        wait: seconds until then, if that is known.
-        remedy: what helps if it does not pass.
-        attempts: how often to try at most, if less than usual makes sense.
-    """
-
-    def __init__(
-        self, reason: str, wait: float | None = None, *, remedy: str = "", attempts: int = 1000
-    ) -> None:
-        super().__init__(reason)
-        self.reason, self.wait, self.attempts = reason, wait, attempts
-        self.remedy = remedy or f"Look at the connection and at --mirror, then {_AGAIN}."
-
-
 class RefusedError(FetchError):
     """A final answer that is no success. ``status`` is its code."""
 
@@ -103,10 +49,6 @@ class RefusedError(FetchError):
     def not_there(self) -> bool:
         """Whether the server says that it has no such thing, now or any more."""
         return self.status in (404, 410)
-
-
-class Stopped(Exception):  # noqa: N818 - no error: somebody asked for it
-    """The user wants to end; what was fetched is kept."""
 
 
 def user_agent(contact: str) -> str:
@@ -130,48 +72,8 @@ def check_contact(contact: str) -> None:
         raise SettingError(message, remedy=remedy)
 
 
-def check_mirror(mirror: str) -> str:
-    """The address of a mirror without a slash at its end.
-
-    Raises:
-        SettingError: it is no http or https address.
-    """
-    try:
-        parts = urlsplit(mirror)
-        folder = bool(parts.hostname) and not (parts.query or parts.fragment)
-        sound = parts.scheme in ("http", "https") and folder and (parts.port is None or parts.port > 0)
-    except ValueError:
-        sound = False
-    if not sound:
-        remedy = "Give one like https://mirror.example.org/path."
-        raise SettingError(f"--mirror {mirror!r}: not the address of a folder on a web server", remedy=remedy)
-    return mirror.rstrip("/")
-
-
-def wait_of(retry_after: str, now: float) -> float | None:
-    """Seconds that a ``Retry-After`` header asks for; None if it says nothing that can be read.
-
-    Args:
-        retry_after: seconds or a date (RFC 9110, section 10.2.3).
-        now: seconds since 1970.
-
-    >>> wait_of("120", 0), wait_of("Thu, 01 Jan 1970 00:01:00 GMT", 20.0), wait_of("soon", 0)
-    (120.0, 40.0, None)
-    """
-    text = retry_after.strip()
-    if text.isascii() and text.isdigit():
-        return float(text[:9])
-    try:
-        date = parsedate_to_datetime(text)
-    except (ValueError, IndexError, OverflowError):
-        return None
-    if date.tzinfo is None:
-        date = date.replace(tzinfo=UTC)
-    return max(0.0, date.timestamp() - now)
-
-
 class Web:
-    """A client for one mirror. May be used by several threads at once.
+    """A client for mirrors. May be used by several threads at once.
 
     Args:
         contact: goes into the ``User-Agent``.
@@ -200,9 +102,9 @@ class Web:
         self.listen = listen
         self.stop = threading.Event()
         self._refused = refused or {}
-        self._redirects_to = tuple(map(_plain_host, redirects_to))
+        self._redirects_to = tuple(map(plain_host, redirects_to))
         self._sleep = sleep or self.stop.wait
-        self._reached = False
+        self._reached: set[str] = set()
         self._last = -1e9  # long ago: the first request waits for nothing
         self._turn = threading.Lock()
         timeout = httpx2.Timeout(self.patience.read, connect=self.patience.connect)
@@ -216,16 +118,19 @@ class Web:
     def __exit__(self, *_: object) -> None:
         self._client.close()
 
-    def persist(self, what: str, attempt: Callable[[], T], progress: Callable[[], int] = lambda: 0) -> T:
-        """Call ``attempt`` until it succeeds or fails for good.
+    def persist(
+        self, url: str, attempt: Callable[[], T], progress: Callable[[], int] = lambda: 0, *, what: str = ""
+    ) -> T:
+        """Call ``attempt``, which asks for an address, until it succeeds or fails for good.
 
         Args:
-            what: named in errors and messages.
+            what: named in errors and messages; without it the address is.
             progress: bytes that were achieved; `Patience.stall_bytes` more of them forgive earlier failures.
 
         Raises:
             FetchError: it failed too often in a row, or the server wants a longer wait than we grant.
         """
+        what = what or url
         failures, best = 0, progress()
         while True:
             self.check_stop()
@@ -236,14 +141,16 @@ class Web:
                 if progress() - best >= self.patience.stall_bytes:
                     best, failures = progress(), 0
                 failures += 1
-                wait = self._next_wait(what, error, failures)
+                allowed = self.patience.attempts
+                if host_of(url) not in self._reached:
+                    allowed = self.patience.first_attempts
+                wait = self._next_wait(what, error, failures, allowed)
                 self.listen("retry", {"what": what, "reason": error.reason, "wait": wait})
                 if wait:
                     self._sleep(wait)
 
-    def _next_wait(self, what: str, error: Transient, failures: int) -> float:
+    def _next_wait(self, what: str, error: Transient, failures: int, allowed: int) -> float:
         rules = self.patience
-        allowed = rules.attempts if self._reached else rules.first_attempts
         said = error.reason if error.reason.startswith(what) else f"{what}: {error.reason}"
         if failures >= min(allowed, error.attempts):
             times = f" ({failures} failures in a row)" if failures > 1 else ""
@@ -258,7 +165,7 @@ class Web:
 
     def check_host(self, url: str) -> None:
         """Raise `FetchError` if the host of an address is one of those that are never asked."""
-        host = _host(url)
+        host = host_of(url)
         if host in self._refused:
             raise FetchError(f"{url}: {host} is not asked", remedy=self._refused[host])
 
@@ -268,8 +175,8 @@ class Web:
         Pauses, ``robots.txt`` and the user's trust are for one mirror, and a stranger shall not send us round
         the hosts of this network.
         """
-        host = _host(url)
-        allowed = (_host(first), *self._redirects_to)
+        host = host_of(url)
+        allowed = (host_of(first), *self._redirects_to)
         if not any(host == known or host.endswith(f".{known}") for known in allowed):
             remedy = f"If the mirror keeps its files there, allow it: --redirects-to {host}"
             raise FetchError(f"{first}: redirects to {url}, on another host", remedy=remedy)
@@ -304,7 +211,7 @@ class Web:
         try:
             response = self._follow(url, headers or {})
             try:
-                self._reached = True
+                self._reached.add(host_of(url))
                 if response.status_code not in (200, 206, *also):
                     raise self._failure(response)
                 yield response
@@ -327,7 +234,7 @@ class Web:
             if not response.has_redirect_location:
                 return response
             response.close()
-            url = _target(url, response.headers["location"])
+            url = target_of(url, response.headers["location"])
         message = f"{first}: more than {self.patience.redirects} redirects, the last to {url}"
         raise FetchError(message, remedy="Choose another --mirror.")
 
@@ -417,27 +324,6 @@ class Web:
             return bytes(held)
 
         return self.persist(url, attempt)
-
-
-def _host(url: str) -> str:
-    return _plain_host(urlsplit(url).hostname or "")
-
-
-def _plain_host(host: str) -> str:
-    return host.lower().rstrip(".")  # a dot at its end means the same host
-
-
-def _target(url: str, location: str) -> str:
-    """Where a redirect leads to. Raises `FetchError` if that is no address, or http behind https."""
-    remedy = "Choose another --mirror."
-    try:
-        target = urljoin(url, location)
-        scheme = urlsplit(target).scheme
-    except ValueError as error:
-        raise FetchError(f"{url}: redirects to {location!r}, no address: {error}", remedy=remedy) from error
-    if scheme not in ("https", urlsplit(url).scheme):
-        raise FetchError(f"{url}: redirects to {target}, which is not https", remedy=remedy)
-    return target
 
 
 def _broken(url: str, error: httpx2.TransportError) -> Exception:

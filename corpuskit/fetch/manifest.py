@@ -1,6 +1,7 @@
 """``fetch.json``: what was fetched into a folder, from where, under which licence, with which checksums.
 
-    {"format": 1, "source": "wikipedia", "licence": ..., "mirror": ..., (what else the source notes),
+    {"format": 1, "source": "wikipedia", "licence": ..., "mirror": the first, or the one whose list it is,
+     "mirrors": [all that were named], (what else the source notes),
      "missing": [files of the dump that have not come yet],
      "files": {"<path below the folder>": {"url":, "size":, "sha1":, "fetched": "2026-11-22", ...}}}
 
@@ -19,7 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from corpuskit.errors import FetchError
-from corpuskit.fetch.download import Fetched, Remote, is_whole, sha1_file
+from corpuskit.fetch.download import Fetched, is_whole
+from corpuskit.fetch.part import Remote, sha1_file
 from corpuskit.storage.files import write_json
 from corpuskit.storage.ownership import FETCHED, claim
 

@@ -21,16 +21,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 from corpuskit.errors import FetchError, SettingError
-from corpuskit.fetch.download import Fetched, Remote, download_all, is_whole, require_space
-from corpuskit.fetch.http import RefusedError, Web, check_mirror
+from corpuskit.fetch.address import host_of
+from corpuskit.fetch.download import ROUNDS, Fetched, download, download_all, is_whole, require_space
+from corpuskit.fetch.http import RefusedError, Web
 from corpuskit.fetch.manifest import Manifest, finished_name, locked
+from corpuskit.fetch.mirrors import Mirrors
+from corpuskit.fetch.part import Remote
 
 MIRROR = "https://dumps.wikimedia.org"
 CONNECTIONS = 2
@@ -58,13 +60,19 @@ _STATUS_BYTES = 64 * 2**20
 
 @dataclass(frozen=True)
 class Dump:
-    """A dump of one wiki and date: the files of one job, in the order of their pages."""
+    """A dump of one wiki and date: the files of one job, in the order of their pages.
+
+    Attributes:
+        mirror: the one whose list says what the dump consists of.
+        others: further ones, in their order; all lay out a dump alike.
+    """
 
     wiki: str
     date: str
     kind: str
     mirror: str
     files: tuple[Remote, ...]
+    others: tuple[str, ...] = ()
 
     @property
     def size(self) -> int:
@@ -167,9 +175,14 @@ def sums_in(text: str) -> dict[str, str]:
 
 
 def choose(
-    web: Web, wiki: str, *, date: str = "latest", kind: str = "articles-multistream", mirror: str = MIRROR
+    web: Web,
+    wiki: str,
+    *,
+    date: str = "latest",
+    kind: str = "articles-multistream",
+    mirrors: Sequence[str] = (MIRROR,),
 ) -> Dump:
-    """Ask the mirror which files a dump consists of.
+    """Ask which files a dump consists of: the first mirror, and the next ones if that one has no such dump.
 
     Args:
         wiki: the name of its database: ``simplewiki``, ``dewiki``, ``enwiktionary``.
@@ -178,14 +191,20 @@ def choose(
 
     Raises:
         SettingError: an argument cannot be right.
-        FetchError: the mirror has no such dump, or what it says about it cannot be used.
+        FetchError: no mirror has such a dump, or what they say about it cannot be used.
     """
-    mirror = check_mirror(mirror)
+    asked = Mirrors(mirrors, web.listen)
     if not _WIKI.fullmatch(wiki):
         raise SettingError(f"--wiki {wiki!r}: not the name of a wiki", remedy=_NAMES)
+    if date != "latest" and not _DATE.fullmatch(date):
+        raise SettingError(f"--date {date!r}: not a date", remedy="Give one as 20261101, or `latest`.")
+    dump = asked.in_turn(wiki, lambda mirror, last: _choose(web, wiki, date, kind, mirror))
+    return replace(dump, others=tuple(mirror for mirror in asked.addresses if mirror != dump.mirror))
+
+
+def _choose(web: Web, wiki: str, date: str, kind: str, mirror: str) -> Dump:
+    """The dump of a date, or the newest one, as one mirror has it."""
     if date != "latest":
-        if not _DATE.fullmatch(date):
-            raise SettingError(f"--date {date!r}: not a date", remedy="Give one as 20261101, or `latest`.")
         try:
             return _dump(web, wiki, date, kind, mirror)
         except NotReady as error:
@@ -246,6 +265,9 @@ def fetch(
 ) -> tuple[list[str], list[str]]:
     """Bring a dump into a folder, which then holds it and its manifest.
 
+    Each file is asked for at the dump's mirrors in turn. Its size and SHA-1 are those of the list, whichever
+    gives it.
+
     Returns:
         The files that were fetched, and those that were there and whole.
 
@@ -254,9 +276,19 @@ def fetch(
         StorageError: the disk has no room.
         SettingError: the folder holds another dump.
     """
-    if connections > CONNECTIONS and urlsplit(dump.mirror).hostname == urlsplit(MIRROR).hostname:
+    mirrors = Mirrors((dump.mirror, *dump.others), web.listen)
+    if connections > CONNECTIONS and host_of(MIRROR) in map(host_of, mirrors.addresses):
         message = f"--connections {connections}: dumps.wikimedia.org grants {CONNECTIONS} to one client"
         raise SettingError(message, remedy=f"Give at most {CONNECTIONS}, or a --mirror that grants more.")
+
+    def get(file: Remote) -> Fetched:
+        def ask(mirror: str, last: bool) -> Fetched:
+            here = replace(file, url=f"{mirror}/{dump.wiki}/{dump.date}/{file.name}")
+            # Wrong bytes are asked for again where nobody else is left to give right ones.
+            return download(web, here, folder, rounds=ROUNDS if last else 1)
+
+        return mirrors.in_turn(file.name, ask)
+
     by_name = {file.name: file for file in dump.files}
 
     def adopts(path: str) -> bool:
@@ -278,7 +310,7 @@ def fetch(
             manifest.write()
             web.listen("done", {"what": fetched.remote.name, "size": fetched.size})
 
-        download_all(web, missing, folder, done, connections=connections)
+        download_all(web, missing, folder, done, connections=connections, get=get)
     return [file.name for file in missing], [file.name for file in there]
 
 
@@ -292,5 +324,5 @@ def _manifest(dump: Dump, folder: Path) -> Manifest:
             f" {' '.join(about.values())}",
             remedy="Choose another --out: one folder holds one dump.",
         )
-    manifest.about.update({"licence": dump.licence, "mirror": dump.mirror})
+    manifest.about |= {"licence": dump.licence, "mirror": dump.mirror, "mirrors": [dump.mirror, *dump.others]}
     return manifest

@@ -47,7 +47,10 @@ _MAGIC = (
 _STARTS = {".gz": b"\x1f\x8b", ".bz2": b"BZh", ".xz": b"\xfd7zXZ\x00", ".zst": b""}
 _TAR_AT, _TAR = 257, b"ustar"
 _ZSTD_WINDOW = 2**27
-"""Bytes of the largest window that a zstd frame may ask for: what `zstd` itself reads without --long."""
+"""Bytes of the largest window that a zstd frame may ask for: what `zstd` itself reads without --long.
+
+Arrow has no setting for it, and Python has a reader of its own only from 3.14 on. Each worker would also
+hold the window, 2 GiB for --long=31."""
 
 
 class BrokenStreamError(Exception):

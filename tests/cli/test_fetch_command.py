@@ -143,6 +143,22 @@ def test_from_the_mirror_to_documents(call: Call, samplewiki: str, tmp_path: Pat
     assert call("fetch", "verify", folder).exit_code == 0
 
 
+def test_mirrors_in_turn(call: Call, samplewiki: str, tmp_path: Path) -> None:
+    words = ["fetch", "wikipedia", "--wiki", "samplewiki", "--mirror", f"{samplewiki}/none"]
+    done = call(*words, "--mirror", samplewiki, "--json")
+    assert done.exit_code == 0, done.stderr
+    assert f"samplewiki: {samplewiki}/none has no dumps of it; {samplewiki} is asked" in done.stderr
+    assert (told(done)["mirror"], told(done)["other_mirrors"]) == (samplewiki, [f"{samplewiki}/none"])
+    planned = call(*words, "--mirror", samplewiki, "--dry-run")
+    assert f"from {samplewiki}, else {samplewiki}/none to dumps/" in planned.stdout
+    failed = call(*words, "--mirror", f"{samplewiki}/neither", "--json")
+    assert failed.exit_code == 1
+    for said in ("none of 2 mirrors gives it", f"{samplewiki}/none has", f"{samplewiki}/neither has"):
+        assert said in told(failed)["message"]
+    wrong = call(*words, "--mirror", "ftp://x")
+    assert (wrong.exit_code, "--mirror 'ftp://x'" in wrong.stderr) == (2, True)
+
+
 @pytest.mark.corpora
 def test_a_real_multistream_dump_from_the_mirror_to_documents(
     call: Call, site: tuple[str, Path], tmp_path: Path
@@ -264,6 +280,10 @@ def test_books_from_the_mirror_to_documents(call: Call, library: str, tmp_path: 
     assert (told(first)["fetched"], told(first)["not_found"]) == ([101, 102, 103, 104], [105])
     second = told(call(*words, "--json"))
     assert (second["fetched"], second["there"]) == ([], [101, 102, 103, 104])
+    (tmp_path / "gutenberg/1/0/101/101-0.txt").unlink()
+    turn = call(*words[:4], "--mirror", f"{library}/none", *words[4:], "--json")
+    assert (turn.exit_code, told(turn)["fetched"]) == (0, [101])
+    assert told(turn)["other_mirrors"] == [library]
     assert call("fetch", "verify", "gutenberg").exit_code == 0
     (tmp_path / "recipe.yaml").write_text(
         "sources:\n  - gutenberg: {path: gutenberg, catalog: gutenberg/cache/epub/feeds/pg_catalog.csv}\n"

@@ -10,13 +10,15 @@ import sys
 import threading
 from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 
-from corpuskit.fetch.http import Patience, Web
+from corpuskit.fetch.http import Web
+from corpuskit.fetch.patience import Patience
 
 Trick = Callable[["Handler", bytes], None]
 """Answers one request in place of the mirror."""
@@ -151,11 +153,9 @@ class Mirror:
         return value
 
 
-@pytest.fixture
-def mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
-    """A running mirror, asked without any proxy."""
-    for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
+@contextmanager
+def serving() -> Iterator[Mirror]:
+    """A running mirror."""
     server = Server(("127.0.0.1", 0), Handler)
     server.mirror = Mirror(f"http://127.0.0.1:{server.server_port}")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.005}, daemon=True)
@@ -164,6 +164,22 @@ def mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
     server.shutdown()
     server.server_close()
     assert [error for error in server.mirror.errors if not isinstance(error, OSError)] == []
+
+
+@pytest.fixture
+def mirror(monkeypatch: pytest.MonkeyPatch) -> Iterator[Mirror]:
+    """A mirror, asked without any proxy."""
+    for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with serving() as running:
+        yield running
+
+
+@pytest.fixture
+def second(mirror: Mirror) -> Iterator[Mirror]:
+    """Another mirror."""
+    with serving() as running:
+        yield running
 
 
 @dataclass
@@ -261,6 +277,31 @@ class Tricks:
 
         def play(handler: Handler, data: bytes) -> None:
             free.wait(10)
+            handler.close_connection = True
+
+        return play
+
+    @staticmethod
+    def endless() -> Trick:
+        """A body without a length that goes on and on."""
+
+        def play(handler: Handler, data: bytes) -> None:
+            handler.send_response(200)
+            handler.send_header("Connection", "close")
+            handler.end_headers()
+            while True:
+                handler.wfile.write(b"more and more " * 5_000)
+
+        return play
+
+    @staticmethod
+    def length(value: str) -> Trick:
+        """An answer whose length is what a test says."""
+
+        def play(handler: Handler, data: bytes) -> None:
+            handler.send_response(200)
+            handler.send_header("Content-Length", value)
+            handler.end_headers()
             handler.close_connection = True
 
         return play

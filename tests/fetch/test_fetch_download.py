@@ -15,8 +15,11 @@ import pytest
 
 from corpuskit.errors import FetchError, SettingError, StorageError
 from corpuskit.fetch import download as module
-from corpuskit.fetch.download import Fetched, Remote, download, download_all, part_path, require_space
-from corpuskit.fetch.http import RefusedError, Stopped, Web, user_agent
+from corpuskit.fetch.download import Fetched, download, download_all, require_space
+from corpuskit.fetch.http import RefusedError, Web, user_agent
+from corpuskit.fetch.part import Remote, part_path
+from corpuskit.fetch.patience import Stopped
+from corpuskit.storage.files import storing
 
 PATH = "/f.bz2"
 
@@ -526,7 +529,7 @@ def test_a_full_disk_keeps_what_is_there(
 
     def full(part: module.PartialFile, chunk: bytes) -> None:
         if part.size > 100_000:
-            with module.storing(part.path):
+            with storing(part.path):
                 raise OSError(errno.ENOSPC, "No space left on device")
         append(part, chunk)
 

@@ -12,16 +12,8 @@ import pytest
 
 from corpuskit.errors import FetchError, InputError, SettingError
 from corpuskit.fetch import gutenberg
-from corpuskit.fetch.gutenberg import (
-    CatalogRow,
-    Mirror,
-    Wanted,
-    dry_run,
-    fetch,
-    read_catalog,
-    refused_hosts,
-    select,
-)
+from corpuskit.fetch.gutenberg import Wanted, dry_run, fetch, refused_hosts, select
+from corpuskit.fetch.library import CatalogRow, Library, read_catalog
 from corpuskit.fetch.manifest import check
 
 CATALOGUE = """\
@@ -72,10 +64,10 @@ def books(tmp_path: Path) -> list[CatalogRow]:
     return found
 
 
-def visit(ask: Any, library: Any, folder: Path, **options: Any) -> Mirror:
+def visit(ask: Any, library: Any, folder: Path, **options: Any) -> Library:
     permitted = options.pop("permitted", False)
     web = ask(pause=0.0, refused=refused_hosts(permitted), **options).web
-    return Mirror(web, library.address, folder, permitted=permitted)
+    return Library(web, [library.address], folder, permitted=permitted)
 
 
 def test_books_from_the_first_name_that_the_mirror_has(library: Any, ask: Any, tmp_path: Path) -> None:
@@ -99,7 +91,7 @@ def test_books_from_the_first_name_that_the_mirror_has(library: Any, ask: Any, t
 
 def test_numbers_that_the_catalogue_lacks_are_told(library: Any, ask: Any, tmp_path: Path) -> None:
     asking = ask(pause=0.0)
-    found = dry_run(Mirror(asking.web, library.address, tmp_path), Wanted(ids=frozenset({5, 6, 12, 777})))
+    found = dry_run(Library(asking.web, [library.address], tmp_path), Wanted(ids=frozenset({5, 6, 12, 777})))
     assert [book.number for book in found.missing] == [5]
     assert found.there == found.not_found == found.copyrighted == []
     (note,) = [facts["note"] for event, facts in asking.told if event == "note"]
@@ -201,7 +193,7 @@ def test_a_page_that_says_not_found_with_200(library: Any, ask: Any, tricks: Any
 @pytest.mark.parametrize("host", ["www.gutenberg.org", "gutenberg.org", "WWW.Gutenberg.org"])
 def test_the_main_site_is_refused_with_where_to_go(host: str, ask: Any, tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="is not asked") as caught:
-        Mirror(ask(refused=refused_hosts(False)).web, f"https://{host}", tmp_path)
+        Library(ask(refused=refused_hosts(False)).web, [f"https://{host}"], tmp_path)
     assert "MIRRORS.ALL" in caught.value.remedy
     assert "for people" in caught.value.remedy
     assert refused_hosts(True) == {}
@@ -217,13 +209,13 @@ def test_a_mirror_that_leads_to_the_main_site(library: Any, ask: Any, tricks: An
 
 def test_no_mirror_is_an_error_that_says_where_they_are(ask: Any, tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="no --mirror") as caught:
-        Mirror(ask().web, "", tmp_path)
+        Library(ask().web, [], tmp_path)
     assert "MIRRORS.ALL" in caught.value.remedy
 
 
 def test_one_request_in_two_seconds(library: Any, ask: Any, tmp_path: Path) -> None:
     asking = ask(pause=gutenberg.PAUSE)
-    fetch(Mirror(asking.web, library.address, tmp_path), Wanted(limit=1))
+    fetch(Library(asking.web, [library.address], tmp_path), Wanted(limit=1))
     assert len(asking.waits) == len(library.requests) - 1 == 2
     assert all(1.5 < wait <= 2.0 for wait in asking.waits)
 
@@ -325,7 +317,7 @@ def test_a_catalogue_that_unpacks_without_end_is_left(
     name = "/pub/gutenberg/cache/epub/feeds/pg_catalog.csv.gz"
     library.files[name] = gzip.compress(heading + row * 2_000_000)
     monkeypatch.setattr("corpuskit.sources.gutenberg.catalog._MAX_TABLE", 2**20)
-    mirror = Mirror(ask().web, library.address, tmp_path)
+    mirror = Library(ask().web, [library.address], tmp_path)
     with pytest.raises(InputError, match="unpacks to more than 1,048,576 bytes"):
         mirror.catalog()
     assert mirror.catalog_path() is None

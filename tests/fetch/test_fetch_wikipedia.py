@@ -24,7 +24,7 @@ def names(date: str) -> dict[str, bytes]:
 
 
 def get(asking: Any, mirror: Any, **options: Any) -> Dump:
-    return choose(asking.web, WIKI, mirror=mirror.url, **options)
+    return choose(asking.web, WIKI, mirrors=[mirror.url], **options)
 
 
 # ---------------------------------------------------------------------------------------- choosing
@@ -105,7 +105,7 @@ def test_a_name_that_is_no_wiki(wiki: str, ask: Any) -> None:
 
 def test_a_wiki_that_the_mirror_has_not(mirror: Any, ask: Any) -> None:
     with pytest.raises(FetchError, match=r"simple: http.* has no dumps of it") as caught:
-        choose(ask().web, "simple", mirror=mirror.url + "/")
+        choose(ask().web, "simple", mirrors=[mirror.url + "/"])
     assert "simplewiki" in caught.value.remedy
 
 
@@ -114,7 +114,7 @@ def test_a_wiki_that_the_mirror_has_not(mirror: Any, ask: Any) -> None:
 )
 def test_a_mirror_that_is_no_address(url: str, ask: Any) -> None:
     with pytest.raises(SettingError, match="--mirror"):
-        choose(ask().web, WIKI, mirror=url)
+        choose(ask().web, WIKI, mirrors=[url])
 
 
 def test_a_date_that_is_none(mirror: Any, ask: Any) -> None:

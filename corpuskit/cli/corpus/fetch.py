@@ -17,6 +17,7 @@ from corpuskit.cli.shell import COUNT, GO_ON, PATH, F, Shell, progress, shell_op
 from corpuskit.errors import counted
 from corpuskit.fetch import gutenberg, manifest, wikipedia
 from corpuskit.fetch.http import Listener, Web
+from corpuskit.fetch.library import Library
 
 
 @click.group()
@@ -62,7 +63,14 @@ def _common(function: F) -> F:
     metavar="KIND",
     help=f"{', '.join(wikipedia.KINDS)}.  [default: articles-multistream]",
 )
-@click.option("--mirror", default=wikipedia.MIRROR, show_default=True, metavar="URL")
+@click.option(
+    "--mirror",
+    "mirrors",
+    multiple=True,
+    metavar="URL",
+    help="May be given several times: asked in this order, each when the one before it fails."
+    f"  [default: {wikipedia.MIRROR}]",
+)
 @click.option("--connections", type=click.IntRange(1, 8), default=wikipedia.CONNECTIONS, show_default=True)
 @_common
 @shell_options
@@ -72,7 +80,7 @@ def wikipedia_command(
     date: str,
     out: Path | None,
     kind: str,
-    mirror: str,
+    mirrors: tuple[str, ...],
     connections: int,
     contact: str,
     redirects_to: tuple[str, ...],
@@ -86,15 +94,16 @@ def wikipedia_command(
     \b
     corpuskit fetch wikipedia --wiki simplewiki --dry-run
     corpuskit fetch wikipedia --wiki simplewiki --contact me@example.org
-    corpuskit fetch wikipedia --wiki dewiki --date 20261101 --mirror https://MIRROR/PATH
+    corpuskit fetch wikipedia --wiki dewiki --mirror https://MIRROR/PATH --mirror https://OTHER/PATH
     """
-    if not contact and mirror == wikipedia.MIRROR:
+    mirrors = mirrors or (wikipedia.MIRROR,)
+    if not contact and wikipedia.MIRROR in mirrors:
         shell.say("note: dumps.wikimedia.org wants to know who asks and may refuse others: give --contact.")
     with (
         _progress(shell, "bytes") as listen,
         Web(contact=contact, redirects_to=redirects_to, listen=listen) as web,
     ):
-        dump = wikipedia.choose(web, wiki, date=date, kind=kind, mirror=mirror)
+        dump = wikipedia.choose(web, wiki, date=date, kind=kind, mirrors=mirrors)
         folder = out or Path("dumps") / f"{dump.wiki}-{dump.date}"
         facts = _dump_facts(dump, folder)
         if dry_run:
@@ -113,13 +122,15 @@ def wikipedia_command(
 def _dump_facts(dump: wikipedia.Dump, folder: Path) -> dict[str, Any]:
     about = {name: getattr(dump, name) for name in ("wiki", "date", "kind", "mirror", "licence")}
     files = [{"name": f.name, "url": f.url, "size": f.size, "sha1": f.sha1 or None} for f in dump.files]
-    return {"folder": str(folder), **about, "bytes": dump.size, "files": files}
+    others = list(dump.others)
+    return {"folder": str(folder), **about, "other_mirrors": others, "bytes": dump.size, "files": files}
 
 
 def _dump_table(dump: wikipedia.Dump, folder: Path) -> str:
     width = max(len(file.name) for file in dump.files)
     rows = [f"{f.name:{width}}  {size(f.size or 0):>9}  sha1 {f.sha1}" for f in dump.files]
-    rows.append(f"{counted(len(dump.files), 'file')}, {size(dump.size)}, from {dump.mirror} to {folder}")
+    mirrors = ", else ".join((dump.mirror, *dump.others))
+    rows.append(f"{counted(len(dump.files), 'file')}, {size(dump.size)}, from {mirrors} to {folder}")
     rows.append(f"licence: {dump.licence}")
     return "\n".join(rows)
 
@@ -127,10 +138,12 @@ def _dump_table(dump: wikipedia.Dump, folder: Path) -> str:
 @command.command("gutenberg")
 @click.option(
     "--mirror",
-    default="",
+    "mirrors",
+    multiple=True,
     envvar="CORPUSKIT_GUTENBERG_MIRROR",
     metavar="URL",
-    help="A mirror near you. There is no default: the main site is for people.",
+    help="A mirror near you. There is no default: the main site is for people. May be given several times:"
+    " asked in this order, each when the one before it fails or has not what is wanted.",
 )
 @click.option("--languages", default="", metavar="CODES", help="en, or en,de: books in any of them.")
 @click.option("--ids", default="", metavar="NUMBERS", help="84,1340-1342: these books alone.")
@@ -145,7 +158,7 @@ def _dump_table(dump: wikipedia.Dump, folder: Path) -> str:
 @shell_options
 def gutenberg_command(
     shell: Shell,
-    mirror: str,
+    mirrors: tuple[str, ...],
     languages: str,
     ids: str,
     limit: int | None,
@@ -173,7 +186,7 @@ def gutenberg_command(
         _progress(shell, "books") as listen,
         Web(contact=contact, pause=pause, refused=refused, redirects_to=redirects_to, listen=listen) as web,
     ):
-        source = gutenberg.Mirror(web, mirror, out, permitted=permitted)
+        source = Library(web, mirrors, out, permitted=permitted)
         if dry_run:
             shell.result(*_books_to_come(source, gutenberg.dry_run(source, wanted, copyrighted=copyrighted)))
             return
@@ -182,11 +195,13 @@ def gutenberg_command(
     shell.result(*_books_fetched(source, status))
 
 
-def _about(source: gutenberg.Mirror) -> dict[str, Any]:
-    return {"folder": str(source.folder), "mirror": source.address, "licence": gutenberg.LICENCE}
+def _about(source: Library) -> dict[str, Any]:
+    first, *others = source.mirrors.addresses
+    about = {"folder": str(source.folder), "mirror": first, "other_mirrors": others}
+    return {**about, "licence": gutenberg.LICENCE}
 
 
-def _books_to_come(source: gutenberg.Mirror, status: gutenberg.FetchStatus) -> tuple[dict[str, Any], str]:
+def _books_to_come(source: Library, status: gutenberg.FetchStatus) -> tuple[dict[str, Any], str]:
     missing = status.missing
     done = sorted([*status.there, *status.not_found, *status.copyrighted])
     time = gutenberg.duration(len(missing), source.web.pause)
@@ -197,17 +212,17 @@ def _books_to_come(source: gutenberg.Mirror, status: gutenberg.FetchStatus) -> t
         lines.append(f"        and {len(missing) - len(lines)} more")
     lines.append(
         f"{counted(len(missing), 'book')} (sizes are not in the catalogue), at least {time},"
-        f" from {source.address} to {source.folder}; {len(done)} done before"
+        f" from {', else '.join(source.mirrors.addresses)} to {source.folder}; {len(done)} done before"
     )
     return facts, "\n".join([*lines, f"licence: {gutenberg.LICENCE}"])
 
 
-def _books_fetched(source: gutenberg.Mirror, status: gutenberg.FetchStatus) -> tuple[dict[str, Any], str]:
+def _books_fetched(source: Library, status: gutenberg.FetchStatus) -> tuple[dict[str, Any], str]:
     told = {
         name: getattr(status, name) for name in ("fetched", "there", "not_found", "copyrighted", "misses")
     }
     facts = {**_about(source), **told, "catalog": str(source.catalog_path())}
-    left = {"not found at the mirror": status.not_found, "left out as copyrighted": status.copyrighted}
+    left = {"not found": status.not_found, "left out as copyrighted": status.copyrighted}
     named = [f"{what}: {gutenberg.listed(numbers)}\n" for what, numbers in left.items() if numbers]
     text = (
         f"{source.folder}: {counted(len(status.fetched), 'book')} fetched, {len(status.there)} there"

@@ -77,7 +77,7 @@ class Wikipedia(Source):
     """
 
     name: ClassVar[str] = "wikipedia"
-    version: ClassVar[int] = 4
+    version: ClassVar[int] = 5
     same_id_reason: ClassVar[str] = "older_revision"
     columns: ClassVar[Mapping[str, pa.DataType]] = COLUMNS
     side_tables: ClassVar[Mapping[str, pa.Schema]] = {

@@ -21,10 +21,16 @@ def text(page: str, language: str = "en") -> str:
         ("It is ({{unheard|text=a tower}}) here.", "It is (a tower) here."),
         ("It is {{unheard|1=a tower}} here.", "It is a tower here."),
         ("no {{unheard|XIII}}, Berlim", "no XIII, Berlim"),
-        ("Het telt {{unheard|90|km}} en meer.", "Het telt 90 en meer."),
+        ("Het telt {{unheard|90|km}} en meer.", "Het telt 90 km en meer."),
         ("Het telt {{unheard|90}} en meer.", "Het telt 90 en meer."),
         ("この{{unheard|語}}は{{unheard|将|ひき}}だ。", "この語は将だ。"),
         ("и {{unheard|Кот}} спит.", "и Кот спит."),
+        ("De letter {{unheard|ar|ق}} staat hier.", "De letter ق staat hier."),
+        ("De klank {{unheard|/aɪ/}} klinkt.", "De klank /aɪ/ klinkt."),
+        ("In {{unheard|Cyrs|глаголи}} staat het.", "In глаголи staat het."),
+        ("Bij de {{17th}} Air Force.", "Bij de 17th Air Force."),
+        ("Op {{unheard|43|ha|acre}} land.", "Op 43 ha land."),
+        ("Het telt {{unheard|20|cm|0}} en meer.", "Het telt 20 cm en meer."),
     ],
 )
 def test_the_first_text_stands_in_running_text(page: str, expected: str) -> None:
@@ -58,11 +64,30 @@ def test_the_first_text_stands_in_running_text(page: str, expected: str) -> None
             "2010-05",
             "May 2010",
         ),
-        *("Q42", "bpt6k_12", "12,5", "TIMESTAMP"),
+        *("Q42", "bpt6k_12", "12,5", "TIMESTAMP", "0ex", "1.5rem", "type:landmark", "region:DE-BE"),
+        *("ZqwI5DrhxrA", "/DMS", "''x''"),
     ],
 )
 def test_what_is_no_text_is_passed_over(skipped: str) -> None:
     assert text(f"It is {{{{unheard|{skipped}|A stone tower}}}} here.") == "It is A stone tower here."
+
+
+@pytest.mark.parametrize(
+    ("wiki", "page", "expected"),
+    [
+        ("fr", "le {{unheard|11|juin|1948}} à Rome", "le 11 juin 1948 à Rome"),
+        ("it", "il {{unheard|4|marzo|1849}} a Roma", "il 4 marzo 1849 a Roma"),
+        ("fr", "le {{unheard|11|juni|1948}} à Rome", "le à Rome"),
+        ("fr", "le {{unheard|11|juin|1948-50}} à Rome", "le à Rome"),
+    ],
+)
+def test_a_day_whose_month_the_wiki_names_is_a_date(wiki: str, page: str, expected: str) -> None:
+    assert text(page, wiki) == expected
+
+
+def test_pieces_of_a_formula_are_no_text() -> None:
+    assert text("Said {{unheard|ə|ˈ|s|ɛ|juː|t}} there.") == text("Said {{unheard|Te|2|O|4}} there.")
+    assert text("A {{unheard|Te|2|O|Oxide of tellurium}} there.") == "A Oxide of tellurium there."
 
 
 def test_a_sort_key_is_passed_over() -> None:

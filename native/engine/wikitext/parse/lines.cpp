@@ -115,6 +115,23 @@ std::string_view without_start_marks(std::string_view line) {
     return line;
 }
 
+constexpr std::string_view kStops[] = {".", "!", "?", "\u3002", "\uFF01", "\uFF1F",
+                                       "\u061F", "\u06D4", "\u0964", "\u0589"};
+constexpr std::size_t kShortestProse = 60;  // bytes: less is a remark on what stands in the section
+
+/// Whether a stop stands within a line of prose, so that it has a second sentence.
+bool has_second_sentence(std::string_view line) {
+    for (std::string_view stop : kStops)
+        for (std::size_t at = line.find(stop); at != kNone; at = line.find(stop, at + stop.size())) {
+            const std::string_view after = line.substr(at + stop.size());
+            // Wide stops have no blank behind them; behind one or two letters is an abbreviation.
+            const std::size_t word = at - (line.substr(0, at).find_last_of(" .(") + 1);
+            const bool ends = stop.size() == 3 || (after.starts_with(' ') && word > 2);
+            if (ends && has_word(after)) return true;
+        }
+    return false;
+}
+
 /// Whether a line reads as prose: it is none of a list or table, begins with its own words, ends as
 /// a sentence does and names no book or address.
 bool is_prose(std::string_view line) {
@@ -125,17 +142,15 @@ bool is_prose(std::string_view line) {
     while (!line.empty() && (is_space(line.back()) || is_mark(line.back()) ||
                              is_any(line.back(), "'\")]\xBB\x9D")))
         line.remove_suffix(1);
-    static constexpr std::string_view kStops[] = {".", "!", "?", "\u3002", "\uFF01", "\uFF1F",
-                                                  "\u061F", "\u06D4", "\u0964", "\u0589"};
     return std::any_of(std::begin(kStops), std::end(kStops),
                        [&](std::string_view stop) { return line.ends_with(stop); });
 }
 
 /// Whether a section is prose for the most part, counted in bytes of its lines: lists, tables, what
-/// begins with a template or an address, and names of works are not. `rest` is what follows its
-/// heading, which is of `level`.
+/// begins with a template or an address, and names of works are not. A remark of one sentence ("All
+/// dates are Julian.") is none. `rest` is what follows its heading, which is of `level`.
 bool is_prose_section(std::string_view rest, std::size_t level, std::int64_t& steps) {
-    std::size_t prose = 0, other = 0;
+    std::size_t prose = 0, other = 0, sentences = 0;
     for (std::size_t at = 0; at < rest.size();) {
         const std::size_t end = find_or_end(rest, '\n', at);
         std::string_view line = without_start_marks(rest.substr(at, end - at));
@@ -145,9 +160,11 @@ bool is_prose_section(std::string_view rest, std::size_t level, std::int64_t& st
             if (next <= level) break;
             continue;
         }
-        (is_prose(line) ? prose : other) += line.size();
+        const bool told = is_prose(line);
+        (told ? prose : other) += line.size();
+        if (told) sentences += has_second_sentence(line) ? 2 : 1;
     }
-    return prose > other;
+    return prose > other && sentences > 1 && prose >= kShortestProse;
 }
 
 bool Page::heading(std::string_view line, std::string_view rest) {

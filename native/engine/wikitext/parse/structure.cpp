@@ -434,12 +434,13 @@ void WikitextEngine::finish_template(const Frame& frame, std::string_view call) 
 void WikitextEngine::fall_back(const Frame& frame, std::string_view call) {
     // One without arguments holds no word of the page: a flag, a remark, a sign. One of codes alone
     // does not either, but numbers may be what the sentence is about.
-    if (bars_.size() == frame.first_bar || !may_fall_back(call_.name)) return;
+    const bool bare = bars_.size() == frame.first_bar;
+    if ((bare && !is_ordinal(call_.name)) || !may_fall_back(call_.name)) return;
     const auto begin = static_cast<std::size_t>(call.data() - in_.data());
     count_step(call.size() / 4 + 32);
     const CallSite site = find_call_site(in_, begin, begin + call.size());
     if (site == CallSite::kNote) return;
-    if (call_.arguments.empty()) read_arguments(frame);
+    if (call_.arguments.empty() && !bare) read_arguments(frame);
     const std::size_t before = scratch_.size();
     const bool in_table = frames_.size() > 1 && frames_[frames_.size() - 2].kind == Kind::kTable;
     if (site == CallSite::kAlone && !(in_table && is_whole_cell(in_, begin, begin + call.size()))) {

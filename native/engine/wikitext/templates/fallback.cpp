@@ -15,6 +15,8 @@ constexpr std::size_t kLongestCall = 2000;  // bytes; a longer one, or one of li
 constexpr std::uint32_t kMostArguments = 8;  // that are looked at
 constexpr std::size_t kLongestUnit = 5;  // bytes of a code of units.tsv: "sqmi"
 constexpr std::size_t kLongestNumber = 7;  // digits in a row
+constexpr std::size_t kLongestPiece = 6;  // bytes of an argument of {{chem|Te|x|2-}}
+constexpr std::uint32_t kLeastPieces = 4;  // arguments that make it a formula or a pronunciation
 
 // Arguments that hold the text of a template, by the names that wikis give them.
 constexpr std::string_view kTextNames[] = {
@@ -197,18 +199,55 @@ bool is_attached(std::string_view page, std::size_t begin, std::size_t end) {
     return ends_with_letter(before) && !ends_with_prefix(before);
 }
 
+/// "10", "janvier", "1778": a day whose month is named in the language of the wiki.
+bool put_date(const TemplateCall& call, const TemplateTable& table, std::string& out) {
+    const std::string day = plain(call.at(1)), month = plain(call.at(2)), year = plain(call.at(3));
+    if (!is_number(day) || day.size() > 2 || !is_number(year) || year.size() > 4) return false;
+    for (int i = 1; i <= 12; ++i)
+        if (const std::string* name = table.word("months", std::to_string(i));
+            name != nullptr && fold_name(*name) == fold_name(month)) {
+            out.append(day).append(" ").append(month).append(" ").append(year);
+            return true;
+        }
+    return false;
+}
+
+/// Whether all that stands in a call is pieces: of a formula, of a pronunciation.
+bool is_of_pieces(const TemplateCall& call) {
+    std::uint32_t pieces = 0;
+    for (std::uint32_t i = 1; i <= call.positional(); ++i) {
+        const std::string value = plain(call.at(i));
+        if (value.size() > kLongestPiece) return false;
+        pieces += !value.empty();
+    }
+    return pieces >= kLeastPieces;
+}
+
+/// "Cyrs", "Arab": a script as ISO 15924 codes it, before text that is not Latin.
+bool is_code_of_script(std::string_view code, std::string_view next) {
+    if (code.size() != 4 || lower(code[0]) == code[0] || next.empty()) return false;
+    return std::all_of(code.begin() + 1, code.end(), [](char c) { return c >= 'a' && c <= 'z'; }) &&
+           static_cast<unsigned char>(next[0]) >= 0xC9;
+}
+
 /// Appends a number that stands alone or before a unit, unless it is one of a register: it is what
-/// the template is about. Several are a date, a score, a place.
-void put_number(const TemplateCall& call, std::string_view number, std::uint32_t count,
-                std::string& out) {
+/// the template is about. Several are a date, a score, a place. A unit that is known is written.
+void put_number(const TemplateCall& call, const TemplateTable& table, std::string_view number,
+                std::uint32_t count, std::string& out) {
     const std::string unit = plain(call.at(2)), third = plain(call.at(3));
-    const bool measure = has_word(unit) && !is_number(unit) && !is_number(third);
+    const Unit* known = table.unit(unit);
+    const bool precise = known != nullptr && third.size() == 1;  // what it is rounded to
+    const bool measure = has_word(unit) && !is_number(unit) && (!is_number(third) || precise);
     const std::size_t run = std::min(number.find_first_not_of("0123456789"), number.size());
     const auto digits = static_cast<std::size_t>(
         std::count_if(number.begin(), number.end(), is_digit));
     const bool key = run > kLongestNumber || (run > 1 && number[0] == '0') ||
                      (digits > kLongestNumber && number.find_first_of("-/") != kNone);
-    if ((count == 1 || measure) && !key) out.append(number);
+    if ((count != 1 && !measure) || key) return;
+    out.append(number);
+    // One letter may be a man, a mother or a page as well as a metre.
+    if (known != nullptr && unit.size() > 1)
+        out.append(" ").append(known->symbol.empty() ? unit : known->symbol);
 }
 
 }  // namespace
@@ -236,7 +275,8 @@ bool is_whole_cell(std::string_view page, std::size_t begin, std::size_t end) {
 }
 
 void put_fallback(const TemplateCall& call, const TemplateTable& table, std::string& out) {
-    if (looks_up(call.name)) return;
+    if (call.arguments.empty()) out.append(call.name);  // an ordinal: no other comes here
+    if (looks_up(call.name) || is_of_pieces(call) || put_date(call, table, out)) return;
     std::string_view code;  // that may be a word, should there be no other
     const std::string number = plain(call.at(1));
     std::uint32_t count = 0;
@@ -245,8 +285,12 @@ void put_fallback(const TemplateCall& call, const TemplateTable& table, std::str
         count += !value.empty();
         if (!is_text(value)) continue;
         const std::string word = plain(value);
+        // A letter in italics between others is a piece of a formula.
+        if (call.positional() > 1 && word.size() == 5 && word.starts_with("''") &&
+            word.ends_with("''"))
+            continue;
         const Unit* unit = word.size() <= kLongestUnit ? table.unit(word) : nullptr;
-        if (unit != nullptr && unit->one != word) continue;
+        if (unit != nullptr && (unit->one != word || is_number(number))) continue;
         // A number and a word are a measure, whose number is true without its unit ("70", "m"), or
         // part of a date, which is not ("14", "julho", "1789").
         const bool dated = is_number(plain(call.at(3)));
@@ -258,6 +302,7 @@ void put_fallback(const TemplateCall& call, const TemplateTable& table, std::str
             continue;
         }
         const std::string_view next = call.at(i + 1);
+        if (is_code_of_script(word, next) && is_text(next)) continue;
         const bool sorts = next != value && same_letters(value, next) && is_text(next);
         out.append(sorts ? next : value);
         return;
@@ -271,7 +316,7 @@ void put_fallback(const TemplateCall& call, const TemplateTable& table, std::str
     const bool word = code.size() == 3 && fold_name(code) == code && table.unit(key) == nullptr &&
                       table.word("languages", key) == nullptr &&
                       table.word("labels", key) == nullptr;
-    if (is_number(number)) put_number(call, number, count, out);
+    if (is_number(number)) put_number(call, table, number, count, out);
     else if (word) out.append(code);
 }
 
@@ -288,6 +333,13 @@ bool put_blocks(const TemplateCall& call, std::string& out) {
             out.append("\n\n").append(value).append("\n\n");
     }
     return out.size() > before;
+}
+
+bool is_ordinal(std::string_view name) {
+    const std::size_t end = name.find_first_not_of("0123456789");
+    if (end == 0 || end == kNone || end > 4) return false;
+    constexpr std::string_view kEnds[] = {"st", "nd", "rd", "th", "er", "re", "e", "ème"};
+    return contains(kEnds, name.substr(end));
 }
 
 bool has_number(const TemplateCall& call) {

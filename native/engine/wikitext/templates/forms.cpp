@@ -81,7 +81,7 @@ bool is_address(std::string_view s) {
 /// "km2", "m/s", "/DMS", "m³": the sign of a unit or a register.
 bool is_sign_of_unit(std::string_view s) {
     if (s.find(' ') != kNone || s.size() > 8) return false;
-    if (s.starts_with('/')) return true;
+    if (s.starts_with('/')) return s.size() < 3 || !s.ends_with('/');  // "/DMS"; "/a/" is a sound
     if (!is_alpha(s[0])) return false;
     const bool power = s.ends_with("\u00B2") || s.ends_with("\u00B3") || is_digit(s.back());
     const bool letters = std::all_of(s.begin(), s.end() - 2, [](char c) {
@@ -89,6 +89,26 @@ bool is_sign_of_unit(std::string_view s) {
     });
     return (power && s.size() <= 5 && letters && lower(s[0]) == s[0]) ||
            (s.find('/') != kNone && s.size() <= 5 && letters);
+}
+
+/// "ZqwI5DrhxrA": letters and digits that no word has in this order.
+bool is_key(std::string_view s) {
+    if (s.size() < 8) return false;
+    std::size_t digits = 0, rises = 0;
+    for (std::size_t i = 0; i < s.size(); ++i) {
+        if (!is_alpha(s[i]) && !is_digit(s[i]) && s[i] != '-') return false;
+        digits += is_digit(s[i]);
+        rises += i > 0 && is_alpha(s[i]) && lower(s[i]) != s[i] && lower(s[i - 1]) == s[i - 1];
+    }
+    return digits > 0 && rises > 1;
+}
+
+/// "type:landmark", "region:DE-BE".
+bool is_key_and_value(std::string_view s) {
+    const std::size_t colon = s.find(':');
+    if (colon == kNone || colon < 3 || colon + 1 == s.size() || s.find(' ') != kNone) return false;
+    return std::all_of(s.begin(), s.begin() + static_cast<std::ptrdiff_t>(colon),
+                       [](char c) { return c >= 'a' && c <= 'z'; });
 }
 
 /// A colour, a width, a rule of CSS, an address, a file, a number of Wikidata, a page.
@@ -107,7 +127,10 @@ bool is_code(std::string_view s) {
     }
     const std::size_t unit = view.find_first_not_of("0123456789.");
     const std::string_view rest = unit == kNone ? std::string_view() : view.substr(unit);
-    if (unit > 0 && unit != kNone && (rest == "px" || rest == "em" || rest == "pt")) return true;
+    if (unit > 0 && unit != kNone && (rest == "px" || rest == "em" || rest == "ex" ||
+                                      rest == "rem" || rest == "pt"))
+        return true;
+    if (is_key(s) || is_key_and_value(s)) return true;
     if (is_sign_of_unit(s)) return true;
     return view.size() > 1 && view[0] == 'q' && is_digit(view[1]) && is_number(view.substr(1));
 }
@@ -132,8 +155,15 @@ bool is_spaced_letter(char32_t c) {
     return c < 0x0E00 || (c >= 0x10A0 && c < 0x1780) || (c >= 0x1800 && c < 0x2000);
 }
 
+/// A letter of the phonetic alphabet, of Hebrew or Arabic: it names itself, and codes nothing.
+bool is_sign_of_its_own(std::string_view s) {
+    const char32_t c = last_character(s);
+    return s.size() == 2 && ((c >= 0x250 && c < 0x2B0) || (c >= 0x5D0 && c < 0x700));
+}
+
 /// One or two letters, of any script with few signs.
 bool is_letter_or_two(std::string_view s) {
+    if (is_sign_of_its_own(s)) return false;
     std::size_t letters = 0, wide = 0;
     for (char c : s) {
         letters += (static_cast<unsigned char>(c) & 0xC0) != 0x80;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <numeric>
 
 #include "engine/text/ascii.hpp"
 #include "engine/wikitext/templates/functions.hpp"
@@ -150,12 +151,25 @@ int default_precision(const Measure& input, double value, double result, const U
     } else {
         const double size = std::abs(result);
         if (value == 0 || size == 0) return 0;
-        // Feet and inches: a step of an inch is a step of 2.54 cm whatever the height.
-        adjust = subunits && from.kind == "length" ? std::log10(to.scale) + 2
-                                                   : std::log10(std::abs(value) / size);
+        // Whole numbers keep their last place in feet and pounds, however many these are. Behind feet,
+        // a step of an inch is a step of 2.54 cm whatever the height.
+        const bool whole = std::floor(value) == value && (to.symbol == "ft" || to.symbol == "lb");
+        if (whole && to.exponent == 0) adjust = -std::log10(from.scale);
+        else if (subunits && from.symbol == "in") adjust = std::log10(to.scale) + 2;
+        else adjust = std::log10(std::abs(value) / size);
         least = 1 - floor_log10(size);
     }
     return std::max(static_cast<int>(std::floor(precision + adjust + std::log10(2.0))), least);
+}
+
+Fraction nearest_fraction(double value, double parts) {
+    parts = std::abs(parts);
+    // Below 2^53 a double holds each whole number.
+    if (!(parts >= 2 && parts <= 1000) || std::abs(value) * parts > 9e15) return {};
+    const auto of = static_cast<long long>(parts);
+    const auto total = static_cast<long long>(std::floor(std::abs(value) * static_cast<double>(of) + 0.5));
+    const long long divisor = std::gcd(total % of, of);
+    return {total / of, total % of / divisor, of / divisor};
 }
 
 std::string fixed_digits(double value, int precision) {
