@@ -79,9 +79,10 @@ def command(
     tensorboard: bool,
     **options: Any,
 ) -> None:
-    """Fine-tune a model on data of one's own: tables in CSV, JSON, Parquet, Arrow, or of `datasets`.
+    """Fine-tune a model on labels, answers or texts of your own.
 
-    What was found in the data is shown before the first step; columns that it does not find are named by
+    DATA is a table in CSV, JSON, Parquet or Arrow, a folder of them, a data set of `datasets` (saved, or
+    hf:NAME), or with --task lm text files or a run. What was found in the data is shown before the first step; columns that it does not find are named by
     options. Stop it with Ctrl-C (once: it saves) and go on with --resume: the result is the same, bit by bit.
 
     \b

@@ -38,9 +38,10 @@ def command(
     batch: int,
     device: str,
 ) -> None:
-    """Say the label of a text, of each row of a table, or with - of each line of standard input.
+    """Say the labels of texts with a fine-tuned model.
 
-    DATA is a file where there is one of that name, else it is the text itself.
+    DATA is a table of texts where there is a file of that name, - for each line of standard input, or else
+    the text itself.
 
     \b
     corpuskit predict models/spam "You won a prize"

@@ -295,7 +295,7 @@ def _batches(
     tokens: int, start: int, settings: StoreSettings
 ) -> Iterator[tuple[int, int, list[tuple[int, int]]]]:
     """Records [first, last) of a shard at `start`, and the windows that give them, all of one length."""
-    first, windows = 0, []
+    first, windows = 0, list[tuple[int, int]]()
     for begin in range(0, tokens, settings.stride):
         end = min(begin + settings.stride, tokens)
         at = max(0, start + end - settings.context)
