@@ -132,17 +132,34 @@ class Lines:
         Raises:
             BrokenStreamError: the stream breaks off, or is not in the encoding in which it begins.
         """
+        for data, size in self.runs():
+            if size > streams.MAX_ROW_BYTES:
+                yield data, size
+            else:
+                yield from ((line, len(line)) for line in data.removesuffix(b"\n").split(b"\n"))
+
+    def runs(self) -> Iterator[Line]:
+        """Yield as many lines together as come at a time, each with its LF; a last one may have none.
+
+        Of one that is larger than `MAX_ROW_BYTES` the beginning comes, without its LF, and its size. What
+        stands behind the last LF when the stream breaks off comes, too, also if it is nothing.
+        """
         held: list[bytes] = []
         size = 0
         try:
             for chunk in self.utf8():
-                *whole, tail = chunk.split(b"\n")
-                for piece in whole:
-                    yield _line([*held, piece], size + len(piece))
+                end = chunk.rfind(b"\n") + 1
+                if end and size + end <= streams.MAX_ROW_BYTES:
+                    yield b"".join([*held, chunk[:end]]), size + end
                     held, size = [], 0
-                size += len(tail)
-                # Of a line that is too long the first piece is kept, for the excerpt; memory is bounded.
-                held = [*held[:1], tail] if size > streams.MAX_ROW_BYTES else [*held, tail]
+                elif end:  # One of them may be too long.
+                    for line in chunk[: end - 1].split(b"\n"):
+                        yield _line([*held, line], size + len(line), b"\n")
+                        held, size = [], 0
+                if tail := chunk[end:]:
+                    size += len(tail)
+                    # Of a line that is too long the first piece is kept, for the excerpt: memory is bounded.
+                    held = [*(held[:1] if size > streams.MAX_ROW_BYTES else held), tail]
         except BrokenStreamError:
             yield _line(held, size)
             raise
@@ -220,6 +237,7 @@ class Lines:
         return found and found._replace(text="")
 
 
-def _line(held: list[bytes], size: int) -> Line:
-    too_long = size > streams.MAX_ROW_BYTES
-    return (held[0][: streams.EXCERPT_BYTES] if too_long else b"".join(held)), size
+def _line(held: list[bytes], size: int, end: bytes = b"") -> Line:
+    if size > streams.MAX_ROW_BYTES:
+        return held[0][: streams.EXCERPT_BYTES], size
+    return b"".join([*held, end]), size
