@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import os
+import re
 from collections.abc import Iterator
 
 from corpuskit.storage import streams
@@ -25,6 +26,9 @@ _CONTROLS = bytes({*range(9), *range(0x0E, 0x1B), *range(0x1C, 0x20), 0x7F})
 _MAX_CONTROLS = 0.01
 """Share of control characters of ASCII from which bytes are no text in UTF-8, although they may be valid:
 UTF-16 of Cyrillic is, without its mark. Tabs, line ends, form feeds and escape sequences do not count."""
+_ASCII = re.compile(rb"[\t\n\r -~]{16}")
+"""What begins so is no UTF-16 or UTF-32: every other byte of the names that a table begins with would be
+none of these."""
 _HEAD_BYTES = 2**16
 _SAMPLE_BYTES, _SAMPLED_BYTES = 2**18, 2**26
 """Bytes of lines that are not ASCII by which an encoding is judged, and of the file that is read for them."""
@@ -193,7 +197,7 @@ class Lines:
         pieces = chunks(self._path, streams.CHUNK_BYTES)
         first = next(pieces, b"")
         self._wide = marked(first)
-        if not self._wide and self._decode and seems_binary(first):
+        if not self._wide and self._decode and seems_binary(first) and not _ASCII.match(first):
             found = self._decode(first[: len(first) // 4 * 4])
             self._wide = found.encoding if found and found.encoding.startswith("utf-") else ""
         if not self._wide:
