@@ -55,7 +55,7 @@ class Options:
 
     Attributes:
         output: ``plain``, or ``markdown`` with headings, lists, tables, fenced code and emphasis as marks.
-        tables: ``drop``; ``flatten``, a line per row with the cells joined by `` | ``, those that span kept in
+        tables: ``drop``; ``flatten``, a line per row with the cells joined by `` | ``, spanning ones kept in
             their columns; or ``keep``, tables of Markdown in Markdown and cells apart by tabs in plain text.
             A cell spans 100 rows or columns at most, and spans fill 256 columns of a table: beyond that cells
             move to the left, and a flat row no longer begins with what reaches down into it. No text is
