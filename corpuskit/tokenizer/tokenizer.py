@@ -24,6 +24,7 @@ from corpuskit.documents.texts import each_text, pieces, strings
 from corpuskit.errors import InputError, SettingError, TrainError, nearest
 from corpuskit.storage.files import json_text, write_bytes
 from corpuskit.tokenizer import lossless, special
+from corpuskit.tokenizer.native_call import call_native
 from corpuskit.tokenizer.streaming import Decoder, byte_alphabet, decoder_of
 
 LEAST_VOCABULARY = special.RESERVED + 256
@@ -133,7 +134,8 @@ class Tokenizer:
         )
         safe = _SAFE[special.PATTERNS[pattern]]
         checked = each_text("Tokenizer.train", [texts] if isinstance(texts, str) else texts)
-        model.train_from_iterator((piece for text in checked for piece in pieces(text, safe)), trainer)
+        given = (piece for text in checked for piece in pieces(text, safe))
+        call_native(lambda texts: model.train_from_iterator(texts, trainer), given)
         end_of_text = special.SPECIAL_TOKENS.index(special.END_OF_TEXT)
         return cls(model, model.to_str(pretty=True).encode(), end_of_text)
 
