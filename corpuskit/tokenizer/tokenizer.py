@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
@@ -21,8 +22,9 @@ from tokenizers import Regex, decoders, models, pre_tokenizers, trainers
 
 from corpuskit.documents.texts import each_text, pieces, strings
 from corpuskit.errors import InputError, SettingError, TrainError, nearest
-from corpuskit.storage.files import write_bytes, write_json
+from corpuskit.storage.files import json_text, write_bytes
 from corpuskit.tokenizer import lossless, special
+from corpuskit.tokenizer.native_call import call_native
 from corpuskit.tokenizer.streaming import Decoder, byte_alphabet, decoder_of
 
 LEAST_VOCABULARY = special.RESERVED + 256
@@ -132,7 +134,8 @@ class Tokenizer:
         )
         safe = _SAFE[special.PATTERNS[pattern]]
         checked = each_text("Tokenizer.train", [texts] if isinstance(texts, str) else texts)
-        model.train_from_iterator((piece for text in checked for piece in pieces(text, safe)), trainer)
+        given = (piece for text in checked for piece in pieces(text, safe))
+        call_native(lambda texts: model.train_from_iterator(texts, trainer), given)
         end_of_text = special.SPECIAL_TOKENS.index(special.END_OF_TEXT)
         return cls(model, model.to_str(pretty=True).encode(), end_of_text)
 
@@ -215,12 +218,17 @@ class Tokenizer:
             )
         return loaded
 
-    def save(self, path: Path | str, temporary: Path | None = None) -> None:
+    def save(self, path: Path | str, temporary: Path | None = None, *, overwrite: bool = False) -> None:
         """Write tokenizer.json, and tokenizer_config.json for ``AutoTokenizer.from_pretrained(folder)``.
 
         Args:
             path: best called tokenizer.json, the name that others look for.
             temporary: a folder for unfinished files on the same file system; one of its own without it.
+            overwrite: replace files that hold something else.
+
+        Raises:
+            SettingError: one of the two is there already and holds something else; `overwrite` allows it.
+            StorageError: they cannot be written.
         """
         path = Path(path)
         unfinished = temporary or path.parent / ".tmp-tokenizer"
@@ -229,8 +237,15 @@ class Tokenizer:
         config |= {role: n for role, n in special.ROLES.items() if self._model.token_to_id(n) in marked}
         # Else `transformers` may take spaces before punctuation away from what it decodes.
         config |= {"clean_up_tokenization_spaces": False, "model_max_length": 10**9}
-        write_bytes(path, self.data, unfinished)
-        write_json(path.with_name("tokenizer_config.json"), config, unfinished)
+        files = {path: self.data, path.with_name("tokenizer_config.json"): json_text(config).encode()}
+        for file, data in () if overwrite else files.items():
+            if os.path.lexists(file) and not (file.is_file() and file.read_bytes() == data):
+                raise SettingError(
+                    f"{file}: is there already, and holds something else",
+                    remedy="Choose another path, or give overwrite=True.",
+                )
+        for file, data in files.items():
+            write_bytes(file, data, unfinished)
         if temporary is None:
             with suppress(OSError):  # It holds what is not ours.
                 unfinished.rmdir()

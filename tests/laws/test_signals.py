@@ -202,7 +202,7 @@ main.main()
 
 
 def test_a_second_signal_ends_a_long_call_of_native_code() -> None:
-    """Python answers none of them there, and a tokenizer may be trained for an hour."""
+    """Python answers none of them there."""
     command = [sys.executable, "-c", NATIVE, "native"]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(command, env=environment, text=True, stderr=subprocess.PIPE) as child:
@@ -215,6 +215,61 @@ def test_a_second_signal_ends_a_long_call_of_native_code() -> None:
         child.send_signal(signal.SIGHUP)
         assert child.wait(timeout=30) == 130
         assert "Interrupted. " in child.stderr.read()
+
+
+TRAINING = """
+import hashlib, sys
+from corpuskit.cli.main import main
+from corpuskit.tokenizer import tokenizer
+
+def merge(texts):
+    print("here" if list(texts) else "no texts", file=sys.stderr, flush=True)
+    hashlib.pbkdf2_hmac("sha256", b"x", b"y", 2**31 - 1)  # As merges do, it looks for no signal.
+
+real = tokenizer.call_native
+tokenizer.call_native = lambda call, given: real(merge, given)
+if __name__ == "__main__":
+    sys.argv = ["corpuskit", *sys.argv[1:]]
+    main()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=lambda n: n.name)
+@pytest.mark.parametrize("command", ["build", "tokenizer"])
+def test_one_signal_ends_the_training_of_a_tokenizer(
+    command: str, number: signal.Signals, tmp_path: Path
+) -> None:
+    books, out = ROOT / "sample_corpora" / "books", tmp_path / "out" / "tokenizer.json"
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(f"sources: [{{gutenberg: {{path: {books}}}}}]\ntokenizer: {{vocab_size: 400}}\n")
+    words = {
+        "build": ["build", str(recipe), "--out", str(tmp_path / "run"), "--workers", "2"],
+        "tokenizer": ["tokenizer", "train", str(books), "--out", str(out)],
+    }[command]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(
+        [sys.executable, "-c", TRAINING, *words],
+        env=environment,
+        text=True,
+        stderr=subprocess.PIPE,
+        preexec_fn=default_signals,
+    ) as child:
+        try:
+            until_it_says("here", child)
+            child.send_signal(number)
+            _, stderr = child.communicate(timeout=60)
+        finally:
+            child.kill()
+    assert child.returncode == 130, stderr
+    assert "Interrupted. " in stderr
+    assert "Traceback" not in stderr
+    if command == "tokenizer":
+        assert [path.name for path in tmp_path.iterdir()] == ["recipe.yaml"]
+    else:  # What was finished is gone on from.
+        again = [sys.executable, "-m", "corpuskit", *words, "--json"]
+        found = subprocess.run(again, env=environment, capture_output=True, text=True, timeout=200)
+        assert found.returncode == 0, found.stderr
+        assert (tmp_path / "run" / "tokenizer" / "tokenizer.json").exists()
 
 
 def test_an_interruption_before_a_command_begins() -> None:

@@ -175,6 +175,32 @@ def test_what_is_saved_is_loaded(tokenizer: Tokenizer, folder: Path, tmp_path: P
     assert trained.encode(TEXTS[0]) == Tokenizer.train([TEXTS[0]], vocab_size=400).encode(TEXTS[0])
 
 
+@pytest.mark.parametrize("file", ["tokenizer.json", "tokenizer_config.json"])
+@pytest.mark.parametrize("kind", ["file", "folder", "link"])
+def test_a_file_of_others_is_not_written_over(
+    kind: str, file: str, tokenizer: Tokenizer, tmp_path: Path
+) -> None:
+    path = tmp_path / "tokenizer.json"
+    theirs = tmp_path / file
+    {
+        "file": lambda: theirs.write_text("{}"),
+        "folder": theirs.mkdir,
+        "link": lambda: theirs.symlink_to(tmp_path / "nowhere"),
+    }[kind]()
+    with pytest.raises(SettingError, match=f"{file}: is there already") as caught:
+        tokenizer.save(path)
+    assert "overwrite=True" in caught.value.remedy
+    assert [each.name for each in tmp_path.iterdir()] == [file]
+    assert kind != "file" or theirs.read_text() == "{}"
+    if kind != "folder":
+        tokenizer.save(path, overwrite=True)
+        assert Tokenizer.load(path).sha256 == tokenizer.sha256
+        tokenizer.save(path)  # The same once more changes nothing.
+        with pytest.raises(SettingError, match="is there already"):
+            Tokenizer.train("a b", 400).save(path)
+        assert Tokenizer.load(path).sha256 == tokenizer.sha256
+
+
 def test_a_config_names_the_special_tokens_that_there_are(tmp_path: Path) -> None:
     model = tokenizers.Tokenizer(models.BPE())
     model.pre_tokenizer, model.decoder = pre_tokenizers.ByteLevel(False), decoders.ByteLevel()

@@ -142,3 +142,22 @@ def small() -> TrainSettings:
         eval_every=5,
         precision="fp32",
     )
+
+
+@pytest.fixture(scope="session")
+def by_heart() -> TrainSettings:
+    """Settings of a run that learns few documents by heart, so that its validation turns up and it ends."""
+    return TrainSettings(
+        layers=2,
+        width=64,
+        heads=2,
+        context=32,
+        batch_rows=8,
+        steps=400,
+        dropout=0,
+        eval_every=10,
+        patience=3,
+        learning_rate=1e-2,
+        warmup_steps=5,
+        precision="fp32",
+    )

@@ -167,22 +167,10 @@ def test_a_run_whose_length_was_fixed_before_ends_when_its_time_is_up(
     assert (again.reason, again.step) == ("time is up", result.step)
 
 
-def test_stopping_early_counts_over_interruptions(make_run: Any, tmp_path: Path) -> None:
-    run = make_run(documents=6, seed=5)
-    settings = TrainSettings(
-        layers=2,
-        width=64,
-        heads=2,
-        context=32,
-        batch_rows=8,
-        steps=400,
-        dropout=0,
-        eval_every=10,
-        patience=3,
-        learning_rate=1e-2,
-        warmup_steps=5,
-        precision="fp32",
-    )
+def test_stopping_early_counts_over_interruptions(
+    make_run: Any, by_heart: TrainSettings, tmp_path: Path
+) -> None:
+    run, settings = make_run(documents=6, seed=5), by_heart
     whole = train_model(run, tmp_path / "whole", settings)
     assert whole.reason == "early stop"
     paused = train_model(run, tmp_path / "parts", settings, pause_at=whole.step - 15)

@@ -250,24 +250,12 @@ def test_length_follows_the_corpus_when_it_is_open(run: Path, small: TrainSettin
     assert started[0]["settings"]["dropout"] == 0.1
 
 
-def test_the_best_weights_are_kept_and_training_stops_early(make_run: Any, tmp_path: Path) -> None:
+def test_the_best_weights_are_kept_and_training_stops_early(
+    make_run: Any, by_heart: TrainSettings, tmp_path: Path
+) -> None:
     """Few documents and a model that learns them by heart: validation turns up, the run ends early."""
     run = make_run(documents=6, seed=5)
-    settings = TrainSettings(
-        layers=2,
-        width=64,
-        heads=2,
-        context=32,
-        batch_rows=8,
-        steps=400,
-        dropout=0,
-        eval_every=10,
-        patience=3,
-        learning_rate=1e-2,
-        warmup_steps=5,
-        precision="fp32",
-    )
-    result = train_model(run, tmp_path / "model", settings)
+    result = train_model(run, tmp_path / "model", by_heart)
     assert result.reason == "early stop"
     validations = events(tmp_path / "model", "validation")
     best = min(validations, key=lambda event: event["loss"])

@@ -254,46 +254,42 @@ def test_a_folder_without_shards_is_told_apart_from_no_run(tmp_path: Path) -> No
     assert "holds no shards" in begun.stderr
 
 
+@pytest.mark.parametrize(
+    ("last", "resume", "said", "helps"),
+    [
+        ("Saver", False, "holds no model yet: a training has begun", "call the same `corpuskit train` again"),
+        ("write_model_document", True, "holds no model.json", "Go on with `corpuskit train --resume`"),
+    ],
+    ids=["before", "after"],
+)
 @pytest.mark.parametrize("command", [verify, inspect, sample])
-def test_a_training_that_died_before_its_first_checkpoint_is_told(
-    command: click.Command, run: Path, small: TrainSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_training_that_died_beside_its_first_checkpoint_is_told(
+    command: click.Command,
+    last: str,
+    resume: bool,
+    said: str,
+    helps: str,
+    run: Path,
+    small: TrainSettings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """And what the message says helps: the same call goes through."""
+    """And what the message says helps."""
     out = tmp_path / "model"
 
     def die(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("corpuskit.train.train.Saver", die)
+    monkeypatch.setattr(f"corpuskit.train.train.{last}", die)
     with pytest.raises(KeyboardInterrupt):
         train_model(run, out, small)
     monkeypatch.undo()
     code, stdout, stderr = call(command, out)
     assert code == 1
-    assert f"{out} holds no model yet: a training has begun here" in stdout + stderr
-    assert "call the same `corpuskit train` again" in stdout + stderr
-    assert train_model(run, out, small).reason == "done"
+    assert f"{out} {said}" in stdout + stderr
+    assert helps in stdout + stderr
+    assert train_model(run, out, None if resume else small, resume=resume).reason == "done"
     assert call(verify, out)[0] == 0
-
-
-@pytest.mark.parametrize("command", [verify, inspect, sample])
-def test_a_training_that_died_with_its_first_checkpoint_goes_on(
-    command: click.Command, run: Path, small: TrainSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    out = tmp_path / "model"
-
-    def die(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("corpuskit.train.train.write_model_document", die)
-    with pytest.raises(KeyboardInterrupt):
-        train_model(run, out, small)
-    monkeypatch.undo()
-    code, stdout, stderr = call(command, out)
-    assert code == 1
-    assert f"{out} holds no model.json" in stdout + stderr
-    assert "Go on with `corpuskit train --resume`" in stdout + stderr
-    assert train_model(run, out, resume=True).reason == "done"
 
 
 @pytest.mark.parametrize("command", [verify, inspect])

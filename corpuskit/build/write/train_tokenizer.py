@@ -23,7 +23,7 @@ def make_tokenizer(run: Run, *, settings: TrainTokenizer, documents: Sequence[st
         for path in (TOKENIZER, config):
             run.note(path)
         with run.scratch() as temporary:
-            trained.save(run.local(TOKENIZER), temporary)
+            trained.save(run.local(TOKENIZER), temporary, overwrite=True)
         outputs = [run.output(TOKENIZER), run.output(config)]
     tokenizer = Tokenizer.load(run.local(TOKENIZER), lossy=settings.lossy == "allow")
     facts = {"vocab_size": tokenizer.vocab_size, "end_of_text": tokenizer.end_of_text}

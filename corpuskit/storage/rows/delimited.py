@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Literal
 
 from corpuskit.errors import InputError
@@ -41,7 +39,7 @@ def read_delimited(path: str, name: str, wanted: Wanted) -> Rows:
         columns = _columns(records, name, wanted) or _Columns([], {})
         # A record is handed on when the next one is there: the last one before a break may be half of one.
         while columns.names and (record := records.next()) is not None:
-            if pending and not pending.blank:
+            if pending:
                 row += 1
                 yield _row(pending, row, columns, name)
             pending = record
@@ -49,10 +47,14 @@ def read_delimited(path: str, name: str, wanted: Wanted) -> Rows:
         yield Damage(0, "unreadable_file", error.one_line(), size_on_disk(path))
         return
     except BrokenStreamError as error:
+        if pending and records.passed_blank:  # So it is whole.
+            row += 1
+            yield _row(pending, row, columns, name)
+            pending = None
         size = records.held_bytes + (pending.size if pending else 0)
         yield Damage(row + 1, error.kind, broken_stream(f"{name}#{row + 1}", error), size)
         return
-    if pending and not pending.blank:
+    if pending:
         yield _row(pending, row + 1, columns, name)
 
 
@@ -99,30 +101,57 @@ class Record:
 
 
 class Records:
-    """The records of a file.
+    """The records of a file that are not blank.
 
     Args:
         quotes: whether quotes hold cells together; plain characters otherwise.
 
     A quote that is never closed would take in the rest of the file: then its first line alone is damage, and
     the lines behind it are read one by one.
+
+    Lines are handed to Python's parser as many as come at a time, and its count of them tells which a record
+    stands in: a file may hold little else than line ends.
+
+    Attributes:
+        passed_blank: whether a blank one was met since the last one that was given.
     """
 
     def __init__(self, lines: Lines, delimiter: str = ",", quotes: bool = True) -> None:
         # A process has one limit for all cells; Python's own is 128 KiB, less than a document may have.
         csv.field_size_limit(max(csv.field_size_limit(), streams.MAX_ROW_BYTES))
         self._lines = lines
-        self._physical = _physical(lines)
-        self._again: deque[Line] = deque()  # lines that are read a second time, each by itself
+        self._quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE
+        self._blocks = _blocks(lines)
+        # Lines are numbered from 0. Held are those from `_first` on.
         self._held: list[bytes] = []
-        self._line = 0
-        self.delimiter = delimiter
-        self._quotes = quotes
+        self._first = self._start = 0  # The next record begins with line `_start`.
+        self._alone = 0  # Before this line each is read by itself.
+        self._long: Line | None = None  # It comes next, and is too long.
+        self._fed = False  # No line is left for the parser.
+        self._refused = False  # With the next one the record would be too large.
+        # Of lines that are not UTF-8, how they were decoded; None where nothing reads them.
+        self._odd: dict[int, Decoded | None] = {}
+        self.passed_blank = False
+        self.set_delimiter(delimiter)
+
+    def set_delimiter(self, delimiter: str) -> None:
+        """Have the records that follow cut at another one."""
+        self._delimiter = delimiter
+        self._parse_on()
+
+    def _parse_on(self) -> None:
+        """Have the lines read on from the next record, or from those that are read by themselves."""
+        self._begun = max(self._start, self._alone)
+        self._fed = self._refused = False
+        self._reader = csv.reader(self._feed(), delimiter=self._delimiter, strict=True, quoting=self._quoting)
 
     @property
     def held_bytes(self) -> int:
         """Bytes of the record that is being read."""
-        return sum(map(len, self._held))
+        return self._size(self._start, self._first + len(self._held))
+
+    def _size(self, start: int, end: int) -> int:
+        return sum(map(len, self._held[start - self._first : end - self._first]))
 
     def text(self, record: Record) -> str:
         """The lines of a record as text, whatever its cells are."""
@@ -130,66 +159,153 @@ class Records:
         return found[0] if found else b"".join(record.raw).decode("utf-8", "replace")
 
     def push_back(self, record: Record) -> None:
-        """Have a record read again, which was the first."""
-        self._physical = chain([(line, len(line)) for line in record.raw], self._physical)
-        self._line = 0
+        """Have the record read again that was given last."""
+        self._start = record.line - 1
+        if record.kind == "too_large":
+            self._first, self._long = self._start, (record.raw[0], record.size)
+        self._parse_on()
 
     def next(self) -> Record | None:
         """The next record; None at the end. Raises `BrokenStreamError` where the stream breaks off."""
-        self._held = []
-        alone = bool(self._again)
-        first = self._take()
-        if first is None:
-            return None
-        number, (data, size) = self._line, first
-        if size > streams.MAX_ROW_BYTES:
-            problem = f"{size:,} bytes in one line. Split it"
-            return Record([], [data], number, size, None, "too_large", problem)
-        record = Record([], self._held, number, size)
+        self.passed_blank = False
+        while self._start < self._alone:
+            if record := self._next_alone():
+                return record
         try:
-            feed = self._feed(first, alone, record)
-            quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if self._quotes else csv.QUOTE_NONE
-            record.cells = next(csv.reader(feed, delimiter=self.delimiter, strict=True, quoting=quoting))
+            for cells in self._reader:
+                start, self._start = self._start, self._begun + self._reader.line_num
+                if len(cells) > 1 or (cells and cells[0].strip()):
+                    return self._record(start, cells)
+                self.passed_blank = True
         except csv.Error as error:
             # Lines behind the first one may be records of their own.
-            self._again.extendleft((line, len(line)) for line in reversed(self._held[1:]))
-            self._line -= len(self._held) - 1
-            return Record([], self._held[:1], number, size, None, "bad_csv", f"{error}. Mend the line")
-        record.size = self.held_bytes
+            start, self._start = self._start, self._start + 1
+            self._alone = self._begun + self._reader.line_num
+            record = self._damaged(start, "a quote is not closed" if self._refused else str(error))
+            if self._fed:  # Else the parser goes on with the line behind.
+                self._parse_on()
+            return record
+        if self._long is None:
+            return None
+        (data, size), self._long = self._long, None
+        self._held, self._start = [], self._start + 1
+        self._first = self._start
+        self._parse_on()
+        problem = f"{size:,} bytes in one line. Split it"
+        return Record([], [data], self._start, size, None, "too_large", problem)
+
+    def _next_alone(self) -> Record | None:
+        """The record in the next line, which is read by itself; None if it is blank."""
+        start = self._start
+        self._start += 1
+        data = self._held[start - self._first]
+        if data in _LINE_ENDS:
+            self.passed_blank = True
+            return None
+        [text] = self._texts([data], start)
+        try:
+            # What has no quotes is cut at each delimiter: a parser for each line takes six times as long.
+            cells = (
+                next(csv.reader([text], delimiter=self._delimiter, strict=True, quoting=self._quoting))
+                if '"' in text
+                else text.rstrip("\r\n").split(self._delimiter)
+            )
+        except csv.Error as error:
+            return self._damaged(start, str(error))
+        if len(cells) > 1 or cells[0].strip():
+            return self._record(start, cells)
+        self.passed_blank = True
+        return None
+
+    def _record(self, start: int, cells: list[str]) -> Record:
+        raw = self._held[start - self._first : self._start - self._first]
+        record = Record(cells, raw, start + 1, sum(map(len, raw)), self._lines.wide)
+        for number in range(start, self._start) if self._odd else ():
+            if number in self._odd:
+                record.decoded = self._odd[number] or record.decoded
+                if self._odd[number] is None:
+                    record.kind = "invalid_utf8"
+                    record.problem = "bytes that are not UTF-8. Convert the file"
         return record
 
-    def _feed(self, line: Line | None, alone: bool, record: Record) -> Iterator[str]:
-        """The text of the lines of a record, as many as are asked for."""
+    def _damaged(self, start: int, error: str) -> Record:
+        """Of a record that cannot be read the first line."""
+        line = self._held[start - self._first]
+        return Record([], [line], start + 1, len(line), None, "bad_csv", f"{error}. Mend the line")
+
+    def _feed(self) -> Iterator[str]:
+        """The text of the lines from the next record on, for as long as they are asked for.
+
+        Ends before a line that is too long, and before one with which a record would be too large.
+        """
+        at = since = self._begun
         size = 0
-        while line is not None:
-            data, length = line
-            size += length
-            if size > streams.MAX_ROW_BYTES:
-                raise csv.Error("a quote is not closed")
-            self._held.append(data)
-            found = self._lines.decode(data)
-            if found is None:
-                record.kind, record.problem = "invalid_utf8", "bytes that are not UTF-8. Convert the file"
-            record.decoded = (found and found[1]) or record.decoded
-            yield found[0] if found else data.decode("utf-8", "replace")
-            line = None if alone else self._take()
+        while not self._fed:
+            lines = self._held[at - self._first :]
+            texts = self._texts(lines, at)
+            if since != self._start:
+                since, size = self._start, self._size(self._start, at)
+            added = sum(map(len, lines))
+            if size + added <= streams.MAX_ROW_BYTES:
+                yield from texts
+                at, size = at + len(lines), size + added
+            else:
+                for line, text in zip(lines, texts, strict=True):
+                    if since != self._start:
+                        since, size = self._start, self._size(self._start, at)
+                    at, size = at + 1, size + len(line)
+                    if size > streams.MAX_ROW_BYTES:
+                        self._fed = self._refused = True
+                        return
+                    yield text
+            self._fed = not self._grow()
+        self._refused = self._long is not None
 
-    def _take(self) -> Line | None:
-        line = self._again.popleft() if self._again else next(self._physical, None)
-        self._line += line is not None
-        return line
+    def _grow(self) -> bool:
+        """Take in lines of the file; False at its end, and before one that is too long."""
+        block = None if self._long else next(self._blocks, None)
+        if block is None:
+            return False
+        lines, size = block
+        if size > streams.MAX_ROW_BYTES:
+            self._long = lines[0], size
+            return False
+        del self._held[: self._start - self._first]
+        self._first = self._start
+        self._held += lines
+        if self._odd:
+            self._odd = {number: how for number, how in self._odd.items() if number >= self._first}
+        return True
+
+    def _texts(self, lines: list[bytes], first: int) -> list[str]:
+        """The text of each of some lines, of which the number of the first is given."""
+        try:
+            return [line.decode("utf-8") for line in lines]
+        except UnicodeDecodeError:
+            texts = []
+        for number, line in enumerate(lines, first):
+            found = self._lines.decode(line)
+            if found is None or found[1] is not None:
+                self._odd[number] = found and found[1]
+            texts.append(found[0] if found else line.decode("utf-8", "replace"))
+        return texts
 
 
-def _physical(lines: Lines) -> Iterator[Line]:
-    """Lines with their ends, which belong to quoted cells; cut at LF, CR LF and CR."""
+_LINE_ENDS = frozenset((b"\n", b"\r", b"\r\n"))
+
+
+def _blocks(lines: Lines) -> Iterator[tuple[list[bytes], int]]:
+    """Lines with their ends, which belong to quoted cells, as many as come at a time, and their bytes.
+
+    They are cut at LF, CR LF and CR. Of one that is too long the beginning alone comes, and its size.
+    """
     start = BOM
-    for data, size in lines:
+    for data, size in lines.runs():
         data, start = data.removeprefix(start), b""
         if size > streams.MAX_ROW_BYTES:
-            yield data, size
-            continue
-        for line in (data + b"\n").splitlines(keepends=True):
-            yield line, len(line)
+            yield [data], size
+        else:
+            yield (data if data.endswith(b"\n") else data + b"\n").splitlines(keepends=True), 0
 
 
 def _columns(records: Records, name: str, wanted: Wanted) -> _Columns | None:
@@ -202,16 +318,15 @@ def _columns(records: Records, name: str, wanted: Wanted) -> _Columns | None:
         BrokenStreamError: the stream breaks off before.
     """
     own = "\t" if streams.bare(name).endswith((".tsv", ".tab")) else ","
-    records.delimiter = own
+    records.set_delimiter(own)
     record = records.next()
-    while record is not None and record.blank:
-        record = records.next()
     if record is None:
         return None
     head = records.text(record)
     found = [(d, split_cells(head, d)) for d in (own, *_DELIMITERS.replace(own, ""))]
     named = (pair for pair in found if wanted.header and wanted.text in pair[1])
-    records.delimiter, names = next(named, None) or max(found, key=lambda pair: len(pair[1]))
+    delimiter, names = next(named, None) or max(found, key=lambda pair: len(pair[1]))
+    records.set_delimiter(delimiter)
     if not wanted.header:
         records.push_back(record)
         names = [str(number) for number in range(1, len(names) + 1)]

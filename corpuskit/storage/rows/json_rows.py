@@ -2,68 +2,21 @@
 
 from __future__ import annotations
 
-import codecs
-import json
-import re
-from collections.abc import Iterator
+from contextlib import suppress
 from itertools import islice
-from typing import Any
 
 from corpuskit.storage import streams
-from corpuskit.storage.rows.row import (
-    Damage,
-    Decoded,
-    Row,
-    Rows,
-    TwiceDict,
-    Wanted,
-    broken_stream,
-    excerpt,
-    not_utf8,
-    too_large,
-)
-from corpuskit.storage.rows.text import BOM, Lines
+from corpuskit.storage.rows.json_values import Unread, Values, parse
+from corpuskit.storage.rows.row import Damage, Row, Rows, Wanted, broken_stream, excerpt, not_utf8, too_large
+from corpuskit.storage.rows.text import BOM, Line, Lines
 from corpuskit.storage.streams import BrokenStreamError
 
 _LEAST = 3
 """Bytes beyond ASCII from which lines that are not UTF-8 are decoded. JSON is UTF-8 by its standard: one or
 two odd bytes are damage rather than another encoding."""
 
-_BETWEEN = re.compile(r"[\s,]*")
 _FORM_BYTES = 2**20
 """Bytes of a first line up to which it is asked whether it is an object by itself."""
-
-
-def _as_dict(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object as Python's parser makes it, the last of equal names winning; which differ is remembered."""
-    value = dict(pairs)
-    if len(value) == len(pairs):
-        return value
-    twice = TwiceDict(value)
-    twice.twice = frozenset(name for name, each in pairs if each != value[name])
-    return twice
-
-
-def _digits(number: str) -> int | str:
-    """A whole number; its digits as they stand where Python refuses to convert so many."""
-    try:
-        return int(number)
-    except ValueError:
-        return number
-
-
-_DECODER = json.JSONDecoder(object_pairs_hook=_as_dict)
-_LENIENT = json.JSONDecoder(object_pairs_hook=_as_dict, parse_int=_digits)
-
-
-def parse(text: str) -> Any:
-    """The value of a JSON text. Raises ValueError or RecursionError."""
-    try:
-        return _DECODER.decode(text)
-    except json.JSONDecodeError:
-        raise
-    except ValueError:  # A number of too many digits, in whatever field: no reason to lose the text.
-        return _LENIENT.decode(text)
 
 
 def read_json(path: str, name: str, wanted: Wanted) -> Rows:
@@ -73,24 +26,29 @@ def read_json(path: str, name: str, wanted: Wanted) -> Rows:
     counts lines then, and objects otherwise.
     """
     lines = Lines(path, wanted.decode, _LEAST, wanted.encoding)
-    try:
-        form = _form(lines)
-    except BrokenStreamError:
-        form = "lines"  # It is told with its place when it is met again.
-    yield from (_read_lines if form == "lines" else _read_values)(lines, name)
+    yield from (_read_lines if _form(lines) == "lines" else _read_values)(lines, name)
 
 
 def _form(lines: Lines) -> str:
     """``lines`` or ``values``, by the first two lines that are not blank."""
     bare = ((data.removeprefix(BOM).strip(), size) for data, size in lines)
-    found = list(islice((line for line in bare if line[0]), 2))
+    found: list[Line] = []
+    breaks = True  # It is told with its place when it is met again.
+    with suppress(BrokenStreamError):
+        found.extend(islice((line for line in bare if line[0]), 2))
+        breaks = False
     first, size = found[0] if found else (b"", 0)
     second = found[1][0] if len(found) > 1 else b""
     if first.startswith(b"["):
         # Lists of lists or of numbers are no rows, and are told so line by line.
         opened = first[1:].lstrip() or second
         return "values" if opened.startswith((b"{", b"]")) else "lines"
-    if size > _FORM_BYTES or not first.startswith(b"{") or not first.endswith((b",", b"{", b"[", b":")):
+    if (
+        breaks
+        or size > _FORM_BYTES
+        or not first.startswith(b"{")
+        or not first.endswith((b",", b"{", b"[", b":"))
+    ):
         return "lines"
     return "lines" if _is_object(second) else "values"
 
@@ -147,121 +105,17 @@ def _line_row(lines: Lines, data: bytes, size: int, row: int, name: str) -> Rows
 
 def _read_values(lines: Lines, name: str) -> Rows:
     """One row per object of a list, or of objects that stand one after the other; memory holds one."""
-    window = _Window(lines)
-    for row, (value, size) in enumerate(_values(window)):
+    values = Values(lines)
+    for row, (value, size) in enumerate(values):
         place = f"{name}#{row}"
         if isinstance(value, dict):
-            yield Row(row, value, size, decoded=window.decoded or lines.wide)
+            yield Row(row, value, size, decoded=values.decoded or lines.wide)
         elif isinstance(value, BrokenStreamError):
             yield Damage(row, value.kind, broken_stream(place, value), size)
-        elif isinstance(value, Exception):
-            kind = "too_large" if isinstance(value, _TooLargeError) else "bad_json"
-            error = f"{place}: not JSON from here on: {value}. Mend the file: what follows is not read."
-            yield Damage(row, kind, error, size)
+        elif isinstance(value, Unread):
+            behind = "what stands behind it is read" if value.goes_on else "what follows is not read"
+            error = f"{place} (line {value.line}): {value.why}. Mend it: {behind} ({size:,} bytes are lost)."
+            yield Damage(row, value.kind, error, size, value.excerpt)
         else:
             error = f"{place}: {type(value).__name__} where an object is needed. Write a list of objects."
             yield Damage(row, "bad_json", error, size)
-
-
-class _TooLargeError(ValueError):
-    """One value is larger than a document may be."""
-
-
-class _Window:
-    """The text of a file from some place on, as much of it as is needed.
-
-    Attributes:
-        text: what is held of the file.
-        at: where in ``text`` to read on.
-        ended: whether nothing follows.
-    """
-
-    def __init__(self, lines: Lines) -> None:
-        self._lines = lines
-        self._left = lines.utf8()
-        self._decoder: codecs.IncrementalDecoder = codecs.getincrementaldecoder("utf-8")()
-        self.text = ""
-        self.at = 0
-        self.ended = False
-        self.decoded: Decoded | None = None
-
-    def grow(self) -> None:
-        """Take in more text: as much again as there is, so that parsing it anew stays linear."""
-        pieces = [self.text[self.at :]]
-        size, least = 0, len(pieces[0])
-        while size <= least and not self.ended:
-            data = next(self._left, None)
-            self.ended = data is None
-            pieces.append(self._decode(data or b""))
-            size += len(pieces[-1])
-        self.text, self.at = "".join(pieces), 0
-
-    def _decode(self, data: bytes) -> str:
-        try:
-            return self._decoder.decode(data, final=self.ended)
-        except UnicodeDecodeError as error:
-            if self.decoded is None and (found := self._lines.judge(data)) is not None:
-                self.decoded = found
-                self._decoder = codecs.getincrementaldecoder(found.encoding)()
-                return self._decoder.decode(data, final=self.ended)
-            raise ValueError(f"bytes that are not UTF-8: {error.object[error.start :][:8]!r}") from error
-
-    def rest(self) -> int:
-        """Bytes that are left of the file, which are read for it."""
-        size = len(self.text[self.at :].encode("utf-8", "surrogatepass"))
-        try:
-            return size + sum(map(len, self._left))
-        except BrokenStreamError:
-            return size
-
-
-def _values(window: _Window) -> Iterator[tuple[Any, int]]:
-    """Objects with their sizes in bytes; what ends the reading comes as an exception with the bytes left."""
-    inside = False
-    try:
-        window.grow()
-        window.at = len(window.text) - len(window.text.removeprefix("\ufeff"))
-        while True:
-            window.at = _BETWEEN.match(window.text, window.at).end()  # type: ignore[union-attr]
-            mark = window.text[window.at : window.at + 1]
-            if not mark:
-                if window.ended:
-                    break
-                window.grow()
-            elif mark == "]" or (mark == "[" and not inside):
-                inside = mark == "["
-                window.at += 1
-            else:
-                yield _next(window)
-        if inside:
-            raise ValueError("the list is not closed")
-    except (ValueError, RecursionError, BrokenStreamError) as error:
-        yield error, window.rest()
-
-
-def _next(window: _Window) -> tuple[Any, int]:
-    """The value at which the window stands, which moves behind it."""
-    while True:
-        try:
-            value, end = _raw(window.text, window.at)
-            # A number at the end of what is there may go on.
-            if end < len(window.text) or window.ended:
-                break
-        except ValueError:
-            if window.ended:
-                raise
-        if len(window.text) - window.at > streams.MAX_ROW_BYTES:
-            raise _TooLargeError(f"a value of more than {streams.MAX_ROW_BYTES:,} bytes")
-        window.grow()
-    size = len(window.text[window.at : end].encode("utf-8", "surrogatepass"))
-    window.at = end
-    return value, size
-
-
-def _raw(text: str, at: int) -> tuple[Any, int]:
-    try:
-        return _DECODER.raw_decode(text, at)
-    except json.JSONDecodeError:
-        raise
-    except ValueError:
-        return _LENIENT.raw_decode(text, at)

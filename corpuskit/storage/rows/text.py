@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import os
+import re
 from collections.abc import Iterator
 
 from corpuskit.storage import streams
@@ -25,6 +26,9 @@ _CONTROLS = bytes({*range(9), *range(0x0E, 0x1B), *range(0x1C, 0x20), 0x7F})
 _MAX_CONTROLS = 0.01
 """Share of control characters of ASCII from which bytes are no text in UTF-8, although they may be valid:
 UTF-16 of Cyrillic is, without its mark. Tabs, line ends, form feeds and escape sequences do not count."""
+_ASCII = re.compile(rb"[\t\n\r -~]{16}")
+"""What begins so is no UTF-16 or UTF-32: every other byte of the names that a table begins with would be
+none of these."""
 _HEAD_BYTES = 2**16
 _SAMPLE_BYTES, _SAMPLED_BYTES = 2**18, 2**26
 """Bytes of lines that are not ASCII by which an encoding is judged, and of the file that is read for them."""
@@ -133,17 +137,34 @@ class Lines:
         Raises:
             BrokenStreamError: the stream breaks off, or is not in the encoding in which it begins.
         """
+        for data, size in self.runs():
+            if size > streams.MAX_ROW_BYTES:
+                yield data, size
+            else:
+                yield from ((line, len(line)) for line in data.removesuffix(b"\n").split(b"\n"))
+
+    def runs(self) -> Iterator[Line]:
+        """Yield as many lines together as come at a time, each with its LF; a last one may have none.
+
+        Of one that is larger than `MAX_ROW_BYTES` the beginning comes, without its LF, and its size. What
+        stands behind the last LF when the stream breaks off comes, too, also if it is nothing.
+        """
         held: list[bytes] = []
         size = 0
         try:
             for chunk in self.utf8():
-                *whole, tail = chunk.split(b"\n")
-                for piece in whole:
-                    yield _line([*held, piece], size + len(piece))
+                end = chunk.rfind(b"\n") + 1
+                if end and size + end <= streams.MAX_ROW_BYTES:
+                    yield b"".join([*held, chunk[:end]]), size + end
                     held, size = [], 0
-                size += len(tail)
-                # Of a line that is too long the first piece is kept, for the excerpt; memory is bounded.
-                held = [*held[:1], tail] if size > streams.MAX_ROW_BYTES else [*held, tail]
+                elif end:  # One of them may be too long.
+                    for line in chunk[: end - 1].split(b"\n"):
+                        yield _line([*held, line], size + len(line), b"\n")
+                        held, size = [], 0
+                if tail := chunk[end:]:
+                    size += len(tail)
+                    # Of a line that is too long the first piece is kept, for the excerpt: memory is bounded.
+                    held = [*(held[:1] if size > streams.MAX_ROW_BYTES else held), tail]
         except BrokenStreamError:
             yield _line(held, size)
             raise
@@ -169,15 +190,15 @@ class Lines:
 
     @property
     def wide(self) -> Decoded | None:
-        """The UTF-16, UTF-32 or told encoding in which all of the file is; None for other files."""
+        """The UTF-16 or UTF-32 in which all of the file is; None for other files."""
         return Decoded("", self._wide) if self._wide else None
 
     def utf8(self) -> Iterator[bytes]:
-        """The chunks of the file, as UTF-8 if they are UTF-16, UTF-32 or in a told encoding."""
+        """The chunks of the file, as UTF-8 if they are UTF-16 or UTF-32."""
         pieces = chunks(self._path, streams.CHUNK_BYTES)
         first = next(pieces, b"")
         self._wide = self._told or marked(first)
-        if not self._wide and self._decode and seems_binary(first):
+        if not self._wide and self._decode and seems_binary(first) and not _ASCII.match(first):
             found = self._decode(first[: len(first) // 4 * 4])
             self._wide = found.encoding if found and found.encoding.startswith("utf-") else ""
         if not self._wide:
@@ -221,6 +242,7 @@ class Lines:
         return found and found._replace(text="")
 
 
-def _line(held: list[bytes], size: int) -> Line:
-    too_long = size > streams.MAX_ROW_BYTES
-    return (held[0][: streams.EXCERPT_BYTES] if too_long else b"".join(held)), size
+def _line(held: list[bytes], size: int, end: bytes = b"") -> Line:
+    if size > streams.MAX_ROW_BYTES:
+        return held[0][: streams.EXCERPT_BYTES], size
+    return b"".join([*held, end]), size

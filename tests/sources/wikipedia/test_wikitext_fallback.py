@@ -260,6 +260,16 @@ def test_rows_keep_their_places_without_signs_of_their_own() -> None:
     assert text(head + "| x || colspan=999 | y\n|}") == "A | B | C\nx | y"
 
 
+def test_beyond_the_bound_of_spans_no_text_is_lost() -> None:
+    """A hundred rows or columns a cell, as `Options.tables` states: cells move to the left behind them."""
+    rows = "\n".join(f"|-\n| v{i}" for i in range(1, 150))
+    tall = text(f"{{|\n! rowspan=150 | head\n| v0\n{rows}\n|}}").split("\n")
+    assert tall == [f"head | v{i}" if i < 100 else f"v{i}" for i in range(150)]
+    cells = " || ".join(f"c{i}" for i in range(300))
+    row = text(f"{{|\n! a\n|-\n| rowspan=9 | x\n|-\n| {cells}\n|}}").split("\n")[-1]
+    assert row == "x | " + cells.replace("||", "|")
+
+
 def test_lists_and_summaries_of_unknown_templates_stay() -> None:
     assert text("A tower.\n\n{{unheard|\n* a stone\n* a roof\n}}\n\nIt stands.") == (
         "A tower.\n\n- a stone\n- a roof\n\nIt stands."

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
+import io
+import random
+from collections.abc import Iterable
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from corpuskit.errors import InputError
 from corpuskit.storage import streams
+from corpuskit.storage.rows import delimited
 from corpuskit.storage.rows.formats import read_rows, table_problem
 from corpuskit.storage.rows.row import Damage, Decoded, Row, Wanted
 
@@ -103,6 +110,79 @@ def test_an_overlong_line_and_an_overlong_quote(tmp_path: Path, monkeypatch: pyt
     found = pairs(read(tmp_path, data))
     assert found[:3] == [("too_large",), ("one", "b"), ("bad_csv",)]
     assert found[-1] == ("two", "c")
+
+
+@pytest.mark.parametrize("chunk", [3, 50, 2**18])
+def test_no_line_is_lost_where_a_record_would_be_too_large(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int
+) -> None:
+    """The line with which it would be is read again, as those before it are; also one that is itself."""
+    monkeypatch.setattr(streams, "MAX_ROW_BYTES", 100)
+    monkeypatch.setattr(streams, "CHUNK_BYTES", chunk)
+    lines = ['"open', *(f"line {i}" for i in range(40)), '"open', "x" * 120, "next", '"open', "last"]
+    data = b"text\n" + "\n".join([*lines, ""]).encode()
+    found = read(tmp_path, data)
+    kinds = {'"open': "bad_csv", "x" * 120: "too_large"}
+    assert pairs(found) == [(kinds[line],) if line in kinds else (line, None) for line in lines]
+    sizes = [
+        len(line) + (len(line) < 100) for line in lines
+    ]  # Of a line that is too long its end is no part.
+    assert [row.size for row in found] == sizes
+
+
+@pytest.mark.parametrize("chunk", [7, 2**18])
+def test_the_first_record_without_a_header_is_read_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int
+) -> None:
+    """Whatever is wrong with it: it is looked at for the columns, and then read as any other."""
+    monkeypatch.setattr(streams, "MAX_ROW_BYTES", 100)
+    monkeypatch.setattr(streams, "CHUNK_BYTES", chunk)
+    wanted = Wanted("1", header=False)
+    for first, kind in ((b'"open', "bad_csv"), (b"x" * 120, "too_large"), (b'"a"b', "bad_csv")):
+        found = read(tmp_path, b"\n\n" + first + b"\none\ntwo\n", wanted)
+        told = [row.error if isinstance(row, Damage) else row.get("1") for row in found]
+        assert [row.kind if isinstance(row, Damage) else "" for row in found] == [kind, "", ""]
+        assert told[0].startswith("a.csv#0 (line 3): ")
+        assert told[1:] == ["one", "two"]
+
+
+@pytest.mark.parametrize("lines", [b"\n", b'"\n', b" \r\n", b'""\n"\n', b"a\n"])
+@pytest.mark.parametrize("before", [b"", b'"', b'"b\n'])
+def test_a_table_of_line_ends_and_quotes_takes_few_parsers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lines: bytes, before: bytes
+) -> None:
+    """One for each line took ten times as long: 4 MB of line ends behind an open quote ten seconds."""
+    made = 0
+
+    def reader(feed: Iterable[str], **how: Any) -> Any:
+        nonlocal made
+        made += 1
+        return csv.reader(feed, **how)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(delimited, "csv", SimpleNamespace(reader=reader, **vars_of_csv()))
+        read(tmp_path, b"text,label\n" + before + lines * 10_000 + b"c,d\n")
+    with_quotes = lines.count(b'"') * 10_000  # Behind an open quote each such line is looked at by itself.
+    assert made < 20 + (with_quotes if before and lines.startswith(b'""') else 0)
+
+
+def vars_of_csv() -> dict[str, Any]:
+    return {"Error": csv.Error, "field_size_limit": csv.field_size_limit}
+
+
+@pytest.mark.parametrize("chunk", [5, 64, 2**18])
+def test_odd_tables_are_read_as_python_reads_each_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chunk: int
+) -> None:
+    """Where nothing is damaged, all records are those of Python's own parser over the whole file."""
+    monkeypatch.setattr(streams, "CHUNK_BYTES", chunk)
+    chance = random.Random(chunk)
+    cells = ["", "a", '"b,c"', '"two\nlines"', '"\r"', '"say ""x"""', "\u2028", "é", '"\n\n\n"', " "]
+    for _ in range(150):
+        ends = chance.choices(["\n", "\r\n", "\n\n", "\r"], k=chance.randrange(1, 40))
+        body = "".join(f"{chance.choice(cells)},{chance.choice(cells)}{end}" for end in ends)
+        expected = [tuple(row) for row in csv.reader(io.StringIO(body, newline="")) if row]
+        assert pairs(read(tmp_path, f"text,label\n{body}".encode())) == expected
 
 
 def test_columns_by_number(tmp_path: Path) -> None:
