@@ -72,7 +72,8 @@ def command(
 ) -> None:
     """Train a smaller model that learns from a larger one.
 
-    It reads the shards of a run, and learns what the teacher says of each token. TEACHER is the folder of a model, also of an import, or of answers that --store wrote.
+    It reads the shards of a run, and learns what the teacher says of each token. TEACHER is the folder of a
+    model, also of an import, or of answers that --store wrote.
 
     \b
     corpuskit distill models/large runs/sample --out models/small --steps 500

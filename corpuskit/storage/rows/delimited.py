@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterator, Sequence
+from csv import QUOTE_MINIMAL, QUOTE_NONE
 from dataclasses import dataclass
 from typing import Literal
 
@@ -120,7 +121,7 @@ class Records:
         # A process has one limit for all cells; Python's own is 128 KiB, less than a document may have.
         csv.field_size_limit(max(csv.field_size_limit(), streams.MAX_ROW_BYTES))
         self._lines = lines
-        self._quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quotes else csv.QUOTE_NONE
+        self._quoting: Literal[0, 3] = QUOTE_MINIMAL if quotes else QUOTE_NONE
         self._blocks = _blocks(lines)
         # Lines are numbered from 0. Held are those from `_first` on.
         self._held: list[bytes] = []

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
+from corpuskit.storage.files import sha256_file, sha256_json
 from corpuskit.storage.rows.delimited import Record
 from corpuskit.storage.streams import BrokenStreamError
 from corpuskit.train.data.tables.encodings import not_utf8
@@ -50,6 +52,12 @@ class DelimitedFile:
     def told(self) -> tuple[str, ...]:
         """What was found out about the file."""
         return self.shape.told
+
+    def fingerprint(self) -> str:
+        """A sha256, in hex, of what is read and of how: it changes when either does."""
+        shape = self.shape
+        how = [shape.delimiter, shape.quotes, shape.header, self.encoding, list(self.columns)]
+        return sha256_json({"contents": sha256_file(Path(self.path)), "how": how})
 
     def with_header(self, header: bool) -> DelimitedFile:
         """The same file, its first row taken for names or for data."""

@@ -42,7 +42,8 @@ def hub_table(data: str, split: str | None) -> ColumnFile:
     classes = class_names(dataset.features.to_dict())
     others = [each for each in there if each != chosen]
     told = [f"split {chosen!r} is read" + f"; there are also {', '.join(others)}" * bool(others)]
-    return ColumnFile(data, tuple(dataset.column_names), opened, classes, (*told, *said(classes)))
+    names, sentences = tuple(dataset.column_names), (*told, *said(classes))
+    return ColumnFile(data, names, opened, classes, sentences, stamp=str(dataset._fingerprint))
 
 
 def _batches(dataset: Any) -> Iterator[pa.RecordBatch]:

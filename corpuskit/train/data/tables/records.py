@@ -7,12 +7,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from corpuskit.errors import EmptyError, InputError
+from corpuskit.storage.files import sha256_file, sha256_json
 from corpuskit.storage.rows.arrow import DAMAGE, open_batches, plain
 from corpuskit.storage.rows.json_rows import read_json
 from corpuskit.storage.rows.row import Damage, TwiceDict, Wanted
@@ -63,6 +65,10 @@ class JsonFile:
         """Values are known by the names of the fields."""
         return self.columns
 
+    def fingerprint(self) -> str:
+        """A sha256, in hex, of what is read and of how: it changes when either does."""
+        return sha256_json({"contents": sha256_file(Path(self.path)), "encoding": self.encoding})
+
     def rows(self, only: frozenset[str] | None = None) -> Iterator[Row | Problem]:
         """Rows in order, all fields of each, and a problem for each that is none."""
         found = read_json(self.path, self.name, Wanted("", encoding=self.encoding))
@@ -98,6 +104,7 @@ class ColumnFile:
         columns: names of the columns.
         classes: names of the classes by column, where the file has them (`datasets.ClassLabel`): numbers of
             such a column, also inside lists, are handed on as names.
+        path: of the file; ``""`` of a data set that is loaded, which `stamp` stands for.
     """
 
     name: str
@@ -105,6 +112,13 @@ class ColumnFile:
     opened: Callable[[list[str] | None], AbstractContextManager[Batches]]
     classes: Mapping[str, tuple[str, ...]]
     told: tuple[str, ...] = ()
+    path: str = ""
+    stamp: str = ""
+
+    def fingerprint(self) -> str:
+        """A sha256, in hex, of what is read and of how: it changes when either does."""
+        contents = sha256_file(Path(self.path)) if self.path else self.stamp
+        return sha256_json({"contents": contents, "classes": {k: list(v) for k, v in self.classes.items()}})
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -182,7 +196,7 @@ def parquet_file(path: str, name: str) -> ColumnFile:
             rows = file.metadata.num_rows
     except DAMAGE as error:
         raise _unreadable(path, name, "Parquet file", error) from error
-    return _column_file(name, schema, opened, rows)
+    return _column_file(path, name, schema, opened, rows)
 
 
 def arrow_table(path: str, name: str, features: Mapping[str, Any] | None = None) -> ColumnFile:
@@ -199,10 +213,11 @@ def arrow_table(path: str, name: str, features: Mapping[str, Any] | None = None)
             schema, _ = open_batches(file)
     except DAMAGE as error:
         raise _unreadable(path, name, "Arrow stream or file", error) from error
-    return _column_file(name, schema, opened, features=features)
+    return _column_file(path, name, schema, opened, features=features)
 
 
 def _column_file(
+    path: str,
     name: str,
     schema: pa.Schema,
     opened: Callable[[list[str] | None], AbstractContextManager[Batches]],
@@ -212,7 +227,7 @@ def _column_file(
     if rows == 0:
         raise EmptyError(f"{name}: no row: its columns are {', '.join(schema.names) or 'none'}", remedy="")
     classes = class_names(features if features is not None else _noted(schema))
-    return ColumnFile(name, tuple(schema.names), opened, classes, tuple(said(classes)))
+    return ColumnFile(name, tuple(schema.names), opened, classes, tuple(said(classes)), path)
 
 
 def said(classes: Mapping[str, tuple[str, ...]]) -> Iterator[str]:

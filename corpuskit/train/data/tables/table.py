@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from corpuskit.errors import EmptyError, InputError, SettingError, counted
 from corpuskit.storage import streams
+from corpuskit.storage.files import sha256_json
 from corpuskit.storage.rows.formats import format_of
 from corpuskit.storage.rows.text import marked
 from corpuskit.storage.streams import BrokenStreamError, what_it_is
@@ -50,6 +51,9 @@ class TableFile(Protocol):
     def told(self) -> tuple[str, ...]:
         """What was found out about it."""
 
+    def fingerprint(self) -> str:
+        """A sha256, in hex, of what is read and of how."""
+
     def rows(self, only: frozenset[str] | None = None) -> Iterator[Row | Problem]:
         """Its rows and problems in order; of a table of columns those alone that are asked for."""
 
@@ -85,6 +89,10 @@ class Table:
         """Why the first row was taken for data; ``""`` where it was not, or where that was told."""
         file = self.files[0]
         return file.shape.doubt if isinstance(file, DelimitedFile) else ""
+
+    def fingerprint(self) -> str:
+        """A sha256, in hex, over the contents of all files and how they are read; paths are no part of it."""
+        return sha256_json([file.fingerprint() for file in self.files])
 
     def with_header(self, header: bool) -> Table:
         """The same table, the first row of each delimited file taken for names, or for data."""

@@ -117,6 +117,7 @@ def test_tables_of_columns(tmp_path: Path, name: str) -> None:
     written.rename(tmp_path / name)
     table = open_table(tmp_path / name)
     assert table.columns == ("text", "label", "other")
+    assert table.fingerprint() == open_table(tmp_path / name).fingerprint()
     assert read(tmp_path / name) == ROWS
     assert str(next(table.rows()).place) == f"{name} row 1"
 
@@ -198,6 +199,19 @@ def test_a_uri_is_no_path_of_this_machine() -> None:
         open_table("s3://bucket/data.csv")
 
 
+def test_the_fingerprint_is_that_of_contents_and_of_how_they_are_read(tmp_path: Path) -> None:
+    for folder, text in (
+        ("a", "text,label\none,x\n"),
+        ("b", "text,label\none,x\n"),
+        ("c", "text,label\ntwo,x\n"),
+    ):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "data.csv").write_text(text)
+    prints = [open_table(tmp_path / folder).fingerprint() for folder in "abc"]
+    assert prints[0] == prints[1] != prints[2]
+    assert open_table(tmp_path / "a", header=False).fingerprint() != prints[0]
+
+
 # -------------------------------------------------------------------------------------- Hugging Face datasets
 @pytest.fixture(scope="module")
 def saved(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -257,6 +271,7 @@ def test_a_data_set_by_name_is_loaded(saved: Path, tmp_path: Path, monkeypatch: 
     assert [row.values["label"] for row in found.rows()] == ["fruit", "veg", "tool", "fruit"]
     assert next(table.rows()).place.row == 1
     assert table.told[0] == "split 'train' is read"
+    assert table.fingerprint() == open_table(f"hf:{folder}").fingerprint()
     with pytest.raises(SettingError, match="no split 'test'"):
         open_table(f"hf:{folder}", split="test")
 
