@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from corpuskit.errors import SettingError, StorageError, TrainError
 from corpuskit.storage.files import GOES_ON, UNFINISHED, remove_files, write_file, writing
@@ -21,7 +22,7 @@ from corpuskit.train.parallel.processes import processes
 from corpuskit.train.result import TrainResult, start_event, sum_up, write_model_document
 from corpuskit.train.resume import newest_checkpoint, refuse_model
 from corpuskit.train.setup import beginning, make_trainer
-from corpuskit.train.trainer import Progress
+from corpuskit.train.trainer import Progress, Trainer
 from corpuskit.train.watch.curves import NAME as CURVES
 from corpuskit.train.watch.curves import Curves
 from corpuskit.train.watch.events import Listener, Log
@@ -103,13 +104,19 @@ def run(
                 if log is not None:
                     trainer.listeners += [log, Curves(out, log.path if progress.step else None)]
                     trainer.listeners += [listen] if listen else []
-                trainer.emit(start_event(trainer, progress, checkpoint.state if checkpoint else None))
-                if not checkpoint:
-                    Saver(trainer).save(progress)
-                # OUT counts as a model from here on, when there is something to resume.
-                write_model_document(trainer, {})
-                reason = fit(trainer, progress, pause_at)
-                return sum_up(trainer, progress, reason)
+                return _train(trainer, progress, checkpoint.state if checkpoint else None, pause_at)
+
+
+def _train(
+    trainer: Trainer, progress: Progress, state: dict[str, Any] | None, pause_at: int | None
+) -> TrainResult:
+    """Train from where `progress` stands; `state` is that of the checkpoint that the run goes on from."""
+    trainer.emit(start_event(trainer, progress, state))
+    if state is None:
+        Saver(trainer).save(progress)
+    # OUT counts as a model from here on, when there is something to resume.
+    write_model_document(trainer, {})
+    return sum_up(trainer, progress, fit(trainer, progress, pause_at))
 
 
 @contextlib.contextmanager

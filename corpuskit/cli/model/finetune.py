@@ -83,7 +83,8 @@ def command(
 
     DATA is a table in CSV, JSON, Parquet or Arrow, a folder of them, a data set of `datasets` (saved, or
     hf:NAME), or with --task lm text files or a run. What was found in the data is shown before the first
-    step; columns that it does not find are named by options. Stop it with Ctrl-C (once: it saves) and go on with --resume: the result is the same, bit by bit.
+    step; columns that it does not find are named by options. Stop it with Ctrl-C (once: it saves) and go on
+    with --resume: the result is the same, bit by bit.
 
     \b
     corpuskit finetune models/sample reviews.csv --task classify --out models/reviews
