@@ -83,17 +83,17 @@ def test_a_run_by_minutes_is_of_a_size_that_gets_somewhere(
     run: Path, seconds: float, change: dict[str, Any], size: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The largest for the corpus that reads a token for each parameter; unless the user says how large."""
-    monkeypatch.setattr("corpuskit.train.setup.choose_size", lambda *_: "small")
+    monkeypatch.setattr("corpuskit.train.corpus.choose_size", lambda *_: "small")
     monkeypatch.setattr("corpuskit.train.settings.resolve.choose_size", lambda *_: "small")
-    monkeypatch.setattr("corpuskit.train.setup._probe", lambda *_: (seconds, 0.0, 0.0))
+    monkeypatch.setattr("corpuskit.train.corpus.probe", lambda *_: (seconds, 0.0, 0.0))
     settings = TrainSettings.checked({"minutes": 1, "precision": "fp32", **change})
     assert resolved(run, settings).size == size
 
 
 def test_sizes_follow_the_time_in_steps(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """More time never makes the model smaller, and each size has its time."""
-    monkeypatch.setattr("corpuskit.train.setup.choose_size", lambda *_: "small")
-    monkeypatch.setattr("corpuskit.train.setup._probe", lambda *_: (0.02, 0.0, 0.0))
+    monkeypatch.setattr("corpuskit.train.corpus.choose_size", lambda *_: "small")
+    monkeypatch.setattr("corpuskit.train.setup.probe", lambda *_: (0.02, 0.0, 0.0))
     found = [resolved(run, TrainSettings(minutes=minutes, precision="fp32")).size for minutes in (1, 6, 600)]
     assert found == ["nano", "tiny", "small"]
 
