@@ -347,6 +347,17 @@ def test_italics_that_touch_a_number(marked: str, left: str) -> None:
     assert left in typeset(book(marked))
 
 
+def test_italics_that_touch_words_are_read_alike_however_many_there_are() -> None:
+    """Some words are looked for in the book; where it asks for many, all its words are listed once."""
+    words = [
+        f"{a}{b}en" for a in ("br", "gr", "st", "kl", "tw", "fl", "dr") for b in ("ack", "imm", "off", "und")
+    ]
+    known = [f"They had {word}ward before." for word in words]
+    texts = [f"They had _{word}_ward again, and _{word}_hollow too." for word in words]
+    whole = typeset(book(*known, *texts))
+    assert [f"had {word}ward again, and {word} hollow too." in whole for word in words] == [True] * len(words)
+
+
 @pytest.mark.parametrize("form", ["[{}]", "({})", "<{}>"])
 def test_references_that_count_up_are_no_pages(form: str) -> None:
     """They stand as they come, several to a sentence or none for long; pages are as long as one another."""
