@@ -26,7 +26,7 @@ WEIGHTS = {
     "ragged": 2.9,  # four lines and more, shorter than a wrap makes them
     "full": -4.0,  # four lines and more, as wide as the book: no next word had fitted (names make capitals)
     "inset": 1.4,  # further in than all lines but the first of a paragraph of the book
-    "inset_short": 1.0,  # two or three such lines with room for words more
+    "inset_short": 1.0,  # two or three such lines with room for more, none begun with a small letter
     "inset_as_prose": -1.8,  # but so is a sure paragraph near it
     "quote_flush": -1.3,  # speech: begins with a quotation mark and is not inset
     "beside_verse": 1.4,  # sure verse near it is as far in
@@ -85,7 +85,7 @@ def features(block: Lines, shape: BookShape) -> dict[str, float]:
         "ragged": float(not short and fits > 0.3 * last and filled < 0.7),
         "full": float(full),
         "inset": float(stands_in),
-        "inset_short": float(stands_in and short and filled < 0.7),
+        "inset_short": float(stands_in and short and filled < 0.7 and not block.lower),
         "quote_flush": float(not stands_in and text[0].lstrip()[:1] in tuple("\"“‘'«„")),
     }
 
