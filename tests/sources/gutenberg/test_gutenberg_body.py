@@ -442,6 +442,15 @@ def test_a_couplet_that_is_set_in_keeps_its_lines(couplet: str, indent: int) -> 
         assert f"\n{couplet}\n" in typeset(text)
 
 
+def test_two_lines_of_a_letter_are_no_couplet() -> None:
+    """Set in as verse is, they end a sentence within a line and go on with a small letter."""
+    letter = (
+        "     I am not at home on Monday.  Will you come and\n     see the elms with us at half-past six?"
+    )
+    whole = typeset(book(PROSE, letter, "     A. B.", PROSE))
+    assert "Will you come and see the elms with us" in whole
+
+
 def test_lone_numbers_are_pages_only_in_the_middle_of_sentences() -> None:
     halves = [
         "The house stood at the end of the lane where the",
