@@ -103,7 +103,7 @@ def test_less_than_half_an_epoch_is_told(make_run: Any, small: TrainSettings, tm
     run = make_run(documents=60, seed=7)
     few = small.model_copy(update={"steps": 3, "warmup_steps": 5})
     train_model(run, tmp_path / "few", few, listen=seen.append)
-    assert any("of the corpus once" in warning for warning in seen[0]["warnings"])
+    assert any("of the data once" in warning for warning in seen[0]["warnings"])
     assert any("warmup_steps = 5 are more than the run's 3" in warning for warning in seen[0]["warnings"])
     seen.clear()
     train_model(run, tmp_path / "enough", small.model_copy(update={"steps": 80}), listen=seen.append)
