@@ -1,7 +1,8 @@
 """Adapters and preferences against those that others trust: rows for `benchmarks.adapt`.
 
 peft loads an adapter of ours on the exported base, and TRL's DPOTrainer computes loss and gradients on the
-exported policy and reference: `peft_rows`, `trl_rows`.
+exported policy and reference: `peft_rows`, `trl_rows`. Both need newer libraries than other peers allow: an
+environment of their own (``pip install torch==2.13.0 peft==0.21.2 trl==1.16.0``), named with ``--peers``.
 """
 
 from __future__ import annotations
