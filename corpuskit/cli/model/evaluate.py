@@ -236,15 +236,15 @@ def _remarks(each: dict[str, Any]) -> list[str]:
     """What a reader of the table must know, once for each model that it holds for."""
     said = {
         "ties": "{} had several best choices, of which the first was taken",
-        "cut": "{} did not fit the context and lost their beginning",
-        "over_border": "{} have a token over the border to their answer, which counts as the answer's",
+        "cut": "{} of prompt and answer did not fit the context and lost their beginning",
+        "over_border": "{} of prompt and answer have a token over the border, which counts as the answer's",
     }
     lines = []
     for model in each["models"].values():
         for folder, member in model["members"].items():
             for key, text in said.items():
                 if member.get(key):
-                    what = "question" if key == "ties" else "prompt"
+                    what = "question" if key == "ties" else "pair"
                     lines.append(f"{folder}: {text.format(counted(member[key], what))}.")
     return lines
 
