@@ -116,7 +116,7 @@ class Tuning(Generic[Own]):
     def settle(self, settings: Own, grid: Grid) -> Setup:
         """A new run: all that was left open is chosen."""
         chosen = self._chosen(settings, grid)
-        task = self.purpose.task(chosen, self.begun, self._sides, self.base)
+        task = self._task(chosen)
         usual = max(1, round((chosen.epochs or self.purpose.epochs) * task.order.steps_per_epoch))
         steps = planned_steps(task, usual, grid)
         final = with_compile(chosen, task, steps, grid)
@@ -131,8 +131,13 @@ class Tuning(Generic[Own]):
         """Remove the examples."""
         remove_examples(out)
 
-    def _setup(self, settings: Own, steps: int, notes: tuple[str, ...]) -> Setup:
+    def _task(self, settings: Own) -> Tuned:
         task = self.purpose.task(settings, self.begun, self._sides, self.base)
+        task.test_examples = self._sides.get("test")
+        return task
+
+    def _setup(self, settings: Own, steps: int, notes: tuple[str, ...]) -> Setup:
+        task = self._task(settings)
         weights: dict[str, Tensor] = dict(self.begun.model.state_dict())
         # Classes of another task are no beginning for those of this one.
         if task.shape.classes != self.begun.model.settings.classes:
