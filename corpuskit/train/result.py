@@ -95,7 +95,8 @@ def start_event(trainer: Trainer, progress: Progress, state: dict[str, Any] | No
         f"{trainer.title}: {parameter_count(shape) / 1e6:.1f}M parameters, {shape.layers} layers of "
         f"{shape.width}, vocabulary {shape.vocab_size:,}; {task.name}, batch {task.batch_rows} x "
         f"{task.tokens_per_step // task.batch_rows} = {task.tokens_per_step:,} tokens\n"
-        f"{'about ' if progress.steps is None else ''}{planned:,} steps read the {task.tokens:,} training "
+        f"{'about ' if progress.steps is None else ''}"
+        f"{planned:,} {'step reads' if planned == 1 else 'steps read'} the {task.tokens:,} training "
         f"tokens {task.epochs(planned):.1f} times; dropout {shape.dropout:g}, "
         f"weight decay {settings.weight_decay:g}\n"
         + (

@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from corpuskit.errors import SettingError, StorageError, TrainError
-from corpuskit.storage.files import GOES_ON, UNFINISHED, remove_files, write_file, writing
+from corpuskit.storage.files import GOES_ON, UNFINISHED, read_sealed, remove_files, write_file, writing
 from corpuskit.storage.ownership import MODEL, claim
 from corpuskit.train.checkpoint import FOLDER as CHECKPOINTS
 from corpuskit.train.checkpoint import remove_checkpoints
 from corpuskit.train.device import process_state
+from corpuskit.train.hub.adapters import ADAPTER
 from corpuskit.train.job import Job, Settings
 from corpuskit.train.loop import Saver, fit
 from corpuskit.train.parallel.processes import processes
@@ -27,6 +28,9 @@ from corpuskit.train.watch.curves import Curves
 from corpuskit.train.watch.events import Listener, Log
 from corpuskit.train.watch.tensorboard import FILES as EVENT_FILES
 from corpuskit.train.watch.tensorboard import FOLDER as EVENTS
+
+EVALUATIONS = "evaluations"
+"""Where a model folder keeps what was measured of the model."""
 
 
 def run(
@@ -148,9 +152,19 @@ def _remove_model(out: Path) -> None:
         remove_files(checkpoints, _names("latest"))
         remove_files(out / EVENTS, EVENT_FILES)
         remove_files(logs, _names("train.jsonl"))
+        remove_files(out, _names(ADAPTER))
+        _remove_evaluations(out / EVALUATIONS)
         # Without model.json OUT is no longer known as a model: killed in between, the rest would be nobody's.
         for names in ((CURVES, "model.safetensors", "tokenizer.json"), ("model.json",)):
             remove_files(out, _names(*names))
+
+
+def _remove_evaluations(folder: Path) -> None:
+    """Remove what was measured of weights that are gone, and no file that somebody else put there."""
+    for path in sorted(folder.glob("*.json")):
+        with contextlib.suppress(OSError, ValueError):
+            if {"what", "figures"} <= read_sealed(path).keys():
+                path.unlink()
 
 
 def _names(*names: str) -> re.Pattern[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Generic, Protocol, TypeVar
@@ -10,7 +9,7 @@ from typing import Generic, Protocol, TypeVar
 from torch import Tensor
 
 from corpuskit.errors import SettingError, TrainError
-from corpuskit.storage.files import UNFINISHED, remove_files, sha256_json
+from corpuskit.storage.files import remove_files, sha256_json
 from corpuskit.train.data.examples import Examples
 from corpuskit.train.device import bf16_pays
 from corpuskit.train.generate.generate import LanguageModel
@@ -21,14 +20,10 @@ from corpuskit.train.resume import refuse_own_beginning
 from corpuskit.train.settings.tune import TuneSettings
 from corpuskit.train.setup import planned_steps, with_compile
 from corpuskit.train.tasks.tuned import Tuned
+from corpuskit.train.tune.sides import EXAMPLE_FILES, SIDES
 
 FOLDER = "data"
 """Where the encoded examples lie in the model folder, each side in a folder of its own."""
-
-SIDES = ("train", "validation", "test")
-
-EXAMPLE_FILES = re.compile(rf"(?:{UNFINISHED})?(?:examples\.json|[a-z][a-z0-9_]*\.(?:values|ends))")
-"""Files of encoded examples, finished or not."""
 
 _MICRO_BATCH_TOKENS = 16_384
 _CPU_BF16_WIDTH = 256  # as in pretraining, see settings/resolve

@@ -12,13 +12,12 @@ from torch import Tensor
 from torch.nn import functional
 
 from corpuskit.train.data.examples import Examples
-from corpuskit.train.evaluate.figures import direction
 from corpuskit.train.evaluate.tagging import span_f1
 from corpuskit.train.model.loss import IGNORED
 from corpuskit.train.model.transformer import ModelSettings, Transformer
 from corpuskit.train.settings.tune import TagSettings
-from corpuskit.train.tasks.task import Best, Inputs, Measuring, Metrics, Tensors, Validation
-from corpuskit.train.tasks.tuned import Example, Tuned, padded
+from corpuskit.train.tasks.task import Inputs, Measuring, Metrics, Tensors, Validation
+from corpuskit.train.tasks.tuned import Example, Tuned, best_by, padded
 
 UNKNOWN = "\x00"
 """Stands in scores for a tag that is not known from training: no prediction is it."""
@@ -50,7 +49,8 @@ class Tag(Tuned):
     ) -> None:
         super().__init__(settings, shape, train, validation, base)
         self._own, self.tags, self.scheme = settings, tuple(tags), scheme
-        self.best = Best(settings.choose, direction(settings.choose) == "less")
+        marked = () if scheme == "plain" else ("span_f1",)
+        self.best = best_by(settings.choose, ("loss", "accuracy", *marked))
 
     def tensors(self, rows: Sequence[Sequence[Example]]) -> Tensors:
         """ids (B, T), lengths (B,), at and tags (B, W), the tags IGNORED where there is no word."""

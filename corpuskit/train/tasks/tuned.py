@@ -11,8 +11,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from corpuskit.errors import SettingError, nearest
 from corpuskit.train.data.examples import Examples, Line
 from corpuskit.train.data.rows import ExampleOrder
+from corpuskit.train.evaluate.figures import direction
 from corpuskit.train.model.transformer import ModelSettings, Transformer
 from corpuskit.train.settings.tune import TuneSettings
 from corpuskit.train.tasks.adapting import Adaptable
@@ -154,6 +156,16 @@ class Tuned(Adaptable, ABC):
     def milestone(self, model: Transformer) -> dict[str, Any] | None:
         """Nothing."""
         return None
+
+
+def best_by(figure: str, measured: Sequence[str]) -> Best:
+    """To choose by a figure; raises SettingError for one that the task does not measure."""
+    if figure not in measured:
+        raise SettingError(
+            f"choose = {figure!r} is not measured here",
+            remedy=nearest(figure, measured),
+        )
+    return Best(figure, direction(figure) == "less")
 
 
 def spread(lengths: npt.NDArray[np.int64], most_tokens: int) -> list[int]:

@@ -11,7 +11,10 @@ from pathlib import Path
 import pytest
 
 from corpuskit.train.data.examples import Examples
+from corpuskit.train.data.tables.labels import count_labels
+from corpuskit.train.data.tables.row import Place
 from corpuskit.train.predict import Classifier
+from tests.tiny_models import make_model
 from tests.train.tune.tuning import (
     Run,
     absent,
@@ -22,6 +25,7 @@ from tests.train.tune.tuning import (
     refusal,
     table,
     tune,
+    weights,
 )
 
 
@@ -192,7 +196,8 @@ def test_the_label_of_a_test_row_that_training_never_saw(unigram: Path, tmp_path
     held = table(tmp_path / "test.csv", "e,yes", "f,no", "g,other", "h,yes", "i,other")
     run = classify(unigram, train, tmp_path / "out", validation=str(held))
     assert (
-        "label 'other' is not known from training, its 2 rows count as wrong: test.csv rows 3, 5" in run.told
+        "label 'other' is not known from training, its 2 rows count as wrong: test.csv rows 3 and 5"
+        in run.told
     )
     assert "known: 'no', 'yes'" in run.told
     accuracy = run.result.figures["accuracy"]
@@ -209,8 +214,6 @@ def test_fewer_rows_than_a_batch_are_a_batch(unigram: Path, tmp_path: Path) -> N
     data = table(tmp_path / "data.csv", "a a,x", "b b,y", "c c,x")
     run = classify(unigram, data, tmp_path / "out", steps=None, epochs=2, batch_rows=32)
     assert (run.result.step, run.result.epochs) == (2, 2.0)
-    from tests.train.tune.tuning import weights
-
     assert abs(weights(run.out)["classifier.weight"]).max() > 0, "the head begins with zeros"
 
 
@@ -235,7 +238,7 @@ def test_held_out_rows_that_are_learnt_from_are_left_out(unigram: Path, tmp_path
     run = classify(unigram, train, tmp_path / "out", validation=str(held))
     assert len(Examples(run.out / "data" / "validation")) == 1
     assert "2 of 3 " in run.told
-    assert "rows 1, 3" in run.told
+    assert "rows 1 and 3" in run.told
 
 
 def test_names_of_labels_are_kept_and_exported(unigram: Path, tmp_path: Path) -> None:
@@ -279,32 +282,29 @@ def test_the_order_of_rows_is_not_that_of_labels(random_model: Path, tmp_path: P
             assert max(said["probabilities"], key=said["probabilities"].get) == said["labels"][0]
 
 
-def test_labels_have_one_order_whatever_the_hash_seed(tmp_path: Path) -> None:
+def test_labels_have_one_order_whatever_the_hash_seed() -> None:
+    """This process has a seed of its own, the other one another."""
     script = (
         "from corpuskit.train.data.tables.labels import count_labels\n"
         "from corpuskit.train.data.tables.row import Place\n"
         f"rows = [(row.partition(',')[2], Place('a', 1)) for row in {ORDER!r}]\n"
         "print(count_labels(rows).names)"
     )
-    said = {
-        subprocess.run(
-            [sys.executable, "-c", script],
-            env={**os.environ, "PYTHONHASHSEED": str(seed), "PYTHONPATH": os.pathsep.join(sys.path)},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for seed in (1, 2)
-    }
-    assert said == {"('fruit', 'tool', 'veg')\n"}
+    said = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, "PYTHONHASHSEED": "1", "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    rows = [(row.partition(",")[2], Place("a", 1)) for row in ORDER]
+    assert said == f"{count_labels(rows).names}\n" == "('fruit', 'tool', 'veg')\n"
 
 
 FILL = "the committee met in the long room and read the minutes of the year before. " * 2
 
 
 def test_long_texts_keep_the_end_that_is_asked_for(tmp_path: Path) -> None:
-    from tests.tiny_models import make_model
-
     model = make_model(tmp_path, "random", context=64)
     rows = [f"{FILL}case {n} VERDICT {said},{said}" for n in (1, 2, 3) for said in ("guilty", "free")]
     data = table(tmp_path / "data.csv", *rows)
