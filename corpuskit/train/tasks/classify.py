@@ -17,6 +17,7 @@ from corpuskit.train.evaluate.classification import classification_scores, multi
 from corpuskit.train.model.loss import IGNORED
 from corpuskit.train.model.transformer import ModelSettings, Transformer
 from corpuskit.train.settings.tune import ClassifySettings
+from corpuskit.train.tasks.adapting import freeze_unread
 from corpuskit.train.tasks.task import Inputs, Measuring, Metrics, Tensors, Validation
 from corpuskit.train.tasks.tuned import Example, Tuned, best_by, padded
 
@@ -76,6 +77,11 @@ class Classify(Tuned):
                     labels[number, torch.from_numpy(row[0]["labels"].astype(np.int64))] = 1
         unknown = torch.tensor([int(row[0]["unknown"][0]) if row else 0 for row in rows])
         return {"ids": padded(lines, 0), "lengths": lengths, "labels": labels, "unknown": unknown}
+
+    def prepare(self, model: Transformer) -> None:
+        """What the settings name learns, but for what no label comes from."""
+        super().prepare(model)
+        freeze_unread(model, memory_alone=self._own.pooling != "last")
 
     def predicted(self, positions: int) -> int:
         """No logits over the vocabulary are computed."""

@@ -16,6 +16,7 @@ from corpuskit.train.evaluate.tagging import span_f1
 from corpuskit.train.model.loss import IGNORED
 from corpuskit.train.model.transformer import ModelSettings, Transformer
 from corpuskit.train.settings.tune import TagSettings
+from corpuskit.train.tasks.adapting import freeze_unread
 from corpuskit.train.tasks.task import Inputs, Measuring, Metrics, Tensors, Validation
 from corpuskit.train.tasks.tuned import Example, Tuned, best_by, padded
 
@@ -65,6 +66,11 @@ class Tag(Tuned):
             "at": padded(places, 0),
             "tags": padded(tags, IGNORED),
         }
+
+    def prepare(self, model: Transformer) -> None:
+        """What the settings name learns, but for what no tag comes from."""
+        super().prepare(model)
+        freeze_unread(model, memory_alone=True)
 
     @functools.cached_property
     def _most_words(self) -> int:

@@ -1,4 +1,4 @@
-"""`corpuskit finetune`, `predict`, `eval` and `chat` at a terminal: what is planned, listed, printed and kept."""
+"""`corpuskit finetune`, `predict` and `eval` at a terminal: what is planned, listed, printed and kept."""
 
 import json
 from pathlib import Path

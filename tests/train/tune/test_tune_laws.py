@@ -178,7 +178,7 @@ def test_each_task_learns_a_little_by_heart(random_model: Path, tmp_path: Path, 
         assert said.tags == ("O", "B-LOC")
 
 
-# --------------------------------------------------------------------------------------- the best, and the end
+# ------------------------------------------------------------------------------------- the best, and the end
 def test_the_rule_of_the_best() -> None:
     curves = {
         "loss": ([0.9, 0.7, 0.7, 0.8], 1),
