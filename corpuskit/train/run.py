@@ -159,23 +159,20 @@ def _remove_model(out: Path) -> None:
         remove_files(checkpoints, _names("latest"))
         remove_files(out / EVENTS, EVENT_FILES)
         remove_files(logs, _names("train.jsonl"))
+        _remove_evaluations(out / EVALUATIONS)
         # Without model.json OUT is no longer known as a model: killed in between, the rest would be nobody's.
         if is_ours(out / CARD):
             remove_files(out, _names(CARD))
-        for name in _evaluations(out):
-            remove_files(out / EVALUATIONS, _names(name))
         for names in ((CURVES, "model.safetensors", "tokenizer.json", ADAPTER), ("model.json",)):
             remove_files(out, _names(*names))
 
 
-def _evaluations(out: Path) -> list[str]:
-    """The files of evaluations that we wrote, which are sealed."""
-    found = []
-    for path in sorted((out / EVALUATIONS).glob("*.json")):
-        with contextlib.suppress(OSError, ValueError, RecursionError):
-            read_sealed(path)
-            found.append(path.name)
-    return found
+def _remove_evaluations(folder: Path) -> None:
+    """Remove what was measured of weights that are gone, and no file that somebody else put there."""
+    for path in sorted(folder.glob("*.json")):
+        with contextlib.suppress(OSError, ValueError):
+            if {"what", "figures"} <= read_sealed(path).keys():
+                path.unlink()
 
 
 def _names(*names: str) -> re.Pattern[str]:

@@ -23,7 +23,13 @@ from corpuskit.train.job import Job, Settings, Setup
 from corpuskit.train.loop import fits_on_the_way, steps_in, train_step
 from corpuskit.train.model.cost import flops_per_token
 from corpuskit.train.model.lora import initial_adapters
-from corpuskit.train.model.transformer import Transformer, initial_weights, initialise, takes_ends
+from corpuskit.train.model.transformer import (
+    Dropout,
+    Transformer,
+    initial_weights,
+    initialise,
+    takes_ends,
+)
 from corpuskit.train.optim.guard import Guard
 from corpuskit.train.optim.optimizer import Optimizer
 from corpuskit.train.parallel.parallel import Parallel
@@ -109,6 +115,8 @@ def make_learner(
         if weights is not None:
             model.load_state_dict({**model.state_dict(), **weights})
     task.prepare(model)
+    # Adapters have a dropout of their own, whatever the shape says.
+    drops = any(isinstance(each, Dropout) and each.p > 0 for each in model.modules())
     bf16 = settings.precision == "bf16"
 
     def in_precision(of: Callable[[Transformer, Inputs], Tensor]) -> Callable[[Transformer, Inputs], Tensor]:
@@ -152,7 +160,7 @@ def make_learner(
         answers_of=in_precision(task.answers),
         micro_rows=micro_rows,
         clip=settings.clip,
-        dropout_seed=functools.partial(dropout_seed, settings.seed) if shape.dropout else None,
+        dropout_seed=functools.partial(dropout_seed, settings.seed) if drops else None,
         not_compiled=failure,
     )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
@@ -23,14 +22,10 @@ from corpuskit.train.resume import refuse_own_beginning
 from corpuskit.train.settings.tune import TuneSettings
 from corpuskit.train.setup import planned_steps, with_compile
 from corpuskit.train.tasks.tuned import Tuned
+from corpuskit.train.tune.sides import EXAMPLE_FILES, SIDES
 
 FOLDER = "data"
 """Where the encoded examples lie in the model folder, each side in a folder of its own."""
-
-SIDES = ("train", "validation", "test")
-
-EXAMPLE_FILES = re.compile(rf"(?:{UNFINISHED})?(?:examples\.json|[a-z][a-z0-9_]*\.(?:values|ends))")
-"""Files of encoded examples, finished or not."""
 
 _MICRO_BATCH_TOKENS = 16_384
 _CPU_BF16_WIDTH = 256  # as in pretraining, see settings/resolve
@@ -139,7 +134,7 @@ class Tuning(Generic[Own]):
     def settle(self, settings: Own, grid: Grid) -> Setup:
         """A new run: all that was left open is chosen."""
         chosen = self._chosen(settings, grid)
-        task = self.purpose.task(chosen, self.begun, self._sides, self.base)
+        task = self._task(chosen)
         usual = max(1, round((chosen.epochs or self.purpose.epochs) * task.order.steps_per_epoch))
         steps = planned_steps(task, usual, grid)
         final = with_compile(chosen, task, steps, grid)
@@ -154,8 +149,13 @@ class Tuning(Generic[Own]):
         """Remove the examples."""
         remove_examples(out / FOLDER)
 
-    def _setup(self, settings: Own, steps: int, notes: tuple[str, ...]) -> Setup:
+    def _task(self, settings: Own) -> Tuned:
         task = self.purpose.task(settings, self.begun, self._sides, self.base)
+        task.test_examples = self._sides.get("test")
+        return task
+
+    def _setup(self, settings: Own, steps: int, notes: tuple[str, ...]) -> Setup:
+        task = self._task(settings)
         weights: dict[str, Tensor] = dict(self.begun.model.state_dict())
         # Classes of another task are no beginning for those of this one.
         if task.shape.classes != self.begun.model.settings.classes:

@@ -155,12 +155,10 @@ def sentence(result: TrainResult) -> str:
         elif result.validation_share < 1:
             where = f"on {result.validation_share:.1%} of the held-out examples"
         figures = [f"validation loss {result.validation_loss:.4f}"]
-        figures += [
-            f"{name.replace('_', ' ')} {value:.4f}"
-            for name, value in result.figures.items()
-            if value is not None
-        ]
+        figures += _figures(result, test=False)
         lines.append(f"{', '.join(figures)} {where} (weights of step {result.best_step:,})")
+    if tested := _figures(result, test=True):
+        lines.append(f"on the test split: {', '.join(tested)}")
     if not result.can_resume:
         use = {
             "instruct": "chat {}",
@@ -170,3 +168,15 @@ def sentence(result: TrainResult) -> str:
         }
         lines.append(f"use it: corpuskit {use.get(result.task, 'sample {}').format(result.out)}")
     return "\n".join(lines)
+
+
+def _figures(result: TrainResult, *, test: bool) -> list[str]:
+    """The figures of the held-out examples, or of the test split, in words."""
+    found = {name: value for name, value in result.figures.items() if name.startswith("test_") == test}
+    if found.get("test_share") == 1:
+        del found["test_share"]
+    return [
+        f"{name.removeprefix('test_').replace('_', ' ')} {value:.4f}"
+        for name, value in found.items()
+        if value is not None
+    ]

@@ -73,6 +73,22 @@ def lora_of(settings: Adapting, dropout: float) -> LoraSettings | None:
     return LoraSettings(settings.lora_rank, alpha, settings.lora_targets, dropout)
 
 
+def freeze_unread(model: Transformer, memory_alone: bool) -> None:
+    """Leave as it is what classes do not come from: the language model's head, and perhaps a decoder.
+
+    Processes that share a model wait for the gradient of whatever learns.
+
+    Args:
+        memory_alone: of an encoder-decoder its memory tells the classes, and its decoder reads nothing.
+    """
+    unread = (
+        ("head.", "decoder.") if memory_alone and model.settings.kind == "encoder-decoder" else ("head.",)
+    )
+    for name, parameter in model.named_parameters():
+        if name.startswith(unread):
+            parameter.requires_grad_(False)
+
+
 def freeze(model: Transformer, layers: int | None) -> None:
     """Let only the last blocks of each stack learn, the norm behind them, and a classifier.
 
