@@ -50,7 +50,7 @@ class Scale:
 
 
 QUICK = Scale(steps=300, seeds=1, layers=4, width=64, context=64, timed=10)
-FULL = Scale(steps=1000, seeds=3, layers=6, width=96, context=96, timed=20)
+FULL = Scale(steps=500, seeds=3, layers=4, width=64, context=64, timed=20)
 
 
 def losses(options: Options) -> list[Row]:
@@ -79,13 +79,10 @@ def _seed(work: Path, run: Path, scale: Scale, seed: int) -> dict[str, float]:
     keep(SCRATCH, lambda out: train_model(run, out, TrainSettings(**half)))
     teacher, stored = work / TEACHER, work / "stored"
     store_teacher(teacher, run, stored, StoreSettings(k=K, context=scale.context), device="cpu")
-    for arm, who, more in (
-        (DISTILLED, teacher, {}),
-        (DRAWN, teacher, {"begin": "drawn"}),
-        (STORED, stored, {}),
-    ):
-        settings = DistilSettings(**half, **more)
-        keep(arm, lambda out, who=who, settings=settings: distil_model(who, run, out, settings))
+    begun, drawn = (DistilSettings(**half, begin=begin) for begin in ("layers", "drawn"))
+    keep(DISTILLED, lambda out: distil_model(teacher, run, out, begun))
+    keep(DRAWN, lambda out: distil_model(teacher, run, out, drawn))
+    keep(STORED, lambda out: distil_model(stored, run, out, drawn))
     return found
 
 
@@ -158,7 +155,7 @@ def times(options: Options) -> list[Row]:
 
 
 def _steps(job: Corpus, settings: TrainSettings, grid: Grid, count: int) -> Callable[[], None]:
-    """A function that does so many steps of a job, the next ones at each call."""
+    """A function that does so many steps of a job, other ones at each call."""
     setup = job.settle(settings, grid)
     learner, done = make_learner(setup.task, setup.weights, grid), [0]
 

@@ -116,8 +116,8 @@ class Classify(Tuned):
             balanced = self._own.class_weights == "balanced"
             weight = weights[labels.clamp_min(0)] if balanced else torch.ones_like(each)
             return (each * weight * (labels >= 0)).sum()
-        sides = [torch.stack([side, torch.zeros_like(side)], 2).flatten(0, 1) for side in (logits, teacher)]
-        each = divergence(*sides, t=t).view_as(logits) * weights
+        ours, theirs = (torch.stack([side, torch.zeros_like(side)], 2) for side in (logits, teacher))
+        each = divergence(ours.flatten(0, 1), theirs.flatten(0, 1), t=t).view_as(logits) * weights
         return (each * (labels != IGNORED)).sum() / len(self.labels)
 
     def loss_of(self, logits: Tensor, labels: Tensor) -> Tensor:
