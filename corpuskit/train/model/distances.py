@@ -195,7 +195,8 @@ class _DistillationCost(Cost):
         plain = smoothed(scores, target, settings.label_smoothing, tokens)
         same = t == 1 and tokens == z.shape[1]  # Then one softmax serves both.
         log_q = scores if same else torch.log_softmax(z[:, :tokens] / t, 1)
-        distance, slope = self._distance(log_q, rows)
+        q = log_q.exp()
+        distance, slope = self._distance(log_q, q, rows)
         # Where nothing counts a teacher may have said nothing, of which no number comes.
         distance = torch.where(counts, distance * t * t, 0.0)
         self.plain = self.plain + (plain * counts).sum()
@@ -203,17 +204,26 @@ class _DistillationCost(Cost):
         losses = (1 - share) * plain + share * distance
         if not learns:
             return losses, None
-        error = functional.pad(torch.where(counts, slope, 0.0) * (share * t), (0, z.shape[1] - tokens))
-        if share < 1:
-            hard = _less_targets(scores.exp(), target, settings.label_smoothing, tokens)
-            error = error.add_(hard, alpha=1 - share)
+        if isinstance(slope, _TopSlope):
+            outside, inside = (torch.where(counts, each, 0.0) * (share * t) for each in slope[1:])
+            if same:  # The plain loss's part of the gradient takes no pass of its own over the vocabulary.
+                outside, inside = outside + (1 - share), inside + (1 - share) * q.gather(1, slope.ids)
+            error = q.mul_(outside).scatter_(1, slope.ids, inside)
+        else:
+            error = slope.masked_fill_(~counts, 0.0).mul_(share * t)
+            error = error.add_(q, alpha=1 - share) if same else error
+        if tokens < z.shape[1]:
+            error = functional.pad(error, (0, z.shape[1] - tokens))
+        if not same and share < 1:
+            error = error.add_(scores.exp(), alpha=1 - share)
+        error = _less_targets(error, target, settings.label_smoothing, tokens, 1 - share)
         return losses, _through_cap(error, z, self._token_losses).to(logits.dtype)
 
-    def _distance(self, log_q: Tensor, rows: slice) -> tuple[Tensor, Tensor]:
-        """The distance, (R, 1), and its gradient by the logits that were divided by T, (R, W)."""
+    def _distance(self, log_q: Tensor, q: Tensor, rows: slice) -> tuple[Tensor, Tensor | _TopSlope]:
+        """The distance, (R, 1), and its gradient by the logits that were divided by T, (R, W), anew."""
         teacher, direction, t = self._teacher, self._settings.direction, self._settings.temperature
         if isinstance(teacher, TopLogits):
-            return _top_distance(log_q, TopLogits(*(each[rows] for each in teacher)), direction, t)
+            return _top_distance(log_q, q, TopLogits(*(each[rows] for each in teacher)), direction, t)
         if isinstance(teacher, TeacherHead):
             states = teacher.states[rows]
             matrix = teacher.weight[: self._tokens].to(states.dtype)
@@ -223,22 +233,38 @@ class _DistillationCost(Cost):
             logits = teacher.logits[rows, : self._tokens]
         log_p = torch.log_softmax(wide(logits.detach()) / t, 1).to(log_q.dtype)
         distance, slope = distance_and_slope(log_p, log_q, direction)
-        return distance, slope - log_q.exp() * slope.sum(1, keepdim=True)
+        return distance, slope.addcmul_(q, slope.sum(1, keepdim=True), value=-1)
+
+
+class _TopSlope(NamedTuple):
+    """A gradient (R, W) that is q times a number of each row, but for k tokens.
+
+    Attributes:
+        ids: these tokens, (R, k).
+        outside: the number, (R, 1).
+        inside: the gradient of the k, (R, k).
+    """
+
+    ids: Tensor
+    outside: Tensor
+    inside: Tensor
 
 
 def _top_distance(
-    log_q: Tensor, teacher: TopLogits, direction: Direction, temperature: float
-) -> tuple[Tensor, Tensor]:
+    log_q: Tensor, q: Tensor, teacher: TopLogits, direction: Direction, temperature: float
+) -> tuple[Tensor, _TopSlope]:
     """As `_DistillationCost._distance`, of k tokens and the rest."""
     ids, k = teacher.ids.long(), teacher.ids.shape[1]
     log_p = top_distribution(teacher, temperature).to(log_q.dtype)
-    q = log_q.exp()
-    rest = q.scatter(1, ids, 0.0).sum(1, keepdim=True)  # Not 1 - the others: with all tokens it is 0 itself.
+    top = q.gather(1, ids)
+    # Not 1 - the k, so that with all tokens it is 0 itself; q is as it was when that is summed.
+    # Not 1 - those of the k: with all tokens it is 0 itself. q is not copied, but put right again.
+    rest = q.scatter_(1, ids, 0.0).sum(1, keepdim=True)
+    q.scatter_(1, ids, top)
     distance, slope = distance_and_slope(log_p, torch.cat([log_q.gather(1, ids), rest.log()], 1), direction)
     total = slope.sum(1, keepdim=True)
     of_rest = torch.where(rest > 0, slope[:, k:] / rest, 0.0)
-    inside = slope[:, :k] - q.gather(1, ids) * total
-    return distance, (q * (of_rest - total)).scatter(1, ids, inside)
+    return distance, _TopSlope(ids, of_rest - total, slope[:, :k] - top * total)
 
 
 def distance_and_slope(log_p: Tensor, log_q: Tensor, direction: Direction) -> tuple[Tensor, Tensor]:
@@ -246,9 +272,10 @@ def distance_and_slope(log_p: Tensor, log_q: Tensor, direction: Direction) -> tu
 
     What is impossible (minus infinity) adds nothing where it is multiplied by its own probability.
     """
-    p, q = log_p.exp(), log_q.exp()
+    p = log_p.exp()
     if direction == "forward":
         return _expected(p, log_p, log_q), -p
+    q = log_q.exp()
     if direction == "reverse":
         slope = torch.where(q > 0, q * (log_q - log_p + 1), 0.0)
         return _expected(q, log_q, log_p), slope
@@ -270,11 +297,11 @@ def smoothed(scores: Tensor, target: Tensor, smoothing: float, tokens: int) -> T
     return losses
 
 
-def _less_targets(p: Tensor, target: Tensor, smoothing: float, tokens: int) -> Tensor:
-    """p - what it should be, in place of p: the gradient of `smoothed` by the logits."""
-    p.scatter_add_(1, target, p.new_full(target.shape, smoothing - 1.0))
+def _less_targets(p: Tensor, target: Tensor, smoothing: float, tokens: int, weight: float = 1.0) -> Tensor:
+    """p, less what it should be times a weight, in place of p: the gradient of `smoothed` by the logits."""
+    p.scatter_add_(1, target, p.new_full(target.shape, weight * (smoothing - 1.0)))
     if smoothing:
-        p[:, :tokens] -= smoothing / tokens
+        p[:, :tokens] -= weight * smoothing / tokens
     return p
 
 
