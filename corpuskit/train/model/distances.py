@@ -257,7 +257,6 @@ def _top_distance(
     ids, k = teacher.ids.long(), teacher.ids.shape[1]
     log_p = top_distribution(teacher, temperature).to(log_q.dtype)
     top = q.gather(1, ids)
-    # Not 1 - the k, so that with all tokens it is 0 itself; q is as it was when that is summed.
     # Not 1 - those of the k: with all tokens it is 0 itself. q is not copied, but put right again.
     rest = q.scatter_(1, ids, 0.0).sum(1, keepdim=True)
     q.scatter_(1, ids, top)
