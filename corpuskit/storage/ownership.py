@@ -64,7 +64,7 @@ MODEL = Kind(
     "model",
     "model.json",
     frozenset({"format", "model", "end_of_text", "tokenizer_sha256"}),
-    re.compile("checkpoints|logs|evaluations"),
+    re.compile("checkpoints|logs|evaluations|data"),
     "logs/lock",
     "another training is writing this model",
 )

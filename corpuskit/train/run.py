@@ -11,11 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from corpuskit.errors import SettingError, StorageError, TrainError
-from corpuskit.storage.files import GOES_ON, UNFINISHED, remove_files, write_file, writing
+from corpuskit.storage.files import GOES_ON, UNFINISHED, read_sealed, remove_files, write_file, writing
 from corpuskit.storage.ownership import MODEL, claim
 from corpuskit.train.checkpoint import FOLDER as CHECKPOINTS
 from corpuskit.train.checkpoint import remove_checkpoints
 from corpuskit.train.device import process_state
+from corpuskit.train.hub.adapters import ADAPTER
+from corpuskit.train.hub.card import NAME as CARD
+from corpuskit.train.hub.card import is_ours
+from corpuskit.train.hub.card_facts import EVALUATIONS
 from corpuskit.train.job import Job, Settings
 from corpuskit.train.loop import Saver, fit
 from corpuskit.train.parallel.processes import processes
@@ -156,8 +160,22 @@ def _remove_model(out: Path) -> None:
         remove_files(out / EVENTS, EVENT_FILES)
         remove_files(logs, _names("train.jsonl"))
         # Without model.json OUT is no longer known as a model: killed in between, the rest would be nobody's.
-        for names in ((CURVES, "model.safetensors", "tokenizer.json"), ("model.json",)):
+        if is_ours(out / CARD):
+            remove_files(out, _names(CARD))
+        for name in _evaluations(out):
+            remove_files(out / EVALUATIONS, _names(name))
+        for names in ((CURVES, "model.safetensors", "tokenizer.json", ADAPTER), ("model.json",)):
             remove_files(out, _names(*names))
+
+
+def _evaluations(out: Path) -> list[str]:
+    """The files of evaluations that we wrote, which are sealed."""
+    found = []
+    for path in sorted((out / EVALUATIONS).glob("*.json")):
+        with contextlib.suppress(OSError, ValueError, RecursionError):
+            read_sealed(path)
+            found.append(path.name)
+    return found
 
 
 def _names(*names: str) -> re.Pattern[str]:
