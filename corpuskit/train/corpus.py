@@ -85,7 +85,7 @@ class Corpus:
             settings = self._sized(settings, grid)
         chosen = resolve(settings, tokens, grid.device.type, bf16_pays(grid.device))
         task = self.task(chosen)
-        steps = planned_steps(_as_measured(task), self.usual_steps(task), grid)
+        steps = planned_steps(self._as_measured(task), self.usual_steps(task), grid)
         chosen = regularise(chosen, task.epochs(steps))
         task = self.task(with_compile(chosen, task, steps, grid))
         return Setup(task, steps, str(chosen.size), weights, notes, self.facts(chosen))
@@ -147,16 +147,15 @@ class Corpus:
         fitting = sizes[0]
         for size in sizes if len(sizes) > 1 else ():
             # Named like any other: what is derived from a size asks which settings were given.
-            sized = TrainSettings.checked({**settings.given(), "size": size})
+            sized = settings.checked({**settings.given(), "size": size})
             task = self.task(resolve(sized, tokens, grid.device.type, bf16_pays(grid.device)))
             flops = flops_per_token(task.shape, task)
             if not speed:
-                speed = flops * task.tokens_per_step / probe(_as_measured(task), grid)[0]
+                speed = flops * task.tokens_per_step / probe(self._as_measured(task), grid)[0]
             elif speed * settings.minutes * 60 / flops >= parameter_count(task.shape):
                 fitting = size
-        return TrainSettings.checked({**settings.given(), "size": fitting})
+        return settings.checked({**settings.given(), "size": fitting})
 
-
-def _as_measured(task: Pretraining) -> Pretraining:
-    """The same with the dropout that a run of many passes has: how long a step takes depends on it."""
-    return pretraining(regularise(task.settings, EPOCHS), task.shards, task.tokenizer)
+    def _as_measured(self, task: Pretraining) -> Pretraining:
+        """The same with the dropout that a run of many passes has: how long a step takes depends on it."""
+        return self.task(regularise(task.settings, EPOCHS))

@@ -83,7 +83,8 @@ class Tuning(Generic[Own]):
 
     def refuse(self, out: Path, settings: Own) -> None:
         """Raises TrainError where a run would write over the model that it begins with."""
-        refuse_own_beginning(out, str(self.folder))
+        for folder in (str(self.folder), getattr(settings, "teacher", None)):  # Not all purposes have one.
+            refuse_own_beginning(out, folder)
         context = self.begun.model.settings.context
         if settings.context is not None and settings.context > context:
             raise SettingError(
