@@ -213,7 +213,7 @@ class Build(Section):
     def made_from(self, step: Step) -> Any:
         """The resolved recipe, the versions of its stages, and the digests of the files that it reads."""
         pipeline = self.pipeline(step)
-        digests = Digests(step.folder.parent / "logs" / "digests.json")
+        digests = Digests(step.folder / "logs" / "digests.json")  # As the build keeps it.
         steps = [fingerprint(each, deciding=d) for each in pipeline.steps for d in (False, True)]
         parts = [dict(part.made_from) for part in list_parts(pipeline.sources, digests)]
         return {**RUNNER, "recipe": pipeline.resolved(public=True), "steps": steps, "parts": parts}

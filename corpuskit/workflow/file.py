@@ -8,7 +8,7 @@
         recipe: tiny
       - eval: figures
         models: [base]
-        on: [corpus]
+        data: [corpus]
     short:                         what --short sets in place of it: null takes a setting away
       base: {steps: 20}
 

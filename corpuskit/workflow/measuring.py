@@ -48,15 +48,15 @@ def _keep(step: Step, found: dict[str, Any]) -> None:
 
 
 class Eval(Measuring):
-    """`corpuskit eval`: `models: [STEP, ...]` on `on: [STEP or FILE, ...]`."""
+    """`corpuskit eval`: `models: [STEP, ...]` on `data: [STEP or FILE, ...]`."""
 
     name = "eval"
     accepts: ClassVar[Mapping[str, tuple[Makes, ...]]] = {
         "models": ("model",),
-        "on": ("run", "questions"),
+        "data": ("run", "questions"),
         "trained_on": ("run",),
     }
-    needed = ("models", "on")
+    needed = ("models", "data")
     own = ("split", "stride", "field", "limit", "device")
 
     def check(self, step: Step) -> None:
@@ -91,7 +91,7 @@ class Eval(Measuring):
                     field=values.get("field", "text"),
                     limit=values.get("limit"),
                 )
-                for path in step.all("on")
+                for path in step.all("data")
             ]
         )
         check_models(contenders, sets, values.get("stride"))

@@ -171,7 +171,7 @@ class Section(ABC):
         names = self.keys() | (known or set())
         for key in step.values:
             if key not in names:
-                raise step.error(f"unknown setting {key!r}", nearest(key, names))
+                raise step.error(f"unknown setting {key!r}", nearest(str(key), names))
         for key in self.needed:
             if step.values.get(key) is None:
                 raise step.error(f"there is no `{key}:`", f"A {self.name} step needs {', '.join(self.needed)}.")
