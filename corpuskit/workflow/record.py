@@ -1,10 +1,11 @@
 """What of a workflow is done: OUT/workflow.json, and OUT/logs/workflow.jsonl with times and sizes.
 
-    {"format": 1, "steps": {NAME: {section, fingerprint, made_from, identity}}, "begun": {NAME: fingerprint}}
+    {"format": 1, "steps": {NAME: {section, fingerprint, made_from, identity}}, "begun": {NAME: {fingerprint, holds}}}
 
 A step is done when its record holds the fingerprint of its settings, of its section's version and of what it
 reads, and what it has made is there as it was. What it reads counts by the fingerprint and the digest of the
-step that made it, and from outside by the digest of the file.
+step that made it, and from outside by the digest of the file. What was begun `holds` work of its fingerprint
+once the step has said so: until then its folder may hold what another one left.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class Records:
         """Those that are there; raises RunError for a damaged file and one of another format."""
         self._out = out
         self.steps: dict[str, dict[str, Any]] = {}
-        self.begun: dict[str, str] = {}
+        self.begun: dict[str, dict[str, Any]] = {}
         path = out / WORKFLOW.mark
         if not path.exists():
             return
@@ -44,7 +45,7 @@ class Records:
         except (OSError, ValueError) as error:
             raise RunError(
                 f"{path}: is damaged: {error}",
-                remedy="Remove this file: steps are looked at anew, and trainings that stand there are refused.",
+                remedy="Bring it back from a copy, or choose another --out: runs and models here stay usable.",
             ) from error
         if document.get("format") != FORMAT:
             raise RunError(
@@ -61,10 +62,21 @@ class Records:
         write_file(self._out / WORKFLOW.mark, json_bytes(seal(document)))
 
     def begin(self, name: str, fingerprint: str) -> None:
-        """Note that a step has begun: what lies in its folder from now on is of this fingerprint."""
+        """Note that a step has begun; what its folder holds of that fingerprint stays known."""
         self.steps.pop(name, None)
-        self.begun[name] = fingerprint
+        if not self.holds(name, fingerprint):
+            self.begun[name] = {"fingerprint": fingerprint, "holds": False}
         self.save()
+
+    def hold(self, name: str) -> None:
+        """Note that the folder of a step that has begun holds its work, and nothing of another one."""
+        if not self.begun[name]["holds"]:
+            self.begun[name]["holds"] = True
+            self.save()
+
+    def holds(self, name: str, fingerprint: str) -> bool:
+        """Whether the folder of a step holds work of a fingerprint that can be gone on with."""
+        return self.begun.get(name) == {"fingerprint": fingerprint, "holds": True}
 
     def finish(self, name: str, record: Mapping[str, Any]) -> None:
         """Note that a step is done."""
@@ -133,10 +145,10 @@ def why_not_done(step: Step, made: Mapping[str, Any], records: Records) -> str |
     """Why a step has to be done; None where it is done, and what it has made is there as it was."""
     record = records.steps.get(step.name)
     if record is None:
-        begun = records.begun.get(step.name)
-        if begun is None:
+        if step.name not in records.begun:
             return "new"
-        return "goes on" if begun == sha256_json(made) else "begun with other settings"
+        same = records.begun[step.name]["fingerprint"] == sha256_json(made)
+        return "goes on" if same else "begun with other settings"
     if record["fingerprint"] != sha256_json(made):
         return _changed(record["made_from"], made)
     identity = SECTIONS[step.section].identity(step)

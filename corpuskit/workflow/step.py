@@ -92,13 +92,15 @@ class Call:
 
     Attributes:
         workers: processes of a build.
-        begun: it was begun with the very same settings and inputs: what is there is gone on with.
+        begun: the folder holds work of the very same settings and inputs: it is gone on with.
         listen: as the function of the section takes one.
+        holds: is to be called as soon as the folder holds work of this step, and nothing of another one.
     """
 
     workers: int
     begun: bool
     listen: Callable[..., Any] | None
+    holds: Callable[[], None] = lambda: None
 
 
 class Stopped(Exception):  # noqa: N818 - it is no error: a signal has asked for it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from abc import abstractmethod
 from collections.abc import Mapping
@@ -11,11 +12,19 @@ from typing import Any, ClassVar
 
 from corpuskit.build.forecast.dry_run import size
 from corpuskit.errors import SettingError, TrainError, counted, nearest
-from corpuskit.storage.ownership import EXPORT
+from corpuskit.storage.files import UNFINISHED, remove_files
+from corpuskit.storage.ownership import EXPORT, TEACHER, kind_of_folder
 from corpuskit.workflow.digest import bytes_of, digest_of, model_digest, plain
 from corpuskit.workflow.step import Call, Makes, Section, Step, Stopped
 
 _LENGTHS = {"steps", "minutes", "epochs"}
+
+_ANSWERS = re.compile(rf"(?:{UNFINISHED})?(?:teacher\.json|progress\.json|[a-z]+-\d{{5}}\.top)")
+_EXPORTED = re.compile(
+    r"(?:README\.md|export\.json|(?:\w+_)?config\.json|model\.(?:json|safetensors|py)|special_tokens_map\.json"
+    r"|tokenizer\.json|chat_template\.jinja|curves\.svg|transformer\.py)"
+)
+"""Files that are removed before answers are stored, or a model is exported, once more."""
 
 
 class Training(Section):
@@ -90,9 +99,14 @@ class Training(Section):
         resume = call.begun and has_saved
         there = has_saved or (step.folder / "model.json").exists()
         how: dict[str, Any] = {"resume": resume, "overwrite": there and not resume}
-        result = run(
-            self.job(step), step.folder, self.settings(step), **how, listen=call.listen, began=began
-        )
+
+        def listen(event: Any) -> None:
+            if event["event"] == "save":
+                call.holds()
+            if call.listen is not None:
+                call.listen(event)
+
+        result = run(self.job(step), step.folder, self.settings(step), **how, listen=listen, began=began)
         if result.can_resume:
             raise Stopped
         facts = ("task", "reason", "step", "validation_loss", "bits_per_byte", "parameters", "tokens", "epochs")
@@ -265,6 +279,9 @@ class Distill(Training):
         from corpuskit.train.distil import store_teacher
         from corpuskit.train.generate.generate import LanguageModel
 
+        if not call.begun and kind_of_folder(step.folder) is TEACHER:
+            remove_files(step.folder, _ANSWERS)
+        call.holds()
         context = LanguageModel.load(step.one("teacher")).model.settings.context
         temperatures = tuple(sorted({1.0, self._temperature(step)}))
         settings = StoreSettings(k=step.values.get("top", 16), context=context, temperatures=temperatures)
@@ -305,9 +322,11 @@ class Export(Section):
         return digest_of(step.folder, _no_memory(step)) if path.is_file() else None
 
     def do(self, step: Step, call: Call) -> dict[str, Any]:
-        """Export; what an earlier call exported there is refused, not removed."""
+        """Export; what an earlier call exported there goes first."""
         from corpuskit.train.hub.export import export_model
 
+        if kind_of_folder(step.folder) is EXPORT:
+            remove_files(step.folder, _EXPORTED)
         result = export_model(step.one("from"), step.folder, step.values.get("to", "hf"))
         return {"architecture": result.architecture, "checked": result.check.done}
 

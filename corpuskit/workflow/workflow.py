@@ -93,12 +93,13 @@ def run_workflow(flow: Workflow, *, workers: int = 1, watch: Watch | None = None
 def _do(step: Step, made: dict[str, Any], records: Records, workers: int, watch: Watch) -> dict[str, Any]:
     """Do a step and record it."""
     fingerprint, began = sha256_json(made), time.monotonic()
-    begun = records.begun.get(step.name) == fingerprint
+    begun = records.holds(step.name, fingerprint)
     records.log("begin", step=step.name, goes_on=begun)
     records.begin(step.name, fingerprint)
     try:
         with watch.work(step) as listen:
-            facts = SECTIONS[step.section].do(step, Call(workers, begun, listen))
+            call = Call(workers, begun, listen, lambda: records.hold(step.name))
+            facts = SECTIONS[step.section].do(step, call)
     except BaseException:
         records.log("stopped", step=step.name, seconds=round(time.monotonic() - began, 3))
         raise
