@@ -269,7 +269,7 @@ class Questions(Section):
     name = "questions"
     accepts: ClassVar[Mapping[str, tuple[Makes, ...]]] = {"run": ("run",)}
     needed = ("run",)
-    own: ClassVar[tuple[str, ...]] = ("count", "held_out", "choices", "characters", "seed")
+    own: ClassVar[tuple[str, ...]] = ("count", "held_out", "choices", "characters", "each", "seed")
 
     def makes(self, step: Step) -> Makes:
         """A folder of questions."""

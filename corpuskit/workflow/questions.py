@@ -7,7 +7,8 @@ source and language. So a rate above chance is knowledge of the corpus. The same
 same bytes, whatever language it is in: nothing is known of words but that blanks part them, where there are
 any.
 
-    train.jsonl      {"prompt": passage, "completion": title}, to be taught: `finetune` with `task: instruct`
+    train.jsonl      {"prompt": passage, "completion": title}, to be taught: `finetune` with `task: instruct`;
+                     and {"passage", "title"}, for `task: classify`
     held_out.jsonl   {"question": passage, "choices": titles, "answer": title, "document": id}
     held_out.yaml    these as a task of `eval`, asked letter by letter as they are taught
 """
@@ -31,8 +32,6 @@ TRAIN, HELD_OUT, TASK = "train.jsonl", "held_out.jsonl", "held_out.yaml"
 FILES = (TRAIN, HELD_OUT, TASK)
 
 _ASKS = "\n\nTitle:"
-_EACH = 20
-"""Questions of a document at most: a long book would leave no room for others."""
 _TITLES = 2000
 """Titles of a source and language that wrong choices are drawn from."""
 _LEAST_WORD = 4
@@ -48,6 +47,7 @@ class Asking:
         held_out: questions to be asked; as many must be left to be taught.
         choices: of each question to be asked; by chance one in so many is right.
         characters: of a passage, at most.
+        each: questions of a document, at most: a long book would leave no room for others.
         seed: draws what is asked and the choices.
     """
 
@@ -55,12 +55,13 @@ class Asking:
     held_out: int = 200
     choices: int = 4
     characters: int = 160
+    each: int = 20
     seed: int = 0
 
     def __post_init__(self) -> None:
         """Raises SettingError for what is no number, or below the least that makes sense."""
         check_fields(self)
-        least = {"count": 1, "held_out": 1, "choices": 2, "characters": 20, "seed": 0}
+        least = {"count": 1, "held_out": 1, "choices": 2, "characters": 20, "each": 1, "seed": 0}
         for name, value in least.items():
             if getattr(self, name) < value:
                 raise SettingError(
@@ -104,7 +105,15 @@ def make_questions(folder: Path, out: Path, asking: Asking) -> dict[str, Any]:
             remedy=f"Set held_out to at most half of them, or build more documents with titles: a source and "
             f"language needs {asking.choices} titles.",
         )
-    rows = [{"prompt": each.passage + _ASKS, "completion": f" {each.title}"} for each in taught]
+    rows = [
+        {
+            "prompt": each.passage + _ASKS,
+            "completion": f" {each.title}",
+            "passage": each.passage,
+            "title": each.title,
+        }
+        for each in taught
+    ]
     with writing(out, "Call the same command again."):
         out.mkdir(parents=True, exist_ok=True)
     write_file(out / TRAIN, _lines(rows))
@@ -184,7 +193,7 @@ def _of_document(
     drawn = sorted((sha256_json([asking.seed, document, each]), each) for each in set(free))
     return [
         Question(rank, order, each, title, document, group)
-        for rank, (order, each) in enumerate(drawn[:_EACH])
+        for rank, (order, each) in enumerate(drawn[: asking.each])
     ]
 
 
