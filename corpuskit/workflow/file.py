@@ -257,13 +257,13 @@ class _Reader:
                     f"Name a step that makes one{_which(made, wanted)}.",
                 )
             return Read(key, written, head, self.out / written)
-        if head in names:
+        path = Path(written).expanduser()
+        path = path if path.is_absolute() else step.base / path
+        if head in names and not (rest and path.exists()):
             what = "is this step itself" if head == step.name else "comes later"
             raise step.error(f"{key}: {head!r} {what}", "A step reads what stands above it: move one of them.")
         if section.is_no_place(key, written):
             return None
-        path = Path(written).expanduser()
-        path = path if path.is_absolute() else step.base / path
         if not path.exists():
             raise step.error(
                 f"{key}: {written!r} is neither an earlier step nor a file in {step.base}",
