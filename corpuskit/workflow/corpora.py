@@ -95,7 +95,9 @@ class Fetch(Section):
         """Fetch what is not there."""
         what, values = self._asked(step)
         listen: dict[str, Any] = {} if call.listen is None else {"listen": call.listen}
-        common: dict[str, Any] = {"contact": values.get("contact", "") or os.environ.get("CORPUSKIT_CONTACT", "")}
+        common: dict[str, Any] = {
+            "contact": values.get("contact", "") or os.environ.get("CORPUSKIT_CONTACT", "")
+        }
         common |= {"redirects_to": tuple(values.get("redirects_to", ())), **listen}
         if what == "wikipedia":
             with Web(**common) as web:
@@ -121,7 +123,9 @@ class Fetch(Section):
         """What the settings alone say: nothing is asked of a mirror."""
         what, values = self._asked(step)
         if what == "wikipedia":
-            return {"text": f"{values['wiki']} of {values.get('date', 'latest')}; its size is the mirror's to say"}
+            return {
+                "text": f"{values['wiki']} of {values.get('date', 'latest')}; its size is the mirror's to say"
+            }
         limit = values.get("limit") or len(gutenberg.parse_ids(str(values.get("ids", "")))) or None
         if limit is None:
             return {"text": "books; how many the mirror's catalogue says"}
@@ -298,5 +302,3 @@ class Questions(Section):
     def do(self, step: Step, call: Call) -> dict[str, Any]:
         """Write them."""
         return questions.make_questions(step.one("run"), step.folder, self._settings(step))
-
-

@@ -30,7 +30,7 @@ def digest_of(path: Path, digests: Digests) -> str:
     elif kind is MODEL:
         found = model_digest(path)
     elif kind in (TEACHER, FETCHED, EXPORT):
-        found = sha256_file(path / kind.mark)  # type: ignore[union-attr]
+        found = sha256_file(path / kind.mark)
     else:
         files = sorted(each for each in path.rglob("*") if each.is_file())
         found = sha256_json([[each.relative_to(path).as_posix(), digests.of(str(each))] for each in files])

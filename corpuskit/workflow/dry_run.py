@@ -1,4 +1,4 @@
-"""A dry run of a workflow: its steps as a tree, with what is done, and times and sizes where they are known."""
+"""A dry run of a workflow: its steps as a tree, what is done, and times and sizes where these are known."""
 
 from __future__ import annotations
 

@@ -145,10 +145,14 @@ class _Reader:
     def _item(self, number: int, entry: Any) -> _Item:
         place: Place = ("steps", number)
         if not isinstance(entry, dict) or not entry:
-            raise self.error(place, f"{entry!r} is no step", "Write `- SECTION: NAME`, and its settings below.")
+            raise self.error(
+                place, f"{entry!r} is no step", "Write `- SECTION: NAME`, and its settings below."
+            )
         section, name = next(iter(entry.items()))
         if section not in SECTIONS:
-            raise self.error((*place, section), f"unknown section {section!r}", nearest(str(section), SECTIONS))
+            raise self.error(
+                (*place, section), f"unknown section {section!r}", nearest(str(section), SECTIONS)
+            )
         if not isinstance(name, str) or not _NAME.fullmatch(name) or name in _TAKEN:
             raise self.error(
                 (*place, section),
@@ -164,7 +168,8 @@ class _Reader:
         if said is None:
             if wanted:
                 raise SettingError(
-                    f"workflow {self.path}: has no `short:`", remedy="Leave --short out, or write what it sets."
+                    f"workflow {self.path}: has no `short:`",
+                    remedy="Leave --short out, or write what it sets.",
                 )
             return
         if not isinstance(said, dict):
@@ -211,7 +216,7 @@ class _Reader:
                 return item
         raise self.error(place, f"no step {name!r}", nearest(name, [item.name for item in items]))
 
-    # ------------------------------------------------------------------------------------------- as it is meant
+    # ----------------------------------------------------------------------------------------- as it is meant
     def steps(self, items: Sequence[_Item]) -> list[Step]:
         """The steps with what they read, all settings checked."""
         made: dict[str, Makes] = {}
@@ -261,7 +266,9 @@ class _Reader:
         path = path if path.is_absolute() else step.base / path
         if head in names and not (rest and path.exists()):
             what = "is this step itself" if head == step.name else "comes later"
-            raise step.error(f"{key}: {head!r} {what}", "A step reads what stands above it: move one of them.")
+            raise step.error(
+                f"{key}: {head!r} {what}", "A step reads what stands above it: move one of them."
+            )
         if section.is_no_place(key, written):
             return None
         if not path.exists():

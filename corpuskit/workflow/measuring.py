@@ -79,9 +79,7 @@ class Eval(Measuring):
         )
 
         names = [each.written for each in step.reads if each.key == "models"]
-        contenders = [
-            Contender(name, (path,)) for name, path in zip(names, step.all("models"), strict=True)
-        ]
+        contenders = [Contender(name, (path,)) for name, path in zip(names, step.all("models"), strict=True)]
         values = step.values
         sets = distinct(
             [
@@ -113,7 +111,7 @@ class Eval(Measuring):
 def _named(each: dict[str, Any]) -> dict[str, Any]:
     """A set's figures by the names of steps: the places of their folders are nobody's business."""
     models = {
-        name: {**model, "members": {name: figures for figures in model["members"].values()}}
+        name: {**model, "members": dict.fromkeys([name], next(iter(model["members"].values())))}
         for name, model in each["models"].items()
     }
     return {**each, "models": models}
@@ -164,10 +162,10 @@ class Memorize(Measuring):
         from corpuskit.train.memorize.memorize import load_weights, memorize, save_report
 
         model, run = step.one("model"), step.one("run")
-        loaded = load_weights(model, str(step.values.get("weights", "best")), step.values.get("device", "auto"))
+        loaded = load_weights(
+            model, str(step.values.get("weights", "best")), step.values.get("device", "auto")
+        )
         report = memorize(loaded, run, self._asked(step))
         save_report(model, report, f"corpuskit workflow: memorize {step.name}")
         _keep(step, report)
         return report
-
-

@@ -144,7 +144,9 @@ def refuse_others(out: Path, names: tuple[str, ...]) -> None:
     if not out.exists():
         return
     own = {*names, *(f"{UNFINISHED}{name}" for name in names)}
-    others = sorted(path.name for path in out.iterdir() if path.name not in own) if out.is_dir() else [out.name]
+    others = (
+        sorted(path.name for path in out.iterdir() if path.name not in own) if out.is_dir() else [out.name]
+    )
     if others:
         raise SettingError(
             f"{out}: holds what the step does not write: {', '.join(others[:3])}",

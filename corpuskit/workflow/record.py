@@ -1,6 +1,7 @@
 """What of a workflow is done: OUT/workflow.json, and OUT/logs/workflow.jsonl with times and sizes.
 
-    {"format": 1, "steps": {NAME: {section, fingerprint, made_from, identity}}, "begun": {NAME: {fingerprint, holds}}}
+    {"format": 1, "steps": {NAME: {section, fingerprint, made_from, identity}},
+     "begun": {NAME: {fingerprint, holds}}}
 
 A step is done when its record holds the fingerprint of its settings, of its section's version and of what it
 reads, and what it has made is there as it was. What it reads counts by the fingerprint and the digest of the
@@ -45,7 +46,7 @@ class Records:
         except (OSError, ValueError) as error:
             raise RunError(
                 f"{path}: is damaged: {error}",
-                remedy="Bring it back from a copy, or choose another --out: runs and models here stay usable.",
+                remedy="Bring it back from a copy, or choose another --out: runs and models here stay whole.",
             ) from error
         if document.get("format") != FORMAT:
             raise RunError(

@@ -14,6 +14,7 @@ from corpuskit.errors import SettingError, nearest
 Makes = Literal["fetched files", "run", "model", "answers", "questions", "results", "export"]
 """What the folder of a step holds."""
 
+
 @dataclass(frozen=True)
 class Read:
     """Something that a step reads.
@@ -139,7 +140,7 @@ class Section(ABC):
 
     @abstractmethod
     def identity(self, step: Step) -> str | None:
-        """The digest of what a step has made, as it is there now; None where it is not there, or not whole."""
+        """The digest of what a step has made, as it is there now; None where it is not there or not whole."""
 
     @abstractmethod
     def do(self, step: Step, call: Call) -> dict[str, Any]:
@@ -176,4 +177,6 @@ class Section(ABC):
                 raise step.error(f"unknown setting {key!r}", nearest(str(key), names))
         for key in self.needed:
             if step.values.get(key) is None:
-                raise step.error(f"there is no `{key}:`", f"A {self.name} step needs {', '.join(self.needed)}.")
+                raise step.error(
+                    f"there is no `{key}:`", f"A {self.name} step needs {', '.join(self.needed)}."
+                )

@@ -109,7 +109,16 @@ class Training(Section):
         result = run(self.job(step), step.folder, self.settings(step), **how, listen=listen, began=began)
         if result.can_resume:
             raise Stopped
-        facts = ("task", "reason", "step", "validation_loss", "bits_per_byte", "parameters", "tokens", "epochs")
+        facts = (
+            "task",
+            "reason",
+            "step",
+            "validation_loss",
+            "bits_per_byte",
+            "parameters",
+            "tokens",
+            "epochs",
+        )
         return {name: getattr(result, name) for name in facts} | {"figures": dict(result.figures)}
 
     def outlook(self, step: Step) -> dict[str, Any]:
@@ -124,8 +133,8 @@ class Training(Section):
             "steps": plan.steps,
             "parameters": plan.parameters,
             "saved_steps": int(saved[-1].parent.name.split("-")[1]) if saved else 0,
-            "text": f"{counted(plan.steps, 'step')}, {plan.parameters:,} parameters, {plan.epochs:.1f} epochs, "
-            f"{size(plan.memory.total)} of memory",
+            "text": f"{counted(plan.steps, 'step')}, {plan.parameters:,} parameters, "
+            f"{plan.epochs:.1f} epochs, {size(plan.memory.total)} of memory",
         }
 
 
@@ -133,7 +142,11 @@ class Train(Training):
     """`corpuskit train`: `run: STEP`, and settings of training."""
 
     name = "train"
-    accepts: ClassVar[Mapping[str, tuple[Makes, ...]]] = {"run": ("run",), "init_from": ("model",), "recipe": ()}
+    accepts: ClassVar[Mapping[str, tuple[Makes, ...]]] = {
+        "run": ("run",),
+        "init_from": ("model",),
+        "recipe": (),
+    }
     needed = ("run",)
 
     def kind(self, step: Step) -> Any:

@@ -1,4 +1,4 @@
-"""Questions of a corpus: none is both taught and asked, none gives its answer away, equal calls give equal bytes."""
+"""Questions of a corpus: none is both taught and asked, and none gives its answer away."""
 
 from __future__ import annotations
 

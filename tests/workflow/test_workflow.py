@@ -83,7 +83,9 @@ def test_a_second_call_does_nothing(own: Path) -> None:
         ("base.steps=3", ["base", "tuned", "figures"]),
     ],
 )
-def test_a_changed_setting_redoes_its_step_and_what_follows(own: Path, override: str, again: list[str]) -> None:
+def test_a_changed_setting_redoes_its_step_and_what_follows(
+    own: Path, override: str, again: list[str]
+) -> None:
     done = do(own / "flow.yaml", own / "out", override)
     assert list(done.done) == again
     assert list(done.kept) == [n for n in ("corpus", "base", "tuned", "figures") if n not in again]
@@ -109,7 +111,7 @@ def test_a_step_whose_work_was_changed_is_done_again(own: Path) -> None:
     assert [each["state"] for each in planned["steps"]] == ["done", "done", "to do", "after"]
     before = digests(own / "out")
     done = do(own / "flow.yaml", own / "out")
-    assert list(done.done)[0] == "tuned"
+    assert next(iter(done.done)) == "tuned"
     assert digests(own / "out")["base/model.safetensors"] == before["base/model.safetensors"]
     assert do(own / "flow.yaml", own / "out").done == {}
 
@@ -170,7 +172,9 @@ def test_a_kill_between_the_work_and_its_record_costs_nothing(
     assert digests(own / "out")["tuned/model.safetensors"] == before
 
 
-def test_a_setting_that_goes_back_after_a_kill_is_not_mixed(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_setting_that_goes_back_after_a_kill_is_not_mixed(
+    own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     before = digests(own / "out")
     with monkeypatch.context() as patch:
 
@@ -261,7 +265,9 @@ def test_the_command_says_what_it_does(own: Path) -> None:
     assert json.loads(wrong.stdout)["remedy"] == "Did you mean 'base'?"
 
 
-def test_an_interrupted_training_ends_with_130_and_goes_on(own: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_training_ends_with_130_and_goes_on(
+    own: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import signal
 
     from corpuskit.cli.model import training_display

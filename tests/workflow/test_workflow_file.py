@@ -50,21 +50,45 @@ def refusal(write: Write, steps: Any, tmp_path: Path, **more: Any) -> SettingErr
         (1, {"train": "corpus", "run": "corpus"}, "two steps are called 'corpus'", "line 2"),
         (1, {"train": "logs", "run": "corpus"}, "'logs' is no name of a step", "name of a folder"),
         (1, {"train": "A b", "run": "corpus"}, "'A b' is no name of a step", "small letters"),
-        (2, {"finetune": "tuned", "from": "corpus", "data": "corpus", "task": "lm"}, "corpus makes a run", "base"),
-        (2, {"finetune": "tuned", "from": "base", "data": "corpus", "task": "clasify"}, "'clasify'", "classify"),
+        (
+            2,
+            {"finetune": "tuned", "from": "corpus", "data": "corpus", "task": "lm"},
+            "corpus makes a run",
+            "base",
+        ),
+        (
+            2,
+            {"finetune": "tuned", "from": "base", "data": "corpus", "task": "clasify"},
+            "'clasify'",
+            "classify",
+        ),
         (2, {"distill": "s", "teacher": "base", "run": "base"}, "base makes a model", "corpus"),
-        (2, {"distill": "s", "teacher": "base", "run": "corpus", "store": True, "top": 0}, "top: 0", "1 or more"),
+        (
+            2,
+            {"distill": "s", "teacher": "base", "run": "corpus", "store": True, "top": 0},
+            "top: 0",
+            "1 or more",
+        ),
         (3, {"eval": "e", "models": ["base"], "data": ["corpus"], "strid": 2}, "'strid'", "'stride'"),
         (3, {"memorize": "m", "model": "base", "run": "corpus", "prefix": 0}, "prefix = 0 is below 1", ""),
         (3, {"export": "x", "from": "base", "to": "gguf"}, "to: 'gguf'", "hf"),
         (3, {"questions": "q", "run": "corpus", "choices": 1}, "choices = 1 is below 2", "2 or more"),
-        (0, {"fetch": "corpus", "wikipedia": {"wiki": "x", "dat": "latest"}}, "unknown setting 'dat'", "'date'"),
+        (
+            0,
+            {"fetch": "corpus", "wikipedia": {"wiki": "x", "dat": "latest"}},
+            "unknown setting 'dat'",
+            "'date'",
+        ),
         (0, {"fetch": "corpus"}, "fetches nothing", "wikipedia"),
         (0, {"build": "corpus"}, "needs a recipe", "recipe: FILE"),
         (0, {"build": "corpus", "recipe": "no.yaml"}, "'no.yaml' is neither", "there"),
         (
             0,
-            {"build": "corpus", "sources": [{"files": {"path": "corpus/books", "label": "b"}}], "stages": ["unicod"]},
+            {
+                "build": "corpus",
+                "sources": [{"files": {"path": "corpus/books", "label": "b"}}],
+                "stages": ["unicod"],
+            },
             "line 8: unknown stage 'unicod'",
             "'unicode'",
         ),
@@ -91,7 +115,9 @@ def test_there_must_be_steps(write: Write, tmp_path: Path, listed: Any) -> None:
     assert "no list of steps" in refusal(write, listed, tmp_path).message
 
 
-def test_what_short_says_is_looked_at_in_the_long_form_too(write: Write, steps: Steps, tmp_path: Path) -> None:
+def test_what_short_says_is_looked_at_in_the_long_form_too(
+    write: Write, steps: Steps, tmp_path: Path
+) -> None:
     error = refusal(write, steps, tmp_path, short={"bas": {"steps": 1}})
     assert "no step 'bas'" in error.message
     assert "'base'" in error.remedy
@@ -103,7 +129,9 @@ def short_of(path: Path, out: Path, *overrides: str) -> Workflow:
 
 def test_short_sets_and_takes_away(write: Write, steps: Steps, tmp_path: Path) -> None:
     steps[2]["patience"] = 3
-    path = write(steps, short={"base": {"steps": 2}, "tuned": {"patience": None, "epochs": 1.0}, "figures": None})
+    path = write(
+        steps, short={"base": {"steps": 2}, "tuned": {"patience": None, "epochs": 1.0}, "figures": None}
+    )
     flow = short_of(path, tmp_path / "out")
     assert [each.name for each in flow.steps] == ["corpus", "base", "tuned"]
     assert flow.step("base").values["steps"] == 2

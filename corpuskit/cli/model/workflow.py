@@ -161,7 +161,8 @@ def _evaluated(facts: Mapping[str, Any]) -> Iterator[str]:
         rows = {model: found["members"][model] for model, found in each["models"].items()}
         bits = {model: row.get("bits_per_byte") for model, row in rows.items()}
         if all(isinstance(value, float) for value in bits.values()):
-            yield f"{name}, bits per byte: {', '.join(f'{model} {value:.4f}' for model, value in bits.items())}"
+            told = [f"{model} {value:.4f}" for model, value in bits.items()]
+            yield f"{name}, bits per byte: {', '.join(told)}"
 
 
 def _facts(done: Done) -> dict[str, Any]:
@@ -171,7 +172,8 @@ def _facts(done: Done) -> dict[str, Any]:
 def _sentence(done: Done) -> str:
     seconds = sum(facts["seconds"] for facts in done.done.values())
     lines = [
-        f"{done.out}: {counted(len(done.done), 'step')} done in {duration(seconds)}, {len(done.kept)} done before"
+        f"{done.out}: {counted(len(done.done), 'step')} done in {duration(seconds)}, "
+        f"{len(done.kept)} done before"
     ]
     for name, facts in done.done.items():
         if "right" in facts:
