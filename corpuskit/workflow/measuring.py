@@ -9,7 +9,7 @@ from corpuskit.errors import SettingError
 from corpuskit.storage.files import json_bytes, read_sealed, seal, sha256_json, write_file, writing
 from corpuskit.workflow.digest import plain
 from corpuskit.workflow.questions import TASK, refuse_others
-from corpuskit.workflow.step import Call, Makes, Section, Step
+from corpuskit.workflow.step import MEASURED, Call, Makes, Section, Step
 
 RESULTS = "results.json"
 """What a step of measuring has found, in its folder."""
@@ -102,7 +102,7 @@ class Eval(Measuring):
             run=trained_on[0] if trained_on else None,
             begins=call.listen,
         )
-        save(found, contenders, step.name, f"corpuskit workflow: eval {step.name}")
+        save(found, contenders, step.name, f"{MEASURED} eval {step.name}")
         facts = {"sets": [_named(each) for each in found.sets], "contamination": found.contamination}
         _keep(step, facts)
         return {"right": right_answers(facts), **facts}
@@ -166,6 +166,6 @@ class Memorize(Measuring):
             model, str(step.values.get("weights", "best")), step.values.get("device", "auto")
         )
         report = memorize(loaded, run, self._asked(step))
-        save_report(model, report, f"corpuskit workflow: memorize {step.name}")
+        save_report(model, report, f"{MEASURED} memorize {step.name}")
         _keep(step, report)
         return report

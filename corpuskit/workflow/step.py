@@ -15,6 +15,10 @@ Makes = Literal["fetched files", "run", "model", "answers", "questions", "result
 """What the folder of a step holds."""
 
 
+MEASURED = "corpuskit workflow:"
+"""What the command of a figure that is kept with a model begins with, where a workflow has measured it."""
+
+
 @dataclass(frozen=True)
 class Read:
     """Something that a step reads.

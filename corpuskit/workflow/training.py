@@ -12,10 +12,10 @@ from typing import Any, ClassVar
 
 from corpuskit.build.forecast.dry_run import size
 from corpuskit.errors import SettingError, TrainError, counted, nearest
-from corpuskit.storage.files import UNFINISHED, remove_files
+from corpuskit.storage.files import UNFINISHED, read_sealed, remove_files
 from corpuskit.storage.ownership import EXPORT, TEACHER, kind_of_folder
 from corpuskit.workflow.digest import bytes_of, digest_of, model_digest, plain
-from corpuskit.workflow.step import Call, Makes, Section, Step, Stopped
+from corpuskit.workflow.step import MEASURED, Call, Makes, Section, Step, Stopped
 
 _LENGTHS = {"steps", "minutes", "epochs"}
 
@@ -99,6 +99,8 @@ class Training(Section):
         resume = call.begun and has_saved
         there = has_saved or (step.folder / "model.json").exists()
         how: dict[str, Any] = {"resume": resume, "overwrite": there and not resume}
+        if there and not resume:
+            _forget_figures(step.folder)
 
         def listen(event: Any) -> None:
             if event["event"] == "save":
@@ -342,6 +344,17 @@ class Export(Section):
             remove_files(step.folder, _EXPORTED)
         result = export_model(step.one("from"), step.folder, step.values.get("to", "hf"))
         return {"architecture": result.architecture, "checked": result.check.done}
+
+
+def _forget_figures(model: Path) -> None:
+    """Remove what workflows have measured of a model that is written over; what its user measured stays."""
+    for path in sorted((model / "evaluations").glob("*.json")):
+        try:
+            command = str(read_sealed(path).get("command", ""))
+        except (OSError, ValueError):
+            continue
+        if command.startswith(MEASURED):
+            path.unlink()
 
 
 def _no_memory(step: Step) -> Any:

@@ -99,6 +99,15 @@ def test_what_is_redone_is_what_one_call_makes(own: Path, tmp_path: Path) -> Non
     assert digests(own / "out") == digests(tmp_path / "new")
 
 
+def test_a_model_that_is_written_over_keeps_no_figures_of_the_one_before(own: Path) -> None:
+    kept = own / "out" / "base" / "evaluations"
+    shutil.copy(own / "out" / "base" / "model.json", kept / "mine.json")
+    text = (own / "flow.yaml").read_text()
+    (own / "flow.yaml").write_text(text[: text.index("- eval:")])
+    do(own / "flow.yaml", own / "out", "base.steps=3")
+    assert [path.name for path in kept.iterdir()] == ["mine.json"]
+
+
 def test_a_changed_input_redoes_what_reads_it(own: Path) -> None:
     book = own / "corpus" / "books" / "one.txt"
     book.write_text(book.read_text() + "\nOne more line of words that nobody has read before.\n")
