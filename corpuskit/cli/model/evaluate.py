@@ -94,8 +94,7 @@ def command(
         raise SettingError(
             "--split, --stride, --limit and --field say nothing of labels", remedy="Leave them out."
         )
-    sets = distinct(sets)
-    check_models(contenders, sets, stride)
+    check_models(contenders, sets := distinct(sets), stride)
     for each in sets:
         _remark(shell, each)
     if trained_on is not None and not (trained_on / "shards" / "shards.json").is_file():
