@@ -3,6 +3,7 @@
 PYTHON ?= python3
 VENV := .venv
 BENCH := .bench-venv
+BENCH_ADAPT := .bench-adapt-venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 ENGINE := $(shell find native/engine -name '*.cpp' | LC_ALL=C sort)
@@ -151,6 +152,9 @@ bench-install:
 	$(BENCH)/bin/python -m pip --disable-pip-version-check install torch==2.13.0
 	$(BENCH)/bin/python -m pip --disable-pip-version-check install -r benchmarks/requirements.txt
 	$(BENCH)/bin/python -m pip --disable-pip-version-check install --no-deps -r benchmarks/requirements_train.txt
+	$(PYTHON) -m venv $(BENCH_ADAPT)
+	$(BENCH_ADAPT)/bin/python -m pip --disable-pip-version-check install torch==2.13.0
+	$(BENCH_ADAPT)/bin/python -m pip --disable-pip-version-check install -r benchmarks/requirements_adapt.txt
 
 # Apart from the others: llama.cpp is compiled, 10 to 30 minutes.
 bench-install-gguf:
@@ -163,4 +167,4 @@ bench: $(VENV)/installed-dev
 	done; exit $$status
 
 clean:
-	rm -rf $(VENV) $(BENCH) build runs models
+	rm -rf $(VENV) $(BENCH) $(BENCH_ADAPT) build runs models

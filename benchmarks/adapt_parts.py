@@ -1,7 +1,8 @@
 """Adapters and preferences against those that others trust: rows for `benchmarks.adapt`.
 
 peft loads an adapter of ours on the exported base, and TRL's DPOTrainer computes loss and gradients on the
-exported policy and reference: `peft_rows`, `trl_rows`.
+exported policy and reference: `peft_rows`, `trl_rows`. Both need newer libraries than other peers allow and
+have an environment of their own, `.bench-adapt-venv`.
 """
 
 from __future__ import annotations
@@ -226,6 +227,8 @@ def padded(rows: list[tuple[list[int], list[int]]]) -> tuple[Tensor, Tensor]:
 
 def collect(options: Options) -> list[Row]:
     """All rows; of a peer that is not there none."""
+    if options.peers == Path(".bench-venv/bin/python"):
+        options = replace(options, peers=Path(".bench-adapt-venv/bin/python"))
     none: list[Row] = []
     rows = options.attempt("adapters in peft", lambda: peft_rows(options), none)
     return rows + options.attempt("preferences in TRL", lambda: trl_rows(options), none)

@@ -87,9 +87,11 @@ def kill_rows(folder: Path, kills: int, seed: int) -> list[Row]:
     chance = random.Random(seed)
     if fault_kills.end(fault_kills.start(builds[0].words(run), folder / "run.log"), None, chance):
         raise SystemExit((folder / "run.log").read_text(errors="replace"))
-    training = kills // 3
-    found = list(told(fault_kills.kill_all(builds, folder, kills - training, seed)))
-    found += told(fault_kills.kill_all(fault_kills.trainings(run), folder, training, seed))
+    training, places = kills // 3, [folder / "builds", folder / "trainings"]
+    for place in places:  # A model is not written where a run lies.
+        place.mkdir()
+    found = list(told(fault_kills.kill_all(builds, places[0], kills - training, seed)))
+    found += told(fault_kills.kill_all(fault_kills.trainings(run), places[1], training, seed))
     rows = []
     for killed in found:
         equal = killed.equal / killed.chains if killed.chains else 0.0

@@ -5,8 +5,8 @@
 Documents of Shakespeare stand 1, 10 and 100 times in the training split, and so do canaries. One model is
 trained for long with nothing against it, others with one remedy each; all are asked for the planted
 documents and canaries, and their loss on held-out text is the cost. Deduplication is done by the build, on an
-input with the copies in it; early stopping takes the weights with the least validation loss of the untreated
-run. Canaries are planted behind deduplication, which cannot remove them.
+input with the copies in it, and what is left is read as often; early stopping takes the weights with least
+validation loss of the untreated run. Canaries are planted behind deduplication, which cannot remove them.
 """
 
 from __future__ import annotations
@@ -61,16 +61,17 @@ class Scale:
     context: int
 
 
-QUICK = Scale(characters=100_000, planted=3, steps=300, seeds=2, layers=2, width=128, context=64)
-FULL = Scale(characters=400_000, planted=6, steps=1000, seeds=3, layers=2, width=160, context=128)
+# Enough readings that the held-out loss of the untreated model turns: else there is nothing to stop early.
+QUICK = Scale(characters=60_000, planted=2, steps=900, seeds=2, layers=2, width=96, context=64)
+FULL = Scale(characters=250_000, planted=6, steps=1600, seeds=3, layers=2, width=160, context=128)
 
 ARMS: Mapping[str, Mapping[str, Any]] = {
     "nothing": {},
+    "early stopping": {},
     "deduplication": {},
+    "goldfish 1 in 4": {"goldfish": 4},
     "dropout 0.2": {"dropout": 0.2},
     "weight decay 0.3": {"weight_decay": 0.3},
-    "goldfish 1 in 4": {"goldfish": 4},
-    "early stopping": {},
     "smaller model": {},
 }
 """Settings of each arm beside those that all share."""
@@ -158,14 +159,17 @@ def _arm(work: Path, runs: Mapping[str, Path], scale: Scale, seed: int, arm: str
     elif arm == "early stopping":  # That of the first arm, whose best weights were kept.
         out, weights = work / f"nothing-{seed}", "best"
     if not out.exists():
-        train_model(run, out, _settings(scale, width, seed, ARMS[arm]))
+        # Each reads its corpus equally often, so that a smaller one is not read to pieces.
+        tokens = [Shards(each / "shards").split("train").tokens for each in (run, runs["copies"])]
+        steps = round(scale.steps * tokens[0] / tokens[1])
+        train_model(run, out, _settings(scale, steps, width, seed, ARMS[arm]))
     return _ask(out, run, weights, json.loads((work / "planted.json").read_text()))
 
 
-def _settings(scale: Scale, width: int, seed: int, own: Mapping[str, Any]) -> TrainSettings:
+def _settings(scale: Scale, steps: int, width: int, seed: int, own: Mapping[str, Any]) -> TrainSettings:
     shared = {"layers": scale.layers, "width": width, "heads": 4, "context": scale.context, "batch_rows": 16}
-    shared |= {"steps": scale.steps, "dropout": 0.0, "weight_decay": 0.0, "patience": 0, "seed": seed}
-    shared |= {"eval_every": max(1, scale.steps // 15), "sample_at": (scale.steps,), "device": "cpu"}
+    shared |= {"steps": steps, "dropout": 0.0, "weight_decay": 0.0, "patience": 0, "seed": seed}
+    shared |= {"eval_every": max(1, steps // 20), "sample_at": (steps,), "device": "cpu"}
     return TrainSettings(**{**shared, "precision": "fp32", "compile": "off", **own})
 
 
@@ -188,6 +192,7 @@ def _ask(out: Path, run: Path, weights: str, planted: Mapping[str, int]) -> dict
             model, split, index, prefix=PREFIX, following=NEXT, most=400, only=np.array(sequences, np.int64)
         )
         figures[f"recited, {copies} copies"] = 100 * float(asked.extracted[: asked.sampled].mean())
+    figures["recited, mean"] = statistics.mean(figures.values())
     held = draw_windows(shards.split("validation"), PREFIX + NEXT, 500)
     figures["held-out loss"] = float(score_windows(model, held.ids).losses.mean())
     for row in canaries_by_copies(exposures(model, read_canaries(run))):
@@ -239,7 +244,7 @@ def _rows(found: Mapping[str, list[dict[str, float]]], given: str) -> list[Row]:
             unit = "%" if name.startswith("recited") else "nats" if name.endswith("loss") else "bits"
             unit = "canaries" if name == "canaries recited" else unit
             bar = met = None
-            if arm in _LOWERS and name == "recited, 100 copies":
+            if arm in _LOWERS and name == "recited, mean":
                 bar, met = "less than with nothing", value < base[name]
             note = f"{min(spread):.3f} to {max(spread):.3f} over seeds"
             if name == "held-out loss":

@@ -64,7 +64,7 @@ MODEL = Kind(
     "model",
     "model.json",
     frozenset({"format", "model", "end_of_text", "tokenizer_sha256"}),
-    re.compile("checkpoints|logs|evaluations"),
+    re.compile("checkpoints|logs|evaluations|data"),
     "logs/lock",
     "another training is writing this model",
 )
@@ -87,7 +87,16 @@ TEACHER = Kind(
     "logs/lock",
     "another process is storing answers here",
 )
-KINDS = (RUN, EXPORT, MODEL, FETCHED, TEACHER)
+WORKFLOW = Kind(
+    "workflow",
+    "workflow.json",
+    frozenset({"format", "steps", "begun"}),
+    # The folders of its steps are runs, models and so on, each with its own mark and lock.
+    re.compile("logs"),
+    "logs/lock",
+    "another process is working on it",
+)
+KINDS = (RUN, EXPORT, MODEL, FETCHED, TEACHER, WORKFLOW)
 """In the order in which they are asked for: an export in one file has a ``model.json`` too."""
 
 _CHECKPOINT = frozenset({"format", "settings", "sha256", "planned_steps"})

@@ -75,6 +75,9 @@ def reading_table(path: Path) -> Iterator[None]:
 def read_batches(path: Path, columns: list[str] | None = None) -> Iterator[pa.RecordBatch]:
     """Yield one record batch per row group of a Parquet file; memory holds one at a time."""
     with reading_table(path), pq.ParquetFile(path) as file:
+        # Arrow leaves out in silence what a table does not have: such a one stands in place of another.
+        for name in set(columns or ()).difference(file.schema_arrow.names):
+            raise pa.ArrowInvalid(f"it has no column {name!r}")
         for index in range(file.num_row_groups):
             # Workers are as many as cores: threads of Arrow's own would take them from one another.
             table = file.read_row_group(index, columns=columns, use_threads=False)

@@ -311,6 +311,11 @@ class Tokenizer:
                 )
         return str(self._model.decode(numbers, skip_special_tokens=False))
 
+    def spelling(self, number: int) -> str | None:
+        """A token as tokenizer.json spells it, where each byte has a character; None where there is none."""
+        found: str | None = self._model.id_to_token(number)
+        return found
+
     def changes(self, text: str, ids: npt.NDArray[np.unsignedinteger] | None = None) -> str | None:
         """Where what comes back from a text's tokens differs from it, in words; None where it is equal."""
         back = self.decode(self.encode(text) if ids is None else ids)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from torch import Tensor
 
@@ -11,6 +12,7 @@ from corpuskit.shards.reader import Shards
 from corpuskit.tokenizer.tokenizer import Tokenizer
 from corpuskit.train.device import bf16_pays
 from corpuskit.train.generate.generate import LanguageModel
+from corpuskit.train.hub.card_facts import base_facts, data_facts
 from corpuskit.train.job import Setup
 from corpuskit.train.model.cost import flops_per_token, parameter_count
 from corpuskit.train.parallel.processes import Grid
@@ -59,6 +61,11 @@ class Corpus:
     def open(self, out: Path, settings: TrainSettings, grid: Grid, *, resumes: bool) -> None:
         """The shards are read where they are."""
 
+    def facts(self, settings: TrainSettings) -> dict[str, Any]:
+        """The sources of the shards, and the model that `init_from` names."""
+        begun = {} if settings.init_from is None else {"base": base_facts(settings.init_from)}
+        return {"data": data_facts(self.shards.folder.parent), **begun}
+
     def verify(self) -> None:
         """Raises ShardError for a damaged shard."""
         self.shards.verify()
@@ -78,10 +85,10 @@ class Corpus:
             settings = self._sized(settings, grid)
         chosen = resolve(settings, tokens, grid.device.type, bf16_pays(grid.device))
         task = self.task(chosen)
-        steps = planned_steps(_as_measured(task), self.usual_steps(task), grid)
+        steps = planned_steps(self._as_measured(task), self.usual_steps(task), grid)
         chosen = regularise(chosen, task.epochs(steps))
         task = self.task(with_compile(chosen, task, steps, grid))
-        return Setup(task, steps, str(chosen.size), weights, notes)
+        return Setup(task, steps, str(chosen.size), weights, notes, self.facts(chosen))
 
     def usual_steps(self, task: Pretraining) -> int:
         """Steps of a run whose length nobody says: it reads the corpus 10 times, in 200 to 20,000 steps."""
@@ -89,7 +96,7 @@ class Corpus:
 
     def again(self, settings: TrainSettings, steps: int) -> Setup:
         """A run that goes on: all weights are those of its checkpoint."""
-        return Setup(self.task(settings), steps, str(settings.size))
+        return Setup(self.task(settings), steps, str(settings.size), facts=self.facts(settings))
 
     def _begin_with(
         self, settings: TrainSettings
@@ -140,16 +147,15 @@ class Corpus:
         fitting = sizes[0]
         for size in sizes if len(sizes) > 1 else ():
             # Named like any other: what is derived from a size asks which settings were given.
-            sized = TrainSettings.checked({**settings.given(), "size": size})
+            sized = settings.checked({**settings.given(), "size": size})
             task = self.task(resolve(sized, tokens, grid.device.type, bf16_pays(grid.device)))
             flops = flops_per_token(task.shape, task)
             if not speed:
-                speed = flops * task.tokens_per_step / probe(_as_measured(task), grid)[0]
+                speed = flops * task.tokens_per_step / probe(self._as_measured(task), grid)[0]
             elif speed * settings.minutes * 60 / flops >= parameter_count(task.shape):
                 fitting = size
-        return TrainSettings.checked({**settings.given(), "size": fitting})
+        return settings.checked({**settings.given(), "size": fitting})
 
-
-def _as_measured(task: Pretraining) -> Pretraining:
-    """The same with the dropout that a run of many passes has: how long a step takes depends on it."""
-    return pretraining(regularise(task.settings, EPOCHS), task.shards, task.tokenizer)
+    def _as_measured(self, task: Pretraining) -> Pretraining:
+        """The same with the dropout that a run of many passes has: how long a step takes depends on it."""
+        return self.task(regularise(task.settings, EPOCHS))

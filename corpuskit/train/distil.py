@@ -23,6 +23,7 @@ from corpuskit.train.generate.generate import LanguageModel
 from corpuskit.train.job import Setup
 from corpuskit.train.model.distances import begun_from, check_layer_map, layer_map
 from corpuskit.train.model.lora import base_fingerprint
+from corpuskit.train.model.transformer import ModelSettings
 from corpuskit.train.parallel.processes import Grid
 from corpuskit.train.result import TrainResult
 from corpuskit.train.resume import refuse_own_beginning
@@ -89,44 +90,67 @@ class Distilling(Corpus):
         """What is learnt with these settings."""
         assert isinstance(settings, DistilSettings)
         plain = pretraining(settings, self.shards, self.tokenizer)
+        if self.teacher is not None:
+            self._require_likeness(settings, plain.shape, self.teacher.model.settings)
         answers = None if self.stored is None else self.stored.split("train")
         network = None if self.teacher is None else self.teacher.model.requires_grad_(False)
         facts = {"teacher": self.folder.name, "fingerprint": self.answered, "stored": self.stored is not None}
         return Distilled.of(plain, settings, network, answers, facts)
 
+    def _require_likeness(
+        self, settings: DistilSettings, student: ModelSettings, theirs: ModelSettings
+    ) -> None:
+        """Raise SettingError for a student whose rows its teacher cannot read, or states do not compare."""
+        if student.kind != theirs.kind:
+            own = shape_settings(theirs)["objective"]
+            raise SettingError(
+                f"objective = {settings.objective!r}: {self.folder} was trained for {own!r}",
+                remedy="Leave objective out, or take another teacher.",
+            )
+        if student.context > theirs.context:
+            raise SettingError(
+                f"context = {student.context}: {self.folder} reads {theirs.context} tokens",
+                remedy=f"Give {theirs.context} or less.",
+            )
+        if settings.states != "none":
+            layers = layer_map(student.layers, theirs.layers)
+            check_layer_map(layers, (student.layers, student.width), (theirs.layers, theirs.width))
+
     def settle(self, settings: TrainSettings, grid: Grid) -> Setup:
         """A new run; the student has the teacher's shape but for what was given, and half of its layers."""
         assert isinstance(settings, DistilSettings)
         weights: dict[str, Tensor] | None = None
-        values: dict[str, Any] = settings.given()
         notes: tuple[str, ...] = ()
         if self.teacher is not None and settings.init_from is None:
             theirs = self.teacher.model.settings
-            shape = shape_settings(theirs)
-            # A short corpus shortens the context, so that it has at least 8 rows.
-            shape["context"] = max(1, min(theirs.context, (self.shards.split("train").tokens - 1) // 8))
-            if not settings.is_shaped:
-                values = {**shape, "layers": max(1, theirs.layers // 2), **values}
-            student = self.kind.checked(values)
-            if settings.begin == "layers" and _alike(student, shape):
-                assert student.layers is not None
-                layers = layer_map(student.layers, theirs.layers)
+            settings = self.kind.checked(self._shaped(settings, theirs))
+            if settings.begin == "layers" and _alike(settings, shape_settings(theirs)):
+                assert settings.layers is not None
+                layers = layer_map(settings.layers, theirs.layers)
                 weights = begun_from(self.teacher.model.state_dict(), layers)
                 weights.pop("classifier.weight", None)
                 notes = (
                     f"the student's layers begin as the teacher's {', '.join(map(str, layers.values()))}",
                 )
-            if settings.states != "none":
-                sizes = (student.layers or 0, student.width or 0), (theirs.layers, theirs.width)
-                check_layer_map(layer_map(sizes[0][0], sizes[1][0]), *sizes)
-            settings = student
         setup = super().settle(settings, grid)
         title = f"student of {self.folder.name}"
         return setup._replace(title=title, weights=weights or setup.weights, notes=(*notes, *setup.notes))
 
+    def _shaped(self, settings: DistilSettings, theirs: ModelSettings) -> dict[str, Any]:
+        """The student's settings: what was given, and of all else the teacher's."""
+        given = {name: value for name, value in settings.given().items() if value is not None}
+        shape = shape_settings(theirs)
+        # A short corpus shortens the context, so that it has at least 8 rows.
+        shape["context"] = max(1, min(theirs.context, (self.shards.split("train").tokens - 1) // 8))
+        if "size" in given:  # Which says how large it is by itself.
+            return {"objective": shape["objective"], "context": shape["context"], **given}
+        if given.get("width", theirs.width) != theirs.width:
+            shape = {name: value for name, value in shape.items() if name not in ("hidden", "head_dim")}
+        return {**shape, "layers": max(1, theirs.layers // 2), **given}
+
     def again(self, settings: TrainSettings, steps: int) -> Setup:
         """A run that goes on."""
-        return Setup(self.task(settings), steps, f"student of {self.folder.name}")
+        return Setup(self.task(settings), steps, f"student of {self.folder.name}", facts=self.facts(settings))
 
 
 def _alike(student: TrainSettings, shape: dict[str, Any]) -> bool:
@@ -157,7 +181,8 @@ def require_tokenizer(teacher: LanguageModel, folder: Path, own: Tokenizer, shar
 
 
 def _token(tokenizer: Tokenizer, number: int, size: int) -> str:
-    return tokenizer.decode([number]) if number < size else "none"
+    """A token as tokenizer.json spells it: bytes that are no text by themselves differ there too."""
+    return (tokenizer.spelling(number) if number < size else None) or "none"
 
 
 @checks_arguments

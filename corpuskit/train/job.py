@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from types import MappingProxyType
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from torch import Tensor
 
@@ -25,6 +26,7 @@ class Setup(NamedTuple):
         title: what the model is called, in a word.
         weights: to begin with, where they are not drawn; those that it lacks are.
         notes: what was chosen that a user would not expect, in sentences.
+        facts: what model.json is to say of data and beginning, as JSON values without a path or a time.
     """
 
     task: Task
@@ -32,6 +34,7 @@ class Setup(NamedTuple):
     title: str
     weights: Mapping[str, Tensor] | None = None
     notes: tuple[str, ...] = ()
+    facts: Mapping[str, Any] = MappingProxyType({})
 
 
 class Job(Protocol, Generic[Settings]):

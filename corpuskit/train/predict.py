@@ -10,12 +10,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from corpuskit.errors import SettingError, TrainError, checks_arguments
 from corpuskit.train.generate.generate import LanguageModel, check_counts
 from corpuskit.train.tasks.tuned import padded
 from corpuskit.train.tune.reading import text_ids
 from corpuskit.train.tune.tag import word_ids
+
+Text = str | tuple[str, ...]
+"""A text or a pair of texts."""
 
 _AT_ONCE = 4096  # texts that are sorted by length together
 
@@ -88,18 +92,31 @@ class Classifier:
         return cls(LanguageModel.load(folder, device))
 
     @checks_arguments
-    def predict(self, texts: Sequence[str | tuple[str, str]], batch_rows: int = 32) -> list[Prediction]:
+    def predict(self, texts: Sequence[Text], batch_rows: int = 32) -> list[Prediction]:
         """What it says of each text or pair of texts; it does not depend on the batch, but for rounding."""
         return list(self.stream(texts, batch_rows))
 
-    def stream(self, texts: Sequence[str | tuple[str, str]], batch_rows: int = 32) -> Iterator[Prediction]:
+    def stream(self, texts: Sequence[Text], batch_rows: int = 32) -> Iterator[Prediction]:
         """The same one by one, in the order of the texts."""
         check_counts(batch_rows=batch_rows)
         for first in range(0, len(texts), _AT_ONCE):
             yield from self._group(texts[first : first + _AT_ONCE], batch_rows)
 
+    def _group(self, texts: Sequence[Text], batch_rows: int) -> list[Prediction]:
+        logits, cut = self.logits(texts, batch_rows)
+        wide = logits.double()
+        shares = wide.sigmoid() if self.several else wide.softmax(1)
+        return [
+            Prediction(self._chosen(row), dict(zip(self.labels, row, strict=True)), left)
+            for row, left in zip(shares.tolist(), cut, strict=True)
+        ]
+
     @torch.inference_mode()
-    def _group(self, texts: Sequence[str | tuple[str, str]], batch_rows: int) -> list[Prediction]:
+    def logits(self, texts: Sequence[Text], batch_rows: int = 32) -> tuple[Tensor, list[int]]:
+        """What the labels of each text are told by, float32 (texts, labels), and the tokens not read of each.
+
+        All texts are held at once.
+        """
         model = self.model
         encoded = [
             text_ids(
@@ -112,19 +129,14 @@ class Classifier:
             for each in texts
         ]
         order = sorted(range(len(encoded)), key=lambda number: len(encoded[number][0]))
-        found: dict[int, Prediction] = {}
+        found = torch.zeros(len(texts), len(self.labels))
         for start in range(0, len(order), batch_rows):
             numbers = order[start : start + batch_rows]
             lines = [encoded[number][0] for number in numbers]
             lengths = torch.tensor([len(line) for line in lines], device=model.device)
-            logits = model.model.classify(padded(lines, 0).to(model.device), lengths, self._pooling).float()
-            wide = logits.cpu().double()
-            shares = wide.sigmoid() if self.several else wide.softmax(1)
-            for number, row in zip(numbers, shares.tolist(), strict=True):
-                found[number] = Prediction(
-                    self._chosen(row), dict(zip(self.labels, row, strict=True)), encoded[number][1]
-                )
-        return [found[number] for number in range(len(texts))]
+            logits = model.model.classify(padded(lines, 0).to(model.device), lengths, self._pooling)
+            found[torch.tensor(numbers)] = logits.float().cpu()
+        return found, [cut for _, cut in encoded]
 
     def _chosen(self, row: list[float]) -> tuple[str, ...]:
         if self.several:

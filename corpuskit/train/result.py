@@ -16,6 +16,8 @@ from corpuskit.errors import TrainError
 from corpuskit.storage.files import json_bytes, seal, sha256_file, write_file
 from corpuskit.train.device import UNTRIED, device_name, peak_flops
 from corpuskit.train.generate.generate import WEIGHTS
+from corpuskit.train.hub.card import write_card
+from corpuskit.train.hub.card_facts import environment
 from corpuskit.train.model.cost import flops_per_token, parameter_count
 from corpuskit.train.tasks.task import Metrics
 from corpuskit.train.trainer import Progress, Trainer
@@ -79,7 +81,7 @@ class TrainResult:
 def write_model_document(trainer: Trainer, ending: dict[str, Any]) -> None:
     """Write OUT/model.json: the model's shape, the run's settings, and how it ended, with what it left."""
     if trainer.grid.is_first:
-        document = trainer.document | {"training": {**trainer.identity, **ending}}
+        document = trainer.document | {"training": {**trainer.identity, **trainer.facts, **ending}}
         if ending:
             paths = [trainer.out / name for name in (WEIGHTS, "tokenizer.json", CURVES)]
             document["files"] = {path.name: sha256_file(path) for path in paths if path.exists()}
@@ -113,6 +115,7 @@ def start_event(trainer: Trainer, progress: Progress, state: dict[str, Any] | No
     event = {"event": "start", "step": progress.step, "steps": progress.steps, "planned_steps": planned}
     event |= {"settings": settings.model_dump(), "parameters": parameter_count(shape)}
     return event | {
+        "environment": environment(trainer.learner.device),
         "flops_per_token": flops_per_token(shape, task),
         "peak_flops": peak and peak * trainer.grid.size,
         "train_tokens": task.tokens,
@@ -216,4 +219,6 @@ def sum_up(trainer: Trainer, progress: Progress, reason: str) -> TrainResult:
     # What model.json says elsewhere, or what is no property of the model.
     unsaid = ("out", "task", "parameters", "tokens", "seconds")
     write_model_document(trainer, {name: each for name, each in vars(result).items() if name not in unsaid})
+    if trainer.grid.is_first:
+        write_card(trainer.out)
     return result

@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from corpuskit.errors import SettingError, StorageError, TrainError
 from corpuskit.storage.files import GOES_ON, UNFINISHED, read_sealed, remove_files, write_file, writing
@@ -16,21 +17,21 @@ from corpuskit.train.checkpoint import FOLDER as CHECKPOINTS
 from corpuskit.train.checkpoint import remove_checkpoints
 from corpuskit.train.device import process_state
 from corpuskit.train.hub.adapters import ADAPTER
+from corpuskit.train.hub.card import NAME as CARD
+from corpuskit.train.hub.card import is_ours
+from corpuskit.train.hub.card_facts import EVALUATIONS
 from corpuskit.train.job import Job, Settings
 from corpuskit.train.loop import Saver, fit
 from corpuskit.train.parallel.processes import processes
 from corpuskit.train.result import TrainResult, start_event, sum_up, write_model_document
 from corpuskit.train.resume import newest_checkpoint, refuse_model
 from corpuskit.train.setup import beginning, make_trainer
-from corpuskit.train.trainer import Progress
+from corpuskit.train.trainer import Progress, Trainer
 from corpuskit.train.watch.curves import NAME as CURVES
 from corpuskit.train.watch.curves import Curves
 from corpuskit.train.watch.events import Listener, Log
 from corpuskit.train.watch.tensorboard import FILES as EVENT_FILES
 from corpuskit.train.watch.tensorboard import FOLDER as EVENTS
-
-EVALUATIONS = "evaluations"
-"""Where a model folder keeps what was measured of the model."""
 
 
 def run(
@@ -107,13 +108,19 @@ def run(
                 if log is not None:
                     trainer.listeners += [log, Curves(out, log.path if progress.step else None)]
                     trainer.listeners += [listen] if listen else []
-                trainer.emit(start_event(trainer, progress, checkpoint.state if checkpoint else None))
-                if not checkpoint:
-                    Saver(trainer).save(progress)
-                # OUT counts as a model from here on, when there is something to resume.
-                write_model_document(trainer, {})
-                reason = fit(trainer, progress, pause_at)
-                return sum_up(trainer, progress, reason)
+                return _train(trainer, progress, checkpoint.state if checkpoint else None, pause_at)
+
+
+def _train(
+    trainer: Trainer, progress: Progress, state: dict[str, Any] | None, pause_at: int | None
+) -> TrainResult:
+    """Train from where `progress` stands; `state` is that of the checkpoint that the run goes on from."""
+    trainer.emit(start_event(trainer, progress, state))
+    if state is None:
+        Saver(trainer).save(progress)
+    # OUT counts as a model from here on, when there is something to resume.
+    write_model_document(trainer, {})
+    return sum_up(trainer, progress, fit(trainer, progress, pause_at))
 
 
 @contextlib.contextmanager
@@ -152,10 +159,11 @@ def _remove_model(out: Path) -> None:
         remove_files(checkpoints, _names("latest"))
         remove_files(out / EVENTS, EVENT_FILES)
         remove_files(logs, _names("train.jsonl"))
-        remove_files(out, _names(ADAPTER))
         _remove_evaluations(out / EVALUATIONS)
         # Without model.json OUT is no longer known as a model: killed in between, the rest would be nobody's.
-        for names in ((CURVES, "model.safetensors", "tokenizer.json"), ("model.json",)):
+        if is_ours(out / CARD):
+            remove_files(out, _names(CARD))
+        for names in ((CURVES, "model.safetensors", "tokenizer.json", ADAPTER), ("model.json",)):
             remove_files(out, _names(*names))
 
 

@@ -198,6 +198,7 @@ def make_trainer(out: Path, setup: Setup, job: Job[Settings], grid: Grid, began:
         started=began,
         notes=setup.notes,
         document=document | task.document(),
+        facts=dict(setup.facts),
         identity={
             "command": job.command,
             "task": task.name,

@@ -138,6 +138,7 @@ class Trainer:
             monotonic clock.
         notes: what was chosen that a user would not expect, in sentences.
         document: what model.json says of the model.
+        facts: what it says of data and beginning.
         identity: what checkpoints and model.json hold besides Progress: settings, data, tokenizer, machine.
     """
 
@@ -151,6 +152,7 @@ class Trainer:
     started: float
     notes: tuple[str, ...]
     document: dict[str, Any]
+    facts: dict[str, Any]
     identity: dict[str, Any]
     listeners: list[Listener] = field(default_factory=list)
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from torch import Tensor
 
 from corpuskit.errors import SettingError, TrainError
-from corpuskit.storage.files import remove_files, sha256_json
+from corpuskit.storage.files import UNFINISHED, remove_files, sha256_json, writing
 from corpuskit.train.data.examples import Examples
 from corpuskit.train.device import bf16_pays
 from corpuskit.train.generate.generate import LanguageModel
+from corpuskit.train.hub.card_facts import base_facts
 from corpuskit.train.job import Setup
 from corpuskit.train.model.lora import base_fingerprint
 from corpuskit.train.parallel.processes import Grid
@@ -81,7 +83,8 @@ class Tuning(Generic[Own]):
 
     def refuse(self, out: Path, settings: Own) -> None:
         """Raises TrainError where a run would write over the model that it begins with."""
-        refuse_own_beginning(out, str(self.folder))
+        for folder in (str(self.folder), getattr(settings, "teacher", None)):  # Not all purposes have one.
+            refuse_own_beginning(out, folder)
         context = self.begun.model.settings.context
         if settings.context is not None and settings.context > context:
             raise SettingError(
@@ -93,7 +96,7 @@ class Tuning(Generic[Own]):
         """Encode the data once, or open what was encoded when the run began."""
         folder = out / FOLDER
         if not resumes and grid.is_first:
-            self._told = self.purpose.encode(self.data, self.begun, settings, folder)
+            self._encode(settings, folder)
         grid.barrier()
         self._sides = {
             side: Examples(folder / side) for side in SIDES if (folder / side / "examples.json").exists()
@@ -102,6 +105,27 @@ class Tuning(Generic[Own]):
             raise TrainError(
                 f"{folder} holds no examples", remedy="Bring it back from a copy, or begin anew."
             )
+
+    def _encode(self, settings: Own, folder: Path) -> None:
+        """Encode the data beside what was encoded before, which stays where that cannot be done."""
+        unfinished = folder.with_name(f"{UNFINISHED}{folder.name}")
+        try:
+            self._told = self.purpose.encode(self.data, self.begun, settings, unfinished)
+            remove_examples(folder)
+            with writing(folder):
+                folder.mkdir(parents=True, exist_ok=True)
+                for side in SIDES:
+                    if (unfinished / side).is_dir():
+                        os.replace(unfinished / side, folder / side)
+        finally:
+            remove_examples(unfinished)
+
+    def facts(self, settings: Own) -> dict[str, Any]:
+        """How many examples there are, and the model that is begun with."""
+        return {
+            "examples": {side: len(each) for side, each in self._sides.items()},
+            "base": base_facts(self.folder),
+        }
 
     def verify(self) -> None:
         """Raises TrainError for a damaged file of the examples."""
@@ -124,7 +148,7 @@ class Tuning(Generic[Own]):
 
     def remove(self, out: Path) -> None:
         """Remove the examples."""
-        remove_examples(out)
+        remove_examples(out / FOLDER)
 
     def _task(self, settings: Own) -> Tuned:
         task = self.purpose.task(settings, self.begun, self._sides, self.base)
@@ -137,7 +161,7 @@ class Tuning(Generic[Own]):
         # Classes of another task are no beginning for those of this one.
         if task.shape.classes != self.begun.model.settings.classes:
             weights.pop("classifier.weight", None)
-        return Setup(task, steps, self.folder.name, weights, notes)
+        return Setup(task, steps, self.folder.name, weights, notes, self.facts(settings))
 
     def _chosen(self, settings: Own, grid: Grid) -> Own:
         if settings.steps is not None and settings.minutes is not None:
@@ -174,9 +198,9 @@ class Tuning(Generic[Own]):
         )
 
 
-def remove_examples(out: Path) -> None:
-    """Remove encoded examples from a model folder, by name."""
+def remove_examples(folder: Path) -> None:
+    """Remove the examples of all sides below a folder, by name, and the folder if it is empty then."""
     for side in SIDES:
-        remove_files(out / FOLDER / side, EXAMPLE_FILES)
-    if (out / FOLDER).is_dir() and not any((out / FOLDER).iterdir()):
-        (out / FOLDER).rmdir()
+        remove_files(folder / side, EXAMPLE_FILES)
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()

@@ -59,6 +59,21 @@ def test_some_damage_to_a_run_is_found_mended_or_refused(tmp_path: Path) -> None
     assert {"found", "mended", "refused"} <= {trial.outcome for trial in trials}
 
 
+@pytest.mark.parametrize("damaged", ["dropped", "quarantine"])
+def test_a_table_of_another_kind_in_its_place_is_refused_by_what_reads_it(
+    damaged: str, tmp_path: Path
+) -> None:
+    """Whole and valid, it has other columns."""
+    bench = make(tmp_path)
+    path = min((bench.run / damaged).iterdir())
+    kinds = {p.relative_to(bench.run).parts[0]: p.read_bytes() for p in bench.run.rglob("*.parquet")}
+    for kind in kinds.keys() - {damaged}:
+        path.write_bytes(kinds[kind])
+        answer = fault_damage.call("inspect", bench.run)
+        assert not answer.crash, (kind, answer)
+        assert answer.code == 0 or (path.name in answer.said + str(answer.data) and answer.data["remedy"])
+
+
 @pytest.mark.parametrize("how", fault_damage.DAMAGES)
 def test_each_way_of_damage_changes_the_file(how: str, tmp_path: Path) -> None:
     path, other = tmp_path / "a.json", tmp_path / "b.json"

@@ -289,7 +289,8 @@ LEFT_TO_THE_USER = {"torch", "model"}
 
 @pytest.mark.parametrize("path", sorted((BENCHMARKS / "peers").glob("*.py")), ids=lambda p: p.stem)
 def test_bench_install_brings_every_package_that_peers_import(path: Path) -> None:
-    wanted = "\n".join((BENCHMARKS / f"requirements{end}.txt").read_text() for end in ("", "_train"))
+    ends = ("", "_train", "_adapt")
+    wanted = "\n".join((BENCHMARKS / f"requirements{end}.txt").read_text() for end in ends)
     known = {line.partition("==")[0].strip().lower() for line in wanted.splitlines()}
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         names = [node.module] if isinstance(node, ast.ImportFrom) else []

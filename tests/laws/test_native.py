@@ -18,6 +18,7 @@ MAY_INCLUDE = {
     "mediawiki": ("text",),
     "wikitext": ("text",),
     "wikitext/templates": ("text", "wikitext"),
+    "wikitext/templates/convert": ("text", "wikitext", "wikitext/templates"),
     "wikitext/parse": ("text", "wikitext", "wikitext/templates"),
     "wikitext/expand": ("text", "wikitext", "wikitext/templates", "wikitext/parse"),
     "wikitext/audit": ("text", "wikitext", "wikitext/templates", "wikitext/parse"),

@@ -106,7 +106,7 @@ def test_a_second_signal_in_a_new_run_names_what_is_kept(built: Path, tmp_path: 
 
 def test_before_anything_is_begun_nothing_is_left(built: Path, tmp_path: Path) -> None:
     words = ("train", built / "run", "--out", tmp_path / "a" / "model", *TRAIN)
-    with waiting("corpuskit.train.train:settle", *words, preexec_fn=default_signals) as child:
+    with waiting("corpuskit.train.run:make_trainer", *words, preexec_fn=default_signals) as child:
         child.send_signal(signal.SIGHUP)
         _, stderr = child.communicate(timeout=120)
     assert child.returncode == 130, stderr
@@ -139,7 +139,9 @@ def test_a_run_whose_terminal_goes_saves(gone: str, built: Path, tmp_path: Path)
     )
     os.close(writer)
     try:
-        until(lambda: latest(out) == 0 and (out / "model.json").exists(), child)
+        # Steps are under way: before the first one a signal ends the run at once.
+        log = out / "logs" / "train.jsonl"
+        until(lambda: log.exists() and '"event": "step"' in log.read_text(), child)
         os.close(reader)
         if gone == "pipe":
             time.sleep(0.5)

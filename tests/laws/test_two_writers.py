@@ -81,7 +81,7 @@ def test_two_trainings(how: str, built: Path, made: Path, tmp_path: Path) -> Non
         shutil.copytree(made / "paused", out)
     words: list[object] = ["train", run, "--out", out, "--json"]
     begun = ["--resume"] if how == "resume" else [*TRAIN, *["--overwrite"] * (how == "overwrite")]
-    with waiting("corpuskit.train.train:fit", *words, *begun) as first:
+    with waiting("corpuskit.train.run:fit", *words, *begun) as first:
         for more in ([*TRAIN], [*TRAIN, "--overwrite"], ["--resume"]):
             refused(command(*words, *more), first)
         for other in (("build", built / "corpus" / "recipe.yaml"), ("export", made / "whole")):

@@ -83,17 +83,17 @@ def test_a_run_by_minutes_is_of_a_size_that_gets_somewhere(
     run: Path, seconds: float, change: dict[str, Any], size: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The largest for the corpus that reads a token for each parameter; unless the user says how large."""
-    monkeypatch.setattr("corpuskit.train.setup.choose_size", lambda *_: "small")
+    monkeypatch.setattr("corpuskit.train.corpus.choose_size", lambda *_: "small")
     monkeypatch.setattr("corpuskit.train.settings.resolve.choose_size", lambda *_: "small")
-    monkeypatch.setattr("corpuskit.train.setup._probe", lambda *_: (seconds, 0.0, 0.0))
+    monkeypatch.setattr("corpuskit.train.corpus.probe", lambda *_: (seconds, 0.0, 0.0))
     settings = TrainSettings.checked({"minutes": 1, "precision": "fp32", **change})
     assert resolved(run, settings).size == size
 
 
 def test_sizes_follow_the_time_in_steps(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """More time never makes the model smaller, and each size has its time."""
-    monkeypatch.setattr("corpuskit.train.setup.choose_size", lambda *_: "small")
-    monkeypatch.setattr("corpuskit.train.setup._probe", lambda *_: (0.02, 0.0, 0.0))
+    monkeypatch.setattr("corpuskit.train.corpus.choose_size", lambda *_: "small")
+    monkeypatch.setattr("corpuskit.train.setup.probe", lambda *_: (0.02, 0.0, 0.0))
     found = [resolved(run, TrainSettings(minutes=minutes, precision="fp32")).size for minutes in (1, 6, 600)]
     assert found == ["nano", "tiny", "small"]
 
@@ -103,7 +103,7 @@ def test_less_than_half_an_epoch_is_told(make_run: Any, small: TrainSettings, tm
     run = make_run(documents=60, seed=7)
     few = small.model_copy(update={"steps": 3, "warmup_steps": 5})
     train_model(run, tmp_path / "few", few, listen=seen.append)
-    assert any("of the corpus once" in warning for warning in seen[0]["warnings"])
+    assert any("of the data once" in warning for warning in seen[0]["warnings"])
     assert any("warmup_steps = 5 are more than the run's 3" in warning for warning in seen[0]["warnings"])
     seen.clear()
     train_model(run, tmp_path / "enough", small.model_copy(update={"steps": 80}), listen=seen.append)

@@ -280,7 +280,7 @@ def test_a_training_that_died_beside_its_first_checkpoint_is_told(
     def die(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(f"corpuskit.train.train.{last}", die)
+    monkeypatch.setattr(f"corpuskit.train.run.{last}", die)
     with pytest.raises(KeyboardInterrupt):
         train_model(run, out, small)
     monkeypatch.undo()

@@ -180,7 +180,7 @@ def _how(each: dict[str, Any]) -> str:
 
 
 def _texts(each: dict[str, Any]) -> list[list[str]]:
-    """A row for each model, and below it one for each source and language where there are several."""
+    """A row for each model; below a single one its sources and languages, where they are several."""
     rows = [["", "bits per byte", "95 %", "loss", "perplexity", "tokens", "bytes"]]
     for name, model in each["models"].items():
         members = list(model["members"].values())
@@ -188,7 +188,7 @@ def _texts(each: dict[str, Any]) -> list[list[str]]:
             rows.append([name, *_spread(model["summary"])])
         for folder, member in model["members"].items():
             rows.append([f"  {folder}" if len(members) > 1 else name, *_loss(member, member["interval"])])
-            for kind in ("by_source", "by_language"):
+            for kind in ("by_source", "by_language") if len(members) == 1 else ():
                 parts = member[kind]
                 if len(parts) > 1:
                     shown = list(parts.items())[:_SHOWN]
@@ -266,15 +266,15 @@ def _remarks(each: dict[str, Any]) -> list[str]:
     """What a reader of the table must know, once for each model that it holds for."""
     said = {
         "ties": "{} had several best choices, of which the first was taken",
-        "cut": "{} did not fit the context and lost their beginning",
-        "over_border": "{} have a token over the border to their answer, which counts as the answer's",
+        "cut": "{} of prompt and answer did not fit the context and lost their beginning",
+        "over_border": "{} of prompt and answer have a token over the border, which counts as the answer's",
     }
     lines = []
     for model in each["models"].values():
         for folder, member in model["members"].items():
             for key, text in said.items():
                 if member.get(key):
-                    what = "question" if key == "ties" else "prompt"
+                    what = "question" if key == "ties" else "pair"
                     lines.append(f"{folder}: {text.format(counted(member[key], what))}.")
     return lines
 

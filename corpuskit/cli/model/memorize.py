@@ -167,14 +167,15 @@ def _from(place: Mapping[str, Any]) -> str:
     if place["id"] is None:
         return f"from {place['shard']} at {place['token']}"
     licence = f", {place['licence']}" if place["licence"] else ""
-    return f"from {place['id']} ({place['source']}{licence}; {place['copies']} times in the corpus)"
+    times = "once" if place["copies"] == 1 else f"{place['copies']} times"
+    return f"from {place['id']} ({place['source']}{licence}; {times} in the corpus)"
 
 
 def _canaries(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     table = [("planted", "canaries", "recited", "exposure, bits", "least to greatest", "highest possible")]
     for row in rows:
         span = f"{row['least']:.1f} to {row['greatest']:.1f}"
-        name = "never" if row["copies"] == 0 else f"{row['copies']} times"
+        name = {0: "never", 1: "once"}.get(row["copies"], f"{row['copies']} times")
         cells = (str(row["canaries"]), str(row["recited"]), f"{row['exposure']:.1f}", span)
         table.append((name, *cells, f"{row['highest_possible']:.1f}"))
     return ["canaries (by chance 1.4 bits):", *_table(table)]

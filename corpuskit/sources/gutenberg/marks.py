@@ -106,6 +106,8 @@ _PAGE_MARK = rf"(?:[\[{{<|]{_PAGE_WORD}{_NUMBER_OF_PAGE}[\]}}>|]|\(pg\b{_NUMBER_
 _PAGE = re.compile(rf" *{_PAGE_MARK}(?=[.,;:!?])|{_PAGE_MARK} ?", re.IGNORECASE)
 """Not in round brackets: authors cite pages so. `PageNumbers` tells which are none."""
 _BRACKET = re.compile(r"[\[{(<|]")
+_ONE_WORD = re.compile(r"[^\W_]+")
+_FEW_ASKED = 16
 _STOPS = frozenset(".,;:!?")
 """Signs that no blank stands before."""
 _NOTE_NUMBER = re.compile(
@@ -155,6 +157,7 @@ class Marks:
         self._block = -1
         self._lines = lines
         self._open_note = False
+        self._asked = 0
 
     def take(self, text: str, block: TextBlock) -> str:
         """The block's text without its marks; empty when nothing is left of it."""
@@ -238,7 +241,18 @@ class Marks:
 
     def _knows(self, word: str) -> bool:
         """Whether the book has a word elsewhere."""
-        return word.lower() in self._words
+        word = word.lower()
+        if not _ONE_WORD.fullmatch(word):
+            return False
+        if self._asked == _FEW_ASKED:
+            return word in self._words
+        # Most books ask for some words, and to look for those is far cheaper than to list all.
+        self._asked += 1
+        return re.search(rf"{word}(?<!\w{word})(?!\w)", self._lowered) is not None
+
+    @cached_property
+    def _lowered(self) -> str:
+        return "\n".join(self._lines).lower()
 
     @cached_property
     def _words(self) -> frozenset[str]:

@@ -10,6 +10,7 @@ feature lowers the loss on books left out (ten parts).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from corpuskit.sources.gutenberg.shape import CHAPTER, Beside, BookShape, Lines
@@ -26,7 +27,7 @@ WEIGHTS = {
     "ragged": 2.9,  # four lines and more, shorter than a wrap makes them
     "full": -4.0,  # four lines and more, as wide as the book: no next word had fitted (names make capitals)
     "inset": 1.4,  # further in than all lines but the first of a paragraph of the book
-    "inset_short": 1.0,  # two or three such lines with room for words more
+    "inset_short": 1.0,  # two or three such lines with room for more, but for what somebody wrote
     "inset_as_prose": -1.8,  # but so is a sure paragraph near it
     "quote_flush": -1.3,  # speech: begins with a quotation mark and is not inset
     "beside_verse": 1.4,  # sure verse near it is as far in
@@ -35,6 +36,7 @@ WEIGHTS = {
 
 _NEAR, _SURE = 2, 1.0
 """Blocks that a neighbour may be away, and the score from which it is sure of itself."""
+_STOP_INSIDE = re.compile(r"[.!?]\s+[^\W\d_]")
 _MAX_CAPITALS, _MAX_LOWER = 4, 2
 """Lines that begin with a capital, or with a small letter, beyond which more of them prove no more."""
 
@@ -72,6 +74,7 @@ def features(block: Lines, shape: BookShape) -> dict[str, float]:
     stands_in = inset > shape.margin + 1
     full = not (short or fits or stands_in) and filled > 0.85 and width > 0.9 * shape.width
     full = full and not CHAPTER.match(text[0])  # entries of contents, all of whose words have capitals
+    said = short and block.lower and any(_STOP_INSIDE.search(line) for line in text)  # two lines of a letter
     # 0.4 and 0.8 only centre a feature; the bias takes up what they move.
     return {
         "bias": 1.0,
@@ -85,7 +88,7 @@ def features(block: Lines, shape: BookShape) -> dict[str, float]:
         "ragged": float(not short and fits > 0.3 * last and filled < 0.7),
         "full": float(full),
         "inset": float(stands_in),
-        "inset_short": float(stands_in and short and filled < 0.7),
+        "inset_short": float(stands_in and short and filled < 0.7 and not said),
         "quote_flush": float(not stands_in and text[0].lstrip()[:1] in tuple("\"“‘'«„")),
     }
 

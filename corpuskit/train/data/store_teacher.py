@@ -295,7 +295,8 @@ def _batches(
     tokens: int, start: int, settings: StoreSettings
 ) -> Iterator[tuple[int, int, list[tuple[int, int]]]]:
     """Records [first, last) of a shard at `start`, and the windows that give them, all of one length."""
-    first, windows = 0, list[tuple[int, int]]()
+    windows: list[tuple[int, int]] = []
+    first = 0
     for begin in range(0, tokens, settings.stride):
         end = min(begin + settings.stride, tokens)
         at = max(0, start + end - settings.context)

@@ -39,15 +39,17 @@ def copied(
 
     Returns:
         ``texts``, ``tokens``; ``share`` of the tokens in runs of `LONG_RUN` at least; ``longest`` and
-        ``median`` of the longest run of each text; ``runs``: the longest ones, each with its text, how often
-        it stands there, and document, source, licence, shard and token of one place.
+        ``median`` of the longest run of each text; ``runs``: the longest ones, each once, with its text, how
+        often it stands there, and document, source, licence, shard and token of one place.
     """
     found = index.matches(texts)
     total = sum(map(len, texts))
     lengths = [int(match.lengths[match.longest]) if len(match.lengths) else 0 for match in found]
     order = sorted(range(len(texts)), key=lambda number: (-lengths[number], number))
-    runs = [number for number in order if lengths[number]][:_SHOWN]
-    pieces = [texts[n][found[n].longest :][: lengths[n]] for n in runs]
+    longest = [texts[n][found[n].longest :][: lengths[n]] for n in range(len(texts))]
+    # Each run once, however many texts hold it.
+    runs = list({longest[n].tobytes(): n for n in reversed(order) if lengths[n]}.values())[::-1][:_SHOWN]
+    pieces = [longest[n] for n in runs]
     places = [int(found[n].places[found[n].longest]) for n in runs]
     told = zip(pieces, origins(shards, "train", places), index.counts(pieces), strict=True)
     return {

@@ -188,57 +188,76 @@ class _DistillationCost(Cost):
 
     def __call__(self, logits: Tensor, rows: slice, learns: bool) -> tuple[Tensor, Tensor | None]:
         settings, tokens, counts = self._settings, self._tokens, self.counts[rows]
-        share, t = settings.share, settings.temperature
+        share, t, smoothing = settings.share, settings.temperature, settings.label_smoothing
         z = wide(self._token_losses.capped(logits))
         scores = torch.log_softmax(z, 1)
         target = self._targets[rows].clamp_min(0)
-        plain = smoothed(scores, target, settings.label_smoothing, tokens)
+        plain = smoothed(scores, target, smoothing, tokens)
         same = t == 1 and tokens == z.shape[1]  # Then one softmax serves both.
         log_q = scores if same else torch.log_softmax(z[:, :tokens] / t, 1)
-        distance, slope = self._distance(log_q, rows)
-        # Where nothing counts a teacher may have said nothing, of which no number comes.
+        # The whole gradient of the distance, and of the plain loss what is the same softmax.
+        distance, error = self._distance(log_q, rows, share * t, 1 - share if same else 0.0)
         distance = torch.where(counts, distance * t * t, 0.0)
         self.plain = self.plain + (plain * counts).sum()
         self.distance = self.distance + distance.sum()
         losses = (1 - share) * plain + share * distance
         if not learns:
             return losses, None
-        error = functional.pad(torch.where(counts, slope, 0.0) * (share * t), (0, z.shape[1] - tokens))
+        if not same:
+            error = functional.pad(error, (0, z.shape[1] - tokens))
+            if share < 1:
+                error.add_(scores.exp_(), alpha=1 - share)
         if share < 1:
-            hard = _less_targets(scores.exp(), target, settings.label_smoothing, tokens)
-            error = error.add_(hard, alpha=1 - share)
+            error = _less_targets(error, target, smoothing, tokens, 1 - share)
         return losses, _through_cap(error, z, self._token_losses).to(logits.dtype)
 
-    def _distance(self, log_q: Tensor, rows: slice) -> tuple[Tensor, Tensor]:
-        """The distance, (R, 1), and its gradient by the logits that were divided by T, (R, W)."""
+    def _distance(self, log_q: Tensor, rows: slice, factor: float, own: float) -> tuple[Tensor, Tensor]:
+        """The distance, (R, 1), and its gradient by the logits that were divided by T, (R, W).
+
+        The gradient is multiplied by a factor, and `own` times the student's probabilities are added to it.
+        Where nothing counts a teacher may have said nothing, of which no number comes.
+        """
         teacher, direction, t = self._teacher, self._settings.direction, self._settings.temperature
+        counts = self.counts[rows]
         if isinstance(teacher, TopLogits):
-            return _top_distance(log_q, TopLogits(*(each[rows] for each in teacher)), direction, t)
+            part = TopLogits(*(each[rows] for each in teacher))
+            return _top_distance(log_q, part, direction, t, counts, factor, own)
         if isinstance(teacher, TeacherHead):
             states = teacher.states[rows]
             matrix = teacher.weight[: self._tokens].to(states.dtype)
             logits = functional.linear(states, matrix)
             logits = logits if teacher.token_losses is None else teacher.token_losses.capped(logits)
         else:
-            logits = teacher.logits[rows, : self._tokens]
+            logits = torch.where(counts, teacher.logits[rows, : self._tokens], 0.0)
         log_p = torch.log_softmax(wide(logits.detach()) / t, 1).to(log_q.dtype)
         distance, slope = distance_and_slope(log_p, log_q, direction)
-        return distance, slope - log_q.exp() * slope.sum(1, keepdim=True)
+        q = log_q.exp()
+        return distance, slope.mul_(factor).addcmul_(q, own - slope.sum(1, keepdim=True))
 
 
 def _top_distance(
-    log_q: Tensor, teacher: TopLogits, direction: Direction, temperature: float
+    log_q: Tensor,
+    teacher: TopLogits,
+    direction: Direction,
+    temperature: float,
+    counts: Tensor,
+    factor: float,
+    own: float,
 ) -> tuple[Tensor, Tensor]:
-    """As `_DistillationCost._distance`, of k tokens and the rest."""
+    """As `_DistillationCost._distance`, of k tokens and the rest: two passes over the logits."""
     ids, k = teacher.ids.long(), teacher.ids.shape[1]
     log_p = top_distribution(teacher, temperature).to(log_q.dtype)
     q = log_q.exp()
-    rest = q.scatter(1, ids, 0.0).sum(1, keepdim=True)  # Not 1 - the others: with all tokens it is 0 itself.
-    distance, slope = distance_and_slope(log_p, torch.cat([log_q.gather(1, ids), rest.log()], 1), direction)
+    inside = q.gather(1, ids)
+    # Not 1 - those inside: with all tokens stored it is 0 itself.
+    rest = q.scatter_(1, ids, 0.0).sum(1, keepdim=True)
+    log_inside = log_q.gather(1, ids)
+    distance, slope = distance_and_slope(log_p, torch.cat([log_inside, rest.log()], 1), direction)
+    slope = torch.where(counts, slope * factor, 0.0)
     total = slope.sum(1, keepdim=True)
     of_rest = torch.where(rest > 0, slope[:, k:] / rest, 0.0)
-    inside = slope[:, :k] - q.gather(1, ids) * total
-    return distance, (q * (of_rest - total)).scatter(1, ids, inside)
+    error = q.mul_(of_rest - total + own)
+    return distance, error.scatter_(1, ids, slope[:, :k] + inside * (own - total))
 
 
 def distance_and_slope(log_p: Tensor, log_q: Tensor, direction: Direction) -> tuple[Tensor, Tensor]:
@@ -270,11 +289,11 @@ def smoothed(scores: Tensor, target: Tensor, smoothing: float, tokens: int) -> T
     return losses
 
 
-def _less_targets(p: Tensor, target: Tensor, smoothing: float, tokens: int) -> Tensor:
-    """p - what it should be, in place of p: the gradient of `smoothed` by the logits."""
-    p.scatter_add_(1, target, p.new_full(target.shape, smoothing - 1.0))
+def _less_targets(p: Tensor, target: Tensor, smoothing: float, tokens: int, factor: float = 1.0) -> Tensor:
+    """p less a factor of what it should be, in place of p: with p times the factor `smoothed`'s gradient."""
+    p.scatter_add_(1, target, p.new_full(target.shape, (smoothing - 1) * factor))
     if smoothing:
-        p[:, :tokens] -= smoothing / tokens
+        p[:, :tokens] -= factor * smoothing / tokens
     return p
 
 

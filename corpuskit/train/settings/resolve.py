@@ -40,7 +40,16 @@ _CPU_BF16_WIDTH = 256
 
 _SHAPE = (
     *("layers", "width", "heads", "kv_heads", "head_dim", "hidden", "context", "norm"),
-    *("activation", "qk_norm", "tie_embeddings", "zero_init", "rope_base", "softcap", "norm_eps"),
+    *(
+        "activation",
+        "qk_norm",
+        "tie_embeddings",
+        "zero_init",
+        "rope_base",
+        "rope_scaling",
+        "softcap",
+        "norm_eps",
+    ),
 )
 """Settings of a run that are the model's, by the same names."""
 

@@ -40,7 +40,8 @@ class _Group(BaseModel):
 class Shape(_Group):
     """The model.
 
-    Seldom set: kv_heads, head_dim, hidden, qk_norm, zero_init, rope_base, softcap, norm_eps, tie_embeddings.
+    Seldom set: kv_heads, head_dim, hidden, qk_norm, zero_init, rope_base, rope_scaling, softcap, norm_eps,
+    tie_embeddings.
 
     Attributes:
         head_dim: width of each head, where it is not width / heads.
@@ -64,6 +65,7 @@ class Shape(_Group):
     rope_base: float = Field(default=10_000.0, gt=1)
     softcap: float = Field(default=0.0, ge=0)
     norm_eps: float = Field(default=0.0, ge=0)
+    rope_scaling: Annotated[tuple[float, ...], BeforeValidator(_numbers)] = ()
     tie_embeddings: bool | None = None
     dropout: float | None = Field(default=None, ge=0, lt=1)
     init_from: str | None = None

@@ -85,6 +85,10 @@ class ClassifySettings(TuneSettings):
             each.
         class_weights: "balanced" lets each label weigh as much as any other, however rare it is.
         label_smoothing: share of a target that is spread over all labels.
+        teacher: a model that was fine-tuned for the same labels, whose answers to the texts are learnt too
+            (arXiv:1503.02531); it is asked once, before the first step.
+        teacher_share: of the distance to these answers in the loss; the labels have the rest.
+        teacher_temperature: by which the logits of both are divided; the distance then counts its square.
         choose: the figure by which the kept weights are chosen.
     """
 
@@ -96,6 +100,9 @@ class ClassifySettings(TuneSettings):
     long_texts: Literal["start", "end", "both"] = "start"
     class_weights: Literal["none", "balanced"] = "none"
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    teacher: str | None = None
+    teacher_share: float = Field(default=0.5, ge=0, le=1)
+    teacher_temperature: float = Field(default=1.0, gt=0)
     choose: str = "loss"
 
 

@@ -14,6 +14,7 @@ from corpuskit.errors import SettingError
 from corpuskit.train.data.examples import Examples
 from corpuskit.train.data.tables.labels import UNKNOWN
 from corpuskit.train.evaluate.classification import classification_scores, multilabel_scores
+from corpuskit.train.model.distances import divergence
 from corpuskit.train.model.loss import IGNORED
 from corpuskit.train.model.transformer import ModelSettings, Transformer
 from corpuskit.train.settings.tune import ClassifySettings
@@ -29,13 +30,16 @@ class Classify(Tuned):
     """A label of each text out of a list, or any number of them; a `Task`.
 
     Examples have "ids" and "labels", the numbers of the labels that hold. The loss is the cross entropy of
-    the label, or with several the mean over labels of that of each by itself.
+    the label, or with several the mean over labels of that of each by itself. Where a teacher has answered
+    those that are learnt from have "teacher" too, its logits: float32, by their bits. KL(teacher || student)
+    then has a share of the loss, see `corpuskit.train.model.distances`; what is measured is the rest alone.
 
     Attributes:
         labels: the names, in the order of the classifier's outputs.
     """
 
     name = "classify"
+    whole = frozenset({"labels", "teacher"})
 
     def __init__(
         self,
@@ -63,7 +67,18 @@ class Classify(Tuned):
         return self._own.several is not None
 
     def tensors(self, rows: Sequence[Sequence[Example]]) -> Tensors:
-        """ids (B, T), lengths (B,), labels (B,) with IGNORED in empty rows, or (B, C) of 0, 1 and IGNORED."""
+        """ids (B, T), lengths (B,), labels (B,) with IGNORED in empty rows, or (B, C) of 0, 1 and IGNORED.
+
+        With what a teacher answered, "teacher" (B, C), 0 in empty rows.
+        """
+        batch = self._asked(rows)
+        if any(row and "teacher" in row[0] for row in rows):
+            none = np.zeros(len(self.labels), np.float32)
+            found = [row[0]["teacher"].astype(np.int32).view(np.float32) if row else none for row in rows]
+            batch["teacher"] = torch.from_numpy(np.stack(found))
+        return batch
+
+    def _asked(self, rows: Sequence[Sequence[Example]]) -> Tensors:
         lines = [row[0]["ids"] if row else np.zeros(1, np.int64) for row in rows]
         lengths = torch.tensor([len(line) for line in lines])
         if not self.several:
@@ -92,8 +107,30 @@ class Classify(Tuned):
         return model.classify(batch["ids"], batch["lengths"], self._own.pooling).float()
 
     def loss(self, model: Transformer, batch: Inputs) -> Tensor:
-        """Sum of the losses of the rows, weighted as the settings say."""
-        return self.loss_of(self.answers(model, batch), batch["labels"])
+        """Sum of the losses of the rows, weighted as the settings say, with what a teacher says of them."""
+        logits = self.answers(model, batch)
+        plain = self.loss_of(logits, batch["labels"])
+        # Held-out rows have no teacher's answers: they are measured by their labels.
+        if "teacher" not in batch:
+            return plain
+        share = self._own.teacher_share
+        return (1 - share) * plain + share * self.distance(logits, batch["labels"], batch["teacher"])
+
+    def distance(self, logits: Tensor, labels: Tensor, teacher: Tensor) -> Tensor:
+        """Sum over the rows of KL(teacher || student), times T^2, of logits (B, C), weighted as their losses.
+
+        Of several labels it is the mean over the labels of that of each, which holds or does not.
+        """
+        t = self._own.teacher_temperature
+        weights = self.weights.to(logits.device)
+        if not self.several:
+            each = divergence(logits, teacher, t=t)
+            balanced = self._own.class_weights == "balanced"
+            weight = weights[labels.clamp_min(0)] if balanced else torch.ones_like(each)
+            return (each * weight * (labels >= 0)).sum()
+        ours, theirs = (torch.stack([side, torch.zeros_like(side)], 2) for side in (logits, teacher))
+        each = divergence(ours.flatten(0, 1), theirs.flatten(0, 1), t=t).view_as(logits) * weights
+        return (each * (labels != IGNORED)).sum() / len(self.labels)
 
     def loss_of(self, logits: Tensor, labels: Tensor) -> Tensor:
         """The same, of logits (B, C)."""
@@ -142,6 +179,7 @@ class Classify(Tuned):
     def document(self) -> dict[str, Any]:
         """The labels and how a text is read."""
         settings = self._own
+        taught = self.train.facts.get("teacher")
         return {
             "tuned": {
                 "task": self.name,
@@ -150,6 +188,7 @@ class Classify(Tuned):
                 "pooling": settings.pooling,
                 "long_texts": settings.long_texts,
                 "context": settings.context,
+                **({"teacher": taught} if taught else {}),
             }
         }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -48,9 +48,11 @@ class Tuned(Adaptable, ABC):
         train, validation_examples, test_examples: the examples, with the tokens of each under "ids" or as
             `lengths` says.
         rows: of which examples each row of training is made.
+        whole: tensors of a batch whose second dimension is not that of positions.
     """
 
     name = "tuned"
+    whole: frozenset[str] = frozenset()
     best = Best()
     bytes_per_token = 0.0
     tokens_left_out = 0
@@ -114,7 +116,7 @@ class Tuned(Adaptable, ABC):
 
     def micro_batches(self, batch: Tensors, rows: int) -> list[Tensors]:
         """Parts of so many rows, each as long as its longest row."""
-        return [trimmed(part) for part in micro_batches(batch, rows)]
+        return [trimmed(part, self.whole) for part in micro_batches(batch, rows)]
 
     def epochs(self, steps: int) -> float:
         """How often so many steps read the examples."""
@@ -192,7 +194,10 @@ def padded(lines: Sequence[Line], fill: int) -> Tensor:
     return torch.from_numpy(out)
 
 
-def trimmed(part: Tensors) -> Tensors:
-    """Rows cut to the longest of them, by their "lengths"."""
+def trimmed(part: Tensors, whole: Container[str] = ()) -> Tensors:
+    """Rows cut to the longest of them, by their "lengths", but for what is to stay whole."""
     longest = rounded(max(1, int(part["lengths"].max())))
-    return {name: each[:, :longest] if each.dim() > 1 else each for name, each in part.items()}
+    return {
+        name: each[:, :longest] if each.dim() > 1 and name not in whole else each
+        for name, each in part.items()
+    }

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from corpuskit.errors import SettingError, counted
 from corpuskit.train.data.examples import Examples
@@ -18,12 +19,15 @@ from corpuskit.train.data.tables.row import Account, Place
 from corpuskit.train.data.tables.splits import TRAIN, TextIndex
 from corpuskit.train.data.tables.table import Table, open_table
 from corpuskit.train.generate.generate import LanguageModel
+from corpuskit.train.model.lora import base_fingerprint
+from corpuskit.train.predict import Classifier
 from corpuskit.train.settings.tune import ClassifySettings, TuneSettings
 from corpuskit.train.tasks.classify import Classify
 from corpuskit.train.tune.reading import text_ids
 from corpuskit.train.tune.sides import Sides, SidesWriter
 
 _LABELS_SHOWN = 30
+_AT_ONCE = 32  # texts that a teacher reads together
 
 
 class LabelledRow(NamedTuple):
@@ -57,12 +61,15 @@ class Classification:
         told = [*columns.table.told, *columns.told, *labels.told, _shown(labels), *account.sentences()]
         told += sides.finish()
         held = {side: columns_of(open_data(file, settings), settings) for side, file in sides.files.items()}
-        with SidesWriter(folder, {"labels": list(labels.names)}) as writer:
-            encoder = _Encoder(begun, settings, labels, writer)
+        teacher = None if settings.teacher is None else _Teacher(settings.teacher, settings.device, labels)
+        facts = {"labels": list(labels.names)} | ({"teacher": teacher.facts} if teacher else {})
+        with SidesWriter(folder, facts) as writer:
+            encoder = _Encoder(begun, settings, labels, writer, teacher)
             for number, row in enumerate(labelled_rows(columns, Account())):
                 encoder.add(sides.of_row(number), row)
             for side, others in held.items():
                 told += _add_held_out(encoder, sides, side, others, data)
+            encoder.flush()
             encoder.require_all_labels()
             told += encoder.told()
         return told
@@ -147,12 +154,56 @@ def _shown(labels: Labels) -> str:
     return f"labels in {counted(labels.rows, 'row')}: {shown}{more}{none}"
 
 
+class _Teacher:
+    """A classifier that is asked for the labels of texts.
+
+    Attributes:
+        facts: who it is.
+    """
+
+    def __init__(self, folder: str, device: str, labels: Labels) -> None:
+        """Raises SettingError for a model that was not fine-tuned for these labels."""
+        self._classifier = Classifier.load(folder, device)
+        theirs = self._classifier
+        if theirs.several != labels.several:
+            raise SettingError(
+                f"teacher = {folder} gives {_HOW_MANY[theirs.several]}, the data {_HOW_MANY[labels.several]}",
+                remedy="Fine-tune a teacher on data of this kind, or give `several` as it had it.",
+            )
+        if theirs.labels != labels.names:
+            others = [name for name in labels.names if name not in theirs.labels]
+            which = f"the data has {others[0]!r}, it has not" if others else ""
+            others = [name for name in theirs.labels if name not in labels.names]
+            which = which or f"it has {others[0]!r}, the data has not"
+            raise SettingError(
+                f"teacher = {folder} knows other labels: {len(theirs.labels)} against {len(labels)}; {which}",
+                remedy="Take a teacher that was fine-tuned for the labels of the data.",
+            )
+        fingerprint = base_fingerprint(theirs.model.model)
+        self.facts = {"name": Path(folder).resolve().name, "fingerprint": fingerprint}
+
+    def logits(self, texts: Sequence[tuple[str, ...]]) -> npt.NDArray[np.float32]:
+        """Those of its answers, (texts, labels)."""
+        found: npt.NDArray[np.float32] = self._classifier.logits(texts, len(texts))[0].numpy()
+        return found
+
+
+_HOW_MANY = {True: "several labels of a text", False: "one label of a text"}
+
+
 class _Encoder:
-    """Encodes rows into the examples of each side."""
+    """Encodes rows into the examples of each side, those to learn from with what a teacher says of them."""
 
     def __init__(
-        self, begun: LanguageModel, settings: ClassifySettings, labels: Labels, writer: SidesWriter
+        self,
+        begun: LanguageModel,
+        settings: ClassifySettings,
+        labels: Labels,
+        writer: SidesWriter,
+        teacher: _Teacher | None = None,
     ) -> None:
+        self._teacher = teacher
+        self._waiting: list[tuple[tuple[str, ...], dict[str, npt.ArrayLike]]] = []
         self._begun, self._settings, self._labels, self._writer = begun, settings, labels, writer
         self._context = settings.context or begun.model.settings.context
         self._unknown = UnknownLabels(labels)
@@ -171,8 +222,23 @@ class _Encoder:
         self._cut += bool(cut)
         if side == TRAIN:
             np.add.at(self._learnt, numbers, 1)
-        line = np.array(numbers, np.int32)
-        self._writer.add(side, ids=ids.astype(np.int32), labels=line, unknown=np.array([unknown], np.int32))
+        lines: dict[str, npt.ArrayLike] = {"ids": ids.astype(np.int32), "labels": np.array(numbers, np.int32)}
+        lines["unknown"] = np.array([unknown], np.int32)
+        if side != TRAIN or self._teacher is None:
+            self._writer.add(side, **lines)
+            return
+        self._waiting.append((row.texts, lines))
+        if len(self._waiting) == _AT_ONCE:
+            self.flush()
+
+    def flush(self) -> None:
+        """Ask the teacher about the rows that wait, and write them."""
+        if self._teacher is None or not self._waiting:
+            return
+        found = self._teacher.logits([texts for texts, _ in self._waiting])
+        for (_, lines), logits in zip(self._waiting, found, strict=True):
+            self._writer.add(TRAIN, **lines, teacher=logits.view(np.int32))
+        self._waiting = []
 
     def require_all_labels(self) -> None:
         """Raise SettingError where a label cannot be learnt: no row of it is learnt from."""

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 from corpuskit.errors import SettingError
 from corpuskit.shards.reader import Shards
 from corpuskit.storage.files import UNFINISHED, remove_files, sha256_json
 from corpuskit.train.corpus import Corpus
 from corpuskit.train.generate.generate import LanguageModel
+from corpuskit.train.hub.card_facts import base_facts, data_facts
 from corpuskit.train.job import Setup
 from corpuskit.train.model.lora import base_fingerprint
 from corpuskit.train.parallel.processes import Grid
@@ -68,6 +70,10 @@ class Continuation(Corpus):
         grid.barrier()
         self.shards = Shards(out / FOLDER)
 
+    def facts(self, settings: TrainSettings) -> dict[str, Any]:
+        """The sources of the shards, and the model that is begun with."""
+        return {"data": data_facts(self.shards.folder.parent), "base": base_facts(self.model)}
+
     def remove(self, out: Path) -> None:
         """Remove the shards that were made."""
         remove_files(out / FOLDER, FILES)
@@ -95,7 +101,7 @@ class Continuation(Corpus):
     def again(self, settings: TrainSettings, steps: int) -> Setup:
         """A run that goes on; what does not learn is the model's, whose fingerprint is part of the data's."""
         weights = dict(self.begun.model.state_dict()) if self._adapts else None
-        return Setup(self.task(settings), steps, self.model.name, weights)
+        return Setup(self.task(settings), steps, self.model.name, weights, facts=self.facts(settings))
 
     def usual_steps(self, task: Pretraining) -> int:
         """One pass over the texts, or as many as the settings say."""

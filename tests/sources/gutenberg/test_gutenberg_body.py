@@ -347,6 +347,17 @@ def test_italics_that_touch_a_number(marked: str, left: str) -> None:
     assert left in typeset(book(marked))
 
 
+def test_italics_that_touch_words_are_read_alike_however_many_there_are() -> None:
+    """Some words are looked for in the book; where it asks for many, all its words are listed once."""
+    words = [
+        f"{a}{b}en" for a in ("br", "gr", "st", "kl", "tw", "fl", "dr") for b in ("ack", "imm", "off", "und")
+    ]
+    known = [f"They had {word}ward before." for word in words]
+    texts = [f"They had _{word}_ward again, and _{word}_hollow too." for word in words]
+    whole = typeset(book(*known, *texts))
+    assert [f"had {word}ward again, and {word} hollow too." in whole for word in words] == [True] * len(words)
+
+
 @pytest.mark.parametrize("form", ["[{}]", "({})", "<{}>"])
 def test_references_that_count_up_are_no_pages(form: str) -> None:
     """They stand as they come, several to a sentence or none for long; pages are as long as one another."""
@@ -429,6 +440,15 @@ def test_a_couplet_that_is_set_in_keeps_its_lines(couplet: str, indent: int) -> 
     indented = "\n\n".join([f"{' ' * indent}{PROSE}"] * 5)
     for text in (book(set_in), f"{indented}\n\n{set_in}\n\n{indented}"):
         assert f"\n{couplet}\n" in typeset(text)
+
+
+def test_two_lines_of_a_letter_are_no_couplet() -> None:
+    """Set in as verse is, they end a sentence within a line and go on with a small letter."""
+    letter = (
+        "     I am not at home on Monday.  Will you come and\n     see the elms with us at half-past six?"
+    )
+    whole = typeset(book(PROSE, letter, "     A. B.", PROSE))
+    assert "Will you come and see the elms with us" in whole
 
 
 def test_lone_numbers_are_pages_only_in_the_middle_of_sentences() -> None:

@@ -122,7 +122,8 @@ constexpr std::size_t kShortestProse = 60;  // bytes: less is a remark on what s
 /// Whether a stop stands within a line of prose, so that it has a second sentence.
 bool has_second_sentence(std::string_view line) {
     for (std::string_view stop : kStops)
-        for (std::size_t at = line.find(stop); at != kNone; at = line.find(stop, at + stop.size())) {
+        for (std::size_t at = line.find(stop); at != kNone;
+             at = line.find(stop, at + stop.size())) {
             const std::string_view after = line.substr(at + stop.size());
             // Wide stops have no blank behind them; behind one or two letters is an abbreviation.
             const std::size_t word = at - (line.substr(0, at).find_last_of(" .(") + 1);

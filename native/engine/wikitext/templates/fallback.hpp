@@ -23,10 +23,10 @@ CallSite find_call_site(std::string_view page, std::size_t begin, std::size_t en
 /// another namespace.
 bool may_fall_back(std::string_view name);
 
-/// Appends the first positional argument that is text (see forms.hpp) and no sort key, or the
-/// number that is its only one or stands before a unit, with that unit, or a day, its month and year
-/// where the month is one of the wiki's language, or a name that is an ordinal ("17th"). Appends
-/// nothing when there is none, or when all that there is are pieces of a formula.
+/// Appends the first positional argument that is text (see forms.hpp) and no sort key; or the
+/// number that is its only one or stands before a unit, with that unit; or a day, its month and
+/// year where the month is one of the wiki's language; or a name that is an ordinal ("17th").
+/// Appends nothing when there is none, or when all that there is are pieces of a formula.
 void put_fallback(const TemplateCall& call, const TemplateTable& table, std::string& out);
 
 /// Whether the call `page[begin, end)` fills a cell of a table that is written with bars.

@@ -1,5 +1,5 @@
 // Templates that are written as text by other rules than formats (format.cpp): joined lists,
-// fractions, values. Numbers with units: convert.cpp.
+// fractions, values. Numbers with units: convert/.
 #include <algorithm>
 
 #include "engine/wikitext/marks.hpp"

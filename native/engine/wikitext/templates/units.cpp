@@ -151,8 +151,8 @@ int default_precision(const Measure& input, double value, double result, const U
     } else {
         const double size = std::abs(result);
         if (value == 0 || size == 0) return 0;
-        // Whole numbers keep their last place in feet and pounds, however many these are. Behind feet,
-        // a step of an inch is a step of 2.54 cm whatever the height.
+        // Whole numbers keep their last place in feet and pounds, however many these are. Behind
+        // feet, a step of an inch is a step of 2.54 cm whatever the height.
         const bool whole = std::floor(value) == value && (to.symbol == "ft" || to.symbol == "lb");
         if (whole && to.exponent == 0) adjust = -std::log10(from.scale);
         else if (subunits && from.symbol == "in") adjust = std::log10(to.scale) + 2;
@@ -167,7 +167,8 @@ Fraction nearest_fraction(double value, double parts) {
     // Below 2^53 a double holds each whole number.
     if (!(parts >= 2 && parts <= 1000) || std::abs(value) * parts > 9e15) return {};
     const auto of = static_cast<long long>(parts);
-    const auto total = static_cast<long long>(std::floor(std::abs(value) * static_cast<double>(of) + 0.5));
+    const double counted = std::floor(std::abs(value) * static_cast<double>(of) + 0.5);
+    const auto total = static_cast<long long>(counted);
     const long long divisor = std::gcd(total % of, of);
     return {total / of, total % of / divisor, of / divisor};
 }

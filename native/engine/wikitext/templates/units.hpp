@@ -44,8 +44,8 @@ int default_precision(const Measure& input, double value, double result, const U
 /// digits.
 std::string fixed_digits(double value, int precision);
 
-/// |value| as the nearest whole number of parts (9 and 3 of 8) in lowest terms; 0 parts when there are
-/// fewer than 2 or more than 1000.
+/// |value| as the nearest whole number of parts (9 and 3 of 8) in lowest terms; 0 parts when there
+/// are fewer than 2 or more than 1000.
 struct Fraction {
     long long whole = 0, count = 0, parts = 0;
 };

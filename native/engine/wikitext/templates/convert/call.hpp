@@ -1,4 +1,5 @@
-// A call of {{convert}} as it is read: numbers, ranges, units, what to convert to, and how to write it.
+// A call of {{convert}} as it is read: numbers, ranges, units, what to convert to, and how to
+// write it.
 #pragma once
 
 #include <algorithm>
@@ -9,7 +10,7 @@
 #include <vector>
 
 #include "engine/wikitext/marks.hpp"
-#include "engine/wikitext/templates/convert_words.hpp"
+#include "engine/wikitext/templates/convert/words.hpp"
 #include "engine/wikitext/templates/templates.hpp"
 
 namespace corpuskit {
@@ -94,7 +95,8 @@ class ConvertCall {
         if (decimals < 0 || decimals > 9) return;
         for (Measure& number : numbers_)
             if (number.valid && number.denominator == 0)
-                if (const std::string digits = fixed_digits(number.value, decimals); !digits.empty())
+                if (const std::string digits = fixed_digits(number.value, decimals);
+                    !digits.empty())
                     number.text = (number.value < 0 ? "\u2212" : "") + quantity(digits).text;
     }
 
@@ -233,7 +235,7 @@ class ConvertCall {
     const TemplateTable& table_;
     Style input_, output_;
     bool before_ = false, flip_ = false, adjective_ = false, abbreviated_ = false;
-    bool out_of_order_ = false;  // order=out: what is converted stands in place of the author's words
+    bool out_of_order_ = false;  // order=out: the first target stands in the author's place
     std::vector<Measure> numbers_;
     std::vector<const Range*> between_;  // numbers_[i] and numbers_[i + 1]
     std::vector<const Unit*> parts_;     // of 5|ft|6|in: ft; unit_ is the last

@@ -1,5 +1,5 @@
 // Numbers in English words. See spell.hpp.
-#include "engine/wikitext/templates/spell.hpp"
+#include "engine/wikitext/templates/convert/spell.hpp"
 
 #include <algorithm>
 #include <cstdint>
@@ -35,8 +35,8 @@ std::string below_thousand(unsigned n, bool american) {
 
 /// Digits alone, at most twelve.
 std::string whole(std::string_view digits, bool american) {
-    if (digits.empty() || digits.size() > 12 || !std::all_of(digits.begin(), digits.end(), is_digit))
-        return {};
+    if (digits.empty() || digits.size() > 12) return {};
+    if (!std::all_of(digits.begin(), digits.end(), is_digit)) return {};
     std::uint64_t n = 0;
     for (const char c : digits) n = n * 10 + static_cast<std::uint64_t>(c - '0');
     if (n == 0) return std::string(kSmall[0]);

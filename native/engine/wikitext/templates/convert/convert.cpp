@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "engine/wikitext/marks.hpp"
-#include "engine/wikitext/templates/convert_call.hpp"
-#include "engine/wikitext/templates/spell.hpp"
+#include "engine/wikitext/templates/convert/call.hpp"
+#include "engine/wikitext/templates/convert/spell.hpp"
 #include "engine/wikitext/templates/templates.hpp"
 
 namespace corpuskit {
@@ -145,7 +145,7 @@ class Conversion : ConvertCall {
         return text.empty() ? first_ : text;
     }
 
-    /// Horses are measured in hands of four inches, whose decimal is inches: 15.2 hands are 62 inches.
+    /// Horses are measured in hands of four inches, whose decimal is inches: 15.2 hands are 62.
     void measure_hands() {
         hands_ = true;
         for (const Measure& number : numbers_) {
@@ -210,8 +210,8 @@ class Conversion : ConvertCall {
         const bool wanted = flip_ ? !spelled_.empty() : spelled_ == "on" || spelled_ == "On";
         if (!wanted) return number;
         const Measure read = quantity(number);
-        const std::string words =
-            read.valid ? spell_number(read.digits, read.value < 0, output_.american) : std::string();
+        std::string words;
+        if (read.valid) words = spell_number(read.digits, read.value < 0, output_.american);
         if (words.empty()) return number;
         return first && flip_ && spelled_[0] == 'O' ? upper_first(words) : words;
     }

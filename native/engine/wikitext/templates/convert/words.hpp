@@ -61,8 +61,8 @@ constexpr Joined kJoined[] = {
 };
 
 inline std::string american(std::string name) {
-    for (const auto& [british, us] : {std::pair<std::string_view, std::string_view>{"metre", "meter"},
-                                      {"litre", "liter"}})
+    using Spelling = std::pair<std::string_view, std::string_view>;
+    for (const auto& [british, us] : {Spelling{"metre", "meter"}, Spelling{"litre", "liter"}})
         for (std::size_t at = name.find(british); at != kNone;
              at = name.find(british, at))
             name.replace(at, british.size(), us);
@@ -72,7 +72,7 @@ inline std::string american(std::string name) {
 }
 
 struct Composed {
-    std::string_view large, small, into;  // names of units, and what both together become by default
+    std::string_view large, small, into;  // names of units, what both become by default
 };
 constexpr Composed kComposed[] = {
     {"foot", "inch", "m"},       {"yard", "foot", "m"},   {"chain", "foot", "m"},
