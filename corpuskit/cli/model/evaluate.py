@@ -17,7 +17,15 @@ from corpuskit.errors import SettingError, counted
 if TYPE_CHECKING:
     from corpuskit.train.evaluate.evaluate import Contender, Evaluation, Set
 
-_NAMES = {"bits_per_byte": "bits per byte", "exact_match": "exact match"}
+_NAMES = {
+    "bits_per_byte": "bits per byte",
+    "exact_match": "exact match",
+    "macro_f1": "macro-F1",
+    "micro_f1": "micro-F1",
+    "span_f1": "span F1",
+    "subset_accuracy": "subset accuracy",
+    "ece": "ECE",
+}
 _SHOWN = 20
 """Sources, and texts found in training documents, that are shown; --json has them all."""
 

@@ -99,6 +99,8 @@ def freeze(model: Transformer, layers: int | None) -> None:
 
     Args:
         layers: so many; none with 0, all of the model with None.
+
+    Raises SettingError where nothing would learn.
     """
     if layers is None:
         return
@@ -112,3 +114,8 @@ def freeze(model: Transformer, layers: int | None) -> None:
                 learning |= {f"{name}.blocks.{number}.{each}" for each, _ in block.named_parameters()}
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(name in learning)
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise SettingError(
+            f"last_layers = {layers} leaves nothing of the model to learn",
+            remedy="Give 1 or more: 0 is for classify and tag, which add a head.",
+        )

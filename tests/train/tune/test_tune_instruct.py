@@ -12,6 +12,7 @@ from corpuskit.train import LanguageModel, Sampling
 from corpuskit.train.data.examples import Examples
 from corpuskit.train.data.tables.conversations import Turn
 from corpuskit.train.generate.chat import Chat
+from corpuskit.train.hub.export import export_model
 from tests.tiny_models import make_model
 from tests.train.tune.tuning import absent, command, lines, refusal, talk, tune, weights
 
@@ -220,3 +221,35 @@ def test_no_conversation_has_the_columns_that_were_given(unigram: Path, tmp_path
     with pytest.raises(SettingError, match="messages"):
         tune(unigram, data, tmp_path / "out", "instruct", steps=1, prompt_column="question")
     assert absent(tmp_path / "out")
+
+
+def test_an_exported_template_asks_as_the_model_was_taught(unigram: Path, tmp_path: Path) -> None:
+    transformers = pytest.importorskip("transformers")
+    said = [("user", "Hi there"), ("assistant", "ok"), ("user", "More?")]
+    run = tune(
+        unigram,
+        lines(tmp_path / "data.jsonl", [talk("Hi there", "ok")]),
+        tmp_path / "out",
+        "instruct",
+        steps=1,
+    )
+    hub = export_model(run.out, tmp_path / "hub", check=False).out
+    tokenizer = transformers.AutoTokenizer.from_pretrained(hub)
+    messages = [{"role": role, "content": text} for role, text in said]
+    ids = [END, USER, *b"Hi there", TURN, ASSISTANT, *b"ok", TURN, USER, *b"More?", TURN, ASSISTANT]
+    assert list(tokenizer.apply_chat_template(messages, add_generation_prompt=True)["input_ids"]) == ids
+    chat = Chat(LanguageModel.load(run.out))
+    assert chat._ids([Turn(role, text) for role, text in said]) == ids  # type: ignore[arg-type]
+    [(taught, _)] = learnt(run.out)
+    assert ids[: len(taught)] == taught
+
+
+def test_of_a_model_of_which_nothing_learns_nothing_is_made(unigram: Path, tmp_path: Path) -> None:
+    data, out = lines(tmp_path / "data.jsonl", [talk("q", "a")]), tmp_path / "out"
+    said = refusal(
+        command(
+            "finetune", unigram, data, "--task", "instruct", "--last-layers", 0, "--steps", 1, "--out", out
+        )
+    )
+    assert "last_layers = 0" in said
+    assert absent(out)

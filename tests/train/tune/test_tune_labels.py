@@ -344,3 +344,43 @@ def test_a_prediction_does_not_depend_on_its_batch(random_model: Path, tmp_path:
                 assert each.probabilities == pytest.approx(expected[texts.index(text)], abs=1e-5)
     file = lines(tmp_path / "texts.jsonl", [{"text": text} for text in texts])
     assert [each["text"] for each in printed("predict", run.out, file, "--batch", 2)["predictions"]] == texts
+
+
+def test_pairs_of_texts_are_read_and_scored(random_model: Path, tmp_path: Path) -> None:
+    rows = [
+        {"premise": f"{one} {n}", "hypothesis": two, "label": "same" if one == two else "other"}
+        for n in range(3)
+        for one in ("rain", "sun")
+        for two in ("rain", "sun")
+    ]
+    data = lines(tmp_path / "data.jsonl", rows)
+    run = classify(random_model, data, tmp_path / "out", steps=80, learning_rate=5e-3)
+    found = printed("predict", run.out, data)["predictions"]
+    assert found[0]["text"] == ["rain 0", "rain"]
+    assert [each["labels"][0] for each in found] == [row["label"] for row in rows]
+    [member] = printed("eval", run.out, data)["sets"][0]["models"][str(run.out)]["members"].values()
+    assert member["accuracy"]["value"] == 1.0
+
+
+def test_several_labels_are_scored_as_the_run_scores_them(random_model: Path, tmp_path: Path) -> None:
+    train = table(tmp_path / "train.csv", 'red sky,"red,sky"', "sky,sky", "red,red", "leaf,", "red leaf,red")
+    held = table(tmp_path / "held.csv", 'sky red,"sky,red"', "one leaf,", 'red rose,"red,rose"')
+    run = classify(
+        random_model, train, tmp_path / "out", several=",", steps=40, learning_rate=3e-3, validation=str(held)
+    )
+    [member] = printed("eval", run.out, held)["sets"][0]["models"][str(run.out)]["members"].values()
+    for name in ("subset_accuracy", "micro_f1", "macro_f1", "ece"):
+        assert member[name]["value"] == pytest.approx(run.result.figures[name], abs=1e-6), name
+    assert member["unknown"] == 1, "a rose was never seen: its row is missed"
+
+
+def test_weights_of_rare_labels(unigram: Path, tmp_path: Path) -> None:
+    """Balanced, each label weighs as much as any other: the first loss of a head of zeros stays ln 2."""
+    data = table(tmp_path / "data.csv", "a,x", "b,x", "c,x", "d,y")
+    runs = [
+        classify(unigram, data, tmp_path / way, class_weights=way, batch_rows=4, steps=6, learning_rate=1e-2)
+        for way in ("none", "balanced")
+    ]
+    assert [run.losses[0] for run in runs] == pytest.approx([math.log(2)] * 2, abs=1e-4)
+    shares = [Classifier.load(run.out).predict(["e"])[0].probabilities["y"] for run in runs]
+    assert shares[1] > shares[0] + 0.02, "what is rare is said more often"
