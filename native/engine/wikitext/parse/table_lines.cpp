@@ -23,7 +23,7 @@ constexpr std::string_view kNothing = "\u2013";
 
 /// The cells apart by " | ". Empty ones are left out, since a position says little where they are
 /// many, but not those of `columns` in a table with cells that span: "a | | d", and "– | b" where
-/// the first is empty. Those behind the last cell that says something go in both.
+/// the first is empty.
 void write_flat(const TableText& table, std::size_t row, const std::vector<bool>& columns,
                 std::string& out) {
     bool any = false;
@@ -33,9 +33,7 @@ void write_flat(const TableText& table, std::size_t row, const std::vector<bool>
         out.append(any || !text.empty() ? text : kNothing);
         any = true;
     };
-    std::size_t last = table.size(row);
-    while (last > 0 && table.cell(row, last - 1).empty()) --last;
-    for (std::size_t i = 0; i < last; ++i) {
+    for (std::size_t i = 0; i < table.size(row); ++i) {
         const std::string_view text = table.cell(row, i);
         if (!text.empty()) held = text;
         if (table.keeps_places() ? !columns[i] : text.empty()) continue;
