@@ -31,6 +31,7 @@ COMMANDS = {
     "eval": ("model.evaluate", "Measure models on texts and on questions."),
     "memorize": ("model.memorize", "Measure what a model has learnt by heart of its corpus."),
     "export": ("model.export", "Export a model: for transformers, or in one file with its class."),
+    "workflow": ("model.workflow", "Do the whole way that a file describes, step by step."),
     "import": ("model.import_model", "Import a model of Hugging Face transformers from a folder."),
 }
 

@@ -87,7 +87,16 @@ TEACHER = Kind(
     "logs/lock",
     "another process is storing answers here",
 )
-KINDS = (RUN, EXPORT, MODEL, FETCHED, TEACHER)
+WORKFLOW = Kind(
+    "workflow",
+    "workflow.json",
+    frozenset({"format", "steps", "begun"}),
+    # The folders of its steps are runs, models and so on, each with its own mark and lock.
+    re.compile("logs"),
+    "logs/lock",
+    "another process is working on it",
+)
+KINDS = (RUN, EXPORT, MODEL, FETCHED, TEACHER, WORKFLOW)
 """In the order in which they are asked for: an export in one file has a ``model.json`` too."""
 
 _CHECKPOINT = frozenset({"format", "settings", "sha256", "planned_steps"})

@@ -37,6 +37,7 @@ class Corpus:
     """What pretraining sees of a build: its shards and their tokenizer; a `Job`."""
 
     command, kind = "train", TrainSettings
+    task_name = keeps = ""
 
     def __init__(self, run: Path) -> None:
         """Those of a run folder; raises ShardError or TrainError where they do not hold together."""
@@ -96,7 +97,7 @@ class Corpus:
 
     def again(self, settings: TrainSettings, steps: int) -> Setup:
         """A run that goes on: all weights are those of its checkpoint."""
-        return Setup(self.task(settings), steps, str(settings.size), facts=self.facts(settings))
+        return Setup(self.task(settings), steps, str(settings.size))
 
     def _begin_with(
         self, settings: TrainSettings
@@ -108,14 +109,14 @@ class Corpus:
         """
         if settings.init_from is None:
             return settings, None, ()
-        folder, shards, tokenizer = Path(settings.init_from), self.shards, self.tokenizer
+        folder, shards = Path(settings.init_from), self.shards
         begun, file = LanguageModel.load(folder), folder / "tokenizer.json"
         vocab_size = begun.model.settings.vocab_size
-        if (begun.tokenizer.sha256, vocab_size) != (tokenizer.sha256, shards.vocab_size):
+        if (begun.tokenizer.sha256, vocab_size) != (shards.tokenizer_sha256, shards.vocab_size):
             raise TrainError(
                 f"{folder} has another tokenizer than the shards: {vocab_size:,} tokens, "
                 f"sha256 {begun.tokenizer.sha256[:12]}; theirs {shards.vocab_size:,}, "
-                f"{tokenizer.sha256[:12]}",
+                f"{shards.tokenizer_sha256[:12]}",
                 remedy=f"Build the shards with it: `tokenizer: {{file: {file}}}` in the recipe.",
             )
         chosen = shaped_as(settings, begun.model.settings, shards.split("train").tokens)

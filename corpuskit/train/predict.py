@@ -1,12 +1,14 @@
-"""What a fine-tuned model says of texts: `Classifier.load(folder).predict(texts)`."""
+"""What a fine-tuned model says: `Classifier.load(folder).predict(texts)`, `Tagger.load(folder).tag(...)`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
@@ -14,11 +16,15 @@ from corpuskit.errors import SettingError, TrainError, checks_arguments
 from corpuskit.train.generate.generate import LanguageModel, check_counts
 from corpuskit.train.tasks.tuned import padded
 from corpuskit.train.tune.reading import text_ids
+from corpuskit.train.tune.tag import word_ids
 
 Text = str | tuple[str, ...]
 """A text or a pair of texts."""
 
 _AT_ONCE = 4096  # texts that are sorted by length together
+
+
+Shares = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -36,6 +42,31 @@ class Prediction:
     cut: int = 0
 
 
+@dataclass(frozen=True)
+class TaggedWords:
+    """What a tagger says of a sentence.
+
+    Attributes:
+        words, tags: of each word its likeliest tag.
+        probabilities: of each of those tags.
+    """
+
+    words: tuple[str, ...]
+    tags: tuple[str, ...]
+    probabilities: tuple[float, ...]
+
+
+def task_of(document: Mapping[str, Any]) -> str:
+    """What a model was fine-tuned for, by its model.json; "" for nothing."""
+    return str((document.get("tuned") or {}).get("task", ""))
+
+
+def load_predictor(folder: Path | str, device: str = "auto") -> Classifier | Tagger:
+    """The classifier or the tagger in a model folder; raises as `LanguageModel.load`, and for any other."""
+    model = LanguageModel.load(folder, device)
+    return Tagger(model) if task_of(model.document) == "tag" else Classifier(model)
+
+
 class Classifier:
     """A model that was fine-tuned for `classify`.
 
@@ -46,23 +77,13 @@ class Classifier:
 
     def __init__(self, model: LanguageModel) -> None:
         """Raises SettingError for a model that was not fine-tuned for classification."""
-        tuned: dict[str, Any] = model.document.get("tuned") or {}
-        if tuned.get("task") != "classify":
-            raise SettingError(
-                "this model was not fine-tuned for classification",
-                remedy="Fine-tune it: `corpuskit finetune MODEL DATA --task classify --out MODEL2`.",
-            )
+        tuned = _tuned(model, "classify", "classification")
         self.model, self.labels, self.several = model, tuple(tuned["labels"]), bool(tuned["several"])
         self._pooling, self._long_texts, self._context = (
             tuned["pooling"],
             tuned["long_texts"],
             tuned["context"],
         )
-        if len(self.labels) != model.model.settings.classes:
-            raise TrainError(
-                f"model.json names {len(self.labels)} labels, the model has {model.model.settings.classes}",
-                remedy="Bring model.json back from a copy, or fine-tune again.",
-            )
 
     @classmethod
     @checks_arguments
@@ -83,7 +104,8 @@ class Classifier:
 
     def _group(self, texts: Sequence[Text], batch_rows: int) -> list[Prediction]:
         logits, cut = self.logits(texts, batch_rows)
-        shares = logits.sigmoid() if self.several else logits.softmax(1)
+        wide = logits.double()
+        shares = wide.sigmoid() if self.several else wide.softmax(1)
         return [
             Prediction(self._chosen(row), dict(zip(self.labels, row, strict=True)), left)
             for row, left in zip(shares.tolist(), cut, strict=True)
@@ -120,3 +142,79 @@ class Classifier:
         if self.several:
             return tuple(name for name, share in zip(self.labels, row, strict=True) if share > 0.5)
         return (self.labels[row.index(max(row))],)
+
+
+class Tagger:
+    """A model that was fine-tuned for `tag`.
+
+    Attributes:
+        labels: the tags, in the order of the outputs.
+        scheme, mode: of the tags, and how spans are counted.
+    """
+
+    def __init__(self, model: LanguageModel) -> None:
+        """Raises SettingError for a model that was not fine-tuned for tagging."""
+        tuned = _tuned(model, "tag", "tagging")
+        self.model, self.labels = model, tuple(tuned["labels"])
+        self.scheme, self.mode, self._context = tuned["scheme"], tuned["mode"], tuned["context"]
+
+    @classmethod
+    @checks_arguments
+    def load(cls, folder: Path | str, device: str = "auto") -> Tagger:
+        """Load a model folder; raises as `LanguageModel.load`, and for a model that is no tagger."""
+        return cls(LanguageModel.load(folder, device))
+
+    @checks_arguments
+    def tag(self, sentences: Sequence[Sequence[str]], batch_rows: int = 32) -> list[TaggedWords]:
+        """The tags of the words of each sentence; they do not depend on the batch, but for rounding."""
+        check_counts(batch_rows=batch_rows)
+        found = []
+        for words, shares in zip(sentences, self.shares(sentences, batch_rows), strict=True):
+            tags = tuple(self.labels[number] for number in shares.argmax(1))
+            found.append(TaggedWords(tuple(words), tags, tuple(shares.max(1).tolist())))
+        return found
+
+    def shares(self, sentences: Sequence[Sequence[str]], batch_rows: int = 32) -> Iterator[Shares]:
+        """The probability of each tag for each word of each sentence, (words, tags) in their order."""
+        for first in range(0, len(sentences), _AT_ONCE):
+            yield from self._group(sentences[first : first + _AT_ONCE], batch_rows)
+
+    @torch.inference_mode()
+    def _group(self, sentences: Sequence[Sequence[str]], batch_rows: int) -> list[Shares]:
+        model = self.model
+        # A sentence that does not fit the context is read in pieces, as in training.
+        pieces = [
+            (number, ids, at)
+            for number, words in enumerate(sentences)
+            for ids, at in word_ids(model.tokenizer, model.end_of_text, words, self._context)
+        ]
+        order = sorted(range(len(pieces)), key=lambda each: len(pieces[each][1]))
+        found: dict[int, Shares] = {}
+        for start in range(0, len(order), batch_rows):
+            chosen = order[start : start + batch_rows]
+            lines = [np.array(pieces[each][1]) for each in chosen]
+            lengths = torch.tensor([len(line) for line in lines])
+            logits = model.model.classify_positions(padded(lines, 0).to(model.device), lengths).float()
+            shares = logits.cpu().double().softmax(2)
+            for row, each in enumerate(chosen):
+                found[each] = shares[row, pieces[each][2]].numpy()
+        told: list[list[Shares]] = [[] for _ in sentences]
+        for each, (number, _, _) in enumerate(pieces):
+            told[number].append(found[each])
+        return [np.concatenate(parts or [np.zeros((0, len(self.labels)))]) for parts in told]
+
+
+def _tuned(model: LanguageModel, task: str, what: str) -> dict[str, Any]:
+    """What model.json says of how a model was fine-tuned; raises SettingError for another task."""
+    if task_of(model.document) != task:
+        raise SettingError(
+            f"this model was not fine-tuned for {what}",
+            remedy=f"Fine-tune it: `corpuskit finetune MODEL DATA --task {task} --out MODEL2`.",
+        )
+    tuned: dict[str, Any] = model.document["tuned"]
+    if len(tuned["labels"]) != model.model.settings.classes:
+        raise TrainError(
+            f"model.json names {len(tuned['labels'])} labels, the model has {model.model.settings.classes}",
+            remedy="Bring model.json back from a copy, or fine-tune again.",
+        )
+    return tuned

@@ -46,7 +46,8 @@ class TrainResult:
             tokens) for a run that ended, on the rows measured meanwhile for one that can be resumed.
         validation_share: of the split that this was measured on.
         perplexity, bits_per_byte: the same in other units; bits per byte only for byte-level tokenizers.
-        figures: what else the task measures, of a run that ended, by name.
+        figures: what else the task measures, of a run that ended, by name; of a test split, which is
+            measured once, with test_ before it, and test_share, the share of the split.
         sources: loss, bits per byte and targets of each source, of a run that ended, where there are several.
         parameters: learned numbers in the model.
         tokens: training tokens seen.
@@ -96,7 +97,8 @@ def start_event(trainer: Trainer, progress: Progress, state: dict[str, Any] | No
         f"{trainer.title}: {parameter_count(shape) / 1e6:.1f}M parameters, {shape.layers} layers of "
         f"{shape.width}, vocabulary {shape.vocab_size:,}; {task.name}, batch {task.batch_rows} x "
         f"{task.tokens_per_step // task.batch_rows} = {task.tokens_per_step:,} tokens\n"
-        f"{'about ' if progress.steps is None else ''}{planned:,} steps read the {task.tokens:,} training "
+        f"{'about ' if progress.steps is None else ''}"
+        f"{planned:,} {'step reads' if planned == 1 else 'steps read'} the {task.tokens:,} training "
         f"tokens {task.epochs(planned):.1f} times; dropout {shape.dropout:g}, "
         f"weight decay {settings.weight_decay:g}\n"
         + (
@@ -181,6 +183,7 @@ def _about_length(trainer: Trainer) -> Iterator[str]:
 def sum_up(trainer: Trainer, progress: Progress, reason: str) -> TrainResult:
     """Sum up; for a run that ended, measure the kept weights on the whole validation split and note it."""
     found: Metrics | None = None
+    figures: dict[str, float | None] = {}
     task = trainer.task
     if reason not in RESUMABLE:
         trainer.grid.barrier()  # The first process may still be writing it.
@@ -188,6 +191,10 @@ def sum_up(trainer: Trainer, progress: Progress, reason: str) -> TrainResult:
         trainer.learner.parallel.load_whole(task.taken(kept))
         if trainer.final.batch:
             found = trainer.evaluator.evaluate(trainer.final)
+            figures |= found.others
+        for name, held_out in task.finals().items():
+            measured = {**trainer.evaluator.evaluate(held_out).figures, "share": held_out.share}
+            figures |= {f"{name}_{each}": value for each, value in measured.items()}
     # Of a run that can be resumed what was measured meanwhile is known by the figure that it is chosen by.
     loss = found.loss if found else progress.best if task.best.figure == "loss" else None
     of_tokens = found.of_tokens if found else task.bytes_per_token > 0
@@ -202,7 +209,7 @@ def sum_up(trainer: Trainer, progress: Progress, reason: str) -> TrainResult:
         validation_share=trainer.final.share if found else trainer.validation.share,
         perplexity=None if loss is None or not of_tokens else Metrics(loss, 1).perplexity,
         bits_per_byte=found.bits_per_byte if found and of_tokens else None,
-        figures=dict(found.others) if found else {},
+        figures=figures,
         sources=found.sources if found else {},
         parameters=parameter_count(trainer.learner.model.settings),
         tokens=progress.step * task.tokens_per_step,

@@ -587,7 +587,7 @@ def test_a_head_may_be_another_than_the_models(make_model: MakeModel, special_ru
     )
     events: list[Any] = []
     train_model(special_run, model / "run", settings, listen=events.append)
-    assert sum("head" in warning for warning in events[0]["warnings"]) == 1
+    assert sum("head" in warning for warning in events[0]["notes"]) == 1
     begun = load_file(model / "model.safetensors")
     first = load_file(model / "run" / "checkpoints" / "step-00000000" / "model.safetensors")
     assert torch.equal(first["embedding.weight"], begun["embedding.weight"])
@@ -600,4 +600,4 @@ def test_classes_are_left_out_and_named(make_model: MakeModel, special_run: Path
     events: list[Any] = []
     settings = TrainSettings(init_from=str(model), steps=1, batch_rows=4, precision="fp32")
     train_model(special_run, model / "run", settings, listen=events.append)
-    assert "classes of" in events[0]["warnings"][0]
+    assert any("classes of" in note for note in events[0]["notes"])

@@ -82,16 +82,20 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Recipe:
         raise SettingError(
             f"recipe {path}: cannot be read: {error}", remedy="Give a text file in UTF-8."
         ) from error
-    values, lines, words = _parse(path, text)
+    values, lines, words = parse(path, text)
     # Before anything is checked: an override may mend what the recipe says wrong.
     for override in overrides:
         _override(values, override)
-    reader = _Reader(str(path), lines, words, path.resolve().parent)
+    reader = Reader(str(path), lines, words, path.resolve().parent)
     return Recipe(reader.pipeline(values), values)
 
 
-def _parse(path: Path, text: str) -> tuple[dict[str, Any], dict[Place, int], dict[Place, str]]:
-    """The values of a YAML text, and by place the line of each and the word where it is no text."""
+def parse(path: Path, text: str) -> tuple[dict[str, Any], dict[Place, int], dict[Place, str]]:
+    """The values of a YAML text, and by place the line of each and the word where it is no text.
+
+    Raises SettingError for what is no YAML or no mapping, for a key that stands twice, and for numbers that
+    YAML reads as others.
+    """
     try:
         node = yaml.compose(text, yaml.SafeLoader)
         values = yaml.safe_load(text)
@@ -202,8 +206,14 @@ def _enter(here: Any, word: str, override: str) -> Any:
 
 
 @dataclass(frozen=True)
-class _Reader:
-    """Turns plain values into a pipeline, with the line of what is wrong."""
+class Reader:
+    """Turns plain values into a pipeline, with the line of what is wrong.
+
+    Attributes:
+        path: what messages call the file.
+        lines, words: by place, as of `parse`.
+        folder: that relative paths are taken from.
+    """
 
     path: str
     lines: Mapping[Place, int]
@@ -211,6 +221,7 @@ class _Reader:
     folder: Path
 
     def pipeline(self, values: Mapping[str, Any]) -> Pipeline:
+        """The pipeline that the values describe; raises SettingError for what is wrong first."""
         for key in values:
             if key not in KEYS:
                 raise self.error((key,), f"unknown key {key!r}", nearest(str(key), KEYS))

@@ -47,13 +47,13 @@ def command(
         shell.result(planned, render(planned))
         return
     shell.kept = GO_ON
-    with _progress(shell) as listen:
+    with build_progress(shell) as listen:
         result = build_corpus(loaded.pipeline, out, workers=workers or os.cpu_count() or 1, listen=listen)
     shell.result(_facts(result), _sentence(result))
 
 
 @contextmanager
-def _progress(shell: Shell) -> Iterator[Listener]:
+def build_progress(shell: Shell) -> Iterator[Listener]:
     """A line of progress per step on standard error: a live bar in a terminal, plain lines elsewhere."""
     bars: dict[str, Any] = {}
     with progress(shell, MofNCompleteColumn(), TimeElapsedColumn()) as shown:

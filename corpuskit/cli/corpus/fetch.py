@@ -100,7 +100,7 @@ def wikipedia_command(
     if not contact and wikipedia.MIRROR in mirrors:
         shell.say("note: dumps.wikimedia.org wants to know who asks and may refuse others: give --contact.")
     with (
-        _progress(shell, "bytes") as listen,
+        fetch_progress(shell, "bytes") as listen,
         Web(contact=contact, redirects_to=redirects_to, listen=listen) as web,
     ):
         dump = wikipedia.choose(web, wiki, date=date, kind=kind, mirrors=mirrors)
@@ -183,7 +183,7 @@ def gutenberg_command(
     wanted = gutenberg.Wanted(codes, gutenberg.parse_ids(ids), limit)
     refused = gutenberg.refused_hosts(permitted)
     with (
-        _progress(shell, "books") as listen,
+        fetch_progress(shell, "books") as listen,
         Web(contact=contact, pause=pause, refused=refused, redirects_to=redirects_to, listen=listen) as web,
     ):
         source = Library(web, mirrors, out, permitted=permitted)
@@ -255,7 +255,7 @@ def verify_command(shell: Shell, folder: Path) -> None:
 
 
 @contextmanager
-def _progress(shell: Shell, unit: str) -> Iterator[Listener]:
+def fetch_progress(shell: Shell, unit: str) -> Iterator[Listener]:
     """A bar on standard error in a terminal, a line for each file or hundred books elsewhere."""
     books = unit == "books"
     figures = (MofNCompleteColumn(),) if books else (DownloadColumn(), TransferSpeedColumn())

@@ -17,7 +17,15 @@ from corpuskit.errors import SettingError, counted
 if TYPE_CHECKING:
     from corpuskit.train.evaluate.evaluate import Contender, Evaluation, Set
 
-_NAMES = {"bits_per_byte": "bits per byte", "exact_match": "exact match"}
+_NAMES = {
+    "bits_per_byte": "bits per byte",
+    "exact_match": "exact match",
+    "macro_f1": "macro-F1",
+    "micro_f1": "micro-F1",
+    "span_f1": "span F1",
+    "subset_accuracy": "subset accuracy",
+    "ece": "ECE",
+}
 _SHOWN = 20
 """Sources, and texts found in training documents, that are shown; --json has them all."""
 
@@ -54,13 +62,15 @@ def command(
     Of a run its held-out documents are read, of files all texts: loss, perplexity and bits per byte, by
     source and language. A .jsonl whose rows have `choices` and `answer`, or `context` and `continuation`, is
     a task, and so is a TASK.yaml; `python -m pydoc corpuskit.train.evaluate.task_file` says what one holds.
-    Models and groups after the first are tested against it.
+    Models and groups after the first are tested against it. Models of --task classify or tag are scored on
+    files with labels: accuracy, macro-F1 and calibration, or F1 of spans, as when they were fine-tuned.
 
     \b
     corpuskit eval models/sample runs/sample
     corpuskit eval models/a models/b questions.jsonl my.txt --json
     corpuskit eval --group a=models/a1,models/a2 --group b=models/b1,models/b2 news.yaml
     corpuskit eval models/sample questions.jsonl --run runs/sample --save questions
+    corpuskit eval models/reviews test.csv --save test
     """
     # torch takes seconds to load: not before there is something to measure.
     from corpuskit.train.evaluate.evaluate import (
@@ -70,6 +80,7 @@ def command(
         evaluate,
         is_model,
         opened,
+        opened_labels,
         save,
     )
 
@@ -84,8 +95,14 @@ def command(
         )
     # What models are is known at once; reading what they are measured on may take a while.
     check_models(contenders, [])
-    sets = distinct([opened(path, split=split, field=field, limit=limit) for path in data])
-    check_models(contenders, sets, stride)
+    sets = opened_labels(data, contenders)
+    if sets is None:
+        sets = [opened(path, split=split, field=field, limit=limit) for path in data]
+    elif (split, stride, limit) != (None, None, None) or field != "text":
+        raise SettingError(
+            "--split, --stride, --limit and --field say nothing of labels", remedy="Leave them out."
+        )
+    check_models(contenders, sets := distinct(sets), stride)
     for each in sets:
         _remark(shell, each)
     if trained_on is not None and not (trained_on / "shards" / "shards.json").is_file():
@@ -144,6 +161,7 @@ def render(found: Evaluation) -> str:
 def _table(each: dict[str, Any]) -> str:
     rows = _texts(each) if each["kind"] == "texts" else _answers(each)
     lines = [f"{each['set']}: {each['what']}{_how(each)}", *_aligned(rows)]
+    lines += _confusion(each) if each["kind"] == "labels" else []
     lines += _remarks(each)
     for entry in each["comparisons"]:
         low, high = entry["interval"]
@@ -212,7 +230,9 @@ def _answers(each: dict[str, Any]) -> list[list[str]]:
     rows: list[list[str]] = []
     for name, model in each["models"].items():
         members = list(model["members"].items())
-        figures = [key for key, value in members[0][1].items() if isinstance(value, dict)]
+        figures = [
+            key for key, value in members[0][1].items() if isinstance(value, dict) and "interval" in value
+        ]
         if not rows:
             rows.append(["", *(cell for key in figures for cell in (_named(key), "95 %"))])
         if len(members) > 1:
@@ -224,12 +244,29 @@ def _answers(each: dict[str, Any]) -> list[list[str]]:
             row = [f"  {folder}" if len(members) > 1 else name]
             for key in figures:
                 bounds = member[key]["interval"]
+                value = member[key]["value"]
                 row += [
-                    f"{member[key]['value']:.4f}",
+                    "?" if value is None else f"{value:.4f}",
                     "" if bounds is None else f"{bounds[0]:.4f} to {bounds[1]:.4f}",
                 ]
             rows.append(row)
     return rows
+
+
+def _confusion(each: dict[str, Any]) -> list[str]:
+    """How often each label was taken for each, of every model that has few enough; and what is odd."""
+    lines: list[str] = []
+    for model in each["models"].values():
+        for folder, member in model["members"].items():
+            labels, matrix = member.get("labels", ()), member.get("confusion")
+            if matrix is not None and len(labels) <= _SHOWN:
+                rows = [
+                    ["", *labels],
+                    *([name, *map(str, row)] for name, row in zip(labels, matrix, strict=True)),
+                ]
+                lines += [f"{folder}: rows by their label, columns by what was said", *_aligned(rows)]
+            lines += [f"{folder}: {told}" for told in member["told"]]
+    return lines
 
 
 def _remarks(each: dict[str, Any]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from corpuskit.cli.shell import COUNT, PATH, Shell, shell_options
 from corpuskit.errors import SettingError, counted
 
 if TYPE_CHECKING:
-    from corpuskit.train.predict import Prediction
+    from corpuskit.train.predict import Classifier, Prediction, TaggedWords, Tagger
 
 _WIDE = 60
 """Characters of a text that a table shows."""
@@ -38,36 +38,61 @@ def command(
     batch: int,
     device: str,
 ) -> None:
-    """Say the labels of texts with a fine-tuned model.
+    """Say the labels of texts, or the tags of their words, with a fine-tuned model.
 
     DATA is a table of texts where there is a file of that name, - for each line of standard input, or else
-    the text itself.
+    the text itself. A model of --task tag reads CoNLL files too, and prints a word with its tag a line.
 
     \b
     corpuskit predict models/spam "You won a prize"
     corpuskit predict models/spam messages.csv --json
     printf 'win a prize\\nsee you at noon\\n' | corpuskit predict models/spam -
     """
-    from corpuskit.train.predict import Classifier
-    from corpuskit.train.settings.tune import ClassifySettings
+    from corpuskit.train.predict import Tagger, load_predictor
 
-    classifier = Classifier.load(model, device)
-    texts: list[Any]
+    predictor = load_predictor(model, device)
+    lines = [data]
     if data == "-":
-        texts = [line.rstrip("\n") for line in sys.stdin]
-        if not texts:
+        lines = [line.rstrip("\n") for line in sys.stdin]
+        if not lines:
             raise SettingError("standard input is empty", remedy="Give a text, a file, or lines.")
     elif _is_data(data):
-        settings = ClassifySettings(text=text, pair=pair, delimiter=delimiter)
-        texts = list(_texts(shell, data, settings))
-    else:
-        texts = [data]
+        lines = []
+    elif not data.strip():
+        raise SettingError("the text is empty", remedy="Give a text, a file, or - for standard input.")
+    if isinstance(predictor, Tagger):
+        if pair is not None or delimiter is not None:
+            raise SettingError("--pair and --delimiter are for classifiers", remedy="Leave them out.")
+        return _tag(shell, predictor, data, lines, text, batch)
+    _classify(shell, predictor, data, lines, {"text": text, "pair": pair, "delimiter": delimiter}, batch)
+
+
+def _classify(
+    shell: Shell, classifier: Classifier, data: str, lines: list[str], columns: dict[str, Any], batch: int
+) -> None:
+    """Labels of lines, or without any of a table."""
+    from corpuskit.train.settings.tune import ClassifySettings
+
+    texts: list[Any] = list(lines or _texts(shell, data, ClassifySettings(**columns)))
     found = classifier.predict(texts, batch)
     cut = sum(bool(each.cut) for each in found)
     if cut:
         shell.say(f"{counted(cut, 'text')} longer than the context: not all of it was read.")
     rows = [_row(each, said) for each, said in zip(texts, found, strict=True)]
     shell.result({"labels": list(classifier.labels), "predictions": rows}, _table(rows))
+
+
+def _tag(shell: Shell, tagger: Tagger, data: str, lines: list[str], column: str | None, batch: int) -> None:
+    """Tags of the words of lines, or without any of a file."""
+    from corpuskit.train.data.tables.conll import read_words
+
+    sentences = [tuple(line.split()) for line in lines] or list(read_words(data, word=column))
+    found = tagger.tag([words for words in sentences if words], batch)
+    rows = [
+        {"words": list(each.words), "tags": list(each.tags), "probabilities": list(each.probabilities)}
+        for each in found
+    ]
+    shell.result({"labels": list(tagger.labels), "predictions": rows}, _words(found))
 
 
 def _is_data(data: str) -> bool:
@@ -89,6 +114,12 @@ def _row(text: Any, said: Prediction) -> dict[str, Any]:
         "labels": list(said.labels),
         "probabilities": said.probabilities,
     }
+
+
+def _words(found: Sequence[TaggedWords]) -> str:
+    """A word and its tag a line, parted by a tab, and a blank line between sentences."""
+    blocks = ["\n".join(map("\t".join, zip(each.words, each.tags, strict=True))) for each in found]
+    return "\n\n".join(blocks)
 
 
 def _table(rows: list[dict[str, Any]]) -> str:

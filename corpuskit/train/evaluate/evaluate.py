@@ -17,13 +17,14 @@ from corpuskit.train.evaluate.answers import Answers, answer
 from corpuskit.train.evaluate.compare import Figure, Outcome, comparisons, figures_of, summary
 from corpuskit.train.evaluate.contamination import WORDS, find_shared, training_documents
 from corpuskit.train.evaluate.items import Questions, questions_in, questions_of
+from corpuskit.train.evaluate.labelled import LabelledFile, labelled_file, labelled_task, score_labelled
 from corpuskit.train.evaluate.likelihood import Told, refuse_kind
 from corpuskit.train.evaluate.measure import Measured, figures, items, measure
 from corpuskit.train.evaluate.task_file import is_task
 from corpuskit.train.evaluate.texts import FileTexts, SplitTexts, split_of, texts_of
 from corpuskit.train.generate.generate import WEIGHTS, LanguageModel
 
-Set = Questions | SplitTexts | FileTexts
+Set = Questions | SplitTexts | FileTexts | LabelledFile
 Begins = Callable[[str, int], Told]
 """Is told what begins and of how many steps it is, and gives what hears of each of them."""
 
@@ -90,6 +91,25 @@ def opened(path: Path, *, split: str | None = None, field: str = "text", limit: 
     return texts_of(path, field)
 
 
+def opened_labels(paths: Sequence[Path], contenders: Sequence[Contender]) -> list[Set] | None:
+    """The files as labelled ones, where the models were fine-tuned for labels; None where none was.
+
+    Raises SettingError for models of different tasks.
+    """
+    folders = [folder for contender in contenders for folder in contender.folders]
+    found = [labelled_task(folder) for folder in folders]
+    tasks = {task for task, _ in found}
+    if tasks <= {""}:
+        return None
+    if len(tasks) > 1:
+        named = ", ".join(
+            f"{folder}: {task or 'none'}" for folder, (task, _) in zip(folders, found, strict=True)
+        )
+        raise SettingError(f"models of different tasks: {named}", remedy="Compare models of one task.")
+    task, settings = found[0]
+    return [labelled_file(path, task, settings) for path in paths]
+
+
 def distinct(sets: Sequence[Set]) -> list[Set]:
     """The sets with names of their own: those that would share one are called by their paths.
 
@@ -120,7 +140,8 @@ def check_models(contenders: Sequence[Contender], sets: Iterable[Set], stride: i
     tokenizers = {each.name: each.shards.tokenizer_sha256 for each in sets if isinstance(each, SplitTexts)}
     for folder in (folder for contender in contenders for folder in contender.folders):
         document = _document(folder)
-        refuse_kind(document["model"].get("kind", "decoder"), str(folder))
+        if not labelled_task(folder)[0]:
+            refuse_kind(document["model"].get("kind", "decoder"), str(folder))
         context = int(document["model"]["context"])
         if stride is not None and not 1 <= stride <= context:
             raise SettingError(
@@ -210,6 +231,8 @@ def _outcome(
         told = begins(f"{name} on {each.name}", steps) if begins else None
         return of_answers(each, answer(model, each, told))
     told = begins(f"{name} on {each.name}", 0) if begins else None
+    if isinstance(each, LabelledFile):
+        return score_labelled(model, each)
     return _of_texts(measure(model, each, stride, told))
 
 
@@ -242,7 +265,7 @@ def _of_texts(measured: Measured) -> Outcome:
 def _side_by_side(each: Set, outcomes: Mapping[Contender, Sequence[Outcome]]) -> dict[str, Any]:
     return {
         "set": each.name,
-        "kind": each.task.kind if isinstance(each, Questions) else "texts",
+        "kind": _kind(each),
         "what": each.what,
         "models": {
             contender.name: {
@@ -253,6 +276,12 @@ def _side_by_side(each: Set, outcomes: Mapping[Contender, Sequence[Outcome]]) ->
         },
         "comparisons": comparisons({contender.name: found for contender, found in outcomes.items()}),
     }
+
+
+def _kind(each: Set) -> str:
+    if isinstance(each, Questions):
+        return each.task.kind
+    return "labels" if isinstance(each, LabelledFile) else "texts"
 
 
 # --------------------------------------------------------------------------------------------- what was seen
@@ -284,7 +313,7 @@ def _contamination(run: Path, sets: Sequence[Set], begins: Begins | None) -> dic
     }
 
 
-def _lines(each: Questions | FileTexts) -> list[tuple[str, str]]:
+def _lines(each: Questions | FileTexts | LabelledFile) -> list[tuple[str, str]]:
     """The texts of a set with their places; of a question the prompt with its right answer."""
     if isinstance(each, Questions):
         # Examples are the same before each prompt, and no part of the question.

@@ -2,8 +2,9 @@
 
     to "hf"      OUT/model.safetensors, config.json, generation_config.json (of a decoder), tokenizer.json,
                  tokenizer_config.json, special_tokens_map.json: AutoModelForCausalLM (AutoModelForMaskedLM of
-                 an encoder) and AutoTokenizer load it. Which class it is follows from the model's settings,
-                 see `corpuskit.train.hub.families`.
+                 an encoder, AutoModelForSequenceClassification of a fine-tuned classifier) and AutoTokenizer
+                 load it. Which class it is follows from the model, see `corpuskit.train.hub.families` and
+                 `heads`.
     to "torch"   OUT/model.safetensors, model.json, tokenizer.json, transformer.py: our class, for what no
                  family computes (an encoder-decoder above all). transformer.py needs torch and safetensors
                  alone; its `load(folder)` gives the model.
@@ -46,6 +47,7 @@ from corpuskit.train.hub.card import exported_card
 from corpuskit.train.hub.chat_template import chat_template, turn_end
 from corpuskit.train.hub.config import write_config
 from corpuskit.train.hub.families import Family, family_of, to_theirs
+from corpuskit.train.hub.heads import Head, class_logits, head_of
 from corpuskit.train.model import loss as loss_module
 from corpuskit.train.model import transformer as model_module
 from corpuskit.train.model.transformer import ModelSettings, Transformer
@@ -171,10 +173,11 @@ def export_model(
     language_model = LanguageModel.load(folder)
     settings = language_model.model.settings
     family = family_of(settings) if to == "hf" else None
+    head = head_of(language_model, family) if family else None
     with making_folder(out, EXPORT, TrainError) as temporary:
         if family:
             rows = settings.padded_vocab_size if keep_padding else settings.vocab_size
-            _write_family(temporary, language_model, family, rows)
+            _write_family(temporary, language_model, family, rows, head)
         else:
             rows = settings.padded_vocab_size
             document = {k: v for k, v in language_model.document.items() if k != "files"}
@@ -183,17 +186,17 @@ def export_model(
             write_durably(temporary / LOADER, _one_file().encode())
             save_tensors(temporary / "model.safetensors", language_model.model.state_dict())
         write_durably(
-            temporary / CARD, exported_card(folder, "transformers" if family else None, _use(family))
+            temporary / CARD, exported_card(folder, "transformers" if family else None, _use(family, head))
         )
         if (curves := folder / CURVES).is_file():
             write_durably(temporary / CURVES, curves.read_bytes())
         result = ExportResult(
             out,
-            family.architecture if family else f"{LOADER}: Transformer",
+            head.architecture if head else family.architecture if family else f"{LOADER}: Transformer",
             rows,
             settings.padded_vocab_size - rows,
-            _compared(temporary, language_model, family) if check else Check(False, "not asked for"),
-            tuple(_remarks(settings, family)),
+            _compared(temporary, language_model, family, head) if check else Check(False, "not asked for"),
+            tuple(_remarks(settings, family, head)),
         )
         note = {"corpuskit": corpuskit.__version__, "tolerance": TOLERANCE, **asdict(result)}
         del note["out"]
@@ -201,22 +204,25 @@ def export_model(
     return result
 
 
-def _use(family: Family | None) -> str:
+def _use(family: Family | None, head: Head | None) -> str:
     """How the card says that an export is loaded."""
     if family is None:
         return "    from transformer import load\n    model = load(FOLDER)"
+    auto = head.auto if head else family.auto
     return (
-        f"    from transformers import {family.auto}, AutoTokenizer\n"
-        f"    model = {family.auto}.from_pretrained(FOLDER)\n"
+        f"    from transformers import {auto}, AutoTokenizer\n"
+        f"    model = {auto}.from_pretrained(FOLDER)\n"
         "    tokenizer = AutoTokenizer.from_pretrained(FOLDER)\n\n"
         "Begin each text with `tokenizer.bos_token`, as in training: the tokenizer does not add it."
     )
 
 
-def _compared(folder: Path, language_model: LanguageModel, family: Family | None) -> Check:
+def _compared(folder: Path, language_model: LanguageModel, family: Family | None, head: Head | None) -> Check:
     """What was written, loaded and compared; raises TrainError when it computes something else."""
     compare = (
-        _compare_family(folder, language_model, family) if family else _compare_own(folder, language_model)
+        _compare_family(folder, language_model, family, head)
+        if family
+        else _compare_own(folder, language_model)
     )
     if not compare.holds:
         raise TrainError(
@@ -228,15 +234,17 @@ def _compared(folder: Path, language_model: LanguageModel, family: Family | None
     return compare
 
 
-def _remarks(settings: ModelSettings, family: Family | None) -> Iterator[str]:
-    if settings.classes and family:
+def _remarks(settings: ModelSettings, family: Family | None, head: Head | None) -> Iterator[str]:
+    if settings.classes and family and not head:
         yield f"The head for {settings.classes} classes is left out: {family.architecture} has none."
     if family:
         yield "A text begins with the end-of-text token, which tokenizer and class do not add by themselves."
 
 
 # ------------------------------------------------------------------------------- as a known family
-def _write_family(folder: Path, language_model: LanguageModel, family: Family, rows: int) -> None:
+def _write_family(
+    folder: Path, language_model: LanguageModel, family: Family, rows: int, head: Head | None
+) -> None:
     model, tokenizer = language_model.model, language_model.tokenizer
     special = _special_tokens(tokenizer.data, language_model.end_of_text)
     ids = {role: number for role, (number, _) in special.items()}
@@ -244,7 +252,8 @@ def _write_family(folder: Path, language_model: LanguageModel, family: Family, r
     everyone = dict.fromkeys((*_SPECIAL, "bos", "eos")) | ids
     template = chat_template(language_model.document, tokenizer, special["bos"][1])
     documents = {
-        "config.json": write_config(family, model.settings, rows, everyone),
+        "config.json": write_config(family, model.settings, rows, everyone)
+        | ({"architectures": [head.architecture], **head.config} if head else {}),
         "tokenizer_config.json": words
         | {
             "tokenizer_class": "PreTrainedTokenizerFast",
@@ -254,12 +263,13 @@ def _write_family(folder: Path, language_model: LanguageModel, family: Family, r
         | ({} if template is None else {"chat_template": template}),
         "special_tokens_map.json": words,
     }
-    if model.settings.kind == "decoder":
+    if model.settings.kind == "decoder" and not head:
         documents["generation_config.json"] = _generation(language_model, ids)
     write_durably(folder / "tokenizer.json", tokenizer.data)
     for name, document in documents.items():
         write_durably(folder / name, json_bytes(document))
-    save_tensors(folder / "model.safetensors", to_theirs(model.state_dict(), family, model.settings, rows))
+    theirs = to_theirs(model.state_dict(), family, model.settings, rows)
+    save_tensors(folder / "model.safetensors", head.weights(theirs) if head else theirs)
 
 
 def _special_tokens(tokenizer: bytes, end_of_text: int) -> dict[str, tuple[int, str]]:
@@ -303,25 +313,30 @@ def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
     path.chmod(mode)
 
 
-def _compare_family(folder: Path, language_model: LanguageModel, family: Family) -> Check:
+def _compare_family(folder: Path, language_model: LanguageModel, family: Family, head: Head | None) -> Check:
+    architecture, auto = (head or family).architecture, (head or family).auto
     try:
         transformers = importlib.import_module("transformers")
     except ImportError:
         return Check(False, "transformers is not installed")
     by = f"transformers {transformers.__version__}"
-    if not hasattr(transformers, family.architecture):
-        return Check(False, f"{by} has no {family.architecture}")
+    if not hasattr(transformers, architecture):
+        return Check(False, f"{by} has no {architecture}")
     with _quiet(transformers):
         try:
-            theirs = getattr(transformers, family.auto).from_pretrained(folder, local_files_only=True)
+            theirs = getattr(transformers, auto).from_pretrained(folder, local_files_only=True)
             other = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True)
         except Exception as error:  # Whatever it is, the export is of no use.
             raise TrainError(
-                f"{by} does not load {family.architecture} as it was written: {error}",
+                f"{by} does not load {architecture} as it was written: {error}",
                 remedy="Try another version of transformers, or --no-check.",
             ) from error
         theirs = theirs.float().eval()
-        difference, largest = _differ(language_model.model, lambda ids: theirs(input_ids=ids).logits)
+        difference, largest = _differ(
+            language_model.model,
+            lambda ids: theirs(input_ids=ids).logits,
+            class_logits(language_model) if head else None,
+        )
         tokenizer = language_model.tokenizer
         texts = [tokenizer.decode(row) for row in _rows(language_model.model.settings).tolist()]
         texts += ["It is a truth, universally acknowledged.", " two  spaces\n\nand\tmore é 日本 "]
@@ -391,11 +406,17 @@ def _logits(model: Transformer, ids: Tensor) -> Tensor:
     return out
 
 
-def _differ(model: Transformer, theirs: Callable[[Tensor], Tensor]) -> tuple[float, float]:
-    """The greatest difference between logits of tokens, and the greatest logit."""
+def _differ(
+    model: Transformer,
+    theirs: Callable[[Tensor], Tensor],
+    ours: Callable[[Tensor], Tensor] | None = None,
+) -> tuple[float, float]:
+    """The greatest difference between logits of tokens, or those of `ours`, and the greatest logit."""
     ids, tokens = _rows(model.settings), model.settings.vocab_size
+    if ours is not None:
+        ids[:, -1] = 0  # A row whose last token pads would be told by an earlier one.
     with torch.inference_mode():
         expected, found = (
-            logits(ids)[..., :tokens].float() for logits in (lambda x: _logits(model, x), theirs)
+            logits(ids)[..., :tokens].float() for logits in (ours or (lambda x: _logits(model, x)), theirs)
         )
     return float((expected - found).abs().max()), float(expected.abs().max())

@@ -63,6 +63,11 @@ class Adaptable(Plain):
 def lora_of(settings: Adapting, dropout: float) -> LoraSettings | None:
     """The adapters that settings ask for; None for none."""
     if not settings.lora_rank:
+        if settings.lora_alpha is not None or settings.lora_targets != type(settings)().lora_targets:
+            raise SettingError(
+                "lora_alpha and lora_targets are of adapters, and lora_rank = 0 asks for none",
+                remedy="Give lora_rank, as 8.",
+            )
         return None
     if settings.last_layers is not None:
         raise SettingError(
@@ -73,11 +78,29 @@ def lora_of(settings: Adapting, dropout: float) -> LoraSettings | None:
     return LoraSettings(settings.lora_rank, alpha, settings.lora_targets, dropout)
 
 
+def freeze_unread(model: Transformer, memory_alone: bool) -> None:
+    """Leave as it is what classes do not come from: the language model's head, and perhaps a decoder.
+
+    Processes that share a model wait for the gradient of whatever learns.
+
+    Args:
+        memory_alone: of an encoder-decoder its memory tells the classes, and its decoder reads nothing.
+    """
+    unread = (
+        ("head.", "decoder.") if memory_alone and model.settings.kind == "encoder-decoder" else ("head.",)
+    )
+    for name, parameter in model.named_parameters():
+        if name.startswith(unread):
+            parameter.requires_grad_(False)
+
+
 def freeze(model: Transformer, layers: int | None) -> None:
     """Let only the last blocks of each stack learn, the norm behind them, and a classifier.
 
     Args:
         layers: so many; none with 0, all of the model with None.
+
+    Raises SettingError where nothing would learn.
     """
     if layers is None:
         return
@@ -91,3 +114,8 @@ def freeze(model: Transformer, layers: int | None) -> None:
                 learning |= {f"{name}.blocks.{number}.{each}" for each, _ in block.named_parameters()}
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(name in learning)
+    if not any(parameter.requires_grad for parameter in model.parameters()):
+        raise SettingError(
+            f"last_layers = {layers} leaves nothing of the model to learn",
+            remedy="Give 1 or more: 0 is for classify and tag, which add a head.",
+        )

@@ -10,16 +10,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from corpuskit.errors import SettingError
 from corpuskit.train.data.examples import Examples
 from corpuskit.train.data.tables.labels import UNKNOWN
 from corpuskit.train.evaluate.classification import classification_scores, multilabel_scores
-from corpuskit.train.evaluate.figures import direction
 from corpuskit.train.model.distances import divergence
 from corpuskit.train.model.loss import IGNORED
 from corpuskit.train.model.transformer import ModelSettings, Transformer
 from corpuskit.train.settings.tune import ClassifySettings
-from corpuskit.train.tasks.task import Best, Inputs, Measuring, Metrics, Tensors, Validation
-from corpuskit.train.tasks.tuned import Example, Tuned, padded
+from corpuskit.train.tasks.adapting import freeze_unread
+from corpuskit.train.tasks.task import Inputs, Measuring, Metrics, Tensors, Validation
+from corpuskit.train.tasks.tuned import Example, Tuned, best_by, padded
 
 _FIGURES = ("accuracy", "subset_accuracy", "micro_f1", "macro_f1", "ece")
 """Of the scores, what is shown at each validation."""
@@ -51,7 +52,13 @@ class Classify(Tuned):
     ) -> None:
         super().__init__(settings, shape, train, validation, base)
         self._own, self.labels = settings, tuple(labels)
-        self.best = Best(settings.choose, direction(settings.choose) == "less")
+        if settings.pooling == "first" and shape.kind == "decoder":
+            raise SettingError(
+                "pooling = 'first' of a decoder, whose first position has read nothing else",
+                remedy="Leave it out, or give 'last' or 'mean'.",
+            )
+        right = "subset_accuracy" if self.several else "accuracy"
+        self.best = best_by(settings.choose, ("loss", right, "micro_f1", "macro_f1", "ece"))
         self.weights = self._class_weights()
 
     @property
@@ -85,6 +92,11 @@ class Classify(Tuned):
                     labels[number, torch.from_numpy(row[0]["labels"].astype(np.int64))] = 1
         unknown = torch.tensor([int(row[0]["unknown"][0]) if row else 0 for row in rows])
         return {"ids": padded(lines, 0), "lengths": lengths, "labels": labels, "unknown": unknown}
+
+    def prepare(self, model: Transformer) -> None:
+        """What the settings name learns, but for what no label comes from."""
+        super().prepare(model)
+        freeze_unread(model, memory_alone=self._own.pooling != "last")
 
     def predicted(self, positions: int) -> int:
         """No logits over the vocabulary are computed."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,13 +12,13 @@ from torch import Tensor
 from torch.nn import functional
 
 from corpuskit.train.data.examples import Examples
-from corpuskit.train.evaluate.figures import direction
 from corpuskit.train.evaluate.tagging import span_f1
 from corpuskit.train.model.loss import IGNORED
 from corpuskit.train.model.transformer import ModelSettings, Transformer
 from corpuskit.train.settings.tune import TagSettings
-from corpuskit.train.tasks.task import Best, Inputs, Measuring, Metrics, Tensors, Validation
-from corpuskit.train.tasks.tuned import Example, Tuned, padded
+from corpuskit.train.tasks.adapting import freeze_unread
+from corpuskit.train.tasks.task import Inputs, Measuring, Metrics, Tensors, Validation
+from corpuskit.train.tasks.tuned import Example, Tuned, best_by, padded
 
 UNKNOWN = "\x00"
 """Stands in scores for a tag that is not known from training: no prediction is it."""
@@ -49,9 +50,8 @@ class Tag(Tuned):
     ) -> None:
         super().__init__(settings, shape, train, validation, base)
         self._own, self.tags, self.scheme = settings, tuple(tags), scheme
-        self.best = Best(settings.choose, direction(settings.choose) == "less")
-        held = [] if validation is None else [validation]
-        self._most_words = max(int(each.lengths("tags").max(initial=0)) for each in (train, *held))
+        marked = () if scheme == "plain" else ("span_f1",)
+        self.best = best_by(settings.choose, ("loss", "accuracy", *marked))
 
     def tensors(self, rows: Sequence[Sequence[Example]]) -> Tensors:
         """ids (B, T), lengths (B,), at and tags (B, W), the tags IGNORED where there is no word."""
@@ -66,6 +66,16 @@ class Tag(Tuned):
             "at": padded(places, 0),
             "tags": padded(tags, IGNORED),
         }
+
+    def prepare(self, model: Transformer) -> None:
+        """What the settings name learns, but for what no tag comes from."""
+        super().prepare(model)
+        freeze_unread(model, memory_alone=True)
+
+    @functools.cached_property
+    def _most_words(self) -> int:
+        sides = (self.train, self.validation_examples, self.test_examples)
+        return max(int(each.lengths("tags").max(initial=0)) for each in sides if each is not None)
 
     def predicted(self, positions: int) -> int:
         """No logits over the vocabulary are computed."""
@@ -89,8 +99,10 @@ class Tag(Tuned):
         logits = self.logits(model, batch)
         chosen = logits.argmax(2).float()
         losses = _losses(logits, batch["tags"]).sum(1, keepdim=True)
-        room = self._most_words - chosen.shape[1]
-        chosen = functional.pad(chosen, (0, room), value=-1.0) if room > 0 else chosen[:, : self._most_words]
+        # As many columns for each part of the rows: parts are put together.
+        most = self._most_words
+        room = most - chosen.shape[1]
+        chosen = functional.pad(chosen, (0, room), value=-1.0) if room > 0 else chosen[:, :most]
         return torch.cat([losses, chosen], dim=1)
 
     def measure(self, model: Measuring, validation: Validation) -> Metrics:

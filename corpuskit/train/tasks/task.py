@@ -193,6 +193,9 @@ class Task(Protocol):
     def validation(self, most_tokens: int) -> Validation:
         """What to measure on, all or so many tokens of it."""
 
+    def finals(self) -> dict[str, Validation]:
+        """What else is measured, once, at the end of a run, by name: a test split."""
+
     def answers(self, model: Transformer, batch: Inputs) -> Tensor:
         """What a model says of each row, (rows, K) float32, where `measure` asks for it."""
 
@@ -235,6 +238,10 @@ class Plain:
 
     def prepare(self, model: Transformer) -> None:
         """All of the model learns."""
+
+    def finals(self) -> dict[str, Validation]:
+        """Nothing."""
+        return {}
 
     def answers(self, model: Transformer, batch: Inputs) -> Tensor:
         """No task that measures its loss alone asks."""

@@ -11,8 +11,10 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from corpuskit.errors import SettingError, nearest
 from corpuskit.train.data.examples import Examples, Line
 from corpuskit.train.data.rows import ExampleOrder
+from corpuskit.train.evaluate.figures import direction
 from corpuskit.train.model.transformer import ModelSettings, Transformer
 from corpuskit.train.settings.tune import TuneSettings
 from corpuskit.train.tasks.adapting import Adaptable
@@ -27,8 +29,13 @@ from corpuskit.train.tasks.task import (
     micro_batches,
 )
 
+_PADDED = 4  # times the tokens that are asked for, what is measured on may take with what fills it up
+
 _MULTIPLE = 8
 """Rows are as long as a multiple of this: fewer shapes, which a compiler likes and kernels too."""
+
+_TEST_TOKENS = 2**22
+"""Of a test split so many tokens are measured on at most: all of it is one batch on the CPU."""
 
 Example = Mapping[str, Line]
 
@@ -40,7 +47,8 @@ class Tuned(Adaptable, ABC):
     by length, the longest first, so that those of a micro-batch are about equally long.
 
     Attributes:
-        train, validation_examples: the examples, with the tokens of each under "ids" or as `lengths` says.
+        train, validation_examples, test_examples: the examples, with the tokens of each under "ids" or as
+            `lengths` says.
         rows: of which examples each row of training is made.
         whole: tensors of a batch whose second dimension is not that of positions.
     """
@@ -51,6 +59,7 @@ class Tuned(Adaptable, ABC):
     bytes_per_token = 0.0
     tokens_left_out = 0
     fingerprint = ""
+    test_examples: Examples | None = None
 
     def __init__(
         self,
@@ -69,8 +78,9 @@ class Tuned(Adaptable, ABC):
         lengths = self.lengths(train)
         self.row_lengths = np.array([int(lengths[list(row)].sum()) for row in self.rows], np.int64)
         self.tokens = int(lengths.sum())
-        self.batch_rows, self.rows_per_epoch = settings.batch_rows, len(self.rows)
-        self.order = ExampleOrder(len(self.rows), settings.batch_rows, settings.seed)
+        # A batch is part of an epoch: of three examples there is no batch of 32.
+        self.batch_rows, self.rows_per_epoch = min(settings.batch_rows, len(self.rows)), len(self.rows)
+        self.order = ExampleOrder(len(self.rows), self.batch_rows, settings.seed)
         self.tokens_per_step = max(1, round(self.tokens / self.order.steps_per_epoch))
 
     @property
@@ -134,7 +144,14 @@ class Tuned(Adaptable, ABC):
 
     def validation(self, most_tokens: int) -> Validation:
         """Held-out examples, the longest first: all, or spread ones with so many tokens."""
-        examples = self.validation_examples
+        return self._held_out(self.validation_examples, most_tokens)
+
+    def finals(self) -> dict[str, Validation]:
+        """The test split, where there is one."""
+        found = self._held_out(self.test_examples, _TEST_TOKENS)
+        return {"test": found} if found.batch else {}
+
+    def _held_out(self, examples: Examples | None, most_tokens: int) -> Validation:
         if examples is None or not len(examples):
             return Validation({}, {})
         numbers = spread(self.lengths(examples), most_tokens)
@@ -146,12 +163,24 @@ class Tuned(Adaptable, ABC):
         return None
 
 
+def best_by(figure: str, measured: Sequence[str]) -> Best:
+    """To choose by a figure; raises SettingError for one that the task does not measure."""
+    if figure not in measured:
+        raise SettingError(
+            f"choose = {figure!r} is not measured here",
+            remedy=nearest(figure, measured),
+        )
+    return Best(figure, direction(figure) == "less")
+
+
 def spread(lengths: npt.NDArray[np.int64], most_tokens: int) -> list[int]:
     """Numbers of examples, evenly over all of them, that hold so many tokens together, the longest first."""
     total = int(lengths.sum())
     count = len(lengths)
     if total > most_tokens:
         count = max(1, int(count * most_tokens / total))
+    # All of them are as wide as the longest.
+    count = min(count, max(1, _PADDED * most_tokens // int(lengths.max())))
     chosen = [len(lengths) * number // count for number in range(count)]
     return sorted(chosen, key=lambda number: -int(lengths[number]))
 

@@ -30,7 +30,9 @@ _LABELS_SHOWN = 30
 _AT_ONCE = 32  # texts that a teacher reads together
 
 
-class _Row(NamedTuple):
+class LabelledRow(NamedTuple):
+    """A row of a table: its text or pair of texts, and its label or labels as they stand there."""
+
     texts: tuple[str, ...]
     label: object
     place: Place
@@ -51,7 +53,7 @@ class Classification:
             columns.keys["label"], several=settings.several is not None, separator=settings.several or ""
         )
         numbers: dict[str, int] = {}
-        for row in _rows(columns, account):
+        for row in labelled_rows(columns, account):
             counter.add(row.label, row.place)
             label = numbers.setdefault(str(row.label).strip(), len(numbers))
             sides.add(row.place, *row.texts, label=label)
@@ -63,7 +65,7 @@ class Classification:
         facts = {"labels": list(labels.names)} | ({"teacher": teacher.facts} if teacher else {})
         with SidesWriter(folder, facts) as writer:
             encoder = _Encoder(begun, settings, labels, writer, teacher)
-            for number, row in enumerate(_rows(columns, Account())):
+            for number, row in enumerate(labelled_rows(columns, Account())):
                 encoder.add(sides.of_row(number), row)
             for side, others in held.items():
                 told += _add_held_out(encoder, sides, side, others, data)
@@ -85,10 +87,10 @@ class Classification:
 def _add_held_out(encoder: _Encoder, sides: Sides, side: str, columns: Columns, data: str) -> list[str]:
     """Encode a held-out file, but for the texts that are learnt from; returns what is to be told of it."""
     index, account = TextIndex(), Account()
-    for row in _rows(columns, account):
+    for row in labelled_rows(columns, account):
         index.add(row.place, *row.texts)
     left, told = sides.held_out(side, index, Path(data).name)
-    for number, row in enumerate(_rows(columns, Account())):
+    for number, row in enumerate(labelled_rows(columns, Account())):
         if number not in left:
             encoder.add(side, row)
     return [*columns.told, *account.sentences(), *told]
@@ -137,11 +139,12 @@ def texts_of(
         tell(sentence)
 
 
-def _rows(columns: Columns, account: Account) -> Iterator[_Row]:
+def labelled_rows(columns: Columns, account: Account) -> Iterator[LabelledRow]:
+    """The rows that have a text; what is left out, and what is odd, the account takes up."""
     names = ("text", "pair") if "pair" in columns.keys else ("text",)
     for row in columns.texts(account, names):
         texts = tuple(str(row.values[name]) for name in names)
-        yield _Row(texts, row.values["label"], row.place)
+        yield LabelledRow(texts, row.values["label"], row.place)
 
 
 def _shown(labels: Labels) -> str:
@@ -207,7 +210,7 @@ class _Encoder:
         self._rows = self._cut = 0
         self._learnt = np.zeros(len(labels), np.int64)
 
-    def add(self, side: str, row: _Row) -> None:
+    def add(self, side: str, row: LabelledRow) -> None:
         """Encode a row of a side."""
         if self._labels.several:
             numbers, unknown = self._unknown.numbers(row.label, row.place)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,28 @@ from typing import Any
 import numpy.typing as npt
 
 from corpuskit.errors import SettingError, counted
+from corpuskit.storage.files import UNFINISHED, remove_files
 from corpuskit.train.data.examples import ExamplesWriter
 from corpuskit.train.data.tables.row import Place
 from corpuskit.train.data.tables.splits import TEST, TRAIN, VALIDATION, Cut, TextIndex, cut, overlap
 from corpuskit.train.settings.tune import TuneSettings
 
 SIDES = (TRAIN, VALIDATION, TEST)
+
+EXAMPLE_FILES = re.compile(rf"(?:{UNFINISHED})?(?:examples\.json|[a-z][a-z0-9_]*\.(?:values|ends))")
+"""Files of encoded examples, finished or not."""
+
+DATA = "data"
+"""Where what a run keeps of its data lies in the model folder."""
+
+
+def remove_examples(folder: Path) -> None:
+    """Remove the examples of all sides below a folder, by name, and the folder if it is empty then."""
+    for side in SIDES:
+        remove_files(folder / side, EXAMPLE_FILES)
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+
 
 DEFAULT_SHARE = 0.1
 """Of the data, where nobody says what is held out to measure on."""
@@ -107,6 +124,10 @@ class SidesWriter:
 
     def __exit__(self, *error: Any) -> None:
         self._stack.__exit__(*error)
+        # Of a run that is overwritten: it may have had a side that this one has not.
+        for side in SIDES if error[0] is None else ():
+            if side not in self._writers:
+                remove_files(self._folder / side, EXAMPLE_FILES)
 
     def add(self, side: str, **arrays: npt.ArrayLike) -> None:
         """Append an example to a side."""

@@ -142,7 +142,7 @@ class _Encoder:
 
     def told(self) -> list[str]:
         """What is to be told of what was written."""
-        told = [self._writer.told("sentence or piece"), *self._cut.sentences()]
+        told = [self._writer.told("example"), *self._cut.sentences()]
         if self._unknown:
             names = ", ".join(f"{tag!r} ({count:,})" for tag, count in self._unknown.most_common(5))
             told.append(f"tags that are not known from training count as wrong: {names}")

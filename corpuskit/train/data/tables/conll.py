@@ -26,7 +26,7 @@ from corpuskit.train.data.tables.encodings import known_encoding, not_utf8, requ
 from corpuskit.train.data.tables.labels import clean
 from corpuskit.train.data.tables.row import Account, Place
 from corpuskit.train.data.tables.table import open_table
-from corpuskit.train.data.tables.usual import TAGS, WORDS
+from corpuskit.train.data.tables.usual import TAGS, TEXT, WORDS
 
 PLAIN, IOB1, IOB2, BIOES, BILOU = "plain", "IOB1", "IOB2", "BIOES", "BILOU"
 SCHEMES = (PLAIN, IOB1, IOB2, BIOES, BILOU)
@@ -122,6 +122,36 @@ def read_conll(
     return Tagged(name, scheme or detected, tuple(told), str(path), codec, columns)
 
 
+def read_words(
+    path: str | Path, *, word: int | str | None = None, encoding: str | None = None
+) -> Iterator[tuple[str, ...]]:
+    """The words of each sentence of a file that needs no tags: as `read_conll`, or rows of texts.
+
+    A text is parted at its blanks. Raises as `read_conll`.
+    """
+    codec, name = known_encoding(encoding), Path(path).name
+    kind = format_of(name)
+    if not ((kind and kind != "text") or str(path).startswith("hf:") or Path(path).is_dir()):
+        path = str(local_path(path))
+        (column, _, universal), _ = _choose(path, name, codec, word, None, tagged=False)
+        for sentence in _read_columns(path, name, codec, column, column, universal):
+            yield sentence.words
+        return
+    table = open_table(path, encoding=encoding)
+    given = {} if word is None else {"words": word}
+    for row in find_columns(table, {"words": (*WORDS, *TEXT)}, given).rows():
+        words = row.values["words"]
+        words = words.split() if isinstance(words, str) else words
+        if (
+            not isinstance(words, list)
+            or not words
+            or not all(isinstance(w, str) and w.strip() for w in words)
+        ):
+            message = f"{row.place}: neither words nor a text"
+            raise InputError(message, remedy='Write {"words": [...]} or {"text": "..."}.')
+        yield tuple(words)
+
+
 def _counting(sentences: Iterator[Sentence], counts: Counter[str]) -> Iterator[tuple[str, ...]]:
     for sentence in islice(sentences, _SAMPLE):
         counts.update(sentence.tags)
@@ -130,7 +160,13 @@ def _counting(sentences: Iterator[Sentence], counts: Counter[str]) -> Iterator[t
 
 # ------------------------------------------------------------------------------------------------- columns
 def _choose(
-    path: str, name: str, encoding: str, word: int | str | None, tag: int | str | None
+    path: str,
+    name: str,
+    encoding: str,
+    word: int | str | None,
+    tag: int | str | None,
+    *,
+    tagged: bool = True,
 ) -> tuple[tuple[int, int, bool], list[str]]:
     """Which columns are read, whether the file is CoNLL-U, and what is said of it."""
     for column in (word, tag):
@@ -149,10 +185,10 @@ def _choose(
         int(tag) if tag is not None else _UPOS if universal else len(first),
     ]
     for column in chosen:
-        if not 1 <= column <= len(first):
+        if not 1 <= column <= len(first) and (tagged or column == chosen[0]):
             message = f"{name}: no column {column}: a line has {len(first)} ({' | '.join(first)})"
             raise SettingError(message, remedy=f"Give a number from 1 to {len(first)}.")
-    if chosen[0] == chosen[1]:
+    if tagged and chosen[0] == chosen[1]:
         message = f"{name}: words and tags would both be column {chosen[0]} of {len(first)}"
         raise SettingError(message, remedy="Give two columns.")
     kind = "CoNLL-U" if universal else f"CoNLL, {len(first)} columns"

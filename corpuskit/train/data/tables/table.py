@@ -127,7 +127,8 @@ class Table:
             left = (
                 f", {counted(account.left_out, 'row')} cannot be read" if account and account.left_out else ""
             )
-            remedy = "" if not left else (account.sentences() if account else [""])[0]
+            told = account.sentences() if left and account else []
+            remedy = told[0] if told else "Add rows to it, or name another file."
             raise EmptyError(f"{self.name}: no row{left}; columns: {', '.join(self.columns)}", remedy=remedy)
 
 

@@ -1,0 +1,44 @@
+"""Two processes that fine-tune together make what one makes."""
+
+import contextlib
+import json
+import socket
+from pathlib import Path
+
+import numpy as np
+
+from tests.train import ranks
+from tests.train.tune.tuning import lines, table, talk, tune, weights
+
+ROWS = [f"{word} {n},{label}" for n in range(5) for word, label in (("rain", "bad"), ("sun", "good"))]
+TALKS = [talk("one", "two"), talk("up", "down", "left", "right"), talk("red", "green"), talk("a b", "c d e")]
+
+
+def test_two_processes_make_what_one_makes(random_model: Path, tmp_path: Path) -> None:
+    """An epoch's last batch has fewer rows than the others, and rows are of different lengths."""
+    common = {"steps": 5, "learning_rate": 1e-3, "eval_every": 2, "validation": "0.25"}
+    cases = {
+        "classify": (table(tmp_path / "data.csv", *ROWS), {**common, "batch_rows": 4, "test": "0.2"}),
+        "instruct": (lines(tmp_path / "data.jsonl", TALKS), {**common, "batch_rows": 2, "pack": False}),
+    }
+    with contextlib.ExitStack() as stack:
+        free = [stack.enter_context(socket.socket()) for _ in cases]
+        for each in free:
+            each.bind(("127.0.0.1", 0))
+        ports = [each.getsockname()[1] for each in free]
+    jobs = [
+        [str(random_model), str(data), str(tmp_path / f"two-{task}"), task, values, port]
+        for (task, (data, values)), port in zip(cases.items(), ports, strict=True)
+    ]
+    ranks.start(2, [str(Path(__file__).with_name("tuned_ranks.py")), json.dumps(jobs)])
+    for task, (data, values) in cases.items():
+        one = tune(random_model, data, tmp_path / f"one-{task}", task, **values)
+        expected, found = weights(one.out), weights(tmp_path / f"two-{task}")
+        assert expected.keys() == found.keys()
+        for name, each in expected.items():
+            np.testing.assert_allclose(found[name], each, atol=1e-5, err_msg=name)
+        training = json.loads((tmp_path / f"two-{task}" / "model.json").read_text())["training"]
+        assert training["machine"]["processes"] == [2, 1]
+        for name, value in one.result.figures.items():
+            assert value is not None
+            np.testing.assert_allclose(training["figures"][name], value, atol=1e-5, err_msg=name)

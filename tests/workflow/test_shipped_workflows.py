@@ -1,0 +1,86 @@
+"""The workflows and the sheets for fine-tuning that ship: all are checked, and each short form is done."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from corpuskit.train.finetune import PURPOSES
+from corpuskit.train.settings.recipes import load_training_recipe
+from corpuskit.workflow.file import load_workflow
+from corpuskit.workflow.workflow import run_workflow
+
+PIPELINES = Path(__file__).resolve().parents[2] / "pipelines"
+WORKFLOWS = sorted((PIPELINES / "workflows").glob("*.yaml"))
+SHEETS = sorted((PIPELINES / "finetune").glob("*.yaml"))
+
+SMALL = ("layers=1", "width=32", "heads=2", "context=32", "batch_rows=2", "eval_tokens=64", "steps=3")
+
+
+def small(*names: str) -> list[str]:
+    """Steps that train, so small that they take a second."""
+    return [f"{name}.{setting}" for name in names for setting in SMALL]
+
+
+OVERRIDES = {
+    "laptop": [
+        *small("base"),
+        *("questions.each=8", "questions.held_out=20", "questions.characters=60"),
+        *("tuned.epochs=0.2", "heart.prefix=8", "heart.next=4", "heart.windows=5"),
+        *("heart.samples=1", "heart.tokens=8"),
+    ],
+    "austen": [
+        *small("novelist", "goldfish"),
+        *("novelist.sample_at=[1]", "goldfish.sample_at=[1]", "heart.windows=5", "heart-goldfish.windows=5"),
+        *("heart.samples=1", "heart-goldfish.samples=1", "heart.tokens=8", "heart-goldfish.tokens=8"),
+    ],
+    "classifier": [*small("base"), "passages.each=12", "which.epochs=0.3"],
+    "distil": [
+        *small("teacher"),
+        *("student.steps=2", "alone.steps=2", "student.context=32", "alone.context=32"),
+    ],
+}
+
+
+def test_every_workflow_has_a_test_of_its_short_form() -> None:
+    assert {path.stem for path in WORKFLOWS} == set(OVERRIDES)
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("short", [False, True])
+def test_a_workflow_is_sound(
+    path: Path, short: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CORPUSKIT_GUTENBERG_MIRROR", "https://mirror.example/path")
+    flow = load_workflow(path, tmp_path / "out", short=short)
+    fetched = [step.name for step in flow.steps if step.section == "fetch"]
+    # The short form needs no connection.
+    assert bool(fetched) != short
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_a_short_form_is_done(path: Path, tmp_path: Path) -> None:
+    flow = load_workflow(path, tmp_path / "out", OVERRIDES[path.stem], short=True)
+    done = run_workflow(flow)
+    assert list(done.done) == [step.name for step in flow.steps]
+    if path.stem == "laptop":
+        [counts] = done.done["answers"]["right"].values()
+        assert set(counts) == {"base", "tuned"}
+        assert all(0 <= each["right"] <= each["of"] == 20 for each in counts.values())
+    if path.stem == "classifier":
+        assert done.done["which"]["figures"]["accuracy"] is not None
+    if path.stem == "distil":
+        [found] = done.done["figures"]["sets"]
+        assert set(found["models"]) == {"teacher", "student", "alone"}
+
+
+@pytest.mark.parametrize("sheet", SHEETS, ids=lambda path: path.stem)
+def test_a_sheet_holds_settings_of_its_task(sheet: Path) -> None:
+    text = sheet.read_text()
+    [task] = set(re.findall(r"--task (\w+)", text))
+    assert f"--recipe pipelines/finetune/{sheet.name}" in text
+    settings = PURPOSES[task].settings.checked(load_training_recipe(sheet))
+    assert settings.epochs
+    assert settings.test
