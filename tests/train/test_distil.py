@@ -28,6 +28,7 @@ from corpuskit.train.parallel.processes import processes
 from corpuskit.train.settings.distil import DistilSettings
 from corpuskit.train.tasks.distil import Distilled
 from tests.tiny_models import make_model
+from tests.train import ranks
 from tests.train.conftest import MakeRun
 
 OBJECTIVES = ("causal", "masked", "spans")
@@ -201,6 +202,34 @@ def test_a_run_does_not_go_on_with_another_teacher(
     train_model(run, other, TrainSettings.checked({**TEACHER, "steps": 1, "seed": 5}))
     with pytest.raises(TrainError, match=r"changed|other"):
         distil_model(other, run, tmp_path / "out", resume=True)
+
+
+@pytest.mark.parametrize("kind", ["online", "stored"])
+def test_processes_together_learn_what_one_does(teacher: Path, stored: Path, run: Path, kind: str) -> None:
+    """Each has its rows of a batch, with what the teacher says of them."""
+    task, own = task_of(stored if kind == "stored" else teacher, run, student()), undropped(teacher)
+    with torch.no_grad():
+        whole = float(task.loss(own, task.batch(2, range(4))))
+        parts = [float(task.loss(own, task.batch(2, rows))) for rows in (range(3), range(3, 4))]
+    assert sum(parts) == pytest.approx(whole, rel=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", ["parallel=ddp", "parallel=fsdp", "tensor_parallel=2"])
+def test_two_processes_train_the_student_of_one(teacher: Path, run: Path, tmp_path: Path, mode: str) -> None:
+    settings = ["--steps", "4", "--layers", "1", "--set", "optimizer=adamw", "--set", "precision=fp32"]
+    settings += ["--set", "device=cpu", "--set", "compile=off", "--set", "batch_rows=4"]
+    arguments = ["-m", "corpuskit", "distill", str(teacher), str(run), *settings]
+    ranks.start(1, [*arguments, "--out", str(tmp_path / "one")])
+    ranks.start(2, [*arguments, "--out", str(tmp_path / "two"), "--set", mode])
+    one, two = (losses_of(tmp_path / name) for name in ("one", "two"))
+    assert len(one) == 4
+    assert two == pytest.approx(one, rel=1e-5)
+
+
+def losses_of(out: Path) -> list[float]:
+    events = [json.loads(line) for line in (out / "logs" / "train.jsonl").read_text().splitlines()]
+    return [event["loss"] for event in events if event["event"] == "step"]
 
 
 # ------------------------------------------------------------------------------------- how it begins

@@ -18,7 +18,7 @@ class Teaching(_Group):
         temperature: by which both sides' logits are divided; the distance is multiplied by its square.
         share: of the distance in the loss; the plain loss has the rest.
         begin: the student begins with the teacher's "layers", evenly chosen, or with weights that are
-            "drawn".
+            "drawn", as where its shape is another or the teacher's answers are stored.
         states: what hidden states are compared by, beside the answers: "mse", "cosine" or "none".
         states_share: what that distance is multiplied by.
     """
