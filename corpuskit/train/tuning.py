@@ -172,8 +172,9 @@ class Tuning(Generic[Own]):
         shape, train = self.begun.model.settings, len(self._sides["train"])
         context = settings.context or shape.context
         rows = settings.batch_rows or self.purpose.batch_rows
-        # A batch is part of an epoch: of three examples there is no batch of 32.
-        rows = min(rows, max(1, train))
+        # A batch is part of an epoch: of three examples there is no batch of 32. Processes divide it evenly.
+        if rows > max(1, train):
+            rows = -(-max(1, train) // grid.data) * grid.data
         fitting = max(1, min(rows, _MICRO_BATCH_TOKENS // context))
         micro = settings.micro_batch_rows or next(n for n in range(fitting, 0, -1) if rows % n == 0)
         if rows % micro:
