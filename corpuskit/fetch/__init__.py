@@ -8,6 +8,7 @@ Nothing here is loaded unless ``corpuskit fetch`` is called; a build never opens
     mirrors     several of them, asked in turn
     part        half a file, and from where it can be gone on with
     download    one file, whole and right; several at once
+    lists       what the lists of further mirrors say where the first one's may be wrong
     manifest    ``fetch.json``: what lies in a folder, from where, under which licence
     wikipedia   the dumps of dumps.wikimedia.org and of its mirrors
     library     mirrors of Project Gutenberg: what they allow, and their catalogue

@@ -31,6 +31,10 @@ _CONTENT_RANGE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19}|\*)$")
 _ENCODED = {"gzip": ".gz", "x-gzip": ".gz", "br": ".br", "zstd": ".zst", "deflate": ".zz"}
 
 
+class OtherBytesError(FetchError):
+    """What a mirror serves has another size or SHA-1 than its list says: one of both is wrong."""
+
+
 @dataclass(frozen=True)
 class Fetched:
     """A file that is there now, with its own size (bytes) and SHA-1, and how many bytes were there before."""
@@ -58,7 +62,8 @@ def download(web: Web, remote: Remote, folder: Path, *, rounds: int = ROUNDS) ->
             process or another mirror began is not held against this one: then it is twice at least.
 
     Raises:
-        FetchError: it cannot be had, or its checksum is always wrong; `RefusedError` if the server says so.
+        FetchError: it cannot be had; `OtherBytesError` if its size or checksum is always wrong,
+            `RefusedError` if the server says so.
         StorageError: it cannot be written. What is there stays, as after any other error.
         Stopped: the user wants to end.
     """
@@ -83,7 +88,7 @@ def download(web: Web, remote: Remote, folder: Path, *, rounds: int = ROUNDS) ->
     often = f", {rounds} times in a row" if rounds > 1 else ""
     message = f"{remote.name}: sha1 is {got} instead of {remote.sha1}{often} ({remote.url})"
     remedy = "The mirror's copy is damaged, or something on the way changes it: choose another --mirror."
-    raise FetchError(message, remedy=remedy)
+    raise OtherBytesError(message, remedy=remedy)
 
 
 def _more(web: Web, remote: Remote, part: PartialFile) -> None:
@@ -100,9 +105,7 @@ def _more(web: Web, remote: Remote, part: PartialFile) -> None:
             part.append(chunk)
             if total is not None and part.size > total:
                 part.restart()
-                raise Transient(
-                    f"{remote.url}: more than {total} bytes came", remedy=_NOT_THE_FILE, attempts=ROUNDS
-                )
+                raise _unlike(remote, f"more than {total} bytes came")
             web.listen("bytes", {"what": remote.name, "done": part.size})
     if total is not None and part.size != total:
         raise Transient(f"{remote.url}: ended after {part.size} of {total} bytes")
@@ -111,16 +114,22 @@ def _more(web: Web, remote: Remote, part: PartialFile) -> None:
 def _place(response: httpx2.Response, remote: Remote, part: PartialFile) -> int | None:
     """Make the part ready for the body that follows; return how long the file will be, if that is known."""
     total = _continue_at(response, part) if response.status_code == 206 else _begin(response, part)
-    wrong = _not_the_file(response, remote)
-    if not wrong and None not in (total, remote.size) and total != remote.size:
-        wrong = f"offers {total} bytes where the mirror's list says {remote.size}"
-    if wrong:
+    if wrong := _not_the_file(response, remote):
         part.restart()
         raise Transient(f"{remote.url}: {wrong}", remedy=_NOT_THE_FILE, attempts=ROUNDS)
+    if None not in (total, remote.size) and total != remote.size:
+        part.restart()
+        raise _unlike(remote, f"offers {total} bytes where the mirror's list says {remote.size}")
     if total is not None and total > remote.most:
         raise _too_much(remote, part, f"offers {total:,} bytes")
     part.describe(response, total)
     return remote.size if total is None else total
+
+
+def _unlike(remote: Remote, what: str) -> Transient:
+    """The trouble of a mirror whose file is not as long as the list says."""
+    reason = f"{remote.url}: {what}"
+    return Transient(reason, remedy=_NOT_THE_FILE, attempts=ROUNDS, becomes=OtherBytesError)
 
 
 def _too_much(remote: Remote, part: PartialFile, what: str) -> FetchError:

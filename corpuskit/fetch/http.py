@@ -154,7 +154,7 @@ class Web:
         said = error.reason if error.reason.startswith(what) else f"{what}: {error.reason}"
         if failures >= min(allowed, error.attempts):
             times = f" ({failures} failures in a row)" if failures > 1 else ""
-            raise FetchError(f"{said}{times}", remedy=error.remedy) from error
+            raise error.becomes(f"{said}{times}", remedy=error.remedy) from error
         if error.wait is None:
             return min(rules.backoff * 2.0 ** (failures - 1), rules.longest_backoff)
         if error.wait > rules.longest_wait:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 
+from corpuskit.errors import FetchError
+
 AGAIN = "call the same command again: it goes on where it stopped"
 
 
@@ -53,13 +55,20 @@ class Transient(Exception):  # noqa: N818 - never shown: it becomes a FetchError
         wait: seconds until then, if that is known.
         remedy: what helps if it does not pass.
         attempts: how often to try at most, if less than usual makes sense.
+        becomes: what is raised if it does not pass.
     """
 
     def __init__(
-        self, reason: str, wait: float | None = None, *, remedy: str = "", attempts: int = 1000
+        self,
+        reason: str,
+        wait: float | None = None,
+        *,
+        remedy: str = "",
+        attempts: int = 1000,
+        becomes: type[FetchError] = FetchError,
     ) -> None:
         super().__init__(reason)
-        self.reason, self.wait, self.attempts = reason, wait, attempts
+        self.reason, self.wait, self.attempts, self.becomes = reason, wait, attempts, becomes
         self.remedy = remedy or f"Look at the connection and at --mirror, then {AGAIN}."
 
 

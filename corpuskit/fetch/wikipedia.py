@@ -28,8 +28,17 @@ from typing import Any
 
 from corpuskit.errors import FetchError, SettingError
 from corpuskit.fetch.address import host_of
-from corpuskit.fetch.download import ROUNDS, Fetched, download, download_all, is_whole, require_space
+from corpuskit.fetch.download import (
+    ROUNDS,
+    Fetched,
+    OtherBytesError,
+    download,
+    download_all,
+    is_whole,
+    require_space,
+)
 from corpuskit.fetch.http import RefusedError, Web
+from corpuskit.fetch.lists import OtherLists
 from corpuskit.fetch.manifest import Manifest, finished_name, locked
 from corpuskit.fetch.mirrors import Mirrors
 from corpuskit.fetch.part import Remote
@@ -260,13 +269,31 @@ def _dump(web: Web, wiki: str, date: str, kind: str, mirror: str) -> Dump:
     return Dump(wiki, date, kind, mirror, tuple(files))
 
 
+def _files_at(web: Web, dump: Dump, mirror: str) -> tuple[Remote, ...]:
+    """The files of a dump by the list of another mirror; none where it has no list that can be used."""
+    try:
+        return _dump(web, dump.wiki, dump.date, dump.kind, mirror).files
+    except (NotReady, FetchError) as error:
+        web.listen("note", {"note": f"{mirror}: its list of {dump.wiki} {dump.date} is of no use: {error}"})
+        return ()
+
+
+def _holds(manifest: Manifest, file: Remote) -> bool:
+    """Whether a file is there and whole, also one that was right where the dump's list was wrong."""
+    noted = manifest.files.get(file.name, {})
+    if noted.get("listed") == file.sha1:
+        file = replace(file, size=noted["size"], sha1=noted["sha1"])
+    return manifest.holds(file, manifest.add)
+
+
 def fetch(
     web: Web, dump: Dump, folder: Path, *, connections: int = CONNECTIONS
 ) -> tuple[list[str], list[str]]:
     """Bring a dump into a folder, which then holds it and its manifest.
 
-    Each file is asked for at the dump's mirrors in turn. Its size and SHA-1 are those of the list, whichever
-    gives it.
+    Each file is asked for at the dump's mirrors in turn. Its size and SHA-1 are those of the dump's list,
+    whichever gives it. Where a mirror serves other bytes, the lists of the others are asked: one that
+    says otherwise is believed if a mirror that is not its own serves what it says, and told of.
 
     Returns:
         The files that were fetched, and those that were there and whole.
@@ -277,6 +304,7 @@ def fetch(
         SettingError: the folder holds another dump.
     """
     mirrors = Mirrors((dump.mirror, *dump.others), web.listen)
+    lists = OtherLists(web, dump.others, lambda mirror: _files_at(web, dump, mirror))
     if connections > CONNECTIONS and host_of(MIRROR) in map(host_of, mirrors.addresses):
         message = f"--connections {connections}: dumps.wikimedia.org grants {CONNECTIONS} to one client"
         raise SettingError(message, remedy=f"Give at most {CONNECTIONS}, or a --mirror that grants more.")
@@ -284,8 +312,13 @@ def fetch(
     def get(file: Remote) -> Fetched:
         def ask(mirror: str, last: bool) -> Fetched:
             here = replace(file, url=f"{mirror}/{dump.wiki}/{dump.date}/{file.name}")
-            # Wrong bytes are asked for again where nobody else is left to give right ones.
-            return download(web, here, folder, rounds=ROUNDS if last else 1)
+            try:
+                # Wrong bytes are asked for again where nobody else is left to give right ones.
+                return download(web, here, folder, rounds=ROUNDS if last else 1)
+            except OtherBytesError as error:
+                if (found := lists.find(here, mirror, folder, error)) is None:
+                    raise
+                return found
 
         return mirrors.in_turn(file.name, ask)
 
@@ -297,7 +330,7 @@ def fetch(
 
     with locked(folder, adopts):
         manifest = _manifest(dump, folder)
-        there = [file for file in dump.files if manifest.holds(file, manifest.add)]
+        there = [file for file in dump.files if _holds(manifest, file)]
         missing = [file for file in dump.files if file not in there]
         web.listen("begin", {"files": missing, "there": there})
         require_space(missing, folder)
@@ -305,7 +338,9 @@ def fetch(
         manifest.write()
 
         def done(fetched: Fetched) -> None:
-            manifest.add(fetched)
+            listed = by_name[fetched.remote.name]
+            wrong = (listed.size, listed.sha1) != (fetched.size, fetched.sha1)
+            manifest.add(fetched, **({"listed": listed.sha1} if wrong else {}))
             manifest.about["missing"].remove(fetched.remote.name)
             manifest.write()
             web.listen("done", {"what": fetched.remote.name, "size": fetched.size})

@@ -37,6 +37,7 @@ class Corpus:
     """What pretraining sees of a build: its shards and their tokenizer; a `Job`."""
 
     command, kind = "train", TrainSettings
+    task_name = keeps = ""
 
     def __init__(self, run: Path) -> None:
         """Those of a run folder; raises ShardError or TrainError where they do not hold together."""
@@ -96,7 +97,7 @@ class Corpus:
 
     def again(self, settings: TrainSettings, steps: int) -> Setup:
         """A run that goes on: all weights are those of its checkpoint."""
-        return Setup(self.task(settings), steps, str(settings.size), facts=self.facts(settings))
+        return Setup(self.task(settings), steps, str(settings.size))
 
     def _begin_with(
         self, settings: TrainSettings

@@ -150,7 +150,7 @@ class Distilling(Corpus):
 
     def again(self, settings: TrainSettings, steps: int) -> Setup:
         """A run that goes on."""
-        return Setup(self.task(settings), steps, f"student of {self.folder.name}", facts=self.facts(settings))
+        return Setup(self.task(settings), steps, f"student of {self.folder.name}")
 
 
 def _alike(student: TrainSettings, shape: dict[str, Any]) -> bool:

@@ -9,7 +9,6 @@ from typing import Any
 from corpuskit.errors import SettingError, checks_arguments, nearest
 from corpuskit.storage.places import local_path
 from corpuskit.train import run as runs
-from corpuskit.train.job import Job
 from corpuskit.train.result import TrainResult
 from corpuskit.train.settings.tune import ContinueSettings, TuneSettings
 from corpuskit.train.tune.classify import Classification
@@ -30,7 +29,7 @@ TASKS = (*PURPOSES, "lm")
 """These, and to read on."""
 
 
-def finetuning(model: Path | str, data: str, task: str) -> Job[Any]:
+def finetuning(model: Path | str, data: str, task: str) -> Tuning[Any] | Continuation:
     """The job of fine-tuning a model on data; raises SettingError for a task that is not known."""
     if task not in TASKS:
         raise SettingError(f"task = {task!r} is not known", remedy=nearest(task, TASKS))

@@ -42,11 +42,15 @@ class Job(Protocol, Generic[Settings]):
 
     Attributes:
         command: that asks for it: "train", "finetune" and so on.
+        task_name: what it trains for, where one command trains for several things; else empty.
+        keeps: what it keeps of its data below OUT: "examples", "shards" or "".
         kind: of its settings.
         tokenizer, end_of_text: what makes ids of text, and the id that ends one.
     """
 
     command: str
+    task_name: str
+    keeps: str
     kind: type[Settings]
     tokenizer: Tokenizer
     end_of_text: int

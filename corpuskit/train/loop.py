@@ -404,7 +404,7 @@ def keep_weights(trainer: Trainer, progress: Progress) -> None:
 def write_sample(trainer: Trainer, progress: Progress) -> None:
     """Emit a text that the model writes at this point, and its scores."""
     with trainer.learner.optimizer.averaged():
-        model = trainer.learner.parallel.readable()
+        model = trainer.learner.parallel.readable(trainer.task.kept)
         if not trainer.grid.is_first:
             return
         with uncompiled():

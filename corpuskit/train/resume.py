@@ -173,4 +173,10 @@ def newest_checkpoint(out: Path, job: Job[Settings]) -> Checkpoint[Settings]:
             f"{out} was begun by `corpuskit {begun_by}`, not by `corpuskit {job.command}`",
             remedy=f"Go on with `corpuskit {begun_by} ... --resume`, or choose another --out.",
         )
+    begun_for = "lm" if state.get("task") in ("causal", "masked", "spans") else state.get("task")
+    if job.task_name and begun_for != job.task_name:
+        raise TrainError(
+            f"{out} was begun for --task {begun_for}, not {job.task_name}",
+            remedy=f"Go on with --task {begun_for}, or choose another --out.",
+        )
     return Checkpoint(folder, state, job.kind)

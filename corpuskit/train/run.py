@@ -22,11 +22,13 @@ from corpuskit.train.hub.card import is_ours
 from corpuskit.train.hub.card_facts import EVALUATIONS
 from corpuskit.train.job import Job, Settings
 from corpuskit.train.loop import Saver, fit
-from corpuskit.train.parallel.processes import processes
+from corpuskit.train.parallel.processes import Grid, processes
 from corpuskit.train.result import TrainResult, start_event, sum_up, write_model_document
-from corpuskit.train.resume import newest_checkpoint, refuse_model
+from corpuskit.train.resume import Checkpoint, newest_checkpoint, refuse_model
 from corpuskit.train.setup import beginning, make_trainer
 from corpuskit.train.trainer import Progress, Trainer
+from corpuskit.train.tune.sides import DATA, remove_examples
+from corpuskit.train.tune.texts import remove_shards
 from corpuskit.train.watch.curves import NAME as CURVES
 from corpuskit.train.watch.curves import Curves
 from corpuskit.train.watch.events import Listener, Log
@@ -95,20 +97,34 @@ def run(
                 checkpoint.check_data(job, allow_changed_data)
             if grid.is_first:
                 job.verify()
-            if checkpoint:
-                setup = job.again(chosen, int(checkpoint.state["planned_steps"]))
-                trainer = make_trainer(out, setup, job, grid, began)
-                progress = checkpoint.load(trainer, allow_changed_data)
-            else:
-                setup = job.settle(chosen, grid)
-                trainer, progress = make_trainer(out, setup, job, grid, began), beginning(setup)
-            log = _begin_folder(out, job.tokenizer.data, overwrite, progress) if grid.is_first else None
+            trainer, progress = _trainer(job, chosen, checkpoint, out, grid, began, allow_changed_data)
+            log = _begin_folder(out, job, overwrite, progress) if grid.is_first else None
             grid.barrier()
             with contextlib.closing(log) if log else contextlib.nullcontext():
                 if log is not None:
                     trainer.listeners += [log, Curves(out, log.path if progress.step else None)]
                     trainer.listeners += [listen] if listen else []
                 return _train(trainer, progress, checkpoint.state if checkpoint else None, pause_at)
+
+
+def _trainer(
+    job: Job[Settings],
+    settings: Settings,
+    checkpoint: Checkpoint[Settings] | None,
+    out: Path,
+    grid: Grid,
+    began: float,
+    allow_changed_data: bool,
+) -> tuple[Trainer, Progress]:
+    """A new run, or one as its checkpoint left it."""
+    if checkpoint is None:
+        setup = job.settle(settings, grid)
+        return make_trainer(out, setup, job, grid, began), beginning(setup)
+    setup = job.again(settings, int(checkpoint.state["planned_steps"]))
+    # What the run began with may be gone, or may have become something else.
+    setup = setup._replace(facts=_recorded_facts(out))
+    trainer = make_trainer(out, setup, job, grid, began)
+    return trainer, checkpoint.load(trainer, allow_changed_data)
 
 
 def _train(
@@ -135,19 +151,33 @@ def _unsaved(out: Path) -> Iterator[None]:
         raise StorageError(error.message, remedy=error.remedy.replace(GOES_ON, begin)) from error
 
 
+def _recorded_facts(out: Path) -> dict[str, Any]:
+    """What OUT's model.json says of data and beginning; nothing where it cannot be read."""
+    try:
+        training = read_sealed(out / "model.json")["training"]
+    except (OSError, ValueError, KeyError, RecursionError):
+        return {}
+    return {name: training[name] for name in ("data", "base", "examples") if name in training}
+
+
 def _remove_unbegun(job: Job[Settings], out: Path) -> None:
     """Remove what a job keeps in OUT where a run ended before its first checkpoint: nothing goes on there."""
     if not (out / CHECKPOINTS / "latest").exists() and not (out / "model.json").exists():
         job.remove(out)
 
 
-def _begin_folder(out: Path, tokenizer: bytes, overwrite: bool, progress: Progress) -> Log:
+def _begin_folder(out: Path, job: Job[Settings], overwrite: bool, progress: Progress) -> Log:
     """Make OUT ready to be written; returns the log of the run."""
     if overwrite:
         _remove_model(out)
+        # What the job itself keeps there is new.
+        if job.keeps != "examples":
+            remove_examples(out / DATA)
+        if job.keeps != "shards":
+            remove_shards(out / DATA)
     with writing(out):
         out.mkdir(parents=True, exist_ok=True)
-    write_file(out / "tokenizer.json", tokenizer)
+    write_file(out / "tokenizer.json", job.tokenizer.data)
     return Log(out, progress.step)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from corpuskit.errors import TrainError
 from corpuskit.shards.batches import dropout_seed
 from corpuskit.shards.permutation import derive_key
 from corpuskit.train.device import compile_blocks, compile_parts, compiling_pays, on_device
@@ -22,7 +23,7 @@ from corpuskit.train.generate.generate import model_document
 from corpuskit.train.job import Job, Settings, Setup
 from corpuskit.train.loop import fits_on_the_way, steps_in, train_step
 from corpuskit.train.model.cost import flops_per_token
-from corpuskit.train.model.lora import initial_adapters
+from corpuskit.train.model.lora import CLASSIFIER, initial_adapters
 from corpuskit.train.model.transformer import (
     Dropout,
     Transformer,
@@ -113,7 +114,14 @@ def make_learner(
     if not sharded:
         initialise(model.to(grid.device), seed)
         if weights is not None:
-            model.load_state_dict({**model.state_dict(), **weights})
+            own = model.state_dict()
+            # Classes are new; of all else nothing may be drawn, nor be left over.
+            if wrong := (own.keys() ^ weights.keys()) - {CLASSIFIER}:
+                raise TrainError(
+                    f"the model that is begun with is another: they differ in {', '.join(sorted(wrong)[:3])}",
+                    remedy="Name the model that the run began with.",
+                )
+            model.load_state_dict({**own, **weights})
     task.prepare(model)
     # Adapters have a dropout of their own, whatever the shape says.
     drops = any(isinstance(each, Dropout) and each.p > 0 for each in model.modules())

@@ -10,22 +10,19 @@ from typing import Any, Generic, Protocol, TypeVar
 from torch import Tensor
 
 from corpuskit.errors import SettingError, TrainError
-from corpuskit.storage.files import UNFINISHED, remove_files, sha256_json, writing
+from corpuskit.storage.files import UNFINISHED, sha256_json, writing
 from corpuskit.train.data.examples import Examples
 from corpuskit.train.device import bf16_pays
 from corpuskit.train.generate.generate import LanguageModel
 from corpuskit.train.hub.card_facts import base_facts
 from corpuskit.train.job import Setup
-from corpuskit.train.model.lora import base_fingerprint
+from corpuskit.train.model.lora import CLASSIFIER, base_fingerprint
 from corpuskit.train.parallel.processes import Grid
 from corpuskit.train.resume import refuse_own_beginning
 from corpuskit.train.settings.tune import TuneSettings
 from corpuskit.train.setup import planned_steps, with_compile
 from corpuskit.train.tasks.tuned import Tuned
-from corpuskit.train.tune.sides import EXAMPLE_FILES, SIDES
-
-FOLDER = "data"
-"""Where the encoded examples lie in the model folder, each side in a folder of its own."""
+from corpuskit.train.tune.sides import DATA, SIDES, remove_examples
 
 _MICRO_BATCH_TOKENS = 16_384
 _CPU_BF16_WIDTH = 256  # as in pretraining, see settings/resolve
@@ -62,11 +59,12 @@ class Purpose(Protocol[Own]):
 class Tuning(Generic[Own]):
     """A model to be fine-tuned on data, for a purpose; a `Job`."""
 
-    command = "finetune"
+    command, keeps = "finetune", "examples"
 
     def __init__(self, model: Path, data: str, purpose: Purpose[Own]) -> None:
         """Raises TrainError for a folder that holds no whole model."""
         self.folder, self.data, self.purpose = model, data, purpose
+        self.task_name, self.usual_rows = purpose.name, purpose.batch_rows
         self.kind = purpose.settings
         self.begun = LanguageModel.load(model)
         self.tokenizer, self.end_of_text = self.begun.tokenizer, self.begun.end_of_text
@@ -94,8 +92,9 @@ class Tuning(Generic[Own]):
 
     def open(self, out: Path, settings: Own, grid: Grid, *, resumes: bool) -> None:
         """Encode the data once, or open what was encoded when the run began."""
-        folder = out / FOLDER
+        folder = out / DATA
         if not resumes and grid.is_first:
+            self.begun.model.to(grid.device)  # Which may have to say something of each example.
             self._encode(settings, folder)
         grid.barrier()
         self._sides = {
@@ -109,6 +108,7 @@ class Tuning(Generic[Own]):
     def _encode(self, settings: Own, folder: Path) -> None:
         """Encode the data beside what was encoded before, which stays where that cannot be done."""
         unfinished = folder.with_name(f"{UNFINISHED}{folder.name}")
+        remove_examples(unfinished)  # Of a run that was killed.
         try:
             self._told = self.purpose.encode(self.data, self.begun, settings, unfinished)
             remove_examples(folder)
@@ -140,7 +140,8 @@ class Tuning(Generic[Own]):
         steps = planned_steps(task, usual, grid)
         final = with_compile(chosen, task, steps, grid)
         begins = f"begins with {self.folder}, weights {self.base[:12]}"
-        return self._setup(final, steps, (begins, *self._told))
+        setup = self._setup(final, steps, (begins, *self._told))
+        return setup._replace(facts=self.facts(settings))
 
     def again(self, settings: Own, steps: int) -> Setup:
         """A run that goes on: what did not learn is the base's, whose fingerprint is part of the data's."""
@@ -148,7 +149,7 @@ class Tuning(Generic[Own]):
 
     def remove(self, out: Path) -> None:
         """Remove the examples."""
-        remove_examples(out / FOLDER)
+        remove_examples(out / DATA)
 
     def _task(self, settings: Own) -> Tuned:
         task = self.purpose.task(settings, self.begun, self._sides, self.base)
@@ -159,9 +160,10 @@ class Tuning(Generic[Own]):
         task = self._task(settings)
         weights: dict[str, Tensor] = dict(self.begun.model.state_dict())
         # Classes of another task are no beginning for those of this one.
-        if task.shape.classes != self.begun.model.settings.classes:
-            weights.pop("classifier.weight", None)
-        return Setup(task, steps, self.folder.name, weights, notes, self.facts(settings))
+        theirs, ours = (self.begun.document.get("tuned") or {}), task.document().get("tuned", {})
+        if any(theirs.get(name) != ours.get(name) for name in ("task", "labels")):
+            weights.pop(CLASSIFIER, None)
+        return Setup(task, steps, self.folder.name, weights, notes)
 
     def _chosen(self, settings: Own, grid: Grid) -> Own:
         if settings.steps is not None and settings.minutes is not None:
@@ -169,12 +171,9 @@ class Tuning(Generic[Own]):
                 f"steps = {settings.steps} and minutes = {settings.minutes:g} exclude each other",
                 remedy="Give one of them.",
             )
-        shape, train = self.begun.model.settings, len(self._sides["train"])
+        shape = self.begun.model.settings
         context = settings.context or shape.context
         rows = settings.batch_rows or self.purpose.batch_rows
-        # A batch is part of an epoch: of three examples there is no batch of 32. Processes divide it evenly.
-        if rows > max(1, train):
-            rows = -(-max(1, train) // grid.data) * grid.data
         fitting = max(1, min(rows, _MICRO_BATCH_TOKENS // context))
         micro = settings.micro_batch_rows or next(n for n in range(fitting, 0, -1) if rows % n == 0)
         if rows % micro:
@@ -197,11 +196,3 @@ class Tuning(Generic[Own]):
                 "epochs": settings.epochs or self.purpose.epochs,
             }
         )
-
-
-def remove_examples(folder: Path) -> None:
-    """Remove the examples of all sides below a folder, by name, and the folder if it is empty then."""
-    for side in SIDES:
-        remove_files(folder / side, EXAMPLE_FILES)
-    if folder.is_dir() and not any(folder.iterdir()):
-        folder.rmdir()

@@ -22,8 +22,9 @@ def dry_run(flow: Workflow, *, plans: bool = True) -> dict[str, Any]:
 
     Returns:
         ``steps``: of each name, section, reads, state ("done", "to do" or "after"), ``why`` it is to do, the
-        steps that it waits for, and ``seconds``, ``bytes`` and ``text`` where they are known; ``seconds`` of
-        all that is to do, as far as it is known, and ``unknown``, the steps whose time is not.
+        steps that it waits for, and ``seconds``, ``bytes`` and ``text`` where they are known (of a step that
+        waits, what it took ``before``, if that is true); ``seconds`` of all that is to do, as far as it is
+        known, and ``unknown``, the steps whose time is not.
 
     Raises what a call would before any work.
     """
@@ -55,11 +56,15 @@ def _step(
         "text": "",
         "why": "",
         "after": [],
+        "before": False,
     }
     after = sorted({each.step for each in step.reads if each.step in waiting} - {None}, key=str)
     if after:
         waiting.add(step.name)
-        return {**found, "state": "after", "after": after, "seconds": None}
+        length = SECTIONS[step.section].length(step)
+        before = seconds.get(step.name) if step.name in records.steps else None
+        found |= {"seconds": before if length is None else length, "before": length is None}
+        return {**found, "state": "after", "after": after}
     try:
         known = step.name in records.steps or step.name in records.begun
         made = made_from(step, records, flow.out, keeps=False) if known else {}
@@ -103,7 +108,11 @@ def render(planned: dict[str, Any]) -> str:
 
 def _state(each: dict[str, Any]) -> str:
     if each["state"] == "after":
-        return f"after {', '.join(each['after'])}"
+        waits = f"after {', '.join(each['after'])}"
+        if each["seconds"] is None:
+            return waits
+        took = duration(each["seconds"])
+        return f"{waits}; {took} last time" if each["before"] else f"{waits}, about {took}"
     if each["state"] == "done":
         took = f", {duration(each['seconds'])}" if each["seconds"] is not None else ""
         return f"done{took}, {size(each['bytes'])}"

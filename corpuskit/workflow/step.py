@@ -157,6 +157,10 @@ class Section(ABC):
         """
         return {}
 
+    def length(self, step: Step) -> float | None:
+        """Seconds that its settings give a step, whatever it reads; None where they give none."""
+        return None
+
     def places(self, values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         """Each setting that names something to read, with what it names."""
         for key in self.accepts:

@@ -72,6 +72,11 @@ class Training(Section):
         values = {name: value for name, value in values.items() if name not in left_out}
         return self.kind(step).checked(values | given)
 
+    def length(self, step: Step) -> float | None:
+        """That of a run by minutes."""
+        minutes = None if step.values.get("store") else self.settings(step).minutes
+        return None if minutes is None else minutes * 60.0
+
     def check(self, step: Step) -> None:
         """Raises SettingError for settings that are wrong."""
         self.refuse_unknown(step, set(self.kind(step).model_fields))

@@ -107,6 +107,58 @@ def test_wrong_bytes_are_asked_for_once_where_another_mirror_is_left(
     assert not list(tmp_path.glob(".*part*"))
 
 
+def wrong_list(mirror: Any, name: str, **facts: Any) -> None:
+    """Make the list of a mirror say something else of a file than what it serves."""
+    status = json.loads(mirror.files[at("dumpstatus.json")])
+    status["jobs"]["articlesmultistreamdump"]["files"][name] |= facts
+    mirror.files[at("dumpstatus.json")] = json.dumps(status).encode()
+
+
+@pytest.mark.parametrize(
+    "facts", [{"sha1": "0" * 40}, {"size": 299_999}, {"size": 300_001, "sha1": "1" * 40}]
+)
+def test_a_wrong_list_of_the_first_mirror_is_held_against_that_of_the_next(
+    facts: dict[str, Any], both: tuple[Any, Any], ask: Any, body: bytes, tmp_path: Path
+) -> None:
+    """Told, checked, and not fetched again by a later call that reads the same wrong list."""
+    first, second = both
+    wrong_list(first, FIRST, **facts)
+    asking = ask()
+    assert fetch(asking.web, dump_of(asking, *both), tmp_path, connections=1) == ([FIRST, SECOND], [])
+    assert (tmp_path / FIRST).read_bytes() == body
+    assert any(f"the list of {second.url} says otherwise" in note for note in notes(asking))
+    assert check(tmp_path)[1] == []
+    first.requests.clear()
+    later = ask()
+    assert fetch(later.web, dump_of(later, *both), tmp_path) == ([], [FIRST, SECOND])
+    assert first.asked(at(FIRST)) == []
+
+
+def test_a_mirror_that_agrees_with_nobody_but_itself_is_not_believed(
+    both: tuple[Any, Any], ask: Any, tmp_path: Path
+) -> None:
+    """The first one's list and the second one's bytes and list: nobody but the second says so."""
+    first, second = both
+    first.files[at(FIRST)] = b"damaged" * 1000
+    second.dump(WIKI, DATE, {FIRST: b"x" * 300_000, SECOND: second.files[at(SECOND)]})
+    asking = ask()
+    with pytest.raises(FetchError, match="none of 2 mirrors gives it"):
+        fetch(asking.web, dump_of(asking, *both), tmp_path, connections=1)
+    assert not (tmp_path / FIRST).exists()
+
+
+def test_a_wrong_list_is_no_help_where_the_next_one_cannot_be_read(
+    both: tuple[Any, Any], ask: Any, tmp_path: Path
+) -> None:
+    first, second = both
+    wrong_list(first, FIRST, sha1="0" * 40)
+    second.files[at("dumpstatus.json")] = b"<html>"
+    asking = ask()
+    with pytest.raises(FetchError, match=r"sha1 is \w+ instead of 0000"):
+        fetch(asking.web, dump_of(asking, *both), tmp_path, connections=1)
+    assert any("is of no use" in note for note in notes(asking))
+
+
 def test_when_all_fail_each_ones_reason_is_told_and_what_is_whole_stays(
     both: tuple[Any, Any], ask: Any, tricks: Any, body: bytes, tmp_path: Path
 ) -> None:

@@ -253,7 +253,14 @@ def test_a_dry_run_plans_a_training_whose_inputs_are_there(flow: Path) -> None:
     assert states["base"]["why"] == "changed: steps"
     assert (states["base"]["steps"], states["base"]["seconds"] > 0) == (500, True)
     assert states["tuned"]["state"] == "after"
-    assert planned["unknown"] == ["tuned", "figures"]
+    # What waits for it is known by the last time, or by its minutes.
+    assert states["tuned"]["before"]
+    assert planned["unknown"] == []
+    assert "last time" in render(planned)
+    new = dry_run(
+        load_workflow(flow / "flow.yaml", flow / "new", ["base.minutes=2", "base.steps=null"]), plans=False
+    )
+    assert [each["seconds"] for each in new["steps"]] == [None, 120.0, None, None]
 
 
 def test_the_command_says_what_it_does(own: Path) -> None:

@@ -41,8 +41,15 @@ TASKS = ("classify", "tag", "instruct", "prefer", "lm")
 @click.option("--steps", type=COUNT, help="Length of the run, in place of epochs.")
 @click.option("--minutes", type=float, help="Length of the run by time.")
 @click.option("--lr", "learning_rate", type=float, help="Greatest learning rate.")
-@click.option("--batch", "batch_rows", type=COUNT, help="Examples, or packed rows, of a step.")
-@click.option("--accumulate", type=COUNT, help="Parts that a step's examples are computed in.")
+@click.option(
+    "--batch",
+    "batch_rows",
+    type=COUNT,
+    help="Examples, or packed rows, of a step; of a part of it with --accumulate.",
+)
+@click.option(
+    "--accumulate", type=COUNT, help="Parts, each of --batch examples, that are added up in a step."
+)
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of order, dropout and what is new.")
 @click.option("--last-layers", type=click.IntRange(min=0), help="Only the last so many blocks learn.")
 @click.option("--lora-rank", type=COUNT, help="Adapters of this rank learn in place of the weights.")
@@ -99,13 +106,13 @@ def command(
     from corpuskit.train.settings.recipes import load_training_recipe
 
     given = {name: value for name, value in options.items() if value is not None}
-    if accumulate is not None:
-        rows = given.setdefault("batch_rows", 1)
-        # A step has `accumulate` parts of so many rows each.
-        given |= {"batch_rows": rows * accumulate, "micro_batch_rows": rows}
     values = load_training_recipe(recipe) if recipe else {}
     job = finetuning(model, data, task)
-    settings = job.kind.checked(merged(values, {**given, **parse_assignments(assignments)}))
+    values = merged(values, {**given, **parse_assignments(assignments)})
+    if accumulate is not None:
+        rows = int(values.get("batch_rows") or job.usual_rows)
+        values |= {"batch_rows": rows * accumulate, "micro_batch_rows": rows}
+    settings = job.kind.checked(values)
     if plans or print_config:
         return show_job(shell, job, settings, hourly, plans)
     assert out is not None
@@ -126,17 +133,18 @@ def list_settings(context: click.Context) -> None:
     """Print the settings of each task, and what they mean by subject."""
     from corpuskit.train.finetune import PURPOSES
     from corpuskit.train.settings.settings import Batching, Computing, Optimization, Watching
-    from corpuskit.train.settings.tune import Adapting, Reading, TuneSettings
+    from corpuskit.train.settings.tune import Adapting, ContinueSettings, Reading, TuneSettings
 
     shared = TuneSettings.model_fields
     for name, field in shared.items():
         click.echo(f"{name} = {'(chosen)' if field.default is None else field.default}")
-    for purpose in PURPOSES.values():
-        click.echo(f"\n--task {purpose.name}")
-        for name, field in purpose.settings.model_fields.items():
+    kinds = {name: purpose.settings for name, purpose in PURPOSES.items()} | {"lm": ContinueSettings}
+    for task, kind in kinds.items():
+        click.echo(f"\n--task {task}")
+        for name, field in kind.model_fields.items():
             if name not in shared:
                 click.echo(f"{name} = {'(none)' if field.default is None else field.default}")
-    groups = (TuneSettings, *(purpose.settings for purpose in PURPOSES.values()))
+    groups = (TuneSettings, *kinds.values())
     for group in (*groups, Adapting, Reading, Batching, Optimization, Watching, Computing):
         click.echo("\n" + inspect.cleandoc(group.__doc__ or ""))
     context.exit()

@@ -168,9 +168,9 @@ def sentence(result: TrainResult) -> str:
 
         lines.append(f"of each source: {sources_line(result.sources)}")
     if not result.can_resume:
-        use = '--fill "... <mask> ..."' if result.task == "masked" else '--prompt "..."'
+        use = '--fill "... <mask> ..."' if result.task.startswith("masked") else '--prompt "..."'
         lines.append(
-            f"{'fill gaps' if result.task == 'masked' else 'write'} with it: "
+            f"{'fill gaps' if result.task.startswith('masked') else 'write'} with it: "
             f"corpuskit sample {result.out} {use}"
         )
     return "\n".join(lines)

@@ -56,7 +56,9 @@ class Options:
     Attributes:
         output: ``plain``, or ``markdown`` with headings, lists, tables, fenced code and emphasis as marks.
         tables: ``drop``; ``flatten``, a line per row with the cells joined by `` | ``, spanning ones kept in
-            their columns; or ``keep``, tables of Markdown in Markdown and cells apart by tabs in plain text.
+            their columns, of which those go that are empty or that no cell has to itself, and ``–`` for an
+            empty cell at the beginning of a row; or ``keep``, tables of Markdown in Markdown and cells apart
+            by tabs in plain text.
             A cell spans 100 rows or columns at most, and spans fill 256 columns of a table: beyond that cells
             move to the left, and a flat row no longer begins with what reaches down into it. No text is
             lost by it, so that the loss table does not tell of it.

@@ -99,7 +99,7 @@ def data_section(facts: Facts) -> str:
         shown = by_count(languages)[:12]
         named = ", ".join(f"{cell(code) or 'unknown'} {n / whole:.1%}" for code, n in shown)
         parts.append(f"Languages of its documents: {named}{', ...' if len(languages) > len(shown) else ''}.")
-    if fingerprint := training.get("shards_fingerprint"):
+    if fingerprint := training.get("data_fingerprint") or training.get("shards_fingerprint"):
         parts.append(f"Fingerprint of the shards: `{fingerprint}`")
     return "\n\n".join(parts)
 

@@ -264,10 +264,11 @@ class Parallel:
         """Take whole weights, of which each process keeps its part."""
         self.fill((name, weights[name]) for name in self.layouts)
 
-    def readable(self) -> Transformer:
+    def readable(self, kept: Callable[[dict[str, Tensor]], dict[str, Tensor]] | None = None) -> Transformer:
         """The model as one that can be called by itself: it, or at the first process a whole copy of it.
 
-        The other processes of a divided model get a model without weights of its own (on "meta").
+        A copy has the weights that `kept` makes of those that are trained. The other processes of a divided
+        model get one without weights of its own (on "meta").
         """
         if all(layout.replicated for layout in self.layouts.values()):
             return self.model
@@ -275,7 +276,7 @@ class Parallel:
         with torch.device("meta" if not self.grid.is_first else self.grid.device):
             copy = Transformer(self.model.settings)
         if self.grid.is_first:
-            copy.load_state_dict(weights)
+            copy.load_state_dict(weights if kept is None else kept(weights))
         return copy.eval()
 
     @property

@@ -163,7 +163,7 @@ def _plan(trainer: Trainer, steps: int, step: float, whole: float, hourly: float
         goldfish=getattr(chosen, "goldfish", 0),
         patience=chosen.patience,
         bytes_per_token=task.bytes_per_token,
-        causal=task.name == "causal",
+        causal=task.name.startswith("causal"),
         validated=bool(trainer.validation.batch),
     )
     return Plan(

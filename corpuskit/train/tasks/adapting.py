@@ -63,6 +63,11 @@ class Adaptable(Plain):
 def lora_of(settings: Adapting, dropout: float) -> LoraSettings | None:
     """The adapters that settings ask for; None for none."""
     if not settings.lora_rank:
+        if settings.lora_alpha is not None or settings.lora_targets != type(settings)().lora_targets:
+            raise SettingError(
+                "lora_alpha and lora_targets are of adapters, and lora_rank = 0 asks for none",
+                remedy="Give lora_rank, as 8.",
+            )
         return None
     if settings.last_layers is not None:
         raise SettingError(

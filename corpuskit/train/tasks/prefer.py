@@ -140,7 +140,7 @@ def pair_answers(model: Transformer, batch: Inputs) -> tuple[Answers, Answers]:
 
 def _row(row: Sequence[Example], which: str) -> tuple[Line, Line]:
     """Inputs and targets of one answer of a pair."""
-    if not row:
-        return np.zeros(1, np.int64), np.full(1, IGNORED)
+    if not row:  # One token is asked for, since a mean over none is none; the pair does not count.
+        return np.zeros(1, np.int64), np.zeros(1, np.int64)
     ids, learnt = row[0][f"{which}_ids"], row[0][f"{which}_learnt"]
     return ids[:-1], np.where(learnt[1:] > 0, ids[1:], IGNORED)

@@ -29,6 +29,8 @@ from corpuskit.train.tasks.task import (
     micro_batches,
 )
 
+_PADDED = 4  # times the tokens that are asked for, what is measured on may take with what fills it up
+
 _MULTIPLE = 8
 """Rows are as long as a multiple of this: fewer shapes, which a compiler likes and kernels too."""
 
@@ -76,8 +78,12 @@ class Tuned(Adaptable, ABC):
         lengths = self.lengths(train)
         self.row_lengths = np.array([int(lengths[list(row)].sum()) for row in self.rows], np.int64)
         self.tokens = int(lengths.sum())
-        self.batch_rows, self.rows_per_epoch = settings.batch_rows, len(self.rows)
-        self.order = ExampleOrder(len(self.rows), settings.batch_rows, settings.seed)
+        # A batch is part of an epoch: of three examples there is no batch of 32, but one of 4, which as many
+        # processes divide as divide 32.
+        asked, self.rows_per_epoch = settings.batch_rows, len(self.rows)
+        enough = range(min(asked, len(self.rows)), asked + 1)
+        self.batch_rows = next(rows for rows in enough if asked % rows == 0)
+        self.order = ExampleOrder(len(self.rows), self.batch_rows, settings.seed)
         self.tokens_per_step = max(1, round(self.tokens / self.order.steps_per_epoch))
 
     @property
@@ -176,6 +182,8 @@ def spread(lengths: npt.NDArray[np.int64], most_tokens: int) -> list[int]:
     count = len(lengths)
     if total > most_tokens:
         count = max(1, int(count * most_tokens / total))
+    # All of them are as wide as the longest.
+    count = min(count, max(1, _PADDED * most_tokens // int(lengths.max())))
     chosen = [len(lengths) * number // count for number in range(count)]
     return sorted(chosen, key=lambda number: -int(lengths[number]))
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
+import os
 from pathlib import Path
 from typing import Any
 
 from corpuskit.errors import SettingError
 from corpuskit.shards.reader import Shards
-from corpuskit.storage.files import UNFINISHED, remove_files, sha256_json
+from corpuskit.storage.files import UNFINISHED, sha256_json, writing
 from corpuskit.train.corpus import Corpus
 from corpuskit.train.generate.generate import LanguageModel
 from corpuskit.train.hub.card_facts import base_facts, data_facts
@@ -20,19 +20,15 @@ from corpuskit.train.settings.settings import TrainSettings
 from corpuskit.train.settings.tune import ContinueSettings
 from corpuskit.train.tasks.continued import Continued
 from corpuskit.train.tasks.pretrain import Pretraining, pretraining
-from corpuskit.train.tune.texts import write_shards
-
-FOLDER = Path("data") / "shards"
-"""Where the texts lie as shards in the model folder."""
-
-FILES = re.compile(rf"(?:{UNFINISHED})?(?:shards\.json|(?:train|validation)-00000\.(?:bin|idx)(?:\.tmp)?)")
-"""Names of the files in it."""
+from corpuskit.train.tune.sides import DATA
+from corpuskit.train.tune.texts import SHARDS, is_number, remove_shards, write_shards
 
 
 class Continuation(Corpus):
     """A model that reads on; a `Job`. Its shards are those of a run, or made of texts when the run begins."""
 
-    command = "finetune"
+    command, task_name, keeps = "finetune", "lm", "shards"
+    usual_rows = 8
     kind = ContinueSettings
 
     def __init__(self, model: Path, data: str) -> None:
@@ -51,7 +47,7 @@ class Continuation(Corpus):
     def refuse(self, out: Path, settings: TrainSettings) -> None:
         """Raises TrainError where a run would write over the model that it begins with."""
         refuse_own_beginning(out, str(self.model))
-        if settings.init_from is not None:
+        if settings.init_from not in (None, str(self.model)):
             raise SettingError("init_from is the model that is named first", remedy="Leave it out.")
 
     def open(self, out: Path, settings: TrainSettings, grid: Grid, *, resumes: bool) -> None:
@@ -60,25 +56,51 @@ class Continuation(Corpus):
         self._adapts = bool(settings.lora_rank) or settings.last_layers is not None
         of_run = Path(self._data) / "shards"
         if (of_run / "shards.json").exists():
+            if settings.validation is not None:
+                raise SettingError(
+                    f"validation = {settings.validation!r}: a run has a validation split of its own",
+                    remedy="Leave it out.",
+                )
             self.shards = Shards(of_run)
             return
-        if not resumes and grid.is_first:
-            vocab_size = self.begun.model.settings.vocab_size
-            self._told = write_shards(
-                self._data, settings.validation, self.tokenizer, vocab_size, self.end_of_text, out / FOLDER
+        if settings.validation is not None and is_number(settings.validation, but="0"):
+            raise SettingError(
+                f"validation = {settings.validation} is no file",
+                remedy="Name texts to measure on, or leave it out: then ends of documents are held out.",
             )
+        if not resumes and grid.is_first:
+            self._write(out, settings)
         grid.barrier()
-        self.shards = Shards(out / FOLDER)
+        self.shards = Shards(out / DATA / SHARDS)
 
     def facts(self, settings: TrainSettings) -> dict[str, Any]:
         """The sources of the shards, and the model that is begun with."""
         return {"data": data_facts(self.shards.folder.parent), "base": base_facts(self.model)}
 
+    def _write(self, out: Path, settings: ContinueSettings) -> None:
+        """Make shards of the texts beside those of before, which stay where that cannot be done."""
+        unfinished = out / f"{UNFINISHED}{DATA}"
+        vocab_size = self.begun.model.settings.vocab_size
+        remove_shards(unfinished)
+        try:
+            self._told = write_shards(
+                self._data,
+                settings.validation,
+                self.tokenizer,
+                vocab_size,
+                self.end_of_text,
+                unfinished / SHARDS,
+            )
+            remove_shards(out / DATA)
+            with writing(out / DATA):
+                (out / DATA).mkdir(parents=True, exist_ok=True)
+                os.replace(unfinished / SHARDS, out / DATA / SHARDS)
+        finally:
+            remove_shards(unfinished)
+
     def remove(self, out: Path) -> None:
         """Remove the shards that were made."""
-        remove_files(out / FOLDER, FILES)
-        if (out / FOLDER.parent).is_dir() and not any((out / FOLDER.parent).iterdir()):
-            (out / FOLDER.parent).rmdir()
+        remove_shards(out / DATA)
 
     def task(self, settings: TrainSettings) -> Pretraining:
         """What is learnt with these settings."""
@@ -94,14 +116,17 @@ class Continuation(Corpus):
         values |= {"init_from": str(self.model), "context": settings.context or context}
         if settings.batch_rows is None:
             rows = max(1, (train - 1) // values["context"])
-            values["batch_rows"] = min(8, rows)
+            values["batch_rows"] = min(self.usual_rows, rows)
         setup = super().settle(self.kind.checked(values), grid)
         return setup._replace(title=self.model.name, notes=(*self._told, *setup.notes))
 
     def again(self, settings: TrainSettings, steps: int) -> Setup:
         """A run that goes on; what does not learn is the model's, whose fingerprint is part of the data's."""
-        weights = dict(self.begun.model.state_dict()) if self._adapts else None
-        return Setup(self.task(settings), steps, self.model.name, weights, facts=self.facts(settings))
+        weights = None
+        if self._adapts:
+            begun = settings.model_copy(update={"init_from": str(self.model)})
+            weights = self._begin_with(begun)[1]
+        return Setup(self.task(settings), steps, self.model.name, weights)
 
     def usual_steps(self, task: Pretraining) -> int:
         """One pass over the texts, or as many as the settings say."""

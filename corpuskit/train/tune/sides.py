@@ -22,6 +22,18 @@ SIDES = (TRAIN, VALIDATION, TEST)
 EXAMPLE_FILES = re.compile(rf"(?:{UNFINISHED})?(?:examples\.json|[a-z][a-z0-9_]*\.(?:values|ends))")
 """Files of encoded examples, finished or not."""
 
+DATA = "data"
+"""Where what a run keeps of its data lies in the model folder."""
+
+
+def remove_examples(folder: Path) -> None:
+    """Remove the examples of all sides below a folder, by name, and the folder if it is empty then."""
+    for side in SIDES:
+        remove_files(folder / side, EXAMPLE_FILES)
+    if folder.is_dir() and not any(folder.iterdir()):
+        folder.rmdir()
+
+
 DEFAULT_SHARE = 0.1
 """Of the data, where nobody says what is held out to measure on."""
 

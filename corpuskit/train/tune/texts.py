@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 from corpuskit.errors import EmptyError, InputError, counted
 from corpuskit.shards.format import NO_PROVENANCE, manifest, token_dtype
 from corpuskit.shards.writer import ShardWriter
-from corpuskit.storage.files import json_bytes, write_file
+from corpuskit.storage.files import UNFINISHED, json_bytes, remove_files, write_file
 from corpuskit.tokenizer.tokenizer import Tokenizer
 from corpuskit.train.data.tables import usual
 from corpuskit.train.data.tables.columns import find_columns
@@ -24,6 +25,27 @@ _LEAST_TOKENS = 1_000
 """Of a document from which a section is held out: of a shorter one all is learnt."""
 
 _HELD_OUT = 10  # one part of so many
+
+SHARDS = "shards"
+"""The folder of the shards below that of a model's data."""
+
+_FILES = re.compile(rf"(?:{UNFINISHED})?(?:shards\.json|(?:train|validation)-00000\.(?:bin|idx)(?:\.tmp)?)")
+
+
+def remove_shards(data: Path) -> None:
+    """Remove the shards that were made of texts below a folder, by name, and it if it is empty then."""
+    remove_files(data / SHARDS, _FILES)
+    if data.is_dir() and not any(data.iterdir()):
+        data.rmdir()
+
+
+def is_number(given: str, but: str) -> bool:
+    """Whether a setting names a number, and not this one."""
+    try:
+        float(given)
+    except ValueError:
+        return False
+    return given != but
 
 
 def is_texts(data: str) -> bool:

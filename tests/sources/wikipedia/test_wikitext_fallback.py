@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import random
+import re
+
 import pytest
 
 from corpuskit.sources.wikipedia.extract import extract_wikitext
@@ -252,12 +255,34 @@ def test_a_call_that_fills_a_cell_is_written() -> None:
 def test_rows_keep_their_places_without_signs_of_their_own() -> None:
     head = "{|\n! A !! B !! C\n|-\n"
     assert text(head + "| rowspan=2 | x || b || c\n|-\n| d\n|}") == "A | B | C\nx | b | c\nx | d"
-    assert text(head + "| colspan=2 | || b\n|}") == "A | B | C\n| | b"
-    wide = text(head + "| colspan=999 | x || y\n|}").split("\n")[1]
-    assert wide.startswith("x |")
-    assert wide.endswith("| y")
-    assert wide.count("|") == 100
+    assert text(head + "| colspan=2 | || b\n|}") == "A | B | C\n– | | b"
+    # x fills a hundred places, of which all behind the third are one column.
+    assert text(head + "| colspan=999 | x || y\n|}") == "A | B | C\nx | | | y"
     assert text(head + "| x || colspan=999 | y\n|}") == "A | B | C\nx | y"
+
+
+def random_table(draw: random.Random) -> str:
+    """Up to five rows of up to five cells, some of them empty, some spanning; each text is another one."""
+    words = (f"w{number}" for number in range(100))
+    spans = ["", "", "", "colspan=2 |", "rowspan=2 |", "colspan=3 rowspan=2 |"]
+    rows = [
+        [
+            f"|{draw.choice(spans)}{next(words) if draw.random() < 0.6 else ''}"
+            for _ in range(draw.randint(1, 5))
+        ]
+        for _ in range(draw.randint(1, 5))
+    ]
+    return "{|\n" + "\n|-\n".join("\n".join(row) for row in rows) + "\n|}"
+
+
+def test_columns_that_go_take_no_text_along_and_no_row_begins_with_a_bar() -> None:
+    """All words of the table in its own order; a cell that reaches down is repeated at most."""
+    draw = random.Random(5)
+    tables = [random_table(draw) for _ in range(500)]
+    for table in tables:
+        flat = text(table)
+        assert list(dict.fromkeys(re.findall(r"w\d+", flat))) == re.findall(r"w\d+", table), table
+        assert not re.search(r"^\s*\|", flat, re.MULTILINE), table
 
 
 def test_beyond_the_bound_of_spans_no_text_is_lost() -> None:

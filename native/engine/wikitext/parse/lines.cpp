@@ -228,9 +228,10 @@ void Page::row(std::string_view line) {
     };
     for (std::size_t at = next_cell(0); at < line.size();) {
         const std::size_t end = next_cell(at + 1);
-        write(line.substr(at + 1, end - at - 1));
+        const std::string_view cell = line.substr(at + 1, end - at - 1);
+        write(cell);
         std::replace(text_.text.begin(), text_.text.end(), '\n', ' ');
-        table_.add_cell(trim_blanks(text_.text));
+        table_.add_cell(trim_blanks(text_.text), cell.size() == 1 && cell[0] == kGlue);
         at = end;
     }
     table_.end_row();

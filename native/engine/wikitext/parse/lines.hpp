@@ -46,13 +46,21 @@ class LineText {
 /// The cells of a table, packed: a page may have as many of them as bytes.
 class TableText {
   public:
-    void add_cell(std::string_view text) {
+    /// `goes_on`: the cell before fills this place, too.
+    void add_cell(std::string_view text, bool goes_on) {
+        if (!goes_on) end_cell();
         text_.append(text);
         ends_.push_back(static_cast<std::uint32_t>(text_.size()));
+        const std::size_t column = ends_.size() - row_begin() - 1;
+        if (columns_.size() <= column) columns_.resize(column + 1);
+        if (text.empty()) return;
+        columns_[column] |= kBegins;
+        speaks_ = true;
     }
     /// Ends the row; empty cells at its end are forgotten.
     void end_row() {
-        const std::size_t first = rows() == 0 ? 0 : row_ends_.back();
+        end_cell();
+        const std::size_t first = row_begin();
         while (ends_.size() > first && cell(ends_.size() - 1).empty()) ends_.pop_back();
         row_ends_.push_back(static_cast<std::uint32_t>(ends_.size()));
     }
@@ -67,11 +75,23 @@ class TableText {
     std::string_view cell(std::size_t row, std::size_t column) const {
         return cell(first(row) + column);
     }
+    /// Of each column, whether a flat table has it. One that is empty throughout (pictures) says
+    /// nothing, and neither does one whose every cell with text fills a column beside it, too:
+    /// a flag before a name under one head for both. All other cells stay above each other.
+    std::vector<bool> needed_columns() const;
     std::size_t table_bytes() const {
-        return text_.capacity() + (ends_.capacity() + row_ends_.capacity()) * sizeof(ends_[0]);
+        return text_.capacity() + columns_.capacity() +
+               (ends_.capacity() + row_ends_.capacity()) * sizeof(ends_[0]);
     }
 
   private:
+    static constexpr std::uint8_t kBegins = 1, kEnds = 2;  // a cell with text does, in this column
+
+    void end_cell() {
+        if (speaks_) columns_[ends_.size() - row_begin() - 1] |= kEnds;
+        speaks_ = false;
+    }
+    std::size_t row_begin() const { return rows() == 0 ? 0 : row_ends_.back(); }
     std::size_t first(std::size_t row) const { return row == 0 ? 0 : row_ends_[row - 1]; }
     std::string_view cell(std::size_t i) const {
         const std::size_t begin = i == 0 ? 0 : ends_[i - 1];
@@ -81,6 +101,8 @@ class TableText {
     std::string text_;
     std::vector<std::uint32_t> ends_;      // of each cell in the text
     std::vector<std::uint32_t> row_ends_;  // of each row, as a number of cells
+    std::vector<std::uint8_t> columns_;    // what is known of each
+    bool speaks_ = false;                  // whether the last cell has text
     bool places_ = false;
 };
 

@@ -18,20 +18,29 @@ bool is_empty(const TableText& table, std::size_t row) {
     return true;
 }
 
+// Stands for an empty cell where a row begins: a bar there would be read as markup.
+constexpr std::string_view kNothing = "\u2013";
+
 /// The cells apart by " | ". Empty ones are left out, since a position says little where they are
-/// many, but not in a table with cells that span: "a | | d", and "| b" where the first is empty.
-/// Those behind the last cell that says something go in both.
-void write_flat(const TableText& table, std::size_t row, std::string& out) {
-    std::size_t last = table.size(row);
-    while (last > 0 && table.cell(row, last - 1).empty()) --last;
+/// many, but not those of `columns` in a table with cells that span: "a | | d", and "– | b" where
+/// the first is empty.
+void write_flat(const TableText& table, std::size_t row, const std::vector<bool>& columns,
+                std::string& out) {
     bool any = false;
-    for (std::size_t i = 0; i < last; ++i) {
-        const std::string_view text = table.cell(row, i);
-        if (text.empty() && !table.keeps_places()) continue;
-        if (any) out.append(out.ends_with('\n') || out.empty() ? "|" : " |");
-        if (!text.empty()) out.append(any ? " " : "").append(text);
+    std::string_view held;  // of a cell that goes on into the next of `columns`
+    const auto put = [&](std::string_view text) {
+        if (any) out.append(text.empty() ? " |" : " | ");
+        out.append(any || !text.empty() ? text : kNothing);
         any = true;
+    };
+    for (std::size_t i = 0; i < table.size(row); ++i) {
+        const std::string_view text = table.cell(row, i);
+        if (!text.empty()) held = text;
+        if (table.keeps_places() ? !columns[i] : text.empty()) continue;
+        put(held);
+        held = {};
     }
+    if (!held.empty()) put(held);
 }
 
 void write_tabs(const TableText& table, std::size_t row, std::string& out) {
@@ -57,8 +66,22 @@ void write_markdown(const TableText& table, std::size_t row, std::size_t columns
 
 }  // namespace
 
+std::vector<bool> TableText::needed_columns() const {
+    std::vector<bool> needed(columns_.size());
+    bool begun = false;  // whether a cell with text begins behind the last column that is needed
+    for (std::size_t i = 0; i < columns_.size(); ++i) {
+        begun = begun || (columns_[i] & kBegins) != 0;
+        // Where none ends, all go on into the next column.
+        if (!begun || (columns_[i] & kEnds) == 0) continue;
+        needed[i] = true;
+        begun = false;
+    }
+    return needed;
+}
+
 void write_table(const TableText& table, WikitextTables tables, bool markdown, std::string& out) {
     const bool grid = markdown && tables == WikitextTables::kKeep;
+    const std::vector<bool> needed = table.needed_columns();
     std::size_t columns = 0, written = 0;
     for (std::size_t row = 0; row < table.rows(); ++row)
         columns = std::max(columns, table.size(row));
@@ -70,7 +93,7 @@ void write_table(const TableText& table, WikitextTables tables, bool markdown, s
         const std::size_t wanted = filled || written == 0 ? columns : table.size(row);
         if (grid) write_markdown(table, row, wanted, out);
         else if (tables == WikitextTables::kKeep) write_tabs(table, row, out);
-        else write_flat(table, row, out);
+        else write_flat(table, row, needed, out);
         if (++written > 1 || !grid) continue;
         out.append("\n|");
         for (std::size_t i = 0; i < columns; ++i) out.append(" --- |");

@@ -204,12 +204,14 @@ void write_layout(const Table& table, std::string& out) {
 /// What the cell above that reaches down into a row still fills of a column.
 struct Reach {
     std::uint16_t rows = 0;
+    bool goes_on = false;   // whether the cell began in a column before
     std::string_view text;  // repeated where a row begins with it; empty where it is long
 };
 
-/// Rows with marks before each cell. With `aligned`, spans are filled with empty cells; with
-/// `repeat`, a row that a cell above reaches into at its beginning begins with what that says.
-/// Stops where `out` is longer than `most`: the page is over its budget then.
+/// Rows with marks before each cell. With `aligned`, spans are filled with empty cells, in which
+/// kGlue says that the cell before goes on; with `repeat`, a row that a cell above reaches into at
+/// its beginning begins with what that says. Stops where `out` is longer than `most`: the page is
+/// over its budget then.
 void write_rows(const Table& table, bool aligned, bool repeat, std::size_t most,
                 std::string& out) {
     if (has_word(table.text(table.caption))) {
@@ -229,6 +231,7 @@ void write_rows(const Table& table, bool aligned, bool repeat, std::size_t most,
             for (; column < down.size() && down[column].rows > 0 && room > 0; ++column, --room) {
                 --down[column].rows;
                 out.push_back(kCell);
+                if (down[column].goes_on) out.push_back(kGlue);
                 if (leading) append_flat(down[column].text, " ", out);
             }
         };
@@ -240,10 +243,10 @@ void write_rows(const Table& table, bool aligned, bool repeat, std::size_t most,
             if (!aligned) continue;
             for (std::uint16_t i = 0; i < cell.columns && column < kMostColumns && room > 0;
                  ++i, ++column, --room) {
-                if (i > 0) out.push_back(cell.head ? kHead : kCell);
+                if (i > 0) out.append({cell.head ? kHead : kCell, kGlue});
                 if (down.size() <= column) down.resize(column + 1);
                 const std::string_view text = repeat && i == 0 ? table.text(cell) : "";
-                down[column] = {static_cast<std::uint16_t>(cell.rows - 1),
+                down[column] = {static_cast<std::uint16_t>(cell.rows - 1), i > 0,
                                 text.size() <= kLongestRepeated ? text : ""};
             }
         }
