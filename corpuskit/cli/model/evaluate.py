@@ -95,14 +95,13 @@ def command(
         )
     # What models are is known at once; reading what they are measured on may take a while.
     check_models(contenders, [])
-    sets = opened_labels(data, contenders)
-    if sets is None:
-        sets = [opened(path, split=split, field=field, limit=limit) for path in data]
-    elif (split, stride, limit) != (None, None, None) or field != "text":
+    labelled = opened_labels(data, contenders)
+    if labelled is not None and ((split, stride, limit) != (None, None, None) or field != "text"):
         raise SettingError(
             "--split, --stride, --limit and --field say nothing of labels", remedy="Leave them out."
         )
-    check_models(contenders, sets := distinct(sets), stride)
+    sets = distinct(labelled or [opened(path, split=split, field=field, limit=limit) for path in data])
+    check_models(contenders, sets, stride)
     for each in sets:
         _remark(shell, each)
     if trained_on is not None and not (trained_on / "shards" / "shards.json").is_file():

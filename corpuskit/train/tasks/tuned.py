@@ -78,8 +78,11 @@ class Tuned(Adaptable, ABC):
         lengths = self.lengths(train)
         self.row_lengths = np.array([int(lengths[list(row)].sum()) for row in self.rows], np.int64)
         self.tokens = int(lengths.sum())
-        # A batch is part of an epoch: of three examples there is no batch of 32.
-        self.batch_rows, self.rows_per_epoch = min(settings.batch_rows, len(self.rows)), len(self.rows)
+        # A batch is part of an epoch: of three examples there is no batch of 32, but one of 4, which as many
+        # processes divide as divide 32.
+        asked, self.rows_per_epoch = settings.batch_rows, len(self.rows)
+        enough = range(min(asked, len(self.rows)), asked + 1)
+        self.batch_rows = next(rows for rows in enough if asked % rows == 0)
         self.order = ExampleOrder(len(self.rows), self.batch_rows, settings.seed)
         self.tokens_per_step = max(1, round(self.tokens / self.order.steps_per_epoch))
 

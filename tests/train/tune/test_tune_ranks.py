@@ -11,6 +11,10 @@ from tests.train import ranks
 from tests.train.tune.tuning import lines, table, talk, tune, weights
 
 ROWS = [f"{word} {n},{label}" for n in range(5) for word, label in (("rain", "bad"), ("sun", "good"))]
+TAGS = [
+    {"words": list(text), "tags": ["A" if c == "a" else "O" for c in text]} for text in ("ab", "bca", "a")
+]
+PAIRS = [{"prompt": str(n), "chosen": "yes" * n, "rejected": "no"} for n in (1, 2, 3)]
 TALKS = [talk("one", "two"), talk("up", "down", "left", "right"), talk("red", "green"), talk("a b", "c d e")]
 
 
@@ -20,6 +24,14 @@ def test_two_processes_make_what_one_makes(random_model: Path, tmp_path: Path) -
     cases = {
         "classify": (table(tmp_path / "data.csv", *ROWS), {**common, "batch_rows": 4, "test": "0.2"}),
         "instruct": (lines(tmp_path / "data.jsonl", TALKS), {**common, "batch_rows": 2, "pack": False}),
+        "tag": (
+            lines(tmp_path / "tags.jsonl", TAGS),
+            {"steps": 3, "learning_rate": 1e-3, "batch_rows": 8, "lora_rank": 2},
+        ),
+        "prefer": (
+            lines(tmp_path / "pairs.jsonl", PAIRS),
+            {"steps": 3, "learning_rate": 1e-4, "batch_rows": 2},
+        ),
     }
     with contextlib.ExitStack() as stack:
         free = [stack.enter_context(socket.socket()) for _ in cases]
