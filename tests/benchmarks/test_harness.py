@@ -282,14 +282,14 @@ def test_a_file_of_ours_that_is_missing_is_a_fault(tmp_path: Path, monkeypatch: 
         run_benchmark("x", {"a": lambda options: [row(what=(tmp_path / "ours").read_text())]}, [])
 
 
-PACKAGES = {"gutenberg_cleaner": "gutenberg-cleaner", "charset_normalizer": "charset-normalizer"}
+PACKAGES = {"gutenberg_cleaner": "gutenberg-cleaner", "charset_normalizer": "charset-normalizer", "llama_cpp": "llama-cpp-python"}
 LEFT_TO_THE_USER = {"torch", "model"}
 """PyTorch is installed for the machine, and nanoGPT's ``model`` is a file of its source."""
 
 
 @pytest.mark.parametrize("path", sorted((BENCHMARKS / "peers").glob("*.py")), ids=lambda p: p.stem)
 def test_bench_install_brings_every_package_that_peers_import(path: Path) -> None:
-    ends = ("", "_train", "_adapt")
+    ends = ("", "_train", "_adapt", "_gguf")
     wanted = "\n".join((BENCHMARKS / f"requirements{end}.txt").read_text() for end in ends)
     known = {line.partition("==")[0].strip().lower() for line in wanted.splitlines()}
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

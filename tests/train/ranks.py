@@ -23,7 +23,7 @@ from corpuskit.train.parallel.parallel import Parallel
 from corpuskit.train.parallel.processes import Grid, processes
 from corpuskit.train.settings.settings import Optimization
 
-ROWS, LENGTH, VOCABULARY = 8, 12, 61
+ROWS, LENGTH, VOCABULARY = 8, 12, 57
 
 
 def make_model(kind: str, **changes: Any) -> Transformer:

@@ -207,7 +207,7 @@ def test_a_conversation_as_json(folder: Path, tmp_path: Path) -> None:
     chat = Chat(LanguageModel.load(folder), max_tokens=6)
     for line in ("hello", "you?"):
         say(chat, line)
-    assert [dataclasses.asdict(turn) for turn in chat.turns] == found["turns"]
+    assert [{"role": turn.role, "text": turn.text} for turn in chat.turns] == found["turns"]
     tuned = write_model(tmp_path / "tuned", chat=True)
     code, stdout, stderr = call("chat", tuned, "--json", stdin="")
     assert (code, json.loads(stdout)["tuned"], stderr) == (0, True, "")

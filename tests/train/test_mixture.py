@@ -178,7 +178,7 @@ def test_other_tables_beside_the_shards_are_refused(
     settings = TrainSettings.checked({**small.given(), "mixture": "books:1,wiki:2"})
     train_model(tmp_path / "run", tmp_path / "m", settings, pause_at=5)
     write_provenance(tmp_path / "run" / "shards", "train", ("wiki", "books"))
-    with pytest.raises(TrainError, match=r"provenance\.parquet in .* are not those of the run"):
+    with pytest.raises(TrainError, match=r"provenance\.parquet beside the shards are not those of the run"):
         train_model(tmp_path / "run", tmp_path / "m", resume=True)
     assert (
         train_model(tmp_path / "run", tmp_path / "m", resume=True, allow_changed_data=True).reason == "done"
