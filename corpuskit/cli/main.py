@@ -25,12 +25,18 @@ COMMANDS = {
     "train": ("model.train", "Train a model on the shards of a run."),
     "finetune": ("model.finetune", "Fine-tune a model on labels, answers or texts of your own."),
     "distill": ("model.distill", "Train a smaller model that learns from a larger one."),
-    "predict": ("model.predict", "Say the labels of texts, or the tags of their words, with a fine-tuned model."),
+    "predict": (
+        "model.predict",
+        "Say the labels of texts, or the tags of their words, with a fine-tuned model.",
+    ),
     "sample": ("model.sample", "Write text with a trained model."),
     "chat": ("model.chat", "Talk with a trained model."),
     "eval": ("model.evaluate", "Measure models on texts and on questions."),
     "memorize": ("model.memorize", "Measure what a model has learnt by heart of its corpus."),
-    "export": ("model.export", "Export a model: for transformers, for llama.cpp, or in one file with its class."),
+    "export": (
+        "model.export",
+        "Export a model: for transformers, for llama.cpp, or in one file with its class.",
+    ),
     "workflow": ("model.workflow", "Do the whole way that a file describes, step by step."),
     "import": ("model.import_model", "Import a model of Hugging Face transformers from a folder."),
 }

@@ -28,10 +28,10 @@ from typing import Any
 
 from corpuskit.errors import SettingError
 from corpuskit.fetch.download import Fetched
-from corpuskit.fetch.library import CATALOGS, MIRRORS, CatalogRow, Library
 from corpuskit.fetch.manifest import Manifest, finished_name, locked
 from corpuskit.fetch.mirrors import LackingError
 from corpuskit.fetch.part import Remote
+from corpuskit.fetch.shelf import CATALOGS, MIRRORS, CatalogRow, Library
 from corpuskit.sources.gutenberg.header import HEAD_CHARS, read_header
 
 PAUSE = 2.0

@@ -20,7 +20,7 @@ from corpuskit.build.steps import RUNNER
 from corpuskit.errors import CorpuskitError, SettingError, counted, nearest
 from corpuskit.fetch import gutenberg, manifest, wikipedia
 from corpuskit.fetch.http import Web
-from corpuskit.fetch.library import Library
+from corpuskit.fetch.shelf import Library
 from corpuskit.storage.digests import Digests
 from corpuskit.storage.files import sha256_file
 from corpuskit.storage.places import is_uri

@@ -282,7 +282,11 @@ def test_a_file_of_ours_that_is_missing_is_a_fault(tmp_path: Path, monkeypatch: 
         run_benchmark("x", {"a": lambda options: [row(what=(tmp_path / "ours").read_text())]}, [])
 
 
-PACKAGES = {"gutenberg_cleaner": "gutenberg-cleaner", "charset_normalizer": "charset-normalizer", "llama_cpp": "llama-cpp-python"}
+PACKAGES = {
+    "gutenberg_cleaner": "gutenberg-cleaner",
+    "charset_normalizer": "charset-normalizer",
+    "llama_cpp": "llama-cpp-python",
+}
 LEFT_TO_THE_USER = {"torch", "model"}
 """PyTorch is installed for the machine, and nanoGPT's ``model`` is a file of its source."""
 

@@ -13,8 +13,8 @@ import pytest
 from corpuskit.errors import FetchError, InputError, SettingError
 from corpuskit.fetch import gutenberg
 from corpuskit.fetch.gutenberg import Wanted, dry_run, fetch, refused_hosts, select
-from corpuskit.fetch.library import CatalogRow, Library, read_catalog
 from corpuskit.fetch.manifest import check
+from corpuskit.fetch.shelf import CatalogRow, Library, read_catalog
 
 CATALOGUE = """\
 Text#,Type,Issued,Title,Language,Authors,Subjects,LoCC,Bookshelves

@@ -16,10 +16,10 @@ from corpuskit.fetch.download import download
 from corpuskit.fetch.gutenberg import Wanted, refused_hosts
 from corpuskit.fetch.gutenberg import fetch as fetch_books
 from corpuskit.fetch.http import RefusedError
-from corpuskit.fetch.library import Library
 from corpuskit.fetch.manifest import check
 from corpuskit.fetch.mirrors import LackingError, Mirrors
 from corpuskit.fetch.part import Remote, part_path
+from corpuskit.fetch.shelf import Library
 from corpuskit.fetch.wikipedia import Dump, choose, fetch
 
 WIKI, DATE = "testwiki", "20261101"

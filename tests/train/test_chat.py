@@ -1,6 +1,5 @@
 """A conversation: marked by role tokens where there are some, cut to the context, the same by seed."""
 
-import dataclasses
 import hashlib
 import json
 import shutil

@@ -17,7 +17,7 @@ from corpuskit.cli.shell import COUNT, GO_ON, PATH, F, Shell, progress, shell_op
 from corpuskit.errors import counted
 from corpuskit.fetch import gutenberg, manifest, wikipedia
 from corpuskit.fetch.http import Listener, Web
-from corpuskit.fetch.library import Library
+from corpuskit.fetch.shelf import Library
 
 
 @click.group()
