@@ -50,10 +50,13 @@ print(train_model(run, out, chosen, **json.loads(keywords)).validation_loss)
 def assert_same(found: dict[str, Any], expected: dict[str, Any]) -> None:
     for key in ("losses", "measured", "readable"):
         assert found[key] == pytest.approx(expected[key], rel=1e-5), key
-    # AdamW divides by the root of what may be nearly nothing: there the last bits of a gradient show.
+    # AdamW divides by the root of what may be nearly nothing: there the last bits of a gradient show, in the
+    # norms after a step and in single weights.
     assert found["norms"] == pytest.approx(expected["norms"], rel=1e-4)
     for name, weights in expected["weights"].items():
-        assert torch.allclose(torch.tensor(found["weights"][name]), torch.tensor(weights), atol=1e-4), name
+        apart = (torch.tensor(found["weights"][name]) - torch.tensor(weights)).abs()
+        assert float(apart.max()) < 2e-3, name
+        assert float((apart > 1e-4).float().mean()) < 2e-3, name
 
 
 @pytest.mark.parametrize(
