@@ -19,6 +19,7 @@ from corpuskit.train.generate.generate import WEIGHTS
 from corpuskit.train.hub.card import write_card
 from corpuskit.train.hub.card_facts import environment
 from corpuskit.train.model.cost import flops_per_token, parameter_count
+from corpuskit.train.model.lora import trained_and_frozen
 from corpuskit.train.tasks.task import Metrics
 from corpuskit.train.trainer import Progress, Trainer
 from corpuskit.train.watch.curves import NAME as CURVES
@@ -128,9 +129,7 @@ def start_event(trainer: Trainer, progress: Progress, state: dict[str, Any] | No
 
 def _learning(trainer: Trainer) -> str:
     """How many numbers learn, where not all do."""
-    parameters = list(trainer.learner.model.parameters())
-    learning = sum(each.numel() for each in parameters if each.requires_grad)
-    frozen = sum(each.numel() for each in parameters) - learning
+    learning, frozen = trained_and_frozen(trainer.learner.model)
     return f"\n{learning:,} numbers learn, {frozen:,} stay as they are" if frozen else ""
 
 

@@ -16,11 +16,12 @@ from corpuskit.train.device import bf16_pays
 from corpuskit.train.generate.generate import LanguageModel
 from corpuskit.train.hub.card_facts import base_facts
 from corpuskit.train.job import Setup
-from corpuskit.train.model.lora import CLASSIFIER, base_fingerprint
+from corpuskit.train.model.lora import CLASSIFIER, adapter_size, base_fingerprint
 from corpuskit.train.parallel.processes import Grid
 from corpuskit.train.resume import refuse_own_beginning
 from corpuskit.train.settings.tune import TuneSettings
 from corpuskit.train.setup import planned_steps, with_compile
+from corpuskit.train.tasks.adapting import lora_of
 from corpuskit.train.tasks.tuned import Tuned
 from corpuskit.train.tune.sides import DATA, SIDES, remove_examples
 
@@ -83,6 +84,13 @@ class Tuning(Generic[Own]):
         """Raises TrainError where a run would write over the model that it begins with."""
         for folder in (str(self.folder), getattr(settings, "teacher", None)):  # Not all purposes have one.
             refuse_own_beginning(out, folder)
+        if settings.steps is not None and settings.minutes is not None:
+            raise SettingError(
+                f"steps = {settings.steps} and minutes = {settings.minutes:g} exclude each other",
+                remedy="Give one of them.",
+            )
+        if lora := lora_of(settings, settings.dropout):
+            adapter_size(self.begun.model.settings, lora)  # Says what cannot be adapted.
         context = self.begun.model.settings.context
         if settings.context is not None and settings.context > context:
             raise SettingError(
@@ -166,11 +174,6 @@ class Tuning(Generic[Own]):
         return Setup(task, steps, self.folder.name, weights, notes)
 
     def _chosen(self, settings: Own, grid: Grid) -> Own:
-        if settings.steps is not None and settings.minutes is not None:
-            raise SettingError(
-                f"steps = {settings.steps} and minutes = {settings.minutes:g} exclude each other",
-                remedy="Give one of them.",
-            )
         shape = self.begun.model.settings
         context = settings.context or shape.context
         rows = settings.batch_rows or self.purpose.batch_rows

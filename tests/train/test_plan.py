@@ -14,7 +14,8 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from corpuskit.cli.model.plan_text import PlanProgress, plan_text
-from corpuskit.cli.model.train import command, merged, sentence
+from corpuskit.cli.model.running import merged
+from corpuskit.cli.model.train import command, sentence
 from corpuskit.cli.terminal import UNBROKEN
 from corpuskit.errors import SettingError
 from corpuskit.train import TrainSettings, Transformer, train_model

@@ -9,14 +9,7 @@ from typing import Any
 
 import click
 
-from corpuskit.cli.model.running import (
-    merged,
-    parse_assignments,
-    run_options,
-    show_job,
-    speaks,
-    train_shown,
-)
+from corpuskit.cli.model.running import How, do_job, require_out, run_options, speaks
 from corpuskit.cli.model.train import sentence
 from corpuskit.cli.shell import COUNT, PATH, Shell, progress, shell_options
 from corpuskit.errors import SettingError
@@ -38,18 +31,7 @@ from corpuskit.errors import SettingError
 @click.option("--temperature", type=float, help="By which the logits of both are divided.")
 @click.option("--share", type=float, help="Of the distance in the loss. Default: 0.5.")
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of weights, order and dropout.")
-@click.option(
-    "--set", "assignments", multiple=True, metavar="NAME=VALUE", help="Any setting; --settings lists them."
-)
-@click.option(
-    "--settings",
-    is_flag=True,
-    is_eager=True,
-    expose_value=False,
-    callback=lambda context, _, wanted: list_settings(context) if wanted else None,
-    help="List all settings with their defaults, and end.",
-)
-@run_options
+@run_options(lambda context: list_settings(context))
 @shell_options
 def command(
     shell: Shell,
@@ -59,15 +41,7 @@ def command(
     stores: bool,
     k: int,
     recipe: str | None,
-    assignments: tuple[str, ...],
-    plans: bool,
-    hourly: float | None,
-    print_config: bool,
-    resume: bool,
-    overwrite: bool,
-    pause_at: int | None,
-    allow_changed_data: bool,
-    tensorboard: bool,
+    how: How,
     **options: Any,
 ) -> None:
     """Train a smaller model that learns from a larger one.
@@ -81,39 +55,21 @@ def command(
     corpuskit distill answers runs/sample --out models/small --layers 2
     """
     began = time.monotonic()
-    if out is None and not plans and not print_config:
-        raise SettingError("there is no --out", remedy="Name the folder that is to be written to.")
+    require_out(out, how)
     from corpuskit.train.distil import Distilling
-    from corpuskit.train.run import run as do
-    from corpuskit.train.settings.recipes import load_training_recipe
 
-    given = {name: value for name, value in options.items() if value is not None}
-    values = merged(
-        load_training_recipe(recipe) if recipe else {}, {**given, **parse_assignments(assignments)}
-    )
+    values = how.values(recipe, options)
     if stores:
-        assert out is not None
         return _store(shell, teacher, run, out, k, values)
     job = Distilling(teacher, run)
     settings = job.kind.checked(values)
-    if plans or print_config:
-        return show_job(shell, job, settings, hourly, plans)
-    assert out is not None
-    into = out
-    how: dict[str, Any] = {"resume": resume, "overwrite": overwrite, "pause_at": pause_at}
-    how |= {"allow_changed_data": allow_changed_data}
-    train_shown(
-        shell,
-        out,
-        f"corpuskit distill {teacher} {run} --out {out} --resume",
-        tensorboard,
-        lambda listen: do(job, into, settings, **how, listen=listen, began=began),
-        sentence,
-    )
+    do_job(shell, job, settings, out, how, began, f"corpuskit distill {teacher} {run}", sentence)
 
 
-def _store(shell: Shell, teacher: Path, run: Path, out: Path, k: int, values: dict[str, Any]) -> None:
+def _store(shell: Shell, teacher: Path, run: Path, out: Path | None, k: int, values: dict[str, Any]) -> None:
     """Write a teacher's answers, with progress; the same call goes on with what was begun."""
+    if out is None:
+        raise SettingError("--store is not planned", remedy="Name --out, without --plan.")
     from corpuskit.train.data.teacher import StoreSettings
     from corpuskit.train.distil import store_teacher
     from corpuskit.train.generate.generate import LanguageModel

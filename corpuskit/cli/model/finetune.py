@@ -9,15 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from corpuskit.cli.model.running import (
-    merged,
-    parse_assignments,
-    run_options,
-    show_job,
-    train_shown,
-)
+from corpuskit.cli.model.running import How, do_job, require_out, run_options
 from corpuskit.cli.shell import COUNT, PATH, Shell, shell_options
-from corpuskit.errors import SettingError, counted
+from corpuskit.errors import counted
 
 if TYPE_CHECKING:
     from corpuskit.train import TrainResult
@@ -54,18 +48,7 @@ TASKS = ("classify", "tag", "instruct", "prefer", "lm")
 @click.option("--last-layers", type=click.IntRange(min=0), help="Only the last so many blocks learn.")
 @click.option("--lora-rank", type=COUNT, help="Adapters of this rank learn in place of the weights.")
 @click.option("--lora-alpha", type=float, help="Strength of the adapters. Default: twice the rank.")
-@click.option(
-    "--set", "assignments", multiple=True, metavar="NAME=VALUE", help="Any setting; --settings lists them."
-)
-@click.option(
-    "--settings",
-    is_flag=True,
-    is_eager=True,
-    expose_value=False,
-    callback=lambda context, _, wanted: list_settings(context) if wanted else None,
-    help="List the settings of all tasks with their defaults, and end.",
-)
-@run_options
+@run_options(lambda context: list_settings(context))
 @shell_options
 def command(
     shell: Shell,
@@ -74,16 +57,8 @@ def command(
     task: str,
     out: Path | None,
     recipe: str | None,
-    assignments: tuple[str, ...],
     accumulate: int | None,
-    plans: bool,
-    hourly: float | None,
-    print_config: bool,
-    resume: bool,
-    overwrite: bool,
-    pause_at: int | None,
-    allow_changed_data: bool,
-    tensorboard: bool,
+    how: How,
     **options: Any,
 ) -> None:
     """Fine-tune a model on labels, answers or texts of your own.
@@ -99,34 +74,15 @@ def command(
     corpuskit finetune models/sample reviews.csv --task classify --plan
     """
     began = time.monotonic()
-    if out is None and not plans and not print_config:
-        raise SettingError("there is no --out", remedy="Name the folder that the model is to be written to.")
+    require_out(out, how)
     from corpuskit.train.finetune import finetuning
-    from corpuskit.train.run import run
-    from corpuskit.train.settings.recipes import load_training_recipe
 
-    given = {name: value for name, value in options.items() if value is not None}
-    values = load_training_recipe(recipe) if recipe else {}
-    job = finetuning(model, data, task)
-    values = merged(values, {**given, **parse_assignments(assignments)})
+    values, job = how.values(recipe, options), finetuning(model, data, task)
     if accumulate is not None:
         rows = int(values.get("batch_rows") or job.usual_rows)
         values |= {"batch_rows": rows * accumulate, "micro_batch_rows": rows}
-    settings = job.kind.checked(values)
-    if plans or print_config:
-        return show_job(shell, job, settings, hourly, plans)
-    assert out is not None
-    into = out
-    how: dict[str, Any] = {"resume": resume, "overwrite": overwrite, "pause_at": pause_at}
-    how |= {"allow_changed_data": allow_changed_data}
-    train_shown(
-        shell,
-        out,
-        f"corpuskit finetune {model} {data} --task {task} --out {out} --resume",
-        tensorboard,
-        lambda listen: run(job, into, settings, **how, listen=listen, began=began),
-        sentence,
-    )
+    go_on = f"corpuskit finetune {model} {data} --task {task}"
+    do_job(shell, job, job.kind.checked(values), out, how, began, go_on, sentence)
 
 
 def list_settings(context: click.Context) -> None:

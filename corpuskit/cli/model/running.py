@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,22 +24,126 @@ if TYPE_CHECKING:
     from corpuskit.train.watch.events import Event, Listener
 
 
-def run_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of each command that trains: those of how it goes on, and what is only looked at."""
-    for option in reversed(
-        (
-            click.option("--plan", "plans", is_flag=True, help="Only say what the run would be, and take."),
-            click.option("--hourly", type=click.FloatRange(min=0), help="Price of an hour, for --plan."),
-            click.option("--print-config", is_flag=True, help="Only print all settings, as YAML."),
-            click.option("--resume", is_flag=True, help="Go on from the latest checkpoint of --out."),
-            click.option("--overwrite", is_flag=True, help="Remove the model that --out holds, begin anew."),
-            click.option("--pause-at", type=COUNT, help="Stop, to be resumed, after so many steps."),
-            click.option("--allow-changed-data", is_flag=True, help="Resume on other data than before."),
-            click.option("--tensorboard", is_flag=True, help="Write OUT/logs/tensorboard too."),
+@dataclasses.dataclass(frozen=True)
+class How:
+    """What a command that trains is told beside what it trains: how it goes on, or what is looked at."""
+
+    assignments: tuple[str, ...]
+    plans: bool
+    hourly: float | None
+    print_config: bool
+    resume: bool
+    overwrite: bool
+    pause_at: int | None
+    allow_changed_data: bool
+    tensorboard: bool
+
+    @property
+    def looks(self) -> bool:
+        """Whether nothing is trained."""
+        return self.plans or self.print_config
+
+    def values(self, recipe: str | None, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Settings by name: the recipe's, under the options that were given, under --set."""
+        from corpuskit.train.settings.recipes import load_training_recipe
+
+        given = {name: value for name, value in options.items() if value is not None}
+        assigned = parse_assignments(self.assignments)
+        return merged(load_training_recipe(recipe) if recipe else {}, {**given, **assigned})
+
+
+def run_options(
+    list_settings: Callable[[click.Context], None],
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Give a command that trains the options of `How`, which it is handed as `how`, and --settings.
+
+    Args:
+        list_settings: prints them, and ends.
+    """
+
+    def show(context: click.Context, _: object, wanted: bool) -> None:
+        if wanted:
+            list_settings(context)
+
+    options = (
+        click.option(
+            *("--set", "assignments"),
+            multiple=True,
+            metavar="NAME=VALUE",
+            help="Any setting; --settings lists them.",
+        ),
+        click.option(
+            "--settings",
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=show,
+            help="List all settings with their defaults, and what they mean, and end.",
+        ),
+        click.option("--plan", "plans", is_flag=True, help="Only say what the run would be, and take."),
+        click.option("--hourly", type=click.FloatRange(min=0), help="Price of an hour, for --plan."),
+        click.option("--print-config", is_flag=True, help="Only print all settings, as YAML."),
+        click.option("--resume", is_flag=True, help="Go on from the latest checkpoint of --out."),
+        click.option("--overwrite", is_flag=True, help="Remove the model that --out holds, begin anew."),
+        click.option("--pause-at", type=COUNT, help="Stop, to be resumed, after so many steps."),
+        click.option("--allow-changed-data", is_flag=True, help="Resume on other data than before."),
+        click.option("--tensorboard", is_flag=True, help="Write OUT/logs/tensorboard too."),
+    )
+
+    def give(function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def wrapper(*args: Any, **values: Any) -> Any:
+            how = How(**{field.name: values.pop(field.name) for field in dataclasses.fields(How)})
+            return function(*args, how=how, **values)
+
+        given: Callable[..., Any] = wrapper
+        for option in reversed(options):
+            given = option(given)
+        return given
+
+    return give
+
+
+def require_out(out: Path | None, how: How) -> None:
+    """Raise SettingError where there is no --out, and something is to be written."""
+    if out is None and not how.looks:
+        raise SettingError("there is no --out", remedy="Name the folder that is to be written to.")
+
+
+def do_job(
+    shell: Shell,
+    job: Job[Any],
+    settings: RunSettings,
+    out: Path | None,
+    how: How,
+    began: float,
+    go_on: str,
+    sentence: Callable[[TrainResult], str],
+) -> None:
+    """Do a job with a display, or show what it would be, see `train_shown` and `show_job`.
+
+    Args:
+        go_on: the command that goes on with the run, but for its --out and --resume.
+    """
+    from corpuskit.train.run import run
+
+    if how.looks or out is None:
+        return show_job(shell, job, settings, how.hourly, how.plans)
+
+    def train(listen: Listener) -> TrainResult:
+        return run(
+            job,
+            out,
+            settings,
+            resume=how.resume,
+            overwrite=how.overwrite,
+            pause_at=how.pause_at,
+            allow_changed_data=how.allow_changed_data,
+            listen=listen,
+            began=began,
         )
-    ):
-        function = option(function)
-    return function
+
+    train_shown(shell, out, f"{go_on} --out {out} --resume", how.tensorboard, train, sentence)
 
 
 def speaks() -> bool:

@@ -11,17 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from corpuskit.cli.model.running import (
-    merged,
-    parse_assignments,
-    run_options,
-    show_job,
-    speaks,
-    train_shown,
-)
+from corpuskit.cli.model.running import How, do_job, require_out, run_options, speaks
 from corpuskit.cli.shell import COUNT, PATH, Shell, shell_options
 from corpuskit.cli.terminal import width_of, wrapped
-from corpuskit.errors import RunError, SettingError, counted
+from corpuskit.errors import RunError, counted
 from corpuskit.run.folder import Run
 from corpuskit.run.layout import SHARDS_MANIFEST
 
@@ -42,18 +35,7 @@ SIZES = ("nano", "tiny", "small", "15m", "124m")
 )
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of weights, order and dropout. Default: 1337.")
 @click.option("--prompt", help="What the samples shown on the way begin with.")
-@click.option(
-    "--set", "assignments", multiple=True, metavar="NAME=VALUE", help="Any setting; --settings lists them."
-)
-@click.option(
-    "--settings",
-    is_flag=True,
-    is_eager=True,
-    expose_value=False,
-    callback=lambda context, _, wanted: list_settings(context) if wanted else None,
-    help="List all settings with their defaults, and what they mean, and end.",
-)
-@run_options
+@run_options(lambda context: list_settings(context))
 @click.option(
     "--verify-resume", is_flag=True, help="Only prove, in some steps, that these settings resume bit for bit."
 )
@@ -63,15 +45,7 @@ def command(
     run: Path,
     out: Path | None,
     recipe: str | None,
-    assignments: tuple[str, ...],
-    plans: bool,
-    hourly: float | None,
-    print_config: bool,
-    resume: bool,
-    overwrite: bool,
-    pause_at: int | None,
-    allow_changed_data: bool,
-    tensorboard: bool,
+    how: How,
     verify_resume: bool,
     **options: Any,
 ) -> None:
@@ -91,34 +65,16 @@ def command(
         message = f"{run}: holds no shards: the build is not finished, or its recipe has no `shards:`"
         remedy = "Call `corpuskit build` with a recipe that has `tokenizer:` and `shards:`."
         raise RunError(message, remedy=remedy)
-    if out is None and not plans and not print_config and not verify_resume:
-        raise SettingError("there is no --out", remedy="Name the folder that the model is to be written to.")
+    if not verify_resume:
+        require_out(out, how)
     # torch takes seconds to load: not before there is something to train.
-    from corpuskit.train import TrainSettings, train_model
+    from corpuskit.train import TrainSettings
     from corpuskit.train.corpus import Corpus
-    from corpuskit.train.settings.recipes import load_training_recipe
 
-    given = {name: value for name, value in options.items() if value is not None}
-    values = merged(
-        load_training_recipe(recipe) if recipe else {}, {**given, **parse_assignments(assignments)}
-    )
-    settings = TrainSettings.checked(values)
-    if plans or print_config:
-        return show_job(shell, Corpus(run), settings, hourly, plans)
-    if verify_resume:
+    settings = TrainSettings.checked(how.values(recipe, options))
+    if verify_resume and not how.looks:
         return prove_resume(shell, run, out or run, settings)
-    assert out is not None
-    into = out
-    how: dict[str, Any] = {"resume": resume, "overwrite": overwrite, "pause_at": pause_at}
-    how |= {"allow_changed_data": allow_changed_data}
-    train_shown(
-        shell,
-        out,
-        f"corpuskit train {run} --out {out} --resume",
-        tensorboard,
-        lambda listen: train_model(run, into, settings, **how, listen=listen, began=began),
-        sentence,
-    )
+    do_job(shell, Corpus(run), settings, out, how, began, f"corpuskit train {run}", sentence)
 
 
 def list_settings(context: click.Context) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import heapq
 from bisect import bisect_left, insort
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -93,10 +93,6 @@ class ExampleOrder:
         """Batches of an epoch, the last one included."""
         return -(-self.examples // self.batch)
 
-    def epoch_of(self, step: int) -> int:
-        """The epoch, from 0, to which a step belongs."""
-        return step // self.steps_per_epoch
-
     def batch_at(self, step: int) -> npt.NDArray[np.int64]:
         """Numbers of the examples of batch `step` of the run, int64 (batch or fewer,)."""
         epoch, place = divmod(step, self.steps_per_epoch)
@@ -113,10 +109,3 @@ class ExampleOrder:
 @lru_cache(maxsize=8)
 def _order(examples: int, seed: int, epoch: int) -> Permutation:
     return Permutation(examples, seed, EXAMPLES, epoch)
-
-
-def epoch_batches(order: ExampleOrder, epoch: int, first: int = 0) -> Iterator[npt.NDArray[np.int64]]:
-    """The batches of one epoch, from its batch `first` on."""
-    start = epoch * order.steps_per_epoch
-    for place in range(first, order.steps_per_epoch):
-        yield order.batch_at(start + place)

@@ -19,6 +19,7 @@ from corpuskit.train.device import process_state
 from corpuskit.train.job import Job, Settings, Setup
 from corpuskit.train.loop import train_step, write_sample
 from corpuskit.train.model import cost as costs
+from corpuskit.train.model.lora import trained_and_frozen
 from corpuskit.train.model.transformer import ModelSettings
 from corpuskit.train.parallel.processes import Grid, processes
 from corpuskit.train.plan.advice import Advice, Facts, advise, expectation
@@ -144,6 +145,7 @@ def _settled(job: Job[Settings], settings: Settings) -> Iterator[tuple[Setup, Gr
         grid = stack.enter_context(processes(settings.tensor_parallel, settings.device))
         stack.enter_context(process_state(grid.device, settings.deterministic))
         folder = folder.parent / grid.texts(folder.name)[0]  # The first process's, for all of them.
+        job.refuse(folder, settings)
         job.open(folder, settings, grid, resumes=False)
         yield job.settle(settings, grid), grid, folder
         grid.barrier()
@@ -172,7 +174,7 @@ def _plan(trainer: Trainer, steps: int, step: float, whole: float, hourly: float
         shape=shape,
         device=f"cpu, {torch.get_num_threads()} threads" if device == "cpu" else device,
         parameters=facts.parameters,
-        trained=sum(each.numel() for each in trainer.learner.model.parameters() if each.requires_grad),
+        trained=trained_and_frozen(trainer.learner.model)[0],
         train_tokens=task.tokens,
         steps=steps,
         tokens=tokens,

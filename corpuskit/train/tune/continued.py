@@ -20,8 +20,8 @@ from corpuskit.train.settings.settings import TrainSettings
 from corpuskit.train.settings.tune import ContinueSettings
 from corpuskit.train.tasks.continued import Continued
 from corpuskit.train.tasks.pretrain import Pretraining, pretraining
-from corpuskit.train.tune.sides import DATA
-from corpuskit.train.tune.texts import SHARDS, is_number, remove_shards, write_shards
+from corpuskit.train.tune.sides import DATA, share_of
+from corpuskit.train.tune.texts import SHARDS, remove_shards, write_shards
 
 
 class Continuation(Corpus):
@@ -63,7 +63,7 @@ class Continuation(Corpus):
                 )
             self.shards = Shards(of_run)
             return
-        if settings.validation is not None and is_number(settings.validation, but="0"):
+        if settings.validation != "0" and share_of(settings.validation) is not None:
             raise SettingError(
                 f"validation = {settings.validation} is no file",
                 remedy="Name texts to measure on, or leave it out: then ends of documents are held out.",

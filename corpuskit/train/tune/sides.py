@@ -124,10 +124,6 @@ class SidesWriter:
 
     def __exit__(self, *error: Any) -> None:
         self._stack.__exit__(*error)
-        # Of a run that is overwritten: it may have had a side that this one has not.
-        for side in SIDES if error[0] is None else ():
-            if side not in self._writers:
-                remove_files(self._folder / side, EXAMPLE_FILES)
 
     def add(self, side: str, **arrays: npt.ArrayLike) -> None:
         """Append an example to a side."""

@@ -17,7 +17,7 @@ from corpuskit.storage.files import UNFINISHED, json_bytes, remove_files, write_
 from corpuskit.tokenizer.tokenizer import Tokenizer
 from corpuskit.train.data.tables import usual
 from corpuskit.train.data.tables.columns import find_columns
-from corpuskit.train.data.tables.row import Account
+from corpuskit.train.data.tables.row import Account, Place
 from corpuskit.train.data.tables.table import open_table
 
 _TEXTS = (".txt", ".text", ".md")
@@ -39,15 +39,6 @@ def remove_shards(data: Path) -> None:
         data.rmdir()
 
 
-def is_number(given: str, but: str) -> bool:
-    """Whether a setting names a number, and not this one."""
-    try:
-        float(given)
-    except ValueError:
-        return False
-    return given != but
-
-
 def is_texts(data: str) -> bool:
     """Whether data are text files, each of which is a document, or a folder of such."""
     path = Path(data)
@@ -65,10 +56,11 @@ def documents(data: str, account: Account) -> Iterator[str]:
             yield str(row.values["text"])
         return
     path = Path(data)
-    paths = (
-        sorted(each for each in path.iterdir() if each.suffix.lower() in _TEXTS) if path.is_dir() else [path]
-    )
-    for file in paths:
+    for number, file in enumerate(sorted(path.iterdir()) if path.is_dir() else [path], 1):
+        place = Place(file.name, number)
+        if file.is_dir() or file.suffix.lower() not in _TEXTS:
+            account.leave(f"it is no file whose name ends in {', '.join(_TEXTS)}", place)
+            continue
         try:
             text = file.read_text(encoding="utf-8-sig")
         except UnicodeDecodeError as error:
@@ -80,9 +72,11 @@ def documents(data: str, account: Account) -> Iterator[str]:
             raise InputError(
                 f"{file}: cannot be read: {error.strerror}", remedy="Look at its rights."
             ) from error
-        if text.strip():
-            account.use()
-            yield text
+        if not text.strip():
+            account.leave("the file is empty", place)
+            continue
+        account.use()
+        yield text
 
 
 def write_shards(

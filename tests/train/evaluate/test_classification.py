@@ -14,7 +14,6 @@ from corpuskit.train.evaluate.classification import (
     calibration_error,
     classification_scores,
     multilabel_scores,
-    paired_bootstrap,
 )
 from corpuskit.train.evaluate.figures import best_index, direction, is_better
 
@@ -106,30 +105,6 @@ def test_macro_f1_of_a_resample_is_that_of_its_rows() -> None:
 def test_what_cannot_be_scored_is_named(gold: Any, shares: Any, says: str) -> None:
     with pytest.raises(SettingError, match=says):
         classification_scores(gold, shares, ["a", "b"])
-
-
-def test_two_models_on_the_same_rows() -> None:
-    rng = np.random.default_rng(3)
-    worse = rng.random(400) < 0.7
-    better = worse | (rng.random(400) < 0.2)
-    found = paired_bootstrap(better, worse, resamples=2000)
-    assert found["difference"] == pytest.approx(better.mean() - worse.mean())
-    assert found["p_value"] == pytest.approx(1 / 2001)
-    assert found["interval"][0] > 0
-    assert paired_bootstrap(worse, worse, resamples=200)["p_value"] == 1.0
-    assert paired_bootstrap(better, worse, seed=4) == paired_bootstrap(better, worse, seed=4)
-    with pytest.raises(SettingError, match="not of the same rows"):
-        paired_bootstrap([1, 0], [1])
-
-
-def test_chance_is_found_as_often_as_it_should_be() -> None:
-    """Of pairs of models that are equally good, about one in ten has a p-value below 0.1."""
-    rng = np.random.default_rng(5)
-    found = [
-        paired_bootstrap(rng.random(60) < 0.5, rng.random(60) < 0.5, resamples=400, seed=i)["p_value"]
-        for i in range(200)
-    ]
-    assert 0.04 < np.mean(np.array(found) < 0.1) < 0.17
 
 
 CURVES = {
