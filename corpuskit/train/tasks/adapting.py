@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
 from corpuskit.errors import SettingError
@@ -16,7 +18,7 @@ from corpuskit.train.model.lora import (
     merged_weights,
 )
 from corpuskit.train.model.transformer import ModelSettings, Stack, Transformer
-from corpuskit.train.settings.tune import Adapting
+from corpuskit.train.settings.tune import Adapting, TuneSettings
 from corpuskit.train.tasks.task import Plain, Tensors
 
 
@@ -58,6 +60,11 @@ class Adaptable(Plain):
             return {}
         own = {name: each for name, each in weights.items() if is_adapter(name) or name == CLASSIFIER}
         return {ADAPTER: adapter_bytes(own, self.lora, self.base)}
+
+
+def tuned_shape(begun: ModelSettings, settings: TuneSettings, classes: int = 0) -> ModelSettings:
+    """The shape of a model that is begun with, as it is tuned: where adapters learn, these alone drop."""
+    return replace(begun, classes=classes, dropout=0.0 if settings.lora_rank else settings.dropout)
 
 
 def lora_of(settings: Adapting, dropout: float) -> LoraSettings | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,12 +16,13 @@ from corpuskit.train.data.tables import usual
 from corpuskit.train.data.tables.columns import Columns, find_columns
 from corpuskit.train.data.tables.labels import LabelCounter, Labels, UnknownLabels
 from corpuskit.train.data.tables.row import Account, Place
-from corpuskit.train.data.tables.splits import TRAIN, TextIndex
+from corpuskit.train.data.tables.splits import TRAIN
 from corpuskit.train.data.tables.table import Table, open_table
 from corpuskit.train.generate.generate import LanguageModel
 from corpuskit.train.model.lora import base_fingerprint
 from corpuskit.train.predict import Classifier
 from corpuskit.train.settings.tune import ClassifySettings, TuneSettings
+from corpuskit.train.tasks.adapting import tuned_shape
 from corpuskit.train.tasks.classify import Classify
 from corpuskit.train.tune.reading import text_ids
 from corpuskit.train.tune.sides import Sides, SidesWriter
@@ -68,7 +69,11 @@ class Classification:
             for number, row in enumerate(labelled_rows(columns, Account())):
                 encoder.add(sides.of_row(number), row)
             for side, others in held.items():
-                told += _add_held_out(encoder, sides, side, others, data)
+                rows = partial(labelled_rows, others)
+                told += [
+                    *others.told,
+                    *sides.add_file(side, data, rows, lambda row: row.texts, encoder.add),
+                ]
             encoder.flush()
             encoder.require_all_labels()
             told += encoder.told()
@@ -79,21 +84,8 @@ class Classification:
     ) -> Classify:
         """Learning the labels that were found."""
         labels = sides[TRAIN].facts["labels"]
-        dropout = 0.0 if settings.lora_rank else settings.dropout
-        shape = replace(begun.model.settings, classes=len(labels), dropout=dropout)
+        shape = tuned_shape(begun.model.settings, settings, len(labels))
         return Classify(settings, shape, labels, sides[TRAIN], sides.get("validation"), base)
-
-
-def _add_held_out(encoder: _Encoder, sides: Sides, side: str, columns: Columns, data: str) -> list[str]:
-    """Encode a held-out file, but for the texts that are learnt from; returns what is to be told of it."""
-    index, account = TextIndex(), Account()
-    for row in labelled_rows(columns, account):
-        index.add(row.place, *row.texts)
-    left, told = sides.held_out(side, index, Path(data).name)
-    for number, row in enumerate(labelled_rows(columns, Account())):
-        if number not in left:
-            encoder.add(side, row)
-    return [*columns.told, *account.sentences(), *told]
 
 
 def open_data(data: str, settings: TuneSettings) -> Table:

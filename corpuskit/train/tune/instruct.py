@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +11,11 @@ from corpuskit.errors import SettingError, counted
 from corpuskit.train.data.examples import Examples
 from corpuskit.train.data.tables.conversations import Conversation, find_conversations
 from corpuskit.train.data.tables.row import Account
-from corpuskit.train.data.tables.splits import TRAIN, TextIndex
+from corpuskit.train.data.tables.splits import TRAIN
 from corpuskit.train.generate.generate import LanguageModel
 from corpuskit.train.generate.turns import Speech
 from corpuskit.train.settings.tune import InstructSettings
+from corpuskit.train.tasks.adapting import tuned_shape
 from corpuskit.train.tasks.instruct import Instruct
 from corpuskit.train.tune.classify import open_data
 from corpuskit.train.tune.sides import Sides, SidesWriter
@@ -42,7 +42,8 @@ class Instruction:
             for number, each in enumerate(found.read(Account())):
                 encoder.add(sides.of_row(number), each)
             for side, file in sides.files.items():
-                told += _add_held_out(encoder, sides, side, file, settings, data)
+                others = find_conversations(open_data(file, settings), settings.columns)
+                told += [*others.told, *sides.add_file(side, data, others.read, _texts, encoder.add)]
             told += encoder.told()
         return told
 
@@ -51,9 +52,7 @@ class Instruction:
     ) -> Instruct:
         """Learning the answers."""
         train = sides[TRAIN]
-        shape = replace(
-            begun.model.settings, classes=0, dropout=0.0 if settings.lora_rank else settings.dropout
-        )
+        shape = tuned_shape(begun.model.settings, settings)
         return Instruct(
             settings,
             shape,
@@ -78,20 +77,6 @@ def require_decoder(begun: LanguageModel) -> None:
 
 def _texts(each: Conversation) -> Iterator[str]:
     return (turn.text for turn in each.turns)
-
-
-def _add_held_out(
-    encoder: _Encoder, sides: Sides, side: str, file: str, settings: InstructSettings, data: str
-) -> list[str]:
-    found = find_conversations(open_data(file, settings), settings.columns)
-    index, account = TextIndex(), Account()
-    for each in found.read(account):
-        index.add(each.place, *_texts(each))
-    left, told = sides.held_out(side, index, Path(data).name)
-    for number, each in enumerate(found.read(Account())):
-        if number not in left:
-            encoder.add(side, each)
-    return [*found.told, *account.sentences(), *told]
 
 
 class _Encoder:

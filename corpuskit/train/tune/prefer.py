@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +13,12 @@ from corpuskit.errors import SettingError
 from corpuskit.train.data.examples import Examples
 from corpuskit.train.data.tables.conversations import Preference, find_preferences
 from corpuskit.train.data.tables.row import Account
-from corpuskit.train.data.tables.splits import TRAIN, TextIndex
+from corpuskit.train.data.tables.splits import TRAIN
 from corpuskit.train.generate.generate import LanguageModel
 from corpuskit.train.generate.turns import Speech
 from corpuskit.train.model.loss import IGNORED
 from corpuskit.train.settings.tune import PreferSettings
+from corpuskit.train.tasks.adapting import tuned_shape
 from corpuskit.train.tasks.prefer import ANSWERS, Prefer, pair_answers
 from corpuskit.train.tasks.tuned import padded
 from corpuskit.train.tune.classify import open_data
@@ -49,7 +49,8 @@ class Preferring:
             for number, each in enumerate(found.read(Account())):
                 encoder.add(sides.of_row(number), each)
             for side, file in sides.files.items():
-                told += _add_held_out(encoder, sides, side, file, settings, data)
+                others = find_preferences(open_data(file, settings), settings.columns)
+                told += [*others.told, *sides.add_file(side, data, others.read, _texts, encoder.add)]
             encoder.flush()
             told += encoder.told()
         return told
@@ -58,28 +59,12 @@ class Preferring:
         self, settings: PreferSettings, begun: LanguageModel, sides: Mapping[str, Examples], base: str
     ) -> Prefer:
         """Learning to favour the chosen answers."""
-        shape = replace(
-            begun.model.settings, classes=0, dropout=0.0 if settings.lora_rank else settings.dropout
-        )
+        shape = tuned_shape(begun.model.settings, settings)
         return Prefer(settings, shape, sides[TRAIN], sides.get("validation"), base)
 
 
 def _texts(each: Preference) -> Iterator[str]:
     return (turn.text for turn in (*each.prompt, *each.chosen, *each.rejected))
-
-
-def _add_held_out(
-    encoder: _Encoder, sides: Sides, side: str, file: str, settings: PreferSettings, data: str
-) -> list[str]:
-    found = find_preferences(open_data(file, settings), settings.columns)
-    index, account = TextIndex(), Account()
-    for each in found.read(account):
-        index.add(each.place, *_texts(each))
-    left, told = sides.held_out(side, index, Path(data).name)
-    for number, each in enumerate(found.read(Account())):
-        if number not in left:
-            encoder.add(side, each)
-    return [*found.told, *account.sentences(), *told]
 
 
 class _Encoder:

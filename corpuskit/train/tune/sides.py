@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 import numpy.typing as npt
 
 from corpuskit.errors import SettingError, counted
 from corpuskit.storage.files import UNFINISHED, remove_files
 from corpuskit.train.data.examples import ExamplesWriter
-from corpuskit.train.data.tables.row import Place
+from corpuskit.train.data.tables.row import Account, Place
 from corpuskit.train.data.tables.splits import TEST, TRAIN, VALIDATION, Cut, TextIndex, cut, overlap
 from corpuskit.train.settings.tune import TuneSettings
 
@@ -51,6 +51,17 @@ def share_of(given: str | None) -> float | None:
         return None if given is None else float(given)
     except ValueError:
         return None
+
+
+class HasPlace(Protocol):
+    """A row, or what was made of one."""
+
+    @property
+    def place(self) -> Place:
+        """Where it stands."""
+
+
+Placed = TypeVar("Placed", bound=HasPlace)
 
 
 class Sides:
@@ -104,10 +115,31 @@ class Sides:
         assert self._cut is not None
         return self.index.subset(self._cut.rows(TRAIN))
 
-    def held_out(self, side: str, index: TextIndex, name: str) -> tuple[set[int], list[str]]:
-        """Numbers of a held-out file's rows that are left out, and what is to be told of them."""
-        found = overlap(self.learnt(), index, split=side, name=name)
-        return set(found.left_out.tolist()), found.sentences()
+    def add_file(
+        self,
+        side: str,
+        data: str,
+        rows: Callable[[Account], Iterable[Placed]],
+        texts: Callable[[Placed], Iterable[str]],
+        add: Callable[[str, Placed], None],
+    ) -> list[str]:
+        """Encode a held-out file without the examples that are learnt from; returns what is to be told.
+
+        Args:
+            data: what is learnt from.
+            rows: reads the file; twice.
+            texts: of a row, those by which it is known again.
+            add: encodes a row of a side.
+        """
+        index, account = TextIndex(), Account()
+        for row in rows(account):
+            index.add(row.place, *texts(row))
+        found = overlap(self.learnt(), index, split=side, name=Path(data).name)
+        left = set(found.left_out.tolist())
+        for number, row in enumerate(rows(Account())):
+            if number not in left:
+                add(side, row)
+        return [*account.sentences(), *found.sentences()]
 
 
 class SidesWriter:

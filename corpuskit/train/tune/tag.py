@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +13,11 @@ from corpuskit.tokenizer.tokenizer import Tokenizer
 from corpuskit.train.data.examples import Examples
 from corpuskit.train.data.tables.conll import Sentence, Tagged, read_conll
 from corpuskit.train.data.tables.row import Account
-from corpuskit.train.data.tables.splits import TRAIN, TextIndex
+from corpuskit.train.data.tables.splits import TRAIN
 from corpuskit.train.evaluate.tagging import spans
 from corpuskit.train.generate.generate import LanguageModel
 from corpuskit.train.settings.tune import TagSettings
+from corpuskit.train.tasks.adapting import tuned_shape
 from corpuskit.train.tasks.tag import Tag
 from corpuskit.train.tune.sides import Sides, SidesWriter
 
@@ -37,7 +37,7 @@ class Tagging:
         found, account = _open(data, settings), Account()
         sides, counts, kinds = Sides(settings), Counter[str](), Counter[str]()
         for each in found.sentences(account):
-            sides.add(each.place, " ".join(each.words))
+            sides.add(each.place, *_texts(each))
             counts.update(each.tags)
             if found.scheme != "plain":
                 kinds.update(span.kind for span in spans(each.tags, found.scheme, settings.mode))
@@ -53,7 +53,9 @@ class Tagging:
             for number, each in enumerate(found.sentences(Account())):
                 encoder.add(sides.of_row(number), each)
             for side, file in sides.files.items():
-                told += _add_held_out(encoder, sides, side, _open(file, settings), data)
+                # As the tags that are learnt are: of its own it might be taken for another.
+                others = _open(file, settings.model_copy(update={"scheme": found.scheme}))
+                told += [*others.told, *sides.add_file(side, data, others.sentences, _texts, encoder.add)]
             writer.require("no sentence fits")
             told += encoder.told()
         return told
@@ -63,11 +65,14 @@ class Tagging:
     ) -> Tag:
         """Learning the tags that were found."""
         facts = sides[TRAIN].facts
-        dropout = 0.0 if settings.lora_rank else settings.dropout
-        shape = replace(begun.model.settings, classes=len(facts["tags"]), dropout=dropout)
+        shape = tuned_shape(begun.model.settings, settings, len(facts["tags"]))
         return Tag(
             settings, shape, facts["tags"], facts["scheme"], sides[TRAIN], sides.get("validation"), base
         )
+
+
+def _texts(each: Sentence) -> tuple[str, ...]:
+    return (" ".join(each.words),)
 
 
 def _open(data: str, settings: TagSettings) -> Tagged:
@@ -83,17 +88,6 @@ def _said(counts: Counter[str], kinds: Counter[str], settings: TagSettings) -> s
         return f"{words}: {shown}"
     shown = ", ".join(f"{kind}: {count:,}" for kind, count in sorted(kinds.items())[:_SHOWN])
     return f"{words}; {counted(kinds.total(), 'span')} counted as {settings.mode} does: {shown}"
-
-
-def _add_held_out(encoder: _Encoder, sides: Sides, side: str, found: Tagged, data: str) -> list[str]:
-    index, account = TextIndex(), Account()
-    for each in found.sentences(account):
-        index.add(each.place, " ".join(each.words))
-    left, told = sides.held_out(side, index, Path(data).name)
-    for number, each in enumerate(found.sentences(Account())):
-        if number not in left:
-            encoder.add(side, each)
-    return [*found.told, *account.sentences(), *told]
 
 
 def word_ids(
