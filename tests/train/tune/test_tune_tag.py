@@ -46,6 +46,14 @@ def test_spans_and_words_are_counted_before_the_first_step(tagger: Run) -> None:
     assert "tags that are not known from training count as wrong: 'I-ORG' (1)" in tagger.told
 
 
+def test_held_out_tags_are_read_in_the_scheme_of_those_learnt(random_model: Path, tmp_path: Path) -> None:
+    """By themselves, tags that are all I- would be taken for IOB1."""
+    held = conll(tmp_path / "held.conll", [[("York", "I-LOC"), ("is", "O")]])
+    train = conll(tmp_path / "train.conll", SENTENCES)
+    found = tune(random_model, train, tmp_path / "out", "tag", steps=1, batch_rows=2, validation=str(held))
+    assert [each for each in found.told if each.startswith("tags:")] == ["tags: spans by IOB2: LOC, PER"]
+
+
 def test_both_ways_to_count_spans() -> None:
     gold = [["B-PER", "O", "O", "B-LOC", "I-LOC"], ["B-LOC", "O", "O"]]
     said = [["I-PER", "O", "O", "B-LOC", "I-LOC"], ["B-LOC", "O", "O"]]
