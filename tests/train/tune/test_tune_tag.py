@@ -51,7 +51,8 @@ def test_held_out_tags_are_read_in_the_scheme_of_those_learnt(random_model: Path
     held = conll(tmp_path / "held.conll", [[("York", "I-LOC"), ("is", "O")]])
     train = conll(tmp_path / "train.conll", SENTENCES)
     found = tune(random_model, train, tmp_path / "out", "tag", steps=1, batch_rows=2, validation=str(held))
-    assert [each for each in found.told if each.startswith("tags:")] == ["tags: spans by IOB2: LOC, PER"]
+    told = [each for each in found.told.splitlines() if each.startswith("tags:")]
+    assert told == ["tags: spans by IOB2: LOC, PER"]
 
 
 def test_both_ways_to_count_spans() -> None:
