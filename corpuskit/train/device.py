@@ -70,14 +70,22 @@ def choose_device(wanted: str) -> str:
     return wanted
 
 
+_CPU_BF16 = ("_is_amx_tile_supported", "_is_avx512_bf16_supported")
+
+
 def bf16_pays(device: torch.device) -> bool:
-    """Whether bfloat16 matrix products are faster here: GPUs that have them, and CPUs with AMX tiles."""
+    """Whether bfloat16 matrix products are faster here: GPUs and CPUs that have instructions for them.
+
+    A CPU's are Intel's tiles (AMX, since 2023) and AVX512_BF16 (AMD since Zen 4, Intel since 2020). With the
+    latter alone a Zen 5 multiplies 1,024 x 384 by 384 x 1,536 4.6 times as fast as in float32, and a step of
+    15 million parameters takes 0.41 of the time.
+    """
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type == "mps":
         return False  # Nobody has measured it.
-    probe = getattr(torch.cpu, "_is_amx_tile_supported", None)
-    return bool(probe and probe())
+    probes = (getattr(torch.cpu, name, None) for name in _CPU_BF16)
+    return any(probe is not None and probe() for probe in probes)
 
 
 def peak_flops(device: str, precision: str) -> float | None:
@@ -239,7 +247,8 @@ def on_device(batch: Tensors, device: torch.device, *, by_ends: bool = False) ->
 WORTH_FLOPS = 5e13
 """Operations of a whole run on a CPU from which on compiling pays: some five minutes at 150 GFLOP/s."""
 
-_ALIKE = 0.4  # of a gradient's norm: compiled blocks draw other dropout masks
+_ALIKE = {"cpu": 0.05, "cuda": 0.4}
+"""How far norms of gradients may lie apart: on a GPU compiled blocks draw other dropout masks."""
 
 
 def compiling_pays(device: str, flops: float) -> bool:
@@ -277,11 +286,12 @@ def compile_blocks(model: Transformer, loss: Callable[[], Tensor]) -> str:
         Why it failed, in one line; nothing where it did not.
     """
     zeros = _filled(model)
+    alike = _ALIKE.get(next(model.parameters()).device.type, max(_ALIKE.values()))
     usual = _gradient_norms(model, loss)
     compile_parts(model)
     try:
         found = _gradient_norms(model, loss)
-        other = [name for name, norm in usual.items() if not abs(found[name] - norm) <= _ALIKE * norm]
+        other = [name for name, norm in usual.items() if not abs(found[name] - norm) <= alike * norm]
         failure = (
             f"the gradient of {other[0]} is {found[other[0]]:g} long, not {usual[other[0]]:g}"
             if other
@@ -304,17 +314,23 @@ def compile_blocks(model: Transformer, loss: Callable[[], Tensor]) -> str:
 
 @torch.no_grad()
 def _filled(model: Transformer) -> list[Tensor]:
-    """Fill matrices of zeros with something: before the first step no gradient comes past them."""
+    """Fill matrices of zeros with something: before the first step no gradient comes past them.
+
+    With random numbers, which keep the rank: through matrices of a wave, whose rank is two, the norms
+    of gradients were half as long again under one dropout mask as under another.
+    """
+    generator = torch.Generator().manual_seed(0)  # Of its own: steps draw from the other.
     found: list[Tensor] = [each for each in model.parameters() if each.dim() == 2 and not each.any()]
     for weight in found:
-        numbers = torch.arange(weight.numel(), dtype=torch.float32, device=weight.device).mul_(1.618).sin_()
-        weight.copy_(numbers.mul_(weight.shape[1] ** -0.5).view_as(weight))
+        weight.copy_(torch.randn(weight.shape, generator=generator).mul_(weight.shape[1] ** -0.5))
     return found
 
 
 def _gradient_norms(model: Transformer, loss: Callable[[], Tensor]) -> dict[str, float]:
     """Of the matrices, by name, in one backward pass; the gradients are dropped again."""
-    loss().backward()  # type: ignore[no-untyped-call]
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        loss().backward()  # type: ignore[no-untyped-call]
     norms = {
         name: float(each.grad.float().norm())
         for name, each in model.named_parameters()

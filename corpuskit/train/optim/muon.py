@@ -22,6 +22,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from corpuskit.train.device import bf16_pays
 from corpuskit.train.model.cost import batch_size
 from corpuskit.train.parallel.layout import Layout, Rank
 
@@ -55,11 +56,8 @@ def orthogonalise(matrices: Tensor, dtype: torch.dtype | None = None) -> Tensor:
 
 
 def _iteration_type(matrices: Tensor) -> torch.dtype:
-    wide = min(matrices.shape[1:]) >= _BF16_WIDTH
-    if matrices.device.type == "cpu":
-        probe = getattr(torch.cpu, "_is_amx_tile_supported", None)
-        return torch.bfloat16 if wide and probe and probe() else torch.float32
-    return torch.bfloat16 if matrices.device.type == "cuda" else torch.float32
+    wide = matrices.device.type == "cuda" or min(matrices.shape[1:]) >= _BF16_WIDTH
+    return torch.bfloat16 if wide and bf16_pays(matrices.device) else torch.float32
 
 
 @dataclass(frozen=True)
