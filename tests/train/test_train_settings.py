@@ -10,8 +10,10 @@ from corpuskit.train import PRESETS, TrainSettings
 from corpuskit.train.model.cost import parameter_count
 from corpuskit.train.optim.optimizer import Schedule
 from corpuskit.train.settings.defaults import batch_tokens_for_steps
+from corpuskit.train.settings.distil import DistilSettings
 from corpuskit.train.settings.resolve import choose_size, model_settings, regularise, resolve
 from corpuskit.train.settings.settings import GROUPS
+from corpuskit.train.settings.tune import TagSettings
 
 
 def test_faults_are_named_together_with_the_nearest_name() -> None:
@@ -142,3 +144,18 @@ def test_batch_and_rate_follow_the_rules_where_they_are_open() -> None:
     assert chosen("cuda", steps=20_000)[0] == batch_tokens_for_steps(20_000)
     assert chosen("cuda", minutes=5) == (tokens, tuned)
     assert chosen("cuda", batch_rows=4) == (tokens // 2, pytest.approx(tuned / 2**0.5))
+
+
+@pytest.mark.parametrize("given", ["0,100", "[0, 100]", "[0,100]"])
+def test_lists_are_read_with_commas_and_as_yaml(given: str) -> None:
+    settings = [kind.checked({"sample_at": given}) for kind in (TrainSettings, TagSettings, DistilSettings)]
+    assert {each.sample_at for each in settings} == {(0, 100)}
+
+
+def test_names_and_weights_are_read_as_yaml_and_json_too() -> None:
+    for given in ("q,up", "[q, up]", '["q", "up"]'):
+        assert TagSettings.checked({"lora_rank": 1, "lora_targets": given}).lora_targets == ("q", "up")
+    for given in ("no:2,wiki:1", "{no: 2, wiki: 1}", '{"no": 2, "wiki": 1}'):
+        assert TrainSettings.checked({"mixture": given}).mixture == {"no": 2.0, "wiki": 1.0}
+    with pytest.raises(SettingError, match=r"sample_at = '\[0, 100': .*no list in YAML"):
+        TrainSettings.checked({"sample_at": "[0, 100"})

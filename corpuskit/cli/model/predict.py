@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from corpuskit.cli.model.running import parse_assignments
 from corpuskit.cli.shell import COUNT, PATH, Shell, shell_options
-from corpuskit.errors import SettingError, counted
+from corpuskit.errors import SettingError, counted, nearest
 
 if TYPE_CHECKING:
     from corpuskit.train.predict import Classifier, Prediction, TaggedWords, Tagger
+
+_READING = ("delimiter", "header", "encoding")
 
 _WIDE = 60
 """Characters of a text that a table shows."""
@@ -25,6 +28,12 @@ _WIDE = 60
 @click.option("--text", help="Column of the texts, by name or number. Default: by its usual names.")
 @click.option("--pair", help="Column of the second text of each row.")
 @click.option("--delimiter", help="Between the cells of a CSV file; found without it.")
+@click.option(
+    *("--set", "assignments"),
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="How a table is read, where that is not found: header, encoding, delimiter.",
+)
 @click.option("--batch", type=COUNT, default=32, help="Texts that are read at once.")
 @click.option("--device", default="auto", help="Where it is computed: auto, cpu, cuda.")
 @shell_options
@@ -35,6 +44,7 @@ def command(
     text: str | None,
     pair: str | None,
     delimiter: str | None,
+    assignments: tuple[str, ...],
     batch: int,
     device: str,
 ) -> None:
@@ -61,10 +71,17 @@ def command(
     elif not data.strip():
         raise SettingError("the text is empty", remedy="Give a text, a file, or - for standard input.")
     if isinstance(predictor, Tagger):
-        if pair is not None or delimiter is not None:
-            raise SettingError("--pair and --delimiter are for classifiers", remedy="Leave them out.")
+        if pair is not None or delimiter is not None or assignments:
+            raise SettingError("--pair, --delimiter and --set are for classifiers", remedy="Leave them out.")
         return _tag(shell, predictor, data, lines, text, batch)
-    _classify(shell, predictor, data, lines, {"text": text, "pair": pair, "delimiter": delimiter}, batch)
+    reading = {"delimiter": delimiter} if delimiter is not None else {}
+    reading |= parse_assignments(assignments)
+    if other := reading.keys() - _READING:
+        raise SettingError(
+            f"--set {sorted(other)[0]} says nothing of how a table is read",
+            remedy=nearest(sorted(other)[0], _READING),
+        )
+    _classify(shell, predictor, data, lines, {"text": text, "pair": pair, **reading}, batch)
 
 
 def _classify(

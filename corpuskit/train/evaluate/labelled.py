@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from corpuskit.errors import EmptyError, SettingError, counted
+from corpuskit.errors import EmptyError, InputError, SettingError, counted
 from corpuskit.storage.files import read_sealed
 from corpuskit.train.data.tables.conll import Sentence, read_conll
 from corpuskit.train.data.tables.labels import Labels, UnknownLabels
@@ -27,6 +27,7 @@ TASKS = ("classify", "tag")
 """Of fine-tuning those whose models are scored on labels."""
 
 _COLUMNS = ("text", "pair", "label")
+_READ_AS = "Write it as CSV in UTF-8: commas between the cells, the columns' names in the first row."
 _UNKNOWN = "\x00"  # Stands for a tag that the model does not know: no prediction is it.
 
 
@@ -87,7 +88,13 @@ def labelled_file(path: Path, task: str, settings: Mapping[str, Any]) -> Labelle
     found = LabelledFile(path, path.name, task, settings)
     account = Account()
     rows: Iterator[Any] = found.rows(account) if task == "classify" else found.sentences(account)
-    if next(rows, None) is None:
+    try:
+        first = next(rows, None)
+    except (SettingError, InputError) as error:
+        if "--set" not in error.remedy:  # Which fine-tuning has for it, and evaluation has not.
+            raise
+        raise type(error)(error.message, remedy=_READ_AS) from error
+    if first is None:
         raise EmptyError(f"{path}: no row can be used", remedy="; ".join(account.sentences()) or "Add some.")
     return found
 

@@ -12,25 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, TypeVar
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from corpuskit.errors import SettingError, nearest
+from corpuskit.train.settings.values import listed, weighed
 
 ObjectiveName = Literal["causal", "masked", "spans"]
 
 MUON_RATIO = 2.0
 """Muon's rate over AdamW's: of once, twice and four times twice is best by little (4 layers of 128 on
 Shakespeare)."""
-
-
-def _numbers(value: Any) -> Any:
-    """A list of numbers as the command line has it: 500,5000."""
-    return [part.strip() for part in value.split(",")] if isinstance(value, str) else value
-
-
-def _weights(value: Any) -> Any:
-    """Weights of sources as the command line has them: books:2,wiki:1."""
-    if not isinstance(value, str):
-        return value
-    parts = [part.strip().rpartition(":") for part in value.split(",")]
-    return {source: weight for source, _, weight in parts}
 
 
 class _Group(BaseModel):
@@ -65,7 +53,7 @@ class Shape(_Group):
     rope_base: float = Field(default=10_000.0, gt=1)
     softcap: float = Field(default=0.0, ge=0)
     norm_eps: float = Field(default=0.0, ge=0)
-    rope_scaling: Annotated[tuple[float, ...], BeforeValidator(_numbers)] = ()
+    rope_scaling: Annotated[tuple[float, ...], BeforeValidator(listed)] = ()
     tie_embeddings: bool | None = None
     dropout: float | None = Field(default=None, ge=0, lt=1)
     init_from: str | None = None
@@ -91,7 +79,7 @@ class Learning(_Group):
     mask_rate: float = Field(default=0.3, gt=0, lt=1)
     span_density: float = Field(default=0.15, gt=0, lt=1)
     span_length: float = Field(default=3.0, ge=1)
-    mixture: Annotated[dict[str, Annotated[float, Field(ge=0)]] | None, BeforeValidator(_weights)] = None
+    mixture: Annotated[dict[str, Annotated[float, Field(ge=0)]] | None, BeforeValidator(weighed)] = None
 
 
 class Batching(_Group):
@@ -167,7 +155,7 @@ class Watching(_Group):
     save_every: int | None = Field(default=None, ge=1)
     keep: int = Field(default=2, ge=1)
     prompt: str = ""
-    sample_at: Annotated[tuple[Annotated[int, Field(ge=0)], ...], BeforeValidator(_numbers)] = ()
+    sample_at: Annotated[tuple[Annotated[int, Field(ge=0)], ...], BeforeValidator(listed)] = ()
 
 
 class Computing(_Group):

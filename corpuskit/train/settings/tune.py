@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
 from corpuskit.train.settings.settings import RunSettings, TrainSettings, _Group
+from corpuskit.train.settings.values import listed
 
-
-def _names(value: Any) -> Any:
-    """A list of names as the command line has it: q,v."""
-    return tuple(part.strip() for part in value.split(",")) if isinstance(value, str) else value
-
-
-Names = Annotated[tuple[str, ...], BeforeValidator(_names)]
+Names = Annotated[tuple[str, ...], BeforeValidator(listed)]
 
 
 class Adapting(_Group):
@@ -83,7 +78,8 @@ class ClassifySettings(TuneSettings):
             the "first".
         long_texts: what is kept of a text longer than the context: its "start", its "end", or "both", half of
             each.
-        class_weights: "balanced" lets each label weigh as much as any other, however rare it is.
+        class_weights: "balanced" lets each label weigh as much as any other, however rare it is; of several
+            labels a text, the texts with a label as much as those without it.
         label_smoothing: share of a target that is spread over all labels.
         teacher: a model that was fine-tuned for the same labels, whose answers to the texts are learnt too
             (arXiv:1503.02531); it is asked once, before the first step.

@@ -174,9 +174,10 @@ def _missing(table: Table, name: str, usual: Sequence[str], column: str = "") ->
     how = f"Name the column of the {name}, or give its number."
     if table.doubt:
         cells = " | ".join(plain_name(cell)[:40] for cell in table.first_row)
-        how = f"The first row ({cells}) looks like data: {table.doubt}. {how} If it has names, say --header."
+        doubt = f"The first row ({cells}) looks like data: {table.doubt}."
+        how = f"{doubt} {how} If it has names, --set header=true."
     elif len(table.columns) == 1 and table.first_row:
-        how = f"{how} If cells are parted by something else than , ; tab or |, say --delimiter."
+        how = f"{how} If cells are parted by something else than , ; tab or |, --set delimiter=..."
     return SettingError(f"{table.name}: {what}", remedy=f"{known} {how}")
 
 

@@ -172,7 +172,7 @@ def _choose(
     for column in (word, tag):
         if isinstance(column, str) and not column.isdecimal():
             message = f"{name}: its columns have no names, and {column!r} is asked for"
-            raise SettingError(message, remedy="Give their numbers, from 1.")
+            raise SettingError(message, remedy="Give their numbers, from 1: --set word=1 --set tag=2.")
     head = _head(path)
     require_text(head, name, encoding)
     lines = (cells for _, cells in _lines(path, name, encoding) if cells and not _is_comment(cells))
@@ -190,7 +190,7 @@ def _choose(
             raise SettingError(message, remedy=f"Give a number from 1 to {len(first)}.")
     if tagged and chosen[0] == chosen[1]:
         message = f"{name}: words and tags would both be column {chosen[0]} of {len(first)}"
-        raise SettingError(message, remedy="Give two columns.")
+        raise SettingError(message, remedy="Give two columns: --set word=1 --set tag=2.")
     kind = "CoNLL-U" if universal else f"CoNLL, {len(first)} columns"
     return (chosen[0], chosen[1], universal), [f"{kind}: words in column {chosen[0]}, tags in {chosen[1]}"]
 

@@ -103,14 +103,12 @@ class DelimitedFile:
                 place, record.kind, why or record.problem, f"{remedy}." if why else "Mend the line."
             )
         if any("\0" in cell for cell in cells):
-            return Problem(
-                place, "nul", "a NUL byte in the text", "Take it out, or say the file's --encoding."
-            )
+            return Problem(place, "nul", "a NUL byte in the text", "Take it out, or --set encoding=...")
         short = any(names[len(cells) :]) and len(cells) < len(names)
         if any(cells[len(names) :]) or short:
             by = NAMES.get(self.shape.delimiter, repr(self.shape.delimiter))
             why = f"{len(cells)} cells, parted by {by}, under {len(names)} columns"
-            remedy = "Quote cells that hold the delimiter, or name another one: --delimiter."
+            remedy = "Quote cells that hold the delimiter, or name another one: --set delimiter=..."
             return Problem(place, "ragged", why, remedy)
         return None
 

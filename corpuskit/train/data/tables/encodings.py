@@ -39,7 +39,7 @@ def require_text(head: bytes, name: str, encoding: str) -> None:
         return
     if head.count(0) > _ZEROS * len(head) and len(head) > 1:
         order = "le" if head[1::2].count(0) >= head[::2].count(0) else "be"
-        remedy = f"If it is UTF-16, say so: --encoding utf-16-{order}; else take it out."
+        remedy = f"If it is UTF-16, say so: --set encoding=utf-16-{order}; else take it out."
         raise InputError(f"{name}: it has no text in UTF-8, but {head.count(0):,} zero bytes", remedy=remedy)
     if seems_binary(head):
         raise InputError(f"{name}: its bytes are control characters in large part", remedy="Take it out.")
@@ -65,7 +65,7 @@ def not_utf8(path: str, line: int, data: bytes) -> tuple[str, str]:
         )
         return f"{at}; {others} ASCII are", "Mend the line, or leave it out: the file has two encodings."
     guess = "windows-1252 if it is Western European"
-    remedy = f"Say its encoding (--encoding, {guess}), or convert it: iconv -f WINDOWS-1252 -t UTF-8"
+    remedy = f"Say its encoding (--set encoding=..., {guess}), or convert it: iconv -f WINDOWS-1252 -t UTF-8"
     return f"{at}, nor is any of the {counted(odd, 'line')} with letters beyond ASCII", remedy
 
 

@@ -108,7 +108,10 @@ def choose_split(name: str, there: Sequence[str], split: str | None) -> str:
     if split is None:
         if len(there) == 1 or "train" in there:
             return there[0] if len(there) == 1 else "train"
-        raise SettingError(f"{name}: it has the splits {', '.join(there)}", remedy="Name one with split.")
+        raise SettingError(
+            f"{name}: it has the splits {', '.join(there)}",
+            remedy="Give the files, or the saved folder, of one of them alone.",
+        )
     by_name = {known_split(each): each for each in there} | {each: each for each in there}
     found = by_name.get(split) or by_name.get(known_split(split))
     if found is None:
@@ -169,7 +172,7 @@ def _of_folder(folder: Path, split: str | None) -> Found:
     there = sorted(each for each in by_split if each)
     if not there and split is not None:
         message = f"{folder}: no split {split!r}: no file is called train, validation or test"
-        raise SettingError(message, remedy="Leave split out, or name the file.")
+        raise SettingError(message, remedy="Name the file, without a split.")
     chosen = choose_split(str(folder), there, split) if there else ""
     if there and by_split.get(""):
         passed.append(f"{len(by_split[''])} tables whose names tell no split are passed over")

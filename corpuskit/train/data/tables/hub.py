@@ -32,7 +32,10 @@ def hub_table(data: str, split: str | None) -> ColumnFile:
     chosen = choose_split(data, there, split)
     dataset = loaded[chosen]
     if not len(dataset):
-        raise EmptyError(f"{data}: split {chosen!r} has no row", remedy="Name another split.")
+        raise EmptyError(
+            f"{data}: split {chosen!r} has no row",
+            remedy="Save another split by itself, and give its folder.",
+        )
 
     @contextmanager
     def opened(columns: list[str] | None) -> Iterator[Batches]:

@@ -148,7 +148,8 @@ def find_shape(
         named = "names given" if columns else "numbers"
         if doubt:
             told.append(
-                f"the first row is taken for data ({doubt}): columns have {named} (--header: it has names)"
+                f"the first row is taken for data ({doubt}): columns have {named} "
+                "(--set header=true: it has names)"
             )
         else:
             told.append("the first row is taken for the columns' names")
@@ -196,8 +197,8 @@ def _delimiter(
         return best[1], [f"cells are parted by {NAMES[best[1]]}"]
     if table:
         looked = ", ".join(NAMES[each] for each in DELIMITERS)
-        return own, [f"one column: of {looked} none parts the first rows alike (--delimiter names another)"]
-    return "", ["each line is a text (--delimiter parts lines into cells)"]
+        return own, [f"one column: of {looked} none parts the first rows alike (--set delimiter=... does)"]
+    return "", ["each line is a text (--set delimiter=... parts lines into cells)"]
 
 
 def _score(sample: list[Record], own: bool, columns: Sequence[str] | None) -> tuple[float, ...] | None:
