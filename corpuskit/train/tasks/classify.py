@@ -30,7 +30,9 @@ class Classify(Tuned):
     """A label of each text out of a list, or any number of them; a `Task`.
 
     Examples have "ids" and "labels", the numbers of the labels that hold. The loss is the cross entropy of
-    the label, or with several the mean over labels of that of each by itself. Where a teacher has answered
+    the label, or with several the mean over labels of that of each by itself; balanced, what is lost on a
+    label that holds counts as often as there are texts without it to one with it, as `pos_weight` of torch's
+    BCEWithLogitsLoss has it. Where a teacher has answered
     those that are learnt from have "teacher" too, its logits: float32, by their bits. KL(teacher || student)
     then has a share of the loss, see `corpuskit.train.model.distances`; what is measured is the rest alone.
 
@@ -129,7 +131,8 @@ class Classify(Tuned):
             weight = weights[labels.clamp_min(0)] if balanced else torch.ones_like(each)
             return (each * weight * (labels >= 0)).sum()
         ours, theirs = (torch.stack([side, torch.zeros_like(side)], 2) for side in (logits, teacher))
-        each = divergence(ours.flatten(0, 1), theirs.flatten(0, 1), t=t).view_as(logits) * weights
+        each = divergence(ours.flatten(0, 1), theirs.flatten(0, 1), t=t).view_as(logits)
+        each = each * torch.where(labels == 1, weights, 1.0)
         return (each * (labels != IGNORED)).sum() / len(self.labels)
 
     def loss_of(self, logits: Tensor, labels: Tensor) -> Tensor:
@@ -146,7 +149,9 @@ class Classify(Tuned):
                 label_smoothing=smoothing,
             )
         targets = labels.clamp_min(0).to(logits.dtype) * (1 - smoothing) + smoothing / 2
-        each = functional.binary_cross_entropy_with_logits(logits, targets, weights, reduction="none")
+        each = functional.binary_cross_entropy_with_logits(
+            logits, targets, pos_weight=weights, reduction="none"
+        )
         return (each * (labels != IGNORED)).sum() / len(self.labels)
 
     def count(self, batch: Tensors) -> float:
@@ -193,11 +198,19 @@ class Classify(Tuned):
         }
 
     def _class_weights(self) -> Tensor:
-        """What each label weighs: 1, or so that all of them weigh the same together."""
+        """What each label weighs: 1, or so that all of them weigh the same together.
+
+        Of several labels it is what a text with the label weighs where one without it weighs 1: so that both
+        weigh the same together (torch's BCEWithLogitsLoss: negatives / positives, as 300 / 100 = 3).
+        """
         marks = np.zeros(len(self.labels))
         if self._own.class_weights == "none":
             return torch.ones(len(self.labels))
         for number in range(len(self.train)):
             np.add.at(marks, self.train.row(number)["labels"].astype(np.int64), 1)
-        weights = marks.sum() / np.maximum(marks, 1) / len(self.labels)
+        present = np.maximum(marks, 1)
+        if self.several:
+            weights = np.maximum(len(self.train) - marks, 1) / present
+        else:
+            weights = marks.sum() / present / len(self.labels)
         return torch.tensor(weights, dtype=torch.float32)
