@@ -20,6 +20,8 @@ from corpuskit.train.tasks.adapting import freeze_unread
 from corpuskit.train.tasks.task import Inputs, Measuring, Metrics, Tensors, Validation
 from corpuskit.train.tasks.tuned import Example, Tuned, best_by, padded
 
+_NO_SENTENCE = np.array([-1, 0])
+
 UNKNOWN = "\x00"
 """Stands in scores for a tag that is not known from training: no prediction is it."""
 
@@ -27,9 +29,10 @@ UNKNOWN = "\x00"
 class Tag(Tuned):
     """A tag of each word out of a list; a `Task`.
 
-    Examples have "ids", "at", where the last token of each word stands, and "tags", the number of each word's
-    tag, -1 for one that is not known. A word's tag is told where its last token is read, of which a decoder
-    alone has read all of it.
+    Examples have "ids", "at", where the last token of each word stands, "tags", the number of each word's
+    tag, -1 for one that is not known, and "sentence": its number, and which of its words is the first here. A
+    sentence longer than the context is several examples, and is scored as one. A word's tag is told where its
+    last token is read, of which a decoder alone has read all of it.
 
     Attributes:
         tags: the names, in the order of the outputs.
@@ -37,6 +40,7 @@ class Tag(Tuned):
     """
 
     name = "tag"
+    whole = frozenset({"sentence"})
 
     def __init__(
         self,
@@ -54,18 +58,34 @@ class Tag(Tuned):
         self.best = best_by(settings.choose, ("loss", "accuracy", *marked))
 
     def tensors(self, rows: Sequence[Sequence[Example]]) -> Tensors:
-        """ids (B, T), lengths (B,), at and tags (B, W), the tags IGNORED where there is no word."""
+        """ids (B, T), lengths (B,), at and tags (B, W), sentence (B, 2).
+
+        The tags are IGNORED where there is no word, a sentence is -1 where it is not known.
+        """
         nothing = np.zeros(1, np.int64)
         lines = [row[0]["ids"] if row else nothing for row in rows]
         places = [row[0]["at"] if row else nothing for row in rows]
         tags = [row[0]["tags"] if row else np.full(1, IGNORED) for row in rows]
         lengths = torch.tensor([len(line) for line in lines])
+        # What was encoded by earlier versions does not tell.
+        known = [row[0].get("sentence", _NO_SENTENCE) if row else _NO_SENTENCE for row in rows]
         return {
             "ids": padded(lines, 0),
             "lengths": lengths,
             "at": padded(places, 0),
             "tags": padded(tags, IGNORED),
+            "sentence": torch.from_numpy(np.stack(known).astype(np.int64)),
         }
+
+    def measured_on(self, examples: Examples, most_tokens: int) -> list[int]:
+        """Of a sentence all of its parts."""
+        numbers = super().measured_on(examples, most_tokens)
+        if "sentence" not in examples.columns or len(numbers) == len(examples):
+            return numbers
+        chosen = {int(examples.row(number)["sentence"][0]) for number in numbers}
+        lengths = self.lengths(examples)
+        whole = [n for n in range(len(examples)) if int(examples.row(n)["sentence"][0]) in chosen]
+        return sorted(whole, key=lambda number: -int(lengths[number]))
 
     def prepare(self, model: Transformer) -> None:
         """What the settings name learns, but for what no tag comes from."""
@@ -116,13 +136,18 @@ class Tag(Tuned):
         return Metrics(float(found[:, 0].double().sum()), self.count(batch), others=others, of_tokens=False)
 
     def scores(self, answers: Tensor, batch: Tensors) -> dict[str, Any]:
-        """All scores of answers to a batch, see `span_f1`."""
-        gold, predicted = [], []
-        for row, tags in enumerate(batch["tags"].tolist()):
-            words = [number for number in tags if number != IGNORED]
-            gold.append([self.tags[number] if number >= 0 else UNKNOWN for number in words])
-            predicted.append([self.tags[int(n)] for n in answers[row, 1 : 1 + len(words)].tolist()])
-        return span_f1(gold, predicted, self.scheme, self._own.mode)
+        """All scores of answers to a batch, see `span_f1`; parts of a sentence are put together before."""
+        gold: dict[int, list[str]] = {}
+        predicted: dict[int, list[str]] = {}
+        for row in _in_order(batch["sentence"]):
+            words = [number for number in batch["tags"][row].tolist() if number != IGNORED]
+            number = int(batch["sentence"][row, 0])
+            sentence = number if number >= 0 else -1 - row
+            own = gold.setdefault(sentence, [])
+            own += [self.tags[number] if number >= 0 else UNKNOWN for number in words]
+            said = answers[row, 1 : 1 + len(words)].tolist()
+            predicted.setdefault(sentence, []).extend(self.tags[int(number)] for number in said)
+        return span_f1(list(gold.values()), list(predicted.values()), self.scheme, self._own.mode)
 
     def document(self) -> dict[str, Any]:
         """The tags and how they are counted."""
@@ -136,6 +161,12 @@ class Tag(Tuned):
                 "context": own.context,
             }
         }
+
+
+def _in_order(sentences: Tensor) -> list[int]:
+    """Rows in the order of their sentences (B, 2), and in these of their words."""
+    places = sentences.tolist()
+    return sorted(range(len(places)), key=lambda row: (places[row], row))
 
 
 def _losses(logits: Tensor, tags: Tensor) -> Tensor:

@@ -157,9 +157,13 @@ class Tuned(Adaptable, ABC):
     def _held_out(self, examples: Examples | None, most_tokens: int) -> Validation:
         if examples is None or not len(examples):
             return Validation({}, {})
-        numbers = spread(self.lengths(examples), most_tokens)
+        numbers = self.measured_on(examples, most_tokens)
         rows = [[examples.row(number)] for number in numbers]
         return Validation(self.tensors(rows), {}, len(numbers) / len(examples))
+
+    def measured_on(self, examples: Examples, most_tokens: int) -> list[int]:
+        """Numbers of the examples that are measured on, see `spread`."""
+        return spread(self.lengths(examples), most_tokens)
 
     def milestone(self, model: Transformer) -> dict[str, Any] | None:
         """Nothing."""

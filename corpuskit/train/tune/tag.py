@@ -120,7 +120,7 @@ class _Encoder:
         self._begun, self._writer = begun, writer
         self._context = settings.context or begun.model.settings.context
         self._numbers = {tag: number for number, tag in enumerate(tags)}
-        self._unknown, self._cut = Counter[str](), Account()
+        self._unknown, self._cut, self._sentences = Counter[str](), Account(), 0
 
     def add(self, side: str, each: Sentence) -> None:
         """Encode a sentence, in several pieces where it does not fit the context."""
@@ -129,10 +129,13 @@ class _Encoder:
         begun, start, pieces = self._begun, 0, 0
         for ids, at in word_ids(begun.tokenizer, begun.end_of_text, each.words, self._context):
             tags = np.array(numbers[start : start + len(at)], np.int32)
-            self._writer.add(side, ids=np.array(ids, np.int32), at=np.array(at, np.int32), tags=tags)
+            lines = {"ids": np.array(ids, np.int32), "at": np.array(at, np.int32), "tags": tags}
+            self._writer.add(side, **lines, sentence=np.array([self._sentences, start], np.int32))
             start, pieces = start + len(at), pieces + 1
+        self._sentences += 1
         if pieces > 1:
-            self._cut.note(f"longer than the context of {self._context} tokens: read in pieces", each.place)
+            what = f"longer than the context of {self._context} tokens: read in pieces, scored as one"
+            self._cut.note(what, each.place)
 
     def told(self) -> list[str]:
         """What is to be told of what was written."""

@@ -2,12 +2,19 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 
 from corpuskit.errors import SettingError
+from corpuskit.train import LanguageModel
+from corpuskit.train.data.examples import Examples
 from corpuskit.train.evaluate.tagging import span_f1
+from corpuskit.train.model.loss import IGNORED
 from corpuskit.train.predict import Classifier, Tagger
+from corpuskit.train.settings.tune import TagSettings
+from corpuskit.train.tune.tag import Tagging
 from tests.train.tune.tuning import Run, absent, command, printed, refusal, tune
 
 SENTENCES = [
@@ -155,3 +162,45 @@ def test_what_cannot_be_learnt(
     found = refusal(command("finetune", unigram, data, "--task", "tag", "--steps", 1, *options, "--out", out))
     assert said in found
     assert absent(out)
+
+
+def long_sentence(words: int, letter: str = "w") -> list[tuple[str, str]]:
+    """A sentence of one span of all of its words but the last, in letters without merges."""
+    return [(f"{letter}{n:02}", "B-LOC" if not n else "I-LOC") for n in range(words - 1)] + [("end", "O")]
+
+
+def test_a_sentence_longer_than_the_context_is_scored_as_one(unigram: Path, tmp_path: Path) -> None:
+    """Of 33 words of 4 tokens each some 16 fit 64: the span over all of them is one, not one a piece."""
+    short = [("Rome", "B-LOC"), ("is", "O")]
+    train = conll(tmp_path / "train.conll", [short, long_sentence(33)])
+    held = conll(tmp_path / "held.conll", [long_sentence(33, "v"), [("Ada", "O"), ("x", "B-LOC")]])
+    how: dict[str, Any] = {"steps": 1, "batch_rows": 4, "context": 64, "validation": str(held)}
+    run = tune(unigram, train, tmp_path / "out", "tag", **how)
+    assert "2 rows: longer than the context of 64 tokens: read in pieces, scored as one" in run.told
+    examples = Examples(run.out / "data" / "validation")
+    pieces = [examples.row(n)["sentence"].tolist() for n in range(len(examples))]
+    assert [each[0] for each in pieces] == [2, 2, 2, 3], "numbered behind those that are learnt from"
+    sizes = [len(examples.row(n)["tags"]) for n in range(len(examples))]
+    assert sum(sizes) == 35, "no word is lost"
+    assert [each[1] for each in pieces[:3]] == [0, sizes[0], sizes[0] + sizes[1]]
+    task = Tagging().task(
+        TagSettings.checked(how), LanguageModel.load(unigram), {"train": examples, "validation": examples}, ""
+    )
+    # All right but for the first word of the second piece: the span is torn there, and two are said.
+    batch = task.validation(10**6).batch
+    tags = batch["tags"].where(batch["tags"] != IGNORED, 0)
+    answers = torch.cat([torch.zeros(len(tags), 1), tags.float()], 1)
+    assert task.scores(answers, batch)["f1"] == 1.0
+    assert (task.scores(answers, batch)["gold"], task.scores(answers, batch)["right"]) == (2, 2)
+    [second] = (batch["sentence"] == torch.tensor(pieces[1])).all(1).nonzero().flatten().tolist()
+    answers[second, 1] = task.tags.index("O")
+    scores = task.scores(answers, batch)
+    assert (scores["gold"], scores["predicted"], scores["right"]) == (2, 3, 1)
+    assert scores["f1"] == pytest.approx(2 * (1 / 3) * (1 / 2) / (1 / 3 + 1 / 2))
+    assert scores["accuracy"] == 34 / 35
+    # Of what is measured meanwhile a sentence is in it with all of its pieces, or not at all.
+    few = task.validation(40).batch["sentence"].tolist()
+    assert {tuple(each) for each in few} in ({tuple(p) for p in pieces[:3]}, {(3, 0)})
+    found = printed("eval", run.out, held)["sets"][0]["models"][str(run.out)]["members"][str(run.out)]
+    assert found["span_f1"]["value"] == run.result.figures["span_f1"]
+    assert found["accuracy"]["value"] == run.result.figures["accuracy"]
