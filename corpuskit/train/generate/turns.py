@@ -5,8 +5,9 @@ With role tokens a conversation is
     <|endoftext|> [<|system|> text <|end_of_turn|>] <|user|> text <|end_of_turn|> <|assistant|> text ...
 
 and a reply ends with <|end_of_turn|>. A tokenizer without them writes the roles as lines, "User: ..." and
-"Assistant: ...", and a reply ends before the next line that begins with "User:". What is said is text, and
-never becomes one of these tokens.
+"Assistant: ...". A model is taught to end each reply with the token that ends a text, also where the line's
+end stands in its place and the conversation goes on; of a model that was never taught, a reply ends before
+the next line that begins with "User:". What is said is text, and never becomes one of these tokens.
 """
 
 from __future__ import annotations
@@ -20,6 +21,11 @@ from corpuskit.train.data.tables.conversations import Role, Turn
 
 _TOKENS: dict[Role, str] = {"system": SYSTEM, "user": USER, "assistant": ASSISTANT}
 _WORDS: dict[Role, str] = {"system": "System", "user": "User", "assistant": "Assistant"}
+
+
+LEARNT, ENDS = 1, 2
+"""What is asked for where an id stands: the id itself, or in its place the token that ends a text; 0 nothing.
+"""
 
 
 class Speech:
@@ -55,34 +61,38 @@ class Speech:
             text = text[max(0, len(before) + len(text) + len(after) - room) :]
         return [*before, *text, *after]
 
-    def taught(self, turns: Sequence[Turn]) -> tuple[list[int], list[bool]]:
-        """Ids of a whole conversation, and which of them a model is to learn to write.
+    def taught(self, turns: Sequence[Turn]) -> tuple[list[int], list[int]]:
+        """Ids of a whole conversation, and what a model is to learn to write of them: 0, `LEARNT` or `ENDS`.
 
-        Those are the texts of turns that are `learned`, and the token behind each that ends it; of roles as
-        lines the line's end, and behind the last turn the token that ends a text.
+        Those are the texts of turns that are `learned`, and the token behind each that ends it. Of roles as
+        lines that is the token that ends a text: it stands behind the last reply, and is asked for behind
+        each other, where the line's end stands.
         """
-        ids, learnt = self.head(), [False]
+        ids, learnt = self.head(), [0]
         for number, turn in enumerate(turns):
             before, after = self._marked(turn.role)
-            if turn.role == "assistant" and not self.has_roles and number == len(turns) - 1:
-                after = [self._end_of_text]
+            ends = [LEARNT] * len(after)
+            if turn.role == "assistant" and not self.has_roles:
+                last = number == len(turns) - 1
+                after = [self._end_of_text] if last else after
+                ends = [LEARNT if last else ENDS, *[0] * (len(after) - 1)]
             said = self._said(turn)
             ids += [*before, *said, *after]
-            learnt += [False] * len(before) + [turn.learned] * (len(said) + len(after))
+            learnt += [0] * len(before) + [turn.learned * each for each in [LEARNT] * len(said) + ends]
         return ids, learnt
 
-    def taught_plain(self, turns: Sequence[Turn]) -> tuple[list[int], list[bool]]:
+    def taught_plain(self, turns: Sequence[Turn]) -> tuple[list[int], list[int]]:
         """The same of a prompt and what follows it, without roles: each is encoded by itself.
 
         So the prompt's ids are those that a model is asked with. Behind the last text stands the token that
         ends a text, which is learnt with it.
         """
-        ids, learnt = [self._end_of_text], [False]
+        ids, learnt = [self._end_of_text], [0]
         for turn in turns:
             said = self._tokenizer.encode(turn.text)
             ids += said
-            learnt += [turn.learned] * len(said)
-        return [*ids, self._end_of_text], [*learnt, turns[-1].learned]
+            learnt += [turn.learned * LEARNT] * len(said)
+        return [*ids, self._end_of_text], [*learnt, turns[-1].learned * LEARNT]
 
     def _said(self, turn: Turn) -> list[int]:
         return self._tokenizer.encode(turn.text if self.has_roles else f" {turn.text}")

@@ -21,7 +21,7 @@ from corpuskit.train.model.transformer import ModelSettings, Transformer
 from corpuskit.train.settings.tune import InstructSettings
 from corpuskit.train.tasks.pretrain import measure_tokens
 from corpuskit.train.tasks.task import Extent, Inputs, Measuring, Metrics, Tensors, Validation
-from corpuskit.train.tasks.tuned import Example, Tuned, padded, rounded
+from corpuskit.train.tasks.tuned import Example, Tuned, asked, padded, rounded
 
 _REPLY_TOKENS = 60  # of the reply that is shown on the way
 
@@ -29,9 +29,9 @@ _REPLY_TOKENS = 60  # of the reply that is shown on the way
 class Instruct(Tuned):
     """Answers, and nothing of what they answer; a `Task`.
 
-    Examples have "ids" and "learnt", which of them are to be written. Of an example of n ids n - 1 positions
-    read the ids but the last, and are asked for the ids but the first. Packed rows hold several examples,
-    none of which sees another.
+    Examples have "ids" and "learnt", what of them is to be written, see `asked`. Of an example of n ids
+    n - 1 positions read the ids but the last, and are asked for the ids but the first. Packed rows hold
+    several examples, none of which sees another.
     """
 
     name = "instruct"
@@ -62,9 +62,9 @@ class Instruct(Tuned):
         ids, targets, numbers, lengths = [], [], [], []
         for row in rows:
             inputs = [each["ids"][:-1] for each in row] or [np.zeros(1, np.int64)]
-            asked = [np.where(each["learnt"][1:] > 0, each["ids"][1:], IGNORED) for each in row]
+            targets_of = [asked(each["ids"], each["learnt"])[1:] for each in row]
             ids.append(np.concatenate(inputs))
-            targets.append(np.concatenate(asked or [np.full(1, IGNORED)]))
+            targets.append(np.concatenate(targets_of or [np.full(1, IGNORED)]))
             lengths.append(len(ids[-1]))
             numbers.append(np.repeat(np.arange(len(inputs)), [len(each) for each in inputs]))
         batch = {"ids": padded(ids, 0), "targets": padded(targets, IGNORED), "lengths": torch.tensor(lengths)}
@@ -97,10 +97,10 @@ class Instruct(Tuned):
         begins = int(np.argmax(first["learnt"] > 0))
         speech = Speech(self._tokenizer, self._end_of_text)
         language = LanguageModel(model, self._tokenizer, self._end_of_text)
-        asked = first["ids"][:begins].tolist()
-        prompt = Prompt(asked, 0, speech.ends if self._chats else [self._end_of_text])
+        before = first["ids"][:begins].tolist()
+        prompt = Prompt(before, 0, speech.ends if self._chats else [self._end_of_text])
         [reply] = language.write([prompt], _REPLY_TOKENS, Sampling(temperature=0))
-        said = self._tokenizer.decode(asked).replace("<|", " <|").strip()
+        said = self._tokenizer.decode(before).replace("<|", " <|").strip()
         return {"text": f"{said} {reply.text}"}
 
     def document(self) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from corpuskit.train.model.preference import (
 from corpuskit.train.model.transformer import ModelSettings, Transformer
 from corpuskit.train.settings.tune import PreferSettings
 from corpuskit.train.tasks.task import Best, Extent, Inputs, Measuring, Metrics, Tensors, Validation
-from corpuskit.train.tasks.tuned import Example, Tuned, padded, rounded
+from corpuskit.train.tasks.tuned import Example, Tuned, asked, padded, rounded
 
 ANSWERS = ("chosen", "rejected")
 
@@ -30,8 +30,8 @@ ANSWERS = ("chosen", "rejected")
 class Prefer(Tuned):
     """To favour chosen answers over rejected ones, by no more than it takes; a `Task`.
 
-    Examples have for both answers the ids of the conversation, "chosen_ids" and "rejected_ids", which of them
-    are the answer, "chosen_learnt" and "rejected_learnt", and "reference", the log-probabilities that the
+    Examples have for both answers the ids of the conversation, "chosen_ids" and "rejected_ids", what of them
+    is the answer, "chosen_learnt" and "rejected_learnt", and "reference", the log-probabilities that the
     model that is begun with gives both: float32, by their bits.
     """
 
@@ -143,4 +143,4 @@ def _row(row: Sequence[Example], which: str) -> tuple[Line, Line]:
     if not row:  # One token is asked for, since a mean over none is none; the pair does not count.
         return np.zeros(1, np.int64), np.zeros(1, np.int64)
     ids, learnt = row[0][f"{which}_ids"], row[0][f"{which}_learnt"]
-    return ids[:-1], np.where(learnt[1:] > 0, ids[1:], IGNORED)
+    return ids[:-1], asked(ids, learnt)[1:]

@@ -15,6 +15,8 @@ from corpuskit.errors import SettingError, nearest
 from corpuskit.train.data.examples import Examples, Line
 from corpuskit.train.data.rows import ExampleOrder
 from corpuskit.train.evaluate.figures import direction
+from corpuskit.train.generate.turns import ENDS, LEARNT
+from corpuskit.train.model.loss import IGNORED
 from corpuskit.train.model.transformer import ModelSettings, Transformer
 from corpuskit.train.settings.tune import TuneSettings
 from corpuskit.train.tasks.adapting import Adaptable
@@ -195,6 +197,15 @@ def spread(lengths: npt.NDArray[np.int64], most_tokens: int) -> list[int]:
 def rounded(length: int) -> int:
     """A length as rows have it."""
     return -(-length // _MULTIPLE) * _MULTIPLE
+
+
+def asked(ids: Line, learnt: Line) -> Line:
+    """What is asked for at each id of a conversation: itself, the end of the text, or IGNORED.
+
+    The end of the text is what each conversation begins with, see `corpuskit.train.generate.turns`.
+    """
+    found: Line = np.where(learnt == ENDS, ids[0], np.where(learnt == LEARNT, ids, IGNORED))
+    return found
 
 
 def padded(lines: Sequence[Line], fill: int) -> Tensor:

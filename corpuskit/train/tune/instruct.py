@@ -99,7 +99,7 @@ class _Encoder:
         room = self._context + 1
         if len(ids) > room:
             if not any(learnt[:room]):
-                prompt = learnt.index(True)
+                prompt = next(number for number, each in enumerate(learnt) if each)
                 self._shortest = min(self._shortest or prompt, prompt)
                 self._without.leave(f"no answer within the context of {self._context} tokens", each.place)
                 return

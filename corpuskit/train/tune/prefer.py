@@ -20,7 +20,7 @@ from corpuskit.train.model.loss import IGNORED
 from corpuskit.train.settings.tune import PreferSettings
 from corpuskit.train.tasks.adapting import tuned_shape
 from corpuskit.train.tasks.prefer import ANSWERS, Prefer, pair_answers
-from corpuskit.train.tasks.tuned import padded
+from corpuskit.train.tasks.tuned import asked, padded
 from corpuskit.train.tune.classify import open_data
 from corpuskit.train.tune.instruct import require_decoder
 from corpuskit.train.tune.sides import Sides, SidesWriter
@@ -102,7 +102,7 @@ class _Encoder:
         for which in ANSWERS:
             ids = [lines[f"{which}_ids"] for _, lines in self._waiting]
             learnt = [lines[f"{which}_learnt"] for _, lines in self._waiting]
-            targets = [np.where(on[1:] > 0, line[1:], IGNORED) for line, on in zip(ids, learnt, strict=True)]
+            targets = [asked(line, on)[1:] for line, on in zip(ids, learnt, strict=True)]
             batch[f"{which}_ids"] = padded([line[:-1] for line in ids], 0).to(device)
             batch[f"{which}_targets"] = padded(targets, IGNORED).to(device)
         found = torch.stack(

@@ -12,9 +12,12 @@ from corpuskit.train import LanguageModel, Sampling
 from corpuskit.train.data.examples import Examples
 from corpuskit.train.data.tables.conversations import Turn
 from corpuskit.train.generate.chat import Chat
+from corpuskit.train.generate.sampling import Prompt
 from corpuskit.train.hub.export import export_model
-from tests.tiny_models import make_model
-from tests.train.tune.tuning import absent, command, lines, refusal, talk, tune, weights
+from corpuskit.train.model.loss import IGNORED
+from corpuskit.train.tasks.tuned import asked
+from tests.tiny_models import make_model, token_names, unigram_nats
+from tests.train.tune.tuning import absent, command, lines, refusal, table, talk, tune, weights
 
 # Without merges ids 0 to 255 are the bytes.
 END, USER, ASSISTANT, TURN = 256, 258, 259, 260
@@ -253,3 +256,44 @@ def test_of_a_model_of_which_nothing_learns_nothing_is_made(unigram: Path, tmp_p
     )
     assert "last_layers = 0" in said
     assert absent(out)
+
+
+def test_of_roles_as_lines_the_end_of_each_reply_is_learnt(tmp_path: Path) -> None:
+    """The line's end stands behind the first reply, and the end of the text is asked for there."""
+    model = make_model(tmp_path, roles=False)
+    data = lines(tmp_path / "data.jsonl", [talk("q", "a", "r", "b")])
+    run = tune(model, data, tmp_path / "out", "instruct", steps=1)
+    nats = unigram_nats(token_names(roles=False))
+    expected = sum(nats[each] for each in (" ", "a", "<|endoftext|>", " ", "b", "<|endoftext|>")) / 6
+    assert run.losses[0] == pytest.approx(expected, abs=1e-4)
+    examples = Examples(run.out / "data" / "train")
+    ids = [END, *b"User: q\nAssistant: a\nUser: r\nAssistant: b", END]
+    assert examples.row(0)["ids"].tolist() == ids
+    targets = asked(examples.row(0)["ids"], examples.row(0)["learnt"])
+    assert [(at, each) for at, each in enumerate(targets.tolist()) if each != IGNORED] == [
+        *[(19, ord(" ")), (20, ord("a")), (21, END)],
+        *[(len(ids) - 3, ord(" ")), (len(ids) - 2, ord("b")), (len(ids) - 1, END)],
+    ]
+    assert ids[21] == ord("\n")
+
+
+def test_of_roles_as_lines_a_reply_ends_by_itself_in_the_middle(tmp_path: Path) -> None:
+    """It ends with the token that others stop at too, without a look at what begins the next line."""
+    model = make_model(tmp_path, "random", roles=False)
+    data = lines(tmp_path / "data.jsonl", [talk("q", "ab", "r", "c")])
+    run = tune(model, data, tmp_path / "out", "instruct", steps=60, learning_rate=3e-3)
+    tuned = LanguageModel.load(run.out)
+    prompt = [END, *b"User: q\nAssistant:"]
+    [reply] = tuned.write([Prompt(prompt, 0, [END])], 20, Sampling(temperature=0))
+    assert (reply.text, reply.ended) == (" ab", True)
+
+
+def test_preferences_in_lines_ask_for_the_end_of_inner_replies(tmp_path: Path) -> None:
+    model = make_model(tmp_path, roles=False)
+    better, worse = (talk("q", "a", "r", word)["messages"] for word in ("b", "c"))
+    data = lines(tmp_path / "data.jsonl", [{"chosen": better, "rejected": worse}] * 2)
+    run = tune(model, data, tmp_path / "out", "prefer", steps=1)
+    row = Examples(run.out / "data" / "train").row(0)
+    targets = asked(row["chosen_ids"], row["chosen_learnt"]).tolist()
+    assert targets[-1] == END
+    assert set(targets[:-1]) <= {IGNORED, END, *b" abr"}
