@@ -12,8 +12,8 @@ from corpuskit.shards.reader import Shards
 from corpuskit.tokenizer.tokenizer import Tokenizer
 from corpuskit.train.device import bf16_pays
 from corpuskit.train.generate.generate import LanguageModel
-from corpuskit.train.hub.card_facts import base_facts, data_facts
-from corpuskit.train.job import Setup
+from corpuskit.train.hub.card_facts import base_facts, data_facts, read_facts
+from corpuskit.train.job import Setup, kept_of
 from corpuskit.train.model.cost import flops_per_token, parameter_count
 from corpuskit.train.parallel.processes import Grid
 from corpuskit.train.resume import refuse_own_beginning
@@ -89,7 +89,8 @@ class Corpus:
         steps = planned_steps(self._as_measured(task), self.usual_steps(task), grid)
         chosen = regularise(chosen, task.epochs(steps))
         task = self.task(with_compile(chosen, task, steps, grid))
-        return Setup(task, steps, str(chosen.size), weights, notes, self.facts(chosen))
+        kept = {} if chosen.init_from is None else kept_of(read_facts(chosen.init_from).document)
+        return Setup(task, steps, str(chosen.size), weights, notes, self.facts(chosen), kept)
 
     def usual_steps(self, task: Pretraining) -> int:
         """Steps of a run whose length nobody says: it reads the corpus 10 times, in 200 to 20,000 steps."""

@@ -27,6 +27,7 @@ class Setup(NamedTuple):
         weights: to begin with, where they are not drawn; those that it lacks are.
         notes: what was chosen that a user would not expect, in sentences.
         facts: what model.json is to say of data and beginning, as JSON values without a path or a time.
+        kept: what it says of the model that is begun with and is true of the new one too, see `kept_of`.
     """
 
     task: Task
@@ -35,6 +36,16 @@ class Setup(NamedTuple):
     weights: Mapping[str, Tensor] | None = None
     notes: tuple[str, ...] = ()
     facts: Mapping[str, Any] = MappingProxyType({})
+    kept: Mapping[str, Any] = MappingProxyType({})
+
+
+def kept_of(document: Mapping[str, Any]) -> dict[str, Any]:
+    """What stays true of a language model that learns on, out of what its model.json says.
+
+    That it was taught to talk: its tokenizer has the roles still, and exports their template. Classes and
+    their names go with the head that they belong to, and how a model was tuned is told by its base.
+    """
+    return {"chat": True} if document.get("chat") is True else {}
 
 
 class Job(Protocol, Generic[Settings]):

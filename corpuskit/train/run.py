@@ -20,7 +20,7 @@ from corpuskit.train.hub.adapters import ADAPTER
 from corpuskit.train.hub.card import NAME as CARD
 from corpuskit.train.hub.card import is_ours
 from corpuskit.train.hub.card_facts import EVALUATIONS
-from corpuskit.train.job import Job, Settings
+from corpuskit.train.job import Job, Settings, kept_of
 from corpuskit.train.loop import Saver, fit
 from corpuskit.train.parallel.processes import Grid, processes
 from corpuskit.train.result import TrainResult, start_event, sum_up, write_model_document
@@ -122,7 +122,8 @@ def _trainer(
         return make_trainer(out, setup, job, grid, began), beginning(setup)
     setup = job.again(settings, int(checkpoint.state["planned_steps"]))
     # What the run began with may be gone, or may have become something else.
-    setup = setup._replace(facts=_recorded_facts(out))
+    facts, kept = _recorded(out)
+    setup = setup._replace(facts=facts, kept={**setup.kept, **kept})
     trainer = make_trainer(out, setup, job, grid, began)
     return trainer, checkpoint.load(trainer, allow_changed_data)
 
@@ -151,13 +152,15 @@ def _unsaved(out: Path) -> Iterator[None]:
         raise StorageError(error.message, remedy=error.remedy.replace(GOES_ON, begin)) from error
 
 
-def _recorded_facts(out: Path) -> dict[str, Any]:
-    """What OUT's model.json says of data and beginning; nothing where it cannot be read."""
+def _recorded(out: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What OUT's model.json says of data and beginning, and what it kept; nothing where it cannot be read."""
     try:
-        training = read_sealed(out / "model.json")["training"]
+        document = read_sealed(out / "model.json")
+        training = document["training"]
     except (OSError, ValueError, KeyError, RecursionError):
-        return {}
-    return {name: training[name] for name in ("data", "base", "examples") if name in training}
+        return {}, {}
+    names = ("data", "base", "examples")
+    return {name: training[name] for name in names if name in training}, kept_of(document)
 
 
 def _remove_unbegun(job: Job[Settings], out: Path) -> None:

@@ -205,7 +205,7 @@ def make_trainer(out: Path, setup: Setup, job: Job[Settings], grid: Grid, began:
         ),
         started=began,
         notes=setup.notes,
-        document=document | task.document(),
+        document=document | task.document() | dict(setup.kept),
         facts=dict(setup.facts),
         identity={
             "command": job.command,

@@ -15,7 +15,7 @@ from corpuskit.train.data.examples import Examples
 from corpuskit.train.device import bf16_pays
 from corpuskit.train.generate.generate import LanguageModel
 from corpuskit.train.hub.card_facts import base_facts
-from corpuskit.train.job import Setup
+from corpuskit.train.job import Setup, kept_of
 from corpuskit.train.model.lora import CLASSIFIER, adapter_size, base_fingerprint
 from corpuskit.train.parallel.processes import Grid
 from corpuskit.train.resume import refuse_own_beginning
@@ -28,6 +28,7 @@ from corpuskit.train.tune.sides import DATA, SIDES, remove_examples
 _MICRO_BATCH_TOKENS = 16_384
 _CPU_BF16_WIDTH = 256  # as in pretraining, see settings/resolve
 _EVAL_TOKENS = 65_536
+_NAMED = 20  # classes in a note
 
 Own = TypeVar("Own", bound=TuneSettings)
 
@@ -170,8 +171,13 @@ class Tuning(Generic[Own]):
         # Classes of another task are no beginning for those of this one.
         theirs, ours = (self.begun.document.get("tuned") or {}), task.document().get("tuned", {})
         if any(theirs.get(name) != ours.get(name) for name in ("task", "labels")):
-            weights.pop(CLASSIFIER, None)
-        return Setup(task, steps, self.folder.name, weights, notes)
+            dropped = weights.pop(CLASSIFIER, None)
+            if dropped is not None and notes:
+                names = ", ".join(map(str, theirs.get("labels", ())[:_NAMED]))
+                notes = (*notes, f"The classes of {self.folder} are left out: {names}.")
+        # What answers with classes is talked with no more.
+        kept = {} if task.shape.classes else kept_of(self.begun.document)
+        return Setup(task, steps, self.folder.name, weights, notes, kept=kept)
 
     def _chosen(self, settings: Own, grid: Grid) -> Own:
         shape = self.begun.model.settings

@@ -297,3 +297,31 @@ def test_preferences_in_lines_ask_for_the_end_of_inner_replies(tmp_path: Path) -
     targets = asked(row["chosen_ids"], row["chosen_learnt"]).tolist()
     assert targets[-1] == END
     assert set(targets[:-1]) <= {IGNORED, END, *b" abr"}
+
+
+def test_a_chat_model_that_learns_on_stays_one(unigram: Path, tmp_path: Path) -> None:
+    """Also after a kill; what answers with labels is none, and a model that never talked becomes none."""
+    chat = tune(
+        unigram, lines(tmp_path / "a.jsonl", [talk("q", "a")]), tmp_path / "chat", "instruct", steps=1
+    )
+    (tmp_path / "text.txt").write_text("more words to read. " * 9)
+    on = tune(chat.out, tmp_path / "text.txt", tmp_path / "on", "lm", {"pause_at": 1}, steps=2)
+    assert on.document["chat"] is True
+    assert (
+        tune(chat.out, tmp_path / "text.txt", tmp_path / "on", "lm", {"resume": True}).document["chat"]
+        is True
+    )
+    assert "tuned" not in on.document
+    assert Chat(LanguageModel.load(on.out)).is_tuned
+    pairs = lines(tmp_path / "b.jsonl", [{"prompt": "a", "completion": "b"}])
+    assert tune(on.out, pairs, tmp_path / "pairs", "instruct", steps=1).document["chat"] is True
+    labelled = table(tmp_path / "labels.csv", "a,x", "b,y")
+    classifier = tune(on.out, labelled, tmp_path / "classifier", "classify", steps=1)
+    assert "chat" not in classifier.document
+    again = tune(classifier.out, tmp_path / "text.txt", tmp_path / "again", "lm", steps=1)
+    assert "chat" not in again.document
+    assert "The classes of" in again.told
+    talks = tune(
+        classifier.out, lines(tmp_path / "c.jsonl", [talk("q", "a")]), tmp_path / "t", "instruct", steps=1
+    )
+    assert f"The classes of {classifier.out} are left out: x, y." in talks.told
