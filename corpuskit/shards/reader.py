@@ -80,6 +80,10 @@ class Shards:
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
+    def moved(self, folder: Path) -> None:
+        """Told that the folder is called this now: its splits are read there from here on."""
+        self.folder, self._path = folder, folder / MANIFEST_NAME
+
     def split(self, name: str) -> SplitTokens:
         """The shards of one split as one line of tokens; raises SettingError where there is none."""
         if name not in self.splits:
@@ -203,7 +207,7 @@ class SplitTokens:
 
     def __init__(self, shards: Shards, name: str) -> None:
         self.name = name
-        self._folder = shards.folder
+        self._shards = shards
         self._dtype = numpy_dtype(shards.dtype)
         self._infos = shards.splits[name]
         self._token_ends = np.cumsum([info.tokens for info in self._infos], dtype=np.int64)
@@ -266,7 +270,7 @@ class SplitTokens:
 
     def _map(self, shard: int) -> npt.NDArray[np.integer]:
         if shard not in self._maps:
-            path = self._folder / f"{self._infos[shard].name}.bin"
+            path = self._shards.folder / f"{self._infos[shard].name}.bin"
             try:
                 self._maps[shard] = np.memmap(path, self._dtype, mode="r", shape=(self._infos[shard].tokens,))
             except (OSError, ValueError) as error:
@@ -276,7 +280,7 @@ class SplitTokens:
     def _starts(self, shard: int) -> npt.NDArray[np.int64]:
         if shard not in self._indices:
             info = self._infos[shard]
-            path = self._folder / f"{info.name}.idx"
+            path = self._shards.folder / f"{info.name}.idx"
             starts = read_index(path)
             if (starts[-1], len(starts) - 1) != (info.tokens, info.sequences):
                 raise ShardError(

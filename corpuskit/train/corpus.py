@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ class Corpus:
     """What pretraining sees of a build: its shards and their tokenizer; a `Job`."""
 
     command, kind = "train", TrainSettings
-    task_name = keeps = ""
+    task_name = ""
 
     def __init__(self, run: Path) -> None:
         """Those of a run folder; raises ShardError or TrainError where they do not hold together."""
@@ -71,8 +72,12 @@ class Corpus:
         """Raises ShardError for a damaged shard."""
         self.shards.verify()
 
-    def remove(self, out: Path) -> None:
-        """There is nothing to remove."""
+    def given(self) -> Mapping[str, str | None]:
+        """Nothing beside the shards."""
+        return {}
+
+    def begin(self, out: Path) -> None:
+        """The shards stay where they are."""
 
     def task(self, settings: TrainSettings) -> Pretraining:
         """What is learnt with these settings."""

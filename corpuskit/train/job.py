@@ -28,6 +28,7 @@ class Setup(NamedTuple):
         notes: what was chosen that a user would not expect, in sentences.
         facts: what model.json is to say of data and beginning, as JSON values without a path or a time.
         kept: what it says of the model that is begun with and is true of the new one too, see `kept_of`.
+        given: what data were named when the run began, see `Job.given`.
     """
 
     task: Task
@@ -37,6 +38,7 @@ class Setup(NamedTuple):
     notes: tuple[str, ...] = ()
     facts: Mapping[str, Any] = MappingProxyType({})
     kept: Mapping[str, Any] = MappingProxyType({})
+    given: Mapping[str, str | None] = MappingProxyType({})
 
 
 def kept_of(document: Mapping[str, Any]) -> dict[str, Any]:
@@ -54,14 +56,12 @@ class Job(Protocol, Generic[Settings]):
     Attributes:
         command: that asks for it: "train", "finetune" and so on.
         task_name: what it trains for, where one command trains for several things; else empty.
-        keeps: what it keeps of its data below OUT: "examples", "shards" or "".
         kind: of its settings.
         tokenizer, end_of_text: what makes ids of text, and the id that ends one.
     """
 
     command: str
     task_name: str
-    keeps: str
     kind: type[Settings]
     tokenizer: Tokenizer
     end_of_text: int
@@ -77,8 +77,17 @@ class Job(Protocol, Generic[Settings]):
     def refuse(self, out: Path, settings: Settings) -> None:
         """Raise where a new run into `out` cannot be, before anything is read."""
 
+    def given(self) -> Mapping[str, str | None]:
+        """What data a caller named: "name" and "sha256"; nothing where `fingerprint` says it all."""
+
     def open(self, out: Path, settings: Settings, grid: Grid, *, resumes: bool) -> None:
-        """Make the data ready; what has to be kept of it lies below `out`. All processes call it together."""
+        """Make the data ready. All processes call it together.
+
+        What has to be kept of the data of a new run lies below `corpuskit.train.tune.kept.unfinished` then.
+        """
+
+    def begin(self, out: Path) -> None:
+        """Told that what was made for a new run lies where OUT keeps it now."""
 
     def verify(self) -> None:
         """Raise where a file of the data is damaged: all of it is read once."""
@@ -88,6 +97,3 @@ class Job(Protocol, Generic[Settings]):
 
     def again(self, settings: Settings, steps: int) -> Setup:
         """A run that goes on, with the settings and the length that it was given."""
-
-    def remove(self, out: Path) -> None:
-        """Remove what `open` keeps below `out`, by name."""

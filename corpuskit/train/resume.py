@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Generic, NamedTuple
 
@@ -71,6 +72,25 @@ class Checkpoint(NamedTuple, Generic[Settings]):
                 remedy="Bring the data back, choose another --out, or accept it with --allow-changed-data.",
             )
 
+    def check_given(self, job: Job[Settings], allow_changed_data: bool) -> None:
+        """Raises TrainError where other data are named than the run was begun with.
+
+        It goes on with what it made of them then, so that data that are gone are known by their name alone.
+        """
+        recorded, found = self.state.get("given") or {}, job.given()
+        if not recorded or not found or allow_changed_data:  # Earlier versions noted nothing.
+            return
+        if found["sha256"] is None or recorded["sha256"] is None:
+            same = found["name"] == recorded["name"]
+        else:
+            same = found["sha256"] == recorded["sha256"]
+        if not same:
+            raise TrainError(
+                f"{self.folder.parent.parent} was begun with {_named(recorded)}, not with {_named(found)}",
+                remedy="Name the data that it was begun with, choose another --out, or go on with what was "
+                "made of those then: --allow-changed-data.",
+            )
+
     def load(self, trainer: Trainer, allow_changed_data: bool) -> Progress:
         """Bring a trainer to where the run was left.
 
@@ -94,6 +114,12 @@ class Checkpoint(NamedTuple, Generic[Settings]):
         if self.state["passed_over"] and trainer.grid.is_first:
             remove_later(self.folder)
         return progress
+
+
+def _named(given: Mapping[str, str | None]) -> str:
+    """Data in a message."""
+    digest = given["sha256"]
+    return f"{given['name']} (sha256 {digest[:12]})" if digest else f"{given['name']} (which is not there)"
 
 
 def refuse_model(out: Path) -> None:

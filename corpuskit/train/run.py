@@ -27,8 +27,7 @@ from corpuskit.train.result import TrainResult, start_event, sum_up, write_model
 from corpuskit.train.resume import Checkpoint, newest_checkpoint, refuse_model
 from corpuskit.train.setup import beginning, make_trainer
 from corpuskit.train.trainer import Progress, Trainer
-from corpuskit.train.tune.sides import DATA, remove_examples
-from corpuskit.train.tune.texts import remove_shards
+from corpuskit.train.tune.kept import DATA, put_in_place, remove_kept, unfinished
 from corpuskit.train.watch.curves import NAME as CURVES
 from corpuskit.train.watch.curves import Curves
 from corpuskit.train.watch.events import Listener, Log
@@ -91,15 +90,19 @@ def run(
             grid = stack.enter_context(processes(chosen.tensor_parallel, chosen.device))
             stack.enter_context(process_state(grid.device, chosen.deterministic))
             if not checkpoint and grid.is_first:
-                stack.callback(_remove_unbegun, job, out)
+                stack.callback(_remove_unbegun, out)
             job.open(out, chosen, grid, resumes=resume)
             if checkpoint:
                 checkpoint.check_data(job, allow_changed_data)
             if grid.is_first:
+                if checkpoint:
+                    checkpoint.check_given(job, allow_changed_data)
                 job.verify()
             trainer, progress = _trainer(job, chosen, checkpoint, out, grid, began, allow_changed_data)
-            log = _begin_folder(out, job, overwrite, progress) if grid.is_first else None
+            log = _begin_folder(out, job, overwrite, progress, checkpoint) if grid.is_first else None
             grid.barrier()
+            if not checkpoint:
+                job.begin(out)
             with contextlib.closing(log) if log else contextlib.nullcontext():
                 if log is not None:
                     trainer.listeners += [log, Curves(out, log.path if progress.step else None)]
@@ -123,7 +126,8 @@ def _trainer(
     setup = job.again(settings, int(checkpoint.state["planned_steps"]))
     # What the run began with may be gone, or may have become something else.
     facts, kept = _recorded(out)
-    setup = setup._replace(facts=facts, kept={**setup.kept, **kept})
+    given = checkpoint.state.get("given") or {}
+    setup = setup._replace(facts=facts, kept={**setup.kept, **kept}, given=given)
     trainer = make_trainer(out, setup, job, grid, began)
     return trainer, checkpoint.load(trainer, allow_changed_data)
 
@@ -163,21 +167,25 @@ def _recorded(out: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     return {name: training[name] for name in names if name in training}, kept_of(document)
 
 
-def _remove_unbegun(job: Job[Settings], out: Path) -> None:
-    """Remove what a job keeps in OUT where a run ended before its first checkpoint: nothing goes on there."""
+def _remove_unbegun(out: Path) -> None:
+    """Remove what was made of data where a run ended before its first checkpoint: nothing goes on there."""
+    remove_kept(unfinished(out))
     if not (out / CHECKPOINTS / "latest").exists() and not (out / "model.json").exists():
-        job.remove(out)
+        remove_kept(out / DATA)
 
 
-def _begin_folder(out: Path, job: Job[Settings], overwrite: bool, progress: Progress) -> Log:
+def _begin_folder(
+    out: Path,
+    job: Job[Settings],
+    overwrite: bool,
+    progress: Progress,
+    checkpoint: Checkpoint[Settings] | None,
+) -> Log:
     """Make OUT ready to be written; returns the log of the run."""
     if overwrite:
         _remove_model(out)
-        # What the job itself keeps there is new.
-        if job.keeps != "examples":
-            remove_examples(out / DATA)
-        if job.keeps != "shards":
-            remove_shards(out / DATA)
+    if not checkpoint:
+        put_in_place(out)
     with writing(out):
         out.mkdir(parents=True, exist_ok=True)
     write_file(out / "tokenizer.json", job.tokenizer.data)

@@ -213,6 +213,7 @@ def make_trainer(out: Path, setup: Setup, job: Job[Settings], grid: Grid, began:
             "settings": settings.model_dump(),
             "planned_steps": steps,
             "data_fingerprint": job.fingerprint,
+            "given": dict(setup.given),
             "mixture_fingerprint": task.fingerprint,
             "tokenizer_sha256": job.tokenizer.sha256,
             # What the last bits of a result depend on besides the run itself.

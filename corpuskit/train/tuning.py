@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
@@ -10,7 +9,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from torch import Tensor
 
 from corpuskit.errors import SettingError, TrainError
-from corpuskit.storage.files import UNFINISHED, sha256_json, writing
+from corpuskit.storage.files import sha256_json
 from corpuskit.train.data.examples import Examples
 from corpuskit.train.device import bf16_pays
 from corpuskit.train.generate.generate import LanguageModel
@@ -23,7 +22,8 @@ from corpuskit.train.settings.tune import TuneSettings
 from corpuskit.train.setup import planned_steps, with_compile
 from corpuskit.train.tasks.adapting import lora_of
 from corpuskit.train.tasks.tuned import Tuned
-from corpuskit.train.tune.sides import DATA, SIDES, remove_examples
+from corpuskit.train.tune.kept import DATA, given, remove_kept, unfinished
+from corpuskit.train.tune.sides import SIDES
 
 _MICRO_BATCH_TOKENS = 16_384
 _CPU_BF16_WIDTH = 256  # as in pretraining, see settings/resolve
@@ -61,7 +61,7 @@ class Purpose(Protocol[Own]):
 class Tuning(Generic[Own]):
     """A model to be fine-tuned on data, for a purpose; a `Job`."""
 
-    command, keeps = "finetune", "examples"
+    command = "finetune"
 
     def __init__(self, model: Path, data: str, purpose: Purpose[Own]) -> None:
         """Raises TrainError for a folder that holds no whole model."""
@@ -101,10 +101,11 @@ class Tuning(Generic[Own]):
 
     def open(self, out: Path, settings: Own, grid: Grid, *, resumes: bool) -> None:
         """Encode the data once, or open what was encoded when the run began."""
-        folder = out / DATA
+        folder = out / DATA if resumes else unfinished(out)
         if not resumes and grid.is_first:
             self.begun.model.to(grid.device)  # Which may have to say something of each example.
-            self._encode(settings, folder)
+            remove_kept(folder)  # Of a run that was killed.
+            self._told = self.purpose.encode(self.data, self.begun, settings, folder)
         grid.barrier()
         self._sides = {
             side: Examples(folder / side) for side in SIDES if (folder / side / "examples.json").exists()
@@ -114,20 +115,14 @@ class Tuning(Generic[Own]):
                 f"{folder} holds no examples", remedy="Bring it back from a copy, or begin anew."
             )
 
-    def _encode(self, settings: Own, folder: Path) -> None:
-        """Encode the data beside what was encoded before, which stays where that cannot be done."""
-        unfinished = folder.with_name(f"{UNFINISHED}{folder.name}")
-        remove_examples(unfinished)  # Of a run that was killed.
-        try:
-            self._told = self.purpose.encode(self.data, self.begun, settings, unfinished)
-            remove_examples(folder)
-            with writing(folder):
-                folder.mkdir(parents=True, exist_ok=True)
-                for side in SIDES:
-                    if (unfinished / side).is_dir():
-                        os.replace(unfinished / side, folder / side)
-        finally:
-            remove_examples(unfinished)
+    def begin(self, out: Path) -> None:
+        """The examples are read where they are kept."""
+        for side, examples in self._sides.items():
+            examples.moved(out / DATA / side)
+
+    def given(self) -> Mapping[str, str | None]:
+        """The table."""
+        return given(self.data)
 
     def facts(self, settings: Own) -> dict[str, Any]:
         """How many examples there are, and the model that is begun with."""
@@ -150,15 +145,11 @@ class Tuning(Generic[Own]):
         final = with_compile(chosen, task, steps, grid)
         begins = f"begins with {self.folder}, weights {self.base[:12]}"
         setup = self._setup(final, steps, (begins, *self._told))
-        return setup._replace(facts=self.facts(settings))
+        return setup._replace(facts=self.facts(settings), given=self.given() if grid.is_first else {})
 
     def again(self, settings: Own, steps: int) -> Setup:
         """A run that goes on: what did not learn is the base's, whose fingerprint is part of the data's."""
         return self._setup(settings, steps, ())
-
-    def remove(self, out: Path) -> None:
-        """Remove the examples."""
-        remove_examples(out / DATA)
 
     def _task(self, settings: Own) -> Tuned:
         task = self.purpose.task(settings, self.begun, self._sides, self.base)

@@ -256,6 +256,10 @@ class Examples:
         lengths: npt.NDArray[np.int64] = ends - np.concatenate([np.zeros(1, np.int64), ends])[:-1]
         return lengths
 
+    def moved(self, folder: Path) -> None:
+        """Told that the folder is called this now; the files are mapped already."""
+        self.folder = folder
+
     def verify(self) -> None:
         """Read all files once; raises TrainError for the first that is not what was written."""
         for name, column in self._record["columns"].items():

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from corpuskit.errors import SettingError
 from corpuskit.shards.reader import Shards
-from corpuskit.storage.files import UNFINISHED, sha256_json, writing
+from corpuskit.storage.files import sha256_json
 from corpuskit.train.corpus import Corpus
 from corpuskit.train.generate.generate import LanguageModel
 from corpuskit.train.hub.card_facts import base_facts, data_facts
@@ -20,14 +20,15 @@ from corpuskit.train.settings.settings import TrainSettings
 from corpuskit.train.settings.tune import ContinueSettings
 from corpuskit.train.tasks.continued import Continued
 from corpuskit.train.tasks.pretrain import Pretraining, pretraining
-from corpuskit.train.tune.sides import DATA, share_of
-from corpuskit.train.tune.texts import SHARDS, remove_shards, write_shards
+from corpuskit.train.tune.kept import DATA, given, remove_kept, unfinished
+from corpuskit.train.tune.sides import share_of
+from corpuskit.train.tune.texts import SHARDS, write_shards
 
 
 class Continuation(Corpus):
     """A model that reads on; a `Job`. Its shards are those of a run, or made of texts when the run begins."""
 
-    command, task_name, keeps = "finetune", "lm", "shards"
+    command, task_name = "finetune", "lm"
     usual_rows = 8
     kind = ContinueSettings
 
@@ -37,7 +38,7 @@ class Continuation(Corpus):
         self.begun = LanguageModel.load(model)
         self.tokenizer, self.end_of_text = self.begun.tokenizer, self.begun.end_of_text
         self.base, self._told = base_fingerprint(self.begun.model), list[str]()
-        self._adapts = False
+        self._adapts = self._of_run = False
 
     @property
     def fingerprint(self) -> str:
@@ -55,7 +56,8 @@ class Continuation(Corpus):
         assert isinstance(settings, ContinueSettings)
         self._adapts = bool(settings.lora_rank) or settings.last_layers is not None
         of_run = Path(self._data) / "shards"
-        if (of_run / "shards.json").exists():
+        self._of_run = (of_run / "shards.json").exists()
+        if self._of_run:
             if settings.validation is not None:
                 raise SettingError(
                     f"validation = {settings.validation!r}: a run has a validation split of its own",
@@ -68,39 +70,29 @@ class Continuation(Corpus):
                 f"validation = {settings.validation} is no file",
                 remedy="Name texts to measure on, or leave it out: then ends of documents are held out.",
             )
+        folder = out / DATA if resumes else unfinished(out)
         if not resumes and grid.is_first:
-            self._write(out, settings)
+            remove_kept(folder)  # Of a run that was killed.
+            size = self.begun.model.settings.vocab_size
+            to = folder / SHARDS
+            self._told = write_shards(
+                self._data, settings.validation, self.tokenizer, size, self.end_of_text, to
+            )
         grid.barrier()
-        self.shards = Shards(out / DATA / SHARDS)
+        self.shards = Shards(folder / SHARDS)
+
+    def begin(self, out: Path) -> None:
+        """Shards that were made of texts are read where they are kept."""
+        if not self._of_run:
+            self.shards.moved(out / DATA / SHARDS)
+
+    def given(self) -> Mapping[str, str | None]:
+        """The texts; of a run its shards say it all."""
+        return {} if self._of_run else given(self._data)
 
     def facts(self, settings: TrainSettings) -> dict[str, Any]:
         """The sources of the shards, and the model that is begun with."""
         return {"data": data_facts(self.shards.folder.parent), "base": base_facts(self.model)}
-
-    def _write(self, out: Path, settings: ContinueSettings) -> None:
-        """Make shards of the texts beside those of before, which stay where that cannot be done."""
-        unfinished = out / f"{UNFINISHED}{DATA}"
-        vocab_size = self.begun.model.settings.vocab_size
-        remove_shards(unfinished)
-        try:
-            self._told = write_shards(
-                self._data,
-                settings.validation,
-                self.tokenizer,
-                vocab_size,
-                self.end_of_text,
-                unfinished / SHARDS,
-            )
-            remove_shards(out / DATA)
-            with writing(out / DATA):
-                (out / DATA).mkdir(parents=True, exist_ok=True)
-                os.replace(unfinished / SHARDS, out / DATA / SHARDS)
-        finally:
-            remove_shards(unfinished)
-
-    def remove(self, out: Path) -> None:
-        """Remove the shards that were made."""
-        remove_shards(out / DATA)
 
     def task(self, settings: TrainSettings) -> Pretraining:
         """What is learnt with these settings."""
@@ -118,7 +110,8 @@ class Continuation(Corpus):
             rows = max(1, (train - 1) // values["context"])
             values["batch_rows"] = min(self.usual_rows, rows)
         setup = super().settle(self.kind.checked(values), grid)
-        return setup._replace(title=self.model.name, notes=(*self._told, *setup.notes))
+        named = self.given() if grid.is_first else {}
+        return setup._replace(title=self.model.name, notes=(*self._told, *setup.notes), given=named)
 
     def again(self, settings: TrainSettings, steps: int) -> Setup:
         """A run that goes on; what does not learn is the model's, whose fingerprint is part of the data's."""

@@ -22,9 +22,6 @@ SIDES = (TRAIN, VALIDATION, TEST)
 EXAMPLE_FILES = re.compile(rf"(?:{UNFINISHED})?(?:examples\.json|[a-z][a-z0-9_]*\.(?:values|ends))")
 """Files of encoded examples, finished or not."""
 
-DATA = "data"
-"""Where what a run keeps of its data lies in the model folder."""
-
 
 def remove_examples(folder: Path) -> None:
     """Remove the examples of all sides below a folder, by name, and the folder if it is empty then."""

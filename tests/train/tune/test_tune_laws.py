@@ -1,5 +1,6 @@
 """What holds for each task: answers alone are learnt, a run goes on bit by bit, the best weights are kept."""
 
+import hashlib
 import json
 import shutil
 from collections.abc import Mapping
@@ -145,6 +146,73 @@ def test_what_was_encoded_and_is_damaged_stops_a_run(random_model: Path, tmp_pat
     shutil.rmtree(out / "data")
     with pytest.raises(TrainError, match="holds no examples"):
         tune(random_model, tmp_path / "data.csv", out, "classify", {"resume": True})
+
+
+@pytest.mark.parametrize("task", ["classify", "lm"])
+def test_other_data_are_no_data_to_go_on_with(random_model: Path, tmp_path: Path, task: str) -> None:
+    """They are told by what they hold; what was made of the first is what is learnt in any case."""
+    data, out = data_of(task, tmp_path), tmp_path / "out"
+    tune(random_model, data, out, task, {"pause_at": 1}, steps=4)
+    moved = data.rename(tmp_path / f"other-name{data.suffix}")
+    other = tmp_path / f"mine{data.suffix}"
+    other.write_text(moved.read_text().replace("rain", "snow").replace("text", "book"))
+    with pytest.raises(TrainError) as refused:
+        tune(random_model, other, out, task, {"resume": True})
+    digests = [hashlib.sha256(each.read_bytes()).hexdigest()[:12] for each in (moved, other)]
+    assert refused.value.message.endswith(
+        f"was begun with {data.name} (sha256 {digests[0]}), not with {other.name} (sha256 {digests[1]})"
+    )
+    assert "--allow-changed-data" in refused.value.remedy
+    if task == "classify":
+        with pytest.raises(SettingError, match="text = 'label' contradicts the run"):
+            tune(random_model, moved, out, task, {"resume": True}, text="label")
+    with pytest.raises(TrainError, match=r"not with gone\.csv \(which is not there\)"):
+        tune(random_model, tmp_path / "gone.csv", out, task, {"resume": True})
+    tune(random_model, moved, out, task, {"resume": True, "pause_at": 2})
+    tune(random_model, other, out, task, {"resume": True, "pause_at": 3, "allow_changed_data": True})
+    # It is still called by what it was made of.
+    rest = tune(random_model, moved, out, task, {"resume": True})
+    assert rest.document["training"]["given"] == {
+        "name": data.name,
+        "sha256": hashlib.sha256(moved.read_bytes()).hexdigest(),
+    }
+    whole = tune(random_model, moved, tmp_path / "whole", task, steps=4)
+    assert (whole.out / "model.safetensors").read_bytes() == (rest.out / "model.safetensors").read_bytes()
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    """All files below a folder, but for the lock and the log that its writer holds."""
+    below = (each for each in folder.rglob("*") if each.is_file() and each.name != "lock")
+    return {each.relative_to(folder).as_posix(): each.read_bytes() for each in below}
+
+
+@pytest.mark.parametrize("task", ["classify", "lm"])
+def test_a_run_that_fails_behind_the_encoding_leaves_the_old_model_whole(
+    random_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, task: str
+) -> None:
+    data, out = data_of(task, tmp_path), tmp_path / "out"
+    tune(random_model, data, out, task, {"pause_at": 2}, steps=4)
+    before = files_of(out)
+
+    def fails(*_: object, **__: object) -> None:
+        raise TrainError("there is no room for it", remedy="Make some.")
+
+    with monkeypatch.context() as changed:
+        changed.setattr("corpuskit.train.run.make_trainer", fails)
+        for again in (data, data_of("classify", tmp_path)):
+            way = "classify" if again.suffix == ".csv" else "lm"
+            with pytest.raises(TrainError, match="there is no room for it"):
+                tune(random_model, again, out, way, {"overwrite": True}, steps=2, seed=3)
+            assert files_of(out) == before
+        with pytest.raises(TrainError, match="there is no room for it"):
+            tune(random_model, data, tmp_path / "new", task, steps=2)
+        assert not (tmp_path / "new").exists() or not files_of(tmp_path / "new")
+    assert tune(random_model, data, out, task, {"resume": True}).result.reason == "done"
+    # A run of another kind takes the place of what was kept.
+    other = "lm" if task == "classify" else "classify"
+    over = tune(random_model, data_of(other, tmp_path), out, other, {"overwrite": True}, steps=1)
+    kept = sorted(each.name for each in (over.out / "data").iterdir())
+    assert kept == (["shards"] if other == "lm" else ["train"])
 
 
 def test_a_new_run_over_an_old_one_has_its_own_sides_alone(random_model: Path, tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def splits_of(data: str | Path | Sequence[str | Path]) -> list[str]:
     if (path / "dataset_dict.json").is_file():
         return _dict_splits(path)
     return sorted(
-        {split for name in _names(path) if format_of(name) in _TABLES and (split := split_of(name))}
+        {split for name in names_below(path) if format_of(name) in _TABLES and (split := split_of(name))}
     )
 
 
@@ -137,7 +137,7 @@ def _near(path: Path) -> str:
     return f"{hint} " if hint.startswith("Did") else ""
 
 
-def _names(folder: Path) -> list[str]:
+def names_below(folder: Path) -> list[str]:
     """Relative names of all files below a folder that are not hidden, in order."""
     found: list[str] = []
     for root, folders, files in os.walk(folder):
@@ -159,7 +159,7 @@ def _of_folder(folder: Path, split: str | None) -> Found:
             message = f"{folder}: no split {split!r}: it is one data set, split {found.split or 'not told'}"
             raise SettingError(message, remedy="Leave split out.")
         return found
-    names = _names(folder)
+    names = names_below(folder)
     tables = [name for name in names if format_of(name) in _TABLES]
     if not tables:
         seen = ", ".join(map(plain_name, names[:_SHOWN])) or "nothing"
