@@ -30,20 +30,42 @@ PIECE_CHARACTERS = 2**15
 """Where a long text is taken piece by piece, so that what is made of it takes memory for one piece alone."""
 
 
+_LOOKED_BACK = 4
+"""Characters before and behind a border that its pattern looks at, at most."""
+
+
 def pieces(text: str, border: re.Pattern[str], size: int | None = None) -> Iterator[str]:
     """Cut a text at the first border behind each `PIECE_CHARACTERS` or ``size``; without one it stays whole.
 
     >>> list(pieces("one two three", re.compile("(?= )"), 2))
     ['one', ' two', ' three']
     """
-    start, size = 0, size or PIECE_CHARACTERS
-    while len(text) - start > size:
-        found = border.search(text, start + size)
-        if found is None:
-            break
-        yield text[start : found.start()]
-        start = found.start()
-    yield text[start:] if start else text
+    return pieces_of((text,), border, size)
+
+
+def pieces_of(blocks: Iterable[str], border: re.Pattern[str], size: int | None = None) -> Iterator[str]:
+    """The same of a text that comes in blocks: its pieces do not depend on how it comes.
+
+    Of a text with borders no more than a piece and a block is held.
+
+    >>> list(pieces_of(["one t", "w", "o thr", "ee"], re.compile("(?= )"), 2))
+    ['one', ' two', ' three']
+    """
+    size = size or PIECE_CHARACTERS
+    held, at, none = "", size, True
+    for block in blocks:
+        held, start = held + block, 0
+        while len(held) > at:
+            found = border.search(held, at)
+            if found is None:
+                at = max(at, len(held) - _LOOKED_BACK)  # There is none before, whatever follows.
+                break
+            yield held[start : found.start()]
+            start, none = found.start(), False
+            at = start + size
+        held, at = held[start:], at - start
+    if held or none:
+        yield held
 
 
 def strings(owner: str, texts: Iterable[object]) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -53,14 +53,25 @@ class ShardWriter:
 
         Raises ShardError when it is empty, has more than 2**31 - 1 tokens, or holds an id above the type.
         """
-        self._check(tokens)
-        position = self.tokens
-        data = np.ascontiguousarray(tokens, self._numpy_dtype).tobytes()
-        with _storing(self._temporary):
-            self._file.write(data)
-        self._digest.update(data)
-        self._lengths.append(len(tokens))
-        self.tokens += len(tokens)
+        self._check(tokens, len(tokens))
+        return self.append_parts([tokens])
+
+    def append_parts(self, parts: Iterable[npt.NDArray[np.integer]]) -> int:
+        """The same for a sequence that comes in parts, of which one at a time is held; the same bytes.
+
+        What a part raises ends the shard: those before it are written.
+        """
+        position, count = self.tokens, 0
+        for part in parts:
+            count += len(part)
+            self._check(part, count)
+            data = np.ascontiguousarray(part, self._numpy_dtype).tobytes()
+            with _storing(self._temporary):
+                self._file.write(data)
+            self._digest.update(data)
+        self._check(np.empty(0, self._numpy_dtype), count)
+        self._lengths.append(count)
+        self.tokens += count
         return position
 
     def close(self) -> WrittenShard:
@@ -97,8 +108,9 @@ class ShardWriter:
         os.replace(index_temporary, self._folder / f"{self.name}.idx")
         flush(self._folder)
 
-    def _check(self, tokens: npt.NDArray[np.integer]) -> None:
-        where, count = f"shard {self.name}, sequence {len(self._lengths)}", len(tokens)
+    def _check(self, tokens: npt.NDArray[np.integer], count: int) -> None:
+        """A part of a sequence that has so many tokens up to its end."""
+        where = f"shard {self.name}, sequence {len(self._lengths)}"
         if self._closed is not None or self._file.closed:
             raise ShardError(f"shard {self.name} is closed; open another ShardWriter to write more")
         if not np.issubdtype(tokens.dtype, np.integer) or tokens.ndim != 1:
@@ -108,7 +120,7 @@ class ShardWriter:
         if not 1 <= count <= _MAX_SEQUENCE:
             raise ShardError(f"{where}: lengths run from {count} to {count}; allowed are 1 to 2**31 - 1")
         # All that uint16 can say are ids: only wider types are looked through.
-        if tokens.dtype == self._numpy_dtype and self.dtype == "uint16":
+        if (tokens.dtype == self._numpy_dtype and self.dtype == "uint16") or not len(tokens):
             return
         low, high, limit = int(tokens.min()), int(tokens.max()), int(np.iinfo(self._numpy_dtype).max)
         if low < 0 or high > limit:

@@ -20,7 +20,7 @@ import numpy.typing as npt
 import tokenizers
 from tokenizers import Regex, decoders, models, pre_tokenizers, trainers
 
-from corpuskit.documents.texts import each_text, pieces, strings
+from corpuskit.documents.texts import each_text, pieces, pieces_of, strings
 from corpuskit.errors import InputError, SettingError, TrainError, nearest
 from corpuskit.storage.files import json_text, write_bytes
 from corpuskit.tokenizer import lossless, special
@@ -39,6 +39,10 @@ _WORDS = (
     r"(?<=[\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fff])(?=[\u3001\u3002\uff01\uff0c\uff1a\uff1b\uff1f])"
 )
 _LAST_LINE_FEED = re.compile(rf"(?<=\n)(?=\S)|{_WORDS}")
+_LINE_END = re.compile(r"(?<=\n)")
+LINES_CHARACTERS = 2**20
+"""So much of a text that may not be cut anywhere is encoded at once."""
+
 _SAFE = {
     special.PATTERNS["llama3"]: _LAST_LINE_FEED,
     special.PATTERNS["llama3"].replace(r"\p{N}{1,3}", r"\p{N}"): _LAST_LINE_FEED,  # Qwen 2 and 3
@@ -283,6 +287,23 @@ class Tokenizer:
                     whole = np.concatenate(ids) if len(ids) > 1 else ids[0]
                     ids = []
                     yield whole
+
+    @property
+    def cuts_safely(self) -> bool:
+        """Whether it is known where a text may be cut so that its ids stay what they are."""
+        return self._safe is not None
+
+    def encode_blocks(self, blocks: Iterable[str]) -> Iterator[npt.NDArray[np.uint32]]:
+        """The ids of one text that comes in blocks, in parts: memory does not grow with the text.
+
+        Together they are those of the whole where `cuts_safely` holds. Else a text is cut behind the first
+        line that ends beyond each `LINES_CHARACTERS`, and the ids around such a cut may be others.
+        """
+        border, size = (self._safe, None) if self._safe else (_LINE_END, LINES_CHARACTERS)
+        for batch in _batches((piece, True) for piece in pieces_of(blocks, border, size)):
+            texts = [piece for piece, _ in batch]
+            for encoding in self._model.encode_batch_fast(texts, add_special_tokens=False):
+                yield np.array(encoding.ids, np.uint32)
 
     def _pieces(self, texts: Iterable[str]) -> Iterator[tuple[str, bool]]:
         """Pieces of the texts, each with whether it is the last of its text."""
