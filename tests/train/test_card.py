@@ -1,6 +1,7 @@
 """Model cards: facts and nothing else; what was not measured is said; what others wrote stays."""
 
 import hashlib
+import itertools
 import json
 import os
 import shutil
@@ -369,6 +370,37 @@ def test_sources_and_licences_come_from_the_shards(run: Path, tmp_path: Path) ->
     path.write_bytes(b"damaged")
     with pytest.raises(ShardError, match="cannot read the provenance"):
         data_facts(copy)
+
+
+def test_of_provenance_what_is_summed_is_read_and_nothing_else(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The ids, most of a table, are not looked at: bytes of theirs that are damaged do not matter."""
+    copy = Path(shutil.copytree(run, tmp_path / "run"))
+    by_hand: dict[tuple[str, str], int] = {}
+    for info in Shards(copy / "shards").splits["train"]:
+        ends = [*range(7, info.tokens, 7), info.tokens]
+        table = [
+            {"token_start": a, "token_end": b, "id": f"files:{a}", "source": "ab"[a % 2]}
+            | {"licence": "PD" if a % 3 else None}
+            for a, b in itertools.pairwise([0, *ends])
+        ]
+        path = copy / "shards" / f"{info.name}.provenance.parquet"
+        pq.write_table(pa.Table.from_pylist(table, PROVENANCE), path)
+        column = pq.ParquetFile(path).metadata.row_group(0).column(PROVENANCE.get_field_index("id"))
+        data, begin = bytearray(path.read_bytes()), column.dictionary_page_offset
+        data[begin : begin + column.total_compressed_size] = b"\xff" * column.total_compressed_size
+        path.write_bytes(data)
+        with pytest.raises((OSError, pa.ArrowException)):
+            pq.read_table(path)
+        for row in table:
+            key = (str(row["source"]), str(row["licence"] or ""))
+            by_hand[key] = by_hand.get(key, 0) + int(row["token_end"]) - int(row["token_start"])  # type: ignore[arg-type]
+    for rows in (5, 2**16):
+        monkeypatch.setattr("corpuskit.train.hub.card_facts._ROWS", rows)
+        found = {(row["source"], row["licence"]): row["tokens"] for row in data_facts(copy)["sources"]}
+        assert found == by_hand
+        assert len(found) == 4
 
 
 def test_an_environment_names_versions_and_nobody() -> None:

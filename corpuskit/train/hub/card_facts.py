@@ -13,6 +13,7 @@ import json
 import os
 import platform
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +32,8 @@ from corpuskit.storage.files import read_sealed
 from corpuskit.train.device import device_name
 
 EVALUATIONS = "evaluations"
+_SUMMED = ("source", "token_start", "token_end")
+_ROWS = 2**19  # of a provenance table at a time
 _PACKAGES = ("torch", "numpy", "pyarrow", "tokenizers", "safetensors")
 _HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+")
 
@@ -87,32 +90,43 @@ def data_facts(run_folder: Path | str) -> dict[str, Any]:
 
 def _sources(shards: Shards, whole: int) -> list[dict[str, Any]] | None:
     """Tokens of the train split by source and licence, the most first."""
-    found: dict[tuple[str, str], int] = {}
+    found = Counter[tuple[str, str]]()
     for info in shards.splits.get("train", ()):
         path = shards.folder / f"{info.name}.provenance.parquet"
         if not path.exists():
             return None
         try:
-            table = pq.read_table(path)
-            lengths = pc.subtract(table["token_end"], table["token_start"])
-            licences = (
-                table["licence"] if "licence" in table.column_names else pa.nulls(len(table), pa.string())
-            )
-            rows = pa.table({"source": table["source"], "licence": licences, "tokens": lengths})
-            sums = rows.group_by(["source", "licence"]).aggregate([("tokens", "sum")]).to_pylist()
+            found.update(_tokens_by_source(path))
         except (OSError, KeyError, pa.ArrowException) as error:
             raise ShardError(
                 f"cannot read the provenance {path}: {error}",
                 remedy="Build the shards again, or bring the file back from where it was copied.",
             ) from error
-        for row in sums:
-            key = (row["source"], row["licence"] or "")
-            found[key] = found.get(key, 0) + row["tokens_sum"]
     rows_of = sorted(found.items(), key=lambda each: (-each[1], each[0]))
     return [
         {"source": source, "licence": licence, "tokens": tokens, "share": tokens / max(1, whole)}
         for (source, licence), tokens in rows_of
     ]
+
+
+def _tokens_by_source(path: Path) -> Counter[tuple[str, str]]:
+    """Tokens of a provenance table by source and licence.
+
+    Of its columns two are numbers and two have few values: these are read, by their dictionaries, a part of
+    the rows at a time. The ids, which are most of a table, are left where they are.
+    """
+    found = Counter[tuple[str, str]]()
+    with pq.ParquetFile(path, read_dictionary=["source", "licence"]) as file:
+        # Without one of the needed columns the table is no provenance: KeyError.
+        columns = [*_SUMMED, *({"licence"} & set(file.schema_arrow.names))]
+        for batch in file.iter_batches(_ROWS, columns=columns):
+            table = pa.Table.from_batches([batch])
+            lengths = pc.subtract(table["token_end"], table["token_start"])
+            licences = table["licence"] if len(columns) > 3 else pa.nulls(len(table), pa.string())
+            rows = pa.table({"source": table["source"], "licence": licences, "tokens": lengths})
+            for row in rows.group_by(["source", "licence"]).aggregate([("tokens", "sum")]).to_pylist():
+                found[row["source"], row["licence"] or ""] += row["tokens_sum"]
+    return found
 
 
 def _languages(folder: Path) -> dict[str, int] | None:
