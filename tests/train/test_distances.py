@@ -24,9 +24,8 @@ from corpuskit.train.model.distances import (
     hidden_distance,
     layer_map,
     linear_distillation,
-    linear_smoothed,
+    rest_of,
     top_distribution,
-    top_logits,
 )
 from corpuskit.train.model.loss import CHUNK_LOGITS, IGNORED, TokenLosses, linear_cross_entropy
 from corpuskit.train.model.transformer import ModelSettings, Transformer, initialise
@@ -39,6 +38,13 @@ P, Q = torch.tensor([[0.7, 0.2, 0.1]]).double().log(), torch.tensor([[0.3, 0.3, 
 def identity(n: int) -> Tensor:
     """A head with which states are logits."""
     return torch.eye(n, dtype=torch.float64)
+
+
+def top_logits(logits: Tensor, k: int, temperature: float = 1.0) -> TopLogits:
+    """The k likeliest of all tokens by a teacher's logits (M, W), in float32; the rest at a temperature."""
+    scores = torch.log_softmax(logits.float(), 1)
+    values, ids = scores.topk(k, dim=1)
+    return TopLogits(values, ids, rest_of(scores, ids, temperature))
 
 
 def distil(
@@ -279,20 +285,6 @@ def test_of_classes_the_same_by_autograd(direction: Direction) -> None:
     torch.testing.assert_close(student.grad, gradient)
 
 
-def test_smoothed_labels() -> None:
-    chance = torch.Generator().manual_seed(1)
-    states, weight = torch.randn(9, 6, generator=chance), torch.randn(20, 6, generator=chance)
-    targets = torch.randint(0, 20, (9,), generator=chance)
-    targets[3] = IGNORED
-    expected = torch.nn.functional.cross_entropy(
-        states @ weight.T, targets, reduction="sum", label_smoothing=0.2
-    )
-    torch.testing.assert_close(linear_smoothed(states, weight, targets, 0.2, 20), expected)
-    torch.testing.assert_close(
-        linear_smoothed(states, weight, targets, 0.0, 20), linear_cross_entropy(states, weight, targets)
-    )
-
-
 # ------------------------------------------------------------------------------------------ frozen heads
 def test_of_a_frozen_head_no_gradient_is_computed(monkeypatch: pytest.MonkeyPatch) -> None:
     chance = torch.Generator().manual_seed(1)
@@ -404,9 +396,3 @@ def test_a_student_begins_with_layers_of_its_teacher(kind: Any) -> None:
 def test_settings_that_cannot_be_are_named(change: dict[str, Any], words: str) -> None:
     with pytest.raises(SettingError, match=words):
         Distillation(**change)
-
-
-def test_more_tokens_than_there_are_cannot_be_kept() -> None:
-    for k in (0, 7):
-        with pytest.raises(SettingError, match=f"k = {k} of a vocabulary of 6"):
-            top_logits(torch.zeros(1, 6), k)

@@ -12,6 +12,7 @@ from corpuskit.cli.shell import PATH, Shell, shell_options
 from corpuskit.errors import SettingError
 
 if TYPE_CHECKING:
+    from corpuskit.train.hub.adapted import PeftResult
     from corpuskit.train.hub.export import ExportResult
     from corpuskit.train.hub.gguf_export import GgufResult, GgufType
 
@@ -20,10 +21,11 @@ if TYPE_CHECKING:
 @click.argument("model", type=PATH)
 @click.option(
     "--to",
-    type=click.Choice(["hf", "torch", "gguf"]),
+    type=click.Choice(["hf", "torch", "gguf", "peft"]),
     default="hf",
     show_default=True,
-    help="hf: a model of transformers. torch: our own class, in one file. gguf: one file for llama.cpp.",
+    help="hf: a model of transformers. torch: our own class, in one file. gguf: one file for llama.cpp. "
+    "peft: the adapter alone, of a model that was tuned with one.",
 )
 @click.option("--out", type=PATH, required=True, help="The folder to make, or of gguf the file.")
 @click.option(
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
 def command(
     shell: Shell,
     model: Path,
-    to: Literal["hf", "torch", "gguf"],
+    to: Literal["hf", "torch", "gguf", "peft"],
     out: Path,
     kind: GgufType | None,
     no_check: bool,
@@ -53,6 +55,7 @@ def command(
     corpuskit export models/austen --to hf --out export/austen
     corpuskit export models/summaries --to torch --out export/summaries
     corpuskit export models/austen --to gguf --type q8_0 --out export/austen.gguf
+    corpuskit export models/talks --to peft --out export/talks
     """
     if to == "gguf":
         if keep_padding:
@@ -65,6 +68,14 @@ def command(
         return
     if kind is not None:
         raise SettingError(f"--type {kind} is of --to gguf alone", remedy="Leave it out.")
+    if to == "peft":
+        if keep_padding or no_check:
+            raise SettingError("--keep-padding and --no-check are not of --to peft", remedy="Leave them out.")
+        from corpuskit.train.hub.adapted import export_peft
+
+        adapter = export_peft(model, out)
+        shell.result({**dataclasses.asdict(adapter), "out": str(adapter.out)}, peft_sentence(adapter))
+        return
     from corpuskit.train.hub.export import export_model
 
     result = export_model(model, out, to, check=not no_check, keep_padding=keep_padding)
@@ -82,6 +93,15 @@ def sentence(result: ExportResult) -> str:
         found = f"NOT checked: {check.by}"
     head = f"{result.out}: {result.architecture}, vocabulary {result.vocab_size:,}{removed}"
     return "\n".join([head, found, *result.remarks])
+
+
+def peft_sentence(result: PeftResult) -> str:
+    """What a person wants to know about an adapter of peft."""
+    return (
+        f"{result.out}: adapter of rank {result.rank} on {', '.join(result.modules)}, read back\n"
+        f"put it on the export of its base ({result.base or 'not named'}, weights "
+        f"{result.base_fingerprint[:12]}): PeftModel.from_pretrained(BASE, FOLDER)"
+    )
 
 
 def gguf_sentence(result: GgufResult) -> str:

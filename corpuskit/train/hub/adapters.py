@@ -30,7 +30,6 @@ from corpuskit.train.model.lora import (
     LoraSettings,
     SavedAdapter,
     adapted,
-    adapter_state,
 )
 from corpuskit.train.model.transformer import Transformer
 
@@ -44,19 +43,20 @@ _NOTE = "adapter"
 _PREFIX = "base_model.model."
 
 
-def adapter_bytes(tensors: Mapping[str, Tensor], settings: LoraSettings, base_fingerprint: str) -> bytes:
-    """Our file of an adapter, out of its tensors by the model's names, those of `adapter_state`."""
-    note = {"base": base_fingerprint, **_plain(settings)}
+def adapter_bytes(
+    tensors: Mapping[str, Tensor],
+    settings: LoraSettings,
+    base_fingerprint: str,
+    document: Mapping[str, Any] | None = None,
+) -> bytes:
+    """Our file of an adapter, out of its tensors by the model's names, those of `adapter_state`.
+
+    Args:
+        document: what model.json says of what was learnt, so that base and adapter tell it again.
+    """
+    note = {"base": base_fingerprint, "document": dict(document or {}), **_plain(settings)}
     on_cpu = {name: each.detach().cpu().contiguous() for name, each in tensors.items()}
     return save(on_cpu, {_NOTE: json.dumps(note, sort_keys=True)})
-
-
-def save_adapter(path: Path, model: Transformer, settings: LoraSettings, base_fingerprint: str) -> str:
-    """Write a model's adapters without their base; returns the file's sha256 in hex.
-
-    Raises StorageError, with the old file in place, when it cannot be written.
-    """
-    return write_file(path, adapter_bytes(adapter_state(model), settings, base_fingerprint))
 
 
 def read_adapter(path: Path) -> SavedAdapter:
@@ -69,7 +69,7 @@ def read_adapter(path: Path) -> SavedAdapter:
         with safe_open(path, "pt") as file:
             note = json.loads((file.metadata() or {})[_NOTE])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no dictionary
-        base = str(note.pop("base"))
+        base, document = str(note.pop("base")), dict(note.pop("document", {}))
         settings = LoraSettings(**note)
     except FileNotFoundError as error:
         raise TrainError(
@@ -80,7 +80,7 @@ def read_adapter(path: Path) -> SavedAdapter:
             f"{path} is no adapter of corpuskit, or damaged: {error}",
             remedy="Bring the file back from where it was copied, or train it again.",
         ) from error
-    return SavedAdapter(str(path), base, settings, tensors)
+    return SavedAdapter(str(path), base, settings, tensors, document)
 
 
 def _plain(settings: LoraSettings) -> dict[str, Any]:

@@ -142,36 +142,7 @@ def linear_distillation(
     return DistillationLoss(total, cost.plain, cost.distance, cost.counts.sum())
 
 
-def linear_smoothed(
-    states: Tensor,
-    weight: Tensor,
-    targets: Tensor,
-    smoothing: float,
-    tokens: int,
-    token_losses: TokenLosses | None = None,
-) -> Tensor:
-    """As `linear_cross_entropy`, with a share of each target spread over the first `tokens` of the head."""
-    cost = _SmoothedCost(targets[:, None], smoothing, tokens, token_losses or TokenLosses())
-    return linear_cost(states, weight, cost, targets[:, None] != IGNORED)
-
-
 # --------------------------------------------------------------------------------- the costs of a chunk
-class _SmoothedCost(Cost):
-    def __init__(self, targets: Tensor, smoothing: float, tokens: int, token_losses: TokenLosses) -> None:
-        self._targets, self._smoothing, self._tokens = targets, smoothing, tokens
-        self._token_losses = token_losses
-
-    def __call__(self, logits: Tensor, rows: slice, learns: bool) -> tuple[Tensor, Tensor | None]:
-        z = wide(self._token_losses.capped(logits))
-        scores = torch.log_softmax(z, 1)
-        target = self._targets[rows].clamp_min(0)
-        losses = smoothed(scores, target, self._smoothing, self._tokens)
-        if not learns:
-            return losses, None
-        error = _less_targets(scores.exp_(), target, self._smoothing, self._tokens)
-        return losses, _through_cap(error, z, self._token_losses).to(logits.dtype)
-
-
 class _DistillationCost(Cost):
     def __init__(
         self,
@@ -303,20 +274,6 @@ def _through_cap(error: Tensor, capped: Tensor, token_losses: TokenLosses) -> Te
 
 
 # --------------------------------------------------------------------- a teacher's answers, whole or in part
-def top_logits(logits: Tensor, k: int, temperature: float = 1.0) -> TopLogits:
-    """The k likeliest of all tokens by a teacher's logits (M, W), in float32; the rest at a temperature.
-
-    Raises SettingError for a k below 1 or above W.
-    """
-    if not 1 <= k <= logits.shape[1]:
-        raise SettingError(
-            f"k = {k} of a vocabulary of {logits.shape[1]} tokens", remedy=f"Give 1 to {logits.shape[1]}."
-        )
-    scores = torch.log_softmax(logits.float(), 1)
-    values, ids = scores.topk(k, dim=1)
-    return TopLogits(values, ids, rest_of(scores, ids, temperature))
-
-
 def rest_of(scores: Tensor, ids: Tensor, temperature: float) -> Tensor:
     """Log of what all tokens but these weigh at a temperature, (M, 1), see `TopLogits`."""
     others = (scores / temperature).scatter(1, ids, -torch.inf)

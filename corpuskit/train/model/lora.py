@@ -19,10 +19,9 @@ tensor parallelism refuses them.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -105,7 +104,6 @@ class AdaptedMatrix(Matrix):
 
     Attributes:
         ranges: the rows of the matrix that each adapter is for.
-        enabled: whether the adapters add anything.
     """
 
     def __init__(self, base: nn.Linear, ranges: Mapping[str, Range], settings: LoraSettings) -> None:
@@ -113,7 +111,7 @@ class AdaptedMatrix(Matrix):
         self.in_features, self.out_features = base.in_features, base.out_features
         self.weight = base.weight
         self.register_parameter("bias", None)
-        self.ranges, self.scale, self.enabled = dict(ranges), settings.scale, True
+        self.ranges, self.scale = dict(ranges), settings.scale
         self.dropout = Dropout(settings.dropout)
         self.adapters = nn.ModuleDict(
             {
@@ -132,7 +130,7 @@ class AdaptedMatrix(Matrix):
 
     def whole(self) -> Tensor:
         """The matrix with what its adapters add, (outputs, inputs); it has their gradients."""
-        return self.weight + self.change().to(self.weight.dtype) if self.enabled else self.weight
+        return self.weight + self.change().to(self.weight.dtype)
 
     def change(self) -> Tensor:
         """What the adapters add to the matrix, (outputs, inputs), in float32 or wider."""
@@ -142,7 +140,7 @@ class AdaptedMatrix(Matrix):
 
     def _added(self, y: Tensor, x: Tensor, first: int, last: int) -> Tensor:
         names = [name for name, (start, stop) in self.ranges.items() if start < last and stop > first]
-        if not self.enabled or not names:
+        if not names:
             return y
         a, b = self.stacked(first, last)
         inner = functional.linear(self.dropout(x), a.to(x.dtype)) * self.scale
@@ -171,15 +169,13 @@ class AdaptedEmbedding(nn.Embedding):
         self.padding_idx = self.max_norm = None
         self.norm_type, self.scale_grad_by_freq, self.sparse = 2.0, False, False
         self.weight = base.weight
-        self.scale, self.enabled = settings.scale, True
+        self.scale = settings.scale
         adapter = Adapter(self.num_embeddings, self.embedding_dim, settings.rank, self.weight)
         self.adapters = nn.ModuleDict({"embedding": adapter})
 
     def forward(self, ids: Tensor) -> Tensor:
         """ids (B, T) -> (B, T, C)."""
         x = functional.embedding(ids, self.weight)
-        if not self.enabled:
-            return x
         adapter: Any = self.adapters["embedding"]
         inner = functional.embedding(ids, adapter.lora_a.T)
         return x + functional.linear(inner * self.scale, adapter.lora_b).to(
@@ -328,20 +324,6 @@ def merged_weights(
     return plain
 
 
-@contextlib.contextmanager
-def disabled(model: nn.Module) -> Iterator[None]:
-    """Inside, the model answers as its base does: the reference of an adapter that began at zero."""
-    parts = [part for _, part in adapted(model)]
-    before = [part.enabled for part in parts]
-    for part in parts:
-        part.enabled = False
-    try:
-        yield
-    finally:
-        for part, enabled in zip(parts, before, strict=True):
-            part.enabled = enabled
-
-
 # ------------------------------------------------------------------------------------------- what is kept
 @dataclass(frozen=True)
 class SavedAdapter:
@@ -352,12 +334,14 @@ class SavedAdapter:
         base: fingerprint of the weights that it was trained on, see `base_fingerprint`.
         settings: what it adapts.
         tensors: what `adapter_state` gave.
+        document: what model.json said of what was learnt; empty for those of earlier versions.
     """
 
     where: str
     base: str
     settings: LoraSettings
     tensors: Mapping[str, Tensor]
+    document: Mapping[str, Any] = field(default_factory=dict)
 
 
 def adapter_state(model: nn.Module) -> dict[str, Tensor]:

@@ -59,7 +59,7 @@ class Adaptable(Plain):
         if self.lora is None:
             return {}
         own = {name: each for name, each in weights.items() if is_adapter(name) or name == CLASSIFIER}
-        return {ADAPTER: adapter_bytes(own, self.lora, self.base)}
+        return {ADAPTER: adapter_bytes(own, self.lora, self.base, self.document())}
 
 
 def tuned_shape(begun: ModelSettings, settings: TuneSettings, classes: int = 0) -> ModelSettings:

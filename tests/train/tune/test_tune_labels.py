@@ -2,9 +2,6 @@
 
 import json
 import math
-import os
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -14,8 +11,6 @@ import torch
 
 from corpuskit.train import LanguageModel
 from corpuskit.train.data.examples import Examples
-from corpuskit.train.data.tables.labels import count_labels
-from corpuskit.train.data.tables.row import Place
 from corpuskit.train.predict import Classifier
 from corpuskit.train.settings.tune import ClassifySettings
 from corpuskit.train.tune.classify import Classification
@@ -285,25 +280,6 @@ def test_the_order_of_rows_is_not_that_of_labels(random_model: Path, tmp_path: P
             assert said["labels"] == [row.partition(",")[2]]
             assert sum(said["probabilities"].values()) == pytest.approx(1, abs=1e-6)
             assert max(said["probabilities"], key=said["probabilities"].get) == said["labels"][0]
-
-
-def test_labels_have_one_order_whatever_the_hash_seed() -> None:
-    """This process has a seed of its own, the other one another."""
-    script = (
-        "from corpuskit.train.data.tables.labels import count_labels\n"
-        "from corpuskit.train.data.tables.row import Place\n"
-        f"rows = [(row.partition(',')[2], Place('a', 1)) for row in {ORDER!r}]\n"
-        "print(count_labels(rows).names)"
-    )
-    said = subprocess.run(
-        [sys.executable, "-c", script],
-        env={**os.environ, "PYTHONHASHSEED": "1", "PYTHONPATH": os.pathsep.join(sys.path)},
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    rows = [(row.partition(",")[2], Place("a", 1)) for row in ORDER]
-    assert said == f"{count_labels(rows).names}\n" == "('fruit', 'tool', 'veg')\n"
 
 
 FILL = "the committee met in the long room and read the minutes of the year before. " * 2

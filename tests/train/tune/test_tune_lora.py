@@ -1,5 +1,6 @@
 """Adapters in a run: what they hold, what they add, and that a run leaves a plain model all the same."""
 
+import json
 import shutil
 from pathlib import Path
 
@@ -11,8 +12,9 @@ from corpuskit.errors import CorpuskitError
 from corpuskit.train import LanguageModel
 from corpuskit.train.hub.adapters import ADAPTER, read_adapter
 from corpuskit.train.model.lora import base_fingerprint, load_adapter
+from corpuskit.train.predict import Classifier
 from tests.tiny_models import make_model
-from tests.train.tune.tuning import Run, absent, command, lines, refusal, talk, tune, weights
+from tests.train.tune.tuning import Run, absent, command, lines, printed, refusal, table, talk, tune, weights
 
 TALKS = [talk("ping", "pong"), talk("in", "out")]
 IDS = torch.tensor([[256, *b"ping pong in out"]])
@@ -149,3 +151,73 @@ def test_both_ways_to_learn_less_exclude_each_other(random_model: Path, tmp_path
     said = refusal(command("finetune", random_model, data, *options))
     assert "last_layers = 1 and lora_rank = 2 exclude each other" in said
     assert absent(out)
+
+
+def test_an_adapter_apart_and_its_base_make_the_model_again(
+    adapted: Run, random_model: Path, tmp_path: Path
+) -> None:
+    """Bit by bit, wherever the base lies; what it was tuned for is noted in the adapter."""
+    apart, moved = tmp_path / "apart.safetensors", shutil.copytree(random_model, tmp_path / "moved")
+    shutil.copy(adapted.out / ADAPTER, apart)
+    said = printed("import", apart, "--base", moved, "--out", tmp_path / "again")
+    assert (said["rank"], said["task"], said["targets"]) == (4, "instruct", ["q", "k", "v", "o"])
+    assert said["base"] == base_fingerprint(LanguageModel.load(random_model).model)
+    ours, again = weights(adapted.out), weights(tmp_path / "again")
+    assert ours.keys() == again.keys()
+    assert all(np.array_equal(ours[name], again[name]) for name in ours)
+    documents = [LanguageModel.load(folder).document for folder in (adapted.out, tmp_path / "again")]
+    for name in ("chat", "tuned", "model", "tokenizer_sha256", "end_of_text"):
+        assert documents[0][name] == documents[1][name], name
+    assert documents[1]["training"]["base"]["name"] == "moved"
+    assert command("import", adapted.out, "--base", moved, "--out", tmp_path / "other").exit_code == 0
+
+
+def test_an_adapter_on_another_base_is_refused_with_both_fingerprints(
+    adapted: Run, random_model: Path, tmp_path: Path
+) -> None:
+    other = make_model(tmp_path, "random", seed=22, layers=2, kv_heads=2)
+    said = refusal(command("import", adapted.out, "--base", other, "--out", tmp_path / "out"))
+    for folder in (random_model, other):
+        assert base_fingerprint(LanguageModel.load(folder).model)[:12] in said
+    assert "Put it on the base that it was trained on" in said
+    assert absent(tmp_path / "out")
+    said = refusal(command("import", random_model, "--base", random_model, "--out", tmp_path / "out"))
+    assert "there is no adapter" in said
+    options = ("--base", random_model, "--context", 8, "--out", tmp_path / "out")
+    assert "--context is not of an adapter" in refusal(command("import", adapted.out, *options))
+
+
+def test_labels_come_back_with_their_adapter(random_model: Path, tmp_path: Path) -> None:
+    data = table(tmp_path / "data.csv", "rain,bad", "sun,good")
+    run = tune(random_model, data, tmp_path / "out", "classify", lora_rank=2, steps=5, learning_rate=1e-2)
+    printed("import", run.out / ADAPTER, "--base", random_model, "--out", tmp_path / "again")
+    first, again = (Classifier.load(folder) for folder in (run.out, tmp_path / "again"))
+    assert again.labels == ("bad", "good")
+    assert first.predict(["rain", "no sun"]) == again.predict(["rain", "no sun"])
+    said = refusal(command("export", run.out, "--to", "peft", "--out", tmp_path / "peft"))
+    assert "2 classes" in said
+    assert "--to hf" in said
+    assert absent(tmp_path / "peft")
+
+
+def test_an_adapter_of_peft_on_the_exported_base_is_the_exported_model(
+    adapted: Run, random_model: Path, tmp_path: Path
+) -> None:
+    for folder, name in ((random_model, "base"), (adapted.out, "merged")):
+        assert command("export", folder, "--no-check", "--out", tmp_path / name).exit_code == 0
+    said = printed("export", adapted.out, "--to", "peft", "--out", tmp_path / "peft")
+    assert (said["base"], said["rank"]) == (random_model.name, 4)
+    config = json.loads((tmp_path / "peft" / "adapter_config.json").read_text())
+    assert config["base_model_name_or_path"] == random_model.name
+    assert config["target_modules"] == said["modules"] == ["k_proj", "o_proj", "q_proj", "v_proj"]
+    theirs = weights(tmp_path / "base")
+    tensors = weights(tmp_path / "peft", "adapter_model.safetensors")
+    for name in (each for each in tensors if each.endswith("lora_A.weight")):
+        module = name.removeprefix("base_model.model.").removesuffix(".lora_A.weight")
+        change = tensors[name.replace("lora_A", "lora_B")] @ tensors[name]
+        theirs[f"{module}.weight"] = theirs[f"{module}.weight"] + config["lora_alpha"] / config["r"] * change
+    for name, expected in weights(tmp_path / "merged").items():
+        np.testing.assert_allclose(theirs[name], expected, atol=1e-6, err_msg=name)
+    assert "there is no adapter" in refusal(
+        command("export", random_model, "--to", "peft", "--out", tmp_path / "none")
+    )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -339,9 +339,3 @@ def find_scheme(sentences: Iterable[Sequence[str]]) -> tuple[str, str]:
         begin = f"{counted(lonely, 'span')} {'begins' if lonely == 1 else 'begin'} with I-"
         odd = f"; {begin}, which strict IOB2 does not count and conlleval does"
     return scheme, f"spans by {scheme}: {', '.join(sorted(kinds))}{odd}"
-
-
-def tag_counts(sentences: Iterable[Sentence]) -> Mapping[str, int]:
-    """How many words have each tag, in the order of the tags' names."""
-    counts = Counter(tag for sentence in sentences for tag in sentence.tags)
-    return {tag: counts[tag] for tag in sorted(counts)}

@@ -64,17 +64,6 @@ def find_files(data: str | Path | Sequence[str | Path], split: str | None) -> Fo
     return Found(((str(path), path.name),))
 
 
-def splits_of(data: str | Path | Sequence[str | Path]) -> list[str]:
-    """Splits that a folder tells: of a saved data set by their own names, of files by theirs; else none."""
-    if not isinstance(data, str | Path) or not (path := local_path(data).expanduser()).is_dir():
-        return []
-    if (path / "dataset_dict.json").is_file():
-        return _dict_splits(path)
-    return sorted(
-        {split for name in names_below(path) if format_of(name) in _TABLES and (split := split_of(name))}
-    )
-
-
 def known_split(split: str) -> str:
     """The name of a split by any of the words for it: ``dev`` is ``validation``.
 

@@ -11,7 +11,7 @@ import json
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -244,14 +244,6 @@ class LabelCounter:
                 what = f"{counted(cells, 'cell')} of {self.column!r} look like lists parted by {separator!r}"
                 return [f"{what}: {_listed(sorted(listed))}; say so if a text may have several labels"]
         return []
-
-
-def count_labels(rows: Iterable[tuple[Any, Place]], **options: Any) -> Labels:
-    """The labels of all rows; options as of `LabelCounter`."""
-    counter = LabelCounter(**options)
-    for value, place in rows:
-        counter.add(value, place)
-    return counter.finish()
 
 
 @dataclass

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from corpuskit.errors import CorpuskitError, EmptyError, InputError, SettingError
-from corpuskit.train.data.tables.conll import find_scheme, read_conll, tag_counts
+from corpuskit.train.data.tables.conll import find_scheme, read_conll
 from corpuskit.train.data.tables.row import Account
 
 PLAIN = "Ada B-PER\nlives O\nin O\nNew B-LOC\nYork I-LOC\n\nParis B-LOC\nis O\nlarge O\n"
@@ -44,7 +44,6 @@ def test_a_word_a_line(tmp_path: Path, data: str) -> None:
     assert found[0].tags == ("B-PER", "O", "O", "B-LOC", "I-LOC")
     assert tagged.scheme == "IOB2"
     assert tagged.told[-1] == "tags: spans by IOB2: LOC, PER"
-    assert tag_counts(found) == {"B-LOC": 2, "B-PER": 1, "I-LOC": 1, "O": 4}
 
 
 def test_columns_by_number(tmp_path: Path) -> None:

@@ -11,12 +11,15 @@ from typing import Any
 import pytest
 
 from corpuskit.errors import SettingError
-from corpuskit.train.data.tables.labels import UNKNOWN, Labels, UnknownLabels, count_labels
+from corpuskit.train.data.tables.labels import UNKNOWN, LabelCounter, Labels, UnknownLabels
 from corpuskit.train.data.tables.row import Place
 
 
 def labels(values: list[Any], **options: Any) -> Labels:
-    return count_labels(((value, Place("d.csv", row)) for row, value in enumerate(values, 1)), **options)
+    counter = LabelCounter(**options)
+    for row, value in enumerate(values, 1):
+        counter.add(value, Place("d.csv", row))
+    return counter.finish()
 
 
 def test_the_order_is_that_of_the_names_whatever_that_of_the_rows() -> None:
@@ -29,9 +32,11 @@ def test_the_order_is_that_of_the_names_whatever_that_of_the_rows() -> None:
 
 def test_the_order_does_not_hang_on_the_hash_seed() -> None:
     code = (
-        "from corpuskit.train.data.tables.labels import count_labels\n"
+        "from corpuskit.train.data.tables.labels import LabelCounter\n"
         "from corpuskit.train.data.tables.row import Place\n"
-        "print(count_labels((v, Place('d', 1)) for v in ['tool', 'veg', 'fruit', 'a b', 'A-b']))"
+        "counter = LabelCounter()\n"
+        "for value in ['tool', 'veg', 'fruit', 'a b', 'A-b']: counter.add(value, Place('d', 1))\n"
+        "print(counter.finish())"
     )
     found = {
         subprocess.run(

@@ -14,7 +14,6 @@ import pytest
 
 from corpuskit.errors import CorpuskitError, EmptyError, InputError, SettingError
 from corpuskit.train.data.tables.columns import find_columns
-from corpuskit.train.data.tables.files import splits_of
 from corpuskit.train.data.tables.labels import LabelCounter
 from corpuskit.train.data.tables.row import Account
 from corpuskit.train.data.tables.table import open_table
@@ -153,7 +152,6 @@ def test_splits_by_the_names_of_files(tmp_path: Path) -> None:
     for name in ("train-00000-of-00002", "train-00001-of-00002", "dev"):
         write(pa.Table.from_pylist([{"text": name, "label": "a"}]), tmp_path / f"{name}.parquet")
     (tmp_path / "README.md").write_text("text")
-    assert splits_of(tmp_path) == ["train", "validation"]
     assert [row["text"] for row in read(tmp_path)] == ["train-00000-of-00002", "train-00001-of-00002"]
     assert [row["text"] for row in read(tmp_path, split="validation")] == ["dev"]
     assert open_table(tmp_path).told[:2] == (
@@ -235,7 +233,6 @@ def test_a_saved_data_set_has_the_names_of_its_classes(saved: Path) -> None:
     assert [row["label"] for row in rows] == ["fruit", "veg", "tool", "fruit"]
     assert "split 'train' is read; there are also test" in table.told
     assert "column 'label' holds numbers of classes, read by their names: veg, fruit, tool" in table.told
-    assert splits_of(saved / "both") == ["train", "test"]
     assert read(saved / "both", split="test") == [{"text": "leek", "label": None}]
     counter = LabelCounter()
     for row in find_columns(table, WANTED).rows():
