@@ -64,7 +64,7 @@ demo: $(VENV)/installed
 	@echo "== 2. what was read, dropped and kept"
 	$(BIN)/corpuskit inspect runs/sample
 	@echo "== 3. a small model, about a minute"
-	$(BIN)/corpuskit train runs/sample --out models/sample --minutes 1 --overwrite
+	$(BIN)/corpuskit train runs/sample --out models/sample --steps 1200 --overwrite
 	@echo "== 4. what it writes"
 	$(BIN)/corpuskit sample models/sample --prompt "The river" --tokens 120 --temperature 0.5 --seed 1
 	@echo "== where everything lies"

@@ -150,9 +150,9 @@ def write_tasks(options: Options, work: Path, limit: int) -> None:
 def ask_ours(model: Path, work: Path) -> dict[str, Any]:
     """Figures and sums by our own code, which the command calls."""
     from corpuskit.train import LanguageModel
-    from corpuskit.train.evaluate.answers import answer
     from corpuskit.train.evaluate.evaluate import of_answers
-    from corpuskit.train.evaluate.items import questions_of
+    from corpuskit.train.evaluate.questions.answers import answer
+    from corpuskit.train.evaluate.questions.items import questions_of
 
     loaded = LanguageModel.load(model)
     began = time.perf_counter()

@@ -97,6 +97,17 @@ def test_the_resolved_recipe_is_a_recipe(tmp_path: Path) -> None:
     assert yaml.safe_load(pipeline.resolved(public=True))["tokenizer"]["vocab_size"] == 2048
 
 
+def test_the_demo_runs_what_the_readme_shows_first() -> None:
+    """By steps, not by the clock: what README shows is what the same calls print, but for rounding."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    demo = re.findall(r"^\t\$\(BIN\)/(corpuskit (?:build|train) .*)$", makefile, re.M)
+    shown = [
+        line for line in calls(ROOT / "README.md") if line.startswith(("corpuskit build", "corpuskit train"))
+    ]
+    assert demo == shown[:2]
+    assert "--minutes" not in demo[1]
+
+
 def run_example(text: str, folder: Path) -> str:
     """What an example of README prints where the project's files lie beside it."""
     script = folder / "example.py"

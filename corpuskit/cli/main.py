@@ -80,7 +80,7 @@ def cli() -> None:
 
     \b
     corpuskit build pipelines/sample.yaml --out runs/sample
-    corpuskit train runs/sample --out models/sample --minutes 1
+    corpuskit train runs/sample --out models/sample --steps 1200
     corpuskit sample models/sample --prompt "The river"
     """
 

@@ -118,16 +118,7 @@ class Classifier:
         All texts are held at once.
         """
         model = self.model
-        encoded = [
-            text_ids(
-                model.tokenizer,
-                model.end_of_text,
-                [each] if isinstance(each, str) else each,
-                self._context,
-                self._long_texts,
-            )
-            for each in texts
-        ]
+        encoded = [self.read(each) for each in texts]
         order = sorted(range(len(encoded)), key=lambda number: len(encoded[number][0]))
         found = torch.zeros(len(texts), len(self.labels))
         for start in range(0, len(order), batch_rows):
@@ -137,6 +128,12 @@ class Classifier:
             logits = model.model.classify(padded(lines, 0).to(model.device), lengths, self._pooling)
             found[torch.tensor(numbers)] = logits.float().cpu()
         return found, [cut for _, cut in encoded]
+
+    def read(self, text: Text) -> tuple[npt.NDArray[np.int64], int]:
+        """The ids that it reads of a text or a pair, and how many it does not, since they are too many."""
+        texts = [text] if isinstance(text, str) else text
+        model = self.model
+        return text_ids(model.tokenizer, model.end_of_text, texts, self._context, self._long_texts)
 
     def _chosen(self, row: list[float]) -> tuple[str, ...]:
         if self.several:
@@ -182,12 +179,7 @@ class Tagger:
     @torch.inference_mode()
     def _group(self, sentences: Sequence[Sequence[str]], batch_rows: int) -> list[Shares]:
         model = self.model
-        # A sentence that does not fit the context is read in pieces, as in training.
-        pieces = [
-            (number, ids, at)
-            for number, words in enumerate(sentences)
-            for ids, at in word_ids(model.tokenizer, model.end_of_text, words, self._context)
-        ]
+        pieces = [(n, ids, at) for n, words in enumerate(sentences) for ids, at in self.read(words)]
         order = sorted(range(len(pieces)), key=lambda each: len(pieces[each][1]))
         found: dict[int, Shares] = {}
         for start in range(0, len(order), batch_rows):
@@ -202,6 +194,13 @@ class Tagger:
         for each, (number, _, _) in enumerate(pieces):
             told[number].append(found[each])
         return [np.concatenate(parts or [np.zeros((0, len(self.labels)))]) for parts in told]
+
+    def read(self, words: Sequence[str]) -> Iterator[tuple[list[int], list[int]]]:
+        """The ids that it reads of a sentence, and where the last one of each word stands.
+
+        A sentence that does not fit the context is read in pieces, as in training.
+        """
+        return word_ids(self.model.tokenizer, self.model.end_of_text, words, self._context)
 
 
 def _tuned(model: LanguageModel, task: str, what: str) -> dict[str, Any]:

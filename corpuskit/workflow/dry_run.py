@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from corpuskit.build.forecast.dry_run import size
@@ -14,11 +15,14 @@ from corpuskit.workflow.step import Step
 from corpuskit.workflow.workflow import check_folders
 
 
-def dry_run(flow: Workflow, *, plans: bool = True) -> dict[str, Any]:
+def dry_run(
+    flow: Workflow, *, plans: bool = True, tell: Callable[[str], None] | None = None
+) -> dict[str, Any]:
     """What a call would do now; nothing is written.
 
     Args:
         plans: make some steps of trainings whose inputs are there, to see how long they take.
+        tell: is told which step is timed, before that.
 
     Returns:
         ``steps``: of each name, section, reads, state ("done", "to do" or "after"), ``why`` it is to do, the
@@ -31,7 +35,7 @@ def dry_run(flow: Workflow, *, plans: bool = True) -> dict[str, Any]:
     records = Records(flow.out)
     check_folders(flow)
     seconds, waiting = records.seconds(), set[str]()
-    steps = [_step(step, flow, records, seconds, waiting, plans) for step in flow.steps]
+    steps = [_step(step, flow, records, seconds, waiting, plans, tell) for step in flow.steps]
     pending = [each for each in steps if each["state"] != "done"]
     return {
         "workflow": str(flow.path),
@@ -44,7 +48,13 @@ def dry_run(flow: Workflow, *, plans: bool = True) -> dict[str, Any]:
 
 
 def _step(
-    step: Step, flow: Workflow, records: Records, seconds: dict[str, float], waiting: set[str], plans: bool
+    step: Step,
+    flow: Workflow,
+    records: Records,
+    seconds: dict[str, float],
+    waiting: set[str],
+    plans: bool,
+    tell: Callable[[str], None] | None,
 ) -> dict[str, Any]:
     """One step; its name joins `waiting` unless it is done."""
     found: dict[str, Any] = {
@@ -77,6 +87,8 @@ def _step(
     waiting.add(step.name)
     found |= {"state": "to do", "why": why}
     if plans or step.section in ("fetch", "build"):
+        if tell is not None and SECTIONS[step.section].times_itself:
+            tell(f"{step.section} {step.name}: some of its steps are made, to time them")
         found |= SECTIONS[step.section].outlook(step)
     return found
 

@@ -122,6 +122,7 @@ class Section(ABC):
         needed: keys without which a step is none.
         own: further keys that are no settings of a model of settings.
         version: raised when what a step makes of the same settings changes.
+        times_itself: whether `outlook` does some of the work to see how long it takes.
     """
 
     name: ClassVar[str]
@@ -129,6 +130,7 @@ class Section(ABC):
     needed: ClassVar[tuple[str, ...]] = ()
     own: ClassVar[tuple[str, ...]] = ()
     version: ClassVar[int] = 1
+    times_itself: ClassVar[bool] = False
 
     @abstractmethod
     def makes(self, step: Step) -> Makes:

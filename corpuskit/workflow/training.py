@@ -30,7 +30,7 @@ _EXPORTED = re.compile(
 class Training(Section):
     """What has a job: it is planned, run and gone on with alike."""
 
-    version = 1
+    version, times_itself = 1, True
 
     @abstractmethod
     def kind(self, step: Step) -> Any:

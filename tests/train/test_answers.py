@@ -8,8 +8,8 @@ import pytest
 import yaml
 
 from corpuskit.errors import CorpuskitError, EmptyError, InputError, SettingError
-from corpuskit.train.evaluate.answers import Answers, answer
-from corpuskit.train.evaluate.items import Questions, questions_in, questions_of
+from corpuskit.train.evaluate.questions.answers import Answers, answer
+from corpuskit.train.evaluate.questions.items import Questions, questions_in, questions_of
 from tests.tiny_models import load
 
 ROWS = [

@@ -16,7 +16,15 @@ from corpuskit.errors import SettingError
 from corpuskit.storage.files import sha256_file
 from corpuskit.tokenizer.special import PATTERNS, SPECIAL_TOKENS
 from corpuskit.tokenizer.tokenizer import Tokenizer
-from corpuskit.train.hub.gguf_tokenizer import UNUSED, USER_DEFINED, Vocabulary, vocabulary
+from corpuskit.train.hub.gguf_tokenizer import (
+    _LOWER,
+    _UPPER,
+    O200K,
+    UNUSED,
+    USER_DEFINED,
+    Vocabulary,
+    vocabulary,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXTS: list[str] = json.loads((ROOT / "tests" / "cases" / "pretokens.json").read_text(encoding="utf-8"))
@@ -131,6 +139,21 @@ def test_another_rule_is_refused_by_its_name(rule: Any, named: str, tmp_path: Pa
         vocabulary(made(tmp_path, rule), 600)
     assert named in str(caught.value).replace("\\\\", "\\")
     assert "--to hf" in str(caught.value)
+
+
+def test_o200k_is_refused_since_what_bears_its_name_is_another_rule(tmp_path: Path) -> None:
+    """llama.cpp's gpt-4o, whose letters beyond ASCII are small and capital and whose marks are no letters."""
+    with pytest.raises(SettingError, match=r"what llama\.cpp calls gpt-4o is not the same"):
+        vocabulary(made(tmp_path, split(O200K)), 600)
+    upper, lower = r"(?:(?=\p{L})[^a-z])", r"(?:(?=\p{L})[^A-Z])"
+    theirs = O200K.replace(f"[{_UPPER}]", upper).replace(f"[{_LOWER}]", lower)
+    for text, parts in (("ПриветМир", 2), ("हिन्दी", 1)):
+        ours, other = (
+            pre_tokenizers.Split(Regex(pattern), behavior="isolated").pre_tokenize_str(text)
+            for pattern in (O200K, theirs)
+        )
+        assert len(ours) == parts != len(other)
+    assert len(theirs) != len(O200K)
 
 
 def test_whole_words_before_merges_need_a_name_that_says_so(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import itertools
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -62,6 +63,27 @@ def test_likelihoods_are_the_same_whatever_is_read_with_them(random: LanguageMod
         one_by_one = [log_likelihoods(random, [pair]).found[0] for pair in pairs]
         assert [each.nats for each in one_by_one] == pytest.approx(expected, abs=2e-5)
         assert [each.greedy for each in one_by_one] == [each.greedy for each in found.found]
+
+
+@pytest.mark.parametrize("alike", [False, True])
+def test_no_more_is_computed_at_once_than_was_asked_for(
+    random: LanguageModel, monkeypatch: pytest.MonkeyPatch, alike: bool
+) -> None:
+    """Texts all begin with the same mark, choices with the same question: they are divided nonetheless."""
+    positions: list[int] = []
+    plain = random.model.states
+
+    def states(ids: torch.Tensor, **more: Any) -> torch.Tensor:
+        positions.append(ids.numel())
+        return plain(ids, **more)
+
+    monkeypatch.setattr(random.model, "states", states)
+    texts = [f"{number:02} words" for number in range(40)]
+    if alike:
+        log_likelihoods(random, [("one", f" {text}") for text in texts], tokens_at_once=64)
+    else:
+        text_losses(random, texts, tokens_at_once=64)
+    assert max(positions) <= 64
 
 
 def test_greedy_is_what_the_model_would_write(tmp_path: Path) -> None:

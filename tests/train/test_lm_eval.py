@@ -12,9 +12,9 @@ import yaml
 
 from corpuskit.errors import SettingError
 from corpuskit.train import LanguageModel
-from corpuskit.train.evaluate.answers import answer
 from corpuskit.train.evaluate.evaluate import of_answers
-from corpuskit.train.evaluate.items import questions_of
+from corpuskit.train.evaluate.questions.answers import answer
+from corpuskit.train.evaluate.questions.items import questions_of
 from corpuskit.train.evaluate.windows import text_losses
 from tests.tiny_models import load
 

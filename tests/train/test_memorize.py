@@ -26,7 +26,7 @@ from corpuskit.train.hub.export import save_tensors
 from corpuskit.train.memorize.exposure import exposure_of, recites
 from corpuskit.train.memorize.membership import loss_by_zlib, membership_auc, share_interval
 from corpuskit.train.memorize.memorize import Asked, load_weights, memorize
-from corpuskit.train.memorize.scoring import log_likelihoods, score_windows
+from corpuskit.train.memorize.scoring import score_windows
 from corpuskit.train.memorize.windows import draw_windows
 from corpuskit.train.model.transformer import ModelSettings, Transformer
 
@@ -157,6 +157,17 @@ def test_one_wrong_token_is_not_extracted(knows: LanguageModel) -> None:
     assert score_windows(knows, rows).recited(4).tolist() == [4, 3, 0]
 
 
+def test_windows_cost_what_one_plain_pass_gives(bytes_tokenizer: Tokenizer) -> None:
+    model = model_of(bytes_tokenizer, {"a": "b", "b": "c"})
+    rows = np.array([bytes_tokenizer.encode(text) for text in ("abcz", "zzab", "bcab")])
+    scored = score_windows(model, rows, batch_rows=2)
+    with torch.inference_mode():
+        logs = model.model(torch.from_numpy(rows[:, :-1]))[..., :384].double().log_softmax(-1)
+    expected = -logs.gather(2, torch.from_numpy(rows)[:, 1:, None])[..., 0].numpy()
+    assert scored.losses == pytest.approx(expected, abs=1e-4)
+    assert scored.greedy[0].tolist() == [True, True, False]
+
+
 def test_what_is_found_by_reading_is_what_is_written(knows: LanguageModel) -> None:
     """Greedy writing from the prefix and one reading of the true tokens tell the same."""
     from corpuskit.train.generate.sampling import Sampling
@@ -206,9 +217,10 @@ def test_of_a_large_space_a_sample_is_ranked_and_the_bound_is_told(bytes_tokeniz
     assert plain.exposure < 5
 
 
-def test_the_log_likelihood_of_a_text_is_that_of_its_tokens(knows_nothing: LanguageModel) -> None:
-    found = log_likelihoods(knows_nothing, ["", "a", "abcd", "ab"], batch_rows=2)
-    assert found == pytest.approx([-n * math.log(384) for n in (0, 1, 4, 2)], abs=1e-5)
+def test_a_canary_that_does_not_fit_the_context_is_refused(knows_nothing: LanguageModel) -> None:
+    long = Canary("canary:1", "x" * 60 + " {digits:4}", 4170, 1)
+    with pytest.raises(SettingError, match="has 65 tokens: the model reads 64"):
+        exposure_of(knows_nothing, long)
 
 
 # ----------------------------------------------------------------------------------------- membership
@@ -253,7 +265,7 @@ def test_goldfish_leaves_out_the_same_tokens_of_every_copy(bytes_tokenizer: Toke
 
 # -------------------------------------------------------------------------------------- bad input, command
 def test_an_encoder_is_refused(bytes_tokenizer: Tokenizer, ring_run: Path) -> None:
-    with pytest.raises(SettingError, match="is an encoder, which continues no text"):
+    with pytest.raises(SettingError, match="is an encoder, and what is measured here needs a decoder"):
         memorize(model_of(bytes_tokenizer, {}, kind="encoder"), ring_run, SMALL)
 
 

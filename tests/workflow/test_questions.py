@@ -75,7 +75,7 @@ def test_what_others_wrote_is_refused(built: Path, tmp_path: Path) -> None:
 
 def test_the_task_asks_as_is_taught(built: Path, tmp_path: Path) -> None:
     """The prompt of a question is a taught prompt, letter by letter, and so is a choice."""
-    from corpuskit.train.evaluate.items import questions_of
+    from corpuskit.train.evaluate.questions.items import questions_of
 
     make_questions(built / "run", tmp_path / "q", ASKED)
     task = questions_of(tmp_path / "q" / TASK, None)

@@ -6,9 +6,11 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from corpuskit.train.finetune import PURPOSES
 from corpuskit.train.settings.recipes import load_training_recipe
+from corpuskit.workflow.dry_run import dry_run
 from corpuskit.workflow.file import load_workflow
 from corpuskit.workflow.workflow import run_workflow
 
@@ -74,6 +76,24 @@ def test_a_short_form_is_done(path: Path, tmp_path: Path) -> None:
     if path.stem == "distil":
         [found] = done.done["figures"]["sets"]
         assert set(found["models"]) == {"teacher", "student", "alone"}
+
+
+def test_the_long_form_of_the_laptop_s_is_done_on_small_corpora(tmp_path: Path) -> None:
+    """All of its own settings, but that nothing is fetched and a night is three steps long."""
+    document = yaml.safe_load((PIPELINES / "workflows" / "laptop.yaml").read_text())
+    del document["short"]
+    steps = [step for step in document["steps"] if "fetch" not in step]
+    samples = PIPELINES.parent / "sample_corpora"
+    steps[0]["sources"][0]["wikipedia"]["path"] = str(samples / "encyclopedia.xml")
+    steps[0]["sources"][1]["gutenberg"]["path"] = str(samples / "books")
+    assert [step["minutes"] for step in steps if "train" in step] == [480]
+    path = tmp_path / "laptop.yaml"
+    path.write_text(yaml.safe_dump({"steps": steps}, sort_keys=False))
+    flow = load_workflow(path, tmp_path / "out", ["base.minutes=null", *OVERRIDES["laptop"]])
+    planned = dry_run(flow)
+    assert planned["steps"][0]["bytes"] > 100_000
+    assert list(run_workflow(flow).done) == [step.name for step in flow.steps]
+    assert dry_run(flow)["seconds"] == 0
 
 
 @pytest.mark.parametrize("sheet", SHEETS, ids=lambda path: path.stem)

@@ -246,7 +246,9 @@ def test_a_dry_run_shows_the_tree_and_writes_nothing(flow: Path, tmp_path: Path)
 
 
 def test_a_dry_run_plans_a_training_whose_inputs_are_there(flow: Path) -> None:
-    planned = dry_run(load_workflow(flow / "flow.yaml", flow / "out", ["base.steps=500"]))
+    told: list[str] = []
+    planned = dry_run(load_workflow(flow / "flow.yaml", flow / "out", ["base.steps=500"]), tell=told.append)
+    assert told == ["train base: some of its steps are made, to time them"]
     states = {each["name"]: each for each in planned["steps"]}
     assert states["corpus"]["state"] == "done"
     assert states["corpus"]["seconds"] > 0

@@ -61,9 +61,10 @@ def command(
 
     Of a run its held-out documents are read, of files all texts: loss, perplexity and bits per byte, by
     source and language. A .jsonl whose rows have `choices` and `answer`, or `context` and `continuation`, is
-    a task, and so is a TASK.yaml; `python -m pydoc corpuskit.train.evaluate.task_file` says what one holds.
+    a task, and so is a TASK.yaml, as `python -m pydoc corpuskit.train.evaluate.questions.task_file` says.
     Models and groups after the first are tested against it. Models of --task classify or tag are scored on
-    files with labels: accuracy, macro-F1 and calibration, or F1 of spans, as when they were fine-tuned.
+    files with labels: accuracy, macro-F1 and calibration, or F1 of spans, as when they were fine-tuned; where
+    they have learnt from some of the rows themselves, on the others alone too.
 
     \b
     corpuskit eval models/sample runs/sample
@@ -240,16 +241,23 @@ def _answers(each: dict[str, Any]) -> list[list[str]]:
             }
             rows.append([name, *(cell for key in figures for cell in (cells.get(key, ""), ""))])
         for folder, member in members:
-            row = [f"  {folder}" if len(members) > 1 else name]
-            for key in figures:
-                bounds = member[key]["interval"]
-                value = member[key]["value"]
-                row += [
-                    "?" if value is None else f"{value:.4f}",
-                    "" if bounds is None else f"{bounds[0]:.4f} to {bounds[1]:.4f}",
-                ]
-            rows.append(row)
+            rows.append([f"  {folder}" if len(members) > 1 else name, *_cells(member, figures)])
+            if rest := member.get("rest"):
+                count = rest.get("rows", rest.get("sentences"))
+                rows.append([f"    on {count:,} not learnt from", *_cells(rest, figures)])
     return rows
+
+
+def _cells(member: dict[str, Any], figures: Sequence[str]) -> list[str]:
+    """Each figure with its interval."""
+    cells = []
+    for key in figures:
+        value, bounds = member[key]["value"], member[key]["interval"]
+        cells += [
+            "?" if value is None else f"{value:.4f}",
+            "" if bounds is None else f"{bounds[0]:.4f} to {bounds[1]:.4f}",
+        ]
+    return cells
 
 
 def _confusion(each: dict[str, Any]) -> list[str]:

@@ -54,7 +54,7 @@ def command(
     Stop it with Ctrl-C (once: it saves) and go on with --resume: the result is the same, bit for bit.
 
     \b
-    corpuskit train runs/sample --out models/sample --minutes 1
+    corpuskit train runs/sample --out models/sample --steps 1200
     corpuskit train runs/austen --out models/austen --steps 3000 --size small --set dropout=0.2
     corpuskit train runs/austen --out models/austen --resume
     corpuskit train runs/austen --recipe austen-15m --plan --hourly 2.50

@@ -61,7 +61,7 @@ def command(
     """
     flow = load_workflow(file, out, overrides, short=short)
     if dry:
-        planned = dry_run(flow, plans=not no_plans)
+        planned = dry_run(flow, plans=not no_plans, tell=shell.say)
         shell.result(finite(plain(planned)), render(planned))
         return
     shell.kept = _GO_ON

@@ -1,15 +1,15 @@
 """How sure a figure is: intervals by bootstrap over items, and paired tests of two models on the same items.
 
-A figure is a ratio of sums over items (right answers over questions, nats over bytes). Items are drawn anew
-with replacement, 2,000 times, by a fixed seed: the same values give the same interval. What is drawn are
+Most figures are a ratio of sums over items (right answers over questions, nats over bytes). Items are drawn
+anew with replacement, 2,000 times, by a fixed seed: the same values give the same interval. What is drawn are
 items of this set; another seed of the training is another spread, which no interval of one model shows.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,7 @@ _SEED = 20_000_003
 _AT_ONCE = 2**22
 
 Numbers = npt.NDArray[np.float64]
+Drawn = npt.NDArray[np.int64]
 
 
 class Interval(NamedTuple):
@@ -53,8 +54,22 @@ def interval(values: Sequence[float], sizes: Sequence[float] | None = None) -> I
     tops, bottoms = _arrays(values, sizes)
     if len(tops) < 2 or not bottoms.sum():
         return None
-    ratios = np.concatenate([tops[draw].sum(1) / bottoms[draw].sum(1) for draw in _draws(len(tops))])
-    return _bounds(ratios)
+    return intervals({"": lambda draw: tops[draw].sum(1) / bottoms[draw].sum(1)}, len(tops))[""]
+
+
+def intervals(
+    figures: Mapping[str, Callable[[Drawn], Any]], items: int, resamples: int = RESAMPLES
+) -> dict[str, Interval]:
+    """Of figures that are no such ratios, all on the same drawn items; nothing for no resamples.
+
+    Args:
+        figures: by name what gives one value for each line of numbers of items, (draws, items) to (draws,).
+    """
+    held: dict[str, list[Numbers]] = {name: [] for name in figures}
+    for draw in draws(items, resamples):
+        for name, figure in figures.items():
+            held[name].append(np.asarray(figure(draw), np.float64))
+    return {name: _bounds(np.concatenate(found)) for name, found in held.items() if found}
 
 
 def paired(
@@ -70,7 +85,7 @@ def paired(
     change = tops - np.asarray(others, np.float64)
     if len(tops) < 2 or not bottoms.sum():
         return None
-    drawn = np.concatenate([change[draw].sum(1) / bottoms[draw].sum(1) for draw in _draws(len(tops))])
+    drawn = np.concatenate([change[draw].sum(1) / bottoms[draw].sum(1) for draw in draws(len(tops))])
     least = min(int((drawn <= 0).sum()), int((drawn >= 0).sum()))
     value = float(change.sum() / bottoms.sum())
     return Difference(value, _bounds(drawn), min(1.0, 2 * (least + 1) / (RESAMPLES + 1)), len(tops))
@@ -101,9 +116,9 @@ def _arrays(values: Sequence[float], sizes: Sequence[float] | None) -> tuple[Num
     return tops, np.ones(len(tops)) if sizes is None else np.asarray(sizes, np.float64)
 
 
-def _draws(items: int) -> Iterator[npt.NDArray[np.int64]]:
-    """Indices of drawn items, (draws, items), in pieces that memory holds."""
-    random, left = np.random.default_rng(_SEED), RESAMPLES
+def draws(items: int, resamples: int = RESAMPLES) -> Iterator[Drawn]:
+    """Numbers of drawn items, (draws, items), in pieces that memory holds."""
+    random, left = np.random.default_rng(_SEED), resamples
     while left:
         count = min(left, max(1, _AT_ONCE // items))
         yield random.integers(0, items, (count, items))

@@ -3,26 +3,25 @@
 Macro-F1 is the mean over the classes that stand in the truth or in the predictions; one that stands in
 neither has no F1 and is left out (as scikit-learn does without a list of labels). Calibration is the expected
 calibration error of C. Guo et al., "On Calibration of Modern Neural Networks", ICML 2017: 15 bins of equal
-width over the probability of the class that is predicted. Intervals are percentiles of a bootstrap over rows.
+width over the probability of the class that is predicted. Intervals are those of
+`corpuskit.train.evaluate.bootstrap`, over rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from corpuskit.errors import SettingError
+from corpuskit.train.evaluate.bootstrap import RESAMPLES, intervals
 
 BINS = 15
-RESAMPLES = 1000
-CONFIDENCE = 0.95
 THRESHOLD = 0.5
 """Probability from which one of several labels is predicted."""
 _SUM = 1e-3
-_CHUNK = 2**21
 
 Numbers = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -34,8 +33,6 @@ def classification_scores(
     names: Sequence[str],
     *,
     resamples: int = RESAMPLES,
-    confidence: float = CONFIDENCE,
-    seed: int = 0,
 ) -> dict[str, Any]:
     """Scores of texts with one label each.
 
@@ -45,8 +42,6 @@ def classification_scores(
         probabilities: of each label, (N, C); they add up to 1 in each row.
         names: of the C labels.
         resamples: of the bootstrap; 0 for no intervals.
-        confidence: share of the resamples that an interval holds.
-        seed: of the bootstrap.
 
     Returns:
         ``rows``, ``unknown`` (rows with gold -1), ``accuracy``, ``micro_f1`` (equal to it), ``macro_f1``,
@@ -66,15 +61,13 @@ def classification_scores(
     macro, over = _macro(matrix.diagonal(), matrix.sum(axis=1), predicted)
     known = truth >= 0
     found = shares[known, truth[known]]
-    intervals = bootstrap(
+    sure = intervals(
         {
             "accuracy": lambda rows: np.mean(truth[rows] == guess[rows], axis=1),
             "macro_f1": lambda rows: _macro_of(truth, guess, len(names), rows),
         },
         len(truth),
         resamples,
-        confidence,
-        seed,
     )
     return {
         "rows": len(truth),
@@ -87,7 +80,7 @@ def classification_scores(
         "loss": float(-np.log(np.maximum(found, np.finfo(np.float64).tiny)).mean()) if known.any() else None,
         "confusion": matrix.tolist(),
         "classes": classes,
-        "intervals": intervals,
+        "intervals": {name: list(bounds) for name, bounds in sure.items()},
     }
 
 
@@ -99,8 +92,6 @@ def multilabel_scores(
     unknown: npt.ArrayLike | None = None,
     threshold: float = THRESHOLD,
     resamples: int = RESAMPLES,
-    confidence: float = CONFIDENCE,
-    seed: int = 0,
 ) -> dict[str, Any]:
     """Scores of texts that may have several labels, or none; probabilities are independent.
 
@@ -126,6 +117,14 @@ def multilabel_scores(
     hit, both = (true & guess).sum(axis=1), true.sum(axis=1) + guess.sum(axis=1) + extra
     exact = (true == guess).all(axis=1) & (extra == 0)
     sides = np.where(guess, shares, 1 - shares)
+    sure = intervals(
+        {
+            "subset_accuracy": lambda rows: exact[rows].mean(axis=1),
+            "micro_f1": lambda rows: _f1(hit[rows].sum(axis=1), both[rows].sum(axis=1)),
+        },
+        len(true),
+        resamples,
+    )
     return {
         "rows": len(true),
         "unknown": int(extra.sum()),
@@ -136,16 +135,7 @@ def multilabel_scores(
         "macro_classes": int(over),
         "ece": calibration_error((true == guess).ravel(), sides.ravel()),
         "classes": _class_scores(right, stand, said, names),
-        "intervals": bootstrap(
-            {
-                "subset_accuracy": lambda rows: exact[rows].mean(axis=1),
-                "micro_f1": lambda rows: _f1(hit[rows].sum(axis=1), both[rows].sum(axis=1)),
-            },
-            len(true),
-            resamples,
-            confidence,
-            seed,
-        ),
+        "intervals": {name: list(bounds) for name, bounds in sure.items()},
     }
 
 
@@ -237,34 +227,3 @@ def calibration_error(right: npt.ArrayLike, confidence: npt.ArrayLike, bins: int
     which = np.clip(np.ceil(sure * bins).astype(np.int64) - 1, 0, bins - 1)
     apart = np.bincount(which, sure - hits, minlength=bins)
     return float(np.abs(apart).sum() / len(hits))
-
-
-# ------------------------------------------------------------------------------------------- how sure it is
-def bootstrap(
-    figures: Mapping[str, Callable[[Numbers], Any]],
-    rows: int,
-    resamples: int = RESAMPLES,
-    confidence: float = CONFIDENCE,
-    seed: int = 0,
-) -> dict[str, list[float]]:
-    """Intervals of figures by resampling rows with replacement; none for no resamples.
-
-    Args:
-        figures: name to a function of numbers of rows, int64 (some, rows), which gives one value each.
-
-    Returns:
-        Name to low and high: the percentiles that leave (1 - confidence) / 2 on each side.
-    """
-    if not 0 < confidence < 1:
-        raise SettingError(f"confidence = {confidence} is no share", remedy="Give one between 0 and 1.")
-    if resamples < 1:
-        return {}
-    rng = np.random.default_rng(seed)
-    held: dict[str, list[Any]] = {name: [] for name in figures}
-    step = max(1, _CHUNK // max(1, rows))
-    for first in range(0, resamples, step):
-        drawn = rng.integers(0, rows, (min(step, resamples - first), rows))
-        for name, figure in figures.items():
-            held[name].append(figure(drawn))
-    ends = [(1 - confidence) / 2, (1 + confidence) / 2]
-    return {name: np.quantile(np.concatenate(some), ends).tolist() for name, some in held.items()}

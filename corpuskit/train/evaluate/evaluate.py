@@ -9,18 +9,18 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from corpuskit.errors import SettingError, TrainError, checks_arguments
+from corpuskit.errors import SettingError, TrainError, checks_arguments, counted
 from corpuskit.shards.reader import Shards
 from corpuskit.storage.files import json_bytes, read_sealed, seal, write_file
 from corpuskit.storage.ownership import EXPORT, MODEL, RUN, kind_of_folder
-from corpuskit.train.evaluate.answers import Answers, answer
 from corpuskit.train.evaluate.compare import Figure, Outcome, comparisons, figures_of, summary
 from corpuskit.train.evaluate.contamination import WORDS, find_shared, training_documents
-from corpuskit.train.evaluate.items import Questions, questions_in, questions_of
 from corpuskit.train.evaluate.labelled import LabelledFile, labelled_file, labelled_task, score_labelled
 from corpuskit.train.evaluate.likelihood import Told, refuse_kind
 from corpuskit.train.evaluate.measure import Measured, figures, items, measure
-from corpuskit.train.evaluate.task_file import is_task
+from corpuskit.train.evaluate.questions.answers import Answers, answer
+from corpuskit.train.evaluate.questions.items import Questions, questions_in, questions_of
+from corpuskit.train.evaluate.questions.task_file import is_task
 from corpuskit.train.evaluate.texts import FileTexts, SplitTexts, split_of, texts_of
 from corpuskit.train.generate.generate import WEIGHTS, LanguageModel
 
@@ -209,7 +209,7 @@ def evaluate(
     outcomes: dict[Path, list[Outcome]] = {}
     for folder in dict.fromkeys(folder for each in contenders for folder in each.folders):
         model = LanguageModel.load(folder, device)
-        outcomes[folder] = [_outcome(model, each, stride, begins, str(folder)) for each in sets]
+        outcomes[folder] = [_outcome(model, folder, each, stride, begins) for each in sets]
         del model
         gc.collect()  # On a GPU two models would stand beside each other.
     found = [
@@ -224,15 +224,16 @@ def evaluate(
 
 
 def _outcome(
-    model: LanguageModel, each: Set, stride: int | None, begins: Begins | None, name: str
+    model: LanguageModel, folder: Path, each: Set, stride: int | None, begins: Begins | None
 ) -> Outcome:
+    name = f"{folder} on {each.name}"
     if isinstance(each, Questions):
         steps = sum(len(item.answers) for item in each.items)
-        told = begins(f"{name} on {each.name}", steps) if begins else None
+        told = begins(name, steps) if begins else None
         return of_answers(each, answer(model, each, told))
-    told = begins(f"{name} on {each.name}", 0) if begins else None
+    told = begins(name, 0) if begins else None
     if isinstance(each, LabelledFile):
-        return score_labelled(model, each)
+        return score_labelled(model, folder, each)
     return _of_texts(measure(model, each, stride, told))
 
 
@@ -341,16 +342,22 @@ def save(evaluation: Evaluation, contenders: Iterable[Contender], name: str, com
     written = []
     for contender in contenders:
         for folder in contender.folders:
+            figures = {
+                each["set"]: {
+                    "kind": each["kind"],
+                    **each["models"][contender.name]["members"][str(folder)],
+                }
+                for each in evaluation.sets
+            }
             document = {
                 "what": "; ".join(each["what"] for each in evaluation.sets),
                 "command": command,
-                "figures": {
-                    each["set"]: {
-                        "kind": each["kind"],
-                        **each["models"][contender.name]["members"][str(folder)],
-                    }
-                    for each in evaluation.sets
-                },
+                "figures": figures,
+                "limits": [
+                    f"It has learnt from {counted(found['learnt'], 'row')} of {name}, which measures it."
+                    for name, found in figures.items()
+                    if found.get("learnt")
+                ],
                 "contamination": evaluation.contamination,
             }
             (folder / FOLDER).mkdir(exist_ok=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,20 +15,30 @@ from corpuskit.storage.files import read_sealed
 from corpuskit.train.data.tables.conll import Sentence, read_conll
 from corpuskit.train.data.tables.labels import Labels, UnknownLabels
 from corpuskit.train.data.tables.row import Account
+from corpuskit.train.data.tables.splits import TRAIN
 from corpuskit.train.data.tables.table import open_table
-from corpuskit.train.evaluate.classification import classification_scores, multilabel_scores
+from corpuskit.train.evaluate.classification import (
+    THRESHOLD,
+    Numbers,
+    classification_scores,
+    multilabel_scores,
+)
 from corpuskit.train.evaluate.compare import Figure, Outcome, figures_of
+from corpuskit.train.evaluate.learnt import Known, keeps_examples
 from corpuskit.train.evaluate.tagging import Span, span_f1, spans
 from corpuskit.train.generate.generate import LanguageModel
 from corpuskit.train.predict import Classifier, Tagger, task_of
 from corpuskit.train.settings.tune import ClassifySettings
 from corpuskit.train.tune.classify import LabelledRow, columns_of, labelled_rows
+from corpuskit.train.tune.sides import DATA
 
 TASKS = ("classify", "tag")
 """Of fine-tuning those whose models are scored on labels."""
 
 _COLUMNS = ("text", "pair", "label")
 _READ_AS = "Write it as CSV in UTF-8: commas between the cells, the columns' names in the first row."
+_ROWS = {"classify": "row", "tag": "sentence"}
+_LEAST = np.finfo(np.float64).tiny
 _UNKNOWN = "\x00"  # Stands for a tag that the model does not know: no prediction is it.
 
 
@@ -99,8 +110,11 @@ def labelled_file(path: Path, task: str, settings: Mapping[str, Any]) -> Labelle
     return found
 
 
-def score_labelled(model: LanguageModel, each: LabelledFile) -> Outcome:
-    """What a model makes of a file.
+def score_labelled(model: LanguageModel, folder: Path, each: LabelledFile) -> Outcome:
+    """What a model makes of a file: figures of all rows and, where it has learnt from some, of the others.
+
+    Args:
+        folder: the model's, which keeps what it was fine-tuned on.
 
     Raises SettingError for a model of another task, and for a file none of whose labels the model knows.
     """
@@ -110,100 +124,166 @@ def score_labelled(model: LanguageModel, each: LabelledFile) -> Outcome:
             f"{task_of(model.document) or 'nothing'}",
             remedy="Compare models of one task.",
         )
-    return _classified(model, each) if each.task == "classify" else _tagged(model, each)
+    said = _Classified(model, each) if each.task == "classify" else _Tagged(model, each)
+    known = Known(model, folder, said.read) if keeps_examples(folder) else None
+    figures = said.figures(np.arange(len(said.read)))
+    rest = None if known is None or not known.learnt.any() else np.flatnonzero(~known.learnt)
+    figures |= {
+        "learnt": None if known is None else int(known.learnt.sum()),
+        "rest": None if rest is None or not len(rest) else said.figures(rest),
+    }
+    figures["told"] = [*said.told, *_warned(each, folder, known)]
+    return Outcome(figures, said.compared, said.rows)
+
+
+def _warned(each: LabelledFile, folder: Path, known: Known | None) -> Iterator[str]:
+    """What there is to be said of rows that the model has learnt from."""
+    if known is None:
+        place = folder / DATA / TRAIN
+        yield f"{place} is not there: how many of the rows the model has learnt from is not known"
+        return
+    learnt, rows, one = int(known.learnt.sum()), len(known.learnt), _ROWS[each.task]
+    if not learnt:
+        return
+    yield f"WARNING: of {counted(rows, one)} the model has learnt from {learnt:,}, which it may know by heart"
+    chose = int((known.chose & ~known.learnt).sum())
+    if chose:
+        yield f"of the other {rows - learnt:,}, {chose:,} were measured on while it learnt, to choose weights"
 
 
 # ---------------------------------------------------------------------------------------------------- labels
-def _classified(model: LanguageModel, each: LabelledFile) -> Outcome:
-    classifier, account = Classifier(model), Account()
-    several = str(each.settings.get("several") or "") if classifier.several else ""
-    unknown = UnknownLabels(Labels(classifier.labels, (), 0, several=classifier.several, separator=several))
-    rows = list(each.rows(account))
-    texts: list[Any] = [row.texts if len(row.texts) > 1 else row.texts[0] for row in rows]
-    found = classifier.predict(texts)
-    shares = np.array([[said.probabilities[name] for name in classifier.labels] for said in found])
-    if classifier.several:
-        gold, missed = np.zeros(shares.shape, np.int64), np.zeros(len(rows), np.int64)
-        for number, row in enumerate(rows):
-            numbers, missed[number] = unknown.numbers(row.label, row.place)
-            gold[number, numbers] = 1
-        scores = multilabel_scores(gold, shares, classifier.labels, unknown=missed)
-        right = [
-            float((g == (s >= 0.5)).all() and not m) for g, s, m in zip(gold, shares, missed, strict=True)
-        ]
-        names = ("subset_accuracy", "micro_f1", "macro_f1", "ece")
-    else:
-        truth = np.array([unknown.number(row.label, row.place) for row in rows])
-        if (truth < 0).all():
+class _Classified:
+    """What a classifier says of the rows of a file.
+
+    Attributes:
+        read: of each row the ids that were read.
+        told: what was odd.
+        rows: what is told of each, as JSON values.
+        compared: the figure by which models are compared.
+    """
+
+    def __init__(self, model: LanguageModel, each: LabelledFile) -> None:
+        classifier, account = Classifier(model), Account()
+        self._several, self._names = classifier.several, classifier.labels
+        separator = str(each.settings.get("several") or "") if self._several else ""
+        unknown = UnknownLabels(Labels(self._names, (), 0, several=self._several, separator=separator))
+        rows = list(each.rows(account))
+        texts: list[Any] = [row.texts if len(row.texts) > 1 else row.texts[0] for row in rows]
+        found = classifier.predict(texts)
+        self._shares = np.array([[said.probabilities[name] for name in self._names] for said in found])
+        self._cut = np.array([bool(said.cut) for said in found])
+        self.read = [[classifier.read(text)[0]] for text in texts]
+        right = self._several_known(rows, unknown) if self._several else self._one_known(rows, unknown)
+        if not self._several and (self._gold < 0).all():
             raise SettingError(
                 f"{each.name}: the model knows none of its labels; {'; '.join(unknown.sentences())}",
                 remedy="Name a file with the labels that it was fine-tuned for.",
             )
-        scores = classification_scores(truth, shares, classifier.labels)
-        right = [float(t == s) for t, s in zip(truth, shares.argmax(1), strict=True)]
-        names = ("accuracy", "macro_f1", "ece", "loss")
-    figures: dict[str, Any] = {
-        name: {"value": scores.pop(name), "interval": scores["intervals"].get(name)} for name in names
-    }
-    del scores["intervals"]
-    cut = sum(bool(said.cut) for said in found)
-    figures |= scores | {"labels": list(classifier.labels), "texts_cut": cut}
-    figures["told"] = [*account.sentences(), *unknown.sentences()]
-    told = [
-        {"place": str(row.place), "label": row.label, "labels": list(said.labels)}
-        for row, said in zip(rows, found, strict=True)
-    ]
-    return Outcome(figures, {names[0]: Figure(right)}, told)
+        self.told = [*account.sentences(), *unknown.sentences()]
+        self.compared = {self._figures[0]: Figure(right)}
+        self.rows = [
+            {"place": str(row.place), "label": row.label, "labels": list(said.labels)}
+            for row, said in zip(rows, found, strict=True)
+        ]
+
+    @property
+    def _figures(self) -> tuple[str, ...]:
+        if self._several:
+            return ("subset_accuracy", "micro_f1", "macro_f1", "ece")
+        return ("accuracy", "macro_f1", "ece", "loss")
+
+    def _one_known(self, rows: Sequence[LabelledRow], unknown: UnknownLabels) -> list[float]:
+        """Take up the true labels; whether each is what was said, 1 or 0."""
+        self._gold = np.array([unknown.number(row.label, row.place) for row in rows])
+        return (self._gold == self._shares.argmax(1)).astype(float).tolist()  # type: ignore[no-any-return]
+
+    def _several_known(self, rows: Sequence[LabelledRow], unknown: UnknownLabels) -> list[float]:
+        """The same, where a row is right if all of its labels are."""
+        self._gold = np.zeros(self._shares.shape, np.int64)
+        self._missed = np.zeros(len(rows), np.int64)
+        for number, row in enumerate(rows):
+            numbers, self._missed[number] = unknown.numbers(row.label, row.place)
+            self._gold[number, numbers] = 1
+        right = (self._gold == (self._shares >= THRESHOLD)).all(1) & (self._missed == 0)
+        return right.astype(float).tolist()  # type: ignore[no-any-return]
+
+    def figures(self, rows: Numbers) -> dict[str, Any]:
+        """The figures of some rows, as JSON values."""
+        gold, shares = self._gold[rows], self._shares[rows]
+        if self._several:
+            scores = multilabel_scores(gold, shares, self._names, unknown=self._missed[rows])
+        else:
+            scores = classification_scores(gold, shares, self._names)
+        intervals = scores.pop("intervals")
+        found: dict[str, Any] = {
+            name: {"value": scores.pop(name), "interval": intervals.get(name)} for name in self._figures
+        }
+        return found | scores | {"labels": list(self._names), "texts_cut": int(self._cut[rows].sum())}
 
 
 # ------------------------------------------------------------------------------------------------------ tags
-def _tagged(model: LanguageModel, each: LabelledFile) -> Outcome:
-    tagger, account = Tagger(model), Account()
-    sentences = list(each.sentences(account, tagger.scheme))
-    numbers = {tag: number for number, tag in enumerate(tagger.labels)}
-    gold: list[list[str]] = []
-    said: list[list[str]] = []
-    nats, known = 0.0, 0
-    strange: dict[str, int] = {}
-    for sentence, shares in zip(sentences, tagger.shares([s.words for s in sentences]), strict=True):
-        gold.append([tag if tag in numbers else _UNKNOWN for tag in sentence.tags])
-        said.append([tagger.labels[at] for at in shares.argmax(1)])
-        for word, tag in enumerate(sentence.tags):
-            if tag in numbers:
-                nats -= float(np.log(max(shares[word, numbers[tag]], np.finfo(np.float64).tiny)))
-                known += 1
-            else:
-                strange[tag] = strange.get(tag, 0) + 1
-    if not known:
-        raise SettingError(
-            f"{each.name}: the model knows none of its tags: {', '.join(sorted(strange)[:10])}; "
-            f"it knows {', '.join(tagger.labels[:10])}",
-            remedy="Name a file with the tags that it was fine-tuned for.",
-        )
-    scores = span_f1(gold, said, tagger.scheme, tagger.mode)
-    right = [float(sum(a == b for a, b in zip(g, s, strict=True))) for g, s in zip(gold, said, strict=True)]
-    words = Figure(right, [float(len(g)) for g in gold])
-    figures: dict[str, Any] = {"accuracy": figures_of(words)}
-    if tagger.scheme != "plain":
-        pairs = [_both(g, s, tagger) for g, s in zip(gold, said, strict=True)]
-        ratio = Figure([2.0 * len(a & b) for a, b in pairs], [float(len(a) + len(b)) for a, b in pairs])
-        figures["span_f1"] = {**figures_of(ratio), "value": scores["f1"]}
-        figures["spans"] = {
-            name: scores[name] for name in ("gold", "predicted", "right", "precision", "recall")
-        }
-        figures |= {"kinds": scores["kinds"], "mode": scores["mode"], "scheme": tagger.scheme}
-    figures["loss"] = {"value": nats / known, "interval": None}
-    figures |= {"sentences": len(gold), "words": sum(map(len, gold)), "unknown": sum(strange.values())}
-    told = [
-        f"tag {tag!r} is not known from training, its {counted(n, 'word')} count as wrong"
-        for tag, n in sorted(strange.items())
-    ]
-    figures["told"] = [*account.sentences(), *told]
-    rows = [
-        {"place": str(sentence.place), "tags": list(sentence.tags), "said": tags}
-        for sentence, tags in zip(sentences, said, strict=True)
-    ]
-    return Outcome(figures, {"accuracy": words}, rows)
+class _Tagged:
+    """What a tagger says of the sentences of a file; its attributes are those of `_Classified`."""
+
+    def __init__(self, model: LanguageModel, each: LabelledFile) -> None:
+        self._tagger, account = Tagger(model), Account()
+        tagger = self._tagger
+        sentences = list(each.sentences(account, tagger.scheme))
+        numbers = {tag: number for number, tag in enumerate(tagger.labels)}
+        self._gold: list[list[str]] = []
+        self._said: list[list[str]] = []
+        self._nats: list[list[float]] = []
+        strange = Counter[str]()
+        for sentence, shares in zip(sentences, tagger.shares([s.words for s in sentences]), strict=True):
+            self._gold.append([tag if tag in numbers else _UNKNOWN for tag in sentence.tags])
+            self._said.append([tagger.labels[at] for at in shares.argmax(1)])
+            known = [(word, numbers[tag]) for word, tag in enumerate(sentence.tags) if tag in numbers]
+            self._nats.append([-float(np.log(max(shares[at], _LEAST))) for at in known])
+            strange.update(tag for tag in sentence.tags if tag not in numbers)
+        if not any(self._nats):
+            raise SettingError(
+                f"{each.name}: the model knows none of its tags: {', '.join(sorted(strange)[:10])}; "
+                f"it knows {', '.join(tagger.labels[:10])}",
+                remedy="Name a file with the tags that it was fine-tuned for.",
+            )
+        self.read = [[ids for ids, _ in tagger.read(sentence.words)] for sentence in sentences]
+        self.told = [
+            *account.sentences(),
+            *(
+                f"tag {tag!r} is not known from training, its {counted(n, 'word')} count as wrong"
+                for tag, n in sorted(strange.items())
+            ),
+        ]
+        self.compared = {"accuracy": self._right(range(len(sentences)))}
+        self.rows = [
+            {"place": str(sentence.place), "tags": list(sentence.tags), "said": tags}
+            for sentence, tags in zip(sentences, self._said, strict=True)
+        ]
+
+    def _right(self, rows: Iterable[int]) -> Figure:
+        """Words that are right, sentence by sentence."""
+        pairs = [(self._gold[row], self._said[row]) for row in rows]
+        right = [float(sum(a == b for a, b in zip(g, s, strict=True))) for g, s in pairs]
+        return Figure(right, [float(len(g)) for g, _ in pairs])
+
+    def figures(self, rows: Numbers) -> dict[str, Any]:
+        """The figures of some sentences, as JSON values."""
+        tagger = self._tagger
+        gold, said = [self._gold[row] for row in rows], [self._said[row] for row in rows]
+        nats = [each for row in rows for each in self._nats[row]]
+        found: dict[str, Any] = {"accuracy": figures_of(self._right(rows))}
+        if tagger.scheme != "plain":
+            scores = span_f1(gold, said, tagger.scheme, tagger.mode)
+            pairs = [_both(g, s, tagger) for g, s in zip(gold, said, strict=True)]
+            ratio = Figure([2.0 * len(a & b) for a, b in pairs], [float(len(a) + len(b)) for a, b in pairs])
+            found["span_f1"] = {**figures_of(ratio), "value": scores["f1"]}
+            found["spans"] = {
+                name: scores[name] for name in ("gold", "predicted", "right", "precision", "recall")
+            }
+            found |= {"kinds": scores["kinds"], "mode": scores["mode"], "scheme": tagger.scheme}
+        words = sum(map(len, gold))
+        found["loss"] = {"value": float(np.mean(nats)) if nats else None, "interval": None}
+        return found | {"sentences": len(gold), "words": words, "unknown": words - len(nats)}
 
 
 def _both(gold: Sequence[str], said: Sequence[str], tagger: Tagger) -> tuple[set[Span], set[Span]]:

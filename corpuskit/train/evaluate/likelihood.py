@@ -47,11 +47,11 @@ class Scored(NamedTuple):
 
     Attributes:
         logs: ln p of each, behind all that stands before it in the line.
-        greedy: whether each is the likeliest one.
+        likeliest: whether it is the one that the model would have said, had it to say the likeliest.
     """
 
     logs: Logs
-    greedy: bool
+    likeliest: npt.NDArray[np.bool_]
 
 
 class Likelihood(NamedTuple):
@@ -142,7 +142,7 @@ def log_likelihoods(
     for number, scored in score_lines(model.model, lines, tokens_at_once, told):
         logs[owners[number]] += scored.logs.sum(dtype=np.float64)
         tokens[owners[number]] += len(scored.logs)
-        greedy[owners[number]] &= scored.greedy
+        greedy[owners[number]] &= scored.likeliest.all()
     found = [Likelihood(*each) for each in zip(logs.tolist(), tokens.tolist(), greedy.tolist(), strict=True)]
     return Likelihoods(found, cut, over_border)
 
@@ -183,7 +183,11 @@ def _fitting(before: list[int], after: list[int], context: int) -> list[Line]:
 
 
 def score_lines(
-    model: Transformer, lines: Sequence[Line], tokens_at_once: int = TOKENS_AT_ONCE, told: Told | None = None
+    model: Transformer,
+    lines: Sequence[Line],
+    tokens_at_once: int = TOKENS_AT_ONCE,
+    told: Told | None = None,
+    never: Sequence[int] = (),
 ) -> Iterator[tuple[int, Scored]]:
     """The number and the costs of each line, the longest first; what lines begin with alike is read once.
 
@@ -191,24 +195,41 @@ def score_lines(
         lines: of a decoder's ids.
         tokens_at_once: positions that are computed together, at least one line's.
         told: hears how many lines are done.
+        never: ids that the model would not say, however likely they are.
     """
-    alike: dict[tuple[int, ...], list[int]] = defaultdict(list)
-    for number, line in enumerate(lines):
-        assert 1 <= line.start < len(line.ids) <= model.settings.context + 1
-        alike[tuple(line.ids[: line.start])].append(number)
-    groups = sorted(alike.values(), key=lambda group: -max(len(lines[number].ids) for number in group))
+    groups = _alike(lines, tokens_at_once)
+    assert all(1 <= each.start < len(each.ids) <= model.settings.context + 1 for each in lines)
     was_training = model.training
     model.eval()
     try:
         for batch in _batches(groups, lines, tokens_at_once, model.settings.context):
             with torch.inference_mode():
-                scored = _score(model, [[lines[number] for number in group] for group in batch])
+                scored = _score(model, [[lines[number] for number in group] for group in batch], never)
             numbers = [number for group in batch for number in group]
             yield from zip(numbers, scored, strict=True)
             if told is not None:
                 told(len(numbers))
     finally:
         model.train(was_training)
+
+
+def _alike(lines: Sequence[Line], tokens_at_once: int) -> list[list[int]]:
+    """Numbers of lines that begin alike, in groups that can be computed together; the longest first."""
+    found: dict[tuple[int, ...], list[int]] = defaultdict(list)
+    groups: list[list[int]] = []
+    order = sorted(range(len(lines)), key=lambda number: -len(lines[number].ids))
+    for number in order:
+        line = lines[number]
+        if line.start == 1:  # To share the mark that begins a text spares nothing.
+            groups.append([number])
+            continue
+        group = found[tuple(line.ids[: line.start])]
+        # Its first line is its longest one, and what lines begin with is copied for each.
+        if not group or (len(group) + 1) * len(lines[group[0]].ids) > tokens_at_once:
+            group = found[tuple(line.ids[: line.start])] = []
+            groups.append(group)
+        group.append(number)
+    return groups
 
 
 def _batches(
@@ -234,7 +255,7 @@ def _batches(
             yield batch
 
 
-def _score(model: Transformer, groups: list[list[Line]]) -> list[Scored]:
+def _score(model: Transformer, groups: list[list[Line]], never: Sequence[int]) -> list[Scored]:
     """The lines of all groups in their order; those of a group begin alike."""
     lines = [line for group in groups for line in group]
     if len(lines) == len(groups):
@@ -243,12 +264,9 @@ def _score(model: Transformer, groups: list[list[Line]]) -> list[Scored]:
     else:
         read = _read_once(model, groups)
     targets = [line.ids[line.start :] for line in lines]
-    logs, likeliest = _logs(model, torch.cat(read), [token for each in targets for token in each])
+    logs, likeliest = _logs(model, torch.cat(read), [token for each in targets for token in each], never)
     ends = np.cumsum([len(each) for each in targets])[:-1]
-    return [
-        Scored(part, bool(best.all()))
-        for part, best in zip(np.split(logs, ends), np.split(likeliest, ends), strict=True)
-    ]
+    return list(map(Scored, np.split(logs, ends), np.split(likeliest, ends)))
 
 
 def _read_once(model: Transformer, groups: list[list[Line]]) -> list[Tensor]:
@@ -279,7 +297,9 @@ def _padded(model: Transformer, rows: Sequence[list[int]]) -> Tensor:
     return torch.tensor(padded, device=model.embedding.weight.device)
 
 
-def _logs(model: Transformer, states: Tensor, targets: list[int]) -> tuple[Logs, npt.NDArray[np.bool_]]:
+def _logs(
+    model: Transformer, states: Tensor, targets: list[int], never: Sequence[int]
+) -> tuple[Logs, npt.NDArray[np.bool_]]:
     """ln p of a target behind each state (M, C), and whether it is the likeliest, by chunks of the logits."""
     vocab_size = model.settings.vocab_size
     rows = max(1, CHUNK_LOGITS["cpu" if states.device.type == "cpu" else "cuda"] // vocab_size)
@@ -289,5 +309,6 @@ def _logs(model: Transformer, states: Tensor, targets: list[int]) -> tuple[Logs,
         logits = model.logits(states[first : first + rows])[:, :vocab_size].float()
         wanted = torch.tensor(targets[first : first + rows], device=states.device)[:, None]
         logs.append((logits.gather(1, wanted) - logits.logsumexp(1, keepdim=True))[:, 0].cpu().numpy())
+        logits[:, list(never)] = -torch.inf
         likeliest.append((logits.argmax(1, keepdim=True) == wanted)[:, 0].cpu().numpy())
     return np.concatenate(logs), np.concatenate(likeliest)

@@ -18,8 +18,8 @@ import functools
 from typing import Any
 
 from corpuskit.errors import SettingError, nearest
-from corpuskit.train.evaluate.answers import written
 from corpuskit.train.evaluate.likelihood import TOKENS_AT_ONCE, check_decoder, log_likelihoods
+from corpuskit.train.evaluate.questions.answers import written
 from corpuskit.train.evaluate.windows import text_losses
 from corpuskit.train.generate.generate import LanguageModel, load_model
 from corpuskit.train.generate.sampling import Sampling

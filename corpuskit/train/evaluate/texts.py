@@ -18,7 +18,7 @@ from corpuskit.storage.rows.formats import FORMATS, format_of, read_rows, table_
 from corpuskit.storage.rows.row import Damage, TwiceError, Wanted, as_text, there_are
 from corpuskit.storage.tables import read_batches
 from corpuskit.tokenizer.tokenizer import Tokenizer
-from corpuskit.train.evaluate.items import place_of
+from corpuskit.train.evaluate.questions.items import place_of
 
 UNKNOWN = ""
 """The language or source of a text of which none is known."""

@@ -18,9 +18,10 @@ import torch
 from corpuskit.errors import SettingError
 from corpuskit.shards.canaries import Canary, CanaryFormat
 from corpuskit.shards.permutation import Permutation
+from corpuskit.train.evaluate.windows import id_losses
 from corpuskit.train.generate.generate import LanguageModel
 from corpuskit.train.generate.sampling import Sampling
-from corpuskit.train.memorize.scoring import BATCH_ROWS, log_likelihoods
+from corpuskit.train.memorize.scoring import BATCH_ROWS
 
 CANDIDATES = 4096
 """Candidates that are looked at: all where there are no more, else so many drawn by seed."""
@@ -94,10 +95,15 @@ def exposure_of(
         drawn = (order[number] for number in range(most))
         numbers = [number for number in drawn if number != canary.secret]
     texts = [canary.text, *map(sentence.fill, numbers)]
-    own, *rest = log_likelihoods(model, texts, batch_rows).tolist()
+    own, *rest = _log_likelihoods(model, texts, batch_rows)
     others = np.array(rest)
     highest = math.log2(space)
-    found = {"id": canary.id, "text": canary.text, "copies": canary.copies, "log_likelihood": own}
+    found: dict[str, Any] = {
+        "id": canary.id,
+        "text": canary.text,
+        "copies": canary.copies,
+        "log_likelihood": own,
+    }
     found |= {"candidates": space, "compared": len(texts), "highest": highest}
     rank = mean_rank(own, others)
     if whole:
@@ -116,6 +122,18 @@ def exposure_of(
     rank = 1 + share * (space - 1)
     bits = highest - math.log2(rank)
     return Exposure(**found, rank=rank, exposure=bits, at_least=min(at_least, bits), method=method)
+
+
+def _log_likelihoods(model: LanguageModel, texts: Sequence[str], batch_rows: int) -> list[float]:
+    """log p of each text as the beginning of a document, in nats; the first one must fit the context."""
+    ids = [np.asarray(each, np.int64) for each in model.tokenizer.encode(list(texts))]
+    context = model.model.settings.context
+    if len(ids[0]) > context:
+        raise SettingError(
+            f"{texts[0][:60]!r} has {len(ids[0])} tokens: the model reads {context} at a time",
+            remedy="Plant shorter sentences, or train with a longer context.",
+        )
+    return [-each.nats for each in id_losses(model, ids, tokens_at_once=batch_rows * context)]
 
 
 def exposures(

@@ -17,7 +17,7 @@ from corpuskit.shards.permutation import Permutation
 from corpuskit.shards.reader import SplitTokens
 from corpuskit.train.generate.generate import LanguageModel
 from corpuskit.train.memorize.membership import share_interval
-from corpuskit.train.memorize.scoring import Scored, score_windows
+from corpuskit.train.memorize.scoring import ScoredWindows, score_windows
 from corpuskit.train.memorize.verbatim import VerbatimIndex
 from corpuskit.train.memorize.windows import Windows, draw_windows
 
@@ -41,7 +41,7 @@ class Extraction:
     """
 
     windows: Windows
-    scored: Scored
+    scored: ScoredWindows
     copies: npt.NDArray[np.int64]
     sampled: int
     prefix: int

@@ -15,12 +15,12 @@ from corpuskit.shards.provenance import origins
 from corpuskit.shards.reader import Shards, SplitTokens
 from corpuskit.storage.files import json_bytes, read_sealed, seal, write_file, writing
 from corpuskit.train.checkpoint import FOLDER, load_checkpoint
+from corpuskit.train.evaluate.likelihood import check_decoder
 from corpuskit.train.generate.generate import LanguageModel, load_model
 from corpuskit.train.memorize.copied import LONG_RUN, copied, free_samples, held_out_texts
 from corpuskit.train.memorize.exposure import Exposure, exposures
 from corpuskit.train.memorize.extract import Extraction, extract
 from corpuskit.train.memorize.membership import auc_interval, loss_by_zlib, membership_auc
-from corpuskit.train.memorize.scoring import require_decoder
 from corpuskit.train.memorize.verbatim import SuffixIndex, VerbatimIndex
 
 SAVED = "evaluations/memorization.json"
@@ -106,7 +106,7 @@ def memorize(
         ShardError: the shards do not hold together.
     """
     asked, run = asked or Asked(), Path(run)
-    require_decoder(model)
+    check_decoder(model)
     shards = Shards(run / "shards")
     _check_tokenizer(model, shards, run)
     names = [name for name in shards.splits if name != "train" and shards.split(name).tokens]

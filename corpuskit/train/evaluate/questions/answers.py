@@ -21,9 +21,9 @@ from typing import Any
 import numpy as np
 
 from corpuskit.shards.permutation import derive_key
-from corpuskit.train.evaluate.items import Item, Questions
 from corpuskit.train.evaluate.likelihood import Likelihood, Told, check_decoder, log_likelihoods
-from corpuskit.train.evaluate.task_file import TaskFile
+from corpuskit.train.evaluate.questions.items import Item, Questions
+from corpuskit.train.evaluate.questions.task_file import TaskFile
 from corpuskit.train.generate.generate import LanguageModel
 from corpuskit.train.generate.sampling import Prompt, Sampling
 

@@ -13,7 +13,14 @@ from typing import Any
 from corpuskit.errors import EmptyError, InputError, SettingError, counted
 from corpuskit.storage.rows.formats import format_of, read_rows
 from corpuskit.storage.rows.row import Damage, Row, TwiceError, Wanted, as_text, there_are
-from corpuskit.train.evaluate.task_file import TaskFile, fields_of, of_file, parts_of, read_task, templates
+from corpuskit.train.evaluate.questions.task_file import (
+    TaskFile,
+    fields_of,
+    of_file,
+    parts_of,
+    read_task,
+    templates,
+)
 
 
 @dataclass(frozen=True)
