@@ -25,6 +25,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from functools import cache, partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Literal, NamedTuple, TypeVar
 
 from rich.console import Console
@@ -241,6 +242,7 @@ class Options:
         corpora: Folder of the real corpora (``--corpora`` or ``CORPUSKIT_CORPORA``).
         peers: Python of the peers' environment (``--peers`` or ``.bench-venv``).
         only: The groups of rows to measure (``--only``), of a benchmark that has groups; empty for all.
+        given: Paths that this benchmark alone asks for, by the names of their options.
         left_out: Rows that something was missing for, with what to do about it; shown below the table.
     """
 
@@ -249,6 +251,7 @@ class Options:
     corpora: Path
     peers: Path
     only: tuple[str, ...] = ()
+    given: Mapping[str, Path] = field(default_factory=dict)
     left_out: list[str] = field(default_factory=list)
 
     def require_peers(self, *packages: str) -> Path:
@@ -260,6 +263,12 @@ class Options:
         if absent := [name for name in packages if name not in peers_there(self.peers, packages)]:
             raise MissingError(f"{self.peers} lacks {', '.join(absent)}: run 'make bench-install'")
         return self.peers
+
+    def require(self, name: str) -> Path:
+        """The path that an option of this benchmark gives; raises `MissingError` where it gives none."""
+        if name not in self.given:
+            raise MissingError(f"--{name} is not given: see benchmarks/README.md for what it is to be")
+        return self.given[name]
 
     def there(self, rows: str, packages: Sequence[str]) -> list[str]:
         """Those of the peers that are installed; the rows of the others are left out."""
@@ -317,8 +326,20 @@ Collect = Callable[[Options], list[Row]]
 """Measures and returns rows."""
 
 
-def parse_options(name: str, arguments: Sequence[str] | None, groups: Sequence[str] = ()) -> Options:
-    """The checked command line of a benchmark; ``groups`` are the names that ``--only`` takes."""
+def parse_options(
+    name: str,
+    arguments: Sequence[str] | None,
+    groups: Sequence[str] = (),
+    paths: Mapping[str, str] = MappingProxyType({}),
+) -> Options:
+    """The checked command line of a benchmark.
+
+    Args:
+        name: Name of the benchmark's module.
+        arguments: The command line; default is the process's.
+        groups: The names that ``--only`` takes.
+        paths: Options of this benchmark alone that take a path, with their help.
+    """
     parser = argparse.ArgumentParser(
         prog=f"python -m benchmarks.{name}",
         description=f"Measures '{name}' against its peers (see benchmarks/README.md).",
@@ -339,18 +360,27 @@ def parse_options(name: str, arguments: Sequence[str] | None, groups: Sequence[s
         parser.add_argument(
             "--only", action="append", choices=groups, metavar="GROUP", help=f"one of {', '.join(groups)}"
         )
+    for each, said in paths.items():
+        parser.add_argument(f"--{each}", type=Path, metavar="PATH", help=said)
     parsed = parser.parse_args(arguments)
+    given = {each: path.resolve() for each in paths if (path := getattr(parsed, each))}
+    for each, path in given.items():
+        if not path.exists():
+            parser.error(f"--{each} {path} is not there")
     corpora = parsed.corpora or (Path(found) if (found := os.environ.get("CORPUSKIT_CORPORA")) else None)
     if corpora is None or not corpora.is_dir():
         parser.error(f"the folder of real corpora is {corpora}: set CORPUSKIT_CORPORA or give --corpora DIR")
     if parsed.json and not parsed.json.parent.is_dir():
         parser.error(f"--json {parsed.json}: its folder does not exist; create it first")
     only = tuple(parsed.only or ()) if groups else ()
-    return Options(parsed.quick, parsed.json, corpora.resolve(), parsed.peers, only)
+    return Options(parsed.quick, parsed.json, corpora.resolve(), parsed.peers, only, given)
 
 
 def run_benchmark(
-    name: str, collect: Collect | Mapping[str, Collect], arguments: Sequence[str] | None = None
+    name: str,
+    collect: Collect | Mapping[str, Collect],
+    arguments: Sequence[str] | None = None,
+    paths: Mapping[str, str] = MappingProxyType({}),
 ) -> int:
     """Measure, print the table, write the JSON. Returns the exit code, 1 when a bar of ours is not met.
 
@@ -361,9 +391,10 @@ def run_benchmark(
         collect: What measures all rows; or by name what measures one group of them. With groups the JSON file
             is written after each, and ``--only`` measures some anew and leaves the other rows of the file.
         arguments: The command line; default is the process's.
+        paths: Options of this benchmark alone that take a path, with their help.
     """
     groups = collect if isinstance(collect, Mapping) else {"": collect}
-    options = parse_options(name, arguments, [group for group in groups if group])
+    options = parse_options(name, arguments, [group for group in groups if group], paths)
     kept = read_rows(options.json) if options.only and options.json and options.json.exists() else []
     rows: list[Row] = []
     for group, measure in groups.items():
