@@ -36,7 +36,8 @@ _WORD = re.compile(r"[A-Za-z]+(?:['’][A-Za-z]+)*['’]?")
 
 _RUN_OVER = frozenset(
     _listed(
-        """a an the and or nor but if as than that which who whom whose what when where while till of to in on at
+        """a an the and or nor but if as than that which who whom whose what when where while till of to in
+        on at
         by for from with i me my we us our you your ye thou thee thy he him his she her it its they them their
         this these is am are was were be been art has have had hast hath do doth did can may must shall should
         will would shalt wilt so o"""
@@ -46,8 +47,10 @@ _RUN_OVER = frozenset(
 
 _ODD = {
     1: "tongue tongues league fierce pierce goes does foes woes isle george toward",
-    2: """mr mrs before beyond business evening quiet being ocean marriage carriage royal creature creatures chaos
-        conscience patience patient ancient anxious farewell wretched naked wicked heaven henceforth thereof create
+    2: """mr mrs before beyond business evening quiet being ocean marriage carriage royal creature creatures
+    chaos
+        conscience patience patient ancient anxious farewell wretched naked wicked heaven henceforth thereof
+        create
         empire therefore sometimes something someone colonel greater greatest""",
     3: "opinion idea everything everyone companion behaviour created influence dominion",
     4: "everybody agreeable society",

@@ -1,0 +1,398 @@
+"""The page of the Austen story, made of figures alone: Markdown."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from benchmarks.austen_facts import SCORES, Facts
+from benchmarks.austen_figures import METRE_WORDS, PROMPT
+from corpuskit.train.memorize.copied import LONG_RUN
+
+NOT_REACHED = "not reached"
+
+LEFT_OUT = (
+    (
+        "*The Watsons* and *Sanditon*",
+        "her two unfinished novels; no file of the shelf that this was made from holds them",
+    ),
+    (
+        "*The Letters of Jane Austen* (book 42078)",
+        "a selection of some 75,000 words that the recipe leaves out, since they are not fiction; all but a"
+        " preface and footnotes, which are her editor's, is hers",
+    ),
+    (
+        "most of the juvenilia",
+        "*Love and Freindship* (book 1212) is her notebook *Volume the Second*: Love and Freindship, Lesley"
+        " Castle, The History of England, A Collection of Letters, Scraps. *Volume the First* (Jack"
+        " and Alice, The Three Sisters and more) and *Volume the Third* (Evelyn, Catharine) are not in it",
+    ),
+    ("her verses, the prayers, *Plan of a Novel*", "on no page of these books"),
+)
+"""What she wrote and the recipe does not read, and why. Known from the books, not from the run."""
+
+
+def page(facts: Facts, curves: Mapping[str, str]) -> str:
+    """The page. `curves` names a picture beside it for each arm."""
+    parts = [_head(facts), _books(facts), _samples(facts), _scores(facts), _losses(facts, curves)]
+    parts += [_by_heart(facts), _expected(facts), _metre(facts), _made(facts)]
+    return "\n".join(parts)
+
+
+# ------------------------------------------------------------------------------------------------ sections
+def _head(facts: Facts) -> str:
+    some: Mapping[str, Any] = next(iter(facts.models.values()), {})
+    last = {arm: max((s for a, s in facts.models if a == arm), default=None) for arm in facts.arms}
+    reached = "; ".join(
+        f"`{arm}` {'was not begun' if step is None else f'is told up to step {step:,}'}"
+        for arm, step in last.items()
+    )
+    return _text(
+        f"# A model of {some.get('parameters', 0) / 1e6:.1f} million parameters reads Jane Austen",
+        f"""One recipe, `austen-15m`, in two arms: `plain`, with nothing against learning by heart (dropout 0,
+        weight decay 0.1), and `held-back`, with dropout 0.2, weight decay 0.5 and the goldfish loss, which
+        leaves
+        one target in four unlearnt. The plan is of {max(facts.milestones):,} steps of 1,024 tokens;
+        {reached}.
+        All figures here are of `python -m benchmarks.austen page`, none is written by hand.""",
+    )
+
+
+def _books(facts: Facts) -> str:
+    total = sum(facts.tokens.values())
+    rows = [[each["title"], f"{each['words']:,}"] for each in facts.titles]
+    return _text(
+        "## What it reads",
+        f"""{len(facts.titles)} books, {sum(each["words"] for each in facts.titles):,} words. They are
+        {facts.tokens["train"]:,} training tokens and {facts.tokens["held_out"]:,} held out
+        ({facts.tokens["held_out"] / total:.1%}): a section of each book, so that held-out text is of the same
+        stories, and its names are known.""",
+        _table(["title", "words"], rows),
+        "Not complete, though it is all that can be had here under her name:",
+        "\n".join(textwrap.fill(f"- {what}: {why}.", 118, subsequent_indent="  ") for what, why in LEFT_OUT),
+    )
+
+
+def _samples(facts: Facts) -> str:
+    parts = [
+        "## What it writes",
+        f"""From the words "{PROMPT}", temperature 0.8, top-p 0.95, {facts.scale.tokens} tokens; the first
+        two of {facts.scale.samples}, none was chosen. Each is cut off where its tokens end.""",
+    ]
+    for step in facts.milestones:
+        parts.append(f"### Step {step:,}")
+        for arm in facts.arms:
+            found = facts.models.get((arm, step))
+            if found is None:
+                parts.append(f"`{arm}`: {NOT_REACHED}.")
+                continue
+            parts += [f"`{arm}`: {_short(found['scores'])}", *map(_quoted, found["samples"][:2])]
+    held = facts.held_out["scores"]
+    parts += ["### Austen, held out", _short({name: each and each["mean"] for name, each in held.items()})]
+    return _text(*parts)
+
+
+def _short(scores: Mapping[str, Any]) -> str:
+    names = ("known_words", "distinct_2", "longest_repeat", "sentence", "clause_distance", "copied")
+    return ", ".join(f"{SCORES[name][0]} {_value(name, scores[name])}" for name in names) + "."
+
+
+def _scores(facts: Facts) -> str:
+    held, parts = facts.held_out, []
+    for arm in facts.arms:
+        head = [f"`{arm}`", "Austen, held out", *(f"step {step:,}" for step in facts.milestones)]
+        rows = [
+            [
+                label,
+                _range(name, held["scores"][name]),
+                *(_cell(facts, arm, step, name) for step in facts.milestones),
+            ]
+            for name, (label, _) in SCORES.items()
+        ]
+        parts.append(_table(head, rows))
+    return _text(
+        "## The same in numbers",
+        f"""Each column is of {facts.scale.samples} texts of {facts.scale.tokens} tokens. Held-out Austen is
+        cut into pieces as long and scored in {held["groups"]} groups of {held["texts"]}: mean, and least to
+        greatest of
+        the groups. A figure inside these bounds is one that Austen's own pages reach by chance.""",
+        *parts,
+        """*Known words* stand in the training books; of Austen's held-out words not all do. *Different
+        pairs* fall
+        when a text goes in circles. *Rhythm* is taken of pauses, since that is what makes her prose heard:
+        how long
+        sentences are, how many marks at which a reader pauses come on 100 words, and how far the lengths of
+        clauses,
+        from mark to mark, lie from those of the training books (Kolmogorov-Smirnov: the greatest difference
+        of the
+        shares of clauses of at most n words; 0 is alike). *Beat* is of the last section. A run of """
+        f"""{LONG_RUN} tokens, some 15 words, that stands in the training books counts as *copied*.""",
+    )
+
+
+def _losses(facts: Facts, curves: Mapping[str, str]) -> str:
+    rows = []
+    for arm in facts.arms:
+        for step in facts.milestones:
+            found = facts.models.get((arm, step))
+            rows.append([f"`{arm}`", f"{step:,}", *_loss_cells(found, step)])
+    pictures = [f"![Losses of {arm}]({name})" for arm, name in curves.items()]
+    return _text(
+        "## Losses",
+        f"""Nats a token, on pieces of {facts.scale.piece} tokens that do not overlap, without dropout, both
+        sides alike: up to {facts.scale.pieces} spread over each split; bits a byte of the held-out ones.
+        *Whole split* is the validation loss that the trainer told at that step, where it validated.""",
+        _table(["arm", "step", "training", "held out", "gap", "bits a byte", "whole split"], rows),
+        """The weights with the least validation loss, which a model folder keeps, against the last ones:""",
+        _best(facts),
+        """The curves that training drew (its training loss is with dropout, and of the batch at hand; its
+        validation loss is of the whole split):""",
+        *pictures,
+    )
+
+
+def _loss_cells(found: Mapping[str, Any] | None, step: int) -> list[str]:
+    if found is None:
+        return [NOT_REACHED, *[""] * 4]
+    train, held, bits = found["train"]["loss"], found["held_out"]["loss"], found["held_out"]["bits_per_byte"]
+    whole = next((each["loss"] for each in found["validations"] if each["step"] == step), None)
+    told = [f"{train:.3f}", f"{held:.3f}", f"{held - train:+.3f}", "none" if bits is None else f"{bits:.3f}"]
+    return [*told, "none" if whole is None else f"{whole:.3f}"]
+
+
+def _best(facts: Facts) -> str:
+    """Of each arm the weights with the least validation loss against the last ones that were reached."""
+    rows = []
+    for arm in facts.arms:
+        steps = [step for a, step in facts.models if a == arm]
+        if not steps:
+            rows.append([f"`{arm}`", NOT_REACHED, "", "", ""])
+            continue
+        last = max(steps)
+        found = facts.models[arm, last]
+        best = found["best"]
+        if best and best["figures"]:
+            rows.append([f"`{arm}`", f"best, step {best['step']:,}", *_weights_cells(best["figures"])])
+        which = "last and best" if best and not best["figures"] else "last"
+        rows.append([f"`{arm}`", f"{which}, step {last:,}", *_weights_cells(found)])
+    return _table(["arm", "weights", "training, nats", "held out, nats", "copied"], rows)
+
+
+def _weights_cells(found: Mapping[str, Any]) -> list[str]:
+    losses = [f"{found[split]['loss']:.3f}" for split in ("train", "held_out")]
+    return [*losses, _value("copied", found["scores"]["copied"])]
+
+
+def _by_heart(facts: Facts) -> str:
+    titles = {each["id"]: each["title"] for each in facts.titles}
+    rows = []
+    for arm in facts.arms:
+        for step in facts.milestones:
+            found = facts.models.get((arm, step))
+            rows.append([f"`{arm}`", f"{step:,}", *_heart_cells(found, titles)])
+    return _text(
+        "## What it has learnt by heart",
+        f"""Free samples: the share of their tokens in runs of {LONG_RUN} or more that stand in the training
+        books,
+        and the longest run and its book. Recited: given {facts.scale.prefix} tokens of a book, the share of
+        windows
+        whose next {facts.scale.prefix} the model writes word for word, the likeliest token each time; and
+        tokens
+        that it comes right before its first error, in the mean.""",
+        _table(
+            [
+                "arm",
+                "step",
+                "copied",
+                "longest run",
+                "recited of training",
+                "of held out",
+                "tokens right: training, held out",
+            ],
+            rows,
+        ),
+        f"""Held-out Austen itself lies with {_range("copied", facts.held_out["scores"]["copied"])} in such
+        runs,
+        the longest {_range("longest_copy", facts.held_out["scores"]["longest_copy"])} tokens: turns of
+        speech that
+        she uses twice.""",
+    )
+
+
+def _heart_cells(found: Mapping[str, Any] | None, titles: Mapping[str, str]) -> list[str]:
+    if found is None:
+        return [NOT_REACHED, "", "", "", ""]
+    copy, asked = found["copy"], found["recited"]
+    longest = f"{copy['tokens']} tokens, {titles.get(copy['id'], copy['id'])}" if copy else "none"
+    shares = [f"{each['rate']:.1%} of {each['windows']}" for each in (asked["train"], asked["held_out"])]
+    right = ", ".join(f"{asked[name]['recited_tokens']:.2f}" for name in ("train", "held_out"))
+    return [_value("copied", found["scores"]["copied"]), longest, *shares, right]
+
+
+def _expected(facts: Facts) -> str:
+    wanted = {
+        "words": (5000, _has_words, "known words within a point of the lowest group of held-out Austen"),
+        "rhythm": (
+            50_000,
+            _has_rhythm,
+            "sentences and distance of clause lengths inside held-out Austen's bounds",
+        ),
+    }
+    rows = []
+    for what, (by, test, means) in wanted.items():
+        for arm in facts.arms:
+            steps = sorted(step for a, step in facts.models if a == arm)
+            seen = [
+                step for step in steps if test(facts.models[arm, step]["scores"], facts.held_out["scores"])
+            ]
+            told = f"from step {seen[0]:,} on" if seen else "not yet"
+            if steps and by > max(steps):
+                told += f"; step {by:,} {NOT_REACHED}"
+            rows.append([f"{what} by {by:,}", means, f"`{arm}`", told if steps else NOT_REACHED])
+    return _text(
+        "## What was expected, and what was seen",
+        _table(["expected", "taken to mean", "arm", "seen"], rows),
+        """None of these figures says that a text makes sense: read the samples.""",
+    )
+
+
+def _has_words(scores: Mapping[str, Any], held: Mapping[str, Any]) -> bool:
+    return bool((scores["known_words"] or 0) >= held["known_words"]["least"] - 0.01)
+
+
+def _has_rhythm(scores: Mapping[str, Any], held: Mapping[str, Any]) -> bool:
+    if scores["sentence"] is None or scores["clause_distance"] is None:
+        return False
+    inside = held["sentence"]["least"] <= scores["sentence"] <= held["sentence"]["most"]
+    return bool(inside and scores["clause_distance"] <= held["clause_distance"]["most"])
+
+
+def _metre(facts: Facts) -> str:
+    parts = [
+        "## Metre",
+        f"""Does it learn a metre? It cannot: there is none in these books. *Beat* measures how much stress
+        keeps
+        to every second syllable 6 to 21 syllables on, of {METRE_WORDS} words at a time: 0 as chance has it,
+        1 in verse
+        that never errs (`benchmarks/metre.py`: syllables and stresses by rule, about 1 syllable count in
+        100 and 1
+        stress in 6 wrong). Lines *scan* when they have ten syllables, or eleven, and no longer word's stress
+        stands against an iambic pentameter; prose is cut as if it were verse.""",
+    ]
+    if facts.verse is None:
+        return _text(*parts, "No verse was measured: give `--verse`.")
+    rows = [
+        [
+            name,
+            f"{each['beat']:+.3f} ± {each['beat_deviation']:.3f}",
+            f"{each['beat_shuffled']:+.3f}",
+            f"{each['passages']:,}",
+            f"{each['scans']:.1%}",
+            f"{each['scans_shuffled']:.1%}",
+            f"{each['lines']:,}",
+        ]
+        for name, each in facts.verse["texts"].items()
+    ]
+    head = ["text", "beat, ± deviation", "shuffled", "passages", "lines that scan", "shuffled", "lines"]
+    auc, training = facts.verse["auc"], facts.verse["training"]
+    return _text(
+        *parts,
+        _table(head, rows),
+        f"""The scorer tells verse from prose: a passage of held-out Milton has more beat than one of held-out
+        Austen {auc["Milton"]:.1%} of the time (50 % would be chance). Austen's prose is where its own words
+        in any
+        order are. So are the samples of the models of Austen: """
+        + "; ".join(_beats(facts))
+        + ".",
+        f"""The same with verse: a `tiny` model ({training["parameters"] / 1e6:.1f}M parameters) that read
+        *Paradise
+        Lost* ({training["tokens"]:,} tokens, {training["epochs"]:.1f} times over, {training["step"]:,}
+        steps, validation
+        {training["validation_loss"]:.2f} nats) has more beat than Austen in
+        {auc["model of Milton"]:.1%} of pairs of passages. It writes:""",
+        _quoted(facts.verse["sample"], keep_lines=True),
+    )
+
+
+def _beats(facts: Facts) -> Iterator[str]:
+    for arm in facts.arms:
+        steps = [s for a, s in facts.models if a == arm and facts.models[a, s]["scores"]["beat"] is not None]
+        if steps:
+            scores = facts.models[arm, max(steps)]["scores"]
+            yield (
+                f"`{arm}` at step {max(steps):,} {scores['beat']:+.3f} (standard error"
+                f" {scores['beat_error']:.3f},"
+                f" shuffled {scores['beat_shuffled']:+.3f})"
+            )
+
+
+def _made(facts: Facts) -> str:
+    lines = []
+    for arm in facts.arms:
+        steps = [step for a, step in facts.models if a == arm]
+        if steps:
+            found = facts.models[arm, max(steps)]
+            speeds = [each["tokens_per_s"] for each in found["validations"] if each.get("tokens_per_s")]
+            speed = f", {speeds[-1]:,.0f} tokens/s since it was last begun" if speeds else ""
+            machine = ", ".join(f"{name} {value}" for name, value in found["machine"].items())
+            lines.append(f"- `{arm}`: {machine}{speed}")
+    return _text(
+        "## How it was made",
+        "```\npython -m benchmarks.austen train --run RUN --out DIR --steps 5000\n"
+        "python -m benchmarks.austen verse --books BOOKS --out VERSE\n"
+        "python -m benchmarks.austen page --run RUN --out DIR --verse VERSE --page austen.md\n```",
+        "\n".join(lines),
+    )
+
+
+# ---------------------------------------------------------------------------------------------------- words
+def _cell(facts: Facts, arm: str, step: int, name: str) -> str:
+    found = facts.models.get((arm, step))
+    return NOT_REACHED if found is None else _value(name, found["scores"][name])
+
+
+def _value(name: str, value: float | None) -> str:
+    if value is None:
+        return "none"
+    unit = SCORES[name][1]
+    if unit == "%":
+        return f"{value:.1%}"
+    return f"{value:,.0f}" if name.startswith("longest") else f"{value:.3f}" if not unit else f"{value:.1f}"
+
+
+def _range(name: str, held: Mapping[str, float] | None) -> str:
+    if held is None:
+        return "none"
+    mean, least, most = (_value(name, held[each]) for each in ("mean", "least", "most"))
+    return f"{mean} ({least} to {most})"
+
+
+def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(each) + " |" for each in lines)
+
+
+def _quoted(text: str, keep_lines: bool = False) -> str:
+    """A sample as a quotation; marks that Markdown or HTML would take as its own are told as they are."""
+    safe = text.replace("\\", "\\\\").translate({ord(c): f"\\{c}" for c in "*_`<>[]#|"})
+    if keep_lines:
+        return "\n".join(f"> {line}  " for line in safe.split("\n") if line.strip())
+    paragraphs = [" ".join(each.split()) for each in safe.split("\n\n") if each.strip()]
+    return "\n>\n".join(
+        textwrap.fill(each, 116, initial_indent="> ", subsequent_indent="> ", break_long_words=False)
+        for each in paragraphs
+    )
+
+
+def _text(*parts: str) -> str:
+    """Parts with an empty line between them; running text is wrapped."""
+    told = []
+    for part in parts:
+        plain = not part.startswith(("#", "|", ">", "```", "-", "!"))
+        told.append(
+            textwrap.fill(" ".join(part.split()), 118, break_long_words=False, break_on_hyphens=False)
+            if plain
+            else part
+        )
+    return "\n\n".join(told) + "\n"
