@@ -85,3 +85,21 @@ def rows(facts: Facts) -> list[Row]:
     for name, value in (facts.verse or {"auc": {}})["auc"].items():
         found.append(Row(f"metre, more beat than held-out Austen: {name}", OURS, value, "AUC", input=given))
     return found
+
+
+def told(name: str, value: float | None) -> str:
+    """A score with its unit, for a table."""
+    if value is None:
+        return "none"
+    unit = SCORES[name][1]
+    if unit == "%":
+        return f"{value:.1%}"
+    return f"{value:,.0f}" if name.startswith("longest") else f"{value:.3f}" if not unit else f"{value:.1f}"
+
+
+def bounds(name: str, held: Mapping[str, float] | None) -> str:
+    """The mean of a score over groups, and its least and greatest."""
+    if held is None:
+        return "none"
+    mean, least, most = (told(name, held[each]) for each in ("mean", "least", "most"))
+    return f"{mean} ({least} to {most})"

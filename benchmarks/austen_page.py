@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from benchmarks.austen_facts import SCORES, Facts
+from benchmarks.austen_facts import SCORES, Facts, bounds, told
 from benchmarks.austen_figures import METRE_WORDS, PROMPT
+from benchmarks.markdown import quoted, table, text
 from corpuskit.train.memorize.copied import LONG_RUN
 
 NOT_REACHED = "not reached"
@@ -35,7 +36,14 @@ LEFT_OUT = (
 
 def page(facts: Facts, curves: Mapping[str, str]) -> str:
     """The page. `curves` names a picture beside it for each arm."""
-    parts = [_head(facts), _books(facts), _samples(facts), _scores(facts), _losses(facts, curves)]
+    parts = [
+        _head(facts),
+        _in_short(facts),
+        _books(facts),
+        _samples(facts),
+        _scores(facts),
+        _losses(facts, curves),
+    ]
     parts += [_by_heart(facts), _expected(facts), _metre(facts), _made(facts)]
     return "\n".join(parts)
 
@@ -48,7 +56,7 @@ def _head(facts: Facts) -> str:
         f"`{arm}` {'was not begun' if step is None else f'is told up to step {step:,}'}"
         for arm, step in last.items()
     )
-    return _text(
+    return text(
         f"# A model of {some.get('parameters', 0) / 1e6:.1f} million parameters reads Jane Austen",
         f"""One recipe, `austen-15m`, in two arms: `plain`, with nothing against learning by heart (dropout 0,
         weight decay 0.1), and `held-back`, with dropout 0.2, weight decay 0.5 and the goldfish loss, which
@@ -59,17 +67,46 @@ def _head(facts: Facts) -> str:
     )
 
 
+def _in_short(facts: Facts) -> str:
+    """What the last milestone of each arm says, and what the remedies cost where both were."""
+    lines, held = [], facts.held_out["scores"]
+    for arm in facts.arms:
+        if not (steps := [step for a, step in facts.models if a == arm]):
+            continue
+        found = facts.models[arm, max(steps)]
+        scores = found["scores"]
+        known, clause = (
+            f"{told(name, scores[name])} (held out: {bounds(name, held[name])})"
+            for name in ("known_words", "clause_distance")
+        )
+        lines.append(
+            f"- `{arm}`, step {max(steps):,}: known words {known}; distance of clause lengths {clause};"
+            f" {told('copied', scores['copied'])} of what it writes is copied; held-out loss"
+            f" {found['held_out']['loss']:.3f} nats, training {found['train']['loss']:.3f}."
+        )
+    both = [step for step in facts.milestones if all((arm, step) in facts.models for arm in facts.arms)]
+    if both and len(facts.arms) == 2:
+        plain, other = (facts.models[arm, max(both)] for arm in facts.arms)
+        loss = other["held_out"]["loss"] - plain["held_out"]["loss"]
+        heart = [each["recited"]["train"]["rate"] or 0.0 for each in (plain, other)]
+        lines.append(
+            f"- The remedies, at step {max(both):,}: held-out loss {loss:+.3f} nats; recited of the training"
+            f" books {heart[1]:.1%} against {heart[0]:.1%} without them."
+        )
+    return text("## In short", "\n".join(textwrap.fill(e, 118, subsequent_indent="  ") for e in lines))
+
+
 def _books(facts: Facts) -> str:
     total = sum(facts.tokens.values())
     rows = [[each["title"], f"{each['words']:,}"] for each in facts.titles]
-    return _text(
+    return text(
         "## What it reads",
         f"""{len(facts.titles)} books, {sum(each["words"] for each in facts.titles):,} words. They are
         {facts.tokens["train"]:,} training tokens and {facts.tokens["held_out"]:,} held out
         ({facts.tokens["held_out"] / total:.1%}): a section of each book, so that held-out text is of the same
         stories, and its names are known.""",
-        _table(["title", "words"], rows),
-        "Not complete, though it is all that can be had here under her name:",
+        table(["title", "words"], rows),
+        "Her finished novels are all among them; it is not all that she wrote:",
         "\n".join(textwrap.fill(f"- {what}: {why}.", 118, subsequent_indent="  ") for what, why in LEFT_OUT),
     )
 
@@ -82,20 +119,23 @@ def _samples(facts: Facts) -> str:
     ]
     for step in facts.milestones:
         parts.append(f"### Step {step:,}")
+        if not any((arm, step) in facts.models for arm in facts.arms):
+            parts.append(f"{NOT_REACHED.capitalize()}.")
+            continue
         for arm in facts.arms:
             found = facts.models.get((arm, step))
             if found is None:
                 parts.append(f"`{arm}`: {NOT_REACHED}.")
                 continue
-            parts += [f"`{arm}`: {_short(found['scores'])}", *map(_quoted, found["samples"][:2])]
+            parts += [f"`{arm}`: {_short(found['scores'])}", *map(quoted, found["samples"][:2])]
     held = facts.held_out["scores"]
     parts += ["### Austen, held out", _short({name: each and each["mean"] for name, each in held.items()})]
-    return _text(*parts)
+    return text(*parts)
 
 
 def _short(scores: Mapping[str, Any]) -> str:
     names = ("known_words", "distinct_2", "longest_repeat", "sentence", "clause_distance", "copied")
-    return ", ".join(f"{SCORES[name][0]} {_value(name, scores[name])}" for name in names) + "."
+    return ", ".join(f"{SCORES[name][0]} {told(name, scores[name])}" for name in names) + "."
 
 
 def _scores(facts: Facts) -> str:
@@ -105,13 +145,13 @@ def _scores(facts: Facts) -> str:
         rows = [
             [
                 label,
-                _range(name, held["scores"][name]),
+                bounds(name, held["scores"][name]),
                 *(_cell(facts, arm, step, name) for step in facts.milestones),
             ]
             for name, (label, _) in SCORES.items()
         ]
-        parts.append(_table(head, rows))
-    return _text(
+        parts.append(table(head, rows))
+    return text(
         "## The same in numbers",
         f"""Each column is of {facts.scale.samples} texts of {facts.scale.tokens} tokens. Held-out Austen is
         cut into pieces as long and scored in {held["groups"]} groups of {held["texts"]}: mean, and least to
@@ -138,12 +178,12 @@ def _losses(facts: Facts, curves: Mapping[str, str]) -> str:
             found = facts.models.get((arm, step))
             rows.append([f"`{arm}`", f"{step:,}", *_loss_cells(found, step)])
     pictures = [f"![Losses of {arm}]({name})" for arm, name in curves.items()]
-    return _text(
+    return text(
         "## Losses",
         f"""Nats a token, on pieces of {facts.scale.piece} tokens that do not overlap, without dropout, both
         sides alike: up to {facts.scale.pieces} spread over each split; bits a byte of the held-out ones.
         *Whole split* is the validation loss that the trainer told at that step, where it validated.""",
-        _table(["arm", "step", "training", "held out", "gap", "bits a byte", "whole split"], rows),
+        table(["arm", "step", "training", "held out", "gap", "bits a byte", "whole split"], rows),
         """The weights with the least validation loss, which a model folder keeps, against the last ones:""",
         _best(facts),
         """The curves that training drew (its training loss is with dropout, and of the batch at hand; its
@@ -157,8 +197,9 @@ def _loss_cells(found: Mapping[str, Any] | None, step: int) -> list[str]:
         return [NOT_REACHED, *[""] * 4]
     train, held, bits = found["train"]["loss"], found["held_out"]["loss"], found["held_out"]["bits_per_byte"]
     whole = next((each["loss"] for each in found["validations"] if each["step"] == step), None)
-    told = [f"{train:.3f}", f"{held:.3f}", f"{held - train:+.3f}", "none" if bits is None else f"{bits:.3f}"]
-    return [*told, "none" if whole is None else f"{whole:.3f}"]
+    cells = [f"{train:.3f}", f"{held:.3f}", f"{held - train:+.3f}"]
+    cells.append("none" if bits is None else f"{bits:.3f}")
+    return [*cells, "none" if whole is None else f"{whole:.3f}"]
 
 
 def _best(facts: Facts) -> str:
@@ -176,12 +217,12 @@ def _best(facts: Facts) -> str:
             rows.append([f"`{arm}`", f"best, step {best['step']:,}", *_weights_cells(best["figures"])])
         which = "last and best" if best and not best["figures"] else "last"
         rows.append([f"`{arm}`", f"{which}, step {last:,}", *_weights_cells(found)])
-    return _table(["arm", "weights", "training, nats", "held out, nats", "copied"], rows)
+    return table(["arm", "weights", "training, nats", "held out, nats", "copied"], rows)
 
 
 def _weights_cells(found: Mapping[str, Any]) -> list[str]:
     losses = [f"{found[split]['loss']:.3f}" for split in ("train", "held_out")]
-    return [*losses, _value("copied", found["scores"]["copied"])]
+    return [*losses, told("copied", found["scores"]["copied"])]
 
 
 def _by_heart(facts: Facts) -> str:
@@ -191,7 +232,7 @@ def _by_heart(facts: Facts) -> str:
         for step in facts.milestones:
             found = facts.models.get((arm, step))
             rows.append([f"`{arm}`", f"{step:,}", *_heart_cells(found, titles)])
-    return _text(
+    return text(
         "## What it has learnt by heart",
         f"""Free samples: the share of their tokens in runs of {LONG_RUN} or more that stand in the training
         books,
@@ -200,7 +241,7 @@ def _by_heart(facts: Facts) -> str:
         whose next {facts.scale.prefix} the model writes word for word, the likeliest token each time; and
         tokens
         that it comes right before its first error, in the mean.""",
-        _table(
+        table(
             [
                 "arm",
                 "step",
@@ -212,9 +253,9 @@ def _by_heart(facts: Facts) -> str:
             ],
             rows,
         ),
-        f"""Held-out Austen itself lies with {_range("copied", facts.held_out["scores"]["copied"])} in such
+        f"""Held-out Austen itself lies with {bounds("copied", facts.held_out["scores"]["copied"])} in such
         runs,
-        the longest {_range("longest_copy", facts.held_out["scores"]["longest_copy"])} tokens: turns of
+        the longest {bounds("longest_copy", facts.held_out["scores"]["longest_copy"])} tokens: turns of
         speech that
         she uses twice.""",
     )
@@ -227,7 +268,7 @@ def _heart_cells(found: Mapping[str, Any] | None, titles: Mapping[str, str]) -> 
     longest = f"{copy['tokens']} tokens, {titles.get(copy['id'], copy['id'])}" if copy else "none"
     shares = [f"{each['rate']:.1%} of {each['windows']}" for each in (asked["train"], asked["held_out"])]
     right = ", ".join(f"{asked[name]['recited_tokens']:.2f}" for name in ("train", "held_out"))
-    return [_value("copied", found["scores"]["copied"]), longest, *shares, right]
+    return [told("copied", found["scores"]["copied"]), longest, *shares, right]
 
 
 def _expected(facts: Facts) -> str:
@@ -246,13 +287,13 @@ def _expected(facts: Facts) -> str:
             seen = [
                 step for step in steps if test(facts.models[arm, step]["scores"], facts.held_out["scores"])
             ]
-            told = f"from step {seen[0]:,} on" if seen else "not yet"
+            when = f"from step {seen[0]:,} on" if seen else "not yet"
             if steps and by > max(steps):
-                told += f"; step {by:,} {NOT_REACHED}"
-            rows.append([f"{what} by {by:,}", means, f"`{arm}`", told if steps else NOT_REACHED])
-    return _text(
+                when += f"; step {by:,} {NOT_REACHED}"
+            rows.append([f"{what} by {by:,}", means, f"`{arm}`", when if steps else NOT_REACHED])
+    return text(
         "## What was expected, and what was seen",
-        _table(["expected", "taken to mean", "arm", "seen"], rows),
+        table(["expected", "taken to mean", "arm", "seen"], rows),
         """None of these figures says that a text makes sense: read the samples.""",
     )
 
@@ -271,48 +312,51 @@ def _has_rhythm(scores: Mapping[str, Any], held: Mapping[str, Any]) -> bool:
 def _metre(facts: Facts) -> str:
     parts = [
         "## Metre",
-        f"""Does it learn a metre? It cannot: there is none in these books. *Beat* measures how much stress
-        keeps
-        to every second syllable 6 to 21 syllables on, of {METRE_WORDS} words at a time: 0 as chance has it,
-        1 in verse
-        that never errs (`benchmarks/metre.py`: syllables and stresses by rule, about 1 syllable count in
-        100 and 1
-        stress in 6 wrong). Lines *scan* when they have ten syllables, or eleven, and no longer word's stress
-        stands against an iambic pentameter; prose is cut as if it were verse.""",
+        f"""Does a model learn metre? *Beat* measures how much stress keeps to every second syllable, 6 to 21
+        syllables on, of {METRE_WORDS} words at a time: 0 as chance has it, 1 in verse that never errs
+        (`benchmarks/metre.py`: syllables and stresses by rule, of which 1 count in 100 and 1 stress in 6 is
+        not the dictionary's). Lines *scan* when they have ten syllables, or eleven, and no longer word's
+        stress stands against an iambic pentameter; prose is cut as if it were verse. *Shuffled* are the same
+        words in another order.""",
+        f"""The models of Austen: {"; ".join(_beats(facts)) or NOT_REACHED}. Her prose has no metre that this
+        scorer finds, so there is none to learn: what a novel has of rhythm is in its sentences and pauses,
+        above.""",
     ]
     if facts.verse is None:
-        return _text(*parts, "No verse was measured: give `--verse`.")
-    rows = [
-        [
-            name,
-            f"{each['beat']:+.3f} ± {each['beat_deviation']:.3f}",
-            f"{each['beat_shuffled']:+.3f}",
-            f"{each['passages']:,}",
-            f"{each['scans']:.1%}",
-            f"{each['scans_shuffled']:.1%}",
-            f"{each['lines']:,}",
-        ]
-        for name, each in facts.verse["texts"].items()
-    ]
+        return text(*parts, "No verse was measured: give `--verse`.")
     head = ["text", "beat, ± deviation", "shuffled", "passages", "lines that scan", "shuffled", "lines"]
+    rows = [[name, *_metre_cells(each)] for name, each in facts.verse["texts"].items()]
     auc, training = facts.verse["auc"], facts.verse["training"]
-    return _text(
+    own = facts.verse["texts"]["model of Milton"]
+    return text(
         *parts,
-        _table(head, rows),
-        f"""The scorer tells verse from prose: a passage of held-out Milton has more beat than one of held-out
-        Austen {auc["Milton"]:.1%} of the time (50 % would be chance). Austen's prose is where its own words
-        in any
-        order are. So are the samples of the models of Austen: """
-        + "; ".join(_beats(facts))
-        + ".",
-        f"""The same with verse: a `tiny` model ({training["parameters"] / 1e6:.1f}M parameters) that read
-        *Paradise
-        Lost* ({training["tokens"]:,} tokens, {training["epochs"]:.1f} times over, {training["step"]:,}
-        steps, validation
-        {training["validation_loss"]:.2f} nats) has more beat than Austen in
+        table(head, rows),
+        f"""That the scorer tells verse from prose: a passage of held-out Milton has more beat than one of
+        held-out Austen in {auc["Milton"]:.1%} of pairs, where 50 % would be chance.""",
+        f"""The same with verse. A `tiny` model ({training["parameters"] / 1e6:.1f}M parameters) read
+        *Paradise Lost* ({training["tokens"]:,} tokens, {training["epochs"]:.1f} times over; weights of step
+        {training["best_step"]:,}, validation {training["validation_loss"]:.2f} nats). Its beat is
+        {_judged(own["beat"], own["beat_deviation"] / own["passages"] ** 0.5)}, more than Austen's in
         {auc["model of Milton"]:.1%} of pairs of passages. It writes:""",
-        _quoted(facts.verse["sample"], keep_lines=True),
+        quoted(facts.verse["sample"], keep_lines=True),
     )
+
+
+def _metre_cells(each: Mapping[str, float]) -> list[str]:
+    return [
+        f"{each['beat']:+.3f} ± {each['beat_deviation']:.3f}",
+        f"{each['beat_shuffled']:+.3f}",
+        f"{each['passages']:,}",
+        f"{each['scans']:.1%}",
+        f"{each['scans_shuffled']:.1%}",
+        f"{each['lines']:,}",
+    ]
+
+
+def _judged(value: float, error: float) -> str:
+    """A beat with its standard error, and whether it is told from none: three errors are asked for."""
+    verdict = "not told from none" if abs(value) < 3 * error else "more than chance" if value > 0 else "less"
+    return f"{value:+.3f} (standard error {error:.3f}: {verdict})"
 
 
 def _beats(facts: Facts) -> Iterator[str]:
@@ -320,11 +364,7 @@ def _beats(facts: Facts) -> Iterator[str]:
         steps = [s for a, s in facts.models if a == arm and facts.models[a, s]["scores"]["beat"] is not None]
         if steps:
             scores = facts.models[arm, max(steps)]["scores"]
-            yield (
-                f"`{arm}` at step {max(steps):,} {scores['beat']:+.3f} (standard error"
-                f" {scores['beat_error']:.3f},"
-                f" shuffled {scores['beat_shuffled']:+.3f})"
-            )
+            yield f"`{arm}` at step {max(steps):,} {_judged(scores['beat'], scores['beat_error'])}"
 
 
 def _made(facts: Facts) -> str:
@@ -334,10 +374,12 @@ def _made(facts: Facts) -> str:
         if steps:
             found = facts.models[arm, max(steps)]
             speeds = [each["tokens_per_s"] for each in found["validations"] if each.get("tokens_per_s")]
-            speed = f", {speeds[-1]:,.0f} tokens/s since it was last begun" if speeds else ""
+            speed = (
+                f", {speeds[-1]:,.0f} tokens/s since it was last begun, other work beside" if speeds else ""
+            )
             machine = ", ".join(f"{name} {value}" for name, value in found["machine"].items())
             lines.append(f"- `{arm}`: {machine}{speed}")
-    return _text(
+    return text(
         "## How it was made",
         "```\npython -m benchmarks.austen train --run RUN --out DIR --steps 5000\n"
         "python -m benchmarks.austen verse --books BOOKS --out VERSE\n"
@@ -349,50 +391,4 @@ def _made(facts: Facts) -> str:
 # ---------------------------------------------------------------------------------------------------- words
 def _cell(facts: Facts, arm: str, step: int, name: str) -> str:
     found = facts.models.get((arm, step))
-    return NOT_REACHED if found is None else _value(name, found["scores"][name])
-
-
-def _value(name: str, value: float | None) -> str:
-    if value is None:
-        return "none"
-    unit = SCORES[name][1]
-    if unit == "%":
-        return f"{value:.1%}"
-    return f"{value:,.0f}" if name.startswith("longest") else f"{value:.3f}" if not unit else f"{value:.1f}"
-
-
-def _range(name: str, held: Mapping[str, float] | None) -> str:
-    if held is None:
-        return "none"
-    mean, least, most = (_value(name, held[each]) for each in ("mean", "least", "most"))
-    return f"{mean} ({least} to {most})"
-
-
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(each) + " |" for each in lines)
-
-
-def _quoted(text: str, keep_lines: bool = False) -> str:
-    """A sample as a quotation; marks that Markdown or HTML would take as its own are told as they are."""
-    safe = text.replace("\\", "\\\\").translate({ord(c): f"\\{c}" for c in "*_`<>[]#|"})
-    if keep_lines:
-        return "\n".join(f"> {line}  " for line in safe.split("\n") if line.strip())
-    paragraphs = [" ".join(each.split()) for each in safe.split("\n\n") if each.strip()]
-    return "\n>\n".join(
-        textwrap.fill(each, 116, initial_indent="> ", subsequent_indent="> ", break_long_words=False)
-        for each in paragraphs
-    )
-
-
-def _text(*parts: str) -> str:
-    """Parts with an empty line between them; running text is wrapped."""
-    told = []
-    for part in parts:
-        plain = not part.startswith(("#", "|", ">", "```", "-", "!"))
-        told.append(
-            textwrap.fill(" ".join(part.split()), 118, break_long_words=False, break_on_hyphens=False)
-            if plain
-            else part
-        )
-    return "\n\n".join(told) + "\n"
+    return NOT_REACHED if found is None else told(name, found["scores"][name])
