@@ -78,7 +78,7 @@ def rows(facts: Facts) -> list[Row]:
             if rate is not None:
                 found.append(Row(f"recited, {side}: {where}", OURS, rate, "share", input=given))
     for name, each in (facts.verse or {"texts": {}})["texts"].items():
-        for figure in ("beat", "beat_shuffled", "scans", "scans_shuffled"):
+        for figure in ("beat", "beat_shuffled", "tens", "scans", "scans_shuffled"):
             found.append(
                 Row(f"metre, {figure.replace('_', ' ')}: {name}", OURS, each[figure], "1", input=given)
             )

@@ -315,16 +315,25 @@ def _metre(facts: Facts) -> str:
         f"""Does a model learn metre? *Beat* measures how much stress keeps to every second syllable, 6 to 21
         syllables on, of {METRE_WORDS} words at a time: 0 as chance has it, 1 in verse that never errs
         (`benchmarks/metre.py`: syllables and stresses by rule, of which 1 count in 100 and 1 stress in 6 is
-        not the dictionary's). Lines *scan* when they have ten syllables, or eleven, and no longer word's
-        stress stands against an iambic pentameter; prose is cut as if it were verse. *Shuffled* are the same
-        words in another order.""",
+        not the dictionary's). A line of ten syllables *scans* when no longer word's stress stands
+        against an iambic pentameter, which words of one syllable all allow; prose is cut as if it were verse.
+        *Shuffled* are the same words in another order.""",
         f"""The models of Austen: {"; ".join(_beats(facts)) or NOT_REACHED}. Her prose has no metre that this
         scorer finds, so there is none to learn: what a novel has of rhythm is in its sentences and pauses,
         above.""",
     ]
     if facts.verse is None:
         return text(*parts, "No verse was measured: give `--verse`.")
-    head = ["text", "beat, ± deviation", "shuffled", "passages", "lines that scan", "shuffled", "lines"]
+    head = [
+        "text",
+        "beat, ± deviation",
+        "shuffled",
+        "passages",
+        "lines",
+        "of ten syllables",
+        "of these scan",
+        "shuffled",
+    ]
     rows = [[name, *_metre_cells(each)] for name, each in facts.verse["texts"].items()]
     auc, training = facts.verse["auc"], facts.verse["training"]
     own = facts.verse["texts"]["model of Milton"]
@@ -334,10 +343,10 @@ def _metre(facts: Facts) -> str:
         f"""That the scorer tells verse from prose: a passage of held-out Milton has more beat than one of
         held-out Austen in {auc["Milton"]:.1%} of pairs, where 50 % would be chance.""",
         f"""The same with verse. A `tiny` model ({training["parameters"] / 1e6:.1f}M parameters) read
-        *Paradise Lost* ({training["tokens"]:,} tokens, {training["epochs"]:.1f} times over; weights of step
-        {training["best_step"]:,}, validation {training["validation_loss"]:.2f} nats). Its beat is
-        {_judged(own["beat"], own["beat_deviation"] / own["passages"] ** 0.5)}, more than Austen's in
-        {auc["model of Milton"]:.1%} of pairs of passages. It writes:""",
+        *Paradise Lost* ({training["tokens"]:,} tokens; weights of step {training["best_step"]:,} of
+        {training["step"]:,}, validation {training["validation_loss"]:.2f} nats). Its beat is
+        {_judged(own["beat"], own["beat_deviation"] / own["passages"] ** 0.5)}; of its lines of ten syllables
+        {_lines_judged(own)}. It writes:""",
         quoted(facts.verse["sample"], keep_lines=True),
     )
 
@@ -347,9 +356,10 @@ def _metre_cells(each: Mapping[str, float]) -> list[str]:
         f"{each['beat']:+.3f} ± {each['beat_deviation']:.3f}",
         f"{each['beat_shuffled']:+.3f}",
         f"{each['passages']:,}",
+        f"{each['lines']:,}",
+        f"{each['tens']:.1%}",
         f"{each['scans']:.1%}",
         f"{each['scans_shuffled']:.1%}",
-        f"{each['lines']:,}",
     ]
 
 
@@ -357,6 +367,14 @@ def _judged(value: float, error: float) -> str:
     """A beat with its standard error, and whether it is told from none: three errors are asked for."""
     verdict = "not told from none" if abs(value) < 3 * error else "more than chance" if value > 0 else "less"
     return f"{value:+.3f} (standard error {error:.3f}: {verdict})"
+
+
+def _lines_judged(each: Mapping[str, float]) -> str:
+    """How many more lines scan than would in another order, with the standard error of the difference."""
+    ours, other, count = each["scans"], each["scans_shuffled"], each["tens"] * each["lines"]
+    error = ((ours * (1 - ours) + other * (1 - other)) / count) ** 0.5
+    verdict = "more than chance" if ours - other > 3 * error else "not told from chance"
+    return f"{ours:.1%} scan, {other:.1%} in another order (difference ± {error:.1%}: {verdict})"
 
 
 def _beats(facts: Facts) -> Iterator[str]:

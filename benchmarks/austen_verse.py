@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.austen_figures import METRE_WORDS, Books, Scale
-from benchmarks.metre import as_lines, beat, scans, separation, shuffled, words
+from benchmarks.metre import LINE, as_lines, beat, scans, separation, shuffled, syllables, words
 from corpuskit.build.build import build_corpus
 from corpuskit.build.recipe.recipe import load
 from corpuskit.shards.reader import SplitTokens
@@ -19,7 +19,7 @@ from corpuskit.train.settings.recipes import load_training_recipe
 
 VERSE_RUN, VERSE_MODEL = "run", "model"
 
-_SAMPLES, _TOKENS = 24, 200
+_SAMPLES, _TOKENS = 48, 200
 _FEWEST = 5
 """Words of a line that counts as one: shorter ones are headings, or shared by two speakers."""
 
@@ -101,15 +101,20 @@ def prose_side(texts: Sequence[str]) -> tuple[list[list[str]], list[list[str]]]:
 
 
 def metre_of(parts: Sequence[Sequence[str]], rows: Sequence[Sequence[str]]) -> dict[str, float]:
-    """`beat` of passages and the share of lines that scan, each beside the same words shuffled."""
+    """`beat` of passages, and the share of lines of ten syllables that scan; and of the words shuffled.
+
+    Only lines of ten syllables are asked, since a line too long or too short says nothing of stress.
+    """
     beats = [beat(each) for each in parts]
     other = [beat(shuffled(each, seed)) for seed, each in enumerate(parts)]
+    tens = [row for row in rows if sum(map(syllables, row)) == LINE]
     return {
         "passages": len(parts),
         "beat": statistics.fmean(beats),
         "beat_deviation": statistics.stdev(beats),
         "beat_shuffled": statistics.fmean(other),
         "lines": len(rows),
-        "scans": statistics.fmean(map(scans, rows)),
-        "scans_shuffled": statistics.fmean(scans(shuffled(row, seed)) for seed, row in enumerate(rows)),
+        "tens": len(tens) / len(rows),
+        "scans": statistics.fmean(map(scans, tens)),
+        "scans_shuffled": statistics.fmean(scans(shuffled(row, n)) for n, row in enumerate(tens)),
     }

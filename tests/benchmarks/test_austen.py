@@ -11,6 +11,7 @@ import pytest
 
 from benchmarks import austen, austen_page
 from benchmarks.austen_figures import Books, Scale, clauses, distance, metre, model_at, pieces, rhythm
+from benchmarks.austen_verse import lines, metre_of
 from benchmarks.harness import MissingError, read_rows
 from benchmarks.metre import as_lines, beat, marks, scans, separation, shuffled, signs, syllables, words
 from corpuskit.build.build import build_corpus
@@ -81,8 +82,8 @@ def test_a_line_scans_by_its_longer_words() -> None:
 
 
 def test_prose_is_cut_into_lines_of_ten_syllables() -> None:
-    lines = as_lines(iambs(23))
-    assert [sum(map(syllables, line)) for line in lines] == [10, 10, 10, 10]
+    found = as_lines(iambs(23))
+    assert [sum(map(syllables, line)) for line in found] == [10, 10, 10, 10]
 
 
 def test_words_keep_the_apostrophes_that_shorten_them() -> None:
@@ -122,8 +123,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     said = [" ".join(draw.choices(names, k=9)).capitalize() + draw.choice(".!;,") for _ in range(400)]
     source = folder / "books.jsonl"
     texts = [" ".join(said[start : start + 100]) for start in range(0, 400, 100)]
-    lines = [json.dumps({"id": f"b{n}", "title": f"Book {n}", "text": text}) for n, text in enumerate(texts)]
-    source.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    rows = [json.dumps({"id": f"b{n}", "title": f"Book {n}", "text": text}) for n, text in enumerate(texts)]
+    source.write_text("\n".join(rows) + "\n", encoding="utf-8")
     recipe = folder / "recipe.yaml"
     recipe.write_text(
         f"sources: [files: {{path: {source}, label: books, title_field: title}}]\n"
@@ -206,3 +207,32 @@ def test_a_page_can_be_made_of_one_arm(run: Path, story: Path, monkeypatch: pyte
     models = {key: each for key, each in facts.models.items() if key[0] == "plain"}
     told = austen_page.page(austen.Facts(**{**vars(facts), "models": models}), {})
     assert "`held-back` was not begun" in told
+
+
+# ------------------------------------------------------------------------------------------------- verse
+def test_lines_of_verse_scan_more_often_than_their_words_in_another_order() -> None:
+    # Two feet of longer words in a line: their order is what makes it scan.
+    draw = random.Random(3)
+    longer = ("alone", "receive", "himself", "become", "report")
+    verse = [[draw.choice(WEAK), draw.choice(STRONG), *draw.choices(longer, k=4)] for _ in range(200)]
+    text = "\n".join(" ".join(row) for row in [["cut"], *verse, ["cut"]])
+    found = metre_of([row * 10 for row in verse[:5]], lines([text]))
+    assert found["lines"] == 200
+    assert found["tens"] == found["scans"] == 1.0
+    assert found["scans_shuffled"] < 0.8
+    assert found["beat"] == pytest.approx(1.0)
+    assert abs(found["beat_shuffled"]) < 0.5
+
+
+def test_the_page_tells_metre_of_verse_beside_prose(
+    run: Path, story: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(austen, "MILESTONES", (0, 2, 6))
+    facts = austen.facts_of(run, story, None, SMALL, lambda line: None)
+    each = metre_of([iambs(50)] * 3, [iambs(5)] * 4)
+    training = {"parameters": 1e6, "tokens": 9, "best_step": 1, "step": 2, "validation_loss": 1.0}
+    texts = dict.fromkeys(("Milton", "Austen", "model of Milton"), each)
+    verse = {"texts": texts, "auc": {"Milton": 0.9}, "training": training, "sample": "One\nTwo"}
+    told = austen_page.page(austen.Facts(**{**vars(facts), "verse": verse}), {})
+    assert "more beat than one of held-out Austen in 90.0% of pairs" in " ".join(told.split())
+    assert "> One  \n> Two" in told
