@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
 import json
 import random
@@ -14,6 +15,8 @@ from corpuskit.train.data.tables.splits import text_key
 
 TREC = "labelled/trec/train_5500.label"
 SMS = "labelled/sms_spam/SMSSpamCollection"
+NEWS = "labelled/ag_news"
+POLARITY = "labelled/sentence_polarity.zip"
 PAIRS = "labelled/near_dup/msr_paraphrase_train.txt.gz"
 TREEBANK = "labelled/tag/en_ewt-ud-{}.conllu.gz"
 ENTITIES = "labelled/tag/conll2002.zip"
@@ -43,6 +46,26 @@ def sms(corpora: Path) -> Rows:
     """Short messages, ham or spam."""
     lines = (corpora / SMS).read_text(encoding="utf-8").split("\n")[1:]
     return [dict(zip(("label", "text"), line.split("\t", 1), strict=True)) for line in lines if line.strip()]
+
+
+def ag_news(corpora: Path) -> Rows:
+    """News, title and text, about the world, sports, business or science: the 7,600 rows of the test file."""
+    names = (corpora / NEWS / "classes.txt").read_text(encoding="utf-8").split()
+    with gzip.open(corpora / NEWS / "test.csv.gz", "rt", encoding="utf-8", newline="") as lines:
+        return [
+            {"text": f"{title}. {text}", "label": names[int(number) - 1]}
+            for number, title, text in csv.reader(lines)
+        ]
+
+
+def polarity(corpora: Path) -> Rows:
+    """Sentences of film reviews, for or against the film."""
+    rows: Rows = []
+    with zipfile.ZipFile(corpora / POLARITY) as archive:
+        for label in ("neg", "pos"):
+            text = archive.read(f"sentence_polarity/rt-polarity.{label}").decode("latin-1")
+            rows += ({"text": line.strip(), "label": label} for line in text.split("\n") if line.strip())
+    return rows
 
 
 def pairs(corpora: Path) -> Rows:

@@ -89,10 +89,10 @@ def _study(
     every = max(1, steps // scale.epochs)
     shared = {"steps": steps, "batch_rows": scale.batch_rows, "eval_every": every, "choose": "accuracy"}
     shared |= {"text": "text", "label": "label", **columns}
-    return Study(name, model, "classify", splits, shared, _figures, kept)  # type: ignore[arg-type]
+    return Study(name, model, "classify", splits, shared, figures_of, kept)  # type: ignore[arg-type]
 
 
-def _figures(result: TrainResult, test: Path) -> Figures:
+def figures_of(result: TrainResult, test: Path) -> Figures:
     """What a run has measured on its test rows, once."""
     found = {name: result.figures[f"test_{name}"] for name in ("accuracy", "macro_f1", "share")}
     accuracy, macro, share = (float(each or 0.0) for each in found.values())

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar
 
+import torch
 from torch import Tensor
 
 from corpuskit.errors import SettingError, TrainError
@@ -26,6 +28,9 @@ from corpuskit.train.tune.kept import DATA, given, remove_kept, unfinished
 from corpuskit.train.tune.sides import SIDES
 
 _MICRO_BATCH_TOKENS = 16_384
+_CPU_MICRO_BATCH_TOKENS = 512
+"""Tokens at once that the caches of a core hold: 32 rows of 66 tokens on average, of a model of 4 layers of
+256, took 0.64 of the time in parts of 8 rows; questions of 13 tokens are as fast in one part as in four."""
 _CPU_BF16_WIDTH = 256  # as in pretraining, see settings/resolve
 _EVAL_TOKENS = 65_536
 _NAMED = 20  # classes in a note
@@ -56,6 +61,13 @@ class Purpose(Protocol[Own]):
 
     def task(self, settings: Own, begun: LanguageModel, sides: Mapping[str, Examples], base: str) -> Tuned:
         """What is learnt from encoded examples; `base` is the fingerprint of the model."""
+
+
+def parts_of(task: Tuned) -> int:
+    """Rows that a CPU reads at once, which divide the batch. They stand by length, so little is filled up."""
+    wanted = _CPU_MICRO_BATCH_TOKENS * torch.get_num_threads() / max(1.0, float(task.row_lengths.mean()))
+    divisors = [rows for rows in range(1, task.batch_rows + 1) if task.batch_rows % rows == 0]
+    return min(divisors, key=lambda rows: (abs(math.log(rows / wanted)), rows))
 
 
 class Tuning(Generic[Own]):
@@ -140,6 +152,8 @@ class Tuning(Generic[Own]):
         """A new run: all that was left open is chosen."""
         chosen = self._chosen(settings, grid)
         task = self._task(chosen)
+        if settings.micro_batch_rows is None and grid.device.type == "cpu":
+            chosen = chosen.model_copy(update={"micro_batch_rows": parts_of(task)})
         usual = max(1, round((chosen.epochs or self.purpose.epochs) * task.order.steps_per_epoch))
         steps = planned_steps(task, usual, grid)
         final = with_compile(chosen, task, steps, grid)

@@ -30,7 +30,7 @@ from corpuskit.train.generate.generate import LanguageModel
 from corpuskit.train.predict import Classifier, Tagger, task_of
 from corpuskit.train.settings.tune import ClassifySettings
 from corpuskit.train.tune.classify import LabelledRow, columns_of, labelled_rows
-from corpuskit.train.tune.sides import DATA
+from corpuskit.train.tune.kept import DATA
 
 TASKS = ("classify", "tag")
 """Of fine-tuning those whose models are scored on labels."""

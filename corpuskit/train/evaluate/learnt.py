@@ -16,7 +16,7 @@ import numpy.typing as npt
 from corpuskit.train.data.examples import RECORD, Examples
 from corpuskit.train.data.tables.splits import TRAIN, VALIDATION, text_key
 from corpuskit.train.generate.generate import LanguageModel
-from corpuskit.train.tune.sides import DATA
+from corpuskit.train.tune.kept import DATA
 
 Ids = Sequence[int] | npt.NDArray[np.integer]
 
