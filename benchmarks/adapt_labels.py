@@ -52,7 +52,7 @@ class Scale:
     batch_rows: int = 32
 
 
-ABLATION = Scale(5, {"TREC": Counts(2000, 500, 1000), "SMS": Counts(1000, 500, 1500)}, epochs=5)
+ABLATION = Scale(5, {"TREC": Counts(1500, 400, 1000), "SMS": Counts(800, 400, 1500)}, epochs=4)
 QUICK_ABLATION = Scale(2, {"TREC": Counts(400, 100, 300), "SMS": Counts(200, 100, 300)}, epochs=3)
 READ: Mapping[str, Callable[[Path], Rows]] = {"TREC": trec, "SMS": sms}
 

@@ -13,7 +13,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from scipy.sparse import hstack
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
@@ -22,18 +21,14 @@ from sklearn.model_selection import GridSearchCV
 
 FORMS = {
     "TF-IDF side by side": lambda a, b: hstack([a, b]).tocsr(),
-    "TF-IDF, |a - b| and a * b": lambda a, b: hstack([abs(a - b), a.multiply(b)]).tocsr(),
+    "TF-IDF, differences and products": lambda a, b: hstack([abs(a - b), a.multiply(b)]).tocsr(),
 }
 
 
-def rows_of(path: str) -> tuple[list[str], list[str], np.ndarray]:
+def rows_of(path: str) -> tuple[list[str], ...]:
     """First texts, second texts and labels of a file."""
     rows = [json.loads(line) for line in Path(path).read_text(encoding="utf-8").splitlines()]
-    return (
-        [row["text"] for row in rows],
-        [row["pair"] for row in rows],
-        np.array([row["label"] for row in rows]),
-    )
+    return tuple([row[name] for row in rows] for name in ("text", "pair", "label"))
 
 
 def scores(train: str, test: str) -> dict[str, dict[str, float]]:
@@ -46,9 +41,7 @@ def scores(train: str, test: str) -> dict[str, dict[str, float]]:
         search.fit(form(vectors.transform(first), vectors.transform(second)), labels)
         said = search.predict(form(vectors.transform(other), vectors.transform(another)))
         figures = accuracy_score(gold, said), f1_score(gold, said, average="macro")
-        found[name] = dict(
-            zip(("accuracy", "macro F1"), (100 * float(each) for each in figures), strict=True)
-        )
+        found[name] = dict(zip(("accuracy", "macro F1"), (100 * each for each in figures), strict=True))
     return found
 
 

@@ -287,6 +287,7 @@ PACKAGES = {
     "gutenberg_cleaner": "gutenberg-cleaner",
     "charset_normalizer": "charset-normalizer",
     "llama_cpp": "llama-cpp-python",
+    "sklearn": "scikit-learn",
 }
 LEFT_TO_THE_USER = {"torch", "model"}
 """PyTorch is installed for the machine, and nanoGPT's ``model`` is a file of its source."""
