@@ -1,6 +1,6 @@
 """The model: one transformer that is a decoder, an encoder, or both.
 
-Read from top to bottom in the order of the forward pass; this file imports nothing else of the package.
+Read from top to bottom in the order of the forward pass; of the package this file imports its loss alone.
 
     decoder           ids (B, T) -> embedding -> N x block -> norm -> head -> (B, T, V); each position sees
                       itself and what stands before it
