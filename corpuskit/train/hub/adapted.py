@@ -77,7 +77,10 @@ def import_adapter(adapter: Path | str, base: Path | str, out: Path | str) -> Ad
     merged = merged_weights({**weights, **adapter_state(model)}, shape, saved.settings)
     document = model_document(shape, begun.end_of_text, begun.tokenizer.sha256)
     document |= {**saved.document, **({} if shape.classes else kept_of(begun.document))}
-    document["training"] = {"base": base_facts(local_path(base))}
+    named = base_facts(local_path(base))
+    kind = f"model {named['name']} with an adapter of rank {saved.settings.rank}"
+    document["imported"] = {"architecture": kind, "remarks": [], "base": named}
+    document["imported"] |= {"hub": named["hub"]} if named["hub"] else {}
     with making_folder(out, MODEL, TrainError) as temporary:
         write_durably(temporary / "tokenizer.json", begun.tokenizer.data)
         save_tensors(temporary / WEIGHTS, merged)

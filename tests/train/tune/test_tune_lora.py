@@ -168,7 +168,11 @@ def test_an_adapter_apart_and_its_base_make_the_model_again(
     documents = [LanguageModel.load(folder).document for folder in (adapted.out, tmp_path / "again")]
     for name in ("chat", "tuned", "model", "tokenizer_sha256", "end_of_text"):
         assert documents[0][name] == documents[1][name], name
-    assert documents[1]["training"]["base"]["name"] == "moved"
+    assert documents[1]["imported"]["base"]["name"] == "moved"
+    assert command("export", tmp_path / "again", "--no-check", "--out", tmp_path / "export").exit_code == 0
+    card = (tmp_path / "export" / "README.md").read_text()
+    assert "It was not trained here but imported, from a model moved with an adapter of rank 4." in card
+    assert "conversational" in card
     assert command("import", adapted.out, "--base", moved, "--out", tmp_path / "other").exit_code == 0
 
 
