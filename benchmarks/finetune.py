@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import torch
+
 from benchmarks.adapt import MODELS
 from benchmarks.adapt_arms import Arm, Figures, Kept, Study, said, shape_of, spread, table, threads
 from benchmarks.adapt_data import Counts, Rows, ag_news, distinct, polarity, sms, trec, write_split
@@ -34,8 +36,8 @@ pre-trained weights and 6e-4 to 3e-3 for random ones."""
 POINT = 1.0
 """Percentage points that AG News may lie below logistic regression."""
 
-SECONDS = 600
-"""All splits of a set take so many at most."""
+CORE_SECONDS = 2 * 600
+"""All splits of a set take so many at most: ten minutes of two cores."""
 
 
 @dataclass(frozen=True)
@@ -141,10 +143,10 @@ def _rows(name: str, found: Mapping[str, list[Figures]], chosen: LabelledSet, gi
             below = round(peer - mean, 2)
             what = f"{name}: {kind}, points below logistic regression"
             rows.append(Row(what, OURS, below, "points", None, None, bar, met, given, note))
-        took = sum(each["seconds"] for each in results)
-        what = f"{name}: {kind}, all splits"
+        took = sum(each["seconds"] for each in results) * torch.get_num_threads()
+        what, bar = f"{name}: {kind}, all splits", f"value at most {CORE_SECONDS:,}"
         rows.append(
-            Row(what, OURS, round(took), "s", None, None, f"value at most {SECONDS}", took <= SECONDS, given)
+            Row(what, OURS, round(took), "core seconds", None, None, bar, took <= CORE_SECONDS, given)
         )
     return rows
 
