@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.austen_facts import Facts, rows
-from benchmarks.austen_figures import Books, Scale, best_of, model_at, model_figures
+from benchmarks.austen_figures import VERSION, Books, Scale, best_of, model_at, model_figures
 from benchmarks.austen_page import page
 from benchmarks.austen_verse import VERSE_MODEL, VERSE_RUN, train_verse, verse_figures
 from benchmarks.harness import MissingError, write_rows
@@ -131,7 +131,7 @@ def _figures(folder: Path, step: int, books: Books) -> dict[str, Any]:
 
 def _kept(folder: Path, scale: Scale, take: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """What was found out about a copy before, asked in the same way; else found out and kept."""
-    path, asked = folder.with_name(f"{folder.name}.json"), vars(scale)
+    path, asked = folder.with_name(f"{folder.name}.json"), {**vars(scale), "version": VERSION}
     if path.exists():
         kept = json.loads(path.read_text(encoding="utf-8"))
         if kept["asked"] == asked:

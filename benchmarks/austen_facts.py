@@ -17,6 +17,7 @@ SCORES = {
     "sentence": ("words of a sentence", "words"),
     "pauses": ("pauses for 100 words", "marks"),
     "clause_distance": ("distance of clause lengths", ""),
+    "broken": ("clauses broken off", "%"),
     "beat": ("beat (metre)", ""),
     "copied": ("copied word for word", "%"),
     "longest_copy": ("longest copy", "tokens"),
@@ -103,3 +104,17 @@ def bounds(name: str, held: Mapping[str, float] | None) -> str:
         return "none"
     mean, least, most = (told(name, held[each]) for each in ("mean", "least", "most"))
     return f"{mean} ({least} to {most})"
+
+
+def has_words(scores: Mapping[str, Any], held: Mapping[str, Any]) -> bool:
+    """Known words within a point of the lowest group of held-out text."""
+    return bool((scores["known_words"] or 0) >= held["known_words"]["least"] - 0.01)
+
+
+def has_rhythm(scores: Mapping[str, Any], held: Mapping[str, Any]) -> bool:
+    """Sentences, lengths of clauses and clauses broken off inside the bounds of held-out text."""
+    if any(scores[name] is None for name in ("sentence", "clause_distance", "broken")):
+        return False
+    inside = held["sentence"]["least"] <= scores["sentence"] <= held["sentence"]["most"]
+    near = all(scores[name] <= held[name]["most"] for name in ("clause_distance", "broken"))
+    return bool(inside and near)

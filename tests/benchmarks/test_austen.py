@@ -101,6 +101,8 @@ def test_sentences_and_pauses_are_counted() -> None:
     found = rhythm([text], clauses([text]))
     assert found["sentence"] == (9 + 3) / 2  # Mr. ends none; what may be cut counts for nothing.
     assert found["clause_distance"] == 0.0
+    assert found["broken"] == 0.0
+    assert rhythm(["He saw the, old. And of! What"], [3])["broken"] == 2 / 3
     assert clauses(["one, two three; four."]) == [1, 2, 1]
     assert rhythm(["no end here"], [3])["sentence"] is None
 
