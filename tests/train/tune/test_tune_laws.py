@@ -2,7 +2,11 @@
 
 import hashlib
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -103,6 +107,13 @@ WAYS: Mapping[str, Mapping[str, Any]] = {
 }
 
 
+def all_data(folder: Path) -> dict[str, Path]:
+    """Data of all tasks, each in a folder of its own."""
+    for task in WAYS:
+        (folder / task).mkdir()
+    return {task: data_of(task, folder / task) for task in WAYS}
+
+
 @pytest.mark.parametrize("task", WAYS)
 def test_a_run_that_was_stopped_goes_on_bit_by_bit(random_model: Path, tmp_path: Path, task: str) -> None:
     data = data_of(task, tmp_path)
@@ -118,6 +129,28 @@ def test_a_run_that_was_stopped_goes_on_bit_by_bit(random_model: Path, tmp_path:
     assert rest.result.best_step == whole.result.best_step
     if task == "instruct":
         assert (rest.out / ADAPTER).read_bytes() == (whole.out / ADAPTER).read_bytes()
+
+
+def test_a_run_that_was_killed_goes_on_bit_by_bit(random_model: Path, tmp_path: Path) -> None:
+    """Killed by force behind step 5, where step 3 was saved last."""
+    given = all_data(tmp_path)
+    values = {"steps": 8, "save_every": 3, "eval_every": 4, "learning_rate": 1e-3}
+    jobs = [
+        [str(random_model), str(data), str(tmp_path / f"killed-{task}"), task, {**values, **WAYS[task]}]
+        for task, data in given.items()
+    ]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "OMP_NUM_THREADS": "1"}
+    call = [sys.executable, str(Path(__file__).with_name("killed.py")), json.dumps(jobs)]
+    done = subprocess.run(call, env=environment, check=True, stdout=subprocess.PIPE, text=True)
+    assert done.stdout.split() == [str(int(signal.SIGKILL))] * len(jobs)
+    for task, data in given.items():
+        killed = tmp_path / f"killed-{task}"
+        assert (killed / "checkpoints" / "latest").read_text() == "step-00000003"
+        whole = tune(random_model, data, tmp_path / f"whole-{task}", task, **{**values, **WAYS[task]})
+        rest = tune(random_model, data, killed, task, {"resume": True})
+        assert rest.losses == whole.losses[3:]
+        assert checkpoint(rest.out, 8) == checkpoint(whole.out, 8)
+        assert rest.result.figures == whole.result.figures
 
 
 def test_a_run_goes_on_with_its_own_model_and_data_alone(random_model: Path, tmp_path: Path) -> None:

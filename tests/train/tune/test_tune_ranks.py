@@ -3,12 +3,16 @@
 import contextlib
 import json
 import socket
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
 from tests.train import ranks
-from tests.train.tune.tuning import lines, table, talk, tune, weights
+from tests.train.tune.test_tune_laws import WAYS, all_data
+from tests.train.tune.tuning import checkpoint, lines, table, talk, tune, weights
 
 ROWS = [f"{word} {n},{label}" for n in range(5) for word, label in (("rain", "bad"), ("sun", "good"))]
 TAGS = [
@@ -16,6 +20,17 @@ TAGS = [
 ]
 PAIRS = [{"prompt": str(n), "chosen": "yes" * n, "rejected": "no"} for n in (1, 2, 3)]
 TALKS = [talk("one", "two"), talk("up", "down", "left", "right"), talk("red", "green"), talk("a b", "c d e")]
+
+
+def together(jobs: Sequence[Sequence[Any]], call: Mapping[str, Any] = MappingProxyType({})) -> None:
+    """Runs of two processes, one after the other, each with a port of its own."""
+    with contextlib.ExitStack() as stack:
+        free = [stack.enter_context(socket.socket()) for _ in jobs]
+        for each in free:
+            each.bind(("127.0.0.1", 0))
+        ports = [each.getsockname()[1] for each in free]
+    said = [[*job, port, dict(call)] for job, port in zip(jobs, ports, strict=True)]
+    ranks.start(2, [str(Path(__file__).with_name("tuned_ranks.py")), json.dumps(said)])
 
 
 def test_two_processes_make_what_one_makes(random_model: Path, tmp_path: Path) -> None:
@@ -33,16 +48,12 @@ def test_two_processes_make_what_one_makes(random_model: Path, tmp_path: Path) -
             {"steps": 3, "learning_rate": 1e-4, "batch_rows": 2},
         ),
     }
-    with contextlib.ExitStack() as stack:
-        free = [stack.enter_context(socket.socket()) for _ in cases]
-        for each in free:
-            each.bind(("127.0.0.1", 0))
-        ports = [each.getsockname()[1] for each in free]
-    jobs = [
-        [str(random_model), str(data), str(tmp_path / f"two-{task}"), task, values, port]
-        for (task, (data, values)), port in zip(cases.items(), ports, strict=True)
-    ]
-    ranks.start(2, [str(Path(__file__).with_name("tuned_ranks.py")), json.dumps(jobs)])
+    together(
+        [
+            [str(random_model), str(data), str(tmp_path / f"two-{task}"), task, values]
+            for task, (data, values) in cases.items()
+        ]
+    )
     for task, (data, values) in cases.items():
         one = tune(random_model, data, tmp_path / f"one-{task}", task, **values)
         expected, found = weights(one.out), weights(tmp_path / f"two-{task}")
@@ -54,3 +65,24 @@ def test_two_processes_make_what_one_makes(random_model: Path, tmp_path: Path) -
         for name, value in one.result.figures.items():
             assert value is not None
             np.testing.assert_allclose(training["figures"][name], value, atol=1e-5, err_msg=name)
+
+
+def test_two_processes_that_were_stopped_go_on_bit_by_bit(random_model: Path, tmp_path: Path) -> None:
+    """Every task, with what it draws: order, dropout, adapters."""
+    given = all_data(tmp_path)
+    values = {"steps": 6, "eval_every": 2, "learning_rate": 1e-3}
+    ways = {**WAYS, "prefer": {"batch_rows": 2}}  # Two processes divide a batch.
+    whole, parts = (
+        [
+            [str(random_model), str(data), str(tmp_path / f"{name}-{task}"), task, {**values, **ways[task]}]
+            for task, data in given.items()
+        ]
+        for name in ("whole", "parts")
+    )
+    together(whole)
+    together(parts, {"pause_at": 3})
+    together([[*job[:4], {}] for job in parts], {"resume": True})
+    for task in WAYS:
+        one, two = tmp_path / f"whole-{task}", tmp_path / f"parts-{task}"
+        assert checkpoint(two, 6) == checkpoint(one, 6), task
+        assert (two / "model.safetensors").read_bytes() == (one / "model.safetensors").read_bytes(), task
