@@ -93,6 +93,9 @@ def _in_short(facts: Facts) -> str:
             f"- The remedies, at step {max(both):,}: held-out loss {loss:+.3f} nats; recited of the training"
             f" books {heart[1]:.1%} against {heart[0]:.1%} without them."
         )
+    if facts.verse:
+        each = [f"{n} {v['scans']:.1%} ({v['scans_shuffled']:.1%})" for n, v in facts.verse["texts"].items()]
+        lines.append(f"- Metre: lines of ten syllables that scan, and in another order: {', '.join(each)}.")
     return text("## In short", "\n".join(textwrap.fill(e, 118, subsequent_indent="  ") for e in lines))
 
 
