@@ -105,10 +105,10 @@ def weights(out: Path, of: str = "model.safetensors") -> dict[str, Any]:
     return dict(load_file(out / of))
 
 
-def checkpoint(out: Path, step: int) -> tuple[bytes, bytes]:
-    """Weights and optimizer of a step, byte for byte."""
-    folder = out / "checkpoints" / f"step-{step:08d}"
-    return (folder / "model.safetensors").read_bytes(), (folder / "optimizer.safetensors").read_bytes()
+def checkpoint(out: Path, step: int) -> dict[str, bytes]:
+    """Weights and optimizer of a step, byte for byte, of all processes."""
+    found = (out / "checkpoints" / f"step-{step:08d}").glob("*.safetensors")
+    return {each.name: each.read_bytes() for each in found}
 
 
 def absent(out: Path) -> bool:
