@@ -601,3 +601,16 @@ def test_classes_are_left_out_and_named(make_model: MakeModel, special_run: Path
     settings = TrainSettings(init_from=str(model), steps=1, batch_rows=4, precision="fp32")
     train_model(special_run, model / "run", settings, listen=events.append)
     assert any("classes of" in note for note in events[0]["notes"])
+
+
+def test_a_classifier_whose_padding_is_the_first_id_is_compared_by_its_last_token(
+    make_model: MakeModel,
+) -> None:
+    """As with every tokenizer of ours: a row that ended with that id would be told by the token before."""
+    model = make_model(dataclasses.replace(DECODERS[0], classes=2))
+    tuned = {"task": "classify", "labels": ["a", "b"], "several": False, "pooling": "last"}
+    edit(model / "model.json", tuned=tuned)
+    assert LanguageModel.load(model).end_of_text == 0
+    result = export.export_model(model, model / "exported")
+    assert result.architecture == "StableLmForSequenceClassification"
+    assert result.check.holds

@@ -336,6 +336,7 @@ def _compare_family(folder: Path, language_model: LanguageModel, family: Family,
             language_model.model,
             lambda ids: theirs(input_ids=ids).logits,
             class_logits(language_model) if head else None,
+            language_model.end_of_text,
         )
         tokenizer = language_model.tokenizer
         texts = [tokenizer.decode(row) for row in _rows(language_model.model.settings).tolist()]
@@ -410,11 +411,12 @@ def _differ(
     model: Transformer,
     theirs: Callable[[Tensor], Tensor],
     ours: Callable[[Tensor], Tensor] | None = None,
+    pad: int = 0,
 ) -> tuple[float, float]:
     """The greatest difference between logits of tokens, or those of `ours`, and the greatest logit."""
     ids, tokens = _rows(model.settings), model.settings.vocab_size
     if ours is not None:
-        ids[:, -1] = 0  # A row whose last token pads would be told by an earlier one.
+        ids[:, -1] = (pad + 1) % tokens  # A row whose last token pads would be told by an earlier one.
     with torch.inference_mode():
         expected, found = (
             logits(ids)[..., :tokens].float() for logits in (ours or (lambda x: _logits(model, x)), theirs)
