@@ -116,13 +116,13 @@ def _tokens_by_source(path: Path) -> Counter[tuple[str, str]]:
     the rows at a time. The ids, which are most of a table, are left where they are.
     """
     found = Counter[tuple[str, str]]()
-    with pq.ParquetFile(path, read_dictionary=["source", "licence"]) as file:
-        # Without one of the needed columns the table is no provenance: KeyError.
-        columns = [*_SUMMED, *({"licence"} & set(file.schema_arrow.names))]
+    licensed = ["licence"] if "licence" in pq.read_schema(path).names else []  # Old tables have none.
+    columns = [*_SUMMED, *licensed]
+    with pq.ParquetFile(path, read_dictionary=["source", *licensed]) as file:
         for batch in file.iter_batches(_ROWS, columns=columns):
             table = pa.Table.from_batches([batch])
             lengths = pc.subtract(table["token_end"], table["token_start"])
-            licences = table["licence"] if len(columns) > 3 else pa.nulls(len(table), pa.string())
+            licences = table["licence"] if licensed else pa.nulls(len(table), pa.string())
             rows = pa.table({"source": table["source"], "licence": licences, "tokens": lengths})
             for row in rows.group_by(["source", "licence"]).aggregate([("tokens", "sum")]).to_pylist():
                 found[row["source"], row["licence"] or ""] += row["tokens_sum"]
