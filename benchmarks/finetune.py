@@ -28,7 +28,7 @@ from benchmarks.adapt_data import Counts, Rows, ag_news, distinct, polarity, sms
 from benchmarks.adapt_labels import FIGURES, figures_of
 from benchmarks.harness import OURS, Options, Row, peer_versions, run_benchmark
 
-LEARNT, DRAWN = "pre-trained", "random weights"
+LEARNT, DRAWN, TFIDF = "pre-trained", "random weights", "TF-IDF"
 ARMS = (Arm(LEARNT, (6e-4,)), Arm(DRAWN, (1e-3,), random=True))
 """Rates were chosen on splits of AG News and TREC that are none of those measured, among 3e-4 to 1.2e-3 for
 pre-trained weights and 6e-4 to 3e-3 for random ones."""
@@ -80,8 +80,8 @@ def measure(name: str, options: Options) -> list[Row]:
         for kind in chosen.kinds:
             study = _study(f"{name}, {kind}", models[kind], files, chosen, counts, kept)
             found |= {f"{kind}, {arm}": each for arm, each in study.results(ARMS).items()}
-    given = _told(models["decoder"], counts, chosen, splits)
-    print(f"\n{name}, {given}\n\n{table(found, FIGURES)}\n", flush=True)
+    given = {kind: _told(models[kind], counts, chosen, splits) for kind in chosen.kinds}
+    print(f"\n{name}, {given['encoder']}\n\n{table(found, FIGURES)}\n", flush=True)
     kept.done()
     return _rows(name, found, chosen, given)
 
@@ -110,7 +110,7 @@ def _peer(options: Options, files: Sequence[tuple[Path, ...]]) -> dict[str, list
     script = Path(__file__).parent / "peers" / "tfidf.py"
     called = [os.path.abspath(python), str(script), *(str(train.parent) for train, *_ in files)]
     done = subprocess.run(called, check=True, capture_output=True, text=True)
-    return {f"scikit-learn {version}, TF-IDF": json.loads(done.stdout)}
+    return {f"scikit-learn {version}, {TFIDF}": json.loads(done.stdout)}
 
 
 def _told(model: Path, counts: Counts, chosen: LabelledSet, splits: int) -> str:
@@ -118,37 +118,48 @@ def _told(model: Path, counts: Counts, chosen: LabelledSet, splits: int) -> str:
     return f"{shape_of(model)}; {splits} splits, {rows}; {chosen.epochs} epochs of batches of 32; {threads()}"
 
 
-def _rows(name: str, found: Mapping[str, list[Figures]], chosen: LabelledSet, given: str) -> list[Row]:
+def _rows(
+    name: str, found: Mapping[str, list[Figures]], chosen: LabelledSet, told: Mapping[str, str]
+) -> list[Row]:
     """A row for each arm; bars stand on those of the pre-trained models."""
     rows = []
-    peer = next(
-        (spread([row["accuracy"] for row in each])[0] for arm, each in found.items() if "TF" in arm), None
-    )
+    peer = next((_mean(each) for arm, each in found.items() if arm.endswith(TFIDF)), None)
     for arm, results in found.items():
         kind, _, beginning = arm.partition(", ")
-        mean, deviation = spread([each["accuracy"] for each in results])
-        what, note = (
-            f"{name}, accuracy: {arm}",
-            f"{said(results, 'accuracy')}; macro-F1 {said(results, 'macro F1')}",
-        )
-        if beginning != LEARNT:
-            tool = OURS if beginning == DRAWN else kind
-            rows.append(Row(what, tool, round(mean, 2), "%", input=given, note=note))
-            continue
-        random, other = spread([each["accuracy"] for each in found[f"{kind}, {DRAWN}"]])
-        bar, met = "above random weights by more than the spread", mean - random > max(deviation, other)
-        rows.append(Row(what, OURS, round(mean, 2), "%", None, None, bar, met, given, note))
-        if chosen.held_to_peer and peer is not None:
-            bar, met = f"at most {POINT:g} point below", mean >= peer - POINT
-            below = round(peer - mean, 2)
-            what = f"{name}: {kind}, points below logistic regression"
-            rows.append(Row(what, OURS, below, "points", None, None, bar, met, given, note))
-        took = sum(each["seconds"] for each in results) * torch.get_num_threads()
-        what, bar = f"{name}: {kind}, all splits", f"value at most {CORE_SECONDS:,}"
-        rows.append(
-            Row(what, OURS, round(took), "core seconds", None, None, bar, took <= CORE_SECONDS, given)
-        )
+        what, given = f"{name}, accuracy: {arm}", told.get(kind, told["encoder"])
+        note = f"{said(results, 'accuracy')}; macro-F1 {said(results, 'macro F1')}"
+        tool, bar, met = OURS if kind in told else kind, None, None
+        if beginning == LEARNT:
+            bar = "above random weights by more than the spread"
+            met = _is_above(results, found[f"{kind}, {DRAWN}"])
+        rows.append(Row(what, tool, round(_mean(results), 2), "%", None, None, bar, met, given, note))
+        if beginning == LEARNT:
+            rows.append(_time_row(f"{name}: {kind}, all splits", results, given))
+            if chosen.held_to_peer and peer is not None:
+                rows.append(_distance_row(f"{name}: {kind}", peer - _mean(results), given))
     return rows
+
+
+def _mean(results: Sequence[Figures]) -> float:
+    return spread([each["accuracy"] for each in results])[0]
+
+
+def _is_above(results: Sequence[Figures], others: Sequence[Figures]) -> bool:
+    """Whether the means lie further apart than the greater of the two spreads."""
+    (mean, own), (other, theirs) = (spread([row["accuracy"] for row in each]) for each in (results, others))
+    return mean - other > max(own, theirs)
+
+
+def _distance_row(what: str, points: float, given: str) -> Row:
+    said_bar, met = f"value at most {POINT:g}", points <= POINT
+    what += ", accuracy below logistic regression"
+    return Row(what, OURS, round(points, 2), "points", None, None, said_bar, met, given)
+
+
+def _time_row(what: str, results: Sequence[Figures], given: str) -> Row:
+    took = sum(each["seconds"] for each in results) * torch.get_num_threads()
+    bar, met = f"value at most {CORE_SECONDS:,}", took <= CORE_SECONDS
+    return Row(what, OURS, round(took), "core seconds", None, None, bar, met, given)
 
 
 GROUPS = {name: partial(measure, name) for name in SETS}
