@@ -38,7 +38,10 @@ COMMANDS = {
         "Export a model: for transformers, for llama.cpp, or in one file with its class.",
     ),
     "workflow": ("model.workflow", "Do the whole way that a file describes, step by step."),
-    "import": ("model.import_model", "Import a model of Hugging Face transformers from a folder."),
+    "import": (
+        "model.import_model",
+        "Import a model of Hugging Face transformers from a folder, or an adapter onto its base.",
+    ),
 }
 
 
