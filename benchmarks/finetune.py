@@ -60,7 +60,7 @@ BOTH = ("encoder", "decoder")
 
 SETS: Mapping[str, LabelledSet] = {
     "AG News": LabelledSet(ag_news, Counts(5320, 760, 1520), 3, held_to_peer=True),
-    "SMS spam": LabelledSet(sms, Counts(3600, 500, 1050), 3, BOTH),
+    "SMS spam": LabelledSet(sms, Counts(3600, 500, 1050), 3),
     "TREC": LabelledSet(trec, Counts(3800, 540, 1030), 6, BOTH),
     "sentence polarity": LabelledSet(polarity, Counts(7400, 1060, 2120), 3),
 }
