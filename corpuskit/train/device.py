@@ -78,7 +78,7 @@ def bf16_pays(device: torch.device) -> bool:
 
     A CPU's are Intel's tiles (AMX, since 2023) and AVX512_BF16 (AMD since Zen 4, Intel since 2020). With the
     latter alone a Zen 5 multiplies 1,024 x 384 by 384 x 1,536 4.6 times as fast as in float32, and a step of
-    15 million parameters takes 0.41 of the time.
+    15 million parameters by AdamW takes 0.42 of the time, by Muon 0.38.
     """
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))

@@ -19,7 +19,7 @@ from corpuskit.storage.files import json_bytes, read_sealed, seal, sha256_file, 
 from corpuskit.storage.ownership import EXPORT, MODEL, making_folder
 from corpuskit.storage.places import local_path
 from corpuskit.train.generate.generate import WEIGHTS, LanguageModel, model_document
-from corpuskit.train.hub.adapters import PEFT, read_adapter, to_peft, write_peft
+from corpuskit.train.hub.adapters import PEFT, read_adapter, write_peft
 from corpuskit.train.hub.card_facts import base_facts
 from corpuskit.train.hub.export import save_tensors
 from corpuskit.train.job import kept_of
@@ -143,8 +143,7 @@ def export_peft(folder: Path | str, out: Path | str) -> PeftResult:
     base = (document.get("training") or {}).get("base") or {}
     name = str(base.get("hub") or base.get("name") or "")
     with making_folder(out, EXPORT, TrainError) as temporary:
-        write_peft(temporary, model, saved.settings, name, shape.vocab_size)
-        tensors, config = to_peft(model, saved.settings, name, shape.vocab_size)
+        tensors, config = write_peft(temporary, model, saved.settings, name, shape.vocab_size)
         found = load_file(temporary / PEFT[1])
         if found.keys() != tensors.keys() or any(not torch.equal(found[n], tensors[n]) for n in tensors):
             raise TrainError(f"{out}: what was written is not the adapter", remedy="Try another disk.")

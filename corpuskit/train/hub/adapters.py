@@ -88,8 +88,10 @@ def _plain(settings: LoraSettings) -> dict[str, Any]:
 
 
 # ------------------------------------------------------------------------------------ in the form of peft
-def write_peft(folder: Path, model: Transformer, settings: LoraSettings, base: str, rows: int) -> None:
-    """Write `PEFT` of a model with adapters into a folder that is there.
+def write_peft(
+    folder: Path, model: Transformer, settings: LoraSettings, base: str, rows: int
+) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Write `PEFT` of a model with adapters into a folder that is there; what was written, see `to_peft`.
 
     Args:
         base: path or name of the exported base, as adapter_config.json has it.
@@ -102,6 +104,7 @@ def write_peft(folder: Path, model: Transformer, settings: LoraSettings, base: s
     tensors, config = to_peft(model, settings, base, rows)
     save_tensors(folder / PEFT[1], tensors)
     write_file(folder / PEFT[0], json_bytes(config))
+    return tensors, config
 
 
 def to_peft(

@@ -32,9 +32,9 @@ class Classify(Tuned):
     Examples have "ids" and "labels", the numbers of the labels that hold. The loss is the cross entropy of
     the label, or with several the mean over labels of that of each by itself; balanced, what is lost on a
     label that holds counts as often as there are texts without it to one with it, as `pos_weight` of torch's
-    BCEWithLogitsLoss has it. Where a teacher has answered
-    those that are learnt from have "teacher" too, its logits: float32, by their bits. KL(teacher || student)
-    then has a share of the loss, see `corpuskit.train.model.distances`; what is measured is the rest alone.
+    BCEWithLogitsLoss has it. Where a teacher has answered, those that are learnt from have "teacher" too, its
+    logits: float32, by their bits. KL(teacher || student) then has a share of the loss, see
+    `corpuskit.train.model.distances`; what is measured is the rest alone.
 
     Attributes:
         labels: the names, in the order of the classifier's outputs.
