@@ -1,21 +1,18 @@
-"""The Austen story: a model of 15 million parameters on Jane Austen's books, and what it writes on the way.
+r"""The Austen story: a model of 15 million parameters on Jane Austen's books, and what it writes on the way.
 
-    corpuskit fetch gutenberg --ids 20,105,121,141,158,161,946,1212,1342 --mirror https://MIRROR/PATH --out
-    austen
+    corpuskit fetch gutenberg --ids 20,105,121,141,158,161,946,1212,1342 \
+        --mirror https://MIRROR/PATH --out austen
     corpuskit build pipelines/austen.yaml --out runs/austen
     python -m benchmarks.austen train --run runs/austen --out models/austen --steps 5000
     python -m benchmarks.austen verse --books austen --out models/verse
-    python -m benchmarks.austen page --run runs/austen --out models/austen --verse models/verse --page
-    austen.md
+    python -m benchmarks.austen page --run runs/austen --out models/austen \
+        --verse models/verse --page austen.md
 
 `train` makes two arms, without the remedies against learning by heart and with them, and keeps a copy of each
 after 0, 100, 1,000, 5,000 and 50,000 steps; called again it goes on where it was. `verse` trains a small
-model on
-Paradise Lost, whose metre a scorer can find again. `page` writes what is in the folders: Markdown, the
-figures
-as rows of a benchmark beside it (.json), and each arm's curves (.svg). What was not reached says so.
-Figures of
-a copy are kept beside it, in at-STEP-ARM.json: taking them takes a minute or two.
+model on Paradise Lost, whose metre a scorer can find again. `page` writes what is in the folders: Markdown,
+the figures as rows of a benchmark beside it (.json), and each arm's curves (.svg). What was not reached says
+so. Figures of a copy are kept beside it, in at-STEP-ARM.json: taking them takes a minute or two.
 """
 
 from __future__ import annotations
@@ -29,21 +26,24 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.austen_facts import Facts, rows
-from benchmarks.austen_figures import VERSION, Books, Scale, best_of, model_at, model_figures
+from benchmarks.austen_figures import VERSION, Books, Scale, model_at, model_figures
 from benchmarks.austen_page import page
 from benchmarks.austen_verse import VERSE_MODEL, VERSE_RUN, train_verse, verse_figures
 from benchmarks.harness import MissingError, write_rows
 from corpuskit.train import TrainSettings, train_model
 from corpuskit.train.checkpoint import latest_checkpoint
+from corpuskit.train.generate.generate import WEIGHTS
+from corpuskit.train.memorize.memorize import load_weights
 from corpuskit.train.settings.recipes import load_training_recipe
 
 MILESTONES = (0, 100, 1000, 5000, 50_000)
 
 ARMS: dict[str, dict[str, Any]] = {
     "plain": {"dropout": 0.0, "weight_decay": 0.1},
-    "held-back": {"dropout": 0.2, "weight_decay": 0.5, "goldfish": 4},
+    "held-back": {"goldfish": 4},
 }
-"""Settings of each arm beside those of the recipe: without remedies against learning by heart, and with."""
+"""What each arm sets otherwise than the recipe: without remedies against learning by heart, and with one
+more than the recipe has."""
 
 VALIDATED_EVERY = 250
 """Steps: early enough to see where the loss turns."""
@@ -105,7 +105,7 @@ def facts_of(run: Path, out: Path, verse: Path | None, scale: Scale, say: Callab
         models=models,
         verse=verse_figures(verse, books, say) if verse else None,
         scale=scale,
-        arms=ARMS,
+        arms=tuple(ARMS),
         milestones=MILESTONES,
     )
 
@@ -121,11 +121,11 @@ def _figures(folder: Path, step: int, books: Books) -> dict[str, Any]:
     found["machine"], found["settings"] = training.get("machine", {}), training.get("settings", {})
     found["parameters"] = sum(each.numel() for each in model.model.parameters())
     found["validations"] = [e for e in events if e["event"] == "validation" and e["step"] <= step]
-    best = best_of(folder) if step else None
     found["best"] = None
-    if best:
-        weights, at = best
-        found["best"] = {"step": at, "figures": model_figures(weights, books) if at < step else None}
+    if step and (folder / WEIGHTS).exists():  # They appear with the first validation.
+        best = load_weights(folder, "best", "cpu")
+        at = int(best.document["measured_step"])
+        found["best"] = {"step": at, "figures": model_figures(best, books) if at < step else None}
     return found
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks.austen_figures import Scale
+from benchmarks.austen_figures import METRE_WORDS, Scale
 from benchmarks.harness import OURS, Row
+
+HELD_OUT = {"Austen": "Jane Austen, held out", "Milton": "John Milton, held out"}
+"""The tool that rows of an author's own text name."""
 
 SCORES = {
     "known_words": ("known words", "%"),
@@ -16,13 +19,22 @@ SCORES = {
     "longest_repeat": ("longest repeat in a text", "words"),
     "sentence": ("words of a sentence", "words"),
     "pauses": ("pauses for 100 words", "marks"),
-    "clause_distance": ("distance of clause lengths", ""),
+    "clause_distance": ("distance of clause lengths", "share"),
     "broken": ("clauses broken off", "%"),
-    "beat": ("beat (metre)", ""),
+    "beat": ("beat (metre)", "correlation"),
     "copied": ("copied word for word", "%"),
     "longest_copy": ("longest copy", "tokens"),
 }
 """Name and unit of each score, in the order of the tables."""
+
+METRE = {
+    "beat": ("beat", "correlation"),
+    "beat_shuffled": ("beat, words shuffled", "correlation"),
+    "tens": ("lines of ten syllables", "share"),
+    "scans": ("lines of ten syllables that scan", "share"),
+    "scans_shuffled": ("lines of ten syllables that scan, words shuffled", "share"),
+}
+"""Name and unit of what `metre_of` finds."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +47,7 @@ class Facts:
         held_out: see `Books.held_out_figures`.
         models: figures by arm and step; what was not reached is not there.
         verse: see `verse_figures`; None where no verse was asked for.
-        arms: settings by name, and milestones: in the order of the page.
+        arms, milestones: in the order of the page.
     """
 
     titles: Sequence[Mapping[str, Any]]
@@ -44,48 +56,59 @@ class Facts:
     models: Mapping[tuple[str, int], Mapping[str, Any]]
     verse: Mapping[str, Any] | None
     scale: Scale
-    arms: Mapping[str, Mapping[str, Any]]
+    arms: Sequence[str]
     milestones: Sequence[int]
 
 
 def rows(facts: Facts) -> list[Row]:
-    """The figures of the page as rows of a benchmark; held-out Austen stands as a peer."""
-    given = f"{len(facts.titles)} books, {facts.tokens['train']:,} training tokens"
-    found = []
+    """The figures of the page as rows of a benchmark; texts of the authors stand as peers."""
+    return [*_score_rows(facts), *_model_rows(facts), *(_verse_rows(facts.verse) if facts.verse else ())]
+
+
+def _score_rows(facts: Facts) -> Iterator[Row]:
+    given, held = _given(facts), facts.held_out
+    pieces = f"{len(facts.titles)} books, held out: {held['groups']} groups of {held['texts']} pieces"
     for name, (label, unit) in SCORES.items():
-        held, unit = facts.held_out["scores"][name], unit or "1"
-        if held:
-            note = f"{held['least']:.4g} to {held['most']:.4g} over {facts.held_out['groups']} groups"
-            found.append(
-                Row(
-                    label,
-                    "Jane Austen, held out",
-                    held["mean"],
-                    unit.replace("%", "share"),
-                    input=given,
-                    note=note,
-                )
-            )
-        for (arm, step), each in facts.models.items():
-            if (value := each["scores"][name]) is not None:
-                what = f"{label}: {arm}, step {step:,}"
-                found.append(Row(what, OURS, float(value), unit.replace("%", "share"), input=given))
+        unit = unit.replace("%", "share")
+        if each := held["scores"][name]:
+            note = f"{each['least']:.4g} to {each['most']:.4g} over the groups"
+            own = f"{pieces} of {facts.scale.tokens} tokens"
+            yield Row(label, HELD_OUT["Austen"], each["mean"], unit, input=own, note=note)
+        for (arm, step), found in facts.models.items():
+            if (value := found["scores"][name]) is not None:
+                yield Row(f"{label}: {arm}, step {step:,}", OURS, float(value), unit, input=given)
+
+
+def _model_rows(facts: Facts) -> Iterator[Row]:
     for (arm, step), each in facts.models.items():
         where = f"{arm}, step {step:,}"
         for split in ("train", "held_out"):
             side = split.replace("_", " ")
-            found.append(Row(f"loss, {side}: {where}", OURS, each[split]["loss"], "nats", input=given))
+            yield Row(f"loss, {side}: {where}", OURS, each[split]["loss"], "nats", input=_given(facts))
             rate = each["recited"][split]["rate"]
             if rate is not None:
-                found.append(Row(f"recited, {side}: {where}", OURS, rate, "share", input=given))
-    for name, each in (facts.verse or {"texts": {}})["texts"].items():
-        for figure in ("beat", "beat_shuffled", "tens", "scans", "scans_shuffled"):
-            found.append(
-                Row(f"metre, {figure.replace('_', ' ')}: {name}", OURS, each[figure], "1", input=given)
-            )
-    for name, value in (facts.verse or {"auc": {}})["auc"].items():
-        found.append(Row(f"metre, more beat than held-out Austen: {name}", OURS, value, "AUC", input=given))
-    return found
+                yield Row(f"recited, {side}: {where}", OURS, rate, "share", input=_given(facts))
+
+
+def _verse_rows(verse: Mapping[str, Any]) -> Iterator[Row]:
+    """Of metre: beats of passages of `METRE_WORDS` words, where `_score_rows` has those of whole samples."""
+    made = f"its samples; it read {verse['training']['tokens']:,} training tokens of Paradise Lost"
+    sources = {"Milton": "Paradise Lost, held out", "Austen": "her books, held out", "model of Milton": made}
+    texts = verse["texts"]
+    for name, each in texts.items():
+        counts = f"{each['passages']:,} passages of {METRE_WORDS} words, {each['lines']:,} lines"
+        own = f"{counts}: {sources[name]}"
+        for figure, (label, unit) in METRE.items():
+            what = f"metre of passages, {label}: {name}"
+            yield Row(what, HELD_OUT.get(name, OURS), each[figure], unit, input=own)
+    for name, value in verse["auc"].items():
+        pairs = f"{texts[name]['passages']:,} passages beside {texts['Austen']['passages']:,} of Austen"
+        what = f"metre of passages, more beat than held-out Austen: {name}"
+        yield Row(what, HELD_OUT.get(name, OURS), value, "AUC", input=pairs)
+
+
+def _given(facts: Facts) -> str:
+    return f"{len(facts.titles)} books, {facts.tokens['train']:,} training tokens"
 
 
 def told(name: str, value: float | None) -> str:
@@ -95,7 +118,9 @@ def told(name: str, value: float | None) -> str:
     unit = SCORES[name][1]
     if unit == "%":
         return f"{value:.1%}"
-    return f"{value:,.0f}" if name.startswith("longest") else f"{value:.3f}" if not unit else f"{value:.1f}"
+    if unit in ("share", "correlation"):
+        return f"{value:.3f}"
+    return f"{value:,.0f}" if name.startswith("longest") else f"{value:.1f}"
 
 
 def bounds(name: str, held: Mapping[str, float] | None) -> str:

