@@ -51,10 +51,10 @@ class Arm:
 
 # --------------------------------------------------------------------------------------------------- the runs
 class Kept:
-    """What single runs of a group gave, a line each, until the group is done."""
+    """What single runs of a group gave, a line each, until the group is done; quick ones by themselves."""
 
-    def __init__(self, group: str) -> None:
-        self._path = KEPT / f"{group}.jsonl"
+    def __init__(self, group: str, quick: bool) -> None:
+        self._path = KEPT / f"{group}{'-quick' if quick else ''}.jsonl"
         lines = self._path.read_text(encoding="utf-8").splitlines() if self._path.exists() else []
         self._found: dict[str, Figures] = dict(json.loads(line) for line in lines)
         if self._found:
@@ -156,6 +156,7 @@ class Study:
         unseen = {
             "base": fingerprint(self.model),
             "settings": settings,
+            "threads": torch.get_num_threads(),
             "files": _digests(train, validation, test),
         }
 
@@ -166,7 +167,8 @@ class Study:
                     model = random_weights(self.model, work / "random", split)
                 held = {"validation": str(validation), "test": str(test)}
                 result = tune(model, train, work / "tuned", self.task, {**settings, **held})
-                return {**self.measure(result, test), "seconds": result.seconds}
+                core_seconds = result.seconds * torch.get_num_threads()
+                return {**self.measure(result, test), "core seconds": core_seconds}
 
         return self.kept.get({**what, "base": unseen}, run)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import gzip
+import itertools
 import json
 import random
 import zipfile
@@ -83,15 +84,22 @@ def instructions(corpora: Path) -> Rows:
 
 
 # ---------------------------------------------------------------------------------------------------- splits
+_ASKED = ("text", "pair", "instruction", "input")
+
+
 def distinct(rows: Iterable[dict[str, Any]]) -> Rows:
     """Rows whose texts no earlier row has: none may stand on both sides of a split."""
     found: dict[int, dict[str, Any]] = {}
     for row in rows:
-        found.setdefault(text_key(*(str(row[name]) for name in ("text", "pair") if name in row)), row)
+        found.setdefault(text_key(*(str(row[name]) for name in _ASKED if name in row)), row)
     return list(found.values())
 
 
-def write_split(rows: Sequence[dict[str, Any]], folder: Path, seed: int, counts: Counts) -> tuple[Path, ...]:
+Split = tuple[Path, Path, Path]
+"""The files of a split: to learn from, to choose by, to measure on."""
+
+
+def write_split(rows: Sequence[dict[str, Any]], folder: Path, seed: int, counts: Counts) -> Split:
     """A split by its seed as train.jsonl, validation.jsonl and test.jsonl, in this order."""
     if sum(counts) > len(rows):
         raise ValueError(f"{sum(counts)} rows of {len(rows)} are asked for")
@@ -99,14 +107,14 @@ def write_split(rows: Sequence[dict[str, Any]], folder: Path, seed: int, counts:
     return _write(folder, drawn, counts)
 
 
-def _write(folder: Path, rows: Sequence[dict[str, Any]], counts: Counts) -> tuple[Path, ...]:
+def _write(folder: Path, rows: Sequence[dict[str, Any]], counts: Counts) -> Split:
     folder.mkdir(parents=True)
-    paths, first = [], 0
-    for side, count in zip(Counts._fields, counts, strict=True):
-        paths.append(folder / f"{side}.jsonl")
-        write_rows(paths[-1], rows[first : first + count])
-        first += count
-    return tuple(paths)
+    ends = list(itertools.accumulate(counts))
+    train, validation, test = (
+        write_rows(folder / f"{side}.jsonl", rows[end - count : end])
+        for side, count, end in zip(Counts._fields, counts, ends, strict=True)
+    )
+    return train, validation, test
 
 
 def write_rows(path: Path, rows: Iterable[dict[str, Any]]) -> Path:

@@ -23,7 +23,7 @@ from torch.nn import functional
 
 from benchmarks import adapt_examples as examples
 from benchmarks.adapt_arms import Figures, Kept, fingerprint, said, shape_of, spread, threads, tune
-from benchmarks.adapt_data import instructions, write_rows
+from benchmarks.adapt_data import distinct, instructions, write_rows
 from benchmarks.adapt_speed import ALPHA, PEERS, RANK, asked
 from benchmarks.harness import OURS, MissingError, Options, Row, peer_versions
 from corpuskit.train.generate.generate import LanguageModel
@@ -59,7 +59,8 @@ QUICK = Scale(seeds=2, steps=30, held_out=40, ways=("all weights", "LoRA"), warm
 
 def instruct(options: Options) -> list[Row]:
     """Loss of held-out answers before, after ours, and after litgpt's."""
-    base, scale, kept = options.require("base"), QUICK if options.quick else FULL, Kept("instruct")
+    base, scale = options.require("base"), QUICK if options.quick else FULL
+    kept = Kept("instruct", options.quick)
     rows: list[Row] = []
     with tempfile.TemporaryDirectory() as folder:
         bench = _Bench(base, scale, options, kept, Path(folder))
@@ -74,7 +75,7 @@ class _Bench:
 
     def __init__(self, base: Path, scale: Scale, options: Options, kept: Kept, work: Path) -> None:
         self.base, self.scale, self.kept, self._work, self._options = base, scale, kept, work, options
-        rows = instructions(options.corpora)
+        rows = distinct(instructions(options.corpora))
         random.Random(0).shuffle(rows)
         self._data = write_rows(work / "train.jsonl", rows[scale.held_out :])
         self._held_out = write_rows(work / "held-out.jsonl", rows[: scale.held_out])

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.adapt_arms import Arm, Figures, Kept, Study, said, shape_of, spread, table, threads
-from benchmarks.adapt_data import Counts, Rows, distinct, pairs, read_rows, sms, trec, write_split
+from benchmarks.adapt_data import Counts, Rows, Split, distinct, pairs, read_rows, sms, trec, write_split
 from benchmarks.harness import OURS, Options, Row, compare, peer_versions
 from corpuskit.train import TrainResult
 from corpuskit.train.evaluate.classification import classification_scores
@@ -63,33 +63,35 @@ QUICK_PARAPHRASES = Scale(2, {"MSRP": Counts(600, 100, 300)}, epochs=2)
 # -------------------------------------------------------------------------------------------------- ablation
 def ablation(options: Options) -> list[Row]:
     """Ways of fine-tuning one pre-trained model on the same splits, and the same from random weights."""
-    model, scale, kept = (
-        options.require("base"),
-        QUICK_ABLATION if options.quick else ABLATION,
-        Kept("ablation"),
-    )
+    model, scale = options.require("base"), QUICK_ABLATION if options.quick else ABLATION
+    kept = Kept("ablation", options.quick)
     arms = [replace(arm, rates=arm.rates[1:2]) for arm in ARMS] if options.quick else ARMS
     rows = []
     for name, counts in scale.counts.items():
         with tempfile.TemporaryDirectory() as folder:
             data = distinct(READ[name](options.corpora))
-            study = _study(name, model, data, counts, scale, kept, Path(folder))
-            found = study.results(arms)
-        rows += _ablation_rows(name, found, _told(model, counts, scale))
-        print(f"\n{name}, {_told(model, counts, scale)}\n\n{table(found, FIGURES)}\n", flush=True)
+            splits = splits_of(data, counts, scale, Path(folder))
+            found = study_of(name, model, splits, counts, scale, kept).results(arms)
+        rows += _ablation_rows(name, found, told(model, counts, scale))
+        print(f"\n{name}, {told(model, counts, scale)}\n\n{table(found, FIGURES)}\n", flush=True)
     kept.done()
     return rows
 
 
-def _study(
-    name: str, model: Path, data: Rows, counts: Counts, scale: Scale, kept: Kept, work: Path, **columns: str
+def splits_of(data: Rows, counts: Counts, scale: Scale, work: Path) -> list[Split]:
+    """The splits of a set, by their numbers."""
+    return [write_split(data, work / str(seed), seed, counts) for seed in range(scale.splits)]
+
+
+def study_of(
+    name: str, model: Path, splits: Sequence[Split], counts: Counts, scale: Scale, kept: Kept, **own: Any
 ) -> Study:
-    splits = [write_split(data, work / str(seed), seed, counts) for seed in range(scale.splits)]
+    """Arms of classification on the same splits; with settings of their own beside those of all."""
     steps = scale.epochs * -(-counts.train // scale.batch_rows)
     every = max(1, steps // scale.epochs)
     shared = {"steps": steps, "batch_rows": scale.batch_rows, "eval_every": every, "choose": "accuracy"}
-    shared |= {"text": "text", "label": "label", **columns}
-    return Study(name, model, "classify", splits, shared, figures_of, kept)  # type: ignore[arg-type]
+    shared |= {"text": "text", "label": "label", **own}
+    return Study(name, model, "classify", splits, shared, figures_of, kept)
 
 
 def figures_of(result: TrainResult, test: Path) -> Figures:
@@ -101,7 +103,8 @@ def figures_of(result: TrainResult, test: Path) -> Figures:
     return {"accuracy": 100 * accuracy, "macro F1": 100 * macro, "validation": chosen}
 
 
-def _told(model: Path, counts: Counts, scale: Scale) -> str:
+def told(model: Path, counts: Counts, scale: Scale) -> str:
+    """What a study is of, in words."""
     rows = f"{counts.train:,} rows to learn from, {counts.validation} to choose by, {counts.test:,} to score"
     return (
         f"{shape_of(model)}; {scale.splits} splits, {rows}; {scale.epochs} epochs of batches of "
@@ -132,17 +135,18 @@ PAIR_ARM = Arm(OURS, (1e-4, 3e-4, 1e-3))
 def paraphrases(options: Options) -> list[Row]:
     """Whether two sentences say the same, against the majority and against TF-IDF of both."""
     model, scale = options.require("encoder"), QUICK_PARAPHRASES if options.quick else PARAPHRASES
-    kept, (counts,) = Kept("pairs"), scale.counts.values()
+    kept, (counts,) = Kept("pairs", options.quick), scale.counts.values()
     arm = replace(PAIR_ARM, rates=PAIR_ARM.rates[1:2]) if options.quick else PAIR_ARM
     with tempfile.TemporaryDirectory() as folder:
         data = distinct(pairs(options.corpora))
-        study = _study("MSRP", model, data, counts, scale, kept, Path(folder), pair="pair")
-        found = {"majority": [_majority(train, test) for train, _, test in study.splits]}
-        found |= options.attempt("pairs, rows of scikit-learn", lambda: _tfidf(options, study), {})
+        splits = splits_of(data, counts, scale, Path(folder))
+        study = study_of("MSRP", model, splits, counts, scale, kept, pair="pair")
+        found = {"majority": [_majority(train, test) for train, _, test in splits]}
+        found |= options.attempt("pairs, rows of scikit-learn", lambda: tfidf(options, splits), {})
         found[OURS] = study.results([arm])[OURS]
-    print(f"\nMSRP, {_told(model, counts, scale)}\n\n{table(found, FIGURES)}\n", flush=True)
+    print(f"\nMSRP, {told(model, counts, scale)}\n\n{table(found, FIGURES)}\n", flush=True)
     kept.done()
-    return _pair_rows(found, _told(model, counts, scale))
+    return _pair_rows(found, told(model, counts, scale))
 
 
 def _majority(train: Path, test: Path) -> Figures:
@@ -154,15 +158,17 @@ def _majority(train: Path, test: Path) -> Figures:
     return {"accuracy": 100 * scores["accuracy"], "macro F1": 100 * scores["macro_f1"]}
 
 
-def _tfidf(options: Options, study: Study) -> dict[str, list[Figures]]:
-    """Logistic regression on TF-IDF of both sentences, in two forms, by the peers' Python."""
+def tfidf(options: Options, splits: Sequence[Split]) -> dict[str, list[Figures]]:
+    """Logistic regression on TF-IDF by the peers' Python, of pairs in two forms; figures of each split."""
     python = options.require_peers("scikit-learn")
     [version] = peer_versions(python, ["scikit-learn"])
-    script = Path(__file__).parent / "peers" / "tfidf_pairs.py"
-    splits = json.dumps([[str(train), str(test)] for train, _, test in study.splits])
-    done = subprocess.run(
-        [os.path.abspath(python), str(script), splits], check=True, capture_output=True, text=True
-    )
+    script = Path(__file__).parent / "peers" / "tfidf.py"
+    called = [
+        os.path.abspath(python),
+        str(script),
+        json.dumps([[str(file) for file in each] for each in splits]),
+    ]
+    done = subprocess.run(called, check=True, capture_output=True, text=True)
     found: dict[str, Any] = json.loads(done.stdout)
     return {f"scikit-learn {version}, {name}": results for name, results in found.items()}
 

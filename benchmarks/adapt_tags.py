@@ -51,7 +51,8 @@ SETS = {"parts of speech, English": "", "names, Spanish": "esp", "names, Dutch":
 
 def tags(options: Options) -> list[Row]:
     """Accuracy of parts of speech and F1 of names, by a pre-trained model and by what it has to beat."""
-    model, scale, kept = options.require("encoder"), QUICK if options.quick else FULL, Kept("tags")
+    model, scale = options.require("encoder"), QUICK if options.quick else FULL
+    kept = Kept("tags", options.quick)
     arms = [replace(arm, rates=arm.rates[:1]) for arm in ARMS] if options.quick else ARMS
     rows = []
     for name, language in SETS.items():

@@ -152,6 +152,7 @@ def watch(module: Any, found: dict[str, Any], rows: list[dict[str, Any]]) -> Non
     def watched_fit(**given: Any) -> Any:
         model = given["model"] if "model" in given else given["state"]["model"]
         found["before"] = held_out_loss(model, rows)
+        found["learning"] = sum(each.numel() for each in model.parameters() if each.requires_grad)
         counts = fit(**given)
         found["after"] = held_out_loss(model, rows)
         return counts

@@ -69,7 +69,7 @@ def test_a_rate_is_chosen_by_the_validation_rows_of_the_first_split(
     monkeypatch.setattr(Study, "_run", run)
     monkeypatch.setattr(adapt_arms, "KEPT", tmp_path)
     splits = [(tmp_path, tmp_path, tmp_path)] * 3
-    study = Study("x", tmp_path, "classify", splits, {}, lambda *_: {}, Kept("x"))
+    study = Study("x", tmp_path, "classify", splits, {}, lambda *_: {}, Kept("x", False))
     found = study.results([Arm("one", (0.5, 0.25))])
     assert asked == [(0, 0.5), (0, 0.25), (1, 0.25), (2, 0.25)]
     assert [each["accuracy"] for each in found["one"]] == [25] * 3
@@ -77,12 +77,16 @@ def test_a_rate_is_chosen_by_the_validation_rows_of_the_first_split(
 
 def test_an_interrupted_benchmark_does_no_run_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(adapt_arms, "KEPT", tmp_path)
-    assert Kept("x").get({"seed": 1}, lambda: {"loss": 2.0}) == {"loss": 2.0}
-    again = Kept("x")
+    assert Kept("x", False).get({"seed": 1}, lambda: {"loss": 2.0}) == {"loss": 2.0}
+    again = Kept("x", False)
     assert again.get({"seed": 1}, lambda: pytest.fail("measured twice")) == {"loss": 2.0}
     assert again.get({"seed": 2}, lambda: {"loss": 3.0}) == {"loss": 3.0}
+    quick = Kept("x", True)
+    assert quick.get({"seed": 1}, lambda: {"loss": 5.0}) == {"loss": 5.0}
+    quick.done()
+    assert Kept("x", False).get({"seed": 1}, lambda: pytest.fail("a quick run took it away"))
     again.done()
-    assert Kept("x").get({"seed": 1}, lambda: {"loss": 4.0}) == {"loss": 4.0}
+    assert Kept("x", False).get({"seed": 1}, lambda: {"loss": 4.0}) == {"loss": 4.0}
 
 
 def test_random_weights_are_of_the_same_shape(tmp_path: Path) -> None:
