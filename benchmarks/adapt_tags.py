@@ -44,7 +44,7 @@ class Scale:
     batch_rows: int = 16
 
 
-FULL = Scale(seeds=3, train=1800, validation=200, test=1500, epochs=4)
+FULL = Scale(seeds=5, train=1200, validation=200, test=1500, epochs=4)
 QUICK = Scale(seeds=2, train=300, validation=50, test=200, epochs=2)
 SETS = {"parts of speech, English": "", "names, Spanish": "esp", "names, Dutch": "ned"}
 

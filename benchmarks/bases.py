@@ -1,6 +1,6 @@
 """The models that benchmarks of fine-tuning begin with: a decoder and an encoder of one shape, on one corpus.
 
-    python -m benchmarks.bases --out DIR [--minutes 25] [--corpora DIR]
+    python -m benchmarks.bases --out DIR [--minutes 25 | --steps N] [--only KIND] [--corpora DIR]
 
 makes DIR/run of English Wikipedia (some 60 MB of text: articles as WikiExtractor left them, and two dumps, of
 which they are extracted here), DIR/decoder and DIR/encoder, one after the other; what is there already stays.
@@ -16,7 +16,7 @@ import json
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import yaml
@@ -74,14 +74,18 @@ def build(corpora: Path, out: Path) -> Path:
     return out / "run"
 
 
-def train(run: Path, out: Path, objective: str, minutes: float) -> None:
-    """A model, trained once, however often it is stopped."""
+def train(run: Path, out: Path, objective: str, length: Mapping[str, float]) -> None:
+    """A model, trained once, however often it is stopped.
+
+    Args:
+        length: "minutes" or "steps", as the settings of a training know them.
+    """
     settings = TrainSettings.checked(
         {
             **SHAPE,
             "size": "small",
             "objective": objective,
-            "minutes": minutes,
+            **length,
             "eval_every": 500,
             "compile": "off",
         }
@@ -92,7 +96,7 @@ def train(run: Path, out: Path, objective: str, minutes: float) -> None:
             print(f"{out.name}: step {event['step']}, loss {event['loss']:.4f}", file=sys.stderr, flush=True)
 
     if not (out / "model.json").exists():
-        train_model(run, out, settings, listen=listen)
+        train_model(run, out, settings, resume=(out / "checkpoints").exists(), listen=listen)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -100,6 +104,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.bases", description="Models to begin with.")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     parser.add_argument("--minutes", type=float, default=25, help="of each model; default: %(default)s")
+    parser.add_argument("--steps", type=int, help="of each model, instead of minutes: for a machine in use")
+    parser.add_argument("--only", choices=OBJECTIVES, help="one kind of model")
     parser.add_argument("--corpora", type=Path, default=os.environ.get("CORPUSKIT_CORPORA"), metavar="DIR")
     options = parser.parse_args(arguments)
     if options.corpora is None or not Path(options.corpora).is_dir():
@@ -108,8 +114,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     options.out.mkdir(parents=True, exist_ok=True)
     run = build(Path(options.corpora).resolve(), options.out.resolve())
-    for name, objective in OBJECTIVES.items():
-        train(run, options.out / name, objective, options.minutes)
+    length = {"steps": options.steps} if options.steps else {"minutes": options.minutes}
+    for name in [options.only] if options.only else OBJECTIVES:
+        train(run, options.out / name, OBJECTIVES[name], length)
     return 0
 
 
