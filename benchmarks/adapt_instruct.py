@@ -53,7 +53,7 @@ class Scale:
     beta2: float = 0.99
 
 
-FULL = Scale(seeds=3, steps=250, held_out=110, ways=("all weights", "LoRA"))
+FULL = Scale(seeds=5, steps=150, held_out=110, ways=("all weights", "LoRA"))
 QUICK = Scale(seeds=2, steps=30, held_out=40, ways=("all weights", "LoRA"), warmup=5)
 
 
