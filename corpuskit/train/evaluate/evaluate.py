@@ -21,10 +21,11 @@ from corpuskit.train.evaluate.measure import Measured, figures, items, measure
 from corpuskit.train.evaluate.questions.answers import Answers, answer
 from corpuskit.train.evaluate.questions.items import Questions, questions_in, questions_of
 from corpuskit.train.evaluate.questions.task_file import is_task
+from corpuskit.train.evaluate.replies import RepliesFile, replies_in, score_replies
 from corpuskit.train.evaluate.texts import FileTexts, SplitTexts, split_of, texts_of
 from corpuskit.train.generate.generate import WEIGHTS, LanguageModel
 
-Set = Questions | SplitTexts | FileTexts | LabelledFile
+Set = Questions | SplitTexts | FileTexts | RepliesFile | LabelledFile
 Begins = Callable[[str, int], Told]
 """Is told what begins and of how many steps it is, and gives what hears of each of them."""
 
@@ -88,6 +89,8 @@ def opened(path: Path, *, split: str | None = None, field: str = "text", limit: 
         return split_of(path, split)
     if path.is_file() and (found := questions_in(path, limit)) is not None:
         return found
+    if path.is_file() and (talks := replies_in(path, field)) is not None:
+        return talks
     return texts_of(path, field)
 
 
@@ -234,6 +237,8 @@ def _outcome(
     told = begins(name, 0) if begins else None
     if isinstance(each, LabelledFile):
         return score_labelled(model, folder, each)
+    if isinstance(each, RepliesFile):
+        return score_replies(model, folder, each, told)
     return _of_texts(measure(model, each, stride, told))
 
 
@@ -282,6 +287,8 @@ def _side_by_side(each: Set, outcomes: Mapping[Contender, Sequence[Outcome]]) ->
 def _kind(each: Set) -> str:
     if isinstance(each, Questions):
         return each.task.kind
+    if isinstance(each, RepliesFile):
+        return "answers"
     return "labels" if isinstance(each, LabelledFile) else "texts"
 
 
@@ -314,7 +321,7 @@ def _contamination(run: Path, sets: Sequence[Set], begins: Begins | None) -> dic
     }
 
 
-def _lines(each: Questions | FileTexts | LabelledFile) -> list[tuple[str, str]]:
+def _lines(each: Questions | FileTexts | RepliesFile | LabelledFile) -> list[tuple[str, str]]:
     """The texts of a set with their places; of a question the prompt with its right answer."""
     if isinstance(each, Questions):
         # Examples are the same before each prompt, and no part of the question.

@@ -15,7 +15,6 @@ from corpuskit.storage.files import read_sealed
 from corpuskit.train.data.tables.conll import Sentence, read_conll
 from corpuskit.train.data.tables.labels import Labels, UnknownLabels
 from corpuskit.train.data.tables.row import Account
-from corpuskit.train.data.tables.splits import TRAIN
 from corpuskit.train.data.tables.table import open_table
 from corpuskit.train.evaluate.classification import (
     THRESHOLD,
@@ -24,13 +23,12 @@ from corpuskit.train.evaluate.classification import (
     multilabel_scores,
 )
 from corpuskit.train.evaluate.compare import Figure, Outcome, figures_of
-from corpuskit.train.evaluate.learnt import Known, keeps_examples
+from corpuskit.train.evaluate.learnt import Known, keeps_examples, met
 from corpuskit.train.evaluate.tagging import Span, span_f1, spans
 from corpuskit.train.generate.generate import LanguageModel
 from corpuskit.train.predict import Classifier, Tagger, task_of
 from corpuskit.train.settings.tune import ClassifySettings
 from corpuskit.train.tune.classify import LabelledRow, columns_of, labelled_rows
-from corpuskit.train.tune.kept import DATA
 
 TASKS = ("classify", "tag")
 """Of fine-tuning those whose models are scored on labels."""
@@ -132,23 +130,8 @@ def score_labelled(model: LanguageModel, folder: Path, each: LabelledFile) -> Ou
         "learnt": None if known is None else int(known.learnt.sum()),
         "rest": None if rest is None or not len(rest) else said.figures(rest),
     }
-    figures["told"] = [*said.told, *_warned(each, folder, known)]
+    figures["told"] = [*said.told, *met(folder, known, _ROWS[each.task])]
     return Outcome(figures, said.compared, said.rows)
-
-
-def _warned(each: LabelledFile, folder: Path, known: Known | None) -> Iterator[str]:
-    """What there is to be said of rows that the model has learnt from."""
-    if known is None:
-        place = folder / DATA / TRAIN
-        yield f"{place} is not there: how many of the rows the model has learnt from is not known"
-        return
-    learnt, rows, one = int(known.learnt.sum()), len(known.learnt), _ROWS[each.task]
-    if not learnt:
-        return
-    yield f"WARNING: of {counted(rows, one)} the model has learnt from {learnt:,}, which it may know by heart"
-    chose = int((known.chose & ~known.learnt).sum())
-    if chose:
-        yield f"of the other {rows - learnt:,}, {chose:,} were measured on while it learnt, to choose weights"
 
 
 # ---------------------------------------------------------------------------------------------------- labels

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from corpuskit.errors import counted
 from corpuskit.train.data.examples import RECORD, Examples
 from corpuskit.train.data.tables.splits import TRAIN, VALIDATION, text_key
 from corpuskit.train.generate.generate import LanguageModel
@@ -43,6 +44,26 @@ class Known:
 def keeps_examples(folder: Path) -> bool:
     """Whether a model folder has the examples that the model learnt from."""
     return (folder / DATA / TRAIN / RECORD).exists()
+
+
+def met(folder: Path, known: Known | None, row: str) -> Iterator[str]:
+    """What there is to be said of rows that a model has learnt from, in sentences.
+
+    Args:
+        known: None where the folder keeps no examples.
+        row: what one is called.
+    """
+    if known is None:
+        place = folder / DATA / TRAIN
+        yield f"{place} is not there: how many of the {row}s the model has learnt from is not known"
+        return
+    learnt, rows = int(known.learnt.sum()), len(known.learnt)
+    if not learnt:
+        return
+    yield f"WARNING: of {counted(rows, row)} the model has learnt from {learnt:,}, which it may know by heart"
+    chose = int((known.chose & ~known.learnt).sum())
+    if chose:
+        yield f"of the other {rows - learnt:,}, {chose:,} were measured on while it learnt, to choose weights"
 
 
 def _found(model: LanguageModel, side: Path, wanted: set[int]) -> set[int]:
