@@ -31,6 +31,7 @@ COMMANDS = {
     ),
     "sample": ("model.sample", "Write text with a trained model."),
     "chat": ("model.chat", "Talk with a trained model."),
+    "serve": ("model.serve", "Let a browser and OpenAI's clients talk with a trained model."),
     "eval": ("model.evaluate", "Measure models on texts and on questions."),
     "memorize": ("model.memorize", "Measure what a model has learnt by heart of its corpus."),
     "export": (

@@ -392,6 +392,10 @@ class Tokenizer:
                 lengths[number] = len(token)
         return lengths
 
+    def spelled(self, token: int) -> bytes | None:
+        """The bytes that an id stands for; None unless the tokenizer is byte-level, and for an unknown id."""
+        return None if self._bytes is None else self._bytes.get(token)
+
     @cached_property
     def _document(self) -> dict[str, Any]:
         return dict(json.loads(self.data))

@@ -62,10 +62,9 @@ def command(
     Of a run its held-out documents are read, of files all texts: loss, perplexity and bits per byte, by
     source and language. A .jsonl whose rows have `choices` and `answer`, or `context` and `continuation`, is
     a task, and so is a TASK.yaml, as `python -m pydoc corpuskit.train.evaluate.questions.task_file` says. Of
-    conversations, and of prompts with completions, the answers are measured, as instruction tuning does.
-    Models and groups after the first are tested against it. Models of --task classify or tag are scored on
-    files with labels: accuracy, macro-F1 and calibration, or F1 of spans, as when they were fine-tuned; where
-    they have learnt from some of the rows themselves, on the others alone too.
+    conversations the answers are measured. Models and groups after the first are tested against it. Models of
+    --task classify or tag are scored on files with labels: accuracy, macro-F1 and calibration, or F1 of
+    spans; where they have learnt from some of the rows themselves, on the others alone too.
 
     \b
     corpuskit eval models/sample runs/sample

@@ -8,7 +8,7 @@ height may add in another order; a token drawn can differ only where two are tha
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -224,15 +224,28 @@ class LanguageModel:
                 pass
         return completions
 
-    def pieces(self, completions: Sequence[Completion], max_tokens: int, sampling: Sampling) -> Iterator[str]:
-        """Write all completions together; yields what is new in each, text by text in every step."""
+    def pieces(
+        self,
+        completions: Sequence[Completion],
+        max_tokens: int,
+        sampling: Sampling,
+        seen: Callable[[Tensor, list[int]], None] | None = None,
+    ) -> Iterator[str]:
+        """Write all completions together; yields what is new in each, text by text in every step.
+
+        Args:
+            seen: is given in each step the logits (B, vocab_size), in float32 on the CPU, of those that go
+                on, before anything is forbidden or divided, and the ids that were drawn.
+        """
         was_training = self.model.training
         self.model.eval()
         try:
             reader, live = Reader(self.model, completions, max_tokens), list(completions)
             for step in range(max_tokens):
-                logits = self._allowed(reader.logits(live), live)
-                tokens = draw(logits, sampling, [completion.random for completion in live])
+                logits = reader.logits(live)[:, : self.model.settings.vocab_size].float().cpu()
+                tokens = draw(self._allowed(logits, live), sampling, [each.random for each in live])
+                if seen is not None:
+                    seen(logits, tokens)
                 for completion, token in zip(live, tokens, strict=True):
                     yield completion.add(token, last=step == max_tokens - 1)
                 rows = [row for row, completion in enumerate(live) if not completion.done]
@@ -245,8 +258,7 @@ class LanguageModel:
             self.model.train(was_training)
 
     def _allowed(self, logits: Tensor, completions: Sequence[Completion]) -> Tensor:
-        """Logits (B, V) as (B, vocab_size), float32 on the CPU; -inf for what a completion may not say."""
-        logits = logits[:, : self.model.settings.vocab_size].float().cpu()
+        """Logits (B, vocab_size) with -inf for what a completion may not say."""
         allowed = logits.index_fill(1, self._special, -torch.inf)
         for row, completion in enumerate(completions):
             said = [*completion.prompt.ends, *completion.prompt.may_say]

@@ -77,6 +77,7 @@ class Completion:
         prompt: what it follows.
         ids: its ids so far, without the prompt's and without the one that ended it.
         ended: whether the model ended it itself.
+        stopped: whether one of the prompt's strings to stop at ended it.
         done: whether nothing more belongs to it.
         random: where its random numbers come from.
     """
@@ -84,7 +85,7 @@ class Completion:
     def __init__(self, tokenizer: Tokenizer, prompt: Prompt) -> None:
         self.prompt = prompt
         self.ids: list[int] = []
-        self.ended = self.done = False
+        self.ended = self.stopped = self.done = False
         self.random = torch.Generator().manual_seed(prompt.seed)
         self._decoder = tokenizer.decoder(prompt.start)
         self._said: list[str] = []
@@ -111,9 +112,10 @@ class Completion:
             self._held += self._decoder.add(token)
         if self.done:
             self._held += self._decoder.rest()
-        found = [at for at in (self._held.find(text) for text in self.prompt.stop) if at >= 0]
-        if found:
-            self.done, ready = True, min(found)
+        found = [(at + len(text), at) for text in self.prompt.stop if (at := self._held.find(text)) >= 0]
+        if found:  # The first to be complete; of those that end together the longest.
+            self.stopped = self.done = True
+            ready = min(found)[1]
         else:
             ready = len(self._held) if self.done else max(0, len(self._held) - self._hold)
         piece, self._held = self._held[:ready], self._held[ready:]
