@@ -188,7 +188,8 @@ class Embedder:
     def _weights(self, sizes: list[int]) -> Vectors:
         """What each window of a text counts for; of one alone exactly 1."""
         counts = np.array(sizes if self.settings.long_texts == "windows" else [1] * len(sizes), np.float64)
-        return (counts / counts.sum()).astype(np.float32)
+        weights: Vectors = (counts / counts.sum()).astype(np.float32)
+        return weights
 
     def _pooled(self, pieces: Sequence[Ids]) -> Vectors:
         """The vector of each window, (windows, C)."""
