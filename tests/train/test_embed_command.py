@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -102,6 +105,21 @@ def test_vectors_stand_in_the_order_of_the_file(bigram: Path, tmp_path: Path, ba
     assert again.read_bytes() == out.read_bytes()
 
 
+@pytest.mark.slow
+def test_two_processes_write_the_same_file(bigram: Path, tmp_path: Path) -> None:
+    data, out, shared = written(tmp_path / "data.csv", ORDER), tmp_path / "v.parquet", tmp_path / "w.parquet"
+    done(bigram, data, "--batch", 2, "--out", out)
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
+    called = ["embed", bigram, data, "--batch", "2", "--out", shared, "--json"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    ran = subprocess.run(
+        [*torchrun, "-m", "corpuskit", *map(str, called)], env=environment, capture_output=True, text=True
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert json.loads(ran.stdout)["rows"] == 5
+    assert shared.read_bytes() == out.read_bytes()
+
+
 def test_an_empty_text_keeps_its_row(bigram: Path, tmp_path: Path) -> None:
     data, found = jsonl(tmp_path / "texts.jsonl", EMPTY), {}
     for pooling in ("mean", "first", "last"):
@@ -129,10 +147,8 @@ def test_long_texts_are_told_before_it_starts(short: Path, tmp_path: Path) -> No
     for rule, said in rules.items():
         out = tmp_path / f"{rule}.parquet"
         _, _, error = call(short, data, "--long-texts", rule, "--out", out)
-        assert (
-            f"2 of 4 texts longer than the model's context of 16 tokens (texts.txt#1, texts.txt#4): {said}."
-            in error
-        )
+        assert "2 of 4 texts are longer than the model's context of 16 tokens" in error
+        assert f"(texts.txt#1, texts.txt#4): {said}." in error
         made = vectors.read_made(out)
         assert made is not None
         assert (made["long_texts"], made["long"], made["context"]) == (rule, 2, 16)

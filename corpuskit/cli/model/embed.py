@@ -140,6 +140,7 @@ def _embed(
     options: dict[str, Any],
 ) -> None:
     """Make vectors of texts: into a file, or to look in at once."""
+    from corpuskit.build.forecast.dry_run import size
     from corpuskit.storage.ownership import refuse_overlap
     from corpuskit.train.data.named_texts import named_texts
     from corpuskit.train.generate.embed import Embedder, VectorSettings
@@ -167,9 +168,8 @@ def _embed(
     if like:
         return _look(shell, loaded, out, like, top, {}, told)
     vectors = f"{counted(census.rows, 'vector')} of {embedder.width} numbers, {made['type']}"
-    size = out.stat().st_size / 1e6
     look = f'look in it: corpuskit embed {model} {out} --like "..."'
-    shell.result(told, f"{out}: {vectors}, {size:.1f} MB\n{look}")
+    shell.result(told, f"{out}: {vectors}, {size(out.stat().st_size)}\n{look}")
 
 
 def _told(made: dict[str, Any], census: Census) -> dict[str, Any]:
@@ -184,10 +184,10 @@ def _tell(shell: Shell, texts: NamedTexts, embedder: Embedder, census: Census) -
         shell.say(f"{sentence}.")
     shell.say(f"{counted(census.rows, 'text')} of {counted(census.tokens, 'token')} in all.")
     if census.long:
-        rule = embedder.settings.rule(embedder.context)
+        which, rule = _some(census.long_ids, census.long), embedder.settings.rule(embedder.context)
         shell.say(
-            f"{census.long:,} of {counted(census.rows, 'text')} longer than the model's context of "
-            f"{embedder.context} tokens ({_some(census.long_ids, census.long)}): {rule}."
+            f"{census.long:,} of {counted(census.rows, 'text')} {'is' if census.long == 1 else 'are'} longer "
+            f"than the model's context of {embedder.context} tokens ({which}): {rule}."
         )
     if census.empty:
         which = _some(census.empty_ids, census.empty)
