@@ -29,6 +29,10 @@ COMMANDS = {
         "model.predict",
         "Say the labels of texts, or the tags of their words, with a fine-tuned model.",
     ),
+    "embed": (
+        "model.embed",
+        "Make vectors of texts with any kind of model, or find texts that are like another one.",
+    ),
     "sample": ("model.sample", "Write text with a trained model."),
     "chat": ("model.chat", "Talk with a trained model."),
     "serve": ("model.serve", "Let a browser and OpenAI's clients talk with a trained model."),

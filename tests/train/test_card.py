@@ -97,7 +97,8 @@ def model(special_run: Path, tmp_path: Path) -> Path:
             "event": "sample",
             "step": 50,
             "text": "# The sea\n<b>the sea</b>\x1b[2J",
-            "scores": {"known_words": 0.5},
+            "scores": {"known_words": 0.5, "longest_repeat": 3},
+            "held_out": {"known_words": 0.98, "bits_per_byte": 2.25},
         },
     ]
     lines = [*map(json.dumps, events), '{"event": "st']
@@ -155,6 +156,19 @@ def test_a_card_tells_what_was_recorded(model: Path) -> None:
 def test_what_it_wrote_is_shown_as_it_came_and_is_no_markup(model: Path) -> None:
     text = said(model)
     assert "    # The sea\n    <b>the sea</b>\ufffd[2J" in text
+
+
+def test_scores_of_samples_stand_beside_those_of_held_out_text(model: Path) -> None:
+    lines = said(model).splitlines()
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines if "what it wrote |" in line]
+    rows += [
+        [cell.strip() for cell in line.split("|")[1:-1]] for line in lines if "held-out text, as" in line
+    ]
+    missing = "not measured"
+    assert rows == [
+        ["what it wrote", "0.5", missing, missing, missing, "3", missing],
+        ["held-out text, as long", "0.98", missing, missing, missing, missing, "2.25"],
+    ]
 
 
 def test_limits_follow_from_figures(model: Path) -> None:

@@ -1,6 +1,7 @@
 """Samples in numbers: what is counted, and that a run's samples are scored by its own words."""
 
 import json
+import math
 import re
 from pathlib import Path
 
@@ -9,7 +10,16 @@ import pytest
 from corpuskit.shards.reader import Shards
 from corpuskit.tokenizer.tokenizer import Tokenizer
 from corpuskit.train import TrainSettings, train_model
-from corpuskit.train.evaluate.score import gaps, known_words, passage, score, words
+from corpuskit.train.evaluate.score import (
+    bits_per_byte,
+    gaps,
+    held_out_texts,
+    known_words,
+    passage,
+    score,
+    words,
+)
+from tests.tiny_models import load, token_names, unigram_nats
 
 
 def test_words_are_letters() -> None:
@@ -67,8 +77,38 @@ def test_samples_of_a_run_are_scored(run: Path, small: TrainSettings, tmp_path: 
     assert first["known_words"] < last["known_words"]
     assert last["known_words"] > 0.5
     assert all(event["text"].startswith("The") for event in samples)
+    # Text that people wrote stands beside it: from the first its words are known, but for those cut at ends.
+    human = [event["held_out"] for event in samples]
+    assert min(each["known_words"] for each in human) > 0.9
+    assert human[0].keys() == first.keys()
+    assert 0 < human[-1]["bits_per_byte"] < human[0]["bits_per_byte"]
+    assert 0 < last["bits_per_byte"] < human[-1]["bits_per_byte"], "what it says itself it finds likely"
     steps = [event for event in events if event["event"] == "step"]
     assert all(event["memory_bytes"] > 10**6 for event in steps)
+
+
+def test_held_out_text_is_as_long_as_what_it_stands_beside(run: Path) -> None:
+    shards = Shards(run / "shards")
+    codec = Tokenizer.load_expected(run / "tokenizer" / "tokenizer.json", shards.tokenizer_sha256, 0)
+    split = shards.split("validation")
+    texts = held_out_texts(split, codec, [20, 5, 30])
+    assert [len(codec.encode(text)) for text in texts] == [20, 5, 30]
+    whole = codec.decode(split.read(0, split.tokens).tolist())
+    known = set(words(whole.replace("<|endoftext|>", " ")))
+    assert all(set(words(text)[:-1]) <= known for text in texts), "the last word alone may be cut"
+    assert held_out_texts(split, codec, [split.tokens]) == []
+    assert held_out_texts(split, codec, []) == []
+
+
+def test_bits_are_those_of_the_text_alone(tmp_path: Path) -> None:
+    """A token of this model costs ln(W / weight) nats whatever stands before it: 8 for a letter."""
+    model = load(tmp_path, "unigram", context=8)
+    names = token_names()
+    cost = unigram_nats(names)["a"] / math.log(2)
+    assert bits_per_byte(model, [("xyz", "aaaa"), ("", "aa")]) == pytest.approx(cost, abs=1e-4)
+    assert bits_per_byte(model, [("", "a" * 8 + "!" * 100)]) == pytest.approx(cost, abs=1e-4)
+    assert bits_per_byte(model, [("x" * 9, "a")]) is None
+    assert bits_per_byte(model, [("", "")]) is None
 
 
 def test_gaps_are_words_that_a_model_could_fill(run: Path) -> None:

@@ -47,6 +47,8 @@ START = {
 }
 SCORES = {"known_words": 0.625, "distinct_1": 0.5, "distinct_2": 0.75, "distinct_3": 1.0, "longest_repeat": 3}
 
+HELD_OUT = {**SCORES, "known_words": 0.98, "distinct_2": 1.0, "longest_repeat": 1, "bits_per_byte": 2.5}
+
 
 def shown(terminal: bool, width: int = 120) -> str:
     file = io.StringIO()
@@ -55,7 +57,7 @@ def shown(terminal: bool, width: int = 120) -> str:
             START,
             STEP,
             VALIDATION,
-            {"event": "sample", "step": 8, "text": "It was [bold]", "scores": SCORES},
+            {"event": "sample", "step": 8, "text": "It was [bold]", "scores": SCORES, "held_out": HELD_OUT},
             {"event": "horizon", "step": 8, "steps": 30},
             {"event": "save", "step": 8, "checkpoint": "step-00000008"},
             {"event": "stop", "step": 8, "reason": "paused"},
@@ -72,8 +74,10 @@ def test_without_a_terminal_each_validation_is_a_line() -> None:
     assert lines[3] == "             wiki 3.000 (1.500 bits/byte)   books [b] 4.000"
     assert lines[4:7] == ["--- sample after step 8 ---", "It was [bold]", "---"]
     assert lines[7] == "known words 62%, different pairs 75%, longest repeat 3 words"
-    assert "30 steps" in lines[8]
-    assert lines[9:] == ["Stopped at step 8: paused."]
+    human = "held-out text: known words 98%, different pairs 100%, longest repeat 1 word, 2.500 bits/byte"
+    assert lines[8] == human
+    assert "30 steps" in lines[9]
+    assert lines[10:] == ["Stopped at step 8: paused."]
 
 
 def test_on_a_terminal_there_is_a_live_table() -> None:

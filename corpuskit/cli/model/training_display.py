@@ -139,13 +139,9 @@ class Display:
         scores = event.get("scores") or {}
         if scores.get("right") is not None:
             self._say(f"gaps filled right {scores['right']:.0%}")
-        if scores.get("known_words") is not None:
-            distinct = scores["distinct_2"]
-            self._say(
-                f"known words {scores['known_words']:.0%}"
-                + ("" if distinct is None else f", different pairs {distinct:.0%}")
-                + f", longest repeat {counted(scores['longest_repeat'], 'word')}"
-            )
+        for said, each in (("", scores), ("held-out text: ", event.get("held_out") or {})):
+            if each.get("known_words") is not None:
+                self._say(said + scores_line(each))
 
     def _on_stop(self, event: Event) -> None:
         self._say(f"Stopped at step {event['step']}: {event['reason']}.")
@@ -154,6 +150,21 @@ class Display:
         # A terminal would break lines within words; what is no terminal has no width.
         text = wrapped(text, self._console.width if self._console.is_terminal else UNBROKEN)
         self._console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+
+def scores_line(scores: Mapping[str, float | None]) -> str:
+    """Scores of samples, or of text that people wrote, in one line.
+
+    >>> scores_line({"known_words": 0.5, "distinct_2": None, "longest_repeat": 2, "bits_per_byte": 1.25})
+    'known words 50%, longest repeat 2 words, 1.250 bits/byte'
+    """
+    pairs, cost = scores["distinct_2"], scores.get("bits_per_byte")
+    return (
+        f"known words {scores['known_words']:.0%}"
+        + ("" if pairs is None else f", different pairs {pairs:.0%}")
+        + f", longest repeat {counted(int(scores['longest_repeat'] or 0), 'word')}"
+        + ("" if cost is None else f", {cost:.3f} bits/byte")
+    )
 
 
 def sources_line(sources: Mapping[str, Mapping[str, float | None]]) -> str:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import functools
+import math
 import re
 from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from corpuskit.shards.reader import Shards, SplitTokens
 from corpuskit.tokenizer.tokenizer import Tokenizer
+from corpuskit.train.evaluate.likelihood import Line, score_lines
 from corpuskit.train.generate.fill import fill_masks, fill_spans
 from corpuskit.train.generate.generate import LanguageModel
 from corpuskit.train.generate.sampling import Sampling
@@ -20,6 +22,7 @@ _KNOWN_TOKENS = 500_000
 _PIECES = 16  # spread, since a corpus is written source by source
 _SAMPLES, _SAMPLE_TOKENS = 4, 60
 _PASSAGE_TOKENS, _EVERY = 64, 6
+_SPARE = 16  # tokens of a held-out passage beyond its length, for the word that is cut
 _GAP = "\N{OBJECT REPLACEMENT CHARACTER}"
 
 
@@ -70,6 +73,40 @@ def score(texts: Sequence[str], known: Collection[str]) -> dict[str, float | Non
     return scores
 
 
+def held_out_texts(split: SplitTokens, tokenizer: Tokenizer, lengths: Sequence[int]) -> list[str]:
+    """Passages of so many tokens each, spread over a split, that begin with a word; none where it is short.
+
+    What people wrote, to be scored beside what a model wrote: how varied a text is depends on its length.
+    """
+    room = split.tokens // max(1, len(lengths))
+    if any(length + _SPARE > room for length in lengths):
+        return []
+    texts = []
+    for number, length in enumerate(lengths):
+        piece = tokenizer.decode(split.read(room * number, length + _SPARE).tolist())
+        # The first word may be cut, as the last one of a sample is.
+        whole = _SPECIAL.sub("\n", piece).partition(" ")[2].strip() or piece
+        texts.append(tokenizer.decode(tokenizer.encode(whole)[:length]))
+    return texts
+
+
+def bits_per_byte(model: LanguageModel, texts: Sequence[tuple[str, str]]) -> float | None:
+    """What texts cost a decoder, each behind a beginning that is not scored, as far as the context goes.
+
+    Args:
+        texts: beginning and text; before both stands the token that begins a document.
+    """
+    lines, size, context = [], 0, model.model.settings.context
+    for begin, text in texts:
+        before = [model.end_of_text, *model.tokenizer.encode(begin)]
+        ids = model.tokenizer.encode(text)[: context + 1 - len(before)]
+        if ids and len(before) <= context:
+            lines.append(Line([*before, *ids], len(before)))
+            size += len(model.tokenizer.decode(ids).encode())
+    nats = -sum(float(scored.logs.sum()) for _, scored in score_lines(model.model, lines)) if lines else 0.0
+    return round(nats / math.log(2) / size, 4) if size and math.isfinite(nats) else None
+
+
 def passage(split: SplitTokens, tokenizer: Tokenizer, context: int) -> str:
     """The text with which a split begins, for models that fill gaps: up to 64 tokens, half of the context."""
     ids = split.read(0, min(split.tokens, _PASSAGE_TOKENS, max(1, context // 2))).tolist()
@@ -100,7 +137,8 @@ def milestones(
 ) -> Callable[[Transformer], dict[str, Any] | None]:
     """What a model writes at some point of its training, from the same prompt and seed each time, scored.
 
-    Of a decoder four texts of 60 tokens are scored without the prompt, and the first is shown. An encoder and
+    Of a decoder four texts of 60 tokens are scored without the prompt, and the first is shown; beside them
+    held-out text of the same lengths, where there is a validation split: "held_out". An encoder and
     an encoder-decoder fill gaps in a passage of the validation split, or of the training split where there is
     none, shown in brackets; "right" is the share of the words that were there. None where that passage is too
     short to have gaps.
@@ -113,10 +151,21 @@ def milestones(
         if network.settings.kind != "decoder":
             return _filled(model, passage(held_out, tokenizer, network.settings.context))
         samples = model.generate(prompt, _SAMPLE_TOKENS, Sampling(), seed, _SAMPLES)
-        scores = score([sample.text[len(prompt) :] for sample in samples], known())
-        return {"text": samples[0].text, "scores": scores}
+        written = [sample.text[len(prompt) :] for sample in samples]
+        told = {"text": samples[0].text, "scores": _scored(model, prompt, written, known())}
+        if "validation" in shards.splits:
+            human = held_out_texts(held_out, tokenizer, [len(sample.ids) for sample in samples if sample.ids])
+            told |= {"held_out": _scored(model, "", human, known())} if human else {}
+        return told
 
     return write
+
+
+def _scored(
+    model: LanguageModel, begin: str, texts: Sequence[str], known: Collection[str]
+) -> dict[str, float | None]:
+    cost = bits_per_byte(model, [(begin, text) for text in texts])
+    return {**score(texts, known), "bits_per_byte": cost}
 
 
 def _filled(model: LanguageModel, passage: str) -> dict[str, Any] | None:

@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -24,8 +26,9 @@ from corpuskit.storage.files import read_sealed, sha256_file
 from corpuskit.storage.ownership import no_model
 from corpuskit.tokenizer.tokenizer import Tokenizer
 from corpuskit.train.device import choose_device
+from corpuskit.train.generate.embed import Embedder, LongTexts, VectorSettings, stored
 from corpuskit.train.generate.sampling import Completion, Prompt, Sampling, draw
-from corpuskit.train.model.transformer import ModelSettings, Transformer
+from corpuskit.train.model.transformer import ModelSettings, Pooling, Transformer
 
 MODEL_FORMAT = 2
 WEIGHTS = "model.safetensors"
@@ -208,6 +211,28 @@ class LanguageModel:
                 remedy="Give it in parts." if ids else "Give a text as prompt.",
             )
         return Prompt([self.end_of_text], drawn, (self.end_of_text,), ids, stop)
+
+    @checks_arguments
+    def embed(
+        self,
+        texts: str | Sequence[str],
+        pooling: Pooling = "mean",
+        normalize: bool = False,
+        long_texts: LongTexts = "windows",
+        overlap: int = 0,
+        batch_rows: int = 32,
+    ) -> npt.NDArray[np.float32]:
+        """Vectors (texts, width) of texts, float32, in their order; see `VectorSettings` and `Embedder`.
+
+        A text without a token has a vector of zeros. Raises SettingError for what is not known, TrainError
+        for a vector that is not finite.
+        """
+        check_counts(batch_rows=batch_rows)
+        asked = [texts] if isinstance(texts, str) else list(texts)
+        settings = VectorSettings(pooling, normalize, long_texts, overlap)
+        found, _ = Embedder(self.model, self.tokenizer, settings, batch_rows).vectors(asked)
+        stored(found, [f"text {number}" for number in range(1, len(found) + 1)])
+        return found
 
     @checks_arguments
     def write(

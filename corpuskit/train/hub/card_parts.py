@@ -199,7 +199,29 @@ def learning_section(facts: Facts) -> str:
         text = plain(str(written[-1]["text"])[:_SAMPLE_CHARS])
         lines = "\n".join(f"    {line}" for line in text.splitlines())
         parts.append(f"What it wrote at step {number(written[-1].get('step'))}, as it came:\n\n{lines}")
+        if scored := _sample_scores(written[-1]):
+            parts.append(scored)
     return "\n\n".join(parts)
+
+
+_SCORES = {
+    "known_words": "known words",
+    "distinct_1": "different words",
+    "distinct_2": "different pairs",
+    "distinct_3": "different triples",
+    "longest_repeat": "longest repeat, words",
+    "bits_per_byte": "bits per byte under it",
+}
+
+
+def _sample_scores(event: Mapping[str, Any]) -> str:
+    """Scores of samples beside those of held-out text of the same length; "" without any."""
+    rows = []
+    for whose, key in (("what it wrote", "scores"), ("held-out text, as long", "held_out")):
+        scores = event.get(key)
+        if isinstance(scores, dict) and "known_words" in scores:
+            rows.append((whose, *(number(scores.get(name)) for name in _SCORES)))
+    return table(("", *_SCORES.values()), rows) if rows else ""
 
 
 # --------------------------------------------------------------------------------------- evaluations

@@ -70,6 +70,7 @@ class Curves:
         self._train, self._validation, self._rate = Series(), Series(), Series()
         self._sources: dict[str, Series] = {}
         self._samples: list[tuple[int, str, dict[str, float | None]]] = []
+        self._held_out: list[tuple[int, dict[str, float | None]]] = []
         self._best: Point | None = None
         if log is not None:
             with open(log, encoding="utf-8") as file:
@@ -101,6 +102,7 @@ class Curves:
                 self._sources.setdefault(source, Series()).add(step, each["loss"])
         elif kind == "sample":
             self._samples.append((step, event["text"], event.get("scores") or {}))
+            self._held_out.append((step, event.get("held_out") or {}))
 
     def svg(self) -> str:
         """The picture."""
@@ -160,13 +162,19 @@ class Curves:
         return [n for n in _SCORES if any(scores.get(n) is not None for _, _, scores in self._samples)]
 
     def _draw_samples(self, top: float, tall: float, last: float) -> Iterator[str]:
-        panel = _Panel(top, tall, last, 0.0, 1.0, "samples (share)")
+        thin = "; thin: held-out text" if any(scores for _, scores in self._held_out) else ""
+        panel = _Panel(top, tall, last, 0.0, 1.0, f"samples (share{thin})")
         yield from panel.frame()
         legend = []
         for name, colour in zip(self._scores(), _MORE, strict=False):
             found = [(step, scores.get(name), text) for step, text, scores in self._samples]
             points = [(float(step), value) for step, value, _ in found if value is not None]
             yield panel.line(points, colour, 1.6)
+            beside = [
+                (float(step), each) for step, of in self._held_out if (each := of.get(name)) is not None
+            ]
+            if beside:
+                yield panel.line(beside, colour, 0.6)
             for step, value, text in found:
                 if value is not None:
                     # What the model wrote shows where the pointer rests.

@@ -65,8 +65,9 @@ class TensorBoard:
                     self._scalar(f"validation/{source}/{name}", value, step)
         elif event["event"] == "sample":
             self._writer.add_text("sample", f"```\n{event['text']}\n```", step)
-            for name, value in (event.get("scores") or {}).items():
-                self._scalar(f"sample/{name}", value, step)
+            for whose, key in (("sample", "scores"), ("sample/held_out", "held_out")):
+                for name, value in (event.get(key) or {}).items():
+                    self._scalar(f"{whose}/{name}", value, step)
         elif event["event"] in ("save", "stop"):
             self._writer.flush()
 

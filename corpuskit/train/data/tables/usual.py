@@ -31,6 +31,7 @@ MESSAGES = ("messages", "conversations", "conversation")
 PROMPT = ("prompt",)
 COMPLETION = ("completion", "response", "answer")
 INSTRUCTION, INPUT, OUTPUT = ("instruction",), ("input",), ("output",)
+ID = ("id", "_id", "doc_id")
 CHOSEN, REJECTED = ("chosen",), ("rejected",)
 
 KNOWN = frozenset(
