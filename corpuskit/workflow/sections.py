@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from corpuskit.workflow.corpora import Build, Fetch, Questions
+from corpuskit.workflow.embedding import Embed
 from corpuskit.workflow.measuring import Eval, Memorize
 from corpuskit.workflow.step import Section
 from corpuskit.workflow.training import Distill, Export, Finetune, Train
@@ -20,6 +21,7 @@ SECTIONS: Mapping[str, Section] = {
         Distill(),
         Eval(),
         Memorize(),
+        Embed(),
         Export(),
     )
 }

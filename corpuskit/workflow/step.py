@@ -11,7 +11,7 @@ from typing import Any, ClassVar, Literal
 
 from corpuskit.errors import SettingError, nearest
 
-Makes = Literal["fetched files", "run", "model", "answers", "questions", "results", "export"]
+Makes = Literal["fetched files", "run", "model", "answers", "questions", "results", "vectors", "export"]
 """What the folder of a step holds."""
 
 

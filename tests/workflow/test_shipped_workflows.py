@@ -39,6 +39,7 @@ OVERRIDES = {
         *("heart.samples=1", "heart-goldfish.samples=1", "heart.tokens=8", "heart-goldfish.tokens=8"),
     ],
     "classifier": [*small("base"), "passages.each=12", "which.epochs=0.3"],
+    "search": small("encoder"),
     "distil": [
         *small("teacher"),
         *("student.steps=2", "alone.steps=2", "student.context=32", "alone.context=32"),
@@ -73,6 +74,9 @@ def test_a_short_form_is_done(path: Path, tmp_path: Path) -> None:
         assert all(0 <= each["right"] <= each["of"] == 20 for each in counts.values())
     if path.stem == "classifier":
         assert done.done["which"]["figures"]["accuracy"] is not None
+    if path.stem == "search":
+        [found] = done.done["vectors"]["found"]
+        assert len(found["nearest"]) == 10
     if path.stem == "distil":
         [found] = done.done["figures"]["sets"]
         assert set(found["models"]) == {"teacher", "student", "alone"}

@@ -16,7 +16,7 @@ from corpuskit.errors import SettingError, counted, nearest
 if TYPE_CHECKING:
     from corpuskit.train import LanguageModel
     from corpuskit.train.data.named_texts import NamedTexts
-    from corpuskit.train.generate.embed import Embedder, VectorSettings
+    from corpuskit.train.generate.embed import Embedder
     from corpuskit.train.generate.vectors import Census, Near
     from corpuskit.train.parallel.processes import Grid
 
@@ -144,7 +144,13 @@ def _embed(
     from corpuskit.storage.ownership import refuse_overlap
     from corpuskit.train.data.named_texts import named_texts
     from corpuskit.train.generate.embed import Embedder, VectorSettings
-    from corpuskit.train.generate.vectors import count_texts, embedded, how_made, write_vectors
+    from corpuskit.train.generate.vectors import (
+        count_texts,
+        embedded,
+        how_made,
+        nearest_to,
+        write_vectors,
+    )
 
     settings = VectorSettings(**{name: value for name, value in how.items() if value is not None})
     if out is not None:
@@ -160,7 +166,7 @@ def _embed(
     if out is None:
         census = count_texts(texts, embedder)
         _tell(shell, texts, embedder, census)
-        found = _nearest(loaded, settings, embedded(texts, embedder, half), like, top)
+        found = nearest_to(loaded, settings, embedded(texts, embedder, half), like, top)
         _show(shell, like, found, _told(made, census))
         return
     census = write_vectors(out, texts, embedder, made, lambda counts: _tell(shell, texts, embedder, counts))
@@ -211,25 +217,12 @@ def _look(
     told: dict[str, Any],
 ) -> None:
     """Print the nearest texts of a file of vectors."""
-    from corpuskit.train.generate.vectors import read_made, read_vectors, settings_of
+    from corpuskit.train.generate.vectors import nearest_to, read_made, read_vectors, settings_of
 
     made = read_made(path)
     assert made is not None
     settings = settings_of(path, made, model, **how)
-    _show(shell, like, _nearest(model, settings, read_vectors(path), like, top), told)
-
-
-def _nearest(
-    model: LanguageModel, settings: VectorSettings, groups: Any, like: tuple[str, ...], top: int
-) -> list[list[Near]]:
-    from corpuskit.train.generate.embed import Embedder
-    from corpuskit.train.generate.vectors import nearest as nearest_texts
-
-    asked, tokens = Embedder(model.model, model.tokenizer, settings).vectors(like)
-    if 0 in tokens:
-        text = like[tokens.index(0)]
-        raise SettingError(f"--like {text!r}: has no token in this model", remedy="Give other words.")
-    return nearest_texts(groups, asked, top)
+    _show(shell, like, nearest_to(model, settings, read_vectors(path), like, top), told)
 
 
 def _show(shell: Shell, like: tuple[str, ...], found: list[list[Near]], told: dict[str, Any]) -> None:

@@ -139,6 +139,9 @@ def _figures(section: str, facts: Mapping[str, Any]) -> str:
             f"{each['rate']:.1%} of {name}" for name, each in facts["splits"].items() if each["windows"]
         )
         return f"recited word for word: {rates}"
+    if section == "embed":
+        nearest = [f"; like {each['like']!r}: {_closest(each)}" for each in facts["found"]]
+        return f"{counted(facts['rows'], 'vector')} of {facts['width']} numbers{''.join(nearest)}"
     if section == "fetch":
         return f"{facts['fetched']} fetched, {facts['there']} there before"
     if "step" in facts:
@@ -148,6 +151,12 @@ def _figures(section: str, facts: Mapping[str, Any]) -> str:
             figures += "" if value is None else f", {name.replace('_', ' ')} {value:.4f}"
         return f"{facts['reason']} after {counted(facts['step'], 'step')}{figures}"
     return "done"
+
+
+def _closest(found: Mapping[str, Any]) -> str:
+    """The text that is nearest to one that was looked for."""
+    near = found["nearest"]
+    return f"{near[0]['id']} ({near[0]['cosine']:.3f})" if near else "none"
 
 
 def _evaluated(facts: Mapping[str, Any]) -> Iterator[str]:

@@ -317,3 +317,17 @@ def nearest(groups: Iterator[Group], asked: npt.NDArray[np.float32], count: int)
             del found[count:]
         first += len(rows)
     return [[near for _, _, near in found] for found in best]
+
+
+def nearest_to(
+    model: LanguageModel, settings: VectorSettings, groups: Iterator[Group], like: Sequence[str], count: int
+) -> list[list[Near]]:
+    """For each of some texts those with the greatest cosines, as `nearest`.
+
+    Raises SettingError for a text without a token.
+    """
+    asked, tokens = Embedder(model.model, model.tokenizer, settings).vectors(like)
+    if 0 in tokens:
+        text = like[tokens.index(0)]
+        raise SettingError(f"like {text!r}: has no token in this model", remedy="Give other words.")
+    return nearest(groups, asked, count)
