@@ -10,8 +10,7 @@ import os
 from pathlib import Path
 
 from corpuskit.storage.files import UNFINISHED, sha256_file, sha256_json, writing
-from corpuskit.storage.places import local_path
-from corpuskit.train.data.tables.files import names_below
+from corpuskit.storage.places import local_path, names_below
 from corpuskit.train.data.tables.hub import HUB
 from corpuskit.train.tune.sides import SIDES, remove_examples
 from corpuskit.train.tune.texts import SHARDS, remove_shards
