@@ -185,7 +185,9 @@ class Finetune(Training):
     def is_no_place(self, key: str, written: str) -> bool:
         """A data set of the Hub, and a share of the data."""
         if key == "data":
-            return written.startswith("hf:")
+            from corpuskit.storage.datasets.words import are_words
+
+            return are_words(written)
         if key in ("validation", "test"):
             return written.replace(".", "", 1).isdigit()
         return super().is_no_place(key, written)

@@ -83,18 +83,22 @@ def require_id(where: str, fields: Sequence[str], named_id: str) -> None:
 
 
 def columns_of(path: str, kind: str) -> list[str]:
-    """Names of the columns of a file by its first row, or none where there is none that can be read."""
-    rows = read_rows(path, Wanted("", header=kind != "csv"), kind=kind) if kind in ("csv", "jsonl") else ()
-    for row in rows:
-        if isinstance(row, Row):
-            return list(map(str, row.values.values())) if kind == "csv" else row.fields()
-    try:
-        return list(schema_of(path, kind).names) if kind in TABLES else []
-    except DAMAGE:
+    """Names of the columns of a file, for a message; none where there is none that can be read."""
+    if kind in TABLES:
+        try:
+            return list(schema_of(path, kind).names)
+        except DAMAGE:
+            return []
+    # The names that head a table of cells are its first row where none is taken for names.
+    numbers = tuple(map(str, range(2, _SAMPLE)))
+    rows = read_rows(path, Wanted("1", numbers, header=False), kind=kind) if kind else iter(())
+    first = next((row for row in rows if isinstance(row, Row)), None)
+    if first is None:
         return []
+    return [str(each) for each in first.values.values()] if kind == "csv" else first.fields()
 
 
-def count_of(path: str, kind: str) -> int:
+def count_of(path: str, kind: str, wanted: Wanted) -> int:
     """Rows of a file, damaged ones too; of one that breaks off as many as can be told apart."""
     if kind in TABLES:
         try:
@@ -102,7 +106,7 @@ def count_of(path: str, kind: str) -> int:
         except DAMAGE:
             return 1  # It is quarantined as a whole.
     last = -1
-    for row in read_rows(path, Wanted(""), kind=kind):
+    for row in read_rows(path, wanted, kind=kind):
         last = row.row
     return last + 1
 

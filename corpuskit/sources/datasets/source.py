@@ -156,7 +156,7 @@ class Datasets(Source):
         for index, path in enumerate(files):
             first.append(row)
             last = index + 1 == len(files)
-            row += 0 if last else count_of(path, found.kind)
+            row += 0 if last else count_of(path, found.kind, self._wanted)
             if last or sum(sizes[start : index + 2]) > PART_BYTES:
                 detail = {"split": split, "kind": found.kind, "first_rows": first}
                 name = f"{split}-{len(parts):05d}"

@@ -144,7 +144,7 @@ def _cached_commit(named: Named, error: Exception) -> str:
             return commit
     if named.revision:
         message = (
-            f"{named.owner}: revision {named.revision!r} of {named.path} is not in the cache of `datasets`"
+            f"{named.owner}: revision {named.revision!r} is not in the cache of `datasets`"
         )
         remedy = f"There is: {', '.join(commits)}. Name one of them, or connect once."
         raise InputError(f"{message}, and the Hub did not answer", remedy=remedy) from error
