@@ -194,8 +194,8 @@ class Run:
     def to_datasets(self, cache_dir: str | Path | None = None) -> DatasetDict:
         """The documents of a finished run as a `datasets.DatasetDict`: a `Dataset` for each split.
 
-        The splits are ``train``, ``validation`` and ``test`` as documents were held out; all is ``train`` in a
-        run without shards. Of a run of few documents, whose text is held out in sections of each one, the
+        The splits are ``train``, ``validation`` and ``test`` as documents were held out; all is ``train`` in
+        a run without shards. Of a run of few documents, whose text is held out in sections of each one, the
         split is called ``sections``. Columns are those of ``documents/``. Memory does not grow with the run:
         the library writes the rows to its cache once, and maps them from there.
 

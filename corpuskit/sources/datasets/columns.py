@@ -34,7 +34,7 @@ class Fields:
     language: str
     licence: str
     keep: dict[str, str]
-    model_fields_set: frozenset[str]
+    model_fields_set: set[str]
     language_field: str = ""
 
 

@@ -242,7 +242,7 @@ class Datasets(Source):
         """The settings as those of files are called."""
         base = "local" if self._named.is_local else self.path
         own = f"{base}/{self.configuration}" if self.configuration else base
-        given = frozenset(f"{name}_field" for name in self.model_fields_set)
+        given = {f"{name}_field" for name in self.model_fields_set}
         names = {"text_field": self.text, "id_field": self.id, "title_field": self.title}
         names |= {"url_field": self.url, "language": self.language, "licence": self.licence}
         return Fields(label=self.label or own, keep=self.keep, model_fields_set=given, **names)

@@ -143,9 +143,7 @@ def _cached_commit(named: Named, error: Exception) -> str:
         if commit == noted or (_COMMIT.fullmatch(asked) and commit.startswith(asked)):
             return commit
     if named.revision:
-        message = (
-            f"{named.owner}: revision {named.revision!r} is not in the cache of `datasets`"
-        )
+        message = f"{named.owner}: revision {named.revision!r} is not in the cache of `datasets`"
         remedy = f"There is: {', '.join(commits)}. Name one of them, or connect once."
         raise InputError(f"{message}, and the Hub did not answer", remedy=remedy) from error
     return commits[0]

@@ -58,12 +58,14 @@ def words_of(data: str) -> Words:
         return Words(path, name)
     found = _mapping(data)
     known = [field.name for field in fields(Words)]
+    words: dict[str, str] = {}
     for key, value in found.items():
         if key not in known:
             raise SettingError(f"{data}: unknown word {key!r}", remedy=nearest(str(key), known))
         if not isinstance(value, str) or (key == "path" and not value):
             raise SettingError(f"{data}: {key}: {value!r} is no text", remedy="Write it in quotes.")
-    return Words(**{str(key): value for key, value in found.items()})
+        words[str(key)] = value
+    return Words(**words)
 
 
 def _mapping(data: str) -> dict[object, object]:

@@ -23,7 +23,7 @@ from corpuskit.train.data.tables.delimited import DelimitedFile
 from corpuskit.train.data.tables.encodings import known_encoding, require_text
 from corpuskit.train.data.tables.files import find_files
 from corpuskit.train.data.tables.hub import named_tables
-from corpuskit.train.data.tables.records import JsonFile, arrow_table, parquet_file
+from corpuskit.train.data.tables.records import ColumnFile, JsonFile, arrow_table, parquet_file
 from corpuskit.train.data.tables.row import Account, Problem, Row
 from corpuskit.train.data.tables.shape import find_shape, known_delimiter
 
@@ -92,6 +92,12 @@ class Table:
         """Why the first row was taken for data; ``""`` where it was not, or where that was told."""
         file = self.files[0]
         return file.shape.doubt if isinstance(file, DelimitedFile) else ""
+
+    @property
+    def classes(self) -> Mapping[str, tuple[str, ...]]:
+        """Names of classes by column, where the data set tells them (`datasets.ClassLabel`)."""
+        file = self.files[0]
+        return file.classes if isinstance(file, ColumnFile) else {}
 
     def fingerprint(self) -> str:
         """A sha256, in hex, over the contents of all files and how they are read; paths are no part of it."""
