@@ -37,6 +37,15 @@ def warnings_of(shards: Mapping[str, Any]) -> list[str]:
     return told
 
 
+def unwatched(steps: Iterable[str]) -> list[str]:
+    """A sentence for each step, by name, whose source cannot be read."""
+    return [
+        f"{name}: its source cannot be read, so that an edit goes unnoticed: raise its `version` with each,"
+        " or define it in a module or a script"
+        for name in steps
+    ]
+
+
 def changed_inputs(run: Run, folder: str, parts: Iterable[NamedPart]) -> list[str]:
     """A sentence for each source whose files, or revision, are others than when this run was made.
 

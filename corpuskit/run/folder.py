@@ -214,9 +214,13 @@ class Run:
             RunError: the build is not finished, or a file of documents is damaged.
             EmptyError: there is no document.
         """
-        from corpuskit.run.to_datasets import documents_as_datasets
+        from corpuskit.run.to_datasets import document_files, documents_as_datasets
 
-        return documents_as_datasets(Run.open_finished(self.folder), cache_dir)
+        run = Run.open_finished(self.folder)
+        found = document_files(run.records())
+        for output in found:
+            run.check(output)
+        return documents_as_datasets(run.folder, found, cache_dir)
 
     # -------------------------------------------------------------------------------- life of a run
     @classmethod

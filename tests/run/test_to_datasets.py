@@ -70,18 +70,26 @@ def test_a_run_that_is_not_whole_is_refused(finished: Path, tmp_path: Path) -> N
 
 _MEASURED = """
 import resource, sys
-from corpuskit import Run
-import corpuskit.run.to_datasets as made
-made._documents = lambda run: sorted(run.files("documents"))
+from pathlib import Path
+from corpuskit.run.record import Output
+from corpuskit.run.to_datasets import documents_as_datasets
+
+def made(folder):
+    files = sorted(Path(folder).rglob("*.parquet"))
+    outputs = [Output(str(path.relative_to(folder)), path.name, 1) for path in files]
+    return documents_as_datasets(Path(folder), outputs, sys.argv[3])
+
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-made.documents_as_datasets(Run(sys.argv[1]), sys.argv[3])
+made(sys.argv[1])
 before = peak()
-data = made.documents_as_datasets(Run(sys.argv[2]), sys.argv[3])
+data = made(sys.argv[2])
 print(peak() - before, len(data["train"]))
 """
 
 
-def test_memory_does_not_grow_with_the_run(tmp_path: Path, environment: Callable[..., dict[str, str]]) -> None:
+def test_memory_does_not_grow_with_the_run(
+    tmp_path: Path, environment: Callable[..., dict[str, str]]
+) -> None:
     """400 MB of documents in files that hold a few MB each when packed."""
     for name, files in (("small", 1), ("large", 20)):
         for number in range(files):

@@ -135,7 +135,10 @@ def _cached_commit(named: Named, error: Exception) -> str:
     commits = list(dict.fromkeys(folder.name for folder in there))
     if not commits:
         message = f"{named.owner}: neither the net nor the cache of `datasets` had it"
-        remedy = "Connect once, so that it is fetched, or give the path of a local folder that holds it."
+        remedy = (
+            "Connect once, so that it is fetched; or give the path of a local folder that holds it, as "
+            "`datasets.load_dataset(NAME).save_to_disk(FOLDER)` writes it where there is a net."
+        )
         raise InputError(f"{message} ({reason(error)})", remedy=remedy) from error
     asked = named.revision or "main"
     noted = _noted_commit(named.path, asked)
