@@ -56,7 +56,8 @@ class Datasets(Source):
         split: one (``train``), several (``train+test``) or ``all``; the only one without it.
         revision: commit, branch or tag on the Hub.
         text: the column of the text; of one inside another both names with a dot: ``translation.en``.
-        id: the column of the id; rows without one get their place as id.
+        id: the column of the id, which must be there; without it ``id`` where there is one. Rows without an
+            id get their place as id, and all do with an empty name.
         title, url: columns of titles and addresses, where they are there.
         label: the name that stands in ids.
         keep: further columns, which become columns of text of the documents: a list of names, or a mapping of
@@ -77,7 +78,7 @@ class Datasets(Source):
     split: str = ""
     revision: str = ""
     text: str = Field(default="text", min_length=1)
-    id: str = "id"
+    id: str | None = None
     title: str = "title"
     url: str = "url"
     label: str = Field(default="", pattern=r"^[A-Za-z0-9._-]*$")
@@ -235,7 +236,11 @@ class Datasets(Source):
     @property
     def _named_id(self) -> str:
         """The column of the id where it was named on purpose."""
-        return self.id if "id" in self.model_fields_set else ""
+        return self.id or ""
+
+    @property
+    def _id(self) -> str:
+        return "id" if self.id is None else self.id
 
     @property
     def _fields(self) -> Fields:
@@ -243,12 +248,12 @@ class Datasets(Source):
         base = "local" if self._named.is_local else self.path
         own = f"{base}/{self.configuration}" if self.configuration else base
         given = {f"{name}_field" for name in self.model_fields_set}
-        names = {"text_field": self.text, "id_field": self.id, "title_field": self.title}
+        names = {"text_field": self.text, "id_field": self._id, "title_field": self.title}
         names |= {"url_field": self.url, "language": self.language, "licence": self.licence}
         return Fields(label=self.label or own, keep=self.keep, model_fields_set=given, **names)
 
     @property
     def _wanted(self) -> Wanted:
-        others = (self.id, self.title, self.url, *self.keep.values())
+        others = (self._id, self.title, self.url, *self.keep.values())
         asked = tuple(dict.fromkeys(name for name in others if name))
         return Wanted(self.text, asked, True, decode, setting="text")

@@ -159,6 +159,20 @@ def test_an_id_that_is_no_column_is_refused_and_a_split_is_whole(split: Path) ->
         chosen_splits("x", ["train", "test"], "train[:2]")
 
 
+def test_the_resolved_recipe_is_a_recipe_and_says_no_place(split: Path, tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    build_corpus([Datasets(path=str(split), split="test", text="body", id="")], out)
+    assert [row["id"] for row in documents(out)] == ["datasets:local:test#0", "datasets:local:test#1"]
+    again = load_recipe(out / "logs/recipe.yaml")
+    assert build_corpus(again, out).done == 0
+    written = [path for path in out.rglob("*") if path.is_file() and path.parts[len(out.parts)] != "logs"]
+    assert written
+    assert not [path for path in written if str(tmp_path).encode() in path.read_bytes()]
+    write(tmp_path / "plain/a.jsonl", {"text": "no id"})
+    build_corpus([Datasets(path=str(tmp_path / "plain"))], tmp_path / "other")
+    assert build_corpus(load_recipe(tmp_path / "other/logs/recipe.yaml"), tmp_path / "other").done == 0
+
+
 def test_a_configuration_is_named(tmp_path: Path) -> None:
     card = {"configs": [{"config_name": name, "data_files": f"{name}.jsonl"} for name in ("en", "de")]}
     folder = tmp_path / "data"
