@@ -1,4 +1,4 @@
-"""What the comments of the sheets under ``pipelines/train`` say is what the code computes from their settings."""
+"""What comments of the sheets in ``pipelines/train`` say is what the code computes from their settings."""
 
 from __future__ import annotations
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -101,10 +102,8 @@ def columns_of(path: str, kind: str) -> list[str]:
 def count_of(path: str, kind: str, wanted: Wanted) -> int:
     """Rows of a file, damaged ones too; of one that breaks off as many as can be told apart."""
     if kind in TABLES:
-        try:
+        with suppress(*DAMAGE):
             return count_rows(path, kind)
-        except DAMAGE:
-            return 1  # It is quarantined as a whole.
     last = -1
     for row in read_rows(path, wanted, kind=kind):
         last = row.row

@@ -173,6 +173,33 @@ def test_the_resolved_recipe_is_a_recipe_and_says_no_place(split: Path, tmp_path
     assert build_corpus(load_recipe(tmp_path / "other/logs/recipe.yaml"), tmp_path / "other").done == 0
 
 
+def test_one_id_in_two_splits_loses_nothing(tmp_path: Path) -> None:
+    write(tmp_path / "data/train.jsonl", {"id": "a", "text": "one"}, {"id": "b", "text": "same"})
+    write(tmp_path / "data/test.jsonl", {"id": "a", "text": "two"}, {"id": "b", "text": "same"})
+    rows = built(tmp_path / "data", split="train+test")
+    assert [(row["id"], row["text"]) for row in sorted(rows, key=lambda row: row["text"])] == [
+        ("datasets:local:a#train#0", "one"),
+        ("datasets:local:b", "same"),
+        ("datasets:local:a#test#0", "two"),
+    ]
+
+
+def test_a_damaged_table_costs_its_own_rows_and_no_id_of_the_next(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    for name in "ab":
+        table = pa.table({"text": [f"{name} {n} {'of some words ' * 40}" for n in range(400)]})
+        path = tmp_path / "data" / f"{name}.arrow"
+        with pa.OSFile(str(path), "wb") as file, pa.ipc.new_stream(file, table.schema) as stream:
+            for batch in table.to_batches(max_chunksize=100):
+                stream.write_batch(batch)
+    data = (tmp_path / "data/a.arrow").read_bytes()
+    (tmp_path / "data/a.arrow").write_bytes(data[: len(data) * 6 // 10])
+    rows = built(tmp_path / "data")
+    assert len({row["id"] for row in rows}) == len(rows) == 600
+    assert [row["text"][:3] for row in rows[:2]] == ["a 0", "a 1"]
+    assert [(kind, place) for place, kind in quarantined(tmp_path / "data-run")] == [("corrupt", "train#200")]
+
+
 def test_a_configuration_is_named(tmp_path: Path) -> None:
     card = {"configs": [{"config_name": name, "data_files": f"{name}.jsonl"} for name in ("en", "de")]}
     folder = tmp_path / "data"
