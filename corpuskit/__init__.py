@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 _PLACES = {
     "Barrier": "corpuskit.stages.barrier",
     "CorpuskitError": "corpuskit.errors",
+    "Datasets": "corpuskit.sources.datasets.source",
     "Decides": "corpuskit.documents.settings",
     "Effect": "corpuskit.stages.stage",
     "ExactDuplicates": "corpuskit.stages.dedup.exact",
@@ -67,6 +68,7 @@ if TYPE_CHECKING:
     from corpuskit.run.folder import Run as Run
     from corpuskit.shards.reader import Shards as Shards
     from corpuskit.shards.reader import open_shards as open_shards
+    from corpuskit.sources.datasets.source import Datasets as Datasets
     from corpuskit.sources.files.files import Files as Files
     from corpuskit.sources.gutenberg.clean import clean_book as clean_book
     from corpuskit.sources.gutenberg.source import Gutenberg as Gutenberg

@@ -44,6 +44,7 @@ TEXTS = [
 ]
 
 SOURCES = {
+    "datasets": {"path": str(SAMPLES / "notes" / "notes.jsonl")},
     "files": {"path": str(SAMPLES / "notes"), "label": "golden"},
     "gutenberg": {"path": str(SAMPLES / "books")},
     "wikipedia": {"path": str(SAMPLES / "encyclopedia.xml")},

@@ -15,7 +15,7 @@ from corpuskit.build.parts import list_parts
 from corpuskit.build.pipeline import Pipeline, PipelineStep
 from corpuskit.build.recipe.recipe import Recipe, load
 from corpuskit.build.steps import RUNNER, Records, Step, stage_order, steps
-from corpuskit.build.told import warnings_of
+from corpuskit.build.told import changed_inputs, unwatched, warnings_of
 from corpuskit.documents.ledger import Ledger
 from corpuskit.errors import EmptyError, SettingError
 from corpuskit.run.folder import Run
@@ -96,7 +96,12 @@ def build_corpus(
     foreseen = pipeline.tokenizer.prove() if pipeline.tokenizer is not None else []
     run = Run(out)
     refuse_overlap(run.folder, pipeline.inputs)
+    run.require_ours()
+    # Before anything is written: what cannot be read leaves no run behind.
+    digests = Digests(run.local(run.path("logs", "digests.json")))
+    parts = list_parts(pipeline.sources, digests)
     with run.locked():
+        digests.save()
         run.clear_temporary()
         run.mend_format()
         # From here on the run is unfinished, also if this build fails.
@@ -109,15 +114,9 @@ def build_corpus(
         sources = [label for label, _ in pipeline.sources]
         driver = _Driver(run, listen, sources)
         driver.warn(foreseen)
-        driver.warn(
-            f"{name}: its source cannot be read, so that an edit goes unnoticed: raise its `version` with"
-            " each, or define it in a module or a script"
-            for name in pipeline.sourceless()
-        )
+        driver.warn(unwatched(pipeline.sourceless()))
+        driver.warn(changed_inputs(run, pipeline.segments()[0].folder, parts))
         with engine or LocalEngine(workers) as running:
-            digests = Digests(run.local(run.path("logs", "digests.json")))
-            parts = list_parts(pipeline.sources, digests)
-            digests.save()
             records = driver.drive(steps(pipeline, run, parts), running)
         ledger = _ledger(pipeline, records)
         driver.warn(warnings_of(records.shards.facts) if records.shards is not None else [])

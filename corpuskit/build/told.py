@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from corpuskit.build.decide.held_out import Split, missed
+from corpuskit.build.parts import NamedPart
+from corpuskit.run.folder import Run
+from corpuskit.sources.folders import some
 
 _LEAST_BYTES = 1000
 """Less text than this measures nothing, and may be no whole document."""
@@ -32,3 +35,37 @@ def warnings_of(shards: Mapping[str, Any]) -> list[str]:
         example = f", e.g. {lossy['example']}" if changed else ""
         told.append(f"tokenizer: {changed} of {sampled} sequences sampled were changed or lost text{example}")
     return told
+
+
+def unwatched(steps: Iterable[str]) -> list[str]:
+    """A sentence for each step, by name, whose source cannot be read."""
+    return [
+        f"{name}: its source cannot be read, so that an edit goes unnoticed: raise its `version` with each,"
+        " or define it in a module or a script"
+        for name in steps
+    ]
+
+
+def changed_inputs(run: Run, folder: str, parts: Iterable[NamedPart]) -> list[str]:
+    """A sentence for each source whose files, or revision, are others than when this run was made.
+
+    Args:
+        folder: that of the first pass, whose tasks are named by the parts.
+    """
+    changed: dict[str, list[str]] = {}
+    for part in parts:
+        record = run.record(f"{folder}/{part.name}")
+        before = dict(record.made_from.get("part") or {}) if record is not None else {}
+        if before.get("source") != part.made_from["source"]:
+            continue  # There is nothing yet, or it was made with other settings.
+        digests = dict(before["files"])
+        names = [name for name, digest in part.made_from["files"] if digests.pop(name, digest) != digest]
+        was, now = (str(one["detail"].get("revision", "")) for one in (before, part.made_from))
+        names += [f"revision {was}, now {now}"] if was != now else []
+        names += [f"{name} (gone)" for name in digests]
+        changed.setdefault(part.label, []).extend(names)
+    return [
+        f"{label}: changed since this run was made: {some(names)}; what was made of it is made again"
+        for label, names in changed.items()
+        if names
+    ]

@@ -133,11 +133,11 @@ class BatchBuilder:
 
 
 def place_of(origin: str) -> str:
-    """The file and row of a document by its origin, as ``file#row``; ``""`` where it does not say."""
+    """Where a document stands by its origin: ``file#row``, or ``split#row``; ``""`` where it does not say."""
     facts = json.loads(origin) if origin else None
-    if not isinstance(facts, dict) or not {"file", "row"} <= facts.keys():
+    if not isinstance(facts, dict) or "row" not in facts or not {"file", "split"} & facts.keys():
         return ""
-    return f"{facts['file']}#{facts['row']}"
+    return f"{facts['file'] if 'file' in facts else facts['split']}#{facts['row']}"
 
 
 CLUSTER = "cluster"

@@ -10,6 +10,7 @@ import difflib
 import os
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, NamedTuple, Self, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
@@ -99,6 +100,11 @@ class Settings(Checked):
     def locations(cls) -> set[str]:
         """Names of the settings that are marked `Location`."""
         return cls._marked(_LOCATION)
+
+    @classmethod
+    def located(cls, value: str, folder: str) -> str:
+        """A relative path of such a setting, taken from ``folder``."""
+        return str(Path(folder) / value)
 
     def libraries(self) -> dict[str, Any]:
         """Further facts that the output depends on, e.g. ``{"ftfy": "6.3.1"}``."""
@@ -195,4 +201,4 @@ def _fields_at(kind: type[Any], place: Sequence[str | int]) -> list[str]:
     for word in place:
         field = getattr(kind, "model_fields", {}).get(word)
         kind = field.annotation if field is not None else type(None)
-    return list(getattr(kind, "model_fields", {}))
+    return [field.alias or name for name, field in getattr(kind, "model_fields", {}).items()]

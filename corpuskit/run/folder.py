@@ -16,7 +16,7 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -29,6 +29,9 @@ from corpuskit.storage.files import seal
 from corpuskit.storage.ownership import RUN, claim, no_run, refuse_foreign
 from corpuskit.storage.places import local_path, stamp
 from corpuskit.storage.tables import KEPT_LEVEL, Sink, parquet, read_batches, reading_table
+
+if TYPE_CHECKING:
+    from datasets import DatasetDict
 
 FORMAT = 1
 """Version of the folder's layout. Raised when older builds could not go on in it."""
@@ -187,6 +190,37 @@ class Run:
                 path.unlink()
         with suppress(OSError):  # It holds what is not ours.
             self._temporary.rmdir()
+
+    def to_datasets(self, cache_dir: str | Path | None = None) -> DatasetDict:
+        """The documents of a finished run as a `datasets.DatasetDict`: a `Dataset` for each split.
+
+        The splits are ``train``, ``validation`` and ``test`` as documents were held out; all is ``train`` in
+        a run without shards. Of a run of few documents, whose text is held out in sections of each one, the
+        split is called ``sections``. Columns are those of ``documents/``. Memory does not grow with the run:
+        the library writes the rows to its cache once, and maps them from there.
+
+        Args:
+            cache_dir: where the library keeps them; its usual cache without it.
+
+        >>> from tempfile import mkdtemp
+        >>> from corpuskit import Files, build_corpus
+        >>> folder = Path(mkdtemp())
+        >>> _ = (folder / "note.txt").write_text("A note.")
+        >>> result = build_corpus([Files(path=str(folder), label="notes")], out=mkdtemp())
+        >>> Run.open_finished(result.folder).to_datasets(cache_dir=mkdtemp())["train"][0]["text"]
+        'A note.'
+
+        Raises:
+            RunError: the build is not finished, or a file of documents is damaged.
+            EmptyError: there is no document.
+        """
+        from corpuskit.run.to_datasets import document_files, documents_as_datasets
+
+        run = Run.open_finished(self.folder)
+        found = document_files(run.records())
+        for output in found:
+            run.check(output)
+        return documents_as_datasets(run.folder, found, cache_dir)
 
     # -------------------------------------------------------------------------------- life of a run
     @classmethod

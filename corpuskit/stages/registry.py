@@ -22,6 +22,7 @@ BUILT_IN = {
     "wikipedia": "corpuskit.sources.wikipedia.source:Wikipedia",
     "gutenberg": "corpuskit.sources.gutenberg.source:Gutenberg",
     "files": "corpuskit.sources.files.files:Files",
+    "datasets": "corpuskit.sources.datasets.source:Datasets",
     "unicode": "corpuskit.stages.normalize.unicode:Unicode",
     "whitespace": "corpuskit.stages.normalize.whitespace:Whitespace",
     "lowercase": "corpuskit.stages.normalize.classical:Lowercase",

@@ -81,6 +81,17 @@ def list_files(folder: str) -> tuple[list[str], list[str]]:
     return files, sorted(hidden)
 
 
+def names_below(folder: Path) -> list[str]:
+    """Relative names of all files below a folder that are not hidden, in order."""
+    found: list[str] = []
+    for root, folders, files in os.walk(folder):
+        folders[:] = sorted(each for each in folders if not each.startswith("."))
+        found += [
+            (Path(root) / each).relative_to(folder).as_posix() for each in files if not each.startswith(".")
+        ]
+    return sorted(found)
+
+
 def base_name(place: str) -> str:
     """The last piece of a path or URI."""
     return unquote(place.rstrip("/").rpartition("/")[2]) if is_uri(place) else os.path.basename(place)

@@ -178,12 +178,16 @@ def evaluator_of(learner: Learner) -> Evaluator:
     return Evaluator(learner.task, learner.parallel, learner.place, learner.micro_rows, learner.answers_of)
 
 
+def usual_warmup(steps: int) -> int:
+    """Steps over which the learning rate rises where that is not said: a fiftieth of the run, at least 10 and
+    at most 200, and of a short run no more than a quarter."""
+    return min(max(10, steps // 50), 200, max(1, steps // 4))
+
+
 def make_trainer(out: Path, setup: Setup, job: Job[Settings], grid: Grid, began: float) -> Trainer:
     """Put together a run, its weights as they are at the beginning; `began` on the monotonic clock."""
     task, steps = setup.task, setup.steps
     settings = task.settings
-    # A fiftieth of the run, at least 10 and at most 200 steps, and of a short run no more than a quarter.
-    warmup = min(max(10, steps // 50), 200, max(1, steps // 4))
     learner = make_learner(task, setup.weights, grid)
     validation = task.validation(settings.eval_tokens or FINAL_TOKENS)
     # A row that is measured on goes forward only: about a third of the cost of a training row. In a short run
@@ -198,7 +202,7 @@ def make_trainer(out: Path, setup: Setup, job: Job[Settings], grid: Grid, began:
         validation=validation,
         final=task.validation(FINAL_TOKENS),
         intervals=Intervals(
-            warmup=warmup if settings.warmup_steps is None else settings.warmup_steps,
+            warmup=usual_warmup(steps) if settings.warmup_steps is None else settings.warmup_steps,
             validation=settings.eval_every or max(1, steps // _VALIDATIONS, least),
             sample=max(1, steps // _SAMPLES),
             sample_at=settings.sample_at,

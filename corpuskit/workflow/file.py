@@ -28,6 +28,7 @@ import yaml
 
 from corpuskit.build.recipe.recipe import Place, parse
 from corpuskit.errors import SettingError, nearest
+from corpuskit.storage.datasets.words import are_words, words_of
 from corpuskit.storage.places import local_path
 from corpuskit.workflow.sections import SECTIONS
 from corpuskit.workflow.step import Makes, Read, Step
@@ -253,6 +254,9 @@ class _Reader:
     ) -> Read | None:
         """What a setting names: an earlier step, a file of one, a place outside; None for no place at all."""
         section = SECTIONS[step.section]
+        if written.startswith("{") and are_words(written):
+            lies = step.base / words_of(written).path
+            return Read(key, written, None, lies) if lies.exists() else None
         head, _, rest = written.partition("/")
         if head in made:
             wanted = section.accepts.get(key)

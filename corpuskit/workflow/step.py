@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -170,6 +171,8 @@ class Section(ABC):
             for each in value if isinstance(value, list) else [value]:
                 if isinstance(each, str):
                     yield key, each
+                elif isinstance(each, dict):  # A data set by its words.
+                    yield key, json.dumps(each)
 
     def is_no_place(self, key: str, written: str) -> bool:
         """Whether a setting of `accepts` names something else here, as a recipe that ships."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import time
 from abc import abstractmethod
@@ -12,6 +13,7 @@ from typing import Any, ClassVar
 
 from corpuskit.build.forecast.dry_run import size
 from corpuskit.errors import SettingError, TrainError, counted, nearest
+from corpuskit.storage.datasets.words import are_words
 from corpuskit.storage.files import UNFINISHED, read_sealed, remove_files
 from corpuskit.storage.ownership import EXPORT, TEACHER, kind_of_folder
 from corpuskit.workflow.digest import bytes_of, digest_of, model_digest, plain
@@ -185,7 +187,7 @@ class Finetune(Training):
     def is_no_place(self, key: str, written: str) -> bool:
         """A data set of the Hub, and a share of the data."""
         if key == "data":
-            return written.startswith("hf:")
+            return are_words(written)
         if key in ("validation", "test"):
             return written.replace(".", "", 1).isdigit()
         return super().is_no_place(key, written)
@@ -220,9 +222,11 @@ class Finetune(Training):
         """What `finetune` would be called with: of questions those that are to be taught."""
         from corpuskit.workflow.questions import TRAIN
 
-        paths = step.all("data")
-        if not paths:
-            return str(step.values["data"])
+        paths, written = step.all("data"), step.values["data"]
+        if isinstance(written, dict):
+            return json.dumps(written | ({"path": str(paths[0])} if paths else {}))
+        if not paths or are_words(written):
+            return str(written)
         return str(paths[0] / TRAIN if (paths[0] / TRAIN).is_file() else paths[0])
 
 

@@ -287,7 +287,7 @@ def test_a_tokenizer_of_whatever_a_build_reads(corpus: Path, finished: Path, tmp
 @pytest.mark.parametrize(
     ("words", "code", "hint"),
     [
-        (["notes.txt", "--source", "unicode"], 2, "Known: files, gutenberg, wikipedia"),
+        (["notes.txt", "--source", "unicode"], 2, "Known: datasets, files, gutenberg, wikipedia"),
         (["notes.txt", "--source", "wikipedai"], 2, "wikipedia"),
         (["notes.txt", "--set", "include"], 2, "has no '='"),
         (["notes.txt", "--set", "include=[a"], 2, "is no YAML"),

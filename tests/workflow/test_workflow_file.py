@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from corpuskit.errors import SettingError
+from corpuskit.storage.datasets.words import Words, words_of
 from corpuskit.workflow.file import Workflow, load_workflow
+from corpuskit.workflow.training import Finetune
 
 Write = Callable[..., Path]
 Steps = list[dict[str, Any]]
@@ -28,6 +30,26 @@ def test_a_step_knows_what_it_reads(write: Write, steps: Steps, tmp_path: Path) 
     assert tuned.one("from") == tmp_path / "out" / "base"
     recipe = flow.step("corpus").reads[0]
     assert (recipe.step, recipe.path.name) == (None, "recipe.yaml")
+
+
+def test_data_by_the_words_of_a_data_set(write: Write, steps: Steps, tmp_path: Path) -> None:
+    """A folder is taken from where the file lies and is something that the step reads; a name is no place."""
+
+    def tuned(data: Any) -> Any:
+        step = {"finetune": "tuned", "from": "base", "data": data, "task": "classify", "steps": 2}
+        return load_workflow(write([*steps[:2], step]), tmp_path / "out").step("tuned")
+
+    def given(step: Any) -> Words:
+        return words_of(Finetune().data(step))
+
+    folder = write(steps).parent / "reviews"
+    folder.mkdir()
+    step = tuned({"path": "reviews", "split": "train"})
+    assert step.all("data") == [folder]
+    assert given(step) == Words(str(folder), split="train")
+    for data in ({"path": "owner/reviews", "name": "en"}, "hf:owner/reviews:en"):
+        assert tuned(data).all("data") == []
+        assert given(tuned(data)) == Words("owner/reviews", "en")
 
 
 def refusal(write: Write, steps: Any, tmp_path: Path, **more: Any) -> SettingError:

@@ -163,7 +163,7 @@ def _override(values: dict[str, Any], override: str) -> None:
         what = "a list" if isinstance(here, list) else f"{here!r}, which has no settings,"
         raise SettingError(f"--set {override!r}: names {what}", remedy="Name a setting inside an item.")
     # A path typed at a prompt is meant from where one stands; one in the recipe from the recipe's folder.
-    here[words[-1]] = _from_here(value) if _is_location(words, value) else value
+    here[words[-1]] = _from_here(words, value) if _is_location(words, value) else value
 
 
 def _is_location(words: Sequence[str], value: Any) -> bool:
@@ -177,12 +177,17 @@ def _is_location(words: Sequence[str], value: Any) -> bool:
     return registry.fits(owner, (Settings,)) and words[-1] in registry.find(owner).locations()
 
 
-def _from_here(value: Any) -> Any:
+def _from_here(words: Sequence[str], value: Any) -> Any:
     """The absolute path of a location, or of each of a list of them; what is no plain path stays."""
     if isinstance(value, list):
-        return [_from_here(item) for item in value]
+        return [_from_here(words, item) for item in value]
     given = isinstance(value, str) and value and not value.startswith(("${", "~")) and not is_uri(value)
-    return os.path.abspath(value) if given else value
+    if not given:
+        return value
+    owner = words[-2] if len(words) > 1 else ""
+    kind = registry.find(owner) if registry.is_registered(owner) else Settings
+    found = kind.located(value, os.getcwd())
+    return os.path.abspath(found) if os.path.isabs(found) else found
 
 
 def _enter(here: Any, word: str, override: str) -> Any:
@@ -315,7 +320,7 @@ class Reader:
         if not text or key not in kind.locations() or text.startswith("~"):
             return text
         if not os.path.isabs(text) and not is_uri(text):
-            return str(self.folder / text)
+            return kind.located(text, str(self.folder))
         return text
 
     def _variable(self, place: Place, name: str) -> str:

@@ -63,8 +63,9 @@ def command(
 ) -> None:
     """Fine-tune a model on labels, answers or texts of your own.
 
-    DATA is a table in CSV, JSON, Parquet or Arrow, a folder of them, a data set of `datasets` (saved, or
-    hf:NAME), or with --task lm text files or a run. What was found in the data is shown before the first
+    DATA is a table in CSV, JSON, Parquet or Arrow, a folder of them, a data set of `datasets` (saved,
+    hf:NAME, or "{path: NAME, split: train}" with the words of a recipe), or with --task lm text files or a
+    run. What was found in the data is shown before the first
     step; columns that it does not find are named by options. Stop it with Ctrl-C (once: it saves) and go on
     with --resume: the result is the same, bit by bit.
 

@@ -113,8 +113,10 @@ def _tag(shell: Shell, tagger: Tagger, data: str, lines: list[str], column: str 
 
 
 def _is_data(data: str) -> bool:
+    from corpuskit.storage.datasets.words import are_words
+
     try:
-        return data.startswith("hf:") or Path(data).exists()
+        return are_words(data) or Path(data).exists()
     except (OSError, ValueError):  # Too long, or with a sign that no name may have: a text.
         return False
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any, Protocol
 
+from corpuskit.documents.batch import SCHEMA
 from corpuskit.documents.reading import Dropped, Quarantined, ReadingBuilder
 from corpuskit.sources import folders
 from corpuskit.storage.files import canonical_json
@@ -30,15 +32,43 @@ class FieldSettings(Protocol):
         """Names of the settings that were given."""
 
 
+def as_mapping(value: Any) -> Any:
+    """What a setting ``keep`` is given as: a list of fields is a mapping of columns called as they are."""
+    if isinstance(value, list | tuple) and all(isinstance(name, str) for name in value):
+        return {name: name for name in value}
+    return value
+
+
+def check_columns(value: dict[str, str]) -> dict[str, str]:
+    """The mapping ``keep`` itself. Raises ValueError for a column that every document has."""
+    taken = {*SCHEMA.names, "cluster", "split"} & value.keys()
+    if taken:
+        name = min(taken)
+        raise ValueError(
+            f"{name!r} is a column of every document; give the field another one: {{own_{name}: {name}}}"
+        )
+    return value
+
+
 class Accept:
     """Takes the rows of the files of a part, one after the other.
 
     Args:
         owner: what messages call the source.
         out: where documents, drops and errors go.
+        source: what ids begin with.
+        text_setting: the setting that names the field of the text, for remedies.
     """
 
-    def __init__(self, settings: FieldSettings, owner: str, out: ReadingBuilder) -> None:
+    def __init__(
+        self,
+        settings: FieldSettings,
+        owner: str,
+        out: ReadingBuilder,
+        source: str = "files",
+        text_setting: str = "text_field",
+    ) -> None:
+        self._source, self._set = source, f"Set {text_setting}"
         self._text_field, self._keep = settings.text_field, tuple(settings.keep.items())
         self._others = (settings.id_field, settings.title_field, settings.url_field, settings.language_field)
         self._label, self._language, self._licence = settings.label, settings.language, settings.licence
@@ -53,9 +83,17 @@ class Accept:
         self._empty: list[str] = []
         self.begin("")
 
-    def begin(self, name: str, *, fields: bool = True) -> None:
-        """Begin with a file, by its relative name; ``fields`` says whether its rows have any."""
-        self._name, self._fields, self._quoted = name, fields, canonical_json(name)
+    def begin(self, name: str, *, fields: bool = True, origin: Mapping[str, str] | None = None) -> None:
+        """Begin with a file, by its relative name.
+
+        Args:
+            fields: whether its rows have any.
+            origin: what its documents say of where they are from, beside the row; its name without it.
+        """
+        self._name, self._fields = name, fields
+        self._facts = {"file": name} if origin is None else dict(origin)
+        # Canonical JSON is cut at the number, since it is made for each row of a corpus.
+        self._before, _, self._after = canonical_json(self._facts | {"row": 0}).rpartition('"row":0')
         self._rows = self._without = 0
         self._known: list[str] = []
 
@@ -66,7 +104,7 @@ class Accept:
         elif self._without == self._rows > 1:
             fields = there_are(self._text_field, self._known)
             what = f"none of {self._rows} rows has the field {self._text_field!r}"
-            self._out.warn(f"{self._owner}: {self._name}: {what}. {fields} Set text_field.")
+            self._out.warn(f"{self._owner}: {self._name}: {what}. {fields} {self._set}.")
 
     def tell(self) -> None:
         """All files are read: say what was counted."""
@@ -88,13 +126,12 @@ class Accept:
         """Keep, drop or quarantine one row."""
         self._rows += 1
         place = f"{self._name}#{row.row}"
-        # Canonical JSON; written out, since it is made for each row of a corpus.
-        origin = f'{{"file":{self._quoted},"row":{row.row}}}'
+        origin = f'{self._before}"row":{row.row}{self._after}'
         if isinstance(row, Damage):
             return self._damaged(row, place, origin)
         if row.decoded is not None:
             _, encoding, flags = row.decoded
-            facts = {"file": self._name, "row": row.row, "encoding": encoding}
+            facts = self._facts | {"row": row.row, "encoding": encoding}
             origin = canonical_json(facts | ({"flags": list(flags)} if flags else {}))
             self._decoded[" ".join((encoding, *flags))] += 1
         text = None
@@ -138,14 +175,14 @@ class Accept:
             return "invalid_utf8", f"{field} holds half of a surrogate pair. Mend the row."
         if text is not None:
             kind = type(text).__name__
-            return "no_text", f"{field} holds {kind}, not a string. Set text_field, or mend the row."
+            return "no_text", f"{field} holds {kind}, not a string. {self._set}, or mend the row."
         known = row.fields()
         self._without += 1
         self._known = self._known or known
         if self._text_field in known:
-            return "no_text", f"{field} is null. Set text_field, or mend the row."
+            return "no_text", f"{field} is null. {self._set}, or mend the row."
         there = there_are(self._text_field, known)
-        return "no_text", f"no {field}. {there} Set text_field, or mend the row."
+        return "no_text", f"no {field}. {there} {self._set}, or mend the row."
 
     def _id(self, value: Any, place: str) -> str:
         """The id of a row: the value of its field, or its place where there is none or it is no id."""
@@ -156,7 +193,7 @@ class Accept:
             if not known or not _encodable(known):
                 known = None
                 self._odd_ids[type(value).__name__] += 1
-        return f"files:{self._label}:{known or place}"
+        return f"{self._source}:{self._label}:{known or place}"
 
 
 def _counted(number: int, what: str) -> str:

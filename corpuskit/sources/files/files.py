@@ -21,20 +21,19 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from pathlib import PurePath
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import pyarrow as pa
 from pydantic import Field, field_validator
 
-from corpuskit.documents.batch import SCHEMA
 from corpuskit.documents.reading import Reading
 from corpuskit.documents.settings import Location
 from corpuskit.errors import InputError
 from corpuskit.sources import folders
-from corpuskit.sources.files.accept import Accept
+from corpuskit.sources.files.accept import Accept, as_mapping, check_columns
 from corpuskit.sources.files.decoding import decode
-from corpuskit.sources.files.saved_datasets import SavedDatasets
 from corpuskit.sources.source import Part, Source
+from corpuskit.storage.datasets.saved import SavedDatasets
 from corpuskit.storage.rows.formats import format_of, read_rows, table_problem
 from corpuskit.storage.rows.row import Wanted
 from corpuskit.storage.streams import size_on_disk
@@ -87,24 +86,8 @@ class Files(Source):
     licence: str = ""
     include: tuple[str, ...] = ()
 
-    @field_validator("keep", mode="before")
-    @classmethod
-    def _as_mapping(cls, value: Any) -> Any:
-        """A list of fields is a mapping of columns that are called as they are."""
-        if isinstance(value, list | tuple) and all(isinstance(name, str) for name in value):
-            return {name: name for name in value}
-        return value
-
-    @field_validator("keep")
-    @classmethod
-    def _check_columns(cls, value: dict[str, str]) -> dict[str, str]:
-        taken = {*SCHEMA.names, "cluster", "split"} & value.keys()
-        if taken:
-            name = min(taken)
-            raise ValueError(
-                f"{name!r} is a column of every document; give the field another one: {{own_{name}: {name}}}"
-            )
-        return value
+    _as_mapping = field_validator("keep", mode="before")(as_mapping)
+    _check_columns = field_validator("keep")(check_columns)
 
     @property
     def columns(self) -> Mapping[str, pa.DataType]:  # type: ignore[override]

@@ -72,13 +72,7 @@ def column_problem(path: str, name: str, kind: str, wanted: Wanted) -> InputErro
     A file that is damaged is no problem of its columns: it is reported when it is read.
     """
     try:
-        if kind == "parquet":
-            with arrow_file(path) as file:
-                schema = pq.read_schema(file)
-        else:
-            with arrow_file(path) as file:
-                schema, _ = open_batches(file)
-        _columns(schema, name, wanted)
+        _columns(schema_of(path, kind), name, wanted)
     except InputError as error:
         return error
     except DAMAGE:
@@ -103,6 +97,36 @@ def _damaged(path: str, name: str, what: str, error: BaseException, size: int) -
     return Damage(0, "corrupt", message, size)
 
 
+def schema_of(path: str, kind: str) -> pa.Schema:
+    """The columns of a table, ``parquet`` or ``datasets`` (Arrow). Raises one of `DAMAGE` if it is none."""
+    with arrow_file(path) as file:
+        return pq.read_schema(file) if kind == "parquet" else open_batches(file)[0]
+
+
+def count_rows(path: str, kind: str) -> int:
+    """Rows of a table by its footer or the heads of its batches. Raises one of `DAMAGE` if it is none."""
+    with arrow_file(path) as file:
+        if kind == "parquet":
+            return int(pq.read_metadata(file).num_rows)
+        return sum(batch.num_rows for batch in open_batches(file)[1])
+
+
+def require_text(schema: pa.Schema, name: str, wanted: Wanted) -> None:
+    """Raise `InputError` for columns among which the wanted text is not, or is of another type."""
+    _columns(schema, name, wanted)
+
+
+def rows_of(batches: Iterator[pa.RecordBatch], name: str, wanted: Wanted) -> Rows:
+    """One row per row of batches that are there. Raises `InputError` as `require_text`."""
+    row, columns, known = 0, dict[str, Place](), list[str]()
+    for batch in batches:
+        if not columns:
+            columns, known = _columns(batch.schema, name, wanted), _names(batch.schema)
+        for first in range(0, batch.num_rows, _ROWS):
+            yield from _batch_rows(batch.slice(first, _ROWS), row, name, wanted, columns, known)
+            row += min(_ROWS, batch.num_rows - first)
+
+
 # ------------------------------------------------------------------------------------------------ columns
 def _columns(schema: pa.Schema, name: str, wanted: Wanted) -> dict[str, Place]:
     """The wanted columns that are there, by what they are asked for as.
@@ -116,12 +140,38 @@ def _columns(schema: pa.Schema, name: str, wanted: Wanted) -> dict[str, Place]:
         if asked and (place := _find(schema, asked, name)):
             found[asked] = place
     if wanted.text not in found:
-        remedy = f"Set text_field. {there_are(wanted.text, _names(schema))}"
+        remedy = f"Set {wanted.setting}. {there_are(wanted.text, _names(schema))}"
         raise InputError(f"{name}: no column {wanted.text!r}", remedy=remedy)
     kind = _plain_type(_type(schema, found[wanted.text]))
-    if kind not in (*_STRINGS, *_BYTES):
-        raise InputError(f"{name}: column {wanted.text!r} holds {kind}, not text", remedy="Set text_field.")
+    # Of a column without a value nothing is known but that its rows have no text.
+    if kind not in (*_STRINGS, *_BYTES, pa.null()):
+        texts = ", ".join(_text_columns(schema)) or "none"
+        remedy = f"Set {wanted.setting}. Columns of text: {texts}."
+        raise InputError(f"{name}: column {wanted.text!r} holds {in_words(kind)}, not text", remedy=remedy)
     return found
+
+
+def _text_columns(schema: pa.Schema) -> list[str]:
+    """Names of the columns that hold text, those inside others with a dot."""
+    names = []
+    for field in schema:
+        within = field.type if pa.types.is_struct(field.type) else ()
+        inner = [(f"{field.name}.{each.name}", each.type) for each in within] or [(field.name, field.type)]
+        names += [name for name, kind in inner if _plain_type(kind) in _STRINGS]
+    return names
+
+
+def in_words(kind: pa.DataType) -> str:
+    """A type as a person says it.
+
+    >>> in_words(pa.list_(pa.string())), in_words(pa.struct({"en": pa.string()})), in_words(pa.int64())
+    ('list of string', 'fields en', 'int64')
+    """
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        return f"list of {in_words(kind.value_type)}"
+    if pa.types.is_struct(kind):
+        return f"fields {', '.join(field.name for field in kind)}"
+    return str(kind)
 
 
 def _find(fields: pa.Schema | pa.StructType, asked: str, name: str) -> Place:

@@ -334,7 +334,8 @@ def _columns(records: Records, name: str, wanted: Wanted) -> _Columns | None:
     places = {column: _place(column, names, name) for column in (wanted.text, *wanted.others)}
     if places[wanted.text] is None:
         remedy = (
-            "Set text_field to one of these or to a column's number; header: false if none names columns."
+            f"Set {wanted.setting} to one of these or to a column's number;"
+            " header: false if none names columns."
         )
         known = there_are(wanted.text, names)
         message = f"{name}: no column {wanted.text!r} with commas, semicolons, tabs or bars between cells"

@@ -48,6 +48,7 @@ class Wanted:
         decode: decodes what is not UTF-8; without it UTF-16 and UTF-32 with a byte order mark are read, and
             the rest is damage.
         encoding: what a text file is in, where that was told; found out otherwise.
+        setting: the setting that names the field of the text, for remedies.
     """
 
     text: str
@@ -55,6 +56,7 @@ class Wanted:
     header: bool = True
     decode: Decode | None = None
     encoding: str = ""
+    setting: str = "text_field"
 
 
 @dataclass(slots=True)

@@ -50,14 +50,14 @@ class Classification:
         """Two passes: one counts labels and copies and refuses what cannot be learnt, the other encodes."""
         columns = columns_of(open_data(data, settings), settings)
         account, sides = Account(), Sides(settings)
-        counter = LabelCounter(
-            columns.keys["label"], several=settings.several is not None, separator=settings.several or ""
-        )
+        label, several = columns.keys["label"], settings.several
+        classes = columns.table.classes.get(label)
+        counter = LabelCounter(label, several is not None, several or "", classes=classes)
         numbers: dict[str, int] = {}
         for row in labelled_rows(columns, account):
             counter.add(row.label, row.place)
-            label = numbers.setdefault(str(row.label).strip(), len(numbers))
-            sides.add(row.place, *row.texts, label=label)
+            number = numbers.setdefault(str(row.label).strip(), len(numbers))
+            sides.add(row.place, *row.texts, label=number)
         labels = counter.finish()
         told = [*columns.table.told, *columns.told, *labels.told, _shown(labels), *account.sentences()]
         told += sides.finish()
@@ -134,7 +134,11 @@ def texts_of(
 def labelled_rows(columns: Columns, account: Account) -> Iterator[LabelledRow]:
     """The rows that have a text; what is left out, and what is odd, the account takes up."""
     names = ("text", "pair") if "pair" in columns.keys else ("text",)
+    has_classes = columns.keys["label"] in columns.table.classes
     for row in columns.texts(account, names):
+        if has_classes and row.values["label"] is None:
+            account.leave("there is no label: class -1", row.place)
+            continue
         texts = tuple(str(row.values[name]) for name in names)
         yield LabelledRow(texts, row.values["label"], row.place)
 
@@ -234,7 +238,8 @@ class _Encoder:
 
     def require_all_labels(self) -> None:
         """Raise SettingError where a label cannot be learnt: no row of it is learnt from."""
-        missing = [n for n, count in zip(self._labels.names, self._learnt, strict=True) if not count]
+        each = zip(self._labels.names, self._labels.counts, self._learnt, strict=True)
+        missing = [name for name, rows, learnt in each if rows and not learnt]
         if missing and not self._labels.several:
             raise SettingError(
                 f"label {missing[0]!r} stands in held-out rows alone: there is none to learn it from",

@@ -9,10 +9,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from corpuskit.storage.datasets.words import are_words, words_of
 from corpuskit.storage.files import UNFINISHED, sha256_file, sha256_json, writing
-from corpuskit.storage.places import local_path
-from corpuskit.train.data.tables.files import names_below
-from corpuskit.train.data.tables.hub import HUB
+from corpuskit.storage.places import local_path, names_below
 from corpuskit.train.tune.sides import SIDES, remove_examples
 from corpuskit.train.tune.texts import SHARDS, remove_shards
 
@@ -50,8 +49,11 @@ def given(data: str) -> dict[str, str | None]:
 
     The latter is None where there is nothing to read: of a name at the Hub, and of data that are gone.
     """
-    if data.startswith(HUB):
-        return {"name": data, "sha256": None}
+    if are_words(data):
+        words = words_of(data)
+        if not words.named(data).is_local:
+            return {"name": f"hf:{words.path}{f':{words.name}' if words.name else ''}", "sha256": None}
+        data = words.path
     path = local_path(data).expanduser()
     if path.is_dir():
         digests = {name: sha256_file(path / name) for name in names_below(path)}

@@ -104,7 +104,8 @@ def find_columns(
         SettingError: a column is not there, stands twice, or one column is given for two things; the columns
             that are there are named.
     """
-    asked = {name: str(column) for name, column in (given or {}).items() if column is not None}
+    told_with = {name: column for name, column in table.given.items() if name in wanted}
+    asked = told_with | {name: str(column) for name, column in (given or {}).items() if column is not None}
     for name in asked:
         if name not in wanted:
             raise SettingError(f"no column is wanted as {name!r}", remedy=f"Wanted: {', '.join(wanted)}.")

@@ -17,6 +17,7 @@ from typing import Any
 
 from corpuskit.errors import EmptyError, InputError, SettingError, counted
 from corpuskit.storage import streams
+from corpuskit.storage.datasets.words import are_words
 from corpuskit.storage.places import local_path
 from corpuskit.storage.rows.formats import format_of
 from corpuskit.storage.rows.text import BOM, Lines
@@ -104,7 +105,7 @@ def read_conll(
         raise SettingError(f"scheme {scheme!r} is not known", remedy=f"Known: {', '.join(SCHEMES)}.")
     codec, name = known_encoding(encoding), Path(path).name
     kind = format_of(name)
-    if (kind and kind != "text") or str(path).startswith("hf:") or Path(path).is_dir():
+    if (kind and kind != "text") or are_words(str(path)) or Path(path).is_dir():
         table = open_table(path, encoding=encoding)
         given = {key: value for key, value in (("words", word), ("tags", tag)) if value is not None}
         found = find_columns(table, {"words": WORDS, "tags": TAGS}, given)
@@ -131,7 +132,7 @@ def read_words(
     """
     codec, name = known_encoding(encoding), Path(path).name
     kind = format_of(name)
-    if not ((kind and kind != "text") or str(path).startswith("hf:") or Path(path).is_dir()):
+    if not ((kind and kind != "text") or are_words(str(path)) or Path(path).is_dir()):
         path = str(local_path(path))
         (column, _, universal), _ = _choose(path, name, codec, word, None, tagged=False)
         for sentence in _read_columns(path, name, codec, column, column, universal):

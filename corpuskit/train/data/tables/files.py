@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
 
 from corpuskit.errors import InputError, SettingError, nearest
-from corpuskit.storage.places import local_path, plain_name
+from corpuskit.storage.datasets.saved import is_saved, splits_of, state_of
+from corpuskit.storage.places import local_path, names_below, plain_name
 from corpuskit.storage.rows.formats import format_of
 
 SPLITS = {
@@ -22,7 +20,6 @@ SPLITS = {
 """Splits, and how they are called in names of files."""
 _TABLES = ("jsonl", "csv", "parquet", "datasets")
 _SHOWN = 6
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -126,23 +123,11 @@ def _near(path: Path) -> str:
     return f"{hint} " if hint.startswith("Did") else ""
 
 
-def names_below(folder: Path) -> list[str]:
-    """Relative names of all files below a folder that are not hidden, in order."""
-    found: list[str] = []
-    for root, folders, files in os.walk(folder):
-        folders[:] = sorted(each for each in folders if not each.startswith("."))
-        found += [
-            (Path(root) / each).relative_to(folder).as_posix() for each in files if not each.startswith(".")
-        ]
-    return sorted(found)
-
-
 def _of_folder(folder: Path, split: str | None) -> Found:
-    if (folder / "dataset_dict.json").is_file():
-        there = _dict_splits(folder)
+    if there := splits_of(folder):
         chosen = choose_split(str(folder), there, split)
         return _saved(folder / chosen, chosen, _others(there, chosen))
-    if (folder / "state.json").is_file() and (folder / "dataset_info.json").is_file():
+    if is_saved(folder):
         found = _saved(folder, "", ())
         if split is not None and known_split(split) != known_split(found.split):
             message = f"{folder}: no split {split!r}: it is one data set, split {found.split or 'not told'}"
@@ -177,32 +162,8 @@ def _others(there: Sequence[str], chosen: str) -> tuple[str, ...]:
     )
 
 
-def _dict_splits(folder: Path) -> list[str]:
-    splits = _document(folder / "dataset_dict.json", lambda document: list(map(str, document["splits"])))
-    if not splits:
-        raise InputError(
-            f"{folder / 'dataset_dict.json'}: it names no split", remedy="Save the data set again."
-        )
-    return splits
-
-
 def _saved(folder: Path, split: str, told: tuple[str, ...]) -> Found:
     """The Arrow files of one saved data set: those of its state, not the caches that lie beside them."""
-
-    def read(document: dict[str, Any]) -> tuple[list[str], str]:
-        return [str(each["filename"]) for each in document["_data_files"]], str(document.get("_split") or "")
-
-    names, own = _document(folder / "state.json", read)
-    if missing := [name for name in names if not (folder / name).is_file()]:
-        message = f"{folder / 'state.json'}: names {plain_name(missing[0])}, which is not there"
-        raise InputError(message, remedy="Save the data set again.")
-    return Found(tuple((str(folder / name), name) for name in names), True, split or own, told)
-
-
-def _document(path: Path, read: Callable[[dict[str, Any]], T]) -> T:
-    """What a JSON document says; raises InputError, naming it, if it does not."""
-    try:
-        return read(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError, LookupError, TypeError, RecursionError) as error:
-        message = f"{path}: it does not describe a saved data set: {error!r}"
-        raise InputError(message, remedy="Save the data set again.") from error
+    state = state_of(folder)
+    files = tuple((str(folder / name), name) for name in state.files)
+    return Found(files, True, split or state.split, told)

@@ -1,70 +1,82 @@
-"""Data sets by the name that the Hugging Face Hub knows them by: from its cache, or from the Hub itself."""
+"""Data sets by the words of the library `datasets`, as a recipe has them, as tables to be fine-tuned on."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from dataclasses import dataclass, replace
+from os.path import basename
+from pathlib import Path
 
-import pyarrow as pa
-
-from corpuskit.errors import EmptyError, InputError, SettingError
+from corpuskit.errors import InputError
+from corpuskit.storage.datasets import hub
+from corpuskit.storage.datasets.features import class_names, noted_features
+from corpuskit.storage.datasets.find import Found, Named, chosen_splits, stream
+from corpuskit.storage.datasets.words import Words
+from corpuskit.storage.files import sha256_file, sha256_json
 from corpuskit.train.data.tables.files import choose_split
-from corpuskit.train.data.tables.records import Batches, ColumnFile, class_names, said
-
-HUB = "hf:"
-"""What the names of such data sets begin with: ``hf:NAME`` or ``hf:NAME:CONFIG``."""
-_BATCH = 256
+from corpuskit.train.data.tables.records import Batches, ColumnFile, arrow_table, said
 
 
-def hub_table(data: str, split: str | None) -> ColumnFile:
-    """A data set through `datasets.load_dataset`, which asks the Hub, or its cache where there is no net.
+@dataclass(frozen=True)
+class Tables:
+    """A data set as it was found.
+
+    Attributes:
+        files: paths and names of its files, to be opened by what they hold; or tables that are open.
+        told: which split is read, in sentences.
+    """
+
+    files: tuple[tuple[str, str], ...]
+    open: tuple[ColumnFile, ...]
+    told: tuple[str, ...]
+
+
+def named_tables(data: str, words: Words, split: str | None) -> Tables:
+    """The files or tables of a data set; what the Hub has is brought into the library's cache.
+
+    Args:
+        split: the split, by any of the words for it; that of ``words`` comes first, then train.
 
     Raises:
-        SettingError: no name, or no such split.
+        SettingError: no such split, configuration or revision.
         InputError: it could not be had; the remedy says how without a net.
     """
-    name, _, config = data.removeprefix(HUB).partition(":")
-    if not name:
-        raise SettingError(f"{data}: no data set is named", remedy="Say hf:NAME, or hf:NAME:CONFIG.")
-    loaded = _load(data, name, config)
-    there = sorted(loaded)
-    chosen = choose_split(data, there, split)
-    dataset = loaded[chosen]
-    if not len(dataset):
-        raise EmptyError(
-            f"{data}: split {chosen!r} has no row",
-            remedy="Save another split by itself, and give its folder.",
-        )
+    named = words.named(data)
+    found = hub.find(named, fetch=True)
+    there = list(found.splits)
+    chosen = chosen_splits(data, there, words.split) if words.split else [choose_split(data, there, split)]
+    others = [each for each in there if each not in chosen]
+    several = f"splits {', '.join(chosen)} are read" if len(chosen) > 1 else f"split {chosen[0]!r} is read"
+    told = (several + f"; there are also {', '.join(others)}" * bool(others),)
+    if found.kind:
+        files = tuple((path, basename(path)) for each in chosen for path in found.splits[each])
+        return Tables(files, (), told)
+    if found.revision:
+        return Tables((), tuple(_cached(named, found, chosen)), (*told, f"revision {found.revision}"))
+    return Tables((), tuple(_streamed(named, each, found.splits[each]) for each in chosen), told)
+
+
+def _cached(named: Named, found: Found, chosen: list[str]) -> Iterator[ColumnFile]:
+    """Splits of a data set of the Hub, out of the library's cache."""
+    cached = hub.in_cache(replace(named, revision=found.revision, name=found.name))
+    if cached is None:
+        message = f"{named.owner}: it was fetched and is not in the cache of `datasets`"
+        raise InputError(message, remedy="Give the folder of `load_dataset(...).save_to_disk(FOLDER)`.")
+    for split in chosen:
+        for path in cached.files[split]:
+            yield arrow_table(path, basename(path), cached.features)
+
+
+def _streamed(named: Named, split: str, files: tuple[str, ...]) -> ColumnFile:
+    """A split of files that the library alone can read."""
+    schema = next(iter(stream(named, split))).schema
 
     @contextmanager
     def opened(columns: list[str] | None) -> Iterator[Batches]:
-        chosen_columns = dataset if columns is None else dataset.select_columns(columns)
-        yield _batches(chosen_columns.with_format("arrow"))
+        batches = stream(named, split)
+        yield batches if columns is None else (batch.select(columns) for batch in batches)
 
-    classes = class_names(dataset.features.to_dict())
-    others = [each for each in there if each != chosen]
-    told = [f"split {chosen!r} is read" + f"; there are also {', '.join(others)}" * bool(others)]
-    names, sentences = tuple(dataset.column_names), (*told, *said(classes))
-    return ColumnFile(data, names, opened, classes, sentences, stamp=str(dataset._fingerprint))
-
-
-def _batches(dataset: Any) -> Iterator[pa.RecordBatch]:
-    for table in dataset.iter(batch_size=_BATCH):
-        yield from table.combine_chunks().to_batches()
-
-
-def _load(data: str, name: str, config: str) -> Any:
-    """All splits of a data set by name."""
-    import datasets
-
-    datasets.disable_progress_bars()
-    try:
-        return datasets.load_dataset(name, config or None)
-    except Exception as error:  # Of the Hub, of the net, of the reader of whatever the data set is made of.
-        why = " ".join(str(error).split()) or type(error).__name__
-        remedy = (
-            "Check name and configuration. Without a net: load it once where there is one, save it with "
-            "`datasets.load_dataset(NAME).save_to_disk(FOLDER)`, and give FOLDER."
-        )
-        raise InputError(f"{data}: it cannot be loaded: {why[:300]}", remedy=remedy) from error
+    classes = class_names(noted_features(schema))
+    stamp = sha256_json([sha256_file(Path(path)) for path in files])
+    return ColumnFile(named.owner, tuple(schema.names), opened, classes, tuple(said(classes)), stamp=stamp)

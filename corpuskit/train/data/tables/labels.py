@@ -2,7 +2,7 @@
 
 A label is a name, never a quantity: the number 1 of JSON and the text "1" are one label, and so are "ham" and
 "ham ". Names are ordered as texts by their code points, whatever the order of the rows, so that the outputs
-of two models over the same labels compare.
+of two models over the same labels compare; those of a data set that names its classes as it does.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Labels:
     """The labels that a model tells apart.
 
     Attributes:
-        names: their names, sorted by code points.
+        names: their names, sorted by code points, or in the order that a data set tells.
         counts: rows of each, in the order of the names.
         rows: rows that were counted.
         unlabelled: rows without any label (of several labels a row alone).
@@ -116,13 +116,15 @@ class LabelCounter:
         column: how messages call the column.
         several: whether a row may have several labels, or none.
         separator: between several labels of one cell; lists need none.
-        names: the only labels, where that is told (or the data set tells it): others are errors.
+        names: the only labels, where that is told: others are errors.
+        classes: the labels as a data set names its classes: in this order, whether a row has them or not.
     """
 
     column: str = "label"
     several: bool = False
     separator: str = ""
     names: Sequence[str] | None = None
+    classes: Sequence[str] | None = None
     rows: int = 0
     _counts: Counter[str] = field(default_factory=Counter)
     _kinds: dict[str, set[str]] = field(default_factory=dict)
@@ -163,6 +165,11 @@ class LabelCounter:
         told = self._told()
         self._require_labels(told)
         names = sorted(set(self._counts) if self.names is None else {str(clean(n)) for n in self.names})
+        if self.classes is not None:
+            classes = list(dict.fromkeys(str(clean(name)) for name in self.classes))
+            names = [*classes, *(name for name in names if name not in classes)]
+            if unmet := [name for name in classes if not self._counts[name]]:
+                told.append(f"classes of the data set that no row has: {', '.join(map(repr, unmet))}")
         counts = tuple(self._counts[name] for name in names)
         found = Labels(
             tuple(names), counts, self.rows, self._none.count, self.several, self.separator, tuple(told)

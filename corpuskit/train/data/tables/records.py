@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from corpuskit.errors import EmptyError, InputError
+from corpuskit.storage.datasets.features import class_name, class_names, noted_features
 from corpuskit.storage.files import sha256_file, sha256_json
 from corpuskit.storage.rows.arrow import DAMAGE, open_batches, plain
 from corpuskit.storage.rows.json_rows import read_json
@@ -171,15 +171,7 @@ class ColumnFile:
 
 def _named(values: list[Any], classes: tuple[str, ...] | None) -> list[Any]:
     """Values of a column of class labels by their names, lists of them too; -1 is none."""
-    return values if classes is None else [_class_name(value, classes) for value in values]
-
-
-def _class_name(value: Any, classes: tuple[str, ...]) -> Any:
-    if isinstance(value, list):
-        return [_class_name(each, classes) for each in value]
-    if isinstance(value, int):
-        return classes[value] if 0 <= value < len(classes) else None if value == -1 else str(value)
-    return value
+    return values if classes is None else [class_name(value, classes) for value in values]
 
 
 def parquet_file(path: str, name: str) -> ColumnFile:
@@ -226,7 +218,7 @@ def _column_file(
 ) -> ColumnFile:
     if rows == 0:
         raise EmptyError(f"{name}: no row: its columns are {', '.join(schema.names) or 'none'}", remedy="")
-    classes = class_names(features if features is not None else _noted(schema))
+    classes = class_names(features if features is not None else noted_features(schema))
     return ColumnFile(name, tuple(schema.names), opened, classes, tuple(said(classes)), path)
 
 
@@ -234,33 +226,6 @@ def said(classes: Mapping[str, tuple[str, ...]]) -> Iterator[str]:
     """Sentences that say which columns hold numbers of classes, and how these are called."""
     for column, names in classes.items():
         yield f"column {column!r} holds numbers of classes, read by their names: {', '.join(names)}"
-
-
-def class_names(features: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
-    """Names of classes by column, from features as `datasets` writes them down, those of lists too."""
-    found: dict[str, tuple[str, ...]] = {}
-    for column, feature in features.items():
-        inner = feature
-        while True:
-            if isinstance(inner, list) and len(inner) == 1:
-                inner = inner[0]
-            elif isinstance(inner, Mapping) and isinstance(inner.get("feature"), Mapping):
-                inner = inner["feature"]
-            else:
-                break
-        names = inner.get("names") if isinstance(inner, Mapping) else None
-        if isinstance(inner, Mapping) and inner.get("_type") == "ClassLabel" and isinstance(names, list):
-            found[column] = tuple(map(str, names))
-    return found
-
-
-def _noted(schema: pa.Schema) -> Mapping[str, Any]:
-    """The features that `datasets` notes in the schema of what it writes; none where it did not."""
-    try:
-        noted = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
-    except (KeyError, ValueError, TypeError):
-        return {}
-    return noted if isinstance(noted, Mapping) else {}
 
 
 def _unreadable(path: str, name: str, what: str, error: BaseException) -> InputError:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 from corpuskit.errors import EmptyError, InputError, SettingError, counted
 from corpuskit.storage import streams
+from corpuskit.storage.datasets.words import are_words, words_of
 from corpuskit.storage.files import sha256_json
 from corpuskit.storage.rows.formats import format_of
 from corpuskit.storage.rows.text import marked
@@ -21,8 +22,8 @@ from corpuskit.storage.streams import BrokenStreamError, what_it_is
 from corpuskit.train.data.tables.delimited import DelimitedFile
 from corpuskit.train.data.tables.encodings import known_encoding, require_text
 from corpuskit.train.data.tables.files import find_files
-from corpuskit.train.data.tables.hub import HUB, hub_table
-from corpuskit.train.data.tables.records import JsonFile, arrow_table, parquet_file
+from corpuskit.train.data.tables.hub import named_tables
+from corpuskit.train.data.tables.records import ColumnFile, JsonFile, arrow_table, parquet_file
 from corpuskit.train.data.tables.row import Account, Problem, Row
 from corpuskit.train.data.tables.shape import find_shape, known_delimiter
 
@@ -70,6 +71,7 @@ class Table:
         keys: by what `Row.values` knows them: their names, or ``#3`` for the third where a name is empty or
             stands twice.
         told: what was found out (delimiter, header, split, names of classes), in sentences.
+        given: columns that were told with the data: what each is, and its name.
     """
 
     name: str
@@ -77,6 +79,7 @@ class Table:
     columns: tuple[str, ...]
     keys: tuple[str, ...]
     told: tuple[str, ...] = ()
+    given: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def first_row(self) -> tuple[str, ...]:
@@ -89,6 +92,12 @@ class Table:
         """Why the first row was taken for data; ``""`` where it was not, or where that was told."""
         file = self.files[0]
         return file.shape.doubt if isinstance(file, DelimitedFile) else ""
+
+    @property
+    def classes(self) -> Mapping[str, tuple[str, ...]]:
+        """Names of classes by column, where the data set tells them (`datasets.ClassLabel`)."""
+        file = self.files[0]
+        return file.classes if isinstance(file, ColumnFile) else {}
 
     def fingerprint(self) -> str:
         """A sha256, in hex, over the contents of all files and how they are read; paths are no part of it."""
@@ -147,7 +156,8 @@ def open_table(
     encoding: str | None = None,
     split: str | None = None,
 ) -> Table:
-    """Open a table: a file, several, a folder of them, a saved data set, or ``hf:NAME[:CONFIG]``.
+    """Open a table: a file, several, a folder of them, a saved data set, ``hf:NAME[:CONFIG]``,
+    or a data set by the words of a recipe, ``{path: NAME, split: train}``.
 
     A file is read by what it holds, then by its ending: Parquet, Arrow (stream or file), JSON (a list or
     lines), delimited cells, else lines of text, in one column ``text``. Text files may be compressed (.gz
@@ -168,24 +178,29 @@ def open_table(
         EmptyError: there is no row.
         SettingError: an encoding, delimiter or split that is not known, or that does not apply.
     """
-    if isinstance(data, str) and data.startswith(HUB):
-        loaded = hub_table(data, split)
-        return Table(data, (loaded,), loaded.columns, loaded.keys, loaded.told)
     codec, parted = known_encoding(encoding), known_delimiter(delimiter)
-    found = find_files(data, split)
     options = {"delimiter": parted, "header": header, "columns": columns}
-    if found.saved:
-        files: list[TableFile] = [arrow_table(path, name) for path, name in found.files]
+    words = words_of(data) if isinstance(data, str) and are_words(data) else None
+    if words is not None:
+        tables = named_tables(str(data), words, split)
+        files: list[TableFile] = [*tables.open]
+        files += [_open_file(path, name, codec, options) for path, name in tables.files]
+        told = [*tables.told]
     else:
-        files = [_open_file(path, name, codec, options) for path, name in found.files]
+        found = find_files(data, split)
+        told = [*found.told]
+        if found.saved:
+            files = [arrow_table(path, name) for path, name in found.files]
+        else:
+            files = [_open_file(path, name, codec, options) for path, name in found.files]
     label = str(data) if isinstance(data, str | Path) else ", ".join(map(str, data))
     if not files:
         raise EmptyError(f"{label}: a data set without files", remedy="Save it again.")
     names, keys = _agreed(files)
-    told = [*found.told]
     for file in files:
         told += [each if len(files) == 1 else f"{file.name}: {each}" for each in file.told]
-    return Table(label, tuple(files), names, keys, tuple(told[:_TOLD]))
+    given = {} if words is None else {k: v for k, v in (("text", words.text), ("id", words.id)) if v}
+    return Table(label, tuple(files), names, keys, tuple(told[:_TOLD]), given)
 
 
 _TOLD = 20

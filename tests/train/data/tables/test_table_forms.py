@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import datasets
+import huggingface_hub
 import pyarrow as pa
 import pyarrow.feather as feather
 import pyarrow.parquet as pq
@@ -274,12 +275,12 @@ def test_a_data_set_by_name_is_loaded(saved: Path, tmp_path: Path, monkeypatch: 
 
 
 def test_a_data_set_that_cannot_be_had_names_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> None:
+    def refuse(*_: object, **__: object) -> None:
         raise ConnectionError("Couldn't reach 'nobody/nothing' on the Hub")
 
-    monkeypatch.setattr(datasets, "load_dataset", refuse)
+    monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", refuse)
     with pytest.raises(
-        InputError, match=r"(?s)hf:nobody/nothing: it cannot be loaded.*save_to_disk\(FOLDER\)"
+        InputError, match=r"(?s)hf:nobody/nothing: neither the net.*Couldn't reach.*save_to_disk\(FOLDER\)"
     ):
         open_table("hf:nobody/nothing")
     with pytest.raises(SettingError, match="no data set is named"):
