@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from corpuskit.errors import EmptyError, InputError, SettingError
+from corpuskit.storage.datasets.words import HUB
 from corpuskit.storage.ownership import RUN, kind_of_folder
+from corpuskit.storage.places import names_below
 from corpuskit.storage.rows.formats import format_of, read_rows
 from corpuskit.storage.rows.row import Damage, Wanted, as_id
 from corpuskit.storage.tables import read_batches
 from corpuskit.train.data.tables import usual
 from corpuskit.train.data.tables.columns import Columns, find_columns, text_of
-from corpuskit.train.data.tables.files import names_below
-from corpuskit.train.data.tables.hub import HUB
 from corpuskit.train.data.tables.table import open_table
 
 Id = str | int
