@@ -189,6 +189,9 @@ class Task(Protocol):
     def count(self, batch: Tensors) -> float:
         """Targets of a batch, by which its loss is divided."""
 
+    def beside(self) -> dict[str, Tensor]:
+        """What else the batches since the last call cost, by name: summed, as `loss` is; often nothing."""
+
     # --------------------------------------------------------------------------------- what is measured
     def validation(self, most_tokens: int) -> Validation:
         """What to measure on, all or so many tokens of it."""
@@ -238,6 +241,10 @@ class Plain:
 
     def prepare(self, model: Transformer) -> None:
         """All of the model learns."""
+
+    def beside(self) -> dict[str, Tensor]:
+        """Nothing."""
+        return {}
 
     def finals(self) -> dict[str, Validation]:
         """Nothing."""

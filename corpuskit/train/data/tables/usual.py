@@ -31,6 +31,8 @@ MESSAGES = ("messages", "conversations", "conversation")
 PROMPT = ("prompt",)
 COMPLETION = ("completion", "response", "answer")
 INSTRUCTION, INPUT, OUTPUT = ("instruction",), ("input",), ("output",)
+SOURCE = ("source", "src", "input", "text", "lemma", "document", "article", "question")
+TARGET = ("target", "tgt", "output", "translation", "summary", "form", "title", "answer")
 CHOSEN, REJECTED = ("chosen",), ("rejected",)
 
 KNOWN = frozenset(
