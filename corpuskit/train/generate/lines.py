@@ -16,7 +16,7 @@ from corpuskit.errors import SettingError, check_fields
 from corpuskit.shards.permutation import derive_key
 from corpuskit.tokenizer.tokenizer import Tokenizer
 from corpuskit.train.data.pairs import prompt_ids
-from corpuskit.train.generate.beam import STOPPINGS, Stopping, beam_search, check_beams
+from corpuskit.train.generate.beam import Stopping, beam_search, check_beams
 from corpuskit.train.generate.generate import LanguageModel, check_counts
 from corpuskit.train.generate.sampling import Sampling
 from corpuskit.train.generate.search import write
@@ -56,8 +56,6 @@ class Manner:
         check_fields(self)
         if self.most is not None:
             check_counts(tokens=self.most)
-        if self.stop not in STOPPINGS:
-            raise SettingError(f"stop = {self.stop!r} is no rule", remedy=f"Known: {', '.join(STOPPINGS)}.")
         if self.beams is not None and self.sampling is not None:
             raise SettingError("beams and sampling exclude each other", remedy="Leave one of them out.")
 

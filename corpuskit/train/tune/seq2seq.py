@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from corpuskit.errors import SettingError
+from corpuskit.errors import EmptyError, SettingError
 from corpuskit.train.data.examples import Examples
 from corpuskit.train.data.tables.pairs import PairRow, Pairs, open_pairs
 from corpuskit.train.data.tables.row import SHOWN, Account
@@ -42,6 +42,11 @@ class Translation:
         account, sides = Account(), Sides(settings)
         for row in pairs.rows(account):
             sides.add(row.place, row.source)
+        if not account.used:
+            raise EmptyError(
+                f"{data}: no pair has a source and a target: {'; '.join(account.sentences())}",
+                remedy="Name other columns or files.",
+            )
         told = [*pairs.told, *account.sentences(), *sides.finish()]
         held = {side: _held_out(file, settings) for side, file in sides.files.items()}
         with SidesWriter(folder, {}) as writer:

@@ -5,7 +5,7 @@ A line ends at LF or CR LF and nowhere else: what else Unicode or Python take fo
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -208,32 +208,43 @@ def is_table(data: str) -> bool:
 
 
 def lines_of(path: Path) -> Iterator[str]:
-    """The lines of a text file in UTF-8, compressed or not, without their ends (LF or CR LF).
+    """The lines of a text file in UTF-8, compressed or not, see `lines_in`.
 
-    What stands behind the last end is a line unless it is nothing. Raises InputError where it cannot be read.
+    Raises InputError where it cannot be read.
+    """
+    try:
+        yield from lines_in(streams.chunks(str(path)), str(path))
+    except streams.BrokenStreamError as error:
+        raise InputError(f"{path}: it cannot be read: {error}", remedy=error.remedy) from error
+
+
+def lines_in(chunks: Iterable[bytes], name: str) -> Iterator[str]:
+    r"""Lines out of bytes in UTF-8 that come in chunks, without their ends (LF or CR LF).
+
+    What stands behind the last end is a line unless it is nothing. Raises InputError for what is not UTF-8.
+
+    >>> list(lines_in([b"a\r", b"\nb\x0bc\n", b"\nd"], "given"))
+    ['a', 'b\x0bc', '', 'd']
     """
     number = 0
     waiting: list[bytes] = []
-    try:
-        for chunk in streams.chunks(str(path)):
-            *whole, rest = chunk.split(b"\n")
-            for piece in whole:
-                number += 1
-                yield _decoded(b"".join([*waiting, piece]), path, number)
-                waiting = []
-            waiting.append(rest)
-    except streams.BrokenStreamError as error:
-        raise InputError(f"{path}: it cannot be read: {error}", remedy=error.remedy) from error
+    for chunk in chunks:
+        *whole, rest = chunk.split(b"\n")
+        for piece in whole:
+            number += 1
+            yield _decoded(b"".join([*waiting, piece]), name, number)
+            waiting = []
+        waiting.append(rest)
     if last := b"".join(waiting):
-        yield _decoded(last, path, number + 1)
+        yield _decoded(last, name, number + 1)
 
 
-def _decoded(line: bytes, path: Path, number: int) -> str:
+def _decoded(line: bytes, name: str, number: int) -> str:
     try:
         text = line.removesuffix(b"\r").decode("utf-8")
     except UnicodeDecodeError as error:
         raise InputError(
-            f"{path} line {number:,}: byte {error.start + 1} (0x{line[error.start]:02X}) is not UTF-8",
+            f"{name} line {number:,}: byte {error.start + 1} (0x{line[error.start]:02X}) is not UTF-8",
             remedy="Save the file as UTF-8.",
         ) from error
     # A mark at the beginning of a file is no letter.
