@@ -68,7 +68,9 @@ def make_both(folder: Path, seed: int = 0, **changes: Any) -> Path:
     model = Transformer(settings)
     initialise(model, seed)
     with torch.no_grad():  # So that what it writes depends on what it reads.
-        model.embedding.weight.mul_(20)
+        model.embedding.weight.mul_(50)
+        for name, weight in model.named_parameters():
+            weight.mul_({"out": 4.0, "qkv": 2.0}.get(name.split(".")[-2], 1.0) if ".cross." in name else 1.0)
         chance = torch.Generator().manual_seed(seed)
         model.head_weight.copy_(torch.randn(model.head_weight.shape, generator=chance) / 2)
     out = folder / "both"

@@ -11,15 +11,21 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from corpuskit.cli.model.sample import DEVICES
+from corpuskit.cli.model.writing import manner_of, writing_options
 from corpuskit.cli.shell import COUNT, PATH, Shell, progress, shell_options
 from corpuskit.errors import SettingError, counted
 
 if TYPE_CHECKING:
     from corpuskit.train.evaluate.evaluate import Contender, Evaluation, Set
+    from corpuskit.train.evaluate.written.pairs import Asked
 
 _NAMES = {
     "bits_per_byte": "bits per byte",
     "exact_match": "exact match",
+    "bleu": "BLEU",
+    "chrf": "chrF",
+    "rouge_l": "ROUGE-L",
+    "sentence_chrf": "chrF of single texts",
     "macro_f1": "macro-F1",
     "micro_f1": "micro-F1",
     "span_f1": "span F1",
@@ -37,12 +43,22 @@ _SHOWN = 20
 )
 @click.option("--split", help="Of a run. Default: validation, or test where there is none.")
 @click.option("--stride", type=COUNT, help="Tokens by which windows move. Default: half of the context.")
+@click.option(
+    "--task",
+    type=click.Choice(["seq2seq"]),
+    help="Score what is written for texts, also by models that were not fine-tuned for it.",
+)
+@click.option("--source", help="Column that is read, of --task seq2seq.")
+@click.option("--target", help="Column that is to be written.")
+@click.option("--features", help="Columns that are read behind the source: COLUMN,COLUMN.")
+@click.option("--batch", type=COUNT, help="Pairs that are read, and texts that are written, at once.")
 @click.option("--field", default="text", show_default=True, help="Field of rows that holds the text.")
 @click.option("--limit", type=COUNT, help="At most so many questions of a task.")
 @click.option("--run", "trained_on", type=PATH, help="Name what stands in this run's training documents.")
 @click.option("--device", type=DEVICES, default="auto", show_default=True, help="Where it is computed.")
 @click.option("--items", is_flag=True, help="With --json, what was found of each question and text.")
 @click.option("--save", "name", help="Keep the figures as MODEL/evaluations/NAME.json.")
+@writing_options
 @shell_options
 def command(
     shell: Shell,
@@ -50,12 +66,18 @@ def command(
     groups: tuple[str, ...],
     split: str | None,
     stride: int | None,
+    task: str | None,
+    source: str | None,
+    target: str | None,
+    features: str | None,
+    batch: int | None,
     field: str,
     limit: int | None,
     trained_on: Path | None,
     device: str,
     items: bool,
     name: str | None,
+    writing: dict[str, Any],
 ) -> None:
     """Measure models on texts and on questions.
 
@@ -66,12 +88,17 @@ def command(
     files with labels: accuracy, macro-F1 and calibration, or F1 of spans, as when they were fine-tuned; where
     they have learnt from some of the rows themselves, on the others alone too.
 
+    Models of --task seq2seq write a text for each source of a table, or of two files, SOURCES TARGETS, and
+    are scored on their targets: loss, exact match (characters as they are), and with `corpuskit[seq2seq]`
+    BLEU and chrF by sacrebleu and ROUGE-L by rouge-score, with their signatures, beside a copy of the source.
+
     \b
     corpuskit eval models/sample runs/sample
     corpuskit eval models/a models/b questions.jsonl my.txt --json
     corpuskit eval --group a=models/a1,models/a2 --group b=models/b1,models/b2 news.yaml
     corpuskit eval models/sample questions.jsonl --run runs/sample --save questions
     corpuskit eval models/reviews test.csv --save test
+    corpuskit eval models/en-de test.en test.de --beams 4
     """
     # torch takes seconds to load: not before there is something to measure.
     from corpuskit.train.evaluate.evaluate import (
@@ -85,6 +112,7 @@ def command(
         save,
     )
 
+    writes = task is not None or bool(writing) or (source, target, features, batch) != (None,) * 4
     if name is not None:
         check_name(name)
     contenders = _contenders([path for path in places if is_model(path)], groups)
@@ -95,8 +123,9 @@ def command(
             remedy="Name models, then runs, files or tasks: corpuskit eval models/sample runs/sample",
         )
     # What models are is known at once; reading what they are measured on may take a while.
-    check_models(contenders, [])
-    labelled = opened_labels(data, contenders)
+    asked = _asked(source, target, features, batch, writing) if writes else None
+    check_models(contenders, [], writes=writes)
+    labelled = opened_labels(data, contenders, asked)
     if labelled is not None and ((split, stride, limit) != (None, None, None) or field != "text"):
         raise SettingError(
             "--split, --stride, --limit and --field say nothing of labels", remedy="Leave them out."
@@ -124,6 +153,16 @@ def command(
         **({"items": found.items} if items else {}),
     }
     shell.result(data_json, render(found))
+
+
+def _asked(
+    source: str | None, target: str | None, features: str | None, batch: int | None, writing: dict[str, Any]
+) -> Asked:
+    """How pairs are read and texts are written."""
+    from corpuskit.train.evaluate.written.pairs import Asked
+
+    columns = tuple(each.strip() for each in features.split(",")) if features else ()
+    return Asked(source, target, columns, manner_of(writing), batch or 32)
 
 
 def _contenders(models: Sequence[Path], groups: Sequence[str]) -> list[Contender]:
@@ -162,6 +201,7 @@ def _table(each: dict[str, Any]) -> str:
     rows = _texts(each) if each["kind"] == "texts" else _answers(each)
     lines = [f"{each['set']}: {each['what']}{_how(each)}", *_aligned(rows)]
     lines += _confusion(each) if each["kind"] == "labels" else []
+    lines += _written(each) if each["kind"] == "pairs" else []
     lines += _remarks(each)
     for entry in each["comparisons"]:
         low, high = entry["interval"]
@@ -243,7 +283,7 @@ def _answers(each: dict[str, Any]) -> list[list[str]]:
         for folder, member in members:
             rows.append([f"  {folder}" if len(members) > 1 else name, *_cells(member, figures)])
             if rest := member.get("rest"):
-                count = rest.get("rows", rest.get("sentences"))
+                count = next(rest[each] for each in ("rows", "sentences", "pairs") if each in rest)
                 rows.append([f"    on {count:,} not learnt from", *_cells(rest, figures)])
     return rows
 
@@ -274,6 +314,20 @@ def _confusion(each: dict[str, Any]) -> list[str]:
                 lines += [f"{folder}: rows by their label, columns by what was said", *_aligned(rows)]
             lines += [f"{folder}: {told}" for told in member["told"]]
     return lines
+
+
+def _written(each: dict[str, Any]) -> list[str]:
+    """What a copy of the sources would score, how each score is computed, and what is odd."""
+    members = [pair for model in each["models"].values() for pair in model["members"].items()]
+    first = members[0][1]
+    copied = ", ".join(f"{_named(name)} {value:.4f}" for name, value in first["copy"].items())
+    lines = [f"{counted(first['pairs'], 'pair')}; a copy of the source: {copied}"]
+    lines += [
+        f"{_named(name)}: {value['signature']}"
+        for name, value in first.items()
+        if isinstance(value, dict) and "signature" in value
+    ]
+    return lines + [f"{folder}: {told}" for folder, member in members for told in member["told"]]
 
 
 def _remarks(each: dict[str, Any]) -> list[str]:

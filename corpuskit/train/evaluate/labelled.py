@@ -32,8 +32,8 @@ from corpuskit.train.settings.tune import ClassifySettings
 from corpuskit.train.tune.classify import LabelledRow, columns_of, labelled_rows
 from corpuskit.train.tune.kept import DATA
 
-TASKS = ("classify", "tag")
-"""Of fine-tuning those whose models are scored on labels."""
+TASKS = ("classify", "tag", "seq2seq")
+"""Of fine-tuning those whose models are scored on labels, or on texts for texts."""
 
 _COLUMNS = ("text", "pair", "label")
 _READ_AS = "Write it as CSV in UTF-8: commas between the cells, the columns' names in the first row."

@@ -216,9 +216,14 @@ class Writer:
 
 def require_writer(model: LanguageModel) -> None:
     """Raise SettingError for a model that writes no text."""
-    if model.model.settings.kind == "encoder":
+    refuse_encoder(model.model.settings.kind, "this model")
+
+
+def refuse_encoder(kind: str, name: str) -> None:
+    """Raise SettingError for an encoder, which writes no text."""
+    if kind == "encoder":
         raise SettingError(
-            "this model is an encoder: it reads texts and writes none",
+            f"{name} is an encoder: it reads texts and writes none",
             remedy="Take a decoder or an encoder-decoder: `corpuskit train` makes one with objective = "
             "causal or spans.",
         )

@@ -347,3 +347,14 @@ def test_two_files_are_held_out_as_two(plain: Path, tmp_path: Path) -> None:
     assert "1 of 2 validation row has its text in" in " ".join(found.stderr.split())
     assert json.loads(found.stdout)["validation_loss"] == pytest.approx(cost("six"), abs=0.1)
     assert math.isfinite(json.loads(found.stdout)["figures"]["chrf"])
+
+
+def test_a_list_of_words_has_no_names_of_columns(tmp_path: Path) -> None:
+    """Who counts columns has none to name, unless a cell of the first row is what columns are called."""
+    (tmp_path / "words.tsv").write_text("glimp\tglimps\twug\ntorf\ttorfs\tx\n")
+    found = open_pairs(str(tmp_path / "words.tsv"), source="1", target="2")
+    assert [each.source for each in found.rows(Account())] == ["glimp", "torf"]
+    assert "the first row is a pair" in found.told[-1] + found.told[-3]
+    (tmp_path / "named.tsv").write_text("lemma\tform\n torf\ttorfs\n")
+    found = open_pairs(str(tmp_path / "named.tsv"), source="1", target="2")
+    assert [each.target for each in found.rows(Account())] == ["torfs"]

@@ -6,6 +6,7 @@ A line ends at LF or CR LF and nowhere else: what else Unicode or Python take fo
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -14,7 +15,7 @@ from corpuskit.storage import streams
 from corpuskit.train.data.tables import usual
 from corpuskit.train.data.tables.columns import Columns, find_columns, text_of
 from corpuskit.train.data.tables.row import Account, Place
-from corpuskit.train.data.tables.table import open_table
+from corpuskit.train.data.tables.table import Table, open_table
 
 BETWEEN = "\t"
 """What stands before each feature of a source."""
@@ -165,6 +166,9 @@ def _columns(
     answered: bool = True,
 ) -> Columns:
     table = open_table(data, delimiter=delimiter, header=header, encoding=encoding)
+    if header is None and _is_data(table, [each for each in (source, target) if each is not None]):
+        told = "the first row is a pair: columns are numbered, and none of its cells is a usual name"
+        table = replace(table.with_header(False), told=(*table.told, told))
     wanted: dict[str, Sequence[str]] = {"source": usual.SOURCE}
     wanted |= {"target": usual.TARGET} if answered else {}
     wanted |= {f"feature {number}": () for number in range(1, len(features) + 1)}
@@ -172,6 +176,17 @@ def _columns(
     given |= {"source": source} if source is not None else {}
     given |= {"target": target} if target is not None and answered else {}
     return find_columns(table, wanted, given)
+
+
+def _is_data(table: Table, given: Sequence[str]) -> bool:
+    """Whether the first row of a table of cells is no row of names, where columns are given by number alone.
+
+    Words in a list of words look like names of columns: who counts columns has none to name.
+    """
+    known = usual.KNOWN | {*usual.SOURCE, *usual.TARGET}
+    numbered = bool(given) and all(each.isdecimal() for each in given)
+    named = any(cell.strip().casefold() in known for cell in table.first_row)
+    return numbered and bool(table.first_row) and not named
 
 
 def sources_of(
