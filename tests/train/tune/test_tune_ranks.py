@@ -51,7 +51,8 @@ def test_two_processes_make_what_one_makes(random_model: Path, both: Path, tmp_p
     pairs = lines(tmp_path / "sources.jsonl", SOURCES)
     # Of both kinds: a batch has sources and targets of different lengths.
     written = {**common, "batch_rows": 4, "label_smoothing": 0.1, "choose": "exact_match"}
-    cases |= {"seq2seq": (pairs, written), "seq2seq, both": (pairs, written)}
+    # Where a gradient is nearly nothing AdamW takes its sign, which rounding may decide.
+    cases |= {"seq2seq": (pairs, written), "seq2seq, both": (pairs, {**written, "learning_rate": 2e-4})}
     begun = {case: both if "both" in case else random_model for case in cases}
     together(
         [
