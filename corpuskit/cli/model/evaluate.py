@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from corpuskit.cli.model.sample import DEVICES
-from corpuskit.cli.model.writing import manner_of, writing_options
+from corpuskit.cli.model.writing import asked_of, pair_options
 from corpuskit.cli.shell import COUNT, PATH, Shell, progress, shell_options
 from corpuskit.errors import SettingError, counted
 
@@ -43,22 +43,13 @@ _SHOWN = 20
 )
 @click.option("--split", help="Of a run. Default: validation, or test where there is none.")
 @click.option("--stride", type=COUNT, help="Tokens by which windows move. Default: half of the context.")
-@click.option(
-    "--task",
-    type=click.Choice(["seq2seq"]),
-    help="Score what is written for texts, also by models that were not fine-tuned for it.",
-)
-@click.option("--source", help="Column that is read, of --task seq2seq.")
-@click.option("--target", help="Column that is to be written.")
-@click.option("--features", help="Columns that are read behind the source: COLUMN,COLUMN.")
-@click.option("--batch", type=COUNT, help="Pairs that are read, and texts that are written, at once.")
 @click.option("--field", default="text", show_default=True, help="Field of rows that holds the text.")
 @click.option("--limit", type=COUNT, help="At most so many questions of a task.")
 @click.option("--run", "trained_on", type=PATH, help="Name what stands in this run's training documents.")
 @click.option("--device", type=DEVICES, default="auto", show_default=True, help="Where it is computed.")
 @click.option("--items", is_flag=True, help="With --json, what was found of each question and text.")
 @click.option("--save", "name", help="Keep the figures as MODEL/evaluations/NAME.json.")
-@writing_options
+@pair_options
 @shell_options
 def command(
     shell: Shell,
@@ -66,18 +57,13 @@ def command(
     groups: tuple[str, ...],
     split: str | None,
     stride: int | None,
-    task: str | None,
-    source: str | None,
-    target: str | None,
-    features: str | None,
-    batch: int | None,
     field: str,
     limit: int | None,
     trained_on: Path | None,
     device: str,
     items: bool,
     name: str | None,
-    writing: dict[str, Any],
+    pairs: dict[str, Any],
 ) -> None:
     """Measure models on texts and on questions.
 
@@ -104,15 +90,11 @@ def command(
     from corpuskit.train.evaluate.evaluate import (
         check_models,
         check_name,
-        distinct,
         evaluate,
         is_model,
-        opened,
-        opened_labels,
         save,
     )
 
-    writes = task is not None or bool(writing) or (source, target, features, batch) != (None,) * 4
     if name is not None:
         check_name(name)
     contenders = _contenders([path for path in places if is_model(path)], groups)
@@ -123,14 +105,9 @@ def command(
             remedy="Name models, then runs, files or tasks: corpuskit eval models/sample runs/sample",
         )
     # What models are is known at once; reading what they are measured on may take a while.
-    asked = _asked(source, target, features, batch, writing) if writes else None
-    check_models(contenders, [], writes=writes)
-    labelled = opened_labels(data, contenders, asked)
-    if labelled is not None and ((split, stride, limit) != (None, None, None) or field != "text"):
-        raise SettingError(
-            "--split, --stride, --limit and --field say nothing of labels", remedy="Leave them out."
-        )
-    sets = distinct(labelled or [opened(path, split=split, field=field, limit=limit) for path in data])
+    asked = asked_of(pairs)
+    check_models(contenders, [], writes=asked is not None)
+    sets = _sets(data, contenders, asked, stride, {"split": split, "field": field, "limit": limit})
     check_models(contenders, sets, stride)
     for each in sets:
         _remark(shell, each)
@@ -155,14 +132,24 @@ def command(
     shell.result(data_json, render(found))
 
 
-def _asked(
-    source: str | None, target: str | None, features: str | None, batch: int | None, writing: dict[str, Any]
-) -> Asked:
-    """How pairs are read and texts are written."""
-    from corpuskit.train.evaluate.written.pairs import Asked
+def _sets(
+    data: Sequence[Path],
+    contenders: Sequence[Contender],
+    asked: Asked | None,
+    stride: int | None,
+    how: dict[str, Any],
+) -> list[Set]:
+    """What there is to measure on; raises SettingError for options that say nothing of it."""
+    from corpuskit.train.evaluate.evaluate import distinct, opened, opened_labels
 
-    columns = tuple(each.strip() for each in features.split(",")) if features else ()
-    return Asked(source, target, columns, manner_of(writing), batch or 32)
+    labelled = opened_labels(data, contenders, asked)
+    if labelled is None:
+        return distinct([opened(path, **how) for path in data])
+    if stride is not None or how != {"split": None, "field": "text", "limit": None}:
+        raise SettingError(
+            "--split, --stride, --limit and --field say nothing of labels", remedy="Leave them out."
+        )
+    return distinct(labelled)
 
 
 def _contenders(models: Sequence[Path], groups: Sequence[str]) -> list[Contender]:

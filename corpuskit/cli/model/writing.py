@@ -14,9 +14,11 @@ from corpuskit.cli.terminal import plain
 from corpuskit.errors import SettingError, counted
 
 if TYPE_CHECKING:
+    from corpuskit.train.evaluate.written.pairs import Asked
     from corpuskit.train.generate.lines import Line, Manner, Writer
 
 STOPPINGS = ("first", "likely", "never")
+_OF_PAIRS = ("task", "source", "target", "features", "batch")
 _OWN = ("max_new", "beams", "length_penalty", "stopping", "temperature", "top_k", "top_p", "seed")
 
 
@@ -44,16 +46,56 @@ def writing_options(function: Callable[..., Any]) -> Callable[..., Any]:
         click.option("--seed", type=click.IntRange(min=0), help="Of what is drawn; it asks for drawing."),
     )
 
+    return _gathered(function, options, _OWN, "writing")
+
+
+def pair_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same and those of pairs whose targets are known, as `pairs`."""
+    options = (
+        click.option(
+            "--task",
+            type=click.Choice(["seq2seq"]),
+            help="Score what is written for texts, also by models that were not fine-tuned for it.",
+        ),
+        click.option("--source", help="Column that is read, of --task seq2seq."),
+        click.option("--target", help="Column that is to be written."),
+        click.option("--features", metavar="COLUMN,...", help="Columns that are read behind the source."),
+        click.option("--batch", type=COUNT, help="Pairs that are read, and texts that are written, at once."),
+    )
+
+    def joined(*args: Any, writing: dict[str, Any], pairs: dict[str, Any], **values: Any) -> Any:
+        return function(*args, pairs=pairs | ({"writing": writing} if writing else {}), **values)
+
+    named = functools.wraps(function)(joined)
+    return writing_options(_gathered(named, options, _OF_PAIRS, "pairs"))
+
+
+def _gathered(
+    function: Callable[..., Any], options: Sequence[Callable[..., Any]], names: Sequence[str], into: str
+) -> Callable[..., Any]:
+    """Give a command options, and hand it those that were given as one dictionary."""
+
     @functools.wraps(function)
     def wrapper(*args: Any, **values: Any) -> Any:
-        found = {name: values.pop(name) for name in _OWN}
+        found = {name: values.pop(name) for name in names}
         given = {name: value for name, value in found.items() if value is not None}
-        return function(*args, writing=given, **values)
+        return function(*args, **{into: given}, **values)
 
     wrapped: Callable[..., Any] = wrapper
     for option in reversed(options):
         wrapped = option(wrapped)
     return wrapped
+
+
+def asked_of(pairs: dict[str, Any]) -> Asked | None:
+    """How pairs are read and texts are written; None where no option asks for it."""
+    if not pairs:
+        return None
+    from corpuskit.train.evaluate.written.pairs import Asked
+
+    columns = tuple(each.strip() for each in pairs.get("features", "").split(",") if each.strip())
+    manner = manner_of(pairs.get("writing", {}))
+    return Asked(pairs.get("source"), pairs.get("target"), columns, manner, pairs.get("batch", 32))
 
 
 def manner_of(writing: dict[str, Any]) -> Manner:
