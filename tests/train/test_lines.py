@@ -11,12 +11,13 @@ import torch
 
 from corpuskit.errors import SettingError
 from corpuskit.train import LanguageModel
+from corpuskit.train.data.pairs import prompt_ids
 from corpuskit.train.generate.beam import beam_search
 from corpuskit.train.generate.lines import Line, Manner, Writer, text_of
 from corpuskit.train.generate.sampling import Sampling
 from corpuskit.train.generate.search import write
 from tests.tiny_models import END, Table, make_both, make_model, write_hub
-from tests.train.tune.tuning import command, refusal
+from tests.train.tune.tuning import command, lines, refusal, tune
 
 FLOOR: Table = {"floor": 1e-9}
 TEXTS = [
@@ -395,3 +396,26 @@ def test_options_that_exclude_each_other_are_refused(tmp_path: Path) -> None:
     with pytest.raises(SettingError, match="'soon' is not 'first' or 'likely' or 'never'"):
         Manner(stop="soon")  # type: ignore[arg-type]
     assert math.isfinite(Writer(LanguageModel.load(model)).write(["x"])[0].log_probability)
+
+
+def test_sequences_are_those_of_transformers_on_what_was_exported(tmp_path: Path) -> None:
+    """A decoder that was taught pairs, exported: greedy and beams by generate."""
+    transformers = pytest.importorskip("transformers")
+    from corpuskit.train.hub.export import export_model
+
+    begun = make_model(tmp_path, "random", seed=3, layers=2, kv_heads=2)
+    data = lines(tmp_path / "data.jsonl", [{"source": c, "target": c * 3 + "."} for c in "abcdef"])
+    run = tune(begun, data, tmp_path / "out", "seq2seq", steps=15, learning_rate=3e-3, batch_rows=6)
+    export_model(run.out, tmp_path / "export")
+    theirs = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "export").eval()
+    writer = Writer(LanguageModel.load(run.out))
+    tokenizer, end = writer.model.tokenizer, writer.model.end_of_text
+    for source in ("a", "d", "xyz"):
+        ids = torch.tensor([prompt_ids(tokenizer.encode(source), end)])
+        asked = {"attention_mask": torch.ones_like(ids), "max_new_tokens": 8, "do_sample": False}
+        asked |= {"pad_token_id": end, "eos_token_id": end}
+        for beams in (1, 4):
+            found = theirs.generate(ids, **asked, num_beams=beams)[0, ids.shape[1] :].tolist()
+            text = text_of(tokenizer, [token for token in found if token != end])
+            manner = Manner(most=8, beams=beams) if beams > 1 else Manner(most=8)
+            assert writer.write([source], manner)[0].text == text

@@ -23,8 +23,8 @@ class Seq2seqSettings(TuneSettings):
         label_smoothing: share e of a target that is spread over all tokens: (1 - e) of its -log p and e of
             the mean of -log p over the vocabulary. What is measured is not smoothed.
         choose: the figure by which the kept weights are chosen: "loss", "chrf" or "exact_match".
-        longest: tokens of a text that is written to be scored, its end included; twice those of the longest
-            target without it.
+        longest: tokens of a text that is written to be scored, its end included; a quarter more than those of
+            the longest target without it.
     """
 
     source: str | None = None

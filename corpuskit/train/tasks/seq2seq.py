@@ -25,6 +25,7 @@ from corpuskit.train.settings.seq2seq import Seq2seqSettings
 from corpuskit.train.tasks.task import Extent, Inputs, Measuring, Metrics, Tensors, Validation, micro_batches
 from corpuskit.train.tasks.tuned import Example, Tuned, best_by, rounded
 
+_WRITING = 5  # passes over a row, about which its text takes, a token at a time
 _SHARE_BATCHES = 200  # by which the share of padding is known
 
 
@@ -55,7 +56,8 @@ class Seq2seq(Tuned):
         figures = ("loss", "exact_match", "chrf") if self._writes else ("loss",)
         self.best = best_by(settings.choose, figures)
         self.longest = int(train.lengths("target").max()) + 1
-        self.most = min(settings.longest or 2 * self.longest, shape.context)
+        self.most = min(settings.longest or self.longest + self.longest // 4, shape.context)
+        self.measuring = _WRITING if self._writes else 1
         special = tokenizer.never_text(shape.vocab_size)
         self._forbidden = [number for number in special if number != end_of_text]
         self._plain: Tensor | None = None

@@ -140,6 +140,7 @@ class Task(Protocol):
         rows_per_epoch: rows of a pass.
         tokens_per_step: tokens of the corpus that a batch reads; of rows of different lengths, the mean.
         fingerprint: of what fixes the batches beside settings and data; empty where nothing does.
+        measuring: how many forward passes of a row it takes to measure on it.
     """
 
     name: str
@@ -151,6 +152,7 @@ class Task(Protocol):
     rows_per_epoch: int
     tokens_per_step: int
     fingerprint: str
+    measuring: int
 
     @property
     def settings(self) -> RunSettings:
@@ -230,6 +232,8 @@ def micro_batches(batch: Tensors, rows: int) -> list[Tensors]:
 
 class Plain:
     """What a task does that trains all weights of a model and leaves them as they are."""
+
+    measuring = 1
 
     def shares(self, steps: int) -> str:
         """Nothing."""

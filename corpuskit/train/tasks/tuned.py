@@ -167,10 +167,6 @@ class Tuned(Adaptable, ABC):
         """Numbers of the examples that are measured on, see `spread`."""
         return spread(self.lengths(examples), most_tokens)
 
-    def beside(self) -> dict[str, Tensor]:
-        """Nothing."""
-        return {}
-
     def milestone(self, model: Transformer) -> dict[str, Any] | None:
         """Nothing."""
         return None
