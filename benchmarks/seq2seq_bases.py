@@ -34,14 +34,16 @@ LANGUAGES = ("en", "de", "fr")
 VOCABULARY = {"letters": LEAST_VOCABULARY, "captions": 8192}
 
 SHAPES: Mapping[str, Mapping[str, Any]] = {
-    "letters": {"width": 192, "heads": 4, "kv_heads": 4, "context": 128, "batch_rows": 32},
+    "letters": {"width": 128, "heads": 4, "kv_heads": 4, "context": 128, "batch_rows": 32},
     "captions": {"width": 256, "heads": 4, "kv_heads": 4, "context": 128, "batch_rows": 32},
     "articles": {"width": 256, "heads": 4, "kv_heads": 4, "context": 256, "batch_rows": 16},
 }
-KINDS: Mapping[str, Mapping[str, Any]] = {
-    "both": {"objective": "spans", "layers": 3},
-    "decoder": {"objective": "causal", "layers": 7},
+KINDS: Mapping[str, Mapping[str, Any]] = {"both": {"objective": "spans"}, "decoder": {"objective": "causal"}}
+LAYERS: Mapping[str, Mapping[str, int]] = {
+    "both": {"letters": 2, "captions": 3, "articles": 3},
+    "decoder": {"letters": 5, "captions": 7, "articles": 7},
 }
+"""Of an encoder-decoder on either side."""
 
 
 def build(name: str, corpora: Path, out: Path) -> Path:
@@ -105,7 +107,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         run = build(name, Path(options.corpora).resolve(), options.out.resolve())
         for kind, settings in KINDS.items():
             model = options.out / f"{name}-{kind}"
-            train(run, model, {**SHAPES[name], **settings}, options.minutes)
+            shape = {**SHAPES[name], "layers": LAYERS[kind][name]}
+            train(run, model, {**shape, **settings}, options.minutes)
     return 0
 
 

@@ -2,20 +2,23 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from corpuskit.errors import EmptyError, InputError, SettingError
+from corpuskit.errors import EmptyError, InputError, SettingError, TrainError
 from corpuskit.train import LanguageModel
 from corpuskit.train.data.pairs import Pair, pair_batch
 from corpuskit.train.data.rows import ExampleOrder, LengthOrder
 from corpuskit.train.data.tables.pairs import lines_of, open_pairs, sources_of
 from corpuskit.train.data.tables.row import Account
+from corpuskit.train.finetune import PURPOSES
 from corpuskit.train.model.loss import IGNORED, TokenLosses
 from corpuskit.train.model.smoothing import smoothed_cross_entropy
+from corpuskit.train.model.transformer import Transformer
 from corpuskit.train.tasks.seq2seq import target_nats
 from tests.tiny_models import make_both, make_model, token_names, unigram_nats
 from tests.train.tune.test_tune_laws import SOURCES
@@ -358,3 +361,35 @@ def test_a_list_of_words_has_no_names_of_columns(tmp_path: Path) -> None:
     (tmp_path / "named.tsv").write_text("lemma\tform\n torf\ttorfs\n")
     found = open_pairs(str(tmp_path / "named.tsv"), source="1", target="2")
     assert [each.target for each in found.rows(Account())] == ["torfs"]
+
+
+def test_a_run_goes_on_with_the_targets_that_it_was_begun_with(plain: Path, tmp_path: Path) -> None:
+    source, target, out = tmp_path / "a.en", tmp_path / "a.fr", tmp_path / "out"
+    source.write_text("one\ntwo\n")
+    target.write_text("un\ndeux\n")
+    tune(plain, source, out, "seq2seq", {"pause_at": 1}, steps=3, targets=str(target))
+    target.write_text("une\ndeux\n")
+    with pytest.raises(TrainError, match=r"was begun with a\.en and a\.fr"):
+        tune(plain, source, out, "seq2seq", {"resume": True})
+    target.write_text("un\ndeux\n")
+    assert tune(plain, source, out, "seq2seq", {"resume": True}).result.reason == "done"
+
+
+@pytest.mark.parametrize("kind", ["decoder", "encoder-decoder"])
+def test_a_plan_says_what_is_left_out_and_takes_no_step(
+    random_model: Path, both: Path, tmp_path: Path, kind: str
+) -> None:
+    data = lines(tmp_path / "data.jsonl", SOURCES)
+    model = both if kind != "decoder" else random_model
+    found = command("finetune", model, data, "--task", "seq2seq", "--steps", 5, "--plan")
+    assert found.exit_code == 0, found.output
+    assert "seq2seq" in found.stdout
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_encoder_is_refused_before_data_are_read(both: Path, tmp_path: Path) -> None:
+    model = LanguageModel.load(both)
+    shape = replace(model.model.settings, kind="encoder")
+    encoder = LanguageModel(Transformer(shape), model.tokenizer, model.end_of_text)
+    with pytest.raises(SettingError, match="is an encoder: it reads texts and writes none"):
+        PURPOSES["seq2seq"].encode("not-there.csv", encoder, PURPOSES["seq2seq"].settings(), tmp_path)
