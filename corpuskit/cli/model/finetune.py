@@ -32,7 +32,12 @@ TASKS = ("classify", "tag", "instruct", "prefer", "seq2seq", "lm")
 @click.option("--source", help="Column that is read, of --task seq2seq.")
 @click.option("--target", help="Column that is to be written.")
 @click.option("--features", metavar="COLUMN,...", help="Columns that are read behind the source.")
-@click.option("--label-smoothing", type=float, help="Share of a target that is spread over all.")
+@click.option(
+    "--label-smoothing",
+    type=float,
+    help="Share e of a target that is spread over all V tokens or labels, (1 - e) of its loss and e / V of "
+    "that of each, as torch's cross_entropy has it. What is measured is not smoothed.",
+)
 @click.option("--choose", metavar="FIGURE", help="Figure by which the weights that are kept are chosen.")
 @click.option("--several", metavar="SIGN", help="A text may have several labels, parted by this sign.")
 @click.option("--validation", metavar="FILE|SHARE", help="What is measured on. Default: a tenth of the data.")

@@ -72,7 +72,7 @@ def command(
     corpuskit predict models/spam "You won a prize"
     corpuskit predict models/spam messages.csv --json
     printf 'win a prize\\nsee you at noon\\n' | corpuskit predict models/spam -
-    corpuskit predict models/en-de test.en --beams 4 > test.de
+    corpuskit predict models/en-de test.en --beams 4
     """
     from corpuskit.train.generate.lines import Writer
     from corpuskit.train.predict import Tagger, load_predictor

@@ -127,27 +127,26 @@ def write_lines(shell: Shell, writer: Writer, sources: Sequence[str], manner: Ma
 
     if not writer.tuned:
         shell.say("The model was not fine-tuned for seq2seq: it goes on behind each text as it can.")
-    found = writer.write(sources, manner, batch)
-    cut = sum(line.cut > 0 for line in found)
+    rows, cut, limited, broken = [], 0, 0, 0
+    for source, line in zip(sources, writer.stream(sources, manner, batch), strict=True):
+        text = one_line(line.text)
+        cut, limited, broken = (
+            cut + (line.cut > 0),
+            limited + (line.finish == "length"),
+            broken + (text != line.text),
+        )
+        if shell.as_json:
+            rows.append(_row(source, line))
+        else:  # One for each source, empty ones too; nothing of a text is changed for a file.
+            click.echo(plain(text) if sys.stdout.isatty() else text)
     if cut:
         shell.say(f"{counted(cut, 'text')} longer than the context: not all of it was read.")
-    limited = sum(line.finish == "length" for line in found)
     if limited:
         shell.say(f"{counted(limited, 'text')} cut by the limit of {writer.most(manner):,} tokens.")
-    broken = sum(one_line(line.text) != line.text for line in found)
     if broken and not shell.as_json:
         shell.say(f"{counted(broken, 'line')}: {LINE_RULE}.")
-    data = {
-        "manner": manner.describe(),
-        "cut_by_limit": limited,
-        "predictions": [_row(source, line) for source, line in zip(sources, found, strict=True)],
-    }
     if shell.as_json:
-        shell.result(data, "")
-        return
-    for line in found:  # One for each source, empty ones too; nothing of a text is changed for a file.
-        text = one_line(line.text)
-        click.echo(plain(text) if sys.stdout.isatty() else text)
+        shell.result({"manner": manner.describe(), "cut_by_limit": limited, "predictions": rows}, "")
 
 
 def _row(source: str, line: Line) -> dict[str, Any]:
