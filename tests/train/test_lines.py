@@ -392,6 +392,9 @@ def test_options_that_exclude_each_other_are_refused(tmp_path: Path) -> None:
     words = ("predict", model, "x", "--task", "seq2seq")
     assert "no --beams are given" in refusal(command(*words, "--length-penalty", 1))
     assert "exclude each other" in refusal(command(*words, "--beams", 2, "--seed", 1))
+    for penalty in ("nan", "inf", "1000"):
+        asked = ("--beams", 2, "--length-penalty", penalty)
+        assert "does not lie between -10 and 10" in refusal(command(*words, *asked))
     assert "is not in [0, inf)" in refusal(command(*words, "--temperature", -1))
     with pytest.raises(SettingError, match="'soon' is not 'first' or 'likely' or 'never'"):
         Manner(stop="soon")  # type: ignore[arg-type]

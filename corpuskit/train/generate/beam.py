@@ -51,6 +51,19 @@ class Hypothesis(NamedTuple):
     ended: bool
 
 
+MOST_PENALTY = 10.0
+"""Of either sign: beyond it lengths to its power are no numbers any more."""
+
+
+def check_penalty(length_penalty: float) -> None:
+    """Raises SettingError for a length penalty beyond `MOST_PENALTY`, or none at all."""
+    if not -MOST_PENALTY <= length_penalty <= MOST_PENALTY:
+        raise SettingError(
+            f"length_penalty = {length_penalty} does not lie between -{MOST_PENALTY:g} and {MOST_PENALTY:g}",
+            remedy="Give 0, which is neutral, to 2.",
+        )
+
+
 def check_beams(beams: int, vocabulary: int) -> None:
     """Raises SettingError, naming both, for a width below 1 or above the tokens of the vocabulary."""
     if not 1 <= beams <= vocabulary:
@@ -84,13 +97,15 @@ def beam_search(
         end: id that ends a text.
         most: tokens of a text of each item at most, its end among them; there must be room in the context.
         beams: k.
-        length_penalty: any number; 0 is neutral.
+        length_penalty: from -10 to 10; 0 is neutral.
         sources: ids that an encoder-decoder reads, one at least.
         forbidden: ids that are impossible; what the model gives them is lost, not shared among the others.
 
-    Raises SettingError for fewer beams than 1 or more than tokens, and for a rule that is not known.
+    Raises SettingError for fewer beams than 1 or more than tokens, for a penalty beyond its bounds, and for a
+    rule that is not known.
     """
     check_beams(beams, model.settings.vocab_size)
+    check_penalty(length_penalty)
     if stop not in STOPPINGS:
         raise SettingError(f"stop = {stop!r} is no rule", remedy=f"Known: {', '.join(STOPPINGS)}.")
     growing = Growing(model, prompts, sources, max(most), forbidden)

@@ -16,7 +16,7 @@ from corpuskit.errors import SettingError, check_fields
 from corpuskit.shards.permutation import derive_key
 from corpuskit.tokenizer.tokenizer import Tokenizer
 from corpuskit.train.data.pairs import prompt_ids
-from corpuskit.train.generate.beam import Stopping, beam_search, check_beams
+from corpuskit.train.generate.beam import Stopping, beam_search, check_beams, check_penalty
 from corpuskit.train.generate.generate import LanguageModel, check_counts
 from corpuskit.train.generate.sampling import Sampling
 from corpuskit.train.generate.search import write
@@ -42,7 +42,8 @@ class Manner:
         sampling: tokens are drawn; the likeliest each without it.
         seed: of what is drawn.
 
-    Raises SettingError for values of other types, a limit below 1, a rule that is not known, and both ways.
+    Raises SettingError for values of other types, a limit below 1, a penalty that is none, a rule that is not
+    known, and both ways.
     """
 
     most: int | None = None
@@ -56,6 +57,7 @@ class Manner:
         check_fields(self)
         if self.most is not None:
             check_counts(tokens=self.most)
+        check_penalty(self.length_penalty)
         if self.beams is not None and self.sampling is not None:
             raise SettingError("beams and sampling exclude each other", remedy="Leave one of them out.")
 

@@ -393,3 +393,13 @@ def test_an_encoder_is_refused_before_data_are_read(both: Path, tmp_path: Path) 
     encoder = LanguageModel(Transformer(shape), model.tokenizer, model.end_of_text)
     with pytest.raises(SettingError, match="is an encoder: it reads texts and writes none"):
         PURPOSES["seq2seq"].encode("not-there.csv", encoder, PURPOSES["seq2seq"].settings(), tmp_path)
+
+
+def test_chrf_without_its_library_is_refused_before_anything_is_written(
+    plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = lines(tmp_path / "data.jsonl", SOURCES)
+    monkeypatch.setattr("corpuskit.train.evaluate.written.scores.importlib.util.find_spec", lambda name: None)
+    with pytest.raises(SettingError, match=r"chrf is computed by sacrebleu.*\n.*pip install"):
+        tune(plain, data, tmp_path / "out", "seq2seq", steps=1, choose="chrf")
+    assert not (tmp_path / "out").exists()
