@@ -11,6 +11,7 @@ special tokens. `write_hub` writes what transformers would; `make_model` imports
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping, Sequence
@@ -18,11 +19,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import torch
 from safetensors.numpy import save_file
 
+from corpuskit.storage.files import json_bytes, seal
 from corpuskit.tokenizer.streaming import byte_alphabet
 from corpuskit.train import LanguageModel
+from corpuskit.train.checkpoint import save_weights
+from corpuskit.train.generate.generate import model_document
 from corpuskit.train.hub.importing import import_model
+from corpuskit.train.model.transformer import ModelSettings, Transformer, initialise
 
 Kind = Literal["unigram", "uniform", "bigram", "random"]
 Table = Mapping[str, Mapping[str, float] | float]
@@ -48,6 +54,33 @@ def make_model(folder: Path, kind: Kind = "unigram", **options: Any) -> Path:
 def load(folder: Path, kind: Kind = "unigram", **options: Any) -> LanguageModel:
     """The same, opened on the CPU."""
     return LanguageModel.load(make_model(folder, kind, **options))
+
+
+def make_both(folder: Path, seed: int = 0, **changes: Any) -> Path:
+    """The folder of an encoder-decoder of random weights below `folder`, of bytes and their end."""
+    names = token_names(roles=False)
+    document = _tokenizer(names, range(len(names)), (), False)
+    data = json.dumps(document, ensure_ascii=False).encode()
+    shape = {"width": 32, "heads": 4, "kv_heads": 2, "hidden": 48, "context": 64, "layers": 2, **changes}
+    settings = ModelSettings(
+        len(names), kind="encoder-decoder", zero_init=False, tie_embeddings=False, **shape
+    )
+    model = Transformer(settings)
+    initialise(model, seed)
+    with torch.no_grad():  # So that what it writes depends on what it reads.
+        model.embedding.weight.mul_(50)
+        for name, weight in model.named_parameters():
+            weight.mul_({"out": 4.0, "qkv": 2.0}.get(name.split(".")[-2], 1.0) if ".cross." in name else 1.0)
+        chance = torch.Generator().manual_seed(seed)
+        model.head_weight.copy_(torch.randn(model.head_weight.shape, generator=chance) / 2)
+    out = folder / "both"
+    out.mkdir(parents=True)
+    (out / "tokenizer.json").write_bytes(data)
+    save_weights(out / "model.safetensors", dict(model.state_dict()), {})
+    end = names.index(END)
+    described = model_document(settings, end, hashlib.sha256(data).hexdigest())
+    (out / "model.json").write_bytes(json_bytes(seal(described)))
+    return out
 
 
 def token_names(merges: Sequence[tuple[str, str]] = (), *, roles: bool = True) -> list[str]:

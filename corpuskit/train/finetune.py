@@ -15,12 +15,14 @@ from corpuskit.train.tune.classify import Classification
 from corpuskit.train.tune.continued import Continuation
 from corpuskit.train.tune.instruct import Instruction
 from corpuskit.train.tune.prefer import Preferring
+from corpuskit.train.tune.seq2seq import Translation
 from corpuskit.train.tune.tag import Tagging
 from corpuskit.train.tuning import Purpose, Tuning
 from corpuskit.train.watch.events import Listener
 
 PURPOSES: dict[str, Purpose[Any]] = {
-    purpose.name: purpose for purpose in (Classification(), Tagging(), Instruction(), Preferring())
+    purpose.name: purpose
+    for purpose in (Classification(), Tagging(), Instruction(), Preferring(), Translation())
 }
 """What a model can be fine-tuned for, by name."""
 

@@ -9,7 +9,9 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import torch
@@ -229,6 +231,7 @@ class StepResult(NamedTuple):
         norm: of the gradient, before it was clipped.
         kept: 1 where the update was made, 0 where a guard refused it or there was no target.
         some: whether the batch had a target.
+        beside: what else was computed, means over the targets.
     """
 
     step: int
@@ -237,6 +240,7 @@ class StepResult(NamedTuple):
     norm: Tensor
     kept: Tensor
     some: Tensor
+    beside: Mapping[str, Tensor] = MappingProxyType({})
 
 
 def train_step(learner: Learner, step: int, rate: float, batch: Tensors) -> StepResult:
@@ -247,6 +251,7 @@ def train_step(learner: Learner, step: int, rate: float, batch: Tensors) -> Step
     """
     parallel, optimizer = learner.parallel, learner.optimizer
     totals = torch.zeros(2, device=learner.device)
+    learner.task.beside()  # What a compiler tried is no part of a step.
     learner.model.train()
     parts = learner.task.micro_batches(batch, learner.micro_rows)
     for number, part in enumerate(parts):
@@ -255,7 +260,8 @@ def train_step(learner: Learner, step: int, rate: float, batch: Tensors) -> Step
             torch.manual_seed(learner.dropout_seed(step, learner.rows.start + number * learner.micro_rows))
         totals[0] += parallel.backward(learner.place(part), number == len(parts) - 1)
     totals[1] = learner.task.count(batch)
-    loss, targets = parallel.grid.sum_over_data(totals)
+    beside = learner.task.beside()
+    loss, targets, *others = parallel.grid.sum_over_data(torch.stack([*totals, *beside.values()]))
     # A batch may have no target, all of which a mask left out: nothing is learnt from it.
     some, targets = targets > 0, targets.clamp(min=1)
     gradients = optimizer.gradients()
@@ -266,7 +272,8 @@ def train_step(learner: Learner, step: int, rate: float, batch: Tensors) -> Step
     torch._foreach_mul_(list(gradients.values()), (learner.clip / (norm + 1e-6)).clamp(max=1.0) / targets)
     optimizer.step(rate, kept, gradients)
     optimizer.update_average(step)
-    return StepResult(step, rate, loss, norm, kept, some)
+    means = {name: each / targets for name, each in zip(beside, others, strict=True)}
+    return StepResult(step, rate, loss, norm, kept, some, means)
 
 
 def schedule(trainer: Trainer, progress: Progress) -> Schedule:
@@ -329,6 +336,7 @@ def _report_steps(trainer: Trainer, progress: Progress, pending: list[StepResult
             continue
         progress.skipped_in_a_row = 0
         event = {"event": "step", "step": done.step, "loss": loss, "learning_rate": done.rate}
+        event |= {name: float(each) for name, each in done.beside.items()}
         event |= {"gradient_norm": norm, "memory_bytes": memory}
         speed = trainer.task.tokens_per_step / each
         trainer.emit(event | {"tokens_per_s": speed, "eta_s": _seconds_left(trainer, progress, each)})

@@ -1,4 +1,4 @@
-"""What a fine-tuned model says: `Classifier.load(folder).predict(texts)`, `Tagger.load(folder).tag(...)`."""
+"""What a fine-tuned model says: `Classifier.load(folder).predict(texts)`, `Tagger`, `Writer`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from corpuskit.errors import SettingError, TrainError, checks_arguments
 from corpuskit.train.generate.generate import LanguageModel, check_counts
+from corpuskit.train.generate.lines import SEQ2SEQ, Writer, require_writer
 from corpuskit.train.tasks.tuned import padded
 from corpuskit.train.tune.reading import text_ids
 from corpuskit.train.tune.tag import word_ids
@@ -61,10 +62,23 @@ def task_of(document: Mapping[str, Any]) -> str:
     return str((document.get("tuned") or {}).get("task", ""))
 
 
-def load_predictor(folder: Path | str, device: str = "auto") -> Classifier | Tagger:
-    """The classifier or the tagger in a model folder; raises as `LanguageModel.load`, and for any other."""
+def load_predictor(
+    folder: Path | str, device: str = "auto", *, writes: bool = False
+) -> Classifier | Tagger | Writer:
+    """The classifier, the tagger or the writer in a model folder.
+
+    Args:
+        writes: a text is to be written for each text, whatever the model was taught.
+
+    Raises as `LanguageModel.load`, and SettingError for a model that was taught none of it, or cannot write.
+    """
     model = LanguageModel.load(folder, device)
-    return Tagger(model) if task_of(model.document) == "tag" else Classifier(model)
+    task = task_of(model.document)
+    if writes or task == SEQ2SEQ:
+        return Writer(model)
+    if not task:
+        require_writer(model)  # What of an encoder is to be said first.
+    return Tagger(model) if task == "tag" else Classifier(model)
 
 
 class Classifier:

@@ -192,7 +192,7 @@ def make_trainer(out: Path, setup: Setup, job: Job[Settings], grid: Grid, began:
     validation = task.validation(settings.eval_tokens or FINAL_TOKENS)
     # A row that is measured on goes forward only: about a third of the cost of a training row. In a short run
     # the steps take four times as long as what is measured between them at least.
-    least = 4 * validation.rows // (3 * task.batch_rows)
+    least = 4 * validation.rows * task.measuring // (3 * task.batch_rows)
     document = model_document(learner.model.settings, job.end_of_text, job.tokenizer.sha256)
     return Trainer(
         out=out,

@@ -85,6 +85,7 @@ class Tuning(Generic[Own]):
         self.base = base_fingerprint(self.begun.model)
         self._sides: dict[str, Examples] = {}
         self._told: Sequence[str] = ()
+        self._beside: tuple[str, ...] = ()
 
     @property
     def fingerprint(self) -> str:
@@ -113,6 +114,8 @@ class Tuning(Generic[Own]):
 
     def open(self, out: Path, settings: Own, grid: Grid, *, resumes: bool) -> None:
         """Encode the data once, or open what was encoded when the run began."""
+        targets = getattr(settings, "targets", None)  # Not all purposes have a second file.
+        self._beside = () if targets is None else (targets,)
         folder = out / DATA if resumes else unfinished(out)
         if not resumes and grid.is_first:
             self.begun.model.to(grid.device)  # Which may have to say something of each example.
@@ -133,8 +136,8 @@ class Tuning(Generic[Own]):
             examples.moved(out / DATA / side)
 
     def given(self) -> Mapping[str, str | None]:
-        """The table."""
-        return given(self.data)
+        """The table, or the two files."""
+        return given(self.data, *self._beside)
 
     def facts(self, settings: Own) -> dict[str, Any]:
         """How many examples there are, and the model that is begun with."""

@@ -11,15 +11,21 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from corpuskit.cli.model.sample import DEVICES
+from corpuskit.cli.model.writing import asked_of, pair_options
 from corpuskit.cli.shell import COUNT, PATH, Shell, progress, shell_options
 from corpuskit.errors import SettingError, counted
 
 if TYPE_CHECKING:
     from corpuskit.train.evaluate.evaluate import Contender, Evaluation, Set
+    from corpuskit.train.evaluate.written.pairs import Asked
 
 _NAMES = {
     "bits_per_byte": "bits per byte",
     "exact_match": "exact match",
+    "bleu": "BLEU",
+    "chrf": "chrF",
+    "rouge_l": "ROUGE-L",
+    "sentence_chrf": "chrF of single texts",
     "macro_f1": "macro-F1",
     "micro_f1": "micro-F1",
     "span_f1": "span F1",
@@ -43,6 +49,7 @@ _SHOWN = 20
 @click.option("--device", type=DEVICES, default="auto", show_default=True, help="Where it is computed.")
 @click.option("--items", is_flag=True, help="With --json, what was found of each question and text.")
 @click.option("--save", "name", help="Keep the figures as MODEL/evaluations/NAME.json.")
+@pair_options
 @shell_options
 def command(
     shell: Shell,
@@ -56,6 +63,7 @@ def command(
     device: str,
     items: bool,
     name: str | None,
+    pairs: dict[str, Any],
 ) -> None:
     """Measure models on texts and on questions.
 
@@ -66,22 +74,24 @@ def command(
     --task classify or tag are scored on files with labels: accuracy, macro-F1 and calibration, or F1 of
     spans; where they have learnt from some of the rows themselves, on the others alone too.
 
+    Models of --task seq2seq write a text for each source of a table, or of two files, SOURCES TARGETS, and
+    are scored on their targets: loss, exact match (characters as they are), and with `corpuskit[seq2seq]`
+    BLEU and chrF by sacrebleu and ROUGE-L by rouge-score, with their signatures, beside a copy of the source.
+
     \b
     corpuskit eval models/sample runs/sample
     corpuskit eval models/a models/b questions.jsonl my.txt --json
     corpuskit eval --group a=models/a1,models/a2 --group b=models/b1,models/b2 news.yaml
     corpuskit eval models/sample questions.jsonl --run runs/sample --save questions
     corpuskit eval models/reviews test.csv --save test
+    corpuskit eval models/en-de test.en test.de --beams 4
     """
     # torch takes seconds to load: not before there is something to measure.
     from corpuskit.train.evaluate.evaluate import (
         check_models,
         check_name,
-        distinct,
         evaluate,
         is_model,
-        opened,
-        opened_labels,
         save,
     )
 
@@ -95,13 +105,9 @@ def command(
             remedy="Name models, then runs, files or tasks: corpuskit eval models/sample runs/sample",
         )
     # What models are is known at once; reading what they are measured on may take a while.
-    check_models(contenders, [])
-    labelled = opened_labels(data, contenders)
-    if labelled is not None and ((split, stride, limit) != (None, None, None) or field != "text"):
-        raise SettingError(
-            "--split, --stride, --limit and --field say nothing of labels", remedy="Leave them out."
-        )
-    sets = distinct(labelled or [opened(path, split=split, field=field, limit=limit) for path in data])
+    asked = asked_of(pairs)
+    check_models(contenders, [], writes=asked is not None)
+    sets = _sets(data, contenders, asked, stride, {"split": split, "field": field, "limit": limit})
     check_models(contenders, sets, stride)
     for each in sets:
         _remark(shell, each)
@@ -124,6 +130,26 @@ def command(
         **({"items": found.items} if items else {}),
     }
     shell.result(data_json, render(found))
+
+
+def _sets(
+    data: Sequence[Path],
+    contenders: Sequence[Contender],
+    asked: Asked | None,
+    stride: int | None,
+    how: dict[str, Any],
+) -> list[Set]:
+    """What there is to measure on; raises SettingError for options that say nothing of it."""
+    from corpuskit.train.evaluate.evaluate import distinct, opened, opened_labels
+
+    labelled = opened_labels(data, contenders, asked)
+    if labelled is None:
+        return distinct([opened(path, **how) for path in data])
+    if stride is not None or how != {"split": None, "field": "text", "limit": None}:
+        raise SettingError(
+            "--split, --stride, --limit and --field say nothing of labels", remedy="Leave them out."
+        )
+    return distinct(labelled)
 
 
 def _contenders(models: Sequence[Path], groups: Sequence[str]) -> list[Contender]:
@@ -162,6 +188,7 @@ def _table(each: dict[str, Any]) -> str:
     rows = _texts(each) if each["kind"] == "texts" else _answers(each)
     lines = [f"{each['set']}: {each['what']}{_how(each)}", *_aligned(rows)]
     lines += _confusion(each) if each["kind"] in ("labels", "answers") else []
+    lines += _written(each) if each["kind"] == "pairs" else []
     lines += _remarks(each)
     for entry in each["comparisons"]:
         low, high = entry["interval"]
@@ -243,7 +270,7 @@ def _answers(each: dict[str, Any]) -> list[list[str]]:
         for folder, member in members:
             rows.append([f"  {folder}" if len(members) > 1 else name, *_cells(member, figures)])
             if rest := member.get("rest"):
-                count = rest.get("rows", rest.get("sentences"))
+                count = next(rest[each] for each in ("rows", "sentences", "pairs") if each in rest)
                 rows.append([f"    on {count:,} not learnt from", *_cells(rest, figures)])
     return rows
 
@@ -274,6 +301,20 @@ def _confusion(each: dict[str, Any]) -> list[str]:
                 lines += [f"{folder}: rows by their label, columns by what was said", *_aligned(rows)]
             lines += [f"{folder}: {told}" for told in member["told"]]
     return lines
+
+
+def _written(each: dict[str, Any]) -> list[str]:
+    """What a copy of the sources would score, how each score is computed, and what is odd."""
+    members = [pair for model in each["models"].values() for pair in model["members"].items()]
+    first = members[0][1]
+    copied = ", ".join(f"{_named(name)} {value:.4f}" for name, value in first["copy"].items())
+    lines = [f"{counted(first['pairs'], 'pair')}; a copy of the source: {copied}"]
+    lines += [
+        f"{_named(name)}: {value['signature']}"
+        for name, value in first.items()
+        if isinstance(value, dict) and "signature" in value
+    ]
+    return lines + [f"{folder}: {told}" for folder, member in members for told in member["told"]]
 
 
 def _remarks(each: dict[str, Any]) -> list[str]:

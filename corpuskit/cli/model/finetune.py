@@ -11,23 +11,34 @@ import click
 
 from corpuskit.cli.model.running import How, do_job, require_out, run_options
 from corpuskit.cli.shell import COUNT, PATH, Shell, shell_options
-from corpuskit.errors import counted
+from corpuskit.errors import SettingError, counted
 
 if TYPE_CHECKING:
     from corpuskit.train import TrainResult
 
-TASKS = ("classify", "tag", "instruct", "prefer", "lm")
+TASKS = ("classify", "tag", "instruct", "prefer", "seq2seq", "lm")
 
 
 @click.command()
 @click.argument("model", type=PATH)
 @click.argument("data")
+@click.argument("targets", required=False)
 @click.option("--task", type=click.Choice(TASKS), required=True, help="What it is to learn.")
 @click.option("--out", type=PATH, help="The new model's folder.")
 @click.option("--recipe", metavar="FILE", help="Settings from a YAML file.")
 @click.option("--text", help="Column of the texts, by name or number. Default: by its usual names.")
 @click.option("--pair", help="Column of the second text of each row.")
 @click.option("--label", help="Column of the labels.")
+@click.option("--source", help="Column that is read, of --task seq2seq.")
+@click.option("--target", help="Column that is to be written.")
+@click.option("--features", metavar="COLUMN,...", help="Columns that are read behind the source.")
+@click.option(
+    "--label-smoothing",
+    type=float,
+    help="Share e of a target that is spread over all V tokens or labels, (1 - e) of its loss and e / V of "
+    "that of each, as torch's cross_entropy has it. What is measured is not smoothed.",
+)
+@click.option("--choose", metavar="FIGURE", help="Figure by which the weights that are kept are chosen.")
 @click.option("--several", metavar="SIGN", help="A text may have several labels, parted by this sign.")
 @click.option("--validation", metavar="FILE|SHARE", help="What is measured on. Default: a tenth of the data.")
 @click.option("--test", metavar="FILE|SHARE", help="What is measured on once, at the end.")
@@ -54,6 +65,7 @@ def command(
     shell: Shell,
     model: Path,
     data: str,
+    targets: str | None,
     task: str,
     out: Path | None,
     recipe: str | None,
@@ -69,9 +81,13 @@ def command(
     step; columns that it does not find are named by options. Stop it with Ctrl-C (once: it saves) and go on
     with --resume: the result is the same, bit by bit.
 
+    With --task seq2seq a text is written for a text: DATA has a column of sources and one of targets, or is a
+    file of sources, a line each, and TARGETS the file of their targets, line for line.
+
     \b
     corpuskit finetune models/sample reviews.csv --task classify --out models/reviews
     corpuskit finetune models/sample talks.jsonl --task instruct --lora-rank 8 --out models/talks
+    corpuskit finetune models/sample train.en train.de --task seq2seq --choose chrf --out models/en-de
     corpuskit finetune models/sample reviews.csv --task classify --plan
     """
     began = time.monotonic()
@@ -79,10 +95,16 @@ def command(
     from corpuskit.train.finetune import finetuning
 
     values, job = how.values(recipe, options), finetuning(model, data, task)
+    if targets is not None:
+        if task != "seq2seq":
+            raise SettingError(
+                f"{targets} is a second file, and --task {task} reads one", remedy="Leave it out."
+            )
+        values |= {"targets": targets}
     if accumulate is not None:
         rows = int(values.get("batch_rows") or job.usual_rows)
         values |= {"batch_rows": rows * accumulate, "micro_batch_rows": rows}
-    go_on = f"corpuskit finetune {model} {data} --task {task}"
+    go_on = f"corpuskit finetune {model} {data}{f' {targets}' if targets else ''} --task {task}"
     do_job(shell, job, job.kind.checked(values), out, how, began, go_on, sentence)
 
 
@@ -130,6 +152,7 @@ def sentence(result: TrainResult) -> str:
             "prefer": "chat {}",
             "classify": 'predict {} "..."',
             "tag": 'predict {} "..."',
+            "seq2seq": 'predict {} "..."',
         }
         lines.append(f"use it: corpuskit {use.get(result.task, 'sample {}').format(result.out)}")
     return "\n".join(lines)

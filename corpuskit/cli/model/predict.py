@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from corpuskit.cli.model.running import parse_assignments
+from corpuskit.cli.model.writing import manner_of, write_lines, writing_options
 from corpuskit.cli.shell import COUNT, PATH, Shell, shell_options
 from corpuskit.errors import SettingError, counted, nearest
 
 if TYPE_CHECKING:
+    from corpuskit.train.generate.lines import Writer
     from corpuskit.train.predict import Classifier, Prediction, TaggedWords, Tagger
 
 _READING = ("delimiter", "header", "encoding")
@@ -25,6 +27,11 @@ _WIDE = 60
 @click.command()
 @click.argument("model", type=PATH)
 @click.argument("data")
+@click.option(
+    "--task",
+    type=click.Choice(["seq2seq"]),
+    help="Write a text for each text, also with a model that was not fine-tuned for it.",
+)
 @click.option("--text", help="Column of the texts, by name or number. Default: by its usual names.")
 @click.option("--pair", help="Column of the second text of each row.")
 @click.option("--delimiter", help="Between the cells of a CSV file; found without it.")
@@ -36,44 +43,100 @@ _WIDE = 60
 )
 @click.option("--batch", type=COUNT, default=32, help="Texts that are read at once.")
 @click.option("--device", default="auto", help="Where it is computed: auto, cpu, cuda.")
+@writing_options
 @shell_options
 def command(
     shell: Shell,
     model: Path,
     data: str,
+    task: str | None,
     text: str | None,
     pair: str | None,
     delimiter: str | None,
     assignments: tuple[str, ...],
     batch: int,
     device: str,
+    writing: dict[str, Any],
 ) -> None:
-    """Say the labels of texts, or the tags of their words, with a fine-tuned model.
+    """Say the labels of texts, the tags of their words, or write a text for each, with a fine-tuned model.
 
     DATA is a table of texts where there is a file of that name, - for each line of standard input, or else
     the text itself. A model of --task tag reads CoNLL files too, and prints a word with its tag a line.
+
+    A model of --task seq2seq writes a line for each line of a file (or row of a .csv, .tsv, .jsonl or
+    .parquet file), in their order, whatever --batch is: greedily, by beam search or drawn. A line ends at LF
+    or CR LF. An empty line stays empty; a line break in a text is written as one blank, and --json has it as
+    it is. What is drawn follows from the seed and the text alone.
 
     \b
     corpuskit predict models/spam "You won a prize"
     corpuskit predict models/spam messages.csv --json
     printf 'win a prize\\nsee you at noon\\n' | corpuskit predict models/spam -
+    corpuskit predict models/en-de test.en --beams 4
     """
+    from corpuskit.train.generate.lines import Writer
     from corpuskit.train.predict import Tagger, load_predictor
 
-    predictor = load_predictor(model, device)
-    lines = [data]
-    if data == "-":
-        lines = [line.rstrip("\n") for line in sys.stdin]
-        if not lines:
-            raise SettingError("standard input is empty", remedy="Give a text, a file, or lines.")
-    elif _is_data(data):
-        lines = []
-    elif not data.strip():
-        raise SettingError("the text is empty", remedy="Give a text, a file, or - for standard input.")
+    writes = task is not None or bool(writing)
+    manner = manner_of(writing) if writes else None
+    predictor = load_predictor(model, device, writes=writes)
+    if isinstance(predictor, Writer):
+        predictor.check(manner := manner or manner_of({}))
+        if pair is not None:
+            raise SettingError("--pair is for classifiers", remedy="Leave it out.")
+        reading = _reading(delimiter, assignments)
+        return write_lines(shell, predictor, _sources(predictor, data, text, reading), manner, batch)
+    lines = _lines(data)
     if isinstance(predictor, Tagger):
         if pair is not None or delimiter is not None or assignments:
             raise SettingError("--pair, --delimiter and --set are for classifiers", remedy="Leave them out.")
         return _tag(shell, predictor, data, lines, text, batch)
+    reading = _reading(delimiter, assignments)
+    _classify(shell, predictor, data, lines, {"text": text, "pair": pair, **reading}, batch)
+
+
+def _lines(data: str) -> list[str]:
+    """The texts of the command line or of standard input; none where DATA is a file."""
+    if data == "-":
+        lines = [line.rstrip("\n") for line in sys.stdin]
+        if not lines:
+            raise SettingError("standard input is empty", remedy="Give a text, a file, or lines.")
+        return lines
+    if _is_data(data):
+        return []
+    if not data.strip():
+        raise SettingError("the text is empty", remedy="Give a text, a file, or - for standard input.")
+    return [data]
+
+
+def _sources(writer: Writer, data: str, column: str | None, reading: dict[str, Any]) -> list[str]:
+    """The sources of lines or of a file, empty ones too, whose columns are those that were taught."""
+    from corpuskit.train.data.tables.pairs import lines_in, sources_of
+    from corpuskit.train.settings.tune import Reading
+
+    if data == "-":  # As bytes: Python ends lines of text elsewhere too.
+        found = list(lines_in(sys.stdin.buffer, "standard input"))
+        if not found:
+            raise SettingError("standard input is empty", remedy="Give a text, a file, or lines.")
+        return found
+    if lines := _lines(data):
+        return lines
+    how = Reading.model_validate(reading)
+    taught, features = writer.tuned.get("source"), writer.tuned.get("features") or ()
+    return list(
+        sources_of(
+            data,
+            source=column or taught,
+            features=features,
+            delimiter=how.delimiter,
+            header=how.header,
+            encoding=how.encoding,
+        )
+    )
+
+
+def _reading(delimiter: str | None, assignments: tuple[str, ...]) -> dict[str, Any]:
+    """How a table is read, by name."""
     reading = {"delimiter": delimiter} if delimiter is not None else {}
     reading |= parse_assignments(assignments)
     if other := reading.keys() - _READING:
@@ -81,7 +144,7 @@ def command(
             f"--set {sorted(other)[0]} says nothing of how a table is read",
             remedy=nearest(sorted(other)[0], _READING),
         )
-    _classify(shell, predictor, data, lines, {"text": text, "pair": pair, **reading}, batch)
+    return reading
 
 
 def _classify(

@@ -109,3 +109,52 @@ class ExampleOrder:
 @lru_cache(maxsize=8)
 def _order(examples: int, seed: int, epoch: int) -> Permutation:
     return Permutation(examples, seed, EXAMPLES, epoch)
+
+
+_WINDOW = 64  # batches, among whose examples those of about one length find each other
+
+
+class LengthOrder:
+    """The same, but that a batch holds examples of about one length, so that little is filled up.
+
+    An epoch's order is taken in windows of 64 full batches. Within one the examples stand by length, equal
+    ones as the order has them, and the batches that these make come in an order of their own. What does not
+    fill a batch is the epoch's last one, as it is.
+
+    >>> order = LengthOrder(ExampleOrder(examples=6, batch=2, seed=1), lengths=(9, 1, 8, 2, 1, 9))
+    >>> sorted(sorted(order.batch_at(step).tolist()) for step in range(3))
+    [[0, 5], [1, 4], [2, 3]]
+
+    Attributes:
+        steps_per_epoch: batches of an epoch, the last one included.
+    """
+
+    def __init__(self, order: ExampleOrder, lengths: Sequence[int] | npt.NDArray[np.integer]) -> None:
+        """Of examples of these lengths, of which there is one each."""
+        self._plain, self._lengths = order, np.asarray(lengths, np.int64)
+        self.steps_per_epoch = order.steps_per_epoch
+        self._made: tuple[tuple[int, int], list[npt.NDArray[np.int64]]] | None = None
+
+    def batch_at(self, step: int) -> npt.NDArray[np.int64]:
+        """Numbers of the examples of batch `step` of the run, int64 (batch or fewer,)."""
+        epoch, place = divmod(step, self.steps_per_epoch)
+        window, number = divmod(place, _WINDOW)
+        if place >= self._plain.examples // self._plain.batch:
+            return self._plain.batch_at(step)
+        made = self._made
+        if made is None or made[0] != (epoch, window):  # Steps go on in order: one window is enough.
+            made = self._made = (epoch, window), self._window(epoch, window)
+        return made[1][number]
+
+    def seen_before(self, step: int) -> int:
+        """Examples that were learned from before a step, repeats counted."""
+        return self._plain.seen_before(step)
+
+    def _window(self, epoch: int, window: int) -> list[npt.NDArray[np.int64]]:
+        examples, size, seed = self._plain.examples, self._plain.batch, self._plain.seed
+        first, count = window * _WINDOW, min(_WINDOW, examples // size - window * _WINDOW)
+        order = _order(examples, seed, epoch)
+        numbers = np.array([order[at] for at in range(first * size, (first + count) * size)], np.int64)
+        numbers = numbers[np.argsort(self._lengths[numbers], kind="stable")]
+        turns = Permutation(count, seed, EXAMPLES, epoch, window)
+        return [numbers[turns[at] * size : (turns[at] + 1) * size] for at in range(count)]

@@ -23,9 +23,11 @@ from corpuskit.train.evaluate.questions.items import Questions, questions_in, qu
 from corpuskit.train.evaluate.questions.task_file import is_task
 from corpuskit.train.evaluate.replies import RepliesFile, replies_in, score_replies
 from corpuskit.train.evaluate.texts import FileTexts, SplitTexts, split_of, texts_of
+from corpuskit.train.evaluate.written.pairs import Asked, PairFile, pair_files, score_pairs
 from corpuskit.train.generate.generate import WEIGHTS, LanguageModel
+from corpuskit.train.generate.lines import SEQ2SEQ, refuse_encoder
 
-Set = Questions | SplitTexts | FileTexts | RepliesFile | LabelledFile
+Set = Questions | SplitTexts | FileTexts | RepliesFile | LabelledFile | PairFile
 Begins = Callable[[str, int], Told]
 """Is told what begins and of how many steps it is, and gives what hears of each of them."""
 
@@ -94,14 +96,21 @@ def opened(path: Path, *, split: str | None = None, field: str = "text", limit: 
     return texts_of(path, field)
 
 
-def opened_labels(paths: Sequence[Path], contenders: Sequence[Contender]) -> list[Set] | None:
-    """The files as labelled ones, where the models were fine-tuned for labels; None where none was.
+def opened_labels(
+    paths: Sequence[Path], contenders: Sequence[Contender], asked: Asked | None = None
+) -> list[Set] | None:
+    """The files as labelled ones, where the models were fine-tuned for labels or for texts; else None.
+
+    Args:
+        asked: how texts are written, also by models that were not fine-tuned for it.
 
     Raises SettingError for models of different tasks.
     """
     folders = [folder for contender in contenders for folder in contender.folders]
     found = [labelled_task(folder) for folder in folders]
     tasks = {task for task, _ in found}
+    if asked is not None or tasks == {SEQ2SEQ}:
+        return list(pair_files(paths, asked or Asked(), found[0][1] if found[0][0] == SEQ2SEQ else {}))
     if tasks <= {""}:
         return None
     if len(tasks) > 1:
@@ -132,19 +141,29 @@ def _by_path(each: Set) -> Set:
     return replace(each, name=str(each.path))
 
 
-def check_models(contenders: Sequence[Contender], sets: Iterable[Set], stride: int | None = None) -> None:
+def check_models(
+    contenders: Sequence[Contender], sets: Iterable[Set], stride: int | None = None, *, writes: bool = False
+) -> None:
     """Raise, before anything is measured, where a model is not there, not a decoder, or does not fit a set.
+
+    Args:
+        writes: texts are to be written, which an encoder-decoder does too.
 
     Raises TrainError for a folder that is no whole model, SettingError for the rest.
     """
     names = [contender.name for contender in contenders]
     if twice := next((name for name in names if names.count(name) > 1), None):
         raise SettingError(f"{twice} is given twice", remedy="Name each model or group once.")
+    sets = list(sets)
+    writes = writes or any(isinstance(each, PairFile) for each in sets)
     tokenizers = {each.name: each.shards.tokenizer_sha256 for each in sets if isinstance(each, SplitTexts)}
     for folder in (folder for contender in contenders for folder in contender.folders):
         document = _document(folder)
-        if not labelled_task(folder)[0]:
-            refuse_kind(document["model"].get("kind", "decoder"), str(folder))
+        kind = document["model"].get("kind", "decoder")
+        if writes:
+            refuse_encoder(kind, str(folder))
+        elif not labelled_task(folder)[0]:
+            refuse_kind(kind, str(folder))
         context = int(document["model"]["context"])
         if stride is not None and not 1 <= stride <= context:
             raise SettingError(
@@ -239,6 +258,8 @@ def _outcome(
         return score_labelled(model, folder, each)
     if isinstance(each, RepliesFile):
         return score_replies(model, folder, each, told)
+    if isinstance(each, PairFile):
+        return score_pairs(model, folder, each)
     return _of_texts(measure(model, each, stride, told))
 
 
@@ -289,6 +310,8 @@ def _kind(each: Set) -> str:
         return each.task.kind
     if isinstance(each, RepliesFile):
         return "answers"
+    if isinstance(each, PairFile):
+        return "pairs"
     return "labels" if isinstance(each, LabelledFile) else "texts"
 
 
@@ -321,7 +344,7 @@ def _contamination(run: Path, sets: Sequence[Set], begins: Begins | None) -> dic
     }
 
 
-def _lines(each: Questions | FileTexts | RepliesFile | LabelledFile) -> list[tuple[str, str]]:
+def _lines(each: Questions | FileTexts | RepliesFile | LabelledFile | PairFile) -> list[tuple[str, str]]:
     """The texts of a set with their places; of a question the prompt with its right answer."""
     if isinstance(each, Questions):
         # Examples are the same before each prompt, and no part of the question.

@@ -30,8 +30,8 @@ from corpuskit.train.predict import Classifier, Tagger, task_of
 from corpuskit.train.settings.tune import ClassifySettings
 from corpuskit.train.tune.classify import LabelledRow, columns_of, labelled_rows
 
-TASKS = ("classify", "tag")
-"""Of fine-tuning those whose models are scored on labels."""
+TASKS = ("classify", "tag", "seq2seq")
+"""Of fine-tuning those whose models are scored on labels, or on texts for texts."""
 
 _COLUMNS = ("text", "pair", "label")
 _READ_AS = "Write it as CSV in UTF-8: commas between the cells, the columns' names in the first row."

@@ -30,14 +30,19 @@ class Known:
         chose: whether each was measured on while the model learnt, by which its weights were chosen.
     """
 
-    def __init__(self, model: LanguageModel, folder: Path, rows: Sequence[Sequence[Ids]]) -> None:
+    def __init__(
+        self, model: LanguageModel, folder: Path, rows: Sequence[Sequence[Ids]], column: str = "ids"
+    ) -> None:
         """Look for rows, each as the pieces in which the model reads it, among the examples of a folder.
+
+        Args:
+            column: of the examples, which holds what is read.
 
         Raises TrainError where these are damaged.
         """
         keys = [[_key(model, piece) for piece in row] for row in rows]
         wanted = {key for row in keys for key in row}
-        sides = [_found(model, folder / DATA / side, wanted) for side in (TRAIN, VALIDATION)]
+        sides = [_found(model, folder / DATA / side, wanted, column) for side in (TRAIN, VALIDATION)]
         self.learnt, self.chose = (np.array([bool(row) and side >= {*row} for row in keys]) for side in sides)
 
 
@@ -66,12 +71,12 @@ def met(folder: Path, known: Known | None, row: str) -> Iterator[str]:
         yield f"of the other {rows - learnt:,}, {chose:,} were measured on while it learnt, to choose weights"
 
 
-def _found(model: LanguageModel, side: Path, wanted: set[int]) -> set[int]:
+def _found(model: LanguageModel, side: Path, wanted: set[int], column: str) -> set[int]:
     """Those of some keys that a side has; memory is that of the keys, however many examples there are."""
     if not (side / RECORD).exists():
         return set()
     examples = Examples(side)
-    keys = (_key(model, examples.row(number)["ids"]) for number in range(len(examples)))
+    keys = (_key(model, examples.row(number)[column]) for number in range(len(examples)))
     return wanted.intersection(keys)
 
 

@@ -140,6 +140,7 @@ class Task(Protocol):
         rows_per_epoch: rows of a pass.
         tokens_per_step: tokens of the corpus that a batch reads; of rows of different lengths, the mean.
         fingerprint: of what fixes the batches beside settings and data; empty where nothing does.
+        measuring: how many forward passes of a row it takes to measure on it.
     """
 
     name: str
@@ -151,6 +152,7 @@ class Task(Protocol):
     rows_per_epoch: int
     tokens_per_step: int
     fingerprint: str
+    measuring: int
 
     @property
     def settings(self) -> RunSettings:
@@ -188,6 +190,9 @@ class Task(Protocol):
 
     def count(self, batch: Tensors) -> float:
         """Targets of a batch, by which its loss is divided."""
+
+    def beside(self) -> dict[str, Tensor]:
+        """What else the batches since the last call cost, by name: summed, as `loss` is; often nothing."""
 
     # --------------------------------------------------------------------------------- what is measured
     def validation(self, most_tokens: int) -> Validation:
@@ -228,6 +233,8 @@ def micro_batches(batch: Tensors, rows: int) -> list[Tensors]:
 class Plain:
     """What a task does that trains all weights of a model and leaves them as they are."""
 
+    measuring = 1
+
     def shares(self, steps: int) -> str:
         """Nothing."""
         return ""
@@ -238,6 +245,10 @@ class Plain:
 
     def prepare(self, model: Transformer) -> None:
         """All of the model learns."""
+
+    def beside(self) -> dict[str, Tensor]:
+        """Nothing."""
+        return {}
 
     def finals(self) -> dict[str, Validation]:
         """Nothing."""

@@ -44,11 +44,19 @@ def put_in_place(out: Path) -> None:
     remove_kept(made)
 
 
-def given(data: str) -> dict[str, str | None]:
+def given(data: str, *others: str) -> dict[str, str | None]:
     """What DATA are: their name, without the folders above, and the sha256 of what their files hold.
 
     The latter is None where there is nothing to read: of a name at the Hub, and of data that are gone.
+
+    Args:
+        others: files that are read beside them.
     """
+    if others:
+        each = [given(one) for one in (data, *others)]
+        digests = [one["sha256"] for one in each]
+        names = " and ".join(str(one["name"]) for one in each)
+        return {"name": names, "sha256": None if None in digests else sha256_json(digests)}
     if are_words(data):
         words = words_of(data)
         if not words.named(data).is_local:
@@ -56,6 +64,6 @@ def given(data: str) -> dict[str, str | None]:
         data = words.path
     path = local_path(data).expanduser()
     if path.is_dir():
-        digests = {name: sha256_file(path / name) for name in names_below(path)}
-        return {"name": path.name, "sha256": sha256_json(digests)}
+        digests_of = {name: sha256_file(path / name) for name in names_below(path)}
+        return {"name": path.name, "sha256": sha256_json(digests_of)}
     return {"name": path.name, "sha256": sha256_file(path) if path.is_file() else None}

@@ -31,7 +31,7 @@ def text_ids(
     """
     lines = [tokenizer.encode(text) for text in texts]
     room = max(0, context - len(texts))
-    keep = _shares([len(line) for line in lines], room)
+    keep = shares([len(line) for line in lines], room)
     cut = sum(map(len, lines)) - sum(keep)
     ids: list[int] = []
     for line, count in zip(lines, keep, strict=True):
@@ -39,10 +39,10 @@ def text_ids(
     return np.array(ids, np.int64), cut
 
 
-def _shares(lengths: Sequence[int], room: int) -> list[int]:
+def shares(lengths: Sequence[int], room: int) -> list[int]:
     """How much of each is kept so that all fit: the longest gives first.
 
-    >>> _shares([10, 3], 8), _shares([10, 9], 8), _shares([2, 3], 8)
+    >>> shares([10, 3], 8), shares([10, 9], 8), shares([2, 3], 8)
     ([5, 3], [4, 4], [2, 3])
     """
     kept = list(lengths)

@@ -32,6 +32,7 @@ PAIRS = [
     {"prompt": "Q", "chosen": "yes", "rejected": "no"},
     {"prompt": "R", "chosen": "a", "rejected": "bc"},
 ]
+SOURCES = [{"source": f"{word} {n}", "target": word * n} for n in (1, 2, 3) for word in ("up", "no")]
 
 
 def data_of(task: str, folder: Path) -> Path:
@@ -44,7 +45,8 @@ def data_of(task: str, folder: Path) -> Path:
     if task == "lm":
         (folder / "text.txt").write_text("a text of some words that is read on and on, and once more. " * 4)
         return folder / "text.txt"
-    return lines(folder / "data.jsonl", TALKS if task == "instruct" else PAIRS)
+    rows = {"instruct": TALKS, "prefer": PAIRS, "seq2seq": SOURCES}[task]
+    return lines(folder / "data.jsonl", rows)
 
 
 # ------------------------------------------------------------------------------- what is learnt: the gradient
@@ -103,6 +105,7 @@ WAYS: Mapping[str, Mapping[str, Any]] = {
     "tag": {"dropout": 0.1},
     "instruct": {"lora_rank": 2, "dropout": 0.1, "batch_rows": 2},
     "prefer": {"batch_rows": 1},
+    "seq2seq": {"batch_rows": 2, "dropout": 0.1, "validation": "0.3", "label_smoothing": 0.1},
     "lm": {"batch_rows": 2, "dropout": 0.1, "context": 32},
 }
 

@@ -32,6 +32,8 @@ PROMPT = ("prompt",)
 COMPLETION = ("completion", "response", "answer")
 INSTRUCTION, INPUT, OUTPUT = ("instruction",), ("input",), ("output",)
 ID = ("id", "_id", "doc_id")
+SOURCE = ("source", "src", "input", "text", "lemma", "document", "article", "question")
+TARGET = ("target", "tgt", "output", "translation", "summary", "form", "title", "answer")
 CHOSEN, REJECTED = ("chosen",), ("rejected",)
 
 KNOWN = frozenset(

@@ -1,0 +1,266 @@
+"""Sources with their targets: two columns of a table, or two files line by line.
+
+A line ends at LF or CR LF and nowhere else: what else Unicode or Python take for an end of one stays in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+from corpuskit.errors import EmptyError, InputError, SettingError
+from corpuskit.storage import streams
+from corpuskit.train.data.tables import usual
+from corpuskit.train.data.tables.columns import Columns, find_columns, text_of
+from corpuskit.train.data.tables.row import Account, Place
+from corpuskit.train.data.tables.table import Table, open_table
+
+BETWEEN = "\t"
+"""What stands before each feature of a source."""
+
+TABLES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet", ".arrow")
+"""Endings of files that are tables; others hold a text a line, where nobody names a column."""
+
+
+class PairRow(NamedTuple):
+    """A pair.
+
+    Attributes:
+        source: what is read, with its features.
+        target: what is to be written.
+        place: where it stands.
+        alone: the source without its features: what a copy of it would be.
+    """
+
+    source: str
+    target: str
+    place: Place
+    alone: str
+
+
+class Pairs(Protocol):
+    """Pairs that can be read again and again.
+
+    Attributes:
+        told: what was found out about them, in sentences.
+    """
+
+    @property
+    def told(self) -> Sequence[str]:
+        """What was found out about them, in sentences."""
+
+    def rows(self, account: Account) -> Iterator[PairRow]:
+        """Those whose sides both say something; the account takes up what is left out."""
+
+
+class TablePairs:
+    """Pairs of a table's columns."""
+
+    def __init__(self, columns: Columns, features: int) -> None:
+        self._columns = columns
+        self._features = [f"feature {number}" for number in range(1, features + 1)]
+        self.told: Sequence[str] = (*columns.table.told, *columns.told)
+
+    def rows(self, account: Account) -> Iterator[PairRow]:
+        """The pairs in order; a feature that is not there is empty."""
+        for row in self._columns.texts(account, ("source", "target")):
+            alone = str(row.values["source"])
+            source = with_features(alone, [row.values.get(name) for name in self._features])
+            account.use()
+            yield PairRow(source, str(row.values["target"]), row.place, alone)
+
+
+class LinePairs:
+    """Pairs of two files, line by line."""
+
+    told: Sequence[str] = ()
+
+    def __init__(self, sources: Path, targets: Path) -> None:
+        """Raises InputError where the files differ in their lines, EmptyError where they have none."""
+        self._files = sources, targets
+        counts = [sum(1 for _ in lines_of(path)) for path in self._files]
+        if counts[0] != counts[1]:
+            short, long = sorted(range(2), key=lambda side: counts[side])
+            names = ("source", "target")
+            raise InputError(
+                f"{sources} has {counts[0]:,} lines, {targets} {counts[1]:,}: line {counts[short] + 1:,} is "
+                f"the first without a partner, the {names[short]} file ends after line {counts[short]:,}",
+                remedy=f"Line n of one belongs to line n of the other: bring back what {self._files[short]} "
+                f"lacks, or take it out of {self._files[long]}.",
+            )
+        if not counts[0]:
+            raise EmptyError(f"{sources}: no line: it is empty", remedy="Name another file.")
+        self.told = (f"{counts[0]:,} lines of {sources.name} and {targets.name}",)
+
+    def rows(self, account: Account) -> Iterator[PairRow]:
+        """The pairs in order; those with a side that is empty or blank are left out."""
+        name = self._files[0].name
+        both = zip(*map(lines_of, self._files), strict=True)
+        for number, (source, target) in enumerate(both, 1):
+            place = Place(name, number, number)
+            empty = [side for side, text in (("source", source), ("target", target)) if not text.strip()]
+            if empty:
+                account.leave(f"the {empty[0]} is empty", place)
+                continue
+            account.use()
+            yield PairRow(source, target, place, source)
+
+
+def with_features(source: str, features: Sequence[object]) -> str:
+    r"""A source with what else is read of its row.
+
+    >>> with_features("Haus", ["N;PL"])
+    'Haus\tN;PL'
+    """
+    return BETWEEN.join([source, *(text_of(each, "feature")[0] for each in features)])
+
+
+def open_pairs(
+    data: str,
+    targets: str | None = None,
+    *,
+    source: str | None = None,
+    target: str | None = None,
+    features: Sequence[str] = (),
+    delimiter: str | None = None,
+    header: bool | None = None,
+    encoding: str | None = None,
+) -> Pairs:
+    """Pairs of a table or, with a file of targets, of two files.
+
+    Args:
+        data: a table as `corpuskit.train.data.tables.table.open_table` takes it, or a file of sources.
+        targets: a file of targets, line for line.
+        source, target, features: columns of a table, by name or number; found without them, but for features.
+        delimiter, header, encoding: of a table of cells.
+
+    Raises:
+        SettingError: a column is not there, or columns are named of files of lines.
+        InputError: something cannot be read, or the files differ in how many lines they have.
+        EmptyError: there is no row, or no line.
+    """
+    if targets is None:
+        return TablePairs(
+            _columns(data, source, target, features, delimiter, header, encoding), len(features)
+        )
+    named = [each for each in (source, target, *features) if each is not None]
+    if named:
+        raise SettingError(
+            f"column {named[0]!r} is named, and {data} and {targets} are files of lines",
+            remedy="Leave the column out, or name one table alone.",
+        )
+    return LinePairs(Path(data), Path(targets))
+
+
+def _columns(
+    data: str,
+    source: str | None,
+    target: str | None,
+    features: Sequence[str],
+    delimiter: str | None,
+    header: bool | None,
+    encoding: str | None,
+    *,
+    answered: bool = True,
+) -> Columns:
+    table = open_table(data, delimiter=delimiter, header=header, encoding=encoding)
+    if header is None and _is_data(table, [each for each in (source, target) if each is not None]):
+        told = "the first row is a pair: columns are numbered, and none of its cells is a usual name"
+        table = replace(table.with_header(False), told=(*table.told, told))
+    wanted: dict[str, Sequence[str]] = {"source": usual.SOURCE}
+    wanted |= {"target": usual.TARGET} if answered else {}
+    wanted |= {f"feature {number}": () for number in range(1, len(features) + 1)}
+    given: dict[str, str | int] = {f"feature {n}": column for n, column in enumerate(features, 1)}
+    given |= {"source": source} if source is not None else {}
+    given |= {"target": target} if target is not None and answered else {}
+    return find_columns(table, wanted, given)
+
+
+def _is_data(table: Table, given: Sequence[str]) -> bool:
+    """Whether the first row of a table of cells is no row of names, where columns are given by number alone.
+
+    Words in a list of words look like names of columns: who counts columns has none to name.
+    """
+    known = usual.KNOWN | {*usual.SOURCE, *usual.TARGET}
+    numbered = bool(given) and all(each.isdecimal() for each in given)
+    named = any(cell.strip().casefold() in known for cell in table.first_row)
+    return numbered and bool(table.first_row) and not named
+
+
+def sources_of(
+    data: str,
+    *,
+    source: str | None = None,
+    features: Sequence[str] = (),
+    delimiter: str | None = None,
+    header: bool | None = None,
+    encoding: str | None = None,
+) -> Iterator[str]:
+    """The sources of a file that needs no targets, one for each line or row, empty ones too.
+
+    It is a table where its ending is one of `TABLES` or a column is named, and a text a line otherwise.
+    Raises as `open_pairs`.
+    """
+    if source is None and not features and not is_table(data):
+        yield from lines_of(Path(data))
+        return
+    columns = _columns(data, source, None, features, delimiter, header, encoding, answered=False)
+    names = [f"feature {number}" for number in range(1, len(features) + 1)]
+    for row in columns.rows():
+        text = text_of(row.values["source"], "source")[0]
+        yield with_features(text, [row.values[name] for name in names]) if text.strip() else ""
+
+
+def is_table(data: str) -> bool:
+    """Whether data are a table by their name.
+
+    >>> is_table("a.csv.gz"), is_table("a.txt"), is_table("hf:sms_spam")
+    (True, False, True)
+    """
+    return data.startswith("hf:") or Path(data).is_dir() or streams.bare(data).endswith(TABLES)
+
+
+def lines_of(path: Path) -> Iterator[str]:
+    """The lines of a text file in UTF-8, compressed or not, see `lines_in`.
+
+    Raises InputError where it cannot be read.
+    """
+    try:
+        yield from lines_in(streams.chunks(str(path)), str(path))
+    except streams.BrokenStreamError as error:
+        raise InputError(f"{path}: it cannot be read: {error}", remedy=error.remedy) from error
+
+
+def lines_in(chunks: Iterable[bytes], name: str) -> Iterator[str]:
+    r"""Lines out of bytes in UTF-8 that come in chunks, without their ends (LF or CR LF).
+
+    What stands behind the last end is a line unless it is nothing. Raises InputError for what is not UTF-8.
+
+    >>> list(lines_in([b"a\r", b"\nb\x0bc\n", b"\nd"], "given"))
+    ['a', 'b\x0bc', '', 'd']
+    """
+    number = 0
+    waiting: list[bytes] = []
+    for chunk in chunks:
+        *whole, rest = chunk.split(b"\n")
+        for piece in whole:
+            number += 1
+            yield _decoded(b"".join([*waiting, piece]), name, number)
+            waiting = []
+        waiting.append(rest)
+    if last := b"".join(waiting):
+        yield _decoded(last, name, number + 1)
+
+
+def _decoded(line: bytes, name: str, number: int) -> str:
+    try:
+        text = line.removesuffix(b"\r").decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{name} line {number:,}: byte {error.start + 1} (0x{line[error.start]:02X}) is not UTF-8",
+            remedy="Save the file as UTF-8.",
+        ) from error
+    # A mark at the beginning of a file is no letter.
+    return text.removeprefix("\ufeff") if number == 1 else text

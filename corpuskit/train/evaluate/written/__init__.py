@@ -1,0 +1,1 @@
+"""What models write for texts, scored against what was to be written."""

@@ -1,0 +1,62 @@
+"""The data of the benchmark of texts for texts, its baselines, and when its bar is met."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from benchmarks import seq2seq, seq2seq_data
+from benchmarks.seq2seq_data import Data
+
+
+def test_a_dictionary_finds_what_stands_for_a_word() -> None:
+    pairs = [
+        ("the house", "das haus"),
+        ("the book", "das buch"),
+        ("a book", "ein buch"),
+        ("a house .", "ein haus ."),
+    ]
+    rows = [{"source": one, "target": two} for one, two in pairs]
+    data = Data(rows, [], [{"source": "The unknown book.", "target": ""}])
+    assert seq2seq_data.word_for_word(data) == ["Das unknown buch."]
+    assert seq2seq_data.copies(data) == ["The unknown book."]
+    assert seq2seq_data.first_words(data, 2) == ["The unknown"]
+
+
+def test_rows_are_read_as_they_stand(tmp_path: Path) -> None:
+    folder = tmp_path / "labelled" / "inflect"
+    folder.mkdir(parents=True)
+    (folder / "german-train-medium").write_text("Haus\tHäuser\tN;PL\n", encoding="utf-8")
+    (folder / "german-dev").write_text("Buch\tBücher\tN;PL\nSee\tSeen\tN;PL\n", encoding="utf-8")
+    data = seq2seq_data.inflections(tmp_path, "german", "medium")
+    assert data.train == [{"source": "Haus", "target": "Häuser", "features": "N;PL"}]
+    assert len(data.test) == 2
+    folder = tmp_path / "labelled" / "translate"
+    folder.mkdir()
+    for side in ("train", "val", "test_2016_flickr"):
+        for language, text in (("en", "a\n\nb\u2028c\n"), ("de", "x\ny\nz\n")):
+            (folder / f"{side}.{language}.gz").write_bytes(gzip.compress(text.encode()))
+    captions = seq2seq_data.captions(tmp_path, "de")
+    assert captions.test == [{"source": "a", "target": "x"}, {"source": "b\u2028c", "target": "z"}]
+
+
+@pytest.mark.parametrize(
+    ("learnt", "drawn", "met"),
+    [
+        ([90.0, 91.0], [80.0, 82.0], True),
+        ([83.0, 84.0], [82.0, 84.0], False),
+        ([80.0, 80.5], [70.0, 70.0], False),
+    ],
+)
+def test_the_bar_is_above_all_that_it_names(learnt: list[float], drawn: list[float], met: bool) -> None:
+    group = seq2seq.SETS["german high"]
+    found = {
+        "copy of the lemma": [{"exact match": 19.0}],
+        "encoder-decoder, pre-trained": [{"exact match": each} for each in learnt],
+        "encoder-decoder, random weights": [{"exact match": each} for each in drawn],
+    }
+    bar, found_met = seq2seq._bar(group, "exact match", sum(learnt) / 2, found)
+    assert "above 81.5" in bar
+    assert found_met is met
