@@ -6,7 +6,7 @@ import json
 import re
 import time
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar
@@ -60,11 +60,11 @@ class Training(Section):
         for key, value in step.values.items():
             if key not in (*self.accepts, *self.needed, *self.own):
                 given[key] = tuple(value) if isinstance(value, list) else value
-        for key in ("init_from", "validation", "test"):
-            if key in step.values:
+        for key in ("init_from", "validation", "test", "targets"):
+            if step.values.get(key) is not None:
                 paths = step.all(key)
-                # A share is a number, and no place.
-                given[key] = str(paths[0]) if paths else str(step.values[key])
+                # A share is a number, and no place; of two files, sources and targets, both are named.
+                given[key] = ",".join(map(str, paths)) if paths else str(step.values[key])
         recipe = step.values.get("recipe")
         values = {}
         if recipe is not None:
@@ -178,11 +178,18 @@ class Finetune(Training):
     accepts: ClassVar[Mapping[str, tuple[Makes, ...]]] = {
         "from": ("model",),
         "data": ("questions", "run"),
+        "targets": (),
         "validation": (),
         "test": (),
         "recipe": (),
     }
     needed = ("from", "data", "task")
+
+    def places(self, values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        """Held-out pairs of two files, SOURCES,TARGETS, are two places."""
+        for key, written in super().places(values):
+            held = key in ("validation", "test") and values.get("targets")
+            yield from ((key, each.strip()) for each in (written.split(",") if held else [written]))
 
     def is_no_place(self, key: str, written: str) -> bool:
         """A data set of the Hub, and a share of the data."""
