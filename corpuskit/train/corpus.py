@@ -10,12 +10,12 @@ from torch import Tensor
 
 from corpuskit.errors import TrainError
 from corpuskit.shards.reader import Shards
+from corpuskit.storage.files import read_sealed
 from corpuskit.tokenizer.tokenizer import Tokenizer
 from corpuskit.train.device import bf16_pays
 from corpuskit.train.generate.generate import LanguageModel
 from corpuskit.train.hub.card_facts import base_facts, data_facts, read_facts
 from corpuskit.train.job import Setup, kept_of
-from corpuskit.storage.files import read_sealed
 from corpuskit.train.model.cost import flops_per_token, parameter_count
 from corpuskit.train.model.transformer import Kind
 from corpuskit.train.parallel.processes import Grid

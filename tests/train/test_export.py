@@ -45,6 +45,30 @@ DECODERS += [
     dataclasses.replace(DECODERS[7], heads=6, head_dim=12),
     dataclasses.replace(DECODERS[10], heads=8, head_dim=12),
 ]
+UNGATED = [
+    dataclasses.replace(SHAPE, norm=norm, qk_norm=qk_norm, kv_heads=heads, tie_embeddings=tie, activation=act)
+    for norm, qk_norm, heads, tie, act in (
+        ("rms", False, 2, True, "relu2"),
+        ("rms", False, 4, False, "relu"),
+        ("rms", True, 1, True, "gelu"),
+        ("rms", True, 2, False, "relu2"),
+        ("layer", False, 2, True, "gelu"),
+        ("layer", False, 1, False, "relu"),
+        ("layer", True, 4, True, "relu"),
+        ("layer", True, 4, False, "gelu"),
+    )
+]
+PLACED = [
+    dataclasses.replace(UNGATED[7], positions="learned", qk_norm=False, rope_base=10_000.0),
+    dataclasses.replace(
+        UNGATED[6], positions="learned", qk_norm=False, activation="relu2", rope_base=10_000.0
+    ),
+    dataclasses.replace(SHAPE, norm="rms", qk_norm=False, positions="none"),
+    dataclasses.replace(
+        SHAPE, norm="rms", qk_norm=False, positions="none", tie_embeddings=False, activation="geglu"
+    ),
+]
+"""Decoders whose positions are learned, or none."""
 ENCODER = dataclasses.replace(SHAPE, kind="encoder", qk_norm=False, kv_heads=4)
 ENCODERS = [
     dataclasses.replace(ENCODER, tie_embeddings=tie, activation=activation)
@@ -55,6 +79,12 @@ CLASSES = {
     ("layer", False): "StableLmForCausalLM",
     ("rms", True): "Qwen3ForCausalLM",
     ("rms", False): "LlamaForCausalLM",
+}
+UNGATED_CLASSES = {
+    ("layer", True): "PersimmonForCausalLM",
+    ("layer", False): "Starcoder2ForCausalLM",
+    ("rms", True): "ApertusForCausalLM",
+    ("rms", False): "ArceeForCausalLM",
 }
 
 
@@ -101,7 +131,7 @@ def call(command: object, *arguments: object) -> tuple[int, str, str]:
 # ------------------------------------------------------------------------------------------- families
 
 
-@pytest.mark.parametrize("settings", [*DECODERS, *ENCODERS])
+@pytest.mark.parametrize("settings", [*DECODERS, *UNGATED, *PLACED, *ENCODERS])
 def test_transformers_computes_the_same_logits(make_model: MakeModel, settings: ModelSettings) -> None:
     """Compared here without the exporter's own comparison, on rows of the full context."""
     import transformers
@@ -113,8 +143,14 @@ def test_transformers_computes_the_same_logits(make_model: MakeModel, settings: 
     theirs, info = auto.from_pretrained(result.out, output_loading_info=True)
     assert not any(info.values()), info
     assert type(theirs).__name__ == result.architecture
-    assert result.architecture == (
-        "ModernBertForMaskedLM" if encoder else CLASSES[settings.norm, settings.qk_norm]
+    classes = CLASSES if settings.is_gated else UNGATED_CLASSES
+    assert (
+        result.architecture
+        == {
+            "learned": "GPT2LMHeadModel",
+            "none": "SmolLM3ForCausalLM",
+            "rope": "ModernBertForMaskedLM" if encoder else classes[settings.norm, settings.qk_norm],
+        }[settings.positions]
     )
     ids = torch.randint(0, 427, (3, 24), generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
@@ -180,9 +216,19 @@ def test_special_tokens_have_their_roles(make_model: MakeModel) -> None:
         (dataclasses.replace(SHAPE, softcap=15.0), ["softcap = 15"]),
         (
             dataclasses.replace(SHAPE, activation="relu2", softcap=5.0),
-            ["activation = 'relu2'", "softcap = 5"],
+            ["kv_heads = 2", "PersimmonForCausalLM", "softcap = 5"],
         ),
-        (dataclasses.replace(SHAPE, activation="gelu"), ["activation = 'gelu'", "swiglu, geglu"]),
+        (
+            dataclasses.replace(SHAPE, positions="learned"),
+            ["activation = 'swiglu'", "gelu, relu, relu2", "qk_norm = True", "kv_heads = 2"],
+        ),
+        (
+            dataclasses.replace(SHAPE, positions="none", activation="relu"),
+            ["activation = 'relu'", "swiglu, geglu", "norm = 'layer'", "qk_norm = True"],
+        ),
+        (dataclasses.replace(ENCODER, activation="gelu"), ["activation = 'gelu'", "swiglu, geglu"]),
+        (dataclasses.replace(ENCODER, positions="learned"), ["positions = 'learned'", "'rope'"]),
+        (dataclasses.replace(ENCODER, positions="none"), ["positions = 'none'", "'rope'"]),
         (dataclasses.replace(ENCODER, qk_norm=True), ["qk_norm = True"]),
         (dataclasses.replace(ENCODER, head_dim=16), ["heads x head_dim = 64", "width = 32"]),
         (dataclasses.replace(SHAPE, head_dim=4), ["heads x head_dim = 16"]),
@@ -306,7 +352,7 @@ def test_one_file_loads_the_model_without_us(make_model: MakeModel, settings: Mo
 # ---------------------------------------------------------------------------------------------- import
 
 
-@pytest.mark.parametrize("settings", [*DECODERS, *ENCODERS])
+@pytest.mark.parametrize("settings", [*DECODERS, *UNGATED, *PLACED, *ENCODERS])
 def test_export_and_import_give_equal_tensors(make_model: MakeModel, settings: ModelSettings) -> None:
     model, result = exported(make_model, settings, check=False, keep_padding=True)
     back = import_model(result.out, model / "back")
@@ -332,7 +378,7 @@ def test_padding_is_made_anew_and_takes_little(make_model: MakeModel) -> None:
     assert padding.max() <= 1 / 427
 
 
-@pytest.mark.parametrize("kind", ["qwen3", "llama", "stablelm", "modernbert"])
+@pytest.mark.parametrize("kind", sorted(families.FAMILIES))
 def test_what_transformers_wrote_is_imported(kind: str, make_model: MakeModel, tmp_path: Path) -> None:
     """A model made and saved by transformers, in pieces, its config with whatever the version writes."""
     import transformers
@@ -353,6 +399,13 @@ def test_what_transformers_wrote_is_imported(kind: str, make_model: MakeModel, t
         "stablelm": {"num_key_value_heads": 2, "qk_layernorm": True, "partial_rotary_factor": 1.0},
         "modernbert": {"layer_types": ["full_attention"] * 3, "decoder_bias": True, "pad_token_id": None}
         | {"global_attn_every_n_layers": 1},
+        "smollm3": {"num_key_value_heads": 2, "no_rope_layers": [0] * 3, "pad_token_id": None},
+        "apertus": {"num_key_value_heads": 1, "hidden_act": "gelu", "pad_token_id": None}
+        | {"rope_parameters": {"rope_type": "default", "rope_theta": 5e3}},
+        "arcee": {"num_key_value_heads": 2},
+        "persimmon": {"partial_rotary_factor": 1.0},
+        "starcoder2": {"num_key_value_heads": 2, "use_bias": False, "hidden_act": "gelu"},
+        "gpt2": {"n_inner": 40, "activation_function": "relu"},
     }[kind]
     config = transformers.AutoConfig.for_model(kind, **shape, **own)
     auto = transformers.AutoModelForMaskedLM if kind == "modernbert" else transformers.AutoModelForCausalLM
@@ -382,7 +435,7 @@ def test_an_imported_model_writes(make_model: MakeModel) -> None:
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
-        ({"model_type": "gpt2"}, "model_type = 'gpt2'"),
+        ({"model_type": "bert"}, "model_type = 'bert'"),
         ({"rope_parameters": {"rope_type": "yarn", "factor": 4.0}}, "rope_parameters of type 'yarn'"),
         ({"rope_scaling": {"type": "linear", "factor": 2.0}}, "rope_scaling of type 'linear'"),
         ({"partial_rotary_factor": 0.5}, "partial_rotary_factor = 0.5"),
@@ -564,11 +617,11 @@ def test_a_short_corpus_gets_a_part_of_the_context() -> None:
 
 def test_settings_that_contradict_the_model_are_refused(make_model: MakeModel, special_run: Path) -> None:
     model = make_model(SHAPE)
-    wrong = TrainSettings(init_from=str(model), width=64, objective="masked", heads=4)
+    wrong = TrainSettings(init_from=str(model), width=64, positions="none", heads=4)
     with pytest.raises(SettingError) as caught:
         train_model(special_run, model / "run", wrong)
     assert "width = 64, it has 32" in str(caught.value)
-    assert "objective = 'masked', it has 'causal'" in str(caught.value)
+    assert "positions = 'none', it has 'rope'" in str(caught.value)
     assert "heads" not in str(caught.value)
 
 

@@ -7,9 +7,10 @@ is read, and alike whenever the same batch is made again. Each function returns 
 An encoder-decoder learns by each of the three: the second half of a row behind the first, tokens that its
 encoder sees masked, or spans that were taken out.
 
-Sources: masked prediction arXiv:1810.04805, its rate arXiv:2202.08005, by an encoder-decoder that is asked for
-the masked tokens alone arXiv:1905.02450; prefix and continuation and span corruption arXiv:1910.10683 (sections
-3.2.3 and 3.1.4, and its code's random_spans_noise_mask); goldfish loss arXiv:2406.10209.
+Sources: masked prediction arXiv:1810.04805, its rate arXiv:2202.08005; by an encoder-decoder, whose decoder
+is asked for what was masked alone, arXiv:1905.02450; continuation behind a prefix and span corruption
+arXiv:1910.10683 (sections 3.2.3 and 3.1.4, its code's random_spans_noise_mask); goldfish loss
+arXiv:2406.10209.
 """
 
 from __future__ import annotations

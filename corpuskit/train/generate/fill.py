@@ -1,4 +1,4 @@
-"""Filling gaps in a text: tokens at a mask by a model that learnt from masks, spans at a sentinel by others."""
+"""Filling gaps in a text: a token at each mask, or a span at each sentinel, as the model learnt it."""
 
 from __future__ import annotations
 
@@ -125,6 +125,11 @@ def _likeliest(model: LanguageModel, states: Tensor, top: int) -> list[tuple[int
 def _check_kind(model: LanguageModel, wanted: str) -> None:
     """Refuse a model that fills no gaps of this sort: an encoder-decoder fills what it learnt to fill."""
     kind = model.model.settings.kind
+    if kind == "encoder-decoder" and model.objective == "causal":
+        raise SettingError(
+            "this model is an encoder-decoder that learnt to continue texts, with objective = 'causal'",
+            remedy="Give it --prompt TEXT; what fills gaps learns by objective = masked or spans.",
+        )
     if kind == "encoder-decoder" and model.objective == "masked":
         kind = "encoder"
     if kind != wanted:

@@ -49,7 +49,8 @@ def head_of(model: LanguageModel, family: Family) -> Head | None:
     tuned = model.document.get("tuned") or {}
     pooling = tuned.get("pooling") or ("mean" if family is MODERNBERT else "last")
     task, encoder = tuned.get("task"), family is MODERNBERT
-    if task not in _CLASSES or (task == "classify" and pooling not in (_POOLINGS if encoder else ("last",))):
+    poolings = tuple(_POOLINGS) if encoder else ("last",)
+    if task not in _CLASSES or task not in family.heads or (task == "classify" and pooling not in poolings):
         return None
     labels = list(tuned["labels"])
     name = "classifier" if encoder else "score"

@@ -18,8 +18,9 @@ bias.
 
 Sources: rotary positions arXiv:2104.09864, stretched arXiv:2407.21783; learned ones arXiv:1810.04805, none in
 a decoder arXiv:2305.19466; grouped-query attention arXiv:2305.13245; SwiGLU and GEGLU arXiv:2002.05202; GELU
-arXiv:1606.08415; squared ReLU arXiv:2109.08668; RMSNorm arXiv:1910.07467; normalised queries and keys arXiv:2302.05442; capped logits arXiv:2408.00118; depth-scaled output projections
-GPT-2; the encoder's shape arXiv:2412.13663; encoder-decoder arXiv:1910.10683.
+arXiv:1606.08415; squared ReLU arXiv:2109.08668; RMSNorm arXiv:1910.07467; normalised queries and keys
+arXiv:2302.05442; capped logits arXiv:2408.00118; depth-scaled output projections GPT-2; the encoder's shape
+arXiv:2412.13663; encoder-decoder arXiv:1910.10683.
 """
 
 from __future__ import annotations
@@ -842,9 +843,7 @@ class Transformer(nn.Module):
         # A part of it costs a copy of its gradient, where there is nothing to leave out for nothing.
         return weight if len(weight) == tokens else weight[:tokens]
 
-    def _embed(
-        self, ids: Tensor, stack: Stack, cache: Cache | None = None
-    ) -> tuple[Tensor, Rotation | None]:
+    def _embed(self, ids: Tensor, stack: Stack, cache: Cache | None = None) -> tuple[Tensor, Rotation | None]:
         """What a stack reads of ids (B, T), (B, T, C), and by what it turns them, where it does."""
         count, s = ids.shape[1], self.settings
         last = count + (max(cache.lengths) if cache else 0)
@@ -901,7 +900,8 @@ def initial_weights(settings: ModelSettings, seed: int) -> Iterator[tuple[str, T
 
     Matrices have a standard deviation of 1 / sqrt(fan-in), the embedding of 0.02 (as GPT-2: tied to the head,
     a greater one would begin by predicting each token to follow itself), learned positions too; an untied
-    head and a classifier are zero; output projections are zero or, without zero_init, scaled by 1 / sqrt(2 N); gains are 1.
+    head and a classifier are zero; output projections are zero or, without zero_init, scaled by
+    1 / sqrt(2 N); gains are 1.
     """
     generator = torch.Generator().manual_seed(seed)  # The CPU's: on all devices the same weights.
     with torch.device("meta"):

@@ -26,7 +26,8 @@ from corpuskit.train.settings.settings import Optimization
 # Those of Adam's paper, arXiv:1412.6980.
 BETA1 = 0.9
 EPSILON = 1e-8
-# Their rows belong to a token, a class or a position each. They are no maps between hidden states, for which Muon is.
+# Their rows belong to a token, a class or a position each. They are no maps between hidden states, for which
+# Muon is.
 _LOOKED_UP = ("embedding.weight", "head.weight", "classifier.weight", "positions.weight")
 # Neither are the halves of an adapter, see `corpuskit.train.model.lora`: only their product is one.
 _HALVES = (".lora_a", ".lora_b")
