@@ -310,6 +310,8 @@ def test_a_folder_with_something_in_it_is_refused(make_model: MakeModel) -> None
     "settings",
     [
         dataclasses.replace(SHAPE, kind="encoder-decoder", activation="relu2"),
+        dataclasses.replace(SHAPE, kind="encoder-decoder", activation="relu", positions="learned"),
+        dataclasses.replace(SHAPE, activation="gelu", positions="none"),
         dataclasses.replace(SHAPE, softcap=15.0, classes=2),
         ENCODER,
     ],
@@ -654,6 +656,24 @@ def test_classes_are_left_out_and_named(make_model: MakeModel, special_run: Path
     settings = TrainSettings(init_from=str(model), steps=1, batch_rows=4, precision="fp32")
     train_model(special_run, model / "run", settings, listen=events.append)
     assert any("classes of" in note for note in events[0]["notes"])
+
+
+@pytest.mark.parametrize("settings", [*UNGATED[::2], PLACED[0], PLACED[2]])
+@pytest.mark.parametrize("task", ["classify", "tag"])
+def test_heads_go_along_where_a_family_has_them(
+    make_model: MakeModel, settings: ModelSettings, task: str
+) -> None:
+    model = make_model(dataclasses.replace(settings, classes=3))
+    tuned = {"task": task, "labels": ["a", "b", "c"], "several": False}
+    edit(model / "model.json", tuned=tuned | ({"pooling": "last"} if task == "classify" else {}))
+    result = export.export_model(model, model / "exported")
+    family = families.family_of(settings)
+    named = {"classify": "ForSequenceClassification", "tag": "ForTokenClassification"}[task]
+    has_it = (family.model_type, task) not in (("apertus", "classify"), ("gpt2", "tag"))
+    assert result.architecture == (f"{family.stem}{named}" if has_it else family.architecture)
+    assert any("3 classes" in remark for remark in result.remarks) is not has_it
+    assert result.check.done
+    assert result.check.holds
 
 
 def test_a_classifier_whose_padding_is_the_first_id_is_compared_by_its_last_token(

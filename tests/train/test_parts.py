@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from corpuskit.train.device import ends_of
 from corpuskit.train.hub.config import write_config
 from corpuskit.train.hub.families import family_of
 from corpuskit.train.model.cost import parameter_count, training_flops
@@ -25,6 +26,7 @@ from corpuskit.train.model.transformer import (
     Transformer,
     initialise,
     is_real,
+    places,
     rotary_tables,
     rotate,
 )
@@ -231,6 +233,25 @@ def test_a_learned_position_is_added_where_it_stands(kind: Kind) -> None:
         stack.positions.weight[4, 0] += 1.0
     changed = (layers_of(model, IDS, **memory)[-1] - before).abs().amax(2)[0] > 1e-4
     assert changed.tolist() == ([True] * 6 if kind == "encoder" else [False] * 4 + [True] * 2)
+
+
+@pytest.mark.parametrize("positions", POSITIONS)
+@pytest.mark.parametrize("kind", ["decoder", "encoder"])
+def test_a_document_in_the_middle_of_a_row_is_read_as_alone(kind: Kind, positions: Positions) -> None:
+    model = model_of(kind, positions)
+    one, other = IDS[:, :3], IDS[:, 2:6]
+    documents = torch.tensor([[4, 4, 4, 7, 7, 7, 7]])
+    with torch.inference_mode():
+        packed = model.states(torch.cat([one, other], 1), documents=documents)
+        alone = torch.cat([model.states(one), model.states(other)], 1)
+    torch.testing.assert_close(packed, alone, atol=1e-5, rtol=0)
+
+
+def test_places_in_documents_are_the_same_by_their_ends() -> None:
+    documents = torch.tensor([[1, 1, 2, 2, 2, 3], [0, 1, 1, 1, 1, 1], [5, 5, 5, 5, 5, 5]])
+    expected = [[0, 1, 0, 1, 2, 0], [0, 0, 1, 2, 3, 4], [0, 1, 2, 3, 4, 5]]
+    assert places(documents, documents.shape).tolist() == expected
+    assert places(ends_of(documents), documents.shape).tolist() == expected
 
 
 @pytest.mark.parametrize(

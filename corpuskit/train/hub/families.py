@@ -122,6 +122,11 @@ class Family:
     auto: Literal["AutoModelForCausalLM", "AutoModelForMaskedLM"] = "AutoModelForCausalLM"
 
     @property
+    def stem(self) -> str:
+        """What the names of all its classes begin with."""
+        return self.architecture.removesuffix("LMHeadModel").partition("For")[0]
+
+    @property
     def activations(self) -> dict[Activation, str]:
         """Those that its models have, and what it calls them."""
         return GATES if self.is_gated else UNGATED

@@ -67,8 +67,7 @@ def head_of(model: LanguageModel, family: Family) -> Head | None:
     if task == "classify":
         several = "multi_label_classification" if tuned.get("several") else "single_label_classification"
         config |= {"problem_type": several} | ({"classifier_pooling": _POOLINGS[pooling]} if encoder else {})
-    stem = family.architecture.partition("For")[0]
-    return Head(f"{stem}For{_CLASSES[task]}", f"AutoModelFor{_CLASSES[task]}", config, begun)
+    return Head(f"{family.stem}For{_CLASSES[task]}", f"AutoModelFor{_CLASSES[task]}", config, begun)
 
 
 def class_logits(model: LanguageModel) -> Callable[[Tensor], Tensor]:

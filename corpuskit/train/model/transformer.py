@@ -82,9 +82,9 @@ class ModelSettings:
         classes: outputs of a head for classification beside the language model's; 0 for none.
         norm_eps: added to the mean square or variance in a norm; 0 for the usual, see `epsilon`.
         positions: "rope" turns queries and keys by their position; "learned" adds a vector of its own to the
-            embedding at each of the `context` positions of a row, on either side of an encoder-decoder its
-            own; with "none" a decoder knows the order of its text by what each position sees, and an encoder
-            knows none.
+            embedding at each of the `context` positions of a row, or of each document that is told apart in
+            it, on either side of an encoder-decoder its own; with "none" a decoder knows the order of its
+            text by what each position sees, and an encoder knows none.
     """
 
     vocab_size: int
@@ -359,6 +359,18 @@ def sight(causal: bool, documents: Tensor | Ends | None) -> Sight:
     if causal:
         mask = mask & torch.ones(mask.shape[1:], dtype=torch.bool, device=mask.device).tril()
     return Sight(causal, mask[:, None])
+
+
+def places(documents: Tensor | Ends, shape: torch.Size) -> Tensor:
+    """Where in its document each position of packed rows stands, (B, T), counted from 0."""
+    if isinstance(documents, Ends):
+        ends = documents.ends.long()
+        at = torch.arange(shape.numel(), device=ends.device)
+        return (at - ends[torch.searchsorted(ends, at, right=True) - 1]).view(shape)
+    at = torch.arange(shape[1], device=documents.device).expand(shape)
+    begins = torch.ones_like(documents, dtype=torch.bool)
+    begins[:, 1:] = documents[:, 1:] != documents[:, :-1]
+    return at - torch.where(begins, at, 0).cummax(1).values
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, seen: Sight) -> Tensor:
@@ -695,7 +707,7 @@ class Transformer(nn.Module):
             documents: (B, T), what belongs together in packed or padded rows, see `sight`.
             kept: gets what comes out of each block, (B, T, C), before the last norm.
         """
-        x, rotation = self._embed(ids, self.encoder)
+        x, rotation = self._embed(ids, self.encoder, documents)
         if self.settings.kind == "encoder":
             x = self.embedding_norm(x)
         out: Tensor = self.encoder(self.dropout(x), rotation, sight(False, documents), kept=kept)
@@ -726,7 +738,7 @@ class Transformer(nn.Module):
         """
         if self.settings.kind == "encoder":
             return self.encode(ids, documents, kept)
-        x, rotation = self._embed(ids, self.decoder, cache)
+        x, rotation = self._embed(ids, self.decoder, documents, cache)
         seen = sight(True, documents) if cache is None else cache.sight()
         source = None
         if memory is not None:
@@ -843,7 +855,9 @@ class Transformer(nn.Module):
         # A part of it costs a copy of its gradient, where there is nothing to leave out for nothing.
         return weight if len(weight) == tokens else weight[:tokens]
 
-    def _embed(self, ids: Tensor, stack: Stack, cache: Cache | None = None) -> tuple[Tensor, Rotation | None]:
+    def _embed(
+        self, ids: Tensor, stack: Stack, documents: Tensor | Ends | None, cache: Cache | None = None
+    ) -> tuple[Tensor, Rotation | None]:
         """What a stack reads of ids (B, T), (B, T, C), and by what it turns them, where it does."""
         count, s = ids.shape[1], self.settings
         last = count + (max(cache.lengths) if cache else 0)
@@ -859,7 +873,10 @@ class Transformer(nn.Module):
             cache.begin(count)
         x: Tensor = self.embedding(ids)
         if s.positions == "learned":
-            x = x + (stack.positions.weight[:count] if cache is None else stack.positions(cache.at))
+            at = None if cache is None else cache.at
+            if documents is not None:
+                at = places(documents, ids.shape)
+            x = x + (stack.positions.weight[:count] if at is None else stack.positions(at))
         if s.positions != "rope":
             return x, None
         if cache is None:

@@ -130,33 +130,7 @@ def resolve(settings: TrainSettings, train_tokens: int, device: str, bf16_pays: 
 
     Raises SettingError when steps and minutes are both given, or the train split has fewer than 2 tokens.
     """
-    if settings.steps is not None and settings.minutes is not None:
-        raise SettingError(
-            f"steps = {settings.steps} and minutes = {settings.minutes:g} exclude each other",
-            remedy="Give one of them.",
-        )
-    kind = kind_of(settings)
-    check_pair(settings.objective, kind)
-    if settings.document_mask and kind == "encoder-decoder":
-        raise SettingError(
-            "document_mask is not to be had with an encoder-decoder, which "
-            f"objective = {settings.objective!r} trains here",
-            remedy="Leave document_mask out.",
-        )
-    if settings.goldfish and settings.objective != "causal":
-        raise SettingError(
-            f"goldfish is for objective = 'causal' only, not {settings.objective!r}",
-            remedy="Leave goldfish out.",
-        )
-    if settings.goldfish == 1:
-        raise SettingError(
-            "goldfish = 1 leaves out every target: nothing could be learnt", remedy="Give 2 or more, or 0."
-        )
-    if settings.mixture is not None and not any(settings.mixture.values()):
-        raise SettingError(
-            f"mixture = {settings.mixture} gives no source a weight above 0",
-            remedy="Give one at least, as books:2,wiki:1.",
-        )
+    _refuse_contradictions(settings)
     if train_tokens < 2:
         raise SettingError(
             f"the train split has {train_tokens} tokens: there is nothing to learn",
@@ -173,8 +147,8 @@ def resolve(settings: TrainSettings, train_tokens: int, device: str, bf16_pays: 
             remedy="Lower context, or leave it open: it then fits the corpus.",
         )
     values.setdefault("kv_heads", values["heads"])
-    values.setdefault("kind", kind)
-    values.setdefault("qk_norm", kind != "encoder")
+    values.setdefault("kind", kind_of(settings))
+    values.setdefault("qk_norm", values["kind"] != "encoder")
     # 8/3 of the width, which with a gate costs what 4 times the width does without one, in whole 64s.
     values.setdefault("hidden", equal_hidden(settings.activation, -(-8 * values["width"] // (3 * 64)) * 64))
     # Of a small model the embedding is a large part: a head of its own would be as large again.
@@ -206,6 +180,37 @@ def resolve(settings: TrainSettings, train_tokens: int, device: str, bf16_pays: 
         wide = device != "cpu" or values["width"] >= _CPU_BF16_WIDTH
         values["precision"] = "bf16" if bf16_pays and wide else "fp32"
     return type(settings).checked(values)
+
+
+def _refuse_contradictions(settings: TrainSettings) -> None:
+    """Raise SettingError for settings that exclude one another."""
+    if settings.steps is not None and settings.minutes is not None:
+        raise SettingError(
+            f"steps = {settings.steps} and minutes = {settings.minutes:g} exclude each other",
+            remedy="Give one of them.",
+        )
+    kind = kind_of(settings)
+    check_pair(settings.objective, kind)
+    if settings.document_mask and kind == "encoder-decoder":
+        raise SettingError(
+            "document_mask is not to be had with an encoder-decoder, which "
+            f"objective = {settings.objective!r} trains here",
+            remedy="Leave document_mask out.",
+        )
+    if settings.goldfish and settings.objective != "causal":
+        raise SettingError(
+            f"goldfish is for objective = 'causal' only, not {settings.objective!r}",
+            remedy="Leave goldfish out.",
+        )
+    if settings.goldfish == 1:
+        raise SettingError(
+            "goldfish = 1 leaves out every target: nothing could be learnt", remedy="Give 2 or more, or 0."
+        )
+    if settings.mixture is not None and not any(settings.mixture.values()):
+        raise SettingError(
+            f"mixture = {settings.mixture} gives no source a weight above 0",
+            remedy="Give one at least, as books:2,wiki:1.",
+        )
 
 
 def _batch_and_rate(
