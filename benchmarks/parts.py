@@ -52,7 +52,7 @@ WITHIN = 0.01
 
 @dataclass(frozen=True)
 class Scale:
-    """How much is done: the shape of each decoder, its steps, and how often it is trained."""
+    """How much is done: the shape of each model, its steps and seeds, and held-out tokens of a measurement."""
 
     steps: int
     seeds: int
@@ -62,12 +62,25 @@ class Scale:
     context: int
     depths: tuple[int, ...]
     depth_steps: int
+    eval_tokens: int
     rate: float = 4e-3
     batch_rows: int = 16
 
 
-QUICK = Scale(120, 2, layers=2, width=64, hidden=128, context=64, depths=(4, 12), depth_steps=60)
-FULL = Scale(600, 5, layers=4, width=128, hidden=256, context=128, depths=(4, 8, 16, 24), depth_steps=200)
+QUICK = Scale(
+    120, 2, layers=2, width=64, hidden=128, context=64, depths=(4, 12), depth_steps=60, eval_tokens=8192
+)
+FULL = Scale(
+    600,
+    5,
+    layers=4,
+    width=128,
+    hidden=256,
+    context=128,
+    depths=(4, 8, 16, 24),
+    depth_steps=200,
+    eval_tokens=32_768,
+)
 
 
 @dataclass(frozen=True)
@@ -97,7 +110,7 @@ def settings_of(arm: Arm, scale: Scale, seed: int) -> dict[str, Any]:
     activation = arm.changes.get("activation", "swiglu")
     shape = {"layers": scale.layers, "width": scale.width, "heads": 4, "context": scale.context}
     length = {"batch_rows": scale.batch_rows, "steps": scale.steps, "eval_every": max(1, scale.steps // 10)}
-    told = {"patience": 0, "eval_tokens": 32_768, "sample_at": (scale.steps,)}
+    told = {"patience": 0, "eval_tokens": scale.eval_tokens, "sample_at": (scale.steps,)}
     rest = {"device": "cpu", "compile": "off", "precision": "fp32", "dropout": 0.0, "weight_decay": 0.1}
     return {
         **shape,

@@ -17,7 +17,18 @@ from corpuskit.train.model.transformer import ModelSettings
 from corpuskit.train.settings.resolve import model_settings, resolve
 from corpuskit.train.tasks.pretrain import Pretraining
 
-SMALL = Scale(4, 2, layers=2, width=64, hidden=128, context=16, depths=(2, 3), depth_steps=4, batch_rows=4)
+SMALL = Scale(
+    4,
+    2,
+    layers=2,
+    width=64,
+    hidden=128,
+    context=16,
+    depths=(2, 3),
+    depth_steps=4,
+    eval_tokens=512,
+    batch_rows=4,
+)
 
 
 @pytest.fixture(scope="module")
