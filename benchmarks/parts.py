@@ -52,7 +52,7 @@ WITHIN = 0.01
 
 @dataclass(frozen=True)
 class Scale:
-    """How much is done: the shape of each model, its steps and seeds, and held-out tokens of a measurement."""
+    """How much is done: the shape of each model, its steps and seeds, held-out tokens of a measurement."""
 
     steps: int
     seeds: int
