@@ -16,9 +16,11 @@ from corpuskit.shards.reader import Shards
 from corpuskit.train import LanguageModel, TrainSettings, train_model
 from corpuskit.train.data.held_out import validation_of
 from corpuskit.train.data.objectives import Causal, Continuation, Masked
+from corpuskit.train.distil import distil_model
 from corpuskit.train.generate.fill import fill_masks, fill_spans
 from corpuskit.train.generate.sampling import Sampling
 from corpuskit.train.model.loss import IGNORED
+from corpuskit.train.settings.distil import DistilSettings
 from corpuskit.train.settings.resolve import check_pair, kind_of, resolve, shaped_as, usual_objective
 
 END, MASK = 0, 2
@@ -128,6 +130,24 @@ def test_a_model_is_trained_on_for_what_it_was_trained_for(
         found = document["training"]["settings"]
         assert (found["objective"], found["kind"]) == (expected, "encoder-decoder")
         assert LanguageModel.load(tmp_path / name / expected).objective == expected
+
+
+@pytest.mark.parametrize("name", ["masked", "continues"])
+def test_a_student_learns_what_its_teacher_was_trained_for(
+    models: dict[str, Path], special_run: Path, tmp_path: Path, name: str
+) -> None:
+    settings = DistilSettings(steps=2, batch_rows=4, eval_tokens=64, precision="fp32")
+    assert distil_model(models[name], special_run, tmp_path / "m", settings).reason == "done"
+    student, teacher = (LanguageModel.load(folder) for folder in (tmp_path / "m", models[name]))
+    assert student.objective == teacher.objective
+    assert student.model.settings.kind == "encoder-decoder"
+    with pytest.raises(SettingError, match=r"of kind 'decoder' here: .* is of kind 'encoder-decoder'"):
+        distil_model(
+            models[name],
+            special_run,
+            tmp_path / "n",
+            DistilSettings(kind="decoder", objective="causal", size="nano"),
+        )
 
 
 def test_a_model_from_before_there_were_kinds_is_what_its_objective_trained(models: dict[str, Path]) -> None:
