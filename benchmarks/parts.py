@@ -43,8 +43,11 @@ from corpuskit.train.model.transformer import ModelSettings, Transformer, initia
 from corpuskit.train.settings.resolve import equal_hidden
 from corpuskit.train.tasks.task import Tensors
 
+CURVE = tuple(tenth / 10 for tenth in range(1, 11))
+"""Shares of a run after which it is measured; all of them stand in the note of its last loss."""
+
 POINTS = (0.1, 0.2, 0.5, 1.0)
-"""Shares of a run after which its loss is told."""
+"""Those of them that have rows of their own."""
 
 WITHIN = 0.01
 """By so much the parameters of models that are compared may differ, tables of tokens and positions aside."""
@@ -147,7 +150,7 @@ def trained(run: Path, values: Mapping[str, Any]) -> dict[str, float]:
     begun = Transformer(model.settings)
     initialise(begun, values["seed"])
     return {
-        **{f"loss {share}": losses[_nearest(losses, share * values["steps"])] for share in POINTS},
+        **{f"loss {share}": losses[_nearest(losses, share * values["steps"])] for share in CURVE},
         "gradient": statistics.median(norms),
         "greatest gradient": max(norms),
         "parameters": parameter_count(model.settings),
@@ -244,8 +247,19 @@ def _loss_row(name: str, share: float, found: Found, steps: int, given: str) -> 
             f"{statistics.mean(differences):+.4f} beside {first}, standard error {error:.4f}, lower with "
             f"{sum(each < 0 for each in differences)} of {len(differences)} seeds"
         )
+    if share == CURVE[-1]:
+        note += f"{'; ' if note else ''}on the way {_curve(found[name], steps)}"
     what = f"held-out loss after {round(share * steps):,} steps, {name}"
     return _plain(what, values, "nats", given, note)
+
+
+def _curve(runs: Sequence[Mapping[str, float]], steps: int) -> str:
+    """Steps and losses, each as its mean, least and greatest over the seeds."""
+    each = {share: [run[f"loss {share}"] for run in runs] for share in CURVE}
+    return ", ".join(
+        f"{round(share * steps)}: {statistics.mean(losses):.3f} ({min(losses):.3f} to {max(losses):.3f})"
+        for share, losses in each.items()
+    )
 
 
 def _step_row(name: str, found: Found, given: str) -> Row:
