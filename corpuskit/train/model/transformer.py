@@ -375,30 +375,36 @@ def places(documents: Tensor | Ends, shape: torch.Size) -> Tensor:
 
 def attend(q: Tensor, k: Tensor, v: Tensor, seen: Sight) -> Tensor:
     """softmax(q k^T / sqrt(D)) v over the keys seen; q (B, H, T, D), k and v (B, G, S, D) -> (B, H, T, D)."""
-    grouped = k.shape[1] != q.shape[1]
+    if seen.documents is not None:
+        return _attend_by_ends(q, k, v, seen.causal, seen.documents)
     if _small_on_cpu(q, k):
         return attend_by_products(q, k, v, seen)
-    if grouped and seen.documents is None and expands(q.device.type, q.dtype, q.shape[2], seen):
-        k, v = (x.repeat_interleave(q.shape[1] // x.shape[1], dim=1) for x in (k, v))
-        grouped = False
-    if seen.documents is None:
-        return functional.scaled_dot_product_attention(
-            q, k, v, attn_mask=seen.mask, is_causal=seen.causal and seen.mask is None, enable_gqa=grouped
-        )
+    groups = q.shape[1] // k.shape[1]
+    if groups > 1 and expands(q.device.type, q.dtype, q.shape[2], seen):
+        k, v, groups = k.repeat_interleave(groups, dim=1), v.repeat_interleave(groups, dim=1), 1
+    is_causal = seen.causal and seen.mask is None
+    return functional.scaled_dot_product_attention(
+        q, k, v, attn_mask=seen.mask, is_causal=is_causal, enable_gqa=groups > 1
+    )
+
+
+def _attend_by_ends(q: Tensor, k: Tensor, v: Tensor, causal: bool, documents: Ends) -> Tensor:
+    """`attend` within documents, by the kernel that takes their ends."""
     from torch.nn.attention.varlen import varlen_attn
 
-    ends, longest = seen.documents
+    groups = q.shape[1] // k.shape[1]
     flat_q, flat_k, flat_v = (x.transpose(1, 2).flatten(0, 1) for x in (q, k, v))  # (B T, H or G, D)
     options: dict[str, Any] = {}
     known = inspect.signature(varlen_attn).parameters  # They differ between versions 2.11 and 2.13.
-    if grouped and "enable_gqa" in known:
+    if groups > 1 and "enable_gqa" in known:
         options["enable_gqa"] = True
-    elif grouped:
-        flat_k, flat_v = (x.repeat_interleave(q.shape[1] // k.shape[1], dim=1) for x in (flat_k, flat_v))
+    elif groups > 1:
+        flat_k, flat_v = (x.repeat_interleave(groups, dim=1) for x in (flat_k, flat_v))
     if "window_size" in known:
-        options["window_size"] = (-1, 0 if seen.causal else -1)
+        options["window_size"] = (-1, 0 if causal else -1)
     else:
-        options["is_causal"] = seen.causal
+        options["is_causal"] = causal
+    ends, longest = documents
     out = cast(Tensor, varlen_attn(flat_q, flat_k, flat_v, ends, ends, longest, longest, **options))
     return out.view(q.shape[0], q.shape[2], *out.shape[1:]).transpose(1, 2)
 
