@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -69,6 +70,8 @@ PLACED = [
     ),
 ]
 """Decoders whose positions are learned, or none."""
+UNGATED += [dataclasses.replace(each, heads=8, head_dim=12) for each in (UNGATED[0], UNGATED[2])]
+PLACED += [dataclasses.replace(PLACED[2], heads=8, head_dim=12)]
 ENCODER = dataclasses.replace(SHAPE, kind="encoder", qk_norm=False, kv_heads=4)
 ENCODERS = [
     dataclasses.replace(ENCODER, tie_embeddings=tie, activation=activation)
@@ -472,6 +475,39 @@ def test_what_our_model_cannot_be_is_refused(
         import_model(result.out, model / "back")
     assert named in str(caught.value)
     assert not (model / "back").exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "changes", "named"),
+    [
+        (PLACED[0], {"activation_function": "gelu_new"}, "'gelu_new' (imported: gelu, relu, relu2)"),
+        (PLACED[0], {"scale_attn_by_inverse_layer_idx": True}, "inverse_layer_idx = True (imported: False)"),
+        (PLACED[0], {"scale_attn_weights": False}, "scale_attn_weights = False (imported: True)"),
+        (PLACED[2], {"no_rope_layers": [1, 0]}, "no_rope_layers = [1, 0]"),
+        (PLACED[2], {"no_rope_layers": 0}, "no_rope_layers = 0 is no list"),
+        (UNGATED[0], {"hidden_act": "silu"}, "hidden_act = 'silu' (imported: gelu, relu, relu2)"),
+        (UNGATED[2], {"hidden_act": None}, "hidden_act = 'xielu'"),
+        (UNGATED[4], {"sliding_window": 16}, "sliding_window = 16"),
+        (UNGATED[6], {"rope_parameters": None, "partial_rotary_factor": None}, "partial_rotary_factor = 0.5"),
+    ],
+)
+def test_what_is_otherwise_in_the_rarer_families_is_refused(
+    make_model: MakeModel, settings: ModelSettings, changes: dict[str, Any], named: str
+) -> None:
+    model, result = exported(make_model, settings, check=False)
+    edit(result.out / "config.json", **changes)
+    with pytest.raises(InputError, match=re.escape(named)):
+        import_model(result.out, model / "back")
+    assert not (model / "back").exists()
+
+
+def test_a_smollm3_may_turn_all_of_its_layers(make_model: MakeModel) -> None:
+    """As it does where its config says nothing and it has three layers or fewer."""
+    _, result = exported(make_model, PLACED[2], check=False)
+    config = json.loads((result.out / "config.json").read_text())
+    for turned in ([1, 1], None):
+        _, found = read_config(config | {"no_rope_layers": turned}, 427, None, result.out)
+        assert found.positions == "rope"
 
 
 @pytest.mark.parametrize("settings", [DECODERS[0], DECODERS[4], DECODERS[7], DECODERS[10], ENCODER])
