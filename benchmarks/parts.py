@@ -9,7 +9,7 @@ wide again, see `equal_hidden`. Groups:
     parts      activation, positions and norm, one at a time: held-out loss on the way and at the end, and the
                norms of activations and gradients, block by block, at the beginning and at the end
     encoders   the positions of an encoder that learns from masked tokens
-    rates      the same decoders at half and twice the rate: whether their order hangs on it
+    rates      the same decoders at half, twice and four times the rate: whether their order hangs on it
     initial    zeroed outputs or not, by depth
 
 What is claimed for a part is not a bar here: a row says what was found. The only bar is that what is compared
@@ -105,7 +105,7 @@ ENCODERS = tuple(
     Arm(f"encoder, positions {name}", {"objective": "masked", "positions": name})
     for name in ("rope", "learned", "none")
 )
-RATES = (0.5, 1.0, 2.0)
+RATES = (0.5, 1.0, 2.0, 4.0)
 
 
 def settings_of(arm: Arm, scale: Scale, seed: int) -> dict[str, Any]:
@@ -330,7 +330,7 @@ def rates(options: Options) -> list[Row]:
         note = f"at {best:g} times the rate of {scale.rate:g}; " + ", ".join(
             f"x{rate:g} {loss:.4f}" for rate, loss in losses.items()
         )
-        what = f"least held-out loss of three rates, {arm.name}"
+        what = f"least held-out loss of {len(RATES)} rates, {arm.name}"
         given = _described(scale, scale.layers, scale.steps)
         rows.append(Row(what, OURS, round(losses[best], 4), "nats", input=given, note=note))
     return rows
