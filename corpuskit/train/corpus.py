@@ -10,18 +10,22 @@ from torch import Tensor
 
 from corpuskit.errors import TrainError
 from corpuskit.shards.reader import Shards
+from corpuskit.storage.files import read_sealed
 from corpuskit.tokenizer.tokenizer import Tokenizer
 from corpuskit.train.device import bf16_pays
 from corpuskit.train.generate.generate import LanguageModel
 from corpuskit.train.hub.card_facts import base_facts, data_facts, read_facts
 from corpuskit.train.job import Setup, kept_of
 from corpuskit.train.model.cost import flops_per_token, parameter_count
+from corpuskit.train.model.transformer import Kind
 from corpuskit.train.parallel.processes import Grid
 from corpuskit.train.resume import refuse_own_beginning
 from corpuskit.train.settings.resolve import (
     EPOCHS,
     PRESETS,
+    check_pair,
     choose_size,
+    kind_of,
     regularise,
     resolve,
     shaped_as,
@@ -57,8 +61,15 @@ class Corpus:
         return self.shards.fingerprint
 
     def refuse(self, out: Path, settings: TrainSettings) -> None:
-        """Raises TrainError where a run would begin with the model that it writes over."""
+        """Raises TrainError where a run would begin with the model that it writes over.
+
+        Raises SettingError for an objective by which a model of its kind does not learn.
+        """
         refuse_own_beginning(out, settings.init_from)
+        if settings.init_from is None:
+            check_pair(settings.objective, kind_of(settings))
+        elif "objective" in settings.given() and (kind := _kind_said(Path(settings.init_from))):
+            check_pair(settings.objective, kind, settings.init_from)
 
     def open(self, out: Path, settings: TrainSettings, grid: Grid, *, resumes: bool) -> None:
         """The shards are read where they are."""
@@ -125,8 +136,9 @@ class Corpus:
                 f"{shards.tokenizer_sha256[:12]}",
                 remedy=f"Build the shards with it: `tokenizer: {{file: {file}}}` in the recipe.",
             )
-        chosen = shaped_as(settings, begun.model.settings, shards.split("train").tokens)
-        weights, notes = begun.model.state_dict(), []
+        tokens = shards.split("train").tokens
+        chosen = shaped_as(settings, begun.model.settings, tokens, begun.objective)
+        weights, notes = positions_read(begun.model.state_dict(), chosen.context), []
         if weights.pop("classifier.weight", None) is not None:  # What is trained here has no classes.
             notes.append(f"The classes of {folder} are left out: only its language model is trained on.")
         if chosen.tie_embeddings and weights.pop("head.weight", None) is not None:
@@ -166,3 +178,19 @@ class Corpus:
     def _as_measured(self, task: Pretraining) -> Pretraining:
         """The same with the dropout that a run of many passes has: how long a step takes depends on it."""
         return self.task(regularise(task.settings, EPOCHS))
+
+
+def _kind_said(folder: Path) -> Kind | None:
+    """The kind that a folder's model.json names; None where it cannot be read, which loading it will say."""
+    try:
+        kind: Kind = read_sealed(folder / "model.json")["model"].get("kind", "decoder")
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None
+    return kind
+
+
+def positions_read(weights: Mapping[str, Tensor], context: int | None) -> dict[str, Tensor]:
+    """Weights, by name, whose learned positions are those of a context that is no longer than theirs."""
+    return {
+        name: each[:context] if name.endswith("positions.weight") else each for name, each in weights.items()
+    }

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from corpuskit.errors import SettingError, TrainError, checks_arguments, nearest
 from corpuskit.train.model.loss import TokenLosses
-from corpuskit.train.model.transformer import Attention, Block, Ends, Transformer, attend, ends_of
+from corpuskit.train.model.transformer import Attention, Block, Ends, Transformer, attend
 from corpuskit.train.tasks.task import Inputs, Tensors
 
 _PEAKS = {
@@ -230,6 +230,25 @@ class Feed:
     def _make(self, step: int) -> Tensors:
         tensors = self._batch(step)
         return {k: v.pin_memory() for k, v in tensors.items()} if self._device.type == "cuda" else tensors
+
+
+def takes_ends(device: torch.device, bf16: bool, head_width: int) -> bool:
+    """Whether there is a kernel that takes documents by their ends: flash attention's, arXiv:2307.08691.
+
+    That is on CUDA from compute capability 8.0 on, in 16 bits, for D a multiple of 8 up to 256.
+    """
+    fits = device.type == "cuda" and bf16 and head_width % 8 == 0 and head_width <= 256
+    return fits and torch.cuda.get_device_capability(device) >= (8, 0)
+
+
+def ends_of(documents: Tensor) -> Ends:
+    """The ends of documents (B, T). How many there are must be known: on a GPU this waits for it."""
+    edge = torch.ones_like(documents, dtype=torch.bool)
+    edge[:, 1:] = documents[:, 1:] != documents[:, :-1]
+    starts = edge.flatten().nonzero().flatten()
+    ends = torch.cat([starts, starts.new_tensor([documents.numel()])]).to(torch.int32)
+    # A row is as long as a document can be; to look for the longest would be another wait.
+    return Ends(ends, documents.shape[1])
 
 
 def on_device(batch: Tensors, device: torch.device, *, by_ends: bool = False) -> Inputs:

@@ -15,7 +15,7 @@ from corpuskit.storage.files import sha256_json
 from corpuskit.storage.places import local_path
 from corpuskit.tokenizer.tokenizer import Tokenizer
 from corpuskit.train import run as runs
-from corpuskit.train.corpus import Corpus
+from corpuskit.train.corpus import Corpus, positions_read
 from corpuskit.train.data.store_teacher import reading, store_answers
 from corpuskit.train.data.teacher import MANIFEST, StoreSettings, TeacherStore
 from corpuskit.train.device import choose_device
@@ -28,7 +28,7 @@ from corpuskit.train.parallel.processes import Grid
 from corpuskit.train.result import TrainResult
 from corpuskit.train.resume import refuse_own_beginning
 from corpuskit.train.settings.distil import DistilSettings
-from corpuskit.train.settings.resolve import shape_settings
+from corpuskit.train.settings.resolve import check_pair, shape_settings
 from corpuskit.train.settings.settings import TrainSettings
 from corpuskit.train.tasks.distil import Distilled
 from corpuskit.train.tasks.pretrain import Pretraining, pretraining
@@ -102,10 +102,10 @@ class Distilling(Corpus):
     ) -> None:
         """Raise SettingError for a student whose rows its teacher cannot read, or states do not compare."""
         if student.kind != theirs.kind:
-            own = shape_settings(theirs)["objective"]
             raise SettingError(
-                f"objective = {settings.objective!r}: {self.folder} was trained for {own!r}",
-                remedy="Leave objective out, or take another teacher.",
+                f"objective = {settings.objective!r} trains a student of kind {student.kind!r} here: "
+                f"{self.folder} is of kind {theirs.kind!r}",
+                remedy="Leave objective and kind out, or take another teacher.",
             )
         if student.context > theirs.context:
             raise SettingError(
@@ -127,7 +127,9 @@ class Distilling(Corpus):
             if settings.begin == "layers" and _alike(settings, shape_settings(theirs)):
                 assert settings.layers is not None
                 layers = layer_map(settings.layers, theirs.layers)
-                weights = begun_from(self.teacher.model.state_dict(), layers)
+                weights = positions_read(
+                    begun_from(self.teacher.model.state_dict(), layers), settings.context
+                )
                 weights.pop("classifier.weight", None)
                 notes = (
                     f"the student's layers begin as the teacher's {', '.join(map(str, layers.values()))}",
@@ -142,8 +144,11 @@ class Distilling(Corpus):
         shape = shape_settings(theirs)
         # A short corpus shortens the context, so that it has at least 8 rows.
         shape["context"] = max(1, min(theirs.context, (self.shards.split("train").tokens - 1) // 8))
+        assert self.teacher is not None
+        shape["objective"] = self.teacher.objective
+        check_pair(given.get("objective", shape["objective"]), theirs.kind, str(self.folder))
         if "size" in given:  # Which says how large it is by itself.
-            return {"objective": shape["objective"], "context": shape["context"], **given}
+            return {**{name: shape[name] for name in ("objective", "kind", "context")}, **given}
         if given.get("width", theirs.width) != theirs.width:
             shape = {name: value for name, value in shape.items() if name not in ("hidden", "head_dim")}
         return {**shape, "layers": max(1, theirs.layers // 2), **given}

@@ -17,20 +17,14 @@ from torch import Tensor
 from corpuskit.errors import TrainError
 from corpuskit.shards.batches import dropout_seed
 from corpuskit.shards.permutation import derive_key
-from corpuskit.train.device import compile_blocks, compile_parts, compiling_pays, on_device
+from corpuskit.train.device import compile_blocks, compile_parts, compiling_pays, on_device, takes_ends
 from corpuskit.train.evaluate.loss import Evaluator
 from corpuskit.train.generate.generate import model_document
 from corpuskit.train.job import Job, Settings, Setup
 from corpuskit.train.loop import fits_on_the_way, steps_in, train_step
 from corpuskit.train.model.cost import flops_per_token
 from corpuskit.train.model.lora import CLASSIFIER, initial_adapters
-from corpuskit.train.model.transformer import (
-    Dropout,
-    Transformer,
-    initial_weights,
-    initialise,
-    takes_ends,
-)
+from corpuskit.train.model.transformer import Dropout, Transformer, initial_weights, initialise
 from corpuskit.train.optim.guard import Guard
 from corpuskit.train.optim.optimizer import Optimizer
 from corpuskit.train.parallel.parallel import Parallel

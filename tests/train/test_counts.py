@@ -80,6 +80,11 @@ def kept_bytes(model: Transformer, load: Load) -> int:
         ({"kind": "encoder-decoder", "norm": "rms", "head_dim": 96}, {"source": 24}),
         ({"kind": "encoder-decoder", "norm": "rms", "dropout": 0.1}, {"source": 50, "positions": 20}),
         ({"kind": "encoder-decoder", "qk_norm": False, "kv_heads": 1}, {"source": 60, "bf16": True}),
+        ({"activation": "relu"}, {}),
+        ({"activation": "relu2"}, {"bf16": True}),
+        ({"positions": "none", "qk_norm": False, "kv_heads": 1}, {}),
+        ({"positions": "learned", "qk_norm": False}, {"bf16": True}),
+        ({"positions": "learned", "kind": "encoder-decoder", "activation": "relu"}, {"source": 24}),
     ],
 )
 def test_activations_are_what_autograd_keeps(shape: dict[str, Any], load: dict[str, Any]) -> None:

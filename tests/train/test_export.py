@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -45,6 +46,32 @@ DECODERS += [
     dataclasses.replace(DECODERS[7], heads=6, head_dim=12),
     dataclasses.replace(DECODERS[10], heads=8, head_dim=12),
 ]
+UNGATED = [
+    dataclasses.replace(SHAPE, norm=norm, qk_norm=qk_norm, kv_heads=heads, tie_embeddings=tie, activation=act)
+    for norm, qk_norm, heads, tie, act in (
+        ("rms", False, 2, True, "relu2"),
+        ("rms", False, 4, False, "relu"),
+        ("rms", True, 1, True, "gelu"),
+        ("rms", True, 2, False, "relu2"),
+        ("layer", False, 2, True, "gelu"),
+        ("layer", False, 1, False, "relu"),
+        ("layer", True, 4, True, "relu"),
+        ("layer", True, 4, False, "gelu"),
+    )
+]
+PLACED = [
+    dataclasses.replace(UNGATED[7], positions="learned", qk_norm=False, rope_base=10_000.0),
+    dataclasses.replace(
+        UNGATED[6], positions="learned", qk_norm=False, activation="relu2", rope_base=10_000.0
+    ),
+    dataclasses.replace(SHAPE, norm="rms", qk_norm=False, positions="none"),
+    dataclasses.replace(
+        SHAPE, norm="rms", qk_norm=False, positions="none", tie_embeddings=False, activation="geglu"
+    ),
+]
+"""Decoders whose positions are learned, or none."""
+UNGATED += [dataclasses.replace(each, heads=8, head_dim=12) for each in (UNGATED[0], UNGATED[2])]
+PLACED += [dataclasses.replace(PLACED[2], heads=8, head_dim=12)]
 ENCODER = dataclasses.replace(SHAPE, kind="encoder", qk_norm=False, kv_heads=4)
 ENCODERS = [
     dataclasses.replace(ENCODER, tie_embeddings=tie, activation=activation)
@@ -55,6 +82,12 @@ CLASSES = {
     ("layer", False): "StableLmForCausalLM",
     ("rms", True): "Qwen3ForCausalLM",
     ("rms", False): "LlamaForCausalLM",
+}
+UNGATED_CLASSES = {
+    ("layer", True): "PersimmonForCausalLM",
+    ("layer", False): "Starcoder2ForCausalLM",
+    ("rms", True): "ApertusForCausalLM",
+    ("rms", False): "ArceeForCausalLM",
 }
 
 
@@ -101,7 +134,7 @@ def call(command: object, *arguments: object) -> tuple[int, str, str]:
 # ------------------------------------------------------------------------------------------- families
 
 
-@pytest.mark.parametrize("settings", [*DECODERS, *ENCODERS])
+@pytest.mark.parametrize("settings", [*DECODERS, *UNGATED, *PLACED, *ENCODERS])
 def test_transformers_computes_the_same_logits(make_model: MakeModel, settings: ModelSettings) -> None:
     """Compared here without the exporter's own comparison, on rows of the full context."""
     import transformers
@@ -113,8 +146,14 @@ def test_transformers_computes_the_same_logits(make_model: MakeModel, settings: 
     theirs, info = auto.from_pretrained(result.out, output_loading_info=True)
     assert not any(info.values()), info
     assert type(theirs).__name__ == result.architecture
-    assert result.architecture == (
-        "ModernBertForMaskedLM" if encoder else CLASSES[settings.norm, settings.qk_norm]
+    classes = CLASSES if settings.is_gated else UNGATED_CLASSES
+    assert (
+        result.architecture
+        == {
+            "learned": "GPT2LMHeadModel",
+            "none": "SmolLM3ForCausalLM",
+            "rope": "ModernBertForMaskedLM" if encoder else classes[settings.norm, settings.qk_norm],
+        }[settings.positions]
     )
     ids = torch.randint(0, 427, (3, 24), generator=torch.Generator().manual_seed(1))
     with torch.inference_mode():
@@ -180,9 +219,19 @@ def test_special_tokens_have_their_roles(make_model: MakeModel) -> None:
         (dataclasses.replace(SHAPE, softcap=15.0), ["softcap = 15"]),
         (
             dataclasses.replace(SHAPE, activation="relu2", softcap=5.0),
-            ["activation = 'relu2'", "softcap = 5"],
+            ["kv_heads = 2", "PersimmonForCausalLM", "softcap = 5"],
         ),
-        (dataclasses.replace(SHAPE, activation="gelu"), ["activation = 'gelu'", "swiglu, geglu"]),
+        (
+            dataclasses.replace(SHAPE, positions="learned"),
+            ["activation = 'swiglu'", "gelu, relu, relu2", "qk_norm = True", "kv_heads = 2"],
+        ),
+        (
+            dataclasses.replace(SHAPE, positions="none", activation="relu"),
+            ["activation = 'relu'", "swiglu, geglu", "norm = 'layer'", "qk_norm = True"],
+        ),
+        (dataclasses.replace(ENCODER, activation="gelu"), ["activation = 'gelu'", "swiglu, geglu"]),
+        (dataclasses.replace(ENCODER, positions="learned"), ["positions = 'learned'", "'rope'"]),
+        (dataclasses.replace(ENCODER, positions="none"), ["positions = 'none'", "'rope'"]),
         (dataclasses.replace(ENCODER, qk_norm=True), ["qk_norm = True"]),
         (dataclasses.replace(ENCODER, head_dim=16), ["heads x head_dim = 64", "width = 32"]),
         (dataclasses.replace(SHAPE, head_dim=4), ["heads x head_dim = 16"]),
@@ -264,6 +313,8 @@ def test_a_folder_with_something_in_it_is_refused(make_model: MakeModel) -> None
     "settings",
     [
         dataclasses.replace(SHAPE, kind="encoder-decoder", activation="relu2"),
+        dataclasses.replace(SHAPE, kind="encoder-decoder", activation="relu", positions="learned"),
+        dataclasses.replace(SHAPE, activation="gelu", positions="none"),
         dataclasses.replace(SHAPE, softcap=15.0, classes=2),
         ENCODER,
     ],
@@ -306,7 +357,7 @@ def test_one_file_loads_the_model_without_us(make_model: MakeModel, settings: Mo
 # ---------------------------------------------------------------------------------------------- import
 
 
-@pytest.mark.parametrize("settings", [*DECODERS, *ENCODERS])
+@pytest.mark.parametrize("settings", [*DECODERS, *UNGATED, *PLACED, *ENCODERS])
 def test_export_and_import_give_equal_tensors(make_model: MakeModel, settings: ModelSettings) -> None:
     model, result = exported(make_model, settings, check=False, keep_padding=True)
     back = import_model(result.out, model / "back")
@@ -332,7 +383,7 @@ def test_padding_is_made_anew_and_takes_little(make_model: MakeModel) -> None:
     assert padding.max() <= 1 / 427
 
 
-@pytest.mark.parametrize("kind", ["qwen3", "llama", "stablelm", "modernbert"])
+@pytest.mark.parametrize("kind", sorted(families.FAMILIES))
 def test_what_transformers_wrote_is_imported(kind: str, make_model: MakeModel, tmp_path: Path) -> None:
     """A model made and saved by transformers, in pieces, its config with whatever the version writes."""
     import transformers
@@ -353,6 +404,13 @@ def test_what_transformers_wrote_is_imported(kind: str, make_model: MakeModel, t
         "stablelm": {"num_key_value_heads": 2, "qk_layernorm": True, "partial_rotary_factor": 1.0},
         "modernbert": {"layer_types": ["full_attention"] * 3, "decoder_bias": True, "pad_token_id": None}
         | {"global_attn_every_n_layers": 1},
+        "smollm3": {"num_key_value_heads": 2, "no_rope_layers": [0] * 3, "pad_token_id": None},
+        "apertus": {"num_key_value_heads": 1, "hidden_act": "gelu", "pad_token_id": None}
+        | {"rope_parameters": {"rope_type": "default", "rope_theta": 5e3}},
+        "arcee": {"num_key_value_heads": 2},
+        "persimmon": {"partial_rotary_factor": 1.0},
+        "starcoder2": {"num_key_value_heads": 2, "use_bias": False, "hidden_act": "gelu"},
+        "gpt2": {"n_inner": 40, "activation_function": "relu"},
     }[kind]
     config = transformers.AutoConfig.for_model(kind, **shape, **own)
     auto = transformers.AutoModelForMaskedLM if kind == "modernbert" else transformers.AutoModelForCausalLM
@@ -382,7 +440,7 @@ def test_an_imported_model_writes(make_model: MakeModel) -> None:
 @pytest.mark.parametrize(
     ("changes", "named"),
     [
-        ({"model_type": "gpt2"}, "model_type = 'gpt2'"),
+        ({"model_type": "bert"}, "model_type = 'bert'"),
         ({"rope_parameters": {"rope_type": "yarn", "factor": 4.0}}, "rope_parameters of type 'yarn'"),
         ({"rope_scaling": {"type": "linear", "factor": 2.0}}, "rope_scaling of type 'linear'"),
         ({"partial_rotary_factor": 0.5}, "partial_rotary_factor = 0.5"),
@@ -417,6 +475,39 @@ def test_what_our_model_cannot_be_is_refused(
         import_model(result.out, model / "back")
     assert named in str(caught.value)
     assert not (model / "back").exists()
+
+
+@pytest.mark.parametrize(
+    ("settings", "changes", "named"),
+    [
+        (PLACED[0], {"activation_function": "gelu_new"}, "'gelu_new' (imported: gelu, relu, relu2)"),
+        (PLACED[0], {"scale_attn_by_inverse_layer_idx": True}, "inverse_layer_idx = True (imported: False)"),
+        (PLACED[0], {"scale_attn_weights": False}, "scale_attn_weights = False (imported: True)"),
+        (PLACED[2], {"no_rope_layers": [1, 0]}, "no_rope_layers = [1, 0]"),
+        (PLACED[2], {"no_rope_layers": 0}, "no_rope_layers = 0 is no list"),
+        (UNGATED[0], {"hidden_act": "silu"}, "hidden_act = 'silu' (imported: gelu, relu, relu2)"),
+        (UNGATED[2], {"hidden_act": None}, "hidden_act = 'xielu'"),
+        (UNGATED[4], {"sliding_window": 16}, "sliding_window = 16"),
+        (UNGATED[6], {"rope_parameters": None, "partial_rotary_factor": None}, "partial_rotary_factor = 0.5"),
+    ],
+)
+def test_what_is_otherwise_in_the_rarer_families_is_refused(
+    make_model: MakeModel, settings: ModelSettings, changes: dict[str, Any], named: str
+) -> None:
+    model, result = exported(make_model, settings, check=False)
+    edit(result.out / "config.json", **changes)
+    with pytest.raises(InputError, match=re.escape(named)):
+        import_model(result.out, model / "back")
+    assert not (model / "back").exists()
+
+
+def test_a_smollm3_may_turn_all_of_its_layers(make_model: MakeModel) -> None:
+    """As it does where its config says nothing and it has three layers or fewer."""
+    _, result = exported(make_model, PLACED[2], check=False)
+    config = json.loads((result.out / "config.json").read_text())
+    for turned in ([1, 1], None):
+        _, found = read_config(config | {"no_rope_layers": turned}, 427, None, result.out)
+        assert found.positions == "rope"
 
 
 @pytest.mark.parametrize("settings", [DECODERS[0], DECODERS[4], DECODERS[7], DECODERS[10], ENCODER])
@@ -564,11 +655,11 @@ def test_a_short_corpus_gets_a_part_of_the_context() -> None:
 
 def test_settings_that_contradict_the_model_are_refused(make_model: MakeModel, special_run: Path) -> None:
     model = make_model(SHAPE)
-    wrong = TrainSettings(init_from=str(model), width=64, objective="masked", heads=4)
+    wrong = TrainSettings(init_from=str(model), width=64, positions="none", heads=4)
     with pytest.raises(SettingError) as caught:
         train_model(special_run, model / "run", wrong)
     assert "width = 64, it has 32" in str(caught.value)
-    assert "objective = 'masked', it has 'causal'" in str(caught.value)
+    assert "positions = 'none', it has 'rope'" in str(caught.value)
     assert "heads" not in str(caught.value)
 
 
@@ -601,6 +692,24 @@ def test_classes_are_left_out_and_named(make_model: MakeModel, special_run: Path
     settings = TrainSettings(init_from=str(model), steps=1, batch_rows=4, precision="fp32")
     train_model(special_run, model / "run", settings, listen=events.append)
     assert any("classes of" in note for note in events[0]["notes"])
+
+
+@pytest.mark.parametrize("settings", [*UNGATED[::2], PLACED[0], PLACED[2]])
+@pytest.mark.parametrize("task", ["classify", "tag"])
+def test_heads_go_along_where_a_family_has_them(
+    make_model: MakeModel, settings: ModelSettings, task: str
+) -> None:
+    model = make_model(dataclasses.replace(settings, classes=3))
+    tuned = {"task": task, "labels": ["a", "b", "c"], "several": False}
+    edit(model / "model.json", tuned=tuned | ({"pooling": "last"} if task == "classify" else {}))
+    result = export.export_model(model, model / "exported")
+    family = families.family_of(settings)
+    named = {"classify": "ForSequenceClassification", "tag": "ForTokenClassification"}[task]
+    has_it = (family.model_type, task) not in (("apertus", "classify"), ("gpt2", "tag"))
+    assert result.architecture == (f"{family.stem}{named}" if has_it else family.architecture)
+    assert any("3 classes" in remark for remark in result.remarks) is not has_it
+    assert result.check.done
+    assert result.check.holds
 
 
 def test_a_classifier_whose_padding_is_the_first_id_is_compared_by_its_last_token(

@@ -317,6 +317,8 @@ def test_a_tokenizer_without_roles_talks_in_lines(run: Path, make_model: MakeMod
     [
         ({"activation": "geglu"}, ["activation = 'geglu'", "swiglu"]),
         ({"activation": "relu2"}, ["activation = 'relu2'"]),
+        ({"positions": "none"}, ["positions = 'none' (in GGUF: rope)"]),
+        ({"positions": "learned"}, ["activation = 'swiglu'"]),
         ({"kind": "encoder", "norm": "layer", "kv_heads": 4}, ["kind = 'encoder'", "--to hf"]),
         ({"kind": "encoder-decoder"}, ["kind = 'encoder-decoder'"]),
         ({"softcap": 15.0}, ["softcap = 15"]),

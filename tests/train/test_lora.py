@@ -504,3 +504,9 @@ def test_the_files_of_peft(tmp_path: Path) -> None:
     )
     with pytest.raises(SettingError, match="no family of transformers"):
         write_peft(tmp_path, base("encoder-decoder"), settings, "b", 100)
+    for changes in (
+        {"positions": "learned", "qk_norm": False, "activation": "gelu", "norm": "layer", "kv_heads": 4},
+        {"qk_norm": True, "activation": "relu", "norm": "layer", "kv_heads": 4},
+    ):
+        with pytest.raises(SettingError, match="has matrices that lie otherwise than ours"):
+            write_peft(tmp_path, base(**changes), settings, "b", 100)

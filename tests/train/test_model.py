@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
-from corpuskit.train.device import on_device
+from corpuskit.train.device import ends_of, on_device, takes_ends
 from corpuskit.train.model.cost import parameter_count, training_flops
 from corpuskit.train.model.loss import CHUNK_LOGITS, IGNORED, chunk_rows, linear_cross_entropy
 from corpuskit.train.model.transformer import (
@@ -23,13 +23,11 @@ from corpuskit.train.model.transformer import (
     Sight,
     Transformer,
     attend,
-    ends_of,
     expands,
     initialise,
     rotary_tables,
     rotate,
     sight,
-    takes_ends,
 )
 
 SHAPE = ModelSettings(vocab_size=100, layers=2, width=32, heads=4, kv_heads=4, hidden=64, context=12)

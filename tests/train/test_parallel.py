@@ -81,6 +81,9 @@ def test_many_processes_compute_what_one_does(
     grouped = {"kv_heads": 2, "norm": "rms", "tie_embeddings": False, "hidden": 42, "activation": "relu2"}
     grouped["head_dim"] = 6
     cases += [{**special, "model": grouped, **extra} for extra in extras]
+    learned = {"positions": "learned", "activation": "relu"}
+    placed = {"kind": "encoder-decoder", "optimizer": "muon", "model": learned}
+    cases += [{**placed, **extra} for extra in extras]
     for case, found in zip(cases, ranks.run_cases(size, tensor, cases, tmp_path), strict=True):
         assert_same(found, ranks.run_case(ALONE, case))
 

@@ -25,6 +25,15 @@ OBJECTIVES: dict[str, dict[str, Any]] = {
     "masked": {"objective": "masked"},
     "masked, documents apart": {"objective": "masked", "document_mask": True},
     "spans": {"objective": "spans"},
+    "causal, by an encoder-decoder, goldfish": {"kind": "encoder-decoder", "goldfish": 4},
+    "masked, by an encoder-decoder": {"objective": "masked", "kind": "encoder-decoder"},
+    "causal, learned positions, relu": {"positions": "learned", "activation": "relu"},
+    "causal, no positions, rms": {"positions": "none", "norm": "rms"},
+    "spans, learned positions, gelu": {
+        "objective": "spans",
+        "positions": "learned",
+        "activation": "gelu",
+    },
 }
 
 
@@ -149,6 +158,7 @@ def test_a_tokenizer_without_the_special_tokens_is_refused(
     [
         ({"objective": "spans", "document_mask": True}, "document_mask"),
         ({"objective": "masked", "goldfish": 4}, "goldfish is for"),
+        ({"kind": "encoder-decoder", "document_mask": True}, "document_mask is not to be had"),
     ],
 )
 def test_settings_that_contradict_the_objective(

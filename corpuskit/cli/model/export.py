@@ -48,8 +48,9 @@ def command(
 ) -> None:
     """Export a model: for transformers, for llama.cpp, or in one file with its class.
 
-    Which class of transformers it is follows from the model's settings: Qwen3, Llama, StableLM or ModernBERT;
-    a GGUF file has the first three. What was written is loaded, and compared with the model.
+    Which class of transformers it is follows from the model's settings: Qwen3, Llama, StableLM, ModernBERT,
+    or one of six for models without a gate or with other positions; a GGUF file has the first three. What was
+    written is loaded, and compared with the model.
 
     \b
     corpuskit export models/austen --to hf --out export/austen

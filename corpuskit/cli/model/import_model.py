@@ -28,9 +28,10 @@ def command(
 ) -> None:
     """Import a model of Hugging Face transformers from a folder, or an adapter onto its base.
 
-    Qwen3, Llama, StableLM and ModernBERT are imported where our model can be the same; what is in the way is
-    named. Only safetensors and JSON are read. With --base FOLDER is an adapter.safetensors, or a model that
-    has one: it is merged with the model that it was trained on, and with no other.
+    Qwen3, Llama, StableLM, ModernBERT and, without a gate or with other positions, Apertus, Arcee, Persimmon,
+    StarCoder2, GPT-2 and SmolLM3 are imported where our model can be the same; what is in the way is named.
+    Only safetensors and JSON are read. With --base FOLDER is an adapter.safetensors, or a model that has one:
+    it is merged with the model that it was trained on, and with no other.
 
     \b
     corpuskit import downloads/smollm2-135m --out models/smollm2

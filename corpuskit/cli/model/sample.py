@@ -91,7 +91,7 @@ def command(
         raise SettingError("--fill and a prompt exclude each other", remedy="Give one of them.")
     loaded = loaded_model(shell, model, device)
     if fill is not None:
-        if loaded.model.settings.kind == "encoder-decoder":
+        if loaded.objective == "spans":
             filled = fill_spans(loaded, fill, tokens, sampling, seed, count, marker, batch)
         else:
             filled = [fill_masks(loaded, fill, top, marker)]

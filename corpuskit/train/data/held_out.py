@@ -16,7 +16,7 @@ from corpuskit.shards.batches import evaluation_key, spread_rows, spread_starts
 from corpuskit.shards.provenance import Numbers, source_ranges
 from corpuskit.shards.reader import Shards
 from corpuskit.train.data.batches import as_tensors
-from corpuskit.train.data.objectives import LEAST_CONTEXT, Causal, Masked, Objective, Spans
+from corpuskit.train.data.objectives import LEAST_CONTEXT, Causal, Continuation, Masked, Objective, Spans
 from corpuskit.train.model.loss import IGNORED
 from corpuskit.train.tasks.task import Tensors, Validation
 
@@ -30,7 +30,7 @@ def validation_of(shards: Shards, objective: Objective, max_tokens: int) -> Vali
     if split is None or split.tokens < (LEAST_CONTEXT if isinstance(objective, Spans) else 2):
         return Validation({}, {})
     # What training leaves out is measured too, so that runs with and without goldfish compare.
-    asked = replace(objective, goldfish=0) if isinstance(objective, Causal) else objective
+    asked = replace(objective, goldfish=0) if isinstance(objective, Causal | Continuation) else objective
     rows = spread_rows(split, objective.row_tokens, objective.stride, max_tokens, shards.vocab_size)
     batch = as_tensors(asked.arrays(rows, [evaluation_key(row) for row in range(len(rows))]))
     rows_in_all = (split.tokens - min(objective.row_tokens, split.tokens)) // objective.stride + 1
@@ -68,6 +68,8 @@ def _owners_of_targets(objective: Objective, by_token: Numbers, arrays: Mapping[
     """The source of each target, of the same shape as the targets, from that of each token of the rows."""
     if isinstance(objective, Causal):
         return by_token[:, 1:]
+    if isinstance(objective, Continuation):
+        return by_token[:, by_token.shape[1] // 2 :]
     if isinstance(objective, Masked):
         return np.take_along_axis(by_token, arrays["positions"], axis=1)
     most = np.array([[np.bincount(row).argmax()] for row in by_token])

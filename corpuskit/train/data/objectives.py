@@ -4,8 +4,13 @@ A row's key follows from the seed and the row's number in the run, so that it is
 is read, and alike whenever the same batch is made again. Each function returns the arguments of
 `Transformer.loss` as arrays whose first dimension counts the rows.
 
-Sources: masked prediction arXiv:1810.04805, its rate arXiv:2202.08005; span corruption arXiv:1910.10683
-(section 3.1.4 and its code's random_spans_noise_mask); goldfish loss arXiv:2406.10209.
+An encoder-decoder learns by each of the three: the second half of a row behind the first, tokens that its
+encoder sees masked, or spans that were taken out.
+
+Sources: masked prediction arXiv:1810.04805, its rate arXiv:2202.08005; by an encoder-decoder, whose decoder
+is asked for what was masked alone, arXiv:1905.02450; continuation behind a prefix and span corruption
+arXiv:1910.10683 (sections 3.2.3 and 3.1.4, its code's random_spans_noise_mask); goldfish loss
+arXiv:2406.10209.
 """
 
 from __future__ import annotations
@@ -104,10 +109,49 @@ def goldfish_mask(rows: Ids, one_in: int) -> npt.NDArray[np.bool_]:
     return mask
 
 
+@dataclass(frozen=True)
+class Continuation:
+    """Write the second half of a row behind the first, which an encoder reads whole.
+
+    Rows overlap by a half, so that each token but the first T is a target once and a source once.
+
+    Attributes:
+        context: T, and as much is read before.
+        end_of_text: begins what the decoder reads.
+        goldfish: as of `Causal`.
+    """
+
+    context: int
+    end_of_text: int
+    goldfish: int = 0
+
+    @property
+    def row_tokens(self) -> int:
+        """2 T."""
+        return 2 * self.context
+
+    @property
+    def stride(self) -> int:
+        """T."""
+        return self.context
+
+    def arrays(self, rows: Ids, keys: Sequence[int]) -> Arrays:
+        """source (B, S), ids and targets (B, T); of a row with an odd number of tokens T is one more."""
+        half = rows.shape[1] // 2
+        source, written = rows[:, :half], rows[:, half:]
+        targets = written
+        if self.goldfish:
+            targets = np.where(goldfish_mask(rows, self.goldfish)[:, half:], IGNORED, targets)
+        return {"source": source, "ids": _one_late(written, self.end_of_text), "targets": targets}
+
+
 # ------------------------------------------------------------------------------------------- masked
 @dataclass(frozen=True)
 class Masked:
     """Predict tokens that were masked, from both sides.
+
+    An encoder-decoder's encoder sees the text with the masks, and its decoder, which is asked for the masked
+    tokens alone, the whole text before each.
 
     Of the chosen positions 80 % hold the mask, 10 % a random token, 10 % their own. A row has the same number
     of them each time, so that all tensors keep their shapes; ends of documents are never chosen.
@@ -118,7 +162,8 @@ class Masked:
         special: ids that are neither chosen nor drawn.
         vocab_size: ids are below it.
         rate: share of the positions that are chosen.
-        apart: let no position see another document of its row.
+        apart: let no position see another document of its row; not with `writes`.
+        writes: the masked tokens are written by a decoder behind an encoder.
     """
 
     context: int
@@ -128,6 +173,7 @@ class Masked:
     vocab_size: int
     rate: float = 0.3
     apart: bool = False
+    writes: bool = False
 
     @property
     def row_tokens(self) -> int:
@@ -142,7 +188,10 @@ class Masked:
         return np.setdiff1d(np.arange(self.vocab_size), self.special)
 
     def arrays(self, rows: Ids, keys: Sequence[int]) -> Arrays:
-        """ids (B, T), positions and targets (B, M); a row with fewer tokens to choose has IGNORED ones."""
+        """ids (B, T), positions and targets (B, M); a row with fewer tokens to choose has IGNORED ones.
+
+        With `writes` a source (B, T) has the masks, and ids are the tokens themselves, one later.
+        """
         count = max(1, round(self.rate * rows.shape[1]))
         draws = _draws(keys, rows.shape[1])
         special = np.isin(rows, self.special)
@@ -160,6 +209,8 @@ class Masked:
         put = np.where(chosen & (choice < _MASKED + _RANDOM), other, targets)
         np.put_along_axis(ids, positions, put, axis=1)
         batch = {"ids": ids, "targets": np.where(chosen, targets, IGNORED), "positions": positions}
+        if self.writes:
+            return {**batch, "source": ids, "ids": _one_late(rows, self.end_of_text)}
         return batch | ({"documents": documents(rows, self.end_of_text)} if self.apart else {})
 
 
@@ -222,9 +273,8 @@ class Spans:
         """source (B, S), ids and targets (B, U): the decoder reads the target one token late."""
         pairs = [self._corrupt(row, key) for row, key in zip(rows, keys, strict=True)]
         targets = np.stack([target for _, target in pairs])
-        start = np.full((len(rows), 1), self.end_of_text)
-        ids = np.concatenate([start, targets[:, :-1]], axis=1)
-        return {"source": np.stack([source for source, _ in pairs]), "ids": ids, "targets": targets}
+        source = np.stack([source for source, _ in pairs])
+        return {"source": source, "ids": _one_late(targets, self.end_of_text), "targets": targets}
 
     def _parts(self, tokens: int) -> tuple[int, int]:
         # Some tokens are taken and some kept; a span holds one at least, and a kept one stands before it.
@@ -252,7 +302,12 @@ class Spans:
         return source, np.append(target, self.end_of_text)
 
 
-Objective = Causal | Masked | Spans
+def _one_late(targets: Ids, begin: int) -> Ids:
+    """What a decoder reads while it writes the targets (B, T): `begin`, and all of them but the last."""
+    return np.concatenate([np.full((len(targets), 1), begin), targets[:, :-1]], axis=1)
+
+
+Objective = Causal | Continuation | Masked | Spans
 """How rows of tokens become a batch: `arrays` takes rows (B, R) with one key each. It reads rows of R tokens,
 `row_tokens`, the next one `stride` tokens behind the start of the one before."""
 

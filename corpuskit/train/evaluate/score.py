@@ -15,6 +15,7 @@ from corpuskit.train.generate.fill import fill_masks, fill_spans
 from corpuskit.train.generate.generate import LanguageModel
 from corpuskit.train.generate.sampling import Sampling
 from corpuskit.train.model.transformer import Transformer
+from corpuskit.train.settings.settings import ObjectiveName
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _SPECIAL = re.compile(r"<\|\w*\|>")
@@ -133,24 +134,35 @@ def gaps(text: str, tokenizer: Tokenizer, one_token: bool) -> tuple[str, list[st
 
 
 def milestones(
-    shards: Shards, tokenizer: Tokenizer, prompt: str, seed: int
+    shards: Shards, tokenizer: Tokenizer, prompt: str, seed: int, objective: ObjectiveName = "causal"
 ) -> Callable[[Transformer], dict[str, Any] | None]:
     """What a model writes at some point of its training, from the same prompt and seed each time, scored.
 
     Of a decoder four texts of 60 tokens are scored without the prompt, and the first is shown; beside them
-    held-out text of the same lengths, where there is a validation split: "held_out". An encoder and
-    an encoder-decoder fill gaps in a passage of the validation split, or of the training split where there is
+    held-out text of the same lengths, where there is a validation split: "held_out". A model that learns by
+    masks or spans fills gaps in a passage of the validation split, or of the training split where there is
     none, shown in brackets; "right" is the share of the words that were there. None where that passage is too
-    short to have gaps.
+    short to have gaps. An encoder-decoder that continues texts goes on behind that passage where there is no
+    prompt; bits per byte of it are not told.
     """
     held_out = shards.split("validation" if "validation" in shards.splits else "train")
     known = functools.cache(lambda: known_words(shards.split("train"), tokenizer))
 
     def write(network: Transformer) -> dict[str, Any] | None:
-        model = LanguageModel(network, tokenizer, shards.end_of_text)
-        if network.settings.kind != "decoder":
-            return _filled(model, passage(held_out, tokenizer, network.settings.context))
-        samples = model.generate(prompt, _SAMPLE_TOKENS, Sampling(), seed, _SAMPLES)
+        trained = {"training": {"settings": {"objective": objective}}}
+        model = LanguageModel(network, tokenizer, shards.end_of_text, trained)
+        settings = network.settings
+        if objective != "causal":
+            return _filled(model, passage(held_out, tokenizer, settings.context), objective)
+        begin = prompt
+        if settings.kind == "encoder-decoder":
+            begin = prompt or passage(held_out, tokenizer, settings.context)
+            if not begin:
+                return None
+        samples = model.generate(begin, _SAMPLE_TOKENS, Sampling(), seed, _SAMPLES)
+        if settings.kind == "encoder-decoder":
+            texts = [sample.text for sample in samples]
+            return {"text": begin + texts[0], "scores": score(texts, known())}
         written = [sample.text[len(prompt) :] for sample in samples]
         told = {"text": samples[0].text, "scores": _scored(model, prompt, written, known())}
         if "validation" in shards.splits:
@@ -168,8 +180,8 @@ def _scored(
     return {**score(texts, known), "bits_per_byte": cost}
 
 
-def _filled(model: LanguageModel, passage: str) -> dict[str, Any] | None:
-    masks = model.model.settings.kind == "encoder"
+def _filled(model: LanguageModel, passage: str, objective: ObjectiveName) -> dict[str, Any] | None:
+    masks = objective == "masked"
     text, answers = gaps(passage, model.tokenizer, masks)
     if not answers:
         return None

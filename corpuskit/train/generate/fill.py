@@ -1,4 +1,4 @@
-"""Filling gaps in a text: an encoder's tokens at a mask, an encoder-decoder's spans at a sentinel."""
+"""Filling gaps in a text: a token at each mask, or a span at each sentinel, as the model learnt it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
 from corpuskit.errors import SettingError, checks_arguments
 from corpuskit.shards.permutation import derive_key
@@ -41,13 +42,15 @@ class Filled:
 
 @checks_arguments
 def fill_masks(model: LanguageModel, text: str, top: int = 5, marker: str = MARKER) -> Filled:
-    """What an encoder would put in place of each `marker` in the text, each gap being one token.
+    """What a model puts in place of each `marker` in the text, each gap being one token.
 
-    White space before a marker belongs to the token that is sought. Each gap is judged with the others left
-    open; special tokens are not among the candidates, whose probabilities are those among all others.
+    White space before a marker belongs to the token that is sought. An encoder judges each gap with the
+    others left open; an encoder-decoder that learnt from masks goes from left to right, and knows what it put
+    into the gaps before. Special tokens are not among the candidates, whose probabilities are those among all
+    others.
 
-    Raises SettingError for another kind of model, a text without a marker or longer than the context, and
-    `top` below 1; TrainError for a tokenizer without <|mask|>.
+    Raises SettingError for a model that did not learn from masks, a text without a marker or longer than the
+    context, and `top` below 1; TrainError for a tokenizer without <|mask|>.
     """
     _check_kind(model, "encoder")
     check_counts(top=top)
@@ -58,17 +61,19 @@ def fill_masks(model: LanguageModel, text: str, top: int = 5, marker: str = MARK
     was_training = network.training
     network.eval()
     with torch.inference_mode():
-        rows = torch.tensor([ids], device=network.embedding.weight.device)
-        logits = network.logits(network.encode(rows)[0, gaps])[:, : network.settings.vocab_size].float().cpu()
-        logits[:, model.tokenizer.never_text(logits.shape[1])] = -torch.inf
-        best = logits.softmax(1).sort(dim=1, descending=True, stable=True)
+        memory = network.encode(torch.tensor([ids], device=model.device))
+        if network.settings.kind == "encoder":
+            found = [_likeliest(model, states, top) for states in memory[0, gaps]]
+        else:
+            found, written = [], [model.end_of_text, *ids]
+            for gap in gaps:
+                before = torch.tensor([written[: gap + 1]], device=model.device)
+                found.append(_likeliest(model, network.states(before, memory=memory)[0, -1], top))
+                written[gap + 1] = found[-1][0][0]
     network.train(was_training)
     candidates = [
-        [
-            Candidate(model.tokenizer.decode([int(token)]), float(p))
-            for p, token in zip(values[:top], tokens[:top], strict=True)
-        ]
-        for values, tokens in zip(best.values, best.indices, strict=True)
+        [Candidate(model.tokenizer.decode([token]), probability) for token, probability in each]
+        for each in found
     ]
     spans = [each[0].text for each in candidates]
     return Filled(_interleaved(parts, spans), spans, candidates)
@@ -109,8 +114,24 @@ def fill_spans(
     return [Filled(_interleaved(parts, each), each, []) for each in spans]
 
 
+def _likeliest(model: LanguageModel, states: Tensor, top: int) -> list[tuple[int, float]]:
+    """The likeliest tokens of what the head reads, (C,), likeliest first, with their probabilities."""
+    logits = model.model.logits(states)[: model.model.settings.vocab_size].float().cpu()
+    logits[model.tokenizer.never_text(len(logits))] = -torch.inf
+    best = logits.softmax(0).sort(descending=True, stable=True)
+    return list(zip(best.indices[:top].tolist(), best.values[:top].tolist(), strict=True))
+
+
 def _check_kind(model: LanguageModel, wanted: str) -> None:
+    """Refuse a model that fills no gaps of this sort: an encoder-decoder fills what it learnt to fill."""
     kind = model.model.settings.kind
+    if kind == "encoder-decoder" and model.objective == "causal":
+        raise SettingError(
+            "this model is an encoder-decoder that learnt to continue texts, with objective = 'causal'",
+            remedy="Give it --prompt TEXT; what fills gaps learns by objective = masked or spans.",
+        )
+    if kind == "encoder-decoder" and model.objective == "masked":
+        kind = "encoder"
     if kind != wanted:
         remedy = {
             "decoder": "A decoder sees no more than what stands before: give it --prompt TEXT.",

@@ -21,10 +21,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from corpuskit.errors import TrainError
+from corpuskit.errors import SettingError, TrainError
 from corpuskit.storage.files import json_bytes, write_file
 from corpuskit.train.hub.export import save_tensors
-from corpuskit.train.hub.families import Link, family_of, links
+from corpuskit.train.hub.families import PLAIN, Link, family_of, links
 from corpuskit.train.model.lora import (
     AdaptedEmbedding,
     LoraSettings,
@@ -98,7 +98,8 @@ def write_peft(
         rows: of the exported vocabulary.
 
     Raises:
-        SettingError: no family of transformers computes what the model does.
+        SettingError: no family of transformers computes what the model does, or one whose matrices lie
+            otherwise than ours.
         StorageError: it cannot be written.
     """
     tensors, config = to_peft(model, settings, base, rows)
@@ -112,6 +113,11 @@ def to_peft(
 ) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The tensors, in float32 by peft's names, and the adapter_config.json of a model with adapters."""
     family = family_of(model.settings)
+    if family not in PLAIN:
+        raise SettingError(
+            f"{family.architecture} has matrices that lie otherwise than ours, and cannot have our adapter",
+            remedy="Export the whole model, whose weights have the adapter in them.",
+        )
     tensors: dict[str, Tensor] = {}
     modules, ranks = set(), {}
     for link, part in _links_with_adapters(model):

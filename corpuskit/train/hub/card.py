@@ -147,7 +147,7 @@ def _parts(facts: Facts, use: str) -> Iterator[str]:
     rows = [
         ("layers, width, heads", f"{shape.layers}, {shape.width}, {shape.heads}"),
         ("vocabulary", f"{shape.vocab_size:,} tokens"),
-        ("norm, activation", f"{shape.norm}, {shape.activation}"),
+        ("norm, activation, positions", f"{shape.norm}, {shape.activation}, {shape.positions}"),
         ("head and embedding", "one matrix" if shape.tie_embeddings else "two matrices"),
     ]
     if shape.classes:

@@ -13,8 +13,18 @@ from pathlib import Path
 from typing import Any
 
 from corpuskit.errors import InputError
-from corpuskit.train.hub.families import FAMILIES, GATES, LLAMA, MODERNBERT, QWEN3, STABLELM, Family
-from corpuskit.train.model.transformer import Activation, ModelSettings
+from corpuskit.train.hub.families import (
+    FAMILIES,
+    GPT2,
+    MODERNBERT,
+    PERSIMMON,
+    QWEN3,
+    SMOLLM3,
+    STABLELM,
+    STARCODER2,
+    Family,
+)
+from corpuskit.train.model.transformer import Activation, ModelSettings, Positions
 
 _DEFAULT, _LLAMA3 = "default", "llama3"
 
@@ -30,21 +40,58 @@ _NAMES = {
 }
 """Settings of a model's shape, and what all families call them."""
 
+_GPT2_NAMES = {
+    "width": "n_embd",
+    "hidden": "n_inner",
+    "layers": "n_layer",
+    "heads": "n_head",
+    "context": "n_positions",
+}
+"""What GPT-2 calls the same."""
+
 _MUST_BE = {
     "use_parallel_residual": False,
     "use_sliding_window": False,
     "quantization_config": None,
     "classifier_activation": "gelu",
+    "scale_attn_weights": True,
+    "scale_attn_by_inverse_layer_idx": False,
+    "add_cross_attention": False,
 }
 """Keys whose other values make another model; what is absent has the right one."""
 
 _EPSILONS = {
     "qwen3": ("rms_norm_eps", 1e-6),
     "llama": ("rms_norm_eps", 1e-6),
+    "smollm3": ("rms_norm_eps", 1e-6),
+    "apertus": ("rms_norm_eps", 1e-5),
+    "arcee": ("rms_norm_eps", 1e-5),
     "stablelm": ("layer_norm_eps", 1e-5),
+    "persimmon": ("layer_norm_eps", 1e-5),
+    "starcoder2": ("norm_epsilon", 1e-5),
+    "gpt2": ("layer_norm_epsilon", 1e-5),
     "modernbert": ("norm_eps", 1e-5),
 }
-"""What the number in the denominator of a norm is called, and what it is where nothing is said, as here."""
+"""What the number in the denominator of a norm is called, and what it is where nothing is said."""
+
+_OUR_EPSILONS = {"rms": 1e-6, "layer": 1e-5}
+"""What it is here where nothing is said."""
+
+_ACTIVATIONS = {
+    "modernbert": ("hidden_activation", "gelu"),
+    "gpt2": ("activation_function", "gelu_new"),
+    "starcoder2": ("hidden_act", "gelu_pytorch_tanh"),
+    "persimmon": ("hidden_act", "relu2"),
+    "arcee": ("hidden_act", "relu2"),
+    "apertus": ("hidden_act", "xielu"),
+}
+"""What the activation is called, and what it is where nothing is said; of others hidden_act and silu."""
+
+_THETAS = {"modernbert": 160_000.0, "smollm3": 2_000_000.0, "apertus": 12_000_000.0}
+"""Base of the rotary wavelengths where nothing is said, of others 10,000."""
+
+_PARTS_TURNED = {"stablelm": 0.25, "persimmon": 0.5}
+"""Share of each head that is turned where nothing is said, of others all of it."""
 
 
 def write_config(
@@ -61,7 +108,7 @@ def write_config(
         "architectures": [family.architecture],
         "model_type": family.model_type,
         "vocab_size": vocab_size,
-        **{theirs: getattr(s, ours) for ours, theirs in _NAMES.items()},
+        **{theirs: getattr(s, ours) for ours, theirs in _names(family).items()},
         "tie_word_embeddings": s.tie_embeddings,
         "attention_bias": False,
         "attention_dropout": 0.0,
@@ -71,7 +118,13 @@ def write_config(
         "pad_token_id": None,
         **dict.fromkeys(("dtype", "torch_dtype"), "float32"),
     }
+    if family is GPT2:
+        return common | _gpt2(s)
     return common | (_encoder(s, special) if family is MODERNBERT else _decoder(family, s))
+
+
+def _names(family: Family) -> dict[str, str]:
+    return _GPT2_NAMES if family is GPT2 else _NAMES
 
 
 def _angles(s: ModelSettings) -> dict[str, Any]:
@@ -89,7 +142,7 @@ def _scaling(s: ModelSettings) -> dict[str, Any]:
 
 def _encoder(s: ModelSettings, special: Mapping[str, int | None]) -> dict[str, Any]:
     return {
-        "hidden_activation": GATES[s.activation],
+        "hidden_activation": MODERNBERT.activations[s.activation],
         "norm_eps": s.epsilon,
         **dict.fromkeys(("norm_bias", "mlp_bias", "decoder_bias", "classifier_bias"), False),
         "classifier_activation": "gelu",
@@ -103,19 +156,28 @@ def _encoder(s: ModelSettings, special: Mapping[str, int | None]) -> dict[str, A
     }
 
 
+def _gpt2(s: ModelSettings) -> dict[str, Any]:
+    return {
+        "activation_function": GPT2.activations[s.activation],
+        "layer_norm_epsilon": s.epsilon,
+        "use_cache": True,
+        **dict.fromkeys(("attn_pdrop", "embd_pdrop", "resid_pdrop"), 0.0),
+    }
+
+
 def _decoder(family: Family, s: ModelSettings) -> dict[str, Any]:
-    common = {
+    common: dict[str, Any] = {
         "num_key_value_heads": s.kv_heads,
-        "hidden_act": GATES[s.activation],
+        "hidden_act": family.activations[s.activation],
+        _EPSILONS[family.model_type][0]: s.epsilon,
         "use_cache": True,
         "rope_theta": float(s.rope_base),
         "rope_parameters": _angles(s),
     }
     if s.rope_scaling:
         common["rope_scaling"] = _scaling(s)
-    if family is STABLELM:
+    if family in (STABLELM, PERSIMMON):
         return common | {
-            "layer_norm_eps": s.epsilon,
             "qk_layernorm": s.qk_norm,
             "use_qkv_bias": False,
             "use_parallel_residual": False,
@@ -123,8 +185,13 @@ def _decoder(family: Family, s: ModelSettings) -> dict[str, Any]:
             "partial_rotary_factor": 1.0,
             "rope_parameters": _angles(s) | {"partial_rotary_factor": 1.0},
         }
-    common |= {"rms_norm_eps": s.epsilon, "head_dim": s.head_width}
-    return common | ({"mlp_bias": False} if family is LLAMA else {"use_sliding_window": False})
+    if family is STARCODER2:
+        no_dropout = dict.fromkeys(("embedding_dropout", "residual_dropout"), 0.0)
+        return common | {"use_bias": False, "sliding_window": None, **no_dropout}
+    common |= {"head_dim": s.head_width}
+    if family is SMOLLM3:
+        common |= {"no_rope_layers": [0] * s.layers, "layer_types": ["full_attention"] * s.layers}
+    return common | ({"use_sliding_window": False} if family in (QWEN3, SMOLLM3) else {"mlp_bias": False})
 
 
 def read_config(
@@ -150,29 +217,35 @@ def read_config(
     shape = _shape(config, family, folder)
     shape["context"] = min(shape["context"], context or shape["context"])
     activation, faults = _activation(config, family)
+    positions, unturned = _positions(config, family, shape["layers"])
+    faults += unturned
     theta, scaling, rotary_faults = _rotary(config, family)
     faults += [*rotary_faults, *_attention_faults(config, family, shape["layers"])]
     faults += [
         f"{name} = {config[name]!r} (imported: {value!r})"
         for name, value in _MUST_BE.items()
-        if (config.get(name) or value) != value
+        if config.get(name) is not None and (config[name] or None) != (value or None)
     ]
-    name, usual = _EPSILONS[family.model_type]
-    epsilon = config.get(name, usual)
+    if family is STARCODER2 and config.get("sliding_window") is not None:
+        faults.append(f"sliding_window = {config['sliding_window']!r} (imported: None)")
+    epsilon = config.get(*_EPSILONS[family.model_type])
     if not faults:
         try:
             return family, ModelSettings(
                 **shape,
                 vocab_size=vocab_size,
                 kind="encoder" if family is MODERNBERT else "decoder",
-                norm="rms" if family in (QWEN3, LLAMA) else "layer",
+                norm=family.norm,
                 activation=activation,
-                qk_norm=family is QWEN3 or (family is STABLELM and bool(config.get("qk_layernorm"))),
-                tie_embeddings=bool(config.get("tie_word_embeddings", family is MODERNBERT)),
+                positions=positions,
+                qk_norm=bool(config.get("qk_layernorm", family is PERSIMMON))
+                if family in (STABLELM, PERSIMMON)
+                else bool(family.qk_norm),
+                tie_embeddings=bool(config.get("tie_word_embeddings", family.ties)),
                 zero_init=False,
                 rope_base=theta,
                 rope_scaling=scaling,
-                norm_eps=0.0 if epsilon == usual else float(epsilon),
+                norm_eps=0.0 if epsilon == _OUR_EPSILONS[family.norm] else float(epsilon),
             )
         except (ValueError, TypeError) as error:
             faults.append(str(error))
@@ -184,17 +257,23 @@ def read_config(
 
 def _shape(config: Mapping[str, Any], family: Family, folder: Path) -> dict[str, int]:
     """The numbers of a model's shape, by our names; raises InputError for values of another type."""
-    found = {theirs: config.get(theirs) for theirs in (*_NAMES.values(), "num_key_value_heads")}
-    if found["num_key_value_heads"] is None or family is MODERNBERT:
-        found["num_key_value_heads"] = found["num_attention_heads"]
-    # The other families have no such number, and in Qwen3 it is 128 where nothing is said.
-    if family in (QWEN3, LLAMA):
+    names = _names(family)
+    found = {theirs: config.get(theirs) for theirs in (*names.values(), "num_key_value_heads")}
+    if found["num_key_value_heads"] is None or family in (MODERNBERT, PERSIMMON, GPT2):
+        found["num_key_value_heads"] = found[names["heads"]]
+    if family is GPT2 and found["n_inner"] is None and type(found["n_embd"]) is int:
+        found["n_inner"] = 4 * found["n_embd"]
+    # Families with LayerNorm have no such number, and in Qwen3 it is 128 where nothing is said.
+    if family.norm == "rms":
         head_width = config.get("head_dim", 128 if family is QWEN3 else None)
         found |= {} if head_width is None else {"head_dim": head_width}
     # Not isinstance: true and false would be numbers.
     faults = [f"{n} = {v!r} is no count" for n, v in found.items() if type(v) is not int or v < 1]
-    for kind, names in ((dict, ("rope_parameters", "rope_scaling")), (list, ("layer_types",))):
-        values = {name: config.get(name) for name in names}
+    for kind, keys in (
+        (dict, ("rope_parameters", "rope_scaling")),
+        (list, ("layer_types", "no_rope_layers")),
+    ):
+        values = {name: config.get(name) for name in keys}
         faults += [
             f"{n} = {v!r} is no {kind.__name__}" for n, v in values.items() if not isinstance(v, kind | None)
         ]
@@ -202,7 +281,7 @@ def _shape(config: Mapping[str, Any], family: Family, folder: Path) -> dict[str,
         raise InputError(
             f"{folder}/config.json: {'; '.join(faults)}", remedy="Bring back the model's own config.json."
         )
-    ours = {**_NAMES, "kv_heads": "num_key_value_heads", "head_dim": "head_dim"}
+    ours = {**names, "kv_heads": "num_key_value_heads", "head_dim": "head_dim"}
     shape = {name: int(found[theirs] or 0) for name, theirs in ours.items() if theirs in found}
     if shape.get("head_dim", 0) * shape["heads"] == shape["width"]:
         del shape["head_dim"]
@@ -210,12 +289,25 @@ def _shape(config: Mapping[str, Any], family: Family, folder: Path) -> dict[str,
 
 
 def _activation(config: Mapping[str, Any], family: Family) -> tuple[Activation, list[str]]:
-    name, usual = ("hidden_activation", "gelu") if family is MODERNBERT else ("hidden_act", "silu")
-    value = config.get(name, usual)
-    for ours, theirs in GATES.items():
+    name, usual = _ACTIVATIONS.get(family.model_type, ("hidden_act", "silu"))
+    value, known = config.get(name, usual), family.activations
+    for ours, theirs in known.items():
         if value == theirs:
             return ours, []
-    return "swiglu", [f"{name} = {value!r} (imported: {', '.join(GATES.values())})"]
+    return next(iter(known)), [f"{name} = {value!r} (imported: {', '.join(known.values())})"]
+
+
+def _positions(config: Mapping[str, Any], family: Family, layers: int) -> tuple[Positions, list[str]]:
+    """What tells positions; of SmolLM3 each layer says whether queries and keys are turned in it."""
+    if family is not SMOLLM3:
+        return family.positions, []
+    every = config.get("no_rope_layer_interval", 4)
+    turned = config.get("no_rope_layers")
+    if turned is None:
+        turned = [int((n + 1) % every != 0) for n in range(layers)]
+    if set(turned) in ({0}, {1}) and len(turned) == layers:
+        return ("rope" if turned[0] else "none"), []
+    return "none", [f"no_rope_layers = {turned} (imported: the same in all {layers} layers)"]
 
 
 def _attention_faults(config: Mapping[str, Any], family: Family, layers: int) -> Iterator[str]:
@@ -232,11 +324,12 @@ def _attention_faults(config: Mapping[str, Any], family: Family, layers: int) ->
 def _rotary(config: Mapping[str, Any], family: Family) -> tuple[float, tuple[float, ...], list[str]]:
     """Base of the rotary wavelengths, how they are stretched, and what is not imported about them."""
     parameters = config.get("rope_parameters") or {}
-    theta = config.get("rope_theta", 10_000.0)
+    usual = _THETAS.get(family.model_type, 10_000.0)
+    theta = config.get("rope_theta", usual)
     if family is MODERNBERT:
         nested = parameters.get("full_attention")
         parameters = nested if isinstance(nested, dict) else {}
-        theta = config.get("global_rope_theta", 160_000.0)
+        theta = config.get("global_rope_theta", usual)
     theta = parameters.get("rope_theta", theta)
     faults = []
     if not isinstance(theta, int | float) or isinstance(theta, bool) or not 0 < theta < math.inf:
@@ -253,7 +346,7 @@ def _rotary(config: Mapping[str, Any], family: Family) -> tuple[float, tuple[flo
         elif kind != _DEFAULT:
             only = "none" if family is MODERNBERT else f"none, {_LLAMA3!r}"
             faults.append(f"{name} of type {kind!r} (imported: {only})")
-    whole = config.get("partial_rotary_factor", 0.25 if family is STABLELM else 1.0)
+    whole = config.get("partial_rotary_factor", _PARTS_TURNED.get(family.model_type, 1.0))
     share = parameters.get("partial_rotary_factor", whole)
     if share != 1:
         faults.append(f"partial_rotary_factor = {share} (imported: 1.0)")

@@ -153,6 +153,8 @@ def _architecture(settings: ModelSettings) -> Family:
             remedy="Export it with --to hf or --to torch.",
         )
     family, faults = family_of(settings), []
+    if settings.positions != "rope":
+        faults.append(f"positions = {settings.positions!r} (in GGUF: rope)")
     if settings.activation != "swiglu":
         faults.append(f"activation = {settings.activation!r} (in GGUF: swiglu)")
     if settings.rope_scaling and family is not LLAMA:

@@ -49,7 +49,8 @@ def head_of(model: LanguageModel, family: Family) -> Head | None:
     tuned = model.document.get("tuned") or {}
     pooling = tuned.get("pooling") or ("mean" if family is MODERNBERT else "last")
     task, encoder = tuned.get("task"), family is MODERNBERT
-    if task not in _CLASSES or (task == "classify" and pooling not in (_POOLINGS if encoder else ("last",))):
+    poolings = tuple(_POOLINGS) if encoder else ("last",)
+    if task not in _CLASSES or task not in family.heads or (task == "classify" and pooling not in poolings):
         return None
     labels = list(tuned["labels"])
     name = "classifier" if encoder else "score"
@@ -66,8 +67,7 @@ def head_of(model: LanguageModel, family: Family) -> Head | None:
     if task == "classify":
         several = "multi_label_classification" if tuned.get("several") else "single_label_classification"
         config |= {"problem_type": several} | ({"classifier_pooling": _POOLINGS[pooling]} if encoder else {})
-    stem = family.architecture.partition("For")[0]
-    return Head(f"{stem}For{_CLASSES[task]}", f"AutoModelFor{_CLASSES[task]}", config, begun)
+    return Head(f"{family.stem}For{_CLASSES[task]}", f"AutoModelFor{_CLASSES[task]}", config, begun)
 
 
 def class_logits(model: LanguageModel) -> Callable[[Tensor], Tensor]:

@@ -32,14 +32,17 @@ def parameter_count(s: ModelSettings) -> int:
     if s.kind == "encoder":  # one norm behind the embedding in place of the first block's, one in the head
         gains += s.width
     embeddings = s.padded_vocab_size * s.width * (1 if s.tie_embeddings else 2)
+    if s.positions == "learned":
+        embeddings += stacks * s.context * s.width
     return embeddings + gains + _matrices(s) + _head(s)
 
 
 def training_flops(s: ModelSettings, positions: int, source: int = 0, predicted: int | None = None) -> int:
     """Operations of one training step, forward and backward, on one row.
 
-    6 for each weight of a matrix and each position that it multiplies (the embedding look-up is none, the
-    head is one), and 12 H D for each pair of positions of which one looks at the other.
+    6 for each weight of a matrix and each position that it multiplies (looking up embeddings and learned
+    positions is none, the head is one), and 12 H D for each pair of positions of which one looks at the
+    other.
 
     Args:
         positions: T.
@@ -202,9 +205,14 @@ def generation_memory(s: ModelSettings, rows: int) -> Memory:
 def _block_memory(s: ModelSettings, load: Load, positions: int) -> int:
     """Bytes that a block keeps without attention to a memory."""
     n, queries, keys = load.computed, s.attention_width, s.kv_heads * s.head_width
-    # Both norms' results; queries, keys and values, the first two again when rotated; attention's result.
+    # Both norms' results; queries, keys and values, the first two again when rotated or normalised;
+    # attention's result.
     numbers = 2 * s.width + 2 * (queries + keys) + keys + queries
-    numbers += (4 if s.is_gated else 2) * s.hidden
+    if s.positions != "rope" and not s.qk_norm:
+        numbers -= queries + keys
+    # Of a gated MLP gate, what it becomes, up and their product; else what comes in and out, which is one
+    # tensor where the derivative of relu is told by its result.
+    numbers += (4 if s.is_gated else 1 if s.activation == "relu" else 2) * s.hidden
     single = 2 * s.width  # what comes into both norms
     if s.qk_norm:
         numbers += queries

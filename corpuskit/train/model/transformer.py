@@ -16,19 +16,20 @@ Shapes: B rows, T positions, S positions of the source, C width, H query heads, 
 width (C / H if nobody says otherwise), F hidden width of the MLP, V padded vocabulary. No linear map has a
 bias.
 
-Sources: rotary positions arXiv:2104.09864, stretched arXiv:2407.21783; grouped-query attention
-arXiv:2305.13245; SwiGLU and GEGLU arXiv:2002.05202; squared ReLU arXiv:2109.08668; RMSNorm arXiv:1910.07467;
-normalised queries and keys arXiv:2302.05442; capped logits arXiv:2408.00118; depth-scaled output projections
-GPT-2; the encoder's shape arXiv:2412.13663; encoder-decoder arXiv:1910.10683.
+Sources: rotary positions arXiv:2104.09864, stretched arXiv:2407.21783; learned ones arXiv:1810.04805, none in
+a decoder arXiv:2305.19466; grouped-query attention arXiv:2305.13245; SwiGLU and GEGLU arXiv:2002.05202; GELU
+arXiv:1606.08415; squared ReLU arXiv:2109.08668; RMSNorm arXiv:1910.07467; normalised queries and keys
+arXiv:2302.05442; capped logits arXiv:2408.00118; depth-scaled output projections GPT-2; the encoder's shape
+arXiv:2412.13663; encoder-decoder arXiv:1910.10683.
 """
 
 from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, cast, get_args
 
 import torch
 from torch import Tensor, library, nn
@@ -37,7 +38,9 @@ from torch.nn import functional
 from corpuskit.train.model.loss import TokenLosses, linear_cross_entropy
 
 Kind = Literal["decoder", "encoder", "encoder-decoder"]
-Activation = Literal["swiglu", "geglu", "gelu", "relu2"]
+Activation = Literal["swiglu", "geglu", "gelu", "relu", "relu2"]
+Positions = Literal["rope", "learned", "none"]
+NormKind = Literal["layer", "rms"]
 Pooling = Literal["last", "mean", "first"]
 
 VOCABULARY_MULTIPLE = 64
@@ -46,11 +49,7 @@ VOCABULARY_MULTIPLE = 64
 SMALL = 256
 """Positions up to which a CPU multiplies scores out in bfloat16: there its fused kernel is slower."""
 
-_CHOICES = {
-    "kind": ("decoder", "encoder", "encoder-decoder"),
-    "norm": ("layer", "rms"),
-    "activation": ("swiglu", "geglu", "gelu", "relu2"),
-}
+_CHOICES = {"kind": Kind, "norm": NormKind, "activation": Activation, "positions": Positions}
 
 
 @dataclass(frozen=True)
@@ -67,7 +66,8 @@ class ModelSettings:
         kind: what it is.
         norm: "layer" (LayerNorm without bias) or "rms" (RMSNorm), both with a learned gain. PyTorch has one
             fused CPU kernel for the first and none for the second: a step is about 10 % faster with it.
-        activation: of the MLP: "swiglu" and "geglu" have a gate, "gelu" and "relu2" have none.
+        activation: of the MLP: "swiglu" and "geglu" have a gate, "gelu" (x Phi(x), not its approximation by
+            tanh), "relu" and "relu2" (its square) have none.
         qk_norm: normalise queries and keys per head before the rotation.
         tie_embeddings: use the embedding matrix as the head too.
         dropout: share of activations zeroed after the embedding and each part of a block while training.
@@ -81,6 +81,10 @@ class ModelSettings:
         softcap: logits z become softcap * tanh(z / softcap); 0 leaves them.
         classes: outputs of a head for classification beside the language model's; 0 for none.
         norm_eps: added to the mean square or variance in a norm; 0 for the usual, see `epsilon`.
+        positions: "rope" turns queries and keys by their position; "learned" adds a vector of its own to the
+            embedding at each of the `context` positions of a row, or of each document that is told apart in
+            it, on either side of an encoder-decoder its own; with "none" a decoder knows the order of its
+            text by what each position sees, and an encoder knows none.
     """
 
     vocab_size: int
@@ -91,7 +95,7 @@ class ModelSettings:
     hidden: int
     context: int
     kind: Kind = "decoder"
-    norm: Literal["layer", "rms"] = "layer"
+    norm: NormKind = "layer"
     activation: Activation = "swiglu"
     qk_norm: bool = True
     tie_embeddings: bool = True
@@ -103,6 +107,7 @@ class ModelSettings:
     norm_eps: float = 0.0
     head_dim: int = 0
     rope_scaling: tuple[float, ...] = ()
+    positions: Positions = "rope"
 
     def __post_init__(self) -> None:
         """Raises ValueError, naming all faults, for a shape that cannot be built."""
@@ -132,9 +137,12 @@ class ModelSettings:
                 "rope_scaling must be (factor of at least 1, low, high above it, context of at least 1), not "
                 f"{self.rope_scaling}"
             )
+        if self.rope_scaling and self.positions != "rope":
+            faults.append(f"rope_scaling is for positions = 'rope', not {self.positions!r}")
         for name, choices in _CHOICES.items():
-            if getattr(self, name) not in choices:
-                faults.append(f"{name} must be one of {', '.join(choices)}, not {getattr(self, name)!r}")
+            known = get_args(choices)
+            if getattr(self, name) not in known:
+                faults.append(f"{name} must be one of {', '.join(known)}, not {getattr(self, name)!r}")
         if faults:
             raise ValueError("; ".join(faults))
 
@@ -161,7 +169,16 @@ class ModelSettings:
     @property
     def is_gated(self) -> bool:
         """Whether the MLP has a gate."""
-        return self.activation in ("swiglu", "geglu")
+        return is_gated(self.activation)
+
+
+def is_gated(activation: Activation) -> bool:
+    """Whether an MLP of this activation has a gate.
+
+    >>> is_gated("swiglu"), is_gated("gelu")
+    (True, False)
+    """
+    return activation in ("swiglu", "geglu")
 
 
 def _is_scaling(numbers: tuple[float, ...]) -> bool:
@@ -344,51 +361,50 @@ def sight(causal: bool, documents: Tensor | Ends | None) -> Sight:
     return Sight(causal, mask[:, None])
 
 
-def takes_ends(device: torch.device, bf16: bool, head_width: int) -> bool:
-    """Whether there is a kernel that takes documents by their ends: flash attention's, arXiv:2307.08691.
-
-    That is on CUDA from compute capability 8.0 on, in 16 bits, for D a multiple of 8 up to 256.
-    """
-    fits = device.type == "cuda" and bf16 and head_width % 8 == 0 and head_width <= 256
-    return fits and torch.cuda.get_device_capability(device) >= (8, 0)
-
-
-def ends_of(documents: Tensor) -> Ends:
-    """The ends of documents (B, T). How many there are must be known: on a GPU this waits for it."""
-    edge = torch.ones_like(documents, dtype=torch.bool)
-    edge[:, 1:] = documents[:, 1:] != documents[:, :-1]
-    starts = edge.flatten().nonzero().flatten()
-    ends = torch.cat([starts, starts.new_tensor([documents.numel()])]).to(torch.int32)
-    # A row is as long as a document can be; to look for the longest would be another wait.
-    return Ends(ends, documents.shape[1])
+def places(documents: Tensor | Ends, shape: torch.Size) -> Tensor:
+    """Where in its document each position of packed rows stands, (B, T), counted from 0."""
+    if isinstance(documents, Ends):
+        ends = documents.ends.long()
+        at = torch.arange(shape.numel(), device=ends.device)
+        return (at - ends[torch.searchsorted(ends, at, right=True) - 1]).view(shape)
+    at = torch.arange(shape[1], device=documents.device).expand(shape)
+    begins = torch.ones_like(documents, dtype=torch.bool)
+    begins[:, 1:] = documents[:, 1:] != documents[:, :-1]
+    return at - torch.where(begins, at, 0).cummax(1).values
 
 
 def attend(q: Tensor, k: Tensor, v: Tensor, seen: Sight) -> Tensor:
     """softmax(q k^T / sqrt(D)) v over the keys seen; q (B, H, T, D), k and v (B, G, S, D) -> (B, H, T, D)."""
-    grouped = k.shape[1] != q.shape[1]
+    if seen.documents is not None:
+        return _attend_by_ends(q, k, v, seen.causal, seen.documents)
     if _small_on_cpu(q, k):
         return attend_by_products(q, k, v, seen)
-    if grouped and seen.documents is None and expands(q.device.type, q.dtype, q.shape[2], seen):
-        k, v = (x.repeat_interleave(q.shape[1] // x.shape[1], dim=1) for x in (k, v))
-        grouped = False
-    if seen.documents is None:
-        return functional.scaled_dot_product_attention(
-            q, k, v, attn_mask=seen.mask, is_causal=seen.causal and seen.mask is None, enable_gqa=grouped
-        )
+    groups = q.shape[1] // k.shape[1]
+    if groups > 1 and expands(q.device.type, q.dtype, q.shape[2], seen):
+        k, v, groups = k.repeat_interleave(groups, dim=1), v.repeat_interleave(groups, dim=1), 1
+    is_causal = seen.causal and seen.mask is None
+    return functional.scaled_dot_product_attention(
+        q, k, v, attn_mask=seen.mask, is_causal=is_causal, enable_gqa=groups > 1
+    )
+
+
+def _attend_by_ends(q: Tensor, k: Tensor, v: Tensor, causal: bool, documents: Ends) -> Tensor:
+    """`attend` within documents, by the kernel that takes their ends."""
     from torch.nn.attention.varlen import varlen_attn
 
-    ends, longest = seen.documents
+    groups = q.shape[1] // k.shape[1]
     flat_q, flat_k, flat_v = (x.transpose(1, 2).flatten(0, 1) for x in (q, k, v))  # (B T, H or G, D)
     options: dict[str, Any] = {}
     known = inspect.signature(varlen_attn).parameters  # They differ between versions 2.11 and 2.13.
-    if grouped and "enable_gqa" in known:
+    if groups > 1 and "enable_gqa" in known:
         options["enable_gqa"] = True
-    elif grouped:
-        flat_k, flat_v = (x.repeat_interleave(q.shape[1] // k.shape[1], dim=1) for x in (flat_k, flat_v))
+    elif groups > 1:
+        flat_k, flat_v = (x.repeat_interleave(groups, dim=1) for x in (flat_k, flat_v))
     if "window_size" in known:
-        options["window_size"] = (-1, 0 if seen.causal else -1)
+        options["window_size"] = (-1, 0 if causal else -1)
     else:
-        options["is_causal"] = seen.causal
+        options["is_causal"] = causal
+    ends, longest = documents
     out = cast(Tensor, varlen_attn(flat_q, flat_k, flat_v, ends, ends, longest, longest, **options))
     return out.view(q.shape[0], q.shape[2], *out.shape[1:]).transpose(1, 2)
 
@@ -505,14 +521,16 @@ class Attention(nn.Module):
         self.attend = attend
 
     def forward(
-        self, x: Tensor, rotation: Rotation, seen: Sight, cache: Cache | None = None, block: int = 0
+        self, x: Tensor, rotation: Rotation | None, seen: Sight, cache: Cache | None = None, block: int = 0
     ) -> Tensor:
         """x (B, T, C) -> (B, T, C); keys and values of `block` are kept in the cache, if there is one."""
         heads = self._heads(self.qkv(x), self.heads + 2 * self.kv_heads)
         q, k, v = torch.split(heads, [self.heads, self.kv_heads, self.kv_heads], dim=1)  # (B, H or G, T, D)
+        q, k = self.query_norm(q), self.key_norm(k)
+        if rotation is not None:
+            q, k = rotate(q, rotation), rotate(k, rotation)
         # The tables are float32, and so is what was turned by them, under autocast too.
-        q = rotate(self.query_norm(q), rotation).to(v.dtype)
-        k = rotate(self.key_norm(k), rotation).to(v.dtype)
+        q, k = q.to(v.dtype), k.to(v.dtype)
         if cache is not None:
             k, v = cache.put(block, k, v)
         return self._join(self.attend(q, k, v, seen))
@@ -543,24 +561,39 @@ class Attention(nn.Module):
 # ------------------------------------------------------------------------------------------- blocks
 
 
+def squared_relu(x: Tensor) -> Tensor:
+    """max(x, 0) squared, of any shape."""
+    return functional.relu(x).square()
+
+
+_FUNCTIONS: dict[Activation, Callable[[Tensor], Tensor]] = {
+    "swiglu": functional.silu,
+    "geglu": functional.gelu,
+    "gelu": functional.gelu,
+    "relu": functional.relu,
+    "relu2": squared_relu,
+}
+"""What each activation applies, of a gated one to the gate."""
+
+
 class MLP(nn.Module):
     """down(f(up(x))), or with a gate down(f(gate(x)) * up(x)): (B, T, C) -> (B, T, C) through F channels."""
 
     def __init__(self, settings: ModelSettings) -> None:
         super().__init__()
-        self.activation, self.is_gated = settings.activation, settings.is_gated
+        self.is_gated, self.function = settings.is_gated, _FUNCTIONS[settings.activation]
         # The gate comes first in its matrix.
         self.up = nn.Linear(settings.width, (2 if self.is_gated else 1) * settings.hidden, bias=False)
         self.down = nn.Linear(settings.hidden, settings.width, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """x (B, T, C)."""
+        hidden = self.up(x)
         if self.is_gated:
-            gate, up = self.up(x).chunk(2, dim=-1)
-            hidden = (functional.silu(gate) if self.activation == "swiglu" else functional.gelu(gate)) * up
+            gate, up = hidden.chunk(2, dim=-1)
+            hidden = self.function(gate) * up
         else:
-            up = self.up(x)
-            hidden = functional.gelu(up) if self.activation == "gelu" else functional.relu(up).square()
+            hidden = self.function(hidden)
         out: Tensor = self.down(hidden)
         return out
 
@@ -584,7 +617,7 @@ class Block(nn.Module):
     def forward(
         self,
         x: Tensor,
-        rotation: Rotation,
+        rotation: Rotation | None,
         seen: Sight,
         memory: tuple[Tensor, Sight] | None = None,
         cache: Cache | None = None,
@@ -600,10 +633,12 @@ class Block(nn.Module):
 
 
 class Stack(nn.Module):
-    """N blocks and the norm behind them."""
+    """N blocks and the norm behind them; what learned positions there are before them."""
 
     def __init__(self, settings: ModelSettings, *, crosses: bool = False) -> None:
         super().__init__()
+        if settings.positions == "learned":
+            self.positions = nn.Embedding(settings.context, settings.width)
         self.blocks = nn.ModuleList(
             [Block(settings, number, crosses=crosses) for number in range(settings.layers)]
         )
@@ -612,7 +647,7 @@ class Stack(nn.Module):
     def forward(
         self,
         x: Tensor,
-        rotation: Rotation,
+        rotation: Rotation | None,
         seen: Sight,
         memory: tuple[Tensor, Sight] | None = None,
         cache: Cache | None = None,
@@ -655,10 +690,10 @@ class Transformer(nn.Module):
         if settings.classes:
             self.classifier = nn.Linear(settings.width, settings.classes, bias=False)
         self.token_losses = TokenLosses(settings.softcap)  # A module: it is compiled by itself.
-        cos, sin = rotary_tables(settings)
-        # They follow from the shape: no file of weights has to hold them.
-        self.register_buffer("cos", cos, persistent=False)
-        self.register_buffer("sin", sin, persistent=False)
+        if settings.positions == "rope":
+            # They follow from the shape: no file of weights has to hold them.
+            for name, table in rotary_tables(settings)._asdict().items():
+                self.register_buffer(name, table, persistent=False)
 
     def new_cache(self, rows: int, room: int | None = None) -> Cache:
         """An empty cache for so many rows and positions (the context), in the type attention computes in."""
@@ -678,11 +713,10 @@ class Transformer(nn.Module):
             documents: (B, T), what belongs together in packed or padded rows, see `sight`.
             kept: gets what comes out of each block, (B, T, C), before the last norm.
         """
-        x = self._embed(ids)
+        x, rotation = self._embed(ids, self.encoder, documents)
         if self.settings.kind == "encoder":
             x = self.embedding_norm(x)
-        seen = sight(False, documents)
-        out: Tensor = self.encoder(self.dropout(x), self._rotation(ids.shape[1]), seen, kept=kept)
+        out: Tensor = self.encoder(self.dropout(x), rotation, sight(False, documents), kept=kept)
         return out
 
     def states(
@@ -710,17 +744,12 @@ class Transformer(nn.Module):
         """
         if self.settings.kind == "encoder":
             return self.encode(ids, documents, kept)
-        x = self.dropout(self._embed(ids, cache))
-        if cache is not None:
-            cache.begin(ids.shape[1])
-            seen, rotation = cache.sight(), Rotation(self.cos[cache.at][:, None], self.sin[cache.at][:, None])
-        else:
-            seen = sight(True, documents)
-            rotation = self._rotation(ids.shape[1])
+        x, rotation = self._embed(ids, self.decoder, documents, cache)
+        seen = sight(True, documents) if cache is None else cache.sight()
         source = None
         if memory is not None:
             source = (memory, Sight(False, None if memory_mask is None else memory_mask[:, None]))
-        out: Tensor = self.decoder(x, rotation, seen, source, cache, kept)
+        out: Tensor = self.decoder(self.dropout(x), rotation, seen, source, cache, kept)
         if cache is not None:
             cache.lengths = [length + ids.shape[1] for length in cache.lengths]
         return out
@@ -832,17 +861,33 @@ class Transformer(nn.Module):
         # A part of it costs a copy of its gradient, where there is nothing to leave out for nothing.
         return weight if len(weight) == tokens else weight[:tokens]
 
-    def _embed(self, ids: Tensor, cache: Cache | None = None) -> Tensor:
-        positions = ids.shape[1] + (max(cache.lengths) if cache else 0)
-        room = cache.keys.shape[3] if cache else self.settings.context
-        if positions > room:
-            whose = "cache's room" if room < self.settings.context else "model's context"
-            raise ValueError(f"{positions} positions are more than the {whose} {room}")
-        out: Tensor = self.embedding(ids)
-        return out
-
-    def _rotation(self, count: int) -> Rotation:
-        return Rotation(self.cos[:count], self.sin[:count])
+    def _embed(
+        self, ids: Tensor, stack: Stack, documents: Tensor | Ends | None, cache: Cache | None = None
+    ) -> tuple[Tensor, Rotation | None]:
+        """What a stack reads of ids (B, T), (B, T, C), and by what it turns them, where it does."""
+        count, s = ids.shape[1], self.settings
+        last = count + (max(cache.lengths) if cache else 0)
+        room = cache.keys.shape[3] if cache else s.context
+        if last > room:
+            whose = "cache's room" if room < s.context else "model's context"
+            raise ValueError(
+                f"{last} positions are more than the {whose} {room}"
+                + (", for each of which it has learnt a vector" if s.positions == "learned" else "")
+                + f": give {room} or fewer, or train a model with context = {last}"
+            )
+        if cache is not None:
+            cache.begin(count)
+        x: Tensor = self.embedding(ids)
+        if s.positions == "learned":
+            at = None if cache is None else cache.at
+            if documents is not None:
+                at = places(documents, ids.shape)
+            x = x + (stack.positions.weight[:count] if at is None else stack.positions(at))
+        if s.positions != "rope":
+            return x, None
+        if cache is None:
+            return x, Rotation(self.cos[:count], self.sin[:count])
+        return x, Rotation(self.cos[cache.at][:, None], self.sin[cache.at][:, None])
 
     def _before_head(self, states: Tensor) -> Tensor:
         if self.settings.kind != "encoder":
@@ -877,8 +922,9 @@ def initial_weights(settings: ModelSettings, seed: int) -> Iterator[tuple[str, T
     """The weights with which a model begins, by name, one at a time, on the CPU.
 
     Matrices have a standard deviation of 1 / sqrt(fan-in), the embedding of 0.02 (as GPT-2: tied to the head,
-    a greater one would begin by predicting each token to follow itself); an untied head and a classifier are
-    zero; output projections are zero or, without zero_init, scaled by 1 / sqrt(2 N); gains are 1.
+    a greater one would begin by predicting each token to follow itself), learned positions too; an untied
+    head and a classifier are zero; output projections are zero or, without zero_init, scaled by
+    1 / sqrt(2 N); gains are 1.
     """
     generator = torch.Generator().manual_seed(seed)  # The CPU's: on all devices the same weights.
     with torch.device("meta"):
@@ -888,6 +934,8 @@ def initial_weights(settings: ModelSettings, seed: int) -> Iterator[tuple[str, T
     for name, part in model.named_modules():
         if isinstance(part, Norm):
             yield f"{name}.weight", torch.ones(part.weight.shape)
+        elif isinstance(part, nn.Embedding) and part is not model.embedding:
+            yield f"{name}.weight", torch.randn(part.weight.shape, generator=generator) * 0.02
         elif isinstance(part, nn.Linear):
             is_output = name.endswith((".out", ".down"))
             scale = 0.0 if name in ("head", "classifier") else output_scale if is_output else 1.0

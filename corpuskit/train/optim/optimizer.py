@@ -26,15 +26,16 @@ from corpuskit.train.settings.settings import Optimization
 # Those of Adam's paper, arXiv:1412.6980.
 BETA1 = 0.9
 EPSILON = 1e-8
-# Their rows belong to a token or a class each. They are no maps between hidden states, for which Muon is.
-_LOOKED_UP = ("embedding.weight", "head.weight", "classifier.weight")
+# Their rows belong to a token, a class or a position each. They are no maps between hidden states, for which
+# Muon is.
+_LOOKED_UP = ("embedding.weight", "head.weight", "classifier.weight", "positions.weight")
 # Neither are the halves of an adapter, see `corpuskit.train.model.lora`: only their product is one.
 _HALVES = (".lora_a", ".lora_b")
 
 
 def is_map(name: str) -> bool:
     """Whether a matrix of this name maps hidden states to hidden states: such are for Muon."""
-    return name not in _LOOKED_UP and not name.endswith(_HALVES)
+    return not name.endswith((*_LOOKED_UP, *_HALVES))
 
 
 @dataclass(frozen=True)

@@ -245,9 +245,10 @@ class Parallel:
         """
         if any(parameter.is_meta for parameter in self.model.parameters()):
             self._losses.to_empty(device=self.grid.device)
-            tables = rotary_tables(self.model.settings)
-            self.model.cos.copy_(tables.cos)
-            self.model.sin.copy_(tables.sin)
+            if self.model.settings.positions == "rope":
+                tables = rotary_tables(self.model.settings)
+                self.model.cos.copy_(tables.cos)
+                self.model.sin.copy_(tables.sin)
         parameters = dict(self.model.named_parameters())
         for name, whole in weights:
             here = self.layouts[name].take(whole, self.grid.here)

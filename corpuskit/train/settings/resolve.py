@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from corpuskit.errors import SettingError
-from corpuskit.train.model.transformer import Kind, ModelSettings
+from corpuskit.train.model.transformer import Activation, Kind, ModelSettings, is_gated
 from corpuskit.train.settings import defaults as rules
 from corpuskit.train.settings.settings import ObjectiveName, TrainSettings
 
@@ -49,11 +49,63 @@ _SHAPE = (
         "rope_scaling",
         "softcap",
         "norm_eps",
+        "positions",
     ),
 )
 """Settings of a run that are the model's, by the same names."""
 
 _KINDS: dict[ObjectiveName, Kind] = {"causal": "decoder", "masked": "encoder", "spans": "encoder-decoder"}
+"""What each objective trains where no kind is given."""
+
+_NOT_TRAINED: dict[tuple[ObjectiveName, Kind], str] = {
+    ("causal", "encoder"): "each of its positions sees the token that it would be asked for",
+    ("masked", "decoder"): "it sees no later token, and would be asked for the tokens before the mask alone",
+    ("spans", "decoder"): "it has no source out of which spans could be taken",
+    ("spans", "encoder"): "it writes nothing, and has one token for each gap",
+}
+"""Why a kind does not learn by an objective."""
+
+
+def kind_of(settings: TrainSettings) -> Kind:
+    """What a run trains: the kind given, or that of its objective."""
+    return settings.kind or _KINDS[settings.objective]
+
+
+def usual_objective(kind: Kind) -> ObjectiveName:
+    """What a model of a kind is trained for where nobody says.
+
+    >>> usual_objective("encoder-decoder")
+    'spans'
+    """
+    return next(objective for objective, trained in _KINDS.items() if trained == kind)
+
+
+def check_pair(objective: ObjectiveName, kind: Kind, which: str = "") -> None:
+    """Raise SettingError where a model of this kind learns nothing by the objective, or only what it sees.
+
+    Args:
+        which: whose kind it is, for the message: a model that the run begins with.
+    """
+    reason = _NOT_TRAINED.get((objective, kind))
+    if reason is None:
+        return
+    able = [each for each in _KINDS.values() if (objective, each) not in _NOT_TRAINED]
+    said = f"{which} is {'a' if kind == 'decoder' else 'an'} {kind}" if which else f"kind = {kind!r}"
+    raise SettingError(
+        f"objective = {objective!r}: {said}, and {reason}",
+        remedy=f"Take a model of kind {' or '.join(able)}, or objective = {usual_objective(kind)}.",
+    )
+
+
+def equal_hidden(activation: Activation, gated: int) -> int:
+    """Hidden width with which an MLP has as many parameters as one with a gate and `gated` hidden channels.
+
+    A gate is a third matrix of the same size where an MLP has two, so that one without has 3/2 of the width.
+
+    >>> equal_hidden("swiglu", 128), equal_hidden("relu", 128)
+    (128, 192)
+    """
+    return gated if is_gated(activation) else (3 * gated + 1) // 2
 
 
 def choose_size(train_tokens: int, device: str) -> str:
@@ -78,29 +130,7 @@ def resolve(settings: TrainSettings, train_tokens: int, device: str, bf16_pays: 
 
     Raises SettingError when steps and minutes are both given, or the train split has fewer than 2 tokens.
     """
-    if settings.steps is not None and settings.minutes is not None:
-        raise SettingError(
-            f"steps = {settings.steps} and minutes = {settings.minutes:g} exclude each other",
-            remedy="Give one of them.",
-        )
-    if settings.document_mask and settings.objective == "spans":
-        raise SettingError(
-            "document_mask is not to be had with objective = 'spans'", remedy="Leave document_mask out."
-        )
-    if settings.goldfish and settings.objective != "causal":
-        raise SettingError(
-            f"goldfish is for objective = 'causal' only, not {settings.objective!r}",
-            remedy="Leave goldfish out.",
-        )
-    if settings.goldfish == 1:
-        raise SettingError(
-            "goldfish = 1 leaves out every target: nothing could be learnt", remedy="Give 2 or more, or 0."
-        )
-    if settings.mixture is not None and not any(settings.mixture.values()):
-        raise SettingError(
-            f"mixture = {settings.mixture} gives no source a weight above 0",
-            remedy="Give one at least, as books:2,wiki:1.",
-        )
+    _refuse_contradictions(settings)
     if train_tokens < 2:
         raise SettingError(
             f"the train split has {train_tokens} tokens: there is nothing to learn",
@@ -117,10 +147,10 @@ def resolve(settings: TrainSettings, train_tokens: int, device: str, bf16_pays: 
             remedy="Lower context, or leave it open: it then fits the corpus.",
         )
     values.setdefault("kv_heads", values["heads"])
-    values.setdefault("qk_norm", settings.objective != "masked")
-    # A gate is a third matrix where an MLP has two: 8/3 of the width costs what 4 times does there.
-    gated = settings.activation in ("swiglu", "geglu")
-    values.setdefault("hidden", -(-(8 if gated else 12) * values["width"] // (3 * 64)) * 64)
+    values.setdefault("kind", kind_of(settings))
+    values.setdefault("qk_norm", values["kind"] != "encoder")
+    # 8/3 of the width, which with a gate costs what 4 times the width does without one, in whole 64s.
+    values.setdefault("hidden", equal_hidden(settings.activation, -(-8 * values["width"] // (3 * 64)) * 64))
     # Of a small model the embedding is a large part: a head of its own would be as large again.
     values.setdefault("tie_embeddings", size != "124m")
     # After the shape, on whose width the rate depends, and before the parts that a batch is divided into.
@@ -152,6 +182,37 @@ def resolve(settings: TrainSettings, train_tokens: int, device: str, bf16_pays: 
     return type(settings).checked(values)
 
 
+def _refuse_contradictions(settings: TrainSettings) -> None:
+    """Raise SettingError for settings that exclude one another."""
+    if settings.steps is not None and settings.minutes is not None:
+        raise SettingError(
+            f"steps = {settings.steps} and minutes = {settings.minutes:g} exclude each other",
+            remedy="Give one of them.",
+        )
+    kind = kind_of(settings)
+    check_pair(settings.objective, kind)
+    if settings.document_mask and kind == "encoder-decoder":
+        raise SettingError(
+            "document_mask is not to be had with an encoder-decoder, which "
+            f"objective = {settings.objective!r} trains here",
+            remedy="Leave document_mask out.",
+        )
+    if settings.goldfish and settings.objective != "causal":
+        raise SettingError(
+            f"goldfish is for objective = 'causal' only, not {settings.objective!r}",
+            remedy="Leave goldfish out.",
+        )
+    if settings.goldfish == 1:
+        raise SettingError(
+            "goldfish = 1 leaves out every target: nothing could be learnt", remedy="Give 2 or more, or 0."
+        )
+    if settings.mixture is not None and not any(settings.mixture.values()):
+        raise SettingError(
+            f"mixture = {settings.mixture} gives no source a weight above 0",
+            remedy="Give one at least, as books:2,wiki:1.",
+        )
+
+
 def _batch_and_rate(
     settings: TrainSettings, values: dict[str, Any], train_tokens: int, device: str
 ) -> dict[str, Any]:
@@ -180,34 +241,44 @@ def regularise(settings: TrainSettings, epochs: float) -> TrainSettings:
     return settings.model_copy(update=chosen)
 
 
-def shaped_as(settings: TrainSettings, shape: ModelSettings, train_tokens: int) -> TrainSettings:
-    """The settings with the shape and the objective of a model that the run begins with.
+def shaped_as(
+    settings: TrainSettings, shape: ModelSettings, train_tokens: int, objective: ObjectiveName | None = None
+) -> TrainSettings:
+    """The settings with the shape of a model that the run begins with, and its objective if none is given.
 
     Of its context a short corpus gets a part, so that it has at least 8 rows. Its head may be another: tied
     to the embedding where it had one of its own, or the reverse.
 
-    Raises SettingError, naming all settings that contradict it.
+    Args:
+        objective: what it was trained for, if that is known; otherwise what is usual for its kind.
+
+    Raises SettingError, naming all settings that contradict it, and for an objective by which a model of its
+    kind does not learn.
     """
-    theirs = {name: value for name, value in shape_settings(shape).items() if name != "context"}
     given = {name: value for name, value in settings.given().items() if value is not None}
+    usual = usual_objective(shape.kind) if objective is None else objective
+    asked = {"objective": given.get("objective", usual)}
+    theirs = {name: value for name, value in shape_settings(shape).items() if name != "context"}
     faults = [
         f"{name} = {given[name]!r}, it has {value!r}"
         for name, value in theirs.items()
         if name != "tie_embeddings" and given.get(name, value) != value
     ]
+    if shape.positions == "learned" and given.get("context", 0) > shape.context:
+        faults.append(f"context = {given['context']}, it has learnt {shape.context} positions")
     if faults:
         raise SettingError(
             f"{settings.init_from} is another model: {'; '.join(faults)}", remedy="Leave these settings out."
         )
+    check_pair(asked["objective"], shape.kind, str(settings.init_from))
     context = max(1, min(shape.context, (train_tokens - 1) // 8))
     theirs["tie_embeddings"] = given.get("tie_embeddings", shape.tie_embeddings)
-    return type(settings).checked({"context": context, **given, **theirs})
+    return type(settings).checked({"context": context, **given, **theirs, **asked})
 
 
 def shape_settings(shape: ModelSettings) -> dict[str, Any]:
-    """The settings, by name, of a run whose model has this shape, with the objective of its kind."""
-    objective = next(objective for objective, kind in _KINDS.items() if kind == shape.kind)
-    return {name: getattr(shape, name) for name in _SHAPE} | {"objective": objective}
+    """The settings, by name, of a run whose model has this shape."""
+    return {name: getattr(shape, name) for name in _SHAPE} | {"kind": shape.kind}
 
 
 def model_settings(settings: TrainSettings, vocab_size: int) -> ModelSettings:
@@ -215,7 +286,7 @@ def model_settings(settings: TrainSettings, vocab_size: int) -> ModelSettings:
     try:
         return ModelSettings(
             vocab_size=vocab_size,
-            kind=_KINDS[settings.objective],
+            kind=kind_of(settings),
             dropout=settings.dropout or 0.0,
             **{name: getattr(settings, name) for name in _SHAPE},
         )

@@ -15,6 +15,7 @@ from corpuskit.errors import SettingError, nearest
 from corpuskit.train.settings.values import listed, weighed
 
 ObjectiveName = Literal["causal", "masked", "spans"]
+KindName = Literal["decoder", "encoder", "encoder-decoder"]
 
 MUON_RATIO = 2.0
 """Muon's rate over AdamW's: of once, twice and four times twice is best by little (4 layers of 128 on
@@ -33,9 +34,12 @@ class Shape(_Group):
 
     Attributes:
         head_dim: width of each head, where it is not width / heads.
-        qk_norm: on, but for "masked": no encoder that others load has it.
+        hidden: width of the MLP. Without a gate it is half as much again as with one, for as many parameters.
+        kind: what the model is; without it what the objective has always trained.
+        qk_norm: on, but for encoders: none that others load has it.
+        positions: "learned" is a table of `context` rows, "none" leaves the order to what each position sees.
         init_from: a model folder with whose weights the run begins, of a run or an import. The shape is its
-            own, but for the context and dropout, and so is the objective.
+            own, but for the context and dropout, and so is the objective unless another is asked for.
     """
 
     size: Literal["nano", "tiny", "small", "15m", "124m"] | None = None
@@ -46,8 +50,10 @@ class Shape(_Group):
     head_dim: int = Field(default=0, ge=0)
     hidden: int | None = Field(default=None, ge=1)
     context: int | None = Field(default=None, ge=1)
+    kind: KindName | None = None
     norm: Literal["layer", "rms"] = "layer"
-    activation: Literal["swiglu", "geglu", "gelu", "relu2"] = "swiglu"
+    activation: Literal["swiglu", "geglu", "gelu", "relu", "relu2"] = "swiglu"
+    positions: Literal["rope", "learned", "none"] = "rope"
     qk_norm: bool | None = None
     zero_init: bool = True
     rope_base: float = Field(default=10_000.0, gt=1)
@@ -65,7 +71,9 @@ class Learning(_Group):
     Seldom set: span_density, span_length.
 
     Attributes:
-        document_mask: no position sees another document of its row ("causal" and "masked").
+        objective: "causal" predicts the next token, of an encoder-decoder the second half of a row behind the
+            first; "masked" tokens that were masked, "spans" those that were taken out.
+        document_mask: no position sees another document of its row (a decoder or an encoder alone).
         goldfish: "causal" leaves out one target in so many, the same ones each time; 0 for none.
         mask_rate: share of the positions that "masked" predicts.
         span_density, span_length: share of the tokens that "spans" takes out, and a span's mean length.
@@ -222,8 +230,9 @@ class RunSettings(Computing, Watching, Optimization, Batching):
 class TrainSettings(RunSettings, Learning, Shape):
     """Settings of a pretraining run. Those that are None are chosen by `resolve`, which says how.
 
-    Rows are sequences of `context` tokens; a step trains on `batch_rows` of them. The objective decides what
-    the model is: "causal" trains a decoder, "masked" an encoder, "spans" an encoder-decoder.
+    Rows are sequences of `context` tokens; a step trains on `batch_rows` of them. Unless `kind` says more,
+    "causal" trains a decoder, "masked" an encoder, "spans" an encoder-decoder. An encoder-decoder learns by
+    each of the three; a decoder sees no later token and an encoder writes none, so that they have one each.
     """
 
     @property

@@ -14,11 +14,11 @@ from corpuskit.tokenizer.tokenizer import Tokenizer
 from corpuskit.train.data.batches import as_tensors
 from corpuskit.train.data.held_out import validation_of
 from corpuskit.train.data.mixture import ROUND, Mixture, mix
-from corpuskit.train.data.objectives import Causal, Masked, Objective, Spans
+from corpuskit.train.data.objectives import Causal, Continuation, Masked, Objective, Spans
 from corpuskit.train.evaluate.score import milestones
 from corpuskit.train.model.loss import IGNORED
 from corpuskit.train.model.transformer import Transformer
-from corpuskit.train.settings.resolve import model_settings
+from corpuskit.train.settings.resolve import kind_of, model_settings
 from corpuskit.train.settings.settings import TrainSettings
 from corpuskit.train.tasks.task import (
     Best,
@@ -59,7 +59,7 @@ class Pretraining(Plain):
         # Of a mixture, which tokens are of which source.
         self.fingerprint = batches.fingerprint if isinstance(batches, Mixture) else ""
         self._token_bytes = tokenizer.token_bytes(shards.vocab_size)
-        self._write = milestones(shards, tokenizer, settings.prompt, settings.seed)
+        self._write = milestones(shards, tokenizer, settings.prompt, settings.seed, settings.objective)
 
     @property
     def bytes_per_token(self) -> float:
@@ -112,7 +112,7 @@ class Pretraining(Plain):
 
     def measure(self, model: Measuring, validation: Validation) -> Metrics:
         """The loss of the rows, whole and by source; no target is read twice."""
-        sizes = self._token_bytes if isinstance(self.objective, Causal) else None
+        sizes = self._token_bytes if isinstance(self.objective, Causal | Continuation) else None
         return measure_tokens(model, validation, sizes)
 
     def milestone(self, model: Transformer) -> dict[str, Any] | None:
@@ -166,8 +166,11 @@ def pretraining(settings: TrainSettings, shards: Shards, tokenizer: Tokenizer) -
     assert settings.context is not None
     assert settings.batch_rows is not None
     end = shards.end_of_text
+    writes = kind_of(settings) == "encoder-decoder"
     objective: Objective
-    if settings.objective == "causal":
+    if settings.objective == "causal" and writes:
+        objective = Continuation(settings.context, end, settings.goldfish)
+    elif settings.objective == "causal":
         objective = Causal(settings.context, end, settings.document_mask, settings.goldfish)
     elif settings.objective == "masked":
         objective = Masked(
@@ -178,6 +181,7 @@ def pretraining(settings: TrainSettings, shards: Shards, tokenizer: Tokenizer) -
             shards.vocab_size,
             settings.mask_rate,
             settings.document_mask,
+            writes,
         )
     else:
         sentinels = tuple(tokenizer.sentinel_ids())
