@@ -93,7 +93,8 @@ def test_a_run_by_minutes_is_of_a_size_that_gets_somewhere(
 def test_sizes_follow_the_time_in_steps(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """More time never makes the model smaller, and each size has its time."""
     monkeypatch.setattr("corpuskit.train.corpus.choose_size", lambda *_: "small")
-    monkeypatch.setattr("corpuskit.train.setup.probe", lambda *_: (0.02, 0.0, 0.0))
+    for where in ("corpus", "setup"):  # For the size, and for the steps.
+        monkeypatch.setattr(f"corpuskit.train.{where}.probe", lambda *_: (0.02, 0.0, 0.0))
     found = [resolved(run, TrainSettings(minutes=minutes, precision="fp32")).size for minutes in (1, 6, 600)]
     assert found == ["nano", "tiny", "small"]
 

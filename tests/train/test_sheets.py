@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.harness import read_rows
+from benchmarks.sheets import short_settings
 from corpuskit.train import TrainSettings
 from corpuskit.train.data.objectives import Masked, Spans
 from corpuskit.train.model.cost import Load, training_flops, training_memory
@@ -190,3 +192,33 @@ def test_settings_in_comments_are_known(path: Path) -> None:
     for line in comments:
         for name in re.findall(r"(?:--set |[ (])([a-z]\w+)=[\w.]+", line):
             assert name in known, line
+
+
+MEASURED = {row.what: row for row in read_rows(PIPELINES.parent / "benchmarks" / "results" / "sheets.json")}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_short_form_is_what_was_measured(name: str) -> None:
+    row = MEASURED[f"{name}: held-out loss"]
+    assert f"held-out loss {row.value:.3f} nats" in read(name).said["short"]
+    steps = 300
+    assert f"{steps} steps" in row.input
+    assert (f"after {steps} steps" in read(name).said["short"]) == (name != "tiny")
+    assert short_settings(name).steps == steps
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_how_long_the_long_form_takes_follows_from_its_work(name: str) -> None:
+    said = read(name).said.get("long form")
+    if said is None:  # It is measured, as its sheet tells elsewhere.
+        assert name in ("tiny", "austen-15m")
+        return
+    assert said.startswith("computed: ")
+    work, devices = re.findall(r"([\d.]+e\d+) operations over (?:(\d+) x )?1e14", said)[0]
+    assert work in read(name).said["expect"]
+    for speed, number, unit in [
+        (int(devices or 1) * 1e14, *re.findall(r"= (\d+) (\w+)", said)[0]),
+        *((1e11, *found) for found in re.findall(r"1e11 on two cores (\d+) (\w+)", said)),
+    ]:
+        seconds = {"seconds": 1, "minutes": 60, "hours": 3600}[unit]
+        assert round(float(work) / speed / seconds) == int(number)
