@@ -106,7 +106,7 @@ def _figures(facts: Mapping[str, Any]) -> Iterator[tuple[str, float, str]]:
         yield "held-out loss", round(facts["validation_loss"], 3), "nats"
     for figure, value in (facts.get("figures") or {}).items():
         if isinstance(value, float) and figure in SHOWN:
-            yield figure.replace("_", " "), round(value, 3), ""
+            yield figure.replace("_", " "), round(value, 3), "of 100" if figure.endswith("chrf") else "share"
     for each in facts.get("found") or []:
         yield f"nearest to {each['like']!r}", round(each["nearest"][0]["cosine"], 3), "cosine"
 
