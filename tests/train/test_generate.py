@@ -186,3 +186,10 @@ def test_special_tokens_are_never_drawn_but_the_end(folder: Path, monkeypatch: p
     drawn = {i for sample in model.generate("The", 20, Sampling(top_p=1.0), count=5) for i in sample.ids}
     assert not drawn & set(likely)
     assert model.generate("The", 1, Sampling(temperature=0))[0].ids != likely
+
+
+@pytest.mark.parametrize("temperature", [1e-6, 1e-7, 1e-40])
+def test_a_temperature_near_zero_takes_the_likeliest_token(temperature: float) -> None:
+    logits = torch.tensor([[1.0, 9000.0, 8999.9, -torch.inf]])
+    generator = torch.Generator().manual_seed(0)
+    assert draw(logits, Sampling(temperature=temperature, top_p=1.0), [generator]) == [1]

@@ -141,10 +141,17 @@ def _sets(
 ) -> list[Set]:
     """What there is to measure on; raises SettingError for options that say nothing of it."""
     from corpuskit.train.evaluate.evaluate import distinct, opened, opened_labels
+    from corpuskit.train.evaluate.replies import RepliesFile
 
     labelled = opened_labels(data, contenders, asked)
     if labelled is None:
-        return distinct([opened(path, **how) for path in data])
+        found = distinct([opened(path, **how) for path in data])
+        answers = [each.name for each in found if isinstance(each, RepliesFile)]
+        if answers and (stride, how["limit"]) != (None, None):
+            raise SettingError(
+                f"--stride and --limit say nothing of the answers of {answers[0]}", remedy="Leave them out."
+            )
+        return found
     if stride is not None or how != {"split": None, "field": "text", "limit": None}:
         raise SettingError(
             "--split, --stride, --limit and --field say nothing of labels", remedy="Leave them out."

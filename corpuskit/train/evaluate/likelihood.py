@@ -94,8 +94,8 @@ def refuse_kind(kind: str, name: str) -> None:
         "decoder": "",
         "encoder": "An encoder sees both sides of a token: what it could give instead, a pseudo-likelihood, "
         "compares with no decoder's figures and is not offered. Its masked loss is in its training's log.",
-        "encoder-decoder": "An encoder-decoder was trained to fill spans: its loss on those is in its "
-        "training's log.",
+        "encoder-decoder": "What an encoder-decoder learns has its loss in its training's log; one that was "
+        "fine-tuned to write texts for texts is scored on pairs of them.",
     }[kind]
     if remedy:
         raise SettingError(f"{name} is an {kind}, and what is measured here needs a decoder", remedy=remedy)

@@ -12,6 +12,9 @@ from torch import Tensor
 from corpuskit.errors import SettingError, check_fields
 from corpuskit.tokenizer.tokenizer import Tokenizer
 
+_COLD = 1e-6
+"""Temperatures below it would divide logits beyond what float32 holds."""
+
 _FEW = 256
 """Tokens that are sorted where it is certain that no other can be drawn."""
 
@@ -21,7 +24,7 @@ class Sampling:
     """How the next token is drawn.
 
     Attributes:
-        temperature: divides the logits; 0 takes the likeliest token.
+        temperature: divides the logits; 0, and what is below 1e-6, takes the likeliest token.
         top_k: only the k likeliest tokens may be drawn; 0 for all.
         top_p: only the fewest likeliest tokens whose probabilities reach p may be drawn; 1 for all.
         min_p: only tokens at least so many times as likely as the likeliest may be drawn; 0 for all
@@ -125,7 +128,7 @@ class Completion:
 
 def draw(logits: Tensor, sampling: Sampling, generators: Sequence[torch.Generator]) -> list[int]:
     """Draw a token from each row of logits (B, V) with its own generator; ties go to the lower id."""
-    if sampling.temperature == 0:
+    if sampling.temperature < _COLD:
         return [int(token) for token in logits.argmax(1)]
     scaled = logits / sampling.temperature
     scale = scaled.logsumexp(1, keepdim=True)

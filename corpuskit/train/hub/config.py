@@ -304,7 +304,11 @@ def _positions(config: Mapping[str, Any], family: Family, layers: int) -> tuple[
     every = config.get("no_rope_layer_interval", 4)
     turned = config.get("no_rope_layers")
     if turned is None:
+        if not isinstance(every, int) or every < 1:
+            return "none", [f"no_rope_layer_interval = {every!r} (imported: a whole number from 1)"]
         turned = [int((n + 1) % every != 0) for n in range(layers)]
+    if not isinstance(turned, list) or not all(each in (0, 1) for each in turned):
+        return "none", [f"no_rope_layers = {turned!r} (imported: a list of 0 and 1)"]
     if set(turned) in ({0}, {1}) and len(turned) == layers:
         return ("rope" if turned[0] else "none"), []
     return "none", [f"no_rope_layers = {turned} (imported: the same in all {layers} layers)"]

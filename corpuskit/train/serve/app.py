@@ -30,12 +30,14 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from corpuskit.shards.permutation import derive_key
+from corpuskit.train.data.pairs import prompt_ids
 from corpuskit.train.generate.generate import LanguageModel
+from corpuskit.train.generate.lines import SEQ2SEQ
 from corpuskit.train.generate.sampling import Prompt
 from corpuskit.train.generate.turns import Speech
 from corpuskit.train.serve.answers import Answer, error_object
 from corpuskit.train.serve.asked import Asked, RefusedError, read_asked, shown
-from corpuskit.train.serve.desk import Desk, Piece, Text, facts
+from corpuskit.train.serve.desk import FAILED, STOPPING, Desk, Piece, Text, facts
 from corpuskit.train.serve.guard import LOOPBACK, check_caller
 
 MOST_BYTES = 2**20
@@ -109,7 +111,7 @@ class _Door:
         if scope["type"] != "http":
             return
         began, told = time.monotonic(), {"status": 0}
-        scope["corpuskit"] = {}
+        scope["corpuskit"], failed = {}, ""
 
         async def tell(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -124,11 +126,16 @@ class _Door:
                 await _said(refused)(scope, receive, tell)
                 return
             await self._app(scope, receive, tell)
+        except (
+            Exception
+        ) as error:  # It has been answered; its words, which may hold a request's, go no further.
+            failed = f"failed: {type(error).__name__}"
         finally:
             path = scope["path"] if scope["path"] in PATHS else "(another path)"
             counts = scope["corpuskit"].get("counts", "")
             seconds = f"{time.monotonic() - began:.2f} s"
-            line = [time.strftime("%H:%M:%S"), scope["method"], path, str(told["status"]), counts, seconds]
+            status = str(told["status"])
+            line = [time.strftime("%H:%M:%S"), scope["method"], path, status, counts, seconds, failed]
             self._house.log(" ".join(part for part in line if part))
 
 
@@ -165,6 +172,18 @@ def _house(request: Request) -> House:
 async def _page(request: Request) -> Response:
     page = files("corpuskit.train.serve").joinpath("page.html").read_text(encoding="utf-8")
     return HTMLResponse(page, headers=_PAGE_HEADERS)
+
+
+_UNWRITTEN = {
+    FAILED: ("the model failed to write: most often for want of memory", 500),
+    STOPPING: ("the server is stopping", 503),
+}
+"""What is said where a text is not written to its end, and its status."""
+
+
+def _unwritten(ended: str) -> RefusedError:
+    message, status = _UNWRITTEN[ended]
+    return RefusedError(message, status=status)
 
 
 async def _health(request: Request) -> Response:
@@ -244,8 +263,11 @@ async def _answered(request: Request, *, chat: bool) -> Response:
         watching.cancel()
         pieces.leave()
         noted()
-    if not answer.is_whole or any(choice.ended == "error" for choice in answer.choices):
-        raise RefusedError("the model failed to write: most often for want of memory", status=500)
+    for choice in answer.choices:
+        if choice.ended in _UNWRITTEN:
+            raise _unwritten(choice.ended)
+    if not answer.is_whole:
+        raise RefusedError("the client has gone away", status=499)
     return JSONResponse(answer.whole())
 
 
@@ -276,8 +298,12 @@ def _prompts(house: House, asked: Asked) -> list[Prompt]:
 def _begun(model: LanguageModel, text: str) -> tuple[list[int], Sequence[int], Sequence[str]]:
     """Ids of a text to go on with, ids that end what follows, and strings that do."""
     ids = model.tokenizer.encode(text)
-    before = [] if model.model.settings.kind == "encoder-decoder" else [model.end_of_text]
-    return [*before, *ids], (model.end_of_text,), ()
+    if model.model.settings.kind == "decoder":
+        tuned = model.document.get("tuned") or {}
+        # Who was taught to answer a text answers it, and does not go on with it.
+        answers = tuned.get("task") == SEQ2SEQ
+        ids = prompt_ids(ids, model.end_of_text) if answers else [model.end_of_text, *ids]
+    return ids, (model.end_of_text,), ()
 
 
 def _conversation(house: House, asked: Asked) -> tuple[list[int], Sequence[int], Sequence[str]]:
@@ -341,9 +367,8 @@ async def _frames(answer: Answer, pieces: _Pieces, noted: Callable[[], None]) ->
         for chunk in answer.first_chunks():
             yield _frame(chunk)
         async for piece in pieces:
-            if piece.ended == "error":
-                failed = RefusedError("the model failed to write: most often for want of memory", status=500)
-                yield _frame(error_object(failed))
+            if piece.ended in _UNWRITTEN:
+                yield _frame(error_object(_unwritten(piece.ended)))
                 return
             answer.add(piece)
             for chunk in answer.chunks(piece):

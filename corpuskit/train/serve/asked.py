@@ -7,7 +7,6 @@ over. What is said of a value repeats 100 characters of it at most.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -85,7 +84,12 @@ class RefusedError(Exception):
 def shown(value: Any) -> str:
     """A value of a request, as far as a message repeats it."""
     text = json.dumps(value, ensure_ascii=False) if not isinstance(value, str) else repr(value)
-    return text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}..."
+    return _whole(text if len(text) <= _SHOWN else f"{text[: _SHOWN - 3]}...")
+
+
+def _whole(text: str) -> str:
+    """A text that can be written as UTF-8: halves of surrogate pairs are spelled out."""
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 @dataclass(frozen=True)
@@ -182,7 +186,7 @@ class _Fields:
             if name in known or name in _SAYS_NOTHING or value is None:
                 continue
             if name not in _ONLY:
-                cut = name[:_SHOWN]
+                cut = _whole(name[:_SHOWN])
                 raise RefusedError(f"no field {cut!r}. {nearest(cut, (*known, *_ONLY))}", cut)
             # 0 is equal to False, and is not what a list of true and false allows.
             if not any(
@@ -210,12 +214,7 @@ class _Fields:
         if value is None:
             return default
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if (
-            not is_number
-            or not math.isfinite(value)
-            or not least <= value <= most
-            or (above and value == least)
-        ):
+        if not is_number or not least <= value <= most or (above and value == least):
             bounds = f"above {least:g} and up to {most:g}" if above else f"from {least:g} to {most:g}"
             raise RefusedError(f"{name} = {shown(value)}: a number {bounds} is needed", name)
         return float(value)
@@ -320,9 +319,8 @@ def _turn(message: Any, place: str) -> Turn:
         raise RefusedError(f"{place}.role = {shown(role)}: {', '.join(_ROLES)} are known", f"{place}.role")
     for name, value in message.items():
         if name not in ("role", "content", "name") and value not in (None, [], ""):
-            raise RefusedError(
-                f"{place}.{name[:_SHOWN]} is not read: leave it out", f"{place}.{name[:_SHOWN]}"
-            )
+            named = f"{place}.{_whole(name[:_SHOWN])}"
+            raise RefusedError(f"{named} is not read: leave it out", named)
     return Turn(known, _content(message.get("content"), f"{place}.content"))
 
 

@@ -24,6 +24,9 @@ AT_ONCE = 4
 """Texts that take turns: each holds keys and values of its own."""
 MOST_WAITING = 64
 
+FAILED, STOPPING = "failed", "stopping"
+"""Why a text is not written to its end: the model failed, or the server was told to stop."""
+
 
 class Token(NamedTuple):
     """A token that was written, with what the model gave to it.
@@ -46,7 +49,7 @@ class Piece(NamedTuple):
         number: which text of its request it belongs to.
         text: the new characters, whole ones; often none.
         tokens: what was written for them, where that was asked for.
-        ended: "stop" or "length" with the last piece, "error" where the model failed, else "".
+        ended: "stop" or "length" with the last piece, `FAILED` or `STOPPING` where none comes, else "".
         written: tokens that the text has so far, without one that ended it.
     """
 
@@ -108,7 +111,7 @@ class Desk:
         self._thread.start()
 
     def stop(self) -> None:
-        """Write no more after the present token; whoever waits is told that it ends in an error."""
+        """Write no more after the present token; whoever waits is told so."""
         self._closing.set()
         self._new.put(None)
 
@@ -145,7 +148,7 @@ class Desk:
             live = [each for each in live if next(each)]
         while not self._new.empty():
             if text := self._new.get():
-                text.tell(Piece(text.number, "", ended="error"))
+                text.tell(Piece(text.number, "", ended=STOPPING))
 
     def _written(self, text: Text) -> Iterator[bool]:
         """Write a text, a token at each step; True for as long as there is more to do."""
@@ -154,14 +157,14 @@ class Desk:
                 if text.is_left:
                     break
                 if self._closing.is_set():
-                    text.tell(Piece(text.number, "", ended="error"))
+                    text.tell(Piece(text.number, "", ended=STOPPING))
                     break
                 text.tell(piece)
                 if piece.ended:
                     break
                 yield True
-        except (RuntimeError, MemoryError):  # Of torch: no memory, mostly. The others go on.
-            text.tell(Piece(text.number, "", ended="error"))
+        except Exception:  # Whatever it is, the others go on: there is no other thread that writes.
+            text.tell(Piece(text.number, "", ended=FAILED))
         finally:
             with self._lock:
                 self._count -= 1

@@ -18,6 +18,7 @@ from click.testing import CliRunner
 
 from corpuskit.cli.model.serve import command
 from corpuskit.train import LanguageModel, Sampling
+from corpuskit.train.generate.sampling import Prompt
 from corpuskit.train.serve.app import MOST_BYTES, PATHS
 from tests.tiny_models import make_model
 from tests.train.random_models import write_model
@@ -65,6 +66,11 @@ def endless(start: Start) -> Served:
         ({"response_format": {"type": "json_object"}}, 400, "response_format"),
         ({"presence_penalty": 1}, 400, "presence_penalty"),
         ({"temperatur": 1}, 400, "temperatur"),
+        ({"temperature": 10**400}, 400, "temperature"),
+        ({"stop": ["", "\ud800"]}, 400, "stop"),
+        ({"\ud800": 1}, 400, "\\ud800"),
+        ({"messages": [{"role": ["\ud800"]}]}, 400, "messages[0].role"),
+        ({"messages": [{"role": "user", "content": "a", "\ud800": 1}]}, 400, "messages[0].\\ud800"),
         ({"model": "gpt-nope"}, 404, "model"),
     ],
 )
@@ -272,7 +278,46 @@ def test_a_model_that_fails_is_an_error_and_the_next_is_answered(
 
 
 def _failing(*_: object) -> Any:
-    raise RuntimeError("out of memory, while writing of " + SECRET)
+    raise IndexError("of no kind that is expected, while writing of " + SECRET)
+
+
+def test_a_failure_outside_of_the_model_says_its_kind_alone(
+    start: Start, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    served = start(table=says("ok"))
+    with monkeypatch.context() as patch:
+        patch.setattr("corpuskit.train.serve.app.read_asked", _failing)
+        answer = served.ask("hi")
+    assert (answer.status, answer.error["message"]) == (500, "the server failed: IndexError")
+    assert served.log[-1].endswith("failed: IndexError")
+    assert SECRET not in "".join(served.log) + "".join(capfd.readouterr())
+    assert served.both("hi")[0] == "ok"
+
+
+def test_who_is_cut_off_by_the_end_of_the_server_is_told_so(start: Start) -> None:
+    table = {"floor": 1e-9, "": {"a": 1}, "a": {"b": 1}, "b": {"a": 1}}
+    served = start(table=table, context=131072)
+    found: list[Any] = []
+    asking = threading.Thread(target=lambda: found.append(served.ask("hi")))
+    asking.start()
+    deadline = time.monotonic() + 10
+    while not served.desk.running and time.monotonic() < deadline:
+        time.sleep(0.01)
+    served.desk.stop()
+    asking.join(20)
+    assert (found[0].status, found[0].error["message"]) == (503, "the server is stopping")
+
+
+def test_a_decoder_that_was_taught_to_answer_texts_answers_them(start: Start, tmp_path: Path) -> None:
+    folder = write_model(tmp_path / "pairs", tuned={"task": "seq2seq", "longest": 4})
+    served = start(folder=folder)
+    asked = {"model": "S", "prompt": "hello", "max_tokens": 8, "temperature": 0}
+    found = served.send(TEXT, asked).data
+    model = LanguageModel.load(folder)
+    ids = [0, *model.tokenizer.encode("hello"), 0]
+    [text] = model.write([Prompt(ids, 0, (0,))], 8, Sampling(temperature=0))
+    assert found["choices"][0]["text"] == text.text
+    assert found["usage"]["prompt_tokens"] == len(ids)
 
 
 # --------------------------------------------------------------------------------------------- who goes away
