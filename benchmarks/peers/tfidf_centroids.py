@@ -10,7 +10,6 @@ import json
 import sys
 from pathlib import Path
 
-import numpy as np
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.preprocessing import normalize
 
@@ -19,11 +18,13 @@ def accuracy(rows: list[dict[str, str]], train: list[int], test: list[int]) -> f
     """By the greatest cosine with the mean of a label's vectors, each of length 1."""
     vectorizer = TfidfVectorizer(sublinear_tf=True)
     known = vectorizer.fit_transform([rows[number]["text"] for number in train])
-    labels = np.array([rows[number]["label"] for number in train])
+    labels = [rows[number]["label"] for number in train]
     names = sorted(set(labels))
-    means = normalize(np.vstack([np.asarray(known[labels == name].mean(axis=0)) for name in names]))
+    of_label = [[row for row, label in enumerate(labels) if label == name] for name in names]
+    means = normalize([known[each].mean(axis=0).A1 for each in of_label])
     told = (vectorizer.transform([rows[number]["text"] for number in test]) @ means.T).argmax(axis=1)
-    return 100 * float(np.mean([names[n] == rows[row]["label"] for n, row in zip(told, test, strict=True)]))
+    right = [names[n] == rows[row]["label"] for n, row in zip(told, test, strict=True)]
+    return 100 * sum(right) / len(right)
 
 
 def main() -> None:

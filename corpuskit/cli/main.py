@@ -27,7 +27,7 @@ COMMANDS = {
     "distill": ("model.distill", "Train a smaller model that learns from a larger one."),
     "predict": (
         "model.predict",
-        "Say the labels of texts, or the tags of their words, with a fine-tuned model.",
+        "Say the labels of texts, the tags of their words, or write a text for each, with a fine-tuned model.",
     ),
     "embed": (
         "model.embed",
@@ -35,7 +35,7 @@ COMMANDS = {
     ),
     "sample": ("model.sample", "Write text with a trained model."),
     "chat": ("model.chat", "Talk with a trained model."),
-    "serve": ("model.serve", "Let a browser and OpenAI's clients talk with a trained model."),
+    "serve": ("model.serve", "Let clients talk with a trained model, at an address of this machine."),
     "eval": ("model.evaluate", "Measure models on texts and on questions."),
     "memorize": ("model.memorize", "Measure what a model has learnt by heart of its corpus."),
     "export": (

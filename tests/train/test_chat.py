@@ -222,3 +222,14 @@ def test_gaps_are_filled_from_the_command_line(tmp_path: Path) -> None:
     code, _, stderr = call("sample", encoder, "--prompt", "good")
     assert code == 2
     assert "--fill TEXT" in stderr
+
+
+def test_a_text_ends_with_the_turn_of_a_model_that_was_taught_to_talk(tmp_path: Path) -> None:
+    """Forbidden, the end of the turn would leave what is least likely to be written in its place."""
+    plain, tuned = (
+        LanguageModel.load(write_model(tmp_path / name, **given))
+        for name, given in (("plain", {}), ("tuned", {"chat": True}))
+    )
+    end = tuned.tokenizer.special_id("<|end_of_turn|>")
+    assert end not in plain.prompt("hello").ends
+    assert set(tuned.prompt("hello").ends) == {tuned.end_of_text, end}

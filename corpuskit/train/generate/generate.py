@@ -28,6 +28,7 @@ from corpuskit.tokenizer.tokenizer import Tokenizer
 from corpuskit.train.device import choose_device
 from corpuskit.train.generate.embed import Embedder, LongTexts, VectorSettings, stored
 from corpuskit.train.generate.sampling import Completion, Prompt, Sampling, draw
+from corpuskit.train.generate.turns import Speech
 from corpuskit.train.model.transformer import ModelSettings, Pooling, Transformer
 from corpuskit.train.settings.resolve import usual_objective
 from corpuskit.train.settings.settings import ObjectiveName
@@ -134,6 +135,13 @@ class LanguageModel:
         return cls(model.to(device).eval(), tokenizer, end_of_text, document)
 
     @property
+    def ends(self) -> Sequence[int]:
+        """Ids that end a text; of a model that was taught to talk the end of a turn too."""
+        if self.document.get("chat") is True:
+            return Speech(self.tokenizer, self.end_of_text).ends
+        return (self.end_of_text,)
+
+    @property
     def device(self) -> torch.device:
         """Where it computes."""
         return self.model.embedding.weight.device
@@ -213,7 +221,7 @@ class LanguageModel:
             )
         ids, drawn = self.tokenizer.encode(text), derive_key(seed, number) >> 1
         if settings.kind == "decoder":
-            return Prompt([self.end_of_text, *ids], drawn, (self.end_of_text,), None, stop)
+            return Prompt([self.end_of_text, *ids], drawn, self.ends, None, stop)
         if not 1 <= len(ids) <= settings.context:
             raise SettingError(
                 f"the source is {len(ids)} tokens long, and this model reads 1 to {settings.context}",

@@ -303,7 +303,7 @@ def _begun(model: LanguageModel, text: str) -> tuple[list[int], Sequence[int], S
         # Who was taught to answer a text answers it, and does not go on with it.
         answers = tuned.get("task") == SEQ2SEQ
         ids = prompt_ids(ids, model.end_of_text) if answers else [model.end_of_text, *ids]
-    return ids, (model.end_of_text,), ()
+    return ids, model.ends, ()
 
 
 def _conversation(house: House, asked: Asked) -> tuple[list[int], Sequence[int], Sequence[str]]:
