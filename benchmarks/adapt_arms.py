@@ -129,8 +129,6 @@ class Study:
         splits: file to learn from, file to choose by, and file to measure on, for each split.
         shared: settings of all arms.
         measure: the figures of a tuned model on a split.
-        learns_all: whether, once a rate is chosen, the rows to choose by are learnt from too; what is
-            measured then are the weights at the end.
     """
 
     name: str
@@ -140,23 +138,18 @@ class Study:
     shared: Mapping[str, Any]
     measure: Callable[[TrainResult, Path], Figures]
     kept: Kept
-    learns_all: bool = False
 
     def results(self, arms: Sequence[Arm]) -> dict[str, list[Figures]]:
         """Of each arm the figures on each split, with its rate among them."""
         return {arm.name: self._arm(arm) for arm in arms}
 
     def _arm(self, arm: Arm) -> list[Figures]:
-        rate, first = arm.rates[0], None
-        if len(arm.rates) > 1 or not self.learns_all:
-            tried = {rate: self._run(arm, 0, rate) for rate in arm.rates}
-            rate = max(tried, key=lambda each: tried[each]["validation"])
-            first = None if self.learns_all else tried[rate]
-        begun = [] if first is None else [first]
-        rest = [self._run(arm, split, rate, self.learns_all) for split in range(len(begun), len(self.splits))]
-        return [{**each, "rate": rate} for each in (*begun, *rest)]
+        first = {rate: self._run(arm, 0, rate) for rate in arm.rates}
+        rate = max(first, key=lambda each: first[each]["validation"])
+        rest = [self._run(arm, split, rate) for split in range(1, len(self.splits))]
+        return [{**each, "rate": rate} for each in (first[rate], *rest)]
 
-    def _run(self, arm: Arm, split: int, rate: float, learns_all: bool = False) -> Figures:
+    def _run(self, arm: Arm, split: int, rate: float) -> Figures:
         train, validation, test = self.splits[split]
         settings = {**self.shared, **arm.settings, "learning_rate": rate, "seed": split}
         what = {"data": self.name, "arm": arm.name, "split": split, "rate": rate}
@@ -165,7 +158,6 @@ class Study:
             "settings": settings,
             "threads": torch.get_num_threads(),
             "files": _digests(train, validation, test),
-            **({"learns_all": True} if learns_all else {}),
         }
 
         def run() -> Figures:
@@ -173,12 +165,8 @@ class Study:
                 work, model = Path(folder), self.model
                 if arm.random:
                     model = random_weights(self.model, work / "random", split)
-                learnt, held = train, str(validation)
-                if learns_all:
-                    learnt, held = work / "learnt.jsonl", "0"
-                    learnt.write_bytes(train.read_bytes() + validation.read_bytes())
-                settings_of = {**settings, "validation": held, "test": str(test)}
-                result = tune(model, learnt, work / "tuned", self.task, settings_of)
+                held = {"validation": str(validation), "test": str(test)}
+                result = tune(model, train, work / "tuned", self.task, {**settings, **held})
                 core_seconds = result.seconds * torch.get_num_threads()
                 return {**self.measure(result, test), "core seconds": core_seconds}
 

@@ -84,23 +84,14 @@ def splits_of(data: Rows, counts: Counts, scale: Scale, work: Path) -> list[Spli
 
 
 def study_of(
-    name: str,
-    model: Path,
-    splits: Sequence[Split],
-    counts: Counts,
-    scale: Scale,
-    kept: Kept,
-    *,
-    learns_all: bool = False,
-    **own: Any,
+    name: str, model: Path, splits: Sequence[Split], counts: Counts, scale: Scale, kept: Kept, **own: Any
 ) -> Study:
     """Arms of classification on the same splits; with settings of their own beside those of all."""
-    learnt = counts.train + (counts.validation if learns_all else 0)
-    steps = scale.epochs * -(-learnt // scale.batch_rows)
+    steps = scale.epochs * -(-counts.train // scale.batch_rows)
     every = max(1, steps // scale.epochs)
     shared = {"steps": steps, "batch_rows": scale.batch_rows, "eval_every": every, "choose": "accuracy"}
     shared |= {"text": "text", "label": "label", **own}
-    return Study(name, model, "classify", splits, shared, figures_of, kept, learns_all)
+    return Study(name, model, "classify", splits, shared, figures_of, kept)
 
 
 def figures_of(result: TrainResult, test: Path) -> Figures:
@@ -108,14 +99,13 @@ def figures_of(result: TrainResult, test: Path) -> Figures:
     found = {name: result.figures[f"test_{name}"] for name in ("accuracy", "macro_f1", "share")}
     accuracy, macro, share = (float(each or 0.0) for each in found.values())
     assert share == 1.0, "all rows are measured"
-    chosen = float(result.figures.get("accuracy") or 0.0)
+    chosen = float(result.figures["accuracy"] or 0.0)
     return {"accuracy": 100 * accuracy, "macro F1": 100 * macro, "validation": chosen}
 
 
 def told(model: Path, counts: Counts, scale: Scale) -> str:
     """What a study is of, in words."""
-    chosen_by = f"{counts.validation} to choose by, " if counts.validation else ""
-    rows = f"{counts.train:,} rows to learn from, {chosen_by}{counts.test:,} to score"
+    rows = f"{counts.train:,} rows to learn from, {counts.validation} to choose by, {counts.test:,} to score"
     return (
         f"{shape_of(model)}; {scale.splits} splits, {rows}; {scale.epochs} epochs of batches of "
         f"{scale.batch_rows}; {threads()}"

@@ -27,7 +27,7 @@ COMMANDS = {
     "distill": ("model.distill", "Train a smaller model that learns from a larger one."),
     "predict": (
         "model.predict",
-        "Say the labels of texts, the tags of their words, or write a text for each, with a fine-tuned model.",
+        "Say the labels of texts or the tags of their words, or write texts, with a fine-tuned model.",
     ),
     "embed": (
         "model.embed",

@@ -61,11 +61,9 @@ def test_a_rate_is_chosen_by_the_validation_rows_of_the_first_split(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[tuple[int, float]] = []
-    whole: list[bool] = []
 
-    def run(_: Study, arm: Arm, split: int, rate: float, learns_all: bool = False) -> Figures:
+    def run(_: Study, arm: Arm, split: int, rate: float) -> Figures:
         asked.append((split, rate))
-        whole.append(learns_all)
         return {"accuracy": 100 * rate, "validation": -rate}
 
     monkeypatch.setattr(Study, "_run", run)
@@ -75,17 +73,6 @@ def test_a_rate_is_chosen_by_the_validation_rows_of_the_first_split(
     found = study.results([Arm("one", (0.5, 0.25))])
     assert asked == [(0, 0.5), (0, 0.25), (1, 0.25), (2, 0.25)]
     assert [each["accuracy"] for each in found["one"]] == [25] * 3
-    assert not any(whole)
-    # Where the rows to choose by are learnt from too, all splits are done once the rate is known.
-    asked.clear()
-    whole.clear()
-    study = Study("x", tmp_path, "classify", splits, {}, lambda *_: {}, Kept("y", False), learns_all=True)
-    study.results([Arm("two", (0.5, 0.25))])
-    assert asked == [(0, 0.5), (0, 0.25), (0, 0.25), (1, 0.25), (2, 0.25)]
-    assert whole == [False, False, True, True, True]
-    asked.clear()
-    study.results([Arm("one rate", (0.5,))])
-    assert asked == [(0, 0.5), (1, 0.5), (2, 0.5)]
 
 
 def test_an_interrupted_benchmark_does_no_run_twice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

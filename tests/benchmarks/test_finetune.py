@@ -45,7 +45,7 @@ def test_the_peer_may_be_a_point_better(peer: float, met: bool) -> None:
     row = table["Set: encoder, accuracy below logistic regression"]
     assert (row.value, row.met) == (round(peer - 91, 2), met)
     assert table[f"Set, accuracy: {PEER}"].tool == "scikit-learn 1.0"
-    assert "a part of the rows to learn from" in table[f"Set, accuracy: {PEER}"].input
+    assert "learnt from too" in table[f"Set, accuracy: {PEER}"].input
     without = rows({name: each for name, each in found.items() if name != PEER}, near=True)
     assert "Set: encoder, accuracy below logistic regression" not in without
 

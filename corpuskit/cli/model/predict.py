@@ -58,7 +58,7 @@ def command(
     device: str,
     writing: dict[str, Any],
 ) -> None:
-    """Say the labels of texts, the tags of their words, or write a text for each, with a fine-tuned model.
+    """Say the labels of texts or the tags of their words, or write texts, with a fine-tuned model.
 
     DATA is a table of texts where there is a file of that name, - for each line of standard input, or else
     the text itself. A model of --task tag reads CoNLL files too, and prints a word with its tag a line.
