@@ -165,7 +165,7 @@ class Build(Section):
         """A run."""
         return "run"
 
-    def places(self, values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    def places(self, values: Mapping[str, Any]) -> Iterator[tuple[str, str | dict[str, Any]]]:
         """The recipe, and what locations in it name."""
         if isinstance(values.get("recipe"), str):
             yield "recipe", values["recipe"]
@@ -195,7 +195,7 @@ class Build(Section):
 
     def pipeline(self, step: Step) -> Pipeline:
         """The pipeline of a step, with the folders of the steps that it reads."""
-        places = {each.written: str(each.path.absolute()) for each in step.reads if each.step is not None}
+        places = {each.written: str(each.path.absolute()) for each in step.reads if each.step and each.path}
         if "recipe" in step.values:
             changes = [
                 f"{key}={yaml.safe_dump(self._place(step, key, value, places), default_flow_style=True)}"

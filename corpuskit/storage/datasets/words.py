@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 import yaml
 
@@ -33,6 +35,16 @@ class Words:
         """The data set that is meant; ``owner`` is what messages call it."""
         return Named(owner, self.path, self.name, self.revision)
 
+    def line(self) -> str:
+        """Them in one line, out of which `words_of` reads the same again, whatever characters they hold.
+
+        >>> Words("reviews", split="test").line()
+        '{"path": "reviews", "split": "test"}'
+        """
+        given = {name: word for name, word in asdict(self).items() if word}
+        how: dict[str, Any] = {"default_flow_style": True, "allow_unicode": True, "width": 2**31}
+        return str(yaml.safe_dump(given, default_style='"', sort_keys=False, **how)).strip()
+
 
 def are_words(data: str) -> bool:
     """Whether a line names a data set in one of the two forms, and is no path and no text.
@@ -56,7 +68,11 @@ def words_of(data: str) -> Words:
         if not path:
             raise SettingError(f"{data}: no data set is named", remedy="Say hf:NAME, or hf:NAME:CONFIG.")
         return Words(path, name)
-    found = _mapping(data)
+    return words_in(_mapping(data), data)
+
+
+def words_in(found: Mapping[Any, object], data: str) -> Words:
+    """The words of a mapping, which errors call ``data``. Raises SettingError as `words_of`."""
     known = [field.name for field in fields(Words)]
     words: dict[str, str] = {}
     for key, value in found.items():
@@ -65,6 +81,8 @@ def words_of(data: str) -> Words:
         if not isinstance(value, str) or (key == "path" and not value):
             raise SettingError(f"{data}: {key}: {value!r} is no text", remedy="Write it in quotes.")
         words[str(key)] = value
+    if "path" not in words:
+        raise SettingError(f"{data}: no data set is named", remedy="Say which: path: NAME.")
     return Words(**words)
 
 
@@ -73,6 +91,6 @@ def _mapping(data: str) -> dict[object, object]:
         return {}
     try:
         found = yaml.safe_load(data)
-    except (yaml.YAMLError, ValueError):
+    except (yaml.YAMLError, ValueError, RecursionError):  # Of thousands of brackets in each other, say.
         return {}
     return found if isinstance(found, dict) else {}
