@@ -21,6 +21,7 @@ from corpuskit.errors import CorpuskitError, SettingError, counted, nearest
 from corpuskit.fetch import gutenberg, manifest, wikipedia
 from corpuskit.fetch.http import Web
 from corpuskit.fetch.shelf import Library
+from corpuskit.storage.datasets.words import HUB
 from corpuskit.storage.digests import Digests
 from corpuskit.storage.files import sha256_file
 from corpuskit.storage.places import is_uri
@@ -212,7 +213,7 @@ class Build(Section):
             return value
         if value in places:
             return places[value]
-        return value if is_uri(value) or value.startswith(("~", "$", "/")) else str(step.base / value)
+        return value if is_uri(value) or value.startswith(("~", "$", "/", HUB)) else str(step.base / value)
 
     def made_from(self, step: Step) -> Any:
         """The resolved recipe, the versions of its stages, and the digests of the files that it reads."""

@@ -278,7 +278,7 @@ class _Reader:
         section = SECTIONS[step.section]
         words = self._words(step, key, given)
         written = str(given) if words is None else words.path
-        if words is not None and isinstance(given, str) and given.startswith(HUB):
+        if words is not None and written.startswith(HUB):
             return Read(key, written, None, None, words)
         head, _, rest = written.partition("/")
         if head in made:
@@ -304,7 +304,7 @@ class _Reader:
         if words is None and section.is_no_place(key, written):
             return None
         if not path.exists() and words is not None and HUB_NAME.fullmatch(written):
-            return Read(key, written, None, None, words)
+            return Read(key, written, None, None, replace(words, path=HUB + written))
         if not path.exists():
             raise step.error(
                 f"{key}: {written!r} is neither an earlier step nor a file in {step.base}",

@@ -60,7 +60,7 @@ def test_data_by_the_words_of_a_data_set(
     assert words_of(Finetune().settings(step).validation) == Words(str(folder))
     for data in (form({"path": "owner/reviews", "name": "en"}), "hf:owner/reviews:en"):
         assert tuned(data).all("data") == []
-        assert given(tuned(data)) == Words("owner/reviews", "en")
+        assert given(tuned(data)) == Words("hf:owner/reviews", "en")
 
 
 @pytest.mark.parametrize("form", FORMS, ids=["mapping", "text"])
@@ -81,9 +81,9 @@ def test_vectors_of_the_rows_that_words_mean(
     step = embeds(form(words), "hf:owner/reviews:en")
     local, hub = step.given("data")
     assert [each.text for each in named_texts([local]).read()] == ["three"]
-    assert words_of(hub) == Words("owner/reviews", "en")
+    assert words_of(hub) == Words("hf:owner/reviews", "en")
     assert step.reads[1].further == {"split": "test", "text": "said"}
-    assert step.reads[2].further == {"path": "owner/reviews", "name": "en"}
+    assert step.reads[2].further == {"path": "hf:owner/reviews", "name": "en"}
     assert embeds("reviews").reads[1].further == {}
     records = Records(tmp_path / "out")
     records.steps["base"] = {"fingerprint": "f", "identity": "i"}

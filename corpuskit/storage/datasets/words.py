@@ -20,7 +20,8 @@ class Words:
     """What a recipe says of a source of data sets, as far as it says which rows are meant.
 
     Attributes:
-        path, name, split, revision: as of `corpuskit.sources.datasets.source.Datasets`.
+        path, name, split, revision: as of `corpuskit.sources.datasets.source.Datasets`; of the short form the
+            path keeps its ``hf:``.
         text, id: columns.
     """
 
@@ -33,7 +34,8 @@ class Words:
 
     def named(self, owner: str) -> Named:
         """The data set that is meant; ``owner`` is what messages call it."""
-        return Named(owner, self.path, self.name, self.revision)
+        path, on_hub = self.path.removeprefix(HUB), self.path.startswith(HUB)
+        return Named(owner, path, self.name, self.revision, on_hub)
 
     def line(self) -> str:
         """Them in one line, out of which `words_of` reads the same again, whatever characters they hold.
@@ -67,7 +69,7 @@ def words_of(data: str) -> Words:
         path, _, name = data.removeprefix(HUB).partition(":")
         if not path:
             raise SettingError(f"{data}: no data set is named", remedy="Say hf:NAME, or hf:NAME:CONFIG.")
-        return Words(path, name)
+        return Words(HUB + path, name)
     return words_in(_mapping(data), data)
 
 
