@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from corpuskit.errors import EmptyError
+from corpuskit.errors import EmptyError, RunError, counted
 from corpuskit.run.layout import FINAL
 from corpuskit.run.record import Output, Record
 from corpuskit.storage.datasets.find import quiet
@@ -35,7 +35,10 @@ def document_files(records: Iterable[Record]) -> list[Output]:
 def documents_as_datasets(
     folder: Path, files: Sequence[Output], cache_dir: str | Path | None = None
 ) -> DatasetDict:
-    """The documents in ``files`` of a run by split; see `corpuskit.run.folder.Run.to_datasets`."""
+    """The documents in ``files`` of a run by split; see `corpuskit.run.folder.Run.to_datasets`.
+
+    Raises EmptyError for none at all, and RunError where some belong to no split, and others to one.
+    """
     import datasets
 
     paths = [folder / file.path for file in files]
@@ -58,5 +61,12 @@ def documents_as_datasets(
                 split=split,
                 cache_dir=None if cache_dir is None else str(cache_dir),
                 **only,
+            )
+    for split, data in found.items():
+        if len(data) != rows[split]:
+            raise RunError(
+                f"{folder}: split {split!r} has {counted(rows[split], 'document')}, and {len(data)} were "
+                "read: some documents name their split and some name none",
+                remedy="Build it again with the same recipe into a new folder.",
             )
     return datasets.DatasetDict(found)

@@ -21,6 +21,7 @@ from corpuskit.errors import CorpuskitError, SettingError, counted, nearest
 from corpuskit.fetch import gutenberg, manifest, wikipedia
 from corpuskit.fetch.http import Web
 from corpuskit.fetch.shelf import Library
+from corpuskit.storage.datasets.words import HUB
 from corpuskit.storage.digests import Digests
 from corpuskit.storage.files import sha256_file
 from corpuskit.storage.places import is_uri
@@ -165,7 +166,7 @@ class Build(Section):
         """A run."""
         return "run"
 
-    def places(self, values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    def places(self, values: Mapping[str, Any]) -> Iterator[tuple[str, str | dict[str, Any]]]:
         """The recipe, and what locations in it name."""
         if isinstance(values.get("recipe"), str):
             yield "recipe", values["recipe"]
@@ -195,7 +196,7 @@ class Build(Section):
 
     def pipeline(self, step: Step) -> Pipeline:
         """The pipeline of a step, with the folders of the steps that it reads."""
-        places = {each.written: str(each.path.absolute()) for each in step.reads if each.step is not None}
+        places = {each.written: str(each.path.absolute()) for each in step.reads if each.step and each.path}
         if "recipe" in step.values:
             changes = [
                 f"{key}={yaml.safe_dump(self._place(step, key, value, places), default_flow_style=True)}"
@@ -212,7 +213,7 @@ class Build(Section):
             return value
         if value in places:
             return places[value]
-        return value if is_uri(value) or value.startswith(("~", "$", "/")) else str(step.base / value)
+        return value if is_uri(value) or value.startswith(("~", "$", "/", HUB)) else str(step.base / value)
 
     def made_from(self, step: Step) -> Any:
         """The resolved recipe, the versions of its stages, and the digests of the files that it reads."""

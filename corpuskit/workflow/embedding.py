@@ -18,12 +18,24 @@ VECTORS, FOUND = "vectors.parquet", "found.json"
 _FILES = re.compile(rf"(?:{UNFINISHED})?(?:{re.escape(VECTORS)}|{re.escape(FOUND)})")
 _TOP = 10
 
+_SWITCH = ((bool,), "neither true nor false", "Write true or false, without quotes.")
+_COLUMN = ((str, int), "no column", "Give its name, or its number.")
+_KINDS: Mapping[str, tuple[tuple[type, ...], str, str]] = {
+    "half": _SWITCH,
+    "whole": _SWITCH,
+    "text": _COLUMN,
+    "id": _COLUMN,
+    "device": ((str,), "no device", "Write auto, cpu or cuda."),
+}
+"""Settings whose values are of some types alone: what another one is, and the remedy."""
+
 
 class Embed(Section):
     """`corpuskit embed`: `model: STEP` reads `data: [STEP or FILE, ...]`; `like:` names texts to look for."""
 
     name = "embed"
     accepts: ClassVar[Mapping[str, tuple[Makes, ...]]] = {"model": ("model",), "data": ("run",)}
+    data_sets = ("data",)
     needed = ("model", "data")
     _how: ClassVar[tuple[str, ...]] = ("pooling", "normalize", "long_texts", "overlap")
     own = (*_how, "half", "text", "id", "whole", "like", "top", "batch", "device")
@@ -43,6 +55,10 @@ class Embed(Section):
             value = step.values.get(key, 1)
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise step.error(f"{key}: {value!r} is no whole number", "Give 1 or more.")
+        for key, (kinds, what, remedy) in _KINDS.items():
+            value = step.values.get(key)
+            if value is not None and type(value) not in kinds:
+                raise step.error(f"{key}: {value!r} is {what}", remedy)
         if not all(isinstance(each, str) and each for each in self._like(step)):
             raise step.error(f"like: {step.values['like']!r} holds what is no text", "Give words.")
 
@@ -67,10 +83,10 @@ class Embed(Section):
             step.folder.mkdir(parents=True, exist_ok=True)
         values, settings = step.values, self._settings(step)
         columns = {"text": values.get("text"), "identity": values.get("id")}
-        texts = named_texts([*map(str, step.all("data"))], **columns, whole=bool(values.get("whole", False)))
+        texts = named_texts(step.given("data"), **columns, whole=values.get("whole", False))
         model = LanguageModel.load(step.one("model"), values.get("device", "auto"))
         embedder = Embedder(model.model, model.tokenizer, settings, values.get("batch", 32))
-        made = how_made(model, settings, bool(values.get("half", False)))
+        made = how_made(model, settings, values.get("half", False))
         out = step.folder / VECTORS
         census = write_vectors(out, texts, embedder, made)
         like = self._like(step)

@@ -28,7 +28,8 @@ import yaml
 
 from corpuskit.build.recipe.recipe import Place, parse
 from corpuskit.errors import SettingError, nearest
-from corpuskit.storage.datasets.words import are_words, words_of
+from corpuskit.storage.datasets.find import HUB_NAME
+from corpuskit.storage.datasets.words import HUB, Words, are_words, words_in, words_of
 from corpuskit.storage.places import local_path
 from corpuskit.workflow.sections import SECTIONS
 from corpuskit.workflow.step import Makes, Read, Step
@@ -249,23 +250,50 @@ class _Reader:
             reads += [] if read is None else [read]
         return replace(step, reads=tuple(reads))
 
-    def _read(
-        self, step: Step, key: str, written: str, made: Mapping[str, Makes], names: Sequence[str]
-    ) -> Read | None:
-        """What a setting names: an earlier step, a file of one, a place outside; None for no place at all."""
+    def _words(self, step: Step, key: str, written: str | dict[str, Any]) -> Words | None:
+        """The words of a data set; None where a place is named. Raises SettingError where none is read."""
         section = SECTIONS[step.section]
-        if written.startswith("{") and are_words(written):
-            lies = step.base / words_of(written).path
-            return Read(key, written, None, lies) if lies.exists() else None
+        if key not in section.accepts or not (isinstance(written, dict) or are_words(written)):
+            return None
+        shown = str(written)
+        if key not in section.data_sets:
+            raise step.error(
+                f"{key}: {shown} is a data set by its words, and {key} names no such thing",
+                f"Name {_a_list(section.accepts[key])}, by its step or its place.",
+            )
+        try:
+            return words_in(written, shown) if isinstance(written, dict) else words_of(written)
+        except SettingError as error:
+            raise step.error(f"{key}: {error.message}", error.remedy) from error
+
+    def _read(
+        self,
+        step: Step,
+        key: str,
+        given: str | dict[str, Any],
+        made: Mapping[str, Makes],
+        names: Sequence[str],
+    ) -> Read | None:
+        """What a setting names: an earlier step, a file of one, something outside; None for no place."""
+        section = SECTIONS[step.section]
+        words = self._words(step, key, given)
+        written = str(given) if words is None else words.path
+        if words is not None and written.startswith(HUB):
+            return Read(key, written, None, None, words)
         head, _, rest = written.partition("/")
         if head in made:
+            if words is not None and not rest:
+                raise step.error(
+                    f"{key}: {head!r} is a step, and no data set by its words",
+                    f"Write {key}: {head}, or name a file in it: {head}/FILE.",
+                )
             wanted = section.accepts.get(key)
             if wanted is not None and not rest and made[head] not in wanted:
                 raise step.error(
                     f"{key}: {head} makes {_a(made[head])}, and here {_a_list(wanted)} is read",
                     f"Name a step that makes one{_which(made, wanted)}.",
                 )
-            return Read(key, written, head, self.out / written)
+            return Read(key, written, head, self.out / written, words)
         path = Path(written).expanduser()
         path = path if path.is_absolute() else step.base / path
         if head in names and not (rest and path.exists()):
@@ -273,14 +301,16 @@ class _Reader:
             raise step.error(
                 f"{key}: {head!r} {what}", "A step reads what stands above it: move one of them."
             )
-        if section.is_no_place(key, written):
+        if words is None and section.is_no_place(key, written):
             return None
+        if not path.exists() and words is not None and HUB_NAME.fullmatch(written):
+            return Read(key, written, None, None, replace(words, path=HUB + written))
         if not path.exists():
             raise step.error(
                 f"{key}: {written!r} is neither an earlier step nor a file in {step.base}",
                 nearest(head, made) if made else "Name a file that is there.",
             )
-        return Read(key, written, None, path)
+        return Read(key, written, None, path, words)
 
 
 def _a(what: str) -> str:

@@ -130,14 +130,16 @@ def made_from(step: Step, records: Records, out: Path, *, keeps: bool) -> dict[s
     for each in step.reads:
         if each.step is None:
             # Of a build its own account of what it reads counts, of a recipe what it says.
-            digest = "" if each.key == "recipe" else digest_of(each.path, digests)
-            reads.append([each.key, digest])
+            # What the Hub has is known by its words alone.
+            path = None if each.key == "recipe" else each.path
+            known = [each.key, "" if path is None else digest_of(path, digests)]
             if keeps:
                 digests.save()
         else:
             record = records.steps[each.step]
             inside = each.written.partition("/")[2]
-            reads.append([each.key, record["fingerprint"], record["identity"], inside])
+            known = [each.key, record["fingerprint"], record["identity"], inside]
+        reads.append([*known, each.further] if each.further else known)
     code = {"corpuskit": __version__, "section": step.section, "version": section.version}
     return {**code, "settings": section.made_from(step), "reads": reads}
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 from corpuskit.errors import SettingError, nearest
+from corpuskit.storage.datasets.words import Words
 
 Makes = Literal["fetched files", "run", "model", "answers", "questions", "results", "vectors", "export"]
 """What the folder of a step holds."""
@@ -26,15 +26,30 @@ class Read:
 
     Attributes:
         key: the setting that names it.
-        written: as it stands in the file.
-        step: the earlier step that makes it; None for a place outside of the workflow.
-        path: where it lies.
+        written: the place, or the name on the Hub, as it stands in the file.
+        step: the earlier step that makes it; None for what is outside of the workflow.
+        path: where it lies; None for a data set of the Hub.
+        words: of a data set, as they stand in the file; None where a place alone is named.
     """
 
     key: str
     written: str
     step: str | None
-    path: Path
+    path: Path | None
+    words: Words | None = None
+
+    @property
+    def given(self) -> str:
+        """What a reader is called with: the place, or all words with the place in them."""
+        if self.words is None:
+            return str(self.path)
+        return (self.words if self.path is None else replace(self.words, path=str(self.path))).line()
+
+    @property
+    def further(self) -> dict[str, str]:
+        """The words besides the place: which rows of it are meant."""
+        words = {} if self.words is None else asdict(self.words)
+        return {key: word for key, word in words.items() if word and (key != "path" or self.path is None)}
 
 
 @dataclass(frozen=True)
@@ -68,11 +83,15 @@ class Step:
 
     def one(self, key: str) -> Path:
         """The place that a setting names; the step has been checked to have it."""
-        return next(each.path for each in self.reads if each.key == key)
+        return self.all(key)[0]
 
     def all(self, key: str) -> list[Path]:
         """The places that a setting names."""
-        return [each.path for each in self.reads if each.key == key]
+        return [each.path for each in self.reads if each.key == key and each.path is not None]
+
+    def given(self, key: str) -> list[str]:
+        """What a reader is called with for a setting: places, and data sets by their words."""
+        return [each.given for each in self.reads if each.key == key]
 
 
 class Watch:
@@ -120,6 +139,7 @@ class Section(ABC):
         name: of the section and its command.
         makes: what its steps' folders hold.
         accepts: keys that name what is read, each with what the step that it names may make.
+        data_sets: those of them that may name a data set by its words, too.
         needed: keys without which a step is none.
         own: further keys that are no settings of a model of settings.
         version: raised when what a step makes of the same settings changes.
@@ -128,6 +148,7 @@ class Section(ABC):
 
     name: ClassVar[str]
     accepts: ClassVar[Mapping[str, tuple[Makes, ...]]] = {}
+    data_sets: ClassVar[tuple[str, ...]] = ()
     needed: ClassVar[tuple[str, ...]] = ()
     own: ClassVar[tuple[str, ...]] = ()
     version: ClassVar[int] = 1
@@ -164,15 +185,13 @@ class Section(ABC):
         """Seconds that its settings give a step, whatever it reads; None where they give none."""
         return None
 
-    def places(self, values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-        """Each setting that names something to read, with what it names."""
+    def places(self, values: Mapping[str, Any]) -> Iterator[tuple[str, str | dict[str, Any]]]:
+        """Each setting that names something to read, with what it names: a place, or words of a data set."""
         for key in self.accepts:
             value = values.get(key)
             for each in value if isinstance(value, list) else [value]:
-                if isinstance(each, str):
+                if isinstance(each, str | dict):
                     yield key, each
-                elif isinstance(each, dict):  # A data set by its words.
-                    yield key, json.dumps(each)
 
     def is_no_place(self, key: str, written: str) -> bool:
         """Whether a setting of `accepts` names something else here, as a recipe that ships."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import time
 from abc import abstractmethod
@@ -13,7 +12,6 @@ from typing import Any, ClassVar
 
 from corpuskit.build.forecast.dry_run import size
 from corpuskit.errors import SettingError, TrainError, counted, nearest
-from corpuskit.storage.datasets.words import are_words
 from corpuskit.storage.files import UNFINISHED, read_sealed, remove_files
 from corpuskit.storage.ownership import EXPORT, TEACHER, kind_of_folder
 from corpuskit.workflow.digest import bytes_of, digest_of, model_digest, plain
@@ -62,9 +60,8 @@ class Training(Section):
                 given[key] = tuple(value) if isinstance(value, list) else value
         for key in ("init_from", "validation", "test", "targets"):
             if step.values.get(key) is not None:
-                paths = step.all(key)
                 # A share is a number, and no place; of two files, sources and targets, both are named.
-                given[key] = ",".join(map(str, paths)) if paths else str(step.values[key])
+                given[key] = ",".join(step.given(key)) or str(step.values[key])
         recipe = step.values.get("recipe")
         values = {}
         if recipe is not None:
@@ -183,18 +180,19 @@ class Finetune(Training):
         "test": (),
         "recipe": (),
     }
+    data_sets = ("data", "validation", "test")
     needed = ("from", "data", "task")
 
-    def places(self, values: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    def places(self, values: Mapping[str, Any]) -> Iterator[tuple[str, str | dict[str, Any]]]:
         """Held-out pairs of two files, SOURCES,TARGETS, are two places."""
         for key, written in super().places(values):
-            held = key in ("validation", "test") and values.get("targets")
-            yield from ((key, each.strip()) for each in (written.split(",") if held else [written]))
+            if key in ("validation", "test") and values.get("targets") and isinstance(written, str):
+                yield from ((key, each.strip()) for each in written.split(","))
+            else:
+                yield key, written
 
     def is_no_place(self, key: str, written: str) -> bool:
-        """A data set of the Hub, and a share of the data."""
-        if key == "data":
-            return are_words(written)
+        """A share of the data."""
         if key in ("validation", "test"):
             return written.replace(".", "", 1).isdigit()
         return super().is_no_place(key, written)
@@ -206,10 +204,18 @@ class Finetune(Training):
         task = step.values.get("task")
         if task is not None and task not in TASKS:
             raise step.error(f"task: {task!r} is not known", nearest(str(task), TASKS))
-        if task is not None:
-            super().check(step)
-        else:
+        if task is None:
             self.refuse_unknown(step, {*step.values})
+            return
+        super().check(step)
+        if len(step.given("data")) != 1:
+            raise step.error(
+                f"data: {step.values['data']!r} is not one place", "Name one step, file or data set."
+            )
+        if step.values.get("targets") and any(each.words for each in step.reads):
+            raise step.error(
+                "a data set by its words has no file of targets", "Leave `targets:` out, or name two files."
+            )
 
     def kind(self, step: Step) -> Any:
         """That of the task."""
@@ -229,12 +235,10 @@ class Finetune(Training):
         """What `finetune` would be called with: of questions those that are to be taught."""
         from corpuskit.workflow.questions import TRAIN
 
-        paths, written = step.all("data"), step.values["data"]
-        if isinstance(written, dict):
-            return json.dumps(written | ({"path": str(paths[0])} if paths else {}))
-        if not paths or are_words(written):
-            return str(written)
-        return str(paths[0] / TRAIN if (paths[0] / TRAIN).is_file() else paths[0])
+        read = next(each for each in step.reads if each.key == "data")
+        plain_place = read.path if read.words is None else None
+        taught = plain_place is not None and (plain_place / TRAIN).is_file()
+        return str(plain_place / TRAIN) if plain_place is not None and taught else read.given
 
 
 class Distill(Training):

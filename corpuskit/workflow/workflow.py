@@ -120,9 +120,9 @@ def _do(step: Step, made: dict[str, Any], records: Records, workers: int, watch:
 def check_folders(flow: Workflow) -> None:
     """Raise where the folder of the workflow, or of a step, is not to be written, before any work."""
     refuse_foreign(flow.out, WORKFLOW, RunError)
-    outside = [(f"{step.section} {step.name}", each.path) for step in flow.steps for each in step.reads]
+    reads = [(f"{step.section} {step.name}", each.path) for step in flow.steps for each in step.reads]
     inside = flow.out.resolve()
-    read = [(name, path) for name, path in outside if not path.resolve().is_relative_to(inside)]
+    read = [(name, path) for name, path in reads if path and not path.resolve().is_relative_to(inside)]
     refuse_overlap(flow.out, [("the workflow", flow.path), *read])
     for step in flow.steps:
         kind = _KINDS.get(SECTIONS[step.section].makes(step))

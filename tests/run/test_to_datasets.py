@@ -14,6 +14,8 @@ import pytest
 
 from corpuskit import Files, Run, TrainTokenizer, WriteShards, build_corpus
 from corpuskit.errors import RunError
+from corpuskit.run.record import Output
+from corpuskit.run.to_datasets import documents_as_datasets
 
 
 def corpus(folder: Path, names: str) -> Path:
@@ -66,6 +68,15 @@ def test_a_run_that_is_not_whole_is_refused(finished: Path, tmp_path: Path) -> N
         Run(finished).to_datasets(tmp_path / "cache")
     with pytest.raises(RunError):
         Run(tmp_path / "none").to_datasets(tmp_path / "cache")
+
+
+@pytest.mark.parametrize("none", ["", None])
+def test_no_document_is_lost_where_only_some_name_their_split(tmp_path: Path, none: str | None) -> None:
+    pq.write_table(
+        pa.table({"text": ["a", "b", "c"], "split": ["train", none, "test"]}), tmp_path / "x.parquet"
+    )
+    with pytest.raises(RunError, match=r"split 'train' has 2 documents, and 1 were read"):
+        documents_as_datasets(tmp_path, [Output("x.parquet", "0", 1)], tmp_path / "cache")
 
 
 _MEASURED = """

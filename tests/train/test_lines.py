@@ -206,6 +206,14 @@ def test_predict_lines_are_as_many_as_there_are_texts(tmp_path: Path) -> None:
     assert "3 lines: a line break inside a text is written as one blank" in told
 
 
+def test_predict_takes_a_data_set_by_its_words(tmp_path: Path) -> None:
+    model = bigram(tmp_path, {"": {"x": 1}, "x": {END: 1}})
+    file = tmp_path / "rows.jsonl"
+    file.write_text('{"source": "one"}\n{"source": ""}\n')
+    found = command("predict", model, f"{{path: {file}}}", "--task", "seq2seq")
+    assert (found.exit_code, found.stdout) == (0, "x\n\n"), found.output
+
+
 def test_spaces_come_back_as_they_were_taught(tmp_path: Path) -> None:
     """Case spaces: no blank is cut off, and none before punctuation is cleaned up."""
     chain = {"": {" ": 1}, " ": {".": 1}, ".": {"n": 1}, "n": {"'": 1}, "'": {"t": 1}, "t": {END: 1}}

@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from corpuskit.errors import SettingError
-from corpuskit.storage.datasets.words import Words, words_of
+from corpuskit.storage.datasets.words import Words, are_words, words_of
+from corpuskit.train.data.named_texts import named_texts
 from corpuskit.workflow.file import Workflow, load_workflow
+from corpuskit.workflow.record import Records, made_from
 from corpuskit.workflow.training import Finetune
 
 Write = Callable[..., Path]
@@ -32,24 +34,112 @@ def test_a_step_knows_what_it_reads(write: Write, steps: Steps, tmp_path: Path) 
     assert (recipe.step, recipe.path.name) == (None, "recipe.yaml")
 
 
-def test_data_by_the_words_of_a_data_set(write: Write, steps: Steps, tmp_path: Path) -> None:
+FORMS = [lambda words: words, lambda words: Words(**words).line()]
+"""Words of a data set in a workflow file: a mapping, or the same as a text."""
+
+
+@pytest.mark.parametrize("form", FORMS, ids=["mapping", "text"])
+def test_data_by_the_words_of_a_data_set(
+    write: Write, steps: Steps, tmp_path: Path, form: Callable[[dict[str, str]], Any]
+) -> None:
     """A folder is taken from where the file lies and is something that the step reads; a name is no place."""
 
-    def tuned(data: Any) -> Any:
-        step = {"finetune": "tuned", "from": "base", "data": data, "task": "classify", "steps": 2}
+    def tuned(data: Any, **more: Any) -> Any:
+        step = {"finetune": "tuned", "from": "base", "data": data, "task": "classify", "steps": 2, **more}
         return load_workflow(write([*steps[:2], step]), tmp_path / "out").step("tuned")
 
     def given(step: Any) -> Words:
         return words_of(Finetune().data(step))
 
-    folder = write(steps).parent / "reviews"
+    # Letters beyond the first plane of Unicode, and ends of lines, are what JSON and YAML write differently.
+    folder = write(steps).parent / "r\U0001d504\x85views"
     folder.mkdir()
-    step = tuned({"path": "reviews", "split": "train"})
+    step = tuned(form({"path": folder.name, "split": "train"}), validation=form({"path": folder.name}))
     assert step.all("data") == [folder]
     assert given(step) == Words(str(folder), split="train")
-    for data in ({"path": "owner/reviews", "name": "en"}, "hf:owner/reviews:en"):
+    assert words_of(Finetune().settings(step).validation) == Words(str(folder))
+    for data in (form({"path": "owner/reviews", "name": "en"}), "hf:owner/reviews:en"):
         assert tuned(data).all("data") == []
-        assert given(tuned(data)) == Words("owner/reviews", "en")
+        assert given(tuned(data)) == Words("hf:owner/reviews", "en")
+
+
+@pytest.mark.parametrize("form", FORMS, ids=["mapping", "text"])
+def test_vectors_of_the_rows_that_words_mean(
+    write: Write, steps: Steps, tmp_path: Path, form: Callable[[dict[str, str]], Any]
+) -> None:
+    """Not of all that lies in the folder; and other words are another step."""
+    folder = write(steps).parent / "reviews"
+    folder.mkdir()
+    (folder / "train.jsonl").write_text('{"said": "one"}\n{"said": "two"}\n')
+    (folder / "test.jsonl").write_text('{"said": "three"}\n')
+    words = {"path": "reviews", "split": "test", "text": "said"}
+
+    def embeds(*data: Any) -> Any:
+        step = {"embed": "vectors", "model": "base", "data": list(data)}
+        return load_workflow(write([*steps[:2], step]), tmp_path / "out").step("vectors")
+
+    step = embeds(form(words), "hf:owner/reviews:en")
+    local, hub = step.given("data")
+    assert [each.text for each in named_texts([local]).read()] == ["three"]
+    assert words_of(hub) == Words("hf:owner/reviews", "en")
+    assert step.reads[1].further == {"split": "test", "text": "said"}
+    assert step.reads[2].further == {"path": "hf:owner/reviews", "name": "en"}
+    assert embeds("reviews").reads[1].further == {}
+    records = Records(tmp_path / "out")
+    records.steps["base"] = {"fingerprint": "f", "identity": "i"}
+
+    def made(**more: str) -> Any:
+        step = embeds(form(words | more), "hf:owner/reviews:en")
+        return made_from(step, records, tmp_path / "out", keeps=False)
+
+    assert made() == made() != made(split="train")
+
+
+@pytest.mark.parametrize(
+    ("number", "change", "message", "remedy"),
+    [
+        (1, {"train": "base", "run": {"path": "x"}}, "run: {'path': 'x'} is a data set", "Name a run"),
+        (3, {"eval": "e", "models": ["base"], "data": [{"path": "x"}]}, "data names no such", "or questions"),
+        (3, {"eval": "e", "models": ["base"], "data": ["hf:owner/set"]}, "data: hf:owner/set is a", "Name a"),
+        (
+            3,
+            {"eval": "e", "models": ["base"], "data": ["corpus"], "trained_on": {"path": "x"}},
+            "trained_on names no such",
+            "Name a run",
+        ),
+        (3, {"embed": "e", "model": "base", "data": {"split": "x"}}, "no data set is named", "path: NAME"),
+        (3, {"embed": "e", "model": "base", "data": {"pth": "x"}}, "unknown word 'pth'", "'path'"),
+        (3, {"embed": "e", "model": "base", "data": {"path": "./no"}}, "'./no' is neither", ""),
+        (3, {"embed": "e", "model": "base", "data": {"path": "corpus"}}, "'corpus' is a step", "FILE"),
+        (
+            2,
+            {"finetune": "t", "from": "base", "data": ["corpus", "corpus"], "task": "lm"},
+            "is not one place",
+            "Name one",
+        ),
+        *(
+            (3, {"embed": "e", "model": "base", "data": "corpus", key: value}, f"{key}: {value!r}", remedy)
+            for key, value, remedy in (
+                ("half", "no", "true or false"),
+                ("whole", 1, "true or false"),
+                ("text", ["a"], "name"),
+                ("id", True, "number"),
+                ("device", 0, "cpu"),
+            )
+        ),
+    ],
+)
+def test_what_is_no_data_set_is_refused(
+    write: Write, steps: Steps, tmp_path: Path, number: int, change: Any, message: str, remedy: str
+) -> None:
+    error = refusal(write, [*steps[:number], change], tmp_path)
+    assert message in error.message
+    assert remedy in error.remedy
+    assert "line" in error.message
+
+
+def test_words_of_thousands_of_brackets_are_none() -> None:
+    assert not are_words("{" * 3000)
 
 
 def refusal(write: Write, steps: Any, tmp_path: Path, **more: Any) -> SettingError:

@@ -40,6 +40,7 @@ from corpuskit.sources.files.files import PART_BYTES
 from corpuskit.sources.source import Part, Source
 from corpuskit.storage.datasets import hub
 from corpuskit.storage.datasets.find import HUB_NAME, Found, Named, chosen_splits, stream
+from corpuskit.storage.datasets.words import HUB
 from corpuskit.storage.rows.arrow import require_text, rows_of, schema_of
 from corpuskit.storage.rows.formats import read_rows
 from corpuskit.storage.rows.row import Rows, Wanted
@@ -51,7 +52,8 @@ class Datasets(Source):
 
     Attributes:
         path: a folder, one file of data, or a name on the Hub (``owner/name``). A folder is one of files,
-            with or without a README that tells its configurations, or what `save_to_disk` wrote.
+            with or without a README that tells its configurations, or what `save_to_disk` wrote. A recipe
+            means the Hub's where nothing of that name lies in its own folder, and ``hf:owner/name`` always.
         name: the configuration; the only one, or the default one, without it.
         split: one (``train``), several (``train+test``) or ``all``; the only one without it.
         revision: commit, branch or tag on the Hub.
@@ -87,6 +89,13 @@ class Datasets(Source):
     licence: str = ""
     streaming: bool = True
 
+    @field_validator("path")
+    @classmethod
+    def _check_path(cls, value: str) -> str:
+        if value.startswith(HUB) and not HUB_NAME.fullmatch(value.removeprefix(HUB)):
+            raise ValueError("behind hf: stands no name on the Hub; a configuration is given as `name`")
+        return value
+
     _as_mapping = field_validator("keep", mode="before")(as_mapping)
     _check_columns = field_validator("keep")(check_columns)
 
@@ -97,10 +106,11 @@ class Datasets(Source):
 
     @classmethod
     def located(cls, value: str, folder: str) -> str:
-        """A path below ``folder``, unless it is a name of the Hub and nothing lies there."""
+        """A path below ``folder``, unless it is a name of the Hub and nothing lies there: then hf:NAME."""
+        if value.startswith(HUB):
+            return value
         path = super().located(value, folder)
-        is_name = HUB_NAME.fullmatch(value) and not os.path.lexists(path) and not os.path.lexists(value)
-        return value if is_name else path
+        return HUB + value if HUB_NAME.fullmatch(value) and not os.path.lexists(path) else path
 
     def fingerprint(self, *, deciding: bool) -> dict[str, Any]:
         """As of all settings, with the name on the Hub; the commit that is meant stands in each part."""
@@ -116,7 +126,7 @@ class Datasets(Source):
 
     @property
     def _hub_name(self) -> dict[str, str]:
-        return {} if self._named.is_local else {"path": self.path}
+        return {} if self._named.is_local else {"path": self._named.path}
 
     # --------------------------------------------------------------------------------------------- parts
     def parts(self) -> list[Part]:
@@ -223,7 +233,7 @@ class Datasets(Source):
     @property
     def _owner(self) -> str:
         """What errors call it. No output may say where something lies: those say `_told`."""
-        return f"datasets {self.path!r}"
+        return f"datasets {self.path.removeprefix(HUB)!r}"
 
     @property
     def _told(self) -> str:
@@ -231,7 +241,8 @@ class Datasets(Source):
 
     @property
     def _named(self) -> Named:
-        return Named(self._owner, self.path, self.configuration, self.revision)
+        path, on_hub = self.path.removeprefix(HUB), self.path.startswith(HUB)
+        return Named(self._owner, path, self.configuration, self.revision, on_hub)
 
     @property
     def _named_id(self) -> str:
@@ -245,7 +256,7 @@ class Datasets(Source):
     @property
     def _fields(self) -> Fields:
         """The settings as those of files are called."""
-        base = "local" if self._named.is_local else self.path
+        base = "local" if self._named.is_local else self._named.path
         own = f"{base}/{self.configuration}" if self.configuration else base
         given = {f"{name}_field" for name in self.model_fields_set}
         names = {"text_field": self.text, "id_field": self._id, "title_field": self.title}

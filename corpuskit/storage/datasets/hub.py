@@ -55,6 +55,7 @@ def find(named: Named, *, fetch: bool = False) -> Found:
     """
     if named.is_local:
         return find_folder(named)
+    named.require_no_namesake()
     revision, why = _commit(named)
     if why is not None:
         return _offline(replace(named, revision=revision), why)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
 
 import yaml
 
@@ -18,7 +20,8 @@ class Words:
     """What a recipe says of a source of data sets, as far as it says which rows are meant.
 
     Attributes:
-        path, name, split, revision: as of `corpuskit.sources.datasets.source.Datasets`.
+        path, name, split, revision: as of `corpuskit.sources.datasets.source.Datasets`; of the short form the
+            path keeps its ``hf:``.
         text, id: columns.
     """
 
@@ -31,7 +34,18 @@ class Words:
 
     def named(self, owner: str) -> Named:
         """The data set that is meant; ``owner`` is what messages call it."""
-        return Named(owner, self.path, self.name, self.revision)
+        path, on_hub = self.path.removeprefix(HUB), self.path.startswith(HUB)
+        return Named(owner, path, self.name, self.revision, on_hub)
+
+    def line(self) -> str:
+        """Them in one line, out of which `words_of` reads the same again, whatever characters they hold.
+
+        >>> Words("reviews", split="test").line()
+        '{"path": "reviews", "split": "test"}'
+        """
+        given = {name: word for name, word in asdict(self).items() if word}
+        how: dict[str, Any] = {"default_flow_style": True, "allow_unicode": True, "width": 2**31}
+        return str(yaml.safe_dump(given, default_style='"', sort_keys=False, **how)).strip()
 
 
 def are_words(data: str) -> bool:
@@ -55,8 +69,12 @@ def words_of(data: str) -> Words:
         path, _, name = data.removeprefix(HUB).partition(":")
         if not path:
             raise SettingError(f"{data}: no data set is named", remedy="Say hf:NAME, or hf:NAME:CONFIG.")
-        return Words(path, name)
-    found = _mapping(data)
+        return Words(HUB + path, name)
+    return words_in(_mapping(data), data)
+
+
+def words_in(found: Mapping[Any, object], data: str) -> Words:
+    """The words of a mapping, which errors call ``data``. Raises SettingError as `words_of`."""
     known = [field.name for field in fields(Words)]
     words: dict[str, str] = {}
     for key, value in found.items():
@@ -65,6 +83,8 @@ def words_of(data: str) -> Words:
         if not isinstance(value, str) or (key == "path" and not value):
             raise SettingError(f"{data}: {key}: {value!r} is no text", remedy="Write it in quotes.")
         words[str(key)] = value
+    if "path" not in words:
+        raise SettingError(f"{data}: no data set is named", remedy="Say which: path: NAME.")
     return Words(**words)
 
 
@@ -73,6 +93,6 @@ def _mapping(data: str) -> dict[object, object]:
         return {}
     try:
         found = yaml.safe_load(data)
-    except (yaml.YAMLError, ValueError):
+    except (yaml.YAMLError, ValueError, RecursionError):  # Of thousands of brackets in each other, say.
         return {}
     return found if isinstance(found, dict) else {}

@@ -58,10 +58,10 @@ def given(data: str, *others: str) -> dict[str, str | None]:
         names = " and ".join(str(one["name"]) for one in each)
         return {"name": names, "sha256": None if None in digests else sha256_json(digests)}
     if are_words(data):
-        words = words_of(data)
-        if not words.named(data).is_local:
-            return {"name": f"hf:{words.path}{f':{words.name}' if words.name else ''}", "sha256": None}
-        data = words.path
+        named = words_of(data).named(data)
+        if not named.is_local:
+            return {"name": f"hf:{named.path}{f':{named.name}' if named.name else ''}", "sha256": None}
+        data = named.path
     path = local_path(data).expanduser()
     if path.is_dir():
         digests_of = {name: sha256_file(path / name) for name in names_below(path)}

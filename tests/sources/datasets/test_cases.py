@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from corpuskit import Datasets, Run, TrainTokenizer, WriteShards, build_corpus, load_recipe
-from corpuskit.errors import CorpuskitError, InputError, SettingError
+from corpuskit.errors import CorpuskitError, EmptyError, InputError, SettingError
 from corpuskit.storage.datasets.find import chosen_splits
 from corpuskit.train.data.tables.columns import find_columns
 from corpuskit.train.data.tables.labels import LabelCounter
@@ -394,6 +394,10 @@ def test_what_the_library_alone_can_read_is_read_by_it(tmp_path: Path) -> None:
     assert "no column 'body'" in refused(folder, text="body").message
     table = open_table(f"{{path: {folder}}}")
     assert next(row.values["text"] for row in table.rows()) == "one line"
+    (folder / "test.txt").touch()
+    with pytest.raises(EmptyError, match=r"split 'test' holds no row"):
+        open_table(f"{{path: {folder}, split: test}}")
+    (folder / "test.txt").unlink()
     card = {"configs": [{"config_name": "a", "data_files": "a.csv", "names": ["n", "text"]}]}
     (folder / "a.csv").write_text("1,first\n2,second\n")
     (folder / "README.md").write_text(f"---\n{json.dumps(card)}\n---\n")

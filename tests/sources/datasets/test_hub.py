@@ -302,15 +302,43 @@ def test_a_name_is_that_of_the_hub_where_no_folder_is(
         assert isinstance(source, Datasets)
         return source.path
 
-    assert path("owner/set") == "owner/set"
-    assert path("set") == "set"
+    assert path("owner/set") == path("hf:owner/set") == "hf:owner/set"
+    assert path("set") == "hf:set"
     assert path("./set") == str(recipe.parent / "set")
-    assert path("x", "sources.datasets.path=owner/set") == "owner/set"
+    assert path("x", "sources.datasets.path=owner/set") == "hf:owner/set"
     (recipe.parent / "owner/set").mkdir(parents=True)
     assert path("owner/set") == str(recipe.parent / "owner/set")
     (tmp_path / "here").mkdir()
     assert path("x", "sources.datasets.path=here") == str(tmp_path / "here")
-    assert path("here") == str(recipe.parent / "here")  # Never a folder where one happens to stand.
+    assert path("here") == "hf:here"  # Never a folder where one happens to stand.
+    with pytest.raises(SettingError, match="stands no name on the Hub"):
+        path("hf:owner/set:en")
+
+
+def test_the_recipe_s_folder_alone_decides_where_a_data_set_is(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the working folder holds: the Hub's documents, or an error; and no other fingerprint."""
+    recipe = tmp_path / "deep/recipe.yaml"
+    recipe.parent.mkdir()
+    recipe.write_text("sources:\n  - datasets: {path: shore/Birds, split: train}\n")
+    [(_, source)] = load_recipe(recipe).pipeline.sources
+    assert isinstance(source, Datasets)
+    named = Datasets(path="shore/Birds", split="train")
+    assert source.public() == named.public()
+    assert source.fingerprint(deciding=False) == named.fingerprint(deciding=False)
+    assert [part.detail["revision"] for part in source.parts()] == [NEW]
+    other = tmp_path / "shore/Birds"
+    other.mkdir(parents=True)
+    (other / "train.jsonl").write_text('{"text": "of another set"}\n')
+    monkeypatch.chdir(tmp_path)
+    [(_, source)] = load_recipe(recipe).pipeline.sources
+    for read in (source.parts, lambda: open_table("hf:shore/Birds")):
+        with pytest.raises(InputError, match="of the Hub is meant, and the working folder holds one"):
+            read()
+    shutil.move(tmp_path / "shore", recipe.parent)
+    [(_, source)] = load_recipe(recipe).pipeline.sources
+    assert [Path(file).name for part in source.parts() for file in part.files] == ["train.jsonl"]
 
 
 def test_an_unknown_setting_names_those_that_there_are(tmp_path: Path) -> None:

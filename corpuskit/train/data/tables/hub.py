@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from os.path import basename
 from pathlib import Path
 
-from corpuskit.errors import InputError
+from corpuskit.errors import EmptyError, InputError
 from corpuskit.storage.datasets import hub
 from corpuskit.storage.datasets.features import class_names, noted_features
 from corpuskit.storage.datasets.find import Found, Named, chosen_splits, stream
@@ -70,7 +70,10 @@ def _cached(named: Named, found: Found, chosen: list[str]) -> Iterator[ColumnFil
 
 def _streamed(named: Named, split: str, files: tuple[str, ...]) -> ColumnFile:
     """A split of files that the library alone can read."""
-    schema = next(iter(stream(named, split))).schema
+    first = next(stream(named, split), None)
+    if first is None:
+        raise EmptyError(f"{named.owner}: split {split!r} holds no row", remedy="Name another split.")
+    schema = first.schema
 
     @contextmanager
     def opened(columns: list[str] | None) -> Iterator[Batches]:

@@ -12,6 +12,8 @@ from typing import NamedTuple, Protocol
 
 from corpuskit.errors import EmptyError, InputError, SettingError
 from corpuskit.storage import streams
+from corpuskit.storage.datasets.words import are_words
+from corpuskit.storage.rows.formats import format_of
 from corpuskit.train.data.tables import usual
 from corpuskit.train.data.tables.columns import Columns, find_columns, text_of
 from corpuskit.train.data.tables.row import Account, Place
@@ -19,9 +21,6 @@ from corpuskit.train.data.tables.table import Table, open_table
 
 BETWEEN = "\t"
 """What stands before each feature of a source."""
-
-TABLES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet", ".arrow")
-"""Endings of files that are tables; others hold a text a line, where nobody names a column."""
 
 
 class PairRow(NamedTuple):
@@ -200,7 +199,7 @@ def sources_of(
 ) -> Iterator[str]:
     """The sources of a file that needs no targets, one for each line or row, empty ones too.
 
-    It is a table where its ending is one of `TABLES` or a column is named, and a text a line otherwise.
+    It is a table where `is_table` says so or a column is named, and a text a line otherwise.
     Raises as `open_pairs`.
     """
     if source is None and not features and not is_table(data):
@@ -214,12 +213,12 @@ def sources_of(
 
 
 def is_table(data: str) -> bool:
-    """Whether data are a table by their name.
+    """Whether data are a table by their name; others hold a text a line, where nobody names a column.
 
-    >>> is_table("a.csv.gz"), is_table("a.txt"), is_table("hf:sms_spam")
-    (True, False, True)
+    >>> is_table("a.csv.gz"), is_table("a.txt"), is_table("hf:sms_spam"), is_table("{path: sms_spam}")
+    (True, False, True, True)
     """
-    return data.startswith("hf:") or Path(data).is_dir() or streams.bare(data).endswith(TABLES)
+    return are_words(data) or Path(data).is_dir() or format_of(data) not in ("", "text")
 
 
 def lines_of(path: Path) -> Iterator[str]:
