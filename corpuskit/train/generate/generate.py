@@ -29,7 +29,7 @@ from corpuskit.train.device import choose_device
 from corpuskit.train.generate.embed import Embedder, LongTexts, VectorSettings, stored
 from corpuskit.train.generate.sampling import Completion, Prompt, Sampling, draw
 from corpuskit.train.model.transformer import ModelSettings, Pooling, Transformer
-from corpuskit.train.settings.resolve import usual_objective
+from corpuskit.train.settings.resolve import said_objective, usual_objective
 from corpuskit.train.settings.settings import ObjectiveName
 
 MODEL_FORMAT = 2
@@ -141,9 +141,7 @@ class LanguageModel:
     @property
     def objective(self) -> ObjectiveName:
         """What it was trained for, by its document; where that says nothing, what is usual for its kind."""
-        settings = (self.document.get("training") or {}).get("settings") or {}
-        said: ObjectiveName = settings.get("objective") or usual_objective(self.model.settings.kind)
-        return said
+        return said_objective(self.document) or usual_objective(self.model.settings.kind)
 
     @checks_arguments
     def generate(
