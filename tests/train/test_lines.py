@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 import torch
 
-from corpuskit.errors import SettingError
+from corpuskit.errors import InputError, SettingError
 from corpuskit.train import LanguageModel
 from corpuskit.train.data.pairs import prompt_ids
+from corpuskit.train.data.tables.pairs import sources_of
 from corpuskit.train.generate.beam import beam_search
 from corpuskit.train.generate.lines import Line, Manner, Writer, text_of
 from corpuskit.train.generate.sampling import Sampling
@@ -204,6 +205,27 @@ def test_predict_lines_are_as_many_as_there_are_texts(tmp_path: Path) -> None:
     assert found["predictions"][0]["log_probability"] == pytest.approx(-0.000001, abs=1e-5)
     told = command("predict", model, tmp_path / "texts.txt", "--task", "seq2seq", "--max-new", 5).stderr
     assert "3 lines: a line break inside a text is written as one blank" in told
+
+
+def test_rows_that_are_no_text_and_files_of_nothing_are_told(tmp_path: Path) -> None:
+    """A row without a source is an empty line; one whose source is no text, and a file of nothing, an error."""
+    model = bigram(tmp_path, {"": {"x": 1}, "x": {END: 1}})
+    data = lines(tmp_path / "data.jsonl", [{"source": "a"}, {"source": None}, {"source": 7}, {"source": ""}])
+    found = command("predict", model, data, "--task", "seq2seq")
+    assert (found.exit_code, found.stdout) == (0, "x\n\nx\n\n")
+    assert "1 row: the source is missing: its line is empty (data.jsonl row 2 (line 2))." in found.stderr
+    for value, what in ((["a"], "a list"), ({"a": "b"}, "an object")):
+        lines(data, [{"source": "a"}, {"source": value}])
+        said = refusal(command("predict", model, data, "--task", "seq2seq"))
+        assert f"data.jsonl row 2 (line 2): the source is no text but {what}" in said
+    for name, content in (("none.txt", ""), ("none.jsonl", ""), ("none.csv", "source\n")):
+        (tmp_path / name).write_text(content)
+        said = refusal(command("predict", model, tmp_path / name, "--task", "seq2seq"))
+        assert name in said
+        assert "it is empty" in said or "no row" in said
+    lines(data, [{"source": "a", "n": 1}, {"source": "b", "n": [1]}])
+    with pytest.raises(InputError, match="row 2 .*: the feature 1 is no text but a list"):
+        list(sources_of(str(data), source="source", features=("n",)))
 
 
 def test_spaces_come_back_as_they_were_taught(tmp_path: Path) -> None:
