@@ -15,7 +15,7 @@ _AGAIN = "Call `corpuskit build` with the same recipe: what is damaged is made a
 
 
 def document_files(run: Path) -> list[Path]:
-    """The files, part by part in the order of the sources, as `corpuskit.run.folder.Run.to_datasets` has them.
+    """The files, in the order of the sources as `corpuskit.run.folder.Run.to_datasets` has them.
 
     Raises:
         RunError: the build is not finished, a record cannot be read, or a file is not what its record says.
