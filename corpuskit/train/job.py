@@ -11,6 +11,7 @@ from torch import Tensor
 
 from corpuskit.tokenizer.tokenizer import Tokenizer
 from corpuskit.train.parallel.processes import Grid
+from corpuskit.train.settings.resolve import said_objective
 from corpuskit.train.settings.settings import RunSettings
 from corpuskit.train.tasks.task import Task
 
@@ -41,13 +42,22 @@ class Setup(NamedTuple):
     given: Mapping[str, str | None] = MappingProxyType({})
 
 
-def kept_of(document: Mapping[str, Any]) -> dict[str, Any]:
+def kept_of(document: Mapping[str, Any], *, classes: bool = False) -> dict[str, Any]:
     """What stays true of a language model that learns on, out of what its model.json says.
 
-    That it was taught to talk: its tokenizer has the roles still, and exports their template. Classes and
-    their names go with the head that they belong to, and how a model was tuned is told by its base.
+    By which objective it was pre-trained; and that it was taught to talk: its tokenizer has the roles still,
+    and exports their template. Classes and their names go with the head that they belong to, and how a model
+    was tuned is told by its base.
+
+    Args:
+        classes: whether what learns on answers with classes, and is talked with no more.
+
+    >>> kept_of({"objective": "spans", "chat": True})
+    {'objective': 'spans', 'chat': True}
     """
-    return {"chat": True} if document.get("chat") is True else {}
+    objective = said_objective(document)
+    kept: dict[str, Any] = {"objective": objective} if objective else {}
+    return kept | ({"chat": True} if document.get("chat") is True and not classes else {})
 
 
 class Job(Protocol, Generic[Settings]):

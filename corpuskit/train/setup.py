@@ -203,7 +203,7 @@ def make_trainer(out: Path, setup: Setup, job: Job[Settings], grid: Grid, began:
         ),
         started=began,
         notes=setup.notes,
-        document=document | task.document() | dict(setup.kept),
+        document=document | dict(setup.kept) | task.document(),
         facts=dict(setup.facts),
         identity={
             "command": job.command,

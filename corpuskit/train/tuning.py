@@ -183,8 +183,7 @@ class Tuning(Generic[Own]):
             if dropped is not None and notes:
                 names = ", ".join(map(str, theirs.get("labels", ())[:_NAMED]))
                 notes = (*notes, f"The classes of {self.folder} are left out: {names}.")
-        # What answers with classes is talked with no more.
-        kept = {} if task.shape.classes else kept_of(self.begun.document)
+        kept = kept_of(self.begun.document, classes=bool(task.shape.classes))
         return Setup(task, steps, self.folder.name, weights, notes, kept=kept)
 
     def _chosen(self, settings: Own, grid: Grid) -> Own:

@@ -16,8 +16,11 @@ import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 
+from corpuskit import Files, build_corpus
 from corpuskit.cli.model.embed import command
 from corpuskit.errors import InputError, SettingError
+from corpuskit.run.folder import Run
+from corpuskit.run.to_datasets import document_files
 from corpuskit.train import LanguageModel
 from corpuskit.train.data.named_texts import NamedText, named_texts
 from corpuskit.train.generate import vectors
@@ -229,19 +232,40 @@ def test_lines_of_text_files_and_whole_ones(tmp_path: Path) -> None:
 
 
 def test_documents_of_a_run(bigram: Path, tmp_path: Path) -> None:
+    """In the order in which `Run.to_datasets` has them: that of the sources, not of their names."""
+    for name in ("z", "a"):
+        (tmp_path / name).mkdir()
+        written(tmp_path / name / "x.txt", f"A text of {name}.")
     run = tmp_path / "run"
-    (run / "documents").mkdir(parents=True)
-    written(run / "run.json", '{"format": 1}')
-    for part, ids in (("b-00000", ["files:y"]), ("a-00000", ["files:x", "files:z"])):
-        pq.write_table(
-            pa.table({"id": ids, "text": [f"text of {each}" for each in ids], "source": ids}),
-            run / "documents" / f"{part}.parquet",
-        )
-    assert [each.id for each in read(run)] == ["files:x", "files:z", "files:y"]
+    build_corpus([Files(path=str(tmp_path / name), label=name) for name in ("z", "a")], out=run)
+    files = document_files(Run.open_finished(run).records())
+    ids = [each for file in files for each in column(run / file.path, "id")]
+    assert [each.id for each in read(run)] == ids != sorted(ids)
     out = tmp_path / "v.parquet"
-    assert done(bigram, run, "--out", out)["rows"] == 3
-    assert column(out, "id") == ["files:x", "files:z", "files:y"]
+    assert done(bigram, run, "--out", out)["rows"] == 2
+    assert column(out, "id") == ids
     assert "lies in" in refused(bigram, run, "--out", run / "v.parquet")
+
+
+def test_a_run_that_is_not_finished_or_not_as_recorded_is_refused(
+    bigram: Path, finished: Path, tmp_path: Path
+) -> None:
+    file = next((finished / "documents").glob("*.parquet"))
+    whole, out = file.read_bytes(), tmp_path / "v.parquet"
+    pq.write_table(pq.read_table(file).slice(1), file)
+    assert f"{file}: is damaged" in refused(bigram, finished, "--out", out)
+    file.unlink()
+    assert f"{file}: cannot be read" in refused(bigram, finished, "--out", out)
+    file.write_bytes(whole)
+    assert read(finished)
+    record = next((finished / "manifest" / "documents").glob("*.json"))
+    kept = record.read_bytes()
+    record.write_bytes(kept[:-9])
+    assert "is no record of a task" in refused(bigram, finished, "--out", out)
+    record.write_bytes(kept)
+    (finished / "ledger.json").unlink()
+    assert "the build is not finished" in refused(bigram, finished, "--out", out)
+    assert not out.exists()
 
 
 def test_whole_numbers_stay_whole_numbers(bigram: Path, tmp_path: Path) -> None:

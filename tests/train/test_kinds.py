@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +14,18 @@ from corpuskit.cli.model.sample import command as sample_command
 from corpuskit.cli.model.train import command as train_command
 from corpuskit.errors import SettingError
 from corpuskit.shards.reader import Shards
+from corpuskit.storage.files import json_bytes, read_sealed, seal
 from corpuskit.train import LanguageModel, TrainSettings, train_model
 from corpuskit.train.data.held_out import validation_of
 from corpuskit.train.data.objectives import Causal, Continuation, Masked
 from corpuskit.train.distil import distil_model
+from corpuskit.train.finetune import finetune_model
 from corpuskit.train.generate.fill import fill_masks, fill_spans
 from corpuskit.train.generate.sampling import Sampling
 from corpuskit.train.model.loss import IGNORED
 from corpuskit.train.settings.distil import DistilSettings
 from corpuskit.train.settings.resolve import check_pair, kind_of, resolve, shaped_as, usual_objective
+from corpuskit.train.settings.seq2seq import Seq2seqSettings
 
 END, MASK = 0, 2
 ROWS = np.arange(10, 26).reshape(2, 8)
@@ -148,6 +152,27 @@ def test_a_student_learns_what_its_teacher_was_trained_for(
             tmp_path / "n",
             DistilSettings(kind="decoder", objective="causal", size="nano"),
         )
+
+
+@pytest.mark.parametrize("name", ["masked", "continues"])
+def test_what_is_tuned_was_trained_for_what_its_base_was(
+    models: dict[str, Path], tmp_path: Path, name: str
+) -> None:
+    """Through any number of tunings, and also from a folder that says it in the settings of its run alone."""
+    data = tmp_path / "data.jsonl"
+    data.write_text('{"source": "a", "target": "b"}\n{"source": "c", "target": "d"}\n')
+    expected = LanguageModel.load(models[name]).objective
+    old = tmp_path / "old"
+    shutil.copytree(models[name], old)
+    document = read_sealed(old / "model.json")
+    assert document.pop("objective") == expected
+    (old / "model.json").write_bytes(json_bytes(seal(document)))
+    assert LanguageModel.load(old).objective == expected
+    settings = Seq2seqSettings(steps=1, batch_rows=2, eval_tokens=64)
+    finetune_model(old, str(data), tmp_path / "once", "seq2seq", settings)
+    finetune_model(tmp_path / "once", str(data), tmp_path / "twice", "seq2seq", settings)
+    for folder in ("once", "twice"):
+        assert LanguageModel.load(tmp_path / folder).objective == expected
 
 
 def test_a_model_from_before_there_were_kinds_is_what_its_objective_trained(models: dict[str, Path]) -> None:

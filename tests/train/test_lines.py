@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 import torch
 
-from corpuskit.errors import SettingError
+from corpuskit.errors import InputError, SettingError
 from corpuskit.train import LanguageModel
 from corpuskit.train.data.pairs import prompt_ids
+from corpuskit.train.data.tables.pairs import sources_of
 from corpuskit.train.generate.beam import beam_search
 from corpuskit.train.generate.lines import Line, Manner, Writer, text_of
 from corpuskit.train.generate.sampling import Sampling
@@ -214,6 +215,27 @@ def test_predict_takes_a_data_set_by_its_words(tmp_path: Path) -> None:
     assert (found.exit_code, found.stdout) == (0, "x\n\n"), found.output
 
 
+def test_rows_that_are_no_text_and_files_of_nothing_are_told(tmp_path: Path) -> None:
+    """A row without a source is an empty line; one that is no text, and a file of nothing, an error."""
+    model = bigram(tmp_path, {"": {"x": 1}, "x": {END: 1}})
+    data = lines(tmp_path / "data.jsonl", [{"source": "a"}, {"source": None}, {"source": 7}, {"source": ""}])
+    found = command("predict", model, data, "--task", "seq2seq")
+    assert (found.exit_code, found.stdout) == (0, "x\n\nx\n\n")
+    assert "1 row: the source is missing: its line is empty (data.jsonl row 2 (line 2))." in found.stderr
+    for value, what in ((["a"], "a list"), ({"a": "b"}, "an object")):
+        lines(data, [{"source": "a"}, {"source": value}])
+        said = refusal(command("predict", model, data, "--task", "seq2seq"))
+        assert f"data.jsonl row 2 (line 2): the source is no text but {what}" in said
+    for name, content in (("none.txt", ""), ("none.jsonl", ""), ("none.csv", "source\n")):
+        (tmp_path / name).write_text(content)
+        said = refusal(command("predict", model, tmp_path / name, "--task", "seq2seq"))
+        assert name in said
+        assert "it is empty" in said or "no row" in said
+    lines(data, [{"source": "a", "n": 1}, {"source": "b", "n": [1]}])
+    with pytest.raises(InputError, match=r"row 2 .*: the feature 1 is no text but a list"):
+        list(sources_of(str(data), source="source", features=("n",)))
+
+
 def test_spaces_come_back_as_they_were_taught(tmp_path: Path) -> None:
     """Case spaces: no blank is cut off, and none before punctuation is cleaned up."""
     chain = {"": {" ": 1}, " ": {".": 1}, ".": {"n": 1}, "n": {"'": 1}, "'": {"t": 1}, "t": {END: 1}}
@@ -393,6 +415,31 @@ def test_wrong_kind_an_encoder_writes_no_text(tmp_path: Path) -> None:
     shape = replace(model.model.settings, kind="encoder")
     with pytest.raises(SettingError, match=r"encoder: it reads texts and writes none\n.*decoder"):
         Writer(LanguageModel(Transformer(shape), model.tokenizer, model.end_of_text))
+
+
+def test_a_long_source_leaves_a_decoder_room_for_an_answer(tmp_path: Path) -> None:
+    """As much as the longest target that was taught; what the room ended is told apart from the limit."""
+    begun = make_model(
+        tmp_path, "bigram", table={**FLOOR, "": {"x": 1}, "x": {"x": 1}}, roles=False, context=64
+    )
+    rows = [{"source": "s" * 50, "target": "ab"}, {"source": "7", "target": "a" * 20}]
+    data = lines(tmp_path / "data.jsonl", rows)
+    run = tune(begun, data, tmp_path / "out", "seq2seq", steps=1, learning_rate=1e-9, batch_rows=2)
+    (tmp_path / "long.txt").write_text("s" * 100 + "\n7\n")
+    words = ("predict", run.out, tmp_path / "long.txt")
+    found = command(*words, "--json")
+    long, short = json.loads(found.stdout)["predictions"]
+    # Of 64 tokens 2 stand before source and target, and 20 are kept for the target.
+    assert (long["source_tokens_not_read"], long["tokens"], long["finish"]) == (58, 21, "context")
+    assert (short["tokens"], short["finish"]) == (26, "length"), "the longest with its end, and a quarter"
+    assert "1 text cut by the limit of 26 tokens." in found.stderr
+    assert "1 text cut: the context of 64 tokens has no room for more." in found.stderr
+    found = json.loads(command(*words, "--json", "--max-new", 5, "--beams", 2).stdout)
+    assert [each["finish"] for each in found["predictions"]] == ["length", "length"]
+    assert found["predictions"][0]["source_tokens_not_read"] == 42
+    old = Writer(LanguageModel.load(run.out))
+    old.tuned = {name: value for name, value in old.tuned.items() if name != "max_new"}
+    assert old.most(Manner()) == 26, "as from a folder that says the longest alone"
 
 
 def test_options_that_exclude_each_other_are_refused(tmp_path: Path) -> None:

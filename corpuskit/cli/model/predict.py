@@ -85,7 +85,7 @@ def command(
         if pair is not None:
             raise SettingError("--pair is for classifiers", remedy="Leave it out.")
         reading = _reading(delimiter, assignments)
-        return write_lines(shell, predictor, _sources(predictor, data, text, reading), manner, batch)
+        return write_lines(shell, predictor, _sources(shell, predictor, data, text, reading), manner, batch)
     lines = _lines(data)
     if isinstance(predictor, Tagger):
         if pair is not None or delimiter is not None or assignments:
@@ -109,9 +109,12 @@ def _lines(data: str) -> list[str]:
     return [data]
 
 
-def _sources(writer: Writer, data: str, column: str | None, reading: dict[str, Any]) -> list[str]:
+def _sources(
+    shell: Shell, writer: Writer, data: str, column: str | None, reading: dict[str, Any]
+) -> list[str]:
     """The sources of lines or of a file, empty ones too, whose columns are those that were taught."""
     from corpuskit.train.data.tables.pairs import lines_in, sources_of
+    from corpuskit.train.data.tables.row import Account
     from corpuskit.train.settings.tune import Reading
 
     if data == "-":  # As bytes: Python ends lines of text elsewhere too.
@@ -123,7 +126,8 @@ def _sources(writer: Writer, data: str, column: str | None, reading: dict[str, A
         return lines
     how = Reading.model_validate(reading)
     taught, features = writer.tuned.get("source"), writer.tuned.get("features") or ()
-    return list(
+    account = Account()
+    found = list(
         sources_of(
             data,
             source=column or taught,
@@ -131,8 +135,12 @@ def _sources(writer: Writer, data: str, column: str | None, reading: dict[str, A
             delimiter=how.delimiter,
             header=how.header,
             encoding=how.encoding,
+            account=account,
         )
     )
+    for sentence in account.sentences():
+        shell.say(f"{sentence}.")
+    return found
 
 
 def _reading(delimiter: str | None, assignments: tuple[str, ...]) -> dict[str, Any]:

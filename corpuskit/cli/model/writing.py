@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import sys
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -127,26 +128,27 @@ def write_lines(shell: Shell, writer: Writer, sources: Sequence[str], manner: Ma
 
     if not writer.tuned:
         shell.say("The model was not fine-tuned for seq2seq: it goes on behind each text as it can.")
-    rows, cut, limited, broken = [], 0, 0, 0
+    rows, cut, broken, ends = [], 0, 0, Counter[str]()
     for source, line in zip(sources, writer.stream(sources, manner, batch), strict=True):
         text = one_line(line.text)
-        cut, limited, broken = (
-            cut + (line.cut > 0),
-            limited + (line.finish == "length"),
-            broken + (text != line.text),
-        )
+        cut, broken = cut + (line.cut > 0), broken + (text != line.text)
+        ends[line.finish] += 1
         if shell.as_json:
             rows.append(_row(source, line))
         else:  # One for each source, empty ones too; nothing of a text is changed for a file.
             click.echo(plain(text) if sys.stdout.isatty() else text)
     if cut:
         shell.say(f"{counted(cut, 'text')} longer than the context: not all of it was read.")
-    if limited:
-        shell.say(f"{counted(limited, 'text')} cut by the limit of {writer.most(manner):,} tokens.")
+    if ends["length"]:
+        shell.say(f"{counted(ends['length'], 'text')} cut by the limit of {writer.most(manner):,} tokens.")
+    if ends["context"]:
+        room = f"the context of {writer.context:,} tokens has no room for more"
+        shell.say(f"{counted(ends['context'], 'text')} cut: {room}.")
     if broken and not shell.as_json:
         shell.say(f"{counted(broken, 'line')}: {LINE_RULE}.")
     if shell.as_json:
-        shell.result({"manner": manner.describe(), "cut_by_limit": limited, "predictions": rows}, "")
+        counts = {"cut_by_limit": ends["length"], "cut_by_context": ends["context"]}
+        shell.result({"manner": manner.describe(), **counts, "predictions": rows}, "")
 
 
 def _row(source: str, line: Line) -> dict[str, Any]:

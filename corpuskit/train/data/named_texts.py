@@ -12,13 +12,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from corpuskit.errors import EmptyError, InputError, SettingError
+from corpuskit.errors import InputError, SettingError
 from corpuskit.storage.datasets.words import HUB
 from corpuskit.storage.ownership import RUN, kind_of_folder
 from corpuskit.storage.places import names_below
 from corpuskit.storage.rows.formats import format_of, read_rows
 from corpuskit.storage.rows.row import Damage, Wanted, as_id
 from corpuskit.storage.tables import read_batches
+from corpuskit.train.data.run_documents import document_files
 from corpuskit.train.data.tables import usual
 from corpuskit.train.data.tables.columns import Columns, find_columns, text_of
 from corpuskit.train.data.tables.table import open_table
@@ -71,6 +72,7 @@ def named_texts(
 
     Raises:
         InputError, EmptyError: nothing is there that can be read.
+        RunError: a run is not finished, or its documents are not what its records say.
         SettingError: a column is not there.
     """
     if not inputs:
@@ -93,7 +95,7 @@ def _parts(place: str, given: Mapping[str, str], whole: bool, reading: dict[str,
     path = Path(place)
     if not place.startswith(HUB) and path.is_dir():
         if kind_of_folder(path) is RUN:
-            yield partial(_documents, path), ()
+            yield partial(_documents, document_files(path)), ()
             return
         names = [name for name in names_below(path) if format_of(name)]
         if names and all(format_of(name) == "text" for name in names):
@@ -154,12 +156,9 @@ def _whole(path: str, name: str) -> Iterator[NamedText]:
         yield NamedText(name, str(row.values["text"]))
 
 
-def _documents(run: Path) -> Iterator[NamedText]:
+def _documents(files: Sequence[Path]) -> Iterator[NamedText]:
     """The documents of a run, part by part."""
-    found = sorted((run / "documents").glob("*.parquet"))
-    if not found:
-        raise EmptyError(f"{run}: this run holds no document yet", remedy="Build it to its end first.")
-    for path in found:
+    for path in files:
         for batch in read_batches(path, ["id", "text"]):
             pairs = zip(batch.column("id").to_pylist(), batch.column("text").to_pylist(), strict=True)
             yield from (NamedText(*pair) for pair in pairs)

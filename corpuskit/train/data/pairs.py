@@ -21,6 +21,7 @@ import torch
 from torch import Tensor
 
 from corpuskit.train.model.loss import IGNORED
+from corpuskit.train.tune.reading import shares
 
 Ids = Sequence[int] | npt.NDArray[np.integer]
 
@@ -68,6 +69,18 @@ def positions_of(source: int, target: int, *, both: bool) -> int:
     (5, 10)
     """
     return max(source, target + 1) if both else source + target + 2
+
+
+def room_for(source: int, target: int, context: int, *, both: bool) -> tuple[int, int]:
+    """How many tokens of a source and of a target fit a context; of a decoder the longer side gives first.
+
+    >>> room_for(50, 20, 32, both=True), room_for(50, 20, 32, both=False), room_for(50, 5, 32, both=False)
+    ((32, 20), (15, 15), (25, 5))
+    """
+    if both:
+        return min(source, context), min(target, context - 1)
+    first, second = shares([source, target], context - 2)
+    return first, second
 
 
 def pair_batch(

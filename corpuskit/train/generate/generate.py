@@ -30,7 +30,7 @@ from corpuskit.train.generate.embed import Embedder, LongTexts, VectorSettings, 
 from corpuskit.train.generate.sampling import Completion, Prompt, Sampling, draw
 from corpuskit.train.generate.turns import Speech
 from corpuskit.train.model.transformer import ModelSettings, Pooling, Transformer
-from corpuskit.train.settings.resolve import usual_objective
+from corpuskit.train.settings.resolve import said_objective, usual_objective
 from corpuskit.train.settings.settings import ObjectiveName
 
 MODEL_FORMAT = 2
@@ -149,9 +149,7 @@ class LanguageModel:
     @property
     def objective(self) -> ObjectiveName:
         """What it was trained for, by its document; where that says nothing, what is usual for its kind."""
-        settings = (self.document.get("training") or {}).get("settings") or {}
-        said: ObjectiveName = settings.get("objective") or usual_objective(self.model.settings.kind)
-        return said
+        return said_objective(self.document) or usual_objective(self.model.settings.kind)
 
     @checks_arguments
     def generate(

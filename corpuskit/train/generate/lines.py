@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from corpuskit.errors import SettingError, check_fields
 from corpuskit.shards.permutation import derive_key
 from corpuskit.tokenizer.tokenizer import Tokenizer
-from corpuskit.train.data.pairs import prompt_ids
+from corpuskit.train.data.pairs import prompt_ids, room_for
 from corpuskit.train.generate.beam import Stopping, beam_search, check_beams, check_penalty
 from corpuskit.train.generate.generate import LanguageModel, check_counts
 from corpuskit.train.generate.sampling import Sampling
@@ -35,8 +35,8 @@ class Manner:
     """How texts are written.
 
     Attributes:
-        most: tokens of a text at most, its end among them; without it twice those of the longest that was
-            taught.
+        most: tokens of a text at most, its end among them; without it as many as the model was measured with
+            while it learnt.
         beams: beam search of this width; greedily or by `sampling` without it.
         length_penalty, stop: of beam search, see `corpuskit.train.generate.beam`.
         sampling: tokens are drawn; the likeliest each without it.
@@ -76,7 +76,7 @@ class Kept(NamedTuple):
         text: it.
         log_probability: in nats, of its tokens and the end where there is one.
         score: by which it was chosen.
-        finish: "end" or "length".
+        finish: "end", "length" or "context", as of a `Line`.
     """
 
     text: str
@@ -93,9 +93,11 @@ class Line:
         text: it, as the model writes it.
         tokens: how many, without the end.
         log_probability: in nats, of these and the end where there is one, at temperature 1.
-        finish: "end", "length" where the limit cut it, or "empty" where nothing was asked.
+        finish: "end", "length" where the limit cut it, "context" where there was no room for as much, or
+            "empty" where nothing was asked.
         kept: what a beam search kept, the best first, no text twice.
-        cut: tokens of the source that were not read, since it is longer than the context.
+        cut: tokens of the source that were not read, since it is longer than the context, which a decoder
+            shares between it and what it writes.
     """
 
     text: str = ""
@@ -112,6 +114,8 @@ class Writer:
     Attributes:
         model: it.
         tuned: what model.json says of how it was taught; empty where it was not taught to.
+        context: tokens that it reads of a source; of a decoder those that it writes are among them.
+        both: whether it is an encoder-decoder.
     """
 
     def __init__(self, model: LanguageModel) -> None:
@@ -120,8 +124,8 @@ class Writer:
         self.model = model
         found: Mapping[str, Any] = model.document.get("tuned") or {}
         self.tuned = found if found.get("task") == SEQ2SEQ else {}
-        self._context = min(int(self.tuned.get("context") or 2**62), model.model.settings.context)
-        self._both = model.model.settings.kind == "encoder-decoder"
+        self.context = min(int(self.tuned.get("context") or 2**62), model.model.settings.context)
+        self.both = model.model.settings.kind == "encoder-decoder"
         special = model.tokenizer.never_text(model.model.settings.vocab_size)
         self._forbidden = [number for number in special if number != model.end_of_text]
 
@@ -144,21 +148,28 @@ class Writer:
         for first in range(0, len(sources), _AT_ONCE):
             yield from self._group(sources[first : first + _AT_ONCE], manner, batch_rows)
 
-    def read(self, source: str) -> tuple[list[int], int]:
-        """The ids that are read of a source, and how many are not, since they are too many."""
-        ids = self.model.tokenizer.encode(source)
-        room = self._context if self._both else self._context - 2
-        return ids[:room], max(0, len(ids) - room)
+    def read(self, source: str, manner: Manner) -> tuple[list[int], int]:
+        """The ids that are read of a source, and how many are not, since they are too many.
+
+        A decoder keeps room for the longest text that it was taught: sides share as they do in training.
+        """
+        ids, most = self.model.tokenizer.encode(source), self.most(manner)
+        longest = min(most, int(self.tuned.get("longest", most)))
+        kept, _ = room_for(len(ids), longest - 1, self.context, both=self.both)
+        return ids[:kept], len(ids) - kept
 
     def most(self, manner: Manner) -> int:
         """Tokens of a text at most."""
         if manner.most is not None:
             return manner.most
-        return 2 * int(self.tuned["longest"]) if "longest" in self.tuned else _USUAL
+        if "max_new" in self.tuned:
+            return int(self.tuned["max_new"])
+        # Folders from before the limit was recorded have the longest alone.
+        return usual_most(int(self.tuned["longest"])) if "longest" in self.tuned else _USUAL
 
     def _group(self, sources: Sequence[str], manner: Manner, batch_rows: int) -> list[Line]:
         asked = [number for number, source in enumerate(sources) if source.strip()]
-        read = {number: self.read(sources[number]) for number in asked}
+        read = {number: self.read(sources[number], manner) for number in asked}
         found = [Line() for _ in sources]
         order = sorted(asked, key=lambda number: len(read[number][0]))
         was_training = self.model.model.training
@@ -178,10 +189,10 @@ class Writer:
         self, texts: Sequence[str], lines: Sequence[tuple[list[int], int]], manner: Manner
     ) -> list[Line]:
         end, most = self.model.end_of_text, self.most(manner)
-        sources = [ids for ids, _ in lines] if self._both else None
-        prompts = [[end] if self._both else prompt_ids(ids, end) for ids, _ in lines]
+        sources = [ids for ids, _ in lines] if self.both else None
+        prompts = [[end] if self.both else prompt_ids(ids, end) for ids, _ in lines]
         # The last token that is written is not read.
-        limits = [min(most, self._context - len(prompt) + 1) for prompt in prompts]
+        limits = [min(most, self.context - len(prompt) + 1) for prompt in prompts]
         cuts = [cut for _, cut in lines]
         given: dict[str, Any] = {"end": end, "most": limits, "sources": sources, "forbidden": self._forbidden}
         if manner.beams is not None:
@@ -192,7 +203,10 @@ class Writer:
                 stop=manner.stop,
                 **given,
             )
-            return [self._of_beams(kept, cut) for kept, cut in zip(by_beams, cuts, strict=True)]
+            return [
+                self._of_beams(kept, cut, limit < most)
+                for kept, cut, limit in zip(by_beams, cuts, limits, strict=True)
+            ]
         seeds = [seed_of(manner.seed, text) for text in texts]
         written = write(self.model.model, prompts, sampling=manner.sampling, seeds=seeds, **given)
         return [
@@ -200,17 +214,18 @@ class Writer:
                 text_of(self.model.tokenizer, each.ids),
                 len(each.ids),
                 each.log_probability,
-                _finish(each.ended),
+                _finish(each.ended, limit < most),
                 cut=cut,
             )
-            for each, cut in zip(written, cuts, strict=True)
+            for each, cut, limit in zip(written, cuts, limits, strict=True)
         ]
 
-    def _of_beams(self, hypotheses: Sequence[Any], cut: int) -> Line:
+    def _of_beams(self, hypotheses: Sequence[Any], cut: int, short: bool) -> Line:
         kept: dict[str, Kept] = {}
         for each in hypotheses:  # The best of those that say the same.
             text = text_of(self.model.tokenizer, each.ids)
-            kept.setdefault(text, Kept(text, each.log_probability, each.score, _finish(each.ended)))
+            finish = _finish(each.ended, short)
+            kept.setdefault(text, Kept(text, each.log_probability, each.score, finish))
         best = hypotheses[0]
         first = next(iter(kept.values()))
         return Line(first.text, len(best.ids), best.log_probability, first.finish, tuple(kept.values()), cut)
@@ -252,5 +267,15 @@ def seed_of(seed: int, source: str) -> int:
     return derive_key(seed, int.from_bytes(digest, "big")) >> 1
 
 
-def _finish(ended: bool) -> str:
-    return "end" if ended else "length"
+def usual_most(longest: int) -> int:
+    """Tokens of a text at most where nobody says: a quarter more than the longest that was taught.
+
+    >>> usual_most(8), usual_most(1)
+    (10, 1)
+    """
+    return longest + longest // 4
+
+
+def _finish(ended: bool, short: bool) -> str:
+    """How a text ended; `short` where the context has less room than the limit allows."""
+    return "end" if ended else "context" if short else "length"

@@ -76,7 +76,7 @@ def import_adapter(adapter: Path | str, base: Path | str, out: Path | str) -> Ad
     load_adapter(model, saved, fingerprint)
     merged = merged_weights({**weights, **adapter_state(model)}, shape, saved.settings)
     document = model_document(shape, begun.end_of_text, begun.tokenizer.sha256)
-    document |= {**saved.document, **({} if shape.classes else kept_of(begun.document))}
+    document |= {**kept_of(begun.document, classes=bool(shape.classes)), **saved.document}
     named = base_facts(local_path(base))
     kind = f"model {named['name']} with an adapter of rank {saved.settings.rank}"
     document["imported"] = {"architecture": kind, "remarks": [], "base": named}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from corpuskit.errors import SettingError
@@ -78,6 +79,16 @@ def usual_objective(kind: Kind) -> ObjectiveName:
     'spans'
     """
     return next(objective for objective, trained in _KINDS.items() if trained == kind)
+
+
+def said_objective(document: Mapping[str, Any]) -> ObjectiveName | None:
+    """By which objective a model was pre-trained, by its model.json; None where that does not say it.
+
+    Folders from before it stood beside the shape say it in the settings of their run.
+    """
+    settings = (document.get("training") or {}).get("settings") or {}
+    said: ObjectiveName | None = document.get("objective") or settings.get("objective")
+    return said
 
 
 def check_pair(objective: ObjectiveName, kind: Kind, which: str = "") -> None:

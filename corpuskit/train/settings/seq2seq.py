@@ -23,8 +23,8 @@ class Seq2seqSettings(TuneSettings):
         label_smoothing: share e of a target that is spread over all tokens: (1 - e) of its -log p and e of
             the mean of -log p over the vocabulary. What is measured is not smoothed.
         choose: the figure by which the kept weights are chosen: "loss", "chrf" or "exact_match".
-        longest: tokens of a text that is written to be scored, its end included; a quarter more than those of
-            the longest target without it.
+        max_new: tokens of a text at most, its end included, while the model learns and wherever nothing else
+            is asked for later on; a quarter more than those of the longest target without it.
     """
 
     source: str | None = None
@@ -35,5 +35,5 @@ class Seq2seqSettings(TuneSettings):
     by_length: bool = True
     label_smoothing: float = Field(default=0.0, ge=0, lt=1)
     choose: Literal["loss", "chrf", "exact_match"] = "loss"
-    longest: int | None = Field(default=None, ge=1)
+    max_new: int | None = Field(default=None, ge=1)
     eval_tokens: int | None = Field(default=16_384, ge=1)

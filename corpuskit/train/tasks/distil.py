@@ -105,7 +105,7 @@ class Distilled(Pretraining):
 
     def document(self) -> dict[str, Any]:
         """Who taught it."""
-        return {"distilled": self.teacher_facts}
+        return super().document() | {"distilled": self.teacher_facts}
 
 
 def _counted(inputs: Inputs, targets: Tensor, like: Tensor) -> Tensor:

@@ -123,6 +123,10 @@ class Pretraining(Plain):
         """The documents that the batch's rows begin in, and where the first stands."""
         return described(self.split, self.batches, step)
 
+    def document(self) -> dict[str, Any]:
+        """The objective, which is true of what is tuned out of the model too."""
+        return {"objective": self.settings.objective}
+
 
 def described(split: SplitTokens, batches: Batches | Mixture, step: int) -> str:
     """The documents of a split that a batch's rows begin in, and where the first stands."""

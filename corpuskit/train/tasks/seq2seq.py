@@ -15,7 +15,7 @@ from corpuskit.train.data.examples import Examples
 from corpuskit.train.data.pairs import Pair, pair_batch, positions_of, prompt_ids, trim
 from corpuskit.train.data.rows import LengthOrder
 from corpuskit.train.evaluate.written.scores import exact_match, has_sacrebleu, score_of
-from corpuskit.train.generate.lines import one_line, text_of
+from corpuskit.train.generate.lines import one_line, text_of, usual_most
 from corpuskit.train.generate.search import write
 from corpuskit.train.model.loss import IGNORED, linear_cross_entropy
 from corpuskit.train.model.preference import linear_log_probabilities
@@ -56,7 +56,7 @@ class Seq2seq(Tuned):
         figures = ("loss", "exact_match", "chrf") if self._writes else ("loss",)
         self.best = best_by(settings.choose, figures)
         self.longest = int(train.lengths("target").max()) + 1
-        self.most = min(settings.longest or self.longest + self.longest // 4, shape.context)
+        self.most = min(settings.max_new or usual_most(self.longest), shape.context)
         self.measuring = _WRITING if self._writes else 1
         special = tokenizer.never_text(shape.vocab_size)
         self._forbidden = [number for number in special if number != end_of_text]
@@ -179,12 +179,13 @@ class Seq2seq(Tuned):
         return {"text": f"{self._tokenizer.decode(source)} => {text_of(self._tokenizer, each.ids)}"}
 
     def document(self) -> dict[str, Any]:
-        """How a source is read, and how long a target may be."""
+        """How a source is read, how long the longest target was, and how long a text may be."""
         own = self._own
         tuned: Mapping[str, Any] = {
             "task": self.name,
             "context": own.context,
             "longest": self.longest,
+            "max_new": self.most,
             "source": own.source,
             "target": own.target,
             "features": list(own.features),

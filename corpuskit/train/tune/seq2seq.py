@@ -9,6 +9,7 @@ import numpy as np
 
 from corpuskit.errors import EmptyError, SettingError
 from corpuskit.train.data.examples import Examples
+from corpuskit.train.data.pairs import room_for
 from corpuskit.train.data.tables.pairs import PairRow, Pairs, open_pairs
 from corpuskit.train.data.tables.row import SHOWN, Account
 from corpuskit.train.data.tables.splits import TRAIN
@@ -18,7 +19,6 @@ from corpuskit.train.generate.lines import require_writer
 from corpuskit.train.settings.seq2seq import Seq2seqSettings
 from corpuskit.train.tasks.adapting import tuned_shape
 from corpuskit.train.tasks.seq2seq import Seq2seq, pair_positions
-from corpuskit.train.tune.reading import shares
 from corpuskit.train.tune.sides import Sides, SidesWriter
 
 
@@ -125,7 +125,7 @@ class _Encoder:
                     lengths = f"a source of {len(source):,} and a target of {len(target):,} tokens"
                     self._lengths.append(f"{row.place}: {lengths}")
                 return
-            kept = self._kept(len(source), len(target))
+            kept = room_for(len(source), len(target), self._context, both=self._both)
             if kept[0] < len(source):
                 self._long.note(f"the source is cut: {what} do not fit {self._context} tokens", row.place)
             if kept[1] < len(target):
@@ -139,13 +139,6 @@ class _Encoder:
             target=np.array(target, np.int32),
             ended=np.array([ended], np.uint8),
         )
-
-    def _kept(self, source: int, target: int) -> tuple[int, int]:
-        """How much of both sides fits; of neither nothing is left."""
-        if self._both:
-            return min(source, self._context), min(target, self._context - 1)
-        first, second = shares([source, target], self._context - 2)
-        return first, second
 
     def _rule(self) -> str:
         if self._both:

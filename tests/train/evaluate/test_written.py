@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -134,7 +135,7 @@ def test_what_a_run_measured_is_what_eval_measures(both: Path, tmp_path: Path) -
     )
     data = lines(tmp_path / "data.jsonl", rows)
     how: dict[str, Any] = {"steps": 12, "learning_rate": 3e-3, "batch_rows": 3, "validation": str(held)}
-    run = tune(both, data, tmp_path / "out", "seq2seq", label_smoothing=0.2, longest=14, **how)
+    run = tune(both, data, tmp_path / "out", "seq2seq", label_smoothing=0.2, **how)
     member = measured(command("eval", run.out, held, "--json"), run.out)
     assert member["loss"]["value"] == pytest.approx(run.result.validation_loss, abs=1e-5)
     assert member["exact_match"]["value"] == pytest.approx(run.result.figures["exact_match"], abs=1e-6)
@@ -145,7 +146,7 @@ def test_what_a_run_measured_is_what_eval_measures(both: Path, tmp_path: Path) -
     member = measured(found, run.out)
     assert member["learnt"] == 2
     assert member["rest"]["pairs"] == 1
-    assert "WARNING: of 3 pairs the model has learnt the sources of 2" in member["told"]
+    assert "WARNING: of 3 pairs the model has learnt from 2, which it may know by heart" in member["told"]
     assert (
         json.loads((run.out / "evaluations" / "mixed.json").read_text())["figures"]["mixed.jsonl"]["pairs"]
         == 3
@@ -155,3 +156,19 @@ def test_what_a_run_measured_is_what_eval_measures(both: Path, tmp_path: Path) -
     assert "beam search of 2" in shown.stdout
     assert "on 1 not learnt from" in shown.stdout
     assert "was not fine-tuned for seq2seq" in shown.stdout
+
+
+def test_what_is_known_of_pairs_is_what_was_learnt_of_them(tmp_path: Path) -> None:
+    """Beside its own target a source was read whole, though for an answer of any length it is cut."""
+    table = {"": {"x": 1.0}, "x": {"x": 1.0}}
+    begun = make_model(tmp_path, "bigram", table=table, roles=False, context=64)
+    rows = [{"source": "s" * 50, "target": "ab"}, {"source": "7", "target": "a" * 20}]
+    data = lines(tmp_path / "data.jsonl", rows)
+    run = tune(begun, data, tmp_path / "out", "seq2seq", steps=1, learning_rate=1e-9, batch_rows=2)
+    member = measured(command("eval", run.out, data, "--json"), run.out)
+    assert (member["learnt"], member["sources_cut"]) == (2, 1)
+    assert (member["cut_by_limit"], member["cut_by_context"]) == (1, 1)
+    assert "1 text of 2 cut: the context has no room for more" in member["told"]
+    shutil.rmtree(run.out / "data")
+    told = measured(command("eval", run.out, data, "--json"), run.out)["told"]
+    assert any("how many of the pairs the model has learnt from is not known" in each for each in told)

@@ -302,6 +302,7 @@ def test_the_weights_that_are_kept_are_the_best_by_each_figure(
     assert run.result.best_step == measured[values.index(best)]["step"]
     assert all(0 <= each["exact_match"] <= 1 and 0 <= each["chrf"] <= 100 for each in measured)
     assert run.document["tuned"]["longest"] == 7, "upupup and its end"
+    assert run.document["tuned"]["max_new"] == 8, "a quarter more"
 
 
 def test_it_is_learnt_by_heart_and_goes_on_bit_by_bit(both: Path, tmp_path: Path) -> None:

@@ -196,19 +196,35 @@ def sources_of(
     delimiter: str | None = None,
     header: bool | None = None,
     encoding: str | None = None,
+    account: Account | None = None,
 ) -> Iterator[str]:
     """The sources of a file that needs no targets, one for each line or row, empty ones too.
 
     It is a table where `is_table` says so or a column is named, and a text a line otherwise.
-    Raises as `open_pairs`.
+
+    Args:
+        account: notes the rows without a source, which are empty.
+
+    Raises as `open_pairs`, and InputError for a row whose source or feature is no text.
     """
     if source is None and not features and not is_table(data):
-        yield from lines_of(Path(data))
+        empty = True
+        for line in lines_of(Path(data)):
+            empty = False
+            yield line
+        if empty:
+            raise EmptyError(f"{data}: no line: it is empty", remedy="Name another file.")
         return
     columns = _columns(data, source, None, features, delimiter, header, encoding, answered=False)
     names = [f"feature {number}" for number in range(1, len(features) + 1)]
     for row in columns.rows():
+        for name, value in row.values.items():
+            wrong = text_of(value, name)[1]
+            if wrong and not isinstance(value, str | None):
+                raise InputError(f"{row.place}: {wrong}", remedy="Mend the row, or name another column.")
         text = text_of(row.values["source"], "source")[0]
+        if row.values["source"] is None and account is not None:
+            account.note("the source is missing: its line is empty", row.place)
         yield with_features(text, [row.values[name] for name in names]) if text.strip() else ""
 
 

@@ -11,11 +11,11 @@ import numpy as np
 import torch
 
 from corpuskit.errors import EmptyError, SettingError, counted
-from corpuskit.train.data.pairs import Pair, pair_batch
+from corpuskit.train.data.pairs import Pair, pair_batch, room_for
 from corpuskit.train.data.tables.pairs import PairRow, Pairs, is_table, open_pairs
 from corpuskit.train.data.tables.row import Account
 from corpuskit.train.evaluate.compare import Figure, Outcome, figures_of
-from corpuskit.train.evaluate.learnt import Known, keeps_examples
+from corpuskit.train.evaluate.learnt import Known, keeps_examples, met
 from corpuskit.train.evaluate.written import scores
 from corpuskit.train.generate.generate import LanguageModel
 from corpuskit.train.generate.lines import LINE_RULE, Line, Manner, Writer, one_line
@@ -122,18 +122,14 @@ def score_pairs(model: LanguageModel, folder: Path, each: PairFile) -> Outcome:
     Raises SettingError for an encoder.
     """
     written = _Written(model, each)
-    read = [[writer_ids] for writer_ids in written.sources]
+    read = [[ids] for ids in written.sources]
     keeps = keeps_examples(folder) and bool(written.writer.tuned)
     known = Known(model, folder, read, column="source") if keeps else None
     figures = written.figures(range(len(read)))
     rest = None if known is None or not known.learnt.any() else np.flatnonzero(~known.learnt).tolist()
     learnt = None if known is None else int(known.learnt.sum())
     figures |= {"learnt": learnt, "rest": written.figures(rest) if rest else None}
-    told = [*written.told]
-    if learnt:
-        pairs = counted(len(read), "pair")
-        told.append(f"WARNING: of {pairs} the model has learnt the sources of {learnt:,}")
-    figures["told"] = told
+    figures["told"] = [*written.told, *(met(folder, known, "pair") if written.writer.tuned else ())]
     return Outcome(figures, written.compared, written.rows)
 
 
@@ -142,7 +138,7 @@ class _Written:
 
     Attributes:
         writer: it.
-        sources: the ids that were read of each.
+        sources: the ids of each as it would be learnt, beside its target.
         told: what is to be said of all.
         rows: what is told of each, as JSON values.
         compared: the figures by which models are compared.
@@ -152,7 +148,7 @@ class _Written:
         self.writer, account, asked = Writer(model), Account(), each.asked
         self.writer.check(asked.manner)
         rows = list(each.pairs.rows(account))
-        self.sources = [self.writer.read(row.source)[0] for row in rows]
+        self.sources = [self._learnt(row) for row in rows]
         self._lines = self.writer.write([row.source for row in rows], asked.manner, asked.batch_rows)
         # As they would stand in a file of predictions.
         self._said = [one_line(line.text) for line in self._lines]
@@ -186,8 +182,14 @@ class _Written:
             "without_loss": len(nats) - len(costs),
             "empty": sum(not text.strip() for text in said),
             "cut_by_limit": sum(line.finish == "length" for line in lines),
+            "cut_by_context": sum(line.finish == "context" for line in lines),
             "sources_cut": sum(line.cut > 0 for line in lines),
         }
+
+    def _learnt(self, row: PairRow) -> list[int]:
+        source, target = (self.writer.model.tokenizer.encode(side) for side in (row.source, row.target))
+        kept, _ = room_for(len(source), len(target), self.writer.context, both=self.writer.both)
+        return source[:kept]
 
     def _odd(self, rows: Sequence[PairRow]) -> Iterator[str]:
         if not self.writer.tuned:
@@ -198,6 +200,9 @@ class _Written:
         cut = sum(line.finish == "length" for line in self._lines)
         if cut:
             yield f"{counted(cut, 'text')} of {len(rows):,} cut by the limit"
+        full = sum(line.finish == "context" for line in self._lines)
+        if full:
+            yield f"{counted(full, 'text')} of {len(rows):,} cut: the context has no room for more"
         unread = sum(line.cut > 0 for line in self._lines)
         if unread:
             yield f"{counted(unread, 'source')} longer than the context: not all of it was read"
