@@ -279,7 +279,9 @@ class _Reader:
         words = self._words(step, key, given)
         written = str(given) if words is None else words.path
         if words is not None and written.startswith(HUB):
-            return Read(key, written, None, None, words)
+            written = written.removeprefix(HUB)
+            if HUB_NAME.fullmatch(written):
+                return Read(key, f"{HUB}{written}", None, None, words)
         head, _, rest = written.partition("/")
         if head in made:
             if words is not None and not rest:

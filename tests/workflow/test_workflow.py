@@ -125,6 +125,21 @@ def test_a_step_whose_work_was_changed_is_done_again(own: Path) -> None:
     assert do(own / "flow.yaml", own / "out").done == {}
 
 
+def test_other_words_of_a_data_set_are_other_vectors(own: Path) -> None:
+    """The same files, another split of them: the step is done again, and nothing else is."""
+    (own / "reviews").mkdir()
+    (own / "reviews" / "train.jsonl").write_text('{"said": "one"}\n{"said": "two"}\n')
+    (own / "reviews" / "test.jsonl").write_text('{"said": "three"}\n')
+
+    def rows(split: str) -> list[int]:
+        data = {"path": "reviews", "split": split, "text": "said"}
+        steps = [*small_steps(), {"embed": "vectors", "model": "base", "data": data}]
+        (own / "flow.yaml").write_text(yaml.safe_dump({"steps": steps}, sort_keys=False))
+        return [facts["rows"] for facts in do(own / "flow.yaml", own / "out").done.values()]
+
+    assert [rows("train"), rows("train"), rows("test")] == [[2], [], [1]]
+
+
 class Killed(BaseException):
     """What a kill is to a process: nobody catches it."""
 

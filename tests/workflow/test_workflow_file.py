@@ -61,6 +61,7 @@ def test_data_by_the_words_of_a_data_set(
     for data in (form({"path": "owner/reviews", "name": "en"}), "hf:owner/reviews:en"):
         assert tuned(data).all("data") == []
         assert given(tuned(data)) == Words("hf:owner/reviews", "en")
+    assert given(tuned(f"hf:./{folder.name}")) == Words(str(folder))  # No name: a path, as anywhere.
 
 
 @pytest.mark.parametrize("form", FORMS, ids=["mapping", "text"])

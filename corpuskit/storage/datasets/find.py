@@ -49,7 +49,7 @@ class Named:
         path: a folder, one file, or a name on the Hub.
         name: the configuration; the only one, or the default one, if it is empty.
         revision: commit, branch or tag on the Hub.
-        on_hub: the Hub's is meant, whatever stands in the working folder.
+        on_hub: a path that may be a name on the Hub is one, whatever stands in the working folder.
     """
 
     owner: str
@@ -61,7 +61,8 @@ class Named:
     @property
     def is_local(self) -> bool:
         """Whether it lies on this machine: all that is no name of the Hub, or that is there."""
-        return not self.on_hub and self._is_here
+        is_name = HUB_NAME.fullmatch(self.path)
+        return not is_name or (not self.on_hub and os.path.lexists(self.path))
 
     def require_no_namesake(self) -> None:
         """Raise InputError where the Hub's is meant, and the library would take what lies here for it."""
@@ -71,10 +72,6 @@ class Named:
             )
             remedy = f"Call from another folder; or write ./{self.path} where that one is meant."
             raise InputError(message, remedy=remedy)
-
-    @property
-    def _is_here(self) -> bool:
-        return os.path.lexists(self.path) or not HUB_NAME.fullmatch(self.path)
 
 
 @dataclass(frozen=True)
