@@ -60,6 +60,15 @@ def kept_of(document: Mapping[str, Any], *, classes: bool = False) -> dict[str, 
     return kept | ({"chat": True} if document.get("chat") is True and not classes else {})
 
 
+def overlaid(kept: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """What is kept of a base under what a task says of its model; who was taught to talk still can.
+
+    >>> overlaid({"objective": "spans", "chat": True}, {"objective": "causal", "chat": False})
+    {'objective': 'causal', 'chat': True}
+    """
+    return {**kept, **own, **({"chat": True} if kept.get("chat") is True else {})}
+
+
 class Job(Protocol, Generic[Settings]):
     """What one kind of run asks for; `corpuskit.train.run.run` does it.
 

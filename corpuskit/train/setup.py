@@ -20,7 +20,7 @@ from corpuskit.shards.permutation import derive_key
 from corpuskit.train.device import compile_blocks, compile_parts, compiling_pays, on_device, takes_ends
 from corpuskit.train.evaluate.loss import Evaluator
 from corpuskit.train.generate.generate import model_document
-from corpuskit.train.job import Job, Settings, Setup
+from corpuskit.train.job import Job, Settings, Setup, overlaid
 from corpuskit.train.loop import fits_on_the_way, steps_in, train_step
 from corpuskit.train.model.cost import flops_per_token
 from corpuskit.train.model.lora import CLASSIFIER, initial_adapters
@@ -203,7 +203,7 @@ def make_trainer(out: Path, setup: Setup, job: Job[Settings], grid: Grid, began:
         ),
         started=began,
         notes=setup.notes,
-        document=document | dict(setup.kept) | task.document(),
+        document=document | overlaid(setup.kept, task.document()),
         facts=dict(setup.facts),
         identity={
             "command": job.command,

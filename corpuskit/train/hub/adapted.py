@@ -22,7 +22,7 @@ from corpuskit.train.generate.generate import WEIGHTS, LanguageModel, model_docu
 from corpuskit.train.hub.adapters import PEFT, read_adapter, write_peft
 from corpuskit.train.hub.card_facts import base_facts
 from corpuskit.train.hub.export import save_tensors
-from corpuskit.train.job import kept_of
+from corpuskit.train.job import kept_of, overlaid
 from corpuskit.train.model.lora import (
     CLASSIFIER,
     SavedAdapter,
@@ -76,7 +76,7 @@ def import_adapter(adapter: Path | str, base: Path | str, out: Path | str) -> Ad
     load_adapter(model, saved, fingerprint)
     merged = merged_weights({**weights, **adapter_state(model)}, shape, saved.settings)
     document = model_document(shape, begun.end_of_text, begun.tokenizer.sha256)
-    document |= {**kept_of(begun.document, classes=bool(shape.classes)), **saved.document}
+    document |= overlaid(kept_of(begun.document, classes=bool(shape.classes)), saved.document)
     named = base_facts(local_path(base))
     kind = f"model {named['name']} with an adapter of rank {saved.settings.rank}"
     document["imported"] = {"architecture": kind, "remarks": [], "base": named}

@@ -289,6 +289,9 @@ def test_a_failure_outside_of_the_model_says_its_kind_alone(
         patch.setattr("corpuskit.train.serve.app.read_asked", _failing)
         answer = served.ask("hi")
     assert (answer.status, answer.error["message"]) == (500, "the server failed: IndexError")
+    deadline = time.monotonic() + 10
+    while not served.log and time.monotonic() < deadline:  # The line is written behind the answer.
+        time.sleep(0.01)
     assert served.log[-1].endswith("failed: IndexError")
     assert SECRET not in "".join(served.log) + "".join(capfd.readouterr())
     assert served.both("hi")[0] == "ok"
