@@ -18,12 +18,15 @@ import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from benchmarks.gutenberg_body import archived
 from corpuskit.build.build import build_corpus
+from corpuskit.storage.files import read_sealed
 from corpuskit.train import TrainSettings, train_model
+from corpuskit.train.generate.generate import recorded_files
 from corpuskit.train.watch.events import Event
 
 ARTICLES = "scale/enwiki_extracted_96k.tar.zst"
@@ -74,49 +77,51 @@ def build(corpora: Path, out: Path) -> Path:
     return out / "run"
 
 
-def train(run: Path, out: Path, objective: str, length: Mapping[str, float]) -> None:
-    """A model, trained once, however often it is stopped.
-
-    Args:
-        length: "minutes" or "steps", as the settings of a training know them.
-    """
-    settings = TrainSettings.checked(
-        {
-            **SHAPE,
-            "size": "small",
-            "objective": objective,
-            **length,
-            "eval_every": 500,
-            "compile": "off",
-        }
-    )
+def train(run: Path, out: Path, settings: Mapping[str, Any]) -> None:
+    """A model, trained once, however often it is stopped; `settings` beside those of all."""
+    path = out / "model.json"
+    if path.exists() and recorded_files(read_sealed(path)):  # Of a run that has ended.
+        return
+    own = {**settings, "size": "small", "compile": "off", "eval_every": 500}
 
     def listen(event: Event) -> None:
         if event["event"] == "validation":
             print(f"{out.name}: step {event['step']}, loss {event['loss']:.4f}", file=sys.stderr, flush=True)
 
-    if not (out / "model.json").exists():
-        train_model(run, out, settings, resume=(out / "checkpoints").exists(), listen=listen)
+    resume = any(out.glob("checkpoints/step-*"))
+    train_model(run, out, TrainSettings.checked(own), resume=resume, overwrite=not resume, listen=listen)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Make what is not there."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.bases", description="Models to begin with.")
+def add_places(parser: argparse.ArgumentParser) -> None:
+    """The options of what is read and written."""
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
-    parser.add_argument("--minutes", type=float, default=25, help="of each model; default: %(default)s")
-    parser.add_argument("--steps", type=int, help="of each model, instead of minutes: for a machine in use")
-    parser.add_argument("--only", choices=OBJECTIVES, help="one kind of model")
     parser.add_argument("--corpora", type=Path, default=os.environ.get("CORPUSKIT_CORPORA"), metavar="DIR")
+
+
+def places(parser: argparse.ArgumentParser, arguments: Sequence[str] | None) -> argparse.Namespace:
+    """The options of a call, with a folder of corpora that is there, and one to write into."""
     options = parser.parse_args(arguments)
     if options.corpora is None or not Path(options.corpora).is_dir():
         parser.error(
             f"the folder of real corpora is {options.corpora}: set CORPUSKIT_CORPORA or give --corpora DIR"
         )
     options.out.mkdir(parents=True, exist_ok=True)
-    run = build(Path(options.corpora).resolve(), options.out.resolve())
+    options.corpora, options.out = Path(options.corpora).resolve(), options.out.resolve()
+    return options
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Make what is not there."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.bases", description="Models to begin with.")
+    add_places(parser)
+    parser.add_argument("--minutes", type=float, default=25, help="of each model; default: %(default)s")
+    parser.add_argument("--steps", type=int, help="of each model, instead of minutes: for a machine in use")
+    parser.add_argument("--only", choices=OBJECTIVES, help="one kind of model")
+    options = places(parser, arguments)
+    run = build(options.corpora, options.out)
     length = {"steps": options.steps} if options.steps else {"minutes": options.minutes}
     for name in [options.only] if options.only else OBJECTIVES:
-        train(run, options.out / name, OBJECTIVES[name], length)
+        train(run, options.out / name, {**SHAPE, "objective": OBJECTIVES[name], **length})
     return 0
 
 

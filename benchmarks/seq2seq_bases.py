@@ -15,7 +15,6 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -27,8 +26,6 @@ from benchmarks import bases
 from benchmarks.seq2seq_data import TRANSLATE
 from corpuskit.build.build import build_corpus
 from corpuskit.tokenizer.tokenizer import LEAST_VOCABULARY
-from corpuskit.train import TrainSettings, train_model
-from corpuskit.train.watch.events import Event
 
 LANGUAGES = ("en", "de", "fr")
 VOCABULARY = {"letters": LEAST_VOCABULARY, "captions": 8192}
@@ -77,38 +74,18 @@ def build(name: str, corpora: Path, out: Path) -> Path:
     return folder / "run"
 
 
-def train(run: Path, out: Path, settings: Mapping[str, Any], minutes: float) -> None:
-    """A model, trained once, however often it is stopped."""
-    if (out / "model.json").exists():
-        return
-    own = {**settings, "size": "small", "minutes": minutes, "compile": "off", "eval_every": 500}
-
-    def listen(event: Event) -> None:
-        if event["event"] == "validation":
-            print(f"{out.name}: step {event['step']}, loss {event['loss']:.4f}", file=sys.stderr, flush=True)
-
-    train_model(run, out, TrainSettings.checked(own), listen=listen)
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Make what is not there."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.seq2seq_bases", description=__doc__)
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR")
+    bases.add_places(parser)
     parser.add_argument("--minutes", type=float, default=20, help="of each model; default: %(default)s")
     parser.add_argument("--only", choices=SHAPES, help="this corpus alone")
-    parser.add_argument("--corpora", type=Path, default=os.environ.get("CORPUSKIT_CORPORA"), metavar="DIR")
-    options = parser.parse_args(arguments)
-    if options.corpora is None or not Path(options.corpora).is_dir():
-        parser.error(
-            f"the folder of real corpora is {options.corpora}: set CORPUSKIT_CORPORA or give --corpora DIR"
-        )
-    options.out.mkdir(parents=True, exist_ok=True)
+    options = bases.places(parser, arguments)
     for name in [options.only] if options.only else SHAPES:
-        run = build(name, Path(options.corpora).resolve(), options.out.resolve())
+        run = build(name, options.corpora, options.out)
         for kind, settings in KINDS.items():
-            model = options.out / f"{name}-{kind}"
-            shape = {**SHAPES[name], "layers": LAYERS[kind][name]}
-            train(run, model, {**shape, **settings}, options.minutes)
+            shape = {**SHAPES[name], "layers": LAYERS[kind][name], "minutes": options.minutes}
+            bases.train(run, options.out / f"{name}-{kind}", {**shape, **settings})
     return 0
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from corpuskit.shards.reader import Shards, SplitTokens
 from corpuskit.tokenizer.tokenizer import Tokenizer
-from corpuskit.train.evaluate.likelihood import Line, score_lines
+from corpuskit.train.evaluate.likelihood import log_likelihoods
 from corpuskit.train.generate.fill import fill_masks, fill_spans
 from corpuskit.train.generate.generate import LanguageModel
 from corpuskit.train.generate.sampling import Sampling
@@ -92,19 +92,14 @@ def held_out_texts(split: SplitTokens, tokenizer: Tokenizer, lengths: Sequence[i
 
 
 def bits_per_byte(model: LanguageModel, texts: Sequence[tuple[str, str]]) -> float | None:
-    """What texts cost a decoder, each behind a beginning that is not scored, as far as the context goes.
+    """What texts cost a decoder, each behind a beginning that is not scored.
 
     Args:
         texts: beginning and text; before both stands the token that begins a document.
     """
-    lines, size, context = [], 0, model.model.settings.context
-    for begin, text in texts:
-        before = [model.end_of_text, *model.tokenizer.encode(begin)]
-        ids = model.tokenizer.encode(text)[: context + 1 - len(before)]
-        if ids and len(before) <= context:
-            lines.append(Line([*before, *ids], len(before)))
-            size += len(model.tokenizer.decode(ids).encode())
-    nats = -sum(float(scored.logs.sum()) for _, scored in score_lines(model.model, lines)) if lines else 0.0
+    pairs = [pair for pair in texts if pair[1]]
+    nats = -sum(each.nats for each in log_likelihoods(model, pairs, begin=True).found) if pairs else 0.0
+    size = sum(len(text.encode()) for _, text in pairs)
     return round(nats / math.log(2) / size, 4) if size and math.isfinite(nats) else None
 
 

@@ -28,6 +28,7 @@ from corpuskit.tokenizer.tokenizer import Tokenizer
 from corpuskit.train.device import choose_device
 from corpuskit.train.generate.embed import Embedder, LongTexts, VectorSettings, stored
 from corpuskit.train.generate.sampling import Completion, Prompt, Sampling, draw
+from corpuskit.train.generate.search import padded
 from corpuskit.train.generate.turns import Speech
 from corpuskit.train.model.transformer import ModelSettings, Pooling, Transformer
 from corpuskit.train.settings.resolve import said_objective, usual_objective
@@ -355,7 +356,7 @@ class Reader:
         self._memory: dict[str, Tensor] = {}
         sources = [each.prompt.source for each in completions if each.prompt.source is not None]
         if sources:
-            ids, real = self._padded(sources)
+            ids, real = padded(sources, model.embedding.weight.device)
             with torch.inference_mode():
                 memory = model.encode(ids, real.long())
             self._memory = {"memory": memory, "memory_mask": real[:, None]}
@@ -388,7 +389,7 @@ class Reader:
         """Logits (rows, V) behind `parts`, which follow what has been read of these rows."""
         whole = len(rows) == len(self._cache.lengths)
         cache = self._cache if whole else self._cache.select(rows)
-        ids, _ = self._padded(parts)
+        ids, _ = padded(parts, self._model.embedding.weight.device)
         before = cache.lengths
         memory = {name: tensor if whole else tensor[rows] for name, tensor in self._memory.items()}
         states = self._model.states(
@@ -400,14 +401,6 @@ class Reader:
             self._cache.put_rows(rows, cache)
         last = torch.tensor([len(part) - 1 for part in parts], device=states.device)
         return self._model.logits(states[torch.arange(len(parts), device=states.device), last])
-
-    def _padded(self, parts: Sequence[Sequence[int]]) -> tuple[Tensor, Tensor]:
-        """Ids (B, T), padded on the right with 0, and which of them are real."""
-        device = self._model.embedding.weight.device
-        lengths = torch.tensor([len(part) for part in parts], device=device)
-        longest = max(len(part) for part in parts)
-        ids = torch.tensor([[*part, *[0] * (longest - len(part))] for part in parts], device=device)
-        return ids, torch.arange(longest, device=device) < lengths[:, None]
 
 
 class Stream:

@@ -55,14 +55,14 @@ class Growing:
         self._memory: Tensor | None = None
         self._mask: Tensor | None = None
         if sources is not None:
-            ids, real = _padded(sources, device)
+            ids, real = padded(sources, device)
             self._memory, self._mask = model.encode(ids, real.long()), real[:, None]
         self._prompts = prompts
 
     def first(self) -> Tensor:
         """Log-probabilities of the first token of each, (rows, V) float32."""
         device = self._model.embedding.weight.device
-        ids, _ = _padded(self._prompts, device)
+        ids, _ = padded(self._prompts, device)
         states = self._states(ids)
         # The padding has been read too: it is forgotten.
         lengths = [len(prompt) for prompt in self._prompts]
@@ -147,7 +147,7 @@ def write(
     return [Written(*each) for each in zip(ids, sums, ended, strict=True)]
 
 
-def _padded(rows: Sequence[Sequence[int]], device: torch.device) -> tuple[Tensor, Tensor]:
+def padded(rows: Sequence[Sequence[int]], device: torch.device) -> tuple[Tensor, Tensor]:
     """Ids (B, T), filled up with 0 on the right, and which of them are real."""
     longest = max(len(row) for row in rows)
     ids = torch.tensor([[*row, *[0] * (longest - len(row))] for row in rows], device=device)

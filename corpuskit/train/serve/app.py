@@ -36,8 +36,8 @@ from corpuskit.train.generate.lines import SEQ2SEQ
 from corpuskit.train.generate.sampling import Prompt
 from corpuskit.train.generate.turns import Speech
 from corpuskit.train.serve.answers import Answer, error_object
-from corpuskit.train.serve.asked import Asked, RefusedError, read_asked, shown
-from corpuskit.train.serve.desk import FAILED, STOPPING, Desk, Piece, Text, facts
+from corpuskit.train.serve.asked import Asked, RefusedError, check_model, read_asked
+from corpuskit.train.serve.desk import FAILED, STOPPING, Desk, Piece, Text
 from corpuskit.train.serve.guard import LOOPBACK, check_caller
 
 MOST_BYTES = 2**20
@@ -126,9 +126,8 @@ class _Door:
                 await _said(refused)(scope, receive, tell)
                 return
             await self._app(scope, receive, tell)
-        except (
-            Exception
-        ) as error:  # It has been answered; its words, which may hold a request's, go no further.
+        except Exception as error:
+            # It has been answered. Its words, which may hold a request's, go no further.
             failed = f"failed: {type(error).__name__}"
         finally:
             path = scope["path"] if scope["path"] in PATHS else "(another path)"
@@ -191,8 +190,16 @@ async def _health(request: Request) -> Response:
 
 
 def _described(house: House) -> dict[str, Any]:
-    named = {"id": house.names[0], "object": "model", "created": 0, "owned_by": "corpuskit"}
-    return named | facts(house.model)
+    settings = house.model.model.settings
+    return {
+        "id": house.names[0],
+        "object": "model",
+        "created": 0,
+        "owned_by": "corpuskit",
+        "kind": settings.kind,
+        "context": settings.context,
+        "tuned_for_chat": house.model.document.get("chat") is True,
+    }
 
 
 async def _models(request: Request) -> Response:
@@ -201,13 +208,7 @@ async def _models(request: Request) -> Response:
 
 async def _model(request: Request) -> Response:
     house, name = _house(request), request.path_params["name"]
-    if name not in house.names:
-        raise RefusedError(
-            f"no model {shown(name)} is served here: ask for {house.names[0]!r}",
-            "model",
-            404,
-            "model_not_found",
-        )
+    check_model(name, house.names)
     return JSONResponse(_described(house))
 
 

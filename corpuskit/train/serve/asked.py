@@ -128,7 +128,7 @@ def read_asked(body: bytes, chat: bool, names: Sequence[str]) -> Asked:
     Raises RefusedError, naming the field and what is allowed.
     """
     fields = _Fields(_object(body), chat)
-    _check_model(fields.given("model"), names)
+    check_model(fields.given("model"), names)
     fields.check_names()
     choices = fields.whole("n", 1, MOST_CHOICES) or 1
     prompts = () if chat else _prompts(fields.given("prompt"))
@@ -227,7 +227,8 @@ class _Fields:
         return bool(value)
 
 
-def _check_model(name: Any, names: Sequence[str]) -> None:
+def check_model(name: Any, names: Sequence[str]) -> None:
+    """Raise RefusedError unless a model is one of these names."""
     if name is None:
         raise RefusedError(f"model is missing: give {names[0]!r}", "model")
     if name not in names:

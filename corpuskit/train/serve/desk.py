@@ -12,7 +12,7 @@ import queue
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -127,9 +127,9 @@ class Desk:
         return self._count
 
     def add(self, texts: list[Text]) -> bool:
-        """Take texts; False, and none is taken, where too many wait."""
+        """Take texts; False, and none is taken, where too many wait or it has been told to stop."""
         with self._lock:
-            if self._count + len(texts) > self._at_once + MOST_WAITING:
+            if self._closing.is_set() or self._count + len(texts) > self._at_once + MOST_WAITING:
                 return False
             self._count += len(texts)
         for text in texts:
@@ -197,13 +197,3 @@ def _told(logits: Tensor, token: int, likeliest: int) -> Token:
     # Of equals the lower id comes first.
     best = torch.sort(logs, descending=True, stable=True).indices[:likeliest].tolist()
     return Token(token, float(logs[token]), tuple((each, float(logs[each])) for each in best))
-
-
-def facts(model: LanguageModel) -> dict[str, Any]:
-    """What is told of a model beside its name."""
-    settings = model.model.settings
-    return {
-        "kind": settings.kind,
-        "context": settings.context,
-        "tuned_for_chat": model.document.get("chat") is True,
-    }
