@@ -26,7 +26,7 @@ from benchmarks.gutenberg_body import archived
 from corpuskit.build.build import build_corpus
 from corpuskit.storage.files import read_sealed
 from corpuskit.train import TrainSettings, train_model
-from corpuskit.train.generate.generate import recorded_files
+from corpuskit.train.result import RESUMABLE
 from corpuskit.train.watch.events import Event
 
 ARTICLES = "scale/enwiki_extracted_96k.tar.zst"
@@ -79,8 +79,7 @@ def build(corpora: Path, out: Path) -> Path:
 
 def train(run: Path, out: Path, settings: Mapping[str, Any]) -> None:
     """A model, trained once, however often it is stopped; `settings` beside those of all."""
-    path = out / "model.json"
-    if path.exists() and recorded_files(read_sealed(path)):  # Of a run that has ended.
+    if _is_done(out / "model.json"):
         return
     own = {**settings, "size": "small", "compile": "off", "eval_every": 500}
 
@@ -90,6 +89,12 @@ def train(run: Path, out: Path, settings: Mapping[str, Any]) -> None:
 
     resume = any(out.glob("checkpoints/step-*"))
     train_model(run, out, TrainSettings.checked(own), resume=resume, overwrite=not resume, listen=listen)
+
+
+def _is_done(document: Path) -> bool:
+    """Whether a training has ended: one that was killed says nothing, one that was stopped why."""
+    training = (read_sealed(document).get("training") or {}) if document.exists() else {}
+    return training.get("reason") not in (None, *RESUMABLE)
 
 
 def add_places(parser: argparse.ArgumentParser) -> None:
