@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from corpuskit.build.decide.earlier import open_earlier
 from corpuskit.build.empty import great_losses, nothing_left, refuse_empty
 from corpuskit.build.parts import list_parts
 from corpuskit.build.pipeline import Pipeline, PipelineStep
@@ -99,6 +100,7 @@ def build_corpus(
     run.require_ours()
     # Before anything is written: what cannot be read leaves no run behind.
     digests = Digests(run.local(run.path("logs", "digests.json")))
+    earlier = open_earlier(pipeline.against)
     parts = list_parts(pipeline.sources, digests)
     with run.locked():
         digests.save()
@@ -117,7 +119,7 @@ def build_corpus(
         driver.warn(unwatched(pipeline.sourceless()))
         driver.warn(changed_inputs(run, pipeline.segments()[0].folder, parts))
         with engine or LocalEngine(workers) as running:
-            records = driver.drive(steps(pipeline, run, parts), running)
+            records = driver.drive(steps(pipeline, run, parts, earlier), running)
         ledger = _ledger(pipeline, records)
         driver.warn(warnings_of(records.shards.facts) if records.shards is not None else [])
         if records.documents:

@@ -23,9 +23,12 @@ class Barrier(Settings, ABC):
 
     Attributes:
         scan_schema: columns of the scan; one row per document.
+        sees_earlier: whether it compares with the documents of an earlier build, which it then meets as
+            documents from ``scans.first_earlier`` on: they come before all others, and it drops none of them.
     """
 
     scan_schema: ClassVar[pa.Schema]
+    sees_earlier: ClassVar[bool] = False
 
     @abstractmethod
     def scan(self, batch: pa.RecordBatch) -> pa.RecordBatch:
