@@ -16,7 +16,7 @@ from corpuskit.build.parts import list_parts
 from corpuskit.build.pipeline import Pipeline, PipelineStep
 from corpuskit.build.recipe.recipe import Recipe, load
 from corpuskit.build.steps import RUNNER, Records, Step, stage_order, steps
-from corpuskit.build.told import changed_inputs, unwatched, warnings_of
+from corpuskit.build.told import changed_inputs, no_tokens, unwatched, warnings_of
 from corpuskit.documents.ledger import Ledger
 from corpuskit.errors import EmptyError, SettingError
 from corpuskit.run.folder import Run
@@ -116,6 +116,7 @@ def build_corpus(
         sources = [label for label, _ in pipeline.sources]
         driver = _Driver(run, listen, sources)
         driver.warn(foreseen)
+        driver.warn(no_tokens(pipeline))
         driver.warn(unwatched(pipeline.sourceless()))
         driver.warn(changed_inputs(run, pipeline.segments()[0].folder, parts))
         with engine or LocalEngine(workers) as running:

@@ -10,7 +10,7 @@ from corpuskit.build.decide.earlier import open_earlier
 from corpuskit.build.parts import list_parts
 from corpuskit.build.pipeline import Pipeline
 from corpuskit.build.steps import Step, steps, titles
-from corpuskit.build.told import foreseen, warnings_of
+from corpuskit.build.told import foreseen, no_tokens, warnings_of
 from corpuskit.errors import RunLockedError, StorageError, counted
 from corpuskit.run.folder import Run
 from corpuskit.storage.digests import Digests
@@ -37,6 +37,7 @@ def dry_run(pipeline: Pipeline, folder: Path) -> dict[str, Any]:
         with suppress(RunLockedError, StorageError), run.locked():
             digests.save()
     reached: list[dict[str, Any]] = []
+    warnings += no_tokens(pipeline)
     warnings += foreseen(pipeline.split, sum(part.part.bytes for part in parts))
     going = steps(pipeline, run, parts, earlier)
     step: Step | None = next(going)
