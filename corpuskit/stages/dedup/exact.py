@@ -57,9 +57,10 @@ class UniqueId(Barrier):
         example: list[int] = []
         met: list[tuple[int, int]] = []
         for group, before in _apart(equal_groups(scans, "id"), scans.first_earlier):
-            # Of two earlier builds each may have another text under the id.
-            known = {texts[o].tobytes() for o in before}
-            met += [(o, int(before[0])) for o in group if len(before) and texts[o].tobytes() not in known]
+            if len(before):
+                # Of two earlier builds each may have another text under the id.
+                known = {texts[o].tobytes() for o in before}
+                met += [(int(o), int(before[0])) for o in group if texts[o].tobytes() not in known]
             if len(group) < 2:
                 continue
             # By preference, among equal ones by text, so that the order of rows chooses no text: the last key
@@ -160,12 +161,18 @@ class ExactDuplicates(Barrier):
         for first, rows in scans.rows("form"):
             form[first : first + rows.num_rows] = rows.column("form").to_numpy()
         first = scans.first_earlier
-        groups = [group for group in equal_groups(scans, "text") if group[0] < first]
-        ids = scans.ids(o for group in groups for o in group.tolist())
+        groups: list[list[int]] = []
+        for own, before in _apart(equal_groups(scans, "text"), first):
+            if len(before):
+                for ordinal in own.tolist():
+                    scans.drop(ordinal, "duplicate", int(before[0]))
+            else:
+                groups.append(own.tolist())
+        ids = scans.ids(ordinal for group in groups for ordinal in group)
         for group in groups:
-            best = min(group.tolist(), key=lambda o: (o < first, int(form[o]), ids[o]))
-            for ordinal in group.tolist():
-                if ordinal != best and ordinal < first:
+            best = min(group, key=lambda ordinal: (int(form[ordinal]), ids[ordinal]))
+            for ordinal in group:
+                if ordinal != best:
                     scans.drop(ordinal, "duplicate", best)
 
 
