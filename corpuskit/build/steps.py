@@ -38,7 +38,7 @@ from corpuskit.run.task import BuildTask
 from corpuskit.stages.barrier import Barrier
 from corpuskit.stages.stage import Stage
 
-CODE = 2
+CODE = 3
 """Version of what the runner itself does to bytes: raised when equal settings would give others."""
 
 RUNNER: Mapping[str, Any] = {
