@@ -115,9 +115,7 @@ def build_corpus(
         run.write_bytes(run.path("logs", "recipe.yaml"), pipeline.resolved(public=False).encode())
         sources = [label for label, _ in pipeline.sources]
         driver = _Driver(run, listen, sources)
-        driver.warn(foreseen)
-        driver.warn(no_tokens(pipeline))
-        driver.warn(unwatched(pipeline.sourceless()))
+        driver.warn([*foreseen, *no_tokens(pipeline), *unwatched(pipeline.sourceless())])
         driver.warn(changed_inputs(run, pipeline.segments()[0].folder, parts))
         with engine or LocalEngine(workers) as running:
             records = driver.drive(steps(pipeline, run, parts, earlier), running)
