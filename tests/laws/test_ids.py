@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -10,6 +11,8 @@ from typing import Any, ClassVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from corpuskit import Datasets, ExactDuplicates, Files, Pipeline, Run, TrainTokenizer, WriteShards
 from corpuskit.build.build import build_corpus
@@ -101,6 +104,26 @@ def test_the_greatest_preference_wins_and_of_equals_one_by_its_text(tmp_path: Pa
         ("seven", "older_revision", "revisions:1"),
     ]
     assert result.warnings == ()
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("12"), st.integers(0, 2), st.sampled_from(["x", "y", "z"])), min_size=2
+    ),
+    st.randoms(),
+)
+def test_the_order_of_rows_chooses_no_revision(given_rows: list[tuple[str, int, str]], random: Any) -> None:
+    turned = list(given_rows)
+    random.shuffle(turned)
+    kept = []
+    for order in (given_rows, turned):
+        with tempfile.TemporaryDirectory() as folder:
+            documents = tuple((number, "", rank, text) for number, rank, text in order)
+            build_corpus([Revisions(documents=documents)], Path(folder, "run"))
+            kept.append(sorted((d["id"], d["text"]) for d in rows(Path(folder, "run"), "documents")))
+    assert kept[0] == kept[1]
+    assert len(kept[0]) == len({number for number, _, _ in given_rows})
 
 
 def test_another_title_under_one_id_is_warned_about(tmp_path: Path, jsonl: Callable[..., None]) -> None:
