@@ -19,6 +19,7 @@ COMMANDS = {
     "build": ("corpus.build", "Build documents, tokenizer and shards from a recipe."),
     "inspect": ("corpus.inspect", "Show what a run or a model holds."),
     "verify": ("corpus.verify", "Check a run: checksums, ledger, shards and their index; or a model."),
+    "diff": ("corpus.diff", "Compare two runs: documents added, removed and changed, and why."),
     "trace": ("corpus.trace", "Lead a token back to its document, source and licence."),
     "tokenizer": ("corpus.tokenizer", "Train a tokenizer, or look at one."),
     "wikipedia": ("wikipedia.wikipedia", "Look into a dump of Wikipedia or another wiki."),
