@@ -146,3 +146,6 @@ def expand_wikitext(
     Raises:
         ValueError: offsets do not ascend within their bytes, or there are not as many titles as pages.
     """
+
+def fold_words(texts: Strings) -> tuple[NDArray[np.int64], NDArray[np.int64], Strings]:
+    """Words of texts; see `corpuskit.documents.words.fold_words`."""
