@@ -4,10 +4,10 @@ All figures are integers, so that a rule compares exactly: where a rule speaks o
 denominator stand here as two figures. This is the definition, written to be read; where something faster
 stands in for it, its figures are equal.
 
-**Words.** With ``splitter="unicode"`` the tokens are the words of `corpuskit.documents.words`, compared in
-their folded form, measured as they are written. With ``"white_space"`` they are the pieces between white
-space (``str.split``), compared as they are written; those of marks alone (`characters.MARKS_ONLY`) are no
-words.
+**Words.** With ``splitter="unicode"`` the tokens are the words of `corpuskit.documents.words` (`word_spans`),
+compared in the form of `fold_words`, measured as they are written. With ``"white_space"`` they are the pieces
+between white space (``str.split``), compared as they are written; those of marks alone
+(`characters.MARKS_ONLY`) are no words.
 
 **Lines** are parted by line feeds. Those that hold nothing but white space are passed over in every figure
 but ``line_ends``; of the others, white space at both ends is cut off before anything is compared or measured.
@@ -31,6 +31,7 @@ from dataclasses import dataclass, fields
 from functools import cache
 from typing import Literal, NamedTuple
 
+from corpuskit.documents.words import JOINERS, word_spans
 from corpuskit.stages.quality.characters import BULLETS, END_MARKS, MARKS_ONLY, WHITE_SPACE, classes
 from corpuskit.stages.quality.repeats import (
     REPEATED_ORDERS,
@@ -46,7 +47,6 @@ from corpuskit.stages.quality.repeats import (
 )
 from corpuskit.stages.quality.scripts import scripts
 from corpuskit.stages.quality.sentences import count_sentences
-from corpuskit.stages.quality.spans import word_spans
 
 Splitter = Literal["unicode", "white_space"]
 Variant = Literal["corpuskit", "datatrove"]
@@ -57,6 +57,7 @@ STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
 SHORT_LINE = 30
 """Characters of a line that FineWeb calls short, at most."""
 
+_PLAIN = str.maketrans("’", "'", JOINERS)
 _URL = re.compile(r"https?://(?:[A-Za-z0-9$\-_@.&+!*\\(),]|%[0-9a-fA-F]{2})+")
 _WHOLE_URL = re.compile(rf"https?://[^{WHITE_SPACE}]+")
 _LOREM = re.compile("lorem ipsum", re.IGNORECASE | re.ASCII)
@@ -259,8 +260,8 @@ def _has_letter(character: str) -> bool:
 
 
 def _folded(word: str) -> str:
-    """As `corpuskit.documents.words.words` gives it: normal form C, straight apostrophes, case folded."""
-    return unicodedata.normalize("NFC", word).replace("’", "'").casefold()
+    """As `corpuskit.documents.words.fold_words` gives it: a text that is not in NFC is taken as it stands."""
+    return word.casefold().translate(_PLAIN)
 
 
 def _of_words(tokens: Sequence[Token]) -> dict[str, int]:
