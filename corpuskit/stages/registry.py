@@ -29,6 +29,7 @@ BUILT_IN = {
     "punctuation": "corpuskit.stages.normalize.classical:Punctuation",
     "stop_words": "corpuskit.stages.normalize.classical:StopWords",
     "length": "corpuskit.stages.quality.length:Length",
+    "filter": "corpuskit.stages.quality.filter:Filter",
     "exact_duplicates": "corpuskit.stages.dedup.exact:ExactDuplicates",
     "near_duplicates": "corpuskit.stages.dedup.near:NearDuplicates",
 }
