@@ -15,13 +15,54 @@ AUTO: Mapping[str, str] = {"wikipedia": "wikipedia", "gutenberg": "books"}
 
 ELSEWHERE = "web"
 
-_OTHER_SET = "says of English what the other sets say of every language: name it in rules to have it"
+_NEMO = "says of English what the other sets say of every language: name it in rules to have it"
+_LISTS = "headings, lists and tables end without a mark and in short lines, and a reader wants them"
+_CODE = "formulas, programs and old typesetting hold curly brackets"
 
 PROFILES: Mapping[str, Mapping[str, str]] = {
-    "web": {"nemo_english": _OTHER_SET},
-    "wikipedia": {},
-    "books": {},
-    "verse": {},
+    "web": {"nemo_english": _NEMO},
+    "wikipedia": {
+        "gopher_words": "a stub is a whole article; the stage length drops what is shorter",
+        "gopher_mean_word_length": "languages that join words have longer ones, and wikis",
+        "gopher_bullet_lines": "an article that is a list says as much as another",
+        "gopher_alpha_words": "results and tables are numbers for the most part",
+        "dup_n_grams": "short articles about places and species are written after one pattern",
+        "c4_lorem_ipsum": "an article may speak of it",
+        "c4_curly_brackets": _CODE,
+        "c4_sentences": "a stub has fewer than five sentences",
+        "fineweb_end_mark_lines": _LISTS,
+        "fineweb_short_lines": _LISTS,
+        "fineweb_dup_line_chars": "headings and rows of tables repeat",
+        "fineweb_line_ends": _LISTS,
+        "nemo_english": _NEMO,
+    },
+    "books": {
+        "gopher_words": "a novel has more than 100,000 words, a short poem fewer than 50",
+        "gopher_bullet_lines": "in many languages each speech begins with a dash",
+        "dup_n_grams": "refrains and set phrases come back, the more the longer a book is",
+        "c4_lorem_ipsum": "a book on printing may hold it",
+        "c4_curly_brackets": _CODE,
+        "c4_sentences": "a poem may have fewer than five sentences",
+        "fineweb_end_mark_lines": "speeches end in a quotation mark, verses in none",
+        "fineweb_short_lines": "verse, plays and tables of contents have short lines",
+        "fineweb_dup_line_chars": "refrains, names of speakers and running titles repeat",
+        "fineweb_line_ends": "verse and plays have a line end every few words",
+        "nemo_english": _NEMO,
+    },
+    "verse": {
+        "gopher_words": "a short poem has fewer than 50 words, an epic more than 100,000",
+        "gopher_bullet_lines": "in many languages each speech begins with a dash",
+        "gopher_ellipses": "verse breaks off on purpose",
+        "gopher_ellipsis_lines": "verse breaks off on purpose",
+        "gopher_stop_words": "a short poem may do without the, of and and",
+        "gopher_repetition": "refrains repeat lines, stanzas and phrases",
+        "c4": "a poem may have no sentence, and is no page of the web",
+        "fineweb_end_mark_lines": "a verse ends without a mark",
+        "fineweb_short_lines": "a verse is a short line",
+        "fineweb_dup_line_chars": "refrains repeat",
+        "fineweb_line_ends": "a verse ends after a few words",
+        "nemo_english": _NEMO,
+    },
 }
 """Profile to the rules, sets or groups that are off, with the reason."""
 

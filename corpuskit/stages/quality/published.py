@@ -29,7 +29,9 @@ class PublishedRule:
         source: where the limits are from.
         variant: what was chosen where definitions differ.
         english: whether it holds for English alone.
-        group: a name that several rules share, for ``only`` and ``off``.
+        spaced: whether it holds only where blanks part words: it is not asked of texts of which half of the
+            words or more are letters of scripts without blanks (Han, kana, Thai, Lao, Khmer, Burmese,
+        Tibetan). group: a name that several rules share, for ``only`` and ``off``.
     """
 
     name: str
@@ -40,6 +42,7 @@ class PublishedRule:
     source: str = ""
     variant: str = ""
     english: bool = False
+    spaced: bool = False
     group: str = ""
 
     @property
@@ -60,6 +63,7 @@ def _gopher_quality() -> list[PublishedRule]:
             "10",
             _GOPHER,
             "the mean, of words without the marks beside them (dolma: the median)",
+            spaced=True,
         ),
         PublishedRule(
             "gopher_hashes",
@@ -162,7 +166,15 @@ def _gopher_repetition() -> list[PublishedRule]:
     top = "each word once, of the characters in words; of equally frequent ones that with most characters"
     rules += [
         PublishedRule(
-            f"gopher_top_{n}_gram", name, f"top_{n}_gram", None, most, source, top, group="top_n_grams"
+            f"gopher_top_{n}_gram",
+            name,
+            f"top_{n}_gram",
+            None,
+            most,
+            source,
+            top,
+            spaced=True,
+            group="top_n_grams",
         )
         for n, most in ((2, "0.2"), (3, "0.18"), (4, "0.16"))
     ]
@@ -171,7 +183,15 @@ def _gopher_repetition() -> list[PublishedRule]:
     )
     return rules + [
         PublishedRule(
-            f"gopher_dup_{n}_gram", name, f"dup_{n}_gram", None, most, source, doubled, group="dup_n_grams"
+            f"gopher_dup_{n}_gram",
+            name,
+            f"dup_{n}_gram",
+            None,
+            most,
+            source,
+            doubled,
+            spaced=True,
+            group="dup_n_grams",
         )
         for n, most in zip(range(5, 11), ("0.15", "0.14", "0.13", "0.12", "0.11", "0.1"), strict=True)
     ]

@@ -149,7 +149,7 @@ def is_english(language: str) -> bool:
 
 
 def asked_of(
-    bound: Bound, profiles: npt.NDArray[np.str_] | None, english: npt.NDArray[np.bool_]
+    bound: Bound, counts: Counts, profiles: npt.NDArray[np.str_] | None, english: npt.NDArray[np.bool_]
 ) -> npt.NDArray[np.bool_]:
     """Of which documents a rule is asked.
 
@@ -158,6 +158,8 @@ def asked_of(
         english: whether each counts as English.
     """
     asked = english.copy() if bound.english else np.ones(len(english), bool)
+    if bound.published is not None and bound.published.spaced:
+        asked &= 2 * counts["apart_words"] < np.maximum(counts["tokens"], 1)
     if profiles is not None:
         names, where = np.unique(profiles, return_inverse=True)
         asked &= np.array([bound.fits(str(name)) for name in names], bool)[where]
@@ -181,7 +183,7 @@ def judge(
     if bounds:
         drop(counts["white_space"] == counts["chars"], EMPTY)
     for bound in bounds:
-        asked = asked_of(bound, profiles, english)
+        asked = asked_of(bound, counts, profiles, english)
         drop(asked & bound.wordless(counts), NO_WORDS)
         drop(asked & bound.broken(counts), bound.name)
     return dict(sorted(reasons.items()))
