@@ -15,7 +15,7 @@ from corpuskit.documents.settings import Decides
 from corpuskit.errors import SettingError
 from corpuskit.stages.quality.measure import COLUMN, TYPE, counts_of, measure
 from corpuskit.stages.quality.profiles import PROFILES, profile_of
-from corpuskit.stages.quality.rules import Bound, choose, is_english, judge
+from corpuskit.stages.quality.rules import Bound, Documents, base_language, choose, judge
 from corpuskit.stages.quality.statistics import Splitter, Variant
 from corpuskit.stages.stage import Rule
 
@@ -103,12 +103,15 @@ class Filter(Rule):
 
     def decide(self, scores: pa.RecordBatch) -> Mapping[int, str]:
         """Rows that break a rule, with its name."""
-        counts, languages = counts_of(scores.column(COLUMN))
-        return judge(
-            self.bounds(), counts, self.profiles_of(scores.column("id").to_pylist()), self.english(languages)
-        )
+        return judge(self.bounds(), self.documents(scores.column("id").to_pylist(), scores.column(COLUMN)))
 
-    def profiles_of(self, ids: list[str]) -> npt.NDArray[np.str_] | None:
+    def documents(self, ids: list[str], statistics: pa.StructArray) -> Documents:
+        """Documents as rules ask of them."""
+        counts, codes = counts_of(statistics)
+        languages = np.array([base_language(code or self.language) for code in codes], dtype=str)
+        return Documents(counts, languages, self._profiles_of(ids), self.every_language)
+
+    def _profiles_of(self, ids: list[str]) -> npt.NDArray[np.str_] | None:
         """The profile of each document; None where every rule is asked of all."""
         profile = self.profile_in_use
         if profile == "none":
@@ -116,9 +119,3 @@ class Filter(Rule):
         if profile in PROFILES:
             return np.full(len(ids), profile)
         return np.array([profile_of(each, self.profiles) for each in ids], dtype=str)
-
-    def english(self, languages: list[str]) -> npt.NDArray[np.bool_]:
-        """Which documents count as English."""
-        if self.every_language:
-            return np.ones(len(languages), bool)
-        return np.array([is_english(each or self.language) for each in languages], bool)

@@ -15,6 +15,11 @@ _C4 = "Raffel et al. 2020, JMLR 21(140), 2.2"
 _FINEWEB = "Penedo et al. 2024, arXiv:2406.17557, 3.6; datatrove 0.10.1"
 _NEMO = "NVIDIA NeMo Curator 1.x, heuristic_filter_english_pipeline.yaml"
 
+_OTHER_LENGTHS = tuple("ada chj cot cpu fon ii iii kal kl ko kor mal ml vai".split())
+"""Languages in which the Universal Declaration of Human Rights has a mean word length below 3 or above 10, of
+the 388 of udhrinunicode.org: Dangme, Chinantec, Caquinte, Ashéninka, Fon, Yi, Greenlandic, Korean, Malayalam,
+Vai."""
+
 
 @dataclass(frozen=True)
 class PublishedRule:
@@ -44,6 +49,7 @@ class PublishedRule:
     english: bool = False
     spaced: bool = False
     group: str = ""
+    not_for: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -64,6 +70,7 @@ def _gopher_quality() -> list[PublishedRule]:
             _GOPHER,
             "the mean, of words without the marks beside them (dolma: the median)",
             spaced=True,
+            not_for=_OTHER_LENGTHS,
         ),
         PublishedRule(
             "gopher_hashes",

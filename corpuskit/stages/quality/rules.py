@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,9 @@ from corpuskit.stages.quality.published import RULES, PublishedRule
 
 EMPTY, NO_WORDS = "empty", "no_words"
 """Reasons of their own: nothing but white space; no word where a rule asks for something of the words."""
+
+ENGLISH = ("en", "eng")
+"""Codes of English."""
 
 SIDES: tuple[Side, Side] = ("min", "max")
 
@@ -139,42 +142,56 @@ def _limited(chosen: list[Bound], limits: Mapping[str, Any]) -> list[Bound]:
     return [bound for bound in chosen if bound.least is not None or bound.most is not None]
 
 
-def is_english(language: str) -> bool:
-    """Whether a language code says English: ``en``, ``en-GB``, ``eng``.
+class Documents(NamedTuple):
+    """What rules are asked of.
 
-    >>> is_english("en_US"), is_english("enm"), is_english("")
-    (True, False, False)
+    Attributes:
+        counts: the figures.
+        languages: code of the language of each, as `base_language` gives it; empty where it is not known.
+        profiles: the profile of each; None to ask every rule of all.
+        every_language: whether rules for English are asked of all languages.
     """
-    return language.replace("_", "-").partition("-")[0].lower() in ("en", "eng")
+
+    counts: Counts
+    languages: npt.NDArray[np.str_]
+    profiles: npt.NDArray[np.str_] | None = None
+    every_language: bool = False
 
 
-def asked_of(
-    bound: Bound, counts: Counts, profiles: npt.NDArray[np.str_] | None, english: npt.NDArray[np.bool_]
-) -> npt.NDArray[np.bool_]:
-    """Of which documents a rule is asked.
+def base_language(code: str) -> str:
+    """A language code without what follows, in small letters.
 
-    Args:
-        profiles: the profile of each document; None to ask every rule of all.
-        english: whether each counts as English.
+    >>> base_language("en_US"), base_language("zh-Hant"), base_language("")
+    ('en', 'zh', '')
     """
-    asked = english.copy() if bound.english else np.ones(len(english), bool)
-    if bound.published is not None and bound.published.spaced:
+    return code.replace("_", "-").partition("-")[0].lower()
+
+
+def asked_of(bound: Bound, documents: Documents) -> npt.NDArray[np.bool_]:
+    """Of which documents a rule is asked."""
+    counts, languages = documents.counts, documents.languages
+    asked = np.ones(len(languages), bool)
+    rule = bound.published
+    if rule is None:
+        return asked
+    if not documents.every_language:
+        if rule.english:
+            asked &= np.isin(languages, ENGLISH)
+        if rule.not_for:
+            asked &= ~np.isin(languages, rule.not_for)
+    if rule.spaced:
         asked &= 2 * counts["apart_words"] < np.maximum(counts["tokens"], 1)
-    if profiles is not None:
-        names, where = np.unique(profiles, return_inverse=True)
+    if documents.profiles is not None:
+        names, where = np.unique(documents.profiles, return_inverse=True)
         asked &= np.array([bound.fits(str(name)) for name in names], bool)[where]
     return asked
 
 
-def judge(
-    bounds: Sequence[Bound],
-    counts: Counts,
-    profiles: npt.NDArray[np.str_] | None,
-    english: npt.NDArray[np.bool_],
-) -> dict[int, str]:
+def judge(bounds: Sequence[Bound], documents: Documents) -> dict[int, str]:
     """Rows that break a rule, with the first that each breaks; `EMPTY` and `NO_WORDS` come before it."""
+    counts = documents.counts
     reasons: dict[int, str] = {}
-    undecided = np.ones(len(english), bool)
+    undecided = np.ones(len(documents.languages), bool)
 
     def drop(rows: npt.NDArray[np.bool_], reason: str) -> None:
         reasons.update(dict.fromkeys(np.flatnonzero(rows & undecided).tolist(), reason))
@@ -183,7 +200,7 @@ def judge(
     if bounds:
         drop(counts["white_space"] == counts["chars"], EMPTY)
     for bound in bounds:
-        asked = asked_of(bound, counts, profiles, english)
+        asked = asked_of(bound, documents)
         drop(asked & bound.wordless(counts), NO_WORDS)
         drop(asked & bound.broken(counts), bound.name)
     return dict(sorted(reasons.items()))
