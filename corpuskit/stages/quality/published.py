@@ -15,7 +15,10 @@ _C4 = "Raffel et al. 2020, JMLR 21(140), 2.2"
 _FINEWEB = "Penedo et al. 2024, arXiv:2406.17557, 3.6; datatrove 0.10.1"
 _NEMO = "NVIDIA NeMo Curator 1.x, heuristic_filter_english_pipeline.yaml"
 
-_OTHER_LENGTHS = tuple("ada chj cot cpu fon ii iii kal kl ko kor mal ml vai".split())
+_OTHER_LENGTHS = (
+    *("ada", "chj", "cot", "cpu", "fon", "ii", "iii"),
+    *("kal", "kl", "ko", "kor", "mal", "ml", "vai"),
+)
 """Languages in which the Universal Declaration of Human Rights has a mean word length below 3 or above 10, of
 the 388 of udhrinunicode.org: Dangme, Chinantec, Caquinte, Ashéninka, Fon, Yi, Greenlandic, Korean, Malayalam,
 Vai."""
