@@ -15,7 +15,7 @@ from corpuskit.documents.settings import Decides
 from corpuskit.errors import SettingError
 from corpuskit.stages.quality.measure import COLUMN, TYPE, counts_of, measure
 from corpuskit.stages.quality.profiles import PROFILES, profile_of
-from corpuskit.stages.quality.rules import Bound, Documents, base_language, choose, judge
+from corpuskit.stages.quality.rules import Bound, Documents, base_language, choose, judge, own_bounds
 from corpuskit.stages.quality.statistics import Splitter, Variant
 from corpuskit.stages.stage import Rule
 
@@ -91,7 +91,7 @@ class Filter(Rule):
     def bounds(self) -> list[Bound]:
         """The rules that are asked, in order."""
         if self.limits and not (self.rules or self.only or self.profile):
-            return [each for each in choose((), (), (), self.limits) if each.published is None]
+            return own_bounds(self.limits)
         return choose(self.rules, self.only, self.off, self.limits)
 
     def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:

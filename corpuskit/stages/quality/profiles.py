@@ -25,6 +25,7 @@ PROFILES: Mapping[str, Mapping[str, str]] = {
         "gopher_words": "a stub is a whole article; the stage length drops what is shorter",
         "gopher_mean_word_length": "languages that join words have longer ones, and wikis",
         "gopher_bullet_lines": "an article that is a list says as much as another",
+        "gopher_stop_words": "a stub of one sentence may do without the, of and and",
         "gopher_alpha_words": "results and tables are numbers for the most part",
         "dup_n_grams": "short articles about places and species are written after one pattern",
         "c4_lorem_ipsum": "an article may speak of it",

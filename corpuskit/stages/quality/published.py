@@ -287,3 +287,12 @@ SETS: Mapping[str, str] = {
     "nemo_english": "NeMo Curator's English heuristics but those that repeat Gopher's repetition",
 }
 """The rule sets, by name."""
+
+
+LINE_RULES: Mapping[str, str] = {
+    "c4_lines": f"C4's lines: end mark, 3 words, longest word 1000, javascript, policies, citations ({_C4})",
+    "bad_words": f"words of given lists, by language ({_C4})",
+    "refinedweb_lines": "lines of capitals, digits, counters or one word; at most 5 % of the words"
+    " (Penedo et al. 2023, arXiv:2306.01116, G.2)",
+}
+"""Stages that cut lines or search for words, with their source."""

@@ -103,6 +103,11 @@ def choose(
     return _limited(chosen, limits)
 
 
+def own_bounds(limits: Mapping[str, Any]) -> list[Bound]:
+    """Rules that limits alone make; raises as `choose` does."""
+    return _limited([], limits)
+
+
 def _bound(rule: PublishedRule) -> Bound:
     least, most = (None if limit is None else Fraction(limit) for limit in (rule.least, rule.most))
     return Bound(rule.name, figure(rule.figure), least, most, rule)
