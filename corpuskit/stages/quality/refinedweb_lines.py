@@ -33,8 +33,8 @@ class RefinedWebLines(Rule):
     text, in this order: ``refinedweb_upper_case`` (more than half of its characters are capitals),
     ``refinedweb_numeric`` (digits alone), ``refinedweb_counter`` ("3 likes"), ``refinedweb_one_word``
     (fewer than two words). Out of lines of at most ten words "items in cart", "Read more..." at the end and
-    "Sign-in" at the beginning are cut as ``refinedweb_phrase``; a line of nothing else goes. Documents of which
-    more than 5 % of the words went are dropped as ``refinedweb_words_cut``.
+    "Sign-in" at the beginning are cut as ``refinedweb_phrase``; a line of nothing else goes. Documents
+    of which more than 5 % of the words went are dropped as ``refinedweb_words_cut``.
 
     Words are those of `corpuskit.documents.words`, so that a line of Chinese is not one word. The counters
     and phrases are English; in other languages they are not found. Headings of one word go: for encyclopedias
