@@ -154,7 +154,8 @@ def _has_statistics(run: Run, table: str, rules: Filter) -> bool:
     """Whether the documents hold the statistics that the rules ask for, counted in the same way."""
     if not run.exists(path("recipe")) or COLUMN not in run.schema(table).names:
         return False
-    recipe = yaml.safe_load(run.reading(path("recipe")))
+    with run.reading(path("recipe")) as file:
+        recipe = yaml.safe_load(file)
     steps = [step.get(Filter.name) for step in recipe.get("stages") or [] if isinstance(step, dict)]
     used: dict[str, Any] = next((step for step in steps if step is not None), {})
     same = (used.get("words"), used.get("variant")) == (rules.words, rules.variant)
