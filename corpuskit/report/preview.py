@@ -134,9 +134,8 @@ def preview(run: Run, rules: Filter, *, samples: int = 3, seed: int = 0) -> Prev
     found = Preview(folder, taken_up)
     bounds = rules.bounds()
     found.rules = {bound.name: _of_rule(bound) for bound in bounds}
-    columns = ["id", "source", "language", "text"] + [COLUMN] * taken_up
     for table in paths:
-        for batch in run.read_batches(table, columns):
+        for batch in run.read_batches(table, _columns(taken_up)):
             _add(found, rules, bounds, batch, samples, seed)
     found.sources = dict(sorted(found.sources.items()))
     return found
@@ -166,11 +165,7 @@ def _add(
     found: Preview, rules: Filter, bounds: Sequence[Bound], batch: pa.RecordBatch, samples: int, seed: int
 ) -> None:
     texts, ids = batch.column("text"), batch.column("id").to_pylist()
-    if found.taken_up:
-        statistics = batch.column(COLUMN)
-    else:
-        statistics = measure(texts, batch.column("language"), splitter=rules.words, variant=rules.variant)
-    documents = rules.documents(ids, statistics)
+    documents = rules.documents(ids, _statistics(batch, rules, found.taken_up))
     sizes = byte_lengths(texts)
     reasons = judge(bounds, documents)
     gone = np.array(sorted(reasons), np.int64)
@@ -276,3 +271,66 @@ def filled(rule: OfRule) -> Iterator[tuple[float, int]]:
     if len(there):
         for place in range(int(there[0]), int(there[-1]) + 1):
             yield float(rule.edges[place]), int(rule.histogram[place])
+
+
+# ------------------------------------------------------------------------------------- values of documents
+@dataclass(frozen=True)
+class Value:
+    """A figure of a document: a count and what it is held against."""
+
+    count: int
+    over: int
+    value: float
+
+
+def values(
+    run: Run, figures: Sequence[Figure], rules: Filter, *, ids: Sequence[str] = (), most: int = 20
+) -> Iterator[tuple[str, dict[str, Value]]]:
+    """Figures of the first documents of a run, or of those with given ids: id, and value by figure.
+
+    Args:
+        rules: how words and lines are counted.
+        most: documents at most; all that are named by ``ids``.
+
+    Raises:
+        RunError: the run has no documents, or none of these ids.
+    """
+    _, paths = _documents(run)
+    taken_up = _has_statistics(run, paths[0], rules)
+    wanted, told = set(ids), 0
+    for batch in (each for table in paths for each in run.read_batches(table, _columns(taken_up))):
+        names = batch.column("id").to_pylist()
+        rows = [row for row, name in enumerate(names) if not wanted or name in wanted]
+        rows = rows if wanted else rows[: most - told]
+        if not rows:
+            continue
+        chosen = batch.take(pa.array(rows))
+        counts = rules.documents([names[row] for row in rows], _statistics(chosen, rules, taken_up)).counts
+        shown = {each.name: (*each.parts(counts), each.values(counts)) for each in figures}
+        for place, row in enumerate(rows):
+            yield (
+                names[row],
+                {
+                    name: Value(int(above[place]), int(below[place]), float(value[place]))
+                    for name, (above, below, value) in shown.items()
+                },
+            )
+        told += len(rows)
+        if told >= (len(wanted) or most):
+            return
+    if wanted and not told:
+        raise RunError(
+            f"{run.folder}: holds no document {sorted(wanted)[0]!r}", remedy="Ids are those of documents/."
+        )
+
+
+def _columns(taken_up: bool) -> list[str]:
+    return ["id", "source", "language", "text"] + [COLUMN] * taken_up
+
+
+def _statistics(batch: pa.RecordBatch, rules: Filter, taken_up: bool) -> pa.StructArray:
+    if taken_up:
+        return batch.column(COLUMN)
+    return measure(
+        batch.column("text"), batch.column("language"), splitter=rules.words, variant=rules.variant
+    )

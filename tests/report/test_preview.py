@@ -100,6 +100,25 @@ def test_the_command(run: Callable[..., Path]) -> None:
     assert sum(count for _, count in told["rules"]["min_words"]["histogram"]) == 42
 
 
+def test_figures_of_documents_are_shown_as_they_are_counted(run: Callable[..., Path]) -> None:
+    for folder in (run(), run(Filter(limits={"min_words": 1}))):
+        told = json.loads(
+            call(
+                "filter", "values", folder, "--figure", "dup_lines", "--id", "files:poems:p4", "--json"
+            ).stdout
+        )
+        assert told["documents"] == {
+            "files:poems:p4": {
+                "dup_lines": {"count": 3, "over": 4, "value": 0.75},
+                "dup_line_chars": {"count": 60, "over": 80, "value": 0.75},
+            }
+        }
+    shown = call("filter", "values", folder, "--documents", 1, "--figure", "gopher_words").stdout
+    assert shown.split() == ["files:notes:one", "words", "2", "2.0000"]
+    assert call("filter", "values", folder, "--figure", "wrds").exit_code == 2
+    assert call("filter", "values", folder, "--id", "nobody").exit_code == 1
+
+
 def test_english_rules_that_were_not_asked_are_told(run: Callable[..., Path]) -> None:
     folder = run()
     found = call("filter", "preview", folder, "--rule", "gopher_stop_words")

@@ -178,7 +178,7 @@ def _is_location(words: Sequence[str], value: Any) -> bool:
 
 
 def _from_here(words: Sequence[str], value: Any) -> Any:
-    """The absolute path of a location, or of each of a list or mapping of them; what is no plain path stays."""
+    """The absolute path of a location, or of each one of several; what is no plain path stays."""
     if isinstance(value, list):
         return [_from_here(words, item) for item in value]
     if isinstance(value, dict):

@@ -9,12 +9,12 @@ from typing import Any
 import click
 
 from corpuskit.build.forecast.dry_run import size
-from corpuskit.cli.shell import PATH, Shell, shell_options
+from corpuskit.cli.shell import COUNT, PATH, Shell, shell_options
 from corpuskit.cli.terminal import width_of
 from corpuskit.errors import counted
-from corpuskit.report.preview import OfRule, Preview, facts, filled, preview
+from corpuskit.report.preview import OfRule, Preview, facts, filled, preview, values
 from corpuskit.run.folder import Run
-from corpuskit.stages.quality.figures import figure
+from corpuskit.stages.quality.figures import FIGURES, Figure, figure
 from corpuskit.stages.quality.filter import Filter
 from corpuskit.stages.quality.profiles import PROFILES, reason_off
 from corpuskit.stages.quality.published import LINE_RULES, RULES, SETS, PublishedRule
@@ -130,6 +130,58 @@ def _histogram(rule: OfRule) -> list[str]:
 
 def _share(part: int, whole: int, what: str) -> str:
     return f"{part:,} of {counted(whole, what)} ({part / whole:.1%})" if whole else f"0 of {counted(0, what)}"
+
+
+# ------------------------------------------------------------------------------------------------- values
+@command.command("values")
+@click.argument("run", type=PATH)
+@click.option("--figure", "names", multiple=True, help="A figure, a rule or a group; default: those of all.")
+@click.option("--id", "ids", multiple=True, help="Only this document.")
+@click.option("--documents", "most", type=COUNT, default=20, show_default=True, help="Documents at most.")
+@click.option("--words", type=click.Choice(["unicode", "white_space"]), default="unicode", show_default=True)
+@click.option(
+    "--variant", type=click.Choice(["corpuskit", "datatrove"]), default="corpuskit", show_default=True
+)
+@shell_options
+def values_command(
+    shell: Shell, run: Path, names: tuple[str, ...], ids: tuple[str, ...], most: int, **counting: Any
+) -> None:
+    """Show figures of documents, each as what is counted over what it is held against.
+
+    \b
+    corpuskit filter values runs/sample --figure dup_lines --figure mean_word_length
+    corpuskit filter values runs/sample --id files:notes:too-short --json
+    """
+    shell.kept = "Nothing is ever written by this command."
+    figures = _figures(names)
+    found = dict(values(Run.open(run), figures, Filter(**counting), ids=ids, most=most))
+    lines = []
+    for identity, shown in found.items():
+        lines.append(identity)
+        for each in figures:
+            value = shown[each.name]
+            counted_as = (
+                f"{value.count:,}"
+                if each.over == "" and each.scale == 1
+                else f"{value.count:,}/{value.over:,}"
+            )
+            lines.append(f"  {each.name:<22} {counted_as:>18}  {value.value:.4f}".rstrip())
+    documents = {
+        identity: {name: vars(value) for name, value in shown.items()} for identity, shown in found.items()
+    }
+    shell.result({"run": str(run), "documents": documents}, "\n".join(lines))
+
+
+def _figures(names: tuple[str, ...]) -> list[Figure]:
+    """The figures that are named, by themselves or by rules."""
+    if not names:
+        return list(FIGURES.values())
+    found: dict[str, Figure] = {}
+    for name in names:
+        of_rules = [rule.figure for rule in RULES if name in rule.names]
+        own = [name] if name in FIGURES or not of_rules else []
+        found |= {each: figure(each) for each in [*own, *of_rules]}
+    return list(found.values())
 
 
 # -------------------------------------------------------------------------------------------------- rules
