@@ -20,8 +20,8 @@ from corpuskit.run.folder import Run
 from corpuskit.run.layout import FINAL, path
 from corpuskit.stages.quality.figures import Figure
 from corpuskit.stages.quality.filter import Filter
-from corpuskit.stages.quality.measure import COLUMN, TYPE, measure
 from corpuskit.stages.quality.rules import Bound, Documents, asked_of, judge
+from corpuskit.stages.quality.scores import COLUMN, TYPE, score
 
 FOLDERS = ("candidates", FINAL)
 """Where documents are looked for: those of the first pass, else the corpus."""
@@ -331,6 +331,4 @@ def _columns(taken_up: bool) -> list[str]:
 def _statistics(batch: pa.RecordBatch, rules: Filter, taken_up: bool) -> pa.StructArray:
     if taken_up:
         return batch.column(COLUMN)
-    return measure(
-        batch.column("text"), batch.column("language"), splitter=rules.words, variant=rules.variant
-    )
+    return score(batch.column("text"), batch.column("language"), splitter=rules.words, variant=rules.variant)

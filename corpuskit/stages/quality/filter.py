@@ -13,9 +13,9 @@ from pydantic import Field, model_validator
 
 from corpuskit.documents.settings import Decides
 from corpuskit.errors import SettingError
-from corpuskit.stages.quality.measure import COLUMN, TYPE, counts_of, measure
 from corpuskit.stages.quality.profiles import PROFILES, profile_of
 from corpuskit.stages.quality.rules import Bound, Documents, base_language, choose, judge, own_bounds
+from corpuskit.stages.quality.scores import COLUMN, TYPE, counts_of, score
 from corpuskit.stages.quality.statistics import Splitter, Variant
 from corpuskit.stages.stage import Rule
 
@@ -96,7 +96,7 @@ class Filter(Rule):
 
     def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Add the column ``statistics``."""
-        found = measure(
+        found = score(
             batch.column("text"), batch.column("language"), splitter=self.words, variant=self.variant
         )
         return batch.append_column(pa.field(COLUMN, TYPE), found)

@@ -1,42 +1,29 @@
-"""Statistics of a batch of texts, as one column."""
+"""The statistics of whole columns of texts."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import astuple
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
-from corpuskit.stages.quality.figures import Counts
 from corpuskit.stages.quality.statistics import FIGURES, Splitter, Variant, statistics
 
-COLUMN = "statistics"
-"""Name of the column."""
 
-TYPE = pa.struct([*(pa.field(name, pa.int64()) for name in FIGURES), pa.field("language", pa.string())])
-"""Its type: the figures of `statistics`, and the language that the document had when they were taken."""
-
-
-def measure(
-    texts: pa.Array, languages: pa.Array, *, splitter: Splitter = "unicode", variant: Variant = "corpuskit"
-) -> pa.StructArray:
-    """The statistics of each text, of type `TYPE`.
+def measure_texts(
+    texts: pa.LargeStringArray, *, splitter: Splitter = "unicode", variant: Variant = "corpuskit"
+) -> NDArray[np.int64]:
+    """The figures of texts, shape (texts, len(FIGURES)), in the order of `FIGURES`.
 
     Args:
-        texts: strings, of shape (documents,).
-        languages: the language of each, kept beside the figures, since rules ask for it.
+        texts: UTF-8; a null has the figures of an empty text.
+        splitter: see `corpuskit.stages.quality.statistics`.
+        variant: the same.
+
+    >>> found = measure_texts(pa.array(["To be, or not to be.", ""], pa.large_string()))
+    >>> found[:, FIGURES.index("words")].tolist()
+    [6, 0]
     """
-    found = [statistics(text, splitter=splitter, variant=variant) for text in texts.to_pylist()]
-    columns: list[pa.Array] = [
-        pa.array([getattr(each, name) for each in found], pa.int64()) for name in FIGURES
-    ]
-    return pa.StructArray.from_arrays([*columns, languages.cast(pa.string())], fields=list(TYPE))
-
-
-def counts_of(column: pa.StructArray) -> tuple[Counts, list[str]]:
-    """The figures by name, each int64 of shape (documents,), and the languages."""
-    counts: Mapping[str, np.ndarray] = {
-        name: column.field(name).to_numpy(zero_copy_only=False).astype(np.int64, copy=False)
-        for name in FIGURES
-    }
-    return counts, column.field("language").to_pylist()
+    rows = [astuple(statistics(text or "", splitter=splitter, variant=variant)) for text in texts.to_pylist()]
+    return np.array(rows, np.int64).reshape(len(rows), len(FIGURES))

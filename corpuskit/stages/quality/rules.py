@@ -14,6 +14,7 @@ from corpuskit.errors import SettingError, nearest
 from corpuskit.stages.quality.figures import Counts, Figure, Side, exact, figure
 from corpuskit.stages.quality.profiles import reason_off
 from corpuskit.stages.quality.published import RULES, PublishedRule
+from corpuskit.stages.quality.scores import APART_WORDS
 
 EMPTY, NO_WORDS = "empty", "no_words"
 """Reasons of their own: nothing but white space; no word where a rule asks for something of the words."""
@@ -185,7 +186,7 @@ def asked_of(bound: Bound, documents: Documents) -> npt.NDArray[np.bool_]:
         if rule.not_for:
             asked &= ~np.isin(languages, rule.not_for)
     if rule.spaced:
-        asked &= 2 * counts["apart_words"] < np.maximum(counts["tokens"], 1)
+        asked &= 2 * counts[APART_WORDS] < np.maximum(counts["tokens"], 1)
     if documents.profiles is not None:
         names, where = np.unique(documents.profiles, return_inverse=True)
         asked &= np.array([bound.fits(str(name)) for name in names], bool)[where]

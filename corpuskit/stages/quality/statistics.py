@@ -31,7 +31,7 @@ from dataclasses import dataclass, fields
 from functools import cache
 from typing import Literal, NamedTuple
 
-from corpuskit.documents.words import APART, JOINERS, word_spans
+from corpuskit.documents.words import JOINERS, word_spans
 from corpuskit.stages.quality.characters import BULLETS, END_MARKS, MARKS_ONLY, WHITE_SPACE, classes
 from corpuskit.stages.quality.repeats import (
     REPEATED_ORDERS,
@@ -92,10 +92,7 @@ class Statistics:
         stop_words: how many of the eight `STOP_WORDS` occur among the tokens as they are compared.
         stop_word_occurrences: tokens that are one of them.
         distinct_words: different tokens, as they are compared.
-        apart_words: tokens that are a letter of a script without blanks (`corpuskit.documents.words.APART`):
-            those that begin with a letter or a number that is no decimal digit of these blocks. 0 for
-        white-space words. entropy_millibits: entropy of the tokens in thousandths of a bit, rounded half up,
-        see `entropy`.
+        entropy_millibits: entropy of the tokens in thousandths of a bit, rounded half up, see `entropy`.
 
         sentences: sentences of all paragraphs (`sentences.count_sentences`).
         scripts: different scripts among the letters; main_script_letters: letters of the most frequent one.
@@ -154,7 +151,6 @@ class Statistics:
     stop_words: int = 0
     stop_word_occurrences: int = 0
     distinct_words: int = 0
-    apart_words: int = 0
     entropy_millibits: int = 0
     sentences: int = 0
     scripts: int = 0
@@ -238,13 +234,11 @@ class Token(NamedTuple):
         written: as it stands there; what is measured.
         key: as it is compared with others.
         is_word: whether it is more than marks.
-        is_apart: whether it is a letter of a script without blanks.
     """
 
     written: str
     key: str
     is_word: bool = True
-    is_apart: bool = False
 
 
 def split(text: str, splitter: Splitter) -> list[Token]:
@@ -257,23 +251,12 @@ def split(text: str, splitter: Splitter) -> list[Token]:
     """
     if splitter == "white_space":
         return [Token(piece, piece, not MARKS_ONLY.issuperset(piece)) for piece in text.split()]
-    pieces = (text[first:last] for first, last in word_spans(text))
-    return [Token(piece, _folded(piece), is_apart=_is_apart(piece[0])) for piece in pieces]
+    return [Token(piece, _folded(piece)) for piece in (text[a:b] for a, b in word_spans(text))]
 
 
 @cache
 def _has_letter(character: str) -> bool:
     return unicodedata.category(character)[0] == "L"
-
-
-@cache
-def _is_apart(character: str) -> bool:
-    number = ord(character)
-    return (
-        character.isalnum()
-        and not character.isdecimal()
-        and any(first <= number <= last for first, last in APART)
-    )
 
 
 def _folded(word: str) -> str:
@@ -295,7 +278,6 @@ def _of_words(tokens: Sequence[Token]) -> dict[str, int]:
         "stop_words": sum(word in counts for word in STOP_WORDS),
         "stop_word_occurrences": sum(counts[word] for word in STOP_WORDS),
         "distinct_words": len(counts),
-        "apart_words": sum(token.is_apart for token in tokens),
         "entropy_millibits": entropy(counts.values()),
     }
 

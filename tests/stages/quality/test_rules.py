@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from corpuskit.documents.words import APART, word_spans
 from corpuskit.errors import SettingError
 from corpuskit.stages.quality.figures import FIGURES
 from corpuskit.stages.quality.filter import Filter
@@ -318,6 +321,22 @@ def test_scripts_without_blanks_are_not_asked_for_the_length_of_words() -> None:
     korean = {"ko": "모든 인류 구성원의 천부의 존엄성 은 세 계 인 권 선 언"}
     assert verdicts(one("mean_word_length"), korean, "ko") == {}
     assert verdicts(one("mean_word_length"), korean) == {"ko": "gopher_mean_word_length"}
+
+
+def test_letters_that_are_words_are_those_of_the_definition() -> None:
+    texts = {"a": "日本 2016年 ไทย ๑๒", "b": "plain", "c": "བོད་ཡིག", "d": "ｶﾞ〇㊀ﾞ"}
+    found = applied(one("words"), texts).batch.column("statistics").to_pylist()
+    patterns = [f"{chr(first)}-{chr(last)}" for first, last in APART]
+    expected = [
+        sum(
+            bool(re.match(f"[{''.join(patterns)}]", text[first])) and not text[first].isdecimal()
+            for first, _ in word_spans(text)
+        )
+        for text in texts.values()
+    ]
+    assert [row["apart_words"] for row in found] == expected
+    spaced = applied(one("words", words="white_space"), texts).batch.column("statistics").to_pylist()
+    assert [row["apart_words"] for row in spaced] == [0] * 4
 
 
 def test_a_limit_of_ones_own() -> None:
