@@ -19,7 +19,7 @@ COLUMN = "statistics"
 """Name of the column."""
 
 APART_WORDS = "apart_words"
-"""Words that are a letter of a script without blanks (`corpuskit.documents.words.APART`); at white space none."""
+"""Words that are a letter of a script without blanks (`documents.words.APART`); 0 of words at white space."""
 
 TYPE = pa.struct(
     [*(pa.field(name, pa.int64()) for name in (*FIGURES, APART_WORDS)), pa.field("language", pa.string())]
