@@ -3,7 +3,8 @@
 The one definition, after the word borders of Unicode (UAX 29), with what matters to a corpus settled:
 
 - Letters, digits and the marks on them are one word (``हिन्दी``, ``don't``, ``v2``). A mark belongs to the
-  letter before it; a mark alone is none. Joiners (U+200C, U+200D) and soft hyphens within a word are part of it.
+  letter before it; a mark alone is none. Joiners (U+200C, U+200D) and soft hyphens within a word are part of
+  it, though not of what is compared.
 - An apostrophe, a middle dot or a geresh between letters or digits stays within the word (``l'eau``,
   ``col·lecció``, ``צה״ל``); a full stop, comma or colon stays between two digits (``1,300.50``,
   ``12:30``). Hyphens, underscores and every other sign part words.
