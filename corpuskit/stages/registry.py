@@ -28,6 +28,7 @@ BUILT_IN = {
     "lowercase": "corpuskit.stages.normalize.classical:Lowercase",
     "punctuation": "corpuskit.stages.normalize.classical:Punctuation",
     "stop_words": "corpuskit.stages.normalize.classical:StopWords",
+    "language": "corpuskit.stages.quality.language.stage:Language",
     "length": "corpuskit.stages.quality.length:Length",
     "exact_duplicates": "corpuskit.stages.dedup.exact:ExactDuplicates",
     "near_duplicates": "corpuskit.stages.dedup.near:NearDuplicates",
