@@ -29,6 +29,7 @@ BUILT_IN = {
     "punctuation": "corpuskit.stages.normalize.classical:Punctuation",
     "stop_words": "corpuskit.stages.normalize.classical:StopWords",
     "language": "corpuskit.stages.quality.language.stage:Language",
+    "personal_data": "corpuskit.stages.quality.personal.stage:PersonalData",
     "length": "corpuskit.stages.quality.length:Length",
     "exact_duplicates": "corpuskit.stages.dedup.exact:ExactDuplicates",
     "near_duplicates": "corpuskit.stages.dedup.near:NearDuplicates",

@@ -212,9 +212,7 @@ def _pairs(table: str) -> dict[str, str]:
 _ENGINE_CODES = "iw:he jw:jv no:nb zh-Hant:zh sr-ME:sr bh:bho tw:ak"
 # What CLD2 knows for fun, and what it says where it knows none.
 _NONE = "tlh zzb zze zzh zzp un xxx ut"
-ENGINE_CODES = dict.fromkeys(_NONE.split(), UNKNOWN) | {
-    theirs: ours for theirs, ours in (pair.split(":") for pair in _ENGINE_CODES.split())
-}
+ENGINE_CODES = dict.fromkeys(_NONE.split(), UNKNOWN) | _pairs(_ENGINE_CODES)
 """CLD2's codes to ours, where they differ."""
 
 _SOLE = """

@@ -1,0 +1,94 @@
+"""All personal data of a text, kind by kind, without overlaps."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect
+from collections.abc import Callable, Collection, Iterator
+from typing import Literal, NamedTuple, get_args
+
+from corpuskit.errors import SettingError, checks_arguments, nearest
+from corpuskit.stages.quality.personal.net import Place, find_emails, find_ips
+from corpuskit.stages.quality.personal.numbers import find_cards, find_ibans
+from corpuskit.stages.quality.personal.phone import find_phones, known_countries
+
+Kind = Literal["iban", "card", "email", "ip", "phone"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+"""Kinds in the order in which they are looked for: what is found first keeps its characters."""
+
+_DIGIT = re.compile(r"[0-9]")
+_DIGITS = re.compile(r"[0-9](?:[^0-9\n]{0,6}[0-9]){7}")
+"""Eight digits near each other: fewer are no number of a card, an account or a telephone."""
+_LONG_NUMBERS: tuple[Kind, ...] = ("iban", "card", "phone")
+
+
+class PersonalItem(NamedTuple):
+    """What was found: its kind, and the characters ``start`` to ``end`` of the text."""
+
+    kind: Kind
+    start: int
+    end: int
+    text: str
+
+
+@checks_arguments
+def find_personal_data(
+    text: str, kinds: tuple[str, ...] = KINDS, countries: tuple[str, ...] | None = None
+) -> list[PersonalItem]:
+    """E-mail, internet and telephone addresses, card and bank account numbers of a text, in order.
+
+    Args:
+        text: the text.
+        kinds: those to look for, of ``email``, ``phone``, ``ip``, ``card``, ``iban``.
+        countries: ISO 3166-1 codes of the countries whose national forms of telephone numbers are looked for;
+            None for all that are known. International forms, with ``+``, are of any country.
+
+    Raises:
+        SettingError: an unknown kind or country, with the nearest known one.
+
+    >>> [item[::3] for item in find_personal_data("Write to anna@example.org or call 020 7946 0018.")]
+    [('email', 'anna@example.org'), ('phone', '020 7946 0018')]
+    """
+    check_kinds(kinds)
+    chosen = check_countries(known_countries() if countries is None else countries)
+    return sorted(_found(text, kinds, chosen), key=lambda item: item.start)
+
+
+def check_kinds(kinds: Collection[str]) -> None:
+    """Raise `SettingError` for a kind that is not known."""
+    for kind in kinds:
+        if kind not in KINDS:
+            raise SettingError(f"{kind!r} is no kind of personal data", remedy=nearest(kind, KINDS))
+
+
+def check_countries(countries: tuple[str, ...]) -> tuple[str, ...]:
+    """The countries, all of whose forms are known; raises `SettingError` for another."""
+    for country in countries:
+        if country not in known_countries():
+            raise SettingError(
+                f"no forms of telephone numbers are known for the country {country!r}",
+                remedy=nearest(country, known_countries()),
+            )
+    return countries
+
+
+def _found(text: str, kinds: Collection[str], countries: tuple[str, ...]) -> Iterator[PersonalItem]:
+    taken: list[Place] = []
+    searches: dict[Kind, Callable[[str], Iterator[Place]]] = {
+        "iban": find_ibans,
+        "card": find_cards,
+        "email": find_emails,
+        "ip": find_ips,
+        "phone": lambda each: find_phones(each, countries),
+    }
+    many = bool(_DIGITS.search(text))
+    idle = {"email": "@" not in text, "ip": not _DIGIT.search(text)} | dict.fromkeys(_LONG_NUMBERS, not many)
+    for kind in KINDS:
+        if kind not in kinds or idle[kind]:
+            continue
+        for start, end in searches[kind](text):
+            at = bisect(taken, (start, end))
+            before, behind = taken[at - 1 : at], taken[at : at + 1]
+            if all(stop <= start for _, stop in before) and all(begin >= end for begin, _ in behind):
+                taken.insert(at, (start, end))
+                yield PersonalItem(kind, start, end, text[start:end])
