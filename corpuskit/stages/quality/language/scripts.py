@@ -121,8 +121,10 @@ def chinese_form(text: str) -> str:
     ('Hans', 'Hant', 'Hani')
     """
     simplified, traditional = _forms()
-    hans, hant = (sum(map(text.count, form & set(text))) for form in (simplified, traditional))
+    used = set(text)
+    only_hans, only_hant = simplified & used, traditional & used
+    if not (only_hans and only_hant):
+        return "Hans" if only_hans else "Hant" if only_hant else "Hani"
+    hans, hant = (sum(map(text.count, form)) for form in (only_hans, only_hant))
     told = hans + hant
-    if not told:
-        return "Hani"
     return "Hans" if hans >= _CLEAR * told else "Hant" if hant >= _CLEAR * told else "Hani"

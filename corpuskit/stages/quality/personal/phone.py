@@ -27,7 +27,8 @@ SE 0[1-9]x{0,2} x{2,3} xx xx | 0[1-9]x{0,2} xxx xxx xx | 0[1-9]xx? xxx xx | 07x 
 SE 0[1-9]x? x{5,7}
 IE 01 xxx xxxx | 0[2-9]x xxx xxxx | 0[2-9]x{1,2} x{5,7} | 08x xxx xxxx | 1800 xxx xxx
 ES [6789]xx xx xx xx | ~[6789]xx xxx xxx | ~[6789]x{8}
-IT 0[1-9]x{0,2} x{3,4} x{4} | 0[1-9]x{0,3} x{6,8} | 3xx xxx xxxx | ~3xx x{6,7} | ~3xx xxx xxx | ~0[1-9]x{0,2} x{3,5} x{3,5} | ~800 xxx xxx
+IT 0[1-9]x{0,2} x{3,4} x{4} | 0[1-9]x{0,3} x{6,8} | 3xx xxx xxxx
+IT ~3xx x{6,7} | ~3xx xxx xxx | ~0[1-9]x{0,2} x{3,5} x{3,5} | ~800 xxx xxx
 NL 0[1-9]x xxx xxxx | 0[1-9]xx xxx xxx | 0[1-9]x{1,2} x{6,7} | 06 x{8} | 06 xx xx xx xx | 06 xxxx xxxx
 NL 0[89]00 x{4}(?:xxx)?
 JP 0[1-9] xxxx xxxx | 0[1-9]x xxx xxxx | 0[1-9]xx xx xxxx | 0[5789]0 xxxx xxxx | 0120 xxx xxx
@@ -124,7 +125,7 @@ def find_phones(text: str, countries: Collection[str]) -> Iterator[Place]:
     """Telephone numbers: international ones of any country, national ones of those given.
 
     A number stands by itself: in a longer run of groups, in an address or a word it is none. What has the
-    form of other numbers as well (nine digits in threes, ten in one piece) counts behind a word for telephone.
+    form of other numbers as well (nine digits in threes, ten in one piece) counts behind a word for a phone.
     """
     chosen = tuple(country for country in known_countries() if country in countries)
     last = -1
