@@ -23,10 +23,12 @@ _PLACES = {
     "ExactDuplicates": "corpuskit.stages.dedup.exact",
     "Files": "corpuskit.sources.files.files",
     "Gutenberg": "corpuskit.sources.gutenberg.source",
+    "Language": "corpuskit.stages.quality.language.stage",
     "Length": "corpuskit.stages.quality.length",
     "Location": "corpuskit.documents.settings",
     "Lowercase": "corpuskit.stages.normalize.classical",
     "NearDuplicates": "corpuskit.stages.dedup.near",
+    "PersonalData": "corpuskit.stages.quality.personal.stage",
     "Pipeline": "corpuskit.build.pipeline",
     "Punctuation": "corpuskit.stages.normalize.classical",
     "Rule": "corpuskit.stages.stage",
@@ -46,7 +48,9 @@ _PLACES = {
     "build_corpus": "corpuskit.build.build",
     "clean_book": "corpuskit.sources.gutenberg.clean",
     "extract_wikitext": "corpuskit.sources.wikipedia.extract",
+    "find_personal_data": "corpuskit.stages.quality.personal.find",
     "fix_unicode": "corpuskit.stages.normalize.unicode",
+    "identify_language": "corpuskit.stages.quality.language.identify",
     "load_model": "corpuskit.train.generate.generate",
     "load_recipe": "corpuskit.build.recipe.recipe",
     "near_duplicates": "corpuskit.stages.dedup.near",
@@ -95,7 +99,11 @@ if TYPE_CHECKING:
     from corpuskit.stages.normalize.unicode import Unicode as Unicode
     from corpuskit.stages.normalize.unicode import fix_unicode as fix_unicode
     from corpuskit.stages.normalize.whitespace import Whitespace as Whitespace
+    from corpuskit.stages.quality.language.identify import identify_language as identify_language
+    from corpuskit.stages.quality.language.stage import Language as Language
     from corpuskit.stages.quality.length import Length as Length
+    from corpuskit.stages.quality.personal.find import find_personal_data as find_personal_data
+    from corpuskit.stages.quality.personal.stage import PersonalData as PersonalData
     from corpuskit.stages.stage import Effect as Effect
     from corpuskit.stages.stage import Rule as Rule
     from corpuskit.stages.stage import Stage as Stage

@@ -291,6 +291,8 @@ def _nearest(wanted: str) -> str:
     begun = [name for name in by_name if len(wanted) > 2 and name.startswith(wanted)]
     if close := begun or difflib.get_close_matches(wanted, by_name, n=1, cutoff=0.75):
         return f"Did you mean {by_name[close[0]]!r}?"
+    if len(wanted) > 2 and wanted[:2] in languages():
+        return f"Did you mean {wanted[:2]!r}?"
     if near := difflib.get_close_matches(wanted, [*languages(), *_ALIASES], n=1, cutoff=0.5):
         return f"Did you mean {near[0]!r}?"
     return f"Known: {', '.join(languages())}."

@@ -29,9 +29,9 @@ from corpuskit.stages.quality.language.scripts import count_letters, main_script
 
 _WINDOW = 250
 """Characters of each of the four windows that are read of a text longer than the four together."""
-_SURE = 0.8
+_SURE = 0.65
 """Confidence below which a long text is looked at again, by windows of so many characters:"""
-_LARGE_WINDOW = 1000
+_LARGE_WINDOW = 600
 
 _SECOND = 0.08
 """Share of another language or script from which on the parts of a text are looked at one by one."""

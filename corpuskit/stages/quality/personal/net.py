@@ -84,6 +84,8 @@ def find_ips(text: str) -> Iterator[Place]:
     *to*, *and* or a comma. Addresses that are nobody's (0.0.0.0/8, loopback, network masks, ``::1``) stay;
     private ones and those of documentation are found.
     """
+    if text.count(":") > 1:
+        yield from _ipv6(text)
     numbered = -1
     for found in _IPV4.finditer(text):
         follows = numbered >= 0 and _AND.fullmatch(text, numbered, found.start())
@@ -91,8 +93,6 @@ def find_ips(text: str) -> Iterator[Place]:
             numbered = found.end()
         elif _is_ipv4(found[0]):
             yield found.span()
-    if text.count(":") > 1:
-        yield from _ipv6(text)
 
 
 def _is_ipv4(text: str) -> bool:
@@ -108,6 +108,8 @@ _IPV6 = re.compile(r"(?<![\w:.])[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:]{1,40}(?:\.\d{1,3})
 def _ipv6(text: str) -> Iterator[Place]:
     for found in _IPV6.finditer(text):
         candidate = found[0]
+        if candidate.count(":") == 8 and "::" not in candidate:  # All eight groups, and a port.
+            candidate = candidate.rpartition(":")[0]
         groups = [group for group in candidate.split(":") if group]
         # Names of programs (std::vector, Fe::De) and times are of the same characters.
         told = "::" in candidate or len(groups) == 8
@@ -118,4 +120,4 @@ def _ipv6(text: str) -> Iterator[Place]:
             except ValueError:
                 continue
             if not (address.is_loopback or address.is_unspecified):
-                yield found.span()
+                yield found.start(), found.start() + len(candidate)

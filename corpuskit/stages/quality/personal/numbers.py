@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from corpuskit.stages.quality.personal.net import Place
 
 _CARD = re.compile(
-    r"(?<![\w+])(?<!\d[.,/:-])(?<!\d[ \xa0])"
-    r"(?:\d{12,19}|\d{4}([ \xa0-])\d{4}\1\d{4}\1\d{4}(?:\1\d{3})?|\d{4}([ \xa0-])\d{6}\2\d{4,5})"
+    r"(?<![\w+])(?<!\d[.,/:-])(?<!\d{3}[ \xa0])"
+    r"(?:\d{12,19}|\d{4}([ \xa0-])\d{4}\1\d{4}\1\d{3,4}(?:\1\d{3})?|\d{4}([ \xa0-])\d{6}\2\d{4,5})"
     r"(?!\w|[.,/:-]\d)(?![ \xa0]\d{4})"
 )
 _VISA, _SIXTEEN_TO_19 = (13, 16, 19), (16, 17, 18, 19)
@@ -82,12 +82,12 @@ YE30
 IBAN_LENGTH = {entry[:2]: int(entry[2:]) for entry in _IBAN_LENGTHS.split()}
 """Characters of an IBAN by country (SWIFT, IBAN Registry)."""
 
-_IBAN_START = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?=[ \xa0]?[A-Za-z0-9]{4})")
-_BLANKS = " \xa0"
+_IBAN_START = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?=[ \xa0-]?[A-Za-z0-9]{4})")
+_BLANKS = " \xa0-"
 
 
 def find_ibans(text: str) -> Iterator[Place]:
-    """IBANs of either case, in one piece or with a blank behind each four characters as printed."""
+    """IBANs of either case, in one piece or with a blank or hyphen behind each four characters as printed."""
     done = 0
     for found in _IBAN_START.finditer(text):
         length = IBAN_LENGTH.get(found[0][:2].upper())
@@ -115,7 +115,7 @@ def is_iban(number: str) -> bool:
     >>> is_iban("GB82 WEST 1234 5698 7654 32"), is_iban("GB82 WEST 1234 5698 7654 33")
     (True, False)
     """
-    plain = re.sub(r"[ \xa0]", "", number).upper()
+    plain = re.sub(r"[ \xa0-]", "", number).upper()
     if not (plain.isascii() and plain.isalnum() and plain[2:4].isdigit()):
         return False
     if len(plain) != IBAN_LENGTH.get(plain[:2]) or not 2 <= int(plain[2:4]) <= 98:

@@ -18,7 +18,7 @@ GB 0800 x{6,7} | 0[58]xx x{6,7}
 FR 0[1-9] xx xx xx xx | 0 [89]xx xx xx xx | 08xx xxx xxx
 DE 0[2-9]x{1,4} x{4,8} | 0[2-9]x{1,3} x{3,5} x{2,5} | 0[2-9]x{1,3} xx xx xx x{0,2}
 DE 0[2-9]x{1,3} x{2,3} xx xx
-DE 01[5-7]x{1,2} x{7,8} | 01[5-7]x{1,2} xxx xx xx | 01[5-7]x{1,2} x{3,4} x{4,5} | 0800 xxx xxxx
+DE 01[5-7]x{1,3} x{6,8} | 01[5-7]x{1,2} xxx xx xx | 01[5-7]x{1,2} x{3,4} x{4,5} | 0800 xxx xxxx
 DE 0800 x{7,10}
 DE ~0[2-9]x{2,4} x{3,}
 AT 0[1-9]x{0,3} x{5,9} | 0[1-9]x{0,3} xxx xx xx | 06xx xxx xxxx
@@ -75,6 +75,7 @@ _RUN = re.compile(
 _BEHIND_COLON = re.compile(
     rf"(?<=[A-Za-z.]:)(?:\+ ?)?\(?\d+(?:(?:{_SIGN}|\)[ -]?|[ -]?\()\d+)*(?!\w|[.,/:-]\d)"
 )
+_SIGN_KIND = dict.fromkeys(" \xa0\u202f", " ") | {".": "."}
 _LEAST, _MOST = 8, 15
 """Digits of a number."""
 
@@ -129,48 +130,46 @@ def find_phones(text: str, countries: Collection[str]) -> Iterator[Place]:
     """
     chosen = tuple(country for country in known_countries() if country in countries)
     last = -1
-    for found in _RUN.finditer(text):
-        if _is_phone(text, found, chosen, chained=0 <= found.start() - last <= 4):
-            last = found.end()
-            yield found.span()
-    for found in _BEHIND_COLON.finditer(text):
-        if _is_phone(text, found, chosen, chained=False):
-            yield found.span()
+    for pattern in (_RUN, _BEHIND_COLON):
+        for found in pattern.finditer(text):
+            # A bracket that does not close within the number belongs to the sentence.
+            start = found.start() + (found[0][0] == "(" and ")" not in found[0])
+            run = text[start : found.end()]
+            if _is_phone(text, start, run, chosen, chained=0 <= start - last <= 4):
+                last = found.end()
+                yield start, last
 
 
-def _is_phone(text: str, found: re.Match[str], countries: tuple[str, ...], *, chained: bool) -> bool:
-    run = found[0]
+def _is_phone(text: str, start: int, run: str, countries: tuple[str, ...], *, chained: bool) -> bool:
     groups = re.findall(r"\d+", run)
     digits = sum(map(len, groups))
     if not _LEAST <= digits <= _MOST or not _signs_fit(run) or run.count("(") != run.count(")"):
         return False
     if run[0] == "+" or (run.startswith("00") and run[2:3] != ")"):
         return _is_international(groups, run)
-    before = max(0, found.start() - _LOOK_BACK)
-    if _NO_PHONE.search(text, before, found.start()) or _is_series(groups):
+    before = max(0, start - _LOOK_BACK)
+    if _NO_PHONE.search(text, before, start) or _is_series(groups):
         return False
     alone, any_form = _patterns(countries)
     shape = " ".join(groups)
     if alone.fullmatch(shape) and not _is_clock(groups):
         return True
-    called = chained or _CALLED.search(text, before, found.start())
+    called = chained or _CALLED.search(text, before, start)
     return bool(called and (any_form.fullmatch(shape) or _in_one_piece(groups, countries)))
 
 
 def _signs_fit(run: str) -> bool:
     """Whether groups are parted by one sign throughout; a hyphen or slash may part the first, or brackets."""
-    body = run.lstrip("+ ")
-    signs = [sign for sign in re.findall(r"\D+", body.replace(") ", ")").replace(" (", "(")) if sign]
-    plain = [
-        "." if sign == "." else " " if sign in " \xa0\u202f" else "-" for sign in signs if sign not in "()"
-    ]
-    if any("(" in sign or ")" in sign for sign in signs):
-        return "." not in plain
-    if len(set(plain)) < 2:
-        return True
+    body = run.lstrip("+ ").replace(") ", ")").replace(" (", "(")
+    signs = re.findall(r"\D+", body)
+    if "/" in signs and (signs[0] != "/" or signs.count("/") > 1 or len(set(map(len, body.split("/")))) == 1):
+        return False  # Of one length on both sides, they are two numbers.
+    kinds = [_SIGN_KIND.get(sign, "-") for sign in signs if sign not in "()"]
+    if "." in kinds:
+        return set(signs) == {"."}
     # 08-465 004 12, 030/23125 014, +1 202-555-0143: each kind once in a row.
-    turns = sum(one != other for one, other in pairwise(plain))
-    return "." not in plain and turns == 1
+    bracketed = any("(" in sign or ")" in sign for sign in signs)
+    return bracketed or sum(one != other for one, other in pairwise(kinds)) < 2
 
 
 def _is_international(groups: list[str], run: str) -> bool:
