@@ -44,7 +44,11 @@ _TOKEN = re.compile(
 _NAMED = re.compile(rf"<\|(?:{_TOKEN_NAMES})\|>")
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 
-_LOOK = f"{_HIDDEN.pattern}|<\\||<｜|\\[[A-Z/]|</?[a-z<]|<<|&"
+_LOOK = (
+    _HIDDEN.pattern
+    + r"|<\||<｜|\[(?:MASK|CLS|SEP|PAD|UNK|BOS|EOS|/?INST)\]|</?s>|<(?:pad|unk|mask|bos|eos|eot|sep|cls)>"
+    + r"|<</?SYS>>|<(?:start|end)_of_turn>|<extra_id_"
+)
 """What may be something to count, for Arrow's own search over a whole column."""
 
 
@@ -92,7 +96,7 @@ def tell_hidden(batch: pa.RecordBatch, effect: Effect, *, removed_alone: bool = 
         effect: what the stage made of them.
         removed_alone: tell only of kinds that the stage took out.
     """
-    rows = _rows_to_look_at(batch.column("text"))
+    rows = _rows_to_look_at(batch.column("text"), effect.batch.column("text"), entities=not removed_alone)
     if not len(rows):
         return effect
     before, errors = decode_texts(batch.take(rows))
@@ -114,9 +118,12 @@ def tell_hidden(batch: pa.RecordBatch, effect: Effect, *, removed_alone: bool = 
     return replace(effect, found=found)
 
 
-def _rows_to_look_at(texts: pa.Array) -> pa.Array:
-    """Numbers of rows in which something may be hidden, by a search that does not leave Arrow."""
-    return pc.indices_nonzero(pc.match_substring_regex(texts.cast(pa.large_binary()), _LOOK))
+def _rows_to_look_at(before: pa.Array, after: pa.Array, *, entities: bool) -> pa.Array:
+    """Numbers of rows in which something may be hidden, or entities replaced; Arrow alone looks at texts."""
+    look = pc.match_substring_regex(before, _LOOK)
+    if entities:
+        look = pc.or_(look, pc.and_(pc.match_substring(before, "&"), pc.not_equal(before, after)))
+    return pc.indices_nonzero(look)
 
 
 def _bytes_of(kind: str, text: str) -> int:

@@ -105,6 +105,11 @@ def identify_language(text: str, passages: list[Passage] | None = None) -> Langu
     (Language(code='el', script='Grek', confidence=1.0, share=1.0),
      Language(code='und', script=None, confidence=0.0, share=0.0))
     """
+    return identify(text, passages)
+
+
+def identify(text: str, passages: list[Passage] | None) -> Language:
+    """The same, for the stage: without a look at what the arguments are."""
     sample = _sample(text, _WINDOW)
     guess, mixed = _judge(sample)
     if guess.confidence < _SURE and len(text) > 4 * _WINDOW:

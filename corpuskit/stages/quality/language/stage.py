@@ -12,7 +12,7 @@ from pydantic import Field, field_validator
 from corpuskit.documents.settings import Decides
 from corpuskit.errors import SettingError
 from corpuskit.stages.quality.language.codes import UNKNOWN, expand
-from corpuskit.stages.quality.language.identify import Passage, find_passages, identify_language
+from corpuskit.stages.quality.language.identify import Passage, find_passages, identify
 from corpuskit.stages.stage import Rule
 
 _PLACE = [("start", pa.int64()), ("end", pa.int64())]
@@ -82,7 +82,7 @@ class Language(Rule):
         """Add what was found as columns."""
         texts = batch.column("text").to_pylist()
         passages = [find_passages(text) if self.passages else None for text in texts]
-        found = [identify_language(text, each) for text, each in zip(texts, passages, strict=True)]
+        found = [identify(text, each) for text, each in zip(texts, passages, strict=True)]
         values: list[list[Any]] = [list(column) for column in zip(*found, strict=True)] or [[]] * 4
         values.append([each and [_row(passage) for passage in each] for each in passages])
         for (name, kind), column in zip(self.columns.items(), values, strict=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from bisect import bisect
 from collections.abc import Callable, Collection, Iterator
+from functools import partial
 from typing import Literal, NamedTuple, get_args
 
 from corpuskit.errors import SettingError, checks_arguments, nearest
@@ -16,10 +17,7 @@ Kind = Literal["iban", "card", "email", "ip", "phone"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 """Kinds in the order in which they are looked for: what is found first keeps its characters."""
 
-_DIGIT = re.compile(r"[0-9]")
 _DIGITS = re.compile(r"[0-9](?:[^0-9\n]{0,6}[0-9]){7}")
-"""Eight digits near each other: fewer are no number of a card, an account or a telephone."""
-_LONG_NUMBERS: tuple[Kind, ...] = ("iban", "card", "phone")
 
 
 class PersonalItem(NamedTuple):
@@ -51,7 +49,12 @@ def find_personal_data(
     """
     check_kinds(kinds)
     chosen = check_countries(known_countries() if countries is None else countries)
-    return sorted(_found(text, kinds, chosen), key=lambda item: item.start)
+    return find_all(text, kinds, chosen)
+
+
+def find_all(text: str, kinds: Collection[str], countries: tuple[str, ...]) -> list[PersonalItem]:
+    """The same, for the stage, whose settings are checked already."""
+    return sorted(_found(text, kinds, countries), key=lambda item: item.start)
 
 
 def check_kinds(kinds: Collection[str]) -> None:
@@ -74,21 +77,35 @@ def check_countries(countries: tuple[str, ...]) -> tuple[str, ...]:
 
 def _found(text: str, kinds: Collection[str], countries: tuple[str, ...]) -> Iterator[PersonalItem]:
     taken: list[Place] = []
-    searches: dict[Kind, Callable[[str], Iterator[Place]]] = {
-        "iban": find_ibans,
-        "card": find_cards,
-        "email": find_emails,
-        "ip": find_ips,
-        "phone": lambda each: find_phones(each, countries),
+    lines = _lines_with_numbers(text)
+    searches: dict[Kind, Callable[[], Iterator[Place]]] = {
+        "iban": lambda: _in_lines(find_ibans, text, lines),
+        "card": lambda: _in_lines(find_cards, text, lines),
+        "email": lambda: find_emails(text),
+        "ip": lambda: find_ips(text),
+        "phone": lambda: _in_lines(partial(find_phones, countries=countries), text, lines),
     }
-    many = bool(_DIGITS.search(text))
-    idle = {"email": "@" not in text, "ip": not _DIGIT.search(text)} | dict.fromkeys(_LONG_NUMBERS, not many)
     for kind in KINDS:
-        if kind not in kinds or idle[kind]:
-            continue
-        for start, end in searches[kind](text):
+        for start, end in searches[kind]() if kind in kinds else ():
             at = bisect(taken, (start, end))
             before, behind = taken[at - 1 : at], taken[at : at + 1]
             if all(stop <= start for _, stop in before) and all(begin >= end for begin, _ in behind):
                 taken.insert(at, (start, end))
                 yield PersonalItem(kind, start, end, text[start:end])
+
+
+def _lines_with_numbers(text: str) -> list[Place]:
+    """Lines with eight digits near each other: others hold no number of a card, account or telephone."""
+    lines: list[Place] = []
+    found = _DIGITS.search(text)
+    while found:
+        end = text.find("\n", found.end())
+        end = len(text) if end < 0 else end
+        lines.append((text.rfind("\n", 0, found.start()) + 1, end))
+        found = _DIGITS.search(text, end)
+    return lines
+
+
+def _in_lines(search: Callable[..., Iterator[Place]], text: str, lines: list[Place]) -> Iterator[Place]:
+    for begin, end in lines:
+        yield from search(text, begin=begin, end=end)

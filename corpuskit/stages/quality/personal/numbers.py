@@ -35,16 +35,16 @@ _ISSUERS = (
 )
 
 
-def find_cards(text: str) -> Iterator[Place]:
+def find_cards(text: str, begin: int, end: int) -> Iterator[Place]:
     """Card numbers: an issuer's first digits and length, Luhn's check digit, never part of a longer number.
 
     In one piece, or in the groups of four (Amex and Diners: 4-6-5, 4-6-4) that are printed on cards.
     """
-    for found in _CARD.finditer(text):
-        start, end = found.span()
+    for found in _CARD.finditer(text, begin, end):
+        start, stop = found.span()
         if is_card(found[0]):
-            yield start, end
-        elif found[1] and end - start > 19 and is_card(found[0][:19]):
+            yield start, stop
+        elif found[1] and stop - start > 19 and is_card(found[0][:19]):
             yield start, start + 19  # The three digits behind it are the card's check value.
 
 
@@ -86,17 +86,17 @@ _IBAN_START = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?=[ \xa0-]?[A-Za-z0-
 _BLANKS = " \xa0-"
 
 
-def find_ibans(text: str) -> Iterator[Place]:
+def find_ibans(text: str, begin: int, end: int) -> Iterator[Place]:
     """IBANs of either case, in one piece or with a blank or hyphen behind each four characters as printed."""
     done = 0
-    for found in _IBAN_START.finditer(text):
+    for found in _IBAN_START.finditer(text, begin, end):
         length = IBAN_LENGTH.get(found[0][:2].upper())
         if length is None or found.start() < done:
             continue
-        end = _iban_end(text, found.start(), length)
-        if end and is_iban(text[found.start() : end]):
-            yield found.start(), end
-            done = end
+        stop = _iban_end(text, found.start(), length)
+        if stop and is_iban(text[found.start() : stop]):
+            yield found.start(), stop
+            done = stop
 
 
 def _iban_end(text: str, start: int, length: int) -> int | None:

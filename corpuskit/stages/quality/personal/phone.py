@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from functools import cache
 from itertools import pairwise
 
@@ -95,6 +95,7 @@ _NO_PHONE = re.compile(
 _LOOK_BACK = 40
 
 
+@cache
 def known_countries() -> tuple[str, ...]:
     """Countries whose national forms are known (ISO 3166-1)."""
     return tuple(dict.fromkeys(line.split(" ", 1)[0] for line in _FORMS.strip().splitlines()))
@@ -122,20 +123,25 @@ def _codes() -> frozenset[str]:
     return frozenset(_CALLING_CODES.split())
 
 
-def find_phones(text: str, countries: Collection[str]) -> Iterator[Place]:
+def find_phones(text: str, countries: tuple[str, ...], begin: int, end: int) -> Iterator[Place]:
     """Telephone numbers: international ones of any country, national ones of those given.
 
     A number stands by itself: in a longer run of groups, in an address or a word it is none. What has the
     form of other numbers as well (nine digits in threes, ten in one piece) counts behind a word for a phone.
+
+    Args:
+        text: the text.
+        countries: ISO 3166-1 codes.
+        begin: where to look from; what stands before is seen.
+        end: where to look to, an end of a line.
     """
-    chosen = tuple(country for country in known_countries() if country in countries)
     last = -1
     for pattern in (_RUN, _BEHIND_COLON):
-        for found in pattern.finditer(text):
+        for found in pattern.finditer(text, begin, end):
             # A bracket that does not close within the number belongs to the sentence.
             start = found.start() + (found[0][0] == "(" and ")" not in found[0])
             run = text[start : found.end()]
-            if _is_phone(text, start, run, chosen, chained=0 <= start - last <= 4):
+            if _is_phone(text, start, run, countries, chained=0 <= start - last <= 4):
                 last = found.end()
                 yield start, last
 

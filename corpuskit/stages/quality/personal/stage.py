@@ -16,7 +16,7 @@ from corpuskit.stages.quality.personal.find import (
     PersonalItem,
     check_countries,
     check_kinds,
-    find_personal_data,
+    find_all,
 )
 from corpuskit.stages.quality.personal.phone import known_countries
 from corpuskit.stages.stage import Cut, Effect, Found, Stage
@@ -99,7 +99,7 @@ class PersonalData(Stage):
         return source not in _PUBLIC if self.sources == "auto" else source in self.sources
 
     def _items(self, text: str) -> list[PersonalItem]:
-        return find_personal_data(text, self.kinds, self.countries)
+        return find_all(text, self.kinds, self.countries)
 
     def _replaced(self, text: str, items: list[PersonalItem]) -> tuple[str, list[tuple[int, int, Kind]]]:
         """The text with a replacement behind each item, and the bytes of the items, which are to be cut.
