@@ -90,7 +90,14 @@ def telephones(options: Options) -> list[Row]:
     ours = [_of("phone", hits) for hits in find_ours(sentences)]
     alike = len(sentences) - len(numbers)
     about = f"{len(numbers)} numbers of 14 countries and {alike} look-alikes, seed {_SEED}"
-    return both("phone", score(sentences, ours), {"phonenumbers": score(sentences, theirs)}, about)
+    rows = both("phone", score(sentences, ours), {"phonenumbers": score(sentences, theirs)}, about)
+    plain = with_phones(numbers, _SEED, frames=("He wrote {} on the wall.",))  # type: ignore[arg-type]
+    found_plain, _ = score(plain, find_ours(plain))
+    what, note = (
+        "recall, phone, no word for telephone before",
+        "forms of other numbers too are left alone there",
+    )
+    return rows + compare(what, found_plain, {}, unit="share", better="higher", input=about, note=note)
 
 
 def texts(path: Path, limit: int) -> Iterator[str]:

@@ -74,10 +74,11 @@ def planted(count: int, seed: int) -> list[Sentence]:
     return made
 
 
-def with_phones(numbers: list[tuple[str, str, str]], seed: int) -> list[Sentence]:
+def with_phones(
+    numbers: list[tuple[str, str, str]], seed: int, frames: tuple[str, ...] = _FRAMES["phone"]
+) -> list[Sentence]:
     """A sentence for each number, given as country, form and number."""
     chance = random.Random(seed)
-    frames = _FRAMES["phone"]
     return [
         Sentence(chance.choice(frames).format(number), (("phone", number),), country)
         for country, _, number in numbers

@@ -209,3 +209,37 @@ def test_a_build_labels_and_drops(tmp_path: Path) -> None:
     ledger = Ledger.from_json(read_ledger(Run.open_finished(tmp_path / "run"))["stages"])
     dropped = ledger.entries["language decided"].documents_dropped
     assert dropped == {"no_language": 1, "other_language": 1}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "SELECT name, age FROM users WHERE age > 30 ORDER BY name;",
+        "while true do\n  sleep 1\n  echo done\ndone",
+        "const x = items.map(i => i.id).filter(Boolean);",
+        "arigatou gozaimasu sensei watashi wa gakusei desu",
+        "privet kak dela segodnya ya idu domoy",
+        "Johann Weber, Marie Dupont, Luca Rossi, Pedro Alvarez",
+        "Danke",
+        "B-17 F-16 MIG-29 X1",
+    ],
+)
+def test_what_is_no_prose_stays_below_the_threshold(text: str) -> None:
+    assert identify_language(text).confidence < THRESHOLD
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("I am done. It is true, and nobody can return.", "en"),
+        ("שלום", "he"),
+        ("ሰላም", "am"),
+        ("ধন্যবাদ", "bn"),
+        ("வணக்கம்", "ta"),
+        ("ສະບາຍດີ", "lo"),
+        ("སྐད", "bo"),
+    ],
+)
+def test_a_word_is_enough_where_the_script_tells(text: str, code: str) -> None:
+    found = identify_language(text)
+    assert (found.code, found.confidence >= THRESHOLD) == (code, True)

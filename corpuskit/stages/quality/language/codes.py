@@ -224,6 +224,9 @@ Lisu:lis Limb:lif
 SOLE_LANGUAGE = _pairs(_SOLE)
 """Scripts that belong to one language, for the most part: the script alone decides, however short a text."""
 
+MAIN_LANGUAGE = _pairs("Hebr:he Ethi:am Tibt:bo Beng:bn")
+"""Scripts of one language in most texts; others (Yiddish, Tigrinya, Dzongkha, Assamese) must be found."""
+
 _OWN_SCRIPT = "el ka hy th lo km my ko ta te kn ml gu or si dv ja zh"
 OWN_SCRIPT = frozenset(_OWN_SCRIPT.split())
 """Languages that are not written in other scripts, as far as CLD2 knows: found there, they are none."""

@@ -26,6 +26,7 @@ import pycld2
 from corpuskit.errors import checks_arguments
 from corpuskit.stages.quality.language import codes
 from corpuskit.stages.quality.language.scripts import count_letters, main_script
+from corpuskit.stages.quality.language.signs import doubt, is_code
 
 _WINDOW = 250
 """Characters of each of the four windows that are read of a text longer than the four together."""
@@ -41,20 +42,16 @@ _TOLD = 0.5
 _BREAKS_CLD2 = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 _ADDRESS = re.compile(r"(?:https?://|ftp://|www\.)\S+|[^\s@]{1,64}@[^\s@]{1,255}", re.IGNORECASE)
 _WITH_DIGITS = re.compile(r"\S*\d\S*")
-_CODE_SIGN = re.compile(r"[(){}\[\]<>=_;\\|#$^~+*]|[:{][ \t]*$", re.MULTILINE)
-_CODE_SHARE = 0.12
-"""Signs of program code to letters: prose has one bracket in 50 letters."""
 _LEAST_LETTERS = 4
 """Fewer letters of a script of several languages tell nothing."""
+_MAIN = 0.7
+"""Confidence in the main language of a script that it shares with a few others, where CLD2 names none."""
 _SHORT = 300
 """Characters up to which words with digits are taken out, since letters of part numbers weigh there."""
 _CONSISTENT_WORDS = 40
 
-_WEIGHTS = (-5.55, -0.14, 5.73, 1.02, 1.05, 4.53, -1.3, -3.58, 1.33)
+_WEIGHTS = (-2.31, 0.01, 0.73, 1.85, -3.04, 4.36, -1.13, -3.47, 1.4)
 """Of `features`, the constant first."""
-
-_NAMES = 0.6
-"""Factor of the confidence in short texts of nothing but capitalized words: lists of names."""
 
 
 class Language(NamedTuple):
@@ -239,19 +236,17 @@ def _own(letters: Counter[str], script: str) -> int:
 
 def _ask(text: str, script: str, letters: int) -> tuple[str, float, bool]:
     """What CLD2 finds in a text, how sure that is, and whether it finds a second language."""
-    plain = readable(text)
-    if letters < _LEAST_LETTERS or not any(map(str.isalpha, plain)):
-        return codes.UNKNOWN, 0.0, False
-    if len(_CODE_SIGN.findall(plain)) >= _CODE_SHARE * letters:
+    usual, plain = codes.MAIN_LANGUAGE.get(script), readable(text)
+    if not any(map(str.isalpha, plain)) or is_code(plain, letters):
         return codes.UNKNOWN, 0.0, False
     evidence = find(plain)
-    if evidence.code == codes.UNKNOWN or evidence.code in codes.OWN_SCRIPT:
-        return codes.UNKNOWN, 0.0, evidence.second >= _SECOND
+    if letters < _LEAST_LETTERS or evidence.code == codes.UNKNOWN or evidence.code in codes.OWN_SCRIPT:
+        return (usual, _MAIN, False) if usual else (codes.UNKNOWN, 0.0, evidence.second >= _SECOND)
     values = features(plain, script, letters, evidence)
     logit = sum(weight * value for weight, value in zip(_WEIGHTS, values, strict=True))
-    confidence = 1 / (1 + math.exp(-logit))
-    if len(plain) < _SHORT and _only_names(plain):
-        confidence *= _NAMES
+    confidence = doubt(plain, script) / (1 + math.exp(-logit))
+    if evidence.code == usual:
+        confidence = max(confidence, _MAIN)
     return evidence.code, round(confidence, 4), evidence.second >= _SECOND
 
 
@@ -265,8 +260,8 @@ def readable(text: str) -> str:
 
 
 class Evidence(NamedTuple):
-    """What CLD2 says of a text: code, its share and score (per 1,024 bytes), whether it is sure by its own
-    measure, and the share of the second language."""
+    """What CLD2 says of a text: code, its share of what is told, its score (per 1,024 bytes), whether it is
+    sure by its own measure, and the share of the second language."""
 
     code: str
     share: float
@@ -292,12 +287,14 @@ def ask_cld2(text: str) -> Evidence:
     """CLD2's first two languages, in our codes."""
     reliable, _, found = pycld2.detect(text, isPlainText=True, bestEffort=True)
     told = [(codes.ENGINE_CODES.get(code, code), share / 100, score) for _, code, share, score in found]
-    known = [each for each in told if each[0] in codes.languages()]
+    known = [each for each in told if each[1] and each[0] in codes.languages()]
     if not known:
         return Evidence(codes.UNKNOWN, 0.0, 0.0, False, 0.0)
     (code, share, score), *others = known
     second = sum(share for other, share, _ in others if not codes.same_language(other, code))
-    return Evidence(code, share, score, reliable, second)
+    # Of Russian, for one, CLD2 leaves a third untold where other languages come close.
+    told_of = share + sum(share for _, share, _ in others)
+    return Evidence(code, share / told_of, score, reliable, second)
 
 
 def features(text: str, script: str, letters: int, evidence: Evidence) -> tuple[float, ...]:
@@ -320,9 +317,3 @@ def features(text: str, script: str, letters: int, evidence: Evidence) -> tuple[
         float(not usual),
         float(agreeing),
     )
-
-
-def _only_names(text: str) -> bool:
-    """Whether all words begin with a capital, and not all letters are capitals."""
-    words = [word for word in re.findall(r"[^\W\d_]+", text) if len(word) > 1]
-    return len(words) > 1 and all(word[0].isupper() for word in words) and not text.isupper()
