@@ -19,6 +19,7 @@ from ftfy.badness import is_bad
 from ftfy.chardata import CONTROL_CHARS, LIGATURES
 
 from corpuskit.documents.texts import as_texts
+from corpuskit.stages.normalize.hidden import tell_hidden
 from corpuskit.stages.normalize.texts import map_texts
 from corpuskit.stages.stage import Effect, Stage
 
@@ -40,6 +41,10 @@ _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 
 class Unicode(Stage):
     """Repairs broken Unicode with ``ftfy.fix_text`` and brings text to one normal form.
+
+    It also tells what it met that no reader sees, and typed special tokens (`count_hidden`), before anything
+    is taken out: by document in ``tables/found``, in sum in ``corpuskit inspect``, with the entities that it
+    replaced.
 
     Attributes:
         unescape_html: replace ``&amp;`` and the like; ``auto`` does so until the first ``<`` of a text,
@@ -82,9 +87,10 @@ class Unicode(Stage):
         if config.unescape_html == "auto":
             decoded = config._replace(unescape_html=False)
         sources = batch.column("source").to_pylist()
-        return map_texts(
+        effect = map_texts(
             batch, lambda text, row: fix_text(text, decoded if sources[row] in _DECODED else config)
         )
+        return tell_hidden(batch, effect)
 
 
 def fix_text(text: str, config: TextFixerConfig) -> str:
