@@ -175,8 +175,9 @@ class Pipeline:
         first: list[tuple[str, Stage | Barrier]] = []
         groups = [first]
         for label, step in self.labelled:
-            behind_barrier = any(isinstance(s, Barrier) for _, s in groups[-1])
-            if behind_barrier and not isinstance(step, Rule | Barrier):
+            barriers = [s for _, s in groups[-1] if isinstance(s, Barrier)]
+            changed = any(barrier.cuts for barrier in barriers)
+            if changed or (barriers and not isinstance(step, Rule | Barrier)):
                 groups.append([])
             groups[-1].append((label, step))
         # Whatever else is asked for, one document stands under one id.

@@ -27,13 +27,18 @@ class Barrier(Settings, ABC):
 
     scan_schema: ClassVar[pa.Schema]
 
+    @property
+    def cuts(self) -> bool:
+        """Whether `decide` may cut spans from texts: then what follows it takes another pass."""
+        return False
+
     @abstractmethod
     def scan(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """One row per document of ``batch``, in order, with the columns of ``scan_schema``."""
 
     @abstractmethod
     def decide(self, scans: Scans) -> None:
-        """Look at the scans of all documents that are still kept and call ``scans.drop`` for others."""
+        """Look at the scans of all documents that are still kept; call ``scans.drop`` for others, or ``scans.cut``."""
 
 
 def scan_alone(barrier: Barrier, batch: pa.RecordBatch, folder: Path) -> Scans:
@@ -45,6 +50,7 @@ def scan_alone(barrier: Barrier, batch: pa.RecordBatch, folder: Path) -> Scans:
     """
     scanned = barrier.scan(batch)
     columns = {f"{barrier.name}.{name}": scanned.column(name) for name in scanned.schema.names}
+    columns |= {name: batch.column(name) for name in batch.schema.names}
     columns["bytes"] = pa.array(byte_lengths(batch.column("text")), pa.int64())
     columns["preference"] = pa.array(np.zeros(batch.num_rows, np.int64))
     table = pa.record_batch(columns)

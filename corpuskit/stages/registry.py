@@ -31,6 +31,9 @@ BUILT_IN = {
     "length": "corpuskit.stages.quality.length:Length",
     "exact_duplicates": "corpuskit.stages.dedup.exact:ExactDuplicates",
     "near_duplicates": "corpuskit.stages.dedup.near:NearDuplicates",
+    "paragraph_repeats": "corpuskit.stages.dedup.repeats:ParagraphRepeats",
+    "line_repeats": "corpuskit.stages.dedup.repeats:LineRepeats",
+    "substring_duplicates": "corpuskit.stages.dedup.substrings:SubstringDuplicates",
 }
 
 

@@ -1,0 +1,147 @@
+"""Which copy of each repeated run of words stays, and what is cut: document by document, the best one first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from corpuskit.storage.spill import Ordinals, array_on_disk
+
+Flags = npt.NDArray[np.bool_]
+
+
+class WordCut(NamedTuple):
+    """Words ``begin`` to ``end`` of a document that go.
+
+    Attributes:
+        left, right: whether what stands before and behind them stands there beside the copy that stays, too.
+    """
+
+    begin: int
+    end: int
+    left: bool
+    right: bool
+
+
+class Copies:
+    """Remembers of each group of equal runs whether one of them stays already.
+
+    A document's runs that are the first of their group to come stay, the others must go: all their words are
+    cut that no run needs which stays. So maximal repeats are cut whole, and of a text with a period one stretch
+    stays that holds each of its runs once.
+    """
+
+    def __init__(self, found: npt.NDArray[np.void], group: Ordinals, groups: int, folder: Path) -> None:
+        """``found`` are the runs by place; ``group`` the group of each, -1 for one that stands once."""
+        self._found, self._group = found, group
+        self._stays = array_on_disk(folder, np.int64, (groups,), name="stays", fill=-1)
+        self._left = array_on_disk(folder, np.int64, (groups,), name="left")
+        for first in range(0, len(group), 2**20):
+            some = np.asarray(group[first : first + 2**20])
+            np.add.at(self._left, some[some >= 0], 1)
+
+    def of(self, first: int, last: int) -> Iterator[WordCut]:
+        """What is cut of the document that has the words from ``first`` to ``last`` of the corpus."""
+        low, high = np.searchsorted(self._found["place"], [first, last])
+        numbers = low + np.flatnonzero(self._group[low:high] >= 0)
+        group, own = self._group[numbers], self._found[numbers]
+        begin, end = own["place"] - first, own["until"] - first
+        np.subtract.at(self._left, group, 1)
+        new = np.zeros(len(numbers), bool)
+        new[np.unique(group, return_index=True)[1]] = True
+        new &= self._stays[group] < 0
+        if new.all():
+            self._stays[group] = numbers
+            return
+        staying, cut = choose(begin, end, new, self._left[group] > 0)
+        self._stays[group[staying]] = numbers[staying]
+        kept = self._stays[group]
+        for start, stop in cut:
+            at = int(np.searchsorted(begin, start))
+            to = int(np.searchsorted(end, stop, side="right")) - 1
+            yield WordCut(
+                start,
+                stop,
+                begin[at : at + 1].tolist() == [start] and self._same("before", numbers[at], kept[at]),
+                int(end[to]) == stop and self._same("behind", numbers[to], kept[to]),
+            )
+
+    def _same(self, side: str, number: int, kept: int) -> bool:
+        return kept >= 0 and kept != number and bool(self._found[side][number] == self._found[side][kept])
+
+    def lost(self) -> int:
+        """How many groups there are of which no run stays."""
+        return int((self._stays < 0).sum())
+
+
+def choose(
+    begin: Ordinals, end: Ordinals, new: Flags, elsewhere: Flags
+) -> tuple[Flags, list[tuple[int, int]]]:
+    """What stays of a document's repeated runs, and the words that are cut for the others.
+
+    Args:
+        begin, end: words of each run, ascending.
+        new: whether it is the first of its group; all others must be parted by a cut.
+        elsewhere: whether its group has runs in documents that are still to come.
+
+    >>> begin = np.arange(6)  # Runs of 4 words; the words from 3 on repeat the first three, again and again.
+    >>> choose(begin, begin + 4, begin < 3, np.zeros(6, bool))
+    (array([ True,  True,  True, False, False, False]), [(6, 9)])
+    """
+    base, size = int(begin[0]), int(end.max() - begin[0])
+    begin, end = begin - base, end - base
+    gone = _covered(begin[~new], end[~new], size)
+    staying = new.copy()
+    cut = gone & ~_covered(begin[new], end[new], size)
+    untouched = ~new & ~_holds(begin, end, cut)
+    if untouched.any():
+        # Runs that stay cover one that must go: of these, some have to stay elsewhere.
+        borders = _borders(begin, end, new, elsewhere, np.flatnonzero(untouched).tolist(), size)
+        staying &= ~_holds(begin, end, borders)
+        cut = gone & ~_covered(begin[staying], end[staying], size)
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], cut.astype(np.int8), [0]]))) + base
+    return staying, list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
+
+
+def _borders(
+    begin: Ordinals, end: Ordinals, new: Flags, elsewhere: Flags, untouched: list[int], size: int
+) -> Flags:
+    """A word of each run that must go although runs that stay cover it: the first or the last.
+
+    The one for which fewer runs are lost that stand in no document to come; of equal ones the last, so that what
+    stands before stays here.
+    """
+    places = np.flatnonzero(new)
+    first, last = begin[places], end[places]
+    alone = np.concatenate([[0], np.cumsum(~elsewhere[places])])
+    borders, reached = np.zeros(size, bool), -1
+    for number in untouched:
+        if begin[number] <= reached:  # The word that parts the one before parts it, too.
+            continue
+        options = []
+        for word in (int(end[number]) - 1, int(begin[number])):
+            low, high = np.searchsorted(last, word, side="right"), np.searchsorted(first, word, side="right")
+            options.append((int(alone[high] - alone[low]), word))
+        reached = min(options, key=lambda option: option[0])[1]
+        borders[reached] = True
+    return borders
+
+
+def _covered(begin: Ordinals, end: Ordinals, size: int) -> Flags:
+    """Which words lie within a run."""
+    depth = np.zeros(size + 1, np.int64)
+    np.add.at(depth, begin, 1)
+    np.add.at(depth, end, -1)
+    covered: Flags = np.cumsum(depth)[:-1] > 0
+    return covered
+
+
+def _holds(begin: Ordinals, end: Ordinals, words: Flags) -> Flags:
+    """Which runs hold one of some words."""
+    before = np.concatenate([[0], np.cumsum(words)])
+    held: Flags = before[end] > before[begin]
+    return held
