@@ -34,6 +34,7 @@ BUILT_IN = {
     "paragraph_repeats": "corpuskit.stages.dedup.repeats:ParagraphRepeats",
     "line_repeats": "corpuskit.stages.dedup.repeats:LineRepeats",
     "substring_duplicates": "corpuskit.stages.dedup.substrings:SubstringDuplicates",
+    "decontaminate": "corpuskit.stages.dedup.decontaminate:Decontaminate",
 }
 
 

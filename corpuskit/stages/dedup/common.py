@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from corpuskit.documents.runs import text_digests
 from corpuskit.stages.scans import Scans
-from corpuskit.storage.spill import Ordinals, array_on_disk
+from corpuskit.storage.spill import Keys, Ordinals, array_on_disk
 
 DIGEST = pa.binary(16)
 """128-bit BLAKE2b: two texts that share it are taken to be equal."""
@@ -112,3 +112,29 @@ def starts_of(scans: Scans, name: str) -> npt.NDArray[np.int64]:
         starts[first + 1 : last + 1] = rows.column(name).to_numpy() * scans.kept[first:last]
     np.cumsum(starts, out=starts)
     return starts
+
+
+def alike(keys: Keys, numbers: Ordinals, second: npt.NDArray[np.uint64]) -> tuple[Ordinals, Ordinals]:
+    """Rows that share a key with another one, and the second half of their digests: their numbers and groups.
+
+    Args:
+        keys, numbers: a partition as `sorted_rows` gives it.
+        second: the second half of the digest of each row, by its number.
+
+    Returns:
+        Numbers, ascending within each group, and groups, numbered from 0, ascending.
+    """
+    equal = keys[1:] == keys[:-1]
+    shared = np.append(equal, False) | np.append(False, equal)
+    keys, numbers = keys[shared], numbers[shared]
+    others = second[numbers]
+    new = np.append(True, keys[1:] != keys[:-1])[: len(keys)]
+    if (~new[1:] & (others[1:] != others[:-1])).any():
+        order = np.lexsort((numbers, others, keys))
+        keys, numbers, others = keys[order], numbers[order], others[order]
+        new = np.append(True, (keys[1:] != keys[:-1]) | (others[1:] != others[:-1]))
+    group = np.cumsum(new) - 1
+    several = np.bincount(group)[group] > 1 if len(group) else np.zeros(0, bool)
+    if several.all():
+        return numbers, group
+    return numbers[several], np.unique(group[several], return_inverse=True)[1]

@@ -13,6 +13,9 @@ from corpuskit.storage.spill import Ordinals, array_on_disk
 
 Flags = npt.NDArray[np.bool_]
 
+_CHUNK = 2**20
+"""Runs that are looked at at a time."""
+
 
 class WordCut(NamedTuple):
     """Words ``begin`` to ``end`` of a document that go.
@@ -33,19 +36,30 @@ class Copies:
     A document's runs that are the first of their group to come stay, the others must go: all their words are
     cut that no run needs which stays. So maximal repeats are cut whole, and of a text with a period one stretch
     stays that holds each of its runs once.
+
+    Where runs that stay cover one that must go, some of them have to stay in another document. If there is
+    none, the covered one is reserved for this document: when all documents are taken once more, it goes in the
+    others.
     """
 
     def __init__(self, found: npt.NDArray[np.void], group: Ordinals, groups: int, folder: Path) -> None:
         """``found`` are the runs by place; ``group`` the group of each, -1 for one that stands once."""
         self._found, self._group = found, group
-        self._stays = array_on_disk(folder, np.int64, (groups,), name="stays", fill=-1)
-        self._left = array_on_disk(folder, np.int64, (groups,), name="left")
-        for first in range(0, len(group), 2**20):
-            some = np.asarray(group[first : first + 2**20])
+        self._stays, self._left, self._reserved = (
+            array_on_disk(folder, np.int64, (groups,), name=name) for name in ("stays", "left", "reserved")
+        )
+        self._reserved[:] = -1
+
+    def begin(self) -> None:
+        """Forget what stays: all documents are taken anew. What was reserved is remembered."""
+        self._stays[:] = -1
+        self._left[:] = 0
+        for first in range(0, len(self._group), _CHUNK):
+            some = np.asarray(self._group[first : first + _CHUNK])
             np.add.at(self._left, some[some >= 0], 1)
 
-    def of(self, first: int, last: int) -> Iterator[WordCut]:
-        """What is cut of the document that has the words from ``first`` to ``last`` of the corpus."""
+    def of(self, ordinal: int, first: int, last: int) -> Iterator[WordCut]:
+        """What is cut of a document that has the words from ``first`` to ``last`` of the corpus."""
         low, high = np.searchsorted(self._found["place"], [first, last])
         numbers = low + np.flatnonzero(self._group[low:high] >= 0)
         group, own = self._group[numbers], self._found[numbers]
@@ -53,14 +67,17 @@ class Copies:
         np.subtract.at(self._left, group, 1)
         new = np.zeros(len(numbers), bool)
         new[np.unique(group, return_index=True)[1]] = True
-        new &= self._stays[group] < 0
+        reserved = self._reserved[group]
+        new &= (self._stays[group] < 0) & ((reserved < 0) | (reserved == ordinal))
         if new.all():
             self._stays[group] = numbers
             return
-        staying, cut = choose(begin, end, new, self._left[group] > 0)
-        self._stays[group[staying]] = numbers[staying]
+        choice = choose(begin, end, new, self._left[group] > 0)
+        self._stays[group[choice.staying]] = numbers[choice.staying]
+        wanted = group[choice.wanted]
+        self._reserved[wanted[self._reserved[wanted] < 0]] = ordinal
         kept = self._stays[group]
-        for start, stop in cut:
+        for start, stop in choice.cut:
             at = int(np.searchsorted(begin, start))
             to = int(np.searchsorted(end, stop, side="right")) - 1
             yield WordCut(
@@ -78,9 +95,21 @@ class Copies:
         return int((self._stays < 0).sum())
 
 
-def choose(
-    begin: Ordinals, end: Ordinals, new: Flags, elsewhere: Flags
-) -> tuple[Flags, list[tuple[int, int]]]:
+class Choice(NamedTuple):
+    """What becomes of a document.
+
+    Attributes:
+        staying: which of its runs stay.
+        cut: first word and end of each stretch that is cut.
+        wanted: numbers of runs that would have to stay here, so that no run is lost.
+    """
+
+    staying: Flags
+    cut: list[tuple[int, int]]
+    wanted: list[int]
+
+
+def choose(begin: Ordinals, end: Ordinals, new: Flags, elsewhere: Flags) -> Choice:
     """What stays of a document's repeated runs, and the words that are cut for the others.
 
     Args:
@@ -89,46 +118,47 @@ def choose(
         elsewhere: whether its group has runs in documents that are still to come.
 
     >>> begin = np.arange(6)  # Runs of 4 words; the words from 3 on repeat the first three, again and again.
-    >>> choose(begin, begin + 4, begin < 3, np.zeros(6, bool))
-    (array([ True,  True,  True, False, False, False]), [(6, 9)])
+    >>> choose(begin, begin + 4, begin < 3, np.zeros(6, bool)).cut
+    [(6, 9)]
     """
     base, size = int(begin[0]), int(end.max() - begin[0])
     begin, end = begin - base, end - base
     gone = _covered(begin[~new], end[~new], size)
-    staying = new.copy()
+    staying, wanted = new.copy(), list[int]()
     cut = gone & ~_covered(begin[new], end[new], size)
     untouched = ~new & ~_holds(begin, end, cut)
     if untouched.any():
-        # Runs that stay cover one that must go: of these, some have to stay elsewhere.
-        borders = _borders(begin, end, new, elsewhere, np.flatnonzero(untouched).tolist(), size)
+        borders = np.zeros(size, bool)
+        for word, numbers in _borders(begin, end, new, elsewhere, np.flatnonzero(untouched).tolist()):
+            borders[word] = True
+            wanted += numbers
         staying &= ~_holds(begin, end, borders)
         cut = gone & ~_covered(begin[staying], end[staying], size)
     edges = np.flatnonzero(np.diff(np.concatenate([[0], cut.astype(np.int8), [0]]))) + base
-    return staying, list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
+    return Choice(staying, list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True)), wanted)
 
 
 def _borders(
-    begin: Ordinals, end: Ordinals, new: Flags, elsewhere: Flags, untouched: list[int], size: int
-) -> Flags:
-    """A word of each run that must go although runs that stay cover it: the first or the last.
+    begin: Ordinals, end: Ordinals, new: Flags, elsewhere: Flags, untouched: list[int]
+) -> Iterator[tuple[int, list[int]]]:
+    """A word for each run that must go although runs that stay cover it, with the runs that it parts.
 
-    The one for which fewer runs are lost that stand in no document to come; of equal ones the last, so that what
-    stands before stays here.
+    Runs behind one another that share a word are parted by one. It is that for which the fewest runs are lost
+    that stand in no document to come, of equal ones the last, so that what stands before stays here. The
+    runs that it parts come along where some are lost.
     """
     places = np.flatnonzero(new)
     first, last = begin[places], end[places]
     alone = np.concatenate([[0], np.cumsum(~elsewhere[places])])
-    borders, reached = np.zeros(size, bool), -1
-    for number in untouched:
-        if begin[number] <= reached:  # The word that parts the one before parts it, too.
-            continue
-        options = []
-        for word in (int(end[number]) - 1, int(begin[number])):
-            low, high = np.searchsorted(last, word, side="right"), np.searchsorted(first, word, side="right")
-            options.append((int(alone[high] - alone[low]), word))
-        reached = min(options, key=lambda option: option[0])[1]
-        borders[reached] = True
-    return borders
+    while untouched:
+        head = untouched[0]
+        shared = [number for number in untouched if begin[number] < end[head]]
+        words = np.arange(begin[shared[-1]], end[head])
+        low, high = np.searchsorted(last, words, side="right"), np.searchsorted(first, words, side="right")
+        costs = (alone[high] - alone[low])[::-1]
+        best = int(np.argmin(costs))
+        yield int(words[len(words) - 1 - best]), shared if costs[best] else []
+        untouched = untouched[len(shared) :]
 
 
 def _covered(begin: Ordinals, end: Ordinals, size: int) -> Flags:

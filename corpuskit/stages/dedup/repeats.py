@@ -13,7 +13,7 @@ from pydantic import Field
 from corpuskit.documents.runs import Unit, text_units
 from corpuskit.documents.settings import Decides
 from corpuskit.stages.barrier import Barrier
-from corpuskit.stages.dedup.common import ORDER, lists, order_keys, ranks, starts_of, values_of
+from corpuskit.stages.dedup.common import ORDER, alike, lists, order_keys, ranks, starts_of, values_of
 from corpuskit.stages.scans import Scans
 from corpuskit.storage.spill import Keys, Ordinals, array_on_disk, runs, sorted_rows
 
@@ -101,14 +101,12 @@ class ParagraphRepeats(Barrier):
         rank: Ordinals,
     ) -> Ordinals:
         """Numbers of the paragraphs of one partition that are to be cut."""
-        others = second[numbers]
-        order = np.lexsort((numbers, others, keys))
-        keys, others, numbers = keys[order], others[order], numbers[order]
-        new = np.append(True, (keys[1:] != keys[:-1]) | (others[1:] != others[:-1]))
+        numbers, group = alike(keys, numbers, second)
+        if not len(numbers):
+            return numbers
         owner = np.searchsorted(starts, numbers, side="right") - 1
         # Numbers ascend within a group, and so do their documents.
-        another = new | np.append(True, owner[1:] != owner[:-1])
-        group = np.cumsum(new) - 1
+        another = np.append(True, (group[1:] != group[:-1]) | (owner[1:] != owner[:-1]))
         often = np.bincount(group, weights=another)[group] >= self.min_documents
         numbers, owner, group = numbers[often], owner[often], group[often]
         if self.keep == "one":

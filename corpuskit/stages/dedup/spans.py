@@ -4,12 +4,53 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
-from corpuskit.documents.words import word_spans
+from corpuskit.documents.words import fold_words
+from corpuskit.stages.scans import Scans
+from corpuskit.storage.spill import Records, runs
+
+CUT_FIELDS = [(name, np.int64) for name in ("ordinal", "begin", "end", "left", "right")]
+"""A cut: words ``begin`` to ``end`` of a document, and whether the marks beside them go, too."""
+
+
+def cut_words(scans: Scans, chosen: Records, reason: str) -> None:
+    """Cut words of documents; a document of which only white space would be left is dropped.
+
+    Args:
+        chosen: rows of `CUT_FIELDS`, in any order; those of a document must not overlap.
+        reason: of the cuts; that of a drop is ``only_{reason}s``.
+    """
+    blocks = chosen.ascending("ordinal", scans.documents)
+    rest: npt.NDArray[np.void] | None = next(blocks, None)
+    for first, rows in scans.scores(["text"]):
+        last = first + rows.num_rows
+        while rest is not None and rest["ordinal"][0] < last:
+            count = int(np.searchsorted(rest["ordinal"], last))
+            for begin, end in runs(rest["ordinal"][:count]):
+                ordinal = int(rest["ordinal"][begin])
+                _cut_document(scans, ordinal, rows.column("text")[ordinal - first], rest[begin:end], reason)
+            rest = rest[count:] if count < len(rest) else next(blocks, None)
+
+
+def _cut_document(
+    scans: Scans, ordinal: int, text: pa.Scalar, cuts: npt.NDArray[np.void], reason: str
+) -> None:
+    raw = text.as_py().encode()
+    words = fold_words(pa.array([text.as_py()], pa.large_string())).spans
+    wanted = cuts[["begin", "end", "left", "right"]].tolist()
+    found = sorted(text_span(raw, words, begin, end, left, right) for begin, end, left, right in wanted)
+    borders = [0, *(border for span in found for border in span), len(raw)]
+    left = b"".join(raw[a:b] for a, b in zip(borders[::2], borders[1::2], strict=True))
+    if not left.decode().strip():
+        scans.drop(ordinal, f"only_{reason}s")
+        return
+    for start, end in found:
+        scans.cut(ordinal, start, end, reason)
 
 
 def text_span(
-    raw: bytes, words: npt.NDArray[np.int64], begin: int, end: int, left: bool = False, right: bool = False
+    raw: bytes, words: npt.NDArray[np.int64], begin: int, end: int, left: int = 0, right: int = 0
 ) -> tuple[int, int]:
     """The bytes to cut for words ``begin`` to ``end`` of a text.
 
@@ -79,10 +120,8 @@ def _parted(
     if end - begin > 1:
         choices += [(start, int(words[end - 1][0])), (int(words[begin][1]), stop)]
     for low, high in choices:
-        kept_before = raw[first:low].decode()
-        kept = kept_before + raw[high:last].decode()
-        alone = [word_spans(part) for part in (kept_before, raw[high:last].decode())]
-        shift = len(kept_before)
-        if word_spans(kept) == alone[0] + [(a + shift, b + shift) for a, b in alone[1]]:
+        kept = [raw[first:low].decode(), raw[high:last].decode()]
+        ends = fold_words(pa.array([*kept, "".join(kept)], pa.large_string())).ends
+        if ends[3] - ends[2] == ends[2]:
             return low, high
     return start, stop

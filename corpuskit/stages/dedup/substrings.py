@@ -13,32 +13,33 @@ them by a suffix array of the whole corpus. Here they are found by hashes, on di
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import ClassVar
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 from pydantic import Field
 
 from corpuskit.documents.runs import winnow, word_runs
-from corpuskit.documents.words import fold_words
 from corpuskit.stages.barrier import Barrier
-from corpuskit.stages.dedup.common import ORDER, lists, order_keys, ranks, starts_of, values_of
-from corpuskit.stages.dedup.copies import Copies
-from corpuskit.stages.dedup.spans import text_span
+from corpuskit.stages.dedup.common import ORDER, alike, lists, order_keys, ranks, starts_of, values_of
+from corpuskit.stages.dedup.copies import Copies, Flags, WordCut
+from corpuskit.stages.dedup.spans import CUT_FIELDS, cut_words
 from corpuskit.stages.scans import Scans
-from corpuskit.storage.spill import Keys, Ordinals, Records, array_on_disk, runs, sorted_rows
+from corpuskit.storage.spill import Keys, Ordinals, Records, array_on_disk, sorted_rows
 
-REASON, NOTHING_LEFT = "substring_repeat", "only_substring_repeats"
+_CHUNK = 2**20
+"""Runs that are looked at at a time."""
+
+_ROUNDS = 4
+"""How often it is tried at most to let each repeated run stay somewhere."""
+
+REASON = "substring_repeat"
 
 RUN_FIELDS = [(name, np.int64) for name in ("place", "until")] + [
     (name, np.uint64) for name in ("first", "second", "before", "behind")
 ]
 """A run: words from ``place`` to ``until`` as the corpus numbers them, digests of it and of what is around."""
-
-CUT_FIELDS = [(name, np.int64) for name in ("ordinal", "begin", "end", "left", "right")]
-"""A cut: words ``begin`` to ``end`` of a document, and whether what is beside them repeats, too."""
 
 
 class SubstringDuplicates(Barrier):
@@ -100,23 +101,25 @@ class SubstringDuplicates(Barrier):
         if not len(found):
             return
         group, groups = _grouped(scans, found)
-        counts = np.zeros(scans.documents, np.int64)
-        places = found.array()["place"]
-        for first in range(0, len(group), 2**20):
-            own = places[first : first + 2**20][group[first : first + 2**20] >= 0]
-            np.add.at(counts, np.searchsorted(starts, own, side="right") - 1, 1)
+        counts = _per_document(found, starts, lambda first, last: group[first:last] >= 0)
         rank = ranks(scans, "order", -counts)
         repeating = np.flatnonzero(counts)
+        order = repeating[np.argsort(rank[repeating])]
+        best, least = None, groups + 1
         copies = Copies(found.array(), group, groups, scans.folder)
-        chosen = Records(scans.folder, CUT_FIELDS, "chosen")
-        for ordinal in repeating[np.argsort(rank[repeating])].tolist():
-            for cut in copies.of(int(starts[ordinal]), int(starts[ordinal + 1])):
-                chosen.add(ordinal=ordinal, **cut._asdict())
-        if lost := copies.lost():
+        for _ in range(_ROUNDS):
+            copies.begin()
+            chosen = _chosen(scans, copies, order, starts)
+            if (lost := copies.lost()) < least:
+                best, least = chosen, lost
+            if not lost:
+                break
+        if least:
             scans.warnings.append(
-                f"{scans.label}: {lost} repeated runs stay nowhere: each of their copies overlaps another run's"
+                f"{scans.label}: {least} repeated runs stay nowhere: each of their copies overlaps another run's"
             )
-        _cut(scans, chosen)
+        if best is not None:
+            cut_words(scans, best, REASON)
 
     def _find_runs(self, scans: Scans, starts: Ordinals, found: Records) -> None:
         """Read the words around each hash that stands more than once."""
@@ -201,40 +204,28 @@ def _grouped(scans: Scans, found: Records) -> tuple[Ordinals, int]:
     group = array_on_disk(scans.folder, np.int64, (len(found),), name="group", fill=-1)
     groups, second = 0, found.array()["second"]
     for keys, numbers in sorted_rows(found.keys("first"), scans.folder, len(found)):
-        others = second[numbers]
-        order = np.lexsort((numbers, others, keys))
-        keys, others, numbers = keys[order], others[order], numbers[order]
-        new = np.append(True, (keys[1:] != keys[:-1]) | (others[1:] != others[:-1]))
-        own = np.cumsum(new) - 1
-        several = np.bincount(own)[own] > 1
-        _, own = np.unique(own[several], return_inverse=True)
-        group[numbers[several]] = groups + own
-        groups += int(own.max()) + 1 if len(own) else 0
+        several, own = alike(keys, numbers, second)
+        group[several] = groups + own
+        groups += int(own[-1]) + 1 if len(own) else 0
     return group, groups
 
 
-def _cut(scans: Scans, chosen: Records) -> None:
-    """Find the bytes of the words that are cut, and cut them or drop the document if nothing else is there."""
-    blocks = chosen.ascending("ordinal", scans.documents)
-    rest: npt.NDArray[np.void] | None = next(blocks, None)
-    for first, rows in scans.scores(["text"]):
-        last = first + rows.num_rows
-        while rest is not None and rest["ordinal"][0] < last:
-            count = int(np.searchsorted(rest["ordinal"], last))
-            for begin, end in runs(rest["ordinal"][:count]):
-                own = rest[begin:end]
-                ordinal = int(own["ordinal"][0])
-                _cut_document(scans, ordinal, rows.column("text").slice(ordinal - first, 1), own)
-            rest = rest[count:] if count < len(rest) else next(blocks, None)
+def _chosen(scans: Scans, copies: Copies, order: Ordinals, starts: Ordinals) -> Records:
+    """The words to cut of documents that are taken in some order."""
+    chosen = Records(scans.folder, CUT_FIELDS, "chosen")
+    for ordinal in order.tolist():
+        cuts = list(copies.of(ordinal, int(starts[ordinal]), int(starts[ordinal + 1])))
+        if cuts:
+            columns = zip(WordCut._fields, np.array(cuts, np.int64).T, strict=True)
+            chosen.add(ordinal=ordinal, **dict(columns))
+    return chosen
 
 
-def _cut_document(scans: Scans, ordinal: int, text: pa.LargeStringArray, cuts: npt.NDArray[np.void]) -> None:
-    raw, words = text[0].as_py().encode(), fold_words(text).spans
-    found = [text_span(raw, words, *cut) for cut in cuts[["begin", "end", "left", "right"]].tolist()]
-    found.sort()
-    left = [raw[a:b] for a, b in zip([0, *(e for _, e in found)], [*(s for s, _ in found), len(raw)], strict=True)]
-    if not b"".join(left).decode().strip():
-        scans.drop(ordinal, NOTHING_LEFT)
-        return
-    for start, end in found:
-        scans.cut(ordinal, start, end, REASON)
+def _per_document(found: Records, starts: Ordinals, chosen: Callable[[int, int], Flags]) -> Ordinals:
+    """How many runs each document has of those that ``chosen`` says of the runs from one number to another."""
+    counts = np.zeros(len(starts) - 1, np.int64)
+    places = found.array()["place"]
+    for first in range(0, len(places), _CHUNK):
+        own = places[first : first + _CHUNK][chosen(first, first + _CHUNK)]
+        counts += np.bincount(np.searchsorted(starts, own, side="right") - 1, minlength=len(counts))
+    return counts

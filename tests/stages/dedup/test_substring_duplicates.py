@@ -97,7 +97,7 @@ text_of_few_words = st.lists(st.tuples(letters, blanks), max_size=30).map(
 
 
 @given(st.lists(text_of_few_words, min_size=1, max_size=6), st.integers(2, 6))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_no_run_stands_twice_and_each_stands_once_or_is_told(texts: list[str], size: int) -> None:
     check(texts, size)
 
@@ -106,7 +106,7 @@ mixed = st.text(st.sampled_from("ab 天地人1,'. \n👨\u200d👩\u0301é"), ma
 
 
 @given(st.lists(mixed, min_size=1, max_size=5), st.integers(2, 4))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_scripts_with_and_without_blanks_side_by_side(texts: list[str], size: int) -> None:
     check(texts, size)
 
