@@ -1,7 +1,7 @@
 """Texts that share words in a row with some given ones: what is known of an evaluation by heart.
 
-Words and their n-grams are those of `corpuskit.documents.runs`. The given texts are held as hashes; others are
-looked through in time linear in their words.
+Words and their n-grams are those of `corpuskit.documents.runs`. The given texts are held as hashes; others
+are looked through in time linear in their words.
 """
 
 from __future__ import annotations
@@ -101,7 +101,9 @@ class _Table(NamedTuple):
         # Every pair of an n-gram here and an item that has it.
         counts = high - low
         places = np.repeat(places, counts)
-        entries = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts) + np.repeat(low, counts)
+        entries = (
+            np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts) + np.repeat(low, counts)
+        )
         equal = self.second[entries] == runs.digests[places, 1]
         places, item = places[equal], self.owner[entries[equal]]
         row = np.searchsorted(runs.ends, places, side="right") - 1

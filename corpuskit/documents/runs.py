@@ -79,8 +79,8 @@ class Winnowed(NamedTuple):
 def winnow(texts: pa.LargeStringArray, run: int, gram: int) -> Winnowed:
     """Winnowing (Schleimer, Wilkerson and Aiken 2003): the smallest of the n-grams of each run.
 
-    Two texts that share ``run`` words in a row share an entry within them, and of all n-grams of ``gram`` words
-    about 2 in ``run - gram + 2`` are entries.
+    Two texts that share ``run`` words in a row share an entry within them, and of all n-grams of ``gram``
+    words about 2 in ``run - gram + 2`` are entries.
     """
     composed, _ = _composed(texts)
     return Winnowed(*_native.winnow_words(to_engine(composed, "texts"), run, gram))

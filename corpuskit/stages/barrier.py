@@ -38,7 +38,10 @@ class Barrier(Settings, ABC):
 
     @abstractmethod
     def decide(self, scans: Scans) -> None:
-        """Look at the scans of all documents that are still kept; call ``scans.drop`` for others, or ``scans.cut``."""
+        """Look at the scans of all documents that are still kept and call ``scans.drop`` for others.
+
+        A barrier that `cuts` may call ``scans.cut``, too.
+        """
 
 
 def scan_alone(barrier: Barrier, batch: pa.RecordBatch, folder: Path) -> Scans:

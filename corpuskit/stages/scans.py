@@ -186,13 +186,13 @@ class Scans:
     def cut(self, ordinal: int, start: int, end: int, reason: str) -> None:
         """Cut bytes ``start`` to ``end`` of the text of a kept document, as UTF-8; spans may not overlap.
 
-        Only a barrier that says so by `corpuskit.stages.barrier.Barrier.cuts` may do it: what follows sees the
-        text without them.
+        Only a barrier that says so by `corpuskit.stages.barrier.Barrier.cuts` may do it: what follows sees
+        the text without them.
         """
         self._require_there(ordinal, "cuts")
         if not (self.kept[ordinal] and 0 <= start < end and end - start <= self.bytes[ordinal]):
             raise StageError(
-                f"{self.label}: cuts {start}-{end} of document {ordinal}: it is dropped, or has not these bytes",
+                f"{self.label}: cuts {start}-{end} of document {ordinal}: it is gone, or has no such bytes",
                 remedy="Cut byte ranges of the texts of kept documents, each byte once.",
             )
         self._trimmed[ordinal] = True

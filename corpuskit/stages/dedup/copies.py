@@ -1,4 +1,4 @@
-"""Which copy of each repeated run of words stays, and what is cut: document by document, the best one first."""
+"""Which copy of each repeated run of words stays, and what is cut: one document after the other."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ class Copies:
     """Remembers of each group of equal runs whether one of them stays already.
 
     A document's runs that are the first of their group to come stay, the others must go: all their words are
-    cut that no run needs which stays. So maximal repeats are cut whole, and of a text with a period one stretch
-    stays that holds each of its runs once.
+    cut that no run needs which stays. So maximal repeats are cut whole, and of a text with a period one
+    stretch stays that holds each of its runs once.
 
     Where runs that stay cover one that must go, some of them have to stay in another document. If there is
-    none, the covered one is reserved for this document: when all documents are taken once more, it goes in the
-    others.
+    none, the covered one is reserved for this document: when all documents are taken once more, it goes in
+    the others.
     """
 
     def __init__(self, found: npt.NDArray[np.void], group: Ordinals, groups: int, folder: Path) -> None:

@@ -34,8 +34,13 @@ HITS = pa.schema(
 share: how many of the item's words, and where it begins in the document, in words and bytes."""
 
 ITEMS = pa.schema(
-    [("set", pa.string()), ("item", pa.string()), ("words", pa.int64())]
-    + [("sought", pa.string()), ("documents", pa.int64())]
+    [
+        ("set", pa.string()),
+        ("item", pa.string()),
+        ("words", pa.int64()),
+        ("sought", pa.string()),
+        ("documents", pa.int64()),
+    ]
 )
 """Side table ``contamination_items``: each item that was read, how it was looked for (``n-grams``, ``whole``,
 ``too short``), and how many documents share words with it."""
@@ -48,12 +53,14 @@ class Decontaminate(Barrier):
     """Drops or cuts what shares ``words`` words in a row with an item of an evaluation.
 
     Words are compared case folded, in NFC, whatever marks and ends of lines stand between them
-    (`corpuskit.documents.words`); thirteen is GPT-3's number (Brown et al. 2020, arXiv:2005.14165, appendix C).
-    Each document is looked at alone: what two of them hold together is no hit. Items of fewer words are told and
-    not looked for, unless ``shortest`` lets them be looked for as a whole. Every hit stands in the run's side
-    table ``contamination``, every item in ``contamination_items``; ``corpuskit inspect`` shows both.
+    (`corpuskit.documents.words`); thirteen is GPT-3's number (Brown et al. 2020, arXiv:2005.14165, appendix
+    C). Each document is looked at alone: what two of them hold together is no hit. Items of fewer words are
+    told and not looked for, unless ``shortest`` lets them be looked for as a whole. Every hit stands in the
+    run's side table ``contamination``, every item in ``contamination_items``; ``corpuskit inspect`` shows
+    both.
 
-    With ``action: cut`` the shared words go, and no more than these; GPT-3 cut 200 characters on both sides, too.
+    With ``action: cut`` the shared words go, and no more than these; GPT-3 cut 200 characters on both sides,
+    too.
     """
 
     name = "decontaminate"
@@ -130,7 +137,9 @@ class Decontaminate(Barrier):
         chosen.add(ordinal=ordinal, begin=edges[::2], end=edges[1::2], left=0, right=0)
 
     def _tell(self, scans: Scans, named: Sequence[Item], items: Items, documents: Any) -> None:
-        how = np.where(items.sought == 0, "too short", np.where(items.lengths < self.words, "whole", "n-grams"))
+        how = np.where(
+            items.sought == 0, "too short", np.where(items.lengths < self.words, "whole", "n-grams")
+        )
         columns = {
             "set": [item.set for item in named],
             "item": [item.name for item in named],
@@ -142,8 +151,8 @@ class Decontaminate(Barrier):
         if short := np.flatnonzero(items.sought == 0).tolist():
             many = f"{len(short)} item{'s' if len(short) > 1 else ''} of {len(named)}"
             scans.warnings.append(
-                f"{scans.label}: too short for {self.words} words: {many}, e.g. {named[short[0]].name}: not looked"
-                " for; set `shortest` to look for them as a whole"
+                f"{scans.label}: too short for {self.words} words: {many}, e.g. {named[short[0]].name}:"
+                " not looked for; set `shortest` to look for them as a whole"
             )
 
     def _sought(self) -> tuple[tuple[Item, ...], Items]:
@@ -174,7 +183,9 @@ def read_items(path: str, columns: Sequence[str] = ()) -> Iterator[Item]:
     met: set[str] = set()
     for row in read_rows(path, Wanted(chosen[0], (*chosen[1:], "id"), setting="columns"), name=name):
         if isinstance(row, Damage):
-            raise InputError(row.error, remedy="Mend the file: an evaluation that is read in part protects in part.")
+            raise InputError(
+                row.error, remedy="Mend the file: an evaluation that is read in part protects in part."
+            )
         identity = as_id(row.get("id")) or f"{name}#{row.row}"
         for column in chosen:
             value = row.get(column)
@@ -183,7 +194,8 @@ def read_items(path: str, columns: Sequence[str] = ()) -> Iterator[Item]:
                 yield Item(name, identity if len(chosen) == 1 else f"{identity}.{column}", _text(value))
     if missing := [column for column in chosen if column not in met]:
         raise InputError(
-            f"{name}: no row has a text in {missing[0]!r}", remedy="Name the fields of its texts in `columns`."
+            f"{name}: no row has a text in {missing[0]!r}",
+            remedy="Name the fields of its texts in `columns`.",
         )
 
 
@@ -217,7 +229,9 @@ def _state(path: str) -> tuple[int, ...]:
         return stamp(path)
     except OSError as error:
         reason = error.strerror or str(error)
-        raise InputError(f"decontaminate: {path}: cannot be read: {reason}", remedy=read_remedy(error)) from error
+        raise InputError(
+            f"decontaminate: {path}: cannot be read: {reason}", remedy=read_remedy(error)
+        ) from error
 
 
 @lru_cache
@@ -246,9 +260,11 @@ def _longest(item: Any, words: Any) -> Any:
     return order[np.append(True, np.diff(item[order]) > 0)]
 
 
-def _hit(identity: str, named: Sequence[Item], items: Items, hit: dict[str, Any], number: int) -> dict[str, Any]:
+def _hit(
+    identity: str, named: Sequence[Item], items: Items, hit: dict[str, Any], number: int
+) -> dict[str, Any]:
     item = int(hit["item"][number])
     facts = {"id": identity, "set": named[item].set, "item": named[item].name}
     places = {"first_word": "first", "words": "words", "start": "start", "end": "end"}
-    facts |= {name: int(hit[field][number]) for name, field in places.items()}
-    return facts | {"item_words": int(items.lengths[item])}
+    found = {name: int(hit[field][number]) for name, field in places.items()}
+    return {**facts, **found, "item_words": int(items.lengths[item])}

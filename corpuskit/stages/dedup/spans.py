@@ -54,9 +54,10 @@ def text_span(
 ) -> tuple[int, int]:
     """The bytes to cut for words ``begin`` to ``end`` of a text.
 
-    Marks beside the words go with them where ``left`` and ``right`` say that they repeat, too, and white space
-    parts them from the words that stay. Of the white space before and behind, the one with more ends of lines
-    stays: paragraphs are not run together. Nor are words: where nothing would part them, one that repeats stays.
+    Marks beside the words go with them where ``left`` and ``right`` say that they repeat, too, and white
+    space parts them from the words that stay. Of the white space before and behind, the one with more ends of
+    lines stays: paragraphs are not run together. Nor are words: where nothing would part them, one that
+    repeats stays.
 
     Args:
         raw: the text, UTF-8.
@@ -74,7 +75,7 @@ def text_span(
     if right:
         stop = _right_border(raw, stop, behind, whole=end == len(words))
     start, stop = _without_blanks(raw, before, start, stop, behind)
-    if 0 < begin and end < len(words):
+    if begin > 0 and end < len(words):
         return _parted(raw, words, begin, end, start, stop)
     return start, stop
 

@@ -39,7 +39,7 @@ REASON = "substring_repeat"
 RUN_FIELDS = [(name, np.int64) for name in ("place", "until")] + [
     (name, np.uint64) for name in ("first", "second", "before", "behind")
 ]
-"""A run: words from ``place`` to ``until`` as the corpus numbers them, digests of it and of what is around."""
+"""A run: words ``place`` to ``until`` as the corpus numbers them, digests of it and of what is around."""
 
 
 class SubstringDuplicates(Barrier):
@@ -47,19 +47,25 @@ class SubstringDuplicates(Barrier):
 
     A run counts from ``min_words`` words on, or from ``min_characters`` where words have no spaces and each
     letter is a word (Han, kana, Thai and their kin); of both kinds the shares add up. Words are compared case
-    folded and in NFC (`corpuskit.documents.words`). Cut are whole words with what stands between them; a border
-    is left, so that the words before and behind are not run together.
+    folded and in NFC (`corpuskit.documents.words`). Cut are whole words with what stands between them; a
+    border is left, so that the words before and behind are not run together.
 
     After the build no run of that length stands twice, unless a cut parts it. The copy that stays is in the
     document with the most words at which such runs begin, then in that whose text has the smallest digest: a
     rule that knows neither the order of rows nor of files. Where two runs that stay would make a third one
-    stand twice, one of them stays in another document; where there is none, it goes, which is counted and told.
+    stand twice, one of them stays in another document; where there is none, it goes, which is counted and
+    told.
     """
 
     name = "substring_duplicates"
     scan_schema: ClassVar[pa.Schema] = pa.schema(
-        [("order", ORDER), ("words", pa.int64()), ("entries", pa.int64())]
-        + [("hashes", pa.list_(pa.uint64())), ("places", pa.list_(pa.int64()))]
+        [
+            ("order", ORDER),
+            ("words", pa.int64()),
+            ("entries", pa.int64()),
+            ("hashes", pa.list_(pa.uint64())),
+            ("places", pa.list_(pa.int64())),
+        ]
     )
 
     min_words: int = Field(50, ge=2, le=10_000, description="Words of a repeat, at least.")
@@ -116,7 +122,7 @@ class SubstringDuplicates(Barrier):
                 break
         if least:
             scans.warnings.append(
-                f"{scans.label}: {least} repeated runs stay nowhere: each of their copies overlaps another run's"
+                f"{scans.label}: {least} repeated runs stay nowhere: their copies overlap those of others"
             )
         if best is not None:
             cut_words(scans, best, REASON)
@@ -222,7 +228,7 @@ def _chosen(scans: Scans, copies: Copies, order: Ordinals, starts: Ordinals) -> 
 
 
 def _per_document(found: Records, starts: Ordinals, chosen: Callable[[int, int], Flags]) -> Ordinals:
-    """How many runs each document has of those that ``chosen`` says of the runs from one number to another."""
+    """How many runs each document has, of those that ``chosen`` says for a range of their numbers."""
     counts = np.zeros(len(starts) - 1, np.int64)
     places = found.array()["place"]
     for first in range(0, len(places), _CHUNK):

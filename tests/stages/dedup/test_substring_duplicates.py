@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import random
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from corpuskit import Files, build_corpus
 from corpuskit.documents.words import words
 from corpuskit.stages.barrier import scan_alone
-from corpuskit.stages.dedup import substrings
-from corpuskit.stages.dedup.spans import text_span
 from corpuskit.stages.dedup.substrings import SubstringDuplicates
-from corpuskit.storage import spill
 
 Spans = list[tuple[int, int]]
 
