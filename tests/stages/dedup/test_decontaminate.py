@@ -22,7 +22,7 @@ from tests.stages.dedup.conftest import Built, bare
 ITEMS = {
     "q1": "A ferryman has thirteen ropes and all but four are wet; how many dry ropes has he then?",
     "q2": "Which river is the longest of all?",
-    "q3": "The clockmaker's café-théâtre opened when the sixth clock struck the hour exactly like the others did.",
+    "q3": "The clockmaker's café-théâtre opened when the sixth bell struck the hour just as the others did.",
     "q4": "In which month did the old stone tower over the green valley burn down after a storm in summer?",
     "q5": "Explain why the clay pot turns hard when a hot fire burns around its whole body for hours.",
     "q6": "Name the fish that swims up the stream in late autumn to the ponds in the hills.",
