@@ -17,7 +17,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from corpuskit.documents.batch import BATCH_BYTES
 from corpuskit.documents.overlap import Items
 from corpuskit.documents.words import words
 from corpuskit.errors import ShardError
@@ -27,6 +26,9 @@ from corpuskit.train.evaluate.likelihood import Told
 
 WORDS = 13
 """Words in a row that make a text a contaminated one."""
+
+_BATCH = 4 * 2**20
+"""Characters of documents that are looked through at a time."""
 
 
 class Shared(NamedTuple):
@@ -95,13 +97,13 @@ def find_shared(
 
 
 def _batched(documents: Iterator[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
-    """Documents, so many at a time that they have `BATCH_BYTES` or a little more."""
+    """Documents, so many at a time that they have `_BATCH` characters or a little more."""
     some: list[tuple[str, str]] = []
     size = 0
     for document in documents:
         some.append(document)
         size += len(document[1])
-        if size >= BATCH_BYTES:
+        if size >= _BATCH:
             yield some
             some, size = [], 0
     if some:
