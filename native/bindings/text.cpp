@@ -41,7 +41,8 @@ nb::tuple fold_words(const StringArrays& texts) {
 
 std::size_t at_least_one(const char* name, std::int64_t value, std::int64_t most) {
     if (value < 1 || value > most)
-        throw nb::value_error((std::string(name) + ": is not within 1 and " + std::to_string(most)).c_str());
+        throw nb::value_error(
+            (std::string(name) + ": is not within 1 and " + std::to_string(most)).c_str());
     return static_cast<std::size_t>(value);
 }
 

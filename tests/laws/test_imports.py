@@ -27,7 +27,16 @@ FLOORS = (
     ("cli",),
 )
 
-TRAIN_MAY = {"train", "errors", "_native", "storage", "shards", "tokenizer", "documents.words", "documents.overlap"}
+TRAIN_MAY = {
+    "train",
+    "errors",
+    "_native",
+    "storage",
+    "shards",
+    "tokenizer",
+    "documents.words",
+    "documents.overlap",
+}
 """All that train/ may import of ours: it sees shards and a tokenizer, words and what texts share,
 and nothing of the pipeline."""
 
