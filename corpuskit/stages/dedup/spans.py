@@ -116,6 +116,8 @@ def _parted(
     raw: bytes, words: npt.NDArray[np.int64], begin: int, end: int, start: int, stop: int
 ) -> tuple[int, int]:
     """The cut, less one word where the words beside it would become one."""
+    if raw[start - 1 : start].isspace() or raw[stop : stop + 1].isspace():
+        return start, stop
     first, last = int(words[begin - 1][0]), int(words[end][1])
     choices = [(start, stop)]
     if end - begin > 1:

@@ -31,6 +31,9 @@ from corpuskit.storage.spill import Keys, Ordinals, Records, array_on_disk, sort
 _CHUNK = 2**20
 """Runs that are looked at at a time."""
 
+_HELD = 65_536
+"""Cuts that wait in memory for the next write."""
+
 _ROUNDS = 4
 """How often it is tried at most to let each repeated run stay somewhere."""
 
@@ -219,11 +222,16 @@ def _grouped(scans: Scans, found: Records) -> tuple[Ordinals, int]:
 def _chosen(scans: Scans, copies: Copies, order: Ordinals, starts: Ordinals) -> Records:
     """The words to cut of documents that are taken in some order."""
     chosen = Records(scans.folder, CUT_FIELDS, "chosen")
+    held: list[tuple[int, ...]] = []
     for ordinal in order.tolist():
-        cuts = list(copies.of(ordinal, int(starts[ordinal]), int(starts[ordinal + 1])))
-        if cuts:
-            columns = zip(WordCut._fields, np.array(cuts, np.int64).T, strict=True)
-            chosen.add(ordinal=ordinal, **dict(columns))
+        own = copies.of(ordinal, int(starts[ordinal]), int(starts[ordinal + 1]))
+        held += [(ordinal, *cut) for cut in own]
+        if len(held) >= _HELD or ordinal == order[-1]:
+            columns = zip(
+                ("ordinal", *WordCut._fields), np.array(held, np.int64).reshape(-1, 5).T, strict=True
+            )
+            chosen.add(**dict(columns))
+            held = []
     return chosen
 
 

@@ -144,8 +144,8 @@ def test_items_of_any_table_and_of_several_fields(tmp_path: Path) -> None:
 
 def test_what_cannot_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("Hills.")
+    source = Files(path=str(tmp_path), label="x")
     with pytest.raises(InputError, match=r"none\.jsonl: cannot be read"):
-        source = Files(path=str(tmp_path), label="x")
         build_corpus([source, Decontaminate(against=str(tmp_path / "none.jsonl"))], tmp_path.parent / "run")
     assert not (tmp_path.parent / "run").exists()
     (tmp_path / "odd.jsonl").write_text('{"body": "x"}\n')
