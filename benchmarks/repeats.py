@@ -164,6 +164,14 @@ def speed(options: Options) -> list[Row]:
             rows += compare(
                 f"{kind}, speed", ours, figures, unit="MB/cpu-s", better="higher", input=told, note=note
             )
+        rows += compare(
+            "decontaminate, documents dropped",
+            _dropped(work / "run-decontaminate" / "dropped"),
+            {name: _missing(work) for name in figures},
+            unit="documents",
+            better="higher",
+            input=told,
+        )
         return rows
 
 
@@ -178,6 +186,17 @@ def _books(corpora: Path, path: Path, most: int) -> float:
     some = [text.split()[5000:5020] for text in list(texts.values())[::10]]
     _write(path.parent.parent / "exam.jsonl", {f"q{i}": " ".join(words) for i, words in enumerate(some)})
     return sum(len(text.encode()) for text in texts.values()) / 1e6
+
+
+def _dropped(folder: Path) -> float:
+    return float(sum(row["reason"] == "contaminated" for row in _rows(folder)))
+
+
+def _missing(work: Path) -> float:
+    """How many documents the peer has left out."""
+    files = [work / "in" / "books.jsonl", *(work / "peer-decontaminate" / "out").glob("*.jsonl")]
+    before, *after = (sum(1 for _ in file.open(encoding="utf-8")) for file in files)
+    return float(before - sum(after))
 
 
 def _ours(work: Path, kind: str) -> float:
