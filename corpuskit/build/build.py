@@ -100,8 +100,7 @@ def build_corpus(
     # Before anything is written: what cannot be read leaves no run behind.
     digests = Digests(run.local(run.path("logs", "digests.json")))
     parts = list_parts(pipeline.sources, digests)
-    for _, step in pipeline.labelled:
-        step.libraries()  # Files of words or of an evaluation are read here.
+    pipeline.read_files()
     with run.locked():
         digests.save()
         run.clear_temporary()

@@ -132,6 +132,11 @@ class Pipeline:
         """Label and step of all stages, rules and barriers that the user named."""
         return _labelled([(None, s) for s in self.steps if isinstance(s, Stage | Barrier)])
 
+    def read_files(self) -> None:
+        """Read the files of words or of an evaluation that stages need: what cannot be read is told at once."""
+        for _, step in self.labelled:
+            step.libraries()
+
     def sourceless(self) -> list[str]:
         """Names of the user's own steps whose source cannot be read, so that an edit cannot be noticed."""
         return [step.name for step in self.steps if source_sha256(type(step)) is None]
