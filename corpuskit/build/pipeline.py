@@ -133,7 +133,7 @@ class Pipeline:
         return _labelled([(None, s) for s in self.steps if isinstance(s, Stage | Barrier)])
 
     def read_files(self) -> None:
-        """Read the files of words or of an evaluation that stages need: what cannot be read is told at once."""
+        """Read the files that stages need, of words or an evaluation: what cannot be read is told at once."""
         for _, step in self.labelled:
             step.libraries()
 
