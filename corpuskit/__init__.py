@@ -21,6 +21,7 @@ _PLACES = {
     "CorpuskitError": "corpuskit.errors",
     "Datasets": "corpuskit.sources.datasets.source",
     "Decides": "corpuskit.documents.settings",
+    "Decontaminate": "corpuskit.stages.dedup.decontaminate",
     "Effect": "corpuskit.stages.stage",
     "ExactDuplicates": "corpuskit.stages.dedup.exact",
     "Files": "corpuskit.sources.files.files",
@@ -28,9 +29,11 @@ _PLACES = {
     "Gutenberg": "corpuskit.sources.gutenberg.source",
     "Language": "corpuskit.stages.quality.language.stage",
     "Length": "corpuskit.stages.quality.length",
+    "LineRepeats": "corpuskit.stages.dedup.repeats",
     "Location": "corpuskit.documents.settings",
     "Lowercase": "corpuskit.stages.normalize.classical",
     "NearDuplicates": "corpuskit.stages.dedup.near",
+    "ParagraphRepeats": "corpuskit.stages.dedup.repeats",
     "PersonalData": "corpuskit.stages.quality.personal.stage",
     "Pipeline": "corpuskit.build.pipeline",
     "Punctuation": "corpuskit.stages.normalize.classical",
@@ -42,6 +45,7 @@ _PLACES = {
     "Split": "corpuskit.build.decide.held_out",
     "Stage": "corpuskit.stages.stage",
     "StopWords": "corpuskit.stages.normalize.classical",
+    "SubstringDuplicates": "corpuskit.stages.dedup.substrings",
     "Tokenizer": "corpuskit.tokenizer.tokenizer",
     "TrainSettings": "corpuskit.train.settings.settings",
     "TrainTokenizer": "corpuskit.tokenizer.train",
@@ -84,6 +88,7 @@ if TYPE_CHECKING:
     from corpuskit.sources.wikipedia.extract import extract_wikitext as extract_wikitext
     from corpuskit.sources.wikipedia.source import Wikipedia as Wikipedia
     from corpuskit.stages.barrier import Barrier as Barrier
+    from corpuskit.stages.dedup.decontaminate import Decontaminate as Decontaminate
     from corpuskit.stages.dedup.exact import ExactDuplicates as ExactDuplicates
     from corpuskit.stages.dedup.near import (
         NearDuplicates as NearDuplicates,
@@ -91,6 +96,9 @@ if TYPE_CHECKING:
     from corpuskit.stages.dedup.near import (
         near_duplicates as near_duplicates,
     )
+    from corpuskit.stages.dedup.repeats import LineRepeats as LineRepeats
+    from corpuskit.stages.dedup.repeats import ParagraphRepeats as ParagraphRepeats
+    from corpuskit.stages.dedup.substrings import SubstringDuplicates as SubstringDuplicates
     from corpuskit.stages.normalize.classical import (
         Lowercase as Lowercase,
     )

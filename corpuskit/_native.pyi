@@ -149,3 +149,21 @@ def expand_wikitext(
 
 def fold_words(texts: Strings) -> tuple[NDArray[np.int64], NDArray[np.int64], Strings]:
     """Words of texts; see `corpuskit.documents.words.fold_words`."""
+
+def word_runs(
+    texts: Strings, min_words: int, min_characters: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.uint64], NDArray[np.uint64]]:
+    """Words of texts and the runs that begin at them; see `corpuskit.documents.runs.word_runs`."""
+
+def winnow_words(
+    texts: Strings, run: int, gram: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint64], NDArray[np.int64]]:
+    """Entries of texts that share runs; see `corpuskit.documents.runs.winnow`."""
+
+def text_units(
+    texts: Strings, lines: bool
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.uint64], NDArray[np.int64]]:
+    """Paragraphs or lines of texts; see `corpuskit.documents.runs.text_units`."""
+
+def text_digests(texts: Strings) -> NDArray[np.uint64]:
+    """MurmurHash3 of each text, shape (n, 2): 128 bits."""

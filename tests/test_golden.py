@@ -28,6 +28,7 @@ from corpuskit.stages.stage import Effect, Rule, Stage
 from corpuskit.tokenizer.tokenizer import Tokenizer
 
 GOLDEN = Path(__file__).with_name("golden.json")
+CASES = Path(__file__).with_name("cases")
 SAMPLES = Path(__file__).resolve().parents[1] / "sample_corpora"
 
 TEXTS = [
@@ -43,7 +44,8 @@ TEXTS = [
     "THE QUICK brown fox İstanbul straße don't über-cool 3rd U.S.A. naïve_snake",
 ]
 
-SOURCES = {
+SETTINGS = {
+    "decontaminate": {"against": str(CASES / "evaluation.jsonl"), "words": 6, "action": "cut"},
     "datasets": {"path": str(SAMPLES / "notes" / "notes.jsonl")},
     "files": {"path": str(SAMPLES / "notes"), "label": "golden"},
     "gutenberg": {"path": str(SAMPLES / "books")},
@@ -100,14 +102,15 @@ def of_barrier(barrier: Barrier, folder: Path) -> object:
     build_corpus([Files(path=str(folder / "x.jsonl"), label="x"), barrier], folder / "run")
     decisions = sorted((folder / "run" / "decisions").rglob("*.parquet"))
     # Ids are `unique_id`'s affair, which stands in every pipeline.
-    tables = [pq.read_table(p).drop_columns(["final_id"]) for p in decisions]
-    return [barrier.scan(batch()).to_pylist(), [table.to_pylist() for table in tables]]
+    tables = [pq.read_table(p) for p in decisions]
+    plain = [t.drop_columns([c for c in t.column_names if c == "final_id"]) for t in tables]
+    return [barrier.scan(batch()).to_pylist(), [table.to_pylist() for table in plain]]
 
 
 def output(name: str, folder: Path) -> tuple[int, dict[str, Any], str]:
     """Version, libraries and digest of the output of a registered class with its default settings."""
     kind = registry.find(name)
-    made = kind(**SOURCES.get(name, {}))
+    made = kind(**SETTINGS.get(name, {}))
     if isinstance(made, Source):
         facts = of_source(made)
     elif isinstance(made, Stage):

@@ -102,6 +102,7 @@ def build_corpus(
     digests = Digests(run.local(run.path("logs", "digests.json")))
     earlier = open_earlier(pipeline.against)
     parts = list_parts(pipeline.sources, digests)
+    pipeline.read_files()
     with run.locked():
         digests.save()
         run.clear_temporary()

@@ -181,6 +181,11 @@ class Pipeline:
         """Label and step of all stages, rules and barriers that the user named."""
         return _labelled([(None, s) for s in self.steps if isinstance(s, Stage | Barrier)])
 
+    def read_files(self) -> None:
+        """Read the files that stages need, of words or an evaluation: what cannot be read is told at once."""
+        for _, step in self.labelled:
+            step.libraries()
+
     def sourceless(self) -> list[str]:
         """Names of the user's own steps whose source cannot be read, so that an edit cannot be noticed."""
         return [step.name for step in self.steps if source_sha256(type(step)) is None]
@@ -230,8 +235,9 @@ class Pipeline:
         first: list[tuple[str, Stage | Barrier]] = []
         groups = [first]
         for label, step in self.labelled:
-            behind_barrier = any(isinstance(s, Barrier) for _, s in groups[-1])
-            if behind_barrier and not isinstance(step, Rule | Barrier):
+            barriers = [s for _, s in groups[-1] if isinstance(s, Barrier)]
+            changed = any(barrier.cuts for barrier in barriers)
+            if changed or (barriers and not isinstance(step, Rule | Barrier)):
                 groups.append([])
             groups[-1].append((label, step))
         # Whatever else is asked for, one document stands under one id.

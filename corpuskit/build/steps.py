@@ -193,7 +193,12 @@ def _pass(
         decided = records.decisions[-1].file(run.path("decisions", earlier.folder, part.name))
         made_from |= {"documents": documents.sha256, "decisions": decided.sha256}
         reads = [documents, decided]
-        taken = DecidedInput(documents.path, decided.path, final=segment.folder == FINAL)
+        path = run.path("decided_cuts", earlier.folder, part.name)
+        if cuts := records.decisions[-1].find(path):
+            made_from["cuts"] = cuts.sha256
+            reads.append(cuts)
+        final = segment.folder == FINAL
+        taken = DecidedInput(documents.path, decided.path, final, cuts.path if cuts else None)
     arguments = {"segment": segment, "part": part.name, "documents": taken}
     name = f"{segment.folder}/{part.name}"
     return BuildTask(name, made_from, run_pass, run, arguments, part.part.bytes, reads)

@@ -27,6 +27,7 @@ _PATHS = {
     "documents": "{}/{}.parquet",  # segment, part
     "scans": "scans/{}/{}.parquet",  # segment, part
     "decisions": "decisions/{}/{}.parquet",  # segment, part
+    "decided_cuts": "decisions/{}/{}.cuts.parquet",  # segment, part
     "dropped": "dropped/{}-{}.parquet",  # segment, part
     "quarantine": "quarantine/{}-{}.parquet",  # segment, part
     "cuts": "cuts/{}-{}.parquet",  # segment, part

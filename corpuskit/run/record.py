@@ -50,6 +50,10 @@ class Record:
             raise RunError(f"{self.task}: no output {path!r}", remedy="Delete its record and build again.")
         return self._by_path[path]
 
+    def find(self, path: str) -> Output | None:
+        """The output of a path; None where the task made none."""
+        return self._by_path.get(path)
+
     def to_json(self) -> dict[str, Any]:
         """The record as JSON values."""
         plain = {each.name: getattr(self, each.name) for each in fields(self)}

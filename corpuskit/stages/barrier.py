@@ -30,13 +30,21 @@ class Barrier(Settings, ABC):
     scan_schema: ClassVar[pa.Schema]
     sees_earlier: ClassVar[bool] = False
 
+    @property
+    def cuts(self) -> bool:
+        """Whether `decide` may cut spans from texts: then what follows it takes another pass."""
+        return False
+
     @abstractmethod
     def scan(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """One row per document of ``batch``, in order, with the columns of ``scan_schema``."""
 
     @abstractmethod
     def decide(self, scans: Scans) -> None:
-        """Look at the scans of all documents that are still kept and call ``scans.drop`` for others."""
+        """Look at the scans of all documents that are still kept and call ``scans.drop`` for others.
+
+        A barrier that `cuts` may call ``scans.cut``, too.
+        """
 
 
 def scan_alone(barrier: Barrier, batch: pa.RecordBatch, folder: Path) -> Scans:
@@ -49,8 +57,9 @@ def scan_alone(barrier: Barrier, batch: pa.RecordBatch, folder: Path) -> Scans:
     """
     scanned = barrier.scan(batch)
     columns = {f"{barrier.name}.{name}": scanned.column(name) for name in scanned.schema.names}
-    named = "id" in batch.schema.names
-    columns["id"] = batch.column("id") if named else pa.array(map(str, range(batch.num_rows)), pa.string())
+    columns |= {name: batch.column(name) for name in batch.schema.names}
+    if "id" not in columns:
+        columns["id"] = pa.array(map(str, range(batch.num_rows)), pa.string())
     columns["bytes"] = pa.array(byte_lengths(batch.column("text")), pa.int64())
     columns["preference"] = pa.array(np.zeros(batch.num_rows, np.int64))
     table = pa.record_batch(columns)

@@ -37,6 +37,10 @@ BUILT_IN = {
     "bad_words": "corpuskit.stages.quality.bad_words:BadWords",
     "exact_duplicates": "corpuskit.stages.dedup.exact:ExactDuplicates",
     "near_duplicates": "corpuskit.stages.dedup.near:NearDuplicates",
+    "paragraph_repeats": "corpuskit.stages.dedup.repeats:ParagraphRepeats",
+    "line_repeats": "corpuskit.stages.dedup.repeats:LineRepeats",
+    "substring_duplicates": "corpuskit.stages.dedup.substrings:SubstringDuplicates",
+    "decontaminate": "corpuskit.stages.dedup.decontaminate:Decontaminate",
 }
 
 

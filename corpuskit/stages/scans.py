@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ import pyarrow as pa
 
 from corpuskit.documents.batch import CLUSTER, place_of
 from corpuskit.errors import StageError
+from corpuskit.stages.cuts import Cuts
 from corpuskit.storage.spill import Keys, Ordinals, array_on_disk, grouped
 
 _FIGURES = ("kept", "bytes", "preference", "decider", "reason", "original", "placed")
@@ -26,6 +28,9 @@ _FIGURES = ("kept", "bytes", "preference", "decider", "reason", "original", "pla
 
 Read = Callable[[str, list[str]], Iterator[pa.RecordBatch]]
 """Batches of some columns of a table, by the table's path."""
+
+WriteTable = Callable[[str, pa.Table], None]
+"""Takes rows of a side table, by its name; the schema of the first ones is that of all."""
 
 
 @dataclass(frozen=True)
@@ -51,12 +56,13 @@ class Scans:
     them, as documents like the others, from ``first_earlier`` on. They are always kept, and never dropped.
 
     Attributes:
-        label: of the decider whose view this is.
+        label, number: of the decider whose view this is.
         folder: where a barrier may spill; gone when the decisions are written.
         documents: how many there are, dropped ones too.
         first_earlier: the first ordinal of an earlier build's documents; ``documents`` where there are none.
         kept: bool per document; False for those that an earlier decider dropped.
-        bytes: UTF-8 bytes of each text.
+        bytes: UTF-8 bytes of each text, without what was cut.
+        cuts: the spans that were cut; cut_bytes: how many by number of decider and reason.
         preference: as the source gave it; greater is better.
         deciders: labels of all who have decided, in order.
         reasons: each reason that was given, with its number.
@@ -67,9 +73,14 @@ class Scans:
     """
 
     def __init__(
-        self, parts: Sequence[PartScan], folder: Path, read: Read, earlier: Sequence[PartScan] = ()
+        self,
+        parts: Sequence[PartScan],
+        folder: Path,
+        read: Read,
+        earlier: Sequence[PartScan] = (),
+        write_table: WriteTable | None = None,
     ) -> None:
-        self.label, self._number = "scans", -1
+        self.label, self.number = "scans", -1
         self._own, self._all = tuple(parts), (*parts, *earlier)
         self.parts = self._all
         self.documents = sum(p.count for p in self._all)
@@ -79,6 +90,10 @@ class Scans:
         self._warnings: list[str] = []
         self.folder = folder
         self._read_table = read
+        self.tables: dict[str, list[pa.Table]] = {}
+        self._write_table = write_table or (lambda name, rows: self.tables.setdefault(name, []).append(rows))
+        self.cuts = Cuts(folder)
+        self.cut_bytes: Counter[tuple[int, str]] = Counter()
         self._clusters: dict[int, int] = {}
         self.kept = self.array("kept", np.bool_, fill=True)
         self.bytes = self.array("bytes", np.int64)
@@ -87,6 +102,7 @@ class Scans:
         self.reason = self.array("reason", np.int32, fill=-1)
         self.original = self.array("original", np.int64, fill=-1)
         self.placed = self.array("placed", np.int8)
+        self._trimmed = self.array("trimmed", np.bool_)
         for first, rows in self._read(["bytes", "preference"]):
             last = first + rows.num_rows
             self.bytes[first:last] = rows.column("bytes").to_numpy()
@@ -113,7 +129,7 @@ class Scans:
             earlier: whether it sees the documents of earlier builds too.
         """
         view = copy.copy(self)  # Shallow: what one view drops, all see.
-        view.label, view._number = label, len(self.deciders)
+        view.label, view.number = label, len(self.deciders)
         view._show(earlier=earlier)
         self.deciders.append(label)
         return view
@@ -192,9 +208,11 @@ class Scans:
 
     def drop(self, ordinal: int, reason: str, original: int | None = None) -> None:
         """Drop a document; ``original`` is the kept document that it repeats."""
-        if not 0 <= ordinal < self.documents:
+        self._require_there(ordinal, "drops")
+        if self._trimmed[ordinal]:
             raise StageError(
-                f"{self.label}: drops document {ordinal} of {self.documents}", remedy="They count from 0."
+                f"{self.label}: drops document {ordinal}, of which it has cut something",
+                remedy="Drop a document or cut it: what is dropped is kept whole, to be looked at.",
             )
         if ordinal >= self.first_earlier:
             raise StageError(
@@ -203,11 +221,39 @@ class Scans:
             )
         if self.kept[ordinal]:
             self.kept[ordinal] = False
-            self.decider[ordinal] = self._number
+            self.decider[ordinal] = self.number
             self.reason[ordinal] = self.reasons.setdefault(reason, len(self.reasons))
             if original is not None:
                 self.original[ordinal] = original
                 self.join(ordinal, original)
+
+    def cut(self, ordinal: int, start: int, end: int, reason: str) -> None:
+        """Cut bytes ``start`` to ``end`` of the text of a kept document, as UTF-8; spans may not overlap.
+
+        Only a barrier that says so by `corpuskit.stages.barrier.Barrier.cuts` may do it: what follows sees
+        the text without them.
+        """
+        self._require_there(ordinal, "cuts")
+        if not (self.kept[ordinal] and 0 <= start < end and end - start <= self.bytes[ordinal]):
+            raise StageError(
+                f"{self.label}: cuts {start}-{end} of document {ordinal}: it is gone, or has no such bytes",
+                remedy="Cut byte ranges of the texts of kept documents, each byte once.",
+            )
+        self._trimmed[ordinal] = True
+        self.bytes[ordinal] -= end - start
+        self.cut_bytes[self.number, reason] += end - start
+        number = self.reasons.setdefault(reason, len(self.reasons))
+        self.cuts.add(int(ordinal), int(start), int(end), self.number, number)
+
+    def table(self, name: str, rows: pa.Table) -> None:
+        """Add rows to a side table: what a barrier tells beside its decisions. The run keeps it."""
+        self._write_table(name, rows)
+
+    def _require_there(self, ordinal: int, does: str) -> None:
+        if not 0 <= ordinal < self.documents:
+            raise StageError(
+                f"{self.label}: {does} document {ordinal} of {self.documents}", remedy="They count from 0."
+            )
 
     def join(self, left: int, right: int) -> None:
         """Say that two documents are variants of one text: a split never parts them."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,9 @@ import numpy.typing as npt
 
 PARTITION_ROWS = 4_000_000
 """Rows (16 bytes each) that are sorted in memory at a time."""
+
+_CHUNK = 1_000_000
+"""Rows of a file that are read at a time."""
 
 Keys = npt.NDArray[np.uint64]
 Ordinals = npt.NDArray[np.int64]
@@ -66,6 +69,46 @@ def grouped(rows: Iterable[tuple[Keys, Ordinals]], folder: Path, expected: int) 
         for first, last in runs(keys):
             if last - first > 1:
                 yield values[first:last]
+
+
+class Records:
+    """Rows of some fields, appended to a file of their own and read back as an array that lies there."""
+
+    def __init__(self, folder: Path, fields: Sequence[tuple[str, npt.DTypeLike]], name: str = "") -> None:
+        self.dtype = np.dtype(list(fields))
+        self._folder = folder
+        descriptor, path = tempfile.mkstemp(".records", f"{name}-", folder)
+        os.close(descriptor)
+        self._path = Path(path)
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def add(self, **columns: npt.ArrayLike) -> None:
+        """Append rows, given by field; a single value stands for all of them."""
+        rows = np.empty(max(np.size(column) for column in columns.values()), self.dtype)
+        for name, column in columns.items():
+            rows[name] = column
+        with self._path.open("ab") as file:
+            file.write(rows.tobytes())
+        self._count += len(rows)
+
+    def array(self) -> npt.NDArray[np.void]:
+        """All rows, in the order in which they came."""
+        return np.memmap(self._path, self.dtype, "r") if self._count else np.zeros(0, self.dtype)
+
+    def keys(self, field: str) -> Iterator[tuple[Keys, Ordinals]]:
+        """A field as keys, with the numbers of its rows as values: for `sorted_rows`."""
+        rows = self.array()
+        for first in range(0, len(rows), _CHUNK):
+            some = rows[field][first : first + _CHUNK]
+            yield some.astype(np.uint64), np.arange(first, first + len(some), dtype=np.int64)
+
+    def ascending(self, field: str, span: int) -> Iterator[npt.NDArray[np.void]]:
+        """All rows by a field whose values are below ``span``, some at a time; equal ones stay together."""
+        for _, numbers in sorted_rows(self.keys(field), self._folder, len(self), span=max(1, span)):
+            yield self.array()[numbers]
 
 
 def runs(keys: npt.NDArray[Any]) -> Iterator[tuple[int, int]]:

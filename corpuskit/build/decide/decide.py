@@ -8,6 +8,7 @@ with the id of every document, and applying one to another document is an error.
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from contextlib import ExitStack
 from typing import NamedTuple
 
 import numpy as np
@@ -17,8 +18,9 @@ import pyarrow.compute as pc
 
 from corpuskit.build.decide.earlier import EarlierPart, located
 from corpuskit.build.decide.held_out import SIDES, Split, assign
-from corpuskit.build.passes.inputs import DECISIONS
+from corpuskit.build.passes.inputs import CUTS, DECISIONS
 from corpuskit.build.passes.run_stage import blaming
+from corpuskit.build.passes.set_aside import SetAside
 from corpuskit.build.segment import Segment
 from corpuskit.documents.ledger import Entry, Ledger
 from corpuskit.errors import LedgerError, StageError
@@ -26,6 +28,7 @@ from corpuskit.run.folder import Run
 from corpuskit.run.record import Output
 from corpuskit.run.task import TaskResult
 from corpuskit.stages.barrier import Barrier
+from corpuskit.stages.cuts import Rows
 from corpuskit.stages.scans import PartScan, Scans
 from corpuskit.stages.stage import Rule
 
@@ -45,11 +48,13 @@ def decide(
         split: how to split the kept documents; None when another pass follows.
         earlier: parts of earlier builds and how many documents each has, whose scans lie in this run.
     """
-    with run.scratch() as folder:
+    with ExitStack() as stack:
+        folder = stack.enter_context(run.scratch())
+        tables = SetAside(run, segment.folder, "decided", stack.enter_context(ExitStack()))
         own = _locate(segment, parts)
         known = located(segment, earlier, sum(part.count for part in own))
         # The tables of an earlier build have absolute paths, which they keep within a run.
-        scans = Scans(own, folder, run.read_batches, known)
+        scans = Scans(own, folder, run.read_batches, known, tables.write_table)
         ledger = Ledger()
         if segment.index:
             scans.rejoin()
@@ -58,6 +63,9 @@ def decide(
         splits = assign(scans, split) if split else None
         named = _named(scans)
         outputs = [_write(run, segment, scans, part, splits, named) for part in scans.parts]
+        outputs += _write_cuts(run, segment, scans)
+        tables.stack.close()
+        outputs += tables.outputs()
         facts = {"kept": int(scans.kept.sum()), "clusters": len(scans.clustered())}
         return TaskResult(outputs, ledger, facts, warnings=scans.warnings)
 
@@ -94,6 +102,13 @@ def _run_decider(scans: Scans, label: str, decider: Rule | Barrier, ledger: Ledg
     for number, count in zip(numbers.tolist(), counts.tolist(), strict=True):
         entry.documents_dropped[reasons[number]] = count
         entry.bytes_dropped[reasons[number]] = int(sizes[number])
+    for (decider_number, reason), size in scans.cut_bytes.items():
+        if decider_number == scans.number:
+            entry.bytes_cut[reason] = size
+    if entry.bytes_cut and not (isinstance(decider, Barrier) and decider.cuts):
+        raise StageError(
+            f"{scans.label}: cuts spans without saying so", remedy="Let its property `cuts` be True."
+        )
     entry.documents_kept = len(before) - len(dropped)
     entry.bytes_kept = int(scans.bytes[scans.kept].sum())
     ledger.add(entry)
@@ -131,6 +146,36 @@ def _write(
             own, stands = pa.array(as_read, pa.string()), pa.array(ids, pa.string())
             sink.write(_decisions(scans, first, own, stands, splits, named))
     return run.output(path, part.count)
+
+
+def _write_cuts(run: Run, segment: Segment, scans: Scans) -> list[Output]:
+    """Write the spans to cut, part by part; parts without any have no such table."""
+    outputs: list[Output] = []
+    blocks = scans.cuts.sorted(scans.documents)
+    rest: Rows | None = next(blocks, None)
+    for part in scans.parts:
+        last = part.first + part.count
+        if rest is None or rest["ordinal"][0] >= last:
+            continue
+        path = Run.path("decided_cuts", segment.folder, part.name)
+        with run.table(path, CUTS) as sink:
+            while rest is not None and rest["ordinal"][0] < last:
+                count = int(np.searchsorted(rest["ordinal"], last))
+                sink.write(_cuts(scans, part, rest[:count]))
+                rest = rest[count:] if count < len(rest) else next(blocks, None)
+        outputs.append(run.output(path, sink.rows))
+    return outputs
+
+
+def _cuts(scans: Scans, part: PartScan, rows: Rows) -> pa.Table:
+    columns = {
+        "row": pa.array(rows["ordinal"] - part.first),
+        "start": pa.array(rows["start"]),
+        "end": pa.array(rows["end"]),
+        "stage": _pick(scans.deciders, rows["decider"]),
+        "reason": _pick(list(scans.reasons), rows["reason"]),
+    }
+    return pa.table(columns, schema=CUTS)
 
 
 def _named(scans: Scans) -> Named:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from corpuskit.build.passes.run_stage import blaming, with_columns
+from corpuskit.build.passes.run_stage import apply_cuts, blaming, with_columns
 from corpuskit.build.passes.set_aside import PassAccount
 from corpuskit.documents import batch as batches
 from corpuskit.documents.batch import CLUSTER
@@ -18,6 +18,7 @@ from corpuskit.documents.reading import Reading
 from corpuskit.errors import InputError, LedgerError, StageError
 from corpuskit.run.folder import Run
 from corpuskit.sources.source import Part, Source
+from corpuskit.stages.stage import Cut
 from corpuskit.storage.places import stamp
 
 DECISIONS = pa.schema(
@@ -28,6 +29,12 @@ DECISIONS = pa.schema(
     ]
 )
 """``id`` as the document has it; ``final_id`` the one that it stands under from now on where it differs."""
+
+CUTS = pa.schema(
+    [pa.field(name, pa.int64(), nullable=False) for name in ("row", "start", "end")]
+    + [("stage", pa.string()), ("reason", pa.string())]
+)
+"""Spans to cut, by the row of the decision about their document: bytes of the text before the decisions."""
 
 
 @dataclass(frozen=True)
@@ -115,15 +122,18 @@ class DecidedInput:
         documents: path within the run of the documents of the earlier pass.
         decisions: path of the decisions about them: one row per document, in the same order.
         final: whether ``split`` is added too, as the last pass does; ``cluster`` always is.
+        cuts: path of the spans to cut from them; None where nothing is cut.
     """
 
     documents: str
     decisions: str
     final: bool
+    cuts: str | None = None
 
     def batches(self, run: Run, account: PassAccount) -> Iterator[pa.RecordBatch]:
         """Join by row *and* id: a decision about another document than the one at hand is an error."""
         decisions = DecisionReader(run.read_batches(self.decisions))
+        cuts = CutReader(run.read_batches(self.cuts) if self.cuts is not None else iter(()))
         for batch in run.read_batches(self.documents):
             decided = decisions.take(batch.num_rows)
             if not decided.column("id").combine_chunks().equals(batch.column("id").cast(pa.string())):
@@ -134,6 +144,7 @@ class DecidedInput:
             batch = _renamed(batch, decided.column("final_id").combine_chunks())
             kept = decided.column("kept").combine_chunks()
             self._store(batch, decided, account)
+            batch = self._trimmed(batch, cuts.take(batch.num_rows), account)
             staying = batch.filter(kept)
             chosen = decided.filter(kept)
             if CLUSTER in staying.schema.names:  # That of the pass before; this one knows more.
@@ -148,6 +159,17 @@ class DecidedInput:
                 f"{self.decisions}: has {decisions.left} decisions more than {self.documents} has documents",
                 remedy="Delete the decisions folder of this run and build again.",
             )
+
+    @staticmethod
+    def _trimmed(batch: pa.RecordBatch, cuts: pa.Table, account: PassAccount) -> pa.RecordBatch:
+        """Take the decided spans out of the texts and store them; the decision has booked them."""
+        rows = cuts.select(["row", "start", "end", "reason"]).to_pylist()
+        stages = cuts.column("stage").to_pylist()
+        for stage in sorted(set(stages)):
+            own = [Cut(**row) for row, whose in zip(rows, stages, strict=True) if whose == stage]
+            batch, spans = apply_cuts(stage, batch, own)
+            account.aside.write("cuts", spans)
+        return batch
 
     @staticmethod
     def _store(batch: pa.RecordBatch, decided: pa.Table, account: PassAccount) -> None:
@@ -201,3 +223,26 @@ class DecisionReader:
             self._rest = pa.concat_tables([self._rest, pa.Table.from_batches([following]).cast(DECISIONS)])
         taken, self._rest = self._rest.slice(0, count), self._rest.slice(count)
         return taken
+
+
+class CutReader:
+    """Takes the spans to cut off their table, batch by batch of documents."""
+
+    def __init__(self, batches: Iterator[pa.RecordBatch]) -> None:
+        self._batches = batches
+        self._rest = pa.Table.from_batches([], schema=CUTS)
+        self._first = 0
+
+    def take(self, count: int) -> pa.Table:
+        """The spans in the next ``count`` documents, whose rows are counted from the first of these."""
+        last = self._first + count
+        while not self._rest.num_rows or self._rest.column("row")[-1].as_py() < last:
+            following = next(self._batches, None)
+            if following is None:
+                break
+            self._rest = pa.concat_tables([self._rest, pa.Table.from_batches([following]).cast(CUTS)])
+        there = pc.sum(pc.less(self._rest.column("row"), last)).as_py() or 0
+        taken, self._rest = self._rest.slice(0, there), self._rest.slice(there)
+        rows = pc.subtract(taken.column("row"), self._first)
+        self._first = last
+        return taken.set_column(0, CUTS.field("row"), rows)

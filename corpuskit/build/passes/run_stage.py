@@ -52,7 +52,7 @@ def run_stage(label: str, stage: Stage, batch: pa.RecordBatch, account: PassAcco
     # A document that leaves is booked and stored as it came in: nothing is cut from it.
     leaving = {**effect.drops, **effect.errors}
     cuts = [cut for cut in effect.cuts if cut.row not in leaving]
-    after, spans = _apply_cuts(label, effect.batch, cuts)
+    after, spans = apply_cuts(label, effect.batch, cuts)
     account.aside.write("cuts", spans)
     sizes = batches.byte_lengths(after.column("text"))
     cut_by_row = np.zeros(batch.num_rows, np.int64)
@@ -170,7 +170,7 @@ def _check_effect(label: str, stage: Stage, before: pa.RecordBatch, effect: Effe
         raise StageError(f"{label}: {unsaid[0]!r} is no reason", remedy="Give a word for each document.")
 
 
-def _apply_cuts(
+def apply_cuts(
     label: str, batch: pa.RecordBatch, cuts: Sequence[Cut]
 ) -> tuple[pa.RecordBatch, list[dict[str, Any]]]:
     """Remove the named spans from the texts; the rows to keep of them, for a look."""

@@ -68,6 +68,7 @@ def gather(run: Run) -> dict[str, Any]:
         "aside": _aside(records),
         "most_lost": most_lost(run, records, Ledger.from_json(ledger["stages"])),
         "loss": _loss(run, records),
+        "contamination": _contamination(run, records),
     }
 
 
@@ -106,6 +107,15 @@ def _aside(records: list[Record]) -> dict[str, int]:
         elif output.path.startswith(folder_of("tables")):
             rows[output.path.rpartition("/")[0]] += output.rows or 0
     return dict(sorted(rows.items()))
+
+
+def _contamination(run: Run, records: list[Record]) -> dict[str, Any] | None:
+    # It loads the stages, which most runs do not need.
+    if not any(o.path.startswith(f"{folder_of('tables')}contamination") for r in records for o in r.outputs):
+        return None
+    from corpuskit.report.contamination import contamination_of
+
+    return contamination_of(run, records)
 
 
 def _loss(run: Run, records: list[Record]) -> dict[str, Any] | None:
@@ -154,6 +164,10 @@ def render(facts: dict[str, Any], columns: int = UNBROKEN) -> str:
     for stage, kinds in facts["found"].items():
         each = (f"{k} {n['count']:,} in {counted(n['documents'], 'document')}" for k, n in kinds.items())
         lines += _wrapped(", ".join(each), columns, f"{stage} found: ", "    ")
+    if facts["contamination"]:
+        from corpuskit.report.contamination import contamination_lines
+
+        lines += ["", *contamination_lines(facts["contamination"])]
     if facts["aside"]:
         places = ", ".join(f"{counted(n, 'row')} in {folder}/" for folder, n in facts["aside"].items())
         lines += ["", f"to look at: {places}"]

@@ -3,7 +3,7 @@
 Thirteen is GPT-3's number (arXiv:2005.14165, appendix C); words are those of `corpuskit.documents.words`. The
 n-grams of the evaluation are kept, and the documents of the training split are read one after the other, as
 the model was given them: planted and repeated ones too. Time is linear in both; memory is that of the
-evaluation and of one document.
+evaluation and of some documents.
 """
 
 from __future__ import annotations
@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
+import pyarrow as pa
 import pyarrow.parquet as pq
 
+from corpuskit.documents.overlap import Items
 from corpuskit.documents.words import words
 from corpuskit.errors import ShardError
 from corpuskit.shards.reader import Shards
@@ -26,7 +27,8 @@ from corpuskit.train.evaluate.likelihood import Told
 WORDS = 13
 """Words in a row that make a text a contaminated one."""
 
-_BASE = np.uint64(0x9E3779B97F4A7C15)  # Odd, and its powers spread: what it finds is compared word by word.
+_BATCH = 4 * 2**20
+"""Characters of documents that are looked through at a time."""
 
 
 class Shared(NamedTuple):
@@ -74,63 +76,38 @@ def find_shared(
     >>> find_shared([text, "one two"], iter([("a", f"Zero, {text}.")])).shared[0].document
     'a'
     """
-    known: dict[str, int] = {}
-    wanted = [np.array([known.setdefault(w, len(known) + 1) for w in words(t)], np.uint64) for t in texts]
-    owners = [np.full(max(0, len(each) - WORDS + 1), number) for number, each in enumerate(wanted)]
-    places = [np.arange(len(each)) for each in owners]
-    hashes = np.concatenate([_hashes(each) for each in wanted] or [np.zeros(0, np.uint64)])
-    owner, place = (np.concatenate([*each, np.zeros(0, np.int64)]) for each in (owners, places))
-    # One place for each text will do: words that are said again and again are looked at once.
-    order = np.lexsort((place, owner, hashes))
-    hashes, owner, place = hashes[order], owner[order], place[order]
-    new = np.append(True, (hashes[1:] != hashes[:-1]) | (owner[1:] != owner[:-1]))[: len(hashes)]
-    hashes, owner, place = hashes[new], owner[new], place[new]
+    items = Items(texts, WORDS)
     found: dict[int, list[object]] = {}
     count = 0
-    for name, text in documents:
-        count += 1
-        spelled = words(text)
-        for number, at in _shared(spelled, known, wanted, hashes, owner, place):
-            first = found.setdefault(number, [name, 0, " ".join(spelled[at : at + WORDS])])
-            first[1] += 1  # type: ignore[operator]
+    for some in _batched(documents):
+        overlaps = items.search(pa.array([text for _, text in some], pa.large_string()))
+        seen: set[tuple[int, int]] = set()
+        for row, number, at in zip(*(column.tolist() for column in overlaps[:3]), strict=True):
+            if (row, number) not in seen:
+                seen.add((row, number))
+                name, text = some[row]
+                first = found.setdefault(number, [name, 0, ""])
+                first[1] += 1  # type: ignore[operator]
+                first[2] = first[2] or " ".join(words(text)[at : at + WORDS])
+        count += len(some)
         if told is not None:
-            told(1)
+            told(len(some))
     shared = tuple(Shared(number, *found[number]) for number in sorted(found))  # type: ignore[arg-type]
-    return Contamination(len(texts), sum(len(each) < WORDS for each in wanted), shared, count)
+    return Contamination(len(texts), int((items.lengths < WORDS).sum()), shared, count)
 
 
-def _hashes(ids: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    """A hash of each n-gram of some words, by their numbers; 0 is a word that no text has."""
-    count = max(0, len(ids) - WORDS + 1)
-    hashes = np.zeros(count, np.uint64)
-    for offset in range(WORDS):
-        hashes = hashes * _BASE + ids[offset : offset + count]
-    return hashes
-
-
-def _shared(
-    spelled: Sequence[str],
-    known: dict[str, int],
-    wanted: Sequence[npt.NDArray[np.uint64]],
-    hashes: npt.NDArray[np.uint64],
-    owner: npt.NDArray[np.int64],
-    place: npt.NDArray[np.int64],
-) -> list[tuple[int, int]]:
-    """The texts that share words with a document, each with where they begin in it."""
-    ids = np.fromiter((known.get(word, 0) for word in spelled), np.uint64, len(spelled))
-    strange = np.concatenate([[0], np.cumsum(ids == 0)])
-    here = _hashes(ids)
-    whole = strange[WORDS:] == strange[: len(here)] if len(here) else np.zeros(0, bool)
-    starts = np.flatnonzero(whole)
-    starts = starts[np.sort(np.unique(here[starts], return_index=True)[1])]
-    low, high = (np.searchsorted(hashes, here[starts], side=side) for side in ("left", "right"))
-    found: dict[int, int] = {}
-    for start, first, last in zip(starts[low < high], low[low < high], high[low < high], strict=True):
-        for entry in range(first, last):
-            number, at = int(owner[entry]), int(place[entry])
-            if number not in found and (wanted[number][at : at + WORDS] == ids[start : start + WORDS]).all():
-                found[number] = int(start)
-    return sorted(found.items())
+def _batched(documents: Iterator[tuple[str, str]]) -> Iterator[list[tuple[str, str]]]:
+    """Documents, so many at a time that they have `_BATCH` characters or a little more."""
+    some: list[tuple[str, str]] = []
+    size = 0
+    for document in documents:
+        some.append(document)
+        size += len(document[1])
+        if size >= _BATCH:
+            yield some
+            some, size = [], 0
+    if some:
+        yield some
 
 
 def training_documents(run: Path, shards: Shards) -> Iterator[tuple[str, str]]:
