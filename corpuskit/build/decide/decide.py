@@ -103,11 +103,11 @@ def _run_decider(scans: Scans, label: str, decider: Rule | Barrier, ledger: Ledg
         entry.documents_dropped[reasons[number]] = count
         entry.bytes_dropped[reasons[number]] = int(sizes[number])
     for (decider_number, reason), size in scans.cut_bytes.items():
-        if decider_number == scans.number:
+        if decider_number == view.number:
             entry.bytes_cut[reason] = size
     if entry.bytes_cut and not (isinstance(decider, Barrier) and decider.cuts):
         raise StageError(
-            f"{scans.label}: cuts spans without saying so", remedy="Let its property `cuts` be True."
+            f"{label}: cuts spans without saying so", remedy="Let its property `cuts` be True."
         )
     entry.documents_kept = len(before) - len(dropped)
     entry.bytes_kept = int(scans.bytes[scans.kept].sum())
