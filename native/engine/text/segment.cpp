@@ -4,6 +4,7 @@
 #include <array>
 #include <iterator>
 
+#include "engine/text/ascii.hpp"
 #include "engine/text/utf8.hpp"
 
 namespace corpuskit {
@@ -34,6 +35,7 @@ constexpr std::int32_t kFoldsToSeveral = INT32_MIN;
 struct Tables {
     std::vector<CodePoint> kinds = std::vector<CodePoint>(kTable, CodePoint::kNone);
     std::vector<std::int32_t> folds = std::vector<std::int32_t>(kTable, 0);
+    bool plain[256] = {};  // bytes that are a letter or a digit by themselves
 
     Tables() {
         for (const KindSpan& span : kKinds)
@@ -47,6 +49,7 @@ struct Tables {
             if (digit) kinds[c] = CodePoint::kDigit;
             if (capital || (c >= 'a' && c <= 'z')) kinds[c] = CodePoint::kLetter;
             if (capital) folds[c] = 'a' - 'A';
+            plain[c] = kinds[c] == CodePoint::kLetter || digit;
         }
     }
 };
@@ -69,6 +72,11 @@ bool within_letters(char32_t c) {  // an apostrophe and its kin
 bool within_digits(char32_t c) {
     return c == '.' || c == ',' || c == ':' || c == 0x66B || c == 0x66C;
 }
+/// Whether a byte ends a word for certain: of the other ones of ASCII some go on behind these.
+bool ends_word(char c) {
+    return static_cast<unsigned char>(c) < 0x80 && !within_letters(static_cast<char32_t>(c)) &&
+           !within_digits(static_cast<char32_t>(c));
+}
 bool begins_word(CodePoint kind) { return kind == CodePoint::kLetter || kind == CodePoint::kDigit; }
 
 /// Reads one text into `Words`.
@@ -79,6 +87,16 @@ class Segmenter {
     void run() {
         while (at_ < text_.size()) {
             const std::size_t begin = at_;
+            // Most words are letters and digits of ASCII alone: they need no tables.
+            const std::size_t plain = plain_end(begin);
+            if (plain > begin && (plain == text_.size() || ends_word(text_[plain]))) {
+                words_.begin.push_back(begin);
+                words_.at.push_back(words_.folded.size());
+                fold_plain(plain);
+                words_.end.push_back(plain);
+                words_.folded.push_back(' ');
+                continue;
+            }
             const char32_t c = next();
             const CodePoint kind = kind_of(c);
             if (!begins_word(kind) && kind != CodePoint::kApart) continue;
@@ -99,6 +117,20 @@ class Segmenter {
         return at < text_.size() ? kind_of(next_code_point(text_, at)) : CodePoint::kNone;
     }
 
+    /// The end of the letters and digits of ASCII that stand at a place.
+    std::size_t plain_end(std::size_t at) const {
+        while (at < text_.size() && plain_[static_cast<unsigned char>(text_[at])]) ++at;
+        return at;
+    }
+    void fold_plain(std::size_t end) {
+        const std::size_t first = words_.folded.size();
+        words_.folded.append(text_, at_, end - at_);
+        for (char* c = words_.folded.data() + first; c != words_.folded.data() + words_.folded.size();
+             ++c)
+            *c = lower(*c);
+        at_ = end;
+    }
+
     void marks() {
         while (at_ < text_.size()) {
             const std::size_t before = at_;
@@ -115,6 +147,12 @@ class Segmenter {
 
     void rest(CodePoint last) {
         while (at_ < text_.size()) {
+            const std::size_t plain = plain_end(at_);
+            if (plain > at_) {
+                fold_plain(plain);
+                last = is_digit(text_[at_ - 1]) ? CodePoint::kDigit : CodePoint::kLetter;
+                if (at_ == text_.size() || ends_word(text_[at_])) return;
+            }
             const std::size_t before = at_;
             const char32_t c = next();
             const CodePoint kind = kind_of(c);
@@ -148,6 +186,7 @@ class Segmenter {
 
     std::string_view text_;
     Words& words_;
+    const bool* plain_ = tables().plain;
     const CodePoint* kinds_ = tables().kinds.data();
     const std::int32_t* folds_ = tables().folds.data();
     std::size_t at_ = 0;
