@@ -49,7 +49,7 @@ _PLACES = {
     "fix_unicode": "corpuskit.stages.normalize.unicode",
     "load_model": "corpuskit.train.generate.generate",
     "load_recipe": "corpuskit.build.recipe.recipe",
-    "near_duplicates": "corpuskit.stages.dedup.near",
+    "near_duplicates": "corpuskit.stages.dedup.in_memory",
     "open_shards": "corpuskit.shards.reader",
     "train_model": "corpuskit.train.train",
 }
@@ -77,11 +77,11 @@ if TYPE_CHECKING:
     from corpuskit.sources.wikipedia.source import Wikipedia as Wikipedia
     from corpuskit.stages.barrier import Barrier as Barrier
     from corpuskit.stages.dedup.exact import ExactDuplicates as ExactDuplicates
-    from corpuskit.stages.dedup.near import (
-        NearDuplicates as NearDuplicates,
+    from corpuskit.stages.dedup.in_memory import (
+        near_duplicates as near_duplicates,
     )
     from corpuskit.stages.dedup.near import (
-        near_duplicates as near_duplicates,
+        NearDuplicates as NearDuplicates,
     )
     from corpuskit.stages.normalize.classical import (
         Lowercase as Lowercase,

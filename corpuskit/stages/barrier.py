@@ -40,13 +40,16 @@ def scan_alone(barrier: Barrier, batch: pa.RecordBatch, folder: Path) -> Scans:
     """The scans of documents that lie in memory, for a barrier that is used without a build.
 
     Args:
-        batch: what the barrier's `scan` reads, ``text`` at least; a document's ordinal is its row.
+        batch: what the barrier's `scan` reads, ``text`` at least; a document's ordinal is its row, and its
+            id too, with zeros before it, so that ids stand in the order of rows.
         folder: where may be spilled; it may go when the decisions are no longer needed.
     """
     scanned = barrier.scan(batch)
     columns = {f"{barrier.name}.{name}": scanned.column(name) for name in scanned.schema.names}
     columns["bytes"] = pa.array(byte_lengths(batch.column("text")), pa.int64())
     columns["preference"] = pa.array(np.zeros(batch.num_rows, np.int64))
-    table = pa.record_batch(columns)
+    columns["id"] = pa.array([f"{row:012}" for row in range(batch.num_rows)], pa.string())
+    tables = {"scans": pa.record_batch(columns), "documents": batch}
     part = PartScan("alone", "documents", "scans", 0, batch.num_rows)
-    return Scans([part], folder, lambda _, wanted: iter([table.select(wanted)])).seen_by(barrier.name)
+    scans = Scans([part], folder, lambda path, wanted: iter([tables[path].select(wanted)]))
+    return scans.seen_by(barrier.name)

@@ -97,6 +97,34 @@ def array_on_disk(
     return made[:rows]
 
 
+class Lists:
+    """Lists of 64-bit numbers of different lengths that lie in a file, each known by its number.
+
+    Args:
+        folder: where the files are.
+        count: how many lists there may be.
+    """
+
+    def __init__(self, folder: Path, count: int) -> None:
+        self.starts = array_on_disk(folder, np.int64, (count,), name="starts")
+        self.counts = array_on_disk(folder, np.int64, (count,), name="counts")
+        descriptor, self._path = tempfile.mkstemp(".lists", dir=folder)
+        os.close(descriptor)
+        self._size = 0
+
+    def add(self, numbers: Ordinals, ends: Ordinals, values: Keys) -> None:
+        """Append some lists: that of number ``numbers[i]`` is ``values[ends[i] : ends[i + 1]]``."""
+        self.starts[numbers] = self._size + ends[:-1]
+        self.counts[numbers] = np.diff(ends)
+        with open(self._path, "ab") as file:
+            file.write(values.data)
+        self._size += len(values)
+
+    def values(self) -> Keys:
+        """All numbers, as the system maps them: list i is ``values()[starts[i] :][: counts[i]]``."""
+        return np.memmap(self._path, np.uint64, "r") if self._size else np.zeros(0, np.uint64)
+
+
 def _reserve(descriptor: int, size: int) -> None:
     """Give a file all its blocks, as zeros: a mapped file that finds the disk full kills the process."""
     if hasattr(os, "posix_fallocate"):

@@ -20,7 +20,8 @@ from corpuskit import Files, NearDuplicates
 from corpuskit.build.build import build_corpus
 from corpuskit.documents.batch import BatchBuilder
 from corpuskit.errors import InputError, SettingError
-from corpuskit.stages.dedup.near import banding, near_duplicates, shingles
+from corpuskit.stages.dedup.in_memory import near_duplicates
+from corpuskit.stages.dedup.minhash import banding, shingles
 
 Jsonl = Callable[..., None]
 
