@@ -47,8 +47,8 @@ struct Kept {
 Kept keep_unlike(const Sets& sets, const std::int64_t* components, const std::uint8_t* pinned,
                  const Threshold& threshold, std::size_t budget);
 
-/// Joins the values of each run of at least two equal keys. `parents` has a place for each value: -1
-/// for one that was in no run, else another one that hangs together with it.
+/// Joins the values of each run of at least two equal keys. `parents` has a place for each value:
+/// -1 for one that was in no run, else another one that hangs together with it.
 void join_groups(std::int64_t* parents, const std::uint64_t* keys, const std::int64_t* values,
                  std::size_t count);
 /// Lets each parent be the smallest of all that hang together.

@@ -1,4 +1,5 @@
-// XXH32 and XXH64, from their specification (https://github.com/Cyan4973/xxHash, doc/xxhash_spec.md).
+// XXH32 and XXH64, from their specification: https://github.com/Cyan4973/xxHash,
+// doc/xxhash_spec.md.
 #pragma once
 
 #include <bit>

@@ -125,9 +125,8 @@ class Segmenter {
     void fold_plain(std::size_t end) {
         const std::size_t first = words_.folded.size();
         words_.folded.append(text_, at_, end - at_);
-        for (char* c = words_.folded.data() + first; c != words_.folded.data() + words_.folded.size();
-             ++c)
-            *c = lower(*c);
+        for (std::size_t i = first; i < words_.folded.size(); ++i)
+            words_.folded[i] = lower(words_.folded[i]);
         at_ = end;
     }
 
