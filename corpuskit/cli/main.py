@@ -20,6 +20,7 @@ COMMANDS = {
     "inspect": ("corpus.inspect", "Show what a run or a model holds."),
     "verify": ("corpus.verify", "Check a run: checksums, ledger, shards and their index; or a model."),
     "trace": ("corpus.trace", "Lead a token back to its document, source and licence."),
+    "dedup": ("corpus.dedup", "See how well near duplicates are found in a run, and what went for what."),
     "tokenizer": ("corpus.tokenizer", "Train a tokenizer, or look at one."),
     "wikipedia": ("wikipedia.wikipedia", "Look into a dump of Wikipedia or another wiki."),
     "train": ("model.train", "Train a model on the shards of a run."),
