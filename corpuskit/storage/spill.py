@@ -6,6 +6,7 @@ partition after the other is sorted in memory. Each call has files of its own: t
 
 from __future__ import annotations
 
+import mmap
 import os
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -111,6 +112,7 @@ class Lists:
         descriptor, self._path = tempfile.mkstemp(".lists", dir=folder)
         os.close(descriptor)
         self._size = 0
+        self._mapped: mmap.mmap | None = None
 
     def add(self, numbers: Ordinals, ends: Ordinals, values: Keys) -> None:
         """Append some lists: that of number ``numbers[i]`` is ``values[ends[i] : ends[i + 1]]``."""
@@ -121,8 +123,19 @@ class Lists:
         self._size += len(values)
 
     def values(self) -> Keys:
-        """All numbers, as the system maps them: list i is ``values()[starts[i] :][: counts[i]]``."""
-        return np.memmap(self._path, np.uint64, "r") if self._size else np.zeros(0, np.uint64)
+        """All numbers, as the system maps them: list i is ``values()[starts[i] :][: counts[i]]``.
+
+        No more can be added then.
+        """
+        if self._mapped is None and self._size:
+            with open(self._path, "rb") as file:
+                self._mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        return np.frombuffer(self._mapped or b"", np.uint64)
+
+    def release(self) -> None:
+        """Let the system take back the memory in which it has laid what was read; it reads again if asked."""
+        if self._mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
+            self._mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def _reserve(descriptor: int, size: int) -> None:

@@ -7,6 +7,7 @@
 #include "engine/dedup/minhash.hpp"
 #include "engine/dedup/shingles.hpp"
 #include "engine/dedup/similar.hpp"
+#include "engine/text/nfc.hpp"
 
 namespace corpuskit::binding {
 
@@ -16,6 +17,19 @@ using Output = nb::ndarray<std::int64_t, nb::ndim<1>, nb::c_contig, nb::device::
 
 void check(bool holds, const char* message) {
     if (!holds) throw std::invalid_argument(message);
+}
+
+/// Of each text whether it is in NFC for certain.
+auto surely_in_nfc(const StringArrays& texts) {
+    const Column texts_column = column("texts", texts);
+    std::vector<std::uint8_t> found(texts_column.size);
+    {
+        nb::gil_scoped_release release;
+        check_column(texts_column);
+        for (std::size_t i = 0; i < found.size(); ++i) found[i] = surely_nfc(texts_column[i]);
+    }
+    const std::size_t rows = found.size();
+    return own<bool>(std::move(found), rows);
 }
 
 /// Signatures (texts, 128), whether each text has one (texts,), digests (texts, 2).
@@ -87,7 +101,8 @@ void flatten_parents(Output parents) {
     flatten(parents.data(), parents.size());
 }
 
-/// The first kept one that each set resembles, and the first that hangs together with it.
+/// The first kept one that each set resembles, what they have in common, and the first that hangs
+/// together with it.
 nb::tuple keep_unlike_sets(const Input<std::int64_t>& components, const Input<std::int64_t>& starts,
                            const Input<std::int64_t>& counts, const Input<std::uint8_t>& pinned,
                            const Input<std::uint64_t>& hashes, std::uint64_t over,
@@ -109,12 +124,14 @@ nb::tuple keep_unlike_sets(const Input<std::int64_t>& components, const Input<st
                            pinned.data(), {over, under}, budget);
     }
     return nb::make_tuple(own<std::int64_t>(std::move(kept.first), rows),
+                          own<std::int64_t>(std::move(kept.common), rows),
                           own<std::int64_t>(std::move(kept.cluster), rows));
 }
 
 }  // namespace
 
 void bind_dedup(nb::module_& module) {
+    module.def("surely_in_nfc", &surely_in_nfc, nb::arg("texts"));
     module.def("minhash", &minhash, nb::arg("texts"), nb::arg("ngram"), nb::arg("a"), nb::arg("b"),
                nb::arg("lanes") = -1);
     module.def("hash_bands", &hash_bands, nb::arg("signatures"), nb::arg("bands"), nb::arg("rows"));

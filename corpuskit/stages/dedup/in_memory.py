@@ -3,23 +3,17 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 import pyarrow as pa
 
 from corpuskit.documents.texts import as_texts
 from corpuskit.errors import InputError
 from corpuskit.stages.barrier import scan_alone
-from corpuskit.stages.dedup.minhash import shingle_hashes
 from corpuskit.stages.dedup.near import NearDuplicates
-
-_COPIES = 512
-"""Copies whose shingles are held at a time."""
 
 
 @dataclass(frozen=True)
@@ -72,26 +66,11 @@ def near_duplicates(
             remedy="Read its file as UTF-8, or call fix_unicode on the texts before.",
         ) from None
     batch = pa.record_batch({"text": column, "source": pa.array([""] * len(column), pa.string())})
+    found: dict[int, list[tuple[int, float]]] = {}
+
+    def take(copy: int, kept: int, similarity: float) -> None:
+        found.setdefault(kept, []).append((copy, similarity))
+
     with tempfile.TemporaryDirectory(prefix="corpuskit-") as folder:
-        scans = scan_alone(barrier, batch, Path(folder))
-        barrier.decide(scans)
-        found: dict[int, list[int]] = {}
-        for copy in np.flatnonzero(~scans.kept).tolist():
-            found.setdefault(int(scans.original[copy]), []).append(copy)
-    return [
-        NearCopies(kept, tuple(_similarities(column, kept, copies, ngram)))
-        for kept, copies in sorted(found.items())
-    ]
-
-
-def _similarities(
-    texts: pa.LargeStringArray, kept: int, copies: list[int], ngram: int
-) -> Iterator[tuple[int, float]]:
-    """Each copy with its exact Jaccard similarity to the kept text."""
-    for first in range(0, len(copies), _COPIES):
-        some = copies[first : first + _COPIES]
-        ends, hashes = shingle_hashes(texts.take(pa.array([kept, *some])), ngram)
-        sets = [hashes[low:high] for low, high in pairwise(ends)]
-        for copy, own in zip(some, sets[1:], strict=True):
-            common = len(np.intersect1d(sets[0], own, assume_unique=True))
-            yield copy, common / (len(sets[0]) + len(own) - common)
+        barrier.decide_against(scan_alone(barrier, batch, Path(folder)), dropped=take)
+    return [NearCopies(kept, tuple(sorted(copies))) for kept, copies in sorted(found.items())]

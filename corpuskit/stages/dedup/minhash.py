@@ -36,9 +36,6 @@ _CHUNK = 4096
 _SAMPLE = 4096
 """Characters of a text that are compared with datasketch at most: it takes twenty times as long."""
 
-_MARKS = 0xCC
-"""First byte of U+0300 as UTF-8. Texts of lower ones alone are in NFC."""
-
 
 class Signatures(NamedTuple):
     """Signatures of some texts.
@@ -74,15 +71,8 @@ def _grams(found: list[str], size: int) -> set[str]:
 
 def in_nfc(texts: pa.LargeStringArray) -> pa.LargeStringArray:
     """The texts in NFC, in which canonically equal ones have equal words; the column itself if all are."""
-    offsets, data = to_engine(texts, "texts")
-    filled = np.flatnonzero(np.diff(offsets))
-    if not len(filled):
-        return texts
-    high = data[offsets[0] : offsets[-1]] >= _MARKS
-    if not high.any():
-        return texts
-    marked = filled[np.logical_or.reduceat(high, offsets[:-1][filled] - offsets[0])]
-    whole = {row: texts[row].as_py() for row in marked.tolist()}
+    unsure = np.flatnonzero(~_native.surely_in_nfc(to_engine(texts, "texts")))
+    whole = {row: texts[row].as_py() for row in unsure.tolist()}
     odd = {row: text for row, text in whole.items() if not unicodedata.is_normalized("NFC", text)}
     if not odd:
         return texts

@@ -6,9 +6,9 @@ texts of candidates alone are read again. In each component documents are taken 
 says which copy stays: each is kept, unless its exact Jaccard similarity to a kept one reaches the threshold.
 Because the scan keeps signatures and not bands, another threshold needs no new pass over the text.
 
-Memory: a partition of the sorted bands (`corpuskit.storage.spill`), the numbers of the documents of one
-partition of components, and at most `_POSTINGS_BYTES` for the search within a component. All else lies in
-files, which the system maps.
+Memory: half a million keys of bands, or figures of as many candidates (of a larger component, of all of it:
+about 200 bytes each), `_SHINGLES` shingles, and at most `_POSTINGS_BYTES` for the search within a component.
+All else lies in files, which the system maps.
 """
 
 from __future__ import annotations
@@ -41,6 +41,12 @@ are gone through once more for each time as much."""
 _PARTS = 10**9
 """Parts of a threshold: it counts to nine places behind the point, so that products fit into 64 bits."""
 
+_SHINGLES = 2**22
+"""Shingles of some components that are looked at at a time, at least one component."""
+
+_FINER = 8
+"""So many times as many partitions as usual, since their rows are many: half a million in each."""
+
 _ROWS = 2**20
 """Figures of documents that are looked at at a time."""
 
@@ -57,6 +63,8 @@ class Earlier:
     count: int
     texts: Callable[[], Iterator[pa.LargeStringArray]]
 
+
+Dropped = Callable[[int, int, float], None]
 
 NONE_EARLIER = Earlier(0, lambda: iter(()))
 
@@ -114,39 +122,45 @@ class NearDuplicates(Barrier):
 
     def decide(self, scans: Scans) -> None:
         """Keep greedily in the order of ``prefer`` and ``keep``."""
-        self.decide_against(scans, NONE_EARLIER)
+        self.decide_against(scans)
 
-    def decide_against(self, scans: Scans, earlier: Earlier) -> dict[int, int]:
-        """The same with texts that are there before: a document that nearly repeats one of them is dropped.
+    def decide_against(
+        self, scans: Scans, earlier: Earlier = NONE_EARLIER, dropped: Dropped | None = None
+    ) -> None:
+        """The same with texts that are there before: a document that nearly repeats one of them goes too.
 
-        Returns:
-            Of each document that repeats one of them, the number of that text, from 0.
+        Args:
+            earlier: such texts. For ``dropped``, number i of them has the ordinal ``scans.documents + i``.
+            dropped: called for each document that goes, with its ordinal, that of the one it goes for, and
+                their exact Jaccard similarity.
         """
         candidates = _Candidates(self, scans, earlier)
         sets = candidates.sets()
-        found: dict[int, int] = {}
         for components, documents in candidates.components():
             order = candidates.order(components, documents)
-            found |= self._drop(scans, sets, components[order], documents[order])
-        return found
+            components, documents = components[order], documents[order]
+            for some in _whole(components, sets.counts[documents], _SHINGLES):
+                for copy in self._drop(scans, sets, components[some], documents[some]):
+                    if dropped is not None:
+                        dropped(*copy)
+                sets.release()
 
-    def _drop(self, scans: Scans, sets: Lists, components: Ordinals, documents: Ordinals) -> dict[int, int]:
+    def _drop(
+        self, scans: Scans, sets: Lists, components: Ordinals, documents: Ordinals
+    ) -> Iterator[tuple[int, int, float]]:
         """Decide about the documents of some components, which come in the order of the rule."""
         over, under = fraction(self.threshold)
         earlier = documents >= scans.documents
         starts, counts = sets.starts[documents], sets.counts[documents]
         pinned = earlier.astype(np.uint8)
-        first, cluster = _native.keep_unlike(
+        first, common, cluster = _native.keep_unlike(
             components, starts, counts, pinned, sets.values(), over, under, _POSTINGS_BYTES
         )
-        found = {}
+        similarity = common / (counts + counts[first] - common)
         for row in np.flatnonzero(first != np.arange(len(first))).tolist():
             document, original = int(documents[row]), int(documents[first[row]])
-            if original < scans.documents:
-                scans.drop(document, "near_duplicate", original)
-            else:
-                scans.drop(document, "near_duplicate")
-                found[document] = original - scans.documents
+            scans.drop(document, "near_duplicate", original if original < scans.documents else None)
+            yield document, original, float(similarity[row])
         # All that hang together by a copy are one cluster; earlier texts stand in no cluster of ours.
         own = np.flatnonzero(~earlier)
         least = np.full(len(documents), np.iinfo(np.int64).max)
@@ -154,7 +168,6 @@ class NearDuplicates(Barrier):
         heads = least[cluster[own]]
         for row in np.flatnonzero(heads != documents[own]).tolist():
             scans.join(int(heads[row]), int(documents[own[row]]))
-        return found
 
 
 class _Candidates:
@@ -167,7 +180,7 @@ class _Candidates:
         self._count = scans.documents + earlier.count
         self._parents = self._array("component", np.int64, fill=-1)
         bands, rows = minhash.banding(rule.threshold)
-        keys = sorted_rows(self._keys(bands, rows), scans.folder, self._count * bands)
+        keys = sorted_rows(_gathered(self._keys(bands, rows)), scans.folder, _FINER * self._count * bands)
         for partition, numbers in keys:
             _native.join_candidates(self._parents, partition, numbers)
         _native.flatten_parents(self._parents)
@@ -243,7 +256,7 @@ class _Candidates:
                 yield self._parents[numbers].astype(np.uint64), numbers
 
         wanted = sum(int(self._wanted[block].sum()) for block in self._blocks(self._count))
-        for components, numbers in sorted_rows(rows(), self._scans.folder, wanted):
+        for components, numbers in sorted_rows(rows(), self._scans.folder, _FINER * wanted):
             yield components.astype(np.int64), numbers
 
     def order(self, components: Ordinals, numbers: Ordinals) -> Ordinals:
@@ -258,13 +271,36 @@ class _Candidates:
             keys += [-scans.bytes[at], self._digests[at, 0], self._digests[at, 1]]
         keys = [*keys[:2], *(np.where(own, key, 0) for key in keys[2:])]
         order = np.lexsort(keys[::-1])
-        tied = own[order].copy()
-        tied[1:] &= np.logical_and.reduce([key[order][1:] == key[order][:-1] for key in keys])
-        tied[:-1] |= tied[1:]
-        rows = order[tied & own[order]]
+        equal = np.logical_and.reduce([key[order][1:] == key[order][:-1] for key in keys])
+        tied = own[order] & (np.append(False, equal) | np.append(equal, False))
+        rows = order[tied]
         ids = np.where(own, 0, numbers)
         ids[rows] = _id_ranks(scans, numbers[rows])
         return np.lexsort([ids, *keys[::-1]])
+
+
+def _whole(components: Ordinals, sizes: Ordinals, most: int) -> Iterator[slice]:
+    """Cut documents, which come by component, into some whole components of at most ``most``, or one."""
+    ends = np.append(np.flatnonzero(np.diff(components)) + 1, len(components))
+    sums = np.cumsum(sizes)[ends - 1]
+    first = done = 0
+    while done < len(ends):
+        before = sums[done - 1] if done else 0
+        done = max(done + 1, int(np.searchsorted(sums, before + most, side="right")))
+        yield slice(first, int(ends[done - 1]))
+        first = int(ends[done - 1])
+
+
+def _gathered(rows: Iterator[tuple[Keys, Ordinals]]) -> Iterator[tuple[Keys, Ordinals]]:
+    """The same rows, more at a time: each time is a write to all partitions."""
+    held: list[tuple[Keys, Ordinals]] = []
+    for some in rows:
+        held.append(some)
+        if sum(len(keys) for keys, _ in held) >= _ROWS // 4:
+            yield np.concatenate([k for k, _ in held]), np.concatenate([n for _, n in held])
+            held = []
+    if held:
+        yield np.concatenate([k for k, _ in held]), np.concatenate([n for _, n in held])
 
 
 def _id_ranks(scans: Scans, ordinals: Ordinals) -> npt.NDArray[np.int64]:

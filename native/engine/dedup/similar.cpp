@@ -156,8 +156,12 @@ class Component {
         std::int64_t* clusters = kept_.cluster.data();
         const bool dropped = kept_.first[x] != set;
         if (dropped && root(clusters, set) == root(clusters, other)) return;
-        if (!similar(sets_, x, k, threshold_)) return;
-        if (!dropped) kept_.first[x] = other;
+        const std::uint64_t common = common_if_similar(sets_, x, k, threshold_);
+        if (common == 0) return;
+        if (!dropped) {
+            kept_.first[x] = other;
+            kept_.common[x] = static_cast<std::int64_t>(common);
+        }
         join(clusters, set, other);
     }
 
@@ -189,18 +193,19 @@ class Component {
 
 }  // namespace
 
-bool similar(const Sets& sets, std::size_t a, std::size_t b, const Threshold& threshold) {
+std::uint64_t common_if_similar(const Sets& sets, std::size_t a, std::size_t b,
+                                const Threshold& threshold) {
     const std::uint64_t *x = sets.hashes + sets.starts[a], *const x_end = x + sets.counts[a];
     const std::uint64_t *y = sets.hashes + sets.starts[b], *const y_end = y + sets.counts[b];
     const std::uint64_t wanted = threshold.common(sets.count(a), sets.count(b));
     std::uint64_t found = 0;
     while (x != x_end && y != y_end) {
         if (found + static_cast<std::uint64_t>(std::min(x_end - x, y_end - y)) < wanted)
-            return false;
+            return 0;
         const std::uint64_t left = *x, right = *y;
         found += left == right, x += left <= right, y += right <= left;
     }
-    return found >= wanted;
+    return found >= wanted ? found : 0;
 }
 
 Kept keep_unlike(const Sets& sets, const std::int64_t* components, const std::uint8_t* pinned,
@@ -211,6 +216,7 @@ Kept keep_unlike(const Sets& sets, const std::int64_t* components, const std::ui
     kept.first.resize(sets.size);
     std::iota(kept.first.begin(), kept.first.end(), 0);
     kept.cluster = kept.first;
+    kept.common.assign(sets.counts, sets.counts + sets.size);
     for (std::size_t first = 0, last; first < sets.size; first = last) {
         for (last = first + 1; last < sets.size && components[last] == components[first];) ++last;
         if (last - first > std::numeric_limits<std::uint32_t>::max() - 1)

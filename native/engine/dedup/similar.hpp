@@ -32,13 +32,15 @@ struct Sets {
     std::uint64_t count(std::size_t i) const { return static_cast<std::uint64_t>(counts[i]); }
 };
 
-/// Whether two sets reach the threshold; ties count.
-bool similar(const Sets& sets, std::size_t a, std::size_t b, const Threshold& threshold);
+/// How many hashes two sets have in common if they reach the threshold, where ties count; else 0.
+std::uint64_t common_if_similar(const Sets& sets, std::size_t a, std::size_t b,
+                                const Threshold& threshold);
 
-/// What became of the sets: the first kept one that each resembles, itself where it was kept; and
-/// the first of all that hang together by resembling a kept one.
+/// What became of the sets: the first kept one that each resembles, itself where it was kept; how
+/// many hashes the two have in common; and the first of all that hang together by resembling a kept
+/// one.
 struct Kept {
-    std::vector<std::int64_t> first, cluster;
+    std::vector<std::int64_t> first, common, cluster;
 };
 
 /// Decides about all sets. Those of another component are never compared: `components` are equal

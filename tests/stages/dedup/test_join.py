@@ -60,9 +60,10 @@ def by_engine(
     starts = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.int64)
     flat = np.array([h for own in hashes for h in own], np.uint64)
     pins = (np.arange(len(sets)) < pinned).astype(np.uint8)
-    first, cluster = _native.keep_unlike(
+    first, common, cluster = _native.keep_unlike(
         np.array(components, np.int64), starts, counts, pins, flat, *fraction(threshold), budget
     )
+    assert common.tolist() == [len(own & sets[k]) for own, k in zip(sets, first.tolist(), strict=True)]
     return Verdict(first.tolist(), cluster.tolist())
 
 

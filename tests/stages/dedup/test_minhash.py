@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import sys
 import unicodedata
 
 import numpy as np
@@ -133,6 +135,20 @@ def test_texts_are_brought_to_nfc_where_they_are_not() -> None:
         assert mended == [unicodedata.normalize("NFC", text) for text in texts[first:]]
     signed = sign(column(["Cafe\u0301", "Café"]), 5, 1)
     assert (signed.values[0] == signed.values[1]).all()
+
+
+def test_the_quick_look_at_nfc_is_never_wrong() -> None:
+    """Of every character alone and behind those that most marks join."""
+    every = [chr(c) for c in range(sys.maxunicode + 1) if not 0xD800 <= c < 0xE000]
+    for before in ("", "a", "\u1100", "\uac00", "\u09c7"):
+        texts = [before + c for c in every]
+        sure = _native.surely_in_nfc(to_engine(column(texts), "texts"))
+        assert all(unicodedata.is_normalized("NFC", text) for text in itertools.compress(texts, sure))
+        assert sure.sum() > 60_000 or before == "\u1100" or before == "\u09c7"
+    assert _native.surely_in_nfc(
+        to_engine(column(["日本語の文 “und” Straße Привет", "", "x" * 99]), "texts")
+    ).all()
+    assert not _native.surely_in_nfc(to_engine(column(["x" * 98 + "e\u0301"]), "texts")).any()
 
 
 @pytest.mark.parametrize(

@@ -323,8 +323,12 @@ def test_earlier_texts_stand_first_and_never_go(tmp_path: Path) -> None:
     barrier = NearDuplicates()
     scans = scan_alone(barrier, batch, tmp_path)
     batches = [pa.array(earlier[:1], pa.large_string()), pa.array(earlier[1:], pa.large_string())]
-    found = barrier.decide_against(scans, Earlier(4, lambda: iter(batches)))
-    assert found == {0: 0, 2: 0}
+    found = []
+    barrier.decide_against(scans, Earlier(4, lambda: iter(batches)), lambda *copy: found.append(copy))
+    assert {(copy, kept - len(texts)) for copy, kept, _ in found if kept >= len(texts)} == {(0, 0), (2, 0)}
+    assert all(
+        similarity == jaccard(texts[copy], [*texts, *earlier][kept]) for copy, kept, similarity in found
+    )
     assert scans.kept.tolist() == [False, True, False, False]
     assert scans.original.tolist() == [-1, -1, -1, 1]
     assert scans.cluster(2) == 0
