@@ -23,7 +23,7 @@ from corpuskit.documents.batch import BatchBuilder, byte_lengths
 from corpuskit.errors import InputError, SettingError, StageError
 from corpuskit.stages.barrier import scan_alone
 from corpuskit.stages.dedup.in_memory import near_duplicates
-from corpuskit.stages.dedup.near import Earlier
+from corpuskit.stages.dedup.near import Earlier, _whole
 from corpuskit.stages.scans import PartScan, Scans
 
 Jsonl = Callable[..., None]
@@ -155,25 +155,45 @@ def test_the_ends_of_the_threshold(threshold: float, tmp_path: Path, jsonl: Json
     assert 1 not in found
 
 
-def test_the_partitions_change_nothing(tmp_path: Path, jsonl: Jsonl, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keyed rows are sorted in partitions to bound memory; what is decided does not depend on how many."""
+def test_the_bounds_of_memory_change_nothing(
+    tmp_path: Path, jsonl: Jsonl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keys are sorted in partitions, components looked at some at a time, kept documents searched so too."""
+    from corpuskit.stages.dedup import near
     from corpuskit.storage import spill
 
     chance = random.Random(6)
+    shared = words(chance, 40)
     texts = []
     for _ in range(60):
-        base = words(chance, 60)
+        base = [*shared, *words(chance, 60)]
         texts += [" ".join(base), " ".join(base[:-1]), " ".join([*base[:-2], "x"])]
     chance.shuffle(texts)
     results = []
-    for rows in (4_000_000, 50):
+    bounds = ((4_000_000, 2**22, 2**20, 2**28), (50, 300, 7, 5000))
+    for rows, hashes, block, postings in bounds:
         monkeypatch.setattr(spill, "PARTITION_ROWS", rows)
+        monkeypatch.setattr(near, "_SHINGLES", hashes)
+        monkeypatch.setattr(near, "_ROWS", block)
+        monkeypatch.setattr(near, "_POSTINGS_BYTES", postings)
         folder = tmp_path / str(rows)
         folder.mkdir()
         found, dropped = kept(texts, folder, jsonl)
         results.append((found, [(d["id"], d["duplicate_of"]) for d in dropped]))
     assert results[0] == results[1]
     assert len(results[0][0]) == 60
+
+
+def test_components_are_cut_between_one_another() -> None:
+    components = np.array([1, 1, 4, 4, 4, 7, 9, 9])
+    sizes = np.array([5, 5, 9, 9, 9, 2, 2, 2])
+    for most, expected in (
+        (1, [(0, 2), (2, 5), (5, 6), (6, 8)]),
+        (12, [(0, 2), (2, 5), (5, 8)]),
+        (37, [(0, 5), (5, 8)]),
+        (100, [(0, 8)]),
+    ):
+        assert [(s.start, s.stop) for s in _whole(components, sizes, most)] == expected
 
 
 def test_texts_in_memory_are_judged_as_in_a_build(tmp_path: Path, jsonl: Jsonl) -> None:
