@@ -30,6 +30,7 @@ import pyarrow as pa
 
 from benchmarks.harness import Bar, Options, Row, compare, peer_versions, run_benchmark
 from corpuskit import near_duplicates
+from corpuskit.report.clusters import jaccard
 from corpuskit.sources.encoding.decode import decode_text
 from corpuskit.stages.dedup.minhash import shingle_hashes, sign, sign_by_reference
 
@@ -330,7 +331,7 @@ _BORDERS = (0.0, 0.5, 0.8, 0.9, 0.95, 0.99, 1.01)
 
 
 def pairs(options: Options) -> list[Row]:
-    """Pairs of editions, by the similarity that the corpora name; paraphrases, by ours."""
+    """Pairs of editions, by their exact similarity; paraphrases, by what people said of them."""
     rows: list[Row] = []
     editions = list(_editions(options.corpora))
     rows += _by_band("editions of one book", editions, "near_dup_pairs.tsv")
@@ -357,7 +358,7 @@ def _editions(corpora: Path) -> Iterator[tuple[float, bool]]:
     for line in lines[1:]:
         row = dict(zip(header, line.split("\t"), strict=True))
         texts = [read(corpora / row[side]) for side in ("path_a", "path_b")]
-        yield float(row["jaccard_word5"]), bool(near_duplicates(texts))
+        yield jaccard(*texts, NGRAM), bool(near_duplicates(texts))
 
 
 def _paraphrases(corpora: Path) -> list[Row]:
