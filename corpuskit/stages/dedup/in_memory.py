@@ -11,7 +11,7 @@ from typing import Literal
 import pyarrow as pa
 
 from corpuskit.documents.texts import as_texts
-from corpuskit.errors import InputError
+from corpuskit.errors import InputError, SettingError
 from corpuskit.stages.barrier import scan_alone
 from corpuskit.stages.dedup.near import NearDuplicates
 
@@ -56,6 +56,9 @@ def near_duplicates(
     [NearCopies(kept=2, copies=((0, 1.0),))]
     """
     # Alone, the id of a text is its number.
+    if keep not in ("longest", "first"):
+        remedy = "Give 'longest' or 'first'."
+        raise SettingError(f"near_duplicates: keep = {keep!r}: is no rule", remedy=remedy)
     rule = "smallest_id" if keep == "first" else keep
     barrier = NearDuplicates.checked("near_duplicates", threshold=threshold, ngram=ngram, keep=rule)
     try:

@@ -19,12 +19,11 @@ from hypothesis import strategies as st
 
 from corpuskit import Files, NearDuplicates
 from corpuskit.build.build import build_corpus
-from corpuskit.documents.batch import BatchBuilder, byte_lengths
 from corpuskit.errors import InputError, SettingError, StageError
 from corpuskit.stages.barrier import scan_alone
 from corpuskit.stages.dedup.in_memory import near_duplicates
 from corpuskit.stages.dedup.near import Earlier, _whole
-from corpuskit.stages.scans import PartScan, Scans
+from tests.stages.dedup.deciding import decided
 
 Jsonl = Callable[..., None]
 
@@ -237,26 +236,6 @@ def test_what_cannot_be_compared_is_named(texts: Any, settings: Any, message: st
 # ---------------------------------------------------------------------------------------- who stays
 
 
-def in_build(rows: list[dict[str, Any]], tmp_path: Path, **settings: Any) -> Scans:
-    """The verdicts about documents in memory: ``id`` and ``text`` of each, ``source`` and ``preference``."""
-    builder = BatchBuilder()
-    for row in rows:
-        builder.add(**{"source": "x", **row})
-    [batch] = builder.take(rest=True)
-    barrier = NearDuplicates(**settings)
-    columns = {f"near_duplicates.{c.name}": barrier.scan(batch)[c.name] for c in barrier.scan_schema}
-    columns |= {"id": batch["id"], "preference": batch["preference"]}
-    columns["bytes"] = pa.array(byte_lengths(batch["text"]))
-    tables = {"scans": pa.record_batch(columns), "documents": batch}
-    folder = tmp_path / str(len(list(tmp_path.iterdir())))
-    folder.mkdir()
-    part = PartScan("alone", "documents", "scans", 0, len(rows))
-    scans = Scans([part], folder, lambda path, wanted: iter([tables[path].select(wanted)]))
-    view = scans.seen_by("near_duplicates")
-    barrier.decide(view)
-    return view
-
-
 BASE = " ".join(f"word{i}" for i in range(60))
 VARIANTS = [
     {"id": "b", "text": BASE + " x", "source": "web", "preference": 1},
@@ -282,19 +261,19 @@ def test_the_copy_stays_that_the_rule_says_in_any_order(
     rule: dict[str, Any], stays: str, tmp_path: Path
 ) -> None:
     for rows in itertools.permutations(VARIANTS):
-        scans = in_build(list(rows), tmp_path, **rule)
+        scans = decided(list(rows), tmp_path, **rule)
         assert [rows[i]["id"] for i in np.flatnonzero(scans.kept)] == [stays]
         assert scans.warnings == []
 
 
 def test_equal_texts_are_told_apart_by_their_ids(tmp_path: Path) -> None:
     for names in itertools.permutations(["10", "9", "x", "é"]):
-        scans = in_build([{"id": name, "text": BASE} for name in names], tmp_path)
+        scans = decided([{"id": name, "text": BASE} for name in names], tmp_path)
         assert [names[i] for i in np.flatnonzero(scans.kept)] == ["10"]
 
 
 def test_a_preferred_source_that_no_document_has_is_warned_about(tmp_path: Path) -> None:
-    scans = in_build(VARIANTS, tmp_path, prefer=("wiki", "wikki"))
+    scans = decided(VARIANTS, tmp_path, prefer=("wiki", "wikki"))
     assert scans.warnings == ["near_duplicates: no document has a source that `prefer` names: ['wikki']"]
 
 
@@ -316,7 +295,7 @@ def test_the_same_texts_stay_in_any_order_of_rows(
     verdicts = []
     for _ in range(2 if rows else 0):
         with tempfile.TemporaryDirectory() as folder:
-            scans = in_build(rows, Path(folder), threshold=threshold, keep=keep, ngram=2)
+            scans = decided(rows, Path(folder), threshold=threshold, keep=keep, ngram=2)
             verdicts.append(
                 {
                     row["id"]: None if scans.kept[i] else rows[int(scans.original[i])]["id"]

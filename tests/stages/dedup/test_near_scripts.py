@@ -8,13 +8,15 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from corpuskit import ExactDuplicates, Files, NearDuplicates, Unicode, Whitespace, near_duplicates
+from corpuskit import ExactDuplicates, Files, Gutenberg, NearDuplicates, Unicode, Whitespace, near_duplicates
 from corpuskit.build.build import build_corpus
 from corpuskit.documents.words import word_spans, words
 from corpuskit.stages.dedup.minhash import shingles
+from tests.stages.dedup.deciding import decided
 
 SCRIPTS = {
     "zh": range(0x4E00, 0x5000),
@@ -185,3 +187,26 @@ def test_a_copy_with_a_hundredth_of_its_words_changed_is_found_in_each_language(
     assert len(whole) >= 380
     missed = [n for n, text in whole.items() if not pairs([text, changed(text, chance)])]
     assert missed == []
+
+
+@pytest.mark.corpora
+def test_of_each_novel_of_austen_one_edition_stays(corpora: Path, tmp_path: Path) -> None:
+    """Told apart by their texts alone, without the numbers of the books: the best of each by its dates."""
+    numbers = ("00105", "00121", "00141", "00158", "00161", "00946", "01212", "01342")
+    source = Gutenberg(path=str(corpora / "gutenberg"), include=[f"{number}_*" for number in numbers])
+    rows = [
+        {name: row[name] for name in ("text", "source", "preference")} | {"id": f"{row['id']}/{at}"}
+        for part in source.parts()
+        for reading in source.read(part)
+        for at, row in enumerate(reading.batch.to_pylist())
+    ]
+    by_number: dict[str, list[int]] = {}
+    for row in rows:
+        by_number.setdefault(row["id"].split("/")[0], []).append(row["preference"])
+    assert len(by_number) == len(numbers)
+    assert len(rows) > 30
+    scans = decided(rows, tmp_path, threshold=0.5, keep="best")
+    stays = [rows[i] for i in np.flatnonzero(scans.kept)]
+    found = {row["id"].split("/")[0]: row["preference"] for row in stays}
+    assert len(stays) == len(numbers)
+    assert found == {number: max(preferences) for number, preferences in by_number.items()}
