@@ -89,9 +89,9 @@ format: $(VENV)/installed-dev
 	$(BIN)/ruff check --fix .
 
 # The engine without Python, over its cases and real pages, under AddressSanitizer and UBSan: the extractor, templates
-# that are expanded with what comes out extracted and measured, the bzip2 decoder and the reader of pages' XML. Its
+# that are expanded with what comes out extracted and measured, the bzip2 decoder, the reader of pages' XML and what finds near duplicates. Its
 # files are compiled once.
-REPLAYS = build/replay build/replay_expand build/replay_bz2 build/replay_page_xml
+REPLAYS = build/replay build/replay_expand build/replay_bz2 build/replay_page_xml build/replay_dedup
 SANITIZE_CXX = $(or $(CXX),g++) -std=c++20 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
   -ffp-contract=off -Inative
 SANITIZE_OBJECTS = $(ENGINE:native/engine/%.cpp=build/sanitize/%.o)
@@ -100,6 +100,7 @@ sanitize:
 	$(MAKE) -j2 $(REPLAYS)
 	build/replay_bz2 $(wildcard native/fuzz/bz2/*)
 	build/replay_page_xml $(wildcard native/fuzz/page_xml/*)
+	build/replay_dedup tests/cases/wikitext.json sample_corpora/encyclopedia.xml $(wildcard sample_corpora/books/*/*.txt)
 	build/replay_expand $(wildcard native/fuzz/corpus_expand/*)
 	build/replay tests/cases/wikitext.json tests/cases/templates.json $(wildcard native/fuzz/corpus/*) sample_corpora/encyclopedia.xml
 
@@ -111,6 +112,7 @@ build/replay: native/fuzz/replay.cpp
 build/replay_expand: native/fuzz/expand.cpp
 build/replay_bz2: native/fuzz/replay_bz2.cpp
 build/replay_page_xml: native/fuzz/replay_page_xml.cpp
+build/replay_dedup: native/fuzz/replay_dedup.cpp
 $(REPLAYS): $(SANITIZE_OBJECTS) native/fuzz/driver.hpp
 	$(SANITIZE_CXX) -o $@ $(filter %.cpp,$^) $(SANITIZE_OBJECTS)
 
@@ -122,16 +124,17 @@ FUZZ_SEEDS = native/fuzz/corpus $(if $(CORPUSKIT_CORPORA),build/fuzz/real)
 FUZZ = -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=2048 -artifact_prefix=build/fuzz/
 CLANG ?= clang++
 
-FUZZERS = $(addprefix build/fuzz-,extractor templates expand bz2 page_xml)
+FUZZERS = $(addprefix build/fuzz-,extractor templates expand bz2 page_xml dedup)
 
 fuzz: $(FUZZERS)
-	@mkdir -p $(addprefix build/fuzz/,extractor templates expand bz2 page_xml real)
+	@mkdir -p $(addprefix build/fuzz/,extractor templates expand bz2 page_xml dedup real)
 	$(if $(CORPUSKIT_CORPORA),$(BIN)/python -m benchmarks.fuzz_seeds "$(CORPUSKIT_CORPORA)" build/fuzz/real)
 	build/fuzz-extractor $(FUZZ) -max_len=65536 -dict=native/fuzz/wikitext.dict build/fuzz/extractor $(FUZZ_SEEDS)
 	build/fuzz-templates $(FUZZ) -max_len=8192 -dict=native/fuzz/wikitext.dict build/fuzz/templates native/fuzz/corpus_templates
 	build/fuzz-expand $(FUZZ) -max_len=16384 -dict=native/fuzz/wikitext.dict build/fuzz/expand native/fuzz/corpus_expand
 	build/fuzz-bz2 $(FUZZ) -max_len=8192 build/fuzz/bz2 native/fuzz/bz2
 	build/fuzz-page_xml $(FUZZ) -max_len=8192 build/fuzz/page_xml native/fuzz/page_xml
+	build/fuzz-dedup $(FUZZ) -max_len=8192 build/fuzz/dedup native/fuzz/page_xml
 
 FUZZ_CXX = $(CLANG) -std=c++20 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -ffp-contract=off -Inative
 FUZZ_OBJECTS = $(ENGINE:native/engine/%.cpp=build/fuzz-objects/%.o)
@@ -144,6 +147,7 @@ build/fuzz-templates: native/fuzz/fuzz_templates.cpp
 build/fuzz-expand: native/fuzz/expand.cpp
 build/fuzz-bz2: native/fuzz/replay_bz2.cpp
 build/fuzz-page_xml: native/fuzz/replay_page_xml.cpp
+build/fuzz-dedup: native/fuzz/replay_dedup.cpp
 $(FUZZERS): $(FUZZ_OBJECTS) native/fuzz/driver.hpp
 	$(FUZZ_CXX) -DCORPUSKIT_LIBFUZZER -o $@ $(filter %.cpp,$^) $(FUZZ_OBJECTS)
 

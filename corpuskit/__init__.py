@@ -61,7 +61,7 @@ _PLACES = {
     "identify_language": "corpuskit.stages.quality.language.identify",
     "load_model": "corpuskit.train.generate.generate",
     "load_recipe": "corpuskit.build.recipe.recipe",
-    "near_duplicates": "corpuskit.stages.dedup.near",
+    "near_duplicates": "corpuskit.stages.dedup.in_memory",
     "open_shards": "corpuskit.shards.reader",
     "train_model": "corpuskit.train.train",
 }
@@ -90,11 +90,11 @@ if TYPE_CHECKING:
     from corpuskit.stages.barrier import Barrier as Barrier
     from corpuskit.stages.dedup.decontaminate import Decontaminate as Decontaminate
     from corpuskit.stages.dedup.exact import ExactDuplicates as ExactDuplicates
-    from corpuskit.stages.dedup.near import (
-        NearDuplicates as NearDuplicates,
+    from corpuskit.stages.dedup.in_memory import (
+        near_duplicates as near_duplicates,
     )
     from corpuskit.stages.dedup.near import (
-        near_duplicates as near_duplicates,
+        NearDuplicates as NearDuplicates,
     )
     from corpuskit.stages.dedup.repeats import LineRepeats as LineRepeats
     from corpuskit.stages.dedup.repeats import ParagraphRepeats as ParagraphRepeats

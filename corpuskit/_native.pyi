@@ -167,3 +167,66 @@ def text_units(
 
 def text_digests(texts: Strings) -> NDArray[np.uint64]:
     """MurmurHash3 of each text, shape (n, 2): 128 bits."""
+
+def surely_in_nfc(texts: Strings) -> NDArray[np.bool_]:
+    """Of each text whether a quick look says that it is in NFC; False says nothing."""
+
+def minhash(
+    texts: Strings, ngram: int, a: NDArray[np.uint32], b: NDArray[np.uint32], lanes: int = -1
+) -> tuple[NDArray[np.uint32], NDArray[np.bool_], NDArray[np.uint64]]:
+    """MinHash signatures; see `corpuskit.stages.dedup.minhash.sign`.
+
+    Args:
+        a, b: parameters of the 128 permutations.
+        lanes: 0 for portable instructions, 1 for AVX2, 2 for AVX-512, -1 for the widest there are; where
+            there are none, the next ones. All give the same.
+
+    Raises:
+        ValueError: offsets do not ascend within their bytes, or a number is out of bounds.
+    """
+
+def hash_bands(signatures: NDArray[np.uint32], bands: int, rows: int) -> NDArray[np.uint64]:
+    """Keys of shape (signatures, bands): a hash of ``rows`` values each.
+
+    Args:
+        signatures: one behind the other, 128 values each.
+
+    Raises:
+        ValueError: a number is out of bounds.
+    """
+
+def hash_shingles(texts: Strings, ngram: int) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+    """Sets of shingles; see `corpuskit.stages.dedup.minhash.shingle_hashes`."""
+
+def join_candidates(parents: NDArray[np.int64], keys: NDArray[np.uint64], values: NDArray[np.int64]) -> None:
+    """Join the values of each run of equal keys in ``parents``, where -1 stands for one in no run."""
+
+def flatten_parents(parents: NDArray[np.int64]) -> None:
+    """Let each parent that is no -1 be the smallest of all that are joined."""
+
+def keep_unlike(
+    components: NDArray[np.int64],
+    starts: NDArray[np.int64],
+    counts: NDArray[np.int64],
+    pinned: NDArray[np.uint8],
+    hashes: NDArray[np.uint64],
+    over: int,
+    under: int,
+    budget: int,
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Decide greedily about sets of ascending hashes, in the order in which they are to be kept.
+
+    Args:
+        components: a number for each set, equal ones one behind the other; sets of others are not compared.
+        starts, counts: set i is ``hashes[starts[i] :][: counts[i]]``.
+        pinned: 1 for those that are kept in any case.
+        over, under: the Jaccard similarity ``over / under`` from which on a set is not kept, both up to 10^9.
+        budget: about the most bytes that are held for the search in a component.
+
+    Returns:
+        Of each set the first kept one that it resembles (itself where it was kept), how many hashes the two
+        have in common, and the first of those that hang together by resembling a kept one.
+
+    Raises:
+        ValueError: a set is empty or reaches beyond the hashes, or a number is out of bounds.
+    """

@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "bindings/convert.hpp"
+#include "bindings/dedup.hpp"
 #include "bindings/text.hpp"
 #include "engine/bzip2/blocks.hpp"
 #include "engine/mediawiki/page_xml.hpp"
@@ -212,6 +213,7 @@ NB_MODULE(_native, module) {
         .def("how", &corpuskit::TemplateTable::how, nb::arg("name"));
     module.def("read_templates", &read_templates, nb::arg("language"), nb::arg("files"));
     bind_options(module);
+    bind_dedup(module);
     bind_text(module);
     module.def("extract_wikitext", &extract_wikitext, nb::arg("pages"), nb::arg("titles"),
                nb::arg("options"));

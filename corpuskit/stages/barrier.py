@@ -52,16 +52,17 @@ def scan_alone(barrier: Barrier, batch: pa.RecordBatch, folder: Path) -> Scans:
 
     Args:
         batch: what the barrier's `scan` reads, ``text`` at least; a document's ordinal is its row, and stands
-            for its id where there is none.
+            for its id where there is none, with zeros before it, so that ids stand in the order of rows.
         folder: where may be spilled; it may go when the decisions are no longer needed.
     """
     scanned = barrier.scan(batch)
     columns = {f"{barrier.name}.{name}": scanned.column(name) for name in scanned.schema.names}
-    columns |= {name: batch.column(name) for name in batch.schema.names}
-    if "id" not in columns:
-        columns["id"] = pa.array(map(str, range(batch.num_rows)), pa.string())
     columns["bytes"] = pa.array(byte_lengths(batch.column("text")), pa.int64())
     columns["preference"] = pa.array(np.zeros(batch.num_rows, np.int64))
-    table = pa.record_batch(columns)
+    named = "id" in batch.schema.names
+    numbered = [f"{row:012}" for row in range(0 if named else batch.num_rows)]
+    columns["id"] = batch.column("id") if named else pa.array(numbered, pa.string())
+    tables = {"scans": pa.record_batch(columns), "documents": batch}
     part = PartScan("alone", "documents", "scans", 0, batch.num_rows)
-    return Scans([part], folder, lambda _, wanted: iter([table.select(wanted)])).seen_by(barrier.name)
+    scans = Scans([part], folder, lambda path, wanted: iter([tables[path].select(wanted)]))
+    return scans.seen_by(barrier.name)

@@ -139,9 +139,13 @@ class Scans:
         whole = (self.documents, *shape)
         return array_on_disk(self.folder, kind, whole, name=f"{self.label}-{name}", fill=fill)
 
-    def _read(self, columns: Sequence[str], of: str = "scans") -> Iterator[tuple[int, pa.RecordBatch]]:
+    def _read(
+        self, columns: Sequence[str], of: str = "scans", wanted: npt.NDArray[np.bool_] | None = None
+    ) -> Iterator[tuple[int, pa.RecordBatch]]:
         for part in self.parts:
             position = part.first
+            if wanted is not None and not wanted[position : position + part.count].any():
+                continue
             for rows in self._read_table(getattr(part, of), list(columns)):
                 yield position, rows
                 position += rows.num_rows
@@ -151,9 +155,15 @@ class Scans:
         for first, rows in self._read([f"{self.label}.{c}" for c in columns]):
             yield first, rows.rename_columns(list(columns))
 
-    def scores(self, columns: Sequence[str]) -> Iterator[tuple[int, pa.RecordBatch]]:
-        """Yield (ordinal of the first row, rows) of columns of the documents themselves."""
-        return self._read(columns, of="documents")
+    def scores(
+        self, columns: Sequence[str], wanted: npt.NDArray[np.bool_] | None = None
+    ) -> Iterator[tuple[int, pa.RecordBatch]]:
+        """Yield (ordinal of the first row, rows) of columns of the documents themselves.
+
+        Args:
+            wanted: bool per document: parts that hold none of these are not read.
+        """
+        return self._read(columns, "documents", wanted)
 
     def names(self, part: PartScan) -> Iterator[tuple[int, list[str], list[str]]]:
         """Yield (ordinal of the first, ids as they were read, ids that they stand under) of a part.

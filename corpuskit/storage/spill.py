@@ -6,6 +6,7 @@ partition after the other is sorted in memory. Each call has files of its own: t
 
 from __future__ import annotations
 
+import mmap
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
@@ -139,6 +140,46 @@ def array_on_disk(
         made[:] = fill
     # As a plain array: one look into it costs a fifth of what it does through numpy's class of mapped ones.
     return np.asarray(made[:rows])
+
+
+class Lists:
+    """Lists of 64-bit numbers of different lengths that lie in a file, each known by its number.
+
+    Args:
+        folder: where the files are.
+        count: how many lists there may be.
+    """
+
+    def __init__(self, folder: Path, count: int) -> None:
+        self.starts = array_on_disk(folder, np.int64, (count,), name="starts")
+        self.counts = array_on_disk(folder, np.int64, (count,), name="counts")
+        descriptor, self._path = tempfile.mkstemp(".lists", dir=folder)
+        os.close(descriptor)
+        self._size = 0
+        self._mapped: mmap.mmap | None = None
+
+    def add(self, numbers: Ordinals, ends: Ordinals, values: Keys) -> None:
+        """Append some lists: that of number ``numbers[i]`` is ``values[ends[i] : ends[i + 1]]``."""
+        self.starts[numbers] = self._size + ends[:-1]
+        self.counts[numbers] = np.diff(ends)
+        with open(self._path, "ab") as file:
+            file.write(values.data)
+        self._size += len(values)
+
+    def values(self) -> Keys:
+        """All numbers, as the system maps them: list i is ``values()[starts[i] :][: counts[i]]``.
+
+        No more can be added then.
+        """
+        if self._mapped is None and self._size:
+            with open(self._path, "rb") as file:
+                self._mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        return np.frombuffer(self._mapped or b"", np.uint64)
+
+    def release(self) -> None:
+        """Let the system take back the memory in which it has laid what was read; it reads again if asked."""
+        if self._mapped is not None and hasattr(mmap, "MADV_DONTNEED"):
+            self._mapped.madvise(mmap.MADV_DONTNEED)
 
 
 def _reserve(descriptor: int, size: int) -> None:

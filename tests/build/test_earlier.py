@@ -16,7 +16,7 @@ from corpuskit.build.recipe.recipe import load
 from corpuskit.errors import RunError, SettingError
 from corpuskit.report.check import problems
 from corpuskit.run.folder import Run
-from corpuskit.stages.dedup.near import shingles
+from corpuskit.stages.dedup.minhash import shingles
 from tests.build.tables import digests_of, ids_of, rows_of
 
 STAGES = (

@@ -112,7 +112,7 @@ stages:
   - whitespace
   - length: {min_words: 8}
   - exact_duplicates
-  - near_duplicates: {threshold: 0.7, keep: first}
+  - near_duplicates: {threshold: 0.7, keep: smallest_id}
   - lowercase
 tokenizer: {vocab_size: 430}
 shards: {split: {validation: 0.1, test: 0.05}}
@@ -134,7 +134,7 @@ def both(corpus: Path, tmp_path: Path) -> tuple[Path, Path]:
                 Whitespace(),
                 Length(min_words=8),
                 ExactDuplicates(),
-                NearDuplicates(threshold=0.7, keep="first"),
+                NearDuplicates(threshold=0.7, keep="smallest_id"),
                 Lowercase(),
                 TrainTokenizer(vocab_size=430),
                 WriteShards(split=Split(validation=0.1, test=0.05)),

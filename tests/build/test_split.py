@@ -67,7 +67,7 @@ def test_shares_of_bytes(many: tuple[Files, Any], tmp_path: Path) -> None:
 
 def test_near_duplicates_stand_on_one_side(many: tuple[Files, Any], tmp_path: Path) -> None:
     """Exact Jaccard of every pair across the border stays below the threshold; variants have one cluster."""
-    from corpuskit.stages.dedup.near import shingles
+    from corpuskit.stages.dedup.minhash import shingles
 
     documents = run_split(
         tmp_path / "run", many[0], Split(validation=0.2, test=0.1), NearDuplicates(threshold=0.6)
@@ -87,12 +87,12 @@ def test_near_duplicates_stand_on_one_side(many: tuple[Files, Any], tmp_path: Pa
 def test_what_a_dropped_document_links_stays_together(
     tmp_path: Path, jsonl: Callable[..., None], prose: Callable[..., Any]
 ) -> None:
-    """A and C are kept, B between them resembles both and goes: A and C are one cluster, on one side."""
+    """A and B are kept, C between them resembles both and goes: A and B are one cluster, on one side."""
     chance = random.Random(5)
     documents = []
     for i in range(120):
         words = [f"w{chance.randrange(10**9)}" for _ in range(120)]
-        pieces = {"a": words[:100], "c": words[20:], "b": words[10:110]}
+        pieces = {"a": words[:100], "b": words[20:], "c": words[10:110]}
         documents += [{"id": f"{i}{name}", "text": " ".join(piece)} for name, piece in pieces.items()]
     jsonl(tmp_path / "x.jsonl", documents)
     source = Files(path=str(tmp_path / "x.jsonl"), label="x")
@@ -100,13 +100,13 @@ def test_what_a_dropped_document_links_stays_together(
         tmp_path / "run",
         source,
         Split(validation=0.3, test=0.2),
-        NearDuplicates(threshold=0.74, keep="first"),
+        NearDuplicates(threshold=0.74, keep="smallest_id"),
     )
     by_id = {d["id"].rsplit(":")[-1]: d for d in found}
-    linked = [i for i in range(120) if f"{i}a" in by_id and f"{i}c" in by_id and f"{i}b" not in by_id]
-    together = [i for i in linked if by_id[f"{i}a"]["cluster"] == by_id[f"{i}c"]["cluster"]]
+    linked = [i for i in range(120) if f"{i}a" in by_id and f"{i}b" in by_id and f"{i}c" not in by_id]
+    together = [i for i in linked if by_id[f"{i}a"]["cluster"] == by_id[f"{i}b"]["cluster"]]
     assert len(together) > 60
-    assert all(by_id[f"{i}a"]["split"] == by_id[f"{i}c"]["split"] for i in together)
+    assert all(by_id[f"{i}a"]["split"] == by_id[f"{i}b"]["split"] for i in together)
     assert {by_id[f"{i}a"]["split"] for i in together} == {"train", "validation", "test"}
 
 

@@ -14,6 +14,7 @@ SOURCES = {
 
 MAY_INCLUDE = {
     "text": (),
+    "dedup": ("text",),
     "bzip2": (),
     "mediawiki": ("text",),
     "wikitext": ("text",),

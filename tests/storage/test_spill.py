@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from corpuskit.storage import spill
-from corpuskit.storage.spill import Keys, Ordinals, array_on_disk, grouped, sorted_rows
+from corpuskit.storage.spill import Keys, Lists, Ordinals, array_on_disk, grouped, sorted_rows
 
 
 def rows(pairs: list[tuple[int, int]], batch: int = 7) -> Iterator[tuple[Keys, Ordinals]]:
@@ -88,3 +88,15 @@ def test_arrays_of_one_name_do_not_share_a_file(tmp_path: Path) -> None:
 
 def test_an_array_of_no_rows(tmp_path: Path) -> None:
     assert array_on_disk(tmp_path, np.uint32, (0, 128)).shape == (0, 128)
+
+
+def test_lists_of_different_lengths(tmp_path: Path) -> None:
+    lists = Lists(tmp_path, 6)
+    assert lists.values().tolist() == []
+    lists.release()
+    lists.add(np.array([4, 1]), np.array([0, 2, 2]), np.array([7, 2**64 - 1], np.uint64))
+    lists.add(np.array([0, 3]), np.array([0, 1, 4]), np.array([5, 1, 2, 3], np.uint64))
+    for _ in range(2):
+        found = {i: lists.values()[lists.starts[i] :][: lists.counts[i]].tolist() for i in range(6)}
+        assert found == {0: [5], 1: [], 2: [], 3: [1, 2, 3], 4: [7, 2**64 - 1], 5: []}
+        lists.release()

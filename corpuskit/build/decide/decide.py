@@ -106,9 +106,7 @@ def _run_decider(scans: Scans, label: str, decider: Rule | Barrier, ledger: Ledg
         if decider_number == view.number:
             entry.bytes_cut[reason] = size
     if entry.bytes_cut and not (isinstance(decider, Barrier) and decider.cuts):
-        raise StageError(
-            f"{label}: cuts spans without saying so", remedy="Let its property `cuts` be True."
-        )
+        raise StageError(f"{label}: cuts spans without saying so", remedy="Let its property `cuts` be True.")
     entry.documents_kept = len(before) - len(dropped)
     entry.bytes_kept = int(scans.bytes[scans.kept].sum())
     ledger.add(entry)

@@ -1,288 +1,312 @@
-"""Near duplicates by MinHash and locality-sensitive hashing (Broder 1997; Leskovec et al., chapter 3).
+"""Near duplicates: candidates by MinHash and locality-sensitive hashing, decided by exact Jaccard similarity.
 
-A document is the set of its word n-grams. The scan keeps its MinHash signature (datasketch's), from which
-the Jaccard similarity of two sets is estimated. Documents whose signatures agree in one whole band are
-candidates; a candidate counts when the estimate reaches the threshold. Because the scan keeps signatures
-and not bands, another threshold needs no new pass over the text.
+The scan keeps a MinHash signature of each document (`corpuskit.stages.dedup.minhash`). Documents whose
+signatures agree in one whole band are candidates, and what hangs together by such bands is a component. The
+texts of candidates alone are read again. In each component documents are taken in the order of the rule that
+says which copy stays: each is kept, unless its exact Jaccard similarity to a kept one reaches the threshold.
+Because the scan keeps signatures and not bands, another threshold needs no new pass over the text.
+
+Memory: half a million keys of bands, or figures of as many candidates (of a larger component, of all of it:
+about 200 bytes each), `_SHINGLES` shingles, and at most `_POSTINGS_BYTES` for the search within a component.
+All else lies in files, which the system maps.
 """
 
 from __future__ import annotations
 
-import itertools
-import re
-import tempfile
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import ClassVar, Literal
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from math import ceil
+from typing import Any, ClassVar, Literal
 
 import datasketch
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import xxhash
-from datasketch import MinHash
+import pyarrow.compute as pc
 from pydantic import Field
 
+from corpuskit import _native
 from corpuskit.documents.settings import Decides
-from corpuskit.documents.texts import as_texts, pieces
-from corpuskit.errors import InputError
-from corpuskit.stages.barrier import Barrier, scan_alone
+from corpuskit.stages.barrier import Barrier
+from corpuskit.stages.dedup import minhash
 from corpuskit.stages.scans import Scans
-from corpuskit.storage.spill import Keys, Ordinals, runs, sorted_rows
+from corpuskit.storage.spill import Keys, Lists, Ordinals, array_on_disk, sorted_rows
 
-_SIGNATURE_SIZE = 128
-_CHUNK = 4096
-"""Shingles hashed at a time: datasketch makes a table of 128 columns of them, gigabytes for a whole book."""
+_POSTINGS_BYTES = 256 * 2**20
+"""What is held to find kept documents by their shingles. Where they need more, the documents of a component
+are gone through once more for each time as much."""
 
-_GROUPS = 2**14
-"""Groups written to disk at a time: most hold two documents, and a write for each would cost most."""
+_PARTS = 10**9
+"""Parts of a threshold: it counts to nine places behind the point, so that products fit into 64 bits."""
 
-_LEADERS = 1000
-"""Unlike documents of one band that others are compared with: what keeps pages made from one template, which
-share bands without being copies, from costing a comparison for every two of them."""
+_SHINGLES = 2**22
+"""Shingles of some components that are looked at at a time, at least one component."""
 
-# Scripts without spaces have no words to split at: each of their characters counts as one.
-_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\u0e00-\u0e7f]|\w+")
+_FINER = 8
+"""So many times as many partitions as usual, since their rows are many: half a million in each."""
 
-
-# White space and marks of a sentence: no word goes on behind them, and no letter's lower case looks beyond.
-_BORDER = re.compile(r"(?=[\s,;!?()\u3001\u3002\uff0c\uff01\uff1b\uff1f])")
+_ROWS = 2**20
+"""Figures of documents that are looked at at a time."""
 
 
-def shingles(text: str, size: int) -> set[str]:
-    """The set of word ``size``-grams of a text, lower-cased, without punctuation.
-
-    A text of fewer words is one shingle, so that short texts are compared whole; a text without words
-    has none.
-
-    >>> sorted(shingles("One fish, two fish.", 3))
-    ['fish two fish', 'one fish two']
-    """
-    return set().union(*_shingles(text, size))
-
-
-def _shingles(text: str, size: int) -> Iterator[set[str]]:
-    """The shingles of one piece of a text after the other; those of two pieces may be the same."""
-    words: list[str] = []
-    whole = True
-    for piece in pieces(text, _BORDER):
-        words += _WORD.findall(piece.lower())
-        if len(words) >= size:
-            yield {" ".join(words[i : i + size]) for i in range(len(words) - size + 1)}
-            words, whole = words[len(words) - size + 1 :], False
-    if whole and words:
-        yield {" ".join(words)}
+Dropped = Callable[[int, int, float], None]
+"""Hears of a document that goes, of the one it goes for, and of their exact Jaccard similarity."""
 
 
 class NearDuplicates(Barrier):
     """Drops a document that nearly repeats a kept one.
 
-    Documents are taken in the order of ``keep``; each that is still there is kept, and drops those that
-    are similar to it. So every dropped document is similar to the very copy that was kept. The documents of
-    an earlier build come before all others, and all of them stay.
+    Documents are taken in the order of ``prefer`` and ``keep``; each that is still there is kept, and drops
+    those whose exact Jaccard similarity to it reaches the threshold. So every dropped document is similar to
+    the very copy that was kept, and the same texts stay in any order of rows and parts: of documents that
+    are alike for the rule, the one whose text has the smaller hash stays, of equal texts the smaller id. The
+    documents of an earlier build come before all others, and all of them stay.
     """
 
     name = "near_duplicates"
+    version: ClassVar[int] = 2
     sees_earlier: ClassVar[bool] = True
-    scan_schema: ClassVar[pa.Schema] = pa.schema([("signature", pa.binary(4 * _SIGNATURE_SIZE))])
+    scan_schema: ClassVar[pa.Schema] = pa.schema(
+        [("signature", pa.binary(4 * minhash.SIZE)), ("digest", pa.binary(16)), ("source", pa.string())]
+    )
 
     ngram: int = Field(5, ge=1, le=50, description="Words per shingle.")
-    seed: int = Field(1, ge=0, description="Seed of the permutations.")
-    threshold: Decides[float] = Field(0.8, gt=0, le=1, description="Estimated Jaccard similarity to drop at.")
-    keep: Decides[Literal["longest", "first"]] = Field(
-        "longest", description="Which copy stays; ties go to the first in part order."
+    seed: int = Field(1, ge=0, lt=2**32, description="Seed of the permutations.")
+    threshold: Decides[float] = Field(0.8, gt=0, le=1, description="Exact Jaccard similarity to drop at.")
+    keep: Decides[Literal["longest", "best", "smallest_id"]] = Field(
+        "longest",
+        description="Which copy stays: the longest in bytes; the best by what sources say (newest revision"
+        " of a page, best edition of a book), then the longest; or the one of the smallest id.",
+    )
+    prefer: Decides[tuple[str, ...]] = Field(
+        (), description="Labels of sources whose copies stay before those of others, the first ones first."
+    )
+    engine: Literal["native", "reference"] = Field(
+        "native", description="`reference` lets datasketch make all signatures: the same, slower."
     )
 
     def libraries(self) -> dict[str, str]:
-        """Signatures of different datasketch schemes cannot be compared."""
-        return {"datasketch": datasketch.__version__}
+        """Signatures of different schemes cannot be compared."""
+        return {"datasketch": datasketch.__version__, "scheme": "affine32, xxh32"}
 
     def scan(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """The MinHash signature of each text; null for a text without words."""
-        base = MinHash(num_perm=_SIGNATURE_SIZE, seed=self.seed, hashfunc=xxhash.xxh32_intdigest)
-        rows = [self._signature(text, base) for text in batch.column("text").to_pylist()]
-        column = pa.array(rows, self.scan_schema.field("signature").type)
-        return pa.RecordBatch.from_arrays([column], schema=self.scan_schema)
-
-    def _signature(self, text: str, base: MinHash) -> bytes | None:
-        # A signature is a minimum over the set: neither its order, which varies from run to run, nor what
-        # comes twice has a part in it.
-        minhash = None
-        for grams in map(list, _shingles(text, self.ngram)):
-            minhash = minhash or base.copy()
-            for first in range(0, len(grams), _CHUNK):
-                minhash.update_batch([gram.encode() for gram in grams[first : first + _CHUNK]])
-        return None if minhash is None else minhash.hashvalues.astype("<u4").tobytes()
+        """The MinHash signature of each text, null for one without words; its digest and its source."""
+        texts = batch.column("text")
+        make = minhash.sign if self.engine == "native" else minhash.sign_by_reference
+        signed = make(texts, self.ngram, self.seed)
+        if self.engine == "native":
+            minhash.check_sample(texts, signed, self.ngram, self.seed, self.name)
+        kinds = [self.scan_schema.field(name).type for name in ("signature", "digest")]
+        values = (signed.values.astype("<u4", copy=False), signed.digests.astype("<u8", copy=False))
+        valid = (np.packbits(signed.there, bitorder="little"), None)
+        signatures, digests = (
+            pa.FixedSizeBinaryArray.from_buffers(kind, len(texts), [bits, value])
+            for kind, bits, value in zip(kinds, map(_buffer, valid), map(_buffer, values), strict=True)
+        )
+        source = batch.column("source").cast(pa.string())
+        return pa.RecordBatch.from_arrays([signatures, digests, source], schema=self.scan_schema)
 
     def decide(self, scans: Scans) -> None:
-        """Keep greedily in the order of ``keep``.
+        """Keep greedily in the order of ``prefer`` and ``keep``."""
+        self.decide_telling(scans)
 
-        A document is compared with the kept ones of its bands alone: many copies of one text cost one
-        comparison each, not one for every two. Memory grows with the kept documents that share a band.
-        """
-        signatures = scans.array("signature", np.uint32, (_SIGNATURE_SIZE,))
-        bands, rows_per_band = banding(self.threshold)
-        order = self._order(scans)
-        rank = np.empty_like(order)
-        rank[order] = np.arange(len(order))
-        keys = self._keys(scans, signatures, bands, rows_per_band)
-        leaders: dict[int, list[int]] = {}
-        crowded = 0
-        for place, groups in _by_rank(scans.groups(keys, per_document=bands), rank, scans.folder, bands):
-            ordinal = int(order[place])
-            near = sorted({leader for group in groups for leader in leaders.get(group, ())})
-            # Equal places of two signatures: their share is the estimate (Broder 1997).
-            estimates = (signatures[near] == signatures[ordinal]).mean(axis=1) if near else np.empty(0)
-            alike = [near[i] for i in np.flatnonzero(estimates >= self.threshold)]
-            if not alike or ordinal >= scans.first_earlier:
-                open_groups = [g for g in groups if len(leaders.setdefault(g, [])) < _LEADERS]
-                for group in open_groups:
-                    leaders[group].append(ordinal)
-                crowded += not open_groups
-                continue
-            # Of several kept ones that it resembles, the best is named; all of them are one cluster now.
-            scans.drop(ordinal, "near_duplicate", min(alike, key=rank.__getitem__))
-            for other in alike:
-                scans.join(other, ordinal)
-        if crowded:
-            scans.warnings.append(
-                f"{scans.label}: {crowded} documents share all their bands with over {_LEADERS} unlike ones,"
-                " as pages of one template do: near copies of them were not looked for"
-            )
+    def decide_telling(self, scans: Scans, dropped: Dropped | None = None) -> None:
+        """The same, and tell of each document that goes."""
+        candidates = _Candidates(self, scans)
+        sets = candidates.sets()
+        for components, documents in candidates.components():
+            order = candidates.order(components, documents)
+            components, documents = components[order], documents[order]
+            for some in _whole(components, sets.counts[documents], _SHINGLES):
+                for copy in self._drop(scans, sets, components[some], documents[some]):
+                    if dropped is not None:
+                        dropped(*copy)
+                sets.release()
 
-    def _order(self, scans: Scans) -> Ordinals:
-        """All documents in the order of ``keep``: the first is kept first; those of an earlier build lead."""
-        ordinals = np.arange(scans.documents, dtype=np.int64)
-        own = ordinals < scans.first_earlier
-        return np.lexsort((ordinals, own) if self.keep == "first" else (ordinals, -scans.bytes, own))
+    def _drop(
+        self, scans: Scans, sets: Lists, components: Ordinals, documents: Ordinals
+    ) -> Iterator[tuple[int, int, float]]:
+        """Decide about the documents of some components, which come in the order of the rule."""
+        over, under = fraction(self.threshold)
+        earlier = documents >= scans.first_earlier
+        starts, counts = sets.starts[documents], sets.counts[documents]
+        pinned = earlier.astype(np.uint8)
+        first, common, cluster = _native.keep_unlike(
+            components, starts, counts, pinned, sets.values(), over, under, _POSTINGS_BYTES
+        )
+        similarity = common / (counts + counts[first] - common)
+        for row in np.flatnonzero(first != np.arange(len(first))).tolist():
+            document, original = int(documents[row]), int(documents[first[row]])
+            scans.drop(document, "near_duplicate", original)
+            yield document, original, float(similarity[row])
+        # All that hang together by a copy are one cluster; earlier texts stand in no cluster of ours.
+        own = np.flatnonzero(~earlier)
+        least = np.full(len(documents), np.iinfo(np.int64).max)
+        np.minimum.at(least, cluster[own], documents[own])
+        heads = least[cluster[own]]
+        for row in np.flatnonzero(heads != documents[own]).tolist():
+            scans.join(int(heads[row]), int(documents[own[row]]))
+
+
+class _Candidates:
+    """Documents that share a band with others."""
+
+    def __init__(self, rule: NearDuplicates, scans: Scans) -> None:
+        self._rule, self._scans = rule, scans
+        self._digests = scans.array("digest", np.uint64, (2,))
+        self._preferred = scans.array("preferred", np.int16)
+        self._count = scans.documents
+        self._parents = self._array("component", np.int64, fill=-1)
+        bands, rows = minhash.banding(rule.threshold)
+        keys = sorted_rows(_gathered(self._keys(bands, rows)), scans.folder, _FINER * self._count * bands)
+        for partition, numbers in keys:
+            _native.join_candidates(self._parents, partition, numbers)
+        _native.flatten_parents(self._parents)
+        # Where earlier texts alone hang together there is nothing to decide.
+        own = self._array("own", np.bool_)
+        self._wanted = self._array("wanted", np.bool_)
+        for block in self._blocks(scans.first_earlier):
+            parents = self._parents[block]
+            own[parents[parents >= 0]] = True
+        for block in self._blocks(self._count):
+            parents = self._parents[block]
+            self._wanted[block] = (parents >= 0) & own[parents]
+
+    def _array(self, name: str, kind: npt.DTypeLike, fill: int = 0) -> npt.NDArray[Any]:
+        return array_on_disk(self._scans.folder, kind, (self._count,), name=name, fill=fill)
 
     @staticmethod
-    def _keys(
-        scans: Scans, signatures: npt.NDArray[np.uint32], bands: int, rows_per_band: int
-    ) -> Iterator[tuple[npt.NDArray[np.uint64], Ordinals]]:
-        """One key per band of every kept document; ``signatures`` (documents, 128) takes all signatures."""
-        for first, rows in scans.rows("signature"):
-            column = rows.column("signature")
+    def _blocks(count: int) -> Iterator[slice]:
+        return (slice(first, min(count, first + _ROWS)) for first in range(0, count, _ROWS))
+
+    def _keys(self, bands: int, rows: int) -> Iterator[tuple[Keys, Ordinals]]:
+        """One key per band of every kept document that has words; takes up the facts of all on the way."""
+        rule, scans = self._rule, self._scans
+        labels = pa.array(rule.prefer, pa.string())
+        met: set[int] = set()
+        for first, scanned in scans.rows("signature", "digest", "source"):
+            span = slice(first, first + scanned.num_rows)
+            self._digests[span] = _matrix(scanned.column("digest"), "<u8")
+            rank = pc.index_in(scanned.column("source"), value_set=labels).fill_null(len(labels)).to_numpy()
+            self._preferred[span] = rank
+            met.update(np.unique(rank[: max(0, scans.first_earlier - first)]).tolist())
             # A text without words has no signature and stands in no band: it is nobody's copy.
-            there = np.flatnonzero(~column.is_null().to_numpy(zero_copy_only=False))
-            raw = b"".join(s for s in column.to_pylist() if s is not None)
-            values = np.frombuffer(raw, "<u4").reshape(-1, _SIGNATURE_SIZE)
-            signatures[first + there] = values
-            kept = scans.kept[first + there]
-            for band in range(bands):
-                span = values[kept, band * rows_per_band : (band + 1) * rows_per_band]
-                yield _mix(span, band), (first + there)[kept]
+            there = scanned.column("signature").is_valid().to_numpy(zero_copy_only=False) & scans.kept[span]
+            values = _matrix(scanned.column("signature"), "<u4")[there]
+            yield _spread(values, first + np.flatnonzero(there), bands, rows)
+        if scans.first_earlier and (unmet := [rule.prefer[i] for i in range(len(labels)) if i not in met]):
+            scans.warnings.append(f"{scans.label}: no document has a source that `prefer` names: {unmet}")
+
+    def sets(self) -> Lists:
+        """The shingles of all candidates, from their texts."""
+        lists = Lists(self._scans.folder, self._count)
+        for first, documents in self._scans.scores(["text"], self._wanted):
+            wanted = np.asarray(self._wanted[first : first + documents.num_rows])
+            if wanted.any():
+                texts = documents.column("text").filter(pa.array(wanted))
+                numbers = first + np.flatnonzero(wanted)
+                lists.add(numbers, *minhash.shingle_hashes(texts, self._rule.ngram))
+        return lists
+
+    def components(self) -> Iterator[tuple[Ordinals, Ordinals]]:
+        """Yield components, ascending, with the candidates of each, some whole components at a time."""
+
+        def rows() -> Iterator[tuple[Keys, Ordinals]]:
+            for block in self._blocks(self._count):
+                numbers = block.start + np.flatnonzero(self._wanted[block])
+                yield self._parents[numbers].astype(np.uint64), numbers
+
+        wanted = sum(int(self._wanted[block].sum()) for block in self._blocks(self._count))
+        for components, numbers in sorted_rows(rows(), self._scans.folder, _FINER * wanted):
+            yield components.astype(np.int64), numbers
+
+    def order(self, components: Ordinals, numbers: Ordinals) -> Ordinals:
+        """The order in which they are taken: by component, earlier texts first, then by the rule."""
+        scans, rule = self._scans, self._rule
+        own = numbers < scans.first_earlier
+        at = np.where(own, numbers, 0)
+        keys = [components, own, self._preferred[at]]
+        if rule.keep == "best":
+            keys.append(-scans.preference[at])
+        if rule.keep != "smallest_id":
+            keys += [-scans.bytes[at], self._digests[at, 0], self._digests[at, 1]]
+        keys = [*keys[:2], *(np.where(own, key, 0) for key in keys[2:])]
+        order = np.lexsort(keys[::-1])
+        equal = np.logical_and.reduce([key[order][1:] == key[order][:-1] for key in keys])
+        tied = own[order] & (np.append(False, equal) | np.append(equal, False))
+        rows = order[tied]
+        ids = np.where(own, 0, numbers)
+        ids[rows] = _id_ranks(scans, numbers[rows])
+        return np.lexsort([ids, *keys[::-1]])
 
 
-@dataclass(frozen=True)
-class NearCopies:
-    """One text that stays, and the texts that nearly repeat it.
+def _whole(components: Ordinals, sizes: Ordinals, most: int) -> Iterator[slice]:
+    """Cut documents, which come by component, into some whole components of at most ``most``, or one."""
+    ends = np.append(np.flatnonzero(np.diff(components)) + 1, len(components))
+    sums = np.cumsum(sizes)[ends - 1]
+    first = done = 0
+    while done < len(ends):
+        before = sums[done - 1] if done else 0
+        done = max(done + 1, int(np.searchsorted(sums, before + most, side="right")))
+        yield slice(first, int(ends[done - 1]))
+        first = int(ends[done - 1])
 
-    Attributes:
-        kept: index of the text that stays.
-        copies: index of each of the others, with its estimated Jaccard similarity to the one that stays.
+
+def _gathered(rows: Iterator[tuple[Keys, Ordinals]]) -> Iterator[tuple[Keys, Ordinals]]:
+    """The same rows, more at a time: each time is a write to all partitions."""
+    held: list[tuple[Keys, Ordinals]] = []
+    for some in rows:
+        held.append(some)
+        if sum(len(keys) for keys, _ in held) >= _ROWS // 4:
+            yield np.concatenate([k for k, _ in held]), np.concatenate([n for _, n in held])
+            held = []
+    if held:
+        yield np.concatenate([k for k, _ in held]), np.concatenate([n for _, n in held])
+
+
+def _id_ranks(scans: Scans, ordinals: Ordinals) -> npt.NDArray[np.int64]:
+    """The places of the ids of some documents among one another, by code points."""
+    back = np.argsort(ordinals)
+    wanted = ordinals[back]
+    found = [pa.array([], pa.string())]
+    for first, ids in scans.identities() if len(wanted) else ():
+        low, high = np.searchsorted(wanted, [first, first + len(ids)])
+        if low < high:
+            found.append(pa.array(ids, pa.string()).take(pa.array(wanted[low:high] - first)))
+    ranks = np.empty(len(ordinals), np.int64)
+    ranks[back] = pc.rank(pa.chunked_array(found), tiebreaker="dense").to_numpy()
+    return ranks
+
+
+def _spread(
+    signatures: npt.NDArray[np.uint32], numbers: Ordinals, bands: int, rows: int
+) -> tuple[Keys, Ordinals]:
+    values = np.ascontiguousarray(signatures, np.uint32).ravel()
+    return _native.hash_bands(values, bands, rows).ravel(), np.repeat(numbers, bands)
+
+
+def _matrix(column: pa.FixedSizeBinaryArray, kind: str) -> npt.NDArray[Any]:
+    """Numbers of a fixed-size binary column, one row each; what stands behind a null is undefined."""
+    width = column.type.byte_width
+    _, data = column.buffers()
+    if not len(column) or data is None:
+        return np.zeros((len(column), width // np.dtype(kind).itemsize), kind)
+    start = column.offset * width
+    raw = np.frombuffer(data, np.uint8)[start : start + len(column) * width]
+    return raw.view(kind).reshape(len(column), -1)
+
+
+def _buffer(values: npt.NDArray[Any] | None) -> pa.Buffer | None:
+    return None if values is None else pa.py_buffer(np.ascontiguousarray(values))
+
+
+def fraction(threshold: float) -> tuple[int, int]:
+    """A threshold as two whole numbers, over and under a line, as it is written: 0.8 is four fifths.
+
+    >>> fraction(0.8), fraction(1.0), fraction(1e-12)
+    ((4, 5), (1, 1), (1, 1000000000))
     """
-
-    kept: int
-    copies: tuple[tuple[int, float], ...]
-
-
-def near_duplicates(
-    texts: Iterable[str],
-    threshold: float = 0.8,
-    *,
-    ngram: int = 5,
-    keep: Literal["longest", "first"] = "longest",
-) -> list[NearCopies]:
-    """Find texts that nearly repeat others, as the stage `NearDuplicates` does with the same settings.
-
-    Args:
-        threshold: estimated Jaccard similarity of the sets of word ``ngram``-grams from which on a text is a
-            copy.
-        keep: which of several copies stays; ties go to the first.
-
-    Returns:
-        In the order of those that stay; texts that have no copies are left out.
-
-    Raises:
-        SettingError: ``texts`` is one string, or a setting is out of bounds.
-        InputError: a text is no string, or holds half of a surrogate pair.
-
-    >>> verse = "the sea is calm tonight the tide is full the moon lies fair upon the straits"
-    >>> near_duplicates([verse, "On the French coast the light gleams.", verse + " ."])
-    [NearCopies(kept=2, copies=((0, 1.0),))]
-    """
-    barrier = NearDuplicates.checked("near_duplicates", threshold=threshold, ngram=ngram, keep=keep)
-    try:
-        batch = pa.record_batch({"text": pa.array(as_texts("near_duplicates", texts), pa.large_string())})
-    except UnicodeEncodeError as error:
-        raise InputError(
-            f"near_duplicates: a text holds half of a surrogate pair at character {error.start}",
-            remedy="Read its file as UTF-8, or call fix_unicode on the texts before.",
-        ) from None
-    with tempfile.TemporaryDirectory(prefix="corpuskit-") as folder:
-        scans = scan_alone(barrier, batch, Path(folder))
-        barrier.decide(scans)
-        [(_, rows)] = scans.rows("signature")
-        signatures = rows.column("signature").to_pylist()
-        found: dict[int, list[tuple[int, float]]] = {}
-        for copy in np.flatnonzero(~scans.kept).tolist():
-            kept = int(scans.original[copy])
-            alike = np.frombuffer(signatures[copy], "<u4") == np.frombuffer(signatures[kept], "<u4")
-            found.setdefault(kept, []).append((copy, float(alike.mean())))
-    return [NearCopies(kept, tuple(copies)) for kept, copies in sorted(found.items())]
-
-
-def banding(threshold: float) -> tuple[int, int]:
-    """Bands, and rows per band, that lose at most 1 % of the pairs at the threshold.
-
-    The fewest bands that do: a pair of Jaccard similarity s meets in one of b bands of r rows with
-    probability 1 - (1 - s**r)**b. What meets by chance costs one comparison of signatures, no mistake, so
-    bands are chosen to lose nothing; `datasketch` balances both kinds of error and loses half at 0.8.
-
-    >>> banding(0.8), banding(1.0)
-    ((21, 6), (1, 128))
-    """
-    for rows_per_band in range(_SIGNATURE_SIZE, 1, -1):
-        bands = _SIGNATURE_SIZE // rows_per_band
-        if (1 - threshold**rows_per_band) ** bands <= 0.01:
-            return bands, rows_per_band
-    return _SIGNATURE_SIZE, 1
-
-
-def _by_rank(
-    groups: Iterator[Ordinals], rank: Ordinals, folder: Path, bands: int
-) -> Iterator[tuple[int, list[int]]]:
-    """Yield the rank of each document that shares a band with another, best first, with its groups' numbers.
-
-    The groups come in the order of their hashes and are wanted in the order of documents: they are sorted on
-    disk, since there may be one for each band of each document.
-    """
-
-    def rows() -> Iterator[tuple[Keys, Ordinals]]:
-        numbered = enumerate(groups)
-        # Many small groups are one write to disk, not one each.
-        while batch := list(itertools.islice(numbered, _GROUPS)):
-            numbers = np.repeat([n for n, _ in batch], [len(group) for _, group in batch])
-            yield rank[np.concatenate([group for _, group in batch])].astype(np.uint64), numbers
-
-    for ranks, numbers in sorted_rows(rows(), folder, len(rank) * bands, span=max(1, len(rank))):
-        for first, last in runs(ranks):
-            yield int(ranks[first]), numbers[first:last].tolist()
-
-
-def _mix(values: npt.NDArray[np.uint32], band: int) -> npt.NDArray[np.uint64]:
-    """A 64-bit hash of each row, different for each band (the finalizer of splitmix64, chained)."""
-    state = np.full(len(values), band + 1, np.uint64)
-    with np.errstate(over="ignore"):
-        for column in range(values.shape[1]):
-            state ^= (
-                values[:, column].astype(np.uint64) + np.uint64(0x9E3779B97F4A7C15) + (state << np.uint64(6))
-            )
-            state ^= state >> np.uint64(30)
-            state *= np.uint64(0xBF58476D1CE4E5B9)
-            state ^= state >> np.uint64(27)
-            state *= np.uint64(0x94D049BB133111EB)
-            state ^= state >> np.uint64(31)
-    return state
+    exact = Fraction(repr(float(threshold)))
+    if exact.denominator <= _PARTS:
+        return exact.numerator, exact.denominator
+    return ceil(exact * _PARTS), _PARTS

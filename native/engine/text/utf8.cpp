@@ -28,10 +28,12 @@ char32_t next_wide_code_point(std::string_view s, std::size_t& at) {
     return code;
 }
 
-void put_code_point(std::string& out, char32_t c) {
-    const auto put = [&](char32_t byte) { out.push_back(static_cast<char>(byte)); };
-    if (c >= 0xDC80 && c <= 0xDCFF) return put(c - 0xDC00);
-    if (c < 0x80) return put(c);
+char* put_code_point(char* out, char32_t c) {
+    const auto put = [&](char32_t byte) { *out++ = static_cast<char>(byte); };
+    if (c < 0x80 || (c >= 0xDC80 && c <= 0xDCFF)) {
+        put(c < 0x80 ? c : c - 0xDC00);
+        return out;
+    }
     if (c < 0x800) {
         put(0xC0 | c >> 6);
     } else {
@@ -44,6 +46,12 @@ void put_code_point(std::string& out, char32_t c) {
         put(0x80 | (c >> 6 & 0x3F));
     }
     put(0x80 | (c & 0x3F));
+    return out;
+}
+
+void put_code_point(std::string& out, char32_t c) {
+    char bytes[4];
+    out.append(bytes, put_code_point(bytes, c));
 }
 
 std::size_t count_code_points(std::string_view s) {

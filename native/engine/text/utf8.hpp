@@ -17,7 +17,9 @@ inline char32_t next_code_point(std::string_view s, std::size_t& at) {
     ++at;
     return byte;
 }
-/// Appends a code point that next_code_point gave.
+/// Writes a code point that next_code_point gave, at most 4 bytes; returns where they end.
+char* put_code_point(char* out, char32_t c);
+/// Appends one.
 void put_code_point(std::string& out, char32_t c);
 /// Number of code points.
 std::size_t count_code_points(std::string_view s);
