@@ -146,3 +146,39 @@ def expand_wikitext(
     Raises:
         ValueError: offsets do not ascend within their bytes, or there are not as many titles as pages.
     """
+
+def repair_rules() -> str:
+    """The digest of ftfy's tables that the engine was made for; see `corpuskit.stages.normalize.repair`."""
+
+def find_repairs(
+    texts: Strings, entities: NDArray[np.uint8], steps: tuple[bool, bool, bool, bool, bool], form: int
+) -> tuple[NDArray[np.uint8], NDArray[np.int64], Strings | None]:
+    """Find the lines of n texts that ftfy could change.
+
+    Args:
+        texts: n texts.
+        entities: of each whether entities are replaced: 0 no, 1 yes, 2 until the first ``<``.
+        steps: of ftfy that are on: encoding, ligatures, width, quotes, control characters.
+        form: the normal form: 0 none, 1 NFC, 2 another.
+
+    Returns:
+        status: shape (n,), 1 where a text is no UTF-8 (half a surrogate pair in three bytes is let pass).
+        spans: shape (m, 4): row, first byte and end within the bytes of the batch, and whether entities
+            are still replaced there.
+        texts: with LF for CRLF at the end of lines that are not in spans, which spans then count in; None
+            where nothing changed.
+
+    Raises:
+        ValueError: offsets do not ascend within their bytes, or a number is out of its range.
+    """
+
+def tidy_whitespace(texts: Strings) -> tuple[NDArray[np.uint8], Strings | None]:
+    """Tidy the white space of n texts; see `corpuskit.stages.normalize.whitespace`.
+
+    Returns:
+        status: shape (n,): 1 no UTF-8, 2 half a surrogate pair; such a text stays as it is.
+        texts: None where nothing changed.
+
+    Raises:
+        ValueError: offsets do not ascend within their bytes.
+    """

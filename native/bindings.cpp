@@ -14,6 +14,7 @@
 #include <tuple>
 #include <utility>
 
+#include "bindings/normalize.hpp"
 #include "engine/bzip2/blocks.hpp"
 #include "engine/mediawiki/page_xml.hpp"
 #include "engine/wikitext/parse/wikitext.hpp"
@@ -238,6 +239,7 @@ NB_MODULE(_native, module) {
         .def("how", &corpuskit::TemplateTable::how, nb::arg("name"));
     module.def("read_templates", &read_templates, nb::arg("language"), nb::arg("files"));
     bind_options(module);
+    corpuskit::binding::bind_normalize(module);
     module.def("extract_wikitext", &extract_wikitext, nb::arg("pages"), nb::arg("titles"),
                nb::arg("options"));
     module.def("find_bz2_block", &find_bz2_block, nb::arg("data"), nb::arg("start"));
