@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 ENGINE := $(shell find native/engine -name '*.cpp' | LC_ALL=C sort)
 HEADERS := $(shell find native/engine -name '*.hpp')
-SOURCES := pyproject.toml constraints.txt CMakeLists.txt native/bindings.cpp $(ENGINE) $(HEADERS)
+SOURCES := pyproject.toml constraints.txt CMakeLists.txt native/bindings.cpp $(wildcard native/bindings/*) $(ENGINE) $(HEADERS)
 # An editable install knows each module by its place: where one comes, goes or moves, it must be made again.
 MODULES := $(VENV)/modules-$(firstword $(shell find corpuskit -name '*.py' | LC_ALL=C sort | cksum))
 

@@ -182,3 +182,6 @@ def tidy_whitespace(texts: Strings) -> tuple[NDArray[np.uint8], Strings | None]:
     Raises:
         ValueError: offsets do not ascend within their bytes.
     """
+
+def fold_words(texts: Strings) -> tuple[NDArray[np.int64], NDArray[np.int64], Strings]:
+    """Words of texts; see `corpuskit.documents.words.fold_words`."""

@@ -14,7 +14,9 @@
 #include <tuple>
 #include <utility>
 
+#include "bindings/convert.hpp"
 #include "bindings/normalize.hpp"
+#include "bindings/text.hpp"
 #include "engine/bzip2/blocks.hpp"
 #include "engine/mediawiki/page_xml.hpp"
 #include "engine/wikitext/parse/wikitext.hpp"
@@ -26,11 +28,7 @@ namespace nb = nanobind;
 
 namespace {
 
-template <typename T>
-using Input = nb::ndarray<const T, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
-
-/// Offsets and bytes of a column of strings.
-using Strings = std::tuple<Input<std::int64_t>, Input<std::uint8_t>>;
+using namespace corpuskit::binding;
 
 using Budget =
     std::tuple<std::uint64_t, std::uint64_t, std::uint64_t, std::uint64_t, std::uint32_t>;
@@ -48,31 +46,7 @@ Choice choice(const char* name, int value, int count) {
     return static_cast<Choice>(value);
 }
 
-/// Hands a container over to Python as an array that owns it.
-template <typename T, typename Container, typename... Shape>
-nb::ndarray<nb::numpy, T> own(Container&& values, Shape... shape) {
-    auto* kept = new Container(std::forward<Container>(values));
-    nb::capsule owner(kept, [](void* p) noexcept { delete static_cast<Container*>(p); });
-    return nb::ndarray<nb::numpy, T>(reinterpret_cast<T*>(kept->data()),
-                                     {static_cast<std::size_t>(shape)...}, owner);
-}
-
-nb::object strings(corpuskit::WikitextStrings&& column) {
-    const std::size_t n = column.offsets.size(), size = column.bytes.size();
-    return nb::make_tuple(own<std::int64_t>(std::move(column.offsets), n),
-                          own<std::uint8_t>(std::move(column.bytes), size));
-}
-
-corpuskit::WikitextColumn column(const char* name, const Strings& strings) {
-    const auto& [offsets, bytes] = strings;
-    if (offsets.size() == 0)
-        throw nb::value_error(
-            (std::string(name) + ": offsets: empty; they are one more than the strings").c_str());
-    return {offsets.data(), offsets.size() - 1, reinterpret_cast<const char*>(bytes.data()),
-            bytes.size()};
-}
-
-nb::dict extract_wikitext(const Strings& pages, const Strings& titles,
+nb::dict extract_wikitext(const StringArrays& pages, const StringArrays& titles,
                           const corpuskit::WikitextOptions& options) {
     const auto page_column = column("pages", pages), title_column = column("titles", titles);
     const std::size_t n = page_column.size;
@@ -93,7 +67,7 @@ nb::dict extract_wikitext(const Strings& pages, const Strings& titles,
     return result;
 }
 
-nb::tuple expand_wikitext(const Strings& pages, const Strings& titles,
+nb::tuple expand_wikitext(const StringArrays& pages, const StringArrays& titles,
                           corpuskit::TemplateStore& store,
                           const corpuskit::WikitextOptions& options, const Budget& budget) {
     const auto page_column = column("pages", pages), title_column = column("titles", titles);
@@ -109,7 +83,7 @@ nb::tuple expand_wikitext(const Strings& pages, const Strings& titles,
         batch.table_bytes);
 }
 
-nb::dict measure_loss(const Strings& pages, const Strings& texts,
+nb::dict measure_loss(const StringArrays& pages, const StringArrays& texts,
                       const corpuskit::WikitextOptions& options) {
     const auto page_column = column("pages", pages), text_column = column("texts", texts);
     corpuskit::LossBatch batch;
@@ -239,7 +213,8 @@ NB_MODULE(_native, module) {
         .def("how", &corpuskit::TemplateTable::how, nb::arg("name"));
     module.def("read_templates", &read_templates, nb::arg("language"), nb::arg("files"));
     bind_options(module);
-    corpuskit::binding::bind_normalize(module);
+    bind_normalize(module);
+    bind_text(module);
     module.def("extract_wikitext", &extract_wikitext, nb::arg("pages"), nb::arg("titles"),
                nb::arg("options"));
     module.def("find_bz2_block", &find_bz2_block, nb::arg("data"), nb::arg("start"));

@@ -331,3 +331,12 @@ shards: {{shard_tokens: 30000, split: {{validation: 0.1}}}}
     )
     build_corpus(load(recipe).pipeline, folder / "run")
     return folder / "run"
+
+
+@pytest.fixture(scope="session")
+def corpora() -> Path:
+    """The real corpora; tests that read them are skipped where CORPUSKIT_CORPORA names none."""
+    folder = os.environ.get("CORPUSKIT_CORPORA")
+    if not folder:
+        pytest.skip("CORPUSKIT_CORPORA does not name the real corpora")
+    return Path(folder)

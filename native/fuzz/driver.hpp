@@ -28,7 +28,7 @@ inline std::string read_file(const std::string& path) {
 
 /// The text of a page that is extracted twice in one batch, with what must hold of any page.
 inline std::string extract_twice(std::string_view page, const corpuskit::WikitextOptions& options) {
-    corpuskit::WikitextStrings pages, titles;
+    corpuskit::Strings pages, titles;
     for (int i = 0; i < 2; ++i) pages.add(page), titles.add("Ulm");
     const auto batch = corpuskit::extract_wikitext(pages.column(), titles.column(), options);
     const auto texts = batch.texts.column(), categories = batch.categories.column();

@@ -50,17 +50,17 @@ std::string expand_twice(const std::vector<std::string_view>& parts, const Wikit
             store.add_redirect(parts[i].substr(0, line), text.substr(10));
         else store.add(parts[i].substr(0, line), text);
     }
-    WikitextStrings pages, titles;
+    Strings pages, titles;
     for (int i = 0; i < 2; ++i) pages.add(parts[0]), titles.add("Talk:Page/Sub");
     const auto batch = expand_wikitext(pages.column(), titles.column(), store, options, budget);
-    const WikitextColumn texts = batch.texts.column();
+    const Column texts = batch.texts.column();
     if (texts[0] != texts[1] || batch.counters[0] != batch.counters[kExpandCounters])
         fail("the same page gave another result the second time");
     return std::string(texts[0]);
 }
 
 void measure(std::string_view page, std::string_view text, const WikitextOptions& options) {
-    WikitextStrings pages, texts;
+    Strings pages, texts;
     pages.add(page), texts.add(text);
     const LossBatch loss = measure_loss(pages.column(), texts.column(), options);
     for (std::size_t kind = 0; kind < kLossKinds; ++kind)

@@ -26,8 +26,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from corpuskit import _native
+from corpuskit.documents.columns import from_engine, to_engine
 from corpuskit.errors import SettingError
-from corpuskit.sources.wikipedia.columns import from_engine, to_engine
 
 STORE_BYTES = 128 * 2**20
 """Bytes of definitions that a worker holds at most; what they are parsed into takes up to 64 MiB more."""

@@ -26,9 +26,9 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from corpuskit import _native
+from corpuskit.documents.columns import NO_STRINGS, from_engine, to_engine
 from corpuskit.documents.texts import as_texts
 from corpuskit.errors import InputError, SettingError, nearest
-from corpuskit.sources.wikipedia.columns import NO_STRINGS, from_engine, to_engine
 from corpuskit.sources.wikipedia.loss import LossTotals, measure_loss, side_tables
 from corpuskit.sources.wikipedia.rules import Conversions, TemplateRules, template_table
 

@@ -37,8 +37,8 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from corpuskit import _native
+from corpuskit.documents.columns import to_engine
 from corpuskit.errors import SettingError
-from corpuskit.sources.wikipedia.columns import to_engine
 
 KINDS = (
     *("prose", "heading", "template", "gap", "fallback", "table", "caption", "infobox", "hatnote"),

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from corpuskit import _native
-from corpuskit.sources.wikipedia.columns import to_engine
+from corpuskit.documents.columns import to_engine
 from corpuskit.sources.wikipedia.extract import engine_options, namespace_prefixes
 
 MOST_PER_BYTE = 32

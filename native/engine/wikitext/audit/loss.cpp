@@ -295,7 +295,7 @@ void LossMeter::measure(std::string_view page, std::string_view text, std::int64
     count_leftovers(text, columns + 2 * kLossKinds + 1 + kLossHoles);
 }
 
-LossBatch measure_loss(const WikitextColumn& pages, const WikitextColumn& texts,
+LossBatch measure_loss(const Column& pages, const Column& texts,
                        const WikitextOptions& options) {
     if (pages.size != texts.size)
         throw std::invalid_argument("there are not as many texts as pages");

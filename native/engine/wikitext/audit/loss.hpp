@@ -40,10 +40,10 @@ inline constexpr std::size_t kLossColumns = 2 * kLossKinds + 1 + kLossHoles + kL
 /// One row per kind and template.
 struct LossTable {
     std::vector<std::int32_t> kinds;
-    WikitextStrings names;
+    Strings names;
     std::vector<std::int64_t> uses, words, lost;
     std::vector<std::int64_t> pages;  // of the example: its number in the batch
-    WikitextStrings examples;         // the start of a use that lost a word, on one line
+    Strings examples;         // the start of a use that lost a word, on one line
 };
 
 struct LossBatch {
@@ -54,7 +54,7 @@ struct LossBatch {
 
 /// Measures n pages: `texts` is what the extractor made of `pages`. Linear in both. Throws
 /// std::invalid_argument when the columns differ in length or their offsets do not ascend.
-LossBatch measure_loss(const WikitextColumn& pages, const WikitextColumn& texts,
+LossBatch measure_loss(const Column& pages, const Column& texts,
                        const WikitextOptions& options);
 
 }  // namespace corpuskit

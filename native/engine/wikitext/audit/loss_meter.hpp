@@ -37,7 +37,7 @@ class LossRows {
 
     /// Moves the rows that have uses to `out`: some have none, since all became another row's.
     void take(LossTable& out) const {
-        const WikitextColumn names = table.names.column();
+        const Column names = table.names.column();
         for (std::size_t row = 0; row < examples.size(); ++row) {
             if (table.uses[row] == 0) continue;
             out.kinds.push_back(table.kinds[row]);

@@ -344,7 +344,7 @@ void ExpandMachine::lua() {
 
 // ------------------------------------------------------------------------------------------- batch
 
-ExpandBatch expand_wikitext(const WikitextColumn& pages, const WikitextColumn& titles,
+ExpandBatch expand_wikitext(const Column& pages, const Column& titles,
                             TemplateStore& store, const WikitextOptions& options,
                             const ExpandBudget& budget) {
     if (pages.size != titles.size)

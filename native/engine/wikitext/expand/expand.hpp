@@ -89,14 +89,14 @@ class TemplateStore {
 std::string template_key(std::string_view title);
 
 struct ExpandBatch {
-    WikitextStrings texts;               // n
+    Strings texts;               // n
     std::vector<std::int64_t> counters;  // n * kExpandCounters
     std::size_t table_bytes = 0;         // the most of a page
 };
 
 /// Expands a batch; `titles` has as many entries as `pages`. A page that is too large to take apart
 /// stays as it is. Not for several threads with one store.
-ExpandBatch expand_wikitext(const WikitextColumn& pages, const WikitextColumn& titles,
+ExpandBatch expand_wikitext(const Column& pages, const Column& titles,
                             TemplateStore& store, const WikitextOptions& options,
                             const ExpandBudget& budget);
 

@@ -20,16 +20,7 @@ void append_facts(const WikitextFacts& facts, WikitextBatch& batch) {
 
 }  // namespace
 
-void check_column(const WikitextColumn& column) {
-    for (std::size_t i = 0; i <= column.size; ++i) {
-        const bool ordered = i == 0 ? column.offsets[0] >= 0
-                                    : column.offsets[i] >= column.offsets[i - 1];
-        if (!ordered || column.offsets[i] > static_cast<std::int64_t>(column.bytes))
-            throw std::invalid_argument("offsets must ascend within the bytes");
-    }
-}
-
-WikitextBatch extract_wikitext(const WikitextColumn& pages, const WikitextColumn& titles,
+WikitextBatch extract_wikitext(const Column& pages, const Column& titles,
                                const WikitextOptions& options) {
     check_column(pages);
     if (titles.size > 0) check_column(titles);

@@ -22,6 +22,8 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/text/column.hpp"
+
 namespace corpuskit {
 
 /// What became of a page. Anything but kOk means that the text is empty.
@@ -97,47 +99,20 @@ struct WikitextFacts {
     std::size_t table_bytes = 0;          // what was held beside texts, in tables of places
 };
 
-/// Strings one behind the other, somebody else's: string i is data[offsets[i], offsets[i + 1]).
-struct WikitextColumn {
-    const std::int64_t* offsets;  // size + 1, ascending within [0, bytes]
-    std::size_t size;
-    const char* data;
-    std::size_t bytes;
-
-    std::string_view operator[](std::size_t i) const {
-        return {data + offsets[i], static_cast<std::size_t>(offsets[i + 1] - offsets[i])};
-    }
-};
-
-/// The same, with its strings.
-struct WikitextStrings {
-    std::vector<std::int64_t> offsets{0};
-    std::string bytes;
-
-    void end_string() { offsets.push_back(static_cast<std::int64_t>(bytes.size())); }
-    void add(std::string_view string) { bytes.append(string), end_string(); }
-    WikitextColumn column() const {
-        return {offsets.data(), offsets.size() - 1, bytes.data(), bytes.size()};
-    }
-};
-
-/// Throws std::invalid_argument when the offsets do not ascend within the bytes.
-void check_column(const WikitextColumn& column);
-
 struct WikitextBatch {
-    WikitextStrings texts;               // n
+    Strings texts;               // n
     std::vector<std::int32_t> status;    // n
     std::vector<std::int64_t> counters;  // n * kWikitextCounters, row by row
     std::vector<std::uint32_t> flags;    // n
     // n + 1: page i has the categories [ends[i], ends[i + 1])
     std::vector<std::int64_t> category_ends{0};
-    WikitextStrings categories;
+    Strings categories;
     std::size_t table_bytes = 0;  // the most of a page
 };
 
 /// Extracts a batch of n pages; `titles` has n entries or none. Throws std::invalid_argument when
 /// offsets do not ascend within their bytes.
-WikitextBatch extract_wikitext(const WikitextColumn& pages, const WikitextColumn& titles,
+WikitextBatch extract_wikitext(const Column& pages, const Column& titles,
                                const WikitextOptions& options);
 
 }  // namespace corpuskit

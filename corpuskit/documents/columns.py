@@ -23,7 +23,7 @@ def to_engine(texts: pa.LargeStringArray, name: str) -> _native.Strings:
     """
     if not pa.types.is_large_string(texts.type):
         remedy = "Cast them: texts.cast(pyarrow.large_string())."
-        raise SettingError(f"extract: {name} are {texts.type}, not large_string", remedy=remedy)
+        raise SettingError(f"{name} are {texts.type}, not large_string", remedy=remedy)
     if texts.null_count:  # what stands behind a null is undefined
         texts = texts.fill_null("")
     _, offset_buffer, data_buffer = texts.buffers()
