@@ -185,3 +185,25 @@ def tidy_whitespace(texts: Strings) -> tuple[NDArray[np.uint8], Strings | None]:
 
 def fold_words(texts: Strings) -> tuple[NDArray[np.int64], NDArray[np.int64], Strings]:
     """Words of texts; see `corpuskit.documents.words.fold_words`."""
+
+def text_statistics(texts: Strings, white_space: bool, datatrove: bool) -> NDArray[np.int64]:
+    """Figures of n texts; see `corpuskit.stages.quality.measure.measure_texts`.
+
+    Args:
+        texts: n texts.
+        white_space: tokens are what stands between white space, not the words of Unicode.
+        datatrove: count lines, paragraphs and n-grams as datatrove does.
+
+    Returns:
+        shape (n, 58), in the order of `corpuskit.stages.quality.statistics.FIGURES`.
+
+    Raises:
+        ValueError: offsets do not ascend within their bytes.
+    """
+
+def count_words(texts: Strings) -> NDArray[np.int64]:
+    """Words of n texts, shape (n,); see `corpuskit.documents.words.count_words`.
+
+    Raises:
+        ValueError: offsets do not ascend within their bytes.
+    """

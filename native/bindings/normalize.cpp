@@ -25,7 +25,7 @@ nb::tuple find_repairs(const StringArrays& texts, const Input<std::uint8_t>& ent
     RepairOptions options;
     std::tie(options.encoding, options.ligatures, options.width, options.quotes, options.control) =
         steps;
-    options.form = static_cast<Form>(form);
+    options.form = static_cast<RepairForm>(form);
     RepairBatch batch;
     std::vector<std::int64_t> spans;
     {

@@ -161,7 +161,7 @@ class Look {
             repair_ |= measure_.step(cr);
             repair_ |= measure_.step(lf);
         }
-        if (wide_ && options_.form == Form::kOther) repair_ = true;
+        if (wide_ && options_.form == RepairForm::kOther) repair_ = true;
         return repair_ ? Verdict::kRepair : Verdict::kAlone;
     }
 
@@ -193,7 +193,7 @@ class Look {
     void step(char32_t c, const Kind& kind) {
         repair_ |= (kind.flags & mask_) != 0;
         if (options_.encoding) repair_ |= measure_.step(kind);
-        if (options_.form == Form::kNfc) repair_ |= !composed_.step(c, kind);
+        if (options_.form == RepairForm::kNfc) repair_ |= !composed_.step(c, kind);
     }
 
     const RepairOptions& options_;
@@ -210,7 +210,7 @@ class Finder {
     Finder(const RepairOptions& options, const char* data) : options_(options), data_(data) {}
 
     /// Returns whether it is UTF-8; of a text that is not, nothing is kept.
-    bool read(std::int64_t row, std::string_view text, Entities entities) {
+    bool read(std::int64_t row, std::string_view text, RepairEntities entities) {
         row_ = row, text_ = text, entities_ = entities;
         looked_ = text.data(), tag_ = false;
         const std::size_t spans = this->spans.size(), cuts = this->cuts.size();
@@ -252,7 +252,7 @@ class Finder {
         const Verdict verdict = look.run();
         if (verdict == Verdict::kNotUtf8) return false;
         const bool repair = verdict == Verdict::kRepair ||
-                            (look.has_entity() && entities_ != Entities::kOff && !off_before(end));
+                            (look.has_entity() && entities_ != RepairEntities::kOff && !off_before(end));
         if (!repair) {
             if (look.ends_crlf()) cuts.push_back(end - 2 - data_);
             return true;
@@ -262,7 +262,7 @@ class Finder {
         if (!spans.empty() && spans.back().row == row_ && spans.back().end == begin) {
             spans.back().end += size;
         } else {
-            const bool on = entities_ != Entities::kOff && !off_before(p);
+            const bool on = entities_ != RepairEntities::kOff && !off_before(p);
             spans.push_back({row_, begin, begin + size, on});
         }
         return true;
@@ -270,7 +270,7 @@ class Finder {
 
     /// Whether a "<" before this place turned entities off.
     bool off_before(const char* place) {
-        if (entities_ != Entities::kUntilTag) return false;
+        if (entities_ != RepairEntities::kUntilTag) return false;
         if (!tag_ && place > looked_) {
             const auto size = static_cast<std::size_t>(place - looked_);
             const void* found = std::memchr(looked_, '<', size);
@@ -284,7 +284,7 @@ class Finder {
     const char* data_;
     std::int64_t row_ = 0;
     std::string_view text_;
-    Entities entities_ = Entities::kOff;
+    RepairEntities entities_ = RepairEntities::kOff;
     const char* looked_ = nullptr;  // up to here there is no "<", or here is the first
     bool tag_ = false;
 };
@@ -319,7 +319,7 @@ RepairBatch find_repairs(const Column& texts, const std::uint8_t* entities,
     batch.status.assign(texts.size, 0);
     Finder finder(options, texts.data);
     for (std::size_t i = 0; i < texts.size; ++i)
-        if (!finder.read(static_cast<std::int64_t>(i), texts[i], Entities{entities[i]}))
+        if (!finder.read(static_cast<std::int64_t>(i), texts[i], RepairEntities{entities[i]}))
             batch.status[i] = 1;
     batch.spans = std::move(finder.spans);
     batch.changed = !finder.cuts.empty();

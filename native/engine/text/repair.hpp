@@ -9,10 +9,10 @@
 namespace corpuskit {
 
 /// Whether entities are replaced in a text: never, everywhere, or until the first "<".
-enum class Entities : std::uint8_t { kOff, kOn, kUntilTag };
+enum class RepairEntities : std::uint8_t { kOff, kOn, kUntilTag };
 
 /// The normal form that is asked for; of one that is not NFC only ASCII is known here.
-enum class Form : std::uint8_t { kNone, kNfc, kOther };
+enum class RepairForm : std::uint8_t { kNone, kNfc, kOther };
 
 struct RepairOptions {
     bool encoding = true;
@@ -20,7 +20,7 @@ struct RepairOptions {
     bool width = false;
     bool quotes = false;
     bool control = true;
-    Form form = Form::kNfc;
+    RepairForm form = RepairForm::kNfc;
 };
 
 /// Lines, with their ends, that ftfy must see; lines one behind the other are one span.
@@ -43,7 +43,7 @@ const char* repair_rules();
 /// its end, CRLF becomes LF here. A line may be named that ftfy leaves alone, never the other way
 /// round.
 ///
-/// entities: n of `Entities`.
+/// entities: n of `RepairEntities`.
 RepairBatch find_repairs(const Column& texts, const std::uint8_t* entities,
                          const RepairOptions& options);
 

@@ -1,0 +1,178 @@
+#include "engine/quality/grams.hpp"
+
+#include <algorithm>
+
+namespace corpuskit::quality {
+
+namespace {
+
+/// The number of all n-grams that occur once: one that holds such a part occurs once itself, so
+/// that few are looked at from one order to the next.
+constexpr std::uint32_t kOnce = UINT32_MAX;
+
+// Hashes of strings as polynomials modulo 2^61 - 1: that of a part comes from those of two
+// beginnings. Equal hashes are not trusted.
+constexpr std::uint64_t kPrime = (std::uint64_t{1} << 61) - 1;
+constexpr std::uint64_t kBase = 0x0F2E6D1C3B4A5978;
+constexpr std::size_t kPowers = 1024;
+
+std::uint64_t times(std::uint64_t a, std::uint64_t b) {
+    __extension__ using Wide = unsigned __int128;
+    const Wide product = static_cast<Wide>(a) * b;
+    const std::uint64_t sum = static_cast<std::uint64_t>(product & kPrime) +
+                              static_cast<std::uint64_t>(product >> 61);
+    return sum >= kPrime ? sum - kPrime : sum;
+}
+
+std::uint64_t plus(std::uint64_t a, std::uint64_t b) {
+    const std::uint64_t sum = a + b;
+    return sum >= kPrime ? sum - kPrime : sum;
+}
+
+std::uint64_t power(const std::vector<std::uint64_t>& powers, std::size_t n) {
+    if (n < powers.size()) return powers[n];
+    const std::uint64_t half = power(powers, n / 2);
+    const std::uint64_t square = times(half, half);
+    return n % 2 == 0 ? square : times(square, kBase);
+}
+
+}  // namespace
+
+GramFigures Grams::count(const Tokens& tokens, Variant variant) {
+    GramFigures figures;
+    const std::size_t size = tokens.size();
+    before_.resize(size + 1);
+    before_[0] = 0;
+    for (std::size_t i = 0; i < size; ++i) before_[i + 1] = before_[i] + tokens.lengths[i];
+
+    numbers_.resize(size);
+    for (std::size_t i = 0; i < size; ++i)
+        numbers_[i] = tokens.counts[tokens.ids[i]] > 1 ? tokens.ids[i] : kOnce;
+    const bool ours = variant == Variant::kOurs;
+    bool any = true;
+    for (std::size_t n = 2; n <= (ours ? 10 : 4); ++n) {
+        any = any && next_order(n, tokens.ids);
+        if (!any) counts_.clear();
+        if (n <= 4) figures.top[n - 2] = ours ? top(n) : datatrove_top(n, size);
+        else figures.repeated[n - 5] = repeated(n);
+    }
+    if (ours) return figures;
+    join(tokens);
+    for (std::size_t n = 5; n <= 10; ++n) figures.repeated[n - 5] = datatrove_repeated(n, size);
+    return figures;
+}
+
+/// Numbers the n-grams, given the (n-1)-grams: each is known by the one that begins it and its last
+/// token. Returns whether any occurs twice.
+bool Grams::next_order(std::size_t n, const std::vector<std::uint32_t>& ids) {
+    const std::size_t size = ids.size() >= n ? ids.size() - n + 1 : 0;
+    std::size_t candidates = 0;
+    for (std::size_t i = 0; i < size; ++i)
+        candidates += numbers_[i] != kOnce && numbers_[i + 1] != kOnce;
+    numbering_.reset(candidates);
+    counts_.clear();
+    for (std::size_t i = 0; i < size; ++i) {
+        if (numbers_[i] == kOnce || numbers_[i + 1] == kOnce) {
+            numbers_[i] = kOnce;
+            continue;
+        }
+        const std::uint32_t number = numbering_.number(numbers_[i], ids[i + n - 1]);
+        if (number == counts_.size()) counts_.push_back(0);
+        ++counts_[number];
+        numbers_[i] = number;
+    }
+    numbers_.resize(size);
+    bool any = false;
+    for (std::uint32_t& number : numbers_) {
+        if (number == kOnce) continue;
+        if (counts_[number] == 1) number = kOnce;
+        else any = true;
+    }
+    return any;
+}
+
+std::int64_t Grams::top(std::size_t n) {
+    std::uint32_t most = 0;
+    for (const std::uint32_t count : counts_) most = std::max(most, count);
+    if (most < 2) return 0;
+    covered_.assign(counts_.size(), 0);
+    ends_.assign(counts_.size(), 0);
+    std::int64_t best = 0;
+    for (std::size_t at = 0; at < numbers_.size(); ++at) {
+        const std::uint32_t number = numbers_[at];
+        if (number == kOnce || counts_[number] != most) continue;
+        const std::size_t start = std::max(at, ends_[number]);
+        covered_[number] += before_[at + n] - before_[start];
+        ends_[number] = at + n;
+        best = std::max(best, covered_[number]);
+    }
+    return best;
+}
+
+std::int64_t Grams::repeated(std::size_t n) {
+    if (counts_.empty()) return 0;
+    std::int64_t total = 0;
+    std::size_t end = 0;
+    for (std::size_t at = 0; at < numbers_.size(); ++at) {
+        if (numbers_[at] == kOnce) continue;
+        total += before_[at + n] - before_[std::max(at, end)];
+        end = at + n;
+    }
+    return total;
+}
+
+std::int64_t Grams::datatrove_top(std::size_t n, std::size_t size) {
+    if (size < n) return 0;
+    std::uint32_t most = 1;
+    for (const std::uint32_t count : counts_) most = std::max(most, count);
+    // Of several the first in the text; where none occurs twice, the first of all.
+    std::size_t at = 0;
+    while (most > 1 && (numbers_[at] == kOnce || counts_[numbers_[at]] != most)) ++at;
+    const std::int64_t length = before_[at + n] - before_[at] + static_cast<std::int64_t>(n) - 1;
+    return most * length;
+}
+
+void Grams::join(const Tokens& tokens) {
+    if (powers_.empty()) {
+        powers_.push_back(1);
+        while (powers_.size() < kPowers) powers_.push_back(times(powers_.back(), kBase));
+    }
+    joined_.clear();
+    places_.clear();
+    prefix_.assign(1, 0);
+    for (std::size_t i = 0; i < tokens.size(); ++i) {
+        places_.push_back(joined_.size());
+        const std::string_view token = tokens.written(i);
+        joined_.append(token);
+        std::uint64_t hash = prefix_.back();
+        for (const char c : token)
+            hash = plus(times(hash, kBase), static_cast<unsigned char>(c) + std::uint64_t{1});
+        prefix_.push_back(hash);
+    }
+    places_.push_back(joined_.size());
+}
+
+std::int64_t Grams::datatrove_repeated(std::size_t n, std::size_t size) {
+    const auto part = [&](std::size_t at) {
+        return std::string_view(joined_).substr(places_[at], places_[at + n] - places_[at]);
+    };
+    numbering_.reset(size);
+    first_.clear();
+    std::int64_t total = 0;
+    for (std::size_t at = 0; at + n <= size;) {
+        const std::string_view gram = part(at);
+        const std::uint64_t start = times(prefix_[at], power(powers_, gram.size()));
+        const std::uint64_t hash = plus(prefix_[at + n], kPrime - start);
+        const std::uint32_t number = numbering_.number(
+            hash, [&](std::uint32_t other) { return part(first_[other]) == gram; });
+        if (number == first_.size()) {
+            first_.push_back(at++);
+        } else {
+            total += before_[at + n] - before_[at];
+            at += n;
+        }
+    }
+    return total;
+}
+
+}  // namespace corpuskit::quality

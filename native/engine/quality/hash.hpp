@@ -1,0 +1,90 @@
+// Numbers for what is equal: strings, and pairs of numbers. Hashes only find the place; equality is
+// of the things themselves.
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <cstdint>
+#include <cstring>
+#include <string_view>
+#include <vector>
+
+namespace corpuskit::quality {
+
+inline std::uint64_t mix(std::uint64_t a, std::uint64_t b) {
+    __extension__ using Wide = unsigned __int128;
+    const Wide product = static_cast<Wide>(a ^ 0x9E3779B97F4A7C15) * (b ^ 0xE7037ED1A0B428DB);
+    return static_cast<std::uint64_t>(product) ^ static_cast<std::uint64_t>(product >> 64);
+}
+
+inline std::uint64_t hash_bytes(std::string_view s) {
+    const auto read = [](const char* p, std::size_t n) {
+        std::uint64_t w = 0;
+        std::memcpy(&w, p, n);
+        return w;
+    };
+    const char* p = s.data();
+    std::size_t n = s.size();
+    std::uint64_t h = n;
+    for (; n > 16; p += 16, n -= 16) h = mix(h ^ read(p, 8), read(p + 8, 8));
+    if (n >= 8) return mix(h ^ read(p, 8), read(p + n - 8, 8));
+    if (n >= 4) return mix(h ^ read(p, 4), read(p + n - 4, 4));
+    if (n == 0) return mix(h, 0);
+    const auto byte = [p](std::size_t i) { return std::uint64_t{static_cast<unsigned char>(p[i])}; };
+    return mix(h ^ (byte(0) | byte(n / 2) << 8 | byte(n - 1) << 16), n);
+}
+
+/// Gives numbers from 0, by first place, to keys that a caller keeps.
+class Numbering {
+  public:
+    /// Forgets all, and makes room for so many different keys.
+    void reset(std::size_t most) {
+        const std::size_t slots = std::bit_ceil(std::max<std::size_t>(16, 2 * most));
+        if (slots_.size() < slots) slots_.resize(slots);
+        std::fill_n(slots_.begin(), slots, Slot{});
+        mask_ = slots - 1;
+        size_ = 0;
+    }
+
+    /// The number of a key. `is(number)` says whether that one's key is equal.
+    template <typename Equal>
+    std::uint32_t number(std::uint64_t hash, Equal is) {
+        for (std::size_t at = hash & mask_;; at = (at + 1) & mask_) {
+            Slot& slot = slots_[at];
+            if (slot.number == kFree) {
+                slot = {hash, size_};
+                return size_++;
+            }
+            if (slot.hash == hash && is(slot.number)) return slot.number;
+        }
+    }
+
+    /// The number of a pair of numbers, which its hash tells from all others.
+    std::uint32_t number(std::uint32_t a, std::uint32_t b) {
+        return number(scatter(std::uint64_t{a} << 32 | b), [](std::uint32_t) { return true; });
+    }
+
+    std::uint32_t size() const { return size_; }
+
+  private:
+    static constexpr std::uint32_t kFree = UINT32_MAX;
+    struct Slot {
+        std::uint64_t hash = 0;
+        std::uint32_t number = kFree;
+    };
+
+    /// One to one, so that pairs need no comparison.
+    static std::uint64_t scatter(std::uint64_t x) {
+        x ^= x >> 32;
+        x *= 0x9E3779B97F4A7C15;
+        x ^= x >> 29;
+        x *= 0xBF58476D1CE4E5B9;
+        return x ^ x >> 32;
+    }
+
+    std::vector<Slot> slots_;
+    std::size_t mask_ = 0;
+    std::uint32_t size_ = 0;
+};
+
+}  // namespace corpuskit::quality
