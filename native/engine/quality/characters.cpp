@@ -1,7 +1,6 @@
 #include "engine/quality/characters.hpp"
 
 #include <algorithm>
-#include <bit>
 #include <cstring>
 #include <iterator>
 
@@ -73,13 +72,13 @@ std::string_view strip(std::string_view text, std::uint32_t flag) {
 }
 
 std::size_t count_characters(std::string_view text) {
+    constexpr std::uint64_t kOnes = 0x0101010101010101;
     std::size_t continued = 0, at = 0;
     for (; at + 8 <= text.size(); at += 8) {
         std::uint64_t w;
         std::memcpy(&w, text.data() + at, 8);
         // Bytes 10xxxxxx: the first bit, and not the second.
-        continued += static_cast<std::size_t>(
-            std::popcount(w & ~(w << 1) & std::uint64_t{0x8080808080808080}));
+        continued += (((w & ~(w << 1)) >> 7 & kOnes) * kOnes) >> 56;
     }
     for (; at < text.size(); ++at) continued += (text[at] & 0xC0) == 0x80;
     return text.size() - continued;

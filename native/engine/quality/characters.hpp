@@ -45,7 +45,7 @@ struct CharacterKind {
 /// The kind of each code point, as a number.
 class Characters {
   public:
-    std::uint16_t number(char32_t c) const { return numbers_[c]; }
+    const std::uint16_t* numbers() const { return numbers_.data(); }
     std::uint32_t flags(char32_t c) const { return flags_[numbers_[c]]; }
     std::size_t size() const { return flags_.size(); }
     CharacterKind kind(std::size_t number) const;

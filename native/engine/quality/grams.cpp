@@ -29,11 +29,15 @@ std::uint64_t plus(std::uint64_t a, std::uint64_t b) {
     return sum >= kPrime ? sum - kPrime : sum;
 }
 
-std::uint64_t power(const std::vector<std::uint64_t>& powers, std::size_t n) {
+std::uint64_t far_power(const std::vector<std::uint64_t>& powers, std::size_t n) {
     if (n < powers.size()) return powers[n];
-    const std::uint64_t half = power(powers, n / 2);
+    const std::uint64_t half = far_power(powers, n / 2);
     const std::uint64_t square = times(half, half);
     return n % 2 == 0 ? square : times(square, kBase);
+}
+
+inline std::uint64_t power(const std::vector<std::uint64_t>& powers, std::size_t n) {
+    return n < kPowers ? powers[n] : far_power(powers, n);
 }
 
 }  // namespace
@@ -66,25 +70,26 @@ GramFigures Grams::count(const Tokens& tokens, Variant variant) {
 /// token. Returns whether any occurs twice.
 bool Grams::next_order(std::size_t n, const std::vector<std::uint32_t>& ids) {
     const std::size_t size = ids.size() >= n ? ids.size() - n + 1 : 0;
-    std::size_t candidates = 0;
-    for (std::size_t i = 0; i < size; ++i)
-        candidates += numbers_[i] != kOnce && numbers_[i + 1] != kOnce;
-    numbering_.reset(candidates);
-    counts_.clear();
+    candidates_.clear();
     for (std::size_t i = 0; i < size; ++i) {
-        if (numbers_[i] == kOnce || numbers_[i + 1] == kOnce) {
-            numbers_[i] = kOnce;
-            continue;
-        }
-        const std::uint32_t number = numbering_.number(numbers_[i], ids[i + n - 1]);
+        if (numbers_[i] != kOnce && numbers_[i + 1] != kOnce)
+            candidates_.push_back({i, hash_pair(numbers_[i], ids[i + n - 1])});
+    }
+    twice_.reset(candidates_.size());
+    for (const Candidate& candidate : candidates_) twice_.add(candidate.hash);
+    std::erase_if(candidates_, [this](const Candidate& c) { return !twice_.holds(c.hash); });
+    numbering_.reset(candidates_.size());
+    counts_.clear();
+    numbers_.assign(size, kOnce);
+    for (const Candidate& candidate : candidates_) {
+        const std::uint32_t number = numbering_.number(candidate.hash);
         if (number == counts_.size()) counts_.push_back(0);
         ++counts_[number];
-        numbers_[i] = number;
+        numbers_[candidate.at] = number;
     }
-    numbers_.resize(size);
     bool any = false;
-    for (std::uint32_t& number : numbers_) {
-        if (number == kOnce) continue;
+    for (const Candidate& candidate : candidates_) {
+        std::uint32_t& number = numbers_[candidate.at];
         if (counts_[number] == 1) number = kOnce;
         else any = true;
     }
@@ -140,14 +145,19 @@ void Grams::join(const Tokens& tokens) {
     joined_.clear();
     places_.clear();
     prefix_.assign(1, 0);
+    hashes_.clear();
     for (std::size_t i = 0; i < tokens.size(); ++i) {
         places_.push_back(joined_.size());
         const std::string_view token = tokens.written(i);
         joined_.append(token);
-        std::uint64_t hash = prefix_.back();
-        for (const char c : token)
-            hash = plus(times(hash, kBase), static_cast<unsigned char>(c) + std::uint64_t{1});
-        prefix_.push_back(hash);
+        if (tokens.ids[i] == hashes_.size()) {
+            std::uint64_t hash = 0;
+            for (const char c : token)
+                hash = plus(times(hash, kBase), static_cast<unsigned char>(c) + std::uint64_t{1});
+            hashes_.push_back(hash);
+        }
+        const std::uint64_t before = times(prefix_.back(), power(powers_, token.size()));
+        prefix_.push_back(plus(before, hashes_[tokens.ids[i]]));
     }
     places_.push_back(joined_.size());
 }
@@ -156,15 +166,26 @@ std::int64_t Grams::datatrove_repeated(std::size_t n, std::size_t size) {
     const auto part = [&](std::size_t at) {
         return std::string_view(joined_).substr(places_[at], places_[at + n] - places_[at]);
     };
-    numbering_.reset(size);
+    const std::size_t grams = size >= n ? size - n + 1 : 0;
+    twice_.reset(grams);
+    grams_.resize(grams);
+    for (std::size_t at = 0; at < grams; ++at) {
+        const std::uint64_t start =
+            times(prefix_[at], power(powers_, places_[at + n] - places_[at]));
+        grams_[at] = plus(prefix_[at + n], kPrime - start);
+        twice_.add(grams_[at]);
+    }
+    const auto known = [&](std::uint64_t hash) { return twice_.holds(hash); };
+    numbering_.reset(static_cast<std::size_t>(std::count_if(grams_.begin(), grams_.end(), known)));
     first_.clear();
     std::int64_t total = 0;
-    for (std::size_t at = 0; at + n <= size;) {
-        const std::string_view gram = part(at);
-        const std::uint64_t start = times(prefix_[at], power(powers_, gram.size()));
-        const std::uint64_t hash = plus(prefix_[at + n], kPrime - start);
+    for (std::size_t at = 0; at < grams;) {
+        if (!known(grams_[at])) {
+            ++at;
+            continue;
+        }
         const std::uint32_t number = numbering_.number(
-            hash, [&](std::uint32_t other) { return part(first_[other]) == gram; });
+            grams_[at], [&](std::uint32_t other) { return part(first_[other]) == part(at); });
         if (number == first_.size()) {
             first_.push_back(at++);
         } else {

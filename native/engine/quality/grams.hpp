@@ -38,12 +38,20 @@ class Grams {
     std::vector<std::uint32_t> counts_;   // by number
     std::vector<std::int64_t> covered_;
     std::vector<std::size_t> ends_;
+    struct Candidate {
+        std::size_t at;
+        std::uint64_t hash;
+    };
+    std::vector<Candidate> candidates_;
+    Twice twice_;
     Numbering numbering_;
 
     std::string joined_;                // all tokens without anything between them
     std::vector<std::size_t> places_;   // where each begins in it
     std::vector<std::uint64_t> prefix_;  // hash of all before each
+    std::vector<std::uint64_t> hashes_;  // of each token, by its number
     std::vector<std::uint64_t> powers_;
+    std::vector<std::uint64_t> grams_;  // of each n-gram
     std::vector<std::size_t> first_;
 };
 

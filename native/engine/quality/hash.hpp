@@ -34,6 +34,45 @@ inline std::uint64_t hash_bytes(std::string_view s) {
     return mix(h ^ (byte(0) | byte(n / 2) << 8 | byte(n - 1) << 16), n);
 }
 
+/// Tells most things that occur once by their hashes, in little memory.
+class Twice {
+  public:
+    /// Forgets all, and makes room for so many different hashes.
+    void reset(std::size_t most) {
+        const std::size_t words = std::bit_ceil(most / kInWord * kRoom + 1);
+        if (words_.size() < words) words_.resize(words);
+        std::fill_n(words_.begin(), words, 0);
+        mask_ = words * kInWord - 1;
+    }
+    void add(std::uint64_t hash) {
+        const std::size_t at = hash & mask_;
+        std::uint64_t& word = words_[at / kInWord];
+        const std::size_t shift = 2 * (at % kInWord);
+        // 0, 1, and 3 for more.
+        word |= (1 + (word >> shift & 1)) << shift;
+    }
+    /// Whether what has this hash may occur twice.
+    bool holds(std::uint64_t hash) const {
+        const std::size_t at = hash & mask_;
+        return (words_[at / kInWord] >> (2 * (at % kInWord)) & 2) != 0;
+    }
+
+  private:
+    static constexpr std::size_t kInWord = 32, kRoom = 8;
+    std::vector<std::uint64_t> words_;
+    std::size_t mask_ = 0;
+};
+
+/// One to one, so that pairs need no comparison.
+inline std::uint64_t hash_pair(std::uint32_t a, std::uint32_t b) {
+    std::uint64_t x = std::uint64_t{a} << 32 | b;
+    x ^= x >> 32;
+    x *= 0x9E3779B97F4A7C15;
+    x ^= x >> 29;
+    x *= 0xBF58476D1CE4E5B9;
+    return x ^ x >> 32;
+}
+
 /// Gives numbers from 0, by first place, to keys that a caller keeps.
 class Numbering {
   public:
@@ -59,9 +98,9 @@ class Numbering {
         }
     }
 
-    /// The number of a pair of numbers, which its hash tells from all others.
-    std::uint32_t number(std::uint32_t a, std::uint32_t b) {
-        return number(scatter(std::uint64_t{a} << 32 | b), [](std::uint32_t) { return true; });
+    /// The number of what its hash alone tells from all others.
+    std::uint32_t number(std::uint64_t hash) {
+        return number(hash, [](std::uint32_t) { return true; });
     }
 
     std::uint32_t size() const { return size_; }
@@ -72,15 +111,6 @@ class Numbering {
         std::uint64_t hash = 0;
         std::uint32_t number = kFree;
     };
-
-    /// One to one, so that pairs need no comparison.
-    static std::uint64_t scatter(std::uint64_t x) {
-        x ^= x >> 32;
-        x *= 0x9E3779B97F4A7C15;
-        x ^= x >> 29;
-        x *= 0xBF58476D1CE4E5B9;
-        return x ^ x >> 32;
-    }
 
     std::vector<Slot> slots_;
     std::size_t mask_ = 0;

@@ -98,7 +98,12 @@ std::int64_t count_lorem_ipsum(std::string_view text) {
 void Statistics::count_characters(std::string_view text, Figures& figures) {
     const Characters& known = characters();
     kinds_.assign(known.size(), 0);
-    for (std::size_t at = 0; at < text.size();) ++kinds_[known.number(next_code_point(text, at))];
+    const std::uint16_t* const numbers = known.numbers();
+    for (std::size_t at = 0; at < text.size();) {
+        const auto byte = static_cast<unsigned char>(text[at]);
+        if (byte < 0x80) ++kinds_[numbers[byte]], ++at;
+        else ++kinds_[numbers[next_code_point(text, at)]];
+    }
     constexpr std::uint32_t kCounted[] = {kLetter,  kMark,       kDigit,
                                           kPunctuation, kSymbol, kWhiteSpace,
                                           kUpper,   kBracket,    kNemoAlphanumeric,
@@ -130,7 +135,7 @@ Figures Statistics::count(std::string_view text) {
     Figures figures{};
     count_characters(text, figures);
     const std::int64_t chars = figures[figure::kChars];
-    tokens_.read(text, splitter_, !ours);
+    tokens_.read(text, chars, splitter_, !ours);
     const TokenFigures& words = tokens_.figures();
     const std::int64_t of_words[] = {
         words.tokens, words.words,      words.word_chars,            words.median_length_2,

@@ -1,6 +1,7 @@
 #include "engine/quality/tokens.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <iterator>
 
@@ -34,8 +35,10 @@ bool is_marks_only(std::string_view token) {
 
 }  // namespace
 
-void Tokens::read(std::string_view text, Splitter splitter, bool as_written) {
+void Tokens::read(std::string_view text, std::int64_t characters, Splitter splitter,
+                  bool as_written) {
     text_ = text;
+    ascii_ = static_cast<std::size_t>(characters) == text.size();
     figures_ = TokenFigures();
     if (splitter == Splitter::kUnicode) find_words(text, words_);
     else split_white_space();
@@ -59,7 +62,10 @@ void Tokens::split_white_space() {
     std::size_t at = 0;
     while (at < text_.size()) {
         const std::size_t before = at;
-        const bool space = (known.flags(next_code_point(text_, at)) & kPythonSpace) != 0;
+        const auto byte = static_cast<unsigned char>(text_[at]);
+        const bool space = byte > ' ' && byte < 0x80
+                               ? ++at == 0
+                               : (known.flags(next_code_point(text_, at)) & kPythonSpace) != 0;
         if (space == within) {
             (within ? words_.end : words_.begin).push_back(before);
             within = !within;
@@ -77,7 +83,8 @@ void Tokens::measure(Splitter splitter) {
     std::uint32_t longest = 0;
     for (std::size_t i = 0; i < n; ++i) {
         const std::string_view token = written(i);
-        const auto length = static_cast<std::uint32_t>(count_characters(token));
+        const auto length = 
+            static_cast<std::uint32_t>(ascii_ ? token.size() : count_characters(token));
         lengths[i] = length;
         longest = std::max(longest, length);
         figures_.alpha += has_letter(token);
@@ -134,15 +141,24 @@ void Tokens::count_keys(Key key) {
     figures_.entropy_millibits = quality::entropy_millibits(counts, ids.size());
 }
 
-std::int64_t entropy_millibits(std::vector<std::uint32_t> counts, std::size_t total) {
+std::int64_t entropy_millibits(const std::vector<std::uint32_t>& counts, std::size_t total) {
     if (total == 0) return 0;
-    std::sort(counts.begin(), counts.end());
+    std::array<std::uint64_t, 64> alike{};  // how many are 0, 1, 2...
+    std::vector<std::uint32_t> great;
+    for (const std::uint32_t count : counts)
+        if (count < alike.size()) ++alike[count];
+        else great.push_back(count);
+    std::sort(great.begin(), great.end());
     double weighed = 0.0;
-    for (std::size_t at = 0; at < counts.size();) {
-        const std::uint32_t count = counts[at];
-        std::size_t alike = 0;
-        for (; at < counts.size() && counts[at] == count; ++at) ++alike;
-        weighed += static_cast<double>(std::uint64_t{alike} * count) * std::log2(static_cast<double>(count));
+    const auto add = [&](std::uint64_t count, std::uint64_t many) {
+        weighed += static_cast<double>(many * count) * std::log2(static_cast<double>(count));
+    };
+    for (std::size_t count = 1; count < alike.size(); ++count)
+        if (alike[count] > 0) add(count, alike[count]);
+    for (std::size_t at = 0; at < great.size();) {
+        const std::size_t begin = at;
+        while (at < great.size() && great[at] == great[begin]) ++at;
+        add(great[begin], at - begin);
     }
     const auto all = static_cast<double>(total);
     return static_cast<std::int64_t>(

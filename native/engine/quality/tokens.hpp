@@ -22,9 +22,9 @@ struct TokenFigures {
 /// The tokens of one text after the other; memory is used again.
 class Tokens {
   public:
-    /// Reads a text. With `as_written` tokens are numbered as they are written, not as compared;
-    /// what is counted is of the compared ones all the same.
-    void read(std::string_view text, Splitter splitter, bool as_written);
+    /// Reads a text of so many characters. With `as_written` tokens are numbered as they are
+    /// written, not as compared; what is counted is of the compared ones all the same.
+    void read(std::string_view text, std::int64_t characters, Splitter splitter, bool as_written);
 
     std::size_t size() const { return ids.size(); }
     std::string_view written(std::size_t i) const { return text_.substr(begin(i), end(i) - begin(i)); }
@@ -45,6 +45,7 @@ class Tokens {
     void count_keys(Key key);
 
     std::string_view text_;
+    bool ascii_ = false;
     Words words_;
     Numbering numbering_;
     std::vector<std::uint32_t> first_;  // place of each id's first token
@@ -53,6 +54,6 @@ class Tokens {
 };
 
 /// Shannon's entropy of counts in thousandths of a bit, rounded half up.
-std::int64_t entropy_millibits(std::vector<std::uint32_t> counts, std::size_t total);
+std::int64_t entropy_millibits(const std::vector<std::uint32_t>& counts, std::size_t total);
 
 }  // namespace corpuskit::quality

@@ -4,6 +4,7 @@
 #include <array>
 #include <iterator>
 
+#include "engine/text/ascii.hpp"
 #include "engine/text/utf8.hpp"
 
 namespace corpuskit {
@@ -69,6 +70,7 @@ bool within_letters(char32_t c) {  // an apostrophe and its kin
 bool within_digits(char32_t c) {
     return c == '.' || c == ',' || c == ':' || c == 0x66B || c == 0x66C;
 }
+bool is_alphanumeric(char c) { return is_alpha(c) || is_digit(c); }
 bool begins_word(CodePoint kind) { return kind == CodePoint::kLetter || kind == CodePoint::kDigit; }
 
 /// Reads one text into `Words`.
@@ -113,8 +115,20 @@ class Segmenter {
         }
     }
 
+    /// ASCII letters and digits from here on; whether the last one was a digit, if there were any.
+    void plain(CodePoint& last) {
+        const std::size_t begin = at_;
+        while (at_ < text_.size() && is_alphanumeric(text_[at_])) ++at_;
+        if (at_ == begin) return;
+        const std::size_t size = words_.folded.size();
+        words_.folded.append(text_, begin, at_ - begin);
+        for (std::size_t i = size; i < words_.folded.size(); ++i)
+            words_.folded[i] = lower(words_.folded[i]);
+        last = is_digit(text_[at_ - 1]) ? CodePoint::kDigit : CodePoint::kLetter;
+    }
+
     void rest(CodePoint last) {
-        while (at_ < text_.size()) {
+        while (plain(last), at_ < text_.size()) {
             const std::size_t before = at_;
             const char32_t c = next();
             const CodePoint kind = kind_of(c);
@@ -133,6 +147,7 @@ class Segmenter {
     }
 
     void fold(char32_t c) {
+        if (c < 0x80) return words_.folded.push_back(lower(static_cast<char>(c)));
         const std::int32_t delta = c < kTable ? folds_[c] : 0;
         if (delta == kFoldsToSeveral) return fold_to_several(c);
         put_code_point(words_.folded,
