@@ -15,13 +15,16 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 _PLACES = {
+    "BadWords": "corpuskit.stages.quality.bad_words",
     "Barrier": "corpuskit.stages.barrier",
+    "C4Lines": "corpuskit.stages.quality.c4_lines",
     "CorpuskitError": "corpuskit.errors",
     "Datasets": "corpuskit.sources.datasets.source",
     "Decides": "corpuskit.documents.settings",
     "Effect": "corpuskit.stages.stage",
     "ExactDuplicates": "corpuskit.stages.dedup.exact",
     "Files": "corpuskit.sources.files.files",
+    "Filter": "corpuskit.stages.quality.filter",
     "Gutenberg": "corpuskit.sources.gutenberg.source",
     "Length": "corpuskit.stages.quality.length",
     "Location": "corpuskit.documents.settings",
@@ -29,6 +32,7 @@ _PLACES = {
     "NearDuplicates": "corpuskit.stages.dedup.near",
     "Pipeline": "corpuskit.build.pipeline",
     "Punctuation": "corpuskit.stages.normalize.classical",
+    "RefinedWebLines": "corpuskit.stages.quality.refinedweb_lines",
     "Rule": "corpuskit.stages.stage",
     "Run": "corpuskit.run.folder",
     "Shards": "corpuskit.shards.reader",
@@ -95,7 +99,11 @@ if TYPE_CHECKING:
     from corpuskit.stages.normalize.unicode import Unicode as Unicode
     from corpuskit.stages.normalize.unicode import fix_unicode as fix_unicode
     from corpuskit.stages.normalize.whitespace import Whitespace as Whitespace
+    from corpuskit.stages.quality.bad_words import BadWords as BadWords
+    from corpuskit.stages.quality.c4_lines import C4Lines as C4Lines
+    from corpuskit.stages.quality.filter import Filter as Filter
     from corpuskit.stages.quality.length import Length as Length
+    from corpuskit.stages.quality.refinedweb_lines import RefinedWebLines as RefinedWebLines
     from corpuskit.stages.stage import Effect as Effect
     from corpuskit.stages.stage import Rule as Rule
     from corpuskit.stages.stage import Stage as Stage

@@ -122,6 +122,7 @@ class Pipeline:
             for key in sorted(step.locations()):
                 value = getattr(step, key)
                 places = [value] if isinstance(value, str) else value or []
+                places = list(value.values()) if isinstance(value, dict) else places
                 # Of a pattern, the folder that is searched.
                 roots = [split_pattern(place)[0] for place in places if place and not is_uri(place)]
                 found += [(step.name, Path(root).expanduser()) for root in roots]

@@ -18,6 +18,7 @@ COMMANDS = {
     "fetch": ("corpus.fetch", "Fetch Wikipedia dumps and Gutenberg books from mirrors."),
     "build": ("corpus.build", "Build documents, tokenizer and shards from a recipe."),
     "inspect": ("corpus.inspect", "Show what a run or a model holds."),
+    "filter": ("corpus.filter", "Show the rules of quality, and what they would drop of a run."),
     "verify": ("corpus.verify", "Check a run: checksums, ledger, shards and their index; or a model."),
     "trace": ("corpus.trace", "Lead a token back to its document, source and licence."),
     "tokenizer": ("corpus.tokenizer", "Train a tokenizer, or look at one."),

@@ -125,6 +125,11 @@ class Run:
         with reading_table(self.local(path)):
             return int(pq.read_metadata(self.local(path)).num_rows)
 
+    def schema(self, path: str) -> pa.Schema:
+        """The columns of a table, by its footer."""
+        with reading_table(self.local(path)):
+            return pq.read_schema(self.local(path))
+
     def unfinished(self, path: str) -> AbstractContextManager[Path]:
         """A temporary name to write to; the file appears under ``path`` when the block ends well."""
         self.note(path)

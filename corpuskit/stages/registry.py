@@ -29,6 +29,10 @@ BUILT_IN = {
     "punctuation": "corpuskit.stages.normalize.classical:Punctuation",
     "stop_words": "corpuskit.stages.normalize.classical:StopWords",
     "length": "corpuskit.stages.quality.length:Length",
+    "filter": "corpuskit.stages.quality.filter:Filter",
+    "c4_lines": "corpuskit.stages.quality.c4_lines:C4Lines",
+    "refinedweb_lines": "corpuskit.stages.quality.refinedweb_lines:RefinedWebLines",
+    "bad_words": "corpuskit.stages.quality.bad_words:BadWords",
     "exact_duplicates": "corpuskit.stages.dedup.exact:ExactDuplicates",
     "near_duplicates": "corpuskit.stages.dedup.near:NearDuplicates",
 }

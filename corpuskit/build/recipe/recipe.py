@@ -178,9 +178,11 @@ def _is_location(words: Sequence[str], value: Any) -> bool:
 
 
 def _from_here(words: Sequence[str], value: Any) -> Any:
-    """The absolute path of a location, or of each of a list of them; what is no plain path stays."""
+    """The absolute path of a location, or of each one of several; what is no plain path stays."""
     if isinstance(value, list):
         return [_from_here(words, item) for item in value]
+    if isinstance(value, dict):
+        return {name: _from_here(words, item) for name, item in value.items()}
     given = isinstance(value, str) and value and not value.startswith(("${", "~")) and not is_uri(value)
     if not given:
         return value
@@ -314,6 +316,8 @@ class Reader:
         """Resolve ``${NAME}`` everywhere, and the relative paths of settings that are locations."""
         if isinstance(value, list):
             return [self._locate(kind, place, key, item) for item in value]
+        if isinstance(value, dict) and key in kind.locations():
+            return {name: self._locate(kind, (*place, name), key, item) for name, item in value.items()}
         if not isinstance(value, str):
             return value
         text = _VARIABLE.sub(lambda match: self._variable(place, match.group(1)), value)

@@ -123,10 +123,10 @@ def _loss(run: Run, records: list[Record]) -> dict[str, Any] | None:
 def render(facts: dict[str, Any], columns: int = UNBROKEN) -> str:
     """The facts as text for a terminal of so many columns."""
     ledger = Ledger.from_json(facts["ledger"])
-    # What a rule measured is no news: its decision follows. What it failed on is.
+    # What a rule measured is no news: its decision follows. What it failed on or cut is.
     decided = {name for name in ledger.entries if f"{name} decided" in ledger.entries}
     entries = ledger.entries.items()
-    shown = [e for name, e in entries if name not in decided or e.documents_kept != e.documents_in]
+    shown = [e for name, e in entries if name not in decided or e.bytes_kept != e.bytes_in]
     rows = [("stage", "in", "kept", "bytes in", "kept", "what went"), *map(_entry, shown)]
     lines = [f"{facts['run']}", "", *_table(rows, columns), ""]
     sources = [(s, str(f["documents"]), size(f["bytes"])) for s, f in facts["sources"].items()]
