@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from corpuskit import _native
 from corpuskit.documents.columns import to_engine
-from corpuskit.stages.quality.statistics import FIGURES, Splitter, Statistics, Variant
+from corpuskit.stages.quality.statistics import Splitter, Statistics, Variant
 
 
 def measure_texts(
     texts: pa.LargeStringArray, *, splitter: Splitter = "unicode", variant: Variant = "corpuskit"
 ) -> NDArray[np.int64]:
-    """The figures of texts, shape (texts, len(FIGURES)), in the order of `FIGURES`.
+    """The figures of texts, shape (texts, len(FIGURES)), in the order of `statistics.FIGURES`.
 
     Args:
         texts: UTF-8; a null has the figures of an empty text.
@@ -27,7 +27,7 @@ def measure_texts(
         variant: the same.
 
     >>> found = measure_texts(pa.array(["To be, or not to be.", ""], pa.large_string()))
-    >>> found[:, FIGURES.index("words")].tolist()
+    >>> [figures.words for figures in as_statistics(found)]
     [6, 0]
     """
     return _native.text_statistics(

@@ -10,35 +10,34 @@ namespace {
 /// that few are looked at from one order to the next.
 constexpr std::uint32_t kOnce = UINT32_MAX;
 
-// Hashes of strings as polynomials modulo 2^61 - 1: that of a part comes from those of two
-// beginnings. Equal hashes are not trusted.
-constexpr std::uint64_t kPrime = (std::uint64_t{1} << 61) - 1;
-constexpr std::uint64_t kBase = 0x0F2E6D1C3B4A5978;
-constexpr std::size_t kPowers = 1024;
+// The hash of a string is the sum of its bytes times powers of kBase, modulo 2^64: that of a part is
+// the difference of two sums, times the inverse of the power at its begin. Equal hashes are not
+// trusted.
+constexpr std::uint64_t kBase = 0xD1342543DE82EF95;
+constexpr std::size_t kPowers = 64;
 
-std::uint64_t times(std::uint64_t a, std::uint64_t b) {
-    __extension__ using Wide = unsigned __int128;
-    const Wide product = static_cast<Wide>(a) * b;
-    const std::uint64_t sum = static_cast<std::uint64_t>(product & kPrime) +
-                              static_cast<std::uint64_t>(product >> 61);
-    return sum >= kPrime ? sum - kPrime : sum;
+constexpr std::uint64_t inverse(std::uint64_t odd) {
+    std::uint64_t found = odd;  // right in three bits; each step doubles them
+    for (int i = 0; i < 5; ++i) found *= 2 - odd * found;
+    return found;
+}
+static_assert(inverse(kBase) * kBase == 1);
+
+std::uint64_t power(std::uint64_t base, std::size_t n) {
+    std::uint64_t result = 1;
+    for (; n > 0; n /= 2, base *= base)
+        if (n % 2 == 1) result *= base;
+    return result;
 }
 
-std::uint64_t plus(std::uint64_t a, std::uint64_t b) {
-    const std::uint64_t sum = a + b;
-    return sum >= kPrime ? sum - kPrime : sum;
-}
-
-std::uint64_t far_power(const std::vector<std::uint64_t>& powers, std::size_t n) {
-    if (n < powers.size()) return powers[n];
-    const std::uint64_t half = far_power(powers, n / 2);
-    const std::uint64_t square = times(half, half);
-    return n % 2 == 0 ? square : times(square, kBase);
-}
-
-inline std::uint64_t power(const std::vector<std::uint64_t>& powers, std::size_t n) {
-    return n < kPowers ? powers[n] : far_power(powers, n);
-}
+/// Powers of a number; the small ones stand ready.
+struct Powers {
+    std::uint64_t base, small[kPowers];
+    explicit Powers(std::uint64_t base) : base(base) {
+        for (std::size_t n = 0; n < kPowers; ++n) small[n] = power(base, n);
+    }
+    std::uint64_t of(std::size_t n) const { return n < kPowers ? small[n] : power(base, n); }
+};
 
 }  // namespace
 
@@ -138,28 +137,27 @@ std::int64_t Grams::datatrove_top(std::size_t n, std::size_t size) {
 }
 
 void Grams::join(const Tokens& tokens) {
-    if (powers_.empty()) {
-        powers_.push_back(1);
-        while (powers_.size() < kPowers) powers_.push_back(times(powers_.back(), kBase));
-    }
+    static const Powers kUp(kBase), kDown(inverse(kBase));
     joined_.clear();
-    places_.clear();
-    prefix_.assign(1, 0);
     hashes_.clear();
+    places_.assign(1, 0);
+    sums_.assign(1, 0);
+    downs_.assign(1, 1);
+    std::uint64_t up = 1;
     for (std::size_t i = 0; i < tokens.size(); ++i) {
-        places_.push_back(joined_.size());
         const std::string_view token = tokens.written(i);
         joined_.append(token);
+        places_.push_back(joined_.size());
         if (tokens.ids[i] == hashes_.size()) {
             std::uint64_t hash = 0;
-            for (const char c : token)
-                hash = plus(times(hash, kBase), static_cast<unsigned char>(c) + std::uint64_t{1});
+            for (std::size_t at = token.size(); at-- > 0;)
+                hash = hash * kBase + static_cast<unsigned char>(token[at]) + 1;
             hashes_.push_back(hash);
         }
-        const std::uint64_t before = times(prefix_.back(), power(powers_, token.size()));
-        prefix_.push_back(plus(before, hashes_[tokens.ids[i]]));
+        sums_.push_back(sums_.back() + hashes_[tokens.ids[i]] * up);
+        up *= kUp.of(token.size());
+        downs_.push_back(downs_.back() * kDown.of(token.size()));
     }
-    places_.push_back(joined_.size());
 }
 
 std::int64_t Grams::datatrove_repeated(std::size_t n, std::size_t size) {
@@ -170,9 +168,9 @@ std::int64_t Grams::datatrove_repeated(std::size_t n, std::size_t size) {
     twice_.reset(grams);
     grams_.resize(grams);
     for (std::size_t at = 0; at < grams; ++at) {
-        const std::uint64_t start =
-            times(prefix_[at], power(powers_, places_[at + n] - places_[at]));
-        grams_[at] = plus(prefix_[at + n], kPrime - start);
+        const std::uint64_t hash = (sums_[at + n] - sums_[at]) * downs_[at];
+        // Its low bits say little.
+        grams_[at] = (hash ^ hash >> 32) * 0x9E3779B97F4A7C15 >> 8;
         twice_.add(grams_[at]);
     }
     const auto known = [&](std::uint64_t hash) { return twice_.holds(hash); };

@@ -46,11 +46,10 @@ class Grams {
     Twice twice_;
     Numbering numbering_;
 
-    std::string joined_;                // all tokens without anything between them
-    std::vector<std::size_t> places_;   // where each begins in it
-    std::vector<std::uint64_t> prefix_;  // hash of all before each
-    std::vector<std::uint64_t> hashes_;  // of each token, by its number
-    std::vector<std::uint64_t> powers_;
+    std::string joined_;               // all tokens without anything between them
+    std::vector<std::size_t> places_;  // where each begins in it
+    std::vector<std::uint64_t> hashes_;        // of each token, by its number
+    std::vector<std::uint64_t> sums_, downs_;  // of all tokens before each, see grams.cpp
     std::vector<std::uint64_t> grams_;  // of each n-gram
     std::vector<std::size_t> first_;
 };

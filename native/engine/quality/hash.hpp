@@ -58,7 +58,7 @@ class Twice {
     }
 
   private:
-    static constexpr std::size_t kInWord = 32, kRoom = 8;
+    static constexpr std::size_t kInWord = 32, kRoom = 16;
     std::vector<std::uint64_t> words_;
     std::size_t mask_ = 0;
 };

@@ -64,7 +64,8 @@ void each_split_line(std::string_view text, Use use) {
 
 }  // namespace
 
-LineFigures Lines::read(std::string_view text) {
+LineFigures Lines::read(std::string_view text, std::int64_t characters) {
+    ascii_ = static_cast<std::size_t>(characters) == text.size();
     LineFigures figures;
     figures.sentences = find(text);
     figures.of_lines = figures.of_text_lines = repeats(lines_);
@@ -79,7 +80,8 @@ LineFigures Lines::read(std::string_view text) {
     return figures;
 }
 
-LineFigures Lines::read_as_datatrove(std::string_view text, std::int64_t chars) {
+LineFigures Lines::read_as_datatrove(std::string_view text, std::int64_t characters) {
+    ascii_ = static_cast<std::size_t>(characters) == text.size();
     LineFigures figures;
     figures.sentences = find(text);
     figures.paragraphs = static_cast<std::int64_t>(paragraphs_.size());
@@ -89,7 +91,7 @@ LineFigures Lines::read_as_datatrove(std::string_view text, std::int64_t chars) 
     });
     figures.of_text_lines = repeats(lines_);
     count_ends(figures);
-    figures.of_text_lines.characters = chars - std::count(text.begin(), text.end(), '\n');
+    figures.of_text_lines.characters = characters - std::count(text.begin(), text.end(), '\n');
     each_split_line(text, [&](std::string_view line) {
         ++figures.split_lines;
         const std::string_view bare = strip_left(line, kPythonSpace);
@@ -100,7 +102,7 @@ LineFigures Lines::read_as_datatrove(std::string_view text, std::int64_t chars) 
     figures.of_lines = repeats(units_);
     split_at_line_feeds(strip(text, kPythonSpace), 2, units_);
     figures.of_paragraphs = repeats(units_);
-    figures.of_lines.characters = figures.of_paragraphs.characters = chars;
+    figures.of_lines.characters = figures.of_paragraphs.characters = characters;
     return figures;
 }
 
@@ -135,7 +137,8 @@ Repeats Lines::repeats(const std::vector<std::string_view>& units) {
     numbers_.clear(), characters_.clear(), first_.clear();
     for (std::size_t i = 0; i < units.size(); ++i) {
         const std::string_view unit = units[i];
-        const auto characters = static_cast<std::int64_t>(count_characters(unit));
+        const auto characters = 
+            static_cast<std::int64_t>(ascii_ ? unit.size() : count_characters(unit));
         const std::uint32_t number = numbering_.number(
             hash_bytes(unit), [&](std::uint32_t other) { return units[first_[other]] == unit; });
         if (number == first_.size()) {

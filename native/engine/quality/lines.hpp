@@ -23,9 +23,10 @@ struct LineFigures {
 /// Reads the lines of one text after the other; memory is used again.
 class Lines {
   public:
-    LineFigures read(std::string_view text);
-    /// Lines and paragraphs as datatrove 0.10.1 counts them. `chars` are all characters.
-    LineFigures read_as_datatrove(std::string_view text, std::int64_t chars);
+    /// Reads a text of so many characters.
+    LineFigures read(std::string_view text, std::int64_t characters);
+    /// Lines and paragraphs as datatrove 0.10.1 counts them.
+    LineFigures read_as_datatrove(std::string_view text, std::int64_t characters);
 
   private:
     /// Returns how many sentences the paragraphs have.
@@ -43,6 +44,7 @@ class Lines {
     std::vector<std::int64_t> characters_;    // of each unit
     std::vector<std::size_t> first_;
     Numbering numbering_;
+    bool ascii_ = false;
 };
 
 }  // namespace corpuskit::quality

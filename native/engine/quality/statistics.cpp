@@ -142,7 +142,7 @@ Figures Statistics::count(std::string_view text) {
         words.longest, words.alpha,     words.stop_words,            words.stop_word_occurrences,
         words.distinct, words.entropy_millibits};
     std::copy(std::begin(of_words), std::end(of_words), figures.begin() + figure::kTokens);
-    const LineFigures lines = ours ? lines_.read(text) : lines_.read_as_datatrove(text, chars);
+    const LineFigures lines = ours ? lines_.read(text, chars) : lines_.read_as_datatrove(text, chars);
     figures[figure::kSentences] = lines.sentences;
     const std::int64_t of_lines[] = {
         lines.lines, lines.end_mark, lines.short_lines, lines.split_lines, lines.bullet,

@@ -62,10 +62,9 @@ void Tokens::split_white_space() {
     std::size_t at = 0;
     while (at < text_.size()) {
         const std::size_t before = at;
-        const auto byte = static_cast<unsigned char>(text_[at]);
-        const bool space = byte > ' ' && byte < 0x80
-                               ? ++at == 0
-                               : (known.flags(next_code_point(text_, at)) & kPythonSpace) != 0;
+        while (at < text_.size() && text_[at] > ' ') ++at;  // ASCII beyond the blank
+        const bool space =
+            at == before && (known.flags(next_code_point(text_, at)) & kPythonSpace) != 0;
         if (space == within) {
             (within ? words_.end : words_.begin).push_back(before);
             within = !within;
