@@ -202,7 +202,7 @@ def text_statistics(texts: Strings, white_space: bool, datatrove: bool) -> NDArr
     """
 
 def count_words(texts: Strings) -> NDArray[np.int64]:
-    """Words of n texts, shape (n,); see `corpuskit.documents.words.count_words`.
+    """Words of n texts, shape (n,); as `corpuskit.documents.words.word_spans` finds them.
 
     Raises:
         ValueError: offsets do not ascend within their bytes.

@@ -15,7 +15,8 @@ nb::object text_statistics(const StringArrays& texts, bool white_space, bool dat
     {
         nb::gil_scoped_release release;
         rows = quality::text_statistics(
-            texts_column, white_space ? quality::Splitter::kWhiteSpace : quality::Splitter::kUnicode,
+            texts_column,
+            white_space ? quality::Splitter::kWhiteSpace : quality::Splitter::kUnicode,
             datatrove ? quality::Variant::kDatatrove : quality::Variant::kOurs);
     }
     return nb::cast(own<std::int64_t>(std::move(rows), texts_column.size, quality::kFigures));

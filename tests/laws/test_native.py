@@ -15,6 +15,7 @@ SOURCES = {
 MAY_INCLUDE = {
     "text": (),
     "bzip2": (),
+    "quality": ("text",),
     "mediawiki": ("text",),
     "wikitext": ("text",),
     "wikitext/templates": ("text", "wikitext"),

@@ -10,9 +10,9 @@ namespace {
 /// that few are looked at from one order to the next.
 constexpr std::uint32_t kOnce = UINT32_MAX;
 
-// The hash of a string is the sum of its bytes times powers of kBase, modulo 2^64: that of a part is
-// the difference of two sums, times the inverse of the power at its begin. Equal hashes are not
-// trusted.
+// The hash of a string is the sum of its bytes times powers of kBase, modulo 2^64: that of a part
+// is the difference of two sums, times the inverse of the power at its begin. Equal hashes are
+// not trusted.
 constexpr std::uint64_t kBase = 0xD1342543DE82EF95;
 constexpr std::size_t kPowers = 64;
 

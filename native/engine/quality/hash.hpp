@@ -30,7 +30,9 @@ inline std::uint64_t hash_bytes(std::string_view s) {
     if (n >= 8) return mix(h ^ read(p, 8), read(p + n - 8, 8));
     if (n >= 4) return mix(h ^ read(p, 4), read(p + n - 4, 4));
     if (n == 0) return mix(h, 0);
-    const auto byte = [p](std::size_t i) { return std::uint64_t{static_cast<unsigned char>(p[i])}; };
+    const auto byte = [p](std::size_t i) {
+        return std::uint64_t{static_cast<unsigned char>(p[i])};
+    };
     return mix(h ^ (byte(0) | byte(n / 2) << 8 | byte(n - 1) << 16), n);
 }
 

@@ -4,6 +4,7 @@
 #include <iterator>
 
 #include "engine/quality/characters.hpp"
+#include "engine/text/ascii.hpp"
 
 namespace corpuskit::quality {
 
@@ -21,14 +22,10 @@ std::int64_t count_three_points(std::string_view text) {
 }
 
 bool is_hex(char c) {
-    const char small = static_cast<char>(c | 0x20);
-    return (c >= '0' && c <= '9') || (small >= 'a' && small <= 'f');
+    return is_digit(c) || (lower(c) >= 'a' && lower(c) <= 'f');
 }
 
-bool is_alphanumeric(char c) {
-    const char small = static_cast<char>(c | 0x20);
-    return (c >= '0' && c <= '9') || (small >= 'a' && small <= 'z');
-}
+bool is_alphanumeric(char c) { return is_digit(c) || is_alpha(c); }
 
 /// Where the address that begins at "://" ends by NeMo Curator's pattern.
 std::size_t end_of_url(std::string_view text, std::size_t at) {
@@ -37,7 +34,8 @@ std::size_t end_of_url(std::string_view text, std::size_t at) {
         const char c = text[at];
         if (is_alphanumeric(c) || kSigns.find(c) != std::string_view::npos) {
             ++at;
-        } else if (c == '%' && at + 2 < text.size() && is_hex(text[at + 1]) && is_hex(text[at + 2])) {
+        } else if (c == '%' && at + 2 < text.size() && is_hex(text[at + 1]) &&
+                   is_hex(text[at + 2])) {
             at += 3;
         } else {
             break;
@@ -78,14 +76,13 @@ std::int64_t url_characters(std::string_view text, End end_of) {
 /// "lorem ipsum" in any case of its ASCII letters.
 std::int64_t count_lorem_ipsum(std::string_view text) {
     constexpr std::string_view kWanted = "lorem ipsum";
-    const auto small = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c | 0x20) : c; };
     std::int64_t count = 0;
     std::size_t last = 0;
     for (std::size_t at = 5; (at = text.find(' ', at)) != std::string_view::npos; ++at) {
-        if (small(text[at - 1]) != 'm' || at - 5 < last || at + 6 > text.size()) continue;
+        if (lower(text[at - 1]) != 'm' || at - 5 < last || at + 6 > text.size()) continue;
         const std::string_view found = text.substr(at - 5, kWanted.size());
         if (std::equal(found.begin(), found.end(), kWanted.begin(),
-                       [&](char a, char b) { return small(a) == b; })) {
+                       [](char a, char b) { return lower(a) == b; })) {
             ++count;
             last = at + 6;
         }
@@ -126,7 +123,8 @@ void Statistics::count_characters(std::string_view text, Figures& figures) {
     figures[figure::kLoremIpsum] = count_lorem_ipsum(text);
     for (std::size_t script = 1; script < scripts_.size(); ++script) {
         figures[figure::kScripts] += scripts_[script] > 0;
-        figures[figure::kMainScriptLetters] = std::max(figures[figure::kMainScriptLetters], scripts_[script]);
+        std::int64_t& most = figures[figure::kMainScriptLetters];
+        most = std::max(most, scripts_[script]);
     }
 }
 
@@ -142,7 +140,8 @@ Figures Statistics::count(std::string_view text) {
         words.longest, words.alpha,     words.stop_words,            words.stop_word_occurrences,
         words.distinct, words.entropy_millibits};
     std::copy(std::begin(of_words), std::end(of_words), figures.begin() + figure::kTokens);
-    const LineFigures lines = ours ? lines_.read(text, chars) : lines_.read_as_datatrove(text, chars);
+    const LineFigures lines =
+        ours ? lines_.read(text, chars) : lines_.read_as_datatrove(text, chars);
     figures[figure::kSentences] = lines.sentences;
     const std::int64_t of_lines[] = {
         lines.lines, lines.end_mark, lines.short_lines, lines.split_lines, lines.bullet,
@@ -159,17 +158,19 @@ Figures Statistics::count(std::string_view text) {
         for (const std::uint32_t length : tokens_.lengths) figures[figure::kGramChars] += length;
     }
     std::copy(grams.top.begin(), grams.top.end(), figures.begin() + figure::kTop2GramChars);
-    std::copy(grams.repeated.begin(), grams.repeated.end(), figures.begin() + figure::kDup5GramChars);
+    std::copy(grams.repeated.begin(), grams.repeated.end(),
+              figures.begin() + figure::kDup5GramChars);
     return figures;
 }
 
 std::vector<std::int64_t> text_statistics(const Column& texts, Splitter splitter, Variant variant) {
     check_column(texts);
-    std::vector<std::int64_t> rows(texts.size * kFigures);
+    std::vector<std::int64_t> rows;
+    rows.reserve(texts.size * kFigures);
     Statistics statistics(splitter, variant);
     for (std::size_t i = 0; i < texts.size; ++i) {
         const Figures figures = statistics.count(texts[i]);
-        std::copy(figures.begin(), figures.end(), rows.begin() + static_cast<std::ptrdiff_t>(i * kFigures));
+        rows.insert(rows.end(), figures.begin(), figures.end());
     }
     return rows;
 }

@@ -6,6 +6,7 @@
 #include <iterator>
 
 #include "engine/quality/characters.hpp"
+#include "engine/text/ascii.hpp"
 
 namespace corpuskit::quality {
 
@@ -15,13 +16,8 @@ constexpr std::string_view kStopWords[] = {"the", "be", "to", "of", "and", "that
 /// Lengths below this are counted, longer ones sorted.
 constexpr std::size_t kCounted = 64;
 
-bool is_ascii_letter(char c) {
-    const char small = static_cast<char>(c | 0x20);
-    return small >= 'a' && small <= 'z';
-}
-
 bool has_letter(std::string_view token) {
-    if (is_ascii_letter(token[0])) return true;
+    if (is_alpha(token[0])) return true;
     for (std::size_t at = 0; at < token.size();)
         if ((characters().flags(next_code_point(token, at)) & kLetter) != 0) return true;
     return false;

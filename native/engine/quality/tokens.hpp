@@ -10,7 +10,7 @@
 
 namespace corpuskit::quality {
 
-/// Words of Unicode, compared case folded; pieces between white space, compared as they are written.
+/// Words of Unicode, compared case folded; pieces between white space, compared as written.
 enum class Splitter : std::uint8_t { kUnicode, kWhiteSpace };
 
 struct TokenFigures {
@@ -27,7 +27,9 @@ class Tokens {
     void read(std::string_view text, std::int64_t characters, Splitter splitter, bool as_written);
 
     std::size_t size() const { return ids.size(); }
-    std::string_view written(std::size_t i) const { return text_.substr(begin(i), end(i) - begin(i)); }
+    std::string_view written(std::size_t i) const {
+        return text_.substr(begin(i), end(i) - begin(i));
+    }
     const TokenFigures& figures() const { return figures_; }
 
     std::vector<std::uint32_t> ids;      // by first place; equal tokens have equal ones

@@ -251,8 +251,9 @@ class Finder {
         Look look(options_, p, end);
         const Verdict verdict = look.run();
         if (verdict == Verdict::kNotUtf8) return false;
-        const bool repair = verdict == Verdict::kRepair ||
-                            (look.has_entity() && entities_ != RepairEntities::kOff && !off_before(end));
+        const bool on = entities_ != RepairEntities::kOff;
+        const bool repair =
+            verdict == Verdict::kRepair || (look.has_entity() && on && !off_before(end));
         if (!repair) {
             if (look.ends_crlf()) cuts.push_back(end - 2 - data_);
             return true;
@@ -262,8 +263,7 @@ class Finder {
         if (!spans.empty() && spans.back().row == row_ && spans.back().end == begin) {
             spans.back().end += size;
         } else {
-            const bool on = entities_ != RepairEntities::kOff && !off_before(p);
-            spans.push_back({row_, begin, begin + size, on});
+            spans.push_back({row_, begin, begin + size, on && !off_before(p)});
         }
         return true;
     }

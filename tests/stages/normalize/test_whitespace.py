@@ -59,9 +59,7 @@ def test_the_stage_drops_what_is_empty_afterwards_and_keeps_rows_in_place() -> N
     assert effect.drops == {1: "empty"}
 
 
-ODD = st.sampled_from(
-    [*" \t\n\r\v\f\x85\xa0\xad\u200b\u200c\u2028\u3000\ufeffab日é", "plain text", "ខ"]
-)
+ODD = st.sampled_from([*" \t\n\r\v\f\x85\xa0\xad\u200b\u200c\u2028\u3000\ufeffab日é", "plain text", "ខ"])
 
 
 TEXTS = st.lists(ODD, max_size=40).map("".join) | st.text(
