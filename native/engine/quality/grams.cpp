@@ -77,7 +77,7 @@ bool Grams::next_order(std::size_t n, const std::vector<std::uint32_t>& ids) {
     twice_.reset(candidates_.size());
     for (const Candidate& candidate : candidates_) twice_.add(candidate.hash);
     std::erase_if(candidates_, [this](const Candidate& c) { return !twice_.holds(c.hash); });
-    numbering_.reset(candidates_.size());
+    numbering_.reset();
     counts_.clear();
     numbers_.assign(size, kOnce);
     for (const Candidate& candidate : candidates_) {
@@ -174,7 +174,7 @@ std::int64_t Grams::datatrove_repeated(std::size_t n, std::size_t size) {
         twice_.add(grams_[at]);
     }
     const auto known = [&](std::uint64_t hash) { return twice_.holds(hash); };
-    numbering_.reset(static_cast<std::size_t>(std::count_if(grams_.begin(), grams_.end(), known)));
+    numbering_.reset();
     first_.clear();
     std::int64_t total = 0;
     for (std::size_t at = 0; at < grams;) {

@@ -78,12 +78,11 @@ inline std::uint64_t hash_pair(std::uint32_t a, std::uint32_t b) {
 /// Gives numbers from 0, by first place, to keys that a caller keeps.
 class Numbering {
   public:
-    /// Forgets all, and makes room for so many different keys.
-    void reset(std::size_t most) {
-        const std::size_t slots = std::bit_ceil(std::max<std::size_t>(16, 2 * most));
-        if (slots_.size() < slots) slots_.resize(slots);
-        std::fill_n(slots_.begin(), slots, Slot{});
-        mask_ = slots - 1;
+    /// Forgets all.
+    void reset() {
+        if (slots_.size() < kLeast) slots_.resize(kLeast);
+        std::fill_n(slots_.begin(), kLeast, Slot{});
+        mask_ = kLeast - 1;
         size_ = 0;
     }
 
@@ -94,6 +93,7 @@ class Numbering {
             Slot& slot = slots_[at];
             if (slot.number == kFree) {
                 slot = {hash, size_};
+                if (2 * (std::size_t{size_} + 1) > mask_) grow();
                 return size_++;
             }
             if (slot.hash == hash && is(slot.number)) return slot.number;
@@ -113,6 +113,23 @@ class Numbering {
         std::uint64_t hash = 0;
         std::uint32_t number = kFree;
     };
+
+    static constexpr std::size_t kLeast = 1024;
+
+    /// Twice the room, which follows the number of keys, not that of what is numbered.
+    void grow() {
+        const std::size_t room = mask_ + 1;
+        std::vector<Slot> kept(slots_.begin(), slots_.begin() + static_cast<std::ptrdiff_t>(room));
+        if (slots_.size() < 2 * room) slots_.resize(2 * room);
+        std::fill_n(slots_.begin(), 2 * room, Slot{});
+        mask_ = 2 * room - 1;
+        for (const Slot& slot : kept) {
+            if (slot.number == kFree) continue;
+            std::size_t at = slot.hash & mask_;
+            while (slots_[at].number != kFree) at = (at + 1) & mask_;
+            slots_[at] = slot;
+        }
+    }
 
     std::vector<Slot> slots_;
     std::size_t mask_ = 0;

@@ -133,7 +133,7 @@ std::int64_t Lines::find(std::string_view text) {
 
 Repeats Lines::repeats(const std::vector<std::string_view>& units) {
     Repeats found{static_cast<std::int64_t>(units.size())};
-    numbering_.reset(units.size());
+    numbering_.reset();
     numbers_.clear(), characters_.clear(), first_.clear();
     for (std::size_t i = 0; i < units.size(); ++i) {
         const std::string_view unit = units[i];
@@ -157,7 +157,7 @@ Repeats Lines::repeats(const std::vector<std::string_view>& units) {
 /// Paragraphs are equal if their lines are, one by one: their numbers stand for them.
 Repeats Lines::repeated_paragraphs() {
     Repeats found{static_cast<std::int64_t>(paragraphs_.size())};
-    numbering_.reset(paragraphs_.size());
+    numbering_.reset();
     first_.clear();
     const auto lines = [this](const Paragraph& p) {
         return std::basic_string_view<std::uint32_t>(numbers_.data() + p.first, p.last - p.first);

@@ -105,7 +105,7 @@ void Tokens::measure(Splitter splitter) {
 template <typename Key>
 void Tokens::number(Key key) {
     const std::size_t n = words_.begin.size();
-    numbering_.reset(n);
+    numbering_.reset();
     ids.resize(n);
     first_.clear();
     counts.clear();
