@@ -26,10 +26,12 @@ _PLACES = {
     "Files": "corpuskit.sources.files.files",
     "Filter": "corpuskit.stages.quality.filter",
     "Gutenberg": "corpuskit.sources.gutenberg.source",
+    "Language": "corpuskit.stages.quality.language.stage",
     "Length": "corpuskit.stages.quality.length",
     "Location": "corpuskit.documents.settings",
     "Lowercase": "corpuskit.stages.normalize.classical",
     "NearDuplicates": "corpuskit.stages.dedup.near",
+    "PersonalData": "corpuskit.stages.quality.personal.stage",
     "Pipeline": "corpuskit.build.pipeline",
     "Punctuation": "corpuskit.stages.normalize.classical",
     "RefinedWebLines": "corpuskit.stages.quality.refinedweb_lines",
@@ -50,7 +52,9 @@ _PLACES = {
     "build_corpus": "corpuskit.build.build",
     "clean_book": "corpuskit.sources.gutenberg.clean",
     "extract_wikitext": "corpuskit.sources.wikipedia.extract",
+    "find_personal_data": "corpuskit.stages.quality.personal.find",
     "fix_unicode": "corpuskit.stages.normalize.unicode",
+    "identify_language": "corpuskit.stages.quality.language.identify",
     "load_model": "corpuskit.train.generate.generate",
     "load_recipe": "corpuskit.build.recipe.recipe",
     "near_duplicates": "corpuskit.stages.dedup.near",
@@ -102,7 +106,11 @@ if TYPE_CHECKING:
     from corpuskit.stages.quality.bad_words import BadWords as BadWords
     from corpuskit.stages.quality.c4_lines import C4Lines as C4Lines
     from corpuskit.stages.quality.filter import Filter as Filter
+    from corpuskit.stages.quality.language.identify import identify_language as identify_language
+    from corpuskit.stages.quality.language.stage import Language as Language
     from corpuskit.stages.quality.length import Length as Length
+    from corpuskit.stages.quality.personal.find import find_personal_data as find_personal_data
+    from corpuskit.stages.quality.personal.stage import PersonalData as PersonalData
     from corpuskit.stages.quality.refinedweb_lines import RefinedWebLines as RefinedWebLines
     from corpuskit.stages.stage import Effect as Effect
     from corpuskit.stages.stage import Rule as Rule

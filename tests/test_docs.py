@@ -127,8 +127,19 @@ def test_the_readme_builds_a_corpus_in_python(tmp_path: Path) -> None:
     assert re.search(r"^\d+ documents, \d+ training tokens$", printed, re.M)
 
 
+def readme_block(word: str) -> str:
+    """The one block of Python in the README that holds a word."""
+    (text,) = [block for block in blocks(ROOT / "README.md", "python") if word in block]
+    return text
+
+
+def test_languages_and_personal_data_of_the_readme(tmp_path: Path) -> None:
+    printed = run_example(readme_block("identify_language"), tmp_path)
+    assert f"\ngives\n\n```\n{printed}```\n" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
 def test_the_pieces_that_the_readme_shows_work(tmp_path: Path) -> None:
-    _, text = blocks(ROOT / "README.md", "python")
+    text = readme_block("extract_wikitext")
     lines = run_example(text, tmp_path).splitlines()
     assert lines[0] == "Ulm lies on the Danube, 10 miles (16 km) away."
     assert lines[2] == "schön"

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from corpuskit.build.decide.earlier import open_earlier
 from corpuskit.build.empty import great_losses, nothing_left, refuse_empty
 from corpuskit.build.parts import list_parts
 from corpuskit.build.pipeline import Pipeline, PipelineStep
 from corpuskit.build.recipe.recipe import Recipe, load
 from corpuskit.build.steps import RUNNER, Records, Step, stage_order, steps
-from corpuskit.build.told import changed_inputs, unwatched, warnings_of
+from corpuskit.build.told import changed_inputs, no_tokens, unwatched, warnings_of
 from corpuskit.documents.ledger import Ledger
 from corpuskit.errors import EmptyError, SettingError
 from corpuskit.run.folder import Run
@@ -99,6 +100,7 @@ def build_corpus(
     run.require_ours()
     # Before anything is written: what cannot be read leaves no run behind.
     digests = Digests(run.local(run.path("logs", "digests.json")))
+    earlier = open_earlier(pipeline.against)
     parts = list_parts(pipeline.sources, digests)
     with run.locked():
         digests.save()
@@ -113,11 +115,10 @@ def build_corpus(
         run.write_bytes(run.path("logs", "recipe.yaml"), pipeline.resolved(public=False).encode())
         sources = [label for label, _ in pipeline.sources]
         driver = _Driver(run, listen, sources)
-        driver.warn(foreseen)
-        driver.warn(unwatched(pipeline.sourceless()))
+        driver.warn([*foreseen, *no_tokens(pipeline), *unwatched(pipeline.sourceless())])
         driver.warn(changed_inputs(run, pipeline.segments()[0].folder, parts))
         with engine or LocalEngine(workers) as running:
-            records = driver.drive(steps(pipeline, run, parts), running)
+            records = driver.drive(steps(pipeline, run, parts, earlier), running)
         ledger = _ledger(pipeline, records)
         driver.warn(warnings_of(records.shards.facts) if records.shards is not None else [])
         if records.documents:

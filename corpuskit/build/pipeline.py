@@ -6,14 +6,17 @@ pass. Everything that a run's bytes depend on goes into fingerprints; where inpu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 import pyarrow as pa
 
+from corpuskit.build.decide.earlier import Dedup
 from corpuskit.build.decide.held_out import Split
+from corpuskit.build.decide.mixing import Mix
 from corpuskit.build.decide.planted import Canaries, Repeat
 from corpuskit.build.segment import Segment, add_columns, as_segments
 from corpuskit.build.source_code import source_sha256
@@ -23,7 +26,8 @@ from corpuskit.errors import SettingError
 from corpuskit.sources.folders import split_pattern
 from corpuskit.sources.source import Source
 from corpuskit.stages.barrier import Barrier
-from corpuskit.stages.dedup.exact import LeaveOut, UniqueId
+from corpuskit.stages.dedup.exact import UniqueId
+from corpuskit.stages.dedup.remove import Removal, Remove
 from corpuskit.stages.stage import Rule, Stage
 from corpuskit.storage.places import is_uri
 from corpuskit.tokenizer.train import TrainTokenizer
@@ -43,17 +47,21 @@ class Pipeline:
     Attributes:
         steps: sources first, then stages, rules and barriers, then at most one `TrainTokenizer`, then at
             most one `WriteShards` (which needs the tokenizer).
-        leave_out: ids of documents to drop.
+        remove: what is taken down: ids, or a `Removal` with files of ids and digests of texts.
         shared_ids: what becomes of different texts of files under one id: ``keep`` keeps all, with their
             places behind the id, ``refuse`` ends the build.
         canaries, repeat: what is planted among the training split, and what stands in it more than once.
+        mix: how often each source is read, by its name: epochs, or a `Mix`.
+        dedup: earlier builds whose documents are not to come again.
     """
 
     steps: Sequence[PipelineStep]
-    leave_out: tuple[str, ...] = ()
+    remove: Removal | Sequence[str] = ()
     shared_ids: Literal["keep", "refuse"] = "keep"
     canaries: Canaries | None = None
     repeat: Repeat | None = None
+    mix: Mix | Mapping[str, Any] | None = None
+    dedup: Dedup | None = None
 
     def __post_init__(self) -> None:
         # A generator is used up by the first look at it.
@@ -64,7 +72,7 @@ class Pipeline:
             )
         order = [_kind(step) for step in self.steps]
         for step in self.steps:
-            if isinstance(step, LeaveOut | UniqueId):
+            if isinstance(step, Remove | UniqueId):
                 raise SettingError(
                     f"steps: {step.name} is part of every pipeline", remedy="Leave it out of the steps."
                 )
@@ -79,13 +87,21 @@ class Pipeline:
         if order.count(2) > 1 or order.count(3) > 1:
             raise SettingError("steps: more than one tokenizer or shards step", remedy="Keep one of each.")
         self._check_tables()
-        if 3 in order and 2 not in order:
+        _check_labels([step for step in self.steps if isinstance(step, Source)])
+        # A mixture needs no tokens: then the shards step says what is held out, and nothing else.
+        if 3 in order and 2 not in order and self.mix is None:
             raise SettingError("shards: there is no tokenizer", remedy="Add a tokenizer step before it.")
         for planted in (self.canaries, self.repeat):
             if planted is not None and 3 not in order:
                 raise SettingError(
                     f"{planted.name}: there are no shards to plant into", remedy="Add a shards step."
                 )
+            if planted is not None and 2 not in order:
+                raise SettingError(f"{planted.name}: there is no tokenizer", remedy="Add a tokenizer step.")
+        self._check_earlier()
+        if (known := self._source_names) is not None and self.mixture is not None:
+            self.mixture.check(known)
+        self.removed  # noqa: B018 - a list that is missing is told at once
 
     def _check_tables(self) -> None:
         """One side table, one schema, and a name that can be that of a folder."""
@@ -103,7 +119,39 @@ class Pipeline:
                         remedy="Give the table another name.",
                     )
 
+    def _check_earlier(self) -> None:
+        barriers = [step for step in self.steps if isinstance(step, Barrier)]
+        if self.against and not any(barrier.sees_earlier for barrier in barriers):
+            raise SettingError(
+                "dedup.against: there is no stage that compares texts",
+                remedy="Add exact_duplicates or near_duplicates to the stages.",
+            )
+
     # -------------------------------------------------------------------------------------- the parts
+    @cached_property
+    def removed(self) -> Remove:
+        """The stage that takes down what is listed."""
+        remove = self.remove
+        return (remove if isinstance(remove, Removal) else Removal(listed=tuple(remove))).read()
+
+    @cached_property
+    def mixture(self) -> Mix | None:
+        """How often each source is read; None where each is read once."""
+        return self.mix if self.mix is None or isinstance(self.mix, Mix) else Mix.of(self.mix)
+
+    @property
+    def against(self) -> tuple[str, ...]:
+        """Where earlier builds lie whose documents are not to come again."""
+        return self.dedup.against if self.dedup is not None else ()
+
+    @property
+    def _source_names(self) -> list[str] | None:
+        """What the column ``source`` may say; None where a source does not tell before it is read."""
+        if self.mix is None:
+            return None
+        names = [source.documents_source for source in self.steps if isinstance(source, Source)]
+        return None if None in names else [name for name in names if name is not None]
+
     @property
     def sources(self) -> list[tuple[str, Source]]:
         """Label and source: what the ledger and part names call them.
@@ -126,7 +174,7 @@ class Pipeline:
                 # Of a pattern, the folder that is searched.
                 roots = [split_pattern(place)[0] for place in places if place and not is_uri(place)]
                 found += [(step.name, Path(root).expanduser()) for root in roots]
-        return found
+        return found + [("dedup.against", Path(place).expanduser()) for place in self.against]
 
     @property
     def labelled(self) -> list[tuple[str, Stage | Barrier]]:
@@ -155,7 +203,13 @@ class Pipeline:
     @property
     def plants(self) -> bool:
         """Whether anything enters behind the decisions."""
-        return self.canaries is not None or self.repeat is not None
+        return self.canaries is not None or self.repeats
+
+    @property
+    def repeats(self) -> bool:
+        """Whether documents may stand more than once."""
+        shares = self.mixture.shares.values() if self.mixture is not None else ()
+        return self.repeat is not None or any(share.epochs > 1 for share in shares)
 
     @property
     def split(self) -> Split:
@@ -182,7 +236,12 @@ class Pipeline:
             groups[-1].append((label, step))
         # Whatever else is asked for, one document stands under one id.
         unique = UniqueId(reasons=reasons, shared_ids=self.shared_ids)
-        first[:0] = [("unique_id", unique), ("leave_out", LeaveOut(ids=self.leave_out))]
+        always: list[tuple[str, Stage | Barrier]] = [("unique_id", unique), ("remove", self.removed)]
+        if self.mixture is not None:
+            zero, part = self.mixture.deciders(self._source_names)
+            always += [("mix:none", step) for step in zero]
+            groups[-1] += [("mix", step) for step in part]
+        first[:0] = always
         return as_segments(groups, self.source_columns)
 
     def resolved(self, *, public: bool) -> str:
@@ -205,14 +264,27 @@ class Pipeline:
             recipe["tokenizer"] = given if self.tokenizer.file else trained
         if self.shards is not None:
             recipe["shards"] = settings(self.shards)
-        if self.leave_out:
-            recipe["leave_out"] = list(self.leave_out)
+        if self.removed.digest():
+            recipe["remove"] = self._removal(public=public)
+        if self.mixture is not None:
+            recipe["mix"] = self.mixture.plain()
+        if self.against:
+            names = [Path(place).expanduser().resolve().name for place in self.against]
+            recipe["dedup"] = {"against": names if public else list(self.against)}
         if self.shared_ids != "keep":
             recipe["shared_ids"] = self.shared_ids
         for planted in (self.canaries, self.repeat):
             if planted is not None:
                 recipe[planted.name] = settings(planted)
         return yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True)
+
+    def _removal(self, *, public: bool) -> dict[str, Any]:
+        """What is taken down: what was said or, as it may stand in an output, a digest of the lists."""
+        if public:
+            count = len(self.removed.ids) + len(self.removed.sha256)
+            return {"listed": f"({count} lines, sha256 {self.removed.digest()})"}
+        removal = self.remove if isinstance(self.remove, Removal) else Removal(listed=tuple(self.remove))
+        return removal.model_dump(mode="json", exclude_defaults=True)
 
 
 def _kind(step: object) -> int:
@@ -228,6 +300,23 @@ def _kind(step: object) -> int:
 def _own_label(source: Source) -> str | None:
     label, path = getattr(source, "label", None), getattr(source, "path", None)
     return Path(path).name if label is None and isinstance(path, str) and Path(path).is_file() else label
+
+
+def _check_labels(sources: Sequence[Source]) -> None:
+    """Raise `SettingError` where two sources have one label: it stands in ids, and each has its own."""
+    labels: dict[str, Source] = {}
+    for source in sources:
+        label = getattr(source, "label", None)
+        if label and (other := labels.setdefault(label, source)) is not source:
+            raise SettingError(
+                f"sources: two have the label {label!r}: {_place(other)} and {_place(source)}",
+                remedy="Give one of them another label, or one source a folder that holds both.",
+            )
+
+
+def _place(source: Source) -> str:
+    place = getattr(source, "path", None)
+    return f"{source.name} of {place}" if isinstance(place, str) else source.name
 
 
 def _labelled(steps: Sequence[tuple[str | None, Any]]) -> list[tuple[str, Any]]:

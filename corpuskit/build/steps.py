@@ -17,6 +17,7 @@ import pyarrow as pa
 import tokenizers
 
 from corpuskit.build.decide.decide import decide
+from corpuskit.build.decide.earlier import EarlierPart, comparing, scan_earlier, scan_path
 from corpuskit.build.decide.held_out import Split
 from corpuskit.build.decide.planted import LABEL as PLANT
 from corpuskit.build.decide.planted import plant
@@ -34,9 +35,10 @@ from corpuskit.run.folder import Run
 from corpuskit.run.layout import FINAL, PLANTED, REPEATED, TOKENIZER
 from corpuskit.run.record import Output, Record
 from corpuskit.run.task import BuildTask
+from corpuskit.stages.barrier import Barrier
 from corpuskit.stages.stage import Stage
 
-CODE = 2
+CODE = 3
 """Version of what the runner itself does to bytes: raised when equal settings would give others."""
 
 RUNNER: Mapping[str, Any] = {
@@ -83,10 +85,15 @@ class Records:
         return sum(e.documents_kept for e in entries), sum(e.bytes_kept for e in entries)
 
 
-def steps(pipeline: Pipeline, run: Run, parts: Sequence[NamedPart]) -> Generator[Step, list[Record], Records]:
+def steps(
+    pipeline: Pipeline, run: Run, parts: Sequence[NamedPart], earlier_parts: Sequence[EarlierPart] = ()
+) -> Generator[Step, list[Record], Records]:
     """Yield the steps of a build in order; send each one's records, in the order of its tasks.
 
     Nothing is run here, and nothing but records is read from the run.
+
+    Args:
+        earlier_parts: of the builds whose documents are not to come again.
     """
     records = Records()
     segments = pipeline.segments()
@@ -94,7 +101,13 @@ def steps(pipeline: Pipeline, run: Run, parts: Sequence[NamedPart]) -> Generator
         earlier = segments[segment.index - 1] if segment.index else None
         if earlier is not None:
             split = pipeline.split if segment.folder == FINAL else None
-            task = _decision(run, earlier, parts, records.passes[-1], split)
+            known = list[tuple[EarlierPart, Output]]()
+            if earlier_parts and comparing(earlier):
+                scans = [_earlier(run, earlier, part) for part in earlier_parts]
+                done = yield Step(_earlier_title(earlier), scans)
+                paths = [scan_path(earlier, part) for part in earlier_parts]
+                known = [(p, r.file(o)) for p, r, o in zip(earlier_parts, done, paths, strict=True)]
+            task = _decision(run, earlier, parts, records.passes[-1], split, known)
             records.decisions += yield Step(task.name, [task])
         tasks = [
             _pass(pipeline, run, segment, earlier, part, records, index) for index, part in enumerate(parts)
@@ -106,24 +119,24 @@ def steps(pipeline: Pipeline, run: Run, parts: Sequence[NamedPart]) -> Generator
     ]
     if pipeline.tokenizer is not None and records.documents:
         [records.tokenizer] = yield Step("tokenizer", [_tokenizer(pipeline, run, documents)])
-        if pipeline.shards is not None:
-            tokenizer, facts = records.tokenizer.file(TOKENIZER), records.tokenizer.facts
-            planted = dict[str, Output]()
-            if pipeline.plants:
-                [records.planted] = yield Step(PLANT, [_planting(pipeline, run, documents, records.standing)])
-                planted = {name: records.planted.file(path) for name, path in _tables(pipeline, run).items()}
-            written = dict(zip((part.name for part in parts), documents, strict=True))
-            task = _shards(pipeline, run, written, planted, tokenizer.sha256, facts)
-            account, encoded, proof = Ledger(), list[Output](), Proof()
-            # The encoded parts are long swept when the shards are there.
-            if run.done(task.name, task.fingerprint) is None:
-                encoding = _encoding(pipeline, run, written | planted, tokenizer)
-                for record in (yield Step(LABEL, encoding, kept=False)):
-                    account.merge(record.ledger)
-                    encoded += record.outputs
-                    proof.add(Proof(**record.facts["proof"]))
-            lossy = {"lossy": vars(proof)} if pipeline.lossy else {}
-            [records.shards] = yield Step("shards", [task.given(encoded, ledger=account, lossy=lossy)])
+    planted = dict[str, Output]()
+    if pipeline.plants and records.documents:
+        [records.planted] = yield Step(PLANT, [_planting(pipeline, run, documents, records.standing)])
+        planted = {name: records.planted.file(path) for name, path in _tables(pipeline, run).items()}
+    if records.tokenizer is not None and pipeline.shards is not None:
+        tokenizer, facts = records.tokenizer.file(TOKENIZER), records.tokenizer.facts
+        written = dict(zip((part.name for part in parts), documents, strict=True))
+        task = _shards(pipeline, run, written, planted, tokenizer.sha256, facts)
+        account, encoded, proof = Ledger(), list[Output](), Proof()
+        # The encoded parts are long swept when the shards are there.
+        if run.done(task.name, task.fingerprint) is None:
+            encoding = _encoding(pipeline, run, written | planted, tokenizer)
+            for record in (yield Step(LABEL, encoding, kept=False)):
+                account.merge(record.ledger)
+                encoded += record.outputs
+                proof.add(Proof(**record.facts["proof"]))
+        lossy = {"lossy": vars(proof)} if pipeline.lossy else {}
+        [records.shards] = yield Step("shards", [task.given(encoded, ledger=account, lossy=lossy)])
     return records
 
 
@@ -133,11 +146,11 @@ def titles(pipeline: Pipeline) -> list[str]:
     for segment in pipeline.segments():
         found.append(segment.title)
         if segment.deciders:
+            found += [_earlier_title(segment)] if pipeline.against and comparing(segment) else []
             found.append(f"decisions/{segment.folder}")
-    if pipeline.tokenizer is not None:
-        found.append("tokenizer")
-        found += [PLANT] if pipeline.plants else []
-        found += [LABEL, "shards"] if pipeline.shards is not None else []
+    found += ["tokenizer"] if pipeline.tokenizer is not None else []
+    found += [PLANT] if pipeline.plants else []
+    found += [LABEL, "shards"] if pipeline.tokenizer is not None and pipeline.shards is not None else []
     return found
 
 
@@ -162,7 +175,12 @@ def _pass(
 ) -> BuildTask:
     made_from: dict[str, Any] = {
         **RUNNER,
-        "steps": [[label, fingerprint(step, deciding=False)] for label, step in segment.steps],
+        # Who scans nothing has no part in what a pass writes: it may come and go without another pass.
+        "steps": [
+            [label, fingerprint(step, deciding=False)]
+            for label, step in segment.steps
+            if not isinstance(step, Barrier) or len(step.scan_schema)
+        ],
         "columns": [[name, str(kind)] for name, kind in segment.columns.items()],
     }
     taken: PassInput
@@ -181,10 +199,35 @@ def _pass(
     return BuildTask(name, made_from, run_pass, run, arguments, part.part.bytes, reads)
 
 
+def _earlier_title(segment: Segment) -> str:
+    return f"earlier builds/{segment.folder}"
+
+
+def _earlier(run: Run, segment: Segment, part: EarlierPart) -> BuildTask:
+    """Scan the documents of a part of an earlier build."""
+    made_from = {
+        **RUNNER,
+        "steps": [[label, fingerprint(barrier, deciding=False)] for label, barrier in comparing(segment)],
+        "documents": part.documents.sha256,
+    }
+    arguments = {"segment": segment, "part": part}
+    name = f"earlier/{segment.folder}/{part.part}"
+    return BuildTask(name, made_from, scan_earlier, run, arguments, part.documents.bytes)
+
+
 def _decision(
-    run: Run, segment: Segment, parts: Sequence[NamedPart], records: Sequence[Record], split: Split | None
+    run: Run,
+    segment: Segment,
+    parts: Sequence[NamedPart],
+    records: Sequence[Record],
+    split: Split | None,
+    known: Sequence[tuple[EarlierPart, Output]],
 ) -> BuildTask:
-    """Decide about what a pass has written."""
+    """Decide about what a pass has written.
+
+    Args:
+        known: the parts of earlier builds, with their scans.
+    """
     counts, scans, reads = [], [], list[Output]()
     for part, record in zip(parts, records, strict=True):
         scan = record.file(run.path("scans", segment.folder, part.name))
@@ -204,7 +247,11 @@ def _decision(
         "parts": [part.name for part in parts],
         "split": None if split is None else split.model_dump(mode="json"),
     }
+    if known:  # Without, it is the same task as before there was anything to compare with.
+        made_from["earlier"] = [[*part.identity, output.sha256] for part, output in known]
     arguments = {"segment": segment, "parts": counts, "split": split}
+    arguments["earlier"] = [(part, output.rows or 0) for part, output in known]
+    reads += [output for _, output in known]
     return BuildTask(f"decisions/{segment.folder}", made_from, decide, run, arguments, reads=reads)
 
 
@@ -224,6 +271,7 @@ def _planting(
 ) -> BuildTask:
     """Plant canaries, and repeat documents; of the tokenizer it knows nothing, nor that of it."""
     chosen = {kind.name: kind for kind in (pipeline.canaries, pipeline.repeat) if kind is not None}
+    mix = pipeline.mixture
     schema = pipeline.segments()[-1].schema
     made_from = {
         **RUNNER,
@@ -233,15 +281,17 @@ def _planting(
         "documents": [d.sha256 for d in documents],
     }
     arguments = {"documents": [d.path for d in documents], "schema": schema, "standing": standing}
-    arguments |= {"canaries": pipeline.canaries, "repeat": pipeline.repeat}
-    reads = documents if pipeline.repeat is not None else ()
+    if mix is not None:
+        made_from["mix"] = mix.plain()
+    arguments |= {"canaries": pipeline.canaries, "repeat": pipeline.repeat, "mix": mix}
+    reads = documents if pipeline.repeats else ()
     return BuildTask(PLANT, made_from, plant, run, arguments, reads=reads)
 
 
 def _tables(pipeline: Pipeline, run: Run) -> dict[str, str]:
     """Paths of the tables that are planted, by the name that their part has."""
-    parts = {PLANTED: pipeline.canaries, REPEATED: pipeline.repeat}
-    return {name: run.path("planted", f"{name}.parquet") for name, kind in parts.items() if kind is not None}
+    parts = {PLANTED: pipeline.canaries is not None, REPEATED: pipeline.repeats}
+    return {name: run.path("planted", f"{name}.parquet") for name, there in parts.items() if there}
 
 
 def _encoding(

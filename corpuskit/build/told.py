@@ -7,6 +7,7 @@ from typing import Any
 
 from corpuskit.build.decide.held_out import Split, missed
 from corpuskit.build.parts import NamedPart
+from corpuskit.build.pipeline import Pipeline
 from corpuskit.run.folder import Run
 from corpuskit.sources.folders import some
 
@@ -21,6 +22,13 @@ def foreseen(split: Split, size: int) -> list[str]:
         f"split: {side}: {100 * share:.3g} % of the {size} bytes that there are to read is next to nothing"
         for side, share in shares.items()
     ]
+
+
+def no_tokens(pipeline: Pipeline) -> list[str]:
+    """A sentence about a pipeline whose shards step says what is held out, and writes no shards."""
+    if pipeline.shards is None or pipeline.tokenizer is not None:
+        return []
+    return ["shards: there is no tokenizer: documents are split, and no tokens are written"]
 
 
 def warnings_of(shards: Mapping[str, Any]) -> list[str]:

@@ -20,6 +20,7 @@ COMMANDS = {
     "inspect": ("corpus.inspect", "Show what a run or a model holds."),
     "filter": ("corpus.filter", "Show the rules of quality, and what they would drop of a run."),
     "verify": ("corpus.verify", "Check a run: checksums, ledger, shards and their index; or a model."),
+    "diff": ("corpus.diff", "Compare two runs: documents added, removed and changed, and why."),
     "trace": ("corpus.trace", "Lead a token back to its document, source and licence."),
     "tokenizer": ("corpus.tokenizer", "Train a tokenizer, or look at one."),
     "wikipedia": ("wikipedia.wikipedia", "Look into a dump of Wikipedia or another wiki."),

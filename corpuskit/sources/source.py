@@ -48,6 +48,11 @@ class Source(Settings, ABC):
     side_tables: ClassVar[Mapping[str, pa.Schema]] = {}
     same_id_reason: ClassVar[str] = "same_id"
 
+    @property
+    def documents_source(self) -> str | None:
+        """What the column ``source`` says of all its documents; None where that is not known beforehand."""
+        return None
+
     @abstractmethod
     def parts(self) -> list[Part]:
         """List the parts in their stable order. Raises `InputError` for an input that is not there."""

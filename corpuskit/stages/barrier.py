@@ -23,9 +23,12 @@ class Barrier(Settings, ABC):
 
     Attributes:
         scan_schema: columns of the scan; one row per document.
+        sees_earlier: whether it compares with the documents of an earlier build, which it then meets as
+            documents from ``scans.first_earlier`` on: they come before all others, and it drops none of them.
     """
 
     scan_schema: ClassVar[pa.Schema]
+    sees_earlier: ClassVar[bool] = False
 
     @abstractmethod
     def scan(self, batch: pa.RecordBatch) -> pa.RecordBatch:
@@ -40,11 +43,14 @@ def scan_alone(barrier: Barrier, batch: pa.RecordBatch, folder: Path) -> Scans:
     """The scans of documents that lie in memory, for a barrier that is used without a build.
 
     Args:
-        batch: what the barrier's `scan` reads, ``text`` at least; a document's ordinal is its row.
+        batch: what the barrier's `scan` reads, ``text`` at least; a document's ordinal is its row, and stands
+            for its id where there is none.
         folder: where may be spilled; it may go when the decisions are no longer needed.
     """
     scanned = barrier.scan(batch)
     columns = {f"{barrier.name}.{name}": scanned.column(name) for name in scanned.schema.names}
+    named = "id" in batch.schema.names
+    columns["id"] = batch.column("id") if named else pa.array(map(str, range(batch.num_rows)), pa.string())
     columns["bytes"] = pa.array(byte_lengths(batch.column("text")), pa.int64())
     columns["preference"] = pa.array(np.zeros(batch.num_rows, np.int64))
     table = pa.record_batch(columns)

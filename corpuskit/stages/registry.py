@@ -28,6 +28,8 @@ BUILT_IN = {
     "lowercase": "corpuskit.stages.normalize.classical:Lowercase",
     "punctuation": "corpuskit.stages.normalize.classical:Punctuation",
     "stop_words": "corpuskit.stages.normalize.classical:StopWords",
+    "language": "corpuskit.stages.quality.language.stage:Language",
+    "personal_data": "corpuskit.stages.quality.personal.stage:PersonalData",
     "length": "corpuskit.stages.quality.length:Length",
     "filter": "corpuskit.stages.quality.filter:Filter",
     "c4_lines": "corpuskit.stages.quality.c4_lines:C4Lines",

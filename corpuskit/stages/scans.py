@@ -21,28 +21,40 @@ from corpuskit.documents.batch import CLUSTER, place_of
 from corpuskit.errors import StageError
 from corpuskit.storage.spill import Keys, Ordinals, array_on_disk, grouped
 
+_FIGURES = ("kept", "bytes", "preference", "decider", "reason", "original", "placed")
+"""Attributes of one row per document."""
+
 Read = Callable[[str, list[str]], Iterator[pa.RecordBatch]]
 """Batches of some columns of a table, by the table's path."""
 
 
 @dataclass(frozen=True)
 class PartScan:
-    """Where one part's documents and scans lie, and which ordinals its documents have."""
+    """Where one part's documents and scans lie, and which ordinals its documents have.
+
+    Attributes:
+        build: name of the earlier build that the documents are of; empty for those that are built.
+    """
 
     name: str
     documents: str
     scans: str
     first: int
     count: int
+    build: str = ""
 
 
 class Scans:
     """The scan of every document, and what has been decided so far. Each decider gets a view, see `seen_by`.
 
+    Documents of an earlier build may stand behind those that are built: only a view that asks for them shows
+    them, as documents like the others, from ``first_earlier`` on. They are always kept, and never dropped.
+
     Attributes:
         label: of the decider whose view this is.
         folder: where a barrier may spill; gone when the decisions are written.
         documents: how many there are, dropped ones too.
+        first_earlier: the first ordinal of an earlier build's documents; ``documents`` where there are none.
         kept: bool per document; False for those that an earlier decider dropped.
         bytes: UTF-8 bytes of each text.
         preference: as the source gave it; greater is better.
@@ -54,10 +66,14 @@ class Scans:
             not even its file and row tell it from these; else 0.
     """
 
-    def __init__(self, parts: Sequence[PartScan], folder: Path, read: Read) -> None:
+    def __init__(
+        self, parts: Sequence[PartScan], folder: Path, read: Read, earlier: Sequence[PartScan] = ()
+    ) -> None:
         self.label, self._number = "scans", -1
-        self.parts = parts
-        self.documents = sum(p.count for p in parts)
+        self._own, self._all = tuple(parts), (*parts, *earlier)
+        self.parts = self._all
+        self.documents = sum(p.count for p in self._all)
+        self.first_earlier = sum(p.count for p in parts)
         self.deciders: list[str] = []
         self.reasons: dict[str, int] = {}
         self._warnings: list[str] = []
@@ -75,16 +91,30 @@ class Scans:
             last = first + rows.num_rows
             self.bytes[first:last] = rows.column("bytes").to_numpy()
             self.preference[first:last] = rows.column("preference").to_numpy()
+        self._whole = {name: getattr(self, name) for name in _FIGURES}
+        self._show(earlier=False)
+
+    def _show(self, *, earlier: bool) -> None:
+        """Show the documents of earlier builds too, or those that are built alone."""
+        self.parts = self._all if earlier else self._own
+        self.documents = sum(part.count for part in self.parts)
+        for name, figures in self._whole.items():
+            setattr(self, name, figures[: self.documents])
 
     @property
     def warnings(self) -> list[str]:
         """Sentences for the log, to add to; no view can have others of its own."""
         return self._warnings
 
-    def seen_by(self, label: str) -> Scans:
-        """The same documents for one more decider: it reads its own scan columns and drops in its name."""
+    def seen_by(self, label: str, *, earlier: bool = False) -> Scans:
+        """The same documents for one more decider: it reads its own scan columns and drops in its name.
+
+        Args:
+            earlier: whether it sees the documents of earlier builds too.
+        """
         view = copy.copy(self)  # Shallow: what one view drops, all see.
         view.label, view._number = label, len(self.deciders)
+        view._show(earlier=earlier)
         self.deciders.append(label)
         return view
 
@@ -110,14 +140,17 @@ class Scans:
         return self._read(columns, of="documents")
 
     def names(self, part: PartScan) -> Iterator[tuple[int, list[str], list[str]]]:
-        """Yield (ordinal of the first, ids as they were read, ids that they stand under) of a part."""
+        """Yield (ordinal of the first, ids as they were read, ids that they stand under) of a part.
+
+        Those of an earlier build stand under its name and theirs: ``old_run: files:x:1``.
+        """
         first = part.first
-        shared = self.placed[first : first + part.count].any()
+        shared = not part.build and self.placed[first : first + part.count].any()
         # Only the documents know their places, and few builds have to ask.
         table, columns = (part.documents, ["id", "origin"]) if shared else (part.scans, ["id"])
         for rows in self._read_table(table, columns):
             as_read = rows.column("id").to_pylist()
-            names = as_read
+            names = [f"{part.build}: {each}" for each in as_read] if part.build else as_read
             if shared:
                 places = enumerate(zip(as_read, rows.column("origin").to_pylist(), strict=True), first)
                 names = [self._name(part, ordinal, *place) for ordinal, place in places]
@@ -135,12 +168,15 @@ class Scans:
         return ((first, ids) for part in self.parts for first, _, ids in self.names(part))
 
     def ids(self, ordinals: Iterable[int]) -> dict[int, str]:
-        """The ids of some documents, by ordinal."""
+        """The ids of some documents, by ordinal; of an earlier build's too, whether they are seen or not."""
         wanted = np.array(sorted(set(ordinals)), np.int64)
         found: dict[int, str] = {}
-        for first, ids in self.identities():
-            low, high = np.searchsorted(wanted, [first, first + len(ids)])
-            found |= {o: ids[o - first] for o in wanted[low:high].tolist()}
+        for part in self._all:
+            if np.searchsorted(wanted, part.first) == np.searchsorted(wanted, part.first + part.count):
+                continue
+            for first, _, ids in self.names(part):
+                low, high = np.searchsorted(wanted, [first, first + len(ids)])
+                found |= {o: ids[o - first] for o in wanted[low:high].tolist()}
         return found
 
     def groups(self, keys: Iterable[tuple[Keys, Ordinals]], per_document: int = 1) -> Iterator[Ordinals]:
@@ -159,6 +195,11 @@ class Scans:
         if not 0 <= ordinal < self.documents:
             raise StageError(
                 f"{self.label}: drops document {ordinal} of {self.documents}", remedy="They count from 0."
+            )
+        if ordinal >= self.first_earlier:
+            raise StageError(
+                f"{self.label}: drops document {ordinal}, which is of an earlier build",
+                remedy="A barrier that sees earlier documents keeps those from `scans.first_earlier` on.",
             )
         if self.kept[ordinal]:
             self.kept[ordinal] = False
@@ -200,4 +241,4 @@ class Scans:
 
     def clustered(self) -> list[int]:
         """Ordinals of all documents that are not the first of their cluster, ascending."""
-        return sorted(self._clusters)
+        return sorted(ordinal for ordinal in self._clusters if ordinal < self.first_earlier)

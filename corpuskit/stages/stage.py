@@ -31,6 +31,23 @@ class Cut:
 
 
 @dataclass(frozen=True)
+class Found:
+    """What a stage met in the text of row ``row``, to be told in the run's facts and in ``tables/found``.
+
+    Attributes:
+        kind: a word for it, of which there are few: ``U+200B``, ``email``.
+        count: how often it stands in the text as it came in.
+        removed: bytes of it that the stage took out by changing the text (not by a `Cut`); the ledger
+            books them as cut for ``kind``.
+    """
+
+    row: int
+    kind: str
+    count: int
+    removed: int = 0
+
+
+@dataclass(frozen=True)
 class Effect:
     """What a stage did to a batch. Rows stay in place: the runner removes what is named here.
 
@@ -39,12 +56,14 @@ class Effect:
         drops: row to reason.
         errors: row to error: the document goes to quarantine.
         cuts: spans to remove from the texts of ``batch``.
+        found: what is to be told of documents, whatever becomes of them.
     """
 
     batch: pa.RecordBatch
     drops: Mapping[int, str] = field(default_factory=dict)
     errors: Mapping[int, str] = field(default_factory=dict)
     cuts: Sequence[Cut] = ()
+    found: Sequence[Found] = ()
 
 
 class Stage(Settings, ABC):

@@ -72,26 +72,18 @@ class Eval(Measuring):
         from corpuskit.train.evaluate.evaluate import (
             Contender,
             check_models,
-            distinct,
             evaluate,
-            opened,
             save,
+            sets_of,
         )
 
         names = [each.written for each in step.reads if each.key == "models"]
         contenders = [Contender(name, (path,)) for name, path in zip(names, step.all("models"), strict=True)]
         values = step.values
-        sets = distinct(
-            [
-                opened(
-                    path / TASK if (path / TASK).is_file() else path,
-                    split=values.get("split"),
-                    field=values.get("field", "text"),
-                    limit=values.get("limit"),
-                )
-                for path in step.all("data")
-            ]
-        )
+        check_models(contenders, [])
+        paths = [path / TASK if (path / TASK).is_file() else path for path in step.all("data")]
+        how = {key: values.get(key) for key in ("stride", "split", "field", "limit")}
+        sets = sets_of(paths, contenders, **how)
         check_models(contenders, sets, values.get("stride"))
         trained_on = step.all("trained_on")
         found = evaluate(

@@ -15,6 +15,7 @@ import pytest
 from corpuskit import (
     ExactDuplicates,
     Files,
+    Gutenberg,
     Length,
     Lowercase,
     NearDuplicates,
@@ -58,9 +59,9 @@ def test_steps_that_make_no_pipeline(steps: list[Any], message: str) -> None:
 
 
 def test_labels_differ_however_things_are_called() -> None:
-    sources = [Files(path="a", label=label) for label in ("x", "x", "x-2", "x")]
+    sources = [Files(path="a", label="x"), Gutenberg(path="b"), Gutenberg(path="c")]
     labels = [label for label, _ in Pipeline([*sources, Length(), Length(), Unicode()]).sources]
-    assert labels == ["files:x", "files:x-2", "files:x-2-2", "files:x-3"]
+    assert labels == ["files:x", "gutenberg", "gutenberg-2"]
     steps = [label for label, _ in Pipeline([SOURCE, Length(), Length(), Unicode()]).labelled]
     assert steps == ["length", "length-2", "unicode"]
 
@@ -85,7 +86,7 @@ def test_labels_differ_however_things_are_called() -> None:
 )
 def test_a_pipeline_is_cut_at_barriers(steps: list[Any], passes: dict[str, list[str]]) -> None:
     found = {s.folder: [label for label, _ in s.steps] for s in Pipeline([SOURCE, *steps]).segments()}
-    found["candidates"] = [label for label in found["candidates"] if label not in ("leave_out", "unique_id")]
+    found["candidates"] = [label for label in found["candidates"] if label not in ("remove", "unique_id")]
     assert found == passes
 
 
@@ -115,7 +116,7 @@ stages:
   - lowercase
 tokenizer: {vocab_size: 430}
 shards: {split: {validation: 0.1, test: 0.05}}
-leave_out: ["files:reports:3"]
+remove: {listed: ["files:reports:3"]}
 """
 
 
@@ -138,7 +139,7 @@ def both(corpus: Path, tmp_path: Path) -> tuple[Path, Path]:
                 TrainTokenizer(vocab_size=430),
                 WriteShards(split=Split(validation=0.1, test=0.05)),
             ],
-            leave_out=("files:reports:3",),
+            remove=("files:reports:3",),
         ),
         tmp_path / "python-run",
     )

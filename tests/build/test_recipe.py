@@ -112,7 +112,7 @@ def test_a_key_that_stands_twice(tmp_path: Path) -> None:
         (b"stages: []\n", "there is no source"),
         (b"sources: notes\n", "sources: is no list"),
         (b"sources:\n  - files: {path: x, label: x}\nshards: {}\n", "there is no tokenizer"),
-        (b"sources:\n  - files: {path: x, label: x}\nleave_out: ids.txt\n", "ids.txt is not there"),
+        (b"sources:\n  - files: {path: x, label: x}\nremove: ids.txt\n", "ids.txt is not there"),
         (
             b"sources:\n  - files: {path: x, label: x}\ntokenizer: {file: a, vocab_size: 500}\n",
             "exclude each other",
@@ -140,7 +140,7 @@ def test_a_recipe_that_is_not_there(name: str, tmp_path: Path) -> None:
         ("stages.1.near_duplicates.threshold=0.9", ("stages", 1, "near_duplicates", "threshold"), 0.9),
         ("sources.files.path=/x", ("sources", 0, "files", "path"), "/x"),
         ("shards.split.test=0.2", ("shards", "split", "test"), 0.2),
-        ("leave_out=[a, b]", ("leave_out",), ["a", "b"]),
+        ("remove.listed=[a, b]", ("remove", "listed"), ["a", "b"]),
     ],
 )
 def test_overrides(override: str, place: tuple[str | int, ...], value: object, tmp_path: Path) -> None:
@@ -190,18 +190,18 @@ def test_wrong_overrides(override: str, message: str, remedy: str, tmp_path: Pat
     assert remedy in caught.value.remedy
 
 
-def test_variables_and_ids_to_leave_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_variables_and_ids_to_remove(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MY_NOTES", "/somewhere")
-    (tmp_path / "ids.txt").write_text("# not these\nfiles:notes:1\n\n  files:notes:2  \n")
-    text = GOOD.replace("path: notes", "path: '${MY_NOTES}/notes'") + "leave_out: ids.txt\n"
+    (tmp_path / "ids.txt").write_text("files:notes:1\n\n  files:notes:2  \n")
+    text = GOOD.replace("path: notes", "path: '${MY_NOTES}/notes'") + "remove: ids.txt\n"
     pipeline = read(tmp_path, text).pipeline
     assert pipeline.sources[0][1].model_dump()["path"] == "/somewhere/notes"
-    assert pipeline.leave_out == ("files:notes:1", "files:notes:2")
+    assert pipeline.removed.ids == ("files:notes:1", "files:notes:2")
 
 
 def test_the_resolved_recipe_is_a_recipe(tmp_path: Path) -> None:
     """What is stored in logs/recipe.yaml gives the same pipeline again."""
-    pipeline = read(tmp_path, GOOD + "leave_out: [files:notes:9]\n").pipeline
+    pipeline = read(tmp_path, GOOD + "remove: {listed: [files:notes:9]}\n").pipeline
     again = read(tmp_path, pipeline.resolved(public=False)).pipeline
     assert again.resolved(public=False) == pipeline.resolved(public=False)
     assert [s.model_dump() for s in again.steps] == [s.model_dump() for s in pipeline.steps]
@@ -296,9 +296,9 @@ def test_what_yaml_takes_for_something_else_is_told(
 
 
 @pytest.mark.parametrize("item", ["no", "12", "2024-01-02", "~"])
-def test_ids_to_leave_out_are_texts(item: str, tmp_path: Path) -> None:
-    text = f"sources:\n  - files: {{path: x, label: x}}\nleave_out:\n  - {item}\n"
-    with pytest.raises(SettingError, match=r"line 4: leave_out: .* is no id") as caught:
+def test_ids_to_remove_are_texts(item: str, tmp_path: Path) -> None:
+    text = f"sources:\n  - files: {{path: x, label: x}}\nremove:\n  listed:\n    - {item}\n"
+    with pytest.raises(SettingError, match=r"line 5: remove\.listed\.0: ") as caught:
         read(tmp_path, text)
     assert f'"{item}"' in caught.value.remedy
 

@@ -109,8 +109,8 @@ def test_a_changed_split_redoes_decisions(corpus: Path, run: Path, tmp_path: Pat
     assert outputs(run) == fresh(corpus, tmp_path, outputs, changed)
 
 
-def test_left_out_ids_redo_no_reading(corpus: Path, run: Path, tmp_path: Path, outputs: Outputs) -> None:
-    changed = "leave_out=['files:letters:l1']"
+def test_removed_ids_redo_no_reading(corpus: Path, run: Path, tmp_path: Path, outputs: Outputs) -> None:
+    changed = "remove={listed: ['files:letters:l1']}"
     assert build(corpus, run, changed) == ALL - {"candidates"}
     assert outputs(run) == fresh(corpus, tmp_path, outputs, changed)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -10,8 +11,10 @@ from typing import Any, ClassVar
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from corpuskit import ExactDuplicates, Files, Pipeline, Run, TrainTokenizer, WriteShards
+from corpuskit import Datasets, ExactDuplicates, Files, Pipeline, Run, TrainTokenizer, WriteShards
 from corpuskit.build.build import build_corpus
 from corpuskit.build.passes.inputs import DECISIONS, DecidedInput
 from corpuskit.documents.batch import BatchBuilder
@@ -71,7 +74,14 @@ class Revisions(Source):
         yield Reading(batch, len(mine), sum(len(d[3].encode()) for d in mine))
 
 
-def test_the_greatest_preference_wins_and_the_first_of_equals(tmp_path: Path) -> None:
+class Placeless(Revisions):
+    """Ids that began anew, without places."""
+
+    name: ClassVar[str] = "placeless"
+    same_id_reason: ClassVar[str] = "same_id"
+
+
+def test_the_greatest_preference_wins_and_of_equals_one_by_its_text(tmp_path: Path) -> None:
     documents = (
         ("1", "A", 5, "five"),
         ("1", "A", 9, "nine"),
@@ -83,7 +93,7 @@ def test_the_greatest_preference_wins_and_the_first_of_equals(tmp_path: Path) ->
     result = build_corpus([Revisions(documents=documents)], tmp_path / "run")
     assert {d["id"]: d["text"] for d in rows(tmp_path / "run", "documents")} == {
         "revisions:1": "nine",
-        # Part order is that of the halves: 1/five, 1/seven, 2/second, then 1/nine, 2/first, 3.
+        # By the digests of the two texts, whichever comes first.
         "revisions:2": "second",
         "revisions:3": "alone",
     }
@@ -94,6 +104,26 @@ def test_the_greatest_preference_wins_and_the_first_of_equals(tmp_path: Path) ->
         ("seven", "older_revision", "revisions:1"),
     ]
     assert result.warnings == ()
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("12"), st.integers(0, 2), st.sampled_from(["x", "y", "z"])), min_size=2
+    ),
+    st.randoms(),
+)
+def test_the_order_of_rows_chooses_no_revision(given_rows: list[tuple[str, int, str]], random: Any) -> None:
+    turned = list(given_rows)
+    random.shuffle(turned)
+    kept = []
+    for order in (given_rows, turned):
+        with tempfile.TemporaryDirectory() as folder:
+            documents = tuple((number, "", rank, text) for number, rank, text in order)
+            build_corpus([Revisions(documents=documents)], Path(folder, "run"))
+            kept.append(sorted((d["id"], d["text"]) for d in rows(Path(folder, "run"), "documents")))
+    assert kept[0] == kept[1]
+    assert len(kept[0]) == len({number for number, _, _ in given_rows})
 
 
 def test_another_title_under_one_id_is_warned_about(tmp_path: Path, jsonl: Callable[..., None]) -> None:
@@ -167,15 +197,28 @@ def test_shared_ids_are_the_same_for_any_number_of_workers_and_one_file_more(
 def test_places_that_are_the_same_are_told_apart_by_their_parts(
     tmp_path: Path, jsonl: Callable[..., None]
 ) -> None:
-    """Two folders under one label, with files of one name."""
+    """Documents of one id whose source says of none where it stood."""
+    documents = tuple(("0", "", 0, f"Text {number}.") for number in range(2))
+    source = Revisions(documents=documents)
+    build_corpus([Placeless(documents=source.documents)], tmp_path / "run")
+    assert [d["id"] for d in rows(tmp_path / "run", "documents")] == [
+        "revisions:0#placeless-0#0",
+        "revisions:0#placeless-1#0",
+    ]
+
+
+def test_two_sources_of_one_label_are_an_error(tmp_path: Path, jsonl: Callable[..., None]) -> None:
     for name in ("a", "b"):
         jsonl(tmp_path / name / "s.jsonl", [{"id": 0, "text": f"Text of {name}."}])
     sources = [Files(path=str(tmp_path / name), label="x") for name in ("a", "b")]
-    build_corpus(sources, tmp_path / "run")
-    assert [d["id"] for d in rows(tmp_path / "run", "documents")] == [
-        "files:x:0#files-x-00000#0",
-        "files:x:0#files-x-2-00000#0",
-    ]
+    with pytest.raises(SettingError, match=r"label 'x': files of .*/a and files of .*/b") as caught:
+        Pipeline(sources)
+    assert "another label" in caught.value.remedy
+    other = Datasets(path=str(tmp_path / "b" / "s.jsonl"), label="x")
+    with pytest.raises(SettingError, match=r"files of .* and datasets of"):
+        Pipeline([sources[0], other])
+    # Without labels of their own two sources of one kind are none: ids have what tells them apart.
+    Pipeline([Revisions(documents=()), Revisions(documents=())])
 
 
 def test_shared_ids_can_be_refused(tmp_path: Path, jsonl: Callable[..., None]) -> None:
@@ -186,14 +229,14 @@ def test_shared_ids_can_be_refused(tmp_path: Path, jsonl: Callable[..., None]) -
         Pipeline(pipeline.steps, shared_ids="drop")  # type: ignore[arg-type]
 
 
-def test_ids_with_places_can_be_left_out_one_by_one_or_together(
+def test_ids_with_places_can_be_removed_one_by_one_or_together(
     tmp_path: Path, jsonl: Callable[..., None]
 ) -> None:
     pipeline = Pipeline([per_file(tmp_path, jsonl)], ("files:x:0", "files:x:1#s2.jsonl#1"))
     result = build_corpus(pipeline, tmp_path / "run")
-    left_out = [d["id"] for d in rows(tmp_path / "run", "dropped") if d["reason"] == "left_out"]
-    assert sorted(left_out) == [*(f"files:x:0#s{n}.jsonl#0" for n in range(4)), "files:x:1#s2.jsonl#1"]
-    assert not any("that no document has" in warning for warning in result.warnings)
+    removed = [d["id"] for d in rows(tmp_path / "run", "dropped") if d["reason"] == "removed"]
+    assert sorted(removed) == [*(f"files:x:0#s{n}.jsonl#0" for n in range(4)), "files:x:1#s2.jsonl#1"]
+    assert not any("no document has it" in warning for warning in result.warnings)
 
 
 class CutsTheFirstWord(Stage):
@@ -220,12 +263,12 @@ def test_a_token_leads_to_the_document_with_its_place(tmp_path: Path, jsonl: Cal
         assert len(traced.cuts) == 1
 
 
-def test_left_out_ids(tmp_path: Path, jsonl: Callable[..., None]) -> None:
+def test_removed_ids(tmp_path: Path, jsonl: Callable[..., None]) -> None:
     jsonl(tmp_path / "x.jsonl", [{"id": str(i), "text": f"text {i}"} for i in range(4)])
     pipeline = Pipeline([Files(path=str(tmp_path / "x.jsonl"), label="x")], ("files:x:2", "files:x:99"))
     result = build_corpus(pipeline, tmp_path / "run")
     assert [d["id"] for d in rows(tmp_path / "run", "documents")] == ["files:x:0", "files:x:1", "files:x:3"]
-    assert [(d["id"], d["reason"]) for d in rows(tmp_path / "run", "dropped")] == [("files:x:2", "left_out")]
+    assert [(d["id"], d["reason"]) for d in rows(tmp_path / "run", "dropped")] == [("files:x:2", "removed")]
     assert any("files:x:99" in warning for warning in result.warnings)
 
 

@@ -50,7 +50,7 @@ def call(*words: object) -> Any:
 def test_what_would_go_by_source_and_rule(run: Callable[..., Path]) -> None:
     folder = run()
     before = snapshot(folder)
-    found = preview(Run.open(folder), Filter(limits={"min_words": 50}), samples=2)
+    found = preview(Run.open(folder), Filter(rules=(), limits={"min_words": 50}), samples=2)
     assert snapshot(folder) == before
     short = [text for name, text in [*NOTES, *POEMS[:9]] if name != "two"]
     assert (found.all.documents, found.gone.documents) == (42, 11)
@@ -62,9 +62,11 @@ def test_what_would_go_by_source_and_rule(run: Callable[..., Path]) -> None:
     assert len(rule.samples) == 2
     assert (
         rule.samples
-        == preview(Run.open(folder), Filter(limits={"min_words": 50}), samples=2).rules["min_words"].samples
+        == preview(Run.open(folder), Filter(rules=(), limits={"min_words": 50}), samples=2)
+        .rules["min_words"]
+        .samples
     )
-    other = preview(Run.open(folder), Filter(limits={"min_words": 50}), samples=2, seed=1)
+    other = preview(Run.open(folder), Filter(rules=(), limits={"min_words": 50}), samples=2, seed=1)
     assert other.rules["min_words"].samples != rule.samples
 
 
@@ -101,7 +103,7 @@ def test_the_command(run: Callable[..., Path]) -> None:
 
 
 def test_figures_of_documents_are_shown_as_they_are_counted(run: Callable[..., Path]) -> None:
-    for folder in (run(), run(Filter(limits={"min_words": 1}))):
+    for folder in (run(), run(Filter(rules=(), limits={"min_words": 1}))):
         told = json.loads(
             call(
                 "filter", "values", folder, "--figure", "dup_lines", "--id", "files:poems:p4", "--json"

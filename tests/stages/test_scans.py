@@ -73,3 +73,40 @@ def test_two_groupings_may_be_under_way_at_once(scans: Scans) -> None:
     assert next(outer).tolist() == [0, 1]
     assert [g.tolist() for g in mine.groups(keys(10))] == [[2, 3], [0, 1]]
     assert next(outer).tolist() == [2, 3]
+
+
+@pytest.fixture
+def grown(tmp_path: Path) -> Scans:
+    """Two documents that are built, and two of an earlier build behind them."""
+    tables = {
+        name: pa.RecordBatch.from_pylist(
+            [{"id": f"{name[6:]}{i}", "bytes": 10 * i, "preference": i, "mine.key": i} for i in range(2)]
+        )
+        for name in ("scans/new", "scans/old")
+    }
+
+    def read(path: str, columns: list[str]) -> Iterator[pa.RecordBatch]:
+        yield tables[path].select(columns)
+
+    new = PartScan("new", "documents/new", "scans/new", 0, 2)
+    old = PartScan("old", "/elsewhere/old", "scans/old", 2, 2, "runs-old")
+    return Scans([new], tmp_path, read, [old])
+
+
+def test_documents_of_an_earlier_build_are_seen_by_those_who_ask_and_never_dropped(grown: Scans) -> None:
+    unaware, aware = grown.seen_by("mine"), grown.seen_by("mine", earlier=True)
+    assert (grown.documents, unaware.documents, aware.documents) == (2, 2, 4)
+    assert [rows.num_rows for _, rows in unaware.rows("key")] == [2]
+    assert [first for first, _ in aware.rows("key")] == [0, 2]
+    assert aware.bytes.tolist() == [0, 10, 0, 10]
+    assert [ids for _, ids in aware.identities()] == [["new0", "new1"], ["runs-old: old0", "runs-old: old1"]]
+    aware.drop(1, "copy", original=3)
+    assert grown.kept.tolist() == [True, False]
+    assert grown.original.tolist() == [-1, 3]
+    assert grown.ids([1, 3]) == {1: "new1", 3: "runs-old: old1"}
+    # What is joined with an earlier document is a cluster of those that are built.
+    assert (grown.cluster(1), grown.clustered()) == (1, [])
+    with pytest.raises(StageError, match="drops document 2, which is of an earlier build"):
+        aware.drop(2, "copy")
+    with pytest.raises(StageError, match="drops document 2 of 2"):
+        unaware.drop(2, "copy")

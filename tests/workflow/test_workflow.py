@@ -324,3 +324,24 @@ def test_an_interrupted_training_ends_with_130_and_goes_on(
     assert "[2/4] train base (goes on)" in done.stderr
     do(own / "flow.yaml", own / "straight", "base.steps=6")
     assert digests(own / "out") == digests(own / "straight")
+
+
+def test_eval_scores_a_classifier_on_labelled_rows(own: Path) -> None:
+    rows = [
+        {"text": f"{word} {word} number {n}", "label": word} for n in range(12) for word in ("sea", "land")
+    ]
+    (own / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    steps: Steps = [
+        *small_steps()[:2],
+        {"finetune": "which", "from": "base", "data": "rows.jsonl", "task": "classify", "steps": 2},
+        {"eval": "labels", "models": ["which"], "data": ["rows.jsonl"]},
+    ]
+    (own / "flow.yaml").write_text(yaml.safe_dump({"steps": steps}, sort_keys=False))
+    do(own / "flow.yaml", own / "out2")
+    [found] = json.loads((own / "out2" / "labels" / "results.json").read_text())["sets"]
+    assert found["kind"] == "labels"
+    assert "accuracy" in found["models"]["which"]["members"]["which"]
+    steps[-1]["limit"] = 3
+    (own / "flow.yaml").write_text(yaml.safe_dump({"steps": steps}, sort_keys=False))
+    with pytest.raises(SettingError, match=r"limit.* say nothing of labels"):
+        do(own / "flow.yaml", own / "out2")

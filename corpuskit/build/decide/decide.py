@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from corpuskit.build.decide.earlier import EarlierPart, located
 from corpuskit.build.decide.held_out import SIDES, Split, assign
 from corpuskit.build.passes.inputs import DECISIONS
 from corpuskit.build.passes.run_stage import blaming
@@ -30,21 +31,30 @@ from corpuskit.stages.stage import Rule
 
 
 def decide(
-    run: Run, *, segment: Segment, parts: Sequence[tuple[str, int]], split: Split | None
+    run: Run,
+    *,
+    segment: Segment,
+    parts: Sequence[tuple[str, int]],
+    split: Split | None,
+    earlier: Sequence[tuple[EarlierPart, int]] = (),
 ) -> TaskResult:
     """Decide about all documents of a pass, and write one row per document, part by part.
 
     Args:
         parts: name and number of documents of each part, in order.
         split: how to split the kept documents; None when another pass follows.
+        earlier: parts of earlier builds and how many documents each has, whose scans lie in this run.
     """
     with run.scratch() as folder:
-        scans = Scans(_locate(segment, parts), folder, run.read_batches)
+        own = _locate(segment, parts)
+        known = located(segment, earlier, sum(part.count for part in own))
+        # The tables of an earlier build have absolute paths, which they keep within a run.
+        scans = Scans(own, folder, run.read_batches, known)
         ledger = Ledger()
         if segment.index:
             scans.rejoin()
         for label, decider in segment.deciders:
-            _run_decider(scans.seen_by(label), decider, ledger)
+            _run_decider(scans, label, decider, ledger)
         splits = assign(scans, split) if split else None
         named = _named(scans)
         outputs = [_write(run, segment, scans, part, splits, named) for part in scans.parts]
@@ -61,19 +71,20 @@ def _locate(segment: Segment, parts: Sequence[tuple[str, int]]) -> list[PartScan
     return located
 
 
-def _run_decider(scans: Scans, decider: Rule | Barrier, ledger: Ledger) -> None:
-    entry = Entry(scans.label)
+def _run_decider(scans: Scans, label: str, decider: Rule | Barrier, ledger: Ledger) -> None:
+    view = scans.seen_by(label, earlier=isinstance(decider, Barrier) and decider.sees_earlier)
+    entry = Entry(label)
     before = np.flatnonzero(scans.kept)
     entry.documents_in, entry.bytes_in = len(before), int(scans.bytes[before].sum())
-    with blaming(scans.label, "decide"):
+    with blaming(label, "decide"):
         if isinstance(decider, Barrier):
-            decider.decide(scans)
+            decider.decide(view)
         else:
-            _run_rule(scans, decider)
+            _run_rule(view, decider)
     dropped = before[~scans.kept[before]]
     if len(nameless := dropped[scans.reason[dropped] < 0]):
         raise LedgerError(
-            f"{scans.label}: document {nameless[0]} is gone without a reason",
+            f"{label}: document {nameless[0]} is gone without a reason",
             remedy="A barrier drops with `scans.drop`; it never writes into `scans.kept`.",
         )
     numbers, counts = np.unique(scans.reason[dropped], return_counts=True)

@@ -1,19 +1,25 @@
 """What enters behind the decisions, to train on alone: canaries, and documents that stand more than once.
 
 They have ids and tables of their own (``planted/`` in a run), so that no stage, no deduplication, no
-tokenizer and no split ever sees them: whatever is planted, all other documents stay what they are.
+tokenizer and no split ever sees them: whatever is planted, all other documents stay what they are. How often
+a document stands is said by its source (`corpuskit.build.decide.mixing`) or, before that, by its id.
 """
 
 from __future__ import annotations
 
 import hashlib
 import heapq
+import re
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Annotated, Any, ClassVar
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 from pydantic import BeforeValidator, Field, field_validator
 
+from corpuskit.build.decide.mixing import Mix, repeats_of
 from corpuskit.documents.batch import COLUMNS, text_bytes
 from corpuskit.documents.ledger import Entry, Ledger
 from corpuskit.documents.settings import Settings
@@ -28,6 +34,7 @@ from corpuskit.shards.canaries import (
     canaries_document,
     draw_canaries,
 )
+from corpuskit.storage.spill import array_on_disk
 from corpuskit.storage.tables import PASSING_LEVEL, parquet, read_batches
 
 LABEL = "planted"
@@ -89,6 +96,7 @@ def plant(
     standing: tuple[int, int],
     canaries: Canaries | None,
     repeat: Repeat | None,
+    mix: Mix | None = None,
 ) -> TaskResult:
     """Write ``planted/``: a table of canaries and one of repeated documents, and what canaries there are.
 
@@ -96,12 +104,13 @@ def plant(
         documents: paths of the corpus's tables.
         schema: of these.
         standing: documents and bytes of text in them.
+        mix: how often each source is read; where ``repeat`` says it of a document, that counts.
 
     Raises:
         SettingError: a document that is to be repeated is not there, or is not whole in the training split.
     """
     entry = Entry(LABEL, documents_in=standing[0], bytes_in=standing[1])
-    outputs = []
+    outputs, warnings = [], list[str]()
     if canaries is not None:
         drawn = canaries.draw()
         path = run.path("planted", f"{PLANTED}.parquet")
@@ -112,17 +121,25 @@ def plant(
         listed = run.path("planted", NAME)
         run.write_json(listed, canaries_document(drawn))
         outputs += [run.output(path, sink.rows), run.output(listed)]
-    if repeat is not None:
-        times = _chosen(run, documents, repeat)
+    if repeat is not None or (mix is not None and mix.repeats):
         path = run.path("planted", f"{REPEATED}.parquet")
-        with run.table(path, schema) as sink:
-            for batch in _copies(run, documents, times, schema):
+        with run.scratch() as folder, run.table(path, schema) as sink:
+            times = array_on_disk(folder, np.int32, (standing[0],), name="times", fill=1)
+            if mix is not None:
+                columns = ["id", "source", "split"]
+                batches = (b for table in documents for b in run.read_batches(table, columns))
+                warnings = repeats_of(mix, batches, folder, times)
+            if repeat is not None:
+                _choose(run, documents, repeat, times)
+            _refuse_taken(run, documents, times)
+            for batch in _copies(run, documents, times, schema, folder):
                 sink.write(batch)
                 _count(entry, REPEATED, batch)
         outputs.append(run.output(path, sink.rows))
     entry.documents_kept = entry.documents_in + entry.documents_added.total()
     entry.bytes_kept = entry.bytes_in + entry.bytes_added.total()
-    return TaskResult(outputs, Ledger([entry]), {"added": dict(entry.documents_added)})
+    facts = {"added": dict(entry.documents_added)}
+    return TaskResult(outputs, Ledger([entry]), facts, warnings=warnings)
 
 
 def _count(entry: Entry, kind: str, batch: pa.RecordBatch) -> None:
@@ -154,28 +171,44 @@ def copy_id(identity: str, number: int) -> str:
     return identity if number == 1 else f"{identity}@{number}"
 
 
+def original_id(copy: str) -> str:
+    """The id of the document that a further copy repeats.
+
+    >>> original_id("files:x:me@home@3")
+    'files:x:me@home'
+    """
+    return copy.rpartition("@")[0]
+
+
 def _chance(seed: int, identity: str) -> bytes:
     return hashlib.sha256(f"{seed} {identity}".encode()).digest()
 
 
 # --------------------------------------------------------------------------------------- repeated documents
-def _chosen(run: Run, documents: Sequence[str], repeat: Repeat) -> dict[str, int]:
-    """How often each document stands that stands more than once, by its id."""
+Counts = npt.NDArray[np.int32]
+"""How often each document stands, by its place among all."""
+
+_COPY = re.compile(r"@[1-9][0-9]{0,5}$")
+"""What a copy has behind the id."""
+
+
+def _choose(run: Run, documents: Sequence[str], repeat: Repeat, times: Counts) -> None:
+    """Write into ``times``, by place, how often each document stands that ``repeat`` names or draws."""
     wanted, sides = sum(repeat.draw.values()), dict[str, str]()
-    smallest: list[tuple[int, str]] = []  # of the hashes so far, negative: the greatest of them goes first
-    like_copies = set[str]()
+    smallest: list[tuple[int, str, int]] = []  # of the hashes so far, negative: the greatest goes first
+    place = 0
     for path in documents:
         for batch in run.read_batches(path, ["id", "split"]):
             columns = (batch.column(name).to_pylist() for name in ("id", "split"))
             for identity, side in zip(*columns, strict=True):
-                if identity.rpartition("@")[2].isdecimal():
-                    like_copies.add(identity)
                 if identity in repeat.ids:
                     sides[identity] = side
+                    times[place] = repeat.ids[identity]
                 elif side == "train" and wanted:
                     chance = int.from_bytes(_chance(repeat.seed, identity)[:8], "big")
                     put = heapq.heappush if len(smallest) < wanted else heapq.heappushpop
-                    put(smallest, (-chance, identity))
+                    put(smallest, (-chance, identity, place))
+                place += 1
     for identity in repeat.ids:
         _refuse(identity, sides)
     if len(smallest) < wanted:
@@ -185,17 +218,38 @@ def _chosen(run: Run, documents: Sequence[str], repeat: Repeat) -> dict[str, int
             remedy="Ask for fewer; of a corpus below 100 documents a section of each is held out, unless"
             " shards.split is 0.",
         )
-    drawn = [identity for _, identity in sorted(smallest, reverse=True)]
-    numbers = [times for times, count in sorted(repeat.draw.items()) for _ in range(count)]
-    times = {**repeat.ids, **dict(zip(drawn, numbers, strict=True))}
-    for identity in sorted(like_copies):
-        own, _, number = identity.rpartition("@")
-        if 2 <= int(number) <= times.get(own, 0):
+    drawn = [place for _, _, place in sorted(smallest, reverse=True)]
+    times[drawn] = [number for number, count in sorted(repeat.draw.items()) for _ in range(count)]
+
+
+def _refuse_taken(run: Run, documents: Sequence[str], times: Counts) -> None:
+    """Raise SettingError where a copy would have the id of another document."""
+    like_copies = {
+        identity: int(identity.rpartition("@")[2])
+        for _, ids in _ids(run, documents)
+        for identity in ids
+        if _COPY.search(identity)
+    }
+    originals = {identity.rpartition("@")[0] for identity in like_copies}
+    stands: dict[str, int] = {}
+    for first, ids in _ids(run, documents) if originals else ():
+        stands |= {i: int(times[first + row]) for row, i in enumerate(ids) if i in originals}
+    for identity, number in sorted(like_copies.items()):
+        own = identity.rpartition("@")[0]
+        if 2 <= number <= stands.get(own, 0):
             raise SettingError(
                 f"repeat: copy {number} of {own!r} would have the id of another document, {identity!r}",
                 remedy="Leave one of the two out, or repeat another document.",
             )
-    return times
+
+
+def _ids(run: Run, documents: Sequence[str]) -> Iterator[tuple[int, list[str]]]:
+    """(Place of the first, ids) of all documents, in their order."""
+    first = 0
+    for path in documents:
+        for batch in run.read_batches(path, ["id"]):
+            yield first, batch.column("id").to_pylist()
+            first += batch.num_rows
 
 
 def _refuse(identity: str, sides: dict[str, str]) -> None:
@@ -215,23 +269,27 @@ def _refuse(identity: str, sides: dict[str, str]) -> None:
 
 
 def _copies(
-    run: Run, documents: Sequence[str], times: dict[str, int], schema: pa.Schema
+    run: Run, documents: Sequence[str], times: Counts, schema: pa.Schema, folder: Path
 ) -> Iterator[pa.RecordBatch]:
     """The second copy of each document, then the third, so that no document follows itself."""
-    with run.scratch() as folder:
-        own = folder / "own.parquet"
-        with parquet(own, schema, folder, PASSING_LEVEL) as sink:
-            for path in documents:
-                for batch in run.read_batches(path):
-                    rows = [n for n, each in enumerate(batch.column("id").to_pylist()) if each in times]
-                    if rows:
-                        sink.write(batch.take(pa.array(rows, pa.int64())))
-        place = schema.get_field_index("id")
-        for number in range(2, max(times.values(), default=1) + 1):
-            for batch in read_batches(own):
-                ids = batch.column("id").to_pylist()
-                rows = [n for n, each in enumerate(ids) if times[each] >= number]
-                if rows:
-                    names = pa.array([copy_id(ids[n], number) for n in rows], schema.field("id").type)
-                    taken = batch.take(pa.array(rows, pa.int64()))
-                    yield taken.set_column(place, schema.field("id"), names)
+    own, first = folder / "own.parquet", 0
+    with parquet(own, schema, folder, PASSING_LEVEL) as sink:
+        for path in documents:
+            for batch in run.read_batches(path):
+                rows = np.flatnonzero(times[first : first + batch.num_rows] > 1)
+                first += batch.num_rows
+                if len(rows):
+                    sink.write(batch.take(pa.array(rows, pa.int64())))
+    stands = array_on_disk(folder, np.int32, (int(np.count_nonzero(times > 1)),), name="stands")
+    stands[:] = times[times > 1]
+    place = schema.get_field_index("id")
+    for number in range(2, int(times.max(initial=1)) + 1):
+        first = 0
+        for batch in read_batches(own):
+            rows = np.flatnonzero(stands[first : first + batch.num_rows] >= number)
+            first += batch.num_rows
+            if len(rows):
+                taken = batch.take(pa.array(rows, pa.int64()))
+                names = [copy_id(each, number) for each in taken.column("id").to_pylist()]
+                ids = pa.array(names, schema.field("id").type)
+                yield taken.set_column(place, schema.field("id"), ids)

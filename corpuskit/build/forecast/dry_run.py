@@ -6,10 +6,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from corpuskit.build.decide.earlier import open_earlier
 from corpuskit.build.parts import list_parts
 from corpuskit.build.pipeline import Pipeline
 from corpuskit.build.steps import Step, steps, titles
-from corpuskit.build.told import foreseen, warnings_of
+from corpuskit.build.told import foreseen, no_tokens, warnings_of
 from corpuskit.errors import RunLockedError, StorageError, counted
 from corpuskit.run.folder import Run
 from corpuskit.storage.digests import Digests
@@ -30,13 +31,15 @@ def dry_run(pipeline: Pipeline, folder: Path) -> dict[str, Any]:
     refuse_overlap(run.folder, pipeline.inputs)
     begun = run.exists(run.path("run"))
     digests = Digests(run.local(run.path("logs", "digests.json")))
+    earlier = open_earlier(pipeline.against)
     parts = list_parts(pipeline.sources, digests)
     if begun:  # Nothing else is written, but a later build need not compute these again.
         with suppress(RunLockedError, StorageError), run.locked():
             digests.save()
     reached: list[dict[str, Any]] = []
+    warnings += no_tokens(pipeline)
     warnings += foreseen(pipeline.split, sum(part.part.bytes for part in parts))
-    going = steps(pipeline, run, parts)
+    going = steps(pipeline, run, parts, earlier)
     step: Step | None = next(going)
     while step is not None:
         records = [run.done(task.name, task.fingerprint) for task in step.tasks]

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from contextlib import ExitStack
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -58,7 +59,10 @@ def run_pass(run: Run, *, segment: Segment, part: str, documents: PassInput) -> 
     if scan is not None:
         outputs.append(run.output(scanned, scan.rows))
     outputs += account.aside.outputs()
-    facts = {"sources": {k: {"documents": v[0], "bytes": v[1]} for k, v in sorted(by_source.items())}}
+    sources = {k: {"documents": v[0], "bytes": v[1]} for k, v in sorted(by_source.items())}
+    facts: dict[str, Any] = {"sources": sources}
+    if account.found:
+        facts["found"] = account.found
     return TaskResult(outputs, account.ledger, facts, account.seconds, account.warnings)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -58,6 +59,11 @@ def run_stage(label: str, stage: Stage, batch: pa.RecordBatch, account: PassAcco
     for cut in cuts:
         cut_by_row[cut.row] += cut.end - cut.start
         entry.bytes_cut[cut.reason] += cut.end - cut.start
+    for found in effect.found:
+        if found.removed and found.row not in leaving:
+            cut_by_row[found.row] += found.removed
+            entry.bytes_cut[found.kind] += found.removed
+    account.tell(label, batch, effect.found)
     change = sizes + cut_by_row - before
     staying = np.ones(batch.num_rows, bool)
     staying[list(leaving)] = False
@@ -127,7 +133,8 @@ def _apply(label: str, stage: Stage, batch: pa.RecordBatch) -> Effect:
         pa.concat_tables(rows, promote_options="default").combine_chunks().to_batches()[0],
         drops={row: r.drops[0] for row, r in enumerate(results) if r.drops},
         errors={row: r.errors[0] for row, r in enumerate(results) if r.errors},
-        cuts=[Cut(row, c.start, c.end, c.reason) for row, r in enumerate(results) for c in r.cuts],
+        cuts=[replace(c, row=row) for row, r in enumerate(results) for c in r.cuts],
+        found=[replace(f, row=row) for row, r in enumerate(results) for f in r.found],
     )
 
 
@@ -152,7 +159,8 @@ def _check_effect(label: str, stage: Stage, before: pa.RecordBatch, effect: Effe
     # What a rule decides may be decided anew without another pass, which only holds for an unchanged text.
     if isinstance(stage, Rule) and not after.column("text").equals(before.column("text")):
         raise StageError(f"{label}: a rule changed a text", remedy="Make it a Stage instead of a Rule.")
-    named = (*effect.drops, *effect.errors, *(cut.row for cut in effect.cuts))
+    told = [*(cut.row for cut in effect.cuts), *(found.row for found in effect.found)]
+    named = (*effect.drops, *effect.errors, *told)
     if wrong := [row for row in named if not 0 <= row < before.num_rows]:
         raise StageError(
             f"{label}: names row {wrong[0]} of a batch of {before.num_rows}", remedy="Rows count from 0."

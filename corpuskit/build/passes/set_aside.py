@@ -12,6 +12,7 @@ import pyarrow as pa
 from corpuskit.documents.ledger import Ledger
 from corpuskit.run.folder import Run
 from corpuskit.run.record import Output
+from corpuskit.stages.stage import Found
 from corpuskit.storage.tables import Sink
 
 DROPPED = pa.schema(
@@ -26,6 +27,7 @@ CUT = pa.schema(
     [(name, pa.string()) for name in ("id", "stage", "reason", "origin")]
     + [("start", pa.int64()), ("end", pa.int64()), ("text", pa.large_string())]
 )
+FOUND = pa.schema([(name, pa.string()) for name in ("id", "stage", "kind")] + [("count", pa.int64())])
 ASIDE = {"dropped": DROPPED, "quarantine": QUARANTINED, "cuts": CUT}
 
 
@@ -67,6 +69,20 @@ class PassAccount:
     ledger: Ledger = field(default_factory=Ledger)
     seconds: dict[str, float] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    found: dict[str, dict[str, dict[str, int]]] = field(default_factory=dict)
+
+    def tell(self, label: str, batch: pa.RecordBatch, found: Sequence[Found]) -> None:
+        """Keep what a stage found in documents, and count it by kind: how often, in how many documents."""
+        ids = batch.column("id")
+        rows = []
+        for each in found:
+            total = self.found.setdefault(label, {}).setdefault(each.kind, {"count": 0, "documents": 0})
+            total["count"] += each.count
+            total["documents"] += 1
+            told = {"stage": label, "kind": each.kind, "count": each.count}
+            rows.append({"id": ids[each.row].as_py(), **told})
+        if rows:
+            self.aside.write_table("found", pa.Table.from_pylist(rows, FOUND))
 
     def clock(self, label: str, started: float) -> None:
         """Book the time since ``started`` on a stage."""

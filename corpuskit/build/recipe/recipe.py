@@ -25,6 +25,8 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from corpuskit.build.decide.earlier import Dedup
+from corpuskit.build.decide.mixing import Mix, Share
 from corpuskit.build.decide.planted import Canaries, Repeat
 from corpuskit.build.pipeline import Pipeline, PipelineStep
 from corpuskit.build.write.write_shards import WriteShards
@@ -33,11 +35,15 @@ from corpuskit.errors import SettingError, nearest
 from corpuskit.sources.source import Source
 from corpuskit.stages import registry
 from corpuskit.stages.barrier import Barrier
+from corpuskit.stages.dedup.remove import Removal
 from corpuskit.stages.stage import Stage
 from corpuskit.storage.places import is_uri
 from corpuskit.tokenizer.train import TrainTokenizer
 
-KEYS = ("sources", "stages", "tokenizer", "shards", "canaries", "repeat", "leave_out", "shared_ids")
+KEYS = (
+    *("sources", "stages", "dedup", "remove", "shared_ids", "mix"),
+    *("tokenizer", "shards", "canaries", "repeat"),
+)
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 
@@ -168,10 +174,10 @@ def _override(values: dict[str, Any], override: str) -> None:
 
 def _is_location(words: Sequence[str], value: Any) -> bool:
     """Whether ``--set`` names a setting that says where an input lies, of whatever source or stage."""
-    if words == ["leave_out"]:
-        return isinstance(value, str)  # A list holds ids.
-    if words[0] == "tokenizer":
-        return words[-1] in TrainTokenizer.locations()
+    for kind in (TrainTokenizer, Removal, Dedup):
+        if words[0] == kind.name:
+            # Of a list under `remove` each item is a file.
+            return words[-1] in kind.locations() or (words == [Removal.name] and not isinstance(value, dict))
     owner = words[-2] if len(words) > 1 else ""
     # What is unknown or cannot be imported is told when the recipe is read, with its line.
     return registry.fits(owner, (Settings,)) and words[-1] in registry.find(owner).locations()
@@ -239,16 +245,51 @@ class Reader:
             if kind.name in values:
                 steps.append(self._settings((kind.name,), kind, values[kind.name]))
         try:
-            leave_out = self._leave_out(values.get("leave_out"))
-            planted = [
-                self._settings((kind.name,), kind, values[kind.name])
-                if values.get(kind.name) is not None
-                else None
-                for kind in (Canaries, Repeat)
-            ]
-            return Pipeline(tuple(steps), leave_out, values.get("shared_ids", "keep"), *planted)
+            return Pipeline(
+                tuple(steps),
+                self._removal(values.get(Removal.name)),
+                values.get("shared_ids", "keep"),
+                canaries=self._section(Canaries, values),
+                repeat=self._section(Repeat, values),
+                mix=self._mix(values.get(Share.name)),
+                dedup=self._section(Dedup, values),
+            )
         except SettingError as error:
+            if error.message.startswith("recipe "):
+                raise
+            section = (re.split("[:.]", error.message)[0],)
+            if section in self.lines:
+                raise self.error(section, error.message, error.remedy) from error
             raise SettingError(f"recipe {self.path}: {error.message}", remedy=error.remedy) from error
+
+    def _section(self, kind: type[Settings], values: Mapping[str, Any]) -> Any:
+        """The settings of a section that a recipe may lack."""
+        given = values.get(kind.name)
+        return None if given is None else self._settings((kind.name,), kind, given)
+
+    def _removal(self, value: Any) -> Removal:
+        """A file, several files, or the settings of a `Removal`."""
+        if isinstance(value, str | list):
+            value = {"ids": value}
+        return self._section(Removal, {Removal.name: value}) or Removal()
+
+    def _mix(self, value: Any) -> Mix | None:
+        """Epochs by source, alone or with other settings of a `Share`."""
+        if value is None:
+            return None
+        if not isinstance(value, dict):
+            raise self.error(
+                (Share.name,), f"mix: {value!r} is no mapping", "Write sources as name: {epochs: 2.5}."
+            )
+        shares = {}
+        for name, given in value.items():
+            numbers = given if isinstance(given, dict) else {"epochs": given}
+            try:
+                shares[str(name)] = Share.model_validate(numbers)
+            except ValidationError as error:
+                place = (Share.name, name)
+                raise self._invalid(place, Share, error, owner=f"{Share.name}.{name}") from error
+        return Mix(shares)
 
     def error(self, place: Place, message: str, remedy: str) -> SettingError:
         """An error with the line of ``place``, or of the nearest thing around it that has one."""
@@ -297,9 +338,11 @@ class Reader:
         except ValidationError as error:
             raise self._invalid(place, kind, error) from error
 
-    def _invalid(self, place: Place, kind: type[Settings], error: ValidationError) -> SettingError:
+    def _invalid(
+        self, place: Place, kind: type[Settings], error: ValidationError, *, owner: str = ""
+    ) -> SettingError:
         """The first problem that pydantic found, in our words."""
-        problem = first_problem(kind.name, kind, error)
+        problem = first_problem(owner or kind.name, kind, error)
         where = (*place, *problem.place)
         remedy = self._as_read(where) if problem.wants_text else ""
         return self.error(where, problem.message, remedy or problem.remedy)
@@ -334,27 +377,6 @@ class Reader:
                 place, f"the environment variable {name} is not set", f"Set it: export {name}=/path/to/them"
             )
         return value
-
-    def _leave_out(self, value: Any) -> tuple[str, ...]:
-        """A list of ids, or the path of a file with one id a line (``#`` begins a comment line)."""
-        if value is None:
-            return ()
-        if isinstance(value, list):
-            for index, item in enumerate(value):
-                if not isinstance(item, str):
-                    remedy = self._as_read(("leave_out", index)) or "Write an id as documents/ has it."
-                    raise self.error(("leave_out", index), f"leave_out: {item!r} is no id", remedy)
-            return tuple(value)
-        path = self.folder / str(value)
-        if not path.is_file():
-            raise self.error(
-                ("leave_out",), f"leave_out: {value} is not there", "Give a file of ids, or a list."
-            )
-        try:
-            lines = path.read_text(encoding="utf-8-sig").splitlines()
-        except UnicodeDecodeError as error:
-            raise self.error(("leave_out",), f"leave_out: {value}: {error}", "Save it as UTF-8.") from error
-        return tuple(line.strip() for line in lines if line.strip() and not line.startswith("#"))
 
 
 def _in_yaml(value: Any) -> str:

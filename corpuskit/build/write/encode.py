@@ -11,11 +11,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from corpuskit.build.decide.held_out import SECTIONS, Split, sections
+from corpuskit.build.decide.planted import original_id
 from corpuskit.documents.batch import byte_lengths, text_bytes
 from corpuskit.documents.ledger import Entry, Ledger
 from corpuskit.errors import SettingError
 from corpuskit.run.folder import Run
-from corpuskit.run.layout import TOKENIZER
+from corpuskit.run.layout import REPEATED, TOKENIZER
 from corpuskit.run.task import TaskResult
 from corpuskit.shards.format import numpy_dtype, token_dtype
 from corpuskit.shards.provenance import PROVENANCE
@@ -67,7 +68,8 @@ class Proof:
 def encode_part(run: Run, *, part: str, documents: str, split: Split, lossy: bool) -> TaskResult:
     """Encode the documents of a part into ``encoded/<part>.bin`` and ``.parquet``, its list of pieces.
 
-    The token file holds the sequences of all splits in document order; the shard writer sorts them out.
+    The token file holds the sequences of all splits in document order; the shard writer sorts them out. Of a
+    repeated document the training side alone is encoded: what is held out of it stays held out.
 
     Args:
         lossy: whether the text of a sequence may come back otherwise; it is a `SettingError` without it.
@@ -84,7 +86,12 @@ def encode_part(run: Run, *, part: str, documents: str, split: Split, lossy: boo
         run.table(pieces, PIECES) as sink,
     ):
         for batch in run.read_batches(documents, ["id", "source", "licence", "text", "split"]):
-            rows, sides, texts = _pieces(batch, split)
+            rows, sides, texts = _pieces(batch, split, copies=part == REPEATED)
+            table = _table(batch, part, rows, sides, texts)
+            if part == REPEATED:
+                trained = [number for number, side in enumerate(sides) if side == "train"]
+                table = table.take(pa.array(trained, pa.int64()))
+                rows, texts = [rows[n] for n in trained], [texts[n] for n in trained]
             counts = []
             for number, ids in enumerate(tokenizer.encode(texts)):
                 if sequences % PROVED_EVERY == 0:
@@ -94,7 +101,6 @@ def encode_part(run: Run, *, part: str, documents: str, split: Split, lossy: boo
                 file.write(ids.astype(dtype).data)
                 file.write(end_of_text)
                 counts.append(len(ids) + 1)
-            table = _table(batch, part, rows, sides, texts)
             sink.write(table.append_column("tokens", pa.array(counts, pa.int64())))
             _book(entry, batch, table)
     if proof.changed and not lossy:
@@ -106,13 +112,20 @@ def encode_part(run: Run, *, part: str, documents: str, split: Split, lossy: boo
     return TaskResult(outputs, Ledger([entry]), {"proof": vars(proof)})
 
 
-def _pieces(batch: pa.RecordBatch, split: Split) -> tuple[list[int], list[str], list[str]]:
-    """Row of its document, side of the split and text of each piece; most documents are one."""
+def _pieces(
+    batch: pa.RecordBatch, split: Split, *, copies: bool = False
+) -> tuple[list[int], list[str], list[str]]:
+    """Row of its document, side of the split and text of each piece; most documents are one.
+
+    Args:
+        copies: whether the documents are copies, which are cut where their originals are.
+    """
     rows, sides, texts = [], [], []
     columns = (batch.column(name).to_pylist() for name in ("id", "split", "text"))
     for row, (identity, side, text) in enumerate(zip(*columns, strict=True)):
         cut = [(side, 0, len(text))]
         if side == SECTIONS:
+            identity = original_id(identity) if copies else identity
             cut = sections(identity, text, split) or [("train", 0, 0)]
         for name, start, end in cut:
             rows.append(row)
@@ -142,4 +155,8 @@ def _book(entry: Entry, batch: pa.RecordBatch, pieces: pa.Table) -> None:
     entry.bytes_in += text_bytes(batch)
     entry.documents_kept += pc.count_distinct(pieces.column("id")).as_py()
     sizes = pc.subtract(pieces.column("byte_end"), pieces.column("byte_start"))
-    entry.bytes_kept += pc.sum(sizes).as_py() or 0
+    kept = pc.sum(sizes).as_py() or 0
+    entry.bytes_kept += kept
+    # What a copy lacks is held out of its original; of all others each byte is in a piece.
+    if pieces.column("part").to_pylist()[:1] == [REPEATED] and (held_out := text_bytes(batch) - kept):
+        entry.bytes_cut["held_out"] += held_out

@@ -95,9 +95,14 @@ def _sentence(result: BuildResult) -> str:
         split = ", ".join(f"{count} {name}" for name, count in result.tokens.items() if count)
         lines.append(f"tokens: {split or 'none'}")
     gone: Counter[str] = Counter()
+    added: Counter[str] = Counter()
     for entry in result.ledger.entries.values():
+        added.update(entry.documents_added)
         gone.update(entry.documents_dropped)
         gone.update(entry.documents_quarantined)
+    if added:
+        more = ", ".join(f"{count} {reason}" for reason, count in sorted(added.items()))
+        lines.append(f"written with them: {more}, {result.documents + added.total()} documents in all")
     if gone:
         lines.append("not kept: " + ", ".join(f"{count} {reason}" for reason, count in sorted(gone.items())))
     lines.append(f"see: corpuskit inspect {result.folder}")

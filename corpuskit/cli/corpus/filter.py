@@ -64,14 +64,16 @@ def preview_command(shell: Shell, run: Path, samples: int, seed: int, **choice: 
 
 def _filter(rules: tuple[str, ...], **choice: Any) -> Filter:
     """The rules of the command line as a recipe would have them."""
-    named = tuple(rule for rule in rules if "=" not in rule)
+    named = [rule for rule in rules if "=" not in rule]
     limits: dict[str, Any] = {}
     for rule in rules:
         name, equals, value = rule.partition("=")
         if equals:
             limits[name.strip()] = value.strip()
+    if rules and (named or not choice["profile"]):
+        choice["rules"] = named
     given = {name: value for name, value in choice.items() if value not in ("", (), None, False)}
-    return Filter(rules=named, limits=limits, **given)
+    return Filter(limits=limits, **given)
 
 
 def _text(found: Preview, columns: int) -> str:

@@ -64,6 +64,7 @@ def gather(run: Run) -> dict[str, Any]:
         "warnings": [w for r in records if r.task == "shards" for w in warnings_of(r.facts)],
         # Where they were made they must be there: without shards.json that is an error.
         "shards": _shards(run) if any(record.task == "shards" for record in records) else {},
+        "found": _found(records),
         "aside": _aside(records),
         "most_lost": most_lost(run, records, Ledger.from_json(ledger["stages"])),
         "loss": _loss(run, records),
@@ -83,6 +84,16 @@ def _sources(records: list[Record]) -> dict[str, dict[str, int]]:
             for source, facts in record.facts["sources"].items():
                 sources.setdefault(source, Counter()).update(facts)
     return {source: dict(facts) for source, facts in sorted(sources.items())}
+
+
+def _found(records: list[Record]) -> dict[str, dict[str, dict[str, int]]]:
+    """What stages met in documents, by stage and kind: how often, in how many documents."""
+    found: dict[str, dict[str, Counter[str]]] = {}
+    for record in records:
+        for stage, kinds in record.facts.get("found", {}).items():
+            for kind, counts in kinds.items():
+                found.setdefault(stage, {}).setdefault(kind, Counter()).update(counts)
+    return {stage: {k: dict(n) for k, n in sorted(kinds.items())} for stage, kinds in sorted(found.items())}
 
 
 def _aside(records: list[Record]) -> dict[str, int]:
@@ -140,6 +151,9 @@ def render(facts: dict[str, Any], columns: int = UNBROKEN) -> str:
     lines += [f"warning: {warning}" for warning in facts["warnings"]]
     if facts["loss"]:
         lines += ["", _loss_line(facts["loss"])]
+    for stage, kinds in facts["found"].items():
+        each = (f"{k} {n['count']:,} in {counted(n['documents'], 'document')}" for k, n in kinds.items())
+        lines += _wrapped(", ".join(each), columns, f"{stage} found: ", "    ")
     if facts["aside"]:
         places = ", ".join(f"{counted(n, 'row')} in {folder}/" for folder, n in facts["aside"].items())
         lines += ["", f"to look at: {places}"]

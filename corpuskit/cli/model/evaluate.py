@@ -17,7 +17,6 @@ from corpuskit.errors import SettingError, counted
 
 if TYPE_CHECKING:
     from corpuskit.train.evaluate.evaluate import Contender, Evaluation, Set
-    from corpuskit.train.evaluate.written.pairs import Asked
 
 _NAMES = {
     "bits_per_byte": "bits per byte",
@@ -43,7 +42,7 @@ _SHOWN = 20
 )
 @click.option("--split", help="Of a run. Default: validation, or test where there is none.")
 @click.option("--stride", type=COUNT, help="Tokens by which windows move. Default: half of the context.")
-@click.option("--field", default="text", show_default=True, help="Field of rows that holds the text.")
+@click.option("--field", help="Field of rows that holds the text. Default: text.")
 @click.option("--limit", type=COUNT, help="At most so many questions of a task.")
 @click.option("--run", "trained_on", type=PATH, help="Name what stands in this run's training documents.")
 @click.option("--device", type=DEVICES, default="auto", show_default=True, help="Where it is computed.")
@@ -57,7 +56,7 @@ def command(
     groups: tuple[str, ...],
     split: str | None,
     stride: int | None,
-    field: str,
+    field: str | None,
     limit: int | None,
     trained_on: Path | None,
     device: str,
@@ -93,6 +92,7 @@ def command(
         evaluate,
         is_model,
         save,
+        sets_of,
     )
 
     if name is not None:
@@ -107,7 +107,7 @@ def command(
     # What models are is known at once; reading what they are measured on may take a while.
     asked = asked_of(pairs)
     check_models(contenders, [], writes=asked is not None)
-    sets = _sets(data, contenders, asked, stride, {"split": split, "field": field, "limit": limit})
+    sets = sets_of(data, contenders, asked, stride=stride, split=split, field=field, limit=limit)
     check_models(contenders, sets, stride)
     for each in sets:
         _remark(shell, each)
@@ -130,33 +130,6 @@ def command(
         **({"items": found.items} if items else {}),
     }
     shell.result(data_json, render(found))
-
-
-def _sets(
-    data: Sequence[Path],
-    contenders: Sequence[Contender],
-    asked: Asked | None,
-    stride: int | None,
-    how: dict[str, Any],
-) -> list[Set]:
-    """What there is to measure on; raises SettingError for options that say nothing of it."""
-    from corpuskit.train.evaluate.evaluate import distinct, opened, opened_labels
-    from corpuskit.train.evaluate.replies import RepliesFile
-
-    labelled = opened_labels(data, contenders, asked)
-    if labelled is None:
-        found = distinct([opened(path, **how) for path in data])
-        answers = [each.name for each in found if isinstance(each, RepliesFile)]
-        if answers and (stride, how["limit"]) != (None, None):
-            raise SettingError(
-                f"--stride and --limit say nothing of the answers of {answers[0]}", remedy="Leave them out."
-            )
-        return found
-    if stride is not None or how != {"split": None, "field": "text", "limit": None}:
-        raise SettingError(
-            "--split, --stride, --limit and --field say nothing of labels", remedy="Leave them out."
-        )
-    return distinct(labelled)
 
 
 def _contenders(models: Sequence[Path], groups: Sequence[str]) -> list[Contender]:

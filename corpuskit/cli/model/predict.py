@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from corpuskit.train.predict import Classifier, Prediction, TaggedWords, Tagger
 
 _READING = ("delimiter", "header", "encoding")
+
+_FILE_NAME = re.compile(r"[^\s:]*[^\s:.]\.[A-Za-z][A-Za-z0-9]{0,7}|\.{0,2}/[^\s:]*")
+"""What is meant as the name of a file: one word that ends as file names do, or begins as paths do."""
 
 _WIDE = 60
 """Characters of a text that a table shows."""
@@ -106,6 +110,11 @@ def _lines(data: str) -> list[str]:
         return []
     if not data.strip():
         raise SettingError("the text is empty", remedy="Give a text, a file, or - for standard input.")
+    if _FILE_NAME.fullmatch(data):
+        raise SettingError(
+            f"{data}: no file is called that",
+            remedy="Check the name; a text that looks like it goes in by -.",
+        )
     return [data]
 
 

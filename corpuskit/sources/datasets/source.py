@@ -129,6 +129,11 @@ class Datasets(Source):
         return {} if self._named.is_local else {"path": self._named.path}
 
     # --------------------------------------------------------------------------------------------- parts
+    @property
+    def documents_source(self) -> str:
+        """What the column ``source`` says of all documents."""
+        return self._fields.label
+
     def parts(self) -> list[Part]:
         """Whole files of each split in order, grouped up to `PART_BYTES`; of the Hub each split is a part.
 

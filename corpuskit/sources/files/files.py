@@ -94,6 +94,11 @@ class Files(Source):
         """The kept fields, as text."""
         return dict.fromkeys(self.keep, pa.string())
 
+    @property
+    def documents_source(self) -> str:
+        """What the column ``source`` says of all documents."""
+        return self.label
+
     def parts(self) -> list[Part]:
         """Whole files in the order of their relative paths, grouped up to `PART_BYTES`.
 

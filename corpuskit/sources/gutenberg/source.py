@@ -153,6 +153,11 @@ class Gutenberg(Source):
         catalog = {"catalog_sha256": digest(self.catalog)} if self.catalog else {}
         return {"chardet": installed("chardet"), **catalog}
 
+    @property
+    def documents_source(self) -> str:
+        """What the column ``source`` says of all documents."""
+        return self.name
+
     def parts(self) -> list[Part]:
         """Whole files in the order of their relative paths, grouped up to `PART_BYTES`.
 

@@ -111,6 +111,11 @@ class Wikipedia(Source):
         template_table(self.language, self.template_rules)
         return self
 
+    @property
+    def documents_source(self) -> str:
+        """What the column ``source`` says of all documents."""
+        return self.name
+
     def parts(self) -> list[Part]:
         """Ranges of bytes or of bzip2 blocks, in the order of the files' relative paths.
 

@@ -1,8 +1,9 @@
-"""Documents under one id, ids to leave out, and documents with the very same text."""
+"""Documents under one id, and documents with the very same text."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Iterator, Mapping
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -14,46 +15,22 @@ from corpuskit.errors import InputError
 from corpuskit.stages.barrier import Barrier
 from corpuskit.stages.dedup.common import DIGEST, digest_words, digests, equal_groups, equal_names
 from corpuskit.stages.scans import Scans
-
-
-class LeaveOut(Barrier):
-    """Drops the documents whose ids the user listed."""
-
-    name = "leave_out"
-    scan_schema: ClassVar[pa.Schema] = pa.schema([])
-
-    ids: Decides[tuple[str, ...]] = ()
-
-    def scan(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """Nothing: the ids are in every scan."""
-        return batch.select([])
-
-    def decide(self, scans: Scans) -> None:
-        """Drop listed ids; warn about those that no document has. An id that was shared is left out whole."""
-        wanted = set(self.ids)
-        met: set[str] = set()
-        for part in scans.parts if wanted else ():
-            for first, as_read, ids in scans.names(part):
-                # By the id that it stands under, or by the one that it shared with others.
-                for row, either in enumerate(zip(as_read, ids, strict=True)):
-                    if not wanted.isdisjoint(either):
-                        met.update(either)
-                        scans.drop(first + row, "left_out")
-        if missing := sorted(wanted - met):
-            scans.warnings.append(f"leave_out: ids that no document has: {len(missing)}, e.g. {missing[0]}")
+from corpuskit.storage.spill import Ordinals
 
 
 class UniqueId(Barrier):
     """Lets one document stand under one id.
 
     Where a source says what several documents of one id are (``older_revision``, ``other_edition``), and
-    where they have preferences, the one with the greatest stays, the first of equals. Elsewhere an id that
-    returns is a number that began anew in each file: equal texts are one document, and of those with other
-    texts each stays, with its place behind its id.
+    where they have preferences, the one with the greatest stays, of equals the one of the least text digest.
+    Elsewhere an id that returns is a number that began anew in each file: equal texts are one document, and
+    of those with other texts each stays, with its place behind its id. A document whose id an earlier build
+    has with another text stays, and is told.
     """
 
     name = "unique_id"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
+    sees_earlier: ClassVar[bool] = True
     scan_schema: ClassVar[pa.Schema] = pa.schema(
         [("id", DIGEST), ("title", DIGEST), ("text", DIGEST), ("kind", pa.string())]
     )
@@ -78,9 +55,18 @@ class UniqueId(Barrier):
             revised[first:last] = [k in self._revised for k in rows.column("kind").to_pylist()]
         losers: dict[int, int] = {}
         example: list[int] = []
-        for group in equal_groups(scans, "id"):
-            # By preference, and among equal ones by part order: the last key of `lexsort` is the first.
-            order = group[np.lexsort((group, -scans.preference[group]))]
+        met: list[tuple[int, int]] = []
+        for group, before in _apart(equal_groups(scans, "id"), scans.first_earlier):
+            if len(before):
+                # Of two earlier builds each may have another text under the id.
+                known = {texts[o].tobytes() for o in before}
+                met += [(int(o), int(before[0])) for o in group if texts[o].tobytes() not in known]
+            if len(group) < 2:
+                continue
+            # By preference, among equal ones by text, so that the order of rows chooses no text: the last key
+            # of `lexsort` is the first.
+            words = texts[group]
+            order = group[np.lexsort((group, words[:, 1], words[:, 0], -scans.preference[group]))]
             best = int(order[0])
             equals = order[scans.preference[order] == scans.preference[best]]
             # The first of each text; what is of less worth than these goes for the best of them.
@@ -95,6 +81,12 @@ class UniqueId(Barrier):
         self._drop(scans, losers)
         if example:
             self._tell(scans, example)
+        if met := [pair for pair in met if scans.kept[pair[0]]]:
+            new, old = scans.ids(min(met)).values()
+            scans.warnings.append(
+                f"unique_id: {len(met)} documents have ids that an earlier build gave to other texts, e.g."
+                f" {new}, met in {old}: an id alone drops nothing"
+            )
 
     @property
     def _revised(self) -> set[str]:
@@ -139,18 +131,65 @@ class UniqueId(Barrier):
 
 
 class ExactDuplicates(Barrier):
-    """Drops all but the first of the documents whose texts are equal byte for byte."""
+    """Drops all but one of the documents whose texts are equal, in whatever normal form they are written.
+
+    Texts are compared in Unicode's normal form C (UAX 15), by a 128-bit digest: a letter and its accent as
+    one character or as two are one text; what compatibility alone makes equal (ligatures, full-width letters)
+    is not, and accents count. The text that stays is left as it was read. One that is in form C goes before
+    others, and of these one by its digest; of texts that are written alike the one of the least id stays, in
+    the order of code points: the order of rows decides nothing. A copy of a document that an earlier build
+    holds goes for that one.
+    """
 
     name = "exact_duplicates"
-    scan_schema: ClassVar[pa.Schema] = pa.schema([("text", DIGEST)])
+    version: ClassVar[int] = 2
+    sees_earlier: ClassVar[bool] = True
+    scan_schema: ClassVar[pa.Schema] = pa.schema([("text", DIGEST), ("form", pa.uint64())])
 
     def scan(self, batch: pa.RecordBatch) -> pa.RecordBatch:
-        """The digest of each text."""
-        texts = digests(batch.column("text").to_pylist())
-        return pa.RecordBatch.from_arrays([texts], schema=self.scan_schema)
+        """The digest of each text in normal form C; 0 for one that is in that form, else part of its own."""
+        written = batch.column("text").to_pylist()
+        texts = [composed(text) for text in written]
+        form = np.zeros(len(texts), np.uint64)
+        if other := [row for row, text in enumerate(texts) if text is not written[row]]:
+            form[other] = digest_words(digests([written[row] for row in other]))[:, 0] | np.uint64(1)
+        return pa.RecordBatch.from_arrays([digests(texts), pa.array(form)], schema=self.scan_schema)
 
     def decide(self, scans: Scans) -> None:
-        """Keep the first in part order: equal texts leave nothing else to choose by."""
-        for group in equal_groups(scans, "text"):
-            for ordinal in group[1:].tolist():
-                scans.drop(ordinal, "duplicate", int(group[0]))
+        """Keep one of each group of equal texts: an earlier build's, else by form, digest and id."""
+        form = scans.array("form", np.uint64)
+        for first, rows in scans.rows("form"):
+            form[first : first + rows.num_rows] = rows.column("form").to_numpy()
+        first = scans.first_earlier
+        groups: list[list[int]] = []
+        for own, before in _apart(equal_groups(scans, "text"), first):
+            if len(before):
+                for ordinal in own.tolist():
+                    scans.drop(ordinal, "duplicate", int(before[0]))
+            else:
+                groups.append(own.tolist())
+        ids = scans.ids(ordinal for group in groups for ordinal in group)
+        for group in groups:
+            best = min(group, key=lambda ordinal: (int(form[ordinal]), ids[ordinal]))
+            for ordinal in group:
+                if ordinal != best:
+                    scans.drop(ordinal, "duplicate", best)
+
+
+def composed(text: str) -> str:
+    """A text in Unicode's normal form C.
+
+    >>> composed("cafe\u0301") == "caf\u00e9"
+    True
+    """
+    if text.isascii() or unicodedata.is_normalized("NFC", text):
+        return text
+    return unicodedata.normalize("NFC", text)
+
+
+def _apart(groups: Iterator[Ordinals], first_earlier: int) -> Iterator[tuple[Ordinals, Ordinals]]:
+    """Each ascending group with documents that are built, and those of it that an earlier build has."""
+    for group in groups:
+        border = int(np.searchsorted(group, first_earlier))
+        if border:
+            yield group[:border], group[border:]

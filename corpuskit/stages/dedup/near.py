@@ -79,10 +79,12 @@ class NearDuplicates(Barrier):
     """Drops a document that nearly repeats a kept one.
 
     Documents are taken in the order of ``keep``; each that is still there is kept, and drops those that
-    are similar to it. So every dropped document is similar to the very copy that was kept.
+    are similar to it. So every dropped document is similar to the very copy that was kept. The documents of
+    an earlier build come before all others, and all of them stay.
     """
 
     name = "near_duplicates"
+    sees_earlier: ClassVar[bool] = True
     scan_schema: ClassVar[pa.Schema] = pa.schema([("signature", pa.binary(4 * _SIGNATURE_SIZE))])
 
     ngram: int = Field(5, ge=1, le=50, description="Words per shingle.")
@@ -133,7 +135,7 @@ class NearDuplicates(Barrier):
             # Equal places of two signatures: their share is the estimate (Broder 1997).
             estimates = (signatures[near] == signatures[ordinal]).mean(axis=1) if near else np.empty(0)
             alike = [near[i] for i in np.flatnonzero(estimates >= self.threshold)]
-            if not alike:
+            if not alike or ordinal >= scans.first_earlier:
                 open_groups = [g for g in groups if len(leaders.setdefault(g, [])) < _LEADERS]
                 for group in open_groups:
                     leaders[group].append(ordinal)
@@ -150,9 +152,10 @@ class NearDuplicates(Barrier):
             )
 
     def _order(self, scans: Scans) -> Ordinals:
-        """All documents in the order of ``keep``: the first is kept first."""
+        """All documents in the order of ``keep``: the first is kept first; those of an earlier build lead."""
         ordinals = np.arange(scans.documents, dtype=np.int64)
-        return ordinals if self.keep == "first" else np.lexsort((ordinals, -scans.bytes))
+        own = ordinals < scans.first_earlier
+        return np.lexsort((ordinals, own) if self.keep == "first" else (ordinals, -scans.bytes, own))
 
     @staticmethod
     def _keys(

@@ -15,6 +15,7 @@ import pyarrow as pa
 from ftfy import TextFixerConfig
 
 from corpuskit.documents.texts import as_texts
+from corpuskit.stages.normalize.hidden import tell_hidden
 from corpuskit.stages.normalize.repair import fix_text, repair_texts
 from corpuskit.stages.normalize.texts import decoding_error, with_texts
 from corpuskit.stages.stage import Effect, Stage
@@ -25,6 +26,10 @@ _DECODED = frozenset({"wikipedia"})
 
 class Unicode(Stage):
     """Repairs broken Unicode with ``ftfy.fix_text`` and brings text to one normal form.
+
+    It also tells what it met that no reader sees, and typed special tokens (`count_hidden`), before anything
+    is taken out: by document in ``tables/found``, in sum in ``corpuskit inspect``, with the entities that it
+    replaced.
 
     Attributes:
         unescape_html: replace ``&amp;`` and the like; ``auto`` does so until the first ``<`` of a text,
@@ -68,7 +73,7 @@ class Unicode(Stage):
         decoded = np.fromiter((source in _DECODED for source in sources), bool, len(sources))
         texts, wrong = repair_texts(batch.column("text"), config, decoded)
         errors = {row: decoding_error(batch, row) for row in wrong.nonzero()[0].tolist()}
-        return with_texts(batch, texts, errors)
+        return tell_hidden(batch, with_texts(batch, texts, errors))
 
 
 @overload

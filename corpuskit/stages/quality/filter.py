@@ -14,7 +14,7 @@ from pydantic import Field, model_validator
 from corpuskit.documents.settings import Decides
 from corpuskit.errors import SettingError
 from corpuskit.stages.quality.profiles import PROFILES, profile_of
-from corpuskit.stages.quality.rules import Bound, Documents, base_language, choose, judge, own_bounds
+from corpuskit.stages.quality.rules import Bound, Documents, base_language, choose, judge
 from corpuskit.stages.quality.scores import COLUMN, TYPE, counts_of, score
 from corpuskit.stages.quality.statistics import Splitter, Variant
 from corpuskit.stages.stage import Rule
@@ -32,7 +32,8 @@ class Filter(Rule):
         - filter                                        # every set, by the profile of each source
         - filter: {rules: [gopher_quality, fineweb], off: [stop_words], limits: {min_words: 20}}
         - filter: {profile: auto, profiles: {poems: verse}}
-        - filter: {limits: {max_urls: 0.3}}             # a bound of one's own, on any figure
+        - filter: {limits: {max_urls: 0.3}}             # a limit of one's own beside them, on any figure
+        - filter: {rules: [], limits: {min_words: 50}}  # this one alone
 
     A document that lies at a limit stays: counts are compared as whole numbers. The reason is the rule's
     name, or ``empty`` for a text of white space, ``no_words`` where a rule asks for words and there are none.
@@ -42,13 +43,14 @@ class Filter(Rule):
             tools do.
         variant: ``datatrove`` counts lines, paragraphs and n-grams as datatrove 0.10.1 does: with
             ``words: white_space`` the verdicts are its own.
-        rules: names of sets or single rules; empty for all sets.
+        rules: names of sets or single rules; left out for all sets, ``[]`` for none but the limits.
         profile: which rules are on. ``auto``: by the source of each document (wikipedia, books for
-            Gutenberg, else web); ``none``: all that are chosen. Left out: ``auto`` where neither rules nor
-            limits are given, else ``none``.
+            Gutenberg, else web); ``none``: all that are chosen. Left out: ``none`` where ``rules`` or
+            ``only`` choose, else ``auto``.
         profiles: for ``auto``, source label (or kind of source) to profile.
         only, off: names of rules or groups of them to ask alone, to leave out.
-        limits: ``min_FIGURE`` or ``max_FIGURE`` to another limit, null for none.
+        limits: ``min_FIGURE`` or ``max_FIGURE`` to a limit, in place of those of the chosen rules on this
+            figure, in every profile; its name is the reason. null for no limit.
         language: the language of documents that name none. Rules for English are asked of English alone.
         every_language: ask them of all documents, whatever their language.
     """
@@ -58,7 +60,7 @@ class Filter(Rule):
 
     words: Splitter = "unicode"
     variant: Variant = "corpuskit"
-    rules: Decides[tuple[str, ...]] = ()
+    rules: Decides[tuple[str, ...] | None] = None
     profile: Decides[Profile | None] = None
     profiles: Decides[dict[str, Literal["web", "wikipedia", "books", "verse"]]] = Field(default_factory=dict)
     only: Decides[tuple[str, ...]] = ()
@@ -86,12 +88,10 @@ class Filter(Rule):
     @property
     def profile_in_use(self) -> str:
         """The profile, also where none is given."""
-        return self.profile or ("none" if self.rules or self.limits or self.only else "auto")
+        return self.profile or ("auto" if self.rules is None and not self.only else "none")
 
     def bounds(self) -> list[Bound]:
         """The rules that are asked, in order."""
-        if self.limits and not (self.rules or self.only or self.profile):
-            return own_bounds(self.limits)
         return choose(self.rules, self.only, self.off, self.limits)
 
     def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:

@@ -1,5 +1,4 @@
-"""Published rule sets as data: each rule with its limits, where they are from, and the variant that was
-chosen.
+"""Published rule sets as data: each rule with its limits, their source, and the variant that was chosen.
 
 Limits are inclusive: a document at a limit stays. Where a paper and its codes differ, the ``variant`` says
 what is done here.
@@ -39,7 +38,9 @@ class PublishedRule:
         english: whether it holds for English alone.
         spaced: whether it holds only where blanks part words: it is not asked of texts of which half of the
             words or more are letters of scripts without blanks (Han, kana, Thai, Lao, Khmer, Burmese,
-        Tibetan). group: a name that several rules share, for ``only`` and ``off``.
+            Tibetan).
+        group: a name that several rules share, for ``only`` and ``off``.
+        not_for: languages whose ordinary prose breaks it (codes of ISO 639), of which it is not asked.
     """
 
     name: str

@@ -41,7 +41,8 @@ class Bound:
         name: the reason of what it drops.
         figure: what it compares.
         least, most: the limits, inclusive; None for none.
-        published: the published rule that it is, with other limits perhaps; None for a bound of one's own.
+        published: the published rule that it is, or that it stands for: it is asked of the same languages.
+        given: whether it is a limit of the recipe, on in every profile.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Bound:
     least: Fraction | None
     most: Fraction | None
     published: PublishedRule | None = None
+    given: bool = False
 
     @property
     def english(self) -> bool:
@@ -74,39 +76,34 @@ class Bound:
         return np.asarray(counts["words"] == 0)
 
     def fits(self, profile: str) -> bool:
-        """Whether it is on in a profile; bounds of one's own are on in all."""
-        return self.published is None or not reason_off(profile, self.published)
+        """Whether it is on in a profile; limits of a recipe are on in all."""
+        return self.given or self.published is None or not reason_off(profile, self.published)
 
 
 def choose(
-    rules: Sequence[str], only: Sequence[str], off: Sequence[str], limits: Mapping[str, Any]
+    rules: Sequence[str] | None, only: Sequence[str], off: Sequence[str], limits: Mapping[str, Any]
 ) -> list[Bound]:
     """The rules in use, in the order in which they are asked.
 
     Args:
-        rules: names of sets or rules; empty for all sets.
+        rules: names of sets or rules; None for all sets, empty for none but the limits.
         only: names of rules or groups of them, to leave out all others.
         off: names of rules or groups to leave out.
-        limits: ``min_FIGURE`` or ``max_FIGURE`` to a limit, None for none. They replace the limits of the
-            chosen rules that ask for this figure; where none does, they are rules of their own.
+        limits: ``min_FIGURE`` or ``max_FIGURE`` to a limit, None for none. They stand in place of the limits
+            of the chosen rules on this figure.
 
     Raises:
         SettingError: an unknown name, or a limit that is none.
     """
-    for name in rules:
+    for name in rules or ():
         if name in _STAGES:
             remedy = f"Add it to the stages of the recipe: - {_STAGES[name]}"
             raise SettingError(f"{name!r} cuts or searches texts and is a stage of its own", remedy=remedy)
-    _check(rules, {name for rule in RULES for name in (rule.name, rule.set)})
+    _check(rules or (), {name for rule in RULES for name in (rule.name, rule.set)})
     _check((*only, *off), {name for rule in RULES for name in rule.names})
-    chosen = [_bound(rule) for rule in RULES if not rules or {rule.name, rule.set} & set(rules)]
+    chosen = [_bound(rule) for rule in RULES if rules is None or {rule.name, rule.set} & set(rules)]
     chosen = [each for each in chosen if _stays(each, only, off)]
     return _limited(chosen, limits)
-
-
-def own_bounds(limits: Mapping[str, Any]) -> list[Bound]:
-    """Rules that limits alone make; raises as `choose` does."""
-    return _limited([], limits)
 
 
 def _bound(rule: PublishedRule) -> Bound:
@@ -127,22 +124,26 @@ def _check(names: Sequence[str], known: set[str]) -> None:
 
 
 def _limited(chosen: list[Bound], limits: Mapping[str, Any]) -> list[Bound]:
-    """The rules with other limits, and those that a limit makes."""
+    """The rules with other limits: each is a rule of its own, in the place of the first that it changes."""
+    given: dict[str, dict[str, Fraction | None]] = {}
     for name, value in limits.items():
         side, _, rest = name.partition("_")
         if side not in SIDES or not rest:
             remedy = "Write min_FIGURE or max_FIGURE, e.g. min_words: 50."
             raise SettingError(f"limits: {name!r} is no limit", remedy=remedy)
-        limit = None if value is None else exact(name, value)
-        asked = figure(rest)
-        if any(bound.figure == asked for bound in chosen):
-            chosen = [b.limited(side, limit) if b.figure == asked else b for b in chosen]
-        elif limit is not None:
-            chosen.append(Bound(name, asked, None, None).limited(side, limit))
-    for bound in chosen:
-        if bound.least is not None and bound.most is not None and bound.most < bound.least:
+        asked, limit = figure(rest), None if value is None else exact(name, value)
+        given.setdefault(rest, {})[side] = limit
+        places = [place for place, bound in enumerate(chosen) if bound.figure == asked]
+        like = chosen[places[0]].published if places else None
+        chosen = [b if b.figure != asked or b.given else b.limited(side, None) for b in chosen]
+        if limit is not None:
+            own = Bound(name, asked, None, None, like, given=True).limited(side, limit)
+            chosen.insert(places[0] if places else len(chosen), own)
+    for name, sides in given.items():
+        least, most = sides.get("min"), sides.get("max")
+        if least is not None and most is not None and most < least:
             raise SettingError(
-                f"{bound.name}: at least {float(bound.least):g} and at most {float(bound.most):g}",
+                f"{name}: at least {float(least):g} and at most {float(most):g}",
                 remedy="Every document would be dropped: exchange them.",
             )
     return [bound for bound in chosen if bound.least is not None or bound.most is not None]

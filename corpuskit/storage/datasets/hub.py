@@ -135,7 +135,7 @@ def _cached_commit(named: Named, error: Exception) -> str:
     there = _folders(named)
     commits = list(dict.fromkeys(folder.name for folder in there))
     if not commits:
-        message = f"{named.owner}: neither the net nor the cache of `datasets` had it"
+        message = f"{named.owner}: no folder is there, and neither the net nor the cache of `datasets` had it"
         remedy = (
             "Connect once, so that it is fetched; or give the path of a local folder that holds it, as "
             "`datasets.load_dataset(NAME).save_to_disk(FOLDER)` writes it where there is a net."

@@ -122,6 +122,37 @@ def opened_labels(
     return [labelled_file(path, task, settings) for path in paths]
 
 
+def sets_of(
+    paths: Sequence[Path],
+    contenders: Sequence[Contender],
+    asked: Asked | None = None,
+    *,
+    stride: int | None = None,
+    split: str | None = None,
+    field: str | None = None,
+    limit: int | None = None,
+) -> list[Set]:
+    """What there is to measure some models on, as `opened_labels` has it and otherwise `opened`, by distinct
+    names.
+
+    Raises SettingError for settings that say nothing of it.
+    """
+    labelled = opened_labels(paths, contenders, asked)
+    if labelled is not None:
+        if (stride, split, field, limit) != (None,) * 4:
+            raise SettingError(
+                "split, stride, limit and field say nothing of labels", remedy="Leave them out."
+            )
+        return distinct(labelled)
+    found = distinct([opened(path, split=split, field=field or "text", limit=limit) for path in paths])
+    answers = [each.name for each in found if isinstance(each, RepliesFile)]
+    if answers and (stride, limit) != (None, None):
+        raise SettingError(
+            f"stride and limit say nothing of the answers of {answers[0]}", remedy="Leave them out."
+        )
+    return found
+
+
 def distinct(sets: Sequence[Set]) -> list[Set]:
     """The sets with names of their own: those that would share one are called by their paths.
 

@@ -21,6 +21,18 @@ Blank blank_of(char32_t c) {
     }
 }
 
+/// What is left out of a text, U+200B among it where it parts no words.
+bool goes(char32_t c) {
+    const Blank blank = blank_of(c);
+    return blank == Blank::kInvisible || blank == Blank::kZeroWidth;
+}
+
+bool is_white_space(char32_t c) {
+    const Blank blank = blank_of(c);
+    return c == ' ' || (c >= '\t' && c <= '\r') || (c >= 0x1C && c <= 0x1F) ||
+           blank == Blank::kLineEnd || blank == Blank::kSpace;
+}
+
 /// The first byte from p on that is beyond ASCII or an ASCII line end.
 const char* find_odd(const char* p, const char* end) {
     constexpr std::uint64_t kOnes = 0x0101010101010101, kHigh = 0x8080808080808080;
@@ -97,15 +109,29 @@ class Tidy {
         return p;
     }
 
-    /// Whether a character beside this place is of a script whose words U+200B parts.
+    /// Whether a U+200B at this place stays: the first of a run between two characters that are no
+    /// white space, one of them of a script whose words it parts. What goes itself is passed over.
     bool parts_words(const char* at, const char* behind) const {
-        char32_t c;
-        if (behind < end_ && read_code_point(behind, end_, c) && parts_words_by_zero_width(c))
-            return true;
-        if (at == begin_) return false;
-        const char* before = at - 1;
-        while (before > begin_ && (*before & 0xC0) == 0x80) --before;
-        return read_code_point(before, at, c) && parts_words_by_zero_width(c);
+        const char32_t left = visible_before(at);
+        if (left == 0 || is_white_space(left)) return false;
+        char32_t right = 0;
+        while (behind < end_ && read_code_point(behind, end_, right) && goes(right)) right = 0;
+        if (right == 0 || is_white_space(right)) return false;
+        return parts_words_by_zero_width(left) || parts_words_by_zero_width(right);
+    }
+
+    /// The character before a place that does not go; 0 where there is none, or another U+200B.
+    char32_t visible_before(const char* at) const {
+        while (at > begin_) {
+            const char* before = at - 1;
+            while (before > begin_ && (*before & 0xC0) == 0x80) --before;
+            const char* next = before;
+            char32_t c;
+            if (!read_code_point(next, at, c) || c == 0x200B) return 0;
+            if (!goes(c)) return c;
+            at = before;
+        }
+        return 0;
     }
 
     /// From here on the text is written anew.

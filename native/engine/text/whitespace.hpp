@@ -20,8 +20,8 @@ struct TidyBatch {
 inline bool parts_words_by_zero_width(char32_t c) {
     return (c >= 0x0E00 && c <= 0x0EFF) ||  // Thai, Lao
            (c >= 0x1000 && c <= 0x109F) || (c >= 0xA9E0 && c <= 0xA9FF) ||  // Burmese
-           (c >= 0xAA60 && c <= 0xAA7F) ||
-           (c >= 0x1780 && c <= 0x17FF) || (c >= 0x19E0 && c <= 0x19FF);  // Khmer
+           (c >= 0xAA60 && c <= 0xAA7F) || (c >= 0x1780 && c <= 0x17FF) ||  // Khmer
+           (c >= 0x1980 && c <= 0x1AAF);  // New Tai Lue, Khmer signs, Tai Tham
 }
 
 /// Tidies the white space of n texts, in time linear in them.

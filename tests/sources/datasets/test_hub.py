@@ -128,7 +128,7 @@ def test_ds_offline(offline: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError) as caught:
         build_corpus(load_recipe(recipe), tmp_path / "run")
     assert time.monotonic() - began < 10
-    assert "'nobody-here/none-such': neither the net nor the cache of `datasets` had it" in str(caught.value)
+    assert "'nobody-here/none-such': no folder is there, and neither the net nor the" in str(caught.value)
     assert "Connect once" in caught.value.remedy
     assert "path of a local folder" in caught.value.remedy
     assert not (tmp_path / "run").exists()

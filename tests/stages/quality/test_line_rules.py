@@ -216,7 +216,8 @@ def test_a_recipe_of_all(tmp_path: Path, lists: dict[str, str]) -> None:
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text(
         "sources: [files: {label: x, path: in.jsonl, language: en}]\n"
-        "stages:\n- bad_words: {lists: {en: bad_en.txt}}\n- c4_lines\n- filter: {limits: {min_words: 10}}\n"
+        "stages:\n- bad_words: {lists: {en: bad_en.txt}}\n- c4_lines\n"
+        "- filter: {rules: [], limits: {min_words: 10}}\n"
     )
     build_corpus(load(recipe).pipeline, tmp_path / "run")
     ledger = json.loads((tmp_path / "run" / "ledger.json").read_text())["stages"]

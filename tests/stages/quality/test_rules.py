@@ -39,7 +39,7 @@ def test_the_mean_word_length() -> None:
     assert verdicts(one("mean_word_length"), WORDS) == {"a": "gopher_mean_word_length", "d": "no_words"}
     found = applied(one("mean_word_length"), WORDS).batch.column("statistics").to_pylist()
     assert [(row["word_chars"], row["words"]) for row in found] == [(149, 66), (810, 162), (314, 66), (0, 0)]
-    median = Filter(limits={"min_median_word_length": 3, "max_median_word_length": 10})
+    median = Filter(rules=(), limits={"min_median_word_length": 3, "max_median_word_length": 10})
     assert verdicts(median, WORDS) == {
         "a": "min_median_word_length",
         "c": "min_median_word_length",
@@ -188,7 +188,7 @@ def test_stop_words() -> None:
     assert (
         verdicts(one("stop_words", every_language=True), STOP_WORDS) == {"a": "gopher_stop_words"} | dropped
     )
-    occurrences = Filter(limits={"min_stop_word_occurrences": 2})
+    occurrences = Filter(rules=(), limits={"min_stop_word_occurrences": 2})
     assert verdicts(occurrences, {"b": STOP_WORDS["b"]}) == {}
     theirs = verdicts(one("stop_words", language="en", every_language=True, **DATATROVE), STOP_WORDS)
     assert theirs == dict.fromkeys("abcde", "gopher_stop_words")
@@ -341,15 +341,31 @@ def test_letters_that_are_words_are_those_of_the_definition() -> None:
 
 def test_a_limit_of_ones_own() -> None:
     texts = {"short": "one two", "long": "one two three four"}
-    assert verdicts(Filter(limits={"min_words": 3}), texts) == {"short": "min_words"}
-    assert verdicts(Filter(rules=("gopher_words",), limits={"min_words": 3}), texts) == {
-        "short": "gopher_words"
-    }
+    assert verdicts(Filter(rules=(), limits={"min_words": 3}), texts) == {"short": "min_words"}
+    assert verdicts(Filter(rules=("gopher_words",), limits={"min_words": 3}), texts) == {"short": "min_words"}
     assert verdicts(Filter(rules=("gopher_words",), limits={"min_words": None}), texts) == {}
     # A third is not a decimal number: what lies at the next ones does.
     third = {"third": "1 a b"}
-    assert verdicts(Filter(limits={"min_alpha_words": 0.666666666}), third) == {}
-    assert verdicts(Filter(limits={"min_alpha_words": 0.666666667}), third) == {"third": "min_alpha_words"}
+    assert verdicts(Filter(rules=(), limits={"min_alpha_words": 0.666666666}), third) == {}
+    assert verdicts(Filter(rules=(), limits={"min_alpha_words": 0.666666667}), third) == {
+        "third": "min_alpha_words"
+    }
+
+
+def test_a_limit_holds_in_every_profile_and_leaves_the_other_rules_as_they_are() -> None:
+    rules = Filter(limits={"min_words": 3, "min_stop_words": 1})
+    assert rules.profile_in_use == "auto"
+    names = [bound.name for bound in rules.bounds()]
+    assert names[:3] == ["min_words", "gopher_words", "gopher_mean_word_length"]
+    assert "min_stop_words" in names
+    assert "gopher_stop_words" not in names
+    assert {bound.name: bound.least for bound in rules.bounds()}["gopher_words"] is None
+    wiki = {"wikipedia:x:1": "Ulm", "wikipedia:x:2": "Ulm lies on the Danube."}
+    assert verdicts(rules, wiki) == {"wikipedia:x:1": "min_words"}
+    # The limit is asked of the languages that the rule is asked of.
+    text = {"gutenberg:1": "Wer reitet so spät durch Nacht und Wind?"}
+    assert verdicts(rules, text, "de") == {}
+    assert verdicts(rules, text, "en") == {"gutenberg:1": "min_stop_words"}
 
 
 @pytest.mark.parametrize(
@@ -386,4 +402,4 @@ def test_the_tables_hold_together() -> None:
     for profile, off in PROFILES.items():
         assert set(off) <= every, profile
         assert all(off.values())
-    assert [bound.name for bound in choose((), (), (), {})] == names
+    assert [bound.name for bound in choose(None, (), (), {})] == names

@@ -239,6 +239,9 @@ def test_other_folders_are_left_alone(unigram: Path, tmp_path: Path) -> None:
 def test_predictions_of_what_cannot_be_read(unigram: Path, tmp_path: Path) -> None:
     run = tune(unigram, rows(tmp_path / "a.csv"), tmp_path / "out", "classify", steps=1)
     assert "the text is empty" in refusal(command("predict", run.out, " "))
+    for mistyped in ("mesages.csv", "../news/test.en", "./news", "/nowhere"):
+        assert f"{mistyped}: no file is called that" in refusal(command("predict", run.out, mistyped))
+    assert command("predict", run.out, "Mr. Bennet").exit_code == 0
     nothing = plain(tmp_path / "b.csv", "name,age\nAnn,7\n")
     assert "no column for the text" in refusal(command("predict", run.out, nothing))
     unknown = table(tmp_path / "c.csv", "a,red", "b,blue")
