@@ -130,7 +130,7 @@ def test_the_declaration_passes_in_388_languages() -> None:
     assert counts == [len(word_spans(text)) for text in texts]
     for name, text, count in zip(names, texts, counts, strict=True):
         pieces = sum(any(map(str.isalnum, piece)) for piece in text.split())
-        assert count >= pieces > 0, name
+        assert count >= pieces, name
         assert verdicts(Length(min_words=count), text) == {}, name
     of = dict(zip(names, counts, strict=True))
     spaceless = [of[f"udhr2/{name}.txt"] for name in ("tha", "lao", "khm", "mya", "bod", "jpn", "cmn_hans")]
