@@ -7,7 +7,7 @@ BENCH_ADAPT := .bench-adapt-venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 ENGINE := $(shell find native/engine -name '*.cpp' | LC_ALL=C sort)
-HEADERS := $(shell find native/engine -name '*.hpp')
+HEADERS := $(shell find native/engine -name '*.hpp' -o -name '*.inc')
 SOURCES := pyproject.toml constraints.txt CMakeLists.txt native/bindings.cpp $(wildcard native/bindings/*) $(ENGINE) $(HEADERS)
 # An editable install knows each module by its place: where one comes, goes or moves, it must be made again.
 MODULES := $(VENV)/modules-$(firstword $(shell find corpuskit -name '*.py' | LC_ALL=C sort | cksum))
@@ -89,9 +89,9 @@ format: $(VENV)/installed-dev
 	$(BIN)/ruff check --fix .
 
 # The engine without Python, over its cases and real pages, under AddressSanitizer and UBSan: the extractor, templates
-# that are expanded with what comes out extracted and measured, the bzip2 decoder, the reader of pages' XML and what finds near duplicates. Its
-# files are compiled once.
-REPLAYS = build/replay build/replay_expand build/replay_bz2 build/replay_page_xml build/replay_dedup
+# that are expanded with what comes out extracted and measured, the bzip2 decoder, the reader of pages' XML, what finds
+# near duplicates, and what repairs, tidies and measures texts. Its files are compiled once.
+REPLAYS = build/replay build/replay_expand build/replay_bz2 build/replay_page_xml build/replay_dedup build/replay_text
 SANITIZE_CXX = $(or $(CXX),g++) -std=c++20 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
   -ffp-contract=off -Inative
 SANITIZE_OBJECTS = $(ENGINE:native/engine/%.cpp=build/sanitize/%.o)
@@ -101,6 +101,7 @@ sanitize:
 	build/replay_bz2 $(wildcard native/fuzz/bz2/*)
 	build/replay_page_xml $(wildcard native/fuzz/page_xml/*)
 	build/replay_dedup tests/cases/wikitext.json sample_corpora/encyclopedia.xml $(wildcard sample_corpora/books/*/*.txt)
+	build/replay_text $(wildcard native/fuzz/text/*)
 	build/replay_expand $(wildcard native/fuzz/corpus_expand/*)
 	build/replay tests/cases/wikitext.json tests/cases/templates.json $(wildcard native/fuzz/corpus/*) sample_corpora/encyclopedia.xml
 
@@ -113,6 +114,7 @@ build/replay_expand: native/fuzz/expand.cpp
 build/replay_bz2: native/fuzz/replay_bz2.cpp
 build/replay_page_xml: native/fuzz/replay_page_xml.cpp
 build/replay_dedup: native/fuzz/replay_dedup.cpp
+build/replay_text: native/fuzz/replay_text.cpp
 $(REPLAYS): $(SANITIZE_OBJECTS) native/fuzz/driver.hpp
 	$(SANITIZE_CXX) -o $@ $(filter %.cpp,$^) $(SANITIZE_OBJECTS)
 
@@ -124,10 +126,10 @@ FUZZ_SEEDS = native/fuzz/corpus $(if $(CORPUSKIT_CORPORA),build/fuzz/real)
 FUZZ = -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=2048 -artifact_prefix=build/fuzz/
 CLANG ?= clang++
 
-FUZZERS = $(addprefix build/fuzz-,extractor templates expand bz2 page_xml dedup)
+FUZZERS = $(addprefix build/fuzz-,extractor templates expand bz2 page_xml dedup text)
 
 fuzz: $(FUZZERS)
-	@mkdir -p $(addprefix build/fuzz/,extractor templates expand bz2 page_xml dedup real)
+	@mkdir -p $(addprefix build/fuzz/,extractor templates expand bz2 page_xml dedup text real)
 	$(if $(CORPUSKIT_CORPORA),$(BIN)/python -m benchmarks.fuzz_seeds "$(CORPUSKIT_CORPORA)" build/fuzz/real)
 	build/fuzz-extractor $(FUZZ) -max_len=65536 -dict=native/fuzz/wikitext.dict build/fuzz/extractor $(FUZZ_SEEDS)
 	build/fuzz-templates $(FUZZ) -max_len=8192 -dict=native/fuzz/wikitext.dict build/fuzz/templates native/fuzz/corpus_templates
@@ -135,6 +137,7 @@ fuzz: $(FUZZERS)
 	build/fuzz-bz2 $(FUZZ) -max_len=8192 build/fuzz/bz2 native/fuzz/bz2
 	build/fuzz-page_xml $(FUZZ) -max_len=8192 build/fuzz/page_xml native/fuzz/page_xml
 	build/fuzz-dedup $(FUZZ) -max_len=8192 build/fuzz/dedup native/fuzz/page_xml
+	build/fuzz-text $(FUZZ) -max_len=4096 build/fuzz/text native/fuzz/text
 
 FUZZ_CXX = $(CLANG) -std=c++20 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -ffp-contract=off -Inative
 FUZZ_OBJECTS = $(ENGINE:native/engine/%.cpp=build/fuzz-objects/%.o)
@@ -148,6 +151,7 @@ build/fuzz-expand: native/fuzz/expand.cpp
 build/fuzz-bz2: native/fuzz/replay_bz2.cpp
 build/fuzz-page_xml: native/fuzz/replay_page_xml.cpp
 build/fuzz-dedup: native/fuzz/replay_dedup.cpp
+build/fuzz-text: native/fuzz/replay_text.cpp
 $(FUZZERS): $(FUZZ_OBJECTS) native/fuzz/driver.hpp
 	$(FUZZ_CXX) -DCORPUSKIT_LIBFUZZER -o $@ $(filter %.cpp,$^) $(FUZZ_OBJECTS)
 

@@ -147,6 +147,42 @@ def expand_wikitext(
         ValueError: offsets do not ascend within their bytes, or there are not as many titles as pages.
     """
 
+def repair_rules() -> str:
+    """The digest of ftfy's tables that the engine was made for; see `corpuskit.stages.normalize.repair`."""
+
+def find_repairs(
+    texts: Strings, entities: NDArray[np.uint8], steps: tuple[bool, bool, bool, bool, bool], form: int
+) -> tuple[NDArray[np.uint8], NDArray[np.int64], Strings | None]:
+    """Find the lines of n texts that ftfy could change.
+
+    Args:
+        texts: n texts.
+        entities: of each whether entities are replaced: 0 no, 1 yes, 2 until the first ``<``.
+        steps: of ftfy that are on: encoding, ligatures, width, quotes, control characters.
+        form: the normal form: 0 none, 1 NFC, 2 another.
+
+    Returns:
+        status: shape (n,), 1 where a text is no UTF-8 (half a surrogate pair in three bytes is let pass).
+        spans: shape (m, 4): row, first byte and end within the bytes of the batch, and whether entities
+            are still replaced there.
+        texts: with LF for CRLF at the end of lines that are not in spans, which spans then count in; None
+            where nothing changed.
+
+    Raises:
+        ValueError: offsets do not ascend within their bytes, or a number is out of its range.
+    """
+
+def tidy_whitespace(texts: Strings) -> tuple[NDArray[np.uint8], Strings | None]:
+    """Tidy the white space of n texts; see `corpuskit.stages.normalize.whitespace`.
+
+    Returns:
+        status: shape (n,): 1 no UTF-8, 2 half a surrogate pair; such a text stays as it is.
+        texts: None where nothing changed.
+
+    Raises:
+        ValueError: offsets do not ascend within their bytes.
+    """
+
 def fold_words(texts: Strings) -> tuple[NDArray[np.int64], NDArray[np.int64], Strings]:
     """Words of texts; see `corpuskit.documents.words.fold_words`."""
 
@@ -229,4 +265,26 @@ def keep_unlike(
 
     Raises:
         ValueError: a set is empty or reaches beyond the hashes, or a number is out of bounds.
+    """
+
+def text_statistics(texts: Strings, white_space: bool, datatrove: bool) -> NDArray[np.int64]:
+    """Figures of n texts; see `corpuskit.stages.quality.measure.measure_texts`.
+
+    Args:
+        texts: n texts.
+        white_space: tokens are what stands between white space, not the words of Unicode.
+        datatrove: count lines, paragraphs and n-grams as datatrove does.
+
+    Returns:
+        shape (n, 58), in the order of `corpuskit.stages.quality.statistics.FIGURES`.
+
+    Raises:
+        ValueError: offsets do not ascend within their bytes.
+    """
+
+def count_words(texts: Strings) -> NDArray[np.int64]:
+    """Words of n texts, shape (n,); as `corpuskit.documents.words.word_spans` finds them.
+
+    Raises:
+        ValueError: offsets do not ascend within their bytes.
     """

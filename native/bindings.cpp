@@ -16,6 +16,8 @@
 
 #include "bindings/convert.hpp"
 #include "bindings/dedup.hpp"
+#include "bindings/normalize.hpp"
+#include "bindings/quality.hpp"
 #include "bindings/text.hpp"
 #include "engine/bzip2/blocks.hpp"
 #include "engine/mediawiki/page_xml.hpp"
@@ -214,6 +216,8 @@ NB_MODULE(_native, module) {
     module.def("read_templates", &read_templates, nb::arg("language"), nb::arg("files"));
     bind_options(module);
     bind_dedup(module);
+    bind_normalize(module);
+    bind_quality(module);
     bind_text(module);
     module.def("extract_wikitext", &extract_wikitext, nb::arg("pages"), nb::arg("titles"),
                nb::arg("options"));

@@ -20,8 +20,7 @@ import pyarrow as pa
 
 from corpuskit.documents.batch import CLUSTER, place_of
 from corpuskit.errors import StageError
-from corpuskit.stages.cuts import Cuts
-from corpuskit.storage.spill import Keys, Ordinals, array_on_disk, grouped
+from corpuskit.storage.spill import Keys, Ordinals, Records, array_on_disk, grouped
 
 _FIGURES = ("kept", "bytes", "preference", "decider", "reason", "original", "placed")
 """Attributes of one row per document."""
@@ -31,6 +30,44 @@ Read = Callable[[str, list[str]], Iterator[pa.RecordBatch]]
 
 WriteTable = Callable[[str, pa.Table], None]
 """Takes rows of a side table, by its name; the schema of the first ones is that of all."""
+
+
+CutRows = npt.NDArray[np.void]
+"""Rows with the fields ordinal, start, end (bytes of the text), decider and reason (their numbers)."""
+
+_CUT_FIELDS = ("ordinal", "start", "end", "decider", "reason")
+_HELD_CUTS = 65_536
+"""Rows that wait in memory for the next write."""
+
+
+class Cuts:
+    """Spans that barriers decide to cut: spilled as they are named, given back in the order of documents."""
+
+    def __init__(self, folder: Path) -> None:
+        self._records = Records(folder, [(name, np.int64) for name in _CUT_FIELDS], "cuts")
+        self._held: list[tuple[int, ...]] = []
+
+    def add(self, ordinal: int, start: int, end: int, decider: int, reason: int) -> None:
+        """Add one span."""
+        self._held.append((ordinal, start, end, decider, reason))
+        if len(self._held) >= _HELD_CUTS:
+            self._flush()
+
+    def sorted(self, documents: int) -> Iterator[CutRows]:
+        """All spans in the order of documents and places, some at a time; none parts those of a document.
+
+        Args:
+            documents: how many there are.
+        """
+        self._flush()
+        for rows in self._records.ascending("ordinal", documents):
+            yield rows[np.lexsort((rows["start"], rows["ordinal"]))]
+
+    def _flush(self) -> None:
+        if self._held:
+            columns = zip(_CUT_FIELDS, np.array(self._held, np.int64).T, strict=True)
+            self._records.add(**dict(columns))
+            self._held.clear()
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@
 #include <vector>
 
 #include "bindings/convert.hpp"
-#include "engine/text/digest.hpp"
-#include "engine/text/runs.hpp"
+#include "engine/dedup/digest.hpp"
+#include "engine/dedup/runs.hpp"
 #include "engine/text/segment.hpp"
-#include "engine/text/units.hpp"
+#include "engine/dedup/units.hpp"
 #include "engine/text/utf8.hpp"
 
 namespace corpuskit::binding {

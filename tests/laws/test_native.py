@@ -15,7 +15,9 @@ SOURCES = {
 MAY_INCLUDE = {
     "text": (),
     "dedup": ("text",),
+    "normalize": ("text",),
     "bzip2": (),
+    "quality": ("text",),
     "mediawiki": ("text",),
     "wikitext": ("text",),
     "wikitext/templates": ("text", "wikitext"),

@@ -28,8 +28,7 @@ from corpuskit.run.folder import Run
 from corpuskit.run.record import Output
 from corpuskit.run.task import TaskResult
 from corpuskit.stages.barrier import Barrier
-from corpuskit.stages.cuts import Rows
-from corpuskit.stages.scans import PartScan, Scans
+from corpuskit.stages.scans import CutRows, PartScan, Scans
 from corpuskit.stages.stage import Rule
 
 
@@ -117,7 +116,7 @@ def _run_rule(scans: Scans, rule: Rule) -> None:
         for row, reason in rule.decide(scores).items():
             if not 0 <= row < scores.num_rows:
                 raise StageError(
-                    f"{scans.label}: drops row {row} of {scores.num_rows}", remedy="Rows count from 0."
+                    f"{scans.label}: drops row {row} of {scores.num_rows}", remedy="CutRows count from 0."
                 )
             scans.drop(first + row, reason)
 
@@ -150,7 +149,7 @@ def _write_cuts(run: Run, segment: Segment, scans: Scans) -> list[Output]:
     """Write the spans to cut, part by part; parts without any have no such table."""
     outputs: list[Output] = []
     blocks = scans.cuts.sorted(scans.documents)
-    rest: Rows | None = next(blocks, None)
+    rest: CutRows | None = next(blocks, None)
     for part in scans.parts:
         last = part.first + part.count
         if rest is None or rest["ordinal"][0] >= last:
@@ -165,7 +164,7 @@ def _write_cuts(run: Run, segment: Segment, scans: Scans) -> list[Output]:
     return outputs
 
 
-def _cuts(scans: Scans, part: PartScan, rows: Rows) -> pa.Table:
+def _cuts(scans: Scans, part: PartScan, rows: CutRows) -> pa.Table:
     columns = {
         "row": pa.array(rows["ordinal"] - part.first),
         "start": pa.array(rows["start"]),

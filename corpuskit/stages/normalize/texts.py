@@ -1,12 +1,14 @@
-"""Applies a function from text to text to every row of a batch."""
+"""Puts changed texts into a batch: a function's row by row, or a whole column of them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from corpuskit.documents.batch import replace_text
+from corpuskit.documents.batch import byte_lengths, replace_text
 from corpuskit.stages.stage import Effect
 
 
@@ -24,12 +26,43 @@ def decode_texts(batch: pa.RecordBatch) -> tuple[list[str], dict[int, str]]:
             texts.append(data.decode("utf-8", "surrogatepass"))
         except UnicodeDecodeError as error:
             texts.append("")
-            name = batch.column("id")[row].as_py()
-            errors[row] = (
-                f"{name}: the text is not UTF-8: byte 0x{data[error.start]:02x} at offset {error.start}."
-                " Read it with its true encoding."
-            )
+            errors[row] = _not_utf8(batch, row, error)
     return texts, errors
+
+
+def _not_utf8(batch: pa.RecordBatch, row: int, error: UnicodeDecodeError) -> str:
+    return (
+        f"{batch.column('id')[row].as_py()}: the text is not UTF-8: byte 0x{error.object[error.start]:02x} at"
+        f" offset {error.start}. Read it with its true encoding."
+    )
+
+
+def decoding_error(batch: pa.RecordBatch, row: int) -> str:
+    """What is wrong with a row whose text is not UTF-8, or holds half a surrogate pair."""
+    data = batch.column("text").slice(row, 1).cast(pa.large_binary())[0].as_py()
+    try:
+        data.decode("utf-8", "surrogatepass")
+    except UnicodeDecodeError as error:
+        return _not_utf8(batch, row, error)
+    name = batch.column("id")[row].as_py()
+    return f"{name}: the text holds half of a surrogate pair. Put the stage `unicode` before."
+
+
+def with_texts(batch: pa.RecordBatch, texts: pa.LargeStringArray | None, errors: dict[int, str]) -> Effect:
+    """The batch with another column of texts, or with its own for None.
+
+    A row whose text becomes empty is dropped as ``empty``; it and rows with errors keep their old text.
+    """
+    old = batch.column("text")
+    empty = (byte_lengths(old if texts is None else texts) == 0).nonzero()[0].tolist()
+    drops = {row: "empty" for row in empty if row not in errors}
+    if texts is None:
+        return Effect(batch, drops=drops, errors=errors)
+    kept = np.zeros(len(texts), bool)
+    kept[[*errors, *drops]] = True
+    if kept.any():
+        texts = pc.if_else(pa.array(kept), old, texts)
+    return Effect(replace_text(batch, texts), drops=drops, errors=errors)
 
 
 def map_texts(batch: pa.RecordBatch, function: Callable[[str, int], str]) -> Effect:
@@ -47,8 +80,7 @@ def map_texts(batch: pa.RecordBatch, function: Callable[[str, int], str]) -> Eff
         try:
             data = new.encode("utf-8")
         except UnicodeEncodeError:
-            name = batch.column("id")[row].as_py()
-            errors[row] = f"{name}: the text holds half of a surrogate pair. Put the stage `unicode` before."
+            errors[row] = decoding_error(batch, row)
         if not new and row not in errors:
             drops[row] = "empty"
         changed.append(old[row].as_py() if row in errors or row in drops else data)

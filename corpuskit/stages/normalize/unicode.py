@@ -1,42 +1,27 @@
 """Unicode repair: mojibake, HTML entities, control characters, and one normal form, by ftfy.
 
 ftfy (Speer, 2019, doi:10.5281/zenodo.2591652) does the work; its output is not changed. Only lines that it
-provably leaves alone are not handed to it: ASCII without ``&`` and control characters (of such a line ftfy
-changes no more than its end, from CRLF to LF), and others that hold nothing that one of its steps replaces,
-stand in the normal form and do not look wrongly decoded by its own measure.
+provably leaves alone are not handed to it: those that hold nothing that one of its steps replaces, stand in
+the normal form and do not look wrongly decoded by its own measure (`corpuskit.stages.normalize.repair`).
 """
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from typing import Any, ClassVar, Literal, overload
 
 import ftfy
+import numpy as np
 import pyarrow as pa
 from ftfy import TextFixerConfig
-from ftfy.badness import is_bad
-from ftfy.chardata import CONTROL_CHARS, LIGATURES
 
 from corpuskit.documents.texts import as_texts
 from corpuskit.stages.normalize.hidden import tell_hidden
-from corpuskit.stages.normalize.texts import map_texts
+from corpuskit.stages.normalize.repair import fix_text, repair_texts
+from corpuskit.stages.normalize.texts import decoding_error, with_texts
 from corpuskit.stages.stage import Effect, Stage
-
-_TOUCHED = re.compile(r"[^\t\n\x0c -%'-~]")
-"""What ftfy may change something about: all but printable ASCII without ``&``, tab, LF and FF."""
-
-_REPLACED = re.compile(
-    f"[&\\r\\x1b\\x80-\\x9f\\u2028\\u2029\\ud800-\\udfff{''.join(map(chr, [*CONTROL_CHARS, *LIGATURES]))}]"
-)
-"""What a step of ftfy may replace by itself: entities, line ends, terminal escapes, C1 controls, surrogates,
-control characters, ligatures."""
 
 _DECODED = frozenset({"wikipedia"})
 """Sources whose texts hold no entities any more: what looks like one is what the page says."""
-
-_LINE = re.compile(r"[^\n]*\n|[^\n]+")
-"""A line with its end, as ftfy cuts text."""
 
 
 class Unicode(Stage):
@@ -62,7 +47,7 @@ class Unicode(Stage):
     """
 
     name: ClassVar[str] = "unicode"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     unescape_html: bool | Literal["auto"] = "auto"
     fix_encoding: bool = True
@@ -83,48 +68,12 @@ class Unicode(Stage):
 
     def apply(self, batch: pa.RecordBatch) -> Effect:
         """Repair every text."""
-        config = decoded = self.config()
-        if config.unescape_html == "auto":
-            decoded = config._replace(unescape_html=False)
+        config = self.config()
         sources = batch.column("source").to_pylist()
-        effect = map_texts(
-            batch, lambda text, row: fix_text(text, decoded if sources[row] in _DECODED else config)
-        )
-        return tell_hidden(batch, effect)
-
-
-def fix_text(text: str, config: TextFixerConfig) -> str:
-    """The same as ``ftfy.fix_text(text, config)``, without handing it lines that it would not change.
-
-    ftfy works line by line; what it carries from one to the next is that entities are no longer replaced
-    after the first ``<``.
-
-    >>> fix_text("plain\\nschÃ¶n &amp; gut", TextFixerConfig(explain=False))
-    'plain\\nschön & gut'
-    """
-    if not _TOUCHED.search(text):
-        return text
-    fixed = []
-    for found in _LINE.finditer(text):
-        line = found[0]
-        if config.unescape_html == "auto" and "<" in line:
-            config = config._replace(unescape_html=False)
-        plain = line[:-2] + "\n" if line.endswith("\r\n") else line
-        alone = not _TOUCHED.search(plain) or _is_left_alone(line, config)
-        fixed.append(plain if alone else ftfy.fix_text(line, config))
-    return "".join(fixed)
-
-
-def _is_left_alone(line: str, config: TextFixerConfig) -> bool:
-    """Whether no step of ftfy would change a line; False too where only ftfy can tell."""
-    form = config.normalization
-    return not (
-        config.fix_character_width
-        or config.uncurl_quotes
-        or _REPLACED.search(line)
-        or (form is not None and not unicodedata.is_normalized(form, line))
-        or (config.fix_encoding and is_bad(line))
-    )
+        decoded = np.fromiter((source in _DECODED for source in sources), bool, len(sources))
+        texts, wrong = repair_texts(batch.column("text"), config, decoded)
+        errors = {row: decoding_error(batch, row) for row in wrong.nonzero()[0].tolist()}
+        return tell_hidden(batch, with_texts(batch, texts, errors))
 
 
 @overload

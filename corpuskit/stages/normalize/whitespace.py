@@ -7,8 +7,10 @@ from typing import ClassVar
 
 import pyarrow as pa
 
+from corpuskit import _native
+from corpuskit.documents.columns import from_engine, to_engine
 from corpuskit.stages.normalize.hidden import tell_hidden
-from corpuskit.stages.normalize.texts import map_texts
+from corpuskit.stages.normalize.texts import decoding_error, with_texts
 from corpuskit.stages.stage import Effect, Stage
 
 _LINE_ENDS = "\r\v\f\x85\u2028\u2029"
@@ -45,11 +47,16 @@ class Whitespace(Stage):
 
     def apply(self, batch: pa.RecordBatch) -> Effect:
         """Tidy every text."""
-        return tell_hidden(batch, map_texts(batch, lambda text, _: tidy(text)), removed_alone=True)
+        status, tidied = _native.tidy_whitespace(to_engine(batch.column("text"), "texts"))
+        errors = {row: decoding_error(batch, row) for row in status.nonzero()[0].tolist()}
+        effect = with_texts(batch, None if tidied is None else from_engine(tidied), errors)
+        return tell_hidden(batch, effect, removed_alone=True)
 
 
 def tidy(text: str) -> str:
     """The text with its white space tidied, in linear time; a second call changes nothing.
+
+    The readable twin of what the engine does with a whole batch.
 
     >>> tidy("  one\\u00a0two \\r\\n\\r\\n\\r\\n\\u200bthree\\t")
     'one two\\n\\nthree'

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -11,24 +10,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import Field, model_validator
 
+from corpuskit import _native
+from corpuskit.documents.columns import to_engine
 from corpuskit.documents.settings import Decides
-from corpuskit.documents.texts import pieces
 from corpuskit.stages.stage import Rule
-
-_CJK = re.compile(
-    "[\u3040-\u30ff\u31f0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff]"
-)
-"""Han characters, Hiragana and Katakana: scripts that put no spaces between words."""
-
-_BLANK = re.compile(r"(?=\s)")
 
 
 class Length(Rule):
     """Measures documents and drops those that are ``too_short`` or ``too_long``.
 
-    Words are runs of characters between white space, and each Han, Hiragana or Katakana character is a word
-    of its own. Punctuation is not cut off, so that the count is that of ``str.split`` for most languages.
-    (Thai, Lao, Khmer and Burmese put spaces between phrases: their counts are too low.)
+    Words are those of `corpuskit.documents.words`, the one definition for every script: letters and digits
+    with the marks on them; in scripts that put no blanks between words (Han, kana, Thai, Lao, Khmer, Burmese,
+    Tibetan...) each letter is a word. Punctuation is none, and hyphens part words.
 
     Attributes:
         min_words: fewer words are too short. Five: what has fewer is a bare heading, or what is left of a
@@ -40,6 +33,7 @@ class Length(Rule):
     """
 
     name: ClassVar[str] = "length"
+    version: ClassVar[int] = 2
     columns: ClassVar[Mapping[str, pa.DataType]] = {"words": pa.int64(), "chars": pa.int64()}
 
     min_words: Decides[int] = Field(default=5, ge=0)
@@ -58,9 +52,9 @@ class Length(Rule):
     def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Add the columns ``words`` and ``chars``."""
         texts = batch.column("text")
-        counts = [count_words(text) for text in texts.to_pylist()]
+        words = _native.count_words(to_engine(texts, "texts"))
         chars = pc.utf8_length(texts).cast(pa.int64())
-        measured = batch.append_column("words", pa.array(counts, pa.int64()))
+        measured = batch.append_column("words", pa.array(words, pa.int64()))
         return measured.append_column("chars", chars)
 
     def decide(self, scores: pa.RecordBatch) -> Mapping[int, str]:
@@ -74,19 +68,3 @@ class Length(Rule):
         verdicts = dict.fromkeys(long.nonzero()[0].tolist(), "too_long")
         verdicts |= dict.fromkeys(short.nonzero()[0].tolist(), "too_short")
         return dict(sorted(verdicts.items()))
-
-
-def count_words(text: str) -> int:
-    """Words of a text, CJK characters counting one each.
-
-    >>> count_words("Don't panic, 42!"), count_words("日本語 text と"), count_words("")
-    (3, 5, 0)
-    """
-    return sum(map(_count, pieces(text, _BLANK)))
-
-
-def _count(piece: str) -> int:
-    if piece.isascii():
-        return len(piece.split())
-    spaced, characters = _CJK.subn(" ", piece)
-    return characters + len(spaced.split())

@@ -15,7 +15,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from corpuskit.documents import batch as batches
-from corpuskit.stages.normalize.unicode import _REPLACED, Unicode, fix_text
+from corpuskit.stages.normalize.repair import _REPLACED, fix_text
+from corpuskit.stages.normalize.unicode import Unicode
 from corpuskit.stages.stage import Effect
 
 CORPORA = os.environ.get("CORPUSKIT_CORPORA")

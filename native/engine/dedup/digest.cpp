@@ -1,4 +1,4 @@
-#include "engine/text/digest.hpp"
+#include "engine/dedup/digest.hpp"
 
 #include <bit>
 #include <cstddef>

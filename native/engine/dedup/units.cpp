@@ -1,4 +1,4 @@
-#include "engine/text/units.hpp"
+#include "engine/dedup/units.hpp"
 
 #include "engine/text/utf8.hpp"
 

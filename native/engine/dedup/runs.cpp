@@ -1,4 +1,4 @@
-#include "engine/text/runs.hpp"
+#include "engine/dedup/runs.hpp"
 
 #include <algorithm>
 #include <deque>

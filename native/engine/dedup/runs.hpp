@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-#include "engine/text/digest.hpp"
+#include "engine/dedup/digest.hpp"
 #include "engine/text/segment.hpp"
 
 namespace corpuskit {

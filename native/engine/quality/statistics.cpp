@@ -1,0 +1,189 @@
+#include "engine/quality/statistics.hpp"
+
+#include <algorithm>
+#include <iterator>
+
+#include "engine/quality/characters.hpp"
+#include "engine/text/ascii.hpp"
+
+namespace corpuskit::quality {
+
+namespace {
+
+/// "...", from the left without overlap.
+std::int64_t count_three_points(std::string_view text) {
+    std::int64_t count = 0;
+    for (std::size_t at = 0; (at = text.find('.', at)) != std::string_view::npos;) {
+        const std::size_t end = std::min(text.find_first_not_of('.', at), text.size());
+        count += static_cast<std::int64_t>((end - at) / 3);
+        at = end;
+    }
+    return count;
+}
+
+bool is_hex(char c) {
+    return is_digit(c) || (lower(c) >= 'a' && lower(c) <= 'f');
+}
+
+bool is_alphanumeric(char c) { return is_digit(c) || is_alpha(c); }
+
+/// Where the address that begins at "://" ends by NeMo Curator's pattern.
+std::size_t end_of_url(std::string_view text, std::size_t at) {
+    constexpr std::string_view kSigns = "$-_@.&+!*\\(),";
+    while (at < text.size()) {
+        const char c = text[at];
+        if (is_alphanumeric(c) || kSigns.find(c) != std::string_view::npos) {
+            ++at;
+        } else if (c == '%' && at + 2 < text.size() && is_hex(text[at + 1]) &&
+                   is_hex(text[at + 2])) {
+            at += 3;
+        } else {
+            break;
+        }
+    }
+    return at;
+}
+
+std::size_t end_of_whole_url(std::string_view text, std::size_t at) {
+    while (at < text.size()) {
+        std::size_t next = at;
+        if ((characters().flags(next_code_point(text, next)) & kWhiteSpace) != 0) break;
+        at = next;
+    }
+    return at;
+}
+
+/// Characters of all addresses; `end_of` says where one ends.
+template <typename End>
+std::int64_t url_characters(std::string_view text, End end_of) {
+    std::int64_t count = 0;
+    std::size_t last = 0;
+    for (std::size_t at = 0; (at = text.find(':', at)) != std::string_view::npos; ++at) {
+        if (text.substr(at, 3) != "://") continue;
+        const std::string_view before = text.substr(last, at - last);
+        const std::size_t scheme = before.ends_with("https") ? 5 : before.ends_with("http") ? 4 : 0;
+        if (scheme == 0) continue;
+        const std::size_t end = end_of(text, at + 3);
+        if (end == at + 3) continue;
+        const std::size_t begin = at - scheme;
+        count += static_cast<std::int64_t>(count_characters(text.substr(begin, end - begin)));
+        last = end;
+        at = end - 1;
+    }
+    return count;
+}
+
+/// "lorem ipsum" in any case of its ASCII letters.
+std::int64_t count_lorem_ipsum(std::string_view text) {
+    constexpr std::string_view kWanted = "lorem ipsum";
+    std::int64_t count = 0;
+    std::size_t last = 0;
+    for (std::size_t at = 5; (at = text.find(' ', at)) != std::string_view::npos; ++at) {
+        if (lower(text[at - 1]) != 'm' || at - 5 < last || at + 6 > text.size()) continue;
+        const std::string_view found = text.substr(at - 5, kWanted.size());
+        if (std::equal(found.begin(), found.end(), kWanted.begin(),
+                       [](char a, char b) { return lower(a) == b; })) {
+            ++count;
+            last = at + 6;
+        }
+    }
+    return count;
+}
+
+}  // namespace
+
+void Statistics::count_characters(std::string_view text, Figures& figures) {
+    const Characters& known = characters();
+    kinds_.assign(known.size(), 0);
+    const std::uint16_t* const numbers = known.numbers();
+    for (std::size_t at = 0; at < text.size();) {
+        const auto byte = static_cast<unsigned char>(text[at]);
+        if (byte < 0x80) ++kinds_[numbers[byte]], ++at;
+        else ++kinds_[numbers[next_code_point(text, at)]];
+    }
+    constexpr std::uint32_t kCounted[] = {kLetter,  kMark,       kDigit,
+                                          kPunctuation, kSymbol, kWhiteSpace,
+                                          kUpper,   kBracket,    kNemoAlphanumeric,
+                                          kNemoSpace, kHash,     kCurly};
+    scripts_.fill(0);
+    for (std::size_t number = 0; number < kinds_.size(); ++number) {
+        const std::int64_t count = kinds_[number];
+        if (count == 0) continue;
+        const CharacterKind kind = known.kind(number);
+        figures[figure::kChars] += count;
+        for (std::size_t i = 0; i < std::size(kCounted); ++i)
+            if ((kind.flags & kCounted[i]) != 0) figures[figure::kLetters + i] += count;
+        if ((kind.flags & kEllipsis) != 0) figures[figure::kEllipses] += count;
+        if ((kind.flags & kLineFeed) != 0) figures[figure::kLineEnds] += count;
+        scripts_[kind.script] += count;
+    }
+    figures[figure::kEllipses] += count_three_points(text);
+    figures[figure::kUrlChars] = url_characters(text, end_of_url);
+    figures[figure::kWholeUrlChars] = url_characters(text, end_of_whole_url);
+    figures[figure::kLoremIpsum] = count_lorem_ipsum(text);
+    for (std::size_t script = 1; script < scripts_.size(); ++script) {
+        figures[figure::kScripts] += scripts_[script] > 0;
+        std::int64_t& most = figures[figure::kMainScriptLetters];
+        most = std::max(most, scripts_[script]);
+    }
+}
+
+Figures Statistics::count(std::string_view text) {
+    const bool ours = variant_ == Variant::kOurs;
+    Figures figures{};
+    count_characters(text, figures);
+    const std::int64_t chars = figures[figure::kChars];
+    tokens_.read(text, chars, splitter_, !ours);
+    const TokenFigures& words = tokens_.figures();
+    const std::int64_t of_words[] = {
+        words.tokens, words.words,      words.word_chars,            words.median_length_2,
+        words.longest, words.alpha,     words.stop_words,            words.stop_word_occurrences,
+        words.distinct, words.entropy_millibits};
+    std::copy(std::begin(of_words), std::end(of_words), figures.begin() + figure::kTokens);
+    const LineFigures lines =
+        ours ? lines_.read(text, chars) : lines_.read_as_datatrove(text, chars);
+    figures[figure::kSentences] = lines.sentences;
+    const std::int64_t of_lines[] = {
+        lines.lines, lines.end_mark, lines.short_lines, lines.split_lines, lines.bullet,
+        lines.ellipsis, lines.of_lines.units, lines.of_lines.repeated, lines.of_lines.characters,
+        lines.of_lines.repeated_characters, lines.paragraphs, lines.of_paragraphs.units,
+        lines.of_paragraphs.repeated, lines.of_paragraphs.characters,
+        lines.of_paragraphs.repeated_characters, lines.of_text_lines.characters,
+        lines.of_text_lines.repeated_characters};
+    std::copy(std::begin(of_lines), std::end(of_lines), figures.begin() + figure::kLines);
+    const GramFigures grams = grams_.count(tokens_, variant_);
+    figures[figure::kGramChars] = chars;
+    if (ours) {
+        figures[figure::kGramChars] = 0;
+        for (const std::uint32_t length : tokens_.lengths) figures[figure::kGramChars] += length;
+    }
+    std::copy(grams.top.begin(), grams.top.end(), figures.begin() + figure::kTop2GramChars);
+    std::copy(grams.repeated.begin(), grams.repeated.end(),
+              figures.begin() + figure::kDup5GramChars);
+    return figures;
+}
+
+std::vector<std::int64_t> text_statistics(const Column& texts, Splitter splitter, Variant variant) {
+    check_column(texts);
+    std::vector<std::int64_t> rows;
+    rows.reserve(texts.size * kFigures);
+    Statistics statistics(splitter, variant);
+    for (std::size_t i = 0; i < texts.size; ++i) {
+        const Figures figures = statistics.count(texts[i]);
+        rows.insert(rows.end(), figures.begin(), figures.end());
+    }
+    return rows;
+}
+
+std::vector<std::int64_t> count_words(const Column& texts) {
+    check_column(texts);
+    std::vector<std::int64_t> counts;
+    Words words;
+    for (std::size_t i = 0; i < texts.size; ++i) {
+        find_words(texts[i], words);
+        counts.push_back(static_cast<std::int64_t>(words.size()));
+    }
+    return counts;
+}
+
+}  // namespace corpuskit::quality
