@@ -144,7 +144,7 @@ def test_the_rules_and_their_profiles() -> None:
     [
         (["--rule", "min_wrds=5"], 2, "Did you mean 'words'"),
         (["--rule", "gopher"], 2, "no rule is called 'gopher'"),
-        (["--rule", "c4_lines"], 2, "stage of its own"),
+        (["--rule", "c4_lines"], 2, "cuts or searches texts"),
     ],
 )
 def test_a_wrong_rule_is_told(run: Callable[..., Path], words: list[str], code: int, hint: str) -> None:

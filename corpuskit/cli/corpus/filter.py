@@ -11,13 +11,14 @@ import click
 from corpuskit.build.forecast.dry_run import size
 from corpuskit.cli.shell import COUNT, PATH, Shell, shell_options
 from corpuskit.cli.terminal import width_of
-from corpuskit.errors import counted
+from corpuskit.errors import SettingError, counted
 from corpuskit.report.preview import OfRule, Preview, facts, filled, preview, values
 from corpuskit.run.folder import Run
 from corpuskit.stages.quality.figures import FIGURES, Figure, figure
 from corpuskit.stages.quality.filter import Filter
 from corpuskit.stages.quality.profiles import PROFILES, reason_off
 from corpuskit.stages.quality.published import LINE_RULES, RULES, SETS, PublishedRule
+from corpuskit.stages.quality.rules import line_stages
 
 _BAR = 40
 """Columns of the longest bar of a histogram."""
@@ -70,6 +71,11 @@ def _filter(rules: tuple[str, ...], **choice: Any) -> Filter:
         name, equals, value = rule.partition("=")
         if equals:
             limits[name.strip()] = value.strip()
+    if lines := line_stages([name for name in named if name not in SETS], (), ()):
+        raise SettingError(
+            f"{lines[0]} cuts or searches texts: what goes is seen when it is done",
+            remedy="Build with it, and see: corpuskit inspect RUN.",
+        )
     if rules and (named or not choice["profile"]):
         choice["rules"] = named
     given = {name: value for name, value in choice.items() if value not in ("", (), None, False)}
