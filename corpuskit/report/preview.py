@@ -295,7 +295,7 @@ def values(
     Raises:
         RunError: the run has no documents, or none of these ids.
     """
-    _, paths = _documents(run)
+    folder, paths = _documents(run)
     taken_up = _has_statistics(run, paths[0], rules)
     wanted, told = set(ids), 0
     for batch in (each for table in paths for each in run.read_batches(table, _columns(taken_up))):
@@ -320,7 +320,7 @@ def values(
             return
     if wanted and not told:
         raise RunError(
-            f"{run.folder}: holds no document {sorted(wanted)[0]!r}", remedy="Ids are those of documents/."
+            f"{run.folder}: holds no document {sorted(wanted)[0]!r}", remedy=f"Ids are those of {folder}/."
         )
 
 

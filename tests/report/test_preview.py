@@ -94,7 +94,7 @@ def test_the_command(run: Callable[..., Path]) -> None:
     assert found.exit_code == 0, found.stderr
     assert "11 of 42" not in found.stdout.splitlines()[0]  # Long ones go as well.
     assert "  notes: 2 of 3, 60 B: 2 min_words" in found.stdout
-    assert "<- limit" in found.stdout
+    assert "<- at least 50" in found.stdout
     assert "Milk, eggs." in found.stdout or "A note of ten words" in found.stdout or "a verse" in found.stdout
     told = json.loads(call("filter", "preview", folder, "--rule", "min_words=50", "--json").stdout)
     assert told["gone"]["documents"] == 11
