@@ -203,7 +203,8 @@ def values_command(
                 if each.over == "" and each.scale == 1
                 else f"{value.count:,}/{value.over:,}"
             )
-            lines.append(f"  {each.name:<22} {counted_as:>18}  {value.value:.4f}".rstrip())
+            rounded = "none" if value.value is None else f"{value.value:.4f}"
+            lines.append(f"  {each.name:<22} {counted_as:>18}  {rounded}")
     documents = {
         identity: {name: vars(value) for name, value in shown.items()} for identity, shown in found.items()
     }

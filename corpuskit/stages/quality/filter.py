@@ -60,7 +60,7 @@ class Filter(Rule):
             tools do.
         variant: ``datatrove`` counts lines, paragraphs and n-grams as datatrove 0.10.1 does: with
             ``words: white_space`` the verdicts are its own.
-        rules: names of sets or single rules; left out for all sets, ``[]`` for none but the limits.
+        rules: names of sets, rules or groups of rules; left out for all sets, ``[]`` for none but the limits.
         profile: which rules are on. ``auto``: by the source of each document (wikipedia, books for
             Gutenberg, else web); ``none``: all that are chosen. Left out: ``none`` where ``rules`` or
             ``only`` choose, else ``auto``.

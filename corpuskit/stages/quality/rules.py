@@ -87,7 +87,7 @@ def choose(
     """The rules in use, in the order in which they are asked.
 
     Args:
-        rules: names of sets or rules; None for all sets, empty for none but the limits.
+        rules: names of sets, of rules or of groups of them; None for all sets, empty for none but the limits.
         only: names of rules or groups of them, to leave out all others.
         off: names of rules or groups to leave out.
         limits: ``min_FIGURE`` or ``max_FIGURE`` to a limit, None for none. They stand in place of the limits
@@ -96,9 +96,8 @@ def choose(
     Raises:
         SettingError: an unknown name, or a limit that is none.
     """
-    _check(rules or (), {name for rule in RULES for name in (rule.name, rule.set)} | _LINE_NAMES)
-    _check((*only, *off), {name for rule in RULES for name in rule.names} | _LINE_NAMES)
-    chosen = [_bound(rule) for rule in RULES if rules is None or {rule.name, rule.set} & set(rules)]
+    _check((*(rules or ()), *only, *off), {name for rule in RULES for name in rule.names} | _LINE_NAMES)
+    chosen = [_bound(rule) for rule in RULES if rules is None or {*rule.names} & {*rules}]
     chosen = [each for each in chosen if _stays(each, only, off)]
     return _limited(chosen, limits)
 
