@@ -166,7 +166,7 @@ def test_a_text_without_words_has_no_mean(tmp_path: Path) -> None:
     (tmp_path / "in.jsonl").write_text("\n".join(map(json.dumps, rows)))
     build_corpus([Files(path=str(tmp_path / "in.jsonl"), label="x")], tmp_path / "run")
     told = call("filter", "preview", tmp_path / "run", "--rule", "gopher_mean_word_length").stdout
-    assert "x: 2 of 2, 130 B: 1 gopher_mean_word_length, 1 no_words" in told
+    assert "x: 2 of 2, 130 B: 1 no_words, 1 gopher_mean_word_length" in told
     assert "gopher_mean_word_length: 1 document, 65 B; 1 of the 2 that are asked break it\n" in told
     assert "<- at least 3" not in told  # No text is so long.
     values = call("filter", "values", tmp_path / "run", "--figure", "mean_word_length")
