@@ -65,7 +65,8 @@ class Pipeline:
 
     def __post_init__(self) -> None:
         # A generator is used up by the first look at it.
-        object.__setattr__(self, "steps", tuple(self.steps))
+        steps = [step.expanded() if isinstance(step, Stage) else (step,) for step in self.steps]
+        object.__setattr__(self, "steps", tuple(step for several in steps for step in several))
         if self.shared_ids not in ("keep", "refuse"):
             raise SettingError(
                 f"shared_ids: {self.shared_ids!r} is unknown", remedy="Write shared_ids: keep, or refuse."

@@ -77,7 +77,7 @@ class OfRule:
         breaks: documents that break it, whatever the other rules say.
         gone: those of which it is the reason: they break no rule before it.
         edges: lower ends of the classes of the histogram.
-        histogram: asked documents by class of the figure.
+        histogram: asked documents by class of the figure; those without a value are left out.
         samples: documents of which it is the reason, chosen by the hash of their id.
     """
 
@@ -202,8 +202,10 @@ def _add_sources(
 def _add_rule(rule: OfRule, bound: Bound, documents: Documents) -> None:
     asked = asked_of(bound, documents)
     rule.asked += int(asked.sum())
-    rule.breaks += int((asked & (bound.broken(documents.counts) | bound.wordless(documents.counts))).sum())
-    values = bound.figure.values(documents.counts)[asked]
+    rule.breaks += int((asked & bound.broken(documents.counts)).sum())
+    # What is held against nothing has no value; without a word it goes as `no_words`.
+    _, over = bound.figure.parts(documents.counts)
+    values = bound.figure.values(documents.counts)[asked & (over > 0)]
     places = np.clip(np.searchsorted(rule.edges, values, side="right") - 1, 0, None)
     rule.histogram += np.bincount(places, minlength=len(rule.edges))
 
@@ -276,11 +278,11 @@ def filled(rule: OfRule) -> Iterator[tuple[float, int]]:
 # ------------------------------------------------------------------------------------- values of documents
 @dataclass(frozen=True)
 class Value:
-    """A figure of a document: a count and what it is held against."""
+    """A figure of a document: a count and what it is held against; no value where that is nothing."""
 
     count: int
     over: int
-    value: float
+    value: float | None
 
 
 def values(
@@ -295,7 +297,7 @@ def values(
     Raises:
         RunError: the run has no documents, or none of these ids.
     """
-    _, paths = _documents(run)
+    folder, paths = _documents(run)
     taken_up = _has_statistics(run, paths[0], rules)
     wanted, told = set(ids), 0
     for batch in (each for table in paths for each in run.read_batches(table, _columns(taken_up))):
@@ -311,7 +313,9 @@ def values(
             yield (
                 names[row],
                 {
-                    name: Value(int(above[place]), int(below[place]), float(value[place]))
+                    name: Value(
+                        int(above[place]), int(below[place]), float(value[place]) if below[place] else None
+                    )
                     for name, (above, below, value) in shown.items()
                 },
             )
@@ -320,7 +324,7 @@ def values(
             return
     if wanted and not told:
         raise RunError(
-            f"{run.folder}: holds no document {sorted(wanted)[0]!r}", remedy="Ids are those of documents/."
+            f"{run.folder}: holds no document {sorted(wanted)[0]!r}", remedy=f"Ids are those of {folder}/."
         )
 
 

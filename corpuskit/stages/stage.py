@@ -79,6 +79,10 @@ class Stage(Settings, ABC):
     def apply(self, batch: pa.RecordBatch) -> pa.RecordBatch | Effect:
         """Return the changed batch, or an `Effect` that also names drops, errors and cuts."""
 
+    def expanded(self) -> Sequence[Stage]:
+        """What stands for it in a pipeline: itself, or several stages where its settings ask for them."""
+        return (self,)
+
 
 class Rule(Stage):
     """A stage that measures with `apply` (it adds score columns) and drops with `decide`."""
@@ -86,3 +90,10 @@ class Rule(Stage):
     @abstractmethod
     def decide(self, scores: pa.RecordBatch) -> Mapping[int, str]:
         """Rows to drop, with the reason. ``scores`` holds the columns ``id`` and the declared ones."""
+
+    def passed_over(self, scores: pa.RecordBatch) -> Mapping[int, str]:
+        """Rows that it could not judge, with the end of a sentence: a warning says "3 documents ...".
+
+        There are few sentences: rows are counted by them.
+        """
+        return {}

@@ -94,7 +94,7 @@ def test_the_command(run: Callable[..., Path]) -> None:
     assert found.exit_code == 0, found.stderr
     assert "11 of 42" not in found.stdout.splitlines()[0]  # Long ones go as well.
     assert "  notes: 2 of 3, 60 B: 2 min_words" in found.stdout
-    assert "<- limit" in found.stdout
+    assert "<- at least 50" in found.stdout
     assert "Milk, eggs." in found.stdout or "A note of ten words" in found.stdout or "a verse" in found.stdout
     told = json.loads(call("filter", "preview", folder, "--rule", "min_words=50", "--json").stdout)
     assert told["gone"]["documents"] == 11
@@ -144,7 +144,7 @@ def test_the_rules_and_their_profiles() -> None:
     [
         (["--rule", "min_wrds=5"], 2, "Did you mean 'words'"),
         (["--rule", "gopher"], 2, "no rule is called 'gopher'"),
-        (["--rule", "c4_lines"], 2, "stage of its own"),
+        (["--rule", "c4_lines"], 2, "cuts or searches texts"),
     ],
 )
 def test_a_wrong_rule_is_told(run: Callable[..., Path], words: list[str], code: int, hint: str) -> None:
@@ -158,3 +158,31 @@ def test_no_run_to_look_at(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_bytes(Run.format_bytes())
     with pytest.raises(RunError, match="no documents"):
         preview(Run.open(tmp_path), Filter())
+
+
+def test_a_text_without_words_has_no_mean(tmp_path: Path) -> None:
+    """It goes as `no_words`, stands in no class of the histogram, and its figure is none."""
+    rows = [{"id": "marks", "text": "— * … !! " * 5}, {"id": "short", "text": "go on to me, " * 5}]
+    (tmp_path / "in.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    build_corpus([Files(path=str(tmp_path / "in.jsonl"), label="x")], tmp_path / "run")
+    told = call("filter", "preview", tmp_path / "run", "--rule", "gopher_mean_word_length").stdout
+    assert "x: 2 of 2, 130 B: 1 no_words, 1 gopher_mean_word_length" in told
+    assert "gopher_mean_word_length: 1 document, 65 B; 1 of the 2 that are asked break it\n" in told
+    assert "<- at least 3" not in told  # No text is so long.
+    values = call("filter", "values", tmp_path / "run", "--figure", "mean_word_length")
+    shown = [line.split() for line in values.stdout.splitlines()]
+    assert shown == [
+        ["files:x:marks"],
+        ["mean_word_length", "0/0", "none"],
+        ["files:x:short"],
+        ["mean_word_length", "40/20", "2.0000"],
+    ]
+    as_json = json.loads(call("filter", "values", tmp_path / "run", "--id", "files:x:marks", "--json").stdout)
+    assert as_json["documents"]["files:x:marks"]["mean_word_length"] == {"count": 0, "over": 0, "value": None}
+
+
+def test_a_limit_without_its_number_is_told(run: Callable[..., Path]) -> None:
+    found = call("filter", "preview", run(), "--rule", "min_words")
+    assert (found.exit_code, found.stdout) == (2, "")
+    assert "--rule min_words: there is no limit" in found.stderr
+    assert "min_words=50" in found.stderr

@@ -7,6 +7,7 @@ with the id of every document, and applying one to another document is an error.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 from typing import NamedTuple
@@ -23,7 +24,7 @@ from corpuskit.build.passes.run_stage import blaming
 from corpuskit.build.passes.set_aside import SetAside
 from corpuskit.build.segment import Segment
 from corpuskit.documents.ledger import Entry, Ledger
-from corpuskit.errors import LedgerError, StageError
+from corpuskit.errors import LedgerError, StageError, counted
 from corpuskit.run.folder import Run
 from corpuskit.run.record import Output
 from corpuskit.run.task import TaskResult
@@ -112,13 +113,18 @@ def _run_decider(scans: Scans, label: str, decider: Rule | Barrier, ledger: Ledg
 
 
 def _run_rule(scans: Scans, rule: Rule) -> None:
+    passed_over = Counter[str]()
     for first, scores in scans.scores(["id", *rule.columns]):
+        rows = rule.passed_over(scores)
+        passed_over.update(rows[row] for row in sorted(rows) if scans.kept[first + row])
         for row, reason in rule.decide(scores).items():
             if not 0 <= row < scores.num_rows:
                 raise StageError(
                     f"{scans.label}: drops row {row} of {scores.num_rows}", remedy="CutRows count from 0."
                 )
             scans.drop(first + row, reason)
+    for sentence, count in passed_over.items():
+        scans.warnings.append(f"{scans.label}: {counted(count, 'document')} {sentence}")
 
 
 # ----------------------------------------------------------------------------------------- what is written

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from itertools import groupby
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -11,16 +13,23 @@ import click
 from corpuskit.build.forecast.dry_run import size
 from corpuskit.cli.shell import COUNT, PATH, Shell, shell_options
 from corpuskit.cli.terminal import width_of
-from corpuskit.errors import counted
+from corpuskit.errors import SettingError, counted
 from corpuskit.report.preview import OfRule, Preview, facts, filled, preview, values
 from corpuskit.run.folder import Run
 from corpuskit.stages.quality.figures import FIGURES, Figure, figure
 from corpuskit.stages.quality.filter import Filter
 from corpuskit.stages.quality.profiles import PROFILES, reason_off
 from corpuskit.stages.quality.published import LINE_RULES, RULES, SETS, PublishedRule
+from corpuskit.stages.quality.rules import SIDES, line_stages
 
 _BAR = 40
 """Columns of the longest bar of a histogram."""
+
+_FOLDERS = {"candidates": "candidates/: with those that other stages drop", "documents": "documents/"}
+"""What was looked at, in words."""
+
+_EMPTY = 3
+"""So many empty classes of a histogram in a row are shown; more of them as three points."""
 
 
 @click.group()
@@ -36,7 +45,11 @@ def command() -> None:
 @command.command("preview")
 @click.argument("run", type=PATH)
 @click.option(
-    "--rule", "rules", multiple=True, metavar="RULE", help="A set, a rule, or a bound as min_words=50."
+    "--rule",
+    "rules",
+    multiple=True,
+    metavar="RULE",
+    help="A set, a rule, or a limit on a figure, min_words=50 or max_urls=0.1; `filter rules` lists them.",
 )
 @click.option("--off", multiple=True, metavar="RULE", help="A rule or group of rules to leave out.")
 @click.option("--profile", type=click.Choice(["auto", *PROFILES, "none"]), help="Which rules are on.")
@@ -49,8 +62,9 @@ def command() -> None:
 def preview_command(shell: Shell, run: Path, samples: int, seed: int, **choice: Any) -> None:
     """Show what rules would drop of a run, by source, with samples and a histogram. Nothing is written.
 
-    Without --rule all sets are asked, as the profile of each source has them. A share of documents that goes
-    is that of the first rule that each breaks.
+    Without --rule all sets are asked, as the profile of each source has them. A document that breaks several
+    rules is counted as gone under the first of them. Rules are asked of what the first pass has read,
+    copies and all, so that there are more documents than the run has kept.
 
     \b
     corpuskit filter preview runs/sample --rule min_words=50
@@ -65,11 +79,20 @@ def preview_command(shell: Shell, run: Path, samples: int, seed: int, **choice: 
 def _filter(rules: tuple[str, ...], **choice: Any) -> Filter:
     """The rules of the command line as a recipe would have them."""
     named = [rule for rule in rules if "=" not in rule]
+    for name in named:
+        side, _, of = name.partition("_")
+        if side in SIDES and of in FIGURES:
+            raise SettingError(f"--rule {name}: there is no limit", remedy=f"Write it behind: {name}=50.")
     limits: dict[str, Any] = {}
     for rule in rules:
         name, equals, value = rule.partition("=")
         if equals:
             limits[name.strip()] = value.strip()
+    if lines := line_stages([name for name in named if name not in SETS], (), ()):
+        raise SettingError(
+            f"{lines[0]} cuts or searches texts: what goes is seen when it is done",
+            remedy="Build with it, and see: corpuskit inspect RUN.",
+        )
     if rules and (named or not choice["profile"]):
         choice["rules"] = named
     given = {name: value for name, value in choice.items() if value not in ("", (), None, False)}
@@ -79,7 +102,7 @@ def _filter(rules: tuple[str, ...], **choice: Any) -> Filter:
 def _text(found: Preview, columns: int) -> str:
     lines = [
         f"{_share(found.gone.documents, found.all.documents, 'document')} would go,"
-        f" {size(found.gone.bytes)} of {size(found.all.bytes)} ({found.folder}/)"
+        f" {size(found.gone.bytes)} of {size(found.all.bytes)} ({_FOLDERS[found.folder]})"
     ]
     for label, each in found.sources.items():
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in each.reasons.most_common())
@@ -103,7 +126,8 @@ def _rule_lines(name: str, rule: OfRule, columns: int) -> list[str]:
             for side, limit in (("at least", bound.least), ("at most", bound.most))
             if limit is not None
         ]
-        lines[0] += f"; {rule.breaks:,} of {rule.asked:,} that were asked break it"
+        lines[0] += f"; {rule.breaks:,} of the {rule.asked:,} that are asked break it"
+        lines[0] += ", and go by rules above" if rule.breaks and not rule.gone.documents else ""
         lines.append(f"  {bound.figure.says} ({bound.figure.formula}), {', '.join(limits)}")
         lines += _histogram(rule)
     for sample in rule.samples:
@@ -115,19 +139,31 @@ def _rule_lines(name: str, rule: OfRule, columns: int) -> list[str]:
 
 
 def _histogram(rule: OfRule) -> list[str]:
-    """One bar for each class of values; the classes that hold a limit are marked."""
+    """One bar for each class of values, by its lower end; the classes that hold a limit are marked."""
     assert rule.bound is not None
     classes = list(filled(rule))
     most = max((count for _, count in classes), default=0)
-    limits = [float(limit) for limit in (rule.bound.least, rule.bound.most) if limit is not None]
-    edges = [edge for edge, _ in classes]
-    marked = {max((edge for edge in edges if edge <= limit), default=None) for limit in limits}
     lines = []
-    for edge, count in classes:
-        bar = "#" * -(-_BAR * count // most) if count else ""
-        mark = "  <- limit" if edge in marked else ""
-        lines.append(f"  {edge:>10g} {bar:<{_BAR}} {count:,}{mark}")
+    for (empty, mark), group in groupby(classes, lambda each: (not each[1], _mark(rule, each[0]))):
+        rows = list(group)
+        if empty and not mark and len(rows) > _EMPTY:
+            lines.append(f"  {'...':>10}")
+            continue
+        for edge, count in rows:
+            bar = "#" * -(-_BAR * count // most)
+            lines.append(f"  {edge:>10g} {bar:<{_BAR}} {count:,}{mark}")
     return lines
+
+
+def _mark(rule: OfRule, edge: float) -> str:
+    """What stands behind a class: the limits that lie within it."""
+    assert rule.bound is not None
+    above = rule.edges[rule.edges > edge]
+    end = float(above[0]) if len(above) else inf
+    limits = (("at least", rule.bound.least), ("at most", rule.bound.most))
+    return "".join(
+        f"  <- {side} {float(limit):g}" for side, limit in limits if limit is not None and edge <= limit < end
+    )
 
 
 def _share(part: int, whole: int, what: str) -> str:
@@ -167,7 +203,8 @@ def values_command(
                 if each.over == "" and each.scale == 1
                 else f"{value.count:,}/{value.over:,}"
             )
-            lines.append(f"  {each.name:<22} {counted_as:>18}  {value.value:.4f}".rstrip())
+            rounded = "none" if value.value is None else f"{value.value:.4f}"
+            lines.append(f"  {each.name:<22} {counted_as:>18}  {rounded}")
     documents = {
         identity: {name: vars(value) for name, value in shown.items()} for identity, shown in found.items()
     }

@@ -60,7 +60,8 @@ class Files(Source):
         id_field: field or column that holds the id; rows without one get their place as id.
         title_field: field or column that holds the title. A text file's title is its name.
         url_field: field or column that holds the address.
-        language_field: field or column that holds the language; `language` where it is empty.
+        language_field: field or column that holds the language of a row as a code; `language` where a row has
+            none. Empty for no such field.
         keep: further fields, which become columns of text of the documents: a list of names, or a mapping of
             columns to fields.
         header: whether the first row of a delimited table names its columns.
@@ -70,7 +71,7 @@ class Files(Source):
     """
 
     name: ClassVar[str] = "files"
-    version: ClassVar[int] = 2
+    version: ClassVar[int] = 3
 
     path: Location[str]
     label: str = Field(pattern=r"^[A-Za-z0-9._-]+$")
@@ -79,7 +80,7 @@ class Files(Source):
     id_field: str = "id"
     title_field: str = "title"
     url_field: str = "url"
-    language_field: str = ""
+    language_field: str = "language"
     keep: dict[str, str] = Field(default_factory=dict)
     header: bool = True
     language: str = ""

@@ -10,6 +10,7 @@ from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 import pyarrow as pa
 from pydantic import Field
 
@@ -52,7 +53,8 @@ class BadWords(Rule):
     words its characters are found wherever they stand, so that short entries match much (C4's own code
     exempts some).
 
-    A document of a language without a list is not searched: its column ``bad_words`` is null.
+    A document of a language without a list is not searched: its column ``bad_words`` is null, and a warning
+    counts such documents.
 
     Attributes:
         lists: language code to a UTF-8 file with one entry a line, ``#`` for remarks. Contents, not places,
@@ -92,6 +94,13 @@ class BadWords(Rule):
         return {
             row: "c4_bad_words" for row, n in enumerate(counts) if n is not None and n > self.max_bad_words
         }
+
+    def passed_over(self, scores: pa.RecordBatch) -> Mapping[int, str]:
+        """Documents of a language without a list."""
+        rows = np.flatnonzero(scores.column("bad_words").is_null().to_numpy(zero_copy_only=False))
+        listed = ", ".join(sorted(self.lists)) or "none"
+        sentence = f"not searched: there is no list for their language, or they name none (lists: {listed})"
+        return dict.fromkeys(rows.tolist(), sentence)
 
 
 class _List:

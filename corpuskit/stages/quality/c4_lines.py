@@ -35,7 +35,8 @@ class C4Lines(Rule):
     Raffel et al. 2020, JMLR 21(140), 2.2, and C4's code. Of each line that holds text, in this order:
     ``c4_long_word`` (a word of more than 1000 characters), ``c4_no_end_mark``, ``c4_few_words``,
     ``c4_javascript``, ``c4_policy``; ``[3]``, ``[edit]`` and ``[citation needed]`` are cut out of the lines
-    that stay, as ``c4_citation``, and are passed over where the end mark is looked for. A line that ends in
+    that stay, as ``c4_citation``, and are passed over where the end mark is looked for (with a blank
+    before it, the line ends in a blank and has no end mark, as in C4's code). A line that ends in
     ``...`` or ``…`` has no end mark. Documents are dropped as ``c4_lorem_ipsum``, ``c4_curly_brackets``,
     ``c4_sentences``.
 

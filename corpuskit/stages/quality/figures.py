@@ -99,7 +99,7 @@ _FIGURES = (
     Figure("hashes_per_word", "'#' to a word", "hashes", over="tokens", of_words=True),
     Figure("ellipses_per_word", "ellipses to a word", "ellipses", over="tokens", of_words=True),
     Figure("line_ends_per_word", "line ends to a word", "line_ends", over="tokens", of_words=True),
-    Figure("alpha_words", "words with a letter", "alpha_words", over="tokens", of_words=True),
+    Figure("alpha_words", "words with a letter", "alpha_words", over="compounds", of_words=True),
     Figure("distinct_share", "different words to all words", "distinct_words", over="tokens", of_words=True),
     Figure("bullet_lines", "lines that begin with a bullet", "bullet_lines", over="split_lines"),
     Figure("ellipsis_lines", "lines that end in an ellipsis", "ellipsis_lines", over="split_lines"),

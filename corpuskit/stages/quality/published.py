@@ -22,6 +22,10 @@ _OTHER_LENGTHS = (
 the 388 of udhrinunicode.org: Dangme, Chinantec, Caquinte, Ashéninka, Fon, Yi, Greenlandic, Korean, Malayalam,
 Vai."""
 
+_WITHOUT_END_MARKS = ("bo", "bod", "dz", "dzo", "th", "tha")
+"""Languages that end sentences with a blank or with a mark that Unicode does not call the end of one (the
+Tibetan shad): of the Declaration's lines in them at most one in seventy ends in an end mark."""
+
 
 @dataclass(frozen=True)
 class PublishedRule:
@@ -122,7 +126,7 @@ def _gopher_quality() -> list[PublishedRule]:
             "0.8",
             None,
             _GOPHER,
-            "letters of any script; marks that stand alone are no words",
+            "letters of any script; marks that stand alone are no words, and what hyphens join is one",
         ),
         PublishedRule(
             "gopher_stop_words",
@@ -214,7 +218,14 @@ def _c4() -> list[PublishedRule]:
         PublishedRule("c4_lorem_ipsum", "c4", "lorem_ipsum", None, "0", _C4, anywhere),
         PublishedRule("c4_curly_brackets", "c4", "curly_brackets", None, "0", _C4, anywhere),
         PublishedRule(
-            "c4_sentences", "c4", "sentences", "5", None, _C4, "sentences by Unicode's rules, of any script"
+            "c4_sentences",
+            "c4",
+            "sentences",
+            "5",
+            None,
+            _C4,
+            "sentences by Unicode's rules, of any script",
+            not_for=_WITHOUT_END_MARKS,
         ),
     ]
 
@@ -230,9 +241,17 @@ def _fineweb() -> list[PublishedRule]:
             None,
             _FINEWEB,
             "of lines that hold text; end marks of every script; at the limit it stays",
+            not_for=_WITHOUT_END_MARKS,
         ),
         PublishedRule(
-            "fineweb_short_lines", name, "short_lines", None, "0.67", _FINEWEB, "of lines that hold text"
+            "fineweb_short_lines",
+            name,
+            "short_lines",
+            None,
+            "0.67",
+            _FINEWEB,
+            "of lines that hold text, up to 30 characters, which in scripts without blanks are a sentence",
+            spaced=True,
         ),
         PublishedRule(
             "fineweb_dup_line_chars",
@@ -283,7 +302,7 @@ RULES = (*_gopher_quality(), *_gopher_repetition(), *_c4(), *_fineweb(), *_nemo(
 SETS: Mapping[str, str] = {
     "gopher_quality": "Gopher, quality",
     "gopher_repetition": "Gopher, repetition",
-    "c4": "C4, rules of whole documents; its lines are the stage c4_lines, its words bad_words",
+    "c4": "C4, rules of whole documents; in a recipe its lines too (c4_lines); its words are bad_words",
     "fineweb": "FineWeb's own rules",
     "nemo_english": "NeMo Curator's English heuristics but those that repeat Gopher's repetition",
 }

@@ -24,13 +24,14 @@ ENGLISH = ("en", "eng")
 
 SIDES: tuple[Side, Side] = ("min", "max")
 
-_STAGES = {
-    "c4_lines": "c4_lines",
-    "c4_bad_words": "bad_words: {lists: {en: bad_words_en.txt}}",
-    "bad_words": "bad_words: {lists: {en: bad_words_en.txt}}",
-    "refinedweb": "refinedweb_lines",
-    "refinedweb_lines": "refinedweb_lines",
+LINE_STAGES: Mapping[str, tuple[str, ...]] = {
+    "c4_lines": ("c4_lines", "c4"),
+    "refinedweb_lines": ("refinedweb_lines", "refinedweb"),
+    "bad_words": ("bad_words", "c4_bad_words"),
 }
+"""Stages that cut or search texts, in the order in which they run, and by what ``rules`` can name each."""
+
+_LINE_NAMES = {name for names in LINE_STAGES.values() for name in names}
 
 
 @dataclass(frozen=True)
@@ -86,7 +87,7 @@ def choose(
     """The rules in use, in the order in which they are asked.
 
     Args:
-        rules: names of sets or rules; None for all sets, empty for none but the limits.
+        rules: names of sets, of rules or of groups of them; None for all sets, empty for none but the limits.
         only: names of rules or groups of them, to leave out all others.
         off: names of rules or groups to leave out.
         limits: ``min_FIGURE`` or ``max_FIGURE`` to a limit, None for none. They stand in place of the limits
@@ -95,15 +96,23 @@ def choose(
     Raises:
         SettingError: an unknown name, or a limit that is none.
     """
-    for name in rules or ():
-        if name in _STAGES:
-            remedy = f"Add it to the stages of the recipe: - {_STAGES[name]}"
-            raise SettingError(f"{name!r} cuts or searches texts and is a stage of its own", remedy=remedy)
-    _check(rules or (), {name for rule in RULES for name in (rule.name, rule.set)})
-    _check((*only, *off), {name for rule in RULES for name in rule.names})
-    chosen = [_bound(rule) for rule in RULES if rules is None or {rule.name, rule.set} & set(rules)]
+    _check((*(rules or ()), *only, *off), {name for rule in RULES for name in rule.names} | _LINE_NAMES)
+    chosen = [_bound(rule) for rule in RULES if rules is None or {*rule.names} & {*rules}]
     chosen = [each for each in chosen if _stays(each, only, off)]
     return _limited(chosen, limits)
+
+
+def line_stages(rules: Sequence[str] | None, only: Sequence[str], off: Sequence[str]) -> list[str]:
+    """The stages that cut or search texts and are asked for by name, or by that of their set.
+
+    >>> line_stages(["c4", "fineweb"], [], []), line_stages(["c4"], [], ["c4_lines"])
+    (['c4_lines'], [])
+    """
+    return [
+        stage
+        for stage, names in LINE_STAGES.items()
+        if {*names} & {*(rules or ())} and (not only or {*names} & {*only}) and not {*names} & {*off}
+    ]
 
 
 def _bound(rule: PublishedRule) -> Bound:

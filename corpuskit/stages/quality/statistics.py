@@ -57,6 +57,9 @@ STOP_WORDS = ("the", "be", "to", "of", "and", "that", "have", "with")
 SHORT_LINE = 30
 """Characters of a line that FineWeb calls short, at most."""
 
+HYPHENS = ("-", "\u2010", "\u2011")
+"""What joins words to a compound: hyphen-minus, hyphen, hyphen without a break."""
+
 _PLAIN = str.maketrans("’", "'", JOINERS)
 _URL = re.compile(r"https?://(?:[A-Za-z0-9$\-_@.&+!*\\(),]|%[0-9a-fA-F]{2})+")
 _WHOLE_URL = re.compile(rf"https?://[^{WHITE_SPACE}]+")
@@ -88,7 +91,8 @@ class Statistics:
         median_word_length_2: twice the median of the words' lengths (sum of both middle ones where their
             number is even, else twice the middle one); 0 without a word.
         longest_word: characters of the longest token.
-        alpha_words: tokens with a letter (category L).
+        compounds: tokens, where those that a single hyphen joins count as one (``B-52``, ``2024-05-17``).
+        alpha_words: compounds with a letter (category L).
         stop_words: how many of the eight `STOP_WORDS` occur among the tokens as they are compared.
         stop_word_occurrences: tokens that are one of them.
         distinct_words: different tokens, as they are compared.
@@ -147,6 +151,7 @@ class Statistics:
     word_chars: int = 0
     median_word_length_2: int = 0
     longest_word: int = 0
+    compounds: int = 0
     alpha_words: int = 0
     stop_words: int = 0
     stop_word_occurrences: int = 0
@@ -234,11 +239,13 @@ class Token(NamedTuple):
         written: as it stands there; what is measured.
         key: as it is compared with others.
         is_word: whether it is more than marks.
+        joined: whether a single hyphen stands between it and the token before it, and nothing else.
     """
 
     written: str
     key: str
     is_word: bool = True
+    joined: bool = False
 
 
 def split(text: str, splitter: Splitter) -> list[Token]:
@@ -251,7 +258,12 @@ def split(text: str, splitter: Splitter) -> list[Token]:
     """
     if splitter == "white_space":
         return [Token(piece, piece, not MARKS_ONLY.issuperset(piece)) for piece in text.split()]
-    return [Token(piece, _folded(piece)) for piece in (text[a:b] for a, b in word_spans(text))]
+    tokens, end = [], 0
+    for start, stop in word_spans(text):
+        piece = text[start:stop]
+        tokens.append(Token(piece, _folded(piece), joined=bool(end) and text[end:start] in HYPHENS))
+        end = stop
+    return tokens
 
 
 @cache
@@ -268,13 +280,19 @@ def _of_words(tokens: Sequence[Token]) -> dict[str, int]:
     lengths = sorted(len(token.written) for token in tokens if token.is_word)
     counts = Counter(token.key for token in tokens)
     count = len(lengths)
+    compounds: list[bool] = []
+    for token in tokens:
+        if not token.joined:
+            compounds.append(False)
+        compounds[-1] = compounds[-1] or any(map(_has_letter, token.written))
     return {
         "tokens": len(tokens),
+        "compounds": len(compounds),
         "words": count,
         "word_chars": sum(lengths),
         "median_word_length_2": lengths[(count - 1) // 2] + lengths[count // 2] if count else 0,
         "longest_word": max((len(token.written) for token in tokens), default=0),
-        "alpha_words": sum(any(map(_has_letter, token.written)) for token in tokens),
+        "alpha_words": sum(compounds),
         "stop_words": sum(word in counts for word in STOP_WORDS),
         "stop_word_occurrences": sum(counts[word] for word in STOP_WORDS),
         "distinct_words": len(counts),

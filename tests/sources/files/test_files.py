@@ -421,3 +421,19 @@ def test_any_bytes_are_accounted_for(tmp_path: Path, rows: list[bytes]) -> None:
     readings = read_all(Files(path=str(tmp_path), label="x"))
     expected = sum(1 for line in data.split(b"\n") if line.strip())
     assert sum(r.documents_in for r in readings) == expected
+
+
+def test_the_language_of_a_row(tmp_path: Path) -> None:
+    """It stands in the field ``language`` where nothing else is said, and holds before that of all files."""
+    rows = [{"id": "a", "text": "Ein Satz.", "language": "de"}, {"id": "b", "text": "A line."}]
+    (tmp_path / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "c.txt").write_text("A text.")
+
+    def languages(**settings: str) -> dict[str, str]:
+        found = read_all(Files.model_validate({"path": str(tmp_path), "label": "x"} | settings))
+        rows = [row for reading in found for row in reading.batch.to_pylist()]
+        return {row["text"]: row["language"] for row in rows}
+
+    assert languages() == {"A text.": "", "Ein Satz.": "de", "A line.": ""}
+    assert languages(language="en") == {"A text.": "en", "Ein Satz.": "de", "A line.": "en"}
+    assert languages(language_field="") == dict.fromkeys(["A text.", "Ein Satz.", "A line."], "")

@@ -236,6 +236,40 @@ def test_a_recipe_of_all(tmp_path: Path, lists: dict[str, str]) -> None:
     }
 
 
+def test_a_filter_that_names_rules_of_lines_and_words(tmp_path: Path, lists: dict[str, str]) -> None:
+    """``filter: {rules: [c4, c4_bad_words]}`` cuts lines too; the language stands in the rows."""
+    rows = [
+        {"id": "a", "text": "\n".join([*PAGE[:-1], "One more sentence stands here."]), "language": "en"},
+        {"id": "z", "text": "A zorp is here.\n" * 5, "language": "en"},
+        {"id": "f", "text": "zorp\n" + "La pluie tombe.\n" * 5, "language": "fr"},
+        {"id": "n", "text": "It rains { here.\n" * 5},
+        {"id": "m", "text": "It rains here.\n" * 5},
+    ]
+    (tmp_path / "in.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(
+        "sources: [files: {label: x, path: in.jsonl}]\n"
+        "stages: [filter: {rules: [c4, c4_bad_words, gopher_quality], only: [c4, c4_bad_words, stop_words],"
+        " lists: {en: bad_en.txt}}]\n"
+    )
+    result = build_corpus(load(recipe).pipeline, tmp_path / "run")
+    done = pq.read_table(next((tmp_path / "run" / "decisions" / "candidates").glob("*.parquet"))).to_pylist()
+    assert {row["id"]: row["reason"] for row in done} == {
+        "files:x:a": None,
+        "files:x:z": "c4_bad_words",
+        "files:x:f": None,
+        "files:x:n": "c4_curly_brackets",
+        "files:x:m": None,
+    }
+    [kept] = (tmp_path / "run" / "documents").glob("*.parquet")
+    texts = {row["id"]: row["text"] for row in pq.read_table(kept).to_pylist()}
+    assert texts["files:x:f"] == "La pluie tombe.\n" * 5
+    # What went by a rule before is not told of again.
+    [searched] = [each for each in result.warnings if each.startswith("bad_words: 2 documents not searched")]
+    assert searched.endswith("(lists: en)")
+    assert any(each.startswith("filter: 1 document without a language") for each in result.warnings)
+
+
 def test_a_list_that_is_missing_names_the_line(tmp_path: Path) -> None:
     (tmp_path / "in.txt").write_text("x")
     with pytest.raises(SettingError, match="max_words_cut"):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 import pytest
 
 from corpuskit.documents.words import APART, word_spans
 from corpuskit.errors import SettingError
+from corpuskit.stages.quality.bad_words import BadWords
+from corpuskit.stages.quality.c4_lines import C4Lines
 from corpuskit.stages.quality.figures import FIGURES
 from corpuskit.stages.quality.filter import Filter
 from corpuskit.stages.quality.profiles import PROFILES, reason_off
@@ -148,7 +151,7 @@ def alpha_texts() -> dict[str, str]:
         "b": " ".join(b),
         "c": " , ".join(a[:30]) + " , " + " ".join(a[30:]),
         "d": " ".join(cycled("नदी पुल गाँव शहर रात सुबह", 54) + cycled("१७ ३", 6)),
-        "e": " ".join(cycled("4th x2 B52 3D", 60)),
+        "e": " ".join(cycled("4th x2 B-52 3D", 60)),
     }
 
 
@@ -157,7 +160,7 @@ def test_words_with_a_letter() -> None:
     texts = alpha_texts()
     assert verdicts(one("alpha_words"), texts) == {"b": "gopher_alpha_words"}
     found = applied(one("alpha_words"), texts).batch.column("statistics").to_pylist()
-    assert [(row["alpha_words"], row["tokens"]) for row in found] == [
+    assert [(row["alpha_words"], row["compounds"]) for row in found] == [
         (48, 60),
         (47, 60),
         (48, 60),
@@ -372,7 +375,9 @@ def test_a_limit_holds_in_every_profile_and_leaves_the_other_rules_as_they_are()
     ("settings", "message"),
     [
         ({"rules": ["gopher_qualty"]}, "Did you mean 'gopher_quality'"),
-        ({"rules": ["c4_lines"]}, "stage of its own"),
+        ({"rules": ["bad_words"]}, "add lists"),
+        ({"rules": ["c4"], "lists": {"en": "bad.txt"}}, "add it to rules"),
+        ({"rules": ["c4_lines"], "off": ["c4_lines"]}, "no rule is left"),
         ({"only": ["mean_word"]}, "no rule is called 'mean_word'"),
         ({"limits": {"min_wrds": 1}}, "no figure is called 'wrds'"),
         ({"limits": {"words": 1}}, "min_FIGURE"),
@@ -387,6 +392,66 @@ def test_a_limit_holds_in_every_profile_and_leaves_the_other_rules_as_they_are()
 def test_a_wrong_setting_is_told(settings: dict[str, object], message: str) -> None:
     with pytest.raises(SettingError, match=message):
         Filter(**settings)  # type: ignore[arg-type]
+
+
+def test_what_hyphens_join_is_one_word_for_the_share_of_words_with_a_letter() -> None:
+    texts = {"a": "F-16 17 COVID‑19 2024-05-17 x2", "b": "1--2 a -- b-", "c": "17\r\n18 ١٢-x", "d": ""}
+    found = applied(one("alpha_words"), texts).batch.column("statistics").to_pylist()
+    told = [(row["alpha_words"], row["compounds"], row["tokens"]) for row in found]
+    assert told == [(3, 5, 9), (2, 4, 4), (1, 3, 4), (0, 0, 0)]
+
+
+THAI = "เมื่อวานนี้ฝนตกทั้งวัน แม่น้ำขึ้นสูงจนถึงสะพาน และไม่มีใครออกจากบ้านในหมู่บ้านริมน้ำ"
+
+
+def test_languages_without_end_marks_and_short_lines_without_blanks() -> None:
+    """Thai parts sentences by blanks; 30 Chinese characters are a sentence, not the item of a menu."""
+    thai = {"x": "\n".join([THAI] * 4)}
+    marks = one("c4_sentences", "fineweb_end_mark_lines")
+    assert verdicts(marks, thai, "th") == {}
+    assert verdicts(marks, thai, "en") == {"x": "c4_sentences"}
+    chinese = {"x": "\n".join(f"{i}年，港口的灯亮了，有人在唱歌。" for i in range(8))}
+    assert verdicts(one("fineweb"), chinese, "zh") == {}
+    assert verdicts(one("fineweb"), {"x": "Home\nNews\nContact us.\n"}) == {"x": "fineweb_short_lines"}
+
+
+def test_documents_without_a_language_are_told_where_english_is_asked_for() -> None:
+    texts = {"en": "stone river", "none": "stone river", "de": "Stein"}
+    languages = {"en": "en", "de": "de"}
+
+    def told(rule: Filter) -> Mapping[int, str]:
+        return rule.passed_over(applied(rule, texts, languages).batch.select(["id", *rule.columns]))
+
+    assert list(told(one("stop_words"))) == [1]
+    assert "rules for English were not asked (gopher_stop_words)" in told(one("stop_words"))[1]
+    for rule in (
+        one("gopher_words"),
+        one("stop_words", language="en"),
+        one("stop_words", every_language=True),
+    ):
+        assert told(rule) == {}
+    assert told(Filter(profile="verse")) == {}
+
+
+def test_rules_of_lines_and_words_run_as_stages() -> None:
+    """Sets and names of lines stand for their stages, before what is left of the filter."""
+    lists = {"en": "bad.txt"}
+    rule = Filter(rules=("c4", "refinedweb", "c4_bad_words"), lists=lists, language="en")
+    found = rule.expanded()
+    assert [stage.name for stage in found] == ["c4_lines", "refinedweb_lines", "bad_words", "filter"]
+    assert found[2] == BadWords(lists=lists, language="en")
+    left = found[-1]
+    assert isinstance(left, Filter)
+    assert [bound.name for bound in left.bounds()] == ["c4_lorem_ipsum", "c4_curly_brackets", "c4_sentences"]
+    again = Filter.model_validate(left.model_dump(mode="json"))
+    assert again.expanded() == (again,) == (left,)
+    assert Filter(rules=("c4_lines",)).expanded() == (C4Lines(),)
+    for whole in (
+        Filter(),
+        Filter(rules=("c4",), off=("c4_lines",)),
+        Filter(rules=("c4",), only=("sentences",)),
+    ):
+        assert whole.expanded() == (whole,)
 
 
 def test_the_tables_hold_together() -> None:

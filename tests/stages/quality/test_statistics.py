@@ -131,7 +131,8 @@ def test_n_grams_that_repeat() -> None:
 
 def test_words() -> None:
     found = statistics("It's 1,204 slow-moving B-52s, the The.\n— * 日本")
-    assert (found.words, found.tokens, found.word_chars, found.alpha_words) == (10, 10, 31, 9)
+    assert (found.words, found.tokens, found.word_chars) == (10, 10, 31)
+    assert (found.alpha_words, found.compounds) == (7, 8)
     assert (found.distinct_words, found.stop_words, found.stop_word_occurrences) == (9, 1, 2)
     assert (found.median_word_length_2, found.longest_word) == (2 * 3, 6)
     spaced = statistics("It's — the The. 日本", splitter="white_space")
@@ -167,7 +168,8 @@ def test_what_holds_for_every_text(text: str, splitter: str) -> None:
     shares += [("dup_paragraphs", "repeat_paragraphs"), ("dup_paragraph_chars", "paragraph_chars")]
     shares += [(name, "gram_chars") for name in FIGURES if name.endswith("_gram_chars")]
     shares += [
-        ("alpha_words", "tokens"),
+        ("alpha_words", "compounds"),
+        ("compounds", "tokens"),
         ("words", "tokens"),
         ("short_lines", "lines"),
         ("url_chars", "chars"),
