@@ -86,6 +86,23 @@ def test_mixed_documents_by_letters() -> None:
     assert identify_language(" ".join(word for pair in words for word in pair)).confidence < THRESHOLD
 
 
+def test_near_languages_side_by_side_are_told_with_their_shares() -> None:
+    chinese, japanese = (
+        "渡轮每天两次离开码头，一次在早上，一次在商店关门以后。",
+        "船は一日に二回、朝と夕方に桟橋を出ます。冬は二便がよく遅れます。",
+    )
+    portuguese = "O barco sai do cais duas vezes por dia, de manhã e à tarde, e no inverno costuma atrasar."
+    for one, other, code, share in (
+        (chinese, japanese, "ja", 0.5472),
+        (portuguese, SPANISH, "es", 0.6364),
+    ):
+        text = f"{one}\n\n{other}"
+        found = identify_language(text)
+        assert found == identify_language(text, find_passages(text))
+        assert (found.code, found.share) == (code, share)
+        assert found.confidence < THRESHOLD
+
+
 def test_passages_are_paragraphs_with_their_bytes() -> None:
     text = f"{ENGLISH}\n\n{RUSSIAN}\n\n{CODE}"
     places = [(p.start, p.end, p.code, p.letters) for p in find_passages(text)]

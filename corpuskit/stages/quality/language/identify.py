@@ -34,6 +34,8 @@ _WINDOW = 250
 _SURE = 0.65
 """Confidence below which a long text is looked at again, by windows of so many characters:"""
 _LARGE_WINDOW = 600
+_PLAIN = 0.9
+"""Confidence below which the paragraphs of a short text are looked at: prose in one language has more."""
 
 _SECOND = 0.08
 """Share of another language or script from which on the parts of a text are looked at one by one."""
@@ -43,6 +45,8 @@ _TOLD = 0.5
 _BREAKS_CLD2 = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 _ADDRESS = re.compile(r"(?:https?://|ftp://|www\.)\S+|[^\s@]{1,64}@[^\s@]{1,255}", re.IGNORECASE)
 _WITH_DIGITS = re.compile(r"\S*\d\S*")
+_MOST_HAN = 0.65
+"""Share of Han characters beyond which a Japanese text may hold Chinese ones."""
 _LONG_FOR_KANA = 40
 """Han characters from which on a Japanese text would have kana."""
 _LEAST_LETTERS = 4
@@ -115,7 +119,10 @@ def identify(text: str, passages: list[Passage] | None) -> Language:
     if guess.confidence < _SURE and len(text) > 4 * _WINDOW:
         sample = _sample(text, _LARGE_WINDOW)
         guess, mixed = _judge(sample)
-    if passages is None and not mixed:
+    # CLD2 does not always name a near language beside one.
+    least = _PLAIN if sample is text else _SURE
+    unsure = guess.confidence < least and guess.code != codes.UNKNOWN and "\n\n" in sample
+    if passages is None and not mixed and not unsure:
         return guess
     return _of_parts(find_passages(sample) if passages is None else passages, guess)
 
@@ -221,7 +228,8 @@ def _judge(text: str) -> tuple[Language, bool]:
     total = letters.total()
     share = _own(letters, script) / total
     if sole := codes.SOLE_LANGUAGE.get(script):
-        return Language(sole, script, round(share, 4), 1.0), share <= 1 - _SECOND
+        mixed = share <= 1 - _SECOND or (script == "Jpan" and letters["Hani"] > _MOST_HAN * total)
+        return Language(sole, script, round(share, 4), 1.0), mixed
     if script in ("Hans", "Hant", "Hani"):
         code, script, sure = _without_kana(text, script, total)
         return Language(code, script, round(sure * share, 4), 1.0), share <= 1 - _SECOND
