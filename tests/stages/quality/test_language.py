@@ -165,6 +165,13 @@ def test_an_unknown_code_is_an_error_with_the_nearest(wrong: str, meant: str) ->
         Language(languages=[wrong])
 
 
+def test_who_names_languages_keeps_them() -> None:
+    assert Language(languages=["en"]).action == "drop"
+    assert Language().action == "label"
+    with pytest.raises(SettingError, match="label drops nothing"):
+        Language(action="label", languages=["en"])
+
+
 def test_jokes_are_no_languages() -> None:
     assert not {"tlh", "zzp", "zzb", "zze", "zzh"} & set(codes.languages())
     pig_latin = (
