@@ -35,9 +35,10 @@ class Language(Rule):
     Attributes:
         action: ``label`` drops nothing; ``drop`` keeps the languages that are asked for. Where languages are
             named and no action is, it is ``drop``.
-        languages: codes to keep, or code-Script as in ``zh-Hant``; empty for any language. ``no`` stands for
-            ``nb`` and ``nn``. Bosnian, Croatian and Serbian in Latin letters are not told apart: each of
-            the three keeps all.
+        languages: codes to keep, or code-Script as in ``zh-Hant``; empty for any language. ``zh-Hani`` are
+            texts in which no character tells the two forms of Chinese apart. ``no`` stands for ``nb`` and
+            ``nn``. Bosnian, Croatian and Serbian in Latin letters are not told apart: each of the three
+            keeps all.
         threshold: least confidence. 0.65 is what is usual for web text (datatrove, FineWeb).
         passages: also list the paragraphs of each document with language and byte range, and take the
             document's language from all of them. Without it long documents are sampled, which is faster.
