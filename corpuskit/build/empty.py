@@ -46,9 +46,10 @@ def refuse_empty(run: Run, records: Sequence[Record], sources: Collection[str]) 
 def nothing_left(run: Run, records: Sequence[Record], ledger: Ledger) -> CorpuskitError:
     """The error of a build that kept no document."""
     worst = max(ledger.entries.values(), key=lambda entry: _gone(entry).total())
+    name = _name(worst).removesuffix(":none")  # Sources of no epochs go by a decision of the mixture's own.
     return EmptyError(
         f"{run.folder}: no document is left: {_most(run, records, worst)}",
-        remedy=f"Loosen or mend {_name(worst)!r}; `corpuskit inspect` shows all that went.",
+        remedy=f"Loosen or mend {name!r}; `corpuskit inspect` shows all that went.",
     )
 
 

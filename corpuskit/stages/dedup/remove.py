@@ -121,6 +121,9 @@ class Remove(Barrier):
             message = (
                 f"remove: listed, and no document has it: {len(missing)}: {', '.join(map(repr, missing))}"
             )
+            if bare := [line for line in missing if ":" not in line and not _SHA256.fullmatch(line)]:
+                _, _, ids = next(each for part in scans.parts for each in scans.names(part))
+                message += f". Ids begin with their source, as {ids[0]!r} does and {bare[0]!r} does not"
             if self.unknown == "refuse":
                 raise InputError(
                     message, remedy="Mend the list, or set `unknown: warn` under `remove` to go on without."

@@ -60,6 +60,15 @@ def test_ids_with_odd_characters_go_and_unknown_ones_are_all_named(recipe: Path,
     )
 
 
+def test_an_id_without_its_source_is_told(recipe: Path, tmp_path: Path) -> None:
+    result = build(recipe, tmp_path / "run", "remove={listed: [plain]}")
+    [told] = [w for w in result.warnings if w.startswith("remove: listed")]
+    assert told == (
+        "remove: listed, and no document has it: 1: 'plain'. Ids begin with their source, as 'files:x:plain' "
+        "does and 'plain' does not"
+    )
+
+
 def test_an_unknown_id_can_be_an_error(recipe: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no document has it: 3: 'files:x:7'") as caught:
         build(recipe, tmp_path / "run", f"remove={{ids: {tmp_path / 'ids.txt'}, unknown: refuse}}")

@@ -86,6 +86,23 @@ def test_mixed_documents_by_letters() -> None:
     assert identify_language(" ".join(word for pair in words for word in pair)).confidence < THRESHOLD
 
 
+def test_near_languages_side_by_side_are_told_with_their_shares() -> None:
+    chinese, japanese = (
+        "渡轮每天两次离开码头，一次在早上，一次在商店关门以后。",
+        "船は一日に二回、朝と夕方に桟橋を出ます。冬は二便がよく遅れます。",
+    )
+    portuguese = "O barco sai do cais duas vezes por dia, de manhã e à tarde, e no inverno costuma atrasar."
+    for one, other, code, share in (
+        (chinese, japanese, "ja", 0.5472),
+        (portuguese, SPANISH, "es", 0.6364),
+    ):
+        text = f"{one}\n\n{other}"
+        found = identify_language(text)
+        assert found == identify_language(text, find_passages(text))
+        assert (found.code, found.share) == (code, share)
+        assert found.confidence < THRESHOLD
+
+
 def test_passages_are_paragraphs_with_their_bytes() -> None:
     text = f"{ENGLISH}\n\n{RUSSIAN}\n\n{CODE}"
     places = [(p.start, p.end, p.code, p.letters) for p in find_passages(text)]
@@ -146,6 +163,13 @@ def test_groups_of_languages() -> None:
 def test_an_unknown_code_is_an_error_with_the_nearest(wrong: str, meant: str) -> None:
     with pytest.raises(SettingError, match=f"'{wrong}'. Did you mean '{meant}'"):
         Language(languages=[wrong])
+
+
+def test_who_names_languages_keeps_them() -> None:
+    assert Language(languages=["en"]).action == "drop"
+    assert Language().action == "label"
+    with pytest.raises(SettingError, match="label drops nothing"):
+        Language(action="label", languages=["en"])
 
 
 def test_jokes_are_no_languages() -> None:
@@ -243,3 +267,43 @@ def test_what_is_no_prose_stays_below_the_threshold(text: str) -> None:
 def test_a_word_is_enough_where_the_script_tells(text: str, code: str) -> None:
     found = identify_language(text)
     assert (found.code, found.confidence >= THRESHOLD) == (code, True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "public class Foo extends Bar {\n    private final int x;\n}",
+        "import os\nfrom sys import argv\n\nclass Foo:\n    pass",
+        "name: build\non: push\njobs:\n  test:\n    runs-on: ubuntu-latest",
+        "CREATE TABLE users (\n  id INTEGER PRIMARY KEY,\n  name TEXT NOT NULL\n);",
+        'def wait(train):\n    """Wait for it."""\n    while not train.here:\n        sleep(1)',
+        "let names = [a, b]\nfor n in names {\n    print(n)\n}",
+    ],
+)
+def test_programs_and_configurations_are_no_language(text: str) -> None:
+    assert identify_language(text) == ("und", "Latn", 0.0, 0.0)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "the sea is wide;\nthe sky is low;\nand where we go\nwe do not know;",
+        "Anna: Where were you?\nPeter: At home.\nAnna: All day?\nPeter: Yes.",
+        "ingredients:\n\tflour\n\tsugar\n\ttwo eggs",
+        "apple: a round fruit\npear: a long fruit\nplum: a small fruit",
+        f"{ENGLISH}\n\nname: build\non: push\njobs:\n",
+    ],
+)
+def test_lines_of_prose_and_verse_are_no_code(text: str) -> None:
+    found = identify_language(text)
+    assert found.code == "en"
+    assert found.confidence >= THRESHOLD
+
+
+def test_japanese_without_kana_is_not_asserted_to_be_chinese() -> None:
+    assert identify_language("東京都渋谷区") == ("ja", "Hani", 0.7, 1.0)
+    for either in ("日本国憲法", "大阪", "株式会社"):
+        assert identify_language(either).confidence < THRESHOLD
+    for chinese, script in (("谢谢", "Hans"), ("国际联盟", "Hans"), ("有朋自遠方來", "Hant")):
+        found = identify_language(chinese)
+        assert (found.code, found.script, found.confidence) == ("zh", script, 0.95)

@@ -5,7 +5,8 @@ Declaration it is right more often than the other identifiers that work without 
 Three things are not its own:
 
 - The script comes first. Where a script belongs to one language the answer is that one, however short the
-  text is; Chinese is told from Japanese by kana, simplified from traditional by characters of one alone.
+  text is; Chinese is told from Japanese by kana, or a few characters by those that one of them alone has,
+  simplified from traditional by characters of one alone.
 - CLD2 is sure of nearly everything. The confidence here is a logistic function of what it says: how high it
   scores beside its usual score in that language, how long the text is, and whether the text's even and odd
   words are found to be in the language too. Its coefficients were fitted on pieces of 388 languages, mixed
@@ -25,7 +26,7 @@ import pycld2
 
 from corpuskit.errors import checks_arguments
 from corpuskit.stages.quality.language import codes
-from corpuskit.stages.quality.language.scripts import count_letters, main_script
+from corpuskit.stages.quality.language.scripts import count_letters, main_script, may_be_japanese
 from corpuskit.stages.quality.language.signs import doubt, is_code
 
 _WINDOW = 250
@@ -33,6 +34,8 @@ _WINDOW = 250
 _SURE = 0.65
 """Confidence below which a long text is looked at again, by windows of so many characters:"""
 _LARGE_WINDOW = 600
+_PLAIN = 0.9
+"""Confidence below which the paragraphs of a short text are looked at: prose in one language has more."""
 
 _SECOND = 0.08
 """Share of another language or script from which on the parts of a text are looked at one by one."""
@@ -42,6 +45,10 @@ _TOLD = 0.5
 _BREAKS_CLD2 = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 _ADDRESS = re.compile(r"(?:https?://|ftp://|www\.)\S+|[^\s@]{1,64}@[^\s@]{1,255}", re.IGNORECASE)
 _WITH_DIGITS = re.compile(r"\S*\d\S*")
+_MOST_HAN = 0.65
+"""Share of Han characters beyond which a Japanese text may hold Chinese ones."""
+_LONG_FOR_KANA = 40
+"""Han characters from which on a Japanese text would have kana."""
 _LEAST_LETTERS = 4
 """Fewer letters of a script of several languages tell nothing."""
 _MAIN = 0.7
@@ -112,7 +119,10 @@ def identify(text: str, passages: list[Passage] | None) -> Language:
     if guess.confidence < _SURE and len(text) > 4 * _WINDOW:
         sample = _sample(text, _LARGE_WINDOW)
         guess, mixed = _judge(sample)
-    if passages is None and not mixed:
+    # CLD2 does not always name a near language beside one.
+    least = _PLAIN if sample is text else _SURE
+    unsure = guess.confidence < least and guess.code != codes.UNKNOWN and "\n\n" in sample
+    if passages is None and not mixed and not unsure:
         return guess
     return _of_parts(find_passages(sample) if passages is None else passages, guess)
 
@@ -218,12 +228,21 @@ def _judge(text: str) -> tuple[Language, bool]:
     total = letters.total()
     share = _own(letters, script) / total
     if sole := codes.SOLE_LANGUAGE.get(script):
-        return Language(sole, script, round(share, 4), 1.0), share <= 1 - _SECOND
+        mixed = share <= 1 - _SECOND or (script == "Jpan" and letters["Hani"] > _MOST_HAN * total)
+        return Language(sole, script, round(share, 4), 1.0), mixed
     if script in ("Hans", "Hant", "Hani"):
-        sure = 0.6 if total < 5 else 0.95  # A name of a few characters may as well be Japanese.
-        return Language("zh", script, round(sure * share, 4), 1.0), share <= 1 - _SECOND
+        code, script, sure = _without_kana(text, script, total)
+        return Language(code, script, round(sure * share, 4), 1.0), share <= 1 - _SECOND
     code, confidence, second = _ask(text, script, total)
     return Language(code, script, confidence, float(code != codes.UNKNOWN)), second or share <= 1 - _SECOND
+
+
+def _without_kana(text: str, script: str, letters: int) -> tuple[str, str, float]:
+    """Language, script and confidence of Han characters alone: Japanese titles have no kana either."""
+    japanese = may_be_japanese(text) if letters < _LONG_FOR_KANA else 0.0
+    if japanese > 0.5:
+        return "ja", "Hani", japanese
+    return "zh", script, 0.6 if japanese and letters < 5 else 0.95
 
 
 def _own(letters: Counter[str], script: str) -> int:

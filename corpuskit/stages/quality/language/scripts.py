@@ -128,3 +128,36 @@ def chinese_form(text: str) -> str:
     hans, hant = (sum(map(text.count, form)) for form in (only_hans, only_hant))
     told = hans + hant
     return "Hans" if hans >= _CLEAR * told else "Hant" if hant >= _CLEAR * told else "Hani"
+
+
+@cache
+def _in_japanese_set(character: str) -> bool:
+    """Whether a Han character is of JIS X 0208, the set of Japanese texts."""
+    try:
+        return len(character.encode("euc_jp")) == 2
+    except UnicodeEncodeError:
+        return False
+
+
+@cache
+def _japanese_alone(character: str) -> bool:
+    """Whether a character of that set is in neither of the two Chinese sets, as 沢 and 駅 are."""
+    return _in_japanese_set(character) and not any(_encoded(character, other) for other in ("gb2312", "big5"))
+
+
+def may_be_japanese(text: str) -> float:
+    """How sure a few Han characters without kana are Japanese, 0 to 0.7.
+
+    0 where a character is not in the Japanese set. 0.7 where one is in neither Chinese set; 0.6 where forms
+    of both kinds of Chinese stand side by side, as 国 and 憲 do in Japanese; else 0.5.
+
+    >>> may_be_japanese("我们等了一天"), may_be_japanese("中山"), may_be_japanese("東京駅")
+    (0.0, 0.5, 0.7)
+    """
+    han = {character for character in text if script_of(character) == "Hani"} - {"々"}
+    if not all(map(_in_japanese_set, han)):
+        return 0.0
+    if any(map(_japanese_alone, han)):
+        return 0.7
+    simplified, traditional = _forms()
+    return 0.6 if han & simplified and han & traditional else 0.5

@@ -11,9 +11,17 @@ _CODE_WORDS_LIST = """
 SELECT FROM WHERE INSERT INTO VALUES UPDATE DELETE JOIN ORDER GROUP BY CREATE TABLE SET LIMIT echo elif
 fi done esac sudo npm pip git mkdir grep chmod curl cd ls import return def func function const let var
 printf print println nil null None true false True False void int str len self endif struct enum lambda
-async await foreach elseif endfor
+async await foreach elseif endfor INTEGER PRIMARY KEY NULL NOT VARCHAR FOREIGN REFERENCES
 """
 _CODE_WORDS = frozenset(_CODE_WORDS_LIST.split())
+_STATEMENT = re.compile(
+    r"(?:def|class|while|for|if|elif|else|try|except|with)\b[^!?]*:$|return\b[^.!?,]*$"
+    r"|(?:from|import) [\w.]+(?: |$)"
+    r"|[\w.]+\([^)]*\);?$|(?=.*[()\[\]{}=<>]|(?:public|private|static|const)\b).*[;{}]$"
+)
+"""A line of a program: verses, too, end in a semicolon."""
+_KEY = re.compile(r"(?:- )?[a-z_][\w.-]*:(?: \S+)?$")
+"""A line of a configuration: a name in lower case and a word at most."""
 _CODE_WORD_SHARE = 0.25
 """Words of programs to words of a text."""
 _READ = 600
@@ -38,11 +46,24 @@ def is_code(text: str, letters: int) -> bool:
     signs = len(_CODE_SIGN.findall(text))
     if signs >= _CODE_SHARE * letters:
         return True
+    if _is_lines_of_code(text):
+        return True
     if not signs and "\n" not in text and " -" not in text and "&&" not in text:
         return False
     words = re.findall(r"\w+", text) if len(text) < _READ else []
     found = sum(word in _CODE_WORDS for word in words)
     return found > 1 and found >= _CODE_WORD_SHARE * len(words)
+
+
+def _is_lines_of_code(text: str) -> bool:
+    """Whether most of a text, by characters, stands in lines that are statements, or names and values."""
+    lines = [stripped for line in text.split("\n") if (stripped := line.strip())]
+    whole = sum(map(len, lines))
+    statements = [len(line) for line in lines if _STATEMENT.match(line)]
+    if len(statements) > 1 and 2 * sum(statements) > whole:
+        return True
+    keys = [len(line) for line in lines if _KEY.match(line)]
+    return len(keys) > 2 and 2 * sum(keys) > whole
 
 
 def doubt(text: str, script: str) -> float:

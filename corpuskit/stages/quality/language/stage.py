@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Literal
 
 import pyarrow as pa
 import pycld2
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from corpuskit.documents.settings import Decides
 from corpuskit.errors import SettingError
@@ -33,10 +33,12 @@ class Language(Rule):
     ``other_language``.
 
     Attributes:
-        action: ``label`` drops nothing; ``drop`` keeps the languages that are asked for.
-        languages: codes to keep, or code-Script as in ``zh-Hant``; empty for any language. ``no`` stands for
-            ``nb`` and ``nn``. Bosnian, Croatian and Serbian in Latin letters are not told apart: each of
-            the three keeps all.
+        action: ``label`` drops nothing; ``drop`` keeps the languages that are asked for. Where languages are
+            named and no action is, it is ``drop``.
+        languages: codes to keep, or code-Script as in ``zh-Hant``; empty for any language. ``zh-Hani`` are
+            texts in which no character tells the two forms of Chinese apart. ``no`` stands for ``nb`` and
+            ``nn``. Bosnian, Croatian and Serbian in Latin letters are not told apart: each of the three
+            keeps all.
         threshold: least confidence. 0.65 is what is usual for web text (datatrove, FineWeb).
         passages: also list the paragraphs of each document with language and byte range, and take the
             document's language from all of them. Without it long documents are sampled, which is faster.
@@ -55,6 +57,19 @@ class Language(Rule):
     languages: Decides[tuple[str, ...]] = ()
     threshold: Decides[float] = Field(default=0.65, ge=0, le=1)
     passages: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _languages_are_kept_by_dropping(cls, values: Any) -> Any:
+        if isinstance(values, Mapping) and values.get("languages") and "action" not in values:
+            return {**values, "action": "drop"}
+        return values
+
+    @model_validator(mode="after")
+    def _label_keeps_all(self) -> Language:
+        if self.action == "label" and self.languages:
+            raise ValueError("action: label drops nothing, so that no languages can be asked for: set drop")
+        return self
 
     @field_validator("languages", mode="before")
     @classmethod

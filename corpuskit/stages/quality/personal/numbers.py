@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from corpuskit.stages.quality.personal.net import Place
+from corpuskit.stages.quality.personal.net import IN_WORD, Place
 
+_BLANK = " \xa0\u2007\u2009\u202f"
+_DASH = "\u2010\u2011\u2012\u2013\\-"
+_GAP = rf"[{_BLANK}]{{1,2}}|[{_DASH}.]"
 _CARD = re.compile(
-    r"(?<![\w+])(?<!\d[.,/:-])(?<!\d{3}[ \xa0])"
-    r"(?:\d{12,19}|\d{4}([ \xa0-])\d{4}\1\d{4}\1\d{3,4}(?:\1\d{3})?|\d{4}([ \xa0-])\d{6}\2\d{4,5})"
-    r"(?!\w|[.,/:-]\d)(?![ \xa0]\d{4})"
+    rf"(?<!{IN_WORD})(?<![+])(?<!\d[.,/:-])"
+    rf"(?:[0-9]{{12,19}}(?![.,-]\d)|(?<!\d{{3}}[{_BLANK}])"
+    rf"(?:\d{{4}}({_GAP})\d{{4}}\1\d{{4}}\1\d{{3,4}}(?:\1\d{{3}})?|\d{{4}}({_GAP})\d{{6}}\2\d{{4,5}})"
+    rf"(?![.,/:-]\d)(?![{_BLANK}]\d{{4}}))(?!{IN_WORD})"
 )
 _VISA, _SIXTEEN_TO_19 = (13, 16, 19), (16, 17, 18, 19)
 _ISSUERS = (
@@ -32,20 +36,28 @@ _ISSUERS = (
     ("2200", "2204", _SIXTEEN_TO_19),
     *((each, each, tuple(range(12, 20))) for each in ("5018", "5020", "5038", "5893", "6304", "6759")),
     ("6761", "6763", tuple(range(12, 20))),
+    ("67", "67", _SIXTEEN_TO_19),
+    # Of one country or a few: Dankort, RuPay, Verve, Elo, Hipercard, Troy.
+    ("5019", "5019", (16,)),
+    *((*each, (16,)) for each in (("508500", "508999"), ("606985", "608500"), ("817200", "820199"))),
+    ("506099", "506198", (16, 18, 19)),
+    *((*each, (16,)) for each in (("506699", "506778"), ("509000", "509999"), ("636368", "636368"))),
+    *((each, each, (16,)) for each in ("606282", "9792")),
 )
 
 
 def find_cards(text: str, begin: int, end: int) -> Iterator[Place]:
     """Card numbers: an issuer's first digits and length, Luhn's check digit, never part of a longer number.
 
-    In one piece, or in the groups of four (Amex and Diners: 4-6-5, 4-6-4) that are printed on cards.
+    In one piece, or in the groups of four (Amex and Diners: 4-6-5, 4-6-4) that are printed on cards, parted
+    by one kind of sign: one or two blanks, hyphens, dashes or points.
     """
     for found in _CARD.finditer(text, begin, end):
         start, stop = found.span()
         if is_card(found[0]):
             yield start, stop
-        elif found[1] and stop - start > 19 and is_card(found[0][:19]):
-            yield start, start + 19  # The three digits behind it are the card's check value.
+        elif found[1] and is_card(found[0][: 16 + 3 * len(found[1])]):
+            yield start, start + 16 + 3 * len(found[1])  # What is behind it is the card's check value.
 
 
 def is_card(number: str) -> bool:
@@ -82,31 +94,50 @@ YE30
 IBAN_LENGTH = {entry[:2]: int(entry[2:]) for entry in _IBAN_LENGTHS.split()}
 """Characters of an IBAN by country (SWIFT, IBAN Registry)."""
 
-_IBAN_START = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?=[ \xa0-]?[A-Za-z0-9]{4})")
-_BLANKS = " \xa0-"
+_BETWEEN = _BLANK + _DASH + "."
+_IBAN_START = re.compile(
+    rf"(?<![A-Za-z0-9])[A-Za-z]{{2}}[{_BETWEEN}]?[0-9]{{2}}(?=[{_BETWEEN}]{{0,2}}[A-Za-z0-9]{{2}})"
+)
+_IBAN_PIECE = re.compile(rf"([{_BETWEEN}]{{0,2}})([A-Za-z0-9]+)")
+_LEAST_DIGITS = 12
+"""In groups of other sizes than four: words in a row would else be taken for an account."""
 
 
 def find_ibans(text: str, begin: int, end: int) -> Iterator[Place]:
-    """IBANs of either case, in one piece or with a blank or hyphen behind each four characters as printed."""
+    """IBANs of either case, in one piece or in groups that one kind of sign parts.
+
+    Groups are of four, as printed, with or without a sign behind the country; of other sizes where letters
+    are upper case and digits many. Signs are one or two blanks, a hyphen, dash or point.
+    """
     done = 0
     for found in _IBAN_START.finditer(text, begin, end):
         length = IBAN_LENGTH.get(found[0][:2].upper())
         if length is None or found.start() < done:
             continue
-        stop = _iban_end(text, found.start(), length)
+        stop = _iban_end(text, found.start(), end, length)
         if stop and is_iban(text[found.start() : stop]):
             yield found.start(), stop
             done = stop
 
 
-def _iban_end(text: str, start: int, length: int) -> int | None:
+def _iban_end(text: str, start: int, end: int, length: int) -> int | None:
     """Behind the last of so many characters; None where there are fewer, or more in one piece."""
-    spaced = text[start + 4 : start + 5] in _BLANKS
-    end = start + length + (length - 1) // 4 * spaced
-    if end > len(text) or (end < len(text) and text[end].isalnum()):
+    gaps: set[str] = set()
+    sizes: list[int] = []
+    at = start
+    while sum(sizes) < length and (piece := _IBAN_PIECE.match(text, at, end)):
+        if piece[1]:
+            gaps.add(" " * len(piece[1]) if piece[1].strip(_BLANK) == "" else piece[1])
+        sizes.append(len(piece[2]))
+        at = piece.end()
+    if sum(sizes) != length or len(gaps) > 1 or (gaps and len(min(gaps)) > 1 and min(gaps) != "  "):
         return None
-    blanks = [at - start for at in range(start, end) if text[at] in _BLANKS]
-    return end if blanks == (list(range(4, end - start, 5)) if spaced else []) else None
+    if len(sizes) > 1 and sizes[0] == 2:  # The country stands alone.
+        sizes[:2] = [2 + sizes[1]]
+    printed = all(size == 4 for size in sizes[:-1]) and sizes[-1] <= 4
+    number = text[start:at]
+    many = sum(map(str.isdigit, number)) >= _LEAST_DIGITS and number.isupper()
+    return at if len(sizes) == 1 or printed or many else None
 
 
 def is_iban(number: str) -> bool:
@@ -115,7 +146,7 @@ def is_iban(number: str) -> bool:
     >>> is_iban("GB82 WEST 1234 5698 7654 32"), is_iban("GB82 WEST 1234 5698 7654 33")
     (True, False)
     """
-    plain = re.sub(r"[ \xa0-]", "", number).upper()
+    plain = re.sub(rf"[{_BETWEEN}]", "", number).upper()
     if not (plain.isascii() and plain.isalnum() and plain[2:4].isdigit()):
         return False
     if len(plain) != IBAN_LENGTH.get(plain[:2]) or not 2 <= int(plain[2:4]) <= 98:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import cache
 from itertools import pairwise
 
-from corpuskit.stages.quality.personal.net import Place
+from corpuskit.stages.quality.personal.net import IN_WORD, Place
 
 _FORMS = """
 US nxx nxx xxxx | 1 nxx nxx xxxx
@@ -18,8 +18,8 @@ GB 0800 x{6,7} | 0[58]xx x{6,7}
 FR 0[1-9] xx xx xx xx | 0 [89]xx xx xx xx | 08xx xxx xxx
 DE 0[2-9]x{1,4} x{4,8} | 0[2-9]x{1,3} x{3,5} x{2,5} | 0[2-9]x{1,3} xx xx xx x{0,2}
 DE 0[2-9]x{1,3} x{2,3} xx xx
-DE 01[5-7]x{1,3} x{6,8} | 01[5-7]x{1,2} xxx xx xx | 01[5-7]x{1,2} x{3,4} x{4,5} | 0800 xxx xxxx
-DE 0800 x{7,10}
+DE 01[5-7]x{1,3} x{6,8} | 01[5-7]x{1,2} xxx xx xx | 01[5-7]x{1,2} x{3,4} x{4,5} | 01[5-7]x{1,2} x{5} x{2}
+DE 0800 xxx xxxx | 0800 x{7,10}
 DE ~0[2-9]x{2,4} x{3,}
 AT 0[1-9]x{0,3} x{5,9} | 0[1-9]x{0,3} xxx xx xx | 06xx xxx xxxx
 AU 0[23478] xxxx xxxx | 04xx xxx xxx | 1[38]00 xxx xxx
@@ -68,22 +68,23 @@ _CALLING_CODES = """
 
 _SIGN = "[ \xa0\u202f.\u2010\u2011/-]"
 _RUN = re.compile(
-    rf"(?<![\w+.,/=&#%$£€¥@:\xb0-])(?<!\d[ \xa0\u202f])(?<![\d:][\u2013\u2014])"
-    rf"(?:\+ ?|00 ?(?=[1-9]\d))?\(?\d+(?:(?:{_SIGN}|\)[ -]?|[ -]?\()\d+)*(?:\)\d+)*"
-    rf"(?!\w|[.,/:-]\d|{_SIGN}\(?\d|%|[\u2013\u2014]\d|\xb0)"
+    rf"(?<!{IN_WORD})(?<![+.,/=&#%$£€¥@:\xb0-])(?<!\d[ \xa0\u202f])(?<![\d:][\u2013\u2014])"
+    rf"(?:\(\+(?=\d{{1,3}}\) ?\d)|\+ ?|00 ?(?=[1-9]\d))?\(?\d+"
+    rf"(?:(?: / |{_SIGN}|\)[ -]?|[ -]?\()\d+)*(?:\)\d+)*"
+    rf"(?!{IN_WORD}|[.,/:-]\d|{_SIGN}\(?\d|%|[\u2013\u2014]\d|\xb0)"
 )
 _BEHIND_COLON = re.compile(
-    rf"(?<=[A-Za-z.]:)(?:\+ ?)?\(?\d+(?:(?:{_SIGN}|\)[ -]?|[ -]?\()\d+)*(?!\w|[.,/:-]\d)"
+    rf"(?<=[A-Za-z.]:)(?:\+ ?)?\(?\d+(?:(?: / |{_SIGN}|\)[ -]?|[ -]?\()\d+)*(?!{IN_WORD}|[.,/:-]\d)"
 )
 _SIGN_KIND = dict.fromkeys(" \xa0\u202f", " ") | {".": "."}
 _LEAST, _MOST = 8, 15
 """Digits of a number."""
 
 _CALLED = re.compile(
-    r"(?:\b(?:tel|tél|phone|telephone|call(?:s|ed|ing)?|dial(?:l?ed)?|ring|rang|fax|mobiles?|cell|cellular|hotline"
+    r"(?:\b(?:tel|tél|phone|telephone|call(?:s|ed|ing)?|dial(?:l?ed)?|ring|rang|reach|fax|mobiles?|cell|cellular|hotline"
     r"|whatsapp|sms|text|telefon|telefono|teléfono|telefone|téléphone|telefoon|telefonnummer|fon|fono|handy|mobil"
     r"|móvil|movil|celular|cellulare|portable|komórka|kom|numer|contact|contacto|rufnummer|ruf|puhelin|tlf|tfno)\b"
-    r"|[☎☏📞📱]|電話|电话|手机|携帯|फ़?ोन|тел(?:ефон)?)[^\d\n]{0,24}$",
+    r"|[☎☏📞📱]|電話|电话|手机|携帯|[拨撥]打|致[电電]|[热熱][线線]|전화|휴대폰|โทร|फ़?ोन|тел(?:ефон)?)[^\d\n]{0,24}$",
     re.IGNORECASE,
 )
 _NO_PHONE = re.compile(
@@ -93,6 +94,8 @@ _NO_PHONE = re.compile(
     re.IGNORECASE,
 )
 _LOOK_BACK = 40
+_CHAINED = 4
+"""Characters up to which a number stands beside another: *or* and a blank on either side."""
 
 
 @cache
@@ -135,13 +138,13 @@ def find_phones(text: str, countries: tuple[str, ...], begin: int, end: int) -> 
         begin: where to look from; what stands before is seen.
         end: where to look to, an end of a line.
     """
-    last = -1
+    last = -_CHAINED - 1
     for pattern in (_RUN, _BEHIND_COLON):
         for found in pattern.finditer(text, begin, end):
             # A bracket that does not close within the number belongs to the sentence.
             start = found.start() + (found[0][0] == "(" and ")" not in found[0])
             run = text[start : found.end()]
-            if _is_phone(text, start, run, countries, chained=0 <= start - last <= 4):
+            if _is_phone(text, start, run, countries, chained=0 <= start - last <= _CHAINED):
                 last = found.end()
                 yield start, last
 
@@ -151,7 +154,7 @@ def _is_phone(text: str, start: int, run: str, countries: tuple[str, ...], *, ch
     digits = sum(map(len, groups))
     if not _LEAST <= digits <= _MOST or not _signs_fit(run) or run.count("(") != run.count(")"):
         return False
-    if run[0] == "+" or (run.startswith("00") and run[2:3] != ")"):
+    if run.lstrip("(")[0] == "+" or (run.startswith("00") and run[2:3] != ")"):
         return _is_international(groups, run)
     before = max(0, start - _LOOK_BACK)
     if _NO_PHONE.search(text, before, start) or _is_series(groups):
@@ -166,7 +169,8 @@ def _is_phone(text: str, start: int, run: str, countries: tuple[str, ...], *, ch
 
 def _signs_fit(run: str) -> bool:
     """Whether groups are parted by one sign throughout; a hyphen or slash may part the first, or brackets."""
-    body = run.lstrip("+ ").replace(") ", ")").replace(" (", "(")
+    body = run.lstrip("(+ ").replace(") ", ")").replace(" (", "(")
+    body = body.replace(" / ", "/")
     signs = re.findall(r"\D+", body)
     if "/" in signs and (signs[0] != "/" or signs.count("/") > 1 or len(set(map(len, body.split("/")))) == 1):
         return False  # Of one length on both sides, they are two numbers.
@@ -181,7 +185,7 @@ def _signs_fit(run: str) -> bool:
 def _is_international(groups: list[str], run: str) -> bool:
     """Whether the groups behind a + or 00 begin with a country's code and are as many as a number has."""
     digits = "".join(groups)
-    if run[0] != "+":
+    if "+" not in run:
         digits = digits[2:]
         if len(groups) < 2 or run.count(".") > 0:
             return False
