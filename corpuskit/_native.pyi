@@ -276,7 +276,7 @@ def text_statistics(texts: Strings, white_space: bool, datatrove: bool) -> NDArr
         datatrove: count lines, paragraphs and n-grams as datatrove does.
 
     Returns:
-        shape (n, 58), in the order of `corpuskit.stages.quality.statistics.FIGURES`.
+        shape (n, 59), in the order of `corpuskit.stages.quality.statistics.FIGURES`.
 
     Raises:
         ValueError: offsets do not ascend within their bytes.

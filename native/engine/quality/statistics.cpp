@@ -136,8 +136,8 @@ Figures Statistics::count(std::string_view text) {
     tokens_.read(text, chars, splitter_, !ours);
     const TokenFigures& words = tokens_.figures();
     const std::int64_t of_words[] = {
-        words.tokens, words.words,      words.word_chars,            words.median_length_2,
-        words.longest, words.alpha,     words.stop_words,            words.stop_word_occurrences,
+        words.tokens, words.words, words.word_chars, words.median_length_2, words.longest,
+        words.compounds, words.alpha, words.stop_words, words.stop_word_occurrences,
         words.distinct, words.entropy_millibits};
     std::copy(std::begin(of_words), std::end(of_words), figures.begin() + figure::kTokens);
     const LineFigures lines =

@@ -19,7 +19,7 @@ enum Figure : std::size_t {
     kChars, kLetters, kMarks, kDigits, kPunctuation, kSymbols, kWhiteSpace, kUpper, kBrackets,
     kNemoAlphanumeric, kNemoSpace, kHashes, kCurlyBrackets, kEllipses, kUrlChars,
     kWholeUrlChars, kLoremIpsum, kLineEnds, kTokens, kWords, kWordChars, kMedianWordLength2,
-    kLongestWord, kAlphaWords, kStopWords, kStopWordOccurrences, kDistinctWords,
+    kLongestWord, kCompounds, kAlphaWords, kStopWords, kStopWordOccurrences, kDistinctWords,
     kEntropyMillibits, kSentences, kScripts, kMainScriptLetters, kLines, kEndMarkLines,
     kShortLines, kSplitLines, kBulletLines, kEllipsisLines, kRepeatLines, kDupLines, kLineChars,
     kDupLineChars, kParagraphs, kRepeatParagraphs, kDupParagraphs, kParagraphChars,

@@ -29,6 +29,11 @@ bool is_marks_only(std::string_view token) {
     return true;
 }
 
+/// What stands between two words that are one compound.
+bool is_hyphen(std::string_view between) {
+    return between == "-" || between == "\u2010" || between == "\u2011";
+}
+
 }  // namespace
 
 void Tokens::read(std::string_view text, std::int64_t characters, Splitter splitter,
@@ -76,13 +81,17 @@ void Tokens::measure(Splitter splitter) {
     long_.clear();
     figures_.tokens = static_cast<std::int64_t>(n);
     std::uint32_t longest = 0;
+    bool lettered = false;  // whether the compound so far has a letter
     for (std::size_t i = 0; i < n; ++i) {
         const std::string_view token = written(i);
-        const auto length = 
+        const auto length =
             static_cast<std::uint32_t>(ascii_ ? token.size() : count_characters(token));
         lengths[i] = length;
         longest = std::max(longest, length);
-        figures_.alpha += has_letter(token);
+        const bool joined = splitter == Splitter::kUnicode && i > 0 &&
+                            is_hyphen(text_.substr(end(i - 1), begin(i) - end(i - 1)));
+        if (!joined) ++figures_.compounds, lettered = false;
+        if (!lettered && has_letter(token)) ++figures_.alpha, lettered = true;
         if (splitter == Splitter::kWhiteSpace && is_marks_only(token)) continue;
         ++figures_.words;
         figures_.word_chars += length;

@@ -15,7 +15,7 @@ enum class Splitter : std::uint8_t { kUnicode, kWhiteSpace };
 
 struct TokenFigures {
     std::int64_t tokens = 0, words = 0, word_chars = 0, median_length_2 = 0, longest = 0;
-    std::int64_t alpha = 0, stop_words = 0, stop_word_occurrences = 0, distinct = 0;
+    std::int64_t compounds = 0, alpha = 0, stop_words = 0, stop_word_occurrences = 0, distinct = 0;
     std::int64_t entropy_millibits = 0;
 };
 
