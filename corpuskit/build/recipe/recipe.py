@@ -52,6 +52,17 @@ _KINDS: Mapping[str, tuple[type[Settings], ...]] = {"source": (Source,), "stage"
 _OTHER_BASE = re.compile(r"[-+]?(0[0-7_]+|\d[\d_]*(:[0-5]?\d)+(\.\d*)?)$")
 """A zero in front makes a number octal in YAML, colons make it one to the base of 60."""
 
+
+class _Loader(yaml.SafeLoader):
+    """YAML whose keys are words: ``off`` is a setting and ``no`` a language, neither is false."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        for key, _ in node.value:
+            if key.tag == "tag:yaml.org,2002:bool":
+                key.tag = "tag:yaml.org,2002:str"
+        return super().construct_mapping(node, deep)
+
+
 Place = tuple[str | int, ...]
 """Where a value stands in a recipe: ``("stages", 2, "near_duplicates", "threshold")``."""
 
@@ -104,7 +115,7 @@ def parse(path: Path, text: str) -> tuple[dict[str, Any], dict[Place, int], dict
     """
     try:
         node = yaml.compose(text, yaml.SafeLoader)
-        values = yaml.safe_load(text)
+        values = yaml.load(text, _Loader)
     except (yaml.YAMLError, ValueError) as error:  # ValueError: a date that is none, say.
         quote = ' Inside {...} a variable needs quotes: {path: "${NAME}/x"}.' if "${" in text else ""
         # As of a text: its repr shows a tab as \\t.
@@ -158,7 +169,7 @@ def _override(values: dict[str, Any], override: str) -> None:
     if not equals:
         raise SettingError(f"--set {override!r}: has no '='", remedy="Write it as a.b=value.")
     try:
-        value = yaml.safe_load(text)
+        value = yaml.load(text, _Loader)
     except (yaml.YAMLError, ValueError) as error:
         raise SettingError(f"--set {override!r}: the value is no YAML", remedy="Quote it.") from error
     words = key.split(".")

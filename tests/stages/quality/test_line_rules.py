@@ -17,6 +17,7 @@ from corpuskit.build.recipe.recipe import load
 from corpuskit.errors import InputError, SettingError
 from corpuskit.stages.quality.bad_words import BadWords
 from corpuskit.stages.quality.c4_lines import C4Lines
+from corpuskit.stages.quality.filter import Filter
 from corpuskit.stages.quality.lines import cut_lines
 from corpuskit.stages.quality.refinedweb_lines import RefinedWebLines
 from corpuskit.stages.stage import Effect, Rule
@@ -268,6 +269,24 @@ def test_a_filter_that_names_rules_of_lines_and_words(tmp_path: Path, lists: dic
     [searched] = [each for each in result.warnings if each.startswith("bad_words: 2 documents not searched")]
     assert searched.endswith("(lists: en)")
     assert any(each.startswith("filter: 1 document without a language") for each in result.warnings)
+
+
+def test_keys_of_a_recipe_are_words(tmp_path: Path) -> None:
+    """YAML reads ``off`` and ``no`` as false: as keys they are a setting and Norwegian."""
+    recipe = tmp_path / "recipe.yaml"
+    (tmp_path / "bad_no.txt").write_text("zorp")
+    (tmp_path / "in.txt").write_text("x")
+    recipe.write_text(
+        "sources: [files: {label: x, path: in.txt}]\n"
+        "stages: [filter: {rules: [gopher_quality, bad_words], off: [stop_words], lists: {no: bad_no.txt}}]\n"
+    )
+    words, rest = (stage for _, stage in load(recipe).pipeline.labelled)
+    assert isinstance(words, BadWords)
+    assert words.lists == {"no": str(tmp_path / "bad_no.txt")}
+    assert isinstance(rest, Filter)
+    assert "gopher_stop_words" not in [bound.name for bound in rest.bounds()]
+    changed = load(recipe, ["stages=[{filter: {rules: [c4], off: [c4_lines]}}]"]).pipeline.labelled
+    assert [name for name, _ in changed] == ["filter"]
 
 
 def test_a_list_that_is_missing_names_the_line(tmp_path: Path) -> None:
