@@ -45,6 +45,7 @@ class Language(Rule):
     """
 
     name: ClassVar[str] = "language"
+    version: ClassVar[int] = 2
     columns: ClassVar[Mapping[str, pa.DataType]] = {
         "language_code": pa.string(),
         "language_script": pa.string(),

@@ -48,6 +48,7 @@ class PersonalData(Stage):
     """
 
     name: ClassVar[str] = "personal_data"
+    version: ClassVar[int] = 2
 
     action: Literal["replace", "drop", "count"] = "replace"
     kinds: tuple[str, ...] = KINDS
