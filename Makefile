@@ -90,8 +90,9 @@ format: $(VENV)/installed-dev
 
 # The engine without Python, over its cases and real pages, under AddressSanitizer and UBSan: the extractor, templates
 # that are expanded with what comes out extracted and measured, the bzip2 decoder, the reader of pages' XML, what finds
-# near duplicates, and what repairs, tidies and measures texts. Its files are compiled once.
-REPLAYS = build/replay build/replay_expand build/replay_bz2 build/replay_page_xml build/replay_dedup build/replay_text
+# near duplicates, what repairs, tidies and measures texts, and what learns merges. Its files are compiled once.
+REPLAYS = build/replay build/replay_expand build/replay_bz2 build/replay_page_xml build/replay_dedup build/replay_text \
+  build/replay_bpe
 SANITIZE_CXX = $(or $(CXX),g++) -std=c++20 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
   -ffp-contract=off -Inative
 SANITIZE_OBJECTS = $(ENGINE:native/engine/%.cpp=build/sanitize/%.o)
@@ -102,6 +103,7 @@ sanitize:
 	build/replay_page_xml $(wildcard native/fuzz/page_xml/*)
 	build/replay_dedup tests/cases/wikitext.json sample_corpora/encyclopedia.xml $(wildcard sample_corpora/books/*/*.txt)
 	build/replay_text $(wildcard native/fuzz/text/*)
+	build/replay_bpe tests/cases/wikitext.json $(wildcard native/fuzz/text/*) $(wildcard sample_corpora/books/*/*.txt)
 	build/replay_expand $(wildcard native/fuzz/corpus_expand/*)
 	build/replay tests/cases/wikitext.json tests/cases/templates.json $(wildcard native/fuzz/corpus/*) sample_corpora/encyclopedia.xml
 
@@ -115,6 +117,7 @@ build/replay_bz2: native/fuzz/replay_bz2.cpp
 build/replay_page_xml: native/fuzz/replay_page_xml.cpp
 build/replay_dedup: native/fuzz/replay_dedup.cpp
 build/replay_text: native/fuzz/replay_text.cpp
+build/replay_bpe: native/fuzz/replay_bpe.cpp
 $(REPLAYS): $(SANITIZE_OBJECTS) native/fuzz/driver.hpp
 	$(SANITIZE_CXX) -o $@ $(filter %.cpp,$^) $(SANITIZE_OBJECTS)
 
@@ -126,10 +129,10 @@ FUZZ_SEEDS = native/fuzz/corpus $(if $(CORPUSKIT_CORPORA),build/fuzz/real)
 FUZZ = -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=2048 -artifact_prefix=build/fuzz/
 CLANG ?= clang++
 
-FUZZERS = $(addprefix build/fuzz-,extractor templates expand bz2 page_xml dedup text)
+FUZZERS = $(addprefix build/fuzz-,extractor templates expand bz2 page_xml dedup text bpe)
 
 fuzz: $(FUZZERS)
-	@mkdir -p $(addprefix build/fuzz/,extractor templates expand bz2 page_xml dedup text real)
+	@mkdir -p $(addprefix build/fuzz/,extractor templates expand bz2 page_xml dedup text bpe real)
 	$(if $(CORPUSKIT_CORPORA),$(BIN)/python -m benchmarks.fuzz_seeds "$(CORPUSKIT_CORPORA)" build/fuzz/real)
 	build/fuzz-extractor $(FUZZ) -max_len=65536 -dict=native/fuzz/wikitext.dict build/fuzz/extractor $(FUZZ_SEEDS)
 	build/fuzz-templates $(FUZZ) -max_len=8192 -dict=native/fuzz/wikitext.dict build/fuzz/templates native/fuzz/corpus_templates
@@ -138,6 +141,7 @@ fuzz: $(FUZZERS)
 	build/fuzz-page_xml $(FUZZ) -max_len=8192 build/fuzz/page_xml native/fuzz/page_xml
 	build/fuzz-dedup $(FUZZ) -max_len=8192 build/fuzz/dedup native/fuzz/page_xml
 	build/fuzz-text $(FUZZ) -max_len=4096 build/fuzz/text native/fuzz/text
+	build/fuzz-bpe $(FUZZ) -max_len=1024 build/fuzz/bpe native/fuzz/text
 
 FUZZ_CXX = $(CLANG) -std=c++20 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -ffp-contract=off -Inative
 FUZZ_OBJECTS = $(ENGINE:native/engine/%.cpp=build/fuzz-objects/%.o)
@@ -152,6 +156,7 @@ build/fuzz-bz2: native/fuzz/replay_bz2.cpp
 build/fuzz-page_xml: native/fuzz/replay_page_xml.cpp
 build/fuzz-dedup: native/fuzz/replay_dedup.cpp
 build/fuzz-text: native/fuzz/replay_text.cpp
+build/fuzz-bpe: native/fuzz/replay_bpe.cpp
 $(FUZZERS): $(FUZZ_OBJECTS) native/fuzz/driver.hpp
 	$(FUZZ_CXX) -DCORPUSKIT_LIBFUZZER -o $@ $(filter %.cpp,$^) $(FUZZ_OBJECTS)
 

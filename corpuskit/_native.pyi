@@ -1,5 +1,6 @@
 """Types of the native engine (native/bindings.cpp). Call it through the modules that own each part."""
 
+from collections.abc import Callable
 from typing import TypedDict
 
 import numpy as np
@@ -288,3 +289,30 @@ def count_words(texts: Strings) -> NDArray[np.int64]:
     Raises:
         ValueError: offsets do not ascend within their bytes.
     """
+
+class PretokenCounter:
+    """Counts of pretokens; see `corpuskit.tokenizer.count`."""
+
+    def __init__(self, pattern: int) -> None: ...
+    def add(self, texts: Strings) -> None: ...
+    def add_counted(self, words: Strings, counts: NDArray[np.int64]) -> None: ...
+    def take(self) -> tuple[Strings, NDArray[np.int64]]: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def bytes(self) -> int: ...
+
+def pretoken_ends(pattern: int, text: bytes) -> NDArray[np.int64]:
+    """Where each pretoken of a text in UTF-8 ends, in bytes."""
+
+def train_bpe(
+    words: Strings,
+    counts: NDArray[np.int64],
+    byte_ids: NDArray[np.uint32],
+    first_id: int,
+    merges: int,
+    min_count: int,
+    forbidden: list[str],
+    told: Callable[[int], bool],
+) -> tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.uint32], NDArray[np.int64]]:
+    """Left and right part, whole and count of each merge; see `corpuskit.tokenizer.merges`."""

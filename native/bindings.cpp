@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "bindings/convert.hpp"
+#include "bindings/bpe.hpp"
 #include "bindings/dedup.hpp"
 #include "bindings/normalize.hpp"
 #include "bindings/quality.hpp"
@@ -38,14 +39,6 @@ using Budget =
 template <typename Bounds>
 Bounds bounds(const Budget& budget) {
     return std::apply([](auto... each) { return Bounds{each...}; }, budget);
-}
-
-template <typename Choice>
-Choice choice(const char* name, int value, int count) {
-    if (value < 0 || value >= count)
-        throw nb::value_error(
-            (std::string(name) + ": no choice has the number " + std::to_string(value)).c_str());
-    return static_cast<Choice>(value);
 }
 
 nb::dict extract_wikitext(const StringArrays& pages, const StringArrays& titles,
@@ -219,6 +212,7 @@ NB_MODULE(_native, module) {
     bind_normalize(module);
     bind_quality(module);
     bind_text(module);
+    bind_bpe(module);
     module.def("extract_wikitext", &extract_wikitext, nb::arg("pages"), nb::arg("titles"),
                nb::arg("options"));
     module.def("find_bz2_block", &find_bz2_block, nb::arg("data"), nb::arg("start"));

@@ -93,8 +93,8 @@ def shell_options(function: F) -> F:
 def _signals_interrupt(shell: Shell) -> Iterator[None]:
     """SIGTERM and SIGHUP (a closed terminal) do what Ctrl-C does, unless they are ignored (`nohup`).
 
-    Python answers a signal between two of its own instructions. A long call of native code has none (one that
-    may take minutes is made by `corpuskit.tokenizer.native_call`): there a second signal ends the process.
+    Python answers a signal between two of its own instructions. A long call of native code has none
+    unless it asks, as the training of a tokenizer does: there a second signal ends the process.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

@@ -25,10 +25,25 @@ ROLES = {"eos_token": END_OF_TEXT, "pad_token": PAD, "mask_token": MASK, "cls_to
 OTHER_MASKS = ("[MASK]", "<mask>")
 """What BERT and RoBERTa call the token of a mask."""
 
+_CONTRACTION = "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
+_BLANKS = r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+_PREFIX = r"[^\r\n\p{L}\p{N}]?"
+_CAPITAL, _SMALL = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]", r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]"
+
 PATTERNS = {
     # Llama 3's pattern, which is also that of OLMo 2: cl100k with `\s*[\r\n]+`.
-    "llama3": r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}"
-    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+    "llama3": rf"{_CONTRACTION}|{_PREFIX}\p{{L}}+|\p{{N}}{{1,3}}| ?[^\s\p{{L}}\p{{N}}]+[\r\n]*{_BLANKS}",
+    # GPT-4's; it cuts as Llama 3's does.
+    "cl100k": rf"{_CONTRACTION}|{_PREFIX}\p{{L}}+|\p{{N}}{{1,3}}| ?[^\s\p{{L}}\p{{N}}]+[\r\n]*"
+    r"|\s*[\r\n]|\s+(?!\S)|\s+",
     "gpt2": r"'(?:[sdmt]|ll|ve|re)| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
+    # Qwen 2's and 3's: Llama 3's with single digits.
+    "qwen2": rf"{_CONTRACTION}|{_PREFIX}\p{{L}}+|\p{{N}}| ?[^\s\p{{L}}\p{{N}}]+[\r\n]*{_BLANKS}",
+    # Qwen 3.5's: words keep the marks on their letters.
+    "qwen3.5": rf"{_CONTRACTION}|{_PREFIX}[\p{{L}}\p{{M}}]+|\p{{N}}"
+    rf"| ?[^\s\p{{L}}\p{{M}}\p{{N}}]+[\r\n]*{_BLANKS}",
+    # GPT-4o's: words are capitals, then small letters.
+    "o200k": rf"{_PREFIX}{_CAPITAL}*{_SMALL}+{_CONTRACTION}?|{_PREFIX}{_CAPITAL}+{_SMALL}*{_CONTRACTION}?"
+    rf"|\p{{N}}{{1,3}}| ?[^\s\p{{L}}\p{{N}}]+[\r\n/]*{_BLANKS}",
 }
 """Published pretokenizer patterns by name."""

@@ -18,13 +18,14 @@ from typing import Any, Literal, overload
 import numpy as np
 import numpy.typing as npt
 import tokenizers
-from tokenizers import Regex, decoders, models, pre_tokenizers, trainers
+from tokenizers import Regex, decoders, models, pre_tokenizers
 
 from corpuskit.documents.texts import each_text, pieces, pieces_of, strings
 from corpuskit.errors import InputError, SettingError, TrainError, nearest
 from corpuskit.storage.files import json_text, write_bytes
 from corpuskit.tokenizer import lossless, special
-from corpuskit.tokenizer.native_call import call_native
+from corpuskit.tokenizer.count import PretokenCounter
+from corpuskit.tokenizer.merges import Merges, learn_merges
 from corpuskit.tokenizer.streaming import Decoder, byte_alphabet, decoder_of
 
 LEAST_VOCABULARY = special.RESERVED + 256
@@ -43,13 +44,19 @@ _LINE_END = re.compile(r"(?<=\n)")
 LINES_CHARACTERS = 2**20
 """So much of a text that may not be cut anywhere is encoded at once."""
 
+PatternName = Literal["llama3", "gpt2", "cl100k", "qwen2", "qwen3.5", "o200k"]
+
 _SAFE = {
     special.PATTERNS["llama3"]: _LAST_LINE_FEED,
-    special.PATTERNS["llama3"].replace(r"\p{N}{1,3}", r"\p{N}"): _LAST_LINE_FEED,  # Qwen 2 and 3
+    special.PATTERNS["cl100k"]: _LAST_LINE_FEED,
+    special.PATTERNS["qwen2"]: _LAST_LINE_FEED,
+    special.PATTERNS["qwen3.5"]: _LAST_LINE_FEED,
+    special.PATTERNS["o200k"]: re.compile(rf"(?<=\n)(?=[^\s/])|{_WORDS}"),
     special.PATTERNS["gpt2"]: re.compile(rf"(?<=\S\n)(?=\S)|{_WORDS}"),
 }
 """Where a text may be cut without changing a pretoken. Llama 3's pattern ends a run of white space at its
-last line feed. GPT-2's looks beyond a run of several, so that only a single line feed will do."""
+last line feed. GPT-2's looks beyond a run of several, so that only a single line feed will do; o200k's takes
+slashes behind it to the signs before."""
 
 
 class Tokenizer:
@@ -92,7 +99,7 @@ class Tokenizer:
         cls,
         texts: str | Iterable[str],
         vocab_size: int = 8192,
-        pattern: Literal["llama3", "gpt2"] = "llama3",
+        pattern: PatternName = "llama3",
         min_frequency: int = 2,
     ) -> Tokenizer:
         """Train a byte-level BPE on texts; every byte is in the alphabet, so every text can be encoded.
@@ -123,23 +130,23 @@ class Tokenizer:
             raise SettingError(
                 f"pattern {pattern!r} is unknown", remedy=nearest(str(pattern), special.PATTERNS)
             )
-        model = tokenizers.Tokenizer(models.BPE())
+        counter = PretokenCounter(pattern)
+        counter.add(each_text("Tokenizer.train", [texts] if isinstance(texts, str) else texts))
+        return cls.of_merges(
+            learn_merges(counter.take(), vocab_size, special.SPECIAL_TOKENS, min_frequency), pattern
+        )
+
+    @classmethod
+    def of_merges(cls, merges: Merges, pattern: str) -> Tokenizer:
+        """The tokenizer of merges that were learnt from pretokens of a pattern."""
+        vocabulary = {token: number for number, token in enumerate(merges.tokens)}
+        model = tokenizers.Tokenizer(models.BPE(vocabulary, merges.pairs))
         split = pre_tokenizers.Split(Regex(special.PATTERNS[pattern]), behavior="isolated")
         # Without its own pattern, which is GPT-2's and would cut once more.
         byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
         model.pre_tokenizer = pre_tokenizers.Sequence([split, byte_level])
         model.decoder = decoders.ByteLevel()
-        trainer = trainers.BpeTrainer(
-            vocab_size=vocab_size,
-            min_frequency=min_frequency,
-            special_tokens=list(special.SPECIAL_TOKENS),
-            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
-            show_progress=False,
-        )
-        safe = _SAFE[special.PATTERNS[pattern]]
-        checked = each_text("Tokenizer.train", [texts] if isinstance(texts, str) else texts)
-        given = (piece for text in checked for piece in pieces(text, safe))
-        call_native(lambda texts: model.train_from_iterator(texts, trainer), given)
+        model.add_special_tokens(list(special.SPECIAL_TOKENS))
         end_of_text = special.SPECIAL_TOKENS.index(special.END_OF_TEXT)
         return cls(model, model.to_str(pretty=True).encode(), end_of_text)
 

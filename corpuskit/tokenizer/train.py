@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from corpuskit.documents.settings import Decides, Location, Settings
 from corpuskit.storage.files import sha256_file
-from corpuskit.tokenizer.tokenizer import LEAST_VOCABULARY, Tokenizer, tokenizer_file
+from corpuskit.tokenizer.tokenizer import LEAST_VOCABULARY, PatternName, Tokenizer, tokenizer_file
 
 
 class TrainTokenizer(Settings):
@@ -20,7 +20,7 @@ class TrainTokenizer(Settings):
     vocab_size: int = Field(
         32768, ge=LEAST_VOCABULARY, description="Ids: 128 special ones, 256 bytes, and merges."
     )
-    pattern: Literal["llama3", "gpt2"] = Field("llama3", description="How text is cut into pretokens.")
+    pattern: PatternName = Field("llama3", description="How text is cut into pretokens.")
     min_frequency: int = Field(2, ge=1, description="How often a pair must occur to be merged.")
     file: Location[str | None] = Field(None, description="A tokenizer.json to use instead of training one.")
     # No output depends on it: what it allows is refused otherwise.

@@ -46,4 +46,12 @@ inline Column column(const char* name, const StringArrays& strings) {
             bytes.size()};
 }
 
+template <typename Choice>
+Choice choice(const char* name, int value, int count) {
+    if (value < 0 || value >= count)
+        throw nb::value_error(
+            (std::string(name) + ": no choice has the number " + std::to_string(value)).c_str());
+    return static_cast<Choice>(value);
+}
+
 }  // namespace corpuskit::binding

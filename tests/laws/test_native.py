@@ -16,6 +16,7 @@ MAY_INCLUDE = {
     "text": (),
     "dedup": ("text",),
     "normalize": ("text",),
+    "bpe": ("text",),
     "bzip2": (),
     "quality": ("text",),
     "mediawiki": ("text",),

@@ -220,16 +220,19 @@ def test_a_second_signal_ends_a_long_call_of_native_code() -> None:
 
 
 TRAINING = """
-import hashlib, sys
+import random, sys, time
+import pyarrow as pa
 from corpuskit.cli.main import main
-from corpuskit.tokenizer import tokenizer
+from corpuskit.tokenizer import count, merges, tokenizer
 
-def merge(texts):
-    print("here" if list(texts) else "no texts", file=sys.stderr, flush=True)
-    hashlib.pbkdf2_hmac("sha256", b"x", b"y", 2**31 - 1)  # As merges do, it looks for no signal.
+def slowly(*_):
+    print("here", file=sys.stderr, flush=True)
+    choose = random.Random(1)
+    words = pa.array([bytes(choose.choices(range(97, 123), k=12)) for _ in range(60_000)], pa.large_binary())
+    ones = pa.array([1] * len(words), pa.int64()).to_numpy()
+    return learn(count.Counted(words, ones), 60_000, [], 1, lambda done: time.sleep(0.5) is None)
 
-real = tokenizer.call_native
-tokenizer.call_native = lambda call, given: real(merge, given)
+learn, tokenizer.learn_merges = merges.learn_merges, slowly
 if __name__ == "__main__":
     sys.argv = ["corpuskit", *sys.argv[1:]]
     main()

@@ -17,8 +17,6 @@ from corpuskit.storage.files import sha256_file
 from corpuskit.tokenizer.special import PATTERNS, SPECIAL_TOKENS
 from corpuskit.tokenizer.tokenizer import Tokenizer
 from corpuskit.train.hub.gguf_tokenizer import (
-    _LOWER,
-    _UPPER,
     O200K,
     UNUSED,
     USER_DEFINED,
@@ -43,8 +41,16 @@ READERS: dict[str, tuple[list[str], bool]] = {
         [rf"{_ENGLISH}|[^\r\n\p{{L}}\p{{N}}]?\p{{L}}+|\p{{N}}| ?[^\s\p{{L}}\p{{N}}]+[\r\n]*|{_REST}"],
         False,
     ),
+    "qwen35": (
+        [
+            rf"{_ENGLISH}|[^\r\n\p{{L}}\p{{N}}]?[\p{{L}}\p{{M}}]+|\p{{N}}"
+            rf"| ?[^\s\p{{L}}\p{{M}}\p{{N}}]+[\r\n]*|{_REST}"
+        ],
+        False,
+    ),
     "smollm": ([r"\p{N}", _GPT2], False),
 }
+_UPPER, _LOWER = r"\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}", r"\p{Ll}\p{Lm}\p{Lo}\p{M}"
 READERS["smaug-bpe"] = (READERS["llama-bpe"][0], False)
 
 
@@ -85,16 +91,26 @@ def split(pattern: str) -> Any:
     return pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(pattern), behavior="isolated"), byte_level])
 
 
-@pytest.mark.parametrize("name", sorted(PATTERNS))
+PRE = {"llama3": "smaug-bpe", "cl100k": "smaug-bpe", "gpt2": "gpt-2", "qwen2": "qwen2", "qwen3.5": "qwen35"}
+
+
+def test_the_pattern_without_a_name_is_refused() -> None:
+    assert {*PATTERNS} - {*PRE} == {"o200k"}
+    tokenizer = Tokenizer.train(TEXTS, vocab_size=400, pattern="o200k")
+    with pytest.raises(SettingError, match="no name for"):
+        vocabulary(tokenizer, tokenizer.vocab_size)
+
+
+@pytest.mark.parametrize("name", PRE)
 def test_each_pattern_of_ours_has_a_name_and_equal_ids(name: Any) -> None:
     """Lines with digits, blanks and apostrophes above all: these a wrong rule cuts otherwise."""
     tokenizer = Tokenizer.train(TEXTS, vocab_size=700, pattern=name)
     words = vocabulary(tokenizer, tokenizer.vocab_size)
-    assert words.pre == {"llama3": "smaug-bpe", "gpt2": "gpt-2"}[name]
+    assert words.pre == PRE[name]
     reader = read_as_others(words)
     for text in TEXTS:
         assert reader.encode(text).ids == tokenizer.encode(text), text
-    other = read_as_others(Vocabulary(**{**vars(words), "pre": "qwen2"}))
+    other = read_as_others(Vocabulary(**{**vars(words), "pre": "gpt-2" if "qwen" in name else "qwen2"}))
     assert any(other.encode(text).ids != tokenizer.encode(text) for text in TEXTS)
 
 

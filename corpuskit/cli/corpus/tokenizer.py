@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import click
 import yaml
@@ -17,7 +17,8 @@ from corpuskit.run.folder import Run
 from corpuskit.sources.source import Part, Source
 from corpuskit.stages import registry
 from corpuskit.storage.ownership import making_files, refuse_overlap
-from corpuskit.tokenizer.tokenizer import LEAST_VOCABULARY, Tokenizer
+from corpuskit.tokenizer.special import PATTERNS
+from corpuskit.tokenizer.tokenizer import LEAST_VOCABULARY, PatternName, Tokenizer
 
 
 @click.group()
@@ -36,7 +37,7 @@ def command() -> None:
 @click.option("--source", "kind", default="files", show_default=True, help="What reads the inputs.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting of the source.")
 @click.option("--vocab-size", type=click.IntRange(min=LEAST_VOCABULARY), default=32768, show_default=True)
-@click.option("--pattern", type=click.Choice(["llama3", "gpt2"]), default="llama3", show_default=True)
+@click.option("--pattern", type=click.Choice(tuple(PATTERNS)), default="llama3", show_default=True)
 @click.option("--min-frequency", type=COUNT, default=2, show_default=True, help="Of a pair that is merged.")
 @shell_options
 def train_command(
@@ -46,7 +47,7 @@ def train_command(
     kind: str,
     settings: tuple[str, ...],
     vocab_size: int,
-    pattern: Literal["llama3", "gpt2"],
+    pattern: PatternName,
     min_frequency: int,
 ) -> None:
     """Train a byte-level BPE on whatever a build reads, or on the documents of a finished run.

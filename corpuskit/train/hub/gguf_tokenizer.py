@@ -22,15 +22,15 @@ from corpuskit.tokenizer.tokenizer import Tokenizer
 NORMAL, CONTROL, USER_DEFINED, UNUSED = 1, 3, 4, 5
 """Types of tokens in GGUF: text, special, added but found in text, and an id that no token has."""
 
-_CONTRACTIONS = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)"
 _LLAMA3, _GPT2 = PATTERNS["llama3"], PATTERNS["gpt2"]
-_QWEN2 = _LLAMA3.replace(r"\p{N}{1,3}", r"\p{N}")
-_QWEN35 = (
-    rf"{_CONTRACTIONS}|[^\r\n\p{{L}}\p{{N}}]?[\p{{L}}\p{{M}}]+|\p{{N}}| ?[^\s\p{{L}}\p{{M}}\p{{N}}]+[\r\n]*"
-    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
 
-NAMES = {_LLAMA3: "smaug-bpe", _GPT2: "gpt-2", _QWEN2: "qwen2", _QWEN35: "qwen35"}
+NAMES = {
+    _LLAMA3: "smaug-bpe",
+    PATTERNS["cl100k"]: "smaug-bpe",
+    _GPT2: "gpt-2",
+    PATTERNS["qwen2"]: "qwen2",
+    PATTERNS["qwen3.5"]: "qwen35",
+}
 """Patterns and their names. Llama 3's own name says too that a word that is a token is taken whole, whatever
 the merges would make of it; another name of the same pattern does not."""
 
@@ -43,12 +43,7 @@ _SPELLINGS = {
 }
 """Other spellings of a pattern."""
 
-_UPPER, _LOWER = r"\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}", r"\p{Ll}\p{Lm}\p{Lo}\p{M}"
-O200K = (
-    rf"[^\r\n\p{{L}}\p{{N}}]?[{_UPPER}]*[{_LOWER}]+{_CONTRACTIONS}?"
-    rf"|[^\r\n\p{{L}}\p{{N}}]?[{_UPPER}]+[{_LOWER}]*{_CONTRACTIONS}?"
-    r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+"
-)
+O200K = PATTERNS["o200k"]
 """GPT-4o's pattern. llama.cpp means it by `gpt-4o`, whose code does otherwise: it takes marks for no part of
 a word (29 of the 1,000 texts of `benchmarks.gguf` have other ids), letters beyond ASCII for both small and
 capital. `granite-embed-multi-97m` knows marks, and no more of capitals. So it has no name here."""
@@ -97,7 +92,8 @@ def vocabulary(tokenizer: Tokenizer, rows: int) -> Vocabulary:
         raise SettingError(
             f"tokenizer.json cuts text by a rule that GGUF has no name for: {'; '.join(faults)}",
             remedy="Its readers would cut text otherwise. Known are byte-level ones with the pattern of "
-            f"{', '.join(PATTERNS)}, Qwen or SmolLM: use --to hf, or train with one of these.",
+            f"{', '.join(name for name, pattern in PATTERNS.items() if pattern in NAMES)} or SmolLM: "
+            "use --to hf, or train with one of these.",
         )
     tokens, types = _tokens(document, rows)
     merges = [each if isinstance(each, str) else " ".join(each) for each in document["model"]["merges"]]

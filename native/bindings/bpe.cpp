@@ -1,0 +1,105 @@
+#include "bindings/bpe.hpp"
+
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include <string>
+#include <vector>
+
+#include "bindings/convert.hpp"
+#include "engine/bpe/count.hpp"
+#include "engine/bpe/train.hpp"
+
+namespace corpuskit::binding {
+
+namespace {
+
+nb::tuple train_bpe(const StringArrays& words, const Input<std::int64_t>& counts,
+                    const Input<std::uint32_t>& byte_ids, std::uint32_t first_id,
+                    std::uint32_t merges, std::int64_t min_count,
+                    const std::vector<std::string>& forbidden, const nb::callable& told) {
+    const Column word_column = column("words", words);
+    if (counts.size() != word_column.size)
+        throw nb::value_error("there are not as many counts as words");
+    if (byte_ids.size() != 256) throw nb::value_error("byte_ids: one for each of 256 bytes");
+    BpeSettings settings{{}, first_id, merges, min_count, {forbidden.begin(), forbidden.end()}};
+    for (std::size_t byte = 0; byte < 256; ++byte) {
+        settings.byte_ids[byte] = byte_ids.data()[byte];
+        if (settings.byte_ids[byte] >= first_id)
+            throw nb::value_error("byte_ids: each is below first_id");
+    }
+    BpeMerges found;
+    {
+        nb::gil_scoped_release release;
+        found = corpuskit::train_bpe(word_column, counts.data(), settings, [&](std::size_t done) {
+            nb::gil_scoped_acquire acquire;
+            return nb::cast<bool>(told(done));
+        });
+    }
+    const std::size_t n = found.ids.size();
+    return nb::make_tuple(own<std::uint32_t>(std::move(found.left), n),
+                          own<std::uint32_t>(std::move(found.right), n),
+                          own<std::uint32_t>(std::move(found.ids), n),
+                          own<std::int64_t>(std::move(found.counts), n));
+}
+
+nb::tuple take_counts(PretokenCounter& counter) {
+    PretokenCounts found;
+    {
+        nb::gil_scoped_release release;
+        found = counter.take();
+    }
+    const std::size_t n = found.counts.size();
+    return nb::make_tuple(strings(std::move(found.words)),
+                          own<std::int64_t>(std::move(found.counts), n));
+}
+
+void add_texts(PretokenCounter& counter, const StringArrays& texts) {
+    const Column text_column = column("texts", texts);
+    nb::gil_scoped_release release;
+    counter.add(text_column);
+}
+
+void add_counted(PretokenCounter& counter, const StringArrays& words,
+                 const Input<std::int64_t>& counts) {
+    const Column word_column = column("words", words);
+    if (counts.size() != word_column.size)
+        throw nb::value_error("there are not as many counts as words");
+    nb::gil_scoped_release release;
+    counter.add_counted(word_column, counts.data());
+}
+
+/// Ends of the pretokens of one text.
+nb::object pretoken_ends(int pattern, const nb::bytes& text) {
+    const auto chosen = choice<Pattern>("pattern", pattern, kPatterns);
+    const std::string_view whole(text.c_str(), text.size());
+    std::vector<std::int64_t> ends;
+    for (std::size_t at = 0; at < whole.size();) {
+        at = pretoken_end(chosen, whole, at);
+        ends.push_back(static_cast<std::int64_t>(at));
+    }
+    const std::size_t n = ends.size();
+    return nb::cast(own<std::int64_t>(std::move(ends), n));
+}
+
+}  // namespace
+
+void bind_bpe(nb::module_& module) {
+    nb::class_<PretokenCounter>(module, "PretokenCounter")
+        .def("__init__",
+             [](PretokenCounter* counter, int pattern) {
+                 new (counter) PretokenCounter(choice<Pattern>("pattern", pattern, kPatterns));
+             },
+             nb::arg("pattern"))
+        .def("add", &add_texts, nb::arg("texts"))
+        .def("add_counted", &add_counted, nb::arg("words"), nb::arg("counts"))
+        .def("take", &take_counts)
+        .def_prop_ro("size", &PretokenCounter::size)
+        .def_prop_ro("bytes", &PretokenCounter::bytes);
+    module.def("pretoken_ends", &pretoken_ends, nb::arg("pattern"), nb::arg("text"));
+    module.def("train_bpe", &train_bpe, nb::arg("words"), nb::arg("counts"), nb::arg("byte_ids"),
+               nb::arg("first_id"), nb::arg("merges"), nb::arg("min_count"), nb::arg("forbidden"),
+               nb::arg("told"));
+}
+
+}  // namespace corpuskit::binding

@@ -1,0 +1,61 @@
+// Counts of pretokens, while texts pass.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/bpe/pretokens.hpp"
+#include "engine/text/column.hpp"
+
+namespace corpuskit {
+
+/// Pretokens and how often each came, sorted by their bytes.
+struct PretokenCounts {
+    Strings words;
+    std::vector<std::int64_t> counts;
+};
+
+/// Counts the pretokens of texts that are given one after the other; each text by itself.
+class PretokenCounter {
+  public:
+    explicit PretokenCounter(Pattern pattern);
+
+    /// Throws std::invalid_argument when the offsets do not ascend within the bytes.
+    void add(const Column& texts);
+    /// Counts what somebody else has cut.
+    void add_counted(const Column& words, const std::int64_t* counts);
+
+    std::size_t size() const { return short_used_ + long_used_; }
+    /// Bytes of memory that it holds.
+    std::size_t bytes() const;
+    /// Hands out what was counted, and begins anew.
+    PretokenCounts take();
+
+  private:
+    /// A word of up to 15 bytes, most are, stands in its slot: looking it up misses the cache once.
+    struct Short {
+        std::uint64_t low = 0, high = 0;  // its bytes, and its size in the last one; 0 is empty
+        std::int64_t count = 0;
+    };
+    struct Long {
+        std::uint64_t hash = 0;  // 0 is empty
+        std::uint64_t at = 0;
+        std::int64_t count = 0;
+        std::uint32_t size = 0;
+    };
+
+    void add(std::string_view text, std::size_t at, std::size_t size, std::int64_t count);
+    void add_short(const Short& word);
+    void add_long(std::string_view word, std::int64_t count);
+    void clear();
+
+    Pattern pattern_;
+    std::vector<Short> short_;
+    std::vector<Long> long_;
+    std::size_t short_used_ = 0, long_used_ = 0;
+    std::string words_;  // the long ones
+};
+
+}  // namespace corpuskit

@@ -1,0 +1,106 @@
+// Replays texts through what cuts, counts and merges pretokens, for builds with sanitizers.
+//
+// Pretokens must cover each text whole, counts must add up, and the merges must be what counting
+// all pairs anew for each merge says. With -DCORPUSKIT_LIBFUZZER the same checks are a libFuzzer
+// target. That pretokens and merges are Hugging Face's is shown in Python (tests/tokenizer/).
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "driver.hpp"
+#include "engine/bpe/count.hpp"
+#include "engine/bpe/train.hpp"
+
+namespace {
+
+using namespace corpuskit;
+
+constexpr std::size_t kMostBytes = 2000;  // of a text whose merges are learnt by brute force too
+constexpr std::uint32_t kMerges = 40;
+
+PretokenCounts counted(const std::string& text, Pattern pattern) {
+    std::size_t pieces = 0;
+    for (std::size_t at = 0; at < text.size(); ++pieces) {
+        const std::size_t end = pretoken_end(pattern, text, at);
+        if (end <= at || end > text.size()) fail("a pretoken ends outside of the text");
+        at = end;
+    }
+    Strings texts;
+    texts.add(text), texts.add(text);
+    PretokenCounter counter(pattern);
+    counter.add(texts.column());
+    PretokenCounts found = counter.take();
+    std::int64_t sum = 0;
+    for (const std::int64_t count : found.counts) sum += count;
+    if (sum != static_cast<std::int64_t>(2 * pieces)) fail("counts do not add up");
+    return found;
+}
+
+/// Merges by counting all pairs for each.
+std::vector<std::pair<std::uint32_t, std::uint32_t>> by_force(const PretokenCounts& counts) {
+    std::vector<std::vector<std::uint32_t>> words;
+    for (std::size_t i = 0; i < counts.counts.size(); ++i) {
+        words.emplace_back();
+        for (const char c : counts.words.column()[i])
+            words.back().push_back(static_cast<unsigned char>(c));
+    }
+    std::vector<std::pair<std::uint32_t, std::uint32_t>> merges;
+    while (merges.size() < kMerges) {
+        std::map<std::pair<std::uint32_t, std::uint32_t>, std::int64_t> pairs;
+        for (std::size_t i = 0; i < words.size(); ++i)
+            for (std::size_t at = 0; at + 1 < words[i].size(); ++at)
+                pairs[{words[i][at], words[i][at + 1]}] += counts.counts[i];
+        auto best = pairs.begin();
+        for (auto it = pairs.begin(); it != pairs.end(); ++it)
+            if (it->second > best->second) best = it;
+        if (pairs.empty() || best->second < 3) break;
+        const auto [left, right] = best->first;
+        const auto id = static_cast<std::uint32_t>(256 + merges.size());
+        merges.emplace_back(left, right);
+        for (auto& word : words) {
+            std::vector<std::uint32_t> merged;
+            for (std::size_t at = 0; at < word.size(); ++at) {
+                const bool pair = at + 1 < word.size() && word[at] == left && word[at + 1] == right;
+                merged.push_back(pair ? id : word[at]);
+                at += pair;
+            }
+            word = std::move(merged);
+        }
+    }
+    return merges;
+}
+
+void replay(const std::string& text) {
+    for (int pattern = 0; pattern < kPatterns; ++pattern) {
+        const PretokenCounts counts = counted(text, static_cast<Pattern>(pattern));
+        BpeSettings settings{{}, 256, kMerges, 3, {}};
+        for (std::uint32_t byte = 0; byte < 256; ++byte) settings.byte_ids[byte] = byte;
+        const BpeMerges merges = train_bpe(counts.words.column(), counts.counts.data(), settings,
+                                           [](std::size_t) { return true; });
+        if (pattern != static_cast<int>(Pattern::kLlama3) || text.size() > kMostBytes) continue;
+        const auto expected = by_force(counts);
+        bool same = expected.size() == merges.ids.size();
+        for (std::size_t i = 0; same && i < expected.size(); ++i)
+            same = expected[i] == std::pair{merges.left[i], merges.right[i]};
+        if (!same) fail("other merges than by counting all pairs");
+    }
+}
+
+}  // namespace
+
+#ifdef CORPUSKIT_LIBFUZZER
+extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
+    replay(std::string(reinterpret_cast<const char*>(data), size));
+    return 0;
+}
+#else
+int main(int argc, char** argv) {
+    return replay_files(argc, argv, [](const std::string& path) {
+        const std::string whole = read_file(path);
+        replay(whole);
+        for (std::size_t cut = 1; cut < 40 && cut < whole.size(); ++cut)
+            replay(whole.substr(cut * 7 % whole.size(), 400));
+    });
+}
+#endif
