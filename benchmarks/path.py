@@ -191,8 +191,13 @@ def chain_texts(out: Path) -> Iterator[str]:
 
 def recipe(given: BuildInput) -> dict[str, object]:
     """The recipe of our build: what the chain does, which has no cap of words for books either."""
-    dumps = [{"wikipedia": {"path": str(dump.path), "wiki": dump.wiki}} for dump in given.dumps]
+    dumps = [
+        {"wikipedia": {"path": str(dump.path), "wiki": dump.wiki, "language": dump.language}}
+        for dump in given.dumps
+    ]
+    # Counted as datatrove counts, so that both ask the same of a text.
     rules = {"rules": ["gopher_quality", "gopher_repetition"], "limits": {"max_words": None}}
+    rules |= {"words": "white_space", "variant": "datatrove"}
     return {
         "sources": [*dumps, {"gutenberg": {"path": str(given.books)}}],
         "stages": ["unicode", {"filter": rules}, "near_duplicates"],
