@@ -235,7 +235,8 @@ class Pipeline:
         reasons = {source.name: source.same_id_reason for _, source in self.sources}
         first: list[tuple[str, Stage | Barrier]] = []
         groups = [first]
-        for label, step in self.labelled:
+        zero, part = ([], []) if self.mixture is None else self.mixture.deciders(self._source_names)
+        for label, step in [*self.labelled, *(("mix", mixing) for mixing in part)]:
             barriers = [s for _, s in groups[-1] if isinstance(s, Barrier)]
             changed = any(barrier.cuts for barrier in barriers)
             if changed or (barriers and not isinstance(step, Rule | Barrier)):
@@ -244,11 +245,7 @@ class Pipeline:
         # Whatever else is asked for, one document stands under one id.
         unique = UniqueId(reasons=reasons, shared_ids=self.shared_ids)
         always: list[tuple[str, Stage | Barrier]] = [("unique_id", unique), ("remove", self.removed)]
-        if self.mixture is not None:
-            zero, part = self.mixture.deciders(self._source_names)
-            always += [("mix:none", step) for step in zero]
-            groups[-1] += [("mix", step) for step in part]
-        first[:0] = always
+        first[:0] = [*always, *(("mix:none", mixing) for mixing in zero)]
         return as_segments(groups, self.source_columns)
 
     def resolved(self, *, public: bool) -> str:

@@ -134,6 +134,22 @@ def test_no_epochs_leave_a_source_out_before_its_copies_count(
     assert result.ledger.entries["mix:none decided"].documents_dropped == {"mixture": 2}
 
 
+def test_a_mixture_draws_from_documents_of_which_something_was_cut(
+    tmp_path: Path, jsonl: Callable[..., None]
+) -> None:
+    from corpuskit import ParagraphRepeats
+
+    texts = [f"The same in all of them.\n\nOf number {number} alone." for number in range(10)]
+    jsonl(tmp_path / "a.jsonl", [{"id": number, "text": text} for number, text in enumerate(texts)])
+    steps = [Files(path=str(tmp_path / "a.jsonl"), label="a"), ParagraphRepeats()]
+    result = build_corpus(Pipeline(steps, mix={"a": 0.5}), tmp_path / "run")
+    assert len(ids_of(tmp_path / "run", "documents")) == 5
+    entries = result.ledger.entries
+    assert entries["paragraph_repeats decided"].bytes_cut == {"paragraph_repeat": 9 * 26}
+    assert entries["mix decided"].documents_dropped == {"mixture": 5}
+    assert list(problems(Run(tmp_path / "run"))) == []
+
+
 @pytest.mark.parametrize(
     ("mix", "words", "remedy"),
     [
