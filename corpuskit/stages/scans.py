@@ -309,7 +309,7 @@ class Scans:
             self._clusters[max(a, b)] = min(a, b)
 
     def cluster(self, ordinal: int) -> int:
-        """The smallest ordinal of the cluster of a document; most are their own."""
+        """The head of a document's cluster, the smallest ordinal while it grows; most are their own."""
         root = ordinal
         while root in self._clusters:
             root = self._clusters[root]
@@ -332,6 +332,21 @@ class Scans:
             for ordinal in group[1:].tolist():
                 self.join(int(group[0]), ordinal)
 
+    def head_clusters(self) -> None:
+        """Let the kept document of the least id head each cluster, whatever the order of rows.
+
+        What a cluster is called, and on which side of a split it stands, goes by that id. One of dropped
+        documents alone goes by the least of theirs.
+        """
+        roots = {ordinal: self.cluster(ordinal) for ordinal in self.clustered()}
+        roots |= {root: root for root in roots.values()}
+        ids, heads = self.ids(roots), dict[int, int]()
+        # The kept ones first: their ids are their own, while dropped ones may share theirs.
+        for ordinal in sorted(roots, key=lambda each: (not self.kept[each], ids[each])):
+            heads.setdefault(roots[ordinal], ordinal)
+        self._clusters.clear()  # Not a new one: all views have this.
+        self._clusters.update((o, heads[root]) for o, root in roots.items() if o != heads[root])
+
     def clustered(self) -> list[int]:
-        """Ordinals of all documents that are not the first of their cluster, ascending."""
+        """Ordinals of all documents that do not head their cluster, ascending."""
         return sorted(ordinal for ordinal in self._clusters if ordinal < self.first_earlier)

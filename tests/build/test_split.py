@@ -84,6 +84,18 @@ def test_near_duplicates_stand_on_one_side(many: tuple[Files, Any], tmp_path: Pa
     assert crossing == []
 
 
+def test_the_order_of_rows_moves_nothing(
+    many: tuple[Files, Any], tmp_path: Path, jsonl: Callable[..., None]
+) -> None:
+    source, documents = many
+    jsonl(tmp_path / "turned" / "x.jsonl", documents[::-1])
+    turned = Files(path=str(tmp_path / "turned" / "x.jsonl"), label="x")
+    steps = Split(validation=0.2, test=0.1), NearDuplicates(threshold=0.6)
+    runs = (run_split(tmp_path / name, each, *steps) for name, each in (("one", source), ("other", turned)))
+    one, other = ({row["id"]: (row["cluster"], row["split"]) for row in rows} for rows in runs)
+    assert one == other
+
+
 def test_what_a_dropped_document_links_stays_together(
     tmp_path: Path, jsonl: Callable[..., None], prose: Callable[..., Any]
 ) -> None:

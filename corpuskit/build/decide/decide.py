@@ -60,6 +60,7 @@ def decide(
             scans.rejoin()
         for label, decider in segment.deciders:
             _run_decider(scans, label, decider, ledger)
+        scans.head_clusters()
         splits = assign(scans, split) if split else None
         named = _named(scans)
         outputs = [_write(run, segment, scans, part, splits, named) for part in scans.parts]
