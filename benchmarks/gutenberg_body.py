@@ -34,7 +34,6 @@ import json
 import os
 import re
 import subprocess
-import tarfile
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -43,9 +42,8 @@ from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
-import pyarrow as pa
-
 from benchmarks.harness import OURS, Bar, Options, Row, compare
+from benchmarks.kept import unpacked
 from corpuskit.sources.encoding.decode import decode_text
 from corpuskit.sources.gutenberg.blocks import find_blocks
 from corpuskit.sources.gutenberg.body import Body, BodyOptions
@@ -88,17 +86,10 @@ def read(corpora: Path, name: str) -> str:
 @cache
 def archived(archive: Path) -> dict[str, str]:
     """The texts of a ``.tar.zst`` by name, with LF line ends."""
-    texts = {}
-    with (
-        pa.CompressedInputStream(pa.OSFile(str(archive)), "zstd") as stream,
-        tarfile.open(fileobj=stream, mode="r|") as tar,
-    ):
-        for member in tar:
-            file = tar.extractfile(member)
-            if file:
-                text = file.read().decode("utf-8")
-                texts[member.name] = text.replace("\r\n", "\n").replace("\r", "\n")
-    return texts
+    return {
+        name: content.decode("utf-8").replace("\r\n", "\n").replace("\r", "\n")
+        for name, content in unpacked(archive)
+    }
 
 
 def words(line: str) -> int:

@@ -10,15 +10,12 @@ Nothing is repeated, since deduplication would remove it.
 from __future__ import annotations
 
 import re
-import tarfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import pyarrow as pa
-
-from benchmarks.kept import open_input
+from benchmarks.kept import open_input, unpacked
 
 SLICES = 16
 
@@ -129,18 +126,12 @@ def slice_dump(source: Path, target: Path, size: int) -> None:
 def _unpack_scale(corpora: Path, work: Path) -> Iterator[Path]:
     folder = work / "scale"
     archive = _existing(corpora / "scale" / "books_headerless_260.tar.zst")
-    with (
-        pa.CompressedInputStream(pa.OSFile(str(archive)), "zstd") as stream,
-        tarfile.open(fileobj=stream, mode="r|") as packed,
-    ):
-        for member in packed:
-            content = packed.extractfile(member) if member.isfile() else None
-            if content is not None:
-                name = Path(member.name).name
-                target = folder / f"{_number(name):05d}_headerless" / name
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes(content.read())
-                yield target
+    for member, content in unpacked(archive):
+        name = Path(member).name
+        target = folder / f"{_number(name):05d}_headerless" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+        yield target
 
 
 def _number(name: str) -> int:

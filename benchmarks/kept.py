@@ -12,6 +12,7 @@ from __future__ import annotations
 import bz2
 import gzip
 import re
+import tarfile
 import unicodedata
 import xml.etree.ElementTree as ElementTree
 import zlib
@@ -21,6 +22,7 @@ from typing import IO, cast
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 WINDOW_WORDS = 8
 _WORD = re.compile(r"\w+")
@@ -40,6 +42,17 @@ def open_input(path: Path) -> IO[bytes]:
     if path.suffix == ".gz":
         return cast("IO[bytes]", gzip.open(path, "rb"))
     return open(path, "rb")
+
+
+def unpacked(archive: Path) -> Iterator[tuple[str, bytes]]:
+    """The files of a ``.tar.zst`` in their order, each with its name."""
+    with (
+        pa.CompressedInputStream(pa.OSFile(str(archive)), "zstd") as stream,
+        tarfile.open(fileobj=stream, mode="r|") as packed,
+    ):
+        for member in packed:
+            if content := packed.extractfile(member):
+                yield member.name, content.read()
 
 
 def wiki_sentences(dumps: Iterable[Path]) -> list[str]:

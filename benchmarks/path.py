@@ -144,7 +144,6 @@ def run_chain(python: Path, given: BuildInput, work: Path) -> Side:
         "out": str(out),
         "workers": WORKERS,
         "vocabulary_size": VOCABULARY_SIZE,
-        "gopher_rules": True,
     }
     described, report, log = (out.with_suffix(end) for end in (".spec.json", ".json", ".log"))
     described.write_text(json.dumps(spec))
@@ -275,7 +274,7 @@ def comparison_rows(ours: Side, chain: Side, described: str, sentences: dict[str
             {chain.name: round(getattr(chain, attribute), 2)},
             unit=unit,
             better="lower",
-            bar=Bar(20.0) if attribute == "wall_s" else None,
+            bar=Bar(20.0) if attribute in ("wall_s", "cpu_s") else None,
             input=described,
             note=NOT_THE_SAME_TEXT,
             notes={chain.name: CHAIN_SETTINGS},

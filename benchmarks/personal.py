@@ -10,13 +10,13 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import tarfile
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from benchmarks.harness import Bar, MissingError, Options, Row, compare, require_program, run_benchmark
+from benchmarks.harness import Bar, MissingError, Options, Row, compare, run_benchmark
+from benchmarks.kept import unpacked
 from benchmarks.planted_personal import Sentence, look_alikes, planted, with_phones
 from corpuskit.stages.quality.personal.find import find_personal_data
 
@@ -104,14 +104,12 @@ def texts(path: Path, limit: int) -> Iterator[str]:
     """Texts of an archive, up to so many bytes."""
     if not path.exists():
         raise MissingError(f"the corpora lack {path.name}")
-    with subprocess.Popen([require_program("zstd"), "-dc", path], stdout=subprocess.PIPE) as unpacking:
-        read = 0
-        with tarfile.open(fileobj=unpacking.stdout, mode="r|") as archive:
-            for member in archive:
-                if member.isfile() and read < limit:
-                    data = archive.extractfile(member).read()  # type: ignore[union-attr]
-                    read += len(data)
-                    yield data.decode("utf-8", "replace")
+    read = 0
+    for _, content in unpacked(path):
+        yield content.decode("utf-8", "replace")
+        read += len(content)
+        if read >= limit:
+            return
 
 
 def false_hits(options: Options) -> list[Row]:

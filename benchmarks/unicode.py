@@ -11,7 +11,6 @@ from __future__ import annotations
 import json
 import re
 import sys
-import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -23,7 +22,7 @@ import numpy as np
 import pyarrow as pa
 
 from benchmarks.harness import OURS, Bar, Options, Row, compare, run_benchmark, time_functions
-from benchmarks.kept import open_input
+from benchmarks.kept import open_input, unpacked
 from benchmarks.wiki_pages import ours_by_language, read_dump
 from corpuskit import _native
 from corpuskit.documents.columns import to_engine
@@ -51,15 +50,8 @@ def cut(text: str) -> Iterator[str]:
 
 
 def packed(path: Path) -> Iterator[str]:
-    """The files of a packed folder."""
-    with (
-        pa.CompressedInputStream(pa.OSFile(str(path)), "zstd") as stream,
-        tarfile.open(fileobj=stream, mode="r|") as archive,
-    ):
-        for member in archive:
-            content = archive.extractfile(member) if member.isfile() else None
-            if content is not None:
-                yield content.read().decode("utf-8", "replace")
+    """The files of a packed folder as text."""
+    return (content.decode("utf-8", "replace") for _, content in unpacked(path))
 
 
 def books(corpora: Path, *, quick: bool) -> list[str]:

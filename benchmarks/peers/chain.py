@@ -14,7 +14,7 @@ side:
   pass;
 - gutenbergpy's ``strip_headers``; a book that is not UTF-8 is decoded as gutenbergpy does it, through
   chardet;
-- datatrove's FTFY formatter and, if asked for, its Gopher filters. Words are split at white space (as
+- datatrove's FTFY formatter and its Gopher filters. Words are split at white space (as
   shipped a spaCy tokenizer does it, at a fifth of the speed). The cap of 100,000 words is lifted for books
   and the English stop words are asked of English documents only, since both rules would remove most of the
   input unread;
@@ -82,7 +82,6 @@ class Spec:
     out: str
     workers: int
     vocabulary_size: int
-    gopher_rules: bool
 
 
 class WhitespaceWords(WordTokenizer):
@@ -190,7 +189,7 @@ class Chain:
         writer = JsonlWriter(
             str(self.out / "cleaned"), output_filename=group + "_${rank}.jsonl", compression=None
         )
-        return [FTFYFormatter(), *(rules if self.spec.gopher_rules else []), writer]
+        return [FTFYFormatter(), *rules, writer]
 
     def _deduplicate(self) -> None:
         """The four stages, as datatrove's own example puts them together."""
