@@ -154,6 +154,10 @@ class ShardError(CorpuskitError):
     """A shard, its index or its manifest does not hold together."""
 
 
+class EncodingError(CorpuskitError):
+    """A fast engine gave other ids than the library that it stands in for."""
+
+
 class TrainError(CorpuskitError):
     """Training cannot start, go on or resume."""
 

@@ -190,7 +190,8 @@ class _Driver:
             clock[f"stage {stage}"] = clock.get(f"stage {stage}", 0.0) + seconds
         task = finished.record.task
         facts = {"task": task, "seconds": round(finished.seconds, 3), "peak_bytes": finished.peak_bytes}
-        self.run.log("done", **facts, stages={k: round(v, 4) for k, v in finished.stages.items()})
+        stages = {k: round(v, 4) for k, v in finished.stages.items()}
+        self.run.log("done", **facts, stages=stages, **finished.told)
         self.warn(finished.warnings, task)
         self._tell("done", title=title, **facts)
 

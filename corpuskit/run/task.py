@@ -19,7 +19,8 @@ from corpuskit.storage.files import sha256_json
 class TaskResult:
     """What a task's function made: files, its account, and facts that later steps plan with.
 
-    ``seconds`` are wall seconds by stage: for the log, never part of an output.
+    ``seconds`` are wall seconds by stage, ``told`` whatever else depends on machine or order: both are for
+    the log, never part of an output.
     """
 
     outputs: list[Output]
@@ -27,6 +28,7 @@ class TaskResult:
     facts: Mapping[str, Any] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    told: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ class FinishedTask:
     peak_bytes: int
     stages: Mapping[str, float]
     warnings: tuple[str, ...]
+    told: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -87,7 +90,7 @@ class BuildTask:
         self.run.finish(record)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024  # Linux counts kilobytes.
         seconds = time.perf_counter() - started
-        return FinishedTask(record, seconds, peak, made.seconds, tuple(made.warnings))
+        return FinishedTask(record, seconds, peak, made.seconds, tuple(made.warnings), made.told)
 
 
 class Engine(Protocol):

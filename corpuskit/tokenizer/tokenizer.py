@@ -20,43 +20,20 @@ import numpy.typing as npt
 import tokenizers
 from tokenizers import Regex, decoders, models, pre_tokenizers
 
-from corpuskit.documents.texts import each_text, pieces, pieces_of, strings
+from corpuskit.documents.texts import PIECE_CHARACTERS, each_text, pieces_of, strings
 from corpuskit.errors import InputError, SettingError, TrainError, nearest
 from corpuskit.storage.files import json_text, write_bytes
 from corpuskit.tokenizer import lossless, special
 from corpuskit.tokenizer.count import PretokenCounter
+from corpuskit.tokenizer.cuts import LINE_END, LINES_CHARACTERS, Piece, batched, cut_all, safe_border
+from corpuskit.tokenizer.encoding import Encoder, Flat, encoder_of
 from corpuskit.tokenizer.merges import Merges, learn_merges
 from corpuskit.tokenizer.streaming import Decoder, byte_alphabet, decoder_of
 
 LEAST_VOCABULARY = special.RESERVED + 256
 """Special tokens and single bytes: a vocabulary without merges."""
 
-_BATCH_BYTES = 2**17
-"""About as much text is given to ``tokenizers`` at a time: its encodings weigh some 100 times the text."""
-
-# A blank in front belongs to what follows, and no pretoken goes on behind its letters: so much holds of all.
-_WORDS = (
-    r"(?<=\S)(?= )|"
-    r"(?<=[\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fff])(?=[\u3001\u3002\uff01\uff0c\uff1a\uff1b\uff1f])"
-)
-_LAST_LINE_FEED = re.compile(rf"(?<=\n)(?=\S)|{_WORDS}")
-_LINE_END = re.compile(r"(?<=\n)")
-LINES_CHARACTERS = 2**20
-"""So much of a text that may not be cut anywhere is encoded at once."""
-
 PatternName = Literal["llama3", "gpt2", "cl100k", "qwen2", "qwen3.5", "o200k"]
-
-_SAFE = {
-    special.PATTERNS["llama3"]: _LAST_LINE_FEED,
-    special.PATTERNS["cl100k"]: _LAST_LINE_FEED,
-    special.PATTERNS["qwen2"]: _LAST_LINE_FEED,
-    special.PATTERNS["qwen3.5"]: _LAST_LINE_FEED,
-    special.PATTERNS["o200k"]: re.compile(rf"(?<=\n)(?=[^\s/])|{_WORDS}"),
-    special.PATTERNS["gpt2"]: re.compile(rf"(?<=\S\n)(?=\S)|{_WORDS}"),
-}
-"""Where a text may be cut without changing a pretoken. Llama 3's pattern ends a run of white space at its
-last line feed. GPT-2's looks beyond a run of several, so that only a single line feed will do; o200k's takes
-slashes behind it to the signs before."""
 
 
 class Tokenizer:
@@ -269,31 +246,57 @@ class Tokenizer:
     def encode(self, texts: str | Iterable[str]) -> list[int] | Iterator[npt.NDArray[np.uint32]]:
         """The ids of a text, or of each of many in turn, without any special token.
 
-        Raises SettingError for a text that is no Unicode.
+        Long calls are encoded by ``fastokens`` where it gives the ids of ``tokenizers``: see `encoding`.
+
+        Raises SettingError for a text that is no Unicode, EncodingError where the two are found to differ
+        after all.
         """
         if not isinstance(texts, str):
             return self._encode_all(strings("Tokenizer.encode", texts))
+        if len(texts) > PIECE_CHARACTERS:
+            ids: list[int] = next(self._encode_all([texts])).tolist()
+            return ids
         try:
             return list(self._model.encode(texts, add_special_tokens=False).ids)
-        except TypeError as error:  # Bytes of an argument that are no UTF-8 come as half characters.
-            raise SettingError(f"{texts[:60]!r} is no text in UTF-8", remedy="Convert it first.") from error
+        except TypeError:
+            _refuse_half_characters(texts)
+            raise
 
     def _encode_all(self, texts: Iterable[str]) -> Iterator[npt.NDArray[np.uint32]]:
-        ids: list[npt.NDArray[np.uint32]] = []
-        for batch in _batches(self._pieces(texts)):
+        """The ids of each text."""
+        begun: list[npt.NDArray[np.uint32]] = []
+        for run in self.encode_flat(texts):
+            start = 0
+            for end in run.ends.tolist():
+                ids, start = run.ids[start:end], end
+                # Its own: a slice would hold all of its run.
+                yield np.concatenate([*begun, ids]) if begun else ids.copy()
+                begun = []
+            if start < len(run.ids):
+                begun.append(run.ids[start:])
+
+    def encode_flat(self, texts: Iterable[str]) -> Iterator[Flat]:
+        """The same ids in runs of bounded size; the `ends` of a run are of the texts that end in it.
+
+        A text may begin in one run and end in another. Raises as `encode`.
+        """
+        return self._encoded(cut_all(texts, self._safe))
+
+    def _encoded(self, cut: Iterable[Piece]) -> Iterator[Flat]:
+        encoder = self.encoder
+        for batch in batched(cut, lambda: encoder.batch_bytes):
             try:
-                # A batch is encoded on all cores; "fast" leaves offsets out, which no one asks for here.
-                encodings = self._model.encode_batch_fast([p for p, _ in batch], add_special_tokens=False)
-            except TypeError:
+                found = encoder.encode([piece for piece, _ in batch])
+            except (TypeError, UnicodeEncodeError):
                 for piece, _ in batch:
-                    self.encode(piece)  # Names the one that is no text.
+                    _refuse_half_characters(piece)
                 raise
-            for encoding, (_, last) in zip(encodings, batch, strict=True):
-                ids.append(np.array(encoding.ids, np.uint32))
-                if last:
-                    whole = np.concatenate(ids) if len(ids) > 1 else ids[0]
-                    ids = []
-                    yield whole
+            yield Flat(found.ids, found.ends[[last for _, last in batch]])
+
+    @cached_property
+    def encoder(self) -> Encoder:
+        """What encodes long calls: its `name`, and `use_reference`, which leaves all to ``tokenizers``."""
+        return encoder_of(self._model, self._document, self.sha256, self.vocab_size)
 
     @property
     def cuts_safely(self) -> bool:
@@ -306,21 +309,8 @@ class Tokenizer:
         Together they are those of the whole where `cuts_safely` holds. Else a text is cut behind the first
         line that ends beyond each `LINES_CHARACTERS`, and the ids around such a cut may be others.
         """
-        border, size = (self._safe, None) if self._safe else (_LINE_END, LINES_CHARACTERS)
-        for batch in _batches((piece, True) for piece in pieces_of(blocks, border, size)):
-            texts = [piece for piece, _ in batch]
-            for encoding in self._model.encode_batch_fast(texts, add_special_tokens=False):
-                yield np.array(encoding.ids, np.uint32)
-
-    def _pieces(self, texts: Iterable[str]) -> Iterator[tuple[str, bool]]:
-        """Pieces of the texts, each with whether it is the last of its text."""
-        for text in texts:
-            held = None
-            for piece in pieces(text, self._safe) if self._safe else (text,):
-                if held is not None:
-                    yield held, False
-                held = piece
-            yield held or "", True
+        border, size = (self._safe, None) if self._safe else (LINE_END, LINES_CHARACTERS)
+        return (run.ids for run in self._encoded((p, True) for p in pieces_of(blocks, border, size)))
 
     def offsets(self, text: str) -> list[tuple[int, int]]:
         """Where each token of one text lies: (start, end) in characters."""
@@ -344,10 +334,26 @@ class Tokenizer:
         found: str | None = self._model.id_to_token(number)
         return found
 
-    def changes(self, text: str, ids: npt.NDArray[np.unsignedinteger] | None = None) -> str | None:
-        """Where what comes back from a text's tokens differs from it, in words; None where it is equal."""
-        back = self.decode(self.encode(text) if ids is None else ids)
-        return None if back == text else lossless.difference(text, back)
+    def changes(
+        self, text: str, ids: npt.NDArray[np.unsignedinteger] | None = None, *, whole: bool = True
+    ) -> str | None:
+        """Where what comes back from a text's tokens differs from it, in words; None where it is equal.
+
+        Args:
+            ids: the tokens; made here without them.
+            whole: whether they are all of the text's, or those of its beginning.
+        """
+        if ids is None or (self._bytes is None and not whole):
+            text, ids, whole = text[:PIECE_CHARACTERS] if ids is not None else text, None, True
+        numbers = self.encode(text) if ids is None else ids.tolist()
+        if self._bytes is None:
+            back = self.decode(numbers)
+        else:
+            decoder = self.decoder()
+            back = "".join([*map(decoder.add, numbers), decoder.rest() if whole else ""])
+        if back == text or (not whole and text.startswith(back)):
+            return None
+        return lossless.difference(text, back)
 
     def decoder(self, before: Sequence[int] = ()) -> Decoder:
         """Decode, one by one, ids that follow `before`."""
@@ -399,6 +405,16 @@ class Tokenizer:
                 lengths[number] = len(token)
         return lengths
 
+    @cached_property
+    def byte_lengths(self) -> npt.NDArray[np.int64] | None:
+        """The same for each id below `vocab_size`, special and added ones as they are spelled; see there."""
+        if self._bytes is None:
+            return None
+        lengths = np.zeros(self.vocab_size, np.int64)
+        for number, token in self._bytes.items():
+            lengths[number] = len(token)
+        return lengths
+
     def spelled(self, token: int) -> bytes | None:
         """The bytes that an id stands for; None unless the tokenizer is byte-level, and for an unknown id."""
         return None if self._bytes is None else self._bytes.get(token)
@@ -422,20 +438,8 @@ class Tokenizer:
 
     @cached_property
     def _safe(self) -> re.Pattern[str] | None:
-        """Where texts may be cut; None unless it cuts text into pretokens by a pattern that is known.
-
-        Books as a whole would make ``tokenizers`` hold hundreds of times their size, on one core.
-        """
-        first = self._document.get("pre_tokenizer") or {}
-        steps = first.get("pretokenizers") or [first]
-        if first.get("type") == "ByteLevel" and first.get("use_regex") and not first.get("add_prefix_space"):
-            # It cuts by GPT-2's pattern itself.
-            steps = [{"behavior": "Isolated", "pattern": {"Regex": special.PATTERNS["gpt2"]}}]
-        # An added token that is not special is looked for in the text, and a cut could part it.
-        added = any(not token.get("special") for token in self._document.get("added_tokens", []))
-        if steps[0].get("behavior") != "Isolated" or self._document.get("normalizer") is not None or added:
-            return None
-        return _SAFE.get(steps[0].get("pattern", {}).get("Regex"))
+        """Where texts may be cut."""
+        return safe_border(self._document)
 
     def loses(self) -> str | None:
         """Why some text does not come back from its tokens; None where all that is seen and tried does."""
@@ -455,6 +459,13 @@ class Tokenizer:
         return next((word for word in words if self.end_of_text in self.encode(f"a{word}b")), None)
 
 
+def _refuse_half_characters(text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:  # Bytes of an argument that are no UTF-8 come as half characters.
+        raise SettingError(f"{text[:60]!r} is no text in UTF-8", remedy="Convert it first.") from error
+
+
 def tokenizer_file(path: Path | str) -> Path:
     """The tokenizer.json that a path means: itself, or the one of a folder, a run or a model.
 
@@ -469,16 +480,3 @@ def tokenizer_file(path: Path | str) -> Path:
         what = "is a folder without a tokenizer.json" if path.is_dir() else "is not there"
         raise InputError(f"tokenizer file: {path}: {what}", remedy="Give the path of a tokenizer.json.")
     return found
-
-
-def _batches(pieces: Iterable[tuple[str, bool]]) -> Iterator[list[tuple[str, bool]]]:
-    batch: list[tuple[str, bool]] = []
-    size = 0
-    for piece in pieces:
-        batch.append(piece)
-        size += len(piece[0]) * (1 if piece[0].isascii() else 3)
-        if size >= _BATCH_BYTES:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch

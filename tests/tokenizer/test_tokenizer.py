@@ -81,10 +81,10 @@ def test_any_text_comes_back(tokenizer: Tokenizer, text: str) -> None:
 
 
 def test_a_batch_encodes_like_its_texts(tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch) -> None:
-    from corpuskit.tokenizer import tokenizer as module
+    from corpuskit.tokenizer import encoding as module
 
     whole = [ids.tolist() for ids in tokenizer.encode(TEXTS * 3)]
-    monkeypatch.setattr(module, "_BATCH_BYTES", 10)
+    monkeypatch.setattr(module, "_REFERENCE_BYTES", 10)
     assert [ids.tolist() for ids in tokenizer.encode(TEXTS * 3)] == whole
     assert [next(tokenizer.encode([t])).tolist() for t in TEXTS] * 3 == whole
     assert list(tokenizer.encode([])) == []

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -14,13 +17,17 @@ from corpuskit.build.decide.held_out import SECTIONS, Split, sections
 from corpuskit.build.decide.planted import original_id
 from corpuskit.documents.batch import byte_lengths, text_bytes
 from corpuskit.documents.ledger import Entry, Ledger
-from corpuskit.errors import SettingError
+from corpuskit.errors import EncodingError, SettingError
 from corpuskit.run.folder import Run
 from corpuskit.run.layout import REPEATED, TOKENIZER
 from corpuskit.run.task import TaskResult
 from corpuskit.shards.format import numpy_dtype, token_dtype
 from corpuskit.shards.provenance import PROVENANCE
+from corpuskit.storage.files import sha256_file
+from corpuskit.storage.tables import PASSING_LEVEL
 from corpuskit.tokenizer.tokenizer import Tokenizer
+
+Ids = npt.NDArray[np.uint32]
 
 PIECES = pa.schema([pa.field("split", pa.string()), pa.field("tokens", pa.int64()), *list(PROVENANCE)[2:]])
 """One row per sequence, in part order: ``tokens`` counts the closing end-of-text, bytes are of the text."""
@@ -30,7 +37,7 @@ LABEL = "encode"
 PROVED_EVERY = 32
 """Of the sequences of a part the first, and each that many behind it, is decoded and compared."""
 
-_PROVED_CHARACTERS = 2**15
+_PROVED_TOKENS = 2**14
 """A longer sequence is proved by its beginning."""
 
 
@@ -47,16 +54,18 @@ class Proof:
     changed: int = 0
     example: str = ""
 
-    def look(
-        self, tokenizer: Tokenizer, identity: str, text: str, ids: npt.NDArray[np.unsignedinteger]
-    ) -> None:
-        """Decode the tokens of a text and compare; of a long one its beginning is encoded anew for it."""
+    def look(self, tokenizer: Tokenizer, identity: str, text: str, ids: Ids, *, whole: bool) -> None:
+        """Decode tokens of a text and compare: all of them, or those of its beginning."""
         self.sampled += 1
-        start = text[:_PROVED_CHARACTERS]
-        change = tokenizer.changes(start, ids if len(start) == len(text) else None)
+        change = tokenizer.changes(text, ids, whole=whole)
         if change is not None:
             self.changed += 1
             self.example = self.example or f"{identity}: {change}"
+
+    def miss(self, example: str) -> None:
+        """Note a change that is known without a look."""
+        self.changed += 1
+        self.example = self.example or example
 
     def add(self, other: Proof) -> None:
         """Add the figures of another part."""
@@ -74,42 +83,103 @@ def encode_part(run: Run, *, part: str, documents: str, split: Split, lossy: boo
     Args:
         lossy: whether the text of a sequence may come back otherwise; it is a `SettingError` without it.
     """
-    tokenizer = Tokenizer.load(run.local(TOKENIZER), lossy=True)
-    proof, sequences = Proof(), 0
-    dtype = numpy_dtype(token_dtype(tokenizer.vocab_size))
-    end_of_text = dtype.type(tokenizer.end_of_text).tobytes()
+    file = run.local(TOKENIZER)
+    tokenizer = _loaded(file, sha256_file(file))
+    try:
+        return _encoded(run, tokenizer, part, documents, split, lossy=lossy)
+    except EncodingError:  # Nothing of the part has its name yet; the reference encodes from now on.
+        return _encoded(run, tokenizer, part, documents, split, lossy=lossy)
+
+
+@lru_cache(maxsize=1)
+def _loaded(file: Path, sha256: str) -> Tokenizer:
+    """The tokenizer of a file of this content: a worker reads it once, and judges its engine once."""
+    return Tokenizer.load(file, lossy=True)
+
+
+def _encoded(
+    run: Run, tokenizer: Tokenizer, part: str, documents: str, split: Split, *, lossy: bool
+) -> TaskResult:
     tokens, pieces = run.path("encoded", part, "bin"), run.path("encoded", part, "parquet")
     entry = Entry(LABEL)
     with (
         run.unfinished(tokens) as unfinished,
         unfinished.open("wb") as file,
-        run.table(pieces, PIECES) as sink,
+        run.table(pieces, PIECES, PASSING_LEVEL) as sink,
     ):
+        lines = _Lines(tokenizer, file, lossy=lossy)
         for batch in run.read_batches(documents, ["id", "source", "licence", "text", "split"]):
             rows, sides, texts = _pieces(batch, split, copies=part == REPEATED)
             table = _table(batch, part, rows, sides, texts)
             if part == REPEATED:
                 trained = [number for number, side in enumerate(sides) if side == "train"]
                 table = table.take(pa.array(trained, pa.int64()))
-                rows, texts = [rows[n] for n in trained], [texts[n] for n in trained]
-            counts = []
-            for number, ids in enumerate(tokenizer.encode(texts)):
-                if sequences % PROVED_EVERY == 0:
-                    identity = batch.column("id")[rows[number]].as_py()
-                    proof.look(tokenizer, identity, texts[number], ids)
-                sequences += 1
-                file.write(ids.astype(dtype).data)
-                file.write(end_of_text)
-                counts.append(len(ids) + 1)
+                texts = [texts[n] for n in trained]
+            counts = lines.add(texts, table)
             sink.write(table.append_column("tokens", pa.array(counts, pa.int64())))
             _book(entry, batch, table)
+    proof, encoder = lines.proof, tokenizer.encoder
     if proof.changed and not lossy:
         raise SettingError(
             f"tokenizer: text would be lost without a word: {proof.example}",
             remedy="Take another tokenizer; with `lossy: allow` beside its `file` losses are counted.",
         )
     outputs = [run.output(tokens), run.output(pieces, sink.rows)]
-    return TaskResult(outputs, Ledger([entry]), {"proof": vars(proof)})
+    # Which engine it was depends on the machine, not what it made: it is told in the log, in no output.
+    told = {"encoder": encoder.name, "compared": encoder.compared}
+    warnings = [f"encode: {encoder.why}: texts are encoded by {encoder.name}"] if encoder.why else []
+    return TaskResult(outputs, Ledger([entry]), {"proof": vars(proof)}, warnings=warnings, told=told)
+
+
+class _Lines:
+    """Writes the tokens of sequences into a file, an end-of-text behind each.
+
+    Attributes:
+        proof: what a sample of them decodes to, and each whose bytes are not as many as its tokens have.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, file: BinaryIO, *, lossy: bool) -> None:
+        self.proof = Proof()
+        self._tokenizer, self._file, self._sequences = tokenizer, file, 0
+        self._dtype = numpy_dtype(token_dtype(tokenizer.vocab_size))
+        self._sizes = None if lossy else tokenizer.byte_lengths
+
+    def add(self, texts: Sequence[str], table: pa.Table) -> npt.NDArray[np.int64]:
+        """Write sequences, and return the tokens of each, its end-of-text counted.
+
+        Args:
+            table: their rows, with id and byte range.
+        """
+        ends = np.zeros(len(texts) + 1, np.int64)
+        size, done, tokens = 0, 0, 0
+        sizes = pc.subtract(table.column("byte_end"), table.column("byte_start")).to_pylist()
+        head = np.empty(0, np.uint32)  # The beginning of a sequence of the sample, which may go on.
+        for run in self._tokenizer.encode_flat(texts):
+            # Each stands before the position that it names, all named in the old line.
+            line = np.insert(run.ids.astype(self._dtype), run.ends, self._tokenizer.end_of_text)
+            self._file.write(line.data)
+            back = None if self._sizes is None else np.cumsum(self._sizes[run.ids], dtype=np.int64)
+            start = 0
+            for end in run.ends.tolist():
+                if back is not None and end > start:
+                    size += int(back[end - 1]) - (int(back[start - 1]) if start else 0)
+                ends[done + 1] = tokens + end
+                sampled = self._sequences % PROVED_EVERY == 0
+                if sampled or (back is not None and size != sizes[done]):
+                    ids = np.concatenate([head, run.ids[start:end]])[:_PROVED_TOKENS]
+                    whole = len(ids) == ends[done + 1] - ends[done]
+                    identity = table.column("id")[done].as_py()
+                    self.proof.look(self._tokenizer, identity, texts[done], ids, whole=whole)
+                if back is not None and size != sizes[done]:
+                    self.proof.miss(f"{table.column('id')[done]}: {size} of {sizes[done]} bytes come back")
+                self._sequences += 1
+                done, start, size, head = done + 1, end, 0, head[:0]
+            if start < len(run.ids):
+                size += 0 if back is None else int(back[-1]) - (int(back[start - 1]) if start else 0)
+                if len(head) == max(0, tokens - ends[done]) < _PROVED_TOKENS:
+                    head = np.concatenate([head, run.ids[start:]])
+            tokens += len(run.ids)
+        return np.diff(ends) + 1
 
 
 def _pieces(

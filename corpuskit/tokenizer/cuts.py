@@ -1,0 +1,85 @@
+"""Where a text may be cut so that its ids stay what they are, and texts in batches of such pieces."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from corpuskit.documents.texts import pieces
+from corpuskit.tokenizer import special
+
+# A blank in front belongs to what follows, and no pretoken goes on behind its letters: so much holds of all.
+_WORDS = (
+    r"(?<=\S)(?= )|"
+    r"(?<=[\u3041-\u3096\u30a1-\u30fa\u4e00-\u9fff])(?=[\u3001\u3002\uff01\uff0c\uff1a\uff1b\uff1f])"
+)
+_LAST_LINE_FEED = re.compile(rf"(?<=\n)(?=\S)|{_WORDS}")
+
+SAFE = {
+    special.PATTERNS["llama3"]: _LAST_LINE_FEED,
+    special.PATTERNS["cl100k"]: _LAST_LINE_FEED,
+    special.PATTERNS["qwen2"]: _LAST_LINE_FEED,
+    special.PATTERNS["qwen3.5"]: _LAST_LINE_FEED,
+    special.PATTERNS["o200k"]: re.compile(rf"(?<=\n)(?=[^\s/])|{_WORDS}"),
+    special.PATTERNS["gpt2"]: re.compile(rf"(?<=\S\n)(?=\S)|{_WORDS}"),
+}
+"""Where a text may be cut without changing a pretoken. Llama 3's pattern ends a run of white space at its
+last line feed. GPT-2's looks beyond a run of several, so that only a single line feed will do; o200k's takes
+slashes behind it to the signs before."""
+
+LINE_END = re.compile(r"(?<=\n)")
+LINES_CHARACTERS = 2**20
+"""So much of a text that may not be cut anywhere is encoded at once."""
+
+Piece = tuple[str, bool]
+"""A piece of a text, and whether it is the last of its text."""
+
+
+def split_pattern(document: Mapping[str, Any]) -> str | None:
+    """The pattern by which a tokenizer.json first cuts a text into pretokens; None where it has none."""
+    first = document.get("pre_tokenizer") or {}
+    if first.get("type") == "ByteLevel" and first.get("use_regex") and not first.get("add_prefix_space"):
+        return special.PATTERNS["gpt2"]  # It cuts by GPT-2's pattern itself.
+    step = (first.get("pretokenizers") or [first])[0]
+    if step.get("behavior") != "Isolated":
+        return None
+    pattern: str | None = (step.get("pattern") or {}).get("Regex")
+    return pattern
+
+
+def safe_border(document: Mapping[str, Any]) -> re.Pattern[str] | None:
+    """Where texts may be cut; None unless a tokenizer.json cuts them into pretokens by a known pattern.
+
+    Books as a whole would make ``tokenizers`` hold hundreds of times their size, on one core.
+    """
+    # An added token that is not special is looked for in the text, and a cut could part it.
+    added = any(not token.get("special") for token in document.get("added_tokens", []))
+    if document.get("normalizer") is not None or added:
+        return None
+    return SAFE.get(split_pattern(document) or "")
+
+
+def cut_all(texts: Iterable[str], border: re.Pattern[str] | None) -> Iterator[Piece]:
+    """The pieces of texts, one text after the other; a text without a border is one piece."""
+    for text in texts:
+        held = None
+        for piece in pieces(text, border) if border else (text,):
+            if held is not None:
+                yield held, False
+            held = piece
+        yield held or "", True
+
+
+def batched(items: Iterable[Piece], limit: Callable[[], int]) -> Iterator[list[Piece]]:
+    """Pieces in batches that end with the piece that reaches so many bytes, as far as is seen at a glance."""
+    batch: list[Piece] = []
+    size = 0
+    for item in items:
+        batch.append(item)
+        size += len(item[0]) * (1 if item[0].isascii() else 3)
+        if size >= limit():
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
