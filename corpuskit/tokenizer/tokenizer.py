@@ -5,6 +5,7 @@ One class serves the pipeline and the trainer. What is kept of it is a tokenizer
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import json
 import os
@@ -349,8 +350,9 @@ class Tokenizer:
         if self._bytes is None:
             back = self.decode(numbers)
         else:
-            decoder = self.decoder()
-            back = "".join([*map(decoder.add, numbers), decoder.rest() if whole else ""])
+            # Of a text that goes on, the last character may be begun only.
+            bytes_ = b"".join(map(self._bytes.__getitem__, numbers))
+            back = codecs.getincrementaldecoder("utf-8")("replace").decode(bytes_, final=whole)
         if back == text or (not whole and text.startswith(back)):
             return None
         return lossless.difference(text, back)

@@ -167,7 +167,7 @@ class _Lines:
                 sampled = self._sequences % PROVED_EVERY == 0
                 if sampled or (back is not None and size != sizes[done]):
                     ids = np.concatenate([head, run.ids[start:end]])[:_PROVED_TOKENS]
-                    whole = len(ids) == ends[done + 1] - ends[done]
+                    whole = len(ids) == int(ends[done + 1] - ends[done])
                     identity = table.column("id")[done].as_py()
                     self.proof.look(self._tokenizer, identity, texts[done], ids, whole=whole)
                 if back is not None and size != sizes[done]:
@@ -208,7 +208,8 @@ def _table(
     batch: pa.RecordBatch, part: str, rows: Sequence[int], sides: Sequence[str], texts: Sequence[str]
 ) -> pa.Table:
     """All columns of `PIECES` but the tokens. Byte ranges follow one another within a document."""
-    sizes = byte_lengths(pa.array(texts, pa.large_string()))
+    cut = len(texts) != batch.num_rows or SECTIONS in batch.column("split").to_pylist()
+    sizes = byte_lengths(pa.array(texts, pa.large_string()) if cut else batch.column("text"))
     ends = np.cumsum(sizes)
     first = np.searchsorted(rows, rows)  # of the pieces of the same document
     starts = ends - sizes
