@@ -192,7 +192,8 @@ class _Driver:
         facts = {"task": task, "seconds": round(finished.seconds, 3), "peak_bytes": finished.peak_bytes}
         stages = {k: round(v, 4) for k, v in finished.stages.items()}
         self.run.log("done", **facts, stages=stages, **finished.told)
-        self.warn(finished.warnings, task)
+        # What holds of a worker, and not of a part, is said by each of its tasks.
+        self.warn([w for w in finished.warnings if w not in self.warnings], task)
         self._tell("done", title=title, **facts)
 
     def warn(self, warnings: Iterable[str], task: str = "") -> None:

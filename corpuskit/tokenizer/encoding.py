@@ -160,7 +160,7 @@ class Encoder:
     _fast: Engine | None = None
     _sample: list[tuple[Sequence[str], Flat]] = field(default_factory=list)
     _sampled: int = 0
-    _due: int = COMPARED_EVERY
+    _due: int = field(default_factory=lambda: COMPARED_EVERY)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def __post_init__(self) -> None:

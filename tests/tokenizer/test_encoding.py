@@ -1,0 +1,295 @@
+"""The fast engine gives the ids of ``tokenizers``, or it is not used; what it is caught at is not written."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import tokenizers
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tokenizers import AddedToken
+
+from corpuskit import Files, TrainTokenizer, WriteShards
+from corpuskit.build.build import build_corpus
+from corpuskit.errors import EncodingError, SettingError
+from corpuskit.tokenizer import encoding
+from corpuskit.tokenizer.encoding import Encoder, Fast, Flat, Reference
+from corpuskit.tokenizer.odd_texts import odd_texts
+from corpuskit.tokenizer.special import END_OF_TEXT, PATTERNS
+from corpuskit.tokenizer.tokenizer import Tokenizer
+
+fastokens = pytest.importorskip("fastokens")
+
+WORDS = (
+    "the",
+    "mill",
+    "river's",
+    "Stra\u00dfe",
+    "1234",
+    "runs\n",
+    "past",
+    "\u6f22\u5b57",
+    "don't",
+    "\U0001f600",
+    "",
+)
+WORDS += ("\u0928\u092e\u0938\u094d\u0924\u0947",)
+
+
+def text_of(size: int) -> str:
+    """Prose of many different words, the same each time."""
+    words = [f"{WORDS[n % len(WORDS)]}{n * 7919 % 613}" for n in range(size // 8)]
+    return " ".join(words)[:size]
+
+
+@pytest.fixture(autouse=True)
+def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No engine of another test, and none that was found wanting."""
+    monkeypatch.setattr(encoding, "_ENCODERS", type(encoding._ENCODERS)())
+    monkeypatch.setattr(encoding, "SAMPLE_BYTES", 2**12)
+    monkeypatch.setattr(encoding, "_REFERENCE_BYTES", 2**12)
+
+
+@pytest.fixture(scope="module", params=sorted(PATTERNS))
+def tokenizer(request: pytest.FixtureRequest) -> Tokenizer:
+    return Tokenizer.train([text_of(60_000), *odd_texts()[:600]], vocab_size=1200, pattern=request.param)
+
+
+@cache
+def reference(tokenizer: Tokenizer) -> tokenizers.Tokenizer:
+    model = tokenizers.Tokenizer.from_str(tokenizer.data.decode())
+    model.encode_special_tokens = True
+    return model
+
+
+def reference_ids(tokenizer: Tokenizer, texts: Sequence[str]) -> list[list[int]]:
+    model = reference(tokenizer)
+    return [model.encode(text, add_special_tokens=False).ids for text in texts]
+
+
+@cache
+def fast(tokenizer: Tokenizer) -> Fast:
+    return Fast(tokenizer._document, tokenizer.vocab_size)
+
+
+def test_odd_texts_are_encoded_alike(tokenizer: Tokenizer) -> None:
+    texts = odd_texts([END_OF_TEXT, "<|pad|>"])
+    assert len(texts) == 2000
+    assert texts == odd_texts([END_OF_TEXT, "<|pad|>"])
+    found = fast(tokenizer).encode(texts)
+    assert [found.of(i).tolist() for i in range(2000)] == reference_ids(tokenizer, texts)
+
+
+@given(st.lists(st.text(max_size=60), max_size=4))
+@settings(deadline=None, max_examples=100)
+def test_random_texts_are_encoded_alike(tokenizer: Tokenizer, texts: list[str]) -> None:
+    found = fast(tokenizer).encode(texts)
+    assert [found.of(i).tolist() for i in range(len(texts))] == reference_ids(tokenizer, texts)
+
+
+def test_real_text_is_encoded_alike(corpora: Path, tokenizer: Tokenizer) -> None:
+    import gzip
+
+    files = sorted((corpora / "gutenberg").rglob("*.txt.gz"))[::25]
+    texts = [gzip.decompress(file.read_bytes()).decode("utf-8", "replace")[:60_000] for file in files]
+    found = fast(tokenizer).encode(texts)
+    assert [found.of(i).tolist() for i in range(len(texts))] == reference_ids(tokenizer, texts)
+
+
+def test_the_fast_engine_takes_over_behind_the_sample(tokenizer: Tokenizer) -> None:
+    texts = [text_of(3000), "", text_of(300_000), END_OF_TEXT, text_of(100)]
+    assert [ids.tolist() for ids in tokenizer.encode(texts)] == reference_ids(tokenizer, texts)
+    encoder = tokenizer.encoder
+    assert (encoder.name, encoder.why) == ("fastokens 0.3.5", "")
+    assert encoder.compared > 0
+    # Of another object for the same file it is the same.
+    again = Tokenizer(tokenizers.Tokenizer.from_str(tokenizer.data.decode()), tokenizer.data, 0)
+    assert again.encoder is encoder
+    assert tokenizer.encode(texts[2]) == reference_ids(tokenizer, texts)[2]
+
+
+def test_runs_are_bounded_and_name_where_texts_end(tokenizer: Tokenizer) -> None:
+    texts = [text_of(5000), "", text_of(6_000_000), "end"]
+    runs = list(tokenizer.encode_flat(texts))
+    assert len(runs) > 3
+    assert max(len(run.ids) for run in runs) < 3_000_000
+    bases = np.cumsum([0, *(len(run.ids) for run in runs)])
+    ends = np.concatenate([run.ends + base for run, base in zip(runs, bases, strict=False)])
+    assert np.diff(ends, prepend=0).tolist() == [len(ids) for ids in tokenizer.encode(texts)]
+
+
+def test_text_is_never_control_for_it() -> None:
+    """Special tokens are spelled out; an added one that is not special is text as its makers mean it."""
+    model = tokenizers.Tokenizer.from_str(Tokenizer.train([text_of(9000)], 500).data.decode())
+    model.add_tokens([AddedToken("    ", special=False)])
+    model.encode_special_tokens = True
+    found = Fast(json.loads(model.to_str()), 501).encode([f"a{END_OF_TEXT}b", "if x:\n        y"])
+    assert all(number >= 128 for number in found.of(0))
+    assert found.of(1).tolist() == model.encode("if x:\n        y", add_special_tokens=False).ids
+    assert found.of(1).tolist().count(500) == 2
+
+
+def test_lots_are_not_drawn_by_it() -> None:
+    trained = json.loads(Tokenizer.train([text_of(9000)], 500).data)
+    without = Fast(trained, 500).encode([text_of(5000)])
+    trained["model"]["dropout"] = 0.5
+    assert np.array_equal(Fast(trained, 500).encode([text_of(5000)]).ids, without.ids)
+
+
+def test_without_it_the_reference_encodes(tokenizer: Tokenizer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "fastokens", None)
+    encoder = Encoder(tokenizer._model, tokenizer._document, tokenizer.vocab_size)
+    texts = [text_of(9000), "x"]
+    assert encoder.encode(texts).of(0).tolist() == reference_ids(tokenizer, texts)[0]
+    assert (encoder.name, encoder.why) == (Reference.name, "fastokens is not installed")
+    assert encoder.encode(texts).of(1).tolist() == reference_ids(tokenizer, texts)[1]
+
+
+def test_what_it_cannot_do_is_left_to_the_reference() -> None:
+    model = tokenizers.Tokenizer(tokenizers.models.WordLevel({"[UNK]": 0, "mill": 1}, unk_token="[UNK]"))
+    model.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+    encoder = Encoder(model, json.loads(model.to_str()), 2)
+    assert encoder.encode(["the mill"] * 2000).of(1999).tolist() == [0, 1]
+    assert encoder.name == Reference.name
+    assert encoder.why.startswith("fastokens cannot do this tokenizer: ")
+
+
+class Wrong(Fast):
+    """Wrong about every text that holds a mark, from some call on."""
+
+    calls = 0
+    right_for = 0
+
+    def encode(self, texts: Sequence[str]) -> Flat:
+        found = super().encode(texts)
+        type(self).calls += 1
+        if type(self).calls <= self.right_for or not any("\u00a7" in text for text in texts):
+            return found
+        return Flat((found.ids + 1) % 400, found.ends)
+
+
+@pytest.fixture
+def wrong(monkeypatch: pytest.MonkeyPatch) -> type[Wrong]:
+    monkeypatch.setattr(encoding, "Fast", Wrong)
+    monkeypatch.setattr(encoding, "COMPARED_EVERY", 3)
+    Wrong.calls, Wrong.right_for = 0, 0
+    return Wrong
+
+
+def test_one_that_differs_is_not_used(tokenizer: Tokenizer, wrong: type[Wrong]) -> None:
+    encoder = Encoder(tokenizer._model, tokenizer._document, tokenizer.vocab_size)
+    texts = [f"\u00a7 {text_of(9000)}"]
+    encoder.encode(texts)
+    assert encoder.why.startswith('fastokens 0.3.5 encodes "\u00a7 the0 mill563')
+    assert encoder.why.endswith("otherwise than tokenizers 0.23.3")
+    assert encoder.encode(texts).ids.tolist() == reference_ids(tokenizer, texts)[0]
+
+
+def test_one_that_differs_later_is_an_error_and_then_the_reference(
+    tokenizer: Tokenizer, wrong: type[Wrong]
+) -> None:
+    encoder = Encoder(tokenizer._model, tokenizer._document, tokenizer.vocab_size)
+    encoder.encode([text_of(9000)])
+    assert encoder.name == "fastokens 0.3.5"
+    with pytest.raises(EncodingError, match="otherwise than tokenizers") as caught:
+        encoder.encode(["one", "two", "\u00a7 one"])
+    assert "Call again: tokenizers 0.23.3 encodes from now on" in caught.value.remedy
+    assert encoder.encode(["\u00a7 one"]).ids.tolist() == reference_ids(tokenizer, ["\u00a7 one"])[0]
+
+
+def test_an_id_out_of_the_vocabulary_is_an_error(tokenizer: Tokenizer) -> None:
+    narrow = Fast(tokenizer._document, 200)
+    with pytest.raises(ValueError, match="gave the id"):
+        narrow.encode([text_of(900)])
+
+
+def corpus(folder: Path, texts: Sequence[str]) -> list[Any]:
+    folder.mkdir()
+    for number, text in enumerate(texts):
+        (folder / f"{number}.txt").write_text(text, encoding="utf-8")
+    trained = TrainTokenizer(vocab_size=600)
+    return [Files(path=str(folder), label="x"), trained, WriteShards(split={"validation": 0})]
+
+
+def tokens_of(run: Path) -> bytes:
+    return b"".join(path.read_bytes() for path in sorted((run / "shards").iterdir()))
+
+
+def logged(run: Path) -> list[dict[str, Any]]:
+    lines = (run / "logs" / "build.jsonl").read_text().splitlines()
+    return [line for line in map(json.loads, lines) if "encoder" in line]
+
+
+def test_a_part_that_was_encoded_otherwise_is_encoded_again(
+    tmp_path: Path, wrong: type[Wrong], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    texts = [text_of(9000), *(f"\u00a7 {text_of(200 + n)}" for n in range(40))]
+    steps = corpus(tmp_path / "in", texts)
+    wrong.right_for = 2  # Its trial.
+    result = build_corpus(steps, tmp_path / "caught")
+    [told] = [w for w in result.warnings if w.startswith("encode: ")]
+    assert told.endswith("otherwise than tokenizers 0.23.3: texts are encoded by tokenizers 0.23.3")
+    assert [line["encoder"] for line in logged(tmp_path / "caught")] == ["tokenizers 0.23.3"]
+    monkeypatch.setattr(encoding, "_ENCODERS", type(encoding._ENCODERS)())
+    monkeypatch.setattr(encoding, "Fast", Fast)
+    fine = build_corpus(steps, tmp_path / "fine")
+    assert [w for w in fine.warnings if w.startswith("encode: ")] == []
+    [line] = logged(tmp_path / "fine")
+    assert line["encoder"] == "fastokens 0.3.5"
+    assert line["compared"] > 0
+    # Which engine it was is told in the log alone: every output is the same.
+    assert tokens_of(tmp_path / "caught") == tokens_of(tmp_path / "fine")
+    manifests = [(tmp_path / run / "manifest" / "shards.json").read_text() for run in ("caught", "fine")]
+    assert manifests[0] == manifests[1]
+
+
+def test_half_characters_are_named(tokenizer: Tokenizer) -> None:
+    list(tokenizer.encode([text_of(9000)]))
+    with pytest.raises(SettingError, match=r"'a\\ud800' is no text in UTF-8"):
+        list(tokenizer.encode(["fine", "a\ud800"]))
+
+
+def test_a_worker_has_one_thread(tmp_path: Path) -> None:
+    """It is read when it first encodes, and a spawned worker sets it before."""
+    Tokenizer.train([text_of(9000)], 500).save(tmp_path / "tokenizer.json")
+    code = (
+        "import os; os.environ['FASTOKENS_BPE_THREADS'] = '1'; from corpuskit import Tokenizer;"
+        "count = lambda: len(os.listdir('/proc/self/task'));"
+        f"t = Tokenizer.load({str(tmp_path)!r}); before = count();"
+        "list(t.encode(['the mill ' * 20000] * 9)); print(t.encoder.name, count() - before)"
+    )
+    if not os.path.isdir("/proc/self/task"):
+        pytest.skip("threads are counted by /proc")
+    given_ = {**os.environ, "TOKENIZERS_PARALLELISM": "false", "OPENBLAS_NUM_THREADS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=given_, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["fastokens", "0.3.5", "0"]
+
+
+@pytest.mark.parametrize(
+    "make", [lambda n: "a" * n, lambda n: "xyzzy" * (n // 5), lambda n: "\u4e00" * (n // 3)]
+)
+def test_a_line_without_a_space_is_linear(make: Callable[[int], str]) -> None:
+    tokenizer = Tokenizer.train([text_of(9000)], 500)
+    list(tokenizer.encode([text_of(9000)]))
+
+    def seconds(size: int) -> float:
+        text = make(size)
+        started = time.process_time()
+        next(tokenizer.encode([text]))
+        return time.process_time() - started
+
+    seconds(200_000)
+    small, large = (min(seconds(size) for _ in range(2)) for size in (500_000, 4_000_000))
+    assert large < 8 * 4 * max(small, 0.005)
