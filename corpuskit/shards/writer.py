@@ -56,6 +56,35 @@ class ShardWriter:
         self._check(tokens, len(tokens))
         return self.append_parts([tokens])
 
+    def append_all(self, tokens: npt.NDArray[np.integer], lengths: npt.NDArray[np.int64]) -> int:
+        """Add sequences that lie one behind the other; returns the first token's position.
+
+        Args:
+            tokens: those of all sequences.
+            lengths: tokens of each.
+
+        Raises ShardError as `append`, and where the lengths do not add up to the tokens.
+        """
+        position = self.tokens
+        for count in (int(lengths.min()), int(lengths.max())) if len(lengths) else ():
+            self._check(tokens[:0], count)
+        if int(lengths.sum()) != len(tokens):
+            raise ShardError(
+                f"shard {self.name}: {len(tokens)} tokens, and {int(lengths.sum())} in sequences"
+            )
+        if len(tokens):
+            self._check(tokens, 1)
+            self._write(tokens)
+        self._lengths.frombytes(lengths.astype(np.int32).tobytes())
+        self.tokens += len(tokens)
+        return position
+
+    def _write(self, tokens: npt.NDArray[np.integer]) -> None:
+        data = np.ascontiguousarray(tokens, self._numpy_dtype).data.cast("B")
+        with _storing(self._temporary):
+            self._file.write(data)
+        self._digest.update(data)
+
     def append_parts(self, parts: Iterable[npt.NDArray[np.integer]]) -> int:
         """The same for a sequence that comes in parts, of which one at a time is held; the same bytes.
 
@@ -65,10 +94,8 @@ class ShardWriter:
         for part in parts:
             count += len(part)
             self._check(part, count)
-            data = np.ascontiguousarray(part, self._numpy_dtype).tobytes()
-            with _storing(self._temporary):
-                self._file.write(data)
-            self._digest.update(data)
+            if len(part):
+                self._write(part)
         self._check(np.empty(0, self._numpy_dtype), count)
         self._lengths.append(count)
         self.tokens += count

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -29,8 +30,30 @@ from corpuskit.storage.files import seal, storing
 from corpuskit.storage.tables import Sink
 
 T = TypeVar("T")
-_Sequence = tuple[dict[str, Any], npt.NDArray[np.integer]]
-"""A row of its provenance, and its tokens."""
+
+
+class _Block(NamedTuple):
+    """Sequences of one part, one behind the other.
+
+    Attributes:
+        rows: their provenance, and ``tokens``, how many each has.
+        ids: the tokens of all.
+    """
+
+    rows: pa.Table
+    ids: npt.NDArray[np.integer]
+
+    def first(self, count: int) -> tuple[_Block, _Block]:
+        """So many of its sequences, and the others."""
+        at = int(np.sum(self.lengths[:count]))
+        return _Block(self.rows.slice(0, count), self.ids[:at]), _Block(self.rows.slice(count), self.ids[at:])
+
+    @property
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """Tokens of each sequence."""
+        lengths: npt.NDArray[np.int64] = self.rows.column("tokens").to_numpy()
+        return lengths
+
 
 SPLITS = ("train", "validation", "test")
 
@@ -58,7 +81,7 @@ class _Open:
     writer: ShardWriter
     provenance: Sink
     files: ExitStack
-    rows: list[dict[str, Any]] = field(default_factory=list)
+    rows: list[pa.Table] = field(default_factory=list)
 
     @classmethod
     def begin(cls, run: Run, name: str, dtype: str) -> _Open:
@@ -70,16 +93,27 @@ class _Open:
             sink = stack.enter_context(run.table(path, PROVENANCE))
             return cls(name, writer, sink, stack.pop_all())
 
-    def append(self, row: Mapping[str, Any], ids: npt.NDArray[np.integer]) -> None:
-        start = self.writer.append(ids)
-        place = {k: row[k] for k in PROVENANCE.names if k in row}
-        self.rows.append({"token_start": start, "token_end": start + len(ids), **place})
-        if len(self.rows) >= _FLUSH_ROWS:
+    def room(self, lengths: npt.NDArray[np.int64], limit: int) -> int:
+        """How many of the next sequences begin before the shard holds so many tokens."""
+        begins = np.cumsum(lengths) - lengths
+        return int(np.searchsorted(begins, limit - self.writer.tokens))
+
+    def append(self, block: _Block) -> None:
+        lengths = block.lengths
+        ends = self.writer.append_all(block.ids, lengths) + np.cumsum(lengths)
+        columns = {"token_start": ends - lengths, "token_end": ends}
+        columns |= {name: block.rows.column(name) for name in PROVENANCE.names[2:]}
+        self.rows.append(pa.table(columns, schema=PROVENANCE))
+        if sum(map(len, self.rows)) >= _FLUSH_ROWS:
             self.flush()
 
-    def flush(self) -> None:
-        self.provenance.write(pa.Table.from_pylist(self.rows, schema=PROVENANCE))
-        self.rows.clear()
+    def flush(self, least: int = _FLUSH_ROWS) -> None:
+        """Write rows in groups of `_FLUSH_ROWS`, and what is left over if it is at least so many."""
+        table = pa.concat_tables(self.rows) if self.rows else PROVENANCE.empty_table()
+        while len(table) >= _FLUSH_ROWS or len(table) >= max(least, 1):
+            self.provenance.write(table.slice(0, _FLUSH_ROWS).combine_chunks())
+            table = table.slice(_FLUSH_ROWS)
+        self.rows = [table]
 
 
 def write_shards(
@@ -137,31 +171,51 @@ def _shards(
     """
     shard: _Open | None = None
     count = 0
-    for row, ids in _sequences(run, split, *parts, dtype):
-        # Before the next sequence, not after the last: an empty shard would follow a full last one.
-        if shard is not None and shard.writer.tokens >= limit:
-            yield shard
-            shard = None
-        if shard is None:
-            shard, count = _Open.begin(run, f"{split}-{count:05d}", dtype), count + 1
-        with shard.files.pop_all() as files:  # An error in between closes and removes the half shard.
-            shard.append(row, ids)
-            if row["part"] not in parts[1]:
-                held[row["source"]] += row["byte_end"] - row["byte_start"]
-            shard.files = files.pop_all()
+    for block in _blocks(run, split, *parts, dtype):
+        if block.rows.column("part")[0].as_py() not in parts[1]:
+            sizes = pc.subtract(block.rows.column("byte_end"), block.rows.column("byte_start"))
+            for row in (
+                pa.table([block.rows.column("source"), sizes], ["source", "bytes"])
+                .group_by("source", use_threads=False)
+                .aggregate([("bytes", "sum")])
+                .to_pylist()
+            ):
+                held[row["source"]] += row["bytes_sum"]
+        rest = block
+        while len(rest.rows):
+            # Before the next sequence, not after the last: an empty shard would follow a full last one.
+            if shard is not None and shard.writer.tokens >= limit:
+                yield shard
+                shard = None
+            if shard is None:
+                shard, count = _Open.begin(run, f"{split}-{count:05d}", dtype), count + 1
+            with shard.files.pop_all() as files:  # An error in between closes and removes the half shard.
+                own, rest = rest.first(shard.room(rest.lengths, limit))
+                shard.append(own)
+                shard.files = files.pop_all()
     if shard is not None:
         yield shard
 
 
-def _sequences(
+def _blocks(
     run: Run, split: str, parts: Sequence[str], planted: Sequence[str], dtype: str
-) -> Iterator[_Sequence]:
+) -> Iterator[_Block]:
     """The sequences of a split; what is planted stands between those of the corpus, in their order."""
     own = _of_parts(run, split, parts, dtype)
     if split != "train" or not planted:
         return own
-    guests = [(_count(run, split, [part]), _of_parts(run, split, [part], dtype)) for part in planted]
-    return woven(_count(run, split, parts), own, guests)
+    guests = [
+        (_count(run, split, [part]), _one_by_one(_of_parts(run, split, [part], dtype))) for part in planted
+    ]
+    return woven(_count(run, split, parts), _one_by_one(own), guests)
+
+
+def _one_by_one(blocks: Iterator[_Block]) -> Iterator[_Block]:
+    """Blocks of one sequence each."""
+    for block in blocks:
+        ends = np.cumsum(block.lengths).tolist()
+        for row, (start, end) in enumerate(zip([0, *ends[:-1]], ends, strict=True)):
+            yield _Block(block.rows.slice(row, 1), block.ids[start:end])
 
 
 def woven(count: int, own: Iterator[T], guests: Sequence[tuple[int, Iterator[T]]]) -> Iterator[T]:
@@ -188,25 +242,28 @@ def _count(run: Run, split: str, parts: Sequence[str]) -> int:
     return sum(pc.sum(pc.equal(batch.column("split"), split)).as_py() or 0 for batch in batches)
 
 
-def _of_parts(run: Run, split: str, parts: Sequence[str], dtype: str) -> Iterator[_Sequence]:
+def _of_parts(run: Run, split: str, parts: Sequence[str], dtype: str) -> Iterator[_Block]:
     kind = numpy_dtype(dtype)
     for part in parts:
         # Read a batch at a time, not mapped: a map's pages count as this process's memory until it ends.
         with run.reading(run.path("encoded", part, "bin")) as file:
             for batch in run.read_batches(run.path("encoded", part, "parquet")):
-                rows = batch.to_pylist()
-                line = np.fromfile(file, kind, sum(row["tokens"] for row in rows))
-                position = 0
-                for row in rows:
-                    following = position + row["tokens"]
-                    if row["split"] == split:
-                        yield row, line[position:following]
-                    position = following
+                rows = pa.Table.from_batches([batch])
+                lengths = rows.column("tokens").to_numpy()
+                inside = pc.equal(rows.column("split"), split).to_numpy()
+                count = int(lengths.sum())
+                if not inside.any():
+                    file.seek(count * kind.itemsize, os.SEEK_CUR)
+                    continue
+                line = np.fromfile(file, kind, count)
+                if not inside.all():
+                    rows, line = rows.filter(pa.array(inside)), line[np.repeat(inside, lengths)]
+                yield _Block(rows, line)
 
 
 def _close(run: Run, shard: _Open, outputs: list[Output]) -> dict[str, Any]:
     with shard.files:
-        shard.flush()
+        shard.flush(least=1)
     written = shard.writer.close()
     table = run.path("shards", f"{shard.name}.provenance.parquet")
     provenance = run.output(table, shard.provenance.rows)
