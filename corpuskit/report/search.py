@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -217,8 +218,10 @@ class Searcher:
     def _occurrences(self, hits: Sequence[Hit], wanted: Ids) -> list[Occurrence]:
         found = []
         columns = ["token_start", "token_end", "byte_start", "byte_end", "id", "part"]
-        for hit in hits:
-            [row] = provenance_rows(self.index.shards, hit.split, [hit.place], columns)
+        rows: list[dict[str, Any] | None] = []
+        for split, own in groupby(hits, key=lambda hit: hit.split):
+            rows += provenance_rows(self.index.shards, split, [hit.place for hit in own], columns)
+        for hit, row in zip(hits, rows, strict=True):
             sequence = self.index.shards.split(hit.split).sequence(hit.sequence).astype(np.int64)
             start, end = self._bytes_of(hit, row, sequence, len(wanted)) if row else (None, None)
             stop = hit.offset + len(wanted)

@@ -131,25 +131,35 @@ def find_document(run: Run, part: str, identity: str) -> tuple[dict[str, Any], s
 
 
 def place_in_text(tokenizer: Tokenizer, text: str, row: dict[str, Any], token: int) -> tuple[int, int]:
-    """First byte of a token in its document's text, and the one behind its last.
+    """First byte of a token in its document's text, and the one behind its last: also of part of a character.
 
     The document's section is encoded anew: that is what says which bytes a token stands for. Raises RunError
     where other tokens come of it.
     """
     section = text.encode()[row["byte_start"] : row["byte_end"]].decode()
-    offsets = tokenizer.offsets(section)
-    if len(offsets) + 1 != row["token_end"] - row["token_start"]:
+    ends = _token_ends(tokenizer, section)
+    if len(ends) + 1 != row["token_end"] - row["token_start"]:
         raise RunError(
-            f"{row['id']}: encodes into {len(offsets)} tokens, the shard has"
+            f"{row['id']}: encodes into {len(ends)} tokens, the shard has"
             f" {row['token_end'] - row['token_start'] - 1}",
             remedy="Run `corpuskit verify` on the run.",
         )
-    index = token - row["token_start"]
-    start, end = offsets[index] if index < len(offsets) else (len(section), len(section))
-    return (
-        row["byte_start"] + len(section[:start].encode()),
-        row["byte_start"] + len(section[:end].encode()),
-    )
+    index, whole = token - row["token_start"], len(section.encode())
+    start, end = ends[index] if index < len(ends) else (whole, whole)
+    return row["byte_start"] + start, row["byte_start"] + end
+
+
+def _token_ends(tokenizer: Tokenizer, text: str) -> list[tuple[int, int]]:
+    """First byte of each token of a text, and the one behind its last."""
+    lengths = tokenizer.token_bytes(tokenizer.vocab_size)
+    if lengths is not None:
+        own = lengths[np.array(tokenizer.encode(text), np.int64)]
+        if int(own.sum()) == len(text.encode()):  # Else the tokenizer changes text.
+            ends = np.cumsum(own)
+            return list(zip((ends - own).tolist(), ends.tolist(), strict=True))
+    # Offsets count characters, and a token that is a part of one has the whole of it.
+    bytes_before = np.array([0, *(len(character.encode()) for character in text)]).cumsum()
+    return [(int(bytes_before[start]), int(bytes_before[end])) for start, end in tokenizer.offsets(text)]
 
 
 def _original(run: Run, part: str, identity: str) -> tuple[int, str, str]:

@@ -11,7 +11,8 @@ tokens that are searched one after the other:
     0 to 7 bytes   zero, up to a multiple of 8
     uint64[...]    XXH64 of each page of 4,096 entries of a block, with which what is read is checked
 
-The order is that of the tokens up to the end of the document. The file follows from the shard, byte for byte, whatever the machine or the workers.
+The order is that of the tokens up to the end of the document. The file follows from the shard, byte for byte,
+whatever the machine or the workers.
 
 Building takes, whatever the tokens, time that is linear in them and for each worker about 12 bytes a token
 of a block, 200 MB, however many there are. Searching maps the files and holds nothing of them.
@@ -270,7 +271,7 @@ class ShardIndex:
             )
             at, page = at + size, page + pages
 
-    def damaged(self, error: Exception) -> ShardError:
+    def _damaged(self, error: Exception) -> ShardError:
         return ShardError(f"{self.path}: is damaged: {error}", remedy=AGAIN)
 
     def ranges(self, query: Ids) -> list[tuple[int, int]]:
@@ -278,7 +279,7 @@ class ShardIndex:
         try:
             return [block.find(query) for block in self.blocks]
         except _native.NgramDamageError as error:
-            raise self.damaged(error) from error
+            raise self._damaged(error) from error
 
     def places(self, query: Ids, most: int) -> Iterator[Ids]:
         """The first places in the shard, so many, by block."""
@@ -290,10 +291,11 @@ class ShardIndex:
                 if not most:
                     return
         except _native.NgramDamageError as error:
-            raise self.damaged(error) from error
+            raise self._damaged(error) from error
 
     def matches(self, query: Ids) -> tuple[Ids, Ids]:
+        """Length and a place, or -1, of the longest match from each token on."""
         try:
             return _native.match_ngrams(self.blocks, query)
         except _native.NgramDamageError as error:
-            raise self.damaged(error) from error
+            raise self._damaged(error) from error

@@ -131,7 +131,8 @@ NgramBlock build_ngram_block(const TokenLine& line, std::size_t start, std::size
     built.entries.resize(kEntryBytes * count);
     auto* to = built.entries.data();
     for (const std::int32_t place : order)
-        for (int shift = 0; shift < 24; shift += 8) *to++ = static_cast<std::uint8_t>(place >> shift);
+        for (int shift = 0; shift < 24; shift += 8)
+            *to++ = static_cast<std::uint8_t>(place >> shift);
     for (std::size_t first = 0; first < count; first += kPageEntries)
         built.sums.push_back(page_sum(built.entries.data() + kEntryBytes * first,
                                       std::min(kPageEntries, count - first)));
