@@ -20,6 +20,7 @@ import numpy.typing as npt
 import pyarrow.parquet as pq
 
 from benchmarks.metre import beat, shuffled, words
+from corpuskit.shards.ngrams import SplitNgrams, open_index
 from corpuskit.shards.reader import Shards, SplitTokens
 from corpuskit.storage.files import read_sealed
 from corpuskit.tokenizer.tokenizer import Tokenizer
@@ -31,7 +32,6 @@ from corpuskit.train.memorize.copied import copied
 from corpuskit.train.memorize.extract import extract
 from corpuskit.train.memorize.memorize import load_weights
 from corpuskit.train.memorize.scoring import score_windows
-from corpuskit.train.memorize.verbatim import SuffixIndex
 from corpuskit.train.model.transformer import ModelSettings, Transformer
 
 Ids = npt.NDArray[np.int64]
@@ -92,9 +92,9 @@ class Books:
         return [{"id": r["id"], "title": r["title"], "words": len(words(r["text"]))} for r in rows]
 
     @cached_property
-    def index(self) -> SuffixIndex:
+    def index(self) -> SplitNgrams:
         """Where runs of tokens stand in the training split."""
-        return SuffixIndex(self.train, self.shards.vocab_size)
+        return open_index(self.run).split("train")
 
     @cached_property
     def known(self) -> frozenset[str]:

@@ -28,13 +28,13 @@ from benchmarks.harness import OURS, Options, Row, run_benchmark
 from corpuskit.build.build import build_corpus
 from corpuskit.build.recipe.recipe import load
 from corpuskit.shards.canaries import read_canaries
+from corpuskit.shards.ngrams import open_index
 from corpuskit.shards.reader import Shards
 from corpuskit.train import TrainSettings, train_model
 from corpuskit.train.memorize.exposure import exposures
 from corpuskit.train.memorize.extract import extract
 from corpuskit.train.memorize.memorize import canaries_by_copies, load_weights
 from corpuskit.train.memorize.scoring import score_windows
-from corpuskit.train.memorize.verbatim import SuffixIndex
 from corpuskit.train.memorize.windows import draw_windows
 
 TEXT = "small_lm/tinyshakespeare/input.txt"
@@ -185,7 +185,7 @@ def _ask(out: Path, run: Path, weights: str, planted: Mapping[str, int]) -> dict
             if (own := identity.partition("@")[0]) in planted:
                 numbers[str(planted[own])].append(number)
         first += info.sequences
-    index = SuffixIndex(split, shards.vocab_size)
+    index = open_index(run).split("train")
     figures = {}
     for copies, sequences in numbers.items():
         asked = extract(

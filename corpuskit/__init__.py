@@ -62,6 +62,7 @@ _PLACES = {
     "load_model": "corpuskit.train.generate.generate",
     "load_recipe": "corpuskit.build.recipe.recipe",
     "near_duplicates": "corpuskit.stages.dedup.in_memory",
+    "open_index": "corpuskit.shards.ngrams",
     "open_shards": "corpuskit.shards.reader",
     "train_model": "corpuskit.train.train",
 }
@@ -78,6 +79,7 @@ if TYPE_CHECKING:
     from corpuskit.documents.settings import Location as Location
     from corpuskit.errors import CorpuskitError as CorpuskitError
     from corpuskit.run.folder import Run as Run
+    from corpuskit.shards.ngrams import open_index as open_index
     from corpuskit.shards.reader import Shards as Shards
     from corpuskit.shards.reader import open_shards as open_shards
     from corpuskit.sources.datasets.source import Datasets as Datasets

@@ -316,3 +316,42 @@ def train_bpe(
     told: Callable[[int], bool],
 ) -> tuple[NDArray[np.uint32], NDArray[np.uint32], NDArray[np.uint32], NDArray[np.int64]]:
     """Left and right part, whole and count of each merge; see `corpuskit.tokenizer.merges`."""
+
+NGRAM_BLOCK_TOKENS: int
+"""Most tokens of a block of an n-gram index."""
+
+class NgramDamageError(ValueError):
+    """What was read of an n-gram index is not what was written."""
+
+def build_ngram_block(
+    tokens: NDArray[np.integer], end: int, start: int, count: int
+) -> tuple[NDArray[np.uint8], NDArray[np.uint64]]:
+    """Entries and sums of a block of a token line; see `corpuskit.shards.ngrams`.
+
+    Args:
+        tokens: the line, uint16 or int32.
+        end: the id that ends a document.
+        start, count: the block.
+    """
+
+class NgramBlock:
+    """A block to be searched; `NgramDamageError` where it is not as written."""
+
+    def __init__(
+        self,
+        tokens: NDArray[np.integer],
+        end: int,
+        start: int,
+        count: int,
+        entries: NDArray[np.uint8],
+        sums: NDArray[np.uint64],
+    ) -> None: ...
+    def find(self, query: NDArray[np.int64]) -> tuple[int, int]:
+        """Ranks [low, high) of the places where a sequence stands within a document."""
+    def places(self, low: int, high: int, most: int) -> NDArray[np.int64]:
+        """The first places in the line, so many, of ranks [low, high); ascending."""
+
+def match_ngrams(
+    blocks: list[NgramBlock], query: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Length and a place, or -1, of the longest match from each token on, in a line with all its blocks."""

@@ -17,6 +17,7 @@
 #include "bindings/convert.hpp"
 #include "bindings/bpe.hpp"
 #include "bindings/dedup.hpp"
+#include "bindings/ngrams.hpp"
 #include "bindings/normalize.hpp"
 #include "bindings/quality.hpp"
 #include "bindings/text.hpp"
@@ -209,6 +210,7 @@ NB_MODULE(_native, module) {
     module.def("read_templates", &read_templates, nb::arg("language"), nb::arg("files"));
     bind_options(module);
     bind_dedup(module);
+    bind_ngrams(module);
     bind_normalize(module);
     bind_quality(module);
     bind_text(module);

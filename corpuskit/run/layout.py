@@ -8,6 +8,7 @@ ledger.json      the account of the whole build, written when it is finished
 candidates/ scans/ decisions/ documents/ dropped/ quarantine/ cuts/ tables/ planted/ tokenizer/ encoded/
 shards/
 logs/ report/    the only places for clocks, machines and absolute paths
+index/           n-grams of the shards, made when something is searched for; each file follows from its shard
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import re
 
 from corpuskit.storage.files import TEMPORARY
 
-UNTRACKED = ("logs", "report", TEMPORARY)
+UNTRACKED = ("logs", "report", "index", TEMPORARY)
 """Folders that are not outputs: no promise of equal bytes, no record in the manifest."""
 
 _PATHS = {

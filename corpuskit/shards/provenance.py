@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -82,14 +82,27 @@ def origins(shards: Shards, name: str, places: Sequence[int]) -> list[Origin]:
     Raises IndexError for a place outside of the split, ShardError for a table that cannot be read.
     """
     split = shards.split(name)
+    columns = ["id", "source", "licence"]
+    rows = provenance_rows(shards, name, places, columns)
+    return [Origin(*split.locate(place), **(row or {})) for place, row in zip(places, rows, strict=True)]
+
+
+def provenance_rows(
+    shards: Shards, name: str, places: Sequence[int], columns: Sequence[str]
+) -> list[dict[str, Any] | None]:
+    """Columns of the row of `PROVENANCE` that holds the token at each place of a split; None without a table.
+
+    Raises as `origins`.
+    """
+    split = shards.split(name)
     located = [split.locate(place) for place in places]
-    found = [Origin(shard, token) for shard, token in located]
+    found: list[dict[str, Any] | None] = [None] * len(located)
     for shard in sorted({shard for shard, _ in located}):
         path = shards.folder / f"{shard}.provenance.parquet"
         if not path.exists():
             continue
         try:
-            table = pq.read_table(path, columns=["token_end", "id", "source", "licence"])
+            table = pq.read_table(path, columns=[*dict.fromkeys(["token_end", *columns])])
         except (OSError, pa.ArrowException) as error:
             raise ShardError(f"cannot read the provenance {path}: {error}", remedy=_REMEDY) from error
         mine = [number for number, (own, _) in enumerate(located) if own == shard]
@@ -97,7 +110,7 @@ def origins(shards: Shards, name: str, places: Sequence[int]) -> list[Origin]:
         rows = np.searchsorted(ends, [located[number][1] for number in mine], side="right")
         if len(rows) and int(rows.max()) >= table.num_rows:
             raise ShardError(f"{path} does not cover all tokens of its shard", remedy=_REMEDY)
-        told = table.take(pa.array(rows)).select(["id", "source", "licence"]).to_pylist()
+        told = table.take(pa.array(rows)).select(list(columns)).to_pylist()
         for number, row in zip(mine, told, strict=True):
-            found[number] = Origin(*located[number], **row)
+            found[number] = row
     return found

@@ -15,6 +15,7 @@ SOURCES = {
 MAY_INCLUDE = {
     "text": (),
     "dedup": ("text",),
+    "ngrams": ("text",),
     "normalize": ("text",),
     "bpe": ("text",),
     "bzip2": (),

@@ -33,6 +33,10 @@ def _text(traced: Trace) -> str:
         f"  in    {traced.context!r}",
         f"  bytes {traced.byte_start} to {traced.byte_end} of {document['bytes']}",
     ]
+    if traced.cuts and traced.byte_end > traced.byte_start:
+        lines.append(f"  before the cuts, bytes {traced.read_start} to {traced.read_end}")
+    if traced.copy > 1:
+        lines.append(f"  copy     {traced.copy} of {traced.copy_of}")
     names = ("id", "title", "source", "licence", "url", "language", "split", "cluster")
     lines += [f"  {name:<9}{document[name]}" for name in names if document[name]]
     lines += [f"  origin   {key}: {value}" for key, value in document["origin"].items()]

@@ -38,6 +38,7 @@ _TEXT = 90
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Draws what is sampled.")
 @click.option("--batch", type=COUNT, default=32, show_default=True, help="Texts that are read at a time.")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda", "mps"]), default="auto")
+@click.option("--index", type=PATH, help="Folder of the run's n-gram index, instead of RUN/index.")
 @click.option("--save", is_flag=True, help="Keep the report in MODEL/evaluations/memorization.json.")
 @click.option("--compare", is_flag=True, help="One table of the reports that models keep.")
 @shell_options
@@ -46,6 +47,7 @@ def command(
     folders: tuple[Path, ...],
     weights: str,
     device: str,
+    index: Path | None,
     save: bool,
     compare: bool,
     batch: int,
@@ -55,7 +57,8 @@ def command(
 
     How much of the training split it recites and how much of held-out text, by number of copies; what it
     copies when it writes freely, traced to document, source and licence; how exposed planted canaries are;
-    and whether its loss tells training text from other text.
+    and whether its loss tells training text from other text. What stands in the training split is looked up
+    in the run's n-gram index, that of `corpuskit search`, which is built when it is missing.
 
     \b
     corpuskit memorize models/sample runs/sample --prefix 32 --next 32
@@ -74,11 +77,13 @@ def command(
             remedy="Name a model and the run that it was trained on, or --compare and models.",
         )
     # torch takes seconds to load: not before there is something to measure.
+    from corpuskit.cli.corpus.search import indexed
     from corpuskit.train.memorize.memorize import Asked, load_weights, memorize, save_report
 
     model, run = folders
     chosen = Asked(batch_rows=batch, **asked)
-    report = memorize(load_weights(model, weights, device), run, chosen)
+    loaded = load_weights(model, weights, device)
+    report = memorize(loaded, run, chosen, indexed(shell, run, index).split("train"))
     if save:
         words = [f"--{name.replace('following', 'next')} {value}" for name, value in asked.items()]
         said = f"corpuskit memorize MODEL RUN {' '.join(words)} --weights {weights}"

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from corpuskit.shards.ngrams import SplitNgrams
 from corpuskit.shards.provenance import origins
 from corpuskit.shards.reader import Shards
 from corpuskit.tokenizer.tokenizer import Tokenizer
 from corpuskit.train.generate.generate import LanguageModel
 from corpuskit.train.generate.sampling import Sampling
-from corpuskit.train.memorize.verbatim import VerbatimIndex
 from corpuskit.train.memorize.windows import draw_windows
 
 Ids = npt.NDArray[np.int64]
@@ -32,9 +32,7 @@ def free_samples(
     return [np.array(each.ids, np.int64) for each in samples]
 
 
-def copied(
-    index: VerbatimIndex, texts: Sequence[Ids], shards: Shards, tokenizer: Tokenizer
-) -> dict[str, Any]:
+def copied(index: SplitNgrams, texts: Sequence[Ids], shards: Shards, tokenizer: Tokenizer) -> dict[str, Any]:
     """How much of some texts stands in the training split, and the longest runs, traced.
 
     Returns:

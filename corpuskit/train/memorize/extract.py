@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from corpuskit.shards.ngrams import SplitNgrams
 from corpuskit.shards.permutation import Permutation
 from corpuskit.shards.reader import SplitTokens
 from corpuskit.train.generate.generate import LanguageModel
 from corpuskit.train.memorize.membership import share_interval
 from corpuskit.train.memorize.scoring import ScoredWindows, score_windows
-from corpuskit.train.memorize.verbatim import VerbatimIndex
 from corpuskit.train.memorize.windows import Windows, draw_windows
 
 BUCKETS = ((1, 1), (2, 9), (10, 99), (100, None))
@@ -101,7 +101,7 @@ class Extraction:
 def extract(
     model: LanguageModel,
     split: SplitTokens,
-    index: VerbatimIndex,
+    index: SplitNgrams,
     *,
     prefix: int = 50,
     following: int = 50,

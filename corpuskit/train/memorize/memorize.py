@@ -11,6 +11,7 @@ import numpy as np
 
 from corpuskit.errors import SettingError, TrainError, check_fields
 from corpuskit.shards.canaries import read_canaries
+from corpuskit.shards.ngrams import SplitNgrams, open_index
 from corpuskit.shards.provenance import origins
 from corpuskit.shards.reader import Shards, SplitTokens
 from corpuskit.storage.files import json_bytes, read_sealed, seal, write_file, writing
@@ -21,7 +22,6 @@ from corpuskit.train.memorize.copied import LONG_RUN, copied, free_samples, held
 from corpuskit.train.memorize.exposure import Exposure, exposures
 from corpuskit.train.memorize.extract import Extraction, extract
 from corpuskit.train.memorize.membership import auc_interval, loss_by_zlib, membership_auc
-from corpuskit.train.memorize.verbatim import SuffixIndex, VerbatimIndex
 
 SAVED = "evaluations/memorization.json"
 """Where a report is kept, below its model folder."""
@@ -91,19 +91,20 @@ def load_weights(folder: Path | str, which: str = "best", device: str = "auto") 
 
 
 def memorize(
-    model: LanguageModel, run: Path | str, asked: Asked | None = None, index: VerbatimIndex | None = None
+    model: LanguageModel, run: Path | str, asked: Asked | None = None, index: SplitNgrams | None = None
 ) -> dict[str, Any]:
     """Measure what a decoder has learnt by heart of a run, as JSON values.
 
     Args:
         run: the run folder that it was trained on, with text that was held out.
-        index: of the training split; suffix arrays of it are made where none is given.
+        index: of the training split; that of the run where none is given, which is built if it is missing.
 
     Raises:
         SettingError: the model is no decoder, the run holds no text back, its documents are all shorter than
             prefix and next tokens, or these do not fit the model's context.
         TrainError: the model has another tokenizer than the run.
         ShardError: the shards do not hold together.
+        StorageError: an index that is missing cannot be written into the run.
     """
     asked, run = asked or Asked(), Path(run)
     check_decoder(model)
@@ -117,7 +118,7 @@ def memorize(
             remedy="Build it with `shards: {split: {validation: 0.05}}` and train on that.",
         )
     train = shards.split("train")
-    index = index or SuffixIndex(train, shards.vocab_size)
+    index = index or open_index(run).split("train")
     own = _extract(model, train, index, asked)
     others = {name: _extract(model, shards.split(name), index, asked) for name in names}
     epochs = _epochs(model)
@@ -154,7 +155,7 @@ def _check_tokenizer(model: LanguageModel, shards: Shards, run: Path) -> None:
         )
 
 
-def _extract(model: LanguageModel, split: SplitTokens, index: VerbatimIndex, asked: Asked) -> Extraction:
+def _extract(model: LanguageModel, split: SplitTokens, index: SplitNgrams, asked: Asked) -> Extraction:
     found = extract(
         model,
         split,

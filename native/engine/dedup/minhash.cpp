@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "engine/dedup/shingles.hpp"
-#include "engine/dedup/xxhash.hpp"
+#include "engine/text/xxhash.hpp"
 
 #if defined(__x86_64__) && defined(__GNUC__)
 #define CORPUSKIT_X86 1

@@ -5,7 +5,7 @@
 #include <numeric>
 
 #include "engine/text/utf8.hpp"
-#include "engine/dedup/xxhash.hpp"
+#include "engine/text/xxhash.hpp"
 
 namespace corpuskit {
 
