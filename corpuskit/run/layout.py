@@ -7,6 +7,7 @@ manifest/        one record per finished task: fingerprint, outputs with sha256,
 ledger.json      the account of the whole build, written when it is finished
 candidates/ scans/ decisions/ documents/ dropped/ quarantine/ cuts/ tables/ planted/ tokenizer/ encoded/
 shards/
+packing/         indices of rows that were made for a context, made again where they are not there
 logs/ report/    the only places for clocks, machines and absolute paths
 """
 
@@ -16,7 +17,7 @@ import re
 
 from corpuskit.storage.files import TEMPORARY
 
-UNTRACKED = ("logs", "report", TEMPORARY)
+UNTRACKED = ("logs", "report", "packing", TEMPORARY)
 """Folders that are not outputs: no promise of equal bytes, no record in the manifest."""
 
 _PATHS = {

@@ -131,6 +131,11 @@ def read_index(path: Path) -> npt.NDArray[np.int64]:
         data = path.read_bytes()
     except OSError as error:
         raise ShardError(f"cannot read the shard index {path}: {error}", remedy=REMEDY) from error
+    return decode_index(data, str(path))
+
+
+def decode_index(data: bytes, path: str) -> npt.NDArray[np.int64]:
+    """`read_index` of the bytes of a file that messages call `path`."""
     if len(data) < HEADER_BYTES or not data.startswith(IDX_MAGIC):
         raise ShardError(f"{path} is no Megatron index: it does not begin with {IDX_MAGIC!r}", remedy=REMEDY)
     _, version, code, sequences, document_entries = _HEADER.unpack_from(data)

@@ -16,52 +16,19 @@ from functools import lru_cache
 from itertools import accumulate
 
 import numpy as np
-import numpy.typing as npt
 
 from corpuskit.errors import SettingError
-from corpuskit.shards.batches import MIXTURE, Batches, find
+from corpuskit.shards.batches import MIXTURE, Batches
 from corpuskit.shards.permutation import Permutation
 from corpuskit.shards.provenance import source_ranges
-from corpuskit.shards.reader import Shards, SplitTokens
+from corpuskit.shards.reader import Shards
+from corpuskit.shards.sources import SourceTokens, joined
 
 ROUND = 1000
 """Samples of a round; the finest share of a run that a source can have is one in so many."""
 
 _MOST_RAISED = 20
 """Samples of a round that small sources may take from the largest: 2 % of the run."""
-
-
-class SourceTokens:
-    """The tokens of one source in a split, one document behind the other, as if there were no others.
-
-    Attributes:
-        name: of the split and the source, for messages.
-        tokens: tokens of the source.
-        ranges: where they are in the split, (ranges, 2).
-    """
-
-    def __init__(self, split: SplitTokens, name: str, ranges: npt.NDArray[np.int64]) -> None:
-        """Of the tokens [start, end) of the split that `ranges`, (ranges, 2), names in order."""
-        self.name, self.ranges = name, ranges
-        self._split = split
-        self._starts = ranges[:, 0]
-        self._ends = np.cumsum(ranges[:, 1] - ranges[:, 0])
-        self.tokens = int(self._ends[-1])
-
-    def position(self, token: int) -> int:
-        """Where the source's token number `token` stands in the split."""
-        place, offset = find(self._ends, token)
-        return int(self._starts[place]) + offset
-
-    def read(self, start: int, count: int) -> npt.NDArray[np.integer]:
-        """The source's tokens [start, start + count), (count,) of the shards' type."""
-        pieces = []
-        while count > 0:
-            place, offset = find(self._ends, start)
-            here = min(count, int(self._ends[place]) - start)
-            pieces.append(self._split.read(int(self._starts[place]) + offset, here))
-            start, count = start + here, count - here
-        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
 
 @dataclass(frozen=True)
@@ -174,7 +141,7 @@ def mix(
     bounds = np.stack([np.concatenate([[0], ends[:-1]]), ends], axis=1)
     counts = {source: count for source, count in round_counts(weights).items() if count}
     lines = {
-        source: SourceTokens(split, f"{name}, {source}", _joined(bounds[owners == names.index(source)]))
+        source: SourceTokens(split, f"{name}, {source}", joined(bounds[owners == names.index(source)]))
         for source in counts
     }
     parts = {
@@ -206,10 +173,3 @@ def round_counts(weights: Mapping[str, float]) -> dict[str, int]:
             remedy="Give some of them the weight 0.",
         )
     return counts
-
-
-def _joined(ranges: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Ranges in order, with those that touch made one."""
-    opens = np.concatenate([[True], ranges[1:, 0] != ranges[:-1, 1]])
-    closes = np.concatenate([opens[1:], [True]])
-    return np.stack([ranges[opens, 0], ranges[closes, 1]], axis=1)
