@@ -91,6 +91,9 @@ class Batches:
         rows = [self.line.read(start, self.row_tokens) for start in self.starts(samples)]
         return _checked_ids(np.stack(rows), self.vocab_size, self.line.name)
 
+    def real(self, samples: Sequence[int]) -> None:
+        """Nothing in these rows is padding."""
+
     def _tokens_of(self, rows: int) -> int:
         return (rows - 1) * self.stride + self.row_tokens
 

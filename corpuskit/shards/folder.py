@@ -187,5 +187,5 @@ def local_only(folder: Folder) -> Path:
         return folder.path
     raise SettingError(
         f"{folder.name('')} is a URI, and this reads shards that lie on this machine",
-        remedy="Copy the run here; `open_shards` and `corpuskit.train.data.stream` read shards where they lie.",
+        remedy="Copy the run here, or read it with `corpuskit.Loader`, which reads where shards lie.",
     )

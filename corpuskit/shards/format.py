@@ -38,6 +38,8 @@ TOKEN_DTYPES = {"uint16": 8, "int32": 4}
 """Name of the token type -> Megatron's code."""
 MANIFEST_NAME = "shards.json"
 MANIFEST_FORMAT = 1
+PACKING_NAME = "packing.json"
+"""Which way of packing a recipe names, and what it does with the splits."""
 REMEDY = "Call `corpuskit build` with the same recipe, or bring the folder back from where it was copied."
 _HEADER = struct.Struct("<9sQBQQ")
 HEADER_BYTES = _HEADER.size

@@ -109,11 +109,12 @@ class Loader:
         self.rows_of = {name: part.count for name, part in parts.items()}
         self.fingerprint = sha256_json(made_of)
         """sha256, in hex, of what fixes the batches: not rank, world, workers or prefetch."""
-        numbers = list(self.counts) if self.counts else [split]
-        self._parts: dict[int, tuple[Rows, Order]] = {
-            numbers.index(name): (part, Order(part.count, seed, *([numbers.index(name)] if self.counts else [])))
-            for name, part in parts.items()
-        }
+        self._parts: dict[int, tuple[Rows, Order]] = {}
+        for name, part in parts.items():
+            number = list(self.counts).index(name) if self.counts else 0
+            # Sources of equally many rows are not put in one order.
+            key = (number,) if self.counts else ()
+            self._parts[number] = part, Order(part.count, seed, *key)
         self.rows_per_epoch = mixture_rows if self.counts else self.rows_of[split]
 
     @property
@@ -254,8 +255,8 @@ def step_of(state: Mapping[str, Any], fingerprint: str, described: str) -> int:
         raise SettingError(f"the state has step = {step!r}", remedy="Give what state_dict() gave.")
     if state.get("fingerprint") != fingerprint:
         raise SettingError(
-            f"the state is of other batches: its fingerprint is {str(state.get('fingerprint'))[:12]}, that of "
-            f"these shards with {described} is {fingerprint[:12]}",
+            f"the state is of other batches: its fingerprint is {str(state.get('fingerprint'))[:12]}, that "
+            f"of these shards with {described} is {fingerprint[:12]}",
             remedy="Open the same shards with the same rows, context, seed, packing and mixture.",
         )
     return int(step)

@@ -76,9 +76,7 @@ def turns(counts: tuple[int, ...]) -> list[Turn]:
     common = math.gcd(*counts)
     small = [count // common for count in counts]
     period = _period(tuple(small))
-    return [
-        Turn(source, row + number * small[source]) for number in range(common) for source, row in period
-    ]
+    return [Turn(source, row + number * small[source]) for number in range(common) for source, row in period]
 
 
 def _period(counts: tuple[int, ...]) -> list[Turn]:
@@ -123,4 +121,3 @@ def rows_of_each(counts: Mapping[str, int], rows: Mapping[str, int]) -> dict[str
     {'a': (7, 0), 'c': (14, 2)}
     """
     return {name: divmod(count, rows[name]) for name, count in counts.items() if count}
-

@@ -175,7 +175,7 @@ def _kept(folder: Path, stem: str, made_from: dict[str, Any]) -> PackedIndex:
 
 
 def fill_row(pieces: list[Piece], read: Callable[[int, int], npt.NDArray[np.integer]], out: Any) -> list[int]:
-    """Write the tokens of a row's pieces into `out`, (R,); returns where each begins, and where the last ends."""
+    """Write the tokens of a row's pieces into `out`, (R,); where each begins, and where the last one ends."""
     borders, place = [0], 0
     for start, tokens in pieces:
         out[place : place + tokens] = read(start, tokens)

@@ -141,7 +141,7 @@ class _Entry(NamedTuple):
     before: _Entry | None
     length: int
     base: int
-    count: int
+    each: int
     origin: int
 
 
@@ -245,7 +245,9 @@ def piece_lengths(sequences: Sequences, rows: Geometry) -> tuple[Numbers, PackRe
     pieces = int(histogram.sum())
     # Without a shared token the first one of each further piece is predicted nowhere.
     lost = pieces - documents if rows.stride == capacity else 0
-    report = PackReport("best_fit", capacity, rows.stride, documents, tokens, 0, pieces, 0, longer, 0, 0, lost)
+    report = PackReport(
+        "best_fit", capacity, rows.stride, documents, tokens, 0, pieces, 0, longer, 0, 0, lost
+    )
     return histogram, report
 
 

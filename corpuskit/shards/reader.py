@@ -20,6 +20,7 @@ from corpuskit.shards.format import (
     MANIFEST_FORMAT,
     MANIFEST_NAME,
     NO_PROVENANCE,
+    PACKING_NAME,
     REMEDY,
     ShardInfo,
     decode_index,
@@ -29,6 +30,7 @@ from corpuskit.shards.format import (
 from corpuskit.shards.packed import Origin
 from corpuskit.shards.packing import (
     Geometry,
+    Method,
     PackReport,
     best_fit,
     cut_report,
@@ -177,6 +179,17 @@ class Shards:
             return None
         folder = self.files.path
         return (folder.parent if (folder.parent / "run.json").is_file() else folder) / "packing"
+
+    @property
+    def packed_by(self) -> Method | None:
+        """The way of packing that the recipe of the shards names, as `PACKING_NAME` beside them says."""
+        if not self.files.exists(PACKING_NAME):
+            return None
+        path = self.files.name(PACKING_NAME)
+        try:
+            return check_method(_field(unsealed(self.files.read(PACKING_NAME)), "method", str, path))
+        except (OSError, ValueError, RecursionError, SettingError) as error:
+            raise ShardError(f"cannot read {path}: {error}", remedy=REMEDY) from error
 
     def packing(self, context: int, split: str = "train") -> tuple[PackReport, PackReport]:
         """What both ways of packing do with a split, best fit first; nothing is written.
@@ -336,7 +349,9 @@ class SplitTokens:
             try:
                 self._maps[shard] = files.map(file, self.dtype, self._infos[shard].tokens)
             except (OSError, ValueError) as error:
-                raise ShardError(f"cannot read the shard {files.name(file)}: {error}", remedy=REMEDY) from error
+                raise ShardError(
+                    f"cannot read the shard {files.name(file)}: {error}", remedy=REMEDY
+                ) from error
         return _recent(self._maps, shard)
 
     def _starts(self, shard: int) -> npt.NDArray[np.int64]:
@@ -428,9 +443,7 @@ def _field(entry: dict[str, Any], key: str, kind: type, path: str) -> Any:
 
 
 def _unreadable(path: str, error: OSError) -> ShardError:
-    return ShardError(
-        f"the shard file {path} cannot be read: {error.strerror or error}", remedy=REMEDY
-    )
+    return ShardError(f"the shard file {path} cannot be read: {error.strerror or error}", remedy=REMEDY)
 
 
 def _check_size(files: Folder, file: str, expected: int) -> None:

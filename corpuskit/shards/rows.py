@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -13,6 +14,7 @@ from corpuskit.shards.batch import Batch
 from corpuskit.shards.batches import Order, TokenLine, check_ids
 from corpuskit.shards.packed import Origin, PackedIndex, fill_row, packed_index
 from corpuskit.shards.packing import METHODS, Geometry, Method, cut_rows
+
 
 class Rows(Protocol):
     """Rows of R tokens.
@@ -110,6 +112,62 @@ def check_method(method: str) -> Method:
     raise SettingError(f"packing = {method!r} is unknown", remedy=nearest(str(method), METHODS))
 
 
+@dataclass(frozen=True)
+class PackedBatches:
+    """Packed rows in the order in which they are trained on: what `Batches` is for a line that is cut.
+
+    Attributes:
+        rows: of the split, or of one source of it.
+        name: of these, for messages.
+        row_tokens, stride, batch_rows, seed, vocab_size: as of `Batches`.
+    """
+
+    rows: PackedRows
+    name: str
+    row_tokens: int
+    stride: int
+    batch_rows: int
+    seed: int
+    vocab_size: int
+
+    tokens_left_out = 0
+
+    @property
+    def rows_per_epoch(self) -> int:
+        """All of them."""
+        return self.rows.count
+
+    @property
+    def tokens(self) -> int:
+        """Of all documents."""
+        return self.rows.index.report.tokens
+
+    def samples(self, step: int, rows: range) -> range:
+        """Numbers, counted over the run, of these rows of batch `step`."""
+        return range(step * self.batch_rows + rows.start, step * self.batch_rows + rows.stop)
+
+    def starts(self, samples: Sequence[int]) -> list[int]:
+        """Position in the split of the first token of each sample."""
+        return [self.rows.first(number) for number in self._numbers(samples)]
+
+    def read(self, samples: Sequence[int]) -> npt.NDArray[np.int64]:
+        """The rows of these samples, (samples, R). Raises ShardError for an id outside the vocabulary."""
+        ids = np.empty((len(samples), self.row_tokens), np.int64)
+        for number, out in zip(self._numbers(samples), ids, strict=True):
+            self.rows.fill(number, out)
+        check_ids(ids, self.vocab_size, self.name)
+        return ids
+
+    def real(self, samples: Sequence[int]) -> npt.NDArray[np.int64]:
+        """How many tokens of each of these rows are no padding, (samples,)."""
+        held = [self.rows.index.pieces(number) for number in self._numbers(samples)]
+        return np.array([sum(piece.tokens for piece in pieces) for pieces in held], np.int64)
+
+    def _numbers(self, samples: Sequence[int]) -> list[int]:
+        order = Order(self.rows.count, self.seed)
+        return [order[sample] for sample in samples]
+
+
 class Facts(NamedTuple):
     """What rows of tokens are made with.
 
@@ -129,7 +187,9 @@ class Facts(NamedTuple):
 def batch_of(facts: Facts, row_tokens: int, rows: Sequence[tuple[Rows, int]]) -> Batch:
     """The batch of these rows, each by its number. Raises ShardError for an id outside the vocabulary."""
     ids = np.empty((len(rows), row_tokens), facts.dtype)
-    borders: list[list[int] | None] = [each.fill(number, out) for (each, number), out in zip(rows, ids, strict=True)]
+    borders: list[list[int] | None] = [
+        each.fill(number, out) for (each, number), out in zip(rows, ids, strict=True)
+    ]
     check_ids(ids, facts.vocab_size, facts.name)
     if not any(borders):
         return Batch(ids, facts.end_of_text)

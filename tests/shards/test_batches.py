@@ -11,7 +11,8 @@ import numpy.typing as npt
 import pytest
 
 from corpuskit.errors import SettingError, ShardError
-from corpuskit.shards.batches import Batch, Batches, dropout_seed, spread_rows
+from corpuskit.shards.batch import Batch
+from corpuskit.shards.batches import Batches, dropout_seed, spread_rows
 from corpuskit.shards.reader import Shards, open_shards
 
 
