@@ -22,6 +22,7 @@ COMMANDS = {
     "verify": ("corpus.verify", "Check a run: checksums, ledger, shards and their index; or a model."),
     "diff": ("corpus.diff", "Compare two runs: documents added, removed and changed, and why."),
     "trace": ("corpus.trace", "Lead a token back to its document, source and licence."),
+    "pack": ("corpus.pack", "Show what packing would do with a run's documents."),
     "dedup": ("corpus.dedup", "See how well near duplicates are found in a run, and what went for what."),
     "tokenizer": ("corpus.tokenizer", "Train a tokenizer, or look at one."),
     "wikipedia": ("wikipedia.wikipedia", "Look into a dump of Wikipedia or another wiki."),
