@@ -93,7 +93,10 @@ class Pretraining(Plain):
         return steps * self.tokens_per_step / self.split.tokens
 
     def shares(self, steps: int) -> str:
-        """How often so many steps read each source of a mixture; empty without one."""
+        """How rows are packed, or how often so many steps read each source of a mixture; maybe empty."""
+        if isinstance(self.batches, PackedBatches):
+            report = self.batches.rows.index.report
+            return f"best fit: {report.rows:,} rows, of whose places {report.padding_share:.3%} are padding"
         if not isinstance(self.batches, Mixture):
             return ""
         return "of what is read: " + ", ".join(
