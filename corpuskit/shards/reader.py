@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
@@ -165,7 +166,8 @@ class Shards:
 
     def facts(self, split: str) -> Facts:
         """What rows of a split are made with."""
-        return Facts(split, numpy_dtype(self.dtype), self.vocab_size, self.end_of_text)
+        far = not isinstance(self.files, LocalFolder)
+        return Facts(split, numpy_dtype(self.dtype), self.vocab_size, self.end_of_text, far)
 
     def origin(self, line: SplitTokens) -> Origin:
         """What packed rows of a split are made of, and where their index is kept."""
@@ -279,6 +281,7 @@ class SplitTokens:
         self.sequences = int(self._sequence_ends[-1]) if self._infos else 0
         self._maps: OrderedDict[int, Tokens] = OrderedDict()
         self._indices: OrderedDict[int, npt.NDArray[np.int64]] = OrderedDict()
+        self._opening = threading.Lock()
         # The shard that was read last: rows lie in one shard, and often in the same.
         self._last: tuple[int, int, Tokens | None] = (0, 0, None)
 
@@ -297,8 +300,9 @@ class SplitTokens:
         pieces = []
         while count > 0:
             shard, offset = find(self._token_ends, start)
-            piece = self._map(shard)[offset : offset + count]
-            self._last = (start - offset, start - offset + self._infos[shard].tokens, self._map(shard))
+            tokens = self._map(shard)
+            piece = tokens[offset : offset + count]
+            self._last = (start - offset, start - offset + self._infos[shard].tokens, tokens)
             pieces.append(piece)
             start += len(piece)
             count -= len(piece)
@@ -344,15 +348,16 @@ class SplitTokens:
         return self._infos[shard].name, offset
 
     def _map(self, shard: int) -> Tokens:
-        if shard not in self._maps:
-            file, files = f"{self._infos[shard].name}.bin", self._shards.files
-            try:
-                self._maps[shard] = files.map(file, self.dtype, self._infos[shard].tokens)
-            except (OSError, ValueError) as error:
-                raise ShardError(
-                    f"cannot read the shard {files.name(file)}: {error}", remedy=REMEDY
-                ) from error
-        return _recent(self._maps, shard)
+        file, files = f"{self._infos[shard].name}.bin", self._shards.files
+        with self._opening:  # A loader reads ahead in a thread.
+            if shard not in self._maps:
+                try:
+                    self._maps[shard] = files.map(file, self.dtype, self._infos[shard].tokens)
+                except (OSError, ValueError) as error:
+                    raise ShardError(
+                        f"cannot read the shard {files.name(file)}: {error}", remedy=REMEDY
+                    ) from error
+            return _recent(self._maps, shard)
 
     def _starts(self, shard: int) -> npt.NDArray[np.int64]:
         if shard not in self._indices:

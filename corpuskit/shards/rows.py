@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
@@ -176,20 +177,32 @@ class Facts(NamedTuple):
         dtype: of the shards.
         vocab_size: every id must be below it.
         end_of_text: ends a document.
+        far: whether each row is waited for, so that those of a batch are read at a time.
     """
 
     name: str
     dtype: np.dtype[np.integer]
     vocab_size: int
     end_of_text: int
+    far: bool = False
+
+
+_FAR_THREADS = 16
 
 
 def batch_of(facts: Facts, row_tokens: int, rows: Sequence[tuple[Rows, int]]) -> Batch:
     """The batch of these rows, each by its number. Raises ShardError for an id outside the vocabulary."""
     ids = np.empty((len(rows), row_tokens), facts.dtype)
-    borders: list[list[int] | None] = [
-        each.fill(number, out) for (each, number), out in zip(rows, ids, strict=True)
-    ]
+
+    def fill(place: int) -> list[int] | None:
+        each, number = rows[place]
+        return each.fill(number, ids[place])
+
+    if facts.far and len(rows) > 1:
+        with ThreadPoolExecutor(min(_FAR_THREADS, len(rows))) as threads:
+            borders = list(threads.map(fill, range(len(rows))))
+    else:
+        borders = [fill(place) for place in range(len(rows))]
     check_ids(ids, facts.vocab_size, facts.name)
     if not any(borders):
         return Batch(ids, facts.end_of_text)
