@@ -29,8 +29,6 @@ class Batch:
 
     Attributes:
         rows: the tokens, (B, T + 1) of the shards' type.
-        inputs: ids, int64 (B, T).
-        targets: the ids that follow each of them, int64 (B, T).
         real: how many tokens of each row are no padding, int64 (B,).
     """
 
@@ -50,9 +48,6 @@ class Batch:
             begins: where in each row documents begin, the first at 0; without it behind each end of text.
         """
         self.rows, self._end, self._borders = rows, end_of_text, begins
-        # Arrays of their own: whoever masks targets in place must not change the inputs.
-        self.inputs: Ids = rows[:, :-1].astype(np.int64)
-        self.targets: Ids = rows[:, 1:].astype(np.int64)
         self.real: Ids = np.full(len(rows), rows.shape[1]) if real is None else np.array(real, np.int64)
 
     def __iter__(self) -> Iterator[npt.NDArray[np.integer]]:
@@ -60,6 +55,21 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.rows)
+
+    def __getstate__(self) -> dict[str, object]:
+        """What all else follows from: a worker passes on an eighth of it."""
+        return {name: getattr(self, name) for name in ("rows", "_end", "_borders", "real")}
+
+    # Arrays of their own: whoever masks targets in place must not change the inputs.
+    @cached_property
+    def inputs(self) -> Ids:
+        """Ids, int64 (B, T)."""
+        return self.rows[:, :-1].astype(np.int64)
+
+    @cached_property
+    def targets(self) -> Ids:
+        """The ids that follow each of them, int64 (B, T)."""
+        return self.rows[:, 1:].astype(np.int64)
 
     @cached_property
     def _begins(self) -> npt.NDArray[np.bool_]:

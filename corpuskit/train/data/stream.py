@@ -24,17 +24,59 @@ from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
 from corpuskit.errors import SettingError
+from corpuskit.shards.batch import Batch
 from corpuskit.shards.loader import Loader, step_of
 from corpuskit.train.model.loss import IGNORED
 
 Targets = Literal["all", "within"]
 
 
-class BatchDataset(Dataset[dict[str, Any]]):
+class TorchBatch:
+    """A batch as tensors, made when they are asked for: a worker passes on the tokens alone.
+
+    ``batch["inputs"]`` and ``dict(batch)`` work; so does a DataLoader's pin_memory, which gives a dict.
+
+    Attributes:
+        step: its number.
+    """
+
+    def __init__(self, step: int, batch: Batch, targets: Targets) -> None:
+        self.step, self._batch, self._targets = step, batch, targets
+        self._made: dict[str, Any] = {"step": step}
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_made": {"step": self.step}}
+
+    def keys(self) -> tuple[str, ...]:
+        """The names of what it holds."""
+        return ("inputs", "targets", "bounds", "positions", "documents", "step")
+
+    def __getitem__(self, name: str) -> Any:
+        """A tensor, or the step; KeyError for another name."""
+        if name not in self._made:
+            if name not in self.keys():
+                raise KeyError(name)
+            self._made[name] = torch.from_numpy(getattr(self._batch, name))
+            if name == "targets":
+                self._leave_out(self._made[name])
+        return self._made[name]
+
+    def pin_memory(self) -> dict[str, Any]:
+        """All of it in memory that a GPU copies from without waiting."""
+        tensors = {name: self[name].pin_memory() for name in self.keys() if name != "step"}
+        return {**tensors, "step": self.step}
+
+    def _leave_out(self, targets: Tensor) -> None:
+        counted = self._batch.trained if self._targets == "all" else self._batch.within
+        if not counted.all():
+            targets.masked_fill_(~torch.from_numpy(counted), IGNORED)
+
+
+class BatchDataset(Dataset[TorchBatch]):
     """Whole batches by their number; see `corpuskit.Loader` for what they hold.
 
-    Each is a mapping: inputs and targets, int64 (B, T); bounds, int32 (documents + 1,), the `cu_seqlens` of
-    attention kernels; positions and documents, int64 (B, T); step, its number. Targets that are padding are
+    Each is a `TorchBatch`: inputs and targets, int64 (B, T); bounds, int32 (documents + 1,), the `cu_seqlens`
+    of attention kernels; positions and documents, int64 (B, T); step, its number. Targets that are padding are
     IGNORED (-100) and, with targets="within", those in another document than their input too.
 
     Attributes:
@@ -66,17 +108,9 @@ class BatchDataset(Dataset[dict[str, Any]]):
         """Batches of all epochs; TypeError where there is no end."""
         return len(self.loader)
 
-    def __getitem__(self, step: int) -> dict[str, Any]:
+    def __getitem__(self, step: int) -> TorchBatch:
         """Batch `step`. Raises IndexError behind the last."""
-        batch = self.loader[step]
-        counted = batch.trained if self._targets == "all" else batch.within
-        arrays = {"inputs": batch.inputs, "targets": batch.targets, "bounds": batch.bounds}
-        arrays |= {"positions": batch.positions, "documents": batch.documents}
-        tensors: dict[str, Any] = {name: torch.from_numpy(array) for name, array in arrays.items()}
-        if not counted.all():
-            targets: Tensor = tensors["targets"]
-            targets.masked_fill_(~torch.from_numpy(counted), IGNORED)
-        return {**tensors, "step": step}
+        return TorchBatch(step, self.loader[step], self._targets)
 
     def sampler(self) -> Steps:
         """The numbers of the batches from `first` on, in order, without an end where there are no epochs."""
