@@ -75,9 +75,9 @@ class TorchBatch:
 class BatchDataset(Dataset[TorchBatch]):
     """Whole batches by their number; see `corpuskit.Loader` for what they hold.
 
-    Each is a `TorchBatch`: inputs and targets, int64 (B, T); bounds, int32 (documents + 1,), the `cu_seqlens`
-    of attention kernels; positions and documents, int64 (B, T); step, its number. Targets that are padding are
-    IGNORED (-100) and, with targets="within", those in another document than their input too.
+    Each is a `TorchBatch`: inputs and targets, int64 (B, T); bounds, int32 (documents + 1,), the
+    `cu_seqlens` of attention kernels; positions and documents, int64 (B, T); step, its number. Targets that
+    are padding are IGNORED (-100) and, with targets="within", those in another document than their input.
 
     Attributes:
         loader: gives the batches.
