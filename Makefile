@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BENCH := .bench-venv
 BENCH_ADAPT := .bench-adapt-venv
+BENCH_LOADER := .bench-loader-venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 ENGINE := $(shell find native/engine -name '*.cpp' | LC_ALL=C sort)
@@ -172,6 +173,8 @@ bench-install:
 	$(PYTHON) -m venv $(BENCH_ADAPT)
 	$(BENCH_ADAPT)/bin/python -m pip --disable-pip-version-check install torch==2.13.0
 	$(BENCH_ADAPT)/bin/python -m pip --disable-pip-version-check install -r benchmarks/requirements_adapt.txt
+	$(PYTHON) -m venv $(BENCH_LOADER)
+	$(BENCH_LOADER)/bin/python -m pip --disable-pip-version-check install -r benchmarks/requirements_loader.txt
 
 # Apart from the others: llama.cpp is compiled, 10 to 30 minutes.
 bench-install-gguf:
@@ -184,4 +187,4 @@ bench: $(VENV)/installed-dev
 	done; exit $$status
 
 clean:
-	rm -rf $(VENV) $(BENCH) $(BENCH_ADAPT) build runs models
+	rm -rf $(VENV) $(BENCH) $(BENCH_ADAPT) $(BENCH_LOADER) build runs models

@@ -31,6 +31,7 @@ _PLACES = {
     "Length": "corpuskit.stages.quality.length",
     "LineRepeats": "corpuskit.stages.dedup.repeats",
     "Location": "corpuskit.documents.settings",
+    "Loader": "corpuskit.shards.loader",
     "Lowercase": "corpuskit.stages.normalize.classical",
     "NearDuplicates": "corpuskit.stages.dedup.near",
     "ParagraphRepeats": "corpuskit.stages.dedup.repeats",
@@ -79,6 +80,7 @@ if TYPE_CHECKING:
     from corpuskit.documents.settings import Location as Location
     from corpuskit.errors import CorpuskitError as CorpuskitError
     from corpuskit.run.folder import Run as Run
+    from corpuskit.shards.loader import Loader as Loader
     from corpuskit.shards.ngrams import open_index as open_index
     from corpuskit.shards.reader import Shards as Shards
     from corpuskit.shards.reader import open_shards as open_shards

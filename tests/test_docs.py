@@ -138,6 +138,11 @@ def test_languages_and_personal_data_of_the_readme(tmp_path: Path) -> None:
     assert f"\ngives\n\n```\n{printed}```\n" in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
+def test_the_reading_of_packed_rows_of_the_readme(tmp_path: Path) -> None:
+    printed = run_example(readme_block("BatchDataset"), tmp_path)
+    assert printed == "48 (8, 128) [  0 128 256 384] 127 1.0\n48\n"
+
+
 def test_the_pieces_that_the_readme_shows_work(tmp_path: Path) -> None:
     text = readme_block("extract_wikitext")
     lines = run_example(text, tmp_path).splitlines()

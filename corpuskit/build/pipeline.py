@@ -20,6 +20,7 @@ from corpuskit.build.decide.mixing import Mix
 from corpuskit.build.decide.planted import Canaries, Repeat
 from corpuskit.build.segment import Segment, add_columns, as_segments
 from corpuskit.build.source_code import source_sha256
+from corpuskit.build.write.pack_shards import Packing
 from corpuskit.build.write.write_shards import WriteShards
 from corpuskit.documents.settings import Settings
 from corpuskit.errors import SettingError
@@ -53,6 +54,7 @@ class Pipeline:
         canaries, repeat: what is planted among the training split, and what stands in it more than once.
         mix: how often each source is read, by its name: epochs, or a `Mix`.
         dedup: earlier builds whose documents are not to come again.
+        packing: how documents come into rows, noted beside the shards.
     """
 
     steps: Sequence[PipelineStep]
@@ -62,6 +64,7 @@ class Pipeline:
     repeat: Repeat | None = None
     mix: Mix | Mapping[str, Any] | None = None
     dedup: Dedup | None = None
+    packing: Packing | None = None
 
     def __post_init__(self) -> None:
         # A generator is used up by the first look at it.
@@ -92,6 +95,10 @@ class Pipeline:
         # A mixture needs no tokens: then the shards step says what is held out, and nothing else.
         if 3 in order and 2 not in order and self.mix is None:
             raise SettingError("shards: there is no tokenizer", remedy="Add a tokenizer step before it.")
+        if self.packing is not None and (3 not in order or 2 not in order):
+            raise SettingError(
+                "packing: there are no shards to pack", remedy="Add a tokenizer step and a shards step."
+            )
         for planted in (self.canaries, self.repeat):
             if planted is not None and 3 not in order:
                 raise SettingError(
@@ -277,7 +284,7 @@ class Pipeline:
             recipe["dedup"] = {"against": names if public else list(self.against)}
         if self.shared_ids != "keep":
             recipe["shared_ids"] = self.shared_ids
-        for planted in (self.canaries, self.repeat):
+        for planted in (self.canaries, self.repeat, self.packing):
             if planted is not None:
                 recipe[planted.name] = settings(planted)
         return yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True)

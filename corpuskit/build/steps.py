@@ -28,11 +28,13 @@ from corpuskit.build.pipeline import Pipeline
 from corpuskit.build.segment import Segment
 from corpuskit.build.source_code import fingerprint
 from corpuskit.build.write.encode import LABEL, Proof, encode_part
+from corpuskit.build.write.pack_shards import LABEL as PACK
+from corpuskit.build.write.pack_shards import pack_shards
 from corpuskit.build.write.train_tokenizer import make_tokenizer
 from corpuskit.build.write.write_shards import write_shards
 from corpuskit.documents.ledger import Ledger
 from corpuskit.run.folder import Run
-from corpuskit.run.layout import FINAL, PLANTED, REPEATED, TOKENIZER
+from corpuskit.run.layout import FINAL, PLANTED, REPEATED, SHARDS_MANIFEST, TOKENIZER
 from corpuskit.run.record import Output, Record
 from corpuskit.run.task import BuildTask
 from corpuskit.stages.barrier import Barrier
@@ -72,6 +74,7 @@ class Records:
     tokenizer: Record | None = None
     planted: Record | None = None
     shards: Record | None = None
+    packing: Record | None = None
 
     @property
     def documents(self) -> int:
@@ -137,6 +140,8 @@ def steps(
                 proof.add(Proof(**record.facts["proof"]))
         lossy = {"lossy": vars(proof)} if pipeline.lossy else {}
         [records.shards] = yield Step("shards", [task.given(encoded, ledger=account, lossy=lossy)])
+        if pipeline.packing is not None:
+            [records.packing] = yield Step(PACK, [_packing(pipeline, run, records.shards)])
     return records
 
 
@@ -151,6 +156,7 @@ def titles(pipeline: Pipeline) -> list[str]:
     found += ["tokenizer"] if pipeline.tokenizer is not None else []
     found += [PLANT] if pipeline.plants else []
     found += [LABEL, "shards"] if pipeline.tokenizer is not None and pipeline.shards is not None else []
+    found += [PACK] if pipeline.packing is not None else []
     return found
 
 
@@ -343,3 +349,13 @@ def _shards(
     arguments: dict[str, Any] = {"parts": list(documents), "planted": list(planted), "settings": settings}
     arguments |= {"tokenizer_sha256": digest, "facts": facts}
     return BuildTask("shards", made_from, write_shards, run, arguments)
+
+
+def _packing(pipeline: Pipeline, run: Run, shards: Record) -> BuildTask:
+    """Note how rows are packed, and what that does."""
+    settings = pipeline.packing
+    assert settings is not None
+    manifest = shards.file(SHARDS_MANIFEST)
+    made_from = {**RUNNER, "packing": fingerprint(settings, deciding=False), "shards": manifest.sha256}
+    reads = [output for output in shards.outputs if output.path.endswith((".idx", ".json"))]
+    return BuildTask(PACK, made_from, pack_shards, run, {"settings": settings}, reads=reads)

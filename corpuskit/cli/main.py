@@ -26,6 +26,7 @@ COMMANDS = {
         "corpus.search",
         "Find where a text stands in the shards of a run: how often, in which documents, at which byte.",
     ),
+    "pack": ("corpus.pack", "Show what packing would do with a run's documents."),
     "dedup": ("corpus.dedup", "See how well near duplicates are found in a run, and what went for what."),
     "tokenizer": ("corpus.tokenizer", "Train a tokenizer, or look at one."),
     "wikipedia": ("wikipedia.wikipedia", "Look into a dump of Wikipedia or another wiki."),

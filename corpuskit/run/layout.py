@@ -7,6 +7,7 @@ manifest/        one record per finished task: fingerprint, outputs with sha256,
 ledger.json      the account of the whole build, written when it is finished
 candidates/ scans/ decisions/ documents/ dropped/ quarantine/ cuts/ tables/ planted/ tokenizer/ encoded/
 shards/
+packing/         indices of rows that were made for a context, made again where they are not there
 logs/ report/    the only places for clocks, machines and absolute paths
 index/           n-grams of the shards, made when something is searched for; each file follows from its shard
 """
@@ -17,7 +18,7 @@ import re
 
 from corpuskit.storage.files import TEMPORARY
 
-UNTRACKED = ("logs", "report", "index", TEMPORARY)
+UNTRACKED = ("logs", "report", "index", "packing", TEMPORARY)
 """Folders that are not outputs: no promise of equal bytes, no record in the manifest."""
 
 _PATHS = {

@@ -7,10 +7,10 @@ its row in each epoch. Nothing is kept between batches, and only the rows asked 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,7 @@ from corpuskit.shards.permutation import Permutation, derive_key
 
 # What a key is drawn for; part of the key, so that draws for different ends are independent. A change of
 # these numbers changes every run: none could be resumed.
-_ORDER, _OFFSET, _DROPOUT, _OBJECTIVE, _EVALUATION, MIXTURE, EXAMPLES = 1, 2, 3, 4, 5, 6, 7
+ORDER, _OFFSET, _DROPOUT, _OBJECTIVE, _EVALUATION, MIXTURE, EXAMPLES = 1, 2, 3, 4, 5, 6, 7
 
 
 class TokenLine(Protocol):
@@ -37,21 +37,6 @@ def find(ends: npt.NDArray[np.int64], position: int) -> tuple[int, int]:
     """Which of the pieces of a line that end at `ends` holds a position, and the position in that piece."""
     piece = int(np.searchsorted(ends, position, side="right"))
     return piece, position - (int(ends[piece - 1]) if piece else 0)
-
-
-class Batch(NamedTuple):
-    """Rows of a split to learn the next token from.
-
-    Attributes:
-        inputs: ids, int64 (B, T).
-        targets: the ids that follow each of them, int64 (B, T).
-        bounds: where documents begin in inputs.ravel(), int32 (documents + 1,), with B * T behind the last:
-            what attention kernels call the cumulative lengths of sequences. Each row begins one.
-    """
-
-    inputs: npt.NDArray[np.int64]
-    targets: npt.NDArray[np.int64]
-    bounds: npt.NDArray[np.int32]
 
 
 @dataclass(frozen=True)
@@ -106,46 +91,54 @@ class Batches:
         rows = [self.line.read(start, self.row_tokens) for start in self.starts(samples)]
         return _checked_ids(np.stack(rows), self.vocab_size, self.line.name)
 
+    def real(self, samples: Sequence[int]) -> None:
+        """Nothing in these rows is padding."""
+
     def _tokens_of(self, rows: int) -> int:
         return (rows - 1) * self.stride + self.row_tokens
 
     def _start(self, sample: int) -> int:
-        epoch, place = divmod(sample, self.rows_per_epoch)
+        row = Order(self.rows_per_epoch, self.seed)[sample]
+        return self.offset(sample // self.rows_per_epoch) + row * self.stride
+
+    def offset(self, epoch: int) -> int:
+        """Place in the line of the first row of an epoch."""
         # Any offset below the stride; in a line of few tokens only those with which the last row still fits.
         slack = self.line.tokens - self._tokens_of(self.rows_per_epoch)
-        offset = derive_key(self.seed, _OFFSET, epoch) % min(slack + 1, self.stride)
-        return offset + _order(self.rows_per_epoch, self.seed, epoch)[place] * self.stride
+        return derive_key(self.seed, _OFFSET, epoch) % min(slack + 1, self.stride)
 
 
-# For the epochs that a batch spans and the sources that a mixture reads in turn: making one costs as much as
-# a look-up or two.
-@lru_cache(maxsize=8)
-def _order(rows: int, seed: int, epoch: int) -> Permutation:
-    return Permutation(rows, seed, _ORDER, epoch)
+_CHUNK = 2048
+"""Places of an order that are computed together, which costs as much as ten one by one."""
 
 
-def epoch_batches(batches: Batches, end_of_text: int, epoch: int, rows: range, step: int) -> Iterator[Batch]:
-    """These rows of each batch of an epoch, from batch `step` on; rows of T + 1 tokens at stride T."""
-    first = epoch * batches.rows_per_epoch
-    for number in range(step, batches.rows_per_epoch // batches.batch_rows):
-        ids = batches.read([first + sample for sample in batches.samples(number, rows)])
-        # Copies: whoever masks targets in place must not change the inputs.
-        inputs, targets = ids[:, :-1].copy(), ids[:, 1:].copy()
-        yield Batch(inputs, targets, document_bounds(inputs, end_of_text))
+class Order:
+    """Which row each sample is: sample i is place i mod n of the permutation of epoch i // n.
 
-
-def document_bounds(inputs: npt.NDArray[np.int64], end_of_text: int) -> npt.NDArray[np.int32]:
-    """Where documents begin in inputs.ravel(), and its length.
-
-    The token that ends a document begins the next one, as what that is continued from: a model that is to
-    write a text from nothing begins with this token too.
-
-    >>> document_bounds(np.array([[5, 6, 0, 7], [8, 0, 9, 9]]), end_of_text=0).tolist()
-    [0, 2, 4, 5, 8]
+    >>> order = Order(5, 1)
+    >>> sorted(order[sample] for sample in range(5, 10))
+    [0, 1, 2, 3, 4]
     """
-    begins = inputs == end_of_text
-    begins[:, 0] = True
-    return np.append(np.flatnonzero(begins), inputs.size).astype(np.int32)
+
+    def __init__(self, count: int, seed: int, *part: int) -> None:
+        """Of so many rows, of a part of the split if that is parted. Raises SettingError for no row."""
+        if count < 1:
+            raise SettingError("there are no rows to be put in order", remedy="Build shards of more text.")
+        self._count, self._key = count, (seed, *part)
+
+    def __getitem__(self, sample: int) -> int:
+        epoch, place = divmod(sample, self._count)
+        chunk, at = divmod(place, _CHUNK)
+        return _places(self._count, self._key, epoch, chunk)[at]
+
+
+# For the epochs that a batch spans and the sources that a mixture reads in turn.
+@lru_cache(maxsize=64)
+def _places(count: int, key: tuple[int, ...], epoch: int, chunk: int) -> list[int]:
+    seed, *part = key
+    order, first = Permutation(count, seed, ORDER, epoch, *part), chunk * _CHUNK
+    places: list[int] = order.part(first, min(first + _CHUNK, count)).tolist()
+    return places
 
 
 def dropout_seed(seed: int, step: int, micro_batch: int) -> int:
@@ -183,11 +176,16 @@ def spread_starts(tokens: int, row_tokens: int, stride: int, max_tokens: int) ->
     return [whole * number // count * stride for number in range(count)]
 
 
-def _checked_ids(ids: npt.NDArray[np.integer], vocab_size: int, split: str) -> npt.NDArray[np.int64]:
-    """The ids as int64; raises ShardError when one is no token of the vocabulary."""
-    if ids.size and (int(ids.max()) >= vocab_size or int(ids.min()) < 0):
+def check_ids(ids: npt.NDArray[np.integer], vocab_size: int, split: str) -> None:
+    """Raises ShardError when an id is no token of the vocabulary."""
+    if ids.size and (int(ids.max()) >= vocab_size or (ids.dtype.kind == "i" and int(ids.min()) < 0)):
         raise ShardError(
             f"split {split!r} holds id {int(ids.max())}, but its manifest says vocab_size {vocab_size}",
             remedy="Build the shards again with the tokenizer that goes with them.",
         )
+
+
+def _checked_ids(ids: npt.NDArray[np.integer], vocab_size: int, split: str) -> npt.NDArray[np.int64]:
+    """The ids as int64, checked."""
+    check_ids(ids, vocab_size, split)
     return ids.astype(np.int64)

@@ -38,6 +38,8 @@ TOKEN_DTYPES = {"uint16": 8, "int32": 4}
 """Name of the token type -> Megatron's code."""
 MANIFEST_NAME = "shards.json"
 MANIFEST_FORMAT = 1
+PACKING_NAME = "packing.json"
+"""Which way of packing a recipe names, and what it does with the splits."""
 REMEDY = "Call `corpuskit build` with the same recipe, or bring the folder back from where it was copied."
 _HEADER = struct.Struct("<9sQBQQ")
 HEADER_BYTES = _HEADER.size
@@ -131,6 +133,11 @@ def read_index(path: Path) -> npt.NDArray[np.int64]:
         data = path.read_bytes()
     except OSError as error:
         raise ShardError(f"cannot read the shard index {path}: {error}", remedy=REMEDY) from error
+    return decode_index(data, str(path))
+
+
+def decode_index(data: bytes, path: str) -> npt.NDArray[np.int64]:
+    """`read_index` of the bytes of a file that messages call `path`."""
     if len(data) < HEADER_BYTES or not data.startswith(IDX_MAGIC):
         raise ShardError(f"{path} is no Megatron index: it does not begin with {IDX_MAGIC!r}", remedy=REMEDY)
     _, version, code, sequences, document_entries = _HEADER.unpack_from(data)

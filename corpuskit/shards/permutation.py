@@ -73,6 +73,29 @@ class Permutation:
             value = self._encrypt(value)
         return value
 
+    def part(self, first: int, last: int) -> npt.NDArray[np.int64]:
+        """The elements at [first, last), int64: the same as one by one, and many times as fast.
+
+        >>> shuffled = Permutation(1000, 3)
+        >>> shuffled.part(5, 8).tolist() == [shuffled[5], shuffled[6], shuffled[7]]
+        True
+        """
+        if not 0 <= first <= last <= self.size:
+            raise IndexError(f"[{first}, {last}) lies outside range({self.size})")
+        values = self._encrypt_all(np.arange(first, last, dtype=np.uint64))
+        while (outside := np.flatnonzero(values >= np.uint64(self.size))).size:
+            values[outside] = self._encrypt_all(values[outside])
+        return values.astype(np.int64)
+
+    def _encrypt_all(self, values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+        low_bits, high_bits = self._low_bits, self._high_bits
+        low, high = values & np.uint64((1 << low_bits) - 1), values >> np.uint64(low_bits)
+        for key in self._round_keys:
+            high = high ^ (mix64_array(low ^ np.uint64(key)) & np.uint64((1 << high_bits) - 1))
+            low, high = high, low
+            low_bits, high_bits = high_bits, low_bits
+        return (high << np.uint64(low_bits)) | low
+
     def _encrypt(self, value: int) -> int:
         # The halves may differ by one bit; they trade places, and widths, after every round.
         low_bits, high_bits = self._low_bits, self._high_bits

@@ -34,11 +34,13 @@ def source_ranges(shards: Shards, name: str) -> tuple[list[str], Numbers, Number
     ends, codes, base = [], [], 0
     numbers: dict[str, int] = {}
     for info in shards.splits[name]:
-        path = shards.folder / f"{info.name}.provenance.parquet"
-        if info.provenance_sha256 == NO_PROVENANCE or not path.exists():
+        file = f"{info.name}.provenance.parquet"
+        path = shards.files.name(file)
+        if info.provenance_sha256 == NO_PROVENANCE or not shards.files.exists(file):
             return None
         try:
-            table = pq.read_table(path, columns=["token_end", "source"])
+            with shards.files.open(file) as opened:
+                table = pq.read_table(opened, columns=["token_end", "source"])
         except (OSError, pa.ArrowException) as error:
             raise ShardError(f"cannot read the provenance {path}: {error}", remedy=_REMEDY) from error
         found = table.column("token_end").to_numpy()
@@ -98,11 +100,13 @@ def provenance_rows(
     located = [split.locate(place) for place in places]
     found: list[dict[str, Any] | None] = [None] * len(located)
     for shard in sorted({shard for shard, _ in located}):
-        path = shards.folder / f"{shard}.provenance.parquet"
-        if not path.exists():
+        file = f"{shard}.provenance.parquet"
+        path = shards.files.name(file)
+        if not shards.files.exists(file):
             continue
         try:
-            table = pq.read_table(path, columns=[*dict.fromkeys(["token_end", *columns])])
+            with shards.files.open(file) as opened:
+                table = pq.read_table(opened, columns=[*dict.fromkeys(["token_end", *columns])])
         except (OSError, pa.ArrowException) as error:
             raise ShardError(f"cannot read the provenance {path}: {error}", remedy=_REMEDY) from error
         mine = [number for number, (own, _) in enumerate(located) if own == shard]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,18 +15,33 @@ import numpy as np
 import numpy.typing as npt
 
 from corpuskit.errors import SettingError, ShardError, checks_arguments, nearest
-from corpuskit.shards.batches import Batch, Batches, epoch_batches, find
+from corpuskit.shards.batches import Batches, find
+from corpuskit.shards.folder import Folder, LocalFolder, Tokens, folder_of, local_only, sha256_of
 from corpuskit.shards.format import (
     MANIFEST_FORMAT,
     MANIFEST_NAME,
     NO_PROVENANCE,
+    PACKING_NAME,
     REMEDY,
     ShardInfo,
+    decode_index,
     index_bytes,
     numpy_dtype,
-    read_index,
 )
-from corpuskit.storage.files import read_sealed, sha256_file
+from corpuskit.shards.packed import Origin
+from corpuskit.shards.packing import (
+    Geometry,
+    Method,
+    PackReport,
+    best_fit,
+    cut_report,
+    geometry,
+    packed_report,
+    piece_lengths,
+)
+from corpuskit.shards.rows import CutRows, Epoch, Facts, Rows, check_method, rows_of
+from corpuskit.storage.files import sha256_json, unsealed
+from corpuskit.storage.places import is_uri
 
 _OPEN_FILES = 128
 """Maps at a time: a corpus may have thousands of shards, a process 256 files (macOS) or 1,024 (Linux)."""
@@ -54,9 +70,8 @@ class Shards:
 
     def __init__(self, folder: Path | str) -> None:
         """Open a folder; raises ShardError, naming the file, when anything does not hold together."""
-        self.folder = Path(folder)
-        self._path = self.folder / MANIFEST_NAME
-        manifest = _load_manifest(self._path)
+        self.files = folder_of(folder)
+        manifest = _load_manifest(self.files)
         self.dtype: str = _field(manifest, "dtype", str, self._path)
         self.vocab_size: int = _field(manifest, "vocab_size", int, self._path)
         self.end_of_text: int = _field(manifest, "end_of_text", int, self._path)
@@ -65,8 +80,17 @@ class Shards:
         self.splits = {name: self._shard_infos(name, entries) for name, entries in splits.items()}
         itemsize = numpy_dtype(self.dtype).itemsize
         for info in self._all():
-            _check_size(self.folder / f"{info.name}.bin", info.tokens * itemsize)
-            _check_size(self.folder / f"{info.name}.idx", index_bytes(info.sequences))
+            _check_size(self.files, f"{info.name}.bin", info.tokens * itemsize)
+            _check_size(self.files, f"{info.name}.idx", index_bytes(info.sequences))
+
+    @property
+    def folder(self) -> Path:
+        """Where the shards are on this machine; raises SettingError where they lie elsewhere."""
+        return local_only(self.files)
+
+    @property
+    def _path(self) -> str:
+        return self.files.name(MANIFEST_NAME)
 
     @property
     def fingerprint(self) -> str:
@@ -82,7 +106,7 @@ class Shards:
 
     def moved(self, folder: Path) -> None:
         """Told that the folder is called this now: its splits are read there from here on."""
-        self.folder, self._path = folder, folder / MANIFEST_NAME
+        self.files = folder_of(folder)
 
     def split(self, name: str) -> SplitTokens:
         """The shards of one split as one line of tokens; raises SettingError where there is none."""
@@ -101,45 +125,80 @@ class Shards:
         world: int = 1,
         split: str = "train",
         step: int = 0,
-    ) -> Iterator[Batch]:
-        """One epoch of a split as NumPy arrays, for a training loop of one's own.
+        packing: str = "concatenate",
+        shift: bool = False,
+    ) -> Epoch:
+        """One epoch of a split as `Batch`es of NumPy arrays, for a training loop of one's own.
 
-        Batch k follows from (shards, rows, context, seed, epoch, k) alone, so that a loop resumes at any.
-        What `world` processes read at a step is together, in order of rank, what one alone reads. Batches of
-        epoch 0 are those that a decoder of corpuskit is trained on with the same rows, context and seed. Rows
-        at the end of an epoch that fill no batch are left out; each epoch has an order and cuts of its own.
+        Batch k follows from (shards, rows, context, seed, epoch, packing, k) alone, so that a loop resumes at
+        any. What `world` processes read at a step is together, in order of rank, what one alone reads. Each
+        row stands once in an epoch, and each epoch has an order of its own; the last batch holds the rows
+        that are left. `corpuskit.Loader` goes on over the ends of epochs, mixes sources and reads ahead.
 
         Args:
             rows: rows of a batch over all processes, B; a multiple of `world`.
             context: tokens of a row, T.
-            seed: fixes the order and the cuts.
+            seed: fixes the order.
             epoch: number of the epoch, from 0.
             rank, world: which process this is of how many: it has the rows [rank, rank + 1) * B / world.
             split: name of the split.
             step: number of the first batch to give.
+            packing: "concatenate" cuts the line of all documents into rows of T + 1 tokens that share one,
+                from the first token on; "best_fit" parts no document that fits into a row, and fills rows up
+                with ends of text that are never trained on.
+            shift: cut each epoch from an offset of its own: the batches that corpuskit's trainer reads when
+                it concatenates, one row perhaps fewer.
 
         Raises SettingError for an argument out of bounds, and for a split with less than a batch.
         """
         counts = {"rows": rows, "context": context, "epoch": epoch, "step": step, "world": world}
-        for name, value in counts.items():
-            least = 0 if name in ("epoch", "step") else 1
-            if value < least:
-                raise SettingError(f"{name} = {value} is below {least}", remedy=f"Give {least} or more.")
-        if not 0 <= rank < world:
-            raise SettingError(f"rank = {rank} of world = {world}", remedy=f"Ranks are 0 to {world - 1}.")
-        if rows % world:
-            raise SettingError(
-                f"rows = {rows} cannot be shared by world = {world}", remedy=f"Give a multiple of {world}."
-            )
-        batches = Batches(self.split(split), context + 1, context, rows, seed, self.vocab_size)
-        if batches.rows_per_epoch < rows:
-            raise SettingError(
-                f"the split {split!r} has {batches.rows_per_epoch} rows of context = {context}, "
-                f"a batch has rows = {rows}",
-                remedy="Lower rows or context, or build shards of more text.",
-            )
-        own = range(rank * rows // world, (rank + 1) * rows // world)
-        return epoch_batches(batches, self.end_of_text, epoch, own, step)
+        check_share(counts, rank)
+        line = self.split(split)
+        shape = geometry(context)
+        found: Rows
+        if shift and check_method(packing) == "concatenate":
+            moving = Batches(line, shape.row_tokens, shape.stride, rows, seed, self.vocab_size)
+            found = CutRows(line, shape, moving.offset(epoch), moving.rows_per_epoch)
+        else:
+            found = rows_of(line, self.origin(line), packing, shape, self.end_of_text)
+        check_rows(found.count, rows, context, split)
+        return Epoch(self.facts(split), context + 1, found, (seed, epoch), rows, step).of(rank, world)
+
+    def facts(self, split: str) -> Facts:
+        """What rows of a split are made with."""
+        far = not isinstance(self.files, LocalFolder)
+        return Facts(split, numpy_dtype(self.dtype), self.vocab_size, self.end_of_text, far)
+
+    def origin(self, line: SplitTokens) -> Origin:
+        """What packed rows of a split are made of, and where their index is kept."""
+        fingerprint = sha256_json([self.fingerprint, line.name])
+        return Origin(line.name, fingerprint, line.lengths, self.index_folder)
+
+    @property
+    def index_folder(self) -> Path | None:
+        """Where indices of packed rows are kept: beside the shards of a run; None on an object store."""
+        if not isinstance(self.files, LocalFolder):
+            return None
+        folder = self.files.path
+        return (folder.parent if (folder.parent / "run.json").is_file() else folder) / "packing"
+
+    @property
+    def packed_by(self) -> Method | None:
+        """The way of packing that the recipe of the shards names, as `PACKING_NAME` beside them says."""
+        if not self.files.exists(PACKING_NAME):
+            return None
+        path = self.files.name(PACKING_NAME)
+        try:
+            return check_method(_field(unsealed(self.files.read(PACKING_NAME)), "method", str, path))
+        except (OSError, ValueError, RecursionError, SettingError) as error:
+            raise ShardError(f"cannot read {path}: {error}", remedy=REMEDY) from error
+
+    def packing(self, context: int, split: str = "train") -> tuple[PackReport, PackReport]:
+        """What both ways of packing do with a split, best fit first; nothing is written.
+
+        Raises SettingError for a context below 1, and for an unknown split.
+        """
+        return pack_reports(self.split(split), geometry(context))
 
     def verify(self) -> None:
         """Read every file; raises ShardError for the first that is missing, or not as its sha256 records it.
@@ -149,17 +208,18 @@ class Shards:
         """
         for info in self._all():
             for suffix in ("bin", "idx", "provenance.parquet"):
-                path = self.folder / f"{info.name}.{suffix}"
+                file = f"{info.name}.{suffix}"
                 expected = getattr(info, f"{suffix.partition('.')[0]}_sha256")
                 if suffix == "provenance.parquet" and expected == NO_PROVENANCE:
                     continue
                 try:
-                    actual = sha256_file(path)
+                    actual = sha256_of(self.files, file)
                 except OSError as error:
-                    raise _unreadable(path, error) from error
+                    raise _unreadable(self.files.name(file), error) from error
                 if actual != expected:
                     raise ShardError(
-                        f"{path} is damaged: sha256 {actual}, recorded {expected}", remedy=REMEDY
+                        f"{self.files.name(file)} is damaged: sha256 {actual}, recorded {expected}",
+                        remedy=REMEDY,
                     )
 
     def _all(self) -> list[ShardInfo]:
@@ -180,13 +240,18 @@ def open_shards(folder: Path | str) -> Shards:
     """The shards of a run, or of a shards folder:
 
         shards = open_shards("runs/sample")
-        for inputs, targets, bounds in shards.batches(rows=8, context=128, seed=1):
+        for inputs, targets, bounds in shards.batches(rows=8, context=128, seed=1, packing="best_fit"):
             ...
+
+    A URI is read where it lies: ``s3://bucket/runs/sample``.
 
     Raises ShardError where there are none, and when anything does not hold together.
     """
-    folder = Path(folder)
-    found = next((f for f in (folder, folder / "shards") if (f / MANIFEST_NAME).is_file()), None)
+    if is_uri(place := str(folder).rstrip("/") if is_uri(str(folder)) else str(folder)):
+        tried = [place, f"{place}/shards"]
+    else:
+        tried = [place, str(Path(place) / "shards")]
+    found = next((each for each in tried if folder_of(each).exists(MANIFEST_NAME)), None)
     if found is None:
         raise ShardError(
             f"{folder} is no run with shards and no shards folder: there is neither {MANIFEST_NAME} "
@@ -208,20 +273,26 @@ class SplitTokens:
     def __init__(self, shards: Shards, name: str) -> None:
         self.name = name
         self._shards = shards
-        self._dtype = numpy_dtype(shards.dtype)
+        self.dtype = numpy_dtype(shards.dtype)
         self._infos = shards.splits[name]
         self._token_ends = np.cumsum([info.tokens for info in self._infos], dtype=np.int64)
         self._sequence_ends = np.cumsum([info.sequences for info in self._infos], dtype=np.int64)
         self.tokens = int(self._token_ends[-1]) if self._infos else 0
         self.sequences = int(self._sequence_ends[-1]) if self._infos else 0
-        self._maps: OrderedDict[int, npt.NDArray[np.integer]] = OrderedDict()
+        self._maps: OrderedDict[int, Tokens] = OrderedDict()
         self._indices: OrderedDict[int, npt.NDArray[np.int64]] = OrderedDict()
+        self._opening = threading.Lock()
+        # The shard that was read last: rows lie in one shard, and often in the same.
+        self._last: tuple[int, int, Tokens | None] = (0, 0, None)
 
     def read(self, start: int, count: int) -> npt.NDArray[np.integer]:
         """The tokens [start, start + count), across shards where need be; (count,) of the shards' type.
 
         Inside one shard the answer is a read-only view of the file. Raises IndexError outside the split.
         """
+        first, last, tokens = self._last
+        if tokens is not None and first <= start and start + count <= last and count >= 0:
+            return tokens[start - first : start - first + count]
         if start < 0 or count < 0 or start + count > self.tokens:
             raise IndexError(
                 f"tokens [{start}, {start + count}) lie outside split {self.name!r} of {self.tokens}"
@@ -229,13 +300,15 @@ class SplitTokens:
         pieces = []
         while count > 0:
             shard, offset = find(self._token_ends, start)
-            piece = self._map(shard)[offset : offset + count]
+            tokens = self._map(shard)
+            piece = tokens[offset : offset + count]
+            self._last = (start - offset, start - offset + self._infos[shard].tokens, tokens)
             pieces.append(piece)
             start += len(piece)
             count -= len(piece)
         if len(pieces) == 1:
             return pieces[0]
-        return np.concatenate(pieces) if pieces else np.zeros(0, self._dtype)
+        return np.concatenate(pieces) if pieces else np.zeros(0, self.dtype)
 
     def sequence(self, number: int) -> npt.NDArray[np.integer]:
         """The tokens of sequence `number`, its end-of-text included. IndexError outside the split."""
@@ -248,8 +321,9 @@ class SplitTokens:
 
     def sequence_at(self, token: int) -> int:
         """Number of the sequence that holds the token at position `token`. IndexError outside the split."""
-        name, offset = self.locate(token)
-        shard = next(number for number, info in enumerate(self._infos) if info.name == name)
+        if not 0 <= token < self.tokens:
+            raise IndexError(f"token {token} lies outside split {self.name!r} of {self.tokens}")
+        shard, offset = find(self._token_ends, token)
         before = int(self._sequence_ends[shard]) - self._infos[shard].sequences
         return before + int(np.searchsorted(self._starts(shard), offset, side="right")) - 1
 
@@ -261,6 +335,11 @@ class SplitTokens:
         for number, info in enumerate(self._infos):
             yield int(self._token_ends[number]) - info.tokens, self._starts(number)
 
+    def lengths(self) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
+        """For each shard where each sequence begins in the split, and how many tokens it has."""
+        for before, starts in self.starts():
+            yield before + starts[:-1], np.diff(starts)
+
     def locate(self, token: int) -> tuple[str, int]:
         """The shard that holds the token at position `token`, and its position there; else IndexError."""
         if not 0 <= token < self.tokens:
@@ -268,20 +347,26 @@ class SplitTokens:
         shard, offset = find(self._token_ends, token)
         return self._infos[shard].name, offset
 
-    def _map(self, shard: int) -> npt.NDArray[np.integer]:
-        if shard not in self._maps:
-            path = self._shards.folder / f"{self._infos[shard].name}.bin"
-            try:
-                self._maps[shard] = np.memmap(path, self._dtype, mode="r", shape=(self._infos[shard].tokens,))
-            except (OSError, ValueError) as error:
-                raise ShardError(f"cannot read the shard {path}: {error}", remedy=REMEDY) from error
-        return _recent(self._maps, shard)
+    def _map(self, shard: int) -> Tokens:
+        file, files = f"{self._infos[shard].name}.bin", self._shards.files
+        with self._opening:  # A loader reads ahead in a thread.
+            if shard not in self._maps:
+                try:
+                    self._maps[shard] = files.map(file, self.dtype, self._infos[shard].tokens)
+                except (OSError, ValueError) as error:
+                    raise ShardError(
+                        f"cannot read the shard {files.name(file)}: {error}", remedy=REMEDY
+                    ) from error
+            return _recent(self._maps, shard)
 
     def _starts(self, shard: int) -> npt.NDArray[np.int64]:
         if shard not in self._indices:
-            info = self._infos[shard]
-            path = self._shards.folder / f"{info.name}.idx"
-            starts = read_index(path)
+            info, files = self._infos[shard], self._shards.files
+            path = files.name(f"{info.name}.idx")
+            try:
+                starts = decode_index(files.read(f"{info.name}.idx"), path)
+            except OSError as error:
+                raise ShardError(f"cannot read the shard index {path}: {error}", remedy=REMEDY) from error
             if (starts[-1], len(starts) - 1) != (info.tokens, info.sequences):
                 raise ShardError(
                     f"{path} counts {starts[-1]} tokens in {len(starts) - 1} sequences, "
@@ -290,6 +375,37 @@ class SplitTokens:
                 )
             self._indices[shard] = starts
         return _recent(self._indices, shard)
+
+
+def pack_reports(line: SplitTokens, rows: Geometry) -> tuple[PackReport, PackReport]:
+    """What best fit and concatenating do with a line."""
+    histogram, before = piece_lengths(line.lengths(), rows)
+    packed = packed_report(histogram, before, best_fit(histogram))
+    return packed, cut_report(line.lengths(), line.tokens, rows)
+
+
+def check_share(counts: Mapping[str, int], rank: int) -> None:
+    """Raises SettingError for numbers out of bounds: rows, world, context, and what else is counted."""
+    for name, value in counts.items():
+        least = 0 if name in ("epoch", "step") else 1
+        if value < least:
+            raise SettingError(f"{name} = {value} is below {least}", remedy=f"Give {least} or more.")
+    rows, world = counts["rows"], counts["world"]
+    if not 0 <= rank < world:
+        raise SettingError(f"rank = {rank} of world = {world}", remedy=f"Ranks are 0 to {world - 1}.")
+    if rows % world:
+        raise SettingError(
+            f"rows = {rows} cannot be shared by world = {world}", remedy=f"Give a multiple of {world}."
+        )
+
+
+def check_rows(count: int, rows: int, context: int, split: str) -> None:
+    """Raises SettingError for a split with less than a batch."""
+    if count < rows:
+        raise SettingError(
+            f"the split {split!r} has {count} rows of context = {context}, a batch has rows = {rows}",
+            remedy="Lower rows or context, or build shards of more text.",
+        )
 
 
 _Value = TypeVar("_Value")
@@ -303,12 +419,14 @@ def _recent(cache: OrderedDict[int, _Value], key: int) -> _Value:
     return cache[key]
 
 
-def _load_manifest(path: Path) -> dict[str, Any]:
+def _load_manifest(files: Folder) -> dict[str, Any]:
+    path = files.name(MANIFEST_NAME)
     try:
-        manifest = read_sealed(path)
+        manifest = unsealed(files.read(MANIFEST_NAME))
     except FileNotFoundError as error:
         raise ShardError(
-            f"{path.parent} holds no {MANIFEST_NAME}", remedy="Name the shards folder of a finished build."
+            f"{path.removesuffix('/' + MANIFEST_NAME)} holds no {MANIFEST_NAME}",
+            remedy="Name the shards folder of a finished build.",
         ) from error
     except (OSError, ValueError, RecursionError) as error:
         raise ShardError(f"cannot read {path}: {error}", remedy=REMEDY) from error
@@ -320,7 +438,7 @@ def _load_manifest(path: Path) -> dict[str, Any]:
     return manifest
 
 
-def _field(entry: dict[str, Any], key: str, kind: type, path: Path) -> Any:
+def _field(entry: dict[str, Any], key: str, kind: type, path: str) -> Any:
     """A manifest field of the wanted type; raises ShardError, naming the file and the field, otherwise."""
     value = entry.get(key)
     # Not isinstance: true and false would be numbers.
@@ -329,14 +447,16 @@ def _field(entry: dict[str, Any], key: str, kind: type, path: Path) -> Any:
     return value
 
 
-def _unreadable(path: Path, error: OSError) -> ShardError:
-    return ShardError(f"the shard file {path} cannot be read: {error.strerror}", remedy=REMEDY)
+def _unreadable(path: str, error: OSError) -> ShardError:
+    return ShardError(f"the shard file {path} cannot be read: {error.strerror or error}", remedy=REMEDY)
 
 
-def _check_size(path: Path, expected: int) -> None:
+def _check_size(files: Folder, file: str, expected: int) -> None:
     try:
-        actual = path.stat().st_size
+        actual = files.size(file)
     except OSError as error:
-        raise _unreadable(path, error) from error
+        raise _unreadable(files.name(file), error) from error
     if actual != expected:
-        raise ShardError(f"{path} has {actual} bytes where the manifest counts {expected}", remedy=REMEDY)
+        raise ShardError(
+            f"{files.name(file)} has {actual} bytes where the manifest counts {expected}", remedy=REMEDY
+        )

@@ -219,7 +219,11 @@ def read_sealed(path: Path) -> dict[str, Any]:
         OSError: it cannot be read.
         ValueError: it is no JSON object, or not what was written.
     """
-    data = path.read_bytes()
+    return unsealed(path.read_bytes())
+
+
+def unsealed(data: bytes) -> dict[str, Any]:
+    """`read_sealed` of the bytes of a document. Raises ValueError as it does."""
     try:
         document = json.loads(data.decode())
     except RecursionError as error:

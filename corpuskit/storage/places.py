@@ -148,9 +148,10 @@ def stamp(file: str | Path) -> tuple[int, ...]:
 
     Raises:
         OSError: the file is not there or cannot be looked at.
+        InputError: no file system is known for such a URI.
     """
     if is_uri(str(file)):
-        system, path = fs.FileSystem.from_uri(str(file))
+        system, path = _system(str(file))
         info = system.get_file_info(path)
         if info.type != fs.FileType.File:
             raise FileNotFoundError(f"{file}: there is no such file")

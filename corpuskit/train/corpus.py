@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from corpuskit.errors import TrainError
+from corpuskit.shards.packing import Method
 from corpuskit.shards.reader import Shards
 from corpuskit.storage.files import read_sealed
 from corpuskit.tokenizer.tokenizer import Tokenizer
@@ -97,6 +98,7 @@ class Corpus:
     def settle(self, settings: TrainSettings, grid: Grid) -> Setup:
         """A new run: all that was left open is chosen."""
         settings, weights, notes = self._begin_with(settings)
+        settings = settings.model_copy(update={"packing": self._packing(settings)})
         tokens = self.shards.split("train").tokens
         if settings.minutes is not None and settings.init_from is None and not settings.is_shaped:
             settings = self._sized(settings, grid)
@@ -115,6 +117,11 @@ class Corpus:
     def again(self, settings: TrainSettings, steps: int) -> Setup:
         """A run that goes on: all weights are those of its checkpoint."""
         return Setup(self.task(settings), steps, str(settings.size))
+
+    def _packing(self, settings: TrainSettings) -> Method:
+        """How rows are made of documents: as settings say, or the recipe of the shards where that can be."""
+        continues = settings.objective == "causal" and kind_of(settings) == "encoder-decoder"
+        return settings.packing or ("concatenate" if continues else self.shards.packed_by) or "concatenate"
 
     def _begin_with(
         self, settings: TrainSettings

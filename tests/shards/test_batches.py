@@ -11,7 +11,8 @@ import numpy.typing as npt
 import pytest
 
 from corpuskit.errors import SettingError, ShardError
-from corpuskit.shards.batches import Batch, Batches, dropout_seed, spread_rows
+from corpuskit.shards.batch import Batch
+from corpuskit.shards.batches import Batches, dropout_seed, spread_rows
 from corpuskit.shards.reader import Shards, open_shards
 
 
@@ -118,23 +119,34 @@ def test_dropout_seeds_differ() -> None:
 # ------------------------------------------------------------------- for a training loop of one's own
 
 
-def epoch(run: Path, epoch: int = 0, rank: int = 0, world: int = 1, step: int = 0) -> list[Batch]:
-    return list(open_shards(run).batches(6, 16, 7, epoch, rank, world, step=step))
+def epoch(
+    run: Path, epoch: int = 0, rank: int = 0, world: int = 1, step: int = 0, **more: Any
+) -> list[Batch]:
+    return list(open_shards(run).batches(6, 16, 7, epoch, rank, world, step=step, **more))
 
 
 def test_an_epoch_gives_the_batches_that_are_trained_on(run: Path) -> None:
     batches = make(Shards(run / "shards"), 6)
-    found = epoch(run)
-    assert len(found) == batches.rows_per_epoch // 6
-    for step, (inputs, targets, _) in enumerate(found):
+    found = epoch(run, shift=True)
+    assert len(found) == -(-batches.rows_per_epoch // 6)
+    assert sum(map(len, found)) == batches.rows_per_epoch
+    for step, (inputs, targets, _) in enumerate(found[:-1]):
         rows = batch(batches, step)
         assert np.array_equal(inputs, rows[:, :-1])
         assert np.array_equal(targets, rows[:, 1:])
         assert (inputs.dtype, inputs.shape) == (np.int64, (6, 16))
-    first, second = (np.concatenate([each.inputs for each in epoch(run, e)]) for e in (0, 1))
+    first, second = (np.concatenate([each.inputs for each in epoch(run, e, shift=True)]) for e in (0, 1))
     assert not np.array_equal(first, second)
     rows = batches.rows_per_epoch
     assert np.array_equal(second, batches.read(range(rows, rows + len(second)))[:, :-1])
+
+
+@pytest.mark.parametrize("packing", ["concatenate", "best_fit"])
+def test_each_epoch_has_each_row_once_in_an_order_of_its_own(run: Path, packing: str) -> None:
+    first, second = ([bytes(row) for b in epoch(run, e, packing=packing) for row in b.rows] for e in (0, 1))
+    assert first != second
+    assert sorted(first) == sorted(second)
+    assert len(open_shards(run).batches(6, 16, 7, packing=packing)) == -(-len(first) // 6)
 
 
 @pytest.mark.parametrize("world", [2, 3, 6])
@@ -143,17 +155,18 @@ def test_all_ranks_together_read_what_one_process_reads(run: Path, world: int) -
     for whole, parts in zip(epoch(run, 3), zip(*ranks, strict=True), strict=True):
         assert np.array_equal(whole.inputs, np.concatenate([part.inputs for part in parts]))
         assert np.array_equal(whole.targets, np.concatenate([part.targets for part in parts]))
-        starts = [part.bounds[:-1] + 16 * 6 // world * rank for rank, part in enumerate(parts)]
-        assert np.array_equal(whole.bounds, np.append(np.concatenate(starts), 16 * 6))
+        before = np.cumsum([0, *(part.inputs.size for part in parts)])
+        starts = [part.bounds[:-1] + at for at, part in zip(before[:-1], parts, strict=True)]
+        assert np.array_equal(whole.bounds, np.append(np.concatenate(starts), whole.inputs.size))
 
 
 def test_bounds_part_the_documents(run: Path) -> None:
     documents = 0
     for inputs, targets, bounds in epoch(run):
         assert bounds.dtype == np.int32
-        assert set(range(0, 16 * 6 + 1, 16)) <= set(bounds.tolist())
+        assert set(range(0, inputs.size + 1, 16)) <= set(bounds.tolist())
         for document in np.split(inputs.ravel(), bounds[1:-1]):
-            assert 0 not in document[1:]
+            assert 0 not in document[:-1], "the end of a text belongs to what it ends"
             documents += 1
         inputs[:] = 0
         assert targets.any(), "who changes inputs in place must not change targets"
@@ -176,6 +189,7 @@ def test_an_epoch_is_gone_on_with_at_any_step(run: Path) -> None:
         ({"rank": 2, "world": 2}, "rank = 2 of world = 2\n  Ranks are 0 to 1"),
         ({"rows": 3, "world": 2}, "rows = 3 cannot be shared by world = 2\n  Give a multiple of 2"),
         ({"split": "tarin"}, "Did you mean 'train'"),
+        ({"packing": "bestfit"}, "packing = 'bestfit' is unknown\n  Did you mean 'best_fit'"),
         ({"context": 10**6}, "needs 1000001\n  Lower context"),
         ({"rows": 10**6, "context": 16}, "rows of context = 16, a batch has rows = 1000000\n  Lower rows"),
     ],
@@ -198,4 +212,5 @@ def test_the_example_runs(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyP
     (code,) = [part for part in str(inspect.getdoc(open_shards)).split("\n\n") if part.startswith("    ")]
     places: dict[str, Any] = {"open_shards": open_shards}
     exec(textwrap.dedent(code), places)
-    assert places["inputs"].shape == places["targets"].shape == (8, 128)
+    assert places["inputs"].shape == places["targets"].shape
+    assert places["inputs"].shape[1] == 128

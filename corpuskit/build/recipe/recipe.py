@@ -29,6 +29,7 @@ from corpuskit.build.decide.earlier import Dedup
 from corpuskit.build.decide.mixing import Mix, Share
 from corpuskit.build.decide.planted import Canaries, Repeat
 from corpuskit.build.pipeline import Pipeline, PipelineStep
+from corpuskit.build.write.pack_shards import Packing
 from corpuskit.build.write.write_shards import WriteShards
 from corpuskit.documents.settings import Settings, first_problem
 from corpuskit.errors import SettingError, nearest
@@ -42,7 +43,7 @@ from corpuskit.tokenizer.train import TrainTokenizer
 
 KEYS = (
     *("sources", "stages", "dedup", "remove", "shared_ids", "mix"),
-    *("tokenizer", "shards", "canaries", "repeat"),
+    *("tokenizer", "shards", "packing", "canaries", "repeat"),
 )
 
 _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
@@ -264,6 +265,7 @@ class Reader:
                 repeat=self._section(Repeat, values),
                 mix=self._mix(values.get(Share.name)),
                 dedup=self._section(Dedup, values),
+                packing=self._packing(values.get(Packing.name)),
             )
         except SettingError as error:
             if error.message.startswith("recipe "):
@@ -283,6 +285,13 @@ class Reader:
         if isinstance(value, str | list):
             value = {"ids": value}
         return self._section(Removal, {Removal.name: value}) or Removal()
+
+    def _packing(self, value: Any) -> Packing | None:
+        """A way of packing, alone or with the contexts that it is told for."""
+        if isinstance(value, str):
+            value = {"method": value}
+        found: Packing | None = self._section(Packing, {Packing.name: value})
+        return found
 
     def _mix(self, value: Any) -> Mix | None:
         """Epochs by source, alone or with other settings of a `Share`."""

@@ -19,49 +19,20 @@ import numpy as np
 import numpy.typing as npt
 
 from corpuskit.errors import SettingError
-from corpuskit.shards.batches import MIXTURE, Batches, find
+from corpuskit.shards.batches import MIXTURE, Batches
+from corpuskit.shards.packed import packed_index
+from corpuskit.shards.packing import Geometry, Method
 from corpuskit.shards.permutation import Permutation
 from corpuskit.shards.provenance import source_ranges
 from corpuskit.shards.reader import Shards, SplitTokens
+from corpuskit.shards.rows import PackedBatches, PackedRows
+from corpuskit.shards.sources import SourceTokens, joined
 
 ROUND = 1000
 """Samples of a round; the finest share of a run that a source can have is one in so many."""
 
 _MOST_RAISED = 20
 """Samples of a round that small sources may take from the largest: 2 % of the run."""
-
-
-class SourceTokens:
-    """The tokens of one source in a split, one document behind the other, as if there were no others.
-
-    Attributes:
-        name: of the split and the source, for messages.
-        tokens: tokens of the source.
-        ranges: where they are in the split, (ranges, 2).
-    """
-
-    def __init__(self, split: SplitTokens, name: str, ranges: npt.NDArray[np.int64]) -> None:
-        """Of the tokens [start, end) of the split that `ranges`, (ranges, 2), names in order."""
-        self.name, self.ranges = name, ranges
-        self._split = split
-        self._starts = ranges[:, 0]
-        self._ends = np.cumsum(ranges[:, 1] - ranges[:, 0])
-        self.tokens = int(self._ends[-1])
-
-    def position(self, token: int) -> int:
-        """Where the source's token number `token` stands in the split."""
-        place, offset = find(self._ends, token)
-        return int(self._starts[place]) + offset
-
-    def read(self, start: int, count: int) -> npt.NDArray[np.integer]:
-        """The source's tokens [start, start + count), (count,) of the shards' type."""
-        pieces = []
-        while count > 0:
-            place, offset = find(self._ends, start)
-            here = min(count, int(self._ends[place]) - start)
-            pieces.append(self._split.read(int(self._starts[place]) + offset, here))
-            start, count = start + here, count - here
-        return pieces[0] if len(pieces) == 1 else np.concatenate(pieces)
 
 
 @dataclass(frozen=True)
@@ -76,7 +47,7 @@ class Mixture:
     """
 
     lines: Mapping[str, SourceTokens]
-    parts: Mapping[str, Batches]
+    parts: Mapping[str, Batches | PackedBatches]
     counts: Mapping[str, int]
     stride: int
     batch_rows: int
@@ -104,7 +75,7 @@ class Mixture:
     def epochs(self, samples: int) -> dict[str, float]:
         """How often each source is read by so many samples of the run."""
         return {
-            source: samples * self.counts[source] / ROUND * part.stride / part.line.tokens
+            source: samples * self.counts[source] / ROUND * part.stride / self.lines[source].tokens
             for source, part in self.parts.items()
         }
 
@@ -118,8 +89,19 @@ class Mixture:
 
     def starts(self, samples: Sequence[int]) -> list[int]:
         """Position in the split of the first token of each sample."""
-        dealt = [self.dealt(sample) for sample in samples]
-        return [self.lines[source].position(self.parts[source].starts([own])[0]) for source, own in dealt]
+        return [self._start(*self.dealt(sample)) for sample in samples]
+
+    def _start(self, source: str, own: int) -> int:
+        part = self.parts[source]
+        start = part.starts([own])[0]
+        # A packed row says where in the split it begins, a cut one where in the line of its source.
+        return start if isinstance(part, PackedBatches) else self.lines[source].position(start)
+
+    def real(self, samples: Sequence[int]) -> npt.NDArray[np.int64] | None:
+        """How many tokens of each of these rows are no padding; None where there is none."""
+        found = [self.parts[source].real([own]) for source, own in map(self.dealt, samples)]
+        held = [each for each in found if each is not None]
+        return np.concatenate(held) if held else None
 
     def read(self, samples: Sequence[int]) -> npt.NDArray[np.int64]:
         """The rows of these samples, (samples, R). Raises ShardError for an id outside the vocabulary."""
@@ -142,7 +124,13 @@ def _places(seed: int, number: int) -> Permutation:
 
 
 def mix(
-    shards: Shards, name: str, weights: Mapping[str, float], rows: tuple[int, int], batch_rows: int, seed: int
+    shards: Shards,
+    name: str,
+    weights: Mapping[str, float],
+    rows: tuple[int, int],
+    batch_rows: int,
+    seed: int,
+    packing: Method = "concatenate",
 ) -> Mixture:
     """The sources of a split, each as often as its weight says; a source of weight 0 is left out.
 
@@ -153,6 +141,7 @@ def mix(
         rows: tokens of a row, and from the start of one to that of the next.
         batch_rows: rows in a batch.
         seed: fixes who is dealt what.
+        packing: how the documents of each source come into rows.
 
     Raises:
         SettingError: sources without a weight, or weights without a source; a source too short for a row.
@@ -174,13 +163,31 @@ def mix(
     bounds = np.stack([np.concatenate([[0], ends[:-1]]), ends], axis=1)
     counts = {source: count for source, count in round_counts(weights).items() if count}
     lines = {
-        source: SourceTokens(split, f"{name}, {source}", _joined(bounds[owners == names.index(source)]))
+        source: SourceTokens(split, f"{name}, {source}", joined(bounds[owners == names.index(source)]))
         for source in counts
     }
-    parts = {
-        source: Batches(line, *rows, batch_rows, seed, shards.vocab_size) for source, line in lines.items()
+    parts: dict[str, Batches | PackedBatches] = {
+        source: batches_of(shards, split, line, rows, batch_rows, seed, packing)
+        for source, line in lines.items()
     }
     return Mixture(lines, parts, counts, rows[1], batch_rows, seed)
+
+
+def batches_of(
+    shards: Shards,
+    split: SplitTokens,
+    line: SplitTokens | SourceTokens,
+    rows: tuple[int, int],
+    batch_rows: int,
+    seed: int,
+    packing: Method,
+) -> Batches | PackedBatches:
+    """The rows of a split, or of a source of it, cut or packed, in the order in which they are trained on."""
+    if packing == "concatenate":
+        return Batches(line, *rows, batch_rows, seed, shards.vocab_size)
+    origin = line.origin(shards) if isinstance(line, SourceTokens) else shards.origin(line)
+    packed = PackedRows(split, packed_index(origin, Geometry(*rows)), shards.end_of_text)
+    return PackedBatches(packed, line.name, *rows, batch_rows, seed, shards.vocab_size)
 
 
 def round_counts(weights: Mapping[str, float]) -> dict[str, int]:
@@ -206,10 +213,3 @@ def round_counts(weights: Mapping[str, float]) -> dict[str, int]:
             remedy="Give some of them the weight 0.",
         )
     return counts
-
-
-def _joined(ranges: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Ranges in order, with those that touch made one."""
-    opens = np.concatenate([[True], ranges[1:, 0] != ranges[:-1, 1]])
-    closes = np.concatenate([opens[1:], [True]])
-    return np.stack([ranges[opens, 0], ranges[closes, 1]], axis=1)

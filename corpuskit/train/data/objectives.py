@@ -83,13 +83,20 @@ class Causal:
         """T."""
         return self.context
 
-    def arrays(self, rows: Ids, keys: Sequence[int]) -> Arrays:
+    def arrays(self, rows: Ids, keys: Sequence[int], real: Ids | None = None) -> Arrays:
         """ids and targets (B, T), and documents (B, T) where they are kept apart."""
         ids, targets = rows[:, :-1], rows[:, 1:]
         if self.goldfish:
             targets = np.where(goldfish_mask(rows, self.goldfish)[:, 1:], IGNORED, targets)
+        if real is not None:
+            targets = np.where(is_token(rows, real)[:, 1:], targets, IGNORED)
         batch = {"ids": ids, "targets": targets}
         return batch | ({"documents": documents(ids, self.end_of_text, begins=True)} if self.apart else {})
+
+
+def is_token(rows: Ids, real: Ids) -> npt.NDArray[np.bool_]:
+    """Which places of rows (B, R) hold a token, and no padding: the first `real` (B,) of each."""
+    return np.arange(rows.shape[1]) < real[:, None]
 
 
 def goldfish_mask(rows: Ids, one_in: int) -> npt.NDArray[np.bool_]:
@@ -135,7 +142,7 @@ class Continuation:
         """T."""
         return self.context
 
-    def arrays(self, rows: Ids, keys: Sequence[int]) -> Arrays:
+    def arrays(self, rows: Ids, keys: Sequence[int], real: Ids | None = None) -> Arrays:
         """source (B, S), ids and targets (B, T); of a row with an odd number of tokens T is one more."""
         half = rows.shape[1] // 2
         source, written = rows[:, :half], rows[:, half:]
@@ -187,7 +194,7 @@ class Masked:
         """The ids that are not special."""
         return np.setdiff1d(np.arange(self.vocab_size), self.special)
 
-    def arrays(self, rows: Ids, keys: Sequence[int]) -> Arrays:
+    def arrays(self, rows: Ids, keys: Sequence[int], real: Ids | None = None) -> Arrays:
         """ids (B, T), positions and targets (B, M); a row with fewer tokens to choose has IGNORED ones.
 
         With `writes` a source (B, T) has the masks, and ids are the tokens themselves, one later.
@@ -195,6 +202,8 @@ class Masked:
         count = max(1, round(self.rate * rows.shape[1]))
         draws = _draws(keys, rows.shape[1])
         special = np.isin(rows, self.special)
+        if real is not None:
+            special |= ~is_token(rows, real)
         draws[special] = 2**64 - 1  # Chosen last: in a row of few other tokens only.
         # Sorted, since the order in which argpartition leaves them is not stated.
         positions = np.sort(np.argpartition(draws, count - 1, axis=1)[:, :count], axis=1)
@@ -211,7 +220,12 @@ class Masked:
         batch = {"ids": ids, "targets": np.where(chosen, targets, IGNORED), "positions": positions}
         if self.writes:
             return {**batch, "source": ids, "ids": _one_late(rows, self.end_of_text)}
-        return batch | ({"documents": documents(rows, self.end_of_text)} if self.apart else {})
+        if self.apart:
+            return batch | {"documents": documents(rows, self.end_of_text)}
+        if real is None:
+            return batch
+        # No position that is read sees padding.
+        return batch | {"documents": 1 - is_token(rows, real).astype(np.int64)}
 
 
 # -------------------------------------------------------------------------------------------- spans
@@ -269,12 +283,28 @@ class Spans:
 
     stride = row_tokens
 
-    def arrays(self, rows: Ids, keys: Sequence[int]) -> Arrays:
+    def arrays(self, rows: Ids, keys: Sequence[int], real: Ids | None = None) -> Arrays:
         """source (B, S), ids and targets (B, U): the decoder reads the target one token late."""
+        if real is not None:
+            return self._of_packed(rows, keys, real)
         pairs = [self._corrupt(row, key) for row, key in zip(rows, keys, strict=True)]
         targets = np.stack([target for _, target in pairs])
         source = np.stack([source for source, _ in pairs])
         return {"source": source, "ids": _one_late(targets, self.end_of_text), "targets": targets}
+
+    def _of_packed(self, rows: Ids, keys: Sequence[int], real: Ids) -> Arrays:
+        """The same of rows with padding: source and targets are filled up, the latter with IGNORED."""
+        noise, spans = self._parts(rows.shape[1])
+        source = np.full((len(rows), self._source(rows.shape[1])), self.end_of_text)
+        targets = np.full((len(rows), noise + spans + 1), IGNORED)
+        for number, (row, key, tokens) in enumerate(zip(rows, keys, real.tolist(), strict=True)):
+            if tokens < LEAST_CONTEXT:  # Too few for a span between others: read, and not asked for.
+                source[number, :tokens] = row[:tokens]
+                continue
+            kept, taken = self._corrupt(row[:tokens], key)
+            source[number, : len(kept)], targets[number, : len(taken)] = kept, taken
+        known = np.where(targets == IGNORED, self.end_of_text, targets)
+        return {"source": source, "ids": _one_late(known, self.end_of_text), "targets": targets}
 
     def _parts(self, tokens: int) -> tuple[int, int]:
         # Some tokens are taken and some kept; a span holds one at least, and a kept one stands before it.
@@ -308,8 +338,9 @@ def _one_late(targets: Ids, begin: int) -> Ids:
 
 
 Objective = Causal | Continuation | Masked | Spans
-"""How rows of tokens become a batch: `arrays` takes rows (B, R) with one key each. It reads rows of R tokens,
-`row_tokens`, the next one `stride` tokens behind the start of the one before."""
+"""How rows of tokens become a batch: `arrays` takes rows (B, R) with one key each and, of packed ones, how
+many tokens of each are no padding. Padding, which is ends of text, is never asked for. It reads rows of R
+tokens, `row_tokens`, the next one `stride` tokens behind the start of the one before."""
 
 
 # ------------------------------------------------------------------------------------------ chance

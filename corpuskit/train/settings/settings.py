@@ -79,6 +79,8 @@ class Learning(_Group):
         span_density, span_length: share of the tokens that "spans" takes out, and a span's mean length.
         mixture: weights of the corpus's sources, each of which then has its share of the run, whatever its
             share of the corpus; without it all is read equally often.
+        packing: "concatenate" cuts the text anew in each pass; "best_fit" parts no document that fits into a
+            row. Without it what the recipe of the shards says, else "concatenate".
     """
 
     objective: ObjectiveName = "causal"
@@ -88,6 +90,7 @@ class Learning(_Group):
     span_density: float = Field(default=0.15, gt=0, lt=1)
     span_length: float = Field(default=3.0, ge=1)
     mixture: Annotated[dict[str, Annotated[float, Field(ge=0)]] | None, BeforeValidator(weighed)] = None
+    packing: Literal["concatenate", "best_fit"] | None = None
 
 
 class Batching(_Group):

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from corpuskit.errors import SettingError
 from corpuskit.train.data.teacher import StoredAnswers
 from corpuskit.train.model.distances import (
     Distillation,
@@ -47,6 +48,11 @@ class Distilled(Pretraining):
         facts: dict[str, Any],
     ) -> Distilled:
         """The same as a task of pretraining, with a teacher that answers, or has answered."""
+        if stored is not None and task.settings.packing == "best_fit":
+            raise SettingError(
+                "packing = 'best_fit': stored answers are those to a text that is read on",
+                remedy="Take packing = concatenate, or let the teacher answer meanwhile.",
+            )
         found = cls(task.settings, task.shards, task.tokenizer, task.batches, task.objective)
         found.name = f"{task.name}, distilled"
         found.teacher, found.stored, found.teacher_facts = teacher, stored, facts

@@ -8,12 +8,14 @@ import numpy as np
 import numpy.typing as npt
 from torch import Tensor
 
+from corpuskit.errors import SettingError
 from corpuskit.shards.batches import Batches, objective_key
 from corpuskit.shards.reader import Shards, SplitTokens
+from corpuskit.shards.rows import PackedBatches
 from corpuskit.tokenizer.tokenizer import Tokenizer
 from corpuskit.train.data.batches import as_tensors
 from corpuskit.train.data.held_out import validation_of
-from corpuskit.train.data.mixture import ROUND, Mixture, mix
+from corpuskit.train.data.mixture import ROUND, Mixture, batches_of, mix
 from corpuskit.train.data.objectives import Causal, Continuation, Masked, Objective, Spans
 from corpuskit.train.evaluate.score import milestones
 from corpuskit.train.model.loss import IGNORED
@@ -44,7 +46,7 @@ class Pretraining(Plain):
         settings: TrainSettings,
         shards: Shards,
         tokenizer: Tokenizer,
-        batches: Batches | Mixture,
+        batches: Batches | PackedBatches | Mixture,
         objective: Objective,
     ) -> None:
         self.name: str = settings.objective
@@ -73,7 +75,8 @@ class Pretraining(Plain):
         """Arguments of `Transformer.loss`, see `corpuskit.train.data.objectives`."""
         samples = self.batches.samples(step, rows)
         keys = [objective_key(self.batches.seed, sample) for sample in samples]
-        return as_tensors(self.objective.arrays(self.batches.read(samples), keys))
+        ids, real = self.batches.read(samples), self.batches.real(samples)
+        return as_tensors(self.objective.arrays(ids, keys, real))
 
     def extent(self) -> Extent:
         """That of all rows, which are equally long."""
@@ -90,7 +93,10 @@ class Pretraining(Plain):
         return steps * self.tokens_per_step / self.split.tokens
 
     def shares(self, steps: int) -> str:
-        """How often so many steps read each source of a mixture; empty without one."""
+        """How rows are packed, or how often so many steps read each source of a mixture; maybe empty."""
+        if isinstance(self.batches, PackedBatches):
+            report = self.batches.rows.index.report
+            return f"best fit: {report.rows:,} rows, of whose places {report.padding_share:.3%} are padding"
         if not isinstance(self.batches, Mixture):
             return ""
         return "of what is read: " + ", ".join(
@@ -128,7 +134,7 @@ class Pretraining(Plain):
         return {"objective": self.settings.objective}
 
 
-def described(split: SplitTokens, batches: Batches | Mixture, step: int) -> str:
+def described(split: SplitTokens, batches: Batches | PackedBatches | Mixture, step: int) -> str:
     """The documents of a split that a batch's rows begin in, and where the first stands."""
     starts = batches.starts(batches.samples(step, range(batches.batch_rows)))
     numbers = sorted({split.sequence_at(start) for start in starts})
@@ -166,7 +172,11 @@ def measure_tokens(
 
 
 def pretraining(settings: TrainSettings, shards: Shards, tokenizer: Tokenizer) -> Pretraining:
-    """That of resolved settings; raises TrainError where the tokenizer lacks a token that it needs."""
+    """That of resolved settings.
+
+    Raises TrainError where the tokenizer lacks a token that it needs, SettingError for an objective whose
+    rows cannot be packed.
+    """
     assert settings.context is not None
     assert settings.batch_rows is not None
     end = shards.end_of_text
@@ -192,9 +202,17 @@ def pretraining(settings: TrainSettings, shards: Shards, tokenizer: Tokenizer) -
         objective = Spans(settings.context, end, sentinels, settings.span_density, settings.span_length)
     split = shards.split("train")
     rows = objective.row_tokens, objective.stride
-    batches: Batches | Mixture
+    # Runs of before there was a choice say nothing, and concatenated.
+    packing = settings.packing or "concatenate"
+    if packing == "best_fit" and isinstance(objective, Continuation):
+        raise SettingError(
+            "packing = 'best_fit': an encoder-decoder that continues texts reads halves of rows that overlap",
+            remedy="Take packing = concatenate, or objective = spans.",
+        )
+    batches: Batches | PackedBatches | Mixture
     if settings.mixture is None:
-        batches = Batches(split, *rows, settings.batch_rows, settings.seed, shards.vocab_size)
+        batches = batches_of(shards, split, split, rows, settings.batch_rows, settings.seed, packing)
     else:
-        batches = mix(shards, split.name, settings.mixture, rows, settings.batch_rows, settings.seed)
+        weights = settings.mixture
+        batches = mix(shards, split.name, weights, rows, settings.batch_rows, settings.seed, packing)
     return Pretraining(settings, shards, tokenizer, batches, objective)
