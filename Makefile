@@ -103,7 +103,7 @@ sanitize:
 	build/replay_page_xml $(wildcard native/fuzz/page_xml/*)
 	build/replay_dedup tests/cases/wikitext.json sample_corpora/encyclopedia.xml $(wildcard sample_corpora/books/*/*.txt)
 	build/replay_text $(wildcard native/fuzz/text/*)
-	build/replay_bpe tests/cases/wikitext.json $(wildcard native/fuzz/text/*) $(wildcard sample_corpora/books/*/*.txt)
+	build/replay_bpe tests/cases/wikitext.json native/fuzz/text/not_utf8.bin $(wildcard sample_corpora/books/*/*.txt)
 	build/replay_expand $(wildcard native/fuzz/corpus_expand/*)
 	build/replay tests/cases/wikitext.json tests/cases/templates.json $(wildcard native/fuzz/corpus/*) sample_corpora/encyclopedia.xml
 
