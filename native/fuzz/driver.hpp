@@ -104,11 +104,11 @@ inline std::string mutated(const std::vector<std::string>& seeds, std::size_t mo
     };
     std::string text = piece(most);
     for (std::size_t steps = 1 + below(8); steps > 0; --steps) {
-        const std::size_t at = below(text.size() + 1), size = below(text.size() - at + 1);
+        const std::size_t at = below(text.size() + 1);
         switch (below(6)) {
             case 0: text.insert(at, piece(64)); break;
-            case 1: text.erase(at, std::min<std::size_t>(size, 1 + below(64))); break;
-            case 2: text.insert(at, text.substr(at, std::min<std::size_t>(size, 1 + below(200)))); break;
+            case 1: text.erase(at, 1 + below(64)); break;
+            case 2: text.insert(at, text.substr(at, 1 + below(200))); break;
             case 3: text.insert(at, 1 + below(20), static_cast<char>(below(256))); break;
             default: if (at < text.size()) text[at] ^= static_cast<char>(1 << below(8));
         }
