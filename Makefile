@@ -19,7 +19,7 @@ watched = { PIP_CONSTRAINT=constraints.txt $(PIP) install -v -c constraints.txt 
   /^exit / {code = $$2} END {exit code}' || { tail -n 40 build/install.log; exit 1; }
 
 .SECONDARY:
-.PHONY: install install-dev demo test test-slow check sanitize fuzz format bench bench-install bench-install-gguf clean help
+.PHONY: install install-dev demo test test-slow check sanitize mutate fuzz format bench bench-install bench-install-gguf clean help
 
 help:
 	@echo "make demo           documents, tokenizer, shards and a small model from sample_corpora/, in minutes"
@@ -104,10 +104,19 @@ sanitize:
 	build/replay_page_xml $(wildcard native/fuzz/page_xml/*)
 	build/replay_dedup tests/cases/wikitext.json sample_corpora/encyclopedia.xml $(wildcard sample_corpora/books/*/*.txt)
 	build/replay_text $(wildcard native/fuzz/text/*)
-	build/replay_bpe tests/cases/wikitext.json $(wildcard native/fuzz/text/*) $(wildcard sample_corpora/books/*/*.txt)
+	build/replay_bpe tests/cases/wikitext.json native/fuzz/text/not_utf8.bin $(wildcard sample_corpora/books/*/*.txt)
 	build/replay_ngrams $(wildcard native/fuzz/text/*) sample_corpora/encyclopedia.xml
 	build/replay_expand $(wildcard native/fuzz/corpus_expand/*)
 	build/replay tests/cases/wikitext.json tests/cases/templates.json $(wildcard native/fuzz/corpus/*) sample_corpora/encyclopedia.xml
+
+# Random changes of the same files, where there is no clang for libFuzzer: MUTATIONS of each target.
+MUTATIONS ?= 20000
+MUTATED = $(addprefix build/replay_,page_xml dedup text bpe)
+
+mutate:
+	$(MAKE) -j2 $(MUTATED)
+	for target in $(MUTATED); do CORPUSKIT_MUTATIONS=$(MUTATIONS) $$target native/fuzz/page_xml native/fuzz/text \
+	  native/fuzz/corpus sample_corpora/encyclopedia.xml $(wildcard sample_corpora/books/*/*.txt) || exit 1; done
 
 build/sanitize/%.o: native/engine/%.cpp $(HEADERS)
 	@mkdir -p $(@D)

@@ -33,14 +33,14 @@ RUN_FILES = {
     "run.json": "run.json",
     "recipe": "recipe.yaml",
     "ledger": "ledger.json",
-    "record of a pass": "manifest/candidates/*.json",
-    "record of a decision": "manifest/decisions/*.json",
+    "record of a pass": "manifest/candidates*/*.json",
+    "record of a decision": "manifest/decisions*/*.json",
     "record of the tokenizer": "manifest/tokenizer.json",
     "record of the shards": "manifest/shards.json",
     "record of the build": "manifest/build.json",
-    "candidates": "candidates/*.parquet",
-    "scans": "scans/candidates/*.parquet",
-    "decisions": "decisions/candidates/*.parquet",
+    "candidates": "candidates*/*.parquet",
+    "scans": "scans/*/*.parquet",
+    "decisions": "decisions/*/*.parquet",
     "documents": "documents/*.parquet",
     "dropped": "dropped/*.parquet",
     "quarantine": "quarantine/*.parquet",
@@ -179,8 +179,8 @@ class Bench:
     def make(cls, folder: Path, recipe: Path, changed: tuple[str, ...]) -> Bench:
         """Build what is damaged afterwards."""
         bench = cls(folder, recipe, changed)
-        _well(call("build", recipe, "--out", bench.run, "--workers", 1))
-        _well(call("build", recipe, "--out", folder / "changed", "--workers", 1, *_overrides(changed)))
+        build(recipe, bench.run)
+        build(recipe, folder / "changed", *changed)
         return bench
 
     def train(self) -> Bench:
@@ -203,6 +203,11 @@ class Bench:
         return self
 
 
+def build(recipe: Path, out: Path, *changed: str) -> None:
+    """Build a run that is whole."""
+    _well(call("build", recipe, "--out", out, "--workers", 1, *_overrides(changed)))
+
+
 def _overrides(changed: Sequence[str]) -> list[str]:
     return [word for each in changed for word in ("--set", each)]
 
@@ -218,7 +223,8 @@ def weights(model: Path) -> dict[str, str]:
     latest = model / "checkpoints" / (model / "checkpoints" / "latest").read_text()
     for path in sorted(latest.glob("*.safetensors")):
         found[path.name] = sha256(path.read_bytes()).hexdigest()
-    events = [json.loads(line) for line in (model / "logs" / "train.jsonl").read_text().splitlines()]
+    log = (model / "logs" / "train.jsonl").read_text(encoding="utf-8")
+    events = [json.loads(line) for line in log.strip("\n").split("\n")]  # Texts may hold U+2028.
     kept = [(e["event"], e["step"], e.get("loss")) for e in events if e["event"] in ("step", "validation")]
     found["history"] = sha256(json.dumps(kept).encode()).hexdigest()
     return found

@@ -9,6 +9,7 @@ and training, 40 with --quick; see `benchmarks.fault_kills`. The tables of both 
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import sys
@@ -33,9 +34,20 @@ sources:
   - wikipedia: {{path: {samples}/encyclopedia-cut.xml}}
   - gutenberg: {{path: {samples}/books}}
   - files: {{path: {samples}/notes, label: notes}}
-stages: [exact_duplicates, near_duplicates]
+stages:
+  - exact_duplicates
+  - near_duplicates
+  - paragraph_repeats: {{min_documents: 2}}
+  - decontaminate: {{against: {folder}/evaluation.jsonl, words: 8}}
+dedup: {{against: {folder}/earlier}}
 tokenizer: {{vocab_size: 500}}
 shards: {{shard_tokens: 20000, split: {{validation: 0.1}}}}
+"""
+"""Something of all that a run may hold: also what is cut, or dropped for an item or an earlier build."""
+
+EARLIER = """
+sources:
+  - wikipedia: {{path: {samples}/encyclopedia-cut.xml}}
 """
 CHANGED = ("tokenizer.vocab_size=480",)
 
@@ -43,11 +55,21 @@ NONE = Bar(0, of="value", side="at most")
 ALL = Bar(1, of="value")
 
 
+def write_recipe(folder: Path) -> Path:
+    """The recipe of the run that is damaged, in a folder, and what it needs: items, and an earlier build."""
+    book = min((fault_kills.SAMPLES / "books").rglob("*.txt")).read_text(encoding="utf-8")
+    item = {"id": "sentence", "text": book[6000:6200]}
+    (folder / "evaluation.jsonl").write_text(json.dumps(item), encoding="utf-8")
+    for name, text in (("earlier", EARLIER), ("recipe", RECIPE)):
+        path = folder / f"{name}.yaml"
+        path.write_text(text.format(samples=fault_kills.SAMPLES, folder=folder), encoding="utf-8")
+    fault_damage.build(folder / "earlier.yaml", folder / "earlier")
+    return path
+
+
 def damage_rows(folder: Path, seed: int, share: float) -> list[Row]:
     """Trials of damage: how many were unnoticed, and how many ended in a traceback."""
-    recipe = folder / "recipe.yaml"
-    recipe.write_text(RECIPE.format(samples=fault_kills.SAMPLES), encoding="utf-8")
-    bench = fault_damage.Bench.make(folder, recipe, CHANGED).train()
+    bench = fault_damage.Bench.make(folder, write_recipe(folder), CHANGED).train()
     found = []
     for trial in fault_damage.trials(bench, seed, share=share):
         found.append(trial)

@@ -46,6 +46,6 @@ def contamination_lines(found: dict[str, Any]) -> list[str]:
 def _rows(run: Run, records: Sequence[Record], name: str, schema: Any) -> list[dict[str, Any]]:
     """Rows of a side table; none where a source of somebody else calls a table of its own so."""
     prefix = f"{folder_of('tables')}{name}/"
-    paths = [o.path for record in records for o in record.outputs if o.path.startswith(prefix)]
-    tables = [run.read_table(path) for path in paths]
+    outputs = (output for record in records for output in record.outputs)
+    tables = [run.read_recorded(output) for output in outputs if output.path.startswith(prefix)]
     return [row for table in tables if table.schema.equals(schema) for row in table.to_pylist()]

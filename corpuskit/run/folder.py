@@ -120,6 +120,11 @@ class Run:
         with reading_table(self.local(path)):
             return pq.read_table(self.local(path), columns=columns)
 
+    def read_recorded(self, output: Output, columns: list[str] | None = None) -> pa.Table:
+        """`read_table` of what a record names, once it is known to be whole: `check`."""
+        self.check(output)
+        return self.read_table(output.path, columns)
+
     def rows(self, path: str) -> int:
         """How many rows a table has, by its footer."""
         with reading_table(self.local(path)):

@@ -13,7 +13,7 @@ from corpuskit.storage.files import read_sealed
 from corpuskit.train.checkpoint import FOLDER, check_checkpoint, latest_checkpoint
 from corpuskit.train.generate.generate import LanguageModel, check_file, recorded_files
 from corpuskit.train.result import RESUMABLE
-from corpuskit.train.watch.events import check_log, digest_of
+from corpuskit.train.watch.events import LOG, check_log, digest_of
 
 
 def problems(folder: Path) -> Iterator[str]:
@@ -22,7 +22,7 @@ def problems(folder: Path) -> Iterator[str]:
         document = read_sealed(folder / "model.json")
     except (OSError, ValueError, RecursionError):
         document = {}  # Loading it says why.
-    log, steps = folder / "logs" / "train.jsonl", sorted((folder / FOLDER).glob("step-*"))
+    log, steps = folder / LOG, sorted((folder / FOLDER).glob("step-*"))
     checks: list[Callable[[], object]] = [
         partial(_check_model, folder, document),
         partial(_check_log, log, document),

@@ -89,18 +89,4 @@ void replay(const std::string& text) {
 
 }  // namespace
 
-#ifdef CORPUSKIT_LIBFUZZER
-extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
-    replay(std::string(reinterpret_cast<const char*>(data), size));
-    return 0;
-}
-#else
-int main(int argc, char** argv) {
-    return replay_files(argc, argv, [](const std::string& path) {
-        const std::string whole = read_file(path);
-        replay(whole);
-        for (std::size_t cut = 1; cut < 40 && cut < whole.size(); ++cut)
-            replay(whole.substr(cut * 7 % whole.size(), 400));
-    });
-}
-#endif
+CORPUSKIT_TARGET(replay, 1024)

@@ -23,24 +23,4 @@ void replay(const std::string& xml) {
 
 }  // namespace
 
-#ifdef CORPUSKIT_LIBFUZZER
-extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
-    replay(std::string(reinterpret_cast<const char*>(data), size));
-    return 0;
-}
-#else
-int main(int argc, char** argv) {
-    return replay_files(argc, argv, [](const std::string& path) {
-        const std::string whole = read_file(path);
-        replay(whole);
-        for (std::size_t at = 0; at < whole.size(); ++at) {
-            for (const char other : {'<', '>', '&', '"', ';', '/', '\0', '\xC3', '\xF0', '\xFF'}) {
-                std::string changed = whole;
-                changed[at] = other;
-                replay(changed);
-            }
-            replay(whole.substr(0, at));
-        }
-    });
-}
-#endif
+CORPUSKIT_TARGET(replay, 8192)

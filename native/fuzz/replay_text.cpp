@@ -98,26 +98,4 @@ void replay(const std::string& text) {
 
 }  // namespace
 
-#ifdef CORPUSKIT_LIBFUZZER
-extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
-    replay(std::string(reinterpret_cast<const char*>(data), size));
-    return 0;
-}
-#else
-int main(int argc, char** argv) {
-    return replay_files(argc, argv, [](const std::string& path) {
-        const std::string whole = read_file(path);
-        replay(whole);
-        const std::string head = whole.substr(0, 400);
-        for (std::size_t at = 0; at < head.size(); ++at) {
-            for (const char other : {'\n', ' ', '&', '<', '.', '\0', '\x80', '\xC3', '\xE2'}) {
-                std::string changed = head;
-                changed[at] = other;
-                replay(changed);
-            }
-            replay(head.substr(0, at));
-            replay(head.substr(at));
-        }
-    });
-}
-#endif
+CORPUSKIT_TARGET(replay, 4096)

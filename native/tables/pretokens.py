@@ -8,10 +8,10 @@ From the regular expressions of `tokenizers`, tried on every code point, so that
 from __future__ import annotations
 
 import sys
-from itertools import groupby
 from pathlib import Path
 
 import tokenizers
+from cpp import spans, table
 from tokenizers import Regex, pre_tokenizers
 
 OUT = Path(__file__).parents[1] / "engine" / "bpe" / "letter_tables.inc"
@@ -41,22 +41,12 @@ def members(pattern: str) -> list[int]:
 def main() -> None:
     """Write the file."""
     kinds = {number: name for pattern, name in CLASSES.items() for number in members(pattern)}
-    spans = []
-    for name, run in groupby(range(sys.maxunicode + 1), lambda number: kinds.get(number, "")):
-        numbers = list(run)
-        if name:
-            spans.append(f"{{0x{numbers[0]:X}, 0x{numbers[-1]:X}, {name}}},")
-    rows, row = [], "   "
-    for span in spans:
-        if len(row) + 1 + len(span) > 100:
-            rows.append(row)
-            row = "   "
-        row += " " + span
+    found = spans([kinds.get(number, "") for number in range(sys.maxunicode + 1)])
     version = f"tokenizers {tokenizers.__version__}"
     OUT.write_text(
         f"// As {version} has them, written by native/tables/pretokens.py.\n"
         f'constexpr char kSource[] = "{version}";\n'
-        "constexpr LetterSpan kSpans[] = {\n" + "\n".join([*rows, row]) + "\n};\n",
+        + table("kSpans", "LetterSpan", (f"{{0x{a:X}, 0x{b:X}, {name}}}" for a, b, name in found if name)),
         encoding="utf-8",
     )
 

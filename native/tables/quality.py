@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import sys
 import unicodedata
-from itertools import groupby
 from pathlib import Path
+
+from cpp import numbered, table
 
 from corpuskit.stages.quality import characters as sets
 from corpuskit.stages.quality.scripts import script_of
@@ -62,28 +63,13 @@ def kinds() -> list[tuple[int, int]]:
     return found
 
 
-def filled(items: list[str]) -> str:
-    """Items in lines of at most 100 columns."""
-    lines, line = [], "   "
-    for item in items:
-        if len(line) + 1 + len(item) > 100:
-            lines.append(line)
-            line = "   "
-        line += " " + item
-    return "\n".join([*lines, line])
-
-
 def main() -> None:
     """Write the file."""
-    of = kinds()
-    numbers = {kind: number for number, kind in enumerate(dict.fromkeys(of))}
-    runs = [next(run) for _, run in groupby(range(len(of)), of.__getitem__)]
-    told = [f"{{0x{bits:X}, {script}}}," for bits, script in numbers]
-    starts = [f"{{0x{n:X}, {numbers[of[n]]}}}," for n in runs]
+    found, runs = numbered(kinds())
     OUT.write_text(
         f"// Unicode {unicodedata.unidata_version}, written by native/tables/quality.py.\n"
-        f"constexpr CharacterKind kKinds[] = {{\n{filled(told)}\n}};\n"
-        f"constexpr Run kRuns[] = {{\n{filled(starts)}\n}};\n",
+        + table("kKinds", "CharacterKind", (f"{{0x{bits:X}, {script}}}" for bits, script in found))
+        + table("kRuns", "Run", runs),
         encoding="utf-8",
     )
 

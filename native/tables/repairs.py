@@ -14,13 +14,13 @@ import re
 import sys
 import unicodedata
 from collections.abc import Iterable
-from itertools import groupby
 from pathlib import Path
 from re import _constants as codes  # type: ignore[attr-defined]
 from re import _parser as parser
 from typing import Any
 
 import ftfy
+from cpp import numbered, table
 from ftfy import chardata
 from ftfy.badness import BADNESS_RE
 
@@ -145,39 +145,21 @@ def kinds(places: Places, seconds: set[int]) -> list[tuple[int, ...]]:
     return found
 
 
-def filled(items: Iterable[str]) -> str:
-    """Items in lines of at most 100 columns."""
-    lines, line = [], "   "
-    for item in items:
-        if len(line) + 1 + len(item) > 100:
-            lines.append(line)
-            line = "   "
-        line += " " + item
-    return "\n".join([*lines, line])
-
-
-def table(name: str, kind: str, items: Iterable[str]) -> str:
-    """A table of C++."""
-    return f"constexpr {kind} {name}[] = {{\n{filled(items)}\n}};\n"
-
-
 def main() -> None:
     """Write the file."""
     places = Places(alternatives(parser.parse(BADNESS_RE.pattern, re.VERBOSE)))
     pairs = composites()
     seconds = {second for _, second in pairs} | {*range(0x1161, 0x1176), *range(0x11A8, 0x11C3)}
-    of = kinds(places, seconds)
-    numbers = {kind: number for number, kind in enumerate(dict.fromkeys(of))}
-    runs = [next(run) for _, run in groupby(range(LAST + 1), lambda n: of[n])]
+    found, runs = numbered(kinds(places, seconds))
     ends = [f"0x{mask[half]:X}" for mask in (places.first, places.at_start, places.last) for half in (0, 1)]
     text = [
         f"// ftfy {ftfy.__version__}, Unicode {unicodedata.unidata_version}, written by"
         " native/tables/repairs.py.\n",
         f'constexpr char kRules[] =\n    "{repair_rules()}";\n',
-        table("kEnds", "std::uint64_t", [f"{end}," for end in ends]),
-        table("kKinds", "Kind", [f"{{0x{a:X}, 0x{b:X}, {c}, {d}, {e}}}," for a, b, c, d, e in numbers]),
-        table("kRuns", "Run", [f"{{0x{n:X}, {numbers[of[n]]}}}," for n in runs]),
-        table("kPairs", "Pair", [f"{{0x{a:X}, 0x{b:X}}}," for a, b in sorted(pairs)]),
+        table("kEnds", "std::uint64_t", ends),
+        table("kKinds", "Kind", [f"{{0x{a:X}, 0x{b:X}, {c}, {d}, {e}}}" for a, b, c, d, e in found]),
+        table("kRuns", "Run", runs),
+        table("kPairs", "Pair", [f"{{0x{a:X}, 0x{b:X}}}" for a, b in sorted(pairs)]),
     ]
     OUT.write_text("".join(text), encoding="utf-8")
 

@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import sys
 import unicodedata
-from itertools import groupby
 from pathlib import Path
+
+from cpp import spans, table
 
 from corpuskit.documents.words import APART, JOINERS
 
 OUT = Path(__file__).parents[1] / "engine" / "text" / "word_tables.inc"
-KINDS = {"N": "kDigit", "M": "kMark"}
 
 
 def kind(number: int) -> str:
@@ -32,16 +32,6 @@ def kind(number: int) -> str:
     return {"L": "kLetter", "N": "kLetter", "M": "kMark"}.get(category[0], "")
 
 
-def spans() -> list[str]:
-    """Runs of code points of one kind."""
-    lines = []
-    for name, run in groupby(range(0x80, sys.maxunicode + 1), kind):
-        numbers = list(run)
-        if name:
-            lines.append(f"{{0x{numbers[0]:X}, 0x{numbers[-1]:X}, CodePoint::{name}}},")
-    return lines
-
-
 def folds() -> tuple[list[str], list[str]]:
     """Runs of code points that fold to one other at a distance; those that fold to several."""
     simple: list[tuple[int, int]] = []
@@ -50,7 +40,7 @@ def folds() -> tuple[list[str], list[str]]:
         folded = chr(number).casefold()
         if len(folded) > 1:
             points = ", ".join(f"0x{ord(c):X}" for c in folded)
-            several.append(f"{{0x{number:X}, {{{points}}}}},")
+            several.append(f"{{0x{number:X}, {{{points}}}}}")
         elif folded != chr(number):
             simple.append((number, ord(folded) - number))
     lines = []
@@ -58,7 +48,7 @@ def folds() -> tuple[list[str], list[str]]:
         first, delta = simple[0]
         best = max((1, 2), key=lambda step: _run(simple, step))
         count = _run(simple, best)
-        lines.append(f"{{0x{first:X}, {delta}, {count}, {best}}},")
+        lines.append(f"{{0x{first:X}, {delta}, {count}, {best}}}")
         gone = {first + best * i for i in range(count)}
         simple = [pair for pair in simple if pair[0] not in gone]
     return lines, several
@@ -73,24 +63,16 @@ def _run(simple: list[tuple[int, int]], step: int) -> int:
     return count
 
 
-def _filled(lines: list[str]) -> str:
-    rows, row = [], "   "
-    for line in lines:
-        if len(row) + 1 + len(line) > 100:
-            rows.append(row)
-            row = "   "
-        row += " " + line
-    return "\n".join([*rows, row])
-
-
 def main() -> None:
     """Write the file."""
     simple, several = folds()
+    kinds = ["" if number < 0x80 else kind(number) for number in range(sys.maxunicode + 1)]
+    named = (f"{{0x{a:X}, 0x{b:X}, CodePoint::{name}}}" for a, b, name in spans(kinds) if name)
     OUT.write_text(
         f"// Unicode {unicodedata.unidata_version}, written by native/tables/words.py.\n"
-        f"constexpr KindSpan kKinds[] = {{\n{_filled(spans())}\n}};\n"
-        f"constexpr FoldRun kFolds[] = {{\n{_filled(simple)}\n}};\n"
-        f"constexpr Folded kSeveral[] = {{\n{_filled(several)}\n}};\n",
+        + table("kKinds", "KindSpan", named)
+        + table("kFolds", "FoldRun", simple)
+        + table("kSeveral", "Folded", several),
         encoding="utf-8",
     )
 

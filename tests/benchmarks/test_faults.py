@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -45,8 +46,7 @@ def test_the_whole_benchmark_finds_nothing(group: str, tmp_path: Path) -> None:
 
 
 def make(folder: Path) -> fault_damage.Bench:
-    (folder / "recipe.yaml").write_text(faults.RECIPE.format(samples=faults.fault_kills.SAMPLES))
-    return fault_damage.Bench.make(folder, folder / "recipe.yaml", faults.CHANGED)
+    return fault_damage.Bench.make(folder, faults.write_recipe(folder), faults.CHANGED)
 
 
 def test_some_damage_to_a_run_is_found_mended_or_refused(tmp_path: Path) -> None:
@@ -72,6 +72,20 @@ def test_a_table_of_another_kind_in_its_place_is_refused_by_what_reads_it(
         answer = fault_damage.call("inspect", bench.run)
         assert not answer.crash, (kind, answer)
         assert answer.code == 0 or (path.name in answer.said + str(answer.data) and answer.data["remedy"])
+
+
+@pytest.mark.parametrize("how", ["swap", "folder"])
+def test_inspect_takes_no_damaged_side_table_for_an_empty_one(how: str, tmp_path: Path) -> None:
+    bench = make(tmp_path)
+    for name in ("contamination", "contamination_items", "loss", "loss_pages"):
+        copy = tmp_path / "copies" / name
+        shutil.copytree(bench.run, copy)
+        path = min((copy / "tables" / name).iterdir())
+        assert fault_damage.damage(path, how, min((copy / "documents").iterdir()), random.Random(1))
+        answer = fault_damage.call("inspect", copy)
+        assert answer.code == 1, name
+        assert f"{name}/{path.name}" in answer.said
+        assert answer.data["remedy"]
 
 
 @pytest.mark.parametrize("how", fault_damage.DAMAGES)

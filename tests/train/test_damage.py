@@ -17,6 +17,7 @@ from corpuskit.storage.files import read_sealed, seal
 from corpuskit.train import TrainSettings, train_model
 from corpuskit.train.check import problems
 from corpuskit.train.generate.generate import LanguageModel
+from corpuskit.train.hub.export import export_model
 
 OFTEN = {"steps": 12, "eval_every": 3, "save_every": 3, "keep": 3, "batch_rows": 4}
 
@@ -211,6 +212,17 @@ def test_a_changed_log_is_named_and_can_be_accepted(run: Path, models: Path, pau
     (paused / "logs" / "train.jsonl.sha256").unlink()
     resumed(run, paused)
     assert computed(paused)["kept"] == computed(models / "whole")["kept"]
+
+
+@pytest.mark.parametrize("file", ["curves.svg", "logs/train.jsonl"])
+def test_nothing_damaged_is_exported(file: str, whole: Path, tmp_path: Path) -> None:
+    """The card tells of the log, and the curves go along."""
+    flip(whole / file)
+    for _ in range(2):
+        with pytest.raises(TrainError, match=Path(file).name):
+            export_model(whole, tmp_path / "out", to="torch", check=False)
+        assert not (tmp_path / "out").exists()
+        (whole / file).unlink(missing_ok=True)
 
 
 def test_a_line_of_a_log_that_lacks_what_is_drawn(run: Path, paused: Path) -> None:

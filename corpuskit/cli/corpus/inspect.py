@@ -124,10 +124,13 @@ def _loss(run: Run, records: list[Record]) -> dict[str, Any] | None:
     from corpuskit.sources.wikipedia.loss import SIDE_TABLES, LossTotals
 
     totals = LossTotals()
+    outputs = {output.path: output for record in records for output in record.outputs}
     prefix = f"{folder_of('tables')}loss_pages/"
-    measured = [o.path for record in records for o in record.outputs if o.path.startswith(prefix)]
-    for part in (path.removeprefix(prefix) for path in measured):
-        tables = {name: run.read_table(f"{folder_of('tables')}{name}/{part}") for name in SIDE_TABLES}
+    for part in (path.removeprefix(prefix) for path in outputs if path.startswith(prefix)):
+        paths = {name: f"{folder_of('tables')}{name}/{part}" for name in SIDE_TABLES}
+        if not outputs.keys() >= set(paths.values()):
+            continue
+        tables = {name: run.read_recorded(outputs[path]) for name, path in paths.items()}
         # Somebody else's source may call a table of its own so.
         if all(table.schema.equals(SIDE_TABLES[name]) for name, table in tables.items()):
             totals.add(tables)

@@ -40,6 +40,14 @@ class Copies:
     Where runs that stay cover one that must go, some of them have to stay in another document. If there is
     none, the covered one is reserved for this document: when all documents are taken once more, it goes in
     the others.
+
+    It is not always possible that each run stays once. Let runs have N >= 4 words, and let C be N - 2
+    words; a1 b1 to a3 b3 may stand before it and d1 e1 to d3 e3 behind it, which gives nine texts x a b C
+    d e y, each with an x and y of its own, and each in two documents. The first run of a text, the third,
+    which begins at b, and the fifth, which ends at y, stand in no other text. Two of these three must
+    stay in one document; they meet there, and so the second (a b C) or the fourth (C d e), which lies
+    between, stays as well. So each of the nine texts keeps one of these, of which there are only six, or
+    loses a run: three at least are lost.
     """
 
     def __init__(self, found: npt.NDArray[np.void], group: Ordinals, groups: int, folder: Path) -> None:

@@ -23,11 +23,12 @@ Flags = npt.NDArray[np.bool_]
 class ParagraphRepeats(Barrier):
     """Cuts paragraphs that stand in at least ``min_documents`` documents, but for one copy.
 
-    Documents are counted, not occurrences: a refrain of one poem is no repeat. Two paragraphs are equal when
-    their texts are, in NFC, without the white space at both ends (128-bit digests). The copy that stays is
-    the first one in the document whose text has the smallest digest (of equal texts, whose id has): a rule
-    that knows neither the order of rows nor of files. With a paragraph goes the white space before it, of the
-    first ones of a document that behind them. A document of which nothing would be left is dropped.
+    Documents are counted, not occurrences: a refrain of one poem is no repeat. Two paragraphs are equal
+    when their texts are, in NFC, without the white space at both ends (128-bit digests). The copy that
+    stays is the first one in the document whose text has the smallest digest (of equal texts, whose id
+    has): a rule that knows neither the order of rows nor of files. With a paragraph goes the white space
+    before it, of the first ones of a document that behind them. A document of which nothing would be left
+    is dropped. What has no word, as a row of asterisks, stays unless ``min_words`` is 0.
 
     After CCNet (Wenzek et al. 2020, arXiv:1911.00359, section 3.1), which keeps none.
     """

@@ -30,6 +30,7 @@ from corpuskit.errors import ShardError, TrainError
 from corpuskit.shards.reader import Shards
 from corpuskit.storage.files import read_sealed
 from corpuskit.train.device import device_name
+from corpuskit.train.watch.events import LOG
 
 EVALUATIONS = "evaluations"
 _SUMMED = ("source", "token_start", "token_end")
@@ -216,7 +217,7 @@ def read_facts(folder: Path | str) -> Facts:
             f"{path} does not describe a model: {error}",
             remedy="Name a model folder, or bring the file back.",
         ) from error
-    events = list(_events(folder / "logs" / "train.jsonl"))
+    events = list(_events(folder / LOG))
     by_kind: dict[str, list[dict[str, Any]]] = {}
     for event in events:
         by_kind.setdefault(event["event"], []).append(event)

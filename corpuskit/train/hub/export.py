@@ -40,7 +40,7 @@ from corpuskit.errors import SettingError, StorageError, TrainError, checks_argu
 from corpuskit.storage.files import json_bytes, write_durably
 from corpuskit.storage.ownership import EXPORT, making_folder
 from corpuskit.storage.places import local_path
-from corpuskit.train.generate.generate import LanguageModel
+from corpuskit.train.generate.generate import LanguageModel, check_file
 from corpuskit.train.generate.sampling import Sampling
 from corpuskit.train.hub.card import NAME as CARD
 from corpuskit.train.hub.card import exported_card
@@ -52,6 +52,7 @@ from corpuskit.train.model import loss as loss_module
 from corpuskit.train.model import transformer as model_module
 from corpuskit.train.model.transformer import ModelSettings, Transformer
 from corpuskit.train.watch.curves import NAME as CURVES
+from corpuskit.train.watch.events import LOG, check_log
 
 Target = Literal["hf", "torch"]
 
@@ -171,6 +172,9 @@ def export_model(
             f"to = {to!r} is no target", remedy="Give 'hf' or 'torch'; for GGUF call export_gguf."
         )
     language_model = LanguageModel.load(folder)
+    # The card tells of the log, and the curves go along.
+    check_log(folder / LOG)
+    check_file(folder, CURVES, language_model.document)
     settings = language_model.model.settings
     family = family_of(settings) if to == "hf" else None
     head = head_of(language_model, family) if family else None

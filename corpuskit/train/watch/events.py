@@ -15,6 +15,9 @@ Event = Mapping[str, Any]
 
 Listener = Callable[[Event], None]
 
+LOG = Path("logs") / "train.jsonl"
+"""Where the log of a run lies in its folder."""
+
 
 def together(listeners: Sequence[Listener]) -> Listener:
     """A listener that hands each event to all of these."""
@@ -37,7 +40,7 @@ class Log:
 
         Raises StorageError when it cannot be written, TrainError for one that is damaged.
         """
-        self.path = out / "logs" / "train.jsonl"
+        self.path = out / LOG
         self._digest = digest_of(self.path)
         with writing(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)

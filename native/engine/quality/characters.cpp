@@ -72,13 +72,11 @@ std::string_view strip(std::string_view text, std::uint32_t flag) {
 }
 
 std::size_t count_characters(std::string_view text) {
-    constexpr std::uint64_t kOnes = 0x0101010101010101;
     std::size_t continued = 0, at = 0;
     for (; at + 8 <= text.size(); at += 8) {
-        std::uint64_t w;
-        std::memcpy(&w, text.data() + at, 8);
-        // Bytes 10xxxxxx: the first bit, and not the second.
-        continued += (((w & ~(w << 1)) >> 7 & kOnes) * kOnes) >> 56;
+        std::uint64_t bytes;
+        std::memcpy(&bytes, text.data() + at, 8);
+        continued += continuation_bytes(bytes);
     }
     for (; at < text.size(); ++at) continued += (text[at] & 0xC0) == 0x80;
     return text.size() - continued;

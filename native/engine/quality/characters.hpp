@@ -66,6 +66,11 @@ std::string_view strip(std::string_view text, std::uint32_t flag);
 std::string_view strip_left(std::string_view text, std::uint32_t flag);
 std::string_view strip_right(std::string_view text, std::uint32_t flag);
 
+/// How many of eight bytes are 10xxxxxx, which begin no character.
+inline std::size_t continuation_bytes(std::uint64_t bytes) {
+    constexpr std::uint64_t kOnes = 0x0101010101010101;
+    return (((bytes & ~(bytes << 1)) >> 7 & kOnes) * kOnes) >> 56;
+}
 /// Code points of a text that is UTF-8, fast.
 std::size_t count_characters(std::string_view text);
 

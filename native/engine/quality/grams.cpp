@@ -9,35 +9,11 @@ namespace {
 /// The number of all n-grams that occur once: one that holds such a part occurs once itself, so
 /// that few are looked at from one order to the next.
 constexpr std::uint32_t kOnce = UINT32_MAX;
+/// Order of the shortest n-grams whose copies are counted.
+constexpr std::size_t kShortest = 5;
 
-// The hash of a string is the sum of its bytes times powers of kBase, modulo 2^64: that of a part
-// is the difference of two sums, times the inverse of the power at its begin. Equal hashes are
-// not trusted.
-constexpr std::uint64_t kBase = 0xD1342543DE82EF95;
-constexpr std::size_t kPowers = 64;
-
-constexpr std::uint64_t inverse(std::uint64_t odd) {
-    std::uint64_t found = odd;  // right in three bits; each step doubles them
-    for (int i = 0; i < 5; ++i) found *= 2 - odd * found;
-    return found;
-}
-static_assert(inverse(kBase) * kBase == 1);
-
-std::uint64_t power(std::uint64_t base, std::size_t n) {
-    std::uint64_t result = 1;
-    for (; n > 0; n /= 2, base *= base)
-        if (n % 2 == 1) result *= base;
-    return result;
-}
-
-/// Powers of a number; the small ones stand ready.
-struct Powers {
-    std::uint64_t base, small[kPowers];
-    explicit Powers(std::uint64_t base) : base(base) {
-        for (std::size_t n = 0; n < kPowers; ++n) small[n] = power(base, n);
-    }
-    std::uint64_t of(std::size_t n) const { return n < kPowers ? small[n] : power(base, n); }
-};
+/// Bytes of a head: n-grams whose beginnings of so many bytes differ are different strings.
+constexpr std::size_t kHead = 16;
 
 }  // namespace
 
@@ -57,11 +33,12 @@ GramFigures Grams::count(const Tokens& tokens, Variant variant) {
         any = any && next_order(n, tokens.ids);
         if (!any) counts_.clear();
         if (n <= 4) figures.top[n - 2] = ours ? top(n) : datatrove_top(n, size);
-        else figures.repeated[n - 5] = repeated(n);
+        else figures.repeated[n - kShortest] = repeated(n);
     }
     if (ours) return figures;
     join(tokens);
-    for (std::size_t n = 5; n <= 10; ++n) figures.repeated[n - 5] = datatrove_repeated(n, size);
+    for (std::size_t n = kShortest; n <= 10; ++n)
+        figures.repeated[n - kShortest] = datatrove_repeated(n, size);
     return figures;
 }
 
@@ -136,59 +113,52 @@ std::int64_t Grams::datatrove_top(std::size_t n, std::size_t size) {
     return most * length;
 }
 
+/// Puts the tokens behind one another, and finds the places at which an n-gram may begin that is
+/// equal to another one: few, since most beginnings stand once.
 void Grams::join(const Tokens& tokens) {
-    static const Powers kUp(kBase), kDown(inverse(kBase));
     joined_.clear();
-    hashes_.clear();
     places_.assign(1, 0);
-    sums_.assign(1, 0);
-    downs_.assign(1, 1);
-    std::uint64_t up = 1;
     for (std::size_t i = 0; i < tokens.size(); ++i) {
-        const std::string_view token = tokens.written(i);
-        joined_.append(token);
+        joined_.append(tokens.written(i));
         places_.push_back(joined_.size());
-        if (tokens.ids[i] == hashes_.size()) {
-            std::uint64_t hash = 0;
-            for (std::size_t at = token.size(); at-- > 0;)
-                hash = hash * kBase + static_cast<unsigned char>(token[at]) + 1;
-            hashes_.push_back(hash);
-        }
-        sums_.push_back(sums_.back() + hashes_[tokens.ids[i]] * up);
-        up *= kUp.of(token.size());
-        downs_.push_back(downs_.back() * kDown.of(token.size()));
     }
+    candidates_.clear();
+    const std::size_t grams = tokens.size() >= kShortest ? tokens.size() - kShortest + 1 : 0;
+    twice_.reset(grams);
+    for (std::size_t at = 0; at < grams; ++at) {
+        const std::string_view head = std::string_view(joined_).substr(places_[at], kHead);
+        candidates_.push_back({at, hash_bytes(head)});
+        twice_.add(candidates_.back().hash);
+    }
+    std::erase_if(candidates_, [this](const Candidate& c) {
+        // A shorter n-gram may be equal to others whatever comes behind it.
+        return places_[c.at + kShortest] - places_[c.at] >= kHead && !twice_.holds(c.hash);
+    });
 }
 
 std::int64_t Grams::datatrove_repeated(std::size_t n, std::size_t size) {
     const auto part = [&](std::size_t at) {
         return std::string_view(joined_).substr(places_[at], places_[at + n] - places_[at]);
     };
-    const std::size_t grams = size >= n ? size - n + 1 : 0;
-    twice_.reset(grams);
-    grams_.resize(grams);
-    for (std::size_t at = 0; at < grams; ++at) {
-        const std::uint64_t hash = (sums_[at + n] - sums_[at]) * downs_[at];
-        // Its low bits say little.
-        grams_[at] = (hash ^ hash >> 32) * 0x9E3779B97F4A7C15 >> 8;
-        twice_.add(grams_[at]);
+    while (!candidates_.empty() && candidates_.back().at + n > size) candidates_.pop_back();
+    twice_.reset(candidates_.size());
+    for (Candidate& candidate : candidates_) {
+        candidate.hash = hash_bytes(part(candidate.at));
+        twice_.add(candidate.hash);
     }
-    const auto known = [&](std::uint64_t hash) { return twice_.holds(hash); };
     numbering_.reset();
     first_.clear();
     std::int64_t total = 0;
-    for (std::size_t at = 0; at < grams;) {
-        if (!known(grams_[at])) {
-            ++at;
-            continue;
-        }
+    std::size_t end = 0;  // of the repeated n-gram before
+    for (const auto& [at, hash] : candidates_) {
+        if (at < end || !twice_.holds(hash)) continue;
         const std::uint32_t number = numbering_.number(
-            grams_[at], [&](std::uint32_t other) { return part(first_[other]) == part(at); });
+            hash, [&](std::uint32_t other) { return part(first_[other]) == part(at); });
         if (number == first_.size()) {
-            first_.push_back(at++);
+            first_.push_back(at);
         } else {
             total += before_[at + n] - before_[at];
-            at += n;
+            end = at + n;
         }
     }
     return total;

@@ -48,9 +48,6 @@ class Grams {
 
     std::string joined_;               // all tokens without anything between them
     std::vector<std::size_t> places_;  // where each begins in it
-    std::vector<std::uint64_t> hashes_;        // of each token, by its number
-    std::vector<std::uint64_t> sums_, downs_;  // of all tokens before each, see grams.cpp
-    std::vector<std::uint64_t> grams_;  // of each n-gram
     std::vector<std::size_t> first_;
 };
 

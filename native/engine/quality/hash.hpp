@@ -78,11 +78,13 @@ inline std::uint64_t hash_pair(std::uint32_t a, std::uint32_t b) {
 /// Gives numbers from 0, by first place, to keys that a caller keeps.
 class Numbering {
   public:
-    /// Forgets all.
-    void reset() {
-        if (slots_.size() < kLeast) slots_.resize(kLeast);
-        std::fill_n(slots_.begin(), kLeast, Slot{});
-        mask_ = kLeast - 1;
+    /// Forgets all, and makes room for half as many keys as `things` that are to be numbered: of
+    /// a text's tokens more are rarely different.
+    void reset(std::size_t things = 0) {
+        const std::size_t room = std::max(kLeast, std::bit_ceil(things));
+        if (slots_.size() < room) slots_.resize(room);
+        std::fill_n(slots_.begin(), room, Slot{});
+        mask_ = room - 1;
         size_ = 0;
     }
 

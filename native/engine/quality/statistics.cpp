@@ -1,6 +1,8 @@
 #include "engine/quality/statistics.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cstring>
 #include <iterator>
 
 #include "engine/quality/characters.hpp"
@@ -96,11 +98,20 @@ void Statistics::count_characters(std::string_view text, Figures& figures) {
     const Characters& known = characters();
     kinds_.assign(known.size(), 0);
     const std::uint16_t* const numbers = known.numbers();
+    // Counted in turns: the same count raised again and again would wait for itself.
+    std::array<std::array<std::uint32_t, 0x80>, 4> ascii{};
     for (std::size_t at = 0; at < text.size();) {
-        const auto byte = static_cast<unsigned char>(text[at]);
-        if (byte < 0x80) ++kinds_[numbers[byte]], ++at;
-        else ++kinds_[numbers[next_code_point(text, at)]];
+        std::uint32_t four = UINT32_MAX;
+        if (at + 4 <= text.size()) std::memcpy(&four, text.data() + at, 4);
+        if ((four & 0x80808080) == 0) {
+            for (std::size_t i = 0; i < 4; ++i) ++ascii[i][static_cast<std::size_t>(text[at + i])];
+            at += 4;
+        } else {
+            ++kinds_[numbers[next_code_point(text, at)]];
+        }
     }
+    for (std::size_t byte = 0; byte < 0x80; ++byte)
+        for (const auto& counts : ascii) kinds_[numbers[byte]] += counts[byte];
     constexpr std::uint32_t kCounted[] = {kLetter,  kMark,       kDigit,
                                           kPunctuation, kSymbol, kWhiteSpace,
                                           kUpper,   kBracket,    kNemoAlphanumeric,

@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cmath>
+#include <cstring>
 #include <iterator>
 
 #include "engine/quality/characters.hpp"
@@ -13,6 +15,14 @@ namespace corpuskit::quality {
 namespace {
 
 constexpr std::string_view kStopWords[] = {"the", "be", "to", "of", "and", "that", "have", "with"};
+/// Bytes with which white space may begin: those of ASCII, and what leads U+0085 and U+00A0,
+/// U+1680, U+2000 to U+205F, U+3000 in UTF-8.
+constexpr std::array<bool, 256> kMayBeSpace = [] {
+    std::array<bool, 256> may{};
+    for (std::size_t byte = 0; byte <= ' '; ++byte) may[byte] = true;
+    for (const std::size_t lead : {0xC2, 0xE1, 0xE2, 0xE3}) may[lead] = true;
+    return may;
+}();
 /// Lengths below this are counted, longer ones sorted.
 constexpr std::size_t kCounted = 64;
 
@@ -63,7 +73,7 @@ void Tokens::split_white_space() {
     std::size_t at = 0;
     while (at < text_.size()) {
         const std::size_t before = at;
-        while (at < text_.size() && text_[at] > ' ') ++at;  // ASCII beyond the blank
+        while (at < text_.size() && !kMayBeSpace[static_cast<unsigned char>(text_[at])]) ++at;
         const bool space =
             at == before && (known.flags(next_code_point(text_, at)) & kPythonSpace) != 0;
         if (space == within) {
@@ -72,6 +82,19 @@ void Tokens::split_white_space() {
         }
     }
     if (within) words_.end.push_back(text_.size());
+}
+
+/// Characters of a token: without branches where the text goes on for eight bytes.
+std::uint32_t Tokens::characters_of(std::size_t i) const {
+    const std::size_t at = begin(i), size = end(i) - at;
+    if (ascii_) return static_cast<std::uint32_t>(size);
+    if (size > 8 || at + 8 > text_.size())
+        return static_cast<std::uint32_t>(count_characters(text_.substr(at, size)));
+    std::uint64_t bytes;
+    std::memcpy(&bytes, text_.data() + at, 8);
+    const std::size_t others = 8 * (8 - size);
+    bytes = std::endian::native == std::endian::little ? bytes << others : bytes >> others;
+    return static_cast<std::uint32_t>(size - continuation_bytes(bytes));
 }
 
 void Tokens::measure(Splitter splitter) {
@@ -84,8 +107,7 @@ void Tokens::measure(Splitter splitter) {
     bool lettered = false;  // whether the compound so far has a letter
     for (std::size_t i = 0; i < n; ++i) {
         const std::string_view token = written(i);
-        const auto length =
-            static_cast<std::uint32_t>(ascii_ ? token.size() : count_characters(token));
+        const std::uint32_t length = characters_of(i);
         lengths[i] = length;
         longest = std::max(longest, length);
         const bool joined = splitter == Splitter::kUnicode && i > 0 &&
@@ -114,7 +136,7 @@ void Tokens::measure(Splitter splitter) {
 template <typename Key>
 void Tokens::number(Key key) {
     const std::size_t n = words_.begin.size();
-    numbering_.reset();
+    numbering_.reset(n);
     ids.resize(n);
     first_.clear();
     counts.clear();

@@ -40,6 +40,7 @@ class Tokens {
     std::size_t begin(std::size_t i) const { return words_.begin[i]; }
     std::size_t end(std::size_t i) const { return words_.end[i]; }
     void split_white_space();
+    std::uint32_t characters_of(std::size_t i) const;
     void measure(Splitter splitter);
     template <typename Key>
     void number(Key key);

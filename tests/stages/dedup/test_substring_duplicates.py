@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -270,6 +271,19 @@ def test_a_run_that_must_give_way_stays_elsewhere() -> None:
     ]
     check(texts, 10)
     assert cut(texts, min_words=10, min_characters=10)[1] == []
+
+
+@pytest.mark.parametrize("size", [4, 5, 20])
+def test_where_not_every_run_can_stay_as_few_are_lost_as_can_be(size: int) -> None:
+    """Nine texts that can share six runs only: the docstring of `Copies` says why three are lost."""
+    common = [f"c{i}" for i in range(size - 2)]
+    texts = []
+    for j, k in itertools.product(range(3), range(3)):
+        text = [f"x{j}{k}", f"a{j}", f"b{j}", *common, f"d{k}", f"e{k}", f"y{j}{k}"]
+        texts += [" ".join([f"o{j}{k}{copy}", *text, f"p{j}{k}{copy}"]) for copy in range(2)]
+    check(texts, size)
+    [warning] = cut(texts, min_words=size, min_characters=size)[1]
+    assert "3 repeated runs stay nowhere" in warning
 
 
 def test_a_document_of_five_megabytes_and_a_text_with_a_period() -> None:

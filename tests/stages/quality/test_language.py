@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +22,7 @@ from corpuskit.report.check import read_ledger
 from corpuskit.run.folder import Run
 from corpuskit.stages.quality.language import codes
 from corpuskit.stages.quality.language.identify import find_passages
-from corpuskit.stages.quality.language.scripts import chinese_form, count_letters, main_script
+from corpuskit.stages.quality.language.scripts import chinese_form, count_letters, main_script, script_of
 from corpuskit.stages.quality.language.stage import Language
 
 CASES = json.loads((Path(__file__).parents[2] / "cases" / "language.json").read_text(encoding="utf-8"))
@@ -49,6 +51,13 @@ def label(stage: Language, *texts: str, language: str = "") -> pa.RecordBatch:
 
 def verdicts(stage: Language, *texts: str) -> dict[int, str]:
     return dict(stage.decide(label(stage, *texts).select(["id", *stage.columns])))
+
+
+def test_letters_are_counted_by_script_as_each_is_looked_up() -> None:
+    letters = [chr(number) for number in range(sys.maxunicode + 1)]
+    wanted = Counter(filter(None, map(script_of, letters)))
+    assert count_letters("".join(letters)) == wanted
+    assert dict(count_letters("OK, да 12 \ud800")) == {"Latn": 2, "Cyrl": 2}
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])

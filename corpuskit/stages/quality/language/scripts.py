@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from bisect import bisect_right
 from collections import Counter
 from functools import cache
+
+import numpy as np
+import numpy.typing as npt
 
 _STARTS = """
 41:Latn b5:- ba:Latn 2b9:- 2e0:Latn 2ec:- 370:Grek 374:- 376:Grek 3e2:Copt 3f0:Grek 400:Cyrl
@@ -59,6 +63,19 @@ def script_of(character: str) -> str:
     return codes[bisect_right(starts, ord(character)) - 1]
 
 
+@cache
+def _numbers() -> tuple[npt.NDArray[np.uint8], list[str]]:
+    """`script_of` of each code point as the number of a name; 0 is ``""``."""
+    starts, codes = _table()
+    names = ["", *dict.fromkeys(filter(None, codes))]
+    number = {name: place for place, name in enumerate(names)}
+    numbers = np.zeros(sys.maxunicode + 1, np.uint8)
+    for start, end, code in zip(starts, [*starts[1:], len(numbers)], codes, strict=True):
+        letters = np.fromiter(map(str.isalpha, map(chr, range(start, end))), bool, end - start)
+        numbers[start:end] = number[code] * letters
+    return numbers, names
+
+
 def count_letters(text: str) -> Counter[str]:
     """Letters of a text by script.
 
@@ -68,11 +85,10 @@ def count_letters(text: str) -> Counter[str]:
     if text.isascii():
         letters = len(text.encode().translate(None, _NO_ASCII_LETTERS))
         return Counter({"Latn": letters} if letters else {})
-    counts: Counter[str] = Counter()
-    for character, count in Counter(text).items():
-        if script := script_of(character):
-            counts[script] += count
-    return counts
+    numbers, names = _numbers()
+    points = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")
+    counts = np.bincount(numbers[points], minlength=len(names))
+    return Counter({names[number]: int(counts[number]) for number in np.flatnonzero(counts[1:]) + 1})
 
 
 def main_script(letters: Counter[str], text: str) -> str | None:
