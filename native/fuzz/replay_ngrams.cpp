@@ -162,10 +162,7 @@ void replay(const std::string& text) {
 }  // namespace
 
 #ifdef CORPUSKIT_LIBFUZZER
-extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
-    replay(std::string(reinterpret_cast<const char*>(data), size));
-    return 0;
-}
+CORPUSKIT_TARGET(replay, kMostBytes)
 #else
 int main(int argc, char** argv) {
     for (const char* const worst : {"a", "\n", "ab", "abaababaabaab", "a\na\n", "\n\n\n"}) {
@@ -174,11 +171,6 @@ int main(int argc, char** argv) {
         for (const std::size_t size : {1, 2, 3, 13, 50, 290, 5000}) replay(text.substr(0, size));
         replay(text.substr(0, 290) + "\n");
     }
-    return replay_files(argc, argv, [](const std::string& path) {
-        const std::string whole = read_file(path);
-        replay(whole);
-        for (std::size_t cut = 1; cut < 10 && cut < whole.size(); ++cut)
-            replay(whole.substr(cut * 7 % whole.size(), 250));
-    });
+    return replay_target(argc, argv, replay, kMostBytes);
 }
 #endif
