@@ -138,20 +138,20 @@ class BookBlocks {
         }, book_);
     }
 
-    /// The text of each run of blocks that are not special.
-    nb::list typeset(const Bytes& kinds, const Bytes& special) const {
+    /// The text of each run of blocks whose part is 0, and of each alone whose part is 1.
+    nb::list typeset(const Bytes& kinds, const Bytes& parts) const {
         return std::visit([&](const auto& book) {
             const std::size_t n = book->blocks().size();
-            if (kinds.size() != n || special.size() != n)
-                throw nb::value_error("typeset: kinds and special are one for each block");
+            if (kinds.size() != n || parts.size() != n)
+                throw nb::value_error("typeset: kinds and parts are one for each block");
             for (std::size_t i = 0; i < n; ++i)
                 if (kinds.data()[i] >= kKindCount) throw nb::value_error("typeset: no such kind");
             nb::list runs;
             std::decay_t<decltype(book->may_be_speech[0])> text;
             for (std::size_t at = 0, stop; at < n; at = stop) {
                 stop = at + 1;
-                if (special.data()[at]) continue;
-                while (stop < n && !special.data()[stop]) ++stop;
+                if (parts.data()[at] > 1) continue;
+                while (parts.data()[at] == 0 && stop < n && parts.data()[stop] == 0) ++stop;
                 text.clear();
                 book->typeset(at, stop, kinds.data(), text);
                 runs.append(string_of(text.data(), text.size()));
@@ -183,6 +183,38 @@ class BookBlocks {
     double weights_[kWeightCount] = {};
 };
 
+/// Bytes of a text in UTF-8.
+std::size_t utf8_size(const nb::str& text) {
+    const auto size = static_cast<std::size_t>(PyUnicode_GET_LENGTH(text.ptr()));
+    if (PyUnicode_IS_ASCII(text.ptr())) return size;
+    const auto count = [size](const auto* at) {
+        std::size_t bytes = size;
+        for (std::size_t i = 0; i < size; ++i)
+            bytes += (at[i] >= 0x80) + (at[i] >= 0x800) + (at[i] >= 0x10000);
+        return bytes;
+    };
+    const void* data = PyUnicode_DATA(text.ptr());
+    switch (PyUnicode_KIND(text.ptr())) {
+        case PyUnicode_1BYTE_KIND: return count(static_cast<const std::uint8_t*>(data));
+        case PyUnicode_2BYTE_KIND: return count(static_cast<const std::uint16_t*>(data));
+        default: return count(static_cast<const std::uint32_t*>(data));
+    }
+}
+
+/// Where a piece of 4 bytes stands whose hash is in a table of 65,536.
+nb::object find_pieces(const nb::bytes& data, const Bytes& table) {
+    if (table.size() != 1U << 16) throw nb::value_error("table: not of 65,536 entries");
+    const auto* bytes = static_cast<const unsigned char*>(data.data());
+    std::vector<std::int64_t> found;
+    for (std::size_t i = 0; i + 4 <= data.size(); ++i) {
+        const std::uint32_t piece = bytes[i] | bytes[i + 1] << 8 | bytes[i + 2] << 16 |
+                                    static_cast<std::uint32_t>(bytes[i + 3]) << 24;
+        if (table.data()[piece * 2654435769U >> 16]) found.push_back(static_cast<std::int64_t>(i));
+    }
+    const std::size_t n = found.size();
+    return nb::cast(own<std::int64_t>(std::move(found), n));
+}
+
 nb::list rule_bits() {
     nb::list names;
     for (const auto& rule : kRuleBits) names.append(nb::make_tuple(nb::str(rule.name), rule.sure));
@@ -202,8 +234,10 @@ void bind_gutenberg(nb::module_& module) {
         .def("score", &BookBlocks::score, nb::arg("width"), nb::arg("margin"), nb::arg("indent"),
              nb::arg("speakers"), nb::arg("weights"))
         .def("tell", &BookBlocks::tell, nb::arg("story"))
-        .def("typeset", &BookBlocks::typeset, nb::arg("kinds"), nb::arg("special"));
+        .def("typeset", &BookBlocks::typeset, nb::arg("kinds"), nb::arg("parts"));
     module.def("book_rules", &rule_bits);
+    module.def("utf8_size", &utf8_size, nb::arg("text"));
+    module.def("find_pieces", &find_pieces, nb::arg("data"), nb::arg("table"));
 }
 
 }  // namespace corpuskit::binding

@@ -131,10 +131,14 @@ class BookBlocks(NamedTuple):
         """The lines of a block as they are."""
         return "\n".join(self.lines[self.first[i] : self.stop[i]])
 
-    def typeset(self, special: np.ndarray) -> list[str]:
-        """The text of each run of blocks that are not special, blank lines between them."""
+    def typeset(self, special: np.ndarray, left: np.ndarray) -> list[str]:
+        """The text of each run of blocks that are not special, blank lines between them, and of each that is.
+
+        Args:
+            left: which of the special ones are left out.
+        """
         codes = np.frombuffer(bytes(map(KINDS.index, self.kinds)), np.uint8)
-        return self.engine.typeset(codes, special.astype(np.uint8))
+        return self.engine.typeset(codes, special.astype(np.uint8) + (special & left))
 
 
 class _Measured(Sequence[Lines]):

@@ -16,6 +16,7 @@ from typing import Literal
 
 import numpy as np
 
+from corpuskit._native import utf8_size
 from corpuskit.sources.gutenberg.blocks import BookBlocks, tell_blocks
 from corpuskit.sources.gutenberg.bounds import MAX_CUT, find_bounds
 from corpuskit.sources.gutenberg.header import HEAD_CHARS
@@ -108,8 +109,11 @@ def _typeset(lf: str, options: BodyOptions) -> tuple[str, dict[str, int]]:
 
 def _reflowed(blocks: BookBlocks, marks: Marks, hyphens: Hyphens) -> str:
     """Paragraphs joined. The engine writes the runs of blocks in which there is nothing to take or decide."""
-    special = marks.special() | ((blocks.marks & HYPHEN_JOIN) != 0)
-    runs = iter(blocks.typeset(special))
+    by_words = (blocks.marks & HYPHEN_JOIN) != 0
+    by_words |= np.array([kind == "caption" for kind in blocks.kinds], bool)
+    special = marks.special() | by_words
+    pieces = iter(blocks.typeset(special, by_words))
+    asked = by_words.tolist()
     out: list[str] = []
     last = at = 0
     paragraph = page = False  # whether the last words are a paragraph's, and a page number came after them
@@ -118,11 +122,12 @@ def _reflowed(blocks: BookBlocks, marks: Marks, hyphens: Hyphens) -> str:
         for first, behind in ((at, stop), (stop, stop + 1)):
             if first == behind or first == len(blocks.kinds):
                 continue
-            if first < stop:
-                words = next(runs)
-            else:
+            if first == stop and asked[first]:
                 lines = blocks.lines[blocks.first[first] : blocks.stop[first]]
-                words = marks.take(block_text(lines, blocks.kinds[first], hyphens), first)
+                words = block_text(lines, blocks.kinds[first], hyphens)
+            else:
+                words = next(pieces)
+            words = words if first < stop else marks.take(words, first)
             if words and page and paragraph and blocks.kinds[first] == "prose" and goes_on(out[-1], words):
                 append_line(out, words, hyphens)
             elif words:
@@ -146,11 +151,6 @@ def _unmarked(blocks: BookBlocks, marks: Marks) -> str:
             out.append(f"\n{gap}{words}" if out else f"{gap}{words}")
         last = stop
     return "".join([*out, *(f"\n{blank}" for blank in blocks.lines[last:])])
-
-
-def utf8_size(text: str) -> int:
-    """Bytes of a text in UTF-8."""
-    return len(text) if text.isascii() else len(text.encode("utf-8"))
 
 
 def _close_gaps(text: str, pieces: list[Piece]) -> list[Piece]:

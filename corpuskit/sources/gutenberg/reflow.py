@@ -15,6 +15,7 @@ middle of goes on after it.
 from __future__ import annotations
 
 import re
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from functools import cached_property
@@ -73,22 +74,25 @@ class Hyphens:
         whole, parted = self._count(first + second), self._count(f"{first}-{second}")
         # Written neither way: one word, unless its second half is one elsewhere (here it counts itself).
         one = whole > parted or (
-            whole == parted == 0 and not (self._count(first) and self._count(second) > 1)
+            whole == parted == 0 and not (self._count(first, 1) and self._count(second, 2) > 1)
         )
         if not one or not second.islower() or follows[0][0].isupper():
             return left + right
         self.removed += 1
         return left[:-1] + right
 
-    def _count(self, word: str) -> int:
-        """How often the book has a word in small letters, parts of words with hyphens not counted."""
+    def _count(self, word: str, most: int = sys.maxsize) -> int:
+        """How often the book has a word in small letters, parts of words with hyphens not counted.
+
+        Above ``most`` it may say less.
+        """
         self._asked += 1
         # Most books ask for a few words, and to look for those is far cheaper than to list all.
         if self._asked > _FEW_ASKED or self._context_matters:
             return self._words[word]
         text, size, count = self._lowered, len(word), 0
         at = text.find(word)
-        while at >= 0:
+        while at >= 0 and count < most:
             count += _stands_alone(text[max(0, at - 2) : at], text[at + size : at + size + 2])
             at = text.find(word, at + size)
         return count

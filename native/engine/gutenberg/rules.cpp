@@ -2,6 +2,7 @@
 // it needs, read from the lines without a pattern. Python asks only those, in its order. A rule that
 // is `sure` needs nothing else; of the others a bit too many costs time and changes nothing.
 #include "engine/gutenberg/book.hpp"
+#include "engine/gutenberg/speech.hpp"
 
 namespace corpuskit::gutenberg {
 
@@ -100,15 +101,40 @@ bool may_be_year(const Line<C>& line, const Signs& signs) {
     return (c == '1' && is_in(next, U"456789")) || (c == 'M' && is_in(next, U"DCLXVI"));
 }
 
-/// Whether the first two letters of a line, in whatever case, are one of the pairs; true for what is
+/// Whether the first letters of a line, in whatever case, are those of one of the words; true for what is
 /// not known.
 template <class C>
-bool begins_with(const Line<C>& line, const Signs& signs, std::u32string_view pairs) {
+bool begins_with(const Line<C>& line, const Signs& signs, std::u32string_view words,
+                 std::size_t letters = 2) {
     const std::size_t at = first_alnum(line, signs);
-    const char32_t a = lower(line.at(at)), b = lower(line.at(at + 1));
-    if (at + 1 >= line.size || a >= 0x80 || b >= 0x80) return true;
-    for (std::size_t i = 0; i + 1 < pairs.size(); i += 3)
-        if (pairs[i] == a && pairs[i + 1] == b) return true;
+    if (at + letters > line.size) return true;
+    for (std::size_t i = 0; i < words.size(); i += letters + 1) {
+        std::size_t same = 0;
+        while (same < letters && lower(line[at + same]) == words[i + same]) ++same;
+        if (same == letters || line[at + same] >= 0x80) return true;
+    }
+    return false;
+}
+
+/// Whether a line ends in a word of those that letters end in; true for what is not known.
+template <class C>
+bool ends_as_letter(const Line<C>& line) {
+    static constexpr std::u32string_view kWords[] = {
+        U"your", U"yours", U"ever", U"servant", U"friend", U"sister", U"brother", U"son",
+        U"daughter", U"mother", U"father", U"wife", U"husband", U"affectionate", U"affectionately",
+        U"truly", U"sincerely", U"faithfully", U"respectfully", U"obligation", U"obliged",
+        U"attached", U"c", U"etc"};
+    std::size_t stop = line.size;
+    while (stop > 0 && is_in(line[stop - 1], U".,;:")) --stop;
+    if (stop > 0 && line[stop - 1] >= 0x80) return true;
+    for (const auto& word : kWords) {
+        if (word.size() > stop) continue;
+        const C* at = line.text + (stop - word.size());
+        bool same = true;
+        for (std::size_t k = 0; k < word.size() && same; ++k)
+            same = at[k] >= 0x80 || lower(at[k]) == word[k];
+        if (same) return true;
+    }
     return false;
 }
 
@@ -161,7 +187,7 @@ typename Book<C>::Facts Book<C>::facts_of(const Block& block, const Shape& shape
                        std::count(line.text, line.text + line.size, static_cast<C>('|')) > 1;
         if (block.count > 1)
             facts.items += may_be_item(line, signs_) || chapter(line) != Answer::kNo;
-        if (shape.speakers) facts.speeches += is_capital(first) || first == '_';
+        if (shape.speakers) facts.speeches += is_like_speech(line, signs_);
     }
     facts.ended = is_in(bare, kEnds);
     facts.full_stop = bare == '.';
@@ -209,8 +235,9 @@ Look look_at(const Block& block, const Shape& shape, const auto& facts, const au
 }
 
 template <class C>
-void pictures_and_plays(Bits& bits, const Block& block, const Shape& shape, const Look& look, bool ornament,
-           bool file, const std::vector<Line<C>>& lines) {
+void pictures_and_plays(Bits& bits, const Block& block, const Shape& shape,
+                        const Look& look, bool ornament,
+                        bool file, const std::vector<Line<C>>& lines, const Signs& signs) {
     bits.set(kOrnament, ornament);
     const Line<C> line = lines[0].stripped();
     std::size_t i = line[0] == '[' ? 1 : 0;
@@ -218,11 +245,12 @@ void pictures_and_plays(Bits& bits, const Block& block, const Shape& shape, cons
     const char32_t c = lower(line.at(i));
     const bool picture = i == line.size || c == 'i' || c == 0x130 || c == 0x131 ||
                          (line[0] == '[' && is_in(c, U"pmht"));
-    bits.set(kCaption, picture || file || look.count > kJoined);
+    bits.set(kCaption, picture || file);
     if (!shape.speakers) return;
-    bits.set(kSpeakerAlone, look.count == 1 && block.above < 2);
+    const bool speaker = is_like_speaker(lines[0], signs) || is_like_speaker(line, signs);
+    bits.set(kSpeakerAlone, look.count == 1 && block.above < 2 && speaker);
     bits.set(kDirectionAtRight, look.count == 1 && block.sign == '[' && block.indent > 20);
-    bits.set(kSpeakerAboveSpeech, look.count > 1);
+    bits.set(kSpeakerAboveSpeech, look.count > 1 && speaker);
 }
 
 template <class C>
@@ -265,7 +293,9 @@ void letters(Bits& bits, const Block& block, const Shape& shape, const Look& loo
     bits.set(kDateline, dated);
     bool asks = false;
     for (std::size_t k = 0; k < line.size; ++k) asks = asks || line[k] == '!' || line[k] == '?';
-    bits.set(kSignature, closing && !asks &&
+    const bool signs_off = ends_as_letter(line) ||
+                           ends_as_letter(lines[std::min(kJoined, look.count) - 1]);
+    bits.set(kSignature, closing && !asks && signs_off &&
                              right - static_cast<double>(block.indent) < 0.8 * look.width);
 }
 
@@ -303,7 +333,7 @@ void headings(Bits& bits, const Block& block, const Look& look, const Place& pla
     bits.set(kYear, count <= 6 && facts.year &&
                         static_cast<double>(block.right) < 0.8 * look.width);
     bits.set(kOpenLines, facts.open && !(place.front || look.centred));
-    bits.set(kImprint, count <= 3 && begins_with(line, signs, U"co,al,pr,pu,en"));
+    bits.set(kImprint, count <= 3 && begins_with(line, signs, U"cop,all,pri,pub,ent", 3));
     bits.set(kChapterApart, count <= 5 && block.above >= 2 && chapter &&
                                 (line.size < 60 || block.above > 3));
     // Of several lines the word may stand on two.
@@ -380,13 +410,16 @@ std::uint64_t Book<C>::rules_of(std::size_t i, const Shape& shape, const Place& 
     const Line<C> line = lines_[0].stripped();
     const char32_t letter = lower(line.at(first_alnum(line, signs_)));
     Bits bits;
-    pictures_and_plays(bits, block, shape, look, facts.ornament, (marks_[i] & kMayBeFile) != 0, lines_);
+    // The label of a link may be the first lines of a longer block.
+    const bool file = (marks_[i] & kMayBeFile) != 0 || (look.count > kJoined && facts.letters < 14);
+    pictures_and_plays(bits, block, shape, look, facts.ornament, file, lines_, signs_);
     letters(bits, block, shape, look, facts, lines_, signs_);
     columns(bits, block, shape, look, facts);
     headings(bits, block, look, place, facts, line, signs_, chapter(line) != Answer::kNo);
     short_headings(bits, block, look, place, facts);
     lines_and_blocks(bits, block, shape, look, place, facts, scores_[i],
-                     letter == 'f' || letter >= 0x80, signs_.numeric(block.sign));
+                     letter >= 0x80 || begins_with(line, signs_, U"fo"),
+                     signs_.numeric(block.sign));
     return bits.value();
 }
 
