@@ -18,6 +18,7 @@
 #include "bindings/bpe.hpp"
 #include "bindings/dedup.hpp"
 #include "bindings/ngrams.hpp"
+#include "bindings/gutenberg.hpp"
 #include "bindings/normalize.hpp"
 #include "bindings/quality.hpp"
 #include "bindings/text.hpp"
@@ -215,6 +216,7 @@ NB_MODULE(_native, module) {
     bind_quality(module);
     bind_text(module);
     bind_bpe(module);
+    bind_gutenberg(module);
     module.def("extract_wikitext", &extract_wikitext, nb::arg("pages"), nb::arg("titles"),
                nb::arg("options"));
     module.def("find_bz2_block", &find_bz2_block, nb::arg("data"), nb::arg("start"));

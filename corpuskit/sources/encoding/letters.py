@@ -100,8 +100,13 @@ class _Evidence:
 
     @cached_property
     def _lines(self) -> bytes:
-        lines = (line for line in re.split(rb"[\r\n]+", self._data) if not line.isascii())
+        lines = (line for line in self._data.splitlines() if not line.isascii())
         return b"\n".join(lines)[:EVIDENCE_BYTES]
+
+    @cached_property
+    def _bytes(self) -> bytes:
+        """Each byte of the text once."""
+        return bytes(set(self._data))
 
     @cached_property
     def _ranked(self) -> dict[str, float]:
@@ -115,8 +120,11 @@ class _Evidence:
     def reading(self, name: str) -> _Reading | None:
         """A reading of all of the text; None where an encoding leaves errors or control characters."""
         # A second byte may be ASCII, so that encodings of several bytes need whole lines.
-        text = strict(self._lines if name.startswith(MANY_BYTE) else self.around, name)
-        if text is None or CONTROL.search(text) or strict(self._data, name) is None:
+        many = name.startswith(MANY_BYTE)
+        text = strict(self._lines if many else self.around, name)
+        # What one byte to a character reads is told by which bytes there are.
+        whole = self._data if many else self._bytes
+        if text is None or CONTROL.search(text) or strict(whole, name) is None:
             return None
         forms = (name, *NARROWER.get(name, ()), WINDOWS.get(name, ""), *_WIDER.get(name, ()))
         confidence = max(self._ranked.get(form, 0.0) for form in forms)
@@ -208,11 +216,16 @@ def _around(data: bytes) -> bytes:
     return np.insert(held[places], gaps, 0x20).tobytes()
 
 
+_MAY_GIVE_HALVES = ("utf-7", "utf_7", *(name for name in MANY_BYTE if name != "utf"))
+"""Encodings of one byte, and UTF-8, 16 and 32, have no half of a surrogate pair."""
+
+
 def strict(data: bytes, name: str) -> str | None:
     """Decode strictly; None if the bytes do not fit, or hold half a surrogate pair, as UTF-7 may."""
     try:
         text = data.decode(name)
-        text.encode("utf-8")
+        if name.startswith(_MAY_GIVE_HALVES):
+            text.encode("utf-8")
     except UnicodeError:
         return None
     return text

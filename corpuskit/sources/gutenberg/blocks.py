@@ -14,21 +14,29 @@ them are right.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import NamedTuple
+from collections.abc import Collection, Mapping, Sequence
+from functools import lru_cache
+from typing import NamedTuple, get_args
 
+import numpy as np
+
+from corpuskit import _native
 from corpuskit.sources.gutenberg import rules
 from corpuskit.sources.gutenberg.shape import (
     CHAPTER,
+    Beside,
     BlockView,
     BookShape,
     Kind,
     Lines,
     block_spans,
     book_shape,
+    counted_shape,
     measure_block,
 )
-from corpuskit.sources.gutenberg.verse import beside_score, neighbours, verse_score
+from corpuskit.sources.gutenberg.verse import WEIGHTS, beside_score, neighbours, verse_score
+
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 _SHORT = 3
 """Lines up to which a block may take the kind of its neighbours; a longer paragraph ends the contents."""
@@ -91,11 +99,180 @@ def find_blocks(lines: Sequence[str], *, without: Collection[str] = ()) -> list[
             listed = False
         kinds.append(kind)
     for i in range(1, len(kinds) - 1):
-        around = _around(kinds, measured, i)
+        around = _around(kinds, len(measured[i].text), measured, i)
         if around not in (None, kinds[i]):
             view = BlockView(measured[i], shape, scores[i], own=kinds[i], around=around)
             kinds[i] = rules.first_kind(settling, view) or kinds[i]
     return [TextBlock(first, stop, kind) for (first, stop), kind in zip(spans, kinds, strict=True)]
+
+
+class BookBlocks(NamedTuple):
+    """The blocks of a book as columns, a row a block.
+
+    Attributes:
+        engine: measures and typesets them.
+        lines: the lines of the book.
+        first: first line of each.
+        stop: the line after its last.
+        size: characters of each, line ends inside included.
+        marks: bits of `MARKS`: what signs stand in it.
+        kinds: what it is.
+    """
+
+    engine: _native.BookBlocks
+    lines: Sequence[str]
+    first: list[int]
+    stop: list[int]
+    size: np.ndarray
+    marks: np.ndarray
+    kinds: list[Kind]
+
+    def raw(self, i: int) -> str:
+        """The lines of a block as they are."""
+        return "\n".join(self.lines[self.first[i] : self.stop[i]])
+
+    def typeset(self, special: np.ndarray, left: np.ndarray) -> list[str]:
+        """The text of each run of blocks that are not special, blank lines between them, and of each that is.
+
+        Args:
+            left: which of the special ones are left out.
+        """
+        codes = np.frombuffer(bytes(map(KINDS.index, self.kinds)), np.uint8)
+        return self.engine.typeset(codes, special.astype(np.uint8) + (special & left))
+
+
+class _Measured(Sequence[Lines]):
+    """The measures of blocks, taken when they are asked for."""
+
+    def __init__(self, lines: Sequence[str], spans: Sequence[tuple[int, int]]) -> None:
+        self._lines, self._spans = lines, spans
+        self._known: dict[int, Lines] = {}
+
+    def __len__(self) -> int:
+        return len(self._spans)
+
+    def __getitem__(self, i: int) -> Lines:  # type: ignore[override]  # never sliced
+        if (known := self._known.get(i)) is None:
+            known = self._known[i] = measure_block(self._lines, self._spans, i)
+        return known
+
+
+def tell_blocks(text: str) -> BookBlocks:
+    """The blocks of a book and their kinds: those of `find_blocks`, of which the engine spares most work.
+
+    The engine measures and scores all blocks and says which rules may hold for each: only those are asked.
+    """
+    engine = _native.BookBlocks(text, lambda line: CHAPTER.match(line) is not None)
+    found = engine.measures()
+    first, stop, above = (found[name].tolist() for name in ("first", "stop", "above"))
+    lines = text.split("\n")
+    measured = _Measured(lines, list(zip(first, stop, strict=True)))
+    shape = counted_shape(engine, len(first))
+    weights = np.array(list(WEIGHTS.values()))
+    alone = engine.score(shape.width, shape.margin, shape.indent, bool(shape.speakers), weights)
+    counts = found["stop"] - found["first"]
+    story = _first_of_story(counts, alone, measured, shape)
+    in_verse = bool(np.count_nonzero(alone > 0) > np.count_nonzero(alone < 0))
+    told = engine.tell(story)
+    kinds = _kinds(told, above, counts.tolist(), measured, (shape, story, in_verse))
+    _settle(kinds, counts, told["scores"], measured, shape)
+    return BookBlocks(engine, lines, first, stop, found["size"], found["marks"], kinds)
+
+
+def _first_of_story(counts: np.ndarray, scores: np.ndarray, blocks: Sequence[Lines], shape: BookShape) -> int:
+    """`_first_paragraph` by columns."""
+    paragraphs = (counts[:_FRONT_BLOCKS] >= 4) & (scores[:_FRONT_BLOCKS] < -1)
+    columns = (*rules.TABLES, *rules.COLUMN_LISTS)
+    for i in np.flatnonzero(paragraphs).tolist():
+        if not rules.first_kind(columns, BlockView(blocks[i], shape)):
+            return int(i)
+    return 0
+
+
+def _kinds(
+    told: Mapping[str, np.ndarray],
+    above: Sequence[int],
+    counts: Sequence[int],
+    blocks: Sequence[Lines],
+    book: tuple[BookShape, int, bool],
+) -> list[Kind]:
+    """The kind of each block but for what its neighbours settle."""
+    shape, story, in_verse = book
+    may_hold, plain, apart, beside = (told[name].tolist() for name in ("rules", "plain", "apart", "beside"))
+    scores = told["scores"]
+    kinds: list[Kind] = []
+    listed = False
+    open_caption = 0
+    kind: Kind | None
+    for i, count in enumerate(counts):
+        listed = listed and above[i] < _NEW_SECTION
+        kind, sections = ("prose", ()) if plain[i] else _asked(may_hold[i], listed)
+        if kind is None:
+            view = BlockView(blocks[i], shape, float(scores[i]), kinds[-1] if kinds else "heading")
+            view.front, view.listed, view.in_verse = i < story, listed, in_verse
+            view.apart, view.beside = bool(apart[i]), _BESIDE[beside[i]]
+            view.in_row = count == 1 and _goes_on_counting(blocks, i)
+            kind = rules.kind_by_sections(sections, view)
+        if open_caption or kind == "caption":
+            open_caption = _still_open(blocks[i], kind, open_caption)
+            kind = "caption" if open_caption else kind
+        if kind == "heading":
+            listed = count <= 2 and bool(rules.LISTS.fullmatch(" ".join(blocks[i].text)))
+        elif listed and kind in ("prose", "verse") and count > _SHORT:
+            listed = False
+        kinds.append(kind)
+    return kinds
+
+
+_BESIDE = tuple(Beside(bool(i & 1), bool(i & 2)) for i in range(4))
+_BITS = {name: (1 << bit, sure) for bit, (name, sure) in enumerate(_native.book_rules())}
+"""By rule: its bit among those that may hold, and whether that is proof."""
+
+
+@lru_cache(maxsize=2**16)
+def _asked(may_hold: int, listed: bool) -> tuple[Kind | None, tuple[rules.Rules, ...]]:
+    """The kind of a block by the bits of rules that may hold for it, else the sections that must be asked."""
+    sections: list[rules.Rules] = []
+    for section in rules.SECTIONS:
+        if section is rules.CONTENTS:
+            sections += [section] * listed
+            continue
+        held: list[rules.BlockRule] = []
+        for rule in section:
+            bit, sure = _BITS[rule.name]
+            if may_hold & bit:
+                held.append(rule)
+                if sure:
+                    break
+        while held and held[-1].kind is None:
+            held.pop()  # it would end the section, which ends anyway
+        if not held:
+            continue
+        if not sections and _BITS[held[0].name][1]:
+            return held[0].kind, ()
+        sections.append(tuple(held))
+    return (None, tuple(sections)) if sections else ("prose", ())
+
+
+def _settle(
+    kinds: list[Kind], counts: np.ndarray, scores: np.ndarray, blocks: Sequence[Lines], shape: BookShape
+) -> None:
+    """Ask the rules of `rules.SETTLING` of short blocks that have another kind within reach, and of headings,
+    which may be entries among themselves."""
+    if len(kinds) < 3:
+        return
+    codes = np.frombuffer(bytes(map(KINDS.index, kinds)), np.uint8)
+    changes = np.concatenate([[0], np.cumsum(codes[1:] != codes[:-1])])
+    # What is settled counts for those after it: twice as far as a block looks.
+    first = np.maximum(np.arange(len(kinds)) - 2 * _AROUND, 0)
+    last = np.minimum(np.arange(len(kinds)) + 2 * _AROUND, len(kinds) - 1)
+    near = ((changes[first] != changes[last]) | (codes == KINDS.index("heading"))) & (counts <= _SHORT)
+    for i in np.flatnonzero(near[1:-1]).tolist():
+        i += 1
+        around = _around(kinds, 1, blocks, i)
+        if around not in (None, kinds[i]):
+            view = BlockView(blocks[i], shape, float(scores[i]), own=kinds[i], around=around)
+            kinds[i] = rules.first_kind(rules.SETTLING, view) or kinds[i]
 
 
 def _stands_apart(blocks: Sequence[Lines], i: int) -> bool:
@@ -138,9 +315,9 @@ def _first_paragraph(blocks: Sequence[Lines], scores: Sequence[float], shape: Bo
     return 0
 
 
-def _around(kinds: Sequence[Kind], blocks: Sequence[Lines], i: int) -> Kind | None:
-    """The kind that a short block stands between, above and below it; None for long ones and unlike sides."""
-    if len(blocks[i].text) > _SHORT:
+def _around(kinds: Sequence[Kind], count: int, blocks: Sequence[Lines], i: int) -> Kind | None:
+    """The kind that a block of so many lines stands between; None for long ones and unlike sides."""
+    if count > _SHORT:
         return None
     if _is_among_entries(kinds, blocks, i):
         return "list"

@@ -14,10 +14,13 @@ from functools import cached_property
 from itertools import pairwise
 from typing import Literal
 
-from corpuskit.sources.gutenberg.blocks import find_blocks
+import numpy as np
+
+from corpuskit._native import utf8_size
+from corpuskit.sources.gutenberg.blocks import BookBlocks, tell_blocks
 from corpuskit.sources.gutenberg.bounds import MAX_CUT, find_bounds
 from corpuskit.sources.gutenberg.header import HEAD_CHARS
-from corpuskit.sources.gutenberg.marks import MarkOptions, Marks
+from corpuskit.sources.gutenberg.marks import HYPHEN_JOIN, MarkOptions, Marks
 from corpuskit.sources.gutenberg.notes import Piece, find_notes
 from corpuskit.sources.gutenberg.reflow import Hyphens, append_line, block_text, goes_on
 
@@ -95,32 +98,59 @@ class Body:
 
 def _typeset(lf: str, options: BodyOptions) -> tuple[str, dict[str, int]]:
     """The book with its marks taken out and its paragraphs joined; bytes cut by reason."""
-    lines = lf.split("\n")
-    blocks = find_blocks(lines)
-    marks, hyphens = Marks(options, lines, blocks), Hyphens(lines)
-    out: list[str] = []
-    last = 0
-    paragraph = page = False  # whether the last words are a paragraph's, and a page number came after them
-    for block in blocks:
-        if options.reflow:
-            words = marks.take(block_text(lines, block, hyphens), block)
-            gap = "\n" * min(block.first - last, _MAX_BLANK) if out else ""
-        else:
-            words = marks.take("\n".join(lines[block.first : block.stop]), block)
-            gap = "".join(f"{blank}\n" for blank in lines[last : block.first])
-        prose = block.kind == "prose" and options.reflow
-        if words and page and paragraph and prose and goes_on(out[-1], words):
-            append_line(out, words, hyphens)
-        elif words:
-            out.append(f"\n{gap}{words}" if out else f"{gap}{words}")
-        page = not words and (page or marks.took_page)
-        paragraph = prose if words else paragraph
-        last = block.stop
-    book = "".join(out) if options.reflow else "".join([*out, *(f"\n{blank}" for blank in lines[last:])])
+    blocks = tell_blocks(lf)
+    marks, hyphens = Marks(options, blocks), Hyphens(blocks.lines)
+    book = _reflowed(blocks, marks, hyphens) if options.reflow else _unmarked(blocks, marks)
     cut = {**marks.cut, "hyphens": hyphens.removed}
     # White space alone: a test over real books, with the marks kept, finds nothing else gone.
-    cut["layout"] = len(lf.encode("utf-8")) - len(book.encode("utf-8")) - sum(cut.values())
+    cut["layout"] = utf8_size(lf) - utf8_size(book) - sum(cut.values())
     return book, {reason: count for reason, count in sorted(cut.items()) if count}
+
+
+def _reflowed(blocks: BookBlocks, marks: Marks, hyphens: Hyphens) -> str:
+    """Paragraphs joined. The engine writes the runs of blocks in which there is nothing to take or decide."""
+    by_words = (blocks.marks & HYPHEN_JOIN) != 0
+    by_words |= np.array([kind == "caption" for kind in blocks.kinds], bool)
+    special = marks.special() | by_words
+    pieces = iter(blocks.typeset(special, by_words))
+    asked = by_words.tolist()
+    out: list[str] = []
+    last = at = 0
+    paragraph = page = False  # whether the last words are a paragraph's, and a page number came after them
+    for stop in [*np.flatnonzero(special).tolist(), len(blocks.kinds)]:
+        # A run, then the special block behind it.
+        for first, behind in ((at, stop), (stop, stop + 1)):
+            if first == behind or first == len(blocks.kinds):
+                continue
+            if first == stop and asked[first]:
+                lines = blocks.lines[blocks.first[first] : blocks.stop[first]]
+                words = block_text(lines, blocks.kinds[first], hyphens)
+            else:
+                words = next(pieces)
+            words = words if first < stop else marks.take(words, first)
+            if words and page and paragraph and blocks.kinds[first] == "prose" and goes_on(out[-1], words):
+                append_line(out, words, hyphens)
+            elif words:
+                gap = "\n" * (1 + min(blocks.first[first] - last, _MAX_BLANK)) if out else ""
+                out.append(f"{gap}{words}")
+            page = not words and (page or marks.took_page)
+            paragraph = blocks.kinds[behind - 1] == "prose" if words else paragraph
+            last = blocks.stop[behind - 1]
+        at = stop + 1
+    return "".join(out)
+
+
+def _unmarked(blocks: BookBlocks, marks: Marks) -> str:
+    """Marks taken out, lines as they are."""
+    out: list[str] = []
+    last = 0
+    for i, (first, stop) in enumerate(zip(blocks.first, blocks.stop, strict=True)):
+        words = marks.take(blocks.raw(i), i)
+        if words:
+            gap = "".join(f"{blank}\n" for blank in blocks.lines[last:first])
+            out.append(f"\n{gap}{words}" if out else f"{gap}{words}")
+        last = stop
+    return "".join([*out, *(f"\n{blank}" for blank in blocks.lines[last:])])
 
 
 def _close_gaps(text: str, pieces: list[Piece]) -> list[Piece]:

@@ -12,6 +12,7 @@ import re
 import unicodedata
 from typing import Any
 
+from corpuskit._native import utf8_size
 from corpuskit.documents.reading import CutSpan
 from corpuskit.sources.encoding.letters import Decoded
 from corpuskit.sources.gutenberg.body import Body
@@ -112,7 +113,7 @@ class Edition:
         rank = rank * 10 + (0 if encoding == "ascii" else 2 if encoding.startswith("utf") else 1)
         rank = rank * 1000 + release(self.name)
         rank = rank * 10**8 + self.header.released
-        return rank * 10**5 + min(len(self.body.text.encode("utf-8")) // 1024, 10**5 - 1)
+        return rank * 10**5 + min(utf8_size(self.body.text) // 1024, 10**5 - 1)
 
     def cuts(self) -> list[CutSpan]:
         """What was removed, with offsets in UTF-8 bytes of the raw text."""
@@ -121,8 +122,8 @@ class Edition:
         at = last = 0  # Characters and bytes up to the end of the piece before.
         for piece in self.body.pieces:
             removed = text[piece.start : piece.stop]
-            first = last + len(text[at : piece.start].encode("utf-8"))
-            at, last = piece.stop, first + len(removed.encode("utf-8"))
+            first = last + utf8_size(text[at : piece.start])
+            at, last = piece.stop, first + utf8_size(removed)
             spans.append(CutSpan(self.id, piece.reason, first, last, removed))
         return spans
 

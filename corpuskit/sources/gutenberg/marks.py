@@ -17,12 +17,19 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import accumulate, pairwise
+from itertools import pairwise
 from typing import Literal, NamedTuple
 
-from corpuskit.sources.gutenberg.blocks import TextBlock
+import numpy as np
+
+from corpuskit.sources.gutenberg.blocks import BookBlocks
 from corpuskit.sources.gutenberg.rules import is_image_file
 from corpuskit.sources.gutenberg.shape import Kind
+
+EMPHASIS, MAY_BE_PAGE, PICTURE, MAY_BE_FILE, MAY_BE_LONE = (1 << bit for bit in range(5))
+OPENINGS = tuple(1 << bit for bit in range(5, 10))
+HYPHEN_JOIN = 1 << 10
+"""Bits of `BookBlocks.marks`, as native/engine/gutenberg/book.hpp has them; openings are ``[ { ( < |``."""
 
 _By = str | Callable[[re.Match[str]], str]
 
@@ -146,32 +153,44 @@ class Marks:
         took_page: whether the number of a page was all of the last block.
     """
 
-    def __init__(self, options: MarkOptions, lines: Sequence[str], blocks: Sequence[TextBlock]) -> None:
+    def __init__(self, options: MarkOptions, blocks: BookBlocks) -> None:
         self.cut: Counter[str] = Counter()
         self.took_page = False
         self._options = options
+        self._blocks = blocks
         remove = options.page_numbers == "remove"
-        self._lone_pages = _lone_pages(lines, blocks) if remove else frozenset()
-        whole = ["\n".join(lines[block.first : block.stop]) for block in blocks] if remove else []
-        self._numbers = PageNumbers(whole)
-        self._block = -1
-        self._lines = lines
+        self._lone_pages = _lone_pages(blocks) if remove else frozenset()
+        self._numbers = PageNumbers(blocks) if remove else None
+        self._lines = blocks.lines
         self._open_note = False
         self._asked = 0
 
-    def take(self, text: str, block: TextBlock) -> str:
-        """The block's text without its marks; empty when nothing is left of it."""
-        kind = block.kind
-        self._block += 1
-        self.took_page = block.first in self._lone_pages
+    def special(self) -> np.ndarray:
+        """Which blocks may hold a mark that is taken; `take` leaves the text of the others as it is."""
+        if self._options.footnotes == "remove":
+            return np.ones(len(self._blocks.kinds), bool)  # a note that is not closed reaches to any other
+        signs = MAY_BE_FILE
+        signs |= EMPHASIS if self._options.emphasis == "unwrap" else 0
+        signs |= MAY_BE_PAGE if self._options.page_numbers == "remove" else 0
+        signs |= PICTURE if self._options.illustrations != "keep" else 0
+        special: np.ndarray = (self._blocks.marks & signs) != 0
+        special |= np.array([kind == "caption" for kind in self._blocks.kinds], bool)
+        pages = [*self._lone_pages, *(self._numbers.blocks() if self._numbers else ())]
+        special[np.array(pages, np.int64)] = True
+        return special
+
+    def take(self, text: str, i: int) -> str:
+        """The text of block ``i`` without its marks; empty when nothing is left of it. Called in order."""
+        kind = self._blocks.kinds[i]
+        self.took_page = i in self._lone_pages
         if self.took_page:
             return self._drop(text, "page_numbers")
         if kind == "caption" or is_image_file(text):
             return self._caption(text)
         if self._options.footnotes == "remove" and self._is_note(text, kind):
             return self._drop(text, "footnotes")
-        if self._options.page_numbers == "remove":
-            plain = self._numbers.without(self._block, text)
+        if self._numbers:
+            plain = self._numbers.without(i, text)
             plain = _PAGE.sub("", plain) if _BRACKET.search(plain) else plain
             if plain is not text:
                 self.cut["page_numbers"] += len(text.encode("utf-8")) - len(plain.encode("utf-8"))
@@ -320,22 +339,23 @@ def _count_up(numbers: Sequence[int]) -> bool:
     return len(numbers) >= _LEAST_PAGES and steps * 10 >= 9 * (len(numbers) - 1)
 
 
-def _lone_pages(lines: Sequence[str], blocks: Sequence[TextBlock]) -> frozenset[int]:
-    """First lines of the blocks that are only the number of a page.
+def _lone_pages(blocks: BookBlocks) -> frozenset[int]:
+    """The blocks that are only the number of a page.
 
     Chapters and stanzas are numbered too: numbers are of pages when they count up and often stand in the
     middle of a sentence, or in brackets.
     """
     found = []
     broken = bracketed = 0
-    for i, block in enumerate(blocks):
-        if block.stop - block.first == 1 and (lone := _LONE.fullmatch(lines[block.first])):
-            found.append((block.first, int(lone[1])))
-            bracketed += lines[block.first].lstrip()[:1] in "[{"
-            broken += i > 0 and lines[blocks[i - 1].stop - 1].rstrip()[-1:].isalpha()
+    for i in np.flatnonzero(blocks.marks & MAY_BE_LONE).tolist():
+        line = blocks.lines[blocks.first[i]]
+        if lone := _LONE.fullmatch(line):
+            found.append((i, int(lone[1])))
+            bracketed += line.lstrip()[:1] in "[{"
+            broken += i > 0 and blocks.lines[blocks.stop[i - 1] - 1].rstrip()[-1:].isalpha()
     if not _count_up([number for _, number in found]) or (broken + bracketed) * 5 < len(found):
         return frozenset()
-    return frozenset(first for first, _ in found)
+    return frozenset(i for i, _ in found)
 
 
 class _Found(NamedTuple):
@@ -366,27 +386,29 @@ class PageNumbers:
     there alone: the number of a note stands at its reference and again before the note. Pages are as long as
     one another, and one number of theirs comes after the other; references stand as they come.
 
-    Args:
-        blocks: the text of each block, as its lines are.
     """
 
-    def __init__(self, blocks: Sequence[str]) -> None:
+    def __init__(self, blocks: BookBlocks) -> None:
         self._forms_met: list[tuple[re.Pattern[str], dict[int, set[int]]]] = []
-        starts = list(accumulate(map(len, blocks), initial=0))
+        starts = (np.cumsum(blocks.size) - blocks.size).tolist()
         notes: set[int] = set()
-        for form, anywhere in zip(_FORMS, _ANY, strict=True):
-            opening = anywhere.pattern.removeprefix("\\")[0]
-            held = [(i, text) for i, text in enumerate(blocks) if opening in text]
+        for form, anywhere, opening in zip(_FORMS, _ANY, OPENINGS, strict=True):
+            held = [(i, blocks.raw(i)) for i in np.flatnonzero(blocks.marks & opening).tolist()]
             found = [one for i, text in held for one in _numbers(i, starts[i], text, form)]
             if len(found) < _LEAST_GLUED:
                 continue
-            notes = notes or {int(n) for text in blocks for n in _NOTE_NUMBER.findall(text)}
+            every = range(len(blocks.kinds))
+            notes = notes or {int(n) for i in every for n in _NOTE_NUMBER.findall(blocks.raw(i))}
             known = Counter(int(n) for _, text in held for n in anywhere.findall(text))
             pages: dict[int, set[int]] = {}
             for one in _row(found, known, notes):
                 pages.setdefault(one.block, set()).add(one.place)
             if pages:
                 self._forms_met.append((form, pages))
+
+    def blocks(self) -> set[int]:
+        """The blocks that hold numbers of pages."""
+        return {i for _, pages in self._forms_met for i in pages}
 
     def without(self, i: int, text: str) -> str:
         """The text of block ``i``, joined or not, without its numbers of pages."""

@@ -14,6 +14,8 @@ from itertools import chain
 
 import numpy as np
 
+from corpuskit import _native
+
 FORMS = r"""
     (?:original\s+)?(?:transcriber|transcriptor|transcriptionist|scanner|digiti[sz]er|e-?(?:book|
         text)\s+(?:editor|
@@ -198,8 +200,8 @@ _SHORT = [stem.encode() for stem in STEMS if len(stem.encode()) < _PIECE]
 _BY_PIECE: dict[bytes, list[tuple[bytes, int]]] = {}
 for _stem in {stem.encode() for stem in STEMS}.difference(_SHORT):
     _BY_PIECE.setdefault(_stem[(_at := _rarest(_stem)) : _at + _PIECE], []).append((_stem, _at))
-_IS_OF_STEM = np.zeros(2**16, bool)
-_IS_OF_STEM[_hashes(np.frombuffer(b"".join(_BY_PIECE), "<u4"))] = True
+_IS_OF_STEM = np.zeros(2**16, np.uint8)
+_IS_OF_STEM[_hashes(np.frombuffer(b"".join(_BY_PIECE), "<u4"))] = 1
 
 
 def lines_with_stems(body: str) -> list[int]:
@@ -209,10 +211,7 @@ def lines_with_stems(body: str) -> list[int]:
     [8]
     """
     data = body.replace("İ", "I").lower().encode()  # the one letter whose lower case is longer
-    near: list[int] = []
-    for shift in range(min(_PIECE, len(data) - _PIECE + 1)):
-        pieces = np.frombuffer(data, "<u4", (len(data) - shift) // _PIECE, shift)
-        near += (np.flatnonzero(_IS_OF_STEM[_hashes(pieces)]) * _PIECE + shift).tolist()
+    near = _native.find_pieces(data, _IS_OF_STEM).tolist()
     stems = (
         at
         for at in near

@@ -15,10 +15,12 @@ middle of goes on after it.
 from __future__ import annotations
 
 import re
+import sys
 from collections import Counter
 from collections.abc import Sequence
+from functools import cached_property
 
-from corpuskit.sources.gutenberg.blocks import TextBlock
+from corpuskit.sources.gutenberg.shape import Kind
 
 _HYPHENATED = re.compile(r"(\w+)-$")
 _FIRST_WORD = re.compile(r"\w+")
@@ -27,6 +29,19 @@ _OPEN_HYPHEN = frozenset(("und", "oder", "bzw", "sowie", "en", "of", "ofte", "ou
 _ENDED = re.compile(r"[.!?:;…。！？：；．][\"'”’»)\]_*」』]*$")
 _LONGEST_CLOSING = 20
 """Characters at the end of a line that are looked at for punctuation, brackets and quotation marks."""
+
+
+_FEW_ASKED = 64
+
+
+def _stands_alone(before: str, after: str) -> bool:
+    """Whether what has so two characters before and behind it is a word: `_TOKEN` finds it as a whole."""
+    joined = (before[-1:] == "-" and _is_word(before[:-1])) or (after[:1] == "-" and _is_word(after[1:]))
+    return not (joined or _is_word(before[-1:]) or _is_word(after[:1]))
+
+
+def _is_word(letter: str) -> bool:
+    return letter.isalnum() or letter == "_"
 
 
 class Hyphens:
@@ -39,7 +54,7 @@ class Hyphens:
     def __init__(self, lines: Sequence[str]) -> None:
         self.removed = 0
         self._lines = lines
-        self._words: Counter[str] | None = None
+        self._asked = 0
 
     def join(self, left: str, right: str) -> str:
         """The two lines as one, ``left`` ending in a hyphen after a letter.
@@ -55,31 +70,59 @@ class Hyphens:
             return left + right
         if follows[0].lower() in _OPEN_HYPHEN:
             return f"{left} {right}"
-        if self._words is None:
-            self._words = Counter(word.lower() for line in self._lines for word in _TOKEN.findall(line))
         first, second = found[1].lower(), follows[0].lower()
-        whole, parted = self._words[first + second], self._words[f"{first}-{second}"]
+        whole, parted = self._count(first + second), self._count(f"{first}-{second}")
         # Written neither way: one word, unless its second half is one elsewhere (here it counts itself).
-        both = self._words[first] and self._words[second] > 1
-        one = whole > parted or (whole == parted == 0 and not both)
+        one = whole > parted or (
+            whole == parted == 0 and not (self._count(first, 1) and self._count(second, 2) > 1)
+        )
         if not one or not second.islower() or follows[0][0].isupper():
             return left + right
         self.removed += 1
         return left[:-1] + right
 
+    def _count(self, word: str, most: int = sys.maxsize) -> int:
+        """How often the book has a word in small letters, parts of words with hyphens not counted.
 
-def block_text(lines: Sequence[str], block: TextBlock, hyphens: Hyphens) -> str:
-    """A block as text: a paragraph on one line, what is not prose on its lines. Work is linear.
+        Above ``most`` it may say less.
+        """
+        self._asked += 1
+        # Most books ask for a few words, and to look for those is far cheaper than to list all.
+        if self._asked > _FEW_ASKED or self._context_matters:
+            return self._words[word]
+        text, size, count = self._lowered, len(word), 0
+        at = text.find(word)
+        while at >= 0 and count < most:
+            count += _stands_alone(text[max(0, at - 2) : at], text[at + size : at + size + 2])
+            at = text.find(word, at + size)
+        return count
+
+    @cached_property
+    def _lowered(self) -> str:
+        return "\n".join(self._lines).lower()
+
+    @cached_property
+    def _context_matters(self) -> bool:
+        """Whether small letters of a word are others by itself than in its text: final sigma, dotted I."""
+        return any("\u03a3" in line or "\u0130" in line for line in self._lines)
+
+    @cached_property
+    def _words(self) -> Counter[str]:
+        return Counter(word.lower() for line in self._lines for word in _TOKEN.findall(line))
+
+
+def block_text(lines: Sequence[str], kind: Kind, hyphens: Hyphens) -> str:
+    """The lines of a block as text: a paragraph on one line, what is not prose on its lines. Work is linear.
 
     Indents of prose and headings go, those of verse, lists and tables stay relative to the block.
     """
-    text = [line.rstrip() for line in lines[block.first : block.stop]]
-    if block.kind == "prose":
+    text = [line.rstrip() for line in lines]
+    if kind == "prose":
         return _paragraphs(text, hyphens)
     # A caption of full lines was wrapped; shorter lines are names, numbers and credits one below the other.
-    if block.kind == "caption" and len(text) > 1 and min(map(len, text[:-1])) > 50:
+    if kind == "caption" and len(text) > 1 and min(map(len, text[:-1])) > 50:
         return _paragraphs(text, hyphens)
-    if block.kind in ("heading", "letter", "break", "caption"):
+    if kind in ("heading", "letter", "break", "caption"):
         return "\n".join(line.strip() for line in text)
     indent = min(len(line) - len(line.lstrip()) for line in text)
     return "\n".join(line[indent:] for line in text)

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from typing import Literal, NamedTuple
+
+from corpuskit import _native
 
 Kind = Literal["prose", "verse", "drama", "table", "list", "heading", "letter", "break", "caption"]
 """``drama`` is a block in which several speak; one speech is prose or verse. ``list`` are contents, indexes
@@ -130,20 +132,46 @@ def book_shape(blocks: Sequence[Lines]) -> BookShape:
         if len(block.text) >= 2 and block.indents[1] == margin:
             indents[block.indents[0]] += 1
         for line in block.text[:1] if len(block.text) < 3 else block.text:
-            found = SPEAKER.match(line) if "." in line[:80] or ":" in line[:80] else None
-            if found:
+            if found := _speech(line):
                 names[found[1]] += 1
         alone = lone_speaker(block.text[0]) if block.above < 2 else ""
         if alone:
             names[alone] += 1
+    indent = max(indents, key=lambda n: (indents[n], -n), default=0)
+    return BookShape(_median(widths), margin, indent, _speakers(names, len(blocks)))
+
+
+_LEAST_SPEECHES, _ONE_IN = 40, 8
+
+
+def _speakers(names: Mapping[str, int], blocks: int) -> frozenset[str]:
+    """The names that speak in a book of so many blocks, by how often each begins a line."""
     # Labels such as "Note." or "Fig." begin lines of any book: a play has several speakers who speak often,
     # and a speech in eight blocks at least.
-    speakers = {name for name, count in names.items() if count >= 5}
+    speakers = frozenset(name for name, count in names.items() if count >= 5)
     speeches = sum(names[name] for name in speakers)
-    if len(speakers) < 3 or speeches < 40 or speeches * 8 < len(blocks):
-        speakers = set()
+    enough = len(speakers) >= 3 and speeches >= _LEAST_SPEECHES and speeches * _ONE_IN >= blocks
+    return speakers if enough else frozenset()
+
+
+def counted_shape(engine: _native.BookBlocks, blocks: int) -> BookShape:
+    """`book_shape` of the blocks that the engine holds, which counts and finds what may name a speaker."""
+    margins = engine.margins()
+    margin = max(margins, key=lambda n: (margins[n], -n), default=0)
+    widths, indents = engine.widths_and_indents(margin)
+    names: Counter[str] = Counter()
+    may_be = engine.count_may_be_speakers()
+    if may_be >= _LEAST_SPEECHES and may_be * _ONE_IN >= blocks:
+        speeches, alone = engine.may_be_speakers()
+        names.update(found[1] for line in speeches if (found := _speech(line)))
+        names.update(filter(None, map(lone_speaker, alone)))
     indent = max(indents, key=lambda n: (indents[n], -n), default=0)
-    return BookShape(_median(widths), margin, indent, frozenset(speakers))
+    return BookShape(_median(Counter(widths)), margin, indent, _speakers(names, blocks))
+
+
+def _speech(line: str) -> re.Match[str] | None:
+    """A line that begins with the name of a speaker and the sign behind it."""
+    return SPEAKER.match(line) if "." in line[:80] or ":" in line[:80] else None
 
 
 def _margin(blocks: Sequence[Lines]) -> int:

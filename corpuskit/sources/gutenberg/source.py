@@ -42,6 +42,7 @@ from typing import Any, ClassVar, Literal
 import pyarrow as pa
 from pydantic import Field, field_validator
 
+from corpuskit._native import utf8_size
 from corpuskit.documents.reading import Dropped, Quarantined, Reading, ReadingBuilder
 from corpuskit.documents.settings import Location
 from corpuskit.errors import InputError
@@ -238,7 +239,7 @@ class Gutenberg(Source):
 
     def _accept(self, book: Edition, out: ReadingBuilder) -> None:
         """Drop or keep a decoded book."""
-        size = len(book.decoded.text.encode("utf-8"))
+        size = utf8_size(book.decoded.text)
         out.met(size)
         if reason := self._reason_to_drop(book):
             out.drop(Dropped(book.id, reason, size, book.title, book.decoded.text, book.origin()))

@@ -48,7 +48,11 @@ def verse_score(block: Lines, shape: BookShape) -> float:
     """
     if len(block.text) < 2:
         return 0.0
-    return sum(WEIGHTS[name] * value for name, value in features(block, shape).items())
+    # Not by `sum`, which from Python 3.12 on rounds otherwise: the engine adds in this order, too.
+    score = 0.0
+    for name, value in features(block, shape).items():
+        score += WEIGHTS[name] * value
+    return score
 
 
 def beside_score(block: Lines, shape: BookShape, beside: Beside) -> float:

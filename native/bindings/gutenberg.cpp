@@ -1,0 +1,243 @@
+#include "bindings/gutenberg.hpp"
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "bindings/convert.hpp"
+#include "engine/gutenberg/book.hpp"
+
+namespace corpuskit::binding {
+
+namespace {
+
+using namespace corpuskit::gutenberg;
+
+/// What this Python's own str methods say, so that both sides read the same Unicode.
+const std::uint8_t* python_signs() {
+    static const std::vector<std::uint8_t> table = [] {
+        std::vector<std::uint8_t> signs(kCodePoints);
+        for (Py_UCS4 c = 0; c < kCodePoints; ++c)
+            signs[c] = static_cast<std::uint8_t>(
+                (Py_UNICODE_ISSPACE(c) ? kSpace : 0) | (Py_UNICODE_ISALPHA(c) ? kAlpha : 0) |
+                (Py_UNICODE_ISALNUM(c) ? kAlnum : 0) | (Py_UNICODE_ISUPPER(c) ? kUpper : 0) |
+                (Py_UNICODE_ISLOWER(c) ? kLower : 0) | (Py_UNICODE_ISTITLE(c) ? kTitle : 0) |
+                (Py_UNICODE_ISDECIMAL(c) ? kDecimal : 0));
+        return signs;
+    }();
+    return table.data();
+}
+
+template <class C>
+nb::str string_of(const C* text, std::size_t size) {
+    PyObject* made = PyUnicode_FromKindAndData(static_cast<int>(sizeof(C)), text,
+                                               static_cast<Py_ssize_t>(size));
+    if (made == nullptr) throw nb::python_error();
+    return nb::steal<nb::str>(made);
+}
+
+nb::dict counted(const Counts& counts) {
+    nb::dict found;
+    for (const auto& [column, count] : counts) found[nb::int_(column)] = nb::int_(count);
+    return found;
+}
+
+using Bytes = Input<std::uint8_t>;
+
+/// The blocks of one book, in the width of characters that Python holds its text in.
+class BookBlocks {
+  public:
+    BookBlocks(nb::str text, nb::callable is_chapter) : text_(std::move(text)) {
+        const auto size = static_cast<std::size_t>(PyUnicode_GET_LENGTH(text_.ptr()));
+        const void* data = PyUnicode_DATA(text_.ptr());
+        switch (PyUnicode_KIND(text_.ptr())) {
+            case PyUnicode_1BYTE_KIND: make<std::uint8_t>(data, size, is_chapter); break;
+            case PyUnicode_2BYTE_KIND: make<std::uint16_t>(data, size, is_chapter); break;
+            default: make<char32_t>(data, size, is_chapter);
+        }
+    }
+
+    /// Lines, blank lines around, number of lines, size and marks of each block.
+    nb::dict measures() const {
+        return std::visit([](const auto& book) {
+            const auto& blocks = book->blocks();
+            std::vector<std::int64_t> first, stop, above, below, size;
+            std::vector<std::uint16_t> marks = book->marks();
+            for (const auto& block : blocks) {
+                first.push_back(static_cast<std::int64_t>(block.first));
+                stop.push_back(static_cast<std::int64_t>(block.stop));
+                above.push_back(static_cast<std::int64_t>(block.above));
+                below.push_back(static_cast<std::int64_t>(block.below));
+                size.push_back(static_cast<std::int64_t>(block.end - block.begin));
+            }
+            const std::size_t n = blocks.size();
+            nb::dict found;
+            found["first"] = own<std::int64_t>(std::move(first), n);
+            found["stop"] = own<std::int64_t>(std::move(stop), n);
+            found["above"] = own<std::int64_t>(std::move(above), n);
+            found["below"] = own<std::int64_t>(std::move(below), n);
+            found["size"] = own<std::int64_t>(std::move(size), n);
+            found["marks"] = own<std::uint16_t>(std::move(marks), n);
+            return found;
+        }, book_);
+    }
+
+    nb::tuple may_be_speakers() const {
+        return std::visit([](const auto& book) {
+            nb::list speeches, speakers;
+            for (const auto& line : book->may_be_speech)
+                speeches.append(string_of(line.data(), line.size()));
+            for (const auto& line : book->may_be_speaker)
+                speakers.append(string_of(line.data(), line.size()));
+            return nb::make_tuple(speeches, speakers);
+        }, book_);
+    }
+
+    std::size_t count_may_be_speakers() const {
+        return std::visit([](const auto& book) {
+            return book->may_be_speech.size() + book->may_be_speaker.size();
+        }, book_);
+    }
+
+    nb::dict margins() const {
+        return std::visit([](const auto& book) { return counted(book->margins()); }, book_);
+    }
+    nb::tuple widths_and_indents(std::size_t margin) const {
+        return std::visit([&](const auto& book) {
+            return nb::make_tuple(counted(book->widths(margin)), counted(book->indents(margin)));
+        }, book_);
+    }
+
+    nb::object score(std::int64_t width, std::int64_t margin, std::int64_t indent, bool speakers,
+                     const Input<double>& weights) {
+        if (weights.size() != kWeightCount)
+            throw nb::value_error("weights: not as many as the model has features");
+        std::copy(weights.data(), weights.data() + kWeightCount, weights_);
+        shape_ = {width, margin, indent, speakers};
+        return std::visit([this](auto& book) -> nb::object {
+            book->score(shape_, weights_);
+            return scores(*book);
+        }, book_);
+    }
+
+    nb::dict tell(std::size_t story) {
+        return std::visit([&](auto& book) {
+            if (book->scores().size() != book->blocks().size())
+                throw nb::value_error("tell: score() comes first");
+            Told told = book->tell(shape_, story, weights_);
+            const std::size_t n = told.rules.size();
+            nb::dict found;
+            found["scores"] = scores(*book);
+            found["rules"] = own<std::uint64_t>(std::move(told.rules), n);
+            found["beside"] = own<std::uint8_t>(std::move(told.beside), n);
+            found["apart"] = own<std::uint8_t>(std::move(told.apart), n);
+            found["plain"] = own<std::uint8_t>(std::move(told.plain), n);
+            return found;
+        }, book_);
+    }
+
+    /// The text of each run of blocks whose part is 0, and of each alone whose part is 1.
+    nb::list typeset(const Bytes& kinds, const Bytes& parts) const {
+        return std::visit([&](const auto& book) {
+            const std::size_t n = book->blocks().size();
+            if (kinds.size() != n || parts.size() != n)
+                throw nb::value_error("typeset: kinds and parts are one for each block");
+            for (std::size_t i = 0; i < n; ++i)
+                if (kinds.data()[i] >= kKindCount) throw nb::value_error("typeset: no such kind");
+            nb::list runs;
+            std::decay_t<decltype(book->may_be_speech[0])> text;
+            for (std::size_t at = 0, stop; at < n; at = stop) {
+                stop = at + 1;
+                if (parts.data()[at] > 1) continue;
+                while (parts.data()[at] == 0 && stop < n && parts.data()[stop] == 0) ++stop;
+                text.clear();
+                book->typeset(at, stop, kinds.data(), text);
+                runs.append(string_of(text.data(), text.size()));
+            }
+            return runs;
+        }, book_);
+    }
+
+  private:
+    template <class C>
+    void make(const void* data, std::size_t size, nb::callable is_chapter) {
+        const AskChapter ask = [is_chapter](const void* line, std::size_t length) {
+            const nb::object said = is_chapter(string_of(static_cast<const C*>(line), length));
+            return nb::cast<bool>(said);
+        };
+        book_ = std::make_unique<Book<C>>(static_cast<const C*>(data), size, python_signs(), ask);
+    }
+    static nb::object scores(auto& book) {
+        std::vector<double> values = book.scores();
+        const std::size_t n = values.size();
+        return nb::cast(own<double>(std::move(values), n));
+    }
+
+    nb::str text_;
+    std::variant<std::unique_ptr<Book<std::uint8_t>>, std::unique_ptr<Book<std::uint16_t>>,
+                 std::unique_ptr<Book<char32_t>>>
+        book_;
+    Shape shape_{};
+    double weights_[kWeightCount] = {};
+};
+
+/// Bytes of a text in UTF-8.
+std::size_t utf8_size(const nb::str& text) {
+    const auto size = static_cast<std::size_t>(PyUnicode_GET_LENGTH(text.ptr()));
+    if (PyUnicode_IS_ASCII(text.ptr())) return size;
+    const auto count = [size](const auto* at) {
+        std::size_t bytes = size;
+        for (std::size_t i = 0; i < size; ++i)
+            bytes += (at[i] >= 0x80) + (at[i] >= 0x800) + (at[i] >= 0x10000);
+        return bytes;
+    };
+    const void* data = PyUnicode_DATA(text.ptr());
+    switch (PyUnicode_KIND(text.ptr())) {
+        case PyUnicode_1BYTE_KIND: return count(static_cast<const std::uint8_t*>(data));
+        case PyUnicode_2BYTE_KIND: return count(static_cast<const std::uint16_t*>(data));
+        default: return count(static_cast<const std::uint32_t*>(data));
+    }
+}
+
+/// Where a piece of 4 bytes stands whose hash is in a table of 65,536.
+nb::object find_pieces(const nb::bytes& data, const Bytes& table) {
+    if (table.size() != 1U << 16) throw nb::value_error("table: not of 65,536 entries");
+    const auto* bytes = static_cast<const unsigned char*>(data.data());
+    std::vector<std::int64_t> found;
+    for (std::size_t i = 0; i + 4 <= data.size(); ++i) {
+        const std::uint32_t piece = bytes[i] | bytes[i + 1] << 8 | bytes[i + 2] << 16 |
+                                    static_cast<std::uint32_t>(bytes[i + 3]) << 24;
+        if (table.data()[piece * 2654435769U >> 16]) found.push_back(static_cast<std::int64_t>(i));
+    }
+    const std::size_t n = found.size();
+    return nb::cast(own<std::int64_t>(std::move(found), n));
+}
+
+nb::list rule_bits() {
+    nb::list names;
+    for (const auto& rule : kRuleBits) names.append(nb::make_tuple(nb::str(rule.name), rule.sure));
+    return names;
+}
+
+}  // namespace
+
+void bind_gutenberg(nb::module_& module) {
+    nb::class_<BookBlocks>(module, "BookBlocks")
+        .def(nb::init<nb::str, nb::callable>(), nb::arg("text"), nb::arg("is_chapter"))
+        .def("measures", &BookBlocks::measures)
+        .def("may_be_speakers", &BookBlocks::may_be_speakers)
+        .def("count_may_be_speakers", &BookBlocks::count_may_be_speakers)
+        .def("margins", &BookBlocks::margins)
+        .def("widths_and_indents", &BookBlocks::widths_and_indents, nb::arg("margin"))
+        .def("score", &BookBlocks::score, nb::arg("width"), nb::arg("margin"), nb::arg("indent"),
+             nb::arg("speakers"), nb::arg("weights"))
+        .def("tell", &BookBlocks::tell, nb::arg("story"))
+        .def("typeset", &BookBlocks::typeset, nb::arg("kinds"), nb::arg("parts"));
+    module.def("book_rules", &rule_bits);
+    module.def("utf8_size", &utf8_size, nb::arg("text"));
+    module.def("find_pieces", &find_pieces, nb::arg("data"), nb::arg("table"));
+}
+
+}  // namespace corpuskit::binding

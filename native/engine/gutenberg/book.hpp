@@ -1,0 +1,145 @@
+// The blocks of a book of Project Gutenberg: where they are, their measures, how much they look like
+// verse, which rules of corpuskit/sources/gutenberg/rules.py may hold for each, and their text.
+// Everything is what the Python beside it computes; work is linear in the text.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "engine/gutenberg/signs.hpp"
+
+namespace corpuskit::gutenberg {
+
+/// A run of lines that are not blank; lines and columns count from 0.
+struct Block {
+    std::size_t first, stop;  // lines
+    std::size_t begin, end;   // characters of the text, without the last line end
+    std::size_t above, below;
+    std::size_t inset, right, indent;  // least indent, last column, indent of the first line
+    std::size_t hanging;               // least indent of the lines below the first
+    std::size_t second;                // indent of the second line
+    std::int32_t count, upper, lower, ended;
+    char32_t sign;  // its first character
+    bool tabs;
+};
+
+/// What marks stand in a block, for corpuskit/sources/gutenberg/marks.py; "may" is a sign that is
+/// needed, not a proof.
+enum Mark : std::uint16_t {
+    kEmphasis = 1 << 0,     // one of _ = ~ + twice
+    kMayBePage = 1 << 1,    // a bracket with a letter behind it
+    kPicture = 1 << 2,      // "[I"
+    kMayBeFile = 1 << 3,    // the name of a file of a picture
+    kMayBeLone = 1 << 4,    // the number of a page and nothing else
+    kSquare = 1 << 5,       // [
+    kCurly = 1 << 6,        // {
+    kRound = 1 << 7,        // (
+    kAngle = 1 << 8,        // <
+    kBar = 1 << 9,          // |
+    kHyphenJoin = 1 << 10,  // a hyphen at the end of a line, before a letter
+};
+
+struct Shape {
+    std::int64_t width, margin, indent;
+    bool speakers;
+};
+
+using Counts = std::map<std::size_t, std::size_t>;
+
+/// The kinds of blocks, in the order of blocks.py.
+enum class Kind : std::uint8_t {
+    kProse, kVerse, kDrama, kTable, kList, kHeading, kLetter, kBreak, kCaption
+};
+inline constexpr std::size_t kKindCount = 9;
+
+/// The weights of verse.py, in its order.
+enum Weight {
+    kBias, kShort, kCapitals, kSmall, kFits, kUnfilled, kShortUnfilled, kEnded, kRagged, kFull,
+    kInset, kInsetShort, kInsetAsProse, kQuoteFlush, kBesideVerse, kWeightCount
+};
+
+/// What is known of all blocks once the book's shape and its first paragraph are.
+struct Told {
+    std::vector<std::uint64_t> rules;    // a bit for each rule that may hold, see rules.cpp
+    std::vector<std::uint8_t> beside;    // 1: near prose, 2: near verse
+    std::vector<std::uint8_t> apart;
+    std::vector<std::uint8_t> plain;     // told to be prose by its measures alone
+};
+
+enum class Answer { kNo, kYes, kAsk };
+
+/// Where a block stands: what rules ask beside its lines.
+struct Place {
+    bool front, apart, in_verse;
+    std::uint8_t beside;
+};
+
+/// Asks Python whether a line begins with a word of chapters, where letters beyond ASCII matter.
+using AskChapter = std::function<bool(const void* text, std::size_t size)>;
+
+template <class C>
+class Book {
+  public:
+    Book(const C* text, std::size_t size, const std::uint8_t* signs, AskChapter ask);
+
+    const std::vector<Block>& blocks() const { return blocks_; }
+    const std::vector<std::uint16_t>& marks() const { return marks_; }
+    /// Lines that may begin with the name of a speaker, and those that may be nothing else: offset
+    /// and size of what the reader's pattern has to look at, tabs expanded.
+    std::vector<std::vector<C>> may_be_speech, may_be_speaker;
+    /// How many lines of what looks like prose have a width, begin at a column; first lines' columns.
+    Counts widths(std::size_t margin) const;
+    Counts margins() const;
+    Counts indents(std::size_t margin) const;
+
+    /// The scores of blocks alone.
+    void score(const Shape& shape, const double (&weights)[kWeightCount]);
+    std::vector<double>& scores() { return scores_; }
+    /// Which rules may hold; scores of blocks that are not plain get what is beside them.
+    Told tell(const Shape& shape, std::size_t story, const double (&weights)[kWeightCount]);
+
+    /// The text of blocks first to stop, two line ends or three between them.
+    void typeset(std::size_t first, std::size_t stop, const std::uint8_t* kinds,
+                 std::vector<C>& out) const;
+
+  private:
+    struct Facts;
+    void find_blocks();
+    void measure(Block& block);
+    void look_for_marks(const Block& block);
+    void look_for_speakers(const Block& block);
+    bool may_be_label(const Block& block) const;
+    bool has_hyphen_join(const Block& block) const;
+    /// The lines of a block, tabs expanded or not.
+    void split(const Block& block, bool expanded) const;
+    double score_of(const Block& block, const Shape& shape, const double (&weights)[kWeightCount]);
+    bool is_plain(std::size_t i, const Shape& shape) const;
+    std::uint8_t neighbours(std::size_t i) const;
+    bool stands_apart(std::size_t i) const;
+    Facts facts_of(const Block& block, const Shape& shape) const;
+    std::uint64_t rules_of(std::size_t i, const Shape& shape, const Place& place) const;
+    void paragraphs(std::vector<C>& out) const;
+    Answer chapter(const Line<C>& line) const;
+    bool has_chapter(const Line<C>& line) const;
+
+    const C* text_;
+    std::size_t size_;
+    Signs signs_;
+    AskChapter ask_;
+    std::vector<Block> blocks_;
+    std::vector<std::uint16_t> marks_;
+    std::vector<double> scores_;
+    mutable std::vector<Line<C>> lines_;        // of the block that is looked at
+    mutable std::vector<C> expanded_;
+};
+
+/// A rule of rules.py in the order of its sections: what its bit in Told::rules says.
+struct RuleBit {
+    const char* name;
+    bool sure;  // the rule holds where its bit is set; else it may
+};
+extern const std::vector<RuleBit> kRuleBits;
+
+}  // namespace corpuskit::gutenberg

@@ -1,0 +1,93 @@
+// The text of blocks: corpuskit/sources/gutenberg/reflow.py, for blocks without marks to take out and
+// without a hyphen at the end of a line that goes on, which Python does.
+#include "engine/gutenberg/book.hpp"
+
+namespace corpuskit::gutenberg {
+
+namespace {
+
+constexpr std::size_t kMostBlank = 2;  // blank lines between two blocks
+
+template <class C>
+bool has_ended(const Line<C>& line) {
+    std::size_t i = line.size;
+    while (i > 0 && is_in(line[i - 1], U"\"'\u201d\u2019\u00bb)]_*\u300d\u300f")) --i;
+    return i > 0 && is_in(line[i - 1], U".!?:;\u2026\u3002\uff01\uff1f\uff1a\uff1b\uff0e");
+}
+
+bool is_unspaced(char32_t c) {
+    return (c >= 0x3000 && c <= 0x9FFF) || (c >= 0xF900 && c <= 0xFAFF) ||
+           (c >= 0xFF00 && c <= 0xFF60);
+}
+
+/// Whether nothing stands between two lines of a paragraph: dashes, and scripts without spaces.
+template <class C>
+bool closes_up(const Line<C>& left, const Line<C>& right, const Signs& signs) {
+    const auto end = [&left](std::size_t i) {
+        return left.size >= i ? left[left.size - i] : char32_t{0};
+    };
+    const auto word = [&](char32_t c) { return c != 0 && !signs.is(c, kSpace); };
+    if (end(1) == '-' && end(2) == '-' && end(3) != '-' && left.size > 2 && word(end(3)))
+        return true;
+    if (end(1) == 0x2014 && end(2) != 0x2014 && left.size > 1 && word(end(2))) return true;
+    const bool dashes = right.at(0) == '-' && right.at(1) == '-' && right.at(2) != '-';
+    if (dashes || (right.at(0) == 0x2014 && right.at(1) != 0x2014)) {
+        const char32_t behind = right.size > 2 ? right[2] : right.at(1);
+        return behind != ' ' && !is_in(end(1), U".!?");
+    }
+    return is_unspaced(end(1)) && is_unspaced(right.at(0));
+}
+
+}  // namespace
+
+template <class C>
+void Book<C>::paragraphs(std::vector<C>& out) const {
+    std::size_t usual = lines_.size() > 1 ? lines_[1].indent : 0;
+    for (std::size_t i = 2; i < lines_.size(); ++i) usual = std::min(usual, lines_[i].indent);
+    for (std::size_t i = 0; i < lines_.size(); ++i) {
+        const Line<C>& line = lines_[i];
+        const Line<C> piece = line.stripped();
+        if (i > 0) {
+            const std::size_t more = line.at(0) == 0x3000 ? 1 : 2;
+            if (line.indent >= usual + more && has_ended(lines_[i - 1]))
+                out.push_back(static_cast<C>('\n'));
+            else if (!closes_up(lines_[i - 1].stripped(), piece, signs_))
+                out.push_back(static_cast<C>(' '));
+        }
+        out.insert(out.end(), piece.text, piece.text + piece.size);
+    }
+}
+
+template <class C>
+void Book<C>::typeset(std::size_t first, std::size_t stop, const std::uint8_t* kinds,
+                      std::vector<C>& out) const {
+    for (std::size_t i = first; i < stop; ++i) {
+        const Block& block = blocks_[i];
+        const std::size_t gap = i > first ? 1 + std::min(block.above, kMostBlank) : 0;
+        out.insert(out.end(), gap, static_cast<C>('\n'));
+        split(block, false);
+        const Kind kind = static_cast<Kind>(kinds[i]);
+        if (kind == Kind::kProse) {
+            paragraphs(out);
+            continue;
+        }
+        std::size_t indent = lines_[0].indent;
+        for (const auto& line : lines_) indent = std::min(indent, line.indent);
+        const bool flush = kind == Kind::kHeading || kind == Kind::kLetter || kind == Kind::kBreak;
+        for (std::size_t k = 0; k < lines_.size(); ++k) {
+            const Line<C>& line = lines_[k];
+            if (k > 0) out.push_back(static_cast<C>('\n'));
+            const std::size_t from = flush ? line.indent : indent;
+            out.insert(out.end(), line.text + from, line.text + line.size);
+        }
+    }
+}
+
+#define CORPUSKIT_TYPESET(C)                                                           \
+    template void Book<C>::typeset(std::size_t, std::size_t, const std::uint8_t*,      \
+                                   std::vector<C>&) const;
+CORPUSKIT_TYPESET(std::uint8_t)
+CORPUSKIT_TYPESET(std::uint16_t)
+CORPUSKIT_TYPESET(char32_t)
+
+}  // namespace corpuskit::gutenberg
