@@ -64,6 +64,7 @@ _PLACES = {
     "near_duplicates": "corpuskit.stages.dedup.in_memory",
     "open_shards": "corpuskit.shards.reader",
     "train_model": "corpuskit.train.train",
+    "vocabulary_report": "corpuskit.report.vocabulary",
 }
 
 __all__ = sorted([*_PLACES, "__version__"])
@@ -77,6 +78,7 @@ if TYPE_CHECKING:
     from corpuskit.documents.settings import Decides as Decides
     from corpuskit.documents.settings import Location as Location
     from corpuskit.errors import CorpuskitError as CorpuskitError
+    from corpuskit.report.vocabulary import vocabulary_report as vocabulary_report
     from corpuskit.run.folder import Run as Run
     from corpuskit.shards.reader import Shards as Shards
     from corpuskit.shards.reader import open_shards as open_shards

@@ -1,4 +1,4 @@
-"""``corpuskit tokenizer``: train one on what a build reads, or look at one."""
+"""``corpuskit tokenizer``: train one on what a build reads, or look at one; its report stands beside."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import click
 import yaml
 
+from corpuskit.cli.corpus import tokenizer_report
 from corpuskit.cli.shell import COUNT, PATH, Shell, shell_options
 from corpuskit.errors import InputError, SettingError, counted
 from corpuskit.run import layout
@@ -28,6 +29,7 @@ def command() -> None:
     \b
     corpuskit tokenizer train books/*.txt --vocab-size 8192 --out tokenizer.json
     corpuskit tokenizer encode tokenizer.json "It is a truth"
+    corpuskit tokenizer report runs/sample --html vocabulary.html
     """
 
 
@@ -159,3 +161,6 @@ def encode_command(shell: Shell, tokenizer: Path, text: str) -> None:
     pieces = [loaded.decode([i]) for i in ids]
     shown = " ".join(f"{i}:{piece!r}" for i, piece in zip(ids, pieces, strict=True))
     shell.result({"ids": ids, "tokens": pieces}, shown)
+
+
+command.add_command(tokenizer_report.command)
