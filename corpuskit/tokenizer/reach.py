@@ -45,9 +45,11 @@ class Vocabulary:
         self._whole, self._model = whole, document["model"]
         self.kind = type(whole.model).__name__
         entries = document.get("added_tokens") or []
-        self.special = frozenset(entry["id"] for entry in entries if entry.get("special"))
-        self.added = frozenset(entry["id"] for entry in entries) - self.special
-        self.special_texts = {entry["content"]: entry["id"] for entry in entries if entry.get("special")}
+        # What is not known is text all the same, although it is marked as special.
+        marked = {entry["id"] for entry in entries if entry.get("special")}
+        self.special = frozenset(marked - {self.unknown})
+        self.added = frozenset(entry["id"] for entry in entries) - marked
+        self.special_texts = {e["content"]: e["id"] for e in entries if e["id"] in self.special}
         known = whole.get_vocab(with_added_tokens=True)
         self.spellings = {n: token for token, n in known.items() if n not in self.special}
         decoder = document.get("decoder") or {}

@@ -41,11 +41,15 @@ class Proof:
     Attributes:
         sampled, changed: sequences that were decoded, and those of them that came back otherwise.
         example: the first of these, in words.
+        tokens, unknown: tokens of all sequences, and those that stand for what the vocabulary does not have;
+            both 0 for a tokenizer without such a token.
     """
 
     sampled: int = 0
     changed: int = 0
     example: str = ""
+    tokens: int = 0
+    unknown: int = 0
 
     def look(
         self, tokenizer: Tokenizer, identity: str, text: str, ids: npt.NDArray[np.unsignedinteger]
@@ -63,6 +67,8 @@ class Proof:
         self.sampled += other.sampled
         self.changed += other.changed
         self.example = self.example or other.example
+        self.tokens += other.tokens
+        self.unknown += other.unknown
 
 
 def encode_part(run: Run, *, part: str, documents: str, split: Split, lossy: bool) -> TaskResult:
@@ -76,6 +82,7 @@ def encode_part(run: Run, *, part: str, documents: str, split: Split, lossy: boo
     """
     tokenizer = Tokenizer.load(run.local(TOKENIZER), lossy=True)
     proof, sequences = Proof(), 0
+    unknown = tokenizer.unknown_id
     dtype = numpy_dtype(token_dtype(tokenizer.vocab_size))
     end_of_text = dtype.type(tokenizer.end_of_text).tobytes()
     tokens, pieces = run.path("encoded", part, "bin"), run.path("encoded", part, "parquet")
@@ -98,6 +105,9 @@ def encode_part(run: Run, *, part: str, documents: str, split: Split, lossy: boo
                     identity = batch.column("id")[rows[number]].as_py()
                     proof.look(tokenizer, identity, texts[number], ids)
                 sequences += 1
+                if unknown is not None:
+                    proof.tokens += len(ids)
+                    proof.unknown += int(np.count_nonzero(ids == unknown))
                 file.write(ids.astype(dtype).data)
                 file.write(end_of_text)
                 counts.append(len(ids) + 1)
