@@ -16,6 +16,9 @@ from corpuskit.tokenizer.other_models import LOSSY, Model, settings_of
 from corpuskit.tokenizer.tokenizer import LEAST_VOCABULARY, PatternName, Tokenizer, tokenizer_file
 from corpuskit.tokenizer.words import given_wordpiece
 
+_OF_OTHERS = ("model", "words", "vocabulary", "lowercase", "strip_accents")
+"""Settings of models beside BPE, of which a recipe for BPE says nothing."""
+
 
 class TrainTokenizer(Settings):
     """Train a tokenizer on the kept documents, or take a given one."""
@@ -46,8 +49,8 @@ class TrainTokenizer(Settings):
     def _one_of_both(self) -> TrainTokenizer:
         if self.model != "bpe" and self.file is None:
             return self._of_another_model()
-        others = self.model_fields_set & {"words", "vocabulary", "lowercase", "strip_accents"}
-        if self.file is None and any(getattr(self, name) for name in others):
+        others = [name for name in _OF_OTHERS[1:] if getattr(self, name)]
+        if self.file is None and others:
             raise ValueError(
                 f"{', '.join(sorted(others))}: are for other models than bpe: name one by `model`"
             )
@@ -72,6 +75,14 @@ class TrainTokenizer(Settings):
             object.__setattr__(self, "min_frequency", 1)
         return self
 
+    def fingerprint(self, *, deciding: bool) -> dict[str, Any]:
+        """See `Settings.fingerprint`; of BPE without what other models have."""
+        found = super().fingerprint(deciding=deciding)
+        if self.model == "bpe":
+            settings = found["settings"]
+            found["settings"] = {name: value for name, value in settings.items() if name not in _OF_OTHERS}
+        return found
+
     def spelled(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """Of all settings those that say something of this model, for a recipe.
 
@@ -79,8 +90,7 @@ class TrainTokenizer(Settings):
             values: all, by name.
         """
         if self.model == "bpe":
-            hidden = {"model", "words", "vocabulary", "lowercase", "strip_accents", "lossy"}
-            return {name: value for name, value in values.items() if name not in hidden}
+            return {name: value for name, value in values.items() if name not in {*_OF_OTHERS, "lossy"}}
         names = [*settings_of(self.model), "model", "lossy"]
         names += ["vocab_size"] if self.model == "word_level" and self.words is None else []
         found = {name: value for name, value in values.items() if name in names}
