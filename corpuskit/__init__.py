@@ -66,6 +66,7 @@ _PLACES = {
     "open_index": "corpuskit.shards.ngrams",
     "open_shards": "corpuskit.shards.reader",
     "train_model": "corpuskit.train.train",
+    "vocabulary_report": "corpuskit.report.vocabulary",
 }
 
 __all__ = sorted([*_PLACES, "__version__"])
@@ -79,6 +80,7 @@ if TYPE_CHECKING:
     from corpuskit.documents.settings import Decides as Decides
     from corpuskit.documents.settings import Location as Location
     from corpuskit.errors import CorpuskitError as CorpuskitError
+    from corpuskit.report.vocabulary import vocabulary_report as vocabulary_report
     from corpuskit.run.folder import Run as Run
     from corpuskit.shards.loader import Loader as Loader
     from corpuskit.shards.ngrams import open_index as open_index

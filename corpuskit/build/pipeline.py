@@ -271,7 +271,7 @@ class Pipeline:
         if self.tokenizer is not None:
             given = {"file": "(given)" if public else self.tokenizer.file}
             given |= {"lossy": "allow"} if self.lossy else {}
-            trained = {name: value for name, value in settings(self.tokenizer).items() if name != "lossy"}
+            trained = self.tokenizer.spelled(settings(self.tokenizer))
             recipe["tokenizer"] = given if self.tokenizer.file else trained
         if self.shards is not None:
             recipe["shards"] = settings(self.shards)

@@ -42,6 +42,10 @@ def warnings_of(shards: Mapping[str, Any]) -> list[str]:
         changed, sampled = lossy["changed"], lossy["sampled"]
         example = f", e.g. {lossy['example']}" if changed else ""
         told.append(f"tokenizer: {changed} of {sampled} sequences sampled were changed or lost text{example}")
+        if tokens := lossy.get("tokens"):  # Older runs did not count them.
+            unknown = lossy["unknown"]
+            share = f"{100 * unknown / tokens:.2f} %"
+            told.append(f"tokenizer: {unknown:,} of {tokens:,} tokens are the unknown one ({share})")
     return told
 
 

@@ -371,6 +371,22 @@ class Tokenizer:
         special = set(self.special_ids())
         return [i for i in range(vocab_size) if i in special or i not in self._known]
 
+    @property
+    def keeps_blanks(self) -> bool:
+        """Whether white space is in the tokens; whole words and WordPiece leave it out."""
+        return type(self._model.model).__name__ not in ("WordLevel", "WordPiece")
+
+    @property
+    def unknown_id(self) -> int | None:
+        """The id that stands for what the vocabulary does not have; None where there is none."""
+        model = self._document["model"]
+        named = model.get("unk_token")
+        if named is not None:
+            found: int | None = self._model.token_to_id(named)
+            return found
+        number = model.get("unk_id")
+        return None if number is None or model.get("byte_fallback") else int(number)
+
     def special_id(self, name: str) -> int:
         """Id of the special token of this name; raises TrainError where there is none."""
         number = self._model.token_to_id(name)

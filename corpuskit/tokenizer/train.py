@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import tokenizers
 from pydantic import Field, model_validator
 
 from corpuskit.documents.settings import Decides, Location, Settings
+from corpuskit.errors import SettingError
 from corpuskit.storage.files import sha256_file
+from corpuskit.tokenizer.other_models import LOSSY, Model, settings_of
 from corpuskit.tokenizer.tokenizer import LEAST_VOCABULARY, PatternName, Tokenizer, tokenizer_file
+from corpuskit.tokenizer.words import given_wordpiece
+
+_OF_OTHERS = ("model", "words", "vocabulary", "lowercase", "strip_accents")
+"""Settings of models beside BPE, of which a recipe for BPE says nothing."""
 
 
 class TrainTokenizer(Settings):
@@ -23,13 +31,29 @@ class TrainTokenizer(Settings):
     pattern: PatternName = Field("llama3", description="How text is cut into pretokens.")
     min_frequency: int = Field(2, ge=1, description="How often a pair must occur to be merged.")
     file: Location[str | None] = Field(None, description="A tokenizer.json to use instead of training one.")
+    model: Model = Field("bpe", description="Byte-level BPE, or whole words, WordPiece, byte-level Unigram.")
+    words: int | None = Field(
+        None, ge=1, description="Of word_level: so many words instead of vocab_size ids."
+    )
+    vocabulary: Location[str | None] = Field(
+        None, description="Of wordpiece: a vocab.txt to take instead of training."
+    )
+    lowercase: bool = Field(False, description="Of word_level and wordpiece: without capitals.")
+    strip_accents: bool = Field(False, description="Of word_level and wordpiece: without accents.")
     # No output depends on it: what it allows is refused otherwise.
     lossy: Decides[Literal["refuse", "allow"]] = Field(
-        "refuse", description="Of a given file: whether text may be changed or lost on its way to tokens."
+        "refuse", description="Whether text may be changed or lost on its way to tokens."
     )
 
     @model_validator(mode="after")
     def _one_of_both(self) -> TrainTokenizer:
+        if self.model != "bpe" and self.file is None:
+            return self._of_another_model()
+        others = [name for name in _OF_OTHERS[1:] if getattr(self, name)]
+        if self.file is None and others:
+            raise ValueError(
+                f"{', '.join(sorted(others))}: are for other models than bpe: name one by `model`"
+            )
         given = self.model_fields_set - {"file", "lossy"}
         if self.file is not None and given:
             raise ValueError(f"file and {', '.join(sorted(given))} exclude each other: drop one of them")
@@ -37,23 +61,76 @@ class TrainTokenizer(Settings):
             raise ValueError("lossy is for a given file: a tokenizer that is trained here loses nothing")
         return self
 
+    def _of_another_model(self) -> TrainTokenizer:
+        """Check what goes together, and let whole words enter that occur once."""
+        known = {*settings_of(self.model), "model", "lossy"} | (
+            {"vocab_size"} if self.model == "word_level" and self.words is None else set()
+        )
+        changed = {n for n in self.model_fields_set if getattr(self, n) != type(self).model_fields[n].default}
+        if surplus := sorted(changed - known):
+            raise ValueError(f"{', '.join(surplus)}: not of the model {self.model}: leave it away")
+        if self.lossy == "allow" and self.model not in LOSSY:
+            raise ValueError(f"lossy: the model {self.model} loses nothing: leave it away")
+        if self.model == "word_level" and "min_frequency" not in self.model_fields_set:
+            object.__setattr__(self, "min_frequency", 1)
+        return self
+
+    def fingerprint(self, *, deciding: bool) -> dict[str, Any]:
+        """See `Settings.fingerprint`; of BPE without what other models have."""
+        found = super().fingerprint(deciding=deciding)
+        if self.model == "bpe":
+            settings = found["settings"]
+            found["settings"] = {name: value for name, value in settings.items() if name not in _OF_OTHERS}
+        return found
+
+    def spelled(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Of all settings those that say something of this model, for a recipe.
+
+        Args:
+            values: all, by name.
+        """
+        if self.model == "bpe":
+            return {name: value for name, value in values.items() if name not in {*_OF_OTHERS, "lossy"}}
+        names = [*settings_of(self.model), "model", "lossy"]
+        names += ["vocab_size"] if self.model == "word_level" and self.words is None else []
+        found = {name: value for name, value in values.items() if name in names}
+        return found | ({"vocabulary": values.get("vocabulary", "(given)")} if self.vocabulary else {})
+
     def prove(self) -> list[str]:
-        """Hold a given file to what is asked of it, before any document is read.
+        """Hold a given file, or a model that loses text, to what is asked of it before anything is read.
 
         Returns:
-            sentences that the user should read. Raises as `Tokenizer.load`.
+            sentences that the user should read. Raises as `Tokenizer.load`, and `SettingError` for a model
+            that loses text without `lossy: allow`.
         """
         if self.file is None:
-            return []
+            return self._prove_model()
         given = Tokenizer.load(self.file, lossy=self.lossy == "allow")
         if not given.dropout:
             return []
         lots = f"leaves out merges by lot (dropout {given.dropout:g})"
         return [f"tokenizer: {self.file} {lots}: it is applied without, so that a text has one encoding"]
 
+    def _prove_model(self) -> list[str]:
+        if self.model not in LOSSY:
+            return []
+        if self.lossy != "allow":
+            raise SettingError(
+                f"tokenizer: the model {self.model} loses text: it has one unknown token for each word that"
+                " it does not know, and no white space",
+                remedy="Say `lossy: allow` beside `model`, and losses are counted; or take bpe or unigram.",
+            )
+        if self.vocabulary is not None:
+            given_wordpiece(self.vocabulary)
+        told = [name for name in ("lowercase", "strip_accents") if getattr(self, name)]
+        changed = {"lowercase": "capitals are made small", "strip_accents": "accents are taken away"}
+        return [f"tokenizer: {changed[name]} on the way to tokens" for name in told]
+
     def libraries(self) -> dict[str, Any]:
         """The trainer's version, and the content of a given file."""
         facts: dict[str, Any] = {"tokenizers": tokenizers.__version__}
         if self.file is not None:
             facts["file_sha256"] = sha256_file(tokenizer_file(self.file))
+        if self.vocabulary is not None:
+            facts["vocabulary_sha256"] = sha256_file(Path(self.vocabulary))
         return facts

@@ -48,11 +48,15 @@ class Proof:
     Attributes:
         sampled, changed: sequences that were decoded, and those of them that came back otherwise.
         example: the first of these, in words.
+        tokens, unknown: tokens of all sequences, and those that stand for what the vocabulary does not have;
+            both 0 for a tokenizer without such a token.
     """
 
     sampled: int = 0
     changed: int = 0
     example: str = ""
+    tokens: int = 0
+    unknown: int = 0
 
     def look(self, tokenizer: Tokenizer, identity: str, text: str, ids: Ids, *, whole: bool) -> None:
         """Decode tokens of a text and compare: all of them, or those of its beginning."""
@@ -72,6 +76,8 @@ class Proof:
         self.sampled += other.sampled
         self.changed += other.changed
         self.example = self.example or other.example
+        self.tokens += other.tokens
+        self.unknown += other.unknown
 
 
 def encode_part(run: Run, *, part: str, documents: str, split: Split, lossy: bool) -> TaskResult:
@@ -143,6 +149,7 @@ class _Lines:
         self._tokenizer, self._file, self._sequences = tokenizer, file, 0
         self._dtype = numpy_dtype(token_dtype(tokenizer.vocab_size))
         self._sizes = None if lossy else tokenizer.byte_lengths
+        self._unknown = tokenizer.unknown_id
 
     def add(self, texts: Sequence[str], table: pa.Table) -> npt.NDArray[np.int64]:
         """Write sequences, and return the tokens of each, its end-of-text counted.
@@ -179,6 +186,9 @@ class _Lines:
                 if len(head) == max(0, tokens - ends[done]) < _PROVED_TOKENS:
                     head = np.concatenate([head, run.ids[start:]])
             tokens += len(run.ids)
+            if self._unknown is not None:
+                self.proof.tokens += len(run.ids)
+                self.proof.unknown += int(np.count_nonzero(run.ids == self._unknown))
         return np.diff(ends) + 1
 
 

@@ -1,15 +1,17 @@
-"""``corpuskit tokenizer``: train one on what a build reads, or look at one."""
+"""``corpuskit tokenizer``: train one on what a build reads, or look at one; its report stands beside."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 import yaml
+from click.core import ParameterSource
 
+from corpuskit.cli.corpus import tokenizer_report
 from corpuskit.cli.shell import COUNT, PATH, Shell, shell_options
 from corpuskit.errors import InputError, SettingError, counted
 from corpuskit.run import layout
@@ -17,8 +19,10 @@ from corpuskit.run.folder import Run
 from corpuskit.sources.source import Part, Source
 from corpuskit.stages import registry
 from corpuskit.storage.ownership import making_files, refuse_overlap
+from corpuskit.tokenizer.other_models import LOSSY, Model, train_other
 from corpuskit.tokenizer.special import PATTERNS
 from corpuskit.tokenizer.tokenizer import LEAST_VOCABULARY, PatternName, Tokenizer
+from corpuskit.tokenizer.train import TrainTokenizer
 
 
 @click.group()
@@ -28,6 +32,7 @@ def command() -> None:
     \b
     corpuskit tokenizer train books/*.txt --vocab-size 8192 --out tokenizer.json
     corpuskit tokenizer encode tokenizer.json "It is a truth"
+    corpuskit tokenizer report runs/sample --html vocabulary.html
     """
 
 
@@ -39,6 +44,10 @@ def command() -> None:
 @click.option("--vocab-size", type=click.IntRange(min=LEAST_VOCABULARY), default=32768, show_default=True)
 @click.option("--pattern", type=click.Choice(tuple(PATTERNS)), default="llama3", show_default=True)
 @click.option("--min-frequency", type=COUNT, default=2, show_default=True, help="Of a pair that is merged.")
+@click.option("--model", type=click.Choice(get_args(Model)), default="bpe", show_default=True)
+@click.option("--words", type=COUNT, help="Of word_level: so many words instead of a size.")
+@click.option("--lowercase", is_flag=True, help="Of word_level and wordpiece: without capitals.")
+@click.option("--strip-accents", is_flag=True, help="Of word_level and wordpiece: without accents.")
 @shell_options
 def train_command(
     shell: Shell,
@@ -49,8 +58,12 @@ def train_command(
     vocab_size: int,
     pattern: PatternName,
     min_frequency: int,
+    model: Model,
+    words: int | None,
+    lowercase: bool,
+    strip_accents: bool,
 ) -> None:
-    """Train a byte-level BPE on whatever a build reads, or on the documents of a finished run.
+    """Train a byte-level BPE, or another model, on what a build reads, or on the documents of a finished run.
 
     An input is a run folder, or a path of a source: files or folders of your own, or what --source names.
     What a source reads is taken as it is; the documents of a run went through its stages.
@@ -60,10 +73,15 @@ def train_command(
     corpuskit tokenizer train rows.jsonl --set text_field=body --out tokenizer.json
     corpuskit tokenizer train simplewiki.xml.bz2 --source wikipedia --out tokenizer.json
     corpuskit tokenizer train runs/sample --vocab-size 1024 --out small/tokenizer.json
+    corpuskit tokenizer train runs/sample --model word_level --words 20000 --out words/tokenizer.json
     """
     if out.name != "tokenizer.json":
         raise SettingError(f"--out {out}: is not called tokenizer.json", remedy="Others look for that name.")
     refuse_overlap(out, [("tokenizer train", Path(path)) for path in inputs])
+    others = {"words": words, "lowercase": lowercase, "strip_accents": strip_accents}
+    if model != "bpe" or any(others.values()):
+        _train_other(shell, (inputs, kind, settings), out, {"model": model, **others})
+        return
     readers = [_reader(shell, path, kind, settings) for path in inputs]
     with making_files(out, out.with_name("tokenizer_config.json")):
         texts = _some(text for reader in readers for text in reader)
@@ -74,6 +92,27 @@ def train_command(
         times = counted(min_frequency, "time")
         shell.say(f"warning: no further pair of tokens occurs {times}: {trained.vocab_size} tokens instead")
     facts = {"vocab_size": trained.vocab_size, "merges": merges}
+    shell.result({"tokenizer": str(out), **facts}, f"{out}: {facts['vocab_size']} tokens")
+
+
+def _train_other(
+    shell: Shell, inputs: tuple[tuple[str, ...], str, tuple[str, ...]], out: Path, chosen: dict[str, Any]
+) -> None:
+    """Train another model than BPE, with the options that were given."""
+    context = click.get_current_context()
+    for name in ("vocab_size", "pattern", "min_frequency"):
+        if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
+            chosen[name] = context.params[name]
+    lossy = chosen["model"] in LOSSY
+    asked = TrainTokenizer(**{name: value for name, value in chosen.items() if value})
+    paths, kind, settings = inputs
+    readers = [_reader(shell, path, kind, settings) for path in paths]
+    with making_files(out, out.with_name("tokenizer_config.json")):
+        trained = train_other(_some(text for reader in readers for text in reader), asked.model_dump())
+        trained.save(out)
+    if lossy:
+        shell.say("warning: this model loses text: a build that takes it needs `lossy: allow` beside `file`")
+    facts = {"vocab_size": trained.vocab_size, "model": asked.model}
     shell.result({"tokenizer": str(out), **facts}, f"{out}: {facts['vocab_size']} tokens")
 
 
@@ -158,4 +197,12 @@ def encode_command(shell: Shell, tokenizer: Path, text: str) -> None:
         shell.say(f"warning: text does not come back: {change}")
     pieces = [loaded.decode([i]) for i in ids]
     shown = " ".join(f"{i}:{piece!r}" for i, piece in zip(ids, pieces, strict=True))
-    shell.result({"ids": ids, "tokens": pieces}, shown)
+    facts: dict[str, Any] = {"ids": ids, "tokens": pieces}
+    if loaded.unknown_id is not None:
+        facts["unknown"] = ids.count(loaded.unknown_id)
+        share = f"{facts['unknown']} of {counted(len(ids), 'token')}"
+        shell.say(f"{share} are the unknown one ({100 * facts['unknown'] / max(1, len(ids)):.2f} %)")
+    shell.result(facts, shown)
+
+
+command.add_command(tokenizer_report.command)

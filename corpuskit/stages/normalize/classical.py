@@ -17,8 +17,9 @@ from typing import Any, ClassVar
 import pyarrow as pa
 
 from corpuskit.documents.settings import Location
+from corpuskit.documents.words import pattern
 from corpuskit.errors import InputError
-from corpuskit.stages.normalize.stop_words import STOP_WORDS
+from corpuskit.stages.normalize.stop_words import VERSION, code_of, stop_words
 from corpuskit.stages.normalize.texts import map_texts
 from corpuskit.stages.stage import Effect, Stage
 from corpuskit.storage.places import stamp
@@ -26,7 +27,6 @@ from corpuskit.storage.places import stamp
 _APOSTROPHES = "'’ʼ"
 _APOSTROPHE_IN_WORD = re.compile(rf"(?<=\w)[{_APOSTROPHES}](?=\w)")
 _SPACES = re.compile(r" {2,}")
-_WORD = re.compile(rf"[^\W\d_]+(?:[{_APOSTROPHES}][^\W\d_]+)*")
 
 
 def _tidy_spaces(text: str) -> str:
@@ -128,39 +128,49 @@ def _plain_word(word: str) -> str:
 class StopWords(Stage):
     """Removes stop words: articles, pronouns, prepositions and the like.
 
-    Words are compared without regard to case. Of an elided article the article alone goes (``l'eau`` becomes
-    ``eau``). A document keeps all its words if there is no list for its language.
+    The lists are those of ``stopwordsiso`` for 58 languages (Stopwords ISO); they are long, and negations are
+    in them. Words (`corpuskit.documents.words`) are compared without regard to case. Of an elided article the
+    article alone goes (``l'eau`` becomes ``eau``). A document keeps all its words if there is no list for its
+    language, and in Chinese, Japanese and Thai, where a word of the list stands within others.
 
     Attributes:
-        language: the language of the list for all documents; empty to take each document's own.
+        language: the language of the list for all documents; empty to take each document's own, or where its
+            source says none, what the stage ``language`` found.
+        keep: words that stay although a list has them, such as ``not``.
         file: a UTF-8 file with one word per line, ``#`` for remarks, instead of the built-in lists. Its
             contents, not its place, decide whether a finished run is still good.
     """
 
     name: ClassVar[str] = "stop_words"
+    version: ClassVar[int] = 2
 
     language: str = ""
+    keep: tuple[str, ...] = ()
     file: Location[str] = ""
 
     def libraries(self) -> dict[str, Any]:
-        """The digest of a user's file."""
-        return {"stop_words_sha256": _words_of_file(self.file)[1]} if self.file else {}
+        """The digest of a user's file, or the version of the lists."""
+        if self.file:
+            return {"stop_words_sha256": _words_of_file(self.file)[1]}
+        return {"stopwordsiso": VERSION}
 
     def apply(self, batch: pa.RecordBatch) -> Effect:
         """Remove the stop words of every text."""
         languages = batch.column("language").to_pylist()
+        found = (
+            batch.column("language_code").to_pylist() if "language_code" in batch.schema.names else languages
+        )
+        kept = frozenset(map(_plain_word, self.keep))
 
         def without(text: str, row: int) -> str:
-            words = self._list(self.language or languages[row])
+            words = self._list(self.language or languages[row] or found[row] or "") - kept
             return remove_words(text, words) if words else text
 
         return map_texts(batch, without)
 
     def _list(self, language: str) -> frozenset[str]:
         """The words for a language code; ``de-AT`` has those of ``de``."""
-        if self.file:
-            return _words_of_file(self.file)[0]
-        return STOP_WORDS.get(language.replace("_", "-").split("-")[0].lower(), frozenset())
+        return _words_of_file(self.file)[0] if self.file else stop_words(code_of(language))
 
 
 def remove_words(text: str, words: frozenset[str]) -> str:
@@ -179,4 +189,4 @@ def remove_words(text: str, words: frozenset[str]) -> str:
             return match[0]
         return "" if rest in words else match[0][len(article) + 1 :]
 
-    return _tidy_spaces(_WORD.sub(kept, text))
+    return _tidy_spaces(pattern().sub(kept, text))

@@ -72,8 +72,7 @@ def fill_masks(model: LanguageModel, text: str, top: int = 5, marker: str = MARK
                 written[gap + 1] = found[-1][0][0]
     network.train(was_training)
     candidates = [
-        [Candidate(model.tokenizer.decode([token]), probability) for token, probability in each]
-        for each in found
+        [Candidate(_written(model, token), probability) for token, probability in each] for each in found
     ]
     spans = [each[0].text for each in candidates]
     return Filled(_interleaved(parts, spans), spans, candidates)
@@ -112,6 +111,14 @@ def fill_spans(
     completions = model.write(prompts, max_tokens, sampling, batch_rows)
     spans = [_spans(model, completion.ids, sentinels) for completion in completions]
     return [Filled(_interleaved(parts, each), each, []) for each in spans]
+
+
+def _written(model: LanguageModel, token: int) -> str:
+    """The text of a token in a gap, with a blank in front where tokens hold none."""
+    text = model.tokenizer.decode([token])
+    if model.tokenizer.keeps_blanks:
+        return text
+    return text.removeprefix("##") if text.startswith("##") else f" {text}"
 
 
 def _likeliest(model: LanguageModel, states: Tensor, top: int) -> list[tuple[int, float]]:
