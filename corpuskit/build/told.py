@@ -10,6 +10,7 @@ from corpuskit.build.parts import NamedPart
 from corpuskit.build.pipeline import Pipeline
 from corpuskit.run.folder import Run
 from corpuskit.sources.folders import some
+from corpuskit.tokenizer import spelled
 
 _LEAST_BYTES = 1000
 """Less text than this measures nothing, and may be no whole document."""
@@ -32,7 +33,7 @@ def no_tokens(pipeline: Pipeline) -> list[str]:
 
 
 def warnings_of(shards: Mapping[str, Any]) -> list[str]:
-    """Sentences about what a lossy tokenizer changed and about shares that were missed.
+    """Sentences about what a lossy tokenizer changed, shares that were missed, and special tokens in texts.
 
     Args:
         shards: the facts of the record of the shards; those of older runs say less.
@@ -42,7 +43,7 @@ def warnings_of(shards: Mapping[str, Any]) -> list[str]:
         changed, sampled = lossy["changed"], lossy["sampled"]
         example = f", e.g. {lossy['example']}" if changed else ""
         told.append(f"tokenizer: {changed} of {sampled} sequences sampled were changed or lost text{example}")
-    return told
+    return told + spelled.told(shards.get("spelled", 0))
 
 
 def unwatched(steps: Iterable[str]) -> list[str]:

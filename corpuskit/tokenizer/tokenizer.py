@@ -9,27 +9,32 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, overload
+from tempfile import TemporaryDirectory
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
 import tokenizers
-from tokenizers import Regex, decoders, models, pre_tokenizers
+from tokenizers import decoders, models, pre_tokenizers
 
 from corpuskit.documents.texts import each_text, pieces, pieces_of, strings
-from corpuskit.errors import InputError, SettingError, TrainError, nearest
+from corpuskit.errors import InputError, SettingError, TrainError
 from corpuskit.storage.files import json_text, write_bytes
 from corpuskit.tokenizer import lossless, special
 from corpuskit.tokenizer.count import PretokenCounter
 from corpuskit.tokenizer.merges import Merges, learn_merges
+from corpuskit.tokenizer.patterns import DEFAULT, DIGITS, check_pattern, regex_of, splitter
 from corpuskit.tokenizer.streaming import Decoder, byte_alphabet, decoder_of
 
 LEAST_VOCABULARY = special.RESERVED + 256
 """Special tokens and single bytes: a vocabulary without merges."""
+
+_THREADS = 4
+"""More that count pretokens at once would wait for the texts."""
 
 _BATCH_BYTES = 2**17
 """About as much text is given to ``tokenizers`` at a time: its encodings weigh some 100 times the text."""
@@ -44,15 +49,14 @@ _LINE_END = re.compile(r"(?<=\n)")
 LINES_CHARACTERS = 2**20
 """So much of a text that may not be cut anywhere is encoded at once."""
 
-PatternName = Literal["llama3", "gpt2", "cl100k", "qwen2", "qwen3.5", "o200k"]
-
+_OTHERS = {
+    "o200k": re.compile(rf"(?<=\n)(?=[^\s/])|{_WORDS}"),
+    "gpt2": re.compile(rf"(?<=\S\n)(?=\S)|{_WORDS}"),
+}
 _SAFE = {
-    special.PATTERNS["llama3"]: _LAST_LINE_FEED,
-    special.PATTERNS["cl100k"]: _LAST_LINE_FEED,
-    special.PATTERNS["qwen2"]: _LAST_LINE_FEED,
-    special.PATTERNS["qwen3.5"]: _LAST_LINE_FEED,
-    special.PATTERNS["o200k"]: re.compile(rf"(?<=\n)(?=[^\s/])|{_WORDS}"),
-    special.PATTERNS["gpt2"]: re.compile(rf"(?<=\S\n)(?=\S)|{_WORDS}"),
+    regex_of(name, digits): _OTHERS.get(name, _LAST_LINE_FEED)
+    for name in special.PATTERNS
+    for digits in (None, *DIGITS)
 }
 """Where a text may be cut without changing a pretoken. Llama 3's pattern ends a run of white space at its
 last line feed. GPT-2's looks beyond a run of several, so that only a single line feed will do; o200k's takes
@@ -99,8 +103,11 @@ class Tokenizer:
         cls,
         texts: str | Iterable[str],
         vocab_size: int = 8192,
-        pattern: PatternName = "llama3",
+        pattern: str = DEFAULT,
         min_frequency: int = 2,
+        *,
+        digits: int | None = None,
+        told: Callable[[int, int], bool] | None = None,
     ) -> Tokenizer:
         """Train a byte-level BPE on texts; every byte is in the alphabet, so every text can be encoded.
 
@@ -109,42 +116,66 @@ class Tokenizer:
         Args:
             texts: read once, in order.
             vocab_size: ids: 128 special ones, 256 bytes, and merges. Less come of little text.
-            pattern: how text is cut into pretokens.
-            min_frequency: how often a pair must occur to be merged.
+            pattern: how text is cut into pretokens: llama3, gpt2, cl100k, qwen2, qwen3.5, o200k, or a regular
+                expression of your own, which takes longer.
+            min_frequency: how often a pair must occur when it is merged.
+            digits: so many stand together at most, from the left; as many as the pattern says by default.
+            told: hears now and then how many merges are learnt, and of how many; may end it by False.
 
         Raises SettingError for a vocabulary below 384 ids, an unknown pattern and what is no list of texts,
         InputError for one of them that is no text or holds half of a surrogate pair.
         """
-        for name, value in (("vocab_size", vocab_size), ("min_frequency", min_frequency)):
-            if type(value) is not int or not 1 <= value < 2**31:
-                raise SettingError(
-                    f"{name} = {value!r} is no whole number that can be used",
-                    remedy="Give one from 1 on, below 2,147,483,648.",
-                )
-        if vocab_size < LEAST_VOCABULARY:
-            raise SettingError(
-                f"vocab_size = {vocab_size} is below {LEAST_VOCABULARY}",
-                remedy=f"{special.RESERVED} special tokens and 256 bytes have an id in any case.",
-            )
-        if pattern not in tuple(special.PATTERNS):
-            raise SettingError(
-                f"pattern {pattern!r} is unknown", remedy=nearest(str(pattern), special.PATTERNS)
-            )
-        counter = PretokenCounter(pattern)
-        counter.add(each_text("Tokenizer.train", [texts] if isinstance(texts, str) else texts))
-        return cls.of_merges(
-            learn_merges(counter.take(), vocab_size, special.SPECIAL_TOKENS, min_frequency), pattern
-        )
+        if type(vocab_size) is not int:
+            raise _no_number("vocab_size", vocab_size)
+        return cls.train_sizes(
+            texts, [vocab_size], pattern, min_frequency, digits=digits, told=told, owner="Tokenizer.train"
+        )[vocab_size]
 
     @classmethod
-    def of_merges(cls, merges: Merges, pattern: str) -> Tokenizer:
+    def train_sizes(
+        cls,
+        texts: str | Iterable[str],
+        vocab_sizes: Sequence[int],
+        pattern: str = DEFAULT,
+        min_frequency: int = 2,
+        *,
+        digits: int | None = None,
+        told: Callable[[int, int], bool] | None = None,
+        owner: str = "Tokenizer.train_sizes",
+    ) -> dict[int, Tokenizer]:
+        """Train tokenizers of several sizes at once, by size; each is what `train` of that size gives.
+
+        >>> small, large = Tokenizer.train_sizes(["a cat, a rat, a cat"], [385, 387]).values()
+        >>> [small.vocab_size, large.vocab_size]
+        [385, 387]
+        """
+        check_sizes(vocab_sizes)
+        if type(min_frequency) is not int or not 1 <= min_frequency < 2**31:
+            raise _no_number("min_frequency", min_frequency)
+        check_pattern(pattern, digits)
+        with TemporaryDirectory(prefix="corpuskit-") as folder:
+            threads = min(_THREADS, os.cpu_count() or 1)
+            counter = PretokenCounter(pattern, digits, threads=threads, folder=Path(folder))
+            counter.add(each_text(owner, [texts] if isinstance(texts, str) else texts))
+            counted = counter.take()
+        largest = max(vocab_sizes)
+        merges = learn_merges(
+            counted,
+            largest,
+            special.SPECIAL_TOKENS,
+            min_frequency,
+            lambda done: told is None or told(done, largest - LEAST_VOCABULARY),
+        )
+        return {size: cls.of_merges(merges.first(size), pattern, digits) for size in vocab_sizes}
+
+    @classmethod
+    def of_merges(cls, merges: Merges, pattern: str, digits: int | None = None) -> Tokenizer:
         """The tokenizer of merges that were learnt from pretokens of a pattern."""
         vocabulary = {token: number for number, token in enumerate(merges.tokens)}
         model = tokenizers.Tokenizer(models.BPE(vocabulary, merges.pairs))
-        split = pre_tokenizers.Split(Regex(special.PATTERNS[pattern]), behavior="isolated")
         # Without its own pattern, which is GPT-2's and would cut once more.
         byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-        model.pre_tokenizer = pre_tokenizers.Sequence([split, byte_level])
+        model.pre_tokenizer = pre_tokenizers.Sequence([splitter(pattern, digits), byte_level])
         model.decoder = decoders.ByteLevel()
         model.add_special_tokens(list(special.SPECIAL_TOKENS))
         end_of_text = special.SPECIAL_TOKENS.index(special.END_OF_TEXT)
@@ -453,6 +484,27 @@ class Tokenizer:
         # Models of others end a text by a token of another name; ours is what their users may type, too.
         words = (special.END_OF_TEXT, self._model.id_to_token(self.end_of_text) or special.END_OF_TEXT)
         return next((word for word in words if self.end_of_text in self.encode(f"a{word}b")), None)
+
+
+def check_sizes(vocab_sizes: Sequence[int]) -> None:
+    """Raise `SettingError` for sizes of a vocabulary that cannot be."""
+    if not vocab_sizes:
+        raise SettingError("vocab_sizes: there is none", remedy="Give one size or more: 8192, 32768.")
+    for size in vocab_sizes:
+        if type(size) is not int or not 1 <= size < 2**31:
+            raise _no_number("vocab_size", size)
+        if size < LEAST_VOCABULARY:
+            raise SettingError(
+                f"vocab_size = {size} is below {LEAST_VOCABULARY}",
+                remedy=f"{special.RESERVED} special tokens and 256 bytes have an id in any case.",
+            )
+
+
+def _no_number(name: str, value: object) -> SettingError:
+    return SettingError(
+        f"{name} = {value!r} is no whole number that can be used",
+        remedy="Give one from 1 on, below 2,147,483,648.",
+    )
 
 
 def tokenizer_file(path: Path | str) -> Path:

@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 from tokenizers import Regex, decoders, models, pre_tokenizers, trainers
 
 from corpuskit.tokenizer import special
-from corpuskit.tokenizer.count import SCANNERS, Counted, PretokenCounter, pretokens
+from corpuskit.tokenizer.count import Counted, PretokenCounter, pretokens
 from corpuskit.tokenizer.merges import learn_merges
+from corpuskit.tokenizer.patterns import SCANNERS, regex_of
 from corpuskit.tokenizer.tokenizer import Tokenizer
 
 SPLITS = {name: pre_tokenizers.Split(Regex(special.PATTERNS[name]), "isolated") for name in SCANNERS}

@@ -16,10 +16,11 @@ from corpuskit.documents.batch import byte_lengths, text_bytes
 from corpuskit.documents.ledger import Entry, Ledger
 from corpuskit.errors import SettingError
 from corpuskit.run.folder import Run
-from corpuskit.run.layout import REPEATED, TOKENIZER
+from corpuskit.run.layout import PLANTED, REPEATED, TOKENIZER
 from corpuskit.run.task import TaskResult
 from corpuskit.shards.format import numpy_dtype, token_dtype
 from corpuskit.shards.provenance import PROVENANCE
+from corpuskit.tokenizer.spelled import Spelled
 from corpuskit.tokenizer.tokenizer import Tokenizer
 
 PIECES = pa.schema([pa.field("split", pa.string()), pa.field("tokens", pa.int64()), *list(PROVENANCE)[2:]])
@@ -75,7 +76,8 @@ def encode_part(run: Run, *, part: str, documents: str, split: Split, lossy: boo
         lossy: whether the text of a sequence may come back otherwise; it is a `SettingError` without it.
     """
     tokenizer = Tokenizer.load(run.local(TOKENIZER), lossy=True)
-    proof, sequences = Proof(), 0
+    proof, sequences, spelled = Proof(), 0, 0
+    names = Spelled(tokenizer.spelling(number) or "" for number in tokenizer.special_ids())
     dtype = numpy_dtype(token_dtype(tokenizer.vocab_size))
     end_of_text = dtype.type(tokenizer.end_of_text).tobytes()
     tokens, pieces = run.path("encoded", part, "bin"), run.path("encoded", part, "parquet")
@@ -93,6 +95,7 @@ def encode_part(run: Run, *, part: str, documents: str, split: Split, lossy: boo
                 table = table.take(pa.array(trained, pa.int64()))
                 rows, texts = [rows[n] for n in trained], [texts[n] for n in trained]
             counts = []
+            spelled += names.count(batch.column("text")) if part not in (PLANTED, REPEATED) else 0
             for number, ids in enumerate(tokenizer.encode(texts)):
                 if sequences % PROVED_EVERY == 0:
                     identity = batch.column("id")[rows[number]].as_py()
@@ -109,7 +112,7 @@ def encode_part(run: Run, *, part: str, documents: str, split: Split, lossy: boo
             remedy="Take another tokenizer; with `lossy: allow` beside its `file` losses are counted.",
         )
     outputs = [run.output(tokens), run.output(pieces, sink.rows)]
-    return TaskResult(outputs, Ledger([entry]), {"proof": vars(proof)})
+    return TaskResult(outputs, Ledger([entry]), {"proof": vars(proof), "spelled": spelled})
 
 
 def _pieces(
