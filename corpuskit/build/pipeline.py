@@ -101,8 +101,8 @@ class Pipeline:
             if planted is not None and 2 not in order:
                 raise SettingError(f"{planted.name}: there is no tokenizer", remedy="Add a tokenizer step.")
         self._check_earlier()
-        if self.tokenizer is not None and (names := self.source_names) is not None:
-            Weights.of(self.tokenizer.weights).check(names)
+        if self.tokenizer is not None and (labels := self.source_names) is not None:
+            Weights.of(self.tokenizer.weights).check(labels)
         if (known := self._source_names) is not None and self.mixture is not None:
             self.mixture.check(known)
         self.removed  # noqa: B018 - a list that is missing is told at once

@@ -1,9 +1,10 @@
 """The steps of a build, one after the other, and what each of their tasks is made from.
 
-The order is always the same: the passes over the text with decisions between them, the counting of pretokens,
-the tokenizer, the encoding, the shards. `steps` yields each step's tasks and is sent their records, since tasks are
-fingerprinted over the records of the steps before: a change redoes what depends on it and nothing else. Who
-drives it decides what becomes of the tasks: a build runs them, a dry run looks them up.
+The order is always the same: the passes over the text with decisions between them, the counting of
+pretokens, the tokenizer, the encoding, the shards. `steps` yields each step's tasks and is sent their
+records, since tasks are fingerprinted over the records of the steps before: a change redoes what depends on
+it and nothing else. Who drives it decides what becomes of the tasks: a build runs them, a dry run looks them
+up.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ from corpuskit.build.passes.run_pass import run_pass
 from corpuskit.build.pipeline import Pipeline
 from corpuskit.build.segment import Segment
 from corpuskit.build.source_code import fingerprint
-from corpuskit.build.write.encode import LABEL, Proof, encode_part
 from corpuskit.build.write.count_pretokens import count_part
+from corpuskit.build.write.encode import LABEL, Proof, encode_part
 from corpuskit.build.write.train_tokenizer import make_tokenizer
 from corpuskit.build.write.write_shards import write_shards
 from corpuskit.documents.ledger import Ledger
@@ -40,7 +41,7 @@ from corpuskit.stages.barrier import Barrier
 from corpuskit.stages.stage import Stage
 from corpuskit.tokenizer import spelled
 from corpuskit.tokenizer.count import COUNTS
-from corpuskit.tokenizer.patterns import UNICODE, is_published, regex_of
+from corpuskit.tokenizer.patterns import described
 from corpuskit.tokenizer.train import TrainTokenizer
 
 CODE = 3
@@ -286,9 +287,7 @@ def _counting(
         made_from = {
             **RUNNER,
             "counts": COUNTS,
-            "pattern": regex_of(pattern, digits),
-            # Whose letters are meant: the engine's, or those of the library that cuts.
-            "letters": UNICODE if is_published(pattern) else f"tokenizers {tokenizers.__version__}",
+            "cut": described(pattern, digits),
             "documents": written.sha256,
         }
         arguments = {"part": part.name, "documents": written.path, "pattern": pattern, "digits": digits}

@@ -16,7 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -72,8 +72,8 @@ class PretokenCounter:
     def __init__(
         self, pattern: str, digits: int | None = None, *, threads: int = 1, folder: Path | None = None
     ) -> None:
-        self._own = None if is_published(pattern) else splitter(pattern)
-        threads = threads if self._own is None else 1
+        self._split: Any = None if is_published(pattern) else splitter(pattern)
+        threads = threads if self._split is None else 1
         scanner = SCANNERS.get(pattern, 0)
         self._counters = [_native.PretokenCounter(scanner, digits or 0) for _ in range(threads)]
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
@@ -86,7 +86,7 @@ class PretokenCounter:
 
     def add(self, texts: pa.LargeStringArray | Iterable[str]) -> None:
         """Count the pretokens of more texts; none lies across two of them."""
-        if self._own is not None:
+        if self._split is not None:
             self._add_own(texts.to_pylist() if isinstance(texts, pa.Array) else texts)
         elif isinstance(texts, pa.Array):
             self._add_array(texts)
@@ -129,7 +129,7 @@ class PretokenCounter:
 
     def _add_own(self, texts: Iterable[str]) -> None:
         for text in texts:
-            found = Counter(piece for piece, _ in self._own.pre_tokenize_str(text))
+            found = Counter(piece for piece, _ in self._split.pre_tokenize_str(text))
             words = pa.array(found, pa.large_string()).cast(pa.large_binary())
             self.add_counted(Counted(words, np.fromiter(found.values(), np.int64, len(found))))
 

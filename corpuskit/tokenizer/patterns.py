@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import tokenizers
 from tokenizers import Regex, pre_tokenizers
 
 from corpuskit import _native
@@ -78,6 +79,17 @@ def check_pattern(pattern: str, digits: int | None = None) -> None:
             f"pattern {pattern!r}: is no regular expression: {error}",
             remedy=f"Mend it, or name one of {', '.join(PATTERNS)}.",
         ) from error
+
+
+def described(pattern: str, digits: int | None) -> dict[str, Any]:
+    """How text was cut, in the words of ``training.json``: what stands beside a tokenizer that is trained."""
+    letters = UNICODE if is_published(pattern) else f"that of tokenizers {tokenizers.__version__}"
+    return {
+        "pattern": pattern,
+        "regex": regex_of(pattern, digits),
+        "digits": digits,
+        "unicode": letters,
+    }
 
 
 def splitter(pattern: str, digits: int | None = None) -> Any:

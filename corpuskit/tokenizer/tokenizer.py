@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
@@ -260,16 +260,24 @@ class Tokenizer:
             )
         return loaded
 
-    def save(self, path: Path | str, temporary: Path | None = None, *, overwrite: bool = False) -> None:
+    def save(
+        self,
+        path: Path | str,
+        temporary: Path | None = None,
+        *,
+        overwrite: bool = False,
+        training: Mapping[str, Any] | None = None,
+    ) -> None:
         """Write tokenizer.json, and tokenizer_config.json for ``AutoTokenizer.from_pretrained(folder)``.
 
         Args:
             path: best called tokenizer.json, the name that others look for.
             temporary: a folder for unfinished files on the same file system; one of its own without it.
             overwrite: replace files that hold something else.
+            training: how it was trained, for training.json beside it.
 
         Raises:
-            SettingError: one of the two is there already and holds something else; `overwrite` allows it.
+            SettingError: one of them is there already and holds something else; `overwrite` allows it.
             StorageError: they cannot be written.
         """
         path = Path(path)
@@ -280,6 +288,8 @@ class Tokenizer:
         # Else `transformers` may take spaces before punctuation away from what it decodes.
         config |= {"clean_up_tokenization_spaces": False, "model_max_length": 10**9}
         files = {path: self.data, path.with_name("tokenizer_config.json"): json_text(config).encode()}
+        if training is not None:
+            files[path.with_name("training.json")] = json_text(training).encode()
         for file, data in () if overwrite else files.items():
             if os.path.lexists(file) and not (file.is_file() and file.read_bytes() == data):
                 raise SettingError(

@@ -78,7 +78,9 @@ class TrainTokenizer(Settings):
         except SettingError as error:
             raise ValueError(f"{error.message}. {error.remedy}") from error
         if self.vocab_sizes and self.vocab_size not in self.vocab_sizes:
-            raise ValueError(f"vocab_size {self.vocab_size} is none of vocab_sizes: it says which one encodes")
+            raise ValueError(
+                f"vocab_size {self.vocab_size} is none of vocab_sizes: it says which one encodes"
+            )
         return self
 
     @model_validator(mode="after")

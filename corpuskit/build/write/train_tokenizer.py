@@ -14,7 +14,7 @@ from corpuskit.run.task import TaskResult
 from corpuskit.storage.files import json_text
 from corpuskit.tokenizer.count import Counted, PretokenCounter
 from corpuskit.tokenizer.merges import Merges, learn_merges
-from corpuskit.tokenizer.patterns import UNICODE, regex_of
+from corpuskit.tokenizer.patterns import described
 from corpuskit.tokenizer.special import SPECIAL_TOKENS
 from corpuskit.tokenizer.tokenizer import Tokenizer, tokenizer_file
 from corpuskit.tokenizer.train import TrainTokenizer
@@ -88,7 +88,8 @@ def _save(run: Run, settings: TrainTokenizer, merges: Merges) -> list[str]:
         for size, folder in places if settings.vocab_sizes else places[:1]:
             trained = Tokenizer.of_merges(merges.first(size), settings.pattern, settings.digits)
             files = [
-                run.path("tokenizer", f"{folder}{name}") for name in ("tokenizer.json", "tokenizer_config.json")
+                run.path("tokenizer", f"{folder}{name}")
+                for name in ("tokenizer.json", "tokenizer_config.json")
             ]
             for path in files:
                 run.note(path)
@@ -100,14 +101,11 @@ def _save(run: Run, settings: TrainTokenizer, merges: Merges) -> list[str]:
 def _facts(settings: TrainTokenizer, pretokens: Counted, scale: int) -> dict[str, Any]:
     """How a tokenizer was made, for whoever has it."""
     return {
-        "pattern": settings.pattern,
-        "regex": regex_of(settings.pattern, settings.digits),
-        "unicode": UNICODE,
-        "digits": settings.digits,
+        **described(settings.pattern, settings.digits),
         "min_frequency": settings.min_frequency,
         "weights": settings.weights,
         "vocab_sizes": settings.sizes,
-        "pretokens": int(pretokens.counts.sum()) // scale,
+        "weighted_pretokens": int(pretokens.counts.sum()) / scale,
         "unlike_pretokens": len(pretokens.words),
     }
 
