@@ -37,7 +37,7 @@ PEERS = ("tokenizers", "gigabpe", "ffbpe", "rustbpe")
 VOCABULARY = 32_768
 PATTERNS = ("gpt2", "llama3", "qwen2", "qwen3.5", "o200k")
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
-_BATCH = 2**22
+_BATCH = 2**20
 
 
 def documents(corpora: Path, work: Path) -> Iterator[str]:
@@ -99,7 +99,7 @@ def train(options: Options, tool: str, pattern: str, sizes: Sequence[int], file:
         if usage.exit_code:
             raise RuntimeError(f"{tool}: {errors.read_text(encoding='utf-8', errors='replace')[-2000:]}")
         told: dict[str, Any] = json.loads(out.read_text())
-    return {**told, "cpu_s": usage.cpu_s, "largest_mib": usage.largest_mib}
+    return told
 
 
 def agreement(ours: list[Any], theirs: list[Any], tool: str) -> str:
@@ -184,7 +184,7 @@ def speed(pattern: str, options: Options) -> list[Row]:
 def _cost(runs: Sequence[dict[str, Any]]) -> str:
     """Processor seconds and memory, in words."""
     cpu = statistics.median(told["work_cpu_s"] for told in runs)
-    return f"{cpu:.2f} processor seconds, {runs[0]['largest_mib']:.0f} MiB with the texts"
+    return f"{cpu:.2f} processor seconds, {runs[0]['peak_mib']:.0f} MiB with the texts"
 
 
 def three_sizes(options: Options) -> list[Row]:
@@ -217,7 +217,7 @@ def memory(options: Options) -> list[Row]:
         for pattern in ("qwen3.5",) if options.quick else ("qwen3.5", "gpt2"):
             told = train(options, "corpuskit-stream", pattern, [VOCABULARY], file)
             bar = Bar(400, of="value", side="at most")
-            value = round(told["largest_mib"] * 1.048576, 1)
+            value = round(told["peak_mib"] * 1.048576, 1)
             about = (
                 f"{count} documents, {written / 1e6:.0f} MB; every further copy of 230 MB in other letters"
             )

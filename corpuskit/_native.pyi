@@ -306,6 +306,9 @@ class PretokenCounter:
 def pretoken_ends(pattern: int, text: bytes, digits: int = 0) -> NDArray[np.int64]:
     """Where each pretoken of a text in UTF-8 ends, in bytes."""
 
+def give_memory_back() -> None:
+    """Give memory that was freed back to the system, where the C library would keep it."""
+
 def pretoken_unicode() -> str:
     """The version of Unicode that says what a letter, a mark, a number or white space is."""
 

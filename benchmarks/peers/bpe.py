@@ -116,6 +116,12 @@ TOOLS: dict[str, Callable[[list[str], str, int], tuple[float, Merges]]] = {
 }
 
 
+def peak_mib() -> float:
+    """The most memory that this process held, MiB; not that of the one which started it, as getrusage says."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) / 1024
+
+
 def import_of(tool: str) -> None:
     """Import what a tool needs before its time begins."""
     importlib.import_module(tool)
@@ -145,6 +151,7 @@ def main() -> None:
         "version": importlib.metadata.version(tool.partition("-")[0]),
         "seconds": seconds,
     }
+    told["peak_mib"] = peak_mib()
     told["merges"] = [[a.hex(), b.hex()] for a, b in merges]
     Path(out).write_text(json.dumps(told))
     os._exit(0)  # Freeing what was held may take longer than the training.

@@ -29,10 +29,10 @@ from corpuskit.tokenizer.patterns import SCANNERS, is_published, splitter
 COUNTS = 1
 """Version of what is counted: raised when a text would give other pretokens than before."""
 
-_BATCH_BYTES = 2**22
+_BATCH_BYTES = 2**20
 """About as much text is given to the engine at a time."""
 
-SPILL_BYTES = 96 * 2**20
+SPILL_BYTES = 64 * 2**20
 """Counts that take more memory are written to disk."""
 
 _RANGES = 16
@@ -115,7 +115,10 @@ class PretokenCounter:
         joined = list(self._spill.joined())
         self._spill = _Spill(self._spill.folder)
         words = pa.concat_arrays([counted.words for counted in joined])
-        return Counted(words, np.concatenate([counted.counts for counted in joined]))
+        whole = Counted(words, np.concatenate([counted.counts for counted in joined]))
+        del joined
+        _give_memory_back()
+        return whole
 
     def _add_array(self, texts: pa.LargeStringArray) -> None:
         if self._pool is None:
@@ -165,6 +168,7 @@ class _Spill:
                 path = Path(self._place.name, f"{number:02d}-{len(list(self._files(number))):06d}")
                 with path.open("wb") as file, pa.ipc.new_stream(file, _SCHEMA) as writer:
                     writer.write_batch(table.slice(first, last - first))
+        _give_memory_back()
 
     def joined(self) -> Iterator[Counted]:
         """All counts, range by range; the files are gone when it ends."""
@@ -206,6 +210,12 @@ def pretokens(text: str, pattern: str, digits: int | None = None) -> list[bytes]
     raw = text.encode()
     ends = [0, *_native.pretoken_ends(SCANNERS[pattern], raw, digits or 0).tolist()]
     return [raw[first:last] for first, last in pairwise(ends)]
+
+
+def _give_memory_back() -> None:
+    """Memory of texts and tables that are gone would stay with the process, and more would be taken."""
+    pa.default_memory_pool().release_unused()
+    _native.give_memory_back()
 
 
 def _take(counter: _native.PretokenCounter) -> Counted:

@@ -110,6 +110,7 @@ void bind_bpe(nb::module_& module) {
         .def_prop_ro("bytes", &PretokenCounter::bytes);
     module.def("pretoken_ends", &pretoken_ends, nb::arg("pattern"), nb::arg("text"),
                nb::arg("digits") = 0);
+    module.def("give_memory_back", &give_memory_back);
     module.def("pretoken_unicode", [] {
         const std::string_view version = pretoken_unicode();
         return nb::str(version.data(), version.size());

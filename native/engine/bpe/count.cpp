@@ -5,6 +5,10 @@
 #include <limits>
 #include <stdexcept>
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 namespace corpuskit {
 
 namespace {
@@ -47,6 +51,12 @@ void grow(Slots& slots, Hash hash) {
 }
 
 }  // namespace
+
+void give_memory_back() {
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
+}
 
 PretokenCounter::PretokenCounter(Cut cut) : cut_(cut) { clear(); }
 

@@ -17,6 +17,9 @@ struct PretokenCounts {
     std::vector<std::int64_t> counts;
 };
 
+/// Gives memory that was freed back to the system, where the C library would keep it.
+void give_memory_back();
+
 /// Counts the pretokens of texts that are given one after the other; each text by itself.
 class PretokenCounter {
   public:

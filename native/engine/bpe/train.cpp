@@ -79,6 +79,48 @@ struct Later {
     }
 };
 
+/// Ascending places, by their distances: two bytes for most.
+class Places {
+  public:
+    static std::uint32_t size_of(std::uint32_t distance) {
+        std::uint32_t size = 1;
+        for (; distance >= 0x80; distance >>= 7) ++size;
+        return size;
+    }
+    void reserve(std::size_t bytes) { bytes_.reserve(bytes); }
+    void add(std::uint32_t place) {
+        std::uint32_t distance = place - last_;
+        last_ = place;
+        for (; distance >= 0x80; distance >>= 7)
+            bytes_.push_back(static_cast<std::uint8_t>(distance | 0x80));
+        bytes_.push_back(static_cast<std::uint8_t>(distance));
+    }
+    /// Hands them out, and is empty afterwards.
+    void take(std::vector<std::uint32_t>& places) {
+        places.clear();
+        std::uint32_t place = 0, distance = 0;
+        int shift = 0;
+        for (const std::uint8_t byte : bytes_) {
+            distance |= std::uint32_t{byte & 0x7Fu} << shift;
+            if (byte < 0x80) {
+                places.push_back(place += distance);
+                distance = 0, shift = 0;
+            } else {
+                shift += 7;
+            }
+        }
+        clear();
+    }
+    void clear() {
+        std::vector<std::uint8_t>().swap(bytes_);
+        last_ = 0;
+    }
+
+  private:
+    std::vector<std::uint8_t> bytes_;
+    std::uint32_t last_ = 0;
+};
+
 using Order = std::vector<std::uint32_t>;
 
 /// The numbers of all words, those that come most often first.
@@ -185,8 +227,8 @@ class Trainer {
     struct Coming {
         Pair pair;
         std::int64_t count = 0;
-        std::uint32_t size = 0;
-        std::vector<std::uint32_t>* places = nullptr;
+        std::uint32_t last = 0, bytes = 0;  // of its places
+        std::uint32_t list = kNone;
     };
 
     /// How often the word comes that a cell is part of. Most are asked for in ascending order.
@@ -212,14 +254,14 @@ class Trainer {
         return number;
     }
     void drop(std::uint32_t list) {
-        std::vector<std::uint32_t>().swap(lists_[list]);
+        lists_[list].clear();
         free_.push_back(list);
     }
 
     /// Pairs of bytes, with their places.
     void count_bytes() {
         std::vector<std::int64_t> sums(256 * 256, 0);
-        std::vector<std::uint32_t> sizes(256 * 256, 0), lists(256 * 256, kNone);
+        std::vector<std::uint32_t> bytes(256 * 256, 0), last(256 * 256, 0), lists(256 * 256, kNone);
         std::vector<std::uint32_t> byte_of(settings_.first_id, 0);
         for (std::uint32_t byte = 0; byte < 256; ++byte) byte_of[settings_.byte_ids[byte]] = byte;
         const auto each = [&](const auto& look) {
@@ -228,18 +270,22 @@ class Trainer {
                     look(byte_of[cells_[at]] << 8 | byte_of[cells_[at + 1]],
                          static_cast<std::uint32_t>(at));
         };
-        each([&](std::uint32_t n, std::uint32_t at) { sums[n] += count_at(at), ++sizes[n]; });
+        each([&](std::uint32_t n, std::uint32_t at) {
+            sums[n] += count_at(at);
+            bytes[n] += Places::size_of(at - last[n]);
+            last[n] = at;
+        });
         for (std::uint32_t n = 0; n < 256 * 256; ++n) {
             if (sums[n] == 0 || (!whole_ && sums[n] < least_)) continue;
             const Pair pair =
                 pair_of(settings_.byte_ids[n >> 8], settings_.byte_ids[n & 0xFF]);
             lists[n] = new_list();
-            lists_[lists[n]].reserve(sizes[n]);
+            lists_[lists[n]].reserve(bytes[n]);
             pairs_.set(pair, sums[n]);
             queue_.push({sums[n], pair, lists[n]});
         }
         each([&](std::uint32_t n, std::uint32_t at) {
-            if (lists[n] != kNone) lists_[lists[n]].push_back(at);
+            if (lists[n] != kNone) lists_[lists[n]].add(at);
         });
     }
 
@@ -259,7 +305,8 @@ class Trainer {
     /// go; those that come are candidates. What is counted is what Hugging Face's trainer counts.
     void merge(const Candidate& top, std::uint32_t id) {
         const std::uint32_t left = left_of(top.pair), right = right_of(top.pair);
-        const std::vector<std::uint32_t> places = std::move(lists_[top.places]);
+        std::vector<std::uint32_t>& places = places_;
+        lists_[top.places].take(places);
         free_.push_back(top.places);
         for (std::size_t i = 0; i < places.size(); ++i) {
             if (i + kAhead < places.size()) __builtin_prefetch(&cells_[places[i + kAhead]], 1);
@@ -295,8 +342,10 @@ class Trainer {
     void comes(std::uint32_t left, std::uint32_t right, std::uint32_t id, std::int64_t count,
                std::uint32_t at) {
         const std::uint32_t number = coming(left, right, id);
-        coming_[number].count += count;
-        ++coming_[number].size;
+        Coming& one = coming_[number];
+        one.count += count;
+        one.bytes += Places::size_of(at - one.last);
+        one.last = at;
         came_.push_back({number, at});
     }
     void goes(std::uint32_t left, std::uint32_t right, std::uint32_t id, std::int64_t count) {
@@ -312,18 +361,13 @@ class Trainer {
             const std::int64_t count = each.count + (known != nullptr ? *known : 0);
             if (!whole_ && count < least_) continue;
             pairs_.set(each.pair, count);
-            if (count < 1 || each.size == 0) continue;
-            const std::uint32_t list = new_list();
-            lists_[list].reserve(each.size);
-            each.size = list;
-            each.places = &lists_[list];
-            queue_.push({count, each.pair, list});
+            if (count < 1 || each.bytes == 0) continue;
+            each.list = new_list();
+            lists_[each.list].reserve(each.bytes);
+            queue_.push({count, each.pair, each.list});
         }
-        // Lists may have moved while others were made.
-        for (Coming& each : coming_)
-            if (each.places != nullptr) each.places = &lists_[each.size];
         for (const auto& [number, at] : came_)
-            if (coming_[number].places != nullptr) coming_[number].places->push_back(at);
+            if (coming_[number].list != kNone) lists_[coming_[number].list].add(at);
         coming_.clear(), came_.clear();
     }
 
@@ -338,7 +382,8 @@ class Trainer {
     std::unordered_map<std::string, std::uint32_t> ids_;
     PairTable pairs_;
     std::priority_queue<Candidate, std::vector<Candidate>, Later> queue_;
-    std::vector<std::vector<std::uint32_t>> lists_;
+    std::vector<Places> lists_;
+    std::vector<std::uint32_t> places_;  // of the pair that is merged
     std::vector<std::uint32_t> free_;  // numbers of lists that nobody has
     std::vector<Coming> coming_;
     std::vector<std::pair<std::uint32_t, std::uint32_t>> came_;  // number of the pair, place
@@ -348,16 +393,16 @@ class Trainer {
 template <typename Cell>
 BpeMerges learn(const Column& words, const std::int64_t* counts, const BpeSettings& settings,
                 std::size_t cells, const std::function<bool(std::size_t)>& told) {
-    const Order order = by_count(words, counts);
-    const std::int64_t least = least_count(words, counts, order, settings);
-    const auto attempt = [&](BpeMerges& merges, std::int64_t bound, bool whole) {
-        return Trainer<Cell>(words, counts, settings, order, cells, bound, whole).run(merges, told);
+    const auto trainer = [&](bool bound, bool whole) {
+        const Order order = by_count(words, counts);
+        const std::int64_t least =
+            bound ? least_count(words, counts, order, settings) : settings.min_count;
+        return Trainer<Cell>(words, counts, settings, order, cells, least, whole);
     };
     BpeMerges merges;
-    if (attempt(merges, least, false)) return merges;
-    if (least > settings.min_count && attempt(merges = {}, settings.min_count, false))
-        return merges;
-    attempt(merges = {}, settings.min_count, true);
+    if (trainer(true, false).run(merges, told)) return merges;
+    if (trainer(false, false).run(merges = {}, told)) return merges;
+    trainer(false, true).run(merges = {}, told);
     return merges;
 }
 
