@@ -293,17 +293,24 @@ def count_words(texts: Strings) -> NDArray[np.int64]:
 class PretokenCounter:
     """Counts of pretokens; see `corpuskit.tokenizer.count`."""
 
-    def __init__(self, pattern: int) -> None: ...
+    def __init__(self, pattern: int, digits: int = 0) -> None: ...
     def add(self, texts: Strings) -> None: ...
     def add_counted(self, words: Strings, counts: NDArray[np.int64]) -> None: ...
     def take(self) -> tuple[Strings, NDArray[np.int64]]: ...
+    def take_from(self, other: PretokenCounter) -> None: ...
     @property
     def size(self) -> int: ...
     @property
     def bytes(self) -> int: ...
 
-def pretoken_ends(pattern: int, text: bytes) -> NDArray[np.int64]:
+def pretoken_ends(pattern: int, text: bytes, digits: int = 0) -> NDArray[np.int64]:
     """Where each pretoken of a text in UTF-8 ends, in bytes."""
+
+def give_memory_back() -> None:
+    """Give memory that was freed back to the system, where the C library would keep it."""
+
+def pretoken_unicode() -> str:
+    """The version of Unicode that says what a letter, a mark, a number or white space is."""
 
 def train_bpe(
     words: Strings,

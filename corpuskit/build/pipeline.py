@@ -32,6 +32,7 @@ from corpuskit.stages.dedup.remove import Removal, Remove
 from corpuskit.stages.stage import Rule, Stage
 from corpuskit.storage.places import is_uri
 from corpuskit.tokenizer.train import TrainTokenizer
+from corpuskit.tokenizer.weights import Weights
 
 PipelineStep = Source | Stage | Barrier | TrainTokenizer | WriteShards
 
@@ -107,6 +108,8 @@ class Pipeline:
             if planted is not None and 2 not in order:
                 raise SettingError(f"{planted.name}: there is no tokenizer", remedy="Add a tokenizer step.")
         self._check_earlier()
+        if self.tokenizer is not None and (labels := self.source_names) is not None:
+            Weights.of(self.tokenizer.weights).check(labels)
         if (known := self._source_names) is not None and self.mixture is not None:
             self.mixture.check(known)
         self.removed  # noqa: B018 - a list that is missing is told at once
@@ -154,9 +157,12 @@ class Pipeline:
 
     @property
     def _source_names(self) -> list[str] | None:
+        """The same where there is a mixture, which alone asks so."""
+        return None if self.mix is None else self.source_names
+
+    @property
+    def source_names(self) -> list[str] | None:
         """What the column ``source`` may say; None where a source does not tell before it is read."""
-        if self.mix is None:
-            return None
         names = [source.documents_source for source in self.steps if isinstance(source, Source)]
         return None if None in names else [name for name in names if name is not None]
 

@@ -1,9 +1,10 @@
 """The steps of a build, one after the other, and what each of their tasks is made from.
 
-The order is always the same: the passes over the text with decisions between them, the tokenizer, the
-encoding, the shards. `steps` yields each step's tasks and is sent their records, since tasks are
-fingerprinted over the records of the steps before: a change redoes what depends on it and nothing else. Who
-drives it decides what becomes of the tasks: a build runs them, a dry run looks them up.
+The order is always the same: the passes over the text with decisions between them, the counting of
+pretokens, the tokenizer, the encoding, the shards. `steps` yields each step's tasks and is sent their
+records, since tasks are fingerprinted over the records of the steps before: a change redoes what depends on
+it and nothing else. Who drives it decides what becomes of the tasks: a build runs them, a dry run looks them
+up.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from corpuskit.build.passes.run_pass import run_pass
 from corpuskit.build.pipeline import Pipeline
 from corpuskit.build.segment import Segment
 from corpuskit.build.source_code import fingerprint
+from corpuskit.build.write.count_pretokens import count_part
 from corpuskit.build.write.encode import LABEL, Proof, encode_part
 from corpuskit.build.write.pack_shards import LABEL as PACK
 from corpuskit.build.write.pack_shards import pack_shards
@@ -39,8 +41,12 @@ from corpuskit.run.record import Output, Record
 from corpuskit.run.task import BuildTask
 from corpuskit.stages.barrier import Barrier
 from corpuskit.stages.stage import Stage
+from corpuskit.tokenizer import spelled
+from corpuskit.tokenizer.count import COUNTS
+from corpuskit.tokenizer.patterns import described
+from corpuskit.tokenizer.train import TrainTokenizer
 
-CODE = 3
+CODE = 4
 """Version of what the runner itself does to bytes: raised when equal settings would give others."""
 
 RUNNER: Mapping[str, Any] = {
@@ -71,10 +77,16 @@ class Records:
 
     passes: list[list[Record]] = field(default_factory=list)
     decisions: list[Record] = field(default_factory=list)
+    counts: list[Record] = field(default_factory=list)
     tokenizer: Record | None = None
     planted: Record | None = None
     shards: Record | None = None
     packing: Record | None = None
+
+    @property
+    def spelled(self) -> list[str]:
+        """A sentence about documents that spell a special token, as they were counted for a tokenizer."""
+        return spelled.told(sum(record.facts["spelled"] for record in self.counts))
 
     @property
     def documents(self) -> int:
@@ -121,7 +133,11 @@ def steps(
         for record, part in zip(records.passes[-1], parts, strict=True)
     ]
     if pipeline.tokenizer is not None and records.documents:
-        [records.tokenizer] = yield Step("tokenizer", [_tokenizer(pipeline, run, documents)])
+        taken = documents if pipeline.tokenizer.file is None else []
+        if pipeline.tokenizer.counts:
+            records.counts = yield Step("counts", _counting(pipeline.tokenizer, run, parts, documents))
+            taken = [record.outputs[0] for record in records.counts]
+        [records.tokenizer] = yield Step("tokenizer", [_tokenizer(pipeline, run, taken)])
     planted = dict[str, Output]()
     if pipeline.plants and records.documents:
         [records.planted] = yield Step(PLANT, [_planting(pipeline, run, documents, records.standing)])
@@ -130,7 +146,7 @@ def steps(
         tokenizer, facts = records.tokenizer.file(TOKENIZER), records.tokenizer.facts
         written = dict(zip((part.name for part in parts), documents, strict=True))
         task = _shards(pipeline, run, written, planted, tokenizer.sha256, facts)
-        account, encoded, proof = Ledger(), list[Output](), Proof()
+        account, encoded, proof, names = Ledger(), list[Output](), Proof(), 0
         # The encoded parts are long swept when the shards are there.
         if run.done(task.name, task.fingerprint) is None:
             encoding = _encoding(pipeline, run, written | planted, tokenizer)
@@ -138,8 +154,10 @@ def steps(
                 account.merge(record.ledger)
                 encoded += record.outputs
                 proof.add(Proof(**record.facts["proof"]))
-        lossy = {"lossy": vars(proof)} if pipeline.lossy else {}
-        [records.shards] = yield Step("shards", [task.given(encoded, ledger=account, lossy=lossy)])
+                names += record.facts["spelled"]
+        told: dict[str, Any] = {"lossy": vars(proof)} if pipeline.lossy else {}
+        told["spelled"] = sum(record.facts["spelled"] for record in records.counts) or names
+        [records.shards] = yield Step("shards", [task.given(encoded, ledger=account, told=told)])
         if pipeline.packing is not None:
             [records.packing] = yield Step(PACK, [_packing(pipeline, run, records.shards)])
     return records
@@ -153,7 +171,8 @@ def titles(pipeline: Pipeline) -> list[str]:
         if segment.deciders:
             found += [_earlier_title(segment)] if pipeline.against and comparing(segment) else []
             found.append(f"decisions/{segment.folder}")
-    found += ["tokenizer"] if pipeline.tokenizer is not None else []
+    if pipeline.tokenizer is not None:
+        found += ["counts", "tokenizer"] if pipeline.tokenizer.counts else ["tokenizer"]
     found += [PLANT] if pipeline.plants else []
     found += [LABEL, "shards"] if pipeline.tokenizer is not None and pipeline.shards is not None else []
     found += [PACK] if pipeline.packing is not None else []
@@ -266,15 +285,34 @@ def _decision(
     return BuildTask(f"decisions/{segment.folder}", made_from, decide, run, arguments, reads=reads)
 
 
-def _tokenizer(pipeline: Pipeline, run: Run, documents: Sequence[Output]) -> BuildTask:
+def _counting(
+    settings: TrainTokenizer, run: Run, parts: Sequence[NamedPart], documents: Sequence[Output]
+) -> list[BuildTask]:
+    """Count the pretokens of each part; of the rest of the tokenizer's settings they know nothing."""
+    pattern, digits, tasks = settings.pattern, settings.digits, []
+    for part, written in zip(parts, documents, strict=True):
+        made_from = {
+            **RUNNER,
+            "counts": COUNTS,
+            "cut": described(pattern, digits),
+            "documents": written.sha256,
+        }
+        arguments = {"part": part.name, "documents": written.path, "pattern": pattern, "digits": digits}
+        name = f"counts/{part.name}"
+        tasks.append(BuildTask(name, made_from, count_part, run, arguments, written.bytes, [written]))
+    return tasks
+
+
+def _tokenizer(pipeline: Pipeline, run: Run, taken: Sequence[Output]) -> BuildTask:
     settings = pipeline.tokenizer
     assert settings is not None
     made_from: dict[str, Any] = {**RUNNER, "tokenizer": fingerprint(settings, deciding=False)}
     if settings.file is None:
-        made_from["documents"] = [d.sha256 for d in documents]
-    arguments = {"settings": settings, "documents": [d.path for d in documents]}
-    reads = documents if settings.file is None else ()
-    return BuildTask("tokenizer", made_from, make_tokenizer, run, arguments, reads=reads)
+        made_from["counts" if settings.counts else "documents"] = [output.sha256 for output in taken]
+    arguments: dict[str, Any] = {"settings": settings, "taken": [output.path for output in taken]}
+    # Where sources tell their names, weights were held against them before anything was read.
+    arguments["check_weights"] = bool(settings.weights) and pipeline.source_names is None
+    return BuildTask("tokenizer", made_from, make_tokenizer, run, arguments, reads=taken)
 
 
 def _planting(

@@ -10,6 +10,7 @@ from corpuskit.build.parts import NamedPart
 from corpuskit.build.pipeline import Pipeline
 from corpuskit.run.folder import Run
 from corpuskit.sources.folders import some
+from corpuskit.tokenizer import spelled
 
 _LEAST_BYTES = 1000
 """Less text than this measures nothing, and may be no whole document."""
@@ -32,7 +33,7 @@ def no_tokens(pipeline: Pipeline) -> list[str]:
 
 
 def warnings_of(shards: Mapping[str, Any]) -> list[str]:
-    """Sentences about what a lossy tokenizer changed and about shares that were missed.
+    """Sentences about what a lossy tokenizer changed, shares that were missed, and special tokens in texts.
 
     Args:
         shards: the facts of the record of the shards; those of older runs say less.
@@ -46,7 +47,7 @@ def warnings_of(shards: Mapping[str, Any]) -> list[str]:
             unknown = lossy["unknown"]
             share = f"{100 * unknown / tokens:.2f} %"
             told.append(f"tokenizer: {unknown:,} of {tokens:,} tokens are the unknown one ({share})")
-    return told
+    return told + spelled.told(shards.get("spelled", 0))
 
 
 def unwatched(steps: Iterable[str]) -> list[str]:

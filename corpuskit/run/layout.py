@@ -5,8 +5,8 @@ recipe.yaml      the resolved recipe, without the places where inputs lie
 manifest/        one record per finished task: fingerprint, outputs with sha256, its ledger;
                  build.json is that of the recipe and the ledger
 ledger.json      the account of the whole build, written when it is finished
-candidates/ scans/ decisions/ documents/ dropped/ quarantine/ cuts/ tables/ planted/ tokenizer/ encoded/
-shards/
+candidates/ scans/ decisions/ documents/ dropped/ quarantine/ cuts/ tables/ planted/ counts/ tokenizer/
+encoded/ shards/
 packing/         indices of rows that were made for a context, made again where they are not there
 logs/ report/    the only places for clocks, machines and absolute paths
 index/           n-grams of the shards, made when something is searched for; each file follows from its shard
@@ -35,6 +35,7 @@ _PATHS = {
     "cuts": "cuts/{}-{}.parquet",  # segment, part
     "tables": "tables/{}/{}-{}.parquet",  # side table, segment, part
     "planted": "planted/{}",  # file
+    "counts": "counts/{}.parquet",  # part
     "tokenizer": "tokenizer/{}",  # file
     "encoded": "encoded/{}.{}",  # part, bin or parquet
     "shards": "shards/{}",  # file
@@ -59,8 +60,8 @@ PLANTED, REPEATED = "planted", "repeated"
 """Parts that no source has: canaries, and documents that stand more than once. One task makes both."""
 
 _OUTPUTS = re.compile(
-    r"(?:candidates(?:-\d+)?|scans|decisions|documents|dropped|quarantine|cuts|tables|planted|tokenizer|encoded"
-    r"|shards|manifest)/"
+    r"(?:candidates(?:-\d+)?|scans|decisions|documents|dropped|quarantine|cuts|tables|planted|counts|tokenizer"
+    r"|encoded|shards|manifest)/"
 )
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from corpuskit.documents.texts import pieces
 from corpuskit.tokenizer import special
+from corpuskit.tokenizer.patterns import DIGITS, regex_of
 
 # A blank in front belongs to what follows, and no pretoken goes on behind its letters: so much holds of all.
 _WORDS = (
@@ -16,13 +17,14 @@ _WORDS = (
 )
 _LAST_LINE_FEED = re.compile(rf"(?<=\n)(?=\S)|{_WORDS}")
 
+_OTHERS = {
+    "o200k": re.compile(rf"(?<=\n)(?=[^\s/])|{_WORDS}"),
+    "gpt2": re.compile(rf"(?<=\S\n)(?=\S)|{_WORDS}"),
+}
 SAFE = {
-    special.PATTERNS["llama3"]: _LAST_LINE_FEED,
-    special.PATTERNS["cl100k"]: _LAST_LINE_FEED,
-    special.PATTERNS["qwen2"]: _LAST_LINE_FEED,
-    special.PATTERNS["qwen3.5"]: _LAST_LINE_FEED,
-    special.PATTERNS["o200k"]: re.compile(rf"(?<=\n)(?=[^\s/])|{_WORDS}"),
-    special.PATTERNS["gpt2"]: re.compile(rf"(?<=\S\n)(?=\S)|{_WORDS}"),
+    regex_of(name, digits): _OTHERS.get(name, _LAST_LINE_FEED)
+    for name in special.PATTERNS
+    for digits in (None, *DIGITS)
 }
 """Where a text may be cut without changing a pretoken. Llama 3's pattern ends a run of white space at its
 last line feed. GPT-2's looks beyond a run of several, so that only a single line feed will do; o200k's takes

@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from corpuskit import _native
 from corpuskit.documents.columns import to_engine
+from corpuskit.errors import SettingError
 from corpuskit.tokenizer.count import Counted
 from corpuskit.tokenizer.streaming import byte_alphabet
 
@@ -55,22 +56,23 @@ def learn_merges(
         special: tokens of the first ids, which no merge may spell.
         min_frequency: how often a pair must come to be merged.
         told: hears of merges now and then, and may end the training by False.
+
+    Raises `SettingError` for counts whose sums 64 bits do not hold.
     """
     of_byte = {byte: letter for letter, byte in byte_alphabet().items()}
     tokens = [*special, *sorted(of_byte.values())]
     place = {token: number for number, token in enumerate(tokens)}
     ids = np.array([place[of_byte[byte]] for byte in range(256)], np.uint32)
     words = counted.words.cast(pa.large_string(), safe=False)
-    left, right, whole, counts = _native.train_bpe(
-        to_engine(words, "words"),
-        np.ascontiguousarray(counted.counts, np.int64),
-        ids,
-        len(tokens),
-        max(0, vocab_size - len(tokens)),
-        max(1, min_frequency),
-        list(special),
-        told,
-    )
+    many = np.ascontiguousarray(counted.counts, np.int64)
+    room = max(0, vocab_size - len(tokens))
+    asked = (ids, len(tokens), room, max(1, min_frequency), list(special), told)
+    try:
+        left, right, whole, counts = _native.train_bpe(to_engine(words, "words"), many, *asked)
+    except ValueError as error:
+        raise SettingError(
+            f"the tokenizer cannot be learnt: {error}", remedy="Give weights with fewer digits, or less text."
+        ) from error
     pairs = []
     for a, b, number in zip(left.tolist(), right.tolist(), whole.tolist(), strict=True):
         pairs.append((tokens[a], tokens[b]))

@@ -10,31 +10,34 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, overload
+from tempfile import TemporaryDirectory
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
 import tokenizers
-from tokenizers import Regex, decoders, models, pre_tokenizers
+from tokenizers import decoders, models, pre_tokenizers
 
 from corpuskit.documents.texts import PIECE_CHARACTERS, each_text, pieces_of, strings
-from corpuskit.errors import InputError, SettingError, TrainError, nearest
+from corpuskit.errors import InputError, SettingError, TrainError
 from corpuskit.storage.files import json_text, write_bytes
 from corpuskit.tokenizer import lossless, special
 from corpuskit.tokenizer.count import PretokenCounter
 from corpuskit.tokenizer.cuts import LINE_END, LINES_CHARACTERS, Piece, batched, cut_all, safe_border
 from corpuskit.tokenizer.encoding import Encoder, Flat, encoder_of
 from corpuskit.tokenizer.merges import Merges, learn_merges
+from corpuskit.tokenizer.patterns import DEFAULT, check_pattern, splitter
 from corpuskit.tokenizer.streaming import Decoder, byte_alphabet, decoder_of
 
 LEAST_VOCABULARY = special.RESERVED + 256
 """Special tokens and single bytes: a vocabulary without merges."""
 
-PatternName = Literal["llama3", "gpt2", "cl100k", "qwen2", "qwen3.5", "o200k"]
+_THREADS = 4
+"""More that count pretokens at once would wait for the texts."""
 
 
 class Tokenizer:
@@ -77,8 +80,11 @@ class Tokenizer:
         cls,
         texts: str | Iterable[str],
         vocab_size: int = 8192,
-        pattern: PatternName = "llama3",
+        pattern: str = DEFAULT,
         min_frequency: int = 2,
+        *,
+        digits: int | None = None,
+        told: Callable[[int, int], bool] | None = None,
     ) -> Tokenizer:
         """Train a byte-level BPE on texts; every byte is in the alphabet, so every text can be encoded.
 
@@ -87,42 +93,66 @@ class Tokenizer:
         Args:
             texts: read once, in order.
             vocab_size: ids: 128 special ones, 256 bytes, and merges. Less come of little text.
-            pattern: how text is cut into pretokens.
-            min_frequency: how often a pair must occur to be merged.
+            pattern: how text is cut into pretokens: llama3, gpt2, cl100k, qwen2, qwen3.5, o200k, or a regular
+                expression of your own, which takes longer.
+            min_frequency: how often a pair must occur when it is merged.
+            digits: so many stand together at most, from the left; as many as the pattern says by default.
+            told: hears now and then how many merges are learnt, and of how many; may end it by False.
 
         Raises SettingError for a vocabulary below 384 ids, an unknown pattern and what is no list of texts,
         InputError for one of them that is no text or holds half of a surrogate pair.
         """
-        for name, value in (("vocab_size", vocab_size), ("min_frequency", min_frequency)):
-            if type(value) is not int or not 1 <= value < 2**31:
-                raise SettingError(
-                    f"{name} = {value!r} is no whole number that can be used",
-                    remedy="Give one from 1 on, below 2,147,483,648.",
-                )
-        if vocab_size < LEAST_VOCABULARY:
-            raise SettingError(
-                f"vocab_size = {vocab_size} is below {LEAST_VOCABULARY}",
-                remedy=f"{special.RESERVED} special tokens and 256 bytes have an id in any case.",
-            )
-        if pattern not in tuple(special.PATTERNS):
-            raise SettingError(
-                f"pattern {pattern!r} is unknown", remedy=nearest(str(pattern), special.PATTERNS)
-            )
-        counter = PretokenCounter(pattern)
-        counter.add(each_text("Tokenizer.train", [texts] if isinstance(texts, str) else texts))
-        return cls.of_merges(
-            learn_merges(counter.take(), vocab_size, special.SPECIAL_TOKENS, min_frequency), pattern
-        )
+        if type(vocab_size) is not int:
+            raise _no_number("vocab_size", vocab_size)
+        return cls.train_sizes(
+            texts, [vocab_size], pattern, min_frequency, digits=digits, told=told, owner="Tokenizer.train"
+        )[vocab_size]
 
     @classmethod
-    def of_merges(cls, merges: Merges, pattern: str) -> Tokenizer:
+    def train_sizes(
+        cls,
+        texts: str | Iterable[str],
+        vocab_sizes: Sequence[int],
+        pattern: str = DEFAULT,
+        min_frequency: int = 2,
+        *,
+        digits: int | None = None,
+        told: Callable[[int, int], bool] | None = None,
+        owner: str = "Tokenizer.train_sizes",
+    ) -> dict[int, Tokenizer]:
+        """Train tokenizers of several sizes at once, by size; each is what `train` of that size gives.
+
+        >>> small, large = Tokenizer.train_sizes(["a cat, a rat, a cat"], [385, 387]).values()
+        >>> [small.vocab_size, large.vocab_size]
+        [385, 387]
+        """
+        check_sizes(vocab_sizes)
+        if type(min_frequency) is not int or not 1 <= min_frequency < 2**31:
+            raise _no_number("min_frequency", min_frequency)
+        check_pattern(pattern, digits)
+        with TemporaryDirectory(prefix="corpuskit-") as folder:
+            threads = min(_THREADS, os.cpu_count() or 1)
+            counter = PretokenCounter(pattern, digits, threads=threads, folder=Path(folder))
+            counter.add(each_text(owner, [texts] if isinstance(texts, str) else texts))
+            counted = counter.take()
+        largest = max(vocab_sizes)
+        merges = learn_merges(
+            counted,
+            largest,
+            special.SPECIAL_TOKENS,
+            min_frequency,
+            lambda done: told is None or told(done, largest - LEAST_VOCABULARY),
+        )
+        return {size: cls.of_merges(merges.first(size), pattern, digits) for size in vocab_sizes}
+
+    @classmethod
+    def of_merges(cls, merges: Merges, pattern: str, digits: int | None = None) -> Tokenizer:
         """The tokenizer of merges that were learnt from pretokens of a pattern."""
         vocabulary = {token: number for number, token in enumerate(merges.tokens)}
         model = tokenizers.Tokenizer(models.BPE(vocabulary, merges.pairs))
-        split = pre_tokenizers.Split(Regex(special.PATTERNS[pattern]), behavior="isolated")
         # Without its own pattern, which is GPT-2's and would cut once more.
         byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-        model.pre_tokenizer = pre_tokenizers.Sequence([split, byte_level])
+        model.pre_tokenizer = pre_tokenizers.Sequence([splitter(pattern, digits), byte_level])
         model.decoder = decoders.ByteLevel()
         model.add_special_tokens(list(special.SPECIAL_TOKENS))
         end_of_text = special.SPECIAL_TOKENS.index(special.END_OF_TEXT)
@@ -207,16 +237,24 @@ class Tokenizer:
             )
         return loaded
 
-    def save(self, path: Path | str, temporary: Path | None = None, *, overwrite: bool = False) -> None:
+    def save(
+        self,
+        path: Path | str,
+        temporary: Path | None = None,
+        *,
+        overwrite: bool = False,
+        training: Mapping[str, Any] | None = None,
+    ) -> None:
         """Write tokenizer.json, and tokenizer_config.json for ``AutoTokenizer.from_pretrained(folder)``.
 
         Args:
             path: best called tokenizer.json, the name that others look for.
             temporary: a folder for unfinished files on the same file system; one of its own without it.
             overwrite: replace files that hold something else.
+            training: how it was trained, for training.json beside it.
 
         Raises:
-            SettingError: one of the two is there already and holds something else; `overwrite` allows it.
+            SettingError: one of them is there already and holds something else; `overwrite` allows it.
             StorageError: they cannot be written.
         """
         path = Path(path)
@@ -227,6 +265,8 @@ class Tokenizer:
         # Else `transformers` may take spaces before punctuation away from what it decodes.
         config |= {"clean_up_tokenization_spaces": False, "model_max_length": 10**9}
         files = {path: self.data, path.with_name("tokenizer_config.json"): json_text(config).encode()}
+        if training is not None:
+            files[path.with_name("training.json")] = json_text(training).encode()
         for file, data in () if overwrite else files.items():
             if os.path.lexists(file) and not (file.is_file() and file.read_bytes() == data):
                 raise SettingError(
@@ -482,6 +522,27 @@ def _refuse_half_characters(text: str) -> None:
         text.encode()
     except UnicodeEncodeError as error:  # Bytes of an argument that are no UTF-8 come as half characters.
         raise SettingError(f"{text[:60]!r} is no text in UTF-8", remedy="Convert it first.") from error
+
+
+def check_sizes(vocab_sizes: Sequence[int]) -> None:
+    """Raise `SettingError` for sizes of a vocabulary that cannot be."""
+    if not vocab_sizes:
+        raise SettingError("vocab_sizes: there is none", remedy="Give one size or more: 8192, 32768.")
+    for size in vocab_sizes:
+        if type(size) is not int or not 1 <= size < 2**31:
+            raise _no_number("vocab_size", size)
+        if size < LEAST_VOCABULARY:
+            raise SettingError(
+                f"vocab_size = {size} is below {LEAST_VOCABULARY}",
+                remedy=f"{special.RESERVED} special tokens and 256 bytes have an id in any case.",
+            )
+
+
+def _no_number(name: str, value: object) -> SettingError:
+    return SettingError(
+        f"{name} = {value!r} is no whole number that can be used",
+        remedy="Give one from 1 on, below 2,147,483,648.",
+    )
 
 
 def tokenizer_file(path: Path | str) -> Path:

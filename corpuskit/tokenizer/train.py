@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import tokenizers
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from corpuskit.documents.settings import Decides, Location, Settings
 from corpuskit.errors import SettingError
 from corpuskit.storage.files import sha256_file
 from corpuskit.tokenizer.other_models import LOSSY, Model, settings_of
-from corpuskit.tokenizer.tokenizer import LEAST_VOCABULARY, PatternName, Tokenizer, tokenizer_file
+from corpuskit.tokenizer.patterns import DEFAULT, check_pattern, is_published
+from corpuskit.tokenizer.tokenizer import LEAST_VOCABULARY, Tokenizer, tokenizer_file
+from corpuskit.tokenizer.weights import Weights
 from corpuskit.tokenizer.words import given_wordpiece
 
 _OF_OTHERS = ("model", "words", "vocabulary", "lowercase", "strip_accents")
@@ -24,12 +26,26 @@ class TrainTokenizer(Settings):
     """Train a tokenizer on the kept documents, or take a given one."""
 
     name: ClassVar[str] = "tokenizer"
+    version: ClassVar[int] = 2
 
     vocab_size: int = Field(
         32768, ge=LEAST_VOCABULARY, description="Ids: 128 special ones, 256 bytes, and merges."
     )
-    pattern: PatternName = Field("llama3", description="How text is cut into pretokens.")
-    min_frequency: int = Field(2, ge=1, description="How often a pair must occur to be merged.")
+    vocab_sizes: tuple[int, ...] = Field(
+        (), description="Several sizes of one training; `vocab_size`, else the largest, encodes."
+    )
+    pattern: str = Field(
+        DEFAULT, description="How text is cut into pretokens: a name, or a regular expression."
+    )
+    digits: Literal[1, 2, 3] | None = Field(
+        None, description="Digits that stand together; as many as the pattern says by default."
+    )
+    min_frequency: int = Field(
+        2, ge=1, description="How often a pair must occur when it is merged, by weighted counts."
+    )
+    weights: dict[str, float] = Field(
+        default_factory=dict, description="What the text of a source counts, by its label; 1 without."
+    )
     file: Location[str | None] = Field(None, description="A tokenizer.json to use instead of training one.")
     model: Model = Field("bpe", description="Byte-level BPE, or whole words, WordPiece, byte-level Unigram.")
     words: int | None = Field(
@@ -44,6 +60,44 @@ class TrainTokenizer(Settings):
     lossy: Decides[Literal["refuse", "allow"]] = Field(
         "refuse", description="Whether text may be changed or lost on its way to tokens."
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _largest_encodes(cls, values: Any) -> Any:
+        sizes = values.get("vocab_sizes") if isinstance(values, dict) else None
+        if not isinstance(sizes, list | tuple) or not sizes or values.get("vocab_size") is not None:
+            return values
+        # What is no size is told by its own field.
+        return {**values, "vocab_size": max((s for s in sizes if type(s) is int), default=LEAST_VOCABULARY)}
+
+    @field_validator("vocab_sizes")
+    @classmethod
+    def _sizes_that_can_be(cls, sizes: tuple[int, ...]) -> tuple[int, ...]:
+        for size in sizes:
+            if size < LEAST_VOCABULARY:
+                raise ValueError(f"{size} is below {LEAST_VOCABULARY}: special tokens and bytes have ids")
+        return sizes
+
+    @field_validator("weights")
+    @classmethod
+    def _weights_that_can_be(cls, weights: dict[str, float]) -> dict[str, float]:
+        try:
+            Weights.of(weights)
+        except SettingError as error:
+            raise ValueError(f"{error.message}. {error.remedy}") from error
+        return weights
+
+    @model_validator(mode="after")
+    def _pattern_that_cuts(self) -> TrainTokenizer:
+        try:
+            check_pattern(self.pattern, self.digits)
+        except SettingError as error:
+            raise ValueError(f"{error.message}. {error.remedy}") from error
+        if self.vocab_sizes and self.vocab_size not in self.vocab_sizes:
+            raise ValueError(
+                f"vocab_size {self.vocab_size} is none of vocab_sizes: it says which one encodes"
+            )
+        return self
 
     @model_validator(mode="after")
     def _one_of_both(self) -> TrainTokenizer:
@@ -96,6 +150,16 @@ class TrainTokenizer(Settings):
         found = {name: value for name, value in values.items() if name in names}
         return found | ({"vocabulary": values.get("vocabulary", "(given)")} if self.vocabulary else {})
 
+    @property
+    def counts(self) -> bool:
+        """Whether it learns from counted pretokens; else from documents, or not at all."""
+        return self.file is None and self.model == "bpe"
+
+    @property
+    def sizes(self) -> list[int]:
+        """All sizes that are made, ascending."""
+        return sorted({self.vocab_size, *self.vocab_sizes})
+
     def prove(self) -> list[str]:
         """Hold a given file, or a model that loses text, to what is asked of it before anything is read.
 
@@ -104,7 +168,7 @@ class TrainTokenizer(Settings):
             that loses text without `lossy: allow`.
         """
         if self.file is None:
-            return self._prove_model()
+            return self._remarks() if self.model == "bpe" else self._prove_model()
         given = Tokenizer.load(self.file, lossy=self.lossy == "allow")
         if not given.dropout:
             return []
@@ -125,6 +189,19 @@ class TrainTokenizer(Settings):
         told = [name for name in ("lowercase", "strip_accents") if getattr(self, name)]
         changed = {"lowercase": "capitals are made small", "strip_accents": "accents are taken away"}
         return [f"tokenizer: {changed[name]} on the way to tokens" for name in told]
+
+    def _remarks(self) -> list[str]:
+        """Sentences about settings that can be meant otherwise."""
+        told = []
+        twice = sorted({size for size in self.vocab_sizes if self.vocab_sizes.count(size) > 1})
+        if twice:
+            told.append(f"tokenizer: vocab_sizes names {', '.join(map(str, twice))} twice: it is made once")
+        if not is_published(self.pattern):
+            told.append(
+                "tokenizer: pattern is a regular expression of your own: counting pretokens by it takes"
+                " many times as long as by a published pattern"
+            )
+        return told
 
     def libraries(self) -> dict[str, Any]:
         """The trainer's version, and the content of a given file."""

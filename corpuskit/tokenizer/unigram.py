@@ -23,6 +23,7 @@ from tokenizers import Regex, decoders, models, pre_tokenizers
 from corpuskit.documents.texts import each_text
 from corpuskit.tokenizer import special
 from corpuskit.tokenizer.count import PretokenCounter
+from corpuskit.tokenizer.patterns import DEFAULT, regex_of
 from corpuskit.tokenizer.streaming import byte_alphabet
 from corpuskit.tokenizer.tokenizer import LEAST_VOCABULARY, Tokenizer
 
@@ -48,7 +49,7 @@ Ints = npt.NDArray[np.int64]
 
 
 def train_unigram(
-    texts: Iterable[str], vocab_size: int, pattern: str = "llama3", min_frequency: int = 2
+    texts: Iterable[str], vocab_size: int, pattern: str = DEFAULT, min_frequency: int = 2
 ) -> Tokenizer:
     """A byte-level Unigram tokenizer.
 
@@ -58,7 +59,7 @@ def train_unigram(
         pattern: how text is cut into pretokens, which no piece goes beyond.
         min_frequency: how often a substring must occur to be a piece.
     """
-    split = pre_tokenizers.Split(Regex(special.PATTERNS[pattern]), behavior="isolated")
+    split = pre_tokenizers.Split(Regex(regex_of(pattern)), behavior="isolated")
     byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     splitter = pre_tokenizers.Sequence([split, byte_level])
     counter = PretokenCounter(pattern)

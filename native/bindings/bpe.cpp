@@ -69,9 +69,20 @@ void add_counted(PretokenCounter& counter, const StringArrays& words,
     counter.add_counted(word_column, counts.data());
 }
 
+void take_from(PretokenCounter& counter, PretokenCounter& other) {
+    if (&counter == &other) throw nb::value_error("a counter cannot take from itself");
+    nb::gil_scoped_release release;
+    counter.take_from(other);
+}
+
+Cut cut_of(int pattern, int digits) {
+    if (digits < 0 || digits > kMostDigits) throw nb::value_error("digits: is 0 to 3");
+    return {choice<Pattern>("pattern", pattern, kPatterns), digits};
+}
+
 /// Ends of the pretokens of one text.
-nb::object pretoken_ends(int pattern, const nb::bytes& text) {
-    const auto chosen = choice<Pattern>("pattern", pattern, kPatterns);
+nb::object pretoken_ends(int pattern, const nb::bytes& text, int digits) {
+    const Cut chosen = cut_of(pattern, digits);
     const std::string_view whole(text.c_str(), text.size());
     std::vector<std::int64_t> ends;
     for (std::size_t at = 0; at < whole.size();) {
@@ -87,16 +98,23 @@ nb::object pretoken_ends(int pattern, const nb::bytes& text) {
 void bind_bpe(nb::module_& module) {
     nb::class_<PretokenCounter>(module, "PretokenCounter")
         .def("__init__",
-             [](PretokenCounter* counter, int pattern) {
-                 new (counter) PretokenCounter(choice<Pattern>("pattern", pattern, kPatterns));
+             [](PretokenCounter* counter, int pattern, int digits) {
+                 new (counter) PretokenCounter(cut_of(pattern, digits));
              },
-             nb::arg("pattern"))
+             nb::arg("pattern"), nb::arg("digits") = 0)
         .def("add", &add_texts, nb::arg("texts"))
         .def("add_counted", &add_counted, nb::arg("words"), nb::arg("counts"))
         .def("take", &take_counts)
+        .def("take_from", &take_from, nb::arg("other"))
         .def_prop_ro("size", &PretokenCounter::size)
         .def_prop_ro("bytes", &PretokenCounter::bytes);
-    module.def("pretoken_ends", &pretoken_ends, nb::arg("pattern"), nb::arg("text"));
+    module.def("pretoken_ends", &pretoken_ends, nb::arg("pattern"), nb::arg("text"),
+               nb::arg("digits") = 0);
+    module.def("give_memory_back", &give_memory_back);
+    module.def("pretoken_unicode", [] {
+        const std::string_view version = pretoken_unicode();
+        return nb::str(version.data(), version.size());
+    });
     module.def("train_bpe", &train_bpe, nb::arg("words"), nb::arg("counts"), nb::arg("byte_ids"),
                nb::arg("first_id"), nb::arg("merges"), nb::arg("min_count"), nb::arg("forbidden"),
                nb::arg("told"));

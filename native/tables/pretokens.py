@@ -23,6 +23,9 @@ CLASSES = {
     r"\p{M}": "kMark",
     r"\s": "kSpace",
 }
+NEWEST = {"17.0": 0x16EA0, "16.0": 0x105C0, "15.1": 0x2EBF0, "15.0": 0x11F04, "14.0": 0x10570}
+"""A letter that each version of Unicode was the first to have."""
+
 POINTS = [n for n in range(sys.maxunicode + 1) if not 0xD800 <= n < 0xE000]
 
 
@@ -42,10 +45,11 @@ def main() -> None:
     """Write the file."""
     kinds = {number: name for pattern, name in CLASSES.items() for number in members(pattern)}
     found = spans([kinds.get(number, "") for number in range(sys.maxunicode + 1)])
+    unicode = next(version for version, point in NEWEST.items() if point in kinds)
     version = f"tokenizers {tokenizers.__version__}"
     OUT.write_text(
         f"// As {version} has them, written by native/tables/pretokens.py.\n"
-        f'constexpr char kSource[] = "{version}";\n'
+        f'constexpr char kUnicode[] = "{unicode}";\n'
         + table("kSpans", "LetterSpan", (f"{{0x{a:X}, 0x{b:X}, {name}}}" for a, b, name in found if name)),
         encoding="utf-8",
     )

@@ -19,12 +19,13 @@ from corpuskit.documents.batch import byte_lengths, text_bytes
 from corpuskit.documents.ledger import Entry, Ledger
 from corpuskit.errors import EncodingError, SettingError
 from corpuskit.run.folder import Run
-from corpuskit.run.layout import REPEATED, TOKENIZER
+from corpuskit.run.layout import PLANTED, REPEATED, TOKENIZER
 from corpuskit.run.task import TaskResult
 from corpuskit.shards.format import numpy_dtype, token_dtype
 from corpuskit.shards.provenance import PROVENANCE
 from corpuskit.storage.files import sha256_file
 from corpuskit.storage.tables import PASSING_LEVEL
+from corpuskit.tokenizer.spelled import Spelled
 from corpuskit.tokenizer.tokenizer import Tokenizer
 
 Ids = npt.NDArray[np.uint32]
@@ -107,6 +108,7 @@ def _encoded(
     run: Run, tokenizer: Tokenizer, part: str, documents: str, split: Split, *, lossy: bool
 ) -> TaskResult:
     tokens, pieces = run.path("encoded", part, "bin"), run.path("encoded", part, "parquet")
+    names, spelled = Spelled(tokenizer.spelling(number) or "" for number in tokenizer.special_ids()), 0
     entry = Entry(LABEL)
     with (
         run.unfinished(tokens) as unfinished,
@@ -122,6 +124,7 @@ def _encoded(
                 table = table.take(pa.array(trained, pa.int64()))
                 texts = [texts[n] for n in trained]
             counts = lines.add(texts, table)
+            spelled += names.count(batch.column("text")) if part not in (PLANTED, REPEATED) else 0
             sink.write(table.append_column("tokens", pa.array(counts, pa.int64())))
             _book(entry, batch, table)
     proof, encoder = lines.proof, tokenizer.encoder
@@ -134,7 +137,9 @@ def _encoded(
     # Which engine it was depends on the machine, not what it made: it is told in the log, in no output.
     told = {"encoder": encoder.name, "compared": encoder.compared}
     warnings = [f"encode: {encoder.why}: texts are encoded by {encoder.name}"] if encoder.why else []
-    return TaskResult(outputs, Ledger([entry]), {"proof": vars(proof)}, warnings=warnings, told=told)
+    return TaskResult(
+        outputs, Ledger([entry]), {"proof": vars(proof), "spelled": spelled}, warnings=warnings, told=told
+    )
 
 
 class _Lines:

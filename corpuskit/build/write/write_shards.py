@@ -125,7 +125,7 @@ def write_shards(
     tokenizer_sha256: str,
     facts: Mapping[str, int],
     ledger: Ledger,
-    lossy: Mapping[str, Any],
+    told: Mapping[str, Any],
 ) -> TaskResult:
     """Join the encoded parts into shards, split by split, and write ``shards.json``.
 
@@ -133,7 +133,8 @@ def write_shards(
         planted: parts that are spread evenly among the others of the training split.
         ledger: the account of the encoding, which the record of the shards takes over.
         facts: ``vocab_size`` and ``end_of_text`` of the tokenizer.
-        lossy: what a tokenizer that may lose text has lost of a sample, for the record; empty for others.
+        told: what the encoding has told, for the record: documents that spell a special token and, of a
+            tokenizer that may lose text, what it has lost of a sample.
     """
     folder = run.local(SHARDS)
     folder.mkdir(parents=True, exist_ok=True)
@@ -152,7 +153,7 @@ def write_shards(
     outputs.append(run.output(SHARDS_MANIFEST))
     totals = {name: sum(s["tokens"] for s in shards) for name, shards in splits.items()}
     shares = {"asked": settings.split.model_dump(), "held": {name: dict(held[name]) for name in SPLITS}}
-    return TaskResult(outputs, ledger, {"tokens": totals, **shares, **lossy})
+    return TaskResult(outputs, ledger, {"tokens": totals, **shares, **told})
 
 
 def _shards(

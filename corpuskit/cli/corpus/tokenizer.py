@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -20,9 +21,13 @@ from corpuskit.sources.source import Part, Source
 from corpuskit.stages import registry
 from corpuskit.storage.ownership import making_files, refuse_overlap
 from corpuskit.tokenizer.other_models import LOSSY, Model, train_other
+from corpuskit.tokenizer.patterns import DEFAULT, check_pattern, described
 from corpuskit.tokenizer.special import PATTERNS
-from corpuskit.tokenizer.tokenizer import LEAST_VOCABULARY, PatternName, Tokenizer
+from corpuskit.tokenizer.tokenizer import LEAST_VOCABULARY, Tokenizer, check_sizes
 from corpuskit.tokenizer.train import TrainTokenizer
+
+_SAID_EVERY = 5.0
+"""Seconds between two messages about how far it is."""
 
 
 @click.group()
@@ -41,8 +46,15 @@ def command() -> None:
 @click.option("--out", required=True, type=PATH, help="The tokenizer.json to write.")
 @click.option("--source", "kind", default="files", show_default=True, help="What reads the inputs.")
 @click.option("--set", "settings", multiple=True, metavar="KEY=VALUE", help="A setting of the source.")
-@click.option("--vocab-size", type=click.IntRange(min=LEAST_VOCABULARY), default=32768, show_default=True)
-@click.option("--pattern", type=click.Choice(tuple(PATTERNS)), default="llama3", show_default=True)
+@click.option("--vocab-size", type=click.IntRange(min=LEAST_VOCABULARY), help="Ids.  [default: 32768]")
+@click.option("--vocab-sizes", metavar="N,N,...", help="Several sizes of one training.")
+@click.option(
+    "--pattern",
+    default=DEFAULT,
+    show_default=True,
+    help=f"{', '.join(PATTERNS)}, or a regular expression: how text is cut into pretokens.",
+)
+@click.option("--digits", type=click.IntRange(1, 3), help="Digits that stand together at most.")
 @click.option("--min-frequency", type=COUNT, default=2, show_default=True, help="Of a pair that is merged.")
 @click.option("--model", type=click.Choice(get_args(Model)), default="bpe", show_default=True)
 @click.option("--words", type=COUNT, help="Of word_level: so many words instead of a size.")
@@ -55,8 +67,10 @@ def train_command(
     out: Path,
     kind: str,
     settings: tuple[str, ...],
-    vocab_size: int,
-    pattern: PatternName,
+    vocab_size: int | None,
+    vocab_sizes: str | None,
+    pattern: str,
+    digits: int | None,
     min_frequency: int,
     model: Model,
     words: int | None,
@@ -66,7 +80,8 @@ def train_command(
     """Train a byte-level BPE, or another model, on what a build reads, or on the documents of a finished run.
 
     An input is a run folder, or a path of a source: files or folders of your own, or what --source names.
-    What a source reads is taken as it is; the documents of a run went through its stages.
+    What a source reads is taken as it is; the documents of a run went through its stages. With several sizes
+    each has a folder of its own beside OUT, which is --vocab-size, else the largest.
 
     \b
     corpuskit tokenizer train books/*.txt --vocab-size 8192 --out tokenizer.json
@@ -74,25 +89,97 @@ def train_command(
     corpuskit tokenizer train simplewiki.xml.bz2 --source wikipedia --out tokenizer.json
     corpuskit tokenizer train runs/sample --vocab-size 1024 --out small/tokenizer.json
     corpuskit tokenizer train runs/sample --model word_level --words 20000 --out words/tokenizer.json
+    corpuskit tokenizer train books --vocab-sizes 8192,16384,32768 --digits 3 --out sizes/tokenizer.json
     """
     if out.name != "tokenizer.json":
         raise SettingError(f"--out {out}: is not called tokenizer.json", remedy="Others look for that name.")
+    sizes, own = _sizes(shell, vocab_size, vocab_sizes)
+    check_pattern(pattern, digits)
     refuse_overlap(out, [("tokenizer train", Path(path)) for path in inputs])
     others = {"words": words, "lowercase": lowercase, "strip_accents": strip_accents}
     if model != "bpe" or any(others.values()):
         _train_other(shell, (inputs, kind, settings), out, {"model": model, **others})
         return
     readers = [_reader(shell, path, kind, settings) for path in inputs]
-    with making_files(out, out.with_name("tokenizer_config.json")):
-        texts = _some(text for reader in readers for text in reader)
-        trained = Tokenizer.train(texts, vocab_size, pattern, min_frequency)
-        trained.save(out)
-    merges = len(json.loads(trained.data)["model"]["merges"])
-    if trained.vocab_size < vocab_size:
-        times = counted(min_frequency, "time")
-        shell.say(f"warning: no further pair of tokens occurs {times}: {trained.vocab_size} tokens instead")
-    facts = {"vocab_size": trained.vocab_size, "merges": merges}
-    shell.result({"tokenizer": str(out), **facts}, f"{out}: {facts['vocab_size']} tokens")
+    places = [(own, out)] + [(size, out.parent / str(size) / out.name) for size in sizes if vocab_sizes]
+    told = _Progress(shell)
+    made_by = {**described(pattern, digits), "min_frequency": min_frequency, "vocab_sizes": sizes}
+    with making_files(*(path.with_name(name) for _, path in places for name in _FILES)):
+        texts = told.reading(_some(text for reader in readers for text in reader))
+        trained = Tokenizer.train_sizes(
+            texts, sizes, pattern, min_frequency, digits=digits, told=told.merging, owner="tokenizer train"
+        )
+        for size, path in places:
+            trained[size].save(path, training=made_by)
+    for size in sizes:
+        if trained[size].vocab_size < size:
+            times = counted(min_frequency, "time")
+            fewer = f"{trained[size].vocab_size} tokens instead of {size}"
+            shell.say(f"warning: no further pair of tokens occurs {times}: {fewer}")
+    merges = len(json.loads(trained[own].data)["model"]["merges"])
+    facts: dict[str, Any] = {"vocab_size": trained[own].vocab_size, "merges": merges}
+    lines = [f"{out}: {facts['vocab_size']} tokens"]
+    if vocab_sizes:
+        facts["vocab_sizes"] = {str(path): trained[size].vocab_size for size, path in places[1:]}
+        lines += [f"{path}: {tokens} tokens" for path, tokens in facts["vocab_sizes"].items()]
+    shell.result({"tokenizer": str(out), **facts}, "\n".join(lines))
+
+
+_FILES = ("tokenizer.json", "tokenizer_config.json", "training.json")
+
+
+def _sizes(shell: Shell, vocab_size: int | None, vocab_sizes: str | None) -> tuple[list[int], int]:
+    """All sizes, ascending, and the one that OUT is."""
+    if vocab_sizes is None:
+        own = 32768 if vocab_size is None else vocab_size
+        return [own], own
+    words = [word.strip() for word in vocab_sizes.split(",")]
+    if wrong := [word for word in words if not (word.isascii() and word.isdigit())]:
+        raise SettingError(
+            f"--vocab-sizes {vocab_sizes}: {wrong[0]!r} is no size", remedy="Write them as 8192,16384,32768."
+        )
+    given = [int(word) for word in words]
+    check_sizes(given)
+    for size in sorted({size for size in given if given.count(size) > 1}):
+        shell.say(f"warning: --vocab-sizes names {size} twice: it is made once")
+    if vocab_size is not None and vocab_size not in given:
+        raise SettingError(
+            f"--vocab-size {vocab_size}: is none of --vocab-sizes {vocab_sizes}",
+            remedy="It says which of them OUT is: name one of them, or leave it out.",
+        )
+    return sorted(set(given)), max(given) if vocab_size is None else vocab_size
+
+
+class _Progress:
+    """Says now and then how far it is, and how long it will take."""
+
+    def __init__(self, shell: Shell) -> None:
+        self._shell = shell
+        self._said = self._began = time.monotonic()
+
+    def reading(self, texts: Iterable[str]) -> Iterator[str]:
+        """Hand texts on."""
+        characters = 0
+        for text in texts:
+            yield text
+            characters += len(text)
+            if self._is_due():
+                self._shell.say(f"counting pretokens: {characters / 1e6:,.0f} million characters read")
+        self._began = time.monotonic()
+
+    def merging(self, done: int, whole: int) -> bool:
+        """Hear of merges."""
+        if self._is_due():
+            left = (time.monotonic() - self._began) * (whole - done) / max(1, done)
+            self._shell.say(f"learning merges: {done:,} of {whole:,}, about {left:.0f} s left")
+        return True
+
+    def _is_due(self) -> bool:
+        now = time.monotonic()
+        if now - self._said < _SAID_EVERY:
+            return False
+        self._said = now
+        return True
 
 
 def _train_other(

@@ -5,6 +5,10 @@
 #include <limits>
 #include <stdexcept>
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 namespace corpuskit {
 
 namespace {
@@ -48,7 +52,13 @@ void grow(Slots& slots, Hash hash) {
 
 }  // namespace
 
-PretokenCounter::PretokenCounter(Pattern pattern) : pattern_(pattern) { clear(); }
+void give_memory_back() {
+#ifdef __GLIBC__
+    malloc_trim(0);
+#endif
+}
+
+PretokenCounter::PretokenCounter(Cut cut) : cut_(cut) { clear(); }
 
 void PretokenCounter::clear() {
     std::vector<Short>(kLeast).swap(short_);
@@ -66,7 +76,7 @@ void PretokenCounter::add(const Column& texts) {
     for (std::size_t i = 0; i < texts.size; ++i) {
         const std::string_view text = texts[i];
         for (std::size_t at = 0; at < text.size();) {
-            const std::size_t end = pretoken_end(pattern_, text, at);
+            const std::size_t end = pretoken_end(cut_, text, at);
             add(text, at, end - at, 1);
             at = end;
         }
@@ -130,6 +140,15 @@ void PretokenCounter::add_long(std::string_view word, std::int64_t count) {
     words_.append(word);
     if (2 * ++long_used_ > long_.size())
         grow(long_, [](const Long& slot) { return slot.hash; });
+}
+
+void PretokenCounter::take_from(PretokenCounter& other) {
+    for (const Short& slot : other.short_)
+        if (slot.high != 0) add_short(slot);
+    for (const Long& slot : other.long_)
+        if (slot.hash != 0)
+            add_long(std::string_view(other.words_).substr(slot.at, slot.size), slot.count);
+    other.clear();
 }
 
 PretokenCounts PretokenCounter::take() {

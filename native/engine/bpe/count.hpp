@@ -17,10 +17,13 @@ struct PretokenCounts {
     std::vector<std::int64_t> counts;
 };
 
+/// Gives memory that was freed back to the system, where the C library would keep it.
+void give_memory_back();
+
 /// Counts the pretokens of texts that are given one after the other; each text by itself.
 class PretokenCounter {
   public:
-    explicit PretokenCounter(Pattern pattern);
+    explicit PretokenCounter(Cut cut);
 
     /// Throws std::invalid_argument when the offsets do not ascend within the bytes.
     void add(const Column& texts);
@@ -32,6 +35,8 @@ class PretokenCounter {
     std::size_t bytes() const;
     /// Hands out what was counted, and begins anew.
     PretokenCounts take();
+    /// Counts what another has counted, which begins anew.
+    void take_from(PretokenCounter& other);
 
   private:
     /// A word of up to 15 bytes, most are, stands in its slot: looking it up misses the cache once.
@@ -51,7 +56,7 @@ class PretokenCounter {
     void add_long(std::string_view word, std::int64_t count);
     void clear();
 
-    Pattern pattern_;
+    Cut cut_;
     std::vector<Short> short_;
     std::vector<Long> long_;
     std::size_t short_used_ = 0, long_used_ = 0;

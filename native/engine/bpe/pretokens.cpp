@@ -54,13 +54,14 @@ class Scanner {
   public:
     Scanner(std::string_view text, std::size_t at) : text_(text), at_(at) {}
 
-    std::size_t gpt2() const {
+    std::size_t gpt2(int digits) const {
         const Character first = read(at_);
         if (first.point == '\'')
             if (const std::size_t end = contraction(at_, false)) return end;
         const Character word = first.point == ' ' ? read(first.end) : first;
         if (word.is(kLetters)) return run(word.end, kLetters);
-        if (word.is(kNumber)) return run(word.end, kNumber);
+        if (word.is(kNumber))
+            return digits > 0 ? numbers(word.end, digits) : run(word.end, kNumber);
         if (word.is_sign(kLetters)) return signs(word.end, kLetters);
         return blanks(first);
     }
@@ -77,7 +78,7 @@ class Scanner {
         return rest(first, second, word, false);
     }
 
-    std::size_t o200k() const {
+    std::size_t o200k(int digits) const {
         const Character first = read(at_);
         const bool prefix = !first.is(kLetters | kNumber) && !first.is_line_end();
         if (prefix)
@@ -86,7 +87,7 @@ class Scanner {
         if (prefix)
             if (const std::size_t end = upper_word(first.end)) return with_contraction(end);
         if (const std::size_t end = upper_word(at_)) return with_contraction(end);
-        if (first.is(kNumber)) return numbers(first.end, 3);
+        if (first.is(kNumber)) return numbers(first.end, digits);
         return rest(first, read(first.end), kLetters, true);
     }
 
@@ -188,14 +189,17 @@ class Scanner {
 
 }  // namespace
 
-std::size_t pretoken_end(Pattern pattern, std::string_view text, std::size_t at) {
+std::string_view pretoken_unicode() { return kUnicode; }
+
+std::size_t pretoken_end(const Cut& cut, std::string_view text, std::size_t at) {
     const Scanner scanner(text, at);
-    switch (pattern) {
-        case Pattern::kGpt2: return scanner.gpt2();
-        case Pattern::kLlama3: return scanner.llama3(kLetters, 3);
-        case Pattern::kQwen2: return scanner.llama3(kLetters, 1);
-        case Pattern::kQwen35: return scanner.llama3(kLetters | kMark, 1);
-        case Pattern::kO200k: return scanner.o200k();
+    const int three = cut.digits > 0 ? cut.digits : 3, one = cut.digits > 0 ? cut.digits : 1;
+    switch (cut.pattern) {
+        case Pattern::kGpt2: return scanner.gpt2(cut.digits);
+        case Pattern::kLlama3: return scanner.llama3(kLetters, three);
+        case Pattern::kQwen2: return scanner.llama3(kLetters, one);
+        case Pattern::kQwen35: return scanner.llama3(kLetters | kMark, one);
+        case Pattern::kO200k: return scanner.o200k(three);
     }
     return text.size();
 }

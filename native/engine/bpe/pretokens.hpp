@@ -18,7 +18,17 @@ enum class Pattern : int {
 };
 inline constexpr int kPatterns = 5;
 
+/// How texts are cut.
+struct Cut {
+    Pattern pattern;
+    int digits = 0;  // that stand together at most; 0 for as many as the pattern says
+};
+inline constexpr int kMostDigits = 3;
+
+/// The version of Unicode that says what is a letter, a mark, a number and white space.
+std::string_view pretoken_unicode();
+
 /// Where the pretoken ends that begins at `at`, which lies before the end of the text, at a border.
-std::size_t pretoken_end(Pattern pattern, std::string_view text, std::size_t at);
+std::size_t pretoken_end(const Cut& cut, std::string_view text, std::size_t at);
 
 }  // namespace corpuskit

@@ -30,9 +30,10 @@ struct BpeMerges {
 
 /// Learns merges of words, each of which occurs `counts[i]` times (1 at least). Of pairs that are
 /// equally frequent the one with the smaller left, then right id comes first. Time is linear in
-/// the bytes of all words, times the logarithm of the number of pairs; memory is some 16 bytes a
-/// byte. Throws std::invalid_argument for offsets that do not ascend, for counts below 1, and for
-/// more than 2^32 - 2 bytes.
+/// the bytes of all words, times the logarithm of the number of pairs; memory is some 8 bytes a
+/// byte (5 where all ids fit into 16 bits). Throws std::invalid_argument for offsets that do not
+/// ascend, for counts below 1, for sums of pairs that 64 bits do not hold, and for more than
+/// 2^32 - 2 bytes.
 ///
 /// `told` is called with the number of merges now and then; when it returns false, the merges so
 /// far are given back.
