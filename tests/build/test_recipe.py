@@ -173,7 +173,7 @@ def test_an_override_of_a_stage_without_settings(tmp_path: Path) -> None:
         ("tokenizer.vocab_size", "has no '='", "a.b=value"),
         ("tokenizer.vocab_size=[", "is no YAML", "Quote"),
         ("tokenizer.vocab_size=2001-99-99", "is no YAML", "Quote"),
-        ("tokenizer.vocab=600", "unknown setting 'vocab'", "'vocab_size'"),
+        ("tokenizer.vocab_siz=600", "unknown setting 'vocab_siz'", "'vocab_size'"),
         ("tokeniser.vocab_size=600", "unknown key 'tokeniser'", "'tokenizer'"),
         ("stages.near_duplicate.threshold=1", "there is no 'near_duplicate'", "'near_duplicates'"),
         ("stages.near_duplicates=1", "names a list", "inside an item"),
