@@ -26,6 +26,7 @@ help:
 	@echo "make test           every test but the slow ones (make test-slow runs those)"
 	@echo "make check          style, types, and the native engine under sanitizers"
 	@echo "make fuzz           libFuzzer on the wikitext extractor, the template engines, and what reads dumps; needs clang"
+	@echo "make mutate         random changes of the fuzzer's seeds under sanitizers, without clang"
 	@echo "make bench          the benchmarks, quick; needs make bench-install first"
 	@echo "make install        the package with pinned dependencies in $(VENV)/"
 

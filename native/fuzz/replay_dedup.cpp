@@ -1,23 +1,31 @@
-// Replays texts through what finds near duplicates, for builds with sanitizers.
+// Replays texts through what finds near duplicates and repeats, for builds with sanitizers.
 //
 // Every file is one text, and its lines are texts that are compared with one another: signatures
-// must not depend on the processor, and who is kept must be what comparing all pairs says.
+// must not depend on the processor, and who is kept must be what comparing all pairs says. Runs of
+// words must have equal digests where they are equal, and of each window of words one n-gram must
+// be an entry.
 // With -DCORPUSKIT_LIBFUZZER the same checks are a libFuzzer target. That signatures are
 // datasketch's is shown in Python (tests/stages/dedup/).
 #include <algorithm>
+#include <map>
 #include <string>
+#include <utility>
 
 #include "driver.hpp"
 #include "engine/dedup/minhash.hpp"
+#include "engine/dedup/runs.hpp"
 #include "engine/dedup/shingles.hpp"
 #include "engine/dedup/similar.hpp"
+#include "engine/dedup/units.hpp"
 #include "engine/text/nfc.hpp"
+#include "engine/text/segment.hpp"
 
 namespace {
 
 using namespace corpuskit;
 
 constexpr std::size_t kMostLines = 300;
+constexpr std::size_t kMostBytes = 10'000;  // of a text whose runs are compared as strings too
 
 Permutations permutations() {
     Permutations made;
@@ -68,7 +76,49 @@ void compare(const ShingleSets& whole, const Threshold& threshold, std::size_t b
     }
 }
 
+void replay_runs(const Words& words) {
+    Runs runs;
+    find_runs(words, {3, 5}, runs);
+    std::map<std::string, std::pair<std::uint64_t, std::uint64_t>> digests;
+    for (std::size_t i = 0; i < words.size(); ++i) {
+        const auto until = static_cast<std::size_t>(runs.until[i]);
+        if (until == 0) continue;
+        if (until <= i || until > words.size()) fail("a run ends outside of its text");
+        std::string run;
+        for (std::size_t k = i; k < until; ++k) run.append(words.word(k)).push_back('\0');
+        const std::pair digest(runs.digests[i].first, runs.digests[i].second);
+        if (digests.emplace(run, digest).first->second != digest)
+            fail("equal runs have other digests");
+    }
+    constexpr std::size_t kRun = 5, kGram = 2;
+    Winnowed found;
+    winnow(words, kRun, kGram, found);
+    auto place = found.places.begin();
+    for (std::size_t i = 0; i + kRun <= words.size(); ++i) {
+        while (place != found.places.end() && static_cast<std::size_t>(*place) < i) ++place;
+        if (place == found.places.end() || static_cast<std::size_t>(*place) > i + kRun - kGram)
+            fail("a window has no entry");
+    }
+}
+
+void replay_units(const std::string& text) {
+    for (const UnitKind kind : {UnitKind::kParagraph, UnitKind::kLine}) {
+        std::size_t last = 0;
+        for (const Unit& unit : find_units(text, kind)) {
+            if (unit.begin < last || unit.begin >= unit.end || unit.end > text.size())
+                fail("a paragraph or line lies outside of its text");
+            last = unit.end;
+        }
+    }
+}
+
 void replay(const std::string& text) {
+    replay_units(text);
+    if (text.size() <= kMostBytes) {
+        Words words;
+        find_words(text, words);
+        replay_runs(words);
+    }
     Strings one, lines;
     one.add(text);
     for (std::size_t at = 0; at <= text.size();) {

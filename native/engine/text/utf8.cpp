@@ -3,28 +3,12 @@
 namespace corpuskit {
 
 char32_t next_wide_code_point(std::string_view s, std::size_t& at) {
-    const auto byte = [&](std::size_t i) {
-        return i < s.size() ? static_cast<unsigned char>(s[i]) : 0U;
-    };
-    const char32_t a = byte(at++);
-    const int more = a >= 0xF0 && a < 0xF8   ? 3
-                     : a >= 0xE0 && a < 0xF0 ? 2
-                     : a >= 0xC0 && a < 0xE0 ? 1
-                                             : 0;
+    const char* p = s.data() + at;
+    char32_t code;
     // Valid UTF-8 gives no surrogate, so that such a byte can be told and written again.
-    if (more == 0) return 0xDC00 + a;
-    char32_t code = a & (0x3FU >> more);
-    for (int i = 0; i < more; ++i) {
-        const char32_t b = byte(at + static_cast<std::size_t>(i));
-        if ((b & 0xC0) != 0x80) return 0xDC00 + a;
-        code = code << 6 | (b & 0x3F);
-    }
-    const bool odd = code < (more == 1   ? 0x80U
-                             : more == 2 ? 0x800U
-                                         : 0x10000U) ||
-                     code > 0x10FFFF || (code >= 0xD800 && code < 0xE000);
-    if (odd) return 0xDC00 + a;
-    at += static_cast<std::size_t>(more);
+    if (!read_code_point(p, s.data() + s.size(), code) || (code >= 0xD800 && code < 0xE000))
+        return 0xDC00U + static_cast<unsigned char>(s[at++]);
+    at = static_cast<std::size_t>(p - s.data());
     return code;
 }
 
