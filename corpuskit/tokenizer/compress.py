@@ -15,7 +15,7 @@ from pathlib import Path
 import tokenizers
 
 from corpuskit.errors import InputError
-from corpuskit.tokenizer.tokenizer import tokenizer_file
+from corpuskit.tokenizer.cached import named_tokenizer
 
 _BATCH_CHARACTERS = 2**17
 
@@ -52,8 +52,8 @@ class Encoder:
 
     @classmethod
     def read(cls, path: Path | str) -> Encoder:
-        """That of a file, or of a folder that holds one. Raises `InputError` for anything else."""
-        found = tokenizer_file(path)
+        """That of a file, folder or cached repository (`named_tokenizer`). Raises `InputError` for others."""
+        found = named_tokenizer(path)
         try:
             return cls(found.read_bytes())
         except Exception as error:  # `tokenizers` raises bare Exception.

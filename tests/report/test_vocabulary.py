@@ -227,6 +227,23 @@ def test_another_tokenizer_is_compared_on_the_same_texts(small: Path, tmp_path: 
     assert beside["vocab_size"] == 260
 
 
+def test_a_tokenizer_of_the_cache_goes_by_its_name(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = tmp_path / "hub/models--openai-community--gpt2"
+    (cache / "snapshots/0123").mkdir(parents=True)
+    (cache / "refs").mkdir()
+    (cache / "refs/main").write_text("0123")
+    given(cache / "snapshots/0123", MERGES)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    [beside] = vocabulary_report(small, against=["gpt2"]).facts["against"]
+    assert (beside["tokenizer"], beside["tokens_of_other"]) == ("gpt2", 1.0)
+    for name in ("cl100k", "no/such", "nowhere/at/all"):
+        with pytest.raises(InputError, match="Hugging Face Hub has no") as caught:
+            vocabulary_report(small, against=[name])
+        assert "hf download" in str(caught.value)
+
+
 def test_the_advice_is_that_of_the_paper() -> None:
     """Table 1 of arXiv:2407.13623, approaches 1 and 2: ids for 3, 7, 13, 30, 70 billion other parameters."""
     sizes = {3_000_000_000: (39, 43), 7_000_000_000: (62, 67), 70_000_000_000: (212, 231)}
