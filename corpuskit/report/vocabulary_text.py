@@ -142,7 +142,7 @@ def _classes(facts: dict[str, Any], tokens: list[dict[str, Any]]) -> Table:
 
 def _owned(facts: dict[str, Any]) -> Iterator[Table]:
     titles = {
-        "alone": "Tokens of one document alone, which a model may never learn",
+        "alone": "Tokens of one document alone: candidates for glitch tokens",
         "dominated": "Tokens with more than half of their occurrences in one document",
     }
     for name, title in titles.items():

@@ -26,6 +26,7 @@ from corpuskit.report.fertility import Ratio
 from corpuskit.report.produced import count_tokens
 from corpuskit.report.vocabulary import VocabularyReport
 from corpuskit.shards.reader import Shards
+from corpuskit.tokenizer import compress
 from corpuskit.tokenizer.compress import advise
 from corpuskit.tokenizer.special import SPECIAL_TOKENS
 from corpuskit.tokenizer.streaming import byte_alphabet
@@ -145,6 +146,16 @@ def test_smaller_vocabularies_are_its_first_merges(report: VocabularyReport) -> 
     curve = report.facts["curve"]
     assert [(point["vocab_size"], point["tokens"]) for point in curve] == [(258, 51), (269, 28)]
     assert curve[1]["saved"] == pytest.approx((51 - 28) / 11)
+
+
+def test_the_curve_is_that_of_whole_encodings(sections: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pretokens that are encoded once give the same counts as texts that are encoded whole."""
+    data = sections.local("tokenizer/tokenizer.json").read_bytes()
+    texts = ["river number 12 of 3,  <|pad|> it says.\n\n Straße", "", "\U0001f600 it's"]
+    by_words = compress.curve(data, texts)
+    monkeypatch.setattr(compress, "_pretokens", lambda document, texts: None)
+    assert compress.curve(data, texts) == by_words
+    assert by_words[0].tokens == sum(len(text.encode()) for text in texts)
 
 
 @pytest.fixture(scope="module")
