@@ -46,7 +46,7 @@ class Ratio:
     >>> for a, b in [(3, 1), (4, 2), (9, 3)]:
     ...     ratio.add(a, b)
     >>> round(ratio.value, 3), [round(bound, 3) for bound in ratio.interval]
-    (2.667, [2.013, 3.32])
+    (2.667, [1.987, 3.347])
     """
 
     documents: int = 0

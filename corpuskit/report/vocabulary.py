@@ -58,7 +58,8 @@ def vocabulary_report(
 
     Args:
         run: a run with shards, or its folder.
-        against: other tokenizers to compare with on a sample: tokenizer.json files or folders that hold one.
+        against: other tokenizers to compare with on a sample: tokenizer.json files, folders that hold
+            one, or repositories of the Hugging Face Hub that are in the cache (``gpt2``, ``cl100k``).
         parameters: sizes of models, without their vocabulary, to give advice for.
         width: of their embeddings; see `corpuskit.tokenizer.compress.advise`.
 

@@ -142,7 +142,7 @@ def _classes(facts: dict[str, Any], tokens: list[dict[str, Any]]) -> Table:
 
 def _owned(facts: dict[str, Any]) -> Iterator[Table]:
     titles = {
-        "alone": "Tokens of one document alone, which a model may never learn",
+        "alone": "Tokens of one document alone: candidates for glitch tokens",
         "dominated": "Tokens with more than half of their occurrences in one document",
     }
     for name, title in titles.items():
@@ -196,6 +196,9 @@ def _advice(facts: dict[str, Any]) -> Table:
         f"Laws 1 and 2: {facts['advice_source']}. They were fitted on English text, with embeddings that are"
         " not tied, for models that read as much text as their size is worth. Parameters are those beside the"
         " vocabulary.",
+        "Of small models they say too little: those of under a million parameters that were trained for this"
+        " project with the same computation did better with a vocabulary of several times the size that law 2"
+        " says (`python -m benchmarks.vocabulary`).",
         "Least computation: of the sizes above the one at which a model reads this text with the fewest"
         " operations, whatever it learns.",
     ]

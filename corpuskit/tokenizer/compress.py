@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import tokenizers
+from tokenizers import models
 
 from corpuskit.errors import InputError
-from corpuskit.tokenizer.tokenizer import tokenizer_file
+from corpuskit.tokenizer.cached import named_tokenizer
 
 _BATCH_CHARACTERS = 2**17
 
@@ -52,8 +55,8 @@ class Encoder:
 
     @classmethod
     def read(cls, path: Path | str) -> Encoder:
-        """That of a file, or of a folder that holds one. Raises `InputError` for anything else."""
-        found = tokenizer_file(path)
+        """That of a file, folder or cached repository (`named_tokenizer`). Raises `InputError` for others."""
+        found = named_tokenizer(path)
         try:
             return cls(found.read_bytes())
         except Exception as error:  # `tokenizers` raises bare Exception.
@@ -133,15 +136,45 @@ def curve(data: bytes, texts: Sequence[str]) -> list[Point]:
             else sizes
         )
     size_of_text = sum(len(text.encode()) for text in texts)
+    words = _pretokens(document, texts) if nested else None
     points: list[Point] = []
     for size in sizes:
         kept = merges[: len(merges) - (whole - size)]
-        smaller = document | {"model": model | {"merges": kept}} if nested else document
-        tokens = sum(Encoder(json.dumps(smaller).encode()).count(texts))
+        if words is not None:
+            tokens = _count_words(model["vocab"], kept, words)
+        else:
+            smaller = document | {"model": model | {"merges": kept}} if nested else document
+            tokens = sum(Encoder(json.dumps(smaller).encode()).count(texts))
         before = points[-1] if points else None
         saved = (before.tokens - tokens) / (size - before.vocab_size) if before else None
         points.append(Point(size, tokens, size_of_text / tokens if tokens else 0.0, saved))
     return points
+
+
+def _pretokens(document: dict[str, Any], texts: Sequence[str]) -> Counter[str] | None:
+    """How often each pretoken stands in texts, so that each is encoded once for a size.
+
+    None unless pretokens alone say what the tokens are: a file may find words of its own first.
+    """
+    model = document["model"]
+    more = [token for token in document.get("added_tokens") or [] if not token.get("special")]
+    marks = ("continuing_subword_prefix", "end_of_word_suffix", "byte_fallback", "unk_token", "dropout")
+    if document.get("normalizer") or more or any(model.get(mark) for mark in marks):
+        return None
+    splitter = tokenizers.Tokenizer.from_str(json.dumps(document)).pre_tokenizer
+    if splitter is None:
+        return None
+    counts: Counter[str] = Counter()
+    for text in texts:
+        counts.update(word for word, _ in splitter.pre_tokenize_str(text))
+    return counts
+
+
+def _count_words(vocabulary: dict[str, int], merges: Sequence[Any], words: Counter[str]) -> int:
+    spelled = (pair.split(" ", 1) if isinstance(pair, str) else pair for pair in merges)
+    pairs = [(str(left), str(right)) for left, right in spelled]
+    model = models.BPE(vocabulary, pairs)
+    return sum(count * len(model.tokenize(word)) for word, count in words.items())
 
 
 @dataclass(frozen=True)

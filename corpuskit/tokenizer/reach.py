@@ -59,8 +59,10 @@ class Vocabulary:
     @cached_property
     def merges(self) -> list[tuple[str, str]]:
         """The merges in order; old files write the two parts in one word with a blank between."""
-        found = self._model.get("merges") or []
-        return [tuple(pair.split(" ", 1)) if isinstance(pair, str) else tuple(pair) for pair in found]  # type: ignore[misc]
+        spelled = (
+            pair.split(" ", 1) if isinstance(pair, str) else pair for pair in self._model.get("merges") or []
+        )
+        return [(str(left), str(right)) for left, right in spelled]
 
     @cached_property
     def raw(self) -> dict[int, bytes]:

@@ -26,6 +26,7 @@ from corpuskit.report.fertility import Ratio
 from corpuskit.report.produced import count_tokens
 from corpuskit.report.vocabulary import VocabularyReport
 from corpuskit.shards.reader import Shards
+from corpuskit.tokenizer import compress
 from corpuskit.tokenizer.compress import advise
 from corpuskit.tokenizer.special import SPECIAL_TOKENS
 from corpuskit.tokenizer.streaming import byte_alphabet
@@ -147,6 +148,16 @@ def test_smaller_vocabularies_are_its_first_merges(report: VocabularyReport) -> 
     assert curve[1]["saved"] == pytest.approx((51 - 28) / 11)
 
 
+def test_the_curve_is_that_of_whole_encodings(sections: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pretokens that are encoded once give the same counts as texts that are encoded whole."""
+    data = sections.local("tokenizer/tokenizer.json").read_bytes()
+    texts = ["river number 12 of 3,  <|pad|> it says.\n\n Straße", "", "\U0001f600 it's"]
+    by_words = compress.curve(data, texts)
+    monkeypatch.setattr(compress, "_pretokens", lambda document, texts: None)
+    assert compress.curve(data, texts) == by_words
+    assert by_words[0].tokens == sum(len(text.encode()) for text in texts)
+
+
 @pytest.fixture(scope="module")
 def sections(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Documents in sections on two sides of the split, in two sources and languages."""
@@ -225,6 +236,23 @@ def test_another_tokenizer_is_compared_on_the_same_texts(small: Path, tmp_path: 
     assert beside["other_bytes_per_token"]["value"] == 51 / count
     assert beside["tokens_of_other"] == 28 / count
     assert beside["vocab_size"] == 260
+
+
+def test_a_tokenizer_of_the_cache_goes_by_its_name(
+    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cache = tmp_path / "hub/models--openai-community--gpt2"
+    (cache / "snapshots/0123").mkdir(parents=True)
+    (cache / "refs").mkdir()
+    (cache / "refs/main").write_text("0123")
+    given(cache / "snapshots/0123", MERGES)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    [beside] = vocabulary_report(small, against=["gpt2"]).facts["against"]
+    assert (beside["tokenizer"], beside["tokens_of_other"]) == ("gpt2", 1.0)
+    for name in ("cl100k", "no/such", "nowhere/at/all"):
+        with pytest.raises(InputError, match="Hugging Face Hub has no") as caught:
+            vocabulary_report(small, against=[name])
+        assert "hf download" in str(caught.value)
 
 
 def test_the_advice_is_that_of_the_paper() -> None:

@@ -18,7 +18,7 @@ from corpuskit.storage.ownership import making_files
 
 @click.command("report")
 @click.argument("run", type=PATH)
-@click.option("--against", multiple=True, type=PATH, help="A tokenizer.json to compare with; more than once.")
+@click.option("--against", multiple=True, help="A tokenizer.json, or gpt2 or cl100k of the cache.")
 @click.option(
     "--parameters", multiple=True, type=COUNT, help="A model's size to advise for, without vocabulary."
 )
@@ -29,7 +29,7 @@ from corpuskit.storage.ownership import making_files
 def command(
     shell: Shell,
     run: Path,
-    against: tuple[Path, ...],
+    against: tuple[str, ...],
     parameters: tuple[int, ...],
     width: int | None,
     html: Path | None,
@@ -42,7 +42,7 @@ def command(
 
     \b
     corpuskit tokenizer report runs/sample
-    corpuskit tokenizer report runs/sample --against gpt2/tokenizer.json --html vocabulary.html
+    corpuskit tokenizer report runs/sample --against gpt2 --html vocabulary.html
     corpuskit tokenizer report runs/sample --parameters 3000000 --width 256
     corpuskit tokenizer report runs/sample --tokens tokens.jsonl
     """
