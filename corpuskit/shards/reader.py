@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from corpuskit.errors import SettingError, ShardError, checks_arguments, nearest
 from corpuskit.shards.batches import Batches
@@ -22,7 +22,7 @@ from corpuskit.shards.format import (
     index_bytes,
     numpy_dtype,
 )
-from corpuskit.shards.packed import Origin
+from corpuskit.shards.packed import Origin, packed_index
 from corpuskit.shards.packing import (
     Geometry,
     Method,
@@ -193,6 +193,18 @@ class Shards:
         """
         return pack_reports(self.split(split), geometry(context))
 
+    def packed_rows(self, context: int, split: str = "train") -> Iterator[list[Part]]:
+        """What best fit puts into each row, row by row, as it stands there; raises as `packing`."""
+        line = self.split(split)
+        index = packed_index(self.origin(line), geometry(context))
+        for row in range(index.rows):
+            found = []
+            for start, tokens in index.pieces(row):
+                document = line.sequence_at(start)
+                first = start - line.sequence_start(document)
+                found.append(Part(document, first, first + tokens))
+            yield found
+
     def verify(self) -> None:
         """Read every file; raises ShardError for the first that is missing, or not as its sha256 records it.
 
@@ -250,6 +262,14 @@ def open_shards(folder: Path | str) -> Shards:
             remedy="Name the folder of a finished build.",
         )
     return Shards(found)
+
+
+class Part(NamedTuple):
+    """A document, or a piece of one, in a row: the tokens [first, last) of sequence `document` of a split."""
+
+    document: int
+    first: int
+    last: int
 
 
 def pack_reports(line: SplitTokens, rows: Geometry) -> tuple[PackReport, PackReport]:

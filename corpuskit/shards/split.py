@@ -75,6 +75,13 @@ class SplitTokens:
         before = int(self._token_ends[shard]) - self._infos[shard].tokens
         return self.read(before + start, end - start)
 
+    def sequence_start(self, number: int) -> int:
+        """Place in the split of the first token of sequence `number`. IndexError outside the split."""
+        if not 0 <= number < self.sequences:
+            raise IndexError(f"sequence {number} lies outside split {self.name!r} of {self.sequences}")
+        shard, local = find(self._sequence_ends, number)
+        return int(self._token_ends[shard]) - self._infos[shard].tokens + int(self._starts(shard)[local])
+
     def sequence_at(self, token: int) -> int:
         """Number of the sequence that holds the token at position `token`. IndexError outside the split."""
         if not 0 <= token < self.tokens:
