@@ -11,13 +11,14 @@ import hashlib
 import threading
 from collections import OrderedDict
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import BinaryIO, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
+from pyarrow import fs
 
 from corpuskit.errors import SettingError
-from corpuskit.storage.places import is_uri, open_file, stamp
+from corpuskit.storage.places import below, is_uri, system_of
 
 BLOCK = 1 << 17
 """Bytes of a remote file that are fetched together: of rows that lie apart the wait costs more than these."""
@@ -91,7 +92,9 @@ class RemoteFolder:
     """A folder that a URI names; what was fetched of its files is kept for a while."""
 
     def __init__(self, uri: str) -> None:
-        self.uri = uri.rstrip("/")
+        self.uri = uri
+        # Once: an object store is asked for its region each time.
+        self._system, self._root = system_of(uri)
         self._blocks: OrderedDict[tuple[str, int], bytes] = OrderedDict()
         self._lock = threading.Lock()
         self.fetched = 0
@@ -106,7 +109,7 @@ class RemoteFolder:
 
     def name(self, file: str) -> str:
         """Its URI."""
-        return f"{self.uri}/{file}"
+        return below(self.uri, file)
 
     def exists(self, file: str) -> bool:
         """Whether there is such a file."""
@@ -118,7 +121,10 @@ class RemoteFolder:
 
     def size(self, file: str) -> int:
         """As the object store tells it."""
-        return stamp(self.name(file))[0]
+        info = self._system.get_file_info(self._path(file))
+        if info.type != fs.FileType.File:
+            raise FileNotFoundError(f"{self.name(file)}: there is no such file")
+        return int(info.size)
 
     def read(self, file: str) -> bytes:
         """All bytes of a file."""
@@ -127,11 +133,14 @@ class RemoteFolder:
 
     def open(self, file: str) -> BinaryIO:
         """A file, to be read at random."""
-        return open_file(self.name(file))
+        return cast(BinaryIO, self._system.open_input_file(self._path(file)))
 
     def map(self, file: str, dtype: np.dtype[np.integer], count: int) -> Tokens:
         """Fetched when it is asked for."""
         return _Ranges(self, file, self.open(file), dtype, count)
+
+    def _path(self, file: str) -> str:
+        return f"{self._root.rstrip('/')}/{file}"
 
     def block(self, file: str, opened: BinaryIO, number: int) -> bytes:
         """Block `number` of an open file."""

@@ -67,6 +67,7 @@ class Loader:
         mixture: Mapping[str, float] | None = None,
         mixture_rows: int = 1000,
         prefetch: int = 2,
+        verify: bool = False,
     ) -> None:
         """Open shards, of which opening checks the manifest and the size of each file.
 
@@ -82,6 +83,7 @@ class Loader:
             mixture: weight of each source of the split; 0 leaves one out. Each has epochs of its own.
             mixture_rows: rows of a round, after which the counts of a mixture are exact.
             prefetch: batches that a thread reads ahead; 0 for none.
+            verify: read every byte first, and refuse a file that is not as its digest records it.
 
         Raises SettingError for an argument out of bounds, for a split with less than a batch, and for a
         source with a weight and without a row; ShardError for shards that do not hold together.
@@ -91,6 +93,8 @@ class Loader:
         if prefetch < 0:
             raise SettingError(f"prefetch = {prefetch} is below 0", remedy="Give 0 or more.")
         self.shards = shards if isinstance(shards, Shards) else open_shards(shards)
+        if verify:
+            self.shards.verify()
         self.batch_rows, self.context, self.seed, self.epochs = rows, context, seed, epochs
         self.packing, self.prefetch, self._share = check_method(packing), prefetch, (rank, world)
         self._line, self._facts = self.shards.split(split), self.shards.facts(split)

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import threading
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Any, TypeVar
-
-import numpy as np
-import numpy.typing as npt
+from typing import Any, NamedTuple
 
 from corpuskit.errors import SettingError, ShardError, checks_arguments, nearest
-from corpuskit.shards.batches import Batches, find
-from corpuskit.shards.folder import Folder, LocalFolder, Tokens, folder_of, local_only, sha256_of
+from corpuskit.shards.batches import Batches
+from corpuskit.shards.folder import Folder, LocalFolder, folder_of, local_only, sha256_of
 from corpuskit.shards.format import (
     MANIFEST_FORMAT,
     MANIFEST_NAME,
@@ -24,11 +19,10 @@ from corpuskit.shards.format import (
     PACKING_NAME,
     REMEDY,
     ShardInfo,
-    decode_index,
     index_bytes,
     numpy_dtype,
 )
-from corpuskit.shards.packed import Origin
+from corpuskit.shards.packed import Origin, packed_index
 from corpuskit.shards.packing import (
     Geometry,
     Method,
@@ -40,11 +34,10 @@ from corpuskit.shards.packing import (
     piece_lengths,
 )
 from corpuskit.shards.rows import CutRows, Epoch, Facts, Rows, check_method, rows_of
+from corpuskit.shards.split import SplitTokens as SplitTokens
 from corpuskit.storage.files import sha256_json, unsealed
-from corpuskit.storage.places import is_uri
+from corpuskit.storage.places import below, is_uri
 
-_OPEN_FILES = 128
-"""Maps at a time: a corpus may have thousands of shards, a process 256 files (macOS) or 1,024 (Linux)."""
 _ENTRY: dict[str, type] = dict.fromkeys((field.name for field in fields(ShardInfo)), str)
 _ENTRY |= {"tokens": int, "sequences": int}
 
@@ -112,7 +105,7 @@ class Shards:
         """The shards of one split as one line of tokens; raises SettingError where there is none."""
         if name not in self.splits:
             raise SettingError(f"{self._path} has no split {name!r}", remedy=nearest(name, self.splits))
-        return SplitTokens(self, name)
+        return SplitTokens(self.files, name, self.splits[name], self.dtype)
 
     @checks_arguments
     def batches(
@@ -200,6 +193,18 @@ class Shards:
         """
         return pack_reports(self.split(split), geometry(context))
 
+    def packed_rows(self, context: int, split: str = "train") -> Iterator[list[Part]]:
+        """What best fit puts into each row, row by row, as it stands there; raises as `packing`."""
+        line = self.split(split)
+        index = packed_index(self.origin(line), geometry(context))
+        for row in range(index.rows):
+            found = []
+            for start, tokens in index.pieces(row):
+                document = line.sequence_at(start)
+                first = start - line.sequence_start(document)
+                found.append(Part(document, first, first + tokens))
+            yield found
+
     def verify(self) -> None:
         """Read every file; raises ShardError for the first that is missing, or not as its sha256 records it.
 
@@ -247,10 +252,8 @@ def open_shards(folder: Path | str) -> Shards:
 
     Raises ShardError where there are none, and when anything does not hold together.
     """
-    if is_uri(place := str(folder).rstrip("/") if is_uri(str(folder)) else str(folder)):
-        tried = [place, f"{place}/shards"]
-    else:
-        tried = [place, str(Path(place) / "shards")]
+    place = str(folder)
+    tried = [place, below(place, "shards") if is_uri(place) else str(Path(place) / "shards")]
     found = next((each for each in tried if folder_of(each).exists(MANIFEST_NAME)), None)
     if found is None:
         raise ShardError(
@@ -261,120 +264,12 @@ def open_shards(folder: Path | str) -> Shards:
     return Shards(found)
 
 
-class SplitTokens:
-    """One split's shards as one line of tokens; files are memory-mapped on first use, 128 at most at a time.
+class Part(NamedTuple):
+    """A document, or a piece of one, in a row: the tokens [first, last) of sequence `document` of a split."""
 
-    Attributes:
-        name: the split's name.
-        tokens: tokens in the split.
-        sequences: sequences (documents, or sections of them) in the split.
-    """
-
-    def __init__(self, shards: Shards, name: str) -> None:
-        self.name = name
-        self._shards = shards
-        self.dtype = numpy_dtype(shards.dtype)
-        self._infos = shards.splits[name]
-        self._token_ends = np.cumsum([info.tokens for info in self._infos], dtype=np.int64)
-        self._sequence_ends = np.cumsum([info.sequences for info in self._infos], dtype=np.int64)
-        self.tokens = int(self._token_ends[-1]) if self._infos else 0
-        self.sequences = int(self._sequence_ends[-1]) if self._infos else 0
-        self._maps: OrderedDict[int, Tokens] = OrderedDict()
-        self._indices: OrderedDict[int, npt.NDArray[np.int64]] = OrderedDict()
-        self._opening = threading.Lock()
-        # The shard that was read last: rows lie in one shard, and often in the same.
-        self._last: tuple[int, int, Tokens | None] = (0, 0, None)
-
-    def read(self, start: int, count: int) -> npt.NDArray[np.integer]:
-        """The tokens [start, start + count), across shards where need be; (count,) of the shards' type.
-
-        Inside one shard the answer is a read-only view of the file. Raises IndexError outside the split.
-        """
-        first, last, tokens = self._last
-        if tokens is not None and first <= start and start + count <= last and count >= 0:
-            return tokens[start - first : start - first + count]
-        if start < 0 or count < 0 or start + count > self.tokens:
-            raise IndexError(
-                f"tokens [{start}, {start + count}) lie outside split {self.name!r} of {self.tokens}"
-            )
-        pieces = []
-        while count > 0:
-            shard, offset = find(self._token_ends, start)
-            tokens = self._map(shard)
-            piece = tokens[offset : offset + count]
-            self._last = (start - offset, start - offset + self._infos[shard].tokens, tokens)
-            pieces.append(piece)
-            start += len(piece)
-            count -= len(piece)
-        if len(pieces) == 1:
-            return pieces[0]
-        return np.concatenate(pieces) if pieces else np.zeros(0, self.dtype)
-
-    def sequence(self, number: int) -> npt.NDArray[np.integer]:
-        """The tokens of sequence `number`, its end-of-text included. IndexError outside the split."""
-        if not 0 <= number < self.sequences:
-            raise IndexError(f"sequence {number} lies outside split {self.name!r} of {self.sequences}")
-        shard, local = find(self._sequence_ends, number)
-        start, end = self._starts(shard)[local : local + 2].tolist()
-        before = int(self._token_ends[shard]) - self._infos[shard].tokens
-        return self.read(before + start, end - start)
-
-    def sequence_at(self, token: int) -> int:
-        """Number of the sequence that holds the token at position `token`. IndexError outside the split."""
-        if not 0 <= token < self.tokens:
-            raise IndexError(f"token {token} lies outside split {self.name!r} of {self.tokens}")
-        shard, offset = find(self._token_ends, token)
-        before = int(self._sequence_ends[shard]) - self._infos[shard].sequences
-        return before + int(np.searchsorted(self._starts(shard), offset, side="right")) - 1
-
-    def starts(self) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
-        """For each shard the place of its first token in the split, and where each sequence starts in it.
-
-        The starts are (sequences + 1,), the end of the last one behind them. One shard is held at a time.
-        """
-        for number, info in enumerate(self._infos):
-            yield int(self._token_ends[number]) - info.tokens, self._starts(number)
-
-    def lengths(self) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]]:
-        """For each shard where each sequence begins in the split, and how many tokens it has."""
-        for before, starts in self.starts():
-            yield before + starts[:-1], np.diff(starts)
-
-    def locate(self, token: int) -> tuple[str, int]:
-        """The shard that holds the token at position `token`, and its position there; else IndexError."""
-        if not 0 <= token < self.tokens:
-            raise IndexError(f"token {token} lies outside split {self.name!r} of {self.tokens}")
-        shard, offset = find(self._token_ends, token)
-        return self._infos[shard].name, offset
-
-    def _map(self, shard: int) -> Tokens:
-        file, files = f"{self._infos[shard].name}.bin", self._shards.files
-        with self._opening:  # A loader reads ahead in a thread.
-            if shard not in self._maps:
-                try:
-                    self._maps[shard] = files.map(file, self.dtype, self._infos[shard].tokens)
-                except (OSError, ValueError) as error:
-                    raise ShardError(
-                        f"cannot read the shard {files.name(file)}: {error}", remedy=REMEDY
-                    ) from error
-            return _recent(self._maps, shard)
-
-    def _starts(self, shard: int) -> npt.NDArray[np.int64]:
-        if shard not in self._indices:
-            info, files = self._infos[shard], self._shards.files
-            path = files.name(f"{info.name}.idx")
-            try:
-                starts = decode_index(files.read(f"{info.name}.idx"), path)
-            except OSError as error:
-                raise ShardError(f"cannot read the shard index {path}: {error}", remedy=REMEDY) from error
-            if (starts[-1], len(starts) - 1) != (info.tokens, info.sequences):
-                raise ShardError(
-                    f"{path} counts {starts[-1]} tokens in {len(starts) - 1} sequences, "
-                    f"the manifest {info.tokens} in {info.sequences}",
-                    remedy=REMEDY,
-                )
-            self._indices[shard] = starts
-        return _recent(self._indices, shard)
+    document: int
+    first: int
+    last: int
 
 
 def pack_reports(line: SplitTokens, rows: Geometry) -> tuple[PackReport, PackReport]:
@@ -406,17 +301,6 @@ def check_rows(count: int, rows: int, context: int, split: str) -> None:
             f"the split {split!r} has {count} rows of context = {context}, a batch has rows = {rows}",
             remedy="Lower rows or context, or build shards of more text.",
         )
-
-
-_Value = TypeVar("_Value")
-
-
-def _recent(cache: OrderedDict[int, _Value], key: int) -> _Value:
-    """Mark a cached file as the latest used and let go of the one that was used longest ago."""
-    cache.move_to_end(key)
-    if len(cache) > _OPEN_FILES:
-        cache.popitem(last=False)
-    return cache[key]
 
 
 def _load_manifest(files: Folder) -> dict[str, Any]:

@@ -32,6 +32,21 @@ def _system(place: str) -> tuple[fs.FileSystem, str]:
     return system, path
 
 
+def system_of(place: str) -> tuple[fs.FileSystem, str]:
+    """The file system of a URI and the path within it, for who asks it often. Raises InputError."""
+    return _system(place)
+
+
+def below(place: str, name: str) -> str:
+    """The URI of what lies below a folder that a URI names; what stands behind a ``?`` stays at the end.
+
+    >>> below("s3://bucket/run/?region=eu-west-1", "shards")
+    's3://bucket/run/shards?region=eu-west-1'
+    """
+    folder, mark, options = place.partition("?")
+    return f"{folder.rstrip('/')}/{name}{mark}{options}"
+
+
 def open_file(place: str) -> BinaryIO:
     """Open a file for reading at random.
 

@@ -141,6 +141,14 @@ def test_an_epoch_gives_the_batches_that_are_trained_on(run: Path) -> None:
     assert np.array_equal(second, batches.read(range(rows, rows + len(second)))[:, :-1])
 
 
+def test_of_a_last_batch_a_process_may_have_no_row(run: Path) -> None:
+    count = len(np.concatenate([b.rows for b in epoch(run)]))
+    ranks = [list(open_shards(run).batches(count - 1, 16, 7, rank=r, world=count - 1)) for r in range(3)]
+    assert [len(batches) for batches in ranks] == [2, 2, 2]
+    empty = next(batch for _, batch in ranks if not len(batch))
+    assert (empty.inputs.shape, empty.bounds.tolist(), empty.documents.shape) == ((0, 16), [0], (0, 16))
+
+
 @pytest.mark.parametrize("packing", ["concatenate", "best_fit"])
 def test_each_epoch_has_each_row_once_in_an_order_of_its_own(run: Path, packing: str) -> None:
     first, second = ([bytes(row) for b in epoch(run, e, packing=packing) for row in b.rows] for e in (0, 1))

@@ -240,6 +240,19 @@ def test_what_goes_wrong_while_reading_ahead_is_told(
         next(iter(Loader(folder, rows=1, context=10)))
 
 
+def test_shards_that_are_not_as_recorded_are_refused(run: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(run / "shards", tmp_path / "shards"))
+    Loader(folder, rows=6, context=16, verify=True)
+    path = folder / "train-00001.bin"
+    data = path.read_bytes()
+    path.write_bytes(data[:8] + bytes([data[8] ^ 1]) + data[9:])
+    with pytest.raises(ShardError, match=r"train-00001.bin is damaged: sha256"):
+        Loader(folder, rows=6, context=16, verify=True)
+    path.write_bytes(data[:-2])
+    with pytest.raises(ShardError, match=r"train-00001.bin has \d+ bytes where the manifest counts"):
+        Loader(folder, rows=6, context=16)
+
+
 def test_the_example_of_the_loader_runs(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(run, tmp_path / "runs" / "sample")
     monkeypatch.chdir(tmp_path)

@@ -216,6 +216,16 @@ def test_an_empty_split_is_an_error(tmp_path: Path, make_shards: Callable[..., P
         shards.batches(rows=1, context=4, packing="best_fit")
 
 
+def test_rows_say_which_part_of_which_document_they_hold(
+    tmp_path: Path, make_shards: Callable[..., Path]
+) -> None:
+    documents = [[*range(1, length), 0] for length in EDGES]
+    shards = open_shards(make_shards(tmp_path, {"train": [documents[:4], documents[4:]]}, 30))
+    found = [[tuple(part) for part in row] for row in shards.packed_rows(8)]
+    assert found == packed(EDGES, geometry(8))[0]
+    assert found[-1] == [(4, 16, 19), (2, 8, 10), (3, 16, 18)]
+
+
 def test_batches_hold_the_documents_of_the_index(tmp_path: Path, make_shards: Callable[..., Path]) -> None:
     documents = [[*range(1, length), 0] for length in EDGES]
     folder = make_shards(tmp_path / "run", {"train": [documents[:4], documents[4:]]}, 30)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from corpuskit.errors import SettingError, ShardError
-from corpuskit.shards import reader as reader_module
+from corpuskit.shards import split as split_module
 from corpuskit.shards.format import NO_PROVENANCE
 from corpuskit.shards.reader import Shards
 from corpuskit.shards.writer import ShardWriter
@@ -50,7 +50,7 @@ def test_sequences_and_positions(folder: Path) -> None:
 
 
 def test_few_files_stay_open(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reader_module, "_OPEN_FILES", 1)
+    monkeypatch.setattr(split_module, "_OPEN_FILES", 1)
     split = Shards(folder).split("train")
     assert split.read(0, len(LINE)).tolist() == LINE
     assert len(split._maps) == 1

@@ -33,7 +33,7 @@ def test_settings_are_finite(name: str) -> None:
 
 
 def test_there_are_few_settings_and_text_is_understood() -> None:
-    assert len(TrainSettings.model_fields) <= 60
+    assert len(TrainSettings.model_fields) <= 61
     assert TrainSettings.checked({"dropout": "0.2", "qk_norm": "false", "steps": "7"}).given() == {
         "dropout": 0.2,
         "qk_norm": False,

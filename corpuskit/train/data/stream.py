@@ -91,8 +91,8 @@ class BatchDataset(Dataset[TorchBatch]):
         # Workers read ahead already. Each opens the shards anew: nothing that is open is passed on.
         self._place, self._settings = str(shards), {**settings, "prefetch": 0}
         self._targets, self.first = targets, 0
-        self._loader: Loader | None = None
-        self.loader  # noqa: B018 - what is wrong is told at once
+        self._loader: Loader | None = Loader(self._place, **self._settings)  # What is wrong is told at once.
+        self._settings.pop("verify", None)  # Once is enough: workers open them again.
 
     @property
     def loader(self) -> Loader:
