@@ -140,7 +140,7 @@ def _searched(found: Searched) -> str:
 def _found(found: Found) -> list[str]:
     by_split = ", ".join(f"{name} {count:,}" for name, count in found.splits.items())
     ids = " ".join(map(str, found.tokens[:12])) + (" ..." if len(found.tokens) > 12 else "")
-    head = f"{found.text!r}: {_times(found)}"
+    head = f"'{_shown(found.text)}': {_times(found)}"
     lines = [f"{head} ({by_split}); {counted(len(found.tokens), 'token')}: {ids}"]
     lines += _hits(found)
     if found.count > len(found.hits) > 0:
@@ -162,7 +162,8 @@ def _hits(found: Found) -> list[str]:
 
 
 def _shown(text: str) -> str:
-    return repr(text)[1:-1]
+    """A text on one line."""
+    return text.replace("\r", "\\r").replace("\n", "\\n").replace("\t", "\\t")
 
 
 def _longest(found: Longest) -> str:
