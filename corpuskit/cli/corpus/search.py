@@ -85,9 +85,9 @@ def indexed(
     shell: Shell, run: Path, index: Path | None, workers: int = 1, *, again: bool = False
 ) -> NgramIndex:
     """The index of a run; what is missing of it, or all of it, is built before one's eyes."""
-    from rich.progress import DownloadColumn, TimeRemainingColumn
+    from rich.progress import MofNCompleteColumn, TimeRemainingColumn
 
-    with progress(shell, DownloadColumn(), TimeRemainingColumn()) as bars:
+    with progress(shell, MofNCompleteColumn(), TimeRemainingColumn()) as bars:
         bar = None
 
         def told(done: int, total: int) -> None:
@@ -149,7 +149,8 @@ def _found(found: Found) -> list[str]:
 
 
 def _times(found: Found) -> str:
-    return f"{counted(found.count, 'time')} in {counted(found.documents, 'document')}"
+    times = counted(found.count, "time")
+    return times if found.documents is None else f"{times} in {counted(found.documents, 'document')}"
 
 
 def _hits(found: Found) -> list[str]:
