@@ -32,7 +32,7 @@ from corpuskit.shards.reader import Shards
 
 SPANS = 1000
 """Sequences of each kind."""
-VOCABULARY = 32_768
+VOCABULARY = 8_192
 PACKAGES = ("infini-gram", "pydivsufsort")
 
 EVERY = Bar(100.0, of="value")
