@@ -135,12 +135,12 @@ def documents(run: Path) -> dict[str, str]:
     return {row["id"]: row["text"] for table in tables for row in table.to_pylist()}
 
 
-@pytest.mark.parametrize("name", ["build", "trace"])
+@pytest.mark.parametrize("name", ["build", "trace", "search"])
 def test_the_readme_shows_what_the_command_prints(name: str, run: Path) -> None:
     """``UPDATE_GOLDEN=1`` writes what is printed into the README."""
     path = ROOT / "README.md"
     readme = path.read_text(encoding="utf-8")
-    block = rf"^\$ corpuskit ({name} .*)\n((?:[^$`\n].*\n)+)"
+    block = rf"^\$ corpuskit ({name} .*)\n((?:(?!\$|```).*\n)+)"
     ((command, shown),) = re.findall(block, readme, re.MULTILINE)
     words = [str(run) if word == "runs/sample" else word for word in shlex.split(command)]
     words = [str(ROOT / word) if word.endswith(".yaml") else word for word in words]
@@ -149,3 +149,10 @@ def test_the_readme_shows_what_the_command_prints(name: str, run: Path) -> None:
         path.write_text(readme.replace(shown, printed), encoding="utf-8")
         return
     assert shown == printed
+
+
+def test_the_readme_counts_in_python(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (text,) = [block for block in re.findall(r"```python\n(.*?)```", readme, re.S) if "open_index" in block]
+    exec(text.replace("runs/sample", str(run)), {})
+    assert f"# {capsys.readouterr().out}" in text

@@ -25,6 +25,9 @@ from corpuskit.shards.ngrams import Hit, Matches, NgramIndex, SplitNgrams, open_
 from corpuskit.shards.provenance import provenance_rows
 from corpuskit.tokenizer.tokenizer import Tokenizer
 
+MOST_COUNTED = 10**6
+"""Occurrences whose documents are counted: all of their places are looked at for it."""
+
 _AROUND = 60
 """Characters that are shown on each side."""
 _AROUND_TOKENS = 60
@@ -70,7 +73,8 @@ class Found:
         text: what the tokens spell.
         tokens: their ids.
         count: occurrences in all, those that overlap too.
-        documents: that hold it; sections, of documents that are parted.
+        documents: that hold it; sections, of documents that are parted. None of more than a million
+            occurrences, of which they are not counted.
         splits: occurrences by split.
         hits: the first ones.
     """
@@ -78,7 +82,7 @@ class Found:
     text: str
     tokens: list[int]
     count: int
-    documents: int
+    documents: int | None
     splits: dict[str, int]
     hits: list[Occurrence]
 
@@ -181,9 +185,11 @@ class Searcher:
         """Look for a sequence of ids, of which the last may be the end-of-text. Raises as `text`."""
         wanted = np.array(ids, np.int64)
         counts = {each.name: each.count(wanted) for each in self._splits(split)}
-        documents = sum(self.index.split(name).documents(wanted) for name, count in counts.items() if count)
+        count, documents = sum(counts.values()), None
+        if count <= MOST_COUNTED:
+            documents = sum(self.index.split(name).documents(wanted) for name in counts)
         hits = self._occurrences(self.index.find(wanted, limit, split), wanted)
-        return Found(self._said(wanted), list(ids), sum(counts.values()), documents, counts, hits)
+        return Found(self._said(wanted), list(ids), count, documents, counts, hits)
 
     def longest(self, text: str, limit: int = 10, split: str | None = None) -> Longest:
         """The longest matches within a document from each token of a text on.

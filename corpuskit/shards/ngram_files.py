@@ -185,6 +185,7 @@ def _write_all(shards: Shards, tasks: list[_Task], folder: Path, told: Told, wor
             for _, count in header.blocks:
                 entries, pages = next(built)
                 file.write(entries.data)
+                del entries  # Before the next ones are there.
                 sums.append(pages.astype("<u8").tobytes())
                 done += count
                 told(done, total)
@@ -197,12 +198,13 @@ def _sorted_blocks(shards: Shards, tasks: list[_Task], workers: int) -> Iterator
     with ThreadPoolExecutor(workers) as pool:
         try:
             for info, header in tasks:
-                line = _checked_line(shards, info)
+                starts = _checked_starts(shards, info)
                 for start, count in header.blocks:
+                    piece = _piece(shards, info, starts, start, count)
                     waiting.append(
-                        pool.submit(_native.build_ngram_block, line, shards.end_of_text, start, count)
+                        pool.submit(_native.build_ngram_block, piece, shards.end_of_text, 0, count)
                     )
-                    if len(waiting) > workers:
+                    if len(waiting) >= workers:
                         yield waiting.popleft().result()
             while waiting:
                 yield waiting.popleft().result()
@@ -211,27 +213,34 @@ def _sorted_blocks(shards: Shards, tasks: list[_Task], workers: int) -> Iterator
                 future.cancel()
 
 
-def _checked_line(shards: Shards, info: ShardInfo) -> npt.NDArray[np.integer]:
-    """The tokens of a shard, once they are known to be what its manifest says, each document with its end."""
+def _checked_starts(shards: Shards, info: ShardInfo) -> Ids:
+    """Where the sequences of a shard start, once its tokens are known to be what the manifest says."""
     path = shards.folder / f"{info.name}.bin"
     if (found := sha256_file(path)) != info.bin_sha256:
         raise ShardError(
             f"{path} is damaged: sha256 {found}, recorded {info.bin_sha256}",
             remedy="Call `corpuskit build` with the same recipe, or bring the folder back.",
         )
-    line = _line(shards, info)
-    ends = line[sequence_starts(shards, info)[1:] - 1]
-    if (open_ := np.flatnonzero(ends != shards.end_of_text)).size:
+    return sequence_starts(shards, info)
+
+
+def _piece(shards: Shards, info: ShardInfo, starts: Ids, start: int, count: int) -> npt.NDArray[np.integer]:
+    """The tokens of a block and what follows of the document that it ends within: no more is ever mapped."""
+    ends = starts[(starts > start) & (starts < start + count)]
+    ends = np.append(ends, starts[np.searchsorted(starts, start + count)])
+    dtype = numpy_dtype(shards.dtype)
+    path = shards.folder / f"{info.name}.bin"
+    piece = np.memmap(path, dtype, "r", offset=start * dtype.itemsize, shape=(int(ends[-1]) - start,))
+    if (open_ := np.flatnonzero(piece[ends - start - 1] != shards.end_of_text)).size:
+        number = int(np.searchsorted(starts, ends[open_[0]])) - 1
         raise ShardError(
-            f"{path}: sequence {int(open_[0])} does not end with the end-of-text {shards.end_of_text}",
+            f"{path}: sequence {number} does not end with the end-of-text {shards.end_of_text}",
             remedy="Without it a match could go on in the next document: write the shards with it.",
         )
-    return line
+    return piece
 
 
 def _line(shards: Shards, info: ShardInfo) -> npt.NDArray[np.integer]:
-    if info.tokens == 0:
-        return np.zeros(0, numpy_dtype(shards.dtype))
     path = shards.folder / f"{info.name}.bin"
     return np.memmap(path, numpy_dtype(shards.dtype), mode="r", shape=(info.tokens,))
 

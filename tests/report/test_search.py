@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 from corpuskit import Tokenizer, build_corpus, load_recipe, open_index
 from corpuskit.cli.corpus.search import command
 from corpuskit.errors import SettingError
+from corpuskit.report import search
 from corpuskit.report.check import problems
 from corpuskit.report.search import Found, Searcher
 from corpuskit.report.trace import before_cuts, trace
@@ -90,6 +91,15 @@ def test_search_count(query: str, count: int, documents: dict[int, int], searche
             query,
             text[hit.byte_end :],
         )
+
+
+def test_documents_of_very_many_places_are_not_counted(
+    searcher: Searcher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(search, "MOST_COUNTED", 7)
+    found = searcher.text("na", 1).found
+    assert (found.count, found.documents, len(found.hits)) == (8, None, 1)
+    assert searcher.text("aa").found.documents == 1
 
 
 def test_search_count_of_the_end_mark(searcher: Searcher) -> None:

@@ -85,9 +85,9 @@ def indexed(
     shell: Shell, run: Path, index: Path | None, workers: int = 1, *, again: bool = False
 ) -> NgramIndex:
     """The index of a run; what is missing of it, or all of it, is built before one's eyes."""
-    from rich.progress import DownloadColumn, TimeRemainingColumn
+    from rich.progress import MofNCompleteColumn, TimeRemainingColumn
 
-    with progress(shell, DownloadColumn(), TimeRemainingColumn()) as bars:
+    with progress(shell, MofNCompleteColumn(), TimeRemainingColumn()) as bars:
         bar = None
 
         def told(done: int, total: int) -> None:
@@ -140,7 +140,7 @@ def _searched(found: Searched) -> str:
 def _found(found: Found) -> list[str]:
     by_split = ", ".join(f"{name} {count:,}" for name, count in found.splits.items())
     ids = " ".join(map(str, found.tokens[:12])) + (" ..." if len(found.tokens) > 12 else "")
-    head = f"{found.text!r}: {_times(found)}"
+    head = f"'{_shown(found.text)}': {_times(found)}"
     lines = [f"{head} ({by_split}); {counted(len(found.tokens), 'token')}: {ids}"]
     lines += _hits(found)
     if found.count > len(found.hits) > 0:
@@ -149,7 +149,8 @@ def _found(found: Found) -> list[str]:
 
 
 def _times(found: Found) -> str:
-    return f"{counted(found.count, 'time')} in {counted(found.documents, 'document')}"
+    times = counted(found.count, "time")
+    return times if found.documents is None else f"{times} in {counted(found.documents, 'document')}"
 
 
 def _hits(found: Found) -> list[str]:
@@ -162,7 +163,8 @@ def _hits(found: Found) -> list[str]:
 
 
 def _shown(text: str) -> str:
-    return repr(text)[1:-1]
+    """A text on one line."""
+    return text.replace("\r", "\\r").replace("\n", "\\n").replace("\t", "\\t")
 
 
 def _longest(found: Longest) -> str:
