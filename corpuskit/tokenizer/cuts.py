@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from corpuskit.documents import texts as cutting
 from corpuskit.documents.texts import pieces
 from corpuskit.tokenizer import special
 
@@ -63,8 +64,11 @@ def safe_border(document: Mapping[str, Any]) -> re.Pattern[str] | None:
 def cut_all(texts: Iterable[str], border: re.Pattern[str] | None) -> Iterator[Piece]:
     """The pieces of texts, one text after the other; a text without a border is one piece."""
     for text in texts:
+        if border is None or len(text) <= cutting.PIECE_CHARACTERS:
+            yield text, True
+            continue
         held = None
-        for piece in pieces(text, border) if border else (text,):
+        for piece in pieces(text, border):
             if held is not None:
                 yield held, False
             held = piece
