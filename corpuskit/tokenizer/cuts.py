@@ -78,12 +78,13 @@ def cut_all(texts: Iterable[str], border: re.Pattern[str] | None) -> Iterator[Pi
 def batched(items: Iterable[Piece], limit: Callable[[], int]) -> Iterator[list[Piece]]:
     """Pieces in batches that end with the piece that reaches so many bytes, as far as is seen at a glance."""
     batch: list[Piece] = []
-    size = 0
+    size, most = 0, limit()
     for item in items:
         batch.append(item)
-        size += len(item[0]) * (1 if item[0].isascii() else 3)
-        if size >= limit():
+        text = item[0]
+        size += len(text) if text.isascii() else 3 * len(text)
+        if size >= most:
             yield batch
-            batch, size = [], 0
+            batch, size, most = [], 0, limit()
     if batch:
         yield batch

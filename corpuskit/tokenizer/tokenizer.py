@@ -423,8 +423,11 @@ class Tokenizer:
         """The bytes of some ids of a byte-level tokenizer."""
         line, lengths, places = self._spellings
         own = lengths[ids]
-        begins = np.cumsum(own) - own
-        joined: bytes = line[np.repeat(places[ids] - begins, own) + np.arange(int(own.sum()))].tobytes()
+        ends = np.cumsum(own)
+        # Of each byte its place in the line: steps of one, and a jump where an id begins.
+        jumps = (places[ids] - ends + own).astype(np.int32)
+        total = int(ends[-1]) if len(ids) else 0
+        joined: bytes = line[np.repeat(jumps, own) + np.arange(total, dtype=np.int32)].tobytes()
         return joined
 
     def spelled(self, token: int) -> bytes | None:

@@ -145,7 +145,8 @@ class _Lines:
         self._tokenizer, self._file, self._sequences = tokenizer, file, 0
         self._dtype = numpy_dtype(token_dtype(tokenizer.vocab_size))
         lengths = None if lossy else tokenizer.byte_lengths
-        self._sizes = None if lengths is None else lengths.astype(np.int32)
+        # Narrow, so that the table stays near the processor.
+        self._sizes = None if lengths is None else lengths.astype(np.min_scalar_type(int(lengths.max())))
 
     def add(self, texts: Sequence[str], table: pa.Table) -> npt.NDArray[np.int64]:
         """Write sequences, and return the tokens of each, its end-of-text counted.
@@ -205,6 +206,8 @@ def _pieces(
     Args:
         copies: whether the documents are copies, which are cut where their originals are.
     """
+    if SECTIONS not in (whole := batch.column("split").to_pylist()):
+        return list(range(len(whole))), whole, batch.column("text").to_pylist()
     rows, sides, texts = [], [], []
     columns = (batch.column(name).to_pylist() for name in ("id", "split", "text"))
     for row, (identity, side, text) in enumerate(zip(*columns, strict=True)):
@@ -223,7 +226,7 @@ def _table(
     batch: pa.RecordBatch, part: str, rows: Sequence[int], sides: Sequence[str], texts: Sequence[str]
 ) -> pa.Table:
     """All columns of `PIECES` but the tokens. Byte ranges follow one another within a document."""
-    cut = len(texts) != batch.num_rows or SECTIONS in batch.column("split").to_pylist()
+    cut = rows != list(range(batch.num_rows)) or SECTIONS in batch.column("split").to_pylist()
     sizes = byte_lengths(pa.array(texts, pa.large_string()) if cut else batch.column("text"))
     ends = np.cumsum(sizes)
     first = np.searchsorted(rows, rows)  # of the pieces of the same document
