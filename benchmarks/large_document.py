@@ -1,6 +1,6 @@
 """Memory of one large document through a whole build, in scripts of one, two and three bytes a character.
 
-A process of its own builds 20 small documents first: what it has taken by then, caches of the libraries
+A process of its own builds 60 small documents first: what it has taken by then, caches of the libraries
 included, is the base of a worker. What the kernel's peak shows beyond it for a document of 5 or 20 MB is told
 in times of the document's UTF-8 bytes. Half of them have no line ends. There is no peer to compare with:
 those of the other benchmarks are chains of tools.
@@ -52,7 +52,7 @@ def times(script: str, size: int, *, lines: bool) -> float:
     with tempfile.TemporaryDirectory() as folder:
         text = text_of(script, size, lines=lines)
         for name, texts in (
-            ("small", [text[n * 9000 : n * 9000 + 9000] for n in range(20)]),
+            ("small", [text[n * 9000 : n * 9000 + 9000] for n in range(60)]),
             ("large", [text]),
         ):
             (Path(folder) / name).mkdir()

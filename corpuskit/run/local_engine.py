@@ -145,7 +145,6 @@ def _check_picklable(tasks: Sequence[BuildTask]) -> None:
 
 def _begin_worker(parent: int, stop: Event, run: Run) -> None:
     """Make this process a worker that ends when its build does, so that a killed build leaves no orphans."""
-    os.environ.setdefault("FASTOKENS_BPE_THREADS", "1")  # As for BLAS; it is read when it first encodes.
     # Ctrl-C and the end of a terminal reach all of its processes: the main one alone decides what becomes of
     # them. Not so SIGTERM, with which a pool ends its workers.
     for number in (signal.SIGINT, signal.SIGHUP):

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from corpuskit.documents import texts as cutting
 from corpuskit.documents.texts import pieces
 from corpuskit.tokenizer import special
 from corpuskit.tokenizer.patterns import DIGITS, regex_of
@@ -65,8 +66,11 @@ def safe_border(document: Mapping[str, Any]) -> re.Pattern[str] | None:
 def cut_all(texts: Iterable[str], border: re.Pattern[str] | None) -> Iterator[Piece]:
     """The pieces of texts, one text after the other; a text without a border is one piece."""
     for text in texts:
+        if border is None or len(text) <= cutting.PIECE_CHARACTERS:
+            yield text, True
+            continue
         held = None
-        for piece in pieces(text, border) if border else (text,):
+        for piece in pieces(text, border):
             if held is not None:
                 yield held, False
             held = piece
@@ -76,12 +80,13 @@ def cut_all(texts: Iterable[str], border: re.Pattern[str] | None) -> Iterator[Pi
 def batched(items: Iterable[Piece], limit: Callable[[], int]) -> Iterator[list[Piece]]:
     """Pieces in batches that end with the piece that reaches so many bytes, as far as is seen at a glance."""
     batch: list[Piece] = []
-    size = 0
+    size, most = 0, limit()
     for item in items:
         batch.append(item)
-        size += len(item[0]) * (1 if item[0].isascii() else 3)
-        if size >= limit():
+        text = item[0]
+        size += len(text) if text.isascii() else 3 * len(text)
+        if size >= most:
             yield batch
-            batch, size = [], 0
+            batch, size, most = [], 0, limit()
     if batch:
         yield batch

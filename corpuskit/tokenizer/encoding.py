@@ -8,6 +8,7 @@ thousand is compared from then on. So what is made does not depend on the engine
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
@@ -33,12 +34,12 @@ _COMPARED_CHARACTERS = 2**17
 """Longer pieces are not compared: ``tokenizers`` takes hundreds of times their size, and its time."""
 
 # Alone, `tokenizers` holds some 100 times the text; the fast engine ten times, and wants long calls.
-_REFERENCE_BYTES, _FAST_BYTES = 2**17, 2**21
+_REFERENCE_BYTES, _FAST_BYTES = 2**17, 2**20
 
 # `fastokens` knows some patterns by heart; these are given to it as what cuts every text alike.
 _CUTS_ALIKE = {special.PATTERNS["cl100k"]: special.PATTERNS["llama3"]}
 
-_KEPT = 4
+_KEPT = 2
 """Engines of so many tokenizers stay in a process: what is dropped of `fastokens` it does not give back."""
 
 
@@ -89,13 +90,15 @@ class Reference:
 
 
 class Fast:
-    """``fastokens``, on one core in workers (FASTOKENS_BPE_THREADS=1), else on all.
+    """``fastokens``, on one core where FASTOKENS_BPE_THREADS says nothing else when it first encodes.
 
-    Its cache of pretokens stays below some 120 MB (measured, 0.3.5).
+    Its cache of pretokens, one a thread, stays below some 120 MB whatever it is given (measured, 0.3.5).
     """
 
     def __init__(self, document: Mapping[str, Any], vocab_size: int) -> None:
         """Raises ImportError where it is not installed, ValueError for a tokenizer that it cannot do."""
+        # Builds have a worker for each core; two threads take twice the memory for half as much more speed.
+        os.environ.setdefault("FASTOKENS_BPE_THREADS", "1")
         import fastokens
 
         self.name = f"fastokens {_version('fastokens')}"

@@ -386,13 +386,13 @@ class Tokenizer:
         """
         if ids is None or (self._bytes is None and not whole):
             text, ids, whole = text[:PIECE_CHARACTERS] if ids is not None else text, None, True
-        numbers = self.encode(text) if ids is None else ids.tolist()
+        numbers = np.array(self.encode(text) if ids is None else ids, np.int64)
         if self._bytes is None:
             back = self.decode(numbers)
         else:
             # Of a text that goes on, the last character may be begun only.
-            bytes_ = b"".join(map(self._bytes.__getitem__, numbers))
-            back = codecs.getincrementaldecoder("utf-8")("replace").decode(bytes_, final=whole)
+            decoder = codecs.getincrementaldecoder("utf-8")("replace")
+            back = decoder.decode(self._join(numbers), final=whole)
         if back == text or (not whole and text.startswith(back)):
             return None
         return lossless.difference(text, back)
@@ -463,15 +463,28 @@ class Tokenizer:
                 lengths[number] = len(token)
         return lengths
 
-    @cached_property
+    @property
     def byte_lengths(self) -> npt.NDArray[np.int64] | None:
         """The same for each id below `vocab_size`, special and added ones as they are spelled; see there."""
-        if self._bytes is None:
-            return None
-        lengths = np.zeros(self.vocab_size, np.int64)
-        for number, token in self._bytes.items():
-            lengths[number] = len(token)
-        return lengths
+        return None if self._bytes is None else self._spellings[1]
+
+    @cached_property
+    def _spellings(self) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Bytes of all ids in a line, and length and place in it of each id."""
+        spelled = [(self._bytes or {}).get(number, b"") for number in range(self.vocab_size)]
+        lengths = np.array([len(one) for one in spelled], np.int64)
+        return np.frombuffer(b"".join(spelled), np.uint8), lengths, np.cumsum(lengths) - lengths
+
+    def _join(self, ids: npt.NDArray[np.int64]) -> bytes:
+        """The bytes of some ids of a byte-level tokenizer."""
+        line, lengths, places = self._spellings
+        own = lengths[ids]
+        ends = np.cumsum(own)
+        # Of each byte its place in the line: steps of one, and a jump where an id begins.
+        jumps = (places[ids] - ends + own).astype(np.int32)
+        total = int(ends[-1]) if len(ids) else 0
+        joined: bytes = line[np.repeat(jumps, own) + np.arange(total, dtype=np.int32)].tobytes()
+        return joined
 
     def spelled(self, token: int) -> bytes | None:
         """The bytes that an id stands for; None unless the tokenizer is byte-level, and for an unknown id."""

@@ -127,3 +127,19 @@ def test_nothing_of_the_encoding_is_left(sample_run: Path) -> None:
     assert not (sample_run / "encoded").exists()
     assert not (sample_run / ".tmp").exists()
     assert not list(sample_run.rglob("*.tmp"))
+
+
+def test_provenance_is_written_in_groups_of_equal_size(
+    many: Pipeline, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever batches the rows come in: 120 documents, of which 15 to 30 are held out."""
+    from corpuskit.build.write import write_shards
+
+    monkeypatch.setattr(write_shards, "_FLUSH_ROWS", 25)
+    steps = [*many.steps[:-1], WriteShards(split=Split(validation=0.1, test=0.1))]
+    build_corpus(steps, tmp_path / "run")
+    file = pq.ParquetFile(tmp_path / "run/shards/train-00000.provenance.parquet")
+    sizes = [file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)]
+    assert sizes[:-1] == [25] * (len(sizes) - 1)
+    assert 0 < sizes[-1] <= 25
+    assert sum(sizes) == Shards(tmp_path / "run/shards").split("train").sequences

@@ -1,5 +1,6 @@
 """The bytes of a shard are Megatron's, written whole or not at all."""
 
+import dataclasses
 import hashlib
 import struct
 from pathlib import Path
@@ -129,3 +130,25 @@ def test_damaged_index_is_named(tmp_path: Path, change: object, words: str) -> N
     with pytest.raises(ShardError, match=words) as caught:
         read_index(path)
     assert str(path) in str(caught.value)
+
+
+def test_many_sequences_at_a_time_are_the_same_shard(tmp_path: Path) -> None:
+    lines = [np.arange(1, n % 7 + 2, dtype=np.uint16) for n in range(50)]
+    with ShardWriter(tmp_path, "one", "uint16") as writer:
+        for line in lines:
+            writer.append(line)
+        one = writer.close()
+    with ShardWriter(tmp_path, "all", "uint16") as writer:
+        for some in (lines[:1], lines[1:40], [], lines[40:]):
+            lengths = np.array([len(line) for line in some], np.int64)
+            position = writer.tokens
+            assert writer.append_all(np.concatenate([np.empty(0, np.uint16), *some]), lengths) == position
+        whole = writer.close()
+    assert whole == dataclasses.replace(one, name="all")
+    for lengths, message in (([2, 2], "3 tokens, and 4 in sequences"), ([3, 0], "lengths run from 0 to 0")):
+        with (
+            pytest.raises(ShardError, match=message),
+            ShardWriter(tmp_path, "wrong", "uint16") as writer,
+        ):
+            writer.append_all(np.array([1, 2, 3], np.uint16), np.array(lengths))
+    assert not (tmp_path / "wrong.bin").exists()

@@ -122,7 +122,7 @@ def test_runs_are_bounded_and_name_where_texts_end(tokenizer: Tokenizer) -> None
     texts = [text_of(5000), "", text_of(6_000_000), "end"]
     runs = list(tokenizer.encode_flat(texts))
     assert len(runs) > 3
-    assert max(len(run.ids) for run in runs) < 3_000_000
+    assert max(len(run.ids) for run in runs) < 2_000_000
     bases = np.cumsum([0, *(len(run.ids) for run in runs)])
     ends = np.concatenate([run.ends + base for run, base in zip(runs, bases, strict=False)])
     assert np.diff(ends, prepend=0).tolist() == [len(ids) for ids in tokenizer.encode(texts)]
@@ -260,11 +260,10 @@ def test_half_characters_are_named(tokenizer: Tokenizer) -> None:
         list(tokenizer.encode(["fine", "a\ud800"]))
 
 
-def test_a_worker_has_one_thread(tmp_path: Path) -> None:
-    """It is read when it first encodes, and a spawned worker sets it before."""
+def test_it_has_one_thread(tmp_path: Path) -> None:
     Tokenizer.train([text_of(9000)], 500).save(tmp_path / "tokenizer.json")
     code = (
-        "import os; os.environ['FASTOKENS_BPE_THREADS'] = '1'; from corpuskit import Tokenizer;"
+        "import os; from corpuskit import Tokenizer;"
         "count = lambda: len(os.listdir('/proc/self/task'));"
         f"t = Tokenizer.load({str(tmp_path)!r}); before = count();"
         "list(t.encode(['the mill ' * 20000] * 9)); print(t.encoder.name, count() - before)"

@@ -25,6 +25,7 @@ from corpuskit.shards.format import numpy_dtype, token_dtype
 from corpuskit.shards.provenance import PROVENANCE
 from corpuskit.storage.files import sha256_file
 from corpuskit.storage.tables import PASSING_LEVEL
+from corpuskit.tokenizer.encoding import Flat
 from corpuskit.tokenizer.spelled import Spelled
 from corpuskit.tokenizer.tokenizer import Tokenizer
 
@@ -59,13 +60,14 @@ class Proof:
     tokens: int = 0
     unknown: int = 0
 
-    def look(self, tokenizer: Tokenizer, identity: str, text: str, ids: Ids, *, whole: bool) -> None:
-        """Decode tokens of a text and compare: all of them, or those of its beginning."""
+    def look(self, tokenizer: Tokenizer, identity: str, text: str, ids: Ids, *, whole: bool) -> bool:
+        """Decode tokens of a text, all or those of its beginning, and compare; whether it is another."""
         self.sampled += 1
         change = tokenizer.changes(text, ids, whole=whole)
         if change is not None:
             self.changed += 1
             self.example = self.example or f"{identity}: {change}"
+        return change is not None
 
     def miss(self, example: str) -> None:
         """Note a change that is known without a look."""
@@ -153,7 +155,9 @@ class _Lines:
         self.proof = Proof()
         self._tokenizer, self._file, self._sequences = tokenizer, file, 0
         self._dtype = numpy_dtype(token_dtype(tokenizer.vocab_size))
-        self._sizes = None if lossy else tokenizer.byte_lengths
+        lengths = None if lossy else tokenizer.byte_lengths
+        # Narrow, so that the table stays near the processor.
+        self._sizes = None if lengths is None else lengths.astype(np.min_scalar_type(int(lengths.max())))
         self._unknown = tokenizer.unknown_id
 
     def add(self, texts: Sequence[str], table: pa.Table) -> npt.NDArray[np.int64]:
@@ -162,39 +166,51 @@ class _Lines:
         Args:
             table: their rows, with id and byte range.
         """
-        ends = np.zeros(len(texts) + 1, np.int64)
-        size, done, tokens = 0, 0, 0
-        sizes = pc.subtract(table.column("byte_end"), table.column("byte_start")).to_pylist()
-        head = np.empty(0, np.uint32)  # The beginning of a sequence of the sample, which may go on.
+        expected = pc.subtract(table.column("byte_end"), table.column("byte_start")).to_numpy()
+        ends = np.zeros(len(texts) + 1, np.int64)  # Where sequences end in the line of all tokens.
+        done, tokens, size = 0, 0, 0
+        head = np.empty(0, np.uint32)  # The beginning of a sequence that goes on behind its run.
         for run in self._tokenizer.encode_flat(texts):
             # Each stands before the position that it names, all named in the old line.
             line = np.insert(run.ids.astype(self._dtype), run.ends, self._tokenizer.end_of_text)
             self._file.write(line.data)
-            back = None if self._sizes is None else np.cumsum(self._sizes[run.ids], dtype=np.int64)
-            start = 0
-            for end in run.ends.tolist():
-                if back is not None and end > start:
-                    size += int(back[end - 1]) - (int(back[start - 1]) if start else 0)
-                ends[done + 1] = tokens + end
-                sampled = self._sequences % PROVED_EVERY == 0
-                if sampled or (back is not None and size != sizes[done]):
-                    ids = np.concatenate([head, run.ids[start:end]])[:_PROVED_TOKENS]
-                    whole = len(ids) == int(ends[done + 1] - ends[done])
-                    identity = table.column("id")[done].as_py()
-                    self.proof.look(self._tokenizer, identity, texts[done], ids, whole=whole)
-                if back is not None and size != sizes[done]:
-                    self.proof.miss(f"{table.column('id')[done]}: {size} of {sizes[done]} bytes come back")
-                self._sequences += 1
-                done, start, size, head = done + 1, end, 0, head[:0]
-            if start < len(run.ids):
-                size += 0 if back is None else int(back[-1]) - (int(back[start - 1]) if start else 0)
-                if len(head) == max(0, tokens - ends[done]) < _PROVED_TOKENS:
-                    head = np.concatenate([head, run.ids[start:]])
-            tokens += len(run.ids)
+            count = len(run.ends)
+            ends[done + 1 : done + 1 + count] = run.ends + tokens
+            sizes = self._bytes_of(run)
+            looked = set(range(-(self._sequences + done) % PROVED_EVERY, count, PROVED_EVERY))
+            if sizes is not None:
+                sizes[0] += size
+                short = np.flatnonzero(sizes[:count] != expected[done : done + count]).tolist()
+                looked |= set(short)
+                size = int(sizes[-1])
+            for index in sorted(looked):
+                ids = np.concatenate([head, run.of(index)]) if index == 0 else run.of(index)
+                whole = len(ids) <= _PROVED_TOKENS and len(ids) == ends[done + index + 1] - ends[done + index]
+                identity = table.column("id")[done + index].as_py()
+                look = self.proof.look(
+                    self._tokenizer, identity, texts[done + index], ids[:_PROVED_TOKENS], whole=bool(whole)
+                )
+                if not look and sizes is not None and sizes[index] != expected[done + index]:
+                    self.proof.miss(f"{identity}: {sizes[index]} of {expected[done + index]} bytes come back")
             if self._unknown is not None:
                 self.proof.tokens += len(run.ids)
                 self.proof.unknown += int(np.count_nonzero(run.ids == self._unknown))
+            rest = run.ids[run.ends[-1] if count else 0 :]
+            head = rest if count else np.concatenate([head[:_PROVED_TOKENS], rest])
+            done, tokens = done + count, tokens + len(run.ids)
+        self._sequences += done
         return np.diff(ends) + 1
+
+    def _bytes_of(self, run: Flat) -> npt.NDArray[np.int64] | None:
+        """The bytes that the tokens of each sequence have, those that go on behind the run last."""
+        if self._sizes is None:
+            return None
+        edges = np.concatenate([[0], run.ends, [len(run.ids)]])
+        filled = np.flatnonzero(np.diff(edges))
+        sizes = np.zeros(len(edges) - 1, np.int64)
+        if len(filled):  # Of an empty range `reduceat` would take what follows.
+            sizes[filled] = np.add.reduceat(self._sizes.take(run.ids), edges[filled], dtype=np.int64)
+        return sizes
 
 
 def _pieces(
@@ -205,6 +221,8 @@ def _pieces(
     Args:
         copies: whether the documents are copies, which are cut where their originals are.
     """
+    if SECTIONS not in (whole := batch.column("split").to_pylist()):
+        return list(range(len(whole))), whole, batch.column("text").to_pylist()
     rows, sides, texts = [], [], []
     columns = (batch.column(name).to_pylist() for name in ("id", "split", "text"))
     for row, (identity, side, text) in enumerate(zip(*columns, strict=True)):
@@ -223,7 +241,7 @@ def _table(
     batch: pa.RecordBatch, part: str, rows: Sequence[int], sides: Sequence[str], texts: Sequence[str]
 ) -> pa.Table:
     """All columns of `PIECES` but the tokens. Byte ranges follow one another within a document."""
-    cut = len(texts) != batch.num_rows or SECTIONS in batch.column("split").to_pylist()
+    cut = rows != list(range(batch.num_rows)) or SECTIONS in batch.column("split").to_pylist()
     sizes = byte_lengths(pa.array(texts, pa.large_string()) if cut else batch.column("text"))
     ends = np.cumsum(sizes)
     first = np.searchsorted(rows, rows)  # of the pieces of the same document

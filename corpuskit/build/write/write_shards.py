@@ -55,6 +55,8 @@ class _Block(NamedTuple):
         return lengths
 
 
+_Found = dict[str, set[str]]
+
 SPLITS = ("train", "validation", "test")
 
 
@@ -142,10 +144,13 @@ def write_shards(
     outputs: list[Output] = []
     splits: dict[str, list[dict[str, Any]]] = {}
     held: dict[str, Counter[str]] = {split: Counter() for split in SPLITS}
+    found: _Found = {}
     with storing(folder):
         for split in SPLITS:
             splits[split] = []
-            for shard in _shards(run, split, (parts, planted), dtype, settings.shard_tokens, held[split]):
+            for shard in _shards(
+                run, split, (parts, planted), dtype, settings.shard_tokens, held[split], found
+            ):
                 splits[split].append(_close(run, shard, outputs))
     present = {name: shards for name, shards in splits.items() if shards or name == "train"}
     document = manifest(facts["vocab_size"], facts["end_of_text"], tokenizer_sha256, present)
@@ -163,16 +168,18 @@ def _shards(
     dtype: str,
     limit: int,
     held: Counter[str],
+    found: _Found,
 ) -> Iterator[_Open]:
     """Fill shards with the sequences of one split and yield each when it is full.
 
     Args:
         parts: those of the corpus, and those that are planted.
         held: bytes by source, to be added to; of the corpus alone, whose split it shows.
+        found: the splits of each part that was read through, so that no part is read again for another.
     """
     shard: _Open | None = None
     count = 0
-    for block in _blocks(run, split, *parts, dtype):
+    for block in _blocks(run, split, *parts, dtype, found):
         if block.rows.column("part")[0].as_py() not in parts[1]:
             sizes = pc.subtract(block.rows.column("byte_end"), block.rows.column("byte_start"))
             for row in (
@@ -199,14 +206,15 @@ def _shards(
 
 
 def _blocks(
-    run: Run, split: str, parts: Sequence[str], planted: Sequence[str], dtype: str
+    run: Run, split: str, parts: Sequence[str], planted: Sequence[str], dtype: str, found: _Found
 ) -> Iterator[_Block]:
     """The sequences of a split; what is planted stands between those of the corpus, in their order."""
-    own = _of_parts(run, split, parts, dtype)
+    own = _of_parts(run, split, parts, dtype, found)
     if split != "train" or not planted:
         return own
     guests = [
-        (_count(run, split, [part]), _one_by_one(_of_parts(run, split, [part], dtype))) for part in planted
+        (_count(run, split, [part]), _one_by_one(_of_parts(run, split, [part], dtype, found)))
+        for part in planted
     ]
     return woven(_count(run, split, parts), _one_by_one(own), guests)
 
@@ -243,13 +251,17 @@ def _count(run: Run, split: str, parts: Sequence[str]) -> int:
     return sum(pc.sum(pc.equal(batch.column("split"), split)).as_py() or 0 for batch in batches)
 
 
-def _of_parts(run: Run, split: str, parts: Sequence[str], dtype: str) -> Iterator[_Block]:
+def _of_parts(run: Run, split: str, parts: Sequence[str], dtype: str, found: _Found) -> Iterator[_Block]:
     kind = numpy_dtype(dtype)
     for part in parts:
+        if split not in found.get(part, {split}):
+            continue
+        seen = set[str]()
         # Read a batch at a time, not mapped: a map's pages count as this process's memory until it ends.
         with run.reading(run.path("encoded", part, "bin")) as file:
             for batch in run.read_batches(run.path("encoded", part, "parquet")):
                 rows = pa.Table.from_batches([batch])
+                seen |= set(rows.column("split").unique().to_pylist())
                 lengths = rows.column("tokens").to_numpy()
                 inside = pc.equal(rows.column("split"), split).to_numpy()
                 count = int(lengths.sum())
@@ -260,6 +272,7 @@ def _of_parts(run: Run, split: str, parts: Sequence[str], dtype: str) -> Iterato
                 if not inside.all():
                     rows, line = rows.filter(pa.array(inside)), line[np.repeat(inside, lengths)]
                 yield _Block(rows, line)
+        found[part] = seen
 
 
 def _close(run: Run, shard: _Open, outputs: list[Output]) -> dict[str, Any]:
