@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <unordered_set>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -201,15 +202,19 @@ std::size_t utf8_size(const nb::str& text) {
     }
 }
 
-/// Where a piece of 4 bytes stands whose hash is in a table of 65,536.
-nb::object find_pieces(const nb::bytes& data, const Bytes& table) {
-    if (table.size() != 1U << 16) throw nb::value_error("table: not of 65,536 entries");
+/// Where one of the pieces of 4 bytes stands. They are looked up by 16 bits of a hash.
+nb::object find_pieces(const nb::bytes& data, const Input<std::uint32_t>& pieces) {
+    const auto hash = [](std::uint32_t piece) { return piece * 2654435769U >> 16; };
+    std::vector<std::uint8_t> known(1U << 16);
+    std::unordered_set<std::uint32_t> exact(pieces.data(), pieces.data() + pieces.size());
+    for (const std::uint32_t piece : exact) known[hash(piece)] = 1;
     const auto* bytes = static_cast<const unsigned char*>(data.data());
     std::vector<std::int64_t> found;
     for (std::size_t i = 0; i + 4 <= data.size(); ++i) {
         const std::uint32_t piece = bytes[i] | bytes[i + 1] << 8 | bytes[i + 2] << 16 |
                                     static_cast<std::uint32_t>(bytes[i + 3]) << 24;
-        if (table.data()[piece * 2654435769U >> 16]) found.push_back(static_cast<std::int64_t>(i));
+        if (known[hash(piece)] && exact.contains(piece))
+            found.push_back(static_cast<std::int64_t>(i));
     }
     const std::size_t n = found.size();
     return nb::cast(own<std::int64_t>(std::move(found), n));
@@ -237,7 +242,7 @@ void bind_gutenberg(nb::module_& module) {
         .def("typeset", &BookBlocks::typeset, nb::arg("kinds"), nb::arg("parts"));
     module.def("book_rules", &rule_bits);
     module.def("utf8_size", &utf8_size, nb::arg("text"));
-    module.def("find_pieces", &find_pieces, nb::arg("data"), nb::arg("table"));
+    module.def("find_pieces", &find_pieces, nb::arg("data"), nb::arg("pieces"));
 }
 
 }  // namespace corpuskit::binding
