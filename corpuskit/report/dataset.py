@@ -111,8 +111,7 @@ def export_dataset(
                             writers[split] = _Writer(folder, split, schema, file_bytes, open_files)
                         writers[split].write(rows)
                         _count(counts, split, rows)
-            for writer in writers.values():
-                writer.close()
+        (folder / TEMPORARY).rmdir()
         splits = sorted(writers, key=_order)
         files = tuple(name for split in splits for name in writers[split].files)
         write_file(folder / CARD, _card(run, counts, splits).encode("utf-8"))
@@ -193,9 +192,6 @@ class _Writer:
         """Close the file that is open."""
         self._stack.close()
         self._sink, self._held = None, 0
-        temporary = self._folder / TEMPORARY
-        if temporary.is_dir():
-            temporary.rmdir()
 
 
 def _count(counts: _Counts, split: str, rows: pa.Table) -> None:
