@@ -30,6 +30,8 @@ from corpuskit.storage.tables import Sink, parquet
 FILE_BYTES = 256 * 2**20
 """UTF-8 bytes of texts after which a file is closed: some 100 MB as it lies on disk."""
 CARD = "README.md"
+SECTIONS = "sections"
+"""What `split` says of a document of which only sections are held out: as a whole it stands in train."""
 _SPLITS = ("train", "validation", "test")
 _LICENCES = {
     "cc by-sa 4.0": "cc-by-sa-4.0",
@@ -53,6 +55,7 @@ class _Counts:
     rows: Counter[str] = field(default_factory=Counter)
     text_bytes: Counter[str] = field(default_factory=Counter)
     languages: Counter[str] = field(default_factory=Counter)
+    held_out_inside: int = 0
     sources: dict[tuple[str, str], list[int]] = field(default_factory=dict)
     """Documents and bytes by source and licence."""
 
@@ -66,12 +69,14 @@ class ExportedDataset:
         rows: rows by split.
         files: their paths below ``out``.
         without_licence: sources that state no licence.
+        held_out_inside: documents of train of which the shards hold out sections.
     """
 
     out: Path
     rows: dict[str, int]
     files: tuple[str, ...]
     without_licence: tuple[str, ...]
+    held_out_inside: int
 
 
 def export_dataset(
@@ -106,6 +111,7 @@ def export_dataset(
             writers: dict[str, _Writer] = {}
             for output in outputs:
                 for batch in run.read_batches(output.path):
+                    counts.held_out_inside += batch.column("split").to_pylist().count(SECTIONS)
                     for split, rows in _by_split(batch):
                         if split not in writers:
                             writers[split] = _Writer(folder, split, schema, file_bytes, open_files)
@@ -124,7 +130,8 @@ def export_dataset(
         }
         write_file(folder / EXPORTED_DATA.mark, json_bytes(facts))
     lacking = sorted({source for source, licence in counts.sources if not licence})
-    return ExportedDataset(out, {split: counts.rows[split] for split in splits}, files, tuple(lacking))
+    rows = {split: counts.rows[split] for split in splits}
+    return ExportedDataset(out, rows, files, tuple(lacking), counts.held_out_inside)
 
 
 def _order(split: str) -> tuple[int, str]:
@@ -143,10 +150,9 @@ def _common_schema(schemas: list[pa.Schema]) -> pa.Schema:
 def _by_split(batch: pa.RecordBatch) -> Iterator[tuple[str, pa.Table]]:
     """The rows of a batch in their order, by split."""
     table = pa.Table.from_batches([batch])
-    names = pc.fill_null(table.column("split"), WITHOUT)
-    names = pc.replace_with_mask(
-        names.combine_chunks(), pc.equal(names, "").combine_chunks(), pa.scalar(WITHOUT, names.type)
-    )
+    names = pc.fill_null(table.column("split"), WITHOUT).combine_chunks()
+    whole = pc.is_in(names, pa.array(["", SECTIONS], names.type))
+    names = pc.replace_with_mask(names, whole, pa.scalar(WITHOUT, names.type))
     for name in pc.unique(names).to_pylist():
         yield name, table.filter(pc.equal(names, name)).drop_columns(["split"])
 
@@ -225,6 +231,7 @@ def _card(run: Run, counts: _Counts, splits: list[str]) -> str:
         (
             *("---", yaml.safe_dump(head, sort_keys=False, allow_unicode=True).rstrip(), "---", ""),
             *("# Documents", "", written, "", "| split | rows | bytes of text |", "|---|---:|---:|", *rows),
+            *_held_out(counts),
             *("", "## Sources and licences", "", *_sources(counts)),
             *("", "## Languages", "", _languages(counts, total), "", *_COLUMNS),
         )
@@ -237,6 +244,13 @@ def _licence_words(licences: set[str]) -> str | list[str]:
     if "" in known:
         return "other" if any(licences) else "unknown"
     return known if len(known) > 1 else known[0]
+
+
+def _held_out(counts: _Counts) -> list[str]:
+    if not counts.held_out_inside:
+        return []
+    told = counted(counts.held_out_inside, "document")
+    return ["", f"{told} of train: the run's shards hold out sections of them, which stand here as well."]
 
 
 def _sources(counts: _Counts) -> list[str]:

@@ -47,7 +47,7 @@ class ExportedTokens:
         form: ``nanogpt`` or ``datatrove``.
         dtype: ``uint16`` or ``uint32``.
         splits: tokens by split.
-        documents: documents by split.
+        sequences: documents, or sections of them, by split.
         files: their paths below ``out``, in order.
         remarks: what a reader has to know.
     """
@@ -56,7 +56,7 @@ class ExportedTokens:
     form: TokenForm
     dtype: str
     splits: dict[str, int]
-    documents: dict[str, int]
+    sequences: dict[str, int]
     files: tuple[str, ...]
     remarks: tuple[str, ...]
 
@@ -87,7 +87,7 @@ def export_tokens(run: Path | str, out: Path | str, form: TokenForm = "nanogpt")
         write = _write_nanogpt if form == "nanogpt" else _write_datatrove
         files = write(shards, folder, tokenizer)
         splits = {name: shards.split(name).tokens for name in shards.splits}
-        documents = {name: shards.split(name).sequences for name in shards.splits}
+        sequences = {name: shards.split(name).sequences for name in shards.splits}
         facts = {
             "corpuskit": "tokens",
             "form": form,
@@ -96,12 +96,12 @@ def export_tokens(run: Path | str, out: Path | str, form: TokenForm = "nanogpt")
             "end_of_text": shards.end_of_text,
             "tokenizer_sha256": shards.tokenizer_sha256,
             "tokens": splits,
-            "documents": documents,
+            "sequences": sequences,
             "files": {name: sha256_file(folder / name) for name in files},
         }
         write_file(folder / EXPORTED_DATA.mark, json_bytes(facts))
     return ExportedTokens(
-        out, form, _dtype(shards), splits, documents, tuple(files), tuple(_remarks(shards, form, tokenizer))
+        out, form, _dtype(shards), splits, sequences, tuple(files), tuple(_remarks(shards, form, tokenizer))
     )
 
 

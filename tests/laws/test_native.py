@@ -17,6 +17,7 @@ MAY_INCLUDE = {
     "dedup": ("text",),
     "normalize": ("text",),
     "bpe": ("text",),
+    "gutenberg": (),
     "bzip2": (),
     "quality": ("text",),
     "mediawiki": ("text",),

@@ -57,7 +57,7 @@ def test_nanogpt_is_two_bytes_a_token_and_nothing_else(run: Path, tmp_path: Path
     data = (tmp_path / "out/train.bin").read_bytes()
     assert data.hex() == "4100420000008000670001000000"
     assert np.memmap(tmp_path / "out/train.bin", np.uint16, mode="r").tolist() == [65, 66, 0, 128, 103, 1, 0]
-    assert (made.splits, made.documents, made.dtype) == ({"train": 7}, {"train": 2}, "uint16")
+    assert (made.splits, made.sequences, made.dtype) == ({"train": 7}, {"train": 2}, "uint16")
     assert made.files == ("train.bin",)
     assert made.remarks == (
         "There is no val.bin, which nanoGPT's train.py reads: the run holds out nothing.",
@@ -223,7 +223,7 @@ def call() -> Call:
 def test_the_command_tells_what_was_written(run: Path, tmp_path: Path, call: Call) -> None:
     code, told = call("export", run, "--to", "nanogpt", "--out", tmp_path / "out")
     assert code == 0, told
-    assert "nanogpt, uint16: train 7 tokens in 2 documents" in told
+    assert "nanogpt, uint16: train 7 tokens in 2 sequences" in told
     code, told = call("export", run, "--to", "datatrove", "--out", tmp_path / "ds", "--json")
     assert code == 0
     assert json.loads(told)["splits"] == {"train": 7}

@@ -155,7 +155,7 @@ def _export_model(
 def tokens_sentence(result: ExportedTokens) -> str:
     """What a person wants to know about exported tokens."""
     told = ", ".join(
-        f"{name} {tokens:,} tokens in {counted(result.documents[name], 'document')}"
+        f"{name} {tokens:,} tokens in {counted(result.sequences[name], 'sequence')}"
         for name, tokens in result.splits.items()
     )
     head = f"{result.out}: {result.form}, {result.dtype}: {told}"
@@ -168,6 +168,9 @@ def dataset_sentence(result: ExportedDataset) -> str:
     lines = [f"{result.out}: {told} in {counted(len(result.files), 'file')}, and a card"]
     if result.without_licence:
         lines.append(f"No licence is stated for documents of: {', '.join(result.without_licence)}")
+    if result.held_out_inside:
+        told = counted(result.held_out_inside, "document")
+        lines.append(f"{told}, of which sections are held out in the shards, stand in train as a whole")
     return "\n".join([*lines, f'read it: datasets.load_dataset("{result.out}")'])
 
 
