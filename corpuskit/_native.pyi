@@ -323,6 +323,9 @@ def book_rules() -> list[tuple[str, bool]]:
 def utf8_size(text: str) -> int:
     """Bytes of a text in UTF-8."""
 
+def lower_utf8(text: str) -> bytes:
+    """A text in small letters as UTF-8: ``text.replace("İ", "I").lower().encode()`` of one without sigmas."""
+
 def find_pieces(data: bytes, pieces: NDArray[np.uint32]) -> NDArray[np.int64]:
     """Offsets at which one of the pieces of 4 bytes (little-endian) stands. Work is linear."""
 

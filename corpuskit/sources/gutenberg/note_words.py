@@ -204,7 +204,9 @@ def lines_with_stems(body: str) -> list[int]:
     >>> lines_with_stems("A title\\nTRANSCRIBED by nobody\\n")
     [8]
     """
-    data = body.replace("İ", "I").lower().encode()  # the one letter whose lower case is longer
+    # The one letter whose lower case is longer goes first. A sigma's depends on what is beside it.
+    sigma = "\u03a3" in body
+    data = body.replace("İ", "I").lower().encode() if sigma else _native.lower_utf8(body)
     near = _native.find_pieces(data, _PIECES).tolist()
     stems = (
         at

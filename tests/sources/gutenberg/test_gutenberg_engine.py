@@ -192,6 +192,12 @@ def test_bytes_of_a_text(text: str) -> None:
     assert _native.utf8_size(sound) == len(sound.encode())
 
 
+def test_small_letters_of_all_characters() -> None:
+    every = "".join(map(chr, (*range(0x3A3), *range(0x3A4, 0xD800), *range(0xE000, 0x110000))))
+    for text in (every, every[:0x100], every[:0x10000]):
+        assert _native.lower_utf8(text) == text.replace("\u0130", "I").lower().encode()
+
+
 @given(st.binary(max_size=40), st.integers(0, 36))
 def test_pieces_are_found(data: bytes, at: int) -> None:
     piece = (data + bytes(40))[at : at + 4]
