@@ -92,9 +92,10 @@ format: $(VENV)/installed-dev
 
 # The engine without Python, over its cases and real pages, under AddressSanitizer and UBSan: the extractor, templates
 # that are expanded with what comes out extracted and measured, the bzip2 decoder, the reader of pages' XML, what finds
-# near duplicates, what repairs, tidies and measures texts, what learns merges, and the n-gram index. Its files are compiled once.
+# near duplicates, what repairs, tidies and measures texts, what learns merges, the n-gram index, and what tells the
+# blocks of books. Its files are compiled once.
 REPLAYS = build/replay build/replay_expand build/replay_bz2 build/replay_page_xml build/replay_dedup build/replay_text \
-  build/replay_bpe build/replay_ngrams
+  build/replay_bpe build/replay_ngrams build/replay_gutenberg
 SANITIZE_CXX = $(or $(CXX),g++) -std=c++20 -O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all \
   -ffp-contract=off -Inative
 SANITIZE_OBJECTS = $(ENGINE:native/engine/%.cpp=build/sanitize/%.o)
@@ -107,6 +108,7 @@ sanitize:
 	build/replay_text $(wildcard native/fuzz/text/*)
 	build/replay_bpe tests/cases/wikitext.json native/fuzz/text/not_utf8.bin $(wildcard sample_corpora/books/*/*.txt)
 	build/replay_ngrams $(wildcard native/fuzz/text/*) sample_corpora/encyclopedia.xml
+	build/replay_gutenberg $(wildcard native/fuzz/text/*) $(wildcard sample_corpora/books/*/*.txt) tests/cases/gutenberg_blocks.tsv
 	build/replay_expand $(wildcard native/fuzz/corpus_expand/*)
 	build/replay tests/cases/wikitext.json tests/cases/templates.json $(wildcard native/fuzz/corpus/*) sample_corpora/encyclopedia.xml
 
@@ -131,6 +133,7 @@ build/replay_dedup: native/fuzz/replay_dedup.cpp
 build/replay_text: native/fuzz/replay_text.cpp
 build/replay_bpe: native/fuzz/replay_bpe.cpp
 build/replay_ngrams: native/fuzz/replay_ngrams.cpp
+build/replay_gutenberg: native/fuzz/replay_gutenberg.cpp
 $(REPLAYS): $(SANITIZE_OBJECTS) native/fuzz/driver.hpp
 	$(SANITIZE_CXX) -o $@ $(filter %.cpp,$^) $(SANITIZE_OBJECTS)
 
@@ -142,10 +145,10 @@ FUZZ_SEEDS = native/fuzz/corpus $(if $(CORPUSKIT_CORPORA),build/fuzz/real)
 FUZZ = -max_total_time=$(FUZZ_SECONDS) -timeout=20 -rss_limit_mb=2048 -artifact_prefix=build/fuzz/
 CLANG ?= clang++
 
-FUZZERS = $(addprefix build/fuzz-,extractor templates expand bz2 page_xml dedup text bpe ngrams)
+FUZZERS = $(addprefix build/fuzz-,extractor templates expand bz2 page_xml dedup text bpe ngrams gutenberg)
 
 fuzz: $(FUZZERS)
-	@mkdir -p $(addprefix build/fuzz/,extractor templates expand bz2 page_xml dedup text bpe ngrams real)
+	@mkdir -p $(addprefix build/fuzz/,extractor templates expand bz2 page_xml dedup text bpe ngrams gutenberg real)
 	$(if $(CORPUSKIT_CORPORA),$(BIN)/python -m benchmarks.fuzz_seeds "$(CORPUSKIT_CORPORA)" build/fuzz/real)
 	build/fuzz-extractor $(FUZZ) -max_len=65536 -dict=native/fuzz/wikitext.dict build/fuzz/extractor $(FUZZ_SEEDS)
 	build/fuzz-templates $(FUZZ) -max_len=8192 -dict=native/fuzz/wikitext.dict build/fuzz/templates native/fuzz/corpus_templates
@@ -156,6 +159,7 @@ fuzz: $(FUZZERS)
 	build/fuzz-text $(FUZZ) -max_len=4096 build/fuzz/text native/fuzz/text
 	build/fuzz-bpe $(FUZZ) -max_len=1024 build/fuzz/bpe native/fuzz/text
 	build/fuzz-ngrams $(FUZZ) -max_len=300 build/fuzz/ngrams native/fuzz/text
+	build/fuzz-gutenberg $(FUZZ) -max_len=4096 build/fuzz/gutenberg native/fuzz/text
 
 FUZZ_CXX = $(CLANG) -std=c++20 -O1 -g -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=all -ffp-contract=off -Inative
 FUZZ_OBJECTS = $(ENGINE:native/engine/%.cpp=build/fuzz-objects/%.o)
@@ -172,6 +176,7 @@ build/fuzz-dedup: native/fuzz/replay_dedup.cpp
 build/fuzz-text: native/fuzz/replay_text.cpp
 build/fuzz-bpe: native/fuzz/replay_bpe.cpp
 build/fuzz-ngrams: native/fuzz/replay_ngrams.cpp
+build/fuzz-gutenberg: native/fuzz/replay_gutenberg.cpp
 $(FUZZERS): $(FUZZ_OBJECTS) native/fuzz/driver.hpp
 	$(FUZZ_CXX) -DCORPUSKIT_LIBFUZZER -o $@ $(filter %.cpp,$^) $(FUZZ_OBJECTS)
 

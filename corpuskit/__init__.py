@@ -58,6 +58,8 @@ _PLACES = {
     "clean_book": "corpuskit.sources.gutenberg.clean",
     "extract_wikitext": "corpuskit.sources.wikipedia.extract",
     "find_personal_data": "corpuskit.stages.quality.personal.find",
+    "export_dataset": "corpuskit.report.dataset",
+    "export_tokens": "corpuskit.shards.export",
     "fix_unicode": "corpuskit.stages.normalize.unicode",
     "identify_language": "corpuskit.stages.quality.language.identify",
     "load_model": "corpuskit.train.generate.generate",
@@ -80,8 +82,10 @@ if TYPE_CHECKING:
     from corpuskit.documents.settings import Decides as Decides
     from corpuskit.documents.settings import Location as Location
     from corpuskit.errors import CorpuskitError as CorpuskitError
+    from corpuskit.report.dataset import export_dataset as export_dataset
     from corpuskit.report.vocabulary import vocabulary_report as vocabulary_report
     from corpuskit.run.folder import Run as Run
+    from corpuskit.shards.export import export_tokens as export_tokens
     from corpuskit.shards.loader import Loader as Loader
     from corpuskit.shards.ngrams import open_index as open_index
     from corpuskit.shards.reader import Shards as Shards

@@ -1,7 +1,7 @@
 """Types of the native engine (native/bindings.cpp). Call it through the modules that own each part."""
 
 from collections.abc import Callable
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -362,3 +362,45 @@ def match_ngrams(
     blocks: list[NgramBlock], query: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Length and a place, or -1, of the longest match from each token on, in a line with all its blocks."""
+
+def book_rules() -> list[tuple[str, bool]]:
+    """Names of the rules of blocks in the order of their bits, and whether a bit is proof."""
+
+def utf8_size(text: str) -> int:
+    """Bytes of a text in UTF-8."""
+
+def lower_utf8(text: str) -> bytes:
+    """A text in small letters as UTF-8: ``text.replace("İ", "I").lower().encode()`` of one without sigmas."""
+
+def find_pieces(data: bytes, pieces: NDArray[np.uint32]) -> NDArray[np.int64]:
+    """Offsets at which one of the pieces of 4 bytes (little-endian) stands. Work is linear."""
+
+class BookBlocks:
+    """The blocks of a book of Project Gutenberg: corpuskit/sources/gutenberg/blocks.py says what they are."""
+
+    def __init__(self, text: str, is_chapter: Callable[[str], bool]) -> None: ...
+    def measures(self) -> dict[str, NDArray[Any]]:
+        """Columns of int64: ``first``, ``stop`` (lines), ``above``, ``below`` (blank lines), ``size``
+        (characters); ``marks`` of uint16."""
+
+    def may_be_speakers(self) -> tuple[list[str], list[str]]:
+        """Lines that may begin with the name of a speaker, and those that may be nothing else."""
+
+    def count_may_be_speakers(self) -> int: ...
+    def margins(self) -> dict[int, int]:
+        """Lines of what looks like prose by the column that they begin at."""
+
+    def widths_and_indents(self, margin: int) -> tuple[dict[int, int], dict[int, int]]:
+        """Lines by the width of their block, and blocks by the column of their first line."""
+
+    def score(
+        self, width: int, margin: int, indent: int, speakers: bool, weights: NDArray[np.float64]
+    ) -> NDArray[np.float64]:
+        """How much each block alone looks like verse."""
+
+    def tell(self, story: int) -> dict[str, NDArray[Any]]:
+        """``rules`` (uint64, bits of those that may hold), ``scores`` with what is beside a block,
+        ``beside``, ``apart`` and ``plain``. Needs `score` first."""
+
+    def typeset(self, kinds: NDArray[np.uint8], parts: NDArray[np.uint8]) -> list[str]:
+        """The text of each run of blocks whose part is 0, and of each alone whose part is 1."""

@@ -48,7 +48,7 @@ COMMANDS = {
     "memorize": ("model.memorize", "Measure what a model has learnt by heart of its corpus."),
     "export": (
         "model.export",
-        "Export a model: for transformers, for llama.cpp, or in one file with its class.",
+        "Export a model, or the tokens or documents of a run, for other tools.",
     ),
     "workflow": ("model.workflow", "Do the whole way that a file describes, step by step."),
     "import": (

@@ -71,6 +71,9 @@ MODEL = Kind(
 EXPORT = Kind(
     "exported model", "export.json", frozenset({"corpuskit", "architecture", "check"}), re.compile("$")
 )
+EXPORTED_DATA = Kind(
+    "folder of exported data", "export.json", frozenset({"corpuskit", "form", "files"}), re.compile("$")
+)
 FETCHED = Kind(
     "folder of fetched files",
     "fetch.json",
@@ -96,7 +99,7 @@ WORKFLOW = Kind(
     "logs/lock",
     "another process is working on it",
 )
-KINDS = (RUN, EXPORT, MODEL, FETCHED, TEACHER, WORKFLOW)
+KINDS = (RUN, EXPORT, EXPORTED_DATA, MODEL, FETCHED, TEACHER, WORKFLOW)
 """In the order in which they are asked for: an export in one file has a ``model.json`` too."""
 
 _CHECKPOINT = frozenset({"format", "settings", "sha256", "planned_steps"})

@@ -2,12 +2,14 @@
 
 #include <memory>
 #include <string>
+#include <unordered_set>
 #include <utility>
 #include <variant>
 #include <vector>
 
 #include "bindings/convert.hpp"
 #include "engine/gutenberg/book.hpp"
+#include "engine/text/utf8.hpp"
 
 namespace corpuskit::binding {
 
@@ -201,15 +203,42 @@ std::size_t utf8_size(const nb::str& text) {
     }
 }
 
-/// Where a piece of 4 bytes stands whose hash is in a table of 65,536.
-nb::object find_pieces(const nb::bytes& data, const Bytes& table) {
-    if (table.size() != 1U << 16) throw nb::value_error("table: not of 65,536 entries");
+/// A text in small letters as UTF-8, each letter by itself; U+0130, which would be two, as i.
+nb::bytes lower_utf8(const nb::str& text) {
+    const auto size = static_cast<std::size_t>(PyUnicode_GET_LENGTH(text.ptr()));
+    // Four bytes at most for a letter; of one byte ASCII and Latin-1 give two.
+    const bool narrow = PyUnicode_KIND(text.ptr()) == PyUnicode_1BYTE_KIND;
+    const auto lowered = std::make_unique_for_overwrite<char[]>(size * (narrow ? 2 : 4) + 1);
+    char* end = lowered.get();
+    const auto fold = [&](const auto* at) {
+        for (std::size_t i = 0; i < size; ++i) {
+            const char32_t c = at[i];
+            if (c < 0x80) *end++ = static_cast<char>(lower(c));
+            else end = put_code_point(end, c == 0x130 ? U'i' : Py_UNICODE_TOLOWER(c));
+        }
+    };
+    const void* data = PyUnicode_DATA(text.ptr());
+    switch (PyUnicode_KIND(text.ptr())) {
+        case PyUnicode_1BYTE_KIND: fold(static_cast<const std::uint8_t*>(data)); break;
+        case PyUnicode_2BYTE_KIND: fold(static_cast<const std::uint16_t*>(data)); break;
+        default: fold(static_cast<const std::uint32_t*>(data));
+    }
+    return nb::bytes(lowered.get(), static_cast<std::size_t>(end - lowered.get()));
+}
+
+/// Where one of the pieces of 4 bytes stands. They are looked up by 16 bits of a hash.
+nb::object find_pieces(const nb::bytes& data, const Input<std::uint32_t>& pieces) {
+    const auto hash = [](std::uint32_t piece) { return piece * 2654435769U >> 16; };
+    std::vector<std::uint8_t> known(1U << 16);
+    std::unordered_set<std::uint32_t> exact(pieces.data(), pieces.data() + pieces.size());
+    for (const std::uint32_t piece : exact) known[hash(piece)] = 1;
     const auto* bytes = static_cast<const unsigned char*>(data.data());
     std::vector<std::int64_t> found;
     for (std::size_t i = 0; i + 4 <= data.size(); ++i) {
-        const std::uint32_t piece = bytes[i] | bytes[i + 1] << 8 | bytes[i + 2] << 16 |
-                                    static_cast<std::uint32_t>(bytes[i + 3]) << 24;
-        if (table.data()[piece * 2654435769U >> 16]) found.push_back(static_cast<std::int64_t>(i));
+        std::uint32_t piece = 0;
+        for (std::size_t k = 4; k-- > 0;) piece = piece << 8 | bytes[i + k];
+        if (known[hash(piece)] && exact.contains(piece))
+            found.push_back(static_cast<std::int64_t>(i));
     }
     const std::size_t n = found.size();
     return nb::cast(own<std::int64_t>(std::move(found), n));
@@ -237,7 +266,8 @@ void bind_gutenberg(nb::module_& module) {
         .def("typeset", &BookBlocks::typeset, nb::arg("kinds"), nb::arg("parts"));
     module.def("book_rules", &rule_bits);
     module.def("utf8_size", &utf8_size, nb::arg("text"));
-    module.def("find_pieces", &find_pieces, nb::arg("data"), nb::arg("table"));
+    module.def("lower_utf8", &lower_utf8, nb::arg("text"));
+    module.def("find_pieces", &find_pieces, nb::arg("data"), nb::arg("pieces"));
 }
 
 }  // namespace corpuskit::binding

@@ -18,6 +18,7 @@ MAY_INCLUDE = {
     "ngrams": ("text",),
     "normalize": ("text",),
     "bpe": ("text",),
+    "gutenberg": (),
     "bzip2": (),
     "quality": ("text",),
     "mediawiki": ("text",),

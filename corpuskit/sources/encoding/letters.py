@@ -84,6 +84,7 @@ class _Evidence:
 
     def __init__(self, data: bytes, around: bytes, language: str) -> None:
         self._data, self.around, self._language = data, around[:EVIDENCE_BYTES], language
+        self._misfits: dict[str, float] = {}
         self.high = len(self.around) - len(self.around.translate(None, _HIGH_BYTES))
         # Four letters in a row beyond ASCII are rare in Latin script; names and quotations in another
         # script stand in western books too, hence the fifth.
@@ -106,7 +107,8 @@ class _Evidence:
     @cached_property
     def _bytes(self) -> bytes:
         """Each byte of the text once."""
-        return bytes(set(self._data))
+        counts = np.bincount(np.frombuffer(self._data, np.uint8), minlength=256)
+        return np.flatnonzero(counts).astype(np.uint8).tobytes()
 
     @cached_property
     def _ranked(self) -> dict[str, float]:
@@ -128,7 +130,9 @@ class _Evidence:
             return None
         forms = (name, *NARROWER.get(name, ()), WINDOWS.get(name, ""), *_WIDER.get(name, ()))
         confidence = max(self._ranked.get(form, 0.0) for form in forms)
-        return _Reading(name, confidence, misfit(text, self._language))
+        if text not in self._misfits:
+            self._misfits[text] = misfit(text, self._language)
+        return _Reading(name, confidence, self._misfits[text])
 
     def best(self) -> _Reading | None:
         """The reading that fits best of those that are as likely as any; None where nothing tells enough."""

@@ -166,8 +166,9 @@ def find_bounds(text: str, max_cut: int = MAX_CUT) -> Bounds:
 def _lines(text: str, start: int, stop: int) -> list[Line]:
     """Whole and partial lines of ``text[start:stop]``."""
     pieces = text[start:stop].splitlines(keepends=True)
-    stops = list(accumulate(map(len, pieces), initial=start))
-    return [Line(stops[i], stops[i + 1], piece.rstrip("\r\n")) for i, piece in enumerate(pieces)]
+    edges = list(accumulate(map(len, pieces), initial=start))
+    texts = [piece.rstrip("\r\n") for piece in pieces]
+    return list(map(Line._make, zip(edges, edges[1:], texts, strict=False)))
 
 
 def _head(text: str, max_cut: int) -> tuple[int, int, list[str]]:

@@ -275,8 +275,8 @@ class Marks:
 
     @cached_property
     def _words(self) -> frozenset[str]:
-        found = (re.findall(r"(?<![\w_])[^\W_]+(?![\w_])", line) for line in self._lines)
-        return frozenset(word.lower() for words in found for word in words)
+        found = re.findall(r"(?<![\w_])[^\W_]+(?![\w_])", "\n".join(self._lines))
+        return frozenset(map(str.lower, found))
 
     def _caption(self, text: str) -> str:
         """The words of a caption, without the brackets and the word before them."""

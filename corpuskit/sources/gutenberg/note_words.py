@@ -191,17 +191,11 @@ def _rarest(stem: bytes) -> int:
     return min(range(len(stem) - _PIECE + 1), key=lambda i: sum(map(_COMMON.count, stem[i : i + _PIECE])))
 
 
-def _hashes(pieces: np.ndarray) -> np.ndarray:
-    """16 bits for each piece of 4 bytes: half of a product with an odd number (Fibonacci hashing)."""
-    return (pieces * np.uint32(2_654_435_769)) >> np.uint32(16)
-
-
 _SHORT = [stem.encode() for stem in STEMS if len(stem.encode()) < _PIECE]
 _BY_PIECE: dict[bytes, list[tuple[bytes, int]]] = {}
 for _stem in {stem.encode() for stem in STEMS}.difference(_SHORT):
     _BY_PIECE.setdefault(_stem[(_at := _rarest(_stem)) : _at + _PIECE], []).append((_stem, _at))
-_IS_OF_STEM = np.zeros(2**16, np.uint8)
-_IS_OF_STEM[_hashes(np.frombuffer(b"".join(_BY_PIECE), "<u4"))] = 1
+_PIECES = np.frombuffer(b"".join(_BY_PIECE), "<u4")
 
 
 def lines_with_stems(body: str) -> list[int]:
@@ -210,8 +204,10 @@ def lines_with_stems(body: str) -> list[int]:
     >>> lines_with_stems("A title\\nTRANSCRIBED by nobody\\n")
     [8]
     """
-    data = body.replace("İ", "I").lower().encode()  # the one letter whose lower case is longer
-    near = _native.find_pieces(data, _IS_OF_STEM).tolist()
+    # The one letter whose lower case is longer goes first. A sigma's depends on what is beside it.
+    sigma = "\u03a3" in body
+    data = body.replace("İ", "I").lower().encode() if sigma else _native.lower_utf8(body)
+    near = _native.find_pieces(data, _PIECES).tolist()
     stems = (
         at
         for at in near

@@ -10,7 +10,8 @@ namespace {
 constexpr std::size_t kTab = 8;
 constexpr std::size_t kOutside = 9;  // blank lines above the first block and below the last
 constexpr std::size_t kNoColumn = static_cast<std::size_t>(-1);
-constexpr std::size_t kLettersOfLabel = 14;  // "original size", the label of a link to a picture, has 12
+/// "original size", the label of a link to a picture, has 12.
+constexpr std::size_t kLettersOfLabel = 14;
 
 /// Characters that look_for_marks looks at: those of Mark, and full stops.
 constexpr auto kMarkSigns = [] {

@@ -1,5 +1,5 @@
-// The blocks of a book of Project Gutenberg: where they are, their measures, how much they look like
-// verse, which rules of corpuskit/sources/gutenberg/rules.py may hold for each, and their text.
+// The blocks of a book of Project Gutenberg: where they are, their measures, how much they look
+// like verse, which rules of corpuskit/sources/gutenberg/rules.py may hold for each, their text.
 // Everything is what the Python beside it computes; work is linear in the text.
 #pragma once
 
@@ -89,7 +89,8 @@ class Book {
     /// Lines that may begin with the name of a speaker, and those that may be nothing else: offset
     /// and size of what the reader's pattern has to look at, tabs expanded.
     std::vector<std::vector<C>> may_be_speech, may_be_speaker;
-    /// How many lines of what looks like prose have a width, begin at a column; first lines' columns.
+    /// How many lines of what looks like prose have a width or begin at a column; and how many
+    /// blocks begin at one.
     Counts widths(std::size_t margin) const;
     Counts margins() const;
     Counts indents(std::size_t margin) const;

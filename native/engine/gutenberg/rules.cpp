@@ -1,6 +1,7 @@
-// Which rules of corpuskit/sources/gutenberg/rules.py may hold for a block: for each a condition that
-// it needs, read from the lines without a pattern. Python asks only those, in its order. A rule that
-// is `sure` needs nothing else; of the others a bit too many costs time and changes nothing.
+// Which rules of corpuskit/sources/gutenberg/rules.py may hold for a block: for each a condition
+// that it needs, read from the lines without a pattern. Python asks only those, in its order. A
+// rule that is `sure` needs nothing else; of the others a bit too many costs time and changes
+// nothing.
 #include "engine/gutenberg/book.hpp"
 #include "engine/gutenberg/speech.hpp"
 
@@ -27,6 +28,7 @@ enum Rule {
 // clang-format on
 static_assert(kRuleCount <= 64);
 
+constexpr std::u32string_view kOrnaments = U"*_=\u00b7\u2022.#~+<>|\u2013\u2014o-";
 constexpr std::size_t kJoined = 8;  // lines that BlockView.joined holds
 
 class Bits {
@@ -101,8 +103,8 @@ bool may_be_year(const Line<C>& line, const Signs& signs) {
     return (c == '1' && is_in(next, U"456789")) || (c == 'M' && is_in(next, U"DCLXVI"));
 }
 
-/// Whether the first letters of a line, in whatever case, are those of one of the words; true for what is
-/// not known.
+/// Whether the first letters of a line, in whatever case, are those of one of the words; true for
+/// what is not known.
 template <class C>
 bool begins_with(const Line<C>& line, const Signs& signs, std::u32string_view words,
                  std::size_t letters = 2) {
@@ -170,8 +172,7 @@ typename Book<C>::Facts Book<C>::facts_of(const Block& block, const Shape& shape
                 facts.upper += (sign & kUpper) != 0;
                 facts.low += (sign & (kLower | kTitle)) != 0;
                 facts.number = facts.number || signs_.numeric(c);
-                facts.ornament = facts.ornament && ((sign & kSpace) != 0 ||
-                                                    is_in(c, U"*_=\u00b7\u2022.#~+<>|\u2013\u2014o-"));
+                facts.ornament = facts.ornament && ((sign & kSpace) != 0 || is_in(c, kOrnaments));
             }
             if (begins == 0) begins = signs_.first_bare(line.stripped());
             if (const char32_t last = signs_.last_bare(line.stripped()); last != 0) bare = last;
@@ -272,7 +273,8 @@ void letters(Bits& bits, const Block& block, const Shape& shape, const Look& loo
     const std::size_t name = line[0] == '_' ? 1 : 0;
     bool initial = false;
     for (std::size_t k = name + 1; k < name + 5; ++k) initial = initial || line.at(k) == '.';
-    bits.set(kNameAndOffice, few && right < 0.7 * look.width && is_capital(line.at(name)) && initial);
+    bits.set(kNameAndOffice,
+             few && right < 0.7 * look.width && is_capital(line.at(name)) && initial);
     bool low = false, upper = false;
     for (std::size_t k = 0; k < last.size && !low; ++k) {
         low = signs.is(last[k], kLower | kTitle);

@@ -1,4 +1,5 @@
-// Verse and prose: the scored model of corpuskit/sources/gutenberg/verse.py, sum by sum in its order.
+// Verse and prose: the scored model of corpuskit/sources/gutenberg/verse.py, sum by sum in its
+// order.
 #include <string>
 
 #include "engine/gutenberg/book.hpp"

@@ -1,5 +1,5 @@
-// The text of blocks: corpuskit/sources/gutenberg/reflow.py, for blocks without marks to take out and
-// without a hyphen at the end of a line that goes on, which Python does.
+// The text of blocks: corpuskit/sources/gutenberg/reflow.py, for blocks without marks to take out
+// and without a hyphen at the end of a line that goes on, which Python does.
 #include "engine/gutenberg/book.hpp"
 
 namespace corpuskit::gutenberg {

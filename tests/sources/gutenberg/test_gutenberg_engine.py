@@ -1,0 +1,219 @@
+"""The engine's half of a book is what its Python says: kinds of blocks, rules to ask, texts, counts."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import random
+from collections import Counter
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from corpuskit import _native
+from corpuskit.sources.gutenberg import blocks as blocks_of
+from corpuskit.sources.gutenberg import rules
+from corpuskit.sources.gutenberg.blocks import KINDS, find_blocks, tell_blocks
+from corpuskit.sources.gutenberg.reflow import _TOKEN, Hyphens, block_text
+from corpuskit.sources.gutenberg.shape import (
+    CHAPTER,
+    BlockView,
+    BookShape,
+    block_spans,
+    book_shape,
+    counted_shape,
+    measure_block,
+)
+from corpuskit.sources.gutenberg.verse import WEIGHTS, beside_score, neighbours, verse_score
+
+CORPORA = os.environ.get("CORPUSKIT_CORPORA")
+SAMPLES = sorted((Path(__file__).parents[3] / "sample_corpora/books").glob("*/*.txt"))
+ODD = [
+    *"\t\u3000\u00a0_=~+[]{}()<>|*#-\u2014\u2013\u2028\x0b\x0c\x85\"'\u201c\u201d\u2018\u2019.,;:!?0123IVXLC",
+    *"\u0130\u01c5\u01c6\u00b2\u00bd\u0663\u4e00\u3042\ud55c\u00e9\u017f\u212a\U0001f600\U0001d400",
+    *("   ", "[Pg 12]", "[Illustration: ", "[Footnote 1: ", "--", "_the_", "....", "MR. SMITH."),
+    *("FAUST (_alone_)", "CHAPTER I", "1. ", "Sc\u00e8ne", "Page 3", " \n", "\n\n\n", "Yours truly,"),
+    *("I am, Sir,", "MDCCC", "fig.png", "Full size", "\nThe end\nof it\n", "iv", ". . . .", "Dear Sir,--"),
+    *("June 3", "Footnote 1", "to-\nday"),
+]
+
+
+def edited(text: str, seed: int) -> str:
+    """A piece of a text with signs put in that blocks are told by."""
+    source = random.Random(seed)
+    start = source.randrange(max(1, len(text) - 4000))
+    piece = list(text[start : start + source.choice((300, 1500, 4000))])
+    for _ in range(max(4, len(piece) // source.choice((15, 60)))):
+        at = source.randrange(len(piece) + 1)
+        piece[at:at] = [source.choice(ODD)] if source.random() < 0.8 else ["\n"]
+    if source.random() < 0.2:
+        piece = list("".join(piece).upper())
+    return "".join(piece).replace("\r", "\n")
+
+
+def texts() -> list[str]:
+    whole = [path.read_text(encoding="utf-8", errors="replace").replace("\r\n", "\n") for path in SAMPLES]
+    return [*whole, *(edited(whole[seed % len(whole)], seed) for seed in range(160))]
+
+
+@pytest.fixture(scope="module")
+def samples() -> list[str]:
+    found = texts()
+    assert len(SAMPLES) > 1
+    return found
+
+
+def told(text: str) -> list[tuple[int, int, str]]:
+    found = tell_blocks(text)
+    return list(zip(found.first, found.stop, found.kinds, strict=True))
+
+
+def test_kinds_are_those_of_the_reference(samples: list[str]) -> None:
+    for text in samples:
+        assert told(text) == [tuple(block) for block in find_blocks(text.split("\n"))]
+
+
+@given(st.text(st.sampled_from("ab A\n\n.,-[]()_*1I\u201c\t\u3000\u00e9|"), max_size=120))
+def test_kinds_of_any_text(text: str) -> None:
+    assert told(text) == [tuple(block) for block in find_blocks(text.split("\n"))]
+
+
+@pytest.mark.skipif(not CORPORA, reason="CORPUSKIT_CORPORA names no folder of real corpora")
+def test_kinds_of_real_books() -> None:
+    for path in sorted((Path(CORPORA or "") / "gutenberg").glob("*/*.txt.gz"))[::20]:
+        text = gzip.decompress(path.read_bytes()).decode("utf-8", "replace").replace("\r\n", "\n")
+        assert told(text) == [tuple(block) for block in find_blocks(text.split("\n"))], path.name
+
+
+def test_the_engine_knows_the_rules_in_their_order() -> None:
+    sections = (section for section in rules.SECTIONS if section is not rules.CONTENTS)
+    assert [name for name, _ in _native.book_rules()] == [rule.name for s in sections for rule in s]
+
+
+SPARED = {"line_of_note", "line_beside_prose", "note"}
+"""They tell prose, which is what a block is without them: their bit is set where another rule waits."""
+
+
+def check_rules(text: str) -> None:
+    """A rule that holds has its bit, whatever stands above the block; a bit that is proof, its rule."""
+    lines = text.split("\n")
+    spans = block_spans(lines)
+    measured = [measure_block(lines, spans, i) for i in range(len(spans))]
+    shape = book_shape(measured)
+    engine = _native.BookBlocks(text, lambda line: CHAPTER.match(line) is not None)
+    assert counted_shape(engine, len(measured)) == shape
+    for speakers in (shape.speakers, frozenset({"FAUST", "MR. SMITH"})):
+        asked = BookShape(shape.width, shape.margin, shape.indent, speakers)
+        scores = [verse_score(block, asked) for block in measured]
+        numbers = (asked.width, asked.margin, asked.indent, bool(speakers))
+        assert engine.score(*numbers, np.array(list(WEIGHTS.values()))).tolist() == scores
+        story = len(measured) // 2
+        found = engine.tell(story)
+        in_verse = sum(s > 0 for s in scores) > sum(s < 0 for s in scores)
+        for i, block in enumerate(measured):
+            view = BlockView(block, asked, scores[i], front=i < story, in_verse=in_verse)
+            assert (rules.first_kind(rules.PLAIN, view) is not None) == bool(found["plain"][i])
+            if found["plain"][i]:
+                continue
+            view.apart, view.beside = blocks_of._stands_apart(measured, i), neighbours(measured, scores, i)
+            view.in_row = blocks_of._goes_on_counting(measured, i)
+            scores[i] += beside_score(block, asked, view.beside)
+            view.score = scores[i]
+            assert (view.score, view.apart) == (found["scores"][i], bool(found["apart"][i]))
+            check_block(view, int(found["rules"][i]))
+
+
+def check_block(view: BlockView, bits: int) -> None:
+    for before in KINDS:
+        view.before = before
+        view.__dict__.pop("capital_title", None)
+        for section in rules.SECTIONS:
+            for rule in section if section is not rules.CONTENTS else ():
+                if section is rules.SEVERAL and view.count == 1:
+                    continue
+                bit, sure = blocks_of._BITS[rule.name]
+                holds = bool(rule.test(view))
+                assert not holds or bits & bit or rule.name in SPARED, (rule.name, view.text)
+                assert not (sure and bits & bit) or holds, (rule.name, view.text)
+
+
+def test_a_rule_that_holds_is_asked(samples: list[str]) -> None:
+    for text in samples[len(SAMPLES) :: 2]:
+        check_rules(text)
+
+
+def test_blocks_are_typeset_as_python_does(samples: list[str]) -> None:
+    for text in samples[len(SAMPLES) - 1 :: 3]:
+        blocks = tell_blocks(text)
+        lines, n = text.split("\n"), len(blocks.kinds)
+        for kind in KINDS[:-1]:
+            codes = np.full(n, KINDS.index(kind), np.uint8)
+            alone = blocks.engine.typeset(codes, np.ones(n, np.uint8))
+            runs = blocks.engine.typeset(codes, np.zeros(n, np.uint8))
+            spans = list(zip(blocks.first, blocks.stop, strict=True))
+            joins = blocks.marks & (1 << 10)
+            plain = Unjoined(lines)
+            expected = [block_text(lines[first:stop], kind, plain) for first, stop in spans]
+            kept = [i for i in range(n) if kind != "prose" or not joins[i]]
+            assert [alone[i] for i in kept] == [expected[i] for i in kept]
+            if len(kept) == n:
+                gaps = ["\n" * (1 + min(b[0] - a[1], 2)) for a, b in pairwise(spans)]
+                whole = "".join(f"{words}{gap}" for words, gap in zip(expected, [*gaps, ""], strict=True))
+                assert "".join(runs) == whole
+
+
+class Unjoined(Hyphens):
+    """Leaves hyphens at line ends: where they stand is the engine's to say, what becomes of them not."""
+
+    def join(self, left: str, right: str) -> str:
+        return left + right
+
+
+def test_words_are_counted_as_all_words_are() -> None:
+    lines = [
+        "to-day To-Day today, a_b -day day- x-to-day",
+        "TODAY day.day to--day \u00e9t\u00e9 \u00c9T\u00c9",
+    ]
+    listed = Counter(word.lower() for line in lines for word in _TOKEN.findall(line))
+    for word in (*listed, "oday", "to", "t", "a"):
+        assert Hyphens(lines)._count(word) == listed[word], word
+    # A word at the end of a sentence has another sigma, and a dotted I is two signs: all words are listed.
+    odd = ["\u039f\u0394\u039f\u03a3'\u03b1 \u0130stanbul", "\u03bf\u03b4\u03bf\u03c2"]
+    assert Hyphens(odd)._count("\u03bf\u03b4\u03bf\u03c2") == 2
+
+
+@given(st.text())
+def test_bytes_of_a_text(text: str) -> None:
+    sound = text.encode("utf-8", "ignore").decode()
+    assert _native.utf8_size(sound) == len(sound.encode())
+
+
+def test_small_letters_of_all_characters() -> None:
+    every = "".join(map(chr, (*range(0x3A3), *range(0x3A4, 0xD800), *range(0xE000, 0x110000))))
+    for text in (every, every[:0x100], every[:0x10000]):
+        assert _native.lower_utf8(text) == text.replace("\u0130", "I").lower().encode()
+
+
+@given(st.binary(max_size=40), st.integers(0, 36))
+def test_pieces_are_found(data: bytes, at: int) -> None:
+    piece = (data + bytes(40))[at : at + 4]
+    expected = [i for i in range(len(data) - 3) if data[i : i + 4] == piece]
+    assert _native.find_pieces(data, np.frombuffer(piece, "<u4")).tolist() == expected
+
+
+def test_wrong_calls_of_the_engine() -> None:
+    engine = _native.BookBlocks("one\n\ntwo", lambda line: False)
+    weights = np.array(list(WEIGHTS.values()))
+    with pytest.raises(ValueError, match=r"score\(\) comes first"):
+        engine.tell(0)
+    with pytest.raises(ValueError, match="as many as the model has features"):
+        engine.score(70, 0, 0, False, weights[1:])
+    with pytest.raises(ValueError, match="one for each block"):
+        engine.typeset(np.zeros(1, np.uint8), np.zeros(2, np.uint8))
+    with pytest.raises(ValueError, match="no such kind"):
+        engine.typeset(np.full(2, len(KINDS), np.uint8), np.zeros(2, np.uint8))
+    assert _native.BookBlocks("", lambda line: False).measures()["first"].tolist() == []
