@@ -105,7 +105,9 @@ def test_other_groups_of_digits_are_refused(bench: Bench, digits: int) -> None:
 
 
 # ----------------------------------------------------------------------------------------- frequency
-@pytest.mark.parametrize(("least", "many", "last"), [(1, 12, 2), (2, 12, 2), (3, 10, 3), (5, 7, 6), (6, 7, 6)])
+@pytest.mark.parametrize(
+    ("least", "many", "last"), [(1, 12, 2), (2, 12, 2), (3, 10, 3), (5, 7, 6), (6, 7, 6)]
+)
 def test_the_minimum_frequency_bounds_a_pair_when_it_is_merged(
     bench: Bench, least: int, many: int, last: int
 ) -> None:
