@@ -148,7 +148,9 @@ def test_build_inspect_verify_trace_as_json(corpus: Path, tmp_path: Path) -> Non
         call("build", corpus / "recipe.yaml", "--out", run, "--workers", 1, "--dry-run", "--json")
     )
     assert [step["title"] for step in planned["steps"]] == ["pass 1: candidates"]
-    assert planned["later"] == ["decisions/candidates", "pass 2: documents", "tokenizer", "encode", "shards"]
+    assert planned["later"] == [
+        *("decisions/candidates", "pass 2: documents", "counts", "tokenizer", "encode", "shards")
+    ]
     assert not run.exists()
     built = one_object(call("build", corpus / "recipe.yaml", "--out", run, "--workers", 1, "--json"))
     assert built["documents"] == sum(
@@ -251,7 +253,9 @@ def test_a_tokenizer_of_its_own(corpus: Path, tmp_path: Path) -> None:
         )
     )
     assert trained["vocab_size"] == 420
-    assert sorted(p.name for p in out.parent.iterdir()) == ["tokenizer.json", "tokenizer_config.json"]
+    assert sorted(p.name for p in out.parent.iterdir()) == [
+        *("tokenizer.json", "tokenizer_config.json", "training.json")
+    ]
     encoded = one_object(call("tokenizer", "encode", out, "bababa <|pad|>", "--json"))
     assert "".join(encoded["tokens"]) == "bababa <|pad|>"
     assert min(encoded["ids"]) >= 128
@@ -270,7 +274,7 @@ def test_a_tokenizer_of_whatever_a_build_reads(corpus: Path, finished: Path, tmp
     out = tmp_path / "tokenizer.json"
 
     def train(*words: object) -> dict[str, Any]:
-        for made in (out, out.with_name("tokenizer_config.json")):
+        for made in (out, *(out.with_name(n) for n in ("tokenizer_config.json", "training.json"))):
             made.unlink(missing_ok=True)
         return one_object(call("tokenizer", "train", *words, "--out", out, "--json"))
 
