@@ -170,6 +170,7 @@ def test_events_tell_what_goes_on(corpus: Path, tmp_path: Path) -> None:
         "pass 1: candidates",
         "decisions/candidates",
         "pass 2: documents",
+        "counts",
         "tokenizer",
         "encode",
         "shards",
