@@ -221,7 +221,7 @@ def memory(options: Options) -> list[Row]:
             about = (
                 f"{count} documents, {written / 1e6:.0f} MB; every further copy of 230 MB in other letters"
             )
-            note = f"{told['seconds']:.0f} s; of the whole process, of which 90 MB are Python and libraries"
+            note = f"{told['seconds']:.0f} s; of the whole process, of which 70 MB are Python and libraries"
             what, met = f"memory of training, {pattern}", bar.is_met(value, None)
             rows.append(Row(what, "corpuskit", value, "MB", bar=str(bar), met=met, input=about, note=note))
     return rows

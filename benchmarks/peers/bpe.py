@@ -117,7 +117,7 @@ TOOLS: dict[str, Callable[[list[str], str, int], tuple[float, Merges]]] = {
 
 
 def peak_mib() -> float:
-    """The most memory that this process held, MiB; not that of the one which started it, as getrusage says."""
+    """The most memory that this process held, MiB; getrusage would tell of the one that started it."""
     status = Path("/proc/self/status").read_text()
     return int(status.partition("VmHWM:")[2].split()[0]) / 1024
 

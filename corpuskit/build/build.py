@@ -121,8 +121,7 @@ def build_corpus(
         with engine or LocalEngine(workers) as running:
             records = driver.drive(steps(pipeline, run, parts, earlier), running)
         ledger = _ledger(pipeline, records)
-        shards = records.shards.facts if records.shards is not None else None
-        driver.warn(records.spelled if shards is None else warnings_of(shards))
+        driver.warn(warnings_of(records.shards.facts) if records.shards is not None else records.spelled)
         if records.documents:
             driver.warn(great_losses(run, records.passes, [part.label for part in parts], ledger))
         driver.warn_of(run.sweep(driver.kept))

@@ -134,15 +134,14 @@ class Tokenizer:
             threads = min(_THREADS, os.cpu_count() or 1)
             counter = PretokenCounter(pattern, digits, threads=threads, folder=Path(folder))
             counter.add(each_text(owner, [texts] if isinstance(texts, str) else texts))
-            counted = counter.take()
-        largest = max(vocab_sizes)
-        merges = learn_merges(
-            counted,
-            largest,
-            special.SPECIAL_TOKENS,
-            min_frequency,
-            lambda done: told is None or told(done, largest - LEAST_VOCABULARY),
-        )
+            largest = max(vocab_sizes)
+            merges = learn_merges(
+                counter.take(),
+                largest,
+                special.SPECIAL_TOKENS,
+                min_frequency,
+                lambda done: told is None or told(done, largest - LEAST_VOCABULARY),
+            )
         return {size: cls.of_merges(merges.first(size), pattern, digits) for size in vocab_sizes}
 
     @classmethod

@@ -1,10 +1,13 @@
 // Replays texts through what cuts, counts and merges pretokens, for builds with sanitizers.
 //
-// Pretokens must cover each text whole, counts must add up, and the merges must be what counting
-// all pairs anew for each merge says. With -DCORPUSKIT_LIBFUZZER the same checks are a libFuzzer
+// Pretokens must cover each text whole with no more digits together than are asked for, counts must
+// add up and be joined alike, and the merges must be what counting all pairs anew for each merge
+// says, also where fewer are asked for than there are words, so that rare pairs are left out. With -DCORPUSKIT_LIBFUZZER the same checks are a libFuzzer
 // target. That pretokens and merges are Hugging Face's is shown in Python (tests/tokenizer/).
+#include <algorithm>
 #include <map>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -19,18 +22,33 @@ using namespace corpuskit;
 constexpr std::size_t kMostBytes = 2000;  // of a text whose merges are learnt by brute force too
 constexpr std::uint32_t kMerges = 40;
 
-PretokenCounts counted(const std::string& text, Pattern pattern) {
+/// How many digits of ASCII follow one another at most.
+int most_digits(std::string_view piece) {
+    int most = 0, here = 0;
+    for (const char c : piece) most = std::max(most, here = c >= '0' && c <= '9' ? here + 1 : 0);
+    return most;
+}
+
+PretokenCounts counted(const std::string& text, const Cut& cut) {
     std::size_t pieces = 0;
     for (std::size_t at = 0; at < text.size(); ++pieces) {
-        const std::size_t end = pretoken_end(pattern, text, at);
+        const std::size_t end = pretoken_end(cut, text, at);
         if (end <= at || end > text.size()) fail("a pretoken ends outside of the text");
+        if (cut.digits > 0 && most_digits(std::string_view(text).substr(at, end - at)) > cut.digits)
+            fail("more digits stand together than were asked for");
         at = end;
     }
     Strings texts;
-    texts.add(text), texts.add(text);
-    PretokenCounter counter(pattern);
-    counter.add(texts.column());
+    texts.add(text);
+    PretokenCounter counter(cut), other(cut);
+    counter.add(texts.column()), other.add(texts.column());
+    counter.take_from(other);
+    if (other.size() != 0) fail("what was taken is still there");
     PretokenCounts found = counter.take();
+    counter.add_counted(found.words.column(), found.counts.data());
+    const PretokenCounts again = counter.take();
+    if (again.counts != found.counts || again.words.bytes != found.words.bytes)
+        fail("what was counted is counted otherwise");
     std::int64_t sum = 0;
     for (const std::int64_t count : found.counts) sum += count;
     if (sum != static_cast<std::int64_t>(2 * pieces)) fail("counts do not add up");
@@ -38,7 +56,8 @@ PretokenCounts counted(const std::string& text, Pattern pattern) {
 }
 
 /// Merges by counting all pairs for each.
-std::vector<std::pair<std::uint32_t, std::uint32_t>> by_force(const PretokenCounts& counts) {
+std::vector<std::pair<std::uint32_t, std::uint32_t>> by_force(const PretokenCounts& counts,
+                                                              std::size_t most) {
     std::vector<std::vector<std::uint32_t>> words;
     for (std::size_t i = 0; i < counts.counts.size(); ++i) {
         words.emplace_back();
@@ -46,7 +65,7 @@ std::vector<std::pair<std::uint32_t, std::uint32_t>> by_force(const PretokenCoun
             words.back().push_back(static_cast<unsigned char>(c));
     }
     std::vector<std::pair<std::uint32_t, std::uint32_t>> merges;
-    while (merges.size() < kMerges) {
+    while (merges.size() < most) {
         std::map<std::pair<std::uint32_t, std::uint32_t>, std::int64_t> pairs;
         for (std::size_t i = 0; i < words.size(); ++i)
             for (std::size_t at = 0; at + 1 < words[i].size(); ++at)
@@ -71,19 +90,31 @@ std::vector<std::pair<std::uint32_t, std::uint32_t>> by_force(const PretokenCoun
     return merges;
 }
 
-void replay(const std::string& text) {
-    for (int pattern = 0; pattern < kPatterns; ++pattern) {
-        const PretokenCounts counts = counted(text, static_cast<Pattern>(pattern));
-        BpeSettings settings{{}, 256, kMerges, 3, {}};
+void learn(const PretokenCounts& counts, std::uint32_t most, bool by_force_too) {
+    // With more ids than 16 bits hold, the cells are wider.
+    for (const std::uint32_t first : {256u, 70000u}) {
+        BpeSettings settings{{}, first, most, 3, {}};
         for (std::uint32_t byte = 0; byte < 256; ++byte) settings.byte_ids[byte] = byte;
         const BpeMerges merges = train_bpe(counts.words.column(), counts.counts.data(), settings,
                                            [](std::size_t) { return true; });
-        if (pattern != static_cast<int>(Pattern::kLlama3) || text.size() > kMostBytes) continue;
-        const auto expected = by_force(counts);
+        if (!by_force_too || first != 256) continue;
+        const auto expected = by_force(counts, most);
         bool same = expected.size() == merges.ids.size();
         for (std::size_t i = 0; same && i < expected.size(); ++i)
             same = expected[i] == std::pair{merges.left[i], merges.right[i]};
         if (!same) fail("other merges than by counting all pairs");
+    }
+}
+
+void replay(const std::string& text) {
+    for (int pattern = 0; pattern < kPatterns; ++pattern) {
+        for (int digits = 0; digits <= kMostDigits; ++digits) {
+            const Cut cut{static_cast<Pattern>(pattern), digits};
+            const PretokenCounts counts = counted(text, cut);
+            if (digits != 0) continue;
+            const bool all = cut.pattern == Pattern::kLlama3 && text.size() <= kMostBytes;
+            for (const std::uint32_t most : {3u, kMerges}) learn(counts, most, all);
+        }
     }
 }
 

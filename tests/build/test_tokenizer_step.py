@@ -22,12 +22,46 @@ from corpuskit.tokenizer.count import pretokens
 from corpuskit.tokenizer.special import RESERVED
 
 WORDS = {
-    **{"hammer": 26, "ladder": 19, "copper": 23, "velvet": 29, "feather": 23, "yarrow": 22, "wagon": 21},
-    **{"butter": 19, "kettle": 21, "mantle": 26, "quarry": 19, "zephyr": 32, "saddle": 19, "fender": 21},
-    **{"timber": 17, "dapple": 21, "lantern": 21, "kernel": 23, "jasper": 25, "ribbon": 33, "oyster": 24},
-    **{"island": 30, "meadow": 22, "ember": 19, "ginger": 16, "jacket": 27, "dagger": 27, "harbor": 21},
-    **{"iron": 25, "barrel": 24, "anchor": 22, "pepper": 20, "urchin": 13, "needle": 21, "orchard": 29},
-    **{"almond": 19, "nettle": 27, "garland": 19, "engine": 19, "candle": 16},
+    "hammer": 26,
+    "ladder": 19,
+    "copper": 23,
+    "velvet": 29,
+    "feather": 23,
+    "yarrow": 22,
+    "wagon": 21,
+    "butter": 19,
+    "kettle": 21,
+    "mantle": 26,
+    "quarry": 19,
+    "zephyr": 32,
+    "saddle": 19,
+    "fender": 21,
+    "timber": 17,
+    "dapple": 21,
+    "lantern": 21,
+    "kernel": 23,
+    "jasper": 25,
+    "ribbon": 33,
+    "oyster": 24,
+    "island": 30,
+    "meadow": 22,
+    "ember": 19,
+    "ginger": 16,
+    "jacket": 27,
+    "dagger": 27,
+    "harbor": 21,
+    "iron": 25,
+    "barrel": 24,
+    "anchor": 22,
+    "pepper": 20,
+    "urchin": 13,
+    "needle": 21,
+    "orchard": 29,
+    "almond": 19,
+    "nettle": 27,
+    "garland": 19,
+    "engine": 19,
+    "candle": 16,
 }
 PROBE = "On 12.05.2024 we counted 1234567 grains, 98 sacks and ٣٤٥٦ dates; x² is ½ of it; room 007.\n"
 MARKS = [
@@ -105,7 +139,9 @@ def test_other_groups_of_digits_are_refused(bench: Bench, digits: int) -> None:
 
 
 # ----------------------------------------------------------------------------------------- frequency
-@pytest.mark.parametrize(("least", "many", "last"), [(1, 12, 2), (2, 12, 2), (3, 10, 3), (5, 7, 6), (6, 7, 6)])
+@pytest.mark.parametrize(
+    ("least", "many", "last"), [(1, 12, 2), (2, 12, 2), (3, 10, 3), (5, 7, 6), (6, 7, 6)]
+)
 def test_the_minimum_frequency_bounds_a_pair_when_it_is_merged(
     bench: Bench, least: int, many: int, last: int
 ) -> None:
@@ -167,7 +203,7 @@ def test_one_of_several_sizes_encodes(bench: Bench) -> None:
 def test_wrong_settings_are_told_before_a_document_is_read(
     bench: Bench, asked: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(SettingError, match="recipe.yaml, line 3: tokenizer.*") as caught:
+    with pytest.raises(SettingError, match=r"recipe\.yaml, line \d+: tokenizer") as caught:
         load(bench.recipe({"x": ["a"]}, asked))
     assert message in f"{caught.value}"
 
@@ -289,8 +325,8 @@ def test_a_pattern_of_ones_own(bench: Bench) -> None:
 def test_words_with_marks_stay_whole(bench: Bench) -> None:
     """Vowel signs do not part Indic words: 26 Hindi words are 26 pretokens, and soon 26 tokens."""
     words = (
-        "हिन्दी विश्व की एक प्रमुख भाषा है और भारत की राजभाषा है किताब पढ़ना अच्छा विद्यार्थी विद्यालय में शिक्षक पढ़ाते हैं नदी किनारे"
-        " पुराना मंदिर स्थित"
+        "हिन्दी विश्व की एक प्रमुख भाषा है और भारत की राजभाषा है किताब"
+        " पढ़ना अच्छा विद्यार्थी विद्यालय में शिक्षक पढ़ाते हैं नदी किनारे पुराना मंदिर स्थित"
     )
     assert len(words.split()) == 26
     run = bench.build({"x": [words] * 30}, {"vocab_size": 2000}).folder

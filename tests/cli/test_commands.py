@@ -148,7 +148,9 @@ def test_build_inspect_verify_trace_as_json(corpus: Path, tmp_path: Path) -> Non
         call("build", corpus / "recipe.yaml", "--out", run, "--workers", 1, "--dry-run", "--json")
     )
     assert [step["title"] for step in planned["steps"]] == ["pass 1: candidates"]
-    assert planned["later"] == ["decisions/candidates", "pass 2: documents", "tokenizer", "encode", "shards"]
+    assert planned["later"] == [
+        *("decisions/candidates", "pass 2: documents", "counts", "tokenizer", "encode", "shards")
+    ]
     assert not run.exists()
     built = one_object(call("build", corpus / "recipe.yaml", "--out", run, "--workers", 1, "--json"))
     assert built["documents"] == sum(
@@ -251,7 +253,9 @@ def test_a_tokenizer_of_its_own(corpus: Path, tmp_path: Path) -> None:
         )
     )
     assert trained["vocab_size"] == 420
-    assert sorted(p.name for p in out.parent.iterdir()) == ["tokenizer.json", "tokenizer_config.json"]
+    assert sorted(p.name for p in out.parent.iterdir()) == [
+        *("tokenizer.json", "tokenizer_config.json", "training.json")
+    ]
     encoded = one_object(call("tokenizer", "encode", out, "bababa <|pad|>", "--json"))
     assert "".join(encoded["tokens"]) == "bababa <|pad|>"
     assert min(encoded["ids"]) >= 128
@@ -270,7 +274,7 @@ def test_a_tokenizer_of_whatever_a_build_reads(corpus: Path, finished: Path, tmp
     out = tmp_path / "tokenizer.json"
 
     def train(*words: object) -> dict[str, Any]:
-        for made in (out, out.with_name("tokenizer_config.json")):
+        for made in (out, *(out.with_name(n) for n in ("tokenizer_config.json", "training.json"))):
             made.unlink(missing_ok=True)
         return one_object(call("tokenizer", "train", *words, "--out", out, "--json"))
 
@@ -282,6 +286,49 @@ def test_a_tokenizer_of_whatever_a_build_reads(corpus: Path, finished: Path, tmp
     assert 384 < often["vocab_size"] < 1000
     assert train(finished, "--vocab-size", 450)["vocab_size"] == 450
     assert out.read_bytes() == (finished / "tokenizer" / "tokenizer.json").read_bytes()
+
+
+def test_tokenizers_of_several_sizes(corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is what a call of its own gives; how far it is goes to standard error."""
+    from corpuskit.cli.corpus import tokenizer as module
+
+    monkeypatch.setattr(module, "_SAID_EVERY", 0.0)
+    out = tmp_path / "many" / "tokenizer.json"
+    how = ("--digits", 2, "--pattern", "o200k", "--min-frequency", 1)
+    words = ("--vocab-sizes", "700,420,420", "--json")
+    found = call("tokenizer", "train", corpus / "books", *how, *words, "--out", out)
+    said = one_object(found)
+    assert (said["vocab_size"], list(said["vocab_sizes"].values())) == (700, [420, 700])
+    assert "names 420 twice" in found.stderr
+    assert "million characters read" in found.stderr
+    assert re.search(r"learning merges: 256 of 316, about \d+ s left", found.stderr)
+    own = tmp_path / "own" / "tokenizer.json"
+    words = ("--vocab-size", 420, "--quiet")
+    assert call("tokenizer", "train", corpus / "books", *how, *words, "--out", own).exit_code == 0
+    assert (out.parent / "420" / "tokenizer.json").read_bytes() == own.read_bytes()
+    assert (out.parent / "700" / "tokenizer.json").read_bytes() == out.read_bytes()
+    told = json.loads((out.parent / "training.json").read_bytes())
+    assert (told["pattern"], told["digits"], told["unicode"]) == ("o200k", 2, "16.0")
+    assert r"\p{N}{1,2}|" in told["regex"]
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["--vocab-sizes", "400,many"], "'many' is no size"),
+        (["--vocab-sizes", "400,300"], "300 is below 384"),
+        (["--vocab-sizes", "400,500", "--vocab-size", "450"], "is none of --vocab-sizes"),
+        (["--vocab-size", "300"], "384"),
+        (["--digits", "4"], "1<=x<=3"),
+        (["--pattern", "qwen35"], "Did you mean 'qwen3.5'"),
+        (["--pattern", "(a"], "is no regular expression"),
+        (["--pattern", ".+", "--digits", "2"], "a regular expression of your own"),
+    ],
+)
+def test_wrong_settings_of_a_tokenizer(tmp_path: Path, words: list[str], hint: str) -> None:
+    """Told before any text is read: the input need not be there."""
+    found = call("tokenizer", "train", tmp_path / "none", *words, "--out", tmp_path / "tokenizer.json")
+    assert (found.exit_code, hint in found.stderr) == (2, True), found.stderr
 
 
 @pytest.mark.parametrize(

@@ -222,6 +222,7 @@ def test_a_second_signal_ends_a_long_call_of_native_code() -> None:
 TRAINING = """
 import random, sys, time
 import pyarrow as pa
+from corpuskit.build.write import train_tokenizer
 from corpuskit.cli.main import main
 from corpuskit.tokenizer import count, merges, tokenizer
 
@@ -232,7 +233,7 @@ def slowly(*_):
     ones = pa.array([1] * len(words), pa.int64()).to_numpy()
     return learn(count.Counted(words, ones), 60_000, [], 1, lambda done: time.sleep(0.5) is None)
 
-learn, tokenizer.learn_merges = merges.learn_merges, slowly
+learn, tokenizer.learn_merges, train_tokenizer.learn_merges = merges.learn_merges, slowly, slowly
 if __name__ == "__main__":
     sys.argv = ["corpuskit", *sys.argv[1:]]
     main()

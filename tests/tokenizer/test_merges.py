@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import random
+import re
+import time
 import zipfile
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -14,10 +17,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Regex, decoders, models, pre_tokenizers, trainers
 
-from corpuskit.tokenizer import special
+from corpuskit.errors import SettingError
+from corpuskit.tokenizer import count, special
 from corpuskit.tokenizer.count import Counted, PretokenCounter, pretokens
 from corpuskit.tokenizer.merges import learn_merges
-from corpuskit.tokenizer.patterns import SCANNERS
+from corpuskit.tokenizer.patterns import SCANNERS, regex_of, splitter
 from corpuskit.tokenizer.tokenizer import Tokenizer
 
 SPLITS = {name: pre_tokenizers.Split(Regex(special.PATTERNS[name]), "isolated") for name in SCANNERS}
@@ -185,3 +189,139 @@ def test_the_training_can_be_ended() -> None:
     found = learn_merges(counted(words), 5000, (), 2, told)
     assert heard == [256]
     assert len(found.pairs) == 256
+
+
+@pytest.mark.parametrize("pattern", SCANNERS)
+@given(text=st.text(alphabet=ODD, max_size=60), digits=st.integers(1, 3))
+def test_digits_are_cut_as_the_changed_pattern_says(pattern: str, digits: int, text: str) -> None:
+    """A tokenizer.json with that pattern is what other libraries encode by."""
+    text = text.encode("utf-8", "replace").decode()
+    pieces = splitter(pattern, digits).pre_tokenize_str(text)
+    assert pretokens(text, pattern, digits) == [piece.encode() for piece, _ in pieces]
+
+
+def test_groups_of_digits_that_another_pattern_has_are_that_pattern() -> None:
+    assert regex_of("llama3", 1) == special.PATTERNS["qwen2"]
+    assert regex_of("qwen2", 3) == special.PATTERNS["llama3"]
+    for name in ("llama3", "cl100k", "o200k"):
+        assert regex_of(name, 3) == special.PATTERNS[name]
+    assert regex_of("qwen3.5", 1) == special.PATTERNS["qwen3.5"]
+
+
+def test_merges_fewer_than_words_are_the_same(prose: str) -> None:
+    """Pairs that cannot be reached are not kept, which must not be seen; what is forbidden needs them."""
+    counter = PretokenCounter("llama3")
+    counter.add([prose])
+    words = counter.take()
+    many = learn_merges(words, 256 + 20_000, (), 1)
+    for few in (1, 7, 300, 2000):
+        found = learn_merges(words, 256 + few, (), 1)
+        assert (found.pairs, found.counts.tolist()) == (many.pairs[:few], many.counts[:few].tolist())
+    # A word that comes often and may never be whole: the bound does not hold.
+    rare = {f"{n:05d}".encode(): 1 for n in range(300)}
+    found = learnt({b"ab": 10**6, **rare}, 20, also=("ab",))
+    assert len(found) == 20
+    assert "a+b" not in found
+
+
+def test_more_ids_than_two_bytes_hold(prose: str) -> None:
+    counter = PretokenCounter("llama3")
+    counter.add([prose[:20_000]])
+    words = counter.take()
+    wide = learn_merges(words, 70_000, (), 2)
+    narrow = learn_merges(words, 20_000, (), 2)
+    assert (wide.pairs, wide.tokens) == (narrow.pairs, narrow.tokens)
+
+
+def test_counts_pass_32_bits(prose: str) -> None:
+    found = learn_merges(counted({b"ab": 2**40, b"cd": 2**40 - 1}), 258, ())
+    assert (found.pairs, found.counts.tolist()) == ([("a", "b"), ("c", "d")], [2**40, 2**40 - 1])
+    with pytest.raises(SettingError, match="pass 2"):
+        learn_merges(counted({b"a" * 40: 2**60}), 300, ())
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_threads_and_spilling_leave_no_trace(
+    threads: int, prose: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(count, "_BATCH_BYTES", 5000)
+    texts = [prose[at : at + 700] for at in range(0, 60_000, 700)] + ["", "é" * 50]
+    plain = PretokenCounter("qwen3.5")
+    plain.add(texts)
+    words, counts = plain.take()
+    for limit in (1, 300_000, 2**40):
+        monkeypatch.setattr(count, "SPILL_BYTES", limit)
+        counter = PretokenCounter("qwen3.5", threads=threads, folder=tmp_path)
+        counter.add(texts)
+        found = counter.take()
+        assert found.words.to_pylist() == words.to_pylist()
+        assert found.counts.tolist() == counts.tolist()
+        assert list(tmp_path.iterdir()) == []
+        counter.add(["once more"])
+        assert counter.take().words.to_pylist() == [b" more", b"once"]
+
+
+def test_a_pattern_of_ones_own_is_counted_by_the_library() -> None:
+    counter = PretokenCounter(r"[a-c]+|\s")
+    counter.add(pa.array(["abc d abc", "zabc"], pa.large_string()))
+    words, counts = counter.take()
+    assert dict(zip(words.to_pylist(), counts.tolist(), strict=True)) == {
+        b" ": 2,
+        b"abc": 3,
+        b"d": 1,
+        b"z": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"pattern": "(a"}, "is no regular expression"),
+        ({"pattern": "qwen35"}, "pattern 'qwen35' is unknown. Did you mean 'qwen3.5'"),
+        ({"digits": 4}, "digits = 4: .*Give 1, 2 or 3"),
+        ({"digits": True}, "digits = True"),
+        ({"pattern": r"\S+", "digits": 1}, "a regular expression of your own"),
+    ],
+)
+def test_ways_to_cut_that_there_are_not(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(SettingError) as caught:
+        Tokenizer.train(["a"], 384, **arguments)
+    assert re.search(message, str(caught.value).replace("\n  ", ". "), re.DOTALL)
+
+
+@pytest.mark.parametrize("sizes", [[], [394, 300], [394, "409"], [True]])
+def test_sizes_that_there_are_not(sizes: list[Any]) -> None:
+    with pytest.raises(SettingError, match="vocab_size"):
+        Tokenizer.train_sizes(["a"], sizes)
+
+
+def test_several_sizes_are_each_its_own_training(prose: str) -> None:
+    texts = [prose[:50_000]]
+    several = Tokenizer.train_sizes(texts, [384, 500, 700, 90_000], "o200k", 3, digits=2)
+    assert list(several) == [384, 500, 700, 90_000]
+    for size, tokenizer in several.items():
+        assert tokenizer.data == Tokenizer.train(texts, size, "o200k", 3, digits=2).data
+
+
+def test_the_training_tells_how_far_it_is(prose: str) -> None:
+    heard: list[tuple[int, int]] = []
+
+    def told(done: int, whole: int) -> bool:
+        heard.append((done, whole))
+        return True
+
+    Tokenizer.train([prose], 384 + 600, told=told)
+    assert heard == [(256, 600), (512, 600)]
+
+
+def test_hostile_pages_are_learnt_in_no_time() -> None:
+    """Runs of 100,000 marks, five million letters without a blank, and 200,000 of them."""
+    marks = ["{{", "[[", "{|", "<ref>", "''", "x", "|", "\n*", "'''''", "\n|-", "()", "&amp;"]
+    pages = [f"A page. {mark * (100_000 // len(mark))}" for mark in marks]
+    assert Tokenizer.train(pages, 400).vocab_size == 400
+    dna = "".join(random.Random(1).choices("ACGT", k=5_000_000))
+    for text in (dna[:200_000], dna):
+        began = time.process_time()
+        tokenizer = Tokenizer.train([text], 2000)
+        assert tokenizer.vocab_size == 2000
+        assert time.process_time() - began < 30

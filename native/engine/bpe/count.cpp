@@ -61,8 +61,8 @@ void give_memory_back() {
 PretokenCounter::PretokenCounter(Cut cut) : cut_(cut) { clear(); }
 
 void PretokenCounter::clear() {
-    std::vector<Short>(kLeast).swap(short_);
-    std::vector<Long>(kLeast).swap(long_);
+    PageVector<Short>(kLeast).swap(short_);
+    PageVector<Long>(kLeast).swap(long_);
     short_used_ = long_used_ = 0;
     std::string().swap(words_);
 }
@@ -156,7 +156,7 @@ PretokenCounts PretokenCounter::take() {
         std::string_view bytes;
         std::int64_t count;
     };
-    std::vector<Word> found;
+    PageVector<Word> found;
     found.reserve(size());
     for (const Short& slot : short_) {
         const char* bytes = reinterpret_cast<const char*>(&slot.low);

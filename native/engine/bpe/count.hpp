@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/bpe/pages.hpp"
 #include "engine/bpe/pretokens.hpp"
 #include "engine/text/column.hpp"
 
@@ -57,8 +58,8 @@ class PretokenCounter {
     void clear();
 
     Cut cut_;
-    std::vector<Short> short_;
-    std::vector<Long> long_;
+    PageVector<Short> short_;
+    PageVector<Long> long_;
     std::size_t short_used_ = 0, long_used_ = 0;
     std::string words_;  // the long ones
 };

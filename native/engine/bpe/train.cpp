@@ -8,6 +8,8 @@
 #include <unordered_map>
 #include <utility>
 
+#include "engine/bpe/pages.hpp"
+
 namespace corpuskit {
 
 namespace {
@@ -121,14 +123,15 @@ class Places {
     std::uint32_t last_ = 0;
 };
 
-using Order = std::vector<std::uint32_t>;
+using Order = PageVector<std::uint32_t>;
 
 /// The numbers of all words, those that come most often first.
 Order by_count(const Column& words, const std::int64_t* counts) {
     if (words.size > std::numeric_limits<std::uint32_t>::max())
         throw std::invalid_argument("there are more than 2^32 - 1 words");
     constexpr std::int64_t kFew = 1 << 12;  // Nearly all words come less often.
-    Order ends(kFew + 1, 0), order(words.size);
+    std::vector<std::uint32_t> ends(kFew + 1, 0);
+    Order order(words.size);
     const auto place = [&](std::size_t i) { return kFew - std::min(counts[i], kFew); };
     for (std::size_t i = 0; i < words.size; ++i) ++ends[place(i) + 1];
     for (std::size_t n = 1; n < ends.size(); ++n) ends[n] += ends[n - 1];
@@ -374,7 +377,7 @@ class Trainer {
     const BpeSettings& settings_;
     std::int64_t least_;  // counts and places are kept of pairs that come so often
     bool whole_;          // of all pairs, however rare: a string may be made in two ways
-    std::vector<Cell> cells_;
+    PageVector<Cell> cells_;
     std::vector<Range> ranges_;
     std::size_t range_ = 0;
     std::vector<std::string> strings_;  // by id; empty for those that spell nothing here
