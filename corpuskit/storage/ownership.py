@@ -49,7 +49,7 @@ class Kind(NamedTuple):
 
 # A run's own folders are those of `corpuskit.run.layout`; what else lies in a run is its user's.
 _RUN_FOLDERS = (
-    r"candidates(-\d+)?|scans|decisions|documents|dropped|quarantine|cuts|tables|planted|tokenizer|encoded"
+    r"candidates(-\d+)?|scans|decisions|documents|dropped|quarantine|cuts|tables|planted|counts|tokenizer|encoded"
     r"|shards|manifest|logs|report|index|packing|\.tmp"
 )
 RUN = Kind(
