@@ -20,7 +20,7 @@ import numpy.typing as npt
 import pyarrow.parquet as pq
 
 from benchmarks.metre import beat, shuffled, words
-from corpuskit.shards.ngrams import SplitNgrams, open_index
+from corpuskit.shards.ngrams.index import SplitNgrams, open_index
 from corpuskit.shards.reader import Shards, SplitTokens
 from corpuskit.storage.files import read_sealed
 from corpuskit.tokenizer.tokenizer import Tokenizer

@@ -28,7 +28,7 @@ from benchmarks.harness import OURS, Options, Row, run_benchmark
 from corpuskit.build.build import build_corpus
 from corpuskit.build.recipe.recipe import load
 from corpuskit.shards.canaries import read_canaries
-from corpuskit.shards.ngrams import open_index
+from corpuskit.shards.ngrams.index import open_index
 from corpuskit.shards.reader import Shards
 from corpuskit.train import TrainSettings, train_model
 from corpuskit.train.memorize.exposure import exposures

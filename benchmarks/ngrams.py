@@ -27,7 +27,7 @@ import numpy.typing as npt
 from benchmarks.harness import Bar, Options, Row, compare, peer_versions, run_benchmark
 from benchmarks.measure import measure_command
 from corpuskit import open_index
-from corpuskit.shards.ngrams import SplitNgrams
+from corpuskit.shards.ngrams.index import SplitNgrams
 from corpuskit.shards.reader import Shards
 
 SPANS = 1000

@@ -65,7 +65,7 @@ _PLACES = {
     "load_model": "corpuskit.train.generate.generate",
     "load_recipe": "corpuskit.build.recipe.recipe",
     "near_duplicates": "corpuskit.stages.dedup.in_memory",
-    "open_index": "corpuskit.shards.ngrams",
+    "open_index": "corpuskit.shards.ngrams.index",
     "open_shards": "corpuskit.shards.reader",
     "train_model": "corpuskit.train.train",
     "vocabulary_report": "corpuskit.report.vocabulary",
@@ -87,7 +87,7 @@ if TYPE_CHECKING:
     from corpuskit.run.folder import Run as Run
     from corpuskit.shards.export import export_tokens as export_tokens
     from corpuskit.shards.loader import Loader as Loader
-    from corpuskit.shards.ngrams import open_index as open_index
+    from corpuskit.shards.ngrams.index import open_index as open_index
     from corpuskit.shards.reader import Shards as Shards
     from corpuskit.shards.reader import open_shards as open_shards
     from corpuskit.sources.datasets.source import Datasets as Datasets

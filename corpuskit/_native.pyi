@@ -333,7 +333,7 @@ class NgramDamageError(ValueError):
 def build_ngram_block(
     tokens: NDArray[np.integer], end: int, start: int, count: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint64]]:
-    """Entries and sums of a block of a token line; see `corpuskit.shards.ngrams`.
+    """Entries and sums of a block of a token line; see `corpuskit.shards.ngrams.index`.
 
     Args:
         tokens: the line, uint16 or int32.

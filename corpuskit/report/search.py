@@ -21,7 +21,7 @@ from corpuskit.errors import RunError, SettingError
 from corpuskit.report.trace import find_document, place_in_text
 from corpuskit.run.folder import Run
 from corpuskit.run.layout import TOKENIZER
-from corpuskit.shards.ngrams import Hit, Matches, NgramIndex, SplitNgrams, open_index
+from corpuskit.shards.ngrams.index import Hit, Matches, NgramIndex, SplitNgrams, open_index
 from corpuskit.shards.provenance import provenance_rows
 from corpuskit.tokenizer.tokenizer import Tokenizer
 

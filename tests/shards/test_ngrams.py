@@ -15,8 +15,8 @@ import pytest
 from corpuskit import _native, open_index, open_shards
 from corpuskit.errors import SettingError, ShardError, StorageError
 from corpuskit.shards import ngrams
-from corpuskit.shards.ngram_files import BLOCK_TOKENS, build_index, index_folder
-from corpuskit.shards.ngrams import Matches, NgramIndex
+from corpuskit.shards.ngrams.files import BLOCK_TOKENS, build_index, index_folder
+from corpuskit.shards.ngrams.index import Matches, NgramIndex
 
 Documents = Sequence[Sequence[int]]
 MakeShards = Callable[..., Path]

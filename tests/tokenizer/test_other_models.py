@@ -21,9 +21,9 @@ from corpuskit.build.build import build_corpus
 from corpuskit.build.recipe.recipe import load
 from corpuskit.cli.main import cli
 from corpuskit.errors import InputError, SettingError
+from corpuskit.tokenizer.models.unigram import train_unigram
+from corpuskit.tokenizer.models.words import SPECIAL, given_wordpiece, train_word_level, train_wordpiece
 from corpuskit.tokenizer.special import SPECIAL_TOKENS
-from corpuskit.tokenizer.unigram import train_unigram
-from corpuskit.tokenizer.words import SPECIAL, given_wordpiece, train_word_level, train_wordpiece
 
 TEXTS = ["the cat sat", "the dog sat", "a cat ran", "The end"]
 PIECES = ["[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]"]
@@ -183,8 +183,8 @@ def test_unigram_finds_the_best_way_by_its_scores() -> None:
 _PRINTS = """
 import random, sys
 from pathlib import Path
-from corpuskit.tokenizer.unigram import train_unigram
-from corpuskit.tokenizer.words import train_word_level, train_wordpiece
+from corpuskit.tokenizer.models.unigram import train_unigram
+from corpuskit.tokenizer.models.words import train_word_level, train_wordpiece
 texts = [p.read_text(errors="ignore") for p in sorted(Path(sys.argv[1]).rglob("*.txt"))]
 random.Random(int(sys.argv[2])).shuffle(texts)
 trained = (train_word_level(texts, 500), train_wordpiece(texts, 900), train_unigram(texts, 600))

@@ -15,7 +15,7 @@ from corpuskit.run.task import TaskResult
 from corpuskit.storage.files import json_text
 from corpuskit.tokenizer.count import Counted, PretokenCounter
 from corpuskit.tokenizer.merges import Merges, learn_merges
-from corpuskit.tokenizer.other_models import train_other
+from corpuskit.tokenizer.models.choose import train_other
 from corpuskit.tokenizer.patterns import described
 from corpuskit.tokenizer.special import SPECIAL_TOKENS
 from corpuskit.tokenizer.tokenizer import Tokenizer, tokenizer_file

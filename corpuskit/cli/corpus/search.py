@@ -11,8 +11,8 @@ import click
 from corpuskit.cli.shell import COUNT, PATH, Shell, progress, shell_options
 from corpuskit.errors import InputError, SettingError, counted, read_remedy
 from corpuskit.report.search import Found, Longest, Searched, Searcher
-from corpuskit.shards.ngram_files import build_index, index_folder
-from corpuskit.shards.ngrams import NgramIndex, open_index
+from corpuskit.shards.ngrams.files import build_index, index_folder
+from corpuskit.shards.ngrams.index import NgramIndex, open_index
 from corpuskit.shards.reader import open_shards
 
 _PIECES = 5

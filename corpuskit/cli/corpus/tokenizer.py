@@ -20,7 +20,7 @@ from corpuskit.run.folder import Run
 from corpuskit.sources.source import Part, Source
 from corpuskit.stages import registry
 from corpuskit.storage.ownership import making_files, refuse_overlap
-from corpuskit.tokenizer.other_models import LOSSY, Model, train_other
+from corpuskit.tokenizer.models.choose import LOSSY, Model, train_other
 from corpuskit.tokenizer.patterns import DEFAULT, check_pattern, described
 from corpuskit.tokenizer.special import PATTERNS
 from corpuskit.tokenizer.tokenizer import LEAST_VOCABULARY, Tokenizer, check_sizes

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from corpuskit.shards.ngrams import SplitNgrams
+from corpuskit.shards.ngrams.index import SplitNgrams
 from corpuskit.shards.provenance import origins
 from corpuskit.shards.reader import Shards
 from corpuskit.tokenizer.tokenizer import Tokenizer

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from corpuskit.shards.ngrams import SplitNgrams
+from corpuskit.shards.ngrams.index import SplitNgrams
 from corpuskit.shards.permutation import Permutation
 from corpuskit.shards.reader import SplitTokens
 from corpuskit.train.generate.generate import LanguageModel

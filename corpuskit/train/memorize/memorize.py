@@ -11,7 +11,7 @@ import numpy as np
 
 from corpuskit.errors import SettingError, TrainError, check_fields
 from corpuskit.shards.canaries import read_canaries
-from corpuskit.shards.ngrams import SplitNgrams, open_index
+from corpuskit.shards.ngrams.index import SplitNgrams, open_index
 from corpuskit.shards.provenance import origins
 from corpuskit.shards.reader import Shards, SplitTokens
 from corpuskit.storage.files import json_bytes, read_sealed, seal, write_file, writing

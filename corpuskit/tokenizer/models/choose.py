@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Literal
 
 from corpuskit.tokenizer import special
+from corpuskit.tokenizer.models.unigram import train_unigram
+from corpuskit.tokenizer.models.words import given_wordpiece, train_word_level, train_wordpiece
 from corpuskit.tokenizer.tokenizer import Tokenizer
-from corpuskit.tokenizer.unigram import train_unigram
-from corpuskit.tokenizer.words import given_wordpiece, train_word_level, train_wordpiece
 
 Model = Literal["bpe", "word_level", "wordpiece", "unigram"]
 

@@ -1,6 +1,6 @@
 """Where does a token sequence stand in the shards? An index of all n-grams, of any length, answers.
 
-How it is made and kept is told in `corpuskit.shards.ngram_files`. What is asked for is found within one
+How it is made and kept is told in `corpuskit.shards.ngrams.files`. What is asked for is found within one
 document: no match goes on behind an end-of-text, which may be the last token of a query alone.
 """
 
@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from corpuskit.errors import SettingError, ShardError, StorageError
-from corpuskit.shards.ngram_files import (
+from corpuskit.shards.ngrams.files import (
     SUFFIX,
     Ids,
     ShardIndex,

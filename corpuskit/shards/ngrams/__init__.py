@@ -1,0 +1,1 @@
+"""The index of the n-grams of shards: where any sequence of tokens stands."""

@@ -1,0 +1,1 @@
+"""Models beside byte-pair encoding: whole words, WordPiece, Unigram."""
