@@ -11,20 +11,25 @@ from __future__ import annotations
 import functools
 import unicodedata
 from collections.abc import Iterable
-from typing import NamedTuple
+from importlib.metadata import version
+from typing import TYPE_CHECKING, NamedTuple
 
-import datasketch
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import xxhash
-from datasketch import MinHash
 
 from corpuskit import _native
 from corpuskit.documents.columns import to_engine
 from corpuskit.documents.words import fold_words, words
 from corpuskit.errors import StageError
+
+if TYPE_CHECKING:
+    from datasketch import MinHash
+
+REFERENCE = version("datasketch")
+"""The version of datasketch, which itself is loaded where it is asked: it brings all of SciPy with it."""
 
 SIZE = 128
 """Values of a signature."""
@@ -133,7 +138,7 @@ def check_sample(texts: pa.LargeStringArray, signed: Signatures, ngram: int, see
         return
     raise StageError(
         f"{label}: the signature of a text of {len(text)} characters is not datasketch's"
-        f" {datasketch.__version__}",
+        f" {REFERENCE}",
         remedy="Set `engine: reference`, which lets datasketch make all of them; and report it.",
     )
 
@@ -150,6 +155,8 @@ def _signature(grams: Iterable[str], seed: int) -> npt.NDArray[np.uint32]:
 
 @functools.cache
 def _base(seed: int) -> MinHash:
+    from datasketch import MinHash
+
     return MinHash(num_perm=SIZE, seed=seed, hashfunc=xxhash.xxh32_intdigest, scheme="affine32")
 
 

@@ -18,7 +18,6 @@ from fractions import Fraction
 from math import ceil
 from typing import Any, ClassVar, Literal
 
-import datasketch
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -87,7 +86,7 @@ class NearDuplicates(Barrier):
 
     def libraries(self) -> dict[str, str]:
         """Signatures of different schemes cannot be compared."""
-        return {"datasketch": datasketch.__version__, "scheme": "affine32, xxh32"}
+        return {"datasketch": minhash.REFERENCE, "scheme": "affine32, xxh32"}
 
     def scan(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """The MinHash signature of each text, null for one without words; its digest and its source."""
