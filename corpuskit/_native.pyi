@@ -312,6 +312,31 @@ def give_memory_back() -> None:
 def pretoken_unicode() -> str:
     """The version of Unicode that says what a letter, a mark, a number or white space is."""
 
+def token_line(
+    ids: NDArray[np.uint32], ends: NDArray[np.int64], end_of_text: int, wide: bool
+) -> NDArray[np.integer]:
+    """The ids as uint16, or int32 if wide, with the end of text at each end.
+
+    Raises:
+        ValueError: ends that do not ascend within the ids, an id that the type does not hold.
+    """
+
+def sequence_bytes(
+    ids: NDArray[np.uint32], ends: NDArray[np.int64], lengths: NDArray[np.uint8] | NDArray[np.uint32]
+) -> NDArray[np.int64]:
+    """Bytes of the ids up to each end, and of those behind the last; ``lengths`` are those of each id.
+
+    Raises:
+        ValueError: ends that do not ascend within the ids, an id without a length.
+    """
+
+def joined_tokens(tokens: Strings, ids: NDArray[np.uint32]) -> bytes:
+    """The bytes of some ids, one behind the other; string i is what the id i stands for.
+
+    Raises:
+        ValueError: an id outside of the strings, offsets that do not ascend.
+    """
+
 def train_bpe(
     words: Strings,
     counts: NDArray[np.int64],

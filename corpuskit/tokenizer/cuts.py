@@ -6,6 +6,9 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 from corpuskit.documents import texts as cutting
 from corpuskit.documents.texts import pieces
 from corpuskit.tokenizer import special
@@ -90,3 +93,21 @@ def batched(items: Iterable[Piece], limit: Callable[[], int]) -> Iterator[list[P
             batch, size, most = [], 0, limit()
     if batch:
         yield batch
+
+
+def runs_of(sizes: npt.NDArray[np.int64], limit: Callable[[], int]) -> Iterator[tuple[int, int]]:
+    """Texts in runs [start, stop) that end with the text that reaches so many bytes.
+
+    Args:
+        sizes: bytes of each text; one that may have to be cut is a run of its own.
+    """
+    ends = np.cumsum(sizes)
+    long = np.flatnonzero(sizes > cutting.PIECE_CHARACTERS)
+    start, count = 0, len(sizes)
+    while start < count:
+        stop = int(np.searchsorted(ends, ends[start] - sizes[start] + limit())) + 1
+        alone = int(np.searchsorted(long, start))
+        if alone < len(long):
+            stop = min(stop, max(start + 1, int(long[alone])))
+        yield start, min(stop, count)
+        start = stop

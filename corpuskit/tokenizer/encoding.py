@@ -39,6 +39,9 @@ _REFERENCE_BYTES, _FAST_BYTES = 2**17, 2**20
 # `fastokens` knows some patterns by heart; these are given to it as what cuts every text alike.
 _CUTS_ALIKE = {special.PATTERNS["cl100k"]: special.PATTERNS["llama3"]}
 
+_LONGEST_TOKEN = 2**12
+"""To read a longer one takes `fastokens` the square of its characters: minutes for 100,000 (0.3.5)."""
+
 _KEPT = 2
 """Engines of so many tokenizers stay in a process: what is dropped of `fastokens` it does not give back."""
 
@@ -101,6 +104,9 @@ class Fast:
         os.environ.setdefault("FASTOKENS_BPE_THREADS", "1")
         import fastokens
 
+        longest = max(map(len, document["model"].get("vocab") or [""]))
+        if longest > _LONGEST_TOKEN:
+            raise ValueError(f"a token of {longest:,} characters")
         self.name = f"fastokens {_version('fastokens')}"
         known = json.dumps(_as_known(document), ensure_ascii=False)
         self._model = _calling(fastokens.Tokenizer.from_json_str, known)

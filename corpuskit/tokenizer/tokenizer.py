@@ -19,15 +19,18 @@ from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 import tokenizers
 from tokenizers import decoders, models, pre_tokenizers
 
+from corpuskit import _native
+from corpuskit.documents.batch import byte_lengths
 from corpuskit.documents.texts import PIECE_CHARACTERS, each_text, pieces_of, strings
 from corpuskit.errors import InputError, SettingError, TrainError
 from corpuskit.storage.files import json_text, write_bytes
 from corpuskit.tokenizer import lossless, special
 from corpuskit.tokenizer.count import PretokenCounter
-from corpuskit.tokenizer.cuts import LINE_END, LINES_CHARACTERS, Piece, batched, cut_all, safe_border
+from corpuskit.tokenizer.cuts import LINE_END, LINES_CHARACTERS, Piece, batched, cut_all, runs_of, safe_border
 from corpuskit.tokenizer.encoding import Encoder, Flat, encoder_of
 from corpuskit.tokenizer.merges import Merges, learn_merges
 from corpuskit.tokenizer.patterns import DEFAULT, check_pattern, splitter
@@ -322,6 +325,16 @@ class Tokenizer:
         """
         return self._encoded(cut_all(texts, self._safe))
 
+    def encode_column(self, texts: pa.Array) -> Iterator[Flat]:
+        """The same of a column of strings, of which some are taken out of it at a time."""
+        encoder = self.encoder
+        for start, stop in runs_of(byte_lengths(texts), lambda: encoder.batch_bytes):
+            run = texts.slice(start, stop - start).to_pylist()
+            if len(run) > 1:
+                yield encoder.encode(run)
+            else:  # It may be long.
+                yield from self.encode_flat(run)
+
     def _encoded(self, cut: Iterable[Piece]) -> Iterator[Flat]:
         encoder = self.encoder
         for batch in batched(cut, lambda: encoder.batch_bytes):
@@ -385,13 +398,13 @@ class Tokenizer:
         """
         if ids is None or (self._bytes is None and not whole):
             text, ids, whole = text[:PIECE_CHARACTERS] if ids is not None else text, None, True
-        numbers = np.array(self.encode(text) if ids is None else ids, np.int64)
+        numbers = np.asarray(self.encode(text) if ids is None else ids, np.uint32)
         if self._bytes is None:
             back = self.decode(numbers)
         else:
             # Of a text that goes on, the last character may be begun only.
             decoder = codecs.getincrementaldecoder("utf-8")("replace")
-            back = decoder.decode(self._join(numbers), final=whole)
+            back = decoder.decode(_native.joined_tokens(self._spellings, numbers), final=whole)
         if back == text or (not whole and text.startswith(back)):
             return None
         return lossless.difference(text, back)
@@ -465,25 +478,14 @@ class Tokenizer:
     @property
     def byte_lengths(self) -> npt.NDArray[np.int64] | None:
         """The same for each id below `vocab_size`, special and added ones as they are spelled; see there."""
-        return None if self._bytes is None else self._spellings[1]
+        return None if self._bytes is None else np.diff(self._spellings[0])
 
     @cached_property
-    def _spellings(self) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
-        """Bytes of all ids in a line, and length and place in it of each id."""
+    def _spellings(self) -> _native.Strings:
+        """Bytes of all ids of a byte-level tokenizer, as offsets and one line."""
         spelled = [(self._bytes or {}).get(number, b"") for number in range(self.vocab_size)]
-        lengths = np.array([len(one) for one in spelled], np.int64)
-        return np.frombuffer(b"".join(spelled), np.uint8), lengths, np.cumsum(lengths) - lengths
-
-    def _join(self, ids: npt.NDArray[np.int64]) -> bytes:
-        """The bytes of some ids of a byte-level tokenizer."""
-        line, lengths, places = self._spellings
-        own = lengths[ids]
-        ends = np.cumsum(own)
-        # Of each byte its place in the line: steps of one, and a jump where an id begins.
-        jumps = (places[ids] - ends + own).astype(np.int32)
-        total = int(ends[-1]) if len(ids) else 0
-        joined: bytes = line[np.repeat(jumps, own) + np.arange(total, dtype=np.int32)].tobytes()
-        return joined
+        offsets = np.cumsum([0, *map(len, spelled)], dtype=np.int64)
+        return offsets, np.frombuffer(b"".join(spelled), np.uint8)
 
     def spelled(self, token: int) -> bytes | None:
         """The bytes that an id stands for; None unless the tokenizer is byte-level, and for an unknown id."""

@@ -3,11 +3,14 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include <limits>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "bindings/convert.hpp"
 #include "engine/bpe/count.hpp"
+#include "engine/bpe/lines.hpp"
 #include "engine/bpe/train.hpp"
 
 namespace corpuskit::binding {
@@ -93,6 +96,51 @@ nb::object pretoken_ends(int pattern, const nb::bytes& text, int digits) {
     return nb::cast(own<std::int64_t>(std::move(ends), n));
 }
 
+Sequences sequences_of(const Input<std::uint32_t>& ids, const Input<std::int64_t>& ends) {
+    return {ids.data(), ids.size(), ends.data(), ends.size()};
+}
+
+template <typename Token>
+nb::object token_line(const Input<std::uint32_t>& ids, const Input<std::int64_t>& ends,
+                      Token end_of_text) {
+    const std::size_t n = ids.size() + ends.size();
+    std::unique_ptr<Token[]> line(new Token[n]);  // Not filled beforehand, as a vector would be.
+    {
+        nb::gil_scoped_release release;
+        corpuskit::token_line(sequences_of(ids, ends), end_of_text, line.get());
+    }
+    nb::capsule owner(line.get(), [](void* p) noexcept { delete[] static_cast<Token*>(p); });
+    return nb::cast(nb::ndarray<nb::numpy, Token>(line.release(), {n}, owner));
+}
+
+nb::object token_line_of(const Input<std::uint32_t>& ids, const Input<std::int64_t>& ends,
+                         std::uint32_t end_of_text, bool wide) {
+    const std::uint32_t limit = wide ? std::numeric_limits<std::int32_t>::max()
+                                     : std::numeric_limits<std::uint16_t>::max();
+    if (end_of_text > limit) throw nb::value_error("end_of_text: the tokens cannot hold it");
+    return wide ? token_line(ids, ends, static_cast<std::int32_t>(end_of_text))
+                : token_line(ids, ends, static_cast<std::uint16_t>(end_of_text));
+}
+
+template <typename Length>
+nb::object sequence_bytes(const Input<std::uint32_t>& ids, const Input<std::int64_t>& ends,
+                          const Input<Length>& lengths) {
+    std::vector<std::int64_t> sizes(ends.size() + 1);
+    {
+        nb::gil_scoped_release release;
+        corpuskit::sequence_bytes(sequences_of(ids, ends), lengths.data(), lengths.size(),
+                                  sizes.data());
+    }
+    const std::size_t n = sizes.size();
+    return nb::cast(own<std::int64_t>(std::move(sizes), n));
+}
+
+nb::bytes joined_tokens(const StringArrays& tokens, const Input<std::uint32_t>& ids) {
+    const std::string joined =
+        corpuskit::joined_tokens(column("tokens", tokens), ids.data(), ids.size());
+    return nb::bytes(joined.data(), joined.size());
+}
+
 }  // namespace
 
 void bind_bpe(nb::module_& module) {
@@ -110,6 +158,13 @@ void bind_bpe(nb::module_& module) {
         .def_prop_ro("bytes", &PretokenCounter::bytes);
     module.def("pretoken_ends", &pretoken_ends, nb::arg("pattern"), nb::arg("text"),
                nb::arg("digits") = 0);
+    module.def("token_line", &token_line_of, nb::arg("ids"), nb::arg("ends"),
+               nb::arg("end_of_text"), nb::arg("wide"));
+    module.def("sequence_bytes", &sequence_bytes<std::uint8_t>, nb::arg("ids"), nb::arg("ends"),
+               nb::arg("lengths").noconvert());
+    module.def("sequence_bytes", &sequence_bytes<std::uint32_t>, nb::arg("ids"), nb::arg("ends"),
+               nb::arg("lengths").noconvert());
+    module.def("joined_tokens", &joined_tokens, nb::arg("tokens"), nb::arg("ids"));
     module.def("give_memory_back", &give_memory_back);
     module.def("pretoken_unicode", [] {
         const std::string_view version = pretoken_unicode();

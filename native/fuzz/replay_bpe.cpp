@@ -2,10 +2,12 @@
 //
 // Pretokens must cover each text whole with no more digits together than are asked for, counts must
 // add up and be joined alike, and the merges must be what counting all pairs anew for each merge
-// says, also where fewer are asked for than there are words, so that rare pairs are left out. With -DCORPUSKIT_LIBFUZZER the same checks are a libFuzzer
-// target. That pretokens and merges are Hugging Face's is shown in Python (tests/tokenizer/).
+// says, also where fewer are asked for than there are words, so that rare pairs are left out. Bytes
+// as ids must come back from lines of tokens. With -DCORPUSKIT_LIBFUZZER the same checks are a
+// libFuzzer target. That pretokens and merges are Hugging Face's is shown in Python (tests/tokenizer/).
 #include <algorithm>
 #include <map>
+#include <stdexcept>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -13,6 +15,7 @@
 
 #include "driver.hpp"
 #include "engine/bpe/count.hpp"
+#include "engine/bpe/lines.hpp"
 #include "engine/bpe/train.hpp"
 
 namespace {
@@ -106,7 +109,52 @@ void learn(const PretokenCounts& counts, std::uint32_t most, bool by_force_too) 
     }
 }
 
+/// The bytes of a text as ids, sequences that end behind each blank, and the same with others.
+void write_lines(const std::string& text) {
+    std::vector<std::uint32_t> ids;
+    std::vector<std::int64_t> ends;
+    for (const char c : text) {
+        ids.push_back(static_cast<unsigned char>(c));
+        if (c == ' ') ends.push_back(static_cast<std::int64_t>(ids.size()));
+    }
+    const Sequences sequences{ids.data(), ids.size(), ends.data(), ends.size()};
+    std::vector<std::uint16_t> line(ids.size() + ends.size());
+    token_line<std::uint16_t>(sequences, 999, line.data());
+    std::size_t at = 0;
+    for (const std::uint16_t token : line)
+        if (token != 999 && token != ids[at++]) fail("a token that is not its id");
+    if (at != ids.size()) fail("a line lacks ids");
+    const std::vector<std::uint8_t> lengths(256, 2);
+    std::vector<std::int64_t> sizes(ends.size() + 1);
+    sequence_bytes(sequences, lengths.data(), lengths.size(), sizes.data());
+    std::int64_t sum = 0;
+    for (const std::int64_t size : sizes) sum += size;
+    if (sum != static_cast<std::int64_t>(2 * ids.size())) fail("bytes do not add up");
+    Strings bytes;
+    for (int byte = 0; byte < 256; ++byte) bytes.add(std::string(1, static_cast<char>(byte)));
+    if (joined_tokens(bytes.column(), ids.data(), ids.size()) != text)
+        fail("other bytes come back");
+    const auto refused = [](const auto& call) {
+        try {
+            call();
+        } catch (const std::invalid_argument&) {
+            return;
+        }
+        fail("what is out of bounds is not refused");
+    };
+    ids.push_back(70000);
+    const Sequences wrong{ids.data(), ids.size(), ends.data(), ends.size()};
+    refused([&] { token_line<std::uint16_t>(wrong, 999, line.data()); });
+    refused([&] { sequence_bytes(wrong, lengths.data(), lengths.size(), sizes.data()); });
+    refused([&] { joined_tokens(bytes.column(), ids.data(), ids.size()); });
+    ends.push_back(static_cast<std::int64_t>(ids.size()) + 1);
+    refused([&] { check_sequences({ids.data(), ids.size(), ends.data(), ends.size()}); });
+    ends.push_back(-1);
+    refused([&] { check_sequences({ids.data(), ids.size(), ends.data(), ends.size()}); });
+}
+
 void replay(const std::string& text) {
+    write_lines(text);
     for (int pattern = 0; pattern < kPatterns; ++pattern) {
         for (int digits = 0; digits <= kMostDigits; ++digits) {
             const Cut cut{static_cast<Pattern>(pattern), digits};

@@ -165,6 +165,17 @@ def test_what_it_cannot_do_is_left_to_the_reference() -> None:
     assert encoder.why.startswith("fastokens cannot do this tokenizer: ")
 
 
+def test_tokens_that_it_would_read_for_minutes_are_left_to_the_reference() -> None:
+    tokenizer = Tokenizer.train(["the mill " + "\u6f22" * 40_000] * 3, 500)
+    started = time.process_time()
+    texts = [text_of(9000), "\u6f22" * 5000]
+    assert [ids.tolist() for ids in tokenizer.encode(texts)] == reference_ids(tokenizer, texts)
+    list(tokenizer.encode([text_of(9000)] * 3))
+    assert tokenizer.encoder.name == Reference.name
+    assert tokenizer.encoder.why.startswith("fastokens cannot do this tokenizer: a token of ")
+    assert time.process_time() - started < 20
+
+
 class Wrong(Fast):
     """Wrong about every text that holds a mark, from some call on."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from corpuskit._native import sequence_bytes, token_line
 from corpuskit.build.decide.held_out import SECTIONS, Split, sections
 from corpuskit.build.decide.planted import original_id
 from corpuskit.documents.batch import byte_lengths, text_bytes
@@ -21,11 +21,10 @@ from corpuskit.errors import EncodingError, SettingError
 from corpuskit.run.folder import Run
 from corpuskit.run.layout import PLANTED, REPEATED, TOKENIZER
 from corpuskit.run.task import TaskResult
-from corpuskit.shards.format import numpy_dtype, token_dtype
+from corpuskit.shards.format import token_dtype
 from corpuskit.shards.provenance import PROVENANCE
 from corpuskit.storage.files import sha256_file
 from corpuskit.storage.tables import PASSING_LEVEL
-from corpuskit.tokenizer.encoding import Flat
 from corpuskit.tokenizer.spelled import Spelled
 from corpuskit.tokenizer.tokenizer import Tokenizer
 
@@ -122,9 +121,8 @@ def _encoded(
             rows, sides, texts = _pieces(batch, split, copies=part == REPEATED)
             table = _table(batch, part, rows, sides, texts)
             if part == REPEATED:
-                trained = [number for number, side in enumerate(sides) if side == "train"]
-                table = table.take(pa.array(trained, pa.int64()))
-                texts = [texts[n] for n in trained]
+                trained = pc.equal(sides, "train")
+                table, texts = table.filter(trained), texts.filter(trained)
             counts = lines.add(texts, table)
             spelled += names.count(batch.column("text")) if part not in (PLANTED, REPEATED) else 0
             sink.write(table.append_column("tokens", pa.array(counts, pa.int64())))
@@ -154,13 +152,16 @@ class _Lines:
     def __init__(self, tokenizer: Tokenizer, file: BinaryIO, *, lossy: bool) -> None:
         self.proof = Proof()
         self._tokenizer, self._file, self._sequences = tokenizer, file, 0
-        self._dtype = numpy_dtype(token_dtype(tokenizer.vocab_size))
+        self._wide = token_dtype(tokenizer.vocab_size) != "uint16"
         lengths = None if lossy else tokenizer.byte_lengths
         # Narrow, so that the table stays near the processor.
-        self._sizes = None if lengths is None else lengths.astype(np.min_scalar_type(int(lengths.max())))
+        self._sizes: npt.NDArray[np.uint8] | npt.NDArray[np.uint32] | None = None
+        if lengths is not None:
+            narrow = int(lengths.max()) < 2**8
+            self._sizes = lengths.astype(np.uint8) if narrow else lengths.astype(np.uint32)
         self._unknown = tokenizer.unknown_id
 
-    def add(self, texts: Sequence[str], table: pa.Table) -> npt.NDArray[np.int64]:
+    def add(self, texts: pa.Array, table: pa.Table) -> npt.NDArray[np.int64]:
         """Write sequences, and return the tokens of each, its end-of-text counted.
 
         Args:
@@ -170,13 +171,11 @@ class _Lines:
         ends = np.zeros(len(texts) + 1, np.int64)  # Where sequences end in the line of all tokens.
         done, tokens, size = 0, 0, 0
         head = np.empty(0, np.uint32)  # The beginning of a sequence that goes on behind its run.
-        for run in self._tokenizer.encode_flat(texts):
-            # Each stands before the position that it names, all named in the old line.
-            line = np.insert(run.ids.astype(self._dtype), run.ends, self._tokenizer.end_of_text)
-            self._file.write(line.data)
+        for run in self._tokenizer.encode_column(texts):
+            self._file.write(token_line(*run, self._tokenizer.end_of_text, self._wide).data)
             count = len(run.ends)
             ends[done + 1 : done + 1 + count] = run.ends + tokens
-            sizes = self._bytes_of(run)
+            sizes = None if self._sizes is None else sequence_bytes(*run, self._sizes)
             looked = set(range(-(self._sequences + done) % PROVED_EVERY, count, PROVED_EVERY))
             if sizes is not None:
                 sizes[0] += size
@@ -187,8 +186,9 @@ class _Lines:
                 ids = np.concatenate([head, run.of(index)]) if index == 0 else run.of(index)
                 whole = len(ids) <= _PROVED_TOKENS and len(ids) == ends[done + index + 1] - ends[done + index]
                 identity = table.column("id")[done + index].as_py()
+                text = texts[done + index].as_py()
                 look = self.proof.look(
-                    self._tokenizer, identity, texts[done + index], ids[:_PROVED_TOKENS], whole=bool(whole)
+                    self._tokenizer, identity, text, ids[:_PROVED_TOKENS], whole=bool(whole)
                 )
                 if not look and sizes is not None and sizes[index] != expected[done + index]:
                     self.proof.miss(f"{identity}: {sizes[index]} of {expected[done + index]} bytes come back")
@@ -201,28 +201,18 @@ class _Lines:
         self._sequences += done
         return np.diff(ends) + 1
 
-    def _bytes_of(self, run: Flat) -> npt.NDArray[np.int64] | None:
-        """The bytes that the tokens of each sequence have, those that go on behind the run last."""
-        if self._sizes is None:
-            return None
-        edges = np.concatenate([[0], run.ends, [len(run.ids)]])
-        filled = np.flatnonzero(np.diff(edges))
-        sizes = np.zeros(len(edges) - 1, np.int64)
-        if len(filled):  # Of an empty range `reduceat` would take what follows.
-            sizes[filled] = np.add.reduceat(self._sizes.take(run.ids), edges[filled], dtype=np.int64)
-        return sizes
-
 
 def _pieces(
     batch: pa.RecordBatch, split: Split, *, copies: bool = False
-) -> tuple[list[int], list[str], list[str]]:
+) -> tuple[npt.NDArray[np.int64], pa.Array, pa.Array]:
     """Row of its document, side of the split and text of each piece; most documents are one.
 
     Args:
         copies: whether the documents are copies, which are cut where their originals are.
     """
-    if SECTIONS not in (whole := batch.column("split").to_pylist()):
-        return list(range(len(whole))), whole, batch.column("text").to_pylist()
+    whole = batch.column("split").cast(pa.string())
+    if not pc.any(pc.equal(whole, SECTIONS)).as_py():
+        return np.arange(len(whole)), whole, batch.column("text")
     rows, sides, texts = [], [], []
     columns = (batch.column(name).to_pylist() for name in ("id", "split", "text"))
     for row, (identity, side, text) in enumerate(zip(*columns, strict=True)):
@@ -234,22 +224,21 @@ def _pieces(
             rows.append(row)
             sides.append(name)
             texts.append(text[start:end])
-    return rows, sides, texts
+    return np.array(rows, np.int64), pa.array(sides, pa.string()), pa.array(texts, pa.large_string())
 
 
 def _table(
-    batch: pa.RecordBatch, part: str, rows: Sequence[int], sides: Sequence[str], texts: Sequence[str]
+    batch: pa.RecordBatch, part: str, rows: npt.NDArray[np.int64], sides: pa.Array, texts: pa.Array
 ) -> pa.Table:
     """All columns of `PIECES` but the tokens. Byte ranges follow one another within a document."""
-    cut = rows != list(range(batch.num_rows)) or SECTIONS in batch.column("split").to_pylist()
-    sizes = byte_lengths(pa.array(texts, pa.large_string()) if cut else batch.column("text"))
+    sizes = byte_lengths(texts)
     ends = np.cumsum(sizes)
     first = np.searchsorted(rows, rows)  # of the pieces of the same document
     starts = ends - sizes
     begin = starts - starts[first]
     own = batch.select(["id", "source", "licence"]).take(pa.array(rows, pa.int64()))
     columns = {name: own.column(name) for name in own.schema.names}
-    columns |= {"split": pa.array(sides, pa.string()), "part": pa.repeat(part, len(rows))}
+    columns |= {"split": sides, "part": pa.repeat(part, len(rows))}
     return pa.table(columns | {"byte_start": begin, "byte_end": begin + sizes})
 
 
@@ -262,5 +251,9 @@ def _book(entry: Entry, batch: pa.RecordBatch, pieces: pa.Table) -> None:
     kept = pc.sum(sizes).as_py() or 0
     entry.bytes_kept += kept
     # What a copy lacks is held out of its original; of all others each byte is in a piece.
-    if pieces.column("part").to_pylist()[:1] == [REPEATED] and (held_out := text_bytes(batch) - kept):
+    if (
+        pieces.num_rows
+        and pieces.column("part")[0].as_py() == REPEATED
+        and (held_out := text_bytes(batch) - kept)
+    ):
         entry.bytes_cut["held_out"] += held_out
