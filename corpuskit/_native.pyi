@@ -372,8 +372,12 @@ def utf8_size(text: str) -> int:
 def lower_utf8(text: str) -> bytes:
     """A text in small letters as UTF-8: ``text.replace("İ", "I").lower().encode()`` of one without sigmas."""
 
-def find_pieces(data: bytes, pieces: NDArray[np.uint32]) -> NDArray[np.int64]:
-    """Offsets at which one of the pieces of 4 bytes (little-endian) stands. Work is linear."""
+class Stems:
+    """Stems of words in small letters, each of 3 bytes and more of UTF-8, without a line end."""
+
+    def __init__(self, stems: list[str]) -> None: ...
+    def lines(self, text: str) -> NDArray[np.int64]:
+        """Offsets of the lines that hold one, by the small letters of `lower_utf8`. Work is linear."""
 
 class BookBlocks:
     """The blocks of a book of Project Gutenberg: corpuskit/sources/gutenberg/blocks.py says what they are."""

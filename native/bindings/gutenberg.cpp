@@ -2,14 +2,16 @@
 
 #include <memory>
 #include <string>
-#include <unordered_set>
 #include <utility>
 #include <variant>
 #include <vector>
 
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
 #include "bindings/convert.hpp"
 #include "engine/gutenberg/book.hpp"
-#include "engine/text/utf8.hpp"
+#include "engine/gutenberg/stems.hpp"
 
 namespace corpuskit::binding {
 
@@ -185,61 +187,50 @@ class BookBlocks {
     double weights_[kWeightCount] = {};
 };
 
+char32_t small_letter(char32_t c) { return Py_UNICODE_TOLOWER(c); }
+
+/// Calls `read` with the characters of a text in the width that Python holds them in, and their number.
+auto with_characters(const nb::str& text, const auto& read) {
+    const auto size = static_cast<std::size_t>(PyUnicode_GET_LENGTH(text.ptr()));
+    const void* data = PyUnicode_DATA(text.ptr());
+    switch (PyUnicode_KIND(text.ptr())) {
+        case PyUnicode_1BYTE_KIND: return read(static_cast<const std::uint8_t*>(data), size);
+        case PyUnicode_2BYTE_KIND: return read(static_cast<const std::uint16_t*>(data), size);
+        default: return read(static_cast<const char32_t*>(data), size);
+    }
+}
+
 /// Bytes of a text in UTF-8.
 std::size_t utf8_size(const nb::str& text) {
-    const auto size = static_cast<std::size_t>(PyUnicode_GET_LENGTH(text.ptr()));
-    if (PyUnicode_IS_ASCII(text.ptr())) return size;
-    const auto count = [size](const auto* at) {
+    if (PyUnicode_IS_ASCII(text.ptr()))
+        return static_cast<std::size_t>(PyUnicode_GET_LENGTH(text.ptr()));
+    return with_characters(text, [](const auto* at, std::size_t size) {
         std::size_t bytes = size;
         for (std::size_t i = 0; i < size; ++i)
             bytes += (at[i] >= 0x80) + (at[i] >= 0x800) + (at[i] >= 0x10000);
         return bytes;
-    };
-    const void* data = PyUnicode_DATA(text.ptr());
-    switch (PyUnicode_KIND(text.ptr())) {
-        case PyUnicode_1BYTE_KIND: return count(static_cast<const std::uint8_t*>(data));
-        case PyUnicode_2BYTE_KIND: return count(static_cast<const std::uint16_t*>(data));
-        default: return count(static_cast<const std::uint32_t*>(data));
-    }
+    });
 }
 
-/// A text in small letters as UTF-8, each letter by itself; U+0130, which would be two, as i.
-nb::bytes lower_utf8(const nb::str& text) {
-    const auto size = static_cast<std::size_t>(PyUnicode_GET_LENGTH(text.ptr()));
-    // Four bytes at most for a letter; of one byte ASCII and Latin-1 give two.
-    const bool narrow = PyUnicode_KIND(text.ptr()) == PyUnicode_1BYTE_KIND;
-    const auto lowered = std::make_unique_for_overwrite<char[]>(size * (narrow ? 2 : 4) + 1);
-    char* end = lowered.get();
-    const auto fold = [&](const auto* at) {
-        for (std::size_t i = 0; i < size; ++i) {
-            const char32_t c = at[i];
-            if (c < 0x80) *end++ = static_cast<char>(lower(c));
-            else end = put_code_point(end, c == 0x130 ? U'i' : Py_UNICODE_TOLOWER(c));
-        }
-    };
-    const void* data = PyUnicode_DATA(text.ptr());
-    switch (PyUnicode_KIND(text.ptr())) {
-        case PyUnicode_1BYTE_KIND: fold(static_cast<const std::uint8_t*>(data)); break;
-        case PyUnicode_2BYTE_KIND: fold(static_cast<const std::uint16_t*>(data)); break;
-        default: fold(static_cast<const std::uint32_t*>(data));
-    }
-    return nb::bytes(lowered.get(), static_cast<std::size_t>(end - lowered.get()));
+nb::bytes lower_text(const nb::str& text) {
+    std::string lowered;
+    with_characters(text, [&](const auto* at, std::size_t size) {
+        lower_utf8(at, size, small_letter, lowered);
+    });
+    return nb::bytes(lowered.data(), lowered.size());
 }
 
-/// Where one of the pieces of 4 bytes stands. They are looked up by 16 bits of a hash.
-nb::object find_pieces(const nb::bytes& data, const Input<std::uint32_t>& pieces) {
-    const auto hash = [](std::uint32_t piece) { return piece * 2654435769U >> 16; };
-    std::vector<std::uint8_t> known(1U << 16);
-    std::unordered_set<std::uint32_t> exact(pieces.data(), pieces.data() + pieces.size());
-    for (const std::uint32_t piece : exact) known[hash(piece)] = 1;
-    const auto* bytes = static_cast<const unsigned char*>(data.data());
-    std::vector<std::int64_t> found;
-    for (std::size_t i = 0; i + 4 <= data.size(); ++i) {
-        std::uint32_t piece = 0;
-        for (std::size_t k = 4; k-- > 0;) piece = piece << 8 | bytes[i + k];
-        if (known[hash(piece)] && exact.contains(piece))
-            found.push_back(static_cast<std::int64_t>(i));
-    }
+Stems* make_stems(std::vector<std::string> stems) {
+    for (const auto& stem : stems)
+        if (stem.size() < Stems::kLeast || stem.find('\n') != stem.npos)
+            throw nb::value_error("stems: one is shorter than 3 bytes or has a line end");
+    return new Stems(std::move(stems));
+}
+
+nb::object lines_with_stems(const Stems& stems, const nb::str& text) {
+    auto found = with_characters(text, [&](const auto* at, std::size_t size) {
+        return stems.lines(at, size, small_letter);
+    });
     const std::size_t n = found.size();
     return nb::cast(own<std::int64_t>(std::move(found), n));
 }
@@ -266,8 +257,10 @@ void bind_gutenberg(nb::module_& module) {
         .def("typeset", &BookBlocks::typeset, nb::arg("kinds"), nb::arg("parts"));
     module.def("book_rules", &rule_bits);
     module.def("utf8_size", &utf8_size, nb::arg("text"));
-    module.def("lower_utf8", &lower_utf8, nb::arg("text"));
-    module.def("find_pieces", &find_pieces, nb::arg("data"), nb::arg("pieces"));
+    module.def("lower_utf8", &lower_text, nb::arg("text"));
+    nb::class_<Stems>(module, "Stems")
+        .def(nb::new_(&make_stems), nb::arg("stems"))
+        .def("lines", &lines_with_stems, nb::arg("text"));
 }
 
 }  // namespace corpuskit::binding

@@ -44,16 +44,17 @@ class MarkOptions:
     page_numbers: Literal["remove", "keep"] = "remove"
 
 
-_BETWEEN = r"(?<![\w{m}]){m}(?=[^\s{m}])([^{m}]*[^\s{m}]){m}(?![\w{m}])"
+# What is before a mark is looked at behind it, so that the mark itself is what is searched for.
+_BETWEEN = r"{m}(?<![\w{m}]{m})(?=[^\s{m}])([^{m}]*[^\s{m}]){m}(?![\w{m}])"
 # The second form is punctuation that alone is in italics.
 _EMPHASIS = (
     ("_", "italics", re.compile(_BETWEEN.format(m="_"))),
-    ("_", "italics", re.compile(r"(?<=\w)_([.,;:!?]{1,3})_(?!\w)")),
+    ("_", "italics", re.compile(r"_(?<=\w_)([.,;:!?]{1,3})_(?!\w)")),
     ("=", "bold", re.compile(_BETWEEN.format(m="="))),
     ("~", "spaced_out", re.compile(_BETWEEN.format(m="~"))),
-    ("+", "spaced_out", re.compile(r"(?<![\w+])\+(?=[^\W\d])([^+]*[^\W\d][.,;:!?]?)\+(?![\w+])")),
+    ("+", "spaced_out", re.compile(r"\+(?<![\w+]\+)(?=[^\W\d])([^+]*[^\W\d][.,;:!?]?)\+(?![\w+])")),
 )
-_SPACES = re.compile(r"(?<![\w_])_((?:[^\W_][^\s_]*_)+[^\W_][^\s_]*)_(?![\w_])")
+_SPACES = re.compile(r"_(?<![\w_]_)((?:[^\W_][^\s_]*_)+[^\W_][^\s_]*)_(?![\w_])")
 """Underscores in place of the spaces between words in italics."""
 _TOUCHING = re.compile(r"(?<![^\W_])([^\W_]{0,60})(?<!_)_(?=[^\s_])([^_\n]{0,200}[^\s_])_(?!_)([^\W_]{0,60})")
 """Italics, and the letters that touch them at either side."""

@@ -85,6 +85,8 @@ _OF_THE_PROJECT = re.compile(
     r".*?\bproject\s+gutenberg\b|.*?\bPG\s+e-?book",
     re.IGNORECASE | re.DOTALL,
 )
+_NEEDED = ("gutenberg", "pg", "etext", "e-text", "transcription")
+"""One of them stands in what such a paragraph says. Three letters count as i and s for patterns alone."""
 _DIGITIZED = re.compile(r"\W{0,8}(?:digiti[sz]ed|scanned|typed)\b.{0,40}\bby\b", re.IGNORECASE)
 _RULE = re.compile(r"[_=~-]{20,} *\n")
 _RULE_BELOW = re.compile(r"^[_=~-]{20,}[ ]*$", re.MULTILINE)
@@ -327,6 +329,9 @@ def _inner_headers(body: str, lines: list[int]) -> list[Piece]:
 def _statements(body: str) -> list[Piece]:
     """Paragraphs near the beginning that speak of this file and of Project Gutenberg."""
     window = body[:_HEAD_WINDOW]
+    small = window.lower()
+    if not any(word in small for word in _NEEDED) and not any(sign in window for sign in "\u0130\u0131\u017f"):
+        return []
     if body.count("Project Gutenberg") > _MANY_MENTIONS:
         return []
     found = []
