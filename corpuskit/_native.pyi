@@ -384,8 +384,8 @@ class BookBlocks:
 
     def __init__(self, text: str, is_chapter: Callable[[str], bool]) -> None: ...
     def measures(self) -> dict[str, NDArray[Any]]:
-        """Columns of int64: ``first``, ``stop`` (lines), ``above``, ``below`` (blank lines), ``size``
-        (characters); ``marks`` of uint16."""
+        """Columns of int64: ``first``, ``stop`` (lines), ``above``, ``below`` (blank lines), ``begin``,
+        ``size`` (characters); ``marks`` of uint16."""
 
     def may_be_speakers(self) -> tuple[list[str], list[str]]:
         """Lines that may begin with the name of a speaker, and those that may be nothing else."""

@@ -1,5 +1,6 @@
 #include "bindings/gutenberg.hpp"
 
+#include <cstring>
 #include <memory>
 #include <string>
 #include <utility>
@@ -67,13 +68,14 @@ class BookBlocks {
     nb::dict measures() const {
         return std::visit([](const auto& book) {
             const auto& blocks = book->blocks();
-            std::vector<std::int64_t> first, stop, above, below, size;
+            std::vector<std::int64_t> first, stop, above, below, begin, size;
             std::vector<std::uint16_t> marks = book->marks();
             for (const auto& block : blocks) {
                 first.push_back(static_cast<std::int64_t>(block.first));
                 stop.push_back(static_cast<std::int64_t>(block.stop));
                 above.push_back(static_cast<std::int64_t>(block.above));
                 below.push_back(static_cast<std::int64_t>(block.below));
+                begin.push_back(static_cast<std::int64_t>(block.begin));
                 size.push_back(static_cast<std::int64_t>(block.end - block.begin));
             }
             const std::size_t n = blocks.size();
@@ -82,6 +84,7 @@ class BookBlocks {
             found["stop"] = own<std::int64_t>(std::move(stop), n);
             found["above"] = own<std::int64_t>(std::move(above), n);
             found["below"] = own<std::int64_t>(std::move(below), n);
+            found["begin"] = own<std::int64_t>(std::move(begin), n);
             found["size"] = own<std::int64_t>(std::move(size), n);
             found["marks"] = own<std::uint16_t>(std::move(marks), n);
             return found;
@@ -135,6 +138,7 @@ class BookBlocks {
             nb::dict found;
             found["scores"] = scores(*book);
             found["rules"] = own<std::uint64_t>(std::move(told.rules), n);
+            found["sure"] = own<std::uint64_t>(std::move(told.sure), n);
             found["beside"] = own<std::uint8_t>(std::move(told.beside), n);
             found["apart"] = own<std::uint8_t>(std::move(told.apart), n);
             found["plain"] = own<std::uint8_t>(std::move(told.plain), n);
@@ -189,7 +193,8 @@ class BookBlocks {
 
 char32_t small_letter(char32_t c) { return Py_UNICODE_TOLOWER(c); }
 
-/// Calls `read` with the characters of a text in the width that Python holds them in, and their number.
+/// Calls `read` with the characters of a text, in the width that Python holds them in, and their
+/// number.
 auto with_characters(const nb::str& text, const auto& read) {
     const auto size = static_cast<std::size_t>(PyUnicode_GET_LENGTH(text.ptr()));
     const void* data = PyUnicode_DATA(text.ptr());
@@ -200,15 +205,35 @@ auto with_characters(const nb::str& text, const auto& read) {
     }
 }
 
+/// How many bytes more than characters a text has in UTF-8; of narrow ones 16 bytes at a time.
+template <class C>
+std::size_t count_beyond(const C* at, std::size_t size) {
+    std::size_t count = 0, i = 0;
+    if constexpr (sizeof(C) < 4) {
+        typedef C Lanes __attribute__((vector_size(16)));
+        constexpr std::size_t kLanes = sizeof(Lanes) / sizeof(C);
+        constexpr std::size_t kMost = sizeof(C) == 1 ? 255 : 32767;  // sums that a lane holds
+        while (i + kLanes <= size) {
+            Lanes sum{};
+            for (std::size_t k = 0; k < kMost && i + kLanes <= size; ++k, i += kLanes) {
+                Lanes some;
+                std::memcpy(&some, at + i, sizeof(some));
+                sum -= (Lanes)(some >= 0x80);
+                if constexpr (sizeof(C) == 2) sum -= (Lanes)(some >= 0x800);
+            }
+            for (std::size_t k = 0; k < kLanes; ++k) count += sum[k];
+        }
+    }
+    for (; i < size; ++i) count += (at[i] >= 0x80) + (at[i] >= 0x800) + (at[i] >= 0x10000);
+    return count;
+}
+
 /// Bytes of a text in UTF-8.
 std::size_t utf8_size(const nb::str& text) {
     if (PyUnicode_IS_ASCII(text.ptr()))
         return static_cast<std::size_t>(PyUnicode_GET_LENGTH(text.ptr()));
     return with_characters(text, [](const auto* at, std::size_t size) {
-        std::size_t bytes = size;
-        for (std::size_t i = 0; i < size; ++i)
-            bytes += (at[i] >= 0x80) + (at[i] >= 0x800) + (at[i] >= 0x10000);
-        return bytes;
+        return size + count_beyond(at, size);
     });
 }
 

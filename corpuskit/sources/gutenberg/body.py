@@ -123,8 +123,7 @@ def _reflowed(blocks: BookBlocks, marks: Marks, hyphens: Hyphens) -> str:
             if first == behind or first == len(blocks.kinds):
                 continue
             if first == stop and asked[first]:
-                lines = blocks.lines[blocks.first[first] : blocks.stop[first]]
-                words = block_text(lines, blocks.kinds[first], hyphens)
+                words = block_text(blocks.raw(first).split("\n"), blocks.kinds[first], hyphens)
             else:
                 words = next(pieces)
             words = words if first < stop else marks.take(words, first)
@@ -147,10 +146,10 @@ def _unmarked(blocks: BookBlocks, marks: Marks) -> str:
     for i, (first, stop) in enumerate(zip(blocks.first, blocks.stop, strict=True)):
         words = marks.take(blocks.raw(i), i)
         if words:
-            gap = "".join(f"{blank}\n" for blank in blocks.lines[last:first])
+            gap = "".join(f"{blank}\n" for blank in blocks.lines.all[last:first])
             out.append(f"\n{gap}{words}" if out else f"{gap}{words}")
         last = stop
-    return "".join([*out, *(f"\n{blank}" for blank in blocks.lines[last:])])
+    return "".join([*out, *(f"\n{blank}" for blank in blocks.lines.all[last:])])
 
 
 def _close_gaps(text: str, pieces: list[Piece]) -> list[Piece]:

@@ -330,7 +330,9 @@ def _statements(body: str) -> list[Piece]:
     """Paragraphs near the beginning that speak of this file and of Project Gutenberg."""
     window = body[:_HEAD_WINDOW]
     small = window.lower()
-    if not any(word in small for word in _NEEDED) and not any(sign in window for sign in "\u0130\u0131\u017f"):
+    if not any(word in small for word in _NEEDED) and not any(
+        sign in window for sign in "\u0130\u0131\u017f"
+    ):
         return []
     if body.count("Project Gutenberg") > _MANY_MENTIONS:
         return []

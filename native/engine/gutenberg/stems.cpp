@@ -18,7 +18,8 @@ std::size_t hash_of(std::uint32_t piece) { return piece * 2654435769U >> 16; }
 /// Bytes as the window of the scan holds them: the last one highest.
 std::uint32_t packed(std::string_view bytes) {
     std::uint32_t window = 0;
-    for (const char c : bytes) window = window >> 8 | std::uint32_t{static_cast<unsigned char>(c)} << 24;
+    for (const char c : bytes)
+        window = window >> 8 | std::uint32_t{static_cast<unsigned char>(c)} << 24;
     return window;
 }
 
@@ -65,7 +66,7 @@ Stems::Stems(std::vector<std::string> stems) : known_(std::size_t{1} << 16) {
     }
 }
 
-/// Whether what is around the character i, within its line, holds a stem that the last bytes are of.
+/// Whether what is around the character i, in its line, holds a stem that the last bytes are of.
 template <class C>
 bool Stems::stands_at(std::size_t i, std::uint32_t last, const C* text, std::size_t size,
                       SmallLetter small) const {

@@ -12,7 +12,8 @@ namespace corpuskit::gutenberg {
 /// The small letter of one beyond ASCII, as the reader's Unicode has it.
 using SmallLetter = char32_t (*)(char32_t);
 
-/// Appends a text in small letters as UTF-8, each letter by itself; U+0130, which would be two, is i.
+/// Appends a text in small letters as UTF-8, each letter by itself; U+0130, which would be two, is
+/// i.
 template <class C>
 void lower_utf8(const C* text, std::size_t size, SmallLetter small, std::string& out);
 
