@@ -369,6 +369,9 @@ def book_rules() -> list[tuple[str, bool]]:
 def utf8_size(text: str) -> int:
     """Bytes of a text in UTF-8."""
 
+def lf(text: str, same_length: bool = False) -> str:
+    """A text whose line ends are LF; with ``same_length`` CRLF becomes a space and LF."""
+
 def lower_utf8(text: str) -> bytes:
     """A text in small letters as UTF-8: ``text.replace("İ", "I").lower().encode()`` of one without sigmas."""
 

@@ -1,5 +1,6 @@
 #include "bindings/gutenberg.hpp"
 
+#include <algorithm>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -237,6 +238,42 @@ std::size_t utf8_size(const nb::str& text) {
     });
 }
 
+/// Where the next CR is, or the end.
+template <class C>
+const C* find_cr(const C* at, const C* end) {
+    if constexpr (sizeof(C) > 1) return std::find(at, end, static_cast<C>('\r'));
+    const void* found = at < end ? std::memchr(at, '\r', static_cast<std::size_t>(end - at)) : end;
+    return found == nullptr ? end : static_cast<const C*>(found);
+}
+
+/// CRLF and CR as LF; where the length is to stay CRLF is a space and LF.
+nb::str lf(const nb::str& text, bool same_length) {
+    return with_characters(text, [&](const auto* at, std::size_t size) {
+        const auto* const end = at + size;
+        using C = std::decay_t<decltype(*at)>;
+        const C* cr = find_cr(at, end);
+        if (cr == end) return text;
+        std::size_t gone = 0;
+        if (!same_length)
+            for (const C* next = cr; next != end; next = find_cr(next + 1, end))
+                gone += next + 1 < end && next[1] == '\n';
+        // No other character goes: what was the largest is it still.
+        PyObject* made = PyUnicode_New(static_cast<Py_ssize_t>(size - gone),
+                                       PyUnicode_MAX_CHAR_VALUE(text.ptr()));
+        if (made == nullptr) throw nb::python_error();
+        auto* out = static_cast<C*>(PyUnicode_DATA(made));
+        for (;; cr = find_cr(at, end)) {
+            out = std::copy(at, cr, out);
+            if (cr == end) break;
+            const bool both = cr + 1 < end && cr[1] == '\n';
+            if (both && same_length) *out++ = ' ';
+            *out++ = '\n';
+            at = cr + 1 + both;
+        }
+        return nb::steal<nb::str>(made);
+    });
+}
+
 nb::bytes lower_text(const nb::str& text) {
     std::string lowered;
     with_characters(text, [&](const auto* at, std::size_t size) {
@@ -282,6 +319,7 @@ void bind_gutenberg(nb::module_& module) {
         .def("typeset", &BookBlocks::typeset, nb::arg("kinds"), nb::arg("parts"));
     module.def("book_rules", &rule_bits);
     module.def("utf8_size", &utf8_size, nb::arg("text"));
+    module.def("lf", &lf, nb::arg("text"), nb::arg("same_length") = false);
     module.def("lower_utf8", &lower_text, nb::arg("text"));
     nb::class_<Stems>(module, "Stems")
         .def(nb::new_(&make_stems), nb::arg("stems"))

@@ -153,6 +153,11 @@ class _Measured(Sequence[Lines]):
     def __len__(self) -> int:
         return len(self._above)
 
+    def text(self, i: int) -> Sequence[str]:
+        """`Lines.text` of a block, of which the rest need not be measured."""
+        whole = self._lines.block(i)
+        return self[i].text if "\t" in whole else [line.rstrip() for line in whole.split("\n")]
+
     def __getitem__(self, i: int) -> Lines:  # type: ignore[override]  # never sliced
         if (known := self._known.get(i)) is None:
             text = self._lines.block(i).split("\n")
@@ -197,7 +202,7 @@ def _kinds(
     told: Mapping[str, np.ndarray],
     above: Sequence[int],
     counts: Sequence[int],
-    blocks: Sequence[Lines],
+    blocks: _Measured,
     book: tuple[BookShape, int, bool],
 ) -> list[Kind]:
     """The kind of each block but for what its neighbours settle."""
@@ -224,7 +229,7 @@ def _kinds(
             open_caption = _still_open(blocks[i], kind, open_caption)
             kind = "caption" if open_caption else kind
         if kind == "heading":
-            listed = count <= 2 and bool(rules.LISTS.fullmatch(" ".join(blocks[i].text)))
+            listed = count <= 2 and bool(rules.LISTS.fullmatch(" ".join(blocks.text(i))))
         elif listed and kind in ("prose", "verse") and count > _SHORT:
             listed = False
         kinds.append(kind)

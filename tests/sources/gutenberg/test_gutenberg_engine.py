@@ -197,6 +197,12 @@ def test_bytes_of_a_text(text: str) -> None:
     assert _native.utf8_size(sound) == len(sound.encode())
 
 
+@given(st.lists(st.sampled_from(["\r", "\n", "\r\n", "ab", "\u00e9", "\u2014", "\U0001d11e"])).map("".join))
+def test_line_ends(text: str) -> None:
+    assert _native.lf(text) == text.replace("\r\n", "\n").replace("\r", "\n")
+    assert _native.lf(text, same_length=True) == text.replace("\r\n", " \n").replace("\r", "\n")
+
+
 def test_small_letters_of_all_characters() -> None:
     every = "".join(map(chr, (*range(0x3A3), *range(0x3A4, 0xD800), *range(0xE000, 0x110000))))
     for text in (every, every[:0x100], every[:0x10000]):
