@@ -114,7 +114,7 @@ sanitize:
 
 # Random changes of the same files, where there is no clang for libFuzzer: MUTATIONS of each target.
 MUTATIONS ?= 20000
-MUTATED = $(addprefix build/replay_,page_xml dedup text bpe ngrams)
+MUTATED = $(addprefix build/replay_,page_xml dedup text bpe ngrams gutenberg)
 
 mutate:
 	$(MAKE) -j2 $(MUTATED)

@@ -394,19 +394,26 @@ def book_rules() -> list[tuple[str, bool]]:
 def utf8_size(text: str) -> int:
     """Bytes of a text in UTF-8."""
 
+def lf(text: str, same_length: bool = False) -> str:
+    """A text whose line ends are LF; with ``same_length`` CRLF becomes a space and LF."""
+
 def lower_utf8(text: str) -> bytes:
     """A text in small letters as UTF-8: ``text.replace("İ", "I").lower().encode()`` of one without sigmas."""
 
-def find_pieces(data: bytes, pieces: NDArray[np.uint32]) -> NDArray[np.int64]:
-    """Offsets at which one of the pieces of 4 bytes (little-endian) stands. Work is linear."""
+class Stems:
+    """Stems of words in small letters, each of 3 bytes and more of UTF-8, without a line end."""
+
+    def __init__(self, stems: list[str]) -> None: ...
+    def lines(self, text: str) -> NDArray[np.int64]:
+        """Offsets of the lines that hold one, by the small letters of `lower_utf8`. Work is linear."""
 
 class BookBlocks:
     """The blocks of a book of Project Gutenberg: corpuskit/sources/gutenberg/blocks.py says what they are."""
 
     def __init__(self, text: str, is_chapter: Callable[[str], bool]) -> None: ...
     def measures(self) -> dict[str, NDArray[Any]]:
-        """Columns of int64: ``first``, ``stop`` (lines), ``above``, ``below`` (blank lines), ``size``
-        (characters); ``marks`` of uint16."""
+        """Columns of int64: ``first``, ``stop`` (lines), ``above``, ``below`` (blank lines), ``begin``,
+        ``size`` (characters); ``marks`` of uint16."""
 
     def may_be_speakers(self) -> tuple[list[str], list[str]]:
         """Lines that may begin with the name of a speaker, and those that may be nothing else."""

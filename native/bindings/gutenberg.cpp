@@ -1,15 +1,19 @@
 #include "bindings/gutenberg.hpp"
 
+#include <algorithm>
+#include <cstring>
 #include <memory>
 #include <string>
-#include <unordered_set>
 #include <utility>
 #include <variant>
 #include <vector>
 
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
 #include "bindings/convert.hpp"
 #include "engine/gutenberg/book.hpp"
-#include "engine/text/utf8.hpp"
+#include "engine/gutenberg/stems.hpp"
 
 namespace corpuskit::binding {
 
@@ -65,13 +69,14 @@ class BookBlocks {
     nb::dict measures() const {
         return std::visit([](const auto& book) {
             const auto& blocks = book->blocks();
-            std::vector<std::int64_t> first, stop, above, below, size;
+            std::vector<std::int64_t> first, stop, above, below, begin, size;
             std::vector<std::uint16_t> marks = book->marks();
             for (const auto& block : blocks) {
                 first.push_back(static_cast<std::int64_t>(block.first));
                 stop.push_back(static_cast<std::int64_t>(block.stop));
                 above.push_back(static_cast<std::int64_t>(block.above));
                 below.push_back(static_cast<std::int64_t>(block.below));
+                begin.push_back(static_cast<std::int64_t>(block.begin));
                 size.push_back(static_cast<std::int64_t>(block.end - block.begin));
             }
             const std::size_t n = blocks.size();
@@ -80,6 +85,7 @@ class BookBlocks {
             found["stop"] = own<std::int64_t>(std::move(stop), n);
             found["above"] = own<std::int64_t>(std::move(above), n);
             found["below"] = own<std::int64_t>(std::move(below), n);
+            found["begin"] = own<std::int64_t>(std::move(begin), n);
             found["size"] = own<std::int64_t>(std::move(size), n);
             found["marks"] = own<std::uint16_t>(std::move(marks), n);
             return found;
@@ -133,6 +139,7 @@ class BookBlocks {
             nb::dict found;
             found["scores"] = scores(*book);
             found["rules"] = own<std::uint64_t>(std::move(told.rules), n);
+            found["sure"] = own<std::uint64_t>(std::move(told.sure), n);
             found["beside"] = own<std::uint8_t>(std::move(told.beside), n);
             found["apart"] = own<std::uint8_t>(std::move(told.apart), n);
             found["plain"] = own<std::uint8_t>(std::move(told.plain), n);
@@ -185,61 +192,107 @@ class BookBlocks {
     double weights_[kWeightCount] = {};
 };
 
+char32_t small_letter(char32_t c) { return Py_UNICODE_TOLOWER(c); }
+
+/// Calls `read` with the characters of a text, in the width that Python holds them in, and their
+/// number.
+auto with_characters(const nb::str& text, const auto& read) {
+    const auto size = static_cast<std::size_t>(PyUnicode_GET_LENGTH(text.ptr()));
+    const void* data = PyUnicode_DATA(text.ptr());
+    switch (PyUnicode_KIND(text.ptr())) {
+        case PyUnicode_1BYTE_KIND: return read(static_cast<const std::uint8_t*>(data), size);
+        case PyUnicode_2BYTE_KIND: return read(static_cast<const std::uint16_t*>(data), size);
+        default: return read(static_cast<const char32_t*>(data), size);
+    }
+}
+
+/// How many bytes more than characters a text has in UTF-8; of narrow ones 16 bytes at a time.
+template <class C>
+std::size_t count_beyond(const C* at, std::size_t size) {
+    std::size_t count = 0, i = 0;
+    if constexpr (sizeof(C) < 4) {
+        typedef C Lanes __attribute__((vector_size(16)));
+        constexpr std::size_t kLanes = sizeof(Lanes) / sizeof(C);
+        constexpr std::size_t kMost = sizeof(C) == 1 ? 255 : 32767;  // sums that a lane holds
+        while (i + kLanes <= size) {
+            Lanes sum{};
+            for (std::size_t k = 0; k < kMost && i + kLanes <= size; ++k, i += kLanes) {
+                Lanes some;
+                std::memcpy(&some, at + i, sizeof(some));
+                sum -= (Lanes)(some >= 0x80);
+                if constexpr (sizeof(C) == 2) sum -= (Lanes)(some >= 0x800);
+            }
+            for (std::size_t k = 0; k < kLanes; ++k) count += sum[k];
+        }
+    }
+    for (; i < size; ++i) count += (at[i] >= 0x80) + (at[i] >= 0x800) + (at[i] >= 0x10000);
+    return count;
+}
+
 /// Bytes of a text in UTF-8.
 std::size_t utf8_size(const nb::str& text) {
-    const auto size = static_cast<std::size_t>(PyUnicode_GET_LENGTH(text.ptr()));
-    if (PyUnicode_IS_ASCII(text.ptr())) return size;
-    const auto count = [size](const auto* at) {
-        std::size_t bytes = size;
-        for (std::size_t i = 0; i < size; ++i)
-            bytes += (at[i] >= 0x80) + (at[i] >= 0x800) + (at[i] >= 0x10000);
-        return bytes;
-    };
-    const void* data = PyUnicode_DATA(text.ptr());
-    switch (PyUnicode_KIND(text.ptr())) {
-        case PyUnicode_1BYTE_KIND: return count(static_cast<const std::uint8_t*>(data));
-        case PyUnicode_2BYTE_KIND: return count(static_cast<const std::uint16_t*>(data));
-        default: return count(static_cast<const std::uint32_t*>(data));
-    }
+    if (PyUnicode_IS_ASCII(text.ptr()))
+        return static_cast<std::size_t>(PyUnicode_GET_LENGTH(text.ptr()));
+    return with_characters(text, [](const auto* at, std::size_t size) {
+        return size + count_beyond(at, size);
+    });
 }
 
-/// A text in small letters as UTF-8, each letter by itself; U+0130, which would be two, as i.
-nb::bytes lower_utf8(const nb::str& text) {
-    const auto size = static_cast<std::size_t>(PyUnicode_GET_LENGTH(text.ptr()));
-    // Four bytes at most for a letter; of one byte ASCII and Latin-1 give two.
-    const bool narrow = PyUnicode_KIND(text.ptr()) == PyUnicode_1BYTE_KIND;
-    const auto lowered = std::make_unique_for_overwrite<char[]>(size * (narrow ? 2 : 4) + 1);
-    char* end = lowered.get();
-    const auto fold = [&](const auto* at) {
-        for (std::size_t i = 0; i < size; ++i) {
-            const char32_t c = at[i];
-            if (c < 0x80) *end++ = static_cast<char>(lower(c));
-            else end = put_code_point(end, c == 0x130 ? U'i' : Py_UNICODE_TOLOWER(c));
+/// Where the next CR is, or the end.
+template <class C>
+const C* find_cr(const C* at, const C* end) {
+    if constexpr (sizeof(C) > 1) return std::find(at, end, static_cast<C>('\r'));
+    const void* found = at < end ? std::memchr(at, '\r', static_cast<std::size_t>(end - at)) : end;
+    return found == nullptr ? end : static_cast<const C*>(found);
+}
+
+/// CRLF and CR as LF; where the length is to stay CRLF is a space and LF.
+nb::str lf(const nb::str& text, bool same_length) {
+    return with_characters(text, [&](const auto* at, std::size_t size) {
+        const auto* const end = at + size;
+        using C = std::decay_t<decltype(*at)>;
+        const C* cr = find_cr(at, end);
+        if (cr == end) return text;
+        std::size_t gone = 0;
+        if (!same_length)
+            for (const C* next = cr; next != end; next = find_cr(next + 1, end))
+                gone += next + 1 < end && next[1] == '\n';
+        // No other character goes: what was the largest is it still.
+        PyObject* made = PyUnicode_New(static_cast<Py_ssize_t>(size - gone),
+                                       PyUnicode_MAX_CHAR_VALUE(text.ptr()));
+        if (made == nullptr) throw nb::python_error();
+        auto* out = static_cast<C*>(PyUnicode_DATA(made));
+        for (;; cr = find_cr(at, end)) {
+            out = std::copy(at, cr, out);
+            if (cr == end) break;
+            const bool both = cr + 1 < end && cr[1] == '\n';
+            if (both && same_length) *out++ = ' ';
+            *out++ = '\n';
+            at = cr + 1 + both;
         }
-    };
-    const void* data = PyUnicode_DATA(text.ptr());
-    switch (PyUnicode_KIND(text.ptr())) {
-        case PyUnicode_1BYTE_KIND: fold(static_cast<const std::uint8_t*>(data)); break;
-        case PyUnicode_2BYTE_KIND: fold(static_cast<const std::uint16_t*>(data)); break;
-        default: fold(static_cast<const std::uint32_t*>(data));
-    }
-    return nb::bytes(lowered.get(), static_cast<std::size_t>(end - lowered.get()));
+        return nb::steal<nb::str>(made);
+    });
 }
 
-/// Where one of the pieces of 4 bytes stands. They are looked up by 16 bits of a hash.
-nb::object find_pieces(const nb::bytes& data, const Input<std::uint32_t>& pieces) {
-    const auto hash = [](std::uint32_t piece) { return piece * 2654435769U >> 16; };
-    std::vector<std::uint8_t> known(1U << 16);
-    std::unordered_set<std::uint32_t> exact(pieces.data(), pieces.data() + pieces.size());
-    for (const std::uint32_t piece : exact) known[hash(piece)] = 1;
-    const auto* bytes = static_cast<const unsigned char*>(data.data());
-    std::vector<std::int64_t> found;
-    for (std::size_t i = 0; i + 4 <= data.size(); ++i) {
-        std::uint32_t piece = 0;
-        for (std::size_t k = 4; k-- > 0;) piece = piece << 8 | bytes[i + k];
-        if (known[hash(piece)] && exact.contains(piece))
-            found.push_back(static_cast<std::int64_t>(i));
-    }
+nb::bytes lower_text(const nb::str& text) {
+    std::string lowered;
+    with_characters(text, [&](const auto* at, std::size_t size) {
+        lower_utf8(at, size, small_letter, lowered);
+    });
+    return nb::bytes(lowered.data(), lowered.size());
+}
+
+Stems* make_stems(std::vector<std::string> stems) {
+    for (const auto& stem : stems)
+        if (stem.size() < Stems::kLeast || stem.find('\n') != stem.npos)
+            throw nb::value_error("stems: one is shorter than 3 bytes or has a line end");
+    return new Stems(std::move(stems));
+}
+
+nb::object lines_with_stems(const Stems& stems, const nb::str& text) {
+    auto found = with_characters(text, [&](const auto* at, std::size_t size) {
+        return stems.lines(at, size, small_letter);
+    });
     const std::size_t n = found.size();
     return nb::cast(own<std::int64_t>(std::move(found), n));
 }
@@ -266,8 +319,11 @@ void bind_gutenberg(nb::module_& module) {
         .def("typeset", &BookBlocks::typeset, nb::arg("kinds"), nb::arg("parts"));
     module.def("book_rules", &rule_bits);
     module.def("utf8_size", &utf8_size, nb::arg("text"));
-    module.def("lower_utf8", &lower_utf8, nb::arg("text"));
-    module.def("find_pieces", &find_pieces, nb::arg("data"), nb::arg("pieces"));
+    module.def("lf", &lf, nb::arg("text"), nb::arg("same_length") = false);
+    module.def("lower_utf8", &lower_text, nb::arg("text"));
+    nb::class_<Stems>(module, "Stems")
+        .def(nb::new_(&make_stems), nb::arg("stems"))
+        .def("lines", &lines_with_stems, nb::arg("text"));
 }
 
 }  // namespace corpuskit::binding

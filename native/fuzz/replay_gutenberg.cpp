@@ -1,5 +1,6 @@
-// Replays texts through what measures, tells and typesets the blocks of a book, for builds with
-// sanitizers: in characters of 1, 2 and 4 bytes, which must say the same.
+// Replays texts through what measures, tells and typesets the blocks of a book and what finds stems
+// in its lines, for builds with sanitizers: in characters of 1, 2 and 4 bytes, which must say the
+// same. Lines with stems must be those that hold one when each is searched.
 //
 // That they are what Python finds is shown in tests/sources/gutenberg/test_gutenberg_engine.py.
 // With -DCORPUSKIT_LIBFUZZER the same checks are a libFuzzer target.
@@ -8,6 +9,7 @@
 
 #include "driver.hpp"
 #include "engine/gutenberg/book.hpp"
+#include "engine/gutenberg/stems.hpp"
 #include "engine/text/ascii.hpp"
 #include "engine/text/utf8.hpp"
 
@@ -37,6 +39,39 @@ const std::uint8_t* signs() {
     return table.data();
 }
 
+/// Small letters of Latin-1, as far as a test needs them.
+char32_t small_letter(char32_t c) { return c >= 0xC0 && c < 0xDF && c != 0xD7 ? c + 32 : c; }
+
+const std::vector<std::string>& stem_words() {
+    static const std::vector<std::string> words = {
+        "[tn", "the", "etext", "transcri", "chapter", "\xC3\xA1t\xC3\xADr", "\xE8\xBD\x89"};
+    return words;
+}
+
+/// Offsets of the lines with stems; their small letters appended to `out`.
+template <class C>
+std::vector<std::int64_t> replay_stems(const std::vector<C>& text, std::string& out) {
+    static const Stems stems(stem_words());
+    const auto found = stems.lines(text.data(), text.size(), small_letter);
+    std::vector<std::int64_t> expected;
+    for (std::size_t at = 0; at <= text.size();) {
+        const auto begin = text.begin() + static_cast<std::ptrdiff_t>(at);
+        const auto end = std::find(begin, text.end(), static_cast<C>('\n'));
+        const auto size = static_cast<std::size_t>(end - begin);
+        std::string line;
+        lower_utf8(text.data() + at, size, small_letter, line);
+        for (const auto& word : stem_words()) {
+            if (line.find(word) == line.npos) continue;
+            expected.push_back(static_cast<std::int64_t>(at));
+            break;
+        }
+        out += line + '\n';
+        at += size + 1;
+    }
+    if (found != expected) fail("lines with stems are not those that hold one");
+    return found;
+}
+
 template <class C>
 std::vector<char32_t> replay_as(const std::vector<char32_t>& points) {
     std::vector<C> text;
@@ -47,16 +82,23 @@ std::vector<char32_t> replay_as(const std::vector<char32_t>& points) {
     for (const bool speakers : {false, true}) {
         book.score({70, 0, 0, speakers}, kWeights);
         const Told told = book.tell({70, 0, 0, speakers}, n / 2, kWeights);
-        if (told.rules.size() != n || told.plain.size() != n)
+        if (told.rules.size() != n || told.plain.size() != n || told.sure.size() != n)
             fail("rules are not one for each block");
+        for (std::size_t i = 0; i < n; ++i)
+            if ((told.sure[i] & ~told.rules[i]) != 0) fail("a rule that holds is none that may");
     }
     book.margins(), book.widths(0), book.indents(0);
+    std::string small;
     std::vector<C> out;
+    for (const std::int64_t line : replay_stems(text, small))
+        out.push_back(static_cast<C>('0' + line % 10));
+    for (const char c : small) out.push_back(static_cast<C>(static_cast<unsigned char>(c) & 0x7F));
+    const std::size_t before = out.size();
     for (std::size_t kind = 0; kind < kKindCount; ++kind) {
         const std::vector<std::uint8_t> kinds(n, static_cast<std::uint8_t>(kind));
         book.typeset(0, n, kinds.data(), out);
     }
-    if (out.size() > kKindCount * (text.size() + 3 * n))
+    if (out.size() - before > kKindCount * (text.size() + 3 * n))
         fail("the blocks are longer than the text");
     return {out.begin(), out.end()};
 }
@@ -77,18 +119,4 @@ void replay(const std::string& text) {
 
 }  // namespace
 
-#ifdef CORPUSKIT_LIBFUZZER
-extern "C" int LLVMFuzzerTestOneInput(const unsigned char* data, std::size_t size) {
-    replay(std::string(reinterpret_cast<const char*>(data), size));
-    return 0;
-}
-#else
-int main(int argc, char** argv) {
-    return replay_files(argc, argv, [](const std::string& path) {
-        const std::string whole = read_file(path);
-        replay(whole);
-        for (std::size_t cut = 1; cut < 40 && cut < whole.size(); ++cut)
-            replay(whole.substr(cut * 97 % whole.size(), 900));
-    });
-}
-#endif
+CORPUSKIT_TARGET(replay, 4096)

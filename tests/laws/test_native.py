@@ -18,7 +18,7 @@ MAY_INCLUDE = {
     "ngrams": ("text",),
     "normalize": ("text",),
     "bpe": ("text",),
-    "gutenberg": (),
+    "gutenberg": ("text",),
     "bzip2": (),
     "quality": ("text",),
     "mediawiki": ("text",),

@@ -85,6 +85,8 @@ def raw_texts(path: str, name: str) -> Iterator[RawText | Unreadable | NoText]:
 
 def _plain(path: str, name: str) -> RawText | Unreadable:
     """A plain or gzipped file."""
+    if path.lower().endswith(".gz") and (whole := _unpacked(path)) is not None:
+        return RawText(name, whole)
     held: list[bytes] = []
     size = 0
     try:
@@ -98,6 +100,17 @@ def _plain(path: str, name: str) -> RawText | Unreadable:
     if size > MAX_ROW_BYTES:
         return Unreadable(name, "too_large", _too_large(name, size), size, held[0])
     return RawText(name, b"".join(held))
+
+
+def _unpacked(path: str) -> bytes | None:
+    """A gzipped file of one member, unpacked at once; None for what is more, broken or too large."""
+    stream = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
+    try:
+        with open(path, "rb") as file:
+            whole = stream.decompress(file.read(MAX_ROW_BYTES), MAX_ROW_BYTES)
+    except (OSError, zlib.error):
+        return None  # `chunks` says what is wrong
+    return whole if stream.eof and not stream.unused_data else None
 
 
 def _too_large(name: str, size: int) -> str:

@@ -26,6 +26,7 @@ from corpuskit.sources.gutenberg.shape import (
     CHAPTER,
     Beside,
     BlockView,
+    BookLines,
     BookShape,
     Kind,
     Lines,
@@ -33,6 +34,7 @@ from corpuskit.sources.gutenberg.shape import (
     book_shape,
     counted_shape,
     measure_block,
+    measure_lines,
 )
 from corpuskit.sources.gutenberg.verse import WEIGHTS, beside_score, neighbours, verse_score
 
@@ -120,7 +122,7 @@ class BookBlocks(NamedTuple):
     """
 
     engine: _native.BookBlocks
-    lines: Sequence[str]
+    lines: BookLines
     first: list[int]
     stop: list[int]
     size: np.ndarray
@@ -129,7 +131,7 @@ class BookBlocks(NamedTuple):
 
     def raw(self, i: int) -> str:
         """The lines of a block as they are."""
-        return "\n".join(self.lines[self.first[i] : self.stop[i]])
+        return self.lines.block(i)
 
     def typeset(self, special: np.ndarray, left: np.ndarray) -> list[str]:
         """The text of each run of blocks that are not special, blank lines between them, and of each that is.
@@ -144,16 +146,22 @@ class BookBlocks(NamedTuple):
 class _Measured(Sequence[Lines]):
     """The measures of blocks, taken when they are asked for."""
 
-    def __init__(self, lines: Sequence[str], spans: Sequence[tuple[int, int]]) -> None:
-        self._lines, self._spans = lines, spans
+    def __init__(self, lines: BookLines, above: Sequence[int], below: Sequence[int]) -> None:
+        self._lines, self._above, self._below = lines, above, below
         self._known: dict[int, Lines] = {}
 
     def __len__(self) -> int:
-        return len(self._spans)
+        return len(self._above)
+
+    def text(self, i: int) -> Sequence[str]:
+        """`Lines.text` of a block, of which the rest need not be measured."""
+        whole = self._lines.block(i)
+        return self[i].text if "\t" in whole else [line.rstrip() for line in whole.split("\n")]
 
     def __getitem__(self, i: int) -> Lines:  # type: ignore[override]  # never sliced
         if (known := self._known.get(i)) is None:
-            known = self._known[i] = measure_block(self._lines, self._spans, i)
+            text = self._lines.block(i).split("\n")
+            known = self._known[i] = measure_lines(text, self._above[i], self._below[i])
         return known
 
 
@@ -164,9 +172,10 @@ def tell_blocks(text: str) -> BookBlocks:
     """
     engine = _native.BookBlocks(text, lambda line: CHAPTER.match(line) is not None)
     found = engine.measures()
-    first, stop, above = (found[name].tolist() for name in ("first", "stop", "above"))
-    lines = text.split("\n")
-    measured = _Measured(lines, list(zip(first, stop, strict=True)))
+    columns = ("first", "stop", "above", "below", "begin", "size")
+    first, stop, above, below, begin, size = (found[name].tolist() for name in columns)
+    lines = BookLines(text, begin, size)
+    measured = _Measured(lines, above, below)
     shape = counted_shape(engine, len(first))
     weights = np.array(list(WEIGHTS.values()))
     alone = engine.score(shape.width, shape.margin, shape.indent, bool(shape.speakers), weights)
@@ -193,12 +202,14 @@ def _kinds(
     told: Mapping[str, np.ndarray],
     above: Sequence[int],
     counts: Sequence[int],
-    blocks: Sequence[Lines],
+    blocks: _Measured,
     book: tuple[BookShape, int, bool],
 ) -> list[Kind]:
     """The kind of each block but for what its neighbours settle."""
     shape, story, in_verse = book
-    may_hold, plain, apart, beside = (told[name].tolist() for name in ("rules", "plain", "apart", "beside"))
+    may_hold, sure, plain, apart, beside = (
+        told[name].tolist() for name in ("rules", "sure", "plain", "apart", "beside")
+    )
     scores = told["scores"]
     kinds: list[Kind] = []
     listed = False
@@ -206,9 +217,10 @@ def _kinds(
     kind: Kind | None
     for i, count in enumerate(counts):
         listed = listed and above[i] < _NEW_SECTION
-        kind, sections = ("prose", ()) if plain[i] else _asked(may_hold[i], listed)
+        before = kinds[-1] if kinds else "heading"
+        kind, sections = _PROSE if plain[i] else _asked(may_hold[i] & _AFTER[before], sure[i], listed)
         if kind is None:
-            view = BlockView(blocks[i], shape, float(scores[i]), kinds[-1] if kinds else "heading")
+            view = BlockView(blocks[i], shape, float(scores[i]), before)
             view.front, view.listed, view.in_verse = i < story, listed, in_verse
             view.apart, view.beside = bool(apart[i]), _BESIDE[beside[i]]
             view.in_row = count == 1 and _goes_on_counting(blocks, i)
@@ -217,7 +229,7 @@ def _kinds(
             open_caption = _still_open(blocks[i], kind, open_caption)
             kind = "caption" if open_caption else kind
         if kind == "heading":
-            listed = count <= 2 and bool(rules.LISTS.fullmatch(" ".join(blocks[i].text)))
+            listed = count <= 2 and bool(rules.LISTS.fullmatch(" ".join(blocks.text(i))))
         elif listed and kind in ("prose", "verse") and count > _SHORT:
             listed = False
         kinds.append(kind)
@@ -227,29 +239,41 @@ def _kinds(
 _BESIDE = tuple(Beside(bool(i & 1), bool(i & 2)) for i in range(4))
 _BITS = {name: (1 << bit, sure) for bit, (name, sure) in enumerate(_native.book_rules())}
 """By rule: its bit among those that may hold, and whether that is proof."""
+_PROSE: tuple[Kind | None, tuple[rules.Rules, ...]] = ("prose", ())
+_ONLY_AFTER: dict[str, Kind] = {"name_below_closing": "letter", "below_heading": "heading"}
+_AFTER = {
+    kind: ~sum(_BITS[name][0] for name, before in _ONLY_AFTER.items() if before != kind) for kind in KINDS
+}
+"""By the kind of the block before: the bits of the rules that can hold there."""
 
 
 @lru_cache(maxsize=2**16)
-def _asked(may_hold: int, listed: bool) -> tuple[Kind | None, tuple[rules.Rules, ...]]:
-    """The kind of a block by the bits of rules that may hold for it, else the sections that must be asked."""
+def _asked(may_hold: int, sure: int, listed: bool) -> tuple[Kind | None, tuple[rules.Rules, ...]]:
+    """The kind of a block by the bits of rules that may hold for it, else the sections that must be asked.
+
+    Args:
+        sure: bits of those that do hold for it, beside those that hold wherever they may.
+    """
     sections: list[rules.Rules] = []
     for section in rules.SECTIONS:
         if section is rules.CONTENTS:
             sections += [section] * listed
             continue
         held: list[rules.BlockRule] = []
+        holds = False
         for rule in section:
-            bit, sure = _BITS[rule.name]
+            bit, proof = _BITS[rule.name]
             if may_hold & bit:
                 held.append(rule)
-                if sure:
+                if holds := proof or bool(sure & bit):
                     break
         while held and held[-1].kind is None:
             held.pop()  # it would end the section, which ends anyway
+            holds = False
         if not held:
             continue
-        if not sections and _BITS[held[0].name][1]:
-            return held[0].kind, ()
+        if holds and not sections and {rule.kind for rule in held} == {held[-1].kind}:
+            return held[-1].kind, ()
         sections.append(tuple(held))
     return (None, tuple(sections)) if sections else ("prose", ())
 

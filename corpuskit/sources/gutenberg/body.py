@@ -16,7 +16,7 @@ from typing import Literal
 
 import numpy as np
 
-from corpuskit._native import utf8_size
+from corpuskit._native import lf, utf8_size
 from corpuskit.sources.gutenberg.blocks import BookBlocks, tell_blocks
 from corpuskit.sources.gutenberg.bounds import MAX_CUT, find_bounds
 from corpuskit.sources.gutenberg.header import HEAD_CHARS
@@ -89,21 +89,21 @@ class Body:
     def _inside(self) -> tuple[str, dict[str, int]]:
         edges = [0, *(edge for piece in self.pieces for edge in (piece.start, piece.stop)), len(self._raw)]
         whole = "".join(self._raw[start:stop] for start, stop in list(pairwise(edges))[::2])
-        lf = whole.replace("\r\n", "\n").replace("\r", "\n")
-        book, cut = (lf, {}) if self._too_long else _typeset(lf, self._options)
-        if len(lf) < len(whole):
-            cut["line_ends"] = len(whole) - len(lf)
+        text = lf(whole)
+        book, cut = (text, {}) if self._too_long else _typeset(text, self._options)
+        if len(text) < len(whole):
+            cut["line_ends"] = len(whole) - len(text)
         return book, cut
 
 
-def _typeset(lf: str, options: BodyOptions) -> tuple[str, dict[str, int]]:
+def _typeset(text: str, options: BodyOptions) -> tuple[str, dict[str, int]]:
     """The book with its marks taken out and its paragraphs joined; bytes cut by reason."""
-    blocks = tell_blocks(lf)
+    blocks = tell_blocks(text)
     marks, hyphens = Marks(options, blocks), Hyphens(blocks.lines)
     book = _reflowed(blocks, marks, hyphens) if options.reflow else _unmarked(blocks, marks)
     cut = {**marks.cut, "hyphens": hyphens.removed}
     # White space alone: a test over real books, with the marks kept, finds nothing else gone.
-    cut["layout"] = utf8_size(lf) - utf8_size(book) - sum(cut.values())
+    cut["layout"] = utf8_size(text) - utf8_size(book) - sum(cut.values())
     return book, {reason: count for reason, count in sorted(cut.items()) if count}
 
 
@@ -123,8 +123,7 @@ def _reflowed(blocks: BookBlocks, marks: Marks, hyphens: Hyphens) -> str:
             if first == behind or first == len(blocks.kinds):
                 continue
             if first == stop and asked[first]:
-                lines = blocks.lines[blocks.first[first] : blocks.stop[first]]
-                words = block_text(lines, blocks.kinds[first], hyphens)
+                words = block_text(blocks.raw(first).split("\n"), blocks.kinds[first], hyphens)
             else:
                 words = next(pieces)
             words = words if first < stop else marks.take(words, first)
@@ -147,10 +146,10 @@ def _unmarked(blocks: BookBlocks, marks: Marks) -> str:
     for i, (first, stop) in enumerate(zip(blocks.first, blocks.stop, strict=True)):
         words = marks.take(blocks.raw(i), i)
         if words:
-            gap = "".join(f"{blank}\n" for blank in blocks.lines[last:first])
+            gap = "".join(f"{blank}\n" for blank in blocks.lines.all[last:first])
             out.append(f"\n{gap}{words}" if out else f"{gap}{words}")
         last = stop
-    return "".join([*out, *(f"\n{blank}" for blank in blocks.lines[last:])])
+    return "".join([*out, *(f"\n{blank}" for blank in blocks.lines.all[last:])])
 
 
 def _close_gaps(text: str, pieces: list[Piece]) -> list[Piece]:

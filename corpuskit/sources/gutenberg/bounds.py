@@ -18,10 +18,10 @@ Source: the forms were collected from Project Gutenberg files of 1991 to 2025.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import NamedTuple
+from typing import NamedTuple, overload
 
 MAX_CUT = 49_152
 """Characters. The longest header met is below 16,000 and the longest licence below 21,000; twice that is room
@@ -163,17 +163,40 @@ def find_bounds(text: str, max_cut: int = MAX_CUT) -> Bounds:
     return Bounds(0, 0, len(text), (*flags, "cut_too_much"))
 
 
-def _lines(text: str, start: int, stop: int) -> list[Line]:
-    """Whole and partial lines of ``text[start:stop]``."""
-    pieces = text[start:stop].splitlines(keepends=True)
-    edges = list(accumulate(map(len, pieces), initial=start))
-    texts = [piece.rstrip("\r\n") for piece in pieces]
-    return list(map(Line._make, zip(edges, edges[1:], texts, strict=False)))
+class _Lines(Sequence[Line]):
+    """Whole and partial lines of ``text[start:stop]``, each made when it is asked for: few are.
+
+    Args:
+        skipped: how many of the first are left out.
+    """
+
+    def __init__(self, text: str, start: int, stop: int, skipped: int = 0) -> None:
+        pieces = text[start:stop].splitlines(keepends=True)
+        self._edges = list(accumulate(map(len, pieces), initial=start))[skipped:]
+        self._pieces = pieces[skipped:]
+
+    def __len__(self) -> int:
+        return len(self._pieces)
+
+    @overload
+    def __getitem__(self, i: int) -> Line: ...
+    @overload
+    def __getitem__(self, i: slice) -> list[Line]: ...
+    def __getitem__(self, i: int | slice) -> Line | list[Line]:
+        if isinstance(i, slice):
+            return [self[j] for j in range(*i.indices(len(self._pieces)))]
+        i += len(self._pieces) if i < 0 else 0
+        return Line(self._edges[i], self._edges[i + 1], self._pieces[i].rstrip("\r\n"))
+
+    def starred(self, marker: re.Pattern[str]) -> Iterator[int]:
+        """Indexes of the lines that begin as a marker does, which has asterisks in its line."""
+        held = (i for i, piece in enumerate(self._pieces) if "***" in piece)
+        return (i for i in held if marker.match(self[i].text))
 
 
 def _head(text: str, max_cut: int) -> tuple[int, int, list[str]]:
     """End of the header, end of the credits, flags."""
-    lines = _lines(text, 0, max_cut)
+    lines = _Lines(text, 0, max_cut)
     last, flags = _header_end(lines)
     if last is None:
         if _stands_elsewhere(text, _START, max_cut):
@@ -194,9 +217,9 @@ def _head(text: str, max_cut: int) -> tuple[int, int, list[str]]:
     return _skip_blank(lines, header), _skip_blank(lines, body), flags
 
 
-def _header_end(lines: Sequence[Line]) -> tuple[int | None, list[str]]:
+def _header_end(lines: _Lines) -> tuple[int | None, list[str]]:
     """Index of the header's last line, None without a marker."""
-    start = next((i for i, line in enumerate(lines) if _START.match(line.text)), None)
+    start = next(lines.starred(_START), None)
     if start is not None:
         last = _marker_end(lines, start)
         small_print = _small_print_below(lines, last)
@@ -263,24 +286,23 @@ def _next_paragraph(lines: Sequence[Line], start: int) -> tuple[int, int] | None
 
 def _skip_blank(lines: Sequence[Line], index: int) -> int:
     """Offset of the first line from ``index`` on that is not blank."""
-    starts = (line.start for line in lines[index:] if line.text.strip())
-    return next(starts, lines[-1].stop if lines else 0)
+    filled = next((i for i in range(index, len(lines)) if lines[i].text.strip()), None)
+    return lines[filled].start if filled is not None else lines[-1].stop if lines else 0
 
 
 def _tail(text: str, body: int, max_cut: int) -> tuple[int, list[str]]:
     """Start of the licence (the blank lines above it included), flags."""
     begin = max(body, len(text) - max_cut)
-    lines = _lines(text, begin, len(text))
-    if begin > body and lines:
-        lines = lines[1:]  # most likely the end of a line only
-    marker = next((i for i in reversed(range(len(lines))) if _END.match(lines[i].text)), None)
+    # Of a window the first line is most likely the end of one only.
+    lines = _Lines(text, begin, len(text), skipped=int(begin > body))
+    marker = max(lines.starred(_END), default=None)
     flags: list[str] = []
-    if marker is not None and any(_START.match(line.text) for line in lines[marker + 1 :]):
+    if marker is not None and max(lines.starred(_START), default=-1) > marker:
         return len(text), ["start_after_end"]
     if marker is None:
         marker = _closing(lines)
     if marker is None:
-        marker = next((i for i, line in enumerate(lines) if _LICENCE.match(line.text)), None)
+        marker = next(lines.starred(_LICENCE), None)
     if marker is None:
         early = _stands_elsewhere(text, _END, body)
         return len(text), ["end_marker_too_early" if early else "no_end_marker"]

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -44,16 +44,17 @@ class MarkOptions:
     page_numbers: Literal["remove", "keep"] = "remove"
 
 
-_BETWEEN = r"(?<![\w{m}]){m}(?=[^\s{m}])([^{m}]*[^\s{m}]){m}(?![\w{m}])"
+# What is before a mark is looked at behind it, so that the mark itself is what is searched for.
+_BETWEEN = r"{m}(?<![\w{m}]{m})(?=[^\s{m}])([^{m}]*[^\s{m}]){m}(?![\w{m}])"
 # The second form is punctuation that alone is in italics.
 _EMPHASIS = (
     ("_", "italics", re.compile(_BETWEEN.format(m="_"))),
-    ("_", "italics", re.compile(r"(?<=\w)_([.,;:!?]{1,3})_(?!\w)")),
+    ("_", "italics", re.compile(r"_(?<=\w_)([.,;:!?]{1,3})_(?!\w)")),
     ("=", "bold", re.compile(_BETWEEN.format(m="="))),
     ("~", "spaced_out", re.compile(_BETWEEN.format(m="~"))),
-    ("+", "spaced_out", re.compile(r"(?<![\w+])\+(?=[^\W\d])([^+]*[^\W\d][.,;:!?]?)\+(?![\w+])")),
+    ("+", "spaced_out", re.compile(r"\+(?<![\w+]\+)(?=[^\W\d])([^+]*[^\W\d][.,;:!?]?)\+(?![\w+])")),
 )
-_SPACES = re.compile(r"(?<![\w_])_((?:[^\W_][^\s_]*_)+[^\W_][^\s_]*)_(?![\w_])")
+_SPACES = re.compile(r"_(?<![\w_]_)((?:[^\W_][^\s_]*_)+[^\W_][^\s_]*)_(?![\w_])")
 """Underscores in place of the spaces between words in italics."""
 _TOUCHING = re.compile(r"(?<![^\W_])([^\W_]{0,60})(?<!_)_(?=[^\s_])([^_\n]{0,200}[^\s_])_(?!_)([^\W_]{0,60})")
 """Italics, and the letters that touch them at either side."""
@@ -161,7 +162,7 @@ class Marks:
         remove = options.page_numbers == "remove"
         self._lone_pages = _lone_pages(blocks) if remove else frozenset()
         self._numbers = PageNumbers(blocks) if remove else None
-        self._lines = blocks.lines
+        self._book = blocks.lines
         self._open_note = False
         self._asked = 0
 
@@ -256,7 +257,7 @@ class Marks:
     @cached_property
     def _has_names_of_computers(self) -> bool:
         """Whether underscores join the pieces of names in the book: ``__init__``, ``file_name``."""
-        return any(_NAME_OF_COMPUTERS.search(line) for line in self._lines if "_" in line)
+        return any(_NAME_OF_COMPUTERS.search(line) for line in self._book.all if "_" in line)
 
     def _knows(self, word: str) -> bool:
         """Whether the book has a word elsewhere."""
@@ -267,15 +268,11 @@ class Marks:
             return word in self._words
         # Most books ask for some words, and to look for those is far cheaper than to list all.
         self._asked += 1
-        return re.search(rf"{word}(?<!\w{word})(?!\w)", self._lowered) is not None
-
-    @cached_property
-    def _lowered(self) -> str:
-        return "\n".join(self._lines).lower()
+        return re.search(rf"{word}(?<!\w{word})(?!\w)", self._book.lowered) is not None
 
     @cached_property
     def _words(self) -> frozenset[str]:
-        found = re.findall(r"(?<![\w_])[^\W_]+(?![\w_])", "\n".join(self._lines))
+        found = re.findall(r"(?<![\w_])[^\W_]+(?![\w_])", self._book.text)
         return frozenset(map(str.lower, found))
 
     def _caption(self, text: str) -> str:
@@ -348,11 +345,11 @@ def _lone_pages(blocks: BookBlocks) -> frozenset[int]:
     found = []
     broken = bracketed = 0
     for i in np.flatnonzero(blocks.marks & MAY_BE_LONE).tolist():
-        line = blocks.lines[blocks.first[i]]
+        line = blocks.raw(i)  # of one line
         if lone := _LONE.fullmatch(line):
             found.append((i, int(lone[1])))
             bracketed += line.lstrip()[:1] in "[{"
-            broken += i > 0 and blocks.lines[blocks.stop[i - 1] - 1].rstrip()[-1:].isalpha()
+            broken += i > 0 and blocks.raw(i - 1).rstrip()[-1:].isalpha()
     if not _count_up([number for _, number in found]) or (broken + bracketed) * 5 < len(found):
         return frozenset()
     return frozenset(i for i, _ in found)
@@ -391,14 +388,12 @@ class PageNumbers:
     def __init__(self, blocks: BookBlocks) -> None:
         self._forms_met: list[tuple[re.Pattern[str], dict[int, set[int]]]] = []
         starts = (np.cumsum(blocks.size) - blocks.size).tolist()
-        notes: set[int] = set()
+        notes = _NoteNumbers(blocks)
         for form, anywhere, opening in zip(_FORMS, _ANY, OPENINGS, strict=True):
             held = [(i, blocks.raw(i)) for i in np.flatnonzero(blocks.marks & opening).tolist()]
             found = [one for i, text in held for one in _numbers(i, starts[i], text, form)]
             if len(found) < _LEAST_GLUED:
                 continue
-            every = range(len(blocks.kinds))
-            notes = notes or {int(n) for i in every for n in _NOTE_NUMBER.findall(blocks.raw(i))}
             known = Counter(int(n) for _, text in held for n in anywhere.findall(text))
             pages: dict[int, set[int]] = {}
             for one in _row(found, known, notes):
@@ -429,7 +424,19 @@ def _numbers(block: int, start: int, text: str, form: re.Pattern[str]) -> Iterab
         yield _Found(block, place, start + found.start(), int(found[1]), glued, in_sentence)
 
 
-def _row(found: Sequence[_Found], known: Counter[int], notes: Collection[int]) -> list[_Found]:
+class _NoteNumbers:
+    """The numbers that notes of a book begin with, looked for when they are first asked for."""
+
+    def __init__(self, blocks: BookBlocks) -> None:
+        self._blocks = blocks
+
+    @cached_property
+    def all(self) -> frozenset[int]:
+        texts = map(self._blocks.raw, range(len(self._blocks.kinds)))
+        return frozenset(int(n) for text in texts for n in _NOTE_NUMBER.findall(text))
+
+
+def _row(found: Sequence[_Found], known: Counter[int], notes: _NoteNumbers) -> list[_Found]:
     """The longest row that counts up, if it is of pages; work is linear."""
     longest: dict[int, tuple[int, int]] = {}  # by last number: length, place in `found`
     before: list[int | None] = []
@@ -446,14 +453,16 @@ def _row(found: Sequence[_Found], known: Counter[int], notes: Collection[int]) -
         row.append(found[next_one])
         next_one = before[next_one]
     glued = sum(one.glued for one in row) * 2 > len(row)
-    alone = sum(known[one.number] == 1 for one in row) * 2 > len(row) and not _are_references(row, notes)
     in_sentences = sum(one.in_sentence for one in row) * 3 > len(row)
     enough = len(row) >= (_LEAST_GLUED if glued else _LEAST_PAGES)
-    return row if enough and in_sentences and (alone or glued) else []
+    if not (enough and in_sentences):
+        return []
+    alone = sum(known[one.number] == 1 for one in row) * 2 > len(row)
+    return row if glued or (alone and not _are_references(row, notes)) else []
 
 
-def _are_references(row: Sequence[_Found], notes: Collection[int]) -> bool:
+def _are_references(row: Sequence[_Found], notes: _NoteNumbers) -> bool:
     """Whether numbers refer to notes: the notes are there, or the numbers stand unevenly."""
     gaps = [after.at - before.at for after, before in pairwise(row)]
     close = sum(gap * _CLOSE * len(gaps) < sum(gaps) for gap in gaps)
-    return close * _FEW_CLOSE > len(gaps) or sum(one.number in notes for one in row) * 2 > len(row)
+    return close * _FEW_CLOSE > len(gaps) or sum(one.number in notes.all for one in row) * 2 > len(row)

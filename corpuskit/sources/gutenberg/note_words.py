@@ -10,9 +10,7 @@ Source: files of Project Gutenberg of 1991 to 2025, and dictionaries for languag
 from __future__ import annotations
 
 import re
-from itertools import chain
-
-import numpy as np
+from collections.abc import Callable
 
 from corpuskit import _native
 
@@ -180,22 +178,8 @@ STEMS = (
 )
 """Every form above and every beginning of a bracketed note holds one of these on its first line."""
 
-_PIECE = 4
-"""Bytes of a stem that are looked for in the whole book at once; a search for each stem takes ten times as
-long. Shorter stems are searched for."""
-_COMMON = b"etaoinsrhldcumpg    "
-
-
-def _rarest(stem: bytes) -> int:
-    """Where the piece of a stem that has the fewest common letters begins."""
-    return min(range(len(stem) - _PIECE + 1), key=lambda i: sum(map(_COMMON.count, stem[i : i + _PIECE])))
-
-
-_SHORT = [stem.encode() for stem in STEMS if len(stem.encode()) < _PIECE]
-_BY_PIECE: dict[bytes, list[tuple[bytes, int]]] = {}
-for _stem in {stem.encode() for stem in STEMS}.difference(_SHORT):
-    _BY_PIECE.setdefault(_stem[(_at := _rarest(_stem)) : _at + _PIECE], []).append((_stem, _at))
-_PIECES = np.frombuffer(b"".join(_BY_PIECE), "<u4")
+_STEMS = _native.Stems(list(STEMS))
+_SIGMA = "\u03a3"
 
 
 def lines_with_stems(body: str) -> list[int]:
@@ -204,21 +188,17 @@ def lines_with_stems(body: str) -> list[int]:
     >>> lines_with_stems("A title\\nTRANSCRIBED by nobody\\n")
     [8]
     """
-    # The one letter whose lower case is longer goes first. A sigma's depends on what is beside it.
-    sigma = "\u03a3" in body
-    data = body.replace("İ", "I").lower().encode() if sigma else _native.lower_utf8(body)
-    near = _native.find_pieces(data, _PIECES).tolist()
-    stems = (
-        at
-        for at in near
-        if any(data.startswith(s, at - i) for s, i in _BY_PIECE.get(data[at : at + _PIECE], ()))
-    )
-    short = (found.start() for stem in _SHORT for found in re.finditer(re.escape(stem), data))
-    starts = {data.rfind(b"\n", 0, at) + 1 for at in chain(stems, short)}
-    lines: list[int] = []
-    chars = last = 0
-    for start in sorted(starts):
-        chars += len(data[last:start].decode())
-        last = start
-        lines.append(chars)
-    return lines
+    lines: list[int] = _STEMS.lines(body).tolist()
+    # The small letter of a capital sigma depends on what is beside it in its line.
+    greek = {body.rfind("\n", 0, found.start()) + 1 for found in re.finditer(_SIGMA, body)}
+    return sorted({line for line in lines if line not in greek} | set(filter(_has_stem(body), greek)))
+
+
+def _has_stem(body: str) -> Callable[[int], bool]:
+    def has(line: int) -> bool:
+        end = body.find("\n", line)
+        # The one letter whose lower case is longer goes first.
+        words = body[line : None if end < 0 else end].replace("\u0130", "I").lower()
+        return any(stem in words for stem in STEMS)
+
+    return has

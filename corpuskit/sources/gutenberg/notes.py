@@ -21,6 +21,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from corpuskit._native import lf
 from corpuskit.sources.gutenberg.note_words import FORMS, lines_with_stems
 
 MAX_NOTE = 24_576
@@ -85,6 +86,10 @@ _OF_THE_PROJECT = re.compile(
     r".*?\bproject\s+gutenberg\b|.*?\bPG\s+e-?book",
     re.IGNORECASE | re.DOTALL,
 )
+_NEEDED = ("gutenberg", "pg", "etext", "e-text", "transcription")
+_AS_I_OR_S = "\u0130\u0131\u017f"
+"""One of the words stands in what such a paragraph says, unless one of the letters that patterns alone take
+for i and s is in it."""
 _DIGITIZED = re.compile(r"\W{0,8}(?:digiti[sz]ed|scanned|typed)\b.{0,40}\bby\b", re.IGNORECASE)
 _RULE = re.compile(r"[_=~-]{20,} *\n")
 _RULE_BELOW = re.compile(r"^[_=~-]{20,}[ ]*$", re.MULTILINE)
@@ -147,7 +152,7 @@ def find_notes(text: str, start: int, stop: int) -> list[Piece]:
 
 def same_length_lf(text: str) -> str:
     """The text with LF line ends and every offset as it was: CRLF becomes a space and LF."""
-    return text.replace("\r\n", " \n").replace("\r", "\n") if "\r" in text else text
+    return lf(text, same_length=True)
 
 
 def _named_notes(body: str, lines: list[int]) -> list[Piece]:
@@ -327,6 +332,9 @@ def _inner_headers(body: str, lines: list[int]) -> list[Piece]:
 def _statements(body: str) -> list[Piece]:
     """Paragraphs near the beginning that speak of this file and of Project Gutenberg."""
     window = body[:_HEAD_WINDOW]
+    small = window.lower()
+    if not any(word in small for word in _NEEDED) and not any(sign in window for sign in _AS_I_OR_S):
+        return []
     if body.count("Project Gutenberg") > _MANY_MENTIONS:
         return []
     found = []

@@ -20,7 +20,7 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import cached_property
 
-from corpuskit.sources.gutenberg.shape import Kind
+from corpuskit.sources.gutenberg.shape import BookLines, Kind
 
 _HYPHENATED = re.compile(r"(\w+)-$")
 _FIRST_WORD = re.compile(r"\w+")
@@ -51,17 +51,18 @@ class Hyphens:
         removed: how many went.
     """
 
-    def __init__(self, lines: Sequence[str]) -> None:
+    def __init__(self, book: BookLines) -> None:
         self.removed = 0
-        self._lines = lines
+        self._book = book
         self._asked = 0
 
     def join(self, left: str, right: str) -> str:
         """The two lines as one, ``left`` ending in a hyphen after a letter.
 
-        >>> Hyphens(["he came today", "well-known men"]).join("they came to-", "day, and")
+        >>> hyphens = Hyphens(BookLines("he came today\\nwell-known men"))
+        >>> hyphens.join("they came to-", "day, and")
         'they came today, and'
-        >>> Hyphens(["he came today", "well-known men"]).join("the well-", "known man")
+        >>> hyphens.join("the well-", "known man")
         'the well-known man'
         """
         # No word is longer than 60 letters, and a line may be as long as a book.
@@ -90,7 +91,7 @@ class Hyphens:
         # Most books ask for a few words, and to look for those is far cheaper than to list all.
         if self._asked > _FEW_ASKED or self._context_matters:
             return self._words[word]
-        text, size, count = self._lowered, len(word), 0
+        text, size, count = self._book.lowered, len(word), 0
         at = text.find(word)
         while at >= 0 and count < most:
             count += _stands_alone(text[max(0, at - 2) : at], text[at + size : at + size + 2])
@@ -98,17 +99,13 @@ class Hyphens:
         return count
 
     @cached_property
-    def _lowered(self) -> str:
-        return "\n".join(self._lines).lower()
-
-    @cached_property
     def _context_matters(self) -> bool:
         """Whether small letters of a word are others by itself than in its text: final sigma, dotted I."""
-        return any("\u03a3" in line or "\u0130" in line for line in self._lines)
+        return "\u03a3" in self._book.text or "\u0130" in self._book.text
 
     @cached_property
     def _words(self) -> Counter[str]:
-        return Counter(word.lower() for line in self._lines for word in _TOKEN.findall(line))
+        return Counter(map(str.lower, _TOKEN.findall(self._book.text)))
 
 
 def block_text(lines: Sequence[str], kind: Kind, hyphens: Hyphens) -> str:

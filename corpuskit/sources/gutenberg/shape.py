@@ -90,6 +90,32 @@ class Lines(NamedTuple):
     ended: int
 
 
+class BookLines:
+    """A book as text, and as lines where they are asked for.
+
+    Args:
+        begin: characters before each block.
+        size: characters of each.
+    """
+
+    def __init__(self, text: str, begin: Sequence[int] = (), size: Sequence[int] = ()) -> None:
+        self.text, self._begin, self._size = text, begin, size
+
+    def block(self, i: int) -> str:
+        """The lines of block ``i``."""
+        return self.text[self._begin[i] : self._begin[i] + self._size[i]]
+
+    @cached_property
+    def lowered(self) -> str:
+        """The text in small letters."""
+        return self.text.lower()
+
+    @cached_property
+    def all(self) -> list[str]:
+        """All of them, those between blocks too."""
+        return self.text.split("\n")
+
+
 def block_spans(lines: Sequence[str]) -> list[tuple[int, int]]:
     """First line of each block, and the line after its last."""
     spans = []
@@ -109,13 +135,18 @@ def block_spans(lines: Sequence[str]) -> list[tuple[int, int]]:
 def measure_block(lines: Sequence[str], spans: Sequence[tuple[int, int]], i: int) -> Lines:
     """The measures of block ``i``, tabs expanded; 9 blank lines above the first and below the last."""
     first, stop = spans[i]
-    text = [line.rstrip() for line in lines[first:stop]]
+    above = first - spans[i - 1][1] if i else 9
+    below = spans[i + 1][0] - stop if i + 1 < len(spans) else 9
+    return measure_lines(lines[first:stop], above, below)
+
+
+def measure_lines(lines: Sequence[str], above: int, below: int) -> Lines:
+    """The measures of a block by its lines and the blank lines around it, tabs expanded."""
+    text = [line.rstrip() for line in lines]
     if any("\t" in line for line in text):
         text = [line.expandtabs(8) for line in text]
     ends = [len(line) for line in text]
     indents = [end - len(line.lstrip()) for end, line in zip(ends, text, strict=True)]
-    above = first - spans[i - 1][1] if i else 9
-    below = spans[i + 1][0] - stop if i + 1 < len(spans) else 9
     return Lines(text, indents, ends, above, below, *line_edges(text))
 
 

@@ -187,7 +187,8 @@ class Trainer {
         count_bytes();
     }
 
-    /// False where pairs below the least count were needed: then `merges` are not all, or not right.
+    /// False where pairs below the least count were needed: then `merges` are not all, or not
+    /// right.
     bool run(BpeMerges& merges, const std::function<bool(std::size_t)>& told) {
         const bool bound = least_ > settings_.min_count;
         while (ids_.size() < 256 + settings_.merges) {

@@ -63,9 +63,15 @@ enum Weight {
 /// What is known of all blocks once the book's shape and its first paragraph are.
 struct Told {
     std::vector<std::uint64_t> rules;    // a bit for each rule that may hold, see rules.cpp
+    std::vector<std::uint64_t> sure;     // those of them that do hold, beside RuleBit::sure
     std::vector<std::uint8_t> beside;    // 1: near prose, 2: near verse
     std::vector<std::uint8_t> apart;
     std::vector<std::uint8_t> plain;     // told to be prose by its measures alone
+};
+
+/// The rules that may hold for a block, and those of them that do.
+struct RuleBits {
+    std::uint64_t may, sure;
 };
 
 enum class Answer { kNo, kYes, kAsk };
@@ -120,7 +126,7 @@ class Book {
     std::uint8_t neighbours(std::size_t i) const;
     bool stands_apart(std::size_t i) const;
     Facts facts_of(const Block& block, const Shape& shape) const;
-    std::uint64_t rules_of(std::size_t i, const Shape& shape, const Place& place) const;
+    RuleBits rules_of(std::size_t i, const Shape& shape, const Place& place) const;
     void paragraphs(std::vector<C>& out) const;
     Answer chapter(const Line<C>& line) const;
     bool has_chapter(const Line<C>& line) const;

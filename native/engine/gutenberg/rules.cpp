@@ -118,6 +118,37 @@ bool begins_with(const Line<C>& line, const Signs& signs, std::u32string_view wo
     return false;
 }
 
+/// Whether a line may be a caption's first: `[Illustration`; true for what is not known.
+template <class C>
+bool may_be_caption(const Line<C>& line) {
+    constexpr std::u32string_view kWord = U"illustration";
+    const bool bracket = line[0] == '[';
+    std::size_t i = bracket ? 1 : 0;
+    while (i < line.size && is_in(line[i], U"_* ")) ++i;
+    if (i == line.size || (bracket && is_in(lower(line[i]), U"pmhti"))) return true;
+    for (std::size_t k = 0; k < kWord.size(); ++k)
+        if (const char32_t c = lower(line.at(i + k)); c != kWord[k] && c < 0x80) return false;
+    return true;
+}
+
+/// Whether a word of a line begins as the name of a month or a day; true for what is not known.
+template <class C>
+bool may_name_a_day(const Line<C>& line, const Signs& signs) {
+    static constexpr std::u32string_view kNames[] = {
+        U"jan", U"feb", U"mar", U"apr", U"may", U"jun", U"jul", U"aug", U"sep", U"oct",
+        U"nov", U"dec", U"mon", U"tue", U"wed", U"thu", U"fri", U"sat", U"sun"};
+    for (std::size_t i = 0; i < line.size; ++i) {
+        if (line[i] >= 0x80) return true;
+        if (i + 3 > line.size || (i > 0 && signs.is(line[i - 1], kAlnum))) continue;
+        for (const auto& name : kNames) {
+            std::size_t same = 0;
+            while (same < 3 && lower(line[i + same]) == name[same]) ++same;
+            if (same == 3 || line[i + same] >= 0x80) return true;
+        }
+    }
+    return false;
+}
+
 /// Whether a line ends in a word of those that letters end in; true for what is not known.
 template <class C>
 bool ends_as_letter(const Line<C>& line) {
@@ -241,12 +272,7 @@ void pictures_and_plays(Bits& bits, const Block& block, const Shape& shape,
                         bool file, const std::vector<Line<C>>& lines, const Signs& signs) {
     bits.set(kOrnament, ornament);
     const Line<C> line = lines[0].stripped();
-    std::size_t i = line[0] == '[' ? 1 : 0;
-    while (i < line.size && is_in(line[i], U"_* ")) ++i;
-    const char32_t c = lower(line.at(i));
-    const bool picture = i == line.size || c == 'i' || c == 0x130 || c == 0x131 ||
-                         (line[0] == '[' && is_in(c, U"pmht"));
-    bits.set(kCaption, picture || file);
+    bits.set(kCaption, may_be_caption(line) || file);
     if (!shape.speakers) return;
     const bool speaker = is_like_speaker(lines[0], signs) || is_like_speaker(line, signs);
     bits.set(kSpeakerAlone, look.count == 1 && block.above < 2 && speaker);
@@ -289,7 +315,10 @@ void letters(Bits& bits, const Block& block, const Shape& shape, const Look& loo
     const bool initials = line.size < 16 && is_capital(line.at(name)) && line.at(name + 1) == '.';
     bits.set(kSentenceToSomebody, one && facts.words > 6 && (greets || initials));
     bits.set(kSalutation, one && (greets || initials));
-    const bool dated = facts.joined < 60 && facts.number;
+    const bool dated = facts.joined < 60 && facts.number &&
+                       std::any_of(lines.begin(), lines.end(), [&signs](const Line<C>& some) {
+                           return may_name_a_day(some, signs);
+                       });
     bits.set(kDatedSentence, !one && dated &&
                                  static_cast<std::int64_t>(block.inset) < shape.width / 4);
     bits.set(kDateline, dated);
@@ -404,7 +433,7 @@ void lines_and_blocks(Bits& bits, const Block& block, const Shape& shape, const 
 }  // namespace
 
 template <class C>
-std::uint64_t Book<C>::rules_of(std::size_t i, const Shape& shape, const Place& place) const {
+RuleBits Book<C>::rules_of(std::size_t i, const Shape& shape, const Place& place) const {
     const Block& block = blocks_[i];
     split(block, true);
     const Facts facts = facts_of(block, shape);
@@ -417,16 +446,23 @@ std::uint64_t Book<C>::rules_of(std::size_t i, const Shape& shape, const Place& 
     pictures_and_plays(bits, block, shape, look, facts.ornament, file, lines_, signs_);
     letters(bits, block, shape, look, facts, lines_, signs_);
     columns(bits, block, shape, look, facts);
-    headings(bits, block, look, place, facts, line, signs_, chapter(line) != Answer::kNo);
+    const Answer answer = chapter(line);
+    headings(bits, block, look, place, facts, line, signs_, answer != Answer::kNo);
     short_headings(bits, block, look, place, facts);
     lines_and_blocks(bits, block, shape, look, place, facts, scores_[i],
                      letter >= 0x80 || begins_with(line, signs_, U"fo"),
                      signs_.numeric(block.sign));
-    return bits.value();
+    // What else is proof in this block.
+    Bits sure;
+    sure.set(kCapitalsTitle, look.title && (look.count < 4 || place.front));
+    sure.set(kChapterApart, answer == Answer::kYes);
+    sure.set(kChapter, answer == Answer::kYes);
+    sure.set(kSentenceOnAChapter, answer == Answer::kYes && look.count == 1);
+    return {bits.value(), bits.value() & sure.value()};
 }
 
 #define CORPUSKIT_RULES(C)                                                              \
-    template std::uint64_t Book<C>::rules_of(std::size_t, const Shape&, const Place&) const;
+    template RuleBits Book<C>::rules_of(std::size_t, const Shape&, const Place&) const;
 CORPUSKIT_RULES(std::uint8_t)
 CORPUSKIT_RULES(std::uint16_t)
 CORPUSKIT_RULES(char32_t)

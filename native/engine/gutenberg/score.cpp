@@ -125,8 +125,13 @@ bool Book<C>::is_plain(std::size_t i, const Shape& shape) const {
     if (block.count == 2 || (block.count > 2 && scores_[i] >= -2)) return false;
     split(block, true);
     const auto has = [](const Line<C>& line, char32_t c, std::size_t from) {
-        for (std::size_t k = from; k + 2 < line.size; ++k)
-            if (line[k] == c && line[k + 1] == c && line[k + 2] == c) return true;
+        // The last of three first: two that cannot be the third are passed over.
+        for (std::size_t k = from; k + 2 < line.size;) {
+            if (line[k + 2] != c) k += 3;
+            else if (line[k + 1] != c) k += 2;
+            else if (line[k] != c) k += 1;
+            else return true;
+        }
         return false;
     };
     if (block.count == 1)
@@ -148,7 +153,7 @@ Told Book<C>::tell(const Shape& shape, std::size_t story, const double (&weights
     for (std::size_t i = 0; i < blocks_.size(); ++i) {
         const bool plain = is_plain(i, shape), apart = !plain && stands_apart(i);
         const std::uint8_t beside = plain ? 0 : neighbours(i);
-        std::uint64_t rules = 0;
+        RuleBits rules{};
         if (!plain) {
             if (blocks_[i].count > 1) {
                 const bool as_prose = (beside & 1) != 0 && static_cast<std::int64_t>(
@@ -161,7 +166,8 @@ Told Book<C>::tell(const Shape& shape, std::size_t story, const double (&weights
         told.plain.push_back(plain);
         told.apart.push_back(apart);
         told.beside.push_back(beside);
-        told.rules.push_back(rules);
+        told.rules.push_back(rules.may);
+        told.sure.push_back(rules.sure);
     }
     return told;
 }

@@ -18,10 +18,12 @@ from corpuskit import _native
 from corpuskit.sources.gutenberg import blocks as blocks_of
 from corpuskit.sources.gutenberg import rules
 from corpuskit.sources.gutenberg.blocks import KINDS, find_blocks, tell_blocks
+from corpuskit.sources.gutenberg.note_words import lines_with_stems
 from corpuskit.sources.gutenberg.reflow import _TOKEN, Hyphens, block_text
 from corpuskit.sources.gutenberg.shape import (
     CHAPTER,
     BlockView,
+    BookLines,
     BookShape,
     block_spans,
     book_shape,
@@ -124,10 +126,10 @@ def check_rules(text: str) -> None:
             scores[i] += beside_score(block, asked, view.beside)
             view.score = scores[i]
             assert (view.score, view.apart) == (found["scores"][i], bool(found["apart"][i]))
-            check_block(view, int(found["rules"][i]))
+            check_block(view, int(found["rules"][i]), int(found["sure"][i]))
 
 
-def check_block(view: BlockView, bits: int) -> None:
+def check_block(view: BlockView, bits: int, proven: int) -> None:
     for before in KINDS:
         view.before = before
         view.__dict__.pop("capital_title", None)
@@ -139,6 +141,9 @@ def check_block(view: BlockView, bits: int) -> None:
                 holds = bool(rule.test(view))
                 assert not holds or bits & bit or rule.name in SPARED, (rule.name, view.text)
                 assert not (sure and bits & bit) or holds, (rule.name, view.text)
+                assert not proven & bit or (holds and bits & bit), (rule.name, view.text)
+                only_after = blocks_of._AFTER[before] & bit
+                assert only_after or not holds, (rule.name, view.text)
 
 
 def test_a_rule_that_holds_is_asked(samples: list[str]) -> None:
@@ -156,7 +161,7 @@ def test_blocks_are_typeset_as_python_does(samples: list[str]) -> None:
             runs = blocks.engine.typeset(codes, np.zeros(n, np.uint8))
             spans = list(zip(blocks.first, blocks.stop, strict=True))
             joins = blocks.marks & (1 << 10)
-            plain = Unjoined(lines)
+            plain = Unjoined(BookLines(text))
             expected = [block_text(lines[first:stop], kind, plain) for first, stop in spans]
             kept = [i for i in range(n) if kind != "prose" or not joins[i]]
             assert [alone[i] for i in kept] == [expected[i] for i in kept]
@@ -180,10 +185,10 @@ def test_words_are_counted_as_all_words_are() -> None:
     ]
     listed = Counter(word.lower() for line in lines for word in _TOKEN.findall(line))
     for word in (*listed, "oday", "to", "t", "a"):
-        assert Hyphens(lines)._count(word) == listed[word], word
+        assert Hyphens(BookLines("\n".join(lines)))._count(word) == listed[word], word
     # A word at the end of a sentence has another sigma, and a dotted I is two signs: all words are listed.
     odd = ["\u039f\u0394\u039f\u03a3'\u03b1 \u0130stanbul", "\u03bf\u03b4\u03bf\u03c2"]
-    assert Hyphens(odd)._count("\u03bf\u03b4\u03bf\u03c2") == 2
+    assert Hyphens(BookLines("\n".join(odd)))._count("\u03bf\u03b4\u03bf\u03c2") == 2
 
 
 @given(st.text())
@@ -192,17 +197,60 @@ def test_bytes_of_a_text(text: str) -> None:
     assert _native.utf8_size(sound) == len(sound.encode())
 
 
+@given(st.lists(st.sampled_from(["\r", "\n", "\r\n", "ab", "\u00e9", "\u2014", "\U0001d11e"])).map("".join))
+def test_line_ends(text: str) -> None:
+    assert _native.lf(text) == text.replace("\r\n", "\n").replace("\r", "\n")
+    assert _native.lf(text, same_length=True) == text.replace("\r\n", " \n").replace("\r", "\n")
+
+
 def test_small_letters_of_all_characters() -> None:
     every = "".join(map(chr, (*range(0x3A3), *range(0x3A4, 0xD800), *range(0xE000, 0x110000))))
     for text in (every, every[:0x100], every[:0x10000]):
         assert _native.lower_utf8(text) == text.replace("\u0130", "I").lower().encode()
 
 
-@given(st.binary(max_size=40), st.integers(0, 36))
-def test_pieces_are_found(data: bytes, at: int) -> None:
-    piece = (data + bytes(40))[at : at + 4]
-    expected = [i for i in range(len(data) - 3) if data[i : i + 4] == piece]
-    assert _native.find_pieces(data, np.frombuffer(piece, "<u4")).tolist() == expected
+_OF_STEMS = (
+    "abc",
+    "[tn",
+    "etex",
+    "transcri",
+    "\u00e1t\u00edr",
+    "\u8f49\u9304",
+    "\u03c4\u03bf\u03bd\u03b9\u03ba\u03cc",
+    "index",
+)
+_PIECES_OF_LINES = (
+    *_OF_STEMS,
+    "\n",
+    " ",
+    "i",
+    "\u0130NDEX",
+    "TRANSCRI",
+    "\u00c1T\u00cdR",
+    "x" * 30,
+    "\U0001d11e",
+    "AB",
+    "C",
+)
+
+
+@given(st.lists(st.sampled_from(_PIECES_OF_LINES), max_size=12).map("".join))
+def test_lines_with_stems_are_found(text: str) -> None:
+    starts = [0, *(i + 1 for i, sign in enumerate(text) if sign == "\n")]
+    small = [line.replace("\u0130", "I").lower() for line in text.split("\n")]
+    expected = [at for at, line in zip(starts, small, strict=True) if any(stem in line for stem in _OF_STEMS)]
+    assert _native.Stems(list(_OF_STEMS)).lines(text).tolist() == expected
+
+
+def test_a_sigma_at_the_end_of_a_word_is_found() -> None:
+    text = "one\nDIGIT \u03a3\n\u03a4\u039f\u039d\u0399\u03a3\u039c\u038c\u03a3\n\u03a3"
+    assert lines_with_stems(text) == [4, 12]
+
+
+@pytest.mark.parametrize("stem", ["", "ab", "a\nbc"])
+def test_stems_that_cannot_be_found(stem: str) -> None:
+    with pytest.raises(ValueError, match="stems"):
+        _native.Stems(["fine", stem])
 
 
 def test_wrong_calls_of_the_engine() -> None:

@@ -210,6 +210,19 @@ def test_a_member_that_lies_about_its_size_is_set_aside(tmp_path: Path) -> None:
     assert quarantined(tmp_path) == [("6.zip/6.txt", "corrupt")]
 
 
+def test_gzipped_files_of_several_members_and_broken_ones(tmp_path: Path) -> None:
+    whole = gzip.compress(book(5).encode())
+    half = len(book(6)) // 2
+    members = gzip.compress(book(6)[:half].encode()) + gzip.compress(book(6)[half:].encode())
+    checksum = bytearray(gzip.compress(book(9).encode()))
+    checksum[-5] ^= 1
+    files = {"5.txt.gz": whole, "6.txt.gz": members, "7.txt.gz": whole[:-9], "8.txt.gz": whole + b"junk"}
+    lay(tmp_path, files | {"9.txt.gz": bytes(checksum)})
+    assert kept(tmp_path) == {"5.txt.gz": "gutenberg:5", "6.txt.gz": "gutenberg:6"}
+    broken = [("7.txt.gz", "truncated"), ("8.txt.gz", "corrupt"), ("9.txt.gz", "corrupt")]
+    assert sorted(quarantined(tmp_path)) == broken
+
+
 def test_a_method_that_unpacks_without_bound_is_refused(tmp_path: Path) -> None:
     """bzip2 packs zeros to a millionth, and what the directory states bounds the answer, not the memory."""
     data = bytearray(packed({"6.txt": bytes(2**24)}, zipfile.ZIP_BZIP2))
