@@ -455,16 +455,16 @@ class Tokenizer:
         """
         if self._bytes is None:
             return None
-        added = {entry["id"] for entry in self._document.get("added_tokens", [])}
+        special = set(self.special_ids())
         lengths = np.zeros(vocab_size, np.int64)
         for number, token in self._bytes.items():
-            if number not in added and number < vocab_size:
+            if number not in special and number < vocab_size:
                 lengths[number] = len(token)
         return lengths
 
     @property
     def byte_lengths(self) -> npt.NDArray[np.int64] | None:
-        """The same for each id below `vocab_size`, special and added ones as they are spelled; see there."""
+        """The same for each id below `vocab_size`, special ones as they are spelled; see there."""
         return None if self._bytes is None else self._spellings[1]
 
     @cached_property

@@ -70,6 +70,13 @@ class TrainTokenizer(Settings):
         # What is no size is told by its own field.
         return {**values, "vocab_size": max((s for s in sizes if type(s) is int), default=LEAST_VOCABULARY)}
 
+    @field_validator("vocab_size", "digits", "min_frequency", "words", mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, value: Any) -> Any:
+        if isinstance(value, bool):
+            raise ValueError(f"should be a number, not {str(value).lower()}")
+        return value
+
     @field_validator("vocab_sizes")
     @classmethod
     def _sizes_that_can_be(cls, sizes: tuple[int, ...]) -> tuple[int, ...]:
