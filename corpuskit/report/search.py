@@ -174,6 +174,8 @@ class Searcher:
         notes = []
         if text != text.rstrip() and not at_end:
             notes.append("the text ends with white space, which tokenizers join to the word behind it")
+        if self.tokenizer.unknown_id in ids:
+            notes.append("a token of the text is the unknown one, which stands for other texts, too")
         if text[0].isspace():
             return Searched(found, notes=notes)
         spaced = self.tokenizer.encode(f" {text}")

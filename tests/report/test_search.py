@@ -164,6 +164,13 @@ def test_bytes_are_those_of_the_document_also_of_a_section(tmp_path: Path) -> No
     assert list(alone.splits) == ["validation"]
 
 
+def test_what_the_tokenizer_does_not_know_is_told(tmp_path: Path) -> None:
+    words = {"tokenizer": {"model": "word_level", "words": 1, "lossy": "allow"}}
+    found = Searcher.open(build(tmp_path, {"1": "the cat the dog"}, words)).text("the owl")
+    assert (found.found.count, found.found.text) == (2, "the [UNK]")
+    assert found.notes == ["a token of the text is the unknown one, which stands for other texts, too"]
+
+
 def test_the_index_is_no_output_of_the_run(run: Path, tmp_path: Path) -> None:
     """`verify` finds the run as sound as before, and a build that is called again leaves the index."""
     copy = Path(shutil.copytree(run, tmp_path / "run"))
