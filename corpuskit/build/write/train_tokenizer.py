@@ -14,11 +14,12 @@ from corpuskit.run.layout import TOKENIZER
 from corpuskit.run.task import TaskResult
 from corpuskit.storage.files import json_text
 from corpuskit.tokenizer.count import Counted, PretokenCounter
+from corpuskit.tokenizer.files import tokenizer_file
 from corpuskit.tokenizer.merges import Merges, learn_merges
 from corpuskit.tokenizer.models.choose import train_other
 from corpuskit.tokenizer.patterns import described
 from corpuskit.tokenizer.special import SPECIAL_TOKENS
-from corpuskit.tokenizer.tokenizer import Tokenizer, tokenizer_file
+from corpuskit.tokenizer.tokenizer import Tokenizer
 from corpuskit.tokenizer.train import TrainTokenizer
 from corpuskit.tokenizer.weights import Weights, no_text_left
 

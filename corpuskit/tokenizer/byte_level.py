@@ -1,0 +1,76 @@
+"""The bytes that the tokens of a byte-level vocabulary stand for: the same wherever a token stands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+
+def byte_alphabet() -> dict[str, int]:
+    """The character that stands for each byte in a byte-level vocabulary (GPT-2's encoder.py).
+
+    Bytes that are printable characters of Latin-1 stand for themselves, the others for U+0100 and on.
+
+    >>> [byte_alphabet()[c] for c in "A\u0120\u010a"]
+    [65, 32, 10]
+    """
+    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = [byte for byte in range(256) if byte not in printable]
+    return {chr(byte): byte for byte in printable} | {chr(256 + n): byte for n, byte in enumerate(others)}
+
+
+class TokenBytes:
+    """The bytes of each id.
+
+    >>> tokens = TokenBytes({0: b"the", 2: b" cat"})
+    >>> tokens.join(np.array([0, 2, 0])), tokens.lengths.tolist()
+    (b'the catthe', [3, 0, 4])
+
+    Attributes:
+        by_id: the bytes of the ids that there are; special and added tokens as they are written.
+    """
+
+    def __init__(self, by_id: Mapping[int, bytes]) -> None:
+        self.by_id = by_id
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any], vocabulary: Mapping[str, int]) -> TokenBytes | None:
+        """Those of a tokenizer.json, with ids by token; None where its decoder is not byte-level alone."""
+        decoder = document.get("decoder") or {}
+        if [part.get("type") for part in decoder.get("decoders", [decoder])] != ["ByteLevel"]:
+            return None
+        alphabet = byte_alphabet()
+        return cls(
+            {
+                # Added tokens stand in the file as they are written.
+                number: bytes(alphabet[c] for c in token) if set(token) <= alphabet.keys() else token.encode()
+                for token, number in vocabulary.items()
+            }
+        )
+
+    @property
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """How many each id has, (ids,); 0 for an id that there is not."""
+        return self._line[1]
+
+    def join(self, ids: npt.NDArray[np.int64]) -> bytes:
+        """The bytes of some ids, one behind the other."""
+        line, lengths, places = self._line
+        own = lengths[ids]
+        ends = np.cumsum(own)
+        # Of each byte its place in the line: steps of one, and a jump where an id begins.
+        jumps = (places[ids] - ends + own).astype(np.int32)
+        total = int(ends[-1]) if len(ids) else 0
+        joined: bytes = line[np.repeat(jumps, own) + np.arange(total, dtype=np.int32)].tobytes()
+        return joined
+
+    @cached_property
+    def _line(self) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """Bytes of all ids in a line, and length and place in it of each id."""
+        spelled = [self.by_id.get(number, b"") for number in range(max(self.by_id, default=-1) + 1)]
+        lengths = np.array([len(one) for one in spelled], np.int64)
+        return np.frombuffer(b"".join(spelled), np.uint8), lengths, np.cumsum(lengths) - lengths
