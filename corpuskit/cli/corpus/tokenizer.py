@@ -187,7 +187,7 @@ def _train_other(
 ) -> None:
     """Train another model than BPE, with the options that were given."""
     context = click.get_current_context()
-    for name in ("vocab_size", "pattern", "min_frequency"):
+    for name in ("vocab_size", "vocab_sizes", "pattern", "digits", "min_frequency"):
         if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
             chosen[name] = context.params[name]
     lossy = chosen["model"] in LOSSY
