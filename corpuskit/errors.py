@@ -187,6 +187,8 @@ def checks_arguments(function: F) -> F:
       Give a whole number.
     """
     signature = inspect.signature(function)
+    owner, _, name = function.__qualname__.rpartition(".")
+    called = owner.rpartition(".")[2] if name == "__init__" else name.strip("_")
 
     @functools.cache
     def kinds() -> dict[str, Any]:
@@ -198,7 +200,7 @@ def checks_arguments(function: F) -> F:
         bound = signature.bind(*args, **kwargs)
         for name, value in bound.arguments.items():
             if name in kinds():
-                check_value(f"{function.__name__.strip('_')}: {name}", value, kinds()[name])
+                check_value(f"{called}: {name}", value, kinds()[name])
             if not isinstance(value, int) and isinstance(value, Integral):
                 bound.arguments[name] = int(value)  # NumPy's would overflow in what follows.
         return function(*bound.args, **bound.kwargs)

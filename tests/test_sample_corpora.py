@@ -135,9 +135,15 @@ def documents(run: Path) -> dict[str, str]:
     return {row["id"]: row["text"] for table in tables for row in table.to_pylist()}
 
 
-@pytest.mark.parametrize("name", ["build", "trace", "search"])
-def test_the_readme_shows_what_the_command_prints(name: str, run: Path) -> None:
+_EXPORTS = [f"export runs/sample --to {form}" for form in ("nanogpt", "datatrove", "dataset")]
+
+
+@pytest.mark.parametrize("name", ["build", "trace", "search", "pack", *_EXPORTS])
+def test_the_readme_shows_what_the_command_prints(
+    name: str, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """``UPDATE_GOLDEN=1`` writes what is printed into the README."""
+    monkeypatch.chdir(tmp_path)
     path = ROOT / "README.md"
     readme = path.read_text(encoding="utf-8")
     block = rf"^\$ corpuskit ({name} .*)\n((?:(?!\$|```).*\n)+)"
@@ -149,6 +155,15 @@ def test_the_readme_shows_what_the_command_prints(name: str, run: Path) -> None:
         path.write_text(readme.replace(shown, printed), encoding="utf-8")
         return
     assert shown == printed
+
+
+def test_the_readme_shows_lines_of_the_vocabulary_report(run: Path) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"```text\n(  *documents  *bytes(?:.*\n)+?)```", readme)
+    printed = CliRunner().invoke(cli, ["tokenizer", "report", str(run)]).stdout
+    lines = [" ".join(line.split()) for line in printed.splitlines()]
+    for line in filter(None, shown.splitlines()):
+        assert any(known.startswith(" ".join(line.split())) for known in lines), line
 
 
 def test_the_readme_counts_in_python(run: Path, capsys: pytest.CaptureFixture[str]) -> None:

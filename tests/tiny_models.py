@@ -23,7 +23,7 @@ import torch
 from safetensors.numpy import save_file
 
 from corpuskit.storage.files import json_bytes, seal
-from corpuskit.tokenizer.streaming import byte_alphabet
+from corpuskit.tokenizer.byte_level import byte_alphabet
 from corpuskit.train import LanguageModel
 from corpuskit.train.checkpoint import save_weights
 from corpuskit.train.generate.generate import model_document

@@ -155,7 +155,7 @@ def first_problem(
     # A setting of several forms has a problem for each of them: a user may choose the form.
     same = [p for p in problems if _setting_at(p["loc"]) == place]
     message = " or ".join(dict.fromkeys(_message(p) for p in same))
-    wants_text = any(p["type"] in ("string_type", "literal_error") for p in same)
+    wants_text = any(p["type"] == "string_type" or _choices(p) for p in same)
     return Problem(place, f"{shown}{message}", _remedy(same), wants_text)
 
 
@@ -191,9 +191,14 @@ def _remedy(problems: Sequence[Any]) -> str:
         return f"Write [{value}] for a list of one, [] for none."
     if isinstance(problems[0]["input"], bool) and any(p["type"] == "string_type" for p in problems):
         return "Give a text, in quotes: YAML takes yes, no, on and off for true and false."
-    choices = [word for p in problems for word in _CHOICE.findall(p.get("ctx", {}).get("expected", ""))]
+    choices = [word for p in problems for word in _choices(p)]
     close = difflib.get_close_matches(value, choices, n=1, cutoff=0.6)
     return f"Did you mean {close[0]!r}?" if close else "Correct the value."
+
+
+def _choices(problem: Any) -> list[str]:
+    """The words that a setting may be, where it is one of some."""
+    return _CHOICE.findall(problem.get("ctx", {}).get("expected", ""))
 
 
 def _fields_at(kind: type[Any], place: Sequence[str | int]) -> list[str]:

@@ -174,6 +174,8 @@ class Searcher:
         notes = []
         if text != text.rstrip() and not at_end:
             notes.append("the text ends with white space, which tokenizers join to the word behind it")
+        if self.tokenizer.unknown_id in ids:
+            notes.append("a token of the text is the unknown one, which stands for other texts, too")
         if text[0].isspace():
             return Searched(found, notes=notes)
         spaced = self.tokenizer.encode(f" {text}")
@@ -182,7 +184,16 @@ class Searcher:
         return Searched(found, behind, notes)
 
     def tokens(self, ids: Sequence[int], limit: int = 10, split: str | None = None) -> Found:
-        """Look for a sequence of ids, of which the last may be the end-of-text. Raises as `text`."""
+        """Look for a sequence of ids, of which the last may be the end-of-text.
+
+        Raises as `text`, and SettingError for an id that is outside of the vocabulary.
+        """
+        size = self.index.shards.vocab_size
+        for number in ids:
+            if not 0 <= number < size:
+                raise SettingError(
+                    f"id {number}: the tokenizer has no such token", remedy=f"Give ids from 0 to {size - 1}."
+                )
         wanted = np.array(ids, np.int64)
         counts = {each.name: each.count(wanted) for each in self._splits(split)}
         count, documents = sum(counts.values()), None

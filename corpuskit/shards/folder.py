@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import threading
 from collections import OrderedDict
+from concurrent.futures import Future
 from pathlib import Path
 from typing import BinaryIO, Protocol, cast
 
@@ -96,6 +97,7 @@ class RemoteFolder:
         # Once: an object store is asked for its region each time.
         self._system, self._root = system_of(uri)
         self._blocks: OrderedDict[tuple[str, int], bytes] = OrderedDict()
+        self._coming: dict[tuple[str, int], Future[bytes]] = {}
         self._lock = threading.Lock()
         self.fetched = 0
         """Bytes that were fetched of mapped files."""
@@ -144,19 +146,32 @@ class RemoteFolder:
 
     def block(self, file: str, opened: BinaryIO, number: int) -> bytes:
         """Block `number` of an open file."""
+        key = file, number
         with self._lock:
-            if (file, number) in self._blocks:
-                self._blocks.move_to_end((file, number))
-                return self._blocks[file, number]
-        # Outside of the lock, by its place: two threads that ask for one block fetch it twice, and no other
-        # thread waits.
-        data: bytes = opened.read_at(BLOCK, number * BLOCK)  # type: ignore[attr-defined]
+            if key in self._blocks:
+                self._blocks.move_to_end(key)
+                return self._blocks[key]
+            coming = self._coming.get(key)
+            if coming is None:
+                mine = self._coming[key] = Future()
+        if coming is not None:
+            return coming.result()
+        # Outside of the lock: only who asks for this block waits for it.
+        try:
+            data: bytes = opened.read_at(BLOCK, number * BLOCK)  # type: ignore[attr-defined]
+        except BaseException as error:
+            with self._lock:
+                del self._coming[key]
+            mine.set_exception(error)
+            raise
         with self._lock:
+            del self._coming[key]
             self.fetched += len(data)
-            self._blocks[file, number] = data
+            self._blocks[key] = data
             if len(self._blocks) > KEPT_BLOCKS:
                 self._blocks.popitem(last=False)
-            return data
+        mine.set_result(data)
+        return data
 
 
 class _Ranges:

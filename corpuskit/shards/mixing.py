@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from fractions import Fraction
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -33,8 +34,7 @@ def shares(weights: Mapping[str, float], rows: int) -> dict[str, int]:
     for name, weight in weights.items():
         if not (math.isfinite(weight) and weight >= 0):
             raise SettingError(f"mixture: {name} = {weight} is no weight", remedy="Give 0 or more.")
-    total = math.fsum(weights.values())
-    if not total > 0:
+    if not any(weights.values()):
         raise SettingError(
             f"mixture = {dict(weights)} gives no source a weight above 0", remedy="Give one of them 1."
         )
@@ -42,8 +42,10 @@ def shares(weights: Mapping[str, float], rows: int) -> dict[str, int]:
         raise SettingError(
             f"mixture_rows = {rows}: a round has 1 to {MOST_ROWS:,} rows", remedy="Leave it out, for 1000."
         )
-    # Rounded at the fifteenth digit: 0.7 of 10 is 7, though the quotient may fall short of it.
-    exact = {name: round(weights[name] / total * rows, 12) for name in sorted(weights)}
+    # As they are written, not the binary numbers beside them: 0.7 of 10 is 7.
+    written = {name: Fraction(str(float(weights[name]))) for name in sorted(weights)}
+    whole = sum(written.values())
+    exact = {name: weight / whole * rows for name, weight in written.items()}
     counts = {name: math.floor(share) for name, share in exact.items()}
     left = rows - sum(counts.values())
     by_rest = sorted(exact, key=lambda name: (counts[name] - exact[name], name))

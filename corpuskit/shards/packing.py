@@ -92,7 +92,8 @@ class PackReport:
         longer: documents that are longer than a row, which any way must part.
         parted: documents that would fit in a row and stand in several, or with a part in none.
         tokens_unused: tokens that stand in no row.
-        targets_left_over: tokens behind the first of their document that no place of a row predicts.
+        targets_left_over: tokens that no place of a row predicts, though others stand before them: of best
+            fit those before them in their document, of concatenated rows those in the line.
     """
 
     method: Method
@@ -315,6 +316,11 @@ def cut_report(sequences: Sequences, tokens: int, rows: Geometry) -> PackReport:
         documents, longer = documents + len(lengths), longer + int(long.sum())
         place = int(ends[-1]) if len(ends) else place
     unused = tokens - covered
-    left_over = unused if count else max(0, tokens - documents)
+    left_over = unused if count else max(0, tokens - 1)
     sizes = (rows.row_tokens, rows.stride, documents, tokens, count, pieces, 0, longer, parted)
     return PackReport("concatenate", *sizes, unused, left_over)
+
+
+def by_method(both: tuple[PackReport, PackReport]) -> dict[str, dict[str, Any]]:
+    """The reports of both ways, best fit first, by the name of the method, as JSON has them."""
+    return {report.method: report.plain() for report in both}

@@ -18,7 +18,7 @@ import tokenizers
 from tokenizers import models
 
 from corpuskit.errors import InputError
-from corpuskit.tokenizer.cached import named_tokenizer
+from corpuskit.tokenizer.files import named_tokenizer
 
 _BATCH_CHARACTERS = 2**17
 

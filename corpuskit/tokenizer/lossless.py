@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from corpuskit.tokenizer.streaming import byte_alphabet
+from corpuskit.tokenizer.byte_level import byte_alphabet
 
 _REMOVING = ("Whitespace", "WhitespaceSplit", "BertPreTokenizer", "CharDelimiterSplit")
 """Pre-tokenizers that take blanks or delimiters out of a text."""

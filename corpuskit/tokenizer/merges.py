@@ -17,8 +17,8 @@ import pyarrow as pa
 from corpuskit import _native
 from corpuskit.documents.columns import to_engine
 from corpuskit.errors import SettingError
+from corpuskit.tokenizer.byte_level import byte_alphabet
 from corpuskit.tokenizer.count import Counted
-from corpuskit.tokenizer.streaming import byte_alphabet
 
 
 @dataclass(frozen=True)

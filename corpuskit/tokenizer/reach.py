@@ -16,7 +16,7 @@ from functools import cached_property
 import tokenizers
 from tokenizers import models
 
-from corpuskit.tokenizer.streaming import byte_alphabet
+from corpuskit.tokenizer.byte_level import byte_alphabet
 
 NEVER_IN_UTF8 = frozenset([0xC0, 0xC1, *range(0xF5, 0x100)])
 """Bytes that stand in no UTF-8 (RFC 3629); byte-level tokenizers have a token for each of them all the

@@ -64,16 +64,3 @@ class _TailDecoder:
 
     def rest(self) -> str:
         return self._decode(self._ids)[self._said :]
-
-
-def byte_alphabet() -> dict[str, int]:
-    """The character that stands for each byte in a byte-level vocabulary (GPT-2's encoder.py).
-
-    Bytes that are printable characters of Latin-1 stand for themselves, the others for U+0100 and on.
-
-    >>> [byte_alphabet()[c] for c in "A\u0120\u010a"]
-    [65, 32, 10]
-    """
-    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
-    others = [byte for byte in range(256) if byte not in printable]
-    return {chr(byte): byte for byte in printable} | {chr(256 + n): byte for n, byte in enumerate(others)}

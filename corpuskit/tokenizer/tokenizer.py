@@ -11,7 +11,6 @@ import json
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -23,18 +22,19 @@ import pyarrow as pa
 import tokenizers
 from tokenizers import decoders, models, pre_tokenizers
 
-from corpuskit import _native
 from corpuskit.documents.batch import byte_lengths
 from corpuskit.documents.texts import PIECE_CHARACTERS, each_text, pieces_of, strings
-from corpuskit.errors import InputError, SettingError, TrainError
-from corpuskit.storage.files import json_text, write_bytes
+from corpuskit.errors import SettingError, TrainError
+from corpuskit.storage.files import json_text
 from corpuskit.tokenizer import lossless, special
+from corpuskit.tokenizer.byte_level import TokenBytes
 from corpuskit.tokenizer.count import PretokenCounter
 from corpuskit.tokenizer.cuts import LINE_END, LINES_CHARACTERS, Piece, batched, cut_all, runs_of, safe_border
 from corpuskit.tokenizer.encoding import Encoder, Flat, encoder_of
+from corpuskit.tokenizer.files import read_expected, read_given, tokenizer_file, write_files
 from corpuskit.tokenizer.merges import Merges, learn_merges
 from corpuskit.tokenizer.patterns import DEFAULT, check_pattern, splitter
-from corpuskit.tokenizer.streaming import Decoder, byte_alphabet, decoder_of
+from corpuskit.tokenizer.streaming import Decoder, decoder_of
 
 LEAST_VOCABULARY = special.RESERVED + 256
 """Special tokens and single bytes: a vocabulary without merges."""
@@ -172,14 +172,7 @@ class Tokenizer:
         control, or from which a text does not come back.
         """
         path = tokenizer_file(path)
-        try:
-            data = path.read_bytes()
-            model = tokenizers.Tokenizer.from_buffer(data)
-        except Exception as error:  # `tokenizers` raises bare Exception.
-            raise InputError(
-                f"{path}: not a tokenizer.json that `tokenizers` {tokenizers.__version__} reads: {error}",
-                remedy="Train one with `corpuskit tokenizer train`, or give the file of another.",
-            ) from error
+        model, data = read_given(path)
         end_of_text = model.token_to_id(special.END_OF_TEXT)
         if end_of_text is None:
             raise SettingError(
@@ -212,25 +205,7 @@ class Tokenizer:
         It may lose text, as many that others made do. Raises TrainError when it is missing, damaged, not the
         expected one, or makes that id from text.
         """
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise TrainError(
-                f"cannot read the tokenizer {path}: {error.strerror}",
-                remedy="Bring the file back: it was copied with the model or made by the build.",
-            ) from error
-        found = hashlib.sha256(data).hexdigest()
-        if found != sha256:
-            raise TrainError(
-                f"{path} is not the tokenizer that made the tokens: sha256 {found}, expected {sha256}",
-                remedy="Bring back the tokenizer.json that the shards or the model were made with.",
-            )
-        try:
-            model = tokenizers.Tokenizer.from_str(data.decode("utf-8"))
-        except Exception as error:  # `tokenizers` raises bare Exception.
-            raise TrainError(
-                f"{path} is no tokenizer.json: {error}", remedy="Bring back the file that the build made."
-            ) from error
+        model, data = read_expected(path, sha256)
         loaded = cls(model, data, end_of_text)
         if word := loaded._taken_for_control():
             raise TrainError(
@@ -260,7 +235,6 @@ class Tokenizer:
             StorageError: they cannot be written.
         """
         path = Path(path)
-        unfinished = temporary or path.parent / ".tmp-tokenizer"
         marked = set(self.special_ids())
         config: dict[str, Any] = {"tokenizer_class": "PreTrainedTokenizerFast"}
         config |= {role: n for role, n in special.ROLES.items() if self._model.token_to_id(n) in marked}
@@ -269,17 +243,7 @@ class Tokenizer:
         files = {path: self.data, path.with_name("tokenizer_config.json"): json_text(config).encode()}
         if training is not None:
             files[path.with_name("training.json")] = json_text(training).encode()
-        for file, data in () if overwrite else files.items():
-            if os.path.lexists(file) and not (file.is_file() and file.read_bytes() == data):
-                raise SettingError(
-                    f"{file}: is there already, and holds something else",
-                    remedy="Choose another path, or give overwrite=True.",
-                )
-        for file, data in files.items():
-            write_bytes(file, data, unfinished)
-        if temporary is None:
-            with suppress(OSError):  # It holds what is not ours.
-                unfinished.rmdir()
+        write_files(files, temporary, overwrite=overwrite)
 
     # A text is an iterable of texts too: which of the two is meant only the first can say.
     @overload
@@ -404,14 +368,14 @@ class Tokenizer:
         else:
             # Of a text that goes on, the last character may be begun only.
             decoder = codecs.getincrementaldecoder("utf-8")("replace")
-            back = decoder.decode(_native.joined_tokens(self._spellings, numbers), final=whole)
+            back = decoder.decode(self._bytes.join(numbers), final=whole)
         if back == text or (not whole and text.startswith(back)):
             return None
         return lossless.difference(text, back)
 
     def decoder(self, before: Sequence[int] = ()) -> Decoder:
         """Decode, one by one, ids that follow `before`."""
-        return decoder_of(self.decode, self._bytes, before)
+        return decoder_of(self.decode, None if self._bytes is None else self._bytes.by_id, before)
 
     def special_ids(self) -> list[int]:
         """Ids of the tokens that the tokenizer marks as special, ascending."""
@@ -468,45 +432,28 @@ class Tokenizer:
         """
         if self._bytes is None:
             return None
-        added = {entry["id"] for entry in self._document.get("added_tokens", [])}
         lengths = np.zeros(vocab_size, np.int64)
-        for number, token in self._bytes.items():
-            if number not in added and number < vocab_size:
-                lengths[number] = len(token)
+        known = self._bytes.lengths[:vocab_size]
+        lengths[: len(known)] = known
+        lengths[[number for number in self.special_ids() if number < vocab_size]] = 0
         return lengths
 
     @property
     def byte_lengths(self) -> npt.NDArray[np.int64] | None:
         """The same for each id below `vocab_size`, special and added ones as they are spelled; see there."""
-        return None if self._bytes is None else np.diff(self._spellings[0])
-
-    @cached_property
-    def _spellings(self) -> _native.Strings:
-        """Bytes of all ids of a byte-level tokenizer, as offsets and one line."""
-        spelled = [(self._bytes or {}).get(number, b"") for number in range(self.vocab_size)]
-        offsets = np.cumsum([0, *map(len, spelled)], dtype=np.int64)
-        return offsets, np.frombuffer(b"".join(spelled), np.uint8)
+        return None if self._bytes is None else self._bytes.lengths
 
     def spelled(self, token: int) -> bytes | None:
         """The bytes that an id stands for; None unless the tokenizer is byte-level, and for an unknown id."""
-        return None if self._bytes is None else self._bytes.get(token)
+        return None if self._bytes is None else self._bytes.by_id.get(token)
 
     @cached_property
     def _document(self) -> dict[str, Any]:
         return dict(json.loads(self.data))
 
     @cached_property
-    def _bytes(self) -> dict[int, bytes] | None:
-        """The bytes of each id, of a byte-level tokenizer; None for others."""
-        decoder = self._document.get("decoder") or {}
-        if [part.get("type") for part in decoder.get("decoders", [decoder])] != ["ByteLevel"]:
-            return None
-        alphabet = byte_alphabet()
-        return {
-            # Added tokens stand in the file as they are written.
-            number: bytes(alphabet[c] for c in token) if set(token) <= alphabet.keys() else token.encode()
-            for token, number in self._model.get_vocab(with_added_tokens=True).items()
-        }
+    def _bytes(self) -> TokenBytes | None:
+        return TokenBytes.of(self._document, self._model.get_vocab(with_added_tokens=True))
 
     @cached_property
     def _safe(self) -> re.Pattern[str] | None:
@@ -557,19 +504,3 @@ def _no_number(name: str, value: object) -> SettingError:
         f"{name} = {value!r} is no whole number that can be used",
         remedy="Give one from 1 on, below 2,147,483,648.",
     )
-
-
-def tokenizer_file(path: Path | str) -> Path:
-    """The tokenizer.json that a path means: itself, or the one of a folder, a run or a model.
-
-    Raises InputError where none is.
-    """
-    path = Path(path)
-    if path.is_file():
-        return path
-    inside = (path / "tokenizer.json", path / "tokenizer" / "tokenizer.json")
-    found = next((file for file in inside if file.is_file()), None)
-    if found is None:
-        what = "is a folder without a tokenizer.json" if path.is_dir() else "is not there"
-        raise InputError(f"tokenizer file: {path}: {what}", remedy="Give the path of a tokenizer.json.")
-    return found

@@ -12,10 +12,11 @@ from pydantic import Field, field_validator, model_validator
 from corpuskit.documents.settings import Decides, Location, Settings
 from corpuskit.errors import SettingError
 from corpuskit.storage.files import sha256_file
+from corpuskit.tokenizer.files import tokenizer_file
 from corpuskit.tokenizer.models.choose import LOSSY, Model, settings_of
 from corpuskit.tokenizer.models.words import given_wordpiece
 from corpuskit.tokenizer.patterns import DEFAULT, check_pattern, is_published
-from corpuskit.tokenizer.tokenizer import LEAST_VOCABULARY, Tokenizer, tokenizer_file
+from corpuskit.tokenizer.tokenizer import LEAST_VOCABULARY, Tokenizer
 from corpuskit.tokenizer.weights import Weights
 
 _OF_OTHERS = ("model", "words", "vocabulary", "lowercase", "strip_accents")
@@ -69,6 +70,13 @@ class TrainTokenizer(Settings):
             return values
         # What is no size is told by its own field.
         return {**values, "vocab_size": max((s for s in sizes if type(s) is int), default=LEAST_VOCABULARY)}
+
+    @field_validator("vocab_size", "digits", "min_frequency", "words", mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, value: Any) -> Any:
+        if isinstance(value, bool):
+            raise ValueError(f"should be a number, not {str(value).lower()}")
+        return value
 
     @field_validator("vocab_sizes")
     @classmethod

@@ -51,13 +51,15 @@ class Weights:
         return cls(scale, {name: int(weight * scale) for name, weight in exact.items()})
 
     def check(self, sources: Iterable[str]) -> None:
-        """Raise `SettingError` for a name that no source has."""
+        """Raise `SettingError` for a name that no source has, and where all sources count for nothing."""
         known = sorted(sources)
         for name in self.by_source:
             if name not in known:
                 raise SettingError(
                     f"tokenizer.weights: no source is called {name!r}", remedy=nearest(name, known)
                 )
+        if known and not any(self.by_source.get(name, self.scale) for name in known):
+            raise no_text_left(known)
 
     def apply(self, source: str, counted: Counted) -> Counted | None:
         """The counts of a source, weighted; None where it counts for nothing.
@@ -73,3 +75,13 @@ class Weights:
                 remedy="Give all weights fewer digits behind the point, or none.",
             )
         return Counted(counted.words, counted.counts * weight)
+
+
+def no_text_left(sources: Iterable[str]) -> SettingError:
+    """What to raise where all these sources, which have text, count for nothing."""
+    names = sorted(sources)
+    have = "has" if len(names) == 1 else "have"
+    return SettingError(
+        f"tokenizer.weights: no text is left: {', '.join(names)} {have} the weight 0",
+        remedy="Give one of them a weight above 0.",
+    )

@@ -140,6 +140,14 @@ def test_the_report_before_anything_is_made(build: Callable[..., Run]) -> None:
     assert "context 8" in text
 
 
+def test_inspect_says_what_packing_does(build: Callable[..., Run]) -> None:
+    run = build("packing: {contexts: [15]}")
+    line = "train by best_fit, context 15: 8 rows, 5.47% padding, 0 parted that would fit, 0 tokens in no row"
+    assert line in call("inspect", run.folder).stdout.splitlines()
+    assert json.loads(call("inspect", run.folder, "--json").stdout)["packing"]["method"] == "best_fit"
+    assert json.loads(call("inspect", build().folder, "--json").stdout)["packing"] is None
+
+
 def test_wrong_calls_of_the_report(build: Callable[..., Run], tmp_path: Path) -> None:
     run = build()
     for words, said in (

@@ -134,7 +134,7 @@ def test_no_token_has_more_digits(bench: Bench, digits: int) -> None:
 
 @pytest.mark.parametrize("digits", [0, 4])
 def test_other_groups_of_digits_are_refused(bench: Bench, digits: int) -> None:
-    with pytest.raises(SettingError, match=r"line \d+: tokenizer.digits: .*1, 2 or 3"):
+    with pytest.raises(SettingError, match=r"line \d+: tokenizer.digits: .*1, 2 or 3\n  Correct the value"):
         load(bench.recipe({"x": ["a"]}, {"digits": digits}))
 
 
@@ -197,6 +197,9 @@ def test_one_of_several_sizes_encodes(bench: Bench) -> None:
         ({"weights": {"x": -1}}, "is no weight"),
         ({"weights": {"x": 0.1234567}}, "at most 6 digits"),
         ({"weights": {"y": 2}}, "no source is called 'y'"),
+        ({"weights": {"x": 0}}, "no text is left: x has the weight 0"),
+        ({"digits": True}, "should be a number, not true"),
+        ({"min_frequency": True}, "should be a number, not true"),
         ({"file": "tok.json", "vocab_sizes": [400]}, "exclude each other"),
     ],
 )

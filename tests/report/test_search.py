@@ -164,6 +164,13 @@ def test_bytes_are_those_of_the_document_also_of_a_section(tmp_path: Path) -> No
     assert list(alone.splits) == ["validation"]
 
 
+def test_what_the_tokenizer_does_not_know_is_told(tmp_path: Path) -> None:
+    words = {"tokenizer": {"model": "word_level", "words": 1, "lossy": "allow"}}
+    found = Searcher.open(build(tmp_path, {"1": "the cat the dog"}, words)).text("the owl")
+    assert (found.found.count, found.found.text) == (2, "the [UNK]")
+    assert found.notes == ["a token of the text is the unknown one, which stands for other texts, too"]
+
+
 def test_the_index_is_no_output_of_the_run(run: Path, tmp_path: Path) -> None:
     """`verify` finds the run as sound as before, and a build that is called again leaves the index."""
     copy = Path(shutil.copytree(run, tmp_path / "run"))
@@ -201,6 +208,8 @@ def test_the_command_reads_a_file(run: Path, tmp_path: Path) -> None:
     assert text == file
     assert "6 tokens, bytes 4 to 10: 1 time in 1 document" in text
     assert call(run, "--longest", PROBE * 500).exit_code == 0
+    (tmp_path / "lines").write_bytes(b"zz\r\nbanana")
+    assert "bytes 4 to 10" in call(run, "--longest", tmp_path / "lines").stdout
     (tmp_path / "bytes").write_bytes(b"\xff\xfe\x00")
     assert "is no text in UTF-8" in call(run, "--longest", tmp_path / "bytes").stderr
 
@@ -233,6 +242,9 @@ def test_the_command_builds_when_it_must_and_when_it_is_told(run: Path, tmp_path
         (["na", "--tokens", "1"], "2 things to search for"),
         (["--tokens", "1 x"], "is no list of ids"),
         (["--tokens", ""], "is empty"),
+        (["--tokens", "-1"], "id -1: the tokenizer has no such token"),
+        (["--tokens", "5 384"], "Give ids from 0 to 383."),
+        (["--longest", "na", "--at-end"], "--at-end: is for a text or --tokens"),
         ([""], "is empty"),
         (["na", "--split", "tran"], "has no split 'tran'"),
     ],

@@ -27,9 +27,9 @@ from corpuskit.report.produced import count_tokens
 from corpuskit.report.vocabulary import VocabularyReport
 from corpuskit.shards.reader import Shards
 from corpuskit.tokenizer import compress
+from corpuskit.tokenizer.byte_level import byte_alphabet
 from corpuskit.tokenizer.compress import advise
 from corpuskit.tokenizer.special import SPECIAL_TOKENS
-from corpuskit.tokenizer.streaming import byte_alphabet
 
 TEXTS = ("the the hen", "the café éé then", "hen the \U0001f600\U0001f61e", "quiet")
 

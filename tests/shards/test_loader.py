@@ -204,7 +204,7 @@ def test_wrong_settings_are_named(thousand: Path) -> None:
         ({"rows": 1001}, "has 1000 rows of context = 31, a batch has rows = 1001"),
         ({"context": 40_000}, "a row of this context needs 40001"),
         ({"packing": "concat"}, "Did you mean 'concatenate'"),
-        ({"rows": "8"}, "rows = '8'"),
+        ({"rows": "8"}, "^Loader: rows = '8'"),
     ):
         with pytest.raises(SettingError, match=words):
             loader(thousand, **settings)
@@ -385,6 +385,14 @@ def test_no_source_is_a_row_ahead_or_behind(counts: list[int]) -> None:
     for number, count in enumerate(counts):
         assert [turn.row for turn in order if turn.source == number] == list(range(count))
     assert deviation(tuple(counts)) < 1
+
+
+def test_equal_remainders_go_by_name_however_they_are_written() -> None:
+    assert shares({"c": 0.1, "b": 0.3, "a": 0.4}, 3) == {"a": 2, "b": 1, "c": 0}
+    assert shares({"b": 0.15, "a": 0.35, "c": 0.5}, 10) == {"a": 4, "b": 1, "c": 5}
+    third = dict.fromkeys("dcab", 1 / 3)
+    assert shares(third, 2) == {"a": 1, "b": 1, "c": 0, "d": 0}
+    assert shares({"a": 1e-7, "b": 1 - 1e-7}, 1 << 20) == {"a": 0, "b": 1 << 20}
 
 
 @given(st.dictionaries(st.text(max_size=3), st.floats(0, 1e6), min_size=1, max_size=8), st.integers(1, 3000))

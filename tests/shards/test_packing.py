@@ -107,6 +107,7 @@ def test_rows_of_two_tokens_and_a_row_for_all() -> None:
     assert (report.rows, report.padding) == (1, 17)
     assert cut(EDGES, 99).rows == 0
     assert cut(EDGES, 99).tokens_unused == 83
+    assert cut(EDGES, 99).targets_left_over == 82, "all but the first of the line"
 
 
 @pytest.mark.parametrize("context", [0, -1])

@@ -178,3 +178,16 @@ def test_special_tokens_that_are_spelled_while_training(tmp_path: Path, jsonl: C
     for text in SPELLED:
         assert min(tokenizer.encode(text)) >= 128
     assert check_run(Run.open(tmp_path / "run")).problems == []
+
+
+def test_an_added_token_that_is_text_has_its_bytes(tmp_path: Path) -> None:
+    """Only special tokens stand for no text."""
+    made = trained(SENTENCES)
+    made.add_tokens([AddedToken("<tool>", normalized=False)])
+    made.save(str(tmp_path / "tok.json"))
+    given = Tokenizer.load(tmp_path / "tok.json")
+    lengths = given.token_bytes(given.vocab_size)
+    assert lengths is not None
+    ids = given.encode("a <tool> b")
+    assert lengths[ids].sum() == 10
+    assert lengths[given.end_of_text] == 0

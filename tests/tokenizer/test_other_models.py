@@ -330,3 +330,18 @@ def test_a_masked_model_of_pieces_is_trained_fills_gaps_and_is_exported(tmp_path
     ).read_bytes()
     assert result is not None
     assert Run.open_finished(tmp_path / "run")
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--model", "unigram", "--digits", "2"], "digits: not of the model unigram"),
+        (["--model", "wordpiece", "--vocab-sizes", "400,500"], "vocab_sizes: not of the model wordpiece"),
+        (["--words", "3"], "words: are for other models than bpe"),
+    ],
+)
+def test_the_command_passes_over_no_option(options: list[str], said: str, tmp_path: Path) -> None:
+    call = ["tokenizer", "train", str(SAMPLES / "notes"), *options, "--out", str(tmp_path / "tokenizer.json")]
+    result = CliRunner().invoke(cli, call)
+    assert (result.exit_code, f"tokenizer train: {said}" in result.stderr) == (2, True), result.stderr
+    assert not list(tmp_path.iterdir())

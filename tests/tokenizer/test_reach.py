@@ -11,8 +11,8 @@ import pytest
 import tokenizers
 from tokenizers import decoders, models, pre_tokenizers
 
+from corpuskit.tokenizer.byte_level import byte_alphabet
 from corpuskit.tokenizer.reach import Vocabulary
-from corpuskit.tokenizer.streaming import byte_alphabet
 
 LETTER = {byte: letter for letter, byte in byte_alphabet().items()}
 

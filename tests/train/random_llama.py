@@ -9,7 +9,7 @@ import numpy as np
 from safetensors.numpy import save_file
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 
-from corpuskit.tokenizer.streaming import byte_alphabet
+from corpuskit.tokenizer.byte_level import byte_alphabet
 
 SPECIAL = ("<|endoftext|>", "<|system|>", "<|user|>", "<|assistant|>", "<|end_of_turn|>")
 TOKENS = 256 + len(SPECIAL)

@@ -12,7 +12,7 @@ from corpuskit.run.folder import Run
 from corpuskit.run.layout import SHARDS
 from corpuskit.run.task import TaskResult
 from corpuskit.shards.format import PACKING_NAME
-from corpuskit.shards.packing import METHODS, PackReport
+from corpuskit.shards.packing import by_method
 from corpuskit.shards.reader import Shards
 from corpuskit.storage.files import seal
 
@@ -23,6 +23,7 @@ class Packing(Settings):
     """Note beside the shards how a model that is trained on them packs documents into rows."""
 
     name: ClassVar[str] = LABEL
+    version: ClassVar[int] = 2
 
     method: Literal["best_fit", "concatenate"] = Field(
         "best_fit", description="best_fit parts no document that fits into a row; concatenate cuts the line."
@@ -48,9 +49,4 @@ def pack_shards(run: Run, *, settings: Packing) -> TaskResult:
 
 def reports(shards: Shards, split: str, contexts: tuple[int, ...]) -> dict[str, dict[str, Any]]:
     """What both ways do with a split, by context and method, as JSON has it."""
-    return {str(context): plain(shards.packing(context, split)) for context in contexts}
-
-
-def plain(both: tuple[PackReport, PackReport]) -> dict[str, Any]:
-    """The reports of both ways, by method, as JSON has them."""
-    return {method: report.plain() for method, report in zip(METHODS, both, strict=True)}
+    return {str(context): by_method(shards.packing(context, split)) for context in contexts}

@@ -8,19 +8,20 @@ from typing import Any
 
 import pyarrow.compute as pc
 
-from corpuskit.errors import EmptyError, SettingError, counted
+from corpuskit.errors import EmptyError, counted
 from corpuskit.run.folder import Run
 from corpuskit.run.layout import TOKENIZER
 from corpuskit.run.task import TaskResult
 from corpuskit.storage.files import json_text
 from corpuskit.tokenizer.count import Counted, PretokenCounter
+from corpuskit.tokenizer.files import tokenizer_file
 from corpuskit.tokenizer.merges import Merges, learn_merges
 from corpuskit.tokenizer.models.choose import train_other
 from corpuskit.tokenizer.patterns import described
 from corpuskit.tokenizer.special import SPECIAL_TOKENS
-from corpuskit.tokenizer.tokenizer import Tokenizer, tokenizer_file
+from corpuskit.tokenizer.tokenizer import Tokenizer
 from corpuskit.tokenizer.train import TrainTokenizer
-from corpuskit.tokenizer.weights import Weights
+from corpuskit.tokenizer.weights import Weights, no_text_left
 
 
 def make_tokenizer(
@@ -80,10 +81,7 @@ def _counted(run: Run, settings: TrainTokenizer, counts: Sequence[str], check: b
         whole = counter.take()
     if not len(whole.words):
         if sources:
-            raise SettingError(
-                f"tokenizer.weights: no text is left: {', '.join(sorted(sources))} have the weight 0",
-                remedy="Give one of them a weight above 0.",
-            )
+            raise no_text_left(sources)
         raise EmptyError(
             "tokenizer: no text is left to learn from: every document is empty",
             remedy="`corpuskit inspect` shows bytes by stage: mend what empties them.",

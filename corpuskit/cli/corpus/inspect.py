@@ -14,6 +14,7 @@ import click
 from corpuskit.build.empty import most_lost
 from corpuskit.build.forecast.dry_run import size
 from corpuskit.build.told import warnings_of
+from corpuskit.build.write.pack_shards import LABEL
 from corpuskit.cli.model import describe
 from corpuskit.cli.shell import PATH, Shell, shell_options
 from corpuskit.cli.terminal import UNBROKEN, width_of
@@ -23,7 +24,9 @@ from corpuskit.report.check import read_ledger, read_records
 from corpuskit.run.folder import Run
 from corpuskit.run.layout import FINAL, SHARDS, folder_of
 from corpuskit.run.record import Record
+from corpuskit.shards.format import PACKING_NAME
 from corpuskit.shards.reader import Shards
+from corpuskit.storage.files import unsealed
 
 _COSTLIEST = 5
 """Templates that are named; `corpuskit wikipedia loss` shows them all."""
@@ -64,6 +67,7 @@ def gather(run: Run) -> dict[str, Any]:
         "warnings": [w for r in records if r.task == "shards" for w in warnings_of(r.facts)],
         # Where they were made they must be there: without shards.json that is an error.
         "shards": _shards(run) if any(record.task == "shards" for record in records) else {},
+        "packing": _packing(run) if any(record.task == LABEL for record in records) else None,
         "found": _found(records),
         "aside": _aside(records),
         "most_lost": most_lost(run, records, Ledger.from_json(ledger["stages"])),
@@ -75,6 +79,12 @@ def gather(run: Run) -> dict[str, Any]:
 def _shards(run: Run) -> dict[str, list[dict[str, Any]]]:
     splits = Shards(run.local(SHARDS)).splits
     return {split: [vars(info) for info in infos] for split, infos in splits.items()}
+
+
+def _packing(run: Run) -> dict[str, Any]:
+    """The way of packing that the recipe names, and what both ways do, by split and context."""
+    noted = unsealed(run.local(run.path("shards", PACKING_NAME)).read_bytes())
+    return {"method": noted["method"], "splits": noted["splits"]}
 
 
 def _sources(records: list[Record]) -> dict[str, dict[str, int]]:
@@ -161,6 +171,8 @@ def render(facts: dict[str, Any], columns: int = UNBROKEN) -> str:
         tokens, sequences = (sum(s[k] for s in shards) for k in ("tokens", "sequences"))
         told = f"{counted(tokens, 'token')} in {counted(sequences, 'sequence')}"
         lines.append(f"{split}: {told}, {counted(len(shards), 'shard')}")
+    if facts["packing"]:
+        lines += _packing_lines(facts["packing"])
     lines += [f"warning: {warning}" for warning in facts["warnings"]]
     if facts["loss"]:
         lines += ["", _loss_line(facts["loss"])]
@@ -177,6 +189,21 @@ def render(facts: dict[str, Any], columns: int = UNBROKEN) -> str:
     if facts["most_lost"]:
         lines.append(f"the most went here: {facts['most_lost']}")
     return "\n".join(lines)
+
+
+def _packing_lines(packing: dict[str, Any]) -> list[str]:
+    """What the way that the recipe names does, a line for each split and context."""
+    found = [
+        (split, int(context), reports[packing["method"]])
+        for split, by_context in packing["splits"].items()
+        for context, reports in by_context.items()
+    ]
+    return [
+        f"{split} by {packing['method']}, context {context:,}: {counted(report['rows'], 'row')}, "
+        f"{report['padding_share']:.2%} padding, {report['parted']:,} parted that would fit, "
+        f"{counted(report['tokens_unused'], 'token')} in no row"
+        for split, context, report in sorted(found, key=lambda item: item[:2])
+    ]
 
 
 def _loss_line(loss: dict[str, Any]) -> str:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
 from corpuskit.cli.shell import PATH, Shell, shell_options
-from corpuskit.shards.packing import METHODS, PackReport
+from corpuskit.shards.packing import PackReport, by_method
 from corpuskit.shards.reader import open_shards
 
 
@@ -25,10 +24,7 @@ def command(shell: Shell, run: Path, context: tuple[int, ...], split: str) -> No
     """
     shards = open_shards(run)
     found = {length: shards.packing(length, split) for length in context or (1024,)}
-    plain: dict[str, Any] = {
-        str(length): {method: report.plain() for method, report in zip(METHODS, both, strict=True)}
-        for length, both in found.items()
-    }
+    plain = {str(length): by_method(both) for length, both in found.items()}
     text = "\n\n".join(_text(split, length, *both) for length, both in found.items())
     shell.result({"split": split, "packed_by": shards.packed_by, "contexts": plain}, text)
 

@@ -62,6 +62,8 @@ def command(
             f"{counted(len(asked), 'thing')} to search for instead of one",
             remedy="Give a text, --tokens or --longest; or --build alone.",
         )
+    if at_end and (longest is not None or not asked):
+        raise SettingError("--at-end: is for a text or --tokens", remedy="Leave it away.")
     opened = indexed(shell, run, index, workers, again=build)
     if not asked:
         data = {"run": str(run), "index": str(opened.folder), "bytes": opened.bytes}
@@ -118,7 +120,7 @@ def _text_of(what: str) -> str:
     try:
         if not path.is_file():
             return what
-        return path.read_text(encoding="utf-8")
+        return path.read_bytes().decode("utf-8")  # Its line ends are those of the shards.
     except UnicodeDecodeError as error:
         raise InputError(f"{what}: is no text in UTF-8", remedy="Convert it first.") from error
     except OSError as error:

@@ -98,7 +98,8 @@ def train_command(
     refuse_overlap(out, [("tokenizer train", Path(path)) for path in inputs])
     others = {"words": words, "lowercase": lowercase, "strip_accents": strip_accents}
     if model != "bpe" or any(others.values()):
-        _train_other(shell, (inputs, kind, settings), out, {"model": model, **others})
+        several = {"vocab_sizes": sizes if vocab_sizes else ()}
+        _train_other(shell, (inputs, kind, settings), out, {"model": model, **several, **others})
         return
     readers = [_reader(shell, path, kind, settings) for path in inputs]
     places = [(own, out)] + [(size, out.parent / str(size) / out.name) for size in sizes if vocab_sizes]
@@ -187,11 +188,12 @@ def _train_other(
 ) -> None:
     """Train another model than BPE, with the options that were given."""
     context = click.get_current_context()
-    for name in ("vocab_size", "pattern", "min_frequency"):
+    for name in ("vocab_size", "pattern", "digits", "min_frequency"):
         if context.get_parameter_source(name) is not ParameterSource.DEFAULT:
             chosen[name] = context.params[name]
     lossy = chosen["model"] in LOSSY
-    asked = TrainTokenizer(**{name: value for name, value in chosen.items() if value})
+    given = {name: value for name, value in chosen.items() if value}
+    asked = TrainTokenizer.checked("tokenizer train", **given)
     paths, kind, settings = inputs
     readers = [_reader(shell, path, kind, settings) for path in paths]
     with making_files(out, out.with_name("tokenizer_config.json")):

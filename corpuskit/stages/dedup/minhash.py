@@ -137,8 +137,7 @@ def check_sample(texts: pa.LargeStringArray, signed: Signatures, ngram: int, see
     if whole and (ours.values[0] == theirs).all():
         return
     raise StageError(
-        f"{label}: the signature of a text of {len(text)} characters is not datasketch's"
-        f" {REFERENCE}",
+        f"{label}: the signature of a text of {len(text)} characters is not datasketch's {REFERENCE}",
         remedy="Set `engine: reference`, which lets datasketch make all of them; and report it.",
     )
 

@@ -22,9 +22,9 @@ from tokenizers import Regex, decoders, models, pre_tokenizers
 
 from corpuskit.documents.texts import each_text
 from corpuskit.tokenizer import special
+from corpuskit.tokenizer.byte_level import byte_alphabet
 from corpuskit.tokenizer.count import PretokenCounter
 from corpuskit.tokenizer.patterns import DEFAULT, regex_of
-from corpuskit.tokenizer.streaming import byte_alphabet
 from corpuskit.tokenizer.tokenizer import LEAST_VOCABULARY, Tokenizer
 
 _LONGEST = 16

@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from corpuskit.errors import SettingError
+from corpuskit.tokenizer.byte_level import byte_alphabet
 from corpuskit.tokenizer.special import END_OF_TURN, PAD, PATTERNS
-from corpuskit.tokenizer.streaming import byte_alphabet
 from corpuskit.tokenizer.tokenizer import Tokenizer
 
 NORMAL, CONTROL, USER_DEFINED, UNUSED = 1, 3, 4, 5

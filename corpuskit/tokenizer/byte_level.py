@@ -1,0 +1,71 @@
+"""The bytes that the tokens of a byte-level vocabulary stand for: the same wherever a token stands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from corpuskit import _native
+
+
+def byte_alphabet() -> dict[str, int]:
+    """The character that stands for each byte in a byte-level vocabulary (GPT-2's encoder.py).
+
+    Bytes that are printable characters of Latin-1 stand for themselves, the others for U+0100 and on.
+
+    >>> [byte_alphabet()[c] for c in "A\u0120\u010a"]
+    [65, 32, 10]
+    """
+    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    others = [byte for byte in range(256) if byte not in printable]
+    return {chr(byte): byte for byte in printable} | {chr(256 + n): byte for n, byte in enumerate(others)}
+
+
+class TokenBytes:
+    """The bytes of each id.
+
+    >>> tokens = TokenBytes({0: b"the", 2: b" cat"})
+    >>> tokens.join(np.array([0, 2, 0])), tokens.lengths.tolist()
+    (b'the catthe', [3, 0, 4])
+
+    Attributes:
+        by_id: the bytes of the ids that there are; special and added tokens as they are written.
+    """
+
+    def __init__(self, by_id: Mapping[int, bytes]) -> None:
+        self.by_id = by_id
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any], vocabulary: Mapping[str, int]) -> TokenBytes | None:
+        """Those of a tokenizer.json, with ids by token; None where its decoder is not byte-level alone."""
+        decoder = document.get("decoder") or {}
+        if [part.get("type") for part in decoder.get("decoders", [decoder])] != ["ByteLevel"]:
+            return None
+        alphabet = byte_alphabet()
+        return cls(
+            {
+                # Added tokens stand in the file as they are written.
+                number: bytes(alphabet[c] for c in token) if set(token) <= alphabet.keys() else token.encode()
+                for token, number in vocabulary.items()
+            }
+        )
+
+    @cached_property
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """How many each id has, (ids,); 0 for an id that there is not."""
+        return np.diff(self._line[0])
+
+    def join(self, ids: npt.NDArray[np.integer]) -> bytes:
+        """The bytes of some ids, one behind the other. Raises ValueError for one that there cannot be."""
+        return _native.joined_tokens(self._line, np.ascontiguousarray(ids, np.uint32))
+
+    @cached_property
+    def _line(self) -> _native.Strings:
+        """Bytes of all ids, as offsets and one line."""
+        spelled = [self.by_id.get(number, b"") for number in range(max(self.by_id, default=-1) + 1)]
+        offsets = np.cumsum([0, *map(len, spelled)], dtype=np.int64)
+        return offsets, np.frombuffer(b"".join(spelled), np.uint8)
