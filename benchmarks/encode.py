@@ -196,7 +196,7 @@ def ours(folder: Path) -> dict[str, Any]:
 
     parts = [f"part-{n}" for n in range(PARTS)]
     facts = {"vocab_size": VOCABULARY, "end_of_text": 0}
-    how = {"settings": WriteShards(split=split), "facts": facts, "ledger": Ledger(), "lossy": {}}
+    how = {"settings": WriteShards(split=split), "facts": facts, "ledger": Ledger(), "told": {}}
     digest = sha256_file(run.local(TOKENIZER))
     begun = time.perf_counter()
     with LocalEngine(WORKERS) as engine:
