@@ -213,6 +213,18 @@ def recipe(folder: Path, jsonl: Callable[..., None], texts: list[str], **tokeniz
     return folder / "recipe.yaml"
 
 
+@pytest.mark.parametrize(
+    ("text", "size", "message"),
+    [
+        ("a", 400, "min_frequency: no letter of the text occurs 2 times\n  Lower it, or give more text"),
+        ("a a", 129, "vocab_size: leaves 1 id for pieces\n  Give a larger one"),
+    ],
+)
+def test_pieces_need_letters_and_room(text: str, size: int, message: str) -> None:
+    with pytest.raises(SettingError, match=message):
+        train_wordpiece([text], size)
+
+
 @pytest.mark.parametrize("model", ["word_level", "wordpiece"])
 def test_a_model_that_loses_text_must_be_allowed(
     model: str, tmp_path: Path, jsonl: Callable[..., None]

@@ -16,7 +16,7 @@ from pathlib import Path
 import tokenizers
 from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers
 
-from corpuskit.errors import InputError, SettingError
+from corpuskit.errors import InputError, SettingError, counted
 from corpuskit.tokenizer import special
 from corpuskit.tokenizer.tokenizer import Tokenizer
 
@@ -210,9 +210,13 @@ def _merged_pieces(counts: Counter[str], size: int, min_frequency: int) -> list[
     ranked = sorted((c for c, n in letters.items() if n >= min_frequency), key=lambda c: (-letters[c], c))
     pieces = sorted(ranked[: size // 2])
     if not pieces:
+        if ranked:
+            raise SettingError(
+                f"vocab_size: leaves {counted(size, 'id')} for pieces", remedy="Give a larger one."
+            )
+        times = counted(min_frequency, "time")
         raise SettingError(
-            f"vocab_size: leaves {size} ids for pieces, or no letter occurs {min_frequency} times",
-            remedy="Give a larger vocabulary, or more text.",
+            f"min_frequency: no letter of the text occurs {times}", remedy="Lower it, or give more text."
         )
     known = set(pieces)
     words: list[list[str]] = []
