@@ -109,8 +109,9 @@ def given_wordpiece(path: Path | str, *, lowercase: bool = False, strip_accents:
     try:
         lines = Path(path).read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "is no UTF-8"
         raise InputError(
-            f"vocabulary: {path}: {error}", remedy="Give a vocab.txt in UTF-8 with one piece per line."
+            f"vocabulary: {path}: {why}", remedy="Give a vocab.txt in UTF-8 with one piece per line."
         ) from error
     pieces = [line.rstrip("\r") for line in lines]
     pieces = [piece for piece in pieces if piece and piece != UNKNOWN]
