@@ -31,7 +31,7 @@ def build_corpus():
 def batches():
     found = corpuskit.open_shards(run).batches(rows=4, context=32, seed=1)
     first = next(iter(found))
-    return [np.asarray(first[0]).shape, int(np.asarray(first[0]).sum())]
+    return [first.inputs.shape, int(first.inputs.sum())]
 
 
 def tokenizer():

@@ -34,6 +34,9 @@ Numbers = npt.NDArray[np.int64]
 Sequences = Iterable[tuple[Numbers, Numbers]]
 """Where sequences begin in the line and how many tokens each has, some at a time, in order."""
 
+MOST_CONTEXT = 1 << 24
+"""Packing counts pieces by their length, in memory."""
+
 _PIECES = 1 << 20
 """Pieces that are looked at together."""
 
@@ -71,10 +74,14 @@ class Geometry:
 def geometry(context: int) -> Geometry:
     """Rows for a context of T tokens: T + 1 tokens, the last of which the next piece begins with.
 
-    Raises SettingError for a context below 1.
+    Raises SettingError for a context below 1 or above `MOST_CONTEXT`.
     """
     if context < 1:
         raise SettingError(f"context = {context} is below 1", remedy="Give 1 or more.")
+    if context > MOST_CONTEXT:
+        raise SettingError(
+            f"context = {context:,} is above {MOST_CONTEXT:,}", remedy="Give what a model reads at once."
+        )
     return Geometry(context + 1, context)
 
 

@@ -25,6 +25,12 @@ def byte_alphabet() -> dict[str, int]:
     return {chr(byte): byte for byte in printable} | {chr(256 + n): byte for n, byte in enumerate(others)}
 
 
+def is_byte_level(document: Mapping[str, Any]) -> bool:
+    """Whether the decoder of a tokenizer.json is byte-level alone."""
+    decoder = document.get("decoder") or {}
+    return [part.get("type") for part in decoder.get("decoders", [decoder])] == ["ByteLevel"]
+
+
 class TokenBytes:
     """The bytes of each id.
 
@@ -41,9 +47,8 @@ class TokenBytes:
 
     @classmethod
     def of(cls, document: Mapping[str, Any], vocabulary: Mapping[str, int]) -> TokenBytes | None:
-        """Those of a tokenizer.json, with ids by token; None where its decoder is not byte-level alone."""
-        decoder = document.get("decoder") or {}
-        if [part.get("type") for part in decoder.get("decoders", [decoder])] != ["ByteLevel"]:
+        """Those of a tokenizer.json, with ids by token; None where it is not byte-level."""
+        if not is_byte_level(document):
             return None
         alphabet = byte_alphabet()
         return cls(

@@ -16,7 +16,7 @@ from functools import cached_property
 import tokenizers
 from tokenizers import models
 
-from corpuskit.tokenizer.byte_level import byte_alphabet
+from corpuskit.tokenizer.byte_level import byte_alphabet, is_byte_level
 
 NEVER_IN_UTF8 = frozenset([0xC0, 0xC1, *range(0xF5, 0x100)])
 """Bytes that stand in no UTF-8 (RFC 3629); byte-level tokenizers have a token for each of them all the
@@ -44,17 +44,16 @@ class Vocabulary:
         whole.encode_special_tokens = True
         self._whole, self._model = whole, document["model"]
         self.kind = type(whole.model).__name__
-        entries = document.get("added_tokens") or []
+        # By the ids that they have once they are read, which need not be those of the file.
+        added = whole.get_added_tokens_decoder()
+        marked = {number for number, token in added.items() if token.special}
         # What is not known is text all the same, although it is marked as special.
-        marked = {entry["id"] for entry in entries if entry.get("special")}
         self.special = frozenset(marked - {self.unknown})
-        self.added = frozenset(entry["id"] for entry in entries) - marked
-        self.special_texts = {e["content"]: e["id"] for e in entries if e["id"] in self.special}
+        self.added = frozenset(added.keys() - marked)
+        self.special_texts = {added[number].content: number for number in sorted(self.special)}
         known = whole.get_vocab(with_added_tokens=True)
         self.spellings = {n: token for token, n in known.items() if n not in self.special}
-        decoder = document.get("decoder") or {}
-        parts = [part.get("type") for part in decoder.get("decoders", [decoder])]
-        self.byte_level = parts == ["ByteLevel"]
+        self.byte_level = is_byte_level(document)
 
     @cached_property
     def merges(self) -> list[tuple[str, str]]:

@@ -101,6 +101,7 @@ def test_two_builds_and_their_indices_are_the_same(build: Callable[..., Run]) ->
     [
         ("packing: bestfit", r"line 6: packing.method: 'bestfit'.*\n  Did you mean 'best_fit'\?"),
         ("packing: {context: [8]}", r"packing: unknown setting 'context'.*\n  .*contexts"),
+        ("packing: {contexts: [1000000000]}", r"packing.contexts.0: .*less than or equal to 16777216"),
         ("packing: {contexts: [0]}", r"packing.contexts.0: 0: .*greater than or equal to 1"),
     ],
 )
@@ -152,6 +153,7 @@ def test_wrong_calls_of_the_report(build: Callable[..., Run], tmp_path: Path) ->
     run = build()
     for words, said in (
         ((run.folder, "--context", 0), "context = 0 is below 1"),
+        ((run.folder, "--context", 10**12), "context = 1,000,000,000,000 is above 16,777,216"),
         ((run.folder, "--split", "tran"), "Did you mean 'train'"),
         ((run.folder, "--context", "x"), "is not a valid integer"),
     ):

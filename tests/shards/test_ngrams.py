@@ -14,7 +14,7 @@ import pytest
 
 from corpuskit import _native, open_index, open_shards
 from corpuskit.errors import SettingError, ShardError, StorageError
-from corpuskit.shards import ngrams
+from corpuskit.shards.ngrams import index as ngram_index
 from corpuskit.shards.ngrams.files import BLOCK_TOKENS, build_index, index_folder
 from corpuskit.shards.ngrams.index import Matches, NgramIndex
 
@@ -364,7 +364,7 @@ def test_the_header_says_what_made_the_file(indexed: NgramIndex) -> None:
 def test_many_shards_are_not_open_at_a_time(
     tmp_path: Path, make_shards: MakeShards, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ngrams, "_OPEN", 2)
+    monkeypatch.setattr(ngram_index, "_OPEN", 2)
     folder = make_shards(tmp_path / "s", {"train": [[[1, 2, END]]] * 5}, 5)
     index = open_index(folder).split("train")
     assert index.places([1, 2], 10).tolist() == [0, 3, 6, 9, 12]

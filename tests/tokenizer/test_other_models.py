@@ -125,14 +125,14 @@ def test_ids_of_a_given_vocabulary(tmp_path: Path) -> None:
         (b"", "holds no piece"),
         (b"a\nb\na\n", "'a' stands twice"),
         (b"a\n<|pad|>\n", "is a special token"),
-        (b"\xff\xfe", "vocab.txt"),
+        (b"\xff\xfe", "vocab.txt: is no UTF-8"),
     ],
 )
 def test_a_vocabulary_that_cannot_be_used(text: bytes, message: str, tmp_path: Path) -> None:
     (tmp_path / "vocab.txt").write_bytes(text)
     with pytest.raises(InputError, match=message):
         given_wordpiece(tmp_path / "vocab.txt")
-    with pytest.raises(InputError, match="vocabulary"):
+    with pytest.raises(InputError, match=r"nowhere\.txt: No such file or directory\n"):
         given_wordpiece(tmp_path / "nowhere.txt")
 
 
@@ -211,6 +211,18 @@ def recipe(folder: Path, jsonl: Callable[..., None], texts: list[str], **tokeniz
         yaml.safe_dump({**document, "tokenizer": tokenizer, "shards": {"split": {"validation": 0}}})
     )
     return folder / "recipe.yaml"
+
+
+@pytest.mark.parametrize(
+    ("text", "size", "message"),
+    [
+        ("a", 400, "min_frequency: no letter of the text occurs 2 times\n  Lower it, or give more text"),
+        ("a a", 129, "vocab_size: leaves 1 id for pieces\n  Give a larger one"),
+    ],
+)
+def test_pieces_need_letters_and_room(text: str, size: int, message: str) -> None:
+    with pytest.raises(SettingError, match=message):
+        train_wordpiece([text], size)
 
 
 @pytest.mark.parametrize("model", ["word_level", "wordpiece"])

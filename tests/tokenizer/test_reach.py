@@ -99,3 +99,16 @@ def test_other_models_are_not_judged_by_merges() -> None:
     words = tokenizers.Tokenizer(models.WordLevel({"a": 0, "[UNK]": 1}, unk_token="[UNK]"))
     vocabulary = Vocabulary(words.to_str().encode())
     assert (vocabulary.kind, vocabulary.unreachable(), vocabulary.unknown) == ("WordLevel", None, 1)
+
+
+def test_added_tokens_have_the_ids_that_they_are_read_with() -> None:
+    """`tokenizers` numbers an added token anew whose id does not follow those of the vocabulary."""
+    vocabulary = {letter: number for number, letter in enumerate(byte_alphabet())} | {"zz": 300}
+    made = tokenizers.Tokenizer(models.BPE(vocabulary, []))
+    made.decoder = decoders.ByteLevel()
+    made.add_special_tokens(["<|endoftext|>"])
+    document = json.loads(made.to_str())
+    document["added_tokens"][0]["id"] = 9000
+    data = json.dumps(document).encode()
+    number = tokenizers.Tokenizer.from_buffer(data).token_to_id("<|endoftext|>")
+    assert Vocabulary(data).special == {number}

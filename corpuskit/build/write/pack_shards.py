@@ -12,7 +12,7 @@ from corpuskit.run.folder import Run
 from corpuskit.run.layout import SHARDS
 from corpuskit.run.task import TaskResult
 from corpuskit.shards.format import PACKING_NAME
-from corpuskit.shards.packing import by_method
+from corpuskit.shards.packing import MOST_CONTEXT, by_method
 from corpuskit.shards.reader import Shards
 from corpuskit.storage.files import seal
 
@@ -28,7 +28,7 @@ class Packing(Settings):
     method: Literal["best_fit", "concatenate"] = Field(
         "best_fit", description="best_fit parts no document that fits into a row; concatenate cuts the line."
     )
-    contexts: tuple[Annotated[int, Field(ge=1)], ...] = Field(
+    contexts: tuple[Annotated[int, Field(ge=1, le=MOST_CONTEXT)], ...] = Field(
         (1024,), description="Context lengths for which it is told what both ways do."
     )
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import tokenizers
 from tokenizers import Regex, decoders, models, normalizers, pre_tokenizers
 
-from corpuskit.errors import InputError, SettingError
+from corpuskit.errors import InputError, SettingError, counted
 from corpuskit.tokenizer import special
 from corpuskit.tokenizer.tokenizer import Tokenizer
 
@@ -109,8 +109,9 @@ def given_wordpiece(path: Path | str, *, lowercase: bool = False, strip_accents:
     try:
         lines = Path(path).read_text(encoding="utf-8-sig").split("\n")
     except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "is no UTF-8"
         raise InputError(
-            f"vocabulary: {path}: {error}", remedy="Give a vocab.txt in UTF-8 with one piece per line."
+            f"vocabulary: {path}: {why}", remedy="Give a vocab.txt in UTF-8 with one piece per line."
         ) from error
     pieces = [line.rstrip("\r") for line in lines]
     pieces = [piece for piece in pieces if piece and piece != UNKNOWN]
@@ -210,9 +211,13 @@ def _merged_pieces(counts: Counter[str], size: int, min_frequency: int) -> list[
     ranked = sorted((c for c, n in letters.items() if n >= min_frequency), key=lambda c: (-letters[c], c))
     pieces = sorted(ranked[: size // 2])
     if not pieces:
+        if ranked:
+            raise SettingError(
+                f"vocab_size: leaves {counted(size, 'id')} for pieces", remedy="Give a larger one."
+            )
+        times = counted(min_frequency, "time")
         raise SettingError(
-            f"vocab_size: leaves {size} ids for pieces, or no letter occurs {min_frequency} times",
-            remedy="Give a larger vocabulary, or more text.",
+            f"min_frequency: no letter of the text occurs {times}", remedy="Lower it, or give more text."
         )
     known = set(pieces)
     words: list[list[str]] = []
