@@ -17,7 +17,9 @@ from corpuskit.shards.reader import open_shards
 @click.option("--split", default="train", help="train, validation or test.")
 @shell_options
 def command(shell: Shell, run: Path, context: tuple[int, ...], split: str) -> None:
-    """Show what packing would do with a run's documents; nothing is written.
+    """Show what packing would do with a run's documents.
+
+    Both ways beside each other, for each context; nothing is written.
 
     \b
     corpuskit pack runs/sample --context 1024 --context 2048
