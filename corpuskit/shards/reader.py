@@ -99,7 +99,9 @@ class Shards:
 
     def moved(self, folder: Path) -> None:
         """Told that the folder is called this now: its splits are read there from here on."""
-        self.files = folder_of(folder)
+        assert isinstance(self.files, LocalFolder)  # Others cannot be moved.
+        # The splits that were given have the same object.
+        self.files.path = folder
 
     def split(self, name: str) -> SplitTokens:
         """The shards of one split as one line of tokens; raises SettingError where there is none."""

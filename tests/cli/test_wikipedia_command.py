@@ -115,7 +115,7 @@ def test_inspect_tells_what_a_sample_of_pages_lost(tmp_path: Path) -> None:
     next((run / "tables" / "loss").iterdir()).write_bytes(b"PAR1")
     answer = invoke(cli, ["inspect", str(run)])
     assert answer.exit_code == 1
-    assert "cannot be read as Parquet" in answer.stderr
+    assert "is damaged: not what its record says" in answer.stderr
     assert "corpuskit build" in answer.stderr
 
 
