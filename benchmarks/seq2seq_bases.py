@@ -43,22 +43,23 @@ from corpuskit.train.data.run_documents import document_files
 LANGUAGES = ("en", "de", "fr")
 VOCABULARY = {"letters": LEAST_VOCABULARY, "captions": 4096}
 
+_FAST = {"heads": 4, "kv_heads": 4, "precision": "bf16"}
 SHAPES: Mapping[str, Mapping[str, Any]] = {
     "letters": {"width": 128, "heads": 4, "kv_heads": 4, "context": 128, "batch_rows": 32},
-    "captions": {"width": 256, "heads": 4, "kv_heads": 4, "context": 128, "batch_rows": 32},
-    "articles": {"width": 256, "heads": 4, "kv_heads": 4, "context": 256, "batch_rows": 16},
+    "captions": {"width": 192, **_FAST, "context": 128, "batch_rows": 32},
+    "articles": {"width": 256, **_FAST, "context": 256, "batch_rows": 16},
 }
 KINDS: Mapping[str, Mapping[str, Any]] = {"spans": {"objective": "spans"}, "decoder": {"objective": "causal"}}
 LAYERS: Mapping[str, Mapping[str, int]] = {
-    "spans": {"letters": 2, "captions": 3, "articles": 3},
-    "decoder": {"letters": 5, "captions": 7, "articles": 7},
+    "spans": {"letters": 2, "captions": 2, "articles": 3},
+    "decoder": {"letters": 5, "captions": 4, "articles": 7},
 }
 """Of an encoder-decoder on either side."""
 
 STEPS: Mapping[str, Mapping[str, int]] = {
-    "spans": {"letters": 1300, "captions": 200, "articles": 200},
+    "spans": {"letters": 1300, "captions": 50, "articles": 50},
     "both": {"letters": 3000, "captions": 500, "articles": 300},
-    "decoder": {"letters": 1300, "captions": 400, "articles": 300},
+    "decoder": {"letters": 1300, "captions": 200, "articles": 150},
 }
 """Of each part; those of spans and of what follows are about as long as the decoder's together."""
 
@@ -151,10 +152,10 @@ def mend(name: str, begun: Path, texts: Iterable[str], out: Path) -> None:
         return
     rows, made = out.with_name(f"{out.name}.jsonl"), out.with_name(f"{out.name}.made")
     write_rows(rows, list(mended(name, texts)))
-    shape = SHAPES[name]
+    same = {key: SHAPES[name][key] for key in ("context", "precision") if key in SHAPES[name]}
     length = {"steps": STEPS["both"][name], "batch_rows": 64, "eval_every": 500, "eval_tokens": 4096}
     settings = {**length, "learning_rate": RATES[name], "validation": "0.01", "long_pairs": "cut", "seed": 1}
-    tune(begun, rows, made, "seq2seq", {**settings, "context": shape["context"]})
+    tune(begun, rows, made, "seq2seq", {**settings, **same})
     made.rename(out)
 
 
