@@ -123,7 +123,7 @@ def _inflection(language: str, size: str, rules: float, epochs: float, seeds: in
 
 
 SETS: Mapping[str, Group] = {
-    "german medium": _inflection("german", "medium", 71.5, 60, 3),
+    "german medium": _inflection("german", "medium", 71.5, 60, 2),
     "german high": _inflection("german", "high", 81.5, 12, 1),
     "english medium": _inflection("english", "medium", 90.2, 40, 2),
     "english high": _inflection("english", "high", 95.0, 12, 1),
