@@ -93,7 +93,7 @@ class Group:
     settings: Mapping[str, Any]
     without: Mapping[str, Callable[[Data], list[str]]]
     seeds: int = 1
-    rate: float = 1e-3
+    rate: float = 1.5e-3
     floor: float = 0.0
     floor_of: str = ""
     held_out: str = "0.1"
@@ -103,7 +103,7 @@ class Group:
 
 _BOTH = {"batch_rows": 64, "micro_batch_rows": 64, "precision": "bf16", "dropout": 0.1}
 _WORDS = {**_BOTH, "features": ("features",), "choose": "exact_match"}
-_TEXTS = {**_BOTH, "choose": "chrf", "label_smoothing": 0.1, "epochs": 2.0, "eval_every": 225}
+_TEXTS = {**_BOTH, "choose": "chrf", "label_smoothing": 0.1, "epochs": 3.0, "eval_every": 450}
 
 
 def _inflection(language: str, size: str, rules: float, epochs: float, seeds: int) -> Group:

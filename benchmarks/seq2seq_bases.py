@@ -59,7 +59,7 @@ LAYERS: Mapping[str, Mapping[str, int]] = {
 STEPS: Mapping[str, Mapping[str, int]] = {
     "spans": {"letters": 1300, "captions": 50, "articles": 50},
     "both": {"letters": 3000, "captions": 500, "articles": 300},
-    "decoder": {"letters": 1300, "captions": 200, "articles": 150},
+    "decoder": {"letters": 1300, "captions": 150, "articles": 150},
 }
 """Of each part; those of spans and of what follows are about as long as the decoder's together."""
 
