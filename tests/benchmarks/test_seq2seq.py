@@ -10,6 +10,8 @@ import pytest
 
 from benchmarks import seq2seq, seq2seq_bases, seq2seq_data
 from benchmarks.seq2seq_data import Data
+from corpuskit.storage.files import read_sealed
+from tests.tiny_models import make_both
 
 
 def test_a_dictionary_finds_what_stands_for_a_word() -> None:
@@ -85,3 +87,14 @@ def test_what_is_hidden_is_to_be_written_whole(monkeypatch: pytest.MonkeyPatch) 
     assert all(len(row["source"]) == 4 for row in words)
     whole = list(seq2seq_bases.mended("captions", ["a b", " ".join(["c"] * 200)]))
     assert sorted({len(row["target"].split()) for row in whole}) == [2, 96]
+
+
+def test_what_mends_texts_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seq2seq_bases, "MENDED_ROWS", 40)
+    monkeypatch.setattr(seq2seq_bases, "STEPS", {"both": {"captions": 2}})
+    monkeypatch.setattr(seq2seq_bases, "SHAPES", {"captions": {"context": 64}})
+    begun, out = make_both(tmp_path), tmp_path / "captions-both"
+    seq2seq_bases.mend("captions", begun, ["A man with a dog.", "Ein Mann mit Hund."], out)
+    assert read_sealed(out / "model.json")["training"]["step"] == 2
+    monkeypatch.setattr(seq2seq_bases, "tune", None)  # It is not called again.
+    seq2seq_bases.mend("captions", begun, [], out)
