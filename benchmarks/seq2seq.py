@@ -84,8 +84,8 @@ class Group:
         seeds: runs of each arm.
         floor: the least value that is asked for, by a source that is named in `floor_of`.
         kinds: of the models.
-        learnt: settings of runs from pre-trained weights alone. Of two shares of dropout, 0.1 and 0.3, each
-            beginning has the one that was better for it on rows that are neither learnt from nor scored.
+        learnt: settings of runs from pre-trained weights alone: where rows are few, a dropout that random
+            weights do worse with.
     """
 
     read: Callable[[Path], Data]
