@@ -24,6 +24,7 @@ from corpuskit.train.finetune import PURPOSES, finetune_model
 from corpuskit.train.generate.generate import WEIGHTS, LanguageModel
 from corpuskit.train.hub.export import save_tensors
 from corpuskit.train.model.transformer import initialise
+from corpuskit.train.result import RESUMABLE
 
 KEPT = Path("build/benchmarks/adapt")
 FIXED = {"device": "cpu", "compile": "off"}
@@ -95,10 +96,16 @@ def random_weights(model: Path, out: Path, seed: int) -> Path:
 
 
 def tune(model: Path, data: Path, out: Path, task: str, settings: Mapping[str, Any]) -> TrainResult:
-    """A run of fine-tuning, as anybody would do it."""
-    return finetune_model(
+    """A run of fine-tuning, as anybody would do it; one that is stopped ends the benchmark.
+
+    A signal ends a run well, with what it has learnt so far: that is no figure of a whole one.
+    """
+    result = finetune_model(
         model, str(data), out, task, PURPOSES[task].settings(**FIXED, **settings), overwrite=True
     )
+    if result.reason in RESUMABLE:
+        raise SystemExit(f"{task}: {result.reason} after step {result.step}: nothing of this run is kept")
+    return result
 
 
 def shape_of(model: Path) -> str:

@@ -1,13 +1,19 @@
 """The models that `benchmarks.seq2seq` begins with: on each of three corpora two of about one size.
 
-    python -m benchmarks.seq2seq_bases --out DIR [--minutes 20] [--only NAME] [--corpora DIR]
+    python -m benchmarks.seq2seq_bases --out DIR [--only NAME] [--corpora DIR]
 
     letters    captions in English, German and French, a byte a token: for inflection
-    captions   the same captions, 8,192 tokens: for translation; each language's side by itself, no pairs
+    captions   the same captions, 4,096 tokens: for translation; each language's side by itself, no pairs
     articles   English Wikipedia, as `benchmarks.bases` has it: for headlines
 
 makes DIR/NAME, a run, and DIR/NAME-both and DIR/NAME-decoder; what is there already stays. An encoder-decoder
-has as many layers on either side as make it about as large as the decoder.
+has as many layers on either side as make it about as large as the decoder. Lengths are steps, not minutes, so
+that a machine in use makes the same models.
+
+An encoder-decoder learns in two parts, DIR/NAME-spans and DIR/NAME-both: to write what was taken out of a
+text, and then to write texts whole of which words or letters are hidden (arXiv:1910.13461). After spans alone
+its decoder looks little at what the encoder reads: no target of a span is a copy of anything. Fine-tuned for
+German forms it learnt its 900 rows by heart, 10.8 % exact on others where random weights gave 49.8 %.
 """
 
 from __future__ import annotations
@@ -15,32 +21,56 @@ from __future__ import annotations
 import argparse
 import gzip
 import json
+import random
+import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow.parquet as pq
 import yaml
 
 from benchmarks import bases
+from benchmarks.adapt_arms import tune
+from benchmarks.adapt_data import write_rows
 from benchmarks.seq2seq_data import TRANSLATE
 from corpuskit.build.build import build_corpus
 from corpuskit.tokenizer.tokenizer import LEAST_VOCABULARY
+from corpuskit.train.data.run_documents import document_files
 
 LANGUAGES = ("en", "de", "fr")
-VOCABULARY = {"letters": LEAST_VOCABULARY, "captions": 8192}
+VOCABULARY = {"letters": LEAST_VOCABULARY, "captions": 4096}
 
+_FAST = {"heads": 4, "kv_heads": 4, "precision": "bf16"}
 SHAPES: Mapping[str, Mapping[str, Any]] = {
     "letters": {"width": 128, "heads": 4, "kv_heads": 4, "context": 128, "batch_rows": 32},
-    "captions": {"width": 256, "heads": 4, "kv_heads": 4, "context": 128, "batch_rows": 32},
-    "articles": {"width": 256, "heads": 4, "kv_heads": 4, "context": 256, "batch_rows": 16},
+    "captions": {"width": 192, **_FAST, "context": 128, "batch_rows": 32},
+    "articles": {"width": 256, **_FAST, "context": 256, "batch_rows": 16},
 }
-KINDS: Mapping[str, Mapping[str, Any]] = {"both": {"objective": "spans"}, "decoder": {"objective": "causal"}}
+KINDS: Mapping[str, Mapping[str, Any]] = {"spans": {"objective": "spans"}, "decoder": {"objective": "causal"}}
 LAYERS: Mapping[str, Mapping[str, int]] = {
-    "both": {"letters": 2, "captions": 3, "articles": 3},
-    "decoder": {"letters": 5, "captions": 7, "articles": 7},
+    "spans": {"letters": 2, "captions": 2, "articles": 3},
+    "decoder": {"letters": 5, "captions": 4, "articles": 7},
 }
 """Of an encoder-decoder on either side."""
+
+STEPS: Mapping[str, Mapping[str, int]] = {
+    "spans": {"letters": 1300, "captions": 50, "articles": 50},
+    "both": {"letters": 3000, "captions": 500, "articles": 300},
+    "decoder": {"letters": 1300, "captions": 150, "articles": 150},
+}
+"""Of each part; those of spans and of what follows are about as long as the decoder's together."""
+
+HIDDEN, HIDE = "_", {"letters": 0.2, "captions": 0.3, "articles": 0.3}
+"""What stands for a letter or for words side by side that are hidden, and their share."""
+
+RATES = {"letters": 2e-3, "captions": 1e-3, "articles": 1e-3}
+"""Of the second part."""
+
+MENDED_WORDS, MENDED_ROWS = 96, 120_000
+"""Words of a text at most, and rows that are made: all texts, as often as that takes."""
 
 
 def build(name: str, corpora: Path, out: Path) -> Path:
@@ -74,18 +104,73 @@ def build(name: str, corpora: Path, out: Path) -> Path:
     return folder / "run"
 
 
+def hidden(text: str, share: float, draw: random.Random, letters: bool) -> str:
+    """A text of which a share of the letters, or of the words, is hidden; of words side by side as one.
+
+    >>> hidden("Baum", 1.0, random.Random(0), letters=True)
+    '____'
+    >>> hidden("ein alter Baum", 1.0, random.Random(0), letters=False)
+    '_'
+    """
+    if letters:
+        return "".join(HIDDEN if draw.random() < share else letter for letter in text)
+    found: list[str] = []
+    for word in text.split():
+        put = HIDDEN if draw.random() < share else word
+        if not (put == HIDDEN and found and found[-1] == HIDDEN):
+            found.append(put)
+    return " ".join(found)
+
+
+def mended(name: str, texts: Iterable[str]) -> Iterator[dict[str, str]]:
+    """Rows of texts with something hidden and the same whole; of letters the texts' words."""
+    draw, letters = random.Random(0), name == "letters"
+    if letters:
+        counts = Counter(word for text in texts for word in re.findall(r"[^\W\d_]{3,24}", text))
+        whole = sorted(word for word, count in counts.items() if count >= 2)
+    else:
+        whole = [" ".join(text.split()[:MENDED_WORDS]) for text in texts]
+        draw.shuffle(whole)
+    count = 0
+    while True:
+        for text in whole:
+            yield {"source": hidden(text, HIDE[name], draw, letters), "target": text}
+            count += 1
+            if count == MENDED_ROWS:
+                return
+
+
+def texts_of(run: Path) -> Iterator[str]:
+    """The documents of a run."""
+    for file in document_files(run):
+        yield from pq.read_table(file, columns=["text"])["text"].to_pylist()
+
+
+def mend(name: str, begun: Path, texts: Iterable[str], out: Path) -> None:
+    """An encoder-decoder that writes whole what it reads in part, made once."""
+    if (out / "model.json").exists():
+        return
+    rows, made = out.with_name(f"{out.name}.jsonl"), out.with_name(f"{out.name}.made")
+    write_rows(rows, list(mended(name, texts)))
+    same = {key: SHAPES[name][key] for key in ("context", "precision") if key in SHAPES[name]}
+    length = {"steps": STEPS["both"][name], "batch_rows": 64, "eval_every": 500, "eval_tokens": 4096}
+    settings = {**length, "learning_rate": RATES[name], "validation": "0.01", "long_pairs": "cut", "seed": 1}
+    tune(begun, rows, made, "seq2seq", {**settings, **same})
+    made.rename(out)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Make what is not there."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.seq2seq_bases", description=__doc__)
     bases.add_places(parser)
-    parser.add_argument("--minutes", type=float, default=20, help="of each model; default: %(default)s")
     parser.add_argument("--only", choices=SHAPES, help="this corpus alone")
     options = bases.places(parser, arguments)
     for name in [options.only] if options.only else SHAPES:
         run = build(name, options.corpora, options.out)
         for kind, settings in KINDS.items():
-            shape = {**SHAPES[name], "layers": LAYERS[kind][name], "minutes": options.minutes}
+            shape = {**SHAPES[name], "layers": LAYERS[kind][name], "steps": STEPS[kind][name]}
             bases.train(run, options.out / f"{name}-{kind}", {**shape, **settings})
+        mend(name, options.out / f"{name}-spans", texts_of(run), options.out / f"{name}-both")
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -115,3 +116,12 @@ def test_the_models_are_named_and_a_group_without_its_own_is_left_out(tmp_path: 
         options.require("encoder")
     assert options.attempt("tags", lambda: GROUPS["tags"](options), []) == []
     assert "--encoder" in options.left_out[0]
+
+
+@pytest.mark.parametrize("reason", ["interrupted", "paused"])
+def test_a_run_that_was_stopped_gives_no_figure(
+    reason: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(adapt_arms, "finetune_model", lambda *_, **__: SimpleNamespace(reason=reason, step=3))
+    with pytest.raises(SystemExit, match=f"{reason} after step 3: nothing of this run is kept"):
+        adapt_arms.tune(tmp_path, tmp_path, tmp_path, "seq2seq", {})

@@ -296,8 +296,8 @@ PACKAGES = {
     "infini_gram": "infini-gram",
 }
 LEFT_TO_THE_USER = {"torch", "model", "corpuskit"}
-"""PyTorch is installed for the machine, nanoGPT's ``model`` is a file of its source, and what measures our side
-in a process like the peers' is run by our own Python."""
+"""PyTorch is installed for the machine, nanoGPT's ``model`` is a file of its source, and what measures our
+side in a process like the peers' is run by our own Python."""
 
 
 @pytest.mark.parametrize("path", sorted((BENCHMARKS / "peers").glob("*.py")), ids=lambda p: p.stem)

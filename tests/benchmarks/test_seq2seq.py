@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import gzip
+import random
 from pathlib import Path
 
 import pytest
 
-from benchmarks import seq2seq, seq2seq_data
+from benchmarks import seq2seq, seq2seq_bases, seq2seq_data
 from benchmarks.seq2seq_data import Data
+from corpuskit.storage.files import read_sealed
+from tests.tiny_models import make_both
 
 
 def test_a_dictionary_finds_what_stands_for_a_word() -> None:
@@ -60,3 +63,38 @@ def test_the_bar_is_above_all_that_it_names(learnt: list[float], drawn: list[flo
     bar, found_met = seq2seq._bar(group, "exact match", sum(learnt) / 2, found)
     assert "above 81.5" in bar
     assert found_met is met
+
+
+def test_with_one_seed_no_spread_is_asked_for() -> None:
+    found = {
+        "copy of the lemma": [{"exact match": 19.0}],
+        "encoder-decoder, pre-trained": [{"exact match": 83.0}],
+        "encoder-decoder, random weights": [{"exact match": 82.0}],
+    }
+    bar, met = seq2seq._bar(seq2seq.SETS["german high"], "exact match", 83.0, found)
+    assert "above random weights, and above 81.5" in bar
+    assert met
+
+
+def test_what_is_hidden_is_to_be_written_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    draw = random.Random(0)
+    assert seq2seq_bases.hidden("Baum", 1.0, draw, letters=True) == "____"
+    assert seq2seq_bases.hidden("ein alter Baum", 1.0, draw, letters=False) == "_"
+    assert seq2seq_bases.hidden("ein  alter Baum", 0.0, draw, letters=False) == "ein alter Baum"
+    monkeypatch.setattr(seq2seq_bases, "MENDED_ROWS", 5)
+    words = list(seq2seq_bases.mended("letters", ["Ein Baum, ein Baum.", "Haus 12 Haus"]))
+    assert [row["target"] for row in words] == ["Baum", "Haus", "Baum", "Haus", "Baum"]
+    assert all(len(row["source"]) == 4 for row in words)
+    whole = list(seq2seq_bases.mended("captions", ["a b", " ".join(["c"] * 200)]))
+    assert sorted({len(row["target"].split()) for row in whole}) == [2, 96]
+
+
+def test_what_mends_texts_is_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seq2seq_bases, "MENDED_ROWS", 40)
+    monkeypatch.setattr(seq2seq_bases, "STEPS", {"both": {"captions": 2}})
+    monkeypatch.setattr(seq2seq_bases, "SHAPES", {"captions": {"context": 64}})
+    begun, out = make_both(tmp_path), tmp_path / "captions-both"
+    seq2seq_bases.mend("captions", begun, ["A man with a dog.", "Ein Mann mit Hund."], out)
+    assert read_sealed(out / "model.json")["training"]["step"] == 2
+    monkeypatch.setattr(seq2seq_bases, "tune", None)  # It is not called again.
+    seq2seq_bases.mend("captions", begun, [], out)
