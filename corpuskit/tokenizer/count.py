@@ -12,7 +12,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -77,11 +77,13 @@ class PretokenCounter:
         scanner = SCANNERS.get(pattern, 0)
         self._counters = [_native.PretokenCounter(scanner, digits or 0) for _ in range(threads)]
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
+        self._under_way: list[Future[None]] = []
         self._folder, self._spill = folder, None if folder is None else _Spill(folder)
 
     @property
     def bytes(self) -> int:
         """Bytes of memory that the counts take."""
+        self._wait()
         return sum(counter.bytes for counter in self._counters)
 
     def add(self, texts: pa.LargeStringArray | Iterable[str]) -> None:
@@ -96,6 +98,7 @@ class PretokenCounter:
 
     def add_counted(self, counted: Counted) -> None:
         """Count what another counter has counted."""
+        self._wait()
         words = counted.words.cast(pa.large_string(), safe=False)
         counts = np.ascontiguousarray(counted.counts, np.int64)
         self._counters[0].add_counted(to_engine(words, "words"), counts)
@@ -103,6 +106,7 @@ class PretokenCounter:
 
     def take(self) -> Counted:
         """What was counted; the counter is empty afterwards."""
+        self._wait()
         for other in self._counters[1:]:
             # Joined in memory only where none of it had to be spilled.
             if self._spill is None or not self._spill.used:
@@ -125,10 +129,20 @@ class PretokenCounter:
             self._counters[0].add(to_engine(texts, "texts"))
         else:
             slices = [to_engine(some, "texts") for some in _shares(texts, len(self._counters))]
-            jobs = [self._pool.submit(c.add, s) for c, s in zip(self._counters, slices, strict=True)]
+            # The texts before these were counted while these were made ready.
+            self._wait()
+            pairs = zip(self._counters, slices, strict=True)
+            self._under_way = [self._pool.submit(counter.add, some) for counter, some in pairs]
+            return
+        self._spill_if_large()
+
+    def _wait(self) -> None:
+        """Let what is being counted come to its end."""
+        if self._under_way:
+            jobs, self._under_way = self._under_way, []
             for job in jobs:
                 job.result()
-        self._spill_if_large()
+            self._spill_if_large()
 
     def _add_own(self, texts: Iterable[str]) -> None:
         for text in texts:
