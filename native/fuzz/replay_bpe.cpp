@@ -95,8 +95,9 @@ std::vector<std::pair<std::uint32_t, std::uint32_t>> by_force(const PretokenCoun
 }
 
 void learn(const PretokenCounts& counts, std::uint32_t most, bool by_force_too) {
-    // With more ids than 16 bits hold, the cells are wider.
+    // With more ids than 16 bits hold, the cells are wider; tables for so many take their time.
     for (const std::uint32_t first : {256u, 70000u}) {
+        if (first > 256 && most != kMerges) continue;
         BpeSettings settings{{}, first, most, 3, {}};
         for (std::uint32_t byte = 0; byte < 256; ++byte) settings.byte_ids[byte] = byte;
         const BpeMerges merges = train_bpe(counts.words.column(), counts.counts.data(), settings,
@@ -156,13 +157,15 @@ void write_lines(const std::string& text) {
 
 void replay(const std::string& text) {
     write_lines(text);
+    const bool numbers = most_digits(text) > 0;
     for (int pattern = 0; pattern < kPatterns; ++pattern) {
-        for (int digits = 0; digits <= kMostDigits; ++digits) {
+        for (int digits = 0; digits <= (numbers ? kMostDigits : 0); ++digits) {
             const Cut cut{static_cast<Pattern>(pattern), digits};
             const PretokenCounts counts = counted(text, cut);
-            if (digits != 0) continue;
-            const bool all = cut.pattern == Pattern::kLlama3 && text.size() <= kMostBytes;
-            for (const std::uint32_t most : {3u, kMerges}) learn(counts, most, all);
+            // What is learnt of them depends on the words alone: one pattern shows it.
+            if (digits != 0 || cut.pattern != Pattern::kLlama3) continue;
+            for (const std::uint32_t most : {3u, kMerges})
+                learn(counts, most, text.size() <= kMostBytes);
         }
     }
 }
