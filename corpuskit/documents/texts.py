@@ -68,6 +68,24 @@ def pieces_of(blocks: Iterable[str], border: re.Pattern[str], size: int | None =
         yield held
 
 
+def in_batches(texts: Iterable[str], characters: int) -> Iterator[list[str]]:
+    """The texts in lists that end with the text that reaches so many characters.
+
+    >>> list(in_batches(["one", "two", "three"], 5))
+    [['one', 'two'], ['three']]
+    """
+    batch: list[str] = []
+    size = 0
+    for text in texts:
+        batch.append(text)
+        size += len(text)
+        if size >= characters:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
 def strings(owner: str, texts: Iterable[object]) -> Iterator[str]:
     """The texts one by one; what is no list of them is named at once, what is no text when it is met."""
     if isinstance(texts, str | bytes | Mapping) or not isinstance(texts, Iterable):

@@ -14,7 +14,7 @@ from corpuskit.report.fertility import Fertility, Group, Key, Ratio, by, measure
 from corpuskit.report.produced import Produced, count_tokens
 from corpuskit.run.folder import Run
 from corpuskit.run.layout import SHARDS_MANIFEST, TOKENIZER
-from corpuskit.tokenizer.compress import SOURCE, Encoder, advise, curve
+from corpuskit.tokenizer.compress import SOURCE, TokenCounter, advise, curve
 from corpuskit.tokenizer.reach import NEVER_IN_UTF8, Vocabulary
 
 RARE = 10
@@ -68,8 +68,9 @@ def vocabulary_report(
     run = run if isinstance(run, Run) else Run.open_finished(run)
     if not run.exists(SHARDS_MANIFEST):
         raise RunError(f"{run.folder}: has no shards", remedy="Build with a tokenizer and `shards:`.")
-    others = [(str(path), Encoder.read(path)) for path in against]
+    others = [(str(path), TokenCounter.read(path)) for path in against]
     data = run.local(TOKENIZER).read_bytes()
+    own = TokenCounter(data)
     vocabulary = Vocabulary(data)
     produced = count_tokens(run)
     documents = measure_documents(run, vocabulary.special_texts)
@@ -90,7 +91,7 @@ def vocabulary_report(
         "curve": [asdict(point) for point in points],
         "advice": [asdict(advise(size, points if len(points) > 1 else (), width)) for size in parameters],
         "advice_source": SOURCE,
-        "against": [_compare(name, other, Encoder(data), documents.sample) for name, other in others],
+        "against": [_compare(name, other, own, documents.sample) for name, other in others],
     }
     return VocabularyReport(facts, list(_rows(vocabulary, produced, classes)))
 
@@ -232,7 +233,9 @@ def _sum(produced: Produced, ids: Iterable[int]) -> int:
     return sum(int(produced.counts[number]) for number in ids if number < len(produced.counts))
 
 
-def _compare(name: str, other: Encoder, own: Encoder, sample: Collection[tuple[Key, str]]) -> dict[str, Any]:
+def _compare(
+    name: str, other: TokenCounter, own: TokenCounter, sample: Collection[tuple[Key, str]]
+) -> dict[str, Any]:
     """Another tokenizer beside the run's on a sample, in all and by source and language."""
     texts = [text for _, text in sample]
     counts = {"own": own.count(texts), "other": other.count(texts)}

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,8 @@ from typing import Any
 import tokenizers
 from tokenizers import models
 
-from corpuskit.errors import InputError
-from corpuskit.tokenizer.files import named_tokenizer
+from corpuskit.documents.texts import in_batches
+from corpuskit.tokenizer.files import named_tokenizer, read_given
 
 _BATCH_CHARACTERS = 2**17
 
@@ -42,7 +42,7 @@ _WIDTHS = (
 )
 
 
-class Encoder:
+class TokenCounter:
     """A tokenizer.json that counts tokens, and makes none: it needs no end of a text, and may lose some."""
 
     def __init__(self, data: bytes) -> None:
@@ -54,16 +54,9 @@ class Encoder:
             self._model.model.dropout = None
 
     @classmethod
-    def read(cls, path: Path | str) -> Encoder:
+    def read(cls, path: Path | str) -> TokenCounter:
         """That of a file, folder or cached repository (`named_tokenizer`). Raises `InputError` for others."""
-        found = named_tokenizer(path)
-        try:
-            return cls(found.read_bytes())
-        except Exception as error:  # `tokenizers` raises bare Exception.
-            raise InputError(
-                f"{found}: not a tokenizer.json that `tokenizers` {tokenizers.__version__} reads: {error}",
-                remedy="Give the tokenizer.json of another tokenizer.",
-            ) from error
+        return cls(read_given(named_tokenizer(path))[1])
 
     @property
     def vocab_size(self) -> int:
@@ -73,23 +66,10 @@ class Encoder:
     def count(self, texts: Sequence[str]) -> list[int]:
         """Tokens of each text."""
         counts: list[int] = []
-        for batch in _batches(texts):
+        for batch in in_batches(texts, _BATCH_CHARACTERS):
             found = self._model.encode_batch_fast(batch, add_special_tokens=False)
             counts += [len(encoding.ids) for encoding in found]
         return counts
-
-
-def _batches(texts: Sequence[str]) -> Iterator[list[str]]:
-    batch: list[str] = []
-    size = 0
-    for text in texts:
-        batch.append(text)
-        size += len(text)
-        if size >= _BATCH_CHARACTERS:
-            yield batch
-            batch, size = [], 0
-    if batch:
-        yield batch
 
 
 @dataclass(frozen=True)
@@ -122,7 +102,7 @@ def curve(data: bytes, texts: Sequence[str]) -> list[Point]:
     """
     document = json.loads(data)
     model = document["model"]
-    whole = Encoder(data).vocab_size
+    whole = TokenCounter(data).vocab_size
     merges = model.get("merges") or []
     nested = bool(merges) and not model.get("ignore_merges")
     least = whole - len(merges)
@@ -144,7 +124,7 @@ def curve(data: bytes, texts: Sequence[str]) -> list[Point]:
             tokens = _count_words(model["vocab"], kept, words)
         else:
             smaller = document | {"model": model | {"merges": kept}} if nested else document
-            tokens = sum(Encoder(json.dumps(smaller).encode()).count(texts))
+            tokens = sum(TokenCounter(json.dumps(smaller).encode()).count(texts))
         before = points[-1] if points else None
         saved = (before.tokens - tokens) / (size - before.vocab_size) if before else None
         points.append(Point(size, tokens, size_of_text / tokens if tokens else 0.0, saved))

@@ -12,7 +12,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -24,12 +24,13 @@ import pyarrow as pa
 
 from corpuskit import _native
 from corpuskit.documents.columns import from_engine, to_engine
+from corpuskit.documents.texts import in_batches
 from corpuskit.tokenizer.patterns import SCANNERS, is_published, splitter
 
 COUNTS = 1
 """Version of what is counted: raised when a text would give other pretokens than before."""
 
-_BATCH_BYTES = 2**20
+_BATCH_CHARACTERS = 2**20
 """About as much text is given to the engine at a time."""
 
 SPILL_BYTES = 64 * 2**20
@@ -77,13 +78,11 @@ class PretokenCounter:
         scanner = SCANNERS.get(pattern, 0)
         self._counters = [_native.PretokenCounter(scanner, digits or 0) for _ in range(threads)]
         self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
-        self._under_way: list[Future[None]] = []
         self._folder, self._spill = folder, None if folder is None else _Spill(folder)
 
     @property
     def bytes(self) -> int:
         """Bytes of memory that the counts take."""
-        self._wait()
         return sum(counter.bytes for counter in self._counters)
 
     def add(self, texts: pa.LargeStringArray | Iterable[str]) -> None:
@@ -93,12 +92,11 @@ class PretokenCounter:
         elif isinstance(texts, pa.Array):
             self._add_array(texts)
         else:
-            for batch in _batches(texts):
-                self._add_array(batch)
+            for batch in in_batches(texts, _BATCH_CHARACTERS):
+                self._add_array(pa.array(batch, pa.large_string()))
 
     def add_counted(self, counted: Counted) -> None:
         """Count what another counter has counted."""
-        self._wait()
         words = counted.words.cast(pa.large_string(), safe=False)
         counts = np.ascontiguousarray(counted.counts, np.int64)
         self._counters[0].add_counted(to_engine(words, "words"), counts)
@@ -106,7 +104,6 @@ class PretokenCounter:
 
     def take(self) -> Counted:
         """What was counted; the counter is empty afterwards."""
-        self._wait()
         for other in self._counters[1:]:
             # Joined in memory only where none of it had to be spilled.
             if self._spill is None or not self._spill.used:
@@ -129,20 +126,8 @@ class PretokenCounter:
             self._counters[0].add(to_engine(texts, "texts"))
         else:
             slices = [to_engine(some, "texts") for some in _shares(texts, len(self._counters))]
-            # The texts before these were counted while these were made ready.
-            self._wait()
-            pairs = zip(self._counters, slices, strict=True)
-            self._under_way = [self._pool.submit(counter.add, some) for counter, some in pairs]
-            return
+            list(self._pool.map(_native.PretokenCounter.add, self._counters, slices))
         self._spill_if_large()
-
-    def _wait(self) -> None:
-        """Let what is being counted come to its end."""
-        if self._under_way:
-            jobs, self._under_way = self._under_way, []
-            for job in jobs:
-                job.result()
-            self._spill_if_large()
 
     def _add_own(self, texts: Iterable[str]) -> None:
         for text in texts:
@@ -235,18 +220,6 @@ def _give_memory_back() -> None:
 def _take(counter: _native.PretokenCounter) -> Counted:
     words, counts = counter.take()
     return Counted(from_engine(words).cast(pa.large_binary()), counts)
-
-
-def _batches(texts: Iterable[str]) -> Iterator[pa.LargeStringArray]:
-    batch: list[str] = []
-    size = 0
-    for text in texts:
-        batch.append(text)
-        size += len(text)
-        if size >= _BATCH_BYTES:
-            yield pa.array(batch, pa.large_string())
-            batch, size = [], 0
-    yield pa.array(batch, pa.large_string())
 
 
 def _shares(texts: pa.LargeStringArray, count: int) -> Iterator[pa.LargeStringArray]:

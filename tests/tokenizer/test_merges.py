@@ -244,7 +244,7 @@ def test_counts_pass_32_bits(prose: str) -> None:
 def test_threads_and_spilling_leave_no_trace(
     threads: int, prose: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(count, "_BATCH_BYTES", 5000)
+    monkeypatch.setattr(count, "_BATCH_CHARACTERS", 5000)
     texts = [prose[at : at + 700] for at in range(0, 60_000, 700)] + ["", "é" * 50]
     plain = PretokenCounter("qwen3.5")
     plain.add(texts)

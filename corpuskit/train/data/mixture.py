@@ -23,10 +23,9 @@ from corpuskit.shards.batches import MIXTURE, Batches
 from corpuskit.shards.packed import packed_index
 from corpuskit.shards.packing import Geometry, Method
 from corpuskit.shards.permutation import Permutation
-from corpuskit.shards.provenance import source_ranges
 from corpuskit.shards.reader import Shards, SplitTokens
 from corpuskit.shards.rows import PackedBatches, PackedRows
-from corpuskit.shards.sources import SourceTokens, joined
+from corpuskit.shards.sources import SourceTokens, source_lines
 
 ROUND = 1000
 """Samples of a round; the finest share of a run that a source can have is one in so many."""
@@ -147,25 +146,16 @@ def mix(
         SettingError: sources without a weight, or weights without a source; a source too short for a row.
         ShardError: a provenance table that cannot be read or does not cover its shard.
     """
-    split, found = shards.split(name), source_ranges(shards, name)
-    if found is None:
-        raise SettingError(
-            f"mixture = {dict(weights)}, but nothing beside {shards.folder} says whose its tokens are",
-            remedy="Bring the tables *.provenance.parquet back, or build the shards again.",
-        )
-    names, ends, owners = found
-    if set(weights) != set(names):
+    split = shards.split(name)
+    known = source_lines(shards, split)
+    if set(weights) != set(known):
         raise SettingError(
             f"mixture names {', '.join(sorted(weights))}; "
-            f"the sources of the split {name!r} are {', '.join(names)}",
+            f"the sources of the split {name!r} are {', '.join(known)}",
             remedy="Give each a weight; 0 leaves it out.",
         )
-    bounds = np.stack([np.concatenate([[0], ends[:-1]]), ends], axis=1)
     counts = {source: count for source, count in round_counts(weights).items() if count}
-    lines = {
-        source: SourceTokens(split, f"{name}, {source}", joined(bounds[owners == names.index(source)]))
-        for source in counts
-    }
+    lines = {source: known[source] for source in counts}
     parts: dict[str, Batches | PackedBatches] = {
         source: batches_of(shards, split, line, rows, batch_rows, seed, packing)
         for source, line in lines.items()
