@@ -1,6 +1,8 @@
 #include "engine/bpe/count.hpp"
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cstring>
 #include <limits>
 #include <stdexcept>
@@ -15,6 +17,23 @@ namespace {
 
 constexpr std::size_t kLeast = 1 << 12;
 constexpr std::size_t kShort = 15;
+constexpr std::size_t kAtOnce = 64;  // pretokens that are cut before they are counted
+
+/// What is left of 16 bytes of a text that begin with a word of a size, and that size in the last one.
+struct Mask {
+    std::uint64_t low, high, size;
+};
+constexpr std::array<Mask, kShort + 1> kMasks = [] {
+    std::array<Mask, kShort + 1> masks{};
+    for (std::size_t size = 0; size <= kShort; ++size) {
+        std::array<unsigned char, 8> low{}, high{}, last{};
+        for (std::size_t i = 0; i < size; ++i) (i < 8 ? low[i] : high[i - 8]) = 0xFF;
+        last[7] = static_cast<unsigned char>(size);
+        masks[size] = {std::bit_cast<std::uint64_t>(low), std::bit_cast<std::uint64_t>(high),
+                       std::bit_cast<std::uint64_t>(last)};
+    }
+    return masks;
+}();
 
 std::uint64_t mixed(std::uint64_t a, std::uint64_t b) {
     a = (a ^ b) * 0x9E3779B97F4A7C15ULL;
@@ -35,6 +54,23 @@ std::uint64_t hash_of(std::string_view word) {
     if (left > 0) std::memcpy(&rest, at, left);
     return mixed(mixed(hash, rest), 0xD6E8FEB86659FD93ULL) | 1;
 }
+
+std::uint64_t big_endian(std::uint64_t bytes) {
+    if constexpr (std::endian::native == std::endian::big) return bytes;
+    std::uint64_t turned = 0;
+    for (int i = 0; i < 8; ++i) turned = turned << 8 | (bytes >> 8 * i & 0xFF);
+    return turned;
+}
+
+/// A short word as two numbers, which are in the order of its bytes: its size is the last of them.
+struct Key {
+    std::uint64_t low, high;
+    std::int64_t count;
+
+    bool operator<(const Key& other) const {
+        return low != other.low ? low < other.low : high < other.high;
+    }
+};
 
 template <typename Slots, typename Hash>
 void grow(Slots& slots, Hash hash) {
@@ -71,47 +107,73 @@ std::size_t PretokenCounter::bytes() const {
     return short_.capacity() * sizeof(Short) + long_.capacity() * sizeof(Long) + words_.capacity();
 }
 
+PretokenCounter::Short PretokenCounter::short_word(std::string_view text, std::size_t at,
+                                                   std::size_t size) {
+    Short word;
+    word.count = 1;
+    if (at + 16 <= text.size()) {
+        std::memcpy(&word.low, text.data() + at, 8);
+        std::memcpy(&word.high, text.data() + at + 8, 8);
+    } else {
+        unsigned char bytes[16] = {};
+        std::memcpy(bytes, text.data() + at, size);
+        std::memcpy(&word.low, bytes, 8);
+        std::memcpy(&word.high, bytes + 8, 8);
+    }
+    word.low &= kMasks[size].low;
+    word.high = (word.high & kMasks[size].high) | kMasks[size].size;
+    return word;
+}
+
+std::uint64_t PretokenCounter::slot_hash(const Short& slot) {
+    return slot.high == 0 ? 0 : mixed(mixed(slot.low, 0x243F6A8885A308D3ULL), slot.high) | 1;
+}
+
 void PretokenCounter::add(const Column& texts) {
     check_column(texts);
-    for (std::size_t i = 0; i < texts.size; ++i) {
-        const std::string_view text = texts[i];
-        for (std::size_t at = 0; at < text.size();) {
-            const std::size_t end = pretoken_end(cut_, text, at);
-            add(text, at, end - at, 1);
-            at = end;
+    for (std::size_t i = 0; i < texts.size; ++i) add(texts[i]);
+}
+
+void PretokenCounter::add(std::string_view text) {
+    std::array<std::size_t, kAtOnce> ends;
+    std::array<Short, kAtOnce> words;
+    std::array<std::uint64_t, kAtOnce> hashes;
+    for (std::size_t at = 0; at < text.size();) {
+        const std::size_t found = pretoken_ends(cut_, text, at, ends.data(), kAtOnce);
+        std::size_t shorts = 0;
+        for (std::size_t i = 0; i < found; at = ends[i++]) {
+            const std::size_t size = ends[i] - at;
+            if (size > kShort) {
+                add_long(text.substr(at, size), 1);
+                continue;
+            }
+            // The slots of all are on their way from memory before the first is looked at.
+            words[shorts] = short_word(text, at, size);
+            hashes[shorts] = slot_hash(words[shorts]);
+            __builtin_prefetch(&short_[hashes[shorts] >> 8 & (short_.size() - 1)], 1);
+            ++shorts;
         }
+        for (std::size_t i = 0; i < shorts; ++i) add_short(words[i], hashes[i]);
     }
 }
 
 void PretokenCounter::add_counted(const Column& words, const std::int64_t* counts) {
     check_column(words);
-    for (std::size_t i = 0; i < words.size; ++i) add(words[i], 0, words[i].size(), counts[i]);
-}
-
-void PretokenCounter::add(std::string_view text, std::size_t at, std::size_t size,
-                          std::int64_t count) {
-    if (size > kShort) return add_long(text.substr(at, size), count);
-    unsigned char bytes[16] = {};
-    if (at + 16 <= text.size()) {
-        std::memcpy(bytes, text.data() + at, 16);
-        std::memset(bytes + size, 0, 16 - size);
-    } else {
-        std::memcpy(bytes, text.data() + at, size);
+    for (std::size_t i = 0; i < words.size; ++i) {
+        const std::string_view word = words[i];
+        if (word.size() > kShort) {
+            add_long(word, counts[i]);
+        } else if (!word.empty()) {
+            Short one = short_word(word, 0, word.size());
+            one.count = counts[i];
+            add_short(one, slot_hash(one));
+        }
     }
-    bytes[15] = static_cast<unsigned char>(size);
-    Short word;
-    std::memcpy(&word.low, bytes, 8);
-    std::memcpy(&word.high, bytes + 8, 8);
-    word.count = count;
-    add_short(word);
 }
 
-void PretokenCounter::add_short(const Short& word) {
-    const auto hash = [](const Short& slot) {
-        return slot.high == 0 ? 0 : mixed(mixed(slot.low, 0x243F6A8885A308D3ULL), slot.high) | 1;
-    };
+void PretokenCounter::add_short(const Short& word, std::uint64_t hash) {
     const std::size_t mask = short_.size() - 1;
-    std::size_t at = hash(word) >> 8 & mask;
+    std::size_t at = hash >> 8 & mask;
     for (; short_[at].high != 0; at = (at + 1) & mask) {
         if (short_[at].low == word.low && short_[at].high == word.high) {
             short_[at].count += word.count;
@@ -119,7 +181,7 @@ void PretokenCounter::add_short(const Short& word) {
         }
     }
     short_[at] = word;
-    if (2 * ++short_used_ > short_.size()) grow(short_, hash);
+    if (2 * ++short_used_ > short_.size()) grow(short_, &PretokenCounter::slot_hash);
 }
 
 void PretokenCounter::add_long(std::string_view word, std::int64_t count) {
@@ -144,7 +206,7 @@ void PretokenCounter::add_long(std::string_view word, std::int64_t count) {
 
 void PretokenCounter::take_from(PretokenCounter& other) {
     for (const Short& slot : other.short_)
-        if (slot.high != 0) add_short(slot);
+        if (slot.high != 0) add_short(slot, slot_hash(slot));
     for (const Long& slot : other.long_)
         if (slot.hash != 0)
             add_long(std::string_view(other.words_).substr(slot.at, slot.size), slot.count);
@@ -152,30 +214,45 @@ void PretokenCounter::take_from(PretokenCounter& other) {
 }
 
 PretokenCounts PretokenCounter::take() {
-    struct Word {
-        std::string_view bytes;
-        std::int64_t count;
-    };
-    PageVector<Word> found;
-    found.reserve(size());
-    for (const Short& slot : short_) {
-        const char* bytes = reinterpret_cast<const char*>(&slot.low);
-        const auto size = static_cast<unsigned char>(bytes[15]);
-        if (size > 0) found.push_back({{bytes, size}, slot.count});
-    }
+    PageVector<Key> shorts;
+    shorts.reserve(short_used_);
+    for (const Short& slot : short_)
+        if (slot.high != 0)
+            shorts.push_back({big_endian(slot.low), big_endian(slot.high), slot.count});
+    std::vector<Long> longs;
+    longs.reserve(long_used_);
     for (const Long& slot : long_)
-        if (slot.hash != 0)
-            found.push_back({std::string_view(words_).substr(slot.at, slot.size), slot.count});
+        if (slot.hash != 0) longs.push_back(slot);
+    const auto word_of = [&](const Long& slot) {
+        return std::string_view(words_).substr(slot.at, slot.size);
+    };
     // By bytes, so that the order of the texts leaves no trace.
-    std::sort(found.begin(), found.end(),
-              [](const Word& a, const Word& b) { return a.bytes < b.bytes; });
+    std::sort(shorts.begin(), shorts.end());
+    std::sort(longs.begin(), longs.end(),
+              [&](const Long& a, const Long& b) { return word_of(a) < word_of(b); });
+
     PretokenCounts counts;
-    counts.words.offsets.reserve(found.size() + 1);
-    counts.counts.reserve(found.size());
-    for (const Word& word : found) {
-        counts.words.add(word.bytes);
-        counts.counts.push_back(word.count);
+    counts.words.offsets.reserve(size() + 1);
+    counts.counts.reserve(size());
+    counts.words.bytes.reserve(words_.size() + kShort * shorts.size());
+    auto next = shorts.begin();
+    const auto short_words = [&](auto end) {
+        for (; next != end; ++next) {
+            const std::array<std::uint64_t, 2> bytes{big_endian(next->low), big_endian(next->high)};
+            counts.words.add({reinterpret_cast<const char*>(bytes.data()), next->high & 0xFF});
+            counts.counts.push_back(next->count);
+        }
+    };
+    for (const Long& slot : longs) {
+        const std::string_view word = word_of(slot);
+        Short begin = short_word(word, 0, kShort);
+        // Behind all short words that it begins with.
+        const Key key{big_endian(begin.low), big_endian(begin.high), 0};
+        short_words(std::upper_bound(next, shorts.end(), key));
+        counts.words.add(word);
+        counts.counts.push_back(slot.count);
     }
+    short_words(shorts.end());
     clear();
     return counts;
 }

@@ -28,6 +28,7 @@ class PretokenCounter {
 
     /// Throws std::invalid_argument when the offsets do not ascend within the bytes.
     void add(const Column& texts);
+    void add(std::string_view text);
     /// Counts what somebody else has cut.
     void add_counted(const Column& words, const std::int64_t* counts);
 
@@ -52,8 +53,10 @@ class PretokenCounter {
         std::uint32_t size = 0;
     };
 
-    void add(std::string_view text, std::size_t at, std::size_t size, std::int64_t count);
-    void add_short(const Short& word);
+    /// The word of up to 15 bytes that lies in a text, with a count of 1.
+    inline static Short short_word(std::string_view text, std::size_t at, std::size_t size);
+    inline static std::uint64_t slot_hash(const Short& slot);
+    void add_short(const Short& word, std::uint64_t hash);
     void add_long(std::string_view word, std::int64_t count);
     void clear();
 

@@ -27,6 +27,10 @@ struct PageAllocator {
             void* pages = mmap(nullptr, count * sizeof(T), PROT_READ | PROT_WRITE,
                                MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
             if (pages == MAP_FAILED) throw std::bad_alloc();
+#ifdef MADV_HUGEPAGE
+            // A slot of a table lies anywhere: with pages of 4 KiB each look would miss the TLB.
+            madvise(pages, count * sizeof(T), MADV_HUGEPAGE);
+#endif
             return static_cast<T*>(pages);
         }
 #endif

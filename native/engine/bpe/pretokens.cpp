@@ -1,5 +1,7 @@
 #include "engine/bpe/pretokens.hpp"
 
+#include <bit>
+#include <cstring>
 #include <vector>
 
 #include "engine/text/utf8.hpp"
@@ -37,6 +39,22 @@ const std::uint8_t* letters() {
     return made.data();
 }
 
+/// Where letters of ASCII end, or a little before: eight are looked at together.
+std::size_t letters_end(std::string_view text, std::size_t at) {
+    constexpr std::uint64_t kOnes = ~std::uint64_t{0} / 255;
+    if constexpr (std::endian::native != std::endian::little) return at;
+    for (; at + 8 <= text.size(); at += 8) {
+        std::uint64_t bytes;
+        std::memcpy(&bytes, text.data() + at, 8);
+        // The high bit of a byte's sum tells whether it is 'a' at least, and whether it is past 'z'.
+        const std::uint64_t small = (bytes | 0x20 * kOnes) & 0x7F * kOnes;
+        const std::uint64_t letter = (small + (0x80 - 'a') * kOnes) & ~(small + (0x7F - 'z') * kOnes);
+        const std::uint64_t others = ~(letter & ~bytes) & 0x80 * kOnes;
+        if (others != 0) return at + static_cast<std::size_t>(std::countr_zero(others)) / 8;
+    }
+    return at;
+}
+
 /// A character with its kind; none, of no bytes, at the end of the text.
 struct Character {
     char32_t point = 0;
@@ -52,7 +70,8 @@ struct Character {
 
 class Scanner {
   public:
-    Scanner(std::string_view text, std::size_t at) : text_(text), at_(at) {}
+    Scanner(std::string_view text, std::size_t at, const std::uint8_t* kinds)
+        : text_(text), at_(at), kinds_(kinds) {}
 
     std::size_t gpt2(int digits) const {
         const Character first = read(at_);
@@ -103,6 +122,7 @@ class Scanner {
     std::size_t run(std::size_t at, unsigned kinds) const {
         for (;;) {
             // Most letters are ASCII: these need no decoding.
+            if ((kinds & kUpper) != 0 && (kinds & kLower) != 0) at = letters_end(text_, at);
             while (at < text_.size() && (kinds_[byte(at)] & kinds) != 0 && byte(at) < 0x80) ++at;
             if (at >= text_.size() || byte(at) < 0x80) return at;
             const Character c = read(at);
@@ -184,24 +204,35 @@ class Scanner {
 
     std::string_view text_;
     std::size_t at_;
-    const std::uint8_t* kinds_ = letters();
+    const std::uint8_t* kinds_;
 };
 
 }  // namespace
 
 std::string_view pretoken_unicode() { return kUnicode; }
 
-std::size_t pretoken_end(const Cut& cut, std::string_view text, std::size_t at) {
-    const Scanner scanner(text, at);
+std::size_t pretoken_ends(const Cut& cut, std::string_view text, std::size_t at, std::size_t* ends,
+                          std::size_t room) {
+    const std::uint8_t* kinds = letters();
+    const auto fill = [&](const auto& end_of) {
+        std::size_t n = 0;
+        for (; n < room && at < text.size(); ++n) ends[n] = at = end_of(Scanner(text, at, kinds));
+        return n;
+    };
     const int three = cut.digits > 0 ? cut.digits : 3, one = cut.digits > 0 ? cut.digits : 1;
     switch (cut.pattern) {
-        case Pattern::kGpt2: return scanner.gpt2(cut.digits);
-        case Pattern::kLlama3: return scanner.llama3(kLetters, three);
-        case Pattern::kQwen2: return scanner.llama3(kLetters, one);
-        case Pattern::kQwen35: return scanner.llama3(kLetters | kMark, one);
-        case Pattern::kO200k: return scanner.o200k(three);
+        case Pattern::kGpt2:
+            return fill([&](const Scanner& scanner) { return scanner.gpt2(cut.digits); });
+        case Pattern::kLlama3:
+            return fill([&](const Scanner& scanner) { return scanner.llama3(kLetters, three); });
+        case Pattern::kQwen2:
+            return fill([&](const Scanner& scanner) { return scanner.llama3(kLetters, one); });
+        case Pattern::kQwen35:
+            return fill([&](const Scanner& scanner) { return scanner.llama3(kLetters | kMark, one); });
+        case Pattern::kO200k:
+            return fill([&](const Scanner& scanner) { return scanner.o200k(three); });
     }
-    return text.size();
+    return 0;
 }
 
 }  // namespace corpuskit

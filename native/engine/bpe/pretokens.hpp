@@ -28,7 +28,15 @@ inline constexpr int kMostDigits = 3;
 /// The version of Unicode that says what is a letter, a mark, a number and white space.
 std::string_view pretoken_unicode();
 
-/// Where the pretoken ends that begins at `at`, which lies before the end of the text, at a border.
-std::size_t pretoken_end(const Cut& cut, std::string_view text, std::size_t at);
+/// Where pretokens end, from the border at `at` on, and how many were found: as many as there is
+/// room for, fewer only at the end of the text.
+std::size_t pretoken_ends(const Cut& cut, std::string_view text, std::size_t at, std::size_t* ends,
+                          std::size_t room);
+/// The same of the one that begins at `at`, which lies before the end of the text.
+inline std::size_t pretoken_end(const Cut& cut, std::string_view text, std::size_t at) {
+    std::size_t end = text.size();
+    pretoken_ends(cut, text, at, &end, 1);
+    return end;
+}
 
 }  // namespace corpuskit
