@@ -23,7 +23,7 @@ def as_texts(owner: str, texts: Iterable[object]) -> list[str]:
 
 def each_text(owner: str, texts: Iterable[object]) -> Iterator[str]:
     """The texts one by one; raises as `as_texts`, and InputError for one that holds half a surrogate pair."""
-    return (_whole(owner, number, text) for number, text in enumerate(strings(owner, texts)))
+    return (whole_text(owner, number, text) for number, text in enumerate(strings(owner, texts)))
 
 
 PIECE_CHARACTERS = 2**15
@@ -102,7 +102,8 @@ def _string(owner: str, number: int, text: object) -> str:
     raise InputError(message, remedy="Decode bytes, and leave out what is missing.")
 
 
-def _whole(owner: str, number: int, text: str) -> str:
+def whole_text(owner: str, number: int, text: str) -> str:
+    """The text; InputError, which calls it by its number, where it holds half of a surrogate pair."""
     try:
         text.encode()
     except UnicodeEncodeError as error:

@@ -10,11 +10,12 @@ their bytes, and joined range by range.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
+from queue import SimpleQueue
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
@@ -24,7 +25,7 @@ import pyarrow as pa
 
 from corpuskit import _native
 from corpuskit.documents.columns import from_engine, to_engine
-from corpuskit.documents.texts import in_batches
+from corpuskit.documents.texts import in_batches, whole_text
 from corpuskit.tokenizer.patterns import SCANNERS, is_published, splitter
 
 COUNTS = 1
@@ -77,7 +78,6 @@ class PretokenCounter:
         threads = threads if self._split is None else 1
         scanner = SCANNERS.get(pattern, 0)
         self._counters = [_native.PretokenCounter(scanner, digits or 0) for _ in range(threads)]
-        self._pool = ThreadPoolExecutor(threads) if threads > 1 else None
         self._folder, self._spill = folder, None if folder is None else _Spill(folder)
 
     @property
@@ -85,15 +85,27 @@ class PretokenCounter:
         """Bytes of memory that the counts take."""
         return sum(counter.bytes for counter in self._counters)
 
-    def add(self, texts: pa.LargeStringArray | Iterable[str]) -> None:
-        """Count the pretokens of more texts; none lies across two of them."""
+    def add(self, texts: pa.LargeStringArray | Iterable[str], owner: str = "PretokenCounter.add") -> None:
+        """Count the pretokens of more texts; none lies across two of them.
+
+        Args:
+            owner: what the message calls the function that was given the texts.
+
+        Raises:
+            InputError: one of them holds half of a surrogate pair.
+        """
         if self._split is not None:
-            self._add_own(texts.to_pylist() if isinstance(texts, pa.Array) else texts)
+            given = texts.to_pylist() if isinstance(texts, pa.Array) else texts
+            self._add_own(whole_text(owner, number, text) for number, text in enumerate(given))
         elif isinstance(texts, pa.Array):
-            self._add_array(texts)
+            self._counters[0].add(to_engine(texts, "texts"))
+            self._spill_if_large()
+        elif len(self._counters) == 1:
+            for number, batch in _numbered(texts):
+                _add(self._counters[0], owner, number, batch)
+                self._spill_if_large()
         else:
-            for batch in in_batches(texts, _BATCH_CHARACTERS):
-                self._add_array(pa.array(batch, pa.large_string()))
+            self._add_at_once(texts, owner)
 
     def add_counted(self, counted: Counted) -> None:
         """Count what another counter has counted."""
@@ -121,12 +133,37 @@ class PretokenCounter:
         _give_memory_back()
         return whole
 
-    def _add_array(self, texts: pa.LargeStringArray) -> None:
-        if self._pool is None:
-            self._counters[0].add(to_engine(texts, "texts"))
-        else:
-            slices = [to_engine(some, "texts") for some in _shares(texts, len(self._counters))]
-            list(self._pool.map(_native.PretokenCounter.add, self._counters, slices))
+    def _add_at_once(self, texts: Iterable[str], owner: str) -> None:
+        """Count in several threads: each takes a counter and the next batch, and none waits for another."""
+        free: SimpleQueue[_native.PretokenCounter] = SimpleQueue()
+        for counter in self._counters:
+            free.put(counter)
+
+        def add(number: int, batch: list[str]) -> int:
+            """Returns how much memory the counter has taken by it."""
+            counter = free.get()
+            try:
+                before = counter.bytes
+                _add(counter, owner, number, batch)
+                return counter.bytes - before
+            finally:
+                free.put(counter)
+
+        held = self.bytes
+        with ThreadPoolExecutor(len(self._counters)) as pool:
+            under_way: deque[Future[int]] = deque()
+            for number, batch in _numbered(texts):
+                under_way.append(pool.submit(add, number, batch))
+                # One waits for each thread, so that memory does not grow with the texts.
+                if len(under_way) > 2 * len(self._counters):
+                    held += under_way.popleft().result()
+                if self._spill is not None and held > SPILL_BYTES:
+                    held += sum(future.result() for future in under_way)
+                    under_way.clear()
+                    self._spill_if_large()
+                    held = self.bytes
+            for future in under_way:
+                future.result()
         self._spill_if_large()
 
     def _add_own(self, texts: Iterable[str]) -> None:
@@ -217,15 +254,24 @@ def _give_memory_back() -> None:
     _native.give_memory_back()
 
 
+def _numbered(texts: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
+    """Batches of texts, each with the number of its first text."""
+    number = 0
+    for batch in in_batches(texts, _BATCH_CHARACTERS):
+        yield number, batch
+        number += len(batch)
+
+
+def _add(counter: _native.PretokenCounter, owner: str, number: int, batch: list[str]) -> None:
+    """Count a batch of texts that begins with one of this number."""
+    try:
+        counter.add_strings(batch)
+    except ValueError:
+        for place, text in enumerate(batch, number):
+            whole_text(owner, place, text)
+        raise
+
+
 def _take(counter: _native.PretokenCounter) -> Counted:
     words, counts = counter.take()
     return Counted(from_engine(words).cast(pa.large_binary()), counts)
-
-
-def _shares(texts: pa.LargeStringArray, count: int) -> Iterator[pa.LargeStringArray]:
-    """The texts in so many slices, of about as many bytes each."""
-    offsets, _ = to_engine(texts, "texts")
-    first, whole = int(offsets[0]), int(offsets[-1] - offsets[0])
-    cuts = np.searchsorted(offsets, [first + whole * n // count for n in range(1, count)]).tolist()
-    for start, end in pairwise([0, *cuts, len(texts)]):
-        yield texts.slice(start, max(0, end - start))

@@ -23,7 +23,7 @@ import tokenizers
 from tokenizers import decoders, models, pre_tokenizers
 
 from corpuskit.documents.batch import byte_lengths
-from corpuskit.documents.texts import PIECE_CHARACTERS, each_text, pieces_of, strings
+from corpuskit.documents.texts import PIECE_CHARACTERS, pieces_of, strings
 from corpuskit.errors import SettingError, TrainError
 from corpuskit.storage.files import json_text
 from corpuskit.tokenizer import lossless, special
@@ -136,7 +136,7 @@ class Tokenizer:
         with TemporaryDirectory(prefix="corpuskit-") as folder:
             threads = min(_THREADS, os.cpu_count() or 1)
             counter = PretokenCounter(pattern, digits, threads=threads, folder=Path(folder))
-            counter.add(each_text(owner, [texts] if isinstance(texts, str) else texts))
+            counter.add(strings(owner, [texts] if isinstance(texts, str) else texts), owner)
             largest = max(vocab_sizes)
             merges = learn_merges(
                 counter.take(),

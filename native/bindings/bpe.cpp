@@ -12,6 +12,7 @@
 #include "engine/bpe/count.hpp"
 #include "engine/bpe/lines.hpp"
 #include "engine/bpe/train.hpp"
+#include "engine/text/wide.hpp"
 
 namespace corpuskit::binding {
 
@@ -61,6 +62,27 @@ void add_texts(PretokenCounter& counter, const StringArrays& texts) {
     const Column text_column = column("texts", texts);
     nb::gil_scoped_release release;
     counter.add(text_column);
+}
+
+/// The texts as Python holds them: what is not ASCII is put into UTF-8 without its lock.
+void add_strings(PretokenCounter& counter, const nb::list& texts) {
+    const nb::tuple held(texts);  // A list may be changed by others meanwhile.
+    std::vector<WideText> wide;
+    wide.reserve(held.size());
+    for (const nb::handle text : held) {
+        PyObject* object = text.ptr();
+        if (!PyUnicode_Check(object)) throw nb::type_error("a text is of another type than str");
+#if PY_VERSION_HEX < 0x030C0000
+        if (PyUnicode_READY(object) != 0) throw nb::python_error();
+#endif
+        wide.push_back({PyUnicode_DATA(object), static_cast<std::size_t>(PyUnicode_GET_LENGTH(object)),
+                        PyUnicode_IS_ASCII(object) ? 0 : static_cast<int>(PyUnicode_KIND(object))});
+    }
+    nb::gil_scoped_release release;
+    Utf8Writer writer;
+    for (const WideText& text : wide)
+        counter.add(text.width > 0 ? writer.write(text)
+                                   : std::string_view(static_cast<const char*>(text.points), text.size));
 }
 
 void add_counted(PretokenCounter& counter, const StringArrays& words,
@@ -151,6 +173,7 @@ void bind_bpe(nb::module_& module) {
              },
              nb::arg("pattern"), nb::arg("digits") = 0)
         .def("add", &add_texts, nb::arg("texts"))
+        .def("add_strings", &add_strings, nb::arg("texts"))
         .def("add_counted", &add_counted, nb::arg("words"), nb::arg("counts"))
         .def("take", &take_counts)
         .def("take_from", &take_from, nb::arg("other"))

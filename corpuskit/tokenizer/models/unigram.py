@@ -20,7 +20,7 @@ import numpy.typing as npt
 import tokenizers
 from tokenizers import Regex, decoders, models, pre_tokenizers
 
-from corpuskit.documents.texts import each_text
+from corpuskit.documents.texts import strings
 from corpuskit.tokenizer import special
 from corpuskit.tokenizer.byte_level import byte_alphabet
 from corpuskit.tokenizer.count import PretokenCounter
@@ -63,7 +63,7 @@ def train_unigram(
     byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     splitter = pre_tokenizers.Sequence([split, byte_level])
     counter = PretokenCounter(pattern)
-    counter.add(each_text("train_unigram", texts))
+    counter.add(strings("train_unigram", texts), "train_unigram")
     words, times = counter.take()
     letters = {byte: letter for letter, byte in byte_alphabet().items()}
     spelled = ["".join(letters[byte] for byte in word) for word in words.to_pylist()]
