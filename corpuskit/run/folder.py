@@ -28,7 +28,7 @@ from corpuskit.storage import files
 from corpuskit.storage.files import seal
 from corpuskit.storage.ownership import RUN, claim, no_run, refuse_foreign
 from corpuskit.storage.places import local_path, stamp
-from corpuskit.storage.tables import KEPT_LEVEL, Sink, parquet, read_batches, reading_table
+from corpuskit.storage.tables import SMALL_LEVEL, Sink, parquet, read_batches, reading_table
 
 if TYPE_CHECKING:
     from datasets import DatasetDict
@@ -140,7 +140,7 @@ class Run:
         self.note(path)
         return files.atomic(self.local(path), self._temporary)
 
-    def table(self, path: str, schema: pa.Schema, level: int = KEPT_LEVEL) -> AbstractContextManager[Sink]:
+    def table(self, path: str, schema: pa.Schema, level: int = SMALL_LEVEL) -> AbstractContextManager[Sink]:
         """Write a table batch by batch; it appears under ``path`` when the block ends well."""
         self.note(path)
         return parquet(self.local(path), schema, self._temporary, level)

@@ -35,7 +35,7 @@ from corpuskit.shards.canaries import (
     draw_canaries,
 )
 from corpuskit.storage.spill import array_on_disk
-from corpuskit.storage.tables import PASSING_LEVEL, parquet, read_batches
+from corpuskit.storage.tables import FAST_LEVEL, parquet, read_batches
 
 LABEL = "planted"
 """Name of the step, in the ledger too."""
@@ -273,7 +273,7 @@ def _copies(
 ) -> Iterator[pa.RecordBatch]:
     """The second copy of each document, then the third, so that no document follows itself."""
     own, first = folder / "own.parquet", 0
-    with parquet(own, schema, folder, PASSING_LEVEL) as sink:
+    with parquet(own, schema, folder, FAST_LEVEL) as sink:
         for path in documents:
             for batch in run.read_batches(path):
                 rows = np.flatnonzero(times[first : first + batch.num_rows] > 1)

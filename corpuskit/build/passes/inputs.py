@@ -178,11 +178,10 @@ class DecidedInput:
         documents = batch.filter(gone)
         if documents.num_rows:
             why = decided.filter(gone)
-            sizes = batches.byte_lengths(documents.column("text")).tolist()
-            rows = documents.select(["id", "title", "origin", "text"]).to_pylist()
-            reasons = why.select(["stage", "reason", "duplicate_of"]).to_pylist()
-            merged = [r | w | {"bytes": s} for r, w, s in zip(rows, reasons, sizes, strict=True)]
-            account.aside.write("dropped", merged)
+            columns = {name: documents.column(name) for name in ("id", "title", "origin", "text")}
+            columns |= {name: why.column(name) for name in ("stage", "reason", "duplicate_of")}
+            columns["bytes"] = pa.array(batches.byte_lengths(columns["text"]), pa.int64())
+            account.aside.write_dropped(pa.table(columns))
 
 
 def _renamed(batch: pa.RecordBatch, names: pa.Array) -> pa.RecordBatch:

@@ -26,7 +26,7 @@ from corpuskit.run.layout import FINAL
 from corpuskit.run.task import TaskResult
 from corpuskit.stages.barrier import Barrier
 from corpuskit.stages.stage import Stage
-from corpuskit.storage.tables import KEPT_LEVEL, PASSING_LEVEL, Sink
+from corpuskit.storage.tables import FAST_LEVEL, Sink
 
 
 def run_pass(run: Run, *, segment: Segment, part: str, documents: PassInput) -> TaskResult:
@@ -40,8 +40,7 @@ def run_pass(run: Run, *, segment: Segment, part: str, documents: PassInput) -> 
     with ExitStack() as stack:
         account = PassAccount(SetAside(run, segment.folder, part, stack))
         passing = segment.folder != FINAL
-        level = PASSING_LEVEL if passing else KEPT_LEVEL
-        sink = stack.enter_context(run.table(written, segment.schema, level))
+        sink = stack.enter_context(run.table(written, segment.schema, FAST_LEVEL))
         scan = stack.enter_context(run.table(scanned, segment.scan_schema)) if passing else None
         entry = Entry(segment.folder)
         by_source: dict[str, list[int]] = {}

@@ -47,6 +47,11 @@ class SetAside:
             table = pa.Table.from_pylist(list(rows), ASIDE[kind])
             self._add(self.run.path(kind, self.segment, self.part), table)
 
+    def write_dropped(self, table: pa.Table) -> None:
+        """Add whole documents to ``dropped``, with the columns of `DROPPED` in any order."""
+        rows = table.select(DROPPED.names).cast(DROPPED)
+        self._add(self.run.path("dropped", self.segment, self.part), rows)
+
     def write_table(self, name: str, table: pa.Table) -> None:
         """Add rows to the side table ``name``; its schema is that of the first rows."""
         self._add(self.run.path("tables", name, self.segment, self.part), table)

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 
 from corpuskit.run.folder import Run
 from corpuskit.run.task import TaskResult
-from corpuskit.storage.tables import PASSING_LEVEL, Sink
+from corpuskit.storage.tables import FAST_LEVEL, Sink
 from corpuskit.tokenizer.count import SPILL_BYTES, PretokenCounter
 from corpuskit.tokenizer.special import SPECIAL_TOKENS
 from corpuskit.tokenizer.spelled import Spelled
@@ -29,7 +29,7 @@ def count_part(run: Run, *, part: str, documents: str, pattern: str, digits: int
     path = run.path("counts", part)
     counters: dict[str, PretokenCounter] = {}
     names, spelled = Spelled(SPECIAL_TOKENS), 0
-    with run.table(path, COUNTED, PASSING_LEVEL) as sink:
+    with run.table(path, COUNTED, FAST_LEVEL) as sink:
         for batch in run.read_batches(documents, ["source", "text"]):
             spelled += names.count(batch.column("text"))
             for source in pc.unique(batch.column("source")).to_pylist():

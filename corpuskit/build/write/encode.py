@@ -24,7 +24,7 @@ from corpuskit.run.task import TaskResult
 from corpuskit.shards.format import token_dtype
 from corpuskit.shards.provenance import PROVENANCE
 from corpuskit.storage.files import sha256_file
-from corpuskit.storage.tables import PASSING_LEVEL
+from corpuskit.storage.tables import FAST_LEVEL
 from corpuskit.tokenizer.spelled import Spelled
 from corpuskit.tokenizer.tokenizer import Tokenizer
 
@@ -114,7 +114,7 @@ def _encoded(
     with (
         run.unfinished(tokens) as unfinished,
         unfinished.open("wb") as file,
-        run.table(pieces, PIECES, PASSING_LEVEL) as sink,
+        run.table(pieces, PIECES, FAST_LEVEL) as sink,
     ):
         lines = _Lines(tokenizer, file, lossy=lossy)
         for batch in run.read_batches(documents, ["id", "source", "licence", "text", "split"]):

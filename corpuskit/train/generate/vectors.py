@@ -21,7 +21,7 @@ from corpuskit.errors import EmptyError, InputError, SettingError
 from corpuskit.storage.files import UNFINISHED, canonical_json, rename, sha256_json, writing
 from corpuskit.storage.ownership import making_files
 from corpuskit.storage.rows.arrow import DAMAGE
-from corpuskit.storage.tables import KEPT_LEVEL, PARQUET, Sink
+from corpuskit.storage.tables import PARQUET, SMALL_LEVEL, Sink
 from corpuskit.train.data.named_texts import Id, NamedTexts
 from corpuskit.train.generate.embed import Embedder, VectorSettings, normalised, stored
 from corpuskit.train.generate.generate import LanguageModel
@@ -207,7 +207,7 @@ def _write(path: Path, groups: Iterator[Group], made: Mapping[str, Any], census:
         ],
         {_KEY: canonical_json(told).encode()},
     )
-    options = {**PARQUET, "use_dictionary": False, "compression_level": KEPT_LEVEL}
+    options = {**PARQUET, "use_dictionary": False, "compression_level": SMALL_LEVEL}
     with closing(pq.ParquetWriter(path, schema, **options)) as writer:
         sink = Sink(writer, schema)
         for group in groups:
