@@ -11,7 +11,6 @@ from __future__ import annotations
 import functools
 import unicodedata
 from collections.abc import Iterable
-from importlib.metadata import version
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -28,18 +27,15 @@ from corpuskit.errors import StageError
 if TYPE_CHECKING:
     from datasketch import MinHash
 
-REFERENCE = version("datasketch")
-"""The version of datasketch, which itself is loaded where it is asked: it brings all of SciPy with it."""
-
 SIZE = 128
 """Values of a signature."""
 
 _LEAST_RECALL = 0.999
 _CHUNK = 4096
-"""Shingles hashed at a time by datasketch, which makes a table of 128 columns of them."""
+"""Shingles hashed at a time by the references, which make a table of 128 columns of them."""
 
 _SAMPLE = 4096
-"""Characters of a text that are compared with datasketch at most: it takes twenty times as long."""
+"""Characters of a text that are compared with NumPy's signature at most: it takes twenty times as long."""
 
 
 class Signatures(NamedTuple):
@@ -104,6 +100,14 @@ def sign(texts: pa.LargeStringArray, ngram: int, seed: int) -> Signatures:
     return Signatures(*_native.minhash(to_engine(in_nfc(texts), "texts"), ngram, a, b))
 
 
+@functools.cache
+def reference() -> str:
+    """The version of datasketch, which is loaded by `sign_by_reference` alone: it brings all of SciPy."""
+    from importlib.metadata import version
+
+    return version("datasketch")
+
+
 def sign_by_reference(texts: pa.LargeStringArray, ngram: int, seed: int) -> Signatures:
     """The same by datasketch itself, of words that Python finds."""
     values = np.full((len(texts), SIZE), np.iinfo(np.uint32).max, np.uint32)
@@ -112,13 +116,13 @@ def sign_by_reference(texts: pa.LargeStringArray, ngram: int, seed: int) -> Sign
     for row, text in enumerate(in_nfc(texts).to_pylist()):
         grams = shingles(text, ngram)
         there[row] = bool(grams)
-        values[row] = _signature(grams, seed)
+        values[row] = _by_datasketch(grams, seed)
         digests[row] = [xxhash.xxh64_intdigest(text.encode(), seed=s) for s in (0, 1)]
     return Signatures(values, there, digests)
 
 
 def check_sample(texts: pa.LargeStringArray, signed: Signatures, ngram: int, seed: int, label: str) -> None:
-    """Compare the signature of one of the texts, chosen by its digest, with datasketch's.
+    """Compare the signature of one of the texts, chosen by its digest, with what NumPy makes of it.
 
     Of a long text its beginning is signed and compared.
 
@@ -132,18 +136,38 @@ def check_sample(texts: pa.LargeStringArray, signed: Signatures, ngram: int, see
     text = texts[row].as_py()
     piece = pa.array([unicodedata.normalize("NFC", text[:_SAMPLE])], pa.large_string())
     ours = sign(piece, ngram, seed)
-    theirs = _signature(_grams(fold_words(piece).folded.to_pylist(), ngram), seed)
+    theirs = by_numpy(_grams(fold_words(piece).folded.to_pylist(), ngram), seed)
     whole = len(text) > _SAMPLE or bool((signed.values[row] == theirs).all())
     if whole and (ours.values[0] == theirs).all():
         return
     raise StageError(
-        f"{label}: the signature of a text of {len(text)} characters is not datasketch's {REFERENCE}",
+        f"{label}: the signature of a text of {len(text)} characters is not datasketch's {reference()}",
         remedy="Set `engine: reference`, which lets datasketch make all of them; and report it.",
     )
 
 
-def _signature(grams: Iterable[str], seed: int) -> npt.NDArray[np.uint32]:
+def by_numpy(grams: Iterable[str], seed: int) -> npt.NDArray[np.uint32]:
+    """The signature of a set of shingles, uint32 of shape (128,), as datasketch defines it.
+
+    A shingle's XXH32 goes through the finalizer of MurmurHash3 and then through each permutation
+    ``a * hash + b``, all modulo 2**32; what is kept is the least of each.
+    """
+    a, b = _permutations(seed)
+    least = np.full(SIZE, np.iinfo(np.uint32).max, np.uint32)
     # A minimum over the set: its order, which varies from run to run, has no part in it.
+    hashes = np.fromiter((xxhash.xxh32_intdigest(gram.encode()) for gram in grams), np.uint32)
+    hashes ^= hashes >> 16
+    hashes *= 0x85EBCA6B
+    hashes ^= hashes >> 13
+    hashes *= 0xC2B2AE35
+    hashes ^= hashes >> 16
+    for first in range(0, len(hashes), _CHUNK):
+        made = hashes[first : first + _CHUNK, np.newaxis] * a + b
+        np.minimum(least, made.min(axis=0), out=least)
+    return least
+
+
+def _by_datasketch(grams: Iterable[str], seed: int) -> npt.NDArray[np.uint32]:
     minhash = _base(seed).copy()
     encoded = [gram.encode() for gram in grams]
     for first in range(0, len(encoded), _CHUNK):
@@ -161,8 +185,10 @@ def _base(seed: int) -> MinHash:
 
 @functools.cache
 def _permutations(seed: int) -> tuple[npt.NDArray[np.uint32], npt.NDArray[np.uint32]]:
-    a, b = _base(seed).permutations
-    return np.ascontiguousarray(a, np.uint32), np.ascontiguousarray(b, np.uint32)
+    """Factors, which are odd, and addends of the permutations, as datasketch draws them."""
+    draw = np.random.RandomState(seed)
+    a = draw.randint(0, 2**31, SIZE, np.uint32) * np.uint32(2) + np.uint32(1)
+    return a, draw.randint(0, 2**32, SIZE, np.uint32)
 
 
 def banding(threshold: float) -> tuple[int, int]:

@@ -86,7 +86,7 @@ class NearDuplicates(Barrier):
 
     def libraries(self) -> dict[str, str]:
         """Signatures of different schemes cannot be compared."""
-        return {"datasketch": minhash.REFERENCE, "scheme": "affine32, xxh32"}
+        return {"datasketch": minhash.reference(), "scheme": "affine32, xxh32"}
 
     def scan(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """The MinHash signature of each text, null for one without words; its digest and its source."""

@@ -19,7 +19,7 @@ from corpuskit.documents.batch import BatchBuilder
 from corpuskit.documents.columns import to_engine
 from corpuskit.errors import StageError
 from corpuskit.stages.dedup import minhash
-from corpuskit.stages.dedup.minhash import banding, in_nfc, recall, shingle_hashes, shingles, sign
+from corpuskit.stages.dedup.minhash import banding, by_numpy, in_nfc, recall, shingle_hashes, shingles, sign
 
 TEXTS = [
     "One fish, two fish. Red fish, blue fish. This one has a little star.",
@@ -69,6 +69,15 @@ def test_both_engines_scan_alike() -> None:
     assert native.equals(reference)
 
 
+@given(st.sets(st.text(max_size=20), max_size=40), st.integers(0, 2**32 - 1))
+def test_numpy_signs_as_datasketch_does(grams: set[str], seed: int) -> None:
+    made = MinHash(num_perm=128, seed=seed, hashfunc=xxhash.xxh32_intdigest)
+    assert np.array_equal(minhash._permutations(seed), made.permutations)
+    for gram in grams:
+        made.update(gram.encode())
+    assert by_numpy(grams, seed).tolist() == made.hashvalues.tolist()
+
+
 @given(st.lists(st.text(max_size=40), max_size=4), st.integers(1, 6))
 def test_any_text_is_signed_as_by_datasketch(texts: list[str], ngram: int) -> None:
     signed = sign(column(texts), ngram, 1)
@@ -93,7 +102,7 @@ def test_a_long_text_is_read_in_pieces_without_a_seam(text: str) -> None:
     assert set(hashes.tolist()) == {xxhash.xxh64_intdigest(gram.encode()) for gram in shingles(text, 5)}
     assert ends.tolist() == [0, len(hashes)]
     assert (np.diff(hashes.astype(object)) > 0).all()
-    assert sign(column([text]), 5, 1).values[0].tolist() == minhash._signature(shingles(text, 5), 1).tolist()
+    assert sign(column([text]), 5, 1).values[0].tolist() == by_numpy(shingles(text, 5), 1).tolist()
 
 
 def test_all_processors_sign_alike() -> None:
