@@ -282,16 +282,16 @@ nb::bytes lower_text(const nb::str& text) {
     return nb::bytes(lowered.data(), lowered.size());
 }
 
-Stems* make_stems(std::vector<std::string> stems) {
+Stems* make_stems(const std::vector<std::string>& stems) {
     for (const auto& stem : stems)
         if (stem.size() < Stems::kLeast || stem.find('\n') != stem.npos)
             throw nb::value_error("stems: one is shorter than 3 bytes or has a line end");
-    return new Stems(std::move(stems));
+    return new Stems(stems, small_letter);
 }
 
 nb::object lines_with_stems(const Stems& stems, const nb::str& text) {
     auto found = with_characters(text, [&](const auto* at, std::size_t size) {
-        return stems.lines(at, size, small_letter);
+        return stems.lines(at, size);
     });
     const std::size_t n = found.size();
     return nb::cast(own<std::int64_t>(std::move(found), n));

@@ -51,8 +51,8 @@ const std::vector<std::string>& stem_words() {
 /// Offsets of the lines with stems; their small letters appended to `out`.
 template <class C>
 std::vector<std::int64_t> replay_stems(const std::vector<C>& text, std::string& out) {
-    static const Stems stems(stem_words());
-    const auto found = stems.lines(text.data(), text.size(), small_letter);
+    static const Stems stems(stem_words(), small_letter);
+    const auto found = stems.lines(text.data(), text.size());
     std::vector<std::int64_t> expected;
     for (std::size_t at = 0; at <= text.size();) {
         const auto begin = text.begin() + static_cast<std::ptrdiff_t>(at);

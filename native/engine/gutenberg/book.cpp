@@ -1,7 +1,7 @@
 #include "engine/gutenberg/book.hpp"
 #include "engine/gutenberg/speech.hpp"
 
-#include <array>
+#include <cstring>
 
 namespace corpuskit::gutenberg {
 
@@ -10,25 +10,50 @@ namespace {
 constexpr std::size_t kTab = 8;
 constexpr std::size_t kOutside = 9;  // blank lines above the first block and below the last
 constexpr std::size_t kNoColumn = static_cast<std::size_t>(-1);
+constexpr std::int32_t kJoined = 8;  // lines of a block that rules look at as one
+constexpr std::size_t kLongestFileName = 300;
 /// "original size", the label of a link to a picture, has 12.
 constexpr std::size_t kLettersOfLabel = 14;
 
-/// Characters that look_for_marks looks at: those of Mark, and full stops.
-constexpr auto kMarkSigns = [] {
-    std::array<bool, 128> signs{};
-    for (const char c : std::string_view("_=~+[{<|(.")) signs[static_cast<std::size_t>(c)] = true;
-    return signs;
-}();
+/// Characters that may be one of Mark, told 16 bytes at a time: those that look_for_marks looks at,
+/// and a few more.
+template <class C>
+struct Lanes {
+    typedef C Some __attribute__((vector_size(16)));
+    static constexpr std::size_t kCount = 16 / sizeof(C);
+
+    static Some load(const C* at) {
+        Some some;
+        std::memcpy(&some, at, sizeof(some));
+        return some;
+    }
+    static bool any(auto lanes) {
+        std::uint64_t halves[2];
+        std::memcpy(halves, &lanes, sizeof(halves));
+        return (halves[0] | halves[1]) != 0;
+    }
+    static bool may_be_mark(const C* at) {
+        const Some some = load(at), large = some | 0x20;
+        // [ \ ] ^ _ { | } ~ and < = ( +
+        return any(((large - 0x7B) < 5) | ((some & static_cast<C>(~1)) == 0x3C) | (some == '(') |
+                   (some == '+'));
+    }
+};
+
+constexpr CharSet kMarkSigns(U"_=~+[{<|(");
 
 template <class C>
-const C* find_line_end(const C* at, const C* end) {
-    return std::find(at, end, static_cast<C>('\n'));
+const C* find(const C* at, const C* end, char c) {
+    using L = Lanes<C>;
+    for (; end - at >= static_cast<std::ptrdiff_t>(L::kCount); at += L::kCount)
+        if (L::any(L::load(at) == static_cast<C>(c))) break;
+    return std::find(at, end, static_cast<C>(c));
 }
 template <>
-const std::uint8_t* find_line_end(const std::uint8_t* at, const std::uint8_t* end) {
-    const auto size = static_cast<std::size_t>(end - at);
-    const auto found = std::string_view(reinterpret_cast<const char*>(at), size).find('\n');
-    return found == std::string_view::npos ? end : at + found;
+const std::uint8_t* find(const std::uint8_t* at, const std::uint8_t* end, char c) {
+    if (at == end) return end;
+    const void* found = std::memchr(at, c, static_cast<std::size_t>(end - at));
+    return found == nullptr ? end : static_cast<const std::uint8_t*>(found);
 }
 
 }  // namespace
@@ -37,7 +62,9 @@ template <class C>
 Book<C>::Book(const C* text, std::size_t size, const std::uint8_t* signs, AskChapter ask)
     : text_(text), size_(size), signs_(signs), ask_(std::move(ask)) {
     find_blocks();
+    const bool tabs = find(text_, text_ + size_, '\t') != text_ + size_;
     for (auto& block : blocks_) {
+        if (tabs) expand_tabs(block);
         measure(block);
         look_for_marks(block);
         look_for_speakers(block);
@@ -47,22 +74,32 @@ Book<C>::Book(const C* text, std::size_t size, const std::uint8_t* signs, AskCha
 template <class C>
 void Book<C>::find_blocks() {
     const C* const end = text_ + size_;
+    const auto offset = [this](const C* p) { return static_cast<std::size_t>(p - text_); };
     std::size_t number = 0;
     bool open = false;
     for (const C* at = text_;; ++number) {
-        const C* const stop = find_line_end(at, end);
-        const C* first = at;
+        const C* const stop = find(at, end, '\n');
+        const C *first = at, *last = stop;
         while (first < stop && signs_.is(*first, kSpace)) ++first;
-        const auto offset = [this](const C* p) { return static_cast<std::size_t>(p - text_); };
         if (first == stop) {
             open = false;
         } else {
+            while (signs_.is(last[-1], kSpace)) --last;
+            const Line<C> line{at, static_cast<std::size_t>(last - at),
+                               static_cast<std::size_t>(first - at)};
             if (!open) {
                 blocks_.push_back({});
                 blocks_.back().first = number;
                 blocks_.back().begin = offset(at);
+                blocks_.back().line = lines_.size();
                 open = true;
+            } else if (const Line<C>& above = lines_.back();
+                       above.back() == '-' && signs_.is(*first, kAlnum) && above.size > 1 &&
+                       signs_.is(above[above.size - 2], kAlnum)) {
+                blocks_.back().joins = true;
             }
+            lines_.push_back(line);
+            ++blocks_.back().count;
             blocks_.back().stop = number + 1;
             blocks_.back().end = offset(stop);
         }
@@ -77,62 +114,66 @@ void Book<C>::find_blocks() {
 }
 
 template <class C>
-void Book<C>::split(const Block& block, bool expanded) const {
-    lines_.clear();
+std::span<const Line<C>> Book<C>::raw_lines_of(const Block& block) const {
+    if (!block.tabs) return lines_of(block);
+    raw_.clear();
     const C* const end = text_ + block.end;
     for (const C* at = text_ + block.begin;;) {
-        const C* const stop = find_line_end(at, end);
-        const C* last = stop;
-        while (last > at && signs_.is(last[-1], kSpace)) --last;
-        const C* first = at;
-        while (first < last && signs_.is(*first, kSpace)) ++first;
-        lines_.push_back({at, static_cast<std::size_t>(last - at),
-                          static_cast<std::size_t>(first - at)});
+        const C* const stop = find(at, end, '\n');
+        const C *first = at, *last = stop;
+        while (signs_.is(last[-1], kSpace)) --last;
+        while (signs_.is(*first, kSpace)) ++first;
+        raw_.push_back({at, static_cast<std::size_t>(last - at),
+                        static_cast<std::size_t>(first - at)});
         if (stop == end) break;
         at = stop + 1;
     }
-    if (!expanded || !block.tabs) return;
+    return raw_;
+}
+
+template <class C>
+void Book<C>::expand_tabs(Block& block) {
+    const auto lines = std::span(lines_).subspan(block.line, static_cast<std::size_t>(block.count));
+    block.tabs = std::any_of(lines.begin(), lines.end(), [](const Line<C>& line) {
+        const C* const end = line.text + line.size;
+        return find(line.text, end, '\t') != end;
+    });
+    if (!block.tabs) return;
+    std::vector<C>& expanded = expanded_.emplace_back();
     std::vector<std::size_t> sizes;
-    expanded_.clear();
-    for (auto& line : lines_) {
-        const std::size_t begin = expanded_.size();
+    for (const auto& line : lines) {
+        const std::size_t begin = expanded.size();
         std::size_t column = 0;
         for (std::size_t i = 0; i < line.size; ++i) {
             if (line[i] == '\t') {
                 const std::size_t wide = kTab - column % kTab;
-                expanded_.insert(expanded_.end(), wide, static_cast<C>(' '));
+                expanded.insert(expanded.end(), wide, static_cast<C>(' '));
                 column += wide;
             } else {
-                expanded_.push_back(line.text[i]);
+                expanded.push_back(line.text[i]);
                 column = line[i] == '\r' ? 0 : column + 1;
             }
         }
-        sizes.push_back(expanded_.size() - begin);
+        sizes.push_back(expanded.size() - begin);
     }
-    const C* at = expanded_.data();
-    for (std::size_t i = 0; i < lines_.size(); at += sizes[i], ++i) {
+    const C* at = expanded.data();
+    for (std::size_t i = 0; i < lines.size(); at += sizes[i], ++i) {
         std::size_t indent = 0;
         while (indent < sizes[i] && signs_.is(at[indent], kSpace)) ++indent;
-        lines_[i] = {at, sizes[i], indent};
+        lines[i] = {at, sizes[i], indent};
     }
 }
 
 template <class C>
 void Book<C>::measure(Block& block) {
-    split(block, false);
-    block.tabs = std::any_of(lines_.begin(), lines_.end(), [](const Line<C>& line) {
-        return std::find(line.text, line.text + line.size, static_cast<C>('\t')) !=
-               line.text + line.size;
-    });
-    if (block.tabs) split(block, true);
-    block.count = static_cast<std::int32_t>(lines_.size());
-    block.sign = lines_[0][lines_[0].indent];
-    block.inset = block.indent = lines_[0].indent;
-    block.right = lines_[0].size;
+    const auto lines = lines_of(block);
+    block.sign = lines[0][lines[0].indent];
+    block.inset = block.indent = lines[0].indent;
+    block.right = lines[0].size;
     block.hanging = kNoColumn;
-    block.second = lines_.size() > 1 ? lines_[1].indent : 0;
-    for (std::size_t i = 1; i < lines_.size(); ++i) {
-        const Line<C>&above = lines_[i - 1], &line = lines_[i];
+    block.second = lines.size() > 1 ? lines[1].indent : 0;
+    for (std::size_t i = 1; i < lines.size(); ++i) {
+        const Line<C>&above = lines[i - 1], &line = lines[i];
         block.hanging = std::min(block.hanging, line.indent);
         block.right = std::max(block.right, line.size);
         char32_t end = above.back();
@@ -151,36 +192,55 @@ void Book<C>::measure(Block& block) {
 
 template <class C>
 void Book<C>::look_for_marks(const Block& block) {
+    using L = Lanes<C>;
     unsigned found = 0;
     std::size_t counts[4] = {};
+    const auto next_of = [&](std::size_t i) {
+        return i + 1 < block.end ? static_cast<char32_t>(text_[i + 1]) : 0;
+    };
     for (std::size_t i = block.begin; i < block.end; ++i) {
-        const char32_t c = text_[i];
-        if (c >= 0x80 || !kMarkSigns[c]) continue;
-        const char32_t next = i + 1 < block.end ? static_cast<char32_t>(text_[i + 1]) : 0;
-        switch (c) {
-            case '_': ++counts[0]; continue;
-            case '=': ++counts[1]; continue;
-            case '~': ++counts[2]; continue;
-            case '+': ++counts[3]; continue;
-            case '.': found |= is_in(lower(next), U"jpg") ? kMayBeFile : 0; continue;
-            case '(': found |= kRound | (lower(next) == 'p' ? kMayBePage : 0); continue;
-            case '[': found |= kSquare | (next == 'I' ? kPicture : 0); break;
-            case '{': found |= kCurly; break;
-            case '<': found |= kAngle; break;
-            default: found |= kBar;
+        while (i + L::kCount <= block.end && !L::may_be_mark(text_ + i)) i += L::kCount;
+        const std::size_t stop = std::min(i + L::kCount, block.end);
+        for (; i < stop; ++i) {
+            const char32_t c = text_[i];
+            if (c >= 0x80 || !kMarkSigns.has(c)) continue;
+            const char32_t next = next_of(i);
+            switch (c) {
+                case '_': ++counts[0]; continue;
+                case '=': ++counts[1]; continue;
+                case '~': ++counts[2]; continue;
+                case '+': ++counts[3]; continue;
+                case '(': found |= kRound | (lower(next) == 'p' ? kMayBePage : 0); continue;
+                case '[': found |= kSquare | (next == 'I' ? kPicture : 0); break;
+                case '{': found |= kCurly; break;
+                case '<': found |= kAngle; break;
+                default: found |= kBar;
+            }
+            if (signs_.is(next, kAlpha)) found |= kMayBePage;
         }
-        if (signs_.is(next, kAlpha)) found |= kMayBePage;
+        --i;
     }
     if (*std::max_element(counts, counts + 4) > 1) found |= kEmphasis;
-    if (may_be_label(block)) found |= kMayBeFile;
+    if (may_name_file(block) || may_be_label(block)) found |= kMayBeFile;
     const auto lone = [](char32_t c, std::u32string_view set) {
         return c >= 0x80 || is_digit(c) || is_in(c, set);
     };
     if (block.count == 1 && lone(lower(text_[block.begin]), U"[{(|~ -p") &&
         lone(text_[block.end - 1], U"]})|~ .-"))
         found |= kMayBeLone;
-    if (block.count > 1 && has_hyphen_join(block)) found |= kHyphenJoin;
+    if (block.joins) found |= kHyphenJoin;
     marks_.push_back(static_cast<std::uint16_t>(found));
+}
+
+/// Whether the name of a file of a picture may stand in a block: a full stop before its ending.
+template <class C>
+bool Book<C>::may_name_file(const Block& block) const {
+    // Of a longer block the first lines are looked at, too.
+    if (block.end - block.begin > kLongestFileName && block.count <= kJoined) return false;
+    const C* const end = text_ + block.end;
+    for (const C* at = find(text_ + block.begin, end, '.'); at != end; at = find(at + 1, end, '.'))
+        if (at + 1 != end && is_in(lower(at[1]), U"jpg")) return true;
+    return false;
 }
 
 /// Whether a block may be "Full size", "Enlarge" or "Original size".
@@ -194,27 +254,13 @@ bool Book<C>::may_be_label(const Block& block) const {
 }
 
 template <class C>
-bool Book<C>::has_hyphen_join(const Block& block) const {
-    const C *const begin = text_ + block.begin, *const end = text_ + block.end;
-    for (const C* stop = find_line_end(begin, end); stop != end;
-         stop = find_line_end(stop + 1, end)) {
-        const C *last = stop, *next = stop + 1;
-        while (last > begin && signs_.is(last[-1], kSpace)) --last;
-        if (last < begin + 2 || last[-1] != '-' || !signs_.is(last[-2], kAlnum)) continue;
-        while (next < end && signs_.is(*next, kSpace)) ++next;
-        if (next < end && signs_.is(*next, kAlnum)) return true;
-    }
-    return false;
-}
-
-template <class C>
 void Book<C>::look_for_speakers(const Block& block) {
-    const std::size_t looked_at = lines_.size() < 3 ? 1 : lines_.size();
-    for (std::size_t i = 0; i < looked_at; ++i)
-        if (is_like_speech(lines_[i], signs_))
-            may_be_speech.emplace_back(lines_[i].text, lines_[i].text + lines_[i].size);
-    if (block.above < 2 && is_like_speaker(lines_[0], signs_))
-        may_be_speaker.emplace_back(lines_[0].text, lines_[0].text + lines_[0].size);
+    const auto lines = lines_of(block);
+    for (const auto& line : lines.first(lines.size() < 3 ? 1 : lines.size()))
+        if (is_like_speech(line, signs_))
+            may_be_speech.emplace_back(line.text, line.text + line.size);
+    if (block.above < 2 && is_like_speaker(lines[0], signs_))
+        may_be_speaker.emplace_back(lines[0].text, lines[0].text + lines[0].size);
 }
 
 namespace {

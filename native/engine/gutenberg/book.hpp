@@ -3,8 +3,10 @@
 // Everything is what the Python beside it computes; work is linear in the text.
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -16,13 +18,14 @@ namespace corpuskit::gutenberg {
 struct Block {
     std::size_t first, stop;  // lines
     std::size_t begin, end;   // characters of the text, without the last line end
+    std::size_t line;         // its first among those that are not blank
     std::size_t above, below;
     std::size_t inset, right, indent;  // least indent, last column, indent of the first line
     std::size_t hanging;               // least indent of the lines below the first
     std::size_t second;                // indent of the second line
     std::int32_t count, upper, lower, ended;
     char32_t sign;  // its first character
-    bool tabs;
+    bool tabs, joins;  // joins: a hyphen at the end of a line, before a letter
 };
 
 /// What marks stand in a block, for corpuskit/sources/gutenberg/marks.py; "may" is a sign that is
@@ -117,17 +120,22 @@ class Book {
     void measure(Block& block);
     void look_for_marks(const Block& block);
     void look_for_speakers(const Block& block);
+    bool may_name_file(const Block& block) const;
     bool may_be_label(const Block& block) const;
-    bool has_hyphen_join(const Block& block) const;
-    /// The lines of a block, tabs expanded or not.
-    void split(const Block& block, bool expanded) const;
+    void expand_tabs(Block& block);
+    /// The lines of a block, tabs expanded.
+    std::span<const Line<C>> lines_of(const Block& block) const {
+        return std::span(lines_).subspan(block.line, static_cast<std::size_t>(block.count));
+    }
+    /// The same as they are in the text.
+    std::span<const Line<C>> raw_lines_of(const Block& block) const;
     double score_of(const Block& block, const Shape& shape, const double (&weights)[kWeightCount]);
     bool is_plain(std::size_t i, const Shape& shape) const;
     std::uint8_t neighbours(std::size_t i) const;
     bool stands_apart(std::size_t i) const;
     Facts facts_of(const Block& block, const Shape& shape) const;
     RuleBits rules_of(std::size_t i, const Shape& shape, const Place& place) const;
-    void paragraphs(std::vector<C>& out) const;
+    void paragraphs(std::span<const Line<C>> lines, std::vector<C>& out) const;
     Answer chapter(const Line<C>& line) const;
     bool has_chapter(const Line<C>& line) const;
 
@@ -138,8 +146,9 @@ class Book {
     std::vector<Block> blocks_;
     std::vector<std::uint16_t> marks_;
     std::vector<double> scores_;
-    mutable std::vector<Line<C>> lines_;        // of the block that is looked at
-    mutable std::vector<C> expanded_;
+    std::vector<Line<C>> lines_;           // all that are not blank
+    std::deque<std::vector<C>> expanded_;  // the lines of each block with tabs
+    mutable std::vector<Line<C>> raw_;     // of the block with tabs that is looked at
 };
 
 /// A rule of rules.py in the order of its sections: what its bit in Told::rules says.

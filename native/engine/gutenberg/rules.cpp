@@ -28,7 +28,7 @@ enum Rule {
 // clang-format on
 static_assert(kRuleCount <= 64);
 
-constexpr std::u32string_view kOrnaments = U"*_=\u00b7\u2022.#~+<>|\u2013\u2014o-";
+constexpr CharSet kOrnaments(U"*_=\u00b7\u2022.#~+<>|\u2013\u2014o-");
 constexpr std::size_t kJoined = 8;  // lines that BlockView.joined holds
 
 class Bits {
@@ -187,11 +187,12 @@ struct Book<C>::Facts {
 
 template <class C>
 typename Book<C>::Facts Book<C>::facts_of(const Block& block, const Shape& shape) const {
+    const auto lines = lines_of(block);
     Facts facts;
-    const std::size_t joined = std::min(kJoined, lines_.size());
+    const std::size_t joined = std::min(kJoined, lines.size());
     char32_t bare = 0, begins = 0;
-    for (std::size_t i = 0; i < lines_.size(); ++i) {
-        const Line<C>& line = lines_[i];
+    for (std::size_t i = 0; i < lines.size(); ++i) {
+        const Line<C>& line = lines[i];
         const char32_t first = line[line.indent], end = signs_.last_bare(line);
         if (i < joined) {
             facts.joined += line.length() + (i > 0);
@@ -224,8 +225,8 @@ typename Book<C>::Facts Book<C>::facts_of(const Block& block, const Shape& shape
     facts.ended = is_in(bare, kEnds);
     facts.full_stop = bare == '.';
     facts.starts_low = signs_.is(begins, kLower);
-    for (std::size_t k = lines_[0].indent; k < lines_[0].size; ++k)
-        facts.words += signs_.is(lines_[0][k], kSpace) && !signs_.is(lines_[0][k - 1], kSpace);
+    for (std::size_t k = lines[0].indent; k < lines[0].size; ++k)
+        facts.words += signs_.is(lines[0][k], kSpace) && !signs_.is(lines[0][k - 1], kSpace);
     ++facts.words;
     return facts;
 }
@@ -269,7 +270,7 @@ Look look_at(const Block& block, const Shape& shape, const auto& facts, const au
 template <class C>
 void pictures_and_plays(Bits& bits, const Block& block, const Shape& shape,
                         const Look& look, bool ornament,
-                        bool file, const std::vector<Line<C>>& lines, const Signs& signs) {
+                        bool file, std::span<const Line<C>> lines, const Signs& signs) {
     bits.set(kOrnament, ornament);
     const Line<C> line = lines[0].stripped();
     bits.set(kCaption, may_be_caption(line) || file);
@@ -282,7 +283,7 @@ void pictures_and_plays(Bits& bits, const Block& block, const Shape& shape,
 
 template <class C>
 void letters(Bits& bits, const Block& block, const Shape& shape, const Look& look,
-             const auto& facts, const std::vector<Line<C>>& lines, const Signs& signs) {
+             const auto& facts, std::span<const Line<C>> lines, const Signs& signs) {
     const Line<C> line = lines[0].stripped();
     const Line<C>& last = lines.back();
     const bool one = look.count == 1, few = look.count == 2 || look.count == 3;
@@ -435,16 +436,16 @@ void lines_and_blocks(Bits& bits, const Block& block, const Shape& shape, const 
 template <class C>
 RuleBits Book<C>::rules_of(std::size_t i, const Shape& shape, const Place& place) const {
     const Block& block = blocks_[i];
-    split(block, true);
+    const auto lines = lines_of(block);
     const Facts facts = facts_of(block, shape);
-    const Look look = look_at(block, shape, facts, lines_);
-    const Line<C> line = lines_[0].stripped();
+    const Look look = look_at(block, shape, facts, lines);
+    const Line<C> line = lines[0].stripped();
     const char32_t letter = lower(line.at(first_alnum(line, signs_)));
     Bits bits;
     // The label of a link may be the first lines of a longer block.
     const bool file = (marks_[i] & kMayBeFile) != 0 || (look.count > kJoined && facts.letters < 14);
-    pictures_and_plays(bits, block, shape, look, facts.ornament, file, lines_, signs_);
-    letters(bits, block, shape, look, facts, lines_, signs_);
+    pictures_and_plays(bits, block, shape, look, facts.ornament, file, lines, signs_);
+    letters(bits, block, shape, look, facts, lines, signs_);
     columns(bits, block, shape, look, facts);
     const Answer answer = chapter(line);
     headings(bits, block, look, place, facts, line, signs_, answer != Answer::kNo);

@@ -41,19 +41,19 @@ template <class C>
 double Book<C>::score_of(const Block& block, const Shape& shape,
                          const double (&weights)[kWeightCount]) {
     if (block.count < 2) return 0.0;
-    split(block, true);
-    const std::size_t last = lines_.size() - 1;
+    const auto lines = lines_of(block);
+    const std::size_t last = lines.size() - 1;
     const bool few = last < 3;
     const auto inset = static_cast<std::int64_t>(block.inset);
     auto width = static_cast<std::int64_t>(block.right);
     if (few) width = std::max(width, shape.width - (inset < 12 ? inset : 0));
     std::size_t fits = 0, total = 0;
     for (std::size_t i = 0; i < last; ++i) {
-        const std::int64_t room = width - static_cast<std::int64_t>(lines_[i].size) - 1;
-        total += lines_[i].size;
+        const std::int64_t room = width - static_cast<std::int64_t>(lines[i].size) - 1;
+        total += lines[i].size;
         if (room <= 0) continue;
         const auto most = static_cast<std::size_t>(room);
-        fits += first_word(lines_[i + 1], most, signs_) <= most;
+        fits += first_word(lines[i + 1], most, signs_) <= most;
     }
     const auto ends = static_cast<double>(last), fit = static_cast<double>(fits);
     const double filled = (static_cast<double>(total) / ends - static_cast<double>(inset)) /
@@ -61,10 +61,10 @@ double Book<C>::score_of(const Block& block, const Shape& shape,
     const bool stands_in = inset > shape.margin + 1;
     const bool full = !(few || fits > 0 || stands_in) && filled > 0.85 &&
                       static_cast<double>(width) > 0.9 * static_cast<double>(shape.width) &&
-                      !has_chapter(lines_[0]);
+                      !has_chapter(lines[0]);
     const bool loose = stands_in && few && filled < 0.7;
     const bool said = loose && block.lower > 0 &&
-                      std::any_of(lines_.begin(), lines_.end(),
+                      std::any_of(lines.begin(), lines.end(),
                                   [&](const auto& line) { return stops_inside(line, signs_); });
     double sum = weights[kBias] * 1.0;
     sum += weights[kShort] * static_cast<double>(few);
@@ -123,7 +123,7 @@ bool Book<C>::is_plain(std::size_t i, const Shape& shape) const {
     if (static_cast<std::int64_t>(block.indent) > shape.indent + 1) return false;
     if (static_cast<double>(block.right) < 0.8 * static_cast<double>(shape.width)) return false;
     if (block.count == 2 || (block.count > 2 && scores_[i] >= -2)) return false;
-    split(block, true);
+    const auto lines = lines_of(block);
     const auto has = [](const Line<C>& line, char32_t c, std::size_t from) {
         // The last of three first: two that cannot be the third are passed over.
         for (std::size_t k = from; k + 2 < line.size;) {
@@ -136,9 +136,9 @@ bool Book<C>::is_plain(std::size_t i, const Shape& shape) const {
     };
     if (block.count == 1)
         return is_in(block.sign, kQuotes) && block.above < 2 &&
-               !has(lines_[0], ' ', lines_[0].indent);
-    for (std::size_t k = 1; k < lines_.size(); ++k) {
-        const auto& line = lines_[k];
+               !has(lines[0], ' ', lines[0].indent);
+    for (std::size_t k = 1; k < lines.size(); ++k) {
+        const auto& line = lines[k];
         if (static_cast<std::int64_t>(line.indent) != shape.margin) return false;
         if (has(line, ' ', line.indent) || has(line, '.', 0)) return false;
     }

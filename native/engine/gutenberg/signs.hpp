@@ -21,14 +21,32 @@ enum Sign : std::uint8_t {
 };
 inline constexpr std::size_t kCodePoints = 0x110000;
 
-/// Signs and ends that shape.py calls so.
-inline constexpr std::u32string_view kOpening =
-    U" \t\u3000_\"'\u201c\u201d\u2018\u2019\u00ab\u00bb\u201e\u201a([{*=~+-\u2014\u2013\u2020|";
-inline constexpr std::u32string_view kClosing = U" _\"'\u201d\u2019\u00bb\u201c)]}=~+*";
-inline constexpr std::u32string_view kEnds = U",.;:!?\u2014-";
-inline constexpr std::u32string_view kSentenceEnds = U".!?:";
-inline constexpr std::u32string_view kQuotes = U"\"\u201c\u00ab\u201e\u2018'";
+/// Some characters: those of ASCII as bits.
+class CharSet {
+  public:
+    explicit constexpr CharSet(std::u32string_view all) : all_(all) {
+        for (const char32_t c : all)
+            if (c < 0x80) ascii_[c >> 6] |= std::uint64_t{1} << (c & 63);
+    }
+    constexpr bool has(char32_t c) const {
+        if (c < 0x80) return (ascii_[c >> 6] >> (c & 63) & 1) != 0;
+        return all_.find(c) != all_.npos;
+    }
 
+  private:
+    std::u32string_view all_;
+    std::uint64_t ascii_[2] = {};
+};
+
+/// Signs and ends that shape.py calls so.
+inline constexpr CharSet kOpening(
+    U" \t\u3000_\"'\u201c\u201d\u2018\u2019\u00ab\u00bb\u201e\u201a([{*=~+-\u2014\u2013\u2020|");
+inline constexpr CharSet kClosing(U" _\"'\u201d\u2019\u00bb\u201c)]}=~+*");
+inline constexpr CharSet kEnds(U",.;:!?\u2014-");
+inline constexpr CharSet kSentenceEnds(U".!?:");
+inline constexpr CharSet kQuotes(U"\"\u201c\u00ab\u201e\u2018'");
+
+inline bool is_in(char32_t c, const CharSet& set) { return set.has(c); }
 inline bool is_in(char32_t c, std::u32string_view set) { return set.find(c) != set.npos; }
 inline bool is_digit(char32_t c) { return c >= '0' && c <= '9'; }
 inline bool is_capital(char32_t c) { return c >= 'A' && c <= 'Z'; }

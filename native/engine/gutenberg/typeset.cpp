@@ -41,17 +41,17 @@ bool closes_up(const Line<C>& left, const Line<C>& right, const Signs& signs) {
 }  // namespace
 
 template <class C>
-void Book<C>::paragraphs(std::vector<C>& out) const {
-    std::size_t usual = lines_.size() > 1 ? lines_[1].indent : 0;
-    for (std::size_t i = 2; i < lines_.size(); ++i) usual = std::min(usual, lines_[i].indent);
-    for (std::size_t i = 0; i < lines_.size(); ++i) {
-        const Line<C>& line = lines_[i];
+void Book<C>::paragraphs(std::span<const Line<C>> lines, std::vector<C>& out) const {
+    std::size_t usual = lines.size() > 1 ? lines[1].indent : 0;
+    for (std::size_t i = 2; i < lines.size(); ++i) usual = std::min(usual, lines[i].indent);
+    for (std::size_t i = 0; i < lines.size(); ++i) {
+        const Line<C>& line = lines[i];
         const Line<C> piece = line.stripped();
         if (i > 0) {
             const std::size_t more = line.at(0) == 0x3000 ? 1 : 2;
-            if (line.indent >= usual + more && has_ended(lines_[i - 1]))
+            if (line.indent >= usual + more && has_ended(lines[i - 1]))
                 out.push_back(static_cast<C>('\n'));
-            else if (!closes_up(lines_[i - 1].stripped(), piece, signs_))
+            else if (!closes_up(lines[i - 1].stripped(), piece, signs_))
                 out.push_back(static_cast<C>(' '));
         }
         out.insert(out.end(), piece.text, piece.text + piece.size);
@@ -65,17 +65,17 @@ void Book<C>::typeset(std::size_t first, std::size_t stop, const std::uint8_t* k
         const Block& block = blocks_[i];
         const std::size_t gap = i > first ? 1 + std::min(block.above, kMostBlank) : 0;
         out.insert(out.end(), gap, static_cast<C>('\n'));
-        split(block, false);
+        const auto lines = raw_lines_of(block);
         const Kind kind = static_cast<Kind>(kinds[i]);
         if (kind == Kind::kProse) {
-            paragraphs(out);
+            paragraphs(lines, out);
             continue;
         }
-        std::size_t indent = lines_[0].indent;
-        for (const auto& line : lines_) indent = std::min(indent, line.indent);
+        std::size_t indent = lines[0].indent;
+        for (const auto& line : lines) indent = std::min(indent, line.indent);
         const bool flush = kind == Kind::kHeading || kind == Kind::kLetter || kind == Kind::kBreak;
-        for (std::size_t k = 0; k < lines_.size(); ++k) {
-            const Line<C>& line = lines_[k];
+        for (std::size_t k = 0; k < lines.size(); ++k) {
+            const Line<C>& line = lines[k];
             if (k > 0) out.push_back(static_cast<C>('\n'));
             const std::size_t from = flush ? line.indent : indent;
             out.insert(out.end(), line.text + from, line.text + line.size);
