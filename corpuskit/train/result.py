@@ -38,7 +38,7 @@ class TrainResult:
 
     Attributes:
         out: the model folder.
-        task: what was learnt: "causal", "masked", "spans", "classify" and so on.
+        task: what was learnt: "causal", "masked", "spans", "denoise", "classify" and so on.
         reason: "done", "early stop", "time is up" (by minutes, where the length was fixed before the first
             step), "interrupted" or "paused"; after the last two the run can be resumed.
         step, steps: steps done, and the length of the run where it is fixed.

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Generic, NamedTuple
+from typing import Any, Generic, NamedTuple, get_args
 
 from corpuskit.errors import SettingError, TrainError
 from corpuskit.storage.files import read_sealed
 from corpuskit.train.checkpoint import FOLDER, check_checkpoint, check_state, latest_checkpoint, remove_later
 from corpuskit.train.generate.generate import WEIGHTS, check_file
 from corpuskit.train.job import Job, Settings
-from corpuskit.train.settings.settings import RunSettings
+from corpuskit.train.settings.settings import ObjectiveName, RunSettings
 from corpuskit.train.trainer import Progress, Trainer
 
 _SAME_AGAIN = ("keep", "save_every", "patience", "device", "parallel", "tensor_parallel", "recompute")
@@ -199,7 +199,7 @@ def newest_checkpoint(out: Path, job: Job[Settings]) -> Checkpoint[Settings]:
             f"{out} was begun by `corpuskit {begun_by}`, not by `corpuskit {job.command}`",
             remedy=f"Go on with `corpuskit {begun_by} ... --resume`, or choose another --out.",
         )
-    begun_for = "lm" if state.get("task") in ("causal", "masked", "spans") else state.get("task")
+    begun_for = "lm" if state.get("task") in get_args(ObjectiveName) else state.get("task")
     if job.task_name and begun_for != job.task_name:
         raise TrainError(
             f"{out} was begun for --task {begun_for}, not {job.task_name}",

@@ -25,7 +25,7 @@ from corpuskit.train import (
 )
 from corpuskit.train.device import choose_device
 from corpuskit.train.generate.chat import Chat
-from corpuskit.train.generate.fill import fill_masks, fill_spans
+from corpuskit.train.generate.fill import fill_masks, fill_spans, fill_text
 from corpuskit.train.plan.plan import plan_training, resolved
 from corpuskit.train.settings.recipes import load_training_recipe
 
@@ -74,6 +74,7 @@ def calls(run: Path, model: Path, out: Path) -> Iterator[tuple[Callable[..., Any
     yield lambda text: list(Chat(loaded, max_tokens=2).reply(text)), {"text": "a"}
     yield fill_masks, {"model": loaded, "text": "a <mask>"}
     yield fill_spans, {"model": loaded, "text": "a <mask>"}
+    yield fill_text, {"model": loaded, "text": "a <mask>"}
     yield export_model, {"folder": model, "out": out / "e", "check": False}
     yield import_model, {"folder": model, "out": out / "i"}
     yield load_training_recipe, {"recipe": "tiny"}

@@ -15,7 +15,7 @@ from torch import Tensor
 from corpuskit.errors import SettingError, TrainError
 from corpuskit.tokenizer.tokenizer import Tokenizer
 from corpuskit.train import LanguageModel, ModelSettings, Sampling, Transformer
-from corpuskit.train.generate.fill import fill_masks, fill_spans
+from corpuskit.train.generate.fill import fill_masks, fill_spans, fill_text
 from corpuskit.train.generate.generate import Reader
 from corpuskit.train.generate.sampling import Completion, Prompt, draw
 from corpuskit.train.model.transformer import Kind, initialise
@@ -253,6 +253,39 @@ def test_spans_stand_where_their_sentinels_say(codec: Tokenizer, monkeypatch: py
     assert list(asked[0].may_say) == [s0, s1]
     assert filled.spans == ["", " blue"]
     assert filled.text == "The sold a blue lamp."
+
+
+@pytest.mark.parametrize(
+    ("written", "spans"),
+    [
+        ("The old miller sold a blue lamp.", [" old miller", " blue"]),
+        ("The sold a lamp.", ["", ""]),
+        ("The old miller sold two lamps.", ["", ""]),
+    ],
+)
+def test_a_text_that_was_hidden_in_part_is_written_whole(
+    codec: Tokenizer, monkeypatch: pytest.MonkeyPatch, written: str, spans: list[str]
+) -> None:
+    """What stands at the gaps is known where the text around them is as it was."""
+    model = language_model(codec, "encoder-decoder")
+    model.document["objective"] = "denoise"
+    asked: list[Prompt] = []
+
+    def scripted(self: LanguageModel, prompts: Sequence[Prompt], *rest: object) -> list[Completion]:
+        asked.extend(prompts)
+        completions = [Completion(self.tokenizer, prompt) for prompt in prompts]
+        for completion in completions:
+            for token in codec.encode(written):
+                completion.add(token, last=False)
+            completion.add(0, last=False)
+        return completions
+
+    monkeypatch.setattr(LanguageModel, "write", scripted)
+    (filled,) = fill_text(model, "The <mask> sold a <mask> lamp.", 30)
+    mask = codec.mask_id()
+    parts = [codec.encode(part) for part in ("The", " sold a", " lamp.")]
+    assert asked[0].source == [*parts[0], mask, *parts[1], mask, *parts[2]]
+    assert (filled.text, filled.spans) == (written, spans)
 
 
 def test_only_the_sentinels_of_the_source_may_be_said(codec: Tokenizer) -> None:

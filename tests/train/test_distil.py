@@ -31,7 +31,7 @@ from tests.tiny_models import make_model
 from tests.train import ranks
 from tests.train.conftest import MakeRun
 
-OBJECTIVES = ("causal", "masked", "spans")
+OBJECTIVES = ("causal", "masked", "spans", "denoise")
 TEACHER: dict[str, Any] = {
     "layers": 2, "width": 32, "heads": 2, "context": 16, "batch_rows": 4, "learning_rate": 3e-3,
     "precision": "fp32", "eval_every": 30, "compile": "off", "device": "cpu", "dropout": 0.3,

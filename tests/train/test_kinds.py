@@ -4,7 +4,7 @@ import json
 import re
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -20,12 +20,13 @@ from corpuskit.train.data.held_out import validation_of
 from corpuskit.train.data.objectives import Causal, Continuation, Masked
 from corpuskit.train.distil import distil_model
 from corpuskit.train.finetune import finetune_model
-from corpuskit.train.generate.fill import fill_masks, fill_spans
+from corpuskit.train.generate.fill import fill_masks, fill_spans, fill_text
 from corpuskit.train.generate.sampling import Sampling
 from corpuskit.train.model.loss import IGNORED
 from corpuskit.train.settings.distil import DistilSettings
 from corpuskit.train.settings.resolve import check_pair, kind_of, resolve, shaped_as, usual_objective
 from corpuskit.train.settings.seq2seq import Seq2seqSettings
+from corpuskit.train.settings.settings import KindName, ObjectiveName
 
 END, MASK = 0, 2
 ROWS = np.arange(10, 26).reshape(2, 8)
@@ -34,6 +35,8 @@ REFUSED = [
     ("masked", "decoder", "it sees no later token", "encoder or encoder-decoder"),
     ("spans", "decoder", "it has no source", "kind encoder-decoder"),
     ("spans", "encoder", "it writes nothing", "kind encoder-decoder"),
+    ("denoise", "decoder", "it has no source", "kind encoder-decoder"),
+    ("denoise", "encoder", "it writes nothing", "kind encoder-decoder"),
 ]
 TRAINED = {
     ("causal", "decoder"),
@@ -41,6 +44,7 @@ TRAINED = {
     ("masked", "encoder"),
     ("masked", "encoder-decoder"),
     ("spans", "encoder-decoder"),
+    ("denoise", "encoder-decoder"),
 }
 
 
@@ -59,6 +63,7 @@ def models(
         "encoder-decoder": {"objective": "spans", "steps": 4},
         "continues": {"kind": "encoder-decoder", "steps": 4},
         "masked": {"objective": "masked", "kind": "encoder-decoder", "steps": 150, "patience": 0},
+        "denoise": {"objective": "denoise", "steps": 200, "patience": 0},
     }
     folder = tmp_path_factory.mktemp("kinds")
     for name, values in asked.items():
@@ -89,7 +94,7 @@ def test_a_pair_without_a_meaning_is_refused_with_the_reason(
 
 
 def test_all_other_pairs_are_trained() -> None:
-    pairs = {(o, k) for o in ("causal", "masked", "spans") for k in ("decoder", "encoder", "encoder-decoder")}
+    pairs = {(o, k) for o in get_args(ObjectiveName) for k in get_args(KindName)}
     assert pairs - {(objective, kind) for objective, kind, _, _ in REFUSED} == TRAINED
     for objective, kind in TRAINED:
         check_pair(objective, kind)  # type: ignore[arg-type]
@@ -111,6 +116,7 @@ def test_a_model_is_not_trained_on_for_what_its_kind_does_not_learn(
         ("decoder", "masked", "is a decoder, and it sees no later token"),
         ("encoder", "causal", "is an encoder, and each of its positions sees"),
         ("encoder", "spans", "is an encoder, and it writes nothing"),
+        ("decoder", "denoise", "is a decoder, and it has no source"),
     ):
         wrong = TrainSettings(init_from=str(models[name]), objective=objective)
         with pytest.raises(SettingError, match=f"{re.escape(str(models[name]))} {why}"):
@@ -126,6 +132,8 @@ def test_a_model_is_trained_on_for_what_it_was_trained_for(
         ("masked", {}, "masked"),
         ("encoder-decoder", {}, "spans"),
         ("encoder-decoder", {"objective": "masked"}, "masked"),
+        ("encoder-decoder", {"objective": "denoise"}, "denoise"),
+        ("denoise", {}, "denoise"),
         ("masked", {"objective": "causal"}, "causal"),
     ):
         settings = TrainSettings(init_from=str(models[name]), steps=1, batch_rows=4, eval_tokens=64, **asked)
@@ -136,7 +144,7 @@ def test_a_model_is_trained_on_for_what_it_was_trained_for(
         assert LanguageModel.load(tmp_path / name / expected).objective == expected
 
 
-@pytest.mark.parametrize("name", ["masked", "continues"])
+@pytest.mark.parametrize("name", ["masked", "continues", "denoise"])
 def test_a_student_learns_what_its_teacher_was_trained_for(
     models: dict[str, Path], special_run: Path, tmp_path: Path, name: str
 ) -> None:
@@ -245,15 +253,21 @@ def test_what_did_not_learn_from_gaps_fills_none(models: dict[str, Path]) -> Non
             fill(LanguageModel.load(models["continues"]), "a <mask>")  # type: ignore[operator]
     with pytest.raises(SettingError, match="call fill_spans"):
         fill_masks(LanguageModel.load(models["encoder-decoder"]), "a <mask>")
+    denoises = LanguageModel.load(models["denoise"])
+    for fill in (fill_masks, fill_spans):
+        with pytest.raises(SettingError, match=r"learnt by objective = 'denoise', not an (?s:.*)call fill_text"):
+            fill(denoises, "a <mask>")  # type: ignore[operator]
+    with pytest.raises(SettingError, match="is an encoder, not one that learnt by objective = 'denoise'"):
+        fill_text(LanguageModel.load(models["encoder"]), "a <mask>")
 
 
-@pytest.mark.parametrize("name", ["masked", "encoder-decoder", "encoder"])
+@pytest.mark.parametrize("name", ["masked", "encoder-decoder", "encoder", "denoise"])
 def test_the_command_fills_as_the_model_learnt_it(models: dict[str, Path], name: str) -> None:
     asked = [str(models[name]), "--fill", "The miller sold a <mask>.", "--json", "--tokens", "8"]
     result = CliRunner().invoke(sample_command, asked)
     assert result.exit_code == 0, result.stderr
     [filled] = json.loads(result.stdout)["filled"]
-    assert (len(filled["candidates"]) == 1) == (name != "encoder-decoder")
+    assert (len(filled["candidates"]) == 1) == (name in ("masked", "encoder"))
 
 
 def test_an_encoder_decoder_goes_on_behind_its_source(models: dict[str, Path]) -> None:

@@ -1,11 +1,21 @@
 """Objectives: what is masked follows from the key alone, in the shares that are promised; nothing is lost."""
 
+import itertools
+
 import numpy as np
 import numpy.typing as npt
 import pytest
 
 from corpuskit.errors import SettingError
-from corpuskit.train.data.objectives import GOLDFISH_TOKENS, Causal, Masked, Spans, documents, goldfish_mask
+from corpuskit.train.data.objectives import (
+    GOLDFISH_TOKENS,
+    Causal,
+    Denoise,
+    Masked,
+    Spans,
+    documents,
+    goldfish_mask,
+)
 from corpuskit.train.model.loss import IGNORED
 
 Ids = npt.NDArray[np.int64]
@@ -189,3 +199,115 @@ def test_spans_follow_from_the_key_alone() -> None:
 def test_spans_that_cannot_be_are_refused(settings: dict[str, float], said: str) -> None:
     with pytest.raises(SettingError, match=said):
         Spans(end_of_text=END, sentinels=SENTINELS, **settings)  # type: ignore[arg-type]
+
+
+# ------------------------------------------------------------------------------------------ denoise
+
+
+def denoise(context: int = 400, rate: float = 0.3, length: float = 3.0) -> Denoise:
+    return Denoise(context, END, MASK, tuple(range(ORDINARY)), rate, length)
+
+
+def of_document(batch: dict[str, Ids], row: int, number: int) -> tuple[list[int], list[int], list[int]]:
+    """What of a document is read by the encoder and by the decoder, and what is asked for."""
+    written = batch["documents"][row] == number
+    read = batch["source"][row][batch["source_documents"][row] == number]
+    return read.tolist(), batch["ids"][row][written].tolist(), batch["targets"][row][written].tolist()
+
+
+def test_a_small_row_is_hidden_in_part_and_written_whole() -> None:
+    """Two documents, a third that is an end alone, and a fourth that is cut: a span reached over an end."""
+    line = np.array([[200, 201, 202, 203, 204, END, 210, 211, END, END, 220, 221]])
+    batch = Denoise(12, END, MASK, (END, MASK), rate=0.4, length=2.0).arrays(line, [2])
+    assert {name: array.tolist() for name, array in batch.items()} == {
+        "source": [[200, MASK, 202, MASK, MASK, 211, END, 220, 221, END, END, END]],
+        "ids": [[END, 200, 201, 202, 203, 204, END, 210, 211, END, END, 220]],
+        "targets": line.tolist(),
+        "documents": [[0, 0, 0, 0, 0, 0, 1, 1, 1, 2, 3, 3]],
+        "source_documents": [[0, 0, 0, 0, 1, 1, 2, 3, 3, 12, 12, 12]],
+    }
+
+
+def test_a_span_has_one_mask_and_all_else_is_read() -> None:
+    line = rows(40, 400)
+    batch = denoise().arrays(line, range(40))
+    assert all(array.shape == (40, 400) for array in batch.values())
+    lengths = []
+    for row, text in enumerate(line.tolist()):
+        read, _, asked = of_document(batch, row, 0)
+        assert asked == text
+        masks = read.count(MASK)
+        assert (len(text) - (len(read) - masks), masks) == (120, 40), "30 % in spans of three"
+        assert all(not (a == b == MASK) for a, b in itertools.pairwise(read)), "never side by side"
+        lengths.append(len(read))
+    assert set(lengths) == {320}
+
+
+def test_what_is_read_and_what_is_hidden_are_the_text() -> None:
+    """Each token but the hidden ones stands in the source in its order; ids are told apart by their place."""
+    line = np.arange(ORDINARY, ORDINARY + 60)[None].repeat(50, axis=0)
+    batch = denoise(60).arrays(line, range(50))
+    lengths = set()
+    for row in range(50):
+        read, _, _ = of_document(batch, row, 0)
+        shown = [token for token in read if token != MASK]
+        assert shown == sorted(set(shown))
+        edges = [ORDINARY - 1, *shown, ORDINARY + 60]
+        holes = [b - a - 1 for a, b in itertools.pairwise(edges)]
+        assert sum(map(bool, holes)) == read.count(MASK) == 6
+        lengths |= {hole for hole in holes if hole}
+        assert sum(holes) == 18
+    assert len(lengths) > 5, "spans differ in length"
+
+
+def test_every_place_of_a_text_is_hidden_at_times() -> None:
+    """The first and the last less often, as a span that reaches over an edge would be."""
+    line = np.repeat(np.arange(ORDINARY, ORDINARY + 20)[None], 4000, axis=0)
+    source = denoise(20).arrays(line, range(4000))["source"]
+    shares = [1 - (source == token).any(axis=1).mean() for token in range(ORDINARY, ORDINARY + 20)]
+    assert np.mean(shares) == pytest.approx(0.3)
+    assert shares[3:-3] == pytest.approx(np.full(14, 0.32), abs=0.05)
+    assert (np.array(shares) > 0.1).all()
+
+
+def test_denoising_follows_from_the_key_alone() -> None:
+    line = rows(4, 64)
+    line[:, 20] = END
+    whole = denoise(64).arrays(line, [11, 12, 13, 14])
+    for row in range(4):
+        alone = denoise(64).arrays(line[row : row + 1], [11 + row])
+        assert all(np.array_equal(whole[name][row], alone[name][0]) for name in whole)
+    assert not np.array_equal(denoise(64).arrays(line, [1, 2, 3, 4])["source"], whole["source"])
+
+
+@pytest.mark.parametrize("rate", [0.15, 0.5, 0.99])
+def test_documents_of_a_row_are_written_from_themselves(rate: float) -> None:
+    """No special token is hidden, ends are not read, and each document has something to be written from."""
+    line = rows(30, 80)
+    line[np.random.default_rng(1).random(line.shape) < 0.1] = END
+    line[np.random.default_rng(2).random(line.shape) < 0.05] = 7  # A special token of another kind.
+    line[0] = END
+    batch = denoise(80, rate).arrays(line, range(30))
+    assert np.array_equal(batch["targets"], line)
+    for row in range(30):
+        for number in range(batch["documents"][row].max() + 1):
+            read, begun, asked = of_document(batch, row, number)
+            assert begun == [END, *asked[:-1]], "as a text that begins"
+            assert asked[-1] == END or number == batch["documents"][row].max()
+            text = [token for token in asked if token != END]
+            assert [token for token in read if token < ORDINARY and token not in (MASK, END)] == [
+                token for token in text if token == 7
+            ]
+            assert read == [END] if not text else END not in read
+            assert set(read) <= {*text, MASK, END}
+        assert (batch["source"][row][batch["source_documents"][row] == 80] == END).all()
+
+
+def test_rows_of_one_token_and_of_none_to_hide() -> None:
+    batch = denoise(2).arrays(np.array([[200, END], [END, END], [200, 201]]), [1, 2, 3])
+    assert batch["source"].tolist() == [[MASK, END], [END, END], [200, MASK]] or batch["source"].tolist() == [
+        [MASK, END],
+        [END, END],
+        [MASK, 201],
+    ]
+    assert batch["source_documents"].tolist() == [[0, 2], [0, 1], [0, 0]]

@@ -14,7 +14,7 @@ from corpuskit.shards.reader import Shards
 from corpuskit.storage.files import json_bytes, seal
 from corpuskit.train import TrainSettings, train_model
 from corpuskit.train.corpus import Corpus
-from corpuskit.train.data.objectives import Causal, Masked, Spans
+from corpuskit.train.data.objectives import Causal, Denoise, Masked, Spans
 from corpuskit.train.model.loss import IGNORED
 from corpuskit.train.settings.resolve import resolve
 from corpuskit.train.tasks.pretrain import Pretraining, pretraining
@@ -75,6 +75,18 @@ def test_rows_too_short_for_a_span_are_read_and_not_asked_for() -> None:
     assert found["source"][0, :3].tolist() == [5, 6, 0]
 
 
+def test_padding_is_not_hidden_and_not_written_and_seen_by_itself_alone() -> None:
+    found = Denoise(12, 0, 3, (0, 3), rate=0.5, length=2.0).arrays(ROW, KEYS, REAL)
+    assert found["targets"].tolist() == [[*ROW[0, :9], *[IGNORED] * 3], ROW[1].tolist()]
+    assert found["documents"].tolist() == [[0] * 9 + [12] * 3, [0] * 3 + [1] * 4 + [2] * 5]
+    read = found["source"][found["source_documents"] != 12]
+    assert set(read.tolist()) <= {3, *range(5, 14)}
+    for row in (0, 1):  # What is asked nothing sees something, too: a softmax of nothing is no number.
+        assert set(found["documents"][row]) <= set(found["source_documents"][row])
+    plain = Denoise(12, 0, 3, (0, 3), rate=0.5, length=2.0).arrays(ROW[1:], KEYS[1:])
+    assert all(np.array_equal(array[0], found[name][1]) for name, array in plain.items())
+
+
 # --------------------------------------------------------------------------------------------- the runs
 def packed(small: TrainSettings, **settings: Any) -> TrainSettings:
     return TrainSettings.checked({**small.given(), "packing": "best_fit", **settings})
@@ -102,7 +114,7 @@ def test_rows_of_a_task_are_those_of_the_reader(run: Path, small: TrainSettings)
     assert "begin in the documents" in task.describe(0)
 
 
-@pytest.mark.parametrize("objective", ["causal", "masked", "spans"])
+@pytest.mark.parametrize("objective", ["causal", "masked", "spans", "denoise"])
 def test_a_packed_run_is_resumed_bit_for_bit(
     special_run: Path, tmp_path: Path, small: TrainSettings, objective: str
 ) -> None:

@@ -80,6 +80,7 @@ def test_a_plan_by_minutes_has_their_length(run: Path, small: TrainSettings) -> 
     [
         {"objective": "masked"},
         {"objective": "spans"},
+        {"objective": "denoise"},
         {"micro_batch_rows": 1, "ema": 0.9},
         {"recompute": True, "document_mask": True},
     ],

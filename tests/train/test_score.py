@@ -130,7 +130,7 @@ def test_gaps_are_words_that_a_model_could_fill(run: Path) -> None:
     assert gaps("Too short", codec, False) == ("Too short", [])
 
 
-@pytest.mark.parametrize("objective", ["masked", "spans"])
+@pytest.mark.parametrize("objective", ["masked", "spans", "denoise"])
 def test_models_that_fill_gaps_are_sampled_so(
     special_run: Path, small: TrainSettings, tmp_path: Path, objective: str
 ) -> None:

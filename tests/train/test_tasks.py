@@ -25,6 +25,12 @@ OBJECTIVES: dict[str, dict[str, Any]] = {
     "masked": {"objective": "masked"},
     "masked, documents apart": {"objective": "masked", "document_mask": True},
     "spans": {"objective": "spans"},
+    "denoise": {"objective": "denoise"},
+    "denoise, packed, learned positions": {
+        "objective": "denoise",
+        "packing": "best_fit",
+        "positions": "learned",
+    },
     "causal, by an encoder-decoder, goldfish": {"kind": "encoder-decoder", "goldfish": 4},
     "masked, by an encoder-decoder": {"objective": "masked", "kind": "encoder-decoder"},
     "causal, learned positions, relu": {"positions": "learned", "activation": "relu"},
@@ -148,7 +154,7 @@ def test_a_batch_is_named_by_its_documents(run: Path, small: TrainSettings) -> N
 def test_a_tokenizer_without_the_special_tokens_is_refused(
     run: Path, small: TrainSettings, tmp_path: Path
 ) -> None:
-    for objective, token in (("masked", "mask"), ("spans", "sentinel_0")):
+    for objective, token in (("masked", "mask"), ("denoise", "mask"), ("spans", "sentinel_0")):
         with pytest.raises(TrainError, match=rf"no special token <\|{token}\|>"):
             train_model(run, tmp_path / "m", settings_for(objective, small))
 
@@ -158,6 +164,7 @@ def test_a_tokenizer_without_the_special_tokens_is_refused(
     [
         ({"objective": "spans", "document_mask": True}, "document_mask"),
         ({"objective": "masked", "goldfish": 4}, "goldfish is for"),
+        ({"objective": "denoise", "document_mask": True}, "document_mask"),
         ({"kind": "encoder-decoder", "document_mask": True}, "document_mask is not to be had"),
     ],
 )

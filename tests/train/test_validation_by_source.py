@@ -14,7 +14,7 @@ from corpuskit.errors import ShardError
 from corpuskit.shards.reader import Shards
 from corpuskit.train import ModelSettings, TrainSettings, Transformer, train_model
 from corpuskit.train.data.held_out import validation_of
-from corpuskit.train.data.objectives import Causal, Masked, Objective, Spans
+from corpuskit.train.data.objectives import Causal, Denoise, Masked, Objective, Spans
 from corpuskit.train.model.loss import IGNORED
 from corpuskit.train.model.transformer import initialise
 
@@ -56,6 +56,7 @@ def test_each_target_of_a_causal_row_is_in_one_part(told: Path) -> None:
         Causal(16, 0, apart=True),
         Masked(16, 0, 1, (0, 1, 2), 300, 0.3),
         Spans(16, 0, tuple(range(2, 12))),
+        Denoise(16, 0, 1, (0, 1, 2)),
     ],
 )
 def test_the_parts_are_the_whole(told: Path, objective: Objective) -> None:

@@ -22,10 +22,11 @@ OPTIMIZER = {"optimizer": "muon", "ema": 0.9, "spike_guard": 6.0, "weight_decay_
     [
         OPTIMIZER,
         {"optimizer": "adamw", "precision": "bf16", "objective": "spans", "schedule": "cosine"},
+        {"optimizer": "adamw", "objective": "denoise", "packing": "best_fit"},
         {"optimizer": "muon", "objective": "masked", "minutes": 0.5, "steps": None, "eval_tokens": 64},
         {"steps": 1},
     ],
-    ids=["causal", "spans", "masked", "one step"],
+    ids=["causal", "spans", "denoise", "masked", "one step"],
 )
 def test_all_that_a_run_depends_on_is_restored(
     special_run: Path, small: TrainSettings, tmp_path: Path, changes: dict[str, Any]

@@ -83,7 +83,7 @@ def command(
     """
     # torch takes seconds to load: not before there is something to sample.
     from corpuskit.train import Sampling
-    from corpuskit.train.generate.fill import fill_masks, fill_spans
+    from corpuskit.train.generate.fill import fill_masks, fill_spans, fill_text
 
     sampling = Sampling(**drawn)
     asked = _prompts(prompts, lines)
@@ -91,8 +91,9 @@ def command(
         raise SettingError("--fill and a prompt exclude each other", remedy="Give one of them.")
     loaded = loaded_model(shell, model, device)
     if fill is not None:
-        if loaded.objective == "spans":
-            filled = fill_spans(loaded, fill, tokens, sampling, seed, count, marker, batch)
+        if loaded.objective in ("spans", "denoise"):
+            write = fill_spans if loaded.objective == "spans" else fill_text
+            filled = write(loaded, fill, tokens, sampling, seed, count, marker, batch)
         else:
             filled = [fill_masks(loaded, fill, top, marker)]
         data = {"model": str(model), "seed": seed, "filled": [asdict(each) for each in filled]}

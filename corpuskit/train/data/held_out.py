@@ -16,7 +16,15 @@ from corpuskit.shards.batches import evaluation_key, spread_rows, spread_starts
 from corpuskit.shards.provenance import Numbers, source_ranges
 from corpuskit.shards.reader import Shards
 from corpuskit.train.data.batches import as_tensors
-from corpuskit.train.data.objectives import LEAST_CONTEXT, Causal, Continuation, Masked, Objective, Spans
+from corpuskit.train.data.objectives import (
+    LEAST_CONTEXT,
+    Causal,
+    Continuation,
+    Denoise,
+    Masked,
+    Objective,
+    Spans,
+)
 from corpuskit.train.model.loss import IGNORED
 from corpuskit.train.tasks.task import Tensors, Validation
 
@@ -68,6 +76,8 @@ def _owners_of_targets(objective: Objective, by_token: Numbers, arrays: Mapping[
     """The source of each target, of the same shape as the targets, from that of each token of the rows."""
     if isinstance(objective, Causal):
         return by_token[:, 1:]
+    if isinstance(objective, Denoise):
+        return by_token
     if isinstance(objective, Continuation):
         return by_token[:, by_token.shape[1] // 2 :]
     if isinstance(objective, Masked):

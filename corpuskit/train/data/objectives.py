@@ -4,13 +4,14 @@ A row's key follows from the seed and the row's number in the run, so that it is
 is read, and alike whenever the same batch is made again. Each function returns the arguments of
 `Transformer.loss` as arrays whose first dimension counts the rows.
 
-An encoder-decoder learns by each of the three: the second half of a row behind the first, tokens that its
-encoder sees masked, or spans that were taken out.
+An encoder-decoder learns by each of the four: the second half of a row behind the first, tokens that its
+encoder sees masked, spans that were taken out, or whole texts of which its encoder sees spans hidden. By the
+last alone it learns to copy: of spans that were taken out no target stands in the source.
 
 Sources: masked prediction arXiv:1810.04805, its rate arXiv:2202.08005; by an encoder-decoder, whose decoder
 is asked for what was masked alone, arXiv:1905.02450; continuation behind a prefix and span corruption
-arXiv:1910.10683 (sections 3.2.3 and 3.1.4, its code's random_spans_noise_mask); goldfish loss
-arXiv:2406.10209.
+arXiv:1910.10683 (sections 3.2.3 and 3.1.4, its code's random_spans_noise_mask); text infilling
+arXiv:1910.13461 (section 2.2, with lengths drawn as for span corruption); goldfish loss arXiv:2406.10209.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -332,12 +334,97 @@ class Spans:
         return source, np.append(target, self.end_of_text)
 
 
+# ---------------------------------------------------------------------------------------- denoise
+@dataclass(frozen=True)
+class Denoise:
+    """Write a text whole of which spans are hidden, each behind one mask: text infilling.
+
+    Of a row's n ordinary tokens rate n are hidden, in spans of `length` on average; how long each is and
+    where it stands is drawn. No special token is hidden: it parts a span that would reach over it. Each mask
+    stands for a token at least, where the paper has some for none.
+
+    Documents are kept apart, so that what is written is of the text that is read: no position of either side
+    sees another document of its row. Their ends are written and not read, as in tuning for pairs of texts.
+
+    Attributes:
+        context: T.
+        end_of_text: ends a document, and begins what the decoder reads.
+        mask: stands for a span.
+        special: ids that are not hidden.
+        rate: share of the ordinary tokens that are hidden.
+        length: tokens of a span on average.
+    """
+
+    context: int
+    end_of_text: int
+    mask: int
+    special: tuple[int, ...]
+    rate: float = 0.3
+    length: float = 3.0
+
+    @property
+    def row_tokens(self) -> int:
+        """T."""
+        return self.context
+
+    stride = row_tokens
+
+    def arrays(self, rows: Ids, keys: Sequence[int], real: Ids | None = None) -> Arrays:
+        """source, ids and targets, and the documents of ids and source: source_documents; all (B, T).
+
+        What fills up a source belongs to no document.
+        """
+        nowhere = rows.shape[1]
+        shown = np.ones(rows.shape, np.bool_) if real is None else is_token(rows, real)
+        numbers = np.where(shown, documents(rows, self.end_of_text), nowhere)
+        hidden = np.stack(
+            [
+                self._hidden(of_text, key)
+                for of_text, key in zip(shown & ~np.isin(rows, self.special), keys, strict=True)
+            ]
+        )
+        is_mask = hidden & ~_before(hidden, nothing=False)
+        # An end is read where its document holds nothing else: each needs something that it is written from.
+        is_read = (rows != self.end_of_text) | (numbers != _before(numbers, nothing=-1))
+        kept = shown & is_read & (is_mask | ~hidden)
+        place = np.arange(rows.shape[1]) < kept.sum(axis=1)[:, None]
+        source, source_numbers = np.full(rows.shape, self.end_of_text), np.full(rows.shape, nowhere)
+        source[place], source_numbers[place] = np.where(is_mask, self.mask, rows)[kept], numbers[kept]
+        return {
+            "source": source,
+            "ids": _one_late(rows, self.end_of_text),
+            "targets": np.where(shown, rows, IGNORED),
+            "documents": numbers,
+            "source_documents": source_numbers,
+        }
+
+    def _hidden(self, of_text: npt.NDArray[np.bool_], key: int) -> npt.NDArray[np.bool_]:
+        """Which tokens of a row are hidden, (T,), of those that may be."""
+        hidden, tokens = np.zeros(len(of_text), np.bool_), int(of_text.sum())
+        if not tokens:
+            return hidden
+        noise = min(max(round(tokens * self.rate), 1), tokens)
+        spans = min(max(round(noise / self.length), 1), noise, tokens - noise + 1)
+        # Spans are parted by a token at least; before the first and behind the last there may be none.
+        shown = _composition(tokens - noise + 2, spans + 1, derive_key(key, 2))
+        shown[[0, -1]] -= 1
+        lengths = np.zeros(2 * spans + 1, np.int64)
+        lengths[::2], lengths[1::2] = shown, _composition(noise, spans, derive_key(key, 1))
+        hidden[of_text] = np.repeat(np.arange(len(lengths)) % 2 == 1, lengths)
+        return hidden
+
+
+def _before(row: npt.NDArray[Any], *, nothing: int) -> npt.NDArray[Any]:
+    """What stands before each place of rows (B, R): `nothing` before the first."""
+    return np.pad(row, ((0, 0), (1, 0)), constant_values=nothing)[:, :-1]
+
+
 def _one_late(targets: Ids, begin: int) -> Ids:
     """What a decoder reads while it writes the targets (B, T): `begin`, and all of them but the last."""
     return np.concatenate([np.full((len(targets), 1), begin), targets[:, :-1]], axis=1)
 
 
-Objective = Causal | Continuation | Masked | Spans
+Objective = Causal | Continuation | Masked | Spans | Denoise
 """How rows of tokens become a batch: `arrays` takes rows (B, R) with one key each and, of packed ones, how
 many tokens of each are no padding. Padding, which is ends of text, is never asked for. It reads rows of R
 tokens, `row_tokens`, the next one `stride` tokens behind the start of the one before."""

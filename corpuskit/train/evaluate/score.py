@@ -11,7 +11,7 @@ from typing import Any
 from corpuskit.shards.reader import Shards, SplitTokens
 from corpuskit.tokenizer.tokenizer import Tokenizer
 from corpuskit.train.evaluate.likelihood import log_likelihoods
-from corpuskit.train.generate.fill import fill_masks, fill_spans
+from corpuskit.train.generate.fill import fill_masks, fill_spans, fill_text
 from corpuskit.train.generate.generate import LanguageModel
 from corpuskit.train.generate.sampling import Sampling
 from corpuskit.train.model.transformer import Transformer
@@ -135,10 +135,10 @@ def milestones(
 
     Of a decoder four texts of 60 tokens are scored without the prompt, and the first is shown; beside them
     held-out text of the same lengths, where there is a validation split: "held_out". A model that learns by
-    masks or spans fills gaps in a passage of the validation split, or of the training split where there is
-    none, shown in brackets; "right" is the share of the words that were there. None where that passage is too
-    short to have gaps. An encoder-decoder that continues texts goes on behind that passage where there is no
-    prompt; bits per byte of it are not told.
+    masks or spans, or to write texts whole, fills gaps in a passage of the validation split, or of the
+    training split where there is none, shown in brackets; "right" is the share of the words that were there.
+    None where that passage is too short to have gaps. An encoder-decoder that continues texts goes on behind
+    that passage where there is no prompt; bits per byte of it are not told.
     """
     held_out = shards.split("validation" if "validation" in shards.splits else "train")
     known = functools.cache(lambda: known_words(shards.split("train"), tokenizer))
@@ -182,6 +182,9 @@ def _filled(model: LanguageModel, passage: str, objective: ObjectiveName) -> dic
         return None
     if masks:
         spans = fill_masks(model, text, 1, _GAP).spans
+    elif objective == "denoise":
+        room = model.model.settings.context  # Of which the passage takes a half at most.
+        spans = fill_text(model, text, room, Sampling(temperature=0), marker=_GAP)[0].spans
     else:
         spans = fill_spans(model, text, 8 * len(answers), Sampling(temperature=0), marker=_GAP)[0].spans
     right = sum(span.strip() == answer for span, answer in zip(spans, answers, strict=True))

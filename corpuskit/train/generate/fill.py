@@ -1,4 +1,4 @@
-"""Filling gaps in a text: a token at each mask, or a span at each sentinel, as the model learnt it."""
+"""Filling gaps in a text as it was learnt: a token at each mask, a span at each sentinel, the text whole."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ class Filled:
 
     Attributes:
         text: the whole text; of an encoder with the likeliest token at each mask.
-        spans: what stands at each gap, with the white space before it.
+        spans: what stands at each gap, with the white space before it; nothing at any where a model wrote
+            something else around the gaps than was there.
         candidates: for each gap the likeliest tokens, likeliest first; empty for an encoder-decoder.
     """
 
@@ -113,6 +114,56 @@ def fill_spans(
     return [Filled(_interleaved(parts, each), each, []) for each in spans]
 
 
+@checks_arguments
+def fill_text(
+    model: LanguageModel,
+    text: str,
+    max_tokens: int = 64,
+    sampling: Sampling | None = None,
+    seed: int = 0,
+    count: int = 1,
+    marker: str = MARKER,
+    batch_rows: int = BATCH_ROWS,
+) -> list[Filled]:
+    """The whole text, as an encoder-decoder that learnt by `denoise` writes it; a `marker` is any text.
+
+    Args:
+        max_tokens: most tokens of the whole text.
+        sampling, seed, count, batch_rows: as for `LanguageModel.sample`.
+
+    Raises SettingError for a model that learnt otherwise and a text without a marker or longer than the
+    context; TrainError for a tokenizer without <|mask|>.
+    """
+    _check_kind(model, "denoise")
+    check_counts(tokens=max_tokens, count=count, batch_rows=batch_rows)
+    parts = _parts(text, marker)
+    source, _ = _joined(model, parts, [model.tokenizer.mask_id()] * (len(parts) - 1))
+    end = model.end_of_text
+    prompts = [Prompt([end], derive_key(seed, number) >> 1, (end,), source) for number in range(count)]
+    written = [completion.text for completion in model.write(prompts, max_tokens, sampling, batch_rows)]
+    return [Filled(each, between(each, parts) or [""] * (len(parts) - 1), []) for each in written]
+
+
+def between(text: str, parts: Sequence[str]) -> list[str] | None:
+    """What of a text stands between its parts, each found as early as can be; None where it is not so made.
+
+    >>> between("The old miller sold it.", ["The", " miller", "."])
+    [' old', ' sold it']
+    >>> between("The old miller", ["A", "miller"])
+    """
+    first, *middle, last = parts
+    if not text.startswith(first) or not text.endswith(last):
+        return None
+    found, at, stop = [], len(first), len(text) - len(last)
+    for part in middle:
+        place = text.find(part, at, stop)
+        if place < 0:
+            return None
+        found.append(text[at:place])
+        at = place + len(part)
+    return None if at > stop else [*found, text[at:stop]]
+
+
 def _written(model: LanguageModel, token: int) -> str:
     """The text of a token in a gap, with a blank in front where tokens hold none."""
     text = model.tokenizer.decode([token])
@@ -135,19 +186,24 @@ def _check_kind(model: LanguageModel, wanted: str) -> None:
     if kind == "encoder-decoder" and model.objective == "causal":
         raise SettingError(
             "this model is an encoder-decoder that learnt to continue texts, with objective = 'causal'",
-            remedy="Give it --prompt TEXT; what fills gaps learns by objective = masked or spans.",
+            remedy="Give it --prompt TEXT; what fills gaps learns by objective = masked, spans or denoise.",
         )
-    if kind == "encoder-decoder" and model.objective == "masked":
-        kind = "encoder"
-    if kind != wanted:
+    learnt = {"masked": "encoder", "denoise": "denoise"}.get(model.objective, kind)
+    able = learnt if kind == "encoder-decoder" else kind
+    if able != wanted:
         remedy = {
             "decoder": "A decoder sees no more than what stands before: give it --prompt TEXT.",
             "encoder": "An encoder fills one token at each mask: call fill_masks.",
             "encoder-decoder": "An encoder-decoder writes a span for each gap: call fill_spans.",
-        }[kind]
-        raise SettingError(
-            f"this model is a{'n' if kind[0] == 'e' else ''} {kind}, not an {wanted}", remedy=remedy
-        )
+            "denoise": "It writes a text whole of which parts are hidden: call fill_text.",
+        }[able]
+        others = {"denoise": "one that learnt by objective = 'denoise'"}
+        said = f"{_a(kind)} that learnt by objective = 'denoise'" if able == "denoise" else _a(able)
+        raise SettingError(f"this model is {said}, not {others.get(wanted, f'an {wanted}')}", remedy=remedy)
+
+
+def _a(kind: str) -> str:
+    return f"a{'n' if kind[0] == 'e' else ''} {kind}"
 
 
 def _parts(text: str, marker: str) -> list[str]:

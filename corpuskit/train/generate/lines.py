@@ -242,7 +242,7 @@ def refuse_encoder(kind: str, name: str) -> None:
         raise SettingError(
             f"{name} is an encoder: it reads texts and writes none",
             remedy="Take a decoder or an encoder-decoder: `corpuskit train` makes one with objective = "
-            "causal or spans.",
+            "causal, spans or denoise.",
         )
 
 

@@ -770,6 +770,7 @@ class Transformer(nn.Module):
         positions: Tensor | None = None,
         source: Tensor | None = None,
         documents: Tensor | Ends | None = None,
+        source_documents: Tensor | None = None,
     ) -> Tensor:
         """Sum of -log p(target) over all targets that are not IGNORED, a float32 scalar.
 
@@ -781,8 +782,12 @@ class Transformer(nn.Module):
             positions: (B, M), where in its row each target stands; without them every position has one.
             source: (B, S), what an encoder-decoder reads first.
             documents: as for `states`.
+            source_documents: (B, S), the document of each position of the source, of which then those of the
+                same number in `documents` (B, T) see it alone; each must have one at least.
         """
-        states = self.head_states(ids, positions=positions, source=source, documents=documents)
+        states = self.head_states(
+            ids, positions=positions, source=source, documents=documents, source_documents=source_documents
+        )
         return linear_cross_entropy(states, self.token_weight, targets.flatten(), self.token_losses)
 
     def head_states(
@@ -792,11 +797,16 @@ class Transformer(nn.Module):
         positions: Tensor | None = None,
         source: Tensor | None = None,
         documents: Tensor | Ends | None = None,
+        source_documents: Tensor | None = None,
         kept: list[Tensor] | None = None,
     ) -> Tensor:
         """What is multiplied by the head for each target, (M, C); arguments as of `loss` and `states`."""
-        memory = None if source is None else self.encode(source)
-        states = self.states(ids, documents=documents, memory=memory, kept=kept)
+        memory = None if source is None else self.encode(source, source_documents)
+        seen = None
+        if source_documents is not None:
+            assert isinstance(documents, Tensor)
+            seen = documents[:, :, None] == source_documents[:, None]
+        states = self.states(ids, documents=documents, memory=memory, memory_mask=seen, kept=kept)
         if positions is not None:
             states = states.gather(1, positions[:, :, None].expand(-1, -1, states.shape[2]))
         return self._before_head(states).flatten(0, 1)

@@ -55,7 +55,12 @@ _SHAPE = (
 )
 """Settings of a run that are the model's, by the same names."""
 
-_KINDS: dict[ObjectiveName, Kind] = {"causal": "decoder", "masked": "encoder", "spans": "encoder-decoder"}
+_KINDS: dict[ObjectiveName, Kind] = {
+    "causal": "decoder",
+    "masked": "encoder",
+    "spans": "encoder-decoder",
+    "denoise": "encoder-decoder",
+}
 """What each objective trains where no kind is given."""
 
 _NOT_TRAINED: dict[tuple[ObjectiveName, Kind], str] = {
@@ -63,6 +68,8 @@ _NOT_TRAINED: dict[tuple[ObjectiveName, Kind], str] = {
     ("masked", "decoder"): "it sees no later token, and would be asked for the tokens before the mask alone",
     ("spans", "decoder"): "it has no source out of which spans could be taken",
     ("spans", "encoder"): "it writes nothing, and has one token for each gap",
+    ("denoise", "decoder"): "it has no source in which a text could be hidden in part",
+    ("denoise", "encoder"): "it writes nothing, and has one token for each gap",
 }
 """Why a kind does not learn by an objective."""
 
@@ -100,7 +107,8 @@ def check_pair(objective: ObjectiveName, kind: Kind, which: str = "") -> None:
     reason = _NOT_TRAINED.get((objective, kind))
     if reason is None:
         return
-    able = [each for each in _KINDS.values() if (objective, each) not in _NOT_TRAINED]
+    kinds = dict.fromkeys(_KINDS.values())
+    able = [each for each in kinds if (objective, each) not in _NOT_TRAINED]
     said = f"{which} is {'a' if kind == 'decoder' else 'an'} {kind}" if which else f"kind = {kind!r}"
     raise SettingError(
         f"objective = {objective!r}: {said}, and {reason}",

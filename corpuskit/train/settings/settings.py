@@ -14,7 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from corpuskit.errors import SettingError, nearest
 from corpuskit.train.settings.values import listed, weighed
 
-ObjectiveName = Literal["causal", "masked", "spans"]
+ObjectiveName = Literal["causal", "masked", "spans", "denoise"]
 KindName = Literal["decoder", "encoder", "encoder-decoder"]
 
 MUON_RATIO = 2.0
@@ -72,11 +72,14 @@ class Learning(_Group):
 
     Attributes:
         objective: "causal" predicts the next token, of an encoder-decoder the second half of a row behind the
-            first; "masked" tokens that were masked, "spans" those that were taken out.
-        document_mask: no position sees another document of its row (a decoder or an encoder alone).
+            first; "masked" tokens that were masked, "spans" those that were taken out, "denoise" texts whole
+            of which spans were hidden, one mask each.
+        document_mask: no position sees another document of its row (a decoder or an encoder alone; "denoise"
+            keeps documents apart in any case).
         goldfish: "causal" leaves out one target in so many, the same ones each time; 0 for none.
-        mask_rate: share of the positions that "masked" predicts.
-        span_density, span_length: share of the tokens that "spans" takes out, and a span's mean length.
+        mask_rate: share of the positions that "masked" predicts, of the tokens that "denoise" hides.
+        span_density: share of the tokens that "spans" takes out.
+        span_length: mean length of a span that "spans" takes out or "denoise" hides, in tokens.
         mixture: weights of the corpus's sources, each of which then has its share of the run, whatever its
             share of the corpus; without it all is read equally often.
         packing: "concatenate" cuts the text anew in each pass; "best_fit" parts no document that fits into a
@@ -234,8 +237,8 @@ class TrainSettings(RunSettings, Learning, Shape):
     """Settings of a pretraining run. Those that are None are chosen by `resolve`, which says how.
 
     Rows are sequences of `context` tokens; a step trains on `batch_rows` of them. Unless `kind` says more,
-    "causal" trains a decoder, "masked" an encoder, "spans" an encoder-decoder. An encoder-decoder learns by
-    each of the three; a decoder sees no later token and an encoder writes none, so that they have one each.
+    "causal" trains a decoder, "masked" an encoder, "spans" and "denoise" an encoder-decoder, which learns by
+    each of the four; a decoder sees no later token and an encoder writes none, so that they have one each.
     """
 
     @property

@@ -1,4 +1,4 @@
-"""Pretraining: to predict the tokens of a split, the next ones, masked ones, or spans that were taken out."""
+"""Pretraining: to predict the tokens of a split: next ones, masked ones, spans taken out, or whole texts."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from corpuskit.tokenizer.tokenizer import Tokenizer
 from corpuskit.train.data.batches import as_tensors
 from corpuskit.train.data.held_out import validation_of
 from corpuskit.train.data.mixture import ROUND, Mixture, batches_of, mix
-from corpuskit.train.data.objectives import Causal, Continuation, Masked, Objective, Spans
+from corpuskit.train.data.objectives import Causal, Continuation, Denoise, Masked, Objective, Spans
 from corpuskit.train.evaluate.score import milestones
 from corpuskit.train.model.loss import IGNORED
 from corpuskit.train.model.transformer import Transformer
@@ -37,7 +37,7 @@ _BYTES_PER_TOKEN = 4.5  # of English
 
 
 class Pretraining(Plain):
-    """Learning from the shards of a split, by one of the three objectives; a `Task`."""
+    """Learning from the shards of a split, by one of the objectives; a `Task`."""
 
     best = Best()
 
@@ -197,6 +197,15 @@ def pretraining(settings: TrainSettings, shards: Shards, tokenizer: Tokenizer) -
             settings.document_mask,
             writes,
         )
+    elif settings.objective == "denoise":
+        objective = Denoise(
+            settings.context,
+            end,
+            tokenizer.mask_id(),
+            tuple(tokenizer.special_ids()),
+            settings.mask_rate,
+            settings.span_length,
+        )
     else:
         sentinels = tuple(tokenizer.sentinel_ids())
         objective = Spans(settings.context, end, sentinels, settings.span_density, settings.span_length)
@@ -207,7 +216,7 @@ def pretraining(settings: TrainSettings, shards: Shards, tokenizer: Tokenizer) -
     if packing == "best_fit" and isinstance(objective, Continuation):
         raise SettingError(
             "packing = 'best_fit': an encoder-decoder that continues texts reads halves of rows that overlap",
-            remedy="Take packing = concatenate, or objective = spans.",
+            remedy="Take packing = concatenate, or objective = spans or denoise.",
         )
     batches: Batches | PackedBatches | Mixture
     if settings.mixture is None:
