@@ -305,9 +305,6 @@ def test_documents_of_a_row_are_written_from_themselves(rate: float) -> None:
 
 def test_rows_of_one_token_and_of_none_to_hide() -> None:
     batch = denoise(2).arrays(np.array([[200, END], [END, END], [200, 201]]), [1, 2, 3])
-    assert batch["source"].tolist() == [[MASK, END], [END, END], [200, MASK]] or batch["source"].tolist() == [
-        [MASK, END],
-        [END, END],
-        [MASK, 201],
-    ]
+    assert batch["source"].tolist()[:2] == [[MASK, END], [END, END]]
+    assert batch["source"].tolist()[2] in ([200, MASK], [MASK, 201])
     assert batch["source_documents"].tolist() == [[0, 2], [0, 1], [0, 0]]

@@ -189,6 +189,27 @@ def test_runs_of_one_two_and_four_processes_agree_and_take_over_from_each_other(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("parallel", ["ddp", "fsdp"])
+def test_two_processes_write_texts_whole_as_one_does(
+    special_run: Path, shared: TrainSettings, tmp_path: Path, parallel: str
+) -> None:
+    """The documents of sources travel with their rows, of packed ones too."""
+    settings = TrainSettings.checked(
+        {**shared.given(), "parallel": parallel, "objective": "denoise", "packing": "best_fit"}
+    )
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        whole = train_model(special_run, tmp_path / "one", settings)
+    finally:
+        torch.set_num_threads(threads)
+    start_training(2, special_run, tmp_path / "two", settings)
+    assert losses(tmp_path / "two") == pytest.approx(losses(tmp_path / "one"), rel=1e-5)
+    told = json.loads((tmp_path / "two" / "model.json").read_text())["training"]["validation_loss"]
+    assert told == pytest.approx(whole.validation_loss, rel=1e-5)
+
+
+@pytest.mark.slow
 def test_three_processes_that_add_in_a_ring_go_on_bit_for_bit(
     run: Path, shared: TrainSettings, tmp_path: Path
 ) -> None:
