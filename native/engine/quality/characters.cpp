@@ -31,6 +31,13 @@ Characters::Characters() : numbers_(0x110000) {
     for (std::size_t i = 0; i < std::size(kRuns); ++i) {
         const char32_t end = i + 1 < std::size(kRuns) ? kRuns[i + 1].first : 0x110000;
         std::fill(numbers_.begin() + kRuns[i].first, numbers_.begin() + end, kRuns[i].kind);
+        if ((kKinds[kRuns[i].kind].flags & kEndMark) == 0) continue;
+        for (char32_t c = kRuns[i].first; c < end; ++c) {
+            char bytes[4];
+            put_code_point(bytes, c);
+            end_marks_[static_cast<unsigned char>(bytes[0])] |= std::uint64_t{1}
+                                                                << (bytes[1] & 0x3F);
+        }
     }
     for (const CharacterKind& kind : kKinds) flags_.push_back(kind.flags);
 }

@@ -1,6 +1,7 @@
 // Classes of characters; corpuskit/stages/quality/characters.py and scripts.py say what is in each.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string_view>
 #include <vector>
@@ -49,12 +50,17 @@ class Characters {
     std::uint32_t flags(char32_t c) const { return flags_[numbers_[c]]; }
     std::size_t size() const { return flags_.size(); }
     CharacterKind kind(std::size_t number) const;
+    /// Whether an end mark may begin with two bytes, which are beyond ASCII.
+    bool may_be_end_mark(unsigned char lead, unsigned char next) const {
+        return (end_marks_[lead] >> (next & 0x3F) & 1) != 0;
+    }
 
   private:
     friend const Characters& characters();
     Characters();
     std::vector<std::uint16_t> numbers_;
     std::vector<std::uint32_t> flags_;
+    std::array<std::uint64_t, 256> end_marks_{};  // of each first byte the second ones, a bit each
 };
 const Characters& characters();
 

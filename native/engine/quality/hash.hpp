@@ -3,6 +3,7 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstdint>
 #include <cstring>
@@ -36,12 +37,55 @@ inline std::uint64_t hash_bytes(std::string_view s) {
     return mix(h ^ (byte(0) | byte(n / 2) << 8 | byte(n - 1) << 16), n);
 }
 
-/// Tells most things that occur once by their hashes, in little memory.
-class Twice {
+/// What a string is looked up by: up to 16 bytes by themselves, more by their hash.
+struct Key {
+    std::uint64_t low = 0, high = 0, hash = 0;
+    std::size_t size = 0;
+
+    /// Whether equal keys are of equal strings.
+    bool is_whole() const { return size <= kWhole; }
+    bool operator==(const Key& other) const {
+        return low == other.low && high == other.high && size == other.size;
+    }
+    static constexpr std::size_t kWhole = 16;
+};
+
+/// The key of a string that stands in bytes which end at `end`.
+inline Key key_of(std::string_view s, const char* end) {
+    using Halves = std::array<std::uint64_t, 2>;
+    // Which bytes of 16 belong to a string of each size.
+    static constexpr auto kBelong = [] {
+        std::array<Halves, Key::kWhole + 1> masks{};
+        for (std::size_t size = 0; size <= Key::kWhole; ++size) {
+            std::array<unsigned char, Key::kWhole> bytes{};
+            for (std::size_t i = 0; i < size; ++i) bytes[i] = 0xFF;
+            masks[size] = std::bit_cast<Halves>(bytes);
+        }
+        return masks;
+    }();
+    if (s.size() > Key::kWhole) {
+        const std::uint64_t hash = hash_bytes(s);
+        return {hash, 0, hash, s.size()};
+    }
+    Halves read{};
+    const bool is_within = end - s.data() >= static_cast<std::ptrdiff_t>(sizeof read);
+    if (is_within) std::memcpy(&read, s.data(), sizeof read);
+    else std::memcpy(&read, s.data(), s.size());
+    const Halves& belong = kBelong[s.size()];
+    const std::uint64_t low = read[0] & belong[0], high = read[1] & belong[1];
+    return {low, high, mix(low + s.size(), high), s.size()};
+}
+
+/// Counts things by their hashes alone, up to what so many bits hold, in little memory: some of
+/// those that share a count seem to occur more often than they do, none less often.
+template <unsigned kBits>
+class Sketch {
   public:
+    static constexpr std::uint64_t kMost = (std::uint64_t{1} << kBits) - 1;
+
     /// Forgets all, and makes room for so many different hashes.
-    void reset(std::size_t most) {
-        const std::size_t words = std::bit_ceil(most / kInWord * kRoom + 1);
+    void reset(std::size_t things) {
+        const std::size_t words = std::bit_ceil(things / kInWord * kRoom + 1);
         if (words_.size() < words) words_.resize(words);
         std::fill_n(words_.begin(), words, 0);
         mask_ = words * kInWord - 1;
@@ -49,18 +93,17 @@ class Twice {
     void add(std::uint64_t hash) {
         const std::size_t at = hash & mask_;
         std::uint64_t& word = words_[at / kInWord];
-        const std::size_t shift = 2 * (at % kInWord);
-        // 0, 1, and 3 for more.
-        word |= (1 + (word >> shift & 1)) << shift;
+        const std::size_t shift = kBits * (at % kInWord);
+        word += std::uint64_t{(word >> shift & kMost) < kMost} << shift;
     }
-    /// Whether what has this hash may occur twice.
-    bool holds(std::uint64_t hash) const {
+    /// How often what has this hash occurs at most; `kMost` stands for more too.
+    std::uint64_t count(std::uint64_t hash) const {
         const std::size_t at = hash & mask_;
-        return (words_[at / kInWord] >> (2 * (at % kInWord)) & 2) != 0;
+        return words_[at / kInWord] >> (kBits * (at % kInWord)) & kMost;
     }
 
   private:
-    static constexpr std::size_t kInWord = 32, kRoom = 16;
+    static constexpr std::size_t kInWord = 64 / kBits, kRoom = 16 / kBits;
     std::vector<std::uint64_t> words_;
     std::size_t mask_ = 0;
 };
@@ -68,10 +111,7 @@ class Twice {
 /// One to one, so that pairs need no comparison.
 inline std::uint64_t hash_pair(std::uint32_t a, std::uint32_t b) {
     std::uint64_t x = std::uint64_t{a} << 32 | b;
-    x ^= x >> 32;
     x *= 0x9E3779B97F4A7C15;
-    x ^= x >> 29;
-    x *= 0xBF58476D1CE4E5B9;
     return x ^ x >> 32;
 }
 
@@ -101,6 +141,9 @@ class Numbering {
             if (slot.hash == hash && is(slot.number)) return slot.number;
         }
     }
+
+    /// Gets ready to look up a hash soon.
+    void expect(std::uint64_t hash) const { __builtin_prefetch(&slots_[hash & mask_]); }
 
     /// The number of what its hash alone tells from all others.
     std::uint32_t number(std::uint64_t hash) {

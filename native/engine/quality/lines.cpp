@@ -9,7 +9,7 @@ namespace corpuskit::quality {
 
 namespace {
 
-constexpr std::int64_t kShortLine = 30;
+constexpr std::size_t kShortLine = 30;
 
 bool ends_in_ellipsis(std::string_view line) {
     return line.ends_with("...") || line.ends_with("\xE2\x80\xA6");
@@ -30,22 +30,6 @@ void each_line(std::string_view text, Use use) {
     }
 }
 
-/// The pieces of a text between runs of at least so many line feeds.
-void split_at_line_feeds(std::string_view text, std::size_t least,
-                         std::vector<std::string_view>& pieces) {
-    pieces.clear();
-    std::size_t begin = 0, at = 0;
-    while ((at = text.find('\n', at)) != std::string_view::npos) {
-        const std::size_t end = std::min(text.find_first_not_of('\n', at), text.size());
-        if (end - at >= least) {
-            pieces.push_back(text.substr(begin, at - begin));
-            begin = end;
-        }
-        at = end;
-    }
-    pieces.push_back(text.substr(begin));
-}
-
 /// What Python's str.splitlines gives.
 template <typename Use>
 void each_split_line(std::string_view text, Use use) {
@@ -64,11 +48,15 @@ void each_split_line(std::string_view text, Use use) {
 
 }  // namespace
 
-LineFigures Lines::read(std::string_view text, std::int64_t characters) {
-    ascii_ = static_cast<std::size_t>(characters) == text.size();
+LineFigures Lines::read(std::string_view text, const Counted& counted) {
+    ascii_ = static_cast<std::size_t>(counted.characters) == text.size();
     LineFigures figures;
-    figures.sentences = find(text);
-    figures.of_lines = figures.of_text_lines = repeats(lines_);
+    find(text);
+    figures.sentences = sentences();
+    figures.of_lines = repeats(lines_);
+    measure(lines_);
+    for (const std::int64_t characters : characters_) figures.of_lines.characters += characters;
+    figures.of_text_lines = figures.of_lines;
     count_ends(figures);
     figures.split_lines = figures.lines;
     for (const std::string_view line : lines_) {
@@ -80,76 +68,128 @@ LineFigures Lines::read(std::string_view text, std::int64_t characters) {
     return figures;
 }
 
-LineFigures Lines::read_as_datatrove(std::string_view text, std::int64_t characters) {
-    ascii_ = static_cast<std::size_t>(characters) == text.size();
+LineFigures Lines::read_as_datatrove(std::string_view text, const Counted& counted) {
+    ascii_ = static_cast<std::size_t>(counted.characters) == text.size();
     LineFigures figures;
-    figures.sentences = find(text);
+    find(text);
+    figures.sentences = sentences();
     figures.paragraphs = static_cast<std::int64_t>(paragraphs_.size());
-    lines_.clear();
-    each_line(text, [&](std::string_view line) {
-        if (!strip_left(line, kPythonSpace).empty()) lines_.push_back(line);
-    });
-    figures.of_text_lines = repeats(lines_);
+    figures.of_lines = datatrove_lines(text, figures);
     count_ends(figures);
-    figures.of_text_lines.characters = characters - std::count(text.begin(), text.end(), '\n');
-    each_split_line(text, [&](std::string_view line) {
+    figures.of_text_lines.characters = counted.characters - counted.line_feeds;
+    const auto look = [&](std::string_view line) {
         ++figures.split_lines;
         const std::string_view bare = strip_left(line, kPythonSpace);
         figures.bullet += !bare.empty() && (first_flags(bare) & kDatatroveBullet) != 0;
         figures.ellipsis += ends_in_ellipsis(strip_right(line, kPythonSpace));
-    });
-    split_at_line_feeds(text, 1, units_);
-    figures.of_lines = repeats(units_);
-    split_at_line_feeds(strip(text, kPythonSpace), 2, units_);
+    };
+    if (counted.other_line_ends > 0) {
+        each_split_line(text, look);
+    } else {
+        if (raw_.back().empty()) raw_.pop_back();
+        for (const std::string_view line : raw_) look(line);
+    }
+    find_pieces(strip(text, kPythonSpace));
     figures.of_paragraphs = repeats(units_);
-    figures.of_lines.characters = figures.of_paragraphs.characters = characters;
+    figures.of_lines.characters = figures.of_paragraphs.characters = counted.characters;
     return figures;
 }
 
-/// Lines with text, without the white space around them, and the paragraphs that they form.
-std::int64_t Lines::find(std::string_view text) {
+/// Lines as they stand, lines with text without the white space around them, and the paragraphs
+/// that they form.
+void Lines::find(std::string_view text) {
+    raw_.clear();
     lines_.clear();
     paragraphs_.clear();
     bool within = false;
     each_line(text, [&](std::string_view raw) {
+        raw_.push_back(raw);
         const std::string_view line = strip(raw, kWhiteSpace);
         if (!line.empty()) {
-            if (!within) paragraphs_.push_back({lines_.size(), lines_.size()});
+            if (!within) paragraphs_.push_back({lines_.size(), lines_.size(), line});
             lines_.push_back(line);
-            paragraphs_.back().last = lines_.size();
+            Paragraph& paragraph = paragraphs_.back();
+            paragraph.last = lines_.size();
+            // As they stand: the white space around its lines is white space between them.
+            const char* const begin = paragraph.text.data();
+            const char* const end = line.data() + line.size();
+            paragraph.text = {begin, static_cast<std::size_t>(end - begin)};
         }
         within = !line.empty();
     });
-    std::int64_t sentences = 0;
-    for (const Paragraph& paragraph : paragraphs_) {
-        // As they stand: the white space around its lines is white space between them.
-        const char* const begin = lines_[paragraph.first].data();
-        const std::string_view last = lines_[paragraph.last - 1];
-        const auto size = static_cast<std::size_t>(last.data() + last.size() - begin);
-        sentences += static_cast<std::int64_t>(count_sentences({begin, size}));
-    }
-    return sentences;
 }
 
+std::int64_t Lines::sentences() const {
+    std::size_t sentences = 0;
+    for (const Paragraph& paragraph : paragraphs_) sentences += count_sentences(paragraph.text);
+    return static_cast<std::int64_t>(sentences);
+}
+
+/// Repeats of the pieces between runs of line feeds; those of lines with text go to `figures`.
+Repeats Lines::datatrove_lines(std::string_view text, LineFigures& figures) {
+    lines_.clear(), units_.clear();
+    for (const std::string_view line : raw_) {
+        if (line.empty()) continue;
+        units_.push_back(line);
+        if (!strip_left(line, kPythonSpace).empty()) lines_.push_back(line);
+    }
+    Repeats of_lines = repeats(units_);
+    figures.of_text_lines = lines_.size() == units_.size() ? of_lines : repeats(lines_);
+    // An empty piece at the beginning, and at the end another one.
+    const std::int64_t first = text.empty() || text.front() == '\n';
+    const std::int64_t last = !text.empty() && text.back() == '\n';
+    of_lines.units += first + last;
+    of_lines.repeated += first * last;
+    return of_lines;
+}
+
+/// The pieces between two or more line feeds, of a text without white space around it.
+void Lines::find_pieces(std::string_view text) {
+    units_.clear();
+    const char *begin = text.data(), *const text_end = begin + text.size();
+    const auto take = [&](const char* end) {
+        units_.emplace_back(begin, static_cast<std::size_t>(end - begin));
+    };
+    for (std::size_t i = 1; i + 1 < raw_.size(); ++i) {
+        const char* const end = raw_[i - 1].data() + raw_[i - 1].size();
+        if (!raw_[i].empty() || end <= begin || end >= text_end) continue;
+        take(end);
+        while (raw_[i].empty()) ++i;
+        begin = raw_[i].data();
+    }
+    take(text_end);
+}
+
+std::int64_t Lines::characters_of(std::string_view unit) const {
+    return static_cast<std::int64_t>(ascii_ ? unit.size() : count_characters(unit));
+}
+
+bool Lines::is_short(std::string_view line) const {
+    constexpr std::size_t kMostBytes = 4 * kShortLine;  // that so many characters have
+    return line.size() <= kMostBytes && characters_of(line) <= std::int64_t{kShortLine};
+}
+
+void Lines::measure(const std::vector<std::string_view>& units) {
+    characters_.clear();
+    for (const std::string_view unit : units) characters_.push_back(characters_of(unit));
+}
+
+/// All but the characters of all units, which are left to who needs them.
 Repeats Lines::repeats(const std::vector<std::string_view>& units) {
     Repeats found{static_cast<std::int64_t>(units.size())};
-    numbering_.reset();
-    numbers_.clear(), characters_.clear(), first_.clear();
+    numbering_.reset(units.size());
+    numbers_.clear(), first_.clear();
     for (std::size_t i = 0; i < units.size(); ++i) {
         const std::string_view unit = units[i];
-        const auto characters = 
-            static_cast<std::int64_t>(ascii_ ? unit.size() : count_characters(unit));
         const std::uint32_t number = numbering_.number(
             hash_bytes(unit), [&](std::uint32_t other) { return units[first_[other]] == unit; });
         if (number == first_.size()) {
             first_.push_back(i);
         } else {
             ++found.repeated;
-            found.repeated_characters += characters;
+            found.repeated_characters += characters_of(unit);
         }
-        found.characters += characters;
         numbers_.push_back(number);
-        characters_.push_back(characters);
     }
     return found;
 }
@@ -184,12 +224,11 @@ Repeats Lines::repeated_paragraphs() {
     return found;
 }
 
-/// Of the lines that were looked at last for repeats.
-void Lines::count_ends(LineFigures& figures) {
+void Lines::count_ends(LineFigures& figures) const {
     figures.lines = static_cast<std::int64_t>(lines_.size());
-    for (std::size_t i = 0; i < lines_.size(); ++i) {
-        figures.end_mark += (characters().flags(last_code_point(lines_[i])) & kEndMark) != 0;
-        figures.short_lines += characters_[i] <= kShortLine;
+    for (const std::string_view line : lines_) {
+        figures.end_mark += (characters().flags(last_code_point(line)) & kEndMark) != 0;
+        figures.short_lines += is_short(line);
     }
 }
 

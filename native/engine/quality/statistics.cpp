@@ -2,8 +2,13 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstring>
 #include <iterator>
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #include "engine/quality/characters.hpp"
 #include "engine/text/ascii.hpp"
@@ -12,13 +17,34 @@ namespace corpuskit::quality {
 
 namespace {
 
+/// Where the next byte `first` stands with `second` behind it at a distance, or the end. Both are
+/// small letters or signs; capital letters are taken for them, and it may be some other bytes.
+std::size_t find_pair(std::string_view text, std::size_t at, char first, char second,
+                      std::size_t distance) {
+#ifdef __SSE2__
+    const __m128i small = _mm_set1_epi8(0x20);
+    const auto found = [&](std::size_t place, char wanted) {
+        const auto* from = reinterpret_cast<const __m128i*>(text.data() + place);
+        return _mm_cmpeq_epi8(_mm_or_si128(_mm_loadu_si128(from), small), _mm_set1_epi8(wanted));
+    };
+    for (; at + distance + 16 <= text.size(); at += 16) {
+        const __m128i both = _mm_and_si128(found(at, first), found(at + distance, second));
+        const auto bits = static_cast<std::uint32_t>(_mm_movemask_epi8(both));
+        if (bits != 0) return at + static_cast<std::size_t>(std::countr_zero(bits));
+    }
+#endif
+    for (; at + distance < text.size(); ++at)
+        if ((text[at] | 0x20) == first && (text[at + distance] | 0x20) == second) return at;
+    return text.size();
+}
+
 /// "...", from the left without overlap.
 std::int64_t count_three_points(std::string_view text) {
     std::int64_t count = 0;
-    for (std::size_t at = 0; (at = text.find('.', at)) != std::string_view::npos;) {
+    for (std::size_t at = 0; (at = find_pair(text, at, '.', '.', 2)) < text.size();) {
         const std::size_t end = std::min(text.find_first_not_of('.', at), text.size());
         count += static_cast<std::int64_t>((end - at) / 3);
-        at = end;
+        at = std::max(end, at + 1);
     }
     return count;
 }
@@ -79,16 +105,9 @@ std::int64_t url_characters(std::string_view text, End end_of) {
 std::int64_t count_lorem_ipsum(std::string_view text) {
     constexpr std::string_view kWanted = "lorem ipsum";
     std::int64_t count = 0;
-    std::size_t last = 0;
-    for (std::size_t at = 5; (at = text.find(' ', at)) != std::string_view::npos; ++at) {
-        if (lower(text[at - 1]) != 'm' || at - 5 < last || at + 6 > text.size()) continue;
-        const std::string_view found = text.substr(at - 5, kWanted.size());
-        if (std::equal(found.begin(), found.end(), kWanted.begin(),
-                       [](char a, char b) { return lower(a) == b; })) {
-            ++count;
-            last = at + 6;
-        }
-    }
+    for (std::size_t at = 0;
+         (at = find_pair(text, at, 'l', 'm', kWanted.size() - 1)) < text.size(); ++at)
+        count += equal_folded(text.substr(at, kWanted.size()), kWanted);
     return count;
 }
 
@@ -117,6 +136,7 @@ void Statistics::count_characters(std::string_view text, Figures& figures) {
                                           kUpper,   kBracket,    kNemoAlphanumeric,
                                           kNemoSpace, kHash,     kCurly};
     scripts_.fill(0);
+    other_line_ends_ = 0;
     for (std::size_t number = 0; number < kinds_.size(); ++number) {
         const std::int64_t count = kinds_[number];
         if (count == 0) continue;
@@ -126,6 +146,7 @@ void Statistics::count_characters(std::string_view text, Figures& figures) {
             if ((kind.flags & kCounted[i]) != 0) figures[figure::kLetters + i] += count;
         if ((kind.flags & kEllipsis) != 0) figures[figure::kEllipses] += count;
         if ((kind.flags & kLineFeed) != 0) figures[figure::kLineEnds] += count;
+        else if ((kind.flags & kPythonLineEnd) != 0) other_line_ends_ += count;
         scripts_[kind.script] += count;
     }
     figures[figure::kEllipses] += count_three_points(text);
@@ -151,8 +172,9 @@ Figures Statistics::count(std::string_view text) {
         words.compounds, words.alpha, words.stop_words, words.stop_word_occurrences,
         words.distinct, words.entropy_millibits};
     std::copy(std::begin(of_words), std::end(of_words), figures.begin() + figure::kTokens);
+    const Counted counted{chars, figures[figure::kLineEnds], other_line_ends_};
     const LineFigures lines =
-        ours ? lines_.read(text, chars) : lines_.read_as_datatrove(text, chars);
+        ours ? lines_.read(text, counted) : lines_.read_as_datatrove(text, counted);
     figures[figure::kSentences] = lines.sentences;
     const std::int64_t of_lines[] = {
         lines.lines, lines.end_mark, lines.short_lines, lines.split_lines, lines.bullet,

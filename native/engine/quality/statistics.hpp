@@ -47,6 +47,7 @@ class Statistics {
     Lines lines_;
     std::vector<std::uint32_t> kinds_;
     std::array<std::int64_t, 256> scripts_{};
+    std::int64_t other_line_ends_ = 0;  // than line feeds
 };
 
 /// Figures of n texts, shape (n, kFigures).

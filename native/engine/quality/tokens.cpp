@@ -15,16 +15,11 @@ namespace corpuskit::quality {
 namespace {
 
 constexpr std::string_view kStopWords[] = {"the", "be", "to", "of", "and", "that", "have", "with"};
-/// Bytes with which white space may begin: those of ASCII, and what leads U+0085 and U+00A0,
-/// U+1680, U+2000 to U+205F, U+3000 in UTF-8.
-constexpr std::array<bool, 256> kMayBeSpace = [] {
-    std::array<bool, 256> may{};
-    for (std::size_t byte = 0; byte <= ' '; ++byte) may[byte] = true;
-    for (const std::size_t lead : {0xC2, 0xE1, 0xE2, 0xE3}) may[lead] = true;
-    return may;
-}();
+constexpr std::size_t kLongestStopWord = 4;
 /// Lengths below this are counted, longer ones sorted.
 constexpr std::size_t kCounted = 64;
+/// Tokens that are looked up at a time.
+constexpr std::size_t kAtOnce = 32;
 
 bool has_letter(std::string_view token) {
     if (is_alpha(token[0])) return true;
@@ -51,37 +46,24 @@ void Tokens::read(std::string_view text, std::int64_t characters, Splitter split
     text_ = text;
     ascii_ = static_cast<std::size_t>(characters) == text.size();
     figures_ = TokenFigures();
-    if (splitter == Splitter::kUnicode) find_words(text, words_);
-    else split_white_space();
-    measure(splitter);
-    const auto as_it_is = [this](std::size_t i) { return written(i); };
+    by_length_.assign(kCounted, 0);
+    long_.clear();
+    const auto each_written = [this](std::size_t i) { return written(i); };
     if (splitter == Splitter::kWhiteSpace) {
-        number(as_it_is);
-        count_keys(as_it_is);
+        spaces_.split(text, words_);
+        number(text, each_written);
+        count_pieces(each_written);
+        measure_pieces();
     } else {
-        const auto folded = [this](std::size_t i) { return words_.word(i); };
-        number(folded);
-        count_keys(folded);
-        if (as_written) number(as_it_is);
+        find_words(text, words_);
+        const auto each_folded = [this](std::size_t i) { return folded(i); };
+        number(words_.folded, each_folded);
+        count_pieces(each_folded);
+        if (as_written) number(text, each_written);
+        measure_words();
     }
-}
-
-void Tokens::split_white_space() {
-    words_.clear();
-    const Characters& known = characters();
-    bool within = false;
-    std::size_t at = 0;
-    while (at < text_.size()) {
-        const std::size_t before = at;
-        while (at < text_.size() && !kMayBeSpace[static_cast<unsigned char>(text_[at])]) ++at;
-        const bool space =
-            at == before && (known.flags(next_code_point(text_, at)) & kPythonSpace) != 0;
-        if (space == within) {
-            (within ? words_.end : words_.begin).push_back(before);
-            within = !within;
-        }
-    }
-    if (within) words_.end.push_back(text_.size());
+    figures_.tokens = static_cast<std::int64_t>(size());
+    find_median();
 }
 
 /// Characters of a token: without branches where the text goes on for eight bytes.
@@ -89,7 +71,7 @@ std::uint32_t Tokens::characters_of(std::size_t i) const {
     const std::size_t at = begin(i), size = end(i) - at;
     if (ascii_) return static_cast<std::uint32_t>(size);
     if (size > 8 || at + 8 > text_.size())
-        return static_cast<std::uint32_t>(count_characters(text_.substr(at, size)));
+        return static_cast<std::uint32_t>(count_characters({text_.data() + at, size}));
     std::uint64_t bytes;
     std::memcpy(&bytes, text_.data() + at, 8);
     const std::size_t others = 8 * (8 - size);
@@ -97,30 +79,46 @@ std::uint32_t Tokens::characters_of(std::size_t i) const {
     return static_cast<std::uint32_t>(size - continuation_bytes(bytes));
 }
 
-void Tokens::measure(Splitter splitter) {
-    const std::size_t n = words_.begin.size();
-    lengths.resize(n);
-    by_length_.assign(kCounted, 0);
-    long_.clear();
-    figures_.tokens = static_cast<std::int64_t>(n);
-    std::uint32_t longest = 0;
+/// Words of Unicode, one by one: a hyphen before one joins it.
+void Tokens::measure_words() {
+    lengths.resize(size());
     bool lettered = false;  // whether the compound so far has a letter
-    for (std::size_t i = 0; i < n; ++i) {
-        const std::string_view token = written(i);
-        const std::uint32_t length = characters_of(i);
-        lengths[i] = length;
-        longest = std::max(longest, length);
-        const bool joined = splitter == Splitter::kUnicode && i > 0 &&
-                            is_hyphen(text_.substr(end(i - 1), begin(i) - end(i - 1)));
+    for (std::size_t i = 0; i < size(); ++i) {
+        lengths[i] = characters_of(i);
+        add_length(lengths[i], 1);
+        const bool joined =
+            i > 0 && is_hyphen({text_.data() + end(i - 1), begin(i) - end(i - 1)});
         if (!joined) ++figures_.compounds, lettered = false;
-        if (!lettered && has_letter(token)) ++figures_.alpha, lettered = true;
-        if (splitter == Splitter::kWhiteSpace && is_marks_only(token)) continue;
-        ++figures_.words;
-        figures_.word_chars += length;
-        if (length < kCounted) ++by_length_[length];
-        else long_.push_back(length);
+        if (!lettered && has_letter(written(i))) ++figures_.alpha, lettered = true;
     }
-    figures_.longest = longest;
+}
+
+/// Pieces between white space, which are numbered as they are written: each different one once.
+void Tokens::measure_pieces() {
+    lengths_of_.resize(counts.size());
+    for (std::size_t id = 0; id < counts.size(); ++id) {
+        const std::string_view piece = written(first_[id]);
+        const std::uint32_t length = characters_of(first_[id]), count = counts[id];
+        lengths_of_[id] = length;
+        figures_.longest = std::max(figures_.longest, std::int64_t{length});
+        if (has_letter(piece)) figures_.alpha += count;
+        if (!is_marks_only(piece)) add_length(length, count);
+    }
+    lengths.resize(size());
+    for (std::size_t i = 0; i < size(); ++i) lengths[i] = lengths_of_[ids[i]];
+    figures_.compounds = static_cast<std::int64_t>(size());
+}
+
+/// Of so many words.
+void Tokens::add_length(std::uint32_t length, std::uint32_t count) {
+    figures_.longest = std::max(figures_.longest, std::int64_t{length});
+    figures_.words += count;
+    figures_.word_chars += std::int64_t{length} * count;
+    if (length < kCounted) by_length_[length] += count;
+    else long_.insert(long_.end(), count, length);
+}
+
+void Tokens::find_median() {
     std::sort(long_.begin(), long_.end());
     const auto nth = [this](std::int64_t rank) -> std::int64_t {
         for (std::size_t length = 0; length < kCounted; ++length) {
@@ -133,31 +131,44 @@ void Tokens::measure(Splitter splitter) {
     if (words > 0) figures_.median_length_2 = nth((words - 1) / 2) + nth(words / 2);
 }
 
-template <typename Key>
-void Tokens::number(Key key) {
+/// Numbers the tokens as `piece` gives them, which stand in `whole`.
+template <typename Piece>
+void Tokens::number(std::string_view whole, Piece piece) {
+    const char* const whole_end = whole.data() + whole.size();
     const std::size_t n = words_.begin.size();
-    numbering_.reset(n);
+    numbering_.reset(n / 4);
     ids.resize(n);
-    first_.clear();
-    counts.clear();
-    for (std::size_t i = 0; i < n; ++i) {
-        const std::string_view token = key(i);
-        const std::uint32_t id = numbering_.number(
-            hash_bytes(token), [&](std::uint32_t other) { return key(first_[other]) == token; });
-        ids[i] = id;
-        if (id < first_.size()) {
+    known_.clear(), first_.clear(), counts.clear();
+    // Some at a time: the places of their hashes are on the way while the others' are made.
+    std::array<Key, kAtOnce> keys;
+    for (std::size_t begin = 0; begin < n; begin += kAtOnce) {
+        const std::size_t size = std::min(kAtOnce, n - begin);
+        for (std::size_t i = 0; i < size; ++i) {
+            keys[i] = key_of(piece(begin + i), whole_end);
+            numbering_.expect(keys[i].hash);
+        }
+        for (std::size_t i = 0; i < size; ++i) {
+            const Key& key = keys[i];
+            const std::uint32_t id = numbering_.number(key.hash, [&](std::uint32_t other) {
+                return known_[other] == key &&
+                       (key.is_whole() || piece(first_[other]) == piece(begin + i));
+            });
+            ids[begin + i] = id;
+            if (id == counts.size()) {
+                known_.push_back(key);
+                first_.push_back(static_cast<std::uint32_t>(begin + i));
+                counts.push_back(0);
+            }
             ++counts[id];
-        } else {
-            first_.push_back(static_cast<std::uint32_t>(i));
-            counts.push_back(1);
         }
     }
 }
 
-template <typename Key>
-void Tokens::count_keys(Key key) {
+template <typename Piece>
+void Tokens::count_pieces(Piece piece) {
     for (std::size_t id = 0; id < counts.size(); ++id) {
-        const std::string_view token = key(first_[id]);
+        if (known_[id].size > kLongestStopWord) continue;
+        const std::string_view token = piece(first_[id]);
         if (std::find(std::begin(kStopWords), std::end(kStopWords), token) == std::end(kStopWords))
             continue;
         ++figures_.stop_words;

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "engine/quality/hash.hpp"
+#include "engine/quality/spaces.hpp"
 #include "engine/text/segment.hpp"
 
 namespace corpuskit::quality {
@@ -27,8 +28,9 @@ class Tokens {
     void read(std::string_view text, std::int64_t characters, Splitter splitter, bool as_written);
 
     std::size_t size() const { return ids.size(); }
+    std::string_view text() const { return text_; }
     std::string_view written(std::size_t i) const {
-        return text_.substr(begin(i), end(i) - begin(i));
+        return {text_.data() + begin(i), end(i) - begin(i)};
     }
     const TokenFigures& figures() const { return figures_; }
 
@@ -39,20 +41,27 @@ class Tokens {
   private:
     std::size_t begin(std::size_t i) const { return words_.begin[i]; }
     std::size_t end(std::size_t i) const { return words_.end[i]; }
-    void split_white_space();
+    std::string_view folded(std::size_t i) const {
+        return {words_.folded.data() + words_.at[i], words_.at[i + 1] - words_.at[i] - 1};
+    }
     std::uint32_t characters_of(std::size_t i) const;
-    void measure(Splitter splitter);
-    template <typename Key>
-    void number(Key key);
-    template <typename Key>
-    void count_keys(Key key);
+    template <typename Piece>
+    void number(std::string_view whole, Piece piece);
+    template <typename Piece>
+    void count_pieces(Piece piece);
+    void measure_words();
+    void measure_pieces();
+    void add_length(std::uint32_t length, std::uint32_t count);
+    void find_median();
 
     std::string_view text_;
     bool ascii_ = false;
     Words words_;
+    Spaces spaces_;
     Numbering numbering_;
+    std::vector<Key> known_;            // of each id
     std::vector<std::uint32_t> first_;  // place of each id's first token
-    std::vector<std::uint32_t> by_length_, long_;
+    std::vector<std::uint32_t> by_length_, long_, lengths_of_;
     TokenFigures figures_;
 };
 
