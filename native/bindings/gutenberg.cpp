@@ -178,25 +178,23 @@ class BookBlocks {
         }, book_);
     }
 
-    /// The text of each run of blocks whose part is 0, and of each alone whose part is 1.
-    nb::list typeset(const Bytes& kinds, const Bytes& parts) const {
+    /// The text of each run of blocks and of each alone, what became of the parts, and how many
+    /// marks of italics were taken out.
+    nb::tuple typeset(const Bytes& kinds, const Bytes& parts) const {
         return std::visit([&](const auto& book) {
             const std::size_t n = book->blocks().size();
             if (kinds.size() != n || parts.size() != n)
                 throw nb::value_error("typeset: kinds and parts are one for each block");
             for (std::size_t i = 0; i < n; ++i)
                 if (kinds.data()[i] >= kKindCount) throw nb::value_error("typeset: no such kind");
+            for (std::size_t i = 0; i < n; ++i)
+                if (parts.data()[i] >= kPartCount) throw nb::value_error("typeset: no such part");
+            std::vector<std::uint8_t> became(parts.data(), parts.data() + n);
             nb::list runs;
-            std::decay_t<decltype(book->may_be_speech[0])> text;
-            for (std::size_t at = 0, stop; at < n; at = stop) {
-                stop = at + 1;
-                if (parts.data()[at] > 1) continue;
-                while (parts.data()[at] == 0 && stop < n && parts.data()[stop] == 0) ++stop;
-                text.clear();
-                book->typeset(at, stop, kinds.data(), text);
-                runs.append(string_of(text.data(), text.size()));
-            }
-            return runs;
+            const std::size_t taken = book->typeset_runs(
+                kinds.data(), became.data(),
+                [&](const auto& run) { runs.append(string_of(run.data(), run.size())); });
+            return nb::make_tuple(runs, own<std::uint8_t>(std::move(became), n), taken);
         }, book_);
     }
 

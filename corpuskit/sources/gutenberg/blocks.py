@@ -39,6 +39,8 @@ from corpuskit.sources.gutenberg.shape import (
 from corpuskit.sources.gutenberg.verse import WEIGHTS, beside_score, neighbours, verse_score
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
+IN_RUN, ALONE, LEFT_OUT, UNWRAPPED = range(4)
+"""Where the text of a block goes when a book is typeset."""
 
 _SHORT = 3
 """Lines up to which a block may take the kind of its neighbours; a longer paragraph ends the contents."""
@@ -151,13 +153,17 @@ class BookBlocks(NamedTuple):
         """The lines of a block as they are."""
         return self.lines.block(i)
 
-    def typeset(self, special: np.ndarray, left: np.ndarray) -> list[str]:
-        """The text of each run of blocks that are not special, blank lines between them, and of each that is.
+    def typeset(self, parts: np.ndarray) -> tuple[list[str], np.ndarray, int]:
+        """The text of each run of blocks, blank lines between them, and of each block that is not in one.
 
         Args:
-            left: which of the special ones are left out.
+            parts: of uint8: `IN_RUN`, `ALONE`, `LEFT_OUT`, or `UNWRAPPED`: in a run without its marks of
+                italics, unless there is more to decide; then it stands alone with them.
+
+        Returns:
+            The texts; what became of the parts; how many marks were taken out, a byte each.
         """
-        return self.engine.typeset(self.codes, special.astype(np.uint8) + (special & left))
+        return self.engine.typeset(self.codes, parts)
 
 
 class _Measured(Sequence[Lines]):

@@ -17,7 +17,7 @@ from typing import Literal
 import numpy as np
 
 from corpuskit._native import lf, utf8_size
-from corpuskit.sources.gutenberg.blocks import BookBlocks, tell_blocks
+from corpuskit.sources.gutenberg.blocks import LEFT_OUT, BookBlocks, tell_blocks
 from corpuskit.sources.gutenberg.bounds import MAX_CUT, find_bounds
 from corpuskit.sources.gutenberg.header import HEAD_CHARS
 from corpuskit.sources.gutenberg.marks import HYPHEN_JOIN, MarkOptions, Marks
@@ -111,18 +111,20 @@ def _reflowed(blocks: BookBlocks, marks: Marks, hyphens: Hyphens) -> str:
     """Paragraphs joined. The engine writes the runs of blocks in which there is nothing to take or decide."""
     by_words = (blocks.marks & HYPHEN_JOIN) != 0
     by_words |= blocks.of_kind("caption")
-    special = marks.special() | by_words
-    pieces = iter(blocks.typeset(special, by_words))
-    asked = by_words.tolist()
+    parts = marks.parts()
+    parts[by_words] = LEFT_OUT
+    texts, parts, unwrapped = blocks.typeset(parts)
+    marks.cut["italics"] += unwrapped
+    pieces = iter(texts)
     out: list[str] = []
     last = at = 0
     paragraph = page = False  # whether the last words are a paragraph's, and a page number came after them
-    for stop in [*np.flatnonzero(special).tolist(), blocks.count]:
+    for stop in [*np.flatnonzero(parts).tolist(), blocks.count]:
         # A run, then the special block behind it.
         for first, behind in ((at, stop), (stop, stop + 1)):
             if first == behind or first == blocks.count:
                 continue
-            if first == stop and asked[first]:
+            if first == stop and parts[first] == LEFT_OUT:
                 words = block_text(blocks.raw(first).split("\n"), blocks.kind(first), hyphens)
             else:
                 words = next(pieces)

@@ -58,6 +58,10 @@ enum class Kind : std::uint8_t {
 };
 inline constexpr std::size_t kKindCount = 9;
 
+/// Where the text of a block goes: into a run with those beside it, without its marks of italics or
+/// with all, by itself, or nowhere.
+enum Part : std::uint8_t { kInRun, kAlone, kLeftOut, kUnwrapped, kPartCount };
+
 /// The weights of verse.py, in its order.
 enum Weight {
     kBias, kShort, kCapitals, kSmall, kFits, kUnfilled, kShortUnfilled, kEnded, kRagged, kFull,
@@ -126,6 +130,15 @@ class Book {
     /// The text of blocks first to stop, two line ends or three between them.
     void typeset(std::size_t first, std::size_t stop, const std::uint8_t* kinds,
                  std::vector<C>& out) const;
+    /// Passes on the text of each run of blocks and of each block alone, as their parts (Part) say;
+    /// those that were to be unwrapped and stand alone, because there is more to decide, get the
+    /// part kAlone, others kInRun. Returns how many marks of italics were taken out.
+    std::size_t typeset_runs(const std::uint8_t* kinds, std::uint8_t* parts,
+                             const std::function<void(const std::vector<C>&)>& pass_on) const;
+    /// Takes out the underscores around words in italics from a block typeset at out[from...]; false
+    /// and nothing is taken where there is more to decide: one of them is no such mark, or there are
+    /// marks of another kind.
+    bool unwrap(std::size_t from, std::vector<C>& out) const;
 
   private:
     void find_blocks();
