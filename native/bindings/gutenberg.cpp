@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <variant>
@@ -48,6 +49,18 @@ nb::dict counted(const Counts& counts) {
     nb::dict found;
     for (const auto& [column, count] : counts) found[nb::int_(column)] = nb::int_(count);
     return found;
+}
+
+/// Calls `read` with the characters of a text, in the width that Python holds them in, and their
+/// number.
+auto with_characters(const nb::str& text, const auto& read) {
+    const auto size = static_cast<std::size_t>(PyUnicode_GET_LENGTH(text.ptr()));
+    const void* data = PyUnicode_DATA(text.ptr());
+    switch (PyUnicode_KIND(text.ptr())) {
+        case PyUnicode_1BYTE_KIND: return read(static_cast<const std::uint8_t*>(data), size);
+        case PyUnicode_2BYTE_KIND: return read(static_cast<const std::uint16_t*>(data), size);
+        default: return read(static_cast<const char32_t*>(data), size);
+    }
 }
 
 using Bytes = Input<std::uint8_t>;
@@ -97,8 +110,8 @@ class BookBlocks {
             nb::list speeches, speakers;
             for (const auto& line : book->may_be_speech)
                 speeches.append(string_of(line.data(), line.size()));
-            for (const auto& line : book->may_be_speaker)
-                speakers.append(string_of(line.data(), line.size()));
+            for (const auto& name : book->lone_speakers())
+                speakers.append(string_of(name.data(), name.size()));
             return nb::make_tuple(speeches, speakers);
         }, book_);
     }
@@ -118,13 +131,19 @@ class BookBlocks {
         }, book_);
     }
 
-    nb::object score(std::int64_t width, std::int64_t margin, std::int64_t indent, bool speakers,
-                     const Input<double>& weights) {
+    nb::object score(std::int64_t width, std::int64_t margin, std::int64_t indent,
+                     const nb::iterable& speakers, const Input<double>& weights) {
         if (weights.size() != kWeightCount)
             throw nb::value_error("weights: not as many as the model has features");
         std::copy(weights.data(), weights.data() + kWeightCount, weights_);
-        shape_ = {width, margin, indent, speakers};
-        return std::visit([this](auto& book) -> nb::object {
+        std::set<std::u32string> names;
+        for (const auto name : speakers)
+            with_characters(nb::cast<nb::str>(name), [&](const auto* at, std::size_t size) {
+                names.emplace(at, at + size);
+            });
+        shape_ = {width, margin, indent, !names.empty()};
+        return std::visit([&](auto& book) -> nb::object {
+            book->set_speakers(std::move(names));
             book->score(shape_, weights_);
             return scores(*book);
         }, book_);
@@ -147,25 +166,35 @@ class BookBlocks {
         }, book_);
     }
 
-    /// The text of each run of blocks whose part is 0, and of each alone whose part is 1.
-    nb::list typeset(const Bytes& kinds, const Bytes& parts) const {
+    /// Changes the kinds of short blocks between two of one kind.
+    void settle(nb::ndarray<std::uint8_t, nb::ndim<1>, nb::c_contig, nb::device::cpu> kinds) const {
+        std::visit([&](const auto& book) {
+            const std::size_t n = book->blocks().size();
+            if (book->scores().size() != n) throw nb::value_error("settle: score() comes first");
+            if (kinds.size() != n) throw nb::value_error("settle: kinds are one for each block");
+            for (std::size_t i = 0; i < n; ++i)
+                if (kinds.data()[i] >= kKindCount) throw nb::value_error("settle: no such kind");
+            book->settle(shape_, kinds.data());
+        }, book_);
+    }
+
+    /// The text of each run of blocks and of each alone, what became of the parts, and how many
+    /// marks of italics were taken out.
+    nb::tuple typeset(const Bytes& kinds, const Bytes& parts) const {
         return std::visit([&](const auto& book) {
             const std::size_t n = book->blocks().size();
             if (kinds.size() != n || parts.size() != n)
                 throw nb::value_error("typeset: kinds and parts are one for each block");
             for (std::size_t i = 0; i < n; ++i)
                 if (kinds.data()[i] >= kKindCount) throw nb::value_error("typeset: no such kind");
+            for (std::size_t i = 0; i < n; ++i)
+                if (parts.data()[i] >= kPartCount) throw nb::value_error("typeset: no such part");
+            std::vector<std::uint8_t> became(parts.data(), parts.data() + n);
             nb::list runs;
-            std::decay_t<decltype(book->may_be_speech[0])> text;
-            for (std::size_t at = 0, stop; at < n; at = stop) {
-                stop = at + 1;
-                if (parts.data()[at] > 1) continue;
-                while (parts.data()[at] == 0 && stop < n && parts.data()[stop] == 0) ++stop;
-                text.clear();
-                book->typeset(at, stop, kinds.data(), text);
-                runs.append(string_of(text.data(), text.size()));
-            }
-            return runs;
+            const std::size_t taken = book->typeset_runs(
+                kinds.data(), became.data(),
+                [&](const auto& run) { runs.append(string_of(run.data(), run.size())); });
+            return nb::make_tuple(runs, own<std::uint8_t>(std::move(became), n), taken);
         }, book_);
     }
 
@@ -193,18 +222,6 @@ class BookBlocks {
 };
 
 char32_t small_letter(char32_t c) { return Py_UNICODE_TOLOWER(c); }
-
-/// Calls `read` with the characters of a text, in the width that Python holds them in, and their
-/// number.
-auto with_characters(const nb::str& text, const auto& read) {
-    const auto size = static_cast<std::size_t>(PyUnicode_GET_LENGTH(text.ptr()));
-    const void* data = PyUnicode_DATA(text.ptr());
-    switch (PyUnicode_KIND(text.ptr())) {
-        case PyUnicode_1BYTE_KIND: return read(static_cast<const std::uint8_t*>(data), size);
-        case PyUnicode_2BYTE_KIND: return read(static_cast<const std::uint16_t*>(data), size);
-        default: return read(static_cast<const char32_t*>(data), size);
-    }
-}
 
 /// How many bytes more than characters a text has in UTF-8; of narrow ones 16 bytes at a time.
 template <class C>
@@ -299,7 +316,7 @@ nb::object lines_with_stems(const Stems& stems, const nb::str& text) {
 
 nb::list rule_bits() {
     nb::list names;
-    for (const auto& rule : kRuleBits) names.append(nb::make_tuple(nb::str(rule.name), rule.sure));
+    for (const char* rule : kRuleNames) names.append(nb::str(rule));
     return names;
 }
 
@@ -316,6 +333,7 @@ void bind_gutenberg(nb::module_& module) {
         .def("score", &BookBlocks::score, nb::arg("width"), nb::arg("margin"), nb::arg("indent"),
              nb::arg("speakers"), nb::arg("weights"))
         .def("tell", &BookBlocks::tell, nb::arg("story"))
+        .def("settle", &BookBlocks::settle, nb::arg("kinds"))
         .def("typeset", &BookBlocks::typeset, nb::arg("kinds"), nb::arg("parts"));
     module.def("book_rules", &rule_bits);
     module.def("utf8_size", &utf8_size, nb::arg("text"));

@@ -39,6 +39,8 @@ from corpuskit.sources.gutenberg.shape import (
 from corpuskit.sources.gutenberg.verse import WEIGHTS, beside_score, neighbours, verse_score
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
+IN_RUN, ALONE, LEFT_OUT, UNWRAPPED = range(4)
+"""Where the text of a block goes when a book is typeset."""
 
 _SHORT = 3
 """Lines up to which a block may take the kind of its neighbours; a longer paragraph ends the contents."""
@@ -93,7 +95,7 @@ def find_blocks(lines: Sequence[str], *, without: Collection[str] = ()) -> list[
             scores[i] += beside_score(block, shape, view.beside)
             view.score = scores[i]
             kind = rules.kind_by_sections(sections, view)
-        if (open_caption := _still_open(block, kind, open_caption)) and kind != "caption":
+        if (open_caption := _still_open("\n".join(block.text), kind, open_caption)) and kind != "caption":
             kind = "caption"
         elif kind == "heading":
             listed = len(block.text) <= 2 and bool(rules.LISTS.fullmatch(" ".join(block.text)))
@@ -118,50 +120,75 @@ class BookBlocks(NamedTuple):
         stop: the line after its last.
         size: characters of each, line ends inside included.
         marks: bits of `MARKS`: what signs stand in it.
-        kinds: what it is.
+        codes: what it is, as a place in `KINDS`, of uint8.
     """
 
     engine: _native.BookBlocks
     lines: BookLines
-    first: list[int]
-    stop: list[int]
+    first: Sequence[int]
+    stop: Sequence[int]
     size: np.ndarray
     marks: np.ndarray
-    kinds: list[Kind]
+    codes: np.ndarray
+
+    @property
+    def count(self) -> int:
+        """How many there are."""
+        return len(self.first)
+
+    @property
+    def kinds(self) -> list[Kind]:
+        """What each is."""
+        return [KINDS[code] for code in self.codes.tolist()]
+
+    def kind(self, i: int) -> Kind:
+        """What a block is."""
+        return KINDS[self.codes[i]]
+
+    def of_kind(self, kind: Kind) -> np.ndarray:
+        """Which blocks are of a kind."""
+        return self.codes == KINDS.index(kind)
 
     def raw(self, i: int) -> str:
         """The lines of a block as they are."""
         return self.lines.block(i)
 
-    def typeset(self, special: np.ndarray, left: np.ndarray) -> list[str]:
-        """The text of each run of blocks that are not special, blank lines between them, and of each that is.
+    def typeset(self, parts: np.ndarray) -> tuple[list[str], np.ndarray, int]:
+        """The text of each run of blocks, blank lines between them, and of each block that is not in one.
 
         Args:
-            left: which of the special ones are left out.
+            parts: of uint8: `IN_RUN`, `ALONE`, `LEFT_OUT`, or `UNWRAPPED`: in a run without its marks of
+                italics, unless there is more to decide; then it stands alone with them.
+
+        Returns:
+            The texts; what became of the parts; how many marks were taken out, a byte each.
         """
-        codes = np.frombuffer(bytes(map(KINDS.index, self.kinds)), np.uint8)
-        return self.engine.typeset(codes, special.astype(np.uint8) + (special & left))
+        return self.engine.typeset(self.codes, parts)
 
 
 class _Measured(Sequence[Lines]):
     """The measures of blocks, taken when they are asked for."""
 
     def __init__(self, lines: BookLines, above: Sequence[int], below: Sequence[int]) -> None:
-        self._lines, self._above, self._below = lines, above, below
+        self._lines, self.above, self._below = lines, above, below
         self._known: dict[int, Lines] = {}
 
     def __len__(self) -> int:
-        return len(self._above)
+        return len(self.above)
+
+    def whole(self, i: int) -> str:
+        """The lines of a block as they are."""
+        return self._lines.block(i)
 
     def text(self, i: int) -> Sequence[str]:
         """`Lines.text` of a block, of which the rest need not be measured."""
-        whole = self._lines.block(i)
+        whole = self.whole(i)
         return self[i].text if "\t" in whole else [line.rstrip() for line in whole.split("\n")]
 
     def __getitem__(self, i: int) -> Lines:  # type: ignore[override]  # never sliced
         if (known := self._known.get(i)) is None:
-            text = self._lines.block(i).split("\n")
-            known = self._known[i] = measure_lines(text, self._above[i], self._below[i])
+            text = self.whole(i).split("\n")
+            known = self._known[i] = measure_lines(text, self.above[i], self._below[i])
         return known
 
 
@@ -173,19 +200,19 @@ def tell_blocks(text: str) -> BookBlocks:
     engine = _native.BookBlocks(text, lambda line: CHAPTER.match(line) is not None)
     found = engine.measures()
     columns = ("first", "stop", "above", "below", "begin", "size")
-    first, stop, above, below, begin, size = (found[name].tolist() for name in columns)
+    first, stop, above, below, begin, size = (memoryview(found[name]) for name in columns)
     lines = BookLines(text, begin, size)
     measured = _Measured(lines, above, below)
     shape = counted_shape(engine, len(first))
     weights = np.array(list(WEIGHTS.values()))
-    alone = engine.score(shape.width, shape.margin, shape.indent, bool(shape.speakers), weights)
+    alone = engine.score(shape.width, shape.margin, shape.indent, shape.speakers, weights)
     counts = found["stop"] - found["first"]
     story = _first_of_story(counts, alone, measured, shape)
     in_verse = bool(np.count_nonzero(alone > 0) > np.count_nonzero(alone < 0))
     told = engine.tell(story)
-    kinds = _kinds(told, above, counts.tolist(), measured, (shape, story, in_verse))
-    _settle(kinds, counts, told["scores"], measured, shape)
-    return BookBlocks(engine, lines, first, stop, found["size"], found["marks"], kinds)
+    codes = _codes(told, memoryview(counts), measured, (shape, story, in_verse))
+    engine.settle(codes)
+    return BookBlocks(engine, lines, first, stop, found["size"], found["marks"], codes)
 
 
 def _first_of_story(counts: np.ndarray, scores: np.ndarray, blocks: Sequence[Lines], shape: BookShape) -> int:
@@ -198,51 +225,56 @@ def _first_of_story(counts: np.ndarray, scores: np.ndarray, blocks: Sequence[Lin
     return 0
 
 
-def _kinds(
-    told: Mapping[str, np.ndarray],
-    above: Sequence[int],
-    counts: Sequence[int],
-    blocks: _Measured,
-    book: tuple[BookShape, int, bool],
-) -> list[Kind]:
-    """The kind of each block but for what its neighbours settle."""
+def _codes(
+    told: Mapping[str, np.ndarray], counts: Sequence[int], blocks: _Measured, book: tuple[BookShape, int, bool]
+) -> np.ndarray:
+    """The kind of each block, as a place in `KINDS`, but for what its neighbours settle."""
     shape, story, in_verse = book
-    may_hold, sure, plain, apart, beside = (
-        told[name].tolist() for name in ("rules", "sure", "plain", "apart", "beside")
+    may_hold, sure, apart, beside, scores = (
+        memoryview(told[name]) for name in ("rules", "sure", "apart", "beside", "scores")
     )
-    scores = told["scores"]
-    kinds: list[Kind] = []
+    plain = told["plain"]
+    codes = np.full(len(counts), _CODES["prose"], np.uint8)
+    asked = iter([*np.flatnonzero(plain == 0).tolist(), len(counts)])
     listed = False
     open_caption = 0
     kind: Kind | None
-    for i, count in enumerate(counts):
-        listed = listed and above[i] < _NEW_SECTION
-        before = kinds[-1] if kinds else "heading"
+    i = following = next(asked)
+    before: Kind = "prose" if i else "heading"
+    while i < len(counts):
+        if i == following:
+            following = next(asked)
+        count = counts[i]
+        listed = listed and blocks.above[i] < _NEW_SECTION
         kind, sections = _PROSE if plain[i] else _asked(may_hold[i] & _AFTER[before], sure[i], listed)
         if kind is None:
-            view = BlockView(blocks[i], shape, float(scores[i]), before)
+            view = BlockView(blocks[i], shape, scores[i], before)
             view.front, view.listed, view.in_verse = i < story, listed, in_verse
             view.apart, view.beside = bool(apart[i]), _BESIDE[beside[i]]
-            view.in_row = count == 1 and _goes_on_counting(blocks, i)
+            view.in_row = bool(may_hold[i] & _IN_ROW) and _goes_on_counting(blocks, i)
             kind = rules.kind_by_sections(sections, view)
         if open_caption or kind == "caption":
-            open_caption = _still_open(blocks[i], kind, open_caption)
+            open_caption = _still_open(blocks.whole(i), kind, open_caption)
             kind = "caption" if open_caption else kind
         if kind == "heading":
             listed = count <= 2 and bool(rules.LISTS.fullmatch(" ".join(blocks.text(i))))
         elif listed and kind in ("prose", "verse") and count > _SHORT:
             listed = False
-        kinds.append(kind)
-    return kinds
+        codes[i] = _CODES[kind]
+        # What is plainly prose is only looked at where something above it may make it something else.
+        i, before = (i + 1, kind) if listed or open_caption or following == i + 1 else (following, "prose")
+    return codes
 
 
+_CODES = {kind: code for code, kind in enumerate(KINDS)}
 _BESIDE = tuple(Beside(bool(i & 1), bool(i & 2)) for i in range(4))
-_BITS = {name: (1 << bit, sure) for bit, (name, sure) in enumerate(_native.book_rules())}
-"""By rule: its bit among those that may hold, and whether that is proof."""
+_BITS = {name: 1 << bit for bit, name in enumerate(_native.book_rules())} | {"entry": 0}
+"""By rule: its bit among those that may hold. That of an entry is needed nowhere: it holds when asked."""
+_IN_ROW = _BITS["numbered_line"]
 _PROSE: tuple[Kind | None, tuple[rules.Rules, ...]] = ("prose", ())
 _ONLY_AFTER: dict[str, Kind] = {"name_below_closing": "letter", "below_heading": "heading"}
 _AFTER = {
-    kind: ~sum(_BITS[name][0] for name, before in _ONLY_AFTER.items() if before != kind) for kind in KINDS
+    kind: ~sum(_BITS[name] for name, before in _ONLY_AFTER.items() if before != kind) for kind in KINDS
 }
 """By the kind of the block before: the bits of the rules that can hold there."""
 
@@ -252,20 +284,19 @@ def _asked(may_hold: int, sure: int, listed: bool) -> tuple[Kind | None, tuple[r
     """The kind of a block by the bits of rules that may hold for it, else the sections that must be asked.
 
     Args:
-        sure: bits of those that do hold for it, beside those that hold wherever they may.
+        sure: bits of those of them that do hold for it.
     """
     sections: list[rules.Rules] = []
     for section in rules.SECTIONS:
-        if section is rules.CONTENTS:
-            sections += [section] * listed
+        if section is rules.CONTENTS and not listed:
             continue
         held: list[rules.BlockRule] = []
         holds = False
         for rule in section:
-            bit, proof = _BITS[rule.name]
-            if may_hold & bit:
+            bit = _BITS[rule.name]
+            if may_hold & bit or not bit:
                 held.append(rule)
-                if holds := proof or bool(sure & bit):
+                if holds := bool(sure & bit) or not bit:
                     break
         while held and held[-1].kind is None:
             held.pop()  # it would end the section, which ends anyway
@@ -276,27 +307,6 @@ def _asked(may_hold: int, sure: int, listed: bool) -> tuple[Kind | None, tuple[r
             return held[-1].kind, ()
         sections.append(tuple(held))
     return (None, tuple(sections)) if sections else ("prose", ())
-
-
-def _settle(
-    kinds: list[Kind], counts: np.ndarray, scores: np.ndarray, blocks: Sequence[Lines], shape: BookShape
-) -> None:
-    """Ask the rules of `rules.SETTLING` of short blocks that have another kind within reach, and of headings,
-    which may be entries among themselves."""
-    if len(kinds) < 3:
-        return
-    codes = np.frombuffer(bytes(map(KINDS.index, kinds)), np.uint8)
-    changes = np.concatenate([[0], np.cumsum(codes[1:] != codes[:-1])])
-    # What is settled counts for those after it: twice as far as a block looks.
-    first = np.maximum(np.arange(len(kinds)) - 2 * _AROUND, 0)
-    last = np.minimum(np.arange(len(kinds)) + 2 * _AROUND, len(kinds) - 1)
-    near = ((changes[first] != changes[last]) | (codes == KINDS.index("heading"))) & (counts <= _SHORT)
-    for i in np.flatnonzero(near[1:-1]).tolist():
-        i += 1
-        around = _around(kinds, 1, blocks, i)
-        if around not in (None, kinds[i]):
-            view = BlockView(blocks[i], shape, float(scores[i]), own=kinds[i], around=around)
-            kinds[i] = rules.first_kind(rules.SETTLING, view) or kinds[i]
 
 
 def _stands_apart(blocks: Sequence[Lines], i: int) -> bool:
@@ -317,15 +327,13 @@ def _goes_on_counting(blocks: Sequence[Lines], i: int) -> bool:
     return sum(rules.item_number(blocks[j].text) == own + j - i for j in beside) >= 2
 
 
-def _still_open(block: Lines, kind: Kind, blocks_open: int) -> int:
+def _still_open(text: str, kind: Kind, blocks_open: int) -> int:
     """How many blocks the bracket of an illustration has been open for, this one included; 0 when closed."""
     if kind == "caption":
-        joined = " ".join(block.text)
-        return 1 if joined.count("[") > joined.count("]") else 0
+        return 1 if text.count("[") > text.count("]") else 0
     if not blocks_open or blocks_open > _OPEN_BLOCKS:
         return 0
-    closes = any("]" in line for line in block.text)
-    return _OPEN_BLOCKS + 1 if closes else blocks_open + 1
+    return _OPEN_BLOCKS + 1 if "]" in text else blocks_open + 1
 
 
 def _first_paragraph(blocks: Sequence[Lines], scores: Sequence[float], shape: BookShape) -> int:

@@ -17,7 +17,7 @@ from typing import Literal
 import numpy as np
 
 from corpuskit._native import lf, utf8_size
-from corpuskit.sources.gutenberg.blocks import BookBlocks, tell_blocks
+from corpuskit.sources.gutenberg.blocks import LEFT_OUT, BookBlocks, tell_blocks
 from corpuskit.sources.gutenberg.bounds import MAX_CUT, find_bounds
 from corpuskit.sources.gutenberg.header import HEAD_CHARS
 from corpuskit.sources.gutenberg.marks import HYPHEN_JOIN, MarkOptions, Marks
@@ -110,30 +110,32 @@ def _typeset(text: str, options: BodyOptions) -> tuple[str, dict[str, int]]:
 def _reflowed(blocks: BookBlocks, marks: Marks, hyphens: Hyphens) -> str:
     """Paragraphs joined. The engine writes the runs of blocks in which there is nothing to take or decide."""
     by_words = (blocks.marks & HYPHEN_JOIN) != 0
-    by_words |= np.array([kind == "caption" for kind in blocks.kinds], bool)
-    special = marks.special() | by_words
-    pieces = iter(blocks.typeset(special, by_words))
-    asked = by_words.tolist()
+    by_words |= blocks.of_kind("caption")
+    parts = marks.parts()
+    parts[by_words] = LEFT_OUT
+    texts, parts, unwrapped = blocks.typeset(parts)
+    marks.cut["italics"] += unwrapped
+    pieces = iter(texts)
     out: list[str] = []
     last = at = 0
     paragraph = page = False  # whether the last words are a paragraph's, and a page number came after them
-    for stop in [*np.flatnonzero(special).tolist(), len(blocks.kinds)]:
+    for stop in [*np.flatnonzero(parts).tolist(), blocks.count]:
         # A run, then the special block behind it.
         for first, behind in ((at, stop), (stop, stop + 1)):
-            if first == behind or first == len(blocks.kinds):
+            if first == behind or first == blocks.count:
                 continue
-            if first == stop and asked[first]:
-                words = block_text(blocks.raw(first).split("\n"), blocks.kinds[first], hyphens)
+            if first == stop and parts[first] == LEFT_OUT:
+                words = block_text(blocks.raw(first).split("\n"), blocks.kind(first), hyphens)
             else:
                 words = next(pieces)
             words = words if first < stop else marks.take(words, first)
-            if words and page and paragraph and blocks.kinds[first] == "prose" and goes_on(out[-1], words):
+            if words and page and paragraph and blocks.kind(first) == "prose" and goes_on(out[-1], words):
                 append_line(out, words, hyphens)
             elif words:
                 gap = "\n" * (1 + min(blocks.first[first] - last, _MAX_BLANK)) if out else ""
                 out.append(f"{gap}{words}")
             page = not words and (page or marks.took_page)
-            paragraph = blocks.kinds[behind - 1] == "prose" if words else paragraph
+            paragraph = blocks.kind(behind - 1) == "prose" if words else paragraph
             last = blocks.stop[behind - 1]
         at = stop + 1
     return "".join(out)

@@ -22,7 +22,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from corpuskit.sources.gutenberg.blocks import BookBlocks
+from corpuskit.sources.gutenberg.blocks import ALONE, IN_RUN, UNWRAPPED, BookBlocks
 from corpuskit.sources.gutenberg.rules import is_image_file
 from corpuskit.sources.gutenberg.shape import Kind
 
@@ -166,23 +166,30 @@ class Marks:
         self._open_note = False
         self._asked = 0
 
-    def special(self) -> np.ndarray:
-        """Which blocks may hold a mark that is taken; `take` leaves the text of the others as it is."""
+    def parts(self) -> np.ndarray:
+        """Where each block goes when the book is typeset: alone where `take` may take something from it.
+
+        Where nothing but italics may be taken the engine is asked to take them.
+        """
         if self._options.footnotes == "remove":
-            return np.ones(len(self._blocks.kinds), bool)  # a note that is not closed reaches to any other
+            # A note that is not closed reaches to any other block.
+            return np.full(self._blocks.count, ALONE, np.uint8)
         signs = MAY_BE_FILE
-        signs |= EMPHASIS if self._options.emphasis == "unwrap" else 0
         signs |= MAY_BE_PAGE if self._options.page_numbers == "remove" else 0
         signs |= PICTURE if self._options.illustrations != "keep" else 0
-        special: np.ndarray = (self._blocks.marks & signs) != 0
-        special |= np.array([kind == "caption" for kind in self._blocks.kinds], bool)
+        special = (self._blocks.marks & signs) != 0
+        special |= self._blocks.of_kind("caption")
         pages = [*self._lone_pages, *(self._numbers.blocks() if self._numbers else ())]
         special[np.array(pages, np.int64)] = True
-        return special
+        parts = np.where(special, ALONE, IN_RUN).astype(np.uint8)
+        if self._options.emphasis == "unwrap":
+            marked = (self._blocks.marks & EMPHASIS) != 0
+            parts[marked & ~special & ~self._blocks.of_kind("table")] = UNWRAPPED
+        return parts
 
     def take(self, text: str, i: int) -> str:
         """The text of block ``i`` without its marks; empty when nothing is left of it. Called in order."""
-        kind = self._blocks.kinds[i]
+        kind = self._blocks.kind(i)
         self.took_page = i in self._lone_pages
         if self.took_page:
             return self._drop(text, "page_numbers")
@@ -432,7 +439,7 @@ class _NoteNumbers:
 
     @cached_property
     def all(self) -> frozenset[int]:
-        texts = map(self._blocks.raw, range(len(self._blocks.kinds)))
+        texts = map(self._blocks.raw, range(self._blocks.count))
         return frozenset(int(n) for text in texts for n in _NOTE_NUMBER.findall(text))
 
 

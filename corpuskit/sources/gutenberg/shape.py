@@ -195,7 +195,7 @@ def counted_shape(engine: _native.BookBlocks, blocks: int) -> BookShape:
     if may_be >= _LEAST_SPEECHES and may_be * _ONE_IN >= blocks:
         speeches, alone = engine.may_be_speakers()
         names.update(found[1] for line in speeches if (found := _speech(line)))
-        names.update(filter(None, map(lone_speaker, alone)))
+        names.update(alone)
     indent = max(indents, key=lambda n: (indents[n], -n), default=0)
     return BookShape(_median(Counter(widths)), margin, indent, _speakers(names, blocks))
 

@@ -1,7 +1,7 @@
 #include "engine/gutenberg/book.hpp"
+#include "engine/gutenberg/forms.hpp"
+#include "engine/gutenberg/lanes.hpp"
 #include "engine/gutenberg/speech.hpp"
-
-#include <cstring>
 
 namespace corpuskit::gutenberg {
 
@@ -10,51 +10,11 @@ namespace {
 constexpr std::size_t kTab = 8;
 constexpr std::size_t kOutside = 9;  // blank lines above the first block and below the last
 constexpr std::size_t kNoColumn = static_cast<std::size_t>(-1);
-constexpr std::int32_t kJoined = 8;  // lines of a block that rules look at as one
 constexpr std::size_t kLongestFileName = 300;
 /// "original size", the label of a link to a picture, has 12.
 constexpr std::size_t kLettersOfLabel = 14;
 
-/// Characters that may be one of Mark, told 16 bytes at a time: those that look_for_marks looks at,
-/// and a few more.
-template <class C>
-struct Lanes {
-    typedef C Some __attribute__((vector_size(16)));
-    static constexpr std::size_t kCount = 16 / sizeof(C);
-
-    static Some load(const C* at) {
-        Some some;
-        std::memcpy(&some, at, sizeof(some));
-        return some;
-    }
-    static bool any(auto lanes) {
-        std::uint64_t halves[2];
-        std::memcpy(halves, &lanes, sizeof(halves));
-        return (halves[0] | halves[1]) != 0;
-    }
-    static bool may_be_mark(const C* at) {
-        const Some some = load(at), large = some | 0x20;
-        // [ \ ] ^ _ { | } ~ and < = ( +
-        return any(((large - 0x7B) < 5) | ((some & static_cast<C>(~1)) == 0x3C) | (some == '(') |
-                   (some == '+'));
-    }
-};
-
 constexpr CharSet kMarkSigns(U"_=~+[{<|(");
-
-template <class C>
-const C* find(const C* at, const C* end, char c) {
-    using L = Lanes<C>;
-    for (; end - at >= static_cast<std::ptrdiff_t>(L::kCount); at += L::kCount)
-        if (L::any(L::load(at) == static_cast<C>(c))) break;
-    return std::find(at, end, static_cast<C>(c));
-}
-template <>
-const std::uint8_t* find(const std::uint8_t* at, const std::uint8_t* end, char c) {
-    if (at == end) return end;
-    const void* found = std::memchr(at, c, static_cast<std::size_t>(end - at));
-    return found == nullptr ? end : static_cast<const std::uint8_t*>(found);
-}
 
 }  // namespace
 
@@ -62,6 +22,8 @@ template <class C>
 Book<C>::Book(const C* text, std::size_t size, const std::uint8_t* signs, AskChapter ask)
     : text_(text), size_(size), signs_(signs), ask_(std::move(ask)) {
     find_blocks();
+    if constexpr (sizeof(C) > 1)
+        exact_ = std::none_of(text, text + size, [this](char32_t c) { return is_odd(c, signs_); });
     const bool tabs = find(text_, text_ + size_, '\t') != text_ + size_;
     for (auto& block : blocks_) {
         if (tabs) expand_tabs(block);
@@ -236,7 +198,8 @@ void Book<C>::look_for_marks(const Block& block) {
 template <class C>
 bool Book<C>::may_name_file(const Block& block) const {
     // Of a longer block the first lines are looked at, too.
-    if (block.end - block.begin > kLongestFileName && block.count <= kJoined) return false;
+    if (block.end - block.begin > kLongestFileName && static_cast<std::size_t>(block.count) <= kJoined)
+        return false;
     const C* const end = text_ + block.end;
     for (const C* at = find(text_ + block.begin, end, '.'); at != end; at = find(at + 1, end, '.'))
         if (at + 1 != end && is_in(lower(at[1]), U"jpg")) return true;
@@ -261,6 +224,37 @@ void Book<C>::look_for_speakers(const Block& block) {
             may_be_speech.emplace_back(line.text, line.text + line.size);
     if (block.above < 2 && is_like_speaker(lines[0], signs_))
         may_be_speaker.emplace_back(lines[0].text, lines[0].text + lines[0].size);
+}
+
+template <class C>
+std::u32string Book<C>::speaker(const Line<C>& line) const {
+    auto name = lone_speaker(line, signs_);
+    return name.empty() || has_chapter(line) ? std::u32string() : name;
+}
+
+template <class C>
+std::vector<std::u32string> Book<C>::lone_speakers() const {
+    std::vector<std::u32string> names;
+    for (const auto& text : may_be_speaker)
+        if (auto name = speaker({text.data(), text.size(), 0}); !name.empty())
+            names.push_back(std::move(name));
+    return names;
+}
+
+template <class C>
+bool Book<C>::is_speaker(const Line<C>& line) const {
+    return is_like_speaker(line, signs_) && speakers_.contains(speaker(line));
+}
+
+/// Whether a line begins with a name that speaks, as a speech does.
+template <class C>
+bool Book<C>::may_be_speech_of_play(const Line<C>& line) const {
+    if (!is_like_speech(line, signs_)) return false;
+    std::size_t at = 0;
+    while (is_in(line.at(at), U" \t_")) ++at;
+    return std::any_of(speakers_.begin(), speakers_.end(), [&](const std::u32string& name) {
+        return line.size - at >= name.size() && std::equal(name.begin(), name.end(), line.text + at);
+    });
 }
 
 namespace {

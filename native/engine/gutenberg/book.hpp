@@ -6,6 +6,7 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <set>
 #include <span>
 #include <string>
 #include <vector>
@@ -57,6 +58,10 @@ enum class Kind : std::uint8_t {
 };
 inline constexpr std::size_t kKindCount = 9;
 
+/// Where the text of a block goes: into a run with those beside it, without its marks of italics or
+/// with all, by itself, or nowhere.
+enum Part : std::uint8_t { kInRun, kAlone, kLeftOut, kUnwrapped, kPartCount };
+
 /// The weights of verse.py, in its order.
 enum Weight {
     kBias, kShort, kCapitals, kSmall, kFits, kUnfilled, kShortUnfilled, kEnded, kRagged, kFull,
@@ -66,7 +71,7 @@ enum Weight {
 /// What is known of all blocks once the book's shape and its first paragraph are.
 struct Told {
     std::vector<std::uint64_t> rules;    // a bit for each rule that may hold, see rules.cpp
-    std::vector<std::uint64_t> sure;     // those of them that do hold, beside RuleBit::sure
+    std::vector<std::uint64_t> sure;     // those of them that do hold
     std::vector<std::uint8_t> beside;    // 1: near prose, 2: near verse
     std::vector<std::uint8_t> apart;
     std::vector<std::uint8_t> plain;     // told to be prose by its measures alone
@@ -83,7 +88,11 @@ enum class Answer { kNo, kYes, kAsk };
 struct Place {
     bool front, apart, in_verse;
     std::uint8_t beside;
+    double score;  // with what is beside it
 };
+
+inline constexpr std::size_t kJoined = 8;  // lines of a block that rules look at as one
+struct Facts;
 
 /// Asks Python whether a line begins with a word of chapters, where letters beyond ASCII matter.
 using AskChapter = std::function<bool(const void* text, std::size_t size)>;
@@ -95,9 +104,11 @@ class Book {
 
     const std::vector<Block>& blocks() const { return blocks_; }
     const std::vector<std::uint16_t>& marks() const { return marks_; }
-    /// Lines that may begin with the name of a speaker, and those that may be nothing else: offset
-    /// and size of what the reader's pattern has to look at, tabs expanded.
+    /// Lines that may begin with the name of a speaker, and those that may be nothing else, tabs
+    /// expanded: what the reader's pattern has to look at.
     std::vector<std::vector<C>> may_be_speech, may_be_speaker;
+    /// The names of those that are nothing else.
+    std::vector<std::u32string> lone_speakers() const;
     /// How many lines of what looks like prose have a width or begin at a column; and how many
     /// blocks begin at one.
     Counts widths(std::size_t margin) const;
@@ -106,16 +117,30 @@ class Book {
 
     /// The scores of blocks alone.
     void score(const Shape& shape, const double (&weights)[kWeightCount]);
-    std::vector<double>& scores() { return scores_; }
+    /// The names that speak, for `tell`.
+    void set_speakers(std::set<std::u32string> names) { speakers_ = std::move(names); }
+    const std::vector<double>& scores() const { return scores_; }
     /// Which rules may hold; scores of blocks that are not plain get what is beside them.
     Told tell(const Shape& shape, std::size_t story, const double (&weights)[kWeightCount]);
+
+    /// Gives short blocks the kind of what is around them, as SETTLING of rules.py has it, in order;
+    /// `kinds` are the places of Kind. Needs `tell`.
+    void settle(const Shape& shape, std::uint8_t* kinds) const;
 
     /// The text of blocks first to stop, two line ends or three between them.
     void typeset(std::size_t first, std::size_t stop, const std::uint8_t* kinds,
                  std::vector<C>& out) const;
+    /// Passes on the text of each run of blocks and of each block alone, as their parts (Part) say;
+    /// those that were to be unwrapped and stand alone, because there is more to decide, get the
+    /// part kAlone, others kInRun. Returns how many marks of italics were taken out.
+    std::size_t typeset_runs(const std::uint8_t* kinds, std::uint8_t* parts,
+                             const std::function<void(const std::vector<C>&)>& pass_on) const;
+    /// Takes out the underscores around words in italics from a block typeset at out[from...]; false
+    /// and nothing is taken where there is more to decide: one of them is no such mark, or there are
+    /// marks of another kind.
+    bool unwrap(std::size_t from, std::vector<C>& out) const;
 
   private:
-    struct Facts;
     void find_blocks();
     void measure(Block& block);
     void look_for_marks(const Block& block);
@@ -133,11 +158,20 @@ class Book {
     bool is_plain(std::size_t i, const Shape& shape) const;
     std::uint8_t neighbours(std::size_t i) const;
     bool stands_apart(std::size_t i) const;
-    Facts facts_of(const Block& block, const Shape& shape) const;
+    Facts facts_of(const Block& block, const Shape& shape, bool bars) const;
     RuleBits rules_of(std::size_t i, const Shape& shape, const Place& place) const;
+    bool is_among_entries(std::size_t i, const std::uint8_t* kinds) const;
+    bool is_chapter(const Block& block) const;
     void paragraphs(std::span<const Line<C>> lines, std::vector<C>& out) const;
     Answer chapter(const Line<C>& line) const;
     bool has_chapter(const Line<C>& line) const;
+    /// The name of a speaker that a line is, no word of chapters; empty for none.
+    std::u32string speaker(const Line<C>& line) const;
+    bool is_speaker(const Line<C>& line) const;
+    bool may_be_speech_of_play(const Line<C>& line) const;
+    bool goes_on_counting(std::size_t i) const;
+    /// The first lines of a block as one, see BlockView.joined.
+    Line<C> join(std::span<const Line<C>> lines) const;
 
     const C* text_;
     std::size_t size_;
@@ -149,13 +183,12 @@ class Book {
     std::vector<Line<C>> lines_;           // all that are not blank
     std::deque<std::vector<C>> expanded_;  // the lines of each block with tabs
     mutable std::vector<Line<C>> raw_;     // of the block with tabs that is looked at
+    mutable std::vector<C> joined_;        // lines of the block that is looked at
+    std::set<std::u32string> speakers_;
+    bool exact_ = true;  // whether forms.hpp says what patterns do: no character is odd
 };
 
-/// A rule of rules.py in the order of its sections: what its bit in Told::rules says.
-struct RuleBit {
-    const char* name;
-    bool sure;  // the rule holds where its bit is set; else it may
-};
-extern const std::vector<RuleBit> kRuleBits;
+/// The rules of rules.py in the order of the bits in Told::rules.
+extern const std::vector<const char*> kRuleNames;
 
 }  // namespace corpuskit::gutenberg

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "engine/gutenberg/book.hpp"
+#include "engine/gutenberg/lanes.hpp"
 
 namespace corpuskit::gutenberg {
 
@@ -124,15 +125,8 @@ bool Book<C>::is_plain(std::size_t i, const Shape& shape) const {
     if (static_cast<double>(block.right) < 0.8 * static_cast<double>(shape.width)) return false;
     if (block.count == 2 || (block.count > 2 && scores_[i] >= -2)) return false;
     const auto lines = lines_of(block);
-    const auto has = [](const Line<C>& line, char32_t c, std::size_t from) {
-        // The last of three first: two that cannot be the third are passed over.
-        for (std::size_t k = from; k + 2 < line.size;) {
-            if (line[k + 2] != c) k += 3;
-            else if (line[k + 1] != c) k += 2;
-            else if (line[k] != c) k += 1;
-            else return true;
-        }
-        return false;
+    const auto has = [](const Line<C>& line, char c, std::size_t from) {
+        return has_three(line.text + from, line.text + line.size, c);
     };
     if (block.count == 1)
         return is_in(block.sign, kQuotes) && block.above < 2 &&
@@ -161,7 +155,7 @@ Told Book<C>::tell(const Shape& shape, std::size_t story, const double (&weights
                 scores_[i] += weights[kInsetAsProse] * static_cast<double>(as_prose) +
                               weights[kBesideVerse] * static_cast<double>((beside & 2) != 0);
             }
-            rules = rules_of(i, shape, {i < story, apart, verse > prose, beside});
+            rules = rules_of(i, shape, {i < story, apart, verse > prose, beside, scores_[i]});
         }
         told.plain.push_back(plain);
         told.apart.push_back(apart);

@@ -1,6 +1,8 @@
 // Lines that may begin with the name of a speaker: what the patterns of shape.py for them need.
 #pragma once
 
+#include <string>
+
 #include "engine/gutenberg/signs.hpp"
 
 namespace corpuskit::gutenberg {
@@ -49,6 +51,56 @@ bool is_like_speaker(const Line<C>& line, const Signs& signs) {
         capital = capital || signs.is(c, kUpper);
     }
     return capital;
+}
+
+/// Whether nothing but signs and a direction stand behind a name: `. (_aside_)`.
+template <class C>
+bool ends_behind_name(const Line<C>& line, std::size_t at) {
+    const auto stops = [&](std::size_t i) {
+        return i == line.size || (i + 1 == line.size && is_in(line[i], U".:"));
+    };
+    const auto directs = [&](std::size_t i) {
+        constexpr std::size_t kLongest = 60;
+        i += line.at(i) == ' ';
+        if (!is_in(line.at(i), U"([") || i == line.size) return false;
+        const std::size_t first = ++i;
+        while (i < line.size && !is_in(line[i], U")]")) ++i;
+        return i < line.size && i > first && i - first <= kLongest && stops(i + 1);
+    };
+    for (std::size_t sign = 0; sign < 2; ++sign) {
+        if (sign != 0 && !is_in(line.at(at), U".:")) break;
+        const std::size_t from = at + sign;
+        if (stops(from) || directs(from)) return true;
+        if (line.at(from) == '_' && (stops(from + 1) || directs(from + 1))) return true;
+    }
+    return false;
+}
+
+/// SPEAKER_ALONE: the name in capitals that is all of a line but for a direction; empty for none.
+template <class C>
+std::u32string lone_speaker(const Line<C>& line, const Signs& signs) {
+    constexpr std::size_t kLongestLine = 100, kMostBlank = 24, kShortest = 3, kLongest = 30;
+    if (line.size >= kLongestLine) return {};
+    std::size_t blank = 0;
+    while (blank < kMostBlank && is_in(line.at(blank), U" \t") && blank < line.size) ++blank;
+    const auto is_of_name = [&](char32_t c) {
+        return is_in(c, U"\u2019'. -") || (signs.is(c, kAlnum) && !signs.is(c, kDecimal));
+    };
+    for (std::size_t before = blank + 1; before-- > 0;) {
+        const std::size_t at = before + (line.at(before) == '_');
+        std::u32string name;
+        bool small = false, capital = false;
+        while (name.size() < kLongest && at + name.size() < line.size) {
+            const char32_t c = line[at + name.size()];
+            if (!is_of_name(c)) break;
+            name.push_back(c);
+            small = small || signs.is(c, kLower | kTitle);
+            capital = capital || signs.is(c, kUpper);
+            if (name.size() >= kShortest && ends_behind_name(line, at + name.size()))
+                return capital && !small ? name : std::u32string();
+        }
+    }
+    return {};
 }
 
 }  // namespace corpuskit::gutenberg

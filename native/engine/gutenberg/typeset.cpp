@@ -38,7 +38,48 @@ bool closes_up(const Line<C>& left, const Line<C>& right, const Signs& signs) {
     return is_unspaced(end(1)) && is_unspaced(right.at(0));
 }
 
+/// Whether the word that a mark stands in is an address: `_is_in_address` of marks.py.
+template <class C>
+bool is_in_address(const std::vector<C>& text, std::size_t from, std::size_t mark) {
+    constexpr std::size_t kNear = 80;
+    const std::size_t near = mark - from > kNear ? mark - kNear : from;
+    for (std::size_t i = mark; i-- > near && text[i] != ' ' && text[i] != '\n';) {
+        if (is_in(text[i], U"/@\\")) return true;
+        if (text[i] == '.' && i >= near + 3 && text[i - 1] == 'w' && text[i - 2] == 'w' &&
+            text[i - 3] == 'w')
+            return true;
+    }
+    return false;
+}
+
 }  // namespace
+
+template <class C>
+bool Book<C>::unwrap(std::size_t from, std::vector<C>& out) const {
+    constexpr std::size_t kLongest = 4000;
+    std::vector<std::size_t> marks;
+    std::size_t others[3] = {};
+    for (std::size_t i = from; i < out.size(); ++i) {
+        if (out[i] == '_') marks.push_back(i);
+        others[0] += out[i] == '=';
+        others[1] += out[i] == '~';
+        others[2] += out[i] == '+';
+    }
+    if (marks.size() % 2 != 0 || *std::max_element(others, others + 3) > 1) return false;
+    const auto is_word = [&](std::size_t i) { return out[i] == '_' || signs_.is(out[i], kAlnum); };
+    for (std::size_t k = 0; k < marks.size(); k += 2) {
+        const std::size_t open = marks[k], close = marks[k + 1];
+        if (close - open < 2 || close - open - 1 > kLongest) return false;
+        if (open > from && is_word(open - 1)) return false;
+        if (close + 1 < out.size() && is_word(close + 1)) return false;
+        if (signs_.is(out[open + 1], kSpace) || signs_.is(out[close - 1], kSpace)) return false;
+        if (is_in_address(out, from, open)) return false;
+    }
+    out.erase(std::remove(out.begin() + static_cast<std::ptrdiff_t>(from), out.end(),
+                          static_cast<C>('_')),
+              out.end());
+    return true;
+}
 
 template <class C>
 void Book<C>::paragraphs(std::span<const Line<C>> lines, std::vector<C>& out) const {
@@ -83,9 +124,52 @@ void Book<C>::typeset(std::size_t first, std::size_t stop, const std::uint8_t* k
     }
 }
 
+template <class C>
+std::size_t Book<C>::typeset_runs(
+    const std::uint8_t* kinds, std::uint8_t* parts,
+    const std::function<void(const std::vector<C>&)>& pass_on) const {
+    std::vector<C> run;
+    std::size_t taken = 0;
+    const auto close = [&] {
+        if (!run.empty()) pass_on(run);
+        run.clear();
+    };
+    for (std::size_t i = 0; i < blocks_.size(); ++i) {
+        if (parts[i] == kAlone || parts[i] == kLeftOut) {
+            close();
+            if (parts[i] == kAlone) typeset(i, i + 1, kinds, run);
+            close();
+            continue;
+        }
+        const std::size_t before = run.size();
+        const std::size_t gap = before > 0 ? 1 + std::min(blocks_[i].above, kMostBlank) : 0;
+        run.insert(run.end(), gap, static_cast<C>('\n'));
+        typeset(i, i + 1, kinds, run);
+        if (parts[i] == kInRun) continue;
+        const std::size_t size = run.size();
+        if (unwrap(before + gap, run)) {
+            parts[i] = kInRun;
+            taken += size - run.size();
+            continue;
+        }
+        parts[i] = kAlone;
+        const std::vector<C> alone(run.begin() + static_cast<std::ptrdiff_t>(before + gap),
+                                   run.end());
+        run.resize(before);
+        close();
+        pass_on(alone);
+    }
+    close();
+    return taken;
+}
+
 #define CORPUSKIT_TYPESET(C)                                                           \
     template void Book<C>::typeset(std::size_t, std::size_t, const std::uint8_t*,      \
-                                   std::vector<C>&) const;
+                                   std::vector<C>&) const;                             \
+    template bool Book<C>::unwrap(std::size_t, std::vector<C>&) const;                 \
+    template std::size_t Book<C>::typeset_runs(                                        \
+        const std::uint8_t*, std::uint8_t*,                                            \
+        const std::function<void(const std::vector<C>&)>&) const;
 CORPUSKIT_TYPESET(std::uint8_t)
 CORPUSKIT_TYPESET(std::uint16_t)
 CORPUSKIT_TYPESET(char32_t)

@@ -40,18 +40,26 @@ ODD = [
     *("   ", "[Pg 12]", "[Illustration: ", "[Footnote 1: ", "--", "_the_", "....", "MR. SMITH."),
     *("FAUST (_alone_)", "CHAPTER I", "1. ", "Sc\u00e8ne", "Page 3", " \n", "\n\n\n", "Yours truly,"),
     *("I am, Sir,", "MDCCC", "fig.png", "Full size", "\nThe end\nof it\n", "iv", ". . . .", "Dear Sir,--"),
-    *("June 3", "Footnote 1", "to-\nday"),
+    *("June 3", "Footnote 1", "to-\nday", "[12]", "[A]", "\n1) ", "\n(a) ", ", 12", "  xii", "\u0142 "),
+    *("Ever your", "servant", "with", ", &c.", "My dear ", "Sir:--", "J. A.", "\nIV. ", "_II._--", "Monday, "),
+    *("\nCopyright", "Printed by", "May 1", "1813", "[*]", "THE END.", "\n1. x\n\n2. y\n\n3. z\n\n"),
+    *("\n     ", "\n  ", "12.", "\n          "),
 ]
+
+
+PATTERNS_ALONE = "\u0130\u0663\u017f\u212a"
+"""What the engine does not take for letters and digits of ASCII, as patterns do; without them it reads more."""
 
 
 def edited(text: str, seed: int) -> str:
     """A piece of a text with signs put in that blocks are told by."""
     source = random.Random(seed)
+    signs = ODD if seed % 4 == 0 else [sign for sign in ODD if sign not in PATTERNS_ALONE]
     start = source.randrange(max(1, len(text) - 4000))
     piece = list(text[start : start + source.choice((300, 1500, 4000))])
     for _ in range(max(4, len(piece) // source.choice((15, 60)))):
         at = source.randrange(len(piece) + 1)
-        piece[at:at] = [source.choice(ODD)] if source.random() < 0.8 else ["\n"]
+        piece[at:at] = [source.choice(signs)] if source.random() < 0.8 else ["\n"]
     if source.random() < 0.2:
         piece = list("".join(piece).upper())
     return "".join(piece).replace("\r", "\n")
@@ -92,8 +100,8 @@ def test_kinds_of_real_books() -> None:
 
 
 def test_the_engine_knows_the_rules_in_their_order() -> None:
-    sections = (section for section in rules.SECTIONS if section is not rules.CONTENTS)
-    assert [name for name, _ in _native.book_rules()] == [rule.name for s in sections for rule in s]
+    names = [rule.name for section in rules.SECTIONS for rule in section if rule.name != "entry"]
+    assert _native.book_rules() == names
 
 
 SPARED = {"line_of_note", "line_beside_prose", "note"}
@@ -111,7 +119,7 @@ def check_rules(text: str) -> None:
     for speakers in (shape.speakers, frozenset({"FAUST", "MR. SMITH"})):
         asked = BookShape(shape.width, shape.margin, shape.indent, speakers)
         scores = [verse_score(block, asked) for block in measured]
-        numbers = (asked.width, asked.margin, asked.indent, bool(speakers))
+        numbers = (asked.width, asked.margin, asked.indent, speakers)
         assert engine.score(*numbers, np.array(list(WEIGHTS.values()))).tolist() == scores
         story = len(measured) // 2
         found = engine.tell(story)
@@ -134,14 +142,15 @@ def check_block(view: BlockView, bits: int, proven: int) -> None:
         view.before = before
         view.__dict__.pop("capital_title", None)
         for section in rules.SECTIONS:
-            for rule in section if section is not rules.CONTENTS else ():
-                if section is rules.SEVERAL and view.count == 1:
+            for rule in section:
+                if (section is rules.SEVERAL and view.count == 1) or rule.name == "entry":
                     continue
-                bit, sure = blocks_of._BITS[rule.name]
+                bit = blocks_of._BITS[rule.name]
                 holds = bool(rule.test(view))
                 assert not holds or bits & bit or rule.name in SPARED, (rule.name, view.text)
-                assert not (sure and bits & bit) or holds, (rule.name, view.text)
-                assert not proven & bit or (holds and bits & bit), (rule.name, view.text)
+                assert not proven & bits & bit & blocks_of._AFTER[before] or holds, (rule.name, view.text)
+                if rule.kind is None and proven & bit:
+                    break  # nothing is asked behind it
                 only_after = blocks_of._AFTER[before] & bit
                 assert only_after or not holds, (rule.name, view.text)
 
@@ -259,7 +268,7 @@ def test_wrong_calls_of_the_engine() -> None:
     with pytest.raises(ValueError, match=r"score\(\) comes first"):
         engine.tell(0)
     with pytest.raises(ValueError, match="as many as the model has features"):
-        engine.score(70, 0, 0, False, weights[1:])
+        engine.score(70, 0, 0, (), weights[1:])
     with pytest.raises(ValueError, match="one for each block"):
         engine.typeset(np.zeros(1, np.uint8), np.zeros(2, np.uint8))
     with pytest.raises(ValueError, match="no such kind"):
