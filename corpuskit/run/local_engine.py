@@ -8,6 +8,7 @@ unfinished is tried again.
 
 from __future__ import annotations
 
+import atexit
 import gc
 import multiprocessing
 import os
@@ -19,11 +20,11 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from importlib import import_module
 from multiprocessing import resource_tracker
 from multiprocessing.synchronize import Event
 
 from corpuskit.errors import EngineError, StageError
-from corpuskit.run.folder import Run
 from corpuskit.run.task import BuildTask, FinishedTask
 
 RETRIES = 2
@@ -40,6 +41,19 @@ class LocalEngine:
         self.workers = workers
         self._pool: ProcessPoolExecutor | None = None
         self._stop: Event | None = None
+        self._started = 0
+        self._begun = False
+
+    def expect(self, tasks: int, module: str) -> None:
+        """Start the workers for so many tasks to come, so that they are ready when these are planned.
+
+        Args:
+            module: what holds the functions of the tasks: it is imported meanwhile.
+        """
+        most = min(tasks, self.workers)
+        while most > 1 and self._started < most:
+            self._ready().submit(_load, module)
+            self._started += 1
 
     def run(self, tasks: Sequence[BuildTask]) -> Iterator[FinishedTask]:
         """Run independent tasks and yield what they did, in the order in which they finish.
@@ -72,25 +86,34 @@ class LocalEngine:
                     ) from error
 
     def _run_pool(self, tasks: Sequence[BuildTask]) -> Iterator[FinishedTask]:
-        if self._pool is None:
-            self._pool, self._stop = _make_pool(self.workers, tasks[0].run)
+        pool, self._begun = self._ready(), True
         # A few tasks ahead of the workers are enough; more would only hold memory.
         waiting = list(reversed(tasks))  # Taken off the end, so that the first is begun first.
         running: set[Future[FinishedTask]] = set()
         try:
             while waiting or running:
                 while waiting and len(running) < 2 * self.workers:
-                    running.add(self._pool.submit(BuildTask.execute, waiting.pop()))
+                    running.add(pool.submit(_execute, waiting.pop()))
                 finished, running = wait(running, return_when=FIRST_COMPLETED)
                 for future in finished:
                     yield future.result()
         except (KeyboardInterrupt, GeneratorExit):
-            if self._stop is not None:
-                self._stop.set()  # Nobody waits for what is half done; it leaves nothing behind.
+            self._give_up()
             raise
         finally:
             for future in running:
                 future.cancel()
+
+    def _ready(self) -> ProcessPoolExecutor:
+        """The pool; it has a worker for each task that was handed to it, up to its number."""
+        if self._pool is None:
+            self._pool, self._stop = _make_pool(self.workers)
+        return self._pool
+
+    def _give_up(self) -> None:
+        """Let the workers end at once: nobody waits for what is half done, and it leaves nothing behind."""
+        if self._stop is not None:
+            self._stop.set()
 
     def close(self) -> None:
         """End the workers; what they are at is finished first, what waits is not begun."""
@@ -102,10 +125,12 @@ class LocalEngine:
         return self
 
     def __exit__(self, *error: object) -> None:
+        if error[0] is not None and not self._begun:
+            self._give_up()
         self.close()
 
 
-def _make_pool(workers: int, run: Run) -> tuple[ProcessPoolExecutor, Event]:
+def _make_pool(workers: int) -> tuple[ProcessPoolExecutor, Event]:
     # A worker has one core: threads that numpy's BLAS would wait with take it from the others.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     # Forked children of a process that has threads may hang on a lock that one of them held.
@@ -114,7 +139,7 @@ def _make_pool(workers: int, run: Run) -> tuple[ProcessPoolExecutor, Event]:
     with _hangups_ignored():
         resource_tracker.ensure_running()
     stop = context.Event()
-    arguments = (os.getpid(), stop, run)
+    arguments = (os.getpid(), stop)
     return ProcessPoolExecutor(workers, context, initializer=_begin_worker, initargs=arguments), stop
 
 
@@ -143,13 +168,31 @@ def _check_picklable(tasks: Sequence[BuildTask]) -> None:
         ) from error
 
 
-def _begin_worker(parent: int, stop: Event, run: Run) -> None:
+def _load(module: str) -> None:
+    import_module(module)
+
+
+def _execute(task: BuildTask) -> FinishedTask:
+    """Run a task in a worker, which tells first that it may write into the task's run."""
+    task.run.attend()
+    # It died before that could be seen: another build may be under way there.
+    if os.getppid() != _PARENT:
+        os._exit(1)
+    return task.execute()
+
+
+_PARENT = 0
+"""Of a worker: the process of its build."""
+
+
+def _begin_worker(parent: int, stop: Event) -> None:
     """Make this process a worker that ends when its build does, so that a killed build leaves no orphans."""
     # Ctrl-C and the end of a terminal reach all of its processes: the main one alone decides what becomes of
     # them. Not so SIGTERM, with which a pool ends its workers.
     for number in (signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
-    run.attend()
+    global _PARENT
+    _PARENT = parent
 
     # A parent that is killed tells nobody; its orphans get another parent, and that can be seen.
     def watch() -> None:
@@ -160,4 +203,7 @@ def _begin_worker(parent: int, stop: Event, run: Run) -> None:
     if os.getppid() != parent:  # It died before this process had begun to look.
         os._exit(1)
     threading.Thread(target=watch, daemon=True).start()
+    # The first to be registered is the last to be called. What a worker holds is memory, which the system
+    # takes back at once: to take modules and tables apart one by one is a tenth of a second for nothing.
+    atexit.register(os._exit, 0)
     gc.freeze()  # What was imported stays: no collection need look at it again.

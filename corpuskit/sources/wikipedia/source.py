@@ -42,6 +42,9 @@ from corpuskit.sources.wikipedia.rules import Conversions, template_table
 from corpuskit.sources.wikipedia.site import Site, parse_site
 from corpuskit.storage.places import kind_of, stamp
 
+_CARRIED_BYTES = 2**16
+"""A longer head of a dump is not carried along with each of its parts: their readers look for it again."""
+
 
 class Wikipedia(Source):
     """Pages of a MediaWiki XML dump as text.
@@ -157,7 +160,8 @@ class Wikipedia(Source):
         for piece in dump.ranges(path, compression, head.encoding):
             detail = {"compression": compression, "start": piece.start, "end": piece.end}
             part_name = _part_name(relative_name(self.path, path), first + len(parts))
-            parts.append(Part(part_name, (path, *definitions), detail, piece.end - piece.start))
+            carried = head if len(head.data) <= _CARRIED_BYTES else None
+            parts.append(Part(part_name, (path, *definitions), detail, piece.end - piece.start, carried))
         return parts
 
     def read(self, part: Part) -> Iterator[Reading]:
@@ -170,7 +174,7 @@ class Wikipedia(Source):
             yield from out.take(rest=True)
             return
         compression: dump.Compression = part.detail["compression"]
-        head = dump.read_head(path, compression)
+        head = part.found if isinstance(part.found, dump.Head) else dump.read_head(path, compression)
         site = parse_site(head.data, name)
         piece = Range(int(part.detail["start"]), int(part.detail["end"]))
         rules = self._rules(self._wiki(site, name), path)
