@@ -3,25 +3,25 @@
 ``tokenizers`` is the judge. The first texts of a process are encoded by it; with them, and with some two
 thousand odd ones, the fast engine must give the same ids before it is used at all, and about one piece in a
 thousand is compared from then on. So what is made does not depend on the engine, only the time that it takes.
+
+Of several processes one judges (`Encoder.share`): the others begin with the fast engine, and ask for the
+verdict before what they have made gets a name (`Encoder.settle`).
 """
 
 from __future__ import annotations
 
-import json
-import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, Protocol
+from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import tokenizers
 
 from corpuskit.errors import EncodingError
-from corpuskit.tokenizer import special
-from corpuskit.tokenizer.cuts import split_pattern
+from corpuskit.tokenizer.engines.engines import Engine, Fast, Flat, Reference
+from corpuskit.tokenizer.engines.verdicts import Verdict, Verdicts
 from corpuskit.tokenizer.odd_texts import odd_texts
 
 SAMPLE_BYTES = 2**18
@@ -36,120 +36,15 @@ _COMPARED_CHARACTERS = 2**17
 # Alone, `tokenizers` holds some 100 times the text; the fast engine ten times, and wants long calls.
 _REFERENCE_BYTES, _FAST_BYTES = 2**17, 2**20
 
-# `fastokens` knows some patterns by heart; these are given to it as what cuts every text alike.
-_CUTS_ALIKE = {special.PATTERNS["cl100k"]: special.PATTERNS["llama3"]}
-
-_LONGEST_TOKEN = 2**12
-"""To read a longer one takes `fastokens` the square of its characters: minutes for 100,000 (0.3.5)."""
-
 _KEPT = 2
 """Engines of so many tokenizers stay in a process: what is dropped of `fastokens` it does not give back."""
 
 
-class Flat(NamedTuple):
-    """Ids of some texts, one after the other.
+_Sample = list[tuple[Sequence[str], Flat]]
+"""Texts with the ids that one engine gave."""
 
-    Attributes:
-        ids: (tokens,), uint32.
-        ends: (texts,), int64: text i has the ids [ends[i - 1], ends[i]).
-    """
-
-    ids: npt.NDArray[np.uint32]
-    ends: npt.NDArray[np.int64]
-
-    def of(self, index: int) -> npt.NDArray[np.uint32]:
-        """The ids of one text."""
-        return self.ids[self.ends[index - 1] if index else 0 : self.ends[index]]
-
-
-class Engine(Protocol):
-    """Encodes texts, without special tokens: a text that spells one is text.
-
-    Attributes:
-        name: the library and its version.
-    """
-
-    name: str
-
-    def encode(self, texts: Sequence[str]) -> Flat:
-        """The ids of texts. Raises TypeError or UnicodeEncodeError for what is no Unicode text."""
-
-
-class Reference:
-    """``tokenizers`` itself."""
-
-    name = f"tokenizers {tokenizers.__version__}"
-
-    def __init__(self, model: tokenizers.Tokenizer) -> None:
-        self._model = model
-
-    def encode(self, texts: Sequence[str]) -> Flat:
-        """See `Engine`; on all cores."""
-        # "Fast" leaves offsets out, which no one asks for here.
-        encodings = self._model.encode_batch_fast(list(texts), add_special_tokens=False)
-        lines = [np.array(encoding.ids, np.uint32) for encoding in encodings]
-        ends = np.cumsum([len(line) for line in lines], dtype=np.int64)
-        return Flat(np.concatenate(lines) if lines else np.empty(0, np.uint32), ends)
-
-
-class Fast:
-    """``fastokens``, on one core where FASTOKENS_BPE_THREADS says nothing else when it first encodes.
-
-    Its cache of pretokens, one a thread, stays below some 120 MB whatever it is given (measured, 0.3.5).
-    """
-
-    def __init__(self, document: Mapping[str, Any], vocab_size: int) -> None:
-        """Raises ImportError where it is not installed, ValueError for a tokenizer that it cannot do."""
-        # Builds have a worker for each core; two threads take twice the memory for half as much more speed.
-        os.environ.setdefault("FASTOKENS_BPE_THREADS", "1")
-        import fastokens
-
-        longest = max(map(len, document["model"].get("vocab") or [""]))
-        if longest > _LONGEST_TOKEN:
-            raise ValueError(f"a token of {longest:,} characters")
-        self.name = f"fastokens {_version('fastokens')}"
-        known = json.dumps(_as_known(document), ensure_ascii=False)
-        self._model = _calling(fastokens.Tokenizer.from_json_str, known)
-        self._vocab_size = vocab_size
-
-    def encode(self, texts: Sequence[str]) -> Flat:
-        """See `Engine`."""
-        ids, ends = _calling(self._model.encode_batch_flat, list(texts), False, True)
-        found = Flat(np.frombuffer(ids, "<u4"), np.frombuffer(ends, "<u8")[1:].astype(np.int64))
-        if len(found.ids) and int(found.ids.max()) >= self._vocab_size:
-            raise ValueError(f"gave the id {int(found.ids.max())}, of {self._vocab_size}")
-        return found
-
-
-def _calling(function: Callable[..., Any], *arguments: Any) -> Any:
-    """What a function of Rust gives; a panic of it is a ValueError, as its other errors are."""
-    try:
-        return function(*arguments)
-    except BaseException as error:
-        if type(error).__name__ != "PanicException":
-            raise
-        raise ValueError(f"failed: {error}") from error
-
-
-def _version(package: str) -> str:
-    from importlib.metadata import version
-
-    return version(package)
-
-
-def _as_known(document: Mapping[str, Any]) -> dict[str, Any]:
-    """The tokenizer.json as the fast engine does it best, and without lots, padding and truncation."""
-    known = {**document, "truncation": None, "padding": None, "post_processor": None}
-    known["model"] = {**document["model"], "dropout": None}
-    pattern, steps = split_pattern(document), (document.get("pre_tokenizer") or {}).get("pretokenizers") or []
-    # A Split by GPT-2's pattern before a ByteLevel without it is a ByteLevel with it.
-    if [step.get("type") for step in steps] == ["Split", "ByteLevel"] and not steps[1].get("use_regex"):
-        if pattern == special.PATTERNS["gpt2"]:
-            known["pre_tokenizer"] = {**steps[1], "use_regex": True}
-        elif pattern in _CUTS_ALIKE:
-            split = {**steps[0], "pattern": {"Regex": _CUTS_ALIKE[pattern]}}
-            known["pre_tokenizer"] = {**document["pre_tokenizer"], "pretokenizers": [split, steps[1]]}
-    return known
+_Found = tuple[Sequence[str], Flat, Flat]
+"""Texts with the ids of the fast engine, and those of the judge."""
 
 
 @dataclass
@@ -167,8 +62,11 @@ class Encoder:
     why: str = ""
     compared: int = 0
     _fast: Engine | None = None
-    _sample: list[tuple[Sequence[str], Flat]] = field(default_factory=list)
+    _unjudged: bool = False  # The fast engine encodes, and another process judges it.
+    _verdicts: Verdicts | None = None
+    _sample: _Sample = field(default_factory=list)
     _sampled: int = 0
+    _looked: int = 0
     _due: int = field(default_factory=lambda: COMPARED_EVERY)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -187,7 +85,53 @@ class Encoder:
 
     def use_reference(self, why: str) -> None:
         """Encode by ``tokenizers`` from now on."""
-        self.why, self._fast, self._sample = why, None, []
+        self.why, self._fast, self._unjudged, self._sample = why, None, False, []
+
+    def share(self, verdicts: Verdicts) -> None:
+        """Take part in judging the engine once on a machine; whoever does so calls `settle`, too.
+
+        Where a verdict is there, it counts. Else the first to ask judges, as without others; who comes later
+        encodes by the fast engine at once.
+        """
+        with self._lock:
+            self._verdicts = verdicts
+            found = None if self.why else verdicts.find()
+            if found is not None and found.why:
+                self.use_reference(found.why)
+            elif self._fast is None and not self.why and not self._sample:
+                self._unjudged = found is None and not verdicts.begin()
+                if found is not None or self._unjudged:
+                    self._begin_fast()
+
+    def settle(self) -> None:
+        """Raise EncodingError unless what the fast engine has encoded so far is in no doubt, as `encode`.
+
+        Where no other process has judged, this one does, by what it has encoded itself.
+        """
+        with self._lock:
+            if not self._unjudged:
+                return
+            assert self._verdicts is not None
+            enough = self._sampled >= SAMPLE_BYTES
+            found = self._verdicts.wait() if enough else self._verdicts.find()
+            if found is None:
+                wrong = self._wrong_so_far()
+                if wrong is None and not enough:
+                    return  # It is right in all that there was; that is not enough for what follows.
+                self._verdicts.record(found := Verdict(wrong or ""))
+            if found.why:
+                raise self._differs(found.why)
+            self._unjudged, self._sample = False, []
+
+    def _wrong_so_far(self) -> str | None:
+        """What the fast engine has encoded otherwise, of what is kept and was not looked at before."""
+        assert self._fast is not None
+        fast, judge, fresh = self._fast, self._reference, self._sample[self._looked :]
+        made = ((texts, ids, judge.encode(texts)) for texts, ids in fresh)
+        wrong = self._wrong(fast, judge, made, odd=self._looked == 0)
+        self._looked = len(self._sample)
+        self.compared += sum(len(texts) for texts, _ in fresh)
+        return wrong
 
     def encode(self, texts: Sequence[str]) -> Flat:
         """The ids of texts.
@@ -203,7 +147,10 @@ class Encoder:
             except ValueError as error:
                 if isinstance(error, UnicodeEncodeError):
                     raise
-                raise self._differs(str(error)) from error
+                raise self._differs(f"{fast.name} {error}") from error
+            if self._unjudged:
+                with self._lock:
+                    self._keep(texts, found)
             self._compare(texts, found)
             return found
         found = self._reference.encode(texts)
@@ -216,30 +163,51 @@ class Encoder:
         """Keep the first texts and their ids, and judge the fast engine by them when they are enough."""
         if self._fast is not None or self.why:
             return  # Another thread was first.
-        self._sample.append((texts, found))
-        self._sampled += sum(map(len, texts))
+        self._keep(texts, found)
         if self._sampled >= SAMPLE_BYTES:
             sample, self._sample = self._sample, []
-            self._judge(sample)
+            self._begin_fast(sample)
+            if self._verdicts is not None:
+                self._verdicts.record(Verdict(self.why))
 
-    def _judge(self, sample: Sequence[tuple[Sequence[str], Flat]]) -> None:
-        """Use the fast engine if it encodes a sample, and the odd texts, as the reference does."""
+    def _keep(self, texts: Sequence[str], found: Flat) -> None:
+        """Keep texts and their ids until they are enough to judge by."""
+        count = 0
+        while count < len(texts) and self._sampled < SAMPLE_BYTES:
+            self._sampled += len(texts[count])
+            count += 1
+        if count:
+            self._sample.append((texts[:count], found.first(count)))
+
+    def _begin_fast(self, sample: _Sample | None = None) -> None:
+        """Use the fast engine, if it is there and gives the ids of a sample; without one it is not judged."""
         try:
             fast = Fast(self.document, self.vocab_size)
-            spelled = [token["content"] for token in self.document.get("added_tokens", [])][:64]
-            odd = odd_texts(spelled)
-            for texts, expected in ((odd, self._reference.encode(odd)), *sample):
-                if (different := _first_different(texts, fast.encode(texts), expected)) is not None:
-                    self.use_reference(
-                        f"{fast.name} encodes {different[:40]!r} otherwise than {Reference.name}"
-                    )
-                    return
         except ImportError:
             self.use_reference("fastokens is not installed")
+            return
         except (ValueError, KeyError) as error:
-            self.use_reference(f"fastokens cannot do this tokenizer: {' '.join(str(error).split())[:200]}")
+            self.use_reference(_cannot(error))
+            return
+        judge = self._reference
+        found = ((texts, fast.encode(texts), ids) for texts, ids in sample or ())
+        wrong = None if sample is None else self._wrong(fast, judge, found)
+        if wrong is not None:
+            self.use_reference(wrong)
         else:
-            self._fast, self.compared = fast, sum(len(texts) for texts, _ in sample)
+            self._fast, self.compared = fast, sum(len(texts) for texts, _ in sample or ())
+
+    def _wrong(self, fast: Engine, judge: Engine, found: Iterable[_Found], *, odd: bool = True) -> str | None:
+        """What the fast engine does otherwise than the judge: of texts given, and of the odd ones."""
+        spelled = [token["content"] for token in self.document.get("added_tokens", [])][:64]
+        tried = odd_texts(spelled) if odd else []
+        try:
+            for texts, ids, expected in ((tried, fast.encode(tried), judge.encode(tried)), *found):
+                if (different := _first_different(texts, ids, expected)) is not None:
+                    return f"{fast.name} encodes {different[:40]!r} otherwise than {judge.name}"
+        except (ValueError, KeyError) as error:
+            return _cannot(error)
+        return None
 
     def _compare(self, texts: Sequence[str], found: Flat) -> None:
         """Encode one piece in `COMPARED_EVERY` by the reference too."""
@@ -254,15 +222,21 @@ class Encoder:
         self._due = COMPARED_EVERY
         self.compared += 1
         if not np.array_equal(self._reference.encode([texts[index]]).ids, found.of(index)):
-            raise self._differs(f"encodes {texts[index][:40]!r}... otherwise than {Reference.name}")
+            wrong = f"{self.name} encodes {texts[index][:40]!r}... otherwise than {Reference.name}"
+            if self._verdicts is not None:
+                self._verdicts.record(Verdict(wrong))
+            raise self._differs(wrong)
 
-    def _differs(self, what: str) -> EncodingError:
-        name = self.name
-        self.use_reference(f"{name} {what}")
+    def _differs(self, wrong: str) -> EncodingError:
+        self.use_reference(wrong)
         return EncodingError(
-            f"{name} {what}: what it has encoded in this process is in doubt",
+            f"{wrong}: what it has encoded in this process is in doubt",
             remedy=f"Call again: {Reference.name} encodes from now on. And report it.",
         )
+
+
+def _cannot(error: Exception) -> str:
+    return f"fastokens cannot do this tokenizer: {' '.join(str(error).split())[:200]}"
 
 
 def _first_different(texts: Sequence[str], found: Flat, expected: Flat) -> str | None:

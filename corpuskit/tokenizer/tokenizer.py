@@ -30,7 +30,8 @@ from corpuskit.tokenizer import lossless, special
 from corpuskit.tokenizer.byte_level import TokenBytes
 from corpuskit.tokenizer.count import PretokenCounter
 from corpuskit.tokenizer.cuts import LINE_END, LINES_CHARACTERS, Piece, batched, cut_all, runs_of, safe_border
-from corpuskit.tokenizer.encoding import Encoder, Flat, encoder_of
+from corpuskit.tokenizer.encoding import Encoder, encoder_of
+from corpuskit.tokenizer.engines.engines import Flat
 from corpuskit.tokenizer.files import read_expected, read_given, tokenizer_file, write_files
 from corpuskit.tokenizer.merges import Merges, learn_merges
 from corpuskit.tokenizer.patterns import DEFAULT, check_pattern, splitter

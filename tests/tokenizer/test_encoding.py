@@ -23,7 +23,8 @@ from corpuskit import Files, TrainTokenizer, WriteShards
 from corpuskit.build.build import build_corpus
 from corpuskit.errors import EncodingError, SettingError
 from corpuskit.tokenizer import encoding
-from corpuskit.tokenizer.encoding import Encoder, Fast, Flat, Reference
+from corpuskit.tokenizer.encoding import Encoder
+from corpuskit.tokenizer.engines.engines import Fast, Flat, Reference
 from corpuskit.tokenizer.odd_texts import odd_texts
 from corpuskit.tokenizer.special import END_OF_TEXT, PATTERNS
 from corpuskit.tokenizer.tokenizer import Tokenizer

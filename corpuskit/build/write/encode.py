@@ -23,8 +23,9 @@ from corpuskit.run.layout import PLANTED, REPEATED, TOKENIZER
 from corpuskit.run.task import TaskResult
 from corpuskit.shards.format import token_dtype
 from corpuskit.shards.provenance import PROVENANCE
-from corpuskit.storage.files import sha256_file
+from corpuskit.storage.files import TEMPORARY, sha256_file
 from corpuskit.storage.tables import FAST_LEVEL
+from corpuskit.tokenizer.engines.verdicts import Verdicts
 from corpuskit.tokenizer.spelled import Spelled
 from corpuskit.tokenizer.tokenizer import Tokenizer
 
@@ -93,6 +94,9 @@ def encode_part(run: Run, *, part: str, documents: str, split: Split, lossy: boo
     """
     file = run.local(TOKENIZER)
     tokenizer = _loaded(file, sha256_file(file))
+    # What an engine is worth depends on the machine: it is noted beside the log, in no output.
+    judged = Verdicts(run.local(run.path("logs", "engines")), run.local(TEMPORARY), tokenizer.sha256)
+    tokenizer.encoder.share(judged)
     try:
         return _encoded(run, tokenizer, part, documents, split, lossy=lossy)
     except EncodingError:  # Nothing of the part has its name yet; the reference encodes from now on.
@@ -101,7 +105,7 @@ def encode_part(run: Run, *, part: str, documents: str, split: Split, lossy: boo
 
 @lru_cache(maxsize=1)
 def _loaded(file: Path, sha256: str) -> Tokenizer:
-    """The tokenizer of a file of this content: a worker reads it once, and judges its engine once."""
+    """The tokenizer of a file of this content: a worker reads it once."""
     return Tokenizer.load(file, lossy=True)
 
 
@@ -127,6 +131,7 @@ def _encoded(
             spelled += names.count(batch.column("text")) if part not in (PLANTED, REPEATED) else 0
             sink.write(table.append_column("tokens", pa.array(counts, pa.int64())))
             _book(entry, batch, table)
+        tokenizer.encoder.settle()
     proof, encoder = lines.proof, tokenizer.encoder
     if proof.changed and not lossy:
         raise SettingError(
