@@ -255,7 +255,9 @@ def test_what_did_not_learn_from_gaps_fills_none(models: dict[str, Path]) -> Non
         fill_masks(LanguageModel.load(models["encoder-decoder"]), "a <mask>")
     denoises = LanguageModel.load(models["denoise"])
     for fill in (fill_masks, fill_spans):
-        with pytest.raises(SettingError, match=r"learnt by objective = 'denoise', not an (?s:.*)call fill_text"):
+        with pytest.raises(
+            SettingError, match=r"learnt by objective = 'denoise', not an (?s:.*)call fill_text"
+        ):
             fill(denoises, "a <mask>")  # type: ignore[operator]
     with pytest.raises(SettingError, match="is an encoder, not one that learnt by objective = 'denoise'"):
         fill_text(LanguageModel.load(models["encoder"]), "a <mask>")
