@@ -173,6 +173,9 @@ def find_repairs(
         ValueError: offsets do not ascend within their bytes, or a number is out of its range.
     """
 
+def may_hide(texts: Strings) -> NDArray[np.bool_]:
+    """Of each text whether `corpuskit.stages.normalize.hidden.may_hide` holds."""
+
 def tidy_whitespace(texts: Strings) -> tuple[NDArray[np.uint8], Strings | None]:
     """Tidy the white space of n texts; see `corpuskit.stages.normalize.whitespace`.
 

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "bindings/convert.hpp"
+#include "engine/normalize/hidden.hpp"
 #include "engine/normalize/repair.hpp"
 #include "engine/normalize/whitespace.hpp"
 
@@ -52,12 +53,26 @@ nb::tuple tidy_whitespace(const StringArrays& texts) {
                           batch.changed ? strings(std::move(batch.texts)) : nb::none());
 }
 
+auto may_hide(const StringArrays& texts) {
+    const Column texts_column = column("texts", texts);
+    std::vector<std::uint8_t> found(texts_column.size);
+    {
+        nb::gil_scoped_release release;
+        check_column(texts_column);
+        for (std::size_t i = 0; i < found.size(); ++i)
+            found[i] = corpuskit::may_hide(texts_column[i]);
+    }
+    const std::size_t rows = found.size();
+    return own<bool>(std::move(found), rows);
+}
+
 }  // namespace
 
 void bind_normalize(nb::module_& module) {
     module.def("repair_rules", &repair_rules);
     module.def("find_repairs", &find_repairs, nb::arg("texts"), nb::arg("entities"),
                nb::arg("steps"), nb::arg("form"));
+    module.def("may_hide", &may_hide, nb::arg("texts"));
     module.def("tidy_whitespace", &tidy_whitespace, nb::arg("texts"));
 }
 

@@ -14,6 +14,8 @@ from dataclasses import replace
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from corpuskit import _native
+from corpuskit.documents.columns import to_engine
 from corpuskit.stages.normalize.texts import decode_texts
 from corpuskit.stages.stage import Effect, Found
 
@@ -44,12 +46,23 @@ _TOKEN = re.compile(
 _NAMED = re.compile(rf"<\|(?:{_TOKEN_NAMES})\|>")
 _ENTITY = re.compile(r"&(?:#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 
-_LOOK = (
+_LOOK = re.compile(
     _HIDDEN.pattern
     + r"|<\||<｜|\[(?:MASK|CLS|SEP|PAD|UNK|BOS|EOS|/?INST)\]|</?s>|<(?:pad|unk|mask|bos|eos|eot|sep|cls)>"
     + r"|<</?SYS>>|<(?:start|end)_of_turn>|<extra_id_"
 )
-"""What may be something to count, for Arrow's own search over a whole column."""
+"""What may be something to count."""
+
+
+def may_hide(text: str) -> bool:
+    """Whether a text is worth a look: a hidden character stands in it, or what may begin a special token.
+
+    The engine asks it of whole columns.
+
+    >>> may_hide("a <b>bold</b> word"), may_hide("a<|b")
+    (False, True)
+    """
+    return _LOOK.search(text) is not None
 
 
 def count_hidden(text: str) -> dict[str, int]:
@@ -119,11 +132,13 @@ def tell_hidden(batch: pa.RecordBatch, effect: Effect, *, removed_alone: bool = 
 
 
 def _rows_to_look_at(before: pa.Array, after: pa.Array, *, entities: bool) -> pa.Array:
-    """Numbers of rows in which something may be hidden, or entities replaced; Arrow alone looks at texts."""
-    look = pc.match_substring_regex(before, _LOOK)
+    """Numbers of rows in which something may be hidden, or entities replaced; no text becomes a string."""
+    look = _native.may_hide(to_engine(before, "texts"))
     if entities:
-        look = pc.or_(look, pc.and_(pc.match_substring(before, "&"), pc.not_equal(before, after)))
-    return pc.indices_nonzero(look)
+        changed = pc.indices_nonzero(pc.not_equal(before, after))
+        with_entity = pc.match_substring(before.take(changed), "&").fill_null(False)
+        look[changed.filter(with_entity).to_numpy()] = True
+    return pc.indices_nonzero(pa.array(look))
 
 
 def _bytes_of(kind: str, text: str) -> int:

@@ -165,8 +165,7 @@ std::int64_t Lines::characters_of(std::string_view unit) const {
 }
 
 bool Lines::is_short(std::string_view line) const {
-    constexpr std::size_t kMostBytes = 4 * kShortLine;  // that so many characters have
-    return line.size() <= kMostBytes && characters_of(line) <= std::int64_t{kShortLine};
+    return line.size() <= kShortLine || characters_of(line) <= std::int64_t{kShortLine};
 }
 
 void Lines::measure(const std::vector<std::string_view>& units) {

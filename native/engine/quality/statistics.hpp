@@ -35,13 +35,10 @@ using Figures = std::array<std::int64_t, kFigures>;
 /// Counts in one text after the other, in time linear in each; memory is used again.
 class Statistics {
   public:
-    Statistics(Splitter splitter, Variant variant) : splitter_(splitter), variant_(variant) {}
-    Figures count(std::string_view text);
+    Figures count(std::string_view text, Splitter splitter, Variant variant);
 
   private:
     void count_characters(std::string_view text, Figures& figures);
-    Splitter splitter_;
-    Variant variant_;
     Tokens tokens_;
     Grams grams_;
     Lines lines_;

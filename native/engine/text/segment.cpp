@@ -140,7 +140,8 @@ class Segmenter {
             words_.begin.push_back(begin);
             words_.end.push_back(at_);
             words_.at.push_back(folded);
-            put(' ');
+            room(1);
+            *out_++ = ' ';
         }
         words_.at.push_back(written());
         words_.folded.resize(written());
@@ -156,7 +157,9 @@ class Segmenter {
     std::size_t written() const { return static_cast<std::size_t>(out_ - words_.folded.data()); }
     /// Makes place for so many more bytes.
     void room(std::size_t bytes) {
-        if (out_ != nullptr && static_cast<std::size_t>(out_end_ - out_) >= bytes) return;
+        if (static_cast<std::size_t>(out_end_ - out_) < bytes) grow(bytes);
+    }
+    [[gnu::noinline]] void grow(std::size_t bytes) {
         const std::size_t before = out_ == nullptr ? 0 : written();
         words_.folded.resize(std::max(2 * before, before + bytes));
         out_ = words_.folded.data() + before;

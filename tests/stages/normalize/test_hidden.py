@@ -6,14 +6,19 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from corpuskit import Unicode, Whitespace, build_corpus
+from corpuskit import Unicode, Whitespace, _native, build_corpus
 from corpuskit.cli.corpus.inspect import gather, render
 from corpuskit.documents import batch as batches
+from corpuskit.documents.columns import to_engine
 from corpuskit.run.folder import Run
 from corpuskit.sources.files.files import Files
-from corpuskit.stages.normalize.hidden import count_hidden
+from corpuskit.stages.normalize.hidden import count_hidden, may_hide
 from corpuskit.stages.normalize.whitespace import keep_separators, tidy
 from corpuskit.stages.stage import Effect
 
@@ -66,6 +71,37 @@ def test_counts(name: str) -> None:
 )
 def test_forms(text: str, counts: dict[str, int]) -> None:
     assert count_hidden(text) == counts
+
+
+PIECES = st.sampled_from(
+    [
+        *"\u200b\xad\u3164\U000e0041\U000e0150\U0001f600é日“a<|｜[>/",
+        *("MASK]", "INST]", "s>", "<pad>", "<<SYS>", "extra_id_", "<|", "plain text of some words "),
+    ]
+)
+
+
+@settings(deadline=None)
+@given(st.lists(st.lists(PIECES, max_size=12).map("".join) | st.text(max_size=40), max_size=5))
+def test_the_engine_looks_at_the_same_texts(texts: list[str]) -> None:
+    column = to_engine(pa.array(texts, pa.large_string()), "texts")
+    assert _native.may_hide(column).tolist() == [may_hide(text) for text in texts]
+
+
+def test_the_engine_knows_every_character() -> None:
+    characters = [chr(n) for n in range(0x110000) if not 0xD800 <= n < 0xE000]
+    for texts in (characters, [f"{'a' * 14}{c} word" for c in characters]):
+        column = to_engine(pa.array(texts, pa.large_string()), "texts")
+        assert _native.may_hide(column).tolist() == [may_hide(text) for text in texts]
+
+
+def test_the_engine_looks_at_what_is_no_utf8() -> None:
+    data = [b"\xe2\x80", b"\xe2\x80\x8b", b"\xf3\xa0", b"a\xe2", b"\xe2\xe2\x80\x8b", b"\xed\xa0\x80<s>", b""]
+    offsets = np.cumsum([0, *map(len, data)])
+    found = _native.may_hide((offsets, np.frombuffer(b"".join(data), np.uint8)))
+    assert found.tolist() == [False, True, False, False, True, True, False]
+    with pytest.raises(ValueError, match="offsets must ascend"):
+        _native.may_hide((np.array([0, 4], np.int64), np.zeros(3, np.uint8)))
 
 
 def build(folder: Path, **settings: Any) -> Run:
