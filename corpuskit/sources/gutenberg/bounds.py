@@ -18,6 +18,7 @@ Source: the forms were collected from Project Gutenberg files of 1991 to 2025.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -171,7 +172,9 @@ class _Lines(Sequence[Line]):
     """
 
     def __init__(self, text: str, start: int, stop: int, skipped: int = 0) -> None:
-        pieces = text[start:stop].splitlines(keepends=True)
+        self._text = text[start:stop]
+        pieces = self._text.splitlines(keepends=True)
+        self._start = start
         self._edges = list(accumulate(map(len, pieces), initial=start))[skipped:]
         self._pieces = pieces[skipped:]
 
@@ -190,8 +193,12 @@ class _Lines(Sequence[Line]):
 
     def starred(self, marker: re.Pattern[str]) -> Iterator[int]:
         """Indexes of the lines that begin as a marker does, which has asterisks in its line."""
-        held = (i for i, piece in enumerate(self._pieces) if "***" in piece)
-        return (i for i in held if marker.match(self[i].text))
+        at = 0
+        while (at := self._text.find("***", at)) >= 0:
+            i = bisect_right(self._edges, self._start + at) - 1
+            if 0 <= i < len(self._pieces) and marker.match(self[i].text):
+                yield i
+            at = self._edges[i + 1] - self._start if i + 1 < len(self._edges) else len(self._text)
 
 
 def _head(text: str, max_cut: int) -> tuple[int, int, list[str]]:

@@ -138,7 +138,7 @@ def find_notes(text: str, start: int, stop: int) -> list[Piece]:
     body = same_length_lf(text[start:stop])
     lines = lines_with_stems(body)
     found = [*_named_notes(body, lines), *_inner_headers(body, lines), *_statements(body)]
-    for notice in _WORLD_LIBRARY.finditer(body):
+    for notice in _WORLD_LIBRARY.finditer(body) if "<<THIS" in body else ():
         found.append(Piece(*_whole_lines(body, notice.start(), notice.end()), "inner_header"))
     merged: list[Piece] = []
     for note in sorted(found):

@@ -167,18 +167,26 @@ void Book<C>::look_for_marks(const Block& block) {
             const char32_t c = text_[i];
             if (c >= 0x80 || !kMarkSigns.has(c)) continue;
             const char32_t next = next_of(i);
+            unsigned opened = 0;
             switch (c) {
                 case '_': ++counts[0]; continue;
                 case '=': ++counts[1]; continue;
                 case '~': ++counts[2]; continue;
                 case '+': ++counts[3]; continue;
-                case '(': found |= kRound | (lower(next) == 'p' ? kMayBePage : 0); continue;
-                case '[': found |= kSquare | (next == 'I' ? kPicture : 0); break;
-                case '{': found |= kCurly; break;
-                case '<': found |= kAngle; break;
-                default: found |= kBar;
+                case '(':
+                    found |= kRound | (lower(next) == 'p' ? kMayBePage : 0);
+                    // A word for page may stand before the number.
+                    if (next >= 0x80 || is_digit(next) || is_in(lower(next), U"psbolt"))
+                        found |= kNumbered << 2;
+                    continue;
+                case '[': opened = 0, found |= next == 'I' ? kPicture : 0; break;
+                case '{': opened = 1; break;
+                case '<': opened = 3; break;
+                default: opened = 4;
             }
+            found |= kSquare << opened;
             if (signs_.is(next, kAlpha)) found |= kMayBePage;
+            if (signs_.is(next, kDecimal)) found |= kNumbered << opened;
         }
         --i;
     }

@@ -43,6 +43,8 @@ enum Mark : std::uint16_t {
     kAngle = 1 << 8,        // <
     kBar = 1 << 9,          // |
     kHyphenJoin = 1 << 10,  // a hyphen at the end of a line, before a letter
+    // From here on: one of kSquare to kBar, in their order, that may begin the number of a page.
+    kNumbered = 1 << 11,
 };
 
 struct Shape {
