@@ -62,7 +62,7 @@ def decode_text(data: bytes, declared: str = "", language: str = "") -> Decoded 
         controls = (len(head) - len(head.translate(None, _CONTROLS))) / max(1, len(head))
         # Spaces and line ends of UTF-16 and UTF-32 hold zero bytes, as do halves of its Latin letters;
         # halves of other letters are control characters.
-        if controls > _FEW_CONTROLS or data.count(0) > _FEW_ZEROS * len(data):
+        if controls > _FEW_CONTROLS or (0 in data and data.count(0) > _FEW_ZEROS * len(data)):
             decoded = _wide(data, known)
         if decoded is None and controls <= _MANY_CONTROLS:
             decoded = _by_form(data, known)

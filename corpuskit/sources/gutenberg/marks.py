@@ -117,6 +117,7 @@ _PAGE = re.compile(rf" *{_PAGE_MARK}(?=[.,;:!?])|{_PAGE_MARK} ?", re.IGNORECASE)
 """Not in round brackets: authors cite pages so. `PageNumbers` tells which are none."""
 _BRACKET = re.compile(r"[\[{(<|]")
 _ONE_WORD = re.compile(r"[^\W_]+")
+_IN_WORD = re.compile(r"\w")
 _FEW_ASKED = 16
 _STOPS = frozenset(".,;:!?")
 """Signs that no blank stands before."""
@@ -277,7 +278,11 @@ class Marks:
             return word in self._words
         # Most books ask for some words, and to look for those is far cheaper than to list all.
         self._asked += 1
-        return re.search(rf"{word}(?<!\w{word})(?!\w)", self._book.lowered) is not None
+        text, at = self._book.lowered, -1
+        while (at := text.find(word, at + 1)) >= 0:
+            if not _IN_WORD.match(text[at - 1 : at]) and not _IN_WORD.match(text, at + len(word)):
+                return True
+        return False
 
     @cached_property
     def _words(self) -> frozenset[str]:
