@@ -66,6 +66,12 @@ def extract_wikitext(pages: Strings, titles: Strings, options: WikitextOptions) 
         ValueError: offsets do not ascend within their bytes, or there are not as many titles as pages.
     """
 
+def inflate(data: bytes, start: int, size: int) -> tuple[bytes, int] | None:
+    """The ``size`` bytes that the deflate data (RFC 1951) from byte ``start`` on holds, and where it ends.
+
+    None where it is damaged or holds more or less; zlib says what is wrong.
+    """
+
 def find_bz2_block(data: bytes, start: int) -> int:
     """The bit at which the first bzip2 block from bit ``start`` on begins; -1 if there is none."""
 
@@ -404,8 +410,8 @@ def book_rules() -> list[tuple[str, bool]]:
 def utf8_size(text: str) -> int:
     """Bytes of a text in UTF-8."""
 
-def lf(text: str, same_length: bool = False) -> str:
-    """A text whose line ends are LF; with ``same_length`` CRLF becomes a space and LF."""
+def lf(text: str, start: int = 0, stop: int = ..., *, same_length: bool = False) -> str:
+    """``text[start:stop]`` with LF as line ends; with ``same_length`` CRLF becomes a space and LF."""
 
 def lower_utf8(text: str) -> bytes:
     """A text in small letters as UTF-8: ``text.replace("İ", "I").lower().encode()`` of one without sigmas."""

@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from corpuskit._native import utf8_size
 from corpuskit.errors import StageError
 
 BATCH_BYTES = 4 * 2**20
@@ -122,7 +123,7 @@ class BatchBuilder:
         row = dict.fromkeys(COLUMNS, "") | {"preference": 0}
         row |= {"id": id, "source": source, "text": text, **columns}
         self._rows.append(row)
-        self._bytes += len(text.encode("utf-8", "surrogatepass"))
+        self._bytes += utf8_size(text)
 
     def take(self, *, rest: bool = False) -> Iterator[pa.RecordBatch]:
         """Yield the batch that is full; with ``rest`` also one that is not (but never an empty one)."""

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <limits>
 #include <memory>
 #include <set>
 #include <string>
@@ -14,6 +15,7 @@
 
 #include "bindings/convert.hpp"
 #include "engine/gutenberg/book.hpp"
+#include "engine/gutenberg/lanes.hpp"
 #include "engine/gutenberg/stems.hpp"
 
 namespace corpuskit::binding {
@@ -255,37 +257,57 @@ std::size_t utf8_size(const nb::str& text) {
     });
 }
 
-/// Where the next CR is, or the end.
+/// The largest character of a text, or one of its kind of string.
 template <class C>
-const C* find_cr(const C* at, const C* end) {
-    if constexpr (sizeof(C) > 1) return std::find(at, end, static_cast<C>('\r'));
-    const void* found = at < end ? std::memchr(at, '\r', static_cast<std::size_t>(end - at)) : end;
-    return found == nullptr ? end : static_cast<const C*>(found);
+Py_UCS4 largest_of(const C* at, std::size_t size) {
+    std::uint64_t some = 0;  // lanes of a word; no bit of one is another's
+    C rest = 0;
+    constexpr std::size_t kLanes = 8 / sizeof(C);
+    std::size_t i = 0;
+    for (std::uint64_t word; i + kLanes <= size; i += kLanes) {
+        std::memcpy(&word, at + i, 8);
+        some |= word;
+    }
+    for (; i < size; ++i) rest = static_cast<C>(rest | at[i]);
+    Py_UCS4 largest = rest;
+    for (std::size_t k = 0; k < kLanes; ++k)
+        largest |= static_cast<C>(some >> (k * 8 * sizeof(C) % 64));
+    return std::min<Py_UCS4>(largest, 0x10FFFF);
 }
 
-/// CRLF and CR as LF; where the length is to stay CRLF is a space and LF.
-nb::str lf(const nb::str& text, bool same_length) {
-    return with_characters(text, [&](const auto* at, std::size_t size) {
-        const auto* const end = at + size;
+/// CRLF and CR as LF in text[start:stop]; where the length is to stay CRLF is a space and LF.
+nb::str lf(const nb::str& text, std::size_t start, std::size_t stop, bool same_length) {
+    return with_characters(text, [&](const auto* all, std::size_t size) {
+        stop = std::min(stop, size);
+        start = std::min(start, stop);
+        const auto* at = all + start;
+        const auto* const end = all + stop;
         using C = std::decay_t<decltype(*at)>;
-        const C* cr = find_cr(at, end);
-        if (cr == end) return text;
+        const auto next_cr = [end](const C* from) { return gutenberg::find(from, end, '\r'); };
+        const C* cr = next_cr(at);
+        if (cr == end && start == 0 && stop == size) return text;
         std::size_t gone = 0;
         if (!same_length)
-            for (const C* next = cr; next != end; next = find_cr(next + 1, end))
+            for (const C* next = cr; next != end; next = next_cr(next + 1))
                 gone += next + 1 < end && next[1] == '\n';
-        // No other character goes: what was the largest is it still.
-        PyObject* made = PyUnicode_New(static_cast<Py_ssize_t>(size - gone),
-                                       PyUnicode_MAX_CHAR_VALUE(text.ptr()));
+        const Py_UCS4 largest = PyUnicode_IS_ASCII(text.ptr()) ? 0x7F : largest_of(at, stop - start);
+        PyObject* made = PyUnicode_New(static_cast<Py_ssize_t>(stop - start - gone), largest);
         if (made == nullptr) throw nb::python_error();
-        auto* out = static_cast<C*>(PyUnicode_DATA(made));
-        for (;; cr = find_cr(at, end)) {
-            out = std::copy(at, cr, out);
-            if (cr == end) break;
-            const bool both = cr + 1 < end && cr[1] == '\n';
-            if (both && same_length) *out++ = ' ';
-            *out++ = '\n';
-            at = cr + 1 + both;
+        const auto fill = [&](auto* out) {
+            for (;; cr = next_cr(at)) {
+                out = std::copy(at, cr, out);
+                if (cr == end) break;
+                const bool both = cr + 1 < end && cr[1] == '\n';
+                if (both && same_length) *out++ = ' ';
+                *out++ = '\n';
+                at = cr + 1 + both;
+            }
+        };
+        void* const out = PyUnicode_DATA(made);
+        if (stop - start - gone > 0) switch (PyUnicode_KIND(made)) {
+            case PyUnicode_1BYTE_KIND: fill(static_cast<std::uint8_t*>(out)); break;
+            case PyUnicode_2BYTE_KIND: fill(static_cast<std::uint16_t*>(out)); break;
+            default: fill(static_cast<char32_t*>(out));
         }
         return nb::steal<nb::str>(made);
     });
@@ -337,7 +359,9 @@ void bind_gutenberg(nb::module_& module) {
         .def("typeset", &BookBlocks::typeset, nb::arg("kinds"), nb::arg("parts"));
     module.def("book_rules", &rule_bits);
     module.def("utf8_size", &utf8_size, nb::arg("text"));
-    module.def("lf", &lf, nb::arg("text"), nb::arg("same_length") = false);
+    module.def("lf", &lf, nb::arg("text"), nb::arg("start") = 0,
+               nb::arg("stop") = std::numeric_limits<std::size_t>::max(), nb::kw_only(),
+               nb::arg("same_length") = false);
     module.def("lower_utf8", &lower_text, nb::arg("text"));
     nb::class_<Stems>(module, "Stems")
         .def(nb::new_(&make_stems), nb::arg("stems"))

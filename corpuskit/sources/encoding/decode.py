@@ -62,7 +62,7 @@ def decode_text(data: bytes, declared: str = "", language: str = "") -> Decoded 
         controls = (len(head) - len(head.translate(None, _CONTROLS))) / max(1, len(head))
         # Spaces and line ends of UTF-16 and UTF-32 hold zero bytes, as do halves of its Latin letters;
         # halves of other letters are control characters.
-        if controls > _FEW_CONTROLS or data.count(0) > _FEW_ZEROS * len(data):
+        if controls > _FEW_CONTROLS or (0 in data and data.count(0) > _FEW_ZEROS * len(data)):
             decoded = _wide(data, known)
         if decoded is None and controls <= _MANY_CONTROLS:
             decoded = _by_form(data, known)
@@ -92,8 +92,8 @@ def _by_form(data: bytes, known: str | None) -> Decoded | None:
 
 def _cut_off(data: bytes) -> Decoded | None:
     """UTF-8 that ends within a character: a file that was cut off, or a piece of one."""
-    tail = re.search(rb"[\xc2-\xf4][\x80-\xbf]{0,2}\Z", data)
-    text = strict(data[: tail.start()], "utf-8") if tail else None
+    tail = re.search(rb"[\xc2-\xf4][\x80-\xbf]{0,2}\Z", data[-3:])
+    text = strict(data[: len(data) - len(tail[0])], "utf-8") if tail else None
     if text is None or text.isascii():
         return None
     return Decoded(text + "\ufffd", "utf-8", ("damaged_characters",))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
+from collections.abc import Mapping
 from functools import lru_cache
 
 GOOD = 0.1
@@ -99,13 +100,30 @@ def misfit(text: str, language: str = "") -> float:
     Args:
         language: ISO 639 code if it is known; else the alphabet that fits best counts.
     """
-    beyond = Counter({char: count for char, count in Counter(text).items() if char > "\x7f"})
+    return misfit_of_words(Counter(word for word in text.split(" ") if not word.isascii()), language)
+
+
+def misfit_of_words(words: Mapping[str, int], language: str = "") -> float:
+    """`misfit` of a text by what stands between its spaces, each once, and how often.
+
+    Letters tell by the signs beside them alone: what is said again tells the same again.
+    """
+    beyond: Counter[str] = Counter()
+    for word, count in words.items():
+        for char in word:
+            if char > "\x7f":
+                beyond[char] += count
     if not beyond:
         return 0.0
     known = ALPHABETS.get(language)
     alphabets = (known,) if known else tuple(ALPHABETS.values())
-    classes = text.translate({ord(char): _class(char) for char in set(text)})
-    odd = len(_ODD.findall(classes)) + (len(_ALONE.findall(classes)) if known else 0)
+    class_of = {ord(char): _class(char) for char in set().union(*words)}
+    forms: Counter[str] = Counter()
+    for word, count in words.items():
+        forms[word.translate(class_of)] += count
+    odd = sum(count * len(_ODD.findall(form)) for form, count in forms.items())
+    if known:
+        odd += sum(count * len(_ALONE.findall(form)) for form, count in forms.items())
     return (odd + _foreign(beyond, alphabets)) / beyond.total()
 
 

@@ -8,9 +8,11 @@ of the text, which is decoded once, by the winner.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import filterfalse
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +25,7 @@ from corpuskit.sources.encoding.evidence import (
     has_alphabet,
     is_of_latin_script,
     misfit,
+    misfit_of_words,
 )
 from corpuskit.sources.encoding.mixed import HIGH_RUN, decode_mixed
 from corpuskit.sources.encoding.names import LATIN, LATIN_CODECS, MANY_BYTE, NAMEABLE, NARROWER, WINDOWS
@@ -84,11 +87,13 @@ class _Evidence:
 
     def __init__(self, data: bytes, around: bytes, language: str) -> None:
         self._data, self.around, self._language = data, around[:EVIDENCE_BYTES], language
-        self._misfits: dict[str, float] = {}
+        self._misfits: dict[tuple[bool, str], float] = {}
+        self._words = Counter(self.around.split(b" "))
         self.high = len(self.around) - len(self.around.translate(None, _HIGH_BYTES))
         # Four letters in a row beyond ASCII are rare in Latin script; names and quotations in another
         # script stand in western books too, hence the fifth.
-        self._in_runs = sum(map(len, HIGH_RUN.findall(self.around))) * 5 > self.high
+        runs = (count * sum(map(len, HIGH_RUN.findall(word))) for word, count in self._words.items())
+        self._in_runs = sum(runs) * 5 > self.high
 
     @cached_property
     def _may_be_of_other_script(self) -> bool:
@@ -101,14 +106,18 @@ class _Evidence:
 
     @cached_property
     def _lines(self) -> bytes:
-        lines = (line for line in self._data.splitlines() if not line.isascii())
+        lines = filterfalse(bytes.isascii, self._data.splitlines())
         return b"\n".join(lines)[:EVIDENCE_BYTES]
 
     @cached_property
     def _bytes(self) -> bytes:
         """Each byte of the text once."""
-        counts = np.bincount(np.frombuffer(self._data, np.uint8), minlength=256)
-        return np.flatnonzero(counts).astype(np.uint8).tobytes()
+        return _once(self._data)
+
+    @cached_property
+    def _bytes_around(self) -> bytes:
+        """Each byte of `around` once."""
+        return _once(self.around)
 
     @cached_property
     def _ranked(self) -> dict[str, float]:
@@ -121,18 +130,31 @@ class _Evidence:
 
     def reading(self, name: str) -> _Reading | None:
         """A reading of all of the text; None where an encoding leaves errors or control characters."""
-        # A second byte may be ASCII, so that encodings of several bytes need whole lines.
+        # A second byte may be ASCII, so that encodings of several bytes need whole lines; what one byte to a
+        # character reads is told by which bytes there are.
         many = name.startswith(MANY_BYTE)
-        text = strict(self._lines if many else self.around, name)
-        # What one byte to a character reads is told by which bytes there are.
-        whole = self._data if many else self._bytes
+        some, whole = (self._lines, self._data) if many else (self._bytes_around, self._bytes)
+        text = strict(some, name)
         if text is None or CONTROL.search(text) or strict(whole, name) is None:
             return None
         forms = (name, *NARROWER.get(name, ()), WINDOWS.get(name, ""), *_WIDER.get(name, ()))
         confidence = max(self._ranked.get(form, 0.0) for form in forms)
-        if text not in self._misfits:
-            self._misfits[text] = misfit(text, self._language)
-        return _Reading(name, confidence, self._misfits[text])
+        return _Reading(name, confidence, self._misfit(text if many else None, name))
+
+    def _misfit(self, lines: str | None, name: str) -> float:
+        """Of the lines, or where an encoding has one byte to a character of `around`."""
+        text = lines if lines is not None else b" ".join(self._words).decode(name)
+        key = (lines is None, text)
+        if key not in self._misfits:
+            words = dict.fromkeys(text.split(" "), 0)
+            once = len(words) == len(self._words) == text.count(" ") + 1 and strict(b" ", name) == " "
+            if lines is None and once:
+                found = misfit_of_words(dict(zip(words, self._words.values(), strict=True)), self._language)
+            else:
+                # Two words that are read alike, or an encoding in which a space is another byte.
+                found = misfit(lines if lines is not None else self.around.decode(name), self._language)
+            self._misfits[key] = found
+        return self._misfits[key]
 
     def best(self) -> _Reading | None:
         """The reading that fits best of those that are as likely as any; None where nothing tells enough."""
@@ -207,6 +229,12 @@ def by_letters(data: bytes, known: str | None, language: str) -> Decoded | None:
     if best is None or text is None:
         return None
     return Decoded(text, best.name, evidence.flags(best, guessed=best is not declared))
+
+
+def _once(data: bytes) -> bytes:
+    """Each byte once, in their order."""
+    every = bytes(range(256))
+    return every.translate(None, every.translate(None, data))
 
 
 def _around(data: bytes) -> bytes:

@@ -57,8 +57,7 @@ def decode_mixed(data: bytes, around: bytes, one_byte: str, language: str = "") 
         around: the bytes above ASCII with their neighbours.
         one_byte: Python's name of an encoding of one byte to a character.
     """
-    rest = _SEQUENCE.sub(b"", around)
-    sequences = len(_SEQUENCE.findall(around))
+    rest, sequences = _SEQUENCE.subn(b"", around)
     single = len(rest) - len(rest.translate(None, _HIGH_BYTES))
     if not sequences or not single:
         return None

@@ -226,7 +226,10 @@ def _first_of_story(counts: np.ndarray, scores: np.ndarray, blocks: Sequence[Lin
 
 
 def _codes(
-    told: Mapping[str, np.ndarray], counts: Sequence[int], blocks: _Measured, book: tuple[BookShape, int, bool]
+    told: Mapping[str, np.ndarray],
+    counts: Sequence[int],
+    blocks: _Measured,
+    book: tuple[BookShape, int, bool],
 ) -> np.ndarray:
     """The kind of each block, as a place in `KINDS`, but for what its neighbours settle."""
     shape, story, in_verse = book
@@ -273,9 +276,7 @@ _BITS = {name: 1 << bit for bit, name in enumerate(_native.book_rules())} | {"en
 _IN_ROW = _BITS["numbered_line"]
 _PROSE: tuple[Kind | None, tuple[rules.Rules, ...]] = ("prose", ())
 _ONLY_AFTER: dict[str, Kind] = {"name_below_closing": "letter", "below_heading": "heading"}
-_AFTER = {
-    kind: ~sum(_BITS[name] for name, before in _ONLY_AFTER.items() if before != kind) for kind in KINDS
-}
+_AFTER = {kind: ~sum(_BITS[name] for name, before in _ONLY_AFTER.items() if before != kind) for kind in KINDS}
 """By the kind of the block before: the bits of the rules that can hold there."""
 
 

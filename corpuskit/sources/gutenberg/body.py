@@ -88,11 +88,14 @@ class Body:
     @cached_property
     def _inside(self) -> tuple[str, dict[str, int]]:
         edges = [0, *(edge for piece in self.pieces for edge in (piece.start, piece.stop)), len(self._raw)]
-        whole = "".join(self._raw[start:stop] for start, stop in list(pairwise(edges))[::2])
-        text = lf(whole)
+        kept = [(start, stop) for start, stop in list(pairwise(edges))[::2] if start < stop]
+        if len(kept) == 1:
+            text = lf(self._raw, *kept[0])
+        else:
+            text = lf("".join(self._raw[start:stop] for start, stop in kept))
         book, cut = (text, {}) if self._too_long else _typeset(text, self._options)
-        if len(text) < len(whole):
-            cut["line_ends"] = len(whole) - len(text)
+        if gone := sum(stop - start for start, stop in kept) - len(text):
+            cut["line_ends"] = gone
         return book, cut
 
 

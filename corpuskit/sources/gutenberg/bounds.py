@@ -18,6 +18,7 @@ Source: the forms were collected from Project Gutenberg files of 1991 to 2025.
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -171,7 +172,9 @@ class _Lines(Sequence[Line]):
     """
 
     def __init__(self, text: str, start: int, stop: int, skipped: int = 0) -> None:
-        pieces = text[start:stop].splitlines(keepends=True)
+        self._text = text[start:stop]
+        pieces = self._text.splitlines(keepends=True)
+        self._start = start
         self._edges = list(accumulate(map(len, pieces), initial=start))[skipped:]
         self._pieces = pieces[skipped:]
 
@@ -188,10 +191,18 @@ class _Lines(Sequence[Line]):
         i += len(self._pieces) if i < 0 else 0
         return Line(self._edges[i], self._edges[i + 1], self._pieces[i].rstrip("\r\n"))
 
+    def is_blank(self, i: int) -> bool:
+        """Whether nothing but white space is in line ``i``."""
+        return self._pieces[i].isspace()  # none is empty
+
     def starred(self, marker: re.Pattern[str]) -> Iterator[int]:
         """Indexes of the lines that begin as a marker does, which has asterisks in its line."""
-        held = (i for i, piece in enumerate(self._pieces) if "***" in piece)
-        return (i for i in held if marker.match(self[i].text))
+        at = 0
+        while (at := self._text.find("***", at)) >= 0:
+            i = bisect_right(self._edges, self._start + at) - 1
+            if 0 <= i < len(self._pieces) and marker.match(self[i].text):
+                yield i
+            at = self._edges[i + 1] - self._start if i + 1 < len(self._edges) else len(self._text)
 
 
 def _head(text: str, max_cut: int) -> tuple[int, int, list[str]]:
@@ -227,13 +238,13 @@ def _header_end(lines: _Lines) -> tuple[int | None, list[str]]:
     small_print = next((i for i, line in enumerate(lines) if _SMALL_PRINT_END.match(line.text)), None)
     if small_print is not None:
         return small_print, []
-    first = next((i for i, line in enumerate(lines) if line.text.strip()), None)
+    first = next((i for i in range(len(lines)) if not lines.is_blank(i)), None)
     if first is not None and _REMNANT.match(lines[first].text):
         return first, ["start_marker_remnant"]
     return None, []
 
 
-def _last_of_fields(lines: Sequence[Line]) -> int | None:
+def _last_of_fields(lines: _Lines) -> int | None:
     """Index of the last line of a header that nothing closes; None where none is to be seen."""
     last, fields, strangers, at = None, 0, 0, 0
     while (paragraph := _next_paragraph(lines, at)) and strangers <= _STRANGERS:
@@ -249,20 +260,20 @@ def _last_of_fields(lines: Sequence[Line]) -> int | None:
     return last if fields >= _LEAST_FIELDS else None
 
 
-def _marker_end(lines: Sequence[Line], start: int) -> int:
+def _marker_end(lines: _Lines, start: int) -> int:
     """The last line of a marker, which may be wrapped until its closing asterisks."""
     if lines[start].text.rstrip().endswith("***"):
         return start
     # Long titles wrap a marker to two lines; one whose asterisks never come must not eat the book.
     for i in range(start + 1, min(start + 4, len(lines))):
-        if not lines[i].text.strip():
+        if lines.is_blank(i):
             return start
         if lines[i].text.rstrip().endswith("***"):
             return i
     return start
 
 
-def _small_print_below(lines: Sequence[Line], marker: int) -> int | None:
+def _small_print_below(lines: _Lines, marker: int) -> int | None:
     """End of a small print that begins within 40 lines below the start marker."""
     if not any(_SMALL_PRINT_START.match(line.text) for line in lines[marker + 1 : marker + 41]):
         return None
@@ -275,18 +286,18 @@ def _is_credit(words: str) -> bool:
     return short and bool(_CREDITS.match(words) or _CREDITS_WITH_ADDRESS.match(words))
 
 
-def _next_paragraph(lines: Sequence[Line], start: int) -> tuple[int, int] | None:
+def _next_paragraph(lines: _Lines, start: int) -> tuple[int, int] | None:
     """First line and line after the next run of lines that are not blank; None at the end of `lines`."""
-    first = next((i for i in range(start, len(lines)) if lines[i].text.strip()), None)
+    first = next((i for i in range(start, len(lines)) if not lines.is_blank(i)), None)
     if first is None:
         return None
-    after = next((i for i in range(first, len(lines)) if not lines[i].text.strip()), None)
+    after = next((i for i in range(first, len(lines)) if lines.is_blank(i)), None)
     return None if after is None else (first, after)
 
 
-def _skip_blank(lines: Sequence[Line], index: int) -> int:
+def _skip_blank(lines: _Lines, index: int) -> int:
     """Offset of the first line from ``index`` on that is not blank."""
-    filled = next((i for i in range(index, len(lines)) if lines[i].text.strip()), None)
+    filled = next((i for i in range(index, len(lines)) if not lines.is_blank(i)), None)
     return lines[filled].start if filled is not None else lines[-1].stop if lines else 0
 
 
@@ -308,15 +319,15 @@ def _tail(text: str, body: int, max_cut: int) -> tuple[int, list[str]]:
         return len(text), ["end_marker_too_early" if early else "no_end_marker"]
     while (above := _paragraph_above(lines, marker)) is not None and _CLOSING.match(lines[above].text):
         marker = above
-    if (last := next((i for i in reversed(range(marker)) if lines[i].text.strip()), None)) is None:
+    if (last := next((i for i in reversed(range(marker)) if not lines.is_blank(i)), None)) is None:
         return (body if begin == body else lines[marker].start), flags
     return lines[last].start + len(lines[last].text), flags
 
 
-def _closing(lines: Sequence[Line]) -> int | None:
+def _closing(lines: _Lines) -> int | None:
     """The closing line of a file without an end marker: nothing but little or boilerplate may follow it."""
     for i in reversed(range(len(lines))):
-        if not _CLOSING.match(lines[i].text) or (i and lines[i - 1].text.strip()):
+        if not _CLOSING.match(lines[i].text) or (i and not lines.is_blank(i - 1)):
             continue
         rest = "\n".join(line.text for line in lines[i + 1 :])
         # A licence names the project again and again, a remark below the book once or twice.
@@ -325,12 +336,12 @@ def _closing(lines: Sequence[Line]) -> int | None:
     return None
 
 
-def _paragraph_above(lines: Sequence[Line], index: int) -> int | None:
+def _paragraph_above(lines: _Lines, index: int) -> int | None:
     """Index of the first line of the paragraph that ends above ``index``."""
-    if (last := next((i for i in reversed(range(index)) if lines[i].text.strip()), None)) is None:
+    if (last := next((i for i in reversed(range(index)) if not lines.is_blank(i)), None)) is None:
         return None
     first = last
-    while first > 0 and lines[first - 1].text.strip():
+    while first > 0 and not lines.is_blank(first - 1):
         first -= 1
     return first
 

@@ -29,7 +29,9 @@ from corpuskit.sources.gutenberg.shape import Kind
 EMPHASIS, MAY_BE_PAGE, PICTURE, MAY_BE_FILE, MAY_BE_LONE = (1 << bit for bit in range(5))
 OPENINGS = tuple(1 << bit for bit in range(5, 10))
 HYPHEN_JOIN = 1 << 10
-"""Bits of `BookBlocks.marks`, as native/engine/gutenberg/book.hpp has them; openings are ``[ { ( < |``."""
+NUMBERED = tuple(1 << bit for bit in range(11, 16))
+"""Bits of `BookBlocks.marks`, as native/engine/gutenberg/book.hpp has them; openings are ``[ { ( < |``, and
+numbered where the number of a page may be behind them."""
 
 _By = str | Callable[[re.Match[str]], str]
 
@@ -115,6 +117,7 @@ _PAGE = re.compile(rf" *{_PAGE_MARK}(?=[.,;:!?])|{_PAGE_MARK} ?", re.IGNORECASE)
 """Not in round brackets: authors cite pages so. `PageNumbers` tells which are none."""
 _BRACKET = re.compile(r"[\[{(<|]")
 _ONE_WORD = re.compile(r"[^\W_]+")
+_IN_WORD = re.compile(r"\w")
 _FEW_ASKED = 16
 _STOPS = frozenset(".,;:!?")
 """Signs that no blank stands before."""
@@ -275,7 +278,11 @@ class Marks:
             return word in self._words
         # Most books ask for some words, and to look for those is far cheaper than to list all.
         self._asked += 1
-        return re.search(rf"{word}(?<!\w{word})(?!\w)", self._book.lowered) is not None
+        text, at = self._book.lowered, -1
+        while (at := text.find(word, at + 1)) >= 0:
+            if not _IN_WORD.match(text[at - 1 : at]) and not _IN_WORD.match(text, at + len(word)):
+                return True
+        return False
 
     @cached_property
     def _words(self) -> frozenset[str]:
@@ -394,14 +401,15 @@ class PageNumbers:
 
     def __init__(self, blocks: BookBlocks) -> None:
         self._forms_met: list[tuple[re.Pattern[str], dict[int, set[int]]]] = []
-        starts = (np.cumsum(blocks.size) - blocks.size).tolist()
+        starts = memoryview(np.cumsum(blocks.size) - blocks.size)
         notes = _NoteNumbers(blocks)
-        for form, anywhere, opening in zip(_FORMS, _ANY, OPENINGS, strict=True):
-            held = [(i, blocks.raw(i)) for i in np.flatnonzero(blocks.marks & opening).tolist()]
-            found = [one for i, text in held for one in _numbers(i, starts[i], text, form)]
+        for form, anywhere, opening, numbered in zip(_FORMS, _ANY, OPENINGS, NUMBERED, strict=True):
+            held = np.flatnonzero(blocks.marks & numbered).tolist()
+            found = [one for i in held for one in _numbers(i, starts[i], blocks.raw(i), form)]
             if len(found) < _LEAST_GLUED:
                 continue
-            known = Counter(int(n) for _, text in held for n in anywhere.findall(text))
+            opened = map(blocks.raw, np.flatnonzero(blocks.marks & opening).tolist())
+            known = Counter(int(n) for text in opened for n in anywhere.findall(text))
             pages: dict[int, set[int]] = {}
             for one in _row(found, known, notes):
                 pages.setdefault(one.block, set()).add(one.place)

@@ -135,10 +135,10 @@ def find_notes(text: str, start: int, stop: int) -> list[Piece]:
     >>> [raw[n.start : n.stop] for n in find_notes(raw, 0, len(raw))]
     ["[Transcriber's Note: Two typos mended.]\\n\\n"]
     """
-    body = same_length_lf(text[start:stop])
+    body = lf(text, start, stop, same_length=True)
     lines = lines_with_stems(body)
     found = [*_named_notes(body, lines), *_inner_headers(body, lines), *_statements(body)]
-    for notice in _WORLD_LIBRARY.finditer(body):
+    for notice in _WORLD_LIBRARY.finditer(body) if "<<THIS" in body else ():
         found.append(Piece(*_whole_lines(body, notice.start(), notice.end()), "inner_header"))
     merged: list[Piece] = []
     for note in sorted(found):

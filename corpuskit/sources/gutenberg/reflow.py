@@ -72,12 +72,14 @@ class Hyphens:
         if follows[0].lower() in _OPEN_HYPHEN:
             return f"{left} {right}"
         first, second = found[1].lower(), follows[0].lower()
+        if not second.islower() or follows[0][0].isupper():
+            return left + right
         whole, parted = self._count(first + second), self._count(f"{first}-{second}")
         # Written neither way: one word, unless its second half is one elsewhere (here it counts itself).
         one = whole > parted or (
             whole == parted == 0 and not (self._count(first, 1) and self._count(second, 2) > 1)
         )
-        if not one or not second.islower() or follows[0][0].isupper():
+        if not one:
             return left + right
         self.removed += 1
         return left[:-1] + right

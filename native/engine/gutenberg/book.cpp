@@ -14,6 +14,22 @@ constexpr std::size_t kLongestFileName = 300;
 /// "original size", the label of a link to a picture, has 12.
 constexpr std::size_t kLettersOfLabel = 14;
 
+/// Whether a word for page, in one of the languages of marks.py, may begin with a letter; true for
+/// what is not known.
+bool may_begin_page(char32_t c, const Signs& signs) {
+    return is_in(lower(c), U"psbolt") || (c >= 0x80 && signs.is(c, kAlpha));
+}
+
+/// Whether one of some words may stand at a place, in whatever case.
+template <class C>
+bool may_begin_with(const C* at, const C* end, std::initializer_list<std::u32string_view> words) {
+    return std::any_of(words.begin(), words.end(), [&](std::u32string_view word) {
+        std::size_t same = 0;
+        while (same < word.size() && at + same < end && lower(at[same]) == word[same]) ++same;
+        return same == word.size() || (at + same < end && is_like_ascii(at[same]));
+    });
+}
+
 constexpr CharSet kMarkSigns(U"_=~+[{<|(");
 
 }  // namespace
@@ -22,8 +38,7 @@ template <class C>
 Book<C>::Book(const C* text, std::size_t size, const std::uint8_t* signs, AskChapter ask)
     : text_(text), size_(size), signs_(signs), ask_(std::move(ask)) {
     find_blocks();
-    if constexpr (sizeof(C) > 1)
-        exact_ = std::none_of(text, text + size, [this](char32_t c) { return is_odd(c, signs_); });
+    if constexpr (sizeof(C) > 1) exact_ = !has_odd(text, text + size, signs_);
     const bool tabs = find(text_, text_ + size_, '\t') != text_ + size_;
     for (auto& block : blocks_) {
         if (tabs) expand_tabs(block);
@@ -73,6 +88,12 @@ void Book<C>::find_blocks() {
         block.above = i > 0 ? block.first - blocks_[i - 1].stop : kOutside;
         block.below = i + 1 < blocks_.size() ? blocks_[i + 1].first - block.stop : kOutside;
     }
+}
+
+template <class C>
+bool Book<C>::is_exact(const Block& block) const {
+    return exact_ || std::none_of(text_ + block.begin, text_ + block.end,
+                                  [this](char32_t c) { return is_odd(c, signs_); });
 }
 
 template <class C>
@@ -167,18 +188,24 @@ void Book<C>::look_for_marks(const Block& block) {
             const char32_t c = text_[i];
             if (c >= 0x80 || !kMarkSigns.has(c)) continue;
             const char32_t next = next_of(i);
+            unsigned opened = 0;
             switch (c) {
                 case '_': ++counts[0]; continue;
                 case '=': ++counts[1]; continue;
                 case '~': ++counts[2]; continue;
                 case '+': ++counts[3]; continue;
-                case '(': found |= kRound | (lower(next) == 'p' ? kMayBePage : 0); continue;
-                case '[': found |= kSquare | (next == 'I' ? kPicture : 0); break;
-                case '{': found |= kCurly; break;
-                case '<': found |= kAngle; break;
-                default: found |= kBar;
+                case '(':
+                    found |= kRound | (lower(next) == 'p' ? kMayBePage : 0);
+                    if (is_digit(next) || may_begin_page(next, signs_)) found |= kNumbered << 2;
+                    continue;
+                case '[': opened = 0, found |= next == 'I' ? kPicture : 0; break;
+                case '{': opened = 1; break;
+                case '<': opened = 3; break;
+                default: opened = 4;
             }
-            if (signs_.is(next, kAlpha)) found |= kMayBePage;
+            found |= kSquare << opened;
+            if (may_begin_page(next, signs_)) found |= kMayBePage;
+            if (signs_.is(next, kDecimal)) found |= kNumbered << opened;
         }
         --i;
     }
@@ -202,17 +229,18 @@ bool Book<C>::may_name_file(const Block& block) const {
         return false;
     const C* const end = text_ + block.end;
     for (const C* at = find(text_ + block.begin, end, '.'); at != end; at = find(at + 1, end, '.'))
-        if (at + 1 != end && is_in(lower(at[1]), U"jpg")) return true;
+        if (may_begin_with(at + 1, end, {U"jpg", U"jpeg", U"png", U"gif"})) return true;
     return false;
 }
 
 /// Whether a block may be "Full size", "Enlarge" or "Original size".
 template <class C>
 bool Book<C>::may_be_label(const Block& block) const {
-    std::size_t i = block.begin, letters = 0;
-    while (i < block.end && !signs_.is(text_[i], kAlnum)) ++i;
-    if (i == block.end || (text_[i] < 0x80 && !is_in(lower(text_[i]), U"feo"))) return false;
-    for (; i < block.end && letters < kLettersOfLabel; ++i) letters += signs_.is(text_[i], kAlnum);
+    const C *at = text_ + block.begin, *const end = text_ + block.end;
+    while (at < end && !signs_.is(*at, kAlnum)) ++at;
+    std::size_t letters = 0;
+    if (!may_begin_with(at, end, {U"full", U"enlarge", U"original"})) return false;
+    for (; at < end && letters < kLettersOfLabel; ++at) letters += signs_.is(*at, kAlnum);
     return letters < kLettersOfLabel;
 }
 

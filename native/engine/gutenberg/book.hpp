@@ -43,6 +43,8 @@ enum Mark : std::uint16_t {
     kAngle = 1 << 8,        // <
     kBar = 1 << 9,          // |
     kHyphenJoin = 1 << 10,  // a hyphen at the end of a line, before a letter
+    // From here on: one of kSquare to kBar, in their order, that may begin the number of a page.
+    kNumbered = 1 << 11,
 };
 
 struct Shape {
@@ -158,7 +160,8 @@ class Book {
     bool is_plain(std::size_t i, const Shape& shape) const;
     std::uint8_t neighbours(std::size_t i) const;
     bool stands_apart(std::size_t i) const;
-    Facts facts_of(const Block& block, const Shape& shape, bool bars) const;
+    Facts facts_of(const Block& block, const Shape& shape, bool bars,
+                   bool exact) const;
     RuleBits rules_of(std::size_t i, const Shape& shape, const Place& place) const;
     bool is_among_entries(std::size_t i, const std::uint8_t* kinds) const;
     bool is_chapter(const Block& block) const;
@@ -169,7 +172,9 @@ class Book {
     std::u32string speaker(const Line<C>& line) const;
     bool is_speaker(const Line<C>& line) const;
     bool may_be_speech_of_play(const Line<C>& line) const;
-    bool goes_on_counting(std::size_t i) const;
+    Answer goes_on_counting(std::size_t i) const;
+    /// Whether forms.hpp says what patterns do: no character is odd.
+    bool is_exact(const Block& block) const;
     /// The first lines of a block as one, see BlockView.joined.
     Line<C> join(std::span<const Line<C>> lines) const;
 
@@ -185,7 +190,7 @@ class Book {
     mutable std::vector<Line<C>> raw_;     // of the block with tabs that is looked at
     mutable std::vector<C> joined_;        // lines of the block that is looked at
     std::set<std::u32string> speakers_;
-    bool exact_ = true;  // whether forms.hpp says what patterns do: no character is odd
+    bool exact_ = true;  // whether no character is odd
 };
 
 /// The rules of rules.py in the order of the bits in Told::rules.

@@ -70,7 +70,8 @@ bool may_end_in_number(const Line<C>& line, const Signs& signs) {
 }  // namespace
 
 template <class C>
-Facts Book<C>::facts_of(const Block& block, const Shape& shape, bool bars) const {
+Facts Book<C>::facts_of(const Block& block, const Shape& shape, bool bars,
+                        bool exact) const {
     const auto lines = lines_of(block);
     Facts facts;
     const std::size_t joined = std::min(kJoined, lines.size());
@@ -102,7 +103,7 @@ Facts Book<C>::facts_of(const Block& block, const Shape& shape, bool bars) const
         facts.gapped += facts.last_gapped;
         facts.surely_gapped += gaps == Gaps::kSure;
         if (may_end_in_number(line, signs_)) {
-            const bool sure = exact_ && line.size <= kLongestNumbers;
+            const bool sure = exact && line.size <= kLongestNumbers;
             const bool ends = !sure || Form(line, signs_).ends_in_number();
             facts.numbered += ends;
             facts.surely_numbered += sure && ends;
@@ -111,13 +112,13 @@ Facts Book<C>::facts_of(const Block& block, const Shape& shape, bool bars) const
         facts.sure_amounts += is_digit(first);
         facts.punctuated += is_in(end, kEnds);
         facts.open = facts.open || line.back() == ',' || line.back() == ';';
-        facts.year = facts.year || !exact_ || form.is_year();
+        facts.year = facts.year || !exact || form.is_year();
         facts.ruled += first == '|' || first == '+' ||
                        (bars && std::count(line.text, line.text + line.size,
                                            static_cast<C>('|')) > 1);
         if (block.count > 1) {
             const Answer word = form.is_item() ? Answer::kYes : chapter(line);
-            facts.items += word != Answer::kNo || !exact_;
+            facts.items += word != Answer::kNo || !exact;
             facts.sure_items += word == Answer::kYes;
         }
         if (shape.speakers) facts.speeches += may_be_speech_of_play(line);
@@ -143,24 +144,25 @@ Line<C> Book<C>::join(std::span<const Line<C>> lines) const {
 
 /// Whether a block begins with a number, and two of the four beside it with those before and after.
 template <class C>
-bool Book<C>::goes_on_counting(std::size_t i) const {
+Answer Book<C>::goes_on_counting(std::size_t i) const {
     const auto number = [this](std::size_t j) {
         const Block& block = blocks_[j];
         return block.count == 1 ? Form(lines_[block.line].stripped(), signs_).item_number() : -1;
     };
     const int own = number(i);
-    if (own < 0) return false;
     int beside = 0;
-    for (std::size_t j = i > 2 ? i - 2 : 0; j < std::min(blocks_.size(), i + 3); ++j)
-        beside += j != i && number(j) >= 0 &&
+    for (std::size_t j = i > 2 ? i - 2 : 0; j < std::min(blocks_.size(), i + 3); ++j) {
+        if (blocks_[j].count == 1 && !is_exact(blocks_[j])) return Answer::kAsk;
+        beside += own >= 0 && j != i && number(j) >= 0 &&
                   number(j) == own + static_cast<int>(j) - static_cast<int>(i);
-    return beside >= 2;
+    }
+    return beside >= 2 ? Answer::kYes : Answer::kNo;
 }
 
 #define CORPUSKIT_FACTS(C)                                                               \
-    template Facts Book<C>::facts_of(const Block&, const Shape&, bool) const;           \
+    template Facts Book<C>::facts_of(const Block&, const Shape&, bool, bool) const;           \
     template Line<C> Book<C>::join(std::span<const Line<C>>) const;                     \
-    template bool Book<C>::goes_on_counting(std::size_t) const;
+    template Answer Book<C>::goes_on_counting(std::size_t) const;
 CORPUSKIT_FACTS(std::uint8_t)
 CORPUSKIT_FACTS(std::uint16_t)
 CORPUSKIT_FACTS(char32_t)

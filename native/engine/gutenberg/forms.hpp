@@ -5,14 +5,35 @@
 
 #include <iterator>
 
+#include "engine/gutenberg/lanes.hpp"
 #include "engine/gutenberg/signs.hpp"
 
 namespace corpuskit::gutenberg {
 
+/// A letter beyond ASCII that patterns which do not look at case take for i, s or k.
+inline bool is_like_ascii(char32_t c) {
+    return c == 0x130 || c == 0x131 || c == 0x17F || c == 0x212A;
+}
+
 /// A character for which a form here may not say what its pattern does.
 inline bool is_odd(char32_t c, const Signs& signs) {
     if (c < 0x130) return false;
-    return c == 0x130 || c == 0x131 || c == 0x17F || c == 0x212A || signs.is(c, kDecimal);
+    return is_like_ascii(c) || signs.is(c, kDecimal);
+}
+
+/// Whether one of them is in a text; 16 bytes without a character that may be are passed at once.
+template <class C>
+bool has_odd(const C* at, const C* end, const Signs& signs) {
+    return any_place(
+        at, end,
+        [&](const C* some) {
+            return Lanes<C>::has_from(some, 0x130) &&
+                   std::any_of(some, some + Lanes<C>::kCount,
+                               [&](char32_t c) { return is_odd(c, signs); });
+        },
+        [&](const C* some, const C* stop) {
+            return std::any_of(some, stop, [&](char32_t c) { return is_odd(c, signs); });
+        });
 }
 
 /// Forms in a line, or in lines joined by spaces, without white space at its beginning.

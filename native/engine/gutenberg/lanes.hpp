@@ -38,6 +38,10 @@ struct Lanes {
         return any((((first == ' ') | (first == '.')) & (first == second)) | (first == '\t') |
                    ((first == '.') & (second == ' ') & (third == '.')));
     }
+    /// Whether a character is among them that is not below a limit.
+    static bool has_from(const C* at, std::uint32_t limit) {
+        return any(load(at) >= static_cast<C>(limit));
+    }
     /// Whether three of a character begin among them. Reads two characters more.
     static bool has_three(const C* at, char c) {
         return any((load(at) == static_cast<C>(c)) & (load(at + 1) == static_cast<C>(c)) &

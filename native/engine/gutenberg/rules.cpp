@@ -224,14 +224,14 @@ void short_headings(Bits& bits, const Block& block, const Look& look, const Plac
 
 template <class C>
 void singles(Bits& bits, const Block& block, const Shape& shape, const Place& place,
-             const Facts& facts, const Form<C>& form, bool in_row) {
+             const Facts& facts, const Form<C>& form, Answer in_row) {
     const std::int64_t least = (place.beside & 2) != 0 ? 1 : 3;
     const std::int64_t more = static_cast<std::int64_t>(block.indent) - shape.indent;
     // In a play in verse a speech need not be as far in.
     const bool inset = more >= (place.in_verse ? -1 : least) && !facts.starts_low &&
                        static_cast<std::int64_t>(block.right) < shape.width - 3;
     bits.may(kNoteLabel, !bits.exact || form.may_be_note_label());
-    bits.reads(kNumberedLine, in_row);
+    bits.may(kNumberedLine, in_row != Answer::kNo, in_row == Answer::kYes);
     // What no rule holds for is prose: these two only keep a line from the next rule.
     bits.reads(kLineOfNote, form.is_footnote(), inset);
     bits.may(kLineBesideProse, inset && place.beside == 1, !place.in_verse);
@@ -264,17 +264,18 @@ template <class C>
 RuleBits Book<C>::rules_of(std::size_t i, const Shape& shape, const Place& place) const {
     const Block& block = blocks_[i];
     const auto lines = lines_of(block);
-    const Facts facts = facts_of(block, shape, (marks_[i] & kBar) != 0);
+    const bool exact = is_exact(block);
+    const Facts facts = facts_of(block, shape, (marks_[i] & kBar) != 0, exact);
     const Look look = look_at(block, shape, facts, lines);
     const Line<C> line = lines[0].stripped(), joined = join(lines);
     const Form<C> form(joined, signs_);
     const bool one = look.count == 1;
-    Bits bits{exact_};
+    Bits bits{exact};
     bits.holds(kOrnament, facts.ornament);
     // The label of a link may be the first lines of a longer block.
     const bool file = (marks_[i] & kMayBeFile) != 0 || (look.count > kJoined && facts.letters < 14);
-    const bool caption = exact_ && form.is_caption();
-    bits.may(kCaption, caption || file || !exact_, caption);
+    const bool caption = exact && form.is_caption();
+    bits.may(kCaption, caption || file || !exact, caption);
     if (shape.speakers) {
         bits.holds(kSpeakerAlone, one && block.above < 2 && is_speaker(line));
         bits.holds(kDirectionAtRight, one && block.sign == '[' && block.indent > 20);
@@ -285,7 +286,7 @@ RuleBits Book<C>::rules_of(std::size_t i, const Shape& shape, const Place& place
             facts.speeches > 0 && may_be_speech_of_play(lines[0]), may_be_leader(lines.back()));
     headings(bits, block, shape, look, place, facts, line, joined, signs_, chapter(line));
     short_headings(bits, block, look, place, facts, joined.size);
-    if (one) singles(bits, block, shape, place, facts, form, exact_ && goes_on_counting(i));
+    if (one) singles(bits, block, shape, place, facts, form, goes_on_counting(i));
     else several(bits, block, shape, look, place, facts, form);
     return bits.value();
 }

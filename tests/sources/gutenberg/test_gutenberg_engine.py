@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import random
+import sys
 from collections import Counter
 from itertools import pairwise
 from pathlib import Path
@@ -17,7 +18,8 @@ from hypothesis import strategies as st
 from corpuskit import _native
 from corpuskit.sources.gutenberg import blocks as blocks_of
 from corpuskit.sources.gutenberg import rules
-from corpuskit.sources.gutenberg.blocks import KINDS, find_blocks, tell_blocks
+from corpuskit.sources.gutenberg.blocks import ALONE, IN_RUN, KINDS, UNWRAPPED, find_blocks, tell_blocks
+from corpuskit.sources.gutenberg.marks import EMPHASIS, MarkOptions, Marks
 from corpuskit.sources.gutenberg.note_words import lines_with_stems
 from corpuskit.sources.gutenberg.reflow import _TOKEN, Hyphens, block_text
 from corpuskit.sources.gutenberg.shape import (
@@ -41,14 +43,25 @@ ODD = [
     *("FAUST (_alone_)", "CHAPTER I", "1. ", "Sc\u00e8ne", "Page 3", " \n", "\n\n\n", "Yours truly,"),
     *("I am, Sir,", "MDCCC", "fig.png", "Full size", "\nThe end\nof it\n", "iv", ". . . .", "Dear Sir,--"),
     *("June 3", "Footnote 1", "to-\nday", "[12]", "[A]", "\n1) ", "\n(a) ", ", 12", "  xii", "\u0142 "),
-    *("Ever your", "servant", "with", ", &c.", "My dear ", "Sir:--", "J. A.", "\nIV. ", "_II._--", "Monday, "),
+    *(
+        "Ever your",
+        "servant",
+        "with",
+        ", &c.",
+        "My dear ",
+        "Sir:--",
+        "J. A.",
+        "\nIV. ",
+        "_II._--",
+        "Monday, ",
+    ),
     *("\nCopyright", "Printed by", "May 1", "1813", "[*]", "THE END.", "\n1. x\n\n2. y\n\n3. z\n\n"),
     *("\n     ", "\n  ", "12.", "\n          "),
 ]
 
 
 PATTERNS_ALONE = "\u0130\u0663\u017f\u212a"
-"""What the engine does not take for letters and digits of ASCII, as patterns do; without them it reads more."""
+"""What the engine takes for no letters and digits, as patterns do; without them it decides more."""
 
 
 def edited(text: str, seed: int) -> str:
@@ -166,8 +179,8 @@ def test_blocks_are_typeset_as_python_does(samples: list[str]) -> None:
         lines, n = text.split("\n"), len(blocks.kinds)
         for kind in KINDS[:-1]:
             codes = np.full(n, KINDS.index(kind), np.uint8)
-            alone = blocks.engine.typeset(codes, np.ones(n, np.uint8))
-            runs = blocks.engine.typeset(codes, np.zeros(n, np.uint8))
+            alone, _, _ = blocks.engine.typeset(codes, np.ones(n, np.uint8))
+            runs, _, _ = blocks.engine.typeset(codes, np.zeros(n, np.uint8))
             spans = list(zip(blocks.first, blocks.stop, strict=True))
             joins = blocks.marks & (1 << 10)
             plain = Unjoined(BookLines(text))
@@ -178,6 +191,30 @@ def test_blocks_are_typeset_as_python_does(samples: list[str]) -> None:
                 gaps = ["\n" * (1 + min(b[0] - a[1], 2)) for a, b in pairwise(spans)]
                 whole = "".join(f"{words}{gap}" for words, gap in zip(expected, [*gaps, ""], strict=True))
                 assert "".join(runs) == whole
+
+
+ITALICS = [*"__ a.,/@=~+-1\u00e9", "_of_", " _the_ ", "www.", "\n", "_\n", " _a b_", "c_", "x" * 90]
+
+
+@given(st.lists(st.sampled_from(ITALICS), min_size=1, max_size=14).map("".join))
+def test_italics_are_taken_out_as_python_does(text: str) -> None:
+    blocks = tell_blocks(text)
+    blocks = blocks._replace(codes=np.zeros(blocks.count, np.uint8))
+    marks = Marks(MarkOptions(), blocks)
+    raw, _, _ = blocks.typeset(np.full(blocks.count, ALONE, np.uint8))
+    asked = (blocks.marks & EMPHASIS) != 0
+    runs, parts, taken = blocks.typeset(np.where(asked, UNWRAPPED, ALONE).astype(np.uint8))
+    # Two blocks beside one another may share a run: none that was not asked for is in one.
+    unwrapped = [marks._unwrap(words) for words in raw]
+    expected = [
+        plain if part == IN_RUN else words for plain, words, part in zip(unwrapped, raw, parts, strict=True)
+    ]
+    assert [line for run in runs for line in run.split("\n") if line] == [
+        line for words in expected for line in words.split("\n") if line
+    ]
+    assert taken == sum(len(a) - len(b) for a, b in zip(raw, expected, strict=True))
+    plain = [words for words, part, ask in zip(raw, parts, asked, strict=True) if ask and part == IN_RUN]
+    assert all("_" not in marks._unwrap(words) for words in plain)
 
 
 class Unjoined(Hyphens):
@@ -210,6 +247,19 @@ def test_bytes_of_a_text(text: str) -> None:
 def test_line_ends(text: str) -> None:
     assert _native.lf(text) == text.replace("\r\n", "\n").replace("\r", "\n")
     assert _native.lf(text, same_length=True) == text.replace("\r\n", " \n").replace("\r", "\n")
+
+
+@given(
+    st.text(st.sampled_from("ab\r\n\u00e9\u2014\U0001d11e"), max_size=30),
+    st.integers(0, 32),
+    st.integers(0, 32),
+)
+def test_line_ends_of_a_part(text: str, start: int, stop: int) -> None:
+    part = text[start:stop]
+    found = _native.lf(text, start, stop)
+    assert found == part.replace("\r\n", "\n").replace("\r", "\n")
+    assert sys.getsizeof(found) == sys.getsizeof(str(found.encode(), "utf-8"))  # as narrow as it may be
+    assert _native.lf(text, start, stop, same_length=True) == part.replace("\r\n", " \n").replace("\r", "\n")
 
 
 def test_small_letters_of_all_characters() -> None:
