@@ -26,9 +26,9 @@ class Part:
         files: paths of the files that are read, in order.
         detail: JSON values that say which piece of the files is meant (a byte range, say).
         bytes: size of the raw input of this part, for the plan and the order of work.
-        found: what was read of the files when they were listed, to be picklable and small: it spares a reader
-            another look. It says nothing that ``files`` and ``detail`` do not, and is no part of what a record
-            is made from; a reader that is not given it finds it itself.
+        found: what was read of the files when they were listed, picklable and small: it spares a reader
+            another look. It says nothing that ``files`` and ``detail`` do not, so no record is made from it,
+            and a reader that is not given it finds it itself.
     """
 
     name: str
