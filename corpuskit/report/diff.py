@@ -178,7 +178,7 @@ class Diff:
                 yield (
                     batch.column("id").to_pylist(),
                     {
-                        "text": digest_words(digests(batch.column("text").to_pylist())),
+                        "text": digest_words(digests(batch.column("text"))),
                         "amount": sizes,
                         "code": [self._sources.setdefault(name, len(self._sources)) for name in sources],
                         # Where the other run has no decision about it.

@@ -140,10 +140,12 @@ class Run:
         self.note(path)
         return files.atomic(self.local(path), self._temporary)
 
-    def table(self, path: str, schema: pa.Schema, level: int = SMALL_LEVEL) -> AbstractContextManager[Sink]:
-        """Write a table batch by batch; it appears under ``path`` when the block ends well."""
+    def table(
+        self, path: str, schema: pa.Schema, level: int = SMALL_LEVEL, gathered: int = 0
+    ) -> AbstractContextManager[Sink]:
+        """Write a table batch by batch, see `parquet`; it appears under ``path`` when the block ends well."""
         self.note(path)
-        return parquet(self.local(path), schema, self._temporary, level)
+        return parquet(self.local(path), schema, self._temporary, level, gathered)
 
     def write_bytes(self, path: str, data: bytes) -> None:
         """Write a whole file."""

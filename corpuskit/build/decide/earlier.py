@@ -27,7 +27,7 @@ from corpuskit.run.task import TaskResult
 from corpuskit.stages.barrier import Barrier
 from corpuskit.stages.scans import PartScan
 from corpuskit.storage.places import plain_name
-from corpuskit.storage.tables import FAST_LEVEL
+from corpuskit.storage.tables import FAST_LEVEL, GATHERED_BYTES
 
 
 class Dedup(Settings):
@@ -113,7 +113,7 @@ def scan_earlier(run: Run, *, segment: Segment, part: EarlierPart) -> TaskResult
     fields = [("id", pa.string()), ("preference", pa.int64()), ("bytes", pa.int64())]
     fields += [(f"{label}.{f.name}", f.type) for label, barrier in barriers for f in barrier.scan_schema]
     schema, path = pa.schema(fields), scan_path(segment, part)
-    with run.table(path, schema, FAST_LEVEL) as sink:
+    with run.table(path, schema, FAST_LEVEL, GATHERED_BYTES) as sink:
         for batch in part.run.read_batches(part.documents.path, list(COLUMNS)):
             sizes = pa.array(byte_lengths(batch.column("text")), pa.int64())
             columns = [batch.column("id"), batch.column("preference"), sizes]

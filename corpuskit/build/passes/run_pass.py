@@ -26,7 +26,7 @@ from corpuskit.run.layout import FINAL
 from corpuskit.run.task import TaskResult
 from corpuskit.stages.barrier import Barrier
 from corpuskit.stages.stage import Stage
-from corpuskit.storage.tables import FAST_LEVEL, Sink
+from corpuskit.storage.tables import FAST_LEVEL, GATHERED_BYTES, Sink
 
 
 def run_pass(run: Run, *, segment: Segment, part: str, documents: PassInput) -> TaskResult:
@@ -41,7 +41,10 @@ def run_pass(run: Run, *, segment: Segment, part: str, documents: PassInput) -> 
         account = PassAccount(SetAside(run, segment.folder, part, stack))
         passing = segment.folder != FINAL
         sink = stack.enter_context(run.table(written, segment.schema, FAST_LEVEL))
-        scan = stack.enter_context(run.table(scanned, segment.scan_schema)) if passing else None
+        scan = None
+        if passing:
+            scans = run.table(scanned, segment.scan_schema, FAST_LEVEL, GATHERED_BYTES)
+            scan = stack.enter_context(scans)
         entry = Entry(segment.folder)
         by_source: dict[str, list[int]] = {}
         for batch in documents.batches(run, account):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from corpuskit.documents.columns import to_engine
 from corpuskit.documents.runs import text_digests
 from corpuskit.stages.scans import Scans
 from corpuskit.storage.spill import Keys, Ordinals, array_on_disk
@@ -18,9 +20,17 @@ DIGEST = pa.binary(16)
 """128-bit BLAKE2b: two texts that share it are taken to be equal."""
 
 
-def digests(texts: Sequence[str]) -> pa.Array:
-    """The 128-bit BLAKE2b digest of each text."""
-    return pa.array([hashlib.blake2b(t.encode(), digest_size=16).digest() for t in texts], DIGEST)
+def digests(texts: Sequence[str] | pa.Array) -> pa.Array:
+    """The 128-bit BLAKE2b digest of each text; those of a column of strings are hashed where they lie."""
+    raw = _raw(texts) if isinstance(texts, pa.Array) else (text.encode() for text in texts)
+    return pa.array([hashlib.blake2b(text, digest_size=16).digest() for text in raw], DIGEST)
+
+
+def _raw(texts: pa.Array) -> Iterator[memoryview]:
+    """The bytes of each text of a column, without a copy."""
+    offsets, data = to_engine(texts.cast(pa.large_string()), "texts")
+    whole = data.data
+    return (whole[first:last] for first, last in pairwise(offsets.tolist()))
 
 
 def digest_words(column: pa.Array) -> npt.NDArray[np.uint64]:

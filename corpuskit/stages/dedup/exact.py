@@ -41,7 +41,7 @@ class UniqueId(Barrier):
     def scan(self, batch: pa.RecordBatch) -> pa.RecordBatch:
         """Digests of id, title and text, and the kind of source."""
         ids = batch.column("id").to_pylist()
-        columns = [digests(batch.column(name).to_pylist()) for name in ("id", "title", "text")]
+        columns = [digests(batch.column(name)) for name in ("id", "title", "text")]
         kinds = pa.array([i.split(":", 1)[0] for i in ids], pa.string())
         return pa.RecordBatch.from_arrays([*columns, kinds], schema=self.scan_schema)
 

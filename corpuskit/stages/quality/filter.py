@@ -152,9 +152,9 @@ class Filter(Rule):
     def passed_over(self, scores: pa.RecordBatch) -> Mapping[int, str]:
         """Documents without a language, where a rule for English would have been asked of them."""
         english = [bound for bound in self.bounds() if bound.english]
-        found = self.documents(scores.column("id").to_pylist(), scores.column(COLUMN))
         if not english or self.every_language:
             return {}
+        found = self.documents(scores.column("id").to_pylist(), scores.column(COLUMN))
         asked = [asked_of(bound, found._replace(every_language=True)) for bound in english]
         rows = np.flatnonzero(np.any(asked, axis=0) & (found.languages == ""))
         names = ", ".join(bound.name for bound in english[:3]) + (", ..." if english[3:] else "")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -115,6 +116,7 @@ def line_stages(rules: Sequence[str] | None, only: Sequence[str], off: Sequence[
     ]
 
 
+@cache
 def _bound(rule: PublishedRule) -> Bound:
     least, most = (None if limit is None else Fraction(limit) for limit in (rule.least, rule.most))
     return Bound(rule.name, figure(rule.figure), least, most, rule)

@@ -7,10 +7,11 @@ import gzip
 import json
 import lzma
 import os
+import pickle
 import re
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from xml.sax.saxutils import escape
 
@@ -436,6 +437,23 @@ def test_the_head_of_a_dump_that_changed_is_read_again(tmp_path: Path) -> None:
     assert dump.read_head(str(path), "plain") is first
     path.write_bytes(b"<mediawiki><siteinfo><dbname>otherwiki</dbname></siteinfo><page/></mediawiki>")
     assert b"otherwiki" in dump.read_head(str(path), "plain").data
+
+
+def test_the_head_of_a_dump_comes_with_its_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = Wikipedia(path=str(write(tmp_path, dump_of(page(1), page(2)))))
+    [part] = source.parts()
+    bare = replace(part, found=None)
+    assert part == bare, "what is carried along is no part of what a part is"
+    expected = [reading.batch for reading in source.read(bare)]
+    monkeypatch.setattr(dump, "read_head", None)
+    again = pickle.loads(pickle.dumps(part))
+    assert [reading.batch for reading in source.read(again)] == expected
+
+
+def test_a_long_head_is_not_carried_along(tmp_path: Path) -> None:
+    head = HEAD.replace("Wikipedia<", f"{'W' * 2**16}<", 1)
+    [part] = Wikipedia(path=str(write(tmp_path, dump_of(page(1), head=head)))).parts()
+    assert part.found is None
 
 
 def test_a_uri_that_leads_nowhere(tmp_path: Path) -> None:
