@@ -50,7 +50,6 @@ class Tokenizer:
     Attributes:
         data: the bytes of its tokenizer.json.
         sha256: their digest in hex.
-        vocab_size: ids are below it.
         end_of_text: the id that ends a document.
         dropout: the share of merges that its file leaves out by lot, which is not done here; 0 for most.
 
@@ -75,9 +74,6 @@ class Tokenizer:
             model.model.dropout = None
         self._model, self.data, self.end_of_text = model, data, end_of_text
         self.sha256 = hashlib.sha256(data).hexdigest()
-        self._known = frozenset(model.get_vocab(with_added_tokens=True).values())
-        # Not their number: some files leave ids out.
-        self.vocab_size = max(self._known, default=-1) + 1
 
     @classmethod
     def train(
@@ -310,6 +306,15 @@ class Tokenizer:
                     _refuse_half_characters(piece)
                 raise
             yield Flat(found.ids, found.ends[[last for _, last in batch]])
+
+    @cached_property
+    def vocab_size(self) -> int:
+        """Ids are below it. It is not their number: some files leave ids out."""
+        return max(self._known, default=-1) + 1
+
+    @cached_property
+    def _known(self) -> frozenset[int]:
+        return frozenset(self._model.get_vocab(with_added_tokens=True).values())
 
     @cached_property
     def encoder(self) -> Encoder:

@@ -3,7 +3,7 @@
 // Pretokens must cover each text whole with no more digits together than are asked for, counts must
 // add up and be joined alike, and the merges must be what counting all pairs anew for each merge
 // says, also where fewer are asked for than there are words, so that rare pairs are left out. Bytes
-// as ids must come back from lines of tokens. With -DCORPUSKIT_LIBFUZZER the same checks are a
+// as ids must come back from lines of tokens, and texts from characters of any width. With -DCORPUSKIT_LIBFUZZER the same checks are a
 // libFuzzer target. That pretokens and merges are Hugging Face's is shown in Python
 // (tests/tokenizer/).
 #include <algorithm>
@@ -18,6 +18,8 @@
 #include "engine/bpe/count.hpp"
 #include "engine/bpe/lines.hpp"
 #include "engine/bpe/train.hpp"
+#include "engine/text/utf8.hpp"
+#include "engine/text/wide.hpp"
 
 namespace {
 
@@ -56,6 +58,9 @@ PretokenCounts counted(const std::string& text, const Cut& cut) {
     std::int64_t sum = 0;
     for (const std::int64_t count : found.counts) sum += count;
     if (sum != static_cast<std::int64_t>(2 * pieces)) fail("counts do not add up");
+    const Column words = found.words.column();
+    for (std::size_t i = 1; i < words.size; ++i)
+        if (words[i - 1] >= words[i]) fail("words are not in the order of their bytes");
     return found;
 }
 
@@ -111,6 +116,36 @@ void learn(const PretokenCounts& counts, std::uint32_t most, bool by_force_too) 
     }
 }
 
+/// The same text from characters of one width, which must hold all of them; half characters are
+/// refused.
+template <typename Point>
+void write_wide(const std::vector<char32_t>& points, const std::string& text) {
+    std::vector<Point> wide(points.begin(), points.end());
+    Utf8Writer writer;
+    const WideText given{wide.data(), wide.size(), sizeof(Point)};
+    if (writer.write(given) != text) fail("another text comes of wide characters");
+    if (sizeof(Point) == 1) return;
+    wide.push_back(static_cast<Point>(0xDC00 + text.size() % 0x400));
+    try {
+        writer.write({wide.data(), wide.size(), sizeof(Point)});
+    } catch (const std::invalid_argument&) {
+        return;
+    }
+    fail("half a character is not refused");
+}
+void write_wide(const std::string& text) {
+    std::vector<char32_t> points;
+    for (std::size_t at = 0; at < text.size();) points.push_back(next_code_point(text, at));
+    char32_t most = 0;
+    for (const char32_t point : points) {
+        if (point >= 0xD800 && point < 0xE000) return;  // no UTF-8
+        most = std::max(most, point);
+    }
+    if (most < 0x100) write_wide<std::uint8_t>(points, text);
+    if (most < 0x10000) write_wide<std::uint16_t>(points, text);
+    write_wide<char32_t>(points, text);
+}
+
 /// The bytes of a text as ids, sequences that end behind each blank, and the same with others.
 void write_lines(const std::string& text) {
     std::vector<std::uint32_t> ids;
@@ -157,6 +192,7 @@ void write_lines(const std::string& text) {
 
 void replay(const std::string& text) {
     write_lines(text);
+    write_wide(text);
     const bool numbers = most_digits(text) > 0;
     for (int pattern = 0; pattern < kPatterns; ++pattern) {
         for (int digits = 0; digits <= (numbers ? kMostDigits : 0); ++digits) {

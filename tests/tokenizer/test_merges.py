@@ -10,6 +10,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pytest
 import tokenizers
@@ -17,7 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tokenizers import Regex, decoders, models, pre_tokenizers, trainers
 
-from corpuskit.errors import SettingError
+from corpuskit.errors import InputError, SettingError
 from corpuskit.tokenizer import count, special
 from corpuskit.tokenizer.count import Counted, PretokenCounter, pretokens
 from corpuskit.tokenizer.merges import learn_merges
@@ -92,6 +93,15 @@ def test_all_languages_are_cut_as_the_pattern_says(name: str, corpora: Path) -> 
             assert pretokens(text, name) == [p.encode() for p, _ in SPLITS[name].pre_tokenize_str(text)], file
 
 
+@pytest.mark.parametrize("name", SCANNERS)
+def test_letters_of_ascii_end_where_they_end(name: str) -> None:
+    """Eight are looked at together: every other sign, at every place among them."""
+    signs = [chr(code) for code in range(128)] + ["é", "İ", "\u0301", "水", "\x80"]
+    for sign in signs:
+        text = "\n".join("AbcdefZhijklmnzaZ"[:size] + sign + "ZYXWvutsrqp" for size in range(18))
+        assert pretokens(text, name) == [p.encode() for p, _ in SPLITS[name].pre_tokenize_str(text)], sign
+
+
 def test_counts_add_up() -> None:
     texts = ["one fish two fish", "two\n\n fish", "", "a" * 40 + " " + "a" * 40, "ﬁsh fish"]
     whole = PretokenCounter("llama3")
@@ -108,6 +118,53 @@ def test_counts_add_up() -> None:
     again, sums = parts.take()
     assert (again.to_pylist(), sums.tolist()) == (words.to_pylist(), counts.tolist())
     assert whole.take().words.to_pylist() == []
+
+
+@settings(deadline=None)
+@given(words=st.lists(st.text(alphabet="ab\0é水🙂", min_size=1, max_size=24), max_size=30))
+def test_counts_come_in_the_order_of_their_bytes(words: list[str]) -> None:
+    """Words of up to 15 bytes are kept apart from longer ones, as numbers."""
+    raw = [word.encode() for word in words]
+    one, other = PretokenCounter("gpt2"), PretokenCounter("gpt2")
+    one.add_counted(Counted(pa.array(raw, pa.large_binary()), np.full(len(raw), 2**40, np.int64)))
+    other.add_counted(counted(dict(Counter(raw))))
+    one.add_counted(other.take())
+    found, counts = one.take()
+    assert found.to_pylist() == sorted(set(raw))
+    assert counts.tolist() == [(2**40 + 1) * many for _, many in sorted(Counter(raw).items())]
+
+
+@settings(deadline=None)
+@given(
+    letters=st.sampled_from(["ab '", "ab é'\x85", "ab “水”\u2028", "ab🙂水é'"]),
+    draw=st.randoms(use_true_random=False),
+    threads=st.integers(1, 2),
+)
+def test_strings_of_any_width_count_as_their_utf8(letters: str, draw: Any, threads: int) -> None:
+    texts = ["".join(draw.choices(letters, k=draw.randrange(90))) for _ in range(5)]
+    of_strings, of_column = PretokenCounter("llama3", threads=threads), PretokenCounter("llama3")
+    of_strings.add(texts)
+    of_column.add(pa.array(texts, pa.large_string()))
+    found, counts = of_strings.take()
+    expected, sums = of_column.take()
+    assert (found.to_pylist(), counts.tolist()) == (expected.to_pylist(), sums.tolist())
+    assert Counter(piece for text in texts for piece in pretokens(text, "llama3")) == dict(
+        zip(found.to_pylist(), counts.tolist(), strict=True)
+    )
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("pattern", ["llama3", r"[a-c]+|\s"])
+def test_a_half_character_is_named_by_its_text(
+    threads: int, pattern: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(count, "_BATCH_CHARACTERS", 10)
+    texts = ["one two three"] * 7 + ["水 é \udfff"]
+    counter = PretokenCounter(pattern, threads=threads)
+    with pytest.raises(InputError, match="text 7 holds half of a surrogate pair at character 4"):
+        counter.add(texts, "texts.add")
+    with pytest.raises(TypeError, match="of another type than str"):
+        PretokenCounter("gpt2").add(["a", b"b"])  # type: ignore[list-item]
 
 
 @settings(deadline=None)

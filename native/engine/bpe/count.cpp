@@ -134,31 +134,48 @@ void PretokenCounter::add(const Column& texts) {
     for (std::size_t i = 0; i < texts.size; ++i) add(texts[i]);
 }
 
+/// Short words on their way into the table: the slots of all have been asked for before the first
+/// is looked at, so that memory is waited for once.
+class PretokenCounter::Block {
+  public:
+    explicit Block(PretokenCounter& counter) : counter_(counter) {}
+
+    void add(const Short& word) {
+        const std::uint64_t hash = slot_hash(word);
+        words_[size_] = word;
+        hashes_[size_] = hash;
+        __builtin_prefetch(&counter_.short_[hash >> 8 & (counter_.short_.size() - 1)], 1);
+        if (++size_ == kAtOnce) flush();
+    }
+    void flush() {
+        for (std::size_t i = 0; i < size_; ++i) counter_.add_short(words_[i], hashes_[i]);
+        size_ = 0;
+    }
+
+  private:
+    PretokenCounter& counter_;
+    std::array<Short, kAtOnce> words_;
+    std::array<std::uint64_t, kAtOnce> hashes_;
+    std::size_t size_ = 0;
+};
+
 void PretokenCounter::add(std::string_view text) {
     std::array<std::size_t, kAtOnce> ends;
-    std::array<Short, kAtOnce> words;
-    std::array<std::uint64_t, kAtOnce> hashes;
+    Block block(*this);
     for (std::size_t at = 0; at < text.size();) {
         const std::size_t found = pretoken_ends(cut_, text, at, ends.data(), kAtOnce);
-        std::size_t shorts = 0;
         for (std::size_t i = 0; i < found; at = ends[i++]) {
             const std::size_t size = ends[i] - at;
-            if (size > kShort) {
-                add_long(text.substr(at, size), 1);
-                continue;
-            }
-            // The slots of all are on their way from memory before the first is looked at.
-            words[shorts] = short_word(text, at, size);
-            hashes[shorts] = slot_hash(words[shorts]);
-            __builtin_prefetch(&short_[hashes[shorts] >> 8 & (short_.size() - 1)], 1);
-            ++shorts;
+            if (size > kShort) add_long(text.substr(at, size), 1);
+            else block.add(short_word(text, at, size));
         }
-        for (std::size_t i = 0; i < shorts; ++i) add_short(words[i], hashes[i]);
     }
+    block.flush();
 }
 
 void PretokenCounter::add_counted(const Column& words, const std::int64_t* counts) {
     check_column(words);
+    Block block(*this);
     for (std::size_t i = 0; i < words.size; ++i) {
         const std::string_view word = words[i];
         if (word.size() > kShort) {
@@ -166,9 +183,10 @@ void PretokenCounter::add_counted(const Column& words, const std::int64_t* count
         } else if (!word.empty()) {
             Short one = short_word(word, 0, word.size());
             one.count = counts[i];
-            add_short(one, slot_hash(one));
+            block.add(one);
         }
     }
+    block.flush();
 }
 
 void PretokenCounter::add_short(const Short& word, std::uint64_t hash) {

@@ -46,6 +46,7 @@ class PretokenCounter {
         std::uint64_t low = 0, high = 0;  // its bytes, and its size in the last one; 0 is empty
         std::int64_t count = 0;
     };
+    class Block;
     struct Long {
         std::uint64_t hash = 0;  // 0 is empty
         std::uint64_t at = 0;

@@ -2,127 +2,19 @@
 
 #include <algorithm>
 #include <limits>
-#include <queue>
+#include <memory>
 #include <stdexcept>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 
+#include "engine/bpe/candidates.hpp"
 #include "engine/bpe/pages.hpp"
 
 namespace corpuskit {
 
 namespace {
 
-using Pair = std::uint64_t;
-Pair pair_of(std::uint32_t left, std::uint32_t right) { return Pair{left} << 32 | right; }
-std::uint32_t left_of(Pair pair) { return static_cast<std::uint32_t>(pair >> 32); }
-std::uint32_t right_of(Pair pair) { return static_cast<std::uint32_t>(pair); }
-
-/// Numbers by pair, in one array; grows by doubling.
-class PairTable {
-  public:
-    PairTable() : slots_(kLeast), mask_(kLeast - 1) {}
-
-    /// Null for a pair that has none.
-    std::int64_t* find(Pair pair) {
-        Slot* slot = slot_of(pair);
-        return slot->pair == kEmpty ? nullptr : &slot->value;
-    }
-    void set(Pair pair, std::int64_t value) {
-        Slot* slot = slot_of(pair);
-        if (slot->pair == kEmpty) {
-            if (2 * ++used_ > slots_.size()) {
-                grow();
-                slot = slot_of(pair);
-            }
-            slot->pair = pair;
-        }
-        slot->value = value;
-    }
-
-  private:
-    static constexpr Pair kEmpty = std::numeric_limits<Pair>::max();
-    static constexpr std::size_t kLeast = 1 << 12;
-    struct Slot {
-        Pair pair = kEmpty;
-        std::int64_t value = 0;
-    };
-
-    Slot* slot_of(Pair pair) {
-        std::uint64_t hash = pair * 0x9E3779B97F4A7C15ULL;
-        hash ^= hash >> 32;
-        std::size_t at = hash & mask_;
-        while (slots_[at].pair != kEmpty && slots_[at].pair != pair) at = (at + 1) & mask_;
-        return &slots_[at];
-    }
-    void grow() {
-        std::vector<Slot> old(2 * slots_.size());
-        old.swap(slots_);
-        mask_ = slots_.size() - 1;
-        for (const Slot& slot : old)
-            if (slot.pair != kEmpty) *slot_of(slot.pair) = slot;
-    }
-
-    std::vector<Slot> slots_;
-    std::size_t mask_, used_ = 0;
-};
-
-/// A pair that may be merged; `places` is the number of the list of where it stood when it came up.
-struct Candidate {
-    std::int64_t count;
-    Pair pair;
-    std::uint32_t places;
-};
-/// The greatest count comes first, of equal ones the smallest pair.
-struct Later {
-    bool operator()(const Candidate& a, const Candidate& b) const {
-        return a.count != b.count ? a.count < b.count : a.pair > b.pair;
-    }
-};
-
-/// Ascending places, by their distances: two bytes for most.
-class Places {
-  public:
-    static std::uint32_t size_of(std::uint32_t distance) {
-        std::uint32_t size = 1;
-        for (; distance >= 0x80; distance >>= 7) ++size;
-        return size;
-    }
-    void reserve(std::size_t bytes) { bytes_.reserve(bytes); }
-    void add(std::uint32_t place) {
-        std::uint32_t distance = place - last_;
-        last_ = place;
-        for (; distance >= 0x80; distance >>= 7)
-            bytes_.push_back(static_cast<std::uint8_t>(distance | 0x80));
-        bytes_.push_back(static_cast<std::uint8_t>(distance));
-    }
-    /// Hands them out, and is empty afterwards.
-    void take(std::vector<std::uint32_t>& places) {
-        places.clear();
-        std::uint32_t place = 0, distance = 0;
-        int shift = 0;
-        for (const std::uint8_t byte : bytes_) {
-            distance |= std::uint32_t{byte & 0x7Fu} << shift;
-            if (byte < 0x80) {
-                places.push_back(place += distance);
-                distance = 0, shift = 0;
-            } else {
-                shift += 7;
-            }
-        }
-        clear();
-    }
-    void clear() {
-        std::vector<std::uint8_t>().swap(bytes_);
-        last_ = 0;
-    }
-
-  private:
-    std::vector<std::uint8_t> bytes_;
-    std::uint32_t last_ = 0;
-};
-
+using namespace bpe;
 using Order = PageVector<std::uint32_t>;
 
 /// The numbers of all words, those that come most often first.
@@ -166,35 +58,33 @@ class Trainer {
 
     Trainer(const Column& words, const std::int64_t* counts, const BpeSettings& settings,
             const Order& order, std::size_t cells, std::int64_t least, bool whole)
-        : settings_(settings), least_(least), whole_(whole) {
-        cells_.reserve(cells);
-        cells_.push_back(kBorder);
-        for (const std::uint32_t i : order) {
-            if (ranges_.empty() || ranges_.back().count != counts[i])
-                ranges_.push_back({static_cast<std::uint32_t>(cells_.size()), counts[i]});
-            for (const char c : words[i])
-                cells_.push_back(
-                    static_cast<Cell>(settings.byte_ids[static_cast<unsigned char>(c)]));
-            cells_.push_back(kBorder);
-        }
-        strings_.resize(settings.first_id);
-        for (std::size_t byte = 0; byte < 256; ++byte)
-            strings_[settings.byte_ids[byte]] = static_cast<char>(byte);
-        for (std::size_t id = 0; id < strings_.size(); ++id)
-            if (!strings_[id].empty()) ids_.emplace(strings_[id], static_cast<std::uint32_t>(id));
+        : settings_(settings),
+          least_(least),
+          whole_(whole),
+          spellings_(settings.first_id) {
+        for (std::uint32_t byte = 0; byte < 256; ++byte)
+            spellings_.set(settings.byte_ids[byte], std::string(1, static_cast<char>(byte)));
         lengths_.assign(settings.first_id, 1);
         before_.assign(settings.first_id, kNone), after_.assign(settings.first_id, kNone);
-        count_bytes();
+        if (whole) queue_.keep_all_in_order();
+        std::vector<First> firsts(256 * 256);
+        lay_out(words, counts, order, cells, firsts);
+        take_firsts(firsts);
     }
 
     /// False where pairs below the least count were needed: then `merges` are not all, or not
     /// right.
     bool run(BpeMerges& merges, const std::function<bool(std::size_t)>& told) {
         const bool bound = least_ > settings_.min_count;
-        while (ids_.size() < 256 + settings_.merges) {
-            if (queue_.empty()) return !bound;
-            const Candidate top = queue_.top();
-            queue_.pop();
+        // Counts only fall, but where a string is made in two ways: see keep_all_in_order.
+        const auto renew = [&](Candidate& each) {
+            each.count = *pairs_.find(each.pair);
+            if (each.count < least_) drop(each.places);
+            return each.count >= least_;
+        };
+        while (spellings_.count() < 256 + settings_.merges) {
+            Candidate top;
+            if (!queue_.pop(top, renew)) return !bound;
             // A count that has changed since finds its place anew; nobody else is looked at again.
             if (const std::int64_t now = *pairs_.find(top.pair); now != top.count) {
                 if (now >= least_ || whole_) queue_.push({now, top.pair, top.places});
@@ -202,9 +92,9 @@ class Trainer {
                 continue;
             }
             if (top.count < settings_.min_count) break;
-            std::string whole = strings_[left_of(top.pair)] + strings_[right_of(top.pair)];
+            std::string whole = spellings_[left_of(top.pair)] + spellings_[right_of(top.pair)];
             if (settings_.forbidden.contains(whole)) continue;
-            const std::size_t known = strings_.size();
+            const std::size_t known = spellings_.size();
             const std::uint32_t id = id_of(std::move(whole));
             if (id < known && !whole_) return false;
             merges.left.push_back(left_of(top.pair));
@@ -227,12 +117,18 @@ class Trainer {
         std::uint32_t first;
         std::int64_t count;
     };
-    /// A pair that a merge makes.
+    /// A pair of bytes.
+    struct First {
+        std::int64_t sum = 0;
+        std::uint8_t* out = nullptr;  // where its next place is written
+        std::uint32_t last = 0, bytes = 0;  // of its places
+    };
+    /// A pair that a merge makes: the new id and a neighbour, who had another one beside it before.
     struct Coming {
         Pair pair;
-        std::int64_t count = 0;
-        std::uint32_t last = 0, bytes = 0;  // of its places
-        std::uint32_t list = kNone;
+        std::int64_t came = 0, went = 0;
+        std::uint8_t* out = nullptr;
+        std::uint32_t last = 0, bytes = 0;
     };
 
     /// How often the word comes that a cell is part of. Most are asked for in ascending order.
@@ -262,47 +158,71 @@ class Trainer {
         free_.push_back(list);
     }
 
-    /// Pairs of bytes, with their places.
-    void count_bytes() {
-        std::vector<std::int64_t> sums(256 * 256, 0);
-        std::vector<std::uint32_t> bytes(256 * 256, 0), last(256 * 256, 0), lists(256 * 256, kNone);
-        std::vector<std::uint32_t> byte_of(settings_.first_id, 0);
-        for (std::uint32_t byte = 0; byte < 256; ++byte) byte_of[settings_.byte_ids[byte]] = byte;
-        const auto each = [&](const auto& look) {
-            for (std::size_t at = 0; at + 1 < cells_.size(); ++at)
-                if (cells_[at] != kBorder && cells_[at + 1] != kBorder)
-                    look(byte_of[cells_[at]] << 8 | byte_of[cells_[at + 1]],
-                         static_cast<std::uint32_t>(at));
-        };
-        each([&](std::uint32_t n, std::uint32_t at) {
-            sums[n] += count_at(at);
-            bytes[n] += Places::size_of(at - last[n]);
-            last[n] = at;
-        });
-        for (std::uint32_t n = 0; n < 256 * 256; ++n) {
-            if (sums[n] == 0 || (!whole_ && sums[n] < least_)) continue;
-            const Pair pair =
-                pair_of(settings_.byte_ids[n >> 8], settings_.byte_ids[n & 0xFF]);
-            lists[n] = new_list();
-            lists_[lists[n]].reserve(bytes[n]);
-            pairs_.set(pair, sums[n]);
-            queue_.push({sums[n], pair, lists[n]});
+    /// Writes all words, and sums up pairs of bytes.
+    void lay_out(const Column& words, const std::int64_t* counts, const Order& order,
+                 std::size_t cells, std::vector<First>& firsts) {
+        cells_.resize(cells);
+        Cell* out = cells_.data();
+        *out++ = kBorder;
+        for (std::size_t n = 0; n < order.size(); ++n) {
+            // The words lie in another order.
+            if (n + 2 * kAhead < order.size()) __builtin_prefetch(&words.offsets[order[n + 2 * kAhead]]);
+            if (n + kAhead < order.size()) __builtin_prefetch(words[order[n + kAhead]].data());
+            const std::int64_t count = counts[order[n]];
+            auto at = static_cast<std::uint32_t>(out - cells_.data());
+            if (ranges_.empty() || ranges_.back().count != count) ranges_.push_back({at, count});
+            const std::string_view word = words[order[n]];
+            for (std::size_t i = 0; i < word.size(); ++i) {
+                const auto byte = static_cast<unsigned char>(word[i]);
+                *out++ = static_cast<Cell>(settings_.byte_ids[byte]);
+                if (i == 0) continue;
+                First& first = firsts[std::size_t{static_cast<unsigned char>(word[i - 1])} << 8 | byte];
+                first.sum += count;
+                first.bytes += Places::size_of(at - first.last);
+                first.last = at++;
+            }
+            *out++ = kBorder;
         }
-        each([&](std::uint32_t n, std::uint32_t at) {
-            if (lists[n] != kNone) lists_[lists[n]].add(at);
-        });
+    }
+
+    /// Makes candidates of the pairs of bytes that come often enough, with their places.
+    void take_firsts(std::vector<First>& firsts) {
+        std::vector<std::uint8_t> byte_of(settings_.first_id, 0);
+        for (std::uint32_t byte = 0; byte < 256; ++byte)
+            byte_of[settings_.byte_ids[byte]] = static_cast<std::uint8_t>(byte);
+        for (std::uint32_t n = 0; n < firsts.size(); ++n) {
+            First& first = firsts[n];
+            if (first.sum == 0 || (!whole_ && first.sum < least_)) continue;
+            const Pair pair = pair_of(settings_.byte_ids[n >> 8], settings_.byte_ids[n & 0xFF]);
+            first.out = candidate(pair, first.sum, first.bytes);
+            first.last = 0;
+        }
+        for (std::uint32_t at = 0; at + 1 < cells_.size(); ++at) {
+            if (cells_[at] == kBorder || cells_[at + 1] == kBorder) continue;
+            First& first = firsts[std::size_t{byte_of[cells_[at]]} << 8 | byte_of[cells_[at + 1]]];
+            if (first.out == nullptr) continue;
+            first.out = Places::put(first.out, at - first.last);
+            first.last = at;
+        }
+    }
+
+    /// Makes a candidate of a pair; where its places are written.
+    std::uint8_t* candidate(Pair pair, std::int64_t count, std::uint32_t bytes) {
+        const std::uint32_t list = new_list();
+        pairs_.set(pair, count);
+        queue_.push({count, pair, list});
+        return lists_[list].room(bytes);
     }
 
     /// The id of a string: that of the token which spells it already, or a new one.
     std::uint32_t id_of(std::string whole) {
-        const auto [found, is_new] =
-            ids_.emplace(whole, static_cast<std::uint32_t>(strings_.size()));
-        if (is_new) {
-            lengths_.push_back(static_cast<std::uint32_t>(whole.size()));
-            strings_.push_back(std::move(whole));
+        const std::size_t known = spellings_.size(), length = whole.size();
+        const std::uint32_t id = spellings_.number_of(std::move(whole));
+        if (id == known) {
+            lengths_.push_back(static_cast<std::uint32_t>(length));
             before_.push_back(kNone), after_.push_back(kNone);
         }
-        return found->second;
+        return id;
     }
 
     /// Writes `id` wherever the pair stands, from left to right, and counts the pairs that come and
@@ -322,16 +242,17 @@ class Trainer {
             const std::int64_t count = count_at(at);
             cells_[second - 1] = cells_[second] = kInside;
             cells_[at] = cells_[behind - 1] = static_cast<Cell>(id);
+            // Pairs of old ids are known to go by those that come in their places.
             if (const std::uint32_t before = cells_[at - 1]; before != kBorder) {
-                goes(before, left, id, count);
-                comes(before, id, id, count, at - lengths_[before]);
+                if (before == id) coming_[coming(id, left, id)].went += count;
+                comes(pair_of(before, id), pair_of(before, left), id, count, at - lengths_[before]);
             }
             if (const std::uint32_t after = cells_[behind]; after != kBorder) {
-                goes(right, after, id, count);
-                comes(id, after, id, count, at);
+                if (after == id) coming_[coming(right, id, id)].went += count;
+                comes(pair_of(id, after), pair_of(right, after), id, count, at);
             }
         }
-        take_coming();
+        take_coming(left, right, id);
     }
 
     /// What is known of a pair that this merge makes: one half of it is `id`.
@@ -343,36 +264,44 @@ class Trainer {
         }
         return number;
     }
-    void comes(std::uint32_t left, std::uint32_t right, std::uint32_t id, std::int64_t count,
-               std::uint32_t at) {
-        const std::uint32_t number = coming(left, right, id);
+    /// A pair comes at a place where another one goes.
+    void comes(Pair pair, Pair other, std::uint32_t id, std::int64_t count, std::uint32_t at) {
+        const std::uint32_t number = coming(left_of(pair), right_of(pair), id);
         Coming& one = coming_[number];
-        one.count += count;
+        if (one.came == 0) pairs_.fetch(other);
+        one.came += count;
         one.bytes += Places::size_of(at - one.last);
         one.last = at;
         came_.push_back({number, at});
     }
-    void goes(std::uint32_t left, std::uint32_t right, std::uint32_t id, std::int64_t count) {
-        if (left == id || right == id) coming_[coming(left, right, id)].count -= count;
-        else if (std::int64_t* known = pairs_.find(pair_of(left, right))) *known -= count;
-    }
 
     /// Makes candidates of the pairs that have come, but for those that come too seldom.
-    void take_coming() {
+    void take_coming(std::uint32_t left, std::uint32_t right, std::uint32_t id) {
         for (Coming& each : coming_) {
-            before_[left_of(each.pair)] = kNone, after_[right_of(each.pair)] = kNone;
-            const std::int64_t* known = pairs_.find(each.pair);
-            const std::int64_t count = each.count + (known != nullptr ? *known : 0);
+            const std::uint32_t before = left_of(each.pair), after = right_of(each.pair);
+            before_[before] = kNone, after_[after] = kNone;
+            if (before != id) less(pair_of(before, left), each.came);
+            if (after != id) less(pair_of(right, after), each.came);
+            std::int64_t count = each.came - each.went;
             if (!whole_ && count < least_) continue;
-            pairs_.set(each.pair, count);
-            if (count < 1 || each.bytes == 0) continue;
-            each.list = new_list();
-            lists_[each.list].reserve(each.bytes);
-            queue_.push({count, each.pair, each.list});
+            if (const std::int64_t* known = pairs_.find(each.pair)) count += *known;
+            if (count < 1 || each.bytes == 0) {
+                pairs_.set(each.pair, count);
+                continue;
+            }
+            each.out = candidate(each.pair, count, each.bytes);
+            each.last = 0;
         }
-        for (const auto& [number, at] : came_)
-            if (coming_[number].list != kNone) lists_[coming_[number].list].add(at);
+        for (const auto& [number, at] : came_) {
+            Coming& each = coming_[number];
+            if (each.out == nullptr) continue;
+            each.out = Places::put(each.out, at - each.last);
+            each.last = at;
+        }
         coming_.clear(), came_.clear();
+    }
+    void less(Pair pair, std::int64_t count) {
+        if (std::int64_t* known = pairs_.find(pair)) *known -= count;
     }
 
     const BpeSettings& settings_;
@@ -381,11 +310,10 @@ class Trainer {
     PageVector<Cell> cells_;
     std::vector<Range> ranges_;
     std::size_t range_ = 0;
-    std::vector<std::string> strings_;  // by id; empty for those that spell nothing here
+    Spellings spellings_;  // by id
     std::vector<std::uint32_t> lengths_;
-    std::unordered_map<std::string, std::uint32_t> ids_;
     PairTable pairs_;
-    std::priority_queue<Candidate, std::vector<Candidate>, Later> queue_;
+    Queue queue_;
     std::vector<Places> lists_;
     std::vector<std::uint32_t> places_;  // of the pair that is merged
     std::vector<std::uint32_t> free_;  // numbers of lists that nobody has
