@@ -167,8 +167,8 @@ def test_blocks_that_are_given_are_digested_beside_the_writing(tmp_path: Path) -
 
 def test_a_writer_that_is_left_ends_its_thread(tmp_path: Path) -> None:
     before = threading.active_count()
-    with pytest.raises(RuntimeError), ShardWriter(tmp_path, "train-00000", "uint16") as writer:
-        writer.append_all(np.zeros(100_000, np.uint16), np.array([100_000]), given=True)
-        raise RuntimeError
+    writer = ShardWriter(tmp_path, "train-00000", "uint16")
+    writer.append_all(np.zeros(100_000, np.uint16), np.array([100_000]), given=True)
+    writer.__exit__(RuntimeError, RuntimeError(), None)
     assert threading.active_count() == before
     assert list(tmp_path.iterdir()) == []
