@@ -6,6 +6,7 @@ import hashlib
 import os
 from array import array
 from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -16,6 +17,9 @@ import numpy.typing as npt
 from corpuskit.errors import ShardError, StorageError, write_remedy
 from corpuskit.shards.format import WrittenShard, encode_index, numpy_dtype
 from corpuskit.storage.files import flush
+
+_THREAD_BYTES = 2**16
+"""Smaller blocks are digested sooner than a thread would begin to."""
 
 _MAX_SEQUENCE = (1 << 31) - 1
 """Tokens: the index counts them as int32."""
@@ -43,7 +47,7 @@ class ShardWriter:
         self._temporary = self._folder / f"{name}.bin.tmp"
         self._lengths = array("i")
         self.tokens = 0
-        self._digest = hashlib.sha256()
+        self._digest = _Digest()
         self._closed: WrittenShard | None = None
         with _storing(self._temporary):
             self._file: BinaryIO = open(self._temporary, "wb")  # noqa: SIM115 - close() closes it
@@ -56,12 +60,15 @@ class ShardWriter:
         self._check(tokens, len(tokens))
         return self.append_parts([tokens])
 
-    def append_all(self, tokens: npt.NDArray[np.integer], lengths: npt.NDArray[np.int64]) -> int:
+    def append_all(
+        self, tokens: npt.NDArray[np.integer], lengths: npt.NDArray[np.int64], *, given: bool = False
+    ) -> int:
         """Add sequences that lie one behind the other; returns the first token's position.
 
         Args:
             tokens: those of all sequences.
             lengths: tokens of each.
+            given: whether nobody changes the array from now on, so that it may be read after the call.
 
         Raises ShardError as `append`, and where the lengths do not add up to the tokens.
         """
@@ -74,16 +81,16 @@ class ShardWriter:
             )
         if len(tokens):
             self._check(tokens, 1)
-            self._write(tokens)
+            self._write(tokens, given=given)
         self._lengths.frombytes(lengths.astype(np.int32).tobytes())
         self.tokens += len(tokens)
         return position
 
-    def _write(self, tokens: npt.NDArray[np.integer]) -> None:
+    def _write(self, tokens: npt.NDArray[np.integer], *, given: bool = False) -> None:
         data = np.ascontiguousarray(tokens, self._numpy_dtype).data.cast("B")
         with _storing(self._temporary):
             self._file.write(data)
-        self._digest.update(data)
+        self._digest.update(data, given=given)
 
     def append_parts(self, parts: Iterable[npt.NDArray[np.integer]]) -> int:
         """The same for a sequence that comes in parts, of which one at a time is held; the same bytes.
@@ -110,7 +117,7 @@ class ShardWriter:
             self._put_in_place(index)
         digest = hashlib.sha256(index).hexdigest()
         counts = self.tokens, len(self._lengths)
-        self._closed = WrittenShard(self.name, *counts, self._digest.hexdigest(), digest)
+        self._closed = WrittenShard(self.name, *counts, self._digest.finish(), digest)
         return self._closed
 
     def __enter__(self) -> ShardWriter:
@@ -120,6 +127,7 @@ class ShardWriter:
         if kind is None:
             self.close()
         elif self._closed is None:
+            self._digest.finish()
             self._file.close()
             self._temporary.unlink(missing_ok=True)
             (self._folder / f"{self.name}.idx.tmp").unlink(missing_ok=True)
@@ -152,6 +160,37 @@ class ShardWriter:
         low, high, limit = int(tokens.min()), int(tokens.max()), int(np.iinfo(self._numpy_dtype).max)
         if low < 0 or high > limit:
             raise ShardError(f"{where}: ids run from {low} to {high}, but {self.dtype} holds 0 to {limit}")
+
+
+class _Digest:
+    """The sha256 of blocks, made in a thread while the next block is read and written."""
+
+    def __init__(self) -> None:
+        self._sha256 = hashlib.sha256()
+        self._thread: ThreadPoolExecutor | None = None
+        self._pending: Future[None] | None = None
+
+    def update(self, block: memoryview, *, given: bool) -> None:
+        """Add a block; one is held at most, and that only if it is given."""
+        self._wait()
+        if given and len(block) >= _THREAD_BYTES:
+            self._thread = self._thread or ThreadPoolExecutor(1, "digest")
+            self._pending = self._thread.submit(self._sha256.update, block)
+        else:
+            self._sha256.update(block)
+
+    def finish(self) -> str:
+        """The digest in hex of what was added; ends the thread."""
+        self._wait()
+        if self._thread is not None:
+            self._thread.shutdown()
+            self._thread = None
+        return self._sha256.hexdigest()
+
+    def _wait(self) -> None:
+        if self._pending is not None:
+            self._pending.result()
+            self._pending = None
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
@@ -50,14 +51,8 @@ class TokenBytes:
         """Those of a tokenizer.json, with ids by token; None where it is not byte-level."""
         if not is_byte_level(document):
             return None
-        alphabet = byte_alphabet()
-        return cls(
-            {
-                # Added tokens stand in the file as they are written.
-                number: bytes(alphabet[c] for c in token) if set(token) <= alphabet.keys() else token.encode()
-                for token, number in vocabulary.items()
-            }
-        )
+        table = str.maketrans(byte_alphabet())
+        return cls({number: _spelled(token, table) for token, number in vocabulary.items()})
 
     @cached_property
     def lengths(self) -> npt.NDArray[np.int64]:
@@ -74,3 +69,11 @@ class TokenBytes:
         spelled = [self.by_id.get(number, b"") for number in range(max(self.by_id, default=-1) + 1)]
         offsets = np.cumsum([0, *map(len, spelled)], dtype=np.int64)
         return offsets, np.frombuffer(b"".join(spelled), np.uint8)
+
+
+def _spelled(token: str, table: Mapping[int, int]) -> bytes:
+    """The bytes of a token; added ones stand in the file as they are written."""
+    try:
+        return codecs.charmap_encode(token, "strict", table)[0]
+    except UnicodeEncodeError:
+        return token.encode()

@@ -25,6 +25,7 @@ import pyarrow as pa
 
 from corpuskit import _native
 from corpuskit.documents.columns import from_engine, to_engine
+from corpuskit.documents.memory import give_memory_back
 from corpuskit.documents.texts import in_batches, whole_text
 from corpuskit.tokenizer.patterns import SCANNERS, is_published, splitter
 
@@ -130,7 +131,7 @@ class PretokenCounter:
         words = pa.concat_arrays([counted.words for counted in joined])
         whole = Counted(words, np.concatenate([counted.counts for counted in joined]))
         del joined
-        _give_memory_back()
+        give_memory_back()
         return whole
 
     def _add_at_once(self, texts: Iterable[str], owner: str) -> None:
@@ -204,7 +205,7 @@ class _Spill:
                 path = Path(self._place.name, f"{number:02d}-{len(list(self._files(number))):06d}")
                 with path.open("wb") as file, pa.ipc.new_stream(file, _SCHEMA) as writer:
                     writer.write_batch(table.slice(first, last - first))
-        _give_memory_back()
+        give_memory_back()
 
     def joined(self) -> Iterator[Counted]:
         """All counts, range by range; the files are gone when it ends."""
@@ -246,12 +247,6 @@ def pretokens(text: str, pattern: str, digits: int | None = None) -> list[bytes]
     raw = text.encode()
     ends = [0, *_native.pretoken_ends(SCANNERS[pattern], raw, digits or 0).tolist()]
     return [raw[first:last] for first, last in pairwise(ends)]
-
-
-def _give_memory_back() -> None:
-    """Memory of texts and tables that are gone would stay with the process, and more would be taken."""
-    pa.default_memory_pool().release_unused()
-    _native.give_memory_back()
 
 
 def _numbered(texts: Iterable[str]) -> Iterator[tuple[int, list[str]]]:

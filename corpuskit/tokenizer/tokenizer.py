@@ -32,6 +32,7 @@ from corpuskit.tokenizer.count import PretokenCounter
 from corpuskit.tokenizer.cuts import LINE_END, LINES_CHARACTERS, Piece, batched, cut_all, runs_of, safe_border
 from corpuskit.tokenizer.encoding import Encoder, encoder_of
 from corpuskit.tokenizer.engines.engines import Flat
+from corpuskit.tokenizer.engines.unbroken import LONG, Unbroken
 from corpuskit.tokenizer.files import read_expected, read_given, tokenizer_file, write_files
 from corpuskit.tokenizer.merges import Merges, learn_merges
 from corpuskit.tokenizer.patterns import DEFAULT, check_pattern, splitter
@@ -299,13 +300,31 @@ class Tokenizer:
     def _encoded(self, cut: Iterable[Piece]) -> Iterator[Flat]:
         encoder = self.encoder
         for batch in batched(cut, lambda: encoder.batch_bytes):
+            # A batch ends with the piece that makes it large.
+            long = [batch.pop()] if len(batch[-1][0]) > LONG and self._unbroken is not None else []
             try:
-                found = encoder.encode([piece for piece, _ in batch])
+                if batch:
+                    found = encoder.encode([piece for piece, _ in batch])
+                    yield Flat(found.ids, found.ends[[last for _, last in batch]])
+                for piece, last in long:
+                    yield from self._in_parts(piece, last)
             except (TypeError, UnicodeEncodeError):
-                for piece, _ in batch:
+                for piece, _ in batch + long:
                     _refuse_half_characters(piece)
                 raise
-            yield Flat(found.ids, found.ends[[last for _, last in batch]])
+
+    def _in_parts(self, piece: str, last: bool) -> Iterator[Flat]:
+        """The ids of a long piece, and whether its text ends with it."""
+        assert self._unbroken is not None
+        nowhere = np.empty(0, np.int64)
+        for ids in self._unbroken.encode(piece, self.encoder.encode):
+            yield Flat(ids, nowhere)
+        if last:
+            yield Flat(np.empty(0, np.uint32), np.zeros(1, np.int64))
+
+    @cached_property
+    def _unbroken(self) -> Unbroken | None:
+        return Unbroken.of(self._model, self._document, self._bytes) if self.cuts_safely else None
 
     @cached_property
     def vocab_size(self) -> int:

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import struct
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -152,3 +153,22 @@ def test_many_sequences_at_a_time_are_the_same_shard(tmp_path: Path) -> None:
         ):
             writer.append_all(np.array([1, 2, 3], np.uint16), np.array(lengths))
     assert not (tmp_path / "wrong.bin").exists()
+
+
+def test_blocks_that_are_given_are_digested_beside_the_writing(tmp_path: Path) -> None:
+    blocks = [np.arange(n, n + size, dtype=np.uint16) for n, size in enumerate((100_000, 5, 40_000, 70_000))]
+    with ShardWriter(tmp_path, "train-00000", "uint16") as writer:
+        for block in blocks:
+            writer.append_all(block, np.array([len(block)]), given=True)
+        shard = writer.close()
+    assert shard.bin_sha256 == hashlib.sha256(np.concatenate(blocks).tobytes()).hexdigest()
+    assert (tmp_path / "train-00000.bin").read_bytes() == np.concatenate(blocks).tobytes()
+
+
+def test_a_writer_that_is_left_ends_its_thread(tmp_path: Path) -> None:
+    before = threading.active_count()
+    writer = ShardWriter(tmp_path, "train-00000", "uint16")
+    writer.append_all(np.zeros(100_000, np.uint16), np.array([100_000]), given=True)
+    writer.__exit__(RuntimeError, RuntimeError(), None)
+    assert threading.active_count() == before
+    assert list(tmp_path.iterdir()) == []

@@ -220,6 +220,26 @@ def test_one_that_differs_later_is_an_error_and_then_the_reference(
     assert encoder.encode(["\u00a7 one"]).ids.tolist() == reference_ids(tokenizer, ["\u00a7 one"])[0]
 
 
+def test_of_long_pieces_the_beginning_is_compared(
+    tokenizer: Tokenizer, wrong: type[Wrong], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoder = Encoder(tokenizer._model, tokenizer._document, tokenizer.vocab_size)
+    encoder.encode([text_of(9000)])
+    seen = list[int]()
+    encode = Reference.encode
+
+    def seeing(self: Reference, texts: Sequence[str]) -> Flat:
+        seen.extend(map(len, texts))
+        return encode(self, texts)
+
+    monkeypatch.setattr(Reference, "encode", seeing)
+    encoder.encode([text_of(9000)] * 3)
+    [length] = seen
+    assert 2**11 <= length < 2**11 + 100
+    with pytest.raises(EncodingError, match="otherwise than tokenizers"):
+        encoder.encode([f"\u00a7 {text_of(9000)}"] * 3)
+
+
 def test_an_id_out_of_the_vocabulary_is_an_error(tokenizer: Tokenizer) -> None:
     narrow = Fast(tokenizer._document, 200)
     with pytest.raises(ValueError, match="gave the id"):

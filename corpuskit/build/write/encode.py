@@ -16,7 +16,9 @@ from corpuskit._native import sequence_bytes, token_line
 from corpuskit.build.decide.held_out import SECTIONS, Split, sections
 from corpuskit.build.decide.planted import original_id
 from corpuskit.documents.batch import byte_lengths, text_bytes
+from corpuskit.documents.columns import to_engine
 from corpuskit.documents.ledger import Entry, Ledger
+from corpuskit.documents.memory import give_memory_back
 from corpuskit.errors import EncodingError, SettingError
 from corpuskit.run.folder import Run
 from corpuskit.run.layout import PLANTED, REPEATED, TOKENIZER
@@ -92,11 +94,13 @@ def encode_part(run: Run, *, part: str, documents: str, split: Split, lossy: boo
     Args:
         lossy: whether the text of a sequence may come back otherwise; it is a `SettingError` without it.
     """
+    give_memory_back()  # Of the passes: the engine's own stands beside what they have left.
     file = run.local(TOKENIZER)
     tokenizer = _loaded(file, sha256_file(file))
     # What an engine is worth depends on the machine: it is noted beside the log, in no output.
     judged = Verdicts(run.local(run.path("logs", "engines")), run.local(TEMPORARY), tokenizer.sha256)
     tokenizer.encoder.share(judged)
+    give_memory_back()  # Of reading the tokenizer, twice.
     try:
         return _encoded(run, tokenizer, part, documents, split, lossy=lossy)
     except EncodingError:  # Nothing of the part has its name yet; the reference encodes from now on.
@@ -218,18 +222,23 @@ def _pieces(
     whole = batch.column("split").cast(pa.string())
     if not pc.any(pc.equal(whole, SECTIONS)).as_py():
         return np.arange(len(whole)), whole, batch.column("text")
-    rows, sides, texts = [], [], []
-    columns = (batch.column(name).to_pylist() for name in ("id", "split", "text"))
-    for row, (identity, side, text) in enumerate(zip(*columns, strict=True)):
-        cut = [(side, 0, len(text))]
+    texts = batch.column("text").cast(pa.large_string())
+    offsets, _ = to_engine(texts, "texts")
+    rows, sides, ends = list[int](), list[str](), [int(offsets[0])]
+    for row, side in enumerate(whole.to_pylist()):
+        cut = [(side, int(offsets[row + 1] - offsets[row]))]
         if side == SECTIONS:
-            identity = original_id(identity) if copies else identity
-            cut = sections(identity, text, split) or [("train", 0, 0)]
-        for name, start, end in cut:
+            identity, text = batch.column("id")[row].as_py(), texts[row].as_py()
+            found = sections(original_id(identity) if copies else identity, text, split)
+            cut = [(name, len(text[start:end].encode())) for name, start, end in found] or [("train", 0)]
+        for name, size in cut:
             rows.append(row)
             sides.append(name)
-            texts.append(text[start:end])
-    return np.array(rows, np.int64), pa.array(sides, pa.string()), pa.array(texts, pa.large_string())
+            ends.append(ends[-1] + size)
+    # Sections follow one another without gaps: the pieces have the bytes of the column, and other borders.
+    buffers = pa.py_buffer(np.array(ends, np.int64)), texts.buffers()[2]
+    cut_texts = pa.LargeStringArray.from_buffers(len(rows), *buffers)
+    return np.array(rows, np.int64), pa.array(sides, pa.string()), cut_texts
 
 
 def _table(

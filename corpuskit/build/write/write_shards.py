@@ -102,7 +102,7 @@ class _Open:
 
     def append(self, block: _Block) -> None:
         lengths = block.lengths
-        ends = self.writer.append_all(block.ids, lengths) + np.cumsum(lengths)
+        ends = self.writer.append_all(block.ids, lengths, given=True) + np.cumsum(lengths)
         columns = {"token_start": ends - lengths, "token_end": ends}
         columns |= {name: block.rows.column(name) for name in PROVENANCE.names[2:]}
         self.rows.append(pa.table(columns, schema=PROVENANCE))
