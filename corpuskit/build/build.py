@@ -118,7 +118,7 @@ def build_corpus(
         driver = _Driver(run, listen, sources)
         driver.warn([*foreseen, *no_tokens(pipeline), *unwatched(pipeline.sourceless())])
         driver.warn(changed_inputs(run, pipeline.segments()[0].folder, parts))
-        with engine or LocalEngine(workers) as running:
+        with engine or LocalEngine(workers, own=pipeline.own) as running:
             records = driver.drive(steps(pipeline, run, parts, earlier), running)
         ledger = _ledger(pipeline, records)
         driver.warn(warnings_of(records.shards.facts) if records.shards is not None else records.spelled)
