@@ -11,7 +11,6 @@ Names are imported when they are used, so that ``import corpuskit`` costs nothin
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 _PLACES = {
@@ -139,13 +138,21 @@ if TYPE_CHECKING:
     from corpuskit.train.settings.settings import TrainSettings as TrainSettings
     from corpuskit.train.train import train_model as train_model
 
-try:
-    __version__ = version("corpuskit")
-except PackageNotFoundError:  # A checkout that was put on the path instead of installed.
-    __version__ = "0+unknown"
+    __version__: str
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("corpuskit")
+    except PackageNotFoundError:  # A checkout that was put on the path instead of installed.
+        return "0+unknown"
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return globals().setdefault(name, _version())
     if name not in _PLACES:
         raise AttributeError(f"module 'corpuskit' has no attribute {name!r}")
     attribute = "load" if name == "load_recipe" else name

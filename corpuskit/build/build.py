@@ -101,10 +101,11 @@ def build_corpus(
     refuse_overlap(run.folder, pipeline.inputs)
     run.require_ours()
     with ExitStack() as planning:
-        local = planning.enter_context(LocalEngine(workers if engine is None else 1))
+        here = LocalEngine(workers, own=pipeline.own) if engine is None else engine
+        local = planning.enter_context(here) if isinstance(here, LocalEngine) else None
         # In a run that is there all may be done, and nobody would wait for workers.
         begins = not run.exists(run.path("run"))
-        expect = partial(local.expect, module=steps.__module__) if begins else None
+        expect = partial(local.expect, module=steps.__module__) if local and begins else None
         if expect is not None:
             expect(len(pipeline.sources))  # There is a part of each at least.
         # Before anything is written: what cannot be read leaves no run behind.
@@ -117,7 +118,7 @@ def build_corpus(
             driver = _begin(run, pipeline, listen, workers)
             driver.warn([*foreseen, *no_tokens(pipeline), *unwatched(pipeline.sourceless())])
             driver.warn(changed_inputs(run, pipeline.segments()[0].folder, parts))
-            running = local if engine is None else working.enter_context(engine)
+            running = local or working.enter_context(here)
             records = driver.drive(steps(pipeline, run, parts, earlier), running)
             working.close()
             ledger = _ledger(pipeline, records)

@@ -205,6 +205,13 @@ class Pipeline:
         return [step.name for step in self.steps if source_sha256(type(step)) is None]
 
     @property
+    def own(self) -> bool:
+        """Whether no code of others handles the documents: all steps are of this package."""
+        kinds = [type(step) for step in self.steps]
+        # That one hands out what Hugging Face's library has read, by whatever means.
+        return all(source_sha256(kind) == "" and kind.name != "datasets" for kind in kinds)
+
+    @property
     def tokenizer(self) -> TrainTokenizer | None:
         """The tokenizer step, if there is one."""
         return next((s for s in self.steps if isinstance(s, TrainTokenizer)), None)

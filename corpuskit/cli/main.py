@@ -11,7 +11,7 @@ from importlib import import_module
 
 import click
 
-from corpuskit import __version__
+from corpuskit.cli.shell import importing
 
 # Name: (module of this package, one line for --help). The line is the first one of the command's docstring.
 COMMANDS = {
@@ -69,7 +69,8 @@ class LazyGroup(click.Group):
         """Import the module and return its ``command``."""
         if cmd_name not in COMMANDS:
             return None
-        command = import_module(f"corpuskit.cli.{COMMANDS[cmd_name][0]}").command
+        with importing():
+            command = import_module(f"corpuskit.cli.{COMMANDS[cmd_name][0]}").command
         assert isinstance(command, click.Command)
         return command
 
@@ -89,8 +90,23 @@ class LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
 
+def _tell_version(context: click.Context, option: click.Parameter, asked: bool) -> None:
+    if asked:
+        from corpuskit import __version__  # What is installed is looked up.
+
+        click.echo(f"{context.find_root().info_name}, version {__version__}")
+        context.exit()
+
+
 @click.command(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_tell_version,
+    help="Show the version and exit.",
+)
 def cli() -> None:
     """From raw dumps and books to a language model that you trained yourself.
 

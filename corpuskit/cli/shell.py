@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import functools
+import gc
 import os
 import signal
 import sys
@@ -33,6 +34,19 @@ PATH = LocalPath(path_type=Path)
 COUNT = click.IntRange(min=1)
 
 
+@contextmanager
+def importing() -> Iterator[None]:
+    """Import without looking for garbage within, and never look through what was imported: it stays."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if enabled:
+            gc.enable()
+
+
 class Shell:
     """Where a command says things. `say` is for people (standard error), `result` is the answer.
 
@@ -44,6 +58,18 @@ class Shell:
         self.as_json = as_json
         self.quiet = quiet
         self.kept = "Nothing was written."
+        self.watch: _Watch | None = None
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Within, the shell has no thread of its own: a process that is forked there misses none."""
+        if self.watch is not None:
+            self.watch.stop().join()
+        try:
+            yield
+        finally:
+            if self.watch is not None:
+                self.watch.start()
 
     def say(self, message: str) -> None:
         """A message for a person, on standard error; nothing with --quiet."""
@@ -91,49 +117,68 @@ def shell_options(function: F) -> F:
 
 @contextmanager
 def _signals_interrupt(shell: Shell) -> Iterator[None]:
-    """SIGTERM and SIGHUP (a closed terminal) do what Ctrl-C does, unless they are ignored (`nohup`).
-
-    Python answers a signal between two of its own instructions. A long call of native code has none
-    unless it asks, as the training of a tokenizer does: there a second signal ends the process.
-    """
+    """SIGTERM and SIGHUP (a closed terminal) do what Ctrl-C does, unless they are ignored (`nohup`)."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    answered = 0
-
-    def interrupt(number: int, frame: object) -> None:
-        nonlocal answered
-        answered += 1
-        raise KeyboardInterrupt
-
-    before = {}
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler, leave):
-            before[number] = signal.signal(number, interrupt)
-    reading, writing = os.pipe()
-    os.set_blocking(writing, False)
-    earlier = signal.set_wakeup_fd(writing, warn_on_full_buffer=False)
-
-    def watch() -> None:
-        came = 0
-        while number := os.read(reading, 1):
-            # Who has a handler of his own, as training does, answers for himself.
-            if number[0] in before and signal.getsignal(number[0]) is interrupt:
-                came += 1
-                time.sleep(_PATIENCE)
-                if came - answered >= 2:
-                    click.echo(f"Interrupted. {shell.kept}", err=True)
-                    os._exit(130)
-        os.close(reading)
-
-    threading.Thread(target=watch, daemon=True).start()
+    shell.watch = watch = _Watch(shell)
+    watch.start()
     try:
         yield
     finally:
-        signal.set_wakeup_fd(earlier)
-        os.close(writing)  # Which ends the thread.
-        for number, handler in before.items():
+        watch.stop()
+        shell.watch = None
+        for number, handler in watch.before.items():
             signal.signal(number, handler)
+
+
+class _Watch:
+    """Interrupts a command at a signal, and ends its process at a second one that nobody answers.
+
+    Python answers a signal between two of its own instructions. A long call of native code has none
+    unless it asks, as the training of a tokenizer does: there a second signal ends the process.
+
+    Attributes:
+        before: what the signals that interrupt did earlier.
+    """
+
+    def __init__(self, shell: Shell) -> None:
+        self._shell = shell
+        self._answered = 0
+        self.before: dict[int, Any] = {}
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler, leave):
+                self.before[number] = signal.signal(number, self._interrupt)
+
+    def _interrupt(self, number: int, frame: object) -> None:
+        self._answered += 1
+        raise KeyboardInterrupt
+
+    def start(self) -> None:
+        """Watch the signals that come, in a thread."""
+        reading, self._writing = os.pipe()
+        os.set_blocking(self._writing, False)
+        self._earlier = signal.set_wakeup_fd(self._writing, warn_on_full_buffer=False)
+        self._thread = threading.Thread(target=self._watch, args=(reading,), daemon=True)
+        self._thread.start()
+
+    def stop(self) -> threading.Thread:
+        """Let the thread end, and return it."""
+        signal.set_wakeup_fd(self._earlier)
+        os.close(self._writing)
+        return self._thread
+
+    def _watch(self, reading: int) -> None:
+        came = 0
+        while number := os.read(reading, 1):
+            # Who has a handler of his own, as training does, answers for himself.
+            if number[0] in self.before and signal.getsignal(number[0]) == self._interrupt:
+                came += 1
+                time.sleep(_PATIENCE)
+                if came - self._answered >= 2:
+                    click.echo(f"Interrupted. {self._shell.kept}", err=True)
+                    os._exit(130)
+        os.close(reading)
 
 
 _PATIENCE = 1.0

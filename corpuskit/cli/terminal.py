@@ -28,7 +28,6 @@ def plain(text: str) -> str:
     """
     if not _CONTROL.search(text):
         return text
-    # It loads pyarrow, which --help needs not.
     from corpuskit.storage.places import written_out
 
     return _CONTROL.sub(written_out, text)

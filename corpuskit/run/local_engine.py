@@ -1,9 +1,11 @@
-"""Runs tasks on this machine: in this process, or in a pool of spawned processes.
+"""Runs tasks on this machine: in this process, or in a pool of processes that stays for the whole build.
 
-Workers are spawned, never forked: libraries that hold threads survive it, and it is the same on every
-platform. They stay for the whole build, because importing what they need takes a second or more. A worker
-that dies (out of memory, killed) does not take the build with it: the pool is made anew and what was
-unfinished is tried again.
+Workers are spawned: libraries that hold threads survive it, and it is the same on every platform. Each then
+imports for itself what it needs. The command line, whose process is its own, has them forked instead where
+that is as safe: on Linux, before there is a second thread, and where no code of others is loaded.
+
+A worker that dies (out of memory, killed) does not take the build with it: a pool is spawned anew and what
+was unfinished is tried again.
 """
 
 from __future__ import annotations
@@ -25,7 +27,9 @@ from multiprocessing import resource_tracker
 from multiprocessing.synchronize import Event
 
 from corpuskit.errors import EngineError, StageError
+from corpuskit.run.one_thread import has_one_thread, start_no_threads
 from corpuskit.run.task import BuildTask, FinishedTask
+from corpuskit.storage.without_pandas import leave_out_pandas
 
 RETRIES = 2
 """How often a pool that lost a worker is made anew for one step before the build stops."""
@@ -35,10 +39,14 @@ class LocalEngine:
     """Runs tasks with a number of processes; with 1, everything runs in this process.
 
     Use it as a context manager: leaving it ends the workers.
+
+    Args:
+        workers: processes.
+        own: no task runs code of others: workers need not know what only others use.
     """
 
-    def __init__(self, workers: int) -> None:
-        self.workers = workers
+    def __init__(self, workers: int, *, own: bool = False) -> None:
+        self.workers, self.own = workers, own
         self._pool: ProcessPoolExecutor | None = None
         self._stop: Event | None = None
         self._started = 0
@@ -54,6 +62,25 @@ class LocalEngine:
         while most > 1 and self._started < most:
             self._ready().submit(_load, module)
             self._started += 1
+
+    def fork(self) -> bool:
+        """Start the workers ahead of the tasks, with all that this process has imported, if that is safe.
+
+        Returns:
+            whether it was: on Linux, in a process of one thread, for tasks that are our `own`.
+        """
+        if self.workers == 1 or self._pool is not None or not self.own or not has_one_thread():
+            return False
+        gc.freeze()  # Pages that no collection writes to stay one copy for all processes.
+        # Signals that come meanwhile are this process's: a worker takes none before it knows how.
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, _OURS)
+        try:
+            self._pool, self._stop = _make_pool("fork", self.workers, own=True)
+            self._pool.submit(_nothing)  # Which starts all of them, and only then the pool's own threads.
+            self._started = self.workers
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
+        return True
 
     def run(self, tasks: Sequence[BuildTask]) -> Iterator[FinishedTask]:
         """Run independent tasks and yield what they did, in the order in which they finish.
@@ -107,7 +134,10 @@ class LocalEngine:
     def _ready(self) -> ProcessPoolExecutor:
         """The pool; it has a worker for each task that was handed to it, up to its number."""
         if self._pool is None:
-            self._pool, self._stop = _make_pool(self.workers)
+            # It cleans up behind the pool, and must outlive the end of a terminal, as it does Ctrl-C.
+            with _hangups_ignored():
+                resource_tracker.ensure_running()
+            self._pool, self._stop = _make_pool("spawn", self.workers, own=self.own)
         return self._pool
 
     def _give_up(self) -> None:
@@ -130,16 +160,11 @@ class LocalEngine:
         self.close()
 
 
-def _make_pool(workers: int) -> tuple[ProcessPoolExecutor, Event]:
-    # A worker has one core: threads that numpy's BLAS would wait with take it from the others.
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    # Forked children of a process that has threads may hang on a lock that one of them held.
-    context = multiprocessing.get_context("spawn")
-    # It cleans up behind the pool, and must outlive the end of a terminal, as it does Ctrl-C.
-    with _hangups_ignored():
-        resource_tracker.ensure_running()
+def _make_pool(method: str, workers: int, *, own: bool) -> tuple[ProcessPoolExecutor, Event]:
+    start_no_threads()
+    context = multiprocessing.get_context(method)
     stop = context.Event()
-    arguments = (os.getpid(), stop)
+    arguments = (os.getpid(), stop, own)
     return ProcessPoolExecutor(workers, context, initializer=_begin_worker, initargs=arguments), stop
 
 
@@ -184,15 +209,22 @@ def _execute(task: BuildTask) -> FinishedTask:
 _PARENT = 0
 """Of a worker: the process of its build."""
 
+_OURS = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)
+"""Signals that mean a build, and are for its main process to answer."""
 
-def _begin_worker(parent: int, stop: Event) -> None:
+
+def _begin_worker(parent: int, stop: Event, own: bool) -> None:
     """Make this process a worker that ends when its build does, so that a killed build leaves no orphans."""
     # Ctrl-C and the end of a terminal reach all of its processes: the main one alone decides what becomes of
     # them. Not so SIGTERM, with which a pool ends its workers.
-    for number in (signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, signal.SIG_IGN)
+    signal.set_wakeup_fd(-1)
+    for number in _OURS:
+        signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _OURS)
     global _PARENT
     _PARENT = parent
+    if own:
+        leave_out_pandas()
 
     # A parent that is killed tells nobody; its orphans get another parent, and that can be seen.
     def watch() -> None:
@@ -207,3 +239,7 @@ def _begin_worker(parent: int, stop: Event) -> None:
     # takes back at once: to take modules and tables apart one by one is a tenth of a second for nothing.
     atexit.register(os._exit, 0)
     gc.freeze()  # What was imported stays: no collection need look at it again.
+
+
+def _nothing() -> None:
+    """What starts the workers of a pool."""

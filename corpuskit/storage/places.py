@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import BinaryIO, Literal, cast
+from typing import TYPE_CHECKING, BinaryIO, Literal, cast
 from urllib.parse import quote, unquote
 
-from pyarrow import ArrowException, fs
-
 from corpuskit.errors import InputError, SettingError
+
+if TYPE_CHECKING:  # Whoever only asks whether something is a URI does not wait for pyarrow.
+    from pyarrow import fs
 
 CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 """What speaks to a terminal or ends a line."""
@@ -25,6 +26,8 @@ _PLAIN = "/:@!$&'()*+,;=~"
 
 def _system(place: str) -> tuple[fs.FileSystem, str]:
     """The file system of a URI and the path within it."""
+    from pyarrow import ArrowException, fs
+
     try:
         system, path = fs.FileSystem.from_uri(place)
     except (ArrowException, OSError) as error:
@@ -69,12 +72,14 @@ def kind_of(place: str) -> Literal["file", "folder", ""]:
     """What lies at a place; empty if nothing does, or nothing that can be read."""
     if not is_uri(place):
         return "file" if os.path.isfile(place) else "folder" if os.path.isdir(place) else ""
+    from pyarrow.fs import FileType
+
     system, path = _system(place)
     try:
         kind = system.get_file_info(path).type
     except OSError as error:
         raise InputError(f"{place}: {error}", remedy="Check the address, and your rights.") from error
-    return "file" if kind == fs.FileType.File else "folder" if kind == fs.FileType.Directory else ""
+    return "file" if kind == FileType.File else "folder" if kind == FileType.Directory else ""
 
 
 def list_files(folder: str) -> tuple[list[str], list[str]]:
@@ -83,10 +88,12 @@ def list_files(folder: str) -> tuple[list[str], list[str]]:
     Returns:
         The URIs of the files, and the relative names of what is hidden (``.git``), which is left out.
     """
+    from pyarrow.fs import FileSelector
+
     system, path = _system(folder)
-    found = system.get_file_info(fs.FileSelector(path, recursive=True))
+    found = system.get_file_info(FileSelector(path, recursive=True))
     files, hidden = [], set[str]()
-    for name in sorted(info.path[len(path) :].strip("/") for info in found if info.type == fs.FileType.File):
+    for name in sorted(info.path[len(path) :].strip("/") for info in found if info.is_file):
         pieces = name.split("/")
         first = next((i for i, piece in enumerate(pieces) if piece.startswith(".")), None)
         if first is None:
@@ -168,7 +175,7 @@ def stamp(file: str | Path) -> tuple[int, ...]:
     if is_uri(str(file)):
         system, path = _system(str(file))
         info = system.get_file_info(path)
-        if info.type != fs.FileType.File:
+        if not info.is_file:
             raise FileNotFoundError(f"{file}: there is no such file")
         return int(info.size), int(info.mtime_ns or 0)
     state = Path(file).stat()

@@ -7,17 +7,17 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.progress import MofNCompleteColumn, TimeElapsedColumn
 
-from corpuskit.build.build import BuildResult, Listener, build_corpus
-from corpuskit.build.forecast.dry_run import dry_run, render, size
-from corpuskit.build.recipe.recipe import load
-from corpuskit.cli.shell import COUNT, GO_ON, PATH, Shell, progress, shell_options
+from corpuskit.cli.shell import COUNT, GO_ON, PATH, Shell, importing, progress, shell_options
 from corpuskit.errors import counted
-from corpuskit.storage.ownership import refuse_overlap
+from corpuskit.run.one_thread import start_no_threads
+
+if TYPE_CHECKING:
+    from corpuskit.build.build import BuildResult, Listener
+    from corpuskit.build.recipe.recipe import Recipe
 
 
 @click.command()
@@ -40,21 +40,45 @@ def command(
     corpuskit build pipelines/sample.yaml --out runs/sample
     corpuskit build pipelines/austen.yaml --out runs/austen --set tokenizer.vocab_size=2048
     """
-    loaded = load(recipe, overrides)
+    start_no_threads()  # Before anything is imported that would.
+    with importing():
+        from corpuskit.build.recipe.recipe import load
+        from corpuskit.storage.ownership import refuse_overlap
+
+        loaded = load(recipe, overrides)
     refuse_overlap(out, [("the build", recipe)])
     if dry:
+        from corpuskit.build.forecast.dry_run import dry_run, render
+
         planned = dry_run(loaded.pipeline, out)
         shell.result(planned, render(planned))
         return
     shell.kept = GO_ON
-    with build_progress(shell) as listen:
-        result = build_corpus(loaded.pipeline, out, workers=workers or os.cpu_count() or 1, listen=listen)
+    result = _build(shell, loaded, out, workers or os.cpu_count() or 1)
     shell.result(_facts(result), _sentence(result))
+
+
+def _build(shell: Shell, recipe: Recipe, out: Path, workers: int) -> BuildResult:
+    with importing():
+        from corpuskit.build.build import build_corpus
+        from corpuskit.run.local_engine import LocalEngine
+        from corpuskit.storage.without_pandas import leave_out_pandas
+
+    own = recipe.pipeline.own
+    if own:
+        leave_out_pandas()
+    with LocalEngine(workers, own=own) as engine:
+        with shell.alone():
+            engine.fork()
+        with build_progress(shell) as listen:
+            return build_corpus(recipe.pipeline, out, workers=workers, engine=engine, listen=listen)
 
 
 @contextmanager
 def build_progress(shell: Shell) -> Iterator[Listener]:
     """A line of progress per step on standard error: a live bar in a terminal, plain lines elsewhere."""
+    from rich.progress import MofNCompleteColumn, TimeElapsedColumn
+
     bars: dict[str, Any] = {}
     with progress(shell, MofNCompleteColumn(), TimeElapsedColumn()) as shown:
         console = shown.console
@@ -90,6 +114,8 @@ def _facts(result: BuildResult) -> dict[str, Any]:
 
 
 def _sentence(result: BuildResult) -> str:
+    from corpuskit.build.forecast.dry_run import size
+
     lines = [f"{result.folder}: {counted(result.documents, 'document')}, {size(result.bytes)} of text"]
     if result.tokens:
         split = ", ".join(f"{count} {name}" for name, count in result.tokens.items() if count)

@@ -1,0 +1,34 @@
+"""A process of one thread, which alone may be forked.
+
+A lock that another thread holds while a process is forked stays held in the child for ever, and what of the
+process's own state that thread was about to change stays half changed. A process with one thread has neither.
+This module is imported before NumPy and pyarrow are, and imports neither.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+_SETTINGS = {
+    # A worker has one core: threads that NumPy's BLAS would wait with take it from the others.
+    "OPENBLAS_NUM_THREADS": "1",
+    # jemalloc, which pyarrow brings and does not use unless it is asked to, tidies up in a thread of its own.
+    "JE_ARROW_MALLOC_CONF": "background_thread:false",
+}
+
+
+def start_no_threads() -> None:
+    """Ask libraries that are loaded from now on, here and in children, to start no threads by themselves."""
+    for name, value in _SETTINGS.items():
+        os.environ.setdefault(name, value)
+
+
+def has_one_thread() -> bool:
+    """Whether this process has one thread, libraries' counted; false where the system does not tell."""
+    if sys.platform != "linux":
+        return False
+    try:
+        return len(os.listdir("/proc/self/task")) == 1
+    except OSError:
+        return False
