@@ -66,12 +66,6 @@ def extract_wikitext(pages: Strings, titles: Strings, options: WikitextOptions) 
         ValueError: offsets do not ascend within their bytes, or there are not as many titles as pages.
     """
 
-def inflate(data: bytes, start: int, size: int) -> tuple[bytes, int] | None:
-    """The ``size`` bytes that the deflate data (RFC 1951) from byte ``start`` on holds, and where it ends.
-
-    None where it is damaged or holds more or less; zlib says what is wrong.
-    """
-
 def find_bz2_block(data: bytes, start: int) -> int:
     """The bit at which the first bzip2 block from bit ``start`` on begins; -1 if there is none."""
 

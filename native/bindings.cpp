@@ -23,7 +23,6 @@
 #include "bindings/quality.hpp"
 #include "bindings/text.hpp"
 #include "engine/bzip2/blocks.hpp"
-#include "engine/deflate/inflate.hpp"
 #include "engine/mediawiki/page_xml.hpp"
 #include "engine/wikitext/parse/wikitext.hpp"
 #include "engine/wikitext/expand/expand.hpp"
@@ -164,22 +163,6 @@ std::int64_t find_bz2_block(nb::bytes data, std::uint64_t from) {
                                      from);
 }
 
-/// The bytes and where the data ends; None where it is not that many bytes.
-nb::object inflate(nb::bytes data, std::size_t from, std::size_t size) {
-    PyObject* made = PyBytes_FromStringAndSize(nullptr, static_cast<Py_ssize_t>(size));
-    if (made == nullptr) throw nb::python_error();
-    nb::bytes out = nb::steal<nb::bytes>(made);
-    auto* const bytes = reinterpret_cast<std::uint8_t*>(PyBytes_AS_STRING(made));
-    std::size_t end;
-    {
-        nb::gil_scoped_release release;
-        end = corpuskit::inflate(static_cast<const std::uint8_t*>(data.data()), data.size(), from,
-                                 bytes, size);
-    }
-    if (end == 0) return nb::none();
-    return nb::make_tuple(out, end);
-}
-
 nb::dict decode_bz2(corpuskit::Bz2Decoder& decoder, nb::bytes data, std::uint64_t from,
                     std::uint64_t until, bool in_stream, std::size_t blocks) {
     corpuskit::Bz2Run run;
@@ -236,7 +219,6 @@ NB_MODULE(_native, module) {
     bind_gutenberg(module);
     module.def("extract_wikitext", &extract_wikitext, nb::arg("pages"), nb::arg("titles"),
                nb::arg("options"));
-    module.def("inflate", &inflate, nb::arg("data"), nb::arg("start"), nb::arg("size"));
     module.def("find_bz2_block", &find_bz2_block, nb::arg("data"), nb::arg("start"));
     nb::class_<corpuskit::Bz2Decoder>(module, "Bz2Decoder")
         .def(nb::init<>())

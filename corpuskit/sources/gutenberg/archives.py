@@ -15,7 +15,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from corpuskit import _native
 from corpuskit.storage.places import plain_name
 from corpuskit.storage.streams import MAX_ROW_BYTES, BrokenStreamError, chunks
 
@@ -33,10 +32,6 @@ _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 """How Project Gutenberg packs. Python unpacks bzip2 and LZMA without a bound: 1 KB becomes gigabytes."""
 
 _CHUNK = 2**20
-_NAMED = 8
-"""The flag of a gzip member with the name of its file."""
-_MOST_DEFLATED = 1032
-"""Bytes that one byte of deflate may become."""
 _END_RECORD = b"PK\x05\x06"
 _END_BYTES = 22 + 65_535
 
@@ -109,40 +104,13 @@ def _plain(path: str, name: str) -> RawText | Unreadable:
 
 def _unpacked(path: str) -> bytes | None:
     """A gzipped file of one member, unpacked at once; None for what is more, broken or too large."""
-    try:
-        with open(path, "rb") as file:
-            packed = file.read(MAX_ROW_BYTES)
-    except OSError:
-        return None  # `chunks` says what is wrong
-    return gunzip(packed, MAX_ROW_BYTES)
-
-
-def gunzip(packed: bytes, limit: int) -> bytes | None:
-    """The bytes of a gzip file (RFC 1952) of one member; None for others and for more than ``limit``.
-
-    >>> gunzip(zlib.compress(b"text", wbits=31), 10), gunzip(b"no gzip", 10)
-    (b'text', None)
-    """
-    check, size = struct.unpack_from("<LL", packed, len(packed) - 8) if len(packed) > 18 else (0, 0)
-    start = _deflated_from(packed)
-    if start and 0 < size <= min(limit, _MOST_DEFLATED * len(packed)):
-        # What the engine cannot make sense of zlib is asked.
-        found = _native.inflate(packed, start, size)
-        if found and found[1] == len(packed) - 8 and zlib.crc32(found[0]) == check:
-            return found[0]
     stream = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
     try:
-        whole = stream.decompress(packed, limit)
-    except zlib.error:
-        return None
+        with open(path, "rb") as file:
+            whole = stream.decompress(file.read(MAX_ROW_BYTES), MAX_ROW_BYTES)
+    except (OSError, zlib.error):
+        return None  # `chunks` says what is wrong
     return whole if stream.eof and not stream.unused_data else None
-
-
-def _deflated_from(packed: bytes) -> int:
-    """Where the data of a gzip member begins; 0 for a header that is read by zlib alone."""
-    if packed[:3] != b"\x1f\x8b\x08" or len(packed) < 10 or packed[3] & ~_NAMED:
-        return 0
-    return packed.find(b"\0", 10) + 1 if packed[3] & _NAMED else 10
 
 
 def _too_large(name: str, size: int) -> str:
