@@ -400,13 +400,14 @@ def _validate(trainer: Trainer, progress: Progress, train_loss: float) -> None:
 
 def keep_weights(trainer: Trainer, progress: Progress) -> None:
     """Write the weights, or their moving average where there is one, as the model that the run leaves."""
+    # Written while the average lasts: on one CPU these are the model's own tensors, and no copies.
     with trainer.learner.optimizer.averaged():
         weights = trainer.learner.parallel.whole_weights()
-    if trainer.grid.is_first:
-        for name, content in trainer.task.files(weights).items():
-            write_file(trainer.out / name, content)
-        kept = trainer.task.kept(weights)
-        save_weights(trainer.out / "model.safetensors", kept, {"step": str(progress.step)})
+        if trainer.grid.is_first:
+            for name, content in trainer.task.files(weights).items():
+                write_file(trainer.out / name, content)
+            kept = trainer.task.kept(weights)
+            save_weights(trainer.out / "model.safetensors", kept, {"step": str(progress.step)})
 
 
 def write_sample(trainer: Trainer, progress: Progress) -> None:

@@ -182,3 +182,14 @@ def test_kept_weights_are_of_the_kind(special_run: Path, small: TrainSettings, t
     assert any(".cross." in name for name in names)
     document = json.loads((tmp_path / "m" / "model.json").read_text())
     assert document["model"]["kind"] == "encoder-decoder"
+
+
+def test_the_averaged_weights_are_kept(run: Path, small: TrainSettings, tmp_path: Path) -> None:
+    """Those that were measured, and not the ones that the run goes on with."""
+    result = train_model(run, tmp_path / "m", TrainSettings.checked({**small.given(), "ema": 0.9}))
+    folder = tmp_path / "m" / "checkpoints" / f"step-{result.step:08d}"
+    state = load_file(folder / "optimizer.safetensors")
+    kept, own = load_file(tmp_path / "m" / "model.safetensors"), load_file(folder / "model.safetensors")
+    assert result.best_step == result.step
+    assert all(torch.equal(kept[name], state[f"ema.{name}"]) for name in kept)
+    assert not any(torch.equal(kept[name], own[name]) for name in kept)
