@@ -9,6 +9,7 @@
 
 #include "driver.hpp"
 #include "engine/quality/statistics.hpp"
+#include "engine/normalize/hidden.hpp"
 #include "engine/normalize/repair.hpp"
 #include "engine/normalize/whitespace.hpp"
 
@@ -90,7 +91,14 @@ void replay_statistics(const std::string& text) {
     }
 }
 
+void replay_hidden(const std::string& text) {
+    for (const char* before : {"a", "some plain words "})
+        if (corpuskit::may_hide(text) != corpuskit::may_hide(before + text))
+            fail("hidden: plain text before a text makes a difference");
+}
+
 void replay(const std::string& text) {
+    replay_hidden(text);
     replay_whitespace(text);
     replay_repair(text);
     replay_statistics(text);
