@@ -1,6 +1,6 @@
 """Types of the native engine (native/bindings.cpp). Call it through the modules that own each part."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypedDict
 
 import numpy as np
@@ -398,14 +398,20 @@ def match_ngrams(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Length and a place, or -1, of the longest match from each token on, in a line with all its blocks."""
 
-def book_rules() -> list[tuple[str, bool]]:
-    """Names of the rules of blocks in the order of their bits, and whether a bit is proof."""
+def book_rules() -> list[str]:
+    """Names of the rules of blocks in the order of their bits."""
 
 def utf8_size(text: str) -> int:
     """Bytes of a text in UTF-8."""
 
 def lf(text: str, start: int = 0, stop: int = ..., *, same_length: bool = False) -> str:
     """``text[start:stop]`` with LF as line ends; with ``same_length`` CRLF becomes a space and LF."""
+
+def count_word(text: str, word: str, most: int) -> int:
+    """How often a word stands in a text by itself: no letter beside it, nor behind a hyphen that is.
+
+    Above ``most`` it may say less.
+    """
 
 def lower_utf8(text: str) -> bytes:
     """A text in small letters as UTF-8: ``text.replace("İ", "I").lower().encode()`` of one without sigmas."""
@@ -426,7 +432,7 @@ class BookBlocks:
         ``size`` (characters); ``marks`` of uint16."""
 
     def may_be_speakers(self) -> tuple[list[str], list[str]]:
-        """Lines that may begin with the name of a speaker, and those that may be nothing else."""
+        """Lines that may begin with the name of a speaker, and the names that are all of a line."""
 
     def count_may_be_speakers(self) -> int: ...
     def margins(self) -> dict[int, int]:
@@ -436,13 +442,22 @@ class BookBlocks:
         """Lines by the width of their block, and blocks by the column of their first line."""
 
     def score(
-        self, width: int, margin: int, indent: int, speakers: bool, weights: NDArray[np.float64]
+        self, width: int, margin: int, indent: int, speakers: Iterable[str], weights: NDArray[np.float64]
     ) -> NDArray[np.float64]:
-        """How much each block alone looks like verse."""
+        """How much each block alone looks like verse. The names that speak are kept for `tell`."""
 
     def tell(self, story: int) -> dict[str, NDArray[Any]]:
-        """``rules`` (uint64, bits of those that may hold), ``scores`` with what is beside a block,
-        ``beside``, ``apart`` and ``plain``. Needs `score` first."""
+        """``rules`` (uint64, bits of those that may hold), ``sure`` (of those that do), ``scores`` with what
+        is beside a block, ``beside``, ``apart`` and ``plain``. Needs `score` first."""
 
-    def typeset(self, kinds: NDArray[np.uint8], parts: NDArray[np.uint8]) -> list[str]:
-        """The text of each run of blocks whose part is 0, and of each alone whose part is 1."""
+    def settle(self, kinds: NDArray[np.uint8]) -> None:
+        """Changes the kinds of short blocks to that of those around them. Needs `tell` first."""
+
+    def typeset(
+        self, kinds: NDArray[np.uint8], parts: NDArray[np.uint8]
+    ) -> tuple[list[str], NDArray[np.uint8], int]:
+        """The texts of runs of blocks and of those alone; what became of the parts; italics taken out, in marks.
+
+        Parts are 0 in a run, 1 alone, 2 left out, and 3, which becomes 0 where all its marks of italics can be
+        taken out, else 1.
+        """

@@ -17,6 +17,7 @@
 #include "engine/gutenberg/book.hpp"
 #include "engine/gutenberg/lanes.hpp"
 #include "engine/gutenberg/stems.hpp"
+#include "engine/gutenberg/words.hpp"
 
 namespace corpuskit::binding {
 
@@ -313,6 +314,20 @@ nb::str lf(const nb::str& text, std::size_t start, std::size_t stop, bool same_l
     });
 }
 
+std::size_t count_words(const nb::str& text, const nb::str& word, std::size_t most) {
+    static const Signs signs(python_signs());
+    return with_characters(text, [&](const auto* at, std::size_t size) {
+        using C = std::decay_t<decltype(*at)>;
+        return with_characters(word, [&](const auto* of_word, std::size_t length) -> std::size_t {
+            if (length == 0) throw nb::value_error("count_word: the word is empty");
+            const auto held = [](char32_t c) { return c == static_cast<C>(c); };
+            if (!std::all_of(of_word, of_word + length, held)) return 0;
+            const std::vector<C> same(of_word, of_word + length);
+            return count_word(at, size, same.data(), length, most, signs);
+        });
+    });
+}
+
 nb::bytes lower_text(const nb::str& text) {
     std::string lowered;
     with_characters(text, [&](const auto* at, std::size_t size) {
@@ -362,6 +377,7 @@ void bind_gutenberg(nb::module_& module) {
     module.def("lf", &lf, nb::arg("text"), nb::arg("start") = 0,
                nb::arg("stop") = std::numeric_limits<std::size_t>::max(), nb::kw_only(),
                nb::arg("same_length") = false);
+    module.def("count_word", &count_words, nb::arg("text"), nb::arg("word"), nb::arg("most"));
     module.def("lower_utf8", &lower_text, nb::arg("text"));
     nb::class_<Stems>(module, "Stems")
         .def(nb::new_(&make_stems), nb::arg("stems"))

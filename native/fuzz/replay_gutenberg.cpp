@@ -80,6 +80,7 @@ std::vector<char32_t> replay_as(const std::vector<char32_t>& points) {
     const std::size_t n = book.blocks().size();
     if (book.marks().size() != n) fail("marks are not one for each block");
     for (const bool speakers : {false, true}) {
+        if (speakers) book.set_speakers({U"FAUST", U"First Lord", U"A"});
         book.score({70, 0, 0, speakers}, kWeights);
         const Told told = book.tell({70, 0, 0, speakers}, n / 2, kWeights);
         if (told.rules.size() != n || told.plain.size() != n || told.sure.size() != n)
@@ -96,6 +97,13 @@ std::vector<char32_t> replay_as(const std::vector<char32_t>& points) {
     const std::size_t before = out.size();
     for (std::size_t kind = 0; kind < kKindCount; ++kind) {
         const std::vector<std::uint8_t> kinds(n, static_cast<std::uint8_t>(kind));
+        std::vector<std::uint8_t> settled = kinds;
+        book.settle({70, 0, 0, false}, settled.data());
+        std::vector<std::uint8_t> parts;
+        for (std::size_t i = 0; i < n; ++i) parts.push_back(static_cast<std::uint8_t>(i % kPartCount));
+        book.typeset_runs(settled.data(), parts.data(), [](const std::vector<C>& run) {
+            if (run.empty()) fail("a run of blocks is empty");
+        });
         book.typeset(0, n, kinds.data(), out);
     }
     if (out.size() - before > kKindCount * (text.size() + 3 * n))

@@ -132,7 +132,7 @@ class BookBlocks(NamedTuple):
     codes: np.ndarray
 
     @property
-    def count(self) -> int:
+    def total(self) -> int:
         """How many there are."""
         return len(self.first)
 
@@ -143,11 +143,12 @@ class BookBlocks(NamedTuple):
 
     def kind(self, i: int) -> Kind:
         """What a block is."""
-        return KINDS[self.codes[i]]
+        return KINDS[int(self.codes[i])]
 
     def of_kind(self, kind: Kind) -> np.ndarray:
         """Which blocks are of a kind."""
-        return self.codes == KINDS.index(kind)
+        of_kind: np.ndarray = self.codes == KINDS.index(kind)
+        return of_kind
 
     def raw(self, i: int) -> str:
         """The lines of a block as they are."""
@@ -200,7 +201,7 @@ def tell_blocks(text: str) -> BookBlocks:
     engine = _native.BookBlocks(text, lambda line: CHAPTER.match(line) is not None)
     found = engine.measures()
     columns = ("first", "stop", "above", "below", "begin", "size")
-    first, stop, above, below, begin, size = (memoryview(found[name]) for name in columns)
+    first, stop, above, below, begin, size = (found[name].data for name in columns)
     lines = BookLines(text, begin, size)
     measured = _Measured(lines, above, below)
     shape = counted_shape(engine, len(first))
@@ -210,7 +211,7 @@ def tell_blocks(text: str) -> BookBlocks:
     story = _first_of_story(counts, alone, measured, shape)
     in_verse = bool(np.count_nonzero(alone > 0) > np.count_nonzero(alone < 0))
     told = engine.tell(story)
-    codes = _codes(told, memoryview(counts), measured, (shape, story, in_verse))
+    codes = _codes(told, counts.data, measured, (shape, story, in_verse))
     engine.settle(codes)
     return BookBlocks(engine, lines, first, stop, found["size"], found["marks"], codes)
 
@@ -234,7 +235,7 @@ def _codes(
     """The kind of each block, as a place in `KINDS`, but for what its neighbours settle."""
     shape, story, in_verse = book
     may_hold, sure, apart, beside, scores = (
-        memoryview(told[name]) for name in ("rules", "sure", "apart", "beside", "scores")
+        told[name].data for name in ("rules", "sure", "apart", "beside", "scores")
     )
     plain = told["plain"]
     codes = np.full(len(counts), _CODES["prose"], np.uint8)

@@ -122,10 +122,10 @@ def _reflowed(blocks: BookBlocks, marks: Marks, hyphens: Hyphens) -> str:
     out: list[str] = []
     last = at = 0
     paragraph = page = False  # whether the last words are a paragraph's, and a page number came after them
-    for stop in [*np.flatnonzero(parts).tolist(), blocks.count]:
+    for stop in [*np.flatnonzero(parts).tolist(), blocks.total]:
         # A run, then the special block behind it.
         for first, behind in ((at, stop), (stop, stop + 1)):
-            if first == behind or first == blocks.count:
+            if first == behind or first == blocks.total:
                 continue
             if first == stop and parts[first] == LEFT_OUT:
                 words = block_text(blocks.raw(first).split("\n"), blocks.kind(first), hyphens)

@@ -176,7 +176,7 @@ class Marks:
         """
         if self._options.footnotes == "remove":
             # A note that is not closed reaches to any other block.
-            return np.full(self._blocks.count, ALONE, np.uint8)
+            return np.full(self._blocks.total, ALONE, np.uint8)
         signs = MAY_BE_FILE
         signs |= MAY_BE_PAGE if self._options.page_numbers == "remove" else 0
         signs |= PICTURE if self._options.illustrations != "keep" else 0
@@ -401,7 +401,7 @@ class PageNumbers:
 
     def __init__(self, blocks: BookBlocks) -> None:
         self._forms_met: list[tuple[re.Pattern[str], dict[int, set[int]]]] = []
-        starts = memoryview(np.cumsum(blocks.size) - blocks.size)
+        starts = (np.cumsum(blocks.size) - blocks.size).data
         notes = _NoteNumbers(blocks)
         for form, anywhere, opening, numbered in zip(_FORMS, _ANY, OPENINGS, NUMBERED, strict=True):
             held = np.flatnonzero(blocks.marks & numbered).tolist()
@@ -447,7 +447,7 @@ class _NoteNumbers:
 
     @cached_property
     def all(self) -> frozenset[int]:
-        texts = map(self._blocks.raw, range(self._blocks.count))
+        texts = map(self._blocks.raw, range(self._blocks.total))
         return frozenset(int(n) for text in texts for n in _NOTE_NUMBER.findall(text))
 
 

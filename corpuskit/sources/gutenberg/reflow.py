@@ -20,6 +20,7 @@ from collections import Counter
 from collections.abc import Sequence
 from functools import cached_property
 
+from corpuskit import _native
 from corpuskit.sources.gutenberg.shape import BookLines, Kind
 
 _HYPHENATED = re.compile(r"(\w+)-$")
@@ -32,16 +33,6 @@ _LONGEST_CLOSING = 20
 
 
 _FEW_ASKED = 64
-
-
-def _stands_alone(before: str, after: str) -> bool:
-    """Whether what has so two characters before and behind it is a word: `_TOKEN` finds it as a whole."""
-    joined = (before[-1:] == "-" and _is_word(before[:-1])) or (after[:1] == "-" and _is_word(after[1:]))
-    return not (joined or _is_word(before[-1:]) or _is_word(after[:1]))
-
-
-def _is_word(letter: str) -> bool:
-    return letter.isalnum() or letter == "_"
 
 
 class Hyphens:
@@ -93,12 +84,7 @@ class Hyphens:
         # Most books ask for a few words, and to look for those is far cheaper than to list all.
         if self._asked > _FEW_ASKED or self._context_matters:
             return self._words[word]
-        text, size, count = self._book.lowered, len(word), 0
-        at = text.find(word)
-        while at >= 0 and count < most:
-            count += _stands_alone(text[max(0, at - 2) : at], text[at + size : at + size + 2])
-            at = text.find(word, at + size)
-        return count
+        return _native.count_word(self._book.lowered, word, most)
 
     @cached_property
     def _context_matters(self) -> bool:

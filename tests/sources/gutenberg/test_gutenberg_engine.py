@@ -199,9 +199,9 @@ ITALICS = [*"__ a.,/@=~+-1\u00e9", "_of_", " _the_ ", "www.", "\n", "_\n", " _a 
 @given(st.lists(st.sampled_from(ITALICS), min_size=1, max_size=14).map("".join))
 def test_italics_are_taken_out_as_python_does(text: str) -> None:
     blocks = tell_blocks(text)
-    blocks = blocks._replace(codes=np.zeros(blocks.count, np.uint8))
+    blocks = blocks._replace(codes=np.zeros(blocks.total, np.uint8))
     marks = Marks(MarkOptions(), blocks)
-    raw, _, _ = blocks.typeset(np.full(blocks.count, ALONE, np.uint8))
+    raw, _, _ = blocks.typeset(np.full(blocks.total, ALONE, np.uint8))
     asked = (blocks.marks & EMPHASIS) != 0
     runs, parts, taken = blocks.typeset(np.where(asked, UNWRAPPED, ALONE).astype(np.uint8))
     # Two blocks beside one another may share a run: none that was not asked for is in one.
@@ -235,6 +235,15 @@ def test_words_are_counted_as_all_words_are() -> None:
     # A word at the end of a sentence has another sigma, and a dotted I is two signs: all words are listed.
     odd = ["\u039f\u0394\u039f\u03a3'\u03b1 \u0130stanbul", "\u03bf\u03b4\u03bf\u03c2"]
     assert Hyphens(BookLines("\n".join(odd)))._count("\u03bf\u03b4\u03bf\u03c2") == 2
+
+
+@given(
+    st.text(st.sampled_from("ab-_ \n\u00e9\u4e00"), max_size=90),
+    st.text(st.sampled_from("ab\u00e9\u4e00"), min_size=1, max_size=3),
+)
+def test_words_of_any_text_are_counted(text: str, word: str) -> None:
+    assert _native.count_word(text, word, sys.maxsize) == _TOKEN.findall(text).count(word)
+    assert _native.count_word(text, f"{word}-{word}", 99) == _TOKEN.findall(text).count(f"{word}-{word}")
 
 
 @given(st.text())
