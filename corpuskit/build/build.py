@@ -6,9 +6,7 @@ import hashlib
 import resource
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -100,56 +98,42 @@ def build_corpus(
     run = Run(out)
     refuse_overlap(run.folder, pipeline.inputs)
     run.require_ours()
-    with ExitStack() as planning:
-        here = LocalEngine(workers, own=pipeline.own) if engine is None else engine
-        local = planning.enter_context(here) if isinstance(here, LocalEngine) else None
-        # In a run that is there all may be done, and nobody would wait for workers.
-        begins = not run.exists(run.path("run"))
-        expect = partial(local.expect, module=steps.__module__) if local and begins else None
-        if expect is not None:
-            expect(len(pipeline.sources))  # There is a part of each at least.
-        # Before anything is written: what cannot be read leaves no run behind.
-        digests = Digests(run.local(run.path("logs", "digests.json")))
-        earlier = open_earlier(pipeline.against)
-        parts = list_parts(pipeline.sources, digests, expect)
-        pipeline.read_files()
-        with run.locked(), planning.pop_all() as working:
-            digests.save()
-            driver = _begin(run, pipeline, listen, workers)
-            driver.warn([*foreseen, *no_tokens(pipeline), *unwatched(pipeline.sourceless())])
-            driver.warn(changed_inputs(run, pipeline.segments()[0].folder, parts))
-            running = local or working.enter_context(here)
+    # Before anything is written: what cannot be read leaves no run behind.
+    digests = Digests(run.local(run.path("logs", "digests.json")))
+    earlier = open_earlier(pipeline.against)
+    parts = list_parts(pipeline.sources, digests)
+    pipeline.read_files()
+    with run.locked():
+        digests.save()
+        run.clear_temporary()
+        run.mend_format()
+        # From here on the run is unfinished, also if this build fails.
+        run.remove(LEDGER)
+        run.forget(BUILD)
+        run.log("begin", workers=workers)
+        # The resolved recipe: as an output without the places of inputs, in `logs/` with them.
+        run.write_bytes(run.path("recipe"), pipeline.resolved(public=True).encode())
+        run.write_bytes(run.path("logs", "recipe.yaml"), pipeline.resolved(public=False).encode())
+        sources = [label for label, _ in pipeline.sources]
+        driver = _Driver(run, listen, sources)
+        driver.warn([*foreseen, *no_tokens(pipeline), *unwatched(pipeline.sourceless())])
+        driver.warn(changed_inputs(run, pipeline.segments()[0].folder, parts))
+        with engine or LocalEngine(workers, own=pipeline.own) as running:
             records = driver.drive(steps(pipeline, run, parts, earlier), running)
-            working.close()
-            ledger = _ledger(pipeline, records)
-            shards = records.shards
-            driver.warn(records.spelled if shards is None else warnings_of(shards.facts))
-            if records.documents:
-                driver.warn(great_losses(run, records.passes, [part.label for part in parts], ledger))
-            driver.warn_of(run.sweep(driver.kept))
-            account = json_text({"sources": driver.sources, "stages": ledger.to_json()}).encode()
-            run.finish(_record(run, account, driver.kept))
-            # Last of all: whoever sees a ledger sees a whole run with nothing old in it.
-            run.write_bytes(LEDGER, account)
-            driver.report(time.perf_counter() - started, workers)
-            run.log("end", seconds=round(time.perf_counter() - started, 3))
-            if not records.documents:
-                raise nothing_left(run, [r for one_pass in records.passes for r in one_pass], ledger)
+        ledger = _ledger(pipeline, records)
+        driver.warn(warnings_of(records.shards.facts) if records.shards is not None else records.spelled)
+        if records.documents:
+            driver.warn(great_losses(run, records.passes, [part.label for part in parts], ledger))
+        driver.warn_of(run.sweep(driver.kept))
+        account = json_text({"sources": sources, "stages": ledger.to_json()}).encode()
+        run.finish(_record(run, account, driver.kept))
+        # Last of all: whoever sees a ledger sees a whole run with nothing old in it.
+        run.write_bytes(LEDGER, account)
+        driver.report(time.perf_counter() - started, workers)
+        run.log("end", seconds=round(time.perf_counter() - started, 3))
+        if not records.documents:
+            raise nothing_left(run, [r for one_pass in records.passes for r in one_pass], ledger)
     return _result(run, records, ledger, driver)
-
-
-def _begin(run: Run, pipeline: Pipeline, listen: Listener | None, workers: int) -> _Driver:
-    """Make the run one that is under way, with the recipe in it."""
-    run.clear_temporary()
-    run.mend_format()
-    # From here on the run is unfinished, also if this build fails.
-    run.remove(LEDGER)
-    run.forget(BUILD)
-    run.log("begin", workers=workers)
-    # The resolved recipe: as an output without the places of inputs, in `logs/` with them.
-    run.write_bytes(run.path("recipe"), pipeline.resolved(public=True).encode())
-    run.write_bytes(run.path("logs", "recipe.yaml"), pipeline.resolved(public=False).encode())
-    return _Driver(run, listen, [label for label, _ in pipeline.sources])
 
 
 class _Driver:

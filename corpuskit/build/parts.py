@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,23 +40,13 @@ class NamedPart:
     stamps: tuple[tuple[str, tuple[int, ...]], ...]
 
 
-def list_parts(
-    sources: Sequence[tuple[str, Source]], digests: Digests, expect: Callable[[int], None] | None = None
-) -> list[NamedPart]:
-    """List the parts of all sources, in their order.
-
-    Args:
-        expect: is told how many there are before their files are hashed, which may take long.
-    """
-    listed = list[tuple[str, Source, list[Part]]]()
-    for label, source in sources:
-        with blaming(label, "parts", reads=True):
-            listed.append((label, source, source.parts()))
-    if expect is not None:
-        expect(sum(len(parts) for _, _, parts in listed))
+def list_parts(sources: Sequence[tuple[str, Source]], digests: Digests) -> list[NamedPart]:
+    """List the parts of all sources, in their order."""
     named = []
-    for label, source, parts in listed:
+    for label, source in sources:
         identity = fingerprint(source, deciding=False)
+        with blaming(label, "parts", reads=True):
+            parts = source.parts()
         for part in parts:
             files = [[logical_name(source, f), digests.of(f)] for f in part.files]
             made_from = {"source": identity, "label": label, "files": files, "detail": dict(part.detail)}

@@ -296,8 +296,6 @@ class Run:
     def attend(self) -> None:
         """Tell, from a worker process and until it ends, that somebody may still write into this run."""
         path = self.local(layout.path("logs", "workers"))
-        if any(file.name == str(path) for file in _ATTENDED):
-            return
         path.parent.mkdir(parents=True, exist_ok=True)
         _ATTENDED.append(path.open("a"))
         fcntl.flock(_ATTENDED[-1], fcntl.LOCK_SH)

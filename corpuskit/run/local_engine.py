@@ -22,9 +22,9 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from importlib import import_module
 from multiprocessing import resource_tracker
 from multiprocessing.synchronize import Event
+from pathlib import Path
 
 from corpuskit.errors import EngineError, StageError
 from corpuskit.run.one_thread import has_one_thread, start_no_threads
@@ -49,19 +49,6 @@ class LocalEngine:
         self.workers, self.own = workers, own
         self._pool: ProcessPoolExecutor | None = None
         self._stop: Event | None = None
-        self._started = 0
-        self._begun = False
-
-    def expect(self, tasks: int, module: str) -> None:
-        """Start the workers for so many tasks to come, so that they are ready when these are planned.
-
-        Args:
-            module: what holds the functions of the tasks: it is imported meanwhile.
-        """
-        most = min(tasks, self.workers)
-        while most > 1 and self._started < most:
-            self._ready().submit(_load, module)
-            self._started += 1
 
     def fork(self) -> bool:
         """Start the workers ahead of the tasks, with all that this process has imported, if that is safe.
@@ -77,7 +64,6 @@ class LocalEngine:
         try:
             self._pool, self._stop = _make_pool("fork", self.workers, own=True)
             self._pool.submit(_nothing)  # Which starts all of them, and only then the pool's own threads.
-            self._started = self.workers
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         return True
@@ -113,37 +99,28 @@ class LocalEngine:
                     ) from error
 
     def _run_pool(self, tasks: Sequence[BuildTask]) -> Iterator[FinishedTask]:
-        pool, self._begun = self._ready(), True
+        if self._pool is None:
+            # It cleans up behind the pool, and must outlive the end of a terminal, as it does Ctrl-C.
+            with _hangups_ignored():
+                resource_tracker.ensure_running()
+            self._pool, self._stop = _make_pool("spawn", self.workers, own=self.own)
         # A few tasks ahead of the workers are enough; more would only hold memory.
         waiting = list(reversed(tasks))  # Taken off the end, so that the first is begun first.
         running: set[Future[FinishedTask]] = set()
         try:
             while waiting or running:
                 while waiting and len(running) < 2 * self.workers:
-                    running.add(pool.submit(_execute, waiting.pop()))
+                    running.add(self._pool.submit(_execute, waiting.pop()))
                 finished, running = wait(running, return_when=FIRST_COMPLETED)
                 for future in finished:
                     yield future.result()
         except (KeyboardInterrupt, GeneratorExit):
-            self._give_up()
+            if self._stop is not None:
+                self._stop.set()  # Nobody waits for what is half done; it leaves nothing behind.
             raise
         finally:
             for future in running:
                 future.cancel()
-
-    def _ready(self) -> ProcessPoolExecutor:
-        """The pool; it has a worker for each task that was handed to it, up to its number."""
-        if self._pool is None:
-            # It cleans up behind the pool, and must outlive the end of a terminal, as it does Ctrl-C.
-            with _hangups_ignored():
-                resource_tracker.ensure_running()
-            self._pool, self._stop = _make_pool("spawn", self.workers, own=self.own)
-        return self._pool
-
-    def _give_up(self) -> None:
-        """Let the workers end at once: nobody waits for what is half done, and it leaves nothing behind."""
-        if self._stop is not None:
-            self._stop.set()
 
     def close(self) -> None:
         """End the workers; what they are at is finished first, what waits is not begun."""
@@ -155,8 +132,6 @@ class LocalEngine:
         return self
 
     def __exit__(self, *error: object) -> None:
-        if error[0] is not None and not self._begun:
-            self._give_up()
         self.close()
 
 
@@ -193,22 +168,6 @@ def _check_picklable(tasks: Sequence[BuildTask]) -> None:
         ) from error
 
 
-def _load(module: str) -> None:
-    import_module(module)
-
-
-def _execute(task: BuildTask) -> FinishedTask:
-    """Run a task in a worker, which tells first that it may write into the task's run."""
-    task.run.attend()
-    # It died before that could be seen: another build may be under way there.
-    if os.getppid() != _PARENT:
-        os._exit(1)
-    return task.execute()
-
-
-_PARENT = 0
-"""Of a worker: the process of its build."""
-
 _OURS = (signal.SIGINT, signal.SIGHUP, signal.SIGTERM)
 """Signals that mean a build, and are for its main process to answer."""
 
@@ -221,8 +180,6 @@ def _begin_worker(parent: int, stop: Event, own: bool) -> None:
     for number in _OURS:
         signal.signal(number, signal.SIG_DFL if number == signal.SIGTERM else signal.SIG_IGN)
     signal.pthread_sigmask(signal.SIG_UNBLOCK, _OURS)
-    global _PARENT
-    _PARENT = parent
     if own:
         leave_out_pandas()
 
@@ -232,6 +189,8 @@ def _begin_worker(parent: int, stop: Event, own: bool) -> None:
             time.sleep(0.2)
         os._exit(1)
 
+    global _parent
+    _parent = parent
     if os.getppid() != parent:  # It died before this process had begun to look.
         os._exit(1)
     threading.Thread(target=watch, daemon=True).start()
@@ -239,6 +198,20 @@ def _begin_worker(parent: int, stop: Event, own: bool) -> None:
     # takes back at once: to take modules and tables apart one by one is a tenth of a second for nothing.
     atexit.register(os._exit, 0)
     gc.freeze()  # What was imported stays: no collection need look at it again.
+
+
+_parent = 0
+_attended: set[Path] = set()
+
+
+def _execute(task: BuildTask) -> FinishedTask:
+    """Run a task in a worker, and let its run know of the worker before anything is written."""
+    if task.run.folder not in _attended:
+        _attended.add(task.run.folder)
+        task.run.attend()
+        if os.getppid() != _parent:  # Somebody else may have begun to build there since.
+            os._exit(1)
+    return task.execute()
 
 
 def _nothing() -> None:
