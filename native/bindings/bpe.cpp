@@ -75,14 +75,16 @@ void add_strings(PretokenCounter& counter, const nb::list& texts) {
 #if PY_VERSION_HEX < 0x030C0000
         if (PyUnicode_READY(object) != 0) throw nb::python_error();
 #endif
-        wide.push_back({PyUnicode_DATA(object), static_cast<std::size_t>(PyUnicode_GET_LENGTH(object)),
-                        PyUnicode_IS_ASCII(object) ? 0 : static_cast<int>(PyUnicode_KIND(object))});
+        const auto size = static_cast<std::size_t>(PyUnicode_GET_LENGTH(object));
+        const int width = PyUnicode_IS_ASCII(object) ? 0 : static_cast<int>(PyUnicode_KIND(object));
+        wide.push_back({PyUnicode_DATA(object), size, width});
     }
     nb::gil_scoped_release release;
     Utf8Writer writer;
-    for (const WideText& text : wide)
-        counter.add(text.width > 0 ? writer.write(text)
-                                   : std::string_view(static_cast<const char*>(text.points), text.size));
+    for (const WideText& text : wide) {
+        if (text.width > 0) counter.add(writer.write(text));
+        else counter.add(std::string_view(static_cast<const char*>(text.points), text.size));
+    }
 }
 
 void add_counted(PretokenCounter& counter, const StringArrays& words,

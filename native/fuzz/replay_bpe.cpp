@@ -3,9 +3,9 @@
 // Pretokens must cover each text whole with no more digits together than are asked for, counts must
 // add up and be joined alike, and the merges must be what counting all pairs anew for each merge
 // says, also where fewer are asked for than there are words, so that rare pairs are left out. Bytes
-// as ids must come back from lines of tokens, and texts from characters of any width. With -DCORPUSKIT_LIBFUZZER the same checks are a
-// libFuzzer target. That pretokens and merges are Hugging Face's is shown in Python
-// (tests/tokenizer/).
+// as ids must come back from lines of tokens, and texts from characters of any width. With
+// -DCORPUSKIT_LIBFUZZER the same checks are a libFuzzer target. That pretokens and merges are
+// Hugging Face's is shown in Python (tests/tokenizer/).
 #include <algorithm>
 #include <map>
 #include <stdexcept>

@@ -94,8 +94,8 @@ class Queue {
         heap_.push_back(one);
         std::push_heap(heap_.begin(), heap_.end(), Later());
     }
-    /// False where there is none. `renew` brings a count that has waited up to date, and says whether
-    /// the candidate stays one.
+    /// False where there is none. `renew` brings a count that has waited up to date, and says
+    /// whether the candidate stays one.
     template <typename Renew>
     bool pop(Candidate& top, const Renew& renew) {
         if (heap_.empty()) fill(renew);
@@ -120,7 +120,9 @@ class Queue {
         std::erase_if(waiting_, [&](Candidate& each) { return !renew(each); });
         if (waiting_.empty()) return;
         const std::size_t many = std::min(waiting_.size(), std::max(kFew, waiting_.size() / 8));
-        const auto greater = [](const Candidate& a, const Candidate& b) { return a.count > b.count; };
+        const auto greater = [](const Candidate& a, const Candidate& b) {
+            return a.count > b.count;
+        };
         const auto last = waiting_.begin() + static_cast<std::ptrdiff_t>(many - 1);
         std::nth_element(waiting_.begin(), last, waiting_.end(), greater);
         floor_ = last->count;
@@ -149,7 +151,8 @@ class Places {
         return bytes_.get();
     }
     static std::uint8_t* put(std::uint8_t* out, std::uint32_t distance) {
-        for (; distance >= 0x80; distance >>= 7) *out++ = static_cast<std::uint8_t>(distance | 0x80);
+        for (; distance >= 0x80; distance >>= 7)
+            *out++ = static_cast<std::uint8_t>(distance | 0x80);
         *out++ = static_cast<std::uint8_t>(distance);
         return out;
     }

@@ -19,7 +19,8 @@ constexpr std::size_t kLeast = 1 << 12;
 constexpr std::size_t kShort = 15;
 constexpr std::size_t kAtOnce = 64;  // pretokens that are cut before they are counted
 
-/// What is left of 16 bytes of a text that begin with a word of a size, and that size in the last one.
+/// What is left of 16 bytes of a text that begin with a word of a size, and that size in the last
+/// one.
 struct Mask {
     std::uint64_t low, high, size;
 };

@@ -46,9 +46,10 @@ std::size_t letters_end(std::string_view text, std::size_t at) {
     for (; at + 8 <= text.size(); at += 8) {
         std::uint64_t bytes;
         std::memcpy(&bytes, text.data() + at, 8);
-        // The high bit of a byte's sum tells whether it is 'a' at least, and whether it is past 'z'.
+        // The high bit of a byte's sum tells whether it is 'a' at least, and whether past 'z'.
         const std::uint64_t small = (bytes | 0x20 * kOnes) & 0x7F * kOnes;
-        const std::uint64_t letter = (small + (0x80 - 'a') * kOnes) & ~(small + (0x7F - 'z') * kOnes);
+        const std::uint64_t letter =
+            (small + (0x80 - 'a') * kOnes) & ~(small + (0x7F - 'z') * kOnes);
         const std::uint64_t others = ~(letter & ~bytes) & 0x80 * kOnes;
         if (others != 0) return at + static_cast<std::size_t>(std::countr_zero(others)) / 8;
     }
@@ -228,7 +229,8 @@ std::size_t pretoken_ends(const Cut& cut, std::string_view text, std::size_t at,
         case Pattern::kQwen2:
             return fill([&](const Scanner& scanner) { return scanner.llama3(kLetters, one); });
         case Pattern::kQwen35:
-            return fill([&](const Scanner& scanner) { return scanner.llama3(kLetters | kMark, one); });
+            return fill(
+                [&](const Scanner& scanner) { return scanner.llama3(kLetters | kMark, one); });
         case Pattern::kO200k:
             return fill([&](const Scanner& scanner) { return scanner.o200k(three); });
     }

@@ -166,7 +166,8 @@ class Trainer {
         *out++ = kBorder;
         for (std::size_t n = 0; n < order.size(); ++n) {
             // The words lie in another order.
-            if (n + 2 * kAhead < order.size()) __builtin_prefetch(&words.offsets[order[n + 2 * kAhead]]);
+            if (n + 2 * kAhead < order.size())
+                __builtin_prefetch(&words.offsets[order[n + 2 * kAhead]]);
             if (n + kAhead < order.size()) __builtin_prefetch(words[order[n + kAhead]].data());
             const std::int64_t count = counts[order[n]];
             auto at = static_cast<std::uint32_t>(out - cells_.data());
@@ -176,7 +177,8 @@ class Trainer {
                 const auto byte = static_cast<unsigned char>(word[i]);
                 *out++ = static_cast<Cell>(settings_.byte_ids[byte]);
                 if (i == 0) continue;
-                First& first = firsts[std::size_t{static_cast<unsigned char>(word[i - 1])} << 8 | byte];
+                const auto before = static_cast<unsigned char>(word[i - 1]);
+                First& first = firsts[std::size_t{before} << 8 | byte];
                 first.sum += count;
                 first.bytes += Places::size_of(at - first.last);
                 first.last = at++;

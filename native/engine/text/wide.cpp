@@ -55,7 +55,8 @@ char* put_all(const Point* at, const Point* end, char* out) {
 
 std::string_view Utf8Writer::write(const WideText& text) {
     // Two bytes in UTF-8 for one, three for two, four for four.
-    const std::size_t most = text.size * static_cast<std::size_t>(text.width == 4 ? 4 : text.width + 1);
+    const int each = text.width == 4 ? 4 : text.width + 1;
+    const std::size_t most = text.size * static_cast<std::size_t>(each);
     if (size_ < most) {
         room_.reset(new char[most]);
         size_ = most;
